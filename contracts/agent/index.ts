@@ -1,0 +1,156 @@
+/**
+ * The protocol between the control plane and a node agent: HTTP/1.1 with JSON over the agent's Unix socket, reached through the
+ * node's one SSH connection. Versioned by path (`/v1`).
+ *
+ * A node's *assignment* is a replicated subset of the object store: the Kubernetes objects that this node needs, by object key.
+ * - `Pod` bound to this node (deletionTimestamp set: stop it, with its grace period)
+ * - `ConfigMap`, `Secret` that those pods refer to
+ * - `ReplicaSet`, `Deployment` that own those pods (kept for recovery, not acted on)
+ * - every `Service` and `EndpointSlice` of the cluster, every `Node` (its routes), the `Cluster` (its settings)
+ * - `Source` with the applied revision (kept for recovery)
+ * The agent keeps the assignment on its disk (Secrets in memory-backed storage only) and acts on it alone when nobody calls.
+ */
+import { z } from 'zod';
+import { NodeSystemInfo, PodStatus, ResourceList, type KubeObject, type ObjectKey } from '../objects/index.ts';
+
+export const AGENT_API = '/v1';
+
+/** Places on a node. Everything Plumbline puts on a node is at one of these, or is named `plumbline*`. */
+export const NODE_PATHS = {
+  /** Runtime and agent bundles, by content hash. */
+  install: '/opt/plumbline',
+  /** Assignment, CNI state, container logs. Survives a reboot. */
+  state: '/var/lib/plumbline',
+  /** Socket and Secrets; memory-backed. */
+  run: '/run/plumbline',
+  socket: '/run/plumbline/agent.sock',
+  cniConfig: '/etc/cni/net.d/10-plumbline.conflist',
+  podLogs: '/var/log/plumbline/pods',
+  unit: '/etc/systemd/system/plumbline-agent.service',
+  initScript: '/etc/init.d/plumbline-agent',
+} as const;
+
+/** The nftables table, the VXLAN device and the cgroup that are ours on a node. */
+export const NODE_NAMES = { nftTable: 'plumbline', vxlanDevice: 'plumb-vxlan', cgroup: '/plumbline' } as const;
+
+/** Who speaks: an agent refuses a sender whose epoch is lower than one it has seen (HTTP 409 `StaleEpoch`). */
+export interface Fence {
+  /** Milliseconds since 1970 when the control plane's store was made, raised above every epoch found on a node. */
+  readonly epoch: number;
+}
+
+/**
+ * `POST /v1/assignment`: moves the assignment from version `from` to `to`. `from: null` replaces it whole.
+ * Answers 200 {@link AssignmentAck} once it is on disk, or 409 `VersionMismatch` with the agent's version: then send it whole.
+ */
+export interface AssignmentUpdate extends Fence {
+  /** Name of the Node object that this agent is. */
+  readonly node: string;
+  readonly from: string | null;
+  readonly to: string;
+  readonly upsert: readonly KubeObject[];
+  readonly remove: readonly ObjectKey[];
+}
+/** Envelope only: objects come from the control plane, which parsed them at its own boundary. */
+export const AssignmentUpdate = z.object({
+  epoch: z.int(), node: z.string(), from: z.string().nullable(), to: z.string(),
+  upsert: z.array(z.custom<KubeObject>((o) => typeof o === 'object' && o !== null && 'kind' in o && 'metadata' in o)),
+  remove: z.array(z.custom<ObjectKey>((k) => typeof k === 'string')),
+});
+export const AssignmentAck = z.object({ version: z.string() });
+export type AssignmentAck = z.infer<typeof AssignmentAck>;
+
+/** `GET /v1/info`: who the agent is. */
+export const AgentInfo = z.object({
+  agentVersion: z.string(),
+  /** SHA-256 of the running bundle, hex. */
+  bundleHash: z.string(),
+  runtimeHash: z.string(),
+  pid: z.int(),
+  startedAt: z.string(),
+  epoch: z.int(),
+  assignmentVersion: z.string().nullable(),
+});
+export type AgentInfo = z.infer<typeof AgentInfo>;
+
+/** What the agent measures of its machine. `ready: false` carries Kubernetes' reason and message for the Ready condition. */
+export const NodeReport = z.object({
+  internalIP: z.string(),
+  hostname: z.string(),
+  capacity: ResourceList,
+  nodeInfo: NodeSystemInfo,
+  ready: z.boolean(),
+  reason: z.string(),
+  message: z.string(),
+  /** Last network sync: the assignment version whose rules and routes are in force, and why not the newest. */
+  networkVersion: z.string().nullable(),
+  networkError: z.string().nullable(),
+  /** Resident memory of the agent, bytes. */
+  agentRss: z.int(),
+});
+export type NodeReport = z.infer<typeof NodeReport>;
+
+/** A pod as the node sees it. `gone: true`: nothing of it is left on the node (last report of that uid). */
+export const PodReport = z.object({
+  namespace: z.string(), name: z.string(), uid: z.string(),
+  gone: z.boolean(),
+  status: PodStatus.optional(),
+});
+export type PodReport = z.infer<typeof PodReport>;
+
+/** Something that happened to a pod, for an Event (Pulled, Created, Started, BackOff, Unhealthy, Killing, ...). */
+export const PodEventReport = z.object({
+  namespace: z.string(), name: z.string(), uid: z.string(),
+  type: z.enum(['Normal', 'Warning']), reason: z.string(), message: z.string(), at: z.string(), count: z.int().default(1),
+});
+export type PodEventReport = z.infer<typeof PodEventReport>;
+
+/**
+ * `GET /v1/status`: a stream of one JSON object a line. Begins with one `node`, then all pods, then `synced`; then each change as it
+ * happens and a `heartbeat` every {@link HEARTBEAT_SECONDS}.
+ */
+export const StatusLine = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('node'), node: NodeReport }),
+  z.object({ type: z.literal('pod'), pod: PodReport }),
+  z.object({ type: z.literal('event'), event: PodEventReport }),
+  z.object({ type: z.literal('synced') }),
+  z.object({ type: z.literal('heartbeat'), at: z.string() }),
+]);
+export type StatusLine = z.infer<typeof StatusLine>;
+export const HEARTBEAT_SECONDS = 5;
+
+/** `GET /v1/inventory`: everything the node would be asked for after the store was lost. Secrets' data is left out. */
+export const Inventory = z.object({
+  info: AgentInfo,
+  node: NodeReport,
+  objects: z.array(z.custom<KubeObject>()),
+  pods: z.array(PodReport),
+});
+export type Inventory = z.infer<typeof Inventory>;
+
+/** `GET /v1/logs?namespace=&pod=&container=&follow=&tail=&previous=&timestamps=`: plain text, streamed while `follow=true`. */
+export interface LogQuery {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container?: string;
+  readonly follow?: boolean;
+  /** Last lines only; all when absent. */
+  readonly tail?: number;
+  readonly previous?: boolean;
+  readonly timestamps?: boolean;
+}
+
+/**
+ * `GET /v1/exec?namespace=&pod=&container=&command=&command=&tty=&stdin=` with `Connection: Upgrade`, `Upgrade: plumb-exec`.
+ * After 101, frames in both directions: 1 byte channel, 4 bytes length (big-endian), payload. Channels as in Kubernetes' remotecommand:
+ * 0 stdin (empty payload: end of input), 1 stdout, 2 stderr, 3 result (JSON {@link ExecResult}, last frame), 4 terminal size (JSON {width,height}).
+ */
+export const EXEC_UPGRADE = 'plumb-exec';
+export const EXEC_CHANNEL = { stdin: 0, stdout: 1, stderr: 2, result: 3, resize: 4 } as const;
+export const ExecResult = z.object({ exitCode: z.int(), message: z.string().optional() });
+export type ExecResult = z.infer<typeof ExecResult>;
+
+/** Body of every answer that is not 2xx. */
+export const AgentError = z.object({ code: z.string(), message: z.string(), version: z.string().nullable().optional() });
+export type AgentError = z.infer<typeof AgentError>;
+

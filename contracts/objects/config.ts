@@ -1,0 +1,54 @@
+/** Namespace, ConfigMap and Secret. Source: Kubernetes v1 API reference. */
+import { z } from 'zod';
+import { ManifestMeta, type ObjectMeta, type StoredMeta } from './meta.ts';
+import { object } from './schema.ts';
+
+export const NamespaceManifest = object({ apiVersion: z.literal('v1'), kind: z.literal('Namespace'), metadata: ManifestMeta }, ['spec']);
+export interface Namespace {
+  readonly apiVersion: 'v1';
+  readonly kind: 'Namespace';
+  readonly metadata: ObjectMeta;
+  readonly status?: { readonly phase: 'Active' | 'Terminating' };
+}
+export type StoredNamespace = Namespace & { readonly metadata: StoredMeta };
+
+const DataKey = z.string().min(1).max(253).regex(/^[-._a-zA-Z0-9]+$/, "must consist of letters, digits, '-', '_' and '.'");
+const Base64 = z.string().regex(/^(?:[A-Za-z0-9+/\s]{4})*(?:[A-Za-z0-9+/\s]{2}==|[A-Za-z0-9+/\s]{3}=)?\s*$/, 'must be base64; use stringData for plain text');
+
+export const ConfigMapManifest = object({
+  apiVersion: z.literal('v1'), kind: z.literal('ConfigMap'), metadata: ManifestMeta,
+  data: z.record(DataKey, z.string()).optional(),
+  binaryData: z.record(DataKey, Base64).optional(),
+  immutable: z.boolean().optional(),
+});
+export interface ConfigMap {
+  readonly apiVersion: 'v1';
+  readonly kind: 'ConfigMap';
+  readonly metadata: ObjectMeta;
+  readonly data?: Readonly<Record<string, string>> | undefined;
+  readonly binaryData?: Readonly<Record<string, string>> | undefined;
+  readonly immutable?: boolean | undefined;
+}
+export type StoredConfigMap = ConfigMap & { readonly metadata: StoredMeta };
+
+/** `stringData` is folded into `data` (base64) when the manifest is read, as the Kubernetes API server does. */
+export const SecretManifest = object({
+  apiVersion: z.literal('v1'), kind: z.literal('Secret'), metadata: ManifestMeta,
+  type: z.string().default('Opaque'),
+  data: z.record(DataKey, Base64).optional(),
+  stringData: z.record(DataKey, z.string()).optional(),
+  immutable: z.boolean().optional(),
+}).transform(({ stringData, data, ...rest }) => ({
+  ...rest,
+  data: { ...data, ...Object.fromEntries(Object.entries(stringData ?? {}).map(([key, text]) => [key, Buffer.from(text, 'utf8').toString('base64')])) },
+}));
+export interface Secret {
+  readonly apiVersion: 'v1';
+  readonly kind: 'Secret';
+  readonly metadata: ObjectMeta;
+  readonly type: string;
+  /** Base64 values. In Redis this field is sealed; on a node it is kept in memory-backed storage only. */
+  readonly data: Readonly<Record<string, string>>;
+  readonly immutable?: boolean | undefined;
+}
+export type StoredSecret = Secret & { readonly metadata: StoredMeta };

@@ -1,0 +1,15 @@
+/** Kubernetes objects that Plumbline acts on, and its own kinds. */
+export * from './conditions.ts';
+export * from './config.ts';
+export * from './events.ts';
+export * from './key.ts';
+export * from './kinds.ts';
+export * from './meta.ts';
+export * from './nodes.ts';
+export * from './own.ts';
+export * from './pod.ts';
+export * from './quantity.ts';
+export * from './selectors.ts';
+export * from './services.ts';
+export * from './workloads.ts';
+export { object, objectSchemaMeta, type ObjectSchemaMeta } from './schema.ts';

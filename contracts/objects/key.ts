@@ -1,0 +1,28 @@
+/** Object keys: `Kind/namespace/name`; the namespace is empty for cluster-scoped kinds (`Node//node-1`). */
+import { isKind, type Kind, type KubeObject } from './kinds.ts';
+
+export type ObjectKey<K extends Kind = Kind> = `${K}/${string}/${string}`;
+
+export function objectKey<K extends Kind>(kind: K, namespace: string | undefined, name: string): ObjectKey<K> {
+  return `${kind}/${namespace ?? ''}/${name}`;
+}
+
+export function keyOf(object: KubeObject): ObjectKey {
+  return objectKey(object.kind, object.metadata.namespace, object.metadata.name);
+}
+
+export interface KeyParts<K extends Kind = Kind> {
+  readonly kind: K;
+  /** Empty for cluster-scoped kinds. */
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Splits a key; throws RangeError for text that is no key. */
+export function parseKey<K extends Kind>(key: ObjectKey<K>): KeyParts<K>;
+export function parseKey(key: string): KeyParts;
+export function parseKey(key: string): KeyParts {
+  const [kind, namespace, name, ...rest] = key.split('/');
+  if (kind === undefined || namespace === undefined || !name || rest.length > 0 || !isKind(kind)) throw new RangeError(`not an object key: ${key}`);
+  return { kind, namespace, name };
+}

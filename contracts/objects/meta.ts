@@ -1,0 +1,57 @@
+/** What every object carries. Source: Kubernetes API conventions, "Metadata". */
+import { z } from 'zod';
+import { Annotations, DnsSubdomain, Labels, object, Seconds, Timestamp } from './schema.ts';
+
+export const OwnerReference = object({
+  apiVersion: z.string(),
+  kind: z.string(),
+  name: z.string(),
+  uid: z.string(),
+  controller: z.boolean().optional(),
+  blockOwnerDeletion: z.boolean().optional(),
+});
+export type OwnerReference = z.infer<typeof OwnerReference>;
+
+/** Metadata as the store and the wire carry it. */
+export const ObjectMeta = object({
+  name: DnsSubdomain,
+  namespace: DnsSubdomain.optional(),
+  labels: Labels.optional(),
+  annotations: Annotations.optional(),
+  uid: z.string().optional(),
+  /** Decimal digits; opaque to everyone but the store, which orders by it. */
+  resourceVersion: z.string().optional(),
+  generation: z.int().optional(),
+  creationTimestamp: Timestamp.optional(),
+  deletionTimestamp: Timestamp.optional(),
+  deletionGracePeriodSeconds: Seconds.optional(),
+  ownerReferences: z.array(OwnerReference).optional(),
+});
+export type ObjectMeta = z.infer<typeof ObjectMeta>;
+
+/** Metadata that a manifest in Git may carry. */
+export const ManifestMeta = object(
+  { name: DnsSubdomain, namespace: DnsSubdomain.optional(), labels: Labels.optional(), annotations: Annotations.optional() },
+  [
+    'generateName', 'finalizers', 'ownerReferences', 'uid', 'resourceVersion', 'generation', 'creationTimestamp',
+    'deletionTimestamp', 'deletionGracePeriodSeconds', 'managedFields', 'selfLink',
+  ],
+);
+export const TemplateMeta = object({ name: DnsSubdomain.optional(), labels: Labels.optional(), annotations: Annotations.optional() }, ['namespace', 'creationTimestamp']);
+export type TemplateMeta = z.infer<typeof TemplateMeta>;
+
+/** Metadata of an object that the store has accepted. */
+export type StoredMeta = ObjectMeta & Required<Pick<ObjectMeta, 'uid' | 'resourceVersion' | 'generation' | 'creationTimestamp'>>;
+
+export const Condition = object({
+  type: z.string(),
+  status: z.enum(['True', 'False', 'Unknown']),
+  reason: z.string().optional(),
+  message: z.string().optional(),
+  lastTransitionTime: Timestamp.optional(),
+  lastUpdateTime: Timestamp.optional(),
+  lastProbeTime: Timestamp.nullable().optional(),
+  lastHeartbeatTime: Timestamp.optional(),
+  observedGeneration: z.int().optional(),
+});
+export type Condition = z.infer<typeof Condition>;

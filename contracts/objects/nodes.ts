@@ -1,0 +1,40 @@
+/** Node (live; made from a Machine and from what the agent reports). Source: Kubernetes v1 API reference. */
+import { z } from 'zod';
+import { type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
+import type { ResourceList } from './quantity.ts';
+import { LabelValue, object, QualifiedName, Timestamp } from './schema.ts';
+
+export const Taint = object({
+  key: QualifiedName,
+  value: LabelValue.optional(),
+  effect: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']),
+  timeAdded: Timestamp.optional(),
+});
+export type Taint = z.infer<typeof Taint>;
+
+export const NodeSystemInfo = object({
+  machineID: z.string(), bootID: z.string(), kernelVersion: z.string(), osImage: z.string(), architecture: z.string(),
+  containerRuntimeVersion: z.string(), agentVersion: z.string(),
+});
+export type NodeSystemInfo = z.infer<typeof NodeSystemInfo>;
+
+export interface NodeStatus {
+  readonly addresses?: readonly { readonly type: 'InternalIP' | 'Hostname'; readonly address: string }[];
+  readonly capacity?: ResourceList;
+  readonly allocatable?: ResourceList;
+  readonly conditions?: readonly Condition[];
+  readonly nodeInfo?: NodeSystemInfo;
+}
+export interface Node {
+  readonly apiVersion: 'v1';
+  readonly kind: 'Node';
+  readonly metadata: ObjectMeta;
+  readonly spec: { readonly podCIDR?: string; readonly taints?: readonly Taint[]; readonly unschedulable?: boolean };
+  readonly status?: NodeStatus;
+}
+export type StoredNode = Node & { readonly metadata: StoredMeta };
+
+/** The one address that other nodes reach this node at, or undefined before it first reported. */
+export function internalIP(node: Node): string | undefined {
+  return node.status?.addresses?.find((a) => a.type === 'InternalIP')?.address;
+}

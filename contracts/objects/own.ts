@@ -1,0 +1,102 @@
+/** Plumbline's own kinds, group plumbline.dev/v1alpha1: Cluster (the repository's settings) and Machine (one server). */
+import { z } from 'zod';
+import { ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
+import { Taint } from './nodes.ts';
+import { ResourceList } from './quantity.ts';
+import { LabelValue, object, Port, QualifiedName } from './schema.ts';
+
+export const OWN_API_VERSION = 'plumbline.dev/v1alpha1';
+
+const ClusterSpec = object({
+  network: object({
+    /** Range that every node's pod range is cut from. */
+    podCIDR: z.cidrv4().default('10.244.0.0/16'),
+    /** Prefix length of one node's pod range: 24 gives 254 pod addresses. */
+    nodeMaskSize: z.int().min(16).max(30).default(24),
+    /** Range of Service addresses; must not overlap podCIDR. */
+    serviceCIDR: z.cidrv4().default('10.96.0.0/16'),
+    nodePortRange: z.string().regex(/^\d+-\d+$/, 'must be FIRST-LAST').default('30000-32767'),
+    /** `auto`: a plain route where two nodes share a link, VXLAN otherwise. */
+    overlay: z.enum(['auto', 'vxlan', 'none']).default('auto'),
+    vxlan: object({ id: z.int().min(1).max(16777215).default(7846), port: Port.default(8472) }).prefault({}),
+  }).prefault({}),
+  nodes: object({
+    /** Silence after which a node's Ready condition becomes Unknown (Kubernetes' node-monitor-grace-period). */
+    monitorGracePeriodSeconds: z.int().min(1).default(40),
+  }).prefault({}),
+  sync: object({
+    /** How often the branch is looked at when no hook or webhook tells. */
+    pollSeconds: z.int().min(1).default(30),
+    /** Refuse a commit that would delete more than this share of the repository's objects (0 to 100). */
+    maxPrunePercent: z.int().min(0).max(100).default(100),
+  }).prefault({}),
+});
+export type ClusterSpec = z.infer<typeof ClusterSpec>;
+export const ClusterManifest = object({ apiVersion: z.literal(OWN_API_VERSION), kind: z.literal('Cluster'), metadata: ManifestMeta, spec: ClusterSpec.prefault({}) });
+export interface Cluster {
+  readonly apiVersion: typeof OWN_API_VERSION;
+  readonly kind: 'Cluster';
+  readonly metadata: ObjectMeta;
+  readonly spec: ClusterSpec;
+}
+export type StoredCluster = Cluster & { readonly metadata: StoredMeta };
+
+const MachineSpec = object({
+  /** Name or address that the control plane connects to. */
+  address: z.string().min(1),
+  port: Port.default(22),
+  user: z.string().default('root'),
+  /** Pinned host key as in known_hosts without the host: `ssh-ed25519 AAAA...`. */
+  hostKey: z.string().regex(/^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa|rsa-sha2-(256|512)) [A-Za-z0-9+/]+={0,2}$/, "must be 'TYPE BASE64', as `ssh-keyscan` prints after the host name"),
+  /** Address that other nodes reach this node at; the address of its default or only route when absent. */
+  internalIP: z.ipv4().optional(),
+  labels: z.record(QualifiedName, LabelValue).optional(),
+  taints: z.array(Taint).optional(),
+  unschedulable: z.boolean().default(false),
+  /** Overrides of what the agent measures. */
+  capacity: ResourceList.optional(),
+  /** Held back from pods. */
+  reserved: ResourceList.optional(),
+  maxPods: z.int().min(1).default(110),
+});
+export type MachineSpec = z.infer<typeof MachineSpec>;
+export const MachineManifest = object({ apiVersion: z.literal(OWN_API_VERSION), kind: z.literal('Machine'), metadata: ManifestMeta, spec: MachineSpec });
+export interface Machine {
+  readonly apiVersion: typeof OWN_API_VERSION;
+  readonly kind: 'Machine';
+  readonly metadata: ObjectMeta;
+  readonly spec: MachineSpec;
+  readonly status?: { readonly conditions?: readonly Condition[] };
+}
+export type StoredMachine = Machine & { readonly metadata: StoredMeta };
+
+/** What became of a Git source: one per repository, written by the sync controller, never in Git. */
+export interface Source {
+  readonly apiVersion: typeof OWN_API_VERSION;
+  readonly kind: 'Source';
+  readonly metadata: ObjectMeta;
+  readonly spec: { readonly url: string; readonly branch: string };
+  readonly status?: SourceStatus;
+}
+export type StoredSource = Source & { readonly metadata: StoredMeta };
+export interface SourceStatus {
+  /** Newest commit seen on the branch. */
+  readonly observedRevision?: string;
+  /** Commit whose objects are in force. */
+  readonly appliedRevision?: string;
+  /** Newest first, at most 50. */
+  readonly history: readonly RevisionRecord[];
+  readonly conditions?: readonly Condition[];
+}
+export interface RevisionRecord {
+  readonly revision: string;
+  readonly subject: string;
+  readonly author: string;
+  readonly committedAt: string;
+  readonly seenAt: string;
+  readonly finishedAt?: string;
+  /** Applied: its objects are in the store. Healthy: and all of them became healthy. */
+  readonly outcome: 'Syncing' | 'Applied' | 'Healthy' | 'Refused' | 'Failed' | 'Superseded';
+  readonly message?: string;
+  readonly counts?: { readonly create: number; readonly update: number; readonly delete: number };
+}

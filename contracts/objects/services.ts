@@ -1,0 +1,58 @@
+/** Service and EndpointSlice. Source: Kubernetes v1 and discovery.k8s.io/v1 API references. */
+import { z } from 'zod';
+import { ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
+import { DnsLabel, LabelValue, object, Port, QualifiedName } from './schema.ts';
+
+export const ServicePort = object({
+  name: DnsLabel.optional(),
+  protocol: z.enum(['TCP', 'UDP']).default('TCP'),
+  port: Port,
+  targetPort: z.union([Port, DnsLabel]).optional(),
+  nodePort: Port.optional(),
+}, ['appProtocol']).transform((p) => ({ ...p, targetPort: p.targetPort ?? p.port }));
+export type ServicePort = z.infer<typeof ServicePort>;
+
+export const ServiceSpec = object({
+  type: z.enum(['ClusterIP', 'NodePort']).default('ClusterIP'),
+  selector: z.record(QualifiedName, LabelValue).optional(),
+  ports: z.array(ServicePort).min(1, 'must have at least one port'),
+  /** Allocated from the cluster's service range when absent; `None` makes a headless Service. */
+  clusterIP: z.union([z.literal('None'), z.ipv4()]).optional(),
+  sessionAffinity: z.enum(['None', 'ClientIP']).default('None'),
+  sessionAffinityConfig: object({ clientIP: object({ timeoutSeconds: z.int().min(1).max(86400).default(10800) }).prefault({}) }).optional(),
+  publishNotReadyAddresses: z.boolean().default(false),
+}, [
+  'allocateLoadBalancerNodePorts', 'clusterIPs', 'externalIPs', 'externalName', 'externalTrafficPolicy', 'healthCheckNodePort', 'internalTrafficPolicy',
+  'ipFamilies', 'ipFamilyPolicy', 'loadBalancerClass', 'loadBalancerIP', 'loadBalancerSourceRanges', 'trafficDistribution',
+]);
+export type ServiceSpec = z.infer<typeof ServiceSpec>;
+
+export const ServiceManifest = object({ apiVersion: z.literal('v1'), kind: z.literal('Service'), metadata: ManifestMeta, spec: ServiceSpec });
+export interface Service {
+  readonly apiVersion: 'v1';
+  readonly kind: 'Service';
+  readonly metadata: ObjectMeta;
+  readonly spec: ServiceSpec;
+  readonly status?: { readonly conditions?: readonly Condition[] };
+}
+export type StoredService = Service & { readonly metadata: StoredMeta };
+
+/** One endpoint of a slice. `ready` is false while terminating; `serving` tells whether its readiness probe passes. */
+export interface Endpoint {
+  readonly addresses: readonly string[];
+  readonly conditions: { readonly ready: boolean; readonly serving: boolean; readonly terminating: boolean };
+  readonly nodeName?: string;
+  readonly targetRef?: { readonly kind: 'Pod'; readonly namespace: string; readonly name: string; readonly uid: string };
+}
+
+/** The endpoints of one Service (label `kubernetes.io/service-name`), ports already resolved to numbers. */
+export interface EndpointSlice {
+  readonly apiVersion: 'discovery.k8s.io/v1';
+  readonly kind: 'EndpointSlice';
+  readonly metadata: ObjectMeta;
+  readonly addressType: 'IPv4';
+  readonly endpoints: readonly Endpoint[];
+  readonly ports: readonly { readonly name: string; readonly port: number; readonly protocol: 'TCP' | 'UDP' | 'SCTP' }[];
+}
+export type StoredEndpointSlice = EndpointSlice & { readonly metadata: StoredMeta };
+export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';

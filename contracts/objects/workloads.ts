@@ -1,0 +1,72 @@
+/** Deployment and ReplicaSet. Source: Kubernetes apps/v1 API reference. */
+import { z } from 'zod';
+import { ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
+import { PodTemplateSpec } from './pod.ts';
+import { LabelSelector } from './selectors.ts';
+import { IntOrPercent, object, Seconds } from './schema.ts';
+
+const RollingUpdate = object({ maxSurge: IntOrPercent.default('25%'), maxUnavailable: IntOrPercent.default('25%') });
+const Strategy = z.discriminatedUnion('type', [
+  object({ type: z.literal('RollingUpdate'), rollingUpdate: RollingUpdate.prefault({}) }),
+  object({ type: z.literal('Recreate') }),
+]);
+export type DeploymentStrategy = z.infer<typeof Strategy>;
+
+export const DeploymentSpec = object({
+  replicas: z.int().min(0).default(1),
+  selector: LabelSelector,
+  template: PodTemplateSpec,
+  strategy: z.preprocess((s) => (s && typeof s === 'object' && !('type' in s) ? { type: 'RollingUpdate', ...s } : s), Strategy).prefault({ type: 'RollingUpdate' }),
+  minReadySeconds: Seconds.default(0),
+  progressDeadlineSeconds: z.int().min(1).default(600),
+  revisionHistoryLimit: z.int().min(0).default(10),
+  paused: z.boolean().default(false),
+});
+export type DeploymentSpec = z.infer<typeof DeploymentSpec>;
+
+export interface DeploymentStatus {
+  readonly observedGeneration?: number;
+  readonly replicas: number;
+  readonly updatedReplicas: number;
+  readonly readyReplicas: number;
+  readonly availableReplicas: number;
+  readonly unavailableReplicas: number;
+  readonly conditions?: readonly Condition[];
+}
+
+export const DeploymentManifest = object({ apiVersion: z.literal('apps/v1'), kind: z.literal('Deployment'), metadata: ManifestMeta, spec: DeploymentSpec });
+export interface Deployment {
+  readonly apiVersion: 'apps/v1';
+  readonly kind: 'Deployment';
+  readonly metadata: ObjectMeta;
+  readonly spec: DeploymentSpec;
+  readonly status?: DeploymentStatus;
+}
+export type StoredDeployment = Deployment & { readonly metadata: StoredMeta };
+
+export const ReplicaSetSpec = object({
+  replicas: z.int().min(0).default(1),
+  selector: LabelSelector,
+  template: PodTemplateSpec,
+  minReadySeconds: Seconds.default(0),
+});
+export type ReplicaSetSpec = z.infer<typeof ReplicaSetSpec>;
+
+export interface ReplicaSetStatus {
+  readonly observedGeneration?: number;
+  readonly replicas: number;
+  readonly fullyLabeledReplicas: number;
+  readonly readyReplicas: number;
+  readonly availableReplicas: number;
+  readonly conditions?: readonly Condition[];
+}
+
+export const ReplicaSetManifest = object({ apiVersion: z.literal('apps/v1'), kind: z.literal('ReplicaSet'), metadata: ManifestMeta, spec: ReplicaSetSpec });
+export interface ReplicaSet {
+  readonly apiVersion: 'apps/v1';
+  readonly kind: 'ReplicaSet';
+  readonly metadata: ObjectMeta;
+  readonly spec: ReplicaSetSpec;
+  readonly status?: ReplicaSetStatus;
+}
+export type StoredReplicaSet = ReplicaSet & { readonly metadata: StoredMeta };

@@ -1,0 +1,41 @@
+/** What a controller is. One file per kind; the runtime feeds it keys from the `controllers` queue and executes its decision. */
+import type { Kind, ObjectKey, ObjectsByKind, Stored, StoredOf } from '../../../contracts/objects/index.ts';
+import type { Decision } from '../../core/step.ts';
+import type { ChangeEvent } from '../../ports/object-store.ts';
+
+/**
+ * The in-process indexed cache of the store. Reads are synchronous and see this process's own writes at once.
+ * Objects are shared: never mutate one.
+ */
+export interface StoreView {
+  get<K extends Kind>(key: ObjectKey<K>): StoredOf<K> | undefined;
+  /** All of a kind, or of one namespace of it, ordered by key. */
+  list<K extends Kind>(kind: K, namespace?: string): readonly StoredOf<K>[];
+  /** Objects of `kind` whose controller owner reference has this uid. */
+  ownedBy<K extends Kind>(kind: K, ownerUid: string): readonly StoredOf<K>[];
+  /** Pods bound to a node. */
+  podsOnNode(nodeName: string): readonly StoredOf<'Pod'>[];
+  /** Pods without a node that are not being deleted. */
+  pendingPods(): readonly StoredOf<'Pod'>[];
+  /** Objects that have the label key=value. */
+  labelled<K extends Kind>(kind: K, key: string, value: string, namespace?: string): readonly StoredOf<K>[];
+}
+
+export interface PassContext {
+  readonly view: StoreView;
+  readonly now: Date;
+  readonly signal: AbortSignal;
+  /** For generated names and uids. */
+  readonly ids: { uid(): string; suffix(length: number): string };
+}
+
+export interface Controller {
+  /** Its name in logs, events (`source.component`) and job keys: the kind's controller, such as `deployment-controller`. */
+  readonly name: string;
+  /** Keys of this kind are its work. */
+  readonly kind: Kind;
+  /** Which keys of its kind a change to another object concerns. Pure and cheap: it runs on every change of these kinds. */
+  readonly watches: { readonly [K in Kind]?: (object: Stored<ObjectsByKind[K]>, view: StoreView, event: ChangeEvent['type']) => readonly ObjectKey[] };
+  /** One pass: reads the view, decides. Called with the key of a deleted object too. May run twice; must then change nothing. */
+  decide(key: ObjectKey, context: PassContext): Decision;
+}

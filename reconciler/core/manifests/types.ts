@@ -1,0 +1,41 @@
+/** What reading a revision gives: desired objects with where each was written, and what is wrong, as values. */
+import type { KubeObject, ObjectKey } from '../../../contracts/objects/index.ts';
+
+export interface Position {
+  readonly file: string;
+  /** 1-based. */
+  readonly line: number;
+  /** 1-based. */
+  readonly column: number;
+}
+
+export interface Diagnostic extends Position {
+  readonly severity: 'error' | 'warning';
+  /** Stable; listed in docs/errors.md. */
+  readonly code: string;
+  readonly message: string;
+  /** What to do about it. */
+  readonly hint?: string;
+}
+
+export interface DesiredObject {
+  readonly key: ObjectKey;
+  /** Parsed, defaults filled, namespace filled. */
+  readonly object: KubeObject;
+  readonly position: Position;
+}
+
+export type DesiredState = ReadonlyMap<ObjectKey, DesiredObject>;
+
+/** One file's parse, reused for as long as path and blob id stay the same. */
+export interface ParsedFile {
+  readonly path: string;
+  readonly oid: string;
+  readonly objects: readonly DesiredObject[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export interface Rendering {
+  readonly state: DesiredState;
+  readonly diagnostics: readonly Diagnostic[];
+}

@@ -1,0 +1,43 @@
+/** The live state. Kubernetes' storage contract: compare-and-set on resourceVersion, a change stream that a watcher resumes. */
+import type { Kind, KubeObject, ObjectKey, Stored } from '../../contracts/objects/index.ts';
+
+export type WriteOp =
+  /** Sets uid (kept when given: recovery), resourceVersion, generation 1, creationTimestamp (kept when given). Fails with AlreadyExists. */
+  | { readonly op: 'create'; readonly object: KubeObject }
+  /** Replaces everything but status. `metadata.resourceVersion` must be the current one, else Conflict. Generation rises when anything outside metadata and status changed. */
+  | { readonly op: 'update'; readonly object: Stored }
+  /** Replaces status only; compare-and-set as `update`. Writing an equal status is no write. */
+  | { readonly op: 'updateStatus'; readonly object: Stored }
+  /** Removes at once. NotFound where there is none; Conflict where uid or resourceVersion differ. */
+  | { readonly op: 'delete'; readonly key: ObjectKey; readonly uid?: string; readonly resourceVersion?: string };
+
+export type WriteResult =
+  | { readonly ok: true; readonly object: Stored; readonly resourceVersion: string }
+  | { readonly ok: false; readonly reason: 'AlreadyExists' | 'Conflict' | 'NotFound'; readonly message: string };
+
+export type ChangeEvent =
+  | { readonly type: 'put'; readonly object: Stored }
+  /** The object as it was last; its resourceVersion is that of the deletion. */
+  | { readonly type: 'delete'; readonly object: Stored };
+
+export type WatchBatch =
+  | { readonly type: 'events'; readonly events: readonly ChangeEvent[]; readonly resourceVersion: string }
+  /** The stream no longer reaches back to where the watcher was: list again, then watch from there. */
+  | { readonly type: 'relist' };
+
+export interface ObjectStore {
+  /**
+   * Claims the store. `fresh`: it was empty, so a recovery has to run before anyone acts on it. The incarnation is kept until the
+   * store is emptied; from then on every call of this instance throws RetryableError `StoreLost` until it is opened again.
+   */
+  open(signal: AbortSignal): Promise<{ readonly incarnation: string; readonly fresh: boolean }>;
+  /** Marks recovery as complete: later opens are not fresh. */
+  markReady(signal: AbortSignal): Promise<void>;
+  get<K extends Kind>(key: ObjectKey<K>, signal?: AbortSignal): Promise<Stored | undefined>;
+  list(kind: Kind | undefined, signal?: AbortSignal): Promise<{ readonly objects: readonly Stored[]; readonly resourceVersion: string }>;
+  /** Independent writes in one round trip, applied in order; results in the same order. An op that fails does not stop the others. */
+  write(ops: readonly WriteOp[], signal?: AbortSignal): Promise<readonly WriteResult[]>;
+  /** Changes after `resourceVersion`, in order, without gaps, each within milliseconds of its write. */
+  watch(resourceVersion: string, signal: AbortSignal): AsyncIterable<WatchBatch>;
+  close(): Promise<void>;
+}
