@@ -1,0 +1,30 @@
+/** A private bare repository that holds what was fetched of a remote branch. */
+import fs from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import git from 'isomorphic-git';
+import { RetryableError } from '../../core/errors.ts';
+import type { GitRemote } from './remote.ts';
+
+export interface Mirror {
+  readonly gitdir: string;
+  /** Makes the objects of the remote's `branch` present. */
+  fetch(branch: string, signal: AbortSignal): Promise<void>;
+}
+
+/** Opens or makes the mirror in `gitdir`. */
+export async function openMirror(gitdir: string, remote: GitRemote): Promise<Mirror> {
+  await mkdir(gitdir, { recursive: true, mode: 0o700 });
+  await git.init({ fs, gitdir, bare: true, defaultBranch: 'none' });
+  await git.setConfig({ fs, gitdir, path: 'remote.origin.fetch', value: '+refs/heads/*:refs/heads/*' });
+  return {
+    gitdir,
+    async fetch(branch, signal) {
+      try {
+        await git.fetch({ fs, gitdir, ...remote.httpClient(signal), remote: 'origin', ref: branch, singleBranch: true, tags: false });
+      } catch (error) {
+        signal.throwIfAborted();
+        throw new RetryableError('GitUnreachable', `fetching branch ${branch} failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      }
+    },
+  };
+}

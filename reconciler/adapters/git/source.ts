@@ -1,0 +1,195 @@
+/** Opens a repository as a {@link GitSource}. */
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { isAbsolute, join, resolve as resolvePath } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { RetryableError, TerminalError } from '../../core/errors.ts';
+import type { BranchHead, GitSource, Revision } from '../../ports/git-source.ts';
+import { type GitCredentials, splitCredentials } from './credentials.ts';
+import type { ObjectEngine } from './engine.ts';
+import { hintsFrom, watchedFolders } from './hints.ts';
+import { openMirror } from './mirror.ts';
+import { openNativeEngine } from './native-engine.ts';
+import type { Advertisement } from './pkt-line.ts';
+import { pushCommit } from './push-commit.ts';
+import { formatCommit } from './raw-objects.ts';
+import { type GitRemote, httpRemote, localServiceArgv, parseSshUrl, processRemote, sshServiceArgv } from './remote.ts';
+import { readCommit, resolveRevision } from './rev-expression.ts';
+import { createTreeWalk } from './tree-walk.ts';
+
+export interface GitSourceOptions {
+  /** A path (bare repository or work tree), `file://`, `https://` (with or without `user:token@`), `ssh://` or `user@host:path`. */
+  readonly url: string;
+  /** Defaults to what the repository's HEAD names, or `main`. */
+  readonly branch?: string;
+  /** Where to keep what is fetched; required for anything but a path. */
+  readonly cacheDir?: string;
+  readonly credentials?: GitCredentials;
+  /** Private key file for SSH. */
+  readonly sshKey?: string;
+  /** known_hosts file for SSH; OpenSSH's own when absent. */
+  readonly knownHosts?: string;
+  /** `isomorphic` (default) needs no git on the machine; `native` holds no pack in memory; `quarantine` is `native` with a receiving hook's environment. */
+  readonly engine?: 'isomorphic' | 'native' | 'quarantine';
+  /** The time of commits that {@link GitSource.commitTree} makes. */
+  readonly now?: () => Date;
+}
+
+interface Backend {
+  /** Without credentials. */
+  readonly url: string;
+  readonly gitdir: string;
+  readonly remote: GitRemote;
+  /** Undefined: `gitdir` is the repository itself. */
+  readonly fetch: ((branch: string, signal: AbortSignal) => Promise<void>) | undefined;
+}
+
+/**
+ * Opens the repository; a remote one is not contacted yet. Throws TerminalError `RepositoryNotFound` for a path without a repository,
+ * `GitUrlInvalid` for text that is no place of one.
+ */
+export async function openGitSource(options: GitSourceOptions): Promise<GitSource> {
+  const backend = await openBackend(options);
+  const engine = await openEngine(options.engine ?? 'isomorphic', backend.gitdir);
+  const never = new AbortController().signal;
+  const branch = options.branch ?? (backend.fetch ? 'main' : await localDefaultBranch(engine, never));
+  return createSource(backend, engine, branch, options.now ?? (() => new Date()));
+}
+
+async function localDefaultBranch(engine: ObjectEngine, signal: AbortSignal): Promise<string> {
+  return (await engine.headRef(signal))?.replace(/^refs\/heads\//, '') ?? 'main';
+}
+
+async function openBackend(options: GitSourceOptions): Promise<Backend> {
+  const { url, credentials } = splitCredentials(options.url);
+  const mirrored = async (remote: GitRemote): Promise<Backend> => {
+    if (options.cacheDir === undefined) throw new TerminalError('GitUrlInvalid', `${url}: a remote repository needs a folder to fetch into`);
+    const mirror = await openMirror(options.cacheDir, remote);
+    return { url, remote, gitdir: mirror.gitdir, fetch: (branch, signal) => mirror.fetch(branch, signal) };
+  };
+  if (/^https?:\/\//.test(url)) {
+    const { default: client } = await import('isomorphic-git/http/node');
+    return mirrored(httpRemote(url, options.credentials ?? credentials, client));
+  }
+  if (url.startsWith('file://')) return mirrored(processRemote(url, localServiceArgv(fileURLToPath(url))));
+  if (!isAbsolute(url) && !url.startsWith('.') && !existsSync(url)) {
+    const ssh = parseSshUrl(url);
+    if (ssh) return mirrored(processRemote(url, sshServiceArgv(ssh, options.sshKey, options.knownHosts)));
+  }
+  const path = resolvePath(url);
+  const gitdir = await findGitdir(path);
+  if (gitdir === undefined) throw new TerminalError('RepositoryNotFound', `${path} is no Git repository: make one with \`plumb init --bare ${url}\``);
+  return { url: path, gitdir, remote: processRemote(path, localServiceArgv(gitdir)), fetch: undefined };
+}
+
+/** The Git folder of a bare repository or of a work tree's root. */
+async function findGitdir(path: string): Promise<string | undefined> {
+  for (const candidate of [join(path, '.git'), path]) {
+    if (existsSync(join(candidate, 'HEAD')) && (await stat(join(candidate, 'objects')).catch(() => undefined))?.isDirectory()) return candidate;
+  }
+  return undefined;
+}
+
+async function openEngine(kind: 'isomorphic' | 'native' | 'quarantine', gitdir: string): Promise<ObjectEngine> {
+  if (kind !== 'isomorphic') return openNativeEngine(gitdir, { quarantine: kind === 'quarantine' });
+  const { openIsomorphicEngine } = await import('./isomorphic-engine.ts');
+  return openIsomorphicEngine(gitdir);
+}
+
+/** Refs as the remote told them last; objects from the mirror. */
+function withAdvertisedRefs(engine: ObjectEngine, last: () => Advertisement | undefined): ObjectEngine {
+  return {
+    ...engine,
+    async ref(name) {
+      const refs = last()?.refs;
+      return refs?.get(`${name}^{}`) ?? refs?.get(name);
+    },
+    refs: async () => last()?.refs ?? new Map<string, string>(),
+  };
+}
+
+function createSource(backend: Backend, objects: ObjectEngine, branch: string, now: () => Date): GitSource {
+  const branchRef = `refs/heads/${branch}`;
+  let advertised: Advertisement | undefined;
+  let fetched: string | undefined;
+  let wasBorn = false;
+  const engine = backend.fetch ? withAdvertisedRefs(objects, () => advertised) : objects;
+  const walk = createTreeWalk(engine);
+
+  async function refresh(signal: AbortSignal): Promise<void> {
+    if (!backend.fetch) return;
+    advertised = await backend.remote.advertise('git-upload-pack', signal);
+    const head = advertised.refs.get(branchRef);
+    if (head === undefined || head === fetched) return;
+    if ((await objects.size(head, signal)) === undefined) await backend.fetch(branch, signal);
+    fetched = head;
+  }
+
+  async function head(signal: AbortSignal): Promise<BranchHead> {
+    await refresh(signal);
+    const sha = await reached(engine.ref(branchRef, signal), signal);
+    if (sha === undefined) {
+      if (!existsSync(join(backend.gitdir, 'HEAD'))) throw new RetryableError('GitUnreachable', `cannot read ${backend.url}: the repository is gone`);
+      const others = await reached(engine.refs(signal), signal);
+      return { state: wasBorn || others.size > 0 ? 'missing' : 'unborn' };
+    }
+    const revision = await readCommit(engine, sha, signal);
+    if (!revision) throw new RetryableError('GitUnreachable', `${backend.url}: branch ${branch} points at ${sha}, which is not there yet`);
+    wasBorn = true;
+    return { state: 'at', revision };
+  }
+
+  async function reached<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw new RetryableError('GitUnreachable', `cannot read ${backend.url}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    }
+  }
+
+  async function commit(sha: string, signal: AbortSignal): Promise<Revision> {
+    return resolveRevision(engine, sha, branchRef, signal);
+  }
+
+  return {
+    url: backend.url,
+    branch,
+    head,
+    async resolve(rev, signal) {
+      if (backend.fetch && !advertised) await refresh(signal);
+      return resolveRevision(engine, rev, branchRef, signal);
+    },
+    async files(sha, signal) {
+      return walk((await commit(sha, signal)).tree, signal);
+    },
+    async blob(oid, maxBytes, signal) {
+      const size = await engine.size(oid, signal);
+      if (size === undefined) throw new TerminalError('ObjectMissing', `blob ${oid} is missing from the repository: run \`git fsck\` there`);
+      if (size > maxBytes) throw new TerminalError('BlobTooLarge', `blob ${oid} has ${size} bytes, more than the limit of ${maxBytes}`);
+      const object = await engine.read(oid, signal);
+      if (!object) throw new TerminalError('ObjectMissing', `blob ${oid} is missing from the repository: run \`git fsck\` there`);
+      return object.content;
+    },
+    async log(sha, limit, signal) {
+      const found: Revision[] = [];
+      for (let next: Revision | undefined = await commit(sha, signal); next && found.length < limit; ) {
+        found.push(next);
+        const parent: string | undefined = next.parents[0];
+        next = parent === undefined || found.length >= limit ? undefined : await readCommit(engine, parent, signal);
+      }
+      return found;
+    },
+    hints: (pollSeconds, signal) => hintsFrom(backend.fetch ? [] : watchedFolders(backend.gitdir, branch), pollSeconds, signal),
+    async commitTree(change, signal) {
+      const before = await head(signal);
+      if (before.state !== 'at') throw new TerminalError('PushRejected', `branch ${branch} has no commit to build on`);
+      const { tree } = await commit(change.restore, signal);
+      const made = formatCommit({ tree, parent: before.revision.sha, author: change.author, at: now(), message: change.message });
+      await pushCommit(backend.remote, { ref: branchRef, from: before.revision.sha, to: made.sha, commit: made.content }, signal);
+      await refresh(signal);
+      return commit(made.sha, signal);
+    },
+    close: () => objects.close(),
+  };
+}

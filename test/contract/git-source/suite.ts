@@ -1,0 +1,232 @@
+/** What every GitSource does, whatever engine reads it and however it reaches the repository. */
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { PlumbError } from '../../../reconciler/core/errors.ts';
+import type { GitSource } from '../../../reconciler/ports/git-source.ts';
+import { type ScratchRepository, scratchRepository } from './scratch-repository.ts';
+
+export interface Variant {
+  readonly name: string;
+  /** Reads the repository in place: pushes are hinted at by file watches. */
+  readonly local: boolean;
+  open(repository: ScratchRepository): Promise<GitSource>;
+}
+
+const signal = AbortSignal.timeout(120_000);
+const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
+const code = (wanted: string) => (error: unknown): boolean => error instanceof PlumbError && error.code === wanted;
+const AUTHOR = { name: 'Grace', email: 'grace@example.test' };
+
+export function gitSourceSuite(variant: Variant): void {
+  describe(`GitSource: ${variant.name}`, () => {
+    let repository: ScratchRepository;
+    let source: GitSource;
+    beforeEach(async () => {
+      repository = scratchRepository();
+      source = await variant.open(repository);
+    });
+    afterEach(async () => {
+      await source.close();
+      repository.remove();
+    });
+
+    it('tells an unborn branch from one that was deleted', async () => {
+      assert.deepEqual(await source.head(signal), { state: 'unborn' });
+      const sha = repository.commit([{ path: 'a.yaml', content: 'a: 1\n' }]);
+      const head = await source.head(signal);
+      assert.equal(head.state === 'at' && head.revision.sha, sha);
+      repository.git(['update-ref', '-d', 'refs/heads/main']);
+      assert.deepEqual(await source.head(signal), { state: 'missing' });
+    });
+
+    it('calls a branch missing when only others exist', async () => {
+      repository.commit([{ path: 'a', content: 'x' }], { branch: 'other' });
+      assert.deepEqual(await source.head(signal), { state: 'missing' });
+    });
+
+    it('reads a commit with its people, time, parents and message', async () => {
+      const first = repository.commit([{ path: 'a', content: '1' }], { message: 'One' });
+      const second = repository.commit([{ path: 'a', content: '2' }], { message: 'Two\n\nBody with ümlaut' });
+      const head = await source.head(signal);
+      assert.ok(head.state === 'at');
+      assert.equal(head.revision.sha, second);
+      assert.deepEqual(head.revision.parents, [first]);
+      assert.deepEqual(head.revision.author, { name: 'Ada', email: 'ada@example.test' });
+      assert.match(head.revision.committedAt, /^2026-01-01T00:\d\d:00Z$/);
+      assert.equal(head.revision.message.trimEnd(), 'Two\n\nBody with ümlaut');
+      assert.equal(head.revision.tree, repository.git(['rev-parse', `${second}^{tree}`]));
+    });
+
+    it('lists files of nested folders in order of path, with modes and blob ids', async () => {
+      const sha = repository.commit([
+        { path: 'b/z.yaml', content: 'z' }, { path: 'b.yaml', content: 'b' }, { path: 'a/b/c/d.yaml', content: 'd' }, { path: 'run.sh', content: '#!', mode: '100755' },
+      ]);
+      await source.head(signal);
+      const files = await source.files(sha, signal);
+      assert.deepEqual(files.map((f) => [f.path, f.mode]), [['a/b/c/d.yaml', '100644'], ['b.yaml', '100644'], ['b/z.yaml', '100644'], ['run.sh', '100755']]);
+      assert.equal(text(await source.blob(files[0]!.oid, 100, signal)), 'd');
+      assert.equal(files[0]!.oid, repository.git(['rev-parse', `${sha}:a/b/c/d.yaml`]));
+    });
+
+    it('shows symlinks and submodules by their mode', async () => {
+      const sha = repository.commit([{ path: 'link.yaml', content: '../../etc/passwd', mode: '120000' }], { submodule: 'vendor' });
+      await source.head(signal);
+      assert.deepEqual((await source.files(sha, signal)).map((f) => [f.path, f.mode]), [['link.yaml', '120000'], ['vendor', '160000']]);
+    });
+
+    it('marks bytes of a path that are not UTF-8, and still reads the file', async () => {
+      const sha = repository.commit([{ path: Buffer.from('caf\xe9.yaml', 'latin1'), content: 'x: 1' }]);
+      await source.head(signal);
+      const [file] = await source.files(sha, signal);
+      assert.equal(file?.path, 'caf\ufffd.yaml');
+      assert.equal(text(await source.blob(file.oid, 100, signal)), 'x: 1');
+    });
+
+    it('refuses a big blob, loose or packed, and reads one of just the limit', async () => {
+      const big = Buffer.alloc(3_000_000, 'plumb ');
+      const sha = repository.commit([{ path: 'big.yaml', content: big }, { path: 'fits.yaml', content: 'x'.repeat(1000) }]);
+      await source.head(signal);
+      const [bigFile, fits] = await source.files(sha, signal);
+      await assert.rejects(source.blob(bigFile!.oid, 2_999_999, signal), code('BlobTooLarge'));
+      assert.equal((await source.blob(bigFile!.oid, 3_000_000, signal)).length, 3_000_000);
+      assert.equal((await source.blob(fits!.oid, 1000, signal)).length, 1000);
+      await assert.rejects(source.blob(fits!.oid, 999, signal), code('BlobTooLarge'));
+      repository.git(['gc', '--quiet', '--prune=now']);
+      await assert.rejects(source.blob(bigFile!.oid, 2_999_999, signal), code('BlobTooLarge'));
+    });
+
+    it('knows the size of a blob that is stored as a delta', async () => {
+      const base = Array.from({ length: 3000 }, (_, i) => `line ${i * 7919}`).join('\n');
+      repository.commit([{ path: 'a', content: base }]);
+      repository.commit([{ path: 'a', content: `${base}\nmore` }]);
+      const sha = repository.commit([{ path: 'a', content: `${base}\nmore\nand more` }]);
+      repository.git(['repack', '-adfq', '--depth=10']);
+      await source.head(signal);
+      const log = await source.log(sha, 3, signal);
+      for (const revision of log) {
+        const [file] = await source.files(revision.sha, signal);
+        const bytes = Number(repository.git(['cat-file', '-s', file!.oid]));
+        assert.equal((await source.blob(file!.oid, bytes, signal)).length, bytes);
+        await assert.rejects(source.blob(file!.oid, bytes - 1, signal), code('BlobTooLarge'));
+      }
+    });
+
+    it('reads on while git gc packs, prunes and packs refs under it', async () => {
+      const first = repository.commit([{ path: 'a', content: 'one' }]);
+      await source.head(signal);
+      await source.files(first, signal);
+      repository.git(['gc', '--quiet', '--prune=now']);
+      const second = repository.commit([{ path: 'a', content: 'two' }, { path: 'b/c', content: 'three' }]);
+      const head = await source.head(signal);
+      assert.equal(head.state === 'at' && head.revision.sha, second);
+      const files = await source.files(second, signal);
+      repository.git(['repack', '-adq']);
+      repository.git(['pack-refs', '--all']);
+      assert.deepEqual(await Promise.all(files.map(async (f) => text(await source.blob(f.oid, 100, signal)))), ['two', 'three']);
+      const again = await source.head(signal);
+      assert.equal(again.state === 'at' && again.revision.sha, second);
+      assert.deepEqual((await source.log(second, 10, signal)).map((r) => r.sha), [second, first]);
+    });
+
+    it('follows a force-push to unrelated history', async () => {
+      repository.commit([{ path: 'a', content: 'one' }]);
+      await source.head(signal);
+      const other = repository.commit([{ path: 'b', content: 'two' }], { branch: null, parent: '' });
+      repository.git(['update-ref', 'refs/heads/main', other]);
+      const head = await source.head(signal);
+      assert.equal(head.state === 'at' && head.revision.sha, other);
+      assert.deepEqual((await source.files(other, signal)).map((f) => f.path), ['b']);
+    });
+
+    it('resolves ids, beginnings of ids, branches, tags and ancestors', async () => {
+      const shas = [1, 2, 3].map((n) => repository.commit([{ path: 'a', content: String(n) }]));
+      repository.git(['tag', 'light', shas[0]!]);
+      repository.git(['tag', '-a', '-m', 'release', 'v1', shas[1]!]);
+      await source.head(signal);
+      const table: readonly [string, string][] = [
+        [shas[0]!, shas[0]!], [shas[1]!.slice(0, 12), shas[1]!], ['main', shas[2]!], ['refs/heads/main', shas[2]!], ['HEAD', shas[2]!], ['@', shas[2]!],
+        ['HEAD~1', shas[1]!], ['HEAD~2', shas[0]!], ['HEAD^', shas[1]!], ['HEAD^^', shas[0]!], ['main~1^1', shas[0]!], ['light', shas[0]!], ['v1', shas[1]!], ['v1~1', shas[0]!],
+      ];
+      for (const [rev, wanted] of table) assert.equal((await source.resolve(rev, signal)).sha, wanted, rev);
+      for (const rev of ['nothing', 'HEAD~3', 'HEAD^2', 'f'.repeat(40), 'deadbeef', '', '--help', '../../etc']) {
+        await assert.rejects(source.resolve(rev, signal), code('RevisionNotFound'), rev);
+      }
+    });
+
+    it('logs first parents, newest first, no more than asked', async () => {
+      const one = repository.commit([{ path: 'a', content: '1' }]);
+      const two = repository.commit([{ path: 'a', content: '2' }]);
+      const three = repository.commit([{ path: 'a', content: '3' }]);
+      await source.head(signal);
+      assert.deepEqual((await source.log(three, 2, signal)).map((r) => r.sha), [three, two]);
+      assert.deepEqual((await source.log(three, 50, signal)).map((r) => r.sha), [three, two, one]);
+    });
+
+    it('pushes a commit with the tree of an earlier one, through the hooks', async () => {
+      const one = repository.commit([{ path: 'a', content: '1' }]);
+      const two = repository.commit([{ path: 'a', content: '2' }]);
+      const marker = join(repository.root, 'hook-ran');
+      hook(repository, 'post-receive', `cat > '${marker}'`);
+      const made = await source.commitTree({ restore: one, message: 'Roll back\n', author: AUTHOR }, signal);
+      assert.deepEqual(made.parents, [two]);
+      assert.deepEqual(made.author, AUTHOR);
+      assert.equal(repository.git(['rev-parse', 'refs/heads/main']), made.sha);
+      assert.equal(repository.git(['show', `${made.sha}:a`]), '1');
+      repository.git(['fsck', '--strict']);
+      assert.ok(existsSync(marker));
+      assert.equal((await source.files(made.sha, signal)).length, 1);
+    });
+
+    it("reports a push that a hook refuses, with the hook's words", async () => {
+      const one = repository.commit([{ path: 'a', content: '1' }]);
+      const two = repository.commit([{ path: 'a', content: '2' }]);
+      hook(repository, 'pre-receive', 'echo "apps.yaml:3:1 UnknownField" >&2; exit 1');
+      await assert.rejects(source.commitTree({ restore: one, message: 'no', author: AUTHOR }, signal), (error: unknown) => {
+        assert.ok(code('PushRejected')(error));
+        assert.match(String(error), /apps\.yaml:3:1 UnknownField/);
+        return true;
+      });
+      assert.equal(repository.git(['rev-parse', 'refs/heads/main']), two);
+    });
+
+    it('hints by polling, and at once after a push where the repository is at hand', async () => {
+      mkdirSync(join(repository.dir, 'plumbline'), { recursive: true });
+      repository.commit([{ path: 'a', content: '1' }]);
+      const stop = new AbortController();
+      const hints = source.hints(variant.local ? 3600 : 0.05, stop.signal)[Symbol.asyncIterator]();
+      const next = hints.next();
+      await new Promise((resolve) => setImmediate(resolve));
+      if (variant.local) writeFileSync(join(repository.dir, 'plumbline', 'pushed'), 'now');
+      assert.equal((await next).done, false);
+      const last = hints.next();
+      stop.abort();
+      for (let result = await last; result.done !== true; result = await hints.next());
+    });
+
+    it('says that a repository which went away cannot be reached', async () => {
+      repository.commit([{ path: 'a', content: '1' }]);
+      await source.head(signal);
+      renameSync(repository.dir, `${repository.dir}.away`);
+      const error: unknown = await source.head(signal).then(() => undefined, (e: unknown) => e);
+      renameSync(`${repository.dir}.away`, repository.dir);
+      assert.ok(code('GitUnreachable')(error) || code('GitAccessDenied')(error), String(error));
+      assert.equal((await source.head(signal)).state, 'at');
+    });
+
+    it('stops when it is told to', async () => {
+      repository.commit([{ path: 'a', content: '1' }]);
+      await source.head(signal);
+      const stopped = AbortSignal.abort(new Error('enough'));
+      await assert.rejects(source.files((await source.resolve('HEAD', signal)).sha, stopped), /enough/);
+    });
+  });
+}
+
+function hook(repository: ScratchRepository, name: string, script: string): void {
+  const path = join(repository.dir, 'hooks', name);
+  mkdirSync(join(repository.dir, 'hooks'), { recursive: true });
+  writeFileSync(path, `#!/bin/sh\n${script}\n`);
+  chmodSync(path, 0o755);
+}
