@@ -13,25 +13,7 @@
 import { z } from 'zod';
 import { NodeSystemInfo, PodStatus, ResourceList, type KubeObject, type ObjectKey } from '../objects/index.ts';
 
-export const AGENT_API = '/v1';
-
-/** Places on a node. Everything Plumbline puts on a node is at one of these, or is named `plumbline*`. */
-export const NODE_PATHS = {
-  /** Runtime and agent bundles, by content hash. */
-  install: '/opt/plumbline',
-  /** Assignment, CNI state, container logs. Survives a reboot. */
-  state: '/var/lib/plumbline',
-  /** Socket and Secrets; memory-backed. */
-  run: '/run/plumbline',
-  socket: '/run/plumbline/agent.sock',
-  cniConfig: '/etc/cni/net.d/10-plumbline.conflist',
-  podLogs: '/var/log/plumbline/pods',
-  unit: '/etc/systemd/system/plumbline-agent.service',
-  initScript: '/etc/init.d/plumbline-agent',
-} as const;
-
-/** The nftables table, the VXLAN device and the cgroup that are ours on a node. */
-export const NODE_NAMES = { nftTable: 'plumbline', vxlanDevice: 'plumb-vxlan', cgroup: '/plumbline' } as const;
+export * from './places.ts';
 
 /** Who speaks: an agent refuses a sender whose epoch is lower than one it has seen (HTTP 409 `StaleEpoch`). */
 export interface Fence {
@@ -117,7 +99,6 @@ export const StatusLine = z.discriminatedUnion('type', [
   z.object({ type: z.literal('heartbeat'), at: z.string() }),
 ]);
 export type StatusLine = z.infer<typeof StatusLine>;
-export const HEARTBEAT_SECONDS = 5;
 
 /** `GET /v1/inventory`: everything the node would be asked for after the store was lost. Secrets' data is left out. */
 export const Inventory = z.object({
@@ -145,8 +126,6 @@ export interface LogQuery {
  * After 101, frames in both directions: 1 byte channel, 4 bytes length (big-endian), payload. Channels as in Kubernetes' remotecommand:
  * 0 stdin (empty payload: end of input), 1 stdout, 2 stderr, 3 result (JSON {@link ExecResult}, last frame), 4 terminal size (JSON {width,height}).
  */
-export const EXEC_UPGRADE = 'plumb-exec';
-export const EXEC_CHANNEL = { stdin: 0, stdout: 1, stderr: 2, result: 3, resize: 4 } as const;
 export const ExecResult = z.object({ exitCode: z.int(), message: z.string().optional() });
 export type ExecResult = z.infer<typeof ExecResult>;
 

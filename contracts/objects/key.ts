@@ -1,15 +1,8 @@
-/** Object keys: `Kind/namespace/name`; the namespace is empty for cluster-scoped kinds (`Node//node-1`). */
-import { isKind, type Kind, type KubeObject } from './kinds.ts';
+/** Reading object keys back. */
+import { isKind, type Kind } from './kinds.ts';
+import type { ObjectKey } from './object-key.ts';
 
-export type ObjectKey<K extends Kind = Kind> = `${K}/${string}/${string}`;
-
-export function objectKey<K extends Kind>(kind: K, namespace: string | undefined, name: string): ObjectKey<K> {
-  return `${kind}/${namespace ?? ''}/${name}`;
-}
-
-export function keyOf(object: KubeObject): ObjectKey {
-  return objectKey(object.kind, object.metadata.namespace, object.metadata.name);
-}
+export * from './object-key.ts';
 
 export interface KeyParts<K extends Kind = Kind> {
   readonly kind: K;

@@ -4,29 +4,12 @@
  */
 import { z } from 'zod';
 
-const PATTERN = /^([+-]?(?:\d+\.?\d*|\.\d+))(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?\d+)?$/;
+import { QUANTITY_PATTERN } from './quantity-value.ts';
 
-const MULTIPLIER: Readonly<Record<string, number>> = {
-  m: 1e-3, k: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15, E: 1e18,
-  Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40, Pi: 2 ** 50, Ei: 2 ** 60,
-};
+export { parseMilli, parseQuantity } from './quantity-value.ts';
 
-export const Quantity = z.union([z.string().regex(PATTERN, 'must be a quantity such as 500m, 1.5 or 128Mi'), z.number().transform(String)]);
+export const Quantity = z.union([z.string().regex(QUANTITY_PATTERN, 'must be a quantity such as 500m, 1.5 or 128Mi'), z.number().transform(String)]);
 export type Quantity = string;
-
-/** The quantity in its base unit (cores, bytes, count). Throws RangeError for text that is no quantity. */
-export function parseQuantity(text: Quantity): number {
-  const match = PATTERN.exec(text);
-  if (!match?.[1]) throw new RangeError(`not a quantity: ${text}`);
-  const suffix = match[2] ?? '';
-  const factor = suffix === '' ? 1 : (MULTIPLIER[suffix] ?? Number(`1${suffix}`));
-  return Number(match[1]) * factor;
-}
-
-/** Whole milli-units, rounded up as Kubernetes' scheduler does: `100m` of cpu is 100, `1` is 1000. */
-export function parseMilli(text: Quantity): number {
-  return Math.ceil(Number((parseQuantity(text) * 1000).toFixed(6)));
-}
 
 export const ResourceList = z.record(z.string(), Quantity);
 export type ResourceList = Readonly<Record<string, Quantity>>;

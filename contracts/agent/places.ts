@@ -1,0 +1,26 @@
+/** Names that both sides of the agent protocol agree on. Imports nothing, so that a node agent pays nothing for it. */
+export const AGENT_API = '/v1';
+
+/** Places on a node. Everything Plumbline puts on a node is at one of these, or is named `plumbline*`. */
+export const NODE_PATHS = {
+  /** Runtime and agent bundles, by content hash. */
+  install: '/opt/plumbline',
+  /** Assignment, CNI state, container logs. Survives a reboot. */
+  state: '/var/lib/plumbline',
+  /** Socket and Secrets; memory-backed. */
+  run: '/run/plumbline',
+  socket: '/run/plumbline/agent.sock',
+  cniConfig: '/etc/cni/net.d/10-plumbline.conflist',
+  podLogs: '/var/log/plumbline/pods',
+  unit: '/etc/systemd/system/plumbline-agent.service',
+  initScript: '/etc/init.d/plumbline-agent',
+} as const;
+
+/** The nftables table, the VXLAN device and the cgroup that are ours on a node. */
+export const NODE_NAMES = { nftTable: 'plumbline', vxlanDevice: 'plumb-vxlan', cgroup: '/plumbline' } as const;
+
+/** Beat of the status stream. */
+export const HEARTBEAT_SECONDS = 5;
+
+export const EXEC_UPGRADE = 'plumb-exec';
+export const EXEC_CHANNEL = { stdin: 0, stdout: 1, stderr: 2, result: 3, resize: 4 } as const;

@@ -1,0 +1,26 @@
+/**
+ * What a Kubernetes resource quantity (`100m`, `1.5Gi`, `2e3`) comes to. Free of schemas: a node agent uses it.
+ * Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+ */
+
+/** Spelling of a quantity: number and suffix. */
+export const QUANTITY_PATTERN = /^([+-]?(?:\d+\.?\d*|\.\d+))(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?\d+)?$/;
+
+const MULTIPLIER: Readonly<Record<string, number>> = {
+  m: 1e-3, k: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15, E: 1e18,
+  Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40, Pi: 2 ** 50, Ei: 2 ** 60,
+};
+
+/** The quantity in its base unit (cores, bytes, count). Throws RangeError for text that is no quantity. */
+export function parseQuantity(text: string): number {
+  const match = QUANTITY_PATTERN.exec(text);
+  if (!match?.[1]) throw new RangeError(`not a quantity: ${text}`);
+  const suffix = match[2] ?? '';
+  const factor = suffix === '' ? 1 : (MULTIPLIER[suffix] ?? Number(`1${suffix}`));
+  return Number(match[1]) * factor;
+}
+
+/** Whole milli-units, rounded up as Kubernetes' scheduler does: `100m` of cpu is 100, `1` is 1000. */
+export function parseMilli(text: string): number {
+  return Math.ceil(Number((parseQuantity(text) * 1000).toFixed(6)));
+}
