@@ -41,7 +41,12 @@ export const TemplateMeta = object({ name: DnsSubdomain.optional(), labels: Labe
 export type TemplateMeta = z.infer<typeof TemplateMeta>;
 
 /** Metadata of an object that the store has accepted. */
-export type StoredMeta = ObjectMeta & Required<Pick<ObjectMeta, 'uid' | 'resourceVersion' | 'generation' | 'creationTimestamp'>>;
+export type StoredMeta = ObjectMeta & {
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly generation: number;
+  readonly creationTimestamp: string;
+};
 
 export const Condition = object({
   type: z.string(),
