@@ -7,7 +7,7 @@ import { bootScripts, joinGroup, quote } from './boot-scripts.ts';
 import { cgroupEntries, killCgroup, machineHierarchies, makeCgroup, type Hierarchy } from './cgroups.ts';
 import { LabFailure, LabRefusal } from './errors.ts';
 import { blockCable, cableIsBlocked, deviceExists, plugCable, pullCable } from './network.ts';
-import { answers, processStart, run, systemPath, until, type Ran } from './process.ts';
+import { answers, processStart, systemPath, until } from './process.ts';
 import { labPaths, type HostSettings, type LabSettings } from './settings.ts';
 
 export type HostState = 'up' | 'off' | 'partitioned';
@@ -77,11 +77,6 @@ export function insideHost(settings: LabSettings, host: HostSettings, argv: read
     'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...argv];
   const join = joinGroup(cgroupEntries(machineHierarchies(), `${settings.name}/${host.name}`, true));
   return ['/bin/sh', '-euc', [...join, 'cd /', `exec ${enter.map(quote).join(' ')}`].join('\n')];
-}
-
-/** Runs a command inside the host. Its exit code is part of the answer. */
-export async function runInside(settings: LabSettings, host: HostSettings, argv: readonly string[], options: { readonly input?: string; readonly signal?: AbortSignal } = {}): Promise<Ran> {
-  return run(insideHost(settings, host, argv), options);
 }
 
 async function waitForServices(host: HostSettings, signal: AbortSignal | undefined): Promise<void> {

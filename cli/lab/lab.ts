@@ -1,15 +1,17 @@
 /** The local multi-host lab as a whole: up, down, and what can happen to its hosts in between. */
 import { spawn } from 'node:child_process';
 import { mkdir, readFile, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { quote } from './boot-scripts.ts';
 import { cgroupExists, killCgroup, machineHierarchies } from './cgroups.ts';
 import { LabFailure, LabRefusal } from './errors.ts';
-import { hostKey, hostState, insideHost, runInside, startHost, stopHost, type HostState } from './host.ts';
+import { hostKey, hostPid, hostState, insideHost, startHost, stopHost, type HostState } from './host.ts';
 import { seedDisk } from './host-files.ts';
 import { makeControlKey, makeHostKey, writeKnownHosts } from './keys.ts';
 import { whileLocked } from './lock.ts';
 import { blockCable, deviceExists, labDevices, makeBridge, removeDevices, unblockCable } from './network.ts';
 import { hasSysResource, preflight, refuseOtherThanRoot } from './preflight.ts';
-import { systemPath, type Ran } from './process.ts';
+import { run, systemPath, type Ran } from './process.ts';
 import { pushExampleImages, registryIsUp, startRegistry } from './registry.ts';
 import {
   bridgeName, DEFAULT_LAB_NAME, DEFAULT_SUBNET, defaultLabDir, hostNamed, hostsOf, labPaths, labSettings, LabSettings, machineAddress, REGISTRY_NAME, registryAddress,
@@ -23,6 +25,8 @@ export interface LabNode {
   /** `ssh-ed25519 BASE64`, as a Machine manifest pins it. */
   readonly hostKey: string;
   readonly state: HostState;
+  /** The machine's process id of the host's PID 1, another one after each power cycle; absent while the host is off. */
+  readonly pid?: number;
 }
 
 /** What a running lab is, for programs; `lab.json` in its folder is the same as it was when `up` ended. */
@@ -46,6 +50,11 @@ export interface LabPlace {
   readonly name?: string | undefined;
 }
 
+/** One host of a lab. */
+export interface LabNodePlace extends LabPlace {
+  readonly node: string;
+}
+
 export interface LabUpOptions extends LabPlace {
   readonly nodes?: number;
   readonly subnet?: string;
@@ -59,7 +68,7 @@ export interface LabUpOptions extends LabPlace {
 export const LAB_DIR_VARIABLE = 'PLUMB_LAB_DIR';
 
 export function labDir(place: LabPlace): string {
-  return place.dir ?? (place.name === undefined ? process.env[LAB_DIR_VARIABLE] : undefined) ?? defaultLabDir(place.name ?? DEFAULT_LAB_NAME);
+  return resolve(place.dir ?? (place.name === undefined ? process.env[LAB_DIR_VARIABLE] : undefined) ?? defaultLabDir(place.name ?? DEFAULT_LAB_NAME));
 }
 
 /**
@@ -164,61 +173,62 @@ export async function labStatus(place: LabPlace = {}): Promise<LabInfo & { reado
 }
 
 /** Cuts a host's power: its cable falls silent, then all its processes are gone. Its disk stays. Does nothing on a host that is off. */
-export async function labPowerOff(node: string, place: LabPlace = {}): Promise<void> {
-  await changeHost(node, place, (settings, host) => stopHost(settings, host));
+export async function labPowerOff(place: LabNodePlace): Promise<void> {
+  await changeHost(place, (settings, host) => stopHost(settings, host));
 }
 
 /** Boots a host that is off from its disk; returns when its sshd and containerd answer. Does nothing on one that runs. */
-export async function labPowerOn(node: string, place: LabPlace & { readonly signal?: AbortSignal } = {}): Promise<void> {
-  await changeHost(node, place, async (settings, host) => {
+export async function labPowerOn(place: LabNodePlace & { readonly signal?: AbortSignal }): Promise<void> {
+  await changeHost(place, async (settings, host) => {
     if (hostState(host) === 'off') await startHost(settings, host, place.signal);
   });
 }
 
 /** Drops every frame to and from the host, without either side being told. It runs on. */
-export async function labPartition(node: string, place: LabPlace = {}): Promise<void> {
-  await changeHost(node, place, async (_settings, host) => {
-    if (hostState(host) === 'off') throw new LabRefusal(`${node} is off, so there is nothing to part; switch it on with 'plumb lab power-on ${node}'.`);
+export async function labPartition(place: LabNodePlace): Promise<void> {
+  await changeHost(place, async (_, host) => {
+    if (hostState(host) === 'off') throw new LabRefusal(`${host.name} is off, so there is nothing to part; switch it on with 'plumb lab power-on ${host.name}'.`);
     await blockCable(host);
   });
 }
 
 /** Ends {@link labPartition}. */
-export async function labHeal(node: string, place: LabPlace = {}): Promise<void> {
-  await changeHost(node, place, async (_settings, host) => {
-    if (hostState(host) === 'off') throw new LabRefusal(`${node} is off; switch it on with 'plumb lab power-on ${node}'.`);
+export async function labHeal(place: LabNodePlace): Promise<void> {
+  await changeHost(place, async (_, host) => {
+    if (hostState(host) === 'off') throw new LabRefusal(`${host.name} is off; switch it on with 'plumb lab power-on ${host.name}'.`);
     await unblockCable(host);
   });
 }
 
 /** Runs a command as a process of the host, past its network and sshd. Its exit code is part of the answer. */
-export async function labExec(node: string, argv: readonly string[], place: LabPlace & { readonly signal?: AbortSignal; readonly input?: string } = {}): Promise<Ran> {
-  const settings = await settingsOf(place);
-  return runInside(settings, hostNamed(settings, node), argv, { ...(place.signal ? { signal: place.signal } : {}), ...(place.input === undefined ? {} : { input: place.input }) });
+export async function labExec(place: LabNodePlace & { readonly argv: readonly string[]; readonly signal?: AbortSignal; readonly input?: string }): Promise<Ran> {
+  return run(await labExecArgv(place), { signal: place.signal, ...(place.input === undefined ? {} : { input: place.input }) });
 }
 
 /** Argv of what {@link labExec} runs, for callers that need the process itself (streams, long runs). */
-export async function labExecArgv(node: string, argv: readonly string[], place: LabPlace = {}): Promise<readonly string[]> {
+export async function labExecArgv(place: LabNodePlace & { readonly argv: readonly string[] }): Promise<readonly string[]> {
+  refuseOtherThanRoot();
   const settings = await settingsOf(place);
-  return insideHost(settings, hostNamed(settings, node), argv);
+  return insideHost(settings, hostNamed(settings, place.node), place.argv);
 }
 
 /** Argv of the system's ssh to a host, with the lab's key and the pinned host key, and nothing of the user's own configuration. */
-export async function labSshArgv(node: string, argv: readonly string[] = [], place: LabPlace = {}): Promise<readonly string[]> {
+export async function labSshArgv(place: LabNodePlace & { readonly argv?: readonly string[] }): Promise<readonly string[]> {
   const settings = await settingsOf(place);
-  const host = hostNamed(settings, node);
-  return ['ssh', '-F', '/dev/null', '-i', labPaths.sshKey(settings.dir), '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes', '-o', `UserKnownHostsFile=${labPaths.knownHosts(settings.dir)}`,
-    '-o', 'GlobalKnownHostsFile=/dev/null', '-o', 'StrictHostKeyChecking=yes', '-o', 'HostKeyAlgorithms=ssh-ed25519', '-o', 'ConnectTimeout=10', '-o', 'LogLevel=ERROR',
-    ...(argv.length === 0 && process.stdin.isTTY ? ['-t'] : []), `root@${host.address}`, ...(argv.length > 0 ? ['--', ...argv] : [])];
+  const host = hostNamed(settings, place.node);
+  const options = ['IdentitiesOnly=yes', 'BatchMode=yes', `UserKnownHostsFile=${labPaths.knownHosts(settings.dir)}`, 'GlobalKnownHostsFile=/dev/null', 'StrictHostKeyChecking=yes',
+    'HostKeyAlgorithms=ssh-ed25519', 'ConnectTimeout=10', 'LogLevel=ERROR'];
+  const argv = place.argv ?? [];
+  return ['ssh', '-F', '/dev/null', '-i', labPaths.sshKey(settings.dir), ...options.flatMap((option) => ['-o', option]), `root@${host.address}`, ...(argv.length > 0 ? ['--', argv.map(quote).join(' ')] : [])];
 }
 
 /** A shell or a command on a host over ssh, on this terminal. Gives ssh's exit code. */
-export async function labSsh(node: string, argv: readonly string[] = [], place: LabPlace = {}): Promise<number> {
-  const [program, ...rest] = await labSshArgv(node, argv, place);
-  return new Promise((resolve, reject) => {
-    const child = spawn(program ?? 'ssh', rest, { stdio: 'inherit', env: { ...process.env, PATH: systemPath() } });
+export async function labSsh(place: LabNodePlace & { readonly argv?: readonly string[] }): Promise<number> {
+  const [program = 'ssh', ...rest] = await labSshArgv(place);
+  return new Promise((settle, reject) => {
+    const child = spawn(program, rest, { stdio: 'inherit', env: { ...process.env, PATH: systemPath() } });
     child.on('error', reject);
-    child.on('close', (code) => resolve(code ?? 255));
+    child.on('close', (code) => settle(code ?? 255));
   });
 }
 
@@ -230,10 +240,10 @@ export async function settingsOf(place: LabPlace): Promise<LabSettings> {
   return settings;
 }
 
-async function changeHost(node: string, place: LabPlace, change: (settings: LabSettings, host: HostSettings) => Promise<void>): Promise<void> {
+async function changeHost(place: LabNodePlace, change: (settings: LabSettings, host: HostSettings) => Promise<void>): Promise<void> {
   refuseOtherThanRoot();
   const settings = await settingsOf(place);
-  const host = hostNamed(settings, node);
+  const host = hostNamed(settings, place.node);
   await whileLocked(settings.name, () => change(settings, host));
 }
 
@@ -246,8 +256,13 @@ async function describe(settings: LabSettings): Promise<LabInfo> {
     hostAddress: machineAddress(settings),
     sshKeyPath: labPaths.sshKey(settings.dir),
     ...(settings.registry ? { registry: { name: REGISTRY_NAME, address: registryAddress(settings) } } : {}),
-    nodes: await Promise.all(hostsOf(settings).map(async (host) => ({ name: host.name, address: host.address, port: 22, hostKey: await hostKey(host).catch(() => ''), state: hostState(host) }))),
+    nodes: await Promise.all(hostsOf(settings).map(describeHost)),
   };
+}
+
+async function describeHost(host: HostSettings): Promise<LabNode> {
+  const pid = hostPid(host);
+  return { name: host.name, address: host.address, port: 22, hostKey: await hostKey(host).catch(() => ''), state: hostState(host), ...(pid === undefined ? {} : { pid }) };
 }
 
 /** A lab counts as up while its bridge and any of its hosts are there: hosts that were switched off stay so. */

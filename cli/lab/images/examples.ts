@@ -31,7 +31,7 @@ trap leave TERM INT
 
 httpd -f -p "\${PORT:-8080}" -h "$www" &
 server=$!
-echo "serving \$(cat "$www/index.html")"
+echo "serving $(cat "$www/index.html")"
 wait "$server"
 `;
 
