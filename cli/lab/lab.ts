@@ -9,7 +9,7 @@ import { hostKey, hostPid, hostState, insideHost, startHost, stopHost, type Host
 import { seedDisk } from './host-files.ts';
 import { makeControlKey, makeHostKey, writeKnownHosts } from './keys.ts';
 import { whileLocked } from './lock.ts';
-import { blockCable, deviceExists, labDevices, makeBridge, removeDevices, unblockCable } from './network.ts';
+import { blockCable, bridgeOwner, deviceExists, labDevices, makeBridge, removeDevices, unblockCable } from './network.ts';
 import { hasSysResource, preflight, refuseOtherThanRoot } from './preflight.ts';
 import { run, systemPath, type Ran } from './process.ts';
 import { pushExampleImages, registryIsUp, startRegistry } from './registry.ts';
@@ -87,6 +87,7 @@ export async function labUp(options: LabUpOptions = {}): Promise<LabInfo> {
   });
   if (there && there.name !== settings.name) throw new LabRefusal(`${dir} is the folder of the lab '${there.name}': take that down first, or give another --dir.`);
   return whileLocked(settings.name, async () => {
+    await refuseOtherFolder(settings);
     if (there && isUp(there)) return alreadyUp(there, settings, progress);
     if (there || cgroupExists(machineHierarchies(), settings.name)) {
       progress(`clearing away what is left of the lab '${settings.name}'`);
@@ -142,6 +143,7 @@ export async function labDown(options: LabPlace & { readonly progress?: (line: s
   const there = await readSettings(dir);
   const settings = there ?? { name: options.name ?? DEFAULT_LAB_NAME, dir };
   return whileLocked(settings.name, async () => {
+    await refuseOtherFolder(settings);
     if (!there && !cgroupExists(machineHierarchies(), settings.name) && !deviceExists(bridgeName(settings))) return false;
     options.progress?.(`taking down the lab '${settings.name}'`);
     await takeDown(settings);
@@ -212,14 +214,17 @@ export async function labExecArgv(place: LabNodePlace & { readonly argv: readonl
   return insideHost(settings, hostNamed(settings, place.node), place.argv);
 }
 
-/** Argv of the system's ssh to a host, with the lab's key and the pinned host key, and nothing of the user's own configuration. */
+/**
+ * Argv of the system's ssh to a host, with the lab's key and the pinned host key, and nothing of the user's own configuration.
+ * One word is a line for the host's shell, as with ssh itself; several are a program and its arguments, taken as they are.
+ */
 export async function labSshArgv(place: LabNodePlace & { readonly argv?: readonly string[] }): Promise<readonly string[]> {
   const settings = await settingsOf(place);
   const host = hostNamed(settings, place.node);
   const options = ['IdentitiesOnly=yes', 'BatchMode=yes', `UserKnownHostsFile=${labPaths.knownHosts(settings.dir)}`, 'GlobalKnownHostsFile=/dev/null', 'StrictHostKeyChecking=yes',
     'HostKeyAlgorithms=ssh-ed25519', 'ConnectTimeout=10', 'LogLevel=ERROR'];
   const argv = place.argv ?? [];
-  return ['ssh', '-F', '/dev/null', '-i', labPaths.sshKey(settings.dir), ...options.flatMap((option) => ['-o', option]), `root@${host.address}`, ...(argv.length > 0 ? ['--', argv.map(quote).join(' ')] : [])];
+  return ['ssh', '-F', '/dev/null', '-i', labPaths.sshKey(settings.dir), ...options.flatMap((option) => ['-o', option]), `root@${host.address}`, ...(argv.length > 0 ? ['--', argv.length === 1 ? argv.join('') : argv.map(quote).join(' ')] : [])];
 }
 
 /** A shell or a command on a host over ssh, on this terminal. Gives ssh's exit code. */
@@ -263,6 +268,12 @@ async function describe(settings: LabSettings): Promise<LabInfo> {
 async function describeHost(host: HostSettings): Promise<LabNode> {
   const pid = hostPid(host);
   return { name: host.name, address: host.address, port: 22, hostKey: await hostKey(host).catch(() => ''), state: hostState(host), ...(pid === undefined ? {} : { pid }) };
+}
+
+/** Throws LabRefusal when the lab of this name lives in another folder: it is not ours to touch. */
+async function refuseOtherFolder(settings: Pick<LabSettings, 'name' | 'dir'>): Promise<void> {
+  const owner = bridgeOwner(settings.name);
+  if (owner !== undefined && owner !== settings.dir && (await readSettings(owner))) throw new LabRefusal(`The lab '${settings.name}' is up in ${owner}: give that with --dir, or another --name.`);
 }
 
 /** A lab counts as up while its bridge and any of its hosts are there: hosts that were switched off stay so. */

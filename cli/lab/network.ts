@@ -40,10 +40,19 @@ export async function makeBridge(settings: LabSettings, signal?: AbortSignal): P
   const bridge = bridgeName(settings);
   await ipBatch([
     `link add name ${bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
-    `link set dev ${bridge} addrgenmode none`,
+    `link set dev ${bridge} addrgenmode none alias ${settings.dir}`,
     `addr add ${machineAddress(settings)}/${prefixOf(settings)} dev ${bridge}`,
     `link set dev ${bridge} up`,
   ], signal);
+}
+
+/** The folder of the lab that the bridge of that name belongs to: the bridge carries it as its alias. Undefined when there is no such bridge. */
+export function bridgeOwner(name: string): string | undefined {
+  try {
+    return readFileSync(`/sys/class/net/${bridgeName({ name })}/ifalias`, 'utf8').trim() || undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Plugs a host, given any process in its network namespace, into the bridge. A cable left over is replaced. */

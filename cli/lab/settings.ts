@@ -42,7 +42,7 @@ export function defaultLabDir(name: string): string {
 export function labSettings(wanted: Omit<LabSettings, 'version'>): LabSettings {
   if (!/^[a-z][a-z0-9]{0,9}$/.test(wanted.name)) throw new LabRefusal(`'${wanted.name}' cannot name a lab: use 1 to 10 lower case letters and digits, a letter first.`);
   if (!Number.isInteger(wanted.nodes) || wanted.nodes < 1 || wanted.nodes > 32) throw new LabRefusal(`A lab has 1 to 32 nodes, not ${wanted.nodes}.`);
-  if (!wanted.dir.startsWith('/')) throw new LabRefusal(`The lab's folder must be an absolute path, not '${wanted.dir}'.`);
+  if (!/^\/[\w./@+-]{1,200}$/.test(wanted.dir)) throw new LabRefusal(`The lab's folder must be an absolute path of at most 200 letters, digits and ./@+-_, not '${wanted.dir}'.`);
   const { base, prefix } = parseSubnet(wanted.subnet);
   if (FIRST_HOST + wanted.nodes >= 2 ** (32 - prefix)) throw new LabRefusal(`${wanted.subnet} is too small for ${wanted.nodes} nodes, which begin at its address ${FIRST_HOST}: give a larger one with --subnet.`);
   return { ...wanted, version: 1, subnet: `${dotted(base)}/${prefix}` };
