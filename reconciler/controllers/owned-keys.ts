@@ -1,0 +1,21 @@
+/** From an object to the objects it concerns, and from a selector to the objects it may take. */
+import { keyOf, objectKey, selectorMatches, type LabelSelector, type ObjectKey, type Stored, type StoredOf } from '../../contracts/objects/index.ts';
+import { controllerOf } from '../core/workloads/owners.ts';
+import { HASH_LABEL } from '../core/workloads/template.ts';
+import type { StoreView } from './runtime/controller.ts';
+
+/** The controller of `object`, when it is of `kind`; for an object without one, every `kind` of its namespace whose selector wants it. */
+export function controllerKeys(kind: 'Deployment' | 'ReplicaSet', object: Stored, view: StoreView): readonly ObjectKey[] {
+  const controller = controllerOf(object.metadata);
+  if (controller) return controller.kind === kind ? [objectKey(kind, object.metadata.namespace, controller.name)] : [];
+  const candidates: readonly StoredOf<'Deployment' | 'ReplicaSet'>[] = view.list(kind, object.metadata.namespace);
+  return candidates.filter((candidate) => selectorMatches(candidate.spec.selector, object.metadata.labels)).map(keyOf);
+}
+
+/** Objects of the namespace without a controller that the selector may match; narrowed by one label where the selector names one. */
+export function orphans<K extends 'Pod' | 'ReplicaSet'>(kind: K, namespace: string, selector: LabelSelector, view: StoreView): readonly StoredOf<K>[] {
+  const labels = selector.matchLabels ?? {};
+  const [key, value] = HASH_LABEL in labels ? [HASH_LABEL, labels[HASH_LABEL]] : (Object.entries(labels)[0] ?? []);
+  const near = key !== undefined && value !== undefined ? view.labelled(kind, key, value, namespace) : view.list(kind, namespace);
+  return near.filter((object) => controllerOf(object.metadata) === undefined);
+}

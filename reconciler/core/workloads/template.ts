@@ -1,0 +1,62 @@
+/** A Deployment's pod template: its identity, and the ReplicaSet made for it. Source: Kubernetes documentation, "pod-template-hash label". */
+import type { PodTemplateSpec, ReplicaSet, StoredDeployment, StoredReplicaSet } from '../../../contracts/objects/index.ts';
+import { controllerOf, controllerRef } from './owners.ts';
+import { canonicalJson, nameHash } from './stable-hash.ts';
+
+export const HASH_LABEL = 'pod-template-hash';
+const HASH_LENGTH = 10;
+
+/** Objects are never mutated, so a template's text is computed once for as long as it lives. */
+const texts = new WeakMap<PodTemplateSpec, string>();
+
+function templateText(template: PodTemplateSpec): string {
+  const known = texts.get(template);
+  if (known !== undefined) return known;
+  const { [HASH_LABEL]: _hash, ...labels } = template.metadata.labels ?? {};
+  const { annotations } = template.metadata;
+  const metadata = { labels, ...(annotations && Object.keys(annotations).length > 0 && { annotations }) };
+  const text = canonicalJson({ metadata, spec: template.spec });
+  texts.set(template, text);
+  return text;
+}
+
+/** Whether two templates give the same pods; the hash label does not count. */
+export function sameTemplate(a: PodTemplateSpec, b: PodTemplateSpec): boolean {
+  return templateText(a) === templateText(b);
+}
+
+/** Hash of a template; `collision` is raised when the name is taken by something else. */
+export function templateHash(template: PodTemplateSpec, collision = 0): string {
+  return nameHash(collision === 0 ? templateText(template) : `${collision}\n${templateText(template)}`, HASH_LENGTH);
+}
+
+/**
+ * The ReplicaSet for the Deployment's present template, without replicas and history. `lookup` finds a ReplicaSet of the namespace by
+ * name: a name that is taken by another template or another owner is passed over for the next one, always in the same order.
+ */
+export function replicaSetFor(deployment: StoredDeployment, lookup: (name: string) => StoredReplicaSet | undefined): ReplicaSet {
+  const { spec, metadata } = deployment;
+  let collision = 0;
+  let hash = templateHash(spec.template);
+  const taken = (name: string): boolean => {
+    const found = lookup(name);
+    return found !== undefined && !(controllerOf(found.metadata)?.uid === metadata.uid && sameTemplate(found.spec.template, spec.template));
+  };
+  while (taken(`${metadata.name}-${hash}`)) hash = templateHash(spec.template, ++collision);
+  const labels = { ...spec.template.metadata.labels, [HASH_LABEL]: hash };
+  return {
+    apiVersion: 'apps/v1', kind: 'ReplicaSet',
+    metadata: {
+      name: `${metadata.name}-${hash}`,
+      ...(metadata.namespace !== undefined && { namespace: metadata.namespace }),
+      labels,
+      ownerReferences: [controllerRef(deployment)],
+    },
+    spec: {
+      replicas: 0,
+      minReadySeconds: spec.minReadySeconds,
+      selector: { ...spec.selector, matchLabels: { ...spec.selector.matchLabels, [HASH_LABEL]: hash } },
+      template: { ...spec.template, metadata: { ...spec.template.metadata, labels } },
+    },
+  };
+}

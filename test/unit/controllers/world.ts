@@ -1,0 +1,180 @@
+/** A store, a view and an executor in one, small enough to read: writes are compare-and-set and seen at once. */
+import {
+  KINDS, keyOf, parseKey, type Kind, type KubeObject, type ObjectKey, type Stored, type StoredOf,
+} from '../../../contracts/objects/index.ts';
+import { controllerOf } from '../../../reconciler/core/workloads/owners.ts';
+import { canonicalJson } from '../../../reconciler/core/workloads/stable-hash.ts';
+import type { Decision, Step } from '../../../reconciler/core/step.ts';
+import type { Controller, PassContext, StoreView } from '../../../reconciler/controllers/runtime/controller.ts';
+
+export class World implements StoreView {
+  readonly objects = new Map<ObjectKey, Stored>();
+  readonly events: Extract<Step, { do: 'event' }>[] = [];
+  /** Earliest time that each `controller key` asked to be looked at again. */
+  readonly timers = new Map<string, number>();
+  now = new Date('2026-01-01T00:00:00.000Z');
+  private readonly controllers: readonly Controller[];
+  private readonly queue = new Map<string, { controller: Controller; key: ObjectKey }>();
+  private counter = 0;
+  private clashes = 0;
+
+  constructor(controllers: readonly Controller[] = []) {
+    this.controllers = controllers;
+  }
+
+  get context(): PassContext {
+    const next = (): string => (++this.counter).toString(36).padStart(5, '0');
+    return { view: this, now: this.now, signal: new AbortController().signal, ids: { uid: () => `uid-${next()}`, suffix: (n) => next().slice(-n) } };
+  }
+
+  get<K extends Kind>(key: ObjectKey<K>): StoredOf<K> | undefined {
+    return this.objects.get(key) as StoredOf<K> | undefined;
+  }
+  list<K extends Kind>(kind: K, namespace?: string): readonly StoredOf<K>[] {
+    const found = [...this.objects.values()].filter((o) => o.kind === kind && (namespace === undefined || o.metadata.namespace === namespace));
+    return found.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)) as readonly Stored[] as readonly StoredOf<K>[];
+  }
+  ownedBy<K extends Kind>(kind: K, uid: string): readonly StoredOf<K>[] {
+    return this.list(kind).filter((o) => controllerOf(o.metadata)?.uid === uid);
+  }
+  podsOnNode(node: string): readonly StoredOf<'Pod'>[] {
+    return this.list('Pod').filter((pod) => pod.spec.nodeName === node);
+  }
+  pendingPods(): readonly StoredOf<'Pod'>[] {
+    return this.list('Pod').filter((pod) => pod.spec.nodeName === undefined && pod.metadata.deletionTimestamp === undefined);
+  }
+  labelled<K extends Kind>(kind: K, key: string, value: string, namespace?: string): readonly StoredOf<K>[] {
+    return this.list(kind, namespace).filter((o) => o.metadata.labels?.[key] === value);
+  }
+
+  /** Puts an object as some other writer would, keeping uid and creation time of one that is there. */
+  put<T extends KubeObject>(object: T): T & Stored {
+    const key = keyOf(object);
+    const before = this.objects.get(key);
+    const version = String(++this.counter);
+    const changed = before === undefined || canonicalJson({ ...before, metadata: 0, status: 0 }) !== canonicalJson({ ...object, metadata: 0, status: 0 });
+    const stored = {
+      ...object,
+      metadata: {
+        ...object.metadata,
+        uid: before?.metadata.uid ?? object.metadata.uid ?? `uid-${version}`,
+        creationTimestamp: before?.metadata.creationTimestamp ?? object.metadata.creationTimestamp ?? this.now.toISOString(),
+        generation: (before?.metadata.generation ?? 0) + (changed ? 1 : 0),
+        resourceVersion: version,
+      },
+    };
+    this.objects.set(key, stored as Stored);
+    this.notify(stored as Stored, 'put');
+    return stored as T & Stored;
+  }
+
+  remove(key: ObjectKey): void {
+    const object = this.objects.get(key);
+    if (!object) return;
+    this.objects.delete(key);
+    this.notify(object, 'delete');
+  }
+
+  private notify(object: Stored, event: 'put' | 'delete'): void {
+    for (const controller of this.controllers) {
+      if (controller.kind === object.kind) this.enqueue(controller, keyOf(object));
+      const watch = controller.watches[object.kind] as ((o: Stored, view: StoreView, e: 'put' | 'delete') => readonly ObjectKey[]) | undefined;
+      for (const key of watch?.(object, this, event) ?? []) this.enqueue(controller, key);
+    }
+  }
+
+  private enqueue(controller: Controller, key: ObjectKey): void {
+    this.queue.set(`${controller.name} ${key}`, { controller, key });
+  }
+
+  /** Conflicts that steps met; a planner that writes one object twice in a pass shows up here. */
+  get conflicts(): number {
+    return this.clashes;
+  }
+
+  apply(decision: Decision): void {
+    for (const step of decision.steps) this.applyStep(step);
+  }
+
+  private applyStep(step: Step): void {
+    switch (step.do) {
+      case 'event':
+        this.events.push(step);
+        return;
+      case 'create':
+        if (this.objects.has(keyOf(step.object))) this.clashes++;
+        else this.put(step.object);
+        return;
+      case 'update':
+      case 'updateStatus': {
+        const key = keyOf(step.object);
+        const before = this.objects.get(key);
+        if (before?.metadata.resourceVersion !== step.object.metadata.resourceVersion) {
+          this.clashes++;
+          this.requeue(key);
+          return;
+        }
+        const status = (o: Stored): object => ('status' in o && o.status !== undefined ? { status: o.status } : {});
+        const { status: _a, ...body } = step.object as Stored & { status?: unknown };
+        const { status: _b, ...bodyBefore } = before as Stored & { status?: unknown };
+        const merged = step.do === 'update' ? { ...body, ...status(before) } : { ...bodyBefore, ...status(step.object) };
+        this.put(merged as KubeObject);
+        return;
+      }
+      case 'delete': {
+        const object = this.objects.get(step.key);
+        if (object?.metadata.uid !== step.uid) return;
+        if (object.kind === 'Pod' && object.spec.nodeName !== undefined && step.graceSeconds !== 0) {
+          if (object.metadata.deletionTimestamp === undefined) this.put({ ...object, metadata: { ...object.metadata, deletionTimestamp: this.now.toISOString() } });
+        } else this.remove(step.key);
+      }
+    }
+  }
+
+  private requeue(key: ObjectKey): void {
+    for (const controller of this.controllers) if (controller.kind === parseKey(key).kind) this.enqueue(controller, key);
+  }
+
+  /** One waiting pass, the `index`-th; false when none waits. */
+  step(index = 0): boolean {
+    const entries = [...this.queue.entries()];
+    const entry = entries[index % Math.max(1, entries.length)];
+    if (!entry) return false;
+    const [id, { controller, key }] = entry;
+    this.queue.delete(id);
+    const decision = controller.decide(key, this.context);
+    if (decision.requeueAfterMs !== undefined) this.timers.set(id, this.now.getTime() + decision.requeueAfterMs);
+    this.apply(decision);
+    return true;
+  }
+
+  get waiting(): number {
+    return this.queue.size;
+  }
+
+  /** Works until nothing waits; fails when that takes more than `limit` passes (a hot loop). */
+  settle(limit = 2000): number {
+    let passes = 0;
+    while (this.step()) if (++passes > limit) throw new Error(`still busy after ${limit} passes: ${[...this.queue.keys()].join(', ')}`);
+    return passes;
+  }
+
+  /** Moves time and runs the passes whose time has come. */
+  advance(ms: number): void {
+    this.now = new Date(this.now.getTime() + ms);
+    for (const [id, at] of [...this.timers]) {
+      if (at > this.now.getTime()) continue;
+      this.timers.delete(id);
+      const [name, key] = id.split(' ');
+      const controller = this.controllers.find((c) => c.name === name);
+      if (controller && key) this.enqueue(controller, key as ObjectKey);
+    }
+  }
+
+  /** Asks every controller about every object of its kind, as a resync does. */
+  resync(): void {
+    for (const object of this.objects.values()) this.notify(object, 'put');
+  }
+}
+
+export const allKinds = Object.keys(KINDS) as Kind[];
