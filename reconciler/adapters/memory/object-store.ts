@@ -1,0 +1,216 @@
+/** The `ObjectStore` within one process. */
+import { keyOf, parseKey, type Kind, type KubeObject, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import { RetryableError } from '../../core/errors.ts';
+import { canonicalJson } from '../../core/storage/canonical-json.ts';
+import { kubeTime, putTogether, takeApart } from '../../core/storage/object-form.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Ids } from '../../ports/ids.ts';
+import type { ChangeEvent, ObjectStore, WatchBatch, WriteOp, WriteResult } from '../../ports/object-store.ts';
+
+/** What outlives one instance of the store: two instances over one `MemoryState` are two control planes over one Redis. */
+export class MemoryState {
+  readonly objects = new Map<ObjectKey, Stored>();
+  /** The change of version N is at index N - 1 - trimmed. */
+  readonly changes: ChangeEvent[] = [];
+  readonly waiters = new Set<() => void>();
+  trimmed = 0;
+  version = 0;
+  incarnation: string | undefined;
+  ready = false;
+
+  /** Empties the store, as FLUSHALL does. */
+  flush(): void {
+    this.objects.clear();
+    this.changes.length = 0;
+    this.trimmed = 0;
+    this.version = 0;
+    this.incarnation = undefined;
+    this.ready = false;
+    this.wake();
+  }
+
+  wake(): void {
+    for (const wake of [...this.waiters]) wake();
+  }
+}
+
+export interface MemoryObjectStoreOptions {
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly state?: MemoryState;
+  /** Changes that a watcher may fall behind. Default 10000. */
+  readonly streamLength?: number;
+}
+
+export class MemoryObjectStore implements ObjectStore {
+  readonly state: MemoryState;
+  readonly #clock: Clock;
+  readonly #ids: Ids;
+  readonly #streamLength: number;
+  #incarnation: string | undefined;
+  #closed = false;
+
+  constructor(options: MemoryObjectStoreOptions) {
+    this.state = options.state ?? new MemoryState();
+    this.#clock = options.clock;
+    this.#ids = options.ids;
+    this.#streamLength = options.streamLength ?? 10_000;
+  }
+
+  async open(signal: AbortSignal): Promise<{ incarnation: string; fresh: boolean }> {
+    signal.throwIfAborted();
+    this.state.incarnation ??= this.#ids.uid();
+    this.#incarnation = this.state.incarnation;
+    return { incarnation: this.#incarnation, fresh: !this.state.ready };
+  }
+
+  async markReady(signal: AbortSignal): Promise<void> {
+    this.#check(signal);
+    this.state.ready = true;
+  }
+
+  async get<K extends Kind>(key: ObjectKey<K>, signal?: AbortSignal): Promise<Stored | undefined> {
+    this.#check(signal);
+    return this.state.objects.get(key);
+  }
+
+  async list(kind: Kind | undefined, signal?: AbortSignal): Promise<{ objects: readonly Stored[]; resourceVersion: string }> {
+    this.#check(signal);
+    const objects = [...this.state.objects.values()].filter((object) => kind === undefined || object.kind === kind);
+    return { objects, resourceVersion: String(this.state.version) };
+  }
+
+  async write(ops: readonly WriteOp[], signal?: AbortSignal): Promise<readonly WriteResult[]> {
+    this.#check(signal);
+    const results = ops.map((op) => this.#apply(op));
+    this.state.wake();
+    return results;
+  }
+
+  async *watch(resourceVersion: string, signal: AbortSignal): AsyncGenerator<WatchBatch, void, undefined> {
+    let at = Number(resourceVersion);
+    while (!signal.aborted && !this.#closed) {
+      this.#check(undefined);
+      const { state } = this;
+      if (at > state.version || at < state.trimmed) {
+        yield { type: 'relist' };
+        return;
+      }
+      if (at === state.version) {
+        await this.#change(signal);
+        continue;
+      }
+      const events = state.changes.slice(at - state.trimmed);
+      at += events.length;
+      yield { type: 'events', events, resourceVersion: String(at) };
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.state.wake();
+  }
+
+  #check(signal: AbortSignal | undefined): void {
+    signal?.throwIfAborted();
+    if (this.#closed) throw new RetryableError('StoreUnavailable', 'the object store was closed');
+    if (this.#incarnation === undefined || this.#incarnation !== this.state.incarnation) {
+      throw new RetryableError('StoreLost', 'the live state was emptied or claimed anew; it is rebuilt after the store is opened again');
+    }
+  }
+
+  #change(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        this.state.waiters.delete(wake);
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.state.waiters.add(wake);
+      signal.addEventListener('abort', wake, { once: true });
+    });
+  }
+
+  #apply(op: WriteOp): WriteResult {
+    const key = op.op === 'delete' ? op.key : keyOf(op.object);
+    parseKey(key);
+    const current = this.state.objects.get(key);
+    if (op.op === 'create') {
+      return current ? refuse('AlreadyExists', `create ${key}: there is one already, at resourceVersion ${current.metadata.resourceVersion}`) : this.#create(key, op.object);
+    }
+    if (!current) return refuse('NotFound', `${op.op} ${key}: there is no such object`);
+    const expected = op.op === 'delete' ? op : { uid: op.object.metadata.uid, resourceVersion: op.object.metadata.resourceVersion };
+    if (expected.uid !== undefined && expected.uid !== current.metadata.uid) return refuse('Conflict', `${op.op} ${key}: the stored object has uid ${current.metadata.uid}`);
+    if (expected.resourceVersion !== undefined && expected.resourceVersion !== current.metadata.resourceVersion) {
+      return refuse('Conflict', `${op.op} ${key}: the stored object has resourceVersion ${current.metadata.resourceVersion}`);
+    }
+    switch (op.op) {
+      case 'delete': return this.#publish('delete', key, current);
+      case 'update': return this.#update(key, current, op.object);
+      case 'updateStatus': return this.#updateStatus(key, current, op.object);
+    }
+  }
+
+  #create(key: ObjectKey, object: KubeObject): WriteResult {
+    const { body, status } = takeApart(object);
+    const created = putTogether(body, status, {
+      uid: object.metadata.uid ?? this.#ids.uid(),
+      resourceVersion: '0',
+      generation: 1,
+      creationTimestamp: object.metadata.creationTimestamp ?? kubeTime(this.#clock.now()),
+    });
+    return this.#publish('put', key, created);
+  }
+
+  #update(key: ObjectKey, current: Stored, wanted: Stored): WriteResult {
+    const before = takeApart(current);
+    const after = takeApart(wanted);
+    if (canonicalJson(before.body) === canonicalJson(after.body)) return accept(current);
+    const rises = canonicalJson(before.specPart) !== canonicalJson(after.specPart);
+    const { metadata } = current;
+    return this.#publish('put', key, putTogether(after.body, before.status, { ...serverMeta(metadata), generation: metadata.generation + (rises ? 1 : 0) }));
+  }
+
+  #updateStatus(key: ObjectKey, current: Stored, wanted: Stored): WriteResult {
+    const before = takeApart(current);
+    const { status } = takeApart(wanted);
+    if (canonicalJson(before.status) === canonicalJson(status)) return accept(current);
+    return this.#publish('put', key, putTogether(before.body, status, serverMeta(current.metadata)));
+  }
+
+  #publish(type: ChangeEvent['type'], key: ObjectKey, object: Stored): WriteResult {
+    const { state } = this;
+    state.version += 1;
+    const { body, status } = takeApart(object);
+    // Through JSON, as on the way to Redis: what is stored shares nothing with what was passed in.
+    const stored = freeze(JSON.parse(JSON.stringify(putTogether(body, status, { ...serverMeta(object.metadata), resourceVersion: String(state.version) }))) as Stored);
+    if (type === 'delete') state.objects.delete(key);
+    else state.objects.set(key, stored);
+    state.changes.push({ type, object: stored });
+    while (state.changes.length > this.#streamLength) {
+      state.changes.shift();
+      state.trimmed += 1;
+    }
+    return accept(stored);
+  }
+}
+
+function serverMeta({ uid, resourceVersion, generation, creationTimestamp }: Stored['metadata']): Pick<Stored['metadata'], 'uid' | 'resourceVersion' | 'generation' | 'creationTimestamp'> {
+  return { uid, resourceVersion, generation, creationTimestamp };
+}
+
+function accept(object: Stored): WriteResult {
+  return { ok: true, object, resourceVersion: object.metadata.resourceVersion };
+}
+
+function refuse(reason: 'AlreadyExists' | 'Conflict' | 'NotFound', message: string): WriteResult {
+  return { ok: false, reason, message };
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const member of Object.values(value)) freeze(member);
+    Object.freeze(value);
+  }
+  return value;
+}

@@ -1,0 +1,30 @@
+/** Names of the store's keys. All carry one hash tag, so that a script may touch them together in Cluster mode. */
+import { KINDS, parseKey, type Kind, type ObjectKey } from '../../../contracts/objects/index.ts';
+
+export const ALL_KINDS = Object.keys(KINDS) as readonly Kind[];
+
+export interface StoreKeys {
+  /** Hash: `incarnation`, `version` (the counter behind resourceVersion), `ready`. */
+  readonly meta: string;
+  /** Hash of one kind: `namespace/name` to the record. */
+  objects(kind: Kind): string;
+  /** The change stream of one incarnation: a watcher of a store that was emptied and claimed anew can never read the new one by mistake. */
+  changes(incarnation: string): string;
+}
+
+/** Throws RangeError for a cluster name that would break the hash tag. */
+export function storeKeys(cluster: string): StoreKeys {
+  if (!/^[-._a-zA-Z0-9]+$/.test(cluster)) throw new RangeError(`a cluster's name has letters, digits, '-', '_' and '.' only, not "${cluster}"`);
+  const tag = `{plumb:${cluster}}`;
+  return {
+    meta: `${tag}:meta`,
+    objects: (kind) => `${tag}:objects:${kind}`,
+    changes: (incarnation) => `${tag}:changes:${incarnation}`,
+  };
+}
+
+/** The field of an object within its kind's hash. */
+export function fieldOf(key: ObjectKey): string {
+  const { namespace, name } = parseKey(key);
+  return `${namespace}/${name}`;
+}

@@ -1,0 +1,137 @@
+/** The control plane's own redis-server: on a Unix socket only, nothing on disk, gone with the control plane. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { access, mkdir, rm } from 'node:fs/promises';
+import { Redis, type RedisOptions } from 'ioredis';
+import { RetryableError, TerminalError } from '../../core/errors.ts';
+
+export interface PrivateRedisOptions {
+  /** Working folder of the server; made when it is missing. */
+  readonly dir: string;
+  /** At most 107 bytes: the kernel's limit for a Unix socket's path (unix(7)). */
+  readonly socketPath: string;
+  /** Aborts the start; a running server is ended by {@link PrivateRedis.close}. */
+  readonly signal: AbortSignal;
+}
+
+export interface PrivateRedis {
+  /** For the store and the queue. */
+  readonly connection: RedisOptions;
+  readonly pid: number;
+  /** Settles when the server ended, for whatever reason: with what it said last. Never rejects. */
+  readonly ended: Promise<string>;
+  /** Ends the server and waits for its end. May be called twice. */
+  close(): Promise<void>;
+}
+
+const OLDEST_MAJOR = 7;
+const LONGEST_SOCKET_PATH = 107;
+const KEPT_OUTPUT = 4000;
+
+/**
+ * Starts a server and returns once it answers. A server that a control plane left behind when it was killed is ended first.
+ * TerminalError `RedisMissing` (no binary), `RedisTooOld`, `RedisInUse` (another control plane works with this socket),
+ * `RedisSocketPath` (path too long); RetryableError `RedisNotStarted` with the server's own words.
+ */
+export async function startPrivateRedis({ dir, socketPath, signal }: PrivateRedisOptions): Promise<PrivateRedis> {
+  if (Buffer.byteLength(socketPath) > LONGEST_SOCKET_PATH) {
+    throw new TerminalError('RedisSocketPath', `the path ${socketPath} is longer than the ${LONGEST_SOCKET_PATH} bytes that a Unix socket may have; choose a shorter state folder`);
+  }
+  await checkVersion(signal);
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await endLeftover(socketPath);
+  const child = spawn('redis-server', [
+    '--port', '0', '--unixsocket', socketPath, '--unixsocketperm', '700', '--dir', dir, '--save', '', '--appendonly', 'no',
+    '--maxmemory-policy', 'noeviction', '--daemonize', 'no', '--logfile', '',
+    // A group of its own: an interrupt from the terminal reaches the control plane first, which drains its queues before Redis ends.
+  ], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const output = keepOutput(child);
+  const ended = once(child, 'exit').then(() => output.text().trim(), (error: unknown) => String(error));
+  const killWithUs = (): void => { child.kill('SIGKILL'); };
+  process.once('exit', killWithUs);
+  const close = async (): Promise<void> => {
+    process.removeListener('exit', killWithUs);
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+    await ended;
+    await rm(socketPath, { force: true });
+  };
+  try {
+    await answering(socketPath, ended, signal);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  if (child.pid === undefined) throw new RetryableError('RedisNotStarted', 'redis-server has no process id');
+  return { connection: { path: socketPath }, pid: child.pid, ended, close };
+}
+
+async function checkVersion(signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const child = spawn('redis-server', ['--version'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const output = keepOutput(child);
+  try {
+    await once(child, 'close');
+  } catch (cause) {
+    throw new TerminalError('RedisMissing', 'there is no redis-server on PATH; install it (Debian: apt-get install redis-server), or give --redis URL', { cause });
+  }
+  const version = /v=(\d+)\.\S+/.exec(output.text());
+  if (version && Number(version[1]) < OLDEST_MAJOR) {
+    throw new TerminalError('RedisTooOld', `redis-server is ${version[0].slice(2)}; version ${OLDEST_MAJOR} or newer is needed`);
+  }
+}
+
+/** Ends the server of a control plane that was killed, unless somebody works with it. */
+async function endLeftover(socketPath: string): Promise<void> {
+  if (!(await exists(socketPath))) return;
+  const client = new Redis({ path: socketPath, lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const clients = String(await client.client('LIST')).trim().split('\n');
+    if (clients.length > 1) {
+      throw new TerminalError('RedisInUse', `another control plane works with ${socketPath}; stop it first, or choose another state folder`);
+    }
+    await client.shutdown('NOSAVE').catch(() => undefined);
+  } catch (error) {
+    if (error instanceof TerminalError) throw error;
+  } finally {
+    client.disconnect();
+  }
+  await rm(socketPath, { force: true });
+}
+
+/** Resolves when PING is answered; the client tries again by itself until the socket is there. */
+async function answering(socketPath: string, ended: Promise<string>, signal: AbortSignal): Promise<void> {
+  const client = new Redis({ path: socketPath, retryStrategy: () => 10, maxRetriesPerRequest: null });
+  client.on('error', () => undefined);
+  let onAbort = (): void => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () => { reject(signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason))); };
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  const died = ended.then((words): never => {
+    throw new RetryableError('RedisNotStarted', `redis-server ended at once: ${words || 'it said nothing'}`);
+  });
+  died.catch(() => undefined);
+  try {
+    signal.throwIfAborted();
+    const answer = client.ping();
+    answer.catch(() => undefined);
+    await Promise.race([answer, died, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    client.disconnect();
+  }
+}
+
+function keepOutput(child: ChildProcess): { text(): string } {
+  let kept = '';
+  const keep = (chunk: Buffer): void => { kept = (kept + chunk.toString('utf8')).slice(-KEPT_OUTPUT); };
+  child.stdout?.on('data', keep);
+  child.stderr?.on('data', keep);
+  return { text: () => kept };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(() => true, () => false);
+}

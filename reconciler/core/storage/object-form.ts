@@ -1,0 +1,43 @@
+/** How an object is taken apart for storing, and put together again. Source of the rules: Kubernetes API conventions, "Metadata" and "Spec and Status". */
+import type { KubeObject, ObjectMeta, Stored } from '../../../contracts/objects/index.ts';
+
+/** Metadata that only the store sets. */
+export interface ServerMeta {
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly generation: number;
+  /** RFC 3339. */
+  readonly creationTimestamp: string;
+}
+
+/** An object without its status and without {@link ServerMeta}. */
+export type Body = { readonly kind: string; readonly metadata: Omit<ObjectMeta, keyof ServerMeta> } & Readonly<Record<string, unknown>>;
+
+export interface ObjectForm {
+  readonly body: Body;
+  /** Everything outside metadata and status: a change of it raises the generation. */
+  readonly specPart: Readonly<Record<string, unknown>>;
+  readonly status: unknown;
+}
+
+export function takeApart(object: KubeObject): ObjectForm {
+  const { status, metadata, ...specPart } = object as KubeObject & { readonly status?: unknown };
+  const { uid: _uid, resourceVersion: _version, generation: _generation, creationTimestamp: _created, ...own } = metadata;
+  return { body: { ...specPart, metadata: own }, specPart, status };
+}
+
+/** The stored object. What was taken apart by {@link takeApart} is trusted to be an object of its kind. */
+export function putTogether(body: Body, status: unknown, server: ServerMeta): Stored {
+  const object = { ...body, metadata: { ...body.metadata, ...server }, ...(status !== undefined && { status }) };
+  return object as unknown as Stored;
+}
+
+/** Orders resource versions: negative when `a` is older. They are decimal counters below 2^53. */
+export function compareVersions(a: string, b: string): number {
+  return Number(a) - Number(b);
+}
+
+/** An instant as Kubernetes writes it: UTC, whole seconds. */
+export function kubeTime(instant: Date): string {
+  return `${instant.toISOString().slice(0, 19)}Z`;
+}

@@ -1,0 +1,13 @@
+import { MemoryObjectStore, MemoryState } from '../../../reconciler/adapters/memory/object-store.ts';
+import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
+import { CryptoIds } from '../../../reconciler/adapters/system/ids.ts';
+import { objectStoreSuite } from './suite.ts';
+
+objectStoreSuite('memory', async () => {
+  const state = new MemoryState();
+  return {
+    connect: (options) => new MemoryObjectStore({ clock: new SystemClock(), ids: new CryptoIds(), state, ...options }),
+    flush: async () => { state.flush(); },
+    close: async () => undefined,
+  };
+});

@@ -1,0 +1,16 @@
+import { randomBytes } from 'node:crypto';
+import { RedisObjectStore } from '../../../reconciler/adapters/redis/object-store.ts';
+import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
+import { CryptoIds } from '../../../reconciler/adapters/system/ids.ts';
+import { startTestRedis } from '../../support/redis.ts';
+import { objectStoreSuite } from './suite.ts';
+
+objectStoreSuite('redis', async () => {
+  const redis = await startTestRedis();
+  const sealKey = randomBytes(32);
+  return {
+    connect: (options) => new RedisObjectStore({ connection: redis.connection, cluster: 'test', sealKey, clock: new SystemClock(), ids: new CryptoIds(), ...options }),
+    flush: async () => { await redis.client.flushall(); },
+    close: () => redis.close(),
+  };
+});
