@@ -23,6 +23,8 @@ export interface DesiredObject {
   /** Parsed, defaults filled, namespace filled. */
   readonly object: KubeObject;
   readonly position: Position;
+  /** Line and column of the fields that are compared with other objects, by path (`spec.clusterIP`). See positionOf. */
+  readonly marks?: Readonly<Record<string, readonly [line: number, column: number]>>;
 }
 
 export type DesiredState = ReadonlyMap<ObjectKey, DesiredObject>;
@@ -33,6 +35,8 @@ export interface ParsedFile {
   readonly oid: string;
   readonly objects: readonly DesiredObject[];
   readonly diagnostics: readonly Diagnostic[];
+  /** Keys of objects that are written in the file but were refused: other objects may still refer to them. */
+  readonly refused?: readonly ObjectKey[];
 }
 
 export interface Rendering {

@@ -1,0 +1,64 @@
+/** Rules between the fields of one object. Source: Kubernetes' own validation, pkg/apis/core/validation and pkg/apis/apps/validation. */
+import { KINDS, type ConfigMap, type KubeObject } from '../../../../contracts/objects/index.ts';
+import { ORIGIN_ANNOTATION, SOURCE_ANNOTATION } from '../../diff/types.ts';
+import { podTemplateOf } from '../pod-templates.ts';
+import { checkCluster } from './check-cluster.ts';
+import { checkPod } from './check-pod.ts';
+import { checkService } from './check-service.ts';
+import { checkResources } from './check-container.ts';
+import { checkDeployment, checkReplicaSet } from './check-workloads.ts';
+import type { CheckContext } from './context.ts';
+
+const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+/** RFC 1035: what a Service's name must be, as it becomes a DNS name. */
+const LETTER_FIRST_LABEL = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
+const MAX_LABEL = 63;
+
+/** Checks an object whose shape is right. */
+export function checkObject(object: KubeObject, context: CheckContext): void {
+  checkMetadata(object, context);
+  const template = podTemplateOf(object);
+  if (template) checkPod(template, context);
+  switch (object.kind) {
+    case 'Deployment': return checkDeployment(object, context);
+    case 'ReplicaSet': return checkReplicaSet(object, context);
+    case 'Service': return checkService(object, context);
+    case 'ConfigMap': return checkConfigMap(object, context);
+    case 'Cluster': return checkCluster(object, context);
+    case 'Machine':
+      checkResources({ limits: object.spec.capacity }, ['spec'], { limits: 'capacity' }, context);
+      return checkResources({ limits: object.spec.reserved }, ['spec'], { limits: 'reserved' }, context);
+    case 'Namespace': case 'Pod': case 'Secret': case 'Source': case 'Node': case 'EndpointSlice': case 'Event': return;
+  }
+}
+
+function checkMetadata(object: KubeObject, { error, has }: CheckContext): void {
+  const { kind, metadata } = object;
+  if (!KINDS[kind].namespaced && has(['metadata', 'namespace'])) {
+    error('NamespaceNotAllowed', ['metadata', 'namespace'], `may not be set: ${kind} objects are in no namespace`, 'remove it');
+  }
+  if (metadata.namespace !== undefined && KINDS[kind].namespaced && !isLabel(metadata.namespace, LABEL)) {
+    error('InvalidValue', ['metadata', 'namespace'], "must consist of lower case letters, digits and '-', at most 63 characters");
+  }
+  if (kind === 'Namespace' && !isLabel(metadata.name, LABEL)) {
+    error('InvalidValue', ['metadata', 'name'], "must consist of lower case letters, digits and '-', at most 63 characters");
+  }
+  if (kind === 'Service' && !isLabel(metadata.name, LETTER_FIRST_LABEL)) {
+    error('InvalidValue', ['metadata', 'name'], "must consist of lower case letters, digits and '-', start with a letter, and have at most 63 characters");
+  }
+  for (const annotation of [SOURCE_ANNOTATION, ORIGIN_ANNOTATION]) {
+    if (metadata.annotations?.[annotation] !== undefined) {
+      error('ReservedAnnotation', ['metadata', 'annotations', annotation], 'is set by Plumbline', 'remove it');
+    }
+  }
+}
+
+function isLabel(name: string, pattern: RegExp): boolean {
+  return name.length <= MAX_LABEL && pattern.test(name);
+}
+
+function checkConfigMap(object: ConfigMap, { error }: CheckContext): void {
+  for (const key of Object.keys(object.binaryData ?? {})) {
+    if (object.data && Object.hasOwn(object.data, key)) error('DuplicateName', ['binaryData', key], 'is also a key of data', 'rename one of the two');
+  }
+}

@@ -1,0 +1,57 @@
+/** Deployment and ReplicaSet. */
+import { selectorMatches, type Deployment, type LabelSelector, type ReplicaSet } from '../../../../contracts/objects/index.ts';
+import type { FieldPath } from '../yaml-tree.ts';
+import type { CheckContext } from './context.ts';
+
+export function checkDeployment(object: Deployment, context: CheckContext): void {
+  checkTemplate(object, context);
+  const { strategy, minReadySeconds, progressDeadlineSeconds } = object.spec;
+  if (progressDeadlineSeconds <= minReadySeconds) {
+    context.error('InvalidValue', ['spec', 'progressDeadlineSeconds'], `must be greater than minReadySeconds (${minReadySeconds})`);
+  }
+  if (strategy.type !== 'RollingUpdate') return;
+  const { maxSurge, maxUnavailable } = strategy.rollingUpdate;
+  const path: FieldPath = ['spec', 'strategy', 'rollingUpdate', 'maxUnavailable'];
+  if (isZero(maxSurge) && isZero(maxUnavailable)) {
+    context.error('InvalidValue', path, 'may not be 0 when maxSurge is 0: no pod could ever be replaced', 'raise one of the two');
+  }
+  if (typeof maxUnavailable === 'string' && Number.parseInt(maxUnavailable, 10) > 100) {
+    context.error('InvalidValue', path, `must not be more than 100%, found ${maxUnavailable}`);
+  }
+}
+
+export function checkReplicaSet(object: ReplicaSet, context: CheckContext): void {
+  checkTemplate(object, context);
+}
+
+function isZero(amount: number | string): boolean {
+  return amount === 0 || (typeof amount === 'string' && Number.parseInt(amount, 10) === 0);
+}
+
+function checkTemplate(object: Deployment | ReplicaSet, context: CheckContext): void {
+  const { selector, template } = object.spec;
+  const { kind } = object;
+  checkSelector(selector, ['spec', 'selector'], context);
+  const empty = Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0;
+  if (empty) context.error('InvalidValue', ['spec', 'selector'], `must not be empty: a ${kind} would take every pod`, 'add matchLabels that the template has too');
+  else if (!selectorMatches(selector, template.metadata.labels)) {
+    const missing = Object.entries(selector.matchLabels ?? {}).filter(([key, value]) => template.metadata.labels?.[key] !== value);
+    const hint = missing.length > 0 ? `add to the template's labels: ${missing.map(([k, v]) => `${k}: ${v}`).join(', ')}` : 'change one of the two';
+    context.error('SelectorMismatch', ['spec', 'selector'], 'does not match the labels of spec.template', hint);
+  }
+  if (template.spec.restartPolicy !== 'Always') {
+    context.error('InvalidValue', ['spec', 'template', 'spec', 'restartPolicy'], `must be Always in a ${kind}, found ${template.spec.restartPolicy}`);
+  }
+  if (template.spec.activeDeadlineSeconds !== undefined) {
+    context.error('ForbiddenField', ['spec', 'template', 'spec', 'activeDeadlineSeconds'], `may not be set in a ${kind}`, 'remove it');
+  }
+}
+
+function checkSelector(selector: LabelSelector, path: FieldPath, { error }: CheckContext): void {
+  for (const [i, { operator, values }] of (selector.matchExpressions ?? []).entries()) {
+    const at = [...path, 'matchExpressions', i, 'values'];
+    const needsValues = operator === 'In' || operator === 'NotIn';
+    if (needsValues && (values ?? []).length === 0) error('MissingField', at, `must have at least one entry when operator is ${operator}`);
+    if (!needsValues && (values ?? []).length > 0) error('ForbiddenField', at, `may not be set when operator is ${operator}`, 'remove it');
+  }
+}

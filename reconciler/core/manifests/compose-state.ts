@@ -1,0 +1,65 @@
+/** All files of a revision to one desired state, checked against each other. */
+import { KINDS, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { UNREAD_CODES, type DiagnosticCode } from './codes.ts';
+import { checkNetwork } from './compose-network.ts';
+import { checkReferences } from './compose-references.ts';
+import { positionOf } from './marks.ts';
+import { byPosition } from './parse-manifest.ts';
+import { suggest } from './suggest.ts';
+import type { DesiredObject, DesiredState, Diagnostic, ParsedFile, Position, Rendering } from './types.ts';
+
+/** Adds one diagnostic to a rendering. */
+export type Tell = (severity: Diagnostic['severity'], code: DiagnosticCode, at: Position, message: string, hint?: string) => void;
+
+/** The namespace that every cluster has. */
+const DEFAULT_NAMESPACE = 'default';
+
+/**
+ * The desired state of a revision: what every file holds, and what is wrong with any of it, ordered by file, line, column and code. The order
+ * of `files` does not matter. Where an error is among the diagnostics the state is incomplete and must not be applied.
+ * `others`: diagnostics about files that were not parsed.
+ */
+export function composeState(files: readonly ParsedFile[], others: readonly Diagnostic[]): Rendering {
+  const diagnostics: Diagnostic[] = [...others, ...files.flatMap((f) => f.diagnostics)];
+  const tell: Tell = (severity, code, { file, line, column }, message, hint) => {
+    diagnostics.push({ severity, code, file, line, column, message, ...(hint !== undefined && { hint }) });
+  };
+  const ordered = [...files].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  const state = uniqueObjects(ordered, tell);
+  const declared = new Set<ObjectKey>([...state.keys(), ...ordered.flatMap((f) => f.refused ?? [])]);
+  const complete = !diagnostics.some((d) => d.severity === 'error' && UNREAD_CODES.has(d.code));
+  // What an unreadable file declares is not known: blaming others for its absence would only add noise.
+  if (complete) {
+    checkNamespaces(state, declared, tell);
+    checkReferences(state, declared, tell);
+  }
+  checkNetwork(state, tell);
+  return { state, diagnostics: diagnostics.sort(byPosition) };
+}
+
+function uniqueObjects(files: readonly ParsedFile[], tell: Tell): DesiredState {
+  const state = new Map<ObjectKey, DesiredObject>();
+  for (const desired of files.flatMap((f) => f.objects)) {
+    const first = state.get(desired.key);
+    if (!first) state.set(desired.key, desired);
+    else tell('error', 'DuplicateObject', desired.position, `${describe(desired)} is already at ${first.position.file}:${first.position.line}`, 'remove one of the two');
+  }
+  return state;
+}
+
+function describe({ object }: DesiredObject): string {
+  const { namespace, name } = object.metadata;
+  return namespace === undefined ? `${object.kind} ${name}` : `${object.kind} ${name} in namespace ${namespace}`;
+}
+
+function checkNamespaces(state: DesiredState, declared: ReadonlySet<ObjectKey>, tell: Tell): void {
+  const names = [...declared].filter((key) => key.startsWith('Namespace//')).map((key) => key.slice('Namespace//'.length));
+  const known = new Set([DEFAULT_NAMESPACE, ...names]);
+  for (const desired of state.values()) {
+    const { namespace } = desired.object.metadata;
+    if (!KINDS[desired.object.kind].namespaced || namespace === undefined || known.has(namespace)) continue;
+    const close = suggest(namespace, [...known]);
+    const hint = `${close ? `did you mean ${close}? If not, ` : ''}add a manifest of kind Namespace with this name`;
+    tell('error', 'UnknownNamespace', positionOf(desired, 'metadata', 'namespace'), `namespace ${namespace} is in no manifest`, hint);
+  }
+}

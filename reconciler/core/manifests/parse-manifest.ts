@@ -1,0 +1,56 @@
+/** One manifest file to desired objects and everything that is wrong with it. */
+import { LineCounter } from 'yaml';
+import type { ObjectKey } from '../../../contracts/objects/index.ts';
+import { decodeUtf8 } from './decode-text.ts';
+import { Findings } from './findings.ts';
+import { readObjects } from './read-object.ts';
+import { readYaml } from './read-yaml.ts';
+import { fileTooLarge, MAX_FILE_BYTES } from './select-files.ts';
+import type { DesiredObject, Diagnostic, ParsedFile } from './types.ts';
+
+/** YAML allows tab, line feed and carriage return (YAML 1.2, chapter 5.1); anything else below a space is a binary file or a mistake. */
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
+
+/**
+ * Reads all documents of a file. Never throws for its content: what is wrong comes back as diagnostics with line and column, all of them at
+ * once, ordered by position. Objects are returned for the documents without an error. The same path, oid and bytes give the same answer.
+ */
+export function parseManifest(path: string, oid: string, bytes: Uint8Array): ParsedFile {
+  if (bytes.byteLength > MAX_FILE_BYTES) return unreadable(path, oid, fileTooLarge(path, bytes.byteLength));
+  const decoded = decodeUtf8(bytes);
+  if (!decoded.ok) {
+    const { line, column, message, hint } = decoded;
+    return unreadable(path, oid, { severity: 'error', code: 'NotUtf8', file: path, line, column, message, hint });
+  }
+  const { text } = decoded;
+  const control = text.search(CONTROL);
+  if (control >= 0) return unreadable(path, oid, controlCharacter(path, text, control));
+
+  const lines = new LineCounter();
+  const findings = new Findings(path, lines);
+  const result: { objects: DesiredObject[]; refused: ObjectKey[] } = { objects: [], refused: [] };
+  for (const root of readYaml(text, lines, findings)) readObjects(root, findings, result);
+  return { path, oid, ...result, diagnostics: findings.diagnostics.sort(byPosition) };
+}
+
+/** The order in which diagnostics are shown: file, line, column, code, message. */
+export function byPosition(a: Diagnostic, b: Diagnostic): number {
+  return compare(a.file, b.file) || a.line - b.line || a.column - b.column || compare(a.code, b.code) || compare(a.message, b.message);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function unreadable(path: string, oid: string, diagnostic: Diagnostic): ParsedFile {
+  return { path, oid, objects: [], diagnostics: [diagnostic] };
+}
+
+function controlCharacter(path: string, text: string, offset: number): Diagnostic {
+  const before = text.slice(0, offset);
+  const code = text.charCodeAt(offset).toString(16).padStart(4, '0');
+  return {
+    severity: 'error', code: 'ControlCharacter', file: path, line: before.split('\n').length, column: offset - before.lastIndexOf('\n'),
+    message: `the file contains the control character U+${code.toUpperCase()}`, hint: 'manifests are text; remove it',
+  };
+}

@@ -1,0 +1,174 @@
+/** One YAML document (or one item of a List) to one desired object, or to everything that is wrong with it. */
+import { isKind, KINDS, keyOf, objectKey, type Kind, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { checkObject } from './checks/check-object.ts';
+import type { Findings } from './findings.ts';
+import { fieldMarks } from './marks.ts';
+import { explainIssue, type SchemaIssue } from './schema-issues.ts';
+import { isFreeMap } from './schema-walk.ts';
+import { suggest } from './suggest.ts';
+import type { DesiredObject } from './types.ts';
+import { explainUnknownField } from './unknown-fields.ts';
+import { isNull, nodeAt, offsetOf, pathText, toValue, withFieldRenamed, type FieldPath, type YamlMap, type YamlNode } from './yaml-tree.ts';
+
+export interface ReadResult {
+  readonly objects: DesiredObject[];
+  /** Keys of objects that are written here but were refused. */
+  readonly refused: ObjectKey[];
+}
+
+const WRITABLE_KINDS = (Object.keys(KINDS) as Kind[]).filter((kind) => KINDS[kind].manifest).sort();
+
+/** Kinds of Kubernetes itself, so that a manifest gets told apart from a misspelling. */
+const KUBERNETES_KINDS: ReadonlySet<string> = new Set([
+  'APIService', 'CSIDriver', 'ClusterRole', 'ClusterRoleBinding', 'ControllerRevision', 'CronJob', 'CustomResourceDefinition', 'DaemonSet', 'Endpoints',
+  'Gateway', 'HTTPRoute', 'HorizontalPodAutoscaler', 'Ingress', 'IngressClass', 'Job', 'Lease', 'LimitRange', 'MutatingWebhookConfiguration',
+  'NetworkPolicy', 'PersistentVolume', 'PersistentVolumeClaim', 'PodDisruptionBudget', 'PodTemplate', 'PriorityClass', 'ReplicationController',
+  'ResourceQuota', 'Role', 'RoleBinding', 'RuntimeClass', 'ServiceAccount', 'StatefulSet', 'StorageClass', 'ValidatingAdmissionPolicy',
+  'ValidatingWebhookConfiguration', 'VolumeAttachment',
+]);
+
+/** Reads what a document holds into `result`; a `List` is read as its items. */
+export function readObjects(root: YamlNode, findings: Findings, result: ReadResult): void {
+  if (root.kind !== 'map') {
+    findings.error('NotAnObject', root.offset, 'this document is not a Kubernetes object', NOT_AN_OBJECT_HINT);
+    return;
+  }
+  const kind = textField(root, 'kind');
+  const items = root.fields.get('items');
+  if (kind === 'List' && items?.node.kind === 'list') {
+    for (const item of items.node.items) readObjects(item, findings, result);
+    return;
+  }
+  if (!root.fields.has('kind') && !root.fields.has('apiVersion')) {
+    findings.error('NotAnObject', root.offset, 'this document has neither apiVersion nor kind, so it is not a Kubernetes object', NOT_AN_OBJECT_HINT);
+    return;
+  }
+  if (kind === undefined) {
+    findings.error('MissingField', offsetOf(root, ['kind'], 'value'), 'kind is required, as text', `one of ${WRITABLE_KINDS.join(', ')}`);
+    return;
+  }
+  if (!isKind(kind) || !KINDS[kind].manifest) refuseKind(kind, root, findings);
+  else readKind(kind, root, findings, result);
+}
+
+const NOT_AN_OBJECT_HINT = 'every .yaml file outside hidden folders holds Kubernetes objects; keep other YAML in a folder whose name starts with a dot';
+
+function textField(map: YamlMap, name: string): string | undefined {
+  const node = map.fields.get(name)?.node;
+  return node?.kind === 'scalar' && typeof node.value === 'string' ? node.value : undefined;
+}
+
+function refuseKind(kind: string, root: YamlMap, findings: Findings): void {
+  const at = offsetOf(root, ['kind'], 'value');
+  if (isKind(kind)) {
+    findings.error('ManagedKind', at, `${kind} objects are written by Plumbline itself, never in Git`, kind === 'Node' ? 'to add a server, write a Machine' : 'remove it');
+    return;
+  }
+  const known = `known kinds: ${WRITABLE_KINDS.join(', ')}`;
+  if (KUBERNETES_KINDS.has(kind)) findings.error('UnknownKind', at, `kind ${kind} is a Kubernetes kind that Plumbline does not act on yet`, known);
+  else {
+    const close = suggest(kind, WRITABLE_KINDS);
+    findings.error('UnknownKind', at, `unknown kind ${kind}`, close ? `did you mean ${close}? ${known}` : known);
+  }
+}
+
+function readKind(kind: Kind, root: YamlMap, findings: Findings, result: ReadResult): void {
+  const errorsBefore = findings.errors;
+  checkApiVersion(kind, root, findings);
+  const { value, tree } = explainShape(kind, root, findings);
+  const key = identity(kind, root);
+  if (value !== undefined) {
+    const object = withNamespace(kind, value);
+    checkObject(object, {
+      error: (code, path, message, hint) => findings.error(code, offsetOf(tree, path, 'value'), `${pathText(path)} ${message}`, hint),
+      warning: (code, path, message, hint) => findings.warning(code, offsetOf(tree, path, 'value'), `${pathText(path)} ${message}`, hint),
+      has: (path) => nodeAt(tree, path) !== undefined,
+    });
+    if (findings.errors === errorsBefore) {
+      result.objects.push({ key: keyOf(object), object, position: findings.position(root.offset), marks: fieldMarks(object, tree, findings) });
+      return;
+    }
+  }
+  if (key) result.refused.push(key);
+}
+
+function checkApiVersion(kind: Kind, root: YamlMap, findings: Findings): void {
+  const { apiVersion } = KINDS[kind];
+  const node = root.fields.get('apiVersion')?.node;
+  if (!node || isNull(node)) findings.error('MissingField', offsetOf(root, ['kind'], 'key'), 'apiVersion is required', `write apiVersion: ${apiVersion}`);
+  else if (node.kind !== 'scalar' || node.value !== apiVersion) {
+    const written = node.kind === 'scalar' ? node.source.slice(0, 60) : 'this value';
+    findings.error('WrongApiVersion', node.offset, `${kind} has no apiVersion ${written}`, `write apiVersion: ${apiVersion}`);
+  }
+}
+
+/** More rounds of correcting misspelled fields than any manifest needs. */
+const MAX_ROUNDS = 12;
+
+/**
+ * Reports everything that the schema says. Misspelled fields are read as what was meant, and fields that may not be there are dropped, so
+ * that one mistake does not hide the others and does not cause new ones. `value` is undefined when the shape is still wrong then.
+ */
+function explainShape(kind: Kind, root: YamlMap, findings: Findings): { readonly value: KubeObject | undefined; readonly tree: YamlNode } {
+  const schema = KINDS[kind].manifest;
+  if (!schema) return { value: undefined, tree: root };
+  let tree: YamlNode = root;
+  for (let round = 0; ; round++) {
+    const plain = { ...(toValue(tree) as Record<string, unknown>), apiVersion: KINDS[kind].apiVersion };
+    const parsed = schema.safeParse(plain);
+    const issues: readonly SchemaIssue[] = parsed.success ? [] : parsed.error.issues;
+    const unknown = [...nullFields(tree).filter(({ parent }) => !isFreeMap(schema, parent, plain)), ...issues.flatMap(unknownKeys)];
+    const before: YamlNode = tree;
+    for (const { parent, name } of unknown) {
+      const explained = explainUnknownField(schema, parent, name, plain);
+      if (!explained) continue;
+      const { issue, meant } = explained;
+      const path = [...parent, name];
+      const nothing = nodeAt(tree, path);
+      const unset = nothing !== undefined && isNull(nothing) && issue.code !== 'UnknownField';
+      if (!unset) findings.error(issue.code, offsetOf(tree, path, 'key'), issue.message, issue.hint);
+      const free = meant !== undefined && nodeAt(tree, [...parent, meant]) === undefined;
+      tree = withFieldRenamed(tree, path, free ? meant : undefined);
+    }
+    if (tree !== before && round < MAX_ROUNDS) continue;
+    const secret = kind === 'Secret';
+    for (const issue of issues) {
+      for (const e of explainIssue(issue, tree, secret && isSecretField(issue.path))) findings.error(e.code, offsetOf(tree, e.path, e.part), e.message, e.hint);
+    }
+    for (const { parent, name } of nullFields(tree)) {
+      if (!isFreeMap(schema, parent, plain)) continue;
+      findings.error('WrongType', offsetOf(tree, [...parent, name], 'key'), `${pathText([...parent, name])} must be text, found nothing (null)`, 'write "" for empty text');
+    }
+    return { value: parsed.success ? (parsed.data as KubeObject) : undefined, tree };
+  }
+}
+
+function isSecretField(path: readonly PropertyKey[]): boolean {
+  return path[0] === 'data' || path[0] === 'stringData';
+}
+
+function unknownKeys(issue: SchemaIssue): { parent: FieldPath; name: string }[] {
+  if (issue.code !== 'unrecognized_keys') return [];
+  const parent = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
+  return issue.keys.map((name) => ({ parent, name }));
+}
+
+function nullFields(tree: YamlNode, parent: FieldPath = []): { parent: FieldPath; name: string }[] {
+  if (tree.kind === 'list') return tree.items.flatMap((item, i) => nullFields(item, [...parent, i]));
+  if (tree.kind !== 'map') return [];
+  return [...tree.fields].flatMap(([name, field]) => (isNull(field.node) ? [{ parent, name }] : nullFields(field.node, [...parent, name])));
+}
+
+/** Namespaced objects without a namespace are in `default`, as in Kubernetes. */
+function withNamespace(kind: Kind, object: KubeObject): KubeObject {
+  if (!KINDS[kind].namespaced || object.metadata.namespace !== undefined) return object;
+  return { ...object, metadata: { ...object.metadata, namespace: 'default' } };
+}
+
+function identity(kind: Kind, root: YamlMap): ObjectKey | undefined {
+  const metadata = root.fields.get('metadata')?.node;
+  const name = metadata?.kind === 'map' ? textField(metadata, 'name') : undefined;
+  if (name === undefined || name.includes('/')) return undefined;
+  const namespace = metadata?.kind === 'map' ? (textField(metadata, 'namespace') ?? 'default') : 'default';
+  return objectKey(kind, KINDS[kind].namespaced ? namespace : undefined, name);
+}

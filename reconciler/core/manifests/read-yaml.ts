@@ -1,0 +1,208 @@
+/**
+ * Text to YAML trees, bounded: nesting, tokens, nodes and alias expansion have limits that are checked before anything is built, because
+ * a manifest may come from anyone who can open a pull request.
+ */
+import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser, type Document, type LineCounter, type Pair, type ParsedNode, type Scalar } from 'yaml';
+import type { Findings } from './findings.ts';
+import { resolvePlain, resolveTagged, type ScalarValue } from './yaml-scalars.ts';
+import type { YamlField, YamlMap, YamlNode, YamlScalar } from './yaml-tree.ts';
+
+/** Open constructs of the parser; one level of nesting takes two to four. Kubernetes objects need fewer than 60. */
+const MAX_PARSER_STACK = 300;
+/** Lexical tokens of one file; a line of an ordinary manifest has about seven. */
+const MAX_TOKENS = 300_000;
+/** Syntax errors after which the rest of the file is not looked at. */
+const MAX_SYNTAX_ERRORS = 20;
+/** Nodes that the aliases of one file may add when they are expanded. */
+const MAX_ALIAS_NODES = 20_000;
+/** Characters of a scalar that count as one more node: repeating a long text is a bomb too. */
+const TEXT_PER_NODE = 64;
+
+type YamlToken = ReturnType<Parser['next']> extends Generator<infer T> ? T : never;
+
+/** The documents of a file that could be read, in order; what could not be read is in `findings`. Empty documents are left out. */
+export function readYaml(text: string, lines: LineCounter, findings: Findings): YamlNode[] {
+  const tokens = parseTokens(text, lines, findings);
+  if (!tokens) return [];
+  const composer = new Composer({ uniqueKeys: false, schema: 'failsafe', prettyErrors: false, logLevel: 'silent', lineCounter: lines });
+  const roots: YamlNode[] = [];
+  for (const document of composer.compose(tokens, true, text.length)) {
+    const root = readDocument(document, findings);
+    if (root) roots.push(root);
+  }
+  return roots;
+}
+
+/** Undefined when a limit was reached. */
+function parseTokens(text: string, lines: LineCounter, findings: Findings): YamlToken[] | undefined {
+  const parser = new Parser(lines.addNewLine);
+  const tokens: YamlToken[] = [];
+  let count = 0;
+  let errors = 0;
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const token of parser.next(lexeme)) {
+      tokens.push(token);
+      if (token.type === 'error') errors++;
+    }
+    if (parser.stack.length > MAX_PARSER_STACK) {
+      findings.error('TooComplex', parser.offset, 'the document is nested too deeply', 'Kubernetes objects never nest this deep');
+      return undefined;
+    }
+    if (++count > MAX_TOKENS) {
+      findings.error('TooComplex', parser.offset, 'the file has too many YAML elements', 'split it into several files');
+      return undefined;
+    }
+    if (errors > MAX_SYNTAX_ERRORS) return tokens;
+  }
+  for (const token of parser.end()) tokens.push(token);
+  return tokens;
+}
+
+function readDocument(document: Document.Parsed, findings: Findings): YamlNode | undefined {
+  if (document.errors.length > 0) {
+    for (const error of document.errors.slice(0, MAX_SYNTAX_ERRORS)) {
+      findings.error('InvalidYaml', error.pos[0], syntaxMessage(error.message), SYNTAX_HINTS[error.code]);
+    }
+    return undefined;
+  }
+  const contents = document.contents;
+  if (!contents || (isScalar(contents) && contents.type === 'PLAIN' && contents.source === '')) return undefined;
+  const before = findings.errors;
+  const root = new TreeReader(findings).read(contents);
+  return findings.errors > before ? undefined : root;
+}
+
+const SYNTAX_HINTS: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: 'indent with spaces',
+  BAD_INDENT: 'check the indentation: the entries of one map or list start in the same column',
+  BLOCK_AS_IMPLICIT_KEY: 'put a nested map on its own lines, or quote a value that contains ": "',
+  MISSING_CHAR: 'check for a missing quote, bracket, comma or colon',
+  MULTILINE_IMPLICIT_KEY: 'check for a missing colon, or quote the text',
+  BAD_SCALAR_START: 'quote the text: @ and ` may not start a plain word',
+  RESOURCE_EXHAUSTION: 'split the file',
+};
+
+function syntaxMessage(message: string): string {
+  const text = message.replaceAll(/\s+/g, ' ').trim();
+  return `not valid YAML: ${text.charAt(0).toLowerCase()}${text.slice(1)}`;
+}
+
+const NULL_SCALAR = { kind: 'scalar', value: null, source: '', quoted: false, size: 1 } as const;
+
+class TreeReader {
+  readonly #findings: Findings;
+  /** Anchors seen so far; `open` while its own subtree is read. */
+  readonly #anchors = new Map<string, YamlNode | 'open'>();
+  #aliasNodes = 0;
+  #bomb = false;
+
+  constructor(findings: Findings) {
+    this.#findings = findings;
+  }
+
+  read(node: ParsedNode): YamlNode {
+    if (isAlias(node)) return this.#alias(node.source, node.range[0]);
+    const anchor = node.anchor;
+    if (anchor !== undefined) this.#anchors.set(anchor, 'open');
+    const result = this.#content(node);
+    if (anchor !== undefined) this.#anchors.set(anchor, result);
+    return result;
+  }
+
+  #content(node: Exclude<ParsedNode, { source: string; type?: never }>): YamlNode {
+    if (isMap(node)) {
+      this.#checkCollectionTag(node.tag, 'map', node.range[0]);
+      return this.#map(node.items, node.range[0]);
+    }
+    if (isSeq(node)) {
+      this.#checkCollectionTag(node.tag, 'seq', node.range[0]);
+      const items = (node.items).map((item) => this.read(item));
+      return { kind: 'list', items, offset: node.range[0], size: items.reduce((sum, item) => sum + item.size, 1) };
+    }
+    return this.#scalar(node);
+  }
+
+  #scalar(node: Scalar.Parsed): YamlScalar {
+    const quoted = node.type !== 'PLAIN';
+    const source = quoted ? String(node.value) : node.source;
+    let value: ScalarValue | undefined = quoted ? source : resolvePlain(source);
+    if (node.tag !== undefined && node.tag !== '!') value = resolveTagged(node.tag, source);
+    else if (node.tag === '!') value = source;
+    if (value === undefined) {
+      this.#findings.error('InvalidYaml', node.range[0], `the tag ${node.tag ?? ''} cannot be used here`, 'remove the tag, or quote the text');
+      value = null;
+    }
+    return { kind: 'scalar', value, source, quoted, offset: node.range[0], size: 1 + Math.floor(source.length / TEXT_PER_NODE) };
+  }
+
+  #checkCollectionTag(tag: string | undefined, expected: 'map' | 'seq', offset: number): void {
+    if (tag === undefined || tag === '!' || tag === `tag:yaml.org,2002:${expected}`) return;
+    this.#findings.error('InvalidYaml', offset, `the tag ${tag} cannot be used here`, 'remove the tag');
+  }
+
+  #alias(name: string, offset: number): YamlNode {
+    const target = this.#anchors.get(name);
+    if (target === 'open') this.#findings.error('AliasBomb', offset, `the alias *${name} is inside the value that it stands for`, 'write the value out');
+    else if (!target) this.#findings.error('InvalidYaml', offset, `the alias *${name} names no anchor before it`, `mark the value with &${name}, or quote the text`);
+    else {
+      this.#aliasNodes += target.size;
+      if (this.#aliasNodes <= MAX_ALIAS_NODES) return target;
+      if (!this.#bomb) {
+        this.#findings.error('AliasBomb', offset, `aliases expand to more than ${MAX_ALIAS_NODES} values`, 'write the values out, or use fewer aliases');
+        this.#bomb = true;
+      }
+    }
+    return { ...NULL_SCALAR, offset };
+  }
+
+  #map(pairs: readonly Pair<ParsedNode, ParsedNode | null>[], offset: number): YamlMap {
+    const fields = new Map<string, YamlField>();
+    const merged: YamlMap[] = [];
+    for (const { key, value } of pairs) {
+      const keyOffset = (key as ParsedNode | null)?.range[0] ?? offset;
+      const node: YamlNode = value ? this.read(value) : { ...NULL_SCALAR, offset: keyOffset };
+      if (isScalar(key) && key.type === 'PLAIN' && key.source === '<<') {
+        merged.push(...this.#mergeSources(node));
+        continue;
+      }
+      const name = this.#keyText(key, keyOffset);
+      if (name === undefined) continue;
+      const first = fields.get(name);
+      if (first) {
+        const { line } = this.#findings.position(first.keyOffset);
+        this.#findings.error('DuplicateKey', keyOffset, `duplicate key ${name}, first on line ${line}`, 'remove one of the two');
+      } else fields.set(name, { keyOffset, node });
+    }
+    // YAML merge keys: what the map says itself wins, then the earlier source.
+    for (const source of merged) for (const [name, field] of source.fields) if (!fields.has(name)) fields.set(name, field);
+    let size = 1;
+    for (const field of fields.values()) size += field.node.size;
+    return { kind: 'map', fields, offset, size };
+  }
+
+  #mergeSources(node: YamlNode): YamlMap[] {
+    if (node.kind === 'map') return [node];
+    if (node.kind === 'list' && node.items.every((item) => item.kind === 'map')) return node.items.filter((item) => item.kind === 'map');
+    this.#findings.error('InvalidYaml', node.offset, 'a merge key (<<) needs a map or a list of maps', 'write <<: *anchor');
+    return [];
+  }
+
+  /** Keys are text. A number keeps its text; what YAML reads as something else would silently become another key, so it is refused. */
+  #keyText(key: ParsedNode | null, offset: number): string | undefined {
+    const node = key ? this.read(key) : undefined;
+    if (node?.kind !== 'scalar' || node.value === null) {
+      this.#findings.error('InvalidYaml', offset, 'a key must be text', 'quote it, or check the indentation and the colons');
+      return undefined;
+    }
+    const text = String(node.value);
+    if (typeof node.value === 'boolean' || (typeof node.value === 'number' && text !== node.source)) {
+      this.#findings.error('InvalidYaml', offset, `the key ${node.source} is read as ${text}`, `quote it: "${node.source}"`);
+      return undefined;
+    }
+    if (text === '__proto__') {
+      this.#findings.error('InvalidYaml', offset, 'the key __proto__ is refused', 'use another name');
+      return undefined;
+    }
+    return text;
+  }
+}

@@ -1,0 +1,108 @@
+/** Looks into the object schemas: which fields are there at a place, and which Kubernetes fields are known but not acted on. */
+import type { z } from 'zod';
+import { objectSchemaMeta } from '../../../contracts/objects/index.ts';
+import type { FieldPath } from './yaml-tree.ts';
+
+type Schema = z.core.$ZodType;
+type ObjectSchema = z.core.$ZodObject;
+
+/** Without defaults, optionality and transformations: the schema of what is written. */
+function written(schema: Schema): Schema {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  switch (def.type) {
+    case 'optional': case 'default': case 'prefault': case 'nullable': case 'nonoptional': case 'readonly': case 'catch':
+      return written(def.innerType);
+    case 'pipe': return written((def.in as z.core.$ZodTypes)._zod.def.type === 'transform' ? def.out : def.in);
+    default: return schema;
+  }
+}
+
+/** The object schemas that may describe a value: one, or the options of a union that fit the value's discriminator. */
+function objectOptions(schema: Schema, value: unknown): ObjectSchema[] {
+  const inner = written(schema);
+  const { def } = (inner as z.core.$ZodTypes)._zod;
+  if (def.type === 'object') return [inner as ObjectSchema];
+  if (def.type !== 'union') return [];
+  const options = def.options.flatMap((option) => objectOptions(option, value));
+  const discriminator = (def as z.core.$ZodDiscriminatedUnionDef).discriminator as string | undefined;
+  if (discriminator === undefined) return options;
+  const wanted = (value as Record<string, unknown> | undefined)?.[discriminator];
+  const chosen = options.filter((option) => {
+    const field = option._zod.def.shape[discriminator];
+    return field?._zod.values?.has(wanted as z.core.util.Primitive) === true;
+  });
+  return chosen.length > 0 ? chosen : options;
+}
+
+/** The schemas that describe the value at `path` of `root`. */
+function schemasAt(schema: Schema, path: FieldPath, root: unknown): Schema[] {
+  let schemas: Schema[] = [schema];
+  let value = root;
+  for (const step of path) {
+    schemas = schemas.flatMap((s) => {
+      const inner = written(s);
+      const { def } = (inner as z.core.$ZodTypes)._zod;
+      if (def.type === 'array') return [def.element];
+      if (def.type === 'record') return [def.valueType];
+      return objectOptions(inner, value).flatMap((o) => o._zod.def.shape[step] ?? []);
+    });
+    value = (value as Record<string | number, unknown> | undefined)?.[step];
+  }
+  return schemas;
+}
+
+export interface FieldsAt {
+  readonly known: readonly string[];
+  /** Kubernetes fields that Plumbline does not act on yet. */
+  readonly notYet: readonly string[];
+  /** Fields of the other forms that the value could have had (another `type`). */
+  readonly otherForms: readonly string[];
+}
+
+/** The fields that the object at `path` may have; undefined where there is no object with fixed fields (a map of labels). */
+export function fieldsAt(schema: Schema, path: FieldPath, root: unknown): FieldsAt | undefined {
+  const value = path.reduce<unknown>((v, step) => (v as Record<string | number, unknown> | undefined)?.[step], root);
+  const candidates = schemasAt(schema, path, root);
+  const options = candidates.flatMap((s) => objectOptions(s, value));
+  if (options.length === 0) return undefined;
+  const all = candidates.flatMap((s) => objectOptions(s, undefined));
+  const known = unique(options.flatMap(fieldNames));
+  return {
+    known,
+    notYet: unique(options.flatMap((o) => objectSchemaMeta.get(o)?.notYet ?? [])),
+    otherForms: unique(all.flatMap(fieldNames)).filter((name) => !known.includes(name)),
+  };
+}
+
+/** Whether the value at `path` is a map with free keys (labels, data). */
+export function isFreeMap(schema: Schema, path: FieldPath, root: unknown): boolean {
+  return schemasAt(schema, path, root).some((s) => (written(s) as z.core.$ZodTypes)._zod.def.type === 'record');
+}
+
+/** For every field name of a schema, the paths at which it may be written, lists as `[]`. */
+export function placesOfFields(schema: Schema): ReadonlyMap<string, readonly string[]> {
+  const places = new Map<string, string[]>();
+  const visit = (s: Schema, at: string): void => {
+    const inner = written(s);
+    const { def } = (inner as z.core.$ZodTypes)._zod;
+    if (def.type === 'array') visit(def.element, `${at}[]`);
+    for (const option of objectOptions(inner, undefined)) {
+      for (const [name, field] of Object.entries(option._zod.def.shape)) {
+        const path = at === '' ? name : `${at}.${name}`;
+        const known = places.get(name) ?? [];
+        if (!known.includes(path)) places.set(name, [...known, path]);
+        visit(field, path);
+      }
+    }
+  };
+  visit(schema, '');
+  return places;
+}
+
+function fieldNames(schema: ObjectSchema): string[] {
+  return Object.keys(schema._zod.def.shape);
+}
+
+function unique(words: readonly string[]): string[] {
+  return [...new Set(words)];
+}

@@ -1,0 +1,50 @@
+/** Fields that a schema does not have: a misspelling, a field at the wrong place, or one of Kubernetes' that is not acted on yet. */
+import type { z } from 'zod';
+import type { ExplainedIssue } from './schema-issues.ts';
+import { fieldsAt, placesOfFields } from './schema-walk.ts';
+import { suggest } from './suggest.ts';
+import { pathText, type FieldPath } from './yaml-tree.ts';
+
+export interface UnknownField {
+  readonly issue: ExplainedIssue;
+  /** The known field that was meant, when it is sure enough to go on reading with it. */
+  readonly meant: string | undefined;
+}
+
+/** More places than this are no help. */
+const MAX_PLACES = 2;
+
+const placesBySchema = new WeakMap<object, ReadonlyMap<string, readonly string[]>>();
+
+/** Explains why `parent` (a path in `value`) may not have the field `name`; undefined if it may. */
+export function explainUnknownField(schema: z.core.$ZodType, parent: FieldPath, name: string, value: unknown): UnknownField | undefined {
+  const path = [...parent, name];
+  const text = pathText(path);
+  const fields = fieldsAt(schema, parent, value);
+  const issue = (code: ExplainedIssue['code'], message: string, hint?: string): ExplainedIssue => ({ code, path, part: 'key', message, hint });
+  if (!fields || fields.known.includes(name)) return undefined;
+  if (parent.length === 0 && name === 'status') {
+    return { meant: undefined, issue: issue('StatusInManifest', 'status is written by Plumbline, never in Git', 'remove status and everything under it') };
+  }
+  if (fields.notYet.includes(name)) {
+    return { meant: undefined, issue: issue('UnsupportedField', `field ${text} is a Kubernetes field that Plumbline does not act on yet`, 'remove it') };
+  }
+  if (fields.otherForms.includes(name)) {
+    const type = (parent.reduce<unknown>((v, step) => (v as Record<string | number, unknown> | undefined)?.[step], value) as { type?: unknown } | undefined)?.type;
+    return { meant: undefined, issue: issue('ForbiddenField', `${text} may not be set when ${pathText([...parent, 'type'])} is ${String(type)}`, 'remove it, or change the type') };
+  }
+  const close = suggest(name, fields.known) ?? suggest(name, fields.notYet);
+  if (close !== undefined) {
+    const meant = fields.known.includes(close) ? close : undefined;
+    return { meant, issue: issue('UnknownField', `unknown field ${text}`, `did you mean ${close}?`) };
+  }
+  const places = placesOf(schema).get(name) ?? [];
+  const hint = places.length > 0 && places.length <= MAX_PLACES ? `${name} belongs at ${places.join(' or ')}; check the indentation` : undefined;
+  return { meant: undefined, issue: issue('UnknownField', `unknown field ${text}`, hint) };
+}
+
+function placesOf(schema: z.core.$ZodType): ReadonlyMap<string, readonly string[]> {
+  let places = placesBySchema.get(schema);
+  if (!places) placesBySchema.set(schema, (places = placesOfFields(schema)));
+  return places;
+}

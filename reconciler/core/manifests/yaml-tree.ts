@@ -1,0 +1,106 @@
+/** The tree that a YAML document is read into: plain values, each with where it was written. */
+import type { ScalarValue } from './yaml-scalars.ts';
+
+interface NodeBase {
+  /** Offset in the text of the file, in UTF-16 units. */
+  readonly offset: number;
+  /** Nodes of the subtree with aliases expanded, itself included. */
+  readonly size: number;
+}
+export interface YamlScalar extends NodeBase {
+  readonly kind: 'scalar';
+  readonly value: ScalarValue;
+  /** As written, without quotes. */
+  readonly source: string;
+  readonly quoted: boolean;
+}
+export interface YamlMap extends NodeBase {
+  readonly kind: 'map';
+  readonly fields: ReadonlyMap<string, YamlField>;
+}
+export interface YamlList extends NodeBase {
+  readonly kind: 'list';
+  readonly items: readonly YamlNode[];
+}
+export type YamlNode = YamlScalar | YamlMap | YamlList;
+export interface YamlField {
+  readonly keyOffset: number;
+  readonly node: YamlNode;
+}
+
+/** From the root of an object to a value in it. */
+export type FieldPath = readonly (string | number)[];
+
+/**
+ * The plain value. Fields whose value is null are left out: to Kubernetes a null field is a field that is not set. Nulls in lists stay.
+ */
+export function toValue(node: YamlNode): unknown {
+  switch (node.kind) {
+    case 'scalar': return node.value;
+    case 'list': return node.items.map(toValue);
+    case 'map': {
+      const value: Record<string, unknown> = {};
+      for (const [key, field] of node.fields) if (!isNull(field.node)) value[key] = toValue(field.node);
+      return value;
+    }
+  }
+}
+
+export function isNull(node: YamlNode): boolean {
+  return node.kind === 'scalar' && node.value === null;
+}
+
+/** The child at one step, or undefined. */
+export function childOf(node: YamlNode, step: string | number): YamlNode | undefined {
+  if (node.kind === 'map') return node.fields.get(String(step))?.node;
+  return node.kind === 'list' && typeof step === 'number' ? node.items[step] : undefined;
+}
+
+export function nodeAt(root: YamlNode, path: FieldPath): YamlNode | undefined {
+  let node: YamlNode | undefined = root;
+  for (const step of path) node = node && childOf(node, step);
+  return node;
+}
+
+/**
+ * Where to point a person for `path`: `value` at the value, `key` at the field's name. What is not there is shown at the name of the
+ * nearest parent that is.
+ */
+export function offsetOf(root: YamlNode, path: FieldPath, part: 'key' | 'value'): number {
+  let node = root;
+  let named = root.offset;
+  for (const [i, step] of path.entries()) {
+    const keyOffset: number | undefined = node.kind === 'map' ? node.fields.get(String(step))?.keyOffset : undefined;
+    const child = childOf(node, step);
+    if (!child) return named;
+    named = keyOffset ?? child.offset;
+    if (i === path.length - 1) return part === 'key' ? named : isNull(child) ? named : child.offset;
+    node = child;
+  }
+  return named;
+}
+
+/** The tree with the field at `path` renamed, or removed where `name` is undefined. The rest is shared. */
+export function withFieldRenamed(root: YamlNode, path: FieldPath, name: string | undefined): YamlNode {
+  const [step, ...rest] = path;
+  if (step === undefined) return root;
+  if (root.kind === 'list' && typeof step === 'number') {
+    return { ...root, items: root.items.map((item, i) => (i === step ? withFieldRenamed(item, rest, name) : item)) };
+  }
+  if (root.kind !== 'map') return root;
+  const fields = new Map<string, YamlField>();
+  for (const [key, field] of root.fields) {
+    if (key !== String(step)) fields.set(key, field);
+    else if (rest.length > 0) fields.set(key, { ...field, node: withFieldRenamed(field.node, rest, name) });
+    else if (name !== undefined) fields.set(name, field);
+  }
+  return { ...root, fields };
+}
+
+/** `spec.containers[0].ports`, `metadata.labels[app.kubernetes.io/name]`: paths as Kubernetes writes them in its errors. */
+export function pathText(path: FieldPath): string {
+  return path.reduce<string>((text, step) => {
+    if (typeof step === 'number' || !/^[A-Za-z_][\w-]*$/.test(step)) return `${text}[${step}]`;
+    return text === '' ? step : `${text}.${step}`;
+  }, '');
+}
