@@ -14,7 +14,7 @@ function decide(key: ObjectKey, { view, now }: PassContext): Decision {
   return planDeployment({
     deployment,
     replicaSets: [...owned, ...orphans('ReplicaSet', namespace, deployment.spec.selector, view)],
-    pods: deployment.spec.strategy.type === 'Recreate' ? owned.flatMap((rs) => view.ownedBy('Pod', rs.metadata.uid)) : [],
+    pods: owned.flatMap((rs) => view.ownedBy('Pod', rs.metadata.uid)),
     lookup: (rsName) => view.get(objectKey('ReplicaSet', namespace, rsName)),
     now,
   });
@@ -25,7 +25,7 @@ export const deploymentController: Controller = {
   kind: 'Deployment',
   watches: {
     ReplicaSet: (rs, view) => controllerKeys('Deployment', rs, view),
-    /** A rollout that recreates waits for the last old pod; nothing else of a Deployment depends on single pods. */
+    /** A rollout that recreates waits for the last old pod; all else comes with its ReplicaSets' status. */
     Pod: (pod, view, event) => {
       if (event !== 'delete' && pod.status?.phase !== 'Failed' && pod.status?.phase !== 'Succeeded') return [];
       const owner = controllerOf(pod.metadata);

@@ -5,11 +5,11 @@ import {
 import type { Decision, Step } from '../step.ts';
 import { deadlineInMs, deploymentStatus, isComplete } from './deployment-status.ts';
 import { adoptedBy, byAge, controllerOf } from './owners.ts';
-import { isFinished } from './pod-state.ts';
+import { isActive, isFinished } from './pod-state.ts';
 import { newReplicas, oldTargets } from './rolling-update.ts';
 import {
   annotatedNumber, bounds, DESIRED_ANNOTATION, MAX_ANNOTATION, proportionalTargets, REVISION_ANNOTATION, REVISION_HISTORY_ANNOTATION,
-  total, type Target,
+  type Target,
 } from './rollout-numbers.ts';
 import { canonicalJson } from './stable-hash.ts';
 import { HASH_LABEL, replicaSetFor, sameTemplate } from './template.ts';
@@ -90,11 +90,21 @@ function newSet(s: Situation, replicas: number): ReplicaSet {
   return { ...made, metadata: { ...made.metadata, annotations }, spec: { ...made.spec, replicas } };
 }
 
+/** Replicas that are wanted or still there: a ReplicaSet that has not yet followed a scale-down counts with the pods it has. */
+function present(s: Situation): number {
+  const pods = new Map<string, number>();
+  for (const pod of s.pods.filter(isActive)) {
+    const owner = controllerOf(pod.metadata)?.uid ?? '';
+    pods.set(owner, (pods.get(owner) ?? 0) + 1);
+  }
+  return [...s.old, ...(s.next ? [s.next] : [])].reduce((sum, rs) => sum + Math.max(rs.spec.replicas, pods.get(rs.metadata.uid) ?? 0), 0);
+}
+
 function roll(s: Situation): Move {
   const { deployment, next, old } = s;
   const limit = bounds(deployment.spec);
   const current = next?.spec.replicas ?? 0;
-  const wanted = newReplicas(deployment.spec.replicas, limit, current, total(old) + current);
+  const wanted = newReplicas(deployment.spec.replicas, limit, current, present(s));
   if (!next) return { targets: [], create: newSet(s, wanted) };
   if (wanted !== current) return { targets: [{ replicaSet: next, replicas: wanted }] };
   return { targets: oldTargets(old, next, limit) };

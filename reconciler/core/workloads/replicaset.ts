@@ -114,7 +114,7 @@ export function planReplicaSet(input: ReplicaSetInput): Decision {
       );
     }
   } else if (missing < 0) {
-    const surplus = pickSurplus(active, input.related, -missing);
+    const surplus = pickSurplus(active, input.related, -missing, rs.spec.minReadySeconds, now);
     const mine = (pod: StoredPod): boolean => controllerOf(pod.metadata)?.uid === rs.metadata.uid;
     for (const pod of surplus.filter(mine)) steps.push(...deletePod(rs, pod));
   }
