@@ -157,8 +157,8 @@ class BootDialogue {
   }
 }
 
-/** Starts a process of the lab that is no host (the registry): in the lab's cgroup, detached, output to a file. */
-export function spawnService(settings: LabSettings, name: string, argv: readonly string[], logFile: string): void {
+/** Starts a process of the lab that is no host (the registry): in the lab's cgroup, detached, output to a file. Gives its process id. */
+export function spawnService(settings: Pick<LabSettings, 'name'>, name: string, argv: readonly string[], logFile: string): number {
   const hierarchies = machineHierarchies();
   const group = `${settings.name}/${name}`;
   makeCgroup(hierarchies, group);
@@ -168,6 +168,8 @@ export function spawnService(settings: LabSettings, name: string, argv: readonly
   child.on('error', () => { /* whoever waits for the service to answer reports it with its log */ });
   child.unref();
   closeSync(log);
+  if (child.pid === undefined) throw new LabFailure(`Cannot start ${argv[0]} for the lab.`);
+  return child.pid;
 }
 
 /** The host key in `TYPE BASE64` form, as a Machine manifest pins it. */

@@ -1,0 +1,178 @@
+/** A Debian 12 disk as a person's own server would have it: systemd, cgroup v2, the distribution's kernel, sshd, containerd. */
+import { createHash } from 'node:crypto';
+import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { LabRefusal } from '../../../cli/lab/errors.ts';
+import { findProgram, run, runOrFail } from '../../../cli/lab/process.ts';
+
+export interface VmImage {
+  /** Raw ext4 file system, never written to after it was built: a machine runs on a copy. */
+  readonly disk: string;
+  readonly kernel: string;
+  readonly initrd: string;
+  /** `ssh-ed25519 BASE64`. */
+  readonly hostKey: string;
+}
+
+export interface ImageOptions {
+  /** Cache folder: an image is built once per recipe. */
+  readonly dir: string;
+  readonly signal?: AbortSignal;
+  readonly progress?: (line: string) => void;
+}
+
+const PACKAGES = [
+  'systemd', 'systemd-sysv', 'udev', 'dbus', 'openssh-server', 'iproute2', 'linux-image-amd64', 'ca-certificates', 'nftables', 'containerd', 'runc',
+  'containernetworking-plugins', 'kmod', 'procps',
+];
+const DISK_BYTES = 4 * 1024 ** 3;
+
+/** Gives the machine what differs from boot to boot, out of the kernel's command line: address, root's key, the registry's place. */
+const IDENTITY_SCRIPT = `#!/bin/sh
+set -eu
+for word in $(cat /proc/cmdline); do
+  value=\${word#*=}
+  case $word in
+    vm.name=*) echo "$value" > /etc/hostname; hostname "$value"; printf '127.0.0.1 localhost\\n127.0.1.1 %s\\n' "$value" > /etc/hosts ;;
+    vm.address=*) mkdir -p /run/systemd/network; printf '[Match]\\nName=en*\\n[Network]\\nAddress=%s\\nLinkLocalAddressing=no\\n' "$value" > /run/systemd/network/10-lan.network ;;
+    vm.key=*) mkdir -p -m 700 /root/.ssh; printf '%s' "$value" | base64 -d > /root/.ssh/authorized_keys; chmod 600 /root/.ssh/authorized_keys ;;
+    vm.registry=*) folder=/etc/containerd/certs.d/\${value%%@*}; mkdir -p "$folder"
+      printf 'server = "http://%s"\\n\\n[host."http://%s"]\\n  capabilities = ["pull", "resolve"]\\n' "\${value#*@}" "\${value#*@}" > "$folder/hosts.toml" ;;
+  esac
+done
+`;
+
+const IDENTITY_UNIT = `[Unit]
+Description=Name, address and keys of this machine
+DefaultDependencies=no
+After=systemd-remount-fs.service
+Before=systemd-networkd.service ssh.service containerd.service network-pre.target
+Wants=network-pre.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/local/sbin/vm-identity
+
+[Install]
+WantedBy=sysinit.target
+`;
+
+const CONTAINERD_CONFIG = `version = 2
+
+[plugins."io.containerd.grpc.v1.cri".cni]
+  bin_dir = "/usr/lib/cni"
+  conf_dir = "/etc/cni/net.d"
+
+[plugins."io.containerd.grpc.v1.cri".registry]
+  config_path = "/etc/containerd/certs.d"
+
+[plugins."io.containerd.internal.v1.opt"]
+  path = "/var/lib/containerd/opt"
+`;
+
+/** Files put over what the packages install: path, text, mode. */
+const FILES: readonly (readonly [path: string, text: string, mode: number])[] = [
+  ['usr/local/sbin/vm-identity', IDENTITY_SCRIPT, 0o755],
+  ['etc/systemd/system/vm-identity.service', IDENTITY_UNIT, 0o644],
+  ['etc/containerd/config.toml', CONTAINERD_CONFIG, 0o644],
+  ['etc/fstab', '/dev/vda / ext4 defaults 0 1\n', 0o644],
+  ['etc/machine-id', '5f3c1b0e7d424a6c9e8b2d7a61f0c394\n', 0o444],
+  ['etc/resolv.conf', '# No name server: this machine sees the lab only.\n', 0o644],
+];
+
+const FINISH = [
+  'systemctl enable systemd-networkd ssh containerd vm-identity',
+  'systemctl mask systemd-networkd-wait-online apt-daily.timer apt-daily-upgrade.timer',
+  'passwd -l root',
+  'apt-get clean',
+];
+
+/** Says with one sentence why images cannot be built or run on this machine; undefined when they can. */
+export function vmUnsupported(): string | undefined {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return `the machine test needs Linux on x86-64, this is ${process.platform} on ${process.arch}`;
+  if (process.geteuid?.() !== 0) return 'the machine test needs root';
+  const needed = [['qemu-system-x86_64', 'qemu-system-x86'], ['debootstrap', 'debootstrap'], ['mkfs.ext4', 'e2fsprogs']] as const;
+  const missing = needed.filter(([program]) => findProgram(program) === undefined);
+  return missing.length === 0 ? undefined : `missing ${missing.map(([program]) => program).join(', ')}: apt-get install ${missing.map(([, debianPackage]) => debianPackage).join(' ')}`;
+}
+
+/**
+ * The image, from the cache or built: debootstrap takes one to three minutes and needs the machine's Debian mirror.
+ * Throws LabRefusal where {@link vmUnsupported} says so. A build that is cut short leaves nothing but a folder that the next one removes.
+ */
+export async function buildImage(options: ImageOptions): Promise<VmImage> {
+  const refusal = vmUnsupported();
+  if (refusal !== undefined) throw new LabRefusal(refusal);
+  const recipe = createHash('sha256').update(JSON.stringify([PACKAGES, FILES, FINISH, DISK_BYTES])).digest('hex').slice(0, 16);
+  const folder = `${options.dir}/debian-12-${recipe}`;
+  const cached = await readImage(folder);
+  if (cached) return cached;
+  const work = `${options.dir}/building-${process.pid}`;
+  await mkdir(options.dir, { recursive: true });
+  for (const name of await readdir(options.dir)) if (isAbandoned(name)) await rm(`${options.dir}/${name}`, { recursive: true, force: true });
+  try {
+    await build(work, options);
+    await rm(folder, { recursive: true, force: true });
+    await rename(work, folder);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+  const built = await readImage(folder);
+  if (!built) throw new Error(`the image in ${folder} is not whole`);
+  return built;
+}
+
+async function build(work: string, options: ImageOptions): Promise<void> {
+  const { signal } = options;
+  const progress = options.progress ?? (() => undefined);
+  const root = `${work}/root`;
+  await mkdir(root, { recursive: true });
+  progress('installing Debian 12 into a folder (debootstrap)');
+  // debootstrap and chroot mount things: in a mount namespace of their own, so that no mount can stay behind.
+  const alone = ['unshare', '--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--'];
+  await runOrFail([...alone, 'debootstrap', '--variant=minbase', `--include=${PACKAGES.join(',')}`, 'bookworm', root, await debianMirror(signal)], { signal });
+  for (const [path, text, mode] of FILES) {
+    await mkdir(`${root}/${path}`.replace(/\/[^/]+$/, ''), { recursive: true });
+    await rm(`${root}/${path}`, { force: true });
+    await writeFile(`${root}/${path}`, text);
+    await chmod(`${root}/${path}`, mode);
+  }
+  await runOrFail([...alone, 'chroot', root, 'sh', '-euc', FINISH.join('\n')], { signal });
+  const boot = await readdir(`${root}/boot`);
+  for (const [prefix, name] of [['vmlinuz-', 'vmlinuz'], ['initrd.img-', 'initrd']] as const) {
+    const found = boot.find((file) => file.startsWith(prefix));
+    if (found === undefined) throw new Error(`the installed system has no ${prefix}* in /boot`);
+    await copyFile(`${root}/boot/${found}`, `${work}/${name}`);
+  }
+  await copyFile(`${root}/etc/ssh/ssh_host_ed25519_key.pub`, `${work}/host-key.pub`);
+  progress('writing the disk');
+  await writeFile(`${work}/disk.img`, '');
+  await truncate(`${work}/disk.img`, DISK_BYTES);
+  await runOrFail(['mkfs.ext4', '-q', '-F', '-d', root, `${work}/disk.img`], { signal });
+  await rm(root, { recursive: true, force: true });
+}
+
+async function readImage(folder: string): Promise<VmImage | undefined> {
+  const files = await readdir(folder).catch(() => []);
+  const key = await readFile(`${folder}/host-key.pub`, 'utf8').catch(() => undefined);
+  if (key === undefined || !['disk.img', 'vmlinuz', 'initrd'].every((name) => files.some((file) => file === name))) return undefined;
+  return { disk: `${folder}/disk.img`, kernel: `${folder}/vmlinuz`, initrd: `${folder}/initrd`, hostKey: key.trim().split(' ').slice(0, 2).join(' ') };
+}
+
+/** A build folder whose builder is gone. */
+function isAbandoned(name: string): boolean {
+  const pid = /^building-(\d+)$/.exec(name)?.[1];
+  if (pid === undefined) return false;
+  try {
+    process.kill(Number(pid), 0);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** The mirror that this machine's apt uses for Debian 12, else Debian's own. */
+async function debianMirror(signal: AbortSignal | undefined): Promise<string> {
+  const asked = await run(['apt-get', 'indextargets', '--format', '$(REPO_URI)', 'Codename: bookworm', 'Component: main'], { signal });
+  return asked.stdout.split('\n').find((line) => /^https?:\/\//.test(line) && !line.includes('security')) ?? 'http://deb.debian.org/debian';
+}

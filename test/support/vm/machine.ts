@@ -1,0 +1,172 @@
+/** A whole machine (qemu) on a lab's bridge, to join a cluster as somebody's own server would. */
+import { constants } from 'node:fs';
+import { copyFile, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { createConnection } from 'node:net';
+import { machineHierarchies, killCgroup } from '../../../cli/lab/cgroups.ts';
+import { LabFailure } from '../../../cli/lab/errors.ts';
+import { spawnService } from '../../../cli/lab/host.ts';
+import type { LabInfo } from '../../../cli/lab/lab.ts';
+import { answers, processStart, run, runOrFail, until, type Ran } from '../../../cli/lab/process.ts';
+import type { VmImage } from './image.ts';
+
+export interface VmOptions {
+  readonly image: VmImage;
+  readonly lab: LabInfo;
+  /** Host name; also the name of its folder and cgroup. */
+  readonly name: string;
+  /** In the lab's subnet, outside of the lab's own hosts. */
+  readonly address: string;
+  /** Its disk and logs; removed by `close`. */
+  readonly dir: string;
+  /** The file whose key may log in as root. The lab's own by default. */
+  readonly publicKeyPath?: string;
+  /** MiB. */
+  readonly memory?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Vm {
+  readonly name: string;
+  readonly address: string;
+  /** `ssh-ed25519 BASE64`. */
+  readonly hostKey: string;
+  /** What the machine wrote to its serial console. */
+  readonly serialLog: string;
+  /** Milliseconds from power-on to sshd's greeting. */
+  readonly bootMs: number;
+  /** `kvm` or `tcg` (software emulation, about ten times slower). */
+  readonly accelerator: string;
+  /** Runs a line of shell on it over ssh. */
+  ssh(line: string, signal?: AbortSignal): Promise<Ran>;
+  /** Asks it to reboot and returns when sshd answers under a new boot id; gives the milliseconds that took. */
+  reboot(signal?: AbortSignal): Promise<number>;
+  /** Cuts its power, removes its network device and its disk. Safe to repeat. */
+  close(): Promise<void>;
+}
+
+/** Generous: software emulation on a busy machine. */
+const BOOT_TIMEOUT_MS = 300_000;
+
+/** Boots a machine on a copy of the image; returns when its sshd answers. On failure nothing of it stays but the error's words. */
+export async function bootVm(options: VmOptions): Promise<Vm> {
+  const { lab, name, address, signal } = options;
+  const tap = `${lab.name}-${name}`;
+  if (tap.length > 15) throw new RangeError(`${tap} is too long for a network device`);
+  const serialLog = `${options.dir}/serial.log`;
+  const controlSocket = `${options.dir}/qmp`;
+  const close = async (): Promise<void> => {
+    await killCgroup(machineHierarchies(), `${lab.name}/${name}`);
+    await run(['ip', 'link', 'del', 'dev', tap]);
+    await rm(options.dir, { recursive: true, force: true });
+  };
+  try {
+    await mkdir(options.dir, { recursive: true });
+    await copySparse(options.image.disk, `${options.dir}/disk.img`, signal);
+    await runOrFail(['ip', '-batch', '-'], { input: [`tuntap add dev ${tap} mode tap`, `link set dev ${tap} addrgenmode none`, `link set dev ${tap} master ${lab.bridge}`, `link set dev ${tap} up`, ''].join('\n'), signal });
+    const began = performance.now();
+    const pid = spawnService({ name: lab.name }, name, await qemuArgv(options, tap, serialLog, controlSocket), `${options.dir}/qemu.log`);
+    await sshAnswers(options, pid, signal);
+    const bootMs = Math.round(performance.now() - began);
+    const accelerator = await acceleratorOf(controlSocket);
+    const ssh = (line: string, inner?: AbortSignal): Promise<Ran> => run(sshArgv(options, line), { signal: inner });
+    return {
+      name, address, hostKey: options.image.hostKey, serialLog, bootMs, accelerator, ssh, close,
+      async reboot(inner) {
+        const before = await bootId(ssh, inner);
+        if (before === undefined) throw new LabFailure(`${name} does not answer over ssh`);
+        const start = performance.now();
+        await ssh('systemctl reboot', inner);
+        await until(`${name} did not come back from its reboot; see ${serialLog}`, async () => {
+          if (!(await answers({ host: address, port: 22 }, { greeting: true, timeoutMs: 2000 }))) return undefined;
+          const now = await bootId(ssh, inner);
+          return now !== undefined && now !== before ? true : undefined;
+        }, { timeoutMs: BOOT_TIMEOUT_MS, everyMs: 200, signal: inner });
+        return Math.round(performance.now() - start);
+      },
+    };
+  } catch (error) {
+    const words = await lastWords([`${options.dir}/qemu.log`, serialLog]);
+    await close();
+    if (signal?.aborted) throw error;
+    throw new LabFailure(`${name} did not boot: ${error instanceof Error ? error.message : String(error)}${words}`, { cause: error });
+  }
+}
+
+async function qemuArgv(options: VmOptions, tap: string, serialLog: string, controlSocket: string): Promise<readonly string[]> {
+  const publicKey = (await readFile(options.publicKeyPath ?? `${options.lab.sshKeyPath}.pub`, 'utf8')).trim();
+  const prefix = options.lab.subnet.split('/')[1] ?? '24';
+  const commandLine = [
+    'root=/dev/vda', 'rw', 'console=ttyS0', 'quiet', `vm.name=${options.name}`, `vm.address=${options.address}/${prefix}`, `vm.key=${Buffer.from(`${publicKey}\n`).toString('base64')}`,
+    ...(options.lab.registry ? [`vm.registry=${options.lab.registry.name}@${options.lab.registry.address}`] : []),
+  ];
+  return [
+    'qemu-system-x86_64', '-name', options.name, '-machine', 'q35', ...(await accelerators()), '-cpu', 'max', '-smp', '2', '-m', String(options.memory ?? 1024),
+    '-display', 'none', '-monitor', 'none', '-serial', `file:${serialLog}`, '-qmp', `unix:${controlSocket},server=on,wait=off`,
+    '-kernel', options.image.kernel, '-initrd', options.image.initrd, '-append', commandLine.join(' '),
+    '-drive', `file=${options.dir}/disk.img,if=virtio,format=raw,cache=unsafe`,
+    '-netdev', `tap,id=lan,ifname=${tap},script=no,downscript=no`, '-device', `virtio-net-pci,netdev=lan,mac=${macOf(options.address)}`,
+    '-device', 'virtio-rng-pci',
+  ];
+}
+
+/** KVM first where its device may be opened; qemu itself goes on to emulation where it does not work after all. */
+async function accelerators(): Promise<readonly string[]> {
+  const kvm = await open('/dev/kvm', 'r+').then(async (handle) => { await handle.close(); return true; }, () => false);
+  return [...(kvm ? ['-accel', 'kvm'] : []), '-accel', 'tcg,thread=multi'];
+}
+
+function macOf(address: string): string {
+  return ['02', '76', ...address.split('.').map((octet) => Number(octet).toString(16).padStart(2, '0'))].join(':');
+}
+
+function sshArgv(options: VmOptions, line: string): readonly string[] {
+  const settings = ['IdentitiesOnly=yes', 'BatchMode=yes', `KnownHostsCommand=/bin/echo ${options.address} ${options.image.hostKey}`, 'UserKnownHostsFile=/dev/null', 'GlobalKnownHostsFile=/dev/null',
+    'StrictHostKeyChecking=yes', 'HostKeyAlgorithms=ssh-ed25519', 'ConnectTimeout=10', 'LogLevel=ERROR'];
+  const privateKey = options.publicKeyPath?.replace(/\.pub$/, '') ?? options.lab.sshKeyPath;
+  return ['ssh', '-F', '/dev/null', '-i', privateKey, ...settings.flatMap((setting) => ['-o', setting]), `root@${options.address}`, line];
+}
+
+async function sshAnswers(options: VmOptions, pid: number, signal: AbortSignal | undefined): Promise<void> {
+  await until(`sshd on ${options.address}:22 does not answer`, async () => {
+    if (await answers({ host: options.address, port: 22 }, { greeting: true, timeoutMs: 2000 })) return true;
+    const log = await readFile(`${options.dir}/qemu.log`, 'utf8').catch(() => '');
+    if (processStart(pid) === undefined) throw new LabFailure(log.trim() || 'qemu ended');
+    return undefined;
+  }, { timeoutMs: BOOT_TIMEOUT_MS, everyMs: 100, signal });
+}
+
+async function bootId(ssh: Vm['ssh'], signal: AbortSignal | undefined): Promise<string | undefined> {
+  const asked = await ssh('cat /proc/sys/kernel/random/boot_id', signal);
+  return asked.code === 0 ? asked.stdout.trim() : undefined;
+}
+
+/** Asks qemu's control socket. Source: QEMU Machine Protocol, query-kvm. */
+async function acceleratorOf(socketPath: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = createConnection(socketPath);
+    let said = '';
+    const finish = (answer: string): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(5000, () => finish('unknown'));
+    socket.on('error', () => finish('unknown'));
+    socket.on('connect', () => socket.write('{"execute":"qmp_capabilities"}\n{"execute":"query-kvm"}\n'));
+    socket.on('data', (chunk: Buffer) => {
+      said += chunk.toString('utf8');
+      const enabled = /"enabled": (true|false)/.exec(said)?.[1];
+      if (enabled !== undefined) finish(enabled === 'true' ? 'kvm' : 'tcg');
+    });
+  });
+}
+
+async function copySparse(from: string, to: string, signal: AbortSignal | undefined): Promise<void> {
+  await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE).catch(async () => {
+    await runOrFail(['cp', '--sparse=always', from, to], { signal });
+  });
+}
+
+async function lastWords(files: readonly string[]): Promise<string> {
+  const texts = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')));
+  return texts.map((text) => text.trim().split('\n').slice(-8).join('\n    ')).filter(Boolean).map((text) => `\n    ${text}`).join('');
+}
