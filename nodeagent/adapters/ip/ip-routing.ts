@@ -1,0 +1,77 @@
+/** `Routing` on iproute2's `ip` and `bridge`. */
+import { NODE_NAMES } from '../../../contracts/agent/index.ts';
+import { ROUTE_PROTOCOL, type RoutingSnapshot, type RoutingStep } from '../../core/routes/model.ts';
+import type { Routing } from '../../ports/routing.ts';
+import type { RunCommand } from '../../ports/run-command.ts';
+import { parseForwarding, parseLinks, parseNeighbours, parseRoutes, parseVxlan } from './json.ts';
+
+export interface IpRoutingSettings {
+  readonly run: RunCommand;
+}
+
+/** A step failed: which, and what the tool said. */
+export class RoutingStepError extends Error {
+  override readonly name = 'RoutingStepError';
+}
+
+export function createIpRouting({ run }: IpRoutingSettings): Routing {
+  const json = async (signal: AbortSignal, argv: readonly string[]): Promise<unknown> => {
+    const { code, stdout, stderr } = await run(argv, { signal });
+    if (code !== 0) throw new RoutingStepError(`\`${argv.join(' ')}\` failed: ${stderr.trim()}`);
+    return stdout.trim() === '' ? [] : JSON.parse(stdout);
+  };
+
+  return {
+    async inspect(sysctls, signal): Promise<RoutingSnapshot> {
+      const links = parseLinks(await json(signal, ['ip', '-j', 'address', 'show']));
+      const routes = parseRoutes(await json(signal, ['ip', '-j', '-4', 'route', 'show', 'table', 'main', 'proto', String(ROUTE_PROTOCOL)]));
+      const device = NODE_NAMES.vxlanDevice;
+      const link = links.find((l) => l.name === device);
+      const vxlan = link && parseVxlan(
+        await json(signal, ['ip', '-j', '-d', 'link', 'show', 'dev', device]), link,
+        parseForwarding(await json(signal, ['bridge', '-j', 'fdb', 'show', 'dev', device])),
+        parseNeighbours(await json(signal, ['ip', '-j', '-4', 'neighbour', 'show', 'dev', device])),
+      );
+      const values: Record<string, string> = {};
+      for (const path of sysctls) {
+        const { code, stdout } = await run(['cat', `/proc/sys/${path}`], { signal });
+        if (code === 0) values[path] = stdout.trim();
+      }
+      return { links, routes, vxlan, sysctls: values };
+    },
+
+    async apply(steps, signal) {
+      for (const group of groupByTool(steps)) {
+        const [first] = group;
+        if (first?.tool === 'sysctl') await writeSetting(run, first, signal);
+        else if (first) await runBatch(run, first.tool, group.flatMap((s) => (s.tool === 'sysctl' ? [] : [s.args])), signal);
+      }
+    },
+  };
+}
+
+/** Consecutive steps of one tool; a sysctl stands alone. */
+function groupByTool(steps: readonly RoutingStep[]): RoutingStep[][] {
+  const groups: RoutingStep[][] = [];
+  for (const step of steps) {
+    const last = groups.at(-1);
+    if (last && step.tool !== 'sysctl' && last[0]?.tool === step.tool) last.push(step);
+    else groups.push([step]);
+  }
+  return groups;
+}
+
+async function runBatch(run: RunCommand, tool: 'ip' | 'bridge', commands: readonly (readonly string[])[], signal: AbortSignal): Promise<void> {
+  // iproute2 splits batch lines at white space; every word of ours is a name, a number or an address.
+  const lines = commands.map((words) => words.join(' '));
+  const { code, stderr } = await run([tool, '-batch', '-'], { signal, input: `${lines.join('\n')}\n` });
+  if (code === 0) return;
+  const at = /Command failed -:(\d+)/.exec(stderr)?.[1];
+  const line = at === undefined ? lines.join('; ') : lines[Number(at) - 1];
+  throw new RoutingStepError(`\`${tool} ${line ?? ''}\` failed: ${stderr.split('\n')[0] ?? ''}`);
+}
+
+async function writeSetting(run: RunCommand, step: Extract<RoutingStep, { tool: 'sysctl' }>, signal: AbortSignal): Promise<void> {
+  const { code, stderr } = await run(['tee', `/proc/sys/${step.path}`], { signal, input: step.value });
+  if (code !== 0) throw new RoutingStepError(`cannot set ${step.path.replaceAll('/', '.')} to ${step.value}: ${stderr.trim()}`);
+}

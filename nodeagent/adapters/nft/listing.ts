@@ -1,0 +1,50 @@
+/** Reads nft's text listings: blocks indented by tabs, one rule or attribute a line. */
+import type { FilterSurvey } from '../../ports/packet-filter.ts';
+
+const CHAIN = /^\tchain (\S+) \{$/;
+const BLOCK_END = '\t}';
+const ATTRIBUTE = /^(?:type (?:filter|nat|route) hook |comment ")/;
+
+/** Rules per chain, and the generation that the marker chain carries. */
+export function surveyListing(listing: string, generationChain: string): FilterSurvey {
+  const rules = new Map<string, number>();
+  let generation: string | undefined;
+  for (const { name, lines } of chainsOf(listing.split('\n'))) {
+    const list = lines.filter((line) => !ATTRIBUTE.test(line));
+    if (name === generationChain) generation = /comment "([^"]*)"/.exec(list[0] ?? '')?.[1];
+    else rules.set(name, list.length);
+  }
+  return { generation, rules };
+}
+
+function* chainsOf(lines: readonly string[]): Generator<{ readonly name: string; readonly lines: readonly string[] }> {
+  let open: { name: string; lines: string[] } | undefined;
+  for (const line of lines) {
+    const name = CHAIN.exec(line)?.[1];
+    if (name !== undefined) open = { name, lines: [] };
+    else if (open && line === BLOCK_END) {
+      yield open;
+      open = undefined;
+    } else if (open) open.lines.push(line.trim());
+  }
+}
+
+export interface ForeignChain {
+  readonly family: string;
+  readonly table: string;
+  readonly name: string;
+}
+
+/** From `nft list chains`: base chains on the forward hook with policy drop, in tables other than `own`. Docker sets such a policy. */
+export function findForwardDrops(listing: string, own: { readonly family: string; readonly table: string }): ForeignChain[] {
+  const found: ForeignChain[] = [];
+  for (const block of listing.split(/^(?=table )/m)) {
+    const [, family, table] = /^table (\S+) (\S+) \{/.exec(block) ?? [];
+    if (family === undefined || table === undefined || (family === own.family && table === own.table)) continue;
+    if (!['ip', 'inet'].includes(family)) continue;
+    for (const { name, lines } of chainsOf(block.split('\n'))) {
+      if (lines.some((line) => /^type filter hook forward .*policy drop;/.test(line))) found.push({ family, table, name });
+    }
+  }
+  return found;
+}

@@ -1,0 +1,90 @@
+/** `PacketFilter` on the `nft` and `conntrack` programs. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { NODE_NAMES } from '../../../contracts/agent/index.ts';
+import type { StaleFlow } from '../../core/nftables/model.ts';
+import { GENERATION_CHAIN, renderTransaction } from '../../core/nftables/render.ts';
+import { FilterRefusedError, type FilterSurvey, type PacketFilter } from '../../ports/packet-filter.ts';
+import type { RunCommand } from '../../ports/run-command.ts';
+import { explainNftFailure, isNoSuchTable } from './stderr.ts';
+import { findForwardDrops, surveyListing } from './listing.ts';
+
+export interface NftSettings {
+  readonly run: RunCommand;
+  /** Table name; {@link NODE_NAMES.nftTable} when absent. Tests use others. */
+  readonly table?: string;
+}
+
+export function createNftPacketFilter({ run, table = NODE_NAMES.nftTable }: NftSettings): PacketFilter {
+  return {
+    async apply({ commands, generation }, signal) {
+      // A file, as nft cannot read a script from the socket that Node gives a child for its standard input.
+      const folder = await mkdtemp(join(tmpdir(), 'plumbline-nft-'));
+      try {
+        const file = join(folder, 'transaction.nft');
+        await writeFile(file, renderTransaction(table, commands, generation), { mode: 0o600 });
+        const { code, stderr } = await run(['nft', '-f', file], { signal });
+        if (code !== 0) throw new FilterRefusedError(explainNftFailure(code, stderr));
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    },
+
+    async survey(signal): Promise<FilterSurvey> {
+      // Terse and stateless: the elements of sets and maps, most of the table, are not copied out.
+      const { code, stdout, stderr } = await run(['nft', '-s', '-t', 'list', 'table', 'ip', table], { signal });
+      if (code === 0) return surveyListing(stdout, GENERATION_CHAIN);
+      if (isNoSuchTable(stderr)) return { generation: undefined, rules: new Map() };
+      throw new Error(explainNftFailure(code, stderr));
+    },
+
+    async forgetFlows(flows, signal) {
+      for (const flow of flows) {
+        try {
+          // Exit code 1 also means that there was no such flow, which is what is wanted.
+          await run(['conntrack', '-D', ...flowFilter(flow)], { signal });
+        } catch (error) {
+          if (isMissingProgram(error)) return 'unsupported';
+          throw error;
+        }
+      }
+      return 'done';
+    },
+
+    async forwardDrops(podRange, signal) {
+      const list = async (argv: readonly string[]): Promise<string> => {
+        const { code, stdout, stderr } = await run(argv, { signal });
+        if (code !== 0) throw new Error(explainNftFailure(code, stderr));
+        return stdout;
+      };
+      const drops: string[] = [];
+      for (const chain of findForwardDrops(await list(['nft', 'list', 'chains']), { family: 'ip', table })) {
+        const rules = await list(['nft', '-s', '-t', 'list', 'table', chain.family, chain.table]);
+        if (!rules.includes(podRange)) drops.push(`${chain.family} ${chain.table} ${chain.name}`);
+      }
+      // Old iptables keeps its rules where nft does not see them.
+      const legacy = await run(['cat', '/proc/net/ip_tables_names'], { signal });
+      if (!legacy.stdout.split('\n').includes('filter')) return drops;
+      const rules = await run(['iptables-legacy', '-S', 'FORWARD'], { signal }).catch((error: unknown) => {
+        if (isMissingProgram(error)) return undefined;
+        throw error;
+      });
+      if (rules?.stdout.includes('-P FORWARD DROP') && !rules.stdout.includes(podRange)) drops.push('iptables-legacy filter FORWARD');
+      return drops;
+    },
+  };
+}
+
+function flowFilter(flow: StaleFlow): string[] {
+  return [
+    '-p', 'udp',
+    ...(flow.address === undefined ? [] : ['--orig-dst', flow.address]),
+    '--orig-port-dst', String(flow.port),
+    ...(flow.endpoint === undefined ? [] : ['--reply-src', flow.endpoint]),
+  ];
+}
+
+function isMissingProgram(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}

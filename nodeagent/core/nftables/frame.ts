@@ -1,0 +1,69 @@
+/** The part of the table that does not depend on Services: hooks, dispatch, masquerading, refusal. README.md tells a packet's way. */
+import { CHAINS, CONTAINERS, type Chain, type Container, type Element, type Fragment, type Hook, type RejectMatch, type Rule } from './model.ts';
+
+export interface FrameInput {
+  /** Range of all pods. */
+  readonly podRange: string;
+  /** Range of Service addresses. */
+  readonly serviceRange: string;
+  /** Pod range of this node; absent until it has one. */
+  readonly localRange: string | undefined;
+  /** Addresses that nodes reach each other at. */
+  readonly nodeAddresses: readonly string[];
+}
+
+/** Owner name of the frame: sorts before every Service (`namespace/name`), so no Service can take an element from it. */
+export const FRAME = '';
+
+const HOOKS: Readonly<Record<string, Hook>> = {
+  [CHAINS.prerouting]: { type: 'nat', hook: 'prerouting', priority: -100 },
+  [CHAINS.output]: { type: 'nat', hook: 'output', priority: -100 },
+  [CHAINS.postrouting]: { type: 'nat', hook: 'postrouting', priority: 100 },
+  // After destination NAT: a new connection that still aims at a Service address was taken by no Service.
+  [CHAINS.filterInput]: { type: 'filter', hook: 'input', priority: 0 },
+  [CHAINS.filterForward]: { type: 'filter', hook: 'forward', priority: 0 },
+  [CHAINS.filterOutput]: { type: 'filter', hook: 'output', priority: 0 },
+};
+
+const SERVICE_KEY = ['ipv4_addr', 'inet_proto', 'inet_service'] as const;
+const NODE_PORT_KEY = ['inet_proto', 'inet_service'] as const;
+
+const FRAME_CONTAINERS: readonly Container[] = [
+  { name: CONTAINERS.serviceIps, kind: 'verdict-map', key: SERVICE_KEY, comment: 'Services that have endpoints' },
+  { name: CONTAINERS.nodePorts, kind: 'verdict-map', key: NODE_PORT_KEY, comment: 'node ports that have endpoints' },
+  { name: CONTAINERS.deadServices, kind: 'set', key: SERVICE_KEY, comment: 'Services that have no endpoint' },
+  { name: CONTAINERS.deadNodePorts, kind: 'set', key: NODE_PORT_KEY, comment: 'node ports that have no endpoint' },
+  { name: CONTAINERS.hairpin, kind: 'set', key: ['ipv4_addr', 'ipv4_addr'], comment: 'endpoints on this node, paired with themselves' },
+  { name: CONTAINERS.nodeAddresses, kind: 'set', key: ['ipv4_addr'], comment: 'addresses of the nodes' },
+];
+
+export function compileFrame(input: FrameInput): Fragment {
+  const { localRange } = input;
+  const egress: readonly Rule[] = localRange === undefined
+    ? []
+    : [{ kind: 'masquerade-egress', local: localRange, pods: input.podRange, nodes: CONTAINERS.nodeAddresses }];
+  const rules: readonly (readonly [string, readonly Rule[]])[] = [
+    [CHAINS.services, [{ kind: 'dispatch-services', map: CONTAINERS.serviceIps }, { kind: 'dispatch-node-ports', map: CONTAINERS.nodePorts }]],
+    [CHAINS.fromService, [
+      { kind: 'unmark' }, { kind: 'masquerade-hairpin', set: CONTAINERS.hairpin }, { kind: 'masquerade-transit', local: localRange },
+    ]],
+    [CHAINS.rejectServices, [...reject({ what: 'range', cidr: input.serviceRange }), ...reject({ what: 'services', set: CONTAINERS.deadServices })]],
+    [CHAINS.rejectNodePorts, reject({ what: 'node-ports', set: CONTAINERS.deadNodePorts })],
+    [CHAINS.prerouting, [{ kind: 'jump', chain: CHAINS.services }]],
+    [CHAINS.output, [{ kind: 'jump', chain: CHAINS.services }]],
+    [CHAINS.postrouting, [{ kind: 'jump-marked', chain: CHAINS.fromService }, ...egress]],
+    [CHAINS.filterInput, [{ kind: 'jump', chain: CHAINS.rejectNodePorts }]],
+    [CHAINS.filterForward, [{ kind: 'jump', chain: CHAINS.rejectServices }]],
+    [CHAINS.filterOutput, [{ kind: 'jump', chain: CHAINS.rejectServices }]],
+  ];
+  const chains = rules.map(([name, list]): Chain => {
+    const hook = HOOKS[name];
+    return { name, rules: list, ...(hook && { hook }) };
+  });
+  const elements = [...new Set(input.nodeAddresses)].sort().map((key): Element => ({ container: CONTAINERS.nodeAddresses, key }));
+  return { chains, containers: FRAME_CONTAINERS, elements, udp: [] };
+}
+
+function reject(match: RejectMatch): Rule[] {
+  return [{ kind: 'reject', protocol: 'TCP', match }, { kind: 'reject', protocol: 'other', match }];
+}

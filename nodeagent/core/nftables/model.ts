@@ -1,0 +1,142 @@
+/**
+ * The model of our nftables table: plain data that is compared, rendered to `nft` text and interpreted by tests.
+ * Names are those of the kernel: chain, set, map, element, verdict.
+ */
+
+export type Protocol = 'TCP' | 'UDP';
+
+/** Where a connection may end: an IPv4 address and a port. */
+export interface Target {
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface Hook {
+  readonly type: 'nat' | 'filter';
+  readonly hook: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
+  /** Lower runs earlier; -100 is destination NAT, 0 filter, 100 source NAT. */
+  readonly priority: number;
+}
+
+/** Which new connections a `reject` rule refuses. */
+export type RejectMatch =
+  | { readonly what: 'range'; readonly cidr: string }
+  | { readonly what: 'services'; readonly set: string }
+  | { readonly what: 'node-ports'; readonly set: string };
+
+export type Rule =
+  | { readonly kind: 'jump'; readonly chain: string }
+  /** Jump for packets that a Service chain has marked. */
+  | { readonly kind: 'jump-marked'; readonly chain: string }
+  /** Verdict map by (destination, protocol, destination port). */
+  | { readonly kind: 'dispatch-services'; readonly map: string }
+  /** Verdict map by (protocol, destination port) for packets to an address of this machine, loopback left out. */
+  | { readonly kind: 'dispatch-node-ports'; readonly map: string }
+  /** Marks the packet and sends it to one of `targets`, each as likely; never empty. */
+  | { readonly kind: 'balance'; readonly protocol: Protocol; readonly targets: readonly Target[] }
+  /** Goes to `chain` when the client's address is in `set`. */
+  | { readonly kind: 'stick'; readonly set: string; readonly chain: string }
+  /** Goes to one of `chains`, each as likely; never empty. */
+  | { readonly kind: 'choose'; readonly chains: readonly string[] }
+  /** Puts the client's address into `set` (or renews it), marks the packet and sends it to `target`. */
+  | { readonly kind: 'remember'; readonly protocol: Protocol; readonly set: string; readonly target: Target }
+  | { readonly kind: 'unmark' }
+  /** Masquerades what leaves for the very pod it came from. `set` has (address, address) pairs. */
+  | { readonly kind: 'masquerade-hairpin'; readonly set: string }
+  /** Masquerades what neither comes from nor goes to the pods of this node; everything while `local` is unknown. */
+  | { readonly kind: 'masquerade-transit'; readonly local: string | undefined }
+  /** Masquerades what this node's pods send to addresses that are neither pods nor nodes. */
+  | { readonly kind: 'masquerade-egress'; readonly local: string; readonly pods: string; readonly nodes: string }
+  /** Refuses a new connection at once: TCP by reset, everything else by ICMP port unreachable. */
+  | { readonly kind: 'reject'; readonly protocol: 'TCP' | 'other'; readonly match: RejectMatch };
+
+export interface Chain {
+  readonly name: string;
+  /** Absent for a chain that is only reached from others. */
+  readonly hook?: Hook;
+  /** Never changes for one name: the kernel cannot change it. */
+  readonly comment?: string;
+  readonly rules: readonly Rule[];
+}
+
+/** A set or verdict map. Everything but its elements is fixed by its name. */
+export interface Container {
+  readonly name: string;
+  readonly kind: 'set' | 'verdict-map';
+  readonly key: readonly ('ipv4_addr' | 'inet_proto' | 'inet_service')[];
+  /** Set: elements come from packets and leave after this many seconds without one. */
+  readonly timeoutSeconds?: number;
+  readonly comment?: string;
+}
+
+/** An element that somebody claims; `chain` is the verdict (`goto`) in a verdict map. */
+export interface Element {
+  readonly container: string;
+  /** As nft writes it: `10.96.0.1 . tcp . 80`. */
+  readonly key: string;
+  readonly chain?: string;
+}
+
+/** Where a UDP client aims, and which endpoints may have its flows. */
+export interface UdpFrontend {
+  /** Absent for a node port: any address of the machine. */
+  readonly address?: string;
+  readonly port: number;
+  /** Endpoint addresses, ordered. */
+  readonly endpoints: readonly string[];
+}
+
+/** What one owner (a Service, or the table's frame) contributes to the table. */
+export interface Fragment {
+  readonly chains: readonly Chain[];
+  readonly containers: readonly Container[];
+  readonly elements: readonly Element[];
+  readonly udp: readonly UdpFrontend[];
+}
+
+/** One claim on an element key; where several Services claim one key, the first owner by name has it. */
+export interface Claim {
+  readonly owner: string;
+  readonly chain: string | undefined;
+}
+
+/** The table as it should be. Immutable; `delta.ts` makes the next one from it. */
+export interface Ruleset {
+  readonly fragments: ReadonlyMap<string, Fragment>;
+  /** By container, then element key; claims ordered by owner. */
+  readonly claims: ReadonlyMap<string, ReadonlyMap<string, readonly Claim[]>>;
+}
+
+/** One change to the table. A list of them is applied in one transaction. */
+export type Command =
+  /** Whatever was there is gone; an empty table is there. */
+  | { readonly do: 'replace-table' }
+  | { readonly do: 'add-container'; readonly container: Container }
+  | { readonly do: 'add-chain'; readonly chain: Omit<Chain, 'rules'> }
+  /** The chain's rules become these. `fresh`: it was added in this transaction and is empty. */
+  | { readonly do: 'set-rules'; readonly chain: string; readonly fresh: boolean; readonly rules: readonly Rule[] }
+  | { readonly do: 'delete-elements'; readonly container: string; readonly elements: readonly Element[] }
+  | { readonly do: 'add-elements'; readonly container: string; readonly elements: readonly Element[] }
+  | { readonly do: 'delete-chain'; readonly chain: string }
+  | { readonly do: 'delete-container'; readonly container: string };
+
+/** UDP flows that the connection tracker must forget: with `endpoint`, those sent there; without, all of that frontend. */
+export interface StaleFlow {
+  readonly address?: string;
+  readonly port: number;
+  readonly endpoint?: string;
+}
+
+/** Packet mark bit of what a Service chain has redirected; set and cleared within one pass through the machine. */
+export const SERVICE_MARK = 0x2000;
+
+export const CHAINS = {
+  prerouting: 'prerouting', output: 'output', postrouting: 'postrouting',
+  filterInput: 'filter-input', filterForward: 'filter-forward', filterOutput: 'filter-output',
+  services: 'services', fromService: 'from-service', rejectServices: 'reject-services', rejectNodePorts: 'reject-node-ports',
+} as const;
+
+export const CONTAINERS = {
+  serviceIps: 'service-ips', nodePorts: 'service-nodeports', hairpin: 'hairpin', nodeAddresses: 'node-addresses',
+  deadServices: 'no-endpoint-services', deadNodePorts: 'no-endpoint-nodeports',
+} as const;

@@ -1,0 +1,63 @@
+/** Which Service a changed object concerns. Kept up to date by keys, so a change costs what it touches and not the whole cluster. */
+import { objectKey, parseKey, SERVICE_NAME_LABEL, type EndpointSlice, type ObjectKey } from '../../../contracts/objects/index.ts';
+import type { AssignmentView } from '../assignment.ts';
+
+/** `namespace/name` of a Service. */
+export type ServiceId = string;
+
+export class ServiceIndex {
+  private readonly ownerOfSlice = new Map<ObjectKey, ServiceId>();
+  private readonly slicesOf = new Map<ServiceId, Set<ObjectKey<'EndpointSlice'>>>();
+
+  /** Forgets everything and reads the whole view; answers with every Service and every one that only has slices. */
+  reset(view: AssignmentView): Set<ServiceId> {
+    this.ownerOfSlice.clear();
+    this.slicesOf.clear();
+    const ids = new Set<ServiceId>();
+    for (const service of view.list('Service')) ids.add(serviceId(service.metadata.namespace, service.metadata.name));
+    for (const slice of view.list('EndpointSlice')) {
+      for (const id of this.placeSlice(objectKey('EndpointSlice', slice.metadata.namespace, slice.metadata.name), slice)) ids.add(id);
+    }
+    return ids;
+  }
+
+  /** The Services that the changed objects concern. */
+  update(view: AssignmentView, changed: Iterable<ObjectKey>): Set<ServiceId> {
+    const ids = new Set<ServiceId>();
+    for (const key of changed) {
+      const { kind, namespace, name } = parseKey(key);
+      if (kind === 'Service') ids.add(serviceId(namespace, name));
+      if (kind !== 'EndpointSlice') continue;
+      const sliceKey = objectKey('EndpointSlice', namespace, name);
+      for (const id of this.placeSlice(sliceKey, view.get(sliceKey))) ids.add(id);
+    }
+    return ids;
+  }
+
+  /** The Service's slices as the view has them, ordered by name. */
+  slices(view: AssignmentView, id: ServiceId): EndpointSlice[] {
+    return [...(this.slicesOf.get(id) ?? [])].sort().flatMap((key) => view.get(key) ?? []);
+  }
+
+  /** Notes whose slice this is now; answers with the Services it left and joined. */
+  private placeSlice(key: ObjectKey<'EndpointSlice'>, slice: EndpointSlice | undefined): ServiceId[] {
+    const before = this.ownerOfSlice.get(key);
+    const name = slice?.metadata.labels?.[SERVICE_NAME_LABEL];
+    const now = slice === undefined || name === undefined ? undefined : serviceId(slice.metadata.namespace, name);
+    if (before !== undefined && before !== now) {
+      this.slicesOf.get(before)?.delete(key);
+      if (this.slicesOf.get(before)?.size === 0) this.slicesOf.delete(before);
+      this.ownerOfSlice.delete(key);
+    }
+    if (now !== undefined) {
+      this.ownerOfSlice.set(key, now);
+      const keys = this.slicesOf.get(now) ?? new Set();
+      this.slicesOf.set(now, keys.add(key));
+    }
+    return [before, now].filter((id) => id !== undefined);
+  }
+}
+
+export function serviceId(namespace: string | undefined, name: string): ServiceId {
+  return `${namespace ?? 'default'}/${name}`;
+}

@@ -1,0 +1,79 @@
+/** Routes, the overlay device and what goes with it, as data: what is wanted, what is there, what to do. */
+
+/** Routing protocol number of our routes (`proto 78` in `ip route`): routes with another one are never touched. */
+export const ROUTE_PROTOCOL = 78;
+/** Metric of our routes: keeps them apart from anybody's route to the same range, which then wins. */
+export const ROUTE_METRIC = 78;
+/** What VXLAN over IPv4 adds to a packet: Ethernet 14, IP 20, UDP 8, VXLAN 8 bytes (RFC 7348). */
+export const VXLAN_OVERHEAD = 50;
+
+export interface Route {
+  /** `10.244.1.0/24`. */
+  readonly destination: string;
+  readonly type: 'unicast' | 'blackhole';
+  readonly via?: string;
+  readonly device?: string;
+  /** The gateway is taken to be on the device's link though no address says so. */
+  readonly onlink?: boolean;
+  /** Source address of what this machine itself sends there. */
+  readonly source?: string;
+  /** Bytes. */
+  readonly mtu?: number;
+}
+
+/** One peer behind the overlay: outer address, inner address, and the MAC that stands for it. */
+export interface VxlanPeer {
+  readonly outer: string;
+  readonly inner: string;
+  readonly mac: string;
+}
+
+export interface VxlanDevice {
+  readonly name: string;
+  readonly id: number;
+  readonly port: number;
+  /** Outer source address. */
+  readonly local: string;
+  readonly mac: string;
+  readonly mtu: number;
+  /** The device's own address, a /32. */
+  readonly address: string;
+}
+
+export interface WantedRouting {
+  readonly routes: readonly Route[];
+  readonly vxlan: { readonly device: VxlanDevice; readonly peers: readonly VxlanPeer[] } | undefined;
+  /** Path under /proc/sys to value. */
+  readonly sysctls: Readonly<Record<string, string>>;
+  /** What a pod's interface may send, bytes. */
+  readonly podMtu: number;
+}
+
+export interface Link {
+  readonly name: string;
+  readonly up: boolean;
+  readonly mtu: number;
+  readonly addresses: readonly { readonly address: string; readonly prefixLength: number }[];
+}
+
+/** What is on the machine, as far as it concerns us. */
+export interface RoutingSnapshot {
+  readonly links: readonly Link[];
+  /** Routes of {@link ROUTE_PROTOCOL} only. */
+  readonly routes: readonly Route[];
+  readonly vxlan: PresentVxlan | undefined;
+  readonly sysctls: Readonly<Record<string, string>>;
+}
+
+export interface PresentVxlan extends Omit<VxlanDevice, 'address'> {
+  readonly up: boolean;
+  readonly learning: boolean;
+  readonly addresses: readonly string[];
+  readonly forwarding: readonly { readonly mac: string; readonly outer: string }[];
+  readonly neighbours: readonly { readonly address: string; readonly mac: string }[];
+}
+
+/** `ip` and `bridge` steps are their argv without the program. */
+export type RoutingStep =
+  | { readonly tool: 'ip' | 'bridge'; readonly args: readonly string[] }
+  | { readonly tool: 'sysctl'; readonly path: string; readonly value: string };

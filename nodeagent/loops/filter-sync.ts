@@ -1,0 +1,107 @@
+/** Keeps the packet filter at the assignment: small transactions while all goes well, a whole one when anything is in doubt. */
+import type { ObjectKey } from '../../contracts/objects/index.ts';
+import type { AssignmentView } from '../core/assignment.ts';
+import { compileChanges, concernsFrame, localPodRange } from '../core/nftables/compile.ts';
+import { changeRuleset, EMPTY_RULESET, renderWhole } from '../core/nftables/delta.ts';
+import type { Ruleset, StaleFlow } from '../core/nftables/model.ts';
+import { ServiceIndex } from '../core/nftables/service-index.ts';
+import { describeDamage } from '../core/nftables/verify.ts';
+import { FilterRefusedError, type PacketFilter } from '../ports/packet-filter.ts';
+import type { NetworkLog } from './network-log.ts';
+
+export interface FilterSync {
+  /**
+   * Brings the table to `view`. `changed`: the keys that may differ from the last call; `all` reads the whole view. A call that failed
+   * has noted its keys: the next one covers them.
+   */
+  sync(view: AssignmentView, changed: ReadonlySet<ObjectKey> | 'all', signal: AbortSignal): Promise<void>;
+  /** Looks at the table in the kernel; where somebody changed it, the next `sync` writes it whole. Answers whether that is so. */
+  verify(signal: AbortSignal): Promise<boolean>;
+}
+
+export function createFilterSync(filter: PacketFilter, log: NetworkLog): FilterSync {
+  const index = new ServiceIndex();
+  /** What the kernel has; undefined while unknown. */
+  let committed: { ruleset: Ruleset; generation: string } | undefined;
+  /** What it should have, as of the last look. */
+  let wanted: Ruleset = EMPTY_RULESET;
+  let pending: StaleFlow[] = [];
+  let localRange: string | undefined;
+  let count = 0;
+  let flowsUnsupported = false;
+
+  const decide = (view: AssignmentView, changed: ReadonlySet<ObjectKey> | 'all'): void => {
+    const range = localPodRange(view);
+    // Which endpoints are this node's own is part of every Service's fragment.
+    const everything = changed === 'all' || range !== localRange;
+    const ids = everything ? new Set([...index.reset(view), ...[...wanted.fragments.keys()].filter((owner) => owner !== '')]) : index.update(view, changed);
+    const withFrame = everything || [...changed].some(concernsFrame);
+    const delta = changeRuleset(wanted, compileChanges(view, index, ids, withFrame));
+    localRange = range;
+    wanted = delta.next;
+    pending.push(...delta.staleFlows);
+  };
+
+  const commit = async (signal: AbortSignal): Promise<void> => {
+    if (committed?.ruleset === wanted) return;
+    const commands = committed ? changeRuleset(committed.ruleset, changedFragments(committed.ruleset, wanted)).commands : renderWhole(wanted);
+    if (commands.length === 0 && committed) {
+      committed = { ...committed, ruleset: wanted };
+      return;
+    }
+    count += 1;
+    const generation = String(count);
+    const whole = committed === undefined;
+    // Whatever happens next, what the kernel has is not known until the transaction is known to be in.
+    committed = undefined;
+    await filter.apply({ commands, generation }, signal);
+    committed = { ruleset: wanted, generation };
+    log('debug', 'packet filter written', { generation, commands: commands.length, whole });
+  };
+
+  const forget = async (signal: AbortSignal): Promise<void> => {
+    if (pending.length === 0) return;
+    const flows = pending;
+    pending = [];
+    try {
+      if (await filter.forgetFlows(flows, signal) === 'unsupported' && !flowsUnsupported) {
+        flowsUnsupported = true;
+        log('warn', 'UDP clients of removed endpoints wait for the kernel to forget their flows (30 to 120 s): install the package conntrack to end them at once');
+      }
+    } catch (error) {
+      pending = [...flows, ...pending];
+      throw error;
+    }
+  };
+
+  return {
+    async sync(view, changed, signal) {
+      decide(view, changed);
+      try {
+        await commit(signal);
+      } catch (error) {
+        if (!(error instanceof FilterRefusedError)) throw error;
+        log('warn', 'packet filter refused a change; writing the whole table', { reason: error.message });
+        await commit(signal);
+      }
+      await forget(signal);
+    },
+
+    async verify(signal) {
+      if (committed === undefined) return true;
+      const damage = describeDamage(committed.ruleset, committed.generation, await filter.survey(signal));
+      if (damage === undefined) return false;
+      log('warn', 'somebody changed our packet filter table; writing it again', { found: damage });
+      committed = undefined;
+      return true;
+    },
+  };
+}
+
+/** Owners whose fragment is another object: fragments are immutable and shared between rulesets. */
+function changedFragments(from: Ruleset, to: Ruleset): Map<string, ReturnType<Ruleset['fragments']['get']>> {
+  const changes = new Map<string, ReturnType<Ruleset['fragments']['get']>>();
+  for (const [owner, fragment] of to.fragments) if (from.fragments.get(owner) !== fragment) changes.set(owner, fragment);
+  for (const owner of from.fragments.keys()) if (!to.fragments.has(owner)) changes.set(owner, undefined);
+  return changes;
+}

@@ -1,0 +1,41 @@
+/** Our table in the kernel's packet filter. Nothing but that table is ever changed. */
+import type { Command, StaleFlow } from '../core/nftables/model.ts';
+
+export interface FilterTransaction {
+  readonly commands: readonly Command[];
+  /** Written into the table with the commands; `survey` reads it back. */
+  readonly generation: string;
+}
+
+/** A look at the table in the kernel. */
+export interface FilterSurvey {
+  /** What the last transaction wrote; undefined where the table, or its mark, is gone. */
+  readonly generation: string | undefined;
+  /** Number of rules of each chain. */
+  readonly rules: ReadonlyMap<string, number>;
+}
+
+/** The commands did not fit the table that is there (somebody else changed it) or the kernel refuses them. Nothing was changed. */
+export class FilterRefusedError extends Error {
+  override readonly name = 'FilterRefusedError';
+}
+
+export interface PacketFilter {
+  /**
+   * All or nothing, in one kernel transaction; connections that exist go on. Rejects with {@link FilterRefusedError} where the
+   * transaction was refused.
+   */
+  apply(transaction: FilterTransaction, signal: AbortSignal): Promise<void>;
+  /** What is there. Reads chains and rules, not the elements of sets and maps. */
+  survey(signal: AbortSignal): Promise<FilterSurvey>;
+  /**
+   * Makes the connection tracker forget UDP flows. `unsupported` (nothing was done) where the machine has no tool for it: such flows then
+   * end when they were silent for the kernel's time-out (30 to 120 s).
+   */
+  forgetFlows(flows: readonly StaleFlow[], signal: AbortSignal): Promise<'done' | 'unsupported'>;
+  /**
+   * Base chains of others that drop forwarded packets unless a rule of theirs accepts them, and have no rule that names `podRange`.
+   * Each as `ip filter FORWARD`.
+   */
+  forwardDrops(podRange: string, signal: AbortSignal): Promise<readonly string[]>;
+}

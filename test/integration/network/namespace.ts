@@ -1,0 +1,55 @@
+/** Network namespaces of a test, entered with `nsenter`, removed whatever happens. */
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRunCommand } from '../../../nodeagent/adapters/process/run-command.ts';
+import type { CommandResult, RunCommand } from '../../../nodeagent/ports/run-command.ts';
+
+const PREFIX = `pnet-${process.pid}-`;
+const made = new Set<Namespace>();
+const never = new AbortController().signal;
+
+/** Why this machine cannot run the network's tests; undefined when it can. */
+export function cannotRun(): string | undefined {
+  if (process.platform !== 'linux') return 'needs Linux';
+  if (process.getuid?.() !== 0) return 'needs root';
+  const missing = ['nft', 'ip', 'nsenter', 'conntrack'].filter((p) => !['/usr/sbin', '/usr/bin', '/sbin', '/bin'].some((d) => existsSync(`${d}/${p}`)));
+  return missing.length === 0 ? undefined : `needs ${missing.join(', ')}`;
+}
+
+export interface Namespace {
+  readonly name: string;
+  /** argv prefix that enters it. */
+  readonly enter: readonly string[];
+  readonly run: RunCommand;
+  /** Runs and returns standard output; throws on any failure. */
+  sh(...argv: string[]): Promise<string>;
+  remove(): void;
+}
+
+export function makeNamespace(label: string): Namespace {
+  const name = `${PREFIX}${label}`;
+  execFileSync('ip', ['netns', 'add', name]);
+  const enter = ['nsenter', `--net=/run/netns/${name}`];
+  const run = createRunCommand({ prefix: enter });
+  const namespace: Namespace = {
+    name, enter, run,
+    async sh(...argv) {
+      const result: CommandResult = await run(argv, { signal: never });
+      if (result.code !== 0) throw new Error(`${name}: ${argv.join(' ')}: ${result.stderr}`);
+      return result.stdout;
+    },
+    remove() {
+      if (!made.delete(namespace)) return;
+      execFileSync('ip', ['netns', 'delete', name]);
+    },
+  };
+  made.add(namespace);
+  return namespace;
+}
+
+export function removeNamespaces(): void {
+  for (const namespace of [...made]) namespace.remove();
+}
+
+process.once('exit', removeNamespaces);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { process.exit(1); });

@@ -1,0 +1,82 @@
+/** Small makers of the objects that the network is decided from, and an assignment that a test can move. */
+import { ClusterManifest, keyOf, OWN_API_VERSION, ServiceManifest, type Cluster, type Endpoint, type EndpointSlice, type Kind, type KubeObject, type Node, type ObjectKey, type ObjectsByKind, type Service } from '../../../contracts/objects/index.ts';
+import type { AssignmentSource, AssignmentView } from '../../../nodeagent/core/assignment.ts';
+
+export interface PortSpec { name?: string; protocol?: 'TCP' | 'UDP'; port: number; targetPort?: number; nodePort?: number }
+
+export function service(name: string, clusterIP: string, ports: readonly PortSpec[], extra: Record<string, unknown> = {}): Service {
+  const type = ports.some((p) => p.nodePort !== undefined) ? 'NodePort' : 'ClusterIP';
+  return ServiceManifest.parse({
+    apiVersion: 'v1', kind: 'Service', metadata: { name, namespace: 'default' }, spec: { type, clusterIP, ports: [...ports], ...extra },
+  });
+}
+
+export function endpoint(address: string, state: 'ready' | 'unready' | 'terminating' = 'ready'): Endpoint {
+  return { addresses: [address], conditions: { ready: state === 'ready', serving: state !== 'unready', terminating: state === 'terminating' } };
+}
+
+export function slice(of: Service, endpoints: readonly Endpoint[], suffix = 'a', targetPort = 8080): EndpointSlice {
+  return {
+    apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4',
+    metadata: { name: `${of.metadata.name}-${suffix}`, namespace: 'default', labels: { 'kubernetes.io/service-name': of.metadata.name } },
+    endpoints, ports: of.spec.ports.map((p) => ({ name: p.name ?? '', protocol: p.protocol, port: typeof p.targetPort === 'number' && p.targetPort !== p.port ? p.targetPort : targetPort })),
+  };
+}
+
+export function node(name: string, address: string | undefined, podCIDR: string | undefined): Node {
+  return {
+    apiVersion: 'v1', kind: 'Node', metadata: { name }, spec: podCIDR === undefined ? {} : { podCIDR },
+    status: { addresses: address === undefined ? [] : [{ type: 'InternalIP', address }] },
+  };
+}
+
+export function cluster(network: Record<string, unknown> = {}): Cluster {
+  return ClusterManifest.parse({
+    apiVersion: OWN_API_VERSION, kind: 'Cluster', metadata: { name: 'lab' },
+    spec: { network: { podCIDR: '198.19.0.0/17', serviceCIDR: '198.19.128.0/17', ...network } },
+  });
+}
+
+/** An assignment that lives in the test. Every `set` or `remove` is one move to a new version. */
+export class TestAssignment implements AssignmentSource {
+  private objects = new Map<ObjectKey, KubeObject>();
+  private listeners = new Set<(changed: readonly ObjectKey[]) => void>();
+  private version = 0;
+  readonly node: string;
+
+  constructor(name: string, objects: readonly KubeObject[] = []) {
+    this.node = name;
+    if (objects.length > 0) this.set(...objects);
+  }
+
+  set(...objects: readonly KubeObject[]): string {
+    this.objects = new Map([...this.objects, ...objects.map((o) => [keyOf(o), o] as const)]);
+    return this.moved(objects.map(keyOf));
+  }
+
+  remove(...keys: readonly ObjectKey[]): string {
+    this.objects = new Map([...this.objects].filter(([key]) => !keys.includes(key)));
+    return this.moved(keys);
+  }
+
+  current(): AssignmentView {
+    const { objects } = this;
+    return {
+      version: this.version === 0 ? null : String(this.version),
+      node: this.node,
+      get: <K extends Kind>(key: ObjectKey<K>) => objects.get(key) as ObjectsByKind[K] | undefined,
+      list: <K extends Kind>(kind: K) => [...objects].filter(([key]) => key.startsWith(`${kind}/`)).sort(([a], [b]) => (a < b ? -1 : 1)).map(([, o]) => o as ObjectsByKind[K]),
+    };
+  }
+
+  onChange(listener: (changed: readonly ObjectKey[]) => void): () => void {
+    this.listeners.add(listener);
+    return () => { this.listeners.delete(listener); };
+  }
+
+  private moved(keys: readonly ObjectKey[]): string {
+    this.version += 1;
+    for (const listener of this.listeners) listener(keys);
+    return String(this.version);
+  }
+}
