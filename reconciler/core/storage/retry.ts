@@ -20,3 +20,19 @@ export function retryDelayMs(error: unknown, attempt: number, random: number): n
   if (error instanceof PlumbError && error.retry === 'never') return undefined;
   return Math.round(backoffMs(attempt) * (1 - JITTER * random));
 }
+
+/** How often each job failed in a row, as one process saw it. */
+export class FailureStreaks {
+  readonly #attempts = new Map<string, number>();
+
+  /** Counts one more failure of `job`; tells which in a row it is and when the job runs again. */
+  failed(job: string, error: unknown, random: number): { readonly attempt: number; readonly retryInMs: number | undefined } {
+    const attempt = (this.#attempts.get(job) ?? 0) + 1;
+    this.#attempts.set(job, attempt);
+    return { attempt, retryInMs: retryDelayMs(error, attempt, random) };
+  }
+
+  succeeded(job: string): void {
+    this.#attempts.delete(job);
+  }
+}

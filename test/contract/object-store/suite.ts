@@ -278,7 +278,7 @@ export function objectStoreSuite(name: string, start: () => Promise<StoreFixture
             const stop = new AbortController();
             const mirror = new Map<string, string>();
             const writers = await Promise.all(scripts.map(() => opened()));
-            let wanted: number | undefined;
+            const target: { version?: number } = {};
             const done = (async () => {
               for await (const batch of reader.watch('0', stop.signal)) {
                 assert.equal(batch.type, 'events');
@@ -288,7 +288,7 @@ export function objectStoreSuite(name: string, start: () => Promise<StoreFixture
                   if (type === 'put') mirror.set(object.metadata.name, object.metadata.uid);
                   else mirror.delete(object.metadata.name);
                 }
-                if (wanted !== undefined && seen.length >= wanted) return;
+                if (target.version !== undefined && seen.length >= target.version) return;
               }
             })();
             await Promise.all(scripts.map(async (steps, index) => {
@@ -299,7 +299,8 @@ export function objectStoreSuite(name: string, start: () => Promise<StoreFixture
             // One last change, so that the watcher has something to wake up for.
             await writers[0]?.write([{ op: 'create', object: configMap('last', {}) }]);
             const listed = await reader.list(undefined);
-            wanted = Number(listed.resourceVersion);
+            const wanted = Number(listed.resourceVersion);
+            target.version = wanted;
             if (seen.length < wanted) await done;
             stop.abort();
             await done;

@@ -1,0 +1,116 @@
+/**
+ * Passes that are wanted later. They are kept beside BullMQ, not as its delayed jobs: a delayed job holds its key's de-duplication,
+ * so that an immediate `add` would wait for it. A timer of this process fires each one; a sorted set keeps it for the case that this
+ * process ends first, and whoever works the queue then sweeps what is overdue.
+ */
+import type { Redis } from 'ioredis';
+
+/** Entries this long overdue have lost the process whose timer should have fired them. */
+const ORPHANED_AFTER_MS = 1000;
+const SWEEP_EVERY_MS = 2000;
+const SWEEP_BATCH = 500;
+const DELIVER_AGAIN_MS = 250;
+
+/** Scores are milliseconds of the server's own clock. KEYS: set. ARGV: delay, member. The earlier time wins. */
+const PUT = `
+local now = redis.call('TIME')
+local due = now[1] * 1000 + math.floor(now[2] / 1000) + tonumber(ARGV[1])
+return redis.call('ZADD', KEYS[1], 'LT', string.format('%.0f', due), ARGV[2])
+`;
+
+/** KEYS: set. ARGV: how long overdue, limit. Returns members. */
+const OVERDUE = `
+local now = redis.call('TIME')
+local before = now[1] * 1000 + math.floor(now[2] / 1000) - tonumber(ARGV[1])
+return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', before), 'LIMIT', 0, ARGV[2])
+`;
+
+/** KEYS: set. ARGV: slack, members. Removes those that are due, or will be within the slack. */
+const DONE = `
+local now = redis.call('TIME')
+local limit = now[1] * 1000 + math.floor(now[2] / 1000) + tonumber(ARGV[1])
+for i = 2, #ARGV do
+  local due = redis.call('ZSCORE', KEYS[1], ARGV[i])
+  if due and tonumber(due) <= limit then redis.call('ZREM', KEYS[1], ARGV[i]) end
+end
+return 1
+`;
+
+export class DelayedKeys {
+  readonly #client: Redis;
+  readonly #set: string;
+  readonly #deliver: (keys: readonly string[]) => Promise<void>;
+  readonly #timers = new Map<string, { readonly due: number; readonly timer: NodeJS.Timeout }>();
+  readonly #due = new Set<string>();
+  #delivering: Promise<void> | undefined;
+  #sweeping: Promise<void> | undefined;
+  #sweepTimer: NodeJS.Timeout | undefined;
+  #again: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  /** `deliver` makes the keys' passes wait in the queue; a key may be delivered twice. */
+  constructor(client: Redis, set: string, deliver: (keys: readonly string[]) => Promise<void>) {
+    this.#client = client;
+    this.#set = set;
+    this.#deliver = deliver;
+  }
+
+  /** The timer is set whatever happens; rejects when the entry could not be kept for others. */
+  async put(key: string, delayMs: number): Promise<void> {
+    const due = performance.now() + delayMs;
+    const pending = this.#timers.get(key);
+    if (this.#closed || (pending && pending.due <= due)) return;
+    clearTimeout(pending?.timer);
+    this.#timers.set(key, { due, timer: setTimeout(() => { this.#fire(key); }, delayMs) });
+    await this.#client.eval(PUT, 1, this.#set, Math.ceil(delayMs), key);
+  }
+
+  /** Looks for entries of processes that ended, until it is closed. */
+  startSweeping(): void {
+    if (this.#sweepTimer !== undefined || this.#closed) return;
+    const sweep = (): void => {
+      this.#sweeping = this.#sweep().catch(() => undefined).finally(() => {
+        if (!this.#closed) this.#sweepTimer = setTimeout(sweep, SWEEP_EVERY_MS);
+      });
+    };
+    this.#sweepTimer = setTimeout(sweep, 0);
+  }
+
+  /** Ends the timers; the entries stay in Redis for the next process. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const { timer } of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    clearTimeout(this.#sweepTimer);
+    clearTimeout(this.#again);
+    await Promise.all([this.#delivering, this.#sweeping]);
+  }
+
+  #fire(key: string): void {
+    this.#timers.delete(key);
+    this.#due.add(key);
+    this.#delivering ??= Promise.resolve().then(() => this.#deliverDue()).finally(() => { this.#delivering = undefined; });
+  }
+
+  async #deliverDue(): Promise<void> {
+    while (this.#due.size > 0) {
+      const keys = [...this.#due];
+      try {
+        await this.#deliver(keys);
+        for (const key of keys) this.#due.delete(key);
+        await this.#client.eval(DONE, 1, this.#set, ORPHANED_AFTER_MS, ...keys);
+      } catch {
+        // Redis is away, and says so elsewhere; the keys are not forgotten.
+        if (!this.#closed && this.#due.size > 0) this.#again = setTimeout(() => { for (const key of keys) this.#fire(key); }, DELIVER_AGAIN_MS);
+        return;
+      }
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    const keys = (await this.#client.eval(OVERDUE, 1, this.#set, ORPHANED_AFTER_MS, SWEEP_BATCH)) as string[];
+    if (keys.length === 0) return;
+    await this.#deliver(keys);
+    await this.#client.eval(DONE, 1, this.#set, 0, ...keys);
+  }
+}

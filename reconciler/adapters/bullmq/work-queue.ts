@@ -1,0 +1,231 @@
+/** The `WorkQueue` on BullMQ. */
+import { Queue, Worker } from 'bullmq';
+import { Redis, type RedisOptions } from 'ioredis';
+import { RetryableError } from '../../core/errors.ts';
+import { FailureStreaks } from '../../core/storage/retry.ts';
+import type { Log } from '../../ports/log.ts';
+import type { JobResult, QueueFailure, QueueName, QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
+import { DelayedKeys } from './delayed-keys.ts';
+
+export interface BullWorkQueueOptions {
+  /** ioredis connection options; the server's maxmemory-policy must be noeviction. */
+  readonly connection: RedisOptions;
+  /** Cluster name, as the object store's. */
+  readonly cluster: string;
+  readonly log: Log;
+  /** How long an add waits for a server that does not answer, in ms. Default 5000. */
+  readonly callTimeoutMs?: number;
+}
+
+interface JobData {
+  readonly key: string;
+}
+
+interface Lane {
+  readonly queue: Queue<JobData>;
+  readonly delayed: DelayedKeys;
+}
+
+type Handler = (key: string, signal: AbortSignal) => Promise<JobResult>;
+
+const DEFAULT_GRACE_MS = 10_000;
+const CLOSE_TIMEOUT_MS = 3000;
+const LONGEST_RECONNECT_DELAY_MS = 500;
+const KEPT_QUEUE_EVENTS = 100;
+/** A job whose process ended is taken up by another after at most LOCK_MS and two checks. */
+const LOCK_MS = 15_000;
+const STALLED_CHECK_MS = 5000;
+/** BullMQ counts a crash against the job; ours are level-triggered and never given up for that. */
+const ANY_NUMBER_OF_CRASHES = Number.MAX_SAFE_INTEGER;
+const RETRY_AFTER_CONNECTION_LOSS_MS = 250;
+
+export class BullWorkQueue implements WorkQueue {
+  readonly #client: Redis;
+  readonly #prefix: string;
+  readonly #log: Log;
+  readonly #timeoutMs: number;
+  readonly #lanes = new Map<QueueName, Lane>();
+  readonly #workers = new Set<QueueWorker>();
+  readonly #listeners: ((failure: QueueFailure) => void)[] = [];
+  readonly #streaks = new FailureStreaks();
+  #closed = false;
+
+  constructor(options: BullWorkQueueOptions) {
+    this.#prefix = `{plumb:${options.cluster}}:queue`;
+    this.#log = options.log;
+    this.#timeoutMs = options.callTimeoutMs ?? 5000;
+    // Workers share this connection; each has one more that blocks. BullMQ wants commands of a worker to wait for the connection.
+    this.#client = new Redis({
+      ...options.connection,
+      replyMapping: 'legacy',
+      maxRetriesPerRequest: null,
+      retryStrategy: (times) => Math.min(LONGEST_RECONNECT_DELAY_MS, 20 * times),
+      reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
+    });
+    this.#client.setMaxListeners(100);
+    this.#client.on('error', (error) => { this.#log.debug('the queues\' connection to Redis failed', { error: error.message }); });
+  }
+
+  /** Throws RetryableError `QueueUnavailable` when Redis does not answer in time; the key may be added all the same. */
+  async add(queue: QueueName, key: string): Promise<void> {
+    await this.addMany(queue, [key]);
+  }
+
+  async addMany(queue: QueueName, keys: readonly string[]): Promise<void> {
+    if (keys.length === 0) return;
+    const lane = this.#lane(queue);
+    await this.#bounded(() => this.#enqueue(lane.queue, keys));
+  }
+
+  async addAfter(queue: QueueName, key: string, delayMs: number): Promise<void> {
+    if (delayMs <= 0) {
+      await this.add(queue, key);
+      return;
+    }
+    const { delayed } = this.#lane(queue);
+    await this.#bounded(() => delayed.put(key, delayMs));
+  }
+
+  work(queue: QueueName, concurrency: number, handler: Handler): QueueWorker {
+    const lane = this.#lane(queue);
+    const stopping = new AbortController();
+    // Only a store that was emptied, or a lock lost to a long pause, can start a key twice; then the second waits here.
+    const running = new Map<string, Promise<void>>();
+    const process = async (key: string): Promise<void> => {
+      for (let earlier = running.get(key); earlier; earlier = running.get(key)) await earlier;
+      const pass = this.#pass(queue, key, handler, stopping.signal).finally(() => { running.delete(key); });
+      running.set(key, pass);
+      await pass;
+    };
+    const worker = new Worker<JobData>(queue, async (job) => { await process(job.data.key); }, {
+      connection: this.#client,
+      prefix: this.#prefix,
+      concurrency,
+      removeOnComplete: { count: 0 },
+      removeOnFail: { count: 0 },
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_CHECK_MS,
+      maxStalledCount: ANY_NUMBER_OF_CRASHES,
+      runRetryDelay: RETRY_AFTER_CONNECTION_LOSS_MS,
+    });
+    worker.on('error', (error) => { this.#log.debug('a queue worker met an error and goes on', { queue, error: error.message }); });
+    lane.delayed.startSweeping();
+    let closing: Promise<void> | undefined;
+    const handle: QueueWorker = {
+      close: (graceMs) => (closing ??= this.#closeWorker(worker, running, stopping, graceMs ?? DEFAULT_GRACE_MS).finally(() => { this.#workers.delete(handle); })),
+    };
+    this.#workers.add(handle);
+    return handle;
+  }
+
+  onFailure(listener: (failure: QueueFailure) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    await Promise.all([...this.#workers].map((worker) => worker.close()));
+    this.#closed = true;
+    const lanes = [...this.#lanes.values()];
+    await within(CLOSE_TIMEOUT_MS, Promise.all(lanes.map(async ({ delayed, queue }) => {
+      await delayed.close();
+      await queue.close();
+    })));
+    this.#client.disconnect();
+  }
+
+  async #pass(queue: QueueName, key: string, handler: Handler, signal: AbortSignal): Promise<void> {
+    const job = `${queue} ${key}`;
+    try {
+      const { requeueAfterMs } = await handler(key, signal);
+      this.#streaks.succeeded(job);
+      if (requeueAfterMs !== undefined) await this.#later(queue, key, requeueAfterMs);
+    } catch (error) {
+      if (signal.aborted) {
+        // Unfinished, not failed: it waits for the next worker.
+        await this.#later(queue, key, 0);
+        return;
+      }
+      const { attempt, retryInMs } = this.#streaks.failed(job, error, Math.random());
+      if (retryInMs !== undefined) await this.#later(queue, key, retryInMs);
+      for (const listener of this.#listeners) listener({ queue, key, error, attempt, retryInMs });
+    }
+  }
+
+  /** As addAfter; while Redis is away the timer of this process alone remembers it. */
+  async #later(queue: QueueName, key: string, delayMs: number): Promise<void> {
+    try {
+      await this.addAfter(queue, key, delayMs);
+    } catch (error) {
+      this.#log.debug('a later pass is remembered by this process only', { queue, key, error: String(error) });
+    }
+  }
+
+  async #enqueue(queue: Queue<JobData>, keys: readonly string[]): Promise<void> {
+    const jobs = [...new Set(keys)].map((key) => ({
+      name: 'pass',
+      data: { key },
+      opts: { deduplication: { id: key, keepLastIfActive: true }, removeOnComplete: true, removeOnFail: true },
+    }));
+    const [first] = jobs;
+    if (jobs.length === 1 && first) await queue.add(first.name, first.data, first.opts);
+    else await queue.addBulk(jobs);
+  }
+
+  async #closeWorker(worker: Worker, running: ReadonlyMap<string, Promise<void>>, stopping: AbortController, graceMs: number): Promise<void> {
+    const timer = setTimeout(() => { stopping.abort(new Error('the worker is being closed')); }, graceMs);
+    try {
+      const closed = worker.close();
+      closed.catch(() => undefined);
+      await Promise.all(running.values());
+      // With Redis away BullMQ may wait for a connection that nobody needs any more.
+      if (!(await within(CLOSE_TIMEOUT_MS, closed))) await within(CLOSE_TIMEOUT_MS, worker.close(true));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #lane(name: QueueName): Lane {
+    if (this.#closed) throw new RetryableError('QueueUnavailable', 'the queues were closed');
+    let lane = this.#lanes.get(name);
+    if (!lane) {
+      const queue = new Queue<JobData>(name, { connection: this.#client, prefix: this.#prefix, streams: { events: { maxLen: KEPT_QUEUE_EVENTS } } });
+      queue.on('error', (error) => { this.#log.debug('a queue met an error and goes on', { queue: name, error: error.message }); });
+      lane = { queue, delayed: new DelayedKeys(this.#client, `${this.#prefix}:${name}:later`, (keys) => this.#enqueue(queue, keys)) };
+      this.#lanes.set(name, lane);
+    }
+    return lane;
+  }
+
+  async #bounded(call: () => Promise<void>): Promise<void> {
+    let done: boolean;
+    try {
+      done = await within(this.#timeoutMs, once(call));
+    } catch (cause) {
+      throw new RetryableError('QueueUnavailable', `the queues in Redis: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    }
+    if (!done) throw new RetryableError('QueueUnavailable', `the queues in Redis: no answer within ${this.#timeoutMs / 1000} s; check that it runs and can be reached`);
+  }
+}
+
+/** Runs an idempotent call, and once more when the server had forgotten the scripts, which that attempt loads again. */
+async function once(call: () => Promise<void>): Promise<void> {
+  try {
+    await call();
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.includes('NOSCRIPT')) throw error;
+    await call();
+  }
+}
+
+/** Whether `work` was done in time; rejects as it does. */
+async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => { timer = setTimeout(() => { resolve(false); }, ms); });
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+    work.catch(() => undefined);
+  }
+}

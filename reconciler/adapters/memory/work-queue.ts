@@ -1,0 +1,150 @@
+/** The `WorkQueue` within one process. */
+import { FailureStreaks } from '../../core/storage/retry.ts';
+import type { JobResult, QueueFailure, QueueName, QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
+
+type Handler = (key: string, signal: AbortSignal) => Promise<JobResult>;
+
+const DEFAULT_GRACE_MS = 10_000;
+
+export class MemoryWorkQueue implements WorkQueue {
+  readonly #lanes = new Map<QueueName, Lane>();
+  readonly #listeners: ((failure: QueueFailure) => void)[] = [];
+  readonly #workers = new Set<QueueWorker>();
+
+  async add(queue: QueueName, key: string): Promise<void> {
+    this.#lane(queue).add([key]);
+  }
+
+  async addMany(queue: QueueName, keys: readonly string[]): Promise<void> {
+    this.#lane(queue).add(keys);
+  }
+
+  async addAfter(queue: QueueName, key: string, delayMs: number): Promise<void> {
+    this.#lane(queue).addAfter(key, delayMs);
+  }
+
+  work(queue: QueueName, concurrency: number, handler: Handler): QueueWorker {
+    const stop = this.#lane(queue).work(concurrency, handler);
+    const worker: QueueWorker = {
+      close: async (graceMs) => {
+        this.#workers.delete(worker);
+        await stop(graceMs ?? DEFAULT_GRACE_MS);
+      },
+    };
+    this.#workers.add(worker);
+    return worker;
+  }
+
+  onFailure(listener: (failure: QueueFailure) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#workers].map((worker) => worker.close()));
+    for (const lane of this.#lanes.values()) lane.clear();
+  }
+
+  /** Forgets every waiting and delayed job, as FLUSHALL does. */
+  flush(): void {
+    for (const lane of this.#lanes.values()) lane.clear();
+  }
+
+  #lane(queue: QueueName): Lane {
+    let lane = this.#lanes.get(queue);
+    if (!lane) {
+      lane = new Lane((failure) => { for (const listener of this.#listeners) listener({ queue, ...failure }); });
+      this.#lanes.set(queue, lane);
+    }
+    return lane;
+  }
+}
+
+interface Crew {
+  readonly concurrency: number;
+  readonly handler: Handler;
+  readonly stopping: AbortController;
+  readonly jobs: Set<Promise<void>>;
+  closing: boolean;
+}
+
+class Lane {
+  readonly #waiting = new Set<string>();
+  readonly #running = new Set<string>();
+  readonly #delayed = new Map<string, { readonly due: number; readonly timer: NodeJS.Timeout }>();
+  readonly #streaks = new FailureStreaks();
+  readonly #crews = new Set<Crew>();
+  readonly #report: (failure: Omit<QueueFailure, 'queue'>) => void;
+
+  constructor(report: (failure: Omit<QueueFailure, 'queue'>) => void) {
+    this.#report = report;
+  }
+
+  add(keys: readonly string[]): void {
+    for (const key of keys) this.#waiting.add(key);
+    this.#dispatch();
+  }
+
+  addAfter(key: string, delayMs: number): void {
+    const due = performance.now() + delayMs;
+    const pending = this.#delayed.get(key);
+    if (pending && pending.due <= due) return;
+    clearTimeout(pending?.timer);
+    const timer = setTimeout(() => {
+      this.#delayed.delete(key);
+      this.add([key]);
+    }, delayMs);
+    this.#delayed.set(key, { due, timer });
+  }
+
+  work(concurrency: number, handler: Handler): (graceMs: number) => Promise<void> {
+    const crew: Crew = { concurrency, handler, stopping: new AbortController(), jobs: new Set(), closing: false };
+    this.#crews.add(crew);
+    this.#dispatch();
+    return async (graceMs) => {
+      crew.closing = true;
+      const timer = setTimeout(() => { crew.stopping.abort(new Error('the worker is being closed')); }, graceMs);
+      await Promise.all(crew.jobs);
+      clearTimeout(timer);
+      this.#crews.delete(crew);
+    };
+  }
+
+  clear(): void {
+    this.#waiting.clear();
+    for (const { timer } of this.#delayed.values()) clearTimeout(timer);
+    this.#delayed.clear();
+  }
+
+  #dispatch(): void {
+    for (const crew of this.#crews) {
+      for (const key of [...this.#waiting]) {
+        if (crew.closing || crew.jobs.size >= crew.concurrency) break;
+        if (this.#running.has(key)) continue;
+        this.#waiting.delete(key);
+        this.#running.add(key);
+        const job = this.#run(crew, key).finally(() => {
+          this.#running.delete(key);
+          crew.jobs.delete(job);
+          this.#dispatch();
+        });
+        crew.jobs.add(job);
+      }
+    }
+  }
+
+  async #run(crew: Crew, key: string): Promise<void> {
+    try {
+      const { requeueAfterMs } = await crew.handler(key, crew.stopping.signal);
+      this.#streaks.succeeded(key);
+      if (requeueAfterMs !== undefined) this.addAfter(key, requeueAfterMs);
+    } catch (error) {
+      if (crew.stopping.signal.aborted) {
+        this.#waiting.add(key);
+        return;
+      }
+      const { attempt, retryInMs } = this.#streaks.failed(key, error, Math.random());
+      if (retryInMs !== undefined) this.addAfter(key, retryInMs);
+      this.#report({ key, error, attempt, retryInMs });
+    }
+  }
+}
