@@ -27,6 +27,8 @@ export type PlanItem =
   | {
       readonly action: 'update';
       readonly key: ObjectKey;
+      /** The live object before the patch. */
+      readonly before: KubeObject;
       /** The live object after the patch. */
       readonly object: KubeObject;
       /** Against the live object. */

@@ -1,0 +1,90 @@
+/** How a plan is shown: for people, for a pull request, for programs. Secrets' values are in none of them. */
+import { parseKey, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { changedFields, redacted, type FieldChange } from './field-changes.ts';
+import type { Plan, PlanItem } from './types.ts';
+
+export type PlanFormat = 'text' | 'markdown' | 'json';
+
+/** The plan as text without a newline at its end. The JSON form is one object and stable. */
+export function formatPlan(plan: Plan, format: PlanFormat): string {
+  switch (format) {
+    case 'text': return plan.items.length === 0 ? 'no changes' : [...plan.items.map(textItem), '', summary(plan)].join('\n');
+    case 'markdown': return markdownPlan(plan);
+    case 'json': return JSON.stringify(jsonPlan(plan), null, 2);
+  }
+}
+
+/** `Deployment/default/web`, and `Node/web` for kinds without a namespace. */
+export function displayKey(key: ObjectKey): string {
+  const { kind, namespace, name } = parseKey(key);
+  return namespace === '' ? `${kind}/${name}` : `${kind}/${namespace}/${name}`;
+}
+
+const SIGN = { create: '+', update: '~', delete: '-' } as const;
+
+function summary({ counts }: Plan): string {
+  return `Plan: ${counts.create} to create, ${counts.update} to update, ${counts.delete} to delete.`;
+}
+
+function textItem(item: PlanItem): string {
+  const head = `${SIGN[item.action]} ${displayKey(item.key)}`;
+  if (item.action !== 'update') return head;
+  const note = item.reason === 'drift' ? ' (drift: the live object was changed by someone else)' : '';
+  return [`${head}${note}`, ...changedFields(item).map((change) => `    ${changeLine(change)}`)].join('\n');
+}
+
+const MAX_SHOWN = 120;
+
+function changeLine({ field, from, to }: FieldChange): string {
+  if (from === undefined) return `${field}: + ${shown(to)}`;
+  if (to === undefined) return `${field}: - ${shown(from)}`;
+  return `${field}: ${shown(from)} -> ${shown(to)}`;
+}
+
+/** One line; long values are cut. */
+function shown(value: unknown): string {
+  const text = typeof value === 'string' && /^[\x21-\x7e]+( [\x21-\x7e]+)*$/.test(value) ? value : JSON.stringify(value);
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}...` : text;
+}
+
+function markdownPlan(plan: Plan): string {
+  if (plan.items.length === 0) return '**Plumbline plan:** no changes';
+  const lines = plan.items.map(textItem).join('\n').split('\n');
+  // A fence longer than any run of backquotes inside, so that no value can end it.
+  const longest = Math.max(2, ...lines.flatMap((line) => line.match(/`+/g) ?? []).map((run) => run.length));
+  const fence = '`'.repeat(longest + 1);
+  return [`**Plumbline plan:** ${summary(plan).replace(/^Plan: /, '')}`, '', `${fence}diff`, ...lines.map(diffLine), fence].join('\n');
+}
+
+/** A diff block colours lines that start with + or -; updates have no sign of their own there. */
+function diffLine(line: string): string {
+  return line.startsWith('~') ? `!${line.slice(1)}` : line;
+}
+
+interface JsonItem {
+  readonly action: PlanItem['action'];
+  readonly key: ObjectKey;
+  readonly file?: string;
+  readonly line?: number;
+  readonly reason?: 'commit' | 'drift';
+  readonly changes?: readonly FieldChange[];
+  readonly patch?: readonly unknown[];
+  readonly object?: KubeObject;
+}
+
+function jsonPlan(plan: Plan): { readonly counts: Plan['counts']; readonly items: readonly JsonItem[] } {
+  return { counts: plan.counts, items: plan.items.map(jsonItem) };
+}
+
+function jsonItem(item: PlanItem): JsonItem {
+  const { action, key } = item;
+  if (item.action === 'delete') return { action, key };
+  const { file, line } = item.position;
+  if (item.action === 'create') return { action, key, file, line, object: redacted(item.object) };
+  return { action, key, file, line, reason: item.reason, changes: changedFields(item), patch: redactedPatch(item) };
+}
+
+function redactedPatch(item: Extract<PlanItem, { action: 'update' }>): readonly unknown[] {
+  if (item.object.kind !== 'Secret') return item.patch;
+  return item.patch.map((o) => ('value' in o && !o.path.startsWith('/metadata/') && o.path !== '/type' ? { ...o, value: '[redacted]' } : o));
+}
