@@ -1,0 +1,43 @@
+/** What pods ask for and nodes have, in whole units. Source: Kubernetes documentation, "Resource Management for Pods and Containers". */
+import { parseMilli, parseQuantity, type Pod, type PodSpec, type ResourceList } from '../../../contracts/objects/index.ts';
+
+/** Amounts by resource name: cpu in thousandths of a core, everything else in bytes or pieces, whole numbers. */
+export type Amounts = ReadonlyMap<string, number>;
+
+function amount(resource: string, quantity: string): number {
+  return resource === 'cpu' ? parseMilli(quantity) : Math.ceil(parseQuantity(quantity));
+}
+
+/** Amounts that a node has; rounded down, so that nothing is promised that is not there. */
+export function capacityOf(list: ResourceList | undefined): Amounts {
+  return new Map(Object.entries(list ?? {}).map(([resource, quantity]) =>
+    [resource, resource === 'cpu' ? Math.floor(Number((parseQuantity(quantity) * 1000).toFixed(6))) : Math.floor(parseQuantity(quantity))]));
+}
+
+/** Specs are never mutated, so each is summed once for as long as it lives. */
+const known = new WeakMap<PodSpec, Amounts>();
+
+/**
+ * What a pod occupies: the sum of its containers, or the largest of its init containers where that is more (they run one at a time,
+ * before the others), and one of `pods`.
+ */
+export function requestsOf(pod: Pod): Amounts {
+  const before = known.get(pod.spec);
+  if (before) return before;
+  const sum = new Map<string, number>([['pods', 1]]);
+  for (const container of pod.spec.containers) {
+    for (const [resource, quantity] of Object.entries(container.resources.requests ?? {})) sum.set(resource, (sum.get(resource) ?? 0) + amount(resource, quantity));
+  }
+  for (const container of pod.spec.initContainers ?? []) {
+    for (const [resource, quantity] of Object.entries(container.resources.requests ?? {})) sum.set(resource, Math.max(sum.get(resource) ?? 0, amount(resource, quantity)));
+  }
+  known.set(pod.spec, sum);
+  return sum;
+}
+
+/** Ports of the node that a pod takes, as `TCP/80`. A pod in the host's network takes all its container ports. */
+export function hostPortsOf(pod: Pod): readonly string[] {
+  const ports = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].flatMap((container) => container.ports ?? []);
+  const taken = ports.map((port) => ({ protocol: port.protocol, port: port.hostPort ?? (pod.spec.hostNetwork ? port.containerPort : undefined) }));
+  return [...new Set(taken.filter(({ port }) => port !== undefined).map(({ protocol, port }) => `${protocol}/${port}`))].sort();
+}

@@ -1,0 +1,14 @@
+/** Taints and tolerations. Source: Kubernetes documentation, "Taints and Tolerations". */
+import type { Taint, Toleration } from '../../../contracts/objects/index.ts';
+
+export function tolerates(toleration: Toleration, taint: Taint): boolean {
+  if (toleration.effect !== undefined && toleration.effect !== taint.effect) return false;
+  if (toleration.key === undefined) return toleration.operator === 'Exists';
+  if (toleration.key !== taint.key) return false;
+  return toleration.operator === 'Exists' || (toleration.value ?? '') === (taint.value ?? '');
+}
+
+/** The first taint of the given effects that nothing tolerates. */
+export function untolerated(taints: readonly Taint[] | undefined, tolerations: readonly Toleration[], effects: readonly Taint['effect'][]): Taint | undefined {
+  return taints?.find((taint) => effects.includes(taint.effect) && !tolerations.some((t) => tolerates(t, taint)));
+}
