@@ -16,7 +16,7 @@ describe('a delta from any ruleset to any other', () => {
       assert.deepEqual(stepped.containers, whole.containers);
       assert.deepEqual(stepped.elements, whole.elements);
       assert.deepEqual(applyCommands(undefined, renderWhole(next)), whole);
-    }), { numRuns: 300 });
+    }), { numRuns: 120 });
   });
 
   it('is empty when nothing changes', () => {

@@ -32,19 +32,17 @@ export function tracePacket(table: MemoryTable, machine: Machine, packet: Packet
   const own = local(packet.from);
   const nat = walk(table, own ? 'output' : 'prerouting', first, local);
   const targets = nat?.do === 'fork' ? nat.targets : [{ address: packet.to, port: packet.port }];
-  const ends = targets.map((target) => {
+  const states: State[] = [];
+  for (const target of targets) {
     const state = { ...first, daddr: target.address, port: target.port };
     const filters = own ? (local(state.daddr) ? ['filter-output', 'filter-input'] : ['filter-output']) : [local(state.daddr) ? 'filter-input' : 'filter-forward'];
     for (const chain of filters) {
       const verdict = walk(table, chain, state, local);
-      if (verdict?.do === 'reject') return verdict;
+      if (verdict?.do === 'reject') return { end: 'rejected', with: verdict.with };
     }
     if (own || !local(state.daddr)) walk(table, 'postrouting', state, local);
-    return state;
-  });
-  const rejected = ends.find((e) => 'do' in e);
-  if (rejected && 'do' in rejected) return { end: 'rejected', with: rejected.with };
-  const states = ends.filter((e) => !('do' in e));
+    states.push(state);
+  }
   return { end: 'delivered', to: states.map((s) => `${s.daddr}:${s.port}`), masqueraded: states.map((s) => s.masqueraded) };
 }
 

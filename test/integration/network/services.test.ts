@@ -1,0 +1,155 @@
+/** Services, routes and repair on real rules in real network namespaces. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { after, before, describe, it } from 'node:test';
+import { cluster, endpoint, service, slice } from '../../unit/network/world.ts';
+import { ask, askUdp, makeLab, readCni, type Lab, type TestPod } from './lab.ts';
+import { cannotRun } from './namespace.ts';
+
+const WEB = '198.19.128.10';
+const DNS = '198.19.128.53';
+
+const LAYOUTS = [
+  { name: 'nodes on one link, plain routes', label: 'flat', network: {}, apart: false, device: 'eth0', mtu: 1500 },
+  { name: 'nodes on one link, VXLAN asked for', label: 'vx', network: { overlay: 'vxlan' }, apart: false, device: 'plumb-vxlan', mtu: 1450 },
+  { name: 'nodes behind a router', label: 'far', network: {}, apart: true, device: 'plumb-vxlan', mtu: 1450 },
+] as const;
+
+for (const layout of LAYOUTS) {
+  describe(`network: ${layout.name}`, { skip: cannotRun() ?? false, timeout: 120_000 }, () => {
+    let lab: Lab;
+    let pods: { a: TestPod; b: TestPod; c: TestPod };
+    const web = service('web', WEB, [{ name: 'http', port: 80, targetPort: 8080, nodePort: 30080 }]);
+
+    before(async () => {
+      lab = await makeLab(layout.label, { cluster: cluster(layout.network), apart: layout.apart });
+      const [n1, n2] = lab.nodes;
+      pods = { a: await n1.pod(2), b: await n2.pod(2), c: await n1.pod(3) };
+      await Promise.all([lab.serve(pods.a.ns, 8080, 'a'), lab.serve(pods.b.ns, 8080, 'b')]);
+    });
+    after(() => lab.close());
+
+    it('routes to the other node\'s pods through the right device, and says which assignment is in force', async () => {
+      const [n1, n2] = lab.nodes;
+      assert.match(await n1.ns.sh('ip', 'route', 'get', pods.b.address), new RegExp(`dev ${layout.device} `));
+      assert.deepEqual(n1.states.at(-1), { version: n1.assignment.current().version, error: null });
+      assert.equal(await ask(pods.c.ns, pods.b.address, 8080), `b ${pods.c.address} ${pods.b.address}`);
+      assert.match(await ask(n2.ns, pods.a.address, 8080), /^a .* 198\.19\.1\.2$/);
+      assert.match(await ask(n1.ns, pods.a.address, 8080), /^a .* 198\.19\.1\.2$/);
+    });
+
+    it('writes the CNI configuration for its range and MTU', async () => {
+      const { plugins } = await readCni(lab.nodes[0].cniPath);
+      assert.deepEqual(plugins.map((p) => [p.type, p.mtu, p.ipam.ranges]), [['ptp', layout.mtu, [[{ subnet: '198.19.1.0/24', rangeStart: '198.19.1.2', gateway: '198.19.1.1' }]]]]);
+    });
+
+    it('refuses at once where there is no endpoint: from a pod, the node, outside', async () => {
+      await lab.set(web, slice(web, []));
+      for (const ns of [pods.c.ns, pods.b.ns, lab.nodes[0].ns]) assert.equal(await ask(ns, WEB, 80), 'ECONNREFUSED');
+      for (const { address } of lab.nodes) assert.equal(await ask(lab.outside, address, 30080), 'ECONNREFUSED');
+    });
+
+    it('reaches an endpoint from nodes, pods anywhere and itself', async () => {
+      await lab.set(slice(web, [endpoint(pods.a.address)]));
+      const [n1, n2] = lab.nodes;
+      assert.match(await ask(n1.ns, WEB, 80), /^a /);
+      assert.match(await ask(n2.ns, WEB, 80), /^a /);
+      assert.equal(await ask(pods.c.ns, WEB, 80), `a ${pods.c.address} ${pods.a.address}`);
+      assert.equal(await ask(pods.b.ns, WEB, 80), `a ${pods.b.address} ${pods.a.address}`);
+      assert.equal(await ask(pods.a.ns, WEB, 80), `a 198.19.1.1 ${pods.a.address}`);
+    });
+
+    it('answers on the node port of every node; where the pod is, it sees the client', async () => {
+      const [n1, n2] = lab.nodes;
+      assert.equal(await ask(lab.outside, n1.address, 30080), `a 198.18.0.9 ${pods.a.address}`);
+      assert.match(await ask(lab.outside, n2.address, 30080), /^a (?!198\.18\.0\.9)/);
+      assert.match(await ask(n1.ns, n1.address, 30080), /^a /);
+      assert.match(await ask(pods.b.ns, n1.address, 30080), /^a /);
+      assert.match(await ask(pods.b.ns, n2.address, 30080), /^a /);
+      assert.match(await ask(pods.a.ns, n1.address, 30080), /^a /);
+    });
+
+    it('refuses a port of the Service range that no Service has', async () => {
+      assert.equal(await ask(pods.c.ns, WEB, 81), 'ECONNREFUSED');
+      assert.equal(await ask(lab.nodes[1].ns, '198.19.200.1', 80), 'ECONNREFUSED');
+    });
+
+    it('spreads over both endpoints', async () => {
+      await lab.set(slice(web, [endpoint(pods.a.address)], 'a'), slice(web, [endpoint(pods.b.address)], 'b'));
+      const seen = new Set<string>();
+      for (let i = 0; i < 60 && seen.size < 2; i += 1) seen.add((await ask(pods.c.ns, WEB, 80)).charAt(0));
+      assert.deepEqual([...seen].sort(), ['a', 'b']);
+    });
+
+    it('keeps a client of a sticky Service at one endpoint, until that is gone', async () => {
+      const cart = service('cart', '198.19.128.30', [{ port: 80, targetPort: 8080 }], { sessionAffinity: 'ClientIP' });
+      await lab.set(cart, slice(cart, [endpoint(pods.a.address), endpoint(pods.b.address)]));
+      const first = (await ask(pods.c.ns, '198.19.128.30', 80)).charAt(0);
+      for (let i = 0; i < 8; i += 1) assert.equal((await ask(pods.c.ns, '198.19.128.30', 80)).charAt(0), first);
+      const other = first === 'a' ? pods.b : pods.a;
+      await lab.set(slice(cart, [endpoint(other.address)]));
+      assert.notEqual((await ask(pods.c.ns, '198.19.128.30', 80)).charAt(0), first);
+    });
+
+    it('moves a UDP client that keeps its port to the endpoint that is left', async () => {
+      const dns = service('dns', DNS, [{ name: 'dns', port: 53, protocol: 'UDP' }]);
+      await Promise.all([lab.answerUdp(pods.a.ns, 8080, 'a'), lab.answerUdp(pods.b.ns, 8080, 'b')]);
+      await lab.set(dns, slice(dns, []));
+      assert.equal(await askUdp(pods.c.ns, DNS, 53, 4000), 'ECONNREFUSED');
+      await lab.set(slice(dns, [endpoint(pods.a.address)]));
+      assert.equal(await askUdp(pods.c.ns, DNS, 53, 4000), 'a');
+      await lab.set(slice(dns, [endpoint(pods.b.address)]));
+      assert.equal(await askUdp(pods.c.ns, DNS, 53, 4000), 'b');
+    });
+
+    it('loses no new connection while readiness changes, with small transactions only', async () => {
+      const [n1] = lab.nodes;
+      const load = lab.start(pods.c.ns, [process.execPath, '-e', LOAD]);
+      await once(load.stdout ?? load, 'data');
+      const before = n1.writes.length;
+      for (let round = 0; round < 30; round += 1) {
+        await lab.set(slice(web, [endpoint(pods.a.address, round % 3 === 0 ? 'unready' : 'ready')], 'a'), slice(web, [endpoint(pods.b.address, round % 3 === 1 ? 'unready' : 'ready')], 'b'));
+      }
+      const report = once(load.stdout ?? load, 'data');
+      load.kill('SIGTERM');
+      const { done, failed } = JSON.parse(String((await report)[0])) as { done: number; failed: string[] };
+      assert.deepEqual(failed, []);
+      assert.ok(done > 30, `only ${done} requests`);
+      const writes = n1.writes.slice(before);
+      assert.ok(writes.length >= 20);
+      assert.ok(writes.every((w) => !w.whole && w.commands <= 3), JSON.stringify(writes));
+    });
+
+    it('keeps a connection that exists when the rules change', async () => {
+      await lab.set(slice(web, [endpoint(pods.a.address)], 'a'), slice(web, [], 'b'));
+      const client = lab.start(pods.b.ns, [process.execPath, '-e', KEEP_ALIVE]);
+      assert.match(String((await once(client.stdout ?? client, 'data'))[0]), /^a /);
+      await lab.set(slice(web, [], 'a'), slice(web, [endpoint(pods.b.address)], 'b'));
+      const again = once(client.stdout ?? client, 'data');
+      client.kill('SIGUSR2');
+      assert.match(String((await again)[0]), /^a /);
+      assert.match(await ask(pods.b.ns, WEB, 80), /^b /);
+    });
+
+    it('has nothing left of a Service that is gone', async () => {
+      await lab.remove('Service/default/web', 'EndpointSlice/default/web-a', 'EndpointSlice/default/web-b');
+      assert.equal(await ask(pods.c.ns, WEB, 80), 'ECONNREFUSED');
+      assert.doesNotMatch(await lab.nodes[0].ns.sh('nft', 'list', 'table', 'ip', 'plumbline'), /web|30080/);
+    });
+  });
+}
+
+/** Requests one after the other, eight at a time, each on a connection of its own; reports on SIGTERM. */
+const LOAD = `
+const http = require('http'); let done = 0, stop = false; const failed = [];
+const one = () => new Promise((end) => http.get({ host: '${WEB}', port: 80, agent: false, timeout: 5000 }, (r) => { r.resume(); r.on('end', () => { if (++done === 1) console.log('up'); end(); }); })
+  .on('timeout', function () { this.destroy(new Error('timeout')); }).on('error', (e) => { failed.push(e.code || e.message); end(); }));
+process.on('SIGTERM', () => { stop = true; });
+Promise.all(Array.from({ length: 8 }, async () => { while (!stop) await one(); })).then(() => { console.log(JSON.stringify({ done, failed })); process.exit(); });`;
+
+/** One kept connection: asks once at the start and once at each SIGUSR2. */
+const KEEP_ALIVE = `
+const http = require('http'); const agent = new http.Agent({ keepAlive: true, maxSockets: 1 }); let sockets = new Set();
+const ask = () => http.get({ host: '${WEB}', port: 80, agent }, (r) => { sockets.add(r.socket); let t = ''; r.on('data', (d) => t += d); r.on('end', () => console.log(sockets.size === 1 ? t : 'another connection')); })
+  .on('error', (e) => console.log(e.code));
+process.on('SIGUSR2', ask); setInterval(() => {}, 1000); ask();`;

@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict';
+import { afterEach, describe, it } from 'node:test';
+import { PodManifest } from '../../../contracts/objects/index.ts';
+import { MemoryPacketFilter } from '../../../nodeagent/adapters/memory/packet-filter.ts';
+import type { NetworkState } from '../../../nodeagent/core/assignment.ts';
+import type { Link, RoutingStep } from '../../../nodeagent/core/routes/model.ts';
+import { startNetworkSync, type NetworkSync } from '../../../nodeagent/loops/network-sync.ts';
+import type { CniConfigFile } from '../../../nodeagent/ports/cni-config.ts';
+import { FilterRefusedError, type FilterTransaction } from '../../../nodeagent/ports/packet-filter.ts';
+import type { Routing } from '../../../nodeagent/ports/routing.ts';
+import { cluster, endpoint, node, service, slice, TestAssignment } from './world.ts';
+
+/** Time that passes only when the test says so. */
+class ManualClock {
+  private sleepers: { ms: number; end(): void }[] = [];
+  private watchers: (() => void)[] = [];
+  now(): Date { return new Date(0); }
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const sleeper = { ms, end: resolve };
+      this.sleepers.push(sleeper);
+      signal?.addEventListener('abort', () => {
+        this.sleepers = this.sleepers.filter((s) => s !== sleeper);
+        reject(signal.reason as Error);
+      }, { once: true });
+      for (const watcher of this.watchers.splice(0)) watcher();
+    });
+  }
+  /** Waits until the loop sleeps, and tells for how long. */
+  async asleep(): Promise<number> {
+    while (this.sleepers.length === 0) await new Promise<void>((resolve) => { this.watchers.push(resolve); });
+    return this.sleepers[0]?.ms ?? 0;
+  }
+  async pass(): Promise<void> {
+    await this.asleep();
+    for (const sleeper of this.sleepers.splice(0)) sleeper.end();
+  }
+}
+
+class Filter extends MemoryPacketFilter {
+  failures: Error[] = [];
+  hold: Promise<void> = Promise.resolve();
+  drops: string[] = [];
+  override async apply(transaction: FilterTransaction, signal: AbortSignal): Promise<void> {
+    await this.hold;
+    const failure = this.failures.shift();
+    if (failure) throw failure;
+    await super.apply(transaction, signal);
+  }
+  override forwardDrops(): Promise<readonly string[]> { return Promise.resolve(this.drops); }
+}
+
+interface World {
+  assignment: TestAssignment;
+  filter: Filter;
+  clock: ManualClock;
+  states: NetworkState[];
+  steps: RoutingStep[];
+  cniText: string | undefined;
+  cniWrites: number;
+  routingError: string | undefined;
+  sync: NetworkSync;
+}
+
+const LINKS: readonly Link[] = [{ name: 'eth0', up: true, mtu: 1500, addresses: [{ address: '198.18.0.1', prefixLength: 24 }] }];
+const web = service('web', '198.19.128.10', [{ port: 80 }]);
+const BASE = [cluster(), node('n1', '198.18.0.1', '198.19.1.0/24'), web, slice(web, [endpoint('198.19.1.2')])];
+let open: NetworkSync[] = [];
+
+function start(objects = BASE, iptables = false): World {
+  const world = {
+    assignment: new TestAssignment('n1', objects), filter: new Filter(), clock: new ManualClock(), states: [], steps: [], cniText: undefined, cniWrites: 0, routingError: undefined,
+  } as unknown as World;
+  const routing: Routing = {
+    inspect: async () => {
+      if (world.routingError !== undefined) throw new Error(world.routingError);
+      return { links: LINKS, routes: [], vxlan: undefined, sysctls: {} };
+    },
+    apply: async (steps) => { world.steps.push(...steps); },
+  };
+  const cni: CniConfigFile = {
+    dataDir: '/state/cni', read: async () => world.cniText, canMapPorts: async () => iptables,
+    write: async (text) => {
+      world.cniText = text;
+      world.cniWrites += 1;
+    },
+  };
+  world.sync = startNetworkSync({
+    assignment: world.assignment, filter: world.filter, routing, cni, clock: world.clock, log: () => undefined, onState: (s) => world.states.push(s),
+  });
+  open.push(world.sync);
+  return world;
+}
+
+describe('network loop', () => {
+  afterEach(async () => {
+    await Promise.all(open.map((sync) => sync.close()));
+    open = [];
+  });
+
+  it('brings everything into force and says which version', async () => {
+    const w = start();
+    await w.sync.synced();
+    assert.deepEqual(w.states, [{ version: '1', error: null }]);
+    assert.ok(w.filter.table?.elements.get('service-ips')?.has('198.19.128.10 . tcp . 80'));
+    assert.ok(w.cniText?.includes('198.19.1.0/24'));
+    assert.ok(w.steps.some((s) => s.tool === 'sysctl' && s.path === 'net/ipv4/ip_forward'));
+  });
+
+  it('makes one more pass for any number of changes during one', async () => {
+    const w = start();
+    await w.sync.synced();
+    let release: () => void = () => undefined;
+    w.filter.hold = new Promise((resolve) => { release = resolve; });
+    w.assignment.set(slice(web, [endpoint('198.19.1.3')]));
+    await Promise.resolve();
+    for (let i = 4; i < 50; i += 1) w.assignment.set(slice(web, [endpoint(`198.19.1.${i}`)]));
+    const before = w.filter.transactions.length;
+    release();
+    await w.sync.synced();
+    assert.ok(w.filter.transactions.length - before <= 2);
+    assert.equal(w.states.at(-1)?.version, w.assignment.current().version);
+    assert.ok(w.filter.table?.elements.get('hairpin')?.has('198.19.1.49 . 198.19.1.49'));
+  });
+
+  it('writes nothing for a change that concerns it not, and moves the version', async () => {
+    const w = start();
+    await w.sync.synced();
+    w.assignment.set({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x', namespace: 'default' } });
+    await w.sync.synced();
+    assert.equal(w.filter.transactions.length, 1);
+    assert.equal(w.cniWrites, 1);
+    assert.deepEqual(w.states.at(-1), { version: '2', error: null });
+  });
+
+  it('writes the whole table when a delta is refused', async () => {
+    const w = start();
+    await w.sync.synced();
+    w.filter.failures.push(new FilterRefusedError('no such chain'));
+    w.assignment.set(slice(web, [endpoint('198.19.1.3')]));
+    await w.sync.synced();
+    assert.equal(w.filter.transactions.at(-1)?.commands[0]?.do, 'replace-table');
+    assert.deepEqual(w.states.at(-1), { version: '2', error: null });
+  });
+
+  it('tries again with longer pauses, tells why, and keeps the last version', async () => {
+    const w = start();
+    await w.sync.synced();
+    w.filter.failures.push(...Array.from({ length: 6 }, () => new FilterRefusedError('kernel says no')));
+    w.assignment.set(slice(web, [endpoint('198.19.1.3')]));
+    const pauses: number[] = [];
+    for (let i = 0; i < 3; i += 1) {
+      while (w.states.at(-1)?.error === null) await new Promise((resolve) => { setImmediate(resolve); });
+      pauses.push(await w.clock.asleep());
+      await w.clock.pass();
+    }
+    await w.sync.synced();
+    assert.deepEqual(pauses, [250, 500, 1000]);
+    assert.deepEqual(w.states.slice(1), [{ version: '1', error: 'packet filter: kernel says no' }, { version: '2', error: null }]);
+  });
+
+  it('keeps Services going while routes fail', async () => {
+    const w = start();
+    await w.sync.synced();
+    w.routingError = 'no ip program';
+    w.assignment.set(node('n2', '198.18.0.2', '198.19.2.0/24'), slice(web, [endpoint('198.19.1.9')]));
+    assert.equal(await new Promise((resolve) => { const look = (): void => { if (w.states.at(-1)?.error) resolve(w.states.at(-1)?.error); else setImmediate(look); }; look(); }), 'routes: no ip program');
+    assert.ok(w.filter.table?.elements.get('hairpin')?.has('198.19.1.9 . 198.19.1.9'));
+    assert.equal(w.states.at(-1)?.version, '1');
+    w.routingError = undefined;
+    await w.clock.pass();
+    await w.sync.synced();
+    assert.deepEqual(w.states.at(-1), { version: '2', error: null });
+  });
+
+  it('repairs the table on the slow beat', async () => {
+    const w = start();
+    await w.sync.synced();
+    assert.equal(await w.clock.asleep(), 60_000);
+    w.filter.deleteTable();
+    await w.clock.pass();
+    await w.clock.asleep();
+    assert.ok(w.filter.table?.chains.has('services'));
+  });
+
+  it('names UDP flows to forget when an endpoint goes', async () => {
+    const dns = service('dns', '198.19.128.53', [{ port: 53, protocol: 'UDP' }]);
+    const w = start([...BASE, dns, slice(dns, [endpoint('198.19.1.5'), endpoint('198.19.1.6')])]);
+    await w.sync.synced();
+    w.filter.forgotten.length = 0;
+    w.assignment.set(slice(dns, [endpoint('198.19.1.6')]));
+    await w.sync.synced();
+    assert.deepEqual(w.filter.forgotten, [{ address: '198.19.128.53', port: 53, endpoint: '198.19.1.5' }]);
+  });
+
+  it('waits for the first assignment, and tells of foreign drops without holding the version back', async () => {
+    const w = start([]);
+    w.filter.drops = ['ip filter FORWARD'];
+    const synced = w.sync.synced();
+    await w.clock.asleep();
+    assert.equal(w.states.length, 0);
+    w.assignment.set(...BASE);
+    await synced;
+    assert.equal(w.states[0]?.version, '1');
+    assert.match(w.states[0]?.error ?? '', /^chain ip filter FORWARD drops forwarded packets by policy/);
+  });
+
+  it('leaves the CNI file alone until the node has a range', async () => {
+    const w = start([cluster(), node('n1', '198.18.0.1', undefined)]);
+    await w.sync.synced();
+    assert.equal(w.cniWrites, 0);
+    w.assignment.set(node('n1', '198.18.0.1', '198.19.1.0/24'));
+    await w.sync.synced();
+    assert.equal(w.cniWrites, 1);
+  });
+
+  const withHostPort = PodManifest.parse({
+    apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', namespace: 'default' },
+    spec: { containers: [{ name: 'c', image: 'i:1', ports: [{ containerPort: 80, hostPort: 8080 }] }] },
+  });
+
+  it('adds the portmap plugin once a pod wants a hostPort, and leaves it there', async () => {
+    const w = start(BASE, true);
+    await w.sync.synced();
+    assert.ok(!w.cniText?.includes('portmap'));
+    w.assignment.set(withHostPort);
+    await w.sync.synced();
+    assert.ok(w.cniText?.includes('"portMappings": true'));
+    w.assignment.remove('Pod/default/p');
+    await w.sync.synced();
+    assert.ok(w.cniText?.includes('portmap'));
+  });
+
+  it('says why a hostPort has no effect', async () => {
+    const w = start([...BASE, withHostPort]);
+    await w.sync.synced();
+    assert.deepEqual(w.states, [{ version: '1', error: 'hostPort of pods has no effect: the portmap plugin needs iptables, which is not installed' }]);
+    assert.ok(!w.cniText?.includes('portmap'));
+  });
+
+  it('rejects those who wait when it is closed', async () => {
+    const w = start([]);
+    const synced = w.sync.synced();
+    await Promise.all([assert.rejects(synced, /closed before/), w.sync.close()]);
+    await assert.rejects(w.sync.synced(), /is closed/);
+  });
+});
