@@ -89,10 +89,12 @@ export class DelayedKeys {
   #fire(key: string): void {
     this.#timers.delete(key);
     this.#due.add(key);
-    this.#delivering ??= Promise.resolve().then(() => this.#deliverDue()).finally(() => { this.#delivering = undefined; });
+    this.#delivering ??= this.#deliverDue();
   }
 
   async #deliverDue(): Promise<void> {
+    // Timers of one moment fire one after the other: take them together.
+    await Promise.resolve();
     while (this.#due.size > 0) {
       const keys = [...this.#due];
       try {
@@ -102,9 +104,11 @@ export class DelayedKeys {
       } catch {
         // Redis is away, and says so elsewhere; the keys are not forgotten.
         if (!this.#closed && this.#due.size > 0) this.#again = setTimeout(() => { for (const key of keys) this.#fire(key); }, DELIVER_AGAIN_MS);
-        return;
+        break;
       }
     }
+    // In the same turn as the last look at #due: a key that fires now begins another delivery.
+    this.#delivering = undefined;
   }
 
   async #sweep(): Promise<void> {

@@ -1,0 +1,220 @@
+/** The in-process copy of the store: fed by its change stream and by this process's own writes, whichever tells first. */
+import { keyOf, type Kind, type ObjectKey, type Stored, type StoredOf } from '../../../contracts/objects/index.ts';
+import { PlumbError } from '../../core/errors.ts';
+import { compareVersions } from '../../core/storage/object-form.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import type { ChangeEvent, ObjectStore, WriteOp, WriteResult } from '../../ports/object-store.ts';
+import type { StoreView } from './controller.ts';
+import { ObjectTable } from './object-table.ts';
+
+/** `previous`: the object before, undefined when it is new. For a `delete`, `object` is as it was last. */
+export type ChangeListener = (type: ChangeEvent['type'], object: Stored, previous: Stored | undefined) => void;
+
+export interface StoreCacheOptions {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 2000;
+
+/**
+ * Serves one incarnation of the store: after StoreLost, make a new one. Listeners hear each change exactly once and in order per
+ * object, whether it came from the stream, from a listing or from an own write; a change that a newer one overtook is not told.
+ */
+export class StoreCache implements StoreView {
+  readonly #store: ObjectStore;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #table = new ObjectTable();
+  /** Versions of deletions, for as long as something older may still arrive: from the stream, or as the answer of a write in flight. */
+  readonly #tombstones = new Map<ObjectKey, string>();
+  readonly #listeners = new Set<ChangeListener>();
+  readonly #synced = deferred<undefined>();
+  #writesInFlight = 0;
+  #position = '0';
+  #isSynced = false;
+
+  constructor(options: StoreCacheOptions) {
+    this.#store = options.store;
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#synced.promise.catch(() => undefined);
+  }
+
+  /**
+   * Follows the store until the signal aborts, then resolves. Rejects with RetryableError `StoreLost` (or another error that waiting does
+   * not cure); an unreachable Redis is waited for.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    try {
+      while (!signal.aborted) {
+        await this.#whileReachable(() => this.#relist(signal), signal);
+        if (!this.#isSynced) {
+          this.#isSynced = true;
+          this.#synced.resolve(undefined);
+        }
+        await this.#whileReachable(() => this.#follow(signal), signal);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#synced.reject(error);
+      throw error;
+    }
+  }
+
+  /** Resolves when the first listing is in; rejects when {@link run} failed before that, or with the signal's reason. */
+  async waitSynced(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const aborted = deferred<never>();
+    const onAbort = (): void => { aborted.reject(signal.reason); };
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      await Promise.race([this.#synced.promise, aborted.promise]);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Writes to the store, and shows what came of it here before it returns. */
+  async write(ops: readonly WriteOp[], signal?: AbortSignal): Promise<readonly WriteResult[]> {
+    if (ops.length === 0) return [];
+    this.#writesInFlight += 1;
+    try {
+      const results = await this.#store.write(ops, signal);
+      for (const [index, result] of results.entries()) {
+        if (result.ok) this.#accept(ops[index]?.op === 'delete' ? 'delete' : 'put', result.object);
+      }
+      return results;
+    } finally {
+      this.#writesInFlight -= 1;
+    }
+  }
+
+  /** Listeners are called at once and must not throw; a listener that does is logged and kept. Returns how to stop. */
+  subscribe(listener: ChangeListener): () => void {
+    this.#listeners.add(listener);
+    return () => { this.#listeners.delete(listener); };
+  }
+
+  get<K extends Kind>(key: ObjectKey<K>): StoredOf<K> | undefined {
+    return this.#table.get(key);
+  }
+
+  list<K extends Kind>(kind: K, namespace?: string): readonly StoredOf<K>[] {
+    return this.#table.list(kind, namespace);
+  }
+
+  ownedBy<K extends Kind>(kind: K, ownerUid: string): readonly StoredOf<K>[] {
+    return this.#table.ownedBy(kind, ownerUid);
+  }
+
+  podsOnNode(nodeName: string): readonly StoredOf<'Pod'>[] {
+    return this.#table.podsOnNode(nodeName);
+  }
+
+  pendingPods(): readonly StoredOf<'Pod'>[] {
+    return this.#table.pendingPods();
+  }
+
+  labelled<K extends Kind>(kind: K, key: string, value: string, namespace?: string): readonly StoredOf<K>[] {
+    return this.#table.labelled(kind, key, value, namespace);
+  }
+
+  /** Every key, in no order. */
+  keys(): readonly ObjectKey[] {
+    return this.#table.keys();
+  }
+
+  /** How far the stream was read; own writes may be ahead of it. */
+  get resourceVersion(): string {
+    return this.#position;
+  }
+
+  async #relist(signal: AbortSignal): Promise<void> {
+    const { objects, resourceVersion } = await this.#store.list(undefined, signal);
+    const listed = new Set(objects.map((object) => keyOf(object)));
+    for (const key of this.#table.keys()) {
+      const known = this.#table.get(key);
+      if (known === undefined || listed.has(key) || compareVersions(known.metadata.resourceVersion, resourceVersion) > 0) continue;
+      this.#accept('delete', { ...known, metadata: { ...known.metadata, resourceVersion } });
+    }
+    for (const object of objects) this.#accept('put', object);
+    this.#advance(resourceVersion);
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    for await (const batch of this.#store.watch(this.#position, signal)) {
+      if (batch.type === 'relist') {
+        this.#log.info('the change stream no longer reaches back to where this process was: listing again');
+        return;
+      }
+      for (const { type, object } of batch.events) this.#accept(type, object);
+      this.#advance(batch.resourceVersion);
+    }
+  }
+
+  #advance(resourceVersion: string): void {
+    this.#position = resourceVersion;
+    if (this.#writesInFlight > 0) return;
+    for (const [key, version] of this.#tombstones) {
+      if (compareVersions(version, resourceVersion) <= 0) this.#tombstones.delete(key);
+    }
+  }
+
+  #accept(type: ChangeEvent['type'], object: Stored): void {
+    const key = keyOf(object);
+    const version = object.metadata.resourceVersion;
+    const known = this.#table.get(key)?.metadata.resourceVersion ?? this.#tombstones.get(key);
+    if (known !== undefined && compareVersions(version, known) <= 0) return;
+    let previous: Stored | undefined;
+    if (type === 'put') {
+      this.#tombstones.delete(key);
+      previous = this.#table.put(object);
+    } else {
+      previous = this.#table.remove(key);
+      this.#tombstones.set(key, version);
+      if (previous === undefined) return;
+    }
+    for (const listener of this.#listeners) {
+      try {
+        listener(type, object, previous);
+      } catch (error) {
+        this.#log.error('a listener of the cache failed', { key, error: String(error) });
+      }
+    }
+  }
+
+  /** Repeats `work` while Redis cannot be reached; says so once per outage. */
+  async #whileReachable(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(LONGEST_RETRY_MS, waitMs * 2)) {
+      try {
+        await work();
+        return;
+      } catch (error) {
+        if (signal.aborted || !(error instanceof PlumbError) || error.code !== 'StoreUnavailable') throw error;
+        if (waitMs === FIRST_RETRY_MS) this.#log.warn('the live state cannot be reached; waiting for it', { error: error.message });
+        await this.#clock.sleep(waitMs, signal);
+      }
+    }
+  }
+}
+
+interface Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+  reject(reason: unknown): void;
+}
+
+/** Promise.withResolvers, which Node 20 lacks. */
+function deferred<T>(): Deferred<T> {
+  let resolve: (value: T) => void = () => undefined;
+  let reject: (reason: unknown) => void = () => undefined;
+  const promise = new Promise<T>((onValue, onError) => {
+    resolve = onValue;
+    reject = onError;
+  });
+  return { promise, resolve, reject };
+}
