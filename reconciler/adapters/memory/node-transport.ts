@@ -1,5 +1,5 @@
 /** The port `NodeTransport` over machines that live in this process: files are a map, programs are functions, sockets are HTTP servers. */
-import { request as startRequest, type IncomingMessage, type Server } from 'node:http';
+import { IncomingMessage, request as startRequest, type Server } from 'node:http';
 import { Duplex, type Readable } from 'node:stream';
 import { RetryableError, TerminalError } from '../../core/errors.ts';
 import type { CommandResult, HttpAnswer, NodeConnection, NodeTransport, SshTarget } from '../../ports/node-transport.ts';
@@ -83,8 +83,13 @@ export class MemoryNodeConnection implements NodeConnection {
     const program = this.#machine.programs.get(name ?? '');
     if (!program) return { code: 127, stdout: '', stderr: `${name}: not found` };
     const stdin = await read(options.stdin);
-    const aborted = new Promise<never>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }));
-    const result = await Promise.race([program(args, stdin, this.#machine, signal), aborted]);
+    const result = await new Promise<CommandResult>((resolve, reject) => {
+      const abort = (): void => reject(signal.reason as Error);
+      if (signal.aborted) return abort();
+      signal.addEventListener('abort', abort, { once: true });
+      // A program that ends because of the signal says so in its own words; the caller hears the signal's reason.
+      Promise.resolve(program(args, stdin, this.#machine, signal)).then(resolve, (error: Error) => reject(signal.aborted ? signal.reason as Error : error));
+    });
     const cap = 1024 * 1024;
     return { code: result.code, stdout: result.stdout.slice(0, cap), stderr: result.stderr.slice(0, cap - Math.min(cap, result.stdout.length)) };
   }
@@ -110,7 +115,7 @@ export class MemoryNodeConnection implements NodeConnection {
 
   async httpUpgrade(socket: string, path: string, protocol: string, signal: AbortSignal): Promise<Duplex> {
     const answer = await this.#send(socket, 'GET', path, { connection: 'Upgrade', upgrade: protocol }, undefined, signal);
-    if (!('statusCode' in answer)) return answer;
+    if (!(answer instanceof IncomingMessage)) return answer;
     throw new RetryableError('UpgradeRefused', `the agent answered ${answer.statusCode}: ${(await read(answer)).toString()}`);
   }
 

@@ -1,0 +1,135 @@
+/** HTTP/1.1 to Unix sockets on the node: pooled channels for short requests, a channel of its own for every stream. */
+import { Agent, IncomingMessage, request as startRequest, type ClientRequest, type ClientRequestArgs } from 'node:http';
+import type { Duplex, Readable } from 'node:stream';
+import { RetryableError } from '../../core/errors.ts';
+import type { HttpAnswer } from '../../ports/node-transport.ts';
+import type { SocketChannels } from './socket-channels.ts';
+
+/** Requests in flight at the same time; sshd's default MaxSessions of 10 leaves room for them even over bridges. */
+const POOLED_CHANNELS = 3;
+/** Larger answers than this are no answers of an agent. */
+const MAX_BODY_BYTES = 256 * 1024 * 1024;
+
+type RequestOptions = ClientRequestArgs & { readonly unixSocket: string };
+type Connected = (error: Error | null, socket: Duplex) => void;
+
+/** An agent whose sockets are channels. `endless`: each serves one request of unknown length. */
+class ChannelAgent extends Agent {
+  readonly #channels: SocketChannels;
+  readonly #endless: boolean;
+
+  constructor(channels: SocketChannels, endless: boolean) {
+    super({ keepAlive: !endless, maxSockets: endless ? Infinity : POOLED_CHANNELS, maxFreeSockets: POOLED_CHANNELS });
+    this.#channels = channels;
+    this.#endless = endless;
+  }
+
+  override getName(options?: ClientRequestArgs): string {
+    return (options as RequestOptions | undefined)?.unixSocket ?? '';
+  }
+
+  override createConnection(options: ClientRequestArgs, connected?: Connected): never {
+    const { unixSocket, signal } = options as RequestOptions;
+    this.#channels.open(unixSocket, this.#endless, signal ?? new AbortController().signal).then(
+      (stream) => connected?.(null, stream),
+      (error: unknown) => (connected as ((error: Error) => void) | undefined)?.(error as Error),
+    );
+    // The socket comes by the callback.
+    return undefined as never;
+  }
+}
+
+export class ChannelHttp {
+  readonly #pool: Agent;
+  readonly #streams: Agent;
+
+  constructor(channels: SocketChannels) {
+    this.#pool = new ChannelAgent(channels, false) as Agent;
+    this.#streams = new ChannelAgent(channels, true);
+  }
+
+  /** A request over a pooled channel that turns out to be closed is sent once more on a fresh one (RFC 9112 section 9.3.1). */
+  async request(socket: string, message: { readonly method: 'GET' | 'POST'; readonly path: string; readonly body?: string }, signal: AbortSignal): Promise<HttpAnswer> {
+    for (let attempt = 1; ; attempt += 1) {
+      const request = this.#start(this.#pool, socket, message.method, message.path, {}, message.body, signal);
+      try {
+        const response = await responseOf(request);
+        return { status: response.statusCode ?? 0, body: await bodyOf(response) };
+      } catch (error) {
+        signal.throwIfAborted();
+        if (request.reusedSocket && attempt <= POOLED_CHANNELS) continue;
+        throw lost(error, message.path);
+      }
+    }
+  }
+
+  async stream(socket: string, path: string, signal: AbortSignal): Promise<{ readonly status: number; readonly body: Readable }> {
+    try {
+      const response = await responseOf(this.#start(this.#streams, socket, 'GET', path, { connection: 'close' }, undefined, signal));
+      return { status: response.statusCode ?? 0, body: response };
+    } catch (error) {
+      signal.throwIfAborted();
+      throw lost(error, path);
+    }
+  }
+
+  /** The raw stream after `101 Switching Protocols`. Any other answer: RetryableError `UpgradeRefused` with the agent's words. */
+  async upgrade(socket: string, path: string, protocol: string, signal: AbortSignal): Promise<Duplex> {
+    const request = this.#start(this.#streams, socket, 'GET', path, { connection: 'Upgrade', upgrade: protocol }, undefined, signal);
+    const upgraded = new Promise<Duplex>((resolve) => {
+      request.once('upgrade', (_response, stream, head) => {
+        if (head.length > 0) stream.unshift(head);
+        resolve(stream);
+      });
+    });
+    try {
+      const first = await Promise.race([upgraded, responseOf(request)]);
+      if (!(first instanceof IncomingMessage)) return first;
+      const body = (await bodyOf(first)).toString();
+      throw new RetryableError('UpgradeRefused', `the agent answered ${first.statusCode} to ${path.split('?')[0]}: ${body}`);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw lost(error, path);
+    }
+  }
+
+  close(): void {
+    this.#pool.destroy();
+    this.#streams.destroy();
+  }
+
+  #start(agent: Agent, unixSocket: string, method: string, path: string, headers: Record<string, string>, body: string | undefined, signal: AbortSignal): ClientRequest {
+    const payload = body === undefined ? undefined : Buffer.from(body);
+    const options: RequestOptions = {
+      agent, unixSocket, method, path, signal,
+      headers: { host: 'agent', ...headers, ...(payload && { 'content-type': 'application/json', 'content-length': String(payload.length) }) },
+    };
+    const request = startRequest(options);
+    request.end(payload);
+    return request;
+  }
+}
+
+async function responseOf(request: ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    // Stays on: a request emits 'error' again when it is aborted after its answer began.
+    request.on('error', reject);
+    request.once('response', resolve);
+  });
+}
+
+async function bodyOf(response: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > MAX_BODY_BYTES) throw new RetryableError('AgentUnreachable', `the agent's answer is larger than ${MAX_BODY_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function lost(error: unknown, path: string): Error {
+  if (error instanceof RetryableError) return error;
+  return new RetryableError('AgentUnreachable', `the agent did not answer ${path.split('?')[0]}: ${(error as Error).message}`, { cause: error });
+}

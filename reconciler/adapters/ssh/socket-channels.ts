@@ -1,0 +1,87 @@
+/** Ways from this connection to a Unix socket on the node: a stream channel, or a bridge process where sshd refuses those. */
+import type { Client, ClientChannel } from 'ssh2';
+import { RetryableError } from '../../core/errors.ts';
+import { ChannelStream } from './channel-stream.ts';
+import { shellCommand } from './quote.ts';
+import type { SessionSlots } from './session-slots.ts';
+
+/** Exit code of the bridge for "nothing listens there" and "no program to bridge with". Source: sysexits.h, EX_UNAVAILABLE. */
+const UNAVAILABLE = 69;
+const NODE_BRIDGE =
+  "const s=require('net').connect({path:process.argv[1],allowHalfOpen:true});" +
+  `s.on('error',e=>{process.stderr.write(String(e.message));process.exit(${UNAVAILABLE})});process.stdin.pipe(s).pipe(process.stdout);`;
+/** $1: the socket. $2: a Node.js runtime. $3: its script. */
+const BRIDGE = `
+if command -v socat >/dev/null 2>&1; then exec socat -t 60 - "UNIX-CONNECT:$1"; fi
+if [ -x "$2" ]; then exec "$2" -e "$3" "$1"; fi
+if command -v nc >/dev/null 2>&1; then exec nc -U "$1"; fi
+echo 'no socat, node or nc to bridge with' >&2; exit ${UNAVAILABLE}`;
+
+export class SocketChannels {
+  readonly #client: Client;
+  readonly #slots: SessionSlots;
+  readonly #bridgeRuntime: string;
+  /** Unknown until the first success: OpenSSH gives the same answer for "forwarding is off" and "nobody listens". */
+  #way: 'unknown' | 'channel' | 'bridge' = 'unknown';
+
+  constructor(client: Client, slots: SessionSlots, bridgeRuntime: string) {
+    this.#client = client;
+    this.#slots = slots;
+    this.#bridgeRuntime = bridgeRuntime;
+  }
+
+  /** A stream to `socket`; `endless` when nobody knows when it will end. Throws RetryableError `AgentUnreachable`. */
+  async open(socket: string, endless: boolean, signal: AbortSignal): Promise<ChannelStream> {
+    signal.throwIfAborted();
+    if (this.#way === 'bridge') return this.#bridge(socket, endless, signal);
+    try {
+      const stream = await this.#channel(socket);
+      this.#way = 'channel';
+      return stream;
+    } catch (refused) {
+      if (this.#way === 'channel') throw unreachable(socket, refused);
+    }
+    const stream = await this.#bridge(socket, endless, signal);
+    stream.once('readable', () => {
+      if (stream.readableLength > 0) this.#way = 'bridge';
+    });
+    return stream;
+  }
+
+  async #channel(socket: string): Promise<ChannelStream> {
+    return new Promise((resolve, reject) => {
+      this.#client.openssh_forwardOutStreamLocal(socket, (error, channel) => {
+        if (error) reject(error);
+        else resolve(new ChannelStream(channel));
+      });
+    });
+  }
+
+  async #bridge(socket: string, endless: boolean, signal: AbortSignal): Promise<ChannelStream> {
+    const free = endless ? await this.#slots.takeForStream(signal) : await this.#slots.take(signal);
+    const argv = ['sh', '-c', BRIDGE, 'sh', socket, this.#bridgeRuntime, NODE_BRIDGE];
+    try {
+      const channel = await new Promise<ClientChannel>((resolve, reject) => {
+        this.#client.exec(shellCommand(argv), (error, opened) => {
+          if (error) reject(error);
+          else resolve(opened);
+        });
+      });
+      const stream = new ChannelStream(channel);
+      const complaint: Buffer[] = [];
+      channel.stderr.on('data', (chunk: Buffer) => complaint.push(chunk));
+      channel.once('exit', (code: number | null) => {
+        if (code !== 0) stream.destroy(unreachable(socket, new Error(Buffer.concat(complaint).toString().trim() || `the bridge ended with code ${code}`)));
+      });
+      channel.once('close', free);
+      return stream;
+    } catch (error) {
+      free();
+      throw unreachable(socket, error);
+    }
+  }
+}
+
+function unreachable(socket: string, cause: unknown): RetryableError {
+  return new RetryableError('AgentUnreachable', `nothing answers on ${socket}: ${(cause as Error).message}; is the agent running?`, { cause });
+}
