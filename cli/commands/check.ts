@@ -1,0 +1,36 @@
+/** `plumb check`: every error and warning, with its place. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { formatDiagnostic, type Rendering } from '../../reconciler/core/manifests/index.ts';
+import { CliFailure } from '../failure.ts';
+import { print, printData } from '../print/format.ts';
+import { isBare, openAround, renderFolder, renderRevision } from '../repository.ts';
+
+export async function check(dir: string, options: { readonly rev?: string; readonly output?: string }): Promise<void> {
+  const rendering = await read(dir, options.rev);
+  const errors = rendering.diagnostics.filter((d) => d.severity === 'error').length;
+  if (!(await printData({ ok: errors === 0, objects: rendering.state.size, diagnostics: rendering.diagnostics }, options.output))) {
+    for (const diagnostic of rendering.diagnostics) await print(`${formatDiagnostic(diagnostic)}\n`);
+    const warnings = rendering.diagnostics.length - errors;
+    process.stderr.write(errors > 0 ? `${count(errors, 'error')}, ${count(warnings, 'warning')}\n` : `ok: ${count(rendering.state.size, 'object')}, ${count(warnings, 'warning')}\n`);
+  }
+  process.exitCode = errors > 0 ? 1 : 0;
+}
+
+function count(n: number, word: string): string {
+  return `${n} ${word}${n === 1 ? '' : 's'}`;
+}
+
+async function read(dir: string, rev: string | undefined): Promise<Rendering> {
+  const folder = resolve(dir);
+  if (!existsSync(folder)) throw new CliFailure(2, `there is no folder ${folder}`);
+  const around = await openAround(folder);
+  try {
+    if (rev === undefined && !(around?.root === folder && isBare(folder))) return await renderFolder(folder);
+    if (!around) throw new CliFailure(2, `${folder} is in no Git repository, so there is no revision ${rev}`);
+    const signal = new AbortController().signal;
+    return await renderRevision(around.git, (await around.git.resolve(rev ?? 'HEAD', signal)).sha, signal);
+  } finally {
+    await around?.git.close();
+  }
+}

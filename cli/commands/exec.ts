@@ -1,0 +1,104 @@
+/** `plumb exec`: a command in a container, with the terminal when asked. */
+import { EXEC_CHANNEL, EXEC_UPGRADE, ExecResult } from '../../contracts/agent/index.ts';
+import { controlPlane } from '../control-plane.ts';
+import { CliFailure } from '../failure.ts';
+import { objectPath } from './get.ts';
+import { podName } from './logs.ts';
+
+export interface ExecOptions {
+  readonly home?: string;
+  readonly namespace: string;
+  readonly container?: string;
+  readonly stdin?: boolean;
+  readonly tty?: boolean;
+}
+
+const HEADER_BYTES = 5;
+const MAX_FRAME = 1024 * 1024 * 16;
+
+/** One frame of the exec protocol. */
+export function frame(channel: number, payload: Uint8Array): Buffer {
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.writeUInt8(channel, 0);
+  header.writeUInt32BE(payload.length, 1);
+  return Buffer.concat([header, payload]);
+}
+
+/** Cuts a byte stream into frames, whatever the chunks are. */
+export function frameReader(onFrame: (channel: number, payload: Buffer) => void): (chunk: Buffer) => void {
+  let held = Buffer.alloc(0);
+  return (chunk) => {
+    held = Buffer.concat([held, chunk]);
+    while (held.length >= HEADER_BYTES) {
+      const length = held.readUInt32BE(1);
+      if (length > MAX_FRAME) throw new CliFailure(1, `the node sent a frame of ${length} bytes: the connection is out of step`);
+      if (held.length < HEADER_BYTES + length) return;
+      onFrame(held.readUInt8(0), held.subarray(HEADER_BYTES, HEADER_BYTES + length));
+      held = held.subarray(HEADER_BYTES + length);
+    }
+  };
+}
+
+export async function exec(word: string, command: readonly string[], options: ExecOptions): Promise<void> {
+  const tty = options.tty === true;
+  if (tty && !(process.stdin.isTTY && process.stdout.isTTY)) process.stderr.write('note: this is no terminal, so -t only affects the container\n');
+  const client = controlPlane(options.home);
+  const query = new URLSearchParams(command.map((argument): [string, string] => ['command', argument]));
+  if (options.container !== undefined) query.set('container', options.container);
+  if (tty) query.set('tty', 'true');
+  if (options.stdin) query.set('stdin', 'true');
+  const socket = await client.upgrade(`${objectPath('Pod', options.namespace, await podName(client, word, options.namespace))}/exec?${query.toString()}`, EXEC_UPGRADE);
+
+  let result: ExecResult | undefined;
+  const read = frameReader((channel, payload) => {
+    if (channel === EXEC_CHANNEL.stdout) process.stdout.write(payload);
+    else if (channel === EXEC_CHANNEL.stderr) process.stderr.write(payload);
+    else if (channel === EXEC_CHANNEL.result) result = ExecResult.parse(JSON.parse(payload.toString('utf8')));
+  });
+  const sendSize = (): void => {
+    socket.write(frame(EXEC_CHANNEL.resize, Buffer.from(JSON.stringify({ width: process.stdout.columns ?? 80, height: process.stdout.rows ?? 24 }))));
+  };
+  const sendInput = (chunk: Buffer): void => {
+    socket.write(frame(EXEC_CHANNEL.stdin, chunk));
+  };
+  const endInput = (): void => {
+    socket.write(frame(EXEC_CHANNEL.stdin, Buffer.alloc(0)));
+  };
+
+  const raw = tty && options.stdin === true && process.stdin.isTTY;
+  try {
+    if (tty) {
+      sendSize();
+      process.stdout.on('resize', sendSize);
+    }
+    if (raw) process.stdin.setRawMode(true);
+    if (options.stdin) {
+      process.stdin.on('data', sendInput);
+      process.stdin.once('end', endInput);
+    } else {
+      endInput();
+    }
+    await new Promise<void>((resolve, reject) => {
+      socket.on('data', (chunk: Buffer) => {
+        try {
+          read(chunk);
+          if (result) resolve();
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
+      });
+      socket.once('error', reject);
+      socket.once('close', resolve);
+    });
+  } finally {
+    if (raw) process.stdin.setRawMode(false);
+    process.stdin.off('data', sendInput);
+    process.stdin.off('end', endInput);
+    process.stdin.pause();
+    process.stdout.off('resize', sendSize);
+    socket.destroy();
+  }
+  if (!result) throw new CliFailure(1, 'the connection to the node ended before the command did', 'look at the node with: plumb node ls');
+  if (result.message !== undefined) process.stderr.write(`${result.message}\n`);
+  process.exitCode = result.exitCode;
+}

@@ -1,0 +1,46 @@
+/** `plumb explain`: one chain from the commit to the runtime's own words. */
+import type { ExplainedPod, ExplainReport } from '../../reconciler/api/types.ts';
+import { controlPlane } from '../control-plane.ts';
+import { CliFailure } from '../failure.ts';
+import { print, printData } from '../print/format.ts';
+import { age, plain, short } from '../print/table.ts';
+import { parseTarget } from './get.ts';
+
+export async function explain(word: string, options: { readonly home?: string; readonly namespace: string; readonly output?: string }): Promise<void> {
+  const { kind, name } = parseTarget(word);
+  if (name === undefined) throw new CliFailure(2, `${word}: write KIND/NAME`, 'for example: plumb explain deploy/web');
+  const query = new URLSearchParams({ kind, namespace: options.namespace, name });
+  const report = await controlPlane(options.home).get<ExplainReport>(`/plumbline/v1/explain?${query.toString()}`);
+  if (!(await printData(report, options.output))) await print(`${formatExplain(report, new Date())}\n`);
+  process.exitCode = report.found && report.broken === undefined ? 0 : 1;
+}
+
+/** The report for people: a line for each link of the chain. */
+export function formatExplain(report: ExplainReport, now: Date): string {
+  const { object, commit } = report;
+  const lines = [`${object.kind} ${object.namespace === '' ? '' : `${object.namespace}/`}${object.name}`];
+  const link = (name: string, text: string): void => {
+    lines.push(`  ${name.padEnd(11)}${plain(text).replaceAll('\n', `\n${' '.repeat(13)}`)}`);
+  };
+  if (commit) link('commit', `${short(commit.revision)} ${commit.subject} (${commit.author}): ${commit.outcome}${commit.message === undefined ? '' : `\n${commit.message}`}`);
+  if (report.origin !== undefined) link('manifest', report.origin);
+  for (const owner of report.owners) link('owned by', owner);
+  if (!report.found) link('object', 'not in the live state');
+  if (report.health) link('health', [report.health.health, report.health.reason, report.health.message].filter(Boolean).join(': '));
+  for (const c of report.conditions) link('condition', `${c.type}=${c.status}${c.reason ? ` ${c.reason}` : ''}${c.message ? `: ${c.message}` : ''}`);
+  for (const child of report.children) link('made', `${child.kind} ${child.name}: ${child.summary}`);
+  for (const pod of report.pods) for (const line of podLines(pod)) link(line[0], line[1]);
+  if (report.node) link('node', `${report.node.name} Ready=${report.node.ready}${report.node.ready === 'True' ? '' : ` ${report.node.reason}: ${report.node.message}`}`);
+  for (const event of report.events) link('event', `${age(event.lastTimestamp, now)} ago ${event.reason}${event.count > 1 ? ` (x${event.count})` : ''}: ${event.message}`);
+  lines.push('', report.broken === undefined ? 'Nothing is wrong with it.' : `Why not: ${plain(report.broken)}`);
+  return lines.join('\n');
+}
+
+function podLines(pod: ExplainedPod): [string, string][] {
+  const lines: [string, string][] = [['pod', `${pod.name} ${pod.phase} on ${pod.node ?? 'no node yet'}${pod.problem === undefined ? '' : `: ${pod.problem}`}`]];
+  for (const c of pod.containers) {
+    if (!c.ready || c.restarts > 0) lines.push(['container', `${c.name} ${c.state}, restarts ${c.restarts}${c.message === undefined ? '' : `: ${c.message}`}`]);
+  }
+  if (pod.log && pod.log.lines.length > 0) lines.push([pod.log.previous ? 'last run' : 'log', pod.log.lines.join('\n')]);
+  return lines;
+}

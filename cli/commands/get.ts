@@ -1,0 +1,84 @@
+/** `plumb get`: live objects. */
+import { findKind, KINDS, type Kind, type KubeObject, type ObjectsByKind } from '../../contracts/objects/index.ts';
+import type { ObjectList } from '../../reconciler/api/types.ts';
+import { controlPlane } from '../control-plane.ts';
+import { CliFailure } from '../failure.ts';
+import { rowsOf } from '../print/columns.ts';
+import { print, printData } from '../print/format.ts';
+import { table } from '../print/table.ts';
+
+export interface GetOptions {
+  readonly home?: string;
+  readonly namespace: string;
+  readonly allNamespaces?: boolean;
+  readonly selector?: string;
+  readonly reveal?: boolean;
+  readonly output?: string;
+}
+
+const ALL: readonly Kind[] = ['Pod', 'Service', 'Deployment', 'ReplicaSet'];
+
+/** Splits `deploy/web`, or `deploy` and `web`. CliFailure 2 for a kind that does not exist. */
+export function parseTarget(word: string, name?: string): { readonly kind: Kind; readonly name: string | undefined } {
+  const [kindWord = '', inline] = word.split('/', 2);
+  const kind = findKind(kindWord);
+  if (!kind) throw new CliFailure(2, `there is no kind ${JSON.stringify(kindWord)}`, `kinds: ${Object.values(KINDS).map((k) => k.plural).join(', ')}`);
+  return { kind, name: inline ?? name };
+}
+
+/** The API path of a list or of one object. */
+export function objectPath(kind: Kind, namespace: string | undefined, name?: string): string {
+  const { apiVersion, plural, namespaced } = KINDS[kind];
+  const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+  const scope = namespaced && namespace !== undefined ? `/namespaces/${encodeURIComponent(namespace)}` : '';
+  return `${root}${scope}/${plural}${name === undefined ? '' : `/${encodeURIComponent(name)}`}`;
+}
+
+export async function get(word: string, name: string | undefined, options: GetOptions): Promise<void> {
+  const client = controlPlane(options.home);
+  if (word === 'all') {
+    let shown = 0;
+    for (const kind of ALL) {
+      const { items } = await client.get<ObjectList>(listPath(kind, options));
+      if (items.length === 0) continue;
+      await print(`${shown++ > 0 ? '\n' : ''}${printed(kind, items, options, `${kind.toLowerCase()}/`)}\n`);
+    }
+    return;
+  }
+  const target = parseTarget(word, name);
+  if (target.name !== undefined) {
+    const object = await client.get<KubeObject>(`${objectPath(target.kind, options.namespace, target.name)}${options.reveal ? '?reveal=true' : ''}`);
+    if (await printData(object, options.output)) return;
+    await print(`${printed(target.kind, [object], options)}\n`);
+    return;
+  }
+  const list = await client.get<ObjectList>(listPath(target.kind, options));
+  if (await printData(list, options.output)) return;
+  if (list.items.length === 0) {
+    process.stderr.write(`No ${KINDS[target.kind].plural} found${KINDS[target.kind].namespaced && !options.allNamespaces ? ` in namespace ${options.namespace}` : ''}.\n`);
+    return;
+  }
+  await print(`${printed(target.kind, list.items, options)}\n`);
+}
+
+function listPath(kind: Kind, options: GetOptions): string {
+  const path = objectPath(kind, options.allNamespaces ? undefined : options.namespace);
+  return options.selector === undefined ? path : `${path}?labelSelector=${encodeURIComponent(options.selector)}`;
+}
+
+function printed(kind: Kind, objects: readonly KubeObject[], options: GetOptions, prefix = ''): string {
+  if (options.output === 'name') return objects.map((o) => `${kind.toLowerCase()}/${o.metadata.name}`).join('\n');
+  const { headings, rows } = rowsOf(kind, objects as readonly ObjectsByKind[typeof kind][], {
+    wide: options.output === 'wide', namespace: options.allNamespaces === true && KINDS[kind].namespaced, now: new Date(),
+  });
+  const at = headings.indexOf('NAME');
+  return table(headings, rows.map((row) => row.map((cell, i) => (i === at ? prefix + cell : cell))));
+}
+
+/** `plumb delete pod/NAME`. */
+export async function deletePod(word: string, options: { readonly home?: string; readonly namespace: string }): Promise<void> {
+  const { kind, name } = parseTarget(word);
+  if (kind !== 'Pod' || name === undefined) throw new CliFailure(2, 'only pods are deleted here', 'remove anything else from its file in Git, commit and push');
+  await controlPlane(options.home).send('DELETE', objectPath('Pod', options.namespace, name));
+  await print(`pod/${name} is being deleted\n`);
+}

@@ -1,0 +1,82 @@
+/** `plumb hook pre-receive`: run by git while a push is in quarantine; what it prints, the pusher sees. */
+import { execFile } from 'node:child_process';
+import { resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { openGitSource } from '../../reconciler/adapters/git/index.ts';
+import { formatPlan } from '../../reconciler/core/diff/index.ts';
+import { type DesiredState, formatDiagnostic, ManifestCache } from '../../reconciler/core/manifests/index.ts';
+import type { GitSource } from '../../reconciler/ports/git-source.ts';
+import { CliFailure } from '../failure.ts';
+import { renderRevision } from '../repository.ts';
+import { offlinePlan } from './plan.ts';
+
+const NO_COMMIT = /^0+$/;
+const MAX_LINES = 60;
+
+interface RefUpdate {
+  readonly from: string;
+  readonly to: string;
+  readonly ref: string;
+}
+
+export async function hook(name: string, branch: string): Promise<void> {
+  if (name !== 'pre-receive') throw new CliFailure(2, `there is no hook ${JSON.stringify(name)}`);
+  const update = (await updates()).find((u) => u.ref === `refs/heads/${branch}`);
+  if (!update) return;
+  if (NO_COMMIT.test(update.to)) {
+    say(`warning: this deletes ${branch}; what runs goes on running, and nothing is applied until there is a new commit on it`);
+    return;
+  }
+  const git = await openGitSource({ url: resolve(process.env['GIT_DIR'] ?? '.'), branch, engine: 'quarantine' });
+  try {
+    process.exitCode = await judge(git, update, branch);
+  } finally {
+    await git.close();
+  }
+}
+
+async function judge(git: GitSource, update: RefUpdate, branch: string): Promise<number> {
+  const signal = new AbortController().signal;
+  const cache = new ManifestCache();
+  const hasBefore = !NO_COMMIT.test(update.from);
+  if (hasBefore && !(await isAncestor(update.from, update.to))) say(`warning: this is a force-push: it takes ${branch} from ${update.from.slice(0, 12)} to ${update.to.slice(0, 12)}, which does not contain it`);
+  const next = await renderRevision(git, update.to, signal, cache);
+  const errors = next.diagnostics.filter((d) => d.severity === 'error');
+  for (const diagnostic of next.diagnostics.slice(0, MAX_LINES)) say(formatDiagnostic(diagnostic), '');
+  if (next.diagnostics.length > MAX_LINES) say(`and ${next.diagnostics.length - MAX_LINES} more`);
+  if (errors.length > 0) {
+    say(`refused: ${errors.length} ${errors.length === 1 ? 'error' : 'errors'}; ${branch} stays where it was. Check before pushing with: plumb check`);
+    return 1;
+  }
+  const before: DesiredState = hasBefore ? (await renderRevision(git, update.from, signal, cache)).state : new Map();
+  const { plan, refusals } = offlinePlan(before, next.state);
+  for (const line of cut(formatPlan(plan, 'text').split('\n'))) say(line, '');
+  for (const refusal of refusals) say(formatDiagnostic(refusal), '');
+  if (refusals.length === 0) return 0;
+  say(`refused; ${branch} stays where it was`);
+  return 1;
+}
+
+/** The plan's lines, its summary always among them. */
+function cut(lines: readonly string[]): readonly string[] {
+  if (lines.length <= MAX_LINES) return lines;
+  return [...lines.slice(0, MAX_LINES - 2), `... ${lines.length - MAX_LINES + 1} more lines`, lines.at(-1) ?? ''];
+}
+
+function say(line: string, prefix = 'plumb: '): void {
+  process.stderr.write(`${prefix}${line}\n`);
+}
+
+async function updates(): Promise<RefUpdate[]> {
+  let text = '';
+  process.stdin.setEncoding('utf8');
+  for await (const chunk of process.stdin) text += String(chunk);
+  return text.split('\n').filter(Boolean).map((line) => {
+    const [from = '', to = '', ref = ''] = line.split(' ');
+    return { from, to, ref };
+  });
+}
+
+async function isAncestor(from: string, to: string): Promise<boolean> {
+  return promisify(execFile)('git', ['merge-base', '--is-ancestor', from, to]).then(() => true, () => false);
+}

@@ -1,0 +1,48 @@
+/** `plumb logs`: what a container printed. */
+import { pipeline } from 'node:stream/promises';
+import type { Pod } from '../../contracts/objects/index.ts';
+import type { ObjectList } from '../../reconciler/api/types.ts';
+import { type ControlPlaneClient, controlPlane } from '../control-plane.ts';
+import { CliFailure } from '../failure.ts';
+import { objectPath, parseTarget } from './get.ts';
+
+export interface LogsOptions {
+  readonly home?: string;
+  readonly namespace: string;
+  readonly container?: string;
+  readonly follow?: boolean;
+  readonly previous?: boolean;
+  readonly tail?: number;
+  readonly timestamps?: boolean;
+}
+
+/** A pod's name as it was written, or the first pod of a Deployment or ReplicaSet. */
+export async function podName(client: ControlPlaneClient, word: string, namespace: string): Promise<string> {
+  if (!word.includes('/')) return word;
+  const { kind, name } = parseTarget(word);
+  if (name === undefined) throw new CliFailure(2, `${word}: a name is missing after the slash`);
+  if (kind === 'Pod') return name;
+  const { items } = await client.get<ObjectList>(`${objectPath('Pod', namespace)}?owner=${encodeURIComponent(`${kind}/${name}`)}`);
+  const pods = items as readonly Pod[];
+  const best = pods.find((p) => p.status?.phase === 'Running') ?? pods[0];
+  if (!best) throw new CliFailure(1, `${kind} ${namespace}/${name} has no pods`, `see why with: plumb explain ${word} -n ${namespace}`);
+  return best.metadata.name;
+}
+
+export async function logs(word: string, options: LogsOptions): Promise<void> {
+  const client = controlPlane(options.home);
+  const query = new URLSearchParams();
+  if (options.container !== undefined) query.set('container', options.container);
+  if (options.follow) query.set('follow', 'true');
+  if (options.previous) query.set('previous', 'true');
+  if (options.timestamps) query.set('timestamps', 'true');
+  if (options.tail !== undefined) query.set('tailLines', String(options.tail));
+  const name = await podName(client, word, options.namespace);
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
+  try {
+    await pipeline(await client.stream(`${objectPath('Pod', options.namespace, name)}/log?${query.toString()}`, stop.signal), process.stdout, { end: false });
+  } catch (error) {
+    if (!stop.signal.aborted && (error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+  }
+}

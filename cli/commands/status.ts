@@ -1,0 +1,86 @@
+/** `plumb status`: is the newest revision applied and healthy, and if not, what is missing. */
+import type { StatusReport } from '../../reconciler/api/types.ts';
+import { type ControlPlaneClient, controlPlane } from '../control-plane.ts';
+import { print, printData, progress } from '../print/format.ts';
+import { age, short, table } from '../print/table.ts';
+
+export interface StatusOptions {
+  readonly home?: string;
+  readonly wait?: boolean;
+  /** Seconds. */
+  readonly timeout: number;
+  readonly output?: string;
+}
+
+const LONGEST_ANSWER_SECONDS = 10;
+
+export async function status(options: StatusOptions): Promise<void> {
+  const client = controlPlane(options.home);
+  const report = options.wait ? await wait(client, options.timeout) : await client.get<StatusReport>('/plumbline/v1/status');
+  if (!(await printData(report, options.output))) await print(`${formatStatus(report, new Date())}\n`);
+  process.exitCode = isReady(report) ? 0 : 1;
+}
+
+function isReady(report: StatusReport): boolean {
+  return report.synced && report.healthy;
+}
+
+/** Asks until ready or out of time; the control plane holds each answer back until something changed. */
+async function wait(client: ControlPlaneClient, timeoutSeconds: number): Promise<StatusReport> {
+  const deadline = performance.now() + timeoutSeconds * 1000;
+  let shown = '';
+  let report = await client.get<StatusReport>('/plumbline/v1/status');
+  for (;;) {
+    const left = (deadline - performance.now()) / 1000;
+    if (isReady(report)) return report;
+    const line = summary(report);
+    if (line !== shown) progress(line);
+    shown = line;
+    if (left <= 0 || isHopeless(report)) {
+      progress(left <= 0 ? `gave up after ${timeoutSeconds} s` : 'this revision was refused: waiting changes nothing');
+      return report;
+    }
+    const hold = Math.min(left, LONGEST_ANSWER_SECONDS);
+    report = await client.get<StatusReport>(`/plumbline/v1/status?wait=${hold.toFixed(3)}&seen=${encodeURIComponent(JSON.stringify(report.missing))}`);
+  }
+}
+
+/** The newest revision was looked at and refused: only a new commit helps. */
+function isHopeless(report: StatusReport): boolean {
+  const { head, observedRevision, newest } = report.source;
+  return newest?.outcome === 'Refused' && head === observedRevision;
+}
+
+function summary(report: StatusReport): string {
+  const healthy = report.objects.filter((o) => o.health === 'Healthy').length;
+  const rest = report.missing.length > 1 ? ` (and ${report.missing.length - 1} more)` : '';
+  return `waiting: ${short(report.source.head)} ${report.source.newest?.outcome ?? 'not seen yet'}, ${healthy}/${report.objects.length} healthy: ${report.missing[0] ?? ''}${rest}`;
+}
+
+/** The report for people. */
+export function formatStatus(report: StatusReport, now: Date): string {
+  const { source, controlPlane: plane } = report;
+  const newest = source.newest;
+  const lines = [
+    `Source     ${source.name}: ${source.url} (branch ${source.branch})`,
+    `Revision   ${source.head === undefined ? `unknown: ${source.headError ?? 'no commit yet'}` : short(source.head)}${newest && newest.revision === source.head ? `  ${newest.subject}` : ''}`,
+    `Applied    ${short(source.appliedRevision)}${report.synced ? '' : '  (not the newest)'}`,
+    `Sync       ${newest ? `${newest.outcome} ${age(newest.finishedAt ?? newest.seenAt, now)} ago` : 'nothing seen yet'}${newest?.message === undefined ? '' : `: ${newest.message}`}`,
+    `Health     ${report.healthy ? 'Healthy' : 'not healthy'} (${report.objects.filter((o) => o.health === 'Healthy').length} of ${report.objects.length} objects)`,
+    `Control    ${plane.version}, pid ${plane.pid}, up ${age(plane.startedAt, now)}`,
+  ];
+  if (report.objects.length > 0) {
+    lines.push('', table(['OBJECT', 'NAMESPACE', 'HEALTH', 'WHY'], report.objects.filter((o) => o.health !== 'Healthy' || SHOWN_WHEN_HEALTHY.has(o.kind))
+      .map((o) => [`${o.kind}/${o.name}`, o.namespace, o.health, [o.reason, o.message].filter(Boolean).join(': ')])));
+  }
+  if (report.nodes.length > 0) {
+    lines.push('', table(['NODE', 'ADDRESS', 'READY', 'PODS', 'WHY'], report.nodes.map((n) => [
+      n.name, n.address, n.ready + (n.unschedulable ? ',cordoned' : ''), String(n.pods), n.ready === 'True' ? '' : [n.reason, n.message].filter(Boolean).join(': '),
+    ])));
+  }
+  if (report.missing.length > 0) lines.push('', 'Missing:', ...report.missing.map((line) => `  - ${line}`));
+  return lines.join('\n');
+}
+
+/** Kinds whose health says something even when it is good. */
+const SHOWN_WHEN_HEALTHY: ReadonlySet<string> = new Set(['Deployment', 'ReplicaSet', 'Pod', 'Service']);

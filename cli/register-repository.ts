@@ -1,0 +1,54 @@
+/** The commands about repositories and manifests; none of these needs a running control plane but `plan --live`. */
+import { type Command, Option } from 'commander';
+import { outputOption } from './print/format.ts';
+
+export interface RepositoryOptions {
+  readonly output?: string;
+  readonly branch?: string;
+}
+
+/** Adds `init check plan up hook`. */
+export function registerRepository(plumb: Command, version: string): void {
+  plumb.command('init')
+    .description('make a GitOps repository with a first app, or with --bare one to push to')
+    .argument('[dir]', 'the folder to make', '.')
+    .option('--bare', 'a bare repository whose hooks validate a push and print its plan')
+    .option('-b, --branch <name>', 'the branch that is applied', 'main')
+    .addHelpText('after', '\nExample:\n  plumb init shop && plumb init --bare shop.git\n  cd shop && git remote add origin ../shop.git && git push -u origin main')
+    .action(async (dir: string, options: { bare?: boolean; branch: string }) => (await import('./commands/init.ts')).init(dir, options));
+
+  plumb.command('check')
+    .description('validate manifests, offline: FILE:LINE:COL CODE message')
+    .argument('[dir]', 'a folder of manifests, or a repository', '.')
+    .option('--rev <rev>', 'check this commit instead of the files in the folder')
+    .addOption(outputOption('text', 'json'))
+    .addHelpText('after', '\nExamples:\n  plumb check\n  plumb check shop.git --rev main -o json\nExits 1 when there are errors.')
+    .action(async (dir: string, options: { rev?: string; output?: string }) => (await import('./commands/check.ts')).check(dir, options));
+
+  plumb.command('plan')
+    .description('show what would change')
+    .argument('[dir]', 'a work tree or repository', '.')
+    .option('--from <rev>', 'the state to start from (default: the upstream branch, or HEAD)')
+    .option('--to <rev>', 'the commit to plan (default: the files in the folder)')
+    .option('--live', 'against the live state of the running control plane')
+    .addOption(outputOption('text', 'json', 'markdown'))
+    .addHelpText('after', '\nExamples:\n  plumb plan                         # uncommitted and unpushed changes\n  plumb plan --from HEAD~3 --to HEAD -o markdown\n  plumb plan --live --to HEAD')
+    .action(async (dir: string, options: { from?: string; to?: string; live?: boolean; output?: string }, command: Command) =>
+      (await import('./commands/plan.ts')).plan(dir, { ...options, ...command.optsWithGlobals<{ home?: string }>() }));
+
+  plumb.command('up')
+    .description('run the control plane, in the foreground, until Ctrl-C')
+    .option('--repo <path|url>', 'the repository that says what should run (default: the one in the home folder, or the current folder)')
+    .option('-b, --branch <name>', 'the branch to apply (default: what the repository\'s HEAD names)')
+    .option('--redis <url>', 'use this Redis (default: a private redis-server of its own)')
+    .option('--ssh-key <file>', 'private key that the machines accept (default: id_ed25519 in the home folder, made when missing)')
+    .option('--source <name>', 'name of the Source object', 'main')
+    .addHelpText('after', '\nExamples:\n  plumb up --repo shop.git\n  plumb up --repo https://git.example.com/shop.git --branch main --redis redis://10.0.0.5:6379')
+    .action(async (options: { repo?: string; branch?: string; redis?: string; sshKey?: string; source: string }, command: Command) =>
+      (await import('./commands/up.ts')).up({ ...options, ...command.optsWithGlobals<{ home?: string }>(), version }));
+
+  plumb.command('hook', { hidden: true })
+    .argument('<name>', 'pre-receive')
+    .addOption(new Option('--branch <name>').default('main'))
+    .action(async (name: string, options: { branch: string }) => (await import('./commands/hook.ts')).hook(name, options.branch));
+}

@@ -1,0 +1,45 @@
+/** The hooks of a repository that `plumb init --bare` makes. POSIX sh: they run wherever git does. */
+
+/** One word for sh, whatever is in it. */
+function shellWord(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+export interface HookSettings {
+  readonly branch: string;
+  /** Absolute path of the Node.js that runs the CLI. */
+  readonly node: string;
+  /** Absolute path of the CLI. */
+  readonly cli: string;
+}
+
+/** Validates what is pushed to the branch, before anyone sees it. */
+export function preReceiveHook({ branch, node, cli }: HookSettings): string {
+  return `#!/bin/sh
+# Written by \`plumb init --bare\`. Refuses a push to the branch that does not validate, and prints what it would change.
+node=${shellWord(node)}
+cli=${shellWord(cli)}
+branch=${shellWord(branch)}
+if [ -x "$node" ] && [ -f "$cli" ]; then exec "$node" "$cli" hook pre-receive --branch "$branch"; fi
+if command -v plumb >/dev/null 2>&1; then exec plumb hook pre-receive --branch "$branch"; fi
+echo "plumb: not checked: neither $cli nor a plumb on PATH is there. The control plane checks the commit; see: plumb status" >&2
+cat >/dev/null
+`;
+}
+
+/** Tells the control plane at once, and the pusher what comes next. */
+export function postReceiveHook({ branch }: HookSettings): string {
+  return `#!/bin/sh
+# Written by \`plumb init --bare\`. Touches the file that the control plane watches.
+branch=${shellWord(branch)}
+while read -r old new ref; do
+  [ "$ref" = "refs/heads/$branch" ] || continue
+  mkdir -p plumbline
+  echo "$new" > plumbline/pushed
+  case $new in
+    *[!0]*) echo "plumb: $(printf %.12s "$new") is on $branch and is applied now; follow it with: plumb status --wait" ;;
+    *) echo "plumb: $branch is deleted; what runs goes on running until there is a new commit on it" ;;
+  esac
+done
+`;
+}

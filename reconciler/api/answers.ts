@@ -1,0 +1,33 @@
+/** Errors as Kubernetes' API answers them. */
+import { PlumbError } from '../core/errors.ts';
+import type { ErrorStatus } from './types.ts';
+
+/** An answer that is not 2xx. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly reason: string;
+  constructor(status: number, reason: string, message: string) {
+    super(message);
+    this.name = 'ApiError';
+    this.status = status;
+    this.reason = reason;
+  }
+}
+
+export function notFound(message: string): ApiError {
+  return new ApiError(404, 'NotFound', message);
+}
+
+/** The Status object for anything thrown. Codes of the control plane's own errors are kept as the reason. */
+export function errorStatus(error: unknown): ErrorStatus {
+  const [code, reason] = error instanceof ApiError ? [error.status, error.reason]
+    : error instanceof PlumbError ? [error.retry === 'never' ? 422 : 503, error.code]
+    : [statusCodeOf(error), 'InternalError'];
+  return { apiVersion: 'v1', kind: 'Status', status: 'Failure', code, reason, message: error instanceof Error ? error.message : String(error) };
+}
+
+/** The HTTP server's own refusals (a body that is no JSON) carry their status. */
+function statusCodeOf(error: unknown): number {
+  const given = (error as { statusCode?: unknown }).statusCode;
+  return typeof given === 'number' ? given : 500;
+}

@@ -1,0 +1,67 @@
+/** Kubernetes-style reads of the live state. */
+import {
+  KINDS, labelsInclude, objectKey, parseKey, type Kind, type KubeObject, type ObjectKey, type Stored,
+} from '../../contracts/objects/index.ts';
+import type { StoreView } from '../controllers/runtime/controller.ts';
+import { ApiError, notFound } from './answers.ts';
+import type { ObjectList } from './types.ts';
+
+/** The kind that a path's group, version and plural name; ApiError 404 where there is none. */
+export function kindOfPath(apiVersion: string, plural: string): Kind {
+  const kind = (Object.keys(KINDS) as Kind[]).find((k) => KINDS[k].plural === plural && KINDS[k].apiVersion === apiVersion);
+  if (!kind) throw notFound(`there is no resource ${plural} in ${apiVersion}`);
+  return kind;
+}
+
+/** A Secret without its values: their keys stay, so that people see what is there. */
+export function redacted<T extends KubeObject>(object: T): T {
+  if (object.kind !== 'Secret') return object;
+  return { ...object, data: Object.fromEntries(Object.keys(object.data).map((key) => [key, '[redacted]'])) };
+}
+
+export interface ListQuery {
+  readonly namespace?: string;
+  /** `key=value,key2=value2`. */
+  readonly labelSelector?: string;
+  /** `KIND/NAME` in the same namespace: objects that it owns, directly or through a ReplicaSet. */
+  readonly owner?: string;
+}
+
+export function listObjects(view: StoreView, kind: Kind, query: ListQuery): ObjectList {
+  const wanted = parseSelector(query.labelSelector);
+  const owners = query.owner === undefined ? undefined : ownerUids(view, query.owner, query.namespace ?? '');
+  const items = (view.list(kind, query.namespace) as readonly Stored[])
+    .filter((o) => labelsInclude(o.metadata.labels, wanted))
+    .filter((o) => !owners || o.metadata.ownerReferences?.some((r) => owners.has(r.uid)));
+  return { apiVersion: 'v1', kind: 'List', items: items.map(redacted) };
+}
+
+export function getObject(view: StoreView, kind: Kind, namespace: string | undefined, name: string, reveal: boolean): Stored {
+  const object: Stored | undefined = view.get<Kind>(objectKey(kind, KINDS[kind].namespaced ? namespace : undefined, name));
+  if (!object) throw notFound(`${KINDS[kind].plural} ${JSON.stringify(name)} not found${KINDS[kind].namespaced ? ` in namespace ${namespace}` : ''}`);
+  return reveal ? object : redacted(object);
+}
+
+function parseSelector(text: string | undefined): Record<string, string> {
+  const pairs = (text ?? '').split(',').filter(Boolean).map((pair) => {
+    const match = /^([^=!]+)==?([^=]*)$/.exec(pair.trim());
+    if (!match?.[1]) throw new ApiError(400, 'BadRequest', `labelSelector ${JSON.stringify(pair)}: write key=value`);
+    return [match[1], match[2] ?? ''] as const;
+  });
+  return Object.fromEntries(pairs);
+}
+
+function ownerUids(view: StoreView, owner: string, namespace: string): ReadonlySet<string> {
+  let key: ObjectKey;
+  try {
+    const [kind, name] = owner.split('/');
+    const parts = parseKey(`${kind}/${namespace}/${name}`);
+    key = objectKey(parts.kind, parts.namespace, parts.name);
+  } catch {
+    throw new ApiError(400, 'BadRequest', `owner ${JSON.stringify(owner)}: write KIND/NAME`);
+  }
+  const object = view.get(key);
+  if (!object) throw notFound(`${owner} not found in namespace ${namespace}`);
+  const { uid } = object.metadata;
+  return new Set([uid, ...view.ownedBy('ReplicaSet', uid).map((r) => r.metadata.uid)]);
+}

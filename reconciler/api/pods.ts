@@ -1,0 +1,105 @@
+/** What a pod's node is asked for: logs and exec, passed through to its agent. */
+import type { Duplex, Readable } from 'node:stream';
+import { AGENT_API, EXEC_UPGRADE, NODE_PATHS } from '../../contracts/agent/index.ts';
+import { objectKey, type StoredPod } from '../../contracts/objects/index.ts';
+import type { NodeConnection } from '../ports/node-transport.ts';
+import { ApiError, notFound } from './answers.ts';
+import type { ApiDependencies } from './dependencies.ts';
+import { failingContainer } from './explain.ts';
+import type { ExplainedPod } from './types.ts';
+
+type PodAccess = Pick<ApiDependencies, 'view' | 'connectionTo'>;
+
+const EXPLAIN_LOG_LINES = 8;
+const EXPLAIN_LOG_MS = 3000;
+const MAX_LOG_BYTES = 64 * 1024;
+
+function reach(deps: PodAccess, namespace: string, name: string): { readonly pod: StoredPod; readonly connection: NodeConnection } {
+  const pod = deps.view.get(objectKey('Pod', namespace, name));
+  if (!pod) throw notFound(`pods ${JSON.stringify(name)} not found in namespace ${namespace}`);
+  const node = pod.spec.nodeName;
+  if (node === undefined) throw new ApiError(409, 'NotScheduled', `pod ${namespace}/${name} is on no node yet: see why with \`plumb explain pod/${name} -n ${namespace}\``);
+  const connection = deps.connectionTo(node);
+  if (!connection) throw new ApiError(503, 'NodeUnreachable', `there is no connection to node ${node}: see why with \`plumb node ls\``);
+  return { pod, connection };
+}
+
+function checkContainer(pod: StoredPod, container: string | undefined): void {
+  const names = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].map((c) => c.name);
+  if (container !== undefined && !names.includes(container)) throw new ApiError(400, 'BadRequest', `container ${container} is not in pod ${pod.metadata.name}: choose one of ${names.join(', ')}`);
+}
+
+export interface LogRequest {
+  readonly container?: string;
+  readonly follow?: boolean;
+  readonly tail?: number;
+  readonly previous?: boolean;
+  readonly timestamps?: boolean;
+}
+
+/** The container's log as it comes. ApiError where the pod, its node or the log is not there. */
+export async function podLog(deps: PodAccess, namespace: string, name: string, request: LogRequest, signal: AbortSignal): Promise<Readable> {
+  const { pod, connection } = reach(deps, namespace, name);
+  checkContainer(pod, request.container);
+  const query = new URLSearchParams({ namespace, pod: name, container: request.container ?? pod.spec.containers[0]?.name ?? '' });
+  if (request.follow) query.set('follow', 'true');
+  if (request.previous) query.set('previous', 'true');
+  if (request.timestamps) query.set('timestamps', 'true');
+  if (request.tail !== undefined) query.set('tail', String(request.tail));
+  const answer = await connection.httpStream(NODE_PATHS.socket, `${AGENT_API}/logs?${query.toString()}`, signal);
+  if (answer.status !== 200) throw await agentRefusal(answer.status, answer.body);
+  return answer.body;
+}
+
+/** The two-way stream of a command in a container, in the agent's frames. */
+export async function podExec(deps: PodAccess, namespace: string, name: string, query: URLSearchParams, signal: AbortSignal): Promise<Duplex> {
+  const { pod, connection } = reach(deps, namespace, name);
+  checkContainer(pod, query.get('container') ?? undefined);
+  if (query.getAll('command').length === 0) throw new ApiError(400, 'BadRequest', 'a command is missing');
+  const asked = new URLSearchParams({ namespace, pod: name, container: query.get('container') ?? pod.spec.containers[0]?.name ?? '' });
+  for (const word of query.getAll('command')) asked.append('command', word);
+  for (const flag of ['tty', 'stdin']) if (query.get(flag) === 'true') asked.set(flag, 'true');
+  return connection.httpUpgrade(NODE_PATHS.socket, `${AGENT_API}/exec?${asked.toString()}`, EXEC_UPGRADE, signal);
+}
+
+/** Adds the failing container's last lines to a pod's report; leaves it as it is where the node does not answer in time. */
+export async function withLastLines(deps: PodAccess, explained: ExplainedPod, signal: AbortSignal): Promise<ExplainedPod> {
+  const pod = deps.view.get(objectKey('Pod', explained.namespace, explained.name));
+  const failing = pod && failingContainer(pod);
+  if (!failing) return explained;
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(EXPLAIN_LOG_MS)]);
+  try {
+    const body = await podLog(deps, explained.namespace, explained.name, { container: failing.container, previous: failing.previous, tail: EXPLAIN_LOG_LINES }, limit);
+    const text = await readText(body, limit);
+    return { ...explained, log: { ...failing, lines: text.trimEnd().split('\n').filter(Boolean).slice(-EXPLAIN_LOG_LINES) } };
+  } catch {
+    return explained;
+  }
+}
+
+async function readText(body: Readable, signal: AbortSignal): Promise<string> {
+  const stop = (): void => void body.destroy();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    let text = '';
+    for await (const chunk of body) {
+      text += (chunk as Buffer).toString('utf8');
+      if (text.length > MAX_LOG_BYTES) break;
+    }
+    return text;
+  } finally {
+    signal.removeEventListener('abort', stop);
+    body.destroy();
+  }
+}
+
+async function agentRefusal(status: number, body: Readable): Promise<ApiError> {
+  const text = await readText(body, AbortSignal.timeout(EXPLAIN_LOG_MS)).catch(() => '');
+  let message = text;
+  try {
+    message = (JSON.parse(text) as { message?: string }).message ?? text;
+  } catch {
+    // Plain words.
+  }
+  return new ApiError(status === 404 ? 404 : 502, status === 404 ? 'NotFound' : 'AgentError', message || `the node's agent answered ${status}`);
+}

@@ -1,0 +1,80 @@
+/** The status report: pure, from the store's view. */
+import { findCondition, internalIP, type StoredSource } from '../../contracts/objects/index.ts';
+import { recordOf } from '../core/revisions/history.ts';
+import { type HealthOf, reportHealth, sourceObjects, unhealthySentences } from '../core/revisions/health.ts';
+import type { StoreView } from '../controllers/runtime/controller.ts';
+import type { ControlPlaneInfo, NodeReport, StatusReport } from './types.ts';
+
+/** What the branch points at, asked just now. */
+export type HeadAnswer = { readonly sha: string } | { readonly problem: string };
+
+export interface StatusInput {
+  readonly view: StoreView;
+  readonly sourceName: string;
+  readonly url: string;
+  readonly branch: string;
+  readonly head: HeadAnswer;
+  readonly healthOf: HealthOf;
+  readonly controlPlane: ControlPlaneInfo;
+}
+
+const APPLIED: ReadonlySet<string> = new Set(['Applied', 'Healthy']);
+
+export function nodeReport(view: StoreView, name: string): NodeReport | undefined {
+  const node = view.get(`Node//${name}`);
+  const machine = view.get(`Machine//${name}`);
+  if (!node && !machine) return undefined;
+  const problem = machine?.status?.conditions?.find((c) => c.status !== 'True');
+  const ready = findCondition(node?.status?.conditions, 'Ready');
+  const said = ready?.status === 'True' ? ready : (problem ?? ready);
+  return {
+    name,
+    address: machine ? `${machine.spec.user}@${machine.spec.address}:${machine.spec.port}` : ((node && internalIP(node)) ?? ''),
+    ready: ready?.status ?? 'Unknown',
+    reason: said?.reason ?? 'NotJoined',
+    message: said?.message ?? 'has not reported yet',
+    unschedulable: node?.spec.unschedulable ?? machine?.spec.unschedulable ?? false,
+    pods: view.podsOnNode(name).length,
+  };
+}
+
+function nodeReports(view: StoreView): NodeReport[] {
+  const names = new Set([...view.list('Machine'), ...view.list('Node')].map((o) => o.metadata.name));
+  return [...names].sort().flatMap((name) => nodeReport(view, name) ?? []);
+}
+
+/** Why the newest revision is not in force; undefined when it is. */
+function syncProblem(source: StoredSource | undefined, head: HeadAnswer): string | undefined {
+  const status = source?.status;
+  if ('problem' in head) return head.problem;
+  if (status?.observedRevision !== head.sha) return `commit ${head.sha.slice(0, 12)} has not been looked at yet`;
+  const record = recordOf(status, head.sha);
+  if (status.appliedRevision === head.sha && (record === undefined || APPLIED.has(record.outcome))) return undefined;
+  const what = record?.outcome === 'Refused' ? 'was refused' : record?.outcome === 'Failed' ? 'could not be applied' : 'is being applied';
+  return `commit ${head.sha.slice(0, 12)} ${what}${record?.message === undefined ? '' : `: ${record.message}`}`;
+}
+
+export function statusReport(input: StatusInput): StatusReport {
+  const { view, head } = input;
+  const source = view.get(`Source//${input.sourceName}`);
+  const objects = sourceObjects(view, input.sourceName).map((object) => reportHealth(object, view, input.healthOf));
+  const problem = syncProblem(source, head);
+  const unhealthy = unhealthySentences(objects);
+  const status = source?.status;
+  const newest = status?.observedRevision === undefined ? undefined : recordOf(status, status.observedRevision);
+  return {
+    source: {
+      name: input.sourceName, url: input.url, branch: input.branch, conditions: status?.conditions ?? [],
+      ...('sha' in head ? { head: head.sha } : { headError: head.problem }),
+      ...(status?.observedRevision !== undefined && { observedRevision: status.observedRevision }),
+      ...(status?.appliedRevision !== undefined && { appliedRevision: status.appliedRevision }),
+      ...(newest && { newest }),
+    },
+    synced: problem === undefined,
+    healthy: unhealthy.length === 0,
+    objects,
+    nodes: nodeReports(view),
+    missing: [...(problem === undefined ? [] : [problem]), ...unhealthy],
+    controlPlane: input.controlPlane,
+  };
+}

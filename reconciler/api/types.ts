@@ -1,0 +1,108 @@
+/** The answers of `/plumbline/v1`: what the CLI and the dashboard show. */
+import type { Condition, Event, KubeObject, RevisionRecord } from '../../contracts/objects/index.ts';
+import type { Diagnostic } from '../core/manifests/types.ts';
+import type { ObjectReport } from '../core/revisions/health.ts';
+
+export interface ControlPlaneInfo {
+  readonly version: string;
+  readonly pid: number;
+  /** RFC 3339. */
+  readonly startedAt: string;
+  readonly home: string;
+}
+
+export interface NodeReport {
+  readonly name: string;
+  readonly address: string;
+  readonly ready: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  readonly message: string;
+  readonly unschedulable: boolean;
+  readonly pods: number;
+}
+
+export interface StatusReport {
+  readonly source: {
+    readonly name: string;
+    readonly url: string;
+    readonly branch: string;
+    /** What the branch points at now; absent when nobody could tell, with the reason in `headError`. */
+    readonly head?: string;
+    readonly headError?: string;
+    readonly observedRevision?: string;
+    readonly appliedRevision?: string;
+    /** Record of the newest revision seen. */
+    readonly newest?: RevisionRecord;
+    readonly conditions: readonly Condition[];
+  };
+  /** The branch's newest revision is the one in force. */
+  readonly synced: boolean;
+  /** Everything in the applied revision is healthy. */
+  readonly healthy: boolean;
+  readonly objects: readonly ObjectReport[];
+  readonly nodes: readonly NodeReport[];
+  /** One sentence for each thing that is not as it should be; empty when synced and healthy. */
+  readonly missing: readonly string[];
+  readonly controlPlane: ControlPlaneInfo;
+}
+
+export interface HistoryReport {
+  readonly source: string;
+  readonly appliedRevision?: string;
+  readonly history: readonly RevisionRecord[];
+}
+
+export interface PlanReport {
+  readonly revision: string;
+  /** Errors that refuse the revision, and warnings. */
+  readonly diagnostics: readonly Diagnostic[];
+  readonly refused: boolean;
+  /** In the format that was asked for, without values of Secrets; absent when the revision does not validate. */
+  readonly plan?: string;
+}
+
+export interface ExplainedPod {
+  readonly name: string;
+  readonly namespace: string;
+  readonly phase: string;
+  readonly node?: string;
+  /** Why it is not ready, in the runtime's or scheduler's words. */
+  readonly problem?: string;
+  readonly containers: readonly { readonly name: string; readonly ready: boolean; readonly restarts: number; readonly state: string; readonly message?: string }[];
+  /** Last lines of the container that fails. */
+  readonly log?: { readonly container: string; readonly previous: boolean; readonly lines: readonly string[] };
+}
+
+/** One chain from the commit to the running thing; `broken` names the first link that does not hold. */
+export interface ExplainReport {
+  readonly object: { readonly kind: string; readonly namespace: string; readonly name: string };
+  readonly found: boolean;
+  readonly commit?: { readonly revision: string; readonly subject: string; readonly author: string; readonly outcome: string; readonly message?: string };
+  /** `file:line`. */
+  readonly origin?: string;
+  readonly health?: ObjectReport;
+  readonly owners: readonly string[];
+  readonly conditions: readonly Condition[];
+  readonly children: readonly { readonly kind: string; readonly namespace: string; readonly name: string; readonly summary: string }[];
+  readonly pods: readonly ExplainedPod[];
+  readonly node?: NodeReport;
+  readonly events: readonly Pick<Event, 'type' | 'reason' | 'message' | 'count' | 'lastTimestamp'>[];
+  readonly broken?: string;
+}
+
+/** As `kubectl get -o json` shows many objects. */
+export interface ObjectList {
+  readonly apiVersion: 'v1';
+  readonly kind: 'List';
+  readonly items: readonly KubeObject[];
+}
+
+/** Kubernetes' Status object, the body of every answer that is not 2xx. */
+export interface ErrorStatus {
+  readonly apiVersion: 'v1';
+  readonly kind: 'Status';
+  readonly status: 'Failure';
+  readonly code: number;
+  readonly reason: string;
+  readonly message: string;
+}

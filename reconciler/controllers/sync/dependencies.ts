@@ -1,0 +1,25 @@
+/** What the sync controller is given. */
+import type { HealthOf } from '../../core/revisions/health.ts';
+import type { Step } from '../../core/step.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { GitSource } from '../../ports/git-source.ts';
+import type { WorkQueue } from '../../ports/work-queue.ts';
+import type { Log } from '../../ports/log.ts';
+import type { StoreView } from '../runtime/controller.ts';
+import type { StepProblem } from '../runtime/executor.ts';
+
+/** `StepExecutor.attempt`: all steps in order; the view shows what was written when it resolves. Throws when the store does not answer. */
+export type ExecuteSteps = (steps: readonly Step[], component: string, signal: AbortSignal) => Promise<readonly StepProblem[]>;
+
+export interface SyncDependencies {
+  readonly git: GitSource;
+  readonly view: StoreView;
+  readonly execute: ExecuteSteps;
+  readonly queue: WorkQueue;
+  readonly clock: Clock;
+  readonly healthOf: HealthOf;
+  readonly log: Log;
+}
+
+/** Name in events (`source.component`). */
+export const COMPONENT = 'sync-controller';

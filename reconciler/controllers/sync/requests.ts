@@ -1,0 +1,44 @@
+/** What people ask of a source: the plan of a revision against what is live, and a commit that goes back. */
+import { TerminalError } from '../../core/errors.ts';
+import { formatPlan, type PlanFormat } from '../../core/diff/index.ts';
+import type { Diagnostic } from '../../core/manifests/index.ts';
+import { previousApplied, subjectOf } from '../../core/revisions/history.ts';
+import type { GitSource, Revision } from '../../ports/git-source.ts';
+import type { StoreView } from '../runtime/controller.ts';
+import { planLive } from './plan-live.ts';
+import type { RevisionReader } from './revision-reader.ts';
+
+/** The answer for `rev` (the branch when undefined), rendered and planned but not executed. */
+export async function planRevision(
+  reader: RevisionReader, git: GitSource, view: StoreView, sourceName: string, rev: string | undefined, format: PlanFormat, signal: AbortSignal,
+): Promise<{ readonly revision: string; readonly diagnostics: readonly Diagnostic[]; readonly refused: boolean; readonly plan?: string }> {
+  const revision = await git.resolve(rev ?? 'HEAD', signal);
+  const next = await reader.read(revision.sha, signal);
+  if (next.diagnostics.some((d) => d.severity === 'error')) return { revision: revision.sha, diagnostics: next.diagnostics, refused: true };
+  const applied = await reader.applied(view.get(`Source//${sourceName}`)?.status?.appliedRevision, signal);
+  const { plan, refusals } = planLive(view, sourceName, applied, next.state);
+  return { revision: revision.sha, diagnostics: [...refusals, ...next.diagnostics], refused: refusals.length > 0, plan: formatPlan(plan, format) };
+}
+
+export interface RollbackOrder {
+  /** The revision that was applied before the current one when absent. */
+  readonly revision?: string;
+  readonly message?: string;
+  readonly author: { readonly name: string; readonly email: string };
+}
+
+/**
+ * Commits the tree of an earlier revision on top of the branch and pushes it. TerminalError `NothingToRollBackTo` where no earlier revision
+ * was applied, or where the branch has that tree already; `RevisionInvalid` where the earlier one does not validate.
+ */
+export async function rollBack(reader: RevisionReader, git: GitSource, view: StoreView, sourceName: string, order: RollbackOrder, signal: AbortSignal): Promise<{ readonly commit: Revision; readonly restored: string }> {
+  const rev = order.revision ?? previousApplied(view.get(`Source//${sourceName}`)?.status)?.revision;
+  if (rev === undefined) throw new TerminalError('NothingToRollBackTo', 'no other revision was applied before this one: name one, see `plumb history` and `git log`');
+  const target = await git.resolve(rev, signal);
+  const head = await git.head(signal);
+  if (head.state === 'at' && head.revision.tree === target.tree) throw new TerminalError('NothingToRollBackTo', `branch ${git.branch} has the files of ${target.sha.slice(0, 12)} already`);
+  const errors = (await reader.read(target.sha, signal)).diagnostics.filter((d) => d.severity === 'error');
+  if (errors.length > 0) throw new TerminalError('RevisionInvalid', `revision ${target.sha.slice(0, 12)} does not validate, so it cannot be gone back to: see \`plumb check --rev ${target.sha.slice(0, 12)}\``);
+  const message = order.message ?? `Roll back to "${subjectOf(target.message)}"\n\nThis restores the files of ${target.sha}.`;
+  return { restored: target.sha, commit: await git.commitTree({ restore: target.sha, message, author: order.author }, signal) };
+}

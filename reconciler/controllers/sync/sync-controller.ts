@@ -1,0 +1,286 @@
+/**
+ * Makes the live state what the newest valid commit says. Works the `revisions` queue: key NAME looks at the branch and syncs, key
+ * NAME#health looks whether what was applied is well. Level-triggered: each pass reads everything anew, and may run twice.
+ */
+import { type KubeObject, OWN_API_VERSION, type Source, type SourceStatus, type Stored, type StoredSource } from '../../../contracts/objects/index.ts';
+import { SOURCE_ANNOTATION } from '../../core/diff/index.ts';
+import { PlumbError, RetryableError } from '../../core/errors.ts';
+import { reportHealth, sourceObjects } from '../../core/revisions/health.ts';
+import { recordOf, withOutcome, withSeen } from '../../core/revisions/history.ts';
+import { refusalMessage } from '../../core/revisions/refusal.ts';
+import { withHealthy, withSynced, type SyncReason } from '../../core/revisions/source-status.ts';
+import type { Step } from '../../core/step.ts';
+import type { BranchHead, Revision } from '../../ports/git-source.ts';
+import type { ChangeEvent } from '../../ports/object-store.ts';
+import type { JobResult, QueueWorker } from '../../ports/work-queue.ts';
+import { COMPONENT, type SyncDependencies } from './dependencies.ts';
+import { driftSentences, planLive, stepsOf } from './plan-live.ts';
+import { RevisionReader } from './revision-reader.ts';
+
+const DEFAULT_POLL_SECONDS = 30;
+/** Changes of objects that come together are looked at once, in milliseconds. */
+const HEALTH_SETTLE_MS = 50;
+/** How often a plan is made anew when someone else wrote between plan and execution. */
+const MAX_PLANS = 4;
+const HEALTH_SUFFIX = '#health';
+
+export class SyncController {
+  readonly #name: string;
+  readonly #deps: SyncDependencies;
+  readonly #reader: RevisionReader;
+  readonly #closing = new AbortController();
+  #worker: QueueWorker | undefined;
+  #watching: Promise<void> | undefined;
+  #restartHints = new AbortController();
+  #pollSeconds = DEFAULT_POLL_SECONDS;
+  #healthAsked = false;
+  /** Newest commit that this process has judged. */
+  #judged: string | undefined;
+
+  constructor(sourceName: string, deps: SyncDependencies) {
+    this.#name = sourceName;
+    this.#deps = deps;
+    this.#reader = new RevisionReader(deps.git);
+  }
+
+  get reader(): RevisionReader {
+    return this.#reader;
+  }
+
+  /** Begins to work the queue and to watch the branch. Call once, after recovery. */
+  start(): void {
+    this.#pollSeconds = this.#clusterPollSeconds();
+    this.#worker = this.#deps.queue.work('revisions', 1, (key, signal) => this.#work(key, signal));
+    this.#watching = this.#watchBranch();
+  }
+
+  /** Ends the watch and waits for the pass that runs. */
+  async close(graceMs?: number): Promise<void> {
+    this.#closing.abort(new Error('the control plane is stopping'));
+    this.#restartHints.abort();
+    await Promise.all([this.#watching, this.#worker?.close(graceMs)]);
+  }
+
+  /** A ChangeListener of the cache. Cheap: it only asks for passes. */
+  changed(type: ChangeEvent['type'], object: Stored, previous: Stored | undefined): void {
+    if (object.kind === 'Event' || object.kind === 'Source') return;
+    if (object.kind === 'Cluster' && this.#clusterPollSeconds() !== this.#pollSeconds) this.#restartHints.abort();
+    const ours = (object.metadata.annotations?.[SOURCE_ANNOTATION] ?? previous?.metadata.annotations?.[SOURCE_ANNOTATION]) === this.#name;
+    if (ours && (type === 'delete' || specChanged(object, previous))) this.#ask(this.#name);
+    this.#askHealth();
+  }
+
+  #ask(key: string): void {
+    this.#deps.queue.add('revisions', key).catch((error: unknown) => this.#warn(error, 'could not ask for a sync'));
+  }
+
+  #askHealth(): void {
+    if (this.#healthAsked) return;
+    this.#healthAsked = true;
+    this.#deps.queue.addAfter('revisions', this.#name + HEALTH_SUFFIX, HEALTH_SETTLE_MS).catch((error: unknown) => {
+      this.#healthAsked = false;
+      this.#warn(error, 'could not ask for a look at health');
+    });
+  }
+
+  #clusterPollSeconds(): number {
+    return this.#deps.view.list('Cluster')[0]?.spec.sync.pollSeconds ?? DEFAULT_POLL_SECONDS;
+  }
+
+  async #watchBranch(): Promise<void> {
+    this.#ask(this.#name);
+    while (!this.#closing.signal.aborted) {
+      this.#restartHints = new AbortController();
+      this.#pollSeconds = this.#clusterPollSeconds();
+      const signal = AbortSignal.any([this.#closing.signal, this.#restartHints.signal]);
+      for await (const _ of this.#deps.git.hints(this.#pollSeconds, signal)) this.#ask(this.#name);
+    }
+  }
+
+  async #work(key: string, signal: AbortSignal): Promise<JobResult> {
+    if (key === this.#name) return this.#pass(signal);
+    if (key === this.#name + HEALTH_SUFFIX) await this.#healthPass(signal);
+    return {};
+  }
+
+  /** One look at the branch. */
+  async #pass(signal: AbortSignal): Promise<JobResult> {
+    let head: BranchHead;
+    try {
+      head = await this.#deps.git.head(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      await this.#standStill('GitUnreachable', error instanceof Error ? error.message : String(error), signal);
+      return {};
+    }
+    if (head.state === 'unborn') {
+      await this.#standStill('BranchUnborn', `branch ${this.#deps.git.branch} of ${this.#deps.git.url} has no commit yet: push one`, signal);
+    } else if (head.state === 'missing') {
+      await this.#standStill('BranchMissing', `branch ${this.#deps.git.branch} of ${this.#deps.git.url} does not exist (any more); what was applied last goes on running`, signal);
+    } else {
+      await this.#sync(head.revision, signal);
+    }
+    return {};
+  }
+
+  /** The branch tells nothing new: what was applied last is kept as it was. */
+  async #standStill(reason: SyncReason, message: string, signal: AbortSignal): Promise<void> {
+    const before = this.#source()?.status?.conditions?.find((c) => c.type === 'Synced');
+    await this.#writeStatus((status, now) => withSynced(status, reason, message, now), signal);
+    if (before?.reason !== reason) await this.#tell('Warning', reason, message, signal);
+    await this.#heal(signal).catch((error: unknown) => {
+      if (!(error instanceof PlumbError) || error.code !== 'GitUnreachable') throw error;
+    });
+  }
+
+  async #sync(revision: Revision, signal: AbortSignal): Promise<void> {
+    const status = this.#source()?.status;
+    const record = status?.observedRevision === revision.sha ? recordOf(status, revision.sha) : undefined;
+    const unfinished = record === undefined || record.outcome === 'Syncing' || record.outcome === 'Failed';
+    if (!unfinished && (this.#judged === revision.sha || record.outcome !== 'Refused')) {
+      const inForce = status?.appliedRevision === revision.sha;
+      if (inForce) await this.#settle('Applied', `revision ${revision.sha} is applied`, signal);
+      await this.#heal(signal);
+      return;
+    }
+    if (unfinished && record?.outcome !== 'Syncing') {
+      await this.#writeStatus((s, now) => withSynced(withSeen(s, revision, now), 'Syncing', `revision ${revision.sha} is being applied`, now), signal);
+    }
+    const started = this.#deps.clock.now().getTime();
+    const next = await this.#reader.read(revision.sha, signal);
+    const errors = next.diagnostics.filter((d) => d.severity === 'error');
+    this.#judged = revision.sha;
+    if (errors.length > 0) {
+      await this.#refuse(revision, refusalMessage(errors), signal);
+      await this.#heal(signal);
+      return;
+    }
+    await this.#apply(revision, next.state, started, signal);
+  }
+
+  async #apply(revision: Revision, desired: Awaited<ReturnType<RevisionReader['applied']>>, started: number, signal: AbortSignal): Promise<void> {
+    const applied = await this.#reader.applied(this.#source()?.status?.appliedRevision, signal);
+    let counts: { create: number; update: number; delete: number } | undefined;
+    for (let round = 1; ; round++) {
+      const { plan, refusals } = planLive(this.#deps.view, this.#name, applied, desired);
+      if (refusals.length > 0 && counts === undefined) {
+        await this.#refuse(revision, refusalMessage(refusals), signal);
+        await this.#heal(signal);
+        return;
+      }
+      counts ??= plan.counts;
+      const problems = await this.#deps.execute(stepsOf(plan), COMPONENT, signal);
+      if (problems.length === 0) break;
+      if (round === MAX_PLANS) {
+        const message = problems.map((p) => p.message).slice(0, 3).join('; ');
+        await this.#writeStatus((s, now) => withSynced(withOutcome(s, revision.sha, { outcome: 'Failed', message }, now), 'ApplyFailed', message, now), signal);
+        throw new RetryableError('SyncConflict', `revision ${revision.sha} could not be applied: others write the same objects: ${message}`);
+      }
+    }
+    const done = counts;
+    await this.#writeStatus((s, now) => withSynced(withOutcome(s, revision.sha, { outcome: 'Applied', counts: done }, now), 'Applied', `revision ${revision.sha} is applied`, now), signal);
+    const changes = `${done.create} created, ${done.update} updated, ${done.delete} deleted`;
+    this.#deps.log.info('revision applied', { revision: revision.sha, ...done, ms: this.#deps.clock.now().getTime() - started });
+    await this.#tell('Normal', 'RevisionApplied', `${revision.sha.slice(0, 12)} ${firstLine(revision.message)}: ${changes}`, signal);
+    await this.#healthPass(signal);
+  }
+
+  async #refuse(revision: Revision, message: string, signal: AbortSignal): Promise<void> {
+    const known = recordOf(this.#source()?.status, revision.sha);
+    const kept = this.#source()?.status?.appliedRevision;
+    const staying = kept === undefined ? '' : `\nrevision ${kept.slice(0, 12)} stays in force`;
+    await this.#writeStatus((s, now) => withSynced(withOutcome(s, revision.sha, { outcome: 'Refused', message }, now), 'Refused', `${message}${staying}`, now), signal);
+    if (known?.outcome === 'Refused' && known.message === message) return;
+    this.#deps.log.warn('revision refused', { revision: revision.sha });
+    await this.#tell('Warning', 'RevisionRefused', `${revision.sha.slice(0, 12)}: ${message}`, signal);
+  }
+
+  /** Puts back what somebody changed of the applied revision, and tells. */
+  async #heal(signal: AbortSignal): Promise<void> {
+    const sha = this.#source()?.status?.appliedRevision;
+    if (sha === undefined) return;
+    const applied = await this.#reader.applied(sha, signal);
+    if (applied.size === 0) return;
+    const { plan } = planLive(this.#deps.view, this.#name, applied, applied);
+    if (plan.items.length === 0) return;
+    const drift = driftSentences(plan);
+    const problems = await this.#deps.execute(stepsOf(plan), COMPONENT, signal);
+    if (problems.length > 0) throw new RetryableError('SyncConflict', `drift could not be put back: ${problems[0]?.message ?? ''}`);
+    for (const { item, message } of drift) this.#deps.log.warn(`live object ${message}`, { object: item.key });
+    await this.#deps.execute(drift.map(({ item, message }): Step => ({
+      do: 'event', regarding: (this.#deps.view.get(item.key) as KubeObject | undefined) ?? item.object, type: 'Warning', reason: 'DriftHealed', message: `${item.key} ${message}`,
+    })), COMPONENT, signal);
+  }
+
+  /** Whether what was applied is well; makes an `Applied` record `Healthy` once it is. */
+  async #healthPass(signal: AbortSignal): Promise<void> {
+    this.#healthAsked = false;
+    const { view, healthOf } = this.#deps;
+    const sha = this.#source()?.status?.appliedRevision;
+    if (sha === undefined) return;
+    const reports = sourceObjects(view, this.#name).map((object) => reportHealth(object, view, healthOf));
+    const healthy = reports.every((r) => r.health === 'Healthy');
+    const turns = healthy && recordOf(this.#source()?.status, sha)?.outcome === 'Applied';
+    await this.#writeStatus((s, now) => withHealthy(turns ? withOutcome(s, sha, { outcome: 'Healthy', ...countsOf(s, sha) }, now) : s, reports, now), signal);
+    if (turns) await this.#tell('Normal', 'RevisionHealthy', `${sha.slice(0, 12)}: all ${reports.length} objects are healthy`, signal);
+  }
+
+  async #settle(reason: SyncReason, message: string, signal: AbortSignal): Promise<void> {
+    if (this.#source()?.status?.conditions?.find((c) => c.type === 'Synced')?.reason !== reason) await this.#writeStatus((s, now) => withSynced(s, reason, message, now), signal);
+  }
+
+  #source(): StoredSource | undefined {
+    return this.#deps.view.get(`Source//${this.#name}`);
+  }
+
+  /** Compare-and-set of the Source's status; made first where it is not there yet. */
+  async #writeStatus(change: (status: SourceStatus, now: string) => SourceStatus, signal: AbortSignal): Promise<void> {
+    const now = this.#deps.clock.now().toISOString();
+    for (let round = 1; round <= MAX_PLANS; round++) {
+      const source = await this.#ensureSource(signal);
+      const status = change(source.status ?? { history: [] }, now);
+      if (JSON.stringify(status) === JSON.stringify(source.status)) return;
+      const problems = await this.#deps.execute([{ do: 'updateStatus', object: { ...source, status } }], COMPONENT, signal);
+      if (problems.length === 0) return;
+    }
+    throw new RetryableError('SyncConflict', `the status of Source ${this.#name} could not be written: others write it too`);
+  }
+
+  async #ensureSource(signal: AbortSignal): Promise<StoredSource> {
+    const { git, execute } = this.#deps;
+    const spec: Source['spec'] = { url: git.url, branch: git.branch };
+    const before = this.#source();
+    if (before && before.spec.url === spec.url && before.spec.branch === spec.branch) return before;
+    const step: Step = before ? { do: 'update', object: { ...before, spec } }
+      : { do: 'create', object: { apiVersion: OWN_API_VERSION, kind: 'Source', metadata: { name: this.#name }, spec } };
+    await execute([step], COMPONENT, signal);
+    const made = this.#source();
+    if (!made) throw new RetryableError('SyncConflict', `Source ${this.#name} is not there yet`);
+    return made;
+  }
+
+  async #tell(type: 'Normal' | 'Warning', reason: string, message: string, signal: AbortSignal): Promise<void> {
+    const source = this.#source();
+    if (source) await this.#deps.execute([{ do: 'event', regarding: source, type, reason, message }], COMPONENT, signal);
+  }
+
+  #warn(error: unknown, message: string): void {
+    if (!this.#closing.signal.aborted) this.#deps.log.warn(message, { error: String(error) });
+  }
+}
+
+/** Whether anything but the status changed. */
+function specChanged(object: Stored, previous: Stored | undefined): boolean {
+  if (!previous) return true;
+  const told = ({ metadata: { uid, generation, labels, annotations } }: Stored): string => JSON.stringify([uid, generation, labels, annotations]);
+  return told(object) !== told(previous);
+}
+
+function countsOf(status: SourceStatus, sha: string): { counts?: { create: number; update: number; delete: number } } {
+  const counts = recordOf(status, sha)?.counts;
+  return counts ? { counts } : {};
+}
+
+function firstLine(message: string): string {
+  return message.trimStart().split('\n', 1)[0] ?? '';
+}

@@ -1,0 +1,61 @@
+/** The history that a Source keeps: one record per revision that became the branch's newest, newest first. */
+import type { RevisionRecord, SourceStatus } from '../../../contracts/objects/index.ts';
+
+export const MAX_HISTORY = 50;
+
+/** What is known of a commit when it is first seen. */
+export interface SeenRevision {
+  readonly sha: string;
+  readonly message: string;
+  readonly author: { readonly name: string; readonly email: string };
+  readonly committedAt: string;
+}
+
+export type Outcome = Pick<RevisionRecord, 'outcome'> & Partial<Pick<RevisionRecord, 'message' | 'counts'>>;
+
+const EMPTY: SourceStatus = { history: [] };
+
+/** The first line of a commit message, at most 100 characters. */
+export function subjectOf(message: string): string {
+  const line = message.trimStart().split('\n', 1)[0] ?? '';
+  return line.length > 100 ? `${line.slice(0, 99)}…` : line;
+}
+
+export function recordOf(status: SourceStatus | undefined, sha: string): RevisionRecord | undefined {
+  return status?.history.find((r) => r.revision === sha);
+}
+
+/**
+ * The status once `revision` is the newest: its record is `Syncing` and stands first; records that were still `Syncing` are `Superseded`.
+ * A revision that comes back (a force-push to an earlier commit) starts anew.
+ */
+export function withSeen(status: SourceStatus | undefined, revision: SeenRevision, now: string): SourceStatus {
+  const before = status ?? EMPTY;
+  const record: RevisionRecord = {
+    revision: revision.sha, subject: subjectOf(revision.message), author: `${revision.author.name} <${revision.author.email}>`,
+    committedAt: revision.committedAt, seenAt: now, outcome: 'Syncing',
+  };
+  const older = before.history
+    .filter((r) => r.revision !== revision.sha)
+    .map((r) => (r.outcome === 'Syncing' ? { ...r, outcome: 'Superseded' as const, finishedAt: now, message: `overtaken by ${revision.sha.slice(0, 12)}` } : r));
+  return { ...before, observedRevision: revision.sha, history: [record, ...older].slice(0, MAX_HISTORY) };
+}
+
+/** The status with the outcome of one revision; `Applied` and `Healthy` also make it the applied one. An unknown revision changes nothing. */
+export function withOutcome(status: SourceStatus, sha: string, outcome: Outcome, now: string): SourceStatus {
+  const done = outcome.outcome !== 'Syncing';
+  const history = status.history.map((r): RevisionRecord => {
+    if (r.revision !== sha) return r;
+    const { message: _message, finishedAt: _finishedAt, ...rest } = r;
+    return { ...rest, ...outcome, ...(done && { finishedAt: now }) };
+  });
+  const applied = outcome.outcome === 'Applied' || outcome.outcome === 'Healthy';
+  return { ...status, history, ...(applied && recordOf(status, sha) && { appliedRevision: sha }) };
+}
+
+/** The revision that was in force before the one that is: what `plumb rollback` goes back to. */
+export function previousApplied(status: SourceStatus | undefined): RevisionRecord | undefined {
+  const applied = (status?.history ?? []).filter((r) => r.outcome === 'Applied' || r.outcome === 'Healthy');
+  const current = applied.findIndex((r) => r.revision === status?.appliedRevision);
+  return current < 0 ? applied[0] : applied[current + 1];
+}
