@@ -1,0 +1,21 @@
+/** The controllers of live objects, in no order that matters: each works its own keys. */
+import { deploymentController } from './deployment.ts';
+import { endpointSliceController } from './endpointslice.ts';
+import { garbageCollectors } from './garbage-collector.ts';
+import { namespaceController } from './namespace.ts';
+import { nodeLifecycleController } from './node-lifecycle.ts';
+import { podGcController } from './pod-gc.ts';
+import { replicaSetController } from './replicaset.ts';
+import type { Controller } from './runtime/controller.ts';
+import { serviceController } from './service.ts';
+import { taintEvictionController } from './taint-eviction.ts';
+
+export { explainPending, schedulePending, SCHEDULER_NAME, SCHEDULING_KINDS } from './scheduler.ts';
+
+/** Made anew for each process: some remember since when they watch. */
+export function allControllers(): Controller[] {
+  return [
+    namespaceController, nodeLifecycleController(), serviceController, endpointSliceController, deploymentController, replicaSetController,
+    taintEvictionController, podGcController, ...garbageCollectors,
+  ];
+}

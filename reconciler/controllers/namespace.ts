@@ -1,0 +1,32 @@
+/** Namespaces: `default` is always there; with any other goes what is in it. */
+import { KINDS, keyOf, objectKey, parseKey, type Kind, type Namespace, type ObjectKey } from '../../contracts/objects/index.ts';
+import type { Decision, Step } from '../core/step.ts';
+import type { Controller, PassContext } from './runtime/controller.ts';
+
+const DEFAULT = 'default';
+const NAMESPACED = (Object.keys(KINDS) as Kind[]).filter((kind) => KINDS[kind].namespaced);
+
+/**
+ * Asked for a Namespace that is gone, deletes what is left in it. It is never asked for one that was never there: objects whose
+ * Namespace the repository forgot are the checker's business.
+ */
+function decide(key: ObjectKey, { view }: PassContext): Decision {
+  const { name } = parseKey(key);
+  const namespace = view.get(objectKey('Namespace', undefined, name));
+  if (!namespace && name === DEFAULT) {
+    const made: Namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { 'kubernetes.io/metadata.name': name } }, status: { phase: 'Active' } };
+    return { steps: [{ do: 'create', object: made }] };
+  }
+  if (namespace) return { steps: namespace.status ? [] : [{ do: 'updateStatus', object: { ...namespace, status: { phase: 'Active' } } }] };
+  const left = NAMESPACED.flatMap((kind) => view.list<Kind>(kind, name)).filter((object) => object.metadata.deletionTimestamp === undefined);
+  return { steps: left.map((object): Step => ({ do: 'delete', key: keyOf(object), uid: object.metadata.uid })) };
+}
+
+const askDefault = (): readonly ObjectKey[] => [objectKey('Namespace', undefined, DEFAULT)];
+
+export const namespaceController: Controller = {
+  name: 'namespace-controller',
+  kind: 'Namespace',
+  watches: { Cluster: askDefault, Source: askDefault, Machine: askDefault },
+  decide,
+};

@@ -1,0 +1,60 @@
+/** Pods on nodes that are tainted or silent. Source: Kubernetes documentation, "Taints and Tolerations: Taint based Evictions". */
+import { findCondition, objectKey, withCondition, type Condition, type Pod, type StoredNode, type StoredPod, type Taint } from '../../../contracts/objects/index.ts';
+import { tolerates } from '../scheduling/taints.ts';
+import type { Decision } from '../step.ts';
+import { isFinished, isTerminating } from '../workloads/pod-state.ts';
+
+/** Reason of a pod's Ready condition while its node is silent. */
+export const SILENT_REASON = 'NodeStatusUnknown';
+/** After a node is heard again its own report comes within seconds; only when it does not is the pod's old readiness put back. */
+const REPORT_MS = 10_000;
+
+/** Milliseconds until the pod has to leave (0 or less: now), or undefined when it may stay. */
+export function leavesInMs(pod: Pod, taints: readonly Taint[], now: Date): number | undefined {
+  let earliest: number | undefined;
+  for (const taint of taints) {
+    if (taint.effect !== 'NoExecute') continue;
+    const tolerations = pod.spec.tolerations.filter((toleration) => tolerates(toleration, taint));
+    const limits = tolerations.flatMap((toleration) => toleration.tolerationSeconds ?? []);
+    if (tolerations.length > 0 && limits.length === 0) continue;
+    const seconds = tolerations.length === 0 ? 0 : Math.max(0, Math.min(...limits));
+    const added = taint.timeAdded === undefined ? now.getTime() : Date.parse(taint.timeAdded);
+    const left = tolerations.length === 0 ? 0 : added + seconds * 1000 - now.getTime();
+    earliest = Math.min(earliest ?? left, left);
+  }
+  return earliest;
+}
+
+function withReady(pod: StoredPod, ready: Omit<Condition, 'lastTransitionTime'>, now: Date): StoredPod {
+  return { ...pod, status: { phase: 'Unknown', ...pod.status, conditions: withCondition(pod.status?.conditions, ready, now.toISOString()) } };
+}
+
+/**
+ * A ready pod on a silent node is marked not ready, so that Services leave it out; a pod that does not tolerate a NoExecute taint of
+ * its node, or no longer, is deleted. One write per pass: the mark first.
+ */
+export function planEviction(pod: StoredPod, node: StoredNode, now: Date): Decision {
+  if (isFinished(pod)) return { steps: [] };
+  const ready = findCondition(pod.status?.conditions, 'Ready');
+  const nodeReady = findCondition(node.status?.conditions, 'Ready');
+  if (nodeReady?.status === 'Unknown' && ready?.status === 'True') {
+    const mark = { type: 'Ready', status: 'False', reason: SILENT_REASON, message: `Node ${node.metadata.name} is silent.` } as const;
+    return { steps: [{ do: 'updateStatus', object: withReady(pod, mark, now) }] };
+  }
+  const waits: number[] = [];
+  if (nodeReady?.status === 'True' && ready?.status === 'False' && ready.reason === SILENT_REASON) {
+    const left = Date.parse(nodeReady.lastTransitionTime ?? now.toISOString()) + REPORT_MS - now.getTime();
+    if (left <= 0) return { steps: [{ do: 'updateStatus', object: withReady(pod, { type: 'Ready', status: 'True' }, now) }] };
+    waits.push(left);
+  }
+  const leaves = isTerminating(pod) ? undefined : leavesInMs(pod, node.spec.taints ?? [], now);
+  if (leaves !== undefined && leaves <= 0) {
+    const { namespace, name, uid } = pod.metadata;
+    return { steps: [
+      { do: 'delete', key: objectKey('Pod', namespace, name), uid },
+      { do: 'event', regarding: pod, type: 'Normal', reason: 'TaintManagerEviction', message: `Marking for deletion Pod ${namespace ?? ''}/${name}` },
+    ] };
+  }
+  if (leaves !== undefined) waits.push(leaves);
+  return waits.length > 0 ? { steps: [], requeueAfterMs: Math.min(...waits) } : { steps: [] };
+}

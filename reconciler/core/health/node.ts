@@ -1,0 +1,131 @@
+/** Machine to Node, and what silence does to it. Source: Kubernetes documentation, "Nodes: Node heartbeats" and "Taint based Evictions". */
+import {
+  findCondition, objectKey, withCondition, type ClusterSpec, type Condition, type Machine, type Node, type StoredMachine, type StoredNode, type Taint,
+} from '../../../contracts/objects/index.ts';
+import { parseRange, subrange } from '../services/ipv4.ts';
+import type { Decision, Step } from '../step.ts';
+import { byAge, compareText } from '../workloads/owners.ts';
+import { canonicalJson } from '../workloads/stable-hash.ts';
+
+export const NOT_READY_TAINT = 'node.kubernetes.io/not-ready';
+export const UNREACHABLE_TAINT = 'node.kubernetes.io/unreachable';
+export const UNSCHEDULABLE_TAINT = 'node.kubernetes.io/unschedulable';
+/** Kubernetes' names for what machines call themselves. */
+const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', x86_64: 'amd64', aarch64: 'arm64' };
+
+export interface NodeInput {
+  readonly machine: StoredMachine | undefined;
+  readonly node: StoredNode | undefined;
+  readonly machines: readonly StoredMachine[];
+  readonly nodes: readonly StoredNode[];
+  readonly settings: ClusterSpec;
+  readonly now: Date;
+  /** When this process began to watch; silence before that is not the node's. */
+  readonly watchingSince: Date;
+}
+
+/**
+ * The pod range of a node: the one it has, unless an older node has it too; else the lowest that is free after all machines that come
+ * before it by name and still need one have taken theirs, so that passes over the same view never choose the same.
+ */
+export function podRange(name: string, machines: readonly Machine[], nodes: readonly StoredNode[], settings: ClusterSpec): string | undefined {
+  const own = nodes.find((node) => node.metadata.name === name);
+  const cidr = own?.spec.podCIDR;
+  const clash = (node: StoredNode): boolean => nodes.some((other) => other !== node && other.spec.podCIDR === node.spec.podCIDR && byAge(other, node) < 0);
+  if (own && cidr !== undefined && !clash(own)) return cidr;
+  const settled = nodes.filter((node) => node.spec.podCIDR !== undefined && !clash(node));
+  const taken = settled.map((node) => parseRange(node.spec.podCIDR ?? ''));
+  const served = new Set(settled.map((node) => node.metadata.name));
+  const waiting = machines.map((machine) => machine.metadata.name).filter((other) => !served.has(other)).sort(compareText);
+  const whole = parseRange(settings.network.podCIDR);
+  let index = 0;
+  for (const next of waiting) {
+    let free: string | undefined;
+    for (free = subrange(whole, settings.network.nodeMaskSize, index++); free !== undefined; free = subrange(whole, settings.network.nodeMaskSize, index++)) {
+      const { first, size } = parseRange(free);
+      if (!taken.some((range) => first < range.first + range.size && range.first < first + size)) break;
+    }
+    if (next === name) return free;
+  }
+  return undefined;
+}
+
+function wantedTaints(machine: Machine, ready: Condition | undefined, before: readonly Taint[], now: Date): readonly Taint[] {
+  const wanted: Taint[] = (machine.spec.taints ?? []).map(({ timeAdded: _given, ...taint }) => taint);
+  if (machine.spec.unschedulable) wanted.push({ key: UNSCHEDULABLE_TAINT, effect: 'NoSchedule' });
+  if (ready === undefined) wanted.push({ key: NOT_READY_TAINT, effect: 'NoSchedule' });
+  else if (ready.status !== 'True') {
+    const key = ready.status === 'Unknown' ? UNREACHABLE_TAINT : NOT_READY_TAINT;
+    wanted.push({ key, effect: 'NoSchedule' }, { key, effect: 'NoExecute' });
+  }
+  return wanted.map((taint) => {
+    const same = before.find((old) => old.key === taint.key && old.effect === taint.effect && old.value === taint.value);
+    return { ...taint, timeAdded: same?.timeAdded ?? now.toISOString() };
+  });
+}
+
+function wantedNode(input: NodeInput, machine: StoredMachine, node: StoredNode | undefined): Node {
+  const { name } = machine.metadata;
+  const architecture = node?.status?.nodeInfo?.architecture;
+  const podCIDR = podRange(name, input.machines, input.nodes, input.settings);
+  const taints = wantedTaints(machine, findCondition(node?.status?.conditions, 'Ready'), node?.spec.taints ?? [], input.now);
+  return {
+    apiVersion: 'v1', kind: 'Node',
+    metadata: {
+      ...node?.metadata,
+      name,
+      labels: {
+        ...machine.spec.labels,
+        'kubernetes.io/hostname': name, 'kubernetes.io/os': 'linux',
+        ...(architecture !== undefined && { 'kubernetes.io/arch': ARCHITECTURES[architecture] ?? architecture }),
+      },
+    },
+    spec: { ...(podCIDR !== undefined && { podCIDR }), ...(taints.length > 0 && { taints }), ...(machine.spec.unschedulable && { unschedulable: true }) },
+  };
+}
+
+/** Milliseconds until the node counts as silent; 0 or less: it does. Undefined when that is said already. */
+function silentInMs(node: StoredNode, { settings, now, watchingSince }: NodeInput): number | undefined {
+  const ready = findCondition(node.status?.conditions, 'Ready');
+  if (ready?.status === 'Unknown') return undefined;
+  const heard = Date.parse(ready?.lastHeartbeatTime ?? node.metadata.creationTimestamp);
+  return Math.max(heard, watchingSince.getTime()) + settings.nodes.monitorGracePeriodSeconds * 1000 - now.getTime();
+}
+
+function silenceSteps(node: StoredNode, now: Date): readonly Step[] {
+  const before = findCondition(node.status?.conditions, 'Ready');
+  const told = before === undefined
+    ? { reason: 'NodeStatusNeverUpdated', message: 'The node agent never posted node status.' }
+    : { reason: 'NodeStatusUnknown', message: 'The node agent stopped posting node status.' };
+  const heartbeat = before?.lastHeartbeatTime === undefined ? {} : { lastHeartbeatTime: before.lastHeartbeatTime };
+  const conditions = withCondition(node.status?.conditions, { type: 'Ready', status: 'Unknown', ...told, ...heartbeat }, now.toISOString());
+  return [
+    { do: 'updateStatus', object: { ...node, status: { ...node.status, conditions } } },
+    { do: 'event', regarding: node, type: 'Warning', reason: 'NodeNotReady', message: `Node ${node.metadata.name} status is now: NodeNotReady. ${told.message}` },
+  ];
+}
+
+/**
+ * Keeps a Node beside its Machine. Status stays with whoever hears the agent, except that a silent node's Ready condition becomes
+ * Unknown here. One write per pass: the condition first, the taints that follow from it in the next.
+ */
+export function planNode(input: NodeInput): Decision {
+  const { machine, node, now } = input;
+  if (!machine) {
+    return { steps: node ? [{ do: 'delete', key: objectKey('Node', undefined, node.metadata.name), uid: node.metadata.uid }] : [] };
+  }
+  const wanted = wantedNode(input, machine, node);
+  if (!node) {
+    const full: Step[] = wanted.spec.podCIDR !== undefined ? [] : [{
+      do: 'event', regarding: machine, type: 'Warning', reason: 'CIDRNotAvailable',
+      message: `no pod range is left in ${input.settings.network.podCIDR}; widen spec.network.podCIDR`,
+    }];
+    return { steps: [{ do: 'create', object: wanted }, ...full] };
+  }
+  const silent = silentInMs(node, input);
+  if (silent !== undefined && silent <= 0) return { steps: silenceSteps(node, now) };
+  const { status: _status, ...present } = node;
+  const steps: Step[] = [];
+  if (canonicalJson(present) !== canonicalJson(wanted)) steps.push({ do: 'update', object: { ...node, metadata: { ...node.metadata, labels: wanted.metadata.labels }, spec: wanted.spec } });
+  return silent === undefined ? { steps } : { steps, requeueAfterMs: silent };
+}
