@@ -4,20 +4,27 @@ import type { DiagnosticCode } from './codes.ts';
 import type { Diagnostic, Position } from './types.ts';
 
 /** More errors than this in one file help nobody. */
-export const MAX_FINDINGS = 200;
+const MAX_FINDINGS = 200;
 
 export class Findings {
   readonly diagnostics: Diagnostic[] = [];
   readonly #file: string;
   readonly #lines: LineCounter;
+  #errors = 0;
 
   constructor(file: string, lines: LineCounter) {
     this.#file = file;
     this.#lines = lines;
   }
 
+  /** Errors found, also those that are no longer kept. */
   get errors(): number {
-    return this.diagnostics.filter((d) => d.severity === 'error').length;
+    return this.#errors;
+  }
+
+  /** Whether nothing more is kept: explaining further errors is wasted work. */
+  get full(): boolean {
+    return this.diagnostics.length >= MAX_FINDINGS;
   }
 
   position(offset: number): Position {
@@ -34,7 +41,8 @@ export class Findings {
   }
 
   #add(severity: Diagnostic['severity'], code: DiagnosticCode, offset: number, message: string, hint: string | undefined): void {
-    if (this.diagnostics.length >= MAX_FINDINGS) return;
+    if (severity === 'error') this.#errors++;
+    if (this.full) return;
     this.diagnostics.push({ severity, code, ...this.position(offset), message, ...(hint !== undefined && { hint }) });
   }
 }

@@ -1,14 +1,13 @@
 /** One YAML document (or one item of a List) to one desired object, or to everything that is wrong with it. */
+import type { z } from 'zod';
 import { isKind, KINDS, keyOf, objectKey, type Kind, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { checkObject } from './checks/check-object.ts';
 import type { Findings } from './findings.ts';
 import { fieldMarks } from './marks.ts';
-import { explainIssue, type SchemaIssue } from './schema-issues.ts';
-import { isFreeMap } from './schema-walk.ts';
+import { explainShape } from './explain-shape.ts';
 import { suggest } from './suggest.ts';
 import type { DesiredObject } from './types.ts';
-import { explainUnknownField } from './unknown-fields.ts';
-import { isNull, nodeAt, offsetOf, pathText, toValue, withFieldRenamed, type FieldPath, type YamlMap, type YamlNode } from './yaml-tree.ts';
+import { isNull, nodeAt, offsetOf, pathText, type YamlMap, type YamlNode } from './yaml-tree.ts';
 
 export interface ReadResult {
   readonly objects: DesiredObject[];
@@ -47,8 +46,9 @@ export function readObjects(root: YamlNode, findings: Findings, result: ReadResu
     findings.error('MissingField', offsetOf(root, ['kind'], 'value'), 'kind is required, as text', `one of ${WRITABLE_KINDS.join(', ')}`);
     return;
   }
-  if (!isKind(kind) || !KINDS[kind].manifest) refuseKind(kind, root, findings);
-  else readKind(kind, root, findings, result);
+  const manifest = isKind(kind) ? KINDS[kind].manifest : undefined;
+  if (!isKind(kind) || !manifest) refuseKind(kind, root, findings);
+  else readKind(kind, manifest, root, findings, result);
 }
 
 const NOT_AN_OBJECT_HINT = 'every .yaml file outside hidden folders holds Kubernetes objects; keep other YAML in a folder whose name starts with a dot';
@@ -72,10 +72,10 @@ function refuseKind(kind: string, root: YamlMap, findings: Findings): void {
   }
 }
 
-function readKind(kind: Kind, root: YamlMap, findings: Findings, result: ReadResult): void {
+function readKind(kind: Kind, manifest: z.ZodType, root: YamlMap, findings: Findings, result: ReadResult): void {
   const errorsBefore = findings.errors;
   checkApiVersion(kind, root, findings);
-  const { value, tree } = explainShape(kind, root, findings);
+  const { value, tree } = explainShape(kind, manifest, root, findings);
   const key = identity(kind, root);
   if (value !== undefined) {
     const object = withNamespace(kind, value);
@@ -100,63 +100,6 @@ function checkApiVersion(kind: Kind, root: YamlMap, findings: Findings): void {
     const written = node.kind === 'scalar' ? node.source.slice(0, 60) : 'this value';
     findings.error('WrongApiVersion', node.offset, `${kind} has no apiVersion ${written}`, `write apiVersion: ${apiVersion}`);
   }
-}
-
-/** More rounds of correcting misspelled fields than any manifest needs. */
-const MAX_ROUNDS = 12;
-
-/**
- * Reports everything that the schema says. Misspelled fields are read as what was meant, and fields that may not be there are dropped, so
- * that one mistake does not hide the others and does not cause new ones. `value` is undefined when the shape is still wrong then.
- */
-function explainShape(kind: Kind, root: YamlMap, findings: Findings): { readonly value: KubeObject | undefined; readonly tree: YamlNode } {
-  const schema = KINDS[kind].manifest;
-  if (!schema) return { value: undefined, tree: root };
-  let tree: YamlNode = root;
-  for (let round = 0; ; round++) {
-    const plain = { ...(toValue(tree) as Record<string, unknown>), apiVersion: KINDS[kind].apiVersion };
-    const parsed = schema.safeParse(plain);
-    const issues: readonly SchemaIssue[] = parsed.success ? [] : parsed.error.issues;
-    const unknown = [...nullFields(tree).filter(({ parent }) => !isFreeMap(schema, parent, plain)), ...issues.flatMap(unknownKeys)];
-    const before: YamlNode = tree;
-    for (const { parent, name } of unknown) {
-      const explained = explainUnknownField(schema, parent, name, plain);
-      if (!explained) continue;
-      const { issue, meant } = explained;
-      const path = [...parent, name];
-      const nothing = nodeAt(tree, path);
-      const unset = nothing !== undefined && isNull(nothing) && issue.code !== 'UnknownField';
-      if (!unset) findings.error(issue.code, offsetOf(tree, path, 'key'), issue.message, issue.hint);
-      const free = meant !== undefined && nodeAt(tree, [...parent, meant]) === undefined;
-      tree = withFieldRenamed(tree, path, free ? meant : undefined);
-    }
-    if (tree !== before && round < MAX_ROUNDS) continue;
-    const secret = kind === 'Secret';
-    for (const issue of issues) {
-      for (const e of explainIssue(issue, tree, secret && isSecretField(issue.path))) findings.error(e.code, offsetOf(tree, e.path, e.part), e.message, e.hint);
-    }
-    for (const { parent, name } of nullFields(tree)) {
-      if (!isFreeMap(schema, parent, plain)) continue;
-      findings.error('WrongType', offsetOf(tree, [...parent, name], 'key'), `${pathText([...parent, name])} must be text, found nothing (null)`, 'write "" for empty text');
-    }
-    return { value: parsed.success ? (parsed.data as KubeObject) : undefined, tree };
-  }
-}
-
-function isSecretField(path: readonly PropertyKey[]): boolean {
-  return path[0] === 'data' || path[0] === 'stringData';
-}
-
-function unknownKeys(issue: SchemaIssue): { parent: FieldPath; name: string }[] {
-  if (issue.code !== 'unrecognized_keys') return [];
-  const parent = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
-  return issue.keys.map((name) => ({ parent, name }));
-}
-
-function nullFields(tree: YamlNode, parent: FieldPath = []): { parent: FieldPath; name: string }[] {
-  if (tree.kind === 'list') return tree.items.flatMap((item, i) => nullFields(item, [...parent, i]));
-  if (tree.kind !== 'map') return [];
-  return [...tree.fields].flatMap(([name, field]) => (isNull(field.node) ? [{ parent, name }] : nullFields(field.node, [...parent, name])));
 }
 
 /** Namespaced objects without a namespace are in `default`, as in Kubernetes. */

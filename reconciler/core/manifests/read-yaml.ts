@@ -35,6 +35,8 @@ export function readYaml(text: string, lines: LineCounter, findings: Findings): 
 
 /** Undefined when a limit was reached. */
 function parseTokens(text: string, lines: LineCounter, findings: Findings): YamlToken[] | undefined {
+  // Parser.parse would tell the first line; it is not used, because it cannot be stopped at a limit.
+  lines.addNewLine(0);
   const parser = new Parser(lines.addNewLine);
   const tokens: YamlToken[] = [];
   let count = 0;

@@ -1,7 +1,7 @@
 /** Fields that a schema does not have: a misspelling, a field at the wrong place, or one of Kubernetes' that is not acted on yet. */
 import type { z } from 'zod';
 import type { ExplainedIssue } from './schema-issues.ts';
-import { fieldsAt, placesOfFields } from './schema-walk.ts';
+import { placesOfFields, type FieldsAt } from './schema-walk.ts';
 import { suggest } from './suggest.ts';
 import { pathText, type FieldPath } from './yaml-tree.ts';
 
@@ -16,13 +16,12 @@ const MAX_PLACES = 2;
 
 const placesBySchema = new WeakMap<object, ReadonlyMap<string, readonly string[]>>();
 
-/** Explains why `parent` (a path in `value`) may not have the field `name`; undefined if it may. */
-export function explainUnknownField(schema: z.core.$ZodType, parent: FieldPath, name: string, value: unknown): UnknownField | undefined {
-  const path = [...parent, name];
+/** Explains why the object that has `fields` may not have the one at `path` of `value`. */
+export function explainUnknownField(schema: z.core.$ZodType, fields: FieldsAt, path: FieldPath, value: unknown): UnknownField {
+  const parent = path.slice(0, -1);
+  const name = String(path.at(-1));
   const text = pathText(path);
-  const fields = fieldsAt(schema, parent, value);
   const issue = (code: ExplainedIssue['code'], message: string, hint?: string): ExplainedIssue => ({ code, path, part: 'key', message, hint });
-  if (!fields || fields.known.includes(name)) return undefined;
   if (parent.length === 0 && name === 'status') {
     return { meant: undefined, issue: issue('StatusInManifest', 'status is written by Plumbline, never in Git', 'remove status and everything under it') };
   }

@@ -80,21 +80,24 @@ export function offsetOf(root: YamlNode, path: FieldPath, part: 'key' | 'value')
   return named;
 }
 
-/** The tree with the field at `path` renamed, or removed where `name` is undefined. The rest is shared. */
-export function withFieldRenamed(root: YamlNode, path: FieldPath, name: string | undefined): YamlNode {
-  const [step, ...rest] = path;
-  if (step === undefined) return root;
-  if (root.kind === 'list' && typeof step === 'number') {
-    return { ...root, items: root.items.map((item, i) => (i === step ? withFieldRenamed(item, rest, name) : item)) };
-  }
-  if (root.kind !== 'map') return root;
+/** New names of fields, by the path of their parent (see {@link pathKey}); undefined takes the field away. */
+export type Renames = ReadonlyMap<string, ReadonlyMap<string, string | undefined>>;
+
+export function pathKey(path: FieldPath): string {
+  return JSON.stringify(path);
+}
+
+/** The tree with fields renamed or removed, in one walk; fields keep their order and positions. */
+export function withRenames(node: YamlNode, renames: Renames, path: FieldPath = []): YamlNode {
+  if (node.kind === 'scalar') return node;
+  if (node.kind === 'list') return { ...node, items: node.items.map((item, i) => withRenames(item, renames, [...path, i])) };
+  const here = renames.get(pathKey(path));
   const fields = new Map<string, YamlField>();
-  for (const [key, field] of root.fields) {
-    if (key !== String(step)) fields.set(key, field);
-    else if (rest.length > 0) fields.set(key, { ...field, node: withFieldRenamed(field.node, rest, name) });
-    else if (name !== undefined) fields.set(name, field);
+  for (const [key, field] of node.fields) {
+    const name = here?.has(key) ? here.get(key) : key;
+    if (name !== undefined) fields.set(name, { ...field, node: withRenames(field.node, renames, [...path, key]) });
   }
-  return { ...root, fields };
+  return { ...node, fields };
 }
 
 /** `spec.containers[0].ports`, `metadata.labels[app.kubernetes.io/name]`: paths as Kubernetes writes them in its errors. */

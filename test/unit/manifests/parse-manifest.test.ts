@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { MAX_FILE_BYTES, parseManifest, type ParsedFile } from '../../../reconciler/core/manifests/index.ts';
+
+function parse(text: string): ParsedFile {
+  return parseManifest('f.yaml', 'oid', new TextEncoder().encode(text));
+}
+
+/** `LINE:COL CODE` of each diagnostic. */
+function places(file: ParsedFile): string[] {
+  return file.diagnostics.map((d) => `${d.line}:${d.column} ${d.code}`);
+}
+
+const configMap = (data: string): string => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: ${data}\n`;
+
+describe('bytes that are no text', () => {
+  const cases: readonly (readonly [string, readonly number[], string])[] = [
+    ['a lone continuation byte', [0x61, 0x0a, 0x62, 0x80], '2:2 NotUtf8'],
+    ['a cut sequence', [0xc3, 0xa9, 0x0a, 0xe2, 0x82], '2:1 NotUtf8'],
+    ['an overlong form', [0x61, 0xc0, 0xaf], '1:2 NotUtf8'],
+    ['a surrogate', [0xed, 0xa0, 0x80], '1:1 NotUtf8'],
+    ['characters before it count once', [0xc3, 0xa9, 0xff], '1:2 NotUtf8'],
+    ['UTF-16', [0xff, 0xfe, 0x61, 0x00], '1:1 NotUtf8'],
+    ['a NUL byte', [0x61, 0x3a, 0x0a, 0x62, 0x00], '2:2 ControlCharacter'],
+  ];
+  for (const [name, bytes, expected] of cases) {
+    it(name, () => assert.deepEqual(places(parseManifest('f.yaml', 'o', Uint8Array.from(bytes))), [expected]));
+  }
+
+  it('accepts a byte order mark and Windows line ends', () => {
+    const file = parse(`\ufeff${configMap('{a: b}').replaceAll('\n', '\r\n')}`);
+    assert.deepEqual(places(file), []);
+    assert.deepEqual(file.objects.map((o) => o.key), ['ConfigMap/default/a']);
+  });
+
+  it('refuses a file over the limit', () => {
+    assert.deepEqual(places(parseManifest('f.yaml', 'o', new Uint8Array(MAX_FILE_BYTES + 1))), ['1:1 FileTooLarge']);
+  });
+});
+
+describe('what plain words mean, as Kubernetes reads them', () => {
+  const text = ['22:22', '2001-12-14', '1.2.3', '0x', 'yes please', '"yes"', "'1'", '!!str 5', '1e', '08:00', '.', '+'];
+  for (const word of text) {
+    it(`${word} is text`, () => assert.deepEqual(places(parse(configMap(`{k: ${word}}`))), []));
+  }
+  const notText = ['yes', 'No', 'on', 'y', '5', '0644', '0x1F', '0b1', '1_000', '1.5', '.5', '1e3', '~', 'null', 'True', '08'];
+  for (const word of notText) {
+    it(`${word} is no text`, () => {
+      const file = parse(configMap(`{k: ${word}}`));
+      assert.deepEqual(file.diagnostics.map((d) => d.code), ['WrongType']);
+    });
+  }
+});
+
+describe('files with several documents', () => {
+  it('keeps the good ones beside the bad', () => {
+    const file = parse(`${configMap('{a: b}')}---\n${configMap('{a: 5}').replace('name: a', 'name: b')}---\n# empty\n---\n${configMap('').replace('name: a', 'name: c')}`);
+    assert.deepEqual(file.objects.map((o) => o.key), ['ConfigMap/default/a', 'ConfigMap/default/c']);
+    assert.deepEqual(file.refused, ['ConfigMap/default/b']);
+    assert.deepEqual(places(file), ['9:11 WrongType']);
+  });
+
+  it('an empty file and a file of comments hold nothing and are no mistake', () => {
+    for (const content of ['', '\n\n', '# nothing\n', '---\n---\n']) assert.deepEqual(parse(content), { path: 'f.yaml', oid: 'oid', objects: [], refused: [], diagnostics: [] });
+  });
+
+  it('says on which line every item of a List is', () => {
+    const file = parse('apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Namespace\n  metadata: {name: a}\n- kind: Nope\n  apiVersion: v1\n');
+    assert.deepEqual(file.objects.map((o) => o.position.line), [4]);
+    assert.deepEqual(places(file), ['7:9 UnknownKind']);
+  });
+});
+
+describe('hostile files are refused quickly', () => {
+  const LENGTH = MAX_FILE_BYTES - 64;
+  const repeat = (s: string): string => s.repeat(Math.floor(LENGTH / s.length));
+  const laughs = `a0: &a0 [x,x,x,x,x,x,x,x,x]\n${Array.from({ length: 20 }, (_, i) => `a${i + 1}: &a${i + 1} [${Array(9).fill(`*a${i}`).join(',')}]`).join('\n')}`;
+  const longText = `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: &a ${'x'.repeat(500_000)}\n${Array.from({ length: 10_000 }, (_, i) => `  k${i}: *a`).join('\n')}`;
+  const cases: readonly (readonly [string, string, string])[] = [
+    ['brackets without end', repeat('['), 'TooComplex'],
+    ['nested maps', repeat('{a: '), 'TooComplex'],
+    ['nested entries', repeat('- '), 'TooComplex'],
+    ['a million laughs', laughs, 'AliasBomb'],
+    ['one long text many times', longText, 'AliasBomb'],
+    ['an alias inside itself', 'a: &a [*a]', 'AliasBomb'],
+    ['many aliases', `a: &a 1\nb:\n${'- *a\n'.repeat(25_000)}`, 'AliasBomb'],
+    ['closing brackets', repeat('}]'), 'InvalidYaml'],
+    ['comments', repeat('#\n'), 'TooComplex'],
+    ['many fields', `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n${Array.from({ length: 40_000 }, (_, i) => `k${i}: x`).join('\n')}`, 'UnknownField'],
+    ['white space for base64', `apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: "${' '.repeat(900_000)}!"}`, 'InvalidValue'],
+    ['a key that is a prototype', configMap('{__proto__: x}'), 'InvalidYaml'],
+  ];
+  for (const [name, text, code] of cases) {
+    it(name, () => {
+      const started = performance.now();
+      const file = parse(text);
+      assert.equal(file.diagnostics[0]?.code, code);
+      assert.deepEqual(file.objects, []);
+      assert.ok(file.diagnostics.length <= 200);
+      assert.ok(performance.now() - started < 10_000, 'took more than 10 s');
+    });
+  }
+});
+
+describe('speed', () => {
+  it('reads 1,000 small manifests in seconds', () => {
+    const started = performance.now();
+    for (let i = 0; i < 1000; i++) {
+      const file = parse(`apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web-${i}}\nspec:\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec:\n      containers:\n      - {name: web, image: "hello:1", ports: [{containerPort: 80}]}\n`);
+      assert.equal(file.objects.length, 1);
+    }
+    assert.ok(performance.now() - started < 10_000, 'took more than 10 s');
+  });
+});

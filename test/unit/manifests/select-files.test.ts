@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { fileTooLarge, formatDiagnostic, ManifestCache, parseManifest, selectManifestFiles } from '../../../reconciler/core/manifests/index.ts';
+
+describe('which files are manifests', () => {
+  const cases: readonly (readonly [path: string, mode: string, outcome: string])[] = [
+    ['plumbline.yaml', '100644', 'read'],
+    ['apps/web/deploy.yml', '100755', 'read'],
+    ['Apps/Web.YAML', '100644', 'read'],
+    ['README.md', '100644', 'ignored'],
+    ['apps/data.json', '100644', 'ignored'],
+    ['.github/workflows/ci.yaml', '100644', 'ignored'],
+    ['apps/.sops.yaml', '100644', 'ignored'],
+    ['.hidden-link', '120000', 'ignored'],
+    ['link.yaml', '120000', 'SymlinkRefused'],
+    ['apps', '120000', 'SymlinkRefused'],
+    ['vendor/chart', '160000', 'SubmoduleRefused'],
+    ['../etc/passwd.yaml', '100644', 'PathRefused'],
+    ['a/../../b.yaml', '100644', 'PathRefused'],
+    ['/etc/a.yaml', '100644', 'PathRefused'],
+    ['a//b.yaml', '100644', 'PathRefused'],
+    ['a/./b.yaml', '100644', 'PathRefused'],
+    ['a\\..\\b.yaml', '100644', 'PathRefused'],
+    ['a\u0000b.yaml', '100644', 'PathRefused'],
+    ['a\nb.yaml', '100644', 'PathRefused'],
+  ];
+  for (const [path, mode, outcome] of cases) {
+    it(`${JSON.stringify(path)} ${mode}: ${outcome}`, () => {
+      const { manifests, diagnostics } = selectManifestFiles([{ path, mode, oid: 'o' }]);
+      assert.equal(manifests[0] ? 'read' : (diagnostics[0]?.code ?? 'ignored'), outcome);
+      assert.equal(manifests.length + diagnostics.length, outcome === 'ignored' ? 0 : 1);
+      for (const d of diagnostics) assert.doesNotMatch(formatDiagnostic(d), /[\u0000-\u001f]/);
+    });
+  }
+
+  it('says how large a file is', () => {
+    assert.match(formatDiagnostic(fileTooLarge('big.yaml', 50 * 1024 * 1024)), /^big\.yaml:1:1 FileTooLarge big\.yaml is a file of 50\.0 MiB/);
+    assert.match(fileTooLarge('big.yaml').message, /at most 1 MiB/);
+  });
+});
+
+describe('the cache of parsed files', () => {
+  const file = parseManifest('a.yaml', 'oid-1', new TextEncoder().encode('apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n'));
+
+  it('answers for the same blob at the same path only', () => {
+    const cache = new ManifestCache();
+    cache.set(file);
+    assert.equal(cache.get('a.yaml', 'oid-1'), file);
+    assert.equal(cache.get('b.yaml', 'oid-1'), undefined);
+    assert.equal(cache.get('a.yaml', 'oid-2'), undefined);
+  });
+
+  it('forgets what the newest revision does not have', () => {
+    const cache = new ManifestCache();
+    cache.set(file);
+    cache.prune([{ path: 'a.yaml', oid: 'oid-1' }]);
+    assert.equal(cache.size, 1);
+    cache.prune([{ path: 'a.yaml', oid: 'oid-2' }]);
+    assert.equal(cache.size, 0);
+  });
+});
