@@ -30,6 +30,8 @@ async function initBare(folder: string, shown: string, branch: string): Promise<
   await mkdir(folder, { recursive: true });
   const fresh = entries.length === 0;
   if (fresh) await git.init({ fs, gitdir: folder, bare: true, defaultBranch: branch });
+  // The branch may be deleted, with a warning: what runs stays.
+  await git.setConfig({ fs, gitdir: folder, path: 'receive.denyDeleteCurrent', value: 'ignore' });
   const settings: HookSettings = { branch, node: process.execPath, cli: programPath() };
   await writeHook(folder, 'pre-receive', preReceiveHook(settings));
   await writeHook(folder, 'post-receive', postReceiveHook(settings));

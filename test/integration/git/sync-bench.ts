@@ -1,0 +1,108 @@
+/** A sync controller over a real bare repository and a store in this process. */
+import { execFileSync } from 'node:child_process';
+import { openGitSource } from '../../../reconciler/adapters/git/index.ts';
+import { MemoryObjectStore } from '../../../reconciler/adapters/memory/object-store.ts';
+import { MemoryWorkQueue } from '../../../reconciler/adapters/memory/work-queue.ts';
+import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
+import { CryptoIds } from '../../../reconciler/adapters/system/ids.ts';
+import type { Condition, RevisionRecord, SourceStatus } from '../../../contracts/objects/index.ts';
+import { StoreCache } from '../../../reconciler/controllers/runtime/cache.ts';
+import { EventRecorder } from '../../../reconciler/controllers/runtime/event-recorder.ts';
+import { StepExecutor } from '../../../reconciler/controllers/runtime/executor.ts';
+import { SyncController } from '../../../reconciler/controllers/sync/index.ts';
+import type { HealthOf } from '../../../reconciler/core/revisions/health.ts';
+import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
+import type { GitSource } from '../../../reconciler/ports/git-source.ts';
+import { type ScratchRepository, scratchRepository } from '../../contract/git-source/scratch-repository.ts';
+
+const WAIT_MS = 15_000;
+
+export interface SyncBench {
+  readonly repository: ScratchRepository;
+  readonly git: GitSource;
+  readonly cache: StoreCache;
+  readonly store: MemoryObjectStore;
+  readonly queue: MemoryWorkQueue;
+  readonly executor: StepExecutor;
+  readonly sync: SyncController;
+  status(): SourceStatus | undefined;
+  record(sha: string): RevisionRecord | undefined;
+  synced(): Condition | undefined;
+  /** Resolves once `what` holds, looking after every change; rejects with the Source's status after 15 s. */
+  until(what: () => boolean, name: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Deployments are well when all replicas are available; everything else is well at once. */
+export const replicasAvailable: HealthOf = (object) =>
+  object.kind !== 'Deployment' || (object.status?.availableReplicas ?? 0) >= object.spec.replicas ? { status: 'Healthy' } : { status: 'Progressing', reason: 'Rolling' };
+
+export async function syncBench(options: { readonly repository?: ScratchRepository; readonly store?: MemoryObjectStore } = {}): Promise<SyncBench> {
+  const repository = options.repository ?? scratchRepository();
+  const clock = new SystemClock();
+  const git = await openGitSource({ url: repository.dir, branch: 'main' });
+  const store = options.store ?? new MemoryObjectStore({ clock, ids: new CryptoIds() });
+  const stop = new AbortController();
+  await store.open(stop.signal);
+  const cache = new StoreCache({ store, clock, log: SILENT_LOG });
+  const running = cache.run(stop.signal);
+  await cache.waitSynced(stop.signal);
+  const recorder = new EventRecorder({ cache, clock, log: SILENT_LOG });
+  const queue = new MemoryWorkQueue();
+  const executor = new StepExecutor({ cache, recorder, clock });
+  const sync = new SyncController('main', {
+    git, view: cache, queue, clock, log: SILENT_LOG, healthOf: replicasAvailable, execute: (steps, component, signal) => executor.attempt(steps, component, signal),
+  });
+  const failures: unknown[] = [];
+  queue.onFailure((failure) => failures.push(failure.error));
+  const unsubscribe = cache.subscribe((type, object, previous) => sync.changed(type, object, previous));
+  sync.start();
+  const bench: SyncBench = {
+    repository, git, cache, store, queue, executor, sync,
+    status: () => cache.get('Source//main')?.status,
+    record: (sha) => bench.status()?.history.find((r) => r.revision === sha),
+    synced: () => bench.status()?.conditions?.find((c) => c.type === 'Synced'),
+    until(what, name) {
+      return new Promise((resolve, reject) => {
+        let stopListening = (): void => undefined;
+        const timer = setTimeout(() => {
+          stopListening();
+          reject(new Error(`${name} did not happen: ${JSON.stringify(bench.status(), null, 1)} ${failures.map(String).join('\n')}`));
+        }, WAIT_MS);
+        const look = (): void => {
+          if (!what()) return;
+          clearTimeout(timer);
+          stopListening();
+          resolve();
+        };
+        stopListening = cache.subscribe(look);
+        look();
+      });
+    },
+    async close() {
+      await sync.close();
+      unsubscribe();
+      await recorder.close();
+      await queue.close();
+      stop.abort();
+      await running;
+      await git.close();
+      if (!options.repository) repository.remove();
+    },
+  };
+  return bench;
+}
+
+export const CLUSTER = 'apiVersion: plumbline.dev/v1alpha1\nkind: Cluster\nmetadata:\n  name: cluster\nspec:\n  sync:\n    pollSeconds: 3600\n';
+
+export function deployment(name: string, image = 'registry.lab/web:1', replicas = 1): string {
+  return [
+    'apiVersion: apps/v1', 'kind: Deployment', 'metadata:', `  name: ${name}`, 'spec:', `  replicas: ${replicas}`, '  selector:', '    matchLabels:', `      app: ${name}`, '  template:', '    metadata:',
+    '      labels:', `        app: ${name}`, '    spec:', '      containers:', '        - name: web', `          image: ${image}`, '',
+  ].join('\n');
+}
+
+/** Pushes from a clone, as a person does; what the remote printed. Throws where it refuses. */
+export function push(repository: ScratchRepository, sha: string, ref = 'refs/heads/main', force = false): string {
+  return execFileSync('git', ['--git-dir', repository.dir, 'push', '--quiet', ...(force ? ['--force'] : []), repository.dir, `${sha}:${ref}`], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}

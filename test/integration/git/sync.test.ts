@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import type { StoredDeployment } from '../../../contracts/objects/index.ts';
+import { CLUSTER, deployment, type SyncBench, syncBench } from './sync-bench.ts';
+
+const signal = AbortSignal.timeout(120_000);
+
+describe('sync controller on a real repository', () => {
+  let bench: SyncBench;
+  beforeEach(async () => {
+    bench = await syncBench();
+  });
+  afterEach(() => bench.close());
+
+  const web = (): StoredDeployment | undefined => bench.cache.get('Deployment/default/web');
+  const files = (...more: { path: string; content: string }[]) => [{ path: 'plumbline.yaml', content: CLUSTER }, ...more];
+  const commit = (...more: { path: string; content: string }[]): string => bench.repository.commit(files(...more));
+  const applied = (sha: string): Promise<void> => bench.until(() => bench.status()?.appliedRevision === sha && bench.synced()?.reason === 'Applied', `${sha} applied`);
+
+  async function makeAvailable(): Promise<void> {
+    const object = web();
+    assert.ok(object);
+    const status = { replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: object.spec.replicas, unavailableReplicas: 0 };
+    await bench.executor.execute([{ do: 'updateStatus', object: { ...object, status } }], 'test', signal);
+  }
+
+  it('says that the repository is empty, then applies the first commit and calls it healthy once it is', async () => {
+    await bench.until(() => bench.synced()?.reason === 'BranchUnborn', 'BranchUnborn');
+    const sha = commit({ path: 'web.yaml', content: deployment('web') });
+    await applied(sha);
+    assert.equal(web()?.metadata.annotations?.['plumbline.dev/source'], 'main');
+    assert.equal(web()?.metadata.annotations?.['plumbline.dev/origin'], 'web.yaml:1');
+    assert.equal(bench.record(sha)?.outcome, 'Applied');
+    assert.deepEqual(bench.record(sha)?.counts, { create: 2, update: 0, delete: 0 });
+    await makeAvailable();
+    await bench.until(() => bench.record(sha)?.outcome === 'Healthy', 'Healthy');
+    assert.deepEqual(bench.record(sha)?.counts, { create: 2, update: 0, delete: 0 });
+  });
+
+  it('updates and deletes what a commit changes and drops', async () => {
+    await applied(commit({ path: 'web.yaml', content: deployment('web') }, { path: 'api.yaml', content: deployment('api') }));
+    const uid = web()?.metadata.uid;
+    const sha = commit({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:2') });
+    await applied(sha);
+    assert.equal(web()?.metadata.uid, uid);
+    assert.equal(web()?.spec.template.spec.containers[0]?.image, 'registry.lab/web:2');
+    assert.equal(bench.cache.get('Deployment/default/api'), undefined);
+    assert.deepEqual(bench.record(sha)?.counts, { create: 0, update: 1, delete: 1 });
+  });
+
+  it('refuses a commit that does not validate, with every place, and keeps the last good one', async () => {
+    const good = commit({ path: 'web.yaml', content: deployment('web') });
+    await applied(good);
+    const version = web()?.metadata.resourceVersion;
+    const bad = commit({ path: 'web.yaml', content: deployment('web').replace('replicas:', 'replica:') }, { path: 'more.yaml', content: 'kind: Nonsense\n' });
+    await bench.until(() => bench.synced()?.reason === 'Refused', 'Refused');
+    assert.equal(bench.record(bad)?.outcome, 'Refused');
+    assert.match(bench.record(bad)?.message ?? '', /web\.yaml:6:3 UnknownField .*did you mean replicas/);
+    assert.match(bench.record(bad)?.message ?? '', /more\.yaml:1:/);
+    assert.equal(bench.status()?.appliedRevision, good);
+    assert.equal(web()?.metadata.resourceVersion, version);
+    const fixed = commit({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:3') });
+    await applied(fixed);
+    assert.equal(web()?.spec.template.spec.containers[0]?.image, 'registry.lab/web:3');
+  });
+
+  it('puts back what was edited or deleted live, and tells which object', async () => {
+    const sha = commit({ path: 'web.yaml', content: deployment('web') });
+    await applied(sha);
+    const object = web();
+    assert.ok(object);
+    await bench.executor.execute([{ do: 'update', object: { ...object, spec: { ...object.spec, replicas: 9 } } }], 'somebody', signal);
+    await bench.until(() => web()?.spec.replicas === 1, 'replicas put back');
+    await bench.until(() => bench.cache.list('Event').some((e) => e.reason === 'DriftHealed' && e.involvedObject.name === 'web' && e.message.includes('/spec/replicas')), 'DriftHealed');
+    const uid = web()?.metadata.uid ?? '';
+    await bench.executor.execute([{ do: 'delete', key: 'Deployment/default/web', uid }], 'somebody', signal);
+    await bench.until(() => web() !== undefined && web()?.metadata.uid !== uid, 'made again');
+    assert.equal(bench.status()?.appliedRevision, sha);
+  });
+
+  it('heals what is in force while the newest commit is refused', async () => {
+    await applied(commit({ path: 'web.yaml', content: deployment('web') }));
+    commit({ path: 'web.yaml', content: ': : :' });
+    await bench.until(() => bench.synced()?.reason === 'Refused', 'Refused');
+    await bench.executor.execute([{ do: 'delete', key: 'Deployment/default/web', uid: web()?.metadata.uid ?? '' }], 'somebody', signal);
+    await bench.until(() => web() !== undefined, 'made again');
+  });
+
+  it('applies a commit that touches no manifest without changing anything', async () => {
+    await applied(commit({ path: 'web.yaml', content: deployment('web') }));
+    const version = web()?.metadata.resourceVersion;
+    const sha = commit({ path: 'web.yaml', content: deployment('web') }, { path: 'README.md', content: 'words' });
+    await applied(sha);
+    assert.deepEqual(bench.record(sha)?.counts, { create: 0, update: 0, delete: 0 });
+    assert.equal(web()?.metadata.resourceVersion, version);
+  });
+
+  it('keeps everything when the branch is deleted, and follows it when it comes back', async () => {
+    const sha = commit({ path: 'web.yaml', content: deployment('web') });
+    await applied(sha);
+    bench.repository.git(['update-ref', '-d', 'refs/heads/main']);
+    await bench.until(() => bench.synced()?.reason === 'BranchMissing', 'BranchMissing');
+    assert.ok(web());
+    bench.repository.git(['update-ref', 'refs/heads/main', sha]);
+    await bench.until(() => bench.synced()?.reason === 'Applied', 'Applied');
+  });
+
+  it('follows a force-push to unrelated history, even after the old commits are gone', async () => {
+    await applied(commit({ path: 'web.yaml', content: deployment('web') }, { path: 'api.yaml', content: deployment('api') }));
+    const other = bench.repository.commit(files({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:7') }), { branch: null, parent: '' });
+    bench.repository.git(['update-ref', 'refs/heads/main', other]);
+    bench.repository.git(['reflog', 'expire', '--all', '--expire=now']);
+    await applied(other);
+    assert.equal(bench.cache.get('Deployment/default/api'), undefined);
+    assert.equal(web()?.spec.template.spec.containers[0]?.image, 'registry.lab/web:7');
+  });
+
+  it('refuses to delete more than the Cluster allows, also where the Cluster goes with it', async () => {
+    const limited = `${CLUSTER}    maxPrunePercent: 40\n`;
+    const all = [{ path: 'plumbline.yaml', content: limited }, ...['a', 'b', 'c'].map((n) => ({ path: `${n}.yaml`, content: deployment(n) }))];
+    const sha = bench.repository.commit(all);
+    await applied(sha);
+    const emptied = bench.repository.commit([{ path: 'README.md', content: 'all gone' }]);
+    await bench.until(() => bench.record(emptied)?.outcome === 'Refused', 'Refused');
+    assert.match(bench.record(emptied)?.message ?? '', /4 of 4 objects/);
+    const few = bench.repository.commit(all.slice(0, 2));
+    await bench.until(() => bench.record(few)?.outcome === 'Refused', 'Refused too');
+    assert.equal(bench.cache.list('Deployment').length, 3);
+    await applied(bench.repository.commit(all.slice(0, 3)));
+    assert.equal(bench.cache.list('Deployment').length, 2);
+  });
+
+  it('refuses hostile commits and goes on with the next good one', async () => {
+    await applied(commit({ path: 'web.yaml', content: deployment('web') }));
+    const bomb = ['a: &a [x,x,x,x,x,x,x,x,x]', ...'bcdefghi'.split('').map((k, i) => `${k}: &${k} [${Array(9).fill(`*${'abcdefgh'[i]}`).join(',')}]`)].join('\n');
+    const hostile: [string, Parameters<typeof bench.repository.commit>[0]][] = [
+      ['alias bomb', [{ path: 'bomb.yaml', content: bomb }]],
+      ['50 MB', [{ path: 'big.yaml', content: Buffer.alloc(50 * 1024 * 1024, 'a: b\n') }]],
+      ['symlink', [{ path: 'passwd.yaml', content: '/etc/passwd', mode: '120000' }]],
+      ['not UTF-8', [{ path: 'latin.yaml', content: Buffer.from([0x61, 0x3a, 0x20, 0xe9, 0x0a]) }]],
+      ['binary', [{ path: 'binary.yaml', content: Buffer.from([0, 1, 2, 3]) }]],
+    ];
+    for (const [name, more] of hostile) {
+      const sha = bench.repository.commit([...files({ path: 'web.yaml', content: deployment('web') }), ...more]);
+      await bench.until(() => bench.record(sha)?.outcome === 'Refused', name);
+      assert.match(bench.record(sha)?.message ?? '', new RegExp(`^${String(more[0]?.path)}:\\d+:\\d+ \\w+`), name);
+    }
+    const sha = commit({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:9') });
+    await applied(sha);
+  });
+
+  it('refuses a tree whose entry is `..`', async () => {
+    await applied(commit({ path: 'web.yaml', content: deployment('web') }));
+    const blob = bench.repository.git(['hash-object', '-w', '--stdin'], deployment('evil'));
+    const inner = bench.repository.git(['mktree'], `100644 blob ${blob}\tevil.yaml\n`);
+    const raw = Buffer.concat([Buffer.from('40000 ..\0'), Buffer.from(inner, 'hex')]);
+    const tree = bench.repository.git(['hash-object', '-t', 'tree', '-w', '--stdin', '--literally'], raw);
+    const sha = bench.repository.git(['commit-tree', tree, '-p', bench.repository.git(['rev-parse', 'main']), '-m', 'out']);
+    bench.repository.git(['update-ref', 'refs/heads/main', sha]);
+    await bench.until(() => bench.record(sha)?.outcome === 'Refused', 'Refused');
+    assert.match(bench.record(sha)?.message ?? '', /PathRefused/);
+    assert.equal(bench.cache.get('Deployment/default/evil'), undefined);
+  });
+
+  it('goes straight to the newest of several commits, and does not touch what it finds in force after a restart', async () => {
+    await bench.until(() => bench.synced()?.reason === 'BranchUnborn', 'started');
+    let sha = '';
+    for (let i = 1; i <= 10; i++) sha = commit({ path: 'web.yaml', content: deployment('web', `registry.lab/web:${i}`) });
+    await applied(sha);
+    assert.equal(web()?.spec.template.spec.containers[0]?.image, 'registry.lab/web:10');
+    const version = web()?.metadata.resourceVersion;
+    const again = await syncBench({ repository: bench.repository, store: bench.store });
+    try {
+      const next = commit({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:10') }, { path: 'notes.txt', content: 'x' });
+      await again.until(() => again.status()?.appliedRevision === next, 'applied by either');
+      assert.equal(again.cache.get('Deployment/default/web')?.metadata.resourceVersion, version);
+    } finally {
+      await again.close();
+    }
+  });
+
+  it('acts on a push within 300 ms, without a poll', async () => {
+    mkdirSync(join(bench.repository.dir, 'plumbline'), { recursive: true });
+    await applied(commit({ path: 'web.yaml', content: deployment('web') }));
+    const times: number[] = [];
+    for (let i = 2; i <= 8; i++) {
+      const sha = commit({ path: 'web.yaml', content: deployment('web', `registry.lab/web:${i}`) });
+      const pushed = performance.now();
+      writeFileSync(join(bench.repository.dir, 'plumbline', 'pushed'), sha);
+      await bench.until(() => web()?.spec.template.spec.containers[0]?.image === `registry.lab/web:${i}`, 'first action');
+      times.push(performance.now() - pushed);
+    }
+    times.sort((a, b) => a - b);
+    console.log(`push to first action: median ${times[3]?.toFixed(1)} ms, worst ${times.at(-1)?.toFixed(1)} ms`);
+    assert.ok((times[3] ?? Infinity) < 300, `median ${times[3]} ms`);
+  });
+});
