@@ -1,6 +1,6 @@
 /** A whole machine (qemu) on a lab's bridge, to join a cluster as somebody's own server would. */
 import { constants } from 'node:fs';
-import { copyFile, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { access, copyFile, mkdir, readFile, rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { machineHierarchies, killCgroup } from '../../../cli/lab/cgroups.ts';
 import { LabFailure } from '../../../cli/lab/errors.ts';
@@ -100,7 +100,7 @@ async function qemuArgv(options: VmOptions, tap: string, serialLog: string, cont
     ...(options.lab.registry ? [`vm.registry=${options.lab.registry.name}@${options.lab.registry.address}`] : []),
   ];
   return [
-    'qemu-system-x86_64', '-name', options.name, '-machine', 'q35', ...(await accelerators()), '-cpu', 'max', '-smp', '2', '-m', String(options.memory ?? 1024),
+    'qemu-system-x86_64', '-name', options.name, '-machine', 'q35', ...(await accelerators()), '-cpu', 'max,arch-capabilities=off', '-smp', '2', '-m', String(options.memory ?? 1024),
     '-display', 'none', '-monitor', 'none', '-serial', `file:${serialLog}`, '-qmp', `unix:${controlSocket},server=on,wait=off`,
     '-kernel', options.image.kernel, '-initrd', options.image.initrd, '-append', commandLine.join(' '),
     '-drive', `file=${options.dir}/disk.img,if=virtio,format=raw,cache=unsafe`,
@@ -109,10 +109,11 @@ async function qemuArgv(options: VmOptions, tap: string, serialLog: string, cont
   ];
 }
 
-/** KVM first where its device may be opened; qemu itself goes on to emulation where it does not work after all. */
+/** KVM where the processor's own virtualization is there. KVM's paravirtual relatives run only kernels made for them: emulation does better. */
 async function accelerators(): Promise<readonly string[]> {
-  const kvm = await open('/dev/kvm', 'r+').then(async (handle) => { await handle.close(); return true; }, () => false);
-  return [...(kvm ? ['-accel', 'kvm'] : []), '-accel', 'tcg,thread=multi'];
+  const hardware = await Promise.any(['/sys/module/kvm_intel', '/sys/module/kvm_amd'].map((path) => access(path))).then(() => true, () => false);
+  const allowed = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(() => true, () => false);
+  return [...(hardware && allowed ? ['-accel', 'kvm'] : []), '-accel', 'tcg,thread=multi'];
 }
 
 function macOf(address: string): string {
