@@ -155,7 +155,7 @@ export class MemoryNodeConnection implements NodeConnection {
         request.once('response', resolve);
         request.once('upgrade', (_response, stream, head) => {
           if (head.length > 0) stream.unshift(head);
-          resolve(stream as Duplex);
+          resolve(stream);
         });
         request.end(body);
       });

@@ -44,7 +44,7 @@ export class ChannelHttp {
   readonly #streams: Agent;
 
   constructor(channels: SocketChannels) {
-    this.#pool = new ChannelAgent(channels, false) as Agent;
+    this.#pool = new ChannelAgent(channels, false);
     this.#streams = new ChannelAgent(channels, true);
   }
 

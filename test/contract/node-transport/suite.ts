@@ -207,7 +207,8 @@ export function nodeTransportSuite(name: string, start: () => Promise<TransportH
       body.resume();
       const running = assert.rejects(other.run(['sleep', '5'], { signal: open() }), code('ConnectionLost'));
       const asking = assert.rejects(other.http(socket, { method: 'GET', path: '/never' }, open()), code('AgentUnreachable'));
-      await (await other.run(['true'], { signal: open() }), harness.dropConnections());
+      await other.run(['true'], { signal: open() });
+      harness.dropConnections();
       await Promise.all([running, asking, streamEnd]);
       const why = await other.closed;
       assert.ok(code('ConnectionLost')(why));
