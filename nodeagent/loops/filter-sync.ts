@@ -2,7 +2,7 @@
 import type { ObjectKey } from '../../contracts/objects/index.ts';
 import type { AssignmentView } from '../core/assignment.ts';
 import { compileChanges, concernsFrame, localPodRange } from '../core/nftables/compile.ts';
-import { changeRuleset, EMPTY_RULESET, renderWhole } from '../core/nftables/delta.ts';
+import { changeRuleset, EMPTY_RULESET, misledFlows, renderWhole } from '../core/nftables/delta.ts';
 import type { Ruleset, StaleFlow } from '../core/nftables/model.ts';
 import { ServiceIndex } from '../core/nftables/service-index.ts';
 import { describeDamage } from '../core/nftables/verify.ts';
@@ -15,9 +15,15 @@ export interface FilterSync {
    * has noted its keys: the next one covers them.
    */
   sync(view: AssignmentView, changed: ReadonlySet<ObjectKey> | 'all', signal: AbortSignal): Promise<void>;
-  /** Looks at the table in the kernel; where somebody changed it, the next `sync` writes it whole. Answers whether that is so. */
+  /**
+   * Looks at the table in the kernel, closely every tenth time; where somebody changed it, the next `sync` writes it whole. Answers whether
+   * that is so.
+   */
   verify(signal: AbortSignal): Promise<boolean>;
 }
+
+/** A close look is dear with thousands of Services; being deleted or flushed, the usual damage, is seen at every look. */
+const LOOKS_PER_SURVEY = 10;
 
 export function createFilterSync(filter: PacketFilter, log: NetworkLog): FilterSync {
   const index = new ServiceIndex();
@@ -28,7 +34,9 @@ export function createFilterSync(filter: PacketFilter, log: NetworkLog): FilterS
   let pending: StaleFlow[] = [];
   let localRange: string | undefined;
   let count = 0;
-  let flowsUnsupported = false;
+  let looks = 0;
+  let flowsKnown = false;
+  let warned = false;
 
   const decide = (view: AssignmentView, changed: ReadonlySet<ObjectKey> | 'all'): void => {
     const range = localPodRange(view);
@@ -39,7 +47,8 @@ export function createFilterSync(filter: PacketFilter, log: NetworkLog): FilterS
     const delta = changeRuleset(wanted, compileChanges(view, index, ids, withFrame));
     localRange = range;
     wanted = delta.next;
-    pending.push(...delta.staleFlows);
+    // What comes after the first pass is known; before it, only the connection tracker knows what the rules once were.
+    if (flowsKnown) pending.push(...delta.staleFlows);
   };
 
   const commit = async (signal: AbortSignal): Promise<void> => {
@@ -59,19 +68,25 @@ export function createFilterSync(filter: PacketFilter, log: NetworkLog): FilterS
     log('debug', 'packet filter written', { generation, commands: commands.length, whole });
   };
 
+  /** Best effort: rules that are in force are not called broken for a flow that ends by itself a little later. */
   const forget = async (signal: AbortSignal): Promise<void> => {
-    if (pending.length === 0) return;
     const flows = pending;
     pending = [];
     try {
-      if (await filter.forgetFlows(flows, signal) === 'unsupported' && !flowsUnsupported) {
-        flowsUnsupported = true;
-        log('warn', 'UDP clients of removed endpoints wait for the kernel to forget their flows (30 to 120 s): install the package conntrack to end them at once');
-      }
+      const stale = flowsKnown ? flows : misledFlows(wanted, await filter.udpFlows(signal));
+      flowsKnown = true;
+      if (stale.length === 0 || await filter.forgetFlows(stale, signal) === 'done') return;
+      warnOfFlows('the program conntrack is not installed');
     } catch (error) {
-      pending = [...flows, ...pending];
-      throw error;
+      if (signal.aborted) throw error;
+      flowsKnown = true;
+      warnOfFlows(error instanceof Error ? error.message : String(error));
     }
+  };
+
+  const warnOfFlows = (reason: string): void => {
+    if (!warned) log('warn', 'UDP clients of removed endpoints wait until the kernel forgets their flows (30 to 120 s of silence)', { reason });
+    warned = true;
   };
 
   return {
@@ -89,7 +104,10 @@ export function createFilterSync(filter: PacketFilter, log: NetworkLog): FilterS
 
     async verify(signal) {
       if (committed === undefined) return true;
-      const damage = describeDamage(committed.ruleset, committed.generation, await filter.survey(signal));
+      looks += 1;
+      const damage = looks % LOOKS_PER_SURVEY === 0
+        ? describeDamage(committed.ruleset, committed.generation, await filter.survey(signal))
+        : await filter.present(signal) ? undefined : 'the table is gone or was emptied';
       if (damage === undefined) return false;
       log('warn', 'somebody changed our packet filter table; writing it again', { found: damage });
       committed = undefined;

@@ -1,5 +1,5 @@
 /** Our table in the kernel's packet filter. Nothing but that table is ever changed. */
-import type { Command, StaleFlow } from '../core/nftables/model.ts';
+import type { Command, StaleFlow, UdpFlow } from '../core/nftables/model.ts';
 
 export interface FilterTransaction {
   readonly commands: readonly Command[];
@@ -26,13 +26,17 @@ export interface PacketFilter {
    * transaction was refused.
    */
   apply(transaction: FilterTransaction, signal: AbortSignal): Promise<void>;
-  /** What is there. Reads chains and rules, not the elements of sets and maps. */
+  /** Whether the table is there and was not emptied. Costs the same however big the table is; does not see a change to a part of it. */
+  present(signal: AbortSignal): Promise<boolean>;
+  /** What is there, in full; costs seconds of kernel time where there are thousands of Services. Leaves out the elements of sets and maps. */
   survey(signal: AbortSignal): Promise<FilterSurvey>;
   /**
    * Makes the connection tracker forget UDP flows. `unsupported` (nothing was done) where the machine has no tool for it: such flows then
    * end when they were silent for the kernel's time-out (30 to 120 s).
    */
   forgetFlows(flows: readonly StaleFlow[], signal: AbortSignal): Promise<'done' | 'unsupported'>;
+  /** The UDP flows that the connection tracker knows; empty where the machine has no tool for it. */
+  udpFlows(signal: AbortSignal): Promise<readonly UdpFlow[]>;
   /**
    * Base chains of others that drop forwarded packets unless a rule of theirs accepts them, and have no rule that names `podRange`.
    * Each as `ip filter FORWARD`.

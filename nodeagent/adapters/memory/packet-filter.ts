@@ -2,7 +2,7 @@
  * The packet filter as data: applies transactions as strictly as the kernel does (nothing is made twice, nothing that is referred to
  * goes away), so that a list of commands that passes here passes there.
  */
-import type { Chain, Command, Container, Rule, StaleFlow } from '../../core/nftables/model.ts';
+import type { Chain, Command, Container, Rule, StaleFlow, UdpFlow } from '../../core/nftables/model.ts';
 import { FilterRefusedError, type FilterSurvey, type FilterTransaction, type PacketFilter } from '../../ports/packet-filter.ts';
 
 export interface MemoryTable {
@@ -118,6 +118,7 @@ export class MemoryPacketFilter implements PacketFilter {
   /** Undefined before the first transaction, or after someone deleted it. */
   table: MemoryTable | undefined;
   generation: string | undefined;
+  readonly flows: UdpFlow[] = [];
   readonly forgotten: StaleFlow[] = [];
   readonly transactions: FilterTransaction[] = [];
 
@@ -126,6 +127,11 @@ export class MemoryPacketFilter implements PacketFilter {
     this.table = applyCommands(this.table, transaction.commands);
     this.generation = transaction.generation;
     this.transactions.push(transaction);
+  }
+
+  async present(signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted();
+    return this.table !== undefined;
   }
 
   async survey(signal: AbortSignal): Promise<FilterSurvey> {
@@ -141,6 +147,11 @@ export class MemoryPacketFilter implements PacketFilter {
     signal.throwIfAborted();
     this.forgotten.push(...flows);
     return 'done';
+  }
+
+  async udpFlows(signal: AbortSignal): Promise<readonly UdpFlow[]> {
+    signal.throwIfAborted();
+    return this.flows;
   }
 
   async forwardDrops(_podRange: string, signal: AbortSignal): Promise<readonly string[]> {

@@ -1,18 +1,19 @@
 /** Reads nft's text listings: blocks indented by tabs, one rule or attribute a line. */
+import type { UdpFlow } from '../../core/nftables/model.ts';
 import type { FilterSurvey } from '../../ports/packet-filter.ts';
 
 const CHAIN = /^\tchain (\S+) \{$/;
 const BLOCK_END = '\t}';
 const ATTRIBUTE = /^(?:type (?:filter|nat|route) hook |comment ")/;
 
-/** Rules per chain, and the generation that the marker chain carries. */
-export function surveyListing(listing: string, generationChain: string): FilterSurvey {
+/** Rules per chain, and the generation that its chain carries; that and the anchor are no chains of the ruleset. */
+export function surveyListing(listing: string, generationChain: string, anchorChain: string): FilterSurvey {
   const rules = new Map<string, number>();
   let generation: string | undefined;
   for (const { name, lines } of chainsOf(listing.split('\n'))) {
     const list = lines.filter((line) => !ATTRIBUTE.test(line));
     if (name === generationChain) generation = /comment "([^"]*)"/.exec(list[0] ?? '')?.[1];
-    else rules.set(name, list.length);
+    else if (name !== anchorChain) rules.set(name, list.length);
   }
   return { generation, rules };
 }
@@ -47,4 +48,15 @@ export function findForwardDrops(listing: string, own: { readonly family: string
     }
   }
   return found;
+}
+
+/** From `conntrack -L`: each line has the client's direction (src, dst, sport, dport) and then the answers'. */
+export function parseFlows(listing: string): UdpFlow[] {
+  return listing.split('\n').flatMap((line) => {
+    const destinations = [...line.matchAll(/\bdst=(\S+)/g)].map((m) => m[1]);
+    const sources = [...line.matchAll(/\bsrc=(\S+)/g)].map((m) => m[1]);
+    const port = Number(/\bdport=(\d+)/.exec(line)?.[1]);
+    const [address, endpoint] = [destinations[0], sources[1]];
+    return address === undefined || endpoint === undefined || Number.isNaN(port) ? [] : [{ address, port, endpoint }];
+  });
 }

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NODE_NAMES } from '../../../contracts/agent/index.ts';
 import type { StaleFlow } from '../../core/nftables/model.ts';
-import { GENERATION_CHAIN, renderTransaction } from '../../core/nftables/render.ts';
+import { ANCHOR_CHAIN, GENERATION_CHAIN, renderTransaction } from '../../core/nftables/render.ts';
 import { FilterRefusedError, type FilterSurvey, type PacketFilter } from '../../ports/packet-filter.ts';
 import type { RunCommand } from '../../ports/run-command.ts';
-import { explainNftFailure, isNoSuchTable } from './stderr.ts';
-import { findForwardDrops, surveyListing } from './listing.ts';
+import { explainNftFailure, isInUse, isNoSuchTable } from './stderr.ts';
+import { findForwardDrops, parseFlows, surveyListing } from './listing.ts';
 
 export interface NftSettings {
   readonly run: RunCommand;
@@ -31,10 +31,19 @@ export function createNftPacketFilter({ run, table = NODE_NAMES.nftTable }: NftS
       }
     },
 
+    async present(signal) {
+      // A dry run (-c) of a removal that the kernel refuses while the generation's rule is there. Any listing, of one chain too, makes
+      // nft 1.0.6 fetch all rules and sets: 1 to 3 s with 5,000 Services, against 20 ms.
+      const { code, stderr } = await run(['nft', '-c', 'delete', 'chain', 'ip', table, ANCHOR_CHAIN], { signal });
+      if (code === 0 || isNoSuchTable(stderr)) return false;
+      if (isInUse(stderr)) return true;
+      throw new Error(explainNftFailure(code, stderr));
+    },
+
     async survey(signal): Promise<FilterSurvey> {
       // Terse and stateless: the elements of sets and maps, most of the table, are not copied out.
       const { code, stdout, stderr } = await run(['nft', '-s', '-t', 'list', 'table', 'ip', table], { signal });
-      if (code === 0) return surveyListing(stdout, GENERATION_CHAIN);
+      if (code === 0) return surveyListing(stdout, GENERATION_CHAIN, ANCHOR_CHAIN);
       if (isNoSuchTable(stderr)) return { generation: undefined, rules: new Map() };
       throw new Error(explainNftFailure(code, stderr));
     },
@@ -50,6 +59,17 @@ export function createNftPacketFilter({ run, table = NODE_NAMES.nftTable }: NftS
         }
       }
       return 'done';
+    },
+
+    async udpFlows(signal) {
+      try {
+        const { code, stdout, stderr } = await run(['conntrack', '-L', '-f', 'ipv4', '-p', 'udp'], { signal });
+        if (code !== 0) throw new Error(`conntrack -L failed: ${stderr.trim().slice(0, 300)}`);
+        return parseFlows(stdout);
+      } catch (error) {
+        if (isMissingProgram(error)) return [];
+        throw error;
+      }
     },
 
     async forwardDrops(podRange, signal) {

@@ -16,3 +16,8 @@ export function explainNftFailure(code: number | null, stderr: string): string {
 export function isNoSuchTable(stderr: string): boolean {
   return stderr.includes('No such file or directory');
 }
+
+/** EBUSY: something still refers to what was to be removed. */
+export function isInUse(stderr: string): boolean {
+  return stderr.includes('Device or resource busy');
+}

@@ -1,6 +1,6 @@
 /** From the table in force to the next one: the fewest commands, in an order that the kernel accepts within one transaction. */
 import { sameData } from './equality.ts';
-import type { Chain, Claim, Command, Container, Element, Fragment, Ruleset, StaleFlow, UdpFrontend } from './model.ts';
+import type { Chain, Claim, Command, Container, Element, Fragment, Ruleset, StaleFlow, UdpFlow, UdpFrontend } from './model.ts';
 
 export const EMPTY_RULESET: Ruleset = { fragments: new Map(), claims: new Map() };
 
@@ -168,6 +168,25 @@ export function staleFlowsOf(before: readonly UdpFrontend[], after: readonly Udp
   });
   const fresh = after.filter((f) => f.address !== undefined && f.endpoints.length > 0 && (old.get(frontendKey(f))?.endpoints.length ?? 0) === 0);
   return [...gone, ...fresh.map(aim)];
+}
+
+/**
+ * Of the flows that are there, those that aim at a UDP Service of the ruleset and are answered by none of its endpoints. For the first
+ * pass after a start, when nobody knows what the rules before were.
+ */
+export function misledFlows(ruleset: Ruleset, flows: readonly UdpFlow[]): StaleFlow[] {
+  const frontends = new Map<string, Set<string>>();
+  for (const frontend of [...ruleset.fragments.values()].flatMap((f) => f.udp)) {
+    const endpoints = frontends.get(frontendKey(frontend)) ?? new Set();
+    for (const endpoint of frontend.endpoints) endpoints.add(endpoint);
+    frontends.set(frontendKey(frontend), endpoints);
+  }
+  return flows.filter((flow) => {
+    // A node port's flow that nobody redirected goes to a process of some machine: none of ours to end.
+    const nodePort = flow.address === flow.endpoint ? undefined : frontends.get(`:${flow.port}`);
+    const endpoints = frontends.get(`${flow.address}:${flow.port}`) ?? nodePort;
+    return endpoints !== undefined && !endpoints.has(flow.endpoint);
+  });
 }
 
 function frontendKey(frontend: UdpFrontend): string {

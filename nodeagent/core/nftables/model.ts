@@ -127,6 +127,13 @@ export interface StaleFlow {
   readonly endpoint?: string;
 }
 
+/** A UDP flow that the connection tracker knows: where the client aims, and who answers. */
+export interface UdpFlow {
+  readonly address: string;
+  readonly port: number;
+  readonly endpoint: string;
+}
+
 /** Packet mark bit of what a Service chain has redirected; set and cleared within one pass through the machine. */
 export const SERVICE_MARK = 0x2000;
 

@@ -7,8 +7,10 @@ const ELEMENTS_PER_LINE = 500;
 const MARK = `0x${SERVICE_MARK.toString(16)}`;
 const UNMARK = `0x${(~SERVICE_MARK >>> 0).toString(16)}`;
 
-/** Name of the chain that carries the generation. No packet ever gets there. */
+/** The chain that carries the generation, as the comment of its one rule; no packet ever gets there. */
 export const GENERATION_CHAIN = 'generation';
+/** An empty chain that only the generation's rule refers to: it can be removed exactly when that rule is gone. */
+export const ANCHOR_CHAIN = 'anchor';
 
 /**
  * The text of one transaction on table `ip TABLE`. `generation` is written into the table, so that a look at one chain tells whether
@@ -17,7 +19,10 @@ export const GENERATION_CHAIN = 'generation';
 export function renderTransaction(table: string, commands: readonly Command[], generation: string): string {
   const lines = commands.flatMap((command) => renderCommand(`ip ${table}`, command));
   const chain = `ip ${table} ${GENERATION_CHAIN}`;
-  return `${[...lines, `add chain ${chain}`, `flush chain ${chain}`, `add rule ${chain} return comment ${quote(generation)}`].join('\n')}\n`;
+  return `${[
+    ...lines, `add chain ip ${table} ${ANCHOR_CHAIN}`, `add chain ${chain}`, `flush chain ${chain}`,
+    `add rule ${chain} jump ${ANCHOR_CHAIN} comment ${quote(generation)}`,
+  ].join('\n')}\n`;
 }
 
 function renderCommand(table: string, command: Command): string[] {

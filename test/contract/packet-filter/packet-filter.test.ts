@@ -32,11 +32,13 @@ function packetFilterContract(make: () => Subject): void {
 
   it('has no generation before the first transaction', async () => {
     assert.equal((await subject.filter.survey(signal)).generation, undefined);
+    assert.equal(await subject.filter.present(signal), false);
   });
 
   it('reads back what it wrote', async () => {
     await subject.filter.apply({ commands: renderWhole(some), generation: '1' }, signal);
     assert.equal(describeDamage(some, '1', await subject.filter.survey(signal)), undefined);
+    assert.equal(await subject.filter.present(signal), true);
   });
 
   it('changes nothing when a transaction is refused', async () => {
@@ -53,6 +55,7 @@ function packetFilterContract(make: () => Subject): void {
 
   it('notices that the table was deleted, refuses a delta, and takes a whole one', async () => {
     await subject.deleteTable();
+    assert.equal(await subject.filter.present(signal), false);
     assert.notEqual(describeDamage(some, '1', await subject.filter.survey(signal)), undefined);
     await assert.rejects(subject.filter.apply({ commands: [{ do: 'set-rules', chain: 'services', fresh: false, rules: [] }], generation: '2' }, signal), FilterRefusedError);
     await subject.filter.apply({ commands: renderWhole(some), generation: '3' }, signal);
@@ -117,6 +120,17 @@ describe('packet filter of the kernel', { skip: cannotRun() ?? false }, () => {
     await ns.sh('nft', 'add rule ip filter FORWARD ip saddr 198.19.0.0/17 accept');
     assert.deepEqual(await filter.forwardDrops('198.19.0.0/17', signal), []);
   });
+
+  for (const damage of ['delete table ip plumbline', 'flush table ip plumbline', 'flush ruleset']) {
+    it(`sees that the table is not as it was after nft ${damage}`, async () => {
+      const ns = enter();
+      const filter = createNftPacketFilter({ run: ns.run });
+      await filter.apply({ commands: renderWhole(rulesetOf([])), generation: '9' }, signal);
+      assert.equal(await filter.present(signal), true);
+      await ns.sh('nft', damage);
+      assert.equal(await filter.present(signal), false);
+    });
+  }
 
   it('tells in one sentence what nft refused', async () => {
     const filter = createNftPacketFilter({ run: enter().run });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
-import { PodManifest } from '../../../contracts/objects/index.ts';
+import { PodManifest, type KubeObject } from '../../../contracts/objects/index.ts';
 import { MemoryPacketFilter } from '../../../nodeagent/adapters/memory/packet-filter.ts';
 import type { NetworkState } from '../../../nodeagent/core/assignment.ts';
 import type { Link, RoutingStep } from '../../../nodeagent/core/routes/model.ts';
@@ -67,7 +67,7 @@ const web = service('web', '198.19.128.10', [{ port: 80 }]);
 const BASE = [cluster(), node('n1', '198.18.0.1', '198.19.1.0/24'), web, slice(web, [endpoint('198.19.1.2')])];
 let open: NetworkSync[] = [];
 
-function start(objects = BASE, iptables = false): World {
+function start(objects: readonly KubeObject[] = BASE, iptables = false): World {
   const world = {
     assignment: new TestAssignment('n1', objects), filter: new Filter(), clock: new ManualClock(), states: [], steps: [], cniText: undefined, cniWrites: 0, routingError: undefined,
   } as unknown as World;
@@ -191,6 +191,17 @@ describe('network loop', () => {
     w.assignment.set(slice(dns, [endpoint('198.19.1.6')]));
     await w.sync.synced();
     assert.deepEqual(w.filter.forgotten, [{ address: '198.19.128.53', port: 53, endpoint: '198.19.1.5' }]);
+  });
+
+  it('forgets at its start only the UDP flows that lead nowhere now', async () => {
+    const dns = service('dns', '198.19.128.53', [{ port: 53, protocol: 'UDP', nodePort: 30053 }]);
+    const w = start([...BASE, dns, slice(dns, [endpoint('198.19.1.5')])]);
+    w.filter.flows.push(
+      { address: '198.19.128.53', port: 53, endpoint: '198.19.1.5' }, { address: '198.19.128.53', port: 53, endpoint: '198.19.1.4' },
+      { address: '198.18.0.1', port: 30053, endpoint: '198.19.1.3' }, { address: '192.0.2.1', port: 53, endpoint: '192.0.2.1' },
+    );
+    await w.sync.synced();
+    assert.deepEqual(w.filter.forgotten, [{ address: '198.19.128.53', port: 53, endpoint: '198.19.1.4' }, { address: '198.18.0.1', port: 30053, endpoint: '198.19.1.3' }]);
   });
 
   it('waits for the first assignment, and tells of foreign drops without holding the version back', async () => {

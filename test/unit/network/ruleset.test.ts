@@ -110,7 +110,8 @@ describe('the text', () => {
     const { commands } = changeRuleset(before, compileChanges(view, index, index.update(view, ['EndpointSlice/default/s1234-a']), false));
     assert.equal(renderTransaction('plumbline', commands, '8'), [
       'flush chain ip plumbline svc-s1234-80-4d170580', 'add rule ip plumbline svc-s1234-80-4d170580 meta l4proto tcp meta mark set meta mark | 0x2000 dnat to 198.19.2.5:8080',
-      'add chain ip plumbline generation', 'flush chain ip plumbline generation', 'add rule ip plumbline generation return comment "8"', '',
+      'add chain ip plumbline anchor', 'add chain ip plumbline generation', 'flush chain ip plumbline generation',
+      'add rule ip plumbline generation jump anchor comment "8"', '',
     ].join('\n'));
   });
 

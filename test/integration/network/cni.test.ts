@@ -1,0 +1,65 @@
+/** Our CNI configuration with the real `ptp` and `host-local` plugins. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { createRunCommand } from '../../../nodeagent/adapters/process/run-command.ts';
+import { renderConflist } from '../../../nodeagent/core/cni/conflist.ts';
+import { makeLab, ask, type Lab } from './lab.ts';
+import { cluster } from '../../unit/network/world.ts';
+import { cannotRun, makeNamespace, type Namespace } from './namespace.ts';
+
+const PLUGINS = ['/usr/lib/cni', '/opt/cni/bin'].find((folder) => existsSync(join(folder, 'ptp')));
+
+describe('network: CNI', { skip: cannotRun() ?? (PLUGINS === undefined ? 'needs containernetworking-plugins' : false), timeout: 60_000 }, () => {
+  let lab: Lab;
+  let pod: Namespace;
+  let folder: string;
+
+  const plugin = async (command: 'ADD' | 'DEL'): Promise<string> => {
+    const [n1] = lab.nodes;
+    const list = JSON.parse(renderConflist({ podRange: '198.19.1.0/24', mtu: 1450, dataDir: folder, mapPorts: false })) as { cniVersion: string; name: string; plugins: object[] };
+    const env = [`CNI_COMMAND=${command}`, 'CNI_CONTAINERID=abc', `CNI_NETNS=/run/netns/${pod.name}`, 'CNI_IFNAME=eth0', `CNI_PATH=${PLUGINS ?? ''}`];
+    const run = createRunCommand({ prefix: [...n1.ns.enter, 'env', ...env] });
+    const { code, stdout } = await run([join(PLUGINS ?? '', 'ptp')], {
+      signal: new AbortController().signal, input: JSON.stringify({ cniVersion: list.cniVersion, name: list.name, ...list.plugins[0] }),
+    });
+    assert.equal(code, 0, stdout);
+    return stdout;
+  };
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'pnet-cni-'));
+    lab = await makeLab('cni', { cluster: cluster() });
+    pod = makeNamespace('cni-pod');
+    await pod.sh('ip', 'link', 'set', 'lo', 'up');
+  });
+  after(async () => {
+    pod.remove();
+    await lab.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('makes a pod that its node, a pod elsewhere and the other node reach', async () => {
+    const { ips } = JSON.parse(await plugin('ADD')) as { ips: { address: string; gateway: string }[] };
+    assert.deepEqual(ips.map((i) => [i.address, i.gateway]), [['198.19.1.2/24', '198.19.1.1']]);
+    assert.match(await pod.sh('ip', 'link', 'show', 'eth0'), /mtu 1450/);
+    const [n1, n2] = lab.nodes;
+    const other = await n2.pod(2);
+    await lab.serve(pod, 8080, 'pod');
+    await lab.serve(other.ns, 8080, 'other');
+    await lab.serve(n1.ns, 9090, 'node');
+    assert.equal(await ask(n1.ns, '198.19.1.2', 8080), 'pod 198.19.1.1 198.19.1.2');
+    assert.match(await ask(n2.ns, '198.19.1.2', 8080), /^pod /);
+    assert.equal(await ask(other.ns, '198.19.1.2', 8080), 'pod 198.19.2.2 198.19.1.2');
+    assert.equal(await ask(pod, '198.19.2.2', 8080), 'other 198.19.1.2 198.19.2.2');
+    assert.equal(await ask(pod, n1.address, 9090), `node 198.19.1.2 ${n1.address}`);
+  });
+
+  it('gives the address back', async () => {
+    await plugin('DEL');
+    assert.doesNotMatch(await lab.nodes[0].ns.sh('ip', 'route', 'show'), /198\.19\.1\.2 /);
+  });
+});
