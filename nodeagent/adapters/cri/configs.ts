@@ -1,0 +1,72 @@
+/** Our configurations in the runtime's message form. */
+import type { ContainerConfig, SandboxConfig } from '../../core/pod/runtime-types.ts';
+import type { Encodable } from '../../core/wire/protobuf.ts';
+import { NAMESPACE, type CreateContainerRequest, type PodSandboxConfig } from './messages.ts';
+
+const PROTOCOL = { TCP: 0, UDP: 1, SCTP: 2 } as const;
+/** SecurityProfile.ProfileType: no seccomp filter, which is Kubernetes' default where a pod names none. */
+const UNCONFINED = 1;
+
+const optionalInt = (value: number | undefined): { readonly value: number } | undefined => (value === undefined ? undefined : { value });
+
+export function sandboxRequest(config: SandboxConfig): Encodable<typeof PodSandboxConfig> {
+  const network = config.hostNetwork ? NAMESPACE.node : NAMESPACE.pod;
+  return {
+    metadata: { ...config.pod, attempt: config.attempt },
+    // The host's own name is seen in the host's network; the runtime refuses another there.
+    hostname: config.hostNetwork ? '' : config.hostname,
+    logDirectory: config.logDirectory,
+    dnsConfig: config.dns,
+    portMappings: config.portMappings.map((p) => ({ protocol: PROTOCOL[p.protocol], containerPort: p.containerPort, hostPort: p.hostPort })),
+    labels: config.labels,
+    annotations: config.annotations,
+    linux: {
+      cgroupParent: config.cgroupParent,
+      securityContext: {
+        namespaceOptions: { network, pid: NAMESPACE.container },
+        privileged: config.privileged,
+        runAsUser: optionalInt(config.security.runAsUser),
+        runAsGroup: config.security.runAsUser === undefined ? undefined : optionalInt(config.security.runAsGroup),
+        supplementalGroups: config.security.supplementalGroups,
+        seccomp: { profileType: UNCONFINED },
+      },
+    },
+  };
+}
+
+type ContainerMessage = NonNullable<Encodable<typeof CreateContainerRequest>['config']>;
+
+export function containerRequest(config: ContainerConfig): ContainerMessage {
+  const { security, resources } = config;
+  return {
+    metadata: { name: config.name, attempt: config.attempt },
+    image: { image: config.image },
+    command: config.command,
+    args: config.args,
+    workingDir: config.workingDir,
+    envs: config.env.map(({ name, value }) => ({ key: name, value })),
+    mounts: config.mounts.map((mount) => ({ containerPath: mount.containerPath, hostPath: mount.hostPath, readonly: mount.readOnly })),
+    labels: config.labels,
+    annotations: config.annotations,
+    logPath: config.logPath,
+    stdin: config.stdin,
+    tty: config.tty,
+    linux: {
+      resources: {
+        cpuPeriod: resources.cpuPeriod, cpuQuota: resources.cpuQuota, cpuShares: resources.cpuShares,
+        memoryLimitInBytes: resources.memoryBytes, oomScoreAdj: resources.oomScoreAdj,
+      },
+      securityContext: {
+        capabilities: { addCapabilities: security.addCapabilities, dropCapabilities: security.dropCapabilities },
+        privileged: security.privileged,
+        namespaceOptions: { network: security.hostNetwork ? NAMESPACE.node : NAMESPACE.pod, pid: NAMESPACE.container },
+        runAsUser: optionalInt(security.runAsUser),
+        runAsGroup: optionalInt(security.runAsGroup),
+        readonlyRootfs: security.readOnlyRootFilesystem,
+        supplementalGroups: security.supplementalGroups,
+        noNewPrivs: security.noNewPrivileges,
+        seccomp: { profileType: UNCONFINED },
+      },
+    },
+  };
+}

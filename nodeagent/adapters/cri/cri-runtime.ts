@@ -1,0 +1,188 @@
+/** The container runtime behind the Container Runtime Interface; tried with containerd 1.6. */
+import { LABEL } from '../../core/pod/identity.ts';
+import type { ContainerConfig, ContainerDetail, ContainerSummary, SandboxConfig, SandboxSummary } from '../../core/pod/runtime-types.ts';
+import type { MessageTable } from '../../core/wire/protobuf.ts';
+import { decode } from '../../core/wire/protobuf.ts';
+import { RuntimeError, type ContainerRuntime, type RuntimeHealth } from '../../ports/container-runtime.ts';
+import { containerRequest, sandboxRequest } from './configs.ts';
+import { openExec } from './exec.ts';
+import type { GrpcClient, GrpcMethod } from './grpc.ts';
+import * as m from './messages.ts';
+
+const QUICK_MS = 30_000;
+/** A sandbox waits for the network plugin. */
+const SANDBOX_MS = 240_000;
+const NANOS_PER_MS = 1e6;
+const DEFAULT_SANDBOX_IMAGE = 'registry.k8s.io/pause:3.9';
+
+function method<Req extends MessageTable, Res extends MessageTable>(name: string, request: Req, response: Res): GrpcMethod<Req, Res> {
+  return { path: `/runtime.v1.RuntimeService/${name}`, request, response };
+}
+const RPC = {
+  version: method('Version', m.VersionRequest, m.VersionResponse),
+  status: method('Status', m.StatusRequest, m.StatusResponse),
+  listSandboxes: method('ListPodSandbox', m.ListPodSandboxRequest, m.ListPodSandboxResponse),
+  listContainers: method('ListContainers', m.ListContainersRequest, m.ListContainersResponse),
+  sandboxStatus: method('PodSandboxStatus', m.SandboxIdRequest, m.PodSandboxStatusResponse),
+  containerStatus: method('ContainerStatus', m.ContainerIdRequest, m.ContainerStatusResponse),
+  runSandbox: method('RunPodSandbox', m.RunPodSandboxRequest, m.RunPodSandboxResponse),
+  stopSandbox: method('StopPodSandbox', m.SandboxIdRequest, m.Empty),
+  removeSandbox: method('RemovePodSandbox', m.SandboxIdRequest, m.Empty),
+  createContainer: method('CreateContainer', m.CreateContainerRequest, m.CreateContainerResponse),
+  startContainer: method('StartContainer', m.ContainerIdRequest, m.Empty),
+  stopContainer: method('StopContainer', m.StopContainerRequest, m.Empty),
+  removeContainer: method('RemoveContainer', m.ContainerIdRequest, m.Empty),
+  execSync: method('ExecSync', m.ExecSyncRequest, m.ExecSyncResponse),
+  exec: method('Exec', m.ExecRequest, m.ExecResponse),
+  reopenLog: method('ReopenContainerLog', m.ContainerIdRequest, m.Empty),
+};
+const SUBSCRIBE: GrpcMethod<typeof m.SubscribeRequest, typeof m.EventEnvelope> = {
+  path: '/containerd.services.events.v1.Events/Subscribe', request: m.SubscribeRequest, response: m.EventEnvelope,
+};
+
+/** The runtime at the other end of `client`, which the caller closes through {@link ContainerRuntime.close}. */
+export function criRuntime(client: GrpcClient): ContainerRuntime {
+  const ours = (podUid: string | undefined) => ({ [LABEL.managed]: 'true', ...(podUid !== undefined && { [LABEL.podUid]: podUid }) });
+
+  async function idempotent(call: Promise<unknown>): Promise<void> {
+    await call.catch((error: unknown) => {
+      if (!(error instanceof RuntimeError && error.failure === 'NotFound')) throw error;
+    });
+  }
+
+  return {
+    async version(signal) {
+      const answer = await client.unary(RPC.version, {}, { signal, timeoutMs: QUICK_MS });
+      return { name: answer.runtimeName, version: answer.runtimeVersion };
+    },
+
+    async health(signal) {
+      return healthOf(await client.unary(RPC.status, { verbose: true }, { signal, timeoutMs: QUICK_MS }));
+    },
+
+    async listSandboxes(podUid, signal) {
+      const answer = await client.unary(RPC.listSandboxes, { filter: { labelSelector: ours(podUid) } }, { signal, timeoutMs: QUICK_MS });
+      return answer.items.map((item): SandboxSummary => ({
+        id: item.id,
+        pod: { namespace: item.metadata?.namespace ?? '', name: item.metadata?.name ?? '', uid: item.metadata?.uid ?? '' },
+        attempt: item.metadata?.attempt ?? 0,
+        ready: item.state === m.SANDBOX_READY,
+        createdAt: item.createdAt / NANOS_PER_MS,
+        annotations: item.annotations,
+      }));
+    },
+
+    async listContainers(podUid, signal) {
+      const answer = await client.unary(RPC.listContainers, { filter: { labelSelector: ours(podUid) } }, { signal, timeoutMs: QUICK_MS });
+      return answer.containers.map((item): ContainerSummary => ({
+        id: item.id,
+        sandboxId: item.podSandboxId,
+        podUid: item.labels[LABEL.podUid] ?? '',
+        name: item.metadata?.name ?? '',
+        attempt: item.metadata?.attempt ?? 0,
+        state: m.CONTAINER_STATES[item.state] ?? 'unknown',
+        createdAt: item.createdAt / NANOS_PER_MS,
+        image: item.image?.image ?? '',
+        imageRef: item.imageRef,
+        labels: item.labels,
+        annotations: item.annotations,
+      }));
+    },
+
+    async sandboxAddress(id, signal) {
+      const answer = await client.unary(RPC.sandboxStatus, { podSandboxId: id }, { signal, timeoutMs: QUICK_MS });
+      return answer.status?.network?.ip ?? '';
+    },
+
+    async container(id, signal) {
+      const { status } = await client.unary(RPC.containerStatus, { containerId: id }, { signal, timeoutMs: QUICK_MS });
+      if (!status) throw new RuntimeError('NotFound', `container ${id} has no status`);
+      return {
+        id,
+        state: m.CONTAINER_STATES[status.state] ?? 'unknown',
+        startedAt: Math.max(0, status.startedAt / NANOS_PER_MS),
+        finishedAt: Math.max(0, status.finishedAt / NANOS_PER_MS),
+        exitCode: status.exitCode,
+        reason: status.reason,
+        message: status.message,
+        logPath: status.logPath,
+      } satisfies ContainerDetail;
+    },
+
+    async runSandbox(config: SandboxConfig, signal) {
+      const answer = await client.unary(RPC.runSandbox, { config: sandboxRequest(config) }, { signal, timeoutMs: SANDBOX_MS });
+      return answer.podSandboxId;
+    },
+    stopSandbox: (id, signal) => idempotent(client.unary(RPC.stopSandbox, { podSandboxId: id }, { signal, timeoutMs: SANDBOX_MS })),
+    removeSandbox: (id, signal) => idempotent(client.unary(RPC.removeSandbox, { podSandboxId: id }, { signal, timeoutMs: SANDBOX_MS })),
+
+    async createContainer(sandboxId, config: ContainerConfig, sandbox, signal) {
+      const request = { podSandboxId: sandboxId, config: containerRequest(config), sandboxConfig: sandboxRequest(sandbox) };
+      return (await client.unary(RPC.createContainer, request, { signal, timeoutMs: SANDBOX_MS })).containerId;
+    },
+    async startContainer(id, signal) {
+      await client.unary(RPC.startContainer, { containerId: id }, { signal, timeoutMs: SANDBOX_MS });
+    },
+    stopContainer(id, graceSeconds, signal) {
+      const timeout = Math.ceil(graceSeconds);
+      return idempotent(client.unary(RPC.stopContainer, { containerId: id, timeout }, { signal, timeoutMs: timeout * 1000 + QUICK_MS }));
+    },
+    removeContainer: (id, signal) => idempotent(client.unary(RPC.removeContainer, { containerId: id }, { signal, timeoutMs: SANDBOX_MS })),
+
+    async execSync(id, command, timeoutSeconds, signal) {
+      // The runtime keeps the time itself; ours is for one that does not answer.
+      return client.unary(RPC.execSync, { containerId: id, cmd: command, timeout: timeoutSeconds }, { signal, timeoutMs: timeoutSeconds * 1000 + QUICK_MS });
+    },
+    async exec(id, { command, tty, stdin }, signal) {
+      const answer = await client.unary(RPC.exec, { containerId: id, cmd: command, tty, stdin, stdout: true, stderr: !tty }, { signal, timeoutMs: QUICK_MS });
+      return openExec(answer.url, { tty, stdin }, signal);
+    },
+    async reopenLog(id, signal) {
+      await client.unary(RPC.reopenLog, { containerId: id }, { signal, timeoutMs: QUICK_MS });
+    },
+
+    async *events(signal) {
+      const filters = ['namespace==k8s.io,topic~=^/tasks/(exit|oom|start)$'];
+      for await (const envelope of client.stream(SUBSCRIBE, { filters }, { signal })) {
+        if (envelope.event) yield decode(m.TaskEvent, envelope.event.value).containerId;
+      }
+    },
+
+    async close() {
+      client.close();
+    },
+  };
+}
+
+type StatusAnswer = { readonly status: { readonly conditions: readonly { readonly type: string; readonly status: boolean; readonly message: string }[] } | undefined; readonly info: Readonly<Record<string, string>> };
+
+function healthOf(answer: StatusAnswer): RuntimeHealth {
+  const conditions = answer.status?.conditions ?? [];
+  const isTrue = (type: string): boolean => conditions.some((c) => c.type === type && c.status);
+  const config = runtimeConfig(answer.info['config']);
+  return {
+    runtimeReady: isTrue('RuntimeReady'),
+    networkReady: isTrue('NetworkReady'),
+    message: conditions.filter((c) => !c.status && c.message !== '').map((c) => c.message).join('; '),
+    sandboxImage: config.sandboxImage ?? DEFAULT_SANDBOX_IMAGE,
+    systemdCgroup: config.systemdCgroup,
+  };
+}
+
+/** What containerd's CRI plugin tells of its own configuration (`crictl info`). */
+function runtimeConfig(json: string | undefined): { sandboxImage: string | undefined; systemdCgroup: boolean } {
+  const none = { sandboxImage: undefined, systemdCgroup: false };
+  if (json === undefined) return none;
+  try {
+    const config = JSON.parse(json) as {
+      sandboxImage?: string;
+      systemdCgroup?: boolean;
+      containerd?: { defaultRuntimeName?: string; runtimes?: Record<string, { options?: { SystemdCgroup?: boolean } | null }> };
+    };
+    const runtime = config.containerd?.runtimes?.[config.containerd.defaultRuntimeName ?? 'runc'];
+    return { sandboxImage: config.sandboxImage, systemdCgroup: config.systemdCgroup === true || runtime?.options?.SystemdCgroup === true };
+  } catch {
+    return none;
+  }
+}
+

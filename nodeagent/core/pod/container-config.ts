@@ -1,0 +1,177 @@
+/** A pod's containers and sandbox as the runtime wants them. */
+import type { Container, Pod } from '../../../contracts/objects/index.ts';
+import { parseMilli, parseQuantity } from '../../../contracts/objects/quantity-value.ts';
+import { resolveEnv, type EnvInput, type Resolved } from './env.ts';
+import { expandReferences } from './expand.ts';
+import { ANNOTATION, cgroupParent, containerLogPath, LABEL, podLabels } from './identity.ts';
+import { hostsFile, logFolder, terminationFile, type NodeFolders } from './layout.ts';
+import { identityOf, type PodObjects } from './objects.ts';
+import type { ContainerConfig, ContainerResources, Mount, SandboxConfig } from './runtime-types.ts';
+import { volumePath } from './volumes.ts';
+
+export interface NodeFacts {
+  readonly folders: NodeFolders;
+  readonly hostIP: string;
+  readonly systemdCgroup: boolean;
+}
+
+/** How a container came to be made: kept on it as annotations. */
+export interface Attempt {
+  readonly number: number;
+  readonly restarts: number;
+  readonly backoffMs: number;
+  readonly role: 'init' | 'app';
+}
+
+/** A pod of the host's network takes the host's name; others their own, cut to what a hostname may be. */
+export function podHostname(pod: Pod): string {
+  return (pod.spec.hostname ?? pod.metadata.name).slice(0, 63).replace(/[-.]+$/, '');
+}
+
+export function sandboxConfig(pod: Pod, attempt: number, facts: NodeFacts): SandboxConfig {
+  const identity = identityOf(pod);
+  const containers = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
+  const context = pod.spec.securityContext;
+  return {
+    pod: identity,
+    attempt,
+    hostname: podHostname(pod),
+    logDirectory: logFolder(facts.folders, identity),
+    hostNetwork: pod.spec.hostNetwork,
+    cgroupParent: cgroupParent(identity.uid, facts.systemdCgroup),
+    privileged: containers.some((container) => container.securityContext?.privileged === true),
+    labels: podLabels(identity),
+    annotations: { [ANNOTATION.grace]: String(pod.spec.terminationGracePeriodSeconds) },
+    portMappings: pod.spec.hostNetwork ? [] : pod.spec.containers.flatMap((container) => (container.ports ?? []).flatMap((port) =>
+      (port.hostPort === undefined ? [] : [{ containerPort: port.containerPort, hostPort: port.hostPort, protocol: port.protocol }]))),
+    dns: undefined,
+    security: { runAsUser: context?.runAsUser, runAsGroup: context?.runAsGroup, supplementalGroups: supplementalGroups(pod) },
+  };
+}
+
+export interface ContainerInput {
+  readonly pod: Pod;
+  readonly container: Container;
+  readonly attempt: Attempt;
+  readonly objects: PodObjects;
+  readonly podIP: string;
+  readonly facts: NodeFacts;
+}
+
+/** The configuration, or why it cannot be made yet (`CreateContainerConfigError`). */
+export function containerConfig(input: ContainerInput): Resolved<ContainerConfig> {
+  const { pod, container, attempt, facts } = input;
+  const identity = identityOf(pod);
+  const env = resolveEnv({ pod, container, objects: input.objects, podIP: input.podIP, hostIP: facts.hostIP } satisfies EnvInput);
+  if (!env.ok) return env;
+  const mounts = containerMounts(input);
+  if (!mounts.ok) return mounts;
+  const values = new Map(env.value.map(({ name, value }) => [name, value]));
+  const expand = (text: string): string => expandReferences(text, (name) => values.get(name));
+  const termination = terminationFile(facts.folders, identity.uid, container.name, attempt.number);
+  const security = container.securityContext;
+  const podSecurity = pod.spec.securityContext;
+  const runAsUser = security?.runAsUser ?? podSecurity?.runAsUser;
+  if ((security?.runAsNonRoot ?? podSecurity?.runAsNonRoot) === true && runAsUser === 0) {
+    return { ok: false, message: "container's runAsUser breaks non-root policy" };
+  }
+  return {
+    ok: true,
+    value: {
+      name: container.name,
+      attempt: attempt.number,
+      image: container.image,
+      command: (container.command ?? []).map(expand),
+      args: (container.args ?? []).map(expand),
+      workingDir: container.workingDir ?? '',
+      env: [{ name: 'HOSTNAME', value: podHostname(pod) }, ...env.value],
+      mounts: mounts.value,
+      labels: { ...podLabels(identity), [LABEL.containerName]: container.name },
+      annotations: {
+        [ANNOTATION.restarts]: String(attempt.restarts),
+        [ANNOTATION.backoff]: String(attempt.backoffMs),
+        [ANNOTATION.role]: attempt.role,
+        [ANNOTATION.grace]: String(pod.spec.terminationGracePeriodSeconds),
+        [ANNOTATION.terminationMessage]: termination,
+      },
+      logPath: containerLogPath(container.name, attempt.number),
+      stdin: container.stdin,
+      tty: container.tty,
+      resources: linuxResources(container),
+      security: {
+        privileged: security?.privileged ?? false,
+        runAsUser,
+        runAsGroup: security?.runAsGroup ?? podSecurity?.runAsGroup,
+        supplementalGroups: supplementalGroups(pod),
+        readOnlyRootFilesystem: security?.readOnlyRootFilesystem ?? false,
+        noNewPrivileges: security?.allowPrivilegeEscalation === false,
+        addCapabilities: security?.capabilities?.add ?? [],
+        dropCapabilities: security?.capabilities?.drop ?? [],
+        hostNetwork: pod.spec.hostNetwork,
+      },
+    },
+  };
+}
+
+function supplementalGroups(pod: Pod): readonly number[] {
+  const context = pod.spec.securityContext;
+  return [...(context?.supplementalGroups ?? []), ...(context?.fsGroup === undefined ? [] : [context.fsGroup])];
+}
+
+function containerMounts(input: ContainerInput): Resolved<readonly Mount[]> {
+  const { pod, container, facts } = input;
+  const uid = pod.metadata.uid ?? '';
+  const mounts: Mount[] = [];
+  for (const mount of container.volumeMounts ?? []) {
+    const volume = pod.spec.volumes?.find((v) => v.name === mount.name);
+    if (!volume) return { ok: false, message: `volumeMounts names the volume "${mount.name}", which the pod does not have` };
+    if (mount.subPath !== undefined && (mount.subPath.startsWith('/') || mount.subPath.split('/').includes('..'))) {
+      return { ok: false, message: `subPath "${mount.subPath}" leaves the volume "${mount.name}"` };
+    }
+    const root = volumePath(volume, uid, facts.folders);
+    // ConfigMap and Secret volumes are the control plane's to write.
+    const readOnly = mount.readOnly || volume.configMap !== undefined || volume.secret !== undefined;
+    mounts.push({ containerPath: mount.mountPath, hostPath: mount.subPath === undefined || mount.subPath === '' ? root : `${root}/${mount.subPath}`, readOnly });
+  }
+  const taken = new Set(mounts.map((mount) => mount.containerPath));
+  // In the host's network the runtime shows the host's own file.
+  if (!taken.has('/etc/hosts') && !pod.spec.hostNetwork) mounts.push({ containerPath: '/etc/hosts', hostPath: hostsFile(facts.folders, uid), readOnly: false });
+  if (!taken.has(container.terminationMessagePath)) {
+    mounts.push({ containerPath: container.terminationMessagePath, hostPath: terminationFile(facts.folders, uid, container.name, input.attempt.number), readOnly: false });
+  }
+  return { ok: true, value: mounts };
+}
+
+const CFS_PERIOD_MICROS = 100_000;
+const MIN_QUOTA_MICROS = 1000;
+const MIN_SHARES = 2;
+const MAX_SHARES = 262_144;
+/** Burstable and best-effort containers go first when memory runs out. */
+const OOM_SCORE = { guaranteed: -997, bestEffort: 1000, burstable: 500 } as const;
+
+/** cpu and memory as CFS quota, shares and limit. Source: Kubernetes documentation, "How Pods with resource limits are run". */
+export function linuxResources(container: Pick<Container, 'resources'>): ContainerResources {
+  const { limits, requests } = container.resources as { limits?: Record<string, string>; requests?: Record<string, string> };
+  const cpuLimit = limits?.['cpu'] === undefined ? 0 : parseMilli(limits['cpu']);
+  const cpuRequest = requests?.['cpu'] === undefined ? cpuLimit : parseMilli(requests['cpu']);
+  const memoryLimit = limits?.['memory'] === undefined ? 0 : parseQuantity(limits['memory']);
+  const memoryRequest = requests?.['memory'] === undefined ? memoryLimit : parseQuantity(requests['memory']);
+  const guaranteed = cpuLimit > 0 && memoryLimit > 0 && cpuRequest === cpuLimit && memoryRequest === memoryLimit;
+  const anything = cpuRequest > 0 || memoryRequest > 0;
+  return {
+    cpuPeriod: cpuLimit > 0 ? CFS_PERIOD_MICROS : 0,
+    cpuQuota: cpuLimit > 0 ? Math.max(MIN_QUOTA_MICROS, (cpuLimit * CFS_PERIOD_MICROS) / 1000) : 0,
+    cpuShares: Math.min(MAX_SHARES, Math.max(MIN_SHARES, Math.floor((cpuRequest * 1024) / 1000))),
+    memoryBytes: Math.ceil(memoryLimit),
+    oomScoreAdj: guaranteed ? OOM_SCORE.guaranteed : anything ? OOM_SCORE.burstable : OOM_SCORE.bestEffort,
+  };
+}
+
+/** The pod's /etc/hosts, as kubelet writes it. Source: Kubernetes documentation, "Adding entries to Pod /etc/hosts". */
+export function hostsFileText(pod: Pod, podIP: string): string {
+  const lines = [
+    '# Kubernetes-managed hosts file.', '127.0.0.1\tlocalhost', '::1\tlocalhost ip6-localhost ip6-loopback',
+    'fe00::0\tip6-localnet', 'fe00::0\tip6-mcastprefix', 'fe00::1\tip6-allnodes', 'fe00::2\tip6-allrouters',
+  ];
+  return `${lines.join('\n')}\n${podIP === '' ? '' : `${podIP}\t${podHostname(pod)}\n`}`;
+}

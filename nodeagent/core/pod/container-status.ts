@@ -1,0 +1,87 @@
+/** The status of one container, in Kubernetes' words. Source: Kubernetes documentation, "Pod Lifecycle"; kubelet's reasons. */
+import type { ContainerState, ContainerStatus } from '../../../contracts/objects/index.ts';
+import { durationText, restartAfter } from './backoff.ts';
+import { ANNOTATION, podTitle } from './identity.ts';
+import type { PodMemory } from './memory.ts';
+import { identityOf } from './objects.ts';
+import { annotated, isOver, type ContainerView, type ObservedContainer } from './observed.ts';
+import type { PodInput } from './plan.ts';
+
+/** For how long a failed pull is shown as itself before it is shown as a pause. */
+export const PULL_ERROR_SHOWN_MS = 5000;
+
+export const rfc3339 = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+
+export function containerStatus(input: PodInput, view: ContainerView, initialising: boolean): ContainerStatus {
+  const current = view.current;
+  const before = [...(input.previous?.containerStatuses ?? []), ...(input.previous?.initContainerStatuses ?? [])].find((s) => s.name === view.spec.name);
+  const shown = current ?? view.newest;
+  const state = stateOf(input, view, initialising);
+  const running = state.running !== undefined;
+  const verdict = current && input.probes.get(current.id);
+  const waitsAfterEnd = state.waiting !== undefined && shown !== undefined && isOver(shown);
+  const last = waitsAfterEnd ? terminated(shown) : view.previous ? terminated(view.previous) : undefined;
+  const started = running && (verdict?.started ?? view.spec.startupProbe === undefined);
+  const lastState = last ? { terminated: last } : shown?.attempt === 0 ? {} : (before?.lastState ?? {});
+  return {
+    name: view.spec.name,
+    state,
+    lastState,
+    ready: view.role === 'init' ? state.terminated?.exitCode === 0 : running && started && (verdict?.ready ?? view.spec.readinessProbe === undefined),
+    started,
+    restartCount: view.restarts,
+    image: view.spec.image,
+    imageID: shown?.imageRef ?? '',
+    ...(shown && { containerID: `containerd://${shown.id}` }),
+  };
+}
+
+function stateOf(input: PodInput, view: ContainerView, initialising: boolean): ContainerState {
+  const { current, newest } = view;
+  if (current?.state === 'running') return { running: { startedAt: rfc3339(current.detail.startedAt) } };
+  const ended = current && isOver(current) ? current : undefined;
+  if (ended && staysEnded(input, view, ended)) return { terminated: terminated(ended) };
+  const failed = waitingOn(input.memory, view.spec.name, view.spec.image, input.now);
+  if (failed) return { waiting: failed };
+  if (ended) return pausedOrEnded(input, view, ended);
+  // The sandbox went away under it; what it came to is still the last word until a new one is there.
+  if (newest && isOver(newest) && staysEnded(input, view, newest)) return { terminated: terminated(newest) };
+  return { waiting: { reason: initialising ? 'PodInitializing' : 'ContainerCreating' } };
+}
+
+function waitingOn(memory: PodMemory, name: string, imageName: string, now: number): { reason: string; message?: string } | undefined {
+  const start = memory.starts.get(name);
+  if (start) return { reason: start.reason, message: start.message };
+  const image = memory.images.get(name);
+  if (image?.ready !== false) return undefined;
+  const isPullError = image.reason === 'ErrImagePull';
+  return isPullError && now - image.at >= PULL_ERROR_SHOWN_MS
+    ? { reason: 'ImagePullBackOff', message: `Back-off pulling image "${imageName}"` }
+    : { reason: image.reason, message: image.message };
+}
+
+function pausedOrEnded(input: PodInput, view: ContainerView, ended: ObservedContainer): ContainerState {
+  const { at, pauseMs } = restartAfter({ startedAt: ended.detail.startedAt, finishedAt: ended.detail.finishedAt, backoffMs: annotated(ended, ANNOTATION.backoff) });
+  if (pauseMs === 0 || at <= input.now) return { terminated: terminated(ended) };
+  const title = podTitle(identityOf(input.pod));
+  return { waiting: { reason: 'CrashLoopBackOff', message: `back-off ${durationText(pauseMs)} restarting failed container=${view.spec.name} pod=${title}` } };
+}
+
+function staysEnded(input: PodInput, view: ContainerView, ended: ObservedContainer): boolean {
+  const over = input.previous?.phase === 'Succeeded' || input.previous?.phase === 'Failed' || input.pod.metadata.deletionTimestamp !== undefined;
+  const succeeded = ended.detail.exitCode === 0;
+  return over || input.pod.spec.restartPolicy === 'Never' || (succeeded && (view.role === 'init' || input.pod.spec.restartPolicy === 'OnFailure'));
+}
+
+function terminated(container: ObservedContainer): NonNullable<ContainerState['terminated']> {
+  const { detail } = container;
+  const finished = detail.finishedAt || container.createdAt;
+  return {
+    exitCode: detail.exitCode,
+    reason: detail.reason !== '' ? detail.reason : detail.exitCode === 0 ? 'Completed' : 'Error',
+    ...(detail.message !== '' && { message: detail.message }),
+    startedAt: rfc3339(detail.startedAt || container.createdAt),
+    finishedAt: rfc3339(finished),
+    containerID: `containerd://${container.id}`,
+  };
+}

@@ -1,0 +1,93 @@
+/** The environment of a container. Source: Kubernetes pkg/kubelet/kubelet_pods.go's documented order: service links, envFrom, env; later ones win. */
+import type { Container, EnvVar, Pod } from '../../../contracts/objects/index.ts';
+import { expandReferences } from './expand.ts';
+import type { PodObjects } from './objects.ts';
+import { serviceLinks } from './service-links.ts';
+
+export interface EnvInput {
+  readonly pod: Pod;
+  readonly container: Container;
+  readonly objects: PodObjects;
+  readonly podIP: string;
+  readonly hostIP: string;
+}
+
+/** A value, or why the container cannot be made as written (`CreateContainerConfigError`). */
+export type Resolved<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly message: string };
+
+const ENV_NAME = /^[-._a-zA-Z][-._a-zA-Z0-9]*$/;
+
+export function resolveEnv(input: EnvInput): Resolved<readonly { readonly name: string; readonly value: string }[]> {
+  const env = new Map<string, string>();
+  if (input.pod.spec.enableServiceLinks) for (const [name, value] of serviceLinks(input.objects.services())) env.set(name, value);
+  for (const from of input.container.envFrom ?? []) {
+    const source = envFromSource(from, input.objects);
+    if (!source.ok) return source;
+    // Keys that are no environment names are left out, as kubelet does (it tells so in an event).
+    for (const [key, value] of Object.entries(source.value)) if (ENV_NAME.test(`${from.prefix}${key}`)) env.set(`${from.prefix}${key}`, value);
+  }
+  for (const one of input.container.env ?? []) {
+    const value = envValue(one, input, env);
+    if (!value.ok) return value;
+    if (value.value !== undefined) env.set(one.name, value.value);
+  }
+  return { ok: true, value: [...env].map(([name, value]) => ({ name, value })) };
+}
+
+function envFromSource(from: NonNullable<Container['envFrom']>[number], objects: PodObjects): Resolved<Readonly<Record<string, string>>> {
+  if (from.configMapRef) {
+    const map = objects.configMap(from.configMapRef.name);
+    if (map) return { ok: true, value: map.data ?? {} };
+    return from.configMapRef.optional ? { ok: true, value: {} } : missing('configmap', from.configMapRef.name);
+  }
+  const ref = from.secretRef;
+  if (!ref) return { ok: true, value: {} };
+  const secret = objects.secret(ref.name);
+  if (secret) return { ok: true, value: Object.fromEntries(Object.entries(secret.data).map(([key, value]) => [key, fromBase64(value)])) };
+  return ref.optional ? { ok: true, value: {} } : missing('secret', ref.name);
+}
+
+function envValue(one: EnvVar, input: EnvInput, env: ReadonlyMap<string, string>): Resolved<string | undefined> {
+  const from = one.valueFrom;
+  if (!from) return { ok: true, value: expandReferences(one.value ?? '', (name) => env.get(name)) };
+  if (from.fieldRef) return fieldValue(from.fieldRef.fieldPath, input);
+  if (from.configMapKeyRef) {
+    const ref = from.configMapKeyRef;
+    const map = input.objects.configMap(ref.name);
+    const value = map?.data?.[ref.key];
+    if (value !== undefined) return { ok: true, value };
+    if (ref.optional) return { ok: true, value: undefined };
+    return map ? missingKey('ConfigMap', ref.key, input.pod, ref.name) : missing('configmap', ref.name);
+  }
+  if (from.secretKeyRef) {
+    const ref = from.secretKeyRef;
+    const secret = input.objects.secret(ref.name);
+    const value = secret?.data[ref.key];
+    if (value !== undefined) return { ok: true, value: fromBase64(value) };
+    if (ref.optional) return { ok: true, value: undefined };
+    return secret ? missingKey('Secret', ref.key, input.pod, ref.name) : missing('secret', ref.name);
+  }
+  return { ok: true, value: undefined };
+}
+
+function fieldValue(path: string, input: EnvInput): Resolved<string> {
+  const { metadata, spec } = input.pod;
+  const subscript = /^metadata\.(labels|annotations)\['([^']+)'\]$/.exec(path);
+  if (subscript) return { ok: true, value: metadata[subscript[1] as 'labels' | 'annotations']?.[subscript[2] ?? ''] ?? '' };
+  switch (path) {
+    case 'metadata.name': return { ok: true, value: metadata.name };
+    case 'metadata.namespace': return { ok: true, value: metadata.namespace ?? 'default' };
+    case 'metadata.uid': return { ok: true, value: metadata.uid ?? '' };
+    case 'spec.nodeName': return { ok: true, value: spec.nodeName ?? '' };
+    case 'spec.serviceAccountName': return { ok: true, value: 'default' };
+    case 'status.hostIP': case 'status.hostIPs': return { ok: true, value: input.hostIP };
+    case 'status.podIP': case 'status.podIPs': return { ok: true, value: input.podIP };
+    default: return { ok: false, message: `unsupported fieldPath: ${path}` };
+  }
+}
+
+const fromBase64 = (value: string): string => Buffer.from(value, 'base64').toString('utf8');
+const missing = (kind: string, name: string): Resolved<never> => ({ ok: false, message: `${kind} "${name}" not found` });
+function missingKey(kind: string, key: string, pod: Pod, name: string): Resolved<never> {
+  return { ok: false, message: `couldn't find key ${key} in ${kind} ${pod.metadata.namespace ?? 'default'}/${name}` };
+}

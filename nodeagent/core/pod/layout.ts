@@ -1,0 +1,32 @@
+/** Where a pod's files are on its node. */
+import { containerLogPath, podLogFolder } from './identity.ts';
+import type { PodIdentity } from './runtime-types.ts';
+
+/** Folders that the agent keeps its things in: see NODE_PATHS. */
+export interface NodeFolders {
+  readonly state: string;
+  /** Memory-backed. */
+  readonly run: string;
+  readonly podLogs: string;
+}
+
+export type Medium = 'disk' | 'memory';
+
+export function podFolder(folders: NodeFolders, uid: string, medium: Medium): string {
+  return `${medium === 'disk' ? folders.state : folders.run}/pods/${uid}`;
+}
+export function volumeFolder(folders: NodeFolders, uid: string, volume: string, medium: Medium): string {
+  return `${podFolder(folders, uid, medium)}/volumes/${volume}`;
+}
+export function hostsFile(folders: NodeFolders, uid: string): string {
+  return `${podFolder(folders, uid, 'disk')}/etc-hosts`;
+}
+export function terminationFile(folders: NodeFolders, uid: string, container: string, attempt: number): string {
+  return `${podFolder(folders, uid, 'disk')}/containers/${container}/${attempt}`;
+}
+export function logFolder(folders: NodeFolders, pod: PodIdentity): string {
+  return `${folders.podLogs}/${podLogFolder(pod)}`;
+}
+export function logFile(folders: NodeFolders, pod: PodIdentity, container: string, attempt: number): string {
+  return `${logFolder(folders, pod)}/${containerLogPath(container, attempt)}`;
+}

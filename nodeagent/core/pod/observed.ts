@@ -1,0 +1,62 @@
+/** A pod as the runtime shows it. */
+import type { Container, Pod } from '../../../contracts/objects/index.ts';
+import { ANNOTATION } from './identity.ts';
+import type { ContainerDetail, ContainerSummary, SandboxSummary } from './runtime-types.ts';
+
+export interface ObservedContainer extends ContainerSummary {
+  readonly detail: ContainerDetail;
+}
+
+export interface ObservedPod {
+  /** Newest first. */
+  readonly sandboxes: readonly SandboxSummary[];
+  /** Of the newest sandbox while it is ready; empty before. */
+  readonly address: string;
+  /** Newest first. */
+  readonly containers: readonly ObservedContainer[];
+}
+
+export const NOTHING_OBSERVED: ObservedPod = { sandboxes: [], address: '', containers: [] };
+
+export type Role = 'init' | 'app';
+
+/** One container of the spec with what is there of it. */
+export interface ContainerView {
+  readonly spec: Container;
+  readonly role: Role;
+  /** The newest in the pod's present sandbox. */
+  readonly current: ObservedContainer | undefined;
+  /** The newest that ended, other than `current`. */
+  readonly previous: ObservedContainer | undefined;
+  /** Newest of any sandbox. */
+  readonly newest: ObservedContainer | undefined;
+  readonly restarts: number;
+}
+
+export function presentSandbox(observed: ObservedPod): SandboxSummary | undefined {
+  const newest = observed.sandboxes[0];
+  return newest?.ready ? newest : undefined;
+}
+
+/** Init containers first, each in the spec's order. */
+export function containerViews(pod: Pod, observed: ObservedPod): readonly ContainerView[] {
+  const sandbox = presentSandbox(observed) ?? observed.sandboxes[0];
+  const view = (role: Role) => (spec: Container): ContainerView => {
+    const all = observed.containers.filter((c) => c.name === spec.name);
+    const newest = all[0];
+    const current = newest?.sandboxId === sandbox?.id ? newest : undefined;
+    const previous = all.find((c) => c !== newest && isOver(c));
+    return { spec, role, current, previous: current ? previous : newest, newest, restarts: annotated(newest, ANNOTATION.restarts) };
+  };
+  return [...(pod.spec.initContainers ?? []).map(view('init')), ...pod.spec.containers.map(view('app'))];
+}
+
+export function isOver(container: ObservedContainer): boolean {
+  return container.state === 'exited' || container.state === 'unknown';
+}
+
+/** A number that was written on a container when it was made; 0 where there is none. */
+export function annotated(container: ContainerSummary | undefined, name: string): number {
+  const value = Number(container?.annotations[name] ?? 0);
+  return Number.isFinite(value) ? value : 0;
+}

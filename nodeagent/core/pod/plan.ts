@@ -1,0 +1,210 @@
+/** What to do next for a pod that should run. Called again after every step and whenever something changed. */
+import type { Pod, PodStatus } from '../../../contracts/objects/index.ts';
+import { restartAfter } from './backoff.ts';
+import { ANNOTATION } from './identity.ts';
+import { isPullDue, isStartDue } from './due.ts';
+import type { PodMemory } from './memory.ts';
+import { annotated, containerViews, isOver, presentSandbox, type ContainerView, type ObservedContainer, type ObservedPod } from './observed.ts';
+import type { PodStep } from './steps.ts';
+import { planEnd } from './terminate.ts';
+
+/** What the prober found, by container id. */
+export interface ProbeVerdict {
+  readonly started: boolean;
+  readonly ready: boolean;
+  /** The container is to be killed: its liveness or startup probe failed too often. */
+  readonly kill: { readonly message: string; readonly graceSeconds: number | undefined } | undefined;
+}
+
+export interface PodInput {
+  readonly pod: Pod;
+  readonly observed: ObservedPod;
+  readonly memory: PodMemory;
+  readonly probes: ReadonlyMap<string, ProbeVerdict>;
+  /** Last status that was reported, also by an agent before this one. */
+  readonly previous: PodStatus | undefined;
+  /** See {@link volumesVersion}. */
+  readonly volumesVersion: string;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+export interface PodPlan {
+  readonly steps: readonly PodStep[];
+  /** Look again then (milliseconds since 1970) even if nothing changes. */
+  readonly wakeAt: number | undefined;
+  /** The pod is over and stays over: `Succeeded`, `Failed`. */
+  readonly over: PodOver | undefined;
+}
+export interface PodOver {
+  readonly phase: 'Succeeded' | 'Failed';
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+const NOTHING: PodPlan = { steps: [], wakeAt: undefined, over: undefined };
+
+export function planPod(input: PodInput): PodPlan {
+  const views = containerViews(input.pod, input.observed);
+  const over = podOver(input, views);
+  if (over) {
+    const reason = over.reason === 'DeadlineExceeded' ? 'DeadlineExceeded' : 'PodOver';
+    return { ...NOTHING, over, steps: planEnd(input.observed, { pod: input.pod, graceSeconds: input.pod.spec.terminationGracePeriodSeconds, reason, memory: input.memory, remove: false }) };
+  }
+  const plan = merge([planSandbox(input, views), planContainers(input, views), planTidy(input, views)]);
+  return { ...plan, wakeAt: earliest([plan.wakeAt, deadline(input)]) };
+}
+
+/** Once over, always over: an earlier report counts, so that an agent that starts anew does not run a finished pod again. */
+function podOver(input: PodInput, views: readonly ContainerView[]): PodOver | undefined {
+  const { previous, pod } = input;
+  if (previous?.phase === 'Succeeded' || previous?.phase === 'Failed') {
+    return { phase: previous.phase, ...(previous.reason !== undefined && { reason: previous.reason }), ...(previous.message !== undefined && { message: previous.message }) };
+  }
+  const due = deadline(input);
+  if (due !== undefined && due <= input.now) {
+    return { phase: 'Failed', reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' };
+  }
+  if (pod.spec.restartPolicy === 'Always') return undefined;
+  const init = views.filter((view) => view.role === 'init');
+  if (pod.spec.restartPolicy === 'Never' && init.some((view) => view.current && isOver(view.current) && view.current.detail.exitCode !== 0)) return { phase: 'Failed' };
+  const ends = views.filter((view) => view.role === 'app').map((view) => view.newest);
+  if (!ends.every((container): container is ObservedContainer => container !== undefined && isOver(container))) return undefined;
+  if (ends.every((container) => container.detail.exitCode === 0)) return { phase: 'Succeeded' };
+  return pod.spec.restartPolicy === 'Never' ? { phase: 'Failed' } : undefined;
+}
+
+function deadline(input: PodInput): number | undefined {
+  const seconds = input.pod.spec.activeDeadlineSeconds;
+  const start = input.previous?.startTime;
+  return seconds === undefined || start === undefined ? undefined : Date.parse(start) + seconds * 1000;
+}
+
+function planSandbox(input: PodInput, views: readonly ContainerView[]): PodPlan {
+  const { observed, memory, pod } = input;
+  const steps: PodStep[] = [];
+  const present = presentSandbox(observed);
+  const volumesFailed = memory.volumes?.failure;
+  const volumesDue = volumesFailed ? volumesFailed.at + volumesFailed.pauseMs : undefined;
+  if (memory.volumes?.version !== input.volumesVersion || (volumesDue !== undefined && volumesDue <= input.now)) {
+    steps.push({ do: 'syncVolumes', version: input.volumesVersion });
+  }
+  if (present) return { ...NOTHING, steps };
+
+  // What an old sandbox left running would be a second copy of the pod.
+  const strays = observed.containers.filter((c) => c.state === 'running');
+  if (strays.length > 0) {
+    return { ...NOTHING, steps: planEnd(observed, { pod, graceSeconds: pod.spec.terminationGracePeriodSeconds, reason: 'SandboxChanged', memory, remove: false }) };
+  }
+  const unstopped = observed.sandboxes.filter((sandbox) => !memory.stopped.has(sandbox.id));
+  if (unstopped.length > 0) return { ...NOTHING, steps: [...steps, ...unstopped.map((sandbox): PodStep => ({ do: 'stopSandbox', id: sandbox.id }))] };
+
+  const due = memory.sandbox ? memory.sandbox.at + memory.sandbox.pauseMs : input.now;
+  const wakeAt = earliest([due > input.now ? due : undefined, volumesDue !== undefined && volumesDue > input.now ? volumesDue : undefined]);
+  if (due > input.now || volumesFailed) return { ...NOTHING, steps, wakeAt };
+  // A pod whose volumes cannot be made keeps no address.
+  if (steps.length > 0 && (pod.spec.volumes ?? []).some((v) => v.configMap ?? v.secret ?? v.hostPath)) return { ...NOTHING, steps, wakeAt };
+  steps.push({ do: 'runSandbox', attempt: (observed.sandboxes[0]?.attempt ?? -1) + 1 });
+  for (const view of startable(input, views)) steps.push(...imageStep(input, view));
+  return { ...NOTHING, steps, wakeAt };
+}
+
+/** The containers whose turn it is: the first init container that is not done, or else all others. */
+function startable(input: PodInput, views: readonly ContainerView[]): readonly ContainerView[] {
+  const init = views.find((view) => view.role === 'init' && !isDone(view));
+  if (init && !appsHaveRun(input, views)) return [init];
+  return views.filter((view) => view.role === 'app');
+}
+
+function isDone(view: ContainerView): boolean {
+  return view.current !== undefined && isOver(view.current) && view.current.detail.exitCode === 0;
+}
+
+/** Init containers that were cleared away are not run again beside their running pod. */
+function appsHaveRun(input: PodInput, views: readonly ContainerView[]): boolean {
+  return presentSandbox(input.observed) !== undefined && views.some((view) => view.role === 'app' && view.current !== undefined);
+}
+
+function planContainers(input: PodInput, views: readonly ContainerView[]): PodPlan {
+  const sandbox = presentSandbox(input.observed);
+  if (!sandbox) return NOTHING;
+  return merge(startable(input, views).map((view) => planContainer(input, view, sandbox.id, sandbox.attempt)));
+}
+
+function planContainer(input: PodInput, view: ContainerView, sandboxId: string, sandboxAttempt: number): PodPlan {
+  const { pod, memory, now } = input;
+  const { current, newest } = view;
+  if (current?.state === 'running') {
+    const kill = input.probes.get(current.id)?.kill;
+    if (!kill) return NOTHING;
+    return { ...NOTHING, steps: [{
+      do: 'killContainer', id: current.id, container: view.spec.name, reason: 'Unhealthy', message: kill.message,
+      graceSeconds: kill.graceSeconds ?? pod.spec.terminationGracePeriodSeconds, preStop: view.spec.lifecycle?.preStop,
+    }] };
+  }
+  // Made but never started: an agent before this one was cut off in between.
+  if (current?.state === 'created') return { ...NOTHING, steps: [{ do: 'removeContainer', id: current.id }] };
+  if (newest && isOver(newest) && !mayRestart(pod, view, newest)) return NOTHING;
+
+  const start = startDue(input, view, newest);
+  if (start.at > now) return { ...NOTHING, wakeAt: start.at };
+  if (memory.volumes === undefined || memory.volumes.failure || memory.volumes.version !== input.volumesVersion) return NOTHING;
+  const image = memory.images.get(view.spec.name);
+  if (image?.ready !== true) {
+    const due = isPullDue(memory, view.spec.name, now);
+    return due.now ? { ...NOTHING, steps: imageStep(input, view) } : { ...NOTHING, wakeAt: due.at };
+  }
+  const due = isStartDue(memory, view.spec.name, now);
+  if (!due.now) return { ...NOTHING, wakeAt: due.at };
+  return { ...NOTHING, steps: [{
+    do: 'startContainer', container: view.spec.name, sandboxId, sandboxAttempt,
+    attempt: { number: newest ? newest.attempt + 1 : 0, restarts: newest ? view.restarts + 1 : 0, backoffMs: start.successorPauseMs, role: view.role },
+  }] };
+}
+
+function imageStep(input: PodInput, view: ContainerView): readonly PodStep[] {
+  const known = input.memory.images.get(view.spec.name);
+  if (known?.ready === true || !isPullDue(input.memory, view.spec.name, input.now).now) return [];
+  return [{ do: 'ensureImage', container: view.spec.name, image: view.spec.image, policy: view.spec.imagePullPolicy }];
+}
+
+/** The pod's first containers wait for nothing; a successor waits for its predecessor's pause. */
+function startDue(input: PodInput, view: ContainerView, newest: ObservedContainer | undefined): { readonly at: number; readonly successorPauseMs: number } {
+  if (!newest) return { at: input.now, successorPauseMs: 0 };
+  const ended = { startedAt: newest.detail.startedAt, finishedAt: newest.detail.finishedAt, backoffMs: annotated(newest, ANNOTATION.backoff) };
+  const due = restartAfter(ended);
+  // A machine that went down is no fault of its pods.
+  return view.current ? due : { at: input.now, successorPauseMs: ended.backoffMs };
+}
+
+function mayRestart(pod: Pod, view: ContainerView, newest: ObservedContainer): boolean {
+  const failed = newest.detail.exitCode !== 0;
+  switch (pod.spec.restartPolicy) {
+    case 'Always': return view.role === 'app' || failed || view.current === undefined;
+    case 'OnFailure': return failed || (view.role === 'init' && view.current === undefined);
+    case 'Never': return view.role === 'init' && view.current === undefined;
+  }
+}
+
+/** One ended predecessor of each container is kept for its log; older ones and empty sandboxes go. */
+function planTidy(input: PodInput, views: readonly ContainerView[]): PodPlan {
+  const { observed } = input;
+  const present = presentSandbox(observed);
+  if (!present) return NOTHING;
+  const kept = new Set(views.flatMap((view) => [view.newest?.id, view.previous?.id]));
+  const superseded = observed.containers.filter((c) => isOver(c) && !kept.has(c.id));
+  const oldSandboxes = observed.sandboxes.filter((sandbox) => sandbox.id !== present.id && !observed.containers.some((c) => c.sandboxId === sandbox.id));
+  return { ...NOTHING, steps: [
+    ...superseded.map((c): PodStep => ({ do: 'removeContainer', id: c.id })),
+    ...oldSandboxes.map((sandbox): PodStep => ({ do: 'removeSandbox', id: sandbox.id })),
+  ] };
+}
+
+function merge(plans: readonly PodPlan[]): PodPlan {
+  return { steps: plans.flatMap((plan) => plan.steps), wakeAt: earliest(plans.map((plan) => plan.wakeAt)), over: undefined };
+}
+
+function earliest(times: readonly (number | undefined)[]): number | undefined {
+  const set = times.filter((time) => time !== undefined);
+  return set.length === 0 ? undefined : Math.min(...set);
+}

@@ -1,0 +1,104 @@
+/** What pods are made of in a container runtime, in the words of the Container Runtime Interface. */
+
+export interface PodIdentity {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+export interface SandboxConfig {
+  readonly pod: PodIdentity;
+  /** 0 for the pod's first sandbox; a pod's sandbox is made anew after a reboot. */
+  readonly attempt: number;
+  readonly hostname: string;
+  readonly logDirectory: string;
+  readonly hostNetwork: boolean;
+  readonly cgroupParent: string;
+  readonly privileged: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly portMappings: readonly { readonly containerPort: number; readonly hostPort: number; readonly protocol: 'TCP' | 'UDP' | 'SCTP' }[];
+  readonly dns: { readonly servers: readonly string[]; readonly searches: readonly string[]; readonly options: readonly string[] } | undefined;
+  readonly security: { readonly runAsUser: number | undefined; readonly runAsGroup: number | undefined; readonly supplementalGroups: readonly number[] };
+}
+
+export interface Mount {
+  readonly containerPath: string;
+  readonly hostPath: string;
+  readonly readOnly: boolean;
+}
+
+/** 0 leaves a value to the runtime. */
+export interface ContainerResources {
+  readonly cpuPeriod: number;
+  readonly cpuQuota: number;
+  readonly cpuShares: number;
+  readonly memoryBytes: number;
+  readonly oomScoreAdj: number;
+}
+
+export interface ContainerConfig {
+  readonly name: string;
+  readonly attempt: number;
+  readonly image: string;
+  readonly command: readonly string[];
+  readonly args: readonly string[];
+  readonly workingDir: string;
+  readonly env: readonly { readonly name: string; readonly value: string }[];
+  readonly mounts: readonly Mount[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Below the sandbox's log directory. */
+  readonly logPath: string;
+  readonly stdin: boolean;
+  readonly tty: boolean;
+  readonly resources: ContainerResources;
+  readonly security: {
+    readonly privileged: boolean;
+    readonly runAsUser: number | undefined;
+    readonly runAsGroup: number | undefined;
+    readonly supplementalGroups: readonly number[];
+    readonly readOnlyRootFilesystem: boolean;
+    readonly noNewPrivileges: boolean;
+    readonly addCapabilities: readonly string[];
+    readonly dropCapabilities: readonly string[];
+    readonly hostNetwork: boolean;
+  };
+}
+
+export interface SandboxSummary {
+  readonly id: string;
+  readonly pod: PodIdentity;
+  readonly attempt: number;
+  readonly ready: boolean;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+export interface ContainerSummary {
+  readonly id: string;
+  readonly sandboxId: string;
+  readonly podUid: string;
+  readonly name: string;
+  readonly attempt: number;
+  readonly state: 'created' | 'running' | 'exited' | 'unknown';
+  readonly createdAt: number;
+  readonly image: string;
+  readonly imageRef: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** Times are milliseconds since 1970, 0 where it has not come to that. */
+export interface ContainerDetail {
+  readonly id: string;
+  readonly state: ContainerSummary['state'];
+  readonly startedAt: number;
+  readonly finishedAt: number;
+  readonly exitCode: number;
+  /** The runtime's own: `Completed`, `Error`, `OOMKilled`, `StartError`. */
+  readonly reason: string;
+  readonly message: string;
+  readonly logPath: string;
+}

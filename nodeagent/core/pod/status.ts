@@ -1,0 +1,66 @@
+/** A pod's status as its node reports it. Source: Kubernetes documentation, "Pod Lifecycle": phase, conditions. */
+import { withCondition } from '../../../contracts/objects/conditions.ts';
+import type { Condition, ContainerStatus, PodStatus } from '../../../contracts/objects/index.ts';
+import { containerStatus, rfc3339 } from './container-status.ts';
+import { containerViews } from './observed.ts';
+import type { PodInput, PodOver } from './plan.ts';
+
+export interface StatusInput extends PodInput {
+  readonly over: PodOver | undefined;
+  readonly hostIP: string;
+}
+
+export function podStatus(input: StatusInput): PodStatus {
+  const views = containerViews(input.pod, input.observed);
+  const initViews = views.filter((view) => view.role === 'init');
+  const firstPending = initViews.find((view) => !(view.current?.state === 'exited' && view.current.detail.exitCode === 0));
+  const appsRan = views.some((view) => view.role === 'app' && view.newest !== undefined);
+  const initialised = firstPending === undefined || appsRan;
+  const overAlready: StatusInput = input.over && input.previous?.phase !== input.over.phase
+    ? { ...input, previous: { ...input.previous, phase: input.over.phase } }
+    : input;
+  const inits = initViews.map((view) => containerStatus(overAlready, view, view !== firstPending));
+  const apps = views.filter((view) => view.role === 'app').map((view) => containerStatus(overAlready, view, !initialised));
+  const phase = phaseOf(input, inits, apps, initialised);
+  const address = input.observed.address !== '' ? input.observed.address : input.pod.spec.hostNetwork && input.observed.sandboxes.length > 0 ? input.hostIP : (input.over || input.pod.metadata.deletionTimestamp !== undefined ? input.previous?.podIP : undefined);
+  return {
+    phase,
+    conditions: conditionsOf(input, phase, inits, apps, initialised),
+    ...(input.over?.reason !== undefined && { reason: input.over.reason }),
+    ...(input.over?.message !== undefined && { message: input.over.message }),
+    ...(input.hostIP !== '' && { hostIP: input.hostIP }),
+    ...(address !== undefined && address !== '' && { podIP: address, podIPs: [{ ip: address }] }),
+    startTime: input.previous?.startTime ?? rfc3339(input.now),
+    ...(inits.length > 0 && { initContainerStatuses: inits }),
+    containerStatuses: apps,
+  };
+}
+
+function phaseOf(input: StatusInput, inits: readonly ContainerStatus[], apps: readonly ContainerStatus[], initialised: boolean): PodStatus['phase'] {
+  if (input.over) return input.over.phase;
+  if (!initialised && inits.length > 0) return 'Pending';
+  // A container that ran once counts as running while it waits to be started again.
+  const hasRun = (status: ContainerStatus): boolean => status.state.running !== undefined || status.state.terminated !== undefined || status.lastState.terminated !== undefined;
+  return apps.every(hasRun) ? 'Running' : 'Pending';
+}
+
+function conditionsOf(input: StatusInput, phase: PodStatus['phase'], inits: readonly ContainerStatus[], apps: readonly ContainerStatus[], initialised: boolean): Condition[] {
+  const now = rfc3339(input.now);
+  const unready = apps.filter((status) => !status.ready).map((status) => status.name);
+  const uninitialised = inits.filter((status) => !status.ready).map((status) => status.name);
+  const containersReady: Omit<Condition, 'type'> = phase === 'Succeeded'
+    ? { status: 'False', reason: 'PodCompleted' }
+    : phase === 'Failed'
+      ? { status: 'False', reason: 'PodFailed' }
+      : unready.length > 0 || !initialised
+        ? { status: 'False', reason: 'ContainersNotReady', message: `containers with unready status: [${unready.join(' ')}]` }
+        : { status: 'True' };
+  const initialisedCondition: Omit<Condition, 'type'> = initialised
+    ? { status: 'True', ...(phase === 'Succeeded' && { reason: 'PodCompleted' }) }
+    : { status: 'False', reason: 'ContainersNotInitialized', message: `containers with incomplete status: [${uninitialised.join(' ')}]` };
+  let conditions = input.previous?.conditions ?? input.pod.status?.conditions?.filter((c) => c.type === 'PodScheduled');
+  conditions = withCondition(conditions, { type: 'Initialized', ...initialisedCondition }, now);
+  conditions = withCondition(conditions, { type: 'Ready', ...containersReady }, now);
+  conditions = withCondition(conditions, { type: 'ContainersReady', ...containersReady }, now);
+  return withCondition(conditions, { type: 'PodScheduled', status: 'True' }, now);
+}

@@ -1,0 +1,18 @@
+/** What a pod's worker can do. Steps of one plan do not depend on each other; starts keep their order. */
+import type { Container, LifecycleHandler } from '../../../contracts/objects/index.ts';
+import type { Attempt } from './container-config.ts';
+
+export type KillReason = 'Deleted' | 'Unhealthy' | 'DeadlineExceeded' | 'SandboxChanged' | 'PodOver';
+
+export type PodStep =
+  | { readonly do: 'syncVolumes'; readonly version: string }
+  | { readonly do: 'ensureImage'; readonly container: string; readonly image: string; readonly policy: Container['imagePullPolicy'] }
+  | { readonly do: 'runSandbox'; readonly attempt: number }
+  | { readonly do: 'startContainer'; readonly container: string; readonly sandboxId: string; readonly sandboxAttempt: number; readonly attempt: Attempt }
+  /** Runs the hook, then asks the container to end; by force when `graceSeconds` are over, the hook's time included. */
+  | { readonly do: 'killContainer'; readonly id: string; readonly container: string; readonly graceSeconds: number; readonly reason: KillReason; readonly message: string; readonly preStop: LifecycleHandler | undefined }
+  | { readonly do: 'removeContainer'; readonly id: string }
+  | { readonly do: 'stopSandbox'; readonly id: string }
+  | { readonly do: 'removeSandbox'; readonly id: string }
+  /** Removes volumes, logs and cgroup; only when nothing of the pod runs. */
+  | { readonly do: 'cleanUp' };

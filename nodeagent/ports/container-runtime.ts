@@ -1,0 +1,81 @@
+/** The machine's container runtime: pod sandboxes, containers, and what runs in them. */
+import type { Readable, Writable } from 'node:stream';
+import type { ContainerConfig, ContainerDetail, ContainerSummary, SandboxConfig, SandboxSummary } from '../core/pod/runtime-types.ts';
+
+export interface RuntimeHealth {
+  readonly runtimeReady: boolean;
+  readonly networkReady: boolean;
+  /** Why not, in the runtime's words. */
+  readonly message: string;
+  /** Image of the process that holds a sandbox's namespaces. */
+  readonly sandboxImage: string;
+  /** Whether cgroup parents are systemd slice names instead of paths. */
+  readonly systemdCgroup: boolean;
+}
+
+export interface ExecOutcome {
+  readonly exitCode: number;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+}
+
+/** A command that runs in a container with its streams connected. */
+export interface ExecSession {
+  readonly stdin: Writable | undefined;
+  readonly stdout: Readable;
+  /** Absent with a terminal: its output is one stream. */
+  readonly stderr: Readable | undefined;
+  resize(width: number, height: number): void;
+  /** How it ended. Rejects when the connection to the runtime broke before. */
+  readonly exit: Promise<{ readonly exitCode: number; readonly message?: string }>;
+  close(): void;
+}
+
+export type RuntimeFailure = 'NotFound' | 'AlreadyExists' | 'Timeout' | 'Unavailable' | 'Cancelled' | 'Other';
+
+/** Every failed call of {@link ContainerRuntime} and of the image store. The message is the runtime's own. */
+export class RuntimeError extends Error {
+  readonly failure: RuntimeFailure;
+  constructor(failure: RuntimeFailure, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.failure = failure;
+    this.name = 'RuntimeError';
+  }
+}
+
+/** Lists and filters see what carries our labels; nothing else on the machine exists for this port. */
+export interface ContainerRuntime {
+  version(signal: AbortSignal): Promise<{ readonly name: string; readonly version: string }>;
+  health(signal: AbortSignal): Promise<RuntimeHealth>;
+
+  /** Of one pod, or of all. */
+  listSandboxes(podUid: string | undefined, signal: AbortSignal): Promise<readonly SandboxSummary[]>;
+  listContainers(podUid: string | undefined, signal: AbortSignal): Promise<readonly ContainerSummary[]>;
+  /** The address of a sandbox; empty in the host's network. NotFound. */
+  sandboxAddress(id: string, signal: AbortSignal): Promise<string>;
+  /** NotFound. */
+  container(id: string, signal: AbortSignal): Promise<ContainerDetail>;
+
+  /** Creates and starts; answers the id. */
+  runSandbox(config: SandboxConfig, signal: AbortSignal): Promise<string>;
+  /** Ends all that runs in it and gives its address back. Idempotent. */
+  stopSandbox(id: string, signal: AbortSignal): Promise<void>;
+  /** Idempotent. */
+  removeSandbox(id: string, signal: AbortSignal): Promise<void>;
+  createContainer(sandboxId: string, config: ContainerConfig, sandbox: SandboxConfig, signal: AbortSignal): Promise<string>;
+  startContainer(id: string, signal: AbortSignal): Promise<void>;
+  /** SIGTERM (or the image's own stop signal), SIGKILL after `graceSeconds`; returns when it has ended. Idempotent. */
+  stopContainer(id: string, graceSeconds: number, signal: AbortSignal): Promise<void>;
+  /** Idempotent. */
+  removeContainer(id: string, signal: AbortSignal): Promise<void>;
+
+  /** Runs a command to its end; Timeout after `timeoutSeconds`. */
+  execSync(id: string, command: readonly string[], timeoutSeconds: number, signal: AbortSignal): Promise<ExecOutcome>;
+  exec(id: string, options: { readonly command: readonly string[]; readonly tty: boolean; readonly stdin: boolean }, signal: AbortSignal): Promise<ExecSession>;
+  /** Makes a running container write to the file at its log path anew, after that was renamed. */
+  reopenLog(id: string, signal: AbortSignal): Promise<void>;
+
+  /** Ids of containers and sandboxes to which something happened. Only hints; ends with the connection. */
+  events(signal: AbortSignal): AsyncIterable<string>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,23 @@
+/** Images on the machine. Failures are the container runtime's RuntimeError. */
+
+export interface ImageInfo {
+  /** `sha256:...` of the image's configuration. */
+  readonly id: string;
+  readonly tags: readonly string[];
+  readonly digests: readonly string[];
+  readonly sizeBytes: number;
+  /** User id that the image asks to run as; undefined where it names a user or nothing. */
+  readonly uid: number | undefined;
+  readonly username: string;
+}
+
+export interface ImageStore {
+  find(image: string, signal: AbortSignal): Promise<ImageInfo | undefined>;
+  list(signal: AbortSignal): Promise<readonly ImageInfo[]>;
+  /** Answers the image's reference. */
+  pull(image: string, signal: AbortSignal): Promise<string>;
+  /** Idempotent. */
+  remove(image: string, signal: AbortSignal): Promise<void>;
+  /** Makes the image of the sandbox's holding process be there, where its registry cannot be reached from the machine. */
+  ensureSandboxImage(image: string, signal: AbortSignal): Promise<void>;
+}

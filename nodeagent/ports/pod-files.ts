@@ -1,0 +1,29 @@
+/** A pod's files on the node: volumes, hosts file, termination messages, logs, and the cgroup that its containers are in. */
+import type { PodIdentity } from '../core/pod/runtime-types.ts';
+import type { VolumePlan } from '../core/pod/volumes.ts';
+
+export interface ContainerFiles {
+  readonly hostsFile: { readonly path: string; readonly text: string } | undefined;
+  readonly terminationFile: string;
+  readonly logFolder: string;
+  /** Mounted paths below a volume: made where missing, refused where a link leads out of the volume. */
+  readonly subPaths: readonly { readonly volume: string; readonly path: string }[];
+}
+
+export interface PodFiles {
+  /** Makes the agent's folders; the one for Secrets is backed by memory afterwards. */
+  prepare(signal: AbortSignal): Promise<void>;
+  /** Makes volumes as planned. Files of a volume that changed appear all at once. Throws an Error in kubelet's words. */
+  syncVolumes(plans: readonly VolumePlan[], signal: AbortSignal): Promise<void>;
+  prepareContainer(files: ContainerFiles, signal: AbortSignal): Promise<void>;
+  /** At most 4096 bytes; empty where there is none. */
+  terminationMessage(path: string): Promise<string>;
+  /** Last lines of a container's log, without stamps, at most 80 lines and 2048 bytes. */
+  logTail(path: string): Promise<string>;
+  /** Unmounts and removes all that is the pod's. Idempotent. */
+  remove(pod: PodIdentity, cgroupParent: string, signal: AbortSignal): Promise<void>;
+  /** Uids of pods that have files here. */
+  list(): Promise<readonly string[]>;
+  /** Removes logs of attempts other than these (`<container>/<attempt>`). */
+  tidyLogs(pod: PodIdentity, keep: ReadonlySet<string>): Promise<void>;
+}

@@ -1,0 +1,124 @@
+/** A host of its own for one test: its own network, mounts and processes, its own containerd. Killing its first process leaves nothing behind. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { imageArchive } from '../../../nodeagent/core/image/archive.ts';
+
+export interface TestHost {
+  readonly folder: string;
+  readonly containerdSocket: string;
+  /** Process that is the host's init, as this machine numbers it. */
+  readonly pid: number;
+  /** Starts a command inside the host. */
+  spawn(argv: readonly string[], env?: Readonly<Record<string, string>>): ChildProcess;
+  run(argv: readonly string[], env?: Readonly<Record<string, string>>): Promise<string>;
+  importImage(name: string, variant?: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export const BUSYBOX = 'registry.test/busybox:1';
+
+function containerdConfig(folder: string): string {
+  return `version = 2
+root = "${folder}/containerd"
+state = "/run/containerd"
+disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.internal.v1.opt"]
+[grpc]
+  address = "${folder}/containerd.sock"
+[plugins."io.containerd.grpc.v1.cri"]
+  restrict_oom_score_adj = true
+  disable_apparmor = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "${folder}/cni"
+`;
+}
+
+const CNI = {
+  cniVersion: '0.4.0', name: 'test',
+  plugins: [{ type: 'ptp', ipMasq: false, ipam: { type: 'host-local', dataDir: '/run/cni', ranges: [[{ subnet: '198.18.77.0/24' }]], routes: [{ dst: '0.0.0.0/0' }] } }],
+};
+
+const BOOT = `
+mount -t tmpfs tmpfs /run && mkdir -p /run/netns /run/lock
+mount -t tmpfs tmpfs /var/lib/cni 2>/dev/null || true
+ip link set lo up
+ip link add uplink0 type veth peer name uplink1 && ip addr add 198.18.76.1/24 dev uplink0 && ip link set uplink0 up && ip link set uplink1 up
+echo 1 > /proc/sys/net/ipv4/ip_forward
+exec containerd --config "$1/config.toml" --log-level warn
+`;
+
+/** Boots a host and waits until its containerd answers. */
+export async function startHost(): Promise<TestHost> {
+  const folder = await mkdtemp(join(tmpdir(), 'plumbline-host-'));
+  await mkdir(join(folder, 'cni'), { recursive: true });
+  await writeFile(join(folder, 'config.toml'), containerdConfig(folder));
+  await writeFile(join(folder, 'cni', '10-test.conflist'), JSON.stringify(CNI));
+  const init = spawn('unshare', ['--mount', '--pid', '--net', '--uts', '--ipc', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec', BOOT, 'boot', folder], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let noise = '';
+  init.stdout.on('data', (chunk: Buffer) => { noise += chunk.toString(); });
+  init.stderr.on('data', (chunk: Buffer) => { noise += chunk.toString(); });
+  const ended = once(init, 'exit');
+  const socket = join(folder, 'containerd.sock');
+
+  async function close(): Promise<void> {
+    init.kill('SIGKILL');
+    if (init.exitCode === null && init.signalCode === null) await ended;
+    // The kernel takes the host's processes down in its own time; files vanish from under the last of them.
+    await rm(folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
+  }
+
+  let pid = 0;
+  for (let tries = 0; ; tries += 1) {
+    pid = Number((await readFile(`/proc/${init.pid ?? 0}/task/${init.pid ?? 0}/children`, 'utf8').catch(() => '')).trim());
+    if (pid > 0 && (await output('ctr', ['--address', socket, 'version']).then(() => true, () => false))) break;
+    if (tries > 200 || init.exitCode !== null) {
+      await close();
+      throw new Error(`the test's containerd does not start: ${noise}`);
+    }
+    await delay(50);
+  }
+
+  const enter = (argv: readonly string[]): string[] => ['--target', String(pid), '--mount', '--pid', '--net', '--uts', '--ipc', '--', ...argv];
+  return {
+    folder, containerdSocket: socket, pid, close,
+    spawn: (argv, env) => spawn('nsenter', enter(argv), { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } }),
+    run: (argv, env) => output('nsenter', enter(argv), env),
+    async importImage(name, variant = '1') {
+      const file = join(folder, 'image.tar');
+      await writeFile(file, await busyboxImage(name, variant));
+      await output('nsenter', enter(['ctr', '--address', socket, '--namespace', 'k8s.io', 'images', 'import', file]));
+      await rm(file);
+    },
+  };
+}
+
+/** busybox with its usual names, and a file that tells the variant. */
+export async function busyboxImage(name: string, variant: string): Promise<Buffer> {
+  const busybox = await readFile('/bin/busybox');
+  const applets = ['sh', 'sleep', 'cat', 'echo', 'httpd', 'nc', 'wget', 'true', 'false', 'ls', 'env', 'id', 'hostname', 'kill', 'test', 'touch', 'rm', 'stat', 'head', 'seq', 'stty', 'ip', 'readlink', 'mount', 'wc', 'dd', 'tail'];
+  return imageArchive({
+    name, architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
+    files: [
+      { path: 'bin/' }, { path: 'etc/' }, { path: 'tmp/', mode: 0o777 }, { path: 'www/' }, { path: 'www/index.html', content: Buffer.from(`variant ${variant}\n`) },
+      { path: 'etc/passwd', content: Buffer.from('root:x:0:0:root:/:/bin/sh\n') },
+      { path: 'bin/busybox', content: busybox, mode: 0o755 },
+      ...applets.map((applet) => ({ path: `bin/${applet}`, link: 'busybox' })),
+    ],
+    command: ['/bin/sh'],
+  });
+}
+
+async function output(command: string, args: readonly string[], env?: Readonly<Record<string, string>>): Promise<string> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk: Buffer) => { out += chunk.toString(); });
+  child.stderr.on('data', (chunk: Buffer) => { err += chunk.toString(); });
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')} failed with ${code}: ${err}${out}`);
+  return out;
+}
