@@ -1,0 +1,101 @@
+/** A store, a cache, a recorder and a queue in memory, wired as in production. */
+import assert from 'node:assert/strict';
+import { MemoryObjectStore, MemoryState } from '../../../reconciler/adapters/memory/object-store.ts';
+import { MemoryWorkQueue } from '../../../reconciler/adapters/memory/work-queue.ts';
+import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
+import { CryptoIds } from '../../../reconciler/adapters/system/ids.ts';
+import { StoreCache } from '../../../reconciler/controllers/runtime/cache.ts';
+import type { Controller } from '../../../reconciler/controllers/runtime/controller.ts';
+import { EventRecorder } from '../../../reconciler/controllers/runtime/event-recorder.ts';
+import { StepExecutor } from '../../../reconciler/controllers/runtime/executor.ts';
+import { ControllerManager } from '../../../reconciler/controllers/runtime/manager.ts';
+import type { Clock } from '../../../reconciler/ports/clock.ts';
+import type { Log, LogFields } from '../../../reconciler/ports/log.ts';
+import type { Stored } from '../../../contracts/objects/index.ts';
+
+export class MemoryLog implements Log {
+  readonly lines: { readonly level: string; readonly message: string; readonly fields: LogFields | undefined }[] = [];
+  debug(): void { /* too much to keep */ }
+  info(message: string, fields?: LogFields): void { this.lines.push({ level: 'info', message, fields }); }
+  warn(message: string, fields?: LogFields): void { this.lines.push({ level: 'warn', message, fields }); }
+  error(message: string, fields?: LogFields): void { this.lines.push({ level: 'error', message, fields }); }
+}
+
+export interface World {
+  readonly state: MemoryState;
+  /** Another control plane's store over the same state. */
+  readonly other: MemoryObjectStore;
+  readonly store: MemoryObjectStore;
+  readonly cache: StoreCache;
+  readonly recorder: EventRecorder;
+  readonly executor: StepExecutor;
+  readonly queue: MemoryWorkQueue;
+  readonly log: MemoryLog;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Settles when the cache's run does. */
+  readonly running: Promise<void>;
+  manager(controllers: readonly Controller[], options?: { readonly resyncMs?: number; readonly concurrency?: number }): ControllerManager;
+  /** Resolves when `look` holds after a change of the cache; rejects after 10 s. */
+  until(look: () => boolean, what: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function world(options: { readonly streamLength?: number; readonly synced?: boolean; readonly clock?: Clock } = {}): Promise<World> {
+  const clock = options.clock ?? new SystemClock();
+  const log = new MemoryLog();
+  const state = new MemoryState();
+  const connect = (): MemoryObjectStore => new MemoryObjectStore({ clock, ids: new CryptoIds(), state, ...(options.streamLength !== undefined && { streamLength: options.streamLength }) });
+  const store = connect();
+  const other = connect();
+  const stop = new AbortController();
+  await store.open(stop.signal);
+  await other.open(stop.signal);
+  const cache = new StoreCache({ store, clock, log });
+  const recorder = new EventRecorder({ cache, clock, log });
+  const queue = new MemoryWorkQueue();
+  const running = options.synced === false ? Promise.resolve() : cache.run(stop.signal);
+  running.catch(() => undefined);
+  if (options.synced !== false) await cache.waitSynced(stop.signal);
+  const managers: ControllerManager[] = [];
+  return {
+    state, other, store, cache, recorder, queue, log, clock, running,
+    executor: new StepExecutor({ cache, recorder, clock }),
+    signal: stop.signal,
+    manager: (controllers, more) => {
+      const manager = new ControllerManager({ queue, cache, recorder, clock, ids: new CryptoIds(), log, controllers, ...more });
+      managers.push(manager);
+      return manager;
+    },
+    until: (look, what) => until(cache, look, what),
+    close: async () => {
+      await Promise.all(managers.map((manager) => manager.close(0)));
+      await recorder.close();
+      await queue.close();
+      stop.abort();
+      await running.catch(() => undefined);
+      await store.close();
+      await other.close();
+    },
+  };
+}
+
+function until(cache: StoreCache, look: () => boolean, what: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => { finish(new Error(`not within 10 s: ${what}`)); }, 10_000);
+    const unsubscribe = cache.subscribe(() => { if (look()) finish(); });
+    const finish = (error?: Error): void => {
+      clearTimeout(timer);
+      unsubscribe();
+      if (error) reject(error);
+      else resolve();
+    };
+    if (look()) finish();
+  });
+}
+
+export async function created<T extends Stored>(store: Pick<MemoryObjectStore, 'write'>, object: Parameters<MemoryObjectStore['write']>[0][number] & { op: 'create' }): Promise<T> {
+  const [result] = await store.write([object]);
+  assert.ok(result?.ok);
+  return result.object as T;
+}
