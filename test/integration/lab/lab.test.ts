@@ -90,6 +90,32 @@ describe('lab', { skip }, () => {
     assert.deepEqual([ran.code, ran.stdout], [0, 'v1\n'], ran.stderr);
   });
 
+  it('has an example server that lets answers under way finish when it is asked to end', async () => {
+    await on('node-2', 'ctr', '-n', 'k8s.io', 'images', 'pull', '--hosts-dir', '/etc/containerd/certs.d', 'registry.lab/hello:2');
+    const started = await on('node-2', 'ctr', '-n', 'k8s.io', 'run', '-d', '--net-host', '--cgroup', '/plumbline/web', '--env', 'PORT=8099', '--env', 'GREETING=good day', 'registry.lab/hello:2', 'web');
+    assert.equal(started.code, 0, started.stderr);
+    const url = 'http://198.18.9.12:8099';
+    await until('the example server answers', async () => (await fetch(`${url}/healthz`).then((r) => r.status, () => 0)) === 200 || undefined, { timeoutMs: 10_000 });
+    assert.match(await (await fetch(url)).text(), /^good day from v2, pod \S+\n$/);
+
+    // One request is half sent when the end is asked for; others keep coming while it drains.
+    const half = createConnection({ host: '198.18.9.12', port: 8099 });
+    let answer = '';
+    half.on('data', (chunk: Buffer) => (answer += chunk.toString('latin1')));
+    const closed = new Promise((resolve) => half.once('close', resolve));
+    await new Promise((resolve) => half.write('GET / HTTP/1.1\r\n', resolve));
+    await fetch(url);
+    await on('node-2', 'ctr', '-n', 'k8s.io', 'task', 'kill', '--signal', 'SIGTERM', 'web');
+    assert.equal((await fetch(`${url}/healthz`)).status, 200, 'still serves right after SIGTERM');
+    await until('it stops listening', async () => ((await answers({ host: '198.18.9.12', port: 8099 })) ? undefined : true), { timeoutMs: 5000, everyMs: 100 });
+    assert.match((await on('node-2', 'ctr', '-n', 'k8s.io', 'task', 'ls')).stdout, /web .*RUNNING/, 'waits for the open request');
+    half.write('Host: x\r\n\r\n');
+    await closed;
+    assert.match(answer, /^HTTP\/1\.[01] 200 OK[\s\S]*good day from v2/);
+    await until('it ends', async () => (/web .*STOPPED/.test((await on('node-2', 'ctr', '-n', 'k8s.io', 'task', 'ls')).stdout) ? true : undefined), { timeoutMs: 5000, everyMs: 50 });
+    assert.equal((await on('node-2', 'ctr', '-n', 'k8s.io', 'task', 'delete', 'web')).code, 0, 'ended with 0');
+  });
+
   it('starts sshd again when it dies', async () => {
     const before = (await on('node-2', 'cat', '/run/sshd.pid')).stdout.trim();
     await on('node-2', 'kill', '-9', before);
