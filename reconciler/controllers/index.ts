@@ -2,8 +2,8 @@
 import { deploymentController } from './deployment.ts';
 import { endpointSliceController } from './endpointslice.ts';
 import { garbageCollectors } from './garbage-collector.ts';
-import { namespaceController } from './namespace.ts';
-import { nodeLifecycleController } from './node-lifecycle.ts';
+import { namespaceControllers } from './namespace.ts';
+import { nodeLifecycleControllers } from './node-lifecycle.ts';
 import { podGcController } from './pod-gc.ts';
 import { replicaSetController } from './replicaset.ts';
 import type { Controller } from './runtime/controller.ts';
@@ -15,7 +15,7 @@ export { explainPending, schedulePending, SCHEDULER_NAME, SCHEDULING_KINDS } fro
 /** Made anew for each process: some remember since when they watch. */
 export function allControllers(): Controller[] {
   return [
-    namespaceController, nodeLifecycleController(), serviceController, endpointSliceController, deploymentController, replicaSetController,
+    ...namespaceControllers, ...nodeLifecycleControllers(), serviceController, endpointSliceController, deploymentController, replicaSetController,
     taintEvictionController, podGcController, ...garbageCollectors,
   ];
 }

@@ -22,11 +22,14 @@ function decide(key: ObjectKey, { view }: PassContext): Decision {
   return { steps: left.map((object): Step => ({ do: 'delete', key: keyOf(object), uid: object.metadata.uid })) };
 }
 
-const askDefault = (): readonly ObjectKey[] => [objectKey('Namespace', undefined, DEFAULT)];
+const DEFAULT_KEY = objectKey('Namespace', undefined, DEFAULT);
+const askDefault = (): readonly ObjectKey[] => [DEFAULT_KEY];
 
-export const namespaceController: Controller = {
-  name: 'namespace-controller',
-  kind: 'Namespace',
-  watches: { Cluster: askDefault, Source: askDefault, Machine: askDefault },
-  decide,
-};
+/** The second one finds out after a start that `default` is missing: then only keys of what exists are looked at. */
+export const namespaceControllers: readonly Controller[] = [
+  { name: 'namespace-controller', kind: 'Namespace', watches: { Cluster: askDefault, Source: askDefault, Machine: askDefault }, decide },
+  {
+    name: 'default-namespace-controller', kind: 'Cluster', watches: {},
+    decide: (_key, context) => (context.view.get(DEFAULT_KEY) ? { steps: [] } : decide(DEFAULT_KEY, context)),
+  },
+];

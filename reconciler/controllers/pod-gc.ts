@@ -14,7 +14,7 @@ function decide(key: ObjectKey, { view }: PassContext): Decision {
   if (!pod) return { steps: [] };
   const { nodeName } = pod.spec;
   const lost = nodeName === undefined ? pod.metadata.deletionTimestamp !== undefined : machineGone(nodeName, view);
-  return { steps: lost ? [{ do: 'delete', key: objectKey('Pod', namespace, name), uid: pod.metadata.uid, graceSeconds: 0 }] : [] };
+  return { steps: lost ? [{ do: 'delete', key: objectKey('Pod', namespace, name), uid: pod.metadata.uid, gone: true }] : [] };
 }
 
 export const podGcController: Controller = {

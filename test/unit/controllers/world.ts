@@ -1,6 +1,6 @@
 /** A store, a view and an executor in one, small enough to read: writes are compare-and-set and seen at once. */
 import {
-  KINDS, keyOf, parseKey, type Kind, type KubeObject, type ObjectKey, type Stored, type StoredOf,
+  keyOf, parseKey, type Kind, type KubeObject, type ObjectKey, type Stored, type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import { controllerOf } from '../../../reconciler/core/workloads/owners.ts';
 import { canonicalJson } from '../../../reconciler/core/workloads/stable-hash.ts';
@@ -63,8 +63,8 @@ export class World implements StoreView {
         resourceVersion: version,
       },
     };
-    this.objects.set(key, stored as Stored);
-    this.notify(stored as Stored, 'put');
+    this.objects.set(key, stored);
+    this.notify(stored, 'put');
     return stored as T & Stored;
   }
 
@@ -118,13 +118,13 @@ export class World implements StoreView {
         const { status: _a, ...body } = step.object as Stored & { status?: unknown };
         const { status: _b, ...bodyBefore } = before as Stored & { status?: unknown };
         const merged = step.do === 'update' ? { ...body, ...status(before) } : { ...bodyBefore, ...status(step.object) };
-        this.put(merged as KubeObject);
+        this.put(merged);
         return;
       }
       case 'delete': {
         const object = this.objects.get(step.key);
         if (object?.metadata.uid !== step.uid) return;
-        if (object.kind === 'Pod' && object.spec.nodeName !== undefined && step.graceSeconds !== 0) {
+        if (object.kind === 'Pod' && object.spec.nodeName !== undefined && !step.gone) {
           if (object.metadata.deletionTimestamp === undefined) this.put({ ...object, metadata: { ...object.metadata, deletionTimestamp: this.now.toISOString() } });
         } else this.remove(step.key);
       }
@@ -177,4 +177,3 @@ export class World implements StoreView {
   }
 }
 
-export const allKinds = Object.keys(KINDS) as Kind[];
