@@ -26,7 +26,7 @@ export function formatExplain(report: ExplainReport, now: Date): string {
   if (report.origin !== undefined) link('manifest', report.origin);
   for (const owner of report.owners) link('owned by', owner);
   if (!report.found) link('object', 'not in the live state');
-  if (report.health) link('health', [report.health.health, report.health.reason, report.health.message].filter(Boolean).join(': '));
+  if (report.health) link('health', `${report.health.health}: ${report.health.message}`);
   for (const c of report.conditions) link('condition', `${c.type}=${c.status}${c.reason ? ` ${c.reason}` : ''}${c.message ? `: ${c.message}` : ''}`);
   for (const child of report.children) link('made', `${child.kind} ${child.name}: ${child.summary}`);
   for (const pod of report.pods) for (const line of podLines(pod)) link(line[0], line[1]);

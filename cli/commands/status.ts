@@ -71,7 +71,7 @@ export function formatStatus(report: StatusReport, now: Date): string {
   ];
   if (report.objects.length > 0) {
     lines.push('', table(['OBJECT', 'NAMESPACE', 'HEALTH', 'WHY'], report.objects.filter((o) => o.health !== 'Healthy' || SHOWN_WHEN_HEALTHY.has(o.kind))
-      .map((o) => [`${o.kind}/${o.name}`, o.namespace, o.health, [o.reason, o.message].filter(Boolean).join(': ')])));
+      .map((o) => [`${o.kind}/${o.name}`, o.namespace, o.health, o.message])));
   }
   if (report.nodes.length > 0) {
     lines.push('', table(['NODE', 'ADDRESS', 'READY', 'PODS', 'WHY'], report.nodes.map((n) => [

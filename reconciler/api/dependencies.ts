@@ -1,7 +1,6 @@
 /** What the API is given: it owns nothing and decides nothing. */
 import type { ObjectKey } from '../../contracts/objects/index.ts';
 import type { PlanFormat } from '../core/diff/index.ts';
-import type { HealthOf } from '../core/revisions/health.ts';
 import type { StoreView } from '../controllers/runtime/controller.ts';
 import type { GitSource, Revision } from '../ports/git-source.ts';
 import type { Log } from '../ports/log.ts';
@@ -19,7 +18,6 @@ export interface ApiDependencies {
   readonly view: StoreView;
   readonly git: GitSource;
   readonly sourceName: string;
-  readonly healthOf: HealthOf;
   readonly info: ControlPlaneInfo;
   /** What `rev` (default: the branch) would change against the live state. */
   readonly plan: (rev: string | undefined, format: PlanFormat, signal: AbortSignal) => Promise<PlanReport>;

@@ -3,7 +3,7 @@ import {
   findCondition, keyOf, type Condition, type ContainerStatus, type Kind, type KubeObject, type ObjectKey, objectKey, type Stored, type StoredPod,
 } from '../../contracts/objects/index.ts';
 import { ORIGIN_ANNOTATION } from '../core/diff/types.ts';
-import { type HealthOf, reportHealth } from '../core/revisions/health.ts';
+import { reportHealth } from '../core/revisions/health.ts';
 import { recordOf } from '../core/revisions/history.ts';
 import type { StoreView } from '../controllers/runtime/controller.ts';
 import { nodeReport } from './status.ts';
@@ -15,7 +15,6 @@ export interface ExplainInput {
   readonly kind: Kind;
   readonly namespace: string;
   readonly name: string;
-  readonly healthOf: HealthOf;
 }
 
 const MAX_PODS = 5;
@@ -32,7 +31,7 @@ export function explainReport(input: ExplainInput): ExplainReport {
   const shownPods = [...pods].sort((a, b) => Number(b.problem !== undefined) - Number(a.problem !== undefined)).slice(0, MAX_PODS);
   const nodeName = kind === 'Node' || kind === 'Machine' ? name : shownPods.find((p) => p.problem !== undefined)?.node ?? shownPods[0]?.node;
   const node = nodeName === undefined ? undefined : nodeReport(view, nodeName);
-  const health = object && reportHealth(object, view, input.healthOf);
+  const health = object && reportHealth(object, view);
   const commit = commitOf(input);
   const conditions = conditionsOf(object);
   const involved = new Set([key, ...(object ? descendants(view, object).map(keyOf) : [])]);
@@ -58,7 +57,7 @@ function firstBrokenLink(report: ExplainReport): string | undefined {
   const pod = report.pods.find((p) => p.problem !== undefined);
   if (report.node && report.node.ready !== 'True') return `node ${report.node.name} is not ready: ${report.node.reason}: ${report.node.message}`;
   if (pod) return `pod ${pod.name}: ${pod.problem}`;
-  if (health && health.health !== 'Healthy') return [health.reason, health.message].filter(Boolean).join(': ') || health.health;
+  if (health && health.health !== 'Healthy') return health.message;
   return undefined;
 }
 

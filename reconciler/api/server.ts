@@ -134,19 +134,19 @@ function addObjectRoutes(app: FastifyInstance, deps: ApiDependencies, closing: A
 
 function addPlumblineRoutes(app: FastifyInstance, deps: ApiDependencies, closing: AbortSignal): void {
   const root = '/plumbline/v1';
-  const currentHead = headReader(deps);
-  const report = async (signal: AbortSignal): Promise<StatusReport> => statusReport({
-    view: deps.view, sourceName: deps.sourceName, url: deps.git.url, branch: deps.git.branch, healthOf: deps.healthOf, controlPlane: deps.info, head: await currentHead(signal),
+  const report = (head: HeadAnswer): StatusReport => statusReport({
+    view: deps.view, sourceName: deps.sourceName, url: deps.git.url, branch: deps.git.branch, controlPlane: deps.info, head,
   });
 
   app.get(`${root}/status`, async (request) => {
     const { wait, seen } = read(Status, request.query);
     const signal = signalOf(request, closing);
+    const currentHead = headReader(deps, signal);
     const until = performance.now() + (wait ?? 0) * 1000;
     for (;;) {
       const changed = nextChange(deps, signal);
       try {
-        const now = await report(signal);
+        const now = report(await currentHead());
         const left = until - performance.now();
         if (left <= 0 || (now.synced && now.healthy) || seen === undefined || JSON.stringify(now.missing) !== seen) return now;
         await Promise.race([changed.happened, delay(Math.min(left, 1000), signal)]);
@@ -165,7 +165,7 @@ function addPlumblineRoutes(app: FastifyInstance, deps: ApiDependencies, closing
     const kind = findKind(asked.kind);
     if (!kind) throw new ApiError(400, 'BadRequest', `there is no kind ${JSON.stringify(asked.kind)}`);
     const explained = explainReport({
-      view: deps.view, sourceName: deps.sourceName, kind, namespace: KINDS[kind].namespaced ? asked.namespace : '', name: asked.name, healthOf: deps.healthOf,
+      view: deps.view, sourceName: deps.sourceName, kind, namespace: KINDS[kind].namespaced ? asked.namespace : '', name: asked.name,
     });
     const signal = signalOf(request, closing);
     const [first, ...others] = explained.pods;
@@ -181,19 +181,22 @@ function addPlumblineRoutes(app: FastifyInstance, deps: ApiDependencies, closing
   });
 }
 
-/** Asks Git for the branch, not more often than {@link HEAD_FRESH_MS}; a failure is an answer too. */
-function headReader(deps: ApiDependencies): (signal: AbortSignal) => Promise<HeadAnswer> {
+/**
+ * Asks Git for the branch: at once when it is first called, then not more often than {@link HEAD_FRESH_MS}. One for each request, so that
+ * an answer is never older than its question. A failure is an answer too.
+ */
+function headReader(deps: ApiDependencies, signal: AbortSignal): () => Promise<HeadAnswer> {
   let last: { readonly at: number; readonly answer: Promise<HeadAnswer> } | undefined;
   async function ask(): Promise<HeadAnswer> {
     try {
-      const head = await deps.git.head(AbortSignal.timeout(HEAD_MS));
+      const head = await deps.git.head(AbortSignal.any([signal, AbortSignal.timeout(HEAD_MS)]));
       if (head.state === 'at') return { sha: head.revision.sha };
       return { problem: head.state === 'unborn' ? `branch ${deps.git.branch} has no commit yet` : `branch ${deps.git.branch} does not exist (any more)` };
     } catch (error) {
       return { problem: error instanceof Error ? error.message : String(error) };
     }
   }
-  return (signal) => {
+  return () => {
     signal.throwIfAborted();
     if (!last || performance.now() - last.at > HEAD_FRESH_MS) last = { at: performance.now(), answer: ask() };
     return last.answer;

@@ -1,7 +1,7 @@
 /** The status report: pure, from the store's view. */
 import { findCondition, internalIP, type StoredSource } from '../../contracts/objects/index.ts';
 import { recordOf } from '../core/revisions/history.ts';
-import { type HealthOf, reportHealth, sourceObjects, unhealthySentences } from '../core/revisions/health.ts';
+import { reportHealth, sourceObjects, unhealthySentences } from '../core/revisions/health.ts';
 import type { StoreView } from '../controllers/runtime/controller.ts';
 import type { ControlPlaneInfo, NodeReport, StatusReport } from './types.ts';
 
@@ -14,7 +14,6 @@ export interface StatusInput {
   readonly url: string;
   readonly branch: string;
   readonly head: HeadAnswer;
-  readonly healthOf: HealthOf;
   readonly controlPlane: ControlPlaneInfo;
 }
 
@@ -57,7 +56,7 @@ function syncProblem(source: StoredSource | undefined, head: HeadAnswer): string
 export function statusReport(input: StatusInput): StatusReport {
   const { view, head } = input;
   const source = view.get(`Source//${input.sourceName}`);
-  const objects = sourceObjects(view, input.sourceName).map((object) => reportHealth(object, view, input.healthOf));
+  const objects = sourceObjects(view, input.sourceName).map((object) => reportHealth(object, view));
   const problem = syncProblem(source, head);
   const unhealthy = unhealthySentences(objects);
   const status = source?.status;

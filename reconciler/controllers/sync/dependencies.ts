@@ -1,5 +1,4 @@
 /** What the sync controller is given. */
-import type { HealthOf } from '../../core/revisions/health.ts';
 import type { Step } from '../../core/step.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { GitSource } from '../../ports/git-source.ts';
@@ -17,7 +16,6 @@ export interface SyncDependencies {
   readonly execute: ExecuteSteps;
   readonly queue: WorkQueue;
   readonly clock: Clock;
-  readonly healthOf: HealthOf;
   readonly log: Log;
 }
 

@@ -36,11 +36,15 @@ export class SyncController {
   #healthAsked = false;
   /** Newest commit that this process has judged. */
   #judged: string | undefined;
+  #branchSeen: (() => void) | undefined;
+  /** Resolves when the branch was seen once and what it asks for is in the store (or was refused, and the last good state is). */
+  readonly firstSync: Promise<void>;
 
   constructor(sourceName: string, deps: SyncDependencies) {
     this.#name = sourceName;
     this.#deps = deps;
     this.#reader = new RevisionReader(deps.git);
+    this.firstSync = new Promise((resolve) => { this.#branchSeen = resolve; });
   }
 
   get reader(): RevisionReader {
@@ -120,6 +124,7 @@ export class SyncController {
     } else {
       await this.#sync(head.revision, signal);
     }
+    this.#branchSeen?.();
     return {};
   }
 
@@ -215,10 +220,10 @@ export class SyncController {
   /** Whether what was applied is well; makes an `Applied` record `Healthy` once it is. */
   async #healthPass(signal: AbortSignal): Promise<void> {
     this.#healthAsked = false;
-    const { view, healthOf } = this.#deps;
+    const { view } = this.#deps;
     const sha = this.#source()?.status?.appliedRevision;
     if (sha === undefined) return;
-    const reports = sourceObjects(view, this.#name).map((object) => reportHealth(object, view, healthOf));
+    const reports = sourceObjects(view, this.#name).map((object) => reportHealth(object, view));
     const healthy = reports.every((r) => r.health === 'Healthy');
     const turns = healthy && recordOf(this.#source()?.status, sha)?.outcome === 'Applied';
     await this.#writeStatus((s, now) => withHealthy(turns ? withOutcome(s, sha, { outcome: 'Healthy', ...countsOf(s, sha) }, now) : s, reports, now), signal);

@@ -10,7 +10,6 @@ import { StoreCache } from '../../../reconciler/controllers/runtime/cache.ts';
 import { EventRecorder } from '../../../reconciler/controllers/runtime/event-recorder.ts';
 import { StepExecutor } from '../../../reconciler/controllers/runtime/executor.ts';
 import { SyncController } from '../../../reconciler/controllers/sync/index.ts';
-import type { HealthOf } from '../../../reconciler/core/revisions/health.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import type { GitSource } from '../../../reconciler/ports/git-source.ts';
 import { type ScratchRepository, scratchRepository } from '../../contract/git-source/scratch-repository.ts';
@@ -33,10 +32,6 @@ export interface SyncBench {
   close(): Promise<void>;
 }
 
-/** Deployments are well when all replicas are available; everything else is well at once. */
-export const replicasAvailable: HealthOf = (object) =>
-  object.kind !== 'Deployment' || (object.status?.availableReplicas ?? 0) >= object.spec.replicas ? { status: 'Healthy' } : { status: 'Progressing', reason: 'Rolling' };
-
 export async function syncBench(options: { readonly repository?: ScratchRepository; readonly store?: MemoryObjectStore } = {}): Promise<SyncBench> {
   const repository = options.repository ?? scratchRepository();
   const clock = new SystemClock();
@@ -51,7 +46,7 @@ export async function syncBench(options: { readonly repository?: ScratchReposito
   const queue = new MemoryWorkQueue();
   const executor = new StepExecutor({ cache, recorder, clock });
   const sync = new SyncController('main', {
-    git, view: cache, queue, clock, log: SILENT_LOG, healthOf: replicasAvailable, execute: (steps, component, signal) => executor.attempt(steps, component, signal),
+    git, view: cache, queue, clock, log: SILENT_LOG, execute: (steps, component, signal) => executor.attempt(steps, component, signal),
   });
   const failures: unknown[] = [];
   queue.onFailure((failure) => failures.push(failure.error));

@@ -22,7 +22,7 @@ describe('sync controller on a real repository', () => {
   async function makeAvailable(): Promise<void> {
     const object = web();
     assert.ok(object);
-    const status = { replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: object.spec.replicas, unavailableReplicas: 0 };
+    const status = { observedGeneration: object.metadata.generation, replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: object.spec.replicas, unavailableReplicas: 0 };
     await bench.executor.execute([{ do: 'updateStatus', object: { ...object, status } }], 'test', signal);
   }
 

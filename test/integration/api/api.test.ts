@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Duplex as DuplexStream, PassThrough, Readable } from 'node:stream';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { EXEC_UPGRADE } from '../../../contracts/agent/index.ts';
+import { PodSpec, type Pod, type Secret } from '../../../contracts/objects/index.ts';
+import { type ApiServer, type HistoryReport, startApi, type StatusReport } from '../../../reconciler/api/index.ts';
+import type { ExplainReport, ObjectList, PlanReport } from '../../../reconciler/api/types.ts';
+import { planRevision, rollBack } from '../../../reconciler/controllers/sync/index.ts';
+import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
+import type { NodeConnection } from '../../../reconciler/ports/node-transport.ts';
+import { CLUSTER, deployment, type SyncBench, syncBench } from '../git/sync-bench.ts';
+
+const signal = AbortSignal.timeout(120_000);
+
+describe('API on a Unix socket', () => {
+  let bench: SyncBench;
+  let api: ApiServer;
+  let home: string;
+  let asked: string[];
+
+  /** A node whose agent answers logs and echoes exec. */
+  const connection = {
+    async httpStream(_socket: string, path: string) {
+      asked.push(path);
+      return { status: 200, body: Readable.from(['line one\n', 'line two\n']) };
+    },
+    async httpUpgrade(_socket: string, path: string): Promise<Duplex> {
+      asked.push(path);
+      const [near, far] = [new PassThrough(), new PassThrough()];
+      near.pipe(far);
+      return DuplexStream.from({ writable: near, readable: far });
+    },
+  } as unknown as NodeConnection;
+
+  beforeEach(async () => {
+    bench = await syncBench();
+    home = mkdtempSync(join(tmpdir(), 'plumb-api-'));
+    asked = [];
+    const { git, cache, sync, executor } = bench;
+    api = await startApi(join(home, 'control.sock'), {
+      view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home }, log: SILENT_LOG,
+      plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', rev, format, s),
+      rollback: (order, s) => rollBack(sync.reader, git, cache, 'main', order, s),
+      deletePod: async (key, s) => {
+        const pod = cache.get(key);
+        if (pod) await executor.execute([{ do: 'delete', key, uid: pod.metadata.uid }], 'api', s);
+        return pod !== undefined;
+      },
+      connectionTo: (node) => (node === 'node-1' ? connection : undefined),
+      onChange: (listener) => cache.subscribe(listener),
+    });
+  });
+  afterEach(async () => {
+    await api.close();
+    await bench.close();
+    assert.equal(existsSync(api.socket), false);
+    rmSync(home, { recursive: true, force: true });
+  });
+
+  async function ask<T>(path: string, method = 'GET', body?: unknown): Promise<{ status: number; body: T; text: string }> {
+    const call = request({ socketPath: api.socket, path, method, headers: body === undefined ? {} : { 'content-type': 'application/json' } });
+    call.end(body === undefined ? undefined : JSON.stringify(body));
+    const [answer] = (await once(call, 'response')) as [IncomingMessage];
+    let text = '';
+    for await (const chunk of answer) text += String(chunk);
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(text);
+    } catch {
+      parsed = undefined;
+    }
+    return { status: answer.statusCode ?? 0, body: parsed as T, text };
+  }
+
+  function pod(name: string, node?: string): Pod {
+    return { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default', labels: { app: 'web' } }, spec: PodSpec.parse({ containers: [{ name: 'web', image: 'x:1' }], ...(node !== undefined && { nodeName: node }) }) };
+  }
+
+  async function appliedCommit(replicas = 0): Promise<string> {
+    const sha = bench.repository.commit([{ path: 'plumbline.yaml', content: CLUSTER }, { path: 'web.yaml', content: deployment('web', 'x:1', replicas) }]);
+    await bench.until(() => bench.status()?.appliedRevision === sha, 'applied');
+    return sha;
+  }
+
+  it('is open to nobody else', () => {
+    assert.equal(statSync(api.socket).mode & 0o777, 0o600);
+  });
+
+  it('lists and gets objects as Kubernetes does, and says no as Kubernetes does', async () => {
+    await appliedCommit();
+    const list = await ask<ObjectList>('/apis/apps/v1/namespaces/default/deployments');
+    assert.deepEqual(list.body.items.map((o) => o.metadata.name), ['web']);
+    assert.equal((await ask<ObjectList>('/apis/apps/v1/deployments?labelSelector=app%3Dother')).body.items.length, 0);
+    assert.equal((await ask<{ kind: string }>('/apis/plumbline.dev/v1alpha1/sources/main')).body.kind, 'Source');
+    const missing = await ask<{ kind: string; reason: string; code: number }>('/apis/apps/v1/namespaces/default/deployments/none');
+    assert.deepEqual([missing.status, missing.body.kind, missing.body.reason], [404, 'Status', 'NotFound']);
+    assert.equal((await ask('/apis/batch/v1/jobs')).status, 404);
+    assert.equal((await ask('/api/v1/namespaces/default/pods/x', 'PUT')).status, 404);
+  });
+
+  it("leaves out a Secret's values unless it is asked for by name", async () => {
+    const secret: Secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'key', namespace: 'default' }, type: 'Opaque', data: { password: 'aHVudGVyMg==' } };
+    await bench.executor.execute([{ do: 'create', object: secret }], 'test', signal);
+    for (const path of ['/api/v1/secrets', '/api/v1/secrets?reveal=true', '/api/v1/namespaces/default/secrets/key', '/plumbline/v1/status', '/plumbline/v1/explain?kind=secret&name=key']) {
+      const { text, status } = await ask(path);
+      assert.equal(status, 200, path);
+      assert.equal(text.includes('aHVudGVyMg'), false, path);
+    }
+    assert.deepEqual((await ask<Secret>('/api/v1/namespaces/default/secrets/key?reveal=true')).body.data, { password: 'aHVudGVyMg==' });
+  });
+
+  it('tells the status, and holds the answer back until something changed', async () => {
+    const before = (await ask<StatusReport>('/plumbline/v1/status')).body;
+    assert.equal(before.synced, false);
+    const held = ask<StatusReport>(`/plumbline/v1/status?wait=20&seen=${encodeURIComponent(JSON.stringify(before.missing))}`);
+    const sha = await appliedCommit(2);
+    const after = (await held).body;
+    assert.notDeepEqual(after.missing, before.missing);
+    const { body } = await ask<StatusReport>('/plumbline/v1/status');
+    assert.deepEqual([body.source.head, body.synced, body.healthy], [sha, true, false]);
+    assert.match(body.missing.join(), /Deployment default\/web is Progressing/);
+  });
+
+  it('is not synced while the newest commit is refused, and says where', async () => {
+    await appliedCommit();
+    const bad = bench.repository.commit([{ path: 'web.yaml', content: deployment('web').replace('replicas', 'replica') }]);
+    await bench.until(() => bench.record(bad)?.outcome === 'Refused', 'refused');
+    const { body } = await ask<StatusReport>('/plumbline/v1/status');
+    assert.equal(body.synced, false);
+    assert.match(body.missing[0] ?? '', /was refused: web\.yaml:6:3 UnknownField/);
+    const explained = (await ask<ExplainReport>('/plumbline/v1/explain?kind=deploy&name=web')).body;
+    assert.match(explained.broken ?? '', /refused: web\.yaml:6:3/);
+  });
+
+  it('plans a revision against the live state, and refuses one that is not there', async () => {
+    await appliedCommit();
+    bench.repository.commit([{ path: 'plumbline.yaml', content: CLUSTER }, { path: 'web.yaml', content: deployment('web', 'x:2', 0) }], { branch: 'next' });
+    const report = (await ask<PlanReport>('/plumbline/v1/plan?rev=next')).body;
+    assert.equal(report.refused, false);
+    assert.match(report.plan ?? '', /x:1 -> x:2/);
+    const none = await ask<{ reason: string }>('/plumbline/v1/plan?rev=nothing');
+    assert.deepEqual([none.status, none.body.reason], [422, 'RevisionNotFound']);
+  });
+
+  it('rolls back to what was in force before, by a commit', async () => {
+    const first = await appliedCommit(0);
+    const second = await appliedCommit(1);
+    const author = { name: 'Ada', email: 'ada@example.test' };
+    const { body, status } = await ask<{ commit: { sha: string; parents: string[] }; restored: string }>('/plumbline/v1/rollback', 'POST', { author });
+    assert.equal(status, 200);
+    assert.deepEqual([body.restored, body.commit.parents], [first, [second]]);
+    await bench.until(() => bench.status()?.appliedRevision === body.commit.sha, 'rolled back');
+    assert.equal(bench.cache.get('Deployment/default/web')?.spec.replicas, 0);
+    const { history } = (await ask<HistoryReport>('/plumbline/v1/history')).body;
+    assert.deepEqual(history.map((r) => r.revision), [body.commit.sha, second, first]);
+    assert.equal((await ask('/plumbline/v1/rollback', 'POST', { revision: body.commit.sha, author })).status, 422);
+    assert.equal((await ask('/plumbline/v1/rollback', 'POST', { revision: 3 })).status, 400);
+  });
+
+  it("passes a pod's log and exec through to its node", async () => {
+    await bench.executor.execute([{ do: 'create', object: pod('a', 'node-1') }, { do: 'create', object: pod('b', 'node-2') }, { do: 'create', object: pod('c') }], 'test', signal);
+    const log = await ask('/api/v1/namespaces/default/pods/a/log?tailLines=2&previous=true');
+    assert.equal(log.text, 'line one\nline two\n');
+    assert.equal(asked[0], '/v1/logs?namespace=default&pod=a&container=web&previous=true&tail=2');
+    assert.equal((await ask('/api/v1/namespaces/default/pods/b/log')).status, 503);
+    assert.equal((await ask('/api/v1/namespaces/default/pods/c/log')).status, 409);
+    assert.equal((await ask('/api/v1/namespaces/default/pods/d/log')).status, 404);
+    assert.equal((await ask('/api/v1/namespaces/default/pods/a/log?container=nope')).status, 400);
+
+    const call = request({ socketPath: api.socket, path: '/api/v1/namespaces/default/pods/a/exec?command=echo&command=a%20b&stdin=true', headers: { connection: 'Upgrade', upgrade: EXEC_UPGRADE } });
+    call.end();
+    const [, socket] = (await once(call, 'upgrade')) as [unknown, Duplex];
+    socket.write('ping');
+    const [echo] = (await once(socket, 'data')) as [Buffer];
+    assert.equal(echo.toString(), 'ping');
+    assert.equal(asked.at(-1), '/v1/exec?namespace=default&pod=a&container=web&command=echo&command=a+b&stdin=true');
+    socket.destroy();
+    const refused = request({ socketPath: api.socket, path: '/api/v1/namespaces/default/pods/b/exec?command=x', headers: { connection: 'Upgrade', upgrade: EXEC_UPGRADE } });
+    refused.end();
+    const [answer] = (await once(refused, 'response')) as [IncomingMessage];
+    assert.equal(answer.statusCode, 503);
+    answer.resume();
+  });
+
+  it('deletes a pod and nothing else', async () => {
+    await appliedCommit();
+    await bench.executor.execute([{ do: 'create', object: pod('a') }], 'test', signal);
+    assert.equal((await ask('/api/v1/namespaces/default/pods/a', 'DELETE')).status, 200);
+    assert.equal(bench.cache.get('Pod/default/a'), undefined);
+    assert.equal((await ask('/api/v1/namespaces/default/pods/a', 'DELETE')).status, 404);
+    assert.equal((await ask('/apis/apps/v1/namespaces/default/deployments/web', 'DELETE')).status, 404);
+  });
+
+  it('refuses a second server on the same socket, and replaces one that is dead', async () => {
+    await assert.rejects(startApi(api.socket, {} as never), /already answers/);
+  });
+});
