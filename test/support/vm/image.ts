@@ -1,6 +1,7 @@
 /** A Debian 12 disk as a person's own server would have it: systemd, cgroup v2, the distribution's kernel, sshd, containerd. */
 import { createHash } from 'node:crypto';
 import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { LabRefusal } from '../../../cli/lab/errors.ts';
 import { findProgram, run, runOrFail } from '../../../cli/lab/process.ts';
 
@@ -13,9 +14,12 @@ export interface VmImage {
   readonly hostKey: string;
 }
 
+/** Where images are kept between runs. */
+export const VM_CACHE = join(import.meta.dirname, '../../../.cache/vm');
+
 export interface ImageOptions {
-  /** Cache folder: an image is built once per recipe. */
-  readonly dir: string;
+  /** Cache folder, where an image is built once per recipe; {@link VM_CACHE} by default. */
+  readonly dir?: string;
   readonly signal?: AbortSignal;
   readonly progress?: (line: string) => void;
 }
@@ -85,7 +89,8 @@ const FILES: readonly (readonly [path: string, text: string, mode: number])[] = 
 
 const FINISH = [
   'systemctl enable systemd-networkd ssh containerd vm-identity',
-  'systemctl mask systemd-networkd-wait-online apt-daily.timer apt-daily-upgrade.timer',
+  // Nothing here needs them, and under software emulation each costs seconds of every boot.
+  'systemctl mask systemd-networkd-wait-online apt-daily.timer apt-daily-upgrade.timer modprobe@.service systemd-pstore e2scrub_reap dev-hugepages.mount',
   'update-initramfs -u -k all',
   'passwd -l root',
   'apt-get clean',
@@ -104,16 +109,17 @@ export function vmUnsupported(): string | undefined {
  * The image, from the cache or built: debootstrap takes one to three minutes and needs the machine's Debian mirror.
  * Throws LabRefusal where {@link vmUnsupported} says so. A build that is cut short leaves nothing but a folder that the next one removes.
  */
-export async function buildImage(options: ImageOptions): Promise<VmImage> {
+export async function buildImage(options: ImageOptions = {}): Promise<VmImage> {
+  const dir = options.dir ?? VM_CACHE;
   const refusal = vmUnsupported();
   if (refusal !== undefined) throw new LabRefusal(refusal);
   const recipe = createHash('sha256').update(JSON.stringify([PACKAGES, FILES, FINISH, DISK_BYTES])).digest('hex').slice(0, 16);
-  const folder = `${options.dir}/debian-12-${recipe}`;
+  const folder = `${dir}/debian-12-${recipe}`;
   const cached = await readImage(folder);
   if (cached) return cached;
-  const work = `${options.dir}/building-${process.pid}`;
-  await mkdir(options.dir, { recursive: true });
-  for (const name of await readdir(options.dir)) if (isAbandoned(name)) await rm(`${options.dir}/${name}`, { recursive: true, force: true });
+  const work = `${dir}/building-${process.pid}`;
+  await mkdir(dir, { recursive: true });
+  for (const name of await readdir(dir)) if (isAbandoned(name)) await rm(`${dir}/${name}`, { recursive: true, force: true });
   try {
     await build(work, options);
     await rm(folder, { recursive: true, force: true });
