@@ -4,7 +4,7 @@ import {
 } from '../../contracts/objects/index.ts';
 import { ALLOCATED_ANNOTATION, allocate, allocatedText, wishesOf, type Problem } from '../core/services/allocation.ts';
 import type { Decision, Step } from '../core/step.ts';
-import { canonicalJson } from '../core/workloads/stable-hash.ts';
+import { canonicalJson } from '../core/storage/canonical-json.ts';
 import { clusterSettings } from './cluster-settings.ts';
 import type { Controller, PassContext, StoreView } from './runtime/controller.ts';
 

@@ -5,7 +5,7 @@ import {
 import { parseRange, subrange } from '../services/ipv4.ts';
 import type { Decision, Step } from '../step.ts';
 import { byAge, compareText } from '../workloads/owners.ts';
-import { canonicalJson } from '../workloads/stable-hash.ts';
+import { canonicalJson } from '../storage/canonical-json.ts';
 
 export const NOT_READY_TAINT = 'node.kubernetes.io/not-ready';
 export const UNREACHABLE_TAINT = 'node.kubernetes.io/unreachable';

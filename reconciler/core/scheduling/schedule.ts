@@ -2,7 +2,8 @@
 import { labelsInclude, type Node, type StoredPod, type StoredService } from '../../../contracts/objects/index.ts';
 import { compareText, controllerOf } from '../workloads/owners.ts';
 import { isFinished } from '../workloads/pod-state.ts';
-import { canonicalJson, hash32 } from '../workloads/stable-hash.ts';
+import { canonicalJson } from '../storage/canonical-json.ts';
+import { hash32 } from '../workloads/stable-hash.ts';
 import { FILTERS, type Filter } from './filters.ts';
 import { Heap } from './heap.ts';
 import { SCORES, type Score } from './scores.ts';

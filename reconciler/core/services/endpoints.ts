@@ -5,7 +5,8 @@ import {
 import type { Step } from '../step.ts';
 import { compareText, controllerRef } from '../workloads/owners.ts';
 import { isFinished, isReady, isTerminating } from '../workloads/pod-state.ts';
-import { canonicalJson, nameHash } from '../workloads/stable-hash.ts';
+import { canonicalJson } from '../storage/canonical-json.ts';
+import { nameHash } from '../workloads/stable-hash.ts';
 
 const MANAGED_BY = { 'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io' };
 const HASH_LENGTH = 5;

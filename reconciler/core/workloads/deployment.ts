@@ -11,7 +11,7 @@ import {
   annotatedNumber, bounds, DESIRED_ANNOTATION, MAX_ANNOTATION, proportionalTargets, REVISION_ANNOTATION, REVISION_HISTORY_ANNOTATION,
   type Target,
 } from './rollout-numbers.ts';
-import { canonicalJson } from './stable-hash.ts';
+import { canonicalJson } from '../storage/canonical-json.ts';
 import { HASH_LABEL, replicaSetFor, sameTemplate } from './template.ts';
 
 export interface DeploymentInput {

@@ -6,7 +6,7 @@ import type { Decision, Step } from '../step.ts';
 import { adoptedBy, byAge, controllerOf, controllerRef, releasedFrom } from './owners.ts';
 import { pickSurplus } from './pod-ranking.ts';
 import { availableInMs, isActive, isFinished, isReady } from './pod-state.ts';
-import { canonicalJson } from './stable-hash.ts';
+import { canonicalJson } from '../storage/canonical-json.ts';
 
 /** Pod names serve as host names: one DNS label. */
 const MAX_NAME = 63;

@@ -4,15 +4,6 @@ import { createHash } from 'node:crypto';
 /** Letters and digits without vowels and 0, 1, 3: no words, nothing misread. Source: k8s.io/apimachinery/pkg/util/rand. */
 const SAFE_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
 
-/** JSON with object keys in order and undefined fields left out: equal values give equal text. */
-export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item ?? null)).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  const fields = Object.entries(value).filter(([, field]) => field !== undefined);
-  fields.sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${fields.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`).join(',')}}`;
-}
-
 /** `length` (at most 32) characters that may stand in a DNS label, derived from `text` with SHA-256. */
 export function nameHash(text: string, length: number): string {
   const digest = createHash('sha256').update(text).digest();

@@ -1,7 +1,8 @@
 /** A Deployment's pod template: its identity, and the ReplicaSet made for it. Source: Kubernetes documentation, "pod-template-hash label". */
 import type { PodTemplateSpec, ReplicaSet, StoredDeployment, StoredReplicaSet } from '../../../contracts/objects/index.ts';
 import { controllerOf, controllerRef } from './owners.ts';
-import { canonicalJson, nameHash } from './stable-hash.ts';
+import { canonicalJson } from '../storage/canonical-json.ts';
+import { nameHash } from './stable-hash.ts';
 
 export const HASH_LABEL = 'pod-template-hash';
 const HASH_LENGTH = 10;

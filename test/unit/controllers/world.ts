@@ -3,7 +3,7 @@ import {
   keyOf, parseKey, type Kind, type KubeObject, type ObjectKey, type Stored, type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import { controllerOf } from '../../../reconciler/core/workloads/owners.ts';
-import { canonicalJson } from '../../../reconciler/core/workloads/stable-hash.ts';
+import { canonicalJson } from '../../../reconciler/core/storage/canonical-json.ts';
 import type { Decision, Step } from '../../../reconciler/core/step.ts';
 import type { Controller, PassContext, StoreView } from '../../../reconciler/controllers/runtime/controller.ts';
 
