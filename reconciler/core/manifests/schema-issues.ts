@@ -33,7 +33,8 @@ export function explainIssue(issue: SchemaIssue, root: YamlNode, secret: boolean
   const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
   const node = nodeAt(root, path);
   const name = pathText(path);
-  const field = String(path.at(-1) ?? 'the object');
+  const last = path.at(-1);
+  const field = typeof last === 'string' ? `${last}: ` : '';
   const at = (code: DiagnosticCode, message: string, hint?: string): ExplainedIssue[] => [{ code, path, part: 'value', message: name ? `${name} ${message}` : message, hint }];
   const shown = (): string => (node && node.kind === 'scalar' ? `, found ${found(node, secret)}` : '');
 

@@ -38,17 +38,17 @@ export function expectedWords(expected: string, whole: boolean): string {
   }
 }
 
-/** How to turn what was found into what was expected, where that is one small edit. */
+/** How to turn what was found into what was expected, where that is one small edit. `field`: what stands before the value, `name: ` or nothing. */
 export function typeHint(expected: string, node: YamlNode, field: string): string | undefined {
   if (node.kind === 'scalar') {
     const { value, source } = node;
     if ((expected === 'int' || expected === 'number') && typeof value === 'string' && /^\s*[-+]?\d+(\.\d+)?\s*$/.test(value)) {
-      return node.quoted ? `remove the quotes: ${field}: ${value.trim()}` : undefined;
+      return node.quoted ? `remove the quotes: ${field}${value.trim()}` : undefined;
     }
     if (expected === 'boolean' && typeof value === 'string' && /^(true|false|yes|no|on|off)$/i.test(value)) {
-      return `remove the quotes: ${field}: ${/^(true|yes|on)$/i.test(value) ? 'true' : 'false'}`;
+      return `remove the quotes: ${field}${/^(true|yes|on)$/i.test(value) ? 'true' : 'false'}`;
     }
-    if (expected === 'string' && (typeof value === 'number' || typeof value === 'boolean')) return `quote it: ${field}: "${source}"`;
+    if (expected === 'string' && (typeof value === 'number' || typeof value === 'boolean')) return `quote it: ${field}"${source}"`;
     if (expected === 'string' && value === null) return 'write "" for empty text';
     if (expected === 'array') return `start each entry with "- " on a line of its own`;
     return undefined;
