@@ -18,7 +18,7 @@ module.exports = {
   allowed: [
     room('^contracts/', `^contracts/|${IO_FREE_SDKS}`),
     room('^(reconciler|nodeagent)/core/', `^contracts/|${IO_FREE_SDKS}`),
-    room('^(reconciler|nodeagent)/(core|ports|adapters|controllers|loops|api)/', '^(node:)?[a-z_/]+$'),
+    room('^(reconciler|nodeagent)/(core|ports|adapters|controllers|loops|api)/', '^(node:)?[a-z0-9_/]+$'),
     room('^(reconciler|nodeagent)/(ports|adapters|controllers|loops|api)/', '^contracts/'),
     room('^(reconciler)/core/', '^reconciler/core/'),
     room('^(nodeagent)/core/', '^nodeagent/core/'),
@@ -28,9 +28,9 @@ module.exports = {
     room('^nodeagent/adapters/([^/]+)/', '^nodeagent/(ports|core)/|^nodeagent/adapters/$1/|^node_modules/'),
     room('^reconciler/(controllers|api)/', '^reconciler/(core|ports|controllers|api)/|^node_modules/(zod|fastify|fast-json-patch)/'),
     room('^nodeagent/loops/', '^nodeagent/(core|ports|loops)/|^node_modules/zod/'),
-    room('^reconciler/main\\.ts$', '^(contracts|reconciler)/|^node_modules/|^(node:)?[a-z_/]+$'),
-    room('^nodeagent/main\\.ts$', '^(contracts|nodeagent)/|^node_modules/|^(node:)?[a-z_/]+$'),
-    room('^cli/', '^(contracts|cli)/|^reconciler/(core|ports|adapters|api|main\\.ts)|^node_modules/|^(node:)?[a-z_/]+$'),
+    room('^reconciler/main\\.ts$', '^(contracts|reconciler)/|^node_modules/|^(node:)?[a-z0-9_/]+$'),
+    room('^nodeagent/main\\.ts$', '^(contracts|nodeagent)/|^node_modules/|^(node:)?[a-z0-9_/]+$'),
+    room('^cli/', '^(contracts|cli)/|^reconciler/(core|ports|adapters|api|main\\.ts)|^node_modules/|^(node:)?[a-z0-9_/]+$'),
     room('^(test|bench)/', '.*'),
   ],
   options: {
