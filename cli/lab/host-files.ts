@@ -19,14 +19,14 @@ const FOLDERS = [
   'var/cache', 'var/lib/cni', 'var/lib/containerd', 'var/lib/dpkg', 'var/lib/plumbline', 'var/log/plumbline', 'var/spool', 'var/tmp', 'opt/plumbline',
 ];
 
-export const PASSWD = [
+const PASSWD = [
   'root:x:0:0:root:/root:/bin/bash',
   'daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin',
   'sshd:x:100:65534::/run/sshd:/usr/sbin/nologin',
   'nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin',
   '',
 ].join('\n');
-export const GROUP = ['root:x:0:', 'daemon:x:1:', 'tty:x:5:', 'disk:x:6:', 'adm:x:4:', 'nogroup:x:65534:', ''].join('\n');
+const GROUP = ['root:x:0:', 'daemon:x:1:', 'tty:x:5:', 'disk:x:6:', 'adm:x:4:', 'nogroup:x:65534:', ''].join('\n');
 
 /** Keys only, on the host's own address, with the limits per connection that OpenSSH ships. */
 export function sshdConfig(host: HostSettings): string {
@@ -82,14 +82,14 @@ export function registryHostsToml(address: string): string {
 }
 
 /** busybox init's table: services that were installed with an init script start once per boot, sshd and containerd whenever they are down. */
-export const INITTAB = [
+const INITTAB = [
   '::once:/etc/rc.services',
   '::respawn:/usr/sbin/sshd -D -e 2>>/var/log/sshd.log',
   '::respawn:/usr/bin/containerd >>/var/log/containerd.log 2>&1',
   '',
 ].join('\n');
 
-export const RC_SERVICES = ['#!/bin/sh', 'for service in /etc/init.d/*; do', '  if [ -x "$service" ]; then "$service" start; fi', 'done', ''].join('\n');
+const RC_SERVICES = ['#!/bin/sh', 'for service in /etc/init.d/*; do', '  if [ -x "$service" ]; then "$service" start; fi', 'done', ''].join('\n');
 
 /** The same on every boot, different on every host of every lab. Source: machine-id(5). */
 export function machineId(settings: LabSettings, host: HostSettings): string {

@@ -67,7 +67,7 @@ export interface LabUpOptions extends LabPlace {
 /** Environment variable that names the lab's folder when no flag does. */
 export const LAB_DIR_VARIABLE = 'PLUMB_LAB_DIR';
 
-export function labDir(place: LabPlace): string {
+function labDir(place: LabPlace): string {
   return resolve(place.dir ?? (place.name === undefined ? process.env[LAB_DIR_VARIABLE] : undefined) ?? defaultLabDir(place.name ?? DEFAULT_LAB_NAME));
 }
 
@@ -238,7 +238,7 @@ export async function labSsh(place: LabNodePlace & { readonly argv?: readonly st
 }
 
 /** The settings of a lab that is there. Throws LabRefusal when there is none. */
-export async function settingsOf(place: LabPlace): Promise<LabSettings> {
+async function settingsOf(place: LabPlace): Promise<LabSettings> {
   const dir = labDir(place);
   const settings = await readSettings(dir);
   if (!settings) throw new LabRefusal(`There is no lab in ${dir}; bring one up with 'plumb lab up'.`);

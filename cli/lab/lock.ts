@@ -6,7 +6,7 @@ import { LabRefusal } from './errors.ts';
  * Holds the lab `name` for this process until `release`, which the kernel does too when the process dies in any way: the lock is an
  * abstract Unix socket, of which nothing stays behind. Throws {@link LabRefusal} while another process holds it.
  */
-export async function lockLab(name: string): Promise<{ release(): Promise<void> }> {
+async function lockLab(name: string): Promise<{ release(): Promise<void> }> {
   const server = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {

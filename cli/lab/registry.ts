@@ -1,7 +1,6 @@
 /** The lab's image registry: Debian's docker-registry on the bridge's address only, filled with the example images. */
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { killCgroup, machineHierarchies } from './cgroups.ts';
 import { exampleRecipes } from './images/examples.ts';
 import { buildImage, type ImageRecipe } from './images/image.ts';
 import { pushImage } from './images/push.ts';
@@ -21,15 +20,11 @@ export async function startRegistry(settings: LabSettings, signal?: AbortSignal)
   await until(`The registry does not answer on ${registryAddress(settings)}; see ${dir}/registry.log.`, async () => ((await answers({ host: machineAddress(settings), port })) ? true : undefined), { timeoutMs: 30_000, signal });
 }
 
-export async function stopRegistry(settings: LabSettings): Promise<void> {
-  await killCgroup(machineHierarchies(), `${settings.name}/${SERVICE}`);
-}
-
 export async function registryIsUp(settings: LabSettings): Promise<boolean> {
   return answers({ host: machineAddress(settings), port: Number(registryAddress(settings).split(':')[1]) });
 }
 
-/** Builds the example images from this machine's busybox and pushes them; `more` are pushed beside them. */
+/** Builds the example images from this machine's busybox and pushes them; gives their names. */
 export async function pushExampleImages(settings: LabSettings, signal?: AbortSignal): Promise<readonly string[]> {
   const program = await readFile('/usr/bin/busybox');
   const applets = (await runOrFail(['/usr/bin/busybox', '--list'], { signal })).split('\n').filter(Boolean);
@@ -38,8 +33,7 @@ export async function pushExampleImages(settings: LabSettings, signal?: AbortSig
   return recipes.map((recipe) => recipe.name);
 }
 
-/** Builds and pushes images of one's own to the lab's registry. */
-export async function pushRecipes(settings: LabSettings, recipes: readonly ImageRecipe[], signal?: AbortSignal): Promise<void> {
+async function pushRecipes(settings: LabSettings, recipes: readonly ImageRecipe[], signal?: AbortSignal): Promise<void> {
   for (const recipe of recipes) await pushImage(registryAddress(settings), buildImage(recipe, GO_ARCHITECTURES[process.arch] ?? process.arch), signal);
 }
 

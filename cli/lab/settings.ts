@@ -99,11 +99,6 @@ export function machineAddress(settings: LabSettings): string {
   return dotted(parseSubnet(settings.subnet).base + 1);
 }
 
-/** The `offset`-th address of the lab's subnet. */
-export function labAddress(settings: Pick<LabSettings, 'subnet'>, offset: number): string {
-  return dotted(parseSubnet(settings.subnet).base + offset);
-}
-
 export function registryAddress(settings: LabSettings): string {
   return `${machineAddress(settings)}:${REGISTRY_PORT}`;
 }

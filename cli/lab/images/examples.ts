@@ -13,7 +13,7 @@ export interface Busybox {
  * replaces the first word. When asked to end (SIGTERM) it goes on serving for DRAIN_SECONDS, so that everyone who still sends to
  * it has time to hear that it leaves, lets the answers under way finish, and ends with 0.
  */
-export const HELLO_SCRIPT = `#!/bin/sh
+const HELLO_SCRIPT = `#!/bin/sh
 www=/dev/shm/www
 mkdir -p "$www" 2>/dev/null || { www=/tmp/www; mkdir -p "$www"; }
 printf '%s from %s, pod %s\\n' "\${GREETING:-hello}" "$(cat /etc/hello-version)" "$(hostname)" > "$www/index.html"
