@@ -48,6 +48,9 @@ function immutableChanges(desired: DesiredObject, live: KubeObject, applied: Kub
     if (wanted === undefined || fits(wanted, value(live)) || (applied && equal(value(applied), wanted))) continue;
     found.push(refuse('ImmutableField', desired, path, `${title(desired)}: ${path.join('.')} cannot be changed once it exists`, hint));
   }
+  if (object.kind === 'Service' && live.kind === 'Service' && object.spec.clusterIP === undefined && live.spec.clusterIP === 'None') {
+    found.push(refuse('ImmutableField', desired, ['spec'], `${title(desired)}: a headless Service cannot get an address once it exists`, RENAME));
+  }
   if ((live.kind === 'ConfigMap' || live.kind === 'Secret') && live.immutable === true && (object.kind === 'ConfigMap' || object.kind === 'Secret')) {
     const hint = 'use a new name for the new content, and refer to that';
     for (const field of ['data', 'binaryData'] as const) {

@@ -15,8 +15,11 @@ const EXCLUSIVE: readonly (readonly string[])[] = [
   ['configMapRef', 'secretRef'],
 ];
 
-/** Values that Plumbline chose for an object stay when the manifest stops naming them, as in Kubernetes. */
-const ALLOCATED: ReadonlySet<string> = new Set(['clusterIP', 'nodePort', 'nodeName']);
+/** Maps whose keys are people's own: no field of theirs means anything here. */
+const FREE_MAPS: ReadonlySet<string> = new Set(['annotations', 'binaryData', 'data', 'labels', 'limits', 'matchLabels', 'nodeSelector', 'requests', 'selector']);
+
+/** Values that Plumbline chose for an object, by kind. They stay when the manifest stops naming them, as in Kubernetes. */
+const ALLOCATED: { readonly [K in KubeObject['kind']]?: readonly string[] } = { Service: ['clusterIP', 'nodePort'], Pod: ['nodeName'] };
 
 /**
  * The live object with `desired` put in force. Its identity (uid, resourceVersion, owner references, ...) and its status are kept.
@@ -28,7 +31,7 @@ export function mergeObjects(applied: KubeObject | undefined, desired: KubeObjec
   const { metadata: appliedMeta, ...was } = applied ? withoutStatus(applied) : { metadata: undefined };
   const { metadata: liveMeta, ...is } = withoutStatus(live);
   for (const name of Object.keys(is)) Reflect.deleteProperty(merged, name);
-  Object.assign(merged, mergeFields(was, wanted, is, ''));
+  Object.assign(merged, mergeFields(was, wanted, is, '', ALLOCATED[desired.kind] ?? []));
   merged['metadata'] = mergeMetadata(appliedMeta, wantedMeta, liveMeta);
   return (desired.kind === 'Service' && desired.spec.type === 'ClusterIP' ? withoutNodePorts(merged, desired) : merged) as unknown as KubeObject;
 }
@@ -42,26 +45,31 @@ function withoutStatus(object: KubeObject): JsonObject & { readonly metadata: Me
 function mergeMetadata(applied: Metadata | undefined, desired: Metadata, live: Metadata): JsonObject {
   const merged: Record<string, unknown> = { ...live };
   for (const name of ['labels', 'annotations'] as const) {
-    const result = mergeFields(applied?.[name] ?? {}, desired[name] ?? {}, live[name] ?? {}, name);
+    const result = mergeFields(applied?.[name] ?? {}, desired[name] ?? {}, live[name] ?? {}, name, []);
     if (Object.keys(result).length > 0) merged[name] = result;
     else Reflect.deleteProperty(merged, name);
   }
   return merged;
 }
 
-function mergeValue(applied: unknown, desired: unknown, live: unknown, field: string): unknown {
-  if (isObject(desired) && isObject(live)) return mergeFields(isObject(applied) ? applied : {}, desired, live, field);
-  if (isList(desired) && isList(live) && isSharedList(field)) return mergeList(isList(applied) ? applied : [], desired, live, field);
+function mergeValue(applied: unknown, desired: unknown, live: unknown, field: string, kept: readonly string[]): unknown {
+  if (isObject(desired) && isObject(live)) return mergeFields(isObject(applied) ? applied : {}, desired, live, field, kept);
+  if (isList(desired) && isList(live) && isSharedList(field)) return mergeList(isList(applied) ? applied : [], desired, live, field, kept);
   return desired;
 }
 
-function mergeFields(applied: JsonObject, desired: JsonObject, live: JsonObject, field: string): JsonObject {
+function mergeFields(applied: JsonObject, desired: JsonObject, live: JsonObject, field: string, kept: readonly string[]): JsonObject {
   const merged: Record<string, unknown> = {};
+  const free = FREE_MAPS.has(field);
   const otherForm = field === 'strategy' && desired['type'] !== live['type'];
+  const stays = (name: string): boolean => {
+    if (free) return fieldOf(applied, name) === undefined;
+    return kept.includes(name) || (fieldOf(applied, name) === undefined && !otherForm && !isExcluded(name, desired));
+  };
   for (const [name, value] of Object.entries(live)) {
     const wanted = fieldOf(desired, name);
-    if (wanted !== undefined) merged[name] = mergeValue(fieldOf(applied, name), wanted, value, name);
-    else if (ALLOCATED.has(name) || (fieldOf(applied, name) === undefined && !otherForm && !isExcluded(name, desired))) merged[name] = value;
+    if (wanted !== undefined) merged[name] = mergeValue(fieldOf(applied, name), wanted, value, name, kept);
+    else if (stays(name)) merged[name] = value;
   }
   for (const [name, value] of Object.entries(desired)) {
     if (value !== undefined && !Object.hasOwn(merged, name)) merged[name] = value;
@@ -74,7 +82,7 @@ function isExcluded(name: string, desired: JsonObject): boolean {
 }
 
 /** In the order of the manifest; entries that only the live object has come last. */
-function mergeList(applied: readonly unknown[], desired: readonly unknown[], live: readonly unknown[], field: string): readonly unknown[] {
+function mergeList(applied: readonly unknown[], desired: readonly unknown[], live: readonly unknown[], field: string, kept: readonly string[]): readonly unknown[] {
   const keys = keyLists(field, [desired, live]);
   if (!keys?.[0] || !keys[1]) return desired;
   const [keysDesired, keysLive] = keys;
@@ -83,7 +91,7 @@ function mergeList(applied: readonly unknown[], desired: readonly unknown[], liv
   const liveByKey = new Map(keysLive.map((key, i) => [key, live[i]]));
   const wanted = new Set(keysDesired);
   return [
-    ...keysDesired.map((key, i) => (liveByKey.has(key) ? mergeValue(appliedByKey.get(key), desired[i], liveByKey.get(key), '') : desired[i])),
+    ...keysDesired.map((key, i) => (liveByKey.has(key) ? mergeValue(appliedByKey.get(key), desired[i], liveByKey.get(key), '', kept) : desired[i])),
     ...keysLive.flatMap((key, i) => (wanted.has(key) || appliedByKey.has(key) ? [] : [live[i]])),
   ];
 }

@@ -29,7 +29,12 @@ export function parseManifest(path: string, oid: string, bytes: Uint8Array): Par
   const lines = new LineCounter();
   const findings = new Findings(path, lines);
   const result: { objects: DesiredObject[]; refused: ObjectKey[] } = { objects: [], refused: [] };
-  for (const root of readYaml(text, lines, findings)) readObjects(root, findings, result);
+  for (const { root, sound } of readYaml(text, lines, findings)) {
+    const read: typeof result = { objects: [], refused: result.refused };
+    readObjects(root, findings, read);
+    if (sound) result.objects.push(...read.objects);
+    else result.refused.push(...read.objects.map((o) => o.key));
+  }
   return { path, oid, ...result, diagnostics: findings.diagnostics.sort(byPosition) };
 }
 

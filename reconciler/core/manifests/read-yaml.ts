@@ -20,17 +20,23 @@ const TEXT_PER_NODE = 64;
 
 type YamlToken = ReturnType<Parser['next']> extends Generator<infer T> ? T : never;
 
+export interface YamlDocument {
+  readonly root: YamlNode;
+  /** False where a key is doubled: the rest can be checked, but nobody knows which of the two was meant. */
+  readonly sound: boolean;
+}
+
 /** The documents of a file that could be read, in order; what could not be read is in `findings`. Empty documents are left out. */
-export function readYaml(text: string, lines: LineCounter, findings: Findings): YamlNode[] {
+export function readYaml(text: string, lines: LineCounter, findings: Findings): YamlDocument[] {
   const tokens = parseTokens(text, lines, findings);
   if (!tokens) return [];
   const composer = new Composer({ uniqueKeys: false, schema: 'failsafe', prettyErrors: false, logLevel: 'silent', lineCounter: lines });
-  const roots: YamlNode[] = [];
+  const documents: YamlDocument[] = [];
   for (const document of composer.compose(tokens, true, text.length)) {
-    const root = readDocument(document, findings);
-    if (root) roots.push(root);
+    const read = readDocument(document, findings);
+    if (read) documents.push(read);
   }
-  return roots;
+  return documents;
 }
 
 /** Undefined when a limit was reached. */
@@ -60,7 +66,7 @@ function parseTokens(text: string, lines: LineCounter, findings: Findings): Yaml
   return tokens;
 }
 
-function readDocument(document: Document.Parsed, findings: Findings): YamlNode | undefined {
+function readDocument(document: Document.Parsed, findings: Findings): YamlDocument | undefined {
   if (document.errors.length > 0) {
     for (const error of document.errors.slice(0, MAX_SYNTAX_ERRORS)) {
       findings.error('InvalidYaml', error.pos[0], syntaxMessage(error.message), SYNTAX_HINTS[error.code]);
@@ -70,8 +76,9 @@ function readDocument(document: Document.Parsed, findings: Findings): YamlNode |
   const contents = document.contents;
   if (!contents || (isScalar(contents) && contents.type === 'PLAIN' && contents.source === '')) return undefined;
   const before = findings.errors;
-  const root = new TreeReader(findings).read(contents);
-  return findings.errors > before ? undefined : root;
+  const reader = new TreeReader(findings);
+  const root = reader.read(contents);
+  return findings.errors > before + reader.duplicates ? undefined : { root, sound: reader.duplicates === 0 };
 }
 
 const SYNTAX_HINTS: Readonly<Record<string, string>> = {
@@ -96,10 +103,16 @@ class TreeReader {
   /** Anchors seen so far; `open` while its own subtree is read. */
   readonly #anchors = new Map<string, YamlNode | 'open'>();
   #aliasNodes = 0;
+  #duplicates = 0;
   #bomb = false;
 
   constructor(findings: Findings) {
     this.#findings = findings;
+  }
+
+  /** Doubled keys so far; the first of each is kept. */
+  get duplicates(): number {
+    return this.#duplicates;
   }
 
   read(node: ParsedNode): YamlNode {
@@ -172,6 +185,7 @@ class TreeReader {
       const first = fields.get(name);
       if (first) {
         const { line } = this.#findings.position(first.keyOffset);
+        this.#duplicates++;
         this.#findings.error('DuplicateKey', keyOffset, `duplicate key ${name}, first on line ${line}`, 'remove one of the two');
       } else fields.set(name, { keyOffset, node });
     }

@@ -27,6 +27,7 @@ describe('fields that cannot change', () => {
     { name: 'anything else of a Deployment', before: deployment('web'), after: deployment('web', { image: 'hello:2', replicas: 5 }), refused: [] },
     { name: 'a Service\'s address', before: service('  clusterIP: 10.96.0.5'), after: service('  clusterIP: 10.96.0.6'), refused: ['app.yaml:6 ImmutableField'] },
     { name: 'to headless', before: service('  clusterIP: 10.96.0.5'), after: service('  clusterIP: None'), refused: ['app.yaml:6 ImmutableField'] },
+    { name: 'from headless', before: service('  clusterIP: None'), after: service(''), refused: ['app.yaml:4 ImmutableField'] },
     { name: 'an address that is no longer written', before: service('  clusterIP: 10.96.0.5'), after: service(''), refused: [] },
     { name: 'a Secret\'s type', before: secret('type: Opaque'), after: secret('type: kubernetes.io/tls'), refused: ['app.yaml:4 ImmutableField'] },
     { name: 'data marked immutable', before: configMap('immutable: true\ndata: {a: b}'), after: configMap('immutable: true\ndata: {a: c}'), refused: ['app.yaml:5 ImmutableField'] },

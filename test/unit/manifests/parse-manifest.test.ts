@@ -60,6 +60,13 @@ describe('files with several documents', () => {
     assert.deepEqual(places(file), ['9:11 WrongType']);
   });
 
+  it('goes on after a doubled key, but takes neither', () => {
+    const file = parse('apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, name: b}\ndata: {k: 5}\n');
+    assert.deepEqual(places(file), ['3:21 DuplicateKey', '4:11 WrongType']);
+    const sound = parse('apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: x, k: y}\n');
+    assert.deepEqual([places(sound), sound.objects, sound.refused], [['4:14 DuplicateKey'], [], ['ConfigMap/default/a']]);
+  });
+
   it('an empty file and a file of comments hold nothing and are no mistake', () => {
     for (const content of ['', '\n\n', '# nothing\n', '---\n---\n']) assert.deepEqual(parse(content), { path: 'f.yaml', oid: 'oid', objects: [], refused: [], diagnostics: [] });
   });
