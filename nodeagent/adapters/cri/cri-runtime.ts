@@ -142,9 +142,12 @@ export function criRuntime(client: GrpcClient): ContainerRuntime {
     },
 
     async *events(signal) {
-      const filters = ['namespace==k8s.io,topic~=^/tasks/(exit|oom|start)$'];
+      const filters = ['namespace==k8s.io,topic~=^/tasks/(exit|oom)$'];
       for await (const envelope of client.stream(SUBSCRIBE, { filters }, { signal })) {
-        if (envelope.event) yield decode(m.TaskEvent, envelope.event.value).containerId;
+        if (!envelope.event) continue;
+        const { containerId, id } = decode(m.TaskEvent, envelope.event.value);
+        // The end of a command that was run in a container is none of the container.
+        if (id === '' || id === containerId) yield containerId;
       }
     },
 

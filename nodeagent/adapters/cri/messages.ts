@@ -123,5 +123,5 @@ export const PullImageResponse = { imageRef: text(1) };
 export const SubscribeRequest = { filters: texts(1) };
 /** containerd's Envelope: `event` is a protobuf Any. */
 export const EventEnvelope = { topic: text(3), event: message(4, { typeUrl: text(1), value: bytes(2) }) };
-/** TaskStart, TaskExit, TaskOOM and the rest begin with the container's id. */
-export const TaskEvent = { containerId: text(1) };
+/** TaskExit and TaskOOM begin with the container's id; `id` is that of the process that ended. */
+export const TaskEvent = { containerId: text(1), id: text(2) };

@@ -1,0 +1,32 @@
+/** Answers of the agent's API. */
+import type { ServerResponse } from 'node:http';
+import type { AgentError } from '../../../contracts/agent/index.ts';
+
+/** An answer that is not 2xx. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly version: string | null | undefined;
+  constructor(status: number, code: string, message: string, version?: string | null) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.version = version;
+  }
+}
+
+export function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+  response.end(text);
+}
+
+export function errorBody(error: ApiError): AgentError {
+  return { code: error.code, message: error.message, ...(error.version !== undefined && { version: error.version }) };
+}
+
+export function sendError(response: ServerResponse, error: unknown): void {
+  const known = error instanceof ApiError ? error : new ApiError(500, 'Internal', error instanceof Error ? error.message : String(error));
+  if (response.headersSent) response.destroy();
+  else sendJson(response, known.status, errorBody(known));
+}

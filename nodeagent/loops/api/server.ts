@@ -1,0 +1,143 @@
+/** The agent's API: HTTP over a Unix socket that only its owner may open. See contracts/agent. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { chmod, rm } from 'node:fs/promises';
+import type { Duplex } from 'node:stream';
+import type { AgentInfo, Inventory, NodeReport } from '../../../contracts/agent/index.ts';
+import { AGENT_API, EXEC_UPGRADE } from '../../../contracts/agent/places.ts';
+import type { KubeObject } from '../../../contracts/objects/index.ts';
+import type { NodeFolders } from '../../core/pod/layout.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { ContainerRuntime } from '../../ports/container-runtime.ts';
+import type { LogFiles } from '../../ports/log-files.ts';
+import type { Log } from '../../ports/log.ts';
+import type { AssignmentStore } from '../assignment-store.ts';
+import type { PodManager } from '../pod-manager.ts';
+import type { StatusHub } from '../status-hub.ts';
+import { ApiError, errorBody, sendError, sendJson } from './answers.ts';
+import { serveExec } from './exec.ts';
+import { streamLogs } from './logs.ts';
+import { streamStatus } from './status-stream.ts';
+import { parseUpdate } from './update-body.ts';
+
+const http = process.getBuiltinModule('node:http');
+
+export interface ApiDeps {
+  readonly socket: string;
+  readonly assignment: AssignmentStore;
+  readonly pods: PodManager;
+  readonly hub: StatusHub;
+  readonly runtime: ContainerRuntime;
+  readonly logs: LogFiles;
+  readonly folders: NodeFolders;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly info: Pick<AgentInfo, 'agentVersion' | 'bundleHash' | 'runtimeHash' | 'pid' | 'startedAt'>;
+}
+
+const MAX_BODY_BYTES = 256 * 1024 * 1024;
+
+/** Throws an Error when another agent answers at the socket. */
+export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> }> {
+  const closing = new AbortController();
+  const open = new Set<Duplex>();
+
+  const server = http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+    route(request, response).catch((error: unknown) => sendError(response, error));
+  });
+  server.on('connection', (socket) => {
+    open.add(socket);
+    socket.on('close', () => open.delete(socket));
+  });
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    upgrade(request, socket, head).catch((error: unknown) => refuseUpgrade(socket, error));
+  });
+
+  const info = (): AgentInfo => ({ ...deps.info, epoch: deps.assignment.epoch, assignmentVersion: deps.assignment.acceptedVersion });
+
+  async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://agent');
+    const what = `${request.method ?? ''} ${url.pathname}`;
+    switch (what) {
+      case `GET ${AGENT_API}/info`: return sendJson(response, 200, info());
+      case `POST ${AGENT_API}/assignment`: return move(response, parseUpdate(await bodyOf(request)));
+      case `GET ${AGENT_API}/status`: return streamStatus(response, deps.hub, deps.clock, closing.signal);
+      case `GET ${AGENT_API}/inventory`: return sendJson(response, 200, inventory());
+      case `GET ${AGENT_API}/logs`: return streamLogs(response, url.searchParams, logDeps, closing.signal);
+      default: throw new ApiError(404, 'NotFound', `the agent has no ${what}`);
+    }
+  }
+  const logDeps = { ...deps, observed: (uid: string) => deps.pods.observed(uid) };
+
+  async function move(response: ServerResponse, update: ReturnType<typeof parseUpdate>): Promise<void> {
+    const result = await deps.assignment.move(update);
+    if (!result.ok) throw new ApiError(409, result.code, result.message, result.version);
+    sendJson(response, 200, { version: result.version });
+  }
+
+  function inventory(): Inventory {
+    const view = deps.assignment.current();
+    const node: NodeReport | undefined = deps.hub.node();
+    if (!node) throw new ApiError(503, 'NotReadyYet', 'the agent has not looked at its machine yet');
+    const kinds = ['Cluster', 'Source', 'Node', 'ConfigMap', 'Secret', 'Service', 'EndpointSlice', 'Deployment', 'ReplicaSet', 'Pod'] as const;
+    const objects = kinds.flatMap((kind): readonly KubeObject[] => view.list(kind)).map(withoutSecretData);
+    return { info: info(), node, objects, pods: [...deps.hub.pods()] };
+  }
+
+  async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on('error', () => socket.destroy());
+    const url = new URL(request.url ?? '/', 'http://agent');
+    if (url.pathname !== `${AGENT_API}/exec` || request.headers.upgrade !== EXEC_UPGRADE) throw new ApiError(404, 'NotFound', `the agent has no upgrade at ${url.pathname}`);
+    await serveExec(socket, head, url.searchParams, logDeps, closing.signal);
+  }
+
+  if (await answers(deps.socket)) throw new Error(`another agent answers at ${deps.socket}`);
+  await rm(deps.socket, { force: true });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(deps.socket, () => resolve());
+  });
+  // Its folder is closed to others already.
+  await chmod(deps.socket, 0o600);
+
+  return {
+    async close() {
+      closing.abort();
+      const closed = new Promise<void>((resolve) => { server.close(() => resolve()); });
+      for (const socket of open) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+function withoutSecretData(object: KubeObject): KubeObject {
+  return object.kind === 'Secret' ? { ...object, data: {} } : object;
+}
+
+function refuseUpgrade(socket: Duplex, error: unknown): void {
+  const known = error instanceof ApiError ? error : new ApiError(500, 'Internal', error instanceof Error ? error.message : String(error));
+  const body = JSON.stringify(errorBody(known));
+  if (socket.writable) socket.end(`HTTP/1.1 ${known.status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) throw new ApiError(413, 'TooLarge', `an assignment may have at most ${MAX_BODY_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function answers(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const attempt = connect(socket);
+    attempt.once('connect', () => {
+      attempt.destroy();
+      resolve(true);
+    });
+    attempt.once('error', () => resolve(false));
+  });
+}

@@ -1,0 +1,49 @@
+/** `GET /v1/status`: everything known, then each change. A slow reader gets the newest of each pod, not every step between. */
+import type { ServerResponse } from 'node:http';
+import type { StatusLine } from '../../../contracts/agent/index.ts';
+import { HEARTBEAT_SECONDS } from '../../../contracts/agent/places.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { StatusHub } from '../status-hub.ts';
+
+/** Resolves when the reader is gone or the signal aborts. */
+export async function streamStatus(response: ServerResponse, hub: StatusHub, clock: Clock, signal: AbortSignal): Promise<void> {
+  const ended = new AbortController();
+  response.on('close', () => ended.abort());
+  const either = AbortSignal.any([signal, ended.signal]);
+  response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
+
+  /** Lines that wait for the reader, by what they are about. */
+  const waiting = new Map<string, StatusLine>();
+  let events = 0;
+  let flowing = true;
+  const flush = (): void => {
+    for (const [about, line] of waiting) {
+      if (!flowing) return;
+      waiting.delete(about);
+      flowing = response.write(`${JSON.stringify(line)}\n`);
+    }
+  };
+  response.on('drain', () => {
+    flowing = true;
+    flush();
+  });
+  const put = (line: StatusLine): void => {
+    const about = line.type === 'pod' ? line.pod.uid : line.type === 'event' ? `event ${(events += 1)}` : line.type;
+    waiting.delete(about);
+    waiting.set(about, line);
+    flush();
+  };
+
+  const unsubscribe = hub.subscribe(put);
+  try {
+    while (!either.aborted) {
+      await clock.sleep(HEARTBEAT_SECONDS * 1000, either);
+      put({ type: 'heartbeat', at: clock.now().toISOString() });
+    }
+  } catch (cause) {
+    if (!either.aborted) throw cause;
+  } finally {
+    unsubscribe();
+    response.end();
+  }
+}

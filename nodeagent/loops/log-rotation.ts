@@ -1,0 +1,47 @@
+/** Keeps running containers' logs at a size: Kubernetes' containerLogMaxSize and containerLogMaxFiles. */
+import type { Clock } from '../ports/clock.ts';
+import type { ContainerRuntime } from '../ports/container-runtime.ts';
+import type { LogFiles } from '../ports/log-files.ts';
+import type { Log } from '../ports/log.ts';
+
+const MAX_BYTES = 10 * 1024 * 1024;
+const MAX_FILES = 5;
+const LOOK_EVERY_MS = 10_000;
+
+export interface LogRotationDeps {
+  readonly runtime: ContainerRuntime;
+  readonly logs: LogFiles;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Running containers and where they write. */
+  running(): readonly { readonly id: string; readonly logPath: string }[];
+}
+
+export function startLogRotation(deps: LogRotationDeps): { close(): Promise<void> } {
+  const closing = new AbortController();
+
+  async function rotate(id: string, logPath: string): Promise<void> {
+    if ((await deps.logs.size(logPath)) < MAX_BYTES) return;
+    await deps.logs.rotate(logPath, MAX_FILES);
+    await deps.runtime.reopenLog(id, closing.signal);
+  }
+
+  async function run(): Promise<void> {
+    while (!closing.signal.aborted) {
+      for (const { id, logPath } of deps.running()) {
+        await rotate(id, logPath).catch((cause: unknown) => {
+          if (!closing.signal.aborted) deps.log.warn('a log cannot be rotated', { path: logPath, detail: cause instanceof Error ? cause.message : String(cause) });
+        });
+      }
+      await deps.clock.sleep(LOOK_EVERY_MS, closing.signal).catch(() => undefined);
+    }
+  }
+
+  const done = run();
+  return {
+    async close() {
+      closing.abort();
+      await done;
+    },
+  };
+}

@@ -1,0 +1,101 @@
+/** The node's own report: what the machine has, and whether pods can run on it. */
+import type { NodeReport } from '../../contracts/agent/index.ts';
+import { HEARTBEAT_SECONDS } from '../../contracts/agent/places.ts';
+import type { NetworkState } from '../core/assignment.ts';
+import { nodeReport, type RuntimeView } from '../core/node/report.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { ContainerRuntime } from '../ports/container-runtime.ts';
+import type { ImageStore } from '../ports/image-store.ts';
+import type { Log } from '../ports/log.ts';
+import type { NodeFacts } from '../ports/node-facts.ts';
+import type { AssignmentStore } from './assignment-store.ts';
+import type { StatusHub } from './status-hub.ts';
+import { createWaker } from './waker.ts';
+
+export interface NodeReporter {
+  /** Newest; made before this resolves for the first time. */
+  readonly ready: Promise<void>;
+  internalIP(): string;
+  systemdCgroup(): boolean;
+  noteNetwork(state: NetworkState): void;
+  close(): Promise<void>;
+}
+
+export interface NodeReporterDeps {
+  readonly assignment: AssignmentStore;
+  readonly runtime: ContainerRuntime;
+  readonly images: ImageStore;
+  readonly facts: NodeFacts;
+  readonly hub: StatusHub;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly agentVersion: string;
+}
+
+export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
+  const { assignment, runtime, facts, hub, clock, log } = deps;
+  const closing = new AbortController();
+  const waker = createWaker(clock);
+  let network: NetworkState = { version: null, error: null };
+  let report: NodeReport | undefined;
+  let runtimeView: RuntimeView = { reachable: false, message: 'the container runtime was not asked yet' };
+  let version = '';
+  let sandboxImage = '';
+
+  async function askRuntime(): Promise<RuntimeView> {
+    try {
+      const health = await runtime.health(closing.signal);
+      if (version === '') {
+        const { name, version: number } = await runtime.version(closing.signal);
+        version = `${name}://${number}`;
+      }
+      if (sandboxImage !== health.sandboxImage) {
+        await deps.images.ensureSandboxImage(health.sandboxImage, closing.signal);
+        sandboxImage = health.sandboxImage;
+      }
+      return { reachable: true, health };
+    } catch (cause) {
+      version = '';
+      sandboxImage = '';
+      return { reachable: false, message: cause instanceof Error ? cause.message : String(cause) };
+    }
+  }
+
+  async function pass(): Promise<void> {
+    const [machine, seen] = await Promise.all([facts.read(), askRuntime()]);
+    if (closing.signal.aborted) return;
+    runtimeView = seen;
+    const next = nodeReport({ machine, runtime: seen, runtimeVersion: version, network, view: assignment.current(), agentVersion: deps.agentVersion, agentRss: facts.ownMemory() });
+    const { agentRss: _rss, ...before } = report ?? ({} as NodeReport);
+    const { agentRss: _next, ...after } = next;
+    if (JSON.stringify(before) === JSON.stringify(after)) return;
+    if (report?.ready !== next.ready) log.info('node readiness', { ready: next.ready, reason: next.reason, detail: next.message });
+    report = next;
+    hub.tellNode(next);
+  }
+
+  async function run(first: () => void): Promise<void> {
+    while (!closing.signal.aborted) {
+      await pass().catch((cause: unknown) => { log.warn('the node report cannot be made', { detail: cause instanceof Error ? cause.message : String(cause) }); });
+      first();
+      await waker.until(clock.now().getTime() + HEARTBEAT_SECONDS * 1000);
+    }
+  }
+
+  let done: Promise<void> = Promise.resolve();
+  const ready = new Promise<void>((resolve) => { done = run(resolve); });
+  return {
+    ready,
+    internalIP: () => report?.internalIP ?? '',
+    systemdCgroup: () => runtimeView.reachable && runtimeView.health.systemdCgroup,
+    noteNetwork(state) {
+      network = state;
+      waker.wake();
+    },
+    async close() {
+      closing.abort();
+      waker.wake();
+      await done;
+    },
+  };
+}

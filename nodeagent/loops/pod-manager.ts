@@ -1,0 +1,190 @@
+/** All pods of the node: a worker for each that is assigned, and for each that is found in the runtime but no longer assigned. */
+import type { Pod, PodStatus } from '../../contracts/objects/index.ts';
+import type { ObjectKey } from '../../contracts/objects/index.ts';
+import { identityOf, objectsFor, referredKeys } from '../core/pod/objects.ts';
+import type { ObservedPod } from '../core/pod/observed.ts';
+import type { PodIdentity } from '../core/pod/runtime-types.ts';
+import { LABEL } from '../core/pod/identity.ts';
+import type { AssignmentStore } from './assignment-store.ts';
+import { startPodWorker, type PodWorker, type PodWorkerDeps } from './pod-worker.ts';
+import { createWaker } from './waker.ts';
+
+export type PodManagerDeps = Omit<PodWorkerDeps, 'objects' | 'onGone' | 'onObserved' | 'prober'> & {
+  readonly assignment: AssignmentStore;
+  /** Statuses that an agent before this one reported, by uid. */
+  readonly lastStatuses: ReadonlyMap<string, PodStatus>;
+  makeProber(onChange: (uid: string) => void): PodWorkerDeps['prober'];
+};
+
+export interface PodManager {
+  /** What is in the runtime of one pod, as last looked at. */
+  observed(uid: string): ObservedPod | undefined;
+  /** Running containers and the files they log to. */
+  running(): readonly { readonly id: string; readonly logPath: string }[];
+  close(): Promise<void>;
+}
+
+/** The list of everything, when the runtime tells of exits by itself, and when it does not. */
+const LIST_EVERY_MS = 10_000;
+const LIST_WITHOUT_EVENTS_MS = 1000;
+const EVENTS_AGAIN_MS = 1000;
+/** For how long a later listener still hears that a pod which nobody asked about is gone. */
+const GONE_TOLD_MS = 600_000;
+
+export function startPodManager(deps: PodManagerDeps): PodManager {
+  const { assignment, runtime, clock, log, hub } = deps;
+  const workers = new Map<string, PodWorker>();
+  const uidOfKey = new Map<ObjectKey, string>();
+  const referers = new Map<string, ReadonlySet<string>>();
+  const uidOfContainer = new Map<string, string>();
+  const observed = new Map<string, ObservedPod>();
+  const gone = new Set<string>();
+  const closing = new AbortController();
+  const beat = createWaker(clock);
+  let eventsLive = false;
+  /** Pods that the runtime held at the first list; others are known to be new here. */
+  let listedOnce: ReadonlySet<string> | undefined;
+
+  const prober = deps.makeProber((uid) => workers.get(uid)?.wake());
+  const workerDeps: PodWorkerDeps = {
+    ...deps, prober,
+    objects: (namespace) => objectsFor(assignment.current(), namespace),
+    onGone: ({ uid }) => retire(uid),
+    onObserved({ uid }, seen) {
+      observed.set(uid, seen);
+      for (const container of seen.containers) uidOfContainer.set(container.id, uid);
+    },
+  };
+
+  function start(identity: PodIdentity, pod: Pod | undefined): void {
+    const reported = pod?.status;
+    const isOver = reported?.phase === 'Succeeded' || reported?.phase === 'Failed';
+    const previous = (isOver ? reported : undefined) ?? deps.lastStatuses.get(identity.uid) ?? reported;
+    const fresh = listedOnce !== undefined && !listedOnce.has(identity.uid) && !observed.has(identity.uid);
+    workers.set(identity.uid, startPodWorker(workerDeps, { identity, pod, previous, fresh }));
+  }
+
+  function retire(uid: string): void {
+    const worker = workers.get(uid);
+    if (!worker) return;
+    workers.delete(uid);
+    prober.forget(uid);
+    for (const container of observed.get(uid)?.containers ?? []) uidOfContainer.delete(container.id);
+    observed.delete(uid);
+    gone.add(uid);
+    hub.tellGone(worker.identity);
+    if (!isAssigned(uid)) {
+      gone.delete(uid);
+      void clock.sleep(GONE_TOLD_MS, closing.signal).then(() => hub.forget(uid), () => undefined);
+    }
+    log.info('pod is gone', { pod: `${worker.identity.namespace}/${worker.identity.name}`, uid });
+    // Called from within the worker's own pass: it ends by itself.
+    void worker.close();
+  }
+
+  const isAssigned = (uid: string): boolean => [...uidOfKey.values()].includes(uid);
+
+  function podChanged(key: ObjectKey<'Pod'>): void {
+    const pod = assignment.current().get(key);
+    const uid = pod?.metadata.uid;
+    const before = uidOfKey.get(key);
+    if (before !== undefined && before !== uid) {
+      uidOfKey.delete(key);
+      referers.delete(before);
+      if (gone.delete(before)) hub.forget(before);
+      workers.get(before)?.assign(undefined);
+    }
+    if (!pod || uid === undefined) return;
+    uidOfKey.set(key, uid);
+    referers.set(uid, referredKeys(pod));
+    const worker = workers.get(uid);
+    if (worker) worker.assign(pod);
+    else if (!gone.has(uid)) start(identityOf(pod), pod);
+  }
+
+  const unsubscribe = assignment.onChange((changed) => {
+    if (!listedOnce) return;
+    for (const key of changed) {
+      if (key.startsWith('Pod/')) podChanged(key as ObjectKey<'Pod'>);
+      else if (key.startsWith('ConfigMap/') || key.startsWith('Secret/')) {
+        for (const [uid, keys] of referers) if (keys.has(key)) workers.get(uid)?.objectsChanged();
+      }
+    }
+  });
+
+  /** One look at everything: who has no worker gets one, who differs from what its worker saw is woken. */
+  async function list(): Promise<void> {
+    const [sandboxes, containers] = await Promise.all([runtime.listSandboxes(undefined, closing.signal), runtime.listContainers(undefined, closing.signal)]);
+    const signatures = new Map<string, string[]>();
+    const identities = new Map<string, PodIdentity>();
+    const note = (identity: PodIdentity, part: string): void => {
+      identities.set(identity.uid, identity);
+      signatures.set(identity.uid, [...(signatures.get(identity.uid) ?? []), part]);
+    };
+    for (const sandbox of sandboxes) note(sandbox.pod, `${sandbox.id}/${sandbox.ready}`);
+    for (const c of containers) note({ uid: c.podUid, name: c.labels[LABEL.podName] ?? '', namespace: c.labels[LABEL.podNamespace] ?? '' }, `${c.id}/${c.state}`);
+    if (!listedOnce) {
+      listedOnce = new Set([...identities.keys(), ...(await deps.files.list())]);
+      for (const pod of assignment.current().list('Pod')) podChanged(`Pod/${pod.metadata.namespace ?? ''}/${pod.metadata.name}`);
+    }
+    for (const [uid, identity] of identities) {
+      const worker = workers.get(uid);
+      if (worker && signatureOf(observed.get(uid)) !== (signatures.get(uid) ?? []).sort().join()) worker.wake();
+      if (!worker && assignment.loaded) {
+        log.info('found a pod that is not assigned here', { pod: `${identity.namespace}/${identity.name}`, uid });
+        gone.delete(uid);
+        start(identity, undefined);
+      }
+    }
+    for (const [uid, worker] of workers) if (!identities.has(uid) && signatureOf(observed.get(uid)) !== '') worker.wake();
+  }
+
+  async function listForever(): Promise<void> {
+    while (!closing.signal.aborted) {
+      await list().catch((cause: unknown) => {
+        if (!closing.signal.aborted) log.warn('the container runtime cannot be listed', { detail: cause instanceof Error ? cause.message : String(cause) });
+      });
+      await beat.until(clock.now().getTime() + (eventsLive && listedOnce ? LIST_EVERY_MS : LIST_WITHOUT_EVENTS_MS));
+    }
+  }
+
+  async function listenForever(): Promise<void> {
+    while (!closing.signal.aborted) {
+      try {
+        eventsLive = true;
+        for await (const id of runtime.events(closing.signal)) {
+          const uid = uidOfContainer.get(id);
+          if (uid !== undefined) workers.get(uid)?.noteExit(id);
+          else if (!isSandbox(id)) continue;
+          else beat.wake();
+        }
+      } catch {
+        // The list, now at its faster beat, says what is wrong.
+      }
+      eventsLive = false;
+      beat.wake();
+      await clock.sleep(EVENTS_AGAIN_MS, closing.signal).catch(() => undefined);
+    }
+  }
+
+  const isSandbox = (id: string): boolean => [...observed.values()].some((seen) => seen.sandboxes.some((sandbox) => sandbox.id === id));
+  const loops = [listForever(), listenForever()];
+
+  return {
+    observed: (uid) => observed.get(uid),
+    running: () => [...observed.values()].flatMap((seen) => seen.containers.filter((c) => c.state === 'running').map((c) => ({ id: c.id, logPath: c.detail.logPath }))),
+    async close() {
+      unsubscribe();
+      await Promise.all([...workers.values()].map((worker) => worker.close()));
+      closing.abort();
+      beat.wake();
+      await prober.close();
+      await Promise.all(loops);
+    },
+  };
+}
+
+function signatureOf(seen: ObservedPod | undefined): string {
+  if (!seen) return '';
+  return [...seen.sandboxes.map((s) => `${s.id}/${s.ready}`), ...seen.containers.map((c) => `${c.id}/${c.state}`)].sort().join();
+}

@@ -1,0 +1,206 @@
+/** Does one step of a pod's plan. An expected failure is an outcome; the plan decides what follows from it. */
+import type { Container, LifecycleHandler, Pod } from '../../contracts/objects/index.ts';
+import { containerConfig, hostsFileText, sandboxConfig, type NodeFacts } from '../core/pod/container-config.ts';
+import { cgroupParent } from '../core/pod/identity.ts';
+import { hostsFile, logFolder, terminationFile } from '../core/pod/layout.ts';
+import type { StepOutcome } from '../core/pod/memory.ts';
+import type { PodObjects } from '../core/pod/objects.ts';
+import type { ObservedPod } from '../core/pod/observed.ts';
+import type { PodIdentity } from '../core/pod/runtime-types.ts';
+import type { PodStep } from '../core/pod/steps.ts';
+import { planVolumes, volumePath } from '../core/pod/volumes.ts';
+import { probeTarget } from '../core/probe/target.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { ContainerRuntime } from '../ports/container-runtime.ts';
+import type { ImageStore } from '../ports/image-store.ts';
+import type { Log } from '../ports/log.ts';
+import type { PodFiles } from '../ports/pod-files.ts';
+import type { ProbeRunner } from '../ports/probe-runner.ts';
+import type { ImagePuller } from './image-puller.ts';
+import type { Limiter } from './limiter.ts';
+import type { PodEvent } from './status-hub.ts';
+
+export interface StepDeps {
+  readonly runtime: ContainerRuntime;
+  readonly images: ImageStore;
+  readonly puller: ImagePuller;
+  readonly files: PodFiles;
+  readonly probes: ProbeRunner;
+  readonly sandboxes: Limiter;
+  readonly clock: Clock;
+  readonly log: Log;
+  facts(): NodeFacts;
+}
+
+export interface StepContext {
+  readonly identity: PodIdentity;
+  /** Undefined for a pod that nobody tells of any more; only ending steps are made for it. */
+  readonly pod: Pod | undefined;
+  readonly observed: ObservedPod;
+  readonly objects: PodObjects;
+  tell(event: PodEvent): void;
+  /** Ends pulls, hooks and graceful stops, when something more urgent came. */
+  readonly hurry: AbortSignal;
+  /** Ends everything, when the agent goes. */
+  readonly closing: AbortSignal;
+}
+
+type Of<K extends PodStep['do']> = Extract<PodStep, { do: K }>;
+type Performers = { readonly [K in PodStep['do']]: (deps: StepDeps, context: StepContext, step: Of<K>) => Promise<StepOutcome> };
+
+const DONE: StepOutcome = { ok: true };
+/** A container gets at least this after its hook used its grace up, as kubelet gives it. */
+const MIN_GRACE_AFTER_HOOK = 2;
+const HOOK_SECONDS_WITHOUT_LIMIT = 3600;
+
+const PERFORMERS: Performers = {
+  async syncVolumes(deps, { pod, objects, tell, closing }) {
+    if (!pod) return DONE;
+    const plans = planVolumes(pod, objects, deps.facts().folders);
+    const failed = plans.ok ? await reasonIfFails(deps.files.syncVolumes(plans.value, closing)) : plans.message;
+    if (failed === undefined) return DONE;
+    tell({ type: 'Warning', reason: 'FailedMount', message: failed });
+    return { ok: false, reason: 'FailedMount', message: failed };
+  },
+
+  ensureImage: (deps, { tell, hurry }, step) => deps.puller.ensure(step.image, step.policy, tell, hurry),
+
+  async runSandbox(deps, { pod, tell, closing }, step) {
+    if (!pod) return DONE;
+    const config = sandboxConfig(pod, step.attempt, deps.facts());
+    const failed = await reasonIfFails(deps.sandboxes.run(() => deps.runtime.runSandbox(config, closing)));
+    if (failed === undefined) return DONE;
+    tell({ type: 'Warning', reason: 'FailedCreatePodSandBox', message: `Failed to create pod sandbox: ${failed}` });
+    return { ok: false, reason: 'FailedCreatePodSandBox', message: failed };
+  },
+
+  async startContainer(deps, context, step) {
+    const { pod, tell } = context;
+    const container = pod && specOf(pod, step.container);
+    if (!pod || !container) return DONE;
+    const created = await create(deps, context, pod, container, step);
+    if ('reason' in created) {
+      tell({ type: 'Warning', reason: 'Failed', message: `Error: ${created.message}` });
+      return { ok: false, ...created };
+    }
+    tell({ type: 'Normal', reason: 'Created', message: `Created container ${container.name}` });
+    const failed = await reasonIfFails(deps.runtime.startContainer(created.id, context.closing));
+    if (failed !== undefined) {
+      tell({ type: 'Warning', reason: 'Failed', message: `Error: ${failed}` });
+      return { ok: false, reason: 'RunContainerError', message: failed };
+    }
+    tell({ type: 'Normal', reason: 'Started', message: `Started container ${container.name}` });
+    return container.lifecycle?.postStart ? postStart(deps, context, pod, container, created.id) : DONE;
+  },
+
+  async killContainer(deps, context, step) {
+    const { pod, tell } = context;
+    const container = pod && specOf(pod, step.container);
+    tell({ type: 'Normal', reason: 'Killing', message: step.message });
+    let grace = step.graceSeconds;
+    if (pod && container && step.preStop && grace > 0) {
+      const begun = deps.clock.now().getTime();
+      const failed = await runHook(deps, context, pod, container, step.id, step.preStop, grace);
+      if (failed !== undefined) tell({ type: 'Warning', reason: 'FailedPreStopHook', message: failed });
+      grace = Math.max(MIN_GRACE_AFTER_HOOK, grace - (deps.clock.now().getTime() - begun) / 1000);
+    }
+    return outcome('KillContainerError', deps.runtime.stopContainer(step.id, grace, AbortSignal.any([context.hurry, context.closing])));
+  },
+
+  removeContainer: (deps, { closing }, step) => outcome('RemoveContainerError', deps.runtime.removeContainer(step.id, closing)),
+  stopSandbox: (deps, { closing }, step) => outcome('KillPodSandboxError', deps.sandboxes.run(() => deps.runtime.stopSandbox(step.id, closing))),
+  removeSandbox: (deps, { closing }, step) => outcome('RemovePodSandboxError', deps.runtime.removeSandbox(step.id, closing)),
+  cleanUp(deps, { identity, closing }) {
+    return outcome('CleanUpError', deps.files.remove(identity, cgroupParent(identity.uid, deps.facts().systemdCgroup), closing));
+  },
+};
+
+export function performStep<K extends PodStep['do']>(deps: StepDeps, context: StepContext, step: Of<K>): Promise<StepOutcome> {
+  return (PERFORMERS[step.do] as unknown as (d: StepDeps, c: StepContext, s: Of<K>) => Promise<StepOutcome>)(deps, context, step);
+}
+
+type Created = { readonly id: string } | { readonly reason: string; readonly message: string };
+
+async function create(deps: StepDeps, context: StepContext, pod: Pod, container: Container, step: Of<'startContainer'>): Promise<Created> {
+  const facts = deps.facts();
+  const podIP = podAddress(context, pod, facts);
+  const config = containerConfig({ pod, container, attempt: step.attempt, objects: context.objects, podIP, facts });
+  if (!config.ok) return { reason: 'CreateContainerConfigError', message: config.message };
+  const rootRefused = await refusedAsRoot(deps, context, pod, container);
+  if (rootRefused !== undefined) return { reason: 'CreateContainerConfigError', message: rootRefused };
+  const { uid } = context.identity;
+  const prepared = await reasonIfFails(deps.files.prepareContainer({
+    hostsFile: pod.spec.hostNetwork ? undefined : { path: hostsFile(facts.folders, uid), text: hostsFileText(pod, podIP) },
+    terminationFile: terminationFile(facts.folders, uid, container.name, step.attempt.number),
+    logFolder: `${logFolder(facts.folders, context.identity)}/${container.name}`,
+    subPaths: (container.volumeMounts ?? []).flatMap((mount) => {
+      const volume = pod.spec.volumes?.find((v) => v.name === mount.name);
+      if (!volume || mount.subPath === undefined || mount.subPath === '') return [];
+      const root = volumePath(volume, uid, facts.folders);
+      return [{ volume: root, path: `${root}/${mount.subPath}` }];
+    }),
+  }, context.closing));
+  if (prepared !== undefined) return { reason: 'CreateContainerConfigError', message: prepared };
+  try {
+    return { id: await deps.runtime.createContainer(step.sandboxId, config.value, sandboxConfig(pod, step.sandboxAttempt, facts), context.closing) };
+  } catch (cause) {
+    return { reason: 'CreateContainerError', message: textOf(cause) };
+  }
+}
+
+/** runAsNonRoot without a user of the pod's own: the image's counts. */
+async function refusedAsRoot(deps: StepDeps, context: StepContext, pod: Pod, container: Container): Promise<string | undefined> {
+  const nonRoot = container.securityContext?.runAsNonRoot ?? pod.spec.securityContext?.runAsNonRoot;
+  const user = container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser;
+  if (nonRoot !== true || user !== undefined) return undefined;
+  const image = await deps.images.find(container.image, context.closing);
+  if (image?.username !== undefined && image.username !== '') {
+    return `container has runAsNonRoot and image has non-numeric user (${image.username}), cannot verify user is non-root`;
+  }
+  return (image?.uid ?? 0) === 0 ? 'container has runAsNonRoot and image will run as root' : undefined;
+}
+
+async function postStart(deps: StepDeps, context: StepContext, pod: Pod, container: Container, id: string): Promise<StepOutcome> {
+  const handler = container.lifecycle?.postStart;
+  const failed = handler && (await runHook(deps, context, pod, container, id, handler, HOOK_SECONDS_WITHOUT_LIMIT));
+  if (failed === undefined) return DONE;
+  context.tell({ type: 'Warning', reason: 'FailedPostStartHook', message: failed });
+  await reasonIfFails(deps.runtime.stopContainer(id, pod.spec.terminationGracePeriodSeconds, AbortSignal.any([context.hurry, context.closing])));
+  return { ok: false, reason: 'PostStartHookError', message: failed };
+}
+
+/** Undefined when it went well. */
+async function runHook(deps: StepDeps, context: StepContext, pod: Pod, container: Container, id: string, handler: LifecycleHandler, seconds: number): Promise<string | undefined> {
+  const signal = AbortSignal.any([context.hurry, context.closing]);
+  if (handler.sleep) return reasonIfFails(deps.clock.sleep(Math.min(handler.sleep.seconds, seconds) * 1000, signal));
+  const target = probeTarget(handler, container, id, podAddress(context, pod, deps.facts()));
+  if (!target) return 'the hook names a port that the container does not have';
+  const answer = await deps.probes.run(target, Math.max(1, Math.ceil(seconds)), signal);
+  return answer.outcome === 'success' ? undefined : answer.message;
+}
+
+function podAddress(context: StepContext, pod: Pod, facts: NodeFacts): string {
+  return pod.spec.hostNetwork ? facts.hostIP : context.observed.address;
+}
+
+function specOf(pod: Pod, name: string): Container | undefined {
+  return [...(pod.spec.initContainers ?? []), ...pod.spec.containers].find((container) => container.name === name);
+}
+
+async function outcome(reason: string, work: Promise<unknown>): Promise<StepOutcome> {
+  const failed = await reasonIfFails(work);
+  return failed === undefined ? DONE : { ok: false, reason, message: failed };
+}
+
+async function reasonIfFails(work: Promise<unknown>): Promise<string | undefined> {
+  try {
+    await work;
+    return undefined;
+  } catch (cause) {
+    return textOf(cause);
+  }
+}
+
+function textOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,228 @@
+/** Brings one pod to what it should be: looks, plans, does, and looks again. One pass at a time. */
+import type { Pod, PodStatus } from '../../contracts/objects/index.ts';
+import { NO_MEMORY, remember, type PodMemory, type StepOutcome } from '../core/pod/memory.ts';
+import { NOTHING_OBSERVED, type ObservedPod } from '../core/pod/observed.ts';
+import type { PodObjects } from '../core/pod/objects.ts';
+import { planPod, type PodInput, type PodPlan } from '../core/pod/plan.ts';
+import type { PodIdentity } from '../core/pod/runtime-types.ts';
+import { statusEvents } from '../core/pod/status-events.ts';
+import { podStatus } from '../core/pod/status.ts';
+import type { PodStep } from '../core/pod/steps.ts';
+import { deletionGrace, planEnd } from '../core/pod/terminate.ts';
+import { volumesVersion } from '../core/pod/volumes.ts';
+import { createPodObserver } from './pod-observer.ts';
+import { performStep, type StepContext, type StepDeps } from './pod-steps.ts';
+import type { Prober } from './prober.ts';
+import type { PodEvent, StatusHub } from './status-hub.ts';
+import { createWaker } from './waker.ts';
+
+export interface PodWorkerDeps extends StepDeps {
+  readonly hub: StatusHub;
+  readonly prober: Prober;
+  objects(namespace: string): PodObjects;
+  /** Nothing of the pod is left on the node. */
+  onGone(identity: PodIdentity): void;
+  /** The runtime's ids of the pod's parts, whenever they were looked at. */
+  onObserved(identity: PodIdentity, observed: ObservedPod): void;
+}
+
+export interface PodWorker {
+  readonly identity: PodIdentity;
+  /** What the assignment says now; undefined: it is to be removed. */
+  assign(pod: Pod | undefined): void;
+  /** A ConfigMap or Secret that the pod names changed. */
+  objectsChanged(): void;
+  /** Something may be different: look. */
+  wake(): void;
+  /** The runtime said that this container ended; its list may still be a moment behind. */
+  noteExit(containerId: string): void;
+  close(): Promise<void>;
+}
+
+export interface PodWorkerStart {
+  readonly identity: PodIdentity;
+  readonly pod: Pod | undefined;
+  /** Last reported status, of this agent or one before. */
+  readonly previous: PodStatus | undefined;
+  /** The node is known to hold nothing of it. */
+  readonly fresh: boolean;
+}
+
+/** Pauses after steps that failed without a pause of their own. */
+const FIRST_RETRY_MS = 250;
+const LONGEST_RETRY_MS = 30_000;
+/** An exit that the runtime's list does not show yet: looked at again after these. */
+const EXIT_LOOKS_MS = [15, 40, 100, 300, 1000];
+/** Running steps may end by themselves after the agent was told to go. */
+const CLOSE_GRACE_MS = 5000;
+
+export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodWorker {
+  const { identity } = start;
+  const observer = createPodObserver(identity.uid, deps.runtime, deps.files);
+  const waker = createWaker(deps.clock);
+  const closing = new AbortController();
+  let closed = false;
+  let pod = start.pod;
+  let memory: PodMemory = NO_MEMORY;
+  let previous = start.previous;
+  let observed: ObservedPod = NOTHING_OBSERVED;
+  let fresh = start.fresh;
+  let failures = 0;
+  let hurry = new AbortController();
+  let busy = false;
+  let refreshing: Promise<void> | undefined;
+  const exits = new Map<string, number>();
+
+  const isEnding = (): boolean => pod === undefined || pod.metadata.deletionTimestamp !== undefined;
+  const now = (): number => deps.clock.now().getTime();
+  const tell = (event: PodEvent): void => deps.hub.tellEvent(identity, event);
+
+  async function look(): Promise<void> {
+    observed = fresh ? NOTHING_OBSERVED : await observer.observe(pod, closing.signal);
+    fresh = false;
+    deps.onObserved(identity, observed);
+    for (const id of exits.keys()) if (!observed.containers.some((c) => c.id === id && c.state === 'running')) exits.delete(id);
+    followProbes();
+  }
+
+  function followProbes(): void {
+    if (isEnding() || !pod) return deps.prober.freeze(identity.uid);
+    const running = observed.containers.flatMap((container) => {
+      const spec = container.state === 'running' ? pod?.spec.containers.find((c) => c.name === container.name) : undefined;
+      return spec ? [{ spec, id: container.id, startedAt: container.detail.startedAt }] : [];
+    });
+    const address = pod.spec.hostNetwork ? deps.facts().hostIP : observed.address;
+    deps.prober.follow(identity, address, running, previous);
+  }
+
+  function input(of: Pod): PodInput {
+    return { pod: of, observed, memory, probes: deps.prober.verdicts(identity.uid), previous, volumesVersion: volumesVersion(of, deps.objects(identity.namespace)), now: now() };
+  }
+
+  function plan(): PodPlan {
+    if (pod && !isEnding()) return planPod(input(pod));
+    const ending = { pod, graceSeconds: deletionGrace(pod, observed), reason: 'Deleted' as const, memory, remove: true };
+    return { steps: planEnd(observed, ending), wakeAt: undefined, over: undefined };
+  }
+
+  function report(over: PodPlan['over']): void {
+    if (!pod || (isEnding() && memory.cleaned)) return;
+    const terminal = previous?.phase === 'Succeeded' || previous?.phase === 'Failed' ? { phase: previous.phase, ...(previous.reason !== undefined && { reason: previous.reason }), ...(previous.message !== undefined && { message: previous.message }) } : undefined;
+    const status = podStatus({ ...input(pod), over: over ?? terminal, hostIP: deps.facts().hostIP });
+    for (const event of statusEvents(identity, previous, status)) tell(event);
+    previous = status;
+    deps.hub.tellPod(identity, status);
+  }
+
+  /** Tells what changed while a long step runs. */
+  function refresh(): void {
+    refreshing ??= look().then(() => report(undefined)).catch(() => undefined).finally(() => { refreshing = undefined; });
+  }
+
+  async function perform(steps: readonly PodStep[]): Promise<boolean> {
+    hurry = new AbortController();
+    const context: StepContext = { identity, pod, observed, objects: deps.objects(identity.namespace), tell, hurry: hurry.signal, closing: closing.signal };
+    const one = async (step: PodStep): Promise<boolean> => {
+      const outcome = await performStep(deps, context, step);
+      memory = remember(memory, step, outcome, now());
+      if (!outcome.ok) logFailure(step, outcome);
+      return outcome.ok || hasOwnPause(step);
+    };
+    // Containers start in the spec's order, each when the one before it was started.
+    const inTurn = async (): Promise<boolean[]> => {
+      const results: boolean[] = [];
+      for (const step of steps.filter((s) => s.do === 'startContainer')) results.push(hurry.signal.aborted || (await one(step)));
+      return results;
+    };
+    const results = await Promise.all([...steps.filter((s) => s.do !== 'startContainer').map(one), inTurn()]);
+    return results.flat().every(Boolean);
+  }
+
+  function logFailure(step: PodStep, outcome: StepOutcome): void {
+    if (!outcome.ok && !hurry.signal.aborted && !closed) deps.log.warn('pod step failed', { pod: `${identity.namespace}/${identity.name}`, step: step.do, reason: outcome.reason, detail: outcome.message });
+  }
+
+  /** Tells when to look again; undefined: when something happens. */
+  async function pass(): Promise<number | undefined> {
+    await refreshing;
+    await look();
+    const next = plan();
+    report(next.over);
+    if (next.steps.length === 0) {
+      if (isEnding()) deps.onGone(identity);
+      return exitLook(next.wakeAt);
+    }
+    busy = true;
+    const well = await perform(next.steps).finally(() => { busy = false; });
+    failures = well ? 0 : failures + 1;
+    return well || hurry.signal.aborted ? now() : now() + Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), LONGEST_RETRY_MS);
+  }
+
+  function exitLook(wakeAt: number | undefined): number | undefined {
+    let at = wakeAt ?? Number.POSITIVE_INFINITY;
+    for (const [id, looks] of exits) {
+      const pause = EXIT_LOOKS_MS[looks];
+      if (pause === undefined) exits.delete(id);
+      else {
+        exits.set(id, looks + 1);
+        at = Math.min(at, now() + pause);
+      }
+    }
+    return Number.isFinite(at) ? at : undefined;
+  }
+
+  async function run(): Promise<void> {
+    while (!closed) {
+      let wakeAt: number | undefined;
+      try {
+        wakeAt = await pass();
+      } catch (cause) {
+        if (closed) return;
+        failures += 1;
+        deps.log.warn('pod pass failed', { pod: `${identity.namespace}/${identity.name}`, detail: cause instanceof Error ? cause.message : String(cause) });
+        wakeAt = now() + Math.min(FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 10), LONGEST_RETRY_MS);
+      }
+      await waker.until(wakeAt);
+    }
+  }
+  const running = run();
+
+  return {
+    identity,
+    assign(next) {
+      const wasEnding = isEnding();
+      const graceBefore = deletionGrace(pod, observed);
+      pod = next ?? (pod && { ...pod, metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.deletionTimestamp ?? deps.clock.now().toISOString() } });
+      const isMoreUrgent = isEnding() && (!wasEnding || deletionGrace(pod, observed) < graceBefore);
+      if (isMoreUrgent) hurry.abort();
+      this.wake();
+    },
+    objectsChanged() {
+      memory = { ...memory, starts: new Map([...memory.starts].filter(([, failure]) => failure.reason !== 'CreateContainerConfigError')) };
+      this.wake();
+    },
+    wake() {
+      waker.wake();
+      if (busy) refresh();
+    },
+    noteExit(containerId) {
+      exits.set(containerId, 0);
+      this.wake();
+    },
+    async close() {
+      closed = true;
+      hurry.abort();
+      waker.wake();
+      const late = new AbortController();
+      await Promise.race([running, deps.clock.sleep(CLOSE_GRACE_MS, late.signal).catch(() => undefined)]);
+      late.abort();
+      closing.abort();
+      await running;
+    },
+  };
+}
+
+/** Steps after whose failure the plan itself waits. */
+function hasOwnPause(step: PodStep): boolean {
+  return step.do === 'ensureImage' || step.do === 'runSandbox' || step.do === 'startContainer' || step.do === 'syncVolumes';
+}

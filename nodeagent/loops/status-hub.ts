@@ -1,0 +1,85 @@
+/** What the node has to tell, and who listens: the newest status of every pod, the node's own, and events until somebody heard them. */
+import type { NodeReport, PodEventReport, PodReport, StatusLine } from '../../contracts/agent/index.ts';
+import type { PodStatus } from '../../contracts/objects/index.ts';
+import type { PodIdentity } from '../core/pod/runtime-types.ts';
+import type { Clock } from '../ports/clock.ts';
+
+/** Events kept while nobody listens. */
+const EVENTS_KEPT = 500;
+
+export interface PodEvent {
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface StatusHub {
+  /** Equal to the last one told: nothing happens. */
+  tellPod(pod: PodIdentity, status: PodStatus): void;
+  /** Nothing of it is left here. Told to every later listener until {@link forget}. */
+  tellGone(pod: PodIdentity): void;
+  forget(uid: string): void;
+  tellEvent(pod: PodIdentity, event: PodEvent): void;
+  tellNode(report: NodeReport): void;
+  pods(): readonly PodReport[];
+  node(): NodeReport | undefined;
+  /** Hears everything known first, `synced`, then each change. */
+  subscribe(listener: (line: StatusLine) => void): () => void;
+  onChange(listener: () => void): void;
+  statuses(): ReadonlyMap<string, PodStatus>;
+}
+
+export function createStatusHub(clock: Clock): StatusHub {
+  const reports = new Map<string, PodReport>();
+  const shown = new Map<string, string>();
+  const listeners = new Set<(line: StatusLine) => void>();
+  const changeListeners: (() => void)[] = [];
+  let unheard: PodEventReport[] = [];
+  let nodeReport: NodeReport | undefined;
+
+  function tell(line: StatusLine): void {
+    for (const listener of listeners) listener(line);
+  }
+
+  function put(report: PodReport): void {
+    const text = JSON.stringify(report);
+    if (shown.get(report.uid) === text) return;
+    shown.set(report.uid, text);
+    reports.set(report.uid, report);
+    tell({ type: 'pod', pod: report });
+    for (const listener of changeListeners) listener();
+  }
+
+  return {
+    tellPod: ({ namespace, name, uid }, status) => put({ namespace, name, uid, gone: false, status }),
+    tellGone: ({ namespace, name, uid }) => put({ namespace, name, uid, gone: true }),
+    forget(uid) {
+      reports.delete(uid);
+      shown.delete(uid);
+    },
+    tellEvent({ namespace, name, uid }, event) {
+      const report: PodEventReport = { namespace, name, uid, ...event, at: clock.now().toISOString(), count: 1 };
+      if (listeners.size > 0) tell({ type: 'event', event: report });
+      else unheard = [...unheard, report].slice(-EVENTS_KEPT);
+    },
+    tellNode(report) {
+      nodeReport = report;
+      tell({ type: 'node', node: report });
+    },
+    pods: () => [...reports.values()],
+    node: () => nodeReport,
+    subscribe(listener) {
+      if (nodeReport) listener({ type: 'node', node: nodeReport });
+      for (const pod of reports.values()) listener({ type: 'pod', pod });
+      listener({ type: 'synced' });
+      for (const event of unheard) listener({ type: 'event', event });
+      unheard = [];
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    onChange(listener) {
+      changeListeners.push(listener);
+    },
+    statuses: () => new Map([...reports].flatMap(([uid, report]) => (report.status ? [[uid, report.status] as const] : []))),
+  };
+}

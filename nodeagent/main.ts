@@ -1,0 +1,147 @@
+/** The node agent: wiring, nothing else. */
+import { createHash } from 'node:crypto';
+import { createReadStream, realpathSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { pipeline } from 'node:stream/promises';
+import { parseArgs } from 'node:util';
+import { NODE_PATHS } from '../contracts/agent/places.ts';
+import { createCniConfigFile } from './adapters/cni/file.ts';
+import { criImages } from './adapters/cri/cri-images.ts';
+import { criRuntime } from './adapters/cri/cri-runtime.ts';
+import { GrpcClient } from './adapters/cri/grpc.ts';
+import { assignmentFile } from './adapters/disk/assignment-file.ts';
+import { logFiles } from './adapters/disk/log-files.ts';
+import { podFiles } from './adapters/disk/pod-files.ts';
+import { statusFile } from './adapters/disk/status-file.ts';
+import { createIpRouting } from './adapters/ip/ip-routing.ts';
+import { createNftPacketFilter } from './adapters/nft/nft-packet-filter.ts';
+import { probeRunner } from './adapters/probe/probe-runner.ts';
+import { createRunCommand } from './adapters/process/run-command.ts';
+import { systemClock } from './adapters/system/clock.ts';
+import { jsonLog } from './adapters/system/json-log.ts';
+import { machineFacts } from './adapters/system/machine-facts.ts';
+import type { NodeFolders } from './core/pod/layout.ts';
+import { startApi } from './loops/api/server.ts';
+import { openAssignment } from './loops/assignment-store.ts';
+import { createImagePuller } from './loops/image-puller.ts';
+import { createLimiter } from './loops/limiter.ts';
+import { startLogRotation } from './loops/log-rotation.ts';
+import { startNetworkSync } from './loops/network-sync.ts';
+import { startNodeReporter } from './loops/node-reporter.ts';
+import { startPodManager } from './loops/pod-manager.ts';
+import { createProber } from './loops/prober.ts';
+import { createStatusHub } from './loops/status-hub.ts';
+import { startStatusKeeper } from './loops/status-keeper.ts';
+
+const VERSION = '0.1.0';
+/** Sandboxes being made or stopped at once, for each processor. */
+const SANDBOXES_PER_CPU = 4;
+
+const USAGE = `plumbline node agent ${VERSION}
+  --containerd SOCKET  container runtime (default /run/containerd/containerd.sock)
+  --root DIR           put in front of the agent's folders (default none)
+  --no-network         leave Services, routes and the CNI configuration alone
+  --debug              log more
+  --version            print the version and exit
+`;
+
+interface Options {
+  readonly containerd: string;
+  readonly root: string;
+  readonly network: boolean;
+  readonly debug: boolean;
+}
+
+async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
+  const startedAt = new Date().toISOString();
+  const log = jsonLog((line) => process.stderr.write(line), options.debug ? 'debug' : 'info');
+  const clock = systemClock;
+  const closing = new AbortController();
+  const folders: NodeFolders = { state: options.root + NODE_PATHS.state, run: options.root + NODE_PATHS.run, podLogs: options.root + NODE_PATHS.podLogs };
+  const run = createRunCommand();
+
+  const client = new GrpcClient(options.containerd);
+  const runtime = criRuntime(client);
+  const images = criImages(client, options.containerd);
+  const files = podFiles(folders, run);
+  await files.prepare(closing.signal);
+
+  const assignmentDisk = assignmentFile(folders.state, folders.run);
+  const assignment = await openAssignment(assignmentDisk, log);
+  const statusDisk = statusFile(`${folders.state}/statuses.json`);
+  const lastStatuses = await statusDisk.load();
+  const hub = createStatusHub(clock);
+  const probes = probeRunner(runtime);
+
+  const reporter = startNodeReporter({ assignment, runtime, images, facts: machineFacts(folders.state), hub, clock, log, agentVersion: VERSION });
+  await reporter.ready;
+  const pods = startPodManager({
+    assignment, runtime, images, files, probes, hub, clock, log, lastStatuses,
+    puller: createImagePuller(images, clock, closing.signal),
+    sandboxes: createLimiter(SANDBOXES_PER_CPU * availableParallelism()),
+    facts: () => ({ folders, hostIP: reporter.internalIP(), systemdCgroup: reporter.systemdCgroup() }),
+    makeProber: (onChange) => createProber({ runner: probes, clock, random: Math.random, onChange, onEvent: (pod, event) => hub.tellEvent(pod, event) }),
+  });
+  const keeper = startStatusKeeper({ hub, disk: statusDisk, clock, log });
+  const logs = logFiles();
+  const rotation = startLogRotation({ runtime, logs, clock, log, running: () => pods.running() });
+  const network = options.network
+    ? startNetworkSync({
+      assignment, clock,
+      filter: createNftPacketFilter({ run }),
+      routing: createIpRouting({ run }),
+      cni: createCniConfigFile({ path: options.root + NODE_PATHS.cniConfig, dataDir: `${folders.state}/cni` }),
+      log: (level, message, fields) => log[level](message, fields),
+      onState: (state) => reporter.noteNetwork(state),
+    })
+    : undefined;
+
+  const api = await startApi({
+    socket: options.root + NODE_PATHS.socket, assignment, pods, hub, runtime, logs, folders, clock, log,
+    info: { agentVersion: VERSION, pid: process.pid, startedAt, bundleHash: await fileHash(process.argv[1] ?? ''), runtimeHash: await fileHash(process.execPath) },
+  });
+  log.info('agent runs', { version: VERSION, socket: options.root + NODE_PATHS.socket, assignment: assignment.acceptedVersion });
+
+  if (!stop.aborted) await new Promise<void>((resolve) => { stop.addEventListener('abort', () => resolve(), { once: true }); });
+
+  log.info('agent stops; containers stay as they are');
+  await api.close();
+  await Promise.all([pods.close(), network?.close(), rotation.close(), reporter.close()]);
+  await keeper.close();
+  closing.abort();
+  await assignmentDisk.close();
+  await runtime.close();
+}
+
+/** SHA-256 of a file, hex. */
+async function fileHash(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(realpathSync(path)), hash);
+  return hash.digest('hex');
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      containerd: { type: 'string', default: '/run/containerd/containerd.sock' },
+      root: { type: 'string', default: '' },
+      'no-network': { type: 'boolean', default: false },
+      debug: { type: 'boolean', default: false },
+      version: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return void process.stdout.write(USAGE);
+  if (values.version) return void process.stdout.write(`${VERSION}\n`);
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+  await runAgent({ containerd: values.containerd, root: values.root, network: !values['no-network'], debug: values.debug }, stop.signal);
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level: 'error', message: error instanceof Error ? error.message : String(error) })}\n`);
+    process.exit(error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS') ? 2 : 1);
+  },
+);
