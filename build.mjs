@@ -16,7 +16,7 @@ const targets = [
   {
     // Split, so that a command loads its own code only: `plumb --help` and the push hook start without the control plane's packages.
     entryPoints: { plumb: 'cli/main.ts' }, outdir: 'dist', outExtension: { '.js': '.mjs' }, chunkNames: 'plumb/[name]-[hash]', splitting: true,
-    target: 'node20', sourcemap: 'linked', minifySyntax: true, external: ['esbuild', 'cpu-features', '*.node', ...(existsSync('reconciler/main.ts') ? [] : ['*/reconciler/main.ts'])],
+    target: 'node20', sourcemap: 'linked', minifySyntax: true, external: ['esbuild', 'cpu-features', '*.node'],
   },
   { entryPoints: ['nodeagent/main.ts'], outfile: 'dist/agent.mjs', target: 'node24', minify: true, keepNames: true, sourcemap: false },
 ];

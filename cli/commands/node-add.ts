@@ -57,7 +57,7 @@ export async function nodeAdd(text: string, options: NodeAddOptions): Promise<vo
   const name = options.name ?? defaultName(address);
   const path = join(root, 'machines', `${name}.yaml`);
   if (existsSync(path)) throw new CliFailure(1, `${path} is there already`, 'choose another --name, or remove the machine first: plumb node rm');
-  const keyFile = options.sshKey ?? join(homeFolder(options.home), 'id_ed25519');
+  const keyFile = options.sshKey ?? join(homeFolder(options.home), 'ssh', 'id_ed25519');
   const { SshNodeTransport } = await import('../../reconciler/adapters/ssh/transport.ts');
   const transport = new SshNodeTransport({ privateKey: await privateKey(keyFile), log: SILENT_LOG });
   try {

@@ -1,0 +1,41 @@
+/** The built CLI, run as people run it. */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '..', '..', '..');
+
+export interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Bundles the CLI from the sources at hand: hooks run the bundle. */
+export function buildCli(): void {
+  execFileSync(process.execPath, ['build.mjs'], { cwd: ROOT, stdio: 'pipe' });
+}
+
+export async function run(command: string, args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+  const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_')));
+  const child = spawn(command, args, {
+    cwd, stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...clean, HOME: cwd, GIT_CONFIG_NOSYSTEM: '1', GIT_AUTHOR_NAME: 'Ada', GIT_AUTHOR_EMAIL: 'a@x.test', GIT_COMMITTER_NAME: 'Ada', GIT_COMMITTER_EMAIL: 'a@x.test', ...env },
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => { stdout += chunk.toString('utf8'); });
+  child.stderr.on('data', (chunk: Buffer) => { stderr += chunk.toString('utf8'); });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code: code ?? -1, stdout, stderr };
+}
+
+export function plumb(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+  return run(process.execPath, [join(ROOT, 'bin', 'plumb.mjs'), ...args], cwd, env);
+}
+
+/** git that must succeed. */
+export async function git(args: readonly string[], cwd: string): Promise<Ran> {
+  const ran = await run('git', args, cwd);
+  if (ran.code !== 0) throw new Error(`git ${args.join(' ')}: ${ran.stderr}`);
+  return ran;
+}

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, before, beforeEach, describe, it } from 'node:test';
+import { buildCli, git, plumb, run } from './cli-bench.ts';
+
+describe('init, check, plan and the push hooks', () => {
+  let dir: string;
+  let shop: string;
+  let bare: string;
+  before(buildCli);
+  beforeEach(async () => {
+    dir = mkdtempSync(join(tmpdir(), "plumb cli '$"));
+    shop = join(dir, 'shop');
+    bare = join(dir, 'shop.git');
+    assert.equal((await plumb(['init', 'shop'], dir)).code, 0);
+    assert.equal((await plumb(['init', '--bare', 'shop.git'], dir)).code, 0);
+    await git(['remote', 'add', 'origin', bare], shop);
+    const first = await run('git', ['push', '-q', '-u', 'origin', 'main'], shop);
+    assert.equal(first.code, 0, first.stderr);
+    assert.match(first.stderr, /Plan: 4 to create/);
+    assert.match(first.stderr, /follow it with: plumb status --wait/);
+  });
+  afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+  const app = (): string => join(shop, 'apps', 'hello.yaml');
+  const edit = (from: string, to: string): void => writeFileSync(app(), readFileSync(app(), 'utf8').replace(from, to));
+  const head = async (): Promise<string> => (await git(['--git-dir', bare, 'rev-parse', 'refs/heads/main'], dir)).stdout.trim();
+
+  it('touches the hint file with the pushed commit', async () => {
+    assert.equal(readFileSync(join(bare, 'plumbline', 'pushed'), 'utf8').trim(), await head());
+  });
+
+  it('refuses a push that does not validate, with file, line and column, and takes the next good one', async () => {
+    const before = await head();
+    edit('replicas: 2', 'replica: 2');
+    await git(['commit', '-qam', 'bad'], shop);
+    const refused = await run('git', ['push'], shop);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /remote: apps\/hello\.yaml:12:3 UnknownField unknown field spec\.replica; did you mean replicas\?/);
+    assert.equal(await head(), before);
+    edit('replica: 2', 'replicas: 3');
+    await git(['commit', '-qam', 'good'], shop);
+    const taken = await run('git', ['push'], shop);
+    assert.equal(taken.code, 0, taken.stderr);
+    assert.match(taken.stderr, /spec\.replicas: 2 -> 3/);
+  });
+
+  it('lets other branches pass, warns of a force-push and of a deletion', async () => {
+    await git(['checkout', '-qb', 'draft'], shop);
+    appendFileSync(app(), 'nonsense\n');
+    await git(['commit', '-qam', 'draft'], shop);
+    assert.equal((await run('git', ['push', '-q', 'origin', 'draft'], shop)).code, 0);
+    await git(['checkout', '-q', 'main'], shop);
+    await git(['commit', '-q', '--amend', '-m', 'again'], shop);
+    const forced = await run('git', ['push', '-f'], shop);
+    assert.equal(forced.code, 0, forced.stderr);
+    assert.match(forced.stderr, /warning: this is a force-push/);
+    const deleted = await run('git', ['push', 'origin', ':main'], shop);
+    assert.equal(deleted.code, 0, deleted.stderr);
+    assert.match(deleted.stderr, /warning: this deletes main/);
+  });
+
+  it('refuses hostile files in the push itself', async () => {
+    const before = await head();
+    for (const [name, make] of [
+      ['bomb.yaml', (path: string) => writeFileSync(path, `a: &a [${'x,'.repeat(20)}]\n${Array.from({ length: 12 }, (_, i) => `k${i}: &b${i} [${`*${i === 0 ? 'a' : `b${i - 1}`},`.repeat(20)}]`).join('\n')}\n`)],
+      ['big.yaml', (path: string) => writeFileSync(path, Buffer.alloc(50 * 1024 * 1024, 'a: b\n'))],
+      ['link.yaml', (path: string) => symlinkSync('/etc/passwd', path)],
+      ['latin.yaml', (path: string) => writeFileSync(path, Buffer.from([0x61, 0x3a, 0x20, 0xe9]))],
+    ] as const) {
+      make(join(shop, name));
+      await git(['add', name], shop);
+      await git(['commit', '-qm', name], shop);
+      const ran = await run('git', ['push'], shop);
+      assert.equal(ran.code, 1, name);
+      assert.match(ran.stderr, new RegExp(`remote: ${name}:\\d+:\\d+ \\w+ `), name);
+      assert.equal(ran.stderr.includes('root:'), false);
+      await git(['reset', '-q', '--hard', 'HEAD~1'], shop);
+      if (existsSync(join(shop, name))) unlinkSync(join(shop, name));
+    }
+    assert.equal(await head(), before);
+  });
+
+  it('takes a push when the CLI has gone, and says that nothing was checked', async () => {
+    const hook = join(bare, 'hooks', 'pre-receive');
+    writeFileSync(hook, readFileSync(hook, 'utf8').replace(/^cli=.*$/m, "cli='/nowhere/plumb.mjs'"));
+    await git(['commit', '-q', '--allow-empty', '-m', 'x'], shop);
+    const ran = await run('git', ['push'], shop, { PATH: '/usr/bin:/bin' });
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stderr, /not checked/);
+  });
+
+  it('checks a folder, a commit and a bare repository', async () => {
+    assert.deepEqual(JSON.parse((await plumb(['check', '-o', 'json'], shop)).stdout), { ok: true, objects: 4, diagnostics: [] });
+    edit('replicas: 2', 'replicas: two');
+    const bad = await plumb(['check'], shop);
+    assert.equal(bad.code, 1);
+    assert.match(bad.stdout, /^apps\/hello\.yaml:12:13 \w+ /m);
+    assert.equal((await plumb(['check', '--rev', 'HEAD'], shop)).code, 0);
+    assert.equal((await plumb(['check', bare], dir)).code, 0);
+    assert.equal((await plumb(['check', '--rev', 'nothing'], shop)).code, 1);
+    assert.equal((await plumb(['check', 'no-such-folder'], dir)).code, 2);
+  });
+
+  it('plans the files in the folder against what was pushed, and one commit against another', async () => {
+    assert.match((await plumb(['plan'], shop)).stdout, /no changes/);
+    edit('replicas: 2', 'replicas: 4');
+    assert.match((await plumb(['plan'], shop)).stdout, /spec\.replicas: 2 -> 4/);
+    await git(['commit', '-qam', 'four'], shop);
+    assert.match((await plumb(['plan'], shop)).stdout, /spec\.replicas: 2 -> 4/);
+    const json = JSON.parse((await plumb(['plan', '--from', 'HEAD', '--to', 'HEAD~1', '-o', 'json'], shop)).stdout) as { counts: unknown };
+    assert.deepEqual(json.counts, { create: 0, update: 1, delete: 0 });
+    assert.match((await plumb(['plan', '-o', 'markdown'], shop)).stdout, /```diff/);
+  });
+
+  it('writes a machine out of service, into a drain and away, keeping comments', async () => {
+    const path = join(shop, 'machine.yaml');
+    const text = '# rack 3\napiVersion: plumbline.dev/v1alpha1\nkind: Machine\nmetadata:\n  name: node-1 # the old one\nspec:\n  address: 198.18.0.1\n  hostKey: ssh-ed25519 AAAA\n';
+    writeFileSync(path, text);
+    assert.equal((await plumb(['node', 'cordon', 'node-1'], shop)).code, 0);
+    assert.match(readFileSync(path, 'utf8'), /# the old one[\s\S]*unschedulable: true/);
+    await plumb(['node', 'drain', 'node-1'], shop);
+    await plumb(['node', 'drain', 'node-1'], shop);
+    assert.equal(readFileSync(path, 'utf8').match(/plumbline\.dev\/drain/g)?.length, 1);
+    await plumb(['node', 'uncordon', 'node-1', '--commit'], shop);
+    assert.equal(readFileSync(path, 'utf8'), text);
+    assert.match((await git(['log', '-1', '--format=%s'], shop)).stdout, /Uncordon node-1/);
+    assert.equal((await plumb(['node', 'rm', 'node-1', '--commit'], shop)).code, 0);
+    assert.equal(existsSync(path), false);
+    assert.equal((await plumb(['node', 'cordon', 'node-1'], shop)).code, 1);
+  });
+
+  it('says what is wrong and ends with the right code', async () => {
+    const missing = await plumb(['status', '--home', join(dir, 'home')], dir);
+    assert.equal(missing.code, 1);
+    assert.match(missing.stderr, /control plane is not running[\s\S]*plumb up --repo/);
+    for (const args of [['frobnicate'], ['get'], ['get', 'gizmos'], ['status', '--timeout', 'soon'], ['check', '-o', 'xml'], ['node', 'add', '-oProxyCommand=x']]) assert.equal((await plumb(args, shop)).code, 2, args.join(' '));
+    assert.equal((await plumb(['--help'], dir)).code, 0);
+    for (const command of ['init', 'check', 'plan', 'up', 'status', 'get', 'history', 'rollback', 'explain', 'logs', 'exec']) {
+      const help = await plumb([command, '--help'], dir);
+      assert.equal(help.code, 0);
+      assert.match(help.stdout, /Examples?:/, command);
+    }
+    const again = await plumb(['init', 'shop'], dir);
+    assert.equal(again.code, 2);
+    assert.match(again.stderr, /already/);
+  });
+});

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseDocument } from 'yaml';
+import { PodSpec, type Pod, type PodStatus } from '../../../contracts/objects/index.ts';
+import { frame, frameReader } from '../../../cli/commands/exec.ts';
+import { objectPath, parseTarget } from '../../../cli/commands/get.ts';
+import { fingerprintOf, parseDestination } from '../../../cli/commands/node-add.ts';
+import { editMachine } from '../../../cli/commands/node-edit.ts';
+import { podStatusWord, rowsOf } from '../../../cli/print/columns.ts';
+import { age, oneLine, plain, table } from '../../../cli/print/table.ts';
+import { postReceiveHook, preReceiveHook } from '../../../cli/templates/hooks.ts';
+
+const NOW = new Date('2026-01-01T01:00:00Z');
+
+describe('printing', () => {
+  it('writes ages as kubectl does', () => {
+    const rows: readonly [string, string][] = [['2026-01-01T00:59:50Z', '10s'], ['2026-01-01T00:57:00Z', '3m'], ['2025-12-31T21:00:00Z', '4h'], ['2025-12-20T01:00:00Z', '12d'], ['2026-01-01T02:00:00Z', '0s'], ['', '<unknown>']];
+    for (const [from, wanted] of rows) assert.equal(age(from, NOW), wanted, from);
+  });
+
+  it('aligns columns', () => {
+    assert.equal(table(['NAME', 'AGE'], [['web', '1s'], ['longer-name', '20s']]), 'NAME          AGE\nweb           1s\nlonger-name   20s');
+  });
+
+  it('lets nothing through that a terminal would act on', () => {
+    assert.equal(oneLine('a\u001b[31mb\nc'), 'a[31mb c');
+    assert.equal(plain('a\u001b[2J\nb\u0007'), 'a[2J\nb');
+  });
+});
+
+describe('pod status word', () => {
+  const container = (state: object, more: object = {}) => ({ name: 'web', ready: false, restartCount: 0, image: 'x', imageID: '', lastState: {}, state, ...more });
+  const pod = (status: object | undefined, meta: object = {}): Pod => ({
+    apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a', namespace: 'default', ...meta }, spec: PodSpec.parse({ containers: [{ name: 'web', image: 'x:1' }] }), ...(status && { status: status as PodStatus }),
+  });
+  const cases: readonly [string, Pod, string][] = [
+    ['new', pod(undefined), 'Pending'],
+    ['running', pod({ phase: 'Running', containerStatuses: [container({ running: { startedAt: '' } }, { ready: true })] }), 'Running'],
+    ['back-off', pod({ phase: 'Running', containerStatuses: [container({ waiting: { reason: 'CrashLoopBackOff' } })] }), 'CrashLoopBackOff'],
+    ['ended', pod({ phase: 'Failed', containerStatuses: [container({ terminated: { exitCode: 1, reason: 'Error' } })] }), 'Error'],
+    ['init', pod({ phase: 'Pending', initContainerStatuses: [container({ running: {} })] }), 'Init:0/1'],
+    ['init fails', pod({ phase: 'Pending', initContainerStatuses: [container({ waiting: { reason: 'ErrImagePull' } })] }), 'Init:ErrImagePull'],
+    ['going', pod({ phase: 'Running' }, { deletionTimestamp: '2026-01-01T00:00:00Z' }), 'Terminating'],
+  ];
+  for (const [name, object, wanted] of cases) it(name, () => assert.equal(podStatusWord(object), wanted));
+
+  it('stands in its column', () => {
+    const { headings, rows } = rowsOf('Pod', [pod(undefined)], { wide: false, namespace: true, now: NOW });
+    assert.deepEqual(headings, ['NAMESPACE', 'NAME', 'READY', 'STATUS', 'RESTARTS', 'AGE']);
+    assert.deepEqual(rows[0]?.slice(0, 4), ['default', 'a', '0/1', 'Pending']);
+  });
+});
+
+describe('words on the command line', () => {
+  it('finds kinds by any of their names', () => {
+    assert.deepEqual(parseTarget('deploy/web'), { kind: 'Deployment', name: 'web' });
+    assert.deepEqual(parseTarget('Pods', 'a'), { kind: 'Pod', name: 'a' });
+    assert.throws(() => parseTarget('gizmo'), /no kind/);
+  });
+
+  it('makes API paths', () => {
+    assert.equal(objectPath('Pod', 'a', 'b'), '/api/v1/namespaces/a/pods/b');
+    assert.equal(objectPath('Deployment', undefined), '/apis/apps/v1/deployments');
+    assert.equal(objectPath('Node', 'ignored', 'n'), '/api/v1/nodes/n');
+  });
+
+  it('reads destinations, and takes none for an option', () => {
+    assert.deepEqual(parseDestination('root@198.18.0.1:2222'), { user: 'root', address: '198.18.0.1', port: 2222 });
+    assert.deepEqual(parseDestination('box.example'), { user: 'root', address: 'box.example', port: 22 });
+    assert.deepEqual(parseDestination('root@[fd00::1]:22'), { user: 'root', address: 'fd00::1', port: 22 });
+    for (const text of ['-oProxyCommand=x', 'root@-x', 'a b', 'root@host:0', 'root@host:99999', '', '@host']) assert.throws(() => parseDestination(text), /is no/, text);
+  });
+
+  it('shows fingerprints as ssh-keygen does', () => {
+    assert.equal(fingerprintOf('ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA').startsWith('SHA256:'), true);
+  });
+});
+
+describe('exec frames', () => {
+  it('come out whole however the bytes are cut', () => {
+    const sent = Buffer.concat([frame(1, Buffer.from('hello')), frame(2, Buffer.alloc(0)), frame(3, Buffer.from('{"exitCode":0}'))]);
+    for (let size = 1; size <= sent.length; size++) {
+      const got: [number, string][] = [];
+      const read = frameReader((channel, payload) => got.push([channel, payload.toString()]));
+      for (let at = 0; at < sent.length; at += size) read(sent.subarray(at, at + size));
+      assert.deepEqual(got, [[1, 'hello'], [2, ''], [3, '{"exitCode":0}']]);
+    }
+  });
+
+  it('stop at a length that cannot be', () => {
+    assert.throws(() => frameReader(() => undefined)(Buffer.from([1, 0xff, 0xff, 0xff, 0xff])), /out of step/);
+  });
+});
+
+describe('machine edits', () => {
+  const machine = 'kind: Machine # mine\nspec:\n  address: a\n';
+  it('do the same when done twice, and are undone by uncordon', () => {
+    const document = parseDocument(machine);
+    editMachine(document, 'drain');
+    const once = String(document);
+    editMachine(document, 'drain');
+    assert.equal(String(document), once);
+    assert.deepEqual((document.toJS() as { spec: unknown }).spec, { address: 'a', unschedulable: true, taints: [{ key: 'plumbline.dev/drain', effect: 'NoExecute' }] });
+    editMachine(document, 'uncordon');
+    assert.equal(String(document), machine);
+  });
+
+  it('leave other taints alone', () => {
+    const document = parseDocument('spec:\n  taints:\n    - key: gpu\n      effect: NoSchedule\n');
+    editMachine(document, 'drain');
+    editMachine(document, 'uncordon');
+    assert.deepEqual(document.toJS(), { spec: { taints: [{ key: 'gpu', effect: 'NoSchedule' }] } });
+  });
+});
+
+describe('hooks', () => {
+  it('quote every path and name', () => {
+    const settings = { branch: "it's", node: '/opt/no de', cli: '/a/$(x)/`y`' };
+    assert.match(preReceiveHook(settings), /^cli='\/a\/\$\(x\)\/`y`'$/m);
+    assert.match(preReceiveHook(settings), /^branch='it'\\''s'$/m);
+    assert.match(postReceiveHook(settings), /^branch='it'\\''s'$/m);
+  });
+});
