@@ -31,14 +31,18 @@ export async function openExec(url: string, options: { readonly tty: boolean; re
     let buffered: Buffer = head;
     let open = options.tty ? 2 : 3;
     let settled = false;
+    const settle = (): void => {
+      settled = true;
+      stdout.push(null);
+      stderr?.push(null);
+      socket.end();
+      resolve(readVerdict(Buffer.concat(verdict).toString('utf8')));
+    };
     const finish = (name: string): void => {
       if (name === 'stdout') stdout.push(null);
       if (name === 'stderr') stderr?.push(null);
       open -= 1;
-      if (open > 0) return;
-      settled = true;
-      socket.end();
-      resolve(readVerdict(Buffer.concat(verdict).toString('utf8')));
+      if (open === 0 && !settled) settle();
     };
     const receive = (chunk: Buffer): void => {
       const taken = takeSpdyFrames(buffered.length === 0 ? chunk : Buffer.concat([buffered, chunk]));
@@ -55,6 +59,8 @@ export async function openExec(url: string, options: { readonly tty: boolean; re
     };
     const broken = (cause?: Error): void => {
       if (settled) return;
+      // The server closes the connection behind its last word without closing every stream.
+      if (verdict.length > 0) return settle();
       settled = true;
       stdout.push(null);
       stderr?.push(null);
