@@ -21,7 +21,7 @@ interface Row {
 
 /** Rows of the tables, in which the first cell is a code. */
 const rows: readonly Row[] = readFileSync(new URL('docs/errors.md', ROOT), 'utf8').split('\n')
-  .filter((line) => /^\| *`?[A-Z][A-Za-z]+`? *\|/.test(line))
+  .filter((line) => /^\| *`?[A-Z][A-Za-z0-9]+`? *\|/.test(line))
   .map((line) => {
     const cells = line.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.trim());
     return { code: (cells[0] ?? '').replaceAll('`', ''), classes: (cells[1] ?? '').split(/, */), cells: cells.filter((cell) => cell !== '').length };
@@ -31,7 +31,7 @@ const documented = new Map(rows.map((row) => [row.code, rows.filter((other) => o
 /** Every code that the control plane throws, with the classes it is thrown as and where. */
 function thrown(): { code: string; word: string; path: string }[] {
   return sources.flatMap(({ path, text }) =>
-    [...text.matchAll(/new (RetryableError|WaitingError|TerminalError)\(\s*'([A-Za-z]+)'/g)]
+    [...text.matchAll(/new (RetryableError|WaitingError|TerminalError)\(\s*'([A-Za-z0-9]+)'/g)]
       .map(([, name, code]) => ({ code: code ?? '', word: CLASSES[name as keyof typeof CLASSES], path })));
 }
 
@@ -48,7 +48,7 @@ describe('docs/errors.md', () => {
 
   it('has every finding that is written without the lists of codes', () => {
     const literal = sources.filter(({ path }) => path.startsWith('reconciler/core/') || path.startsWith('cli/'))
-      .flatMap(({ text }) => [...text.matchAll(/severity: '(?:error|warning)',\s*code: '([A-Za-z]+)'/g)].map(([, code]) => code ?? ''));
+      .flatMap(({ text }) => [...text.matchAll(/severity: '(?:error|warning)',\s*code: '([A-Za-z0-9]+)'/g)].map(([, code]) => code ?? ''));
     assert.deepEqual(literal.filter((code) => !documented.has(code)), []);
   });
 
