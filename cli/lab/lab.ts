@@ -141,6 +141,8 @@ export async function labDown(options: LabPlace & { readonly progress?: (line: s
   refuseOtherThanRoot();
   const dir = labDir(options);
   const there = await readSettings(dir);
+  // A folder without a record names no lab: only a name can say what a lost folder's lab was.
+  if (!there && options.dir !== undefined && options.name === undefined) return false;
   const settings = there ?? { name: options.name ?? DEFAULT_LAB_NAME, dir };
   return whileLocked(settings.name, async () => {
     await refuseOtherFolder(settings);

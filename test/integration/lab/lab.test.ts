@@ -181,6 +181,7 @@ describe('lab', { skip }, () => {
     assert.equal(await labDown({ dir, name: NAME }), true);
     assert.deepEqual(await traces(NAME, dir), []);
     assert.equal(await labDown({ dir, name: NAME }), false);
+    assert.equal(await labDown({ dir }), false);
     await assert.rejects(labStatus({ dir }), { exitCode: 2, message: /There is no lab in/ });
   });
 });

@@ -122,7 +122,8 @@ export async function buildImage(options: ImageOptions = {}): Promise<VmImage> {
   for (const name of await readdir(dir)) if (isAbandoned(name)) await rm(`${dir}/${name}`, { recursive: true, force: true });
   try {
     await build(work, options);
-    await rm(folder, { recursive: true, force: true });
+    // Images of older recipes go: nobody asks for them again, and a machine that runs has its own copy.
+    for (const name of await readdir(dir)) if (name.startsWith('debian-12-')) await rm(`${dir}/${name}`, { recursive: true, force: true });
     await rename(work, folder);
   } finally {
     await rm(work, { recursive: true, force: true });
