@@ -1,10 +1,11 @@
 /** The `WorkQueue` on BullMQ. */
 import { Queue, Worker } from 'bullmq';
-import { Redis, type RedisOptions } from 'ioredis';
+import type { RedisOptions } from 'ioredis';
 import { RetryableError } from '../../core/errors.ts';
 import { FailureStreaks } from '../../core/storage/retry.ts';
 import type { Log } from '../../ports/log.ts';
 import type { JobResult, QueueFailure, QueueName, QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
+import { MotherConnection } from './connection.ts';
 import { DelayedKeys } from './delayed-keys.ts';
 
 export interface BullWorkQueueOptions {
@@ -30,7 +31,8 @@ type Handler = (key: string, signal: AbortSignal) => Promise<JobResult>;
 
 const DEFAULT_GRACE_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 3000;
-const LONGEST_RECONNECT_DELAY_MS = 500;
+/** With Redis away there is nobody to take leave of. */
+const CLOSE_TIMEOUT_AWAY_MS = 1500;
 const KEPT_QUEUE_EVENTS = 100;
 /** A job whose process ended is taken up by another after at most LOCK_MS and two checks. */
 const LOCK_MS = 15_000;
@@ -40,7 +42,7 @@ const ANY_NUMBER_OF_CRASHES = Number.MAX_SAFE_INTEGER;
 const RETRY_AFTER_CONNECTION_LOSS_MS = 250;
 
 export class BullWorkQueue implements WorkQueue {
-  readonly #client: Redis;
+  readonly #client: MotherConnection;
   readonly #prefix: string;
   readonly #log: Log;
   readonly #timeoutMs: number;
@@ -54,14 +56,8 @@ export class BullWorkQueue implements WorkQueue {
     this.#prefix = `{plumb:${options.cluster}}:queue`;
     this.#log = options.log;
     this.#timeoutMs = options.callTimeoutMs ?? 5000;
-    // Workers share this connection; each has one more that blocks. BullMQ wants commands of a worker to wait for the connection.
-    this.#client = new Redis({
-      ...options.connection,
-      replyMapping: 'legacy',
-      maxRetriesPerRequest: null,
-      retryStrategy: (times) => Math.min(LONGEST_RECONNECT_DELAY_MS, 20 * times),
-      reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
-    });
+    // Workers share this connection; each has one more that blocks.
+    this.#client = new MotherConnection(options.connection);
     this.#client.setMaxListeners(100);
     this.#client.on('error', (error) => { this.#log.debug('the queues\' connection to Redis failed', { error: error.message }); });
   }
@@ -127,11 +123,12 @@ export class BullWorkQueue implements WorkQueue {
     await Promise.all([...this.#workers].map((worker) => worker.close()));
     this.#closed = true;
     const lanes = [...this.#lanes.values()];
-    await within(CLOSE_TIMEOUT_MS, Promise.all(lanes.map(async ({ delayed, queue }) => {
+    await within(this.#closeTimeoutMs(), Promise.all(lanes.map(async ({ delayed, queue }) => {
       await delayed.close();
       await queue.close();
     })));
     this.#client.disconnect();
+    for (const twin of this.#client.twins) twin.disconnect();
   }
 
   async #pass(queue: QueueName, key: string, handler: Handler, signal: AbortSignal): Promise<void> {
@@ -172,14 +169,18 @@ export class BullWorkQueue implements WorkQueue {
     else await queue.addBulk(jobs);
   }
 
+  #closeTimeoutMs(): number {
+    return this.#client.status === 'ready' ? CLOSE_TIMEOUT_MS : CLOSE_TIMEOUT_AWAY_MS;
+  }
+
   async #closeWorker(worker: Worker, running: ReadonlyMap<string, Promise<void>>, stopping: AbortController, graceMs: number): Promise<void> {
     const timer = setTimeout(() => { stopping.abort(new Error('the worker is being closed')); }, graceMs);
     try {
       const closed = worker.close();
       closed.catch(() => undefined);
       await Promise.all(running.values());
-      // With Redis away BullMQ may wait for a connection that nobody needs any more.
-      if (!(await within(CLOSE_TIMEOUT_MS, closed))) await within(CLOSE_TIMEOUT_MS, worker.close(true));
+      // With Redis away BullMQ waits for a connection that nobody needs any more.
+      await within(this.#closeTimeoutMs(), closed);
     } finally {
       clearTimeout(timer);
     }

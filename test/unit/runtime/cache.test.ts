@@ -69,14 +69,14 @@ describe('StoreCache', () => {
   it('lists again when it fell behind, and tells the difference', inWorld(async (w) => {
     await w.other.write([{ op: 'create', object: configMap('stays', {}) }, { op: 'create', object: configMap('goes', {}) }, { op: 'create', object: configMap('changes', { v: '1' }) }]);
     const [first, behind] = [new AbortController(), deferred()];
-    const { watch } = w.store;
+    const watch = w.store.watch.bind(w.store);
     let held = true;
     w.store.watch = async function* (version, signal) {
       if (held) {
         held = false;
         await behind.promise;
       }
-      yield* watch.call(w.store, version, signal);
+      yield* watch(version, signal);
     };
     const running = w.cache.run(first.signal);
     await w.cache.waitSynced(first.signal);
