@@ -13,8 +13,8 @@ export async function printData(data: unknown, format: string | undefined): Prom
     return true;
   }
   if (format === 'yaml') {
-    const { stringify } = await import('yaml');
-    await print(stringify(data, { aliasDuplicateObjects: false }));
+    const { yamlText } = await import('./yaml.ts');
+    await print(yamlText(data));
     return true;
   }
   return false;

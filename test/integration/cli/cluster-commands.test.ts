@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Duplex, PassThrough, Readable } from 'node:stream';
+import { afterEach, before, beforeEach, describe, it } from 'node:test';
+import { EXEC_CHANNEL } from '../../../contracts/agent/index.ts';
+import { PodSpec, type Pod, type PodStatus } from '../../../contracts/objects/index.ts';
+import { frame, frameReader } from '../../../cli/commands/exec.ts';
+import { type ApiServer, startApi, type StatusReport } from '../../../reconciler/api/index.ts';
+import { planRevision, rollBack } from '../../../reconciler/controllers/sync/index.ts';
+import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
+import type { NodeConnection } from '../../../reconciler/ports/node-transport.ts';
+import { CLUSTER, deployment, type SyncBench, syncBench } from '../git/sync-bench.ts';
+import { buildCli, plumb, type Ran } from './cli-bench.ts';
+
+const signal = AbortSignal.timeout(180_000);
+
+/** A node whose agent has a log, and whose exec prints the command and ends with 7. */
+const connection = {
+  httpStream: async () => ({ status: 200, body: Readable.from(['first\n', 'second\n']) }),
+  httpUpgrade: async (_socket: string, path: string) => {
+    const output = new PassThrough();
+    const input = new PassThrough();
+    const command = new URL(path, 'http://x').searchParams.getAll('command').join('|');
+    input.on('data', frameReader((channel, payload) => {
+      if (channel !== EXEC_CHANNEL.stdin || payload.length > 0) return;
+      output.write(frame(EXEC_CHANNEL.stdout, Buffer.from(`${command}\n`)));
+      output.write(frame(EXEC_CHANNEL.stderr, Buffer.from('warned\n')));
+      output.write(frame(EXEC_CHANNEL.result, Buffer.from('{"exitCode":7}')));
+    }));
+    return Duplex.from({ writable: input, readable: output });
+  },
+} as unknown as NodeConnection;
+
+describe('commands about a running cluster', () => {
+  let bench: SyncBench;
+  let api: ApiServer;
+  let home: string;
+  const run = (...args: string[]): Promise<Ran> => plumb(args, home, { PLUMB_HOME: home });
+
+  before(buildCli);
+  beforeEach(async () => {
+    bench = await syncBench();
+    home = mkdtempSync(join(tmpdir(), 'plumb-home-'));
+    const { git, cache, sync } = bench;
+    api = await startApi(join(home, 'control.sock'), {
+      view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home }, log: SILENT_LOG,
+      plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', rev, format, s), rollback: (order, s) => rollBack(sync.reader, git, cache, 'main', order, s),
+      deletePod: async () => true, connectionTo: () => connection, onChange: (listener) => cache.subscribe(listener),
+    });
+  });
+  afterEach(async () => {
+    await api.close();
+    await bench.close();
+    rmSync(home, { recursive: true, force: true });
+  });
+
+  async function applied(image: string, replicas = 0): Promise<string> {
+    const sha = bench.repository.commit([{ path: 'plumbline.yaml', content: CLUSTER }, { path: 'web.yaml', content: deployment('web', image, replicas) }], { message: `Use ${image}` });
+    await bench.until(() => bench.status()?.appliedRevision === sha, 'applied');
+    return sha;
+  }
+
+  async function settle(replicas: number): Promise<void> {
+    const object = bench.cache.get('Deployment/default/web');
+    assert.ok(object);
+    const status = { observedGeneration: object.metadata.generation, replicas, updatedReplicas: replicas, readyReplicas: replicas, availableReplicas: replicas, unavailableReplicas: 0 };
+    await bench.executor.execute([{ do: 'updateStatus', object: { ...object, status } }], 'test', signal);
+  }
+
+  const crashing: PodStatus = {
+    phase: 'Running', containerStatuses: [{
+      name: 'web', ready: false, restartCount: 3, image: 'x', imageID: 'y', containerID: 'c', state: { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 40s' } },
+      lastState: { terminated: { exitCode: 3, reason: 'Error', startedAt: '', finishedAt: '', containerID: 'c' } },
+    }],
+  };
+
+  async function makePod(): Promise<void> {
+    const pod: Pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web-1', namespace: 'default' }, spec: PodSpec.parse({ nodeName: 'node-1', containers: [{ name: 'web', image: 'x:1' }] }) };
+    await bench.executor.execute([{ do: 'create', object: pod }], 'test', signal);
+    const made = bench.cache.get('Pod/default/web-1');
+    assert.ok(made);
+    await bench.executor.execute([{ do: 'updateStatus', object: { ...made, status: crashing } }], 'test', signal);
+  }
+
+  it('status is 0 only when the newest revision is applied and healthy, and --wait waits for that', async () => {
+    assert.equal((await run('status')).code, 1);
+    await applied('x:1', 2);
+    const unhealthy = await run('status');
+    assert.equal(unhealthy.code, 1);
+    assert.match(unhealthy.stdout, /Deployment\/web +default +Progressing/);
+    const waiting = run('status', '--wait', '--timeout', '30');
+    const gaveUp = await run('status', '--wait', '--timeout', '1');
+    assert.equal(gaveUp.code, 1);
+    assert.match(gaveUp.stderr, /waiting: \w{12} Applied, 1\/2 healthy: Deployment default\/web[\s\S]*gave up after 1 s/);
+    await settle(2);
+    const done = await waiting;
+    assert.equal(done.code, 0, done.stderr);
+    const json = JSON.parse((await run('status', '-o', 'json')).stdout) as StatusReport;
+    assert.deepEqual([json.synced, json.healthy, json.missing], [true, true, []]);
+  });
+
+  it('status --wait ends at once for a refused commit, with its place', async () => {
+    const sha = bench.repository.commit([{ path: 'web.yaml', content: deployment('web').replace('replicas', 'replica') }]);
+    await bench.until(() => bench.record(sha)?.outcome === 'Refused', 'refused');
+    const { code, stdout, stderr } = await run('status', '--wait', '--timeout', '60');
+    assert.equal(code, 1);
+    assert.match(stdout, /web\.yaml:6:3 UnknownField/);
+    assert.match(stderr, /waiting changes nothing/);
+  });
+
+  it('get prints columns, YAML and JSON, and says what is not there', async () => {
+    await applied('x:1', 2);
+    await makePod();
+    assert.match((await run('get', 'deploy')).stdout, /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nweb +0\/2/);
+    assert.match((await run('get', 'pods', '-A', '-o', 'wide')).stdout, /default +web-1 +0\/1 +CrashLoopBackOff +3 .*node-1/);
+    assert.match((await run('get', 'deploy/web', '-o', 'yaml')).stdout, /kind: Deployment/);
+    assert.equal((JSON.parse((await run('get', 'all', '-n', 'none')).stdout || '[]') as unknown[]).length, 0);
+    const none = await run('get', 'pod', 'nothing');
+    assert.equal(none.code, 1);
+    assert.match(none.stderr, /pods "nothing" not found in namespace default/);
+  });
+
+  it('history and rollback', async () => {
+    const first = await applied('x:1');
+    await settle(0);
+    await applied('x:2');
+    const back = await run('rollback');
+    assert.equal(back.code, 0, back.stderr);
+    const sha = back.stdout.slice(0, 40);
+    await bench.until(() => bench.status()?.appliedRevision === sha, 'rolled back');
+    assert.equal(bench.cache.get('Deployment/default/web')?.spec.template.spec.containers[0]?.image, 'x:1');
+    const { stdout } = await run('history');
+    assert.match(stdout, new RegExp(`\\* +${sha.slice(0, 12)} .*Roll back to "Use x:1"`));
+    assert.match(stdout, new RegExp(`${first.slice(0, 12)} `));
+    assert.equal((await run('rollback', 'nothing')).code, 1);
+  });
+
+  it('explain follows the chain to the container and its last lines', async () => {
+    await applied('x:1');
+    await makePod();
+    const pod = await run('explain', 'pod/web-1');
+    assert.equal(pod.code, 1);
+    assert.match(pod.stdout, /CrashLoopBackOff: back-off 40s \(last run: Error, exit code 3\)/);
+    assert.match(pod.stdout, /last run +first\n +second/);
+    const web = await run('explain', 'deploy/web');
+    assert.match(web.stdout, /commit +\w{12} Use x:1/);
+    assert.match(web.stdout, /manifest +web\.yaml:1/);
+  });
+
+  it('logs and exec reach the container; exec ends with its exit code', async () => {
+    await makePod();
+    assert.equal((await run('logs', 'web-1')).stdout, 'first\nsecond\n');
+    const ran = await run('exec', 'web-1', '--', 'ls', '-la', 'a b');
+    assert.deepEqual([ran.code, ran.stdout, ran.stderr], [7, 'ls|-la|a b\n', 'warned\n']);
+    assert.equal((await run('logs', 'none')).code, 1);
+  });
+});
