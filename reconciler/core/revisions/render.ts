@@ -39,7 +39,3 @@ export async function renderFiles(files: readonly TreeFile[], read: FileReader, 
   cache.prune([...manifests, ...keep]);
   return composeState(manifests.flatMap((file) => parsed.get(file) ?? []), [...diagnostics, ...refused]);
 }
-
-export function errorsOf(rendering: Rendering): Diagnostic[] {
-  return rendering.diagnostics.filter((d) => d.severity === 'error');
-}

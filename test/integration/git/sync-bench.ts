@@ -1,5 +1,4 @@
 /** A sync controller over a real bare repository and a store in this process. */
-import { execFileSync } from 'node:child_process';
 import { openGitSource } from '../../../reconciler/adapters/git/index.ts';
 import { MemoryObjectStore } from '../../../reconciler/adapters/memory/object-store.ts';
 import { MemoryWorkQueue } from '../../../reconciler/adapters/memory/work-queue.ts';
@@ -95,9 +94,4 @@ export function deployment(name: string, image = 'registry.lab/web:1', replicas 
     'apiVersion: apps/v1', 'kind: Deployment', 'metadata:', `  name: ${name}`, 'spec:', `  replicas: ${replicas}`, '  selector:', '    matchLabels:', `      app: ${name}`, '  template:', '    metadata:',
     '      labels:', `        app: ${name}`, '    spec:', '      containers:', '        - name: web', `          image: ${image}`, '',
   ].join('\n');
-}
-
-/** Pushes from a clone, as a person does; what the remote printed. Throws where it refuses. */
-export function push(repository: ScratchRepository, sha: string, ref = 'refs/heads/main', force = false): string {
-  return execFileSync('git', ['--git-dir', repository.dir, 'push', '--quiet', ...(force ? ['--force'] : []), repository.dir, `${sha}:${ref}`], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
