@@ -1,0 +1,97 @@
+/** Fixed shell scripts for a machine. Values go in as positional arguments, never into the text. */
+import { NODE_NAMES, NODE_PATHS } from '../../../contracts/agent/index.ts';
+import type { NodeArch } from '../../ports/agent-payloads.ts';
+import { SERVICE } from './service-files.ts';
+
+const PREAMBLE = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH; export LC_ALL=C\n';
+
+export function script(text: string, ...args: readonly string[]): readonly string[] {
+  return ['sh', '-c', PREAMBLE + text, SERVICE, ...args];
+}
+
+export interface MachineFacts {
+  readonly arch: NodeArch | undefined;
+  /** As `uname -m` says. */
+  readonly machine: string;
+  readonly root: boolean;
+  readonly init: 'systemd' | 'script';
+  readonly glibc: boolean;
+  readonly gzip: boolean;
+  /** Packages that are missing, by their Debian names. */
+  readonly missing: readonly string[];
+  readonly containerdRunning: boolean;
+}
+
+export const FACTS = `
+echo "machine=$(uname -m)"
+echo "uid=$(id -u)"
+[ -d /run/systemd/system ] && echo init=systemd || echo init=script
+getconf GNU_LIBC_VERSION >/dev/null 2>&1 && echo glibc=yes
+command -v gzip >/dev/null 2>&1 && echo gzip=yes
+[ -S /run/containerd/containerd.sock ] && echo containerd=yes
+have() { command -v "$1" >/dev/null 2>&1 || echo "missing=$2"; }
+have containerd containerd; have runc runc; have nft nftables; have ip iproute2
+[ -x /opt/cni/bin/loopback ] || [ -x /usr/lib/cni/loopback ] || echo missing=containernetworking-plugins
+`;
+
+export function readFacts(stdout: string): MachineFacts {
+  const pairs = stdout.split('\n').filter(Boolean).map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)] as const);
+  const one = (name: string): string => pairs.find(([key]) => key === name)?.[1] ?? '';
+  const machine = one('machine');
+  const arches: Readonly<Record<string, NodeArch>> = { x86_64: 'x64', amd64: 'x64', aarch64: 'arm64', arm64: 'arm64' };
+  return {
+    arch: arches[machine], machine, root: one('uid') === '0', init: one('init') === 'systemd' ? 'systemd' : 'script',
+    glibc: one('glibc') === 'yes', gzip: one('gzip') === 'yes', containerdRunning: one('containerd') === 'yes',
+    missing: pairs.filter(([key]) => key === 'missing').map(([, value]) => value),
+  };
+}
+
+/** $1: file. Prints its SHA-256, or nothing where there is none. */
+export const HASH_OF = '[ ! -f "$1" ] || sha256sum "$1" | cut -d" " -f1';
+
+/** $1: compressed file. $2: executable to make of it. Prints its SHA-256. */
+export const UNPACK = 'gzip -dc "$1" > "$2.new" && rm -f "$1" && chmod 755 "$2.new" && mv -f "$2.new" "$2" && sha256sum "$2" | cut -d" " -f1';
+
+/** $1: install folder. $2: version folder to switch to. Prints the one before. */
+export const SWITCH = `
+readlink "$1/current" || true
+ln -sfn "$2" "$1/current.new" && mv -Tf "$1/current.new" "$1/current"`;
+
+/** $1: install folder. $2, $3: what stays. */
+export const SWEEP = 'for d in "$1"/agent-* "$1"/runtime-*; do [ "$d" = "$2" ] || [ "$d" = "$3" ] || rm -rf "$d"; done';
+
+/** $1: systemd or script. Restarts the agent alone; makes it start with the machine. */
+export const RESTART = `
+if [ "$1" = systemd ]; then
+  systemctl daemon-reload && systemctl enable -q ${SERVICE}.service && systemctl restart ${SERVICE}.service
+else
+  # Only where an init of the traditional kind is there to read the links.
+  if [ "$(cat /proc/1/comm)" = init ] && command -v update-rc.d >/dev/null 2>&1; then update-rc.d ${SERVICE} defaults >/dev/null 2>&1 || true; fi
+  ${NODE_PATHS.initScript} restart
+fi`;
+
+/** $1: systemd or script. $2: log file. */
+export const LAST_WORDS = 'if [ "$1" = systemd ]; then journalctl -u plumbline-agent -n 20 --no-pager -o cat; else tail -n 20 "$2"; fi 2>&1';
+
+/**
+ * Takes everything of ours off the machine. Idempotent: each part may be gone already. Containers are the caller's to stop first.
+ * Routes are known by their protocol number, 78 (see the agent's network code).
+ */
+export const REMOVE = `
+if [ -d /run/systemd/system ]; then systemctl disable -q --now ${SERVICE}.service 2>/dev/null; rm -f ${NODE_PATHS.unit}; systemctl daemon-reload
+elif [ -x ${NODE_PATHS.initScript} ]; then ${NODE_PATHS.initScript} stop
+  [ "$(cat /proc/1/comm)" = init ] && command -v update-rc.d >/dev/null 2>&1 && update-rc.d -f ${SERVICE} remove >/dev/null 2>&1
+fi
+rm -f ${NODE_PATHS.initScript} ${NODE_PATHS.cniConfig}
+nft list tables 2>/dev/null | while read -r _ family name; do [ "$name" = ${NODE_NAMES.nftTable} ] && nft delete table "$family" "$name"; done
+ip link del ${NODE_NAMES.vxlanDevice} 2>/dev/null
+ip route flush proto 78 2>/dev/null
+for root in /sys/fs/cgroup /sys/fs/cgroup/*; do
+  [ -d "$root${NODE_NAMES.cgroup}" ] && find "$root${NODE_NAMES.cgroup}" -depth -type d -exec rmdir {} + 2>/dev/null
+done
+# Memory-backed volumes of pods, innermost first.
+awk -v a=${NODE_PATHS.state}/ -v b=${NODE_PATHS.run}/ 'index($2, a) == 1 || index($2, b) == 1 { print $2 }' /proc/mounts | sort -r | while read -r mount; do umount "$mount"; done
+rm -rf ${NODE_PATHS.install} ${NODE_PATHS.state} ${NODE_PATHS.run} /var/log/plumbline
+left=''
+for path in ${NODE_PATHS.install} ${NODE_PATHS.state} ${NODE_PATHS.run} ${NODE_PATHS.unit} ${NODE_PATHS.initScript}; do [ -e "$path" ] && left="$left $path"; done
+[ -z "$left" ] || { echo "left behind:$left" >&2; exit 1; }`;

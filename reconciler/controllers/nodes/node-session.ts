@@ -1,0 +1,307 @@
+/** One machine: connected, with the right agent, heard. Reconnects for as long as it lives. */
+import { objectKey, type ObjectKey, type StoredMachine } from '../../../contracts/objects/index.ts';
+import { HEARTBEAT_SECONDS, type AgentInfo, type NodeReport, type StatusLine } from '../../../contracts/agent/index.ts';
+import { PlumbError, RetryableError } from '../../core/errors.ts';
+import type { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
+import { ASSIGNMENT_SYNCED, CONNECTED } from '../../core/nodes/node-status.ts';
+import { reconnectDelayMs } from '../../core/nodes/reconnect.ts';
+import type { AgentPayloads, NodeArch } from '../../ports/agent-payloads.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import type { NodeConnection, NodeTransport } from '../../ports/node-transport.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import type { StoreCache } from '../runtime/cache.ts';
+import type { EventRecorder } from '../runtime/event-recorder.ts';
+import { AgentClient } from './agent-client.ts';
+import { installAgent } from './agent-install.ts';
+import { pushAssignment } from './assignment-push.ts';
+import type { StatusWriter } from './status-writer.ts';
+
+export interface NodeSessionDeps {
+  readonly cache: StoreCache;
+  readonly store: Pick<ObjectStore, 'get'>;
+  readonly recorder: EventRecorder;
+  readonly transport: NodeTransport;
+  readonly payloads: AgentPayloads;
+  readonly tracker: AssignmentTracker;
+  readonly writer: StatusWriter;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly epoch: number;
+  /** Between 0 and 1, for jitter. */
+  readonly random: () => number;
+  /** Asks for a pass of the `nodes` queue. */
+  readonly requestPush: (node: string) => void;
+}
+
+interface Live {
+  readonly connection: NodeConnection;
+  readonly client: AgentClient;
+}
+
+const COMPONENT = 'node-sync';
+/** Beats that may be missing before the agent is asked itself, and later before the connection is given up. */
+const MISSED_BEATS = 3;
+const RETIRE_TIMEOUT_MS = 10_000;
+/** How long an agent that went away may take to come back by itself. */
+const RESTART_MS = 4_000;
+const RESTART_POLL_MS = 50;
+
+export class NodeSession {
+  readonly name: string;
+  readonly #deps: NodeSessionDeps;
+  readonly #stop = new AbortController();
+  #machine: StoredMachine;
+  #running: Promise<void> | undefined;
+  /** Ends the present attempt or connection, and the pause after it. */
+  #attempt = new AbortController();
+  #failures = 0;
+  #live: Live | undefined;
+  #report: NodeReport | undefined;
+  #heardAt = 0;
+  #trouble = '';
+  #saidConnected = false;
+
+  constructor(machine: StoredMachine, deps: NodeSessionDeps) {
+    this.name = machine.metadata.name;
+    this.#machine = machine;
+    this.#deps = deps;
+  }
+
+  /** The connection to a node whose agent answers. */
+  get connection(): NodeConnection | undefined {
+    return this.#live?.connection;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Takes a changed Machine in; connects anew when where or how changed. */
+  update(machine: StoredMachine): void {
+    const before = this.#machine.spec;
+    const { address, port, user, hostKey } = machine.spec;
+    this.#machine = machine;
+    if (before.address !== address || before.port !== port || before.user !== user || before.hostKey !== hostKey) {
+      this.#failures = 0;
+      this.#attempt.abort(new RetryableError('ConnectionLost', 'the Machine was changed'));
+    } else if (this.#report) {
+      this.#tellNode();
+    }
+  }
+
+  /** One pass of the `nodes` queue. Does nothing while there is no agent to talk to: the connection asks again when it is there. */
+  async push(signal: AbortSignal): Promise<void> {
+    const live = this.#live;
+    if (!live) return;
+    const { tracker, store, epoch } = this.#deps;
+    try {
+      const { sent } = await pushAssignment({ node: this.name, client: live.client, tracker, store, epoch, signal });
+      if (sent > 0 || !tracker.isBehind(this.name)) {
+        this.#deps.writer.condition(this.#nodeKey, { type: ASSIGNMENT_SYNCED, status: 'True', reason: 'Delivered', message: 'the agent has the newest assignment' });
+      }
+      if (tracker.isBehind(this.name)) this.#deps.requestPush(this.name);
+    } catch (error) {
+      if (signal.aborted || this.#live !== live) return;
+      this.#deps.writer.condition(this.#nodeKey, { type: ASSIGNMENT_SYNCED, status: 'False', reason: codeOf(error), message: messageOf(error) });
+      throw error;
+    }
+  }
+
+  /** Ends the session; the agent goes on alone with what it has. */
+  async close(): Promise<void> {
+    this.#stop.abort(new Error('the session is being closed'));
+    this.#attempt.abort(this.#stop.signal.reason);
+    await this.#running;
+  }
+
+  /** The Machine was removed: its pods are being replaced elsewhere, so the agent is told to stop them. Then as {@link close}. */
+  async retire(): Promise<void> {
+    const { log, epoch, store } = this.#deps;
+    const live = this.#live;
+    if (live) {
+      const signal = AbortSignal.timeout(RETIRE_TIMEOUT_MS);
+      try {
+        // Throws when the store was emptied: then nobody removed the Machine.
+        if (await store.get(objectKey('Machine', undefined, this.name), signal) === undefined) {
+          await live.client.assign({ epoch, node: this.name, from: null, to: 'retired', upsert: [], remove: [] }, signal);
+          log.info('machine removed: its agent was told to stop everything', { node: this.name });
+        }
+      } catch (error) {
+        log.warn('machine removed, but its agent could not be told to stop its pods', { node: this.name, error: messageOf(error) });
+      }
+    }
+    await this.close();
+  }
+
+  get #nodeKey(): ObjectKey<'Node'> {
+    return objectKey('Node', undefined, this.name);
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log, random } = this.#deps;
+    while (!this.#stop.signal.aborted) {
+      this.#attempt = new AbortController();
+      const { signal } = this.#attempt;
+      let error: unknown;
+      try {
+        await this.#connected(signal);
+      } catch (cause) {
+        error = cause;
+      }
+      if (this.#stop.signal.aborted) return;
+      // Set from outside: the Machine changed.
+      if (signal.aborted) continue;
+      this.#failures += 1;
+      const pauseMs = reconnectDelayMs(this.#failures, error, random());
+      log.debug('node connection ended', { node: this.name, error: messageOf(error), pauseMs });
+      this.#notConnected(error);
+      await clock.sleep(pauseMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** From connecting to the loss of the connection; always ends with an error. */
+  async #connected(signal: AbortSignal): Promise<never> {
+    const { transport, clock, writer } = this.#deps;
+    const { address, port, user, hostKey } = this.#machine.spec;
+    const connection = await transport.connect({ name: this.name, address, port, user, hostKey }, signal);
+    const ended = new AbortController();
+    const over = AbortSignal.any([signal, ended.signal]);
+    void connection.closed.then((why) => ended.abort(why ?? new RetryableError('ConnectionLost', 'the connection was closed')));
+    const client = new AgentClient(connection);
+    const watching = this.#watch(client, connection, over);
+    try {
+      for (;;) {
+        const { info } = await installAgent(connection, { nodeName: this.name, arch: this.#arch(), payloads: this.#deps.payloads, clock, log: this.#deps.log, signal: over });
+        await this.#adopt(client, info, over);
+        this.#live = { connection, client };
+        this.#deps.requestPush(this.name);
+        await this.#listen(client, over);
+        // The stream ended but the connection did not: the agent was restarted. It is looked for, and brought up if need be.
+        this.#live = undefined;
+        for (const end = clock.now().getTime() + RESTART_MS; clock.now().getTime() < end && !await this.#answers(client, RESTART_MS, over);) await clock.sleep(RESTART_POLL_MS, over);
+      }
+    } finally {
+      this.#live = undefined;
+      this.#report = undefined;
+      writer.silent(this.name);
+      ended.abort(new RetryableError('ConnectionLost', 'the session ended'));
+      await connection.close();
+      await watching;
+    }
+  }
+
+  #arch(): NodeArch | undefined {
+    const architecture = this.#deps.cache.get(this.#nodeKey)?.status?.nodeInfo?.architecture;
+    if (architecture === 'x64' || architecture === 'amd64' || architecture === 'x86_64') return 'x64';
+    return architecture === 'arm64' || architecture === 'aarch64' ? 'arm64' : undefined;
+  }
+
+  /** Learns where the agent stands. One that knows our version but an older epoch is told ours, so that it refuses older senders. */
+  async #adopt(client: AgentClient, info: AgentInfo, signal: AbortSignal): Promise<void> {
+    const { tracker, epoch, clock } = this.#deps;
+    this.#heardAt = clock.now().getTime();
+    tracker.agentHolds(this.name, info.assignmentVersion);
+    if (info.epoch === epoch || info.assignmentVersion === null || tracker.isBehind(this.name)) return;
+    const answer = await client.assign({ epoch, node: this.name, from: info.assignmentVersion, to: info.assignmentVersion, upsert: [], remove: [] }, signal);
+    if (answer.outcome === 'mismatch') tracker.forget(this.name);
+  }
+
+  /** Reads the status stream to its end. */
+  async #listen(client: AgentClient, signal: AbortSignal): Promise<void> {
+    try {
+      for await (const lines of client.status(signal)) {
+        this.#heardAt = this.#deps.clock.now().getTime();
+        this.#isConnected();
+        for (const line of lines) this.#take(line);
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#deps.log.debug('status stream broke', { node: this.name, error: messageOf(error) });
+    }
+    signal.throwIfAborted();
+  }
+
+  #take(line: StatusLine): void {
+    switch (line.type) {
+      case 'node':
+        this.#report = line.node;
+        this.#tellNode();
+        return;
+      case 'pod':
+        this.#deps.writer.pod(this.name, line.pod);
+        return;
+      case 'event': {
+        const { namespace, name, uid, type, reason, message, at, count } = line.event;
+        const pod = this.#deps.cache.get(objectKey('Pod', namespace, name));
+        if (pod?.metadata.uid === uid) this.#deps.recorder.record({ regarding: pod, type, reason, message, component: 'nodeagent', host: this.name, at, count });
+        return;
+      }
+      case 'synced':
+      case 'heartbeat':
+        return;
+    }
+  }
+
+  #tellNode(): void {
+    if (this.#report) this.#deps.writer.node(this.name, { report: this.#report, machine: this.#machine.spec, heardAt: new Date(this.#heardAt).toISOString() });
+  }
+
+  /**
+   * Beats at the pace that the grace period asks for. An agent that said nothing for that long is asked; one that does not answer for
+   * some beats is given up, so that the connection is made anew.
+   */
+  async #watch(client: AgentClient, connection: NodeConnection, signal: AbortSignal): Promise<void> {
+    const { clock, writer, log } = this.#deps;
+    while (!signal.aborted) {
+      const periodMs = Math.max(100, writer.heartbeatMs());
+      await clock.sleep(periodMs, signal).catch(() => undefined);
+      if (signal.aborted || !this.#live) continue;
+      if (clock.now().getTime() - this.#heardAt > periodMs && await this.#answers(client, periodMs, signal)) this.#heardAt = clock.now().getTime();
+      const silentMs = clock.now().getTime() - this.#heardAt;
+      if (silentMs <= periodMs) this.#tellNode();
+      else if (silentMs > Math.max(MISSED_BEATS * HEARTBEAT_SECONDS * 1000, MISSED_BEATS * periodMs)) {
+        log.warn('the agent is silent: connecting anew', { node: this.name, silentMs });
+        await connection.close();
+      }
+    }
+  }
+
+  async #answers(client: AgentClient, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+    return client.info(signal, timeoutMs).then(() => true, () => false);
+  }
+
+  #isConnected(): void {
+    if (this.#failures === 0 && this.#trouble === '' && this.#saidConnected) return;
+    this.#failures = 0;
+    this.#trouble = '';
+    this.#saidConnected = true;
+    this.#deps.log.info('node connected', { node: this.name });
+    this.#tellConnected({ status: 'True', reason: 'AgentAnswers', message: 'the agent answers over SSH' });
+  }
+
+  #notConnected(error: unknown): void {
+    this.#saidConnected = false;
+    const [code, message] = [codeOf(error), messageOf(error)];
+    this.#tellConnected({ status: 'False', reason: code, message });
+    if (this.#trouble === code) return;
+    this.#trouble = code;
+    this.#deps.log.warn('node not connected', { node: this.name, code, error: message });
+    for (const regarding of [this.#machine, this.#deps.cache.get(this.#nodeKey)]) {
+      if (regarding) this.#deps.recorder.record({ regarding, type: 'Warning', reason: code, message, component: COMPONENT });
+    }
+  }
+
+  #tellConnected(condition: { readonly status: 'True' | 'False'; readonly reason: string; readonly message: string }): void {
+    this.#deps.writer.condition(objectKey('Machine', undefined, this.name), { type: CONNECTED, ...condition });
+    this.#deps.writer.condition(this.#nodeKey, { type: CONNECTED, ...condition });
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof PlumbError ? error.code : 'InternalError';
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

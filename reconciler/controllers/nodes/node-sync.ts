@@ -1,0 +1,153 @@
+/** All nodes: a session for every Machine, their assignments kept up to date, their word written down. */
+import { keyOf, type ObjectKey, type Stored, type StoredMachine } from '../../../contracts/objects/index.ts';
+import { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
+import { reachOf } from '../../core/nodes/projection.ts';
+import type { AgentPayloads } from '../../ports/agent-payloads.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import type { NodeConnection, NodeTransport } from '../../ports/node-transport.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import type { QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
+import type { StoreCache } from '../runtime/cache.ts';
+import type { EventRecorder } from '../runtime/event-recorder.ts';
+import { NodeSession, type NodeSessionDeps } from './node-session.ts';
+import { StatusWriter } from './status-writer.ts';
+
+export interface NodeSyncOptions {
+  /** Synced. */
+  readonly cache: StoreCache;
+  readonly store: Pick<ObjectStore, 'get'>;
+  readonly recorder: EventRecorder;
+  readonly queue: WorkQueue;
+  readonly transport: NodeTransport;
+  readonly payloads: AgentPayloads;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Fence that agents check: a sender with a lower one is refused. */
+  readonly epoch: number;
+  /** Names the store's content for good: agents that were given objects of another incarnation get all of them anew. */
+  readonly incarnation: string;
+  /** Between 0 and 1, for jitter. Math.random unless given. */
+  readonly random?: () => number;
+  /** Pushes at once. */
+  readonly concurrency?: number;
+}
+
+const DEFAULT_CONCURRENCY = 16;
+const ENQUEUE_AGAIN_MS = 250;
+
+export class NodeSync {
+  readonly #options: NodeSyncOptions;
+  readonly #tracker: AssignmentTracker;
+  readonly #writer: StatusWriter;
+  readonly #sessions = new Map<string, NodeSession>();
+  /** Sessions that are ending. */
+  readonly #ending = new Set<Promise<void>>();
+  readonly #requested = new Set<string>();
+  readonly #stopping = new AbortController();
+  #flushing: Promise<void> | undefined;
+  #worker: QueueWorker | undefined;
+  #unsubscribe: (() => void) | undefined;
+
+  constructor(options: NodeSyncOptions) {
+    this.#options = options;
+    this.#tracker = new AssignmentTracker(options.incarnation);
+    this.#writer = new StatusWriter(options);
+  }
+
+  /** Call once, when the cache is synced and a recovery, if any, is done. */
+  start(): void {
+    const { cache, queue, concurrency } = this.#options;
+    this.#unsubscribe = cache.subscribe((type, object, previous) => { this.#onChange(type, object, previous); });
+    for (const key of cache.keys()) {
+      const object = cache.get(key);
+      if (object) this.#onChange('put', object, undefined);
+    }
+    this.#worker = queue.work('nodes', concurrency ?? DEFAULT_CONCURRENCY, async (node, signal) => {
+      await this.#sessions.get(node)?.push(signal);
+      return {};
+    });
+  }
+
+  /** The connection to a node whose agent answers; undefined while there is none (the Node's `Connected` condition says why). */
+  connectionTo(node: string): NodeConnection | undefined {
+    return this.#sessions.get(node)?.connection;
+  }
+
+  /** Ends all sessions; agents go on alone. Running pushes are given `graceMs`. */
+  async close(graceMs?: number): Promise<void> {
+    this.#stopping.abort(new Error('the node sync is being closed'));
+    this.#unsubscribe?.();
+    await this.#worker?.close(graceMs);
+    for (const session of this.#sessions.values()) this.#end(session.close());
+    this.#sessions.clear();
+    await Promise.all(this.#ending);
+    await this.#flushing;
+    await this.#writer.close();
+  }
+
+  #onChange(type: 'put' | 'delete', object: Stored, previous: Stored | undefined): void {
+    if (object.kind === 'Machine') this.#machineChanged(type, object);
+    if (reachOf(object.kind) !== 'none') for (const node of this.#tracker.observe(type, object)) this.#request(node);
+    // Somebody who replaced the status, or made the object anew, may have lost what was known of it.
+    if ((object.kind === 'Machine' || object.kind === 'Node') && type === 'put' && previous === undefined) this.#writer.appeared(keyOf(object) as ObjectKey<'Machine' | 'Node'>);
+  }
+
+  #machineChanged(type: 'put' | 'delete', machine: StoredMachine): void {
+    const { name } = machine.metadata;
+    const session = this.#sessions.get(name);
+    if (type === 'delete') {
+      this.#sessions.delete(name);
+      this.#writer.forget(`Machine//${name}`);
+      this.#writer.forget(`Node//${name}`);
+      if (session) this.#end(session.retire());
+    } else if (session) {
+      session.update(machine);
+    } else {
+      const started = new NodeSession(machine, this.#sessionDeps());
+      this.#sessions.set(name, started);
+      started.start();
+    }
+  }
+
+  #sessionDeps(): NodeSessionDeps {
+    const { cache, store, recorder, transport, payloads, clock, log, epoch, random } = this.#options;
+    return {
+      cache, store, recorder, transport, payloads, clock, log, epoch, random: random ?? Math.random,
+      tracker: this.#tracker, writer: this.#writer, requestPush: (node) => { this.#request(node); },
+    };
+  }
+
+  #end(ending: Promise<void>): void {
+    const tracked = ending
+      .catch((error: unknown) => { this.#options.log.warn('a node session did not end well', { error: String(error) }); })
+      .finally(() => { this.#ending.delete(tracked); });
+    this.#ending.add(tracked);
+  }
+
+  /** Collects nodes until the event loop's turn ends, then asks for all of them in one round trip. */
+  #request(node: string): void {
+    if (!this.#sessions.has(node) || this.#stopping.signal.aborted) return;
+    this.#requested.add(node);
+    this.#flushing ??= this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    const { queue, clock, log } = this.#options;
+    const { signal } = this.#stopping;
+    await new Promise((resolve) => { setImmediate(resolve); });
+    while (this.#requested.size > 0 && !signal.aborted) {
+      const nodes = [...this.#requested];
+      this.#requested.clear();
+      try {
+        await queue.addMany('nodes', nodes);
+      } catch (error) {
+        if (signal.aborted) break;
+        log.debug('nodes wait for the queue', { nodes: nodes.length, error: String(error) });
+        for (const node of nodes) this.#requested.add(node);
+        await clock.sleep(ENQUEUE_AGAIN_MS, signal).catch(() => undefined);
+      }
+    }
+    this.#flushing = undefined;
+  }
+}

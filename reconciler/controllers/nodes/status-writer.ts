@@ -1,0 +1,167 @@
+/** Writes what nodes say into the store: all reports of a moment in one round trip, the newest of each thing only. */
+import { keyOf, objectKey, type Condition, type Node, type ObjectKey, type Stored, type StoredOf } from '../../../contracts/objects/index.ts';
+import type { PodReport } from '../../../contracts/agent/index.ts';
+import { PlumbError } from '../../core/errors.ts';
+import { differsBeyondHeartbeat, lastHeartbeat, observedNodeStatus, withStatusCondition, type NodeObservation } from '../../core/nodes/node-status.ts';
+import { judgePodReport } from '../../core/nodes/pod-status.ts';
+import { kubeTime } from '../../core/storage/object-form.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import type { WriteOp } from '../../ports/object-store.ts';
+import { clusterSettings } from '../cluster-settings.ts';
+import type { StoreCache } from '../runtime/cache.ts';
+
+export interface StatusWriterOptions {
+  readonly cache: StoreCache;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+type NewCondition = Omit<Condition, 'lastTransitionTime'>;
+type ConditionKind = 'Machine' | 'Node';
+
+const RETRY_MS = 250;
+/** The cache hears of somebody else's write within milliseconds. */
+const CONFLICT_MS = 5;
+/** A heartbeat is written this often within the time after which a node counts as silent. */
+const BEATS_PER_GRACE = 4;
+
+export class StatusWriter {
+  readonly #cache: StoreCache;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #stopping = new AbortController();
+  /** Reports not yet written, by pod uid. */
+  readonly #pods = new Map<string, { readonly node: string; readonly report: PodReport }>();
+  /** Newest observation of every node that is heard. */
+  readonly #observed = new Map<string, NodeObservation>();
+  /** Conditions as they should be, by object and type. */
+  readonly #conditions = new Map<ObjectKey<ConditionKind>, Map<string, NewCondition>>();
+  readonly #dirty = new Set<ObjectKey<ConditionKind>>();
+  #flushing: Promise<void> | undefined;
+
+  constructor(options: StatusWriterOptions) {
+    this.#cache = options.cache;
+    this.#clock = options.clock;
+    this.#log = options.log;
+  }
+
+  pod(node: string, report: PodReport): void {
+    this.#pods.set(report.uid, { node, report });
+    this.#schedule();
+  }
+
+  /** A sign of life with what the node is like. Written when it says something new, or when a heartbeat is due. */
+  node(name: string, observation: NodeObservation): void {
+    this.#observed.set(name, observation);
+    this.#touch(objectKey('Node', undefined, name));
+  }
+
+  /** The node is not heard any more: what it said last is not repeated. */
+  silent(name: string): void {
+    this.#observed.delete(name);
+  }
+
+  condition(key: ObjectKey<ConditionKind>, condition: NewCondition): void {
+    const conditions = this.#conditions.get(key) ?? new Map<string, NewCondition>();
+    this.#conditions.set(key, conditions.set(condition.type, condition));
+    this.#touch(key);
+  }
+
+  /** The object came into being or changed: what is known of it may have to be written again. */
+  appeared(key: ObjectKey<ConditionKind>): void {
+    if (this.#conditions.has(key) || this.#observed.has(key.slice('Node//'.length))) this.#touch(key);
+  }
+
+  forget(key: ObjectKey<ConditionKind>): void {
+    this.#conditions.delete(key);
+  }
+
+  /** Between two heartbeats of a node, milliseconds. */
+  heartbeatMs(): number {
+    return (clusterSettings(this.#cache).nodes.monitorGracePeriodSeconds * 1000) / BEATS_PER_GRACE;
+  }
+
+  /** Waits for the write under way; what was not written is told again by the agents. */
+  async close(): Promise<void> {
+    this.#stopping.abort(new Error('the status writer is being closed'));
+    await this.#flushing;
+  }
+
+  #touch(key: ObjectKey<ConditionKind>): void {
+    this.#dirty.add(key);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (!this.#stopping.signal.aborted) this.#flushing ??= this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    const { signal } = this.#stopping;
+    await new Promise((resolve) => { setImmediate(resolve); });
+    try {
+      while ((this.#pods.size > 0 || this.#dirty.size > 0) && !signal.aborted) await this.#writeAll(signal);
+    } catch (error) {
+      // The session that made this writer ends with the store; its successor hears everything again.
+      if (!signal.aborted) this.#log.warn('reports of nodes are not written any more', { error: String(error) });
+    }
+    this.#flushing = undefined;
+  }
+
+  async #writeAll(signal: AbortSignal): Promise<void> {
+    const pods = [...this.#pods];
+    const keys = [...this.#dirty];
+    this.#pods.clear();
+    this.#dirty.clear();
+    const now = this.#clock.now();
+    const podOps = pods.flatMap(([uid, { node, report }]) => {
+      const op = this.#podOp(node, report, now);
+      return op ? [{ op, again: () => { if (!this.#pods.has(uid)) this.#pods.set(uid, { node, report }); } }] : [];
+    });
+    const keyOps = keys.flatMap((key) => {
+      const op = this.#keyOp(key, now);
+      return op ? [{ op, again: () => { this.#dirty.add(key); } }] : [];
+    });
+    const ops = [...podOps, ...keyOps];
+    if (ops.length === 0) return;
+    try {
+      const results = await this.#cache.write(ops.map(({ op }) => op), signal);
+      const refused = ops.filter((_op, index) => { const result = results[index]; return result?.ok === false && result.reason === 'Conflict'; });
+      for (const { again } of refused) again();
+      if (refused.length > 0) await this.#clock.sleep(CONFLICT_MS, signal);
+    } catch (error) {
+      if (signal.aborted || !(error instanceof PlumbError) || error.code !== 'StoreUnavailable') throw error;
+      for (const { again } of ops) again();
+      await this.#clock.sleep(RETRY_MS, signal);
+    }
+  }
+
+  #podOp(node: string, report: PodReport, now: Date): WriteOp | undefined {
+    const pod = this.#cache.get(objectKey('Pod', report.namespace, report.name));
+    const verdict = judgePodReport(pod, report, node, kubeTime(now));
+    switch (verdict.do) {
+      case 'ignore': return undefined;
+      case 'setStatus': return { op: 'updateStatus', object: verdict.pod };
+      case 'remove': return { op: 'delete', key: keyOf(verdict.pod), uid: verdict.pod.metadata.uid };
+    }
+  }
+
+  #keyOp(key: ObjectKey<ConditionKind>, now: Date): WriteOp | undefined {
+    const before = this.#cache.get(key);
+    if (!before) return undefined;
+    let after = before.kind === 'Node' ? this.#observe(before, now) : before;
+    for (const condition of this.#conditions.get(key)?.values() ?? []) after = withStatusCondition<StoredOf<ConditionKind>>(after, condition, now.toISOString()) ?? after;
+    return after === before ? undefined : { op: 'updateStatus', object: after };
+  }
+
+  #observe(node: Stored<Node>, now: Date): Stored<Node> {
+    const observation = this.#observed.get(node.metadata.name);
+    if (!observation) return node;
+    const status = observedNodeStatus(node.status, observation);
+    const beat = lastHeartbeat(node);
+    // A little early: the next look is a whole period away.
+    const due = beat === undefined || now.getTime() - Date.parse(beat) >= this.heartbeatMs() * 0.8;
+    return due || differsBeyondHeartbeat(node.status, status) ? { ...node, status } : node;
+  }
+}

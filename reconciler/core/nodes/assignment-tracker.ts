@@ -1,0 +1,245 @@
+/** Keeps, for every node, the set of objects it must hold and what its agent is behind by. */
+import { keyOf, type KubeObject, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import { digest, SetFingerprint } from './fingerprint.ts';
+import { project, projectionText, reachOf, referencesOf } from './projection.ts';
+
+/** A move of one node's assignment, ready to be sent. */
+export interface AssignmentDelta {
+  /** What the agent must be at; null: what it holds does not matter, everything is sent. */
+  readonly from: string | null;
+  readonly to: string;
+  readonly upsert: readonly KubeObject[];
+  readonly remove: readonly ObjectKey[];
+}
+
+interface Projected {
+  readonly object: KubeObject;
+  readonly digest: Buffer;
+  readonly references: readonly ObjectKey[];
+}
+
+/** One node's own part: what its pods lead to. */
+interface NodeSet {
+  /** How many of the node's objects ask for a key. */
+  readonly asked: Map<ObjectKey, number>;
+  readonly fingerprint: SetFingerprint;
+  /** Keys whose state the agent may not have. */
+  readonly dirty: Set<ObjectKey>;
+  /** Version that the agent confirmed to this process; undefined before that. */
+  acknowledged: string | undefined;
+  /** Keys that the agent holds though the store lacks them. */
+  readonly retained: Set<ObjectKey>;
+}
+
+export class AssignmentTracker {
+  readonly #shared = new Map<ObjectKey, Projected>();
+  readonly #sharedFingerprint = new SetFingerprint();
+  /** Objects that some node may need. Pods: bound ones only. */
+  readonly #followed = new Map<ObjectKey, Projected>();
+  readonly #binding = new Map<ObjectKey, string>();
+  readonly #nodes = new Map<string, NodeSet>();
+  readonly #incarnation: string;
+
+  /** `incarnation`: of the store. Versions of one are never those of another, whose resourceVersions cannot be compared. */
+  constructor(incarnation: string) {
+    this.#incarnation = digest(incarnation).toString('hex').slice(0, 8);
+  }
+
+  /** Takes a change in; says which nodes' assignments differ because of it. */
+  observe(type: 'put' | 'delete', object: Stored): readonly string[] {
+    const reach = reachOf(object.kind);
+    if (reach === 'none') return [];
+    const key = keyOf(object);
+    const next = type === 'delete' ? undefined : projected(object);
+    if (reach === 'shared') return this.#setShared(key, next);
+    const touched = new Set<string>();
+    if (object.kind === 'Pod') this.#setPod(key, next, next === undefined ? undefined : object.spec.nodeName, touched);
+    else this.#setFollowed(key, next, touched);
+    return [...touched];
+  }
+
+  /** Version of what the node must hold now. Retained keys are part of it: a process that does not know of them must look again. */
+  version(node: string): string {
+    const set = this.#node(node);
+    const plain = `${this.#incarnation}-${set.fingerprint.hexWith(this.#sharedFingerprint)}`;
+    return set.retained.size === 0 ? plain : `${plain}+${set.retained.size}`;
+  }
+
+  /** Whether the node's agent, as far as this process knows, is behind. */
+  isBehind(node: string): boolean {
+    const set = this.#node(node);
+    return set.acknowledged === undefined || set.dirty.size > 0 || set.acknowledged !== this.version(node);
+  }
+
+  /** What was said last by the agent: it holds this version. Nothing is dirty when that is the wanted one. */
+  agentHolds(node: string, version: string | null): void {
+    const set = this.#node(node);
+    if (version === set.acknowledged) return;
+    if (version !== null && version === this.version(node)) {
+      set.acknowledged = version;
+      set.dirty.clear();
+    } else {
+      set.acknowledged = undefined;
+    }
+  }
+
+  /** The next move, or undefined when the agent is up to date or where it stands is unknown (then: {@link wholeDelta}). */
+  delta(node: string): AssignmentDelta | undefined {
+    const set = this.#node(node);
+    if (set.acknowledged === undefined) return undefined;
+    const upsert: KubeObject[] = [];
+    const remove: ObjectKey[] = [];
+    for (const key of [...set.dirty].sort()) {
+      const object = this.#wanted(set, key)?.object;
+      if (object) {
+        upsert.push(object);
+        set.retained.delete(key);
+      } else if (set.asked.has(key) && set.retained.has(key)) {
+        continue;
+      } else {
+        remove.push(key);
+        set.retained.delete(key);
+      }
+    }
+    const to = this.version(node);
+    if (upsert.length === 0 && remove.length === 0 && to === set.acknowledged) return undefined;
+    return { from: set.acknowledged, to, upsert, remove };
+  }
+
+  /**
+   * Everything the node must hold. `held`: what its agent says it holds. What a wanted pod refers to, the store lacks and the agent
+   * has, is retained; then it is a move from the agent's version instead of a replacement.
+   */
+  wholeDelta(node: string, held?: { readonly version: string | null; readonly keys: readonly ObjectKey[] }): AssignmentDelta {
+    const set = this.#node(node);
+    const own = [...set.asked.keys()].flatMap((key) => this.#followed.get(key)?.object ?? []);
+    const upsert = [...[...this.#shared.values()].map(({ object }) => object), ...own].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+    const wanted = new Set(upsert.map(keyOf));
+    const missing = held?.version == null ? [] : held.keys.filter((key) => !wanted.has(key) && set.asked.has(key));
+    set.retained.clear();
+    for (const key of missing) set.retained.add(key);
+    const to = this.version(node);
+    if (held === undefined || missing.length === 0) return { from: null, to, upsert, remove: [] };
+    return { from: held.version, to, upsert, remove: held.keys.filter((key) => !wanted.has(key) && !set.retained.has(key)) };
+  }
+
+  /** The agent has `delta`. What changed since it was made stays dirty. */
+  acknowledge(node: string, delta: AssignmentDelta): void {
+    const set = this.#node(node);
+    const sent = new Map(delta.upsert.map((object) => [keyOf(object), object]));
+    const removed = new Set(delta.remove);
+    for (const key of set.dirty) {
+      const now = this.#wanted(set, key)?.object;
+      if (now ? sent.get(key) === now : removed.has(key) || delta.from === null || set.retained.has(key)) set.dirty.delete(key);
+    }
+    // Sent whole, but no longer wanted by now.
+    for (const key of sent.keys()) if (!this.#wanted(set, key)) set.dirty.add(key);
+    set.acknowledged = delta.to;
+  }
+
+  /** Forgets where a node's agent stands; its wanted set stays. */
+  forget(node: string): void {
+    this.#node(node).acknowledged = undefined;
+  }
+
+  /** How many objects the node must hold. */
+  size(node: string): number {
+    return this.#shared.size + [...this.#node(node).asked.keys()].filter((key) => this.#followed.has(key)).length;
+  }
+
+  #node(name: string): NodeSet {
+    let set = this.#nodes.get(name);
+    if (!set) {
+      set = { asked: new Map(), fingerprint: new SetFingerprint(), dirty: new Set(), acknowledged: undefined, retained: new Set() };
+      this.#nodes.set(name, set);
+    }
+    return set;
+  }
+
+  #wanted(set: NodeSet, key: ObjectKey): Projected | undefined {
+    return this.#shared.get(key) ?? (set.asked.has(key) ? this.#followed.get(key) : undefined);
+  }
+
+  #setShared(key: ObjectKey, next: Projected | undefined): readonly string[] {
+    const before = this.#shared.get(key);
+    if (same(before, next)) return [];
+    if (before) this.#sharedFingerprint.toggle(before.digest);
+    if (next) {
+      this.#sharedFingerprint.toggle(next.digest);
+      this.#shared.set(key, next);
+    } else {
+      this.#shared.delete(key);
+    }
+    for (const set of this.#nodes.values()) set.dirty.add(key);
+    return [...this.#nodes.keys()];
+  }
+
+  #setPod(key: ObjectKey, next: Projected | undefined, nodeName: string | undefined, touched: Set<string>): void {
+    const bound = this.#binding.get(key);
+    if (bound !== undefined && bound !== nodeName) {
+      this.#release(bound, key, touched);
+      this.#binding.delete(key);
+    }
+    this.#setFollowed(key, nodeName === undefined ? undefined : next, touched);
+    if (nodeName !== undefined && bound !== nodeName) {
+      this.#binding.set(key, nodeName);
+      this.#ask(nodeName, key, touched);
+    }
+  }
+
+  #setFollowed(key: ObjectKey, next: Projected | undefined, touched: Set<string>): void {
+    const before = this.#followed.get(key);
+    if (same(before, next)) return;
+    const holders = [...this.#nodes].filter(([, set]) => set.asked.has(key));
+    for (const [, set] of holders) if (before) set.fingerprint.toggle(before.digest);
+    if (next) this.#followed.set(key, next);
+    else this.#followed.delete(key);
+    for (const [name, set] of holders) {
+      if (next) set.fingerprint.toggle(next.digest);
+      set.dirty.add(key);
+      touched.add(name);
+      // New references first, so that what both have is not let go of in between.
+      for (const reference of next?.references ?? []) this.#ask(name, reference, touched);
+      for (const reference of before?.references ?? []) this.#release(name, reference, touched);
+    }
+  }
+
+  #ask(node: string, key: ObjectKey, touched: Set<string>): void {
+    const set = this.#node(node);
+    const count = set.asked.get(key) ?? 0;
+    set.asked.set(key, count + 1);
+    if (count > 0) return;
+    touched.add(node);
+    set.dirty.add(key);
+    const object = this.#followed.get(key);
+    if (!object) return;
+    set.fingerprint.toggle(object.digest);
+    for (const reference of object.references) this.#ask(node, reference, touched);
+  }
+
+  #release(node: string, key: ObjectKey, touched: Set<string>): void {
+    const set = this.#node(node);
+    const count = set.asked.get(key) ?? 0;
+    if (count > 1) {
+      set.asked.set(key, count - 1);
+      return;
+    }
+    if (count === 0) return;
+    set.asked.delete(key);
+    touched.add(node);
+    set.dirty.add(key);
+    const object = this.#followed.get(key);
+    if (!object) return;
+    set.fingerprint.toggle(object.digest);
+    for (const reference of object.references) this.#release(node, reference, touched);
+  }
+}
+
+function projected(object: Stored): Projected {
+  const form = project(object);
+  return { object: form, digest: digest(projectionText(form)), references: referencesOf(form) };
+}
+
+function same(a: Projected | undefined, b: Projected | undefined): boolean {
+  return a === b || (a !== undefined && b !== undefined && a.digest.equals(b.digest));
+}

@@ -1,0 +1,23 @@
+/** Fingerprint of a set that grows and shrinks: the exclusive or of its members' digests, so that order does not matter. */
+import { createHash } from 'node:crypto';
+
+const BYTES = 16;
+
+/** Digest of one member. */
+export function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest().subarray(0, BYTES);
+}
+
+export class SetFingerprint {
+  readonly #sum = Buffer.alloc(BYTES);
+
+  /** Adds a member that is not in the set, or takes out one that is. */
+  toggle(member: Buffer): void {
+    for (let i = 0; i < BYTES; i += 1) this.#sum[i] = (this.#sum[i] ?? 0) ^ (member[i] ?? 0);
+  }
+
+  /** Of the union with a set that has no member in common. */
+  hexWith(other: SetFingerprint): string {
+    return Buffer.from(this.#sum.map((byte, i) => byte ^ (other.#sum[i] ?? 0))).toString('hex');
+  }
+}
