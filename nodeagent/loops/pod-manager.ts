@@ -28,6 +28,8 @@ export interface PodManager {
 const LIST_EVERY_MS = 10_000;
 const LIST_WITHOUT_EVENTS_MS = 1000;
 const EVENTS_AGAIN_MS = 1000;
+/** Ends of containers that no look has shown yet. */
+const STRAY_EXITS_KEPT = 256;
 /** For how long a later listener still hears that a pod which nobody asked about is gone. */
 const GONE_TOLD_MS = 600_000;
 
@@ -39,6 +41,7 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
   const uidOfContainer = new Map<string, string>();
   const observed = new Map<string, ObservedPod>();
   const gone = new Set<string>();
+  const strayExits = new Set<string>();
   const closing = new AbortController();
   const beat = createWaker(clock);
   let eventsLive = false;
@@ -52,7 +55,11 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     onGone: ({ uid }) => retire(uid),
     onObserved({ uid }, seen) {
       observed.set(uid, seen);
-      for (const container of seen.containers) uidOfContainer.set(container.id, uid);
+      for (const container of seen.containers) {
+        uidOfContainer.set(container.id, uid);
+        // It ended before it was known whose it is.
+        if (strayExits.delete(container.id) && container.state === 'running') queueMicrotask(() => workers.get(uid)?.noteExit(container.id));
+      }
     },
   };
 
@@ -148,6 +155,12 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     }
   }
 
+  function keepStrayExit(id: string): void {
+    strayExits.add(id);
+    const oldest = strayExits.size > STRAY_EXITS_KEPT ? strayExits.values().next().value : undefined;
+    if (oldest !== undefined) strayExits.delete(oldest);
+  }
+
   async function listenForever(): Promise<void> {
     while (!closing.signal.aborted) {
       try {
@@ -155,8 +168,8 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
         for await (const id of runtime.events(closing.signal)) {
           const uid = uidOfContainer.get(id);
           if (uid !== undefined) workers.get(uid)?.noteExit(id);
-          else if (!isSandbox(id)) continue;
-          else beat.wake();
+          else if (isSandbox(id)) beat.wake();
+          else keepStrayExit(id);
         }
       } catch {
         // The list, now at its faster beat, says what is wrong.

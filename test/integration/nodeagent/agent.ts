@@ -41,8 +41,8 @@ async function bundle(folder: string): Promise<string> {
   return outfile;
 }
 
-export async function startAgent(host: TestHost, options: { node?: string; flags?: readonly string[] } = {}): Promise<TestAgent> {
-  const file = await bundle(host.folder);
+export async function startAgent(host: TestHost, options: { node?: string; file?: string; flags?: readonly string[] } = {}): Promise<TestAgent> {
+  const file = options.file ?? (await bundle(host.folder));
   const root = join(host.folder, 'root');
   const child = host.spawn([options.node ?? process.execPath, file, '--containerd', host.containerdSocket, '--root', root, '--no-network', ...(options.flags ?? [])]);
   let noise = '';
