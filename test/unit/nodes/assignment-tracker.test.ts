@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { keyOf, type KubeObject, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import { AssignmentTracker, type AssignmentDelta } from '../../../reconciler/core/nodes/assignment-tracker.ts';
+import { projectionText } from '../../../reconciler/core/nodes/projection.ts';
+import { cluster, deployment, service } from '../controllers/objects.ts';
+import { boundPod, changed, configMap, nodeObject, secret, stored, withStatus } from './stored.ts';
+
+/** What an agent does with updates. */
+class Agent {
+  version: string | null = null;
+  objects = new Map<ObjectKey, KubeObject>();
+  take(delta: AssignmentDelta): void {
+    if (delta.from === null) this.objects.clear();
+    else assert.equal(delta.from, this.version);
+    for (const key of delta.remove) this.objects.delete(key);
+    for (const object of delta.upsert) this.objects.set(keyOf(object), object);
+    this.version = delta.to;
+  }
+  contents(): string[] {
+    return this.keys().map((key) => projectionText(this.objects.get(key as ObjectKey)!));
+  }
+  keys(): string[] {
+    return [...this.objects.keys()].sort();
+  }
+}
+
+function tracker(...objects: readonly Stored[]): AssignmentTracker {
+  const made = new AssignmentTracker('store-1');
+  for (const object of objects) made.observe('put', object);
+  return made;
+}
+
+function bringUp(from: AssignmentTracker, node: string, agent = new Agent()): Agent {
+  for (let i = 0; i < 5 && from.isBehind(node); i += 1) {
+    const delta = from.delta(node) ?? from.wholeDelta(node, { version: agent.version, keys: [...agent.objects.keys()] });
+    agent.take(delta);
+    from.acknowledge(node, delta);
+  }
+  assert.equal(from.isBehind(node), false);
+  return agent;
+}
+
+const withEverything = {
+  containers: [{
+    name: 'app', image: 'app:v1',
+    env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'env', key: 'a' } } }, { name: 'B', valueFrom: { secretKeyRef: { name: 'password', key: 'a' } } }],
+    envFrom: [{ configMapRef: { name: 'all-env' } }, { secretRef: { name: 'all-secret' } }],
+  }],
+  volumes: [{ name: 'v1', configMap: { name: 'files' } }, { name: 'v2', secret: { secretName: 'keys' } }, { name: 'v3', emptyDir: {} }],
+};
+const web = stored<'Deployment'>(deployment());
+const replicaSet = stored<'ReplicaSet'>({
+  apiVersion: 'apps/v1', kind: 'ReplicaSet',
+  metadata: { name: 'web-1', namespace: 'default', ownerReferences: [{ apiVersion: 'apps/v1', kind: 'Deployment', name: 'web', uid: 'uid-web', controller: true }] },
+  spec: { replicas: 1, selector: {}, template: web.spec.template, minReadySeconds: 0 },
+});
+const owned = { ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-1', uid: 'uid-web-1', controller: true }] };
+
+describe('assignment of a node', () => {
+  it('holds its pods, what they refer to and who owns them, and what every node holds', () => {
+    const mine = tracker(
+      web, replicaSet, boundPod('p1', 'n1', withEverything, owned), boundPod('p2', 'n2'), boundPod('p3', undefined),
+      ...['env', 'all-env', 'files', 'other'].map((name) => configMap(name)), ...['password', 'all-secret', 'keys', 'unrelated'].map(secret),
+      stored<'Service'>(service('web')), nodeObject('n1', '10.0.1.0/24'), nodeObject('n2', '10.0.2.0/24'), stored<'Cluster'>(cluster()),
+    );
+    assert.deepEqual(bringUp(mine, 'n1').keys(), [
+      'Cluster//lab', 'ConfigMap/default/all-env', 'ConfigMap/default/env', 'ConfigMap/default/files', 'Deployment/default/web', 'Node//n1', 'Node//n2',
+      'Pod/default/p1', 'ReplicaSet/default/web-1', 'Secret/default/all-secret', 'Secret/default/keys', 'Secret/default/password', 'Service/default/web',
+    ]);
+    assert.deepEqual(bringUp(mine, 'n2').keys(), ['Cluster//lab', 'Node//n1', 'Node//n2', 'Pod/default/p2', 'Service/default/web']);
+  });
+
+  const p1 = boundPod('p1', 'n1');
+  const n1 = nodeObject('n1', '10.0.1.0/24');
+  const noChange: readonly (readonly [string, Stored, Stored])[] = [
+    ['a pod status', p1, withStatus(p1, { phase: 'Running' })],
+    ['a heartbeat', n1, withStatus(n1, { ...n1.status, conditions: [{ type: 'Ready', status: 'True', lastHeartbeatTime: 'later' }] })],
+    ['a taint of a node', n1, changed(n1, { spec: { ...n1.spec, taints: [{ key: 'a', effect: 'NoSchedule' }] } })],
+    ['a deployment status', web, withStatus(web, { replicas: 3 })],
+    ['a new resourceVersion alone', p1, changed(p1, {})],
+  ];
+  for (const [what, before, after] of noChange) {
+    it(`is not moved by ${what}`, () => {
+      const mine = tracker(p1, n1, web, before);
+      bringUp(mine, 'n1');
+      assert.deepEqual(mine.observe('put', after), []);
+      assert.equal(mine.isBehind('n1'), false);
+      assert.equal(mine.delta('n1'), undefined);
+    });
+  }
+
+  it('moves by what changed, and only on the nodes that it concerns', () => {
+    const mine = tracker(boundPod('p1', 'n1', withEverything), boundPod('p2', 'n2'), configMap('env'), nodeObject('n1', '10.0.1.0/24'));
+    const [a1, a2] = [bringUp(mine, 'n1'), bringUp(mine, 'n2')];
+    assert.deepEqual(mine.observe('put', configMap('env', { a: '2' })), ['n1']);
+    const delta = mine.delta('n1');
+    assert.deepEqual(delta?.upsert.map(keyOf), ['ConfigMap/default/env']);
+    assert.deepEqual(delta.remove, []);
+    assert.equal(delta.from, a1.version);
+    assert.deepEqual([...mine.observe('put', nodeObject('n3', '10.0.3.0/24'))].sort(), ['n1', 'n2']);
+    bringUp(mine, 'n1', a1);
+    bringUp(mine, 'n2', a2);
+    assert.ok(a1.objects.has('Node//n3') && a2.objects.has('Node//n3') && !a2.objects.has('ConfigMap/default/env'));
+  });
+
+  it('takes a deleted pod away with what only it referred to', () => {
+    const p = boundPod('p1', 'n1', withEverything, owned);
+    const other = boundPod('p2', 'n1', { containers: [{ name: 'app', image: 'a', envFrom: [{ configMapRef: { name: 'env' } }] }] });
+    const mine = tracker(web, replicaSet, p, other, configMap('env'), configMap('files'), secret('keys'));
+    const agent = bringUp(mine, 'n1');
+    mine.observe('delete', p);
+    bringUp(mine, 'n1', agent);
+    assert.deepEqual(agent.keys(), ['ConfigMap/default/env', 'Pod/default/p2']);
+  });
+
+  it('keeps what changed while a delta was on its way', () => {
+    const mine = tracker(boundPod('p1', 'n1', withEverything));
+    const agent = bringUp(mine, 'n1');
+    mine.observe('put', configMap('env', { a: '2' }));
+    const sent = mine.delta('n1');
+    assert.ok(sent);
+    mine.observe('put', configMap('env', { a: '3' }));
+    agent.take(sent);
+    mine.acknowledge('n1', sent);
+    assert.equal(mine.isBehind('n1'), true);
+    bringUp(mine, 'n1', agent);
+    assert.deepEqual(agent.objects.get('ConfigMap/default/env'), mine.wholeDelta('n1').upsert.find((o) => o.kind === 'ConfigMap'));
+  });
+
+  it('knows an agent of an earlier process by its version, and resends nothing', () => {
+    const objects = [boundPod('p1', 'n1', withEverything), configMap('env'), nodeObject('n1', '10.0.1.0/24')];
+    const agent = bringUp(tracker(...objects), 'n1');
+    const next = tracker(...objects.toReversed());
+    next.agentHolds('n1', agent.version);
+    assert.equal(next.isBehind('n1'), false);
+    const elsewhere = new AssignmentTracker('store-2');
+    for (const object of objects) elsewhere.observe('put', object);
+    elsewhere.agentHolds('n1', agent.version);
+    assert.equal(elsewhere.isBehind('n1'), true);
+  });
+
+  it('goes on by deltas after a lost connection when the agent is where it was', () => {
+    const mine = tracker(boundPod('p1', 'n1'));
+    const agent = bringUp(mine, 'n1');
+    mine.observe('put', boundPod('p2', 'n1'));
+    mine.agentHolds('n1', agent.version);
+    assert.deepEqual(mine.delta('n1')?.upsert.map(keyOf), ['Pod/default/p2']);
+    mine.agentHolds('n1', 'something else');
+    assert.equal(mine.delta('n1'), undefined);
+    assert.equal(mine.isBehind('n1'), true);
+  });
+
+  it('leaves a Secret that the store does not have yet where it is, until the pod goes or the Secret comes', () => {
+    const p = boundPod('p1', 'n1', withEverything);
+    const agent = bringUp(tracker(p, secret('keys'), secret('password'), configMap('env')), 'n1');
+    const after = new AssignmentTracker('store-2');
+    after.observe('put', p);
+    bringUp(after, 'n1', agent);
+    assert.deepEqual(agent.keys(), ['ConfigMap/default/env', 'Pod/default/p1', 'Secret/default/keys', 'Secret/default/password']);
+    after.observe('put', secret('keys'));
+    bringUp(after, 'n1', agent);
+    assert.ok(agent.objects.has('Secret/default/password'));
+    after.observe('delete', p);
+    bringUp(after, 'n1', agent);
+    assert.deepEqual(agent.keys(), []);
+  });
+
+  it('sends deletionTimestamp on', () => {
+    const p = boundPod('p1', 'n1');
+    const mine = tracker(p);
+    const agent = bringUp(mine, 'n1');
+    mine.observe('put', { ...p, metadata: { ...p.metadata, deletionTimestamp: 'now', deletionGracePeriodSeconds: 5 } });
+    bringUp(mine, 'n1', agent);
+    assert.equal(agent.objects.get('Pod/default/p1')?.metadata.deletionTimestamp, 'now');
+  });
+
+  it('always ends with what a new tracker would send whole, whatever happened in whatever order', () => {
+    const names = ['a', 'b', 'c'];
+    const podOf = (name: string, on: string | undefined, refers: string) => boundPod(name, on, { containers: [{ name: 'app', image: 'i', envFrom: [{ configMapRef: { name: refers } }] }] }, { uid: `${name}-${on}` });
+    const action = fc.oneof(
+      fc.record({ do: fc.constant('pod' as const), name: fc.constantFrom(...names), on: fc.constantFrom('n1', 'n2', undefined), refers: fc.constantFrom(...names) }),
+      fc.record({ do: fc.constant('config' as const), name: fc.constantFrom(...names), value: fc.constantFrom('1', '2') }),
+      fc.record({ do: fc.constant('service' as const), name: fc.constantFrom(...names) }),
+      fc.record({ do: fc.constant('delete' as const), kind: fc.constantFrom('Pod', 'ConfigMap', 'Service'), name: fc.constantFrom(...names) }),
+      fc.record({ do: fc.constant('push' as const), node: fc.constantFrom('n1', 'n2'), lost: fc.boolean() }),
+    );
+    fc.assert(fc.property(fc.array(action, { maxLength: 60 }), (actions) => {
+      const mine = new AssignmentTracker('store-1');
+      const live = new Map<string, Stored>();
+      const agents = { n1: new Agent(), n2: new Agent() };
+      const put = (object: Stored): void => { live.set(keyOf(object), object); mine.observe('put', object); };
+      for (const step of actions) {
+        if (step.do === 'pod') put(podOf(step.name, step.on, step.refers));
+        else if (step.do === 'config') put(configMap(step.name, { a: step.value }));
+        else if (step.do === 'service') put(stored<'Service'>(service(step.name)));
+        else if (step.do === 'delete') {
+          const key = `${step.kind}/default/${step.name}`;
+          const object = live.get(key);
+          if (object) { live.delete(key); mine.observe('delete', object); }
+        } else {
+          const agent = agents[step.node];
+          const delta = mine.delta(step.node) ?? mine.wholeDelta(step.node);
+          agent.take(delta);
+          if (step.lost) mine.agentHolds(step.node, agent.version);
+          else mine.acknowledge(step.node, delta);
+        }
+      }
+      for (const node of ['n1', 'n2'] as const) {
+        bringUp(mine, node, agents[node]);
+        const clean = bringUp(tracker(...live.values()), node);
+        assert.deepEqual(agents[node].contents(), clean.contents());
+        assert.equal(agents[node].version, clean.version);
+      }
+    }), { numRuns: 300, seed: 7 });
+  });
+});

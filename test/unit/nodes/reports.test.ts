@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { findCondition, type PodStatus } from '../../../contracts/objects/index.ts';
+import type { NodeReport, PodReport } from '../../../contracts/agent/index.ts';
+import { RetryableError, TerminalError, WaitingError } from '../../../reconciler/core/errors.ts';
+import { differsBeyondHeartbeat, observedNodeStatus, withStatusCondition } from '../../../reconciler/core/nodes/node-status.ts';
+import { judgePodReport } from '../../../reconciler/core/nodes/pod-status.ts';
+import { reconnectDelayMs } from '../../../reconciler/core/nodes/reconnect.ts';
+import { boundPod, nodeObject, withStatus } from './stored.ts';
+
+const NOW = '2026-01-02T00:00:00Z';
+const running: PodStatus = { phase: 'Running', podIP: '10.0.0.2', conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: NOW }] };
+const report = (over: Partial<PodReport> = {}): PodReport => ({ namespace: 'default', name: 'p', uid: 'uid-p', gone: false, status: running, ...over });
+const scheduled = { type: 'PodScheduled', status: 'True' as const, lastTransitionTime: 't0' };
+const pod = withStatus(boundPod('p', 'n1'), { phase: 'Pending', conditions: [scheduled] });
+
+describe('a pod report', () => {
+  it('becomes the status, and keeps the conditions of the control plane', () => {
+    const verdict = judgePodReport(pod, report({ status: { ...running, conditions: [{ type: 'PodScheduled', status: 'False' }, ...(running.conditions ?? [])] } }), 'n1', NOW);
+    assert.equal(verdict.do, 'setStatus');
+    assert.deepEqual(verdict.do === 'setStatus' && verdict.pod.status, { ...running, conditions: [scheduled, ...(running.conditions ?? [])] });
+  });
+
+  const ignored: readonly (readonly [string, Parameters<typeof judgePodReport>[0], PodReport, string])[] = [
+    ['of an unknown pod', undefined, report(), 'n1'],
+    ['of an earlier pod of that name', pod, report({ uid: 'other' }), 'n1'],
+    ['of a node that the pod is not on', pod, report(), 'n2'],
+    ['that says nothing', pod, { namespace: 'default', name: 'p', uid: 'uid-p', gone: false }, 'n1'],
+    ['that would revive a finished pod', withStatus(pod, { phase: 'Succeeded' }), report(), 'n1'],
+    ['that a finished pod is gone', withStatus(pod, { phase: 'Failed' }), report({ gone: true }), 'n1'],
+  ];
+  for (const [what, object, said, node] of ignored) it(`is ignored ${what}`, () => assert.deepEqual(judgePodReport(object, said, node, NOW), { do: 'ignore' }));
+
+  it('changes nothing when it comes twice', () => {
+    const first = judgePodReport(pod, report(), 'n1', NOW);
+    assert.ok(first.do === 'setStatus');
+    assert.deepEqual(judgePodReport(first.pod, report(), 'n1', 'later'), { do: 'ignore' });
+  });
+
+  it('removes a pod that was to be deleted and is gone', () => {
+    const leaving = { ...pod, metadata: { ...pod.metadata, deletionTimestamp: NOW } };
+    assert.equal(judgePodReport(leaving, report({ gone: true }), 'n1', NOW).do, 'remove');
+    assert.equal(judgePodReport(leaving, report(), 'n1', NOW).do, 'setStatus');
+  });
+
+  it('makes a pod that is gone unasked Failed and not ready', () => {
+    const verdict = judgePodReport(withStatus(pod, { ...running, conditions: [scheduled, ...(running.conditions ?? [])] }), report({ gone: true }), 'n1', NOW);
+    assert.ok(verdict.do === 'setStatus');
+    assert.equal(verdict.pod.status?.phase, 'Failed');
+    assert.equal(findCondition(verdict.pod.status?.conditions, 'Ready')?.status, 'False');
+    assert.deepEqual(findCondition(verdict.pod.status?.conditions, 'PodScheduled'), scheduled);
+  });
+});
+
+const nodeReport: NodeReport = {
+  internalIP: '198.18.0.5', hostname: 'box', capacity: { cpu: '4', memory: '8000000000', pods: '250' },
+  nodeInfo: { machineID: 'm', bootID: 'b', kernelVersion: '6', osImage: 'Debian', architecture: 'x64', containerRuntimeVersion: 'containerd://1.6', agentVersion: '0.1.0' },
+  ready: true, reason: 'KubeletReady', message: 'ok', networkVersion: 'v', networkError: null, agentRss: 1,
+};
+
+describe('a node report', () => {
+  const machine = { maxPods: 20, reserved: { cpu: '500m', memory: '1Gi' }, capacity: { memory: '4Gi' } };
+  const status = observedNodeStatus(undefined, { report: nodeReport, machine, heardAt: NOW });
+
+  it('gives capacity, what is left for pods, addresses and conditions', () => {
+    assert.deepEqual(status.capacity, { cpu: '4', memory: '4Gi', pods: '20' });
+    assert.deepEqual(status.allocatable, { cpu: '3500m', memory: String(3 * 2 ** 30), pods: '20' });
+    assert.deepEqual(status.addresses, [{ type: 'InternalIP', address: '198.18.0.5' }, { type: 'Hostname', address: 'box' }]);
+    assert.deepEqual(findCondition(status.conditions, 'Ready'), { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'ok', lastHeartbeatTime: NOW, lastTransitionTime: NOW });
+    assert.equal(findCondition(status.conditions, 'NetworkUnavailable')?.status, 'False');
+  });
+
+  it('prefers the address of the Machine, never leaves less than nothing', () => {
+    const odd = observedNodeStatus(undefined, { report: nodeReport, machine: { maxPods: 1, internalIP: '198.18.9.9', reserved: { cpu: '99' } }, heardAt: NOW });
+    assert.equal(odd.addresses?.[0]?.address, '198.18.9.9');
+    assert.equal(odd.allocatable?.['cpu'], '0m');
+  });
+
+  it('tells a beat from a change, and keeps the conditions of others', () => {
+    const before = { ...status, conditions: [...(status.conditions ?? []), { type: 'Mine', status: 'True' as const }] };
+    const beat = observedNodeStatus(before, { report: nodeReport, machine, heardAt: 'later' });
+    assert.equal(differsBeyondHeartbeat(before, beat), false);
+    assert.ok(findCondition(beat.conditions, 'Mine'));
+    const broken = observedNodeStatus(before, { report: { ...nodeReport, networkError: 'nft failed' }, machine, heardAt: 'later' });
+    assert.equal(differsBeyondHeartbeat(before, broken), true);
+    assert.equal(findCondition(broken.conditions, 'NetworkUnavailable')?.message, 'nft failed');
+    assert.equal(findCondition(beat.conditions, 'Ready')?.lastTransitionTime, NOW);
+  });
+
+  it('sets a condition once', () => {
+    const node = nodeObject('n1', '10.0.0.0/24');
+    const set = withStatusCondition(node, { type: 'Connected', status: 'False', reason: 'HostKeyChanged', message: 'm' }, NOW);
+    assert.ok(set);
+    assert.equal(withStatusCondition(set, { type: 'Connected', status: 'False', reason: 'HostKeyChanged', message: 'm' }, 'later'), undefined);
+  });
+});
+
+describe('the pause before a machine is tried again', () => {
+  const cases: readonly (readonly [string, number, unknown, number, number])[] = [
+    ['is short at first', 1, new RetryableError('NodeUnreachable', ''), 0, 50],
+    ['grows', 4, new RetryableError('NodeUnreachable', ''), 1, 800],
+    ['ends growing', 1000, new RetryableError('NodeUnreachable', ''), 1, 5000],
+    ['is long where only a person can help', 1, new TerminalError('HostKeyChanged', ''), 1, 60000],
+    ['is what a waiting error says', 9, new WaitingError('NodeNotPrepared', '', 30000), 1, 30000],
+    ['treats a surprise as a failure', 2, new Error('?'), 1, 200],
+  ];
+  for (const [what, failures, error, random, wanted] of cases) it(what, () => assert.equal(reconnectDelayMs(failures, error, random), wanted));
+});
