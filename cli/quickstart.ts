@@ -11,13 +11,12 @@ import { homeFolder, SOCKET_NAME } from './home.ts';
 import { labDown, labUp, machineManifests, type LabInfo } from './lab/index.ts';
 import { processStart, run, runOrFail, until } from './lab/process.ts';
 
-const DEFAULT_FOLDER = '/var/lib/plumbline-quickstart';
 const STATE_FILE = 'quickstart.json';
 const APP_TIMEOUT_SECONDS = 150;
 
 export interface QuickstartOptions {
   readonly home?: string;
-  readonly dir?: string;
+  readonly dir: string;
   readonly down?: boolean;
 }
 
@@ -42,7 +41,7 @@ export async function quickstart(options: QuickstartOptions): Promise<void> {
     await takeDown(home);
     return;
   }
-  await bringUp(home, resolve(options.dir ?? DEFAULT_FOLDER));
+  await bringUp(home, resolve(options.dir));
 }
 
 async function bringUp(home: string, dir: string): Promise<void> {

@@ -7,7 +7,7 @@ export interface RepositoryOptions {
   readonly branch?: string;
 }
 
-/** Adds `init check plan up hook`. */
+/** Adds `init check plan up quickstart hook`. */
 export function registerRepository(plumb: Command, version: string): void {
   plumb.command('init')
     .description('make a GitOps repository with a first app, or with --bare one to push to')
@@ -46,6 +46,14 @@ export function registerRepository(plumb: Command, version: string): void {
     .addHelpText('after', '\nExamples:\n  plumb up --repo shop.git\n  plumb up --repo https://git.example.com/shop.git --branch main --redis redis://10.0.0.5:6379')
     .action(async (options: { repo?: string; branch?: string; redis?: string; sshKey?: string; source: string }, command: Command) =>
       (await import('./commands/up.ts')).up({ ...options, ...command.optsWithGlobals<{ home?: string }>(), version }));
+
+  plumb.command('quickstart')
+    .description('a lab of three hosts, a repository, a control plane and a first app on this machine')
+    .option('--dir <dir>', 'folder for the repository and its checkout', '/var/lib/plumbline-quickstart')
+    .option('--down', 'remove every trace of it')
+    .addHelpText('after', '\nExamples:\n  plumb quickstart\n  plumb quickstart --down\nNeeds root. From a clean clone use `npm run quickstart`, which installs what is missing first.')
+    .action(async (options: { dir: string; down?: boolean }, command: Command) =>
+      (await import('./quickstart.ts')).quickstart({ ...options, ...command.optsWithGlobals<{ home?: string }>() }));
 
   plumb.command('hook', { hidden: true })
     .argument('<name>', 'pre-receive')

@@ -1,0 +1,333 @@
+/**
+ * A whole Plumbline for one test file: a lab, a bare repository with hooks, a checkout to push from, and a control plane as a child
+ * process. Everything is reached as a user would: Git, the CLI, the API socket, HTTP to the Services.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { mkdtemp, mkdir, rm, writeFile, readFile } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import http from 'node:http';
+import path from 'node:path';
+import { KINDS, type Kind, type StoredOf } from '../../contracts/objects/index.ts';
+import { labDown, labExec, labHeal, labPartition, labPowerOff, labPowerOn, labStatus, labUp, machineManifests, type LabInfo, type LabNode } from '../../cli/lab/index.ts';
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const PLUMB = path.join(ROOT, 'bin/plumb.mjs');
+
+export interface CommandOutput {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface LoadResult {
+  readonly sent: number;
+  readonly answers: Readonly<Record<string, number>>;
+  readonly failures: readonly { readonly startedAt: string; readonly at: string; readonly failure: string }[];
+}
+
+export interface FleetOptions {
+  /** Also the lab's name: prefix of its namespaces and bridge. At most 8 characters. */
+  readonly name: string;
+  /** A /24 inside 198.18.0.0/15. */
+  readonly subnet: string;
+  readonly podCIDR: string;
+  readonly serviceCIDR: string;
+  readonly nodes: number;
+}
+
+/** Runs a command to its end; never rejects for its exit code. */
+export function run(argv: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv; stdin?: string } = {}): Promise<CommandOutput> {
+  const [file, ...args] = argv;
+  return new Promise((resolve, reject) => {
+    const child = spawn(file ?? '', args, { cwd: options.cwd, env: { ...process.env, ...options.env }, stdio: ['pipe', 'pipe', 'pipe'] });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code: code ?? 128, stdout, stderr }));
+    child.stdin.on('error', () => undefined).end(options.stdin ?? '');
+  });
+}
+
+/** Asks until `probe` gives something; fails with its last words after `seconds`. */
+export async function eventually<T>(what: string, seconds: number, probe: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
+  const deadline = Date.now() + seconds * 1000;
+  let last: unknown;
+  for (;;) {
+    try {
+      const value = await probe();
+      if (value !== undefined && value !== false) return value;
+      last = undefined;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > deadline) throw new Error(`not within ${seconds} s: ${what}`, { cause: last });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function getJson(socketPath: string, requestPath: string): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const request = http.get({ socketPath, path: requestPath, agent: false, timeout: 10_000 }, (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
+      response.on('error', reject);
+      response.on('end', () => (response.statusCode === 200 ? resolve(JSON.parse(body)) : reject(new Error(`${requestPath}: ${response.statusCode} ${body}`))));
+    });
+    request.on('timeout', () => request.destroy(new Error(`${requestPath}: no answer`)));
+    request.on('error', reject);
+  });
+}
+
+export class Fleet {
+  readonly dir: string;
+  readonly home: string;
+  readonly repo: string;
+  readonly checkout: string;
+  readonly options: FleetOptions;
+  lab!: LabInfo;
+  private controlPlane: ChildProcess | undefined;
+
+  private constructor(dir: string, options: FleetOptions) {
+    this.dir = dir;
+    this.options = options;
+    this.home = path.join(dir, 'home');
+    this.repo = path.join(dir, 'fleet.git');
+    this.checkout = path.join(dir, 'fleet');
+  }
+
+  /** Lab, repository, first commit (cluster and machines) and control plane; returns when every node is Ready. */
+  static async start(options: FleetOptions): Promise<Fleet> {
+    const fleet = new Fleet(await mkdtemp('/tmp/plumb-e2e-'), options);
+    try {
+      await fleet.build();
+    } catch (error) {
+      await fleet.close();
+      throw error;
+    }
+    return fleet;
+  }
+
+  private get labDir(): string {
+    return path.join(this.dir, 'lab');
+  }
+
+  private async build(): Promise<void> {
+    this.lab = await labUp({ name: this.options.name, subnet: this.options.subnet, nodes: this.options.nodes, dir: this.labDir });
+    await this.must(['init', '--bare', this.repo]);
+    await this.git(['clone', '--quiet', this.repo, this.checkout], this.dir);
+    await this.git(['checkout', '-q', '-B', 'main']);
+    await this.write('plumbline.yaml', this.clusterManifest());
+    for (const manifest of machineManifests(this.lab)) await this.write(manifest.path, manifest.text);
+    await this.commitAndPush('Describe the cluster');
+    await this.startControlPlane();
+    await this.nodesReady(this.lab.nodes.map((n) => n.name));
+  }
+
+  private clusterManifest(): string {
+    const { podCIDR, serviceCIDR } = this.options;
+    return [
+      'apiVersion: plumbline.dev/v1alpha1', 'kind: Cluster', 'metadata:', '  name: e2e', 'spec:', '  network:',
+      `    podCIDR: ${podCIDR}`, `    serviceCIDR: ${serviceCIDR}`, '  nodes:', '    monitorGracePeriodSeconds: 8', '',
+    ].join('\n');
+  }
+
+  async nodesReady(names: readonly string[], seconds = 90): Promise<void> {
+    await eventually(`nodes ${names.join(', ')} Ready`, seconds, async () => {
+      const nodes = await this.list('Node');
+      return names.every((name) => nodes.some((n) => n.metadata.name === name && n.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True')));
+    });
+  }
+
+  // ---- Git, as a user has it
+
+  async git(args: readonly string[], cwd = this.checkout): Promise<CommandOutput> {
+    const output = await run(['git', '-c', 'user.name=Test', '-c', 'user.email=test@example.org', ...args], { cwd });
+    if (output.code !== 0) throw new Error(`git ${args.join(' ')}: ${output.stderr}`);
+    return output;
+  }
+
+  async write(file: string, text: string): Promise<void> {
+    const full = path.join(this.checkout, file);
+    await mkdir(path.dirname(full), { recursive: true });
+    await writeFile(full, text);
+  }
+
+  /** Commits everything in the checkout and pushes. The output holds the hook's words; the code is git's. */
+  async commit(message: string): Promise<void> {
+    await this.git(['add', '-A']);
+    await this.git(['commit', '-q', '-m', message]);
+  }
+
+  async push(...args: readonly string[]): Promise<CommandOutput> {
+    return run(['git', 'push', ...(args.length > 0 ? args : ['origin', 'HEAD:main'])], { cwd: this.checkout });
+  }
+
+  async commitAndPush(message: string): Promise<CommandOutput> {
+    await this.commit(message);
+    const pushed = await this.push();
+    if (pushed.code !== 0) throw new Error(`push refused:\n${pushed.stderr}`);
+    return pushed;
+  }
+
+  /** Removes files, commits and pushes, and waits until the state is in force. */
+  async removeFiles(...files: readonly string[]): Promise<void> {
+    await this.git(['rm', '-q', '-r', ...files]);
+    await this.commitAndPush(`Remove ${files.join(', ')}`);
+  }
+
+  // ---- the control plane
+
+  async startControlPlane(): Promise<void> {
+    const log = createWriteStream(path.join(this.dir, 'control-plane.log'), { flags: 'a' });
+    const child = spawn(process.execPath, [PLUMB, 'up', '--repo', this.repo, '--branch', 'main', '--home', this.home, '--ssh-key', this.lab.sshKeyPath], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.pipe(log, { end: false });
+    child.stderr.pipe(log, { end: false });
+    this.controlPlane = child;
+    await eventually('the control plane answers', 60, async () => {
+      if (child.exitCode !== null) throw new Error(`plumb up ended with ${child.exitCode}:\n${(await this.controlPlaneLog()).slice(-2000)}`);
+      return (await this.get('/plumbline/v1/status')) !== undefined;
+    });
+  }
+
+  async controlPlaneLog(): Promise<string> {
+    return readFile(path.join(this.dir, 'control-plane.log'), 'utf8').catch(() => '');
+  }
+
+  async stopControlPlane(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.controlPlane;
+    this.controlPlane = undefined;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    const force = setTimeout(() => child.kill('SIGKILL'), 20_000);
+    await ended;
+    clearTimeout(force);
+  }
+
+  get(apiPath: string): Promise<unknown> {
+    return getJson(path.join(this.home, 'control.sock'), apiPath);
+  }
+
+  async list<K extends Kind>(kind: K, namespace?: string): Promise<readonly StoredOf<K>[]> {
+    const { apiVersion, plural } = KINDS[kind];
+    const base = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`;
+    const list = (await this.get(`${base}/${namespace ? `namespaces/${namespace}/` : ''}${plural}`)) as { items: StoredOf<K>[] };
+    return list.items;
+  }
+
+  /** Pods with the label app=`app`. */
+  async pods(app: string): Promise<readonly StoredOf<'Pod'>[]> {
+    return (await this.list('Pod')).filter((pod) => pod.metadata.labels?.['app'] === app);
+  }
+
+  /** The app's pods once there are exactly `count`, all Ready, none terminating, all of `image` when given. */
+  async podsReady(app: string, count: number, options: { image?: string; seconds?: number } = {}): Promise<readonly StoredOf<'Pod'>[]> {
+    return eventually(`${count} pods of ${app} Ready`, options.seconds ?? 60, async () => {
+      const pods = await this.pods(app);
+      const good = pods.filter(
+        (pod) =>
+          !pod.metadata.deletionTimestamp &&
+          pod.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') &&
+          (options.image === undefined || pod.spec.containers[0]?.image === options.image),
+      );
+      return good.length === count && pods.length === count && good;
+    });
+  }
+
+  async clusterIP(service: string): Promise<string> {
+    return eventually(`Service ${service} has an address`, 20, async () => {
+      const found = (await this.list('Service')).find((s) => s.metadata.name === service);
+      return found?.spec.clusterIP;
+    });
+  }
+
+  /** Unix socket of the control plane's private Redis. */
+  get redisSocket(): string {
+    return path.join(this.home, 'redis.sock');
+  }
+
+  plumb(...args: readonly string[]): Promise<CommandOutput> {
+    return run([process.execPath, PLUMB, ...args], { cwd: this.checkout, env: { PLUMB_HOME: this.home } });
+  }
+
+  private async must(args: readonly string[]): Promise<CommandOutput> {
+    const output = await run([process.execPath, PLUMB, ...args], { env: { PLUMB_HOME: this.home } });
+    if (output.code !== 0) throw new Error(`plumb ${args.join(' ')}: ${output.stderr}`);
+    return output;
+  }
+
+  // ---- on the hosts
+
+  private async host(node: string): Promise<LabNode & { readonly pid: number }> {
+    const found = (await labStatus({ dir: this.labDir })).nodes.find((n) => n.name === node);
+    if (found?.pid === undefined) throw new Error(`${node} is not running`);
+    return { ...found, pid: found.pid };
+  }
+
+  /** Process id, as the machine sees it, of a host's PID 1. */
+  async initPid(node: string): Promise<number> {
+    return (await this.host(node)).pid;
+  }
+
+  powerOff(node: string): Promise<void> {
+    return labPowerOff({ dir: this.labDir, node });
+  }
+
+  powerOn(node: string): Promise<void> {
+    return labPowerOn({ dir: this.labDir, node });
+  }
+
+  partition(node: string): Promise<void> {
+    return labPartition({ dir: this.labDir, node });
+  }
+
+  heal(node: string): Promise<void> {
+    return labHeal({ dir: this.labDir, node });
+  }
+
+  /** Runs a command inside a host of the lab. */
+  on(node: string, argv: readonly string[]): Promise<CommandOutput> {
+    return labExec({ dir: this.labDir, node, argv });
+  }
+
+  /** What an HTTP GET from inside a host answers; undefined when nothing answered in 2 s. */
+  async httpFrom(node: string, url: string): Promise<string | undefined> {
+    const output = await this.on(node, ['busybox', 'wget', '-q', '-T', '2', '-O', '-', url]);
+    return output.code === 0 ? output.stdout : undefined;
+  }
+
+  /** What the node's own agent says, asked on the node's socket, without the control plane. */
+  async agent(node: string, requestPath: string): Promise<unknown> {
+    const host = await this.host(node);
+    return getJson(`/proc/${host.pid}/root/run/plumbline/agent.sock`, requestPath);
+  }
+
+  /** Steady load from a host's network until `stop` is called. */
+  async load(node: string, url: string, ratePerSecond: number): Promise<{ stop(): Promise<LoadResult> }> {
+    const host = await this.host(node);
+    const child = spawn('nsenter', [`--net=/proc/${host.pid}/ns/net`, process.execPath, path.join(import.meta.dirname, 'load.mjs'), url, String(ratePerSecond)], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    await lines.next();
+    return {
+      async stop() {
+        child.stdin.end();
+        const { value } = await lines.next();
+        return JSON.parse(String(value)) as LoadResult;
+      },
+    };
+  }
+
+  /** Ends everything that was started and removes it. */
+  async close(): Promise<void> {
+    await this.stopControlPlane();
+    await labDown({ dir: this.labDir });
+    if (process.env['PLUMB_E2E_KEEP'] === undefined) await rm(this.dir, { recursive: true, force: true });
+  }
+}
