@@ -28,7 +28,7 @@ export interface PodManager {
 const LIST_EVERY_MS = 10_000;
 const LIST_WITHOUT_EVENTS_MS = 1000;
 const EVENTS_AGAIN_MS = 1000;
-/** Ends of containers that no look has shown yet. */
+/** Ends of containers and sandboxes that no look has shown yet. */
 const STRAY_EXITS_KEPT = 256;
 /** For how long a later listener still hears that a pod which nobody asked about is gone. */
 const GONE_TOLD_MS = 600_000;
@@ -38,7 +38,7 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
   const workers = new Map<string, PodWorker>();
   const uidOfKey = new Map<ObjectKey, string>();
   const referers = new Map<string, ReadonlySet<string>>();
-  const uidOfContainer = new Map<string, string>();
+  const uidOfPart = new Map<string, string>();
   const observed = new Map<string, ObservedPod>();
   const gone = new Set<string>();
   const strayExits = new Set<string>();
@@ -55,10 +55,11 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     onGone: ({ uid }) => retire(uid),
     onObserved({ uid }, seen) {
       observed.set(uid, seen);
-      for (const container of seen.containers) {
-        uidOfContainer.set(container.id, uid);
+      const parts = [...seen.containers.map((c) => ({ id: c.id, alive: c.state === 'running' })), ...seen.sandboxes.map((s) => ({ id: s.id, alive: s.ready }))];
+      for (const { id, alive } of parts) {
+        uidOfPart.set(id, uid);
         // It ended before it was known whose it is.
-        if (strayExits.delete(container.id) && container.state === 'running') queueMicrotask(() => workers.get(uid)?.noteExit(container.id));
+        if (strayExits.delete(id) && alive) queueMicrotask(() => workers.get(uid)?.noteExit(id));
       }
     },
   };
@@ -76,7 +77,7 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     if (!worker) return;
     workers.delete(uid);
     prober.forget(uid);
-    for (const container of observed.get(uid)?.containers ?? []) uidOfContainer.delete(container.id);
+    for (const [id, owner] of uidOfPart) if (owner === uid) uidOfPart.delete(id);
     observed.delete(uid);
     gone.add(uid);
     hub.tellGone(worker.identity);
@@ -166,9 +167,8 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
       try {
         eventsLive = true;
         for await (const id of runtime.events(closing.signal)) {
-          const uid = uidOfContainer.get(id);
+          const uid = uidOfPart.get(id);
           if (uid !== undefined) workers.get(uid)?.noteExit(id);
-          else if (isSandbox(id)) beat.wake();
           else keepStrayExit(id);
         }
       } catch {
@@ -180,7 +180,6 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     }
   }
 
-  const isSandbox = (id: string): boolean => [...observed.values()].some((seen) => seen.sandboxes.some((sandbox) => sandbox.id === id));
   const loops = [listForever(), listenForever()];
 
   return {

@@ -38,7 +38,7 @@ export interface StepContext {
   readonly pod: Pod | undefined;
   readonly observed: ObservedPod;
   readonly objects: PodObjects;
-  tell(event: PodEvent): void;
+  readonly tell: (event: PodEvent) => void;
   /** Ends pulls, hooks and graceful stops, when something more urgent came. */
   readonly hurry: AbortSignal;
   /** Ends everything, when the agent goes. */

@@ -34,8 +34,8 @@ export interface PodWorker {
   objectsChanged(): void;
   /** Something may be different: look. */
   wake(): void;
-  /** The runtime said that this container ended; its list may still be a moment behind. */
-  noteExit(containerId: string): void;
+  /** The runtime said that this container or sandbox ended; its list may still be a moment behind. */
+  noteExit(id: string): void;
   close(): Promise<void>;
 }
 
@@ -81,8 +81,12 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
     observed = fresh ? NOTHING_OBSERVED : await observer.observe(pod, closing.signal);
     fresh = false;
     deps.onObserved(identity, observed);
-    for (const id of exits.keys()) if (!observed.containers.some((c) => c.id === id && c.state === 'running')) exits.delete(id);
+    for (const id of exits.keys()) if (!isShownAlive(id)) exits.delete(id);
     followProbes();
+  }
+
+  function isShownAlive(id: string): boolean {
+    return observed.containers.some((c) => c.id === id && c.state === 'running') || observed.sandboxes.some((sandbox) => sandbox.id === id && sandbox.ready);
   }
 
   function followProbes(): void {
@@ -205,8 +209,8 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
       waker.wake();
       if (busy) refresh();
     },
-    noteExit(containerId) {
-      exits.set(containerId, 0);
+    noteExit(id) {
+      exits.set(id, 0);
       this.wake();
     },
     async close() {

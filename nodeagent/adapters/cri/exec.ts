@@ -122,8 +122,8 @@ function upgrade(url: string, signal: AbortSignal): Promise<{ readonly socket: S
     };
     request.on('upgrade', (_response, socket, head) => {
       socket.setTimeout(0);
-      (socket as Socket).setNoDelay(true);
-      resolve({ socket: socket as Socket, head });
+      socket.setNoDelay(true);
+      resolve({ socket, head });
     });
     request.on('response', (response) => fail(`the runtime's streaming server refused the command: HTTP ${response.statusCode}`));
     request.on('timeout', () => fail("the runtime's streaming server does not answer"));

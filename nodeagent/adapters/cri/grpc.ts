@@ -54,7 +54,7 @@ export class GrpcClient {
     const call = this.open(method.path, options);
     let headers: IncomingHttpHeaders = {};
     call.stream.on('response', (received) => { headers = received; });
-    call.stream.on('trailers', (received) => { headers = { ...headers, ...received }; });
+    call.stream.on('trailers', (received: IncomingHttpHeaders) => { headers = { ...headers, ...received }; });
     let buffered: Buffer = Buffer.alloc(0);
     let status: Error | undefined;
     try {

@@ -1,4 +1,5 @@
 /** The gRPC health check. Source: https://github.com/grpc/grpc/blob/master/doc/health-checking.md */
+import type { IncomingHttpHeaders } from 'node:http2';
 import { GRPC_CODE, grpcFrame, takeGrpcMessages } from '../../core/wire/grpc-frame.ts';
 import { decode, encode, int, text } from '../../core/wire/protobuf.ts';
 import type { ProbeAnswer } from '../../ports/probe-runner.ts';
@@ -22,14 +23,14 @@ export function checkGrpcHealth(target: { readonly host: string; readonly port: 
     const abort = (): void => finish('unknown', 'given up');
     const timer = setTimeout(() => finish('failure', `timeout: failed to connect service "${address}" within ${timeoutMs / 1000}s`), timeoutMs);
     signal.addEventListener('abort', abort, { once: true });
-    session.on('error', (cause) => finish('failure', `error: failed to connect service "${address}": ${cause.message}`));
+    session.on('error', (cause: Error) => finish('failure', `error: failed to connect service "${address}": ${cause.message}`));
     const stream = session.request({ ':method': 'POST', ':path': '/grpc.health.v1.Health/Check', 'content-type': 'application/grpc', te: 'trailers', 'user-agent': 'kube-probe/1.31' });
     let received = Buffer.alloc(0);
     let code: string | undefined;
     stream.on('response', (headers) => { code = headers['grpc-status'] as string | undefined; });
-    stream.on('trailers', (headers) => { code = headers['grpc-status'] as string | undefined; });
+    stream.on('trailers', (headers: IncomingHttpHeaders) => { code = headers['grpc-status'] as string | undefined; });
     stream.on('data', (chunk: Buffer) => { received = Buffer.concat([received, chunk]); });
-    stream.on('error', (cause) => finish('failure', `error: health rpc failed: ${cause.message}`));
+    stream.on('error', (cause: Error) => finish('failure', `error: health rpc failed: ${cause.message}`));
     stream.on('end', () => {
       const [answer] = takeGrpcMessages(received).messages;
       if (Number(code) === GRPC_CODE.unimplemented) finish('failure', 'error: this server does not implement the grpc health protocol (grpc.health.v1.Health)');

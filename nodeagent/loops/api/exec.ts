@@ -13,7 +13,7 @@ import { namedContainer } from './containers.ts';
 export interface ExecRequestDeps {
   readonly assignment: AssignmentStore;
   readonly runtime: ContainerRuntime;
-  observed(uid: string): ObservedPod | undefined;
+  readonly observed: (uid: string) => ObservedPod | undefined;
 }
 
 /** Throws {@link ApiError} before anything was written to the socket. Resolves when the session is over. */

@@ -14,7 +14,7 @@ export interface LogRequestDeps {
   readonly assignment: AssignmentStore;
   readonly logs: LogFiles;
   readonly folders: NodeFolders;
-  observed(uid: string): ObservedPod | undefined;
+  readonly observed: (uid: string) => ObservedPod | undefined;
 }
 
 export async function streamLogs(response: ServerResponse, query: URLSearchParams, deps: LogRequestDeps, closing: AbortSignal): Promise<void> {

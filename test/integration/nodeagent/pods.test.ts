@@ -78,7 +78,7 @@ describe('pods on a node', () => {
       terminationGracePeriodSeconds: 0,
       containers: [{
         name: 'main', image: BUSYBOX, command: ['/bin/sh', '-c'],
-        args: ["echo color=$(COLOR) 'double=$$(COLOR)' password=$PASSWORD name=$NAME ip=$IP label=$LABEL prefixed=$P_COLOR; cat /config/app.conf /secret/PASSWORD; mount | grep -c 'tmpfs /secret'; exec sleep 1000"],
+        args: ["echo color=$(COLOR) 'double=$$(COLOR)' password=$PASSWORD name=$NAME ip=$IP label=$LABEL prefixed=$P_COLOR; cat /config/app.conf /secret/PASSWORD; mount | grep -c '/secret type tmpfs'; exec sleep 1000"],
         env: [
           { name: 'COLOR', valueFrom: { configMapKeyRef: { name: 'settings', key: 'COLOR' } } },
           { name: 'PASSWORD', valueFrom: { secretKeyRef: { name: 'login', key: 'PASSWORD' } } },

@@ -1,0 +1,127 @@
+/** What an agent finds when it starts: its own pods, somebody else's containers, a machine that was rebooted. */
+import { after, before, describe, it } from 'node:test';
+import assert from 'node:assert/strict';
+import { configMap, isReady, key, main, secret, shellPod, startAgent, testPod, type TestAgent } from './agent.ts';
+import { BUSYBOX, startHost, type TestHost } from './host.ts';
+
+describe('an agent that starts', () => {
+  let host: TestHost;
+  let agent: TestAgent;
+  before(async () => {
+    host = await startHost();
+    await host.importImage(BUSYBOX);
+    agent = await startAgent(host);
+  });
+  after(async () => {
+    await host.close();
+  });
+
+  const running = async (): Promise<string> => host.run(['sh', '-c', 'ctr --address "$0" -n k8s.io tasks ls -q | sort', host.containerdSocket]);
+
+  it('adopts what runs, without a restart and without a word of unreadiness', async () => {
+    const probed = shellPod('probed', 'touch /tmp/up; exec sleep 1000', { container: { readinessProbe: { exec: { command: ['/bin/test', '-e', '/tmp/up'] }, periodSeconds: 1, failureThreshold: 1 } } });
+    const plain = shellPod('plain', 'exec sleep 1000');
+    await agent.assign({ upsert: [probed, plain] });
+    const before = await agent.until('probed', isReady);
+    await agent.until('plain', isReady);
+    const tasks = await running();
+    for (const end of ['stop', 'kill'] as const) {
+      // A crash may lose the last quarter of a second of statuses.
+      for (const from = Date.now(); end === 'kill' && Date.now() - from < 500;) await agent.info();
+      await agent[end]();
+      agent = await startAgent(host);
+      const seen: boolean[] = [];
+      const first = await agent.until('probed', (report) => {
+        seen.push(isReady(report));
+        return isReady(report);
+      });
+      assert.deepEqual(seen, [true], `after ${end}: the first report is already ready`);
+      assert.equal(main(first)?.containerID, main(before)?.containerID);
+      assert.equal(main(first)?.restartCount, 0);
+      assert.equal(first.status?.startTime, before.status?.startTime);
+      assert.deepEqual(first.status?.conditions?.find((c) => c.type === 'Ready'), before.status?.conditions?.find((c) => c.type === 'Ready'));
+      assert.equal(await running(), tasks);
+    }
+    assert.equal((await agent.info()).assignmentVersion, 'v1');
+  });
+
+  it('keeps restarting what ends, with nobody calling', async () => {
+    const before = main(await agent.until('plain', isReady))?.containerID;
+    const id = before?.replace('containerd://', '') ?? '';
+    await host.run(['ctr', '--address', host.containerdSocket, '-n', 'k8s.io', 'tasks', 'kill', '-s', 'KILL', id]);
+    const again = await agent.until('plain', (report) => main(report)?.restartCount === 1 && isReady(report));
+    assert.notEqual(main(again)?.containerID, before);
+    assert.equal(main(again)?.lastState.terminated?.exitCode, 137);
+    assert.equal(main(again)?.lastState.terminated?.containerID, before);
+  });
+
+  it('makes a pod anew whose sandbox died, and counts on', async () => {
+    const before = await agent.until('plain', isReady);
+    const sandbox = (await host.run(['ctr', '--address', host.containerdSocket, '-n', 'k8s.io', 'containers', 'ls', '-q', 'labels."io.cri-containerd.kind"==sandbox,labels."io.kubernetes.pod.name"==plain'])).trim();
+    await host.run(['ctr', '--address', host.containerdSocket, '-n', 'k8s.io', 'tasks', 'kill', '-s', 'KILL', sandbox]);
+    const again = await agent.until('plain', (report) => isReady(report) && (main(report)?.restartCount ?? 0) > 1);
+    assert.notEqual(again.status?.podIP, undefined);
+    assert.notEqual(main(again)?.containerID, main(before)?.containerID);
+    assert.equal((await agent.exec('plain', ['/bin/echo', 'alive'])).stdout, 'alive\n');
+  });
+
+  it('leaves containers alone that are not its own, and ends pods that nobody assigned', async () => {
+    await host.run(['ctr', '--address', host.containerdSocket, '-n', 'k8s.io', 'run', '-d', BUSYBOX, 'stranger', '/bin/sleep', '1000']);
+    const orphan = shellPod('orphan', 'exec sleep 1000');
+    await agent.assign({ upsert: [orphan] });
+    await agent.until('orphan', isReady);
+    await agent.stop();
+    // As if the assignment had moved on while the agent was away.
+    await host.run(['sh', '-c', 'cd "$0" && sed -i "s/uid-[0-9]*-[0-9]*-orphan/uid-9-9-other/g" assignment.j* && rm statuses.json', `${host.folder}/root/var/lib/plumbline`]);
+    agent = await startAgent(host);
+    await agent.until('orphan', (report) => report.uid === 'uid-9-9-other' && isReady(report));
+    for (let tries = 0; (await running()).split('\n').length !== 1 + 2 * 3 + 1; tries += 1) assert.ok(tries < 200, await running());
+    assert.match(await running(), /^stranger$/m);
+    await agent.until('probed', isReady);
+  });
+
+  it('touches nothing before it was ever given an assignment', async () => {
+    await agent.stop();
+    await host.run(['sh', '-c', 'mkdir "$0/aside" && mv "$0"/assignment.j* "$0/aside/"', `${host.folder}/root/var/lib/plumbline`]);
+    const tasks = await running();
+    agent = await startAgent(host);
+    assert.equal((await agent.info()).assignmentVersion, null);
+    // The second list is a second later.
+    for (const from = Date.now(); Date.now() - from < 2500;) await agent.info();
+    assert.equal(await running(), tasks);
+    await agent.stop();
+    await host.run(['sh', '-c', 'rm -f "$0"/assignment.j*; mv "$0"/aside/* "$0/"', `${host.folder}/root/var/lib/plumbline`]);
+    agent = await startAgent(host);
+    await agent.until('probed', isReady);
+  });
+
+  it('asks for Secrets again when they did not survive, and starts what needs none of them', async () => {
+    const pod = testPod('guarded', { terminationGracePeriodSeconds: 0, containers: [{ name: 'main', image: BUSYBOX, command: ['/bin/sleep', '1000'], env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'key', key: 'a' } } }] }] });
+    const value = secret('key', { a: 'top-secret-value' });
+    await agent.assign({ upsert: [value, configMap('other', {}), pod] });
+    await agent.until('guarded', isReady);
+    const { version, objects } = await agent.inventory().then((found) => ({ version: found.info.assignmentVersion, objects: found.objects }));
+    assert.notEqual(version, null);
+    assert.ok(!JSON.stringify(objects).includes(Buffer.from('top-secret-value').toString('base64')));
+    const state = `${host.folder}/root/var/lib/plumbline`;
+    await host.run(['sh', '-c', '! grep -r "$1" "$0"', state, Buffer.from('top-secret-value').toString('base64')]);
+    await agent.stop();
+    await host.run(['rm', `${host.folder}/root/run/plumbline/secrets.json`]);
+    agent = await startAgent(host);
+    assert.equal((await agent.info()).assignmentVersion, null);
+    await agent.until('probed', isReady);
+    await agent.until('guarded', isReady);
+    const whole = await agent.inventory();
+    const answer = await agent.assign({ whole: true, upsert: whole.objects.map((object) => (object.kind === 'Secret' ? value : object)) });
+    assert.equal(answer.status, 200);
+    await agent.assign({ remove: [key(pod)] });
+    await agent.until('guarded', (report) => report.gone);
+  });
+
+  it('lets one agent at a time serve the socket', async () => {
+    await assert.rejects(startAgent(host, { flags: ['--debug'] }).then(async (second) => {
+      if (second.pid === agent.pid) throw new Error('the first still answers');
+    }), /another agent answers|the first still answers/);
+    await agent.until('probed', isReady);
+  });
+});
