@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { CliFailure } from './failure.ts';
 import { homeFolder, SOCKET_NAME } from './home.ts';
+import { packageRoot, programPath } from './program-path.ts';
 import { labDown, labUp, machineManifests, type LabInfo } from './lab/index.ts';
 import { processStart, run, runOrFail, until } from './lab/process.ts';
 
@@ -31,9 +32,7 @@ interface Step {
   readonly seconds: number;
 }
 
-/** Where the project's own files are, from the bundle in dist/ as well as from the source. */
-const PROJECT = resolve(import.meta.dirname, '..');
-const PLUMB = join(PROJECT, 'bin/plumb.mjs');
+const PLUMB = programPath();
 
 export async function quickstart(options: QuickstartOptions): Promise<void> {
   const home = homeFolder(options.home);
@@ -92,7 +91,7 @@ async function makeRepository(dir: string, lab: LabInfo): Promise<void> {
   await git(fleet, 'checkout', '--quiet', '-B', 'main');
   await git(fleet, 'config', 'user.name', 'Quickstart');
   await git(fleet, 'config', 'user.email', 'quickstart@localhost');
-  await cp(join(PROJECT, 'examples-repo'), fleet, { recursive: true });
+  await cp(join(packageRoot(), 'examples-repo'), fleet, { recursive: true });
   for (const { path, text } of machineManifests(lab)) {
     await mkdir(join(fleet, 'machines'), { recursive: true });
     await writeFile(join(fleet, path), text);
