@@ -51,9 +51,7 @@ export const KINDS: { readonly [K in Kind]: KindInfo } = {
   Event: { apiVersion: 'v1', plural: 'events', shortNames: ['ev'], namespaced: true, wave: 4 },
 };
 
-export function isKind(text: string): text is Kind {
-  return Object.hasOwn(KINDS, text);
-}
+export { isKind } from './kind-names.ts';
 
 /** Finds a kind by its name, plural or short name, in any case (`deploy`, `Pods`). */
 export function findKind(word: string): Kind | undefined {

@@ -34,7 +34,4 @@ export interface Node {
 }
 export type StoredNode = Node & { readonly metadata: StoredMeta };
 
-/** The one address that other nodes reach this node at, or undefined before it first reported. */
-export function internalIP(node: Node): string | undefined {
-  return node.status?.addresses?.find((a) => a.type === 'InternalIP')?.address;
-}
+export { internalIP } from './node-address.ts';

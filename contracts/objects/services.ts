@@ -55,4 +55,4 @@ export interface EndpointSlice {
   readonly ports: readonly { readonly name: string; readonly port: number; readonly protocol: 'TCP' | 'UDP' | 'SCTP' }[];
 }
 export type StoredEndpointSlice = EndpointSlice & { readonly metadata: StoredMeta };
-export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+export { SERVICE_NAME_LABEL } from './well-known.ts';

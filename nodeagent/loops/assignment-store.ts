@@ -1,7 +1,7 @@
 /** The assignment as the agent holds it: loaded from disk at start, moved by the control plane, heard by the loops. */
 import type { AssignmentUpdate } from '../../contracts/agent/index.ts';
 import type { Kind, KubeObject, ObjectKey, ObjectsByKind } from '../../contracts/objects/index.ts';
-import { keyOf } from '../../contracts/objects/object-key.ts';
+import { keyOf } from '../../contracts/objects/key.ts';
 import type { AssignmentSource, AssignmentView } from '../core/assignment.ts';
 import type { AssignmentDisk } from '../ports/assignment-disk.ts';
 import type { Log } from '../ports/log.ts';

@@ -1,5 +1,5 @@
 /** The network loop: Services, routes and CNI of this node follow the assignment, with or without a control plane. */
-import { parseKey, type ObjectKey } from '../../contracts/objects/index.ts';
+import { parseKey, type ObjectKey } from '../../contracts/objects/key.ts';
 import type { AssignmentSource, AssignmentView, NetworkState } from '../core/assignment.ts';
 import { localPodRange, networkSettings } from '../core/nftables/compile.ts';
 import type { CniConfigFile } from '../ports/cni-config.ts';

@@ -1,7 +1,7 @@
 /** `CniConfigFile` on the file system. */
 import { access, constants, mkdir, open, readFile, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { NODE_PATHS } from '../../../contracts/agent/index.ts';
+import { NODE_PATHS } from '../../../contracts/agent/places.ts';
 import type { CniConfigFile } from '../../ports/cni-config.ts';
 
 export interface CniFileSettings {

@@ -6,7 +6,7 @@
 import { open, rename, truncate, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KubeObject, ObjectKey, Secret } from '../../../contracts/objects/index.ts';
-import { keyOf } from '../../../contracts/objects/object-key.ts';
+import { keyOf } from '../../../contracts/objects/key.ts';
 import type { AssignmentChange, AssignmentDisk, StoredAssignment } from '../../ports/assignment-disk.ts';
 import { makeFolder, readIfThere, syncFolder, writeDurably } from './durable.ts';
 

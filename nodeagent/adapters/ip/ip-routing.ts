@@ -1,5 +1,5 @@
 /** `Routing` on iproute2's `ip` and `bridge`. */
-import { NODE_NAMES } from '../../../contracts/agent/index.ts';
+import { NODE_NAMES } from '../../../contracts/agent/places.ts';
 import { ROUTE_PROTOCOL, type RoutingSnapshot, type RoutingStep } from '../../core/routes/model.ts';
 import type { Routing } from '../../ports/routing.ts';
 import type { RunCommand } from '../../ports/run-command.ts';

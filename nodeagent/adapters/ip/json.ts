@@ -1,69 +1,103 @@
-/** Parses iproute2's JSON once, at the boundary. Fields that we do not use are ignored. */
-import { z } from 'zod';
+/**
+ * Parses iproute2's JSON once, at the boundary. By hand, not by schema: the validator would cost the agent a fifth of its memory.
+ * Fields that we do not use are ignored; a field that we do use and that is of another type throws TypeError with its name.
+ */
 import { ROUTE_METRIC, type Link, type PresentVxlan, type Route } from '../../core/routes/model.ts';
 
-const Links = z.array(z.object({
-  ifname: z.string(), flags: z.array(z.string()), mtu: z.int(),
-  addr_info: z.array(z.object({ family: z.string().optional(), local: z.string().optional(), prefixlen: z.int().optional() })).default([]),
-}));
+type Fields = Readonly<Record<string, unknown>>;
+
+function listOf(value: unknown, name: string): readonly Fields[] {
+  if (!Array.isArray(value)) throw new TypeError(`${name} is no list`);
+  return value.map((one: unknown) => fieldsOf(one, name));
+}
+function fieldsOf(value: unknown, name: string): Fields {
+  if (typeof value !== 'object' || value === null) throw new TypeError(`${name} is no object`);
+  return value as Fields;
+}
+function optionalText(from: Fields, name: string): string | undefined {
+  const value = from[name];
+  if (value === undefined || typeof value === 'string') return value;
+  throw new TypeError(`${name} is no text`);
+}
+function text(from: Fields, name: string): string {
+  const value = optionalText(from, name);
+  if (value === undefined) throw new TypeError(`${name} is missing`);
+  return value;
+}
+function optionalInt(from: Fields, name: string): number | undefined {
+  const value = from[name];
+  if (value === undefined || (typeof value === 'number' && Number.isInteger(value))) return value;
+  throw new TypeError(`${name} is no integer`);
+}
+function int(from: Fields, name: string): number {
+  const value = optionalInt(from, name);
+  if (value === undefined) throw new TypeError(`${name} is missing`);
+  return value;
+}
+/** Texts of a list; other things in it are left out. */
+function texts(from: Fields, name: string): readonly string[] {
+  const value = from[name] ?? [];
+  if (!Array.isArray(value)) throw new TypeError(`${name} is no list`);
+  return value.filter((one): one is string => typeof one === 'string');
+}
 
 export function parseLinks(value: unknown): Link[] {
-  return Links.parse(value).map((link) => ({
-    name: link.ifname, up: link.flags.includes('UP'), mtu: link.mtu,
-    addresses: link.addr_info.flatMap((a) => (a.family === 'inet' && a.local !== undefined && a.prefixlen !== undefined ? [{ address: a.local, prefixLength: a.prefixlen }] : [])),
+  return listOf(value, 'links').map((link) => ({
+    name: text(link, 'ifname'), up: texts(link, 'flags').includes('UP'), mtu: int(link, 'mtu'),
+    addresses: listOf(link['addr_info'] ?? [], 'addr_info').flatMap((info) => {
+      const address = optionalText(info, 'local');
+      const prefixLength = optionalInt(info, 'prefixlen');
+      return info['family'] === 'inet' && address !== undefined && prefixLength !== undefined ? [{ address, prefixLength }] : [];
+    }),
   }));
 }
 
-const Routes = z.array(z.object({
-  type: z.string().default('unicast'), dst: z.string(), gateway: z.string().optional(), dev: z.string().optional(), prefsrc: z.string().optional(),
-  flags: z.array(z.string()).default([]), metric: z.int().optional(), metrics: z.array(z.object({ mtu: z.int().optional() })).default([]),
-}));
-
 /** Routes of a type that we never make are left out. */
 export function parseRoutes(value: unknown): Route[] {
-  return Routes.parse(value).flatMap((route) => {
-    if (route.type !== 'unicast' && route.type !== 'blackhole') return [];
-    if (route.metric !== ROUTE_METRIC) return [];
-    const mtu = route.metrics.find((m) => m.mtu !== undefined)?.mtu;
+  return listOf(value, 'routes').flatMap((route) => {
+    const type = optionalText(route, 'type') ?? 'unicast';
+    if (type !== 'unicast' && type !== 'blackhole') return [];
+    if (optionalInt(route, 'metric') !== ROUTE_METRIC) return [];
+    const destination = text(route, 'dst');
+    const via = optionalText(route, 'gateway');
+    const device = optionalText(route, 'dev');
+    const source = optionalText(route, 'prefsrc');
+    const mtu = listOf(route['metrics'] ?? [], 'metrics').map((metrics) => optionalInt(metrics, 'mtu')).find((one) => one !== undefined);
     return [{
-      destination: route.dst.includes('/') ? route.dst : `${route.dst}/32`,
-      type: route.type,
-      ...(route.gateway !== undefined && { via: route.gateway }),
-      ...(route.dev !== undefined && { device: route.dev }),
-      ...(route.flags.includes('onlink') && { onlink: true }),
-      ...(route.prefsrc !== undefined && { source: route.prefsrc }),
+      destination: destination.includes('/') ? destination : `${destination}/32`,
+      type,
+      ...(via !== undefined && { via }),
+      ...(device !== undefined && { device }),
+      ...(texts(route, 'flags').includes('onlink') && { onlink: true }),
+      ...(source !== undefined && { source }),
       ...(mtu !== undefined && { mtu }),
     }];
   });
 }
 
-const VxlanLinks = z.array(z.object({
-  ifname: z.string(), mtu: z.int(), address: z.string(),
-  linkinfo: z.object({
-    info_kind: z.string(),
-    info_data: z.object({ id: z.int().optional(), local: z.string().optional(), port: z.int().optional(), learning: z.boolean().optional() }).optional(),
-  }).optional(),
-}));
-
 /** A device of our name that is no VXLAN device comes back with id 0, so that it is replaced. */
 export function parseVxlan(value: unknown, link: Link, forwarding: PresentVxlan['forwarding'], neighbours: PresentVxlan['neighbours']): PresentVxlan | undefined {
-  const [device] = VxlanLinks.parse(value);
+  const [device] = listOf(value, 'devices');
   if (!device) return undefined;
-  const data = device.linkinfo?.info_kind === 'vxlan' ? device.linkinfo.info_data : undefined;
+  const info = fieldsOf(device['linkinfo'] ?? {}, 'linkinfo');
+  const data = info['info_kind'] === 'vxlan' ? fieldsOf(info['info_data'] ?? {}, 'info_data') : {};
   return {
-    name: device.ifname, mac: device.address, mtu: device.mtu, up: link.up, addresses: link.addresses.map((a) => a.address),
-    id: data?.id ?? 0, port: data?.port ?? 0, local: data?.local ?? '', learning: data?.learning ?? false, forwarding, neighbours,
+    name: text(device, 'ifname'), mac: text(device, 'address'), mtu: int(device, 'mtu'), up: link.up, addresses: link.addresses.map((a) => a.address),
+    id: optionalInt(data, 'id') ?? 0, port: optionalInt(data, 'port') ?? 0, local: optionalText(data, 'local') ?? '', learning: data['learning'] === true,
+    forwarding, neighbours,
   };
 }
 
-const Forwarding = z.array(z.object({ mac: z.string(), dst: z.string().optional() }));
-
 export function parseForwarding(value: unknown): PresentVxlan['forwarding'] {
-  return Forwarding.parse(value).flatMap((entry) => (entry.dst === undefined ? [] : [{ mac: entry.mac, outer: entry.dst }]));
+  return listOf(value, 'fdb').flatMap((entry) => {
+    const outer = optionalText(entry, 'dst');
+    return outer === undefined ? [] : [{ mac: text(entry, 'mac'), outer }];
+  });
 }
 
-const Neighbours = z.array(z.object({ dst: z.string(), lladdr: z.string().optional(), state: z.array(z.string()).default([]) }));
-
 export function parseNeighbours(value: unknown): PresentVxlan['neighbours'] {
-  return Neighbours.parse(value).flatMap((entry) => (entry.lladdr !== undefined && entry.state.includes('PERMANENT') ? [{ address: entry.dst, mac: entry.lladdr }] : []));
+  return listOf(value, 'neighbours').flatMap((entry) => {
+    const mac = optionalText(entry, 'lladdr');
+    return mac !== undefined && texts(entry, 'state').includes('PERMANENT') ? [{ address: text(entry, 'dst'), mac }] : [];
+  });
 }

@@ -1,5 +1,8 @@
 /** From the assignment to fragments: the frame from Cluster and Nodes, one fragment a Service. */
-import { ClusterManifest, internalIP, objectKey, OWN_API_VERSION, parseKey, type ClusterSpec, type ObjectKey } from '../../../contracts/objects/index.ts';
+import type { ClusterSpec } from '../../../contracts/objects/index.ts';
+import { objectKey, parseKey, type ObjectKey } from '../../../contracts/objects/key.ts';
+import { internalIP } from '../../../contracts/objects/node-address.ts';
+import { DEFAULT_NETWORK } from '../../../contracts/objects/well-known.ts';
 import type { AssignmentView } from '../assignment.ts';
 import { canonicalRange } from '../routes/ipv4.ts';
 import type { FragmentChanges } from './delta.ts';
@@ -10,12 +13,7 @@ import type { ServiceId, ServiceIndex } from './service-index.ts';
 
 /** The Cluster's network settings; Kubernetes' usual ranges where the assignment has no Cluster. */
 export function networkSettings(view: AssignmentView): ClusterSpec['network'] {
-  const cluster = view.list('Cluster')[0];
-  return (cluster?.spec ?? defaultCluster().spec).network;
-}
-
-function defaultCluster(): { readonly spec: ClusterSpec } {
-  return ClusterManifest.parse({ apiVersion: OWN_API_VERSION, kind: 'Cluster', metadata: { name: 'cluster' } });
+  return view.list('Cluster')[0]?.spec.network ?? DEFAULT_NETWORK;
 }
 
 /** Pod range of this node; undefined until it has one. */

@@ -1,5 +1,7 @@
 /** Which Service a changed object concerns. Kept up to date by keys, so a change costs what it touches and not the whole cluster. */
-import { objectKey, parseKey, SERVICE_NAME_LABEL, type EndpointSlice, type ObjectKey } from '../../../contracts/objects/index.ts';
+import type { EndpointSlice } from '../../../contracts/objects/index.ts';
+import { objectKey, parseKey, type ObjectKey } from '../../../contracts/objects/key.ts';
+import { SERVICE_NAME_LABEL } from '../../../contracts/objects/well-known.ts';
 import type { AssignmentView } from '../assignment.ts';
 
 /** `namespace/name` of a Service. */

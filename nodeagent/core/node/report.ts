@@ -1,7 +1,7 @@
 /** The node's report from what is known of machine, runtime and network. Reasons are Kubernetes' where it has them. */
 import type { NodeReport } from '../../../contracts/agent/index.ts';
 import type { AssignmentView, NetworkState } from '../assignment.ts';
-import { objectKey } from '../../../contracts/objects/object-key.ts';
+import { objectKey } from '../../../contracts/objects/key.ts';
 
 export type RuntimeView =
   | { readonly reachable: false; readonly message: string }

@@ -1,6 +1,6 @@
 /** What a pod refers to, as its node knows it. */
 import type { ConfigMap, Pod, Secret, Service } from '../../../contracts/objects/index.ts';
-import { objectKey } from '../../../contracts/objects/object-key.ts';
+import { objectKey } from '../../../contracts/objects/key.ts';
 import type { AssignmentView } from '../assignment.ts';
 import type { PodIdentity } from './runtime-types.ts';
 

@@ -1,7 +1,8 @@
 /** Which routes and devices this node needs, from the Node objects and this machine's links. */
 import { isIPv4 } from 'node:net';
-import { NODE_NAMES } from '../../../contracts/agent/index.ts';
-import { internalIP, type ClusterSpec, type Node } from '../../../contracts/objects/index.ts';
+import { NODE_NAMES } from '../../../contracts/agent/places.ts';
+import type { ClusterSpec, Node } from '../../../contracts/objects/index.ts';
+import { internalIP } from '../../../contracts/objects/node-address.ts';
 import { addressNumber, canonicalRange, nthAddress, parseRange, rangeHas } from './ipv4.ts';
 import { VXLAN_OVERHEAD, type Link, type Route, type VxlanPeer, type WantedRouting } from './model.ts';
 
