@@ -1,0 +1,158 @@
+/** NodeSync and recovery with the real agent over real SSH; store and queue in memory. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { after, before, describe, it } from 'node:test';
+import { findCondition, keyOf, objectKey, type KubeObject, type Machine, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import { MemoryObjectStore } from '../../../reconciler/adapters/memory/object-store.ts';
+import { FilePayloads } from '../../../reconciler/adapters/payload/payloads.ts';
+import { SshNodeTransport } from '../../../reconciler/adapters/ssh/transport.ts';
+import { CryptoIds } from '../../../reconciler/adapters/system/ids.ts';
+import { AgentClient } from '../../../reconciler/controllers/nodes/agent-client.ts';
+import { NodeSync } from '../../../reconciler/controllers/nodes/node-sync.ts';
+import { recover } from '../../../reconciler/controllers/recovery.ts';
+import { startMachine, type TestMachine } from '../../support/ssh/machine.ts';
+import { cluster, machine as machineManifest, pod, service } from '../../unit/controllers/objects.ts';
+import { world, type World } from '../../unit/runtime/world.ts';
+
+describe('following a node', () => {
+  let box: TestMachine;
+  let w: World;
+  let transport: SshNodeTransport;
+  let sync: NodeSync;
+  let machine: Machine;
+  const signal = new AbortController().signal;
+  const conditionOf = (type: string) => findCondition(w.cache.get(objectKey('Node', undefined, 'box'))?.status?.conditions, type);
+  const put = async (object: KubeObject): Promise<Stored> => {
+    const [result] = await w.cache.write([{ op: 'create', object }]);
+    assert.ok(result?.ok, JSON.stringify(result));
+    return result.object;
+  };
+  const agentHas = async (look: (keys: readonly ObjectKey[]) => boolean): Promise<readonly KubeObject[]> => {
+    for (;;) {
+      const connection = sync.connectionTo('box');
+      const objects = connection ? await new AgentClient(connection).inventory(signal).then((i) => i.objects, () => []) : [];
+      if (look(objects.map(keyOf))) return objects;
+      await w.clock.sleep(5, signal);
+    }
+  };
+  const start = (): NodeSync => {
+    const made = new NodeSync({
+      cache: w.cache, store: w.store, recorder: w.recorder, queue: w.queue, transport, payloads: new FilePayloads(), clock: w.clock, log: w.log,
+      epoch: Date.now(), incarnation: w.state.incarnation ?? '',
+    });
+    made.start();
+    return made;
+  };
+
+  before(async () => {
+    execFileSync('node', ['build.mjs']);
+    box = await startMachine();
+    w = await world();
+    transport = new SshNodeTransport({ privateKey: box.privateKey, log: w.log });
+    const { address, port, hostKey } = box.target('box');
+    machine = machineManifest('box', { address, port, hostKey, maxPods: 5, reserved: { cpu: '100m' } });
+    sync = start();
+  });
+  after(async () => {
+    await sync.close(1000);
+    await w.close();
+    await transport.close();
+    await box.stop();
+  });
+
+  it('connects to a new Machine, installs the agent and fills in the Node', async () => {
+    await put(cluster({ nodes: { monitorGracePeriodSeconds: 4 } }));
+    await put(machine);
+    await put({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'box' }, spec: { podCIDR: '198.19.1.0/24' } });
+    await w.until(() => conditionOf('Connected')?.status === 'True' && conditionOf('AssignmentSynced')?.status === 'True' && conditionOf('Ready') !== undefined, 'connected, assigned, reported');
+    const node = w.cache.get(objectKey('Node', undefined, 'box'));
+    assert.equal(node?.status?.capacity?.['pods'], '5');
+    assert.equal(node.status.nodeInfo?.architecture === 'amd64' || node.status.nodeInfo?.architecture === 'x64', true);
+    assert.equal(findCondition(w.cache.get(objectKey('Machine', undefined, 'box'))?.status?.conditions, 'Connected')?.status, 'True');
+    // Nobody runs containers there.
+    assert.equal(conditionOf('Ready')?.status, 'False');
+  });
+
+  it('sends a bound pod within milliseconds', async () => {
+    const times: number[] = [];
+    for (let i = 0; i < 10; i += 1) {
+      const began = performance.now();
+      const made = await put(pod(`p${i}`, { nodeName: 'box', containers: [{ name: 'app', image: 'registry.invalid/app:v1', envFrom: [{ configMapRef: { name: 'env', optional: true } }] }] }));
+      await agentHas((keys) => keys.includes(keyOf(made)));
+      times.push(performance.now() - began);
+    }
+    times.sort((a, b) => a - b);
+    console.log(`bound to held by the agent: median ${times[5]?.toFixed(1)} ms, worst ${times.at(-1)?.toFixed(1)} ms`);
+    assert.ok((times[5] ?? Infinity) < 150);
+  });
+
+  it('beats at the pace of the grace period', async () => {
+    const first = conditionOf('Ready')?.lastHeartbeatTime;
+    await w.until(() => conditionOf('Ready')?.lastHeartbeatTime !== first, 'a heartbeat');
+    const second = Date.parse(conditionOf('Ready')?.lastHeartbeatTime ?? '');
+    assert.ok(second - Date.parse(first ?? '') < 4000);
+  });
+
+  it('comes back after a lost connection and sends what was missed', async () => {
+    const before = sync.connectionTo('box');
+    box.dropConnections();
+    await before?.closed;
+    const made = await put(service('while-away'));
+    await agentHas((keys) => keys.includes(keyOf(made)));
+    assert.notEqual(sync.connectionTo('box'), before);
+  });
+
+  it('starts again without sending anything to an agent that is up to date', async () => {
+    const version = (await new AgentClient(sync.connectionTo('box')!).info(signal)).assignmentVersion;
+    await sync.close(1000);
+    sync = start();
+    while (!sync.connectionTo('box')) await w.clock.sleep(5, signal);
+    const info = await new AgentClient(sync.connectionTo('box')!).info(signal);
+    assert.equal(info.assignmentVersion, version);
+    const log = box.inside('cat', '/var/log/plumbline/agent.log').split('\n').filter((line) => line.includes('assignment moved')).map((line) => JSON.parse(line) as { upserts: number; removals: number });
+    assert.deepEqual([log.at(-1)?.upserts, log.at(-1)?.removals], [0, 0]);
+  });
+
+  it('rebuilds an empty store from what the agent holds', async () => {
+    const { podCIDR } = w.cache.get(objectKey('Node', undefined, 'box'))?.spec ?? {};
+    const store = new MemoryObjectStore({ clock: w.clock, ids: new CryptoIds() });
+    await store.open(signal);
+    const absent = machineManifest('absent', { address: '127.0.0.1', port: 1, hostKey: machine.spec.hostKey });
+    const began = performance.now();
+    const { epoch, answered, unanswered } = await recover({ store, machines: [machine, absent], transport, clock: w.clock, log: w.log, signal, perNodeTimeoutMs: 1500 });
+    assert.ok(performance.now() - began < 5000);
+    assert.deepEqual([answered, unanswered], [['box'], ['absent']]);
+    assert.ok(epoch > (await new AgentClient(sync.connectionTo('box')!).info(signal)).epoch);
+    for (const before of w.cache.list('Pod')) {
+      const after = await store.get(keyOf(before));
+      assert.equal(after?.metadata.uid, before.metadata.uid);
+      assert.equal(after.metadata.creationTimestamp, before.metadata.creationTimestamp);
+    }
+    const node = await store.get(objectKey('Node', undefined, 'box'));
+    assert.equal(node?.kind === 'Node' && node.spec.podCIDR, podCIDR);
+    assert.ok(await store.get(objectKey('Service', 'default', 'while-away')));
+  });
+
+  it('tells the agent to stop everything when the Machine is removed', async () => {
+    const watching = await transport.connect(box.target('watcher'), signal);
+    const stored = w.cache.get(objectKey('Machine', undefined, 'box'));
+    await w.cache.write([{ op: 'delete', key: objectKey('Machine', undefined, 'box'), uid: stored?.metadata.uid ?? '' }]);
+    const client = new AgentClient(watching);
+    while ((await client.inventory(signal)).objects.length > 0) await w.clock.sleep(10, signal);
+    assert.equal(sync.connectionTo('box'), undefined);
+    await watching.close();
+  });
+
+  it('says on the Machine that its host key changed, and tries again when the Machine is corrected', async () => {
+    const wrong = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl';
+    const made = await put({ ...machine, metadata: { name: 'wrong' }, spec: { ...machine.spec, hostKey: wrong } });
+    const connected = () => findCondition(w.cache.get(objectKey('Machine', undefined, 'wrong'))?.status?.conditions, 'Connected');
+    await w.until(() => connected()?.reason === 'HostKeyChanged', 'HostKeyChanged');
+    assert.match(connected()?.message ?? '', /SHA256:.*expected SHA256:/);
+    await w.until(() => w.cache.list('Event').some((event) => event.reason === 'HostKeyChanged'), 'an event');
+    const current = w.cache.get(keyOf(made));
+    assert.ok(current?.kind === 'Machine');
+    await w.cache.write([{ op: 'update', object: { ...current, spec: machine.spec } }]);
+    await w.until(() => connected()?.status === 'True', 'connected after the correction');
+  });
+});

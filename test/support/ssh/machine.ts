@@ -1,0 +1,94 @@
+/**
+ * A machine of its own within this one: its own mounts (/etc, /opt, /run, /var/lib, /var/log are private), processes and network. A port on
+ * 127.0.0.1 leads to an sshd in it. Ending its first process ends everything in it.
+ */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { SshTarget } from '../../../reconciler/ports/node-transport.ts';
+
+/** Runs as the first process: prepares the mounts, says so, and stays. $1: folder of the test. */
+const FIRST_PROCESS = `
+set -e
+mount -t tmpfs tmpfs /run
+mkdir -p /run/sshd /run/containerd /run/etc/upper /run/etc/work
+mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work /etc
+for d in /opt /var/lib /var/log; do mount -t tmpfs tmpfs "$d"; done
+mkdir -p /opt/cni/bin; ln -s /usr/lib/cni/loopback /opt/cni/bin/loopback
+ln -s "$1/containerd.sock" /run/containerd/containerd.sock
+ip link set lo up
+echo ready
+trap 'exit 0' TERM
+while :; do sleep 1000 & wait $!; done
+`;
+
+export interface TestMachine {
+  /** On this machine and, at the same path, in the other. */
+  readonly folder: string;
+  readonly privateKey: string;
+  target(name: string): SshTarget;
+  /** Runs a command inside; its output. Throws when it fails. */
+  inside(...argv: readonly string[]): string;
+  dropConnections(): void;
+  stop(): Promise<void>;
+}
+
+export async function startMachine(): Promise<TestMachine> {
+  const folder = mkdtempSync(join(tmpdir(), 'plumb-machine-'));
+  for (const name of ['client', 'host']) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'test', '-f', join(folder, name)]);
+  const publicKey = (name: string): string => readFileSync(join(folder, `${name}.pub`), 'utf8').split(' ').slice(0, 2).join(' ');
+  writeFileSync(join(folder, 'authorized_keys'), `${publicKey('client')}\n`, { mode: 0o600 });
+  const config = join(folder, 'sshd_config');
+  writeFileSync(config, [
+    `HostKey ${join(folder, 'host')}`, `AuthorizedKeysFile ${join(folder, 'authorized_keys')}`, 'StrictModes no', 'PasswordAuthentication no',
+    'KbdInteractiveAuthentication no', 'PermitRootLogin prohibit-password', 'UsePAM no', 'LogLevel ERROR', '',
+  ].join('\n'));
+  // Somebody has to listen where containerd would; the agent finds nobody who speaks and says so in its report.
+  const containerd = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve) => containerd.listen(join(folder, 'containerd.sock'), resolve));
+
+  const first = spawn('unshare', ['--mount', '--net', '--pid', '--uts', '--ipc', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', FIRST_PROCESS, 'sh', folder], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let complaint = '';
+  first.stderr.on('data', (chunk: Buffer) => { complaint += chunk.toString(); });
+  await new Promise<void>((resolve, reject) => {
+    first.stdout.once('data', () => resolve());
+    first.once('exit', (code) => reject(new Error(`the machine ended at its start with code ${code}: ${complaint}`)));
+  });
+  const pid = Number(readFileSync(`/proc/${first.pid}/task/${first.pid}/children`, 'utf8').trim());
+  const enter = ['--target', String(pid), '--mount', '--net', '--pid', '--uts', '--ipc', '--'];
+
+  const sockets = new Set<Socket>();
+  const children = new Set<ChildProcess>();
+  const server: Server = createServer((socket) => {
+    const sshd = spawn('nsenter', [...enter, '/usr/sbin/sshd', '-i', '-f', config], { stdio: ['pipe', 'pipe', 'ignore'] });
+    sockets.add(socket);
+    children.add(sshd);
+    socket.setNoDelay(true).pipe(sshd.stdin);
+    sshd.stdout.pipe(socket);
+    for (const stream of [socket, sshd.stdin, sshd.stdout]) stream.on('error', () => socket.destroy());
+    socket.on('close', () => { sockets.delete(socket); sshd.kill('SIGKILL'); });
+    sshd.on('exit', () => { children.delete(sshd); socket.destroy(); });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+
+  return {
+    folder,
+    privateKey: readFileSync(join(folder, 'client'), 'utf8'),
+    target: (name) => ({ name, address: '127.0.0.1', port, user: 'root', hostKey: publicKey('host') }),
+    inside: (...argv) => execFileSync('nsenter', [...enter, ...argv], { encoding: 'utf8' }),
+    dropConnections() {
+      for (const socket of sockets) socket.destroy();
+    },
+    async stop() {
+      for (const socket of sockets) socket.destroy();
+      await Promise.all([server, containerd].map((each) => new Promise((resolve) => each.close(resolve))));
+      const gone = new Promise((resolve) => first.once('exit', resolve));
+      process.kill(pid, 'SIGKILL');
+      await gone;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}

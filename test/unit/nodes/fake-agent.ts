@@ -1,0 +1,97 @@
+/** An agent behind a memory machine: keeps what it is sent, says what a test tells it to say. */
+import { createServer, type ServerResponse } from 'node:http';
+import { AGENT_API, NODE_PATHS, type AgentInfo, type AssignmentUpdate, type NodeReport, type StatusLine } from '../../../contracts/agent/index.ts';
+import { keyOf, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { MemoryMachine } from '../../../reconciler/adapters/memory/node-transport.ts';
+import type { AgentPayloads } from '../../../reconciler/ports/agent-payloads.ts';
+
+export const PAYLOADS: AgentPayloads = {
+  get: async (arch) => ({ arch, bundle: Buffer.alloc(0), bundleHash: 'b', runtimeHash: 'r', runtimePath: '', runtime: () => { throw new Error('nothing is pushed in this test'); } }),
+};
+
+export const NODE_REPORT: NodeReport = {
+  internalIP: '198.18.0.5', hostname: 'n1', capacity: { cpu: '2', memory: '4000000000', pods: '110' },
+  nodeInfo: { machineID: 'm', bootID: 'b', kernelVersion: '6', osImage: 'Debian', architecture: 'x64', containerRuntimeVersion: 'containerd://1', agentVersion: '0' },
+  ready: true, reason: 'KubeletReady', message: 'ready', networkVersion: null, networkError: null, agentRss: 1,
+};
+
+export class FakeAgent {
+  readonly machine = new MemoryMachine('ssh-ed25519 AAAA');
+  readonly objects = new Map<ObjectKey, KubeObject>();
+  readonly updates: AssignmentUpdate[] = [];
+  /** What a new listener hears first. */
+  readonly lines: StatusLine[] = [{ type: 'node', node: NODE_REPORT }];
+  version: string | null = null;
+  epoch = 0;
+  /** Status streams opened so far. */
+  streams = 0;
+  /** Answer to the next assignments instead of taking them. */
+  refuse: { readonly status: number; readonly code: string } | undefined;
+  readonly #listeners = new Set<ServerResponse>();
+  readonly #waiting = new Set<() => void>();
+
+  constructor() {
+    this.machine.programs.set('sh', () => ({ code: 0, stdout: 'machine=x86_64\nuid=0\ninit=systemd\nglibc=yes\ngzip=yes\ncontainerd=yes\n', stderr: '' }));
+    this.listen();
+  }
+
+  listen(): void {
+    this.machine.sockets.set(NODE_PATHS.socket, createServer((request, response) => {
+      const path = request.url?.slice(AGENT_API.length);
+      if (path === '/status') return this.#status(response);
+      if (path === '/info') return void response.end(JSON.stringify(this.#info()));
+      if (path === '/inventory') return void response.end(JSON.stringify({ info: this.#info(), node: NODE_REPORT, objects: [...this.objects.values()], pods: [] }));
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => this.#assign(JSON.parse(Buffer.concat(chunks).toString()) as AssignmentUpdate, response));
+    }));
+  }
+
+  say(...lines: readonly StatusLine[]): void {
+    for (const listener of this.#listeners) listener.write(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  }
+
+  /** The agent restarts: its streams end. */
+  endStreams(): void {
+    for (const listener of this.#listeners) listener.end();
+  }
+
+  /** Resolves once `look` holds after an update or a new listener. */
+  async until(look: () => boolean): Promise<void> {
+    while (!look()) await new Promise<void>((resolve) => this.#waiting.add(resolve));
+  }
+
+  #info(): AgentInfo {
+    return { agentVersion: '0', bundleHash: 'b', runtimeHash: 'r', pid: 1, startedAt: '', epoch: this.epoch, assignmentVersion: this.version };
+  }
+
+  #status(response: ServerResponse): void {
+    this.#listeners.add(response);
+    this.streams += 1;
+    response.on('close', () => this.#listeners.delete(response));
+    response.write([...this.lines, { type: 'synced' }].map((line) => `${JSON.stringify(line)}\n`).join(''));
+    this.#wake();
+  }
+
+  #assign(update: AssignmentUpdate, response: ServerResponse): void {
+    this.updates.push(update);
+    const refused = this.refuse ?? (update.epoch < this.epoch ? { status: 409, code: 'StaleEpoch' } : update.from !== null && update.from !== this.version ? { status: 409, code: 'VersionMismatch' } : undefined);
+    if (refused) {
+      response.statusCode = refused.status;
+      response.end(JSON.stringify({ code: refused.code, message: 'no', version: this.version }));
+    } else {
+      if (update.from === null) this.objects.clear();
+      for (const key of update.remove) this.objects.delete(key);
+      for (const object of update.upsert) this.objects.set(keyOf(object), object);
+      this.version = update.to;
+      this.epoch = update.epoch;
+      response.end(JSON.stringify({ version: update.to }));
+    }
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
+  }
+}

@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { findCondition, keyOf, objectKey, type KubeObject, type PodStatus, type Stored, type StoredOf } from '../../../contracts/objects/index.ts';
+import { NODE_PATHS } from '../../../contracts/agent/index.ts';
+import { MemoryNodeTransport } from '../../../reconciler/adapters/memory/node-transport.ts';
+import { NodeSync } from '../../../reconciler/controllers/nodes/node-sync.ts';
+import { cluster, machine, pod } from '../controllers/objects.ts';
+import { world, type World } from '../runtime/world.ts';
+import { FakeAgent, PAYLOADS } from './fake-agent.ts';
+
+const EPOCH = 1000;
+const running: PodStatus = { phase: 'Running', podIP: '198.19.1.2', conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' }] };
+
+describe('node sync', () => {
+  let w: World;
+  let agent: FakeAgent;
+  let transport: MemoryNodeTransport;
+  let sync: NodeSync;
+
+  const start = (epoch = EPOCH): NodeSync => {
+    const made = new NodeSync({ cache: w.cache, store: w.store, recorder: w.recorder, queue: w.queue, transport, payloads: PAYLOADS, clock: w.clock, log: w.log, epoch, incarnation: w.state.incarnation ?? '', random: () => 0 });
+    made.start();
+    return made;
+  };
+  const put = async <T extends KubeObject>(object: T): Promise<Stored<T>> => {
+    const [result] = await w.cache.write([{ op: 'create', object }]);
+    assert.ok(result?.ok, JSON.stringify(result));
+    return result.object as Stored<T>;
+  };
+  const podNow = (name: string): StoredOf<'Pod'> | undefined => w.cache.get(objectKey('Pod', 'default', name));
+  const nodeCondition = (type: string) => findCondition(w.cache.get(objectKey('Node', undefined, 'n1'))?.status?.conditions, type);
+  const machineCondition = () => findCondition(w.cache.get(objectKey('Machine', undefined, 'n1'))?.status?.conditions, 'Connected');
+  const report = (p: Stored, status: PodStatus) => ({ type: 'pod' as const, pod: { namespace: 'default', name: p.metadata.name, uid: p.metadata.uid, gone: false, status } });
+  const gone = (p: Stored) => ({ type: 'pod' as const, pod: { namespace: 'default', name: p.metadata.name, uid: p.metadata.uid, gone: true } });
+
+  beforeEach(async () => {
+    w = await world();
+    agent = new FakeAgent();
+    transport = new MemoryNodeTransport();
+    transport.machines.set('198.18.0.2:22', agent.machine);
+    await put(cluster({ nodes: { monitorGracePeriodSeconds: 1 } }));
+    await put(machine('n1'));
+    await put({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' }, spec: { podCIDR: '198.19.1.0/24' } });
+    sync = start();
+    await w.until(() => nodeCondition('AssignmentSynced')?.status === 'True' && machineCondition()?.status === 'True' && nodeCondition('Ready')?.status === 'True', 'a synced node');
+  });
+  afterEach(async () => {
+    await sync.close(100);
+    await w.close();
+  });
+
+  it('writes a pod\'s report down, and keeps the scheduler\'s condition', async () => {
+    const p = await put({ ...pod('p', { nodeName: 'n1' }), status: { phase: 'Pending' as const, conditions: [{ type: 'PodScheduled', status: 'True' as const }] } });
+    await agent.until(() => agent.objects.has('Pod/default/p'));
+    agent.say(report(p, running));
+    await w.until(() => podNow('p')?.status?.phase === 'Running', 'a running pod');
+    assert.deepEqual(podNow('p')?.status?.conditions?.map((c) => c.type), ['PodScheduled', 'Ready']);
+  });
+
+  it('writes many reports at once, the newest of each pod', async () => {
+    const pods = await Promise.all(Array.from({ length: 30 }, (_, i) => put(pod(`p${i}`, { nodeName: 'n1' }))));
+    const before = w.state.version;
+    agent.say(...pods.flatMap((p) => [report(p, { phase: 'Pending' }), report(p, running)]));
+    await w.until(() => pods.every((p) => podNow(p.metadata.name)?.status?.phase === 'Running'), 'all running');
+    assert.ok(w.state.version - before < 30 * 2);
+  });
+
+  it('takes another writer\'s change into account instead of losing to it', async () => {
+    const p = await put(pod('p', { nodeName: 'n1' }));
+    const write = w.store.write.bind(w.store);
+    let raced = false;
+    w.store.write = async (ops, signal) => {
+      if (!raced && ops.some((op) => op.op === 'updateStatus' && op.object.kind === 'Pod')) {
+        raced = true;
+        const current = await w.other.get(keyOf(p));
+        assert.ok(current);
+        await w.other.write([{ op: 'update', object: { ...current, metadata: { ...current.metadata, labels: { from: 'another' } } } }]);
+      }
+      return write(ops, signal);
+    };
+    agent.say(report(p, running));
+    await w.until(() => podNow('p')?.status?.phase === 'Running', 'a running pod');
+    assert.equal(raced, true);
+    assert.deepEqual(podNow('p')?.metadata.labels, { from: 'another' });
+  });
+
+  it('removes a pod that its node has stopped, and only then', async () => {
+    const p = await put(pod('p', { nodeName: 'n1' }));
+    await agent.until(() => agent.objects.has('Pod/default/p'));
+    await w.executor.execute([{ do: 'delete', key: keyOf(p), uid: p.metadata.uid, graceSeconds: 1 }], 'test', w.signal);
+    await agent.until(() => agent.objects.get('Pod/default/p')?.metadata.deletionTimestamp !== undefined);
+    assert.ok(podNow('p'));
+    agent.say(gone(p));
+    await w.until(() => podNow('p') === undefined, 'the pod removed');
+    await agent.until(() => !agent.objects.has('Pod/default/p'));
+  });
+
+  it('fails a pod that is gone though nobody asked', async () => {
+    const p = await put(pod('p', { nodeName: 'n1' }));
+    agent.say(gone(p));
+    await w.until(() => podNow('p')?.status?.reason === 'PodLost', 'a lost pod');
+    assert.equal(podNow('p')?.status?.phase, 'Failed');
+  });
+
+  it('passes events on, of pods that are still the same', async () => {
+    const p = await put(pod('p', { nodeName: 'n1' }));
+    const event = { namespace: 'default', name: 'p', uid: p.metadata.uid, type: 'Warning' as const, reason: 'BackOff', message: 'again', at: '2026-01-01T00:00:00Z', count: 3 };
+    agent.say({ type: 'event', event: { ...event, uid: 'another', reason: 'Wrong' } }, { type: 'event', event });
+    await w.until(() => w.cache.list('Event').some((e) => e.reason === 'BackOff'), 'the event');
+    assert.equal(w.cache.list('Event').find((e) => e.reason === 'BackOff')?.count, 3);
+    assert.equal(w.cache.list('Event').some((e) => e.reason === 'Wrong'), false);
+  });
+
+  it('sends nothing for a status or a heartbeat', async () => {
+    const p = await put(pod('p', { nodeName: 'n1' }));
+    await agent.until(() => agent.objects.has('Pod/default/p'));
+    const updates = agent.updates.length;
+    agent.say(report(p, running));
+    await w.until(() => podNow('p')?.status?.phase === 'Running', 'a running pod');
+    const beat = nodeCondition('Ready')?.lastHeartbeatTime;
+    await w.until(() => nodeCondition('Ready')?.lastHeartbeatTime !== beat, 'a heartbeat');
+    assert.equal(agent.updates.length, updates);
+  });
+
+  it('sends everything when the agent is not where it was, also when it says so in between', async () => {
+    agent.version = 'somewhere else';
+    agent.objects.clear();
+    await put(pod('p', { nodeName: 'n1' }));
+    await agent.until(() => agent.objects.has('Pod/default/p') && agent.objects.has('Node//n1'));
+    assert.equal(agent.updates.at(-1)?.from, null);
+  });
+
+  it('shows on the Node why an assignment was not taken, and that it was in the end', async () => {
+    agent.refuse = { status: 500, code: 'DiskFull' };
+    await put(pod('p', { nodeName: 'n1' }));
+    await w.until(() => nodeCondition('AssignmentSynced')?.status === 'False', 'AssignmentSynced False');
+    assert.match(nodeCondition('AssignmentSynced')?.message ?? '', /DiskFull/);
+    agent.refuse = undefined;
+    await w.until(() => nodeCondition('AssignmentSynced')?.status === 'True', 'AssignmentSynced True');
+    assert.ok(agent.objects.has('Pod/default/p'));
+  });
+
+  it('does not talk over a control plane with a newer store', async () => {
+    agent.epoch = EPOCH + 1;
+    await put(pod('p', { nodeName: 'n1' }));
+    await w.until(() => nodeCondition('AssignmentSynced')?.reason === 'StaleEpoch', 'StaleEpoch');
+    assert.equal(agent.objects.has('Pod/default/p'), false);
+  });
+
+  it('goes on after the agent was restarted on the same connection, and after a lost one', async () => {
+    const streams = agent.streams;
+    agent.endStreams();
+    await agent.until(() => agent.streams === streams + 1);
+    agent.machine.dropConnections();
+    const p = await put(pod('p', { nodeName: 'n1' }));
+    await agent.until(() => agent.objects.has('Pod/default/p') && agent.streams === streams + 2);
+    agent.say(report(p, running));
+    await w.until(() => podNow('p')?.status?.phase === 'Running', 'a running pod');
+  });
+
+  it('says when the machine cannot be reached, and when it can again', async () => {
+    transport.machines.clear();
+    agent.machine.dropConnections();
+    await w.until(() => machineCondition()?.reason === 'NodeUnreachable', 'NodeUnreachable');
+    assert.equal(nodeCondition('Connected')?.status, 'False');
+    assert.equal(sync.connectionTo('n1'), undefined);
+    transport.machines.set('198.18.0.2:22', agent.machine);
+    await w.until(() => machineCondition()?.status === 'True', 'connected');
+    assert.ok(sync.connectionTo('n1'));
+  });
+
+  it('asks an agent that is quiet, and counts its answer, but nothing else, as a sign of life', async () => {
+    const beat = nodeCondition('Ready')?.lastHeartbeatTime;
+    await w.until(() => nodeCondition('Ready')?.lastHeartbeatTime !== beat, 'a heartbeat without a line');
+    agent.machine.sockets.delete(NODE_PATHS.socket);
+    const last = nodeCondition('Ready')?.lastHeartbeatTime ?? '';
+    await w.clock.sleep(700);
+    assert.ok(Date.parse(nodeCondition('Ready')?.lastHeartbeatTime ?? '') - Date.parse(last) <= 300);
+  });
+
+  it('takes nothing from a node on the word of a store that was emptied', async () => {
+    const p = await put(pod('p', { nodeName: 'n1' }));
+    await agent.until(() => agent.objects.has('Pod/default/p'));
+    const updates = agent.updates.length;
+    w.state.flush();
+    await assert.rejects(w.cache.write([{ op: 'delete', key: keyOf(p), uid: p.metadata.uid }]));
+    assert.equal(agent.updates.length, updates);
+    assert.ok(agent.objects.has('Pod/default/p'));
+  });
+
+  it('tells a removed machine\'s agent to stop everything', async () => {
+    await put(pod('p', { nodeName: 'n1' }));
+    await agent.until(() => agent.objects.has('Pod/default/p'));
+    const uid = w.cache.get(objectKey('Machine', undefined, 'n1'))?.metadata.uid ?? '';
+    await w.cache.write([{ op: 'delete', key: objectKey('Machine', undefined, 'n1'), uid }]);
+    await agent.until(() => agent.objects.size === 0);
+    assert.equal(agent.version, 'retired');
+  });
+
+  it('started again, sends a known agent nothing but the new epoch', async () => {
+    await put(pod('p', { nodeName: 'n1' }));
+    await agent.until(() => agent.objects.has('Pod/default/p'));
+    await sync.close(100);
+    const updates = agent.updates.length;
+    sync = start(EPOCH + 1);
+    await agent.until(() => agent.epoch === EPOCH + 1);
+    assert.deepEqual(agent.updates.slice(updates).map(({ upsert, remove }) => [upsert.length, remove.length]), [[0, 0]]);
+  });
+});
