@@ -66,8 +66,16 @@ async function bringUp(home: string, dir: string): Promise<void> {
     const lab = await step('lab: three hosts with their own sshd, containerd and network', () => labUp({ nodes: 3, signal: interrupted.signal, progress: say }));
     await step('repository: a bare Git repository with hooks, filled from examples-repo', () => makeRepository(dir, lab));
     await step('control plane: with its own private redis-server', () => startControlPlane(home, dir, lab));
-    await step('push: git push, as you would', () => push(dir));
-    await step('healthy: agents installed over SSH, images pulled, pods ready', () => waitHealthy(home, interrupted.signal));
+    await step('machines: pushed, agents installed over SSH, nodes Ready', async () => {
+      await commit(dir, 'Three machines', ['plumbline.yaml', 'machines']);
+      await push(dir);
+      await waitHealthy(home, interrupted.signal);
+    });
+    await step('app: pushed, images pulled, pods ready', async () => {
+      await commit(dir, 'A first app', ['.']);
+      await push(dir);
+      await waitHealthy(home, interrupted.signal);
+    });
     await report(home, dir, lab, steps);
   } catch (error) {
     say('that did not work: taking everything down again');
@@ -96,8 +104,12 @@ async function makeRepository(dir: string, lab: LabInfo): Promise<void> {
     await mkdir(join(fleet, 'machines'), { recursive: true });
     await writeFile(join(fleet, path), text);
   }
-  await git(fleet, 'add', '-A');
-  await git(fleet, 'commit', '--quiet', '-m', 'Three machines and a first app');
+}
+
+async function commit(dir: string, message: string, paths: readonly string[]): Promise<void> {
+  const fleet = join(dir, 'fleet');
+  await git(fleet, 'add', '--', ...paths);
+  await git(fleet, 'commit', '--quiet', '-m', message);
 }
 
 async function startControlPlane(home: string, dir: string, lab: LabInfo): Promise<void> {

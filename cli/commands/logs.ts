@@ -16,7 +16,7 @@ export interface LogsOptions {
   readonly timestamps?: boolean;
 }
 
-/** A pod's name as it was written, or the first pod of a Deployment or ReplicaSet. */
+/** A pod's name as it was written, or a pod of a Deployment or ReplicaSet: a running one that stays, where there is one. */
 export async function podName(client: ControlPlaneClient, word: string, namespace: string): Promise<string> {
   if (!word.includes('/')) return word;
   const { kind, name } = parseTarget(word);
@@ -24,7 +24,8 @@ export async function podName(client: ControlPlaneClient, word: string, namespac
   if (kind === 'Pod') return name;
   const { items } = await client.get<ObjectList>(`${objectPath('Pod', namespace)}?owner=${encodeURIComponent(`${kind}/${name}`)}`);
   const pods = items as readonly Pod[];
-  const best = pods.find((p) => p.status?.phase === 'Running') ?? pods[0];
+  const staying = pods.filter((p) => p.metadata.deletionTimestamp === undefined);
+  const best = staying.find((p) => p.status?.phase === 'Running') ?? staying[0] ?? pods[0];
   if (!best) throw new CliFailure(1, `${kind} ${namespace}/${name} has no pods`, `see why with: plumb explain ${word} -n ${namespace}`);
   return best.metadata.name;
 }

@@ -63,7 +63,7 @@ describe('the main job', () => {
           assert.match(answer, /hello from v1, pod web-/);
         }
         for (const pod of pods) {
-          const asked = await fleet.plumb('exec', pod.metadata.name, '--', 'wget', '-q', '-T', '3', '-O', '-', url);
+          const asked = await fleet.plumb('exec', pod.metadata.name, '--', 'wget', '-q', '-O', '-', url);
           assert.equal(asked.code, 0, asked.stderr);
           assert.match(asked.stdout, /hello from v1, pod web-/);
         }

@@ -46,8 +46,8 @@ describe('a real machine', { skip: unsupported ?? false }, () => {
     assert.equal(here?.spec.nodeName, 'node-1');
     const url = { there: `http://${await fleet.clusterIP('there')}/`, here: `http://${await fleet.clusterIP('here')}/` };
     assert.match(await eventually('the lab host reaches the machine', 20, () => fleet.httpFrom('node-1', url.there)), /pod there-/);
-    await eventually('a pod of the lab host reaches the machine', 20, async () => (await fleet.plumb('exec', here.metadata.name, '--', 'wget', '-q', '-T', '3', '-O', '-', url.there)).code === 0);
-    await eventually('a pod of the machine reaches the lab host', 20, async () => (await fleet.plumb('exec', there.metadata.name, '--', 'wget', '-q', '-T', '3', '-O', '-', url.here)).code === 0);
+    await eventually('a pod of the lab host reaches the machine', 20, async () => (await fleet.plumb('exec', here.metadata.name, '--', 'wget', '-q', '-O', '-', url.there)).code === 0);
+    await eventually('a pod of the machine reaches the lab host', 20, async () => (await fleet.plumb('exec', there.metadata.name, '--', 'wget', '-q', '-O', '-', url.here)).code === 0);
   });
 
   for (let round = 1; round <= REPEAT; round += 1) {

@@ -61,8 +61,6 @@ function baseLayer(busybox: Busybox): readonly TarEntry[] {
     ...[...busybox.applets].filter((name) => name !== 'busybox').sort().map((name): TarEntry => ({ type: 'symlink', path: `bin/${name}`, target: 'busybox' })),
     { type: 'symlink', path: 'usr/bin/env', target: '../../bin/busybox' },
     file('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n', 0o644),
-    // What glibc's resolver has built in; without this a static busybox looks for libraries that the image lacks, and crashes.
-    file('etc/nsswitch.conf', 'hosts: files dns\n', 0o644),
     file('etc/group', 'root:x:0:\nnogroup:x:65534:\n', 0o644),
   ];
 }
