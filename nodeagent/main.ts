@@ -1,6 +1,7 @@
 /** The node agent: wiring, nothing else. */
 import './adapters/system/small-heap.ts';
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { open } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -143,6 +144,8 @@ async function main(): Promise<void> {
   });
   if (values.help) return void process.stdout.write(USAGE);
   if (values.version) return void process.stdout.write(`${VERSION}\n`);
+  // One signal ends many waits here; their number is no leak.
+  setMaxListeners(0);
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
   await runAgent({ containerd: values.containerd, root: values.root, network: !values['no-network'], debug: values.debug }, stop.signal);

@@ -1,0 +1,130 @@
+import { describe, it } from 'node:test';
+import assert from 'node:assert/strict';
+import type { ConfigMap, Secret, Service } from '../../../contracts/objects/index.ts';
+import { containerConfig, hostsFileText, linuxResources, sandboxConfig } from '../../../nodeagent/core/pod/container-config.ts';
+import { expandReferences } from '../../../nodeagent/core/pod/expand.ts';
+import { cgroupParent } from '../../../nodeagent/core/pod/identity.ts';
+import { referredKeys, type PodObjects } from '../../../nodeagent/core/pod/objects.ts';
+import { planVolumes, volumesVersion } from '../../../nodeagent/core/pod/volumes.ts';
+import { NO_OBJECTS, pod } from './pods.ts';
+
+const folders = { state: '/state', run: '/run', podLogs: '/logs' };
+const facts = { folders, hostIP: '198.18.0.1', systemdCgroup: false };
+const settings = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings', uid: 'u', resourceVersion: '7' }, data: { COLOR: 'blue', 'bad key': 'x' } } as ConfigMap;
+const login = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: 'login' }, data: { PASSWORD: Buffer.from('pw').toString('base64') } } as Secret;
+const web = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'my-web', namespace: 'default' }, spec: { type: 'ClusterIP', clusterIP: '10.96.0.7', ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 80 }], sessionAffinity: 'None', publishNotReadyAddresses: false } } as Service;
+const objects: PodObjects = { configMap: (name) => (name === 'settings' ? settings : undefined), secret: (name) => (name === 'login' ? login : undefined), services: () => [web] };
+
+function made(container: Record<string, unknown>, spec: Record<string, unknown> = {}, known = objects) {
+  const one = pod({ enableServiceLinks: false, ...spec, containers: [{ name: 'main', image: 'app:1', ...container }] }, { labels: { tier: 'front' }, annotations: { note: 'n' } });
+  const first = one.spec.containers[0];
+  assert.ok(first);
+  return containerConfig({ pod: one, container: first, attempt: { number: 2, restarts: 2, backoffMs: 10_000, role: 'app' }, objects: known, podIP: '198.18.0.9', facts });
+}
+function envOf(container: Record<string, unknown>, spec?: Record<string, unknown>): Record<string, string> {
+  const config = made(container, spec);
+  assert.ok(config.ok);
+  return Object.fromEntries(config.value.env.map(({ name, value }) => [name, value]));
+}
+
+describe('expandReferences', () => {
+  for (const [text, expected] of [['$(A)', '1'], ['$(B)', '$(B)'], ['$$(A)', '$(A)'], ['$$$(A)', '$1'], ['a$', 'a$'], ['$(A)$(A)', '11'], ['$(A', '$(A'], ['$A', '$A'], ['$()', '$()']] as const) {
+    it(`${text} -> ${expected}`, () => assert.equal(expandReferences(text, (name) => (name === 'A' ? '1' : undefined)), expected));
+  }
+});
+
+describe('containerConfig', () => {
+  it('resolves the environment in order, later ones over earlier ones', () => {
+    const env = envOf({
+      envFrom: [{ configMapRef: { name: 'settings' } }, { prefix: 'S_', secretRef: { name: 'login' } }],
+      env: [
+        { name: 'COLOR', value: 'red' }, { name: 'SHADE', value: 'dark-$(COLOR)-$(NONE)' }, { name: 'IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+        { name: 'TIER', valueFrom: { fieldRef: { fieldPath: "metadata.labels['tier']" } } }, { name: 'NOTE', valueFrom: { fieldRef: { fieldPath: "metadata.annotations['note']" } } },
+        { name: 'HOST', valueFrom: { fieldRef: { fieldPath: 'status.hostIP' } } }, { name: 'ABSENT', valueFrom: { configMapKeyRef: { name: 'none', key: 'x', optional: true } } },
+      ],
+    });
+    assert.deepEqual(env, { HOSTNAME: 'app', COLOR: 'red', S_PASSWORD: 'pw', SHADE: 'dark-red-$(NONE)', IP: '198.18.0.9', TIER: 'front', NOTE: 'n', HOST: '198.18.0.1' });
+  });
+
+  it('names the Services of the namespace', () => {
+    const env = envOf({}, { enableServiceLinks: true });
+    assert.equal(env['MY_WEB_SERVICE_HOST'], '10.96.0.7');
+    assert.equal(env['MY_WEB_SERVICE_PORT_HTTP'], '80');
+    assert.equal(env['MY_WEB_PORT_80_TCP'], 'tcp://10.96.0.7:80');
+  });
+
+  for (const [what, container, spec, message] of [
+    ['a missing ConfigMap', { env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'none', key: 'x' } } }] }, {}, 'configmap "none" not found'],
+    ['a missing key', { env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'login', key: 'x' } } }] }, {}, "couldn't find key x in Secret default/login"],
+    ['a missing source of many', { envFrom: [{ secretRef: { name: 'none' } }] }, {}, 'secret "none" not found'],
+    ['a field that is none', { env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: 'spec.nothing' } } }] }, {}, 'unsupported fieldPath: spec.nothing'],
+    ['a volume that the pod lacks', { volumeMounts: [{ name: 'x', mountPath: '/x' }] }, {}, 'volumeMounts names the volume "x", which the pod does not have'],
+    ['a subPath that leads out', { volumeMounts: [{ name: 'v', mountPath: '/x', subPath: '../y' }] }, { volumes: [{ name: 'v', emptyDir: {} }] }, 'subPath "../y" leaves the volume "v"'],
+    ['root where the pod forbids it', { securityContext: { runAsNonRoot: true, runAsUser: 0 } }, {}, "container's runAsUser breaks non-root policy"],
+  ] as const) {
+    it(`refuses ${what}`, () => assert.deepEqual(made(container, spec), { ok: false, message }));
+  }
+
+  it('expands references in command and arguments, and mounts what is asked for', () => {
+    const config = made({ command: ['run', '$(X)'], args: ['$(X)-$$(X)'], env: [{ name: 'X', value: '1' }], volumeMounts: [{ name: 'c', mountPath: '/c' }, { name: 'm', mountPath: '/m', subPath: 'deep' }] },
+      { volumes: [{ name: 'c', secret: { secretName: 'login' } }, { name: 'm', emptyDir: { medium: 'Memory' } }] });
+    assert.ok(config.ok);
+    assert.deepEqual([config.value.command, config.value.args], [['run', '1'], ['1-$(X)']]);
+    assert.deepEqual(config.value.mounts.map((mount) => [mount.containerPath, mount.hostPath, mount.readOnly]), [
+      ['/c', '/run/pods/uid-1/volumes/c', true], ['/m', '/run/pods/uid-1/volumes/m/deep', false], ['/etc/hosts', '/state/pods/uid-1/etc-hosts', false],
+      ['/dev/termination-log', '/state/pods/uid-1/containers/main/2', false],
+    ]);
+    assert.equal(config.value.logPath, 'main/2.log');
+  });
+
+  for (const [resources, expected] of [
+    [{}, [0, 0, 2, 0, 1000]],
+    [{ limits: { cpu: '500m', memory: '64Mi' } }, [100_000, 50_000, 512, 67_108_864, -997]],
+    [{ requests: { cpu: '1' }, limits: { memory: '1Gi' } }, [0, 0, 1024, 1_073_741_824, 500]],
+    [{ limits: { cpu: '1m' } }, [100_000, 1000, 2, 0, 500]],
+  ] as const) {
+    it(`resources ${JSON.stringify(resources)}`, () => {
+      const r = linuxResources({ resources });
+      assert.deepEqual([r.cpuPeriod, r.cpuQuota, r.cpuShares, r.memoryBytes, r.oomScoreAdj], expected);
+    });
+  }
+});
+
+describe('sandboxConfig', () => {
+  it('names cgroups as the driver wants them', () => {
+    assert.equal(cgroupParent('a-b', false), '/plumbline/poda-b');
+    assert.equal(cgroupParent('a-b', true), 'plumbline-poda_b.slice');
+    assert.equal(sandboxConfig(pod({ containers: [{ name: 'm', image: 'a', ports: [{ containerPort: 80, hostPort: 8080 }] }] }), 0, facts).portMappings[0]?.hostPort, 8080);
+  });
+  it('writes the hosts file of the pod', () => {
+    assert.match(hostsFileText(pod({ hostname: 'db' }), '198.18.0.9'), /^198\.18\.0\.9\tdb$/m);
+  });
+});
+
+describe('planVolumes', () => {
+  const withVolume = (volume: Record<string, unknown>) => pod({ volumes: [{ name: 'v', ...volume }] });
+  it('gives each kind its place', () => {
+    const plan = planVolumes(pod({ volumes: [{ name: 'a', emptyDir: {} }, { name: 'b', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }, { name: 'c', hostPath: { path: '/x', type: 'File' } }, { name: 'd', configMap: { name: 'settings', items: [{ key: 'COLOR', path: 'deep/color', mode: 0o600 }] } }, { name: 'e', secret: { secretName: 'login' } }] }), objects, folders);
+    assert.ok(plan.ok);
+    assert.deepEqual(plan.value.map((v) => (v.kind === 'files' ? [v.path, v.medium, v.files.map((f) => [f.path, f.mode, f.content.toString()])] : v.kind === 'empty' ? [v.path, v.medium, v.sizeBytes] : [v.path, v.type])), [
+      ['/state/pods/uid-1/volumes/a', 'disk', undefined], ['/run/pods/uid-1/volumes/b', 'memory', 1_048_576], ['/x', 'File'],
+      ['/state/pods/uid-1/volumes/d', 'disk', [['deep/color', 0o600, 'blue']]], ['/run/pods/uid-1/volumes/e', 'memory', [['PASSWORD', 0o644, 'pw']]],
+    ]);
+  });
+  for (const [what, volume, message] of [
+    ['missing', { configMap: { name: 'none' } }, 'MountVolume.SetUp failed for volume "v" : configmap "none" not found'],
+    ['key missing', { configMap: { name: 'settings', items: [{ key: 'NONE', path: 'x' }] } }, 'MountVolume.SetUp failed for volume "v" : references non-existent config key: NONE'],
+    ['path leads out', { configMap: { name: 'settings', items: [{ key: 'COLOR', path: '../x' }] } }, 'MountVolume.SetUp failed for volume "v" : path ../x leaves the volume'],
+  ] as const) {
+    it(what, () => assert.deepEqual(planVolumes(withVolume(volume), objects, folders), { ok: false, message }));
+  }
+  it('lets what is optional be missing', () => {
+    const plan = planVolumes(withVolume({ secret: { secretName: 'none', optional: true } }), NO_OBJECTS, folders);
+    assert.ok(plan.ok && plan.value[0]?.kind === 'files' && plan.value[0].files.length === 0);
+  });
+  it('has a version that follows the objects', () => {
+    const one = withVolume({ configMap: { name: 'settings' } });
+    assert.notEqual(volumesVersion(one, objects), volumesVersion(one, NO_OBJECTS));
+    assert.deepEqual([...referredKeys(one)], ['ConfigMap/default/settings'].map((key) => key));
+  });
+});

@@ -1,0 +1,90 @@
+import { describe, it } from 'node:test';
+import assert from 'node:assert/strict';
+import { NOTHING_OBSERVED } from '../../../nodeagent/core/pod/observed.ts';
+import { podStatus, type StatusInput } from '../../../nodeagent/core/pod/status.ts';
+import { statusEvents } from '../../../nodeagent/core/pod/status-events.ts';
+import { container, input, NOW, pod, remembered, sandbox, seen } from './pods.ts';
+
+function status(more: Partial<StatusInput> = {}) {
+  return podStatus({ ...input(more), over: undefined, hostIP: '198.18.0.1', ...more });
+}
+const condition = (of: ReturnType<typeof status>, type: string) => of.conditions?.find((c) => c.type === type);
+const probed = pod({ containers: [{ name: 'main', image: 'app:1', readinessProbe: { tcpSocket: { port: 80 } } }] });
+
+describe('podStatus', () => {
+  const rows: readonly { readonly name: string; readonly given: Partial<StatusInput>; readonly phase: string; readonly ready: string; readonly state: Record<string, unknown> }[] = [
+    { name: 'nothing yet', given: { observed: NOTHING_OBSERVED }, phase: 'Pending', ready: 'False', state: { waiting: { reason: 'ContainerCreating' } } },
+    { name: 'runs', given: { observed: seen({ containers: [container()] }) }, phase: 'Running', ready: 'True', state: { running: { startedAt: '2026-01-01T11:59:20Z' } } },
+    { name: 'runs, not yet probed', given: { pod: probed, observed: seen({ containers: [container()] }), probes: new Map([['main-0', { started: true, ready: false, kill: undefined }]]) }, phase: 'Running', ready: 'False', state: { running: { startedAt: '2026-01-01T11:59:20Z' } } },
+    { name: 'runs, probe passes', given: { pod: probed, observed: seen({ containers: [container()] }), probes: new Map([['main-0', { started: true, ready: true, kill: undefined }]]) }, phase: 'Running', ready: 'True', state: { running: { startedAt: '2026-01-01T11:59:20Z' } } },
+    {
+      name: 'pauses before a restart', given: { observed: seen({ containers: [container({ attempt: 3, state: 'exited', exitCode: 1, backoffMs: 80_000 })] }) }, phase: 'Running', ready: 'False',
+      state: { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 1m20s restarting failed container=main pod=app_default(uid-1)' } },
+    },
+    {
+      name: 'a pull failed', given: { memory: remembered({ images: new Map([['main', { ready: false, reason: 'ErrImagePull', message: 'no such host', at: NOW - 100, pauseMs: 10_000 }]]) }) }, phase: 'Pending', ready: 'False',
+      state: { waiting: { reason: 'ErrImagePull', message: 'no such host' } },
+    },
+    {
+      name: 'a pull pauses', given: { memory: remembered({ images: new Map([['main', { ready: false, reason: 'ErrImagePull', message: 'no such host', at: NOW - 6000, pauseMs: 10_000 }]]) }) }, phase: 'Pending', ready: 'False',
+      state: { waiting: { reason: 'ImagePullBackOff', message: 'Back-off pulling image "app:1"' } },
+    },
+    {
+      name: 'a name that is none stays what it is', given: { memory: remembered({ images: new Map([['main', { ready: false, reason: 'InvalidImageName', message: 'm', at: NOW - 6000, pauseMs: 10_000 }]]) }) }, phase: 'Pending', ready: 'False',
+      state: { waiting: { reason: 'InvalidImageName', message: 'm' } },
+    },
+    {
+      name: 'a key is missing', given: { memory: remembered({ starts: new Map([['main', { reason: 'CreateContainerConfigError', message: 'configmap "x" not found', at: NOW, pauseMs: 1000 }]]) }) }, phase: 'Pending', ready: 'False',
+      state: { waiting: { reason: 'CreateContainerConfigError', message: 'configmap "x" not found' } },
+    },
+    { name: 'waits for its init container', given: { pod: pod({ initContainers: [{ name: 'first', image: 'app:1' }] }), observed: seen({ containers: [container({ name: 'first' })] }) }, phase: 'Pending', ready: 'False', state: { waiting: { reason: 'PodInitializing' } } },
+  ];
+  for (const row of rows) {
+    it(row.name, () => {
+      const result = status(row.given);
+      assert.equal(result.phase, row.phase);
+      assert.equal(condition(result, 'Ready')?.status, row.ready);
+      assert.deepEqual(result.containerStatuses?.[0]?.state, row.state);
+    });
+  }
+
+  it('shows an end as Kubernetes does, and keeps it as last state', () => {
+    const dead = container({ state: 'exited', exitCode: 137, reason: 'OOMKilled', finishedAt: NOW - 1000 });
+    const ended = status({ pod: pod({ restartPolicy: 'Never' }), observed: seen({ containers: [dead] }), over: { phase: 'Failed' } });
+    assert.equal(ended.phase, 'Failed');
+    assert.deepEqual(ended.containerStatuses?.[0]?.state, { terminated: { exitCode: 137, reason: 'OOMKilled', startedAt: '2026-01-01T11:59:20Z', finishedAt: '2026-01-01T11:59:59Z', containerID: 'containerd://main-0' } });
+    const again = status({ observed: seen({ containers: [container({ attempt: 1 }), dead] }) });
+    assert.equal(again.containerStatuses?.[0]?.restartCount, 1);
+    assert.equal(again.containerStatuses?.[0]?.lastState.terminated?.reason, 'OOMKilled');
+  });
+
+  it('keeps the time of a condition that did not change, and the address of a pod that is over', () => {
+    const first = status({ observed: seen({ containers: [container()] }) });
+    const later = status({ observed: seen({ containers: [container()] }), previous: first, now: NOW + 60_000 });
+    assert.equal(condition(later, 'Ready')?.lastTransitionTime, condition(first, 'Ready')?.lastTransitionTime);
+    assert.equal(later.startTime, first.startTime);
+    const over = status({ pod: pod({ restartPolicy: 'Never' }), previous: first, over: { phase: 'Succeeded' }, observed: seen({ address: '', sandboxes: [sandbox({ ready: false })], containers: [container({ state: 'exited' })] }) });
+    assert.equal(over.podIP, '198.18.0.9');
+    assert.equal(condition(over, 'Ready')?.reason, 'PodCompleted');
+  });
+
+  it('names what is not ready', () => {
+    const result = status({ pod: pod({ containers: [{ name: 'a', image: 'x:1' }, { name: 'b', image: 'x:1' }] }), observed: seen({ containers: [container({ name: 'a' })] }) });
+    assert.equal(condition(result, 'ContainersReady')?.message, 'containers with unready status: [b]');
+    assert.equal(result.phase, 'Pending');
+  });
+
+  it('shows the host\'s address for a pod of the host\'s network', () => {
+    assert.equal(status({ pod: pod({ hostNetwork: true }), observed: seen({ address: '', containers: [container()] }) }).podIP, '198.18.0.1');
+  });
+});
+
+describe('statusEvents', () => {
+  it('tells a pause once', () => {
+    const before = status({ observed: seen({ containers: [container()] }) });
+    const after = status({ observed: seen({ containers: [container({ attempt: 1, state: 'exited', exitCode: 1, backoffMs: 10_000 })] }) });
+    const identity = { namespace: 'default', name: 'app', uid: 'uid-1' };
+    assert.deepEqual(statusEvents(identity, before, after).map((event) => event.reason), ['BackOff']);
+    assert.deepEqual(statusEvents(identity, after, after), []);
+  });
+});
