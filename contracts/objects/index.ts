@@ -12,5 +12,4 @@ export * from './quantity.ts';
 export * from './selectors.ts';
 export * from './services.ts';
 export * from './workloads.ts';
-export { DEFAULT_NETWORK } from './well-known.ts';
-export { object, objectSchemaMeta, type ObjectSchemaMeta } from './schema.ts';
+export { objectSchemaMeta, type ObjectSchemaMeta } from './schema.ts';

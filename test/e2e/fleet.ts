@@ -318,8 +318,8 @@ export class Fleet {
     return {
       async stop() {
         child.stdin.end();
-        const { value } = await lines.next();
-        return JSON.parse(String(value)) as LoadResult;
+        const line: IteratorResult<string, undefined> = await lines.next();
+        return JSON.parse(line.value ?? '') as LoadResult;
       },
     };
   }

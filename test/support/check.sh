@@ -5,6 +5,6 @@ cd "$(dirname "$0")/../.."
 [ -d node_modules ] || npm ci
 npx tsc --noEmit
 npx eslint .
-npx depcruise --config .dependency-cruiser.cjs --output-type err contracts reconciler nodeagent cli test bench
+npm run --silent boundaries
 npx knip
 npm run --silent test:unit

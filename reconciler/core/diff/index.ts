@@ -2,7 +2,6 @@
 export { checkPlan } from './check-plan.ts';
 export { PLAN_CODES, type PlanCode } from './codes.ts';
 export { diffObjects } from './diff-objects.ts';
-export { changedFields, redacted, type FieldChange } from './field-changes.ts';
-export { displayKey, formatPlan, type PlanFormat } from './format-plan.ts';
+export { formatPlan, type PlanFormat } from './format-plan.ts';
 export { planSync } from './plan-sync.ts';
 export * from './types.ts';
