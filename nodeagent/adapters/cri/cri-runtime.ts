@@ -97,11 +97,13 @@ export function criRuntime(client: GrpcClient): ContainerRuntime {
     async container(id, signal) {
       const { status } = await client.unary(RPC.containerStatus, { containerId: id }, { signal, timeoutMs: QUICK_MS });
       if (!status) throw new RuntimeError('NotFound', `container ${id} has no status`);
+      const startedAt = Math.max(0, status.startedAt / NANOS_PER_MS);
       return {
         id,
         state: m.CONTAINER_STATES[status.state] ?? 'unknown',
-        startedAt: Math.max(0, status.startedAt / NANOS_PER_MS),
-        finishedAt: Math.max(0, status.finishedAt / NANOS_PER_MS),
+        startedAt,
+        // Of a program that ends at once, the end is stamped before the start.
+        finishedAt: status.finishedAt > 0 ? Math.max(startedAt, status.finishedAt / NANOS_PER_MS) : 0,
         exitCode: status.exitCode,
         reason: status.reason,
         message: status.message,

@@ -1,0 +1,151 @@
+/** What every container runtime does: run on the memory adapter and on containerd. */
+import { after, before, describe, it } from 'node:test';
+import assert from 'node:assert/strict';
+import { LABEL, podLabels } from '../../../nodeagent/core/pod/identity.ts';
+import type { ContainerConfig, PodIdentity, SandboxConfig } from '../../../nodeagent/core/pod/runtime-types.ts';
+import { RuntimeError, type ContainerRuntime } from '../../../nodeagent/ports/container-runtime.ts';
+
+export interface RuntimeUnderTest {
+  readonly runtime: ContainerRuntime;
+  /** An image with a shell. */
+  readonly image: string;
+  readonly logFolder: string;
+  close(): Promise<void>;
+}
+
+export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTest>): void {
+  describe(`container runtime: ${name}`, () => {
+    let under: RuntimeUnderTest;
+    let runtime: ContainerRuntime;
+    const { signal } = new AbortController();
+    before(async () => {
+      under = await make();
+      runtime = under.runtime;
+    });
+    after(async () => {
+      await runtime.close();
+      await under.close();
+    });
+
+    let pods = 0;
+    const newPod = (): PodIdentity => ({ namespace: 'default', name: `pod-${(pods += 1)}`, uid: `contract-${process.pid}-${pods}` });
+    const sandboxOf = (pod: PodIdentity, more: Partial<SandboxConfig> = {}): SandboxConfig => ({
+      pod, attempt: 0, hostname: pod.name, logDirectory: `${under.logFolder}/${pod.uid}`, hostNetwork: false, cgroupParent: `/plumbline/pod${pod.uid}`, privileged: false,
+      labels: podLabels(pod), annotations: { note: 'kept' }, portMappings: [], dns: undefined, security: { runAsUser: undefined, runAsGroup: undefined, supplementalGroups: [] }, ...more,
+    });
+    const containerOf = (pod: PodIdentity, line: string): ContainerConfig => ({
+      name: 'main', attempt: 3, image: under.image, command: ['/bin/sh', '-c', line], args: [], workingDir: '', env: [], mounts: [], labels: { ...podLabels(pod), [LABEL.containerName]: 'main' },
+      annotations: { 'plumbline.dev/restart-count': '3' }, logPath: 'main/3.log', stdin: false, tty: false, resources: { cpuPeriod: 0, cpuQuota: 0, cpuShares: 2, memoryBytes: 0, oomScoreAdj: 1000 },
+      security: { privileged: false, runAsUser: undefined, runAsGroup: undefined, supplementalGroups: [], readOnlyRootFilesystem: false, noNewPrivileges: false, addCapabilities: [], dropCapabilities: [], hostNetwork: false },
+    });
+    const start = async (line: string): Promise<{ pod: PodIdentity; sandbox: string; container: string }> => {
+      const pod = newPod();
+      const sandbox = await runtime.runSandbox(sandboxOf(pod), signal);
+      const container = await runtime.createContainer(sandbox, containerOf(pod, line), sandboxOf(pod), signal);
+      await runtime.startContainer(container, signal);
+      return { pod, sandbox, container };
+    };
+    const exited = async (id: string) => {
+      for (let tries = 0; ; tries += 1) {
+        const detail = await runtime.container(id, signal);
+        if (detail.state === 'exited') return detail;
+        assert.ok(tries < 2000, `container is ${detail.state}`);
+      }
+    };
+    const failsWith = (failure: string) => (error: unknown) => error instanceof RuntimeError && error.failure === failure;
+    const STUBBORN = 'sleep 1000';
+
+    it('says who it is and that it is ready', async () => {
+      assert.notEqual((await runtime.version(signal)).version, '');
+      const health = await runtime.health(signal);
+      assert.deepEqual([health.runtimeReady, health.networkReady], [true, true]);
+      assert.notEqual(health.sandboxImage, '');
+    });
+
+    it('lists a pod\'s parts with what was written on them', async () => {
+      const { pod, sandbox, container } = await start(STUBBORN);
+      const [listed] = await runtime.listSandboxes(pod.uid, signal);
+      assert.deepEqual([listed?.id, listed?.pod, listed?.attempt, listed?.ready, listed?.annotations], [sandbox, pod, 0, true, { note: 'kept' }]);
+      const [part] = await runtime.listContainers(pod.uid, signal);
+      assert.deepEqual([part?.id, part?.sandboxId, part?.podUid, part?.name, part?.attempt, part?.state], [container, sandbox, pod.uid, 'main', 3, 'running']);
+      assert.equal(part?.annotations['plumbline.dev/restart-count'], '3');
+      assert.match(await runtime.sandboxAddress(sandbox, signal), /^198\.18\./);
+      const detail = await runtime.container(container, signal);
+      assert.ok(Math.abs(Date.now() - detail.startedAt) < 60_000 && detail.finishedAt === 0);
+      assert.ok((await runtime.listContainers(undefined, signal)).some((one) => one.id === container));
+      assert.deepEqual(await runtime.listContainers('nobody', signal), []);
+    });
+
+    it('sees nothing that is not ours', async () => {
+      const pod = newPod();
+      const id = await runtime.runSandbox(sandboxOf(pod, { labels: { other: 'yes' } }), signal);
+      assert.ok(!(await runtime.listSandboxes(undefined, signal)).some((one) => one.id === id));
+      await runtime.stopSandbox(id, signal);
+      await runtime.removeSandbox(id, signal);
+    });
+
+    it('tells how a program ended', async () => {
+      for (const [line, code, reason] of [['exit 0', 0, 'Completed'], ['exit 42', 42, 'Error']] as const) {
+        const detail = await exited((await start(line)).container);
+        assert.deepEqual([detail.exitCode, detail.reason], [code, reason]);
+        assert.ok(detail.finishedAt >= detail.startedAt);
+      }
+    });
+
+    it('asks a program to end, and ends it by force', async () => {
+      const polite = await start('trap "exit 5" TERM; while true; do sleep 0.05; done');
+      // Only when the shell has come to the trap does it count.
+      for (let tries = 0; tries < 20; tries += 1) await runtime.execSync(polite.container, ['/bin/sh', '-c', 'exit 0'], 10, signal);
+      await runtime.stopContainer(polite.container, 20, signal);
+      assert.equal((await runtime.container(polite.container, signal)).exitCode, 5);
+      const stubborn = await start(STUBBORN);
+      await runtime.stopContainer(stubborn.container, 0, signal);
+      assert.equal((await runtime.container(stubborn.container, signal)).exitCode, 137);
+      await runtime.stopContainer(stubborn.container, 5, signal);
+    });
+
+    it('runs commands in what runs only', async () => {
+      const { container } = await start(STUBBORN);
+      assert.equal((await runtime.execSync(container, ['/bin/sh', '-c', 'exit 9'], 10, signal)).exitCode, 9);
+      await runtime.stopContainer(container, 0, signal);
+      await assert.rejects(runtime.execSync(container, ['/bin/sh', '-c', 'exit 9'], 10, signal), RuntimeError);
+    });
+
+    it('ends what is in a sandbox with it, and forgets both', async () => {
+      const { pod, sandbox, container } = await start(STUBBORN);
+      await runtime.stopSandbox(sandbox, signal);
+      assert.equal((await exited(container)).exitCode, 137);
+      assert.equal((await runtime.listSandboxes(pod.uid, signal))[0]?.ready, false);
+      await runtime.removeSandbox(sandbox, signal);
+      assert.deepEqual(await runtime.listSandboxes(pod.uid, signal), []);
+      assert.deepEqual(await runtime.listContainers(pod.uid, signal), []);
+      await assert.rejects(runtime.container(container, signal), failsWith('NotFound'));
+      for (const again of [runtime.stopSandbox(sandbox, signal), runtime.removeSandbox(sandbox, signal), runtime.stopContainer(container, 1, signal), runtime.removeContainer(container, signal)]) await again;
+    });
+
+    it('refuses a second sandbox of the same pod and attempt', async () => {
+      const pod = newPod();
+      await runtime.runSandbox(sandboxOf(pod), signal);
+      await assert.rejects(runtime.runSandbox(sandboxOf(pod), signal), RuntimeError);
+      await runtime.runSandbox(sandboxOf(pod, { attempt: 1 }), signal);
+    });
+
+    it('tells of ends as they happen', async () => {
+      const stop = new AbortController();
+      const { container } = await start(STUBBORN);
+      const heard = (async () => {
+        for await (const id of runtime.events(stop.signal)) if (id === container) return id;
+        return undefined;
+      })();
+      // The subscription is in force a moment after it was asked for: the listing behind it on the same connection comes later.
+      for (let tries = 0; tries < 20; tries += 1) await runtime.listContainers(undefined, signal);
+      await runtime.stopContainer(container, 0, signal);
+      assert.equal(await heard, container);
+      stop.abort();
+    });
+
+    it('gives a call up when it is told to', async () => {
+      await assert.rejects(runtime.listContainers(undefined, AbortSignal.abort(new Error('enough'))), /enough/);
+    });
+  });
+}
