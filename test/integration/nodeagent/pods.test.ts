@@ -156,7 +156,7 @@ describe('pods on a node', () => {
     assert.equal(main(dead)?.state.terminated?.exitCode, 137);
     const deadline = await agent.until('late', (report) => report.status?.phase === 'Failed');
     assert.equal(deadline.status?.reason, 'DeadlineExceeded');
-    await agent.until('late', (report) => main(report)?.state.terminated !== undefined);
+    await agent.until('late', (report) => main(report)?.state.running === undefined);
     await remove(done, failed, killed, late);
   });
 
