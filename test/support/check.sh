@@ -2,7 +2,7 @@
 # What a developer and CI run: types, lint, import table, dead code, unit tests.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-[ -d node_modules ] || npm ci
+[ -d node_modules ] || bash cli/prepare-machine.sh
 npx tsc --noEmit
 npx eslint .
 npm run --silent boundaries
