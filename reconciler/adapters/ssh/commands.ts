@@ -13,6 +13,23 @@ const KEPT_OUTPUT = 1024 * 1024;
 /** $1: folder. $2: the file. $3: temporary name. $4: octal mode. A failed upload leaves nothing. */
 const RECEIVE = `umask 077; mkdir -p "$1" && cat > "$3" && chmod "$4" "$3" && mv -f "$3" "$2" || { code=$?; rm -f "$3"; exit $code; }`;
 
+/** A command that sshd has begun. */
+interface Started {
+  readonly channel: ClientChannel;
+  /** How it ended, once it told. */
+  readonly exit: () => { readonly code: number | null; readonly signal?: string } | undefined;
+  readonly closed: Promise<void>;
+}
+
+/** Listens from the first moment: a short command's exit may come in the same packet as the answer that it was begun. */
+function follow(channel: ClientChannel): Started {
+  let exit: ReturnType<Started['exit']>;
+  channel.once('exit', (code: number | null, name?: string) => {
+    exit = { code, ...(name && { signal: name }) };
+  });
+  return { channel, exit: () => exit, closed: new Promise((resolve) => channel.once('close', () => resolve())) };
+}
+
 export class Commands {
   readonly #client: Client;
   readonly #slots: SessionSlots;
@@ -29,16 +46,16 @@ export class Commands {
   async run(argv: readonly string[], stdin: string | Buffer | Readable | undefined, signal: AbortSignal): Promise<CommandResult> {
     const command = shellCommand(argv);
     const free = await this.#slots.take(signal);
-    let channel: ClientChannel;
+    let started: Started;
     try {
-      channel = await this.#exec(command, false);
+      started = await this.#exec(command, false);
     } catch (error) {
       free();
       throw error;
     }
     // sshd counts the session until the program has ended, also when nobody waits for it any more.
-    channel.once('close', free);
-    return this.#session(channel, stdin, signal);
+    void started.closed.then(free);
+    return this.#session(started, stdin, signal);
   }
 
   /** RetryableError `UploadFailed` with the node's words (disk full, read-only). */
@@ -57,21 +74,19 @@ export class Commands {
   async turnNagleOff(signal: AbortSignal): Promise<void> {
     const free = await this.#slots.take(signal);
     try {
-      const channel = await this.#exec('true', true);
-      await new Promise<void>((resolve) => {
-        channel.once('close', () => resolve());
-        channel.resume();
-      });
+      const { channel, closed } = await this.#exec('true', true);
+      channel.resume();
+      await closed;
     } finally {
       free();
     }
   }
 
-  async #exec(command: string, pty: boolean): Promise<ClientChannel> {
+  async #exec(command: string, pty: boolean): Promise<Started> {
     return new Promise((resolve, reject) => {
       const opened = (error: Error | undefined, channel: ClientChannel): void => {
         if (error) reject(new RetryableError('ConnectionLost', `${this.#where}: cannot start a command: ${error.message}`, { cause: error }));
-        else resolve(channel);
+        else resolve(follow(channel));
       };
       try {
         this.#client.exec(command, { pty }, opened);
@@ -81,15 +96,10 @@ export class Commands {
     });
   }
 
-  async #session(channel: ClientChannel, stdin: string | Buffer | Readable | undefined, signal: AbortSignal): Promise<CommandResult> {
+  async #session({ channel, exit, closed }: Started, stdin: string | Buffer | Readable | undefined, signal: AbortSignal): Promise<CommandResult> {
     const kept = new KeptOutput(KEPT_OUTPUT);
     channel.on('data', (chunk: Buffer) => kept.add('stdout', chunk));
     channel.stderr.on('data', (chunk: Buffer) => kept.add('stderr', chunk));
-    let exit: { readonly code: number | null; readonly signal?: string } | undefined;
-    channel.once('exit', (code: number | null, name?: string) => {
-      exit = { code, ...(name && { signal: name }) };
-    });
-    const closed = new Promise<void>((resolve) => channel.once('close', () => resolve()));
     let abort: (() => void) | undefined;
     const aborted = new Promise<never>((_resolve, reject) => {
       abort = () => reject(signal.reason as Error);
@@ -97,7 +107,7 @@ export class Commands {
     });
     // A source that fails must not look like an end of input.
     const fed = feed(channel, stdin).catch((error: unknown) => {
-      if (exit === undefined && channel.writable) throw error;
+      if (exit() === undefined && channel.writable) throw error;
     });
     try {
       signal.throwIfAborted();
@@ -110,9 +120,10 @@ export class Commands {
     } finally {
       if (abort) signal.removeEventListener('abort', abort);
     }
-    if (exit === undefined) throw new RetryableError('ConnectionLost', `${this.#where}: the connection was lost while a command ran`);
+    const end = exit();
+    if (end === undefined) throw new RetryableError('ConnectionLost', `${this.#where}: the connection was lost while a command ran`);
     // Killed by a signal: as a shell reports it, 128 and up.
-    return { code: exit.code ?? 128, stdout: kept.text('stdout'), stderr: kept.text('stderr') || (exit.signal ? `killed by ${exit.signal}` : '') };
+    return { code: end.code ?? 128, stdout: kept.text('stdout'), stderr: kept.text('stderr') || (end.signal ? `killed by ${end.signal}` : '') };
   }
 }
 
