@@ -9,7 +9,7 @@ import { execFrame, takeExecFrames } from '../../../nodeagent/core/wire/exec-fra
 import type { AgentInfo, AssignmentUpdate, Inventory, NodeReport, PodEventReport, PodReport, StatusLine } from '../../../contracts/agent/index.ts';
 import { keyOf, type ConfigMap, type KubeObject, type ObjectKey, type Pod, type Secret } from '../../../contracts/objects/index.ts';
 import { PodManifest } from '../../../contracts/objects/pod.ts';
-import { BUSYBOX, type TestHost } from './host.ts';
+import { BUSYBOX, UID_MARK, type TestHost } from './host.ts';
 
 export interface TestAgent {
   readonly pid: number;
@@ -179,7 +179,7 @@ let uids = 0;
 export function testPod(name: string, spec: Record<string, unknown>, meta: Record<string, unknown> = {}): Pod {
   const parsed = PodManifest.parse({ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default' }, spec }) as unknown as Pod;
   uids += 1;
-  return { ...parsed, metadata: { ...parsed.metadata, uid: `uid-${process.pid}-${uids}-${name}`, resourceVersion: String(uids), ...meta } };
+  return { ...parsed, metadata: { ...parsed.metadata, uid: `uid${UID_MARK}${uids}-${name}`, resourceVersion: String(uids), ...meta } };
 }
 
 /** One busybox container that runs a shell line. */

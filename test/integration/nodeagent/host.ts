@@ -1,7 +1,7 @@
 /** A host of its own for one test: its own network, mounts and processes, its own containerd. Killing its first process leaves nothing behind. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -69,6 +69,7 @@ export async function startHost(): Promise<TestHost> {
     if (init.exitCode === null && init.signalCode === null) await ended;
     // The kernel takes the host's processes down in its own time; files vanish from under the last of them.
     await rm(folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
+    await removeCgroups();
   }
 
   let pid = 0;
@@ -94,6 +95,34 @@ export async function startHost(): Promise<TestHost> {
       await rm(file);
     },
   };
+}
+
+/** Uids of a test's pods carry the test's own process id. */
+export const UID_MARK = `-${process.pid}-`;
+
+/** Cgroups outlive the processes that were in them. */
+async function removeCgroups(): Promise<void> {
+  const root = '/sys/fs/cgroup';
+  for (const hierarchy of await readdir(root)) {
+    const parents = [join(root, hierarchy, 'plumbline'), join(root, hierarchy, 'k8s.io')];
+    for (const parent of parents) {
+      for (const name of await readdir(parent).catch(() => [])) if (name.includes(UID_MARK)) await removeCgroup(join(parent, name));
+    }
+  }
+}
+
+async function removeCgroup(path: string): Promise<void> {
+  for (const entry of await readdir(path, { withFileTypes: true }).catch(() => [])) if (entry.isDirectory()) await removeCgroup(join(path, entry.name));
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await rmdir(path);
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      if (code === 'ENOENT') return;
+      if (code !== 'EBUSY' || tries > 100) throw cause;
+      await delay(50);
+    }
+  }
 }
 
 /** busybox with its usual names, and a file that tells the variant. */
