@@ -107,7 +107,12 @@ const PERFORMERS: Performers = {
     return outcome('KillContainerError', deps.runtime.stopContainer(step.id, grace, AbortSignal.any([context.hurry, context.closing])));
   },
 
-  removeContainer: (deps, { closing }, step) => outcome('RemoveContainerError', deps.runtime.removeContainer(step.id, closing)),
+  async removeContainer(deps, { identity, observed, closing }, step) {
+    const removed = await outcome('RemoveContainerError', deps.runtime.removeContainer(step.id, closing));
+    const left = observed.containers.filter((container) => container.id !== step.id);
+    await deps.files.tidyLogs(identity, new Set(left.map((container) => `${container.name}/${container.attempt}`)));
+    return removed;
+  },
   stopSandbox: (deps, { closing }, step) => outcome('KillPodSandboxError', deps.sandboxes.run(() => deps.runtime.stopSandbox(step.id, closing))),
   removeSandbox: (deps, { closing }, step) => outcome('RemovePodSandboxError', deps.runtime.removeSandbox(step.id, closing)),
   cleanUp(deps, { identity, closing }) {

@@ -260,6 +260,19 @@ describe('pods on a node', () => {
     assert.equal(await host.run(['sh', '-c', `ls -d /sys/fs/cgroup/memory/plumbline/pod${dropped.metadata.uid} 2>/dev/null | wc -l`]), '0\n');
   });
 
+  it('rotates a log that grew, and keeps writing', async () => {
+    const pod = shellPod('chatty', 'dd if=/dev/zero bs=1024 count=11000 2>/dev/null | busybox tr "\\0" "x" | busybox fold -w 1000; echo; i=0; while true; do i=$((i+1)); echo after $i; sleep 0.2; done', { spec: { terminationGracePeriodSeconds: 0 } });
+    await agent.assign({ upsert: [pod] });
+    await agent.until('chatty', isReady);
+    const folder = `${host.folder}/root/var/log/plumbline/pods/default_chatty_${pod.metadata.uid ?? ''}/main`;
+    const files = async (): Promise<readonly string[]> => (await host.run(['ls', folder])).trim().split('\n');
+    for (const from = Date.now(); !(await files()).includes('0.log.1');) assert.ok(Date.now() - from < 20_000, (await files()).join());
+    const first = /after (\d+)\n$/.exec(await logsWith('chatty', /^after \d+\n$/m))?.[1];
+    assert.ok(Number(first) > 0);
+    assert.ok((await logs('chatty')).length < 100_000);
+    await remove(pod);
+  });
+
   it('refuses an older control plane, a version that does not follow, and what it cannot read', async () => {
     assert.equal((await agent.assign({ epoch: 5 })).status, 200);
     const stale = await agent.assign({ epoch: 4 });

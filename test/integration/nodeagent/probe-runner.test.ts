@@ -1,0 +1,102 @@
+/** Probes against real servers on this machine's loopback. */
+import { after, before, describe, it } from 'node:test';
+import assert from 'node:assert/strict';
+import { createServer, type Server } from 'node:http';
+import { createServer as createHttp2Server, type Http2Server } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { probeRunner } from '../../../nodeagent/adapters/probe/probe-runner.ts';
+import { grpcFrame } from '../../../nodeagent/core/wire/grpc-frame.ts';
+import { RuntimeError } from '../../../nodeagent/ports/container-runtime.ts';
+
+describe('probe runner', () => {
+  let web: Server;
+  let grpc: Http2Server;
+  let seenHeaders: Record<string, unknown> = {};
+  const port = (server: Server | Http2Server): number => (server.address() as AddressInfo).port;
+  const { signal } = new AbortController();
+  const runner = probeRunner({
+    async execSync(_id, command, seconds) {
+      if (command[0] === 'hang') throw new RuntimeError('Timeout', `timeout ${seconds}s exceeded`);
+      if (command[0] === 'away') throw new RuntimeError('Unavailable', 'no socket');
+      return { exitCode: Number(command[1]), stdout: Buffer.from('said'), stderr: Buffer.alloc(0) };
+    },
+  });
+
+  before(async () => {
+    web = createServer((request, response) => {
+      seenHeaders = request.headers;
+      const status = Number(request.url?.slice(1, 4));
+      if (request.url === '/hang') return;
+      if (request.url === '/loop') response.writeHead(302, { location: '/loop' });
+      else if (request.url === '/302-away') response.writeHead(302, { location: 'http://198.18.0.1/' });
+      else if (request.url === '/302-home') response.writeHead(302, { location: '/404' });
+      else response.writeHead(status);
+      response.end('x'.repeat(100_000));
+    });
+    grpc = createHttp2Server();
+    grpc.on('stream', (stream, headers) => {
+      const chunks: Buffer[] = [];
+      stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+      stream.on('end', () => {
+        const service = Buffer.concat(chunks).subarray(7).toString();
+        if (headers[':path'] !== '/grpc.health.v1.Health/Check' || service === 'none') return stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '5' }, { endStream: true });
+        stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+        stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+        stream.end(grpcFrame(Buffer.from([0x08, service === 'down' ? 2 : 1])));
+      });
+    });
+    await new Promise<void>((resolve) => { web.listen(0, '127.0.0.1', resolve); });
+    await new Promise<void>((resolve) => { grpc.listen(0, '127.0.0.1', resolve); });
+  });
+  after(() => {
+    web.closeAllConnections();
+    web.close();
+    grpc.close();
+  });
+
+  const http = (path: string, more: Record<string, unknown> = {}) => ({ kind: 'http', scheme: 'http', host: '127.0.0.1', port: port(web), path, headers: [], ...more }) as const;
+  for (const [path, outcome, message] of [
+    ['/200', 'success', /HTTP 200/], ['/399', 'success', /./], ['/400', 'failure', /HTTP probe failed with statuscode: 400/], ['/503', 'failure', /503/],
+    ['/302-home', 'failure', /statuscode: 404/], ['/302-away', 'success', /HTTP 302/], ['/loop', 'failure', /stopped after 10 redirects/], ['/hang', 'failure', /context deadline exceeded/],
+  ] as const) {
+    it(`HTTP ${path}: ${outcome}`, async () => {
+      const answer = await runner.run(http(path), 1, signal);
+      assert.equal(answer.outcome, outcome);
+      assert.match(answer.message, message);
+    });
+  }
+
+  it('sends the headers that the probe names, its own host included', async () => {
+    await runner.run(http('/200', { headers: [{ name: 'Host', value: 'app.example' }, { name: 'X-Probe', value: '1' }] }), 1, signal);
+    assert.equal(seenHeaders['host'], 'app.example');
+    assert.equal(seenHeaders['x-probe'], '1');
+    assert.match(String(seenHeaders['user-agent']), /^kube-probe\//);
+  });
+
+  it('TCP: a connection is enough', async () => {
+    assert.equal((await runner.run({ kind: 'tcp', host: '127.0.0.1', port: port(web) }, 1, signal)).outcome, 'success');
+    assert.equal((await runner.run({ kind: 'tcp', host: '127.0.0.1', port: 1 }, 1, signal)).outcome, 'failure');
+  });
+
+  for (const [service, outcome, message] of [['', 'success', /SERVING/], ['down', 'failure', /NOT_SERVING/], ['none', 'failure', /code 5/]] as const) {
+    it(`gRPC ${service || 'server'}: ${outcome}`, async () => {
+      const answer = await runner.run({ kind: 'grpc', host: '127.0.0.1', port: port(grpc), service }, 1, signal);
+      assert.equal(answer.outcome, outcome, answer.message);
+      assert.match(answer.message, message);
+    });
+  }
+  it('gRPC where nobody listens', async () => {
+    assert.equal((await runner.run({ kind: 'grpc', host: '127.0.0.1', port: 1, service: '' }, 1, signal)).outcome, 'failure');
+  });
+
+  for (const [command, outcome] of [[['x', '0'], 'success'], [['x', '3'], 'failure'], [['hang'], 'failure'], [['away'], 'unknown']] as const) {
+    it(`exec ${command.join(' ')}: ${outcome}`, async () => assert.equal((await runner.run({ kind: 'exec', containerId: 'c', command }, 1, signal)).outcome, outcome));
+  }
+
+  it('counts for nothing when it is given up', async () => {
+    const stop = new AbortController();
+    const asked = runner.run(http('/hang'), 30, stop.signal);
+    stop.abort();
+    assert.equal((await asked).outcome, 'unknown');
+  });
+});
