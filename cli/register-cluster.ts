@@ -1,6 +1,7 @@
 /** The commands about a running cluster and its machines. */
 import type { Command } from 'commander';
 import type { NodeAddOptions } from './commands/node-add.ts';
+import type { NodeCleanOptions } from './commands/node-clean.ts';
 import { outputOption, wholeNumber } from './print/format.ts';
 
 type Home = { readonly home?: string };
@@ -92,7 +93,7 @@ export function registerCluster(plumb: Command): void {
 }
 
 function registerNode(plumb: Command): void {
-  const node = plumb.command('node').description('machines: `plumb node ls|add|cordon|uncordon|drain|rm`');
+  const node = plumb.command('node').description('machines: `plumb node ls|add|cordon|uncordon|drain|rm|clean`');
   node.command('ls')
     .description('machines and whether they are ready')
     .addOption(outputOption('text', 'json'))
@@ -113,6 +114,15 @@ function registerNode(plumb: Command): void {
     .addHelpText('after', '\nExample:\n  plumb node add root@203.0.113.7 --name node-1 --commit && git push')
     .action(async (destination: string, options: NodeAddOptions, command: Command) =>
       (await import('./commands/node-add.ts')).nodeAdd(destination, withHome(options, command)));
+  node.command('clean')
+    .description('take everything that Plumbline put on a machine off it again; run it after its Machine file is gone from the repository')
+    .argument('<user@host>', 'the server; [user@]host[:port]')
+    .option('--host-key <key>', 'the host key to expect: `TYPE BASE64`')
+    .option('-y, --yes', 'trust the key that the machine shows')
+    .option('--ssh-key <file>', 'private key to log in with (default: the control plane\'s)')
+    .addHelpText('after', '\nExample:\n  plumb node rm node-1 --commit && git push && plumb node clean root@203.0.113.7')
+    .action(async (destination: string, options: NodeCleanOptions, command: Command) =>
+      (await import('./commands/node-clean.ts')).nodeClean(destination, withHome(options, command)));
   for (const [verb, what] of [
     ['cordon', 'no new pods on this machine (spec.unschedulable in its file)'],
     ['uncordon', 'pods again on this machine; also ends a drain'],

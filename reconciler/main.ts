@@ -18,6 +18,7 @@ import { SystemClock } from './adapters/system/clock.ts';
 import { CryptoIds } from './adapters/system/ids.ts';
 import { startApi, type ApiServer } from './api/index.ts';
 import { allControllers } from './controllers/index.ts';
+import { removeAgent } from './controllers/nodes/agent-remove.ts';
 import { NodeSync } from './controllers/nodes/node-sync.ts';
 import { recover } from './controllers/recovery.ts';
 import { StoreCache } from './controllers/runtime/cache.ts';
@@ -29,7 +30,10 @@ import { planRevision, rollBack, SyncController } from './controllers/sync/index
 import { RevisionReader } from './controllers/sync/revision-reader.ts';
 import { PlumbError } from './core/errors.ts';
 import type { GitSource } from './ports/git-source.ts';
-import type { Log } from './ports/log.ts';
+import { SILENT_LOG, type Log } from './ports/log.ts';
+
+// For commands that work on a machine without a control plane.
+export { removeAgent, SILENT_LOG, SystemClock };
 
 export interface ControlPlaneOptions {
   readonly home: string;

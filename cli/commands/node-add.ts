@@ -85,7 +85,8 @@ function defaultName(address: string): string {
   return (address.split('.')[0] ?? address).toLowerCase();
 }
 
-async function privateKey(file: string): Promise<Buffer> {
+/** Reads a private key file. CliFailure 1 with what to do. */
+export async function privateKey(file: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch {
@@ -93,7 +94,8 @@ async function privateKey(file: string): Promise<Buffer> {
   }
 }
 
-async function settleHostKey(transport: NodeTransport, { address, port }: Destination, options: NodeAddOptions): Promise<string> {
+/** The key that the machine shows, once it is the one given, trusted with --yes, or confirmed at the terminal. Sends no credentials. */
+export async function settleHostKey(transport: NodeTransport, { address, port }: Destination, options: Pick<NodeAddOptions, 'hostKey' | 'yes'>): Promise<string> {
   progress(`asking ${address}:${port} for its host key`);
   const shown = await transport.scanHostKey(address, port, AbortSignal.timeout(TIMEOUT_MS));
   const fingerprint = fingerprintOf(shown);

@@ -37,7 +37,7 @@ export async function nodeEdit(edit: NodeEdit, name: string, options: { readonly
   if (options.commit) await commit(root, file.path, `${TITLES[edit]} ${name}`);
   await print(`${edit === 'rm' ? 'removed' : 'changed'} ${shown}${options.commit ? ', committed' : ''}; it takes effect with the push: ${options.commit ? '' : `git commit -am "${TITLES[edit]} ${name}" && `}git push\n`);
   if (edit === 'drain') await print(`then wait until nothing but its own pods is left: plumb get pods -A -o wide | grep ${name}\n`);
-  if (edit === 'rm') await print('its pods move to other machines; the agent on it stops being called, and can be removed there with: systemctl disable --now plumbline-agent\n');
+  if (edit === 'rm') await print('its pods move to other machines. After the push, take Plumbline off the machine with: plumb node clean USER@HOST\n');
 }
 
 const TITLES: Readonly<Record<NodeEdit, string>> = { cordon: 'Cordon', uncordon: 'Uncordon', drain: 'Drain', rm: 'Remove machine' };
