@@ -1,15 +1,9 @@
 /** A small gRPC client over a Unix socket: one HTTP/2 connection, made on demand and made again after it broke. */
-import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
-import { connect as connectSocket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { GRPC_CODE, grpcFrame, takeGrpcMessages } from '../../core/wire/grpc-frame.ts';
+import { Http2Client, type Http2Event } from '../../core/wire/http2-client.ts';
 import { decode, encode, type Decoded, type Encodable, type MessageTable } from '../../core/wire/protobuf.ts';
 import { RuntimeError, type RuntimeFailure } from '../../ports/container-runtime.ts';
-
-// An ESM import of a builtin touches every export, and node:http2's pull in much more than is used here.
-const http2 = process.getBuiltinModule('node:http2');
-
-/** Enough for a list of thousands of containers in one flight. */
-const WINDOW_BYTES = 4 * 1024 * 1024;
 
 const FAILURES: Readonly<Record<number, RuntimeFailure>> = {
   [GRPC_CODE.notFound]: 'NotFound',
@@ -32,9 +26,30 @@ export interface CallOptions {
   readonly timeoutMs?: number;
 }
 
+/** One call on a connection: its messages as they come, then its end. */
+interface Call {
+  readonly path: string;
+  readonly messages: Buffer[];
+  buffered: Buffer;
+  status: string | undefined;
+  statusMessage: string;
+  /** Set once: nothing more comes. */
+  ended: { readonly failure: Error | undefined } | undefined;
+  /** Wakes the reader. */
+  notify: () => void;
+}
+
+interface Connection {
+  readonly socket: Socket;
+  readonly http2: Http2Client;
+  readonly calls: Map<number, Call>;
+  /** Takes new calls. */
+  open: boolean;
+}
+
 export class GrpcClient {
   private readonly socketPath: string;
-  private session: ClientHttp2Session | undefined;
+  private connection: Connection | undefined;
 
   constructor(socketPath: string) {
     this.socketPath = socketPath;
@@ -51,83 +66,111 @@ export class GrpcClient {
   /** One request, many answers; ends when the server ends it. Throws {@link RuntimeError}. */
   async *stream<Req extends MessageTable, Res extends MessageTable>(method: GrpcMethod<Req, Res>, request: Encodable<Req>, options: CallOptions): AsyncGenerator<Decoded<Res>> {
     options.signal.throwIfAborted();
-    const call = this.open(method.path, options);
-    let headers: IncomingHttpHeaders = {};
-    call.stream.on('response', (received) => { headers = received; });
-    call.stream.on('trailers', (received: IncomingHttpHeaders) => { headers = { ...headers, ...received }; });
-    let buffered: Buffer = Buffer.alloc(0);
-    let status: Error | undefined;
+    const connection = this.connected();
+    const call: Call = { path: method.path, messages: [], buffered: Buffer.alloc(0), status: undefined, statusMessage: '', ended: undefined, notify: () => undefined };
+    const id = connection.http2.request([
+      [':method', 'POST'], [':scheme', 'http'], [':path', method.path], [':authority', 'localhost'], ['content-type', 'application/grpc'], ['te', 'trailers'], ['user-agent', 'plumbline-agent'],
+    ], grpcFrame(encode(method.request, request)));
+    connection.calls.set(id, call);
+    flush(connection);
+
+    const end = (failure: Error): void => {
+      call.ended ??= { failure };
+      call.notify();
+    };
+    const abort = (): void => end(new RuntimeError('Cancelled', `${method.path}: given up`, { cause: options.signal.reason }));
+    const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => end(new RuntimeError('Timeout', `${method.path}: no answer within ${(options.timeoutMs ?? 0) / 1000} s`)), options.timeoutMs);
+    options.signal.addEventListener('abort', abort, { once: true });
     try {
-      call.stream.end(grpcFrame(encode(method.request, request)));
-      for await (const chunk of call.stream as AsyncIterable<Buffer>) {
-        const taken = takeGrpcMessages(buffered.length === 0 ? chunk : Buffer.concat([buffered, chunk]));
-        buffered = taken.rest;
-        for (const one of taken.messages) yield decode(method.response, one);
+      for (;;) {
+        const message = call.messages.shift();
+        if (message) yield decode(method.response, message);
+        else if (call.ended) break;
+        else await new Promise<void>((resolve) => { call.notify = resolve; });
       }
-      // A stream that we cancelled just ends.
-      status = options.signal.aborted || call.timedOut() ? this.failure(method.path, undefined, options, call.timedOut()) : statusOf(headers, method.path);
-    } catch (cause) {
-      throw this.failure(method.path, cause, options, call.timedOut());
+      if (call.ended.failure) throw call.ended.failure;
     } finally {
-      call.end();
+      clearTimeout(timer);
+      options.signal.removeEventListener('abort', abort);
+      connection.calls.delete(id);
+      connection.http2.cancel(id);
+      flush(connection);
     }
-    if (status) throw status;
   }
 
   close(): void {
-    this.session?.destroy();
-    this.session = undefined;
+    this.connection?.socket.destroy();
+    this.connection = undefined;
   }
 
-  private open(path: string, options: CallOptions): { stream: ClientHttp2Stream; timedOut: () => boolean; end: () => void } {
-    const stream = this.connection().request({
-      ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers', 'user-agent': 'plumbline-agent',
-    });
-    let timedOut = false;
-    const cancel = (): void => stream.close(http2.constants.NGHTTP2_CANCEL);
-    const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => {
-      timedOut = true;
-      cancel();
-    }, options.timeoutMs);
-    options.signal.addEventListener('abort', cancel, { once: true });
-    return {
-      stream,
-      timedOut: () => timedOut,
-      end() {
-        clearTimeout(timer);
-        options.signal.removeEventListener('abort', cancel);
-        if (!stream.closed) cancel();
-      },
+  private connected(): Connection {
+    if (this.connection?.open) return this.connection;
+    const socket = connect(this.socketPath);
+    const connection: Connection = { socket, http2: new Http2Client(), calls: new Map(), open: true };
+    const broken = (why: string): void => {
+      connection.open = false;
+      socket.destroy();
+      for (const call of connection.calls.values()) {
+        call.ended ??= { failure: new RuntimeError('Unavailable', `the container runtime does not answer at ${this.socketPath}: ${why}`) };
+        call.notify();
+      }
     };
-  }
-
-  private connection(): ClientHttp2Session {
-    if (this.session && !this.session.closed && !this.session.destroyed) return this.session;
-    const session = http2.connect('http://localhost', {
-      createConnection: () => connectSocket(this.socketPath),
-      settings: { enablePush: false, initialWindowSize: WINDOW_BYTES },
+    socket.on('data', (chunk) => {
+      try {
+        for (const event of connection.http2.receive(chunk)) accept(connection, event);
+        flush(connection);
+      } catch (cause) {
+        broken(cause instanceof Error ? cause.message : String(cause));
+      }
     });
-    session.on('connect', () => session.setLocalWindowSize(WINDOW_BYTES));
-    session.on('error', () => session.destroy());
-    session.on('goaway', () => session.close());
-    this.session = session;
-    return session;
-  }
-
-  private failure(path: string, cause: unknown, options: CallOptions, timedOut: boolean): Error {
-    if (options.signal.aborted) return new RuntimeError('Cancelled', `${path}: given up`, { cause });
-    if (timedOut) return new RuntimeError('Timeout', `${path}: no answer within ${(options.timeoutMs ?? 0) / 1000} s`, { cause });
-    if (cause instanceof RuntimeError) return cause;
-    return new RuntimeError('Unavailable', `the container runtime does not answer at ${this.socketPath}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    socket.on('error', (cause) => broken(cause.message));
+    socket.on('close', () => broken('the connection was closed'));
+    this.connection = connection;
+    return connection;
   }
 }
 
-function statusOf(headers: IncomingHttpHeaders, path: string): RuntimeError | undefined {
-  const code = headers['grpc-status'];
-  if (code === '0') return undefined;
-  if (code === undefined) return new RuntimeError('Unavailable', `${path}: the answer broke off`);
-  const text = Array.isArray(headers['grpc-message']) ? headers['grpc-message'].join() : (headers['grpc-message'] ?? '');
-  return new RuntimeError(FAILURES[Number(code)] ?? 'Other', percentDecoded(text));
+function flush(connection: Connection): void {
+  const bytes = connection.http2.takeOutput();
+  if (bytes.length > 0 && !connection.socket.destroyed) connection.socket.write(bytes);
+}
+
+function accept(connection: Connection, event: Http2Event): void {
+  if (event.type === 'goaway') {
+    connection.open = false;
+    for (const [id, call] of connection.calls) {
+      if (id <= event.lastStream) continue;
+      call.ended ??= { failure: new RuntimeError('Unavailable', `${call.path}: the runtime is closing`) };
+      call.notify();
+    }
+    return;
+  }
+  const call = connection.calls.get(event.stream);
+  if (!call) return;
+  switch (event.type) {
+    case 'data': {
+      const taken = takeGrpcMessages(call.buffered.length === 0 ? event.data : Buffer.concat([call.buffered, event.data]));
+      call.messages.push(...taken.messages);
+      call.buffered = taken.rest;
+      break;
+    }
+    case 'headers':
+      for (const [name, value] of event.headers) {
+        if (name === 'grpc-status') call.status = value;
+        if (name === 'grpc-message') call.statusMessage = value;
+      }
+      break;
+    case 'reset':
+      call.ended ??= { failure: new RuntimeError('Unavailable', `${call.path}: the answer broke off`) };
+  }
+  if (event.type !== 'reset' && event.last) call.ended ??= { failure: failureOf(call) };
+  call.notify();
+}
+
+function failureOf(call: Call): RuntimeError | undefined {
+  if (call.status === '0') return undefined;
+  if (call.status === undefined) return new RuntimeError('Unavailable', `${call.path}: the answer broke off`);
+  return new RuntimeError(FAILURES[Number(call.status)] ?? 'Other', percentDecoded(call.statusMessage));
 }
 
 /** gRPC percent-encodes what is not printable ASCII; a stray `%` stays as it is. */

@@ -1,6 +1,7 @@
 /** The gRPC health check. Source: https://github.com/grpc/grpc/blob/master/doc/health-checking.md */
-import type { IncomingHttpHeaders } from 'node:http2';
+import { connect } from 'node:net';
 import { GRPC_CODE, grpcFrame, takeGrpcMessages } from '../../core/wire/grpc-frame.ts';
+import { Http2Client, type Http2Event } from '../../core/wire/http2-client.ts';
 import { decode, encode, int, text } from '../../core/wire/protobuf.ts';
 import type { ProbeAnswer } from '../../ports/probe-runner.ts';
 
@@ -10,36 +11,48 @@ const SERVING = 1;
 const STATUS_NAMES = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 
 export function checkGrpcHealth(target: { readonly host: string; readonly port: number; readonly service: string }, timeoutMs: number, signal: AbortSignal): Promise<ProbeAnswer> {
-  const http2 = process.getBuiltinModule('node:http2');
   const address = `${target.host}:${target.port}`;
   return new Promise((resolve) => {
-    const session = http2.connect(`http://${address}`);
+    const http2 = new Http2Client();
+    http2.request([
+      [':method', 'POST'], [':scheme', 'http'], [':path', '/grpc.health.v1.Health/Check'], [':authority', address], ['content-type', 'application/grpc'], ['te', 'trailers'], ['user-agent', 'kube-probe/1.31'],
+    ], grpcFrame(encode(HealthCheckRequest, { service: target.service })));
+    const socket = connect({ host: target.host, port: target.port });
     const finish = (outcome: ProbeAnswer['outcome'], message: string): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', abort);
-      session.destroy();
+      socket.destroy();
       resolve({ outcome, message });
     };
     const abort = (): void => finish('unknown', 'given up');
     const timer = setTimeout(() => finish('failure', `timeout: failed to connect service "${address}" within ${timeoutMs / 1000}s`), timeoutMs);
     signal.addEventListener('abort', abort, { once: true });
-    session.on('error', (cause: Error) => finish('failure', `error: failed to connect service "${address}": ${cause.message}`));
-    const stream = session.request({ ':method': 'POST', ':path': '/grpc.health.v1.Health/Check', 'content-type': 'application/grpc', te: 'trailers', 'user-agent': 'kube-probe/1.31' });
-    let received = Buffer.alloc(0);
-    let code: string | undefined;
-    stream.on('response', (headers) => { code = headers['grpc-status'] as string | undefined; });
-    stream.on('trailers', (headers: IncomingHttpHeaders) => { code = headers['grpc-status'] as string | undefined; });
-    stream.on('data', (chunk: Buffer) => { received = Buffer.concat([received, chunk]); });
-    stream.on('error', (cause: Error) => finish('failure', `error: health rpc failed: ${cause.message}`));
-    stream.on('end', () => {
-      const [answer] = takeGrpcMessages(received).messages;
-      if (Number(code) === GRPC_CODE.unimplemented) finish('failure', 'error: this server does not implement the grpc health protocol (grpc.health.v1.Health)');
-      else if (code !== '0' || !answer) finish('failure', `error: health rpc failed with code ${code ?? 'none'}`);
-      else {
-        const { status } = decode(HealthCheckResponse, answer);
-        finish(status === SERVING ? 'success' : 'failure', `service "${target.service}" status: ${STATUS_NAMES[status] ?? status}`);
+    const answer: { body: Buffer; code: string | undefined } = { body: Buffer.alloc(0), code: undefined };
+    socket.on('connect', () => socket.write(http2.takeOutput()));
+    socket.on('data', (chunk) => {
+      try {
+        for (const event of http2.receive(chunk)) if (take(answer, event)) return finish(...verdict(answer.code, answer.body, target.service));
+        socket.write(http2.takeOutput());
+      } catch (cause) {
+        finish('failure', `error: health rpc failed: ${cause instanceof Error ? cause.message : String(cause)}`);
       }
     });
-    stream.end(grpcFrame(encode(HealthCheckRequest, { service: target.service })));
+    socket.on('error', (cause) => finish('failure', `error: failed to connect service "${address}": ${cause.message}`));
+    socket.on('close', () => finish('failure', 'error: health rpc failed: the connection was closed'));
   });
+}
+
+/** Tells whether the answer is whole. */
+function take(answer: { body: Buffer; code: string | undefined }, event: Http2Event): boolean {
+  if (event.type === 'headers') answer.code = event.headers.find(([name]) => name === 'grpc-status')?.[1] ?? answer.code;
+  if (event.type === 'data') answer.body = Buffer.concat([answer.body, event.data]);
+  return event.type === 'reset' || event.type === 'goaway' || event.last;
+}
+
+function verdict(code: string | undefined, body: Buffer, service: string): [ProbeAnswer['outcome'], string] {
+  if (Number(code) === GRPC_CODE.unimplemented) return ['failure', 'error: this server does not implement the grpc health protocol (grpc.health.v1.Health)'];
+  const [message] = takeGrpcMessages(body).messages;
+  if (code !== '0' || !message) return ['failure', `error: health rpc failed with code ${code ?? 'none'}`];
+  const { status } = decode(HealthCheckResponse, message);
+  return [status === SERVING ? 'success' : 'failure', `service "${service}" status: ${STATUS_NAMES[status] ?? status}`];
 }
