@@ -14,6 +14,7 @@ import { assignmentFile } from './adapters/disk/assignment-file.ts';
 import { logFiles } from './adapters/disk/log-files.ts';
 import { podFiles } from './adapters/disk/pod-files.ts';
 import { statusFile } from './adapters/disk/status-file.ts';
+import { enableForwarding } from './adapters/ip/forwarding.ts';
 import { createIpRouting } from './adapters/ip/ip-routing.ts';
 import { createNftPacketFilter } from './adapters/nft/nft-packet-filter.ts';
 import { probeRunner } from './adapters/probe/probe-runner.ts';
@@ -67,6 +68,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   const images = criImages(client, options.containerd);
   const files = podFiles(folders, run);
   await files.prepare(closing.signal);
+  if (options.network) await enableForwarding();
 
   const assignmentDisk = assignmentFile(folders.state, folders.run);
   const assignment = await openAssignment(assignmentDisk, log);
