@@ -84,6 +84,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
     puller: createImagePuller(images, clock, closing.signal),
     sandboxes: createLimiter(SANDBOXES_PER_CPU * availableParallelism()),
     facts: () => ({ folders, hostIP: reporter.internalIP(), systemdCgroup: reporter.systemdCgroup() }),
+    needRuntime: () => reporter.needRuntime(),
     makeProber: (onChange) => createProber({ runner: probes, clock, random: Math.random, onChange, onEvent: (pod, event) => hub.tellEvent(pod, event) }),
   });
   const keeper = startStatusKeeper({ hub, disk: statusDisk, clock, log });

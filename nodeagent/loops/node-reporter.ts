@@ -18,6 +18,8 @@ export interface NodeReporter {
   internalIP(): string;
   systemdCgroup(): boolean;
   noteNetwork(state: NetworkState): void;
+  /** Looks at the runtime now: its settings are known and its sandbox image is there. Throws an Error while it does not answer. */
+  needRuntime(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -91,6 +93,10 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
     noteNetwork(state) {
       network = state;
       waker.wake();
+    },
+    async needRuntime() {
+      if (!runtimeView.reachable) await pass();
+      if (!runtimeView.reachable) throw new Error(runtimeView.message);
     },
     async close() {
       closing.abort();

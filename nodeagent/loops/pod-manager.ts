@@ -13,6 +13,8 @@ export type PodManagerDeps = Omit<PodWorkerDeps, 'objects' | 'onGone' | 'onObser
   readonly assignment: AssignmentStore;
   /** Statuses that an agent before this one reported, by uid. */
   readonly lastStatuses: ReadonlyMap<string, PodStatus>;
+  /** Resolves when the runtime's settings are known; throws an Error while it does not answer. */
+  needRuntime(): Promise<void>;
   makeProber(onChange: (uid: string) => void): PodWorkerDeps['prober'];
 };
 
@@ -122,6 +124,7 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
 
   /** One look at everything: who has no worker gets one, who differs from what its worker saw is woken. */
   async function list(): Promise<void> {
+    if (!listedOnce) await deps.needRuntime();
     const [sandboxes, containers] = await Promise.all([runtime.listSandboxes(undefined, closing.signal), runtime.listContainers(undefined, closing.signal)]);
     const signatures = new Map<string, string[]>();
     const identities = new Map<string, PodIdentity>();

@@ -120,6 +120,19 @@ describe('an agent that starts', () => {
     await agent.until('guarded', (report) => report.gone);
   });
 
+  it('waits for a container runtime that starts after it', async () => {
+    await agent.stop();
+    const late = `${host.folder}/late.sock`;
+    agent = await startAgent(host, { flags: ['--containerd', late] });
+    assert.equal((await agent.inventory()).node.reason, 'ContainerRuntimeNotReady');
+    const pod = shellPod('patient', 'exec sleep 1000');
+    await agent.assign({ upsert: [pod] });
+    await host.run(['ln', '-s', host.containerdSocket, late]);
+    await agent.until('patient', isReady);
+    await agent.until('probed', isReady);
+    assert.equal((await agent.inventory()).node.reason, 'AgentReady');
+  });
+
   it('lets one agent at a time serve the socket', async () => {
     await assert.rejects(startAgent(host, { flags: ['--debug'] }).then(async (second) => {
       if (second.pid === agent.pid) throw new Error('the first still answers');
