@@ -65,18 +65,4 @@ describe('a real machine', { skip: unsupported ?? false }, () => {
       assert.match(await eventually('it answers', 30, () => fleet.httpFrom('node-1', url)), /pod there-/);
     });
   }
-
-  it('is let go with plumb node rm, a push and plumb node clean, which leaves nothing behind', async () => {
-    const removed = await fleet.plumb('node', 'rm', 'vm-1');
-    assert.equal(removed.code, 0, removed.stderr);
-    await fleet.removeFiles('apps/there.yaml');
-    await eventually('the node is gone', 60, async () => (await fleet.list('Node')).every((n) => n.metadata.name !== 'vm-1'));
-    const cleaned = await fleet.plumb('node', 'clean', `root@${vm.address}`, '--host-key', vm.hostKey, '--ssh-key', fleet.lab.sshKeyPath);
-    assert.equal(cleaned.code, 0, cleaned.stderr);
-    const left = await vm.ssh([
-      'ls -d /opt/plumbline /var/lib/plumbline /var/log/plumbline /run/plumbline /etc/cni/net.d/10-plumbline.conflist /etc/systemd/system/plumbline-agent.service 2>/dev/null',
-      'nft list tables | grep plumbline', 'ip -o link | grep plumb', 'ip route show table all | grep "proto 78"', 'ctr -n k8s.io containers list -q',
-    ].join('; '));
-    assert.equal(left.stdout.trim(), '');
-  });
 });
