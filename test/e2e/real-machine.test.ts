@@ -20,6 +20,7 @@ describe('a real machine', { skip: unsupported ?? false }, () => {
     vm = await bootVm({ image, lab: fleet.lab, name: 'vm-1', address: '198.18.17.50', dir: path.join(fleet.dir, 'vm-1') });
   });
   after(async () => {
+    await fleet?.stopControlPlane();
     await vm?.close();
     await fleet?.close();
   });
