@@ -87,7 +87,7 @@ export function nodeTransportSuite(name: string, start: () => Promise<TransportH
       });
     }
 
-    it('refuses a NUL byte or an empty command', { skip: name === 'memory' }, async () => {
+    it('refuses a NUL byte or an empty command', { skip: name === 'memory' ? 'only a real shell has words to refuse' : false }, async () => {
       await assert.rejects(connection.run(['printf', 'a\0b'], { signal: open() }), code('CommandNotQuotable'));
       await assert.rejects(connection.run([], { signal: open() }), code('CommandNotQuotable'));
     });
