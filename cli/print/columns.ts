@@ -92,6 +92,28 @@ const COLUMNS: { readonly [K in Kind]: readonly Column<K>[] } = {
     { heading: 'APPLIED', cell: (s) => short(s.status?.appliedRevision) }, { heading: 'OUTCOME', cell: (s) => s.status?.history[0]?.outcome ?? NONE }, AGE,
     { heading: 'URL', wide: true, cell: (s) => s.spec.url },
   ],
+  PriorityClass: [
+    NAME, { heading: 'VALUE', cell: (c) => String(c.value) }, { heading: 'GLOBAL-DEFAULT', cell: (c) => String(c.globalDefault) }, AGE,
+    { heading: 'PREEMPTIONPOLICY', cell: (c) => c.preemptionPolicy },
+  ],
+  PodDisruptionBudget: [
+    NAME, { heading: 'MIN AVAILABLE', cell: (b) => String(b.spec.minAvailable ?? 'N/A') }, { heading: 'MAX UNAVAILABLE', cell: (b) => String(b.spec.maxUnavailable ?? 'N/A') },
+    { heading: 'ALLOWED DISRUPTIONS', cell: (b) => String(b.status?.disruptionsAllowed ?? 0) }, AGE,
+  ],
+  PodGroup: [
+    NAME, { heading: 'PHASE', cell: (g) => g.status?.phase ?? '' }, { heading: 'MINMEMBER', cell: (g) => String(g.spec.minMember) },
+    { heading: 'RUNNING', cell: (g) => String(g.status?.running ?? '') }, { heading: 'SUCCEEDED', cell: (g) => String(g.status?.succeeded ?? '') },
+    { heading: 'FAILED', cell: (g) => String(g.status?.failed ?? '') }, AGE,
+  ],
+  KubeSchedulerConfiguration: [NAME, { heading: 'PROFILES', cell: (c) => c.profiles.map((p) => p.schedulerName).join(',') }, AGE],
+  DeschedulerPolicy: [
+    NAME, { heading: 'PROFILES', cell: (d) => d.profiles.map((p) => p.name).join(',') || NONE },
+    { heading: 'INTERVAL', cell: (d) => (d.deschedulingIntervalSeconds === undefined ? NONE : `${d.deschedulingIntervalSeconds}s`) }, AGE,
+  ],
+  SchedulerPlugin: [
+    NAME, { heading: 'POINTS', cell: (p) => [p.spec.filter && 'filter', p.spec.score && 'score'].filter(Boolean).join(',') }, AGE,
+    { heading: 'FILTER', wide: true, cell: (p) => p.spec.filter?.expression ?? NONE }, { heading: 'SCORE', wide: true, cell: (p) => p.spec.score?.expression ?? NONE },
+  ],
   Event: [
     { heading: 'LAST SEEN', cell: (e, now) => age(e.lastTimestamp, now) }, { heading: 'TYPE', cell: (e) => e.type }, { heading: 'REASON', cell: (e) => e.reason },
     { heading: 'OBJECT', cell: (e) => `${e.involvedObject.kind.toLowerCase()}/${e.involvedObject.name}` },

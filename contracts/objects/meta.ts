@@ -29,14 +29,17 @@ export const ObjectMeta = object({
 });
 export type ObjectMeta = z.infer<typeof ObjectMeta>;
 
+const SERVER_FIELDS = [
+  'generateName', 'finalizers', 'ownerReferences', 'uid', 'resourceVersion', 'generation', 'creationTimestamp',
+  'deletionTimestamp', 'deletionGracePeriodSeconds', 'managedFields', 'selfLink',
+];
+const WRITTEN = { namespace: DnsSubdomain.optional(), labels: Labels.optional(), annotations: Annotations.optional() };
 /** Metadata that a manifest in Git may carry. */
-export const ManifestMeta = object(
-  { name: DnsSubdomain, namespace: DnsSubdomain.optional(), labels: Labels.optional(), annotations: Annotations.optional() },
-  [
-    'generateName', 'finalizers', 'ownerReferences', 'uid', 'resourceVersion', 'generation', 'creationTimestamp',
-    'deletionTimestamp', 'deletionGracePeriodSeconds', 'managedFields', 'selfLink',
-  ],
-);
+export const ManifestMeta = object({ name: DnsSubdomain, ...WRITTEN }, SERVER_FIELDS);
+/** Name of an object that in Kubernetes is a file of a program's settings, and has no metadata there. */
+export const FILE_OBJECT_NAME = 'default';
+/** Metadata of such an object: all of it may be absent. */
+export const FileMeta = object({ name: DnsSubdomain.default(FILE_OBJECT_NAME), ...WRITTEN }, SERVER_FIELDS).prefault({});
 export const TemplateMeta = object({ name: DnsSubdomain.optional(), labels: Labels.optional(), annotations: Annotations.optional() }, ['namespace', 'creationTimestamp']);
 export type TemplateMeta = z.infer<typeof TemplateMeta>;
 

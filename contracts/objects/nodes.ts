@@ -18,12 +18,20 @@ export const NodeSystemInfo = object({
 });
 export type NodeSystemInfo = z.infer<typeof NodeSystemInfo>;
 
+/** An image that a node has: its tags and digests, and its size on disk. */
+export interface ContainerImage {
+  readonly names: readonly string[];
+  readonly sizeBytes: number;
+}
+
 export interface NodeStatus {
   readonly addresses?: readonly { readonly type: 'InternalIP' | 'Hostname'; readonly address: string }[];
   readonly capacity?: ResourceList;
   readonly allocatable?: ResourceList;
   readonly conditions?: readonly Condition[];
   readonly nodeInfo?: NodeSystemInfo;
+  /** The largest, at most 50. */
+  readonly images?: readonly ContainerImage[];
 }
 export interface Node {
   readonly apiVersion: 'v1';

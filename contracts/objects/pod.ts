@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { ObjectMeta} from './meta.ts';
 import { Condition, ManifestMeta, TemplateMeta, type StoredMeta } from './meta.ts';
+import { Affinity, PodSchedulingGate, PreemptionPolicy, TopologySpreadConstraint } from './placement.ts';
 import { Quantity, ResourceList } from './quantity.ts';
 import { DnsLabel, DnsSubdomain, LabelValue, object, Port, QualifiedName, Seconds, Timestamp } from './schema.ts';
 
@@ -166,7 +167,16 @@ const PodSpecShape = object({
   activeDeadlineSeconds: z.int().min(1).optional(),
   nodeName: DnsSubdomain.optional(),
   nodeSelector: z.record(QualifiedName, LabelValue).optional(),
+  affinity: Affinity.optional(),
+  topologySpreadConstraints: z.array(TopologySpreadConstraint).optional(),
   tolerations: z.array(Toleration).optional(),
+  /** Name of the PriorityClass that the scheduler takes the pod's priority from. */
+  priorityClassName: DnsSubdomain.optional(),
+  /** Absent: what the PriorityClass says. */
+  preemptionPolicy: PreemptionPolicy.optional(),
+  schedulingGates: z.array(PodSchedulingGate).optional(),
+  /** What the pod takes besides what its containers ask for. */
+  overhead: ResourceList.optional(),
   hostNetwork: z.boolean().default(false),
   hostname: DnsLabel.optional(),
   dnsPolicy: z.enum(['ClusterFirst', 'Default', 'ClusterFirstWithHostNet', 'None']).default('ClusterFirst'),
@@ -178,10 +188,9 @@ const PodSpecShape = object({
   }, ['appArmorProfile', 'seLinuxOptions', 'seccompProfile', 'sysctls', 'windowsOptions', 'fsGroupChangePolicy']).optional(),
   volumes: z.array(Volume).optional(),
 }, [
-  'affinity', 'automountServiceAccountToken', 'dnsConfig', 'ephemeralContainers', 'hostAliases', 'hostIPC', 'hostPID', 'hostUsers',
-  'imagePullSecrets', 'os', 'overhead', 'preemptionPolicy', 'priority', 'priorityClassName', 'readinessGates', 'resourceClaims', 'resources',
-  'runtimeClassName', 'schedulingGates', 'serviceAccount', 'serviceAccountName', 'setHostnameAsFQDN', 'shareProcessNamespace', 'subdomain',
-  'topologySpreadConstraints',
+  'automountServiceAccountToken', 'dnsConfig', 'ephemeralContainers', 'hostAliases', 'hostIPC', 'hostPID', 'hostUsers', 'imagePullSecrets', 'os',
+  'priority', 'readinessGates', 'resourceClaims', 'resources', 'runtimeClassName', 'serviceAccount', 'serviceAccountName', 'setHostnameAsFQDN',
+  'shareProcessNamespace', 'subdomain',
 ]);
 export const PodSpec = PodSpecShape.transform((spec) => ({ ...spec, tolerations: withOutageTolerations(spec.tolerations) }));
 export type PodSpec = z.infer<typeof PodSpec>;
@@ -218,6 +227,8 @@ export const PodStatus = object({
   conditions: z.array(Condition).optional(),
   reason: z.string().optional(),
   message: z.string().optional(),
+  /** Node that the scheduler makes room on for this pod. */
+  nominatedNodeName: z.string().optional(),
   hostIP: z.string().optional(),
   podIP: z.string().optional(),
   podIPs: z.array(object({ ip: z.string() })).optional(),

@@ -55,4 +55,3 @@ export interface EndpointSlice {
   readonly ports: readonly { readonly name: string; readonly port: number; readonly protocol: 'TCP' | 'UDP' | 'SCTP' }[];
 }
 export type StoredEndpointSlice = EndpointSlice & { readonly metadata: StoredMeta };
-export { SERVICE_NAME_LABEL } from './well-known.ts';

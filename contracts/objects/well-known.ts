@@ -4,6 +4,26 @@ import type { ClusterSpec } from './own.ts';
 /** Label of an EndpointSlice: the Service it belongs to. */
 export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 
+/** Labels of a Node. The first is its name; zone and region come from its Machine's labels. */
+export const HOSTNAME_LABEL = 'kubernetes.io/hostname';
+export const OS_LABEL = 'kubernetes.io/os';
+export const ARCH_LABEL = 'kubernetes.io/arch';
+export const ZONE_LABEL = 'topology.kubernetes.io/zone';
+export const REGION_LABEL = 'topology.kubernetes.io/region';
+
+/** Label of a pod: the PodGroup it belongs to. Source: kubernetes-sigs/scheduler-plugins, coscheduling. */
+export const POD_GROUP_LABEL = 'scheduling.x-k8s.io/pod-group';
+
+/** The scheduler that pods are given to which name none. */
+export const DEFAULT_SCHEDULER_NAME = 'default-scheduler';
+
+/** Prefix of the names of PriorityClasses that are built in. */
+export const SYSTEM_PRIORITY_PREFIX = 'system-';
+/** Above what a PriorityClass in Git may have. */
+export const SYSTEM_PRIORITIES: Readonly<Record<string, number>> = { 'system-cluster-critical': 2_000_000_000, 'system-node-critical': 2_000_001_000 };
+/** The highest value that a PriorityClass in Git may have. */
+export const HIGHEST_USER_PRIORITY = 1_000_000_000;
+
 /** What a Cluster that says nothing of its network comes to; equal to the schema's defaults. */
 export const DEFAULT_NETWORK: ClusterSpec['network'] = {
   podCIDR: '10.244.0.0/16', nodeMaskSize: 24, serviceCIDR: '10.96.0.0/16', nodePortRange: '30000-32767', overlay: 'auto', vxlan: { id: 7846, port: 8472 },

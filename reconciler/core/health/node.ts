@@ -1,6 +1,7 @@
 /** Machine to Node, and what silence does to it. Source: Kubernetes documentation, "Nodes: Node heartbeats" and "Taint based Evictions". */
 import {
-  findCondition, objectKey, withCondition, type ClusterSpec, type Condition, type Machine, type Node, type StoredMachine, type StoredNode, type Taint,
+  ARCH_LABEL, findCondition, HOSTNAME_LABEL, objectKey, OS_LABEL, withCondition,
+  type ClusterSpec, type Condition, type Machine, type Node, type StoredMachine, type StoredNode, type Taint,
 } from '../../../contracts/objects/index.ts';
 import { parseRange, subrange } from '../services/ipv4.ts';
 import type { Decision, Step } from '../step.ts';
@@ -76,8 +77,8 @@ function wantedNode(input: NodeInput, machine: StoredMachine, node: StoredNode |
       name,
       labels: {
         ...machine.spec.labels,
-        'kubernetes.io/hostname': name, 'kubernetes.io/os': 'linux',
-        ...(architecture !== undefined && { 'kubernetes.io/arch': ARCHITECTURES[architecture] ?? architecture }),
+        [HOSTNAME_LABEL]: name, [OS_LABEL]: 'linux',
+        ...(architecture !== undefined && { [ARCH_LABEL]: ARCHITECTURES[architecture] ?? architecture }),
       },
     },
     spec: { ...(podCIDR !== undefined && { podCIDR }), ...(taints.length > 0 && { taints }), ...(machine.spec.unschedulable && { unschedulable: true }) },

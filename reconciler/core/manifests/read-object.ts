@@ -21,9 +21,8 @@ const WRITABLE_KINDS = (Object.keys(KINDS) as Kind[]).filter((kind) => KINDS[kin
 const KUBERNETES_KINDS: ReadonlySet<string> = new Set([
   'APIService', 'CSIDriver', 'ClusterRole', 'ClusterRoleBinding', 'ControllerRevision', 'CronJob', 'CustomResourceDefinition', 'DaemonSet', 'Endpoints',
   'Gateway', 'HTTPRoute', 'HorizontalPodAutoscaler', 'Ingress', 'IngressClass', 'Job', 'Lease', 'LimitRange', 'MutatingWebhookConfiguration',
-  'NetworkPolicy', 'PersistentVolume', 'PersistentVolumeClaim', 'PodDisruptionBudget', 'PodTemplate', 'PriorityClass', 'ReplicationController',
-  'ResourceQuota', 'Role', 'RoleBinding', 'RuntimeClass', 'ServiceAccount', 'StatefulSet', 'StorageClass', 'ValidatingAdmissionPolicy',
-  'ValidatingWebhookConfiguration', 'VolumeAttachment',
+  'NetworkPolicy', 'PersistentVolume', 'PersistentVolumeClaim', 'PodTemplate', 'ReplicationController', 'ResourceQuota', 'Role', 'RoleBinding', 'RuntimeClass',
+  'ServiceAccount', 'StatefulSet', 'StorageClass', 'ValidatingAdmissionPolicy', 'ValidatingWebhookConfiguration', 'VolumeAttachment',
 ]);
 
 /** Reads what a document holds into `result`; a `List` is read as its items. */
@@ -110,7 +109,7 @@ function withNamespace(kind: Kind, object: KubeObject): KubeObject {
 
 function identity(kind: Kind, root: YamlMap): ObjectKey | undefined {
   const metadata = root.fields.get('metadata')?.node;
-  const name = metadata?.kind === 'map' ? textField(metadata, 'name') : undefined;
+  const name = (metadata?.kind === 'map' ? textField(metadata, 'name') : undefined) ?? KINDS[kind].defaultName;
   if (name === undefined || name.includes('/')) return undefined;
   const namespace = metadata?.kind === 'map' ? (textField(metadata, 'namespace') ?? 'default') : 'default';
   return objectKey(kind, KINDS[kind].namespaced ? namespace : undefined, name);

@@ -74,9 +74,12 @@ export function fieldsAt(schema: Schema, path: FieldPath, root: unknown): Fields
   };
 }
 
-/** Whether the value at `path` is a map with free keys (labels, data). */
+/** Whether the value at `path` is a map with free keys and values of one type (labels, data); not one of which nothing is known. */
 export function isFreeMap(schema: Schema, path: FieldPath, root: unknown): boolean {
-  return schemasAt(schema, path, root).some((s) => (written(s) as z.core.$ZodTypes)._zod.def.type === 'record');
+  return schemasAt(schema, path, root).some((s) => {
+    const { def } = (written(s) as z.core.$ZodTypes)._zod;
+    return def.type === 'record' && (def.valueType as z.core.$ZodTypes)._zod.def.type !== 'unknown';
+  });
 }
 
 /** For every field name of a schema, the paths at which it may be written, lists as `[]`. */

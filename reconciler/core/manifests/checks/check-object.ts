@@ -28,6 +28,7 @@ export function checkObject(object: KubeObject, context: CheckContext): void {
     case 'Machine':
       checkResources({ limits: object.spec.capacity }, ['spec'], { limits: 'capacity' }, context);
       return checkResources({ limits: object.spec.reserved }, ['spec'], { limits: 'reserved' }, context);
+    case 'PriorityClass': case 'PodDisruptionBudget': case 'PodGroup': case 'KubeSchedulerConfiguration': case 'DeschedulerPolicy': case 'SchedulerPlugin': return;
     case 'Namespace': case 'Pod': case 'Secret': case 'Source': case 'Node': case 'EndpointSlice': case 'Event': return;
   }
 }
