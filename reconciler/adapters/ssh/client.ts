@@ -19,8 +19,14 @@ const CIPHERS: readonly CipherAlgorithm[] = [
   'aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'chacha20-poly1305@openssh.com', 'aes128-ctr', 'aes256-ctr',
 ];
 
+export interface OpenClient {
+  readonly client: Client;
+  /** Below the client: destroying it ends everything at once, whatever the far side does. */
+  readonly socket: Socket;
+}
+
 /** Errors as the port `NodeTransport.connect` promises them. */
-export async function openClient(target: SshTarget, settings: ClientSettings, signal: AbortSignal): Promise<Client> {
+export async function openClient(target: SshTarget, settings: ClientSettings, signal: AbortSignal): Promise<OpenClient> {
   signal.throwIfAborted();
   const pinned = parsePinnedKey(target.hostKey, target.name);
   const where = `${target.user}@${target.address}:${target.port}`;
@@ -40,7 +46,7 @@ export async function openClient(target: SshTarget, settings: ClientSettings, si
         return key.equals(pinned.blob);
       },
     }, stop);
-    return client;
+    return { client, socket };
   } catch (cause) {
     client.destroy();
     socket?.destroy();

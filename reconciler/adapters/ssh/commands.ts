@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Client, ClientChannel } from 'ssh2';
 import { RetryableError } from '../../core/errors.ts';
 import type { CommandResult } from '../../ports/node-transport.ts';
+import { discard, openChannel } from './open-channel.ts';
 import { shellCommand } from './quote.ts';
 import type { SessionSlots } from './session-slots.ts';
 
@@ -44,18 +45,7 @@ export class Commands {
 
   /** RetryableError `ConnectionLost` when the connection ends before the command; on abort its input and outputs are closed. */
   async run(argv: readonly string[], stdin: string | Buffer | Readable | undefined, signal: AbortSignal): Promise<CommandResult> {
-    const command = shellCommand(argv);
-    const free = await this.#slots.take(signal);
-    let started: Started;
-    try {
-      started = await this.#exec(command, false);
-    } catch (error) {
-      free();
-      throw error;
-    }
-    // sshd counts the session until the program has ended, also when nobody waits for it any more.
-    void started.closed.then(free);
-    return this.#session(started, stdin, signal);
+    return this.#session(await this.#exec(shellCommand(argv), false, signal), stdin, signal);
   }
 
   /** RetryableError `UploadFailed` with the node's words (disk full, read-only). */
@@ -72,28 +62,18 @@ export class Commands {
    * 40 ms each). Source: OpenSSH session.c, set_nodelay in session_pty_req.
    */
   async turnNagleOff(signal: AbortSignal): Promise<void> {
-    const free = await this.#slots.take(signal);
-    try {
-      const { channel, closed } = await this.#exec('true', true);
-      channel.resume();
-      await closed;
-    } finally {
-      free();
-    }
+    await this.#session(await this.#exec('true', true, signal), undefined, signal);
   }
 
-  async #exec(command: string, pty: boolean): Promise<Started> {
-    return new Promise((resolve, reject) => {
-      const opened = (error: Error | undefined, channel: ClientChannel): void => {
-        if (error) reject(new RetryableError('ConnectionLost', `${this.#where}: cannot start a command: ${error.message}`, { cause: error }));
-        else resolve(follow(channel));
-      };
-      try {
-        this.#client.exec(command, { pty }, opened);
-      } catch (cause) {
-        reject(new RetryableError('ConnectionLost', `${this.#where}: the connection is closed`, { cause }));
-      }
-    });
+  async #exec(command: string, pty: boolean, signal: AbortSignal): Promise<Started> {
+    // sshd counts the session until the program has ended, also when nobody waits for it any more.
+    const free = await this.#slots.take(signal);
+    try {
+      return await openChannel((opened) => this.#client.exec(command, { pty }, opened), follow, signal, free);
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw new RetryableError('ConnectionLost', `${this.#where}: cannot start a command: ${(cause as Error).message}`, { cause });
+    }
   }
 
   async #session({ channel, exit, closed }: Started, stdin: string | Buffer | Readable | undefined, signal: AbortSignal): Promise<CommandResult> {
@@ -113,9 +93,7 @@ export class Commands {
       signal.throwIfAborted();
       await Promise.race([Promise.all([closed, fed]), aborted]);
     } catch (error) {
-      // sshd passes signals on only where it separates privileges; closed pipes end the others.
-      channel.signal('KILL');
-      channel.destroy();
+      discard(channel);
       throw error;
     } finally {
       if (abort) signal.removeEventListener('abort', abort);

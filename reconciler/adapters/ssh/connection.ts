@@ -1,8 +1,10 @@
 /** One SSH connection behind the port `NodeConnection`. */
+import type { Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import type { Client } from 'ssh2';
 import { RetryableError } from '../../core/errors.ts';
 import type { CommandResult, HttpAnswer, NodeConnection, SshTarget } from '../../ports/node-transport.ts';
+import type { OpenClient } from './client.ts';
 import { Commands } from './commands.ts';
 import { ChannelHttp } from './http.ts';
 import { SessionSlots } from './session-slots.ts';
@@ -15,16 +17,18 @@ export class SshNodeConnection implements NodeConnection {
   readonly target: SshTarget;
   readonly closed: Promise<Error | undefined>;
   readonly #client: Client;
+  readonly #socket: Socket;
   readonly #commands: Commands;
   readonly #http: ChannelHttp;
   #closing = false;
 
   /** `bridgeRuntime`: a Node.js on the machine, for where sshd forwards no sockets and has no other program to bridge with. */
-  constructor(client: Client, target: SshTarget, bridgeRuntime: string) {
+  constructor({ client, socket }: OpenClient, target: SshTarget, bridgeRuntime: string) {
     const slots = new SessionSlots(SESSIONS);
     const where = `${target.user}@${target.address}:${target.port}`;
     this.target = target;
     this.#client = client;
+    this.#socket = socket;
     this.#commands = new Commands(client, slots, where);
     this.#http = new ChannelHttp(new SocketChannels(client, slots, bridgeRuntime));
     this.closed = new Promise((resolve) => {
@@ -68,8 +72,8 @@ export class SshNodeConnection implements NodeConnection {
     this.#closing = true;
     this.#http.close();
     this.#client.end();
-    // A peer that is gone never answers the goodbye.
-    this.#client.destroy();
+    // The goodbye is on its way or never will be. Not the client's own destroy: that does nothing after a goodbye, and a machine that is gone never answers it.
+    this.#socket.destroy();
     await this.closed;
   }
 }

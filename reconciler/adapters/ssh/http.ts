@@ -1,4 +1,5 @@
 /** HTTP/1.1 to Unix sockets on the node: pooled channels for short requests, a channel of its own for every stream. */
+import { setMaxListeners } from 'node:events';
 import { Agent, IncomingMessage, request as startRequest, type ClientRequest, type ClientRequestArgs } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import { RetryableError } from '../../core/errors.ts';
@@ -13,15 +14,16 @@ const MAX_BODY_BYTES = 256 * 1024 * 1024;
 type RequestOptions = ClientRequestArgs & { readonly unixSocket: string };
 type Connected = (error: Error | null, socket: Duplex) => void;
 
-/** An agent whose sockets are channels. `endless`: each serves one request of unknown length. */
+/** An agent whose sockets are channels. */
 class ChannelAgent extends Agent {
   readonly #channels: SocketChannels;
-  readonly #endless: boolean;
+  readonly #pool: AbortSignal | undefined;
 
-  constructor(channels: SocketChannels, endless: boolean) {
-    super({ keepAlive: !endless, maxSockets: endless ? Infinity : POOLED_CHANNELS, maxFreeSockets: POOLED_CHANNELS });
+  /** `pool`: ends the wait for channels that many requests share; without it, each serves one request of unknown length and ends with that. */
+  constructor(channels: SocketChannels, pool?: AbortSignal) {
+    super({ keepAlive: pool !== undefined, maxSockets: pool ? POOLED_CHANNELS : Infinity, maxFreeSockets: POOLED_CHANNELS });
     this.#channels = channels;
-    this.#endless = endless;
+    this.#pool = pool;
   }
 
   override getName(options?: ClientRequestArgs): string {
@@ -30,7 +32,7 @@ class ChannelAgent extends Agent {
 
   override createConnection(options: ClientRequestArgs, connected?: Connected): never {
     const { unixSocket, signal } = options as RequestOptions;
-    this.#channels.open(unixSocket, this.#endless, signal ?? new AbortController().signal).then(
+    this.#channels.open(unixSocket, this.#pool === undefined, this.#pool ?? signal ?? new AbortController().signal).then(
       (stream) => connected?.(null, stream),
       (error: unknown) => (connected as ((error: Error) => void) | undefined)?.(error as Error),
     );
@@ -40,12 +42,14 @@ class ChannelAgent extends Agent {
 }
 
 export class ChannelHttp {
+  readonly #over = new AbortController();
   readonly #pool: Agent;
   readonly #streams: Agent;
 
   constructor(channels: SocketChannels) {
-    this.#pool = new ChannelAgent(channels, false);
-    this.#streams = new ChannelAgent(channels, true);
+    setMaxListeners(0, this.#over.signal);
+    this.#pool = new ChannelAgent(channels, this.#over.signal);
+    this.#streams = new ChannelAgent(channels);
   }
 
   /** A request over a pooled channel that turns out to be closed is sent once more on a fresh one (RFC 9112 section 9.3.1). */
@@ -53,7 +57,7 @@ export class ChannelHttp {
     for (let attempt = 1; ; attempt += 1) {
       const request = this.#start(this.#pool, socket, message.method, message.path, {}, message.body, signal);
       try {
-        const response = await responseOf(request);
+        const response = await responseOf(request, signal);
         return { status: response.statusCode ?? 0, body: await bodyOf(response) };
       } catch (error) {
         signal.throwIfAborted();
@@ -65,7 +69,7 @@ export class ChannelHttp {
 
   async stream(socket: string, path: string, signal: AbortSignal): Promise<{ readonly status: number; readonly body: Readable }> {
     try {
-      const response = await responseOf(this.#start(this.#streams, socket, 'GET', path, { connection: 'close' }, undefined, signal));
+      const response = await responseOf(this.#start(this.#streams, socket, 'GET', path, { connection: 'close' }, undefined, signal), signal);
       return { status: response.statusCode ?? 0, body: response };
     } catch (error) {
       signal.throwIfAborted();
@@ -83,7 +87,7 @@ export class ChannelHttp {
       });
     });
     try {
-      const first = await Promise.race([upgraded, responseOf(request)]);
+      const first = await Promise.race([upgraded, responseOf(request, signal)]);
       if (!(first instanceof IncomingMessage)) return first;
       const body = (await bodyOf(first)).toString();
       throw new RetryableError('UpgradeRefused', `the agent answered ${first.statusCode} to ${path.split('?')[0]}: ${body}`);
@@ -94,11 +98,13 @@ export class ChannelHttp {
   }
 
   close(): void {
+    this.#over.abort(new Error('the connection is closed'));
     this.#pool.destroy();
     this.#streams.destroy();
   }
 
   #start(agent: Agent, unixSocket: string, method: string, path: string, headers: Record<string, string>, body: string | undefined, signal: AbortSignal): ClientRequest {
+    signal.throwIfAborted();
     const payload = body === undefined ? undefined : Buffer.from(body);
     const options: RequestOptions = {
       agent, unixSocket, method, path, signal,
@@ -110,8 +116,12 @@ export class ChannelHttp {
   }
 }
 
-async function responseOf(request: ClientRequest): Promise<IncomingMessage> {
+/** Does not wait for the request to say that it was aborted: one that has no channel yet stays silent until there is one. */
+async function responseOf(request: ClientRequest, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
+    const abort = (): void => { reject(signal.reason as Error); };
+    signal.addEventListener('abort', abort, { once: true });
+    request.once('close', () => { signal.removeEventListener('abort', abort); });
     // Stays on: a request emits 'error' again when it is aborted after its answer began.
     request.on('error', reject);
     request.once('response', resolve);

@@ -2,6 +2,7 @@
 import type { Client, ClientChannel } from 'ssh2';
 import { RetryableError } from '../../core/errors.ts';
 import { ChannelStream } from './channel-stream.ts';
+import { openChannel } from './open-channel.ts';
 import { shellCommand } from './quote.ts';
 import type { SessionSlots } from './session-slots.ts';
 
@@ -35,10 +36,11 @@ export class SocketChannels {
     signal.throwIfAborted();
     if (this.#way === 'bridge') return this.#bridge(socket, endless, signal);
     try {
-      const stream = await this.#channel(socket);
+      const stream = await openChannel((opened) => this.#client.openssh_forwardOutStreamLocal(socket, opened), (channel) => new ChannelStream(channel), signal);
       this.#way = 'channel';
       return stream;
     } catch (refused) {
+      signal.throwIfAborted();
       if (this.#way === 'channel') throw unreachable(socket, refused);
     }
     const stream = await this.#bridge(socket, endless, signal);
@@ -48,38 +50,27 @@ export class SocketChannels {
     return stream;
   }
 
-  async #channel(socket: string): Promise<ChannelStream> {
-    return new Promise((resolve, reject) => {
-      this.#client.openssh_forwardOutStreamLocal(socket, (error, channel) => {
-        if (error) reject(error);
-        else resolve(new ChannelStream(channel));
-      });
-    });
-  }
-
   async #bridge(socket: string, endless: boolean, signal: AbortSignal): Promise<ChannelStream> {
     const free = endless ? await this.#slots.takeForStream(signal) : await this.#slots.take(signal);
     const argv = ['sh', '-c', BRIDGE, 'sh', socket, this.#bridgeRuntime, NODE_BRIDGE];
     try {
-      const channel = await new Promise<ClientChannel>((resolve, reject) => {
-        this.#client.exec(shellCommand(argv), (error, opened) => {
-          if (error) reject(error);
-          else resolve(opened);
-        });
-      });
-      const stream = new ChannelStream(channel);
-      const complaint: Buffer[] = [];
-      channel.stderr.on('data', (chunk: Buffer) => complaint.push(chunk));
-      channel.once('exit', (code: number | null) => {
-        if (code !== 0) stream.destroy(unreachable(socket, new Error(Buffer.concat(complaint).toString().trim() || `the bridge ended with code ${code}`)));
-      });
-      channel.once('close', free);
-      return stream;
+      return await openChannel((opened) => this.#client.exec(shellCommand(argv), opened), (channel) => bridged(channel, socket), signal, free);
     } catch (error) {
-      free();
+      signal.throwIfAborted();
       throw unreachable(socket, error);
     }
   }
+}
+
+/** The bridge's two ends as a stream that fails with the bridge's own words. */
+function bridged(channel: ClientChannel, socket: string): ChannelStream {
+  const stream = new ChannelStream(channel);
+  const complaint: Buffer[] = [];
+  channel.stderr.on('data', (chunk: Buffer) => complaint.push(chunk));
+  channel.once('exit', (code: number | null) => {
+    if (code !== 0) stream.destroy(unreachable(socket, new Error(Buffer.concat(complaint).toString().trim() || `the bridge ended with code ${code}`)));
+  });
+  return stream;
 }
 
 function unreachable(socket: string, cause: unknown): RetryableError {

@@ -115,12 +115,12 @@ export class NodeSession {
     await this.#running;
   }
 
-  /** The Machine was removed: its pods are being replaced elsewhere, so the agent is told to stop them. Then as {@link close}. */
-  async retire(): Promise<void> {
+  /** The Machine was removed: its pods are being replaced elsewhere, so the agent is told to stop them, unless `hurry` aborts. Then as {@link close}. */
+  async retire(hurry: AbortSignal): Promise<void> {
     const { log, epoch, store } = this.#deps;
     const live = this.#live;
     if (live) {
-      const signal = AbortSignal.timeout(RETIRE_TIMEOUT_MS);
+      const signal = AbortSignal.any([hurry, AbortSignal.timeout(RETIRE_TIMEOUT_MS)]);
       try {
         // Throws when the store was emptied: then nobody removed the Machine.
         if (await store.get(objectKey('Machine', undefined, this.name), signal) === undefined) {

@@ -74,14 +74,13 @@ export class NodeSync {
     return this.#sessions.get(node)?.connection;
   }
 
-  /** Ends all sessions; agents go on alone. Running pushes are given `graceMs`. */
+  /** Ends all sessions; agents go on alone. A push that runs ends with its session's connection, and is made again by whoever connects next. */
   async close(graceMs?: number): Promise<void> {
     this.#stopping.abort(new Error('the node sync is being closed'));
     this.#unsubscribe?.();
-    await this.#worker?.close(graceMs);
     for (const session of this.#sessions.values()) this.#end(session.close());
     this.#sessions.clear();
-    await Promise.all(this.#ending);
+    await Promise.all([...this.#ending, this.#worker?.close(graceMs)]);
     await this.#flushing;
     await this.#writer.close();
   }
@@ -100,7 +99,7 @@ export class NodeSync {
       this.#sessions.delete(name);
       this.#writer.forget(`Machine//${name}`);
       this.#writer.forget(`Node//${name}`);
-      if (session) this.#end(session.retire());
+      if (session) this.#end(session.retire(this.#stopping.signal));
     } else if (session) {
       session.update(machine);
     } else {

@@ -2,11 +2,12 @@
  * A machine of its own within this one: its own mounts (/etc, /opt, /run, /var/lib, /var/log are private), processes and network. A port on
  * 127.0.0.1 leads to an sshd in it. Ending its first process ends everything in it.
  */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcessByStdio } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import type { SshTarget } from '../../../reconciler/ports/node-transport.ts';
 
 /** Runs as the first process: prepares the mounts, says so, and stays. $1: folder of the test. */
@@ -32,6 +33,11 @@ export interface TestMachine {
   /** Runs a command inside; its output. Throws when it fails. */
   inside(...argv: readonly string[]): string;
   dropConnections(): void;
+  /**
+   * From now on nothing passes and nothing is closed, as when its power is cut; connections are still taken, and never answered.
+   * Resolves when something was sent that will not be answered.
+   */
+  silence(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -59,17 +65,27 @@ export async function startMachine(): Promise<TestMachine> {
   const pid = Number(readFileSync(`/proc/${first.pid}/task/${first.pid}/children`, 'utf8').trim());
   const enter = ['--target', String(pid), '--mount', '--net', '--pid', '--uts', '--ipc', '--'];
 
-  const sockets = new Set<Socket>();
-  const children = new Set<ChildProcess>();
-  const server: Server = createServer((socket) => {
+  /** With its sshd, while anything passes. */
+  const sockets = new Map<Socket, ChildProcessByStdio<Writable, Readable, null> | undefined>();
+  let silent = false;
+  let unanswered = (): void => undefined;
+  // Half-open, so that silence does not even answer a goodbye.
+  const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => { sockets.delete(socket); });
+    if (silent) {
+      sockets.set(socket, undefined);
+      socket.on('data', () => unanswered());
+      return;
+    }
     const sshd = spawn('nsenter', [...enter, '/usr/sbin/sshd', '-i', '-f', config], { stdio: ['pipe', 'pipe', 'ignore'] });
-    sockets.add(socket);
-    children.add(sshd);
+    sockets.set(socket, sshd);
     socket.setNoDelay(true).pipe(sshd.stdin);
     sshd.stdout.pipe(socket);
-    for (const stream of [socket, sshd.stdin, sshd.stdout]) stream.on('error', () => socket.destroy());
-    socket.on('close', () => { sockets.delete(socket); sshd.kill('SIGKILL'); });
-    sshd.on('exit', () => { children.delete(sshd); socket.destroy(); });
+    socket.on('end', () => { if (!silent) socket.end(); });
+    for (const stream of [sshd.stdin, sshd.stdout]) stream.on('error', () => socket.destroy());
+    socket.on('close', () => { sshd.kill('SIGKILL'); });
+    sshd.on('exit', () => { if (!silent) socket.destroy(); });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -80,10 +96,20 @@ export async function startMachine(): Promise<TestMachine> {
     target: (name) => ({ name, address: '127.0.0.1', port, user: 'root', hostKey: publicKey('host') }),
     inside: (...argv) => execFileSync('nsenter', [...enter, ...argv], { encoding: 'utf8' }),
     dropConnections() {
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets.keys()) socket.destroy();
+    },
+    async silence() {
+      silent = true;
+      const sent = new Promise<void>((resolve) => { unanswered = resolve; });
+      for (const [socket, sshd] of sockets) {
+        socket.unpipe();
+        sshd?.stdout.unpipe();
+        socket.on('data', () => unanswered()).resume();
+      }
+      await sent;
     },
     async stop() {
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets.keys()) socket.destroy();
       await Promise.all([server, containerd].map((each) => new Promise((resolve) => each.close(resolve))));
       const gone = new Promise((resolve) => first.once('exit', resolve));
       process.kill(pid, 'SIGKILL');

@@ -27,6 +27,8 @@ export class FakeAgent {
   streams = 0;
   /** Answer to the next assignments instead of taking them. */
   refuse: { readonly status: number; readonly code: string } | undefined;
+  /** Hears assignments and never answers. */
+  mute = false;
   readonly #listeners = new Set<ServerResponse>();
   readonly #waiting = new Set<() => void>();
 
@@ -75,6 +77,7 @@ export class FakeAgent {
 
   #assign(update: AssignmentUpdate, response: ServerResponse): void {
     this.updates.push(update);
+    if (this.mute) return this.#wake();
     const refused = this.refuse ?? (update.epoch < this.epoch ? { status: 409, code: 'StaleEpoch' } : update.from !== null && update.from !== this.version ? { status: 409, code: 'VersionMismatch' } : undefined);
     if (refused) {
       response.statusCode = refused.status;

@@ -4,6 +4,7 @@ import { findCondition, keyOf, objectKey, type KubeObject, type PodStatus, type 
 import { NODE_PATHS } from '../../../contracts/agent/index.ts';
 import { MemoryNodeTransport } from '../../../reconciler/adapters/memory/node-transport.ts';
 import { NodeSync } from '../../../reconciler/controllers/nodes/node-sync.ts';
+import { inTime } from '../../support/in-time.ts';
 import { cluster, machine, pod } from '../controllers/objects.ts';
 import { world, type World } from '../runtime/world.ts';
 import { FakeAgent, PAYLOADS } from './fake-agent.ts';
@@ -196,6 +197,19 @@ describe('node sync', () => {
     await agent.until(() => agent.objects.size === 0);
     assert.equal(agent.version, 'retired');
   });
+
+  for (const [what, begin] of Object.entries({
+    'a push': async () => put(pod('p', { nodeName: 'n1' })),
+    'the word that its machine was removed': async () => w.cache.write([{ op: 'delete', key: objectKey('Machine', undefined, 'n1'), uid: w.cache.get(objectKey('Machine', undefined, 'n1'))?.metadata.uid ?? '' }]),
+  })) {
+    it(`is closed at once though the agent does not answer ${what}`, async () => {
+      agent.mute = true;
+      const updates = agent.updates.length;
+      await begin();
+      await agent.until(() => agent.updates.length > updates);
+      await inTime('close', 1000, sync.close(60_000));
+    });
+  }
 
   it('started again, sends a known agent nothing but the new epoch', async () => {
     await put(pod('p', { nodeName: 'n1' }));
