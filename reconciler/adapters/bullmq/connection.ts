@@ -4,8 +4,9 @@ import { Redis, type RedisOptions } from 'ioredis';
 const LONGEST_RECONNECT_DELAY_MS = 500;
 
 /**
- * ioredis, except that `disconnect` always comes to `end`. The original, told to disconnect while it waits for its next attempt, drops
- * that attempt and stays silent for ever, and BullMQ's worker, which waits for the event, could not be closed while Redis is away.
+ * ioredis, except that `disconnect` always comes to `end`, once. The original, told to disconnect while it waits for its next attempt, drops
+ * that attempt and stays silent for ever, and BullMQ's worker, which waits for the event, could not be closed while Redis is away. Told to
+ * disconnect after its end, it sets a timer for the closed socket that keeps the process for two seconds.
  */
 class EndingConnection extends Redis {
   constructor(options: RedisOptions) {
@@ -21,6 +22,7 @@ class EndingConnection extends Redis {
   }
 
   override disconnect(reconnect = false): void {
+    if (this.status === 'end') return;
     if (this.status !== 'reconnecting' || reconnect) {
       super.disconnect(reconnect);
       return;

@@ -119,7 +119,8 @@ export class RedisObjectStore implements ObjectStore {
     } finally {
       signal.removeEventListener('abort', stop);
       this.#watchers.delete(client);
-      client.disconnect();
+      // Told after its end, ioredis sets a timer for the closed socket that keeps the process for two seconds.
+      if (client.status !== 'end') client.disconnect();
     }
   }
 

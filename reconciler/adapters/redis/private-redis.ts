@@ -1,4 +1,8 @@
-/** The control plane's own redis-server: on a Unix socket only, nothing on disk, gone with the control plane. */
+/**
+ * The control plane's own redis-server: on a Unix socket only, nothing on disk, gone with the control plane. `close` ends it; at the
+ * process' exit without that, an exit handler does; when the process is killed, the kernel does (PR_SET_PDEATHSIG, set by util-linux'
+ * setpriv); where there is no setpriv, the next start from the same folder does.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { access, mkdir, rm } from 'node:fs/promises';
@@ -20,13 +24,20 @@ export interface PrivateRedis {
   readonly pid: number;
   /** Settles when the server ended, for whatever reason: with what it said last. Never rejects. */
   readonly ended: Promise<string>;
-  /** Ends the server and waits for its end. May be called twice. */
+  /** Ends the server and waits for its end; one that does not end by itself is killed. May be called twice. */
   close(): Promise<void>;
 }
 
 const OLDEST_MAJOR = 7;
 const LONGEST_SOCKET_PATH = 107;
 const KEPT_OUTPUT = 4000;
+/** A server without clients and without a disk ends within milliseconds. */
+const END_MS = 1000;
+/**
+ * Runs the rest of its command line in its own place; the kernel kills that when the thread that started it ends, which for Node.js is the
+ * process. Not SIGTERM: a server that takes its time could remove the socket of its successor. Source: setpriv(1), PR_SET_PDEATHSIG(2const).
+ */
+const TIED_TO_US = ['setpriv', '--pdeathsig', 'KILL'] as const;
 
 /**
  * Starts a server and returns once it answers. A server that a control plane left behind when it was killed is ended first.
@@ -40,8 +51,9 @@ export async function startPrivateRedis({ dir, socketPath, signal }: PrivateRedi
   await checkVersion(signal);
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await endLeftover(socketPath);
-  const child = spawn('redis-server', [
-    '--port', '0', '--unixsocket', socketPath, '--unixsocketperm', '700', '--dir', dir, '--save', '', '--appendonly', 'no',
+  const [program, ...args] = [...(await canTie() ? TIED_TO_US : []), 'redis-server'] as [string, ...string[]];
+  const child = spawn(program, [
+    ...args, '--port', '0', '--unixsocket', socketPath, '--unixsocketperm', '700', '--dir', dir, '--save', '', '--appendonly', 'no',
     '--maxmemory-policy', 'noeviction', '--daemonize', 'no', '--logfile', '',
     // A group of its own: an interrupt from the terminal reaches the control plane first, which drains its queues before Redis ends.
   ], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
@@ -50,9 +62,11 @@ export async function startPrivateRedis({ dir, socketPath, signal }: PrivateRedi
   const killWithUs = (): void => { child.kill('SIGKILL'); };
   process.once('exit', killWithUs);
   const close = async (): Promise<void> => {
-    process.removeListener('exit', killWithUs);
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+    child.kill('SIGTERM');
+    const late = setTimeout(killWithUs, END_MS);
     await ended;
+    clearTimeout(late);
+    process.removeListener('exit', killWithUs);
     await rm(socketPath, { force: true });
   };
   try {
@@ -78,6 +92,11 @@ async function checkVersion(signal: AbortSignal): Promise<void> {
   if (version && Number(version[1]) < OLDEST_MAJOR) {
     throw new TerminalError('RedisTooOld', `redis-server is ${version[0].slice(2)}; version ${OLDEST_MAJOR} or newer is needed`);
   }
+}
+
+async function canTie(): Promise<boolean> {
+  const [program, ...args] = TIED_TO_US;
+  return once(spawn(program, [...args, 'true'], { stdio: 'ignore' }), 'exit').then(([code]) => code === 0, () => false);
 }
 
 /** Ends the server of a control plane that was killed, unless somebody works with it. */

@@ -7,6 +7,7 @@ import { describe, it } from 'node:test';
 import { Redis } from 'ioredis';
 import { startPrivateRedis } from '../../../reconciler/adapters/redis/private-redis.ts';
 import { redisOptionsFromUrl } from '../../../reconciler/adapters/redis/url.ts';
+import { inTime } from '../../support/in-time.ts';
 
 const inFolder = (body: (dir: string, socketPath: string) => Promise<void>) => async (): Promise<void> => {
   const dir = await mkdtemp(join(tmpdir(), 'plumb-redis-'));
@@ -44,6 +45,13 @@ describe('startPrivateRedis', () => {
     assert.equal(isAlive(server.pid), false);
     assert.deepEqual(await readdir(dir), []);
     await server.close();
+  }));
+
+  it('kills a server that does not end by itself', inFolder(async (dir, socketPath) => {
+    const server = await startPrivateRedis({ dir, socketPath, signal });
+    process.kill(server.pid, 'SIGSTOP');
+    await inTime('close', 5000, server.close());
+    assert.equal(isAlive(server.pid), false);
   }));
 
   it('ends what a killed control plane left behind, and starts empty', inFolder(async (dir, socketPath) => {
