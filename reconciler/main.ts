@@ -48,7 +48,7 @@ export interface ControlPlaneOptions {
   readonly version: string;
   /** Hears what a person at the terminal wants to know. */
   readonly progress: (line: string) => void;
-  /** Ends the start. */
+  /** Ends the start. Not a control plane that was started: that is {@link ControlPlane.close}. */
   readonly signal: AbortSignal;
 }
 
@@ -56,14 +56,14 @@ export interface ControlPlane {
   readonly socket: string;
   /** Resolves with the reason when the control plane cannot go on. */
   readonly failed: Promise<Error>;
-  /** Pods go on running on their nodes. Safe to repeat. */
+  /** Pods go on running on their nodes. Never rejects: a part that does not end well is logged, and the others are ended. Safe to repeat. */
   close(): Promise<void>;
 }
 
-
 const clock = new SystemClock();
 const ids = new CryptoIds();
-const GRACE_MS = 5000;
+/** For passes that run when a session closes; what is cut short is done by the next control plane. */
+const GRACE_MS = 1000;
 const RETRY_SESSION_MS = 500;
 const LOG_LEVEL = process.env['PLUMB_LOG_LEVEL'] ?? 'info';
 
@@ -81,13 +81,13 @@ interface Process {
 
 /** Starts everything and returns when the API answers. Throws PlumbErrors that say what is wrong and what to do. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const home = await openHome(options.home);
+  const log = openLog(home.logFile, LOG_LEVEL);
   const closers: (() => Promise<unknown>)[] = [];
   const closeAll = async (): Promise<void> => {
-    for (const close of closers.splice(0).reverse()) await close();
+    for (const close of closers.splice(0).reverse()) await close().catch((error: unknown) => { log.error('a part did not end well', { error: asError(error).message }); });
   };
   try {
-    const home = await openHome(options.home);
-    const log = openLog(home.logFile, LOG_LEVEL);
     const { key } = await sshPrivateKey(home, options.sshKey);
     const privateRedis = options.redis === undefined ? await startPrivateRedis({ dir: home.redisDir, socketPath: home.redisSocket, signal: options.signal }) : undefined;
     if (privateRedis) closers.push(() => privateRedis.close());
@@ -174,13 +174,19 @@ class Session {
   /** Resolves when the session cannot go on, with the reason; undefined after {@link close}. */
   readonly ended: Promise<Error | undefined>;
   readonly #closers: readonly (() => Promise<unknown>)[];
+  #closed: Promise<void> | undefined;
 
   private constructor(ended: Promise<Error | undefined>, closers: readonly (() => Promise<unknown>)[]) {
     this.ended = ended;
     this.#closers = closers;
   }
 
+  /** Safe to repeat. */
   async close(): Promise<void> {
+    await (this.#closed ??= this.#closeAll());
+  }
+
+  async #closeAll(): Promise<void> {
     for (const close of this.#closers) await close().catch(() => undefined);
   }
 
@@ -212,7 +218,7 @@ class Session {
       closers.unshift(() => sync.close(GRACE_MS));
       sync.start();
       // After a recovery the machines are known to Git alone: controllers that saw nodes without machines would remove them.
-      if (fresh) await Promise.race([sync.firstSync, following.then((error) => Promise.reject(error ?? new Error('closed')))]);
+      if (fresh) await Promise.race([sync.firstSync, aborted(signal), following.then((error) => Promise.reject(error ?? new Error('closed')))]);
 
       const manager = new ControllerManager({ queue, cache, recorder, clock, ids, log, controllers: allControllers() });
       const lane = new SchedulingLane({ queue, cache, executor, clock, ids, log });
@@ -267,6 +273,15 @@ async function machinesInGit({ git }: Process, signal: AbortSignal): Promise<rea
     return [...state.values()].flatMap(({ object }) => (object.kind === 'Machine' ? [object] : []));
   }
   return [];
+}
+
+/** Rejects with the signal's reason. */
+async function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const abort = (): void => { reject(asError(signal.reason)); };
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
 }
 
 function asError(error: unknown): Error {

@@ -1,5 +1,6 @@
 /** `plumb up`: the control plane in the foreground. */
 import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import { CliFailure } from '../failure.ts';
 import { homeFolder } from '../home.ts';
@@ -15,32 +16,78 @@ export interface UpOptions {
   readonly version: string;
 }
 
+/** From the signal to the end, whatever machines, Git or Redis do. */
+const STOP_MS = 5_000;
+/** One Ctrl-C may come twice: from the terminal and from npx. */
+const SAME_SIGNAL_MS = 500;
+/** For what still holds the event loop when everything is said. */
+const DRAIN_MS = 250;
+
 export async function up(options: UpOptions): Promise<void> {
   const home = homeFolder(options.home);
   const repo = options.repo ?? here();
   const { startControlPlane } = await import('../../reconciler/main.ts');
   progress(`plumb ${options.version}: control plane for ${repo}, home ${home}`);
-  const stop = new AbortController();
-  const stopped = new Promise<NodeJS.Signals>((resolveSignal) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
-        resolveSignal(signal);
-        stop.abort(new Error(`stopped by ${signal}`));
-      });
+  const ending = new AbortController();
+  let failure: Error | undefined;
+  onStopSignals((signal) => {
+    progress(`${signal}: stopping; pods go on running on their machines`);
+    ending.abort(new Error(`stopped by ${signal}`));
+  });
+  const serve = async (): Promise<void> => {
+    const plane = await startControlPlane({
+      home, repo, sourceName: options.source, version: options.version, progress, signal: ending.signal,
+      ...(options.branch !== undefined && { branch: options.branch }),
+      ...(options.redis !== undefined && { redis: options.redis }),
+      ...(options.sshKey !== undefined && { sshKey: resolve(options.sshKey) }),
+    });
+    progress(`ready: ${plane.socket}`);
+    void plane.failed.then((error) => {
+      if (ending.signal.aborted) return;
+      failure = error;
+      ending.abort(error);
+    });
+    await aborted(ending.signal);
+    await plane.close();
+  };
+  const served = serve().catch((error: unknown) => {
+    // A start that was stopped has not failed.
+    if (!ending.signal.aborted) throw error;
+  });
+  try {
+    const inTime = await Promise.race([served.then(() => true), pastDeadline(ending.signal)]);
+    if (failure) throw failure;
+    if (!inTime) throw new CliFailure(1, `not everything stopped within ${STOP_MS / 1000} s: the rest, and the private redis-server, end with this process`);
+    progress('stopped');
+  } finally {
+    setTimeout(() => process.exit(), DRAIN_MS).unref();
+  }
+}
+
+/** Calls `stop` for the first signal; a later one ends the process at once, and its private Redis with it. */
+function onStopSignals(stop: (signal: NodeJS.Signals) => void): void {
+  let first: number | undefined;
+  const heard = (signal: NodeJS.Signals): void => {
+    if (first === undefined) {
+      first = performance.now();
+      stop(signal);
+    } else if (performance.now() - first > SAME_SIGNAL_MS) {
+      progress(`${signal} again: ending at once`);
+      process.exit(128 + constants.signals[signal]);
     }
-  });
-  const plane = await startControlPlane({
-    home, repo, sourceName: options.source, version: options.version, progress, signal: stop.signal,
-    ...(options.branch !== undefined && { branch: options.branch }),
-    ...(options.redis !== undefined && { redis: options.redis }),
-    ...(options.sshKey !== undefined && { sshKey: resolve(options.sshKey) }),
-  });
-  progress(`ready: ${plane.socket}`);
-  const ended = await Promise.race([stopped, plane.failed]);
-  if (typeof ended === 'string') progress(`${ended}: stopping; pods go on running on their machines`);
-  await plane.close();
-  if (typeof ended !== 'string') throw ended;
-  progress('stopped');
+  };
+  process.on('SIGINT', heard).on('SIGTERM', heard);
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((wake) => { signal.addEventListener('abort', () => { wake(); }, { once: true }); });
+}
+
+/** False, {@link STOP_MS} after the signal aborted. */
+async function pastDeadline(signal: AbortSignal): Promise<false> {
+  await aborted(signal);
+  return new Promise((late) => { setTimeout(() => { late(false); }, STOP_MS).unref(); });
 }
 
 /** The repository in the current folder. */

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
+export const PLUMB = join(ROOT, 'bin', 'plumb.mjs');
 
 export interface Ran {
   readonly code: number;
@@ -30,7 +31,7 @@ export async function run(command: string, args: readonly string[], cwd: string,
 }
 
 export function plumb(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}): Promise<Ran> {
-  return run(process.execPath, [join(ROOT, 'bin', 'plumb.mjs'), ...args], cwd, env);
+  return run(process.execPath, [PLUMB, ...args], cwd, env);
 }
 
 /** git that must succeed. */

@@ -1,0 +1,158 @@
+/** `plumb up` as a process: how it ends, and that its private redis-server ends with it. */
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, before, beforeEach, describe, it } from 'node:test';
+import { Redis } from 'ioredis';
+import { findCondition, type Node } from '../../../contracts/objects/index.ts';
+import { controlPlane } from '../../../cli/control-plane.ts';
+import { processStart, until } from '../../../cli/lab/process.ts';
+import { scratchRepository, type NewFile, type ScratchRepository } from '../../contract/git-source/scratch-repository.ts';
+import { inTime } from '../../support/in-time.ts';
+import { startMachine, type TestMachine } from '../../support/ssh/machine.ts';
+import { CLUSTER } from '../git/sync-bench.ts';
+import { buildCli, PLUMB } from './cli-bench.ts';
+
+/** What `plumb up` promises, and a little for a busy machine. */
+const STOPS_MS = 5000 + 1500;
+/** Far more than anything here needs. */
+const PATIENCE_MS = 30_000;
+const SERVICE: NewFile = { path: 'web.yaml', content: 'apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  selector:\n    app: web\n  ports:\n    - port: 80\n' };
+
+describe('plumb up', () => {
+  let box: TestMachine;
+  let repository: ScratchRepository;
+  let home: string;
+  let up: ChildProcess;
+  let said: string;
+  let redis: number;
+
+  before(buildCli);
+  beforeEach(async () => {
+    box = await startMachine();
+    repository = scratchRepository();
+    home = mkdtempSync(join(tmpdir(), 'plumb-up-'));
+    said = '';
+  });
+  afterEach(async () => {
+    if (up.exitCode === null && up.signalCode === null) {
+      up.kill('SIGKILL');
+      await once(up, 'exit');
+    }
+    if (processStart(redis) !== undefined) process.kill(redis, 'SIGKILL');
+    await box.stop();
+    repository.remove();
+    rmSync(home, { recursive: true, force: true });
+  });
+
+  function start(): void {
+    up = spawn(process.execPath, [PLUMB, '--home', home, 'up', '--repo', repository.dir, '--branch', 'main', '--ssh-key', join(box.folder, 'client')], { stdio: ['ignore', 'ignore', 'pipe'] });
+    up.stderr?.on('data', (chunk: Buffer) => { said += chunk.toString(); });
+  }
+
+  function commit(...files: readonly NewFile[]): void {
+    repository.commit([{ path: 'plumbline.yaml', content: CLUSTER }, ...files]);
+  }
+
+  function machine(): NewFile {
+    const { address, port, hostKey } = box.target('box');
+    return { path: 'box.yaml', content: `apiVersion: plumbline.dev/v1alpha1\nkind: Machine\nmetadata:\n  name: box\nspec:\n  address: ${address}\n  port: ${port}\n  hostKey: ${hostKey}\n` };
+  }
+
+  const says = (words: string): Promise<true> => until(`plumb up does not say ${words}`, () => {
+    assert.equal(up.exitCode, null, said);
+    return said.includes(words) || undefined;
+  }, { timeoutMs: PATIENCE_MS });
+
+  /** Learns the private redis-server's process id. */
+  async function findRedis(): Promise<void> {
+    const client = new Redis({ path: join(home, 'redis.sock') });
+    client.on('error', () => undefined);
+    try {
+      redis = Number(/process_id:(\d+)/.exec(await client.info('server'))?.[1]);
+    } finally {
+      client.disconnect();
+    }
+  }
+
+  const redisGone = (): Promise<true> => until(`redis-server ${redis} is still there`, () => (processStart(redis) === undefined ? true : undefined), { timeoutMs: 2000 });
+
+  /** Exit code after a signal; a process that a signal ended throws. */
+  async function exit(): Promise<number> {
+    const [code, signal] = (await inTime(`the end of plumb up, which said: ${said}`, STOPS_MS, once(up, 'exit'))) as [number | null, NodeJS.Signals | null];
+    assert.ok(code !== null, `ended by ${signal}`);
+    return code;
+  }
+
+  it('stops at once though a machine went silent in the middle of a call', async () => {
+    commit(machine());
+    start();
+    await says('ready:');
+    await until('the machine is not connected', async () => {
+      const node = await controlPlane(home).get<Node>('/api/v1/nodes/box').catch(() => undefined);
+      return findCondition(node?.status?.conditions, 'AssignmentSynced')?.status === 'True' || undefined;
+    }, { timeoutMs: PATIENCE_MS });
+    await findRedis();
+    const unanswered = box.silence();
+    commit(machine(), SERVICE);
+    await unanswered;
+    up.kill('SIGTERM');
+    assert.equal(await exit(), 0, said);
+    assert.match(said, /SIGTERM: stopping.*\nstopped\n$/);
+    await redisGone();
+  });
+
+  it('stops while it asks a silent machine what it holds', async () => {
+    commit(machine());
+    const unanswered = box.silence();
+    start();
+    await unanswered;
+    await findRedis();
+    up.kill('SIGINT');
+    assert.equal(await exit(), 0, said);
+    await redisGone();
+  });
+
+  it('stops although its redis-server hangs, and ends that too', async () => {
+    commit();
+    start();
+    await says('ready:');
+    await findRedis();
+    process.kill(redis, 'SIGSTOP');
+    up.kill('SIGTERM');
+    assert.equal(await exit(), 1);
+    assert.match(said, /not everything stopped within 5 s/);
+    await redisGone();
+  });
+
+  it('ends at once when it is told again, and its redis-server with it', async () => {
+    commit();
+    start();
+    await says('ready:');
+    await findRedis();
+    process.kill(redis, 'SIGSTOP');
+    up.kill('SIGINT');
+    await says('SIGINT: stopping');
+    const ended = exit();
+    // As an impatient person does: one Ctrl-C after the other.
+    const impatient = setInterval(() => { up.kill('SIGINT'); }, 100);
+    try {
+      assert.equal(await ended, 130);
+    } finally {
+      clearInterval(impatient);
+    }
+    await redisGone();
+  });
+
+  it('leaves no redis-server behind when it is killed', async () => {
+    commit();
+    start();
+    await says('ready:');
+    await findRedis();
+    up.kill('SIGKILL');
+    await redisGone();
+  });
+});
