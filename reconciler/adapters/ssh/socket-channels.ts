@@ -54,10 +54,12 @@ export class SocketChannels {
     const free = endless ? await this.#slots.takeForStream(signal) : await this.#slots.take(signal);
     const argv = ['sh', '-c', BRIDGE, 'sh', socket, this.#bridgeRuntime, NODE_BRIDGE];
     try {
-      return await openChannel((opened) => this.#client.exec(shellCommand(argv), opened), (channel) => bridged(channel, socket), signal, free);
+      const stream = await openChannel((opened) => this.#client.exec(shellCommand(argv), opened), (channel) => bridged(channel, socket), signal, free);
+      if (stream.errored) throw stream.errored;
+      return stream;
     } catch (error) {
       signal.throwIfAborted();
-      throw unreachable(socket, error);
+      throw error instanceof RetryableError ? error : unreachable(socket, error);
     }
   }
 }
@@ -65,6 +67,8 @@ export class SocketChannels {
 /** The bridge's two ends as a stream that fails with the bridge's own words. */
 function bridged(channel: ClientChannel, socket: string): ChannelStream {
   const stream = new ChannelStream(channel);
+  // It may end in the same packet that opened it, before anybody listens.
+  stream.on('error', () => undefined);
   const complaint: Buffer[] = [];
   channel.stderr.on('data', (chunk: Buffer) => complaint.push(chunk));
   channel.once('exit', (code: number | null) => {
