@@ -10,7 +10,7 @@ command -v node >/dev/null || refuse 'Node.js 20 or newer is needed: install it 
 [ "$(node -p 'Number(process.versions.node.split(".")[0])')" -ge 20 ] || refuse "Node.js 20 or newer is needed, found $(node --version)"
 
 declare -A groups=(
-  [lab]='redis-server:redis-server containerd:containerd runc:runc nft:nftables sshd:openssh-server ssh:openssh-client ip:iproute2 docker-registry:docker-registry busybox:busybox-static conntrack:conntrack git:git nsenter:util-linux /usr/lib/cni/ptp:containernetworking-plugins'
+  [lab]='redis-server:redis-server containerd:containerd runc:runc nft:nftables sshd:openssh-server ssh:openssh-client ip:iproute2 docker-registry:docker-registry busybox:busybox-static conntrack:conntrack git:git nsenter:util-linux script:bsdutils openssl:openssl /usr/lib/cni/ptp:containernetworking-plugins'
   [vm]='qemu-system-x86_64:qemu-system-x86 debootstrap:debootstrap mkfs.ext4:e2fsprogs'
   [browser]='chromium:chromium'
 )

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import git from 'isomorphic-git';
-import { RetryableError } from '../../core/errors.ts';
+import { PlumbError, RetryableError } from '../../core/errors.ts';
 import type { GitRemote } from './remote.ts';
 
 export interface Mirror {
@@ -19,11 +19,15 @@ export async function openMirror(gitdir: string, remote: GitRemote): Promise<Mir
   return {
     gitdir,
     async fetch(branch, signal) {
+      const finished = new AbortController();
       try {
-        await git.fetch({ fs, gitdir, ...remote.httpClient(signal), remote: 'origin', ref: branch, singleBranch: true, tags: false });
+        await git.fetch({ fs, gitdir, ...remote.httpClient(AbortSignal.any([signal, finished.signal])), remote: 'origin', ref: branch, singleBranch: true, tags: false });
       } catch (error) {
         signal.throwIfAborted();
+        if (error instanceof PlumbError) throw error;
         throw new RetryableError('GitUnreachable', `fetching branch ${branch} failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      } finally {
+        finished.abort();
       }
     },
   };

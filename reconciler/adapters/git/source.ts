@@ -8,13 +8,16 @@ import type { BranchHead, GitSource, Revision } from '../../ports/git-source.ts'
 import { type GitCredentials, splitCredentials } from './credentials.ts';
 import type { ObjectEngine } from './engine.ts';
 import { hintsFrom, watchedFolders } from './hints.ts';
+import { httpRemote } from './http-remote.ts';
 import { openMirror } from './mirror.ts';
 import { openNativeEngine } from './native-engine.ts';
 import type { Advertisement } from './pkt-line.ts';
 import { pushCommit } from './push-commit.ts';
 import { formatCommit } from './raw-objects.ts';
-import { type GitRemote, httpRemote, localServiceArgv, parseSshUrl, processRemote, sshServiceArgv } from './remote.ts';
+import { localServiceArgv, processRemote } from './process-remote.ts';
+import type { GitRemote } from './remote.ts';
 import { readCommit, resolveRevision } from './rev-expression.ts';
+import { explainSsh, parseSshUrl, sshServiceArgv } from './ssh.ts';
 import { createTreeWalk } from './tree-walk.ts';
 
 export interface GitSourceOptions {
@@ -29,6 +32,8 @@ export interface GitSourceOptions {
   readonly sshKey?: string;
   /** known_hosts file for SSH; OpenSSH's own when absent. */
   readonly knownHosts?: string;
+  /** Longest silence of an HTTP server that has not finished, in milliseconds; a minute when absent. */
+  readonly httpSilenceMs?: number;
   /** `isomorphic` (default) needs no git on the machine; `native` holds no pack in memory; `quarantine` is `native` with a receiving hook's environment. */
   readonly engine?: 'isomorphic' | 'native' | 'quarantine';
   /** The time of commits that {@link GitSource.commitTree} makes. */
@@ -68,13 +73,12 @@ async function openBackend(options: GitSourceOptions): Promise<Backend> {
     return { url, remote, gitdir: mirror.gitdir, fetch: (branch, signal) => mirror.fetch(branch, signal) };
   };
   if (/^https?:\/\//.test(url)) {
-    const { default: client } = await import('isomorphic-git/http/node');
-    return mirrored(httpRemote(url, options.credentials ?? credentials, client));
+    return mirrored(httpRemote(url, options.credentials ?? credentials, options.httpSilenceMs));
   }
   if (url.startsWith('file://')) return mirrored(processRemote(url, localServiceArgv(fileURLToPath(url))));
   if (!isAbsolute(url) && !url.startsWith('.') && !existsSync(url)) {
     const ssh = parseSshUrl(url);
-    if (ssh) return mirrored(processRemote(url, sshServiceArgv(ssh, options.sshKey, options.knownHosts)));
+    if (ssh) return mirrored(processRemote(url, sshServiceArgv(ssh, options.sshKey, options.knownHosts), explainSsh(ssh, options.knownHosts)));
   }
   const path = resolvePath(url);
   const gitdir = await findGitdir(path);

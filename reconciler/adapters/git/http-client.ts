@@ -1,0 +1,41 @@
+/** One HTTP exchange as isomorphic-git asks for it. Follows no redirect, so that credentials go nowhere but to the address that was given. */
+import { once } from 'node:events';
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import type { GitHttpRequest, GitHttpResponse } from 'isomorphic-git';
+
+/** Longest silence, in milliseconds, of a server that has not finished. git itself says something every five seconds. */
+const DEFAULT_SILENCE_MS = 60_000;
+
+export type HttpExchange = (request: GitHttpRequest, signal: AbortSignal) => Promise<GitHttpResponse>;
+
+/** Throws what Node throws; the body does, when it breaks off. Certificates are checked against Node's authorities and NODE_EXTRA_CA_CERTS. */
+export function httpExchange(silenceMs = DEFAULT_SILENCE_MS): HttpExchange {
+  return async (request, signal) => {
+    signal.throwIfAborted();
+    const body = await bytesOf(request.body);
+    const { request: send } = request.url.startsWith('https:') ? https : http;
+    const outgoing = send(request.url, {
+      method: request.method ?? 'GET', signal, timeout: silenceMs,
+      headers: { ...request.headers, 'user-agent': 'git/plumbline', 'accept-encoding': 'identity', ...(body && { 'content-length': body.length }) },
+    });
+    let waiting: { destroy(error: Error): unknown } = outgoing;
+    outgoing.on('timeout', () => waiting.destroy(new Error(`no answer for ${silenceMs / 1000} s`)));
+    // After the response began, its own stream tells.
+    outgoing.on('error', () => undefined);
+    outgoing.end(body);
+    const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
+    waiting = incoming;
+    const headers = Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]));
+    const chunks = incoming[Symbol.asyncIterator]() as AsyncIterableIterator<Uint8Array>;
+    return { url: request.url, statusCode: incoming.statusCode ?? 0, statusMessage: incoming.statusMessage ?? '', headers, body: chunks };
+  };
+}
+
+/** Some servers take no request without a length. isomorphic-git gives an array where the types say iterator. */
+async function bytesOf(body: AsyncIterable<Uint8Array> | Iterable<Uint8Array> | undefined): Promise<Buffer | undefined> {
+  if (body === undefined) return undefined;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
