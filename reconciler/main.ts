@@ -5,7 +5,7 @@
  */
 import type { RedisOptions } from 'ioredis';
 import type { Machine } from '../contracts/objects/index.ts';
-import { openGitSource } from './adapters/git/index.ts';
+import { type GitCredentials, openGitSource } from './adapters/git/index.ts';
 import { openHome, sshPrivateKey, type Home } from './adapters/home/home.ts';
 import { BullWorkQueue } from './adapters/bullmq/work-queue.ts';
 import { openLog } from './adapters/log/pino-log.ts';
@@ -39,6 +39,8 @@ export interface ControlPlaneOptions {
   readonly home: string;
   /** Path or URL of the repository. */
   readonly repo: string;
+  /** For a repository behind HTTPS; those in the URL when absent. */
+  readonly gitCredentials?: GitCredentials;
   readonly branch?: string;
   readonly sourceName: string;
   /** `redis://`, `rediss://` or `unix://`; a private redis-server is run when absent. */
@@ -91,7 +93,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     const { key } = await sshPrivateKey(home, options.sshKey);
     const privateRedis = options.redis === undefined ? await startPrivateRedis({ dir: home.redisDir, socketPath: home.redisSocket, signal: options.signal }) : undefined;
     if (privateRedis) closers.push(() => privateRedis.close());
-    const git = await openGitSource({ url: options.repo, cacheDir: home.gitCache, ...(options.branch !== undefined && { branch: options.branch }), ...(options.sshKey !== undefined && { sshKey: options.sshKey }) });
+    const git = await openGitSource({
+      url: options.repo, cacheDir: home.gitCache, ...(options.gitCredentials && { credentials: options.gitCredentials }),
+      ...(options.branch !== undefined && { branch: options.branch }), ...(options.sshKey !== undefined && { sshKey: options.sshKey }),
+    });
     closers.push(() => git.close());
     const transport = new SshNodeTransport({ privateKey: key, log });
     closers.push(() => transport.close());

@@ -2,9 +2,12 @@
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
+import { splitCredentials } from '../../reconciler/adapters/git/index.ts';
 import { CliFailure } from '../failure.ts';
 import { homeFolder } from '../home.ts';
 import { progress } from '../print/format.ts';
+
+const PASSWORD_VARIABLE = 'PLUMB_GIT_PASSWORD';
 
 export interface UpOptions {
   readonly home?: string;
@@ -25,7 +28,9 @@ const DRAIN_MS = 250;
 
 export async function up(options: UpOptions): Promise<void> {
   const home = homeFolder(options.home);
-  const repo = options.repo ?? here();
+  const given = options.repo ?? here();
+  const { url: repo, credentials } = splitCredentials(given, takePassword());
+  if (splitCredentials(given).credentials?.reveal().password) progress(`note: everybody on this machine can read the password in --repo: give it in ${PASSWORD_VARIABLE} instead`);
   const { startControlPlane } = await import('../../reconciler/main.ts');
   progress(`plumb ${options.version}: control plane for ${repo}, home ${home}`);
   const ending = new AbortController();
@@ -37,6 +42,7 @@ export async function up(options: UpOptions): Promise<void> {
   const serve = async (): Promise<void> => {
     const plane = await startControlPlane({
       home, repo, sourceName: options.source, version: options.version, progress, signal: ending.signal,
+      ...(credentials && { gitCredentials: credentials }),
       ...(options.branch !== undefined && { branch: options.branch }),
       ...(options.redis !== undefined && { redis: options.redis }),
       ...(options.sshKey !== undefined && { sshKey: resolve(options.sshKey) }),
@@ -88,6 +94,13 @@ async function aborted(signal: AbortSignal): Promise<void> {
 async function pastDeadline(signal: AbortSignal): Promise<false> {
   await aborted(signal);
   return new Promise((late) => { setTimeout(() => { late(false); }, STOP_MS).unref(); });
+}
+
+/** The password in the environment, which no program that is started from here gets to see. */
+function takePassword(): string | undefined {
+  const password = process.env[PASSWORD_VARIABLE];
+  delete process.env[PASSWORD_VARIABLE];
+  return password;
 }
 
 /** The repository in the current folder. */

@@ -28,13 +28,19 @@ export class GitCredentials {
   }
 }
 
-/** Takes `user:password@` out of an http(s) URL: what is left may be logged. */
-export function splitCredentials(url: string): { readonly url: string; readonly credentials: GitCredentials | undefined } {
+const ANY_USER = 'git';
+
+/**
+ * Takes `user:password@` out of an http(s) URL: what is left may be logged. `password` goes with the URL's user, and before the URL's own; a
+ * server that knows tokens takes any user with one.
+ */
+export function splitCredentials(url: string, password?: string): { readonly url: string; readonly credentials: GitCredentials | undefined } {
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) return { url, credentials: undefined };
   const parsed = new URL(url);
-  const { username, password } = parsed;
-  if (!username && !password) return { url, credentials: undefined };
+  const { username } = parsed;
+  const secret = password ?? decodeURIComponent(parsed.password);
+  if (!username && !secret) return { url, credentials: undefined };
   parsed.username = '';
   parsed.password = '';
-  return { url: parsed.href, credentials: new GitCredentials(decodeURIComponent(username), decodeURIComponent(password)) };
+  return { url: parsed.href, credentials: new GitCredentials(decodeURIComponent(username) || ANY_USER, secret) };
 }

@@ -1,3 +1,4 @@
 /** The GitSource port over a local repository, HTTPS or SSH. */
+export { type GitCredentials, splitCredentials } from './credentials.ts';
 export { HINT_FILE } from './hints.ts';
 export { openGitSource } from './source.ts';
