@@ -78,7 +78,7 @@ export function registerCluster(plumb: Command): void {
     .option('-c, --container <name>', 'which container (default: the first)')
     .option('-i, --stdin', 'pass standard input')
     .option('-t, --tty', 'as a terminal')
-    .addHelpText('after', '\nExample:\n  plumb exec -it web-5d4f -- sh\nExits with the exit code of the command.')
+    .addHelpText('after', '\nExample:\n  plumb exec -it web-5d4f -- sh\nExits with the exit code of the command. A command that is left when the connection ends goes on in the container, as with kubectl.')
     .action(async (pod: string, words: string[], options: { namespace: string; container?: string; stdin?: boolean; tty?: boolean }, command: Command) =>
       (await import('./commands/exec.ts')).exec(pod, words, withHome(options, command)));
 

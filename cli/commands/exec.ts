@@ -1,4 +1,5 @@
 /** `plumb exec`: a command in a container, with the terminal when asked. */
+import { spawnSync } from 'node:child_process';
 import { EXEC_CHANNEL, EXEC_UPGRADE, ExecResult } from '../../contracts/agent/index.ts';
 import { controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
@@ -50,6 +51,7 @@ export async function exec(word: string, command: readonly string[], options: Ex
   const socket = await client.upgrade(`${objectPath('Pod', options.namespace, await podName(client, word, options.namespace))}/exec?${query.toString()}`, EXEC_UPGRADE);
 
   let result: ExecResult | undefined;
+  let nobodyReads = false;
   const read = frameReader((channel, payload) => {
     if (channel === EXEC_CHANNEL.stdout) process.stdout.write(payload);
     else if (channel === EXEC_CHANNEL.stderr) process.stderr.write(payload);
@@ -59,7 +61,12 @@ export async function exec(word: string, command: readonly string[], options: Ex
     socket.write(frame(EXEC_CHANNEL.resize, Buffer.from(JSON.stringify({ width: process.stdout.columns ?? 80, height: process.stdout.rows ?? 24 }))));
   };
   const sendInput = (chunk: Buffer): void => {
-    socket.write(frame(EXEC_CHANNEL.stdin, chunk));
+    if (socket.write(frame(EXEC_CHANNEL.stdin, chunk))) return;
+    process.stdin.pause();
+    socket.once('drain', resumeInput);
+  };
+  const resumeInput = (): void => {
+    process.stdin.resume();
   };
   const endInput = (): void => {
     socket.write(frame(EXEC_CHANNEL.stdin, Buffer.alloc(0)));
@@ -71,7 +78,7 @@ export async function exec(word: string, command: readonly string[], options: Ex
       sendSize();
       process.stdout.on('resize', sendSize);
     }
-    if (raw) process.stdin.setRawMode(true);
+    if (raw) passKeysAndBytes();
     if (options.stdin) {
       process.stdin.on('data', sendInput);
       process.stdin.once('end', endInput);
@@ -79,6 +86,11 @@ export async function exec(word: string, command: readonly string[], options: Ex
       endInput();
     }
     await new Promise<void>((resolve, reject) => {
+      process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+        nobodyReads = error.code === 'EPIPE';
+        if (nobodyReads) resolve();
+        else reject(error);
+      });
       socket.on('data', (chunk: Buffer) => {
         try {
           read(chunk);
@@ -94,11 +106,20 @@ export async function exec(word: string, command: readonly string[], options: Ex
     if (raw) process.stdin.setRawMode(false);
     process.stdin.off('data', sendInput);
     process.stdin.off('end', endInput);
+    socket.off('drain', resumeInput);
     process.stdin.pause();
     process.stdout.off('resize', sendSize);
     socket.destroy();
   }
+  if (nobodyReads) return;
   if (!result) throw new CliFailure(1, 'the connection to the node ended before the command did', 'look at the node with: plumb node ls');
   if (result.message !== undefined) process.stderr.write(`${result.message}\n`);
   process.exitCode = result.exitCode;
+}
+
+/** Undone by `setRawMode(false)`, and by Node when the process ends. */
+function passKeysAndBytes(): void {
+  process.stdin.setRawMode(true);
+  // Node leaves a carriage return before every line feed. A program in the middle of a screen means the line feed alone.
+  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
 }

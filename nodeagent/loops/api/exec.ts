@@ -64,9 +64,9 @@ function receive(socket: Duplex, head: Buffer, session: ExecSession): void {
       const { width, height } = JSON.parse(payload.toString('utf8')) as { width: number; height: number };
       session.resize(width, height);
     }
-    if (channel !== EXEC_CHANNEL.stdin || !session.stdin || session.stdin.destroyed) return;
+    if (channel !== EXEC_CHANNEL.stdin || !session.stdin?.writable) return;
     if (payload.length === 0) session.stdin.end();
-    else if (!session.stdin.write(payload)) {
+    else if (!session.stdin.write(payload) && !socket.isPaused()) {
       socket.pause();
       session.stdin.once('drain', () => socket.resume());
     }
