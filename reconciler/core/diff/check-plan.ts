@@ -37,7 +37,14 @@ const FIXED_FIELDS: { readonly [K in KubeObject['kind']]?: readonly FixedField[]
   ReplicaSet: [DEPLOYMENT_SELECTOR],
   Service: [{ path: ['spec', 'clusterIP'], value: (o) => (o.kind === 'Service' ? o.spec.clusterIP : undefined), hint: RENAME }],
   Secret: [{ path: ['type'], value: (o) => (o.kind === 'Secret' ? o.type : undefined), hint: RENAME }],
-  Pod: [{ path: ['spec'], value: (o) => (o.kind === 'Pod' ? podSpecWithoutImages(o.spec) : undefined), hint: 'of a Pod only container images can change; use a Deployment, or give it a new name' }],
+  PriorityClass: [
+    { path: ['value'], value: (o) => (o.kind === 'PriorityClass' ? o.value : undefined), hint: RENAME },
+    { path: ['preemptionPolicy'], value: (o) => (o.kind === 'PriorityClass' ? o.preemptionPolicy : undefined), hint: RENAME },
+  ],
+  Pod: [{
+    path: ['spec'], value: (o) => (o.kind === 'Pod' ? podSpecThatStays(o.spec) : undefined),
+    hint: 'of a Pod only container images can change, and schedulingGates can be taken away; use a Deployment, or give it a new name',
+  }],
 };
 
 function immutableChanges(desired: DesiredObject, live: KubeObject, applied: KubeObject | undefined): Diagnostic[] {
@@ -47,6 +54,11 @@ function immutableChanges(desired: DesiredObject, live: KubeObject, applied: Kub
     const wanted = value(object);
     if (wanted === undefined || fits(wanted, value(live)) || (applied && equal(value(applied), wanted))) continue;
     found.push(refuse('ImmutableField', desired, path, `${title(desired)}: ${path.join('.')} cannot be changed once it exists`, hint));
+  }
+  if (object.kind === 'Pod' && live.kind === 'Pod') {
+    const added = (object.spec.schedulingGates ?? []).find(({ name }) => !live.spec.schedulingGates?.some((gate) => gate.name === name));
+    const was = applied?.kind === 'Pod' && added !== undefined && applied.spec.schedulingGates?.some((gate) => gate.name === added.name);
+    if (added && !was) found.push(refuse('ImmutableField', desired, ['spec'], `${title(desired)}: the scheduling gate ${added.name} cannot be added once it exists`, RENAME));
   }
   if (object.kind === 'Service' && live.kind === 'Service' && object.spec.clusterIP === undefined && live.spec.clusterIP === 'None') {
     found.push(refuse('ImmutableField', desired, ['spec'], `${title(desired)}: a headless Service cannot get an address once it exists`, RENAME));
@@ -76,9 +88,10 @@ function fits(wanted: unknown, live: unknown): boolean {
   return equal(wanted, 'nodeName' in wanted ? { ...rest, nodeName } : rest);
 }
 
-function podSpecWithoutImages(spec: Extract<KubeObject, { kind: 'Pod' }>['spec']): unknown {
+/** The spec without what may change: images, and gates. */
+function podSpecThatStays(spec: Extract<KubeObject, { kind: 'Pod' }>['spec']): unknown {
   const strip = (containers: typeof spec.containers | undefined): unknown => containers?.map(({ image: _image, imagePullPolicy: _policy, ...rest }) => rest);
-  const { containers, initContainers, ...rest } = spec;
+  const { containers, initContainers, schedulingGates: _gates, ...rest } = spec;
   return { ...rest, containers: strip(containers), ...(initContainers && { initContainers: strip(initContainers) }) };
 }
 

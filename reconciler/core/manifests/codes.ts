@@ -14,6 +14,7 @@ export const DIAGNOSTIC_CODES = [
   // Objects against each other
   'DuplicateObject', 'UnknownNamespace', 'MultipleClusters', 'RangeOverlap', 'RangeTooSmall', 'DuplicateMachine',
   'NodePortOutOfRange', 'NodePortClash', 'ClusterIPOutOfRange', 'ClusterIPClash', 'MissingReference', 'TargetPortNotFound',
+  'MultipleConfigurations', 'MultipleGlobalDefaults', 'UnknownPriorityClass', 'UnknownScheduler',
 ] as const;
 export type DiagnosticCode = (typeof DIAGNOSTIC_CODES)[number];
 

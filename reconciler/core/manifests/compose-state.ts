@@ -3,6 +3,7 @@ import { KINDS, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { UNREAD_CODES, type DiagnosticCode } from './codes.ts';
 import { checkNetwork } from './compose-network.ts';
 import { checkReferences } from './compose-references.ts';
+import { checkGlobalDefault, checkPlacementReferences, checkSingletons } from './compose-scheduling.ts';
 import { positionOf } from './marks.ts';
 import { byPosition } from './parse-manifest.ts';
 import { suggest } from './suggest.ts';
@@ -32,8 +33,11 @@ export function composeState(files: readonly ParsedFile[], others: readonly Diag
   if (complete) {
     checkNamespaces(state, declared, tell);
     checkReferences(state, declared, tell);
+    checkPlacementReferences(state, declared, tell);
   }
   checkNetwork(state, tell);
+  checkSingletons(state, tell);
+  checkGlobalDefault(state, tell);
   return { state, diagnostics: diagnostics.sort(byPosition) };
 }
 
@@ -42,7 +46,10 @@ function uniqueObjects(files: readonly ParsedFile[], tell: Tell): DesiredState {
   for (const desired of files.flatMap((f) => f.objects)) {
     const first = state.get(desired.key);
     if (!first) state.set(desired.key, desired);
-    else tell('error', 'DuplicateObject', desired.position, `${describe(desired)} is already at ${first.position.file}:${first.position.line}`, 'remove one of the two');
+    else if (KINDS[desired.object.kind].defaultName === first.object.metadata.name) {
+      const { kind } = desired.object;
+      tell('error', 'MultipleConfigurations', desired.position, `a repository has one ${kind}; the first is at ${first.position.file}:${first.position.line}`, 'move what this one says there, and remove it here');
+    } else tell('error', 'DuplicateObject', desired.position, `${describe(desired)} is already at ${first.position.file}:${first.position.line}`, 'remove one of the two');
   }
   return state;
 }

@@ -8,13 +8,16 @@ import { nodeAt, offsetOf, pathText, type FieldPath, type YamlNode } from './yam
 const FIXED: readonly FieldPath[] = [
   ['metadata', 'name'], ['metadata', 'namespace'], ['spec'], ['spec', 'selector'], ['spec', 'clusterIP'], ['spec', 'address'], ['spec', 'network', 'podCIDR'],
   ['spec', 'sync', 'maxPrunePercent'], ['data'], ['binaryData'], ['stringData'], ['type'], ['immutable'],
+  ['value'], ['globalDefault'], ['preemptionPolicy'],
 ];
 
 export function fieldMarks(object: KubeObject, tree: YamlNode, findings: Findings): NonNullable<DesiredObject['marks']> {
   const paths: FieldPath[] = [...FIXED];
   if (object.kind === 'Service') object.spec.ports.forEach((_, i) => paths.push(['spec', 'ports', i, 'nodePort'], ['spec', 'ports', i, 'targetPort']));
   const template = podTemplateOf(object);
-  if (template) paths.push(...configReferences(template).map((r) => r.path));
+  if (template) {
+    paths.push(...configReferences(template).map((r) => r.path), [...template.path, 'priorityClassName'], [...template.path, 'schedulerName']);
+  }
   const marks: Record<string, readonly [number, number]> = {};
   for (const path of paths) {
     if (!nodeAt(tree, path)) continue;

@@ -19,6 +19,8 @@ function step(before: string, after: string): string[] {
 const configMap = (rest: string): string => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n${rest}`;
 const secret = (rest: string): string => `apiVersion: v1\nkind: Secret\nmetadata: {name: c}\n${rest}`;
 const service = (rest: string): string => `apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  ports: [{port: 80}]\n${rest}`;
+const priorityClass = (fields: string): string => `apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: high}\n${fields}`;
+const gated = (...gates: readonly string[]): string => `${pod('a:1', 'x')}  schedulingGates: [${gates.map((g) => `{name: ${g}}`).join(', ')}]\n`;
 const pod = (image: string, command: string): string => `apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers: [{name: a, image: "${image}", command: [${command}]}]\n`;
 
 describe('fields that cannot change', () => {
@@ -36,6 +38,12 @@ describe('fields that cannot change', () => {
     { name: 'data marked immutable from now on', before: configMap('data: {a: b}'), after: configMap('immutable: true\ndata: {a: c}'), refused: [] },
     { name: 'a Pod\'s command', before: pod('a:1', 'x'), after: pod('a:1', 'z'), refused: ['app.yaml:4 ImmutableField'] },
     { name: 'a Pod\'s image', before: pod('a:1', 'x'), after: pod('a:2', 'x'), refused: [] },
+    { name: 'a scheduling gate that is taken away', before: gated('a', 'b'), after: gated('b'), refused: [] },
+    { name: 'the last scheduling gate', before: gated('a'), after: pod('a:1', 'x'), refused: [] },
+    { name: 'a scheduling gate that is added', before: gated('a'), after: gated('a', 'b'), refused: ['app.yaml:4 ImmutableField'] },
+    { name: 'a PriorityClass\' value', before: priorityClass('value: 1\n'), after: priorityClass('value: 2\n'), refused: ['app.yaml:4 ImmutableField'] },
+    { name: 'whether a PriorityClass preempts', before: priorityClass('value: 1\n'), after: priorityClass('value: 1\npreemptionPolicy: Never\n'), refused: ['app.yaml:5 ImmutableField'] },
+    { name: 'the description of a PriorityClass', before: priorityClass('value: 1\n'), after: priorityClass('value: 1\ndescription: x\nglobalDefault: true\n'), refused: [] },
   ];
   for (const { name, before, after, refused } of cases) it(name, () => assert.deepEqual(step(before, after), refused));
 

@@ -1,9 +1,10 @@
 /** One container: its ports, environment, mounts, probes and resources. */
-import { parseQuantity, type Container, type ContainerPort } from '../../../../contracts/objects/index.ts';
+import type { Container, ContainerPort } from '../../../../contracts/objects/index.ts';
 import type { PlacedContainer } from '../pod-templates.ts';
 import { suggest } from '../suggest.ts';
 import { oneOf } from '../wording.ts';
 import type { FieldPath } from '../yaml-tree.ts';
+import { checkResources } from './check-resources.ts';
 import { eachDuplicate, isPortName, type CheckContext } from './context.ts';
 
 type Ports = readonly (typeof ContainerPort)['_output'][];
@@ -98,33 +99,5 @@ function checkProbes(container: Container, path: FieldPath, { error, has }: Chec
     const handler = container.lifecycle?.[kind];
     checkPort(handler?.httpGet?.port, [...path, 'lifecycle', kind, 'httpGet', 'port']);
     checkPort(handler?.tcpSocket?.port, [...path, 'lifecycle', kind, 'tcpSocket', 'port']);
-  }
-}
-
-const RESOURCES = ['cpu', 'memory', 'ephemeral-storage', 'pods'];
-
-interface Resources {
-  readonly limits?: Readonly<Record<string, string>> | undefined;
-  readonly requests?: Readonly<Record<string, string>> | undefined;
-}
-
-/** Resource names, amounts, and requests that are over their limit. `names` tells what limits are called at that place. */
-export function checkResources(resources: Resources, path: FieldPath, names: { readonly limits?: string }, { error }: CheckContext): void {
-  const fields = { limits: names.limits ?? 'limits', requests: 'requests' };
-  for (const part of ['limits', 'requests'] as const) {
-    for (const [resource, amount] of Object.entries(resources[part] ?? {})) {
-      const at = [...path, fields[part], resource];
-      // Requests that were not written are filled from limits: one report is enough.
-      if (part === 'requests' && resources.limits?.[resource] === amount) continue;
-      if (!RESOURCES.includes(resource) && !resource.startsWith('hugepages-') && !/^[a-z0-9.-]+\/[A-Za-z0-9._-]+$/.test(resource)) {
-        const close = suggest(resource, RESOURCES);
-        error('UnknownResource', at, 'is not a resource', close ? `did you mean ${close}?` : `known: ${RESOURCES.join(', ')}; others need a domain, as in example.com/gpu`);
-      }
-      if (parseQuantity(amount) < 0) error('InvalidValue', at, `must not be negative, found ${amount}`);
-      const limit = resources.limits?.[resource];
-      if (part === 'requests' && limit !== undefined && parseQuantity(amount) > parseQuantity(limit)) {
-        error('RequestOverLimit', at, `must be at most the limit (${limit}), found ${amount}`);
-      }
-    }
   }
 }

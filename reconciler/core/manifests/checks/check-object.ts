@@ -5,7 +5,8 @@ import { podTemplateOf } from '../pod-templates.ts';
 import { checkCluster } from './check-cluster.ts';
 import { checkPod } from './check-pod.ts';
 import { checkService } from './check-service.ts';
-import { checkResources } from './check-container.ts';
+import { checkResources } from './check-resources.ts';
+import { checkDeschedulerPolicy, checkDisruptionBudget, checkPriorityClass, checkSchedulerConfiguration } from './check-scheduling.ts';
 import { checkDeployment, checkReplicaSet } from './check-workloads.ts';
 import type { CheckContext } from './context.ts';
 
@@ -13,6 +14,8 @@ const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 /** RFC 1035: what a Service's name must be, as it becomes a DNS name. */
 const LETTER_FIRST_LABEL = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
 const MAX_LABEL = 63;
+/** What nodes have and containers cannot ask for. */
+const NODE_RESOURCES = ['pods'];
 
 /** Checks an object whose shape is right. */
 export function checkObject(object: KubeObject, context: CheckContext): void {
@@ -26,10 +29,13 @@ export function checkObject(object: KubeObject, context: CheckContext): void {
     case 'ConfigMap': return checkConfigMap(object, context);
     case 'Cluster': return checkCluster(object, context);
     case 'Machine':
-      checkResources({ limits: object.spec.capacity }, ['spec'], { limits: 'capacity' }, context);
-      return checkResources({ limits: object.spec.reserved }, ['spec'], { limits: 'reserved' }, context);
-    case 'PriorityClass': case 'PodDisruptionBudget': case 'PodGroup': case 'KubeSchedulerConfiguration': case 'DeschedulerPolicy': case 'SchedulerPlugin': return;
-    case 'Namespace': case 'Pod': case 'Secret': case 'Source': case 'Node': case 'EndpointSlice': case 'Event': return;
+      checkResources({ limits: object.spec.capacity }, ['spec'], { limits: 'capacity', others: NODE_RESOURCES }, context);
+      return checkResources({ limits: object.spec.reserved }, ['spec'], { limits: 'reserved', others: NODE_RESOURCES }, context);
+    case 'PriorityClass': return checkPriorityClass(object, context);
+    case 'PodDisruptionBudget': return checkDisruptionBudget(object, context);
+    case 'KubeSchedulerConfiguration': return checkSchedulerConfiguration(object, context);
+    case 'DeschedulerPolicy': return checkDeschedulerPolicy(object, context);
+    case 'Namespace': case 'Pod': case 'Secret': case 'Source': case 'Node': case 'EndpointSlice': case 'Event': case 'PodGroup': case 'SchedulerPlugin': return;
   }
 }
 

@@ -3,6 +3,8 @@ import type { PodSpec } from '../../../../contracts/objects/index.ts';
 import { containersOf, type PodTemplate } from '../pod-templates.ts';
 import type { FieldPath } from '../yaml-tree.ts';
 import { checkContainer } from './check-container.ts';
+import { checkPlacement } from './check-placement.ts';
+import { checkResources } from './check-resources.ts';
 import { eachDuplicate, type CheckContext } from './context.ts';
 
 export function checkPod(template: PodTemplate, context: CheckContext): void {
@@ -19,6 +21,8 @@ export function checkPod(template: PodTemplate, context: CheckContext): void {
   checkVolumes(spec, path, context);
   checkHostPorts(template, context);
   checkTolerations(spec, path, context);
+  checkPlacement(spec, path, context);
+  checkResources({ limits: spec.overhead }, path, { limits: 'overhead' }, context);
 }
 
 function checkVolumes(spec: PodSpec, path: FieldPath, { error }: CheckContext): void {

@@ -1,6 +1,7 @@
 /** Deployment and ReplicaSet. */
-import { selectorMatches, type Deployment, type LabelSelector, type ReplicaSet } from '../../../../contracts/objects/index.ts';
+import { selectorMatches, type Deployment, type ReplicaSet } from '../../../../contracts/objects/index.ts';
 import type { FieldPath } from '../yaml-tree.ts';
+import { checkSelector } from './check-selector.ts';
 import type { CheckContext } from './context.ts';
 
 export function checkDeployment(object: Deployment, context: CheckContext): void {
@@ -44,14 +45,5 @@ function checkTemplate(object: Deployment | ReplicaSet, context: CheckContext): 
   }
   if (template.spec.activeDeadlineSeconds !== undefined) {
     context.error('ForbiddenField', ['spec', 'template', 'spec', 'activeDeadlineSeconds'], `may not be set in a ${kind}`, 'remove it');
-  }
-}
-
-function checkSelector(selector: LabelSelector, path: FieldPath, { error }: CheckContext): void {
-  for (const [i, { operator, values }] of (selector.matchExpressions ?? []).entries()) {
-    const at = [...path, 'matchExpressions', i, 'values'];
-    const needsValues = operator === 'In' || operator === 'NotIn';
-    if (needsValues && (values ?? []).length === 0) error('MissingField', at, `must have at least one entry when operator is ${operator}`);
-    if (!needsValues && (values ?? []).length > 0) error('ForbiddenField', at, `may not be set when operator is ${operator}`, 'remove it');
   }
 }
