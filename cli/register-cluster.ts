@@ -123,10 +123,21 @@ function registerNode(plumb: Command): void {
     .addHelpText('after', '\nExample:\n  plumb node rm node-1 --commit && git push && plumb node clean root@203.0.113.7')
     .action(async (destination: string, options: NodeCleanOptions, command: Command) =>
       (await import('./commands/node-clean.ts')).nodeClean(destination, withHome(options, command)));
+  node.command('drain')
+    .description('no new pods, and those that run there move away as far as disruption budgets allow (a NoExecute taint in its file)')
+    .argument('<name>')
+    .option('--repo-dir <dir>', 'checkout to edit (default: the one around the current folder)')
+    .option('--commit', 'commit the change')
+    .option('-w, --wait', 'edit nothing; wait until the pods of a drain that was pushed are gone, and say what keeps them')
+    .option('--timeout <seconds>', 'give up waiting after this long; 0 never does', wholeNumber, 0)
+    .addHelpText('after', '\nExample:\n  plumb node drain node-1 --commit && git push && plumb node drain node-1 --wait')
+    .action(async (name: string, options: { repoDir?: string; commit?: boolean; wait?: boolean; timeout: number }, command: Command) => {
+      if (options.wait) await (await import('./commands/node-drain.ts')).waitDrained(name, withHome(options, command));
+      else await (await import('./commands/node-edit.ts')).nodeEdit('drain', name, options);
+    });
   for (const [verb, what] of [
     ['cordon', 'no new pods on this machine (spec.unschedulable in its file)'],
     ['uncordon', 'pods again on this machine; also ends a drain'],
-    ['drain', 'no new pods, and those that run there move away (a NoExecute taint in its file)'],
     ['rm', 'remove its Machine file; once pushed, its pods move away and the machine is let go'],
   ] as const) {
     node.command(verb)

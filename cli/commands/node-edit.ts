@@ -4,14 +4,12 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { type Document, isMap, isScalar, isSeq, parseAllDocuments } from 'yaml';
+import { DRAIN_TAINT } from '../../contracts/objects/index.ts';
 import { CliFailure } from '../failure.ts';
 import { print } from '../print/format.ts';
 import { checkoutRoot } from '../repository.ts';
 
 export type NodeEdit = 'cordon' | 'uncordon' | 'drain' | 'rm';
-
-/** The taint that moves pods away while a machine is drained. */
-export const DRAIN_TAINT = 'plumbline.dev/drain';
 
 interface MachineFile {
   /** Absolute. */
@@ -36,7 +34,7 @@ export async function nodeEdit(edit: NodeEdit, name: string, options: { readonly
   }
   if (options.commit) await commit(root, file.path, `${TITLES[edit]} ${name}`);
   await print(`${edit === 'rm' ? 'removed' : 'changed'} ${shown}${options.commit ? ', committed' : ''}; it takes effect with the push: ${options.commit ? '' : `git commit -am "${TITLES[edit]} ${name}" && `}git push\n`);
-  if (edit === 'drain') await print(`then wait until nothing but its own pods is left: plumb get pods -A -o wide | grep ${name}\n`);
+  if (edit === 'drain') await print(`then wait until its pods are gone: plumb node drain ${name} --wait\n`);
   if (edit === 'rm') await print('its pods move to other machines. After the push, take Plumbline off the machine with: plumb node clean USER@HOST\n');
 }
 

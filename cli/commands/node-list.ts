@@ -12,6 +12,6 @@ export async function nodeList(options: { readonly home?: string; readonly outpu
     return;
   }
   await print(`${table(['NAME', 'ADDRESS', 'READY', 'PODS', 'WHY'], nodes.map((n) => [
-    n.name, n.address, n.ready + (n.unschedulable ? ',cordoned' : ''), String(n.pods), n.ready === 'True' ? '' : `${n.reason}: ${n.message}`,
+    n.name, n.address, n.ready + (n.unschedulable ? ',cordoned' : ''), String(n.pods), n.ready === 'True' ? n.drain ?? '' : `${n.reason}: ${n.message}`,
   ]))}\n`);
 }

@@ -75,7 +75,7 @@ export function formatStatus(report: StatusReport, now: Date): string {
   }
   if (report.nodes.length > 0) {
     lines.push('', table(['NODE', 'ADDRESS', 'READY', 'PODS', 'WHY'], report.nodes.map((n) => [
-      n.name, n.address, n.ready + (n.unschedulable ? ',cordoned' : ''), String(n.pods), n.ready === 'True' ? '' : [n.reason, n.message].filter(Boolean).join(': '),
+      n.name, n.address, n.ready + (n.unschedulable ? ',cordoned' : ''), String(n.pods), n.ready === 'True' ? n.drain ?? '' : [n.reason, n.message].filter(Boolean).join(': '),
     ])));
   }
   if (report.missing.length > 0) lines.push('', 'Missing:', ...report.missing.map((line) => `  - ${line}`));

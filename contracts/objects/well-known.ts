@@ -11,6 +11,9 @@ export const ARCH_LABEL = 'kubernetes.io/arch';
 export const ZONE_LABEL = 'topology.kubernetes.io/zone';
 export const REGION_LABEL = 'topology.kubernetes.io/region';
 
+/** Taint (NoExecute) of a node whose pods move away within their disruption budgets. */
+export const DRAIN_TAINT = 'plumbline.dev/drain';
+
 /** Label of a pod: the PodGroup it belongs to. Source: kubernetes-sigs/scheduler-plugins, coscheduling. */
 export const POD_GROUP_LABEL = 'scheduling.x-k8s.io/pod-group';
 

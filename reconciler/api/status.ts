@@ -1,5 +1,6 @@
 /** The status report: pure, from the store's view. */
 import { findCondition, internalIP, type StoredSource } from '../../contracts/objects/index.ts';
+import { DRAINED } from '../core/health/drain.ts';
 import { recordOf } from '../core/revisions/history.ts';
 import { reportHealth, sourceObjects, unhealthySentences } from '../core/revisions/health.ts';
 import type { StoreView } from '../controllers/runtime/controller.ts';
@@ -25,6 +26,7 @@ export function nodeReport(view: StoreView, name: string): NodeReport | undefine
   if (!node && !machine) return undefined;
   const problem = machine?.status?.conditions?.find((c) => c.status !== 'True');
   const ready = findCondition(node?.status?.conditions, 'Ready');
+  const drained = findCondition(node?.status?.conditions, DRAINED);
   const said = ready?.status === 'True' ? ready : (problem ?? ready);
   return {
     name,
@@ -33,6 +35,7 @@ export function nodeReport(view: StoreView, name: string): NodeReport | undefine
     reason: said?.reason ?? 'NotJoined',
     message: said?.message ?? 'has not reported yet',
     unschedulable: node?.spec.unschedulable ?? machine?.spec.unschedulable ?? false,
+    ...(drained && { drain: drained.status === 'True' ? 'drained' : `draining: ${drained.message ?? ''}` }),
     pods: view.podsOnNode(name).length,
   };
 }

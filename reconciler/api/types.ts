@@ -18,6 +18,8 @@ export interface NodeReport {
   readonly reason: string;
   readonly message: string;
   readonly unschedulable: boolean;
+  /** How far a drain is; absent where the node is not drained. */
+  readonly drain?: string;
   readonly pods: number;
 }
 

@@ -3,7 +3,9 @@ import { deploymentController } from './deployment.ts';
 import { endpointSliceController } from './endpointslice.ts';
 import { garbageCollectors } from './garbage-collector.ts';
 import { namespaceControllers } from './namespace.ts';
+import { nodeDrainController } from './node-drain.ts';
 import { nodeLifecycleControllers } from './node-lifecycle.ts';
+import { podDisruptionBudgetController } from './poddisruptionbudget.ts';
 import { podGcController } from './pod-gc.ts';
 import { replicaSetController } from './replicaset.ts';
 import type { Controller } from './runtime/controller.ts';
@@ -16,6 +18,6 @@ export { explainPending, schedulePending } from './scheduler.ts';
 export function allControllers(): Controller[] {
   return [
     ...namespaceControllers, ...nodeLifecycleControllers(), serviceController, endpointSliceController, deploymentController, replicaSetController,
-    taintEvictionController, podGcController, ...garbageCollectors,
+    taintEvictionController, nodeDrainController, podDisruptionBudgetController, podGcController, ...garbageCollectors,
   ];
 }

@@ -12,10 +12,14 @@ export function controllerKeys(kind: 'Deployment' | 'ReplicaSet', object: Stored
   return candidates.filter((candidate) => selectorMatches(candidate.spec.selector, object.metadata.labels)).map(keyOf);
 }
 
-/** Objects of the namespace without a controller that the selector may match; narrowed by one label where the selector names one. */
-export function orphans<K extends 'Pod' | 'ReplicaSet'>(kind: K, namespace: string, selector: LabelSelector, view: StoreView): readonly StoredOf<K>[] {
+/** Objects of the namespace that the selector may match; narrowed by one label where the selector names one. */
+export function selected<K extends 'Pod' | 'ReplicaSet'>(kind: K, namespace: string, selector: LabelSelector, view: StoreView): readonly StoredOf<K>[] {
   const labels = selector.matchLabels ?? {};
   const [key, value] = HASH_LABEL in labels ? [HASH_LABEL, labels[HASH_LABEL]] : (Object.entries(labels)[0] ?? []);
-  const near = key !== undefined && value !== undefined ? view.labelled(kind, key, value, namespace) : view.list(kind, namespace);
-  return near.filter((object) => controllerOf(object.metadata) === undefined);
+  return key !== undefined && value !== undefined ? view.labelled(kind, key, value, namespace) : view.list(kind, namespace);
+}
+
+/** Those without a controller. */
+export function orphans<K extends 'Pod' | 'ReplicaSet'>(kind: K, namespace: string, selector: LabelSelector, view: StoreView): readonly StoredOf<K>[] {
+  return selected(kind, namespace, selector, view).filter((object) => controllerOf(object.metadata) === undefined);
 }

@@ -1,5 +1,5 @@
 /** Pods on nodes that are tainted or silent. Source: Kubernetes documentation, "Taints and Tolerations: Taint based Evictions". */
-import { findCondition, objectKey, withCondition, type Condition, type Pod, type StoredNode, type StoredPod, type Taint } from '../../../contracts/objects/index.ts';
+import { DRAIN_TAINT, findCondition, objectKey, withCondition, type Condition, type Pod, type StoredNode, type StoredPod, type Taint } from '../../../contracts/objects/index.ts';
 import { tolerates } from '../scheduling/taints.ts';
 import type { Decision } from '../step.ts';
 import { isFinished, isTerminating } from '../workloads/pod-state.ts';
@@ -31,7 +31,7 @@ function withReady(pod: StoredPod, ready: Omit<Condition, 'lastTransitionTime'>,
 
 /**
  * A ready pod on a silent node is marked not ready, so that Services leave it out; a pod that does not tolerate a NoExecute taint of
- * its node, or no longer, is deleted. One write per pass: the mark first.
+ * its node, or no longer, is deleted. One write per pass: the mark first. The taint of a drain is not looked at: see drain.ts.
  */
 export function planEviction(pod: StoredPod, node: StoredNode, now: Date): Decision {
   if (isFinished(pod)) return { steps: [] };
@@ -47,7 +47,7 @@ export function planEviction(pod: StoredPod, node: StoredNode, now: Date): Decis
     if (left <= 0) return { steps: [{ do: 'updateStatus', object: withReady(pod, { type: 'Ready', status: 'True' }, now) }] };
     waits.push(left);
   }
-  const leaves = isTerminating(pod) ? undefined : leavesInMs(pod, node.spec.taints ?? [], now);
+  const leaves = isTerminating(pod) ? undefined : leavesInMs(pod, (node.spec.taints ?? []).filter((taint) => taint.key !== DRAIN_TAINT), now);
   if (leaves !== undefined && leaves <= 0) {
     const { namespace, name, uid } = pod.metadata;
     return { steps: [

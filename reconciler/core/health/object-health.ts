@@ -1,8 +1,10 @@
 /** Health of any object, one judgement per kind. */
 import {
   conditionIsTrue, findCondition, KINDS, labelsInclude, objectKey, SERVICE_NAME_LABEL,
-  type Condition, type Deployment, type KubeObject, type Kind, type Machine, type Node, type ObjectKey, type ReplicaSet, type Service, type StoredOf,
+  type Condition, type Deployment, type KubeObject, type Kind, type Machine, type Node, type ObjectKey, type PodDisruptionBudget, type PodGroup, type ReplicaSet,
+  type Service, type StoredOf,
 } from '../../../contracts/objects/index.ts';
+import { DISRUPTION_ALLOWED } from '../workloads/disruption-budget.ts';
 import { isActive } from '../workloads/pod-state.ts';
 import { worst, type Health } from './health.ts';
 import { podHealth } from './pod.ts';
@@ -88,6 +90,25 @@ function machineHealth(machine: Machine, view: HealthView): Health {
   return node ? nodeHealth(node) : PROGRESSING('its Node has not been made yet');
 }
 
+/** A budget that allows nothing now does what it is there for. */
+function disruptionBudgetHealth({ status, metadata }: PodDisruptionBudget): Health {
+  if (!status || (status.observedGeneration ?? 0) < (metadata.generation ?? 0)) return PROGRESSING('its pods have not been counted yet');
+  const allowed = findCondition(status.conditions, DISRUPTION_ALLOWED);
+  if (allowed?.reason === 'SyncFailed') return DEGRADED(`its pods cannot be counted: ${allowed.message ?? ''}`);
+  if (status.expectedPods === 0) return HEALTHY('no pod matches its selector');
+  return HEALTHY(`${status.currentHealthy} pods are healthy, ${status.desiredHealthy} have to be; ${status.disruptionsAllowed} may be evicted`);
+}
+
+function podGroupHealth({ status, spec }: PodGroup): Health {
+  switch (status?.phase) {
+    case 'Failed': return DEGRADED(`${status.failed ?? 0} of its pods failed`);
+    case 'Pending': case 'Scheduling': case 'Unknown': return PROGRESSING(`${status.running ?? 0} of ${spec.minMember} pods run`);
+    case 'Running': return HEALTHY(`${status.running ?? 0} of ${spec.minMember} pods run`);
+    case 'Finished': return HEALTHY('its pods ended well');
+    case undefined: return HEALTHY('is stored');
+  }
+}
+
 /** Health of a live object; `undefined` is one that should be there and is not. Kinds that merely hold data are healthy. */
 export function objectHealth(object: KubeObject | undefined, view: HealthView): Health {
   if (!object) return { status: 'Missing', message: 'is not in the cluster' };
@@ -98,6 +119,8 @@ export function objectHealth(object: KubeObject | undefined, view: HealthView): 
     case 'Service': return serviceHealth(object, view);
     case 'Node': return nodeHealth(object);
     case 'Machine': return machineHealth(object, view);
+    case 'PodDisruptionBudget': return disruptionBudgetHealth(object);
+    case 'PodGroup': return podGroupHealth(object);
     default: return HEALTHY(KINDS[object.kind].namespaced ? 'is stored' : 'is in force');
   }
 }

@@ -17,7 +17,8 @@ export interface Bounds {
   readonly minAvailable: number;
 }
 
-function share(value: number | string, of: number, round: (n: number) => number): number {
+/** An amount that may be a percentage of `of`. */
+export function share(value: number | string, of: number, round: (n: number) => number): number {
   if (typeof value === 'number') return value;
   return round((Number.parseInt(value, 10) * of) / 100);
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Duplex, PassThrough, Readable } from 'node:stream';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
 import { EXEC_CHANNEL } from '../../../contracts/agent/index.ts';
-import { PodSpec, type Pod, type PodStatus } from '../../../contracts/objects/index.ts';
+import { DRAIN_TAINT, PodSpec, type Node, type Pod, type PodStatus, type StoredNode } from '../../../contracts/objects/index.ts';
 import { frame, frameReader } from '../../../cli/commands/exec.ts';
 import { type ApiServer, startApi, type StatusReport } from '../../../reconciler/api/index.ts';
 import { planRevision, rollBack } from '../../../reconciler/controllers/sync/index.ts';
@@ -147,6 +147,44 @@ describe('commands about a running cluster', () => {
     const web = await run('explain', 'deploy/web');
     assert.match(web.stdout, /commit +\w{12} Use x:1/);
     assert.match(web.stdout, /manifest +web\.yaml:1/);
+  });
+
+  it('node drain --wait says what keeps the pods, and ends when they are gone', async () => {
+    const made: Node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1' }, spec: {} };
+    await bench.executor.execute([{ do: 'create', object: made }], 'test', signal);
+    const node = (): StoredNode => bench.cache.get('Node//node-1') ?? assert.fail('no node');
+    const condition = (status: 'True' | 'False', message: string): Promise<void> => bench.executor.execute([
+      { do: 'updateStatus', object: { ...node(), status: { conditions: [{ type: 'Ready', status: 'True' }, { type: 'Drained', status, message }] } } },
+    ], 'test', signal);
+    const early = await run('node', 'drain', 'node-1', '--wait', '--timeout', '1');
+    assert.equal(early.code, 1);
+    assert.match(early.stderr, /waiting: node node-1 is not being drained yet: push the change[\s\S]*not drained after 1 s/);
+    await bench.executor.execute([{ do: 'update', object: { ...node(), spec: { taints: [{ key: DRAIN_TAINT, effect: 'NoExecute' }] } } }], 'test', signal);
+    await condition('False', "1 pod is left; pod default/web-1: Cannot evict pod as it would violate the pod's disruption budget.");
+    assert.match((await run('node', 'ls')).stdout, /node-1 .*True .*draining: 1 pod is left; pod default\/web-1: Cannot evict/);
+    const waiting = run('node', 'drain', 'node-1', '--wait', '--timeout', '60');
+    const gaveUp = await run('node', 'drain', 'node-1', '--wait', '--timeout', '1');
+    assert.equal(gaveUp.code, 1);
+    assert.match(gaveUp.stderr, /waiting: 1 pod is left; pod default\/web-1: Cannot evict pod as it would violate the pod's disruption budget/);
+    await condition('True', 'no pod is left that has to leave');
+    const done = await waiting;
+    assert.deepEqual([done.code, done.stdout], [0, 'node node-1 is drained\n'], done.stderr);
+    assert.equal((await run('node', 'drain', 'nothing', '--wait')).code, 1);
+  });
+
+  it('get and explain know what decides over placement', async () => {
+    const budget = 'apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: web}\nspec:\n  minAvailable: 1\n  selector: {matchLabels: {app: web}}\n';
+    const settings = 'apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nprofiles: [{}, {schedulerName: batch}]\n---\n'
+      + 'apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: high}\nvalue: 100\n';
+    const sha = bench.repository.commit([{ path: 'plumbline.yaml', content: CLUSTER }, { path: 'web.yaml', content: budget }, { path: 'settings.yaml', content: settings }], { message: 'Guard web' });
+    await bench.until(() => bench.status()?.appliedRevision === sha, 'applied');
+    assert.match((await run('get', 'pdb')).stdout, /^NAME +MIN AVAILABLE +MAX UNAVAILABLE +ALLOWED DISRUPTIONS +AGE\nweb +1 +N\/A +0 /);
+    assert.match((await run('get', 'priorityclasses')).stdout, /^NAME +VALUE +GLOBAL-DEFAULT +AGE +PREEMPTIONPOLICY\nhigh +100 +false +\d+s +PreemptLowerPriority/);
+    assert.match((await run('get', 'kubeschedulerconfigurations')).stdout, /\ndefault +default-scheduler,batch /);
+    assert.match((await run('explain', 'pc/high')).stdout, /commit +\w{12} Guard web[\s\S]*manifest +settings\.yaml:5/);
+    const explained = await run('explain', 'pdb/web');
+    assert.match(explained.stdout, /manifest +web\.yaml:1/);
+    assert.match(explained.stdout, /its pods have not been counted yet/);
   });
 
   it('logs and exec reach the container; exec ends with its exit code', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseDocument } from 'yaml';
-import { PodSpec, type Pod, type PodStatus } from '../../../contracts/objects/index.ts';
+import { KINDS, PodSpec, type Kind, type ObjectsByKind, type Pod, type PodStatus } from '../../../contracts/objects/index.ts';
 import { frame, frameReader } from '../../../cli/commands/exec.ts';
 import { objectPath, parseTarget } from '../../../cli/commands/get.ts';
 import { fingerprintOf, parseDestination } from '../../../cli/commands/node-add.ts';
@@ -49,6 +49,31 @@ describe('pod status word', () => {
     assert.deepEqual(headings, ['NAMESPACE', 'NAME', 'READY', 'STATUS', 'RESTARTS', 'AGE']);
     assert.deepEqual(rows[0]?.slice(0, 4), ['default', 'a', '0/1', 'Pending']);
   });
+});
+
+describe('columns of what decides over placement, as kubectl has them', () => {
+  const manifest = (kind: Kind, body: object): object => ({ apiVersion: KINDS[kind].apiVersion, kind, metadata: { name: 'a' }, ...body });
+  const cases: readonly (readonly [Kind, object, object, string[], string[]])[] = [
+    ['PriorityClass', { value: -5 }, {}, ['NAME', 'VALUE', 'GLOBAL-DEFAULT', 'AGE', 'PREEMPTIONPOLICY'], ['a', '-5', 'false', '<unknown>', 'PreemptLowerPriority']],
+    [
+      'PodDisruptionBudget', { spec: { minAvailable: '50%' } }, { status: { disruptionsAllowed: 2 } },
+      ['NAME', 'MIN AVAILABLE', 'MAX UNAVAILABLE', 'ALLOWED DISRUPTIONS', 'AGE'], ['a', '50%', 'N/A', '2', '<unknown>'],
+    ],
+    ['PodDisruptionBudget', { spec: { maxUnavailable: 1 } }, {}, ['NAME', 'MIN AVAILABLE', 'MAX UNAVAILABLE', 'ALLOWED DISRUPTIONS', 'AGE'], ['a', 'N/A', '1', '0', '<unknown>']],
+    [
+      'PodGroup', { spec: { minMember: 3 } }, { status: { phase: 'Scheduling', running: 1 } },
+      ['NAME', 'PHASE', 'MINMEMBER', 'RUNNING', 'SUCCEEDED', 'FAILED', 'AGE'], ['a', 'Scheduling', '3', '1', '', '', '<unknown>'],
+    ],
+    ['KubeSchedulerConfiguration', { profiles: [{}, { schedulerName: 'batch' }] }, {}, ['NAME', 'PROFILES', 'AGE'], ['a', 'default-scheduler,batch', '<unknown>']],
+    ['DeschedulerPolicy', { profiles: [{ name: 'p' }], deschedulingIntervalSeconds: 60 }, {}, ['NAME', 'PROFILES', 'INTERVAL', 'AGE'], ['a', 'p', '60s', '<unknown>']],
+    ['SchedulerPlugin', { spec: { score: { expression: '1' } } }, {}, ['NAME', 'POINTS', 'AGE'], ['a', 'score', '<unknown>']],
+  ];
+  for (const [kind, body, live, headings, row] of cases) {
+    it(`${kind} ${JSON.stringify(body)}`, () => {
+      const object = { ...(KINDS[kind].manifest?.parse(manifest(kind, body)) as ObjectsByKind[typeof kind]), ...live };
+      assert.deepEqual(rowsOf(kind, [object], { wide: false, namespace: false, now: NOW }), { headings, rows: [row] });
+    });
+  }
 });
 
 describe('words on the command line', () => {

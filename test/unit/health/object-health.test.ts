@@ -1,7 +1,10 @@
 /** One state of one kind a row. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ContainerState, Deployment, KubeObject, Pod, ReplicaSet, Service } from '../../../contracts/objects/index.ts';
+import {
+  PodDisruptionBudgetManifest, PodGroupManifest, PriorityClassManifest,
+  type ContainerState, type Deployment, type KubeObject, type Pod, type PodDisruptionBudget, type PodGroup, type ReplicaSet, type Service,
+} from '../../../contracts/objects/index.ts';
 import { objectHealth } from '../../../reconciler/core/health/object-health.ts';
 import { condition, cluster, deployment, machine, node, pod, running, service } from '../controllers/objects.ts';
 import { World } from '../controllers/world.ts';
@@ -35,6 +38,16 @@ const crashing: Pod = {
   ...inState({ waiting: { reason: 'CrashLoopBackOff' } }, { lastState: ended(7), restartCount: 4 }),
   metadata: { name: 'web-1-a', namespace: 'default', labels: { app: 'web' }, ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-1', uid: 'rs-uid', controller: true }] },
 };
+function budget(reason?: string, expectedPods = 3): PodDisruptionBudget {
+  const b = PodDisruptionBudgetManifest.parse({ apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata: { name: 'web', namespace: 'default' }, spec: { minAvailable: 2, selector: {} } });
+  if (reason === undefined) return b;
+  const conditions = [condition('DisruptionAllowed', reason === 'SufficientPods' ? 'True' : 'False', { reason, message: 'told' })];
+  return { ...b, metadata: { ...b.metadata, generation: 1 }, status: { observedGeneration: 1, expectedPods, desiredHealthy: 2, currentHealthy: 2, disruptionsAllowed: 0, conditions } };
+}
+function group(status?: PodGroup['status']): PodGroup {
+  const g = PodGroupManifest.parse({ apiVersion: 'scheduling.x-k8s.io/v1alpha1', kind: 'PodGroup', metadata: { name: 'g', namespace: 'default' }, spec: { minMember: 3 } });
+  return { ...g, ...(status && { status }) };
+}
 const addressed = (): Service => service('web', { clusterIP: '198.18.96.9' });
 const slice = (ready: boolean): KubeObject => ({
   apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata: { name: 'web-x', namespace: 'default', labels: { 'kubernetes.io/service-name': 'web' } },
@@ -42,6 +55,18 @@ const slice = (ready: boolean): KubeObject => ({
 });
 
 const rows: readonly Row[] = [
+  { name: 'PodDisruptionBudget new', object: budget(), status: 'Progressing', says: /not been counted yet/ },
+  { name: 'PodDisruptionBudget that allows nothing now', object: budget('InsufficientPods'), status: 'Healthy', says: /2 pods are healthy, 2 have to be; 0 may be evicted/ },
+  { name: 'PodDisruptionBudget over nothing', object: budget('InsufficientPods', 0), status: 'Healthy', says: /no pod matches/ },
+  { name: 'PodDisruptionBudget that cannot count', object: budget('SyncFailed'), status: 'Degraded', says: /cannot be counted: told/ },
+  { name: 'PodGroup', object: group(), status: 'Healthy', says: /is stored/ },
+  { name: 'PodGroup that waits', object: group({ phase: 'Scheduling', running: 1 }), status: 'Progressing', says: /1 of 3 pods run/ },
+  { name: 'PodGroup that runs', object: group({ phase: 'Running', running: 3 }), status: 'Healthy', says: /3 of 3 pods run/ },
+  { name: 'PodGroup with failed pods', object: group({ phase: 'Failed', failed: 1 }), status: 'Degraded', says: /1 of its pods failed/ },
+  {
+    name: 'PriorityClass', status: 'Healthy', says: /is in force/,
+    object: PriorityClassManifest.parse({ apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name: 'high' }, value: 1 }),
+  },
   { name: 'nothing', object: undefined, status: 'Missing', says: /not in the cluster/ },
   { name: 'Pod ready', object: running(bound(), true), status: 'Healthy', says: /running on n1/ },
   { name: 'Pod not ready', object: inState({ running: { startedAt: '' } }), status: 'Progressing', says: /app runs on n1 and is not ready/ },
