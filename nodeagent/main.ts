@@ -26,6 +26,7 @@ import type { NodeFolders } from './core/pod/layout.ts';
 import { startApi } from './loops/api/server.ts';
 import { openAssignment } from './loops/assignment-store.ts';
 import { createImagePuller } from './loops/image-puller.ts';
+import { startImageReporter } from './loops/image-reporter.ts';
 import { createLimiter } from './loops/limiter.ts';
 import { startLogRotation } from './loops/log-rotation.ts';
 import { startNetworkSync } from './loops/network-sync.ts';
@@ -79,9 +80,10 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
 
   const reporter = startNodeReporter({ assignment, runtime, images, facts: machineFacts(folders.state), hub, clock, log, agentVersion: VERSION });
   await reporter.ready;
+  const imageReporter = startImageReporter({ images, hub, clock, log });
   const pods = startPodManager({
     assignment, runtime, images, files, probes, hub, clock, log, lastStatuses,
-    puller: createImagePuller(images, clock, closing.signal),
+    puller: createImagePuller(images, clock, closing.signal, () => imageReporter.pulled()),
     sandboxes: createLimiter(SANDBOXES_PER_CPU * availableParallelism()),
     facts: () => ({ folders, hostIP: reporter.internalIP(), systemdCgroup: reporter.systemdCgroup() }),
     needRuntime: () => reporter.needRuntime(),
@@ -111,7 +113,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
 
   log.info('agent stops; containers stay as they are');
   await api.close();
-  await Promise.all([pods.close(), network?.close(), rotation.close(), reporter.close()]);
+  await Promise.all([pods.close(), network?.close(), rotation.close(), reporter.close(), imageReporter.close()]);
   await keeper.close();
   closing.abort();
   await assignmentDisk.close();

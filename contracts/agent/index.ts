@@ -72,6 +72,10 @@ export const NodeReport = z.object({
 });
 export type NodeReport = z.infer<typeof NodeReport>;
 
+/** An image that the node has, by digests and tags. */
+export const NodeImage = z.object({ names: z.array(z.string()), sizeBytes: z.number() });
+export type NodeImage = z.infer<typeof NodeImage>;
+
 /** A pod as the node sees it. `gone: true`: nothing of it is left on the node (last report of that uid). */
 export const PodReport = z.object({
   namespace: z.string(), name: z.string(), uid: z.string(),
@@ -88,11 +92,13 @@ export const PodEventReport = z.object({
 export type PodEventReport = z.infer<typeof PodEventReport>;
 
 /**
- * `GET /v1/status`: a stream of one JSON object a line. Begins with one `node`, then all pods, then `synced`; then each change as it
- * happens and a `heartbeat` every {@link HEARTBEAT_SECONDS}.
+ * `GET /v1/status`: a stream of one JSON object a line. Begins with one `node`, the node's `images`, then all pods, then `synced`; then each
+ * change as it happens and a `heartbeat` every {@link HEARTBEAT_SECONDS}. A reader leaves out lines of a type that it does not know.
+ * `images` is apart from `node`, which changes with every assignment, and comes later where the runtime has not listed them yet.
  */
 export const StatusLine = z.discriminatedUnion('type', [
   z.object({ type: z.literal('node'), node: NodeReport }),
+  z.object({ type: z.literal('images'), images: z.array(NodeImage) }),
   z.object({ type: z.literal('pod'), pod: PodReport }),
   z.object({ type: z.literal('event'), event: PodEventReport }),
   z.object({ type: z.literal('synced') }),

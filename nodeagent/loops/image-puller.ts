@@ -14,8 +14,8 @@ export interface ImagePuller {
   ensure(image: string, policy: Container['imagePullPolicy'], tell: (event: PodEvent) => void, signal: AbortSignal): Promise<StepOutcome>;
 }
 
-/** `closing` ends pulls; the signal of a call ends only its waiting. */
-export function createImagePuller(images: ImageStore, clock: Clock, closing: AbortSignal): ImagePuller {
+/** `closing` ends pulls; the signal of a call ends only its waiting. `pulled` hears of every pull that was done. */
+export function createImagePuller(images: ImageStore, clock: Clock, closing: AbortSignal, pulled: () => void): ImagePuller {
   const pulls = new Map<string, Promise<string>>();
 
   function pull(image: string): Promise<string> {
@@ -23,6 +23,7 @@ export function createImagePuller(images: ImageStore, clock: Clock, closing: Abo
     if (running) return running;
     const started = images.pull(image, closing).finally(() => pulls.delete(image));
     pulls.set(image, started);
+    started.then(pulled, () => undefined);
     return started;
   }
 

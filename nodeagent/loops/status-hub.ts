@@ -1,5 +1,5 @@
 /** What the node has to tell, and who listens: the newest status of every pod, the node's own, and events until somebody heard them. */
-import type { NodeReport, PodEventReport, PodReport, StatusLine } from '../../contracts/agent/index.ts';
+import type { NodeImage, NodeReport, PodEventReport, PodReport, StatusLine } from '../../contracts/agent/index.ts';
 import type { PodStatus } from '../../contracts/objects/index.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -21,6 +21,8 @@ export interface StatusHub {
   forget(uid: string): void;
   tellEvent(pod: PodIdentity, event: PodEvent): void;
   tellNode(report: NodeReport): void;
+  /** Equal to the last ones told: nothing happens. */
+  tellImages(images: readonly NodeImage[]): void;
   pods(): readonly PodReport[];
   node(): NodeReport | undefined;
   /** Hears everything known first, `synced`, then each change. */
@@ -36,6 +38,8 @@ export function createStatusHub(clock: Clock): StatusHub {
   const changeListeners: (() => void)[] = [];
   let unheard: PodEventReport[] = [];
   let nodeReport: NodeReport | undefined;
+  let images: StatusLine | undefined;
+  let imagesShown = '';
 
   function tell(line: StatusLine): void {
     for (const listener of listeners) listener(line);
@@ -66,10 +70,18 @@ export function createStatusHub(clock: Clock): StatusHub {
       nodeReport = report;
       tell({ type: 'node', node: report });
     },
+    tellImages(list) {
+      const text = JSON.stringify(list);
+      if (text === imagesShown) return;
+      imagesShown = text;
+      images = { type: 'images', images: [...list] };
+      tell(images);
+    },
     pods: () => [...reports.values()],
     node: () => nodeReport,
     subscribe(listener) {
       if (nodeReport) listener({ type: 'node', node: nodeReport });
+      if (images) listener(images);
       for (const pod of reports.values()) listener({ type: 'pod', pod });
       listener({ type: 'synced' });
       for (const event of unheard) listener({ type: 'event', event });

@@ -1,6 +1,6 @@
 /** One machine: connected, with the right agent, heard. Reconnects for as long as it lives. */
 import { objectKey, type ObjectKey, type StoredMachine } from '../../../contracts/objects/index.ts';
-import { HEARTBEAT_SECONDS, type AgentInfo, type NodeReport, type StatusLine } from '../../../contracts/agent/index.ts';
+import { HEARTBEAT_SECONDS, type AgentInfo, type NodeImage, type NodeReport, type StatusLine } from '../../../contracts/agent/index.ts';
 import { PlumbError, RetryableError } from '../../core/errors.ts';
 import type { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
 import { ASSIGNMENT_SYNCED, CONNECTED } from '../../core/nodes/node-status.ts';
@@ -58,6 +58,7 @@ export class NodeSession {
   #failures = 0;
   #live: Live | undefined;
   #report: NodeReport | undefined;
+  #images: readonly NodeImage[] | undefined;
   #heardAt = 0;
   #trouble = '';
   #saidConnected = false;
@@ -184,6 +185,7 @@ export class NodeSession {
     } finally {
       this.#live = undefined;
       this.#report = undefined;
+      this.#images = undefined;
       writer.silent(this.name);
       ended.abort(new RetryableError('ConnectionLost', 'the session ended'));
       await connection.close();
@@ -228,6 +230,10 @@ export class NodeSession {
         this.#report = line.node;
         this.#tellNode();
         return;
+      case 'images':
+        this.#images = line.images;
+        this.#tellNode();
+        return;
       case 'pod':
         this.#deps.writer.pod(this.name, line.pod);
         return;
@@ -244,7 +250,7 @@ export class NodeSession {
   }
 
   #tellNode(): void {
-    if (this.#report) this.#deps.writer.node(this.name, { report: this.#report, machine: this.#machine.spec, heardAt: new Date(this.#heardAt).toISOString() });
+    if (this.#report) this.#deps.writer.node(this.name, { report: this.#report, images: this.#images, machine: this.#machine.spec, heardAt: new Date(this.#heardAt).toISOString() });
   }
 
   /**

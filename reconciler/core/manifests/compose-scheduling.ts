@@ -36,20 +36,20 @@ export function checkGlobalDefault(state: DesiredState, tell: Tell): void {
 
 /** What pods name: a PriorityClass, a profile of the scheduler, a PodGroup. `declared`: also what was refused. */
 export function checkPlacementReferences(state: DesiredState, declared: ReadonlySet<ObjectKey>, tell: Tell): void {
-  const classes = [...namesOf('PriorityClass', declared), ...Object.keys(SYSTEM_PRIORITIES)];
+  const classes = new Set([...namesOf('PriorityClass', declared), ...Object.keys(SYSTEM_PRIORITIES)]);
   const schedulers = schedulerNames(state, declared);
   for (const desired of state.values()) {
     const template = podTemplateOf(desired.object);
     if (!template) continue;
     const { priorityClassName, schedulerName, nodeName } = template.spec;
-    if (priorityClassName !== undefined && !classes.includes(priorityClassName)) {
-      const close = suggest(priorityClassName, classes);
+    if (priorityClassName !== undefined && !classes.has(priorityClassName)) {
+      const close = suggest(priorityClassName, [...classes]);
       const path = [...template.path, 'priorityClassName'];
       tell('error', 'UnknownPriorityClass', positionOf(desired, ...path), `${pathText(path)} names PriorityClass ${priorityClassName}, which is in no manifest`,
         close ? `did you mean ${close}?` : 'add a manifest of kind PriorityClass with this name');
     }
     // A pod that has its node is given to no scheduler.
-    if (schedulers && nodeName === undefined && !schedulers.includes(schedulerName)) tellScheduler(desired, [...template.path, 'schedulerName'], schedulerName, schedulers, tell);
+    if (schedulers && nodeName === undefined && !schedulers.has(schedulerName)) tellScheduler(desired, [...template.path, 'schedulerName'], schedulerName, [...schedulers], tell);
     const group = template.labels[POD_GROUP_LABEL];
     if (group !== undefined && !declared.has(objectKey('PodGroup', desired.object.metadata.namespace, group))) {
       tell('warning', 'MissingReference', desired.position, `its pods have the label ${POD_GROUP_LABEL}: ${group}, but PodGroup ${group} is in no manifest`, 'they are placed one by one until it exists');
@@ -64,10 +64,10 @@ function tellScheduler(desired: DesiredObject, path: readonly (string | number)[
 }
 
 /** Names of the scheduler's profiles; undefined where its configuration was refused, so that they are not known. */
-function schedulerNames(state: DesiredState, declared: ReadonlySet<ObjectKey>): readonly string[] | undefined {
+function schedulerNames(state: DesiredState, declared: ReadonlySet<ObjectKey>): ReadonlySet<string> | undefined {
   const configurations = [...state.values()].filter((d): d is Desired<KubeSchedulerConfiguration> => d.object.kind === 'KubeSchedulerConfiguration');
   if (configurations.length < namesOf('KubeSchedulerConfiguration', declared).length) return undefined;
-  return configurations.length === 0 ? [DEFAULT_SCHEDULER_NAME] : configurations.flatMap((d) => d.object.profiles.map((p) => p.schedulerName));
+  return new Set(configurations.length === 0 ? [DEFAULT_SCHEDULER_NAME] : configurations.flatMap((d) => d.object.profiles.map((p) => p.schedulerName)));
 }
 
 function namesOf(kind: Kind, declared: ReadonlySet<ObjectKey>): string[] {

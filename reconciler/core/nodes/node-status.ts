@@ -3,7 +3,7 @@ import {
   findCondition, parseMilli, parseQuantity, withCondition,
   type Condition, type Machine, type MachineSpec, type Node, type NodeStatus, type ResourceList, type Stored,
 } from '../../../contracts/objects/index.ts';
-import type { NodeReport } from '../../../contracts/agent/index.ts';
+import type { NodeImage, NodeReport } from '../../../contracts/agent/index.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 
 /** Whether the control plane reaches the machine; on Machine and Node. */
@@ -13,13 +13,15 @@ export const ASSIGNMENT_SYNCED = 'AssignmentSynced';
 
 export interface NodeObservation {
   readonly report: NodeReport;
+  /** Absent while the agent has not told, or never does: what is known stays. */
+  readonly images?: readonly NodeImage[] | undefined;
   readonly machine: Pick<MachineSpec, 'capacity' | 'reserved' | 'maxPods' | 'internalIP'>;
   /** When the agent gave its last sign of life, RFC 3339. */
   readonly heardAt: string;
 }
 
 /** The node's status after an observation. Conditions of others are kept. */
-export function observedNodeStatus(before: NodeStatus | undefined, { report, machine, heardAt }: NodeObservation): NodeStatus {
+export function observedNodeStatus(before: NodeStatus | undefined, { report, images, machine, heardAt }: NodeObservation): NodeStatus {
   const capacity = { ...report.capacity, ...machine.capacity, pods: String(machine.maxPods) };
   const internalIP = machine.internalIP ?? report.internalIP;
   let conditions: readonly Condition[] | undefined = before?.conditions;
@@ -31,6 +33,7 @@ export function observedNodeStatus(before: NodeStatus | undefined, { report, mac
     ...before,
     addresses: [{ type: 'InternalIP', address: internalIP }, { type: 'Hostname', address: report.hostname }],
     capacity, allocatable: allocatable(capacity, machine.reserved), conditions, nodeInfo: report.nodeInfo,
+    ...(images && { images }),
   };
 }
 

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execFrame, takeExecFrames } from '../../../nodeagent/core/wire/exec-frame.ts';
-import type { AgentInfo, AssignmentUpdate, Inventory, NodeReport, PodEventReport, PodReport, StatusLine } from '../../../contracts/agent/index.ts';
+import type { AgentInfo, AssignmentUpdate, Inventory, NodeImage, NodeReport, PodEventReport, PodReport, StatusLine } from '../../../contracts/agent/index.ts';
 import { keyOf, type ConfigMap, type KubeObject, type ObjectKey, type Pod, type Secret } from '../../../contracts/objects/index.ts';
 import { PodManifest } from '../../../contracts/objects/pod.ts';
 import { BUSYBOX, UID_MARK, type TestHost } from './host.ts';
@@ -16,6 +16,10 @@ export interface TestAgent {
   readonly pods: ReadonlyMap<string, PodReport>;
   readonly events: readonly PodEventReport[];
   readonly node: () => NodeReport | undefined;
+  /** Lines about images so far. */
+  imageLines(): number;
+  /** Resolves with the images that were told last when they pass the test. */
+  untilImages(test: (images: readonly NodeImage[]) => boolean, ms?: number): Promise<readonly NodeImage[]>;
   log(): string;
   call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<{ status: number; text: string }>;
   info(): Promise<AgentInfo>;
@@ -76,6 +80,8 @@ export async function startAgent(host: TestHost, options: { node?: string; file?
   const events: PodEventReport[] = [];
   const watchers = new Set<() => void>();
   let node: NodeReport | undefined;
+  let images: readonly NodeImage[] = [];
+  let imageLines = 0;
   const stream = await new Promise<IncomingMessage>((resolve, reject) => {
     httpRequest({ socketPath: socket, path: '/v1/status', agent: false }, resolve).on('error', reject).end();
   });
@@ -89,6 +95,10 @@ export async function startAgent(host: TestHost, options: { node?: string; file?
       if (told.type === 'pod') pods.set(told.pod.name, told.pod);
       if (told.type === 'event') events.push(told.event);
       if (told.type === 'node') node = told.node;
+      if (told.type === 'images') {
+        images = told.images;
+        imageLines += 1;
+      }
     }
     for (const watcher of watchers) watcher();
   });
@@ -96,6 +106,23 @@ export async function startAgent(host: TestHost, options: { node?: string; file?
   return {
     pid: started.pid, pods, events, call,
     node: () => node,
+    imageLines: () => imageLines,
+    untilImages(test, ms = 30_000) {
+      return new Promise((resolve, reject) => {
+        const timer = setTimeout(() => {
+          watchers.delete(look);
+          reject(new Error(`the images did not come to that within ${ms} ms: ${JSON.stringify(images, null, 1)}\nevents: ${JSON.stringify(events.map((e) => `${e.reason} ${e.message}`), null, 1)}`));
+        }, ms);
+        const look = (): void => {
+          if (!test(images)) return;
+          clearTimeout(timer);
+          watchers.delete(look);
+          resolve(images);
+        };
+        watchers.add(look);
+        look();
+      });
+    },
     log: () => noise,
     info: async () => JSON.parse((await call('GET', '/v1/info')).text) as AgentInfo,
     inventory: async () => JSON.parse((await call('GET', '/v1/inventory')).text) as Inventory,

@@ -7,7 +7,7 @@ import { NodeSync } from '../../../reconciler/controllers/nodes/node-sync.ts';
 import { inTime } from '../../support/in-time.ts';
 import { cluster, machine, pod } from '../controllers/objects.ts';
 import { world, type World } from '../runtime/world.ts';
-import { FakeAgent, PAYLOADS } from './fake-agent.ts';
+import { FakeAgent, NODE_REPORT, PAYLOADS } from './fake-agent.ts';
 
 const EPOCH = 1000;
 const running: PodStatus = { phase: 'Running', podIP: '198.19.1.2', conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' }] };
@@ -110,6 +110,19 @@ describe('node sync', () => {
     await w.until(() => w.cache.list('Event').some((e) => e.reason === 'BackOff'), 'the event');
     assert.equal(w.cache.list('Event').find((e) => e.reason === 'BackOff')?.count, 3);
     assert.equal(w.cache.list('Event').some((e) => e.reason === 'Wrong'), false);
+  });
+
+  it('keeps the images that a node tells of', async () => {
+    const images = (): unknown => w.cache.get('Node//n1')?.status?.images;
+    const list = [{ names: ['app@sha256:1', 'app:1'], sizeBytes: 5_000_000_000 }];
+    agent.say({ type: 'images', images: list });
+    await w.until(() => images() !== undefined, 'images');
+    assert.deepEqual(images(), list);
+    agent.say({ type: 'node', node: { ...NODE_REPORT, hostname: 'renamed' } });
+    await w.until(() => w.cache.get('Node//n1')?.status?.addresses?.some(({ address }) => address === 'renamed') ?? false, 'the new name');
+    assert.deepEqual(images(), list);
+    agent.say({ type: 'images', images: [...list, { names: ['b:1'], sizeBytes: 1 }] });
+    await w.until(() => w.cache.get('Node//n1')?.status?.images?.length === 2, 'two images');
   });
 
   it('sends nothing for a status or a heartbeat', async () => {

@@ -87,6 +87,16 @@ describe('a node report', () => {
     assert.equal(findCondition(beat.conditions, 'Ready')?.lastTransitionTime, NOW);
   });
 
+  it('keeps images that are not told again, and tells a change of them from a beat', () => {
+    const images = [{ names: ['app:1'], sizeBytes: 7 }];
+    const before = observedNodeStatus(status, { report: nodeReport, images, machine, heardAt: NOW });
+    assert.deepEqual(before.images, images);
+    assert.equal(differsBeyondHeartbeat(status, before), true);
+    assert.equal(differsBeyondHeartbeat(before, observedNodeStatus(before, { report: nodeReport, images: [...images], machine, heardAt: 'later' })), false);
+    assert.deepEqual(observedNodeStatus(before, { report: nodeReport, machine, heardAt: 'later' }).images, images);
+    assert.equal(differsBeyondHeartbeat(before, observedNodeStatus(before, { report: nodeReport, images: [], machine, heardAt: 'later' })), true);
+  });
+
   it('sets a condition once', () => {
     const node = nodeObject('n1', '10.0.0.0/24');
     const set = withStatusCondition(node, { type: 'Connected', status: 'False', reason: 'HostKeyChanged', message: 'm' }, NOW);

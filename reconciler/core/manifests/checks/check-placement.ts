@@ -55,18 +55,18 @@ function checkPodTerm(term: PodAffinityTerm, path: FieldPath, context: CheckCont
   if (term.namespaceSelector) checkSelector(term.namespaceSelector, [...path, 'namespaceSelector'], context);
   checkLabelKeys('matchLabelKeys', term.matchLabelKeys, term.labelSelector, path, context);
   checkLabelKeys('mismatchLabelKeys', term.mismatchLabelKeys, term.labelSelector, path, context);
+  const matched = new Set(term.matchLabelKeys);
   term.mismatchLabelKeys?.forEach((key, i) => {
-    if (term.matchLabelKeys?.includes(key)) context.error('InvalidValue', [...path, 'mismatchLabelKeys', i], `${key} is in matchLabelKeys too`, 'remove one of the two');
+    if (matched.has(key)) context.error('InvalidValue', [...path, 'mismatchLabelKeys', i], `${key} is in matchLabelKeys too`, 'remove one of the two');
   });
 }
 
 /** Keys that are added to a selector, so there must be one that does not have them already. */
 function checkLabelKeys(field: string, keys: readonly string[] | undefined, selector: LabelSelector | undefined, path: FieldPath, { error }: CheckContext): void {
+  const taken = new Set([...Object.keys(selector?.matchLabels ?? {}), ...(selector?.matchExpressions ?? []).map((e) => e.key)]);
   keys?.forEach((key, i) => {
     if (selector === undefined) error('ForbiddenField', [...path, field, i], 'may not be set without labelSelector', 'add labelSelector, which may be empty: {}');
-    else if (Object.hasOwn(selector.matchLabels ?? {}, key) || selector.matchExpressions?.some((e) => e.key === key)) {
-      error('InvalidValue', [...path, field, i], `${key} is in labelSelector too`, 'remove one of the two');
-    }
+    else if (taken.has(key)) error('InvalidValue', [...path, field, i], `${key} is in labelSelector too`, 'remove one of the two');
   });
 }
 

@@ -1,0 +1,77 @@
+/** Images that a node reports, from a real container runtime. */
+import { createHash } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import assert from 'node:assert/strict';
+import type { NodeImage } from '../../../contracts/agent/index.ts';
+import { tarArchive } from '../../../nodeagent/core/image/archive.ts';
+import { startAgent, testPod, type TestAgent } from './agent.ts';
+import { BUSYBOX, startHost, type TestHost } from './host.ts';
+
+const sha256 = (bytes: Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+const REGISTRY = '127.0.0.1:5000';
+
+/** Serves a folder as a registry: `GET /v2/NAME/manifests/TAG` and `/blobs/DIGEST`. */
+const SERVE = `
+const { createServer } = require('node:http'), { readFileSync } = require('node:fs'), { join } = require('node:path');
+createServer((request, response) => {
+  const [, kind, name] = /^\\/v2\\/app\\/(manifests|blobs)\\/([^/]+)$/.exec(request.url) ?? [];
+  let body;
+  try { body = kind ? readFileSync(join(process.argv[1], name)) : Buffer.from('{}'); } catch { response.statusCode = 404; return response.end(); }
+  response.writeHead(200, { 'content-type': kind === 'manifests' ? 'application/vnd.oci.image.manifest.v1+json' : 'application/octet-stream', 'content-length': body.length });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}).listen(5000, '127.0.0.1', () => console.log('ready'));
+`;
+
+/** An image of one layer with `size` bytes; answers its digest. */
+async function offer(folder: string, tag: string, size: number): Promise<string> {
+  const layer = tarArchive([{ path: 'data', content: Buffer.alloc(size, tag) }]);
+  const config = Buffer.from(JSON.stringify({ architecture: process.arch === 'arm64' ? 'arm64' : 'amd64', os: 'linux', config: {}, rootfs: { type: 'layers', diff_ids: [sha256(layer)] } }));
+  const descriptor = (mediaType: string, bytes: Buffer) => ({ mediaType, digest: sha256(bytes), size: bytes.length });
+  const manifest = Buffer.from(JSON.stringify({
+    schemaVersion: 2, mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    config: descriptor('application/vnd.oci.image.config.v1+json', config), layers: [descriptor('application/vnd.oci.image.layer.v1.tar', layer)],
+  }));
+  for (const [name, bytes] of [[tag, manifest], [sha256(manifest), manifest], [sha256(config), config], [sha256(layer), layer]] as const) await writeFile(join(folder, name), bytes);
+  return sha256(manifest);
+}
+
+describe('images on a node', () => {
+  let host: TestHost;
+  let agent: TestAgent;
+  before(async () => {
+    host = await startHost();
+    await host.importImage(BUSYBOX);
+    agent = await startAgent(host);
+  });
+  after(async () => {
+    await host.close();
+  });
+
+  const named = (images: readonly NodeImage[], name: string): NodeImage | undefined => images.find(({ names }) => names.includes(name));
+
+  it('are told at the start: tags, and sizes, the largest first', async () => {
+    const images = await agent.untilImages((list) => named(list, BUSYBOX) !== undefined);
+    const busybox = named(images, BUSYBOX);
+    assert.ok(busybox && busybox.sizeBytes > 100_000, JSON.stringify(busybox));
+    assert.deepEqual(images, [...images].sort((a, b) => b.sizeBytes - a.sizeBytes));
+    assert.ok(images.some(({ names }) => names.some((name) => name.includes('pause'))), JSON.stringify(images));
+  });
+
+  it('are told after a pull, with the digest, and once', async () => {
+    const folder = join(host.folder, 'registry');
+    await mkdir(folder);
+    const digest = await offer(folder, 'v1', 3_000_000);
+    const server = host.spawn([process.execPath, '-e', SERVE, folder]);
+    await new Promise((resolve) => server.stdout?.once('data', resolve));
+    const before = agent.imageLines();
+    await agent.assign({ upsert: [testPod('pulling', { terminationGracePeriodSeconds: 0, containers: [{ name: 'main', image: `${REGISTRY}/app:v1`, command: ['/data'] }] })] });
+    const images = await agent.untilImages((list) => named(list, `${REGISTRY}/app:v1`) !== undefined);
+    const app = named(images, `${REGISTRY}/app:v1`);
+    assert.deepEqual(app?.names, [`${REGISTRY}/app@${digest}`, `${REGISTRY}/app:v1`]);
+    assert.ok(app.sizeBytes >= 3_000_000, String(app.sizeBytes));
+    assert.equal(agent.imageLines(), before + 1);
+    server.kill();
+  });
+});
