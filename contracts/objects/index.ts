@@ -11,6 +11,7 @@ export * from './placement.ts';
 export * from './pod.ts';
 export * from './quantity.ts';
 export * from './scheduling.ts';
+export * from './scheduler-args.ts';
 export * from './selectors.ts';
 export * from './services.ts';
 export * from './well-known.ts';

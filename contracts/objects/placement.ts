@@ -34,7 +34,7 @@ export type NodeSelectorTerm = z.infer<typeof NodeSelectorTerm>;
 const PreferredSchedulingTerm = object({ weight: Weight, preference: NodeSelectorTerm });
 export type PreferredSchedulingTerm = z.infer<typeof PreferredSchedulingTerm>;
 
-const NodeAffinity = object({
+export const NodeAffinity = object({
   /** One of the terms must match. */
   requiredDuringSchedulingIgnoredDuringExecution: object({
     nodeSelectorTerms: z.array(NodeSelectorTerm).min(1, 'must have at least one entry'),

@@ -1,0 +1,349 @@
+/**
+ * All nodes as one shape of pod sees them: which pass the filters, and how good they are. Made once for a shape, then kept up to date
+ * from the journal, so that the next pod of the shape costs a scan over arrays and every node is compared.
+ *
+ * What depends on a node alone is kept by node. What depends on pods elsewhere, and the normalising of scores, is worked out for each pod.
+ */
+import type { ClusterState } from './cluster-state.ts';
+import type { Filtering, Follower, PreemptionView, Reason, Scoring } from './framework.ts';
+import type { PodShape } from './pod-shape.ts';
+import type { Profile } from './profile.ts';
+
+/** Why one node was not taken. */
+export interface NodeVerdict {
+  readonly node: string;
+  /** Name of the plugin that refused: the first in the profile's order. */
+  readonly plugin: string;
+  readonly reasons: readonly Reason[];
+}
+
+/** How good one node is. */
+export interface NodeScore {
+  readonly node: string;
+  /** Sum over plugins of weight times score. */
+  readonly total: number;
+  /** By plugin: 0..100 after normalising, and its weight. */
+  readonly plugins: readonly { readonly plugin: string; readonly score: number; readonly weight: number }[];
+}
+
+/** Some of the nodes, in turn (percentageOfNodesToScore). */
+export interface Sampling {
+  /** Node numbers in the order in which they are looked at. */
+  readonly order: readonly number[];
+  /** Where in it to start. */
+  readonly start: number;
+  /** Enough nodes that pass. */
+  readonly enough: number;
+}
+
+interface Named<T> { readonly plugin: string; readonly ready: T }
+interface Weighed extends Named<Scoring> { readonly weight: number }
+
+const PASSES = 0;
+const NO_NODE = 255;
+const NOTHING = -1;
+
+export class Candidates implements PreemptionView {
+  readonly shape: PodShape;
+  readonly #cluster: ClusterState;
+  readonly #profile: Profile;
+  #topology = -1;
+  #position = -1;
+
+  #here: Named<Filtering>[] = [];
+  #across: Named<Filtering>[] = [];
+  /** Scores of the node alone that are comparable as they are: summed in #base. */
+  #plain: Weighed[] = [];
+  /** Those that are normalised over the nodes that pass; the first #kept of them keep a column in #raw. */
+  #relative: Weighed[] = [];
+  #kept = 0;
+  #followers: Follower[] = [];
+
+  /** Node numbers that are looked at, where a plugin named the only ones; else entry i is node i. */
+  #only: Int32Array | undefined;
+  #restrictedBy: Named<Filtering> | undefined;
+  /** PASSES, NO_NODE, or 1 + the number of the filter of #here that refuses. */
+  #refusedBy = new Uint8Array(0);
+  #base = new Float64Array(0);
+  #raw: Float64Array[] = [];
+  #passing = new Int32Array(0);
+  /** How many nodes were looked at in the last {@link pick}. */
+  examined = 0;
+
+  constructor(shape: PodShape, profile: Profile, cluster: ClusterState) {
+    this.shape = shape;
+    this.#profile = profile;
+    this.#cluster = cluster;
+  }
+
+  /** Number of the best node for a pod of the shape, -1 when none passes. Of equal ones the seed chooses. */
+  pick(seed: number, sampling?: Sampling): number {
+    this.#refresh();
+    if (!sampling && this.#across.every(isIdle) && this.#relative.every(isIdle)) return this.#pickPlain(seed);
+    const passing = this.#pass(sampling);
+    return this.#bestOf(passing, this.#scales(passing), seed);
+  }
+
+  /** Whether a pod of the shape passes all filters on the node now. */
+  fits(node: number): boolean {
+    this.#refresh();
+    const entry = this.#entryOf(node);
+    return entry !== NOTHING && this.#refusedBy[entry] === PASSES && this.#across.every(({ ready }) => ready.filter(node));
+  }
+
+  /** Whether every filter looks at one node alone. */
+  get local(): boolean {
+    this.#refresh();
+    return this.#across.every(isIdle);
+  }
+
+  /** Numbers of the nodes that refuse only for what pods there occupy: taking pods away could help. */
+  preemptable(): number[] {
+    this.#refresh();
+    const numbers: number[] = [];
+    for (let entry = 0; entry < this.#refusedBy.length; entry++) {
+      const by = this.#refusedBy[entry] ?? NO_NODE;
+      if (by === NO_NODE) continue;
+      const node = this.#nodeAt(entry);
+      const refusing = by === PASSES ? this.#across.filter(({ ready }) => !ready.filter(node)) : this.#here.slice(by - 1).filter(({ ready }) => !ready.filter(node));
+      if (refusing.length > 0 && refusing.every(({ ready }) => ready.preemptable(node))) numbers.push(node);
+    }
+    return numbers;
+  }
+
+  /** Names of the plugins that refused at least one node. */
+  refusing(): ReadonlySet<string> {
+    return new Set(this.verdicts().map(({ plugin }) => plugin));
+  }
+
+  /** One per node that does not pass, by name. */
+  verdicts(): NodeVerdict[] {
+    this.#refresh();
+    const verdicts: NodeVerdict[] = [];
+    for (let node = 0; node < this.#cluster.length; node++) {
+      if (!this.#cluster.has(node)) continue;
+      const refused = this.#refusal(node);
+      if (refused) verdicts.push({ node: this.#cluster.nodeName(node), plugin: refused.plugin, reasons: refused.ready.reasons(node) });
+    }
+    return verdicts.sort((a, b) => (a.node < b.node ? -1 : 1));
+  }
+
+  /** The nodes that pass, best first, at most `limit`, with the score of each plugin. */
+  ranking(seed: number, limit: number): NodeScore[] {
+    this.#refresh();
+    const passing = this.#pass(undefined).slice();
+    const scales = this.#scales(passing);
+    const scored = Array.from(passing, (entry, at) => {
+      const node = this.#nodeAt(entry);
+      const plugins = [
+        ...this.#plain.map(({ plugin, weight, ready }) => ({ plugin, weight, score: ready.score(node) })),
+        ...scales.map(({ plugin, weight, scale, offset, raw }) => ({ plugin, weight, score: scale * (raw[at] ?? 0) + offset })),
+      ];
+      return { node: this.#cluster.nodeName(node), total: plugins.reduce((sum, p) => sum + p.weight * p.score, 0), tie: this.#tie(node, seed), plugins };
+    });
+    return scored.sort((a, b) => b.total - a.total || b.tie - a.tie || (a.node < b.node ? -1 : 1)).slice(0, limit).map(({ node, total, plugins }) => ({ node, total, plugins }));
+  }
+
+  // ---- keeping up ----
+
+  #refresh(): void {
+    const cluster = this.#cluster;
+    if (cluster.topology !== this.#topology) return this.#build();
+    if (cluster.position === this.#position) return;
+    const news = cluster.since(this.#position);
+    if (!news || news.length > 2 * this.#refusedBy.length + 64) return this.#build();
+    this.#position = cluster.position;
+    for (const { shape, node, by } of news) {
+      for (const follower of this.#followers) follower.moved(shape, node, by);
+      const entry = this.#entryOf(node);
+      if (entry !== NOTHING) this.#look(entry, node);
+    }
+  }
+
+  #build(): void {
+    const cluster = this.#cluster;
+    this.#topology = cluster.topology;
+    const filterings = this.#profile.filters.flatMap((plugin): Named<Filtering>[] => {
+      const ready = plugin.preFilter?.(this.shape, cluster);
+      return ready ? [{ plugin: plugin.name, ready }] : [];
+    });
+    const scorings = this.#profile.scores.flatMap(({ plugin, weight }): Weighed[] => {
+      const ready = plugin.preScore?.(this.shape, cluster);
+      return ready ? [{ plugin: plugin.name, weight, ready }] : [];
+    });
+    // Plugins may have asked for new columns of the cluster, which moves nothing: the position is the same before and after.
+    this.#position = cluster.position;
+    this.#here = filterings.filter(({ ready }) => ready.scope === 'node');
+    this.#across = filterings.filter(({ ready }) => ready.scope === 'cluster');
+    this.#plain = scorings.filter(({ ready }) => ready.scope === 'node' && !ready.normalize);
+    const kept = scorings.filter(({ ready }) => ready.scope === 'node' && ready.normalize);
+    this.#kept = kept.length;
+    this.#relative = [...kept, ...scorings.filter(({ ready }) => ready.scope === 'cluster')];
+    this.#followers = [...filterings, ...scorings].flatMap(({ ready }): Follower[] => (ready.moved ? [ready as Follower] : []));
+
+    this.#restrict(filterings);
+    const entries = this.#only?.length ?? cluster.length;
+    this.#refusedBy = new Uint8Array(entries);
+    this.#base = new Float64Array(entries);
+    this.#passing = new Int32Array(entries);
+    this.#raw = this.#relative.map(() => new Float64Array(entries));
+    for (let entry = 0; entry < entries; entry++) this.#look(entry, this.#nodeAt(entry));
+  }
+
+  #restrict(filterings: readonly Named<Filtering>[]): void {
+    this.#only = undefined;
+    this.#restrictedBy = undefined;
+    for (const named of filterings) {
+      const { only } = named.ready;
+      if (!only) continue;
+      this.#only = Int32Array.from(this.#only ? only.filter((node) => this.#only?.includes(node)) : only);
+      this.#restrictedBy ??= named;
+    }
+  }
+
+  /** Works out anew what depends on the node alone. */
+  #look(entry: number, node: number): void {
+    if (!this.#cluster.has(node)) {
+      this.#refusedBy[entry] = NO_NODE;
+      return;
+    }
+    for (let at = 0; at < this.#here.length; at++) {
+      if (this.#here[at]?.ready.filter(node) === false) {
+        this.#refusedBy[entry] = at + 1;
+        return;
+      }
+    }
+    this.#refusedBy[entry] = PASSES;
+    let base = 0;
+    for (const { weight, ready } of this.#plain) base += weight * ready.score(node);
+    this.#base[entry] = base;
+    for (let at = 0; at < this.#kept; at++) {
+      const column = this.#raw[at];
+      if (column) column[entry] = this.#relative[at]?.ready.score(node) ?? 0;
+    }
+  }
+
+  // ---- choosing ----
+
+  #pickPlain(seed: number): number {
+    const refusedBy = this.#refusedBy;
+    const base = this.#base;
+    let best = NOTHING;
+    let most = -Infinity;
+    for (let entry = 0; entry < refusedBy.length; entry++) {
+      if (refusedBy[entry] !== PASSES) continue;
+      const score = base[entry] ?? 0;
+      if (score < most || (score === most && !this.#wins(entry, best, seed))) continue;
+      most = score;
+      best = entry;
+    }
+    this.examined = refusedBy.length;
+    return best === NOTHING ? NOTHING : this.#nodeAt(best);
+  }
+
+  /** Entries that pass every filter. The array is used again by the next call. */
+  #pass(sampling: Sampling | undefined): Int32Array {
+    const { enough, order, start } = sampling ?? { enough: Infinity, order: undefined, start: 0 };
+    const total = order?.length ?? this.#refusedBy.length;
+    let count = 0;
+    this.examined = 0;
+    for (let at = 0; at < total && count < enough; at++) {
+      this.examined++;
+      const entry = order ? this.#entryOf(order[(start + at) % total] ?? NOTHING) : at;
+      if (entry === NOTHING || this.#refusedBy[entry] !== PASSES || !this.#passesAcross(this.#nodeAt(entry))) continue;
+      this.#passing[count++] = entry;
+    }
+    return this.#passing.subarray(0, count);
+  }
+
+  #passesAcross(node: number): boolean {
+    for (const { ready } of this.#across) if (!ready.filter(node)) return false;
+    return true;
+  }
+
+  /** How each relative score is normalised over the entries; its raw scores are in the order of `passing`. */
+  #scales(passing: Int32Array): { plugin: string; weight: number; scale: number; offset: number; raw: Float64Array }[] {
+    return this.#relative.flatMap((named, at) => {
+      if (isIdle(named)) return [];
+      const { plugin, weight, ready } = named;
+      const raw = this.#scratchFor(at, passing.length);
+      const column = at < this.#kept ? this.#raw[at] : undefined;
+      let min = Infinity;
+      let max = -Infinity;
+      for (let i = 0; i < passing.length; i++) {
+        const entry = passing[i] ?? 0;
+        const score = column ? (column[entry] ?? 0) : ready.score(this.#nodeAt(entry));
+        raw[i] = score;
+        if (score < min) min = score;
+        if (score > max) max = score;
+      }
+      const { scale, offset } = min > max || !ready.normalize ? { scale: 1, offset: 0 } : ready.normalize(min, max);
+      for (let i = 0; i < passing.length; i++) if (Number.isNaN(raw[i])) raw[i] = scale === 0 ? 0 : -offset / scale;
+      return [{ plugin, weight, scale, offset, raw }];
+    });
+  }
+
+  #scratch: Float64Array[] = [];
+  #scratchFor(at: number, length: number): Float64Array {
+    let scratch = this.#scratch[at];
+    if (!scratch || scratch.length < length) this.#scratch[at] = scratch = new Float64Array(Math.max(length, this.#refusedBy.length));
+    return scratch;
+  }
+
+  #bestOf(passing: Int32Array, scales: readonly { weight: number; scale: number; raw: Float64Array }[], seed: number): number {
+    // An equal share for all changes no order: offsets are left out.
+    const telling = scales.filter(({ scale }) => scale !== 0).map(({ weight, scale, raw }) => ({ factor: weight * scale, raw }));
+    let best = NOTHING;
+    let most = -Infinity;
+    for (let i = 0; i < passing.length; i++) {
+      const entry = passing[i] ?? 0;
+      let score = this.#base[entry] ?? 0;
+      for (const { factor, raw } of telling) score += factor * (raw[i] ?? 0);
+      if (score < most || (score === most && !this.#wins(entry, best, seed))) continue;
+      most = score;
+      best = entry;
+    }
+    return best === NOTHING ? NOTHING : this.#nodeAt(best);
+  }
+
+  #wins(entry: number, over: number, seed: number): boolean {
+    if (over === NOTHING) return true;
+    const [a, b] = [this.#nodeAt(entry), this.#nodeAt(over)];
+    return this.#tie(a, seed) - this.#tie(b, seed) > 0 || (this.#tie(a, seed) === this.#tie(b, seed) && this.#cluster.nodeName(a) < this.#cluster.nodeName(b));
+  }
+
+  /** The same for a node whatever its number. */
+  #tie(node: number, seed: number): number {
+    const mixed = Math.imul((this.#cluster.ties[node] ?? 0) ^ seed, 0x85ebca6b);
+    return (Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35) ^ (mixed >>> 16)) >>> 0;
+  }
+
+  // ---- small things ----
+
+  #nodeAt(entry: number): number {
+    return this.#only ? (this.#only[entry] ?? NOTHING) : entry;
+  }
+  #entryOf(node: number): number {
+    return this.#only ? this.#only.indexOf(node) : node < this.#refusedBy.length ? node : NOTHING;
+  }
+  #refusal(node: number): Named<Filtering> | undefined {
+    const entry = this.#entryOf(node);
+    if (entry === NOTHING) return this.#here.find(({ ready }) => !ready.filter(node)) ?? this.#restrictedBy;
+    const by = this.#refusedBy[entry] ?? NO_NODE;
+    return by === PASSES ? this.#across.find(({ ready }) => !ready.filter(node)) : this.#here[by - 1];
+  }
+}
+
+function isIdle({ ready }: Named<Filtering | Scoring>): boolean {
+  return ready.idle?.() === true;
+}
+
+/** What a pod without a node is told: `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {gpu: true}.` */
+export function messageOf(verdicts: readonly NodeVerdict[], nodeCount: number): string {
+  if (nodeCount === 0) return 'no nodes available to schedule pods';
+  const counts = new Map<string, number>();
+  for (const { reasons } of verdicts) for (const { reason } of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  const told = [...counts].map(([reason, count]) => `${count} ${reason}`).sort((a, b) => (a < b ? -1 : 1)).join(', ');
+  return `${nodeCount - verdicts.length}/${nodeCount} nodes are available: ${told}.`;
+}
+

@@ -1,0 +1,443 @@
+/**
+ * What the scheduler knows of the cluster: nodes by number, in columns, and the pods on them. It is updated by what changed, never made
+ * anew, and keeps a journal of pods that came and went, so that what was worked out from it (see {@link Candidates}) is brought up to date by
+ * reading what is new.
+ *
+ * Pods that the scheduler has placed are counted at once (*assumed*), before the store has the binding. Nothing here depends on the
+ * order in which nodes and pods came.
+ */
+import { conditionIsTrue, REGION_LABEL, ZONE_LABEL, type Namespace, type Node, type NodeStatus, type Pod, type StoredPod, type StoredService, type Taint } from '../../../contracts/objects/index.ts';
+import { isFinished } from '../workloads/pod-state.ts';
+import { canonicalJson } from '../storage/canonical-json.ts';
+import { hash32 } from '../workloads/stable-hash.ts';
+import { Domains, grown, ResourceColumn } from './columns.ts';
+import type { ClusterEvent } from './framework.ts';
+import { ShapeTable, type PodShape } from './pod-shape.ts';
+import { priorityOf, type PriorityClasses } from './priority.ts';
+import { capacityOf } from './resources.ts';
+
+/** A pod that has its place. */
+export interface Placed {
+  readonly pod: StoredPod;
+  readonly shape: PodShape;
+  readonly nodeName: string;
+  /** Number of the node; -1 while no such node is known. */
+  readonly node: number;
+  /** It has not its node yet: room is kept for it until its victims are gone. */
+  readonly nominated: boolean;
+}
+
+/** One line of the journal: a pod of the shape came to the node or left it. */
+export interface JournalEntry {
+  readonly shape: PodShape;
+  readonly node: number;
+  readonly by: 1 | -1;
+}
+
+interface NodeRecord {
+  node: Node;
+  ready: boolean;
+  /** What placement looks at, as text. */
+  facts: string;
+  readonly pods: Map<string, Placed>;
+  /** Pods that take each host port (`TCP/80`). */
+  readonly ports: Map<string, number>;
+}
+
+const FIRST_CAPACITY = 64;
+const JOURNAL_LENGTH = 1 << 16;
+
+export class ClusterState {
+  readonly shapes = new ShapeTable();
+  readonly services = new Map<string, readonly StoredService[]>();
+  /** Labels of namespaces by name. */
+  readonly namespaces = new Map<string, Readonly<Record<string, string>>>();
+  priorityClasses: PriorityClasses = new Map();
+
+  #capacity = FIRST_CAPACITY;
+  #length = 0;
+  readonly #free: number[] = [];
+  readonly #numbers = new Map<string, number>();
+  readonly #nodes: (NodeRecord | undefined)[] = [];
+  #weightCpu = new Float64Array(FIRST_CAPACITY);
+  #weightMemory = new Float64Array(FIRST_CAPACITY);
+  #ties = new Uint32Array(FIRST_CAPACITY);
+  readonly #resources = new Map<string, ResourceColumn>();
+  readonly #domains = new Map<string, Domains>();
+  readonly #imageNodes = new Map<string, number>();
+
+  readonly #placed = new Map<string, Placed>();
+  readonly #homeless = new Map<string, Set<string>>();
+  readonly #live = new Map<PodShape, Map<number, number>>();
+  readonly #liveWithAffinity = new Set<PodShape>();
+
+  #journal: JournalEntry[] = [];
+  #journalStart = 0;
+  #topology = 0;
+  #relief = 0;
+  #order: { readonly topology: number; readonly numbers: readonly number[] } | undefined;
+  readonly #listeners = new Set<(event: ClusterEvent) => void>();
+
+  // ---- nodes ----
+
+  /** Node numbers are below this; some may be free. */
+  get length(): number {
+    return this.#length;
+  }
+  /** Nodes there are. */
+  get nodeCount(): number {
+    return this.#numbers.size;
+  }
+  /** Changes with every change but those of pods: what was derived from nodes, namespaces or Services is stale then. */
+  get topology(): number {
+    return this.#topology;
+  }
+  /** Changes whenever room or a restriction may have gone: a pod left, or {@link topology} changed. */
+  get relief(): number {
+    return this.#relief + this.#topology;
+  }
+  /** Node numbers, one of each zone in turn, each zone's by name. */
+  zoneFairOrder(): readonly number[] {
+    if (this.#order?.topology !== this.#topology) this.#order = { topology: this.#topology, numbers: this.#zoneFairOrder() };
+    return this.#order.numbers;
+  }
+  number(nodeName: string): number | undefined {
+    return this.#numbers.get(nodeName);
+  }
+  has(node: number): boolean {
+    return this.#nodes[node] !== undefined;
+  }
+  node(node: number): Node {
+    return this.#record(node).node;
+  }
+  nodeName(node: number): string {
+    return this.#record(node).node.metadata.name;
+  }
+  nodeNames(): Iterable<string> {
+    return this.#numbers.keys();
+  }
+  taints(node: number): readonly Taint[] {
+    return this.#record(node).node.spec.taints ?? [];
+  }
+  labels(node: number): Readonly<Record<string, string>> {
+    return this.#record(node).node.metadata.labels ?? {};
+  }
+  ready(node: number): boolean {
+    return this.#record(node).ready;
+  }
+  podsOn(node: number): Iterable<Placed> {
+    return this.#record(node).pods.values();
+  }
+  portTaken(node: number, port: string): boolean {
+    return this.#record(node).ports.has(port);
+  }
+  images(node: number): NodeStatus['images'] {
+    return this.#record(node).node.status?.images;
+  }
+  /** Nodes that have the image. */
+  nodesWithImage(name: string): number {
+    return this.#imageNodes.get(name) ?? 0;
+  }
+  /** Breaks ties between nodes that are equally good; from the node's name alone. */
+  get ties(): Uint32Array {
+    return this.#ties;
+  }
+  /** Cpu (thousandths of a core) and memory (bytes) of the pods on each node, each pod counted with a floor. */
+  get weights(): { readonly cpu: Float64Array; readonly memory: Float64Array } {
+    return { cpu: this.#weightCpu, memory: this.#weightMemory };
+  }
+
+  resource(name: string): ResourceColumn {
+    let column = this.#resources.get(name);
+    if (!column) {
+      this.#resources.set(name, (column = new ResourceColumn(this.#capacity)));
+      for (const [node, record] of this.#nodes.entries()) {
+        if (!record) continue;
+        column.allocatable[node] = capacityOf(record.node.status?.allocatable).get(name) ?? 0;
+        let used = 0;
+        for (const { shape } of record.pods.values()) used += shape.requests.get(name) ?? 0;
+        column.used[node] = used;
+      }
+    }
+    return column;
+  }
+
+  domains(key: string): Domains {
+    let domains = this.#domains.get(key);
+    if (!domains) {
+      this.#domains.set(key, (domains = new Domains(key, this.#capacity)));
+      for (const [node, record] of this.#nodes.entries()) if (record) domains.set(node, record.node.metadata.labels?.[key]);
+    }
+    return domains;
+  }
+
+  setNode(node: Node): void {
+    const { name } = node.metadata;
+    const ready = conditionIsTrue(node.status?.conditions, 'Ready');
+    const facts = canonicalJson([node.metadata.labels, node.spec, ready, node.status?.allocatable, node.status?.images]);
+    const known = this.#numbers.get(name);
+    if (known !== undefined) {
+      const record = this.#record(known);
+      const same = record.facts === facts;
+      this.#countImages(record.node, -1);
+      Object.assign(record, { node, ready, facts });
+      this.#countImages(node, 1);
+      if (same) return;
+      this.#describe(known, record);
+      this.#topology++;
+      this.#tell({ type: 'NodeUpdate', node: known });
+      return;
+    }
+    const number = this.#free.pop() ?? this.#length++;
+    if (number >= this.#capacity) this.#grow();
+    const record: NodeRecord = { node, ready, facts, pods: new Map(), ports: new Map() };
+    this.#nodes[number] = record;
+    this.#numbers.set(name, number);
+    this.#ties[number] = hash32(name);
+    this.#countImages(node, 1);
+    this.#describe(number, record);
+    this.#topology++;
+    for (const uid of this.#homeless.get(name) ?? []) {
+      const placed = this.#placed.get(uid);
+      if (placed) this.#settle({ ...placed, node: number });
+    }
+    this.#homeless.delete(name);
+    this.#tell({ type: 'NodeAdd', node: number });
+  }
+
+  /** Its pods stay known: they are counted again should the node come back. */
+  removeNode(name: string): void {
+    const number = this.#numbers.get(name);
+    if (number === undefined) return;
+    const record = this.#record(number);
+    for (const placed of [...record.pods.values()]) {
+      this.#leave(placed);
+      this.#placed.set(placed.pod.metadata.uid, { ...placed, node: -1 });
+      this.#waitFor(name).add(placed.pod.metadata.uid);
+    }
+    this.#countImages(record.node, -1);
+    for (const column of this.#resources.values()) column.allocatable[number] = column.used[number] = 0;
+    for (const domains of this.#domains.values()) domains.set(number, undefined);
+    this.#weightCpu[number] = this.#weightMemory[number] = 0;
+    this.#nodes[number] = undefined;
+    this.#numbers.delete(name);
+    this.#free.push(number);
+    this.#topology++;
+  }
+
+  // ---- pods ----
+
+  priority(pod: Pod): number {
+    return priorityOf(pod, this.priorityClasses);
+  }
+  shape(pod: Pod): PodShape {
+    return this.shapes.of(pod, this.priority(pod));
+  }
+  placed(uid: string): Placed | undefined {
+    return this.#placed.get(uid);
+  }
+  get podCount(): number {
+    return this.#placed.size;
+  }
+  /** Shapes of the pods that have a place, with how many there are on each node. */
+  liveShapes(): ReadonlyMap<PodShape, ReadonlyMap<number, number>> {
+    return this.#live;
+  }
+  /** Those of {@link liveShapes} that want to be near or far from other pods. */
+  liveShapesWithPodAffinity(): ReadonlySet<PodShape> {
+    return this.#liveWithAffinity;
+  }
+
+  /** Takes in a pod as the store has it; one that ended, or has neither node nor nomination here, holds no room. Idempotent. */
+  setPod(pod: StoredPod): void {
+    const nodeName = pod.spec.nodeName;
+    if (nodeName === undefined || isFinished(pod)) {
+      const before = this.#placed.get(pod.metadata.uid);
+      // The binding of an assumed pod is on its way: older news of it do not free its room.
+      if (before && (isFinished(pod) || before.pod.spec.nodeName !== undefined)) this.removePod(pod.metadata.uid);
+      return;
+    }
+    this.#put(pod, nodeName, false);
+  }
+
+  /** Counts the pod on the node before the store has its binding; undone by {@link removePod}. */
+  assume(pod: StoredPod, nodeName: string): void {
+    this.#put(pod, nodeName, false);
+  }
+
+  /** Keeps room for a pod that is to come there. */
+  nominate(pod: StoredPod, nodeName: string): void {
+    this.#put(pod, nodeName, true);
+  }
+
+  removePod(uid: string): void {
+    const placed = this.#placed.get(uid);
+    if (!placed) return;
+    this.#placed.delete(uid);
+    if (placed.node < 0) this.#homeless.get(placed.nodeName)?.delete(uid);
+    else {
+      this.#leave(placed);
+      this.#relief++;
+      this.#tell({ type: 'PodDelete', shape: placed.shape, node: placed.node });
+    }
+    if (this.shapes.size > 2 * this.#live.size + 1024) this.shapes.sweep((shape) => this.#live.has(shape));
+  }
+
+  // ---- the rest ----
+
+  setServices(namespace: string, services: readonly StoredService[]): void {
+    this.services.set(namespace, services);
+    this.#topology++;
+    this.#tell({ type: 'Other', kind: 'Service' });
+  }
+  setNamespace({ metadata }: Namespace): void {
+    const labels = { 'kubernetes.io/metadata.name': metadata.name, ...metadata.labels };
+    const before = this.namespaces.get(metadata.name);
+    if (before && canonicalJson(before) === canonicalJson(labels)) return;
+    this.namespaces.set(metadata.name, labels);
+    this.#topology++;
+    this.#tell({ type: 'Other', kind: 'Namespace' });
+  }
+
+  /** Calls with each event that may help a pod without a node. The result ends that. */
+  subscribe(listener: (event: ClusterEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Position after the newest entry. */
+  get position(): number {
+    return this.#journalStart + this.#journal.length;
+  }
+  /** Entries since the position, oldest first; undefined when some are forgotten. */
+  since(position: number): readonly JournalEntry[] | undefined {
+    if (position < this.#journalStart) return undefined;
+    return position === this.position ? NONE : this.#journal.slice(position - this.#journalStart);
+  }
+
+  // ---- inner ----
+
+  #record(node: number): NodeRecord {
+    const record = this.#nodes[node];
+    if (!record) throw new Error(`no node has number ${node}`);
+    return record;
+  }
+
+  #zoneFairOrder(): readonly number[] {
+    const zones = new Map<string, number[]>();
+    for (const name of [...this.#numbers.keys()].sort()) {
+      const number = this.#numbers.get(name) ?? -1;
+      const labels = this.labels(number);
+      const zone = `${labels[REGION_LABEL] ?? ''} ${labels[ZONE_LABEL] ?? ''}`;
+      const members = zones.get(zone);
+      if (members) members.push(number);
+      else zones.set(zone, [number]);
+    }
+    const queues = [...zones].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, members]) => members);
+    const longest = Math.max(0, ...queues.map(({ length }) => length));
+    return Array.from({ length: longest }, (_, at) => queues.flatMap((members) => members[at] ?? [])).flat();
+  }
+
+  #put(pod: StoredPod, nodeName: string, nominated: boolean): void {
+    const { uid } = pod.metadata;
+    const shape = this.shape(pod);
+    const before = this.#placed.get(uid);
+    if (before?.nodeName === nodeName && before.shape === shape) {
+      const after = { ...before, pod, nominated };
+      this.#placed.set(uid, after);
+      if (before.node >= 0) this.#record(before.node).pods.set(uid, after);
+      return;
+    }
+    if (before) this.removePod(uid);
+    const node = this.#numbers.get(nodeName) ?? -1;
+    const placed: Placed = { pod, shape, nodeName, node, nominated };
+    this.#placed.set(uid, placed);
+    if (node < 0) {
+      this.#waitFor(nodeName).add(uid);
+      return;
+    }
+    this.#settle(placed);
+    this.#tell({ type: 'PodAdd', shape, node });
+  }
+
+  #settle(placed: Placed): void {
+    this.#placed.set(placed.pod.metadata.uid, placed);
+    // Counted first: a column that is made on the way counts the pods that are there.
+    this.#count(placed, 1);
+    this.#record(placed.node).pods.set(placed.pod.metadata.uid, placed);
+  }
+
+  #leave(placed: Placed): void {
+    this.#record(placed.node).pods.delete(placed.pod.metadata.uid);
+    this.#count(placed, -1);
+  }
+
+  #count({ shape, node }: Placed, by: 1 | -1): void {
+    for (const [name, amount] of shape.requests) {
+      const { used } = this.resource(name);
+      used[node] = (used[node] ?? 0) + by * amount;
+    }
+    this.#weightCpu[node] = (this.#weightCpu[node] ?? 0) + by * shape.weight.cpu;
+    this.#weightMemory[node] = (this.#weightMemory[node] ?? 0) + by * shape.weight.memory;
+    const { ports } = this.#record(node);
+    for (const port of shape.hostPorts) addTo(ports, port, by);
+    let nodes = this.#live.get(shape);
+    if (!nodes) {
+      this.#live.set(shape, (nodes = new Map()));
+      if (shape.affinity?.podAffinity || shape.affinity?.podAntiAffinity) this.#liveWithAffinity.add(shape);
+    }
+    addTo(nodes, node, by);
+    if (nodes.size === 0) {
+      this.#live.delete(shape);
+      this.#liveWithAffinity.delete(shape);
+    }
+    this.#note({ node, shape, by });
+  }
+
+  #waitFor(nodeName: string): Set<string> {
+    let waiting = this.#homeless.get(nodeName);
+    if (!waiting) this.#homeless.set(nodeName, (waiting = new Set()));
+    return waiting;
+  }
+
+  #describe(number: number, { node }: NodeRecord): void {
+    const allocatable = capacityOf(node.status?.allocatable);
+    for (const name of allocatable.keys()) this.resource(name);
+    for (const [name, column] of this.#resources) column.allocatable[number] = allocatable.get(name) ?? 0;
+    for (const [key, domains] of this.#domains) domains.set(number, node.metadata.labels?.[key]);
+  }
+
+  #countImages(node: Node, by: 1 | -1): void {
+    for (const image of node.status?.images ?? []) for (const name of image.names) addTo(this.#imageNodes, name, by);
+  }
+
+  #grow(): void {
+    this.#capacity *= 2;
+    this.#weightCpu = grown(this.#weightCpu, this.#capacity);
+    this.#weightMemory = grown(this.#weightMemory, this.#capacity);
+    const ties = new Uint32Array(this.#capacity);
+    ties.set(this.#ties);
+    this.#ties = ties;
+    for (const column of this.#resources.values()) column.grow(this.#capacity);
+    for (const domains of this.#domains.values()) domains.grow(this.#capacity);
+  }
+
+  #note(entry: JournalEntry): void {
+    this.#journal.push(entry);
+    if (this.#journal.length < 2 * JOURNAL_LENGTH) return;
+    this.#journal = this.#journal.slice(JOURNAL_LENGTH);
+    this.#journalStart += JOURNAL_LENGTH;
+  }
+
+  #tell(event: ClusterEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}
+
+const NONE: readonly JournalEntry[] = [];
+
+function addTo<K>(counts: Map<K, number>, key: K, by: number): void {
+  const next = (counts.get(key) ?? 0) + by;
+  if (next === 0) counts.delete(key);
+  else counts.set(key, next);
+}

@@ -1,0 +1,131 @@
+/**
+ * The extension points of the scheduler. Source: Kubernetes documentation, "Scheduling Framework".
+ *
+ * A plugin is made ready once for each *shape* of pod ({@link PodShape}) and asked for each node by number, so that pods that are alike
+ * share the work. What a plugin answers for a node may depend on that node alone (scope `node`: asked again only when the node or its
+ * pods change) or on pods elsewhere (scope `cluster`: asked for every pod, and told of every pod that comes or goes).
+ */
+import type { StoredPod } from '../../../contracts/objects/index.ts';
+import type { Step } from '../step.ts';
+import type { ClusterState } from './cluster-state.ts';
+import type { PodShape } from './pod-shape.ts';
+
+/** Why a node may not run a pod. Worded as Kubernetes' plugins have it, so that known messages stay searchable. */
+export interface Reason {
+  /** Counted over nodes in the pod's message. */
+  readonly reason: string;
+  /** The same for this node, with its numbers. */
+  readonly detail: string;
+}
+
+export type Scope = 'node' | 'cluster';
+
+/** Told of pods that come (`by` 1) or go (`by` -1), in the order in which they do. */
+export interface Follower {
+  moved(shape: PodShape, node: number, by: 1 | -1): void;
+}
+
+/** A filter made ready for one shape. */
+export interface Filtering extends Partial<Follower> {
+  readonly scope: Scope;
+  /** Numbers of the only nodes that can pass (Kubernetes' PreFilterResult); any when absent. */
+  readonly only?: readonly number[];
+  /** Whether the pod may run there. */
+  filter(node: number): boolean;
+  /** Why not, for a node that does not pass. */
+  reasons(node: number): readonly Reason[];
+  /** Whether taking pods off the node could make it pass (else Kubernetes' UnschedulableAndUnresolvable). */
+  preemptable(node: number): boolean;
+  /** True as long as every node passes anyway: it is not asked then. */
+  idle?(): boolean;
+}
+
+/** From raw scores to 0..100 (MaxNodeScore): `scale * raw + offset`, for the least and greatest raw score of the nodes that passed. */
+export type Normalize = (min: number, max: number) => { readonly scale: number; readonly offset: number };
+
+/** A score made ready for one shape. */
+export interface Scoring extends Partial<Follower> {
+  readonly scope: Scope;
+  /** The raw score; NaN where the node is to get 0 whatever the others have. */
+  score(node: number): number;
+  /** True as long as all nodes are equal: it is not asked then. */
+  idle?(): boolean;
+  /** Absent: `score` gives 0..100 already. */
+  readonly normalize?: Normalize;
+}
+
+/** What happened in the cluster, as far as it could help a pod that found no node. */
+export type ClusterEvent =
+  | { readonly type: 'NodeAdd'; readonly node: number }
+  | { readonly type: 'NodeUpdate'; readonly node: number }
+  /** A pod got a place. */
+  | { readonly type: 'PodAdd'; readonly shape: PodShape; readonly node: number }
+  /** A pod left: it was deleted, ended, or began to terminate. */
+  | { readonly type: 'PodDelete'; readonly shape: PodShape; readonly node: number }
+  /** Anything else that plugins look at: a Service, Namespace, PodDisruptionBudget, PodGroup. */
+  | { readonly type: 'Other'; readonly kind: string };
+
+/** Whether the pod may be tried: at once, or not before more of its group are there. */
+export type PermitResult = { readonly allow: true } | { readonly allow: false; readonly reason: string };
+
+/** Why a pod may not enter the active queue. */
+export interface Gate {
+  /** Reason of the PodScheduled condition: `SchedulingGated` for gates. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface Plugin {
+  readonly name: string;
+  /** Sorts the active queue; exactly one plugin of a profile does. */
+  queueSort?(a: QueuedPod, b: QueuedPod): number;
+  /** Keeps a pod out of the queue. */
+  preEnqueue?(pod: StoredPod): Gate | undefined;
+  /** Makes the filter ready for a shape; undefined when no pod of this shape can be refused (Skip). */
+  preFilter?(shape: PodShape, cluster: ClusterState): Filtering | undefined;
+  /** Makes the score ready for a shape; undefined when all nodes are equal for it (Skip). */
+  preScore?(shape: PodShape, cluster: ClusterState): Scoring | undefined;
+  /** Finds room for a pod that fits nowhere. May move pods in `cluster` to try, and must leave it as it was. */
+  postFilter?(pod: StoredPod, shape: PodShape, cluster: ClusterState, view: PreemptionView): Nomination | undefined;
+  /** Takes what the pod uses beyond its place in {@link ClusterState}; must be undone by `unreserve`. */
+  reserve?(pod: StoredPod, node: string): void;
+  unreserve?(pod: StoredPod, node: string): void;
+  /** Asked when all pods that wait for each other were placed. */
+  permit?(pods: readonly StoredPod[], cluster: ClusterState): PermitResult;
+  /** Writes that must be there before the binding. */
+  preBind?(pod: StoredPod, node: string): readonly Step[];
+  /** The binding itself; the first plugin that gives steps binds. */
+  bind?(pod: StoredPod, node: string): readonly Step[] | undefined;
+  /**
+   * Queueing hint: whether the event could make a pod of this shape pass this plugin, which had refused it. Absent: every event might.
+   * Source: KEP-4247.
+   */
+  hint?(event: ClusterEvent, shape: PodShape, cluster: ClusterState): boolean;
+}
+
+/** A pod in the queue. */
+export interface QueuedPod {
+  readonly pod: StoredPod;
+  readonly shape: PodShape;
+  /** When it first came, in ms since the epoch. */
+  readonly since: number;
+}
+
+/** What to do so that a pod finds a node later. */
+export interface Nomination {
+  readonly node: string;
+  /** To be deleted with their grace; none when room is being made there already. */
+  readonly victims: readonly StoredPod[];
+}
+
+/** What {@link Plugin.postFilter} may ask about the shape's candidates. */
+export interface PreemptionView {
+  /** Numbers of the nodes that refuse only for what pods there occupy. */
+  preemptable(): readonly number[];
+  /** Whether the pod passes all filters there, with the cluster as it is right now. */
+  fits(node: number): boolean;
+  /** True when no filter that refuses looks beyond the node: what leaves one node changes nothing for another. */
+  readonly local: boolean;
+}
+
+export const MAX_NODE_SCORE = 100;

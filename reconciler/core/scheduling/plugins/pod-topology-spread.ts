@@ -1,0 +1,195 @@
+/** Pods spread evenly over zones, hosts, ... Source: Kubernetes documentation, "Pod Topology Spread Constraints". */
+import { HOSTNAME_LABEL, labelsInclude, selectorMatches, ZONE_LABEL, type PodTopologySpreadArgs, type TopologySpreadConstraint } from '../../../../contracts/objects/index.ts';
+import type { ClusterState } from '../cluster-state.ts';
+import type { Domains } from '../columns.ts';
+import { MAX_NODE_SCORE, type Filtering, type Normalize, type Plugin, type Scoring } from '../framework.ts';
+import type { PodShape } from '../pod-shape.ts';
+import { remembered, withLabelKeys, type Means } from '../pod-terms.ts';
+import { untolerated } from '../taints.ts';
+import { matchesRequired } from './node-affinity.ts';
+
+const UNEVEN = "node(s) didn't match pod topology spread constraints";
+const NO_LABEL = `${UNEVEN} (missing required label)`;
+
+type Rule = Pick<TopologySpreadConstraint, 'maxSkew' | 'topologyKey' | 'minDomains' | 'nodeAffinityPolicy' | 'nodeTaintsPolicy'>;
+
+/** For pods without constraints of their own, as in kube-scheduler (`defaultingType: System`). */
+const SYSTEM_DEFAULTS: readonly Rule[] = [
+  { topologyKey: HOSTNAME_LABEL, maxSkew: 3, nodeAffinityPolicy: 'Honor', nodeTaintsPolicy: 'Ignore' },
+  { topologyKey: ZONE_LABEL, maxSkew: 5, nodeAffinityPolicy: 'Honor', nodeTaintsPolicy: 'Ignore' },
+];
+
+export function podTopologySpread(args: PodTopologySpreadArgs = {}): Plugin {
+  const given = (shape: PodShape, cluster: ClusterState, when: TopologySpreadConstraint['whenUnsatisfiable']): readonly { rule: Rule; means: Means }[] => {
+    if (shape.spread.length > 0) return shape.spread.filter((c) => c.whenUnsatisfiable === when).map((rule) => ({ rule, means: meantByConstraint(rule, shape) }));
+    const defaults = args.defaultingType === 'List' ? (args.defaultConstraints ?? []).filter((c) => c.whenUnsatisfiable === when) : when === 'ScheduleAnyway' ? SYSTEM_DEFAULTS : [];
+    const siblings = defaults.length > 0 ? siblingsOf(shape, cluster) : undefined;
+    return siblings ? defaults.map((rule) => ({ rule, means: siblings })) : [];
+  };
+  return {
+    name: 'PodTopologySpread',
+    preFilter(shape, cluster) {
+      const rules = given(shape, cluster, 'DoNotSchedule');
+      return rules.length === 0 ? undefined : new SpreadFilter(shape, cluster, rules);
+    },
+    preScore(shape, cluster) {
+      const rules = given(shape, cluster, 'ScheduleAnyway');
+      return rules.length === 0 ? undefined : new SpreadScore(shape, cluster, rules, shape.spread.length > 0);
+    },
+    hint: (event, shape) => event.type === 'NodeAdd' || event.type === 'NodeUpdate' || event.type === 'Other' || event.shape.namespace === shape.namespace,
+  };
+}
+
+function meantByConstraint(constraint: TopologySpreadConstraint, shape: PodShape): Means {
+  if (!constraint.labelSelector) return () => false;
+  const selector = withLabelKeys(constraint.labelSelector, shape, constraint.matchLabelKeys);
+  return (other) => other.namespace === shape.namespace && selectorMatches(selector, other.labels);
+}
+
+/** Pods behind the same Services and of the same owner; undefined for a pod that has neither. */
+function siblingsOf(shape: PodShape, cluster: ClusterState): Means | undefined {
+  const selectors = (cluster.services.get(shape.namespace) ?? []).flatMap(({ spec }) => {
+    const { selector } = spec;
+    return selector && Object.keys(selector).length > 0 && labelsInclude(shape.labels, selector) ? [selector] : [];
+  });
+  if (selectors.length === 0 && shape.owner === undefined) return undefined;
+  return (other) => other.namespace === shape.namespace && other.owner === shape.owner && selectors.every((selector) => labelsInclude(other.labels, selector));
+}
+
+/** How many of the meant pods each domain has, over the nodes that count for the constraint. */
+class SpreadCounts {
+  readonly rule: Rule;
+  readonly domains: Domains;
+  readonly means: Means;
+  readonly counts: Int32Array;
+  readonly #counted: Uint8Array;
+  /** Domains with a node that counts. */
+  readonly #open: readonly number[];
+  #least = 0;
+  #stale = true;
+  total = 0;
+
+  constructor(shape: PodShape, cluster: ClusterState, rule: Rule, means: Means, allKeys: readonly Domains[]) {
+    this.rule = rule;
+    this.domains = cluster.domains(rule.topologyKey);
+    this.means = remembered(means);
+    this.counts = new Int32Array(this.domains.size);
+    this.#counted = new Uint8Array(cluster.length);
+    const open = new Set<number>();
+    const { tolerations } = shape.sample.spec;
+    for (let node = 0; node < cluster.length; node++) {
+      if (!cluster.has(node) || allKeys.some(({ ids }) => (ids[node] ?? -1) < 0)) continue;
+      if (rule.nodeAffinityPolicy === 'Honor' && !matchesRequired(shape, cluster, node)) continue;
+      if (rule.nodeTaintsPolicy === 'Honor' && untolerated(cluster.taints(node), tolerations, ['NoSchedule', 'NoExecute'])) continue;
+      this.#counted[node] = 1;
+      const id = this.domains.ids[node] ?? -1;
+      if (id >= 0) open.add(id);
+    }
+    this.#open = [...open];
+    for (const [other, nodes] of cluster.liveShapes()) for (const [node, count] of nodes) this.moved(other, node, count);
+  }
+
+  get domainCount(): number {
+    return this.#open.length;
+  }
+
+  moved(other: PodShape, node: number, by: number): void {
+    if (other.terminating || this.#counted[node] !== 1 || !this.means(other)) return;
+    const id = this.domains.ids[node] ?? -1;
+    if (id < 0) return;
+    const before = this.counts[id] ?? 0;
+    this.counts[id] = before + by;
+    this.total += by;
+    // Only a change below the least, or of a domain that has the least, can change it.
+    if (before <= this.#least || before + by < this.#least) this.#stale = true;
+  }
+
+  /** Fewest meant pods in a domain; 0 while there are fewer domains than wanted. */
+  least(): number {
+    if (this.#open.length < (this.rule.minDomains ?? 1)) return 0;
+    if (this.#stale) {
+      let least = Infinity;
+      for (const id of this.#open) least = Math.min(least, this.counts[id] ?? 0);
+      this.#least = least === Infinity ? 0 : least;
+      this.#stale = false;
+    }
+    return this.#least;
+  }
+}
+
+class SpreadFilter implements Filtering {
+  readonly scope = 'cluster';
+  readonly #rules: readonly { readonly spread: SpreadCounts; readonly self: 0 | 1 }[];
+
+  constructor(shape: PodShape, cluster: ClusterState, rules: readonly { rule: Rule; means: Means }[]) {
+    const keys = rules.map(({ rule }) => cluster.domains(rule.topologyKey));
+    this.#rules = rules.map(({ rule, means }) => ({ spread: new SpreadCounts(shape, cluster, rule, means, keys), self: means(shape) ? 1 : 0 }));
+  }
+
+  moved(other: PodShape, node: number, by: number): void {
+    for (const { spread } of this.#rules) spread.moved(other, node, by);
+  }
+
+  filter(node: number): boolean {
+    for (const { spread, self } of this.#rules) {
+      const id = spread.domains.ids[node] ?? -1;
+      if (id < 0 || (spread.counts[id] ?? 0) + self - spread.least() > spread.rule.maxSkew) return false;
+    }
+    return true;
+  }
+
+  preemptable(node: number): boolean {
+    return this.#rules.every(({ spread }) => (spread.domains.ids[node] ?? -1) >= 0);
+  }
+
+  reasons(node: number): readonly { reason: string; detail: string }[] {
+    for (const { spread, self } of this.#rules) {
+      const { topologyKey, maxSkew } = spread.rule;
+      const id = spread.domains.ids[node] ?? -1;
+      if (id < 0) return [{ reason: NO_LABEL, detail: `lacks label ${topologyKey}` }];
+      const count = spread.counts[id] ?? 0;
+      if (count + self - spread.least() <= maxSkew) continue;
+      return [{ reason: UNEVEN, detail: `${topologyKey}=${spread.domains.value(id)} has ${count} of its pods, the least is ${spread.least()}, maxSkew ${maxSkew}` }];
+    }
+    return [];
+  }
+}
+
+/** Few pods score high; no pods anywhere leave all nodes equal. */
+const fewIsGood: Normalize = (min, max) =>
+  max === 0 ? { scale: -1, offset: MAX_NODE_SCORE } : { scale: -MAX_NODE_SCORE / max, offset: (MAX_NODE_SCORE * (max + min)) / max };
+
+class SpreadScore implements Scoring {
+  readonly scope = 'cluster';
+  readonly normalize = fewIsGood;
+  readonly #rules: readonly { readonly spread: SpreadCounts; readonly weight: number }[];
+  readonly #needsAllKeys: boolean;
+
+  constructor(shape: PodShape, cluster: ClusterState, rules: readonly { rule: Rule; means: Means }[], needsAllKeys: boolean) {
+    const keys = needsAllKeys ? rules.map(({ rule }) => cluster.domains(rule.topologyKey)) : [];
+    this.#needsAllKeys = needsAllKeys;
+    this.#rules = rules.map(({ rule, means }) => {
+      const spread = new SpreadCounts(shape, cluster, rule, means, keys);
+      // A topology with many small domains counts for as much as one with few large ones.
+      return { spread, weight: Math.log(spread.domainCount + 2) };
+    });
+  }
+
+  moved(other: PodShape, node: number, by: number): void {
+    for (const { spread } of this.#rules) spread.moved(other, node, by);
+  }
+
+  idle(): boolean {
+    return !this.#needsAllKeys && this.#rules.every(({ spread }) => spread.total === 0);
+  }
+
+  score(node: number): number {
+    let score = 0;
+    for (const { spread, weight } of this.#rules) {
+      const id = spread.domains.ids[node] ?? -1;
+      if (id >= 0) score += (spread.counts[id] ?? 0) * weight + spread.rule.maxSkew - 1;
+      else if (this.#needsAllKeys) return NaN;
+    }
+    return score;
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * What placement looks at in a pod. Pods of one owner differ in name and uid only: they share one shape, and what was worked out for
+ * the shape holds for all of them.
+ */
+import { type Affinity, type NodeSelectorTerm, type Pod, type PodAffinityTerm, type TopologySpreadConstraint } from '../../../contracts/objects/index.ts';
+import { controllerOf } from '../workloads/owners.ts';
+import { isTerminating } from '../workloads/pod-state.ts';
+import { hostPortsOf, requestsOf, type Amounts } from './resources.ts';
+
+/** A pod that asks for nothing still weighs something where nodes are compared. Source: kube-scheduler's non-zero requests. */
+const LEAST_WEIGHT = { cpu: 100, memory: 200 * 2 ** 20 } as const;
+
+export interface PodShape {
+  /** Equal for equal shapes; not stable over processes. */
+  readonly key: string;
+  /** Number in this {@link ShapeTable}. */
+  readonly id: number;
+  /** One pod of the shape. Only what the key holds may be read from it. */
+  readonly sample: Pod;
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Uid of the controller that owns its pods. */
+  readonly owner: string | undefined;
+  readonly priority: number;
+  /** Being deleted: takes its room still, but counts no more where pods are spread. */
+  readonly terminating: boolean;
+  readonly requests: Amounts;
+  /** What it weighs when nodes are compared: requests, with a floor for cpu and memory. */
+  readonly weight: { readonly cpu: number; readonly memory: number };
+  readonly hostPorts: readonly string[];
+  readonly affinity: Affinity | undefined;
+  readonly spread: readonly TopologySpreadConstraint[];
+}
+
+export type { NodeSelectorTerm, PodAffinityTerm };
+
+/** Gives equal pods the same {@link PodShape} object. */
+export class ShapeTable {
+  readonly #byKey = new Map<string, PodShape>();
+  #next = 0;
+
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  of(pod: Pod, priority: number): PodShape {
+    const terminating = isTerminating(pod);
+    const owner = controllerOf(pod.metadata)?.uid;
+    const key = keyOfShape(pod, owner, priority, terminating);
+    let shape = this.#byKey.get(key);
+    if (!shape) this.#byKey.set(key, (shape = shapeOf(pod, key, this.#next++, owner, priority, terminating)));
+    return shape;
+  }
+
+  /** Forgets shapes that nothing uses. */
+  sweep(inUse: (shape: PodShape) => boolean): void {
+    for (const [key, shape] of this.#byKey) if (!inUse(shape)) this.#byKey.delete(key);
+  }
+}
+
+/** Members in the order in which they are written: two texts for one shape only cost sharing. */
+function keyOfShape({ metadata, spec }: Pod, owner: string | undefined, priority: number, terminating: boolean): string {
+  const containers: unknown[] = [];
+  for (const c of spec.containers) containers.push(c.image, c.resources.requests, c.ports);
+  const init = spec.initContainers?.map((c) => [c.image, c.resources.requests, c.ports]);
+  return JSON.stringify([
+    metadata.namespace, metadata.labels, owner, priority, terminating, containers, init, spec.overhead, spec.nodeSelector, spec.affinity, spec.tolerations,
+    spec.topologySpreadConstraints, spec.hostNetwork, spec.schedulerName, spec.preemptionPolicy,
+  ]);
+}
+
+function shapeOf(pod: Pod, key: string, id: number, owner: string | undefined, priority: number, terminating: boolean): PodShape {
+  const requests = requestsOf(pod);
+  return {
+    key, id, sample: pod, owner, priority, terminating, requests,
+    namespace: pod.metadata.namespace ?? '',
+    labels: pod.metadata.labels ?? {},
+    weight: { cpu: requests.get('cpu') ?? LEAST_WEIGHT.cpu, memory: requests.get('memory') ?? LEAST_WEIGHT.memory },
+    hostPorts: hostPortsOf(pod),
+    affinity: pod.spec.affinity,
+    spread: pod.spec.topologySpreadConstraints ?? [],
+  };
+}

@@ -1,0 +1,152 @@
+/**
+ * Places pods one after another on a {@link ClusterState}. Every place it gives is counted there at once, so the next pod sees it; a
+ * caller whose binding fails takes it back with {@link Scheduler.forget}. No clock, no randomness: the same state, pods and seed give the
+ * same places, whatever the order in which nodes and pods became known.
+ */
+import { DEFAULT_SCHEDULER_NAME, type StoredPod } from '../../../contracts/objects/index.ts';
+import { hash32 } from '../workloads/stable-hash.ts';
+import { Candidates, messageOf, type NodeScore, type NodeVerdict, type Sampling } from './candidates.ts';
+import type { ClusterState } from './cluster-state.ts';
+import type { Nomination } from './framework.ts';
+import type { PodShape } from './pod-shape.ts';
+import type { Profile } from './profile.ts';
+
+/** Why a pod has no node. Shared by pods that are alike. */
+export interface Refusal {
+  /** `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {gpu: true}.` */
+  readonly message: string;
+  /** Plugins that refused a node. */
+  readonly plugins: ReadonlySet<string>;
+  /** One per node, by name. */
+  readonly verdicts: readonly NodeVerdict[];
+}
+
+export type Outcome =
+  | { readonly is: 'placed'; readonly pod: StoredPod; readonly node: string }
+  | { readonly is: 'nominated'; readonly pod: StoredPod; readonly nomination: Nomination; readonly refusal: Refusal }
+  | { readonly is: 'refused'; readonly pod: StoredPod; readonly refusal: Refusal };
+
+export interface SchedulerOptions {
+  /** By `schedulerName`. */
+  readonly profiles: ReadonlyMap<string, Profile>;
+  /** Decides between nodes that are equally good. */
+  readonly seed: string;
+}
+
+/** Shapes whose candidates are kept. */
+const KEPT = 512;
+/** Fewer nodes than this are all looked at. Source: kube-scheduler's minFeasibleNodesToFind. */
+const LEAST_SAMPLE = 100;
+
+export class Scheduler {
+  readonly cluster: ClusterState;
+  readonly #options: SchedulerOptions;
+  readonly #seed: number;
+  readonly #candidates = new Map<Profile, Map<PodShape, Candidates>>();
+  readonly #refusals = new Map<PodShape, { readonly refusal: Refusal; readonly position: number; readonly relief: number }>();
+  #start = 0;
+
+  constructor(cluster: ClusterState, options: SchedulerOptions) {
+    this.cluster = cluster;
+    this.#options = options;
+    this.#seed = hash32(options.seed);
+  }
+
+  /** The profile that the pod asks for; undefined when there is none of the name, and the pod is somebody else's. */
+  profileOf(pod: StoredPod): Profile | undefined {
+    return this.#options.profiles.get(pod.spec.schedulerName);
+  }
+
+  /** Places one pod, or says why not and whose place it could take. */
+  place(pod: StoredPod): Outcome {
+    const { cluster } = this;
+    const profile = this.#profile(pod);
+    // The room that is kept for it is its own.
+    const kept = cluster.placed(pod.metadata.uid);
+    if (kept) cluster.removePod(pod.metadata.uid);
+    const shape = cluster.shape(pod);
+    const told = this.#knownRefusal(shape);
+    const candidates = this.candidates(shape, profile);
+    const number = told ? -1 : candidates.pick(this.#seed, this.#sampling(profile));
+    if (number >= 0) {
+      if (profile.percentageOfNodesToScore !== 100) this.#start += candidates.examined;
+      const node = cluster.nodeName(number);
+      cluster.assume(pod, node);
+      for (const plugin of profile.reserve) plugin.reserve?.(pod, node);
+      return { is: 'placed', pod, node };
+    }
+    const refusal = told ?? this.#refuse(shape, candidates);
+    for (const plugin of profile.postFilters) {
+      const nomination = plugin.postFilter?.(pod, shape, cluster, candidates);
+      if (!nomination) continue;
+      cluster.nominate(pod, nomination.node);
+      return { is: 'nominated', pod, nomination, refusal };
+    }
+    return { is: 'refused', pod, refusal };
+  }
+
+  /** Takes back a place that {@link place} gave. Safe for a pod that has none. */
+  forget(pod: StoredPod): void {
+    const placed = this.cluster.placed(pod.metadata.uid);
+    if (!placed) return;
+    if (!placed.nominated) for (const plugin of [...this.#profile(pod).reserve].reverse()) plugin.unreserve?.(pod, placed.nodeName);
+    this.cluster.removePod(pod.metadata.uid);
+  }
+
+  /** Whether a place that was worked out elsewhere, or earlier, still holds. */
+  fits(pod: StoredPod, nodeName: string): boolean {
+    const node = this.cluster.number(nodeName);
+    return node !== undefined && this.candidates(this.cluster.shape(pod), this.#profile(pod)).fits(node);
+  }
+
+  /** The best nodes for the pod as things are, with the score of each plugin. */
+  ranking(pod: StoredPod, limit: number): readonly NodeScore[] {
+    return this.candidates(this.cluster.shape(pod), this.#profile(pod)).ranking(this.#seed, limit);
+  }
+
+  /** What each node says to the pod; a node that says nothing would have it. */
+  refusal(pod: StoredPod): Refusal {
+    const shape = this.cluster.shape(pod);
+    return this.#refuse(shape, this.candidates(shape, this.#profile(pod)));
+  }
+
+  candidates(shape: PodShape, profile: Profile): Candidates {
+    let ofProfile = this.#candidates.get(profile);
+    if (!ofProfile) this.#candidates.set(profile, (ofProfile = new Map()));
+    let candidates = ofProfile.get(shape);
+    if (candidates) ofProfile.delete(shape);
+    else candidates = new Candidates(shape, profile, this.cluster);
+    ofProfile.set(shape, candidates);
+    if (ofProfile.size > KEPT) for (const oldest of ofProfile.keys()) { ofProfile.delete(oldest); break; }
+    return candidates;
+  }
+
+  #profile(pod: StoredPod): Profile {
+    const profile = this.profileOf(pod) ?? this.#options.profiles.get(DEFAULT_SCHEDULER_NAME) ?? this.#options.profiles.values().next().value;
+    if (!profile) throw new Error('a scheduler has at least one profile');
+    return profile;
+  }
+
+  #refuse(shape: PodShape, candidates: Candidates): Refusal {
+    const verdicts = candidates.verdicts();
+    const refusal = { message: messageOf(verdicts, this.cluster.nodeCount), plugins: new Set(verdicts.map(({ plugin }) => plugin)), verdicts };
+    if (this.#refusals.size >= KEPT) this.#refusals.clear();
+    this.#refusals.set(shape, { refusal, position: candidates.local ? -1 : this.cluster.position, relief: this.cluster.relief });
+    return refusal;
+  }
+
+  /** A refusal that still holds: nothing left the cluster since, and nothing came that a pod of the shape looks for. */
+  #knownRefusal(shape: PodShape): Refusal | undefined {
+    const known = this.#refusals.get(shape);
+    if (!known || known.relief !== this.cluster.relief || (known.position >= 0 && known.position !== this.cluster.position)) return undefined;
+    return known.refusal;
+  }
+
+  #sampling({ percentageOfNodesToScore }: Profile): Sampling | undefined {
+    const { nodeCount } = this.cluster;
+    if (percentageOfNodesToScore === 100 || nodeCount <= LEAST_SAMPLE) return undefined;
+    // Source: kube-scheduler's adaptive percentage.
+    const percentage = percentageOfNodesToScore || Math.max(5, 50 - Math.floor(nodeCount / 125));
+    return { order: this.cluster.zoneFairOrder(), start: this.#start % nodeCount, enough: Math.max(LEAST_SAMPLE, Math.floor((nodeCount * percentage) / 100)) };
+  }
+}
