@@ -25,7 +25,7 @@ import { StoreCache } from './controllers/runtime/cache.ts';
 import { EventRecorder } from './controllers/runtime/event-recorder.ts';
 import { StepExecutor } from './controllers/runtime/executor.ts';
 import { ControllerManager } from './controllers/runtime/manager.ts';
-import { SchedulingLane } from './controllers/scheduling-lane.ts';
+import { SchedulingLane } from './controllers/scheduling/lane.ts';
 import { planRevision, rollBack, SyncController } from './controllers/sync/index.ts';
 import { RevisionReader } from './controllers/sync/revision-reader.ts';
 import { PlumbError } from './core/errors.ts';
@@ -226,7 +226,7 @@ class Session {
       if (fresh) await Promise.race([sync.firstSync, aborted(signal), following.then((error) => Promise.reject(error ?? new Error('closed')))]);
 
       const manager = new ControllerManager({ queue, cache, recorder, clock, ids, log, controllers: allControllers() });
-      const lane = new SchedulingLane({ queue, cache, executor, clock, ids, log });
+      const lane = new SchedulingLane({ queue, cache, executor, clock, log });
       const nodes = new NodeSync({ cache, store, incarnation, recorder, queue, transport, payloads, clock, log, epoch });
       closers.unshift(() => Promise.all([manager.close(GRACE_MS), lane.close(GRACE_MS), nodes.close(GRACE_MS)]));
       manager.start();

@@ -12,8 +12,6 @@ import type { Controller } from './runtime/controller.ts';
 import { serviceController } from './service.ts';
 import { taintEvictionController } from './taint-eviction.ts';
 
-export { explainPending, schedulePending } from './scheduler.ts';
-
 /** Made anew for each process: some remember since when they watch. */
 export function allControllers(): Controller[] {
   return [

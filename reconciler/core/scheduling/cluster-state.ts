@@ -6,7 +6,7 @@
  * Pods that the scheduler has placed are counted at once (*assumed*), before the store has the binding. Nothing here depends on the
  * order in which nodes and pods came.
  */
-import { conditionIsTrue, REGION_LABEL, ZONE_LABEL, type Namespace, type Node, type NodeStatus, type Pod, type StoredPod, type StoredService, type Taint } from '../../../contracts/objects/index.ts';
+import { conditionIsTrue, REGION_LABEL, ZONE_LABEL, type Namespace, type Node, type NodeStatus, type Pod, type PodGroupSpec, type StoredPod, type StoredService, type Taint } from '../../../contracts/objects/index.ts';
 import { isFinished } from '../workloads/pod-state.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { hash32 } from '../workloads/stable-hash.ts';
@@ -52,6 +52,8 @@ export class ClusterState {
   readonly services = new Map<string, readonly StoredService[]>();
   /** Labels of namespaces by name. */
   readonly namespaces = new Map<string, Readonly<Record<string, string>>>();
+  /** By `namespace/name`. */
+  readonly podGroups = new Map<string, PodGroupSpec>();
   priorityClasses: PriorityClasses = new Map();
 
   #capacity = FIRST_CAPACITY;
@@ -70,6 +72,7 @@ export class ClusterState {
   readonly #homeless = new Map<string, Set<string>>();
   readonly #live = new Map<PodShape, Map<number, number>>();
   readonly #liveWithAffinity = new Set<PodShape>();
+  readonly #groupSizes = new Map<string, number>();
 
   #journal: JournalEntry[] = [];
   #journalStart = 0;
@@ -236,6 +239,10 @@ export class ClusterState {
   placed(uid: string): Placed | undefined {
     return this.#placed.get(uid);
   }
+  /** Pods of the group (`namespace/name`) that have a place. */
+  placedOfGroup(group: string): number {
+    return this.#groupSizes.get(group) ?? 0;
+  }
   get podCount(): number {
     return this.#placed.size;
   }
@@ -297,6 +304,12 @@ export class ClusterState {
     this.namespaces.set(metadata.name, labels);
     this.#topology++;
     this.#tell({ type: 'Other', kind: 'Namespace' });
+  }
+
+  setPodGroup(group: string, spec: PodGroupSpec | undefined): void {
+    if (spec) this.podGroups.set(group, spec);
+    else this.podGroups.delete(group);
+    this.#tell({ type: 'Other', kind: 'PodGroup' });
   }
 
   /** Calls with each event that may help a pod without a node. The result ends that. */
@@ -381,6 +394,7 @@ export class ClusterState {
     this.#weightMemory[node] = (this.#weightMemory[node] ?? 0) + by * shape.weight.memory;
     const { ports } = this.#record(node);
     for (const port of shape.hostPorts) addTo(ports, port, by);
+    if (shape.group !== undefined && !shape.terminating) addTo(this.#groupSizes, shape.group, by);
     let nodes = this.#live.get(shape);
     if (!nodes) {
       this.#live.set(shape, (nodes = new Map()));

@@ -65,8 +65,13 @@ export type ClusterEvent =
   /** Anything else that plugins look at: a Service, Namespace, PodDisruptionBudget, PodGroup. */
   | { readonly type: 'Other'; readonly kind: string };
 
-/** Whether the pod may be tried: at once, or not before more of its group are there. */
-export type PermitResult = { readonly allow: true } | { readonly allow: false; readonly reason: string };
+/** Pods that get their places together, or none of them does (a gang). */
+export interface Together {
+  /** Namespace and name of the group. */
+  readonly group: string;
+  /** How many of the group must have a place, those that have one already included. */
+  readonly needed: number;
+}
 
 /** Why a pod may not enter the active queue. */
 export interface Gate {
@@ -90,8 +95,8 @@ export interface Plugin {
   /** Takes what the pod uses beyond its place in {@link ClusterState}; must be undone by `unreserve`. */
   reserve?(pod: StoredPod, node: string): void;
   unreserve?(pod: StoredPod, node: string): void;
-  /** Asked when all pods that wait for each other were placed. */
-  permit?(pods: readonly StoredPod[], cluster: ClusterState): PermitResult;
+  /** Whether the pod waits for others of its group; a refusal where it cannot be told. */
+  permit?(pod: StoredPod, cluster: ClusterState): Together | Gate | undefined;
   /** Writes that must be there before the binding. */
   preBind?(pod: StoredPod, node: string): readonly Step[];
   /** The binding itself; the first plugin that gives steps binds. */

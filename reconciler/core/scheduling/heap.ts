@@ -1,51 +1,52 @@
-/** A binary heap: the smallest by `before` comes first. */
+/** A binary heap: the smallest by `compare` comes first. */
 export class Heap<T> {
-  private readonly items: T[];
-  private readonly before: (a: T, b: T) => boolean;
+  readonly #items: T[] = [];
+  readonly #compare: (a: T, b: T) => number;
 
-  constructor(items: readonly T[], before: (a: T, b: T) => boolean) {
-    this.items = [...items];
-    this.before = before;
-    for (let i = (this.items.length >> 1) - 1; i >= 0; i--) this.sink(i);
+  constructor(compare: (a: T, b: T) => number) {
+    this.#compare = compare;
   }
 
+  get size(): number {
+    return this.#items.length;
+  }
   get first(): T | undefined {
-    return this.items[0];
+    return this.#items[0];
   }
 
-  /** Takes the first item out. */
-  pop(): T | undefined {
-    const first = this.items[0];
-    const last = this.items.pop();
-    if (this.items.length > 0 && last !== undefined) {
-      this.items[0] = last;
-      this.sink(0);
+  push(item: T): void {
+    const items = this.#items;
+    let at = items.push(item) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      const above = items[parent];
+      if (above === undefined || this.#compare(above, item) <= 0) break;
+      items[at] = above;
+      at = parent;
     }
-    return first;
+    items[at] = item;
   }
 
-  /** Puts the first item, which has become worse, where it belongs now. */
-  firstGotWorse(): void {
-    this.sink(0);
-  }
-
-  private sink(from: number): void {
-    let at = from;
-    const item = this.items[at];
-    if (item === undefined) return;
+  pop(): T | undefined {
+    const items = this.#items;
+    const first = items[0];
+    const item = items.pop();
+    if (item === undefined || items.length === 0) return first;
+    let at = 0;
     for (;;) {
       let child = 2 * at + 1;
-      let lower = this.items[child];
+      let lower = items[child];
       if (lower === undefined) break;
-      const right = this.items[child + 1];
-      if (right !== undefined && this.before(right, lower)) {
+      const right = items[child + 1];
+      if (right !== undefined && this.#compare(right, lower) < 0) {
         child++;
         lower = right;
       }
-      if (!this.before(lower, item)) break;
-      this.items[at] = lower;
+      if (this.#compare(lower, item) >= 0) break;
+      items[at] = lower;
       at = child;
     }
-    this.items[at] = item;
+    items[at] = item;
+    return first;
   }
 }

@@ -2,7 +2,7 @@
  * What placement looks at in a pod. Pods of one owner differ in name and uid only: they share one shape, and what was worked out for
  * the shape holds for all of them.
  */
-import { type Affinity, type NodeSelectorTerm, type Pod, type PodAffinityTerm, type TopologySpreadConstraint } from '../../../contracts/objects/index.ts';
+import { POD_GROUP_LABEL, type Affinity, type NodeSelectorTerm, type Pod, type PodAffinityTerm, type PodSpec, type TopologySpreadConstraint } from '../../../contracts/objects/index.ts';
 import { controllerOf } from '../workloads/owners.ts';
 import { isTerminating } from '../workloads/pod-state.ts';
 import { hostPortsOf, requestsOf, type Amounts } from './resources.ts';
@@ -10,17 +10,22 @@ import { hostPortsOf, requestsOf, type Amounts } from './resources.ts';
 /** A pod that asks for nothing still weighs something where nodes are compared. Source: kube-scheduler's non-zero requests. */
 const LEAST_WEIGHT = { cpu: 100, memory: 200 * 2 ** 20 } as const;
 
+/** Fields of a pod's spec that are equal in all pods of a shape. Of containers: image, requests and ports. */
+type SharedField = 'containers' | 'initContainers' | 'overhead' | 'nodeSelector' | 'affinity' | 'tolerations' | 'topologySpreadConstraints' | 'hostNetwork' | 'schedulerName' | 'preemptionPolicy';
+
 export interface PodShape {
   /** Equal for equal shapes; not stable over processes. */
   readonly key: string;
   /** Number in this {@link ShapeTable}. */
   readonly id: number;
-  /** One pod of the shape. Only what the key holds may be read from it. */
-  readonly sample: Pod;
+  /** What the key holds of the spec of its pods. */
+  readonly sample: { readonly spec: Pick<PodSpec, SharedField> };
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
   /** Uid of the controller that owns its pods. */
   readonly owner: string | undefined;
+  /** `namespace/name` of the PodGroup it belongs to. */
+  readonly group: string | undefined;
   readonly priority: number;
   /** Being deleted: takes its room still, but counts no more where pods are spread. */
   readonly terminating: boolean;
@@ -71,7 +76,9 @@ function keyOfShape({ metadata, spec }: Pod, owner: string | undefined, priority
 
 function shapeOf(pod: Pod, key: string, id: number, owner: string | undefined, priority: number, terminating: boolean): PodShape {
   const requests = requestsOf(pod);
+  const group = pod.metadata.labels?.[POD_GROUP_LABEL];
   return {
+    group: group === undefined ? undefined : `${pod.metadata.namespace ?? ''}/${group}`,
     key, id, sample: pod, owner, priority, terminating, requests,
     namespace: pod.metadata.namespace ?? '',
     labels: pod.metadata.labels ?? {},

@@ -9,6 +9,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import type { Plugin } from './framework.ts';
 import { balancedAllocation } from './plugins/balanced-allocation.ts';
+import { coscheduling } from './plugins/coscheduling.ts';
 import { imageLocality } from './plugins/image-locality.ts';
 import { interPodAffinity } from './plugins/inter-pod-affinity.ts';
 import { nodeAffinity } from './plugins/node-affinity.ts';
@@ -67,6 +68,7 @@ const BUILT_IN: Readonly<Record<string, Maker>> = {
   NodeResourcesFit: maker(NodeResourcesFitArgs, nodeResourcesFit),
   PodTopologySpread: maker(PodTopologySpreadArgs, podTopologySpread, 2),
   InterPodAffinity: maker(InterPodAffinityArgs, interPodAffinity, 2),
+  Coscheduling: always(coscheduling),
   NodeResourcesBalancedAllocation: maker(NodeResourcesBalancedAllocationArgs, balancedAllocation),
   ImageLocality: always(imageLocality),
   DefaultBinder: always(defaultBinder),

@@ -7,7 +7,7 @@ import { DEFAULT_SCHEDULER_NAME, type StoredPod } from '../../../contracts/objec
 import { hash32 } from '../workloads/stable-hash.ts';
 import { Candidates, messageOf, type NodeScore, type NodeVerdict, type Sampling } from './candidates.ts';
 import type { ClusterState } from './cluster-state.ts';
-import type { Nomination } from './framework.ts';
+import type { Nomination, Together } from './framework.ts';
 import type { PodShape } from './pod-shape.ts';
 import type { Profile } from './profile.ts';
 
@@ -57,8 +57,34 @@ export class Scheduler {
     return this.#options.profiles.get(pod.spec.schedulerName);
   }
 
+  /** The group that the pod waits for, or why it cannot be placed whatever the nodes say; undefined for a pod that stands alone. */
+  together(pod: StoredPod): Together | Refusal | undefined {
+    for (const plugin of this.#profile(pod).permit) {
+      const answer = plugin.permit?.(pod, this.cluster);
+      if (answer === undefined) continue;
+      return 'group' in answer ? answer : { message: answer.message, plugins: new Set([plugin.name]), verdicts: [] };
+    }
+    return undefined;
+  }
+
+  /**
+   * Places the pods of a group: `needed` of them, those that have a place already included, or none. Pods of a group take nobody's place.
+   * Outcomes are in the order of the pods.
+   */
+  placeTogether(pods: readonly StoredPod[], { group, needed }: Together): readonly Outcome[] {
+    const outcomes = pods.map((pod) => this.place(pod, { preempt: false }));
+    const have = this.cluster.placedOfGroup(group);
+    if (have >= needed) return outcomes;
+    for (const { pod } of outcomes) this.forget(pod);
+    const refused = outcomes.find((outcome) => outcome.is === 'refused');
+    const why = refused?.is === 'refused' ? `: ${refused.pod.metadata.name}: ${refused.refusal.message}` : `: it has ${have} pods`;
+    const plugins = new Set(['Coscheduling', ...(refused?.is === 'refused' ? refused.refusal.plugins : [])]);
+    const refusal: Refusal = { message: `pod group ${group} needs ${needed} pods placed together, ${have} can be${why}`, plugins, verdicts: refused?.is === 'refused' ? refused.refusal.verdicts : [] };
+    return pods.map((pod) => ({ is: 'refused', pod, refusal }));
+  }
+
   /** Places one pod, or says why not and whose place it could take. */
-  place(pod: StoredPod): Outcome {
+  place(pod: StoredPod, { preempt = true }: { readonly preempt?: boolean } = {}): Outcome {
     const { cluster } = this;
     const profile = this.#profile(pod);
     // The room that is kept for it is its own.
@@ -76,7 +102,7 @@ export class Scheduler {
       return { is: 'placed', pod, node };
     }
     const refusal = told ?? this.#refuse(shape, candidates);
-    for (const plugin of profile.postFilters) {
+    for (const plugin of preempt ? profile.postFilters : []) {
       const nomination = plugin.postFilter?.(pod, shape, cluster, candidates);
       if (!nomination) continue;
       cluster.nominate(pod, nomination.node);
@@ -93,10 +119,24 @@ export class Scheduler {
     this.cluster.removePod(pod.metadata.uid);
   }
 
-  /** Whether a place that was worked out elsewhere, or earlier, still holds. */
-  fits(pod: StoredPod, nodeName: string): boolean {
-    const node = this.cluster.number(nodeName);
-    return node !== undefined && this.candidates(this.cluster.shape(pod), this.#profile(pod)).fits(node);
+  /**
+   * Takes a place that was worked out elsewhere, on an older or smaller view of the cluster, if it still holds: false when it is lost, or
+   * the pod has a place. Of many who propose places one commits them, so no node is ever given more than it has.
+   */
+  commit(pod: StoredPod, nodeName: string): boolean {
+    const { cluster } = this;
+    const node = cluster.number(nodeName);
+    const profile = this.#profile(pod);
+    const before = cluster.placed(pod.metadata.uid);
+    if (node === undefined || (before && !before.nominated)) return false;
+    if (before) cluster.removePod(pod.metadata.uid);
+    if (!this.candidates(cluster.shape(pod), profile).fits(node)) {
+      if (before) cluster.nominate(pod, before.nodeName);
+      return false;
+    }
+    cluster.assume(pod, nodeName);
+    for (const plugin of profile.reserve) plugin.reserve?.(pod, nodeName);
+    return true;
   }
 
   /** The best nodes for the pod as things are, with the score of each plugin. */

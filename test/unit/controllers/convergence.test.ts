@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { conditionIsTrue, findCondition, objectKey, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
-import { CryptoIds } from '../../../reconciler/adapters/system/ids.ts';
 import { allControllers } from '../../../reconciler/controllers/index.ts';
-import { SchedulingLane } from '../../../reconciler/controllers/scheduling-lane.ts';
+import { SchedulingLane } from '../../../reconciler/controllers/scheduling/lane.ts';
 import { objectHealth } from '../../../reconciler/core/health/object-health.ts';
 import { isActive } from '../../../reconciler/core/workloads/pod-state.ts';
 import { world, type World } from '../runtime/world.ts';
@@ -60,7 +59,7 @@ async function rests(w: World, seen: () => number): Promise<boolean> {
 describe('the controllers in the runtime', () => {
   it('bring a Deployment up on the machines, roll it, scale it, take it down, and rest in between', async () => {
     const w = await world();
-    const lane = new SchedulingLane({ queue: w.queue, cache: w.cache, executor: w.executor, clock: w.clock, ids: new CryptoIds(), log: w.log });
+    const lane = new SchedulingLane({ queue: w.queue, cache: w.cache, executor: w.executor, clock: w.clock, log: w.log });
     try {
       startAgents(w);
       await apply(w, cluster(), machine('n1'), machine('n2'), machine('n3'), service('web', { type: 'NodePort' }), deployment({ replicas: 6 }));

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { findCondition, internalIP, objectKey, type Condition, type Pod, type StoredNode, type StoredPod } from '../../../contracts/objects/index.ts';
-import { allControllers, explainPending, schedulePending } from '../../../reconciler/controllers/index.ts';
+import { allControllers } from '../../../reconciler/controllers/index.ts';
+import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
 import { leavesInMs } from '../../../reconciler/core/health/eviction.ts';
 import { cluster, deployment, machine, pod, running, service } from './objects.ts';
 import { World } from './world.ts';
@@ -40,7 +41,7 @@ function world(...machines: readonly string[]): World {
 function work(w: World, heard: readonly string[]): void {
   for (let i = 0; i < 12; i++) {
     w.settle();
-    w.apply(schedulePending(w.context));
+    w.apply(new PendingPods(w).pass(w.now, Infinity));
     w.list('Pod').forEach((p, n) => {
       if (!heard.includes(p.spec.nodeName ?? '')) return;
       if (p.metadata.deletionTimestamp !== undefined) w.remove(objectKey('Pod', 'default', p.metadata.name));
@@ -231,19 +232,19 @@ describe('the scheduling lane', () => {
     const w = world('n1');
     w.put(pod('p'));
     w.put(big());
-    w.apply(schedulePending(w.context));
+    w.apply(new PendingPods(w).pass(w.now, Infinity));
     assert.equal(podOf(w, 'p')?.spec.nodeName, 'n1');
     const told = findCondition(podOf(w, 'big')?.status?.conditions, 'PodScheduled');
     assert.deepEqual([told?.status, told?.reason, told?.message], ['False', 'Unschedulable', '0/1 nodes are available: 1 Insufficient cpu.']);
-    assert.deepEqual(schedulePending(w.context).steps, []);
+    assert.deepEqual(new PendingPods(w).pass(w.now, Infinity).steps, []);
     assert.deepEqual(w.events.filter((e) => e.regarding.kind === 'Pod').map((e) => [e.reason, e.message]), [
-      ['Scheduled', 'Successfully assigned default/p to n1'], ['FailedScheduling', '0/1 nodes are available: 1 Insufficient cpu.'],
-    ].sort((a) => (a[0] === 'Scheduled' ? -1 : 1)));
-    const why = explainPending(podOf(w, 'big') ?? assert.fail(), w);
-    assert.deepEqual(why?.verdicts[0]?.details, ['cpu: asks for 3000m, 2000m of 2000m is free']);
+      ['FailedScheduling', '0/1 nodes are available: 1 Insufficient cpu.'], ['Scheduled', 'Successfully assigned default/p to n1'],
+    ]);
+    const why = new PendingPods(w).scheduler.refusal(podOf(w, 'big') ?? assert.fail());
+    assert.deepEqual(why.verdicts[0]?.reasons.map(({ detail }) => detail), ['cpu: asks for 3000m, 2000m of 2000m is free']);
     const n1 = nodeOf(w, 'n1');
     w.put({ ...n1, status: { ...n1.status, allocatable: { cpu: '8', memory: '4Gi', pods: '110' } } });
-    w.apply(schedulePending(w.context));
+    w.apply(new PendingPods(w).pass(w.now, Infinity));
     assert.equal(podOf(w, 'big')?.spec.nodeName, 'n1');
     assert.equal(w.conflicts, 0);
   });

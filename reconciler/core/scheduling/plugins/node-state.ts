@@ -18,16 +18,8 @@ export const nodeUnschedulable: Plugin = {
   hint: (event, _shape, cluster) => (event.type === 'NodeAdd' || event.type === 'NodeUpdate') && cluster.node(event.node).spec.unschedulable !== true,
 };
 
-/** For pods that name their node and were not bound by it: none in ordinary use. */
-export const nodeName: Plugin = {
-  name: 'NodeName',
-  preFilter(shape, cluster) {
-    const wanted = shape.sample.spec.nodeName;
-    if (wanted === undefined) return undefined;
-    return onNode((node) => cluster.nodeName(node) === wanted, () => ({ reason: "node(s) didn't match the requested node name", detail: `the pod asks for node ${wanted}` }));
-  },
-  hint: (event) => event.type === 'NodeAdd',
-};
+/** Pods that name their node are bound by that, and never wait for one: there is nothing to filter. Known so that profiles may name it. */
+export const nodeName: Plugin = { name: 'NodeName' };
 
 /** Ours: Kubernetes taints a node that is not ready; here its condition counts at once. */
 export const nodeReady: Plugin = {

@@ -1,0 +1,71 @@
+/** Keeps the scheduler's {@link ClusterState} and queue at what the store says, change by change. */
+import { keyOf, type PriorityClass, type Stored, type StoredPod, type StoredService } from '../../../contracts/objects/index.ts';
+import type { ClusterState } from '../../core/scheduling/cluster-state.ts';
+import type { SchedulingQueue } from '../../core/scheduling/queue.ts';
+import { canonicalJson } from '../../core/storage/canonical-json.ts';
+import { isFinished, isTerminating } from '../../core/workloads/pod-state.ts';
+import type { ChangeEvent } from '../../ports/object-store.ts';
+import type { StoreView } from '../runtime/controller.ts';
+
+/** Kinds that placement looks at, besides Services. */
+const KINDS = ['PriorityClass', 'Namespace', 'PodGroup', 'Node', 'Pod'] as const;
+
+export interface Feed {
+  readonly cluster: ClusterState;
+  /** Absent where nothing waits: a simulation. */
+  readonly queue?: SchedulingQueue;
+}
+
+/** Takes in everything that the view holds. */
+export function fill(feed: Feed, view: StoreView): void {
+  for (const namespace of new Set(view.list('Service').map(({ metadata }) => metadata.namespace ?? ''))) feed.cluster.setServices(namespace, view.list('Service', namespace));
+  for (const kind of KINDS) for (const object of view.list(kind)) take(feed, view, 'put', object, undefined);
+}
+
+/** Takes in one change; what placement does not look at is let pass. Idempotent. */
+export function take(feed: Feed, view: StoreView, type: ChangeEvent['type'], object: Stored, previous: Stored | undefined): void {
+  const { cluster, queue } = feed;
+  switch (object.kind) {
+    case 'Node':
+      return type === 'delete' ? cluster.removeNode(object.metadata.name) : cluster.setNode(object);
+    case 'Pod':
+      return type === 'delete' ? dropPod(feed, object.metadata.uid) : takePod(feed, object);
+    case 'Service':
+      if (type === 'delete' || previous?.kind !== 'Service' || selectorOf(previous) !== selectorOf(object)) {
+        cluster.setServices(object.metadata.namespace ?? '', view.list('Service', object.metadata.namespace));
+      }
+      return;
+    case 'Namespace':
+      if (type !== 'delete') cluster.setNamespace(object);
+      return;
+    case 'PodGroup':
+      return cluster.setPodGroup(keyOf(object).slice('PodGroup/'.length), type === 'delete' ? undefined : object.spec);
+    case 'PriorityClass':
+      cluster.priorityClasses = new Map(view.list('PriorityClass').map((known): [string, PriorityClass] => [known.metadata.name, known]));
+      if (queue) for (const pod of view.pendingPods()) queue.set(pod);
+      return;
+    default:
+  }
+}
+
+function takePod({ cluster, queue }: Feed, pod: StoredPod): void {
+  const { uid } = pod.metadata;
+  if (pod.spec.nodeName !== undefined || isFinished(pod)) {
+    cluster.setPod(pod);
+    queue?.delete(uid);
+    return;
+  }
+  if (isTerminating(pod)) return dropPod({ cluster, ...(queue && { queue }) }, uid);
+  const nominated = pod.status?.nominatedNodeName;
+  if (nominated !== undefined && !cluster.placed(uid) && cluster.number(nominated) !== undefined) cluster.nominate(pod, nominated);
+  queue?.set(pod);
+}
+
+function dropPod({ cluster, queue }: Feed, uid: string): void {
+  cluster.removePod(uid);
+  queue?.delete(uid);
+}
+
+function selectorOf({ spec }: StoredService): string {
+  return canonicalJson(spec.selector);
+}

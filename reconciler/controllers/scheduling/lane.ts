@@ -1,0 +1,105 @@
+/** Runs the scheduler: one lane in the cluster, woken by what could place a pending pod, batching what comes together. */
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import type { QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
+import type { StoreCache } from '../runtime/cache.ts';
+import type { StepExecutor } from '../runtime/executor.ts';
+import { PendingPods, SCHEDULER_NAME, type Pass } from './pending-pods.ts';
+
+export interface SchedulingLaneOptions {
+  readonly queue: WorkQueue;
+  readonly cache: StoreCache;
+  readonly executor: StepExecutor;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const KEY = 'pending';
+/** Pods tried in one turn of the event loop; their bindings are written while the next are tried. */
+const SLICE = 200;
+
+export class SchedulingLane {
+  readonly #options: SchedulingLaneOptions;
+  #pending: PendingPods | undefined;
+  #asked = false;
+  /** When the next pass is asked for already, in ms since the epoch. */
+  #next = Infinity;
+  #worker: QueueWorker | undefined;
+  #unsubscribe: (() => void) | undefined;
+
+  constructor(options: SchedulingLaneOptions) {
+    this.#options = options;
+  }
+
+  /** Call once, with a synced cache. */
+  start(): void {
+    const { cache, queue } = this.#options;
+    const pending = new PendingPods(cache);
+    this.#pending = pending;
+    this.#unsubscribe = cache.subscribe((type, object, previous) => {
+      pending.changed(type, object, previous);
+      this.#ask();
+    });
+    this.#worker = queue.work('scheduling', 1, (_key, signal) => this.#work(pending, signal));
+    this.#ask();
+  }
+
+  /** What the scheduler knows; undefined before {@link start}. */
+  get pending(): PendingPods | undefined {
+    return this.#pending;
+  }
+
+  async close(graceMs?: number): Promise<void> {
+    this.#unsubscribe?.();
+    await this.#worker?.close(graceMs);
+  }
+
+  /** All changes of one turn of the event loop make one pass; where no pod can be tried there is none. */
+  #ask(): void {
+    if (this.#asked) return;
+    this.#asked = true;
+    setImmediate(() => {
+      this.#asked = false;
+      const { clock, queue, log } = this.#options;
+      const now = clock.now();
+      const wait = this.#pending?.nextInMs(now);
+      if (wait === undefined || (wait > 0 && this.#next <= now.getTime() + wait)) return;
+      this.#next = wait === 0 ? Infinity : now.getTime() + wait;
+      (wait === 0 ? queue.add('scheduling', KEY) : queue.addAfter('scheduling', KEY, wait)).catch((error: unknown) => {
+        this.#next = Infinity;
+        log.warn('could not ask for scheduling', { error: error instanceof Error ? error.message : String(error) });
+      });
+    });
+  }
+
+  async #work(pending: PendingPods, signal: AbortSignal): Promise<{ requeueAfterMs?: number }> {
+    const { clock } = this.#options;
+    this.#next = Infinity;
+    let writing = Promise.resolve();
+    try {
+      while (!signal.aborted) {
+        const pass = pending.pass(clock.now(), SLICE);
+        if (pass.steps.length === 0 && pass.tried === 0) break;
+        await writing;
+        writing = this.#write(pending, pass, signal);
+        await new Promise((resolve) => { setImmediate(resolve); });
+      }
+    } finally {
+      await writing;
+    }
+    const wait = pending.nextInMs(clock.now());
+    return wait === undefined ? {} : { requeueAfterMs: wait };
+  }
+
+  /** Bindings that the store refuses are tried anew; that a status was refused is mended by the next refusal. */
+  async #write(pending: PendingPods, pass: Pass, signal: AbortSignal): Promise<void> {
+    try {
+      const problems = await this.#options.executor.attempt(pass.steps, SCHEDULER_NAME, signal);
+      const refused = new Set(problems.map(({ step }) => ('object' in step ? step.object.metadata.uid : step.uid)));
+      for (const pod of pass.placed) if (refused.has(pod.metadata.uid)) pending.notBound(pod);
+    } catch (error) {
+      for (const pod of pass.placed) pending.notBound(pod);
+      throw error;
+    }
+  }
+}

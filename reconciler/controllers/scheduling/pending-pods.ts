@@ -1,0 +1,160 @@
+/**
+ * Finds nodes for pending pods and says so as steps. Holds what the scheduler knows between passes, kept up to date by {@link changed};
+ * all of it is made from the store's objects, so a new one may take over at any time.
+ *
+ * A binding is one `update` that sets `spec.nodeName`, and nothing else: a status write in the same pass would need the new
+ * resourceVersion. That the pod is scheduled follows from `nodeName`; the node's first report carries the PodScheduled condition.
+ * Only a pod that no node will have gets its status written here, and only when the reason changed.
+ */
+import {
+  DEFAULT_SCHEDULER_NAME, findCondition, keyOf, withCondition, type ObjectKey, type PodStatus, type Stored, type StoredPod,
+} from '../../../contracts/objects/index.ts';
+import { ClusterState } from '../../core/scheduling/cluster-state.ts';
+import type { Gate } from '../../core/scheduling/framework.ts';
+import { buildProfiles, type Profile } from '../../core/scheduling/profile.ts';
+import { SchedulingQueue, type QueueCounts } from '../../core/scheduling/queue.ts';
+import { Scheduler, type Outcome } from '../../core/scheduling/scheduler.ts';
+import type { Step } from '../../core/step.ts';
+import { byAge } from '../../core/workloads/owners.ts';
+import type { ChangeEvent } from '../../ports/object-store.ts';
+import type { StoreView } from '../runtime/controller.ts';
+import { fill, take, type Feed } from './cluster-feed.ts';
+
+/** Component of the scheduler's events, and what ties between nodes depend on. */
+export const SCHEDULER_NAME = DEFAULT_SCHEDULER_NAME;
+
+export interface Pass {
+  readonly steps: readonly Step[];
+  /** Pods that were given a node by the steps: to be taken back with {@link PendingPods.notBound} where the store refuses. */
+  readonly placed: readonly StoredPod[];
+  readonly tried: number;
+}
+
+export class PendingPods {
+  readonly #view: StoreView;
+  readonly #cluster = new ClusterState();
+  #scheduler: Scheduler;
+  #queue: SchedulingQueue;
+
+  constructor(view: StoreView) {
+    this.#view = view;
+    [this.#scheduler, this.#queue] = this.#configure();
+    this.#cluster.subscribe((event) => { this.#queue.event(event); });
+    fill(this.#feed, view);
+  }
+
+  get counts(): QueueCounts {
+    return this.#queue.counts;
+  }
+  get scheduler(): Scheduler {
+    return this.#scheduler;
+  }
+
+  /** To be told of every change in the store. */
+  changed(type: ChangeEvent['type'], object: Stored, previous: Stored | undefined): void {
+    if (object.kind !== 'KubeSchedulerConfiguration') return take(this.#feed, this.#view, type, object, previous);
+    [this.#scheduler, this.#queue] = this.#configure();
+    for (const pod of this.#view.pendingPods()) this.#queue.set(pod);
+  }
+
+  /** Milliseconds until a pod can be tried, 0 when one can now; undefined when only a change can help, or nothing waits. */
+  nextInMs(now: Date): number | undefined {
+    return this.#queue.nextInMs(now.getTime());
+  }
+
+  /** Tries at most `limit` pods (and the rest of their groups), in order. */
+  pass(now: Date, limit: number): Pass {
+    const steps: Step[] = this.#queue.takeGated().flatMap(({ pod, gate }) => this.#tell(pod, gate, now, undefined));
+    const placed: StoredPod[] = [];
+    let tried = 0;
+    const popped = new Map(this.#queue.pop(limit, now.getTime()).map((pod) => [pod.metadata.uid, pod]));
+    for (const [uid, pod] of popped) {
+      popped.delete(uid);
+      for (const outcome of this.#try(pod, popped, now)) {
+        tried++;
+        steps.push(...this.#settle(outcome, now));
+        if (outcome.is === 'placed') placed.push(outcome.pod);
+      }
+    }
+    return { steps, placed, tried };
+  }
+
+  /** The store refused the binding: the place is free again. */
+  notBound(pod: StoredPod): void {
+    this.#scheduler.forget(pod);
+    this.#queue.retry(pod.metadata.uid);
+  }
+
+  /** Alone, or with all that wait of its group; those are taken from `popped`. */
+  #try(pod: StoredPod, popped: Map<string, StoredPod>, now: Date): readonly Outcome[] {
+    const together = this.#scheduler.together(pod);
+    if (together === undefined) return [this.#scheduler.place(pod)];
+    if (!('group' in together)) return [{ is: 'refused', pod, refusal: together }];
+    const isMember = (other: StoredPod): boolean => this.#cluster.shape(other).group === together.group;
+    const members = [...popped.values()].filter(isMember);
+    for (const { metadata } of members) popped.delete(metadata.uid);
+    const all = [pod, ...members, ...this.#queue.popAlso(isMember, now.getTime())];
+    return this.#scheduler.placeTogether(all.sort(byAge), together);
+  }
+
+  #settle(outcome: Outcome, now: Date): readonly Step[] {
+    const { pod } = outcome;
+    switch (outcome.is) {
+      case 'placed':
+        return this.#bindSteps(pod, outcome.node);
+      case 'nominated': {
+        this.#queue.refused(pod.metadata.uid, outcome.refusal.plugins);
+        const { node, victims } = outcome.nomination;
+        return [
+          ...victims.flatMap((victim): Step[] => [
+            { do: 'delete', key: keyOf(victim) as ObjectKey, uid: victim.metadata.uid },
+            { do: 'event', regarding: victim, type: 'Normal', reason: 'Preempted', message: `Preempted by pod ${keyOf(pod).slice('Pod/'.length)} on node ${node}` },
+          ]),
+          ...this.#tell(pod, { reason: 'Unschedulable', message: `${outcome.refusal.message} preemption: ${victims.length} pod(s) on node ${node} make room.` }, now, node),
+        ];
+      }
+      case 'refused':
+        this.#queue.refused(pod.metadata.uid, outcome.refusal.plugins);
+        return this.#tell(pod, { reason: 'Unschedulable', message: outcome.refusal.message }, now, undefined);
+    }
+  }
+
+  #bindSteps(pod: StoredPod, node: string): readonly Step[] {
+    const profile = this.#scheduler.profileOf(pod);
+    const message = `Successfully assigned ${keyOf(pod).slice('Pod/'.length)} to ${node}`;
+    const bind = profile?.bind.map((plugin) => plugin.bind?.(pod, node)).find((steps) => steps !== undefined) ?? [];
+    return [...(profile?.preBind ?? []).flatMap((plugin) => plugin.preBind?.(pod, node) ?? []), ...bind, { do: 'event', regarding: pod, type: 'Normal', reason: 'Scheduled', message }];
+  }
+
+  /** Writes why the pod waits, where that is news. */
+  #tell(pod: StoredPod, { reason, message }: Gate, now: Date, nominatedNodeName: string | undefined): readonly Step[] {
+    const told = findCondition(pod.status?.conditions, 'PodScheduled');
+    const isKnown = told?.status === 'False' && told.reason === reason && told.message === message;
+    if (isKnown && pod.status?.nominatedNodeName === nominatedNodeName) return [];
+    const { nominatedNodeName: _before, ...rest } = pod.status ?? {};
+    const conditions = withCondition(pod.status?.conditions, { type: 'PodScheduled', status: 'False', reason, message }, now.toISOString());
+    const status: PodStatus = { ...rest, phase: 'Pending', conditions, ...(nominatedNodeName !== undefined && { nominatedNodeName }) };
+    return [
+      { do: 'updateStatus', object: { ...pod, status } },
+      ...(isKnown || reason !== 'Unschedulable' ? [] : [{ do: 'event', regarding: pod, type: 'Warning', reason: 'FailedScheduling', message } as const]),
+    ];
+  }
+
+  get #feed(): Feed {
+    return { cluster: this.#cluster, queue: this.#queue };
+  }
+
+  #configure(): [Scheduler, SchedulingQueue] {
+    const config = this.#view.list('KubeSchedulerConfiguration')[0];
+    const { profiles } = buildProfiles(config);
+    const scheduler = new Scheduler(this.#cluster, { profiles, seed: SCHEDULER_NAME });
+    const [first] = profiles.values();
+    const queue = new SchedulingQueue({
+      cluster: this.#cluster,
+      profileOf: (pod): Profile | undefined => profiles.get(pod.spec.schedulerName),
+      queueSort: first?.queueSort ?? (() => 0),
+      ...(config && { initialBackoffMs: config.podInitialBackoffSeconds * 1000, maxBackoffMs: config.podMaxBackoffSeconds * 1000 }),
+    });
+    return [scheduler, queue];
+  }
+}
