@@ -107,7 +107,7 @@ export class PendingPods {
         const { node, victims } = outcome.nomination;
         return [
           ...victims.flatMap((victim): Step[] => [
-            { do: 'delete', key: keyOf(victim) as ObjectKey, uid: victim.metadata.uid },
+            { do: 'delete', key: keyOf(victim), uid: victim.metadata.uid },
             { do: 'event', regarding: victim, type: 'Normal', reason: 'Preempted', message: `Preempted by pod ${keyOf(pod).slice('Pod/'.length)} on node ${node}` },
           ]),
           ...this.#tell(pod, { reason: 'Unschedulable', message: `${outcome.refusal.message} preemption: ${victims.length} pod(s) on node ${node} make room.` }, now, node),

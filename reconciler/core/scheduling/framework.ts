@@ -83,7 +83,7 @@ export interface Gate {
 export interface Plugin {
   readonly name: string;
   /** Sorts the active queue; exactly one plugin of a profile does. */
-  queueSort?(a: QueuedPod, b: QueuedPod): number;
+  readonly queueSort?: (a: QueuedPod, b: QueuedPod) => number;
   /** Keeps a pod out of the queue. */
   preEnqueue?(pod: StoredPod): Gate | undefined;
   /** Makes the filter ready for a shape; undefined when no pod of this shape can be refused (Skip). */

@@ -17,7 +17,7 @@ import { nodePorts } from './plugins/node-ports.ts';
 import { nodeResourcesFit } from './plugins/node-resources-fit.ts';
 import { nodeName, nodeReady, nodeUnschedulable } from './plugins/node-state.ts';
 import { podTopologySpread } from './plugins/pod-topology-spread.ts';
-import { defaultBinder, prioritySort, schedulingGates } from './plugins/queue-plugins.ts';
+import { byPriority, defaultBinder, prioritySort, schedulingGates } from './plugins/queue-plugins.ts';
 import { taintToleration } from './plugins/taint-toleration.ts';
 
 export interface Profile {
@@ -124,11 +124,11 @@ function buildProfile(given: SchedulerProfile, percentageOfNodesToScore: number,
   return {
     schedulerName: given.schedulerName,
     percentageOfNodesToScore,
-    queueSort: sorting[0]?.queueSort ?? prioritySort.queueSort ?? (() => 0),
+    queueSort: sorting[0]?.queueSort ?? byPriority,
     preEnqueue: having('preEnqueue'),
-    filters: at('preFilter', 'filter').map((entry) => entry.plugin).filter(({ preFilter }) => preFilter !== undefined),
+    filters: at('preFilter', 'filter').map((entry) => entry.plugin).filter((plugin) => plugin.preFilter !== undefined),
     postFilters: having('postFilter', 'postFilter'),
-    scores: at('preScore', 'score').filter(({ plugin: { preScore }, weight }) => preScore !== undefined && weight > 0),
+    scores: at('preScore', 'score').filter((entry) => entry.plugin.preScore !== undefined && entry.weight > 0),
     reserve: having('reserve', 'reserve'),
     permit: having('permit', 'permit'),
     preBind: having('preBind', 'preBind'),

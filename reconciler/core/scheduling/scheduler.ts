@@ -152,7 +152,7 @@ export class Scheduler {
 
   candidates(shape: PodShape, profile: Profile): Candidates {
     let ofProfile = this.#candidates.get(profile);
-    if (!ofProfile) this.#candidates.set(profile, (ofProfile = new Map()));
+    if (!ofProfile) this.#candidates.set(profile, (ofProfile = new Map<PodShape, Candidates>()));
     let candidates = ofProfile.get(shape);
     if (candidates) ofProfile.delete(shape);
     else candidates = new Candidates(shape, profile, this.cluster);

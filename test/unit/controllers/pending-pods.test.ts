@@ -112,7 +112,7 @@ describe('pending pods', () => {
         plugins: { score: { disabled: [{ name: 'NodeResourcesBalancedAllocation' }] } },
         pluginConfig: [{ name: 'NodeResourcesFit', args: { scoringStrategy: { type: 'MostAllocated' } } }],
       }, { schedulerName: 'other' }],
-    }) as KubeObject);
+    }));
     lane.put(pod('packed', asking('500m')));
     lane.put(pod('other', { ...asking('500m'), schedulerName: 'other' }));
     lane.pass();

@@ -1,11 +1,13 @@
 /** Plugins that decide when and how a pod is looked at and bound, not where. */
-import type { Plugin } from '../framework.ts';
+import { compareText } from '../../workloads/owners.ts';
+import type { Plugin, QueuedPod } from '../framework.ts';
 
 /** Higher priority first, then who came first. */
-export const prioritySort: Plugin = {
-  name: 'PrioritySort',
-  queueSort: (a, b) => b.shape.priority - a.shape.priority || a.since - b.since || (nameOf(a.pod) < nameOf(b.pod) ? -1 : 1),
-};
+export function byPriority(a: QueuedPod, b: QueuedPod): number {
+  return b.shape.priority - a.shape.priority || a.since - b.since || compareText(nameOf(a.pod), nameOf(b.pod));
+}
+
+export const prioritySort: Plugin = { name: 'PrioritySort', queueSort: byPriority };
 
 function nameOf({ metadata }: { readonly metadata: { readonly namespace?: string | undefined; readonly name: string } }): string {
   return `${metadata.namespace ?? ''}/${metadata.name}`;
