@@ -7,7 +7,7 @@
  * Only a pod that no node will have gets its status written here, and only when the reason changed.
  */
 import {
-  DEFAULT_SCHEDULER_NAME, findCondition, keyOf, withCondition, type ObjectKey, type PodStatus, type Stored, type StoredPod,
+  DEFAULT_SCHEDULER_NAME, findCondition, keyOf, withCondition, type PodStatus, type Stored, type StoredPod,
 } from '../../../contracts/objects/index.ts';
 import { ClusterState } from '../../core/scheduling/cluster-state.ts';
 import type { Gate } from '../../core/scheduling/framework.ts';
@@ -123,7 +123,7 @@ export class PendingPods {
     const profile = this.#scheduler.profileOf(pod);
     const message = `Successfully assigned ${keyOf(pod).slice('Pod/'.length)} to ${node}`;
     const bind = profile?.bind.map((plugin) => plugin.bind?.(pod, node)).find((steps) => steps !== undefined) ?? [];
-    return [...(profile?.preBind ?? []).flatMap((plugin) => plugin.preBind?.(pod, node) ?? []), ...bind, { do: 'event', regarding: pod, type: 'Normal', reason: 'Scheduled', message }];
+    return [...(profile?.preBind ?? []).flatMap((plugin) => plugin.preBind?.(pod, node, this.#cluster) ?? []), ...bind, { do: 'event', regarding: pod, type: 'Normal', reason: 'Scheduled', message }];
   }
 
   /** Writes why the pod waits, where that is news. */

@@ -13,6 +13,7 @@ import { hash32 } from '../workloads/stable-hash.ts';
 import { Domains, grown, ResourceColumn } from './columns.ts';
 import type { ClusterEvent } from './framework.ts';
 import { ShapeTable, type PodShape } from './pod-shape.ts';
+import type { VolumePlacement } from './plugins/volume-binding.ts';
 import { priorityOf, type PriorityClasses } from './priority.ts';
 import { capacityOf } from './resources.ts';
 
@@ -55,6 +56,8 @@ export class ClusterState {
   /** By `namespace/name`. */
   readonly podGroups = new Map<string, PodGroupSpec>();
   priorityClasses: PriorityClasses = new Map();
+  /** Absent where no pod has a volume that is not everywhere. */
+  volumes: VolumePlacement | undefined;
 
   #capacity = FIRST_CAPACITY;
   #length = 0;
@@ -397,7 +400,7 @@ export class ClusterState {
     if (shape.group !== undefined && !shape.terminating) addTo(this.#groupSizes, shape.group, by);
     let nodes = this.#live.get(shape);
     if (!nodes) {
-      this.#live.set(shape, (nodes = new Map()));
+      this.#live.set(shape, (nodes = new Map<number, number>()));
       if (shape.affinity?.podAffinity || shape.affinity?.podAntiAffinity) this.#liveWithAffinity.add(shape);
     }
     addTo(nodes, node, by);

@@ -93,12 +93,12 @@ export interface Plugin {
   /** Finds room for a pod that fits nowhere. May move pods in `cluster` to try, and must leave it as it was. */
   postFilter?(pod: StoredPod, shape: PodShape, cluster: ClusterState, view: PreemptionView): Nomination | undefined;
   /** Takes what the pod uses beyond its place in {@link ClusterState}; must be undone by `unreserve`. */
-  reserve?(pod: StoredPod, node: string): void;
-  unreserve?(pod: StoredPod, node: string): void;
+  reserve?(pod: StoredPod, node: string, cluster: ClusterState): void;
+  unreserve?(pod: StoredPod, node: string, cluster: ClusterState): void;
   /** Whether the pod waits for others of its group; a refusal where it cannot be told. */
   permit?(pod: StoredPod, cluster: ClusterState): Together | Gate | undefined;
   /** Writes that must be there before the binding. */
-  preBind?(pod: StoredPod, node: string): readonly Step[];
+  preBind?(pod: StoredPod, node: string, cluster: ClusterState): readonly Step[];
   /** The binding itself; the first plugin that gives steps binds. */
   bind?(pod: StoredPod, node: string): readonly Step[] | undefined;
   /**

@@ -19,6 +19,7 @@ import { nodeName, nodeReady, nodeUnschedulable } from './plugins/node-state.ts'
 import { podTopologySpread } from './plugins/pod-topology-spread.ts';
 import { byPriority, defaultBinder, prioritySort, schedulingGates } from './plugins/queue-plugins.ts';
 import { taintToleration } from './plugins/taint-toleration.ts';
+import { volumeBinding } from './plugins/volume-binding.ts';
 
 export interface Profile {
   readonly schedulerName: string;
@@ -66,6 +67,7 @@ const BUILT_IN: Readonly<Record<string, Maker>> = {
   NodeAffinity: maker(NodeAffinityArgs, nodeAffinity, 2),
   NodePorts: always(nodePorts),
   NodeResourcesFit: maker(NodeResourcesFitArgs, nodeResourcesFit),
+  VolumeBinding: always(volumeBinding),
   PodTopologySpread: maker(PodTopologySpreadArgs, podTopologySpread, 2),
   InterPodAffinity: maker(InterPodAffinityArgs, interPodAffinity, 2),
   Coscheduling: always(coscheduling),

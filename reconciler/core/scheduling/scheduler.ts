@@ -98,7 +98,7 @@ export class Scheduler {
       if (profile.percentageOfNodesToScore !== 100) this.#start += candidates.examined;
       const node = cluster.nodeName(number);
       cluster.assume(pod, node);
-      for (const plugin of profile.reserve) plugin.reserve?.(pod, node);
+      for (const plugin of profile.reserve) plugin.reserve?.(pod, node, cluster);
       return { is: 'placed', pod, node };
     }
     const refusal = told ?? this.#refuse(shape, candidates);
@@ -115,7 +115,7 @@ export class Scheduler {
   forget(pod: StoredPod): void {
     const placed = this.cluster.placed(pod.metadata.uid);
     if (!placed) return;
-    if (!placed.nominated) for (const plugin of [...this.#profile(pod).reserve].reverse()) plugin.unreserve?.(pod, placed.nodeName);
+    if (!placed.nominated) for (const plugin of [...this.#profile(pod).reserve].reverse()) plugin.unreserve?.(pod, placed.nodeName, this.cluster);
     this.cluster.removePod(pod.metadata.uid);
   }
 
@@ -135,7 +135,7 @@ export class Scheduler {
       return false;
     }
     cluster.assume(pod, nodeName);
-    for (const plugin of profile.reserve) plugin.reserve?.(pod, nodeName);
+    for (const plugin of profile.reserve) plugin.reserve?.(pod, nodeName, cluster);
     return true;
   }
 
