@@ -147,7 +147,7 @@ export class Scheduler {
   /** What each node says to the pod; a node that says nothing would have it. */
   refusal(pod: StoredPod): Refusal {
     const shape = this.cluster.shape(pod);
-    return this.#refuse(shape, this.candidates(shape, this.#profile(pod)));
+    return this.#refusal(this.candidates(shape, this.#profile(pod)));
   }
 
   candidates(shape: PodShape, profile: Profile): Candidates {
@@ -167,9 +167,14 @@ export class Scheduler {
     return profile;
   }
 
-  #refuse(shape: PodShape, candidates: Candidates): Refusal {
+  #refusal(candidates: Candidates): Refusal {
     const verdicts = candidates.verdicts();
-    const refusal = { message: messageOf(verdicts, this.cluster.nodeCount), plugins: new Set(verdicts.map(({ plugin }) => plugin)), verdicts };
+    return { message: messageOf(verdicts, this.cluster.nodeCount), plugins: new Set(verdicts.map(({ plugin }) => plugin)), verdicts };
+  }
+
+  /** For a shape that no node passes: remembered, so that its next pod is told at once. */
+  #refuse(shape: PodShape, candidates: Candidates): Refusal {
+    const refusal = this.#refusal(candidates);
     if (this.#refusals.size >= KEPT) this.#refusals.clear();
     this.#refusals.set(shape, { refusal, position: candidates.local ? -1 : this.cluster.position, relief: this.cluster.relief });
     return refusal;
