@@ -114,9 +114,10 @@ describe('pending pods', () => {
       }, { schedulerName: 'other' }],
     }));
     lane.put(pod('packed', asking('500m')));
-    lane.put(pod('other', { ...asking('500m'), schedulerName: 'other' }));
     lane.pass();
     assert.equal(lane.nodeOf('packed'), 'busy');
+    lane.put(pod('other', { ...asking('500m'), schedulerName: 'other' }));
+    lane.pass();
     assert.equal(lane.nodeOf('other'), 'empty');
   });
 
