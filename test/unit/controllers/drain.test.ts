@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import {
   DRAIN_TAINT, findCondition, objectKey, PodDisruptionBudgetManifest, type Condition, type StoredNode, type StoredPod,
 } from '../../../contracts/objects/index.ts';
-import { allControllers, schedulePending } from '../../../reconciler/controllers/index.ts';
+import { allControllers } from '../../../reconciler/controllers/index.ts';
+import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
 import { cluster, condition, deployment, machine, pod, running } from './objects.ts';
 import { World } from './world.ts';
 
@@ -41,7 +42,7 @@ function startBound(w: World, most = Infinity): void {
 function work(w: World): void {
   for (let i = 0; i < 60; i++) {
     w.settle();
-    w.apply(schedulePending(w.context));
+    w.apply(new PendingPods(w).pass(w.now, Infinity));
     removeGoing(w);
     startBound(w);
     if (w.waiting === 0) break;
@@ -83,7 +84,7 @@ describe('a drain', () => {
     removeGoing(w);
     w.settle();
     assert.equal(w.podsOnNode('n1').length, 1, 'the next one waits until the first is replaced');
-    w.apply(schedulePending(w.context));
+    w.apply(new PendingPods(w).pass(w.now, Infinity));
     startBound(w);
     w.settle();
     assert.equal(w.podsOnNode('n1').filter(going).length, 1);
@@ -137,7 +138,7 @@ describe('property: drains', () => {
         for (const name of ['n1', 'n2', 'n3']) w.put(machine(name, DRAINING));
         for (const choice of choices) {
           switch (choice % 5) {
-            case 0: w.apply(schedulePending(w.context)); break;
+            case 0: w.apply(new PendingPods(w).pass(w.now, Infinity)); break;
             case 1: startBound(w, 1); break;
             case 2: { const gone = w.list('Pod').find(going); if (gone) w.remove(objectKey('Pod', 'default', gone.metadata.name)); break; }
             default: w.step(choice);
