@@ -4,7 +4,7 @@
  *
  * What depends on a node alone is kept by node. What depends on pods elsewhere, and the normalising of scores, is worked out for each pod.
  */
-import type { ClusterState } from './cluster-state.ts';
+import type { ClusterState, Placed } from './cluster-state.ts';
 import type { Filtering, Follower, PreemptionView, Reason, Scoring } from './framework.ts';
 import type { PodShape } from './pod-shape.ts';
 import type { Profile } from './profile.ts';
@@ -51,6 +51,8 @@ export class Candidates implements PreemptionView {
   #position = -1;
 
   #here: Named<Filtering>[] = [];
+  /** Those of them whose answer pods can change. */
+  #hereByPods: Filtering[] = [];
   #across: Named<Filtering>[] = [];
   /** Scores of the node alone that are comparable as they are: summed in #base. */
   #plain: Weighed[] = [];
@@ -58,6 +60,8 @@ export class Candidates implements PreemptionView {
   #relative: Weighed[] = [];
   #kept = 0;
   #followers: Follower[] = [];
+  /** Those of the filters. */
+  #filterFollowers: Follower[] = [];
 
   /** Node numbers that are looked at, where a plugin named the only ones; else entry i is node i. */
   #only: Int32Array | undefined;
@@ -101,14 +105,28 @@ export class Candidates implements PreemptionView {
   preemptable(): number[] {
     this.#refresh();
     const numbers: number[] = [];
-    for (let entry = 0; entry < this.#refusedBy.length; entry++) {
-      const by = this.#refusedBy[entry] ?? NO_NODE;
-      if (by === NO_NODE) continue;
-      const node = this.#nodeAt(entry);
-      const refusing = by === PASSES ? this.#across.filter(({ ready }) => !ready.filter(node)) : this.#here.slice(by - 1).filter(({ ready }) => !ready.filter(node));
-      if (refusing.length > 0 && refusing.every(({ ready }) => ready.preemptable(node))) numbers.push(node);
-    }
+    for (let entry = 0; entry < this.#refusedBy.length; entry++) if (this.#preemptable(entry)) numbers.push(this.#nodeAt(entry));
     return numbers;
+  }
+
+  preemptableAt(node: number): boolean {
+    this.#refresh();
+    const entry = this.#entryOf(node);
+    return entry !== NOTHING && this.#preemptable(entry);
+  }
+
+  lift(placed: Placed): void {
+    this.#cluster.lift(placed);
+    for (const follower of this.#filterFollowers) follower.moved(placed.shape, placed.node, -1);
+  }
+  putBack(placed: Placed): void {
+    this.#cluster.putBack(placed);
+    for (const follower of this.#filterFollowers) follower.moved(placed.shape, placed.node, 1);
+  }
+
+  passes(node: number): boolean {
+    for (const filtering of this.#hereByPods) if (!filtering.filter(node)) return false;
+    return this.#passesAcross(node);
   }
 
   /** Names of the plugins that refused at least one node. */
@@ -154,6 +172,7 @@ export class Candidates implements PreemptionView {
     if (!news || news.length > 2 * this.#refusedBy.length + 64) return this.#build();
     this.#position = cluster.position;
     for (const { shape, node, by } of news) {
+      if (by === 0) continue;
       for (const follower of this.#followers) follower.moved(shape, node, by);
       const entry = this.#entryOf(node);
       if (entry !== NOTHING) this.#look(entry, node);
@@ -174,12 +193,14 @@ export class Candidates implements PreemptionView {
     // Plugins may have asked for new columns of the cluster, which moves nothing: the position is the same before and after.
     this.#position = cluster.position;
     this.#here = filterings.filter(({ ready }) => ready.scope === 'node');
+    this.#hereByPods = this.#here.flatMap(({ ready }) => (ready.fixed ? [] : [ready]));
     this.#across = filterings.filter(({ ready }) => ready.scope === 'cluster');
     this.#plain = scorings.filter(({ ready }) => ready.scope === 'node' && !ready.normalize);
     const kept = scorings.filter(({ ready }) => ready.scope === 'node' && ready.normalize);
     this.#kept = kept.length;
     this.#relative = [...kept, ...scorings.filter(({ ready }) => ready.scope === 'cluster')];
-    this.#followers = [...filterings, ...scorings].flatMap(({ ready }): Follower[] => (ready.moved ? [ready as Follower] : []));
+    this.#filterFollowers = filterings.flatMap(following);
+    this.#followers = [...this.#filterFollowers, ...scorings.flatMap(following)];
 
     this.#restrict(filterings);
     const entries = this.#only?.length ?? cluster.length;
@@ -261,6 +282,21 @@ export class Candidates implements PreemptionView {
     return true;
   }
 
+  #preemptable(entry: number): boolean {
+    const by = this.#refusedBy[entry] ?? NO_NODE;
+    if (by === NO_NODE) return false;
+    const node = this.#nodeAt(entry);
+    const filters = by === PASSES ? this.#across : this.#here;
+    let refused = false;
+    for (let at = by === PASSES ? 0 : by - 1; at < filters.length; at++) {
+      const ready = filters[at]?.ready;
+      if (!ready || ready.filter(node)) continue;
+      if (!ready.preemptable(node)) return false;
+      refused = true;
+    }
+    return refused;
+  }
+
   /** How each relative score is normalised over the entries; its raw scores are in the order of `passing`. */
   #scales(passing: Int32Array): { plugin: string; weight: number; scale: number; offset: number; raw: Float64Array }[] {
     return this.#relative.flatMap((named, at) => {
@@ -332,6 +368,10 @@ export class Candidates implements PreemptionView {
     const by = this.#refusedBy[entry] ?? NO_NODE;
     return by === PASSES ? this.#across.find(({ ready }) => !ready.filter(node)) : this.#here[by - 1];
   }
+}
+
+function following({ ready }: Named<Filtering | Scoring>): Follower[] {
+  return ready.moved ? [ready as Follower] : [];
 }
 
 function isIdle({ ready }: Named<Filtering | Scoring>): boolean {

@@ -6,10 +6,11 @@
  * Pods that the scheduler has placed are counted at once (*assumed*), before the store has the binding. Nothing here depends on the
  * order in which nodes and pods came.
  */
-import { conditionIsTrue, REGION_LABEL, ZONE_LABEL, type Namespace, type Node, type NodeStatus, type Pod, type PodGroupSpec, type StoredPod, type StoredService, type Taint } from '../../../contracts/objects/index.ts';
+import { conditionIsTrue, REGION_LABEL, ZONE_LABEL, type Namespace, type Node, type NodeStatus, type Pod, type PodGroupSpec, type StoredPod, type StoredPodDisruptionBudget, type StoredService, type Taint } from '../../../contracts/objects/index.ts';
 import { isFinished } from '../workloads/pod-state.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { hash32 } from '../workloads/stable-hash.ts';
+import { Budgets } from './budgets.ts';
 import { Domains, grown, ResourceColumn } from './columns.ts';
 import type { ClusterEvent } from './framework.ts';
 import { ShapeTable, type PodShape } from './pod-shape.ts';
@@ -26,13 +27,22 @@ export interface Placed {
   readonly node: number;
   /** It has not its node yet: room is kept for it until its victims are gone. */
   readonly nominated: boolean;
+  /** When it was started, in ms since the epoch. Infinity, which is later than any, while that is not known. */
+  readonly start: number;
 }
 
 /** One line of the journal: a pod of the shape came to the node or left it. */
 export interface JournalEntry {
   readonly shape: PodShape;
   readonly node: number;
-  readonly by: 1 | -1;
+  /** 0: neither, but it would make another victim now (it has the place that was kept for it, or its start became known). */
+  readonly by: 1 | -1 | 0;
+}
+
+/** What a pod asks for of one resource. */
+interface Demand {
+  readonly amount: number;
+  readonly column: ResourceColumn;
 }
 
 interface NodeRecord {
@@ -51,6 +61,7 @@ const JOURNAL_LENGTH = 1 << 16;
 export class ClusterState {
   readonly shapes = new ShapeTable();
   readonly services = new Map<string, readonly StoredService[]>();
+  readonly budgets = new Budgets();
   /** Labels of namespaces by name. */
   readonly namespaces = new Map<string, Readonly<Record<string, string>>>();
   /** By `namespace/name`. */
@@ -68,6 +79,7 @@ export class ClusterState {
   #weightMemory = new Float64Array(FIRST_CAPACITY);
   #ties = new Uint32Array(FIRST_CAPACITY);
   readonly #resources = new Map<string, ResourceColumn>();
+  readonly #demands = new WeakMap<PodShape, readonly Demand[]>();
   readonly #domains = new Map<string, Domains>();
   readonly #imageNodes = new Map<string, number>();
 
@@ -284,6 +296,7 @@ export class ClusterState {
     const placed = this.#placed.get(uid);
     if (!placed) return;
     this.#placed.delete(uid);
+    if (placed.shape.terminating) this.budgets.ended(placed.shape, placed.pod);
     if (placed.node < 0) this.#homeless.get(placed.nodeName)?.delete(uid);
     else {
       this.#leave(placed);
@@ -293,12 +306,39 @@ export class ClusterState {
     if (this.shapes.size > 2 * this.#live.size + 1024) this.shapes.sweep((shape) => this.#live.has(shape));
   }
 
+  /**
+   * Counts the pod as terminating before the store has its deletion. News of it that know of no deletion take that back, so a caller whose
+   * deletion fails hands the pod to {@link setPod} again.
+   */
+  terminate(uid: string): void {
+    const placed = this.#placed.get(uid);
+    if (!placed || placed.shape.terminating) return;
+    const { pod, nodeName, nominated } = placed;
+    this.#put({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.creationTimestamp } }, nodeName, nominated);
+  }
+
+  /**
+   * Frees the pod's room and ports to try what that would change. All else has the pod still: {@link podsOn}, {@link liveShapes}, the
+   * journal and listeners. {@link putBack} must follow before anything is changed.
+   */
+  lift(placed: Placed): void {
+    this.#occupy(placed, -1);
+  }
+  putBack(placed: Placed): void {
+    this.#occupy(placed, 1);
+  }
+
   // ---- the rest ----
 
   setServices(namespace: string, services: readonly StoredService[]): void {
     this.services.set(namespace, services);
     this.#topology++;
     this.#tell({ type: 'Other', kind: 'Service' });
+  }
+  /** All PodDisruptionBudgets of the namespace. They restrict preemption, not places: {@link topology} stays. */
+  setBudgets(namespace: string, budgets: readonly StoredPodDisruptionBudget[]): void {
+    this.budgets.set(namespace, budgets);
+    this.#tell({ type: 'Other', kind: 'PodDisruptionBudget' });
   }
   setNamespace({ metadata }: Namespace): void {
     const labels = { 'kubernetes.io/metadata.name': metadata.name, ...metadata.labels };
@@ -357,16 +397,28 @@ export class ClusterState {
   #put(pod: StoredPod, nodeName: string, nominated: boolean): void {
     const { uid } = pod.metadata;
     const shape = this.shape(pod);
+    const start = pod.status?.startTime === undefined ? Infinity : Date.parse(pod.status.startTime);
     const before = this.#placed.get(uid);
     if (before?.nodeName === nodeName && before.shape === shape) {
-      const after = { ...before, pod, nominated };
+      const after = { ...before, pod, nominated, start };
       this.#placed.set(uid, after);
-      if (before.node >= 0) this.#record(before.node).pods.set(uid, after);
+      if (before.node < 0) return;
+      this.#record(before.node).pods.set(uid, after);
+      if (before.nominated !== nominated || before.start !== start) this.#note({ node: before.node, shape, by: 0 });
+      return;
+    }
+    const begins = before?.nodeName === nodeName && shape.terminating && !before.shape.terminating;
+    if (begins) this.budgets.begins(before.shape, before.pod);
+    if (begins && before.node >= 0) {
+      // Its room is not free yet: nothing is relieved.
+      this.#leave(before);
+      this.#settle({ pod, shape, nodeName, node: before.node, nominated, start });
+      this.#tell({ type: 'PodDelete', shape: before.shape, node: before.node, leaving: true });
       return;
     }
     if (before) this.removePod(uid);
     const node = this.#numbers.get(nodeName) ?? -1;
-    const placed: Placed = { pod, shape, nodeName, node, nominated };
+    const placed: Placed = { pod, shape, nodeName, node, nominated, start };
     this.#placed.set(uid, placed);
     if (node < 0) {
       this.#waitFor(nodeName).add(uid);
@@ -388,15 +440,24 @@ export class ClusterState {
     this.#count(placed, -1);
   }
 
-  #count({ shape, node }: Placed, by: 1 | -1): void {
-    for (const [name, amount] of shape.requests) {
-      const { used } = this.resource(name);
-      used[node] = (used[node] ?? 0) + by * amount;
-    }
+  #occupy({ shape, node }: Placed, by: 1 | -1): void {
+    for (const { amount, column: { used } } of this.#demandsOf(shape)) used[node] = (used[node] ?? 0) + by * amount;
     this.#weightCpu[node] = (this.#weightCpu[node] ?? 0) + by * shape.weight.cpu;
     this.#weightMemory[node] = (this.#weightMemory[node] ?? 0) + by * shape.weight.memory;
+    if (shape.hostPorts.length === 0) return;
     const { ports } = this.#record(node);
     for (const port of shape.hostPorts) addTo(ports, port, by);
+  }
+
+  #demandsOf(shape: PodShape): readonly Demand[] {
+    let demands = this.#demands.get(shape);
+    if (!demands) this.#demands.set(shape, (demands = [...shape.requests].map(([name, amount]) => ({ amount, column: this.resource(name) }))));
+    return demands;
+  }
+
+  #count(placed: Placed, by: 1 | -1): void {
+    this.#occupy(placed, by);
+    const { shape, node } = placed;
     if (shape.group !== undefined && !shape.terminating) addTo(this.#groupSizes, shape.group, by);
     let nodes = this.#live.get(shape);
     if (!nodes) {

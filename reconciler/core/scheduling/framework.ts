@@ -7,7 +7,7 @@
  */
 import type { StoredPod } from '../../../contracts/objects/index.ts';
 import type { Step } from '../step.ts';
-import type { ClusterState } from './cluster-state.ts';
+import type { ClusterState, Placed } from './cluster-state.ts';
 import type { PodShape } from './pod-shape.ts';
 
 /** Why a node may not run a pod. Worded as Kubernetes' plugins have it, so that known messages stay searchable. */
@@ -25,7 +25,10 @@ export interface Follower {
   moved(shape: PodShape, node: number, by: 1 | -1): void;
 }
 
-/** A filter made ready for one shape. */
+/**
+ * A filter made ready for one shape. It knows of pods what the cluster's columns and ports say and what it is told by `moved`: so it can be
+ * asked what would be without some pods (see {@link PreemptionView.lift}).
+ */
 export interface Filtering extends Partial<Follower> {
   readonly scope: Scope;
   /** Numbers of the only nodes that can pass (Kubernetes' PreFilterResult); any when absent. */
@@ -38,6 +41,8 @@ export interface Filtering extends Partial<Follower> {
   preemptable(node: number): boolean;
   /** True as long as every node passes anyway: it is not asked then. */
   idle?(): boolean;
+  /** No pod that comes or goes changes its answer. */
+  readonly fixed?: true;
 }
 
 /** From raw scores to 0..100 (MaxNodeScore): `scale * raw + offset`, for the least and greatest raw score of the nodes that passed. */
@@ -60,8 +65,8 @@ export type ClusterEvent =
   | { readonly type: 'NodeUpdate'; readonly node: number }
   /** A pod got a place. */
   | { readonly type: 'PodAdd'; readonly shape: PodShape; readonly node: number }
-  /** A pod left: it was deleted, ended, or began to terminate. */
-  | { readonly type: 'PodDelete'; readonly shape: PodShape; readonly node: number }
+  /** A pod left: it was deleted, or ended. `leaving`: it only began to terminate, and has its room still. */
+  | { readonly type: 'PodDelete'; readonly shape: PodShape; readonly node: number; readonly leaving?: true }
   /** Anything else that plugins look at: a Service, Namespace, PodDisruptionBudget, PodGroup. */
   | { readonly type: 'Other'; readonly kind: string };
 
@@ -90,7 +95,7 @@ export interface Plugin {
   preFilter?(shape: PodShape, cluster: ClusterState): Filtering | undefined;
   /** Makes the score ready for a shape; undefined when all nodes are equal for it (Skip). */
   preScore?(shape: PodShape, cluster: ClusterState): Scoring | undefined;
-  /** Finds room for a pod that fits nowhere. May move pods in `cluster` to try, and must leave it as it was. */
+  /** Finds room for a pod that fits nowhere. Tries through `view`, and leaves everything as it was. */
   postFilter?(pod: StoredPod, shape: PodShape, cluster: ClusterState, view: PreemptionView): Nomination | undefined;
   /** Takes what the pod uses beyond its place in {@link ClusterState}; must be undone by `unreserve`. */
   reserve?(pod: StoredPod, node: string, cluster: ClusterState): void;
@@ -116,21 +121,34 @@ export interface QueuedPod {
   readonly since: number;
 }
 
-/** What to do so that a pod finds a node later. */
+/** What to do so that a pod finds a node. */
 export interface Nomination {
   readonly node: string;
-  /** To be deleted with their grace; none when room is being made there already. */
+  /** To be deleted with their grace, the most important first; none when room is being made there already. */
   readonly victims: readonly StoredPod[];
+  /** Pods that have no place yet and lose the room that was kept for them there: their `nominatedNodeName` is to be cleared. */
+  readonly displaced: readonly StoredPod[];
 }
 
 /** What {@link Plugin.postFilter} may ask about the shape's candidates. */
 export interface PreemptionView {
   /** Numbers of the nodes that refuse only for what pods there occupy. */
   preemptable(): readonly number[];
+  /** Whether the node is one of {@link preemptable}. */
+  preemptableAt(node: number): boolean;
   /** Whether the pod passes all filters there, with the cluster as it is right now. */
   fits(node: number): boolean;
   /** True when no filter that refuses looks beyond the node: what leaves one node changes nothing for another. */
   readonly local: boolean;
+
+  /**
+   * Tries what would be without a pod: takes it off its node as far as the filters of the shape can see, unseen by everything else.
+   * Between the first `lift` and the last `putBack` only {@link passes} may be asked, and nothing may be changed.
+   */
+  lift(placed: Placed): void;
+  putBack(placed: Placed): void;
+  /** Whether the pod would pass all filters there without the pods that are lifted; for a node of {@link preemptable}. */
+  passes(node: number): boolean;
 }
 
 export const MAX_NODE_SCORE = 100;

@@ -18,6 +18,7 @@ export function interPodAffinity(args: InterPodAffinityArgs = {}): Plugin {
     preScore: (shape, cluster) => new PodAffinityScore(shape, cluster, args),
     hint(event, shape, cluster) {
       if (event.type === 'NodeAdd' || event.type === 'NodeUpdate' || event.type === 'Other') return true;
+      if (event.type === 'PodDelete' && event.leaving) return false;
       const concerns = (terms: readonly PodAffinityTerm[]): boolean => terms.some((term) => meantBy(term, shape, cluster)(event.shape));
       if (event.type === 'PodAdd') return concerns(requiredTerms(shape, 'podAffinity'));
       return concerns(requiredTerms(shape, 'podAntiAffinity')) || requiredTerms(event.shape, 'podAntiAffinity').some((term) => meantBy(term, event.shape, cluster)(shape));

@@ -39,6 +39,7 @@ export function nodeAffinity({ addedAffinity }: NodeAffinityArgs = {}): Plugin {
       const only = namedNodes(shape.affinity?.nodeAffinity, cluster);
       return {
         scope: 'node',
+        fixed: true,
         preemptable: () => false,
         ...(only && { only }),
         filter: (node) => matchesRequired(shape, cluster, node) && (!added || added.some((term) => termMatches(term, cluster.nodeName(node), cluster.labels(node)))),

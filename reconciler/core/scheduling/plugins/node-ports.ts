@@ -15,5 +15,5 @@ export const nodePorts: Plugin = {
       },
     };
   },
-  hint: (event, shape) => event.type === 'NodeAdd' || event.type === 'NodeUpdate' || (event.type === 'PodDelete' && event.shape.hostPorts.some((port) => shape.hostPorts.includes(port))),
+  hint: (event, shape) => event.type === 'NodeAdd' || event.type === 'NodeUpdate' || (event.type === 'PodDelete' && !event.leaving && event.shape.hostPorts.some((port) => shape.hostPorts.includes(port))),
 };

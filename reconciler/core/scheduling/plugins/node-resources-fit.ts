@@ -11,7 +11,7 @@ export function nodeResourcesFit(args: NodeResourcesFitArgs = {}): Plugin {
     preFilter: (shape, cluster) => fit(shape, cluster, args),
     preScore: (shape, cluster) => rate(shape, cluster, args.scoringStrategy ?? DEFAULT_SCORING),
     hint(event, shape, cluster) {
-      if (event.type === 'PodDelete') return [...shape.requests.keys()].some((name) => (event.shape.requests.get(name) ?? 0) > 0);
+      if (event.type === 'PodDelete') return !event.leaving && [...shape.requests.keys()].some((name) => (event.shape.requests.get(name) ?? 0) > 0);
       if (event.type !== 'NodeAdd' && event.type !== 'NodeUpdate') return false;
       return [...shape.requests].every(([name, amount]) => (cluster.resource(name).allocatable[event.node] ?? 0) >= amount);
     },

@@ -6,7 +6,7 @@ const CORDON = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }
 
 /** A filter whose answer taking pods away never changes. */
 export function onNode(filter: (node: number) => boolean, reason: (node: number) => Reason): Filtering {
-  return { scope: 'node', preemptable: () => false, filter, reasons: (node) => [reason(node)] };
+  return { scope: 'node', fixed: true, preemptable: () => false, filter, reasons: (node) => [reason(node)] };
 }
 
 export const nodeUnschedulable: Plugin = {
