@@ -52,6 +52,15 @@ export const PodTopologySpreadArgs = object({
 });
 export type PodTopologySpreadArgs = z.infer<typeof PodTopologySpreadArgs>;
 
+export const DefaultPreemptionArgs = object({
+  ...typeMeta,
+  /** Of the nodes, where trying them all would cost too much: enough where room could be made. */
+  minCandidateNodesPercentage: z.int().min(0).max(100).default(10),
+  /** No fewer than these. */
+  minCandidateNodesAbsolute: z.int().min(0).default(100),
+}).refine((a) => a.minCandidateNodesPercentage > 0 || a.minCandidateNodesAbsolute > 0, 'minCandidateNodesPercentage and minCandidateNodesAbsolute cannot both be 0');
+export type DefaultPreemptionArgs = z.infer<typeof DefaultPreemptionArgs>;
+
 export const CoschedulingArgs = object({
   ...typeMeta,
   /** How long pods of a group wait for the rest of it before their group is told. */

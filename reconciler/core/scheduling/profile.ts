@@ -4,12 +4,13 @@
  */
 import type { z } from 'zod';
 import {
-  DEFAULT_SCHEDULER_NAME, InterPodAffinityArgs, NoArgs, NodeAffinityArgs, NodeResourcesBalancedAllocationArgs, NodeResourcesFitArgs, PodTopologySpreadArgs,
+  DEFAULT_SCHEDULER_NAME, DefaultPreemptionArgs, InterPodAffinityArgs, NoArgs, NodeAffinityArgs, NodeResourcesBalancedAllocationArgs, NodeResourcesFitArgs, PodTopologySpreadArgs,
   type KubeSchedulerConfiguration, type SchedulerExtensionPoint, type SchedulerProfile,
 } from '../../../contracts/objects/index.ts';
 import type { Plugin } from './framework.ts';
 import { balancedAllocation } from './plugins/balanced-allocation.ts';
 import { coscheduling } from './plugins/coscheduling.ts';
+import { defaultPreemption } from './plugins/default-preemption.ts';
 import { imageLocality } from './plugins/image-locality.ts';
 import { interPodAffinity } from './plugins/inter-pod-affinity.ts';
 import { nodeAffinity } from './plugins/node-affinity.ts';
@@ -70,6 +71,7 @@ const BUILT_IN: Readonly<Record<string, Maker>> = {
   VolumeBinding: always(volumeBinding),
   PodTopologySpread: maker(PodTopologySpreadArgs, podTopologySpread, 2),
   InterPodAffinity: maker(InterPodAffinityArgs, interPodAffinity, 2),
+  DefaultPreemption: maker(DefaultPreemptionArgs, defaultPreemption),
   Coscheduling: always(coscheduling),
   NodeResourcesBalancedAllocation: maker(NodeResourcesBalancedAllocationArgs, balancedAllocation),
   ImageLocality: always(imageLocality),

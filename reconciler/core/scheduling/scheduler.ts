@@ -22,7 +22,9 @@ export interface Refusal {
 }
 
 export type Outcome =
-  | { readonly is: 'placed'; readonly pod: StoredPod; readonly node: string }
+  /** `displaced`: pods that lost the room that was kept for them there, as in {@link Nomination}. */
+  | { readonly is: 'placed'; readonly pod: StoredPod; readonly node: string; readonly displaced?: readonly StoredPod[] }
+  /** From now on the victims are counted as terminating, and the displaced pods as not there. */
   | { readonly is: 'nominated'; readonly pod: StoredPod; readonly nomination: Nomination; readonly refusal: Refusal }
   | { readonly is: 'refused'; readonly pod: StoredPod; readonly refusal: Refusal };
 
@@ -97,15 +99,21 @@ export class Scheduler {
     if (number >= 0) {
       if (profile.percentageOfNodesToScore !== 100) this.#start += candidates.examined;
       const node = cluster.nodeName(number);
-      cluster.assume(pod, node);
-      for (const plugin of profile.reserve) plugin.reserve?.(pod, node, cluster);
+      this.#assume(pod, node, profile);
       return { is: 'placed', pod, node };
     }
     const refusal = told ?? this.#refuse(shape, candidates);
     for (const plugin of preempt ? profile.postFilters : []) {
       const nomination = plugin.postFilter?.(pod, shape, cluster, candidates);
       if (!nomination) continue;
-      cluster.nominate(pod, nomination.node);
+      const { node, victims, displaced } = nomination;
+      for (const { metadata } of displaced) cluster.removePod(metadata.uid);
+      if (displaced.length > 0 && victims.length === 0 && candidates.fits(cluster.number(node) ?? -1)) {
+        this.#assume(pod, node, profile);
+        return { is: 'placed', pod, node, displaced };
+      }
+      for (const { metadata } of victims) cluster.terminate(metadata.uid);
+      cluster.nominate(pod, node);
       return { is: 'nominated', pod, nomination, refusal };
     }
     return { is: 'refused', pod, refusal };
@@ -134,8 +142,7 @@ export class Scheduler {
       if (before) cluster.nominate(pod, before.nodeName);
       return false;
     }
-    cluster.assume(pod, nodeName);
-    for (const plugin of profile.reserve) plugin.reserve?.(pod, nodeName, cluster);
+    this.#assume(pod, nodeName, profile);
     return true;
   }
 
@@ -159,6 +166,11 @@ export class Scheduler {
     ofProfile.set(shape, candidates);
     if (ofProfile.size > KEPT) for (const oldest of ofProfile.keys()) { ofProfile.delete(oldest); break; }
     return candidates;
+  }
+
+  #assume(pod: StoredPod, node: string, profile: Profile): void {
+    this.cluster.assume(pod, node);
+    for (const plugin of profile.reserve) plugin.reserve?.(pod, node, this.cluster);
   }
 
   #profile(pod: StoredPod): Profile {
