@@ -7,7 +7,7 @@ import { isFinished, isTerminating } from '../../core/workloads/pod-state.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 import type { StoreView } from '../runtime/controller.ts';
 
-/** Kinds that placement looks at, besides Services. */
+/** Kinds that placement looks at, besides those that it knows by namespace. */
 const KINDS = ['PriorityClass', 'Namespace', 'PodGroup', 'Node', 'Pod'] as const;
 
 export interface Feed {
@@ -18,7 +18,8 @@ export interface Feed {
 
 /** Takes in everything that the view holds. */
 export function fill(feed: Feed, view: StoreView): void {
-  for (const namespace of new Set(view.list('Service').map(({ metadata }) => metadata.namespace ?? ''))) feed.cluster.setServices(namespace, view.list('Service', namespace));
+  for (const namespace of namespacesOf(view.list('Service'))) feed.cluster.setServices(namespace, view.list('Service', namespace));
+  for (const namespace of namespacesOf(view.list('PodDisruptionBudget'))) feed.cluster.setBudgets(namespace, view.list('PodDisruptionBudget', namespace));
   for (const kind of KINDS) for (const object of view.list(kind)) take(feed, view, 'put', object, undefined);
 }
 
@@ -35,6 +36,8 @@ export function take(feed: Feed, view: StoreView, type: ChangeEvent['type'], obj
         cluster.setServices(object.metadata.namespace ?? '', view.list('Service', object.metadata.namespace));
       }
       return;
+    case 'PodDisruptionBudget':
+      return cluster.setBudgets(object.metadata.namespace ?? '', view.list('PodDisruptionBudget', object.metadata.namespace));
     case 'Namespace':
       if (type !== 'delete') cluster.setNamespace(object);
       return;
@@ -64,6 +67,10 @@ function takePod({ cluster, queue }: Feed, pod: StoredPod): void {
 function dropPod({ cluster, queue }: Feed, uid: string): void {
   cluster.removePod(uid);
   queue?.delete(uid);
+}
+
+function namespacesOf(objects: readonly Stored[]): ReadonlySet<string> {
+  return new Set(objects.map(({ metadata }) => metadata.namespace ?? ''));
 }
 
 function selectorOf({ spec }: StoredService): string {

@@ -7,7 +7,7 @@
  * Only a pod that no node will have gets its status written here, and only when the reason changed.
  */
 import {
-  DEFAULT_SCHEDULER_NAME, findCondition, keyOf, withCondition, type PodStatus, type Stored, type StoredPod,
+  DEFAULT_SCHEDULER_NAME, findCondition, keyOf, objectKey, withCondition, type PodStatus, type Stored, type StoredPod,
 } from '../../../contracts/objects/index.ts';
 import { ClusterState } from '../../core/scheduling/cluster-state.ts';
 import type { Gate } from '../../core/scheduling/framework.ts';
@@ -101,15 +101,16 @@ export class PendingPods {
     const { pod } = outcome;
     switch (outcome.is) {
       case 'placed':
-        return this.#bindSteps(pod, outcome.node);
+        return [...this.#bindSteps(pod, outcome.node), ...this.#withoutNomination(outcome.displaced ?? [])];
       case 'nominated': {
         this.#queue.refused(pod.metadata.uid, outcome.refusal.plugins);
-        const { node, victims } = outcome.nomination;
+        const { node, victims, displaced } = outcome.nomination;
         return [
           ...victims.flatMap((victim): Step[] => [
             { do: 'delete', key: keyOf(victim), uid: victim.metadata.uid },
             { do: 'event', regarding: victim, type: 'Normal', reason: 'Preempted', message: `Preempted by pod ${keyOf(pod).slice('Pod/'.length)} on node ${node}` },
           ]),
+          ...this.#withoutNomination(displaced),
           ...this.#tell(pod, { reason: 'Unschedulable', message: `${outcome.refusal.message} preemption: ${victims.length} pod(s) on node ${node} make room.` }, now, node),
         ];
       }
@@ -138,6 +139,16 @@ export class PendingPods {
       { do: 'updateStatus', object: { ...pod, status } },
       ...(isKnown || reason !== 'Unschedulable' ? [] : [{ do: 'event', regarding: pod, type: 'Warning', reason: 'FailedScheduling', message } as const]),
     ];
+  }
+
+  /** Pods that lost the room that was kept for them. */
+  #withoutNomination(pods: readonly StoredPod[]): readonly Step[] {
+    return pods.flatMap(({ metadata: { namespace, name, uid } }): Step[] => {
+      const pod = this.#view.get(objectKey('Pod', namespace, name));
+      if (pod?.metadata.uid !== uid || pod.status?.nominatedNodeName === undefined) return [];
+      const { nominatedNodeName: _lost, ...status } = pod.status;
+      return [{ do: 'updateStatus', object: { ...pod, status } }];
+    });
   }
 
   get #feed(): Feed {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { findCondition, KubeSchedulerConfigurationManifest, objectKey, PodGroupManifest, type KubeObject, type StoredPod } from '../../../contracts/objects/index.ts';
+import { findCondition, KubeSchedulerConfigurationManifest, objectKey, PodDisruptionBudgetManifest, PodGroupManifest, PriorityClassManifest, type KubeObject, type StoredPod } from '../../../contracts/objects/index.ts';
 import { fill } from '../../../reconciler/controllers/scheduling/cluster-feed.ts';
 import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
 import { ClusterState } from '../../../reconciler/core/scheduling/cluster-state.ts';
@@ -27,6 +27,12 @@ class Lane {
   put(object: KubeObject): void {
     const stored = this.world.put(object);
     this.pending.changed('put', stored, undefined);
+  }
+  remove(name: string): void {
+    const key = objectKey('Pod', 'default', name);
+    const gone = this.world.get(key);
+    this.world.remove(key);
+    if (gone) this.pending.changed('delete', gone, gone);
   }
   pass(): void {
     const before = new Map(this.world.list('Pod').map((p) => [p.metadata.uid, p]));
@@ -133,6 +139,66 @@ describe('pending pods', () => {
     assert.equal(pending.scheduler.cluster.resource('cpu').used[0], 0);
     assert.equal(pending.nextInMs(world.now), 1000);
     assert.equal(pending.pass(new Date(world.now.getTime() + 1000), 10).placed.length, 1);
+  });
+});
+
+describe('preemption', () => {
+  const ofClass = (name: string, cpu: string, priorityClassName: string, more: object = {}): ReturnType<typeof pod> => pod(name, { ...asking(cpu), priorityClassName, ...more });
+  function worldWith(nodes: readonly string[]): World {
+    const world = new World();
+    for (const name of nodes) world.put(node(name));
+    for (const [name, value] of [['mid', 5], ['high', 10]] as const) {
+      world.put(PriorityClassManifest.parse({ apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name }, value }));
+    }
+    return world;
+  }
+  const statusOf = (lane: Lane, name: string): StoredPod['status'] => lane.world.get(objectKey('Pod', 'default', name))?.status;
+
+  it('deletes the victim with a reason, keeps its room, and places the pod when it is gone', () => {
+    const world = worldWith(['n1']);
+    world.put(pod('low', { ...asking('2'), nodeName: 'n1' }));
+    world.put(ofClass('high', '2', 'high'));
+    const lane = new Lane(world);
+    lane.pass();
+    assert.notEqual(world.get(objectKey('Pod', 'default', 'low'))?.metadata.deletionTimestamp, undefined);
+    assert.deepEqual(world.events.filter(({ reason }) => reason === 'Preempted').map(({ message }) => message), ['Preempted by pod default/high on node n1']);
+    assert.equal(statusOf(lane, 'high')?.nominatedNodeName, 'n1');
+    lane.wait();
+    lane.pass();
+    assert.equal(lane.nodeOf('high'), undefined);
+    lane.remove('low');
+    lane.wait();
+    lane.pass();
+    assert.equal(lane.nodeOf('high'), 'n1');
+    assert.equal(world.conflicts, 0);
+  });
+
+  it('takes a nomination from a lower pod, and its status says so no more', () => {
+    const world = worldWith(['n1']);
+    world.put(pod('low', { ...asking('2'), nodeName: 'n1' }));
+    world.put(ofClass('mid', '2', 'mid'));
+    const lane = new Lane(world);
+    lane.pass();
+    assert.equal(statusOf(lane, 'mid')?.nominatedNodeName, 'n1');
+    lane.put(ofClass('high', '2', 'high'));
+    lane.pass();
+    assert.deepEqual(['mid', 'high'].map((name) => statusOf(lane, name)?.nominatedNodeName), [undefined, 'n1']);
+    lane.remove('low');
+    lane.wait();
+    lane.pass();
+    assert.deepEqual(['mid', 'high'].map((name) => lane.nodeOf(name)), [undefined, 'n1']);
+    assert.equal(world.conflicts, 0);
+  });
+
+  it('spares pods whose budget allows no eviction', () => {
+    const world = worldWith(['n1', 'n2']);
+    world.put(pod('kept', { ...asking('2'), nodeName: 'n1' }, { labels: { app: 'kept' } }));
+    world.put(ofClass('free', '2', 'mid', { nodeName: 'n2' }));
+    world.put(ofClass('high', '2', 'high'));
+    const lane = new Lane(world);
+    lane.put(PodDisruptionBudgetManifest.parse({ apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata: { name: 'kept', namespace: 'default' }, spec: { maxUnavailable: 0, selector: { matchLabels: { app: 'kept' } } } }));
+    lane.pass();
+    assert.equal(statusOf(lane, 'high')?.nominatedNodeName, 'n2');
   });
 });
 
