@@ -179,6 +179,16 @@ export const DeschedulerPolicyManifest = object({
   /** Of Plumbline (the descheduler has it as a flag): seconds between two rounds. Absent: only when somebody asks. */
   deschedulingIntervalSeconds: z.int().min(1, 'must be 1 or more').optional(),
 }, ['nodeSelector', 'maxNoOfPodsToEvictPerNamespace', 'evictionFailureEventNotification', 'metricsCollector', 'metricsProviders', 'gracePeriodSeconds']);
+/** Of Plumbline: what came of the rounds that the control plane did by itself. */
+export interface DeschedulerPolicyStatus {
+  readonly observedGeneration?: number;
+  /** When the last round ended. */
+  readonly lastRoundTime?: string;
+  /** Pods evicted in it, and pods that should have moved and could not. */
+  readonly evicted?: number;
+  readonly skipped?: number;
+  readonly conditions?: readonly Condition[];
+}
 export interface DeschedulerPolicy {
   readonly apiVersion: 'descheduler/v1alpha2';
   readonly kind: 'DeschedulerPolicy';
@@ -187,6 +197,7 @@ export interface DeschedulerPolicy {
   readonly maxNoOfPodsToEvictPerNode?: number | undefined;
   readonly maxNoOfPodsToEvictTotal?: number | undefined;
   readonly deschedulingIntervalSeconds?: number | undefined;
+  readonly status?: DeschedulerPolicyStatus;
 }
 export type StoredDeschedulerPolicy = DeschedulerPolicy & { readonly metadata: StoredMeta };
 

@@ -1,6 +1,6 @@
 /** Priorities, disruption budgets, and the settings of scheduler and descheduler. Source: Kubernetes' validation of each. */
 import {
-  SYSTEM_PRIORITY_PREFIX,
+  readDeschedulerPolicy, SYSTEM_PRIORITY_PREFIX,
   type DeschedulerPolicy, type KubeSchedulerConfiguration, type PluginConfig, type PodDisruptionBudget, type PriorityClass,
 } from '../../../../contracts/objects/index.ts';
 import type { FieldPath } from '../yaml-tree.ts';
@@ -40,9 +40,11 @@ export function checkSchedulerConfiguration({ profiles, podInitialBackoffSeconds
   }
 }
 
-export function checkDeschedulerPolicy({ profiles }: DeschedulerPolicy, context: CheckContext): void {
+export function checkDeschedulerPolicy(policy: DeschedulerPolicy, context: CheckContext): void {
+  const { profiles } = policy;
   eachDuplicate(profiles, (p) => p.name, (_, name, i) => { context.error('DuplicateName', ['profiles', i, 'name'], `${name} is the name of another profile`); });
   for (const [i, { pluginConfig }] of profiles.entries()) checkPluginConfig(pluginConfig, ['profiles', i], context);
+  for (const { path, message } of readDeschedulerPolicy(policy).problems) context.error('InvalidValue', path, message);
 }
 
 function checkPluginConfig(configs: readonly PluginConfig[] | undefined, path: FieldPath, { error }: CheckContext): void {
