@@ -40,7 +40,8 @@ export function podTopologySpread(args: PodTopologySpreadArgs = {}): Plugin {
   };
 }
 
-function meantByConstraint(constraint: TopologySpreadConstraint, shape: PodShape): Means {
+/** The pods that a constraint of the shape counts. */
+export function meantByConstraint(constraint: TopologySpreadConstraint, shape: PodShape): Means {
   if (!constraint.labelSelector) return () => false;
   const selector = withLabelKeys(constraint.labelSelector, shape, constraint.matchLabelKeys);
   return (other) => other.namespace === shape.namespace && selectorMatches(selector, other.labels);
@@ -57,7 +58,7 @@ function siblingsOf(shape: PodShape, cluster: ClusterState): Means | undefined {
 }
 
 /** How many of the meant pods each domain has, over the nodes that count for the constraint. */
-class SpreadCounts {
+export class SpreadCounts {
   readonly rule: Rule;
   readonly domains: Domains;
   readonly means: Means;
@@ -91,6 +92,11 @@ class SpreadCounts {
 
   get domainCount(): number {
     return this.#open.length;
+  }
+
+  /** Domain that a pod on the node is counted in; -1 where it is counted in none. */
+  domainOf(node: number): number {
+    return this.#counted[node] === 1 ? (this.domains.ids[node] ?? -1) : -1;
   }
 
   moved(other: PodShape, node: number, by: number): void {
