@@ -11,7 +11,7 @@ function withHome<T extends object>(options: T, command: Command): T & Home {
   return { ...options, ...command.optsWithGlobals<Home>() };
 }
 
-/** Adds `status get history rollback logs exec explain delete node`. */
+/** Adds `status get history rollback logs exec explain delete rebalance node`. */
 export function registerCluster(plumb: Command): void {
   plumb.command('status')
     .description('revision, sync, health and nodes, and why not')
@@ -88,6 +88,14 @@ export function registerCluster(plumb: Command): void {
     .option('-n, --namespace <name>', 'the namespace', 'default')
     .addHelpText('after', '\nExample:\n  plumb delete pod/web-5d4f')
     .action(async (target: string, options: { namespace: string }, command: Command) => (await import('./commands/get.ts')).deletePod(target, withHome(options, command)));
+
+  plumb.command('rebalance')
+    .description('running pods that should be on other nodes, where they would go, and why; with --apply they are evicted')
+    .option('--apply', 'evict them, as far as their disruption budgets allow at that time')
+    .option('--plugin <name...>', 'only these plugins of the descheduler, such as LowNodeUtilization (default: those of the DeschedulerPolicy; without one RemoveDuplicates, LowNodeUtilization and RemovePodsViolatingTopologySpreadConstraint)')
+    .addOption(outputOption('text', 'json'))
+    .addHelpText('after', '\nExamples:\n  plumb rebalance\n  plumb rebalance --plugin RemovePodsViolatingNodeAffinity --apply\nExits 1 when the DeschedulerPolicy has mistakes, or a pod of the plan was not evicted.')
+    .action(async (options: { apply?: boolean; plugin?: string[]; output?: string }, command: Command) => (await import('./commands/rebalance.ts')).rebalance(withHome(options, command)));
 
   registerNode(plumb);
 }

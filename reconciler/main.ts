@@ -17,6 +17,8 @@ import { SshNodeTransport } from './adapters/ssh/transport.ts';
 import { SystemClock } from './adapters/system/clock.ts';
 import { CryptoIds } from './adapters/system/ids.ts';
 import { startApi, type ApiServer } from './api/index.ts';
+import { DESCHEDULER_NAME } from './controllers/descheduling/descheduler.ts';
+import { rebalance } from './controllers/descheduling/rebalance.ts';
 import { allControllers } from './controllers/index.ts';
 import { removeAgent } from './controllers/nodes/agent-remove.ts';
 import { NodeSync } from './controllers/nodes/node-sync.ts';
@@ -238,6 +240,7 @@ class Session {
         info: { version: options.version, pid: globalThis.process.pid, startedAt: process.startedAt, home: home.dir },
         plan: (rev, format, s) => planRevision(sync.reader, git, cache, options.sourceName, rev, format, s),
         rollback: (request, s) => rollBack(sync.reader, git, cache, options.sourceName, request, s),
+        rebalance: (order, s) => rebalance({ view: cache, clock, execute: (steps, during) => executor.attempt(steps, DESCHEDULER_NAME, during) }, order, s),
         deletePod: async (key, s) => {
           const pod = cache.get(key);
           if (!pod) return false;

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { EXEC_UPGRADE } from '../../contracts/agent/index.ts';
-import { findKind, KINDS, objectKey } from '../../contracts/objects/index.ts';
+import { DESCHEDULER_PLUGINS, findKind, isDeschedulerPlugin, KINDS, objectKey } from '../../contracts/objects/index.ts';
 import { ApiError, errorStatus, notFound } from './answers.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { explainReport } from './explain.ts';
@@ -35,6 +35,9 @@ const Logs = z.object({ container: z.string().optional(), follow: Flag, previous
 const Status = z.object({ wait: z.coerce.number().min(0).max(MAX_HOLD_SECONDS).optional(), seen: z.string().optional() });
 const Explain = z.object({ kind: z.string(), namespace: z.string().default('default'), name: z.string() });
 const Plan = z.object({ rev: z.string().optional(), format: z.enum(['text', 'json', 'markdown']).default('text') });
+const PluginName = z.string().refine(isDeschedulerPlugin, `must be one of ${DESCHEDULER_PLUGINS.join(', ')}`);
+const RebalancePlan = z.object({ plugin: z.union([PluginName, z.array(PluginName)]).optional().transform((given) => (given === undefined ? [] : [given].flat())) });
+const Rebalance = z.object({ plugins: z.array(PluginName).default([]) });
 const Rollback = z.object({ revision: z.string().optional(), message: z.string().optional(), author: z.object({ name: z.string(), email: z.string() }) });
 
 /** Reads a part of a request; ApiError 400 in words where it is not as it should be. */
@@ -175,6 +178,8 @@ function addPlumblineRoutes(app: FastifyInstance, deps: ApiDependencies, closing
     const { rev, format } = read(Plan, request.query);
     return deps.plan(rev, format, signalOf(request, closing));
   });
+  app.get(`${root}/rebalance`, (request) => deps.rebalance({ plugins: read(RebalancePlan, request.query).plugin, apply: false }, signalOf(request, closing)));
+  app.post(`${root}/rebalance`, (request) => deps.rebalance({ plugins: read(Rebalance, request.body).plugins, apply: true }, signalOf(request, closing)));
   app.post(`${root}/rollback`, (request) => {
     const { revision, message, author } = read(Rollback, request.body);
     return deps.rollback({ author, ...(revision !== undefined && { revision }), ...(message !== undefined && { message }) }, signalOf(request, closing));

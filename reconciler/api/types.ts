@@ -3,6 +3,8 @@ import type { Condition, Event, KubeObject, RevisionRecord } from '../../contrac
 import type { Diagnostic } from '../core/manifests/types.ts';
 import type { ObjectReport } from '../core/revisions/health.ts';
 
+export type { RebalanceReport } from '../controllers/descheduling/rebalance.ts';
+
 export interface ControlPlaneInfo {
   readonly version: string;
   readonly pid: number;

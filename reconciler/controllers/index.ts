@@ -1,5 +1,6 @@
 /** The controllers of live objects, in no order that matters: each works its own keys. */
 import { deploymentController } from './deployment.ts';
+import { deschedulerController } from './descheduling/descheduler.ts';
 import { endpointSliceController } from './endpointslice.ts';
 import { garbageCollectors } from './garbage-collector.ts';
 import { namespaceControllers } from './namespace.ts';
@@ -16,6 +17,6 @@ import { taintEvictionController } from './taint-eviction.ts';
 export function allControllers(): Controller[] {
   return [
     ...namespaceControllers, ...nodeLifecycleControllers(), serviceController, endpointSliceController, deploymentController, replicaSetController,
-    taintEvictionController, nodeDrainController, podDisruptionBudgetController, podGcController, ...garbageCollectors,
+    taintEvictionController, nodeDrainController, podDisruptionBudgetController, deschedulerController, podGcController, ...garbageCollectors,
   ];
 }

@@ -10,11 +10,14 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { EXEC_UPGRADE } from '../../../contracts/agent/index.ts';
 import { PodSpec, type Pod, type Secret } from '../../../contracts/objects/index.ts';
 import { type ApiServer, type HistoryReport, startApi, type StatusReport } from '../../../reconciler/api/index.ts';
-import type { ExplainReport, ObjectList, PlanReport } from '../../../reconciler/api/types.ts';
+import type { ExplainReport, ObjectList, PlanReport, RebalanceReport } from '../../../reconciler/api/types.ts';
+import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
+import { rebalance } from '../../../reconciler/controllers/descheduling/rebalance.ts';
 import { planRevision, rollBack } from '../../../reconciler/controllers/sync/index.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import type { NodeConnection } from '../../../reconciler/ports/node-transport.ts';
 import { CLUSTER, deployment, type SyncBench, syncBench } from '../git/sync-bench.ts';
+import { crowd } from './crowd.ts';
 
 const signal = AbortSignal.timeout(120_000);
 
@@ -47,6 +50,7 @@ describe('API on a Unix socket', () => {
       view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home }, log: SILENT_LOG,
       plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', rev, format, s),
       rollback: (order, s) => rollBack(sync.reader, git, cache, 'main', order, s),
+      rebalance: (order, s) => rebalance({ view: cache, clock: new SystemClock(), execute: (steps, during) => executor.attempt(steps, 'descheduler', during) }, order, s),
       deletePod: async (key, s) => {
         const pod = cache.get(key);
         if (pod) await executor.execute([{ do: 'delete', key, uid: pod.metadata.uid }], 'api', s);
@@ -195,6 +199,22 @@ describe('API on a Unix socket', () => {
     assert.equal(bench.cache.get('Pod/default/a'), undefined);
     assert.equal((await ask('/api/v1/namespaces/default/pods/a', 'DELETE')).status, 404);
     assert.equal((await ask('/apis/apps/v1/namespaces/default/deployments/web', 'DELETE')).status, 404);
+  });
+
+  it('shows which pods should be elsewhere, and evicts them within their budget when told to', async () => {
+    await bench.executor.execute(crowd(4), 'test', signal);
+    const plan = (await ask<RebalanceReport>('/plumbline/v1/rebalance?plugin=RemoveDuplicates&plugin=LowNodeUtilization')).body;
+    assert.deepEqual([plan.policy, plan.plugins], [undefined, ['RemoveDuplicates', 'LowNodeUtilization']]);
+    assert.deepEqual(plan.moves.map(({ pod: { namespace, name }, from, to, plugin: by }) => `${namespace}/${name} ${from} ${to} ${by}`), ['default/web-0 node-1 node-2 RemoveDuplicates']);
+    assert.match(plan.skipped[0]?.obstacle ?? '', /disruption budget web/);
+    assert.equal(bench.cache.list('Pod').some(({ metadata }) => metadata.deletionTimestamp !== undefined), false);
+    const done = (await ask<RebalanceReport>('/plumbline/v1/rebalance', 'POST', { plugins: ['RemoveDuplicates'] })).body;
+    assert.deepEqual([done.evicted, done.refused], [[{ namespace: 'default', name: 'web-0' }], []]);
+    assert.notEqual(bench.cache.get('Pod/default/web-0')?.metadata.deletionTimestamp, undefined);
+    assert.deepEqual(Object.keys(bench.cache.get('PodDisruptionBudget/default/web')?.status?.disruptedPods ?? {}), ['web-0']);
+    assert.deepEqual((await ask<RebalanceReport>('/plumbline/v1/rebalance', 'POST', {})).body.evicted, [], 'the budget is used up');
+    assert.equal((await ask('/plumbline/v1/rebalance?plugin=Nothing')).status, 400);
+    assert.equal((await ask('/plumbline/v1/rebalance', 'POST', { plugins: ['Nothing'] })).status, 400);
   });
 
   it('refuses a second server on the same socket, and replaces one that is dead', async () => {

@@ -5,12 +5,16 @@ import { join } from 'node:path';
 import { Duplex, PassThrough, Readable } from 'node:stream';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
 import { EXEC_CHANNEL } from '../../../contracts/agent/index.ts';
-import { DRAIN_TAINT, PodSpec, type Node, type Pod, type PodStatus, type StoredNode } from '../../../contracts/objects/index.ts';
+import { DeschedulerPolicyManifest, DRAIN_TAINT, PodSpec, type Node, type Pod, type PodStatus, type StoredNode } from '../../../contracts/objects/index.ts';
 import { frame, frameReader } from '../../../cli/commands/exec.ts';
 import { type ApiServer, startApi, type StatusReport } from '../../../reconciler/api/index.ts';
+import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
+import { rebalance } from '../../../reconciler/controllers/descheduling/rebalance.ts';
+import type { RebalanceReport } from '../../../reconciler/api/types.ts';
 import { planRevision, rollBack } from '../../../reconciler/controllers/sync/index.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import type { NodeConnection } from '../../../reconciler/ports/node-transport.ts';
+import { crowd } from '../api/crowd.ts';
 import { CLUSTER, deployment, type SyncBench, syncBench } from '../git/sync-bench.ts';
 import { buildCli, plumb, type Ran } from './cli-bench.ts';
 
@@ -43,10 +47,11 @@ describe('commands about a running cluster', () => {
   beforeEach(async () => {
     bench = await syncBench();
     home = mkdtempSync(join(tmpdir(), 'plumb-home-'));
-    const { git, cache, sync } = bench;
+    const { git, cache, sync, executor } = bench;
     api = await startApi(join(home, 'control.sock'), {
       view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home }, log: SILENT_LOG,
       plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', rev, format, s), rollback: (order, s) => rollBack(sync.reader, git, cache, 'main', order, s),
+      rebalance: (order, s) => rebalance({ view: cache, clock: new SystemClock(), execute: (steps, during) => executor.attempt(steps, 'descheduler', during) }, order, s),
       deletePod: async () => true, connectionTo: () => connection, onChange: (listener) => cache.subscribe(listener),
     });
   });
@@ -185,6 +190,35 @@ describe('commands about a running cluster', () => {
     const explained = await run('explain', 'pdb/web');
     assert.match(explained.stdout, /manifest +web\.yaml:1/);
     assert.match(explained.stdout, /its pods have not been counted yet/);
+  });
+
+  it('rebalance shows a plan, and evicts with --apply', async () => {
+    assert.equal((await run('rebalance')).stdout, 'Nothing to move.\n');
+    await bench.executor.execute(crowd(2), 'test', signal);
+    const shown = await run('rebalance');
+    assert.equal(shown.code, 0, shown.stderr);
+    assert.match(shown.stdout, /^POD +FROM +TO +WHY\ndefault\/web-0 +node-1 +node-2 +RemoveDuplicates: 2 of 2 pods of ReplicaSet web are on node-1, .*\n\nNothing was changed: evict them with --apply\.\n$/);
+    const json = JSON.parse((await run('rebalance', '--plugin', 'LowNodeUtilization', 'RemoveDuplicates', '-o', 'json')).stdout) as RebalanceReport;
+    assert.deepEqual([json.plugins, json.moves.length], [['RemoveDuplicates', 'LowNodeUtilization'], 1]);
+    const unknown = await run('rebalance', '--plugin', 'Nothing');
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.stderr, /there is no plugin Nothing\n {2}known: RemovePodsViolatingNodeTaints, /);
+    const applied = await run('rebalance', '--apply');
+    assert.equal(applied.code, 0, applied.stderr);
+    assert.match(applied.stdout, /Evicted 1 pod; /);
+    assert.notEqual(bench.cache.get('Pod/default/web-0')?.metadata.deletionTimestamp, undefined);
+  });
+
+  it('rebalance ends with 1 where the policy has mistakes, and evicts nothing then', async () => {
+    const object = DeschedulerPolicyManifest.parse({ apiVersion: 'descheduler/v1alpha2', kind: 'DeschedulerPolicy', profiles: [{ name: 'p', pluginConfig: [{ name: 'LowNodeUtilization', args: { numberOfNode: 1 } }] }] });
+    await bench.executor.execute([...crowd(2), { do: 'create', object }], 'test', signal);
+    const shown = await run('rebalance');
+    assert.deepEqual([shown.code, shown.stdout], [1, 'Nothing to do: the DeschedulerPolicy enables no plugin.\n']);
+    assert.match(shown.stderr, /DeschedulerPolicy default: profiles\[0\]\.pluginConfig\[0\]\.args has no field numberOfNode/);
+    const applied = await run('rebalance', '--apply', '--plugin', 'RemoveDuplicates');
+    assert.equal(applied.code, 1);
+    assert.match(applied.stderr, /error: nothing was evicted/);
+    assert.equal(bench.cache.get('Pod/default/web-0')?.metadata.deletionTimestamp, undefined);
   });
 
   it('logs and exec reach the container; exec ends with its exit code', async () => {
