@@ -151,13 +151,14 @@ export class Candidates implements PreemptionView {
     this.#refresh();
     const passing = this.#pass(undefined).slice();
     const scales = this.#scales(passing);
+    const ties = this.#cluster.ties(seed);
     const scored = Array.from(passing, (entry, at) => {
       const node = this.#nodeAt(entry);
       const plugins = [
         ...this.#plain.map(({ plugin, weight, ready }) => ({ plugin, weight, score: ready.score(node) })),
         ...scales.map(({ plugin, weight, scale, offset, raw }) => ({ plugin, weight, score: scale * (raw[at] ?? 0) + offset })),
       ];
-      return { node: this.#cluster.nodeName(node), total: plugins.reduce((sum, p) => sum + p.weight * p.score, 0), tie: this.#tie(node, seed), plugins };
+      return { node: this.#cluster.nodeName(node), total: plugins.reduce((sum, p) => sum + p.weight * p.score, 0), tie: ties[node] ?? 0, plugins };
     });
     return scored.sort((a, b) => b.total - a.total || b.tie - a.tie || (a.node < b.node ? -1 : 1)).slice(0, limit).map(({ node, total, plugins }) => ({ node, total, plugins }));
   }
@@ -249,31 +250,55 @@ export class Candidates implements PreemptionView {
   #pickPlain(seed: number): number {
     const refusedBy = this.#refusedBy;
     const base = this.#base;
+    const only = this.#only;
+    const ties = this.#cluster.ties(seed);
     let best = NOTHING;
     let most = -Infinity;
+    let tieOfBest = 0;
     for (let entry = 0; entry < refusedBy.length; entry++) {
       if (refusedBy[entry] !== PASSES) continue;
       const score = base[entry] ?? 0;
-      if (score < most || (score === most && !this.#wins(entry, best, seed))) continue;
+      if (score < most) continue;
+      const node = only ? (only[entry] ?? NOTHING) : entry;
+      const tie = ties[node] ?? 0;
+      if (score === most && (tie < tieOfBest || (tie === tieOfBest && this.#namedAfter(node, best)))) continue;
       most = score;
-      best = entry;
+      best = node;
+      tieOfBest = tie;
     }
     this.examined = refusedBy.length;
-    return best === NOTHING ? NOTHING : this.#nodeAt(best);
+    return best;
   }
 
   /** Entries that pass every filter. The array is used again by the next call. */
   #pass(sampling: Sampling | undefined): Int32Array {
-    const { enough, order, start } = sampling ?? { enough: Infinity, order: undefined, start: 0 };
-    const total = order?.length ?? this.#refusedBy.length;
+    if (sampling) return this.#passSome(sampling);
+    const refusedBy = this.#refusedBy;
+    const passing = this.#passing;
     let count = 0;
-    this.examined = 0;
-    for (let at = 0; at < total && count < enough; at++) {
-      this.examined++;
-      const entry = order ? this.#entryOf(order[(start + at) % total] ?? NOTHING) : at;
-      if (entry === NOTHING || this.#refusedBy[entry] !== PASSES || !this.#passesAcross(this.#nodeAt(entry))) continue;
-      this.#passing[count++] = entry;
+    for (let entry = 0; entry < refusedBy.length; entry++) if (refusedBy[entry] === PASSES) passing[count++] = entry;
+    this.examined = refusedBy.length;
+    const only = this.#only;
+    for (const { ready } of this.#across) {
+      if (ready.idle?.()) continue;
+      let left = 0;
+      for (let i = 0; i < count; i++) {
+        const entry = passing[i] ?? 0;
+        if (ready.filter(only ? (only[entry] ?? NOTHING) : entry)) passing[left++] = entry;
+      }
+      count = left;
     }
+    return passing.subarray(0, count);
+  }
+
+  #passSome({ order, start, enough }: Sampling): Int32Array {
+    let count = 0;
+    let at = 0;
+    for (; at < order.length && count < enough; at++) {
+      const entry = this.#entryOf(order[(start + at) % order.length] ?? NOTHING);
+      if (entry !== NOTHING && this.#refusedBy[entry] === PASSES && this.#passesAcross(this.#nodeAt(entry))) this.#passing[count++] = entry;
+    }
+    this.examined = at;
     return this.#passing.subarray(0, count);
   }
 
@@ -299,22 +324,25 @@ export class Candidates implements PreemptionView {
 
   /** How each relative score is normalised over the entries; its raw scores are in the order of `passing`. */
   #scales(passing: Int32Array): { plugin: string; weight: number; scale: number; offset: number; raw: Float64Array }[] {
+    const only = this.#only;
     return this.#relative.flatMap((named, at) => {
       if (isIdle(named)) return [];
       const { plugin, weight, ready } = named;
       const raw = this.#scratchFor(at, passing.length);
       const column = at < this.#kept ? this.#raw[at] : undefined;
+      if (column) for (let i = 0; i < passing.length; i++) raw[i] = column[passing[i] ?? 0] ?? 0;
+      else for (let i = 0; i < passing.length; i++) raw[i] = ready.score(only ? (only[passing[i] ?? 0] ?? NOTHING) : (passing[i] ?? 0));
       let min = Infinity;
       let max = -Infinity;
+      let none = false;
       for (let i = 0; i < passing.length; i++) {
-        const entry = passing[i] ?? 0;
-        const score = column ? (column[entry] ?? 0) : ready.score(this.#nodeAt(entry));
-        raw[i] = score;
+        const score = raw[i] ?? 0;
         if (score < min) min = score;
         if (score > max) max = score;
+        if (score !== score) none = true;
       }
       const { scale, offset } = min > max || !ready.normalize ? { scale: 1, offset: 0 } : ready.normalize(min, max);
-      for (let i = 0; i < passing.length; i++) if (Number.isNaN(raw[i])) raw[i] = scale === 0 ? 0 : -offset / scale;
+      if (none) for (let i = 0; i < passing.length; i++) if (Number.isNaN(raw[i])) raw[i] = scale === 0 ? 0 : -offset / scale;
       return [{ plugin, weight, scale, offset, raw }];
     });
   }
@@ -327,35 +355,38 @@ export class Candidates implements PreemptionView {
   }
 
   #bestOf(passing: Int32Array, scales: readonly { weight: number; scale: number; raw: Float64Array }[], seed: number): number {
-    // An equal share for all changes no order: offsets are left out.
-    const telling = scales.filter(({ scale }) => scale !== 0).map(({ weight, scale, raw }) => ({ factor: weight * scale, raw }));
+    const total = this.#scratchFor(this.#relative.length, passing.length);
+    const base = this.#base;
+    for (let i = 0; i < passing.length; i++) total[i] = base[passing[i] ?? 0] ?? 0;
+    for (const { weight, scale, raw } of scales) {
+      // An equal share for all changes no order: offsets are left out.
+      const factor = weight * scale;
+      if (factor !== 0) for (let i = 0; i < passing.length; i++) total[i] = (total[i] ?? 0) + factor * (raw[i] ?? 0);
+    }
+    const only = this.#only;
+    const ties = this.#cluster.ties(seed);
     let best = NOTHING;
     let most = -Infinity;
+    let tieOfBest = 0;
     for (let i = 0; i < passing.length; i++) {
+      const score = total[i] ?? 0;
+      if (score < most) continue;
       const entry = passing[i] ?? 0;
-      let score = this.#base[entry] ?? 0;
-      for (const { factor, raw } of telling) score += factor * (raw[i] ?? 0);
-      if (score < most || (score === most && !this.#wins(entry, best, seed))) continue;
+      const node = only ? (only[entry] ?? NOTHING) : entry;
+      const tie = ties[node] ?? 0;
+      if (score === most && (tie < tieOfBest || (tie === tieOfBest && this.#namedAfter(node, best)))) continue;
       most = score;
-      best = entry;
+      best = node;
+      tieOfBest = tie;
     }
-    return best === NOTHING ? NOTHING : this.#nodeAt(best);
-  }
-
-  #wins(entry: number, over: number, seed: number): boolean {
-    if (over === NOTHING) return true;
-    const [a, b] = [this.#nodeAt(entry), this.#nodeAt(over)];
-    return this.#tie(a, seed) - this.#tie(b, seed) > 0 || (this.#tie(a, seed) === this.#tie(b, seed) && this.#cluster.nodeName(a) < this.#cluster.nodeName(b));
-  }
-
-  /** The same for a node whatever its number. */
-  #tie(node: number, seed: number): number {
-    const mixed = Math.imul((this.#cluster.ties[node] ?? 0) ^ seed, 0x85ebca6b);
-    return (Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35) ^ (mixed >>> 16)) >>> 0;
+    return best;
   }
 
   // ---- small things ----
 
+  #namedAfter(node: number, other: number): boolean {
+    return other !== NOTHING && this.#cluster.nodeName(node) > this.#cluster.nodeName(other);
+  }
   #nodeAt(entry: number): number {
     return this.#only ? (this.#only[entry] ?? NOTHING) : entry;
   }

@@ -93,6 +93,7 @@ export class ClusterState {
   #journalStart = 0;
   #topology = 0;
   #relief = 0;
+  #mixed: { readonly seed: number; readonly topology: number; readonly ties: Uint32Array } | undefined;
   #order: { readonly topology: number; readonly numbers: readonly number[] } | undefined;
   readonly #listeners = new Set<(event: ClusterEvent) => void>();
 
@@ -156,9 +157,10 @@ export class ClusterState {
   nodesWithImage(name: string): number {
     return this.#imageNodes.get(name) ?? 0;
   }
-  /** Breaks ties between nodes that are equally good; from the node's name alone. */
-  get ties(): Uint32Array {
-    return this.#ties;
+  /** Breaks ties between nodes that are equally good: the greatest goes first. From the nodes' names and the seed alone, whatever their numbers. */
+  ties(seed: number): Uint32Array {
+    if (this.#mixed?.seed !== seed || this.#mixed.topology !== this.#topology) this.#mixed = { seed, topology: this.#topology, ties: this.#ties.map((tie) => mix(tie ^ seed)) };
+    return this.#mixed.ties;
   }
   /** Cpu (thousandths of a core) and memory (bytes) of the pods on each node, each pod counted with a floor. */
   get weights(): { readonly cpu: Float64Array; readonly memory: Float64Array } {
@@ -513,6 +515,12 @@ export class ClusterState {
 }
 
 const NONE: readonly JournalEntry[] = [];
+
+/** Source: MurmurHash3's finalizer, shortened. */
+function mix(value: number): number {
+  const mixed = Math.imul(value, 0x85ebca6b);
+  return (Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35) ^ (mixed >>> 16)) >>> 0;
+}
 
 function addTo<K>(counts: Map<K, number>, key: K, by: number): void {
   const next = (counts.get(key) ?? 0) + by;
