@@ -103,15 +103,15 @@ export class PendingPods {
       case 'placed':
         return [...this.#bindSteps(pod, outcome.node), ...this.#withoutNomination(outcome.displaced ?? [])];
       case 'nominated': {
-        this.#queue.refused(pod.metadata.uid, outcome.refusal.plugins);
         const { node, victims, displaced } = outcome.nomination;
+        this.#queue.refused(pod.metadata.uid, outcome.refusal.plugins, this.#cluster.number(node));
         return [
           ...victims.flatMap((victim): Step[] => [
             { do: 'delete', key: keyOf(victim), uid: victim.metadata.uid },
             { do: 'event', regarding: victim, type: 'Normal', reason: 'Preempted', message: `Preempted by pod ${keyOf(pod).slice('Pod/'.length)} on node ${node}` },
           ]),
           ...this.#withoutNomination(displaced),
-          ...this.#tell(pod, { reason: 'Unschedulable', message: `${outcome.refusal.message} preemption: ${victims.length} pod(s) on node ${node} make room.` }, now, node),
+          ...this.#tell(pod, { reason: 'Unschedulable', message: `${outcome.refusal.message} preemption: room is being made on node ${node}.` }, now, node),
         ];
       }
       case 'refused':

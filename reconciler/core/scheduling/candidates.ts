@@ -8,6 +8,7 @@ import type { ClusterState, Placed } from './cluster-state.ts';
 import type { Filtering, Follower, PreemptionView, Reason, Scoring } from './framework.ts';
 import type { PodShape } from './pod-shape.ts';
 import type { Profile } from './profile.ts';
+import { Tournament } from './tournament.ts';
 
 /** Why one node was not taken. */
 export interface NodeVerdict {
@@ -15,6 +16,13 @@ export interface NodeVerdict {
   /** Name of the plugin that refused: the first in the profile's order. */
   readonly plugin: string;
   readonly reasons: readonly Reason[];
+}
+
+export interface Tally {
+  readonly plugins: ReadonlySet<string>;
+  readonly reasons: ReadonlyMap<string, number>;
+  /** Nodes that do not pass. */
+  readonly refused: number;
 }
 
 /** How good one node is. */
@@ -71,6 +79,9 @@ export class Candidates implements PreemptionView {
   #base = new Float64Array(0);
   #raw: Float64Array[] = [];
   #passing = new Int32Array(0);
+  /** Made for the second plain pick: many shapes have one pod only. */
+  #tournament: Tournament | undefined;
+  #plainPicks = 0;
   /** How many nodes were looked at in the last {@link pick}. */
   examined = 0;
 
@@ -93,6 +104,16 @@ export class Candidates implements PreemptionView {
     this.#refresh();
     const entry = this.#entryOf(node);
     return entry !== NOTHING && this.#refusedBy[entry] === PASSES && this.#across.every(({ ready }) => ready.filter(node));
+  }
+
+  /** Whether the pod passes all filters on its node without the room that is kept for it there. */
+  fitsInRoomOf(kept: Placed): boolean {
+    this.#refresh();
+    if (kept.node < 0 || !(this.fits(kept.node) || this.preemptableAt(kept.node))) return false;
+    this.lift(kept);
+    const fits = this.passes(kept.node);
+    this.putBack(kept);
+    return fits;
   }
 
   /** Whether every filter looks at one node alone. */
@@ -129,9 +150,20 @@ export class Candidates implements PreemptionView {
     return this.#passesAcross(node);
   }
 
-  /** Names of the plugins that refused at least one node. */
-  refusing(): ReadonlySet<string> {
-    return new Set(this.verdicts().map(({ plugin }) => plugin));
+  /** What {@link verdicts} come to, without keeping them: plugins that refused, and how many nodes gave each reason. */
+  tally(): Tally {
+    this.#refresh();
+    const plugins = new Set<string>();
+    const reasons = new Map<string, number>();
+    let refused = 0;
+    for (let node = 0; node < this.#cluster.length; node++) {
+      const by = this.#cluster.has(node) ? this.#refusal(node) : undefined;
+      if (!by) continue;
+      refused++;
+      plugins.add(by.plugin);
+      for (const { reason } of by.ready.reasons(node)) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+    }
+    return { plugins, reasons, refused };
   }
 
   /** One per node that does not pass, by name. */
@@ -176,7 +208,9 @@ export class Candidates implements PreemptionView {
       if (by === 0) continue;
       for (const follower of this.#followers) follower.moved(shape, node, by);
       const entry = this.#entryOf(node);
-      if (entry !== NOTHING) this.#look(entry, node);
+      if (entry === NOTHING) continue;
+      this.#look(entry, node);
+      this.#tournament?.changed(entry);
     }
   }
 
@@ -209,6 +243,8 @@ export class Candidates implements PreemptionView {
     this.#base = new Float64Array(entries);
     this.#passing = new Int32Array(entries);
     this.#raw = this.#relative.map(() => new Float64Array(entries));
+    this.#tournament = undefined;
+    this.#plainPicks = 0;
     for (let entry = 0; entry < entries; entry++) this.#look(entry, this.#nodeAt(entry));
   }
 
@@ -248,6 +284,25 @@ export class Candidates implements PreemptionView {
   // ---- choosing ----
 
   #pickPlain(seed: number): number {
+    if (!this.#tournament && this.#plainPicks++ === 0) return this.#scanPlain(seed);
+    this.#tournament ??= this.#hold(this.#cluster.ties(seed));
+    this.examined = this.#refusedBy.length;
+    const { winner } = this.#tournament;
+    return winner === NOTHING ? NOTHING : this.#nodeAt(winner);
+  }
+
+  #hold(ties: Uint32Array): Tournament {
+    const base = this.#base;
+    const beats = (a: number, b: number): boolean => {
+      const [one, other] = [base[a] ?? 0, base[b] ?? 0];
+      if (one !== other) return one > other;
+      const [left, right] = [this.#nodeAt(a), this.#nodeAt(b)];
+      return (ties[left] ?? 0) > (ties[right] ?? 0) || (ties[left] === ties[right] && !this.#namedAfter(left, right));
+    };
+    return new Tournament(base.length, (entry) => this.#refusedBy[entry] === PASSES, beats);
+  }
+
+  #scanPlain(seed: number): number {
     const refusedBy = this.#refusedBy;
     const base = this.#base;
     const only = this.#only;
@@ -410,11 +465,9 @@ function isIdle({ ready }: Named<Filtering | Scoring>): boolean {
 }
 
 /** What a pod without a node is told: `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {gpu: true}.` */
-export function messageOf(verdicts: readonly NodeVerdict[], nodeCount: number): string {
+export function messageOf({ reasons, refused }: Tally, nodeCount: number): string {
   if (nodeCount === 0) return 'no nodes available to schedule pods';
-  const counts = new Map<string, number>();
-  for (const { reasons } of verdicts) for (const { reason } of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
-  const told = [...counts].map(([reason, count]) => `${count} ${reason}`).sort((a, b) => (a < b ? -1 : 1)).join(', ');
-  return `${nodeCount - verdicts.length}/${nodeCount} nodes are available: ${told}.`;
+  const told = [...reasons].map(([reason, count]) => `${count} ${reason}`).sort((a, b) => (a < b ? -1 : 1)).join(', ');
+  return `${nodeCount - refused}/${nodeCount} nodes are available: ${told}.`;
 }
 

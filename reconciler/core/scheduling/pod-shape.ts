@@ -2,7 +2,7 @@
  * What placement looks at in a pod. Pods of one owner differ in name and uid only: they share one shape, and what was worked out for
  * the shape holds for all of them.
  */
-import { POD_GROUP_LABEL, type Affinity, type NodeSelectorTerm, type Pod, type PodAffinityTerm, type PodSpec, type TopologySpreadConstraint } from '../../../contracts/objects/index.ts';
+import { POD_GROUP_LABEL, type OwnerReference, type Affinity, type NodeSelectorTerm, type Pod, type PodAffinityTerm, type PodSpec, type TopologySpreadConstraint } from '../../../contracts/objects/index.ts';
 import { controllerOf } from '../workloads/owners.ts';
 import { isTerminating } from '../workloads/pod-state.ts';
 import { hostPortsOf, requestsOf, type Amounts } from './resources.ts';
@@ -22,8 +22,8 @@ export interface PodShape {
   readonly sample: { readonly spec: Pick<PodSpec, SharedField> };
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** Uid of the controller that owns its pods. */
-  readonly owner: string | undefined;
+  /** The controller that owns its pods. */
+  readonly owner: OwnerReference | undefined;
   /** `namespace/name` of the PodGroup it belongs to. */
   readonly group: string | undefined;
   readonly priority: number;
@@ -50,8 +50,8 @@ export class ShapeTable {
 
   of(pod: Pod, priority: number): PodShape {
     const terminating = isTerminating(pod);
-    const owner = controllerOf(pod.metadata)?.uid;
-    const key = keyOfShape(pod, owner, priority, terminating);
+    const owner = controllerOf(pod.metadata);
+    const key = keyOfShape(pod, owner?.uid, priority, terminating);
     let shape = this.#byKey.get(key);
     if (!shape) this.#byKey.set(key, (shape = shapeOf(pod, key, this.#next++, owner, priority, terminating)));
     return shape;
@@ -74,7 +74,7 @@ function keyOfShape({ metadata, spec }: Pod, owner: string | undefined, priority
   ]);
 }
 
-function shapeOf(pod: Pod, key: string, id: number, owner: string | undefined, priority: number, terminating: boolean): PodShape {
+function shapeOf(pod: Pod, key: string, id: number, owner: OwnerReference | undefined, priority: number, terminating: boolean): PodShape {
   const requests = requestsOf(pod);
   const group = pod.metadata.labels?.[POD_GROUP_LABEL];
   return {

@@ -168,12 +168,12 @@ export class PreemptionTable {
 
   /**
    * Of two nodes with as many violations: the lowest highest priority, the least sum of priorities, the fewest victims, the latest start
-   * of the victims with the highest priority; then where nothing has to be waited for, where fewer lose room that is kept for them, by seed,
+   * of the victims with the highest priority; then where nothing has to be waited for, where fewer lose room that is kept for them, by tie,
    * by name. Starts that are both unknown differ by NaN, which decides nothing.
    */
   #wins(a: number, b: number): boolean {
     const difference = at(this.#highest, a, b) || at(this.#sum, a, b) || at(this.#count, a, b) || at(this.#start, b, a)
-      || at(this.#waits, a, b) || at(this.#displaced, a, b) || at(this.#cluster.ties, b, a);
+      || at(this.#waits, a, b) || at(this.#displaced, a, b) || at(this.#cluster.ties(0), b, a);
     return difference ? difference < 0 : this.#cluster.nodeName(a) < this.#cluster.nodeName(b);
   }
 }

@@ -69,6 +69,8 @@ export class SchedulingQueue {
   readonly #active: Heap<Entry>;
   readonly #backoff: Heap<BackingOff>;
   readonly #groups = new Map<string, Group>();
+  /** Pods for which room is made, by the number of the node. */
+  readonly #expecting = new Map<number, Set<Entry>>();
   readonly #untold = new Set<Entry>();
   readonly #counts = { active: 0, backoff: 0, unschedulable: 0, gated: 0 };
 
@@ -150,18 +152,27 @@ export class SchedulingQueue {
     return pods;
   }
 
-  /** The plugins found no node for it just now: to be told before anything else happens, since only later events can wake it. */
-  refused(uid: string, plugins: ReadonlySet<string>): void {
+  /**
+   * The plugins found no node for it just now: to be told before anything else happens, since only later events can wake it. A pod for which
+   * room is made on the node with the number `nominated` is tried at once when a pod leaves that node, and not when one leaves another.
+   */
+  refused(uid: string, plugins: ReadonlySet<string>, nominated?: number): void {
     const entry = this.#entries.get(uid);
     if (!entry) return;
     this.#leave(entry);
     const profile = this.#options.profileOf(entry.pod);
     if (!profile) return this.#backOff(entry);
+    this.#enter(entry, 'unschedulable');
+    if (nominated !== undefined) {
+      let expecting = this.#expecting.get(nominated);
+      if (!expecting) this.#expecting.set(nominated, (expecting = new Set()));
+      expecting.add(entry);
+      return;
+    }
     const key = `${entry.shape.id} ${[...plugins].sort().join()}`;
     let group = this.#groups.get(key);
     if (!group) this.#groups.set(key, (group = { shape: entry.shape, profile, plugins, entries: new Set() }));
     group.entries.add(entry);
-    this.#enter(entry, 'unschedulable');
   }
 
   /** Something else went wrong, such as its binding: it is tried again after its back-off. */
@@ -177,6 +188,21 @@ export class SchedulingQueue {
     for (const [key, group] of this.#groups) {
       if (group.entries.size === 0) this.#groups.delete(key);
       else if (this.#helps(event, group)) this.#wake(key, group);
+    }
+    if (event.type === 'PodDelete') {
+      if (!event.leaving) this.#seeExpecting(event.node);
+    } else if (event.type !== 'PodAdd') for (const node of this.#expecting.keys()) this.#seeExpecting(node);
+  }
+
+  /** Room was made for them: they have backed off long enough. */
+  #seeExpecting(node: number): void {
+    const expecting = this.#expecting.get(node);
+    if (!expecting) return;
+    this.#expecting.delete(node);
+    for (const entry of expecting) {
+      if (entry.state !== 'unschedulable') continue;
+      this.#leave(entry);
+      this.#activate(entry);
     }
   }
 
@@ -223,6 +249,7 @@ export class SchedulingQueue {
   #flush(now: number): void {
     if (now - this.#sweptAt >= UNSCHEDULABLE_MS / 10) {
       this.#sweptAt = now;
+      for (const node of this.#expecting.keys()) this.#seeExpecting(node);
       for (const [key, group] of this.#groups) if ([...group.entries].some(({ triedAt }) => now - triedAt >= UNSCHEDULABLE_MS)) this.#wake(key, group);
     }
     for (let first = this.#backoff.first; first && (first.until <= now || isStale(first)); first = this.#backoff.first) {

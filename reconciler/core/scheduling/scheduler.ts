@@ -17,7 +17,10 @@ export interface Refusal {
   readonly message: string;
   /** Plugins that refused a node. */
   readonly plugins: ReadonlySet<string>;
-  /** One per node, by name. */
+}
+
+export interface Verdicts extends Refusal {
+  /** One per node that does not pass, by name. */
   readonly verdicts: readonly NodeVerdict[];
 }
 
@@ -55,7 +58,7 @@ export class Scheduler {
   }
 
   /** The profile that the pod asks for; undefined when there is none of the name, and the pod is somebody else's. */
-  profileOf(pod: StoredPod): Profile | undefined {
+  profileOf(pod: PodShape['sample']): Profile | undefined {
     return this.#options.profiles.get(pod.spec.schedulerName);
   }
 
@@ -64,7 +67,7 @@ export class Scheduler {
     for (const plugin of this.#profile(pod).permit) {
       const answer = plugin.permit?.(pod, this.cluster);
       if (answer === undefined) continue;
-      return 'group' in answer ? answer : { message: answer.message, plugins: new Set([plugin.name]), verdicts: [] };
+      return 'group' in answer ? answer : { message: answer.message, plugins: new Set([plugin.name]) };
     }
     return undefined;
   }
@@ -81,7 +84,7 @@ export class Scheduler {
     const refused = outcomes.find((outcome) => outcome.is === 'refused');
     const why = refused?.is === 'refused' ? `: ${refused.pod.metadata.name}: ${refused.refusal.message}` : `: it has ${have} pods`;
     const plugins = new Set(['Coscheduling', ...(refused?.is === 'refused' ? refused.refusal.plugins : [])]);
-    const refusal: Refusal = { message: `pod group ${group} needs ${needed} pods placed together, ${have} can be${why}`, plugins, verdicts: refused?.is === 'refused' ? refused.refusal.verdicts : [] };
+    const refusal: Refusal = { message: `pod group ${group} needs ${needed} pods placed together, ${have} can be${why}`, plugins };
     return pods.map((pod) => ({ is: 'refused', pod, refusal }));
   }
 
@@ -89,10 +92,16 @@ export class Scheduler {
   place(pod: StoredPod, { preempt = true }: { readonly preempt?: boolean } = {}): Outcome {
     const { cluster } = this;
     const profile = this.#profile(pod);
-    // The room that is kept for it is its own.
-    const kept = cluster.placed(pod.metadata.uid);
-    if (kept) cluster.removePod(pod.metadata.uid);
     const shape = cluster.shape(pod);
+    const kept = cluster.placed(pod.metadata.uid);
+    if (kept) {
+      // The room that is kept for it is its own: where it suffices now, nothing else has to be looked at.
+      if (kept.nominated && kept.shape === shape && this.candidates(shape, profile).fitsInRoomOf(kept)) {
+        this.#assume(pod, kept.nodeName, profile);
+        return { is: 'placed', pod, node: kept.nodeName };
+      }
+      cluster.removePod(pod.metadata.uid);
+    }
     const told = this.#knownRefusal(shape);
     const candidates = this.candidates(shape, profile);
     const number = told ? -1 : candidates.pick(this.#seed, this.#sampling(profile));
@@ -152,9 +161,9 @@ export class Scheduler {
   }
 
   /** What each node says to the pod; a node that says nothing would have it. */
-  refusal(pod: StoredPod): Refusal {
-    const shape = this.cluster.shape(pod);
-    return this.#refusal(this.candidates(shape, this.#profile(pod)));
+  refusal(pod: StoredPod): Verdicts {
+    const candidates = this.candidates(this.cluster.shape(pod), this.#profile(pod));
+    return { ...this.#refusal(candidates), verdicts: candidates.verdicts() };
   }
 
   candidates(shape: PodShape, profile: Profile): Candidates {
@@ -180,8 +189,8 @@ export class Scheduler {
   }
 
   #refusal(candidates: Candidates): Refusal {
-    const verdicts = candidates.verdicts();
-    return { message: messageOf(verdicts, this.cluster.nodeCount), plugins: new Set(verdicts.map(({ plugin }) => plugin)), verdicts };
+    const tally = candidates.tally();
+    return { message: messageOf(tally, this.cluster.nodeCount), plugins: tally.plugins };
   }
 
   /** For a shape that no node passes: remembered, so that its next pod is told at once. */

@@ -53,7 +53,7 @@ export async function execBench(): Promise<ExecBench> {
     const api = await startApi(join(home, 'control.sock'), {
       view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home }, log: SILENT_LOG,
       plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', rev, format, s), rollback: (order, s) => rollBack(sync.reader, git, cache, 'main', order, s),
-      deletePod: async () => true, connectionTo: () => connection, onChange: (listener) => cache.subscribe(listener),
+      deletePod: async () => true, rebalance: async () => { throw new Error('not here'); }, connectionTo: () => connection, onChange: (listener) => cache.subscribe(listener),
     });
     closers.push(() => api.close());
     return { home, sshd, close, reconnect: async () => { connection = await connect(); } };

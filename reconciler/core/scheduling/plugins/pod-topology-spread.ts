@@ -54,7 +54,7 @@ function siblingsOf(shape: PodShape, cluster: ClusterState): Means | undefined {
     return selector && Object.keys(selector).length > 0 && labelsInclude(shape.labels, selector) ? [selector] : [];
   });
   if (selectors.length === 0 && shape.owner === undefined) return undefined;
-  return (other) => other.namespace === shape.namespace && other.owner === shape.owner && selectors.every((selector) => labelsInclude(other.labels, selector));
+  return (other) => other.namespace === shape.namespace && other.owner?.uid === shape.owner?.uid && selectors.every((selector) => labelsInclude(other.labels, selector));
 }
 
 /** How many of the meant pods each domain has, over the nodes that count for the constraint. */

@@ -1,6 +1,5 @@
 /** Pods of one owner that share a node although others are free of them. Source: kubernetes-sigs/descheduler, RemoveDuplicates. */
 import type { RemoveDuplicatesArgs } from '../../../../contracts/objects/index.ts';
-import { controllerOf } from '../../workloads/owners.ts';
 import type { PodShape } from '../pod-shape.ts';
 import { remembered } from '../pod-terms.ts';
 import type { Simulation } from './simulation.ts';
@@ -27,8 +26,7 @@ export function duplicates(sim: Simulation, { excludeOwnerKinds = [] }: RemoveDu
   const { cluster } = sim;
   const groups = new Map<string, Group>();
   const groupOf = remembered((shape): Group | undefined => {
-    const { metadata, spec } = shape.sample;
-    const owner = controllerOf(metadata);
+    const { owner, sample: { spec } } = shape;
     if (!owner || shape.terminating || excludeOwnerKinds.includes(owner.kind)) return undefined;
     const key = JSON.stringify([shape.namespace, owner.uid, spec.containers.map(({ image }) => image).sort()]);
     let group = groups.get(key);

@@ -1,5 +1,5 @@
 /** The cluster as it would be: pods are taken off their nodes and given to the ordinary scheduler again. Nothing of the real state is touched. */
-import type { Namespace, Node, Pod, PriorityClass, StoredPod, StoredService } from '../../../../contracts/objects/index.ts';
+import type { Namespace, Node, PriorityClass, StoredPod, StoredService } from '../../../../contracts/objects/index.ts';
 import { compareText } from '../../workloads/owners.ts';
 import { isFinished, isReady, isTerminating } from '../../workloads/pod-state.ts';
 import { ClusterState, type Placed } from '../cluster-state.ts';
@@ -60,7 +60,7 @@ export class Simulation {
   }
 
   /** The scheduler's profile for the pod; undefined for a pod that is placed by somebody else. */
-  profileOf(pod: Pod): Profile | undefined {
+  profileOf(pod: Pick<PodShape, 'sample'>['sample']): Profile | undefined {
     return this.#profiles.get(pod.spec.schedulerName);
   }
 
