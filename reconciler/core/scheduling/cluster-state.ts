@@ -94,6 +94,7 @@ export class ClusterState {
   #topology = 0;
   #relief = 0;
   #mixed: { readonly seed: number; readonly topology: number; readonly ties: Uint32Array } | undefined;
+  #advised: { readonly topology: number; readonly found: boolean } | undefined;
   #order: { readonly topology: number; readonly numbers: readonly number[] } | undefined;
   readonly #listeners = new Set<(event: ClusterEvent) => void>();
 
@@ -137,6 +138,14 @@ export class ClusterState {
   }
   taints(node: number): readonly Taint[] {
     return this.#record(node).node.spec.taints ?? [];
+  }
+  /** Whether any node has a taint that only advises (PreferNoSchedule). */
+  get hasAdvisingTaints(): boolean {
+    if (this.#advised?.topology !== this.#topology) {
+      const found = this.#nodes.some((record) => record?.node.spec.taints?.some(({ effect }) => effect === 'PreferNoSchedule'));
+      this.#advised = { topology: this.#topology, found };
+    }
+    return this.#advised.found;
   }
   labels(node: number): Readonly<Record<string, string>> {
     return this.#record(node).node.metadata.labels ?? {};

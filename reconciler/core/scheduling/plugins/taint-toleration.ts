@@ -22,8 +22,7 @@ export const taintToleration: Plugin = {
       for (const taint of cluster.taints(node)) if (taint.effect === 'PreferNoSchedule' && !tolerations.some((t) => tolerates(t, taint))) count++;
       return count;
     };
-    for (let node = 0; node < cluster.length; node++) if (cluster.has(node) && advising(node) > 0) return { scope: 'node', score: advising, normalize: reversed };
-    return undefined;
+    return cluster.hasAdvisingTaints ? { scope: 'node', score: advising, normalize: reversed } : undefined;
   },
   hint: (event, shape, cluster) => (event.type === 'NodeAdd' || event.type === 'NodeUpdate')
     && untolerated(cluster.taints(event.node), shape.sample.spec.tolerations, ['NoSchedule', 'NoExecute']) === undefined,
