@@ -7,6 +7,7 @@ import { byGreatest } from '../normalize.ts';
 import type { PodShape } from '../pod-shape.ts';
 
 const REASON = "node(s) didn't match Pod's node affinity/selector";
+const ENFORCED = "node(s) didn't match scheduler-enforced node affinity";
 
 /** Whether the node is one that the pod's nodeSelector and required node affinity allow. */
 export function matchesRequired(shape: PodShape, cluster: ClusterState, node: number): boolean {
@@ -36,14 +37,15 @@ export function nodeAffinity({ addedAffinity }: NodeAffinityArgs = {}): Plugin {
     preFilter(shape, cluster) {
       const added = addedAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
       if (!shape.sample.spec.nodeSelector && !shape.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution && !added) return undefined;
+      const enforced = (node: number): boolean => !added || added.some((term) => termMatches(term, cluster.nodeName(node), cluster.labels(node)));
       const only = namedNodes(shape.affinity?.nodeAffinity, cluster);
       return {
         scope: 'node',
         fixed: true,
         preemptable: () => false,
         ...(only && { only }),
-        filter: (node) => matchesRequired(shape, cluster, node) && (!added || added.some((term) => termMatches(term, cluster.nodeName(node), cluster.labels(node)))),
-        reasons: (node) => [{ reason: REASON, detail: whyNot(shape, cluster.labels(node)) }],
+        filter: (node) => enforced(node) && matchesRequired(shape, cluster, node),
+        reasons: (node) => [enforced(node) ? { reason: REASON, detail: whyNot(shape, cluster.labels(node)) } : { reason: ENFORCED, detail: "no term of the profile's addedAffinity matches" }],
       };
     },
     preScore(shape, cluster) {
