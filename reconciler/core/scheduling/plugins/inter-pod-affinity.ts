@@ -11,17 +11,24 @@ const MISSES_AFFINITY = "node(s) didn't match pod affinity rules";
 const MEETS_ANTI_AFFINITY = "node(s) didn't match pod anti-affinity rules";
 const EXISTING_ANTI_AFFINITY = "node(s) didn't satisfy existing pods anti-affinity rules";
 
+/** How much a pod that wants to be near another counts for that one. Source: InterPodAffinityArgs.hardPodAffinityWeight. */
+const HARD_AFFINITY_WEIGHT = 1;
+
 export function interPodAffinity(args: InterPodAffinityArgs = {}): Plugin {
   return {
     name: 'InterPodAffinity',
     preFilter: (shape, cluster) => new PodAffinityFilter(shape, cluster),
-    preScore: (shape, cluster) => new PodAffinityScore(shape, cluster, args),
+    preScore(shape, cluster) {
+      const own = preferredTerms(shape, 'podAffinity').length + preferredTerms(shape, 'podAntiAffinity').length;
+      return own === 0 && args.ignorePreferredTermsOfExistingPods === true ? undefined : new PodAffinityScore(shape, cluster, args.hardPodAffinityWeight ?? HARD_AFFINITY_WEIGHT);
+    },
     hint(event, shape, cluster) {
       if (event.type === 'NodeAdd' || event.type === 'NodeUpdate' || event.type === 'Other') return true;
       if (event.type === 'PodDelete' && event.leaving) return false;
-      const concerns = (terms: readonly PodAffinityTerm[]): boolean => terms.some((term) => meantBy(term, shape, cluster)(event.shape));
-      if (event.type === 'PodAdd') return concerns(requiredTerms(shape, 'podAffinity'));
-      return concerns(requiredTerms(shape, 'podAntiAffinity')) || requiredTerms(event.shape, 'podAntiAffinity').some((term) => meantBy(term, event.shape, cluster)(shape));
+      const meets = (of: PodShape, direction: Direction, other: PodShape): boolean => requiredTerms(of, direction).some((term) => meantBy(term, of, cluster)(other));
+      // A pod that goes may have been the last of its group: the next one may begin it anew somewhere else.
+      if (meets(shape, 'podAffinity', event.shape)) return true;
+      return event.type === 'PodDelete' && (meets(shape, 'podAntiAffinity', event.shape) || meets(event.shape, 'podAntiAffinity', shape));
     },
   };
 }
@@ -124,8 +131,9 @@ class PodAffinityFilter implements Filtering {
     }
     const far = this.#far.find(({ sums }) => sums.at(node) > 0);
     if (far) return [{ reason: MEETS_ANTI_AFFINITY, detail: `${far.sums.at(node)} pod(s) that it must be far from in this ${far.sums.domains.key}` }];
-    const kept = [...this.#kept.values()].find((sums) => sums.at(node) > 0);
-    return [{ reason: EXISTING_ANTI_AFFINITY, detail: `${kept?.at(node) ?? 0} pod(s) in this ${kept?.domains.key ?? 'topology'} must be far from it` }];
+    // The first by name: which key was met first depends on the order in which pods came.
+    const [key = 'topology'] = [...this.#kept].flatMap(([name, sums]) => (sums.at(node) > 0 ? [name] : [])).sort();
+    return [{ reason: EXISTING_ANTI_AFFINITY, detail: `${this.#kept.get(key)?.at(node) ?? 0} pod(s) in this ${key} must be far from it` }];
   }
 
   #nearEnough(node: number): boolean {
@@ -148,9 +156,6 @@ class PodAffinityFilter implements Filtering {
   }
 }
 
-/** How much a pod that wants to be near another counts for that one. Source: InterPodAffinityArgs.hardPodAffinityWeight. */
-const HARD_AFFINITY_WEIGHT = 1;
-
 class PodAffinityScore implements Scoring {
   readonly scope = 'cluster';
   readonly normalize = stretched;
@@ -159,20 +164,18 @@ class PodAffinityScore implements Scoring {
   readonly #cluster: ClusterState;
   #counted = 0;
 
-  constructor(shape: PodShape, cluster: ClusterState, args: InterPodAffinityArgs) {
+  constructor(shape: PodShape, cluster: ClusterState, hard: number) {
     this.#cluster = cluster;
     const own = [
       ...preferredTerms(shape, 'podAffinity').map(({ weight, podAffinityTerm: term }) => ({ weight, term, means: meantBy(term, shape, cluster) })),
       ...preferredTerms(shape, 'podAntiAffinity').map(({ weight, podAffinityTerm: term }) => ({ weight: -weight, term, means: meantBy(term, shape, cluster) })),
     ];
-    const hard = args.hardPodAffinityWeight ?? HARD_AFFINITY_WEIGHT;
-    const ignorePreferred = args.ignorePreferredTermsOfExistingPods === true && own.length === 0;
     this.#effects = remembered((other) => {
       const effects = own.filter(({ means }) => means(other)).map(({ term, weight }) => ({ sums: this.#sumsOf(term.topologyKey), weight }));
       const theirs = [
         ...(hard > 0 ? requiredTerms(other, 'podAffinity').map((term) => ({ term, weight: hard })) : []),
-        ...(ignorePreferred ? [] : preferredTerms(other, 'podAffinity').map(({ podAffinityTerm: term, weight }) => ({ term, weight }))),
-        ...(ignorePreferred ? [] : preferredTerms(other, 'podAntiAffinity').map(({ podAffinityTerm: term, weight }) => ({ term, weight: -weight }))),
+        ...preferredTerms(other, 'podAffinity').map(({ podAffinityTerm: term, weight }) => ({ term, weight })),
+        ...preferredTerms(other, 'podAntiAffinity').map(({ podAffinityTerm: term, weight }) => ({ term, weight: -weight })),
       ];
       for (const { term, weight } of theirs) if (meantBy(term, other, cluster)(shape)) effects.push({ sums: this.#sumsOf(term.topologyKey), weight });
       return effects;
