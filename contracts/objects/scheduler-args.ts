@@ -44,12 +44,15 @@ export const InterPodAffinityArgs = object({
 });
 export type InterPodAffinityArgs = z.infer<typeof InterPodAffinityArgs>;
 
+const DefaultConstraint = TopologySpreadConstraint.refine((c) => c.labelSelector === undefined, { path: ['labelSelector'], error: "must not be set: it follows from the pod's Services and owner" });
+
 export const PodTopologySpreadArgs = object({
   ...typeMeta,
-  /** For pods without constraints; must have no labelSelector. */
-  defaultConstraints: z.array(TopologySpreadConstraint).optional(),
+  /** For pods without constraints. */
+  defaultConstraints: z.array(DefaultConstraint).optional(),
+  /** Absent is System. */
   defaultingType: z.enum(['System', 'List']).optional(),
-});
+}).refine((args) => args.defaultingType === 'List' || !args.defaultConstraints?.length, { path: ['defaultingType'], error: 'must be List where there are defaultConstraints' });
 export type PodTopologySpreadArgs = z.infer<typeof PodTopologySpreadArgs>;
 
 export const DefaultPreemptionArgs = object({

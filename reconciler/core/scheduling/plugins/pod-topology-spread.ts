@@ -34,7 +34,9 @@ export function podTopologySpread(args: PodTopologySpreadArgs = {}): Plugin {
     },
     preScore(shape, cluster) {
       const rules = given(shape, cluster, 'ScheduleAnyway');
-      return rules.length === 0 ? undefined : new SpreadScore(shape, cluster, rules, shape.spread.length > 0);
+      // The built-in defaults spread over hosts even where nodes have no zone.
+      const needsAllKeys = shape.spread.length > 0 || args.defaultingType === 'List';
+      return rules.length === 0 ? undefined : new SpreadScore(shape, cluster, rules, needsAllKeys);
     },
     hint: (event, shape) => event.type === 'NodeAdd' || event.type === 'NodeUpdate' || event.type === 'Other' || event.shape.namespace === shape.namespace,
   };
@@ -47,14 +49,14 @@ export function meantByConstraint(constraint: TopologySpreadConstraint, shape: P
   return (other) => other.namespace === shape.namespace && selectorMatches(selector, other.labels);
 }
 
-/** Pods behind the same Services and of the same owner; undefined for a pod that has neither. */
+/** Pods behind the pod's Services and of its owner, as far as it has them; undefined for a pod that has neither. */
 function siblingsOf(shape: PodShape, cluster: ClusterState): Means | undefined {
   const selectors = (cluster.services.get(shape.namespace) ?? []).flatMap(({ spec }) => {
     const { selector } = spec;
     return selector && Object.keys(selector).length > 0 && labelsInclude(shape.labels, selector) ? [selector] : [];
   });
   if (selectors.length === 0 && shape.owner === undefined) return undefined;
-  return (other) => other.namespace === shape.namespace && other.owner?.uid === shape.owner?.uid && selectors.every((selector) => labelsInclude(other.labels, selector));
+  return (other) => other.namespace === shape.namespace && (shape.owner === undefined || other.owner?.uid === shape.owner.uid) && selectors.every((selector) => labelsInclude(other.labels, selector));
 }
 
 /** How many of the meant pods each domain has, over the nodes that count for the constraint. */
