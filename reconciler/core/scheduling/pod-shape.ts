@@ -5,10 +5,7 @@
 import { POD_GROUP_LABEL, type OwnerReference, type Affinity, type NodeSelectorTerm, type Pod, type PodAffinityTerm, type PodSpec, type TopologySpreadConstraint } from '../../../contracts/objects/index.ts';
 import { controllerOf } from '../workloads/owners.ts';
 import { isTerminating } from '../workloads/pod-state.ts';
-import { hostPortsOf, requestsOf, type Amounts } from './resources.ts';
-
-/** A pod that asks for nothing still weighs something where nodes are compared. Source: kube-scheduler's non-zero requests. */
-const LEAST_WEIGHT = { cpu: 100, memory: 200 * 2 ** 20 } as const;
+import { hostPortsOf, requestsOf, weightOf, type Amounts } from './resources.ts';
 
 /** Fields of a pod's spec that are equal in all pods of a shape. Of containers: image, requests and ports. */
 type SharedField = 'containers' | 'initContainers' | 'overhead' | 'nodeSelector' | 'affinity' | 'tolerations' | 'topologySpreadConstraints' | 'hostNetwork' | 'schedulerName' | 'preemptionPolicy';
@@ -30,7 +27,7 @@ export interface PodShape {
   /** Being deleted: takes its room still, but counts no more where pods are spread. */
   readonly terminating: boolean;
   readonly requests: Amounts;
-  /** What it weighs when nodes are compared: requests, with a floor for cpu and memory. */
+  /** What it weighs when nodes are compared: requests, with a floor for containers that ask for no cpu or memory. */
   readonly weight: { readonly cpu: number; readonly memory: number };
   readonly hostPorts: readonly string[];
   readonly affinity: Affinity | undefined;
@@ -75,14 +72,14 @@ function keyOfShape({ metadata, spec }: Pod, owner: string | undefined, priority
 }
 
 function shapeOf(pod: Pod, key: string, id: number, owner: OwnerReference | undefined, priority: number, terminating: boolean): PodShape {
-  const requests = requestsOf(pod);
   const group = pod.metadata.labels?.[POD_GROUP_LABEL];
   return {
     group: group === undefined ? undefined : `${pod.metadata.namespace ?? ''}/${group}`,
-    key, id, sample: pod, owner, priority, terminating, requests,
+    key, id, sample: pod, owner, priority, terminating,
     namespace: pod.metadata.namespace ?? '',
     labels: pod.metadata.labels ?? {},
-    weight: { cpu: requests.get('cpu') ?? LEAST_WEIGHT.cpu, memory: requests.get('memory') ?? LEAST_WEIGHT.memory },
+    requests: requestsOf(pod),
+    weight: weightOf(pod),
     hostPorts: hostPortsOf(pod),
     affinity: pod.spec.affinity,
     spread: pod.spec.topologySpreadConstraints ?? [],

@@ -19,19 +19,32 @@ const known = new WeakMap<PodSpec, Amounts>();
 
 /**
  * What a pod occupies: the sum of its containers, or the largest of its init containers where that is more (they run one at a time,
- * before the others), and one of `pods`.
+ * before the others), its overhead on top, and one of `pods`.
  */
 export function requestsOf(pod: Pod): Amounts {
-  const before = known.get(pod.spec);
-  if (before) return before;
-  const sum = new Map<string, number>([['pods', 1]]);
-  for (const container of pod.spec.containers) {
-    for (const [resource, quantity] of Object.entries(container.resources.requests ?? {})) sum.set(resource, (sum.get(resource) ?? 0) + amount(resource, quantity));
-  }
-  for (const container of pod.spec.initContainers ?? []) {
-    for (const [resource, quantity] of Object.entries(container.resources.requests ?? {})) sum.set(resource, Math.max(sum.get(resource) ?? 0, amount(resource, quantity)));
-  }
-  known.set(pod.spec, sum);
+  let requests = known.get(pod.spec);
+  if (!requests) known.set(pod.spec, (requests = new Map([['pods', 1], ...summed(pod.spec, {})])));
+  return requests;
+}
+
+/** A container that does not say what it needs still weighs something where nodes are compared. Source: kube-scheduler's non-zero requests. */
+const LEAST_WEIGHT = { cpu: '100m', memory: '200Mi' };
+
+/** What a pod weighs where nodes are compared: {@link requestsOf}, with a floor for each container that is silent. */
+export function weightOf(pod: Pod): { readonly cpu: number; readonly memory: number } {
+  const sum = summed(pod.spec, LEAST_WEIGHT);
+  return { cpu: sum.get('cpu') ?? 0, memory: sum.get('memory') ?? 0 };
+}
+
+function summed({ containers, initContainers = [], overhead = {} }: PodSpec, silent: ResourceList): Map<string, number> {
+  const sum = new Map<string, number>();
+  const each = (list: ResourceList, merge: (before: number, more: number) => number): void => {
+    for (const [resource, quantity] of Object.entries(list)) sum.set(resource, merge(sum.get(resource) ?? 0, amount(resource, quantity)));
+  };
+  const add = (before: number, more: number): number => before + more;
+  for (const { resources } of containers) each({ ...silent, ...resources.requests }, add);
+  for (const { resources } of initContainers) each({ ...silent, ...resources.requests }, Math.max);
+  each(overhead, add);
   return sum;
 }
 

@@ -8,8 +8,9 @@ export function balancedAllocation(args: NodeResourcesBalancedAllocationArgs = {
   return {
     name: 'NodeResourcesBalancedAllocation',
     preScore(shape, cluster) {
-      const rated = ratedResources(shape, cluster, resources);
-      if (rated.length < 2) return undefined;
+      const rated = ratedResources(shape, cluster, resources, 'requests');
+      // A pod that asks for nothing changes no balance: rated, all such pods would go to the node that happens to be even.
+      if (rated.length < 2 || rated.every(({ asked }) => asked === 0)) return undefined;
       const shares = new Float64Array(rated.length);
       return {
         scope: 'node',
@@ -23,7 +24,7 @@ export function balancedAllocation(args: NodeResourcesBalancedAllocationArgs = {
             shares[count++] = share;
             sum += share;
           }
-          if (count === 0) return 0;
+          if (count === 0) return MAX_NODE_SCORE;
           const mean = sum / count;
           let squares = 0;
           for (let i = 0; i < count; i++) squares += ((shares[i] ?? 0) - mean) ** 2;

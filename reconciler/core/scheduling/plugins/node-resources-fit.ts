@@ -13,21 +13,27 @@ export function nodeResourcesFit(args: NodeResourcesFitArgs = {}): Plugin {
     hint(event, shape, cluster) {
       if (event.type === 'PodDelete') return !event.leaving && [...shape.requests.keys()].some((name) => (event.shape.requests.get(name) ?? 0) > 0);
       if (event.type !== 'NodeAdd' && event.type !== 'NodeUpdate') return false;
-      return [...shape.requests].every(([name, amount]) => (cluster.resource(name).allocatable[event.node] ?? 0) >= amount);
+      return asks(shape, cluster, args).every(({ amount, column }) => amount <= (column.allocatable[event.node] ?? 0));
     },
   };
 }
 
-function ignored(resource: string, args: NodeResourcesFitArgs): boolean {
+/** Extended resources only: what every node has is never left out. */
+function ignored(resource: string, { ignoredResources = [], ignoredResourceGroups = [] }: NodeResourcesFitArgs): boolean {
   const slash = resource.indexOf('/');
-  return (args.ignoredResources ?? []).includes(resource) || (slash > 0 && (args.ignoredResourceGroups ?? []).includes(resource.slice(0, slash)));
+  return slash > 0 && (ignoredResources.includes(resource) || ignoredResourceGroups.includes(resource.slice(0, slash)));
+}
+
+/** What must be free on a node. */
+function asks(shape: PodShape, cluster: ClusterState, args: NodeResourcesFitArgs): { readonly name: string; readonly amount: number; readonly column: ResourceColumn }[] {
+  return [...shape.requests].flatMap(([name, amount]) => (amount > 0 && !ignored(name, args) ? [{ name, amount, column: cluster.resource(name) }] : []));
 }
 
 function fit(shape: PodShape, cluster: ClusterState, args: NodeResourcesFitArgs): Filtering {
-  const asked = [...shape.requests].filter(([name, amount]) => amount > 0 && !ignored(name, args)).map(([name, amount]) => ({ name, amount, column: cluster.resource(name) }));
+  const asked = asks(shape, cluster, args);
   return {
     scope: 'node',
-    preemptable: () => true,
+    preemptable: (node) => asked.every(({ amount, column }) => amount <= (column.allocatable[node] ?? 0)),
     filter(node) {
       for (const { amount, column } of asked) if ((column.used[node] ?? 0) + amount > (column.allocatable[node] ?? 0)) return false;
       return true;
@@ -56,21 +62,28 @@ interface Rated {
   readonly column: ResourceColumn;
 }
 
-/** Resources that are compared: cpu and memory with a floor for pods that ask for nothing, others only where the pod asks for them. */
-export function ratedResources(shape: PodShape, cluster: ClusterState, resources: readonly { readonly name: string; readonly weight: number }[]): Rated[] {
+/** Resources of every node; others are compared only where the pod asks for them. */
+const NATIVE: readonly string[] = ['cpu', 'memory', 'ephemeral-storage'];
+
+/** Resources that are compared. By `weight`, cpu and memory have a floor for containers that ask for nothing; by `requests` they have none. */
+export function ratedResources(
+  shape: PodShape, cluster: ClusterState, resources: readonly { readonly name: string; readonly weight: number }[], by: 'weight' | 'requests',
+): Rated[] {
   const { weights } = cluster;
   return resources.flatMap(({ name, weight }): Rated[] => {
     const column = cluster.resource(name);
-    if (name === 'cpu' || name === 'memory') return [{ weight, asked: shape.weight[name], used: (node) => weights[name][node] ?? 0, column }];
+    if (by === 'weight' && (name === 'cpu' || name === 'memory')) return [{ weight, asked: shape.weight[name], used: (node) => weights[name][node] ?? 0, column }];
     const asked = shape.requests.get(name) ?? 0;
-    return asked > 0 ? [{ weight, asked, used: (node) => column.used[node] ?? 0, column }] : [];
+    return asked > 0 || NATIVE.includes(name) ? [{ weight, asked, used: (node) => column.used[node] ?? 0, column }] : [];
   });
 }
 
 function rate(shape: PodShape, cluster: ClusterState, strategy: ScoringStrategy): Scoring | undefined {
-  const rated = ratedResources(shape, cluster, strategy.resources);
+  const rated = ratedResources(shape, cluster, strategy.resources, 'weight');
   if (rated.length === 0) return undefined;
   const score = scorer(strategy);
+  // As in kube-scheduler: with this strategy a resource that scores nothing has no say.
+  const leavesOutZero = strategy.type === 'RequestedToCapacityRatio';
   return {
     scope: 'node',
     score(node) {
@@ -79,7 +92,9 @@ function rate(shape: PodShape, cluster: ClusterState, strategy: ScoringStrategy)
       for (const { weight, asked, used, column } of rated) {
         const has = column.allocatable[node] ?? 0;
         if (has === 0) continue;
-        sum += weight * score((used(node) + asked) / has);
+        const points = score((used(node) + asked) / has);
+        if (points === 0 && leavesOutZero) continue;
+        sum += weight * points;
         weights += weight;
       }
       return weights === 0 ? 0 : sum / weights;
@@ -91,7 +106,7 @@ function rate(shape: PodShape, cluster: ClusterState, strategy: ScoringStrategy)
 function scorer(strategy: ScoringStrategy): (share: number) => number {
   switch (strategy.type) {
     case 'LeastAllocated': return (share) => (share > 1 ? 0 : (1 - share) * MAX_NODE_SCORE);
-    case 'MostAllocated': return (share) => (share > 1 ? 0 : share * MAX_NODE_SCORE);
+    case 'MostAllocated': return (share) => Math.min(1, share) * MAX_NODE_SCORE;
     case 'RequestedToCapacityRatio': {
       const points = strategy.requestedToCapacityRatio?.shape ?? [];
       return (share) => piecewise(points, Math.min(100, share * 100)) * (MAX_NODE_SCORE / 10);
