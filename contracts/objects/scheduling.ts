@@ -139,7 +139,7 @@ export type SchedulerProfile = z.infer<typeof SchedulerProfile>;
 /** The scheduler's settings; a repository has one at most. Its profiles replace the default one, as in Kubernetes. */
 export const KubeSchedulerConfigurationManifest = object({
   apiVersion: z.literal('kubescheduler.config.k8s.io/v1'), kind: z.literal('KubeSchedulerConfiguration'), metadata: FileMeta,
-  /** 0, and absent: a share that falls with the number of nodes. */
+  /** 0: a share that falls with the number of nodes. Absent: all of them, where Kubernetes takes it for 0. */
   percentageOfNodesToScore: Percentage.optional(),
   podInitialBackoffSeconds: z.int().min(1, 'must be 1 or more').default(1),
   podMaxBackoffSeconds: z.int().min(1, 'must be 1 or more').default(10),

@@ -88,8 +88,14 @@ export function buildProfiles(config: Pick<KubeSchedulerConfiguration, 'profiles
   const profiles = new Map<string, Profile>();
   for (const [at, given] of (config?.profiles ?? [{ schedulerName: DEFAULT_SCHEDULER_NAME }]).entries()) {
     const path = `profiles[${at}]`;
-    if (profiles.has(given.schedulerName)) problems.push({ path: `${path}.schedulerName`, message: `another profile has the name ${given.schedulerName}` });
-    else profiles.set(given.schedulerName, buildProfile(given, given.percentageOfNodesToScore ?? config?.percentageOfNodesToScore ?? 100, more, (problem) => problems.push({ ...problem, path: `${path}.${problem.path}` })));
+    if (profiles.has(given.schedulerName)) {
+      problems.push({ path: `${path}.schedulerName`, message: `another profile has the name ${given.schedulerName}` });
+      continue;
+    }
+    const profile = buildProfile(given, given.percentageOfNodesToScore ?? config?.percentageOfNodesToScore ?? 100, more, (problem) => problems.push({ ...problem, path: `${path}.${problem.path}` }));
+    const { queueSort } = profiles.values().next().value ?? profile;
+    if (queueSort !== profile.queueSort) problems.push({ path: `${path}.plugins.queueSort`, message: 'all profiles must sort the queue with the same plugin; that of the first is used' });
+    profiles.set(given.schedulerName, { ...profile, queueSort });
   }
   return { profiles, problems };
 }
@@ -99,6 +105,10 @@ function buildProfile(given: SchedulerProfile, percentageOfNodesToScore: number,
   for (const [at, { name, args }] of (given.pluginConfig ?? []).entries()) {
     const known = BUILT_IN[name];
     const path = `pluginConfig[${at}]`;
+    if (given.pluginConfig?.findIndex((entry) => entry.name === name) !== at) {
+      problem({ path: `${path}.name`, message: `${name} has arguments already` });
+      continue;
+    }
     if (!known) {
       problem({ path: `${path}.name`, message: `there is no plugin ${name} that takes arguments` });
       continue;
@@ -122,6 +132,7 @@ function buildProfile(given: SchedulerProfile, percentageOfNodesToScore: number,
     at(...points).map((entry) => entry.plugin).filter((candidate) => candidate[point] !== undefined);
 
   const sorting = having('queueSort', 'queueSort');
+  if (sorting.length === 0) problem({ path: 'plugins.queueSort', message: 'a profile needs a plugin that sorts the queue; PrioritySort is used' });
   if (sorting.length > 1) problem({ path: 'plugins.queueSort', message: `only one plugin may sort the queue, not ${sorting.map(({ name }) => name).join(', ')}` });
   const bind = having('bind', 'bind');
   if (bind.length === 0) problem({ path: 'plugins.bind', message: 'a profile needs a plugin that binds; DefaultBinder is used' });
@@ -140,24 +151,25 @@ function buildProfile(given: SchedulerProfile, percentageOfNodesToScore: number,
   };
 }
 
-/** Names enabled at all of the points: the defaults, changed by `multiPoint`, changed by each point's own set. */
+/**
+ * Names enabled at all of the points: the defaults, changed by `multiPoint`, changed by each point's own set. What `multiPoint` names
+ * keeps its place or is added; what a point names goes first there, in that order.
+ */
 function enabledAt(profile: SchedulerProfile, points: readonly SchedulerExtensionPoint[], problem: (problem: ConfigurationProblem) => void, exists: (name: string) => boolean): readonly { name: string; weight: number }[] {
   let list = Object.entries(BUILT_IN).map(([name, { weight }]) => ({ name, weight }));
   for (const point of ['multiPoint', ...points] as const) {
     const set = profile.plugins?.[point];
     const off = new Set((set?.disabled ?? []).map(({ name }) => name));
-    if (off.has('*')) list = [];
-    else list = list.filter(({ name }) => !off.has(name));
+    const all = off.has('*') ? [] : list.filter(({ name }) => !off.has(name));
+    const named = new Map<string, { name: string; weight: number }>();
     for (const [at, { name, weight }] of (set?.enabled ?? []).entries()) {
-      if (!exists(name)) {
-        if (point === points[0] || (point === 'multiPoint' && points[0] === 'preFilter')) problem({ path: `plugins.${point}.enabled[${at}].name`, message: `there is no plugin ${name}` });
-        continue;
-      }
-      const there = list.findIndex((entry) => entry.name === name);
-      const entry = { name, weight: weight ?? list[there]?.weight ?? BUILT_IN[name]?.weight ?? 1 };
-      if (there >= 0) list[there] = entry;
-      else list.push(entry);
+      // `multiPoint` is read for every point, and told of once.
+      if (exists(name)) named.set(name, { name, weight: weight ?? list.find((entry) => entry.name === name)?.weight ?? BUILT_IN[name]?.weight ?? 1 });
+      else if (point !== 'multiPoint' || points[0] === 'preFilter') problem({ path: `plugins.${point}.enabled[${at}].name`, message: `there is no plugin ${name}` });
     }
+    const others = all.filter(({ name }) => !named.has(name));
+    if (point !== 'multiPoint') list = [...named.values(), ...others];
+    else list = [...new Map([...all, ...named.values()].map((entry) => [entry.name, entry])).values()];
   }
   return list;
 }
