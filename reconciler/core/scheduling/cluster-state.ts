@@ -252,6 +252,7 @@ export class ClusterState {
     this.#numbers.delete(name);
     this.#free.push(number);
     this.#topology++;
+    this.#tell({ type: 'Other', kind: 'Node' });
   }
 
   // ---- pods ----
