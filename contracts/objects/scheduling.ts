@@ -69,7 +69,7 @@ export type StoredPodDisruptionBudget = PodDisruptionBudget & { readonly metadat
 const PodGroupSpec = object({
   /** Pods that must have a place before any of them gets one. */
   minMember: z.int().min(1, 'must be 1 or more'),
-  /** How long a pod that has a place waits for the others; absent: as the scheduler's Coscheduling plugin is set. */
+  /** Of no effect: a group is tried as one, so that no pod that has a place waits for the others. */
   scheduleTimeoutSeconds: Seconds.optional(),
 }, ['minResources']);
 export type PodGroupSpec = z.infer<typeof PodGroupSpec>;
@@ -103,10 +103,14 @@ export type PluginConfig = z.infer<typeof PluginConfig>;
 
 const Percentage = z.int().min(0, 'must be between 0 and 100').max(100, 'must be between 0 and 100');
 
+/** More than any configuration has; checking takes the square of it. */
+const MOST_PLUGINS = 128;
+const MOST_PROFILES = 64;
+
 const SchedulerPluginSet = object({
-  enabled: z.array(object({ name: z.string().min(1), weight: z.int().min(0, 'must be 0 or more').optional() })).optional(),
+  enabled: z.array(object({ name: z.string().min(1), weight: z.int().min(0, 'must be 0 or more').optional() })).max(MOST_PLUGINS).optional(),
   /** `*` stands for every default plugin. */
-  disabled: z.array(object({ name: z.string().min(1) }, ['weight'])).optional(),
+  disabled: z.array(object({ name: z.string().min(1) }, ['weight'])).max(MOST_PLUGINS).optional(),
 });
 export type SchedulerPluginSet = z.infer<typeof SchedulerPluginSet>;
 
@@ -132,18 +136,18 @@ const SchedulerProfile = object({
   /** Overrides the field of the same name of the whole configuration. */
   percentageOfNodesToScore: Percentage.optional(),
   plugins: SchedulerPlugins.optional(),
-  pluginConfig: z.array(PluginConfig).optional(),
+  pluginConfig: z.array(PluginConfig).max(MOST_PLUGINS).optional(),
 }, ['percentageOfPlacementsToScore']);
 export type SchedulerProfile = z.infer<typeof SchedulerProfile>;
 
 /** The scheduler's settings; a repository has one at most. Its profiles replace the default one, as in Kubernetes. */
 export const KubeSchedulerConfigurationManifest = object({
   apiVersion: z.literal('kubescheduler.config.k8s.io/v1'), kind: z.literal('KubeSchedulerConfiguration'), metadata: FileMeta,
-  /** 0: a share that falls with the number of nodes. Absent: all of them, where Kubernetes takes it for 0. */
+  /** Share of the nodes that is enough to choose from. Absent is 100, all of them; 0 is Kubernetes' share that falls with their number. */
   percentageOfNodesToScore: Percentage.optional(),
   podInitialBackoffSeconds: z.int().min(1, 'must be 1 or more').default(1),
   podMaxBackoffSeconds: z.int().min(1, 'must be 1 or more').default(10),
-  profiles: z.array(SchedulerProfile).min(1).prefault([{}]),
+  profiles: z.array(SchedulerProfile).min(1).max(MOST_PROFILES).prefault([{}]),
 }, [
   'clientConnection', 'delayCacheUntilActive', 'enableContentionProfiling', 'enableProfiling', 'extenders',
   'healthzBindAddress', 'leaderElection', 'metricsBindAddress', 'parallelism', 'percentageOfPlacementsToScore',
@@ -201,11 +205,15 @@ export interface DeschedulerPolicy {
 }
 export type StoredDeschedulerPolicy = DeschedulerPolicy & { readonly metadata: StoredMeta };
 
+export const MAX_EXPRESSION_LENGTH = 4096;
+const Expression = z.string().min(1).max(MAX_EXPRESSION_LENGTH);
+
+/** Over the variables `node` and `pod`: see docs/scheduling.md. */
 const SchedulerPluginSpec = object({
   /** CEL that tells whether the pod may run on the node, and what the pod's message says of nodes where it may not. */
-  filter: object({ expression: z.string().min(1), reason: z.string().min(1) }).optional(),
-  /** CEL that tells how good the node is, 0 to 100. */
-  score: object({ expression: z.string().min(1) }).optional(),
+  filter: object({ expression: Expression, reason: z.string().min(1).max(256) }).optional(),
+  /** CEL that tells how good the node is, 0 to 100; what is outside is taken as the nearer of the two. */
+  score: object({ expression: Expression }).optional(),
 }).refine((s) => s.filter !== undefined || s.score !== undefined, 'must have filter, score or both');
 export type SchedulerPluginSpec = z.infer<typeof SchedulerPluginSpec>;
 

@@ -44,6 +44,7 @@ export const LabelValue = z
 /** A qualified name: label and annotation keys (`prefix/name`). */
 export const QualifiedName = z
   .string()
+  .max(317, 'must have at most 317 characters')
   .regex(
     /^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/,
     "must be a name of at most 63 characters, optionally prefixed with a DNS subdomain and '/'",

@@ -122,6 +122,11 @@ export class Candidates implements PreemptionView {
     return this.#across.every(isIdle);
   }
 
+  /** Whether no node starts to pass because a pod came. */
+  get onlyFills(): boolean {
+    return this.local && this.#here.every(({ ready }) => ready.helpedByPods !== true);
+  }
+
   /** Numbers of the nodes that refuse only for what pods there occupy: taking pods away could help. */
   preemptable(): number[] {
     this.#refresh();

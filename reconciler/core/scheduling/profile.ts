@@ -78,6 +78,28 @@ const BUILT_IN: Readonly<Record<string, Maker>> = {
   DefaultBinder: always(defaultBinder),
 };
 
+// Names come from files, and `constructor` is none of a plugin.
+Object.setPrototypeOf(BUILT_IN, null);
+
+export const BUILT_IN_PLUGINS: readonly string[] = Object.keys(BUILT_IN);
+
+/** A built-in plugin as it is without arguments, and the schema of those. */
+export function builtIn(name: string): { readonly plugin: Plugin; readonly args: z.ZodType } | undefined {
+  const known = BUILT_IN[name];
+  return known && { plugin: known.make(known.args.parse({}) as never), args: known.args };
+}
+
+/** Whether the plugin does anything at the point. */
+export function extendsPoint(plugin: Plugin, point: SchedulerExtensionPoint): boolean {
+  switch (point) {
+    case 'multiPoint': return true;
+    case 'preFilter': case 'filter': return plugin.preFilter !== undefined;
+    case 'preScore': case 'score': return plugin.preScore !== undefined;
+    case 'reserve': return plugin.reserve !== undefined || plugin.unreserve !== undefined;
+    default: return plugin[point] !== undefined;
+  }
+}
+
 /** Plugins that are not built in, by name: those of SchedulerPlugin objects. Profiles enable them. */
 export type MorePlugins = ReadonlyMap<string, Plugin>;
 

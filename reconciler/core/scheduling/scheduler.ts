@@ -197,7 +197,7 @@ export class Scheduler {
   #refuse(shape: PodShape, candidates: Candidates): Refusal {
     const refusal = this.#refusal(candidates);
     if (this.#refusals.size >= KEPT) this.#refusals.clear();
-    this.#refusals.set(shape, { refusal, position: candidates.local ? -1 : this.cluster.position, relief: this.cluster.relief });
+    this.#refusals.set(shape, { refusal, position: candidates.onlyFills ? -1 : this.cluster.position, relief: this.cluster.relief });
     return refusal;
   }
 
