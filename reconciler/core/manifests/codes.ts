@@ -11,6 +11,7 @@ export const DIAGNOSTIC_CODES = [
   'NamespaceNotAllowed', 'ReservedAnnotation',
   // Fields against each other
   'SelectorMismatch', 'DuplicateName', 'DuplicateEnv', 'UnknownVolume', 'UnknownPort', 'RequestOverLimit', 'UnknownResource',
+  'InvalidExpression', 'ExpressionMayFail', 'UnknownPlugin',
   // Objects against each other
   'DuplicateObject', 'UnknownNamespace', 'MultipleClusters', 'RangeOverlap', 'RangeTooSmall', 'DuplicateMachine',
   'NodePortOutOfRange', 'NodePortClash', 'ClusterIPOutOfRange', 'ClusterIPClash', 'MissingReference', 'TargetPortNotFound',

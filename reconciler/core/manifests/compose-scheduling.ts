@@ -52,7 +52,7 @@ export function checkPlacementReferences(state: DesiredState, declared: Readonly
     if (schedulers && nodeName === undefined && !schedulers.has(schedulerName)) tellScheduler(desired, [...template.path, 'schedulerName'], schedulerName, [...schedulers], tell);
     const group = template.labels[POD_GROUP_LABEL];
     if (group !== undefined && !declared.has(objectKey('PodGroup', desired.object.metadata.namespace, group))) {
-      tell('warning', 'MissingReference', desired.position, `its pods have the label ${POD_GROUP_LABEL}: ${group}, but PodGroup ${group} is in no manifest`, 'they are placed one by one until it exists');
+      tell('warning', 'MissingReference', desired.position, `its pods have the label ${POD_GROUP_LABEL}: ${group}, but PodGroup ${group} is in no manifest`, 'they wait until it exists');
     }
   }
 }

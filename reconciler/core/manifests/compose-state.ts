@@ -2,6 +2,7 @@
 import { KINDS, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { UNREAD_CODES, type DiagnosticCode } from './codes.ts';
 import { checkNetwork } from './compose-network.ts';
+import { checkPlugins } from './compose-plugins.ts';
 import { checkReferences } from './compose-references.ts';
 import { checkGlobalDefault, checkPlacementReferences, checkSingletons } from './compose-scheduling.ts';
 import { positionOf } from './marks.ts';
@@ -34,6 +35,7 @@ export function composeState(files: readonly ParsedFile[], others: readonly Diag
     checkNamespaces(state, declared, tell);
     checkReferences(state, declared, tell);
     checkPlacementReferences(state, declared, tell);
+    checkPlugins(state, declared, tell);
   }
   checkNetwork(state, tell);
   checkSingletons(state, tell);

@@ -22,46 +22,61 @@ export interface Shape {
  * that one mistake neither hides the others nor causes new ones.
  */
 export function explainShape(kind: Kind, schema: z.ZodType, root: YamlNode, findings: Findings): Shape {
+  // The apiVersion was checked before; the rest is read as of the right one.
+  const plainOf = (tree: YamlNode): unknown => ({ ...(toValue(tree) as Record<string, unknown>), apiVersion: KINDS[kind].apiVersion });
+  const { value, tree } = explain(schema, root, [], plainOf, findings, (path) => kind === 'Secret' && (path[0] === 'data' || path[0] === 'stringData'));
+  return { value: value as KubeObject | undefined, tree };
+}
+
+/** The same for the value at `base`, of which the schema of the whole object says nothing. */
+export function explainPart(schema: z.ZodType, root: YamlNode, base: FieldPath, findings: Findings): void {
+  const plainOf = (tree: YamlNode): unknown => { const node = nodeAt(tree, base); return node && toValue(node); };
+  explain(schema, root, base, plainOf, findings, () => false);
+}
+
+function explain(
+  schema: z.ZodType, root: YamlNode, base: FieldPath, plainOf: (tree: YamlNode) => unknown, findings: Findings, isSecret: (path: readonly PropertyKey[]) => boolean,
+): { readonly value: unknown; readonly tree: YamlNode } {
   let tree = root;
   for (let round = 0; ; round++) {
-    // The apiVersion was checked before; the rest is read as of the right one.
-    const plain = { ...(toValue(tree) as Record<string, unknown>), apiVersion: KINDS[kind].apiVersion };
+    const plain = plainOf(tree);
     const parsed = schema.safeParse(plain);
     const issues: readonly SchemaIssue[] = parsed.success ? [] : parsed.error.issues;
-    const corrected = correctFields(schema, tree, plain, issues, findings);
+    const corrected = correctFields(schema, tree, base, plain, issues, findings);
     if (corrected && round < MAX_ROUNDS) {
       tree = corrected;
       continue;
     }
     for (const issue of issues) {
       if (findings.full) break;
-      const secret = kind === 'Secret' && (issue.path[0] === 'data' || issue.path[0] === 'stringData');
-      for (const e of explainIssue(issue, tree, secret)) findings.error(e.code, offsetOf(tree, e.path, e.part), e.message, e.hint);
+      const located = base.length === 0 ? issue : { ...issue, path: [...base, ...issue.path] };
+      for (const e of explainIssue(located, tree, isSecret(located.path))) findings.error(e.code, offsetOf(tree, e.path, e.part), e.message, e.hint);
     }
-    reportNullEntries(schema, tree, plain, findings);
-    return { value: parsed.success ? (parsed.data as KubeObject) : undefined, tree };
+    reportNullEntries(schema, tree, base, plain, findings);
+    return { value: parsed.success ? parsed.data : undefined, tree };
   }
 }
 
-/** Reports fields that the schema does not have and gives the tree without them; undefined when there are none. */
-function correctFields(schema: z.ZodType, tree: YamlNode, plain: unknown, issues: readonly SchemaIssue[], findings: Findings): YamlNode | undefined {
+/** Reports fields that the schema does not have and gives the tree without them; undefined when there are none. `base`: what the schema is for. */
+function correctFields(schema: z.ZodType, tree: YamlNode, base: FieldPath, plain: unknown, issues: readonly SchemaIssue[], findings: Findings): YamlNode | undefined {
   const renames = new Map<string, Map<string, string | undefined>>();
-  for (const { parent, names } of [...issues.flatMap(unrecognized), ...nullFields(tree)]) {
+  for (const { parent, names } of [...issues.flatMap(unrecognized), ...nullFields(nodeAt(tree, base))]) {
     const fields = isFreeMap(schema, parent, plain) ? undefined : fieldsAt(schema, parent, plain);
     if (!fields) continue;
-    const here = renames.get(pathKey(parent)) ?? new Map<string, string | undefined>();
+    const place = [...base, ...parent];
+    const here = renames.get(pathKey(place)) ?? new Map<string, string | undefined>();
     const taken = new Set<string>();
     for (const name of names) {
       if (fields.known.includes(name) || here.has(name)) continue;
-      renames.set(pathKey(parent), here.set(name, undefined));
+      renames.set(pathKey(place), here.set(name, undefined));
       if (findings.full) continue;
-      const path = [...parent, name];
-      const { issue, meant } = explainUnknownField(schema, fields, path, plain);
+      const path = [...place, name];
+      const { issue, meant } = explainUnknownField(schema, fields, [...parent, name], plain, base);
       const node = nodeAt(tree, path);
       // A null field is not set, so a known one does no harm (`creationTimestamp: null` in generated manifests).
       const unset = node !== undefined && isNull(node) && issue.code !== 'UnknownField';
       if (!unset) findings.error(issue.code, offsetOf(tree, path, 'key'), issue.message, issue.hint);
-      if (meant === undefined || taken.has(meant) || nodeAt(tree, [...parent, meant]) !== undefined) continue;
+      if (meant === undefined || taken.has(meant) || nodeAt(tree, [...place, meant]) !== undefined) continue;
       taken.add(meant);
       here.set(name, meant);
     }
@@ -79,9 +94,9 @@ function unrecognized(issue: SchemaIssue): FieldsOfParent[] {
   return [{ parent: issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step)), names: issue.keys }];
 }
 
-function nullFields(tree: YamlNode, parent: FieldPath = []): FieldsOfParent[] {
-  if (tree.kind === 'list') return tree.items.flatMap((item, i) => nullFields(item, [...parent, i]));
-  if (tree.kind !== 'map') return [];
+function nullFields(tree: YamlNode | undefined, parent: FieldPath = []): FieldsOfParent[] {
+  if (tree?.kind === 'list') return tree.items.flatMap((item, i) => nullFields(item, [...parent, i]));
+  if (tree?.kind !== 'map') return [];
   const fields = [...tree.fields];
   const names = fields.filter(([, field]) => isNull(field.node)).map(([name]) => name);
   const inner = fields.flatMap(([name, field]) => nullFields(field.node, [...parent, name]));
@@ -89,11 +104,11 @@ function nullFields(tree: YamlNode, parent: FieldPath = []): FieldsOfParent[] {
 }
 
 /** In a map with free keys a null is no unset field but a forgotten value. */
-function reportNullEntries(schema: z.ZodType, tree: YamlNode, plain: unknown, findings: Findings): void {
-  for (const { parent, names } of nullFields(tree)) {
+function reportNullEntries(schema: z.ZodType, tree: YamlNode, base: FieldPath, plain: unknown, findings: Findings): void {
+  for (const { parent, names } of nullFields(nodeAt(tree, base))) {
     if (findings.full || !isFreeMap(schema, parent, plain)) continue;
     for (const name of names) {
-      const path = [...parent, name];
+      const path = [...base, ...parent, name];
       findings.error('WrongType', offsetOf(tree, path, 'key'), `${pathText(path)} must be text, found nothing (null)`, 'write "" for empty text');
     }
   }

@@ -10,11 +10,13 @@ export class Findings {
   readonly diagnostics: Diagnostic[] = [];
   readonly #file: string;
   readonly #lines: LineCounter;
+  readonly #text: string;
   #errors = 0;
 
-  constructor(file: string, lines: LineCounter) {
+  constructor(file: string, lines: LineCounter, text: string) {
     this.#file = file;
     this.#lines = lines;
+    this.#text = text;
   }
 
   /** Errors found, also those that are no longer kept. */
@@ -30,6 +32,22 @@ export class Findings {
   position(offset: number): Position {
     const { line, col } = this.#lines.linePos(offset);
     return { file: this.#file, line: Math.max(1, line), column: Math.max(1, col) };
+  }
+
+  /**
+   * Where in the file character `at` of a text is that is written at `offset`, whether plain, in quotes or as a block. What is between its
+   * characters in the file is indentation, and what YAML needs for quotes.
+   */
+  offsetWithin(offset: number, written: string, at: number): number {
+    let place = offset;
+    for (let i = 0; i <= at && i < written.length; i++) {
+      const character = written.charAt(i);
+      if (character.trim() === '') continue;
+      const found = this.#text.indexOf(character, i === 0 ? offset : place + 1);
+      if (found < 0) return offset;
+      place = found;
+    }
+    return place;
   }
 
   error(code: DiagnosticCode, offset: number, message: string, hint?: string): void {

@@ -1,5 +1,6 @@
 /** Where the fields are that are compared with other objects once all files are read; the trees themselves are not kept. */
 import type { KubeObject } from '../../../contracts/objects/index.ts';
+import { pluginUses } from './checks/check-profiles.ts';
 import type { Findings } from './findings.ts';
 import { configReferences, podTemplateOf } from './pod-templates.ts';
 import type { DesiredObject, Position } from './types.ts';
@@ -18,6 +19,7 @@ export function fieldMarks(object: KubeObject, tree: YamlNode, findings: Finding
   if (template) {
     paths.push(...configReferences(template).map((r) => r.path), [...template.path, 'priorityClassName'], [...template.path, 'schedulerName']);
   }
+  if (object.kind === 'KubeSchedulerConfiguration') paths.push(...pluginUses(object).map((use) => use.path));
   const marks: Record<string, readonly [number, number]> = {};
   for (const path of paths) {
     if (!nodeAt(tree, path)) continue;

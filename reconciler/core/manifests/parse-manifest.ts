@@ -27,7 +27,7 @@ export function parseManifest(path: string, oid: string, bytes: Uint8Array): Par
   if (control >= 0) return unreadable(path, oid, controlCharacter(path, text, control));
 
   const lines = new LineCounter();
-  const findings = new Findings(path, lines);
+  const findings = new Findings(path, lines, text);
   const result: { objects: DesiredObject[]; refused: ObjectKey[] } = { objects: [], refused: [] };
   for (const { root, sound } of readYaml(text, lines, findings)) {
     const read: typeof result = { objects: [], refused: result.refused };

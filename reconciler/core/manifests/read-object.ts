@@ -4,10 +4,10 @@ import { isKind, KINDS, keyOf, objectKey, type Kind, type KubeObject, type Objec
 import { checkObject } from './checks/check-object.ts';
 import type { Findings } from './findings.ts';
 import { fieldMarks } from './marks.ts';
-import { explainShape } from './explain-shape.ts';
+import { explainPart, explainShape } from './explain-shape.ts';
 import { suggest } from './suggest.ts';
 import type { DesiredObject } from './types.ts';
-import { isNull, nodeAt, offsetOf, pathText, type YamlMap, type YamlNode } from './yaml-tree.ts';
+import { isNull, nodeAt, offsetOf, pathText, type FieldPath, type YamlMap, type YamlNode } from './yaml-tree.ts';
 
 export interface ReadResult {
   readonly objects: DesiredObject[];
@@ -78,10 +78,15 @@ function readKind(kind: Kind, manifest: z.ZodType, root: YamlMap, findings: Find
   const key = identity(kind, root);
   if (value !== undefined) {
     const object = withNamespace(kind, value);
+    const place = (path: FieldPath, at: number | undefined): number => {
+      const node = nodeAt(tree, path);
+      return at !== undefined && node?.kind === 'scalar' && typeof node.value === 'string' ? findings.offsetWithin(node.offset, node.value, at) : offsetOf(tree, path, 'value');
+    };
     checkObject(object, {
-      error: (code, path, message, hint) => findings.error(code, offsetOf(tree, path, 'value'), `${pathText(path)} ${message}`, hint),
-      warning: (code, path, message, hint) => findings.warning(code, offsetOf(tree, path, 'value'), `${pathText(path)} ${message}`, hint),
+      error: (code, path, message, hint, at) => findings.error(code, place(path, at), `${pathText(path)} ${message}`, hint),
+      warning: (code, path, message, hint, at) => findings.warning(code, place(path, at), `${pathText(path)} ${message}`, hint),
       has: (path) => nodeAt(tree, path) !== undefined,
+      shape: (path, schema) => { if (!findings.full) explainPart(schema, tree, path, findings); },
     });
     if (findings.errors === errorsBefore) {
       result.objects.push({ key: keyOf(object), object, position: findings.position(root.offset), marks: fieldMarks(object, tree, findings) });

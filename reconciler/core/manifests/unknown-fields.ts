@@ -16,13 +16,13 @@ const MAX_PLACES = 2;
 
 const placesBySchema = new WeakMap<object, ReadonlyMap<string, readonly string[]>>();
 
-/** Explains why the object that has `fields` may not have the one at `path` of `value`. */
-export function explainUnknownField(schema: z.core.$ZodType, fields: FieldsAt, path: FieldPath, value: unknown): UnknownField {
+/** Explains why the object that has `fields` may not have the one at `path` of `value`, which is at `base` of the manifest. */
+export function explainUnknownField(schema: z.core.$ZodType, fields: FieldsAt, path: FieldPath, value: unknown, base: FieldPath): UnknownField {
   const parent = path.slice(0, -1);
   const name = String(path.at(-1));
-  const text = pathText(path);
-  const issue = (code: ExplainedIssue['code'], message: string, hint?: string): ExplainedIssue => ({ code, path, part: 'key', message, hint });
-  if (parent.length === 0 && name === 'status') {
+  const text = pathText([...base, ...path]);
+  const issue = (code: ExplainedIssue['code'], message: string, hint?: string): ExplainedIssue => ({ code, path: [...base, ...path], part: 'key', message, hint });
+  if (base.length === 0 && parent.length === 0 && name === 'status') {
     return { meant: undefined, issue: issue('StatusInManifest', 'status is written by Plumbline, never in Git', 'remove status and everything under it') };
   }
   if (fields.notYet.includes(name)) {
@@ -30,7 +30,7 @@ export function explainUnknownField(schema: z.core.$ZodType, fields: FieldsAt, p
   }
   if (fields.otherForms.includes(name)) {
     const type = (parent.reduce<unknown>((v, step) => (v as Record<string | number, unknown> | undefined)?.[step], value) as { type?: unknown } | undefined)?.type;
-    return { meant: undefined, issue: issue('ForbiddenField', `${text} may not be set when ${pathText([...parent, 'type'])} is ${String(type)}`, 'remove it, or change the type') };
+    return { meant: undefined, issue: issue('ForbiddenField', `${text} may not be set when ${pathText([...base, ...parent, 'type'])} is ${String(type)}`, 'remove it, or change the type') };
   }
   const close = suggest(name, fields.known) ?? suggest(name, fields.notYet);
   if (close !== undefined) {

@@ -72,7 +72,7 @@ describe('the PodGroup that a pod is of', () => {
   const group = (namespace: string): ParsedFile => file('g.yaml', `apiVersion: scheduling.x-k8s.io/v1alpha1\nkind: PodGroup\nmetadata: {name: g, namespace: ${namespace}}\nspec: {minMember: 2}\n`);
   it('is missed with a warning', () => {
     assert.deepEqual(told(pod('', '{scheduling.x-k8s.io/pod-group: g}')), [
-      'pod.yaml:1:1 MissingReference warning: its pods have the label scheduling.x-k8s.io/pod-group: g, but PodGroup g is in no manifest; they are placed one by one until it exists',
+      'pod.yaml:1:1 MissingReference warning: its pods have the label scheduling.x-k8s.io/pod-group: g, but PodGroup g is in no manifest; they wait until it exists',
     ]);
     assert.deepEqual(told(pod('', '{scheduling.x-k8s.io/pod-group: g}'), group('default')), []);
   });

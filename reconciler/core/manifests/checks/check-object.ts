@@ -6,6 +6,7 @@ import { checkCluster } from './check-cluster.ts';
 import { checkPod } from './check-pod.ts';
 import { checkService } from './check-service.ts';
 import { checkResources } from './check-resources.ts';
+import { checkSchedulerPlugin } from './check-scheduler-plugin.ts';
 import { checkDeschedulerPolicy, checkDisruptionBudget, checkPriorityClass, checkSchedulerConfiguration } from './check-scheduling.ts';
 import { checkDeployment, checkReplicaSet } from './check-workloads.ts';
 import type { CheckContext } from './context.ts';
@@ -35,7 +36,8 @@ export function checkObject(object: KubeObject, context: CheckContext): void {
     case 'PodDisruptionBudget': return checkDisruptionBudget(object, context);
     case 'KubeSchedulerConfiguration': return checkSchedulerConfiguration(object, context);
     case 'DeschedulerPolicy': return checkDeschedulerPolicy(object, context);
-    case 'Namespace': case 'Pod': case 'Secret': case 'Source': case 'Node': case 'EndpointSlice': case 'Event': case 'PodGroup': case 'SchedulerPlugin': return;
+    case 'SchedulerPlugin': return checkSchedulerPlugin(object, context);
+    case 'Namespace': case 'Pod': case 'Secret': case 'Source': case 'Node': case 'EndpointSlice': case 'Event': case 'PodGroup': return;
   }
 }
 

@@ -3,7 +3,8 @@ import {
   readDeschedulerPolicy, SYSTEM_PRIORITY_PREFIX,
   type DeschedulerPolicy, type KubeSchedulerConfiguration, type PluginConfig, type PodDisruptionBudget, type PriorityClass,
 } from '../../../../contracts/objects/index.ts';
-import type { FieldPath } from '../yaml-tree.ts';
+import { pathText, type FieldPath } from '../yaml-tree.ts';
+import { checkProfiles } from './check-profiles.ts';
 import { checkSelector } from './check-selector.ts';
 import { eachDuplicate, type CheckContext } from './context.ts';
 
@@ -21,8 +22,10 @@ export function checkDisruptionBudget({ spec }: PodDisruptionBudget, context: Ch
   }
 }
 
-export function checkSchedulerConfiguration({ profiles, podInitialBackoffSeconds, podMaxBackoffSeconds }: KubeSchedulerConfiguration, context: CheckContext): void {
-  const { error } = context;
+export function checkSchedulerConfiguration(config: KubeSchedulerConfiguration, context: CheckContext): void {
+  const { profiles, podInitialBackoffSeconds, podMaxBackoffSeconds } = config;
+  const told = new Set<string>();
+  const error: CheckContext['error'] = (code, path, message, hint) => { told.add(pathText(path)); context.error(code, path, message, hint); };
   if (podMaxBackoffSeconds < podInitialBackoffSeconds) {
     error('InvalidValue', ['podMaxBackoffSeconds'], `must be at least podInitialBackoffSeconds (${podInitialBackoffSeconds}), found ${podMaxBackoffSeconds}`);
   }
@@ -36,8 +39,9 @@ export function checkSchedulerConfiguration({ profiles, podInitialBackoffSeconds
         eachDuplicate(set?.[part] ?? [], (p) => p.name, (_, name, j) => { error('DuplicateName', [...at, part, j, 'name'], `${name} is listed twice`, 'remove one of the two'); });
       }
     }
-    checkPluginConfig(pluginConfig, ['profiles', i], context);
+    checkPluginConfig(pluginConfig, ['profiles', i], { ...context, error });
   }
+  checkProfiles(config, { ...context, error }, told);
 }
 
 export function checkDeschedulerPolicy(policy: DeschedulerPolicy, context: CheckContext): void {

@@ -1,14 +1,20 @@
-/** How a check says what is wrong. `path` leads to the field; the message continues the field's name ("must be ..."). */
+/**
+ * How a check says what is wrong. `path` leads to the field; the message continues the field's name ("must be ..."). `at`: which character
+ * of the field's text is meant, where it is one.
+ */
+import type { z } from 'zod';
 import type { DiagnosticCode } from '../codes.ts';
 import type { FieldPath } from '../yaml-tree.ts';
 
-export type Report = (code: DiagnosticCode, path: FieldPath, message: string, hint?: string) => void;
+export type Report = (code: DiagnosticCode, path: FieldPath, message: string, hint?: string, at?: number) => void;
 
 export interface CheckContext {
   readonly error: Report;
   readonly warning: Report;
   /** Whether the manifest itself has the field (not a default). */
   readonly has: (path: FieldPath) => boolean;
+  /** Holds the value at `path` against a schema of its own. */
+  readonly shape: (path: FieldPath, schema: z.ZodType) => void;
 }
 
 /** Calls `report` for every entry whose name an earlier entry has. Entries without a name are passed over. */

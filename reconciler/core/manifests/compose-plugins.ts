@@ -1,0 +1,37 @@
+/** Plugins that the scheduler's profiles name, against the SchedulerPlugins that there are. */
+import { objectKey, type KubeSchedulerConfiguration, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { expressionPlugin } from '../scheduling/plugins/expression.ts';
+import { BUILT_IN_PLUGINS, builtIn, extendsPoint } from '../scheduling/profile.ts';
+import { KUBERNETES_PLUGINS, pluginUses } from './checks/check-profiles.ts';
+import type { Tell } from './compose-state.ts';
+import { positionOf } from './marks.ts';
+import { suggest } from './suggest.ts';
+import type { DesiredObject, DesiredState } from './types.ts';
+import { pathText } from './yaml-tree.ts';
+
+/** To look for what was meant costs time; more names than this are not misspelt. */
+const MOST_SUGGESTIONS = 20;
+
+/** `declared`: also what was refused. */
+export function checkPlugins(state: DesiredState, declared: ReadonlySet<ObjectKey>, tell: Tell): void {
+  const prefix = 'SchedulerPlugin//';
+  const own = [...declared].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
+  for (const desired of state.values()) if (desired.object.kind === 'KubeSchedulerConfiguration') checkUses(desired, desired.object, own, state, tell);
+}
+
+function checkUses(desired: DesiredObject, config: KubeSchedulerConfiguration, own: readonly string[], state: DesiredState, tell: Tell): void {
+  const declared = new Set(own);
+  let suggestions = 0;
+  for (const { path, point, name, enabled } of pluginUses(config)) {
+    if (builtIn(name) || KUBERNETES_PLUGINS.includes(name)) continue;
+    const at = positionOf(desired, ...path);
+    const plugin = state.get(objectKey('SchedulerPlugin', undefined, name))?.object;
+    if (!declared.has(name)) {
+      const known = [...own, ...BUILT_IN_PLUGINS].filter((other) => { const { plugin: part } = builtIn(other) ?? {}; return !part || !enabled || extendsPoint(part, point); });
+      const close = suggestions++ < MOST_SUGGESTIONS ? suggest(name, known) : undefined;
+      tell('error', 'UnknownPlugin', at, `${pathText(path)} names ${name}, which is neither a built-in plugin nor a SchedulerPlugin`, close ? `did you mean ${close}?` : 'add a manifest of kind SchedulerPlugin with this name');
+    } else if (enabled && plugin?.kind === 'SchedulerPlugin' && !extendsPoint(expressionPlugin(plugin), point)) {
+      tell('error', 'InvalidValue', at, `${pathText(path)} is SchedulerPlugin ${name}, which has no part in ${point}`, `it has a ${Object.keys(plugin.spec).join(' and a ')}`);
+    }
+  }
+}
