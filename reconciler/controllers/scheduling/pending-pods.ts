@@ -11,7 +11,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { ClusterState } from '../../core/scheduling/cluster-state.ts';
 import type { Gate } from '../../core/scheduling/framework.ts';
-import { buildProfiles, type Profile } from '../../core/scheduling/profile.ts';
+import type { Profile } from '../../core/scheduling/profile.ts';
 import { SchedulingQueue, type QueueCounts } from '../../core/scheduling/queue.ts';
 import { Scheduler, type Outcome } from '../../core/scheduling/scheduler.ts';
 import type { Step } from '../../core/step.ts';
@@ -19,6 +19,7 @@ import { byAge } from '../../core/workloads/owners.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 import type { StoreView } from '../runtime/controller.ts';
 import { fill, take, type Feed } from './cluster-feed.ts';
+import { profilesOf } from './profiles.ts';
 
 /** Component of the scheduler's events, and what ties between nodes depend on. */
 export const SCHEDULER_NAME = DEFAULT_SCHEDULER_NAME;
@@ -35,6 +36,8 @@ export class PendingPods {
   readonly #cluster = new ClusterState();
   #scheduler: Scheduler;
   #queue: SchedulingQueue;
+  /** Plugins that profiles enable by name. */
+  #named: ReadonlySet<string> = new Set();
 
   constructor(view: StoreView) {
     this.#view = view;
@@ -52,7 +55,7 @@ export class PendingPods {
 
   /** To be told of every change in the store. */
   changed(type: ChangeEvent['type'], object: Stored, previous: Stored | undefined): void {
-    if (object.kind !== 'KubeSchedulerConfiguration') return take(this.#feed, this.#view, type, object, previous);
+    if (object.kind === 'SchedulerPlugin' ? !this.#named.has(object.metadata.name) : object.kind !== 'KubeSchedulerConfiguration') return take(this.#feed, this.#view, type, object, previous);
     [this.#scheduler, this.#queue] = this.#configure();
     for (const pod of this.#view.pendingPods()) this.#queue.set(pod);
   }
@@ -156,8 +159,8 @@ export class PendingPods {
   }
 
   #configure(): [Scheduler, SchedulingQueue] {
-    const config = this.#view.list('KubeSchedulerConfiguration')[0];
-    const { profiles } = buildProfiles(config);
+    const { profiles, config, named } = profilesOf(this.#view);
+    this.#named = named;
     const scheduler = new Scheduler(this.#cluster, { profiles, seed: SCHEDULER_NAME });
     const [first] = profiles.values();
     const queue = new SchedulingQueue({

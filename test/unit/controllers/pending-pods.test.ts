@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { findCondition, KubeSchedulerConfigurationManifest, objectKey, PodDisruptionBudgetManifest, PodGroupManifest, PriorityClassManifest, type KubeObject, type StoredPod } from '../../../contracts/objects/index.ts';
+import { findCondition, KubeSchedulerConfigurationManifest, objectKey, PodDisruptionBudgetManifest, PodGroupManifest, PriorityClassManifest, SchedulerPluginManifest, type KubeObject, type ObjectKey, type StoredPod } from '../../../contracts/objects/index.ts';
 import { fill } from '../../../reconciler/controllers/scheduling/cluster-feed.ts';
 import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
 import { ClusterState } from '../../../reconciler/core/scheduling/cluster-state.ts';
@@ -28,8 +28,7 @@ class Lane {
     const stored = this.world.put(object);
     this.pending.changed('put', stored, undefined);
   }
-  remove(name: string): void {
-    const key = objectKey('Pod', 'default', name);
+  remove(name: string, key: ObjectKey = objectKey('Pod', 'default', name)): void {
     const gone = this.world.get(key);
     this.world.remove(key);
     if (gone) this.pending.changed('delete', gone, gone);
@@ -125,6 +124,32 @@ describe('pending pods', () => {
     lane.put(pod('other', { ...asking('500m'), schedulerName: 'other' }));
     lane.pass();
     assert.equal(lane.nodeOf('other'), 'empty');
+  });
+
+  it('follow a plugin that is written in the repository, for as long as it is there', () => {
+    const plugin = (spec: object): KubeObject => SchedulerPluginManifest.parse({ apiVersion: 'plumbline.dev/v1alpha1', kind: 'SchedulerPlugin', metadata: { name: 'prefer-busy' }, spec });
+    const world = new World();
+    for (const name of ['empty', 'busy']) world.put(node(name));
+    world.put(pod('there', { ...asking('1'), nodeName: 'busy' }));
+    world.put(KubeSchedulerConfigurationManifest.parse({
+      apiVersion: 'kubescheduler.config.k8s.io/v1', kind: 'KubeSchedulerConfiguration', metadata: { name: 'default' },
+      profiles: [{ plugins: { multiPoint: { enabled: [{ name: 'prefer-busy', weight: 50 }] } } }, { schedulerName: 'plain' }],
+    }));
+    const lane = new Lane(world);
+    const placed = (name: string, schedulerName = 'default-scheduler'): string | undefined => {
+      lane.put(pod(name, { ...asking('100m'), schedulerName }));
+      lane.pass();
+      return lane.nodeOf(name);
+    };
+    assert.equal(placed('before'), 'empty', 'the profile names a plugin that is not there yet');
+    lane.put(plugin({ score: { expression: "100 * node.requested['cpu'] / node.allocatable['cpu']" } }));
+    assert.deepEqual([placed('during'), placed('other', 'plain')], ['busy', 'empty']);
+    lane.put(plugin({ filter: { expression: "node.name == 'busy' && node.pods < 2", reason: 'node(s) were not busy' } }));
+    assert.equal(placed('refused'), undefined);
+    assert.equal(lane.told('refused'), '0/2 nodes are available: 2 node(s) were not busy.');
+    lane.remove('prefer-busy', objectKey('SchedulerPlugin', undefined, 'prefer-busy'));
+    assert.equal(placed('after'), 'empty');
+    assert.equal(lane.nodeOf('refused'), 'empty', 'what waited is looked at again');
   });
 
   it('whose binding the store refused give their place back and are tried again', () => {
