@@ -138,7 +138,8 @@ function run(given: History, watch: Watch): { scheduler: Scheduler; model: Model
       case 'place': {
         if (!pod) break;
         model.placed.delete(uid);
-        const outcome = scheduler.place(pod);
+        // Whose place a pod may take has properties of its own.
+        const outcome = scheduler.place(pod, { preempt: false });
         watch.tried?.(pod, outcome, model);
         if (outcome.is === 'placed') model.placed.set(uid, { pod, node: outcome.node });
         break;
@@ -274,7 +275,8 @@ describe('property: scheduler', () => {
       const placeAll = (cluster: ClusterState): unknown => {
         const scheduler = new Scheduler(cluster, { profiles, seed: 'test' });
         return pods.filter(({ metadata }) => !model.placed.has(metadata.uid)).map((pod) => {
-          const outcome = scheduler.place(pod);
+          // Whose place a pod may take has properties of its own.
+        const outcome = scheduler.place(pod, { preempt: false });
           return outcome.is === 'placed' ? outcome.node : outcome.refusal.message;
         });
       };
