@@ -3,6 +3,7 @@ import type { ExplainedPod, ExplainReport } from '../../reconciler/api/types.ts'
 import { controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
 import { print, printData } from '../print/format.ts';
+import { placementLinks } from '../print/placement.ts';
 import { age, plain, short } from '../print/table.ts';
 import { parseTarget } from './get.ts';
 
@@ -29,18 +30,19 @@ export function formatExplain(report: ExplainReport, now: Date): string {
   if (report.health) link('health', `${report.health.health}: ${report.health.message}`);
   for (const c of report.conditions) link('condition', `${c.type}=${c.status}${c.reason ? ` ${c.reason}` : ''}${c.message ? `: ${c.message}` : ''}`);
   for (const child of report.children) link('made', `${child.kind} ${child.name}: ${child.summary}`);
-  for (const pod of report.pods) for (const line of podLines(pod)) link(line[0], line[1]);
+  for (const pod of report.pods) for (const line of podLines(pod, now)) link(line[0], line[1]);
   if (report.node) link('node', `${report.node.name} Ready=${report.node.ready}${report.node.ready === 'True' ? '' : ` ${report.node.reason}: ${report.node.message}`}`);
   for (const event of report.events) link('event', `${age(event.lastTimestamp, now)} ago ${event.reason}${event.count > 1 ? ` (x${event.count})` : ''}: ${event.message}`);
   lines.push('', report.broken === undefined ? 'Nothing is wrong with it.' : `Why not: ${plain(report.broken)}`);
   return lines.join('\n');
 }
 
-function podLines(pod: ExplainedPod): [string, string][] {
+function podLines(pod: ExplainedPod, now: Date): [string, string][] {
   const lines: [string, string][] = [['pod', `${pod.name} ${pod.phase} on ${pod.node ?? 'no node yet'}${pod.problem === undefined ? '' : `: ${pod.problem}`}`]];
   for (const c of pod.containers) {
     if (!c.ready || c.restarts > 0) lines.push(['container', `${c.name} ${c.state}, restarts ${c.restarts}${c.message === undefined ? '' : `: ${c.message}`}`]);
   }
+  if (pod.placement) lines.push(...placementLinks(pod.placement, now));
   if (pod.log && pod.log.lines.length > 0) lines.push([pod.log.previous ? 'last run' : 'log', pod.log.lines.join('\n')]);
   return lines;
 }

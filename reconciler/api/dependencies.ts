@@ -1,7 +1,8 @@
 /** What the API is given: it owns nothing and decides nothing. */
-import type { ObjectKey } from '../../contracts/objects/index.ts';
+import type { ObjectKey, StoredPod } from '../../contracts/objects/index.ts';
 import type { PlanFormat } from '../core/diff/index.ts';
 import type { RebalanceOrder, RebalanceReport } from '../controllers/descheduling/rebalance.ts';
+import type { PlacementExplanation } from '../core/scheduling/explain.ts';
 import type { StoreView } from '../controllers/runtime/controller.ts';
 import type { GitSource, Revision } from '../ports/git-source.ts';
 import type { Log } from '../ports/log.ts';
@@ -20,11 +21,13 @@ export interface ApiDependencies {
   readonly git: GitSource;
   readonly sourceName: string;
   readonly info: ControlPlaneInfo;
-  /** What `rev` (default: the branch) would change against the live state. */
+  /** What `rev` (default: the branch) would change against the live state, and where its pods would go. */
   readonly plan: (rev: string | undefined, format: PlanFormat, signal: AbortSignal) => Promise<PlanReport>;
   readonly rollback: (request: RollbackRequest, signal: AbortSignal) => Promise<{ readonly commit: Revision; readonly restored: string }>;
   /** Which running pods should be elsewhere, and with `apply` their eviction. */
   readonly rebalance: (order: RebalanceOrder, signal: AbortSignal) => Promise<RebalanceReport>;
+  /** Why a pod is where it is, or nowhere; undefined for one that needs no place any more. */
+  readonly explainPlacement: (pod: StoredPod) => PlacementExplanation | undefined;
   /** Deletes a pod gracefully; false where there is none. */
   readonly deletePod: (key: ObjectKey<'Pod'>, signal: AbortSignal) => Promise<boolean>;
   /** The open connection to a node's agent, or undefined while there is none. */

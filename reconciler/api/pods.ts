@@ -2,6 +2,7 @@
 import type { Duplex, Readable } from 'node:stream';
 import { AGENT_API, EXEC_UPGRADE, NODE_PATHS } from '../../contracts/agent/index.ts';
 import { objectKey, type StoredPod } from '../../contracts/objects/index.ts';
+import type { PlacementExplanation } from '../core/scheduling/explain.ts';
 import type { NodeConnection } from '../ports/node-transport.ts';
 import { ApiError, notFound } from './answers.ts';
 import type { ApiDependencies } from './dependencies.ts';
@@ -9,6 +10,7 @@ import { failingContainer } from './explain.ts';
 import type { ExplainedPod } from './types.ts';
 
 type PodAccess = Pick<ApiDependencies, 'view' | 'connectionTo'>;
+type PlacementAccess = Pick<ApiDependencies, 'view' | 'explainPlacement'>;
 
 const EXPLAIN_LOG_LINES = 8;
 const EXPLAIN_LOG_MS = 3000;
@@ -22,6 +24,22 @@ function reach(deps: PodAccess, namespace: string, name: string): { readonly pod
   const connection = deps.connectionTo(node);
   if (!connection) throw new ApiError(503, 'NodeUnreachable', `there is no connection to node ${node}: see why with \`plumb node ls\``);
   return { pod, connection };
+}
+
+/** Why the pod is where it is. ApiError where there is no such pod, or nothing to say of it. */
+export function podPlacement(deps: PlacementAccess, namespace: string, name: string): PlacementExplanation {
+  const pod = deps.view.get(objectKey('Pod', namespace, name));
+  if (!pod) throw notFound(`pods ${JSON.stringify(name)} not found in namespace ${namespace}`);
+  const explained = deps.explainPlacement(pod);
+  if (!explained) throw notFound(`pod ${namespace}/${name} ended or is being deleted: it gets no place any more`);
+  return explained;
+}
+
+/** Adds why the pod is where it is to its report. */
+export function withPlacement(deps: PlacementAccess, explained: ExplainedPod): ExplainedPod {
+  const pod = deps.view.get(objectKey('Pod', explained.namespace, explained.name));
+  const placement = pod && deps.explainPlacement(pod);
+  return placement ? { ...explained, placement } : explained;
 }
 
 function checkContainer(pod: StoredPod, container: string | undefined): void {

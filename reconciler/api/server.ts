@@ -11,7 +11,7 @@ import { ApiError, errorStatus, notFound } from './answers.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { explainReport } from './explain.ts';
 import { getObject, kindOfPath, listObjects } from './objects.ts';
-import { podExec, podLog, withLastLines } from './pods.ts';
+import { podExec, podLog, podPlacement, withLastLines, withPlacement } from './pods.ts';
 import { type HeadAnswer, statusReport } from './status.ts';
 import type { HistoryReport, StatusReport } from './types.ts';
 
@@ -127,6 +127,10 @@ function addObjectRoutes(app: FastifyInstance, deps: ApiDependencies, closing: A
     if (!(await deps.deletePod(objectKey('Pod', namespace, name), signalOf(request, closing)))) throw notFound(`pods ${JSON.stringify(name)} not found in namespace ${namespace}`);
     return { apiVersion: 'v1', kind: 'Status', status: 'Success' };
   });
+  app.get(`${pod}/placement`, (request) => {
+    const { namespace, name } = request.params as { namespace: string; name: string };
+    return podPlacement(deps, namespace, name);
+  });
   app.get(`${pod}/log`, async (request, reply: FastifyReply) => {
     const { namespace, name } = request.params as { namespace: string; name: string };
     const { tailLines, container, ...rest } = read(Logs, request.query);
@@ -171,7 +175,8 @@ function addPlumblineRoutes(app: FastifyInstance, deps: ApiDependencies, closing
       view: deps.view, sourceName: deps.sourceName, kind, namespace: KINDS[kind].namespaced ? asked.namespace : '', name: asked.name,
     });
     const signal = signalOf(request, closing);
-    const [first, ...others] = explained.pods;
+    const shown = kind === 'Pod' ? explained.pods[0] : explained.pods.find(({ node }) => node === undefined);
+    const [first, ...others] = explained.pods.map((pod) => (pod === shown ? withPlacement(deps, pod) : pod));
     return first ? { ...explained, pods: [await withLastLines(deps, first, signal), ...others] } : explained;
   });
   app.get(`${root}/plan`, (request) => {

@@ -1,6 +1,7 @@
 /** The answers of `/plumbline/v1`: what the CLI and the dashboard show. */
 import type { Condition, Event, KubeObject, RevisionRecord } from '../../contracts/objects/index.ts';
 import type { Diagnostic } from '../core/manifests/types.ts';
+import type { PlacementExplanation } from '../core/scheduling/explain.ts';
 import type { ObjectReport } from '../core/revisions/health.ts';
 
 export type { RebalanceReport } from '../controllers/descheduling/rebalance.ts';
@@ -73,6 +74,8 @@ export interface ExplainedPod {
   /** Why it is not ready, in the runtime's or scheduler's words. */
   readonly problem?: string;
   readonly containers: readonly { readonly name: string; readonly ready: boolean; readonly restarts: number; readonly state: string; readonly message?: string }[];
+  /** Why it is on its node, or on none. */
+  readonly placement?: PlacementExplanation;
   /** Last lines of the container that fails. */
   readonly log?: { readonly container: string; readonly previous: boolean; readonly lines: readonly string[] };
 }

@@ -10,6 +10,7 @@ import {
   DEFAULT_SCHEDULER_NAME, findCondition, keyOf, objectKey, withCondition, type PodStatus, type Stored, type StoredPod,
 } from '../../../contracts/objects/index.ts';
 import { ClusterState } from '../../core/scheduling/cluster-state.ts';
+import { explainPlacement, type PlacementExplanation } from '../../core/scheduling/explain.ts';
 import type { Gate } from '../../core/scheduling/framework.ts';
 import type { Profile } from '../../core/scheduling/profile.ts';
 import { SchedulingQueue, type QueueCounts } from '../../core/scheduling/queue.ts';
@@ -80,6 +81,14 @@ export class PendingPods {
       }
     }
     return { steps, placed, tried };
+  }
+
+  /** Why the pod is where it is, or nowhere, as things are now; undefined for one that needs no place any more. */
+  explain(pod: StoredPod): PlacementExplanation | undefined {
+    return explainPlacement(this.#scheduler, pod, {
+      queue: this.#queue.position(pod.metadata.uid),
+      waitingOfGroup: (group) => this.#view.pendingPods().filter((other) => this.#cluster.shape(other).group === group && !this.#cluster.placed(other.metadata.uid)).length,
+    });
   }
 
   /** The store refused the binding: the place is free again. */

@@ -344,6 +344,22 @@ export class ClusterState {
     this.#occupy(placed, 1);
   }
 
+  /**
+   * Answers `look` as if the pod had no place. Nothing comes of it: no event, and what was worked out from this state is right before,
+   * within and after.
+   */
+  without<T>(uid: string, look: () => T): T {
+    const placed = this.#placed.get(uid);
+    if (!placed || placed.node < 0) return look();
+    this.#placed.delete(uid);
+    this.#leave(placed);
+    try {
+      return look();
+    } finally {
+      this.#settle(placed);
+    }
+  }
+
   // ---- the rest ----
 
   setServices(namespace: string, services: readonly StoredService[]): void {

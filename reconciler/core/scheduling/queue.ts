@@ -35,6 +35,8 @@ interface Entry extends QueuedPod {
   /** End of its back-off. */
   until: number;
   gate?: Gate | undefined;
+  /** Plugins that found no node for it when it was tried last. */
+  refusedBy?: ReadonlySet<string>;
 }
 
 interface BackingOff { readonly entry: Entry; readonly until: number }
@@ -61,6 +63,21 @@ export interface QueueCounts {
   readonly backoff: number;
   readonly unschedulable: number;
   readonly gated: number;
+}
+
+/** Where one pod waits. Times are in ms since the epoch. */
+export interface QueuePosition {
+  /** `trying`: it was taken out to be tried, and has not been answered yet. */
+  readonly part: 'active' | 'backoff' | 'unschedulable' | 'gated' | 'trying';
+  /** When it first came. */
+  readonly since: number;
+  readonly attempts: number;
+  /** Absent before the first attempt. */
+  readonly triedAt?: number;
+  /** When it is tried again at the latest; absent where that is now, or a gate holds it. */
+  readonly nextBy?: number;
+  /** Plugins that refused it, by name: what could change their answer wakes it. Empty where any change may. */
+  readonly waitsFor: readonly string[];
 }
 
 export class SchedulingQueue {
@@ -115,6 +132,18 @@ export class SchedulingQueue {
     entry.state = 'gone';
   }
 
+  /** Where the pod waits; undefined where it does not. */
+  position(uid: string): QueuePosition | undefined {
+    const entry = this.#entries.get(uid);
+    if (!entry || entry.state === 'gone') return undefined;
+    const { state, since, attempts, triedAt, until, refusedBy } = entry;
+    const nextBy = state === 'backoff' ? until : state === 'unschedulable' ? triedAt + UNSCHEDULABLE_MS : undefined;
+    return {
+      part: state === 'popped' ? 'trying' : state, since, attempts, ...(attempts > 0 && { triedAt }), ...(nextBy !== undefined && { nextBy }),
+      waitsFor: state === 'unschedulable' ? [...(refusedBy ?? [])].sort() : [],
+    };
+  }
+
   /** Why the pod is not looked at, where a gate holds it. */
   gateOf(uid: string): Gate | undefined {
     return this.#entries.get(uid)?.gate;
@@ -162,6 +191,7 @@ export class SchedulingQueue {
     this.#leave(entry);
     const profile = this.#options.profileOf(entry.pod);
     if (!profile) return this.#backOff(entry);
+    entry.refusedBy = plugins;
     this.#enter(entry, 'unschedulable');
     if (nominated !== undefined) {
       let expecting = this.#expecting.get(nominated);

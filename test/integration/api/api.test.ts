@@ -13,9 +13,12 @@ import { type ApiServer, type HistoryReport, startApi, type StatusReport } from 
 import type { ExplainReport, ObjectList, PlanReport, RebalanceReport } from '../../../reconciler/api/types.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { rebalance } from '../../../reconciler/controllers/descheduling/rebalance.ts';
+import type { PlacementExplanation } from '../../../reconciler/core/scheduling/explain.ts';
+import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
 import { planRevision, rollBack } from '../../../reconciler/controllers/sync/index.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import type { NodeConnection } from '../../../reconciler/ports/node-transport.ts';
+import { node } from '../../unit/controllers/objects.ts';
 import { CLUSTER, deployment, type SyncBench, syncBench } from '../git/sync-bench.ts';
 import { crowd } from './crowd.ts';
 
@@ -48,7 +51,7 @@ describe('API on a Unix socket', () => {
     const { git, cache, sync, executor } = bench;
     api = await startApi(join(home, 'control.sock'), {
       view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home }, log: SILENT_LOG,
-      plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', rev, format, s),
+      plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', rev, format, s), explainPlacement: (pod) => new PendingPods(cache).explain(pod),
       rollback: (order, s) => rollBack(sync.reader, git, cache, 'main', order, s),
       rebalance: (order, s) => rebalance({ view: cache, clock: new SystemClock(), execute: (steps, during) => executor.attempt(steps, 'descheduler', during) }, order, s),
       deletePod: async (key, s) => {
@@ -150,6 +153,17 @@ describe('API on a Unix socket', () => {
     assert.match(report.plan ?? '', /x:1 -> x:2/);
     const none = await ask<{ reason: string }>('/plumbline/v1/plan?rev=nothing');
     assert.deepEqual([none.status, none.body.reason], [422, 'RevisionNotFound']);
+  });
+
+  it('tells why a pod is where it is, or nowhere', async () => {
+    await bench.executor.execute([{ do: 'create', object: node('node-1') }, { do: 'create', object: pod('a', 'node-1') }, { do: 'create', object: pod('b') }], 'test', signal);
+    const placed = (await ask<PlacementExplanation>('/api/v1/namespaces/default/pods/a/placement')).body;
+    assert.equal(placed.is === 'placed' && placed.ranking[0]?.own, true);
+    const waiting = (await ask<PlacementExplanation>('/api/v1/namespaces/default/pods/b/placement')).body;
+    assert.equal(waiting.is === 'waiting' && waiting.queue?.part, 'active');
+    assert.equal((await ask('/api/v1/namespaces/default/pods/c/placement')).status, 404);
+    const explained = (await ask<ExplainReport>('/plumbline/v1/explain?kind=pod&name=b')).body;
+    assert.deepEqual(explained.pods[0]?.placement, waiting);
   });
 
   it('rolls back to what was in force before, by a commit', async () => {

@@ -15,6 +15,9 @@ import { planRevision, rollBack } from '../../../reconciler/controllers/sync/ind
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import type { NodeConnection } from '../../../reconciler/ports/node-transport.ts';
 import { crowd } from '../api/crowd.ts';
+import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
+import type { ExplainReport } from '../../../reconciler/api/types.ts';
+import { node } from '../../unit/controllers/objects.ts';
 import { CLUSTER, deployment, type SyncBench, syncBench } from '../git/sync-bench.ts';
 import { buildCli, plumb, type Ran } from './cli-bench.ts';
 
@@ -50,8 +53,8 @@ describe('commands about a running cluster', () => {
     const { git, cache, sync, executor } = bench;
     api = await startApi(join(home, 'control.sock'), {
       view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home }, log: SILENT_LOG,
-      plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', rev, format, s), rollback: (order, s) => rollBack(sync.reader, git, cache, 'main', order, s),
       rebalance: (order, s) => rebalance({ view: cache, clock: new SystemClock(), execute: (steps, during) => executor.attempt(steps, 'descheduler', during) }, order, s),
+      plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', rev, format, s), explainPlacement: (pod) => new PendingPods(cache).explain(pod), rollback: (order, s) => rollBack(sync.reader, git, cache, 'main', order, s),
       deletePod: async () => true, connectionTo: () => connection, onChange: (listener) => cache.subscribe(listener),
     });
   });
@@ -219,6 +222,22 @@ describe('commands about a running cluster', () => {
     assert.equal(applied.code, 1);
     assert.match(applied.stderr, /error: nothing was evicted/);
     assert.equal(bench.cache.get('Pod/default/web-0')?.metadata.deletionTimestamp, undefined);
+  });
+
+  it('explain tells where a pod could go, node by node, and how good its own node is', async () => {
+    const tainted = node('node-2', { spec: { taints: [{ key: 'gpu', value: 'true', effect: 'NoSchedule' }] } });
+    const waiting: Pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'big', namespace: 'default' }, spec: PodSpec.parse({ containers: [{ name: 'web', image: 'x:1', resources: { requests: { cpu: '4' } } }] }) };
+    await bench.executor.execute([{ do: 'create', object: node('node-1') }, { do: 'create', object: tainted }, { do: 'create', object: waiting }], 'test', signal);
+    await makePod();
+    const big = await run('explain', 'pod/big');
+    assert.equal(big.code, 1);
+    assert.match(big.stdout, /\n {2}placement +0\/2 nodes are available: 1 Insufficient cpu, 1 node\(s\) had untolerated taint \{gpu: true\}\.\n {13}1 Insufficient cpu\n {15}node-1: cpu: asks for 4000m, 2000m of 2000m is free\n/);
+    assert.match(big.stdout, /\n {2}queue +active: it is tried as soon as it is its turn; there since \d+s ago, not tried yet\n/);
+    const web = await run('explain', 'pod/web-1');
+    assert.match(web.stdout, /\n {2}placement +if it were placed again now, 1 of 2 nodes would have it, and node-1 would be the best\n/);
+    assert.match(web.stdout, /\n {13}RANK +NODE +TOTAL .*NodeResourcesFit x1.*\n {13}1 +node-1 \(its node\) +\d+\.\d/);
+    const json = JSON.parse((await run('explain', 'pod/big', '-o', 'json')).stdout) as ExplainReport;
+    assert.deepEqual(json.pods[0]?.placement?.is === 'waiting' && json.pods[0].placement.verdicts.map(({ node: name, plugin }) => `${name} ${plugin}`), ['node-1 NodeResourcesFit', 'node-2 TaintToleration']);
   });
 
   it('logs and exec reach the container; exec ends with its exit code', async () => {
