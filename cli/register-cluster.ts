@@ -50,11 +50,11 @@ export function registerCluster(plumb: Command): void {
     .action(async (rev: string | undefined, options: { message?: string; output?: string }, command: Command) => (await import('./commands/history.ts')).rollback(rev, withHome(options, command)));
 
   plumb.command('explain')
-    .description('why: commit, file and line, conditions, pods, node, runtime error, last log lines')
+    .description('why: commit, file and line, conditions, pods, why they are on their node or on none, runtime error, last log lines')
     .argument('<kind/name>', 'such as deploy/web or pod/web-5d4f')
     .option('-n, --namespace <name>', 'the namespace', 'default')
     .addOption(outputOption('text', 'json'))
-    .addHelpText('after', '\nExample:\n  plumb explain deploy/web')
+    .addHelpText('after', '\nExample:\n  plumb explain deploy/web\n  plumb explain pod/web-5d4f   # the best nodes by score, or why each node would not have it')
     .action(async (target: string, options: { namespace: string; output?: string }, command: Command) => (await import('./commands/explain.ts')).explain(target, withHome(options, command)));
 
   plumb.command('logs')

@@ -238,7 +238,7 @@ class Session {
       const api: ApiServer = await startApi(home.socket, {
         view: cache, git, sourceName: options.sourceName, log,
         info: { version: options.version, pid: globalThis.process.pid, startedAt: process.startedAt, home: home.dir },
-        plan: (rev, format, s) => planRevision(sync.reader, git, cache, options.sourceName, rev, format, s),
+        plan: (rev, format, s) => planRevision(sync.reader, git, cache, options.sourceName, { rev, format, now: clock.now() }, s),
         explainPlacement: (pod) => lane.pending?.explain(pod),
         rollback: (request, s) => rollBack(sync.reader, git, cache, options.sourceName, request, s),
         rebalance: (order, s) => rebalance({ view: cache, clock, execute: (steps, during) => executor.attempt(steps, DESCHEDULER_NAME, during) }, order, s),

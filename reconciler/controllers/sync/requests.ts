@@ -5,19 +5,27 @@ import type { Diagnostic } from '../../core/manifests/index.ts';
 import { previousApplied, subjectOf } from '../../core/revisions/history.ts';
 import type { GitSource, Revision } from '../../ports/git-source.ts';
 import type { StoreView } from '../runtime/controller.ts';
+import { forecastOf } from '../scheduling/plan-forecast.ts';
 import { planLive } from './plan-live.ts';
 import type { RevisionReader } from './revision-reader.ts';
 
-/** The answer for `rev` (the branch when undefined), rendered and planned but not executed. */
+export interface PlanRequest {
+  /** The branch when absent. */
+  readonly rev?: string | undefined;
+  readonly format: PlanFormat;
+  readonly now: Date;
+}
+
+/** The answer for a revision, rendered and planned but not executed, with where its pods would go. */
 export async function planRevision(
-  reader: RevisionReader, git: GitSource, view: StoreView, sourceName: string, rev: string | undefined, format: PlanFormat, signal: AbortSignal,
+  reader: RevisionReader, git: GitSource, view: StoreView, sourceName: string, { rev, format, now }: PlanRequest, signal: AbortSignal,
 ): Promise<{ readonly revision: string; readonly diagnostics: readonly Diagnostic[]; readonly refused: boolean; readonly plan?: string }> {
   const revision = await git.resolve(rev ?? 'HEAD', signal);
   const next = await reader.read(revision.sha, signal);
   if (next.diagnostics.some((d) => d.severity === 'error')) return { revision: revision.sha, diagnostics: next.diagnostics, refused: true };
   const applied = await reader.applied(view.get(`Source//${sourceName}`)?.status?.appliedRevision, signal);
   const { plan, refusals } = planLive(view, sourceName, applied, next.state);
-  return { revision: revision.sha, diagnostics: [...refusals, ...next.diagnostics], refused: refusals.length > 0, plan: formatPlan(plan, format) };
+  return { revision: revision.sha, diagnostics: [...refusals, ...next.diagnostics], refused: refusals.length > 0, plan: formatPlan(plan, format, forecastOf(plan, view, now)) };
 }
 
 export interface RollbackOrder {

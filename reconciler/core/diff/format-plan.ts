@@ -1,17 +1,27 @@
 /** How a plan is shown: for people, for a pull request, for programs. Secrets' values are in none of them. */
 import { parseKey, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { forecastLines, forecastSummary } from '../scheduling/forecast-lines.ts';
+import type { Forecast } from '../scheduling/simulate.ts';
 import { changedFields, redacted, type FieldChange } from './field-changes.ts';
 import type { Plan, PlanItem } from './types.ts';
 
 export type PlanFormat = 'text' | 'markdown' | 'json';
 
-/** The plan as text without a newline at its end. The JSON form is one object and stable. */
-export function formatPlan(plan: Plan, format: PlanFormat): string {
+/** The plan as text without a newline at its end, with where its pods would go. The JSON form is one object and stable. */
+export function formatPlan(plan: Plan, format: PlanFormat, forecast?: Forecast): string {
   switch (format) {
-    case 'text': return plan.items.length === 0 ? 'no changes' : [...plan.items.map(textItem), '', summary(plan)].join('\n');
-    case 'markdown': return markdownPlan(plan);
-    case 'json': return JSON.stringify(jsonPlan(plan), null, 2);
+    case 'text': return plan.items.length === 0 ? 'no changes' : [...plan.items.map(textItem), ...(forecast ? textForecast(forecast) : []), '', summary(plan)].join('\n');
+    case 'markdown': return [markdownPlan(plan), ...(forecast ? markdownForecast(forecast) : [])].join('\n');
+    case 'json': return JSON.stringify({ ...jsonPlan(plan), ...(forecast && { placement: forecast }) }, null, 2);
   }
+}
+
+function textForecast(forecast: Forecast): string[] {
+  return ['', `Placement: ${forecastSummary(forecast)}`, ...forecastLines(forecast).map((line) => `  ${line}`)];
+}
+
+function markdownForecast(forecast: Forecast): string[] {
+  return ['', `**Placement:** ${forecastSummary(forecast)}`, '', ...fenced('text', forecastLines(forecast))];
 }
 
 /** `Deployment/default/web`, and `Node/web` for kinds without a namespace. */
@@ -50,10 +60,14 @@ function shown(value: unknown): string {
 function markdownPlan(plan: Plan): string {
   if (plan.items.length === 0) return '**Plumbline plan:** no changes';
   const lines = plan.items.map(textItem).join('\n').split('\n');
-  // A fence longer than any run of backquotes inside, so that no value can end it.
+  return [`**Plumbline plan:** ${summary(plan).replace(/^Plan: /, '')}`, '', ...fenced('diff', lines.map(diffLine))].join('\n');
+}
+
+/** A fence longer than any run of backquotes inside, so that no value can end it. */
+function fenced(language: string, lines: readonly string[]): string[] {
   const longest = Math.max(2, ...lines.flatMap((line) => line.match(/`+/g) ?? []).map((run) => run.length));
   const fence = '`'.repeat(longest + 1);
-  return [`**Plumbline plan:** ${summary(plan).replace(/^Plan: /, '')}`, '', `${fence}diff`, ...lines.map(diffLine), fence].join('\n');
+  return [`${fence}${language}`, ...lines, fence];
 }
 
 /** A diff block colours lines that start with + or -; updates have no sign of their own there. */

@@ -14,6 +14,7 @@ import type { ExplainReport, ObjectList, PlanReport, RebalanceReport } from '../
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { rebalance } from '../../../reconciler/controllers/descheduling/rebalance.ts';
 import type { PlacementExplanation } from '../../../reconciler/core/scheduling/explain.ts';
+import type { Forecast } from '../../../reconciler/core/scheduling/simulate.ts';
 import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
 import { planRevision, rollBack } from '../../../reconciler/controllers/sync/index.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
@@ -23,6 +24,8 @@ import { CLUSTER, deployment, type SyncBench, syncBench } from '../git/sync-benc
 import { crowd } from './crowd.ts';
 
 const signal = AbortSignal.timeout(120_000);
+/** Asks for more than any node has. */
+const big = `${deployment('big', 'x:1')}          resources: {requests: {cpu: "64"}}\n`;
 
 describe('API on a Unix socket', () => {
   let bench: SyncBench;
@@ -51,7 +54,7 @@ describe('API on a Unix socket', () => {
     const { git, cache, sync, executor } = bench;
     api = await startApi(join(home, 'control.sock'), {
       view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home }, log: SILENT_LOG,
-      plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', rev, format, s), explainPlacement: (pod) => new PendingPods(cache).explain(pod),
+      plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s), explainPlacement: (pod) => new PendingPods(cache).explain(pod),
       rollback: (order, s) => rollBack(sync.reader, git, cache, 'main', order, s),
       rebalance: (order, s) => rebalance({ view: cache, clock: new SystemClock(), execute: (steps, during) => executor.attempt(steps, 'descheduler', during) }, order, s),
       deletePod: async (key, s) => {
@@ -153,6 +156,20 @@ describe('API on a Unix socket', () => {
     assert.match(report.plan ?? '', /x:1 -> x:2/);
     const none = await ask<{ reason: string }>('/plumbline/v1/plan?rev=nothing');
     assert.deepEqual([none.status, none.body.reason], [422, 'RevisionNotFound']);
+  });
+
+  it('plans where new pods would go, and warns of those that would not fit', async () => {
+    await bench.executor.execute([{ do: 'create', object: node('node-1') }, { do: 'create', object: node('node-2') }], 'test', signal);
+    await appliedCommit();
+    bench.repository.commit([{ path: 'plumbline.yaml', content: CLUSTER }, { path: 'web.yaml', content: deployment('web', 'x:1', 3) }, { path: 'big.yaml', content: big }], { branch: 'next' });
+    const { plan, refused } = (await ask<PlanReport>('/plumbline/v1/plan?rev=next')).body;
+    assert.equal(refused, false);
+    assert.match(plan ?? '', /\nPlacement: 3 pods get a place, 1 would not fit \(on the present state of 2 nodes\)\n {2}Deployment\/default\/web: node-1 x\d, node-2 x\d\n/);
+    assert.match(plan ?? '', /\n {2}warning: 1 of 1 pod of Deployment\/default\/big would not fit: 0\/2 nodes are available: 2 Insufficient cpu\.\n/);
+    const json = JSON.parse((await ask<PlanReport>('/plumbline/v1/plan?rev=next&format=json')).body.plan ?? '') as { placement: Forecast };
+    assert.deepEqual(json.placement.unplaced.map(({ workload, verdicts }) => [workload, verdicts.length]), [['Deployment/default/big', 2]]);
+    const markdown = (await ask<PlanReport>('/plumbline/v1/plan?rev=next&format=markdown')).body.plan;
+    assert.match(markdown ?? '', /\n\*\*Placement:\*\* 3 pods get a place, 1 would not fit/);
   });
 
   it('tells why a pod is where it is, or nowhere', async () => {

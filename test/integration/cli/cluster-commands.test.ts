@@ -54,7 +54,7 @@ describe('commands about a running cluster', () => {
     api = await startApi(join(home, 'control.sock'), {
       view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home }, log: SILENT_LOG,
       rebalance: (order, s) => rebalance({ view: cache, clock: new SystemClock(), execute: (steps, during) => executor.attempt(steps, 'descheduler', during) }, order, s),
-      plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', rev, format, s), explainPlacement: (pod) => new PendingPods(cache).explain(pod), rollback: (order, s) => rollBack(sync.reader, git, cache, 'main', order, s),
+      plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s), explainPlacement: (pod) => new PendingPods(cache).explain(pod), rollback: (order, s) => rollBack(sync.reader, git, cache, 'main', order, s),
       deletePod: async () => true, connectionTo: () => connection, onChange: (listener) => cache.subscribe(listener),
     });
   });
@@ -238,6 +238,16 @@ describe('commands about a running cluster', () => {
     assert.match(web.stdout, /\n {13}RANK +NODE +TOTAL .*NodeResourcesFit x1.*\n {13}1 +node-1 \(its node\) +\d+\.\d/);
     const json = JSON.parse((await run('explain', 'pod/big', '-o', 'json')).stdout) as ExplainReport;
     assert.deepEqual(json.pods[0]?.placement?.is === 'waiting' && json.pods[0].placement.verdicts.map(({ node: name, plugin }) => `${name} ${plugin}`), ['node-1 NodeResourcesFit', 'node-2 TaintToleration']);
+  });
+
+  it('plan --live shows where new pods would go, and is 0 even if some would not fit', async () => {
+    await bench.executor.execute([{ do: 'create', object: node('node-1') }], 'test', signal);
+    await applied('x:1');
+    bench.repository.commit([{ path: 'plumbline.yaml', content: CLUSTER }, { path: 'web.yaml', content: deployment('web', 'x:1', 200) }], { branch: 'next' });
+    const planned = await run('plan', '--live', '--to', 'next');
+    assert.equal(planned.code, 0, planned.stderr);
+    assert.match(planned.stdout, /\nPlacement: 110 pods get a place, 90 would not fit \(on the present state of 1 node\)\n {2}Deployment\/default\/web: node-1 x110\n {2}warning: 90 of 200 pods of .*: 0\/1 nodes are available: 1 Too many pods\.\n/);
+    assert.doesNotMatch((await run('plan', '--live')).stdout, /Placement/);
   });
 
   it('logs and exec reach the container; exec ends with its exit code', async () => {

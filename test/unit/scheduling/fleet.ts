@@ -1,0 +1,100 @@
+/** A cluster that does what its manifests say: real planner, real workload controllers and scheduler, pods that run as soon as they have a node. */
+import { keyOf, type KubeObject, type ObjectKey, type StoredPod } from '../../../contracts/objects/index.ts';
+import { deploymentController } from '../../../reconciler/controllers/deployment.ts';
+import { replicaSetController } from '../../../reconciler/controllers/replicaset.ts';
+import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
+import { forecastOf } from '../../../reconciler/controllers/scheduling/plan-forecast.ts';
+import { planLive, stepsOf } from '../../../reconciler/controllers/sync/plan-live.ts';
+import type { Plan } from '../../../reconciler/core/diff/index.ts';
+import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
+import { workloadOf } from '../../../reconciler/core/scheduling/planned-pods.ts';
+import type { Forecast } from '../../../reconciler/core/scheduling/simulate.ts';
+import { isActive, isTerminating } from '../../../reconciler/core/workloads/pod-state.ts';
+import { running } from '../controllers/objects.ts';
+import { World } from '../controllers/world.ts';
+import { desired, manifests } from '../diff/states.ts';
+
+const MAX_ROUNDS = 200;
+
+export class Fleet {
+  readonly world = new World([deploymentController, replicaSetController]);
+  #applied: DesiredState = new Map();
+
+  constructor(...objects: readonly KubeObject[]) {
+    for (const object of objects) this.world.put(object);
+  }
+
+  plan(...documents: readonly string[]): Plan {
+    return planLive(this.world, 'main', this.#applied, desired(manifests(...documents))).plan;
+  }
+  forecast(...documents: readonly string[]): Forecast | undefined {
+    return forecastOf(this.plan(...documents), this.world, this.world.now);
+  }
+
+  /** Carries the plan out until nothing moves any more. */
+  apply(...documents: readonly string[]): this {
+    this.begin(...documents);
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      this.#turnOver();
+      if (!this.schedule() && !this.#turnOver()) return this;
+    }
+    throw new Error('the fleet does not come to rest');
+  }
+
+  /** Carries the plan out as far as that goes without the scheduler. */
+  begin(...documents: readonly string[]): void {
+    this.world.apply({ steps: stepsOf(this.plan(...documents)) });
+    this.#applied = desired(manifests(...documents));
+    while (this.#turnOver());
+  }
+
+  /** One pass of the scheduler over all that wait; whether it did anything. */
+  schedule(): boolean {
+    const { steps } = new PendingPods(this.world).pass(this.world.now, Infinity);
+    this.world.apply({ steps });
+    return steps.some((step) => step.do === 'update' || step.do === 'delete');
+  }
+
+  pods(): readonly StoredPod[] {
+    return this.world.list('Pod').filter(isActive);
+  }
+
+  /** `web: n1 x2, n2 x1` for each workload; pods without a node as `-`. */
+  places(): Record<string, string> {
+    const counts = new Map<ObjectKey, Map<string, number>>();
+    for (const pod of this.pods()) {
+      const workload = workloadOf(pod, this.world);
+      const nodes = counts.get(workload) ?? new Map<string, number>();
+      const node = pod.spec.nodeName ?? '-';
+      counts.set(workload, nodes.set(node, (nodes.get(node) ?? 0) + 1));
+    }
+    return Object.fromEntries([...counts].map(([workload, nodes]) => [workload, told(nodes)]));
+  }
+
+  /** Nodes start what is bound to them and let go of what is deleted; controllers follow. Whether anything moved. */
+  #turnOver(): boolean {
+    let moved = false;
+    for (const pod of this.world.list('Pod')) {
+      if (isTerminating(pod)) this.world.remove(keyOf(pod));
+      else if (pod.spec.nodeName !== undefined && pod.status?.phase !== 'Running') this.world.put({ ...pod, status: { ...running(pod, true).status, phase: 'Running' } });
+      else continue;
+      moved = true;
+    }
+    const owned = this.world.list('ReplicaSet').filter((rs) => rs.metadata.ownerReferences !== undefined);
+    for (const rs of owned) if (!rs.metadata.ownerReferences?.some(({ name }) => this.world.get(`Deployment/${rs.metadata.namespace ?? ''}/${name}`))) this.world.remove(keyOf(rs));
+    for (const pod of this.world.list('Pod')) {
+      const owner = pod.metadata.ownerReferences?.[0];
+      if (owner && !this.world.get(`ReplicaSet/${pod.metadata.namespace ?? ''}/${owner.name}`)) { this.world.remove(keyOf(pod)); moved = true; }
+    }
+    return this.world.settle() > 0 || moved;
+  }
+}
+
+/** The forecast in the words of {@link Fleet.places}, of what it places anew. */
+export function placesOf(forecast: Forecast | undefined): Record<string, string> {
+  return Object.fromEntries((forecast?.placements ?? []).map(({ workload, nodes }) => [workload, told(new Map(nodes.map(({ node, pods }) => [node, pods])))]));
+}
+
+function told(nodes: ReadonlyMap<string, number>): string {
+  return [...nodes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([node, count]) => `${node} x${count}`).join(', ');
+}
