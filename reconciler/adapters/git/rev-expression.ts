@@ -48,6 +48,11 @@ async function baseId(engine: ObjectEngine, base: string, headRef: string, signa
   return commits[0];
 }
 
+/** What stands before `~N` and `^N`: an id, a branch, a tag; empty where that is nothing. */
+export function baseOf(rev: string): string {
+  return EXPRESSION.exec(rev.trim())?.[1] ?? '';
+}
+
 /**
  * Resolves `rev`; `HEAD` and `@` mean `headRef`. Throws TerminalError `RevisionNotFound`, saying which part was not found.
  */

@@ -16,7 +16,7 @@ import { pushCommit } from './push-commit.ts';
 import { formatCommit } from './raw-objects.ts';
 import { localServiceArgv, processRemote } from './process-remote.ts';
 import type { GitRemote } from './remote.ts';
-import { readCommit, resolveRevision } from './rev-expression.ts';
+import { baseOf, readCommit, resolveRevision } from './rev-expression.ts';
 import { explainSsh, parseSshUrl, sshServiceArgv } from './ssh.ts';
 import { createTreeWalk } from './tree-walk.ts';
 
@@ -100,6 +100,9 @@ async function openEngine(kind: 'isomorphic' | 'native' | 'quarantine', gitdir: 
   return openIsomorphicEngine(gitdir);
 }
 
+/** Words for a commit that name no branch: those for the followed one, and ids. */
+const NO_BRANCH = /^(|HEAD|@|[0-9a-f]{40})$/;
+
 /** Refs as the remote told them last; objects from the mirror. */
 function withAdvertisedRefs(engine: ObjectEngine, last: () => Advertisement | undefined): ObjectEngine {
   return {
@@ -127,6 +130,14 @@ function createSource(backend: Backend, objects: ObjectEngine, branch: string, n
     if (head === undefined || head === fetched) return;
     if ((await objects.size(head, signal)) === undefined) await backend.fetch(branch, signal);
     fetched = head;
+  }
+
+  /** A branch that is not followed is fetched when it is asked for. */
+  async function fetchOther(name: string, signal: AbortSignal): Promise<void> {
+    if (!backend.fetch || name === branch || NO_BRANCH.test(name)) return;
+    await refresh(signal);
+    const tip = advertised?.refs.get(`refs/heads/${name}`);
+    if (tip !== undefined && (await objects.size(tip, signal)) === undefined) await backend.fetch(name, signal);
   }
 
   async function head(signal: AbortSignal): Promise<BranchHead> {
@@ -162,6 +173,7 @@ function createSource(backend: Backend, objects: ObjectEngine, branch: string, n
     head,
     async resolve(rev, signal) {
       if (backend.fetch && !advertised) await refresh(signal);
+      await fetchOther(baseOf(rev).replace(/^refs\/heads\//, ''), signal);
       return resolveRevision(engine, rev, branchRef, signal);
     },
     async files(sha, signal) {

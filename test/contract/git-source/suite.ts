@@ -155,6 +155,17 @@ export function gitSourceSuite(variant: Variant): void {
       }
     });
 
+    it('resolves a branch that it does not follow, as it is now', async () => {
+      repository.commit([{ path: 'a', content: '1' }]);
+      await source.head(signal);
+      const first = repository.commit([{ path: 'a', content: '2' }], { branch: 'next' });
+      assert.equal((await source.resolve('next', signal)).sha, first);
+      const second = repository.commit([{ path: 'a', content: '3' }], { branch: 'next' });
+      assert.equal((await source.resolve('next', signal)).sha, second);
+      assert.equal((await source.resolve('refs/heads/next~1', signal)).sha, first);
+      assert.deepEqual((await source.files(second, signal)).map((f) => f.path), ['a']);
+    });
+
     it('logs first parents, newest first, no more than asked', async () => {
       const one = repository.commit([{ path: 'a', content: '1' }]);
       const two = repository.commit([{ path: 'a', content: '2' }]);
