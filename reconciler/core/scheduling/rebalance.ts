@@ -137,7 +137,7 @@ class Planner {
 
   /** Moves the pod if that is right; else says why not, and leaves everything as it was. */
   #try({ strategy, evictor, guards }: Enabled, running: Running, shape: PodShape, from: number, reason: string): string | undefined {
-    const refused = whyNotEvictable(running, evictor, this.#context) ?? this.#allowance.whyNot(running);
+    const refused = whyNotEvictable(running, evictor, this.#context) ?? this.#allowance.whyNot(running) ?? strategy.hopeless?.(shape);
     if (refused !== undefined) return refused;
     let stuck = this.#stuck.get(strategy);
     if (!stuck) this.#stuck.set(strategy, (stuck = new Map<string, string>()));

@@ -1,8 +1,9 @@
 /** The cluster as it would be: pods are taken off their nodes and given to the ordinary scheduler again. Nothing of the real state is touched. */
-import type { Namespace, Node, PriorityClass, StoredPod, StoredService } from '../../../../contracts/objects/index.ts';
+import { POD_GROUP_LABEL, type Namespace, type Node, type PriorityClass, type StoredPod, type StoredService } from '../../../../contracts/objects/index.ts';
 import { compareText } from '../../workloads/owners.ts';
 import { isFinished, isReady, isTerminating } from '../../workloads/pod-state.ts';
 import { ClusterState, type Placed } from '../cluster-state.ts';
+import type { VolumePlacement } from '../plugins/volume-binding.ts';
 import type { PodShape } from '../pod-shape.ts';
 import type { Profile } from '../profile.ts';
 import { Scheduler } from '../scheduler.ts';
@@ -15,6 +16,7 @@ export interface ClusterSnapshot {
   readonly services: readonly StoredService[];
   readonly namespaces: readonly Namespace[];
   readonly priorityClasses: readonly PriorityClass[];
+  readonly volumes?: VolumePlacement | undefined;
   /** The scheduler's, by `schedulerName`. */
   readonly profiles: ReadonlyMap<string, Profile>;
   /** The scheduler's. */
@@ -36,8 +38,9 @@ export class Simulation {
   readonly #profiles: ReadonlyMap<string, Profile>;
   readonly #running = new Map<string, Running>();
 
-  constructor({ nodes, pods, services, namespaces, priorityClasses, profiles, seed }: ClusterSnapshot) {
+  constructor({ nodes, pods, services, namespaces, priorityClasses, volumes, profiles, seed }: ClusterSnapshot) {
     const { cluster } = this;
+    cluster.volumes = volumes;
     cluster.priorityClasses = new Map(priorityClasses.map((known) => [known.metadata.name, known]));
     for (const namespace of namespaces) cluster.setNamespace(namespace);
     for (const [namespace, group] of grouped(services, ({ metadata }) => metadata.namespace ?? '')) cluster.setServices(namespace, group);
@@ -46,14 +49,13 @@ export class Simulation {
     for (const pod of known) {
       const home = pod.spec.nodeName;
       if (home === undefined) continue;
-      const made = unbound(pod);
-      cluster.assume(made, home);
+      cluster.assume(pod, home);
       if (!isTerminating(pod) && cluster.number(home) !== undefined) this.#running.set(pod.metadata.uid, { pod, home, priority: cluster.priority(pod) });
     }
     // Every node is looked at and nobody's place is taken: what is planned must not depend on whose turn it is.
     this.#profiles = new Map([...profiles].map(([name, profile]): [string, Profile] => [name, { ...profile, percentageOfNodesToScore: 100, postFilters: [], reserve: [] }]));
     this.#scheduler = new Scheduler(cluster, { profiles: this.#profiles, seed });
-    const pending = known.filter((pod) => pod.spec.nodeName === undefined && !isTerminating(pod) && (pod.spec.schedulingGates ?? []).length === 0);
+    const pending = known.filter((pod) => pod.spec.nodeName === undefined && !isTerminating(pod) && isAlone(pod));
     for (const pod of pending.sort((a, b) => cluster.priority(b) - cluster.priority(a) || compareText(a.metadata.creationTimestamp, b.metadata.creationTimestamp) || byName(a, b))) {
       if (this.profileOf(pod)) this.#scheduler.place(pod);
     }
@@ -105,10 +107,9 @@ export class Simulation {
   }
 }
 
-/** The pod as its controller would make it anew: on no node. */
-function unbound(pod: StoredPod): StoredPod {
-  const { nodeName: _bound, ...spec } = pod.spec;
-  return { ...pod, spec };
+/** Not held back, and no part of a gang, which has its place together or not at all. */
+function isAlone({ spec, metadata }: StoredPod): boolean {
+  return (spec.schedulingGates ?? []).length === 0 && metadata.labels?.[POD_GROUP_LABEL] === undefined;
 }
 
 export function nameOf({ metadata }: StoredPod): string {

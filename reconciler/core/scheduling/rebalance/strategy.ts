@@ -21,6 +21,8 @@ export interface Strategy extends Measure {
   complaint(shape: PodShape, node: number): string | undefined;
   /** Which of two complaints is seen to first: the one with the greater number; where equal, the cheaper pod. */
   urgency?(shape: PodShape, node: number): number;
+  /** Why the scheduler need not be asked about a pod of the shape: wherever it would go, {@link accepts} would say no. */
+  hopeless?(shape: PodShape): string | undefined;
   /** Whether a pod of the shape may go from one node to the other at all; asked before it is counted there. */
   accepts?(shape: PodShape, from: number, to: number): boolean;
 }

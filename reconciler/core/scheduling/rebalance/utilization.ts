@@ -7,71 +7,122 @@ import type { Strategy } from './strategy.ts';
 /** A threshold that nothing passes, for resources that none is given for. */
 const NO_BOUND = 100;
 
+/** One resource on every node, by node number. */
 interface Rated {
   readonly name: string;
-  /** What the pods request that stay, by node number. */
+  /** What the pods request that stay. */
   readonly used: Float64Array;
+  readonly has: Float64Array;
   /** Percentages as they are given. */
   readonly low: number;
   readonly target: number;
-}
-
-/** Percentages of one resource: nodes up to `low` take pods, nodes above `high` give some. */
-interface Bounds {
-  readonly low: number;
-  readonly high: number;
+  /** Percentages of use: nodes up to the first take pods, nodes above the second give some. */
+  takes: number;
+  gives: number;
 }
 
 export function lowNodeUtilization(cluster: ClusterState, args: LowNodeUtilizationArgs): Strategy {
-  const { thresholds, targetThresholds, useDeviationThresholds, numberOfNodes } = args;
-  const names = [...new Set([...Object.keys(thresholds), ...(useDeviationThresholds ? [] : ['cpu', 'memory', 'pods'])])].sort();
-  const rated = names.map((name): Rated => ({ name, used: new Float64Array(cluster.length), low: thresholds[name] ?? NO_BOUND, target: targetThresholds[name] ?? NO_BOUND }));
-  const nodes = Array.from({ length: cluster.length }, (_, node) => node).filter((node) => cluster.has(node) && cluster.ready(node));
+  return new LowNodeUtilization(cluster, args);
+}
 
-  const count = (shape: PodShape, node: number, by: number): void => {
+class LowNodeUtilization implements Strategy {
+  readonly plugin = 'LowNodeUtilization';
+  readonly required = false;
+  readonly #cluster: ClusterState;
+  readonly #args: LowNodeUtilizationArgs;
+  readonly #rated: readonly Rated[];
+  /** Those that are ready: of others nobody knows. */
+  readonly #nodes: readonly number[];
+  /** Percentages above what nodes may have, summed over resources. */
+  readonly #over: Float64Array;
+  /** Nodes that take pods. */
+  readonly #under = new Set<number>();
+
+  constructor(cluster: ClusterState, args: LowNodeUtilizationArgs) {
+    this.#cluster = cluster;
+    this.#args = args;
+    const { thresholds, targetThresholds, useDeviationThresholds } = args;
+    const names = [...new Set([...Object.keys(thresholds), ...(useDeviationThresholds ? [] : ['cpu', 'memory', 'pods'])])].sort();
+    this.#rated = names.map((name): Rated => {
+      const [low, target] = [thresholds[name] ?? NO_BOUND, targetThresholds[name] ?? NO_BOUND];
+      return { name, used: new Float64Array(cluster.length), has: cluster.resource(name).allocatable, low, target, takes: low, gives: target };
+    });
+    this.#nodes = Array.from({ length: cluster.length }, (_, node) => node).filter((node) => cluster.has(node) && cluster.ready(node));
+    this.#over = new Float64Array(cluster.length);
+    for (const [shape, on] of cluster.liveShapes()) if (!shape.terminating) for (const [node, pods] of on) this.#count(shape, node, pods);
+    this.#judgeAll();
+  }
+
+  moved(shape: PodShape, node: number, by: 1 | -1): void {
     if (shape.terminating) return;
-    for (const { name, used } of rated) used[node] = (used[node] ?? 0) + by * (shape.requests.get(name) ?? 0);
-  };
-  for (const [shape, on] of cluster.liveShapes()) for (const [node, pods] of on) count(shape, node, pods);
+    this.#count(shape, node, by);
+    // The mean moves with every pod where nodes are not of one size.
+    if (this.#args.useDeviationThresholds) this.#judgeAll();
+    else this.#judge(node);
+  }
 
-  const percent = ({ name, used }: Rated, node: number, more = 0): number => {
-    const has = cluster.resource(name).allocatable[node] ?? 0;
-    return has === 0 ? 0 : (100 * ((used[node] ?? 0) + more)) / has;
-  };
-  /** In the order of `rated`. */
-  const bounds = (): readonly Bounds[] => rated.map((resource) => {
-    const { low, target } = resource;
-    if (!useDeviationThresholds) return { low, high: target };
-    const mean = nodes.reduce((sum, node) => sum + percent(resource, node), 0) / Math.max(1, nodes.length);
-    return { low: Math.max(0, mean - low), high: Math.min(100, mean + target) };
-  });
-  let known: readonly Bounds[] | undefined;
-  const limit = (at: number): Bounds => (known ??= bounds())[at] ?? { low: NO_BOUND, high: NO_BOUND };
+  weigh(): readonly number[] {
+    let sum = 0;
+    for (const node of this.#nodes) sum += this.#over[node] ?? 0;
+    return [sum];
+  }
 
-  const isUnder = (node: number): boolean => cluster.ready(node) && cluster.node(node).spec.unschedulable !== true && rated.every((resource, at) => percent(resource, node) <= limit(at).low);
-  const tooMuch = (node: number): readonly { readonly resource: Rated; readonly percent: number; readonly high: number }[] => rated.flatMap((resource, at) => {
-    const [found, { high }] = [percent(resource, node), limit(at)];
-    return found > high ? [{ resource, percent: found, high }] : [];
-  });
-  let worthwhile: boolean | undefined;
-  const isWorthwhile = (): boolean => {
-    const under = nodes.filter(isUnder).length;
-    return under > numberOfNodes && under < nodes.length;
-  };
-  return {
-    plugin: 'LowNodeUtilization',
-    required: false,
-    moved(shape, node, by) {
-      count(shape, node, by);
-      known = worthwhile = undefined;
-    },
-    weigh: () => [nodes.reduce((sum, node) => sum + tooMuch(node).reduce((over, { percent: found, high }) => over + found - high, 0), 0)],
-    complaint(shape, node) {
-      if (!(worthwhile ??= isWorthwhile()) || !cluster.ready(node)) return undefined;
-      const found = tooMuch(node).find(({ resource }) => (shape.requests.get(resource.name) ?? 0) > 0);
-      return found && `${cluster.nodeName(node)} has ${Math.round(found.percent)}% of its ${found.resource.name} requested, the target is ${Math.round(found.high)}%`;
-    },
-    urgency: (_shape, node) => Math.max(0, ...tooMuch(node).map(({ percent: found, high }) => found - high)),
-    accepts: (shape, _from, to) => isUnder(to) && rated.every((resource, at) => percent(resource, to, shape.requests.get(resource.name) ?? 0) <= limit(at).high),
-  };
+  complaint(shape: PodShape, node: number): string | undefined {
+    if ((this.#over[node] ?? 0) === 0 || this.#under.size <= this.#args.numberOfNodes || this.#under.size === this.#nodes.length) return undefined;
+    const found = this.#rated.find((rated) => (shape.requests.get(rated.name) ?? 0) > 0 && percent(rated, node) > rated.gives);
+    return found && `${this.#cluster.nodeName(node)} has ${Math.round(percent(found, node))}% of its ${found.name} requested, the target is ${Math.round(found.gives)}%`;
+  }
+
+  hopeless(shape: PodShape): string | undefined {
+    for (const node of this.#under) if (this.#hasRoom(shape, node)) return undefined;
+    return 'no node below the thresholds could take it without passing the target';
+  }
+
+  urgency(_shape: PodShape, node: number): number {
+    return this.#over[node] ?? 0;
+  }
+
+  accepts(shape: PodShape, _from: number, to: number): boolean {
+    return this.#under.has(to) && this.#hasRoom(shape, to);
+  }
+
+  #hasRoom(shape: PodShape, node: number): boolean {
+    for (const rated of this.#rated) if (percent(rated, node, shape.requests.get(rated.name) ?? 0) > rated.gives) return false;
+    return true;
+  }
+
+  #count(shape: PodShape, node: number, by: number): void {
+    for (const { name, used } of this.#rated) used[node] = (used[node] ?? 0) + by * (shape.requests.get(name) ?? 0);
+  }
+
+  #judgeAll(): void {
+    if (this.#args.useDeviationThresholds) {
+      for (const rated of this.#rated) {
+        const mean = this.#nodes.reduce((sum, node) => sum + percent(rated, node), 0) / Math.max(1, this.#nodes.length);
+        rated.takes = Math.max(0, mean - rated.low);
+        rated.gives = Math.min(100, mean + rated.target);
+      }
+    }
+    for (const node of this.#nodes) this.#judge(node);
+  }
+
+  #judge(node: number): void {
+    if (!this.#cluster.ready(node)) return;
+    let over = 0;
+    let under = this.#cluster.node(node).spec.unschedulable !== true;
+    for (const rated of this.#rated) {
+      const found = percent(rated, node);
+      if (found > rated.gives) over += found - rated.gives;
+      if (found > rated.takes) under = false;
+    }
+    this.#over[node] = over;
+    if (under) this.#under.add(node);
+    else this.#under.delete(node);
+  }
+}
+
+/** How much of the resource would be in use on the node with `more`. */
+function percent({ used, has }: Rated, node: number, more = 0): number {
+  const capacity = has[node] ?? 0;
+  return capacity === 0 ? 0 : (100 * ((used[node] ?? 0) + more)) / capacity;
 }
