@@ -11,7 +11,7 @@ import { isFinished } from '../workloads/pod-state.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { hash32 } from '../workloads/stable-hash.ts';
 import { Budgets } from './budgets.ts';
-import { Domains, grown, ResourceColumn } from './columns.ts';
+import { addTo, Domains, grown, ResourceColumn } from './columns.ts';
 import type { ClusterEvent } from './framework.ts';
 import { ShapeTable, type PodShape } from './pod-shape.ts';
 import type { VolumePlacement } from './plugins/volume-binding.ts';
@@ -550,10 +550,4 @@ const NONE: readonly JournalEntry[] = [];
 function mix(value: number): number {
   const mixed = Math.imul(value, 0x85ebca6b);
   return (Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35) ^ (mixed >>> 16)) >>> 0;
-}
-
-function addTo<K>(counts: Map<K, number>, key: K, by: number): void {
-  const next = (counts.get(key) ?? 0) + by;
-  if (next === 0) counts.delete(key);
-  else counts.set(key, next);
 }

@@ -1,4 +1,4 @@
-/** Growing arrays of numbers with one entry per node number, and what is kept in them. */
+/** Growing arrays of numbers with one entry per node number, what is kept in them, and counts. */
 
 /** Amounts of one resource on every node: thousandths of a core for cpu, else bytes or pieces. */
 export class ResourceColumn {
@@ -62,4 +62,11 @@ export function grown(column: Float64Array, capacity: number): Float64Array<Arra
   const larger = new Float64Array(capacity);
   larger.set(column);
   return larger;
+}
+
+/** Counts; what comes to 0 is left out. */
+export function addTo<K>(counts: Map<K, number>, key: K, by: number): void {
+  const next = (counts.get(key) ?? 0) + by;
+  if (next === 0) counts.delete(key);
+  else counts.set(key, next);
 }

@@ -275,8 +275,7 @@ describe('property: scheduler', () => {
       const placeAll = (cluster: ClusterState): unknown => {
         const scheduler = new Scheduler(cluster, { profiles, seed: 'test' });
         return pods.filter(({ metadata }) => !model.placed.has(metadata.uid)).map((pod) => {
-          // Whose place a pod may take has properties of its own.
-        const outcome = scheduler.place(pod, { preempt: false });
+          const outcome = scheduler.place(pod, { preempt: false });
           return outcome.is === 'placed' ? outcome.node : outcome.refusal.message;
         });
       };
