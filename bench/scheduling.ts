@@ -6,6 +6,7 @@
  */
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { endToEnd } from './scheduling/end-to-end.ts';
 import { floorMicros } from './scheduling/floor.ts';
 import { growthWithNodes, growthWithPods, type Growth } from './scheduling/growth.ts';
 import { qualityOf, type Quality, type Spread } from './scheduling/quality.ts';
@@ -88,18 +89,32 @@ function round(value: number): number {
   return Number(value.toFixed(1));
 }
 
-function main(): void {
-  const { values } = parseArgs({ options: { only: { type: 'string' }, 'no-growth': { type: 'boolean' } } });
-  if (!globalThis.gc) throw new Error('run with --expose-gc, as npm run bench:scheduling does: memory is measured');
+async function measureEndToEnd(): Promise<void> {
+  const loadBefore = loadavg()[0] ?? 0;
+  const e = await endToEnd(ROUNDS);
+  const row = (what: string, ms: number): string => `  ${what.padEnd(66)} ${whole(ms).padStart(7)} ms\n`;
+  process.stdout.write(`${whole(e.pods)} pods on ${whole(e.nodes)} nodes through Redis and BullMQ, ${cpus().length} cores for this process and redis-server, load before ${loadBefore.toFixed(1)}, median of ${ROUNDS} rounds\n`
+    + row('first creation to last binding', e.totalMs) + row('all pods created (500 in a write; bindings begin meanwhile)', e.createdMs) + row('first binding', e.firstBindingMs)
+    + row('waking the lane through BullMQ, the first time', e.wakingMs) + row(`choosing nodes, in ${e.passes} passes`, e.placingMs) + row('writing bindings, while other things go on', e.writingMs)
+    + row('processor time of this process', e.cpuMs) + row('processor time of redis-server', e.redisCpuMs)
+    + row('floor: the creations and bindings alone, one write after the other', e.floorMs) + row('floor, processor time of this process', e.floorCpuMs)
+    + `  pods per second ${whole((1000 * e.pods) / e.totalMs)}, ratio to the floor ${(e.totalMs / e.floorMs).toFixed(2)} x, by processor time ${(e.cpuMs / e.floorCpuMs).toFixed(2)} x\n`);
+  process.stdout.write(`${JSON.stringify({
+    bench: 'scheduling-e2e', cores: cpus().length, rounds: ROUNDS, load: [loadBefore, loadavg()[0]], ...Object.fromEntries(Object.entries(e).map(([name, value]) => [name, Math.round(value as number)])),
+    perSecond: Math.round((1000 * e.pods) / e.totalMs), ratio: Number((e.totalMs / e.floorMs).toFixed(2)), cpuRatio: Number((e.cpuMs / e.floorCpuMs).toFixed(2)),
+  })}\n`);
+}
+
+function measureLibrary(only: string | undefined, withGrowth: boolean): void {
   const loadBefore = loadavg()[0] ?? 0;
   process.stdout.write(`scheduling library in one process, Node.js ${process.version}, ${cpus().length} cores (${cpus()[0]?.model.trim() ?? ''}), load before ${loadBefore.toFixed(1)}, median of ${ROUNDS} rounds\n`
     + 'All nodes are filtered and scored for every pod: no sampling (kube-scheduler looks at about a tenth of 5,000).\n'
     + "kube-scheduler: \"CI floor\" is the least that Kubernetes' CI accepts, \"measured\" what it was measured at there; both include the API server and are from other hardware.\n"
     + 'pods/s and p99: by the clock. pods/cpu s, mean, p50, p99 cpu and x floor: by processor time, which other load on this machine does not stretch. us: microseconds per pod.\n\n');
-  const measured = measure(WORKLOADS.filter(({ name }) => values.only === undefined || name.includes(values.only)));
+  const measured = measure(WORKLOADS.filter(({ name }) => only === undefined || name.includes(only)));
   process.stdout.write(workloadTables(measured));
-  const withNodes = values['no-growth'] ? [] : growthWithNodes([100, 500, 1000, 2000, 5000]);
-  const withPods = values['no-growth'] ? [] : growthWithPods([1000, 10_000, 50_000, 150_000]);
+  const withNodes = withGrowth ? growthWithNodes([100, 500, 1000, 2000, 5000]) : [];
+  const withPods = withGrowth ? growthWithPods([1000, 10_000, 50_000, 150_000]) : [];
   if (withNodes.length > 0) process.stdout.write(growthTable('growth with nodes', withNodes));
   if (withPods.length > 0) process.stdout.write(growthTable('growth with pods', withPods));
   const grown = (growth: readonly Growth[]): object[] => growth.flatMap(({ nodes, existing, floorMicros: floor, runs }) => Object.entries(runs).map(([name, r]) => ({ name, nodes, existing, ...figures(r, floor) })));
@@ -113,4 +128,6 @@ function main(): void {
   })}\n`);
 }
 
-main();
+const { values: flags } = parseArgs({ options: { only: { type: 'string' }, 'no-growth': { type: 'boolean', default: false }, e2e: { type: 'boolean', default: false } } });
+if (flags.e2e) await measureEndToEnd();
+else measureLibrary(flags.only, !flags['no-growth']);

@@ -2,7 +2,7 @@
  * The least that a scheduler which looks at every node must do for a pod: see whether cpu, memory and number of pods fit, and take the
  * node that is used least (LeastAllocated). No labels, no objects, no other rule, nothing kept for the next pod.
  */
-import { cpuNow } from './run.ts';
+import { cpuNow } from './cpu.ts';
 
 const HAS = { cpu: 4000, memory: 32 * 2 ** 30, pods: 110 };
 const ASK = { cpu: 100, memory: 500 * 2 ** 20 };

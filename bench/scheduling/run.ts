@@ -3,6 +3,7 @@ import type { Node, StoredPod, StoredService } from '../../contracts/objects/ind
 import { ClusterState } from '../../reconciler/core/scheduling/cluster-state.ts';
 import { buildProfiles } from '../../reconciler/core/scheduling/profile.ts';
 import { Scheduler, type Outcome } from '../../reconciler/core/scheduling/scheduler.ts';
+import { cpuNow } from './cpu.ts';
 import { HIGH } from './objects.ts';
 
 /** A pod to be tried. */
@@ -172,12 +173,6 @@ function place(scheduler: Scheduler, attempts: readonly Attempt[]): Timed {
     seconds: (performance.now() - clock) / 1000, cpuSeconds: (cpuNow() - cpu) / 1e6,
     micros: micros.subarray(0, placed), cpuMicros: cpuMicros.subarray(0, placed), refused, preemptors, victims, refusal,
   };
-}
-
-/** Microseconds that this process had a processor. */
-export function cpuNow(): number {
-  const { user, system } = process.cpuUsage();
-  return user + system;
 }
 
 /** What the heap and the buffers outside it hold once the garbage is gone; needs `--expose-gc`. */
