@@ -2,7 +2,7 @@
 import { HOSTNAME_LABEL, ZONE_LABEL, type StoredPod } from '../../contracts/objects/index.ts';
 import { floorMicros } from './floor.ts';
 import { DEFAULT_POD, makeNodes, makePods, makeService, type Template } from './objects.ts';
-import { run, type Attempt, type Run, type Workload } from './run.ts';
+import { run, type Happening, type Run, type Workload } from './run.ts';
 import { deploymentPods } from './workloads.ts';
 
 const ZONES = ['moon-1', 'moon-2', 'moon-3'];
@@ -39,8 +39,8 @@ export function growthWithNodes(counts: readonly number[]): Growth[] {
 export function growthWithPods(counts: readonly number[], nodeCount = 5000): Growth[] {
   const nodes = makeNodes(nodeCount, ZONES);
   const services = Array.from({ length: DEPLOYMENTS }, (_, i) => makeService('apps', `app-${i}`, { app: `app-${i}` }));
-  const one = (): Attempt[] => makePods(MEASURED, { ...DEFAULT_POD, name: 'one', namespace: 'apps', labels: { app: 'one' }, owner: 'rs-one' }).map((pod) => ({ pod, counted: true }));
-  const turns = (more?: typeof rules): Attempt[] => deploymentPods(DEPLOYMENTS, MEASURED, more).map((pod) => ({ pod, counted: true }));
+  const one = (): Happening[] => makePods(MEASURED, { ...DEFAULT_POD, name: 'one', namespace: 'apps', labels: { app: 'one' }, owner: 'rs-one' }).map((pod) => ({ pod, counted: true }));
+  const turns = (more?: typeof rules): Happening[] => deploymentPods(DEPLOYMENTS, MEASURED, more).map((pod) => ({ pod, counted: true }));
   return counts.map((existing) => {
     const bound = (more?: typeof rules): StoredPod[] => deploymentPods(DEPLOYMENTS, existing, more, (index) => nodes[index % nodes.length]?.metadata.name ?? '');
     return measure(nodeCount, existing, {

@@ -6,12 +6,12 @@ import { Scheduler, type Outcome } from '../../reconciler/core/scheduling/schedu
 import { cpuNow } from './cpu.ts';
 import { HIGH } from './objects.ts';
 
-/** A pod to be tried. */
-export interface Attempt {
-  readonly pod: StoredPod;
-  /** False for pods that are there only to be in the way. Their time counts, they do not. */
-  readonly counted: boolean;
-}
+/** What happens next, in the order given. */
+export type Happening =
+  /** A pod is tried. `counted` is false for pods that are there only to be in the way: their time counts, they do not. */
+  | { readonly pod: StoredPod; readonly counted: boolean }
+  /** Something else comes to pass in the cluster. */
+  | { readonly change: (cluster: ClusterState) => void };
 
 export interface Workload {
   readonly nodes: readonly Node[];
@@ -20,7 +20,7 @@ export interface Workload {
   readonly bound?: readonly StoredPod[];
   /** Pods that the scheduler places before the clock runs. */
   readonly initial?: readonly StoredPod[];
-  readonly measured: readonly Attempt[];
+  readonly measured: readonly Happening[];
 }
 
 export interface Placement {
@@ -79,13 +79,13 @@ export function run(make: () => Workload): Run {
   const timed = place(scheduler, workload.measured);
   const after = megabytes();
   const placed = timed.micros.length;
-  const pods = [...(workload.bound ?? []), ...(workload.initial ?? []), ...workload.measured.map(({ pod }) => pod)];
+  const pods = [...(workload.bound ?? []), ...(workload.initial ?? []), ...workload.measured.flatMap((next) => ('pod' in next ? [next.pod] : []))];
   return {
     placed, refused: timed.refused, preemptors: timed.preemptors, victims: timed.victims,
     perSecond: placed / timed.seconds, perCpuSecond: placed / timed.cpuSeconds, micros: quantiles(timed.micros), cpuMicros: quantiles(timed.cpuMicros),
     buildMs,
     megabytes: { objects: objects - empty, state: state - objects, candidates: after - state },
-    placements: pods.flatMap((pod) => { const placed = cluster.placed(pod.metadata.uid); return placed && !placed.nominated ? [{ pod, node: placed.nodeName }] : []; }),
+    placements: pods.flatMap((pod) => { const placed = cluster.placed(pod.metadata.uid); return placed && placed.node >= 0 && !placed.nominated ? [{ pod, node: placed.nodeName }] : []; }),
     refusal: timed.refusal,
   };
 }
@@ -124,10 +124,10 @@ interface Timed {
   readonly refusal: string | undefined;
 }
 
-function place(scheduler: Scheduler, attempts: readonly Attempt[]): Timed {
-  const micros = new Float64Array(attempts.length);
-  const cpuMicros = new Float64Array(attempts.length);
-  const counted = new Set(attempts.filter((attempt) => attempt.counted).map(({ pod }) => pod));
+function place(scheduler: Scheduler, happenings: readonly Happening[]): Timed {
+  const micros = new Float64Array(happenings.length);
+  const cpuMicros = new Float64Array(happenings.length);
+  const counted = new Set(happenings.flatMap((next) => ('pod' in next && next.counted ? [next.pod] : [])));
   let placed = 0;
   let refused = 0;
   let preemptors = 0;
@@ -164,8 +164,9 @@ function place(scheduler: Scheduler, attempts: readonly Attempt[]): Timed {
   };
 
   const [clock, cpu] = [performance.now(), cpuNow()];
-  for (const { pod } of attempts) {
-    attempt(pod, 0, 0);
+  for (const next of happenings) {
+    if ('pod' in next) attempt(next.pod, 0, 0);
+    else next.change(scheduler.cluster);
     if (waiting.length >= WAITING_FOR_VICTIMS) letVictimsGo();
   }
   for (let rounds = 0; waiting.length > 0 && rounds < 10; rounds++) letVictimsGo();

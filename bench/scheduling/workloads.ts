@@ -1,13 +1,13 @@
 /**
- * The workloads of Kubernetes' test/integration/scheduler_perf, with their nodes, initial and measured pods, and two of our own. What their
+ * The workloads of Kubernetes' test/integration/scheduler_perf, with their nodes, initial and measured pods, and some of our own. What their
  * CI (`threshold` in performance-config.yaml) or their dashboards say of kube-scheduler stands beside what is aimed at here.
  */
-import { HOSTNAME_LABEL, ZONE_LABEL, type StoredPod } from '../../contracts/objects/index.ts';
+import { HOSTNAME_LABEL, ZONE_LABEL, type Node, type StoredPod } from '../../contracts/objects/index.ts';
 import {
   affinePod, attractedPod, daemonSetPod, DEFAULT_POD, HIGH_PRIORITY_POD, LARGE_POD, LOW_PRIORITY_POD, makeNode, makeNodes, makePods, makeService, spreadingPod,
   type Template,
 } from './objects.ts';
-import type { Attempt, Workload } from './run.ts';
+import type { Happening, Workload } from './run.ts';
 
 export interface NamedWorkload {
   /** As in scheduler_perf. */
@@ -26,14 +26,36 @@ const ZONES = ['moon-1', 'moon-2', 'moon-3'];
 const NODES = 5000;
 const times = (count: number, scale: number): number => Math.ceil(count * scale);
 
-const counted = (pods: readonly StoredPod[]): Attempt[] => pods.map((pod) => ({ pod, counted: true }));
+const counted = (pods: readonly StoredPod[]): Happening[] => pods.map((pod) => ({ pod, counted: true }));
 
-/** One of `others` after every `step` pods. */
-function interleaved(pods: readonly StoredPod[], others: readonly StoredPod[], step: number): Attempt[] {
-  return pods.flatMap((pod, i): Attempt[] => {
-    const other = (i + 1) % step === 0 ? others[(i + 1) / step - 1] : undefined;
-    return [{ pod, counted: true }, ...(other ? [{ pod: other, counted: false }] : [])];
-  });
+/** What `others` has for it, after every `step` pods. */
+function interleaved(pods: readonly StoredPod[], step: number, others: (turn: number) => readonly Happening[]): Happening[] {
+  return pods.flatMap((pod, i): Happening[] => [{ pod, counted: true }, ...((i + 1) % step === 0 ? others((i + 1) / step - 1) : [])]);
+}
+
+/** One of the pods in each turn. */
+function besides(pods: readonly StoredPod[]): (turn: number) => readonly Happening[] {
+  return (turn) => pods.slice(turn, turn + 1).map((pod) => ({ pod, counted: false }));
+}
+
+/** What comes and goes in SchedulingWithMixedChurn: a node, a pod that fits nowhere, a Service. */
+function churn(large: readonly StoredPod[]): (turn: number) => readonly Happening[] {
+  const node = makeNode('churned', undefined);
+  const service = makeService('default', 'churned', { app: 'foo' });
+  const pods = besides(large);
+  return (turn) => (turn % 2 === 0
+    ? [{ change: (cluster) => { cluster.setNode(node); cluster.setServices('default', [service]); } }, ...pods(turn / 2)]
+    : [{ change: (cluster) => { cluster.removeNode('churned'); cluster.setServices('default', []); } }]);
+}
+
+/** A node tells that it has one image more, as nodes do while a rollout reaches them. */
+function imageReports(nodes: readonly Node[]): (turn: number) => readonly Happening[] {
+  return (turn) => {
+    const node = nodes[(turn * 37) % nodes.length];
+    if (!node) return [];
+    const images = [{ names: [`registry.example/app:${turn}`], sizeBytes: 50_000_000 }];
+    return [{ change: (cluster) => { cluster.setNode({ ...node, status: { ...node.status, images } }); } }];
+  };
 }
 
 /** One pod of each list in turn. */
@@ -116,12 +138,17 @@ export const WORKLOADS: readonly NamedWorkload[] = [
   {
     // Five preempting pods a second there; here as many per measured pod as that is at their CI's floor.
     name: 'PreemptionAsync/5000Nodes', kubernetes: { perSecond: 570, is: 'CI floor' }, aim: 4000, preempts: true,
-    make: (scale) => ({ nodes: makeNodes(times(NODES, scale)), initial: makePods(times(20_000, scale), LOW_PRIORITY_POD), measured: interleaved(makePods(times(5000, scale), DEFAULT_POD), makePods(times(43, scale), HIGH_PRIORITY_POD), 114) }),
+    make: (scale) => ({ nodes: makeNodes(times(NODES, scale)), initial: makePods(times(20_000, scale), LOW_PRIORITY_POD), measured: interleaved(makePods(times(5000, scale), DEFAULT_POD), 114, besides(makePods(times(43, scale), HIGH_PRIORITY_POD))) }),
   },
   {
     // Five unschedulable pods a second there, which makes 85 of them; here 2,000.
     name: 'Unschedulable/5kNodes/100Init/10kPods', kubernetes: { perSecond: 590, is: 'CI floor' }, aim: 6000,
-    make: (scale) => ({ nodes: makeNodes(times(NODES, scale)), initial: makePods(times(100, scale), DEFAULT_POD), measured: interleaved(makePods(times(10_000, scale), DEFAULT_POD), makePods(times(2000, scale), LARGE_POD), 5) }),
+    make: (scale) => ({ nodes: makeNodes(times(NODES, scale)), initial: makePods(times(100, scale), DEFAULT_POD), measured: interleaved(makePods(times(10_000, scale), DEFAULT_POD), 5, besides(makePods(times(2000, scale), LARGE_POD))) }),
+  },
+  {
+    // Every second there; here as many per measured pod as that is at their CI's floor.
+    name: 'SchedulingWithMixedChurn/5000Nodes_10000Pods', kubernetes: { perSecond: 710, is: 'CI floor' }, aim: undefined,
+    make: (scale) => ({ nodes: makeNodes(times(NODES, scale)), measured: interleaved(makePods(times(10_000, scale), DEFAULT_POD), 710, churn(makePods(20, LARGE_POD))) }),
   },
   {
     name: 'UniqueShapes/5000Nodes_2000Pods', kubernetes: undefined, aim: undefined,
@@ -137,5 +164,12 @@ export const WORKLOADS: readonly NamedWorkload[] = [
       services: Array.from({ length: 300 }, (_, i) => makeService('apps', `app-${i}`, { app: `app-${i}` })),
       measured: counted(deploymentPods(300, times(6000, scale))),
     }),
+  },
+  {
+    name: 'DeploymentsWithNodeReports/5000Nodes_30Deployments_2000Pods', kubernetes: undefined, aim: undefined,
+    make: (scale) => {
+      const nodes = makeNodes(times(NODES, scale), ZONES);
+      return { nodes, initial: makePods(times(1000, scale), DEFAULT_POD), measured: interleaved(deploymentPods(30, times(2000, scale)), 20, imageReports(nodes)) };
+    },
   },
 ];
