@@ -1,9 +1,7 @@
 /** Sources: Kubernetes documentation, "Resource Management for Pods and Containers", "Pod Overhead" and "Resource Bin Packing". */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { NodeResourcesFitArgs, type Node, type Pod } from '../../../contracts/objects/index.ts';
-import type { ClusterEvent } from '../../../reconciler/core/scheduling/framework.ts';
-import { nodeResourcesFit } from '../../../reconciler/core/scheduling/plugins/node-resources-fit.ts';
+import type { Node, Pod } from '../../../contracts/objects/index.ts';
 import { requestsOf, weightOf } from '../../../reconciler/core/scheduling/resources.ts';
 import { node, pod } from '../controllers/objects.ts';
 import { asking, placedOn, schedulerFor, scores, stored, verdicts } from './situation.ts';
@@ -81,22 +79,6 @@ describe('NodeResourcesFit', () => {
     const [verdict] = scheduler.refusal(stored(pod('p', asking({ cpu: '2', memory: '7Gi' })))).verdicts;
     assert.deepEqual(verdict?.reasons.map(({ detail }) => detail), ['cpu: asks for 2000m, 1000m of 4000m is free', 'memory: asks for 7168Mi, 6656Mi of 8192Mi is free']);
   });
-});
-
-describe('hints of NodeResourcesFit', () => {
-  const rows: readonly { title: string; args?: object; spec: object; events: readonly ClusterEvent['type'][]; node: Node; hints: boolean }[] = [
-    { title: 'a node that is large enough', spec: asking({ cpu: '1' }), events: ['NodeAdd', 'NodeUpdate'], node: node('n'), hints: true },
-    { title: 'a node that is too small', spec: asking({ cpu: '3' }), events: ['NodeAdd', 'NodeUpdate'], node: node('n'), hints: false },
-    { title: 'a node that lacks what is ignored', args: { ignoredResources: ['example.com/gpu'] }, spec: asking({ 'example.com/gpu': '1' }), events: ['NodeAdd', 'NodeUpdate'], node: node('n'), hints: true },
-    { title: 'a node that lacks what the pod asks none of', spec: asking({ 'example.com/gpu': '0' }), events: ['NodeAdd', 'NodeUpdate'], node: node('n'), hints: true },
-  ];
-  for (const { title, args = {}, spec, events, node: given, hints } of rows) {
-    it(title, () => {
-      const { cluster } = schedulerFor({ nodes: [given] });
-      const plugin = nodeResourcesFit(NodeResourcesFitArgs.parse(args));
-      for (const type of events) assert.equal(plugin.hint?.({ type, node: 0 } as ClusterEvent, cluster.shape(pod('p', spec)), cluster), hints);
-    });
-  }
 });
 
 function fitArgs(args: object): object {

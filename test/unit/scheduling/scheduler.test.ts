@@ -1,9 +1,7 @@
 /** What the scheduler makes of its plugins: messages, choice, sampling. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ZONE_LABEL, type Node, type Pod } from '../../../contracts/objects/index.ts';
-import { interPodAffinity } from '../../../reconciler/core/scheduling/plugins/inter-pod-affinity.ts';
-import { podTopologySpread } from '../../../reconciler/core/scheduling/plugins/pod-topology-spread.ts';
+import { ZONE_LABEL, type Node } from '../../../contracts/objects/index.ts';
 import { Scheduler } from '../../../reconciler/core/scheduling/scheduler.ts';
 import { node, pod } from '../controllers/objects.ts';
 import { asking, clusterOf, owned, place, placedOn, placesOf, podWith, profilesOf, schedulerFor, stored, verdictsOn } from './situation.ts';
@@ -45,18 +43,6 @@ describe('a pod without a node', () => {
     const wanted = pod('p', { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { app: 'cache' } } }] } } });
     assert.deepEqual(placesOf(place(scheduler, wanted)), [undefined]);
     assert.deepEqual(placesOf(place(scheduler, podWith({ app: 'cache' }), wanted)), ['n', 'n']);
-  });
-  it('is woken when the last of its group goes, or the node that held the others back', () => {
-    const grouped = (name: string, more: object = {}): Pod =>
-      pod(name, { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { app: 'web' } } }] } }, ...more }, { labels: { app: 'web' } });
-    const spread = pod('s', { topologySpreadConstraints: [{ maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'DoNotSchedule', labelSelector: { matchLabels: { app: 'db' } } }] }, { labels: { app: 'db' } });
-    const { cluster } = schedulerFor({ nodes: [node('a'), node('full', { spec: { unschedulable: true } })], pods: [grouped('first', { nodeName: 'full' }), placedOn('a', { app: 'db' })] });
-    const [affinity, topology] = [interPodAffinity(), podTopologySpread()];
-    const woken: unknown[] = [];
-    cluster.subscribe((event) => woken.push(affinity.hint?.(event, cluster.shape(grouped('next')), cluster), topology.hint?.(event, cluster.shape(spread), cluster)));
-    cluster.removePod('default/first');
-    cluster.removeNode('full');
-    assert.deepEqual(woken, [true, true, true, true]);
   });
   it('asking why is no refusal', () => {
     const scheduler = schedulerFor({ nodes: [node('a'), node('b', gpu)] });

@@ -1,0 +1,80 @@
+/** Which events wake a pod that a plugin refused. Source: KEP-4247. A hint that says no when it should not leaves a pod waiting. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Node, Pod } from '../../../contracts/objects/index.ts';
+import type { ClusterState } from '../../../reconciler/core/scheduling/cluster-state.ts';
+import { node, pod } from '../controllers/objects.ts';
+import { asking, placedOn, podWith, profilesOf, schedulerFor, stored } from './situation.ts';
+
+const HOST = 'kubernetes.io/hostname';
+const web = { labelSelector: { matchLabels: { app: 'web' } }, topologyKey: HOST };
+const near = { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [web] } } };
+const far = { affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [web] } } };
+const spread = { topologySpreadConstraints: [{ ...web, maxSkew: 1, whenUnsatisfiable: 'DoNotSchedule' }] };
+const onPort = (hostPort: number): object => asking({}, { ports: [{ containerPort: 80, hostPort }] });
+const tainted = { spec: { taints: [{ key: 'gpu', effect: 'NoSchedule' as const }] } };
+
+const adds = (given: Node) => (cluster: ClusterState): void => { cluster.setNode(given); };
+/** What node `n` becomes. */
+const becomes = (extra: Parameters<typeof node>[1] = {}): ((cluster: ClusterState) => void) => adds(node('n', { allocatable: { cpu: '1', memory: '1Gi', pods: '1' }, ...extra }));
+const comes = (given: Pod) => (cluster: ClusterState): void => { cluster.setPod(stored(given)); };
+const goes = (cluster: ClusterState): void => { cluster.removePod('there'); };
+const losesNode = (cluster: ClusterState): void => { cluster.removeNode('n'); };
+
+/** Node `n` is there, with a pod of these labels. */
+interface Row { readonly plugin: string; readonly pod: Pod; readonly there?: Pod; readonly args?: object; readonly event: string; readonly happens: (cluster: ClusterState) => void; readonly hints: boolean }
+const there = (labels: Record<string, string>, spec: object = {}, metadata: object = {}): Pod => placedOn('n', labels, spec, { uid: 'there', ...metadata });
+
+const rows: readonly Row[] = [
+  { plugin: 'NodeUnschedulable', pod: pod('p'), event: 'a node that is not cordoned', happens: adds(node('m')), hints: true },
+  { plugin: 'NodeUnschedulable', pod: pod('p'), event: 'a node that is', happens: adds(node('m', { spec: { unschedulable: true } })), hints: false },
+  { plugin: 'NodeReady', pod: pod('p'), event: 'a node that is ready', happens: adds(node('m')), hints: true },
+  { plugin: 'NodeReady', pod: pod('p'), event: 'a node that is not', happens: adds(node('m', { ready: 'False' })), hints: false },
+  { plugin: 'TaintToleration', pod: pod('p'), event: 'a node without taints', happens: adds(node('m')), hints: true },
+  { plugin: 'TaintToleration', pod: pod('p'), event: 'a node with one', happens: adds(node('m', tainted)), hints: false },
+  { plugin: 'TaintToleration', pod: pod('p', { tolerations: [{ operator: 'Exists' }] }), event: 'a node with one that it tolerates', happens: adds(node('m', tainted)), hints: true },
+  { plugin: 'NodeAffinity', pod: pod('p', { nodeSelector: { disk: 'ssd' } }), event: 'a label that it wants', happens: becomes({ labels: { disk: 'ssd' } }), hints: true },
+  { plugin: 'NodeAffinity', pod: pod('p', { nodeSelector: { disk: 'ssd' } }), event: 'another label', happens: becomes({ labels: { disk: 'hdd' } }), hints: false },
+
+  { plugin: 'NodePorts', pod: pod('p', onPort(80)), there: there({}, onPort(80)), event: 'its port is free', happens: goes, hints: true },
+  { plugin: 'NodePorts', pod: pod('p', onPort(80)), there: there({}, onPort(81)), event: 'another port is free', happens: goes, hints: false },
+  { plugin: 'NodePorts', pod: pod('p', onPort(80)), event: 'a node', happens: adds(node('m')), hints: true },
+
+  { plugin: 'NodeResourcesFit', pod: pod('p', asking({ cpu: '1' })), event: 'room', happens: goes, hints: true },
+  { plugin: 'NodeResourcesFit', pod: pod('p', asking({ cpu: '1' })), event: 'a pod', happens: comes(placedOn('n')), hints: false },
+  { plugin: 'NodeResourcesFit', pod: pod('p', asking({ cpu: '2' })), event: 'a node that is large enough', happens: adds(node('m')), hints: true },
+  { plugin: 'NodeResourcesFit', pod: pod('p', asking({ cpu: '3' })), event: 'a node that is too small', happens: adds(node('m')), hints: false },
+  { plugin: 'NodeResourcesFit', pod: pod('p', asking({ cpu: '2' })), event: 'a node that grew', happens: becomes({ allocatable: { cpu: '2', memory: '1Gi', pods: '1' } }), hints: true },
+  { plugin: 'NodeResourcesFit', pod: pod('p', asking({ 'example.com/gpu': '0' })), event: 'a node that lacks what it asks none of', happens: adds(node('m')), hints: true },
+  { plugin: 'NodeResourcesFit', pod: pod('p', asking({ 'example.com/gpu': '1' })), args: { ignoredResources: ['example.com/gpu'] }, event: 'a node that lacks what is ignored', happens: adds(node('m')), hints: true },
+
+  { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, spread), event: 'a pod', happens: comes(placedOn('n', { app: 'web' })), hints: true },
+  { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, spread), event: 'a pod of another namespace', happens: comes(placedOn('n', { app: 'web' }, {}, { namespace: 'other' })), hints: false },
+  { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, spread), event: 'a pod less', happens: goes, hints: true },
+  { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, spread), event: 'the domain that held the others back is gone', happens: losesNode, hints: true },
+
+  { plugin: 'InterPodAffinity', pod: podWith({}, near), event: 'a pod that it wants to be near', happens: comes(placedOn('n', { app: 'web' })), hints: true },
+  { plugin: 'InterPodAffinity', pod: podWith({}, near), event: 'another pod', happens: comes(placedOn('n', { app: 'db' })), hints: false },
+  { plugin: 'InterPodAffinity', pod: podWith({}, far), there: there({ app: 'web' }), event: 'a pod less that it wants to be far from', happens: goes, hints: true },
+  { plugin: 'InterPodAffinity', pod: podWith({}, far), there: there({ app: 'db' }), event: 'another pod less', happens: goes, hints: false },
+  { plugin: 'InterPodAffinity', pod: podWith({}, far), event: 'a pod that it wants to be far from', happens: comes(placedOn('n', { app: 'web' })), hints: false },
+  { plugin: 'InterPodAffinity', pod: podWith({ app: 'web' }), there: there({}, far), event: 'a pod less that wanted to be far from it', happens: goes, hints: true },
+  { plugin: 'InterPodAffinity', pod: podWith({ app: 'db' }), there: there({}, far), event: 'a pod less that wanted to be far from another', happens: goes, hints: false },
+  { plugin: 'InterPodAffinity', pod: podWith({ app: 'web' }, near), there: there({ app: 'web' }), event: 'the last of its group goes, and it may begin it anew', happens: goes, hints: true },
+  { plugin: 'InterPodAffinity', pod: podWith({}, far), there: there({ app: 'web' }), event: 'the node goes with the pod', happens: losesNode, hints: true },
+  { plugin: 'InterPodAffinity', pod: podWith({}, near), event: 'a namespace', happens: (cluster) => { cluster.setNamespace({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'new' } }); }, hints: true },
+];
+
+describe('hints', () => {
+  for (const { plugin: name, pod: wanted, there: occupant = there({}, asking({ cpu: '1' })), args, event: title, happens, hints } of rows) {
+    it(`${name}: ${title}`, () => {
+      const { cluster } = schedulerFor({ nodes: [node('n', { allocatable: { cpu: '1', memory: '1Gi', pods: '1' } })], pods: [occupant] });
+      const [profile] = profilesOf([args ? { pluginConfig: [{ name, args }] } : {}]).profiles.values();
+      const plugin = profile?.filters.find((filter) => filter.name === name);
+      const hinted: (boolean | undefined)[] = [];
+      cluster.subscribe((event) => hinted.push(plugin?.hint?.(event, cluster.shape(wanted), cluster)));
+      happens(cluster);
+      assert.deepEqual(hinted, [hints]);
+    });
+  }
+});
