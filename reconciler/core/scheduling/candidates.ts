@@ -81,7 +81,8 @@ export class Candidates implements PreemptionView {
   #passing = new Int32Array(0);
   /** Made for the second plain pick: many shapes have one pod only. */
   #tournament: Tournament | undefined;
-  #seed = 0;
+  /** That its ties are broken by. */
+  #tournamentSeed = 0;
   #plainPicks = 0;
   /** How many nodes were looked at in the last {@link pick}. */
   examined = 0;
@@ -290,10 +291,10 @@ export class Candidates implements PreemptionView {
   // ---- choosing ----
 
   #pickPlain(seed: number): number {
+    if (this.#tournamentSeed !== seed) this.#tournament = undefined;
     if (!this.#tournament && this.#plainPicks++ === 0) return this.#scanPlain(seed);
-    if (seed !== this.#seed) this.#tournament = undefined;
-    this.#seed = seed;
     this.#tournament ??= this.#hold(this.#cluster.ties(seed));
+    this.#tournamentSeed = seed;
     this.examined = this.#refusedBy.length;
     const { winner } = this.#tournament;
     return winner === NOTHING ? NOTHING : this.#nodeAt(winner);

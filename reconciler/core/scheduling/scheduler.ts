@@ -100,7 +100,7 @@ export class Scheduler {
         this.#assume(pod, kept.nodeName, profile);
         return { is: 'placed', pod, node: kept.nodeName };
       }
-      cluster.removePod(pod.metadata.uid);
+      this.forget(pod);
     }
     const told = this.#knownRefusal(shape);
     const candidates = this.candidates(shape, profile);

@@ -41,12 +41,25 @@ class Model {
     return [...this.nodes.keys()].filter((name) => this.forbids(pod, name) === undefined);
   }
 
+  /** Takes over what a pod that was tried got, and who makes room for it. */
+  follow(outcome: Outcome): void {
+    const { pod } = outcome;
+    if (outcome.is === 'placed') this.placed.set(pod.metadata.uid, { pod, node: outcome.node });
+    if (outcome.is !== 'nominated') return;
+    for (const { metadata } of outcome.nomination.displaced) this.placed.delete(metadata.uid);
+    for (const victim of outcome.nomination.victims) {
+      const there = this.placed.get(victim.metadata.uid);
+      if (there) this.placed.set(victim.metadata.uid, { ...there, pod: { ...there.pod, metadata: { ...there.pod.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } } });
+    }
+    this.placed.set(pod.metadata.uid, { pod, node: outcome.nomination.node, nominated: true });
+  }
+
   /** A state that knows all this from the start, told in the order that `shuffle` gives. */
   state(shuffle: <T>(list: readonly T[]) => readonly T[] = (list) => list): ClusterState {
     const cluster = new ClusterState();
     const tell = [
       ...[...this.nodes.values()].map((node) => () => { cluster.setNode(node); }),
-      ...[...this.placed.values()].map(({ pod, node }) => () => { cluster.assume(pod, node); }),
+      ...[...this.placed.values()].map(({ pod, node, nominated }) => () => { if (nominated) cluster.nominate(pod, node); else cluster.assume(pod, node); }),
       ...Object.entries(this.namespaces).map(([name, labels]) => () => { cluster.setNamespace({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }); }),
       ...(this.served ? [() => { cluster.setServices('red', [stored({ ...SERVICE, metadata: { name: 'web', namespace: 'red' } })]); }] : []),
     ];
@@ -138,10 +151,10 @@ function run(given: History, watch: Watch): { scheduler: Scheduler; model: Model
       case 'place': {
         if (!pod) break;
         model.placed.delete(uid);
-        // Whose place a pod may take has properties of its own.
-        const outcome = scheduler.place(pod, { preempt: false });
+        const outcome = scheduler.place(pod);
+        if (outcome.is === 'placed') for (const { metadata } of outcome.displaced ?? []) model.placed.delete(metadata.uid);
         watch.tried?.(pod, outcome, model);
-        if (outcome.is === 'placed') model.placed.set(uid, { pod, node: outcome.node });
+        model.follow(outcome);
         break;
       }
       case 'commit': {
@@ -187,6 +200,14 @@ function answers(scheduler: Scheduler, pod: StoredPod): object {
   const [best, picked] = [ranking[0], ranking.find(({ node }) => node === pick)];
   assert.ok(best?.node === pick || (best && picked && best.total - picked.total < 1e-9), 'what is picked is as good as the first of the ranking');
   return { pick, refusal: scheduler.refusal(pod), ranking };
+}
+
+function told(outcome: Outcome, victim: (pod: StoredPod) => string): string {
+  switch (outcome.is) {
+    case 'placed': return `on ${outcome.node}`;
+    case 'nominated': return `nominated to ${outcome.nomination.node} for ${outcome.nomination.victims.map(victim).join()}`;
+    case 'refused': return outcome.refusal.message;
+  }
 }
 
 /** A shuffle that the seed decides. */
@@ -251,7 +272,7 @@ describe('property: scheduler', () => {
       const { scheduler, model, pods } = run({ ...given, commands: Array.from({ length: PODS }, (_, pod) => ({ do: 'place', pod })) }, {});
       assert.equal(scheduler.cluster.podCount, model.placed.size);
       for (const node of model.nodes.values()) {
-        const here = pods.filter((pod) => model.placed.get(pod.metadata.uid)?.node === node.metadata.name);
+        const here = pods.filter((pod) => { const place = model.placed.get(pod.metadata.uid); return place?.node === node.metadata.name && !place.nominated; });
         for (const resource of RESOURCES) assert.ok(here.reduce((sum, pod) => sum + asksFor(pod, resource), 0) <= asksFor(sized(node), resource) + 1e-9 || resource === 'pods', resource);
         assert.ok(here.length <= Number(node.status?.allocatable?.['pods']));
       }
@@ -275,8 +296,8 @@ describe('property: scheduler', () => {
       const placeAll = (cluster: ClusterState): unknown => {
         const scheduler = new Scheduler(cluster, { profiles, seed: 'test' });
         return pods.filter(({ metadata }) => !model.placed.has(metadata.uid)).map((pod) => {
-          const outcome = scheduler.place(pod, { preempt: false });
-          return outcome.is === 'placed' ? outcome.node : outcome.refusal.message;
+          const outcome = scheduler.place(pod);
+          return told(outcome, ({ metadata }) => metadata.name);
         });
       };
       const expected = placeAll(model.state());
@@ -290,7 +311,7 @@ describe('property: scheduler', () => {
       for (const at of passingNodes.keys()) if (at % 2 === 0) roundabout.removeNode(`x${at}`);
       for (const [name, labels] of Object.entries(model.namespaces)) roundabout.setNamespace({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
       if (model.served) roundabout.setServices('red', [stored({ ...SERVICE, metadata: { name: 'web', namespace: 'red' } })]);
-      for (const { pod, node } of model.placed.values()) roundabout.assume(pod, node);
+      for (const { pod, node, nominated } of model.placed.values()) if (nominated) roundabout.nominate(pod, node); else roundabout.assume(pod, node);
       for (const node of model.nodes.values()) roundabout.setNode(node);
       for (const at of passingNodes.keys()) roundabout.removeNode(`x${at}`);
       for (const { metadata } of visitors) roundabout.removePod(metadata.uid);
@@ -309,8 +330,7 @@ describe('property: scheduler', () => {
         for (const [at, facts] of nodes.entries()) cluster.setNode(nodeOf(nodeName(at), facts));
         const scheduler = new Scheduler(cluster, { profiles, seed: 'test' });
         return shapes.map((shape, at) => {
-          const outcome = scheduler.place(stored(podOf(`p${names[at]}`, pods[shape] as PodFacts)));
-          return `${shape} on ${outcome.is === 'placed' ? outcome.node : 'none'}`;
+          return `${shape} ${told(scheduler.place(stored(podOf(`p${names[at]}`, pods[shape] as PodFacts))), () => 'one')}`;
         });
       };
       const names = [...shapes.keys()];

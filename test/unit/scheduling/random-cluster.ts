@@ -88,6 +88,7 @@ const wish: fc.Arbitrary<Wish> = fc.oneof(
   { weight: 1, arbitrary: requests.map((init): Wish => ({ spec: { initContainers: [{ name: 'init', image: 'init:v1', resources: { requests: init } }] } })) },
   { weight: 1, arbitrary: fc.constant<Wish>({ spec: { overhead: { cpu: '250m' } } }) },
   { weight: 1, arbitrary: fc.constant<Wish>({ gpu: true }) },
+  { weight: 3, arbitrary: fc.constant<Wish>({ spec: { priorityClassName: 'system-cluster-critical' } }) },
   { weight: 3, arbitrary: fc.record({
     ports: fc.constantFrom<object[]>([{ containerPort: 80, hostPort: 80 }], [{ containerPort: 80, hostPort: 80 }, { containerPort: 81, hostPort: 81 }], [{ containerPort: 80 }], [{ containerPort: 53, hostPort: 80, protocol: 'UDP' }]),
     spec: fc.record({ hostNetwork: fc.boolean() }),
