@@ -93,7 +93,8 @@ export class ClusterState {
   #journalStart = 0;
   #topology = 0;
   #relief = 0;
-  #mixed: { readonly seed: number; readonly topology: number; readonly ties: Uint32Array } | undefined;
+  /** By seed; there are as many as there are users of {@link ties}. */
+  readonly #mixed = new Map<number, { readonly topology: number; readonly ties: Uint32Array }>();
   #advised: { readonly topology: number; readonly found: boolean } | undefined;
   #order: { readonly topology: number; readonly numbers: readonly number[] } | undefined;
   readonly #listeners = new Set<(event: ClusterEvent) => void>();
@@ -168,8 +169,9 @@ export class ClusterState {
   }
   /** Breaks ties between nodes that are equally good: the greatest goes first. From the nodes' names and the seed alone, whatever their numbers. */
   ties(seed: number): Uint32Array {
-    if (this.#mixed?.seed !== seed || this.#mixed.topology !== this.#topology) this.#mixed = { seed, topology: this.#topology, ties: this.#ties.map((tie) => mix(tie ^ seed)) };
-    return this.#mixed.ties;
+    let mixed = this.#mixed.get(seed);
+    if (mixed?.topology !== this.#topology) this.#mixed.set(seed, (mixed = { topology: this.#topology, ties: this.#ties.map((tie) => mix(tie ^ seed)) }));
+    return mixed.ties;
   }
   /** Cpu (thousandths of a core) and memory (bytes) of the pods on each node, each pod counted with a floor. */
   get weights(): { readonly cpu: Float64Array; readonly memory: Float64Array } {

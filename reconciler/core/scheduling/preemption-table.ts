@@ -153,28 +153,28 @@ export class PreemptionTable {
     return best !== NOTHING && this.search.on(best) ? best : NOTHING;
   }
 
-  #scan(): number {
-    const violations = this.#violations;
-    let best = NOTHING;
-    let fewest = Infinity;
-    for (let node = 0; node < violations.length; node++) {
-      const count = violations[node] ?? NO_ROOM;
-      if (count === NO_ROOM || count > fewest || (count === fewest && !this.#wins(node, best))) continue;
-      fewest = count;
-      best = node;
-    }
-    return best;
-  }
-
   /**
    * Of two nodes with as many violations: the lowest highest priority, the least sum of priorities, the fewest victims, the latest start
    * of the victims with the highest priority; then where nothing has to be waited for, where fewer lose room that is kept for them, by tie,
    * by name. Starts that are both unknown differ by NaN, which decides nothing.
    */
-  #wins(a: number, b: number): boolean {
-    const difference = at(this.#highest, a, b) || at(this.#sum, a, b) || at(this.#count, a, b) || at(this.#start, b, a)
-      || at(this.#waits, a, b) || at(this.#displaced, a, b) || at(this.#cluster.ties(0), b, a);
-    return difference ? difference < 0 : this.#cluster.nodeName(a) < this.#cluster.nodeName(b);
+  #scan(): number {
+    const violations = this.#violations;
+    const [highest, sum, count, start, waits, displaced] = [this.#highest, this.#sum, this.#count, this.#start, this.#waits, this.#displaced];
+    const ties = this.#cluster.ties(0);
+    let best = NOTHING;
+    let fewest = Infinity;
+    for (let node = 0; node < violations.length; node++) {
+      const violated = violations[node] ?? NO_ROOM;
+      if (violated === NO_ROOM || violated > fewest) continue;
+      if (violated === fewest) {
+        const difference = at(highest, node, best) || at(sum, node, best) || at(count, node, best) || at(start, best, node) || at(waits, node, best) || at(displaced, node, best) || at(ties, best, node);
+        if (difference > 0 || (!difference && this.#cluster.nodeName(node) > this.#cluster.nodeName(best))) continue;
+      }
+      fewest = violated;
+      best = node;
+    }
+    return best;
   }
 }
 
