@@ -178,10 +178,6 @@ export class ClusterState {
     return { cpu: this.#weightCpu, memory: this.#weightMemory };
   }
 
-  /** By resource: those that a node has or a pod asked for. */
-  get resources(): ReadonlyMap<string, ResourceColumn> {
-    return this.#resources;
-  }
   resource(name: string): ResourceColumn {
     let column = this.#resources.get(name);
     if (!column) {

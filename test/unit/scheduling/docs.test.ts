@@ -4,8 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { BUILT_IN_PLUGINS, buildProfiles, builtIn } from '../../../reconciler/core/scheduling/profile.ts';
 import { composeState, formatDiagnostic, parseManifest } from '../../../reconciler/core/manifests/index.ts';
-import type { PodFacts} from '../../../reconciler/core/scheduling/expressions/facts.ts';
-import { LARGE, NodeFacts, SAMPLES } from '../../../reconciler/core/scheduling/expressions/facts.ts';
+import { LARGE, NodeFacts, SAMPLES, type PodFacts } from '../../../reconciler/core/scheduling/expressions/facts.ts';
 import { MOST_STEPS } from '../../../reconciler/core/scheduling/expressions/steps.ts';
 
 const page = readFileSync(new URL('../../../docs/scheduling.md', import.meta.url), 'utf8');

@@ -249,6 +249,13 @@ describe('plugins of a profile', () => {
     assert.equal(nodeOf(one.place(lonely)), 'b');
   });
 
+  it('are kept when room is made: pods go where that helps, and nowhere else', () => {
+    const one = scheduler([plugin('one-on-a', filter('node.name == "a" && node.pods < 1'))], { filter: { enabled: [{ name: 'one-on-a' }] } }, 'a', 'b');
+    for (const name of ['a', 'b']) one.cluster.setPod(stored(`low-${name}`, { nodeName: name }));
+    const urgent = one.place(stored('urgent', { priorityClassName: 'system-cluster-critical' }));
+    assert.deepEqual(urgent.is === 'nominated' && [urgent.nomination.node, urgent.nomination.victims.map(({ metadata }) => metadata.name)], ['a', ['low-a']]);
+  });
+
   it('say which events could help', () => {
     const one = scheduler([], {}, 'a', 'b');
     const { cluster: state } = one;

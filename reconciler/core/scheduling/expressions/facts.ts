@@ -1,6 +1,7 @@
 /** What expressions see: `node` and `pod`. Made when an expression asks for it, so that what it does not ask for costs nothing. */
 import { ARCH_LABEL, HOSTNAME_LABEL, OS_LABEL, type Taint, type Toleration } from '../../../../contracts/objects/index.ts';
 import type { ClusterState } from '../cluster-state.ts';
+import type { ResourceColumn } from '../columns.ts';
 import type { PodShape } from '../pod-shape.ts';
 
 /** Amounts by resource: cores of cpu, else bytes or pieces. */
@@ -138,12 +139,13 @@ export class ClusterNodes implements NodeSource {
     return (this.#requested ??= this.#amounts(({ used }) => used));
   }
 
-  /** Of resources that the node has, and those that its pods ask for. */
-  #amounts(columnOf: (column: { readonly allocatable: Float64Array; readonly used: Float64Array }) => Float64Array): AmountsByName {
+  /** Of the resources that the node has. */
+  #amounts(columnOf: (column: ResourceColumn) => Float64Array): AmountsByName {
+    const node = this.#node;
     const amounts: Record<string, number> = {};
-    for (const [resource, column] of this.#cluster.resources) {
-      const node = this.#node;
-      if ((column.allocatable[node] ?? 0) > 0 || (columnOf(column)[node] ?? 0) > 0) amounts[resource] = inUnits(resource, columnOf(column)[node] ?? 0);
+    for (const resource of Object.keys(this.#cluster.node(node).status?.allocatable ?? {})) {
+      const column = this.#cluster.resource(resource);
+      if ((column.allocatable[node] ?? 0) > 0) amounts[resource] = inUnits(resource, columnOf(column)[node] ?? 0);
     }
     return amounts;
   }

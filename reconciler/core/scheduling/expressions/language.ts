@@ -4,7 +4,7 @@
  * - Everything has a type that is known before it runs: text, numbers, booleans, lists and maps of those. So nothing nests, and comparing
  *   two values takes no longer than reading them.
  * - Functions are a closed list; `matches` is not on it, as a regular expression can take exponential time.
- * - Text has at most {@link MOST_CHARACTERS} characters and {@link LIMITS}; how long it runs is bounded by {@link MOST_STEPS}.
+ * - Text has at most {@link MAX_EXPRESSION_LENGTH} characters and what {@link LIMITS} say; how long it runs is bounded by {@link MOST_STEPS}.
  * - Arithmetic and equality take whole numbers and others mixed, which plain CEL refuses.
  */
 import { Environment } from '@marcbachmann/cel-js';
