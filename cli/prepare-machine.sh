@@ -6,8 +6,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 refuse() { printf 'plumbline: %s\n' "$1" >&2; exit 2; }
 
-command -v node >/dev/null || refuse 'Node.js 20 or newer is needed: install it (nodejs.org, or your distribution) and run this again'
-[ "$(node -p 'Number(process.versions.node.split(".")[0])')" -ge 20 ] || refuse "Node.js 20 or newer is needed, found $(node --version)"
+command -v node >/dev/null || refuse 'Node.js 20.19 or newer is needed: install it (nodejs.org, or your distribution) and run this again'
+[ "$(node -p 'const [major, minor] = process.versions.node.split(".").map(Number); major > 20 || (major === 20 && minor >= 19)')" = true ] || refuse "Node.js 20.19 or newer is needed, found $(node --version)"
 
 declare -A groups=(
   [lab]='redis-server:redis-server containerd:containerd runc:runc nft:nftables sshd:openssh-server ssh:openssh-client ip:iproute2 docker-registry:docker-registry busybox:busybox-static conntrack:conntrack git:git nsenter:util-linux script:bsdutils openssl:openssl /usr/lib/cni/ptp:containernetworking-plugins'
