@@ -9,6 +9,11 @@ import type { PodShape } from '../pod-shape.ts';
 const REASON = "node(s) didn't match Pod's node affinity/selector";
 const ENFORCED = "node(s) didn't match scheduler-enforced node affinity";
 
+/** Whether there may be a node that {@link matchesRequired} does not hold for. */
+export function restrictsNodes({ sample: { spec: { nodeSelector } }, affinity }: PodShape): boolean {
+  return nodeSelector !== undefined || affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution !== undefined;
+}
+
 /** Whether the node is one that the pod's nodeSelector and required node affinity allow. */
 export function matchesRequired(shape: PodShape, cluster: ClusterState, node: number): boolean {
   const labels = cluster.labels(node);
@@ -36,7 +41,7 @@ export function nodeAffinity({ addedAffinity }: NodeAffinityArgs = {}): Plugin {
     name: 'NodeAffinity',
     preFilter(shape, cluster) {
       const added = addedAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
-      if (!shape.sample.spec.nodeSelector && !shape.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution && !added) return undefined;
+      if (!restrictsNodes(shape) && !added) return undefined;
       const enforced = (node: number): boolean => !added || added.some((term) => termMatches(term, cluster.nodeName(node), cluster.labels(node)));
       const only = namedNodes(shape.affinity?.nodeAffinity, cluster);
       return {

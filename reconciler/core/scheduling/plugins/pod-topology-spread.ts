@@ -6,7 +6,7 @@ import { MAX_NODE_SCORE, type Filtering, type Normalize, type Plugin, type Scori
 import type { PodShape } from '../pod-shape.ts';
 import { remembered, withLabelKeys, type Means } from '../pod-terms.ts';
 import { untolerated } from '../taints.ts';
-import { matchesRequired } from './node-affinity.ts';
+import { matchesRequired, restrictsNodes } from './node-affinity.ts';
 
 const UNEVEN = "node(s) didn't match pod topology spread constraints";
 const NO_LABEL = `${UNEVEN} (missing required label)`;
@@ -59,6 +59,21 @@ function siblingsOf(shape: PodShape, cluster: ClusterState): Means | undefined {
   return (other) => other.namespace === shape.namespace && (shape.owner === undefined || other.owner?.uid === shape.owner.uid) && selectors.every((selector) => labelsInclude(other.labels, selector));
 }
 
+/** 1 for each node that counts for the rule. */
+function nodesThatCount(shape: PodShape, cluster: ClusterState, rule: Rule, allKeys: readonly Domains[]): Uint8Array {
+  const { tolerations } = shape.sample.spec;
+  const honorsAffinity = rule.nodeAffinityPolicy === 'Honor' && restrictsNodes(shape);
+  const counted = new Uint8Array(cluster.length);
+  for (let node = 0; node < counted.length; node++) {
+    if (!cluster.has(node)) continue;
+    if (honorsAffinity && !matchesRequired(shape, cluster, node)) continue;
+    if (rule.nodeTaintsPolicy === 'Honor' && untolerated(cluster.taints(node), tolerations, ['NoSchedule', 'NoExecute'])) continue;
+    counted[node] = 1;
+  }
+  for (const { ids } of allKeys) for (let node = 0; node < counted.length; node++) if ((ids[node] ?? -1) < 0) counted[node] = 0;
+  return counted;
+}
+
 /** How many of the meant pods each domain has, over the nodes that count for the constraint. */
 export class SpreadCounts {
   readonly rule: Rule;
@@ -77,19 +92,17 @@ export class SpreadCounts {
     this.domains = cluster.domains(rule.topologyKey);
     this.means = remembered(means);
     this.counts = new Int32Array(this.domains.size);
-    this.#counted = new Uint8Array(cluster.length);
-    const open = new Set<number>();
-    const { tolerations } = shape.sample.spec;
-    for (let node = 0; node < cluster.length; node++) {
-      if (!cluster.has(node) || allKeys.some(({ ids }) => (ids[node] ?? -1) < 0)) continue;
-      if (rule.nodeAffinityPolicy === 'Honor' && !matchesRequired(shape, cluster, node)) continue;
-      if (rule.nodeTaintsPolicy === 'Honor' && untolerated(cluster.taints(node), tolerations, ['NoSchedule', 'NoExecute'])) continue;
-      this.#counted[node] = 1;
-      const id = this.domains.ids[node] ?? -1;
-      if (id >= 0) open.add(id);
+    this.#counted = nodesThatCount(shape, cluster, rule, allKeys);
+    const open = new Uint8Array(this.domains.size);
+    const { ids } = this.domains;
+    for (let node = 0; node < this.#counted.length; node++) {
+      const id = this.#counted[node] === 1 ? (ids[node] ?? -1) : -1;
+      if (id >= 0) open[id] = 1;
     }
-    this.#open = [...open];
-    for (const [other, nodes] of cluster.liveShapes()) for (const [node, count] of nodes) this.moved(other, node, count);
+    this.#open = Array.from(open.keys()).filter((id) => open[id] === 1);
+    for (const [other, nodes] of cluster.liveShapes()) {
+      if (!other.terminating && this.means(other)) for (const [node, count] of nodes) this.moved(other, node, count);
+    }
   }
 
   get domainCount(): number {
