@@ -7,4 +7,4 @@ npx tsc --noEmit
 npx eslint .
 npm run --silent boundaries
 npx knip
-npm run --silent test:unit
+exec npm run --silent test:unit

@@ -2,18 +2,19 @@
 # Every tier, in order of cost. A tier that this machine cannot run is named, with the reason, at the end.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
+. test/support/attend.sh
 
 skipped=() failed=() groups=() why=''
 if [ "$(uname -s)" != Linux ]; then why="needs Linux, this is $(uname -s)"
 elif [ "$(id -u)" != 0 ]; then why='needs root: hosts are network namespaces with their own sshd and containerd'
 else groups=(lab vm)
 fi
-bash cli/prepare-machine.sh ${groups[@]+"${groups[@]}"} || exit $?
+attend bash cli/prepare-machine.sh ${groups[@]+"${groups[@]}"} || exit $?
 
 for tier in unit contract integration e2e; do
   if [ "$tier" != unit ] && [ -n "$why" ]; then skipped+=("$tier: $why"); continue; fi
   started=$SECONDS
-  bash test/support/tier.sh "$tier" || failed+=("$tier")
+  attend bash test/support/tier.sh "$tier" || failed+=("$tier")
   echo "tier $tier took $((SECONDS - started)) s"
 done
 

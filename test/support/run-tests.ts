@@ -1,0 +1,36 @@
+/**
+ * `run-tests.ts CONCURRENCY FILE...`: test files, a process each, as `node --test` runs them. But that leaves without its files'
+ * processes when it gets SIGINT or SIGTERM; this passes the end on to them and waits until they have taken down what they made. REPORTER is
+ * spec, tap, dot or junit.
+ */
+import { setMaxListeners } from 'node:events';
+import { constants } from 'node:os';
+import { resolve } from 'node:path';
+import { run } from 'node:test';
+import { dot, junit, spec, tap } from 'node:test/reporters';
+import { onceParentIsGone } from './interruption.ts';
+
+/** More than a file needs for all that it has made; then it is left to itself. */
+const BOUND_MS = 300_000;
+
+const [concurrency, ...files] = process.argv.slice(2);
+const stop = new AbortController();
+setMaxListeners(0, stop.signal);
+
+function interrupt(signal: 'SIGINT' | 'SIGTERM'): void {
+  if (stop.signal.aborted) return;
+  process.exitCode = 128 + constants.signals[signal];
+  const reason = new Error(`interrupted by ${signal}`);
+  reason.stack = reason.message;
+  stop.abort(reason);
+  setTimeout(() => process.exit(), BOUND_MS).unref();
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupt(signal));
+onceParentIsGone(() => interrupt('SIGTERM'));
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => interrupt('SIGTERM'));
+
+const reporters = { spec: new spec(), tap, dot, junit };
+const tests = run({ files: files.map((file) => resolve(file)), concurrency: Number(concurrency), signal: stop.signal });
+tests.on('test:fail', () => { process.exitCode ??= 1; });
+tests.compose<NodeJS.ReadableStream>(reporters[(process.env['REPORTER'] ?? 'spec') as keyof typeof reporters]).pipe(process.stdout);
