@@ -4,12 +4,15 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { mkdtemp, mkdir, rm, writeFile, readFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile, readFile } from 'node:fs/promises';
 import { createWriteStream } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { KINDS, type Kind, type StoredOf } from '../../contracts/objects/index.ts';
-import { labDown, labExec, labHeal, labPartition, labPowerOff, labPowerOn, labStatus, labUp, machineManifests, type LabInfo, type LabNode } from '../../cli/lab/index.ts';
+import { labExec, labHeal, labPartition, labPowerOff, labPowerOn, labStatus, labUp, machineManifests, type LabInfo, type LabNode } from '../../cli/lab/index.ts';
+import { interrupted, whenInterrupted } from '../support/interruption.ts';
+import { ownLab, type OwnLab } from '../support/lab.ts';
+import { tied } from '../support/tied.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const PLUMB = path.join(ROOT, 'bin/plumb.mjs');
@@ -27,7 +30,7 @@ export interface LoadResult {
 }
 
 export interface FleetOptions {
-  /** Also the lab's name: prefix of its namespaces and bridge. At most 8 characters. */
+  /** Also the lab's name: prefix of its namespaces and bridge. At most 8 characters. Belongs to one process of the machine at a time. */
   readonly name: string;
   /** A /24 inside 198.18.0.0/15. */
   readonly subnet: string;
@@ -38,9 +41,9 @@ export interface FleetOptions {
 
 /** Runs a command to its end; never rejects for its exit code. */
 export function run(argv: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv; stdin?: string } = {}): Promise<CommandOutput> {
-  const [file, ...args] = argv;
+  const [file, ...args] = tied(...argv);
   return new Promise((resolve, reject) => {
-    const child = spawn(file ?? '', args, { cwd: options.cwd, env: { ...process.env, ...options.env }, stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(file, args, { cwd: options.cwd, env: { ...process.env, ...options.env }, stdio: ['pipe', 'pipe', 'pipe'] });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
@@ -51,11 +54,12 @@ export function run(argv: readonly string[], options: { cwd?: string; env?: Node
   });
 }
 
-/** Asks until `probe` gives something; fails with its last words after `seconds`. */
+/** Asks until `probe` gives something; fails with its last words after `seconds`, and when this process is interrupted. */
 export async function eventually<T>(what: string, seconds: number, probe: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
   const deadline = Date.now() + seconds * 1000;
   let last: unknown;
   for (;;) {
+    interrupted.throwIfAborted();
     try {
       const value = await probe();
       if (value !== undefined && value !== false) return value;
@@ -88,21 +92,31 @@ export class Fleet {
   readonly checkout: string;
   readonly options: FleetOptions;
   lab!: LabInfo;
+  private readonly ownLab: OwnLab;
+  private readonly forget: () => void;
+  private building: Promise<void> = Promise.resolve();
+  private closing: Promise<void> | undefined;
   private controlPlane: ChildProcess | undefined;
 
-  private constructor(dir: string, options: FleetOptions) {
-    this.dir = dir;
+  private constructor(options: FleetOptions, lab: OwnLab) {
     this.options = options;
-    this.home = path.join(dir, 'home');
-    this.repo = path.join(dir, 'fleet.git');
-    this.checkout = path.join(dir, 'fleet');
+    this.ownLab = lab;
+    this.dir = path.dirname(lab.dir);
+    this.home = path.join(this.dir, 'home');
+    this.repo = path.join(this.dir, 'fleet.git');
+    this.checkout = path.join(this.dir, 'fleet');
+    this.forget = whenInterrupted(`the fleet in ${this.dir}`, () => this.close());
   }
 
-  /** Lab, repository, first commit (cluster and machines) and control plane; returns when every node is Ready. */
+  /**
+   * Lab, repository, first commit (cluster and machines) and control plane; returns when every node is Ready. What a killed run left of a
+   * fleet of this name is taken down first. When this process is interrupted, the fleet closes by itself.
+   */
   static async start(options: FleetOptions): Promise<Fleet> {
-    const fleet = new Fleet(await mkdtemp('/tmp/plumb-e2e-'), options);
+    const fleet = new Fleet(options, await ownLab({ name: options.name, dir: `/tmp/plumb-e2e-${options.name}/lab` }));
+    fleet.building = fleet.build();
     try {
-      await fleet.build();
+      await fleet.building;
     } catch (error) {
       await fleet.close();
       throw error;
@@ -111,11 +125,13 @@ export class Fleet {
   }
 
   private get labDir(): string {
-    return path.join(this.dir, 'lab');
+    return this.ownLab.dir;
   }
 
   private async build(): Promise<void> {
-    this.lab = await labUp({ name: this.options.name, subnet: this.options.subnet, nodes: this.options.nodes, dir: this.labDir });
+    await rm(this.dir, { recursive: true, force: true });
+    await mkdir(this.dir, { mode: 0o700 });
+    this.lab = await labUp({ name: this.options.name, subnet: this.options.subnet, nodes: this.options.nodes, dir: this.labDir, signal: interrupted });
     await this.must(['init', '--bare', this.repo]);
     await this.git(['clone', '--quiet', this.repo, this.checkout], this.dir);
     await this.git(['checkout', '-q', '-B', 'main']);
@@ -181,10 +197,10 @@ export class Fleet {
   // ---- the control plane
 
   async startControlPlane(): Promise<void> {
+    interrupted.throwIfAborted();
     const log = createWriteStream(path.join(this.dir, 'control-plane.log'), { flags: 'a' });
-    const child = spawn(process.execPath, [PLUMB, 'up', '--repo', this.repo, '--branch', 'main', '--home', this.home, '--ssh-key', this.lab.sshKeyPath], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const [program, ...args] = tied(process.execPath, PLUMB, 'up', '--repo', this.repo, '--branch', 'main', '--home', this.home, '--ssh-key', this.lab.sshKeyPath);
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });
     this.controlPlane = child;
@@ -279,7 +295,7 @@ export class Fleet {
   }
 
   powerOn(node: string): Promise<void> {
-    return labPowerOn({ dir: this.labDir, node });
+    return labPowerOn({ dir: this.labDir, node, signal: interrupted });
   }
 
   partition(node: string): Promise<void> {
@@ -310,9 +326,8 @@ export class Fleet {
   /** Steady load from a host's network until `stop` is called. */
   async load(node: string, url: string, ratePerSecond: number): Promise<{ stop(): Promise<LoadResult> }> {
     const host = await this.host(node);
-    const child = spawn('nsenter', [`--net=/proc/${host.pid}/ns/net`, process.execPath, path.join(import.meta.dirname, 'load.mjs'), url, String(ratePerSecond)], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    const [program, ...args] = tied('nsenter', `--net=/proc/${host.pid}/ns/net`, process.execPath, path.join(import.meta.dirname, 'load.mjs'), url, String(ratePerSecond));
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     await lines.next();
     return {
@@ -324,10 +339,17 @@ export class Fleet {
     };
   }
 
-  /** Ends everything that was started and removes it. */
-  async close(): Promise<void> {
+  /** Ends everything that was started and removes it. Safe to repeat. */
+  close(): Promise<void> {
+    this.closing ??= this.end();
+    return this.closing;
+  }
+
+  private async end(): Promise<void> {
+    await this.building.catch(() => undefined);
     await this.stopControlPlane();
-    await labDown({ dir: this.labDir });
+    await this.ownLab.close();
     if (process.env['PLUMB_E2E_KEEP'] === undefined) await rm(this.dir, { recursive: true, force: true });
+    this.forget();
   }
 }

@@ -1,9 +1,10 @@
 /** A redis-server for tests: on a Unix socket in a temporary folder, ended and removed by `close`. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis, type RedisOptions } from 'ioredis';
 import { startPrivateRedis } from '../../reconciler/adapters/redis/private-redis.ts';
+import { makeFolder } from './folder.ts';
+import { whenInterrupted } from './interruption.ts';
 
 export interface TestRedis {
   readonly connection: RedisOptions;
@@ -15,9 +16,10 @@ export interface TestRedis {
 }
 
 export async function startTestRedis(): Promise<TestRedis> {
-  const dir = await mkdtemp(join(tmpdir(), 'plumb-redis-'));
+  const dir = makeFolder('plumb-redis-');
   try {
     const server = await startPrivateRedis({ dir, socketPath: join(dir, 'redis.sock'), signal: AbortSignal.timeout(20_000) });
+    const forget = whenInterrupted(`the Redis in ${dir}`, () => server.close());
     const client = new Redis({ ...server.connection, replyMapping: 'legacy', maxRetriesPerRequest: null });
     client.on('error', () => undefined);
     return {
@@ -28,6 +30,7 @@ export async function startTestRedis(): Promise<TestRedis> {
       close: async () => {
         client.disconnect();
         await server.close();
+        forget();
         await rm(dir, { recursive: true, force: true });
       },
     };

@@ -2,6 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { tied } from './tied.ts';
 
 export interface Terminal {
   /** All that was shown. */
@@ -24,7 +25,8 @@ const WAIT_MS = 20_000;
 
 /** Runs a shell script on a new terminal of 40 rows and 100 columns. */
 export async function openTerminal(shellScript: string, env: NodeJS.ProcessEnv = {}): Promise<Terminal> {
-  const child = spawn('script', ['--quiet', '--return', '--flush', '--command', `stty rows 40 cols 100; echo "terminal $(tty)"\n${shellScript}`, '/dev/null'], {
+  const [program, ...args] = tied('script', '--quiet', '--return', '--flush', '--command', `stty rows 40 cols 100; echo "terminal $(tty)"\n${shellScript}`, '/dev/null');
+  const child = spawn(program, args, {
     stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, SHELL: '/bin/sh', ...env },
   });
   const closed = once(child, 'close') as Promise<[number | null]>;

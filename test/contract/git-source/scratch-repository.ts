@@ -1,8 +1,8 @@
 /** A bare repository in a folder of its own, written with the native git: what the suites compare with. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolder } from '../../support/folder.ts';
 
 export interface NewFile {
   readonly path: string | Buffer;
@@ -22,7 +22,7 @@ export interface ScratchRepository {
 const IDENTITY = { GIT_AUTHOR_NAME: 'Ada', GIT_AUTHOR_EMAIL: 'ada@example.test', GIT_COMMITTER_NAME: 'Ada', GIT_COMMITTER_EMAIL: 'ada@example.test', GIT_CONFIG_NOSYSTEM: '1' };
 
 export function scratchRepository(): ScratchRepository {
-  const root = mkdtempSync(join(tmpdir(), 'plumb-git-'));
+  const root = makeFolder('plumb-git-');
   const dir = join(root, 'repo.git');
   let minute = 0;
   function git(args: readonly string[], input?: string | Buffer): string {

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Duplex as DuplexStream, PassThrough, Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -20,6 +19,7 @@ import { planRevision, rollBack } from '../../../reconciler/controllers/sync/ind
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import type { NodeConnection } from '../../../reconciler/ports/node-transport.ts';
 import { node } from '../../unit/controllers/objects.ts';
+import { makeFolder } from '../../support/folder.ts';
 import { CLUSTER, deployment, type SyncBench, syncBench } from '../git/sync-bench.ts';
 import { crowd } from './crowd.ts';
 
@@ -49,7 +49,7 @@ describe('API on a Unix socket', () => {
 
   beforeEach(async () => {
     bench = await syncBench();
-    home = mkdtempSync(join(tmpdir(), 'plumb-api-'));
+    home = makeFolder('plumb-api-');
     asked = [];
     const { git, cache, sync, executor } = bench;
     api = await startApi(join(home, 'control.sock'), {

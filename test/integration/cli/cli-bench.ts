@@ -2,6 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { tied } from '../../support/tied.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 export const PLUMB = join(ROOT, 'bin', 'plumb.mjs');
@@ -19,7 +20,8 @@ export function buildCli(): void {
 
 export async function run(command: string, args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}): Promise<Ran> {
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_')));
-  const child = spawn(command, args, {
+  const [program, ...rest] = tied(command, ...args);
+  const child = spawn(program, rest, {
     cwd, stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...clean, HOME: cwd, GIT_CONFIG_NOSYSTEM: '1', GIT_AUTHOR_NAME: 'Ada', GIT_AUTHOR_EMAIL: 'a@x.test', GIT_COMMITTER_NAME: 'Ada', GIT_COMMITTER_EMAIL: 'a@x.test', ...env },
   });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duplex, PassThrough, Readable } from 'node:stream';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
@@ -18,6 +17,7 @@ import { crowd } from '../api/crowd.ts';
 import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
 import type { ExplainReport } from '../../../reconciler/api/types.ts';
 import { node } from '../../unit/controllers/objects.ts';
+import { makeFolder } from '../../support/folder.ts';
 import { CLUSTER, deployment, type SyncBench, syncBench } from '../git/sync-bench.ts';
 import { buildCli, plumb, type Ran } from './cli-bench.ts';
 
@@ -49,7 +49,7 @@ describe('commands about a running cluster', () => {
   before(buildCli);
   beforeEach(async () => {
     bench = await syncBench();
-    home = mkdtempSync(join(tmpdir(), 'plumb-home-'));
+    home = makeFolder('plumb-home-');
     const { git, cache, sync, executor } = bench;
     api = await startApi(join(home, 'control.sock'), {
       view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home }, log: SILENT_LOG,

@@ -1,12 +1,12 @@
 /** The whole way of `plumb exec`: CLI, control plane's API, SSH, the agent as it is shipped, containerd, a container. Only scheduling is left out. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { SshNodeTransport } from '../../../reconciler/adapters/ssh/transport.ts';
 import { startApi } from '../../../reconciler/api/index.ts';
 import { planRevision, rollBack } from '../../../reconciler/controllers/sync/index.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import type { NodeConnection } from '../../../reconciler/ports/node-transport.ts';
+import { makeFolder } from '../../support/folder.ts';
 import { startSshd, type TestSshd } from '../../support/ssh/sshd.ts';
 import { syncBench } from '../git/sync-bench.ts';
 import { isReady, shellPod, startAgent } from '../nodeagent/agent.ts';
@@ -28,7 +28,7 @@ export async function execBench(): Promise<ExecBench> {
   };
   const signal = new AbortController().signal;
   try {
-    const home = mkdtempSync(join(tmpdir(), 'plumb-home-'));
+    const home = makeFolder('plumb-home-');
     closers.push(() => rmSync(home, { recursive: true, force: true }));
     const host = await startHost();
     closers.push(() => host.close());

@@ -2,14 +2,16 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { type ScratchRepository, scratchRepository } from '../../contract/git-source/scratch-repository.ts';
 import { testAuthority, type TestAuthority } from '../../support/git/certificates.ts';
+import { makeFolder } from '../../support/folder.ts';
 import { type GitGateway, startGateway } from '../../support/git/gateway.ts';
+import { whenInterrupted } from '../../support/interruption.ts';
 import { startSshd, type TestSshd } from '../../support/ssh/sshd.ts';
+import { tied } from '../../support/tied.ts';
 import { CLUSTER, deployment } from '../git/sync-bench.ts';
 import { buildCli, plumb, PLUMB, type Ran } from './cli-bench.ts';
 
@@ -33,7 +35,7 @@ describe('a repository on another machine', { timeout: 180_000 }, () => {
   before(buildCli);
   beforeEach(() => {
     repository = scratchRepository();
-    home = mkdtempSync(join(tmpdir(), 'plumb-home-'));
+    home = makeFolder('plumb-home-');
   });
   afterEach(async () => {
     await plane?.stop();
@@ -45,7 +47,7 @@ describe('a repository on another machine', { timeout: 180_000 }, () => {
 
   /** `plumb up`, once it is ready; rejects with its words when it ends before. */
   async function start(repo: string, env: NodeJS.ProcessEnv, through: readonly string[] = []): Promise<ControlPlane> {
-    const [program = '', ...args] = [...through, process.execPath, PLUMB, 'up', '--repo', repo, '--branch', 'main', '--home', home];
+    const [program, ...args] = tied(...through, process.execPath, PLUMB, 'up', '--repo', repo, '--branch', 'main', '--home', home);
     const child: ChildProcess = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => { said += chunk.toString(); });
@@ -57,6 +59,7 @@ describe('a repository on another machine', { timeout: 180_000 }, () => {
       clearTimeout(force);
       return code;
     };
+    child.once('exit', whenInterrupted('plumb up', stop));
     plane = { pid: child.pid ?? 0, said: () => said, stop };
     await new Promise<void>((resolve, reject) => {
       const late = setTimeout(() => reject(new Error(`not ready within ${START_MS} ms: ${said}`)), START_MS);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, existsSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
+import { makeFolder } from '../../support/folder.ts';
 import { buildCli, git, plumb, run } from './cli-bench.ts';
 
 describe('init, check, plan and the push hooks', () => {
@@ -11,7 +11,7 @@ describe('init, check, plan and the push hooks', () => {
   let bare: string;
   before(buildCli);
   beforeEach(async () => {
-    dir = mkdtempSync(join(tmpdir(), "plumb cli '$"));
+    dir = makeFolder("plumb cli '$");
     shop = join(dir, 'shop');
     bare = join(dir, 'shop.git');
     assert.equal((await plumb(['init', 'shop'], dir)).code, 0);

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
 import { Redis } from 'ioredis';
@@ -12,7 +11,10 @@ import { controlPlane } from '../../../cli/control-plane.ts';
 import { processStart, until } from '../../../cli/lab/process.ts';
 import { scratchRepository, type NewFile, type ScratchRepository } from '../../contract/git-source/scratch-repository.ts';
 import { inTime } from '../../support/in-time.ts';
+import { whenInterrupted } from '../../support/interruption.ts';
+import { makeFolder } from '../../support/folder.ts';
 import { startMachine, type TestMachine } from '../../support/ssh/machine.ts';
+import { tied } from '../../support/tied.ts';
 import { CLUSTER } from '../git/sync-bench.ts';
 import { buildCli, PLUMB } from './cli-bench.ts';
 
@@ -34,22 +36,27 @@ describe('plumb up', () => {
   beforeEach(async () => {
     box = await startMachine();
     repository = scratchRepository();
-    home = mkdtempSync(join(tmpdir(), 'plumb-up-'));
+    home = makeFolder('plumb-up-');
     said = '';
   });
   afterEach(async () => {
-    if (up.exitCode === null && up.signalCode === null) {
-      up.kill('SIGKILL');
-      await once(up, 'exit');
-    }
+    await kill();
     if (processStart(redis) !== undefined) process.kill(redis, 'SIGKILL');
     await box.stop();
     repository.remove();
     rmSync(home, { recursive: true, force: true });
   });
 
+  async function kill(): Promise<void> {
+    if (up.exitCode !== null || up.signalCode !== null) return;
+    up.kill('SIGKILL');
+    await once(up, 'exit');
+  }
+
   function start(): void {
-    up = spawn(process.execPath, [PLUMB, '--home', home, 'up', '--repo', repository.dir, '--branch', 'main', '--ssh-key', join(box.folder, 'client')], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const [program, ...args] = tied(process.execPath, PLUMB, '--home', home, 'up', '--repo', repository.dir, '--branch', 'main', '--ssh-key', join(box.folder, 'client'));
+    up = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    up.once('exit', whenInterrupted('plumb up', kill));
     up.stderr?.on('data', (chunk: Buffer) => { said += chunk.toString(); });
   }
 

@@ -1,16 +1,19 @@
 /** The lab on the real machine: real namespaces, sshd, containerd, registry. */
-import { after, before, describe, it } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { labDown, labExec, labHeal, labPartition, labPowerOff, labPowerOn, labSshArgv, labStatus, labUp, type LabInfo } from '../../../cli/lab/index.ts';
 import { cgroupExists, machineHierarchies } from '../../../cli/lab/cgroups.ts';
 import { answers, run, until, type Ran } from '../../../cli/lab/process.ts';
+import { interrupted } from '../../support/interruption.ts';
+import { ownLab, type OwnLab } from '../../support/lab.ts';
+import { tied } from '../../support/tied.ts';
 import { labUnsupported } from './unsupported.ts';
 
-const NAME = `plt${process.pid}`.slice(0, 10);
+const NAME = 'plumbt';
 const SUBNET = '198.18.9.0/24';
 const skip = labUnsupported();
 
@@ -34,18 +37,18 @@ async function traces(name: string, dir: string): Promise<string[]> {
 }
 
 describe('lab', { skip }, () => {
-  let dir: string;
+  const dir = '/var/tmp/plumb-lab-test';
+  let own: OwnLab;
   let lab: LabInfo;
   const on = (node: string, ...argv: string[]): Promise<Ran> => labExec({ dir, node, argv });
   const ssh = async (node: string, line: string): Promise<Ran> => run(await labSshArgv({ dir, node, argv: [line] }));
 
   before(async () => {
-    dir = await mkdtemp('/var/tmp/plumb-lab-');
-    lab = await labUp({ name: NAME, dir, subnet: SUBNET, nodes: 2 });
+    own = await ownLab({ name: NAME, dir });
+    lab = await labUp({ name: NAME, dir, subnet: SUBNET, nodes: 2, signal: interrupted });
   });
   after(async () => {
-    await labDown({ dir, name: NAME });
-    await rm(dir, { recursive: true, force: true });
+    await own?.close();
   });
 
   it('describes itself, also in lab.json', async () => {
@@ -187,55 +190,55 @@ describe('lab', { skip }, () => {
 });
 
 describe('lab in a crash', { skip }, () => {
-  const name = `plc${process.pid}`.slice(0, 10);
-  const script = (dir: string): string => `import { labUp } from ${JSON.stringify(join(import.meta.dirname, '../../../cli/lab/index.ts'))};
-await labUp({ name: ${JSON.stringify(name)}, dir: ${JSON.stringify(dir)}, subnet: '198.18.10.0/24', nodes: 2, progress: (line) => console.log(line) });`;
+  const name = 'plumbc';
+  const work = '/var/tmp/plumb-crash-test';
+  const dir = join(work, 'lab');
+  const subnet = '198.18.10.0/24';
+  const script = `import { labUp } from ${JSON.stringify(join(import.meta.dirname, '../../../cli/lab/index.ts'))};
+await labUp({ name: ${JSON.stringify(name)}, dir: ${JSON.stringify(dir)}, subnet: ${JSON.stringify(subnet)}, nodes: 2, progress: (line) => console.log(line) });`;
+  let own: OwnLab;
+
+  beforeEach(async () => {
+    own = await ownLab({ name, dir });
+    await mkdir(work, { recursive: true });
+  });
+  afterEach(async () => {
+    await own.close();
+    await rm(work, { recursive: true, force: true });
+  });
 
   /** When to kill: after this many milliseconds from the first line of progress. Spread over what `up` does. */
   for (const afterMs of [0, 60, 150, 300, 600]) {
     it(`is cleared away after SIGKILL ${afterMs} ms into up`, async () => {
-      const work = await mkdtemp('/var/tmp/plumb-crash-');
-      const dir = join(work, 'lab');
-      try {
-        await writeFile(join(work, 'up.mts'), script(dir));
-        const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), join(work, 'up.mts')], { stdio: ['ignore', 'pipe', 'inherit'] });
-        const ended = new Promise((resolve) => child.on('close', resolve));
-        await new Promise((resolve) => child.stdout.once('data', resolve));
-        const killAt = performance.now() + afterMs;
-        await until('the moment to kill', () => (performance.now() >= killAt ? true : undefined), { timeoutMs: 5000, everyMs: 5 });
-        child.kill('SIGKILL');
-        await ended;
-        assert.equal(await labDown({ dir, name }), true);
-        assert.deepEqual(await traces(name, dir), []);
-      } finally {
-        await labDown({ dir, name });
-        await rm(work, { recursive: true, force: true });
-      }
+      await writeFile(join(work, 'up.mts'), script);
+      const [program, ...args] = tied(process.execPath, '--import', import.meta.resolve('tsx'), join(work, 'up.mts'));
+      const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+      const ended = new Promise((resolve) => child.on('close', resolve));
+      await new Promise((resolve) => child.stdout.once('data', resolve));
+      const killAt = performance.now() + afterMs;
+      await until('the moment to kill', () => (performance.now() >= killAt ? true : undefined), { timeoutMs: 5000, everyMs: 5 });
+      child.kill('SIGKILL');
+      await ended;
+      assert.equal(await labDown({ dir, name }), true);
+      assert.deepEqual(await traces(name, dir), []);
     });
   }
 
   it('comes up afresh over what a crash left', async () => {
-    const dir = await mkdtemp('/var/tmp/plumb-crash-');
-    try {
-      const first = await labUp({ name, dir, subnet: '198.18.10.0/24', nodes: 1, registry: false });
-      process.kill(first.nodes[0]?.pid ?? 0, 'SIGKILL');
-      await until('the host goes off', async () => ((await labStatus({ dir })).nodes[0]?.state === 'off' ? true : undefined), { timeoutMs: 10_000 });
-      const second = await labUp({ name, dir, subnet: '198.18.10.0/24', nodes: 1, registry: false });
-      assert.equal(second.nodes[0]?.state, 'up');
-      assert.notEqual(second.nodes[0].hostKey, first.nodes[0]?.hostKey);
-    } finally {
-      await labDown({ dir, name });
-      await rm(dir, { recursive: true, force: true });
-    }
+    const first = await labUp({ name, dir, subnet, nodes: 1, registry: false });
+    process.kill(first.nodes[0]?.pid ?? 0, 'SIGKILL');
+    await until('the host goes off', async () => ((await labStatus({ dir })).nodes[0]?.state === 'off' ? true : undefined), { timeoutMs: 10_000 });
+    const second = await labUp({ name, dir, subnet, nodes: 1, registry: false });
+    assert.equal(second.nodes[0]?.state, 'up');
+    assert.notEqual(second.nodes[0].hostKey, first.nodes[0]?.hostKey);
+    await own.close();
     assert.deepEqual(await traces(name, dir), []);
   });
 
   it('takes everything down again when it is interrupted', async () => {
-    const dir = await mkdtemp('/var/tmp/plumb-crash-');
     const controller = new AbortController();
-    await assert.rejects(labUp({ name, dir, subnet: '198.18.10.0/24', nodes: 2, signal: controller.signal, progress: (line) => { if (line.startsWith('bridge')) controller.abort(new Error('interrupted')); } }), /interrupted/);
+    await assert.rejects(labUp({ name, dir, subnet, nodes: 2, signal: controller.signal, progress: (line) => { if (line.startsWith('bridge')) controller.abort(new Error('interrupted')); } }), /interrupted/);
     assert.deepEqual(await traces(name, dir), []);
-    await rm(dir, { recursive: true, force: true });
   });
 });
 

@@ -1,12 +1,12 @@
 /** Our CNI configuration with the real `ptp` and `host-local` plugins. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { createRunCommand } from '../../../nodeagent/adapters/process/run-command.ts';
 import { renderConflist } from '../../../nodeagent/core/cni/conflist.ts';
+import { makeFolder } from '../../support/folder.ts';
 import { makeLab, ask, type Lab } from './lab.ts';
 import { cluster } from '../../unit/network/world.ts';
 import { cannotRun, makeNamespace, type Namespace } from './namespace.ts';
@@ -31,7 +31,7 @@ describe('network: CNI', { skip: cannotRun() ?? (PLUGINS === undefined ? 'needs 
   };
 
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'pnet-cni-'));
+    folder = makeFolder('pnet-cni-');
     lab = await makeLab('cni', { cluster: cluster() });
     pod = makeNamespace('cni-pod');
     await pod.sh('ip', 'link', 'set', 'lo', 'up');

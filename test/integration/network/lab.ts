@@ -4,8 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createCniConfigFile } from '../../../nodeagent/adapters/cni/file.ts';
@@ -14,6 +13,8 @@ import { createNftPacketFilter } from '../../../nodeagent/adapters/nft/nft-packe
 import type { NetworkState } from '../../../nodeagent/core/assignment.ts';
 import { startNetworkSync, type NetworkSync } from '../../../nodeagent/loops/network-sync.ts';
 import type { Cluster, KubeObject, Node, ObjectKey } from '../../../contracts/objects/index.ts';
+import { makeFolder } from '../../support/folder.ts';
+import { tied } from '../../support/tied.ts';
 import { node, TestAssignment } from '../../unit/network/world.ts';
 import { makeNamespace, type Namespace } from './namespace.ts';
 
@@ -63,7 +64,7 @@ export interface LabOptions {
 }
 
 export async function makeLab(label: string, { cluster, verifyEveryMs, apart = false }: LabOptions): Promise<Lab> {
-  const folder = await mkdtemp(join(tmpdir(), 'pnet-'));
+  const folder = makeFolder('pnet-');
   const hub = makeNamespace(`${label}-hub`);
   const children: ChildProcess[] = [];
   const nodes: TestNode[] = [];
@@ -101,7 +102,7 @@ export async function makeLab(label: string, { cluster, verifyEveryMs, apart = f
   await Promise.all(nodes.map((n) => n.sync.synced()));
 
   const start = (ns: Namespace, argv: readonly string[]): ChildProcess => {
-    const [program = '', ...args] = [...ns.enter, ...argv];
+    const [program, ...args] = tied(...ns.enter, ...argv);
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     children.push(child);
     return child;

@@ -1,12 +1,15 @@
 /** Network namespaces of a test, entered with `nsenter`, removed whatever happens. */
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import { processStart } from '../../../cli/lab/process.ts';
 import { createRunCommand } from '../../../nodeagent/adapters/process/run-command.ts';
 import type { CommandResult, RunCommand } from '../../../nodeagent/ports/run-command.ts';
+import { whenInterrupted } from '../../support/interruption.ts';
 
 const PREFIX = `pnet-${process.pid}-`;
 const made = new Set<Namespace>();
 const never = new AbortController().signal;
+let prepared = false;
 
 /** Why this machine cannot run the network's tests; undefined when it can. */
 export function cannotRun(): string | undefined {
@@ -28,6 +31,11 @@ export interface Namespace {
 
 export function makeNamespace(label: string): Namespace {
   const name = `${PREFIX}${label}`;
+  if (!prepared) {
+    whenInterrupted('network namespaces', removeNamespaces);
+    removeLeftovers();
+    prepared = true;
+  }
   execFileSync('ip', ['netns', 'add', name]);
   const enter = ['nsenter', `--net=/run/netns/${name}`];
   const run = createRunCommand({ prefix: enter });
@@ -51,5 +59,13 @@ export function removeNamespaces(): void {
   for (const namespace of [...made]) namespace.remove();
 }
 
+/** Namespaces of test processes that were killed. */
+function removeLeftovers(): void {
+  const names = existsSync('/run/netns') ? readdirSync('/run/netns') : [];
+  for (const name of names) {
+    const owner = /^pnet-(\d+)-/.exec(name)?.[1];
+    if (owner !== undefined && processStart(Number(owner)) === undefined) execFileSync('ip', ['netns', 'delete', name]);
+  }
+}
+
 process.once('exit', removeNamespaces);
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { process.exit(1); });

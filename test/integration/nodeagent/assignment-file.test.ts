@@ -1,18 +1,18 @@
 /** The assignment on a real disk: what survives a cut, a tear, a loss. */
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
-import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { appendFile, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KubeObject } from '../../../contracts/objects/index.ts';
 import { assignmentFile } from '../../../nodeagent/adapters/disk/assignment-file.ts';
 import type { AssignmentChange } from '../../../nodeagent/ports/assignment-disk.ts';
+import { makeFolder } from '../../support/folder.ts';
 import { configMap, key, secret } from './agent.ts';
 
 describe('assignment on disk', () => {
   let folder: string;
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'plumbline-assignment-'));
+    folder = makeFolder('plumbline-assignment-');
   });
   afterEach(async () => {
     await rm(folder, { recursive: true });

@@ -1,11 +1,15 @@
 /** A host of its own for one test: its own network, mounts and processes, its own containerd. Killing its first process leaves nothing behind. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { machineHierarchies } from '../../../cli/lab/cgroups.ts';
+import { processStart } from '../../../cli/lab/process.ts';
 import { imageArchive } from '../../../nodeagent/core/image/archive.ts';
+import { makeFolder } from '../../support/folder.ts';
+import { whenInterrupted } from '../../support/interruption.ts';
+import { tied } from '../../support/tied.ts';
 
 export interface TestHost {
   readonly folder: string;
@@ -51,13 +55,15 @@ echo 1 > /proc/sys/net/ipv4/ip_forward
 exec containerd --config "$1/config.toml" --log-level warn
 `;
 
-/** Boots a host and waits until its containerd answers. */
+/** Boots a host and waits until its containerd answers. Removes the cgroups of test processes that were killed. */
 export async function startHost(): Promise<TestHost> {
-  const folder = await mkdtemp(join(tmpdir(), 'plumbline-host-'));
+  await removeCgroups((owner) => processStart(owner) === undefined);
+  const folder = makeFolder('plumbline-host-');
   await mkdir(join(folder, 'cni'), { recursive: true });
   await writeFile(join(folder, 'config.toml'), containerdConfig(folder));
   await writeFile(join(folder, 'cni', '10-test.conflist'), JSON.stringify(CNI));
-  const init = spawn('unshare', ['--mount', '--pid', '--net', '--uts', '--ipc', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec', BOOT, 'boot', folder], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [program, ...args] = tied('unshare', '--mount', '--pid', '--net', '--uts', '--ipc', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec', BOOT, 'boot', folder);
+  const init = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let noise = '';
   init.stdout.on('data', (chunk: Buffer) => { noise += chunk.toString(); });
   init.stderr.on('data', (chunk: Buffer) => { noise += chunk.toString(); });
@@ -69,8 +75,10 @@ export async function startHost(): Promise<TestHost> {
     if (init.exitCode === null && init.signalCode === null) await ended;
     // The kernel takes the host's processes down in its own time; files vanish from under the last of them.
     await rm(folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
-    await removeCgroups();
+    await removeCgroups((owner) => owner === process.pid);
+    forget();
   }
+  const forget = whenInterrupted(`the host in ${folder}`, close);
 
   let pid = 0;
   for (let tries = 0; ; tries += 1) {
@@ -101,12 +109,15 @@ export async function startHost(): Promise<TestHost> {
 export const UID_MARK = `-${process.pid}-`;
 
 /** Cgroups outlive the processes that were in them. */
-async function removeCgroups(): Promise<void> {
-  const root = '/sys/fs/cgroup';
-  for (const hierarchy of await readdir(root)) {
-    const parents = [join(root, hierarchy, 'plumbline'), join(root, hierarchy, 'k8s.io')];
-    for (const parent of parents) {
-      for (const name of await readdir(parent).catch(() => [])) if (name.includes(UID_MARK)) await removeCgroup(join(parent, name));
+async function removeCgroups(ofProcess: (pid: number) => boolean): Promise<void> {
+  for (const { mountPoint } of machineHierarchies()) {
+    for (const parent of [join(mountPoint, 'plumbline'), join(mountPoint, 'k8s.io')]) {
+      for (const name of await readdir(parent).catch(() => [])) {
+        const pid = /^(?:pod)?(?:uid|contract|stranger)-(\d+)-/.exec(name)?.[1];
+        if (pid !== undefined && ofProcess(Number(pid))) await removeCgroup(join(parent, name));
+      }
+      // The runtime made it for these, unless others are in it too.
+      await rmdir(parent).catch(() => undefined);
     }
   }
 }

@@ -1,8 +1,8 @@
 /** A private certificate authority, by openssl, as an administrator makes one. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolder } from '../folder.ts';
 
 export interface TestAuthority {
   /** PEM file with the authority's own certificate. */
@@ -16,7 +16,7 @@ export interface TestAuthority {
 const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-noenc'];
 
 export function testAuthority(): TestAuthority {
-  const folder = mkdtempSync(join(tmpdir(), 'plumb-ca-'));
+  const folder = makeFolder('plumb-ca-');
   const openssl = (...args: readonly string[]): void => void execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
   openssl('req', '-x509', ...NEW_KEY, '-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=Test authority', '-days', '2');
   let issued = 0;

@@ -3,12 +3,14 @@
  * 127.0.0.1 leads to an sshd in it. Ending its first process ends everything in it.
  */
 import { execFileSync, spawn, type ChildProcessByStdio } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import type { SshTarget } from '../../../reconciler/ports/node-transport.ts';
+import { makeFolder } from '../folder.ts';
+import { whenInterrupted } from '../interruption.ts';
+import { tied } from '../tied.ts';
 
 /** Runs as the first process: prepares the mounts, says so, and stays. $1: folder of the test. */
 const FIRST_PROCESS = `
@@ -42,7 +44,7 @@ export interface TestMachine {
 }
 
 export async function startMachine(): Promise<TestMachine> {
-  const folder = mkdtempSync(join(tmpdir(), 'plumb-machine-'));
+  const folder = makeFolder('plumb-machine-');
   for (const name of ['client', 'host']) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'test', '-f', join(folder, name)]);
   const publicKey = (name: string): string => readFileSync(join(folder, `${name}.pub`), 'utf8').split(' ').slice(0, 2).join(' ');
   writeFileSync(join(folder, 'authorized_keys'), `${publicKey('client')}\n`, { mode: 0o600 });
@@ -55,7 +57,13 @@ export async function startMachine(): Promise<TestMachine> {
   const containerd = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve) => containerd.listen(join(folder, 'containerd.sock'), resolve));
 
-  const first = spawn('unshare', ['--mount', '--net', '--pid', '--uts', '--ipc', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', FIRST_PROCESS, 'sh', folder], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [program, ...args] = tied('unshare', '--mount', '--net', '--pid', '--uts', '--ipc', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', FIRST_PROCESS, 'sh', folder);
+  const first = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const gone = new Promise((resolve) => first.once('exit', resolve));
+  const forget = whenInterrupted(`the machine in ${folder}`, async () => {
+    first.kill('SIGKILL');
+    await gone;
+  });
   let complaint = '';
   first.stderr.on('data', (chunk: Buffer) => { complaint += chunk.toString(); });
   await new Promise<void>((resolve, reject) => {
@@ -111,9 +119,9 @@ export async function startMachine(): Promise<TestMachine> {
     async stop() {
       for (const socket of sockets.keys()) socket.destroy();
       await Promise.all([server, containerd].map((each) => new Promise((resolve) => each.close(resolve))));
-      const gone = new Promise((resolve) => first.once('exit', resolve));
       process.kill(pid, 'SIGKILL');
       await gone;
+      forget();
       rmSync(folder, { recursive: true, force: true });
     },
   };

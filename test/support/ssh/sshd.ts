@@ -1,11 +1,13 @@
 /** A real sshd of its own on 127.0.0.1: own configuration, keys and port, ended by its own process id. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SshTarget } from '../../../reconciler/ports/node-transport.ts';
+import { makeFolder } from '../folder.ts';
+import { whenInterrupted } from '../interruption.ts';
+import { tied } from '../tied.ts';
 
 export interface TestSshd {
   readonly folder: string;
@@ -30,7 +32,7 @@ export interface SshdSettings {
 }
 
 export async function startSshd(settings: SshdSettings = {}): Promise<TestSshd> {
-  const folder = mkdtempSync(join(tmpdir(), 'plumb-sshd-'));
+  const folder = makeFolder('plumb-sshd-');
   const makeKey = (name: string): string => {
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'test', '-f', join(folder, name)]);
     return readFileSync(join(folder, name), 'utf8');
@@ -52,20 +54,21 @@ export async function startSshd(settings: SshdSettings = {}): Promise<TestSshd> 
       `AuthorizedKeysFile ${join(folder, 'authorized_keys')}`, 'StrictModes no', 'PasswordAuthentication no', 'KbdInteractiveAuthentication no',
       'PermitRootLogin prohibit-password', 'UsePAM no', `AllowStreamLocalForwarding ${settings.streamLocal === false ? 'no' : 'yes'}`, 'LogLevel ERROR', '',
     ].join('\n'));
-    const [program, ...args] = [...(settings.wrapper ?? []), '/usr/sbin/sshd', '-D', '-e', '-f', config];
-    child = spawn(program ?? '', args, { stdio: 'ignore' });
+    const [program, ...args] = tied(...(settings.wrapper ?? []), '/usr/sbin/sshd', '-D', '-e', '-f', config);
+    child = spawn(program, args, { stdio: 'ignore' });
     const listening = child;
-    await answers(port, () => listening.exitCode !== null);
+    await answers(port, () => hasEnded(listening));
   };
   const end = async (): Promise<void> => {
     const running = child;
-    if (!running || running.exitCode !== null) return;
+    if (!running || hasEnded(running)) return;
     const gone = new Promise((resolve) => running.once('exit', resolve));
     const connections = descendants(running.pid ?? 0);
     running.kill('SIGTERM');
     for (const pid of connections) kill(pid);
     await gone;
   };
+  const forget = whenInterrupted(`the sshd in ${folder}`, end);
   await listen();
   return {
     folder, port, privateKey, strangerKey,
@@ -85,9 +88,14 @@ export async function startSshd(settings: SshdSettings = {}): Promise<TestSshd> 
     },
     async stop() {
       await end();
+      forget();
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
 }
 
 function kill(pid: number): void {

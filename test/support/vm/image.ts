@@ -1,9 +1,13 @@
 /** A Debian 12 disk as a person's own server would have it: systemd, cgroup v2, the distribution's kernel, sshd, containerd. */
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LabRefusal } from '../../../cli/lab/errors.ts';
-import { findProgram, run, runOrFail } from '../../../cli/lab/process.ts';
+import { LabFailure, LabRefusal } from '../../../cli/lab/errors.ts';
+import { findProgram, run, runOrFail, systemPath } from '../../../cli/lab/process.ts';
+import { interrupted, whenInterrupted } from '../interruption.ts';
+import { tied } from '../tied.ts';
 
 export interface VmImage {
   /** Raw ext4 file system, never written to after it was built: a machine runs on a copy. */
@@ -107,7 +111,8 @@ export function vmUnsupported(): string | undefined {
 
 /**
  * The image, from the cache or built: debootstrap takes one to three minutes and needs the machine's Debian mirror.
- * Throws LabRefusal where {@link vmUnsupported} says so. A build that is cut short leaves nothing but a folder that the next one removes.
+ * Throws LabRefusal where {@link vmUnsupported} says so. A build that is killed leaves nothing but a folder that the next one removes; one
+ * that is interrupted not even that.
  */
 export async function buildImage(options: ImageOptions = {}): Promise<VmImage> {
   const dir = options.dir ?? VM_CACHE;
@@ -120,35 +125,37 @@ export async function buildImage(options: ImageOptions = {}): Promise<VmImage> {
   const work = `${dir}/building-${process.pid}`;
   await mkdir(dir, { recursive: true });
   for (const name of await readdir(dir)) if (isAbandoned(name)) await rm(`${dir}/${name}`, { recursive: true, force: true });
+  const signal = options.signal ? AbortSignal.any([options.signal, interrupted]) : interrupted;
+  const building = build(work, { ...options, signal });
+  const forget = whenInterrupted(`the image in ${work}`, () => building.catch(() => undefined).then(() => rm(work, { recursive: true, force: true })));
   try {
-    await build(work, options);
+    await building;
     // Images of older recipes go: nobody asks for them again, and a machine that runs has its own copy.
     for (const name of await readdir(dir)) if (name.startsWith('debian-12-')) await rm(`${dir}/${name}`, { recursive: true, force: true });
     await rename(work, folder);
   } finally {
     await rm(work, { recursive: true, force: true });
+    forget();
   }
   const built = await readImage(folder);
   if (!built) throw new Error(`the image in ${folder} is not whole`);
   return built;
 }
 
-async function build(work: string, options: ImageOptions): Promise<void> {
+async function build(work: string, options: ImageOptions & { readonly signal: AbortSignal }): Promise<void> {
   const { signal } = options;
   const progress = options.progress ?? (() => undefined);
   const root = `${work}/root`;
   await mkdir(root, { recursive: true });
   progress('installing Debian 12 into a folder (debootstrap)');
-  // debootstrap and chroot mount things: in a mount namespace of their own, so that no mount can stay behind.
-  const alone = ['unshare', '--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--'];
-  await runOrFail([...alone, 'debootstrap', '--variant=minbase', `--include=${PACKAGES.join(',')}`, 'bookworm', root, await debianMirror(signal)], { signal });
+  await runAlone(['debootstrap', '--variant=minbase', `--include=${PACKAGES.join(',')}`, 'bookworm', root, await debianMirror(signal)], signal);
   for (const [path, text, mode] of FILES) {
     await mkdir(`${root}/${path}`.replace(/\/[^/]+$/, ''), { recursive: true });
     await rm(`${root}/${path}`, { force: true });
     await writeFile(`${root}/${path}`, text);
     await chmod(`${root}/${path}`, mode);
   }
-  await runOrFail([...alone, 'chroot', root, 'sh', '-euc', FINISH.join('\n')], { signal });
+  await runAlone(['chroot', root, 'sh', '-euc', FINISH.join('\n')], signal);
   const boot = await readdir(`${root}/boot`);
   for (const [prefix, name] of [['vmlinuz-', 'vmlinuz'], ['initrd.img-', 'initrd']] as const) {
     const found = boot.find((file) => file.startsWith(prefix));
@@ -161,6 +168,24 @@ async function build(work: string, options: ImageOptions): Promise<void> {
   await truncate(`${work}/disk.img`, DISK_BYTES);
   await runOrFail(['mkfs.ext4', '-q', '-F', '-d', root, `${work}/disk.img`], { signal });
   await rm(root, { recursive: true, force: true });
+}
+
+/**
+ * Runs what mounts things and starts others in mount and process namespaces of their own: no mount can stay behind, and all processes end
+ * with the first. That is killed when it is told to give up, since unshare(1) lets no other signal through to itself.
+ */
+async function runAlone(argv: readonly string[], signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const [program, ...args] = tied('unshare', '--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--', ...argv);
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, PATH: systemPath(), LC_ALL: 'C' } });
+  let words = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { words = (words + chunk.toString('utf8')).slice(-4000); });
+  const giveUp = (): void => void child.kill('SIGKILL');
+  signal.addEventListener('abort', giveUp);
+  const [code] = (await once(child, 'close')) as [number | null];
+  signal.removeEventListener('abort', giveUp);
+  signal.throwIfAborted();
+  if (code !== 0) throw new LabFailure(`${argv.join(' ')} ended with ${code}: ${words.trim() || 'it said nothing'}`);
 }
 
 async function readImage(folder: string): Promise<VmImage | undefined> {

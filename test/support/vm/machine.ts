@@ -6,7 +6,9 @@ import { machineHierarchies, killCgroup } from '../../../cli/lab/cgroups.ts';
 import { LabFailure } from '../../../cli/lab/errors.ts';
 import { spawnService } from '../../../cli/lab/host.ts';
 import type { LabInfo } from '../../../cli/lab/lab.ts';
+import { deviceExists } from '../../../cli/lab/network.ts';
 import { answers, processStart, run, runOrFail, until, type Ran } from '../../../cli/lab/process.ts';
+import { interrupted, whenInterrupted } from '../interruption.ts';
 import type { VmImage } from './image.ts';
 
 export interface VmOptions {
@@ -16,7 +18,7 @@ export interface VmOptions {
   readonly name: string;
   /** In the lab's subnet, outside of the lab's own hosts. */
   readonly address: string;
-  /** Its disk and logs; removed by `close`. */
+  /** Its disk and logs; emptied first, removed by `close`. */
   readonly dir: string;
   /** The file whose key may log in as root. The lab's own by default. */
   readonly publicKeyPath?: string;
@@ -44,52 +46,82 @@ export interface Vm {
   close(): Promise<void>;
 }
 
-/** Generous: software emulation on a busy machine. */
-const BOOT_TIMEOUT_MS = 300_000;
+/** For what hangs. Software emulation on a busy machine has needed five minutes. */
+const BOOT_TIMEOUT_MS = 1_200_000;
 
-/** Boots a machine on a copy of the image; returns when its sshd answers. On failure nothing of it stays but the error's words. */
-export async function bootVm(options: VmOptions): Promise<Vm> {
-  const { lab, name, address, signal } = options;
-  const tap = `${lab.name}-${name}`;
-  if (tap.length > 15) throw new RangeError(`${tap} is too long for a network device`);
-  const serialLog = `${options.dir}/serial.log`;
-  const controlSocket = `${options.dir}/qmp`;
+type Booting = VmOptions & { readonly signal: AbortSignal };
+
+/**
+ * Boots a machine on a copy of the image; returns when its sshd answers. What a killed run left of the lab's machine of this name is taken
+ * down first. On failure nothing of it stays but the error's words. When this process is interrupted, it closes by itself.
+ */
+export async function bootVm(given: VmOptions): Promise<Vm> {
+  const options: Booting = { ...given, signal: given.signal ? AbortSignal.any([given.signal, interrupted]) : interrupted };
+  let booting: Promise<Vm> | undefined;
   const close = async (): Promise<void> => {
-    await killCgroup(machineHierarchies(), `${lab.name}/${name}`);
-    await run(['ip', 'link', 'del', 'dev', tap]);
-    await rm(options.dir, { recursive: true, force: true });
+    await booting?.catch(() => undefined);
+    await takeDown(options);
+    forget();
   };
+  const forget = whenInterrupted(`the machine in ${options.dir}`, close);
   try {
-    await mkdir(options.dir, { recursive: true });
-    await copySparse(options.image.disk, `${options.dir}/disk.img`, signal);
-    await runOrFail(['ip', '-batch', '-'], { input: [`tuntap add dev ${tap} mode tap`, `link set dev ${tap} addrgenmode none`, `link set dev ${tap} master ${lab.bridge}`, `link set dev ${tap} up`, ''].join('\n'), signal });
-    const began = performance.now();
-    const pid = spawnService({ name: lab.name }, name, await qemuArgv(options, tap, serialLog, controlSocket), `${options.dir}/qemu.log`);
-    await sshAnswers(options, pid, signal);
-    const bootMs = Math.round(performance.now() - began);
-    const accelerator = await acceleratorOf(controlSocket);
-    const ssh = (line: string, inner?: AbortSignal): Promise<Ran> => run(sshArgv(options, line), { signal: inner });
-    return {
-      name, address, hostKey: options.image.hostKey, serialLog, bootMs, accelerator, ssh, close,
-      async reboot(inner) {
-        const before = await bootId(ssh, inner);
-        if (before === undefined) throw new LabFailure(`${name} does not answer over ssh`);
-        const start = performance.now();
-        await ssh('systemctl reboot', inner);
-        await until(`${name} did not come back from its reboot; see ${serialLog}`, async () => {
-          if (!(await answers({ host: address, port: 22 }, { greeting: true, timeoutMs: 2000 }))) return undefined;
-          const now = await bootId(ssh, inner);
-          return now !== undefined && now !== before ? true : undefined;
-        }, { timeoutMs: BOOT_TIMEOUT_MS, everyMs: 200, signal: inner });
-        return Math.round(performance.now() - start);
-      },
-    };
+    await takeDown(options);
+    booting = boot(options, close);
+    return await booting;
   } catch (error) {
-    const words = await lastWords([`${options.dir}/qemu.log`, serialLog]);
+    const words = await lastWords([`${options.dir}/qemu.log`, serialLogOf(options)]);
     await close();
-    if (signal?.aborted) throw error;
-    throw new LabFailure(`${name} did not boot: ${error instanceof Error ? error.message : String(error)}${words}`, { cause: error });
+    if (options.signal.aborted) throw error;
+    throw new LabFailure(`${options.name} did not boot: ${error instanceof Error ? error.message : String(error)}${words}`, { cause: error });
   }
+}
+
+async function boot(options: Booting, close: () => Promise<void>): Promise<Vm> {
+  const { lab, name, address, signal } = options;
+  const tap = tapOf(options);
+  if (tap.length > 15) throw new RangeError(`${tap} is too long for a network device`);
+  const serialLog = serialLogOf(options);
+  const controlSocket = `${options.dir}/qmp`;
+  await mkdir(options.dir, { recursive: true });
+  await copySparse(options.image.disk, `${options.dir}/disk.img`, signal);
+  await runOrFail(['ip', '-batch', '-'], { input: [`tuntap add dev ${tap} mode tap`, `link set dev ${tap} addrgenmode none`, `link set dev ${tap} master ${lab.bridge}`, `link set dev ${tap} up`, ''].join('\n'), signal });
+  const began = performance.now();
+  const pid = spawnService({ name: lab.name }, name, await qemuArgv(options, tap, serialLog, controlSocket), `${options.dir}/qemu.log`);
+  await sshAnswers(options, pid, signal);
+  const bootMs = Math.round(performance.now() - began);
+  const accelerator = await acceleratorOf(controlSocket);
+  const either = (inner: AbortSignal | undefined): AbortSignal => (inner ? AbortSignal.any([inner, signal]) : signal);
+  const ssh = (line: string, inner?: AbortSignal): Promise<Ran> => run(sshArgv(options, line), { signal: either(inner) });
+  return {
+    name, address, hostKey: options.image.hostKey, serialLog, bootMs, accelerator, ssh, close,
+    async reboot(inner) {
+      const before = await bootId(ssh, inner);
+      if (before === undefined) throw new LabFailure(`${name} does not answer over ssh`);
+      const start = performance.now();
+      await ssh('systemctl reboot', inner);
+      await until(`${name} did not come back from its reboot; see ${serialLog}`, async () => {
+        if (!(await answers({ host: address, port: 22 }, { greeting: true, timeoutMs: 2000 }))) return undefined;
+        const now = await bootId(ssh, inner);
+        return now !== undefined && now !== before ? true : undefined;
+      }, { timeoutMs: BOOT_TIMEOUT_MS, everyMs: 200, signal: either(inner) });
+      return Math.round(performance.now() - start);
+    },
+  };
+}
+
+async function takeDown(options: VmOptions): Promise<void> {
+  await killCgroup(machineHierarchies(), `${options.lab.name}/${options.name}`);
+  const tap = tapOf(options);
+  if (deviceExists(tap)) await run(['ip', 'link', 'del', 'dev', tap]);
+  await rm(options.dir, { recursive: true, force: true });
+}
+
+function tapOf({ lab, name }: VmOptions): string {
+  return `${lab.name}-${name}`;
+}
+
+function serialLogOf({ dir }: VmOptions): string {
+  return `${dir}/serial.log`;
 }
 
 async function qemuArgv(options: VmOptions, tap: string, serialLog: string, controlSocket: string): Promise<readonly string[]> {

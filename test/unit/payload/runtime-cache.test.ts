@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { FilePayloads } from '../../../reconciler/adapters/payload/payloads.ts';
 import { PlumbError } from '../../../reconciler/core/errors.ts';
+import { makeFolder } from '../../support/folder.ts';
 
 const signal = new AbortController().signal;
 const failsWith = (code: string, words: RegExp) => (error: unknown): boolean => error instanceof PlumbError && error.code === code && words.test(error.message);
 
 describe('the runtime cache', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'plumb-payload-'));
+  const folder = makeFolder('plumb-payload-');
   const tarball = join(folder, 'made.tgz');
   const program = Buffer.from('#!/bin/sh\necho runtime\n');
   let fetched = 0;
