@@ -133,16 +133,18 @@ describe('the main job', () => {
         const bad = (await fleet.git(['rev-parse', 'HEAD'])).stdout.trim();
         await fleet.git(['push', '-q', '--no-verify', 'origin', 'HEAD:refs/heads/elsewhere']);
         await fleet.git(['update-ref', 'refs/heads/main', bad], fleet.repo);
-        const why = await eventually('status tells', 40, async () => {
-          const status = await fleet.plumb('status');
-          return status.code === 1 && status.stdout.includes('UnknownField') && status.stdout;
-        });
-        assert.match(why, /web-\d+\.yaml:6:3/);
-        assert.deepEqual(identities(await fleet.podsReady(app('web'), 3)), before);
-
-        await fleet.git(['update-ref', 'refs/heads/main', head], fleet.repo);
-        await fleet.git(['push', '-q', 'origin', ':refs/heads/elsewhere']);
-        await fleet.git(['reset', '-q', '--hard', head]);
+        try {
+          const why = await eventually('status tells', 40, async () => {
+            const status = await fleet.plumb('status');
+            return status.code === 1 && status.stdout.includes('UnknownField') && status.stdout;
+          });
+          assert.match(why, /web-\d+\.yaml:6:3/);
+          assert.deepEqual(identities(await fleet.podsReady(app('web'), 3)), before);
+        } finally {
+          await fleet.git(['update-ref', 'refs/heads/main', head], fleet.repo);
+          await fleet.git(['push', '-q', 'origin', ':refs/heads/elsewhere']);
+          await fleet.git(['reset', '-q', '--hard', head]);
+        }
         await eventually('status is good again', 40, async () => (await fleet.plumb('status')).code === 0);
       });
 
@@ -152,23 +154,25 @@ describe('the main job', () => {
         const victim = pods.find((p) => p.status?.containerStatuses?.[0]?.restartCount === 0);
         assert.ok(victim?.spec.nodeName);
         const node = victim.spec.nodeName;
-        await fleet.stopControlPlane();
-
-        const id = victim.status?.containerStatuses?.[0]?.containerID?.replace('containerd://', '') ?? '';
-        assert.equal((await fleet.on(node, ['ctr', '-n', 'k8s.io', 'tasks', 'kill', '-s', 'SIGKILL', id])).code, 0);
-        await eventually('the agent restarted it alone', 30, async () => {
-          const { pods: reports } = (await fleet.agent(node, '/v1/inventory')) as { pods: { uid: string; status?: Pod['status'] }[] };
-          const status = reports.find((r) => r.uid === victim.metadata.uid)?.status;
-          return status?.containerStatuses?.[0]?.restartCount === 1 && status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True');
-        });
-        for (const from of NODES) assert.match((await fleet.httpFrom(from, url)) ?? '', /hello from v1/);
-
         const running = async (): Promise<readonly string[]> => {
           const inventories = (await Promise.all(NODES.map((n) => fleet.agent(n, '/v1/inventory')))) as { pods: { name: string; status?: Pod['status'] }[] }[];
           return inventories.flatMap((i) => i.pods.flatMap((p) => (p.status?.containerStatuses ?? []).map((c) => `${p.name} ${c.containerID} ${c.restartCount}`))).sort();
         };
-        const alone = await running();
-        await fleet.startControlPlane();
+        let alone: readonly string[];
+        await fleet.stopControlPlane();
+        try {
+          const id = victim.status?.containerStatuses?.[0]?.containerID?.replace('containerd://', '') ?? '';
+          assert.equal((await fleet.on(node, ['ctr', '-n', 'k8s.io', 'tasks', 'kill', '-s', 'SIGKILL', id])).code, 0);
+          await eventually('the agent restarted it alone', 30, async () => {
+            const { pods: reports } = (await fleet.agent(node, '/v1/inventory')) as { pods: { uid: string; status?: Pod['status'] }[] };
+            const status = reports.find((r) => r.uid === victim.metadata.uid)?.status;
+            return status?.containerStatuses?.[0]?.restartCount === 1 && status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True');
+          });
+          for (const from of NODES) assert.match((await fleet.httpFrom(from, url)) ?? '', /hello from v1/);
+          alone = await running();
+        } finally {
+          await fleet.startControlPlane();
+        }
         await fleet.nodesReady(NODES);
         const status = await fleet.plumb('status', '--wait', '--timeout', '60');
         assert.equal(status.code, 0, status.stdout + status.stderr);
@@ -199,17 +203,19 @@ describe('the main job', () => {
         const before = await fleet.podsReady(app('away'), 4);
         const lost = firstPod(before).spec.nodeName;
         await fleet.powerOff(lost);
-        await eventually('four pods Ready elsewhere', 90, async () => {
-          const ready = (await fleet.pods(app('away'))).filter(
-            (p) => p.spec.nodeName !== lost && !p.metadata.deletionTimestamp && p.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True'),
-          );
-          return ready.length === 4;
-        });
-        const other = NODES.find((n) => n !== lost) ?? 'node-1';
-        const url = `http://${await fleet.clusterIP(app('away'))}/`;
-        for (let i = 0; i < 10; i += 1) assert.match((await fleet.httpFrom(other, url)) ?? '', /hello from v1/);
-
-        await fleet.powerOn(lost);
+        try {
+          await eventually('four pods Ready elsewhere', 90, async () => {
+            const ready = (await fleet.pods(app('away'))).filter(
+              (p) => p.spec.nodeName !== lost && !p.metadata.deletionTimestamp && p.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True'),
+            );
+            return ready.length === 4;
+          });
+          const other = NODES.find((n) => n !== lost) ?? 'node-1';
+          const url = `http://${await fleet.clusterIP(app('away'))}/`;
+          for (let i = 0; i < 10; i += 1) assert.match((await fleet.httpFrom(other, url)) ?? '', /hello from v1/);
+        } finally {
+          await fleet.powerOn(lost);
+        }
         await fleet.nodesReady([lost]);
         await fleet.podsReady(app('away'), 4, { seconds: 60 });
         await eventually(`${lost} runs only what it is assigned`, 60, async () => {
