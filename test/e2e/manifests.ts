@@ -59,3 +59,6 @@ ${app.nodePort ? `      nodePort: ${app.nodePort}\n` : ''}`;
 export const LEAVE_LOST_NODES_SOON = `tolerations:
   - {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 2}
   - {key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: 2}`;
+
+/** Pods that wait for a lost node for an hour: for a machine whose reboot may take longer than the five minutes that others wait. */
+export const STAY_ON_LOST_NODES = LEAVE_LOST_NODES_SOON.replaceAll('tolerationSeconds: 2', 'tolerationSeconds: 3600');
