@@ -64,7 +64,7 @@ describe('following a node', () => {
     await put(cluster({ nodes: { monitorGracePeriodSeconds: 4 } }));
     await put(machine);
     await put({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'box' }, spec: { podCIDR: '198.19.1.0/24' } });
-    await w.until(() => conditionOf('Connected')?.status === 'True' && conditionOf('AssignmentSynced')?.status === 'True' && conditionOf('Ready') !== undefined, 'connected, assigned, reported');
+    await w.until(() => conditionOf('Connected')?.status === 'True' && conditionOf('AssignmentSynced')?.status === 'True' && conditionOf('Ready') !== undefined, 'connected, assigned, reported', 60);
     const node = w.cache.get(objectKey('Node', undefined, 'box'));
     assert.equal(node?.status?.capacity?.['pods'], '5');
     assert.equal(node.status.nodeInfo?.architecture === 'amd64' || node.status.nodeInfo?.architecture === 'x64', true);

@@ -36,8 +36,8 @@ export interface World {
   /** Settles when the cache's run does. */
   readonly running: Promise<void>;
   manager(controllers: readonly Controller[], options?: { readonly resyncMs?: number; readonly concurrency?: number }): ControllerManager;
-  /** Resolves when `look` holds after a change of the cache; rejects after 10 s. */
-  until(look: () => boolean, what: string): Promise<void>;
+  /** Resolves when `look` holds after a change of the cache; rejects after 10 s, or as many as are given. */
+  until(look: () => boolean, what: string, seconds?: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -67,7 +67,7 @@ export async function world(options: { readonly streamLength?: number; readonly 
       managers.push(manager);
       return manager;
     },
-    until: (look, what) => until(cache, look, what),
+    until: (look, what, seconds = 10) => until(cache, look, what, seconds),
     close: async () => {
       await Promise.all(managers.map((manager) => manager.close(0)));
       await recorder.close();
@@ -80,9 +80,9 @@ export async function world(options: { readonly streamLength?: number; readonly 
   };
 }
 
-function until(cache: StoreCache, look: () => boolean, what: string): Promise<void> {
+function until(cache: StoreCache, look: () => boolean, what: string, seconds: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => { finish(new Error(`not within 10 s: ${what}`)); }, 10_000);
+    const timer = setTimeout(() => { finish(new Error(`not within ${seconds} s: ${what}`)); }, seconds * 1000);
     const unsubscribe = cache.subscribe(() => { if (look()) finish(); });
     const finish = (error?: Error): void => {
       clearTimeout(timer);
