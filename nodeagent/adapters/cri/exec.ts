@@ -43,6 +43,8 @@ export async function openExec(url: string, options: { readonly tty: boolean; re
       if (name === 'stderr') stderr?.push(null);
       open -= 1;
       if (open === 0 && !settled) settle();
+      // A stream that ended while it was full never asks for more.
+      else resume();
     };
     const receive = (chunk: Buffer): void => {
       const taken = takeSpdyFrames(buffered.length === 0 ? chunk : Buffer.concat([buffered, chunk]));
