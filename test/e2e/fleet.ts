@@ -10,12 +10,10 @@ import http from 'node:http';
 import path from 'node:path';
 import { KINDS, type Kind, type StoredOf } from '../../contracts/objects/index.ts';
 import { labExec, labHeal, labPartition, labPowerOff, labPowerOn, labStatus, labUp, machineManifests, type LabInfo, type LabNode } from '../../cli/lab/index.ts';
+import { buildCli, PLUMB } from '../support/built-cli.ts';
 import { interrupted, whenInterrupted } from '../support/interruption.ts';
 import { ownLab, type OwnLab } from '../support/lab.ts';
 import { tied } from '../support/tied.ts';
-
-const ROOT = path.resolve(import.meta.dirname, '../..');
-const PLUMB = path.join(ROOT, 'bin/plumb.mjs');
 
 export interface CommandOutput {
   readonly code: number;
@@ -113,6 +111,7 @@ export class Fleet {
    * fleet of this name is taken down first. When this process is interrupted, the fleet closes by itself.
    */
   static async start(options: FleetOptions): Promise<Fleet> {
+    buildCli();
     const fleet = new Fleet(options, await ownLab({ name: options.name, dir: `/tmp/plumb-e2e-${options.name}/lab` }));
     fleet.building = fleet.build();
     try {

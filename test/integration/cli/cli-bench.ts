@@ -1,21 +1,13 @@
 /** The built CLI, run as people run it. */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { PLUMB } from '../../support/built-cli.ts';
 import { tied } from '../../support/tied.ts';
-
-const ROOT = join(import.meta.dirname, '..', '..', '..');
-export const PLUMB = join(ROOT, 'bin', 'plumb.mjs');
 
 export interface Ran {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
-}
-
-/** Bundles the CLI from the sources at hand: hooks run the bundle. */
-export function buildCli(): void {
-  execFileSync(process.execPath, ['build.mjs'], { cwd: ROOT, stdio: 'pipe' });
 }
 
 export async function run(command: string, args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}): Promise<Ran> {

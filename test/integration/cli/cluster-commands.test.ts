@@ -17,9 +17,10 @@ import { crowd } from '../api/crowd.ts';
 import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
 import type { ExplainReport } from '../../../reconciler/api/types.ts';
 import { node } from '../../unit/controllers/objects.ts';
+import { buildCli } from '../../support/built-cli.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { CLUSTER, deployment, type SyncBench, syncBench } from '../git/sync-bench.ts';
-import { buildCli, plumb, type Ran } from './cli-bench.ts';
+import { plumb, type Ran } from './cli-bench.ts';
 
 const signal = AbortSignal.timeout(180_000);
 

@@ -7,8 +7,8 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { EXEC_CHANNEL, EXEC_UPGRADE } from '../../../contracts/agent/index.ts';
 import { frame, frameReader } from '../../../cli/commands/exec.ts';
 import { controlPlane } from '../../../cli/control-plane.ts';
+import { buildCli, PLUMB } from '../../support/built-cli.ts';
 import { CTRL_C, openTerminal, type Terminal } from '../../support/terminal.ts';
-import { buildCli, PLUMB } from './cli-bench.ts';
 import { execBench, type ExecBench } from './exec-bench.ts';
 
 describe('plumb exec', { timeout: 240_000 }, () => {

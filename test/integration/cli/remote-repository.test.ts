@@ -6,6 +6,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { type ScratchRepository, scratchRepository } from '../../contract/git-source/scratch-repository.ts';
+import { buildCli, PLUMB } from '../../support/built-cli.ts';
 import { testAuthority, type TestAuthority } from '../../support/git/certificates.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { type GitGateway, startGateway } from '../../support/git/gateway.ts';
@@ -13,7 +14,7 @@ import { whenInterrupted } from '../../support/interruption.ts';
 import { startSshd, type TestSshd } from '../../support/ssh/sshd.ts';
 import { tied } from '../../support/tied.ts';
 import { CLUSTER, deployment } from '../git/sync-bench.ts';
-import { buildCli, plumb, PLUMB, type Ran } from './cli-bench.ts';
+import { plumb, type Ran } from './cli-bench.ts';
 
 /** Nothing tells a control plane of a push to another machine but its own looking. */
 const OFTEN = CLUSTER.replace('pollSeconds: 3600', 'pollSeconds: 1');

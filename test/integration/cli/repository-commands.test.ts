@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { appendFileSync, existsSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
+import { buildCli } from '../../support/built-cli.ts';
 import { makeFolder } from '../../support/folder.ts';
-import { buildCli, git, plumb, run } from './cli-bench.ts';
+import { git, plumb, run } from './cli-bench.ts';
 
 describe('init, check, plan and the push hooks', () => {
   let dir: string;

@@ -10,13 +10,13 @@ import { findCondition, type Node } from '../../../contracts/objects/index.ts';
 import { controlPlane } from '../../../cli/control-plane.ts';
 import { processStart, until } from '../../../cli/lab/process.ts';
 import { scratchRepository, type NewFile, type ScratchRepository } from '../../contract/git-source/scratch-repository.ts';
+import { buildCli, PLUMB } from '../../support/built-cli.ts';
 import { inTime } from '../../support/in-time.ts';
 import { whenInterrupted } from '../../support/interruption.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { startMachine, type TestMachine } from '../../support/ssh/machine.ts';
 import { tied } from '../../support/tied.ts';
 import { CLUSTER } from '../git/sync-bench.ts';
-import { buildCli, PLUMB } from './cli-bench.ts';
 
 /** What `plumb up` promises, and a little for a busy machine. */
 const STOPS_MS = 5000 + 1500;
