@@ -75,13 +75,12 @@ const PodGroupSpec = object({
 export type PodGroupSpec = z.infer<typeof PodGroupSpec>;
 
 export interface PodGroupStatus {
-  readonly phase?: 'Pending' | 'Running' | 'Scheduling' | 'Unknown' | 'Finished' | 'Failed';
-  /** Owners of its pods. */
-  readonly occupiedBy?: string;
-  readonly running?: number;
-  readonly succeeded?: number;
-  readonly failed?: number;
-  readonly scheduleStartTime?: string;
+  /** Pending: it has too few pods. Scheduling: too few of them run. Failed: they came that far, and one failed. Finished: enough succeeded. */
+  readonly phase: 'Pending' | 'Scheduling' | 'Running' | 'Finished' | 'Failed';
+  /** Pods by phase. */
+  readonly running: number;
+  readonly succeeded: number;
+  readonly failed: number;
 }
 /** Pods with the label `scheduling.x-k8s.io/pod-group: NAME` in its namespace belong to it. */
 export const PodGroupManifest = object({

@@ -8,6 +8,7 @@ import { nodeDrainController } from './node-drain.ts';
 import { nodeLifecycleControllers } from './node-lifecycle.ts';
 import { podDisruptionBudgetController } from './poddisruptionbudget.ts';
 import { podGcController } from './pod-gc.ts';
+import { podGroupController } from './podgroup.ts';
 import { replicaSetController } from './replicaset.ts';
 import type { Controller } from './runtime/controller.ts';
 import { serviceController } from './service.ts';
@@ -17,6 +18,6 @@ import { taintEvictionController } from './taint-eviction.ts';
 export function allControllers(): Controller[] {
   return [
     ...namespaceControllers, ...nodeLifecycleControllers(), serviceController, endpointSliceController, deploymentController, replicaSetController,
-    taintEvictionController, nodeDrainController, podDisruptionBudgetController, deschedulerController, podGcController, ...garbageCollectors,
+    taintEvictionController, nodeDrainController, podDisruptionBudgetController, podGroupController, deschedulerController, podGcController, ...garbageCollectors,
   ];
 }

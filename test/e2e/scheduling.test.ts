@@ -133,6 +133,7 @@ describe('scheduling', () => {
         }
         await remove(holder);
         assert.deepEqual(await perNode(gang, 2), { 'node-1': 1, 'node-2': 1 });
+        await eventually('the group is said to run', 30, async () => (await fleet.list('PodGroup')).find(({ metadata }) => metadata.name === gang)?.status?.phase === 'Running');
         await remove(gang);
       });
     });

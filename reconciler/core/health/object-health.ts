@@ -100,12 +100,13 @@ function disruptionBudgetHealth({ status, metadata }: PodDisruptionBudget): Heal
 }
 
 function podGroupHealth({ status, spec }: PodGroup): Health {
-  switch (status?.phase) {
-    case 'Failed': return DEGRADED(`${status.failed ?? 0} of its pods failed`);
-    case 'Pending': case 'Scheduling': case 'Unknown': return PROGRESSING(`${status.running ?? 0} of ${spec.minMember} pods run`);
-    case 'Running': return HEALTHY(`${status.running ?? 0} of ${spec.minMember} pods run`);
+  if (!status) return PROGRESSING('its pods have not been counted yet');
+  const running = `${status.running} of ${spec.minMember} pods run`;
+  switch (status.phase) {
+    case 'Failed': return DEGRADED(`${status.failed} of its pods failed`);
+    case 'Pending': case 'Scheduling': return PROGRESSING(running);
+    case 'Running': return HEALTHY(running);
     case 'Finished': return HEALTHY('its pods ended well');
-    case undefined: return HEALTHY('is stored');
   }
 }
 

@@ -380,6 +380,7 @@ export class ClusterState {
   }
 
   setPodGroup(group: string, spec: PodGroupSpec | undefined): void {
+    if (this.podGroups.get(group)?.minMember === spec?.minMember) return;
     if (spec) this.podGroups.set(group, spec);
     else this.podGroups.delete(group);
     this.#tell({ type: 'Other', kind: 'PodGroup' });
