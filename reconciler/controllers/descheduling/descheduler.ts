@@ -3,6 +3,7 @@ import { keyOf, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { planRebalance } from '../../core/scheduling/rebalance.ts';
 import { policyRound } from '../../core/scheduling/rebalance/eviction-round.ts';
 import { rebalancePolicy } from '../../core/scheduling/rebalance/policy.ts';
+import type { Paced } from '../../core/paced.ts';
 import type { Decision } from '../../core/step.ts';
 import type { Controller, PassContext } from '../runtime/controller.ts';
 import { clusterOf } from './cluster-snapshot.ts';
@@ -11,13 +12,13 @@ import { problemText } from './rebalance.ts';
 /** Component of its events. */
 export const DESCHEDULER_NAME = 'descheduler';
 
-function decide(key: ObjectKey, { view, now }: PassContext): Decision {
+function decide(key: ObjectKey, { view, now }: PassContext): Decision | Paced<Decision> {
   // A repository has one at most; of more the first counts, whoever wrote them.
   const [object] = view.list('DeschedulerPolicy');
   if (!object || keyOf(object) !== key) return { steps: [] };
   const { policy, problems } = rebalancePolicy(object);
   return policyRound({
-    object, now, budgets: view.list('PodDisruptionBudget'),
+    object, now, budgets: () => view.list('PodDisruptionBudget'),
     problem: problems.length === 0 ? undefined : problems.map(problemText).join('; '),
     plan: () => planRebalance({ ...clusterOf(view), policy, now }),
   });

@@ -8,6 +8,7 @@ import { isTerminating } from '../../core/workloads/pod-state.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { StoreView } from '../runtime/controller.ts';
 import type { StepProblem } from '../runtime/executor.ts';
+import { inSlices } from '../runtime/slices.ts';
 import { clusterOf } from './cluster-snapshot.ts';
 
 export interface RebalanceDependencies {
@@ -55,7 +56,7 @@ export async function rebalance(deps: RebalanceDependencies, order: RebalanceOrd
   const { view, clock } = deps;
   const [object] = view.list('DeschedulerPolicy');
   const { policy, problems } = rebalancePolicy(object, order.plugins);
-  const { moves, skipped } = planRebalance({ ...clusterOf(view), policy, now: clock.now() });
+  const { moves, skipped } = await inSlices(planRebalance({ ...clusterOf(view), policy, now: clock.now() }), signal);
   const report: RebalanceReport = {
     ...(object && { policy: object.metadata.name }),
     plugins: [...new Set(policy.profiles.flatMap(({ plugins }) => plugins.map(({ name }) => name)))],

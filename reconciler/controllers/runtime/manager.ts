@@ -11,6 +11,7 @@ import type { StoreCache } from './cache.ts';
 import type { Controller } from './controller.ts';
 import type { EventRecorder } from './event-recorder.ts';
 import { StepExecutor } from './executor.ts';
+import { inSlices } from './slices.ts';
 
 export interface ControllerManagerOptions {
   readonly queue: WorkQueue;
@@ -186,7 +187,8 @@ export class ControllerManager {
 
   async #run(controller: Controller, key: ObjectKey, signal: AbortSignal): Promise<number | undefined> {
     signal.throwIfAborted();
-    const decision = controller.decide(key, { view: this.#cache, now: this.#clock.now(), signal, ids: this.#ids });
+    const decided = controller.decide(key, { view: this.#cache, now: this.#clock.now(), signal, ids: this.#ids });
+    const decision = 'steps' in decided ? decided : await inSlices(decided, signal);
     if (decision.steps.length > 0) {
       await this.#executor.execute(decision.steps, controller.name, signal);
       for (const step of decision.steps) this.#stats.steps[step.do] += 1;

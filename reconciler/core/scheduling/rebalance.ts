@@ -12,6 +12,7 @@
  * was carried out is followed by an empty one. Strategies and their arguments are those of kubernetes-sigs/descheduler.
  */
 import type { DeschedulerPluginName, DeschedulerPlugin, DeschedulerSettings, StoredPod, StoredPodDisruptionBudget } from '../../../contracts/objects/index.ts';
+import type { Paced } from '../paced.ts';
 import { controllerOf } from '../workloads/owners.ts';
 import type { PodShape } from './pod-shape.ts';
 import { Allowance, type EvictionLimits } from './rebalance/allowance.ts';
@@ -60,8 +61,8 @@ export interface RebalancePlan {
 }
 
 /** Deterministic: the order in which nodes and pods are given does not matter. */
-export function planRebalance(input: RebalanceInput): RebalancePlan {
-  return new Planner(input).plan();
+export function* planRebalance(input: RebalanceInput): Paced<RebalancePlan> {
+  return yield* new Planner(input, yield* Simulation.of(input.cluster)).plan();
 }
 
 interface Enabled {
@@ -84,8 +85,8 @@ class Planner {
   /** Why no pod of a shape can leave a node, by strategy; true until something moves. */
   readonly #stuck = new Map<Strategy, Map<string, string>>();
 
-  constructor({ cluster, budgets, policy, now }: RebalanceInput) {
-    this.#sim = new Simulation(cluster);
+  constructor({ budgets, policy, now }: RebalanceInput, sim: Simulation) {
+    this.#sim = sim;
     this.#allowance = new Allowance(policy, budgets, now);
     const replicas = new Map<string, number>();
     for (const { pod } of this.#sim.running()) {
@@ -97,22 +98,23 @@ class Planner {
     this.#measures = new Set(this.#enabled.flatMap(({ guards }) => guards));
   }
 
-  plan(): RebalancePlan {
+  *plan(): Paced<RebalancePlan> {
     for (let moved = true; moved;) {
       moved = false;
       this.#skipped.clear();
-      for (const enabled of this.#enabled) moved = this.#round(enabled) || moved;
+      for (const enabled of this.#enabled) moved = (yield* this.#round(enabled)) || moved;
     }
     const skipped = [...this.#skipped.values()].filter(({ pod }) => !this.#moves.has(pod.metadata.uid));
     return { moves: [...this.#moves.values()], skipped };
   }
 
   /** Looks once at every pod that the strategy complains of; whether any moved. */
-  #round(enabled: Enabled): boolean {
+  *#round(enabled: Enabled): Paced<boolean> {
     let moved = false;
-    for (const { running, shape, node } of this.#complaints(enabled)) {
+    for (const { running, shape, node } of yield* this.#complaints(enabled)) {
       // Others moved since: it may be well where it is now.
       const reason = enabled.strategy.complaint(shape, node);
+      yield;
       if (reason === undefined) continue;
       const obstacle = this.#try(enabled, running, shape, node, reason);
       if (obstacle === undefined) moved = true;
@@ -121,17 +123,22 @@ class Planner {
     return moved;
   }
 
-  #complaints({ strategy, plugin }: Enabled): { readonly running: Running; readonly shape: PodShape; readonly node: number }[] {
+  *#complaints({ strategy, plugin }: Enabled): Paced<readonly { readonly running: Running; readonly shape: PodShape; readonly node: number }[]> {
     const { cluster } = this.#sim;
     const found: { node: number; shape: PodShape; urgency: number }[] = [];
     for (const [shape, nodes] of cluster.liveShapes()) {
       if (shape.terminating) continue;
+      yield;
       for (const node of nodes.keys()) {
         // What becomes of pods on a node that is silent is not for us to decide.
         if (cluster.ready(node) && strategy.complaint(shape, node) !== undefined) found.push({ node, shape, urgency: strategy.urgency?.(shape, node) ?? 0 });
       }
     }
-    const pods = found.flatMap(({ node, shape, urgency }) => this.#sim.runningOn(node, shape).filter((running) => concerns(plugin, running)).map((running) => ({ running, shape, node, urgency })));
+    const pods: { running: Running; shape: PodShape; node: number; urgency: number }[] = [];
+    for (const { node, shape, urgency } of found) {
+      yield;
+      for (const running of this.#sim.runningOn(node, shape)) if (concerns(plugin, running)) pods.push({ running, shape, node, urgency });
+    }
     return pods.sort((a, b) => b.urgency - a.urgency || a.node - b.node || byCost(a.running, b.running));
   }
 

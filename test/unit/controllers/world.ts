@@ -2,6 +2,7 @@
 import {
   keyOf, parseKey, type Kind, type KubeObject, type ObjectKey, type Stored, type StoredOf,
 } from '../../../contracts/objects/index.ts';
+import { finish } from '../../../reconciler/core/paced.ts';
 import { controllerOf } from '../../../reconciler/core/workloads/owners.ts';
 import { canonicalJson } from '../../../reconciler/core/storage/canonical-json.ts';
 import type { Decision, Step } from '../../../reconciler/core/step.ts';
@@ -142,7 +143,8 @@ export class World implements StoreView {
     if (!entry) return false;
     const [id, { controller, key }] = entry;
     this.queue.delete(id);
-    const decision = controller.decide(key, this.context);
+    const decided = controller.decide(key, this.context);
+    const decision = 'steps' in decided ? decided : finish(decided);
     if (decision.requeueAfterMs !== undefined) this.timers.set(id, this.now.getTime() + decision.requeueAfterMs);
     this.apply(decision);
     return true;

@@ -3,6 +3,7 @@ import {
   DEFAULT_SCHEDULER_NAME, DeschedulerPolicyManifest, PodDisruptionBudgetManifest, PriorityClassManifest, readDeschedulerPolicy,
   type DeschedulerPluginName, type Node, type PriorityClass, type StoredPod, type StoredPodDisruptionBudget,
 } from '../../../contracts/objects/index.ts';
+import { finish } from '../../../reconciler/core/paced.ts';
 import { buildProfiles } from '../../../reconciler/core/scheduling/profile.ts';
 import { planRebalance, type RebalanceInput, type RebalancePlan, type RebalancePolicy } from '../../../reconciler/core/scheduling/rebalance.ts';
 import { node, pod, running, TIME } from '../controllers/objects.ts';
@@ -80,7 +81,7 @@ export function inputOf({ nodes: machines, pods, budgets = [], priorityClasses =
 }
 
 export function plan(scene: Scene): RebalancePlan {
-  return planRebalance(inputOf(scene));
+  return finish(planRebalance(inputOf(scene)));
 }
 
 /** The pods as they are when the plan was carried out and each went where it says. */

@@ -1,5 +1,6 @@
 /** Carries out a plan to rebalance: evictions within disruption budgets as they are now, and the rounds that a policy asks for. */
 import { objectKey, withCondition, type DeschedulerPolicyStatus, type StoredDeschedulerPolicy, type StoredPodDisruptionBudget } from '../../../../contracts/objects/index.ts';
+import type { Paced } from '../../paced.ts';
 import type { Decision, Step } from '../../step.ts';
 import { kubeTime } from '../../storage/object-form.ts';
 import { disruptionsAllowed } from '../../workloads/disruption.ts';
@@ -50,8 +51,9 @@ export interface PolicyRoundInput {
   /** What is wrong with it, in words. */
   readonly problem: string | undefined;
   /** Asked only when a round is due. */
-  readonly plan: () => RebalancePlan;
-  readonly budgets: readonly StoredPodDisruptionBudget[];
+  readonly plan: () => Paced<RebalancePlan>;
+  /** As they are when the plan is made. */
+  readonly budgets: () => readonly StoredPodDisruptionBudget[];
   readonly now: Date;
 }
 
@@ -59,7 +61,7 @@ export interface PolicyRoundInput {
  * What a policy with an interval does by itself. The first round is one interval after the policy came to be: so long a cluster that was
  * just recovered has to find its pods. Safe to repeat: that a round is over shows in the status.
  */
-export function policyRound({ object, problem, plan, budgets, now }: PolicyRoundInput): Decision {
+export function* policyRound({ object, problem, plan, budgets, now }: PolicyRoundInput): Paced<Decision> {
   const { deschedulingIntervalSeconds: seconds, status, metadata } = object;
   if (seconds === undefined) return { steps: [] };
   const dueMs = Date.parse(status?.lastRoundTime ?? metadata.creationTimestamp) + seconds * 1000 - now.getTime();
@@ -71,8 +73,8 @@ export function policyRound({ object, problem, plan, budgets, now }: PolicyRound
     return { do: 'updateStatus', object: { ...object, status: next } };
   };
   if (problem !== undefined) return { steps: [over(0, 0)], requeueAfterMs: seconds * 1000 };
-  const { moves, skipped } = plan();
-  const round = evictionRound(moves, budgets, now);
+  const { moves, skipped } = yield* plan();
+  const round = evictionRound(moves, budgets(), now);
   if (round.booked > 0) return { steps: round.steps, requeueAfterMs: LOOK_AGAIN_MS };
   return { steps: [...round.steps, over(round.evicted.length, skipped.length + round.refused.length)], requeueAfterMs: seconds * 1000 };
 }

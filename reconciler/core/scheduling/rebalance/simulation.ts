@@ -1,5 +1,6 @@
 /** The cluster as it would be: pods are taken off their nodes and given to the ordinary scheduler again. Nothing of the real state is touched. */
 import { POD_GROUP_LABEL, type Namespace, type Node, type PriorityClass, type StoredPod, type StoredService } from '../../../../contracts/objects/index.ts';
+import type { Paced } from '../../paced.ts';
 import { compareText } from '../../workloads/owners.ts';
 import { isFinished, isReady, isTerminating } from '../../workloads/pod-state.ts';
 import { ClusterState, type Placed } from '../cluster-state.ts';
@@ -38,7 +39,19 @@ export class Simulation {
   readonly #profiles: ReadonlyMap<string, Profile>;
   readonly #running = new Map<string, Running>();
 
-  constructor({ nodes, pods, services, namespaces, priorityClasses, volumes, profiles, seed }: ClusterSnapshot) {
+  private constructor(profiles: ReadonlyMap<string, Profile>, seed: string) {
+    // Every node is looked at and nobody's place is taken: what is planned must not depend on whose turn it is.
+    this.#profiles = new Map([...profiles].map(([name, profile]): [string, Profile] => [name, { ...profile, percentageOfNodesToScore: 100, postFilters: [], reserve: [] }]));
+    this.#scheduler = new Scheduler(this.cluster, { profiles: this.#profiles, seed });
+  }
+
+  static *of(snapshot: ClusterSnapshot): Paced<Simulation> {
+    const simulation = new Simulation(snapshot.profiles, snapshot.seed);
+    yield* simulation.#fill(snapshot);
+    return simulation;
+  }
+
+  *#fill({ nodes, pods, services, namespaces, priorityClasses, volumes }: ClusterSnapshot): Paced<void> {
     const { cluster } = this;
     cluster.volumes = volumes;
     cluster.priorityClasses = new Map(priorityClasses.map((known) => [known.metadata.name, known]));
@@ -49,14 +62,13 @@ export class Simulation {
     for (const pod of known) {
       const home = pod.spec.nodeName;
       if (home === undefined) continue;
+      yield;
       cluster.assume(pod, home);
       if (!isTerminating(pod) && cluster.number(home) !== undefined) this.#running.set(pod.metadata.uid, { pod, home, priority: cluster.priority(pod) });
     }
-    // Every node is looked at and nobody's place is taken: what is planned must not depend on whose turn it is.
-    this.#profiles = new Map([...profiles].map(([name, profile]): [string, Profile] => [name, { ...profile, percentageOfNodesToScore: 100, postFilters: [], reserve: [] }]));
-    this.#scheduler = new Scheduler(cluster, { profiles: this.#profiles, seed });
     const pending = known.filter((pod) => pod.spec.nodeName === undefined && !isTerminating(pod) && isAlone(pod));
     for (const pod of pending.sort((a, b) => cluster.priority(b) - cluster.priority(a) || compareText(a.metadata.creationTimestamp, b.metadata.creationTimestamp) || byName(a, b))) {
+      yield;
       if (this.profileOf(pod)) this.#scheduler.place(pod);
     }
   }
