@@ -28,7 +28,7 @@ import { EventRecorder } from './controllers/runtime/event-recorder.ts';
 import { StepExecutor } from './controllers/runtime/executor.ts';
 import { ControllerManager } from './controllers/runtime/manager.ts';
 import { SchedulingLane } from './controllers/scheduling/lane.ts';
-import { planRevision, rollBack, SyncController } from './controllers/sync/index.ts';
+import { planRevision, SyncController } from './controllers/sync/index.ts';
 import { RevisionReader } from './controllers/sync/revision-reader.ts';
 import { PlumbError } from './core/errors.ts';
 import type { GitSource } from './ports/git-source.ts';
@@ -240,7 +240,7 @@ class Session {
         info: { version: options.version, pid: globalThis.process.pid, startedAt: process.startedAt, home: home.dir },
         plan: (rev, format, s) => planRevision(sync.reader, git, cache, options.sourceName, { rev, format, now: clock.now() }, s),
         explainPlacement: (pod) => lane.pending?.explain(pod),
-        rollback: (request, s) => rollBack(sync.reader, git, cache, options.sourceName, request, s),
+        rollback: (request, s) => sync.rollBack(request, s),
         rebalance: (order, s) => rebalance({ view: cache, clock, execute: (steps, during) => executor.attempt(steps, DESCHEDULER_NAME, during) }, order, s),
         deletePod: async (key, s) => {
           const pod = cache.get(key);

@@ -1,3 +1,3 @@
 /** From a commit to objects in the store. See README.md. */
-export { planRevision, rollBack } from './requests.ts';
+export { planRevision } from './requests.ts';
 export { SyncController } from './sync-controller.ts';

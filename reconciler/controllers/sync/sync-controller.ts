@@ -15,6 +15,7 @@ import type { ChangeEvent } from '../../ports/object-store.ts';
 import type { JobResult, QueueWorker } from '../../ports/work-queue.ts';
 import { COMPONENT, type SyncDependencies } from './dependencies.ts';
 import { driftSentences, planLive, stepsOf } from './plan-live.ts';
+import { rollBack, type RollbackOrder } from './requests.ts';
 import { RevisionReader } from './revision-reader.ts';
 
 const DEFAULT_POLL_SECONDS = 30;
@@ -63,6 +64,14 @@ export class SyncController {
     this.#closing.abort(new Error('the control plane is stopping'));
     this.#restartHints.abort();
     await Promise.all([this.#watching, this.#worker?.close(graceMs)]);
+  }
+
+  /** As {@link rollBack}; the commit is followed at once, also where the branch is only polled. */
+  async rollBack(order: RollbackOrder, signal: AbortSignal): ReturnType<typeof rollBack> {
+    const { git, view } = this.#deps;
+    const made = await rollBack(this.#reader, git, view, this.#name, order, signal);
+    this.#ask(this.#name);
+    return made;
   }
 
   /** A ChangeListener of the cache. Cheap: it only asks for passes. */

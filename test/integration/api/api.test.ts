@@ -15,7 +15,7 @@ import { rebalance } from '../../../reconciler/controllers/descheduling/rebalanc
 import type { PlacementExplanation } from '../../../reconciler/core/scheduling/explain.ts';
 import type { Forecast } from '../../../reconciler/core/scheduling/simulate.ts';
 import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
-import { planRevision, rollBack } from '../../../reconciler/controllers/sync/index.ts';
+import { planRevision } from '../../../reconciler/controllers/sync/index.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import type { NodeConnection } from '../../../reconciler/ports/node-transport.ts';
 import { node } from '../../unit/controllers/objects.ts';
@@ -55,7 +55,7 @@ describe('API on a Unix socket', () => {
     api = await startApi(join(home, 'control.sock'), {
       view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home }, log: SILENT_LOG,
       plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s), explainPlacement: (pod) => new PendingPods(cache).explain(pod),
-      rollback: (order, s) => rollBack(sync.reader, git, cache, 'main', order, s),
+      rollback: (order, s) => sync.rollBack(order, s),
       rebalance: (order, s) => rebalance({ view: cache, clock: new SystemClock(), execute: (steps, during) => executor.attempt(steps, 'descheduler', during) }, order, s),
       deletePod: async (key, s) => {
         const pod = cache.get(key);

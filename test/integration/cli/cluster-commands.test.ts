@@ -10,7 +10,7 @@ import { type ApiServer, startApi, type StatusReport } from '../../../reconciler
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { rebalance } from '../../../reconciler/controllers/descheduling/rebalance.ts';
 import type { RebalanceReport } from '../../../reconciler/api/types.ts';
-import { planRevision, rollBack } from '../../../reconciler/controllers/sync/index.ts';
+import { planRevision } from '../../../reconciler/controllers/sync/index.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import type { NodeConnection } from '../../../reconciler/ports/node-transport.ts';
 import { crowd } from '../api/crowd.ts';
@@ -55,7 +55,7 @@ describe('commands about a running cluster', () => {
     api = await startApi(join(home, 'control.sock'), {
       view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home }, log: SILENT_LOG,
       rebalance: (order, s) => rebalance({ view: cache, clock: new SystemClock(), execute: (steps, during) => executor.attempt(steps, 'descheduler', during) }, order, s),
-      plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s), explainPlacement: (pod) => new PendingPods(cache).explain(pod), rollback: (order, s) => rollBack(sync.reader, git, cache, 'main', order, s),
+      plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s), explainPlacement: (pod) => new PendingPods(cache).explain(pod), rollback: (order, s) => sync.rollBack(order, s),
       deletePod: async () => true, connectionTo: () => connection, onChange: (listener) => cache.subscribe(listener),
     });
   });
