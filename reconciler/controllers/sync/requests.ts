@@ -20,7 +20,7 @@ export interface PlanRequest {
 export async function planRevision(
   reader: RevisionReader, git: GitSource, view: StoreView, sourceName: string, { rev, format, now }: PlanRequest, signal: AbortSignal,
 ): Promise<{ readonly revision: string; readonly diagnostics: readonly Diagnostic[]; readonly refused: boolean; readonly plan?: string }> {
-  const revision = await git.resolve(rev ?? 'HEAD', signal);
+  const revision = await resolved(git, rev ?? 'HEAD', signal);
   const next = await reader.read(revision.sha, signal);
   if (next.diagnostics.some((d) => d.severity === 'error')) return { revision: revision.sha, diagnostics: next.diagnostics, refused: true };
   const applied = await reader.applied(view.get(`Source//${sourceName}`)?.status?.appliedRevision, signal);
@@ -42,11 +42,21 @@ export interface RollbackOrder {
 export async function rollBack(reader: RevisionReader, git: GitSource, view: StoreView, sourceName: string, order: RollbackOrder, signal: AbortSignal): Promise<{ readonly commit: Revision; readonly restored: string }> {
   const rev = order.revision ?? previousApplied(view.get(`Source//${sourceName}`)?.status)?.revision;
   if (rev === undefined) throw new TerminalError('NothingToRollBackTo', 'no other revision was applied before this one: name one, see `plumb history` and `git log`');
-  const target = await git.resolve(rev, signal);
+  const target = await resolved(git, rev, signal);
   const head = await git.head(signal);
   if (head.state === 'at' && head.revision.tree === target.tree) throw new TerminalError('NothingToRollBackTo', `branch ${git.branch} has the files of ${target.sha.slice(0, 12)} already`);
   const errors = (await reader.read(target.sha, signal)).diagnostics.filter((d) => d.severity === 'error');
   if (errors.length > 0) throw new TerminalError('RevisionInvalid', `revision ${target.sha.slice(0, 12)} does not validate, so it cannot be gone back to: see \`plumb check --rev ${target.sha.slice(0, 12)}\``);
   const message = order.message ?? `Roll back to "${subjectOf(target.message)}"\n\nThis restores the files of ${target.sha}.`;
   return { restored: target.sha, commit: await git.commitTree({ restore: target.sha, message, author: order.author }, signal) };
+}
+
+/** People have commits that the source does not: TerminalError `RevisionNotFound` says where it was looked for. */
+async function resolved(git: GitSource, rev: string, signal: AbortSignal): Promise<Revision> {
+  try {
+    return await git.resolve(rev, signal);
+  } catch (error) {
+    if (!(error instanceof TerminalError) || error.code !== 'RevisionNotFound') throw error;
+    throw new TerminalError(error.code, `${error.message}; it was looked for in ${git.url}: push it there first`);
+  }
 }

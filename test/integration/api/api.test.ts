@@ -154,8 +154,9 @@ describe('API on a Unix socket', () => {
     const report = (await ask<PlanReport>('/plumbline/v1/plan?rev=next')).body;
     assert.equal(report.refused, false);
     assert.match(report.plan ?? '', /x:1 -> x:2/);
-    const none = await ask<{ reason: string }>('/plumbline/v1/plan?rev=nothing');
+    const none = await ask<{ reason: string; message: string }>('/plumbline/v1/plan?rev=nothing');
     assert.deepEqual([none.status, none.body.reason], [422, 'RevisionNotFound']);
+    assert.match(none.body.message, /; it was looked for in .*: push it there first$/);
   });
 
   it('plans where new pods would go, and warns of those that would not fit', async () => {
