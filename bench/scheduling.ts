@@ -1,11 +1,13 @@
 /**
  * `npm run bench:scheduling`: the scheduling library in one process on the workloads of Kubernetes' scheduler_perf, and how its cost grows.
- * The floor, in the same run: the least that a scheduler which looks at all nodes must do (scheduling/floor.ts). With `--e2e`: pods through
- * Redis and BullMQ instead (scheduling/end-to-end.ts). `--only TEXT` runs the workloads that have TEXT in their name, `--no-growth` leaves the
- * growth out; rounds: PLUMB_BENCH_ROUNDS, default 3.
+ * The floor, in the same run: the least that a scheduler which looks at all nodes must do (scheduling/floor.ts). Then what a committer of places
+ * that others propose costs (scheduling/commits.ts), and pods through Redis and BullMQ (scheduling/end-to-end.ts). `--part NAME`, more than once
+ * for more, runs these parts alone: workloads, growth, commits, e2e. `--only TEXT` takes the workloads that have TEXT in their name. Rounds:
+ * PLUMB_BENCH_ROUNDS, default 3.
  */
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { measureCommits, type Commits } from './scheduling/commits.ts';
 import { endToEnd } from './scheduling/end-to-end.ts';
 import { floorMicros } from './scheduling/floor.ts';
 import { growthWithNodes, growthWithPods, type Growth } from './scheduling/growth.ts';
@@ -93,7 +95,7 @@ async function measureEndToEnd(): Promise<void> {
   const loadBefore = loadavg()[0] ?? 0;
   const e = await endToEnd(ROUNDS);
   const row = (what: string, ms: number): string => `  ${what.padEnd(66)} ${whole(ms).padStart(7)} ms\n`;
-  process.stdout.write(`${whole(e.pods)} pods on ${whole(e.nodes)} nodes through Redis and BullMQ, ${cpus().length} cores for this process and redis-server, load before ${loadBefore.toFixed(1)}, median of ${ROUNDS} rounds\n`
+  process.stdout.write(`\n${whole(e.pods)} pods on ${whole(e.nodes)} nodes through Redis and BullMQ, ${cpus().length} cores for this process and redis-server, load before ${loadBefore.toFixed(1)}, median of ${ROUNDS} rounds\n`
     + row('first creation to last binding', e.totalMs) + row('all pods created (500 in a write; bindings begin meanwhile)', e.createdMs) + row('first binding', e.firstBindingMs)
     + row('waking the lane through BullMQ, the first time', e.wakingMs) + row(`choosing nodes, in ${e.passes} passes`, e.placingMs) + row('writing bindings, while other things go on', e.writingMs)
     + row('processor time of this process', e.cpuMs) + row('processor time of redis-server', e.redisCpuMs)
@@ -105,29 +107,48 @@ async function measureEndToEnd(): Promise<void> {
   })}\n`);
 }
 
-function measureLibrary(only: string | undefined, withGrowth: boolean): void {
+function measureWorkloads(only: string): void {
   const loadBefore = loadavg()[0] ?? 0;
   process.stdout.write(`scheduling library in one process, Node.js ${process.version}, ${cpus().length} cores (${cpus()[0]?.model.trim() ?? ''}), load before ${loadBefore.toFixed(1)}, median of ${ROUNDS} rounds\n`
     + 'All nodes are filtered and scored for every pod: no sampling (kube-scheduler looks at about a tenth of 5,000).\n'
     + "kube-scheduler: \"CI floor\" is the least that Kubernetes' CI accepts, \"measured\" what it was measured at there; both include the API server and are from other hardware.\n"
     + 'pods/s and p99: by the clock. pods/cpu s, mean, p50, p99 cpu and x floor: by processor time, which other load on this machine does not stretch. us: microseconds per pod.\n\n');
-  const measured = measure(WORKLOADS.filter(({ name }) => only === undefined || name.includes(only)));
+  const measured = measure(WORKLOADS.filter(({ name }) => name.includes(only)));
   process.stdout.write(workloadTables(measured));
-  const withNodes = withGrowth ? growthWithNodes([100, 500, 1000, 2000, 5000]) : [];
-  const withPods = withGrowth ? growthWithPods([1000, 10_000, 50_000, 150_000]) : [];
-  if (withNodes.length > 0) process.stdout.write(growthTable('growth with nodes', withNodes));
-  if (withPods.length > 0) process.stdout.write(growthTable('growth with pods', withPods));
-  const grown = (growth: readonly Growth[]): object[] => growth.flatMap(({ nodes, existing, floorMicros: floor, runs }) => Object.entries(runs).map(([name, r]) => ({ name, nodes, existing, ...figures(r, floor) })));
   process.stdout.write(`${JSON.stringify({
     bench: 'scheduling', cores: cpus().length, rounds: ROUNDS, load: [loadBefore, loadavg()[0]],
     workloads: measured.map(({ workload: { name, kubernetes, aim }, nodes, floor, run: r, quality }) => ({
       name, nodes, placed: r.placed, refused: r.refused, ...figures(r, floor), kubernetes, ratio: kubernetes && round(r.perSecond / kubernetes.perSecond), aim, ...quality,
       ...(r.preemptors > 0 && { victimsPerPreemptor: round(r.victims / r.preemptors) }),
     })),
-    growthWithNodes: grown(withNodes), growthWithPods: grown(withPods),
   })}\n`);
 }
 
-const { values: flags } = parseArgs({ options: { only: { type: 'string' }, 'no-growth': { type: 'boolean', default: false }, e2e: { type: 'boolean', default: false } } });
-if (flags.e2e) await measureEndToEnd();
-else measureLibrary(flags.only, !flags['no-growth']);
+function measureGrowth(): void {
+  const withNodes = growthWithNodes([100, 500, 1000, 2000, 5000]);
+  const withPods = growthWithPods([1000, 10_000, 50_000, 150_000]);
+  process.stdout.write(growthTable('growth with nodes', withNodes) + growthTable('growth with pods', withPods));
+  const grown = (growth: readonly Growth[]): object[] => growth.flatMap(({ nodes, existing, floorMicros: floor, runs }) => Object.entries(runs).map(([name, r]) => ({ name, nodes, existing, ...figures(r, floor) })));
+  process.stdout.write(`${JSON.stringify({ bench: 'scheduling-growth', cores: cpus().length, withNodes: grown(withNodes), withPods: grown(withPods) })}\n`);
+}
+
+function measureProposals(only: string): void {
+  const measured = WORKLOADS.filter(({ name }) => name.includes(only)).flatMap(({ name, make }): (Commits & { readonly name: string })[] => {
+    measureCommits(make(WARM_UP));
+    const commits = measureCommits(make(1));
+    return commits ? [{ name, ...commits }] : [];
+  });
+  process.stdout.write(`\n${table(['places proposed by others, processor time per pod', 'pods', 'propose us', 'commit us', 'propose/commit'],
+    measured.map(({ name, pods, proposeMicros, commitMicros }) => [name, whole(pods), micros(proposeMicros), micros(commitMicros), (proposeMicros / commitMicros).toFixed(1)]))}\n`);
+  process.stdout.write(`${JSON.stringify({ bench: 'scheduling-commits', workloads: measured.map((one) => ({ ...one, proposeMicros: round(one.proposeMicros), commitMicros: round(one.commitMicros) })) })}\n`);
+}
+
+const PARTS = {
+  workloads: measureWorkloads,
+  growth: measureGrowth,
+  commits: measureProposals,
+  e2e: measureEndToEnd,
+};
+const { values: flags } = parseArgs({ options: { only: { type: 'string', default: '' }, part: { type: 'string', multiple: true, default: Object.keys(PARTS) } } });
+for (const name of flags.part) if (!(name in PARTS)) throw new Error(`there is no part ${name}: choose of ${Object.keys(PARTS).join(', ')}`);
+for (const [name, measurePart] of Object.entries(PARTS)) if (flags.part.includes(name)) await measurePart(flags.only);

@@ -65,13 +65,9 @@ export function run(make: () => Workload): Run {
   const empty = megabytes();
   const workload = make();
   const objects = megabytes();
-  const cluster = new ClusterState();
-  cluster.priorityClasses = new Map([[HIGH.metadata.name, HIGH]]);
-  const scheduler = new Scheduler(cluster, { profiles: buildProfiles(undefined).profiles, seed: 'bench' });
   const building = performance.now();
-  for (const node of workload.nodes) cluster.setNode(node);
-  for (const [namespace, services] of byNamespace(workload.services ?? [])) cluster.setServices(namespace, services);
-  for (const pod of workload.bound ?? []) cluster.setPod(pod);
+  const scheduler = schedulerFor(workload);
+  const { cluster } = scheduler;
   const buildMs = performance.now() - building;
   for (const pod of workload.initial ?? []) if (scheduler.place(pod).is !== 'placed') throw new Error(`initial pod ${pod.metadata.name} found no node`);
   const state = megabytes();
@@ -88,6 +84,16 @@ export function run(make: () => Workload): Run {
     placements: pods.flatMap((pod) => { const placed = cluster.placed(pod.metadata.uid); return placed && placed.node >= 0 && !placed.nominated ? [{ pod, node: placed.nodeName }] : []; }),
     refusal: timed.refusal,
   };
+}
+
+/** One that knows the workload's nodes, Services and bound pods. */
+export function schedulerFor({ nodes, services = [], bound = [] }: Workload): Scheduler {
+  const cluster = new ClusterState();
+  cluster.priorityClasses = new Map([[HIGH.metadata.name, HIGH]]);
+  for (const node of nodes) cluster.setNode(node);
+  for (const [namespace, group] of byNamespace(services)) cluster.setServices(namespace, group);
+  for (const pod of bound) cluster.setPod(pod);
+  return new Scheduler(cluster, { profiles: buildProfiles(undefined).profiles, seed: 'bench' });
 }
 
 function byNamespace(services: readonly StoredService[]): ReadonlyMap<string, readonly StoredService[]> {
