@@ -16,19 +16,20 @@ function waitingLinks({ message, lastTold, verdicts, queue, nominatedNode }: Wai
   ];
 }
 
-function queueText({ part, attempts, waitsFor, since, lastTried, nextTryBy }: QueueSituation, now: Date): string {
+function queueText({ part, attempts, waitsFor, roomOn, since, lastTried, nextTryBy }: QueueSituation, now: Date): string {
   const tried = lastTried === undefined ? 'not tried yet' : `tried ${attempts === 1 ? 'once' : `${attempts} times`}, last ${age(lastTried, now)} ago`;
   const next = nextTryBy === undefined ? '' : age(now.toISOString(), new Date(nextTryBy));
-  return `${partText(part, waitsFor, next)}; there since ${age(since, now)} ago, ${tried}`;
+  const change = waitsFor.length === 0 ? 'any change' : `a change that ${waitsFor.join(' or ')} looks at`;
+  return `${partText(part, roomOn === undefined ? change : `pods to leave ${roomOn}`, next)}; there for ${age(since, now)}, ${tried}`;
 }
 
-function partText(part: QueueSituation['part'], waitsFor: readonly string[], next: string): string {
+function partText(part: QueueSituation['part'], help: string, next: string): string {
   switch (part) {
     case 'active': return 'active: it is tried as soon as it is its turn';
     case 'trying': return 'it is being tried now';
     case 'backoff': return `backing off: tried again in ${next}`;
     case 'gated': return 'gated: not tried while the gate holds';
-    case 'unschedulable': return `unschedulable: waits for a change that ${waitsFor.length > 0 ? waitsFor.join(' or ') : 'anything'} looks at; tried again in ${next} at the latest`;
+    case 'unschedulable': return `unschedulable: waits for ${help}; tried again in ${next} at the latest`;
   }
 }
 

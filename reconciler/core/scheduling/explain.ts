@@ -43,7 +43,7 @@ export interface GroupSituation {
 }
 
 /** As {@link QueuePosition}, with times as RFC 3339. */
-export interface QueueSituation extends Pick<QueuePosition, 'part' | 'attempts' | 'waitsFor'> {
+export interface QueueSituation extends Pick<QueuePosition, 'part' | 'attempts' | 'waitsFor' | 'roomOn'> {
   readonly since: string;
   readonly lastTried?: string;
   readonly nextTryBy?: string;
@@ -128,7 +128,7 @@ export function noProfile(pod: StoredPod): string {
   return `no profile of the scheduler has the name ${pod.spec.schedulerName}`;
 }
 
-function situationOf({ part, attempts, waitsFor, since, triedAt, nextBy }: QueuePosition): QueueSituation {
+function situationOf({ since, triedAt, nextBy, ...position }: QueuePosition): QueueSituation {
   const time = (ms: number): string => new Date(ms).toISOString();
-  return { part, attempts, waitsFor, since: time(since), ...(triedAt !== undefined && { lastTried: time(triedAt) }), ...(nextBy !== undefined && { nextTryBy: time(nextBy) }) };
+  return { ...position, since: time(since), ...(triedAt !== undefined && { lastTried: time(triedAt) }), ...(nextBy !== undefined && { nextTryBy: time(nextBy) }) };
 }

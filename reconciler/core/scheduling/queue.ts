@@ -37,6 +37,8 @@ interface Entry extends QueuedPod {
   gate?: Gate | undefined;
   /** Plugins that found no node for it when it was tried last. */
   refusedBy?: ReadonlySet<string>;
+  /** Number of the node where room is made for it. */
+  roomOn?: number | undefined;
 }
 
 interface BackingOff { readonly entry: Entry; readonly until: number }
@@ -78,6 +80,8 @@ export interface QueuePosition {
   readonly nextBy?: number;
   /** Plugins that refused it, by name: what could change their answer wakes it. Empty where any change may. */
   readonly waitsFor: readonly string[];
+  /** Name of the node where room is made for it: a pod that leaves it wakes it, and no plugin. */
+  readonly roomOn?: string;
 }
 
 export class SchedulingQueue {
@@ -136,11 +140,13 @@ export class SchedulingQueue {
   position(uid: string): QueuePosition | undefined {
     const entry = this.#entries.get(uid);
     if (!entry || entry.state === 'gone') return undefined;
-    const { state, since, attempts, triedAt, until, refusedBy } = entry;
+    const { cluster } = this.#options;
+    const { state, since, attempts, triedAt, until, refusedBy = [] } = entry;
+    const roomOn = state === 'unschedulable' && entry.roomOn !== undefined && cluster.has(entry.roomOn) ? cluster.nodeName(entry.roomOn) : undefined;
     const nextBy = state === 'backoff' ? until : state === 'unschedulable' ? triedAt + UNSCHEDULABLE_MS : undefined;
     return {
       part: state === 'popped' ? 'trying' : state, since, attempts, ...(attempts > 0 && { triedAt }), ...(nextBy !== undefined && { nextBy }),
-      waitsFor: state === 'unschedulable' ? [...(refusedBy ?? [])].sort() : [],
+      waitsFor: state === 'unschedulable' && roomOn === undefined ? [...refusedBy].sort() : [], ...(roomOn !== undefined && { roomOn }),
     };
   }
 
@@ -192,6 +198,7 @@ export class SchedulingQueue {
     const profile = this.#options.profileOf(entry.pod);
     if (!profile) return this.#backOff(entry);
     entry.refusedBy = plugins;
+    entry.roomOn = nominated;
     this.#enter(entry, 'unschedulable');
     if (nominated !== undefined) {
       let expecting = this.#expecting.get(nominated);

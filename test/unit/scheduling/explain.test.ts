@@ -114,6 +114,15 @@ describe('a pod that waits', () => {
     assert.deepEqual([nominatedNode, message], ['n1', '1 of 1 nodes would have it now: it gets a place when its turn comes']);
   });
 
+  it('is told where room is made for it, and that it waits for that', () => {
+    const high: KubeObject = { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name: 'high' }, value: 10, globalDefault: false, preemptionPolicy: 'PreemptLowerPriority' };
+    const bench = new Bench(high, node('n1'), pod('there', { ...asking({ cpu: '2' }), nodeName: 'n1' }), pod('x', { ...asking({ cpu: '1' }), priorityClassName: 'high' }));
+    bench.pass();
+    const { nominatedNode, queue, message } = bench.waiting('x');
+    assert.deepEqual([nominatedNode, queue?.part, queue?.roomOn, queue?.waitsFor, message], ['n1', 'unschedulable', 'n1', [], '0/1 nodes are available: 1 Insufficient cpu.']);
+    assert.equal(bench.explain('there'), undefined, 'it is on its way out');
+  });
+
   it('is told of all nodes in data, and of few in text', () => {
     const bench = new Bench(...Array.from({ length: 5000 }, (_, at) => node(`n${String(at).padStart(4, '0')}`, { allocatable: { cpu: at < 4 ? `${at}m` : '1', memory: '1Gi', pods: '10' } })), pod('x', asking({ cpu: '8' })));
     const { verdicts } = bench.waiting('x');
