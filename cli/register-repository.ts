@@ -30,9 +30,9 @@ export function registerRepository(plumb: Command, version: string): void {
     .argument('[dir]', 'a work tree or repository', '.')
     .option('--from <rev>', 'the state to start from (default: the upstream branch, or HEAD)')
     .option('--to <rev>', 'the commit to plan (default: the files in the folder; with --live the branch that is followed, as it was pushed)')
-    .option('--live', 'against the live state of the running control plane, with where new pods would go, whom they would preempt and which would not fit')
+    .option('--live', 'against the live state of the running control plane, with where new pods would go, whom they would preempt, which would not fit and which updates would stand still')
     .addOption(outputOption('text', 'json', 'markdown'))
-    .addHelpText('after', '\nExamples:\n  plumb plan                         # uncommitted and unpushed changes\n  plumb plan --from HEAD~3 --to HEAD -o markdown\n  plumb plan --live --to my-branch   # before it is merged\nPods that would not fit are warned of; they do not change the exit code.')
+    .addHelpText('after', '\nExamples:\n  plumb plan                         # uncommitted and unpushed changes\n  plumb plan --from HEAD~3 --to HEAD -o markdown\n  plumb plan --live --to my-branch   # before it is merged\nWhat would not fit or would stand still is warned of; that does not change the exit code.')
     .action(async (dir: string, options: { from?: string; to?: string; live?: boolean; output?: string }, command: Command) =>
       (await import('./commands/plan.ts')).plan(dir, { ...options, ...command.optsWithGlobals<{ home?: string }>() }));
 

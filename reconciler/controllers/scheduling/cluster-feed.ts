@@ -1,5 +1,6 @@
 /** Keeps the scheduler's {@link ClusterState} and queue at what the store says, change by change. */
 import { keyOf, type PriorityClass, type Stored, type StoredPod, type StoredService } from '../../../contracts/objects/index.ts';
+import { finish, type Paced } from '../../core/paced.ts';
 import type { ClusterState } from '../../core/scheduling/cluster-state.ts';
 import type { SchedulingQueue } from '../../core/scheduling/queue.ts';
 import { canonicalJson } from '../../core/storage/canonical-json.ts';
@@ -16,15 +17,27 @@ export interface Feed {
   readonly queue?: SchedulingQueue;
 }
 
+/** What of the store's view is read. */
+export type PlacementView = Pick<StoreView, 'list' | 'pendingPods'>;
+
 /** Takes in everything that the view holds. */
-export function fill(feed: Feed, view: StoreView): void {
+export function fill(feed: Feed, view: PlacementView): void {
+  finish(filling(feed, view));
+}
+
+/** As {@link fill}, of the view as it is when the work begins. */
+export function* filling(feed: Feed, view: PlacementView): Paced<void> {
+  const objects = KINDS.map((kind): readonly Stored[] => view.list(kind));
   for (const namespace of namespacesOf(view.list('Service'))) feed.cluster.setServices(namespace, view.list('Service', namespace));
   for (const namespace of namespacesOf(view.list('PodDisruptionBudget'))) feed.cluster.setBudgets(namespace, view.list('PodDisruptionBudget', namespace));
-  for (const kind of KINDS) for (const object of view.list(kind)) take(feed, view, 'put', object, undefined);
+  for (const object of objects.flat()) {
+    yield;
+    take(feed, view, 'put', object, undefined);
+  }
 }
 
 /** Takes in one change; what placement does not look at is let pass. Idempotent. */
-export function take(feed: Feed, view: StoreView, type: ChangeEvent['type'], object: Stored, previous: Stored | undefined): void {
+export function take(feed: Feed, view: PlacementView, type: ChangeEvent['type'], object: Stored, previous: Stored | undefined): void {
   const { cluster, queue } = feed;
   switch (object.kind) {
     case 'Node':

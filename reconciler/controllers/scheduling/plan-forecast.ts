@@ -1,16 +1,18 @@
 /** The forecast for a plan: what the scheduler would make of it, on a copy of what is live. */
-import { KINDS, objectKey, type Kind, type Node, type StoredMachine } from '../../../contracts/objects/index.ts';
+import { objectKey, type Kind, type Node, type StoredMachine } from '../../../contracts/objects/index.ts';
 import type { Plan } from '../../core/diff/index.ts';
 import { planNode } from '../../core/health/node.ts';
+import type { Paced } from '../../core/paced.ts';
+import type { NodeChanges } from '../../core/scheduling/attempt.ts';
 import { ClusterState } from '../../core/scheduling/cluster-state.ts';
-import { plannedPods, storedForPlan, workloadOf } from '../../core/scheduling/planned-pods.ts';
+import { PlannedWorkloads, storedForPlan, workloadOf } from '../../core/scheduling/planned-workloads.ts';
 import { Scheduler } from '../../core/scheduling/scheduler.ts';
-import { simulate, type Forecast, type NodeChanges } from '../../core/scheduling/simulate.ts';
+import { simulate, type Forecast } from '../../core/scheduling/simulate.ts';
 import { isFinished, isTerminating } from '../../core/workloads/pod-state.ts';
 import { clusterSettings } from '../cluster-settings.ts';
 import type { StoreView } from '../runtime/controller.ts';
 import { ObjectTable } from '../runtime/object-table.ts';
-import { fill } from './cluster-feed.ts';
+import { filling, type PlacementView } from './cluster-feed.ts';
 import { SCHEDULER_NAME } from './pending-pods.ts';
 import { profilesOf } from './profiles.ts';
 
@@ -18,37 +20,35 @@ import { profilesOf } from './profiles.ts';
 const RULES: ReadonlySet<Kind> = new Set(['PriorityClass', 'PodGroup', 'KubeSchedulerConfiguration', 'SchedulerPlugin', 'Namespace']);
 const SETTINGS: ReadonlySet<Kind> = new Set([...RULES, 'Service', 'PodDisruptionBudget']);
 
-/** Undefined where the plan places no pod anew. */
-export function forecastOf(plan: Plan, view: StoreView, now: Date): Forecast | undefined {
-  const pods = plannedPods(plan.items, view, now);
+/** Undefined where the plan places no pod anew. The view may go on meanwhile: what is looked at later is then as it is by then. */
+export function* forecastOf(plan: Plan, view: StoreView, now: Date): Paced<Forecast | undefined> {
+  const workloads = new PlannedWorkloads(view, now);
+  yield* workloads.apply(plan.items);
   const nodes = nodeChanges(plan, view, now);
-  const isConcerned = plan.items.some(({ object }) => RULES.has(object.kind)) || pods.come.length + pods.go.length + nodes.changed.length + nodes.removed.length > 0;
+  const isConcerned = workloads.isMoving || nodes.changed.length + nodes.removed.length > 0 || plan.items.some(({ object }) => RULES.has(object.kind));
   if (!isConcerned) return undefined;
+  const waiting = view.pendingPods().filter((pod) => !isFinished(pod)).map((pod) => ({ workload: workloadOf(pod, view), pod }));
+  const leaving = view.list('Pod').filter(isTerminating);
   const planned = plannedView(plan, view, now);
-  const live = view.list('Pod').filter((pod) => !isFinished(pod));
-  return simulate({
-    scheduler() {
-      const cluster = new ClusterState();
-      fill({ cluster }, planned);
-      return new Scheduler(cluster, { profiles: profilesOf(planned).profiles, seed: SCHEDULER_NAME });
-    },
-    pods, nodes, now,
-    waiting: live.filter((pod) => pod.spec.nodeName === undefined && !isTerminating(pod)),
-    leaving: live.filter(isTerminating),
-    workloadOf: (pod) => workloadOf(pod, view),
+  const cluster = new ClusterState();
+  yield* filling({ cluster }, planned);
+  return yield* simulate({
+    scheduler: new Scheduler(cluster, { profiles: profilesOf(planned).profiles, seed: SCHEDULER_NAME }),
+    workloads, waiting, leaving, nodes, now,
   });
 }
 
 /** The live state with what the plan makes of settings in it. Pods, their owners and nodes are as they are. */
-function plannedView(plan: Plan, view: StoreView, now: Date): StoreView {
+function plannedView(plan: Plan, view: StoreView, now: Date): PlacementView {
   const table = new ObjectTable();
-  for (const kind of Object.keys(KINDS) as Kind[]) if (SETTINGS.has(kind) || kind === 'Node' || kind === 'Pod') for (const object of view.list(kind)) table.put(object);
+  const changed = new Set(plan.items.flatMap(({ object: { kind } }) => (SETTINGS.has(kind) ? [kind] : [])));
+  for (const kind of changed) for (const object of view.list(kind)) table.put(object);
   for (const { action, key, object } of plan.items) {
-    if (!SETTINGS.has(object.kind)) continue;
+    if (!changed.has(object.kind)) continue;
     if (action === 'delete') table.remove(key);
     else table.put(storedForPlan(object, now));
   }
-  return table;
+  return { list: (kind, namespace) => (changed.has(kind) ? table : view).list(kind, namespace), pendingPods: () => view.pendingPods() };
 }
 
 /** What the node controller will make of the plan's Machines. */

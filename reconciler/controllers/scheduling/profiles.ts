@@ -12,7 +12,7 @@ export interface Profiles {
   readonly named: ReadonlySet<string>;
 }
 
-export function profilesOf(view: StoreView): Profiles {
+export function profilesOf(view: Pick<StoreView, 'list'>): Profiles {
   const config = view.list('KubeSchedulerConfiguration')[0];
   const named = new Set(config?.profiles.flatMap(({ plugins }) => Object.values(plugins ?? {}).flatMap((set) => (set?.enabled ?? []).map(({ name }) => name))));
   const own = named.size === 0 ? [] : view.list('SchedulerPlugin').filter(({ metadata }) => named.has(metadata.name));

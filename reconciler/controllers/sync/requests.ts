@@ -5,6 +5,7 @@ import type { Diagnostic } from '../../core/manifests/index.ts';
 import { previousApplied, subjectOf } from '../../core/revisions/history.ts';
 import type { GitSource, Revision } from '../../ports/git-source.ts';
 import type { StoreView } from '../runtime/controller.ts';
+import { inSlices } from '../runtime/slices.ts';
 import { forecastOf } from '../scheduling/plan-forecast.ts';
 import { planLive } from './plan-live.ts';
 import type { RevisionReader } from './revision-reader.ts';
@@ -25,7 +26,7 @@ export async function planRevision(
   if (next.diagnostics.some((d) => d.severity === 'error')) return { revision: revision.sha, diagnostics: next.diagnostics, refused: true };
   const applied = await reader.applied(view.get(`Source//${sourceName}`)?.status?.appliedRevision, signal);
   const { plan, refusals } = planLive(view, sourceName, applied, next.state);
-  return { revision: revision.sha, diagnostics: [...refusals, ...next.diagnostics], refused: refusals.length > 0, plan: formatPlan(plan, format, forecastOf(plan, view, now)) };
+  return { revision: revision.sha, diagnostics: [...refusals, ...next.diagnostics], refused: refusals.length > 0, plan: formatPlan(plan, format, await inSlices(forecastOf(plan, view, now), signal)) };
 }
 
 export interface RollbackOrder {

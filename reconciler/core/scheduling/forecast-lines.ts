@@ -1,7 +1,8 @@
 /** A forecast for people, in lines of plain text. */
 import type { ObjectKey } from '../../../contracts/objects/index.ts';
 import { parseKey } from '../../../contracts/objects/index.ts';
-import type { Forecast, NodeShare, Share, Unplaced } from './simulate.ts';
+import type { Unplaced } from './attempt.ts';
+import type { Forecast, NodeShare, Share, TightRollout } from './simulate.ts';
 import { count, nodeNames, verdictLines } from './verdict-lines.ts';
 
 /** Nodes whose shares are told. */
@@ -12,29 +13,33 @@ export function forecastSummary({ placements, unplaced, preempted, capacity }: F
   const placed = placements.reduce((sum, { pods }) => sum + pods, 0);
   const left = unplaced.reduce((sum, { pods }) => sum + pods, 0);
   return [
-    `${pods(placed)} ${placed === 1 ? 'gets' : 'get'} a place`,
+    placed === 0 ? 'no pod gets a place' : `${pods(placed)} ${placed === 1 ? 'gets' : 'get'} a place`,
     ...(preempted.length > 0 ? [`${pods(preempted.length)} would be preempted`] : []),
     ...(left > 0 ? [`${count(left)} would not fit`] : []),
   ].join(', ') + ` (on the present state of ${count(capacity.length)} ${capacity.length === 1 ? 'node' : 'nodes'})`;
 }
 
 /** Where pods go and who leaves for them, then what is wrong, then what becomes of the nodes. */
-export function forecastLines({ placements, unplaced, preempted, crowdedStarts, capacity, stillWaiting, joining }: Forecast): string[] {
+export function forecastLines({ placements, unplaced, preempted, rollouts, capacity, stillWaiting, joining }: Forecast): string[] {
+  const still = new Set(rollouts.flatMap(({ workload, oldLeft }) => (oldLeft > 0 ? [workload] : [])));
   const changed = capacity.filter(({ cpu, memory }) => isChanged(cpu) || isChanged(memory));
   return [
     ...placements.map(({ workload, nodes }) => `${shown(workload)}: ${nodeNames(nodes.map(({ node, pods: n }) => `${node} x${n}`))}`),
     ...preempted.map(({ victim, node, by }) => `preempted: ${shown(victim)} on ${node}, by ${shown(by)}`),
-    ...unplaced.flatMap((refused) => warning(`${of(refused)} would not fit`, refused)),
-    ...crowdedStarts.flatMap((start) => {
-      const update = `the update of ${shown(start.workload)}`;
-      if (start.standsStill) return warning(`${update} would stand still at its start: no new pod fits beside the old ones, and none of those may go before (maxUnavailable)`, start);
-      return [`warning: ${update} starts short of room: ${count(start.pods)} of ${pods(start.of)} would not fit beside the old ones until some of those are gone: ${start.message}`];
-    }),
+    ...unplaced.flatMap((refused) => (still.has(refused.workload) ? [] : warning(`${of(refused)} would not fit`, refused))),
+    ...rollouts.flatMap(rolloutLines),
     ...(stillWaiting > 0 ? [`${pods(stillWaiting)} that ${stillWaiting === 1 ? 'waits' : 'wait'} for a node already would go on waiting`] : []),
     ...joining.map((node) => `${node} is new: what room it has is not known before it joined, so nothing is placed on it here`),
     ...changed.slice(0, NODES).map(nodeLine),
     ...(changed.length > NODES ? [`and ${count(changed.length - NODES)} more nodes change`] : []),
   ];
+}
+
+function rolloutLines(rollout: TightRollout): string[] {
+  const { workload, oldLeft, pods: some, of: all, message } = rollout;
+  const short = `${count(some)} of ${count(all)} new ${all === 1 ? 'pod gets' : 'pods get'} no node beside`;
+  if (oldLeft > 0) return warning(`the update of ${shown(workload)} would stand still with ${count(oldLeft)} old ${oldLeft === 1 ? 'pod' : 'pods'} left: ${short} ${oldLeft === 1 ? 'it' : 'them'}`, rollout);
+  return [`at the start of the update of ${shown(workload)} ${short} the old ones, until some of those are gone: ${message}`];
 }
 
 function warning(what: string, { message, verdicts }: Unplaced): string[] {
@@ -46,6 +51,7 @@ function of({ workload, pods: some, of: all }: Unplaced): string {
 }
 
 function nodeLine({ node, cpu, memory }: NodeShare): string {
+  if (cpu.allocatable + memory.allocatable === 0) return `${node}: is removed`;
   return `${node}: cpu ${change(cpu)}, memory ${change(memory)}`;
 }
 

@@ -1,5 +1,5 @@
 /** A cluster that does what its manifests say: real planner, real workload controllers and scheduler, pods that run as soon as they have a node. */
-import { keyOf, type KubeObject, type ObjectKey, type StoredPod } from '../../../contracts/objects/index.ts';
+import { keyOf, parseMilli, type KubeObject, type ObjectKey, type StoredDeployment, type StoredPod } from '../../../contracts/objects/index.ts';
 import { deploymentController } from '../../../reconciler/controllers/deployment.ts';
 import { replicaSetController } from '../../../reconciler/controllers/replicaset.ts';
 import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
@@ -7,8 +7,10 @@ import { forecastOf } from '../../../reconciler/controllers/scheduling/plan-fore
 import { planLive, stepsOf } from '../../../reconciler/controllers/sync/plan-live.ts';
 import type { Plan } from '../../../reconciler/core/diff/index.ts';
 import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
-import { workloadOf } from '../../../reconciler/core/scheduling/planned-pods.ts';
+import { finish } from '../../../reconciler/core/paced.ts';
+import { workloadOf } from '../../../reconciler/core/scheduling/planned-workloads.ts';
 import type { Forecast } from '../../../reconciler/core/scheduling/simulate.ts';
+import { sameTemplate } from '../../../reconciler/core/workloads/template.ts';
 import { isActive, isTerminating } from '../../../reconciler/core/workloads/pod-state.ts';
 import { running } from '../controllers/objects.ts';
 import { World } from '../controllers/world.ts';
@@ -28,24 +30,31 @@ export class Fleet {
     return planLive(this.world, 'main', this.#applied, desired(manifests(...documents))).plan;
   }
   forecast(...documents: readonly string[]): Forecast | undefined {
-    return forecastOf(this.plan(...documents), this.world, this.world.now);
+    return finish(forecastOf(this.plan(...documents), this.world, this.#later));
   }
 
   /** Carries the plan out until nothing moves any more. */
   apply(...documents: readonly string[]): this {
     this.begin(...documents);
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      this.#turnOver();
+      while (this.#turnOver());
       if (!this.schedule() && !this.#turnOver()) return this;
     }
     throw new Error('the fleet does not come to rest');
   }
 
-  /** Carries the plan out as far as that goes without the scheduler. */
+  /** Carries the plan out as far as that goes without the scheduler; a minute after whatever was before. */
   begin(...documents: readonly string[]): void {
+    this.world.now = this.#later;
     this.world.apply({ steps: stepsOf(this.plan(...documents)) });
     this.#applied = desired(manifests(...documents));
     while (this.#turnOver());
+  }
+
+  /** So many passes of the scheduler, with what follows from each. */
+  advance(passes: number): this {
+    for (let pass = 0; pass < passes && this.schedule(); pass++) while (this.#turnOver());
+    return this;
   }
 
   /** One pass of the scheduler over all that wait; whether it did anything. */
@@ -59,10 +68,10 @@ export class Fleet {
     return this.world.list('Pod').filter(isActive);
   }
 
-  /** `web: n1 x2, n2 x1` for each workload; pods without a node as `-`. */
-  places(): Record<string, string> {
+  /** `web: n1 x2, n2 x1` for each workload, of all pods or of some; pods without a node as `-`. */
+  places(of: (pod: StoredPod) => boolean = () => true): Record<string, string> {
     const counts = new Map<ObjectKey, Map<string, number>>();
-    for (const pod of this.pods()) {
+    for (const pod of this.pods().filter(of)) {
       const workload = workloadOf(pod, this.world);
       const nodes = counts.get(workload) ?? new Map<string, number>();
       const node = pod.spec.nodeName ?? '-';
@@ -71,12 +80,33 @@ export class Fleet {
     return Object.fromEntries([...counts].map(([workload, nodes]) => [workload, told(nodes)]));
   }
 
+  /** Pods of a Deployment, those of its present template and those of earlier ones. */
+  byTemplate({ metadata, spec }: StoredDeployment): { readonly next: readonly StoredPod[]; readonly old: readonly StoredPod[] } {
+    const sets = this.world.ownedBy('ReplicaSet', metadata.uid);
+    const podsOf = (isNext: boolean): StoredPod[] => sets.filter(({ spec: { template } }) => sameTemplate(template, spec.template) === isNext)
+      .flatMap((rs) => this.world.ownedBy('Pod', rs.metadata.uid).filter(isActive));
+    return { next: podsOf(true), old: podsOf(false) };
+  }
+
+  /** Thousandths of a core that the pods on each node ask for. */
+  used(): Record<string, number> {
+    const used = Object.fromEntries(this.world.list('Node').map(({ metadata }) => [metadata.name, 0]));
+    for (const { spec: { nodeName, containers } } of this.pods()) {
+      if (nodeName !== undefined) used[nodeName] = (used[nodeName] ?? 0) + parseMilli(containers[0]?.resources.requests?.['cpu'] ?? '0');
+    }
+    return used;
+  }
+
+  get #later(): Date {
+    return new Date(this.world.now.getTime() + 60_000);
+  }
+
   /** Nodes start what is bound to them and let go of what is deleted; controllers follow. Whether anything moved. */
   #turnOver(): boolean {
     let moved = false;
     for (const pod of this.world.list('Pod')) {
       if (isTerminating(pod)) this.world.remove(keyOf(pod));
-      else if (pod.spec.nodeName !== undefined && pod.status?.phase !== 'Running') this.world.put({ ...pod, status: { ...running(pod, true).status, phase: 'Running' } });
+      else if (pod.spec.nodeName !== undefined && pod.status?.phase !== 'Running') this.world.put({ ...pod, status: { ...running(pod, true, this.world.now.toISOString()).status, phase: 'Running' } });
       else continue;
       moved = true;
     }
