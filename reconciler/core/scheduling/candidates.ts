@@ -206,7 +206,7 @@ export class Candidates implements PreemptionView {
 
   #refresh(): void {
     const cluster = this.#cluster;
-    if (cluster.topology !== this.#topology) return this.#build();
+    if (cluster.topologyFor(this.shape) !== this.#topology) return this.#build();
     if (cluster.position === this.#position) return;
     const news = cluster.since(this.#position);
     if (!news || news.length > 2 * this.#refusedBy.length + 64) return this.#build();
@@ -223,7 +223,7 @@ export class Candidates implements PreemptionView {
 
   #build(): void {
     const cluster = this.#cluster;
-    this.#topology = cluster.topology;
+    this.#topology = cluster.topologyFor(this.shape);
     const filterings = this.#profile.filters.flatMap((plugin): Named<Filtering>[] => {
       const ready = plugin.preFilter?.(this.shape, cluster);
       return ready ? [{ plugin: plugin.name, ready }] : [];

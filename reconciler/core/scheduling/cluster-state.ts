@@ -13,6 +13,7 @@ import { hash32 } from '../workloads/stable-hash.ts';
 import { Budgets } from './budgets.ts';
 import { addTo, Domains, grown, ResourceColumn } from './columns.ts';
 import type { ClusterEvent } from './framework.ts';
+import { ImageTable } from './images.ts';
 import { ShapeTable, type PodShape } from './pod-shape.ts';
 import type { VolumePlacement } from './plugins/volume-binding.ts';
 import { priorityOf, type PriorityClasses } from './priority.ts';
@@ -81,7 +82,7 @@ export class ClusterState {
   readonly #resources = new Map<string, ResourceColumn>();
   readonly #demands = new WeakMap<PodShape, readonly Demand[]>();
   readonly #domains = new Map<string, Domains>();
-  readonly #imageNodes = new Map<string, number>();
+  readonly #images = new ImageTable();
 
   readonly #placed = new Map<string, Placed>();
   readonly #homeless = new Map<string, Set<string>>();
@@ -91,6 +92,7 @@ export class ClusterState {
 
   #journal: JournalEntry[] = [];
   #journalStart = 0;
+  #changes = 0;
   #topology = 0;
   #relief = 0;
   /** By seed; there are as many as there are users of {@link ties}. */
@@ -112,6 +114,10 @@ export class ClusterState {
   /** Changes with every change but those of pods: what was derived from nodes, namespaces or Services is stale then. */
   get topology(): number {
     return this.#topology;
+  }
+  /** The same for what was derived for one shape. Changes, too, when nodes get or lose an image that its pods run. */
+  topologyFor({ images }: PodShape): number {
+    return Math.max(this.#topology, this.#images.changedAt(images));
   }
   /** Changes whenever room or a restriction may have gone: a pod left, or {@link topology} changed. */
   get relief(): number {
@@ -165,7 +171,7 @@ export class ClusterState {
   }
   /** Nodes that have the image. */
   nodesWithImage(name: string): number {
-    return this.#imageNodes.get(name) ?? 0;
+    return this.#images.nodesWith(name);
   }
   /** Breaks ties between nodes that are equally good: the greatest goes first. From the nodes' names and the seed alone, whatever their numbers. */
   ties(seed: number): Uint32Array {
@@ -205,17 +211,16 @@ export class ClusterState {
   setNode(node: Node): void {
     const { name } = node.metadata;
     const ready = conditionIsTrue(node.status?.conditions, 'Ready');
-    const facts = canonicalJson([node.metadata.labels, node.spec, ready, node.status?.allocatable, node.status?.images]);
+    const facts = canonicalJson([node.metadata.labels, node.spec, ready, node.status?.allocatable]);
     const known = this.#numbers.get(name);
     if (known !== undefined) {
       const record = this.#record(known);
       const same = record.facts === facts;
-      this.#countImages(record.node, -1);
+      this.#images.change(record.node.status?.images, node.status?.images, ++this.#changes);
       Object.assign(record, { node, ready, facts });
-      this.#countImages(node, 1);
       if (same) return;
       this.#describe(known, record);
-      this.#topology++;
+      this.#topology = ++this.#changes;
       this.#tell({ type: 'NodeUpdate', node: known });
       return;
     }
@@ -225,9 +230,9 @@ export class ClusterState {
     this.#nodes[number] = record;
     this.#numbers.set(name, number);
     this.#ties[number] = hash32(name);
-    this.#countImages(node, 1);
+    this.#images.change(undefined, node.status?.images, ++this.#changes);
     this.#describe(number, record);
-    this.#topology++;
+    this.#topology = ++this.#changes;
     for (const uid of this.#homeless.get(name) ?? []) {
       const placed = this.#placed.get(uid);
       if (placed) this.#settle({ ...placed, node: number });
@@ -246,14 +251,14 @@ export class ClusterState {
       this.#placed.set(placed.pod.metadata.uid, { ...placed, node: -1 });
       this.#waitFor(name).add(placed.pod.metadata.uid);
     }
-    this.#countImages(record.node, -1);
+    this.#images.change(record.node.status?.images, undefined, ++this.#changes);
     for (const column of this.#resources.values()) column.allocatable[number] = column.used[number] = 0;
     for (const domains of this.#domains.values()) domains.set(number, undefined);
     this.#weightCpu[number] = this.#weightMemory[number] = 0;
     this.#nodes[number] = undefined;
     this.#numbers.delete(name);
     this.#free.push(number);
-    this.#topology++;
+    this.#topology = ++this.#changes;
     this.#tell({ type: 'Other', kind: 'Node' });
   }
 
@@ -362,7 +367,7 @@ export class ClusterState {
 
   setServices(namespace: string, services: readonly StoredService[]): void {
     this.services.set(namespace, services);
-    this.#topology++;
+    this.#topology = ++this.#changes;
     this.#tell({ type: 'Other', kind: 'Service' });
   }
   /** All PodDisruptionBudgets of the namespace. They restrict preemption, not places: {@link topology} stays. */
@@ -375,7 +380,7 @@ export class ClusterState {
     const before = this.namespaces.get(metadata.name);
     if (before && canonicalJson(before) === canonicalJson(labels)) return;
     this.namespaces.set(metadata.name, labels);
-    this.#topology++;
+    this.#topology = ++this.#changes;
     this.#tell({ type: 'Other', kind: 'Namespace' });
   }
 
@@ -514,10 +519,6 @@ export class ClusterState {
     for (const name of allocatable.keys()) this.resource(name);
     for (const [name, column] of this.#resources) column.allocatable[number] = allocatable.get(name) ?? 0;
     for (const [key, domains] of this.#domains) domains.set(number, node.metadata.labels?.[key]);
-  }
-
-  #countImages(node: Node, by: 1 | -1): void {
-    for (const image of node.status?.images ?? []) for (const name of image.names) addTo(this.#imageNodes, name, by);
   }
 
   #grow(): void {

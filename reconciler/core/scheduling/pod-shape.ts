@@ -5,7 +5,7 @@
 import { POD_GROUP_LABEL, type OwnerReference, type Affinity, type NodeSelectorTerm, type Pod, type PodAffinityTerm, type PodSpec, type TopologySpreadConstraint } from '../../../contracts/objects/index.ts';
 import { controllerOf } from '../workloads/owners.ts';
 import { isTerminating } from '../workloads/pod-state.ts';
-import { hostPortsOf, requestsOf, weightOf, type Amounts } from './resources.ts';
+import { hostPortsOf, imagesOf, requestsOf, weightOf, type Amounts } from './resources.ts';
 
 /** Fields of a pod's spec that are equal in all pods of a shape. Of containers: image, requests and ports. */
 type SharedField = 'containers' | 'initContainers' | 'overhead' | 'nodeSelector' | 'affinity' | 'tolerations' | 'topologySpreadConstraints' | 'hostNetwork' | 'schedulerName' | 'preemptionPolicy';
@@ -30,6 +30,8 @@ export interface PodShape {
   /** What it weighs when nodes are compared: requests, with a floor for containers that ask for no cpu or memory. */
   readonly weight: { readonly cpu: number; readonly memory: number };
   readonly hostPorts: readonly string[];
+  /** Of all containers, with their tags. */
+  readonly images: readonly string[];
   readonly affinity: Affinity | undefined;
   readonly spread: readonly TopologySpreadConstraint[];
 }
@@ -81,6 +83,7 @@ function shapeOf(pod: Pod, key: string, id: number, owner: OwnerReference | unde
     requests: requestsOf(pod),
     weight: weightOf(pod),
     hostPorts: hostPortsOf(pod),
+    images: imagesOf(pod),
     affinity: pod.spec.affinity,
     spread: pod.spec.topologySpreadConstraints ?? [],
   };

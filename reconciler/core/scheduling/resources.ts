@@ -54,3 +54,8 @@ export function hostPortsOf(pod: Pod): readonly string[] {
   const taken = ports.map((port) => ({ protocol: port.protocol, port: port.hostPort ?? (pod.spec.hostNetwork ? port.containerPort : undefined) }));
   return [...new Set(taken.filter(({ port }) => port !== undefined).map(({ protocol, port }) => `${protocol}/${port}`))].sort();
 }
+
+/** Images of all containers, each with its tag, as nodes report them. */
+export function imagesOf({ spec }: Pod): readonly string[] {
+  return [...(spec.initContainers ?? []), ...spec.containers].map(({ image }) => (image.lastIndexOf(':') <= image.lastIndexOf('/') ? `${image}:latest` : image));
+}

@@ -7,18 +7,12 @@ const LEAST_BYTES = 23 * MB;
 /** More than this for each container is as good as all. */
 const MOST_BYTES = 1000 * MB;
 
-/** With its tag, as the nodes report it. */
-function normalized(image: string): string {
-  return image.lastIndexOf(':') <= image.lastIndexOf('/') ? `${image}:latest` : image;
-}
-
 export const imageLocality: Plugin = {
   name: 'ImageLocality',
-  preScore(shape, cluster) {
-    const containers = [...(shape.sample.spec.initContainers ?? []), ...shape.sample.spec.containers];
-    const wanted = containers.map(({ image }) => normalized(image)).filter((image) => cluster.nodesWithImage(image) > 0);
+  preScore({ images }, cluster) {
+    const wanted = images.filter((image) => cluster.nodesWithImage(image) > 0);
     if (wanted.length === 0) return undefined;
-    const most = MOST_BYTES * containers.length;
+    const most = MOST_BYTES * images.length;
     return {
       scope: 'node',
       score(node) {
