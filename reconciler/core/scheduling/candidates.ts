@@ -68,6 +68,8 @@ export class Candidates implements PreemptionView {
   #relative: Weighed[] = [];
   #kept = 0;
   #followers: Follower[] = [];
+  /** Those of them that pods of a shape concern. */
+  #concerned = new WeakMap<PodShape, readonly Follower[]>();
   /** Those of the filters. */
   #filterFollowers: Follower[] = [];
 
@@ -213,7 +215,7 @@ export class Candidates implements PreemptionView {
     this.#position = cluster.position;
     for (const { shape, node, by } of news) {
       if (by === 0) continue;
-      for (const follower of this.#followers) follower.moved(shape, node, by);
+      for (const follower of this.#concernedBy(shape)) follower.moved(shape, node, by);
       const entry = this.#entryOf(node);
       if (entry === NOTHING) continue;
       this.#look(entry, node);
@@ -243,6 +245,7 @@ export class Candidates implements PreemptionView {
     this.#relative = [...kept, ...scorings.filter(({ ready }) => ready.scope === 'cluster')];
     this.#filterFollowers = filterings.flatMap(following);
     this.#followers = [...this.#filterFollowers, ...scorings.flatMap(following)];
+    this.#concerned = new WeakMap();
 
     this.#restrict(filterings);
     const entries = this.#only?.length ?? cluster.length;
@@ -253,6 +256,12 @@ export class Candidates implements PreemptionView {
     this.#tournament = undefined;
     this.#plainPicks = 0;
     for (let entry = 0; entry < entries; entry++) this.#look(entry, this.#nodeAt(entry));
+  }
+
+  #concernedBy(shape: PodShape): readonly Follower[] {
+    let concerned = this.#concerned.get(shape);
+    if (!concerned) this.#concerned.set(shape, (concerned = this.#followers.filter((follower) => follower.concerns?.(shape) ?? true)));
+    return concerned;
   }
 
   #restrict(filterings: readonly Named<Filtering>[]): void {

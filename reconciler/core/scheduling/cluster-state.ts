@@ -57,7 +57,8 @@ interface NodeRecord {
 }
 
 const FIRST_CAPACITY = 64;
-const JOURNAL_LENGTH = 1 << 16;
+/** Entries that are kept, at least. Who is further behind than a few for each node is better off beginning anew. */
+const JOURNAL_LENGTH = 1024;
 
 export class ClusterState {
   readonly shapes = new ShapeTable();
@@ -534,9 +535,10 @@ export class ClusterState {
 
   #note(entry: JournalEntry): void {
     this.#journal.push(entry);
-    if (this.#journal.length < 2 * JOURNAL_LENGTH) return;
-    this.#journal = this.#journal.slice(JOURNAL_LENGTH);
-    this.#journalStart += JOURNAL_LENGTH;
+    const kept = Math.max(JOURNAL_LENGTH, 4 * this.#length);
+    if (this.#journal.length < 2 * kept) return;
+    this.#journal = this.#journal.slice(kept);
+    this.#journalStart += kept;
   }
 
   #tell(event: ClusterEvent): void {

@@ -22,6 +22,8 @@ export type Scope = 'node' | 'cluster';
 
 /** Told of pods that come (`by` 1) or go (`by` -1), in the order in which they do. */
 export interface Follower {
+  /** Whether it has to be told of pods of the shape. The same at any time; true for every shape where it is absent. */
+  concerns?(shape: PodShape): boolean;
   moved(shape: PodShape, node: number, by: 1 | -1): void;
 }
 

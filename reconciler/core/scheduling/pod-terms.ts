@@ -24,12 +24,12 @@ export function meantBy(term: PodAffinityTerm, of: PodShape, cluster: ClusterSta
   return (other) => inNamespace(other.namespace) && selectorMatches(selector, other.labels);
 }
 
-/** Asks only once for each shape. */
+/** Asks only once for each shape, as long as that is in use. */
 export function remembered<T>(ask: (shape: PodShape) => T): (shape: PodShape) => T {
-  const known = new Map<PodShape, T>();
+  const known = new WeakMap<PodShape, { readonly answer: T }>();
   return (shape) => {
-    let answer = known.get(shape);
-    if (answer === undefined && !known.has(shape)) known.set(shape, (answer = ask(shape)));
-    return answer as T;
+    let told = known.get(shape);
+    if (!told) known.set(shape, (told = { answer: ask(shape) }));
+    return told.answer;
   };
 }

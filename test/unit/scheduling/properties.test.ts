@@ -16,6 +16,8 @@ const RUNS = Number(process.env['SCHEDULER_RUNS'] ?? 100);
 const SEED = 7;
 const NODES = 6;
 const PODS = 10;
+/** Twice what the journal keeps, one entry for each that comes and one for each that goes; and more shapes than are kept. */
+const CROWD = 2100;
 
 const SERVICE = service('web', { selector: { app: 'web' } });
 const nodeName = (at: number): string => `n${at}`;
@@ -73,6 +75,8 @@ class Model {
 type Command =
   | { readonly do: 'node'; readonly at: number; readonly facts: NodeFacts }
   | { readonly do: 'removeNode'; readonly at: number }
+  /** The node reports that it has the image, of so many mebibytes, or has it no more. */
+  | { readonly do: 'image'; readonly at: number; readonly image: number | undefined }
   /** Gives the pod a place; of a pod that has one, anew. */
   | { readonly do: 'place'; readonly pod: number }
   /** The store has its binding. */
@@ -85,6 +89,8 @@ type Command =
   | { readonly do: 'terminate' | 'finish' | 'relabel' | 'remove' | 'forget'; readonly pod: number }
   | { readonly do: 'namespace'; readonly name: string; readonly team: string }
   | { readonly do: 'services'; readonly there: boolean }
+  /** Visitors come to the node and go, each alike no other, more than the journal and the table of shapes keep; with a look at the pod now and then, or none. */
+  | { readonly do: 'crowd'; readonly pod: number; readonly at: number; readonly watched: boolean }
   /** Has the scheduler work out all it can about the pod, which it then keeps up to date. */
   | { readonly do: 'look'; readonly pod: number };
 
@@ -97,7 +103,8 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   onPod(14, 'place'), onBoth(10, 'appear'), onPod(4, 'bind'), onBoth(2, 'nominate'), onBoth(4, 'commit'), onPod(5, 'terminate'), onPod(2, 'relabel'), onPod(2, 'finish'), onPod(4, 'remove'), onPod(2, 'forget'), onPod(12, 'look'),
   { weight: 2, arbitrary: fc.record({ do: fc.constant('node' as const), at: nodeAt, facts: nodeFacts }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('removeNode' as const), at: nodeAt }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('namespace' as const), name: fc.constantFrom('red', 'blue'), team: fc.constantFrom('x', 'y') }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('image' as const), at: nodeAt, image: fc.constantFrom(undefined, 100, 900) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('namespace' as const), name: fc.constantFrom('red', 'blue'), team: fc.constantFrom('x', 'y') }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('services' as const), there: fc.boolean() }) },
 );
 
@@ -129,8 +136,10 @@ function run(given: History, watch: Watch): { scheduler: Scheduler; model: Model
   const scheduler = new Scheduler(model.state(), { profiles: profilesFor(given), seed: 'test' });
   const { cluster } = scheduler;
   watch.beginning?.(scheduler);
+  const factsOf = new Map<number, NodeFacts>();
   const setNode = (at: number, facts: NodeFacts): void => {
     const node = nodeOf(nodeName(at), facts);
+    factsOf.set(at, facts);
     model.nodes.set(nodeName(at), node);
     cluster.setNode(node);
   };
@@ -147,7 +156,12 @@ function run(given: History, watch: Watch): { scheduler: Scheduler; model: Model
     const there = model.placed.get(uid);
     switch (c.do) {
       case 'node': setNode(c.at, c.facts); break;
-      case 'removeNode': model.nodes.delete(nodeName(c.at)); cluster.removeNode(nodeName(c.at)); break;
+      case 'removeNode': factsOf.delete(c.at); model.nodes.delete(nodeName(c.at)); cluster.removeNode(nodeName(c.at)); break;
+      case 'image': {
+        const facts = factsOf.get(c.at);
+        if (facts) setNode(c.at, { ...facts, image: c.image });
+        break;
+      }
       case 'place': {
         if (!pod) break;
         model.placed.delete(uid);
@@ -181,6 +195,15 @@ function run(given: History, watch: Watch): { scheduler: Scheduler; model: Model
       case 'services':
         model.served = c.there;
         cluster.setServices('red', c.there ? [stored({ ...SERVICE, metadata: { name: 'web', namespace: 'red' } })] : []);
+        break;
+      case 'crowd':
+        if (!pod) break;
+        for (let i = 0; i < CROWD; i++) {
+          const visitor = { ...pod, metadata: { ...pod.metadata, name: `v${i}`, uid: `v${i}`, labels: { ...pod.metadata.labels, visitor: String(i) } } };
+          cluster.assume(visitor, nodeName(c.at));
+          if (c.watched && i % 20 === 0) scheduler.refusal(pod);
+          cluster.removePod(visitor.metadata.uid);
+        }
         break;
       case 'look': if (pod) watch.looking?.(pod, scheduler, model);
     }
@@ -287,6 +310,17 @@ describe('property: scheduler', () => {
       const { scheduler, model, pods } = run(given, { looking: compare });
       for (const pod of pods.slice(0, given.pods.length)) compare(pod, scheduler, model);
     });
+  });
+
+  it('keeps up though it falls further behind than the journal goes back, and shapes are forgotten', () => {
+    const crowd = fc.record({ do: fc.constant('crowd' as const), pod: podAt, at: nodeAt, watched: fc.boolean() });
+    check(fc.tuple(history(30), crowd, fc.nat(30)), ([given, visitors, at]) => {
+      const compare = (pod: StoredPod, scheduler: Scheduler, model: Model): void => {
+        assert.deepEqual(answers(scheduler, pod), answers(new Scheduler(model.state(), { profiles: profilesFor(given), seed: 'test' }), pod));
+      };
+      const { scheduler, model, pods } = run({ ...given, commands: [...given.commands.slice(0, at), visitors, ...given.commands.slice(at)] }, { looking: compare });
+      for (const pod of pods.slice(0, given.pods.length)) compare(pod, scheduler, model);
+    }, 0.3);
   });
 
   it('answers the same in whatever order, and by whatever way, the state came about', () => {

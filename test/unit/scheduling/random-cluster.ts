@@ -46,7 +46,7 @@ const selector = fc.oneof(
 );
 const topologyKey = fc.constantFrom(HOST, ZONE, ZONE, 'disk');
 const term = fc.record({
-  topologyKey, labelSelector: selector, namespaces: seldom(fc.constantFrom(['blue'], ['red', 'blue']), 6), namespaceSelector: seldom(fc.constantFrom({}, { matchLabels: { team: 'x' } }), 6),
+  topologyKey, labelSelector: selector, namespaces: seldom(fc.constantFrom(['blue'], ['red', 'blue']), 6), namespaceSelector: seldom(fc.constantFrom({}, { matchLabels: { team: 'x' } }, { matchLabels: { team: 'x' } }), 3),
   matchLabelKeys: seldom(fc.constant(['hash']), 6), mismatchLabelKeys: seldom(fc.constant(['hash']), 6),
 });
 const fewTerms = fc.oneof({ weight: 3, arbitrary: fc.array(term, { minLength: 1, maxLength: 1 }) }, { weight: 1, arbitrary: fc.array(term, { minLength: 2, maxLength: 2 }) });

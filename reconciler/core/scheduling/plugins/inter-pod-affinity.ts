@@ -67,10 +67,15 @@ class DomainSums {
   }
 }
 
-/** Hands every pod that is there to `moved`. */
-function countAll(cluster: ClusterState, shapes: Iterable<PodShape>, moved: (shape: PodShape, node: number, by: number) => void): void {
+interface Counting {
+  concerns(shape: PodShape): boolean;
+  moved(shape: PodShape, node: number, by: number): void;
+}
+
+/** Hands every pod that is there to the one that counts. */
+function countAll(cluster: ClusterState, shapes: Iterable<PodShape>, counting: Counting): void {
   const live = cluster.liveShapes();
-  for (const shape of shapes) for (const [node, count] of live.get(shape) ?? []) moved(shape, node, count);
+  for (const shape of shapes) if (counting.concerns(shape)) for (const [node, count] of live.get(shape) ?? []) counting.moved(shape, node, count);
 }
 
 class PodAffinityFilter implements Filtering {
@@ -98,7 +103,11 @@ class PodAffinityFilter implements Filtering {
       return sums;
     }));
     const all = this.#near.length + this.#far.length > 0 ? cluster.liveShapes().keys() : cluster.liveShapesWithPodAffinity();
-    countAll(cluster, all, (other, node, by) => { this.moved(other, node, by); });
+    countAll(cluster, all, this);
+  }
+
+  concerns(other: PodShape): boolean {
+    return this.#isNear(other) || this.#far.some(({ means }) => means(other)) || (other.affinity?.podAntiAffinity !== undefined && this.#keepsAway(other).length > 0);
   }
 
   moved(other: PodShape, node: number, by: number): void {
@@ -162,6 +171,8 @@ class PodAffinityScore implements Scoring {
   readonly #sums = new Map<string, DomainSums>();
   readonly #effects: (shape: PodShape) => readonly { readonly sums: DomainSums; readonly weight: number }[];
   readonly #cluster: ClusterState;
+  /** Whether the shape itself wants to be near or far from others. */
+  readonly #looks: boolean;
   #counted = 0;
 
   constructor(shape: PodShape, cluster: ClusterState, hard: number) {
@@ -170,6 +181,7 @@ class PodAffinityScore implements Scoring {
       ...preferredTerms(shape, 'podAffinity').map(({ weight, podAffinityTerm: term }) => ({ weight, term, means: meantBy(term, shape, cluster) })),
       ...preferredTerms(shape, 'podAntiAffinity').map(({ weight, podAffinityTerm: term }) => ({ weight: -weight, term, means: meantBy(term, shape, cluster) })),
     ];
+    this.#looks = own.length > 0;
     this.#effects = remembered((other) => {
       const effects = own.filter(({ means }) => means(other)).map(({ term, weight }) => ({ sums: this.#sumsOf(term.topologyKey), weight }));
       const theirs = [
@@ -180,8 +192,12 @@ class PodAffinityScore implements Scoring {
       for (const { term, weight } of theirs) if (meantBy(term, other, cluster)(shape)) effects.push({ sums: this.#sumsOf(term.topologyKey), weight });
       return effects;
     });
-    const all = own.length > 0 ? cluster.liveShapes().keys() : cluster.liveShapesWithPodAffinity();
-    countAll(cluster, all, (other, node, by) => { this.moved(other, node, by); });
+    const all = this.#looks ? cluster.liveShapes().keys() : cluster.liveShapesWithPodAffinity();
+    countAll(cluster, all, this);
+  }
+
+  concerns(other: PodShape): boolean {
+    return (this.#looks || other.affinity !== undefined) && this.#effects(other).length > 0;
   }
 
   moved(other: PodShape, node: number, by: number): void {

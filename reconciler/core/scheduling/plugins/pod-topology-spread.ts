@@ -101,7 +101,7 @@ export class SpreadCounts {
     }
     this.#open = Array.from(open.keys()).filter((id) => open[id] === 1);
     for (const [other, nodes] of cluster.liveShapes()) {
-      if (!other.terminating && this.means(other)) for (const [node, count] of nodes) this.moved(other, node, count);
+      if (this.concerns(other)) for (const [node, count] of nodes) this.moved(other, node, count);
     }
   }
 
@@ -112,6 +112,10 @@ export class SpreadCounts {
   /** Domain that a pod on the node is counted in; -1 where it is counted in none. */
   domainOf(node: number): number {
     return this.#counted[node] === 1 ? (this.domains.ids[node] ?? -1) : -1;
+  }
+
+  concerns(other: PodShape): boolean {
+    return !other.terminating && this.means(other);
   }
 
   moved(other: PodShape, node: number, by: number): void {
@@ -145,6 +149,10 @@ class SpreadFilter implements Filtering {
   constructor(shape: PodShape, cluster: ClusterState, rules: readonly { rule: Rule; means: Means }[]) {
     const keys = rules.map(({ rule }) => cluster.domains(rule.topologyKey));
     this.#rules = rules.map(({ rule, means }) => ({ spread: new SpreadCounts(shape, cluster, rule, means, keys), self: means(shape) ? 1 : 0 }));
+  }
+
+  concerns(other: PodShape): boolean {
+    return this.#rules.some(({ spread }) => spread.concerns(other));
   }
 
   moved(other: PodShape, node: number, by: number): void {
@@ -194,6 +202,10 @@ class SpreadScore implements Scoring {
       // A topology with many small domains counts for as much as one with few large ones.
       return { spread, weight: Math.log(spread.domainCount + 2) };
     });
+  }
+
+  concerns(other: PodShape): boolean {
+    return this.#rules.some(({ spread }) => spread.concerns(other));
   }
 
   moved(other: PodShape, node: number, by: number): void {
