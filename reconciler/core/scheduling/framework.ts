@@ -71,8 +71,8 @@ export type ClusterEvent =
   | { readonly type: 'PodAdd'; readonly shape: PodShape; readonly node: number }
   /** A pod left: it was deleted, or ended. `leaving`: it only began to terminate, and has its room still. */
   | { readonly type: 'PodDelete'; readonly shape: PodShape; readonly node: number; readonly leaving?: true }
-  /** Anything else that plugins look at: a Node that went, a Service, Namespace, PodDisruptionBudget, PodGroup. */
-  | { readonly type: 'Other'; readonly kind: string };
+  /** Anything else that plugins look at. Of nodes, that one went, and its pods with it; of the others, any change. */
+  | { readonly type: 'Other'; readonly kind: 'Node' | 'Service' | 'Namespace' | 'PodDisruptionBudget' | 'PodGroup' };
 
 /** Pods that get their places together, or none of them does (a gang). */
 export interface Together {

@@ -189,7 +189,8 @@ export class SchedulingQueue {
 
   /**
    * The plugins found no node for it just now: to be told before anything else happens, since only later events can wake it. A pod for which
-   * room is made on the node with the number `nominated` is tried at once when a pod leaves that node, and not when one leaves another.
+   * room is made on the node with the number `nominated` is tried at once when a pod leaves that node or a node comes, changes or goes, and
+   * not when anything else happens.
    */
   refused(uid: string, plugins: ReadonlySet<string>, nominated?: number): void {
     const entry = this.#entries.get(uid);
@@ -226,9 +227,8 @@ export class SchedulingQueue {
       if (group.entries.size === 0) this.#groups.delete(key);
       else if (this.#helps(event, group)) this.#wake(key, group);
     }
-    if (event.type === 'PodDelete') {
-      if (!event.leaving) this.#seeExpecting(event.node);
-    } else if (event.type !== 'PodAdd') for (const node of this.#expecting.keys()) this.#seeExpecting(node);
+    if (event.type === 'PodDelete' && !event.leaving) this.#seeExpecting(event.node);
+    if (event.type === 'NodeAdd' || event.type === 'NodeUpdate' || (event.type === 'Other' && event.kind === 'Node')) for (const node of this.#expecting.keys()) this.#seeExpecting(node);
   }
 
   /** Room was made for them: they have backed off long enough. */

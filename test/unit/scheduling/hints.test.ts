@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Node, Pod } from '../../../contracts/objects/index.ts';
 import type { ClusterState } from '../../../reconciler/core/scheduling/cluster-state.ts';
-import { node, pod } from '../controllers/objects.ts';
-import { asking, placedOn, podWith, profilesOf, schedulerFor, stored } from './situation.ts';
+import type { ClusterEvent } from '../../../reconciler/core/scheduling/framework.ts';
+import { node, pod, service } from '../controllers/objects.ts';
+import { budget } from './preemption-cluster.ts';
+import { asking, owned, placedOn, podWith, profilesOf, schedulerFor, stored } from './situation.ts';
 
 const HOST = 'kubernetes.io/hostname';
 const web = { labelSelector: { matchLabels: { app: 'web' } }, topologyKey: HOST };
@@ -50,7 +52,10 @@ const rows: readonly Row[] = [
 
   { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, spread), event: 'a pod', happens: comes(placedOn('n', { app: 'web' })), hints: true },
   { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, spread), event: 'a pod of another namespace', happens: comes(placedOn('n', { app: 'web' }, {}, { namespace: 'other' })), hints: false },
-  { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, spread), event: 'a pod less', happens: goes, hints: true },
+  { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, spread), event: 'a pod that is not counted', happens: comes(placedOn('n', { app: 'db' })), hints: false },
+  { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, spread), there: there({ app: 'web' }), event: 'a pod less', happens: goes, hints: true },
+  { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, spread), there: there({ app: 'web' }), event: 'a pod that begins to terminate', happens: (cluster) => { cluster.terminate('there'); }, hints: true },
+  { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, spread), there: there({ app: 'db' }), event: 'a pod less that was not counted', happens: goes, hints: false },
   { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, spread), event: 'the domain that held the others back is gone', happens: losesNode, hints: true },
 
   { plugin: 'InterPodAffinity', pod: podWith({}, near), event: 'a pod that it wants to be near', happens: comes(placedOn('n', { app: 'web' })), hints: true },
@@ -62,19 +67,55 @@ const rows: readonly Row[] = [
   { plugin: 'InterPodAffinity', pod: podWith({ app: 'db' }), there: there({}, far), event: 'a pod less that wanted to be far from another', happens: goes, hints: false },
   { plugin: 'InterPodAffinity', pod: podWith({ app: 'web' }, near), there: there({ app: 'web' }), event: 'the last of its group goes, and it may begin it anew', happens: goes, hints: true },
   { plugin: 'InterPodAffinity', pod: podWith({}, far), there: there({ app: 'web' }), event: 'the node goes with the pod', happens: losesNode, hints: true },
-  { plugin: 'InterPodAffinity', pod: podWith({}, near), event: 'a namespace', happens: (cluster) => { cluster.setNamespace({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'new' } }); }, hints: true },
 ];
+
+type OtherKind = Extract<ClusterEvent, { type: 'Other' }>['kind'];
+
+/** How each kind of event comes about that is no news of a pod or of a node that is there. */
+const others: Readonly<Record<OtherKind, (cluster: ClusterState) => void>> = {
+  Node: losesNode,
+  Service: (cluster) => { cluster.setServices('default', [stored(service('web', { selector: { app: 'web' } }))]); },
+  Namespace: (cluster) => { cluster.setNamespace({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'new' } }); },
+  PodDisruptionBudget: (cluster) => { cluster.setBudgets('default', [budget('web', { app: 'web' }, 1)]); },
+  PodGroup: (cluster) => { cluster.setPodGroup('default/gang', { minMember: 1 }); },
+};
+
+const spreadByDefault = { defaultingType: 'List', defaultConstraints: [{ maxSkew: 1, topologyKey: HOST, whenUnsatisfiable: 'DoNotSchedule' }] };
+const wakers: readonly { readonly plugin: string; readonly pod: Pod; readonly that?: string; readonly args?: object; readonly kinds: readonly OtherKind[] }[] = [
+  { plugin: 'NodeUnschedulable', pod: pod('p'), kinds: [] },
+  { plugin: 'NodeReady', pod: pod('p'), kinds: [] },
+  { plugin: 'TaintToleration', pod: pod('p'), kinds: [] },
+  { plugin: 'NodeAffinity', pod: pod('p', { nodeSelector: { disk: 'ssd' } }), kinds: [] },
+  { plugin: 'NodePorts', pod: pod('p', onPort(80)), kinds: [] },
+  { plugin: 'NodeResourcesFit', pod: pod('p', asking({ cpu: '1' })), kinds: [] },
+  { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, spread), that: 'with constraints of its own', kinds: ['Node'] },
+  { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, {}, owned('rs')), that: "under the profile's constraints", args: spreadByDefault, kinds: ['Node', 'Service'] },
+  { plugin: 'InterPodAffinity', pod: podWith({}, near), that: 'that wants to be near others', kinds: ['Node', 'Namespace'] },
+  { plugin: 'InterPodAffinity', pod: podWith({}, far), that: 'that wants to be far from others', kinds: ['Node', 'Namespace'] },
+  { plugin: 'Coscheduling', pod: podWith({ 'scheduling.x-k8s.io/pod-group': 'gang' }), kinds: ['PodGroup'] },
+];
+
+/** What the plugin of the profile hints, event by event, while something happens. */
+function hintsWhile(happens: (cluster: ClusterState) => void, name: string, wanted: Pod, occupant: Pod, args?: object): (boolean | undefined)[] {
+  const { cluster } = schedulerFor({ nodes: [node('n', { allocatable: { cpu: '1', memory: '1Gi', pods: '1' } })], pods: [occupant] });
+  const [profile] = profilesOf([args ? { pluginConfig: [{ name, args }] } : {}]).profiles.values();
+  const plugin = [...(profile?.filters ?? []), ...(profile?.permit ?? [])].find((asked) => asked.name === name);
+  const hinted: (boolean | undefined)[] = [];
+  cluster.subscribe((event) => hinted.push(plugin?.hint?.(event, cluster.shape(wanted), cluster)));
+  happens(cluster);
+  return hinted;
+}
 
 describe('hints', () => {
   for (const { plugin: name, pod: wanted, there: occupant = there({}, asking({ cpu: '1' })), args, event: title, happens, hints } of rows) {
     it(`${name}: ${title}`, () => {
-      const { cluster } = schedulerFor({ nodes: [node('n', { allocatable: { cpu: '1', memory: '1Gi', pods: '1' } })], pods: [occupant] });
-      const [profile] = profilesOf([args ? { pluginConfig: [{ name, args }] } : {}]).profiles.values();
-      const plugin = profile?.filters.find((filter) => filter.name === name);
-      const hinted: (boolean | undefined)[] = [];
-      cluster.subscribe((event) => hinted.push(plugin?.hint?.(event, cluster.shape(wanted), cluster)));
-      happens(cluster);
-      assert.deepEqual(hinted, [hints]);
+      assert.deepEqual(hintsWhile(happens, name, wanted, occupant, args), [hints]);
+    });
+  }
+
+  for (const { plugin: name, pod: wanted, that, args, kinds } of wakers) {
+    it(`${name}: a pod${that === undefined ? '' : ` ${that}`} is woken by ${kinds.length === 0 ? 'none of the other kinds' : kinds.join(' and ')}`, () => {
+      for (const [kind, happens] of Object.entries(others)) assert.deepEqual([kind, ...hintsWhile(happens, name, wanted, there({}), args)], [kind, kinds.includes(kind as OtherKind)]);
     });
   }
 });

@@ -74,6 +74,34 @@ describe('the scheduling queue', () => {
     });
   }
 
+  const whileRoomIsMade: readonly { readonly event: string; readonly happens: (cluster: ClusterState) => void; readonly wakes: boolean }[] = [
+    { event: 'a pod leaves the node', happens: (cluster) => { cluster.removePod('on-n'); }, wakes: true },
+    { event: 'a pod there begins to terminate', happens: (cluster) => { cluster.terminate('on-n'); }, wakes: false },
+    { event: 'a pod leaves another node', happens: (cluster) => { cluster.removePod('on-m'); }, wakes: false },
+    { event: 'a node comes', happens: (cluster) => { cluster.setNode(node('new')); }, wakes: true },
+    { event: 'a node changes', happens: (cluster) => { cluster.setNode(node('m', { labels: { disk: 'ssd' } })); }, wakes: true },
+    { event: 'its node goes', happens: (cluster) => { cluster.removeNode('n'); }, wakes: true },
+    { event: 'a namespace changes', happens: (cluster) => { cluster.setNamespace({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'new' } }); }, wakes: false },
+    { event: 'Services change', happens: (cluster) => { cluster.setServices('default', []); }, wakes: false },
+    { event: 'budgets change', happens: (cluster) => { cluster.setBudgets('default', []); }, wakes: false },
+  ];
+  for (const { event, happens, wakes } of whileRoomIsMade) {
+    it(`${wakes ? 'tries' : 'leaves'} a pod for which room is made on a node when ${event}`, () => {
+      const cluster = new ClusterState();
+      for (const name of ['n', 'm']) {
+        cluster.setNode(node(name));
+        cluster.setPod(stored(`on-${name}`, { nodeName: name }, { uid: `on-${name}` }));
+      }
+      const queue = queueOver(cluster);
+      const p = stored('expecting');
+      queue.set(p);
+      queue.pop(1, START);
+      queue.refused(p.metadata.uid, new Set(['NodeResourcesFit']), cluster.number('n'));
+      happens(cluster);
+      assert.equal(queue.counts.active, wakes ? 1 : 0);
+    });
+  }
+
   it('tries again after five minutes even when nothing happens', () => {
     const queue = queueOver(new ClusterState());
     const p = stored('forgotten');

@@ -23,7 +23,9 @@ export function interPodAffinity(args: InterPodAffinityArgs = {}): Plugin {
       return own === 0 && args.ignorePreferredTermsOfExistingPods === true ? undefined : new PodAffinityScore(shape, cluster, args.hardPodAffinityWeight ?? HARD_AFFINITY_WEIGHT);
     },
     hint(event, shape, cluster) {
-      if (event.type === 'NodeAdd' || event.type === 'NodeUpdate' || event.type === 'Other') return true;
+      if (event.type === 'NodeAdd' || event.type === 'NodeUpdate') return true;
+      // Labels of namespaces say which pods a term means; the pods of a node that went are near and far no more.
+      if (event.type === 'Other') return event.kind === 'Namespace' || event.kind === 'Node';
       if (event.type === 'PodDelete' && event.leaving) return false;
       const meets = (of: PodShape, direction: Direction, other: PodShape): boolean => requiredTerms(of, direction).some((term) => meantBy(term, of, cluster)(other));
       // A pod that goes may have been the last of its group: the next one may begin it anew somewhere else.

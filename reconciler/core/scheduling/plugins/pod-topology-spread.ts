@@ -38,7 +38,12 @@ export function podTopologySpread(args: PodTopologySpreadArgs = {}): Plugin {
       const needsAllKeys = shape.spread.length > 0 || args.defaultingType === 'List';
       return rules.length === 0 ? undefined : new SpreadScore(shape, cluster, rules, needsAllKeys);
     },
-    hint: (event, shape) => event.type === 'NodeAdd' || event.type === 'NodeUpdate' || event.type === 'Other' || event.shape.namespace === shape.namespace,
+    hint(event, shape, cluster) {
+      if (event.type === 'NodeAdd' || event.type === 'NodeUpdate') return true;
+      // The domain that held the others back may have gone; Services say what a pod without constraints of its own is spread with.
+      if (event.type === 'Other') return event.kind === 'Node' || (event.kind === 'Service' && shape.spread.length === 0);
+      return given(shape, cluster, 'DoNotSchedule').some(({ means }) => means(event.shape));
+    },
   };
 }
 
