@@ -22,6 +22,7 @@ export class SchedulingLane {
   readonly #options: SchedulingLaneOptions;
   #pending: PendingPods | undefined;
   #asked = false;
+  #closed = false;
   /** When the next pass is asked for already, in ms since the epoch. */
   #next = Infinity;
   #worker: QueueWorker | undefined;
@@ -49,7 +50,9 @@ export class SchedulingLane {
     return this.#pending;
   }
 
+  /** Asks the queue for nothing any more. */
   async close(graceMs?: number): Promise<void> {
+    this.#closed = true;
     this.#unsubscribe?.();
     await this.#worker?.close(graceMs);
   }
@@ -60,6 +63,7 @@ export class SchedulingLane {
     this.#asked = true;
     setImmediate(() => {
       this.#asked = false;
+      if (this.#closed) return;
       const { clock, queue, log } = this.#options;
       const now = clock.now();
       const wait = this.#pending?.nextInMs(now);
@@ -80,8 +84,11 @@ export class SchedulingLane {
       while (!signal.aborted) {
         const pass = pending.pass(clock.now(), SLICE);
         if (pass.steps.length === 0 && pass.tried === 0) break;
-        await writing;
-        writing = this.#write(pending, pass, signal);
+        const earlier = writing;
+        writing = this.#write(pending, pass, earlier, signal);
+        // It is awaited in the next round. Until then a failure has no handler, which would end the process.
+        writing.catch(() => undefined);
+        await earlier;
         await new Promise((resolve) => { setImmediate(resolve); });
       }
     } finally {
@@ -91,14 +98,20 @@ export class SchedulingLane {
     return wait === undefined ? {} : { requeueAfterMs: wait };
   }
 
-  /** Bindings that the store refuses are tried anew; that a status was refused is mended by the next refusal. */
-  async #write(pending: PendingPods, pass: Pass, signal: AbortSignal): Promise<void> {
+  /**
+   * Writes what a pass decided once the earlier writes are done. Bindings and deletions that the store refuses are tried anew, as are all of
+   * them after a failure; that a status was refused is mended by the next refusal.
+   */
+  async #write(pending: PendingPods, { steps, placed, preemptions }: Pass, earlier: Promise<void>, signal: AbortSignal): Promise<void> {
     try {
-      const problems = await this.#options.executor.attempt(pass.steps, SCHEDULER_NAME, signal);
+      await earlier;
+      const problems = await this.#options.executor.attempt(steps, SCHEDULER_NAME, signal);
       const refused = new Set(problems.map(({ step }) => ('object' in step ? step.object.metadata.uid : step.uid)));
-      for (const pod of pass.placed) if (refused.has(pod.metadata.uid)) pending.notBound(pod);
+      for (const pod of placed) if (refused.has(pod.metadata.uid)) pending.notBound(pod);
+      for (const preemption of preemptions) if (preemption.victims.some(({ metadata }) => refused.has(metadata.uid))) pending.notDeleted(preemption);
     } catch (error) {
-      for (const pod of pass.placed) pending.notBound(pod);
+      for (const pod of placed) pending.notBound(pod);
+      for (const preemption of preemptions) pending.notDeleted(preemption);
       throw error;
     }
   }

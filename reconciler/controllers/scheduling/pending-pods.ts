@@ -25,10 +25,17 @@ import { profilesOf } from './profiles.ts';
 /** Component of the scheduler's events, and what ties between nodes depend on. */
 export const SCHEDULER_NAME = DEFAULT_SCHEDULER_NAME;
 
+export interface Preemption {
+  readonly pod: StoredPod;
+  readonly victims: readonly StoredPod[];
+}
+
 export interface Pass {
   readonly steps: readonly Step[];
   /** Pods that were given a node by the steps: to be taken back with {@link PendingPods.notBound} where the store refuses. */
   readonly placed: readonly StoredPod[];
+  /** Whose place is taken by the steps: to be told by {@link PendingPods.notDeleted} where the store refuses. */
+  readonly preemptions: readonly Preemption[];
   readonly tried: number;
 }
 
@@ -70,6 +77,7 @@ export class PendingPods {
   pass(now: Date, limit: number): Pass {
     const steps: Step[] = this.#queue.takeGated().flatMap(({ pod, gate }) => this.#tell(pod, gate, now, undefined));
     const placed: StoredPod[] = [];
+    const preemptions: Preemption[] = [];
     let tried = 0;
     const popped = new Map(this.#queue.pop(limit, now.getTime()).map((pod) => [pod.metadata.uid, pod]));
     for (const [uid, pod] of popped) {
@@ -78,9 +86,10 @@ export class PendingPods {
         tried++;
         steps.push(...this.#settle(outcome, now));
         if (outcome.is === 'placed') placed.push(outcome.pod);
+        if (outcome.is === 'nominated') preemptions.push({ pod: outcome.pod, victims: outcome.nomination.victims });
       }
     }
-    return { steps, placed, tried };
+    return { steps, placed, preemptions, tried };
   }
 
   /** Why the pod is where it is, or nowhere, as things are now; undefined for one that needs no place any more. */
@@ -95,6 +104,15 @@ export class PendingPods {
   notBound(pod: StoredPod): void {
     this.#scheduler.forget(pod);
     this.#queue.retry(pod.metadata.uid);
+  }
+
+  /** The store refused to delete a victim: those that stay count as such again, and the pod looks for room anew after its back-off. */
+  notDeleted({ pod, victims }: Preemption): void {
+    for (const { metadata: { namespace, name, uid } } of victims) {
+      const victim = this.#view.get(objectKey('Pod', namespace, name));
+      if (victim?.metadata.uid === uid) this.#cluster.setPod(victim);
+    }
+    if (this.#cluster.placed(pod.metadata.uid)?.nominated) this.#queue.retry(pod.metadata.uid);
   }
 
   /** Alone, or with all that wait of its group; those are taken from `popped`. */

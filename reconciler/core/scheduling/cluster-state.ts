@@ -444,15 +444,9 @@ export class ClusterState {
       if (before.nominated !== nominated || before.start !== start) this.#note({ node: before.node, shape, by: 0 });
       return;
     }
-    const begins = before?.nodeName === nodeName && shape.terminating && !before.shape.terminating;
-    if (begins) this.budgets.begins(before.shape, before.pod);
-    if (begins && before.node >= 0) {
-      // Its room is not free yet: nothing is relieved.
-      this.#leave(before);
-      this.#settle({ pod, shape, nodeName, node: before.node, nominated, start });
-      this.#tell({ type: 'PodDelete', shape: before.shape, node: before.node, leaving: true });
-      return;
-    }
+    const turned = before?.nodeName === nodeName && shape.terminating !== before.shape.terminating ? before : undefined;
+    if (turned && shape.terminating) this.budgets.begins(turned.shape, turned.pod);
+    if (turned && turned.node >= 0) return this.#turn(turned, { pod, shape, nodeName, node: turned.node, nominated, start });
     if (before) this.removePod(uid);
     const node = this.#numbers.get(nodeName) ?? -1;
     const placed: Placed = { pod, shape, nodeName, node, nominated, start };
@@ -462,6 +456,16 @@ export class ClusterState {
       return;
     }
     this.#settle(placed);
+    this.#tell({ type: 'PodAdd', shape, node });
+  }
+
+  /** It begins to terminate, or stays after all. It has its room before and after: nothing is relieved. */
+  #turn(before: Placed, after: Placed): void {
+    this.#leave(before);
+    this.#settle(after);
+    const { shape, node } = after;
+    if (shape.terminating) return this.#tell({ type: 'PodDelete', shape: before.shape, node, leaving: true });
+    this.budgets.ended(before.shape, before.pod);
     this.#tell({ type: 'PodAdd', shape, node });
   }
 

@@ -198,6 +198,34 @@ describe('preemption', () => {
     assert.equal(world.conflicts, 0);
   });
 
+  it('counts a victim whose deletion the store refused as one that stays, and takes its place after a back-off', () => {
+    const world = worldWith(['n1']);
+    const low = world.put(pod('low', { ...asking('2'), nodeName: 'n1' }));
+    world.put(ofClass('high', '2', 'high'));
+    const pending = new PendingPods(world);
+    const terminates = (): boolean | undefined => pending.scheduler.cluster.placed(low.metadata.uid)?.shape.terminating;
+    const { preemptions } = pending.pass(world.now, 10);
+    assert.deepEqual([preemptions.map(({ victims }) => victims), terminates()], [[[low]], true]);
+    for (const preemption of preemptions) pending.notDeleted(preemption);
+    assert.equal(terminates(), false);
+    assert.equal(pending.nextInMs(world.now), 1000);
+    const again = pending.pass(new Date(world.now.getTime() + 1000), 10);
+    assert.deepEqual([again.steps.filter((step) => step.do === 'delete').map(({ uid }) => uid), terminates()], [[low.metadata.uid], true]);
+  });
+
+  it('leaves victims alone that are gone, or going, whatever became of the others', () => {
+    const world = worldWith(['n1']);
+    const gone = world.put(pod('gone', { ...asking('1'), nodeName: 'n1' }));
+    const going = world.put(pod('going', { ...asking('1'), nodeName: 'n1' }));
+    world.put(ofClass('high', '2', 'high'));
+    const pending = new PendingPods(world);
+    const { preemptions } = pending.pass(world.now, 10);
+    world.remove(objectKey('Pod', 'default', 'gone'));
+    world.put({ ...going, metadata: { ...going.metadata, deletionTimestamp: world.now.toISOString() } });
+    for (const preemption of preemptions) pending.notDeleted(preemption);
+    assert.deepEqual([gone, going].map(({ metadata: { uid } }) => pending.scheduler.cluster.placed(uid)?.shape.terminating), [true, true]);
+  });
+
   it('takes a nomination from a lower pod, and its status says so no more', () => {
     const world = worldWith(['n1']);
     world.put(pod('low', { ...asking('2'), nodeName: 'n1' }));

@@ -55,6 +55,8 @@ const rows: readonly Row[] = [
   { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, spread), event: 'a pod that is not counted', happens: comes(placedOn('n', { app: 'db' })), hints: false },
   { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, spread), there: there({ app: 'web' }), event: 'a pod less', happens: goes, hints: true },
   { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, spread), there: there({ app: 'web' }), event: 'a pod that begins to terminate', happens: (cluster) => { cluster.terminate('there'); }, hints: true },
+  { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, spread), there: there({ app: 'web' }, {}, { deletionTimestamp: '2026-01-01T00:00:00Z' }), event: 'a pod that stays after all', happens: comes(there({ app: 'web' })), hints: true },
+  { plugin: 'NodeResourcesFit', pod: pod('p', asking({ cpu: '1' })), there: there({}, asking({ cpu: '1' }), { deletionTimestamp: '2026-01-01T00:00:00Z' }), event: 'a pod that stays after all', happens: comes(there({}, asking({ cpu: '1' }))), hints: false },
   { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, spread), there: there({ app: 'db' }), event: 'a pod less that was not counted', happens: goes, hints: false },
   { plugin: 'PodTopologySpread', pod: podWith({ app: 'web' }, spread), event: 'the domain that held the others back is gone', happens: losesNode, hints: true },
 

@@ -205,8 +205,11 @@ describe('preemption over time', () => {
     assert.deepEqual(events.map(({ type, ...rest }) => [type, 'leaving' in rest]), [['PodDelete', true], ['PodAdd', false]]);
     assert.equal(cluster.relief, relief);
     assert.deepEqual([cluster.placed('uid-x')?.shape.terminating, [...cluster.budgets][0]?.left], [true, 0]);
+    events.length = 0;
     cluster.setPod(x);
     assert.deepEqual([cluster.placed('uid-x')?.shape.terminating, [...cluster.budgets][0]?.left], [false, 1]);
+    assert.deepEqual(events.map(({ type }) => type), ['PodAdd'], 'no room has come of it');
+    assert.equal(cluster.relief, relief);
   });
 
   it('knows what became known since: a start, a place that was kept, budgets', () => {

@@ -86,7 +86,8 @@ type Command =
   | { readonly do: 'nominate'; readonly pod: number; readonly at: number }
   /** Somebody proposes a place. */
   | { readonly do: 'commit'; readonly pod: number; readonly at: number }
-  | { readonly do: 'terminate' | 'finish' | 'relabel' | 'remove' | 'forget'; readonly pod: number }
+  /** `stay`: news of the pod that know of no deletion. */
+  | { readonly do: 'terminate' | 'stay' | 'finish' | 'relabel' | 'remove' | 'forget'; readonly pod: number }
   | { readonly do: 'namespace'; readonly name: string; readonly team: string }
   | { readonly do: 'services'; readonly there: boolean }
   /** Visitors come to the node and go, each alike no other, more than the journal and the table of shapes keep; with a look at the pod now and then, or none. */
@@ -100,7 +101,7 @@ const onPod = <D extends string>(weight: number, what: D): { weight: number; arb
 const onBoth = <D extends string>(weight: number, what: D): { weight: number; arbitrary: fc.Arbitrary<{ do: D; pod: number; at: number }> } => ({ weight, arbitrary: fc.record({ do: fc.constant(what), pod: podAt, at: nodeAt }) });
 /** Pods come and go more often than nodes, so that there is something to keep up with. */
 const command: fc.Arbitrary<Command> = fc.oneof(
-  onPod(14, 'place'), onBoth(10, 'appear'), onPod(4, 'bind'), onBoth(2, 'nominate'), onBoth(4, 'commit'), onPod(5, 'terminate'), onPod(2, 'relabel'), onPod(2, 'finish'), onPod(4, 'remove'), onPod(2, 'forget'), onPod(12, 'look'),
+  onPod(14, 'place'), onBoth(10, 'appear'), onPod(4, 'bind'), onBoth(2, 'nominate'), onBoth(4, 'commit'), onPod(5, 'terminate'), onPod(2, 'stay'), onPod(2, 'relabel'), onPod(2, 'finish'), onPod(4, 'remove'), onPod(2, 'forget'), onPod(12, 'look'),
   { weight: 2, arbitrary: fc.record({ do: fc.constant('node' as const), at: nodeAt, facts: nodeFacts }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('removeNode' as const), at: nodeAt }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('image' as const), at: nodeAt, image: fc.constantFrom(undefined, 100, 900) }) },
@@ -184,6 +185,7 @@ function run(given: History, watch: Watch): { scheduler: Scheduler; model: Model
       case 'appear': if (pod && !there) put(pod, nodeName(c.at)); break;
       case 'nominate': if (pod && !there) { model.placed.set(uid, { pod, node: nodeName(c.at), nominated: true }); cluster.nominate(pod, nodeName(c.at)); } break;
       case 'terminate': if (there) put({ ...there.pod, metadata: { ...there.pod.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }, there.node); break;
+      case 'stay': if (there) { const { deletionTimestamp: _mark, ...metadata } = there.pod.metadata; put({ ...there.pod, metadata }, there.node); } break;
       case 'relabel': if (there) put({ ...there.pod, metadata: { ...there.pod.metadata, labels: { ...there.pod.metadata.labels, app: 'db' } } }, there.node); break;
       case 'finish': if (there) { model.placed.delete(uid); cluster.setPod({ ...there.pod, status: { phase: 'Succeeded' } }); } break;
       case 'remove': model.placed.delete(uid); cluster.removePod(uid); break;
