@@ -2,13 +2,13 @@
  * All nodes as one shape of pod sees them: which pass the filters, and how good they are. Made once for a shape, then kept up to date
  * from the journal, so that the next pod of the shape costs a scan over arrays and every node is compared.
  *
- * What depends on a node alone is kept by node. What depends on pods elsewhere, and the normalising of scores, is worked out for each pod.
+ * What depends on a node alone is in a {@link NodeTable}. What depends on pods elsewhere, and the normalising of scores, is worked out for each pod.
  */
 import type { ClusterState, Placed } from './cluster-state.ts';
 import type { Filtering, Follower, PreemptionView, Reason, Scoring } from './framework.ts';
+import { NO_NODE, NodeTable, NodeTables, NOTHING, PASSES, type Named, type NodeParts, type Weighed } from './node-table.ts';
 import type { PodShape } from './pod-shape.ts';
 import type { Profile } from './profile.ts';
-import { Tournament } from './tournament.ts';
 
 /** Why one node was not taken. */
 export interface NodeVerdict {
@@ -44,61 +44,48 @@ export interface Sampling {
   readonly enough: number;
 }
 
-interface Named<T> { readonly plugin: string; readonly ready: T }
-interface Weighed extends Named<Scoring> { readonly weight: number }
-
-const PASSES = 0;
-const NO_NODE = 255;
-const NOTHING = -1;
-
 export class Candidates implements PreemptionView {
   readonly shape: PodShape;
   readonly #cluster: ClusterState;
   readonly #profile: Profile;
+  readonly #tables: NodeTables;
   #topology = -1;
   #position = -1;
 
-  #here: Named<Filtering>[] = [];
-  /** Those of them whose answer pods can change. */
-  #hereByPods: Filtering[] = [];
-  #across: Named<Filtering>[] = [];
-  /** Scores of the node alone that are comparable as they are: summed in #base. */
-  #plain: Weighed[] = [];
-  /** Those that are normalised over the nodes that pass; the first #kept of them keep a column in #raw. */
-  #relative: Weighed[] = [];
-  #kept = 0;
-  #followers: Follower[] = [];
+  #table: NodeTable;
+  /** What looks at a node alone. */
+  #here: NodeParts = { filters: [], plain: [], relative: [] };
+  /** Those of its filters whose answer pods can change. */
+  #hereByPods: readonly Filtering[] = [];
+  /** What looks beyond the node. */
+  #across: readonly Named<Filtering>[] = [];
+  /** Scores that are normalised over the nodes that pass: first those of #here, then those that look beyond the node. */
+  #relative: readonly Weighed[] = [];
+  #followers: readonly Follower[] = [];
   /** Those of them that pods of a shape concern. */
   #concerned = new WeakMap<PodShape, readonly Follower[]>();
   /** Those of the filters. */
-  #filterFollowers: Follower[] = [];
-
-  /** Node numbers that are looked at, where a plugin named the only ones; else entry i is node i. */
-  #only: Int32Array | undefined;
-  #restrictedBy: Named<Filtering> | undefined;
-  /** PASSES, NO_NODE, or 1 + the number of the filter of #here that refuses. */
-  #refusedBy = new Uint8Array(0);
-  #base = new Float64Array(0);
-  #raw: Float64Array[] = [];
+  #filterFollowers: readonly Follower[] = [];
   #passing = new Int32Array(0);
-  /** Made for the second plain pick: many shapes have one pod only. */
-  #tournament: Tournament | undefined;
-  /** That its ties are broken by. */
-  #tournamentSeed = 0;
-  #plainPicks = 0;
   /** How many nodes were looked at in the last {@link pick}. */
   examined = 0;
 
-  constructor(shape: PodShape, profile: Profile, cluster: ClusterState) {
+  /** Candidates that are given the same tables share them where they can. */
+  constructor(shape: PodShape, profile: Profile, cluster: ClusterState, tables = new NodeTables()) {
     this.shape = shape;
     this.#profile = profile;
     this.#cluster = cluster;
+    this.#tables = tables;
+    this.#table = new NodeTable(cluster);
   }
 
   /** Number of the best node for a pod of the shape, -1 when none passes. Of equal ones the seed chooses. */
   pick(seed: number, sampling?: Sampling): number {
     this.#refresh();
-    if (!sampling && this.#across.every(isIdle) && this.#relative.every(isIdle)) return this.#pickPlain(seed);
+    if (!sampling && this.#across.every(isIdle) && this.#relative.every(isIdle)) {
+      this.examined = this.#table.refusedBy.length;
+      return this.#table.best(seed);
+    }
     const passing = this.#pass(sampling);
     return this.#bestOf(passing, this.#scales(passing), seed);
   }
@@ -106,8 +93,9 @@ export class Candidates implements PreemptionView {
   /** Whether a pod of the shape passes all filters on the node now. */
   fits(node: number): boolean {
     this.#refresh();
-    const entry = this.#entryOf(node);
-    return entry !== NOTHING && this.#refusedBy[entry] === PASSES && this.#across.every(({ ready }) => ready.filter(node));
+    const { refusedBy } = this.#table;
+    const entry = this.#table.entryOf(node);
+    return entry !== NOTHING && refusedBy[entry] === PASSES && this.#across.every(({ ready }) => ready.filter(node));
   }
 
   /** Whether the pod passes all filters on its node without the room that is kept for it there. */
@@ -128,20 +116,21 @@ export class Candidates implements PreemptionView {
 
   /** Whether no node starts to pass because a pod came. */
   get onlyFills(): boolean {
-    return this.local && this.#here.every(({ ready }) => ready.helpedByPods !== true);
+    return this.local && this.#here.filters.every(({ ready }) => ready.helpedByPods !== true);
   }
 
   /** Numbers of the nodes that refuse only for what pods there occupy: taking pods away could help. */
   preemptable(): number[] {
     this.#refresh();
+    const table = this.#table;
     const numbers: number[] = [];
-    for (let entry = 0; entry < this.#refusedBy.length; entry++) if (this.#preemptable(entry)) numbers.push(this.#nodeAt(entry));
+    for (let entry = 0; entry < table.refusedBy.length; entry++) if (this.#preemptable(entry)) numbers.push(table.nodeAt(entry));
     return numbers;
   }
 
   preemptableAt(node: number): boolean {
     this.#refresh();
-    const entry = this.#entryOf(node);
+    const entry = this.#table.entryOf(node);
     return entry !== NOTHING && this.#preemptable(entry);
   }
 
@@ -194,9 +183,9 @@ export class Candidates implements PreemptionView {
     const scales = this.#scales(passing);
     const ties = this.#cluster.ties(seed);
     const scored = Array.from(passing, (entry, at) => {
-      const node = this.#nodeAt(entry);
+      const node = this.#table.nodeAt(entry);
       const plugins = [
-        ...this.#plain.map(({ plugin, weight, ready }) => ({ plugin, weight, score: ready.score(node) })),
+        ...this.#here.plain.map(({ plugin, weight, ready }) => ({ plugin, weight, score: ready.score(node) })),
         ...scales.map(({ plugin, weight, scale, offset, raw }) => ({ plugin, weight, score: scale * (raw[at] ?? 0) + offset })),
       ];
       return { node: this.#cluster.nodeName(node), total: plugins.reduce((sum, p) => sum + p.weight * p.score, 0), tie: ties[node] ?? 0, plugins };
@@ -208,54 +197,39 @@ export class Candidates implements PreemptionView {
 
   #refresh(): void {
     const cluster = this.#cluster;
-    if (cluster.topologyFor(this.shape) !== this.#topology) return this.#build();
-    if (cluster.position === this.#position) return;
-    const news = cluster.since(this.#position);
-    if (!news || news.length > 2 * this.#refusedBy.length + 64) return this.#build();
+    const topology = cluster.topologyFor(this.shape);
+    const news = topology === this.#topology ? cluster.since(this.#position) : undefined;
+    this.#topology = topology;
     this.#position = cluster.position;
-    for (const { shape, node, by } of news) {
-      if (by === 0) continue;
-      for (const follower of this.#concernedBy(shape)) follower.moved(shape, node, by);
-      const entry = this.#entryOf(node);
-      if (entry === NOTHING) continue;
-      this.#look(entry, node);
-      this.#tournament?.changed(entry);
-    }
+    if (!news || news.length > 2 * cluster.length + 64) this.#build();
+    else for (const { shape, node, by } of news) if (by !== 0) for (const follower of this.#concernedBy(shape)) follower.moved(shape, node, by);
+    this.#table.refresh(this.#here, topology);
   }
 
+  /** Plugins may ask for new columns of the cluster, which moves nothing: the position is the same before and after. */
   #build(): void {
     const cluster = this.#cluster;
-    this.#topology = cluster.topologyFor(this.shape);
-    const filterings = this.#profile.filters.flatMap((plugin): Named<Filtering>[] => {
+    const { filters, scores } = this.#profile;
+    const filterings = filters.flatMap((plugin): Named<Filtering>[] => {
       const ready = plugin.preFilter?.(this.shape, cluster);
       return ready ? [{ plugin: plugin.name, ready }] : [];
     });
-    const scorings = this.#profile.scores.flatMap(({ plugin, weight }): Weighed[] => {
+    const scorings = scores.flatMap(({ plugin, weight }): Weighed[] => {
       const ready = plugin.preScore?.(this.shape, cluster);
       return ready ? [{ plugin: plugin.name, weight, ready }] : [];
     });
-    // Plugins may have asked for new columns of the cluster, which moves nothing: the position is the same before and after.
-    this.#position = cluster.position;
-    this.#here = filterings.filter(({ ready }) => ready.scope === 'node');
-    this.#hereByPods = this.#here.flatMap(({ ready }) => (ready.fixed ? [] : [ready]));
-    this.#across = filterings.filter(({ ready }) => ready.scope === 'cluster');
-    this.#plain = scorings.filter(({ ready }) => ready.scope === 'node' && !ready.normalize);
-    const kept = scorings.filter(({ ready }) => ready.scope === 'node' && ready.normalize);
-    this.#kept = kept.length;
-    this.#relative = [...kept, ...scorings.filter(({ ready }) => ready.scope === 'cluster')];
-    this.#filterFollowers = filterings.flatMap(following);
-    this.#followers = [...this.#filterFollowers, ...scorings.flatMap(following)];
+    const [filtersHere, across] = byScope(filterings);
+    const [scoresHere, scoresAcross] = byScope(scorings);
+    const relative = scoresHere.filter(({ ready }) => ready.normalize);
+    this.#here = { filters: filtersHere, plain: scoresHere.filter(({ ready }) => !ready.normalize), relative };
+    this.#hereByPods = filtersHere.flatMap(({ ready }) => (ready.fixed ? [] : [ready]));
+    this.#across = across;
+    this.#relative = [...relative, ...scoresAcross];
+    this.#filterFollowers = across.flatMap(following);
+    this.#followers = [...this.#filterFollowers, ...scoresAcross.flatMap(following)];
     this.#concerned = new WeakMap();
-
-    this.#restrict(filterings);
-    const entries = this.#only?.length ?? cluster.length;
-    this.#refusedBy = new Uint8Array(entries);
-    this.#base = new Float64Array(entries);
-    this.#passing = new Int32Array(entries);
-    this.#raw = this.#relative.map(() => new Float64Array(entries));
-    this.#tournament = undefined;
-    this.#plainPicks = 0;
-    for (let entry = 0; entry < entries; entry++) this.#look(entry, this.#nodeAt(entry));
+    const isApart = [...filters, ...scores.map(({ plugin }) => plugin)].some((plugin) => plugin.tellsApart?.(this.shape, cluster));
+    this.#table = this.#tables.of(isApart ? this.shape.key : this.shape.asks, cluster);
   }
 
   #concernedBy(shape: PodShape): readonly Follower[] {
@@ -264,94 +238,16 @@ export class Candidates implements PreemptionView {
     return concerned;
   }
 
-  #restrict(filterings: readonly Named<Filtering>[]): void {
-    this.#only = undefined;
-    this.#restrictedBy = undefined;
-    for (const named of filterings) {
-      const { only } = named.ready;
-      if (!only) continue;
-      this.#only = Int32Array.from(this.#only ? only.filter((node) => this.#only?.includes(node)) : only);
-      this.#restrictedBy ??= named;
-    }
-  }
-
-  /** Works out anew what depends on the node alone. */
-  #look(entry: number, node: number): void {
-    if (!this.#cluster.has(node)) {
-      this.#refusedBy[entry] = NO_NODE;
-      return;
-    }
-    for (let at = 0; at < this.#here.length; at++) {
-      if (this.#here[at]?.ready.filter(node) === false) {
-        this.#refusedBy[entry] = at + 1;
-        return;
-      }
-    }
-    this.#refusedBy[entry] = PASSES;
-    let base = 0;
-    for (const { weight, ready } of this.#plain) base += weight * ready.score(node);
-    this.#base[entry] = base;
-    for (let at = 0; at < this.#kept; at++) {
-      const column = this.#raw[at];
-      if (column) column[entry] = this.#relative[at]?.ready.score(node) ?? 0;
-    }
-  }
-
   // ---- choosing ----
-
-  #pickPlain(seed: number): number {
-    if (this.#tournamentSeed !== seed) this.#tournament = undefined;
-    if (!this.#tournament && this.#plainPicks++ === 0) return this.#scanPlain(seed);
-    this.#tournament ??= this.#hold(this.#cluster.ties(seed));
-    this.#tournamentSeed = seed;
-    this.examined = this.#refusedBy.length;
-    const { winner } = this.#tournament;
-    return winner === NOTHING ? NOTHING : this.#nodeAt(winner);
-  }
-
-  #hold(ties: Uint32Array): Tournament {
-    const base = this.#base;
-    const beats = (a: number, b: number): boolean => {
-      const [one, other] = [base[a] ?? 0, base[b] ?? 0];
-      if (one !== other) return one > other;
-      const [left, right] = [this.#nodeAt(a), this.#nodeAt(b)];
-      return (ties[left] ?? 0) > (ties[right] ?? 0) || (ties[left] === ties[right] && !this.#namedAfter(left, right));
-    };
-    return new Tournament(base.length, (entry) => this.#refusedBy[entry] === PASSES, beats);
-  }
-
-  #scanPlain(seed: number): number {
-    const refusedBy = this.#refusedBy;
-    const base = this.#base;
-    const only = this.#only;
-    const ties = this.#cluster.ties(seed);
-    let best = NOTHING;
-    let most = -Infinity;
-    let tieOfBest = 0;
-    for (let entry = 0; entry < refusedBy.length; entry++) {
-      if (refusedBy[entry] !== PASSES) continue;
-      const score = base[entry] ?? 0;
-      if (score < most) continue;
-      const node = only ? (only[entry] ?? NOTHING) : entry;
-      const tie = ties[node] ?? 0;
-      if (score === most && (tie < tieOfBest || (tie === tieOfBest && this.#namedAfter(node, best)))) continue;
-      most = score;
-      best = node;
-      tieOfBest = tie;
-    }
-    this.examined = refusedBy.length;
-    return best;
-  }
 
   /** Entries that pass every filter. The array is used again by the next call. */
   #pass(sampling: Sampling | undefined): Int32Array {
     if (sampling) return this.#passSome(sampling);
-    const refusedBy = this.#refusedBy;
-    const passing = this.#passing;
+    const { refusedBy, only } = this.#table;
+    const passing = this.#room();
     let count = 0;
     for (let entry = 0; entry < refusedBy.length; entry++) if (refusedBy[entry] === PASSES) passing[count++] = entry;
     this.examined = refusedBy.length;
-    const only = this.#only;
     for (const { ready } of this.#across) {
       if (ready.idle?.()) continue;
       let left = 0;
@@ -365,14 +261,23 @@ export class Candidates implements PreemptionView {
   }
 
   #passSome({ order, start, enough }: Sampling): Int32Array {
+    const table = this.#table;
+    const passing = this.#room();
     let count = 0;
     let at = 0;
     for (; at < order.length && count < enough; at++) {
-      const entry = this.#entryOf(order[(start + at) % order.length] ?? NOTHING);
-      if (entry !== NOTHING && this.#refusedBy[entry] === PASSES && this.#passesAcross(this.#nodeAt(entry))) this.#passing[count++] = entry;
+      const entry = table.entryOf(order[(start + at) % order.length] ?? NOTHING);
+      if (entry !== NOTHING && table.refusedBy[entry] === PASSES && this.#passesAcross(table.nodeAt(entry))) passing[count++] = entry;
     }
     this.examined = at;
-    return this.#passing.subarray(0, count);
+    return passing.subarray(0, count);
+  }
+
+  /** For as many entries as there are. */
+  #room(): Int32Array {
+    const { length } = this.#table.refusedBy;
+    if (this.#passing.length < length) this.#passing = new Int32Array(length);
+    return this.#passing;
   }
 
   #passesAcross(node: number): boolean {
@@ -381,10 +286,10 @@ export class Candidates implements PreemptionView {
   }
 
   #preemptable(entry: number): boolean {
-    const by = this.#refusedBy[entry] ?? NO_NODE;
+    const by = this.#table.refusedBy[entry] ?? NO_NODE;
     if (by === NO_NODE) return false;
-    const node = this.#nodeAt(entry);
-    const filters = by === PASSES ? this.#across : this.#here;
+    const node = this.#table.nodeAt(entry);
+    const filters = by === PASSES ? this.#across : this.#here.filters;
     let refused = false;
     for (let at = by === PASSES ? 0 : by - 1; at < filters.length; at++) {
       const ready = filters[at]?.ready;
@@ -397,12 +302,12 @@ export class Candidates implements PreemptionView {
 
   /** How each relative score is normalised over the entries; its raw scores are in the order of `passing`. */
   #scales(passing: Int32Array): { plugin: string; weight: number; scale: number; offset: number; raw: Float64Array }[] {
-    const only = this.#only;
+    const { only, raw: columns } = this.#table;
     return this.#relative.flatMap((named, at) => {
       if (isIdle(named)) return [];
       const { plugin, weight, ready } = named;
       const raw = this.#scratchFor(at, passing.length);
-      const column = at < this.#kept ? this.#raw[at] : undefined;
+      const column = columns[at];
       if (column) for (let i = 0; i < passing.length; i++) raw[i] = column[passing[i] ?? 0] ?? 0;
       else for (let i = 0; i < passing.length; i++) raw[i] = ready.score(only ? (only[passing[i] ?? 0] ?? NOTHING) : (passing[i] ?? 0));
       let min = Infinity;
@@ -423,20 +328,19 @@ export class Candidates implements PreemptionView {
   #scratch: Float64Array[] = [];
   #scratchFor(at: number, length: number): Float64Array {
     let scratch = this.#scratch[at];
-    if (!scratch || scratch.length < length) this.#scratch[at] = scratch = new Float64Array(Math.max(length, this.#refusedBy.length));
+    if (!scratch || scratch.length < length) this.#scratch[at] = scratch = new Float64Array(Math.max(length, this.#table.refusedBy.length));
     return scratch;
   }
 
   #bestOf(passing: Int32Array, scales: readonly { weight: number; scale: number; raw: Float64Array }[], seed: number): number {
     const total = this.#scratchFor(this.#relative.length, passing.length);
-    const base = this.#base;
+    const { base, only } = this.#table;
     for (let i = 0; i < passing.length; i++) total[i] = base[passing[i] ?? 0] ?? 0;
     for (const { weight, scale, raw } of scales) {
       // An equal share for all changes no order: offsets are left out.
       const factor = weight * scale;
       if (factor !== 0) for (let i = 0; i < passing.length; i++) total[i] = (total[i] ?? 0) + factor * (raw[i] ?? 0);
     }
-    const only = this.#only;
     const ties = this.#cluster.ties(seed);
     let best = NOTHING;
     let most = -Infinity;
@@ -460,18 +364,18 @@ export class Candidates implements PreemptionView {
   #namedAfter(node: number, other: number): boolean {
     return other !== NOTHING && this.#cluster.nodeName(node) > this.#cluster.nodeName(other);
   }
-  #nodeAt(entry: number): number {
-    return this.#only ? (this.#only[entry] ?? NOTHING) : entry;
-  }
-  #entryOf(node: number): number {
-    return this.#only ? this.#only.indexOf(node) : node < this.#refusedBy.length ? node : NOTHING;
-  }
   #refusal(node: number): Named<Filtering> | undefined {
-    const entry = this.#entryOf(node);
-    if (entry === NOTHING) return this.#here.find(({ ready }) => !ready.filter(node)) ?? this.#restrictedBy;
-    const by = this.#refusedBy[entry] ?? NO_NODE;
-    return by === PASSES ? this.#across.find(({ ready }) => !ready.filter(node)) : this.#here[by - 1];
+    const { filters } = this.#here;
+    const entry = this.#table.entryOf(node);
+    if (entry === NOTHING) return filters.find(({ ready }) => !ready.filter(node)) ?? filters[this.#table.restrictedBy];
+    const by = this.#table.refusedBy[entry] ?? NO_NODE;
+    return by === PASSES ? this.#across.find(({ ready }) => !ready.filter(node)) : filters[by - 1];
   }
+}
+
+/** Parts that look at one node alone, and those that look beyond it. */
+function byScope<T extends Named<Filtering | Scoring>>(parts: readonly T[]): [T[], T[]] {
+  return [parts.filter(({ ready }) => ready.scope === 'node'), parts.filter(({ ready }) => ready.scope === 'cluster')];
 }
 
 function following({ ready }: Named<Filtering | Scoring>): Follower[] {

@@ -20,7 +20,7 @@ export interface Reason {
 
 export type Scope = 'node' | 'cluster';
 
-/** Told of pods that come (`by` 1) or go (`by` -1), in the order in which they do. */
+/** Told of pods that come (`by` 1) or go (`by` -1), in the order in which they do. For parts with the scope `cluster`. */
 export interface Follower {
   /** Whether it has to be told of pods of the shape. The same at any time; true for every shape where it is absent. */
   concerns?(shape: PodShape): boolean;
@@ -99,6 +99,11 @@ export interface Plugin {
   preFilter?(shape: PodShape, cluster: ClusterState): Filtering | undefined;
   /** Makes the score ready for a shape; undefined when all nodes are equal for it (Skip). */
   preScore?(shape: PodShape, cluster: ClusterState): Scoring | undefined;
+  /**
+   * Whether its parts with the scope `node` may look at more of the pod than {@link PodShape.asks}. False where it is absent: what it says of
+   * nodes is shared by all shapes that ask the same of them.
+   */
+  tellsApart?(shape: PodShape, cluster: ClusterState): boolean;
   /** Finds room for a pod that fits nowhere. Tries through `view`, and leaves everything as it was. */
   postFilter?(pod: StoredPod, shape: PodShape, cluster: ClusterState, view: PreemptionView): Nomination | undefined;
   /** Takes what the pod uses beyond its place in {@link ClusterState}; must be undone by `unreserve`. */

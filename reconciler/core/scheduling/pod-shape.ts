@@ -13,6 +13,11 @@ type SharedField = 'containers' | 'initContainers' | 'overhead' | 'nodeSelector'
 export interface PodShape {
   /** Equal for equal shapes; not stable over processes. */
   readonly key: string;
+  /**
+   * What its pods ask of a node, whatever else is where: room, ports, images, a node that they select or tolerate. Equal for shapes that
+   * differ in namespace, labels, owner, priority, or in what they want of other pods.
+   */
+  readonly asks: string;
   /** Number in this {@link ShapeTable}. */
   readonly id: number;
   /** What the key holds of the spec of its pods. */
@@ -50,9 +55,10 @@ export class ShapeTable {
   of(pod: Pod, priority: number): PodShape {
     const terminating = isTerminating(pod);
     const owner = controllerOf(pod.metadata);
-    const key = keyOfShape(pod, owner?.uid, priority, terminating);
+    const asks = asksOf(pod.spec);
+    const key = keyOfShape(asks, pod, owner?.uid, priority, terminating);
     let shape = this.#byKey.get(key);
-    if (!shape) this.#byKey.set(key, (shape = shapeOf(pod, key, this.#next++, owner, priority, terminating)));
+    if (!shape) this.#byKey.set(key, (shape = shapeOf(pod, key, asks, this.#next++, owner, priority, terminating)));
     return shape;
   }
 
@@ -63,21 +69,25 @@ export class ShapeTable {
 }
 
 /** Members in the order in which they are written: two texts for one shape only cost sharing. */
-function keyOfShape({ metadata, spec }: Pod, owner: string | undefined, priority: number, terminating: boolean): string {
+function asksOf(spec: PodSpec): string {
   const containers: unknown[] = [];
   for (const c of spec.containers) containers.push(c.image, c.resources.requests, c.ports);
   const init = spec.initContainers?.map((c) => [c.image, c.resources.requests, c.ports]);
-  return JSON.stringify([
-    metadata.namespace, metadata.labels, owner, priority, terminating, containers, init, spec.overhead, spec.nodeSelector, spec.affinity, spec.tolerations,
-    spec.topologySpreadConstraints, spec.hostNetwork, spec.schedulerName, spec.preemptionPolicy,
+  return JSON.stringify([containers, init, spec.overhead, spec.nodeSelector, spec.affinity?.nodeAffinity, spec.tolerations, spec.hostNetwork]);
+}
+
+function keyOfShape(asks: string, { metadata, spec }: Pod, owner: string | undefined, priority: number, terminating: boolean): string {
+  const { podAffinity, podAntiAffinity } = spec.affinity ?? {};
+  return asks + JSON.stringify([
+    metadata.namespace, metadata.labels, owner, priority, terminating, podAffinity, podAntiAffinity, spec.topologySpreadConstraints, spec.schedulerName, spec.preemptionPolicy,
   ]);
 }
 
-function shapeOf(pod: Pod, key: string, id: number, owner: OwnerReference | undefined, priority: number, terminating: boolean): PodShape {
+function shapeOf(pod: Pod, key: string, asks: string, id: number, owner: OwnerReference | undefined, priority: number, terminating: boolean): PodShape {
   const group = pod.metadata.labels?.[POD_GROUP_LABEL];
   return {
     group: group === undefined ? undefined : `${pod.metadata.namespace ?? ''}/${group}`,
-    key, id, sample: pod, owner, priority, terminating,
+    key, asks, id, sample: pod, owner, priority, terminating,
     namespace: pod.metadata.namespace ?? '',
     labels: pod.metadata.labels ?? {},
     requests: requestsOf(pod),

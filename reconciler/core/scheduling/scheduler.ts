@@ -8,6 +8,7 @@ import { hash32 } from '../workloads/stable-hash.ts';
 import { Candidates, messageOf, type NodeScore, type NodeVerdict, type Sampling } from './candidates.ts';
 import type { ClusterState } from './cluster-state.ts';
 import type { Nomination, Together } from './framework.ts';
+import { NodeTables } from './node-table.ts';
 import type { PodShape } from './pod-shape.ts';
 import type { Profile } from './profile.ts';
 
@@ -47,7 +48,7 @@ export class Scheduler {
   readonly cluster: ClusterState;
   readonly #options: SchedulerOptions;
   readonly #seed: number;
-  readonly #candidates = new Map<Profile, Map<PodShape, Candidates>>();
+  readonly #candidates = new Map<Profile, { readonly byShape: Map<PodShape, Candidates>; readonly tables: NodeTables }>();
   readonly #refusals = new Map<PodShape, { readonly refusal: Refusal; readonly position: number; readonly relief: number }>();
   #start = 0;
 
@@ -168,12 +169,13 @@ export class Scheduler {
 
   candidates(shape: PodShape, profile: Profile): Candidates {
     let ofProfile = this.#candidates.get(profile);
-    if (!ofProfile) this.#candidates.set(profile, (ofProfile = new Map<PodShape, Candidates>()));
-    let candidates = ofProfile.get(shape);
-    if (candidates) ofProfile.delete(shape);
-    else candidates = new Candidates(shape, profile, this.cluster);
-    ofProfile.set(shape, candidates);
-    if (ofProfile.size > KEPT) for (const oldest of ofProfile.keys()) { ofProfile.delete(oldest); break; }
+    if (!ofProfile) this.#candidates.set(profile, (ofProfile = { byShape: new Map<PodShape, Candidates>(), tables: new NodeTables() }));
+    const { byShape, tables } = ofProfile;
+    let candidates = byShape.get(shape);
+    if (candidates) byShape.delete(shape);
+    else candidates = new Candidates(shape, profile, this.cluster, tables);
+    byShape.set(shape, candidates);
+    if (byShape.size > KEPT) for (const oldest of byShape.keys()) { byShape.delete(oldest); break; }
     return candidates;
   }
 

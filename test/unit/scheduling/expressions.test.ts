@@ -224,6 +224,12 @@ describe('plugins of a profile', () => {
     assert.deepEqual(outcome.is === 'refused' && [...outcome.refusal.plugins], ['racks']);
   });
 
+  it('tell pods apart by labels, though these ask the same of a node', () => {
+    const one = scheduler([plugin('by-label', filter('node.name == pod.labels["on"]'))], { filter: { enabled: [{ name: 'by-label' }] } }, 'a', 'b', 'c');
+    const labelled = (on: string): ReturnType<typeof stored> => { const p = stored(`on-${on}`); return { ...p, metadata: { ...p.metadata, labels: { on } } }; };
+    assert.deepEqual(['a', 'b', 'c'].map((name) => nodeOf(one.place(labelled(name)))), ['a', 'b', 'c']);
+  });
+
   it('score by their weight, beside those that are built in', () => {
     const scored = (weight: number): string | undefined => {
       const one = scheduler([plugin('prefer-a', { score: { expression: 'node.name == "a" ? 100 : 0' } })], { score: { enabled: [{ name: 'prefer-a', weight }] } }, 'a', 'b');

@@ -25,9 +25,19 @@ describe('pods of one shape', () => {
     namespace: base({}, { namespace: 'other' }), labels: base({}, { labels: { app: 'db' } }), owner: base({}, owned('rs2')), termination: base({}, { deletionTimestamp: '2026-01-01T00:00:00Z' }),
     requests: base(asking({ cpu: '1' })), image: base({ containers: [{ ...app, image: 'app:v2' }] }), 'init containers': base({ initContainers: [app] }), overhead: base({ overhead: { cpu: '1' } }),
     ports: base({ containers: [{ ...app, ports: [{ containerPort: 80, hostPort: 80 }] }] }), 'host network': base({ hostNetwork: true }), nodeSelector: base({ nodeSelector: { disk: 'ssd' } }),
+    'node affinity': base({ affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions: [{ key: 'disk', operator: 'Exists' }] }] } } } }),
     affinity: base(affinity('podAffinity')), 'anti-affinity': base(affinity('podAntiAffinity')), tolerations: base({ tolerations: [{ operator: 'Exists' }] }),
     spread: base({ topologySpreadConstraints: [{ maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'ScheduleAnyway' }] }), scheduler: base({ schedulerName: 'other' }), preemption: base({ preemptionPolicy: 'Never' }),
   };
   for (const [what, other] of Object.entries(different)) it(`do not differ in ${what}`, () => assert.ok(!shared(other)));
   it('do not differ in priority', () => assert.ok(!shared(base(), 10)));
+
+  const alone: readonly string[] = ['requests', 'image', 'init containers', 'overhead', 'ports', 'host network', 'nodeSelector', 'node affinity', 'tolerations'];
+  for (const [what, other] of Object.entries(different)) {
+    const differs = alone.includes(what);
+    it(`and pods that differ in ${what} ask ${differs ? 'something else' : 'the same'} of a node`, () => {
+      const table = new ShapeTable();
+      assert.equal(table.of(base(), 0).asks !== table.of(other, 10).asks, differs);
+    });
+  }
 });

@@ -45,6 +45,9 @@ describe('VolumeBinding', () => {
     assert.equal(disk.reserved.size, 0);
   });
   it('leaves pods without such volumes alone', () => {
-    assert.equal(scheduler.refusal(world.put(pod('without'))).verdicts.length, 0);
+    const without = world.put(pod('without'));
+    assert.equal(scheduler.refusal(without).verdicts.length, 0);
+    assert.equal(scheduler.ranking(without, Infinity).length, 2);
+    assert.equal(scheduler.ranking(withDisk, Infinity).length, 1, 'though they differ in nothing else that they ask of a node');
   });
 });

@@ -17,6 +17,8 @@ export function expressionPlugin({ metadata: { name }, spec }: Pick<SchedulerPlu
   const { filter, score } = spec;
   return {
     name,
+    // Expressions see labels, namespace and priority.
+    tellsApart: () => true,
     ...(filter && filterPart(name, filter.reason, once(() => usable(filter.expression, 'bool')))),
     ...(score && scorePart(once(() => usable(score.expression, 'number')))),
   };

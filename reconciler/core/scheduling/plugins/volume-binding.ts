@@ -23,6 +23,7 @@ export interface VolumePlacement {
 
 export const volumeBinding: Plugin = {
   name: 'VolumeBinding',
+  tellsApart: (shape, cluster) => cluster.volumes?.concerns(shape) === true,
   preFilter(shape, cluster) {
     const { volumes } = cluster;
     if (!volumes?.concerns(shape)) return undefined;
