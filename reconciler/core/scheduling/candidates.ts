@@ -9,6 +9,7 @@ import type { Filtering, Follower, PreemptionView, Reason, Scoring } from './fra
 import { NO_NODE, NodeTable, NodeTables, NOTHING, PASSES, type Named, type NodeParts, type Weighed } from './node-table.ts';
 import type { PodShape } from './pod-shape.ts';
 import type { Profile } from './profile.ts';
+import { ReasonTally, type Tally } from './reason-tally.ts';
 
 /** Why one node was not taken. */
 export interface NodeVerdict {
@@ -16,13 +17,6 @@ export interface NodeVerdict {
   /** Name of the plugin that refused: the first in the profile's order. */
   readonly plugin: string;
   readonly reasons: readonly Reason[];
-}
-
-export interface Tally {
-  readonly plugins: ReadonlySet<string>;
-  readonly reasons: ReadonlyMap<string, number>;
-  /** Nodes that do not pass. */
-  readonly refused: number;
 }
 
 /** How good one node is. */
@@ -67,6 +61,8 @@ export class Candidates implements PreemptionView {
   /** Those of the filters. */
   #filterFollowers: readonly Follower[] = [];
   #passing = new Int32Array(0);
+  /** The last {@link tally}, and when it was true. */
+  #tallied: { readonly tally: ReasonTally; readonly local: boolean; readonly topology: number; readonly position: number } | undefined;
   /** How many nodes were looked at in the last {@link pick}. */
   examined = 0;
 
@@ -114,11 +110,6 @@ export class Candidates implements PreemptionView {
     return this.#across.every(isIdle);
   }
 
-  /** Whether no node starts to pass because a pod came. */
-  get onlyFills(): boolean {
-    return this.local && this.#here.filters.every(({ ready }) => ready.helpedByPods !== true);
-  }
-
   /** Numbers of the nodes that refuse only for what pods there occupy: taking pods away could help. */
   preemptable(): number[] {
     this.#refresh();
@@ -148,20 +139,23 @@ export class Candidates implements PreemptionView {
     return this.#passesAcross(node);
   }
 
-  /** What {@link verdicts} come to, without keeping them: plugins that refused, and how many nodes gave each reason. */
+  /** What {@link verdicts} come to, without keeping them. Where every filter looks at one node alone, only what changed is looked at. */
   tally(): Tally {
     this.#refresh();
-    const plugins = new Set<string>();
-    const reasons = new Map<string, number>();
-    let refused = 0;
-    for (let node = 0; node < this.#cluster.length; node++) {
-      const by = this.#cluster.has(node) ? this.#refusal(node) : undefined;
-      if (!by) continue;
-      refused++;
-      plugins.add(by.plugin);
-      for (const { reason } of by.ready.reasons(node)) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-    }
-    return { plugins, reasons, refused };
+    const cluster = this.#cluster;
+    const { position } = cluster;
+    const { local } = this;
+    const before = this.#tallied?.topology === this.#topology ? this.#tallied : undefined;
+    const news = before && (before.position === position || (before.local && local)) ? cluster.since(before.position) : undefined;
+    const tally = before && news ? before.tally : new ReasonTally();
+    const count = (node: number): void => {
+      const by = cluster.has(node) ? this.#refusal(node) : undefined;
+      tally.set(node, by && { plugin: by.plugin, reasons: by.ready.reasons(node) });
+    };
+    if (news) for (const node of new Set(news.map((entry) => entry.node))) count(node);
+    else for (let node = 0; node < cluster.length; node++) count(node);
+    this.#tallied = { tally, local, topology: this.#topology, position };
+    return tally.now;
   }
 
   /** One per node that does not pass, by name. */
@@ -385,11 +379,3 @@ function following({ ready }: Named<Filtering | Scoring>): Follower[] {
 function isIdle({ ready }: Named<Filtering | Scoring>): boolean {
   return ready.idle?.() === true;
 }
-
-/** What a pod without a node is told: `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {gpu: true}.` */
-export function messageOf({ reasons, refused }: Tally, nodeCount: number): string {
-  if (nodeCount === 0) return 'no nodes available to schedule pods';
-  const told = [...reasons].map(([reason, count]) => `${count} ${reason}`).sort((a, b) => (a < b ? -1 : 1)).join(', ');
-  return `${nodeCount - refused}/${nodeCount} nodes are available: ${told}.`;
-}
-

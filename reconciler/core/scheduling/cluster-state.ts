@@ -95,7 +95,6 @@ export class ClusterState {
   #journalStart = 0;
   #changes = 0;
   #topology = 0;
-  #relief = 0;
   /** By seed; there are as many as there are users of {@link ties}. */
   readonly #mixed = new Map<number, { readonly topology: number; readonly ties: Uint32Array }>();
   #advised: { readonly topology: number; readonly found: boolean } | undefined;
@@ -119,10 +118,6 @@ export class ClusterState {
   /** The same for what was derived for one shape. Changes, too, when nodes get or lose an image that its pods run. */
   topologyFor({ images }: PodShape): number {
     return Math.max(this.#topology, this.#images.changedAt(images));
-  }
-  /** Changes whenever room or a restriction may have gone: a pod left, or {@link topology} changed. */
-  get relief(): number {
-    return this.#relief + this.#topology;
   }
   /** Node numbers, one of each zone in turn, each zone's by name. */
   zoneFairOrder(): readonly number[] {
@@ -320,7 +315,6 @@ export class ClusterState {
     if (placed.node < 0) this.#homeless.get(placed.nodeName)?.delete(uid);
     else {
       this.#leave(placed);
-      this.#relief++;
       this.#tell({ type: 'PodDelete', shape: placed.shape, node: placed.node });
     }
     if (this.shapes.size > 2 * this.#live.size + 1024) this.shapes.sweep((shape) => this.#live.has(shape));

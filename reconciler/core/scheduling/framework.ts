@@ -41,8 +41,6 @@ export interface Filtering extends Partial<Follower> {
   reasons(node: number): readonly Reason[];
   /** Whether taking pods off the node could make it pass (else Kubernetes' UnschedulableAndUnresolvable). */
   preemptable(node: number): boolean;
-  /** Whether pods that come could make a node pass; to most filters they only take room. */
-  readonly helpedByPods?: boolean;
   /** True as long as every node passes anyway: it is not asked then. */
   idle?(): boolean;
   /** No pod that comes or goes changes its answer. */

@@ -5,14 +5,15 @@
  */
 import { DEFAULT_SCHEDULER_NAME, type StoredPod } from '../../../contracts/objects/index.ts';
 import { hash32 } from '../workloads/stable-hash.ts';
-import { Candidates, messageOf, type NodeScore, type NodeVerdict, type Sampling } from './candidates.ts';
+import { Candidates, type NodeScore, type NodeVerdict, type Sampling } from './candidates.ts';
 import type { ClusterState } from './cluster-state.ts';
 import type { Nomination, Together } from './framework.ts';
 import { NodeTables } from './node-table.ts';
 import type { PodShape } from './pod-shape.ts';
 import type { Profile } from './profile.ts';
+import { messageOf } from './reason-tally.ts';
 
-/** Why a pod has no node. Shared by pods that are alike. */
+/** Why a pod has no node. */
 export interface Refusal {
   /** `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {gpu: true}.` */
   readonly message: string;
@@ -49,7 +50,6 @@ export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #seed: number;
   readonly #candidates = new Map<Profile, { readonly byShape: Map<PodShape, Candidates>; readonly tables: NodeTables }>();
-  readonly #refusals = new Map<PodShape, { readonly refusal: Refusal; readonly position: number; readonly relief: number }>();
   #start = 0;
 
   constructor(cluster: ClusterState, options: SchedulerOptions) {
@@ -103,16 +103,15 @@ export class Scheduler {
       }
       this.forget(pod);
     }
-    const told = this.#knownRefusal(shape);
     const candidates = this.candidates(shape, profile);
-    const number = told ? -1 : candidates.pick(this.#seed, this.#sampling(profile));
+    const number = candidates.pick(this.#seed, this.#sampling(profile));
     if (number >= 0) {
       if (profile.percentageOfNodesToScore !== 100) this.#start += candidates.examined;
       const node = cluster.nodeName(number);
       this.#assume(pod, node, profile);
       return { is: 'placed', pod, node };
     }
-    const refusal = told ?? this.#refuse(shape, candidates);
+    const refusal = this.#refusal(candidates);
     for (const plugin of preempt ? profile.postFilters : []) {
       const nomination = plugin.postFilter?.(pod, shape, cluster, candidates);
       if (!nomination) continue;
@@ -193,21 +192,6 @@ export class Scheduler {
   #refusal(candidates: Candidates): Refusal {
     const tally = candidates.tally();
     return { message: messageOf(tally, this.cluster.nodeCount), plugins: tally.plugins };
-  }
-
-  /** For a shape that no node passes: remembered, so that its next pod is told at once. */
-  #refuse(shape: PodShape, candidates: Candidates): Refusal {
-    const refusal = this.#refusal(candidates);
-    if (this.#refusals.size >= KEPT) this.#refusals.clear();
-    this.#refusals.set(shape, { refusal, position: candidates.onlyFills ? -1 : this.cluster.position, relief: this.cluster.relief });
-    return refusal;
-  }
-
-  /** A refusal that still holds: nothing left the cluster since, and nothing came that a pod of the shape looks for. */
-  #knownRefusal(shape: PodShape): Refusal | undefined {
-    const known = this.#refusals.get(shape);
-    if (!known || known.relief !== this.cluster.relief || (known.position >= 0 && known.position !== this.cluster.position)) return undefined;
-    return known.refusal;
   }
 
   #sampling({ percentageOfNodesToScore }: Profile): Sampling | undefined {

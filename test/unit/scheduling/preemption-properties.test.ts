@@ -13,7 +13,7 @@ import { antiAffinity, ARGS, budget, CLASSES, clusterOf, names, profile, schedul
 function seen(cluster: ClusterState): unknown {
   const numbers = [...cluster.nodeNames()].flatMap((name) => cluster.number(name) ?? []);
   return {
-    position: cluster.position, relief: cluster.relief, topology: cluster.topology, budgets: [...cluster.budgets].map(({ left }) => left), version: cluster.budgets.version,
+    position: cluster.position, topology: cluster.topology, budgets: [...cluster.budgets].map(({ left }) => left), version: cluster.budgets.version,
     nodes: numbers.map((number) => ({
       pods: [...cluster.podsOn(number)], ports: [80, 81, 82].filter((port) => cluster.portTaken(number, `TCP/${port}`)),
       used: ['cpu', 'memory', 'pods'].map((name) => cluster.resource(name).used[number]), weights: [cluster.weights.cpu[number], cluster.weights.memory[number]],

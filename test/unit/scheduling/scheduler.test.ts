@@ -75,6 +75,38 @@ describe('the choice', () => {
   });
 });
 
+describe('a pod that is refused again', () => {
+  const wanted = asking({ cpu: '2', memory: '2Gi' });
+  const told = (scheduler: Scheduler): string | undefined => {
+    const outcome = scheduler.place(stored(pod('p', wanted)));
+    return outcome.is === 'refused' ? outcome.refusal.message : undefined;
+  };
+
+  it('is told what holds now, though nothing left since', () => {
+    const small = { allocatable: { cpu: '1', memory: '4Gi', pods: '9' } };
+    const scheduler = schedulerFor({ nodes: [node('a', small), node('b', small)] });
+    assert.equal(told(scheduler), '0/2 nodes are available: 2 Insufficient cpu.');
+    scheduler.cluster.setPod(stored(placedOn('a', {}, asking({ memory: '3Gi' }))));
+    assert.equal(told(scheduler), '0/2 nodes are available: 1 Insufficient memory, 2 Insufficient cpu.');
+    scheduler.cluster.setNode(node('b', { ...small, spec: { unschedulable: true } }));
+    assert.equal(told(scheduler), '0/2 nodes are available: 1 Insufficient cpu, 1 Insufficient memory, 1 node(s) were unschedulable.');
+    scheduler.cluster.removeNode('a');
+    assert.equal(told(scheduler), '0/1 nodes are available: 1 node(s) were unschedulable.');
+    scheduler.cluster.removeNode('b');
+    assert.equal(told(scheduler), 'no nodes available to schedule pods');
+  });
+
+  it('is told nothing of nodes that another pod kept it from, once that is gone', () => {
+    const zone = { labels: { [ZONE_LABEL]: 'a' } };
+    const alone = { affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: ZONE_LABEL, labelSelector: { matchLabels: { app: 'web' } } }] } } };
+    const scheduler = schedulerFor({ nodes: [node('a1', zone), node('a2', zone)], pods: [placedOn('a1', {}, alone, { uid: 'alone' })] });
+    const web = stored(podWith({ app: 'web' }));
+    assert.equal(scheduler.refusal(web).message, "0/2 nodes are available: 2 node(s) didn't satisfy existing pods anti-affinity rules.");
+    scheduler.cluster.removePod('alone');
+    assert.deepEqual([...scheduler.refusal(web).plugins], []);
+  });
+});
+
 describe('percentageOfNodesToScore', () => {
   const zones = ['a', 'b', 'c'];
   /** 300 nodes, those of zone a first. */

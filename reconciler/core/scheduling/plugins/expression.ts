@@ -60,7 +60,7 @@ function filtering(name: string, reason: string, expression: Expression<'bool'>,
       return [result instanceof Failure ? { reason: `SchedulerPlugin ${name} failed`, detail: result.detail } : { reason, detail: `SchedulerPlugin ${name} refuses it` }];
     },
     preemptable: () => expression.readsPods,
-    ...(expression.readsPods ? { helpedByPods: true } : { fixed: true }),
+    ...(!expression.readsPods && { fixed: true }),
   };
 }
 
