@@ -366,7 +366,8 @@ describe('property: scheduler', () => {
         for (const [at, facts] of nodes.entries()) cluster.setNode(nodeOf(nodeName(at), facts));
         const scheduler = new Scheduler(cluster, { profiles, seed: 'test' });
         return shapes.map((shape, at) => {
-          return `${shape} ${told(scheduler.place(stored(podOf(`p${names[at]}`, pods[shape] as PodFacts))), () => 'one')}`;
+          // Without preemption: of victims that are equally important the name decides, and these may be of different sizes.
+          return `${shape} ${told(scheduler.place(stored(podOf(`p${names[at]}`, pods[shape] as PodFacts)), { preempt: false }), () => 'one')}`;
         });
       };
       const names = [...shapes.keys()];
