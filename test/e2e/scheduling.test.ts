@@ -110,6 +110,7 @@ describe('scheduling', () => {
         assert.deepEqual(await perNode(batch, 2), { 'node-1': 1, 'node-2': 1 });
         await push({ name: urgent, replicas: 1, requests: `${GPU}: 1`, pod: ['priorityClassName: urgent'] });
         const [winner] = await fleet.podsReady(urgent, 1);
+        assert.equal(findCondition(winner?.status?.conditions, 'PodScheduled')?.status, 'True', 'though it was refused first');
         const [waiting] = await pendingOf(batch, 1);
         assert.match(told(waiting) ?? '', /^0\/3 nodes are available: 3 Insufficient example.com\/gpu\./);
         const still = (await fleet.pods(batch)).filter((p) => p.spec.nodeName !== undefined && p.metadata.deletionTimestamp === undefined);

@@ -3,7 +3,7 @@
  * all of it is made from the store's objects, so a new one may take over at any time.
  *
  * A binding is one `update` that sets `spec.nodeName`, and nothing else: a status write in the same pass would need the new
- * resourceVersion. That the pod is scheduled follows from `nodeName`; the node's first report carries the PodScheduled condition.
+ * resourceVersion. That the pod is scheduled follows from `nodeName`; the node's first report brings the PodScheduled condition.
  * Only a pod that no node will have gets its status written here, and only when the reason changed.
  */
 import {

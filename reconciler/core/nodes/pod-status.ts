@@ -1,5 +1,5 @@
 /** What a node's word on a pod makes of the pod's status. */
-import type { Condition, PodStatus, Stored } from '../../../contracts/objects/index.ts';
+import { withCondition, type Condition, type PodStatus, type Stored } from '../../../contracts/objects/index.ts';
 import type { Pod } from '../../../contracts/objects/index.ts';
 import type { PodReport } from '../../../contracts/agent/index.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
@@ -15,7 +15,7 @@ export type PodVerdict =
 export function judgePodReport(pod: Stored<Pod> | undefined, report: PodReport, node: string, now: string): PodVerdict {
   if (!pod || pod.metadata.uid !== report.uid || pod.spec.nodeName !== node) return { do: 'ignore' };
   if (report.gone && pod.metadata.deletionTimestamp !== undefined) return { do: 'remove', pod };
-  const status = report.gone ? lostStatus(pod.status, node, now) : mergePodStatus(pod.status, report.status);
+  const status = report.gone ? lostStatus(pod.status, node, now) : mergePodStatus(pod.status, report.status, now);
   if (status === undefined || canonicalJson(status) === canonicalJson(pod.status)) return { do: 'ignore' };
   return { do: 'setStatus', pod: { ...pod, status } };
 }
@@ -24,12 +24,13 @@ export function judgePodReport(pod: Stored<Pod> | undefined, report: PodReport, 
 const OURS: ReadonlySet<string> = new Set(['PodScheduled', 'DisruptionTarget']);
 
 /** Undefined: the report has nothing to say, or would revive a pod that has ended (Kubernetes: Succeeded and Failed are final). */
-function mergePodStatus(before: PodStatus | undefined, reported: PodStatus | undefined): PodStatus | undefined {
+function mergePodStatus(before: PodStatus | undefined, reported: PodStatus | undefined, now: string): PodStatus | undefined {
   if (reported === undefined) return undefined;
   if (isFinal(before) && before?.phase !== reported.phase) return undefined;
   const kept = (before?.conditions ?? []).filter((condition) => OURS.has(condition.type));
   const told = (reported.conditions ?? []).filter((condition) => !OURS.has(condition.type));
-  return { ...reported, conditions: [...kept, ...told] };
+  // A binding changes the spec alone. That it was made shows here, also where an earlier condition says why none was possible.
+  return { ...reported, conditions: [...withCondition(kept, { type: 'PodScheduled', status: 'True' }, now), ...told] };
 }
 
 /** The node has nothing of a pod that nobody asked to delete: it cannot run again under this uid. */

@@ -21,6 +21,14 @@ describe('a pod report', () => {
     assert.deepEqual(verdict.do === 'setStatus' && verdict.pod.status, { ...running, conditions: [scheduled, ...(running.conditions ?? [])] });
   });
 
+  it('shows that the pod has its node, whatever kept it from one before', () => {
+    const waited = withStatus(pod, { phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'no room' }] });
+    for (const before of [waited, withStatus(pod, { phase: 'Pending' })]) {
+      const verdict = judgePodReport(before, report(), 'n1', NOW);
+      assert.deepEqual(verdict.do === 'setStatus' && findCondition(verdict.pod.status?.conditions, 'PodScheduled'), { type: 'PodScheduled', status: 'True', lastTransitionTime: NOW });
+    }
+  });
+
   const ignored: readonly (readonly [string, Parameters<typeof judgePodReport>[0], PodReport, string])[] = [
     ['of an unknown pod', undefined, report(), 'n1'],
     ['of an earlier pod of that name', pod, report({ uid: 'other' }), 'n1'],
