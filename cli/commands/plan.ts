@@ -39,6 +39,7 @@ export async function plan(dir: string, options: PlanOptions): Promise<void> {
     const query = new URLSearchParams({ format, ...(options.to !== undefined && { rev: options.to }) });
     const report = await controlPlane(options.home).get<PlanReport>(`/plumbline/v1/plan?${query.toString()}`);
     await show(report.plan, report.diagnostics);
+    if (options.to === undefined) await noteUnpushed(dir, report.revision);
     process.exitCode = report.refused ? 1 : 0;
     return;
   }
@@ -59,6 +60,22 @@ export async function plan(dir: string, options: PlanOptions): Promise<void> {
     process.exitCode = refusals.length > 0 ? 1 : 0;
   } finally {
     await around.git.close();
+  }
+}
+
+/** A live plan is of what was pushed. Whoever stands in a checkout that is elsewhere might think it is of that. */
+async function noteUnpushed(dir: string, planned: string): Promise<void> {
+  const signal = new AbortController().signal;
+  const around = await openAround(dir);
+  try {
+    await around?.git.resolve(planned, signal);
+    const head = await around?.git.resolve('HEAD', signal);
+    if (head && head.sha !== planned) process.stderr.write(`note: this is the plan of ${planned.slice(0, 12)}, which was pushed; HEAD here is ${head.sha.slice(0, 12)}: push it to a branch, and name that with --to\n`);
+  } catch (error) {
+    // Some other repository, or one without a commit.
+    if ((error as { code?: unknown }).code !== 'RevisionNotFound') throw error;
+  } finally {
+    await around?.git.close();
   }
 }
 

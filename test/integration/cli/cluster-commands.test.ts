@@ -20,7 +20,7 @@ import { node } from '../../unit/controllers/objects.ts';
 import { buildCli } from '../../support/built-cli.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { CLUSTER, deployment, type SyncBench, syncBench } from '../git/sync-bench.ts';
-import { plumb, type Ran } from './cli-bench.ts';
+import { git, plumb, type Ran } from './cli-bench.ts';
 
 const signal = AbortSignal.timeout(180_000);
 
@@ -249,6 +249,17 @@ describe('commands about a running cluster', () => {
     assert.equal(planned.code, 0, planned.stderr);
     assert.match(planned.stdout, /\nPlacement: 110 pods get a place, 90 would not fit \(on the present state of 1 node\)\n {2}Deployment\/default\/web: node-1 x110\n {2}warning: 90 of 200 pods of .*: 0\/1 nodes are available: 1 Too many pods\.\n/);
     assert.doesNotMatch((await run('plan', '--live')).stdout, /Placement/);
+  });
+
+  it('plan --live says in a checkout that is ahead that it is not of that', async () => {
+    const pushed = await applied('x:1');
+    const checkout = join(home, 'checkout');
+    await git(['clone', '--quiet', bench.repository.dir, checkout], home);
+    const live = (): Promise<Ran> => plumb(['plan', '--live'], checkout, { PLUMB_HOME: home });
+    assert.equal((await live()).stderr, '');
+    await git(['commit', '--quiet', '--allow-empty', '-m', 'Ahead'], checkout);
+    const head = (await git(['rev-parse', 'HEAD'], checkout)).stdout;
+    assert.equal((await live()).stderr, `note: this is the plan of ${pushed.slice(0, 12)}, which was pushed; HEAD here is ${head.slice(0, 12)}: push it to a branch, and name that with --to\n`);
   });
 
   it('logs and exec reach the container; exec ends with its exit code', async () => {
