@@ -27,3 +27,9 @@ export function parseKey(key: string): KeyParts {
   if (kind === undefined || namespace === undefined || !name || rest.length > 0 || !isKind(kind)) throw new RangeError(`not an object key: ${key}`);
   return { kind, namespace, name };
 }
+
+/** The key for people: `Deployment/default/web`, and `Node/web` for kinds without a namespace. */
+export function displayKey(key: ObjectKey): string {
+  const { kind, namespace, name } = parseKey(key);
+  return namespace === '' ? `${kind}/${name}` : `${kind}/${namespace}/${name}`;
+}

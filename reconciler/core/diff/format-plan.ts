@@ -1,5 +1,5 @@
 /** How a plan is shown: for people, for a pull request, for programs. Secrets' values are in none of them. */
-import { parseKey, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { displayKey, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { forecastLines, forecastSummary } from '../scheduling/forecast-lines.ts';
 import type { Forecast } from '../scheduling/simulate.ts';
 import { changedFields, redacted, type FieldChange } from './field-changes.ts';
@@ -22,12 +22,6 @@ function textForecast(forecast: Forecast): string[] {
 
 function markdownForecast(forecast: Forecast): string[] {
   return ['', `**Placement:** ${forecastSummary(forecast)}`, '', ...fenced('text', forecastLines(forecast))];
-}
-
-/** `Deployment/default/web`, and `Node/web` for kinds without a namespace. */
-export function displayKey(key: ObjectKey): string {
-  const { kind, namespace, name } = parseKey(key);
-  return namespace === '' ? `${kind}/${name}` : `${kind}/${namespace}/${name}`;
 }
 
 const SIGN = { create: '+', update: '~', delete: '-' } as const;

@@ -78,9 +78,10 @@ export class Candidates implements PreemptionView {
   /** Number of the best node for a pod of the shape, -1 when none passes. Of equal ones the seed chooses. */
   pick(seed: number, sampling?: Sampling): number {
     this.#refresh();
-    if (!sampling && this.#across.every(isIdle) && this.#relative.every(isIdle)) {
+    const winner = !sampling && this.#across.every(isIdle) && this.#relative.every(isIdle) ? this.#table.best(seed) : undefined;
+    if (winner !== undefined) {
       this.examined = this.#table.refusedBy.length;
-      return this.#table.best(seed);
+      return winner;
     }
     const passing = this.#pass(sampling);
     return this.#bestOf(passing, this.#scales(passing), seed);

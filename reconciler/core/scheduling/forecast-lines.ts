@@ -1,6 +1,5 @@
 /** A forecast for people, in lines of plain text. */
-import type { ObjectKey } from '../../../contracts/objects/index.ts';
-import { parseKey } from '../../../contracts/objects/index.ts';
+import { displayKey, parseKey } from '../../../contracts/objects/index.ts';
 import type { Unplaced } from './attempt.ts';
 import type { Forecast, NodeShare, Share, TightRollout } from './simulate.ts';
 import { count, nodeNames, verdictLines } from './verdict-lines.ts';
@@ -24,8 +23,8 @@ export function forecastLines({ placements, unplaced, preempted, rollouts, capac
   const still = new Set(rollouts.flatMap(({ workload, oldLeft }) => (oldLeft > 0 ? [workload] : [])));
   const changed = capacity.filter(({ cpu, memory }) => isChanged(cpu) || isChanged(memory));
   return [
-    ...placements.map(({ workload, nodes }) => `${shown(workload)}: ${nodeNames(nodes.map(({ node, pods: n }) => `${node} x${n}`))}`),
-    ...preempted.map(({ victim, node, by }) => `preempted: ${shown(victim)} on ${node}, by ${shown(by)}`),
+    ...placements.map(({ workload, nodes }) => `${displayKey(workload)}: ${nodeNames(nodes.map(({ node, pods: n }) => `${node} x${n}`))}`),
+    ...preempted.map(({ victim, node, by }) => `preempted: ${displayKey(victim)} on ${node}, by ${displayKey(by)}`),
     ...unplaced.flatMap((refused) => (still.has(refused.workload) ? [] : warning(`${of(refused)} would not fit`, refused))),
     ...rollouts.flatMap(rolloutLines),
     ...(stillWaiting > 0 ? [`${pods(stillWaiting)} that ${stillWaiting === 1 ? 'waits' : 'wait'} for a node already would go on waiting`] : []),
@@ -38,8 +37,8 @@ export function forecastLines({ placements, unplaced, preempted, rollouts, capac
 function rolloutLines(rollout: TightRollout): string[] {
   const { workload, oldLeft, pods: some, of: all, message } = rollout;
   const short = `${count(some)} of ${count(all)} new ${all === 1 ? 'pod gets' : 'pods get'} no node beside`;
-  if (oldLeft > 0) return warning(`the update of ${shown(workload)} would stand still with ${count(oldLeft)} old ${oldLeft === 1 ? 'pod' : 'pods'} left: ${short} ${oldLeft === 1 ? 'it' : 'them'}`, rollout);
-  return [`at the start of the update of ${shown(workload)} ${short} the old ones, until some of those are gone: ${message}`];
+  if (oldLeft > 0) return warning(`the update of ${displayKey(workload)} would stand still with ${count(oldLeft)} old ${oldLeft === 1 ? 'pod' : 'pods'} left: ${short} ${oldLeft === 1 ? 'it' : 'them'}`, rollout);
+  return [`at the start of the update of ${displayKey(workload)} ${short} the old ones, until some of those are gone: ${message}`];
 }
 
 function warning(what: string, { message, verdicts }: Unplaced): string[] {
@@ -47,7 +46,7 @@ function warning(what: string, { message, verdicts }: Unplaced): string[] {
 }
 
 function of({ workload, pods: some, of: all }: Unplaced): string {
-  return parseKey(workload).kind === 'Pod' ? shown(workload) : `${count(some)} of ${pods(all)} of ${shown(workload)}`;
+  return parseKey(workload).kind === 'Pod' ? displayKey(workload) : `${count(some)} of ${pods(all)} of ${displayKey(workload)}`;
 }
 
 function nodeLine({ node, cpu, memory }: NodeShare): string {
@@ -66,9 +65,4 @@ function isChanged({ before, after }: Share): boolean {
 
 function pods(n: number): string {
   return `${count(n)} ${n === 1 ? 'pod' : 'pods'}`;
-}
-
-/** `Deployment/default/web`, and `Node/web` for kinds without a namespace. */
-function shown(key: ObjectKey): string {
-  return key.replace('//', '/');
 }

@@ -74,10 +74,13 @@ export class NodeTable {
     return this.only ? this.only.indexOf(node) : node < this.refusedBy.length ? node : NOTHING;
   }
 
-  /** Number of the node with the greatest base of those that pass, NOTHING when none does. Of equal ones the seed chooses. */
-  best(seed: number): number {
+  /**
+   * Number of the node with the greatest base of those that pass, NOTHING when none does. Of equal ones the seed chooses. Undefined the first
+   * time after the table was made: to scan it once costs less than a tournament.
+   */
+  best(seed: number): number | undefined {
     if (this.#seed !== seed) this.#tournament = undefined;
-    if (!this.#tournament && this.#picks++ === 0) return this.#scan(seed);
+    if (!this.#tournament && this.#picks++ === 0) return undefined;
     this.#tournament ??= this.#hold(this.#cluster.ties(seed));
     this.#seed = seed;
     const { winner } = this.#tournament;
@@ -130,33 +133,9 @@ export class NodeTable {
       const [one, other] = [base[a] ?? 0, base[b] ?? 0];
       if (one !== other) return one > other;
       const [left, right] = [this.nodeAt(a), this.nodeAt(b)];
-      return (ties[left] ?? 0) > (ties[right] ?? 0) || (ties[left] === ties[right] && !this.#namedAfter(left, right));
+      return (ties[left] ?? 0) > (ties[right] ?? 0) || (ties[left] === ties[right] && this.#cluster.nodeName(left) < this.#cluster.nodeName(right));
     };
     return new Tournament(base.length, (entry) => refusedBy[entry] === PASSES, beats);
-  }
-
-  #scan(seed: number): number {
-    const { refusedBy, base, only } = this;
-    const ties = this.#cluster.ties(seed);
-    let best = NOTHING;
-    let most = -Infinity;
-    let tieOfBest = 0;
-    for (let entry = 0; entry < refusedBy.length; entry++) {
-      if (refusedBy[entry] !== PASSES) continue;
-      const score = base[entry] ?? 0;
-      if (score < most) continue;
-      const node = only ? (only[entry] ?? NOTHING) : entry;
-      const tie = ties[node] ?? 0;
-      if (score === most && (tie < tieOfBest || (tie === tieOfBest && this.#namedAfter(node, best)))) continue;
-      most = score;
-      best = node;
-      tieOfBest = tie;
-    }
-    return best;
-  }
-
-  #namedAfter(node: number, other: number): boolean {
-    return other !== NOTHING && this.#cluster.nodeName(node) > this.#cluster.nodeName(other);
   }
 }
 

@@ -25,8 +25,7 @@ export interface ReplicaSetInput {
   readonly nameTaken: (name: string) => boolean;
 }
 
-/** A pod of the ReplicaSet, as it is created. */
-export function podFromTemplate(rs: StoredReplicaSet, name: string): Pod {
+function podFromTemplate(rs: StoredReplicaSet, name: string): Pod {
   const { labels, annotations } = rs.spec.template.metadata;
   return {
     apiVersion: 'v1', kind: 'Pod',
