@@ -1,15 +1,24 @@
 /** The machine's clock and timers. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { limitSignals } from '../../../contracts/signals.ts';
 import type { Clock } from '../../ports/clock.ts';
+
+/** The longest that one timer of Node.js waits; a longer one would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => new Date(),
+  monotonic: () => performance.now(),
   async sleep(ms, signal) {
-    try {
-      await delay(ms, undefined, signal && { signal });
-    } catch (cause) {
-      signal?.throwIfAborted();
-      throw cause;
+    for (let left = ms; ; left -= LONGEST_TIMER_MS) {
+      try {
+        await delay(Math.min(left, LONGEST_TIMER_MS), undefined, signal && { signal });
+      } catch (cause) {
+        signal?.throwIfAborted();
+        throw cause;
+      }
+      if (left <= LONGEST_TIMER_MS) return;
     }
   },
+  deadline: (ms, ...signals) => limitSignals((left, over) => systemClock.sleep(left, over), ms, ...signals),
 };

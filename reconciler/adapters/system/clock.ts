@@ -1,19 +1,34 @@
 /** The machine's clock and timers. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { limitSignals, type JoinedSignal } from '../../../contracts/signals.ts';
 import type { Clock } from '../../ports/clock.ts';
+
+/** The longest that one timer of Node.js waits; a longer one would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export class SystemClock implements Clock {
   now(): Date {
     return new Date();
   }
 
+  monotonic(): number {
+    return performance.now();
+  }
+
   /** Keeps the process alive while it waits, so that nobody exits in the middle of a pause. */
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    try {
-      await delay(ms, undefined, signal === undefined ? undefined : { signal });
-    } catch (cause) {
-      signal?.throwIfAborted();
-      throw cause;
+    for (let left = ms; ; left -= LONGEST_TIMER_MS) {
+      try {
+        await delay(Math.min(left, LONGEST_TIMER_MS), undefined, signal && { signal });
+      } catch (cause) {
+        signal?.throwIfAborted();
+        throw cause;
+      }
+      if (left <= LONGEST_TIMER_MS) return;
     }
+  }
+
+  deadline(ms: number, ...signals: readonly AbortSignal[]): JoinedSignal {
+    return limitSignals((left, over) => this.sleep(left, over), ms, ...signals);
   }
 }

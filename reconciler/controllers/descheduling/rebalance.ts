@@ -15,7 +15,7 @@ export interface RebalanceDependencies {
   readonly view: StoreView;
   /** Does the steps, and says which the store refused. */
   readonly execute: (steps: readonly Step[], signal: AbortSignal) => Promise<readonly StepProblem[]>;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, 'now' | 'sleep'>;
 }
 
 export interface RebalanceOrder {

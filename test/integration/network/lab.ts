@@ -6,10 +6,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { createCniConfigFile } from '../../../nodeagent/adapters/cni/file.ts';
 import { createIpRouting } from '../../../nodeagent/adapters/ip/ip-routing.ts';
 import { createNftPacketFilter } from '../../../nodeagent/adapters/nft/nft-packet-filter.ts';
+import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import type { NetworkState } from '../../../nodeagent/core/assignment.ts';
 import { startNetworkSync, type NetworkSync } from '../../../nodeagent/loops/network-sync.ts';
 import type { Cluster, KubeObject, Node, ObjectKey } from '../../../contracts/objects/index.ts';
@@ -17,11 +17,6 @@ import { makeFolder } from '../../support/folder.ts';
 import { tied } from '../../support/tied.ts';
 import { node, TestAssignment } from '../../unit/network/world.ts';
 import { makeNamespace, type Namespace } from './namespace.ts';
-
-const clock = {
-  now: () => new Date(),
-  sleep: async (ms: number, signal?: AbortSignal): Promise<void> => { await delay(ms, undefined, { ...(signal && { signal }) }); },
-};
 
 export interface TestPod {
   readonly ns: Namespace;
@@ -89,7 +84,7 @@ export async function makeLab(label: string, { cluster, verifyEveryMs, apart = f
     const writes: { commands: number; whole: boolean }[] = [];
     const cniPath = join(folder, `${object.metadata.name}.conflist`);
     const sync = startNetworkSync({
-      assignment, clock, filter: createNftPacketFilter({ run: ns.run }), routing: createIpRouting({ run: ns.run }),
+      assignment, clock: systemClock, filter: createNftPacketFilter({ run: ns.run }), routing: createIpRouting({ run: ns.run }),
       cni: createCniConfigFile({ path: cniPath, dataDir: join(folder, 'cni'), programFolders: [] }),
       log: (_level, message, fields) => { if (message === 'packet filter written') writes.push(fields as { commands: number; whole: boolean }); },
       onState: (state) => { states.push(state); },

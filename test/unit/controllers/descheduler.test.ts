@@ -175,7 +175,7 @@ describe('a DeschedulerPolicy with an interval', () => {
 
 describe('rebalancing on demand', () => {
   const signal = new AbortController().signal;
-  const clockOf = (world: World): Clock => ({ now: () => world.now, sleep: async () => undefined });
+  const clockOf = (world: World): Pick<Clock, 'now' | 'sleep'> => ({ now: () => world.now, sleep: async () => undefined });
   const order = (world: World, apply: boolean): ReturnType<typeof rebalance> => rebalance({
     view: world, clock: clockOf(world),
     execute: async (steps) => { world.apply({ steps }); return []; },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import { PodManifest, type KubeObject } from '../../../contracts/objects/index.ts';
+import { limitSignals, type JoinedSignal } from '../../../contracts/signals.ts';
 import { MemoryPacketFilter } from '../../../nodeagent/adapters/memory/packet-filter.ts';
 import type { NetworkState } from '../../../nodeagent/core/assignment.ts';
 import type { Link, RoutingStep } from '../../../nodeagent/core/routes/model.ts';
@@ -15,6 +16,8 @@ class ManualClock {
   private sleepers: { ms: number; end(): void }[] = [];
   private watchers: (() => void)[] = [];
   now(): Date { return new Date(0); }
+  monotonic(): number { return 0; }
+  deadline(ms: number, ...signals: readonly AbortSignal[]): JoinedSignal { return limitSignals((left, over) => this.sleep(left, over), ms, ...signals); }
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const sleeper = { ms, end: resolve };

@@ -2,20 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { objectKey, type Event, type StoredConfigMap, type StoredPod } from '../../../contracts/objects/index.ts';
 import type { Step } from '../../../reconciler/core/step.ts';
-import type { Clock } from '../../../reconciler/ports/clock.ts';
+import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { configMap, pod } from '../../contract/object-store/objects.ts';
 import { world, type World } from './world.ts';
 
-/** A clock whose `now` is set by the test; sleeping is real. */
-class SetClock implements Clock {
+/** A clock whose `now` is set by the test; the rest is real. */
+class SetClock extends SystemClock {
   at = new Date('2026-01-01T00:00:00Z');
-  now(): Date { return this.at; }
-  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(resolve, ms);
-      signal?.addEventListener('abort', () => { clearTimeout(timer); reject(new Error('aborted')); }, { once: true });
-    });
-  }
+  override now(): Date { return this.at; }
 }
 
 const inWorld = (body: (w: World, clock: SetClock) => Promise<void>) => async (): Promise<void> => {
