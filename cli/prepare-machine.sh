@@ -45,7 +45,6 @@ fi
 
 if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   echo 'installing npm packages' >&2
-  # Versions are the lock file's. Not `npm ci`: it refuses a lock file that lacks other platforms' optional packages.
-  npm install --no-save --no-audit --no-fund --loglevel=error >&2
+  npm ci --no-audit --no-fund --loglevel=error >&2
 fi
 node build.mjs
