@@ -13,6 +13,7 @@ import { ClusterState } from '../../core/scheduling/cluster-state.ts';
 import { explainPlacement, type PlacementExplanation } from '../../core/scheduling/explain.ts';
 import type { Gate } from '../../core/scheduling/framework.ts';
 import type { Profile } from '../../core/scheduling/profile.ts';
+import { preempted } from '../../core/scheduling/preemption.ts';
 import { SchedulingQueue, type QueueCounts } from '../../core/scheduling/queue.ts';
 import { Scheduler, type Outcome } from '../../core/scheduling/scheduler.ts';
 import type { Step } from '../../core/step.ts';
@@ -138,6 +139,8 @@ export class PendingPods {
         return [
           ...victims.flatMap((victim): Step[] => [
             { do: 'delete', key: keyOf(victim), uid: victim.metadata.uid },
+            // After the deletion: news of the victim that know of none would take it for one that stays.
+            { do: 'updateStatus', object: preempted(victim, SCHEDULER_NAME, now.toISOString()) },
             { do: 'event', regarding: victim, type: 'Normal', reason: 'Preempted', message: `Preempted by pod ${keyOf(pod).slice('Pod/'.length)} on node ${node}` },
           ]),
           ...this.#withoutNomination(displaced),

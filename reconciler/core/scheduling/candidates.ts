@@ -61,6 +61,7 @@ export class Candidates implements PreemptionView {
   /** Those of the filters. */
   #filterFollowers: readonly Follower[] = [];
   #passing = new Int32Array(0);
+  #nodes = new Int32Array(0);
   /** The last {@link tally}, and when it was true. */
   #tallied: { readonly tally: ReasonTally; readonly local: boolean; readonly topology: number; readonly position: number } | undefined;
   /** How many nodes were looked at in the last {@link pick}. */
@@ -275,6 +276,15 @@ export class Candidates implements PreemptionView {
     return this.#passing;
   }
 
+  /** Numbers of the nodes of the entries, one after another from the start. */
+  #nodesOf(passing: Int32Array): Int32Array {
+    const { only } = this.#table;
+    if (!only) return passing;
+    if (this.#nodes.length < passing.length) this.#nodes = new Int32Array(passing.length);
+    for (let i = 0; i < passing.length; i++) this.#nodes[i] = only[passing[i] ?? 0] ?? NOTHING;
+    return this.#nodes;
+  }
+
   #passesAcross(node: number): boolean {
     for (const { ready } of this.#across) if (!ready.filter(node)) return false;
     return true;
@@ -301,6 +311,7 @@ export class Candidates implements PreemptionView {
     return this.#relative.flatMap((named, at) => {
       if (isIdle(named)) return [];
       const { plugin, weight, ready } = named;
+      if (ready.among) ready.among(this.#nodesOf(passing), passing.length);
       const raw = this.#scratchFor(at, passing.length);
       const column = columns[at];
       if (column) for (let i = 0; i < passing.length; i++) raw[i] = column[passing[i] ?? 0] ?? 0;

@@ -6,7 +6,7 @@
  * Pods that the scheduler has placed are counted at once (*assumed*), before the store has the binding. Nothing here depends on the
  * order in which nodes and pods came.
  */
-import { conditionIsTrue, REGION_LABEL, ZONE_LABEL, type Namespace, type Node, type NodeStatus, type Pod, type PodGroupSpec, type StoredPod, type StoredPodDisruptionBudget, type StoredService, type Taint } from '../../../contracts/objects/index.ts';
+import { conditionIsTrue, DEFAULT_SCHEDULER_NAME, REGION_LABEL, ZONE_LABEL, type Namespace, type Node, type NodeStatus, type Pod, type PodGroupSpec, type StoredPod, type StoredPodDisruptionBudget, type StoredService, type Taint } from '../../../contracts/objects/index.ts';
 import { isFinished } from '../workloads/pod-state.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { hash32 } from '../workloads/stable-hash.ts';
@@ -16,6 +16,7 @@ import type { ClusterEvent } from './framework.ts';
 import { ImageTable } from './images.ts';
 import { ShapeTable, type PodShape } from './pod-shape.ts';
 import type { VolumePlacement } from './plugins/volume-binding.ts';
+import { preempted } from './preemption.ts';
 import { priorityOf, type PriorityClasses } from './priority.ts';
 import { capacityOf } from './resources.ts';
 
@@ -321,14 +322,15 @@ export class ClusterState {
   }
 
   /**
-   * Counts the pod as terminating before the store has its deletion. News of it that know of no deletion take that back, so a caller whose
+   * Counts the pod as terminating, for another that takes its place, before the store has its deletion. News of it that know of no deletion take that back, so a caller whose
    * deletion fails hands the pod to {@link setPod} again.
    */
   terminate(uid: string): void {
     const placed = this.#placed.get(uid);
     if (!placed || placed.shape.terminating) return;
     const { pod, nodeName, nominated } = placed;
-    this.#put({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.creationTimestamp } }, nodeName, nominated);
+    const going = { ...pod, metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.creationTimestamp } };
+    this.#put(preempted(going, DEFAULT_SCHEDULER_NAME, pod.metadata.creationTimestamp), nodeName, nominated);
   }
 
   /**

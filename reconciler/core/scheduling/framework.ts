@@ -53,6 +53,8 @@ export type Normalize = (min: number, max: number) => { readonly scale: number; 
 /** A score made ready for one shape. */
 export interface Scoring extends Partial<Follower> {
   readonly scope: Scope;
+  /** Told of the nodes that pass the filters, before they are scored for a pod: the first `count` of `nodes`. */
+  among?(nodes: Int32Array, count: number): void;
   /** The raw score; NaN where the node is to get 0 whatever the others have. */
   score(node: number): number;
   /** True as long as all nodes are equal: it is not asked then. */

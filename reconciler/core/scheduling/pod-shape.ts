@@ -72,7 +72,7 @@ export class ShapeTable {
 function asksOf(spec: PodSpec): string {
   const containers: unknown[] = [];
   for (const c of spec.containers) containers.push(c.image, c.resources.requests, c.ports);
-  const init = spec.initContainers?.map((c) => [c.image, c.resources.requests, c.ports]);
+  const init = spec.initContainers?.map((c) => [c.image, c.resources.requests]);
   return JSON.stringify([containers, init, spec.overhead, spec.nodeSelector, spec.affinity?.nodeAffinity, spec.tolerations, spec.hostNetwork]);
 }
 

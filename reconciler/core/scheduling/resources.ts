@@ -48,9 +48,12 @@ function summed({ containers, initContainers = [], overhead = {} }: PodSpec, sil
   return sum;
 }
 
-/** Ports of the node that a pod takes, as `TCP/80`. A pod in the host's network takes all its container ports. */
+/**
+ * Ports of the node that a pod takes, as `TCP/80`. A pod in the host's network takes all its container ports. Those of init containers take
+ * nothing: nothing forwards to them. Source: kube-scheduler, util.GetHostPorts.
+ */
 export function hostPortsOf(pod: Pod): readonly string[] {
-  const ports = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].flatMap((container) => container.ports ?? []);
+  const ports = pod.spec.containers.flatMap((container) => container.ports ?? []);
   const taken = ports.map((port) => ({ protocol: port.protocol, port: port.hostPort ?? (pod.spec.hostNetwork ? port.containerPort : undefined) }));
   return [...new Set(taken.filter(({ port }) => port !== undefined).map(({ protocol, port }) => `${protocol}/${port}`))].sort();
 }

@@ -187,6 +187,7 @@ describe('preemption', () => {
     lane.pass();
     assert.notEqual(world.get(objectKey('Pod', 'default', 'low'))?.metadata.deletionTimestamp, undefined);
     assert.deepEqual(world.events.filter(({ reason }) => reason === 'Preempted').map(({ message }) => message), ['Preempted by pod default/high on node n1']);
+    assert.equal(findCondition(statusOf(lane, 'low')?.conditions, 'DisruptionTarget')?.reason, 'PreemptionByScheduler');
     assert.equal(statusOf(lane, 'high')?.nominatedNodeName, 'n1');
     lane.wait();
     lane.pass();

@@ -8,6 +8,12 @@ import { canonicalJson } from '../../../reconciler/core/storage/canonical-json.t
 import type { Decision, Step } from '../../../reconciler/core/step.ts';
 import type { Controller, PassContext, StoreView } from '../../../reconciler/controllers/runtime/controller.ts';
 
+/** What a decision made of an object: the version it saw, and the one it wrote. */
+interface Written {
+  readonly base: string;
+  readonly made: string;
+}
+
 export class World implements StoreView {
   readonly objects = new Map<ObjectKey, Stored>();
   readonly events: Extract<Step, { do: 'event' }>[] = [];
@@ -88,16 +94,17 @@ export class World implements StoreView {
     this.queue.set(`${controller.name} ${key}`, { controller, key });
   }
 
-  /** Conflicts that steps met; a planner that writes one object twice in a pass shows up here. */
+  /** Conflicts that steps met. A second write of a decision to an object builds on the first, as in the executor. */
   get conflicts(): number {
     return this.clashes;
   }
 
   apply(decision: Decision): void {
-    for (const step of decision.steps) this.applyStep(step);
+    const written = new Map<ObjectKey, Written>();
+    for (const step of decision.steps) this.applyStep(step, written);
   }
 
-  private applyStep(step: Step): void {
+  private applyStep(step: Step, written: Map<ObjectKey, Written>): void {
     switch (step.do) {
       case 'event':
         this.events.push(step);
@@ -110,7 +117,9 @@ export class World implements StoreView {
       case 'updateStatus': {
         const key = keyOf(step.object);
         const before = this.objects.get(key);
-        if (before?.metadata.resourceVersion !== step.object.metadata.resourceVersion) {
+        const base = step.object.metadata.resourceVersion;
+        const earlier = written.get(key);
+        if (before?.metadata.resourceVersion !== (earlier?.base === base ? earlier.made : base)) {
           this.clashes++;
           this.requeue(key);
           return;
@@ -119,14 +128,16 @@ export class World implements StoreView {
         const { status: _a, ...body } = step.object as Stored & { status?: unknown };
         const { status: _b, ...bodyBefore } = before as Stored & { status?: unknown };
         const merged = step.do === 'update' ? { ...body, ...status(before) } : { ...bodyBefore, ...status(step.object) };
-        this.put(merged);
+        written.set(key, { base, made: this.put(merged).metadata.resourceVersion });
         return;
       }
       case 'delete': {
         const object = this.objects.get(step.key);
         if (object?.metadata.uid !== step.uid) return;
         if (object.kind === 'Pod' && object.spec.nodeName !== undefined && !step.gone) {
-          if (object.metadata.deletionTimestamp === undefined) this.put({ ...object, metadata: { ...object.metadata, deletionTimestamp: this.now.toISOString() } });
+          if (object.metadata.deletionTimestamp !== undefined) return;
+          const marked = this.put({ ...object, metadata: { ...object.metadata, deletionTimestamp: this.now.toISOString() } });
+          written.set(step.key, { base: object.metadata.resourceVersion, made: marked.metadata.resourceVersion });
         } else this.remove(step.key);
       }
     }

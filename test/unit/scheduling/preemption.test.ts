@@ -4,7 +4,8 @@ import type { StoredPod, StoredPodDisruptionBudget } from '../../../contracts/ob
 import { Candidates } from '../../../reconciler/core/scheduling/candidates.ts';
 import type { ClusterEvent, Nomination } from '../../../reconciler/core/scheduling/framework.ts';
 import { defaultPreemption } from '../../../reconciler/core/scheduling/plugins/default-preemption.ts';
-import type { Outcome } from '../../../reconciler/core/scheduling/scheduler.ts';
+import { preempted } from '../../../reconciler/core/scheduling/preemption.ts';
+import type { Outcome, Scheduler } from '../../../reconciler/core/scheduling/scheduler.ts';
 import { node } from '../controllers/objects.ts';
 import { antiAffinity, ARGS, budget, clusterOf, names, profile, schedulerOf, stored, type Given } from './preemption-cluster.ts';
 
@@ -149,11 +150,14 @@ describe('preemption over time', () => {
   });
 
   it('does not preempt again while victims terminate', () => {
-    const cluster = clusterOf(['a', 'b'], [stored('x', { on: 'a', terminating: true }), stored('y', { priority: 'mid', on: 'a' }), stored('z', { on: 'b', cpu: '2' })]);
-    const scheduler = schedulerOf(cluster);
     // One core of the two that it needs is going: elsewhere one victim would do.
-    assert.equal(told(scheduler.place(stored('p', { priority: 'high', cpu: '2', nominated: 'a' }))), 'nominated a');
-    assert.equal(told(scheduler.place(stored('p', { priority: 'high', cpu: '2' }))), 'nominated b: z');
+    const going = stored('x', { on: 'a', terminating: true });
+    const world = (x: StoredPod): Scheduler => schedulerOf(clusterOf(['a', 'b'], [x, stored('y', { priority: 'mid', on: 'a' }), stored('z', { on: 'b', cpu: '2' })]));
+    const waiting = stored('p', { priority: 'high', cpu: '2', nominated: 'a' });
+    assert.equal(told(world(preempted(going, 'default-scheduler', '2026-01-01T00:00:00Z')).place(waiting)), 'nominated a');
+    assert.equal(told(world(preempted(going, 'default-scheduler', '2026-01-01T00:00:00Z')).place(stored('p', { priority: 'high', cpu: '2' }))), 'nominated b: z');
+    // Somebody else deleted it, and its room is not enough.
+    assert.equal(told(world(going).place(waiting)), 'nominated b: z');
   });
 
   it('preempts again when its victims are gone and others have their room, or the node would not have it any more', () => {

@@ -149,16 +149,17 @@ describe('scores of NodeResourcesFit', () => {
 describe('NodeResourcesBalancedAllocation', () => {
   const has = (name: string, cpu: string, memory: string, more: Record<string, string> = {}): Node => node(name, { allocatable: { cpu, memory, pods: '9', ...more } });
   const rows: readonly { title: string; nodes: readonly Node[]; placed?: readonly Pod[]; spec: object; resources?: readonly object[]; scores: Record<string, number> }[] = [
-    { title: '100 less the standard deviation', nodes: [has('even', '4', '4Gi'), has('uneven', '4', '2Gi')], spec: asking({ cpu: '1', memory: '1Gi' }), scores: { even: 100, uneven: 100 - 12.5 } },
+    { title: '75 where shares stay as even as they were, less half of what they spread', nodes: [has('even', '4', '4Gi'), has('uneven', '4', '2Gi')], spec: asking({ cpu: '1', memory: '1Gi' }), scores: { even: 75, uneven: 75 - 6.25 } },
     { title: 'with the pods that are there', nodes: [has('n', '4', '4Gi')], placed: [placedOn('n', {}, asking({ cpu: '2' }))], spec: asking({ cpu: '1', memory: '1Gi' }), scores: { n: 75 } },
-    { title: 'pods that ask for nothing do not count', nodes: [has('n', '4', '4Gi')], placed: [placedOn('n'), placedOn('n')], spec: asking({ cpu: '1', memory: '1Gi' }), scores: { n: 100 } },
+    { title: 'more where the pod evens out what is there', nodes: [has('n', '4', '4Gi')], placed: [placedOn('n', {}, asking({ cpu: '4' }))], spec: asking({ memory: '4Gi' }), scores: { n: 100 } },
+    { title: 'pods that ask for nothing do not count', nodes: [has('n', '4', '4Gi')], placed: [placedOn('n'), placedOn('n')], spec: asking({ cpu: '1', memory: '1Gi' }), scores: { n: 75 } },
     { title: 'a pod that asks for nothing is not rated, so that not all of them go to one node', nodes: [has('n', '4', '4Gi')], spec: {}, scores: {} },
-    { title: 'a pod that asks for cpu alone', nodes: [has('n', '4', '4Gi')], spec: asking({ cpu: '2' }), scores: { n: 75 } },
+    { title: 'a pod that asks for cpu alone', nodes: [has('n', '4', '4Gi')], spec: asking({ cpu: '2' }), scores: { n: 75 - 12.5 } },
     {
       title: 'three resources', nodes: [has('n', '4', '4Gi', { 'example.com/gpu': '4' })], spec: asking({ cpu: '1', memory: '2Gi', 'example.com/gpu': '3' }),
-      resources: [{ name: 'cpu' }, { name: 'memory' }, { name: 'example.com/gpu' }], scores: { n: Math.round((100 - 100 * Math.sqrt((2 * 0.25 ** 2) / 3)) * 100) / 100 },
+      resources: [{ name: 'cpu' }, { name: 'memory' }, { name: 'example.com/gpu' }], scores: { n: Math.round((75 - 50 * Math.sqrt((2 * 0.25 ** 2) / 3)) * 100) / 100 },
     },
-    { title: 'a resource that the node lacks does not count', nodes: [node('n', { allocatable: { cpu: '4', pods: '9' } })], spec: asking({ cpu: '1' }), scores: { n: 100 } },
+    { title: 'a resource that the node lacks does not count', nodes: [node('n', { allocatable: { cpu: '4', pods: '9' } })], spec: asking({ cpu: '1' }), scores: { n: 75 } },
   ];
   for (const { title, nodes, placed = [], spec, resources, scores: expected } of rows) {
     const profile = resources ? { pluginConfig: [{ name: 'NodeResourcesBalancedAllocation', args: { resources } }] } : {};

@@ -11,6 +11,7 @@ import type { ClusterState, Placed } from '../cluster-state.ts';
 import type { Nomination, Plugin, PreemptionView } from '../framework.ts';
 import type { PodShape } from '../pod-shape.ts';
 import { PreemptionTable } from '../preemption-table.ts';
+import { isPreempted } from '../preemption.ts';
 import { mayPreempt } from '../priority.ts';
 import type { VictimSearch } from '../victims.ts';
 
@@ -44,15 +45,15 @@ function enough({ minCandidateNodesPercentage, minCandidateNodesAbsolute }: Defa
 }
 
 /**
- * The nomination that the pod has, while room is being made for it: victims terminate there, or what terminates is enough. Not when
- * other than pods keeps it from that node now. Source: kube-scheduler, PodEligibleToPreemptOthers.
+ * The nomination that the pod has, while room is being made for it: victims of preemption terminate there, or what terminates is enough.
+ * Not when other than pods keeps it from that node now. Source: kube-scheduler, PodEligibleToPreemptOthers (since 1.31: of victims alone).
  */
 function earlierNomination(pod: StoredPod, shape: PodShape, cluster: ClusterState, view: PreemptionView, search: VictimSearch): Nomination | undefined {
   const name = pod.status?.nominatedNodeName;
   const node = name === undefined ? undefined : cluster.number(name);
   if (name === undefined || node === undefined || !view.preemptableAt(node)) return undefined;
   let victimsGoing = false;
-  for (const { shape: { terminating, priority } } of cluster.podsOn(node)) if (terminating && priority < shape.priority) victimsGoing = true;
+  for (const { pod: other, shape: { terminating, priority } } of cluster.podsOn(node)) if (terminating && priority < shape.priority && isPreempted(other)) victimsGoing = true;
   const enoughGoes = search.on(node) && search.victims.length === 0;
   return victimsGoing || enoughGoes ? { node: name, victims: [], displaced: enoughGoes ? search.displaced.map(podOf) : [] } : undefined;
 }

@@ -193,20 +193,50 @@ class SpreadFilter implements Filtering {
 const fewIsGood: Normalize = (min, max) =>
   max === 0 ? { scale: -1, offset: MAX_NODE_SCORE } : { scale: -MAX_NODE_SCORE / max, offset: (MAX_NODE_SCORE * (max + min)) / max };
 
+/** A topology with many small domains counts for as much as one with few large ones. Source: kube-scheduler, topologyNormalizingWeight. */
+function weightOf(domains: number): number {
+  return Math.log(domains + 2);
+}
+
 class SpreadScore implements Scoring {
   readonly scope = 'cluster';
   readonly normalize = fewIsGood;
-  readonly #rules: readonly { readonly spread: SpreadCounts; readonly weight: number }[];
+  readonly #rules: readonly { readonly spread: SpreadCounts; weight: number }[];
   readonly #needsAllKeys: boolean;
+  /** The last round of {@link among} in which a domain was met. */
+  #seen = new Uint32Array(0);
+  #round = 0;
 
   constructor(shape: PodShape, cluster: ClusterState, rules: readonly { rule: Rule; means: Means }[], needsAllKeys: boolean) {
     const keys = needsAllKeys ? rules.map(({ rule }) => cluster.domains(rule.topologyKey)) : [];
     this.#needsAllKeys = needsAllKeys;
     this.#rules = rules.map(({ rule, means }) => {
       const spread = new SpreadCounts(shape, cluster, rule, means, keys);
-      // A topology with many small domains counts for as much as one with few large ones.
-      return { spread, weight: Math.log(spread.domainCount + 2) };
+      return { spread, weight: weightOf(spread.domainCount) };
     });
+  }
+
+  /** Only domains count that have a node for the pod. */
+  among(nodes: Int32Array, count: number): void {
+    for (const rule of this.#rules) {
+      const { ids, size } = rule.spread.domains;
+      if (this.#seen.length < size) this.#seen = new Uint32Array(size);
+      const round = ++this.#round;
+      let domains = 0;
+      for (let i = 0; i < count; i++) {
+        const node = nodes[i] ?? 0;
+        const id = ids[node] ?? -1;
+        if (id < 0 || this.#seen[id] === round || (this.#needsAllKeys && !this.#hasAllKeys(node))) continue;
+        this.#seen[id] = round;
+        domains++;
+      }
+      rule.weight = weightOf(domains);
+    }
+  }
+
+  #hasAllKeys(node: number): boolean {
+    for (const { spread } of this.#rules) if ((spread.domains.ids[node] ?? -1) < 0) return false;
+    return true;
   }
 
   concerns(other: PodShape): boolean {
