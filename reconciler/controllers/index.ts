@@ -1,4 +1,5 @@
 /** The controllers of live objects, in no order that matters: each works its own keys. */
+import { NodeMonitor } from '../core/health/node-monitor.ts';
 import { deploymentController } from './deployment.ts';
 import { deschedulerController } from './descheduling/descheduler.ts';
 import { endpointSliceController } from './endpointslice.ts';
@@ -14,10 +15,11 @@ import type { Controller } from './runtime/controller.ts';
 import { serviceController } from './service.ts';
 import { taintEvictionController } from './taint-eviction.ts';
 
-/** Made anew for each process: some remember since when they watch. */
+/** Made anew for each process: some remember what they saw of nodes. */
 export function allControllers(): Controller[] {
+  const monitor = new NodeMonitor();
   return [
-    ...namespaceControllers, ...nodeLifecycleControllers(), serviceController, endpointSliceController, deploymentController, replicaSetController,
-    taintEvictionController, nodeDrainController, podDisruptionBudgetController, podGroupController, deschedulerController, podGcController, ...garbageCollectors,
+    ...namespaceControllers, ...nodeLifecycleControllers(monitor), serviceController, endpointSliceController, deploymentController, replicaSetController,
+    taintEvictionController(monitor), nodeDrainController, podDisruptionBudgetController, podGroupController, deschedulerController, podGcController, ...garbageCollectors,
   ];
 }

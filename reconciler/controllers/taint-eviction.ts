@@ -1,27 +1,49 @@
 /** Pods leave nodes that are tainted NoExecute, and are not ready while their node is silent. */
-import { conditionIsTrue, findCondition, keyOf, objectKey, parseKey, type ObjectKey } from '../../contracts/objects/index.ts';
+import { conditionIsTrue, findCondition, keyOf, objectKey, parseKey, type ObjectKey, type StoredPod } from '../../contracts/objects/index.ts';
 import { planEviction, SILENT_REASON } from '../core/health/eviction.ts';
+import type { NodeMonitor } from '../core/health/node-monitor.ts';
+import { graceLeftMs } from '../core/health/node.ts';
 import type { Decision } from '../core/step.ts';
-import type { Controller, PassContext } from './runtime/controller.ts';
+import { clusterSettings } from './cluster-settings.ts';
+import type { Controller, PassContext, StoreView } from './runtime/controller.ts';
 
-function decide(key: ObjectKey, { view, now }: PassContext): Decision {
-  const { namespace, name } = parseKey(key);
-  const pod = view.get(objectKey('Pod', namespace, name));
-  const node = pod?.spec.nodeName === undefined ? undefined : view.get(objectKey('Node', undefined, pod.spec.nodeName));
-  return pod && node ? planEviction(pod, node, now) : { steps: [] };
-}
+export function taintEvictionController(monitor: NodeMonitor): Controller {
+  let wasBlind = false;
 
-export const taintEvictionController: Controller = {
-  name: 'taint-eviction-controller',
-  kind: 'Pod',
-  watches: {
-    /** A heartbeat of a well node concerns only pods that were marked while it was silent. */
-    Node: (node, view, event) => {
-      if (event === 'delete') return [];
-      const pods = view.podsOnNode(node.metadata.name);
-      const troubled = !conditionIsTrue(node.status?.conditions, 'Ready') || (node.spec.taints ?? []).some((taint) => taint.effect === 'NoExecute');
-      return (troubled ? pods : pods.filter((pod) => findCondition(pod.status?.conditions, 'Ready')?.reason === SILENT_REASON)).map(keyOf);
+  function decide(key: ObjectKey, { view, now, monotonic }: PassContext): Decision {
+    const { namespace, name } = parseKey(key);
+    const pod = view.get(objectKey('Pod', namespace, name));
+    const node = pod?.spec.nodeName === undefined ? undefined : view.get(objectKey('Node', undefined, pod.spec.nodeName));
+    if (!pod || !node) return { steps: [] };
+    monitor.observe(node, monotonic, now);
+    const silentMs = monitor.silentMs(node.metadata.name, monotonic);
+    return planEviction(pod, node, {
+      graceLeftMs: monitor.blind ? undefined : graceLeftMs({ settings: clusterSettings(view), silentMs }),
+      taintAgeMs: (taint) => monitor.taintAgeMs(node.metadata.name, taint, monotonic),
+    }, now);
+  }
+
+  /** Pods of all silent nodes, when the first node of all is heard again. */
+  function afterBlindness(view: StoreView): readonly StoredPod[] {
+    const ended = wasBlind && !monitor.blind;
+    wasBlind = monitor.blind;
+    return ended ? monitor.notReady().flatMap((name) => view.podsOnNode(name)) : [];
+  }
+
+  return {
+    name: 'taint-eviction-controller',
+    kind: 'Pod',
+    watches: {
+      /** A heartbeat of a well node concerns only pods that were marked while it was silent. */
+      Node: (node, view, event) => {
+        if (event === 'delete') return [];
+        monitor.count(node);
+        const pods = view.podsOnNode(node.metadata.name);
+        const troubled = !conditionIsTrue(node.status?.conditions, 'Ready') || (node.spec.taints ?? []).some((taint) => taint.effect === 'NoExecute');
+        const own = troubled ? pods : pods.filter((pod) => findCondition(pod.status?.conditions, 'Ready')?.reason === SILENT_REASON);
+        return [...own, ...afterBlindness(view)].map(keyOf);
+      },
     },
-  },
-  decide,
-};
+    decide,
+  };
+}

@@ -25,6 +25,8 @@ export interface StoreView {
 export interface PassContext {
   readonly view: StoreView;
   readonly now: Date;
+  /** Reading of the monotonic clock, ms: what is remembered from pass to pass is measured by it. */
+  readonly monotonic: number;
   readonly signal: AbortSignal;
   /** For generated names and uids. */
   readonly ids: { uid(): string; suffix(length: number): string };

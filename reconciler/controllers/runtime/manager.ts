@@ -187,7 +187,7 @@ export class ControllerManager {
 
   async #run(controller: Controller, key: ObjectKey, signal: AbortSignal): Promise<number | undefined> {
     signal.throwIfAborted();
-    const decided = controller.decide(key, { view: this.#cache, now: this.#clock.now(), signal, ids: this.#ids });
+    const decided = controller.decide(key, { view: this.#cache, now: this.#clock.now(), monotonic: this.#clock.monotonic(), signal, ids: this.#ids });
     const decision = 'steps' in decided ? decided : await inSlices(decided, signal);
     if (decision.steps.length > 0) {
       await this.#executor.execute(decision.steps, controller.name, signal);

@@ -65,7 +65,7 @@ function nodeChanges(plan: Plan, view: StoreView, now: Date): NodeChanges {
       continue;
     }
     const machine: StoredMachine | undefined = item.action === 'delete' ? undefined : storedForPlan(item.object, now);
-    const { steps } = planNode({ machine, node, machines: view.list('Machine'), nodes: view.list('Node'), settings: clusterSettings(view), now, watchingSince: now });
+    const { steps } = planNode({ machine, node, machines: view.list('Machine'), nodes: view.list('Node'), settings: clusterSettings(view), now, silentMs: 0, evictsInMs: undefined, blind: false });
     for (const step of steps) {
       if (step.do === 'delete') removed.push(name);
       else if (step.do === 'update' && step.object.kind === 'Node') changed.push(step.object);

@@ -8,6 +8,7 @@ import { compareText } from '../workloads/owners.ts';
 import { disruptionsAllowed } from '../workloads/disruption.ts';
 import { isFinished, isTerminating } from '../workloads/pod-state.ts';
 import { leavesInMs } from './eviction.ts';
+import { ageByWall } from './node-monitor.ts';
 
 /** Condition of a Node that is drained: True once nothing is left that has to leave; False with what is waited for. */
 export const DRAINED = 'Drained';
@@ -37,7 +38,7 @@ export function planDrain({ node, pods, budgets, now }: DrainInput): Decision {
   let current = budgets;
   let left = 0;
   for (const pod of pods.filter((p) => !isFinished(p)).sort((a, b) => compareText(nameOf(a), nameOf(b)))) {
-    const leaves = leavesInMs(pod, taints, now);
+    const leaves = leavesInMs(pod, taints, ageByWall(now));
     if (leaves === undefined) continue;
     left += 1;
     if (isTerminating(pod)) continue;

@@ -9,8 +9,8 @@ export const SILENT_REASON = 'NodeStatusUnknown';
 /** After a node is heard again its own report comes within seconds; only when it does not is the pod's old readiness put back. */
 const REPORT_MS = 10_000;
 
-/** Milliseconds until the pod has to leave (0 or less: now), or undefined when it may stay. */
-export function leavesInMs(pod: Pod, taints: readonly Taint[], now: Date): number | undefined {
+/** Milliseconds until the pod has to leave (0 or less: now), or undefined when it may stay. `ageMs`: for how long a taint has been there. */
+export function leavesInMs(pod: Pod, taints: readonly Taint[], ageMs: (taint: Taint) => number): number | undefined {
   let earliest: number | undefined;
   for (const taint of taints) {
     if (taint.effect !== 'NoExecute') continue;
@@ -18,8 +18,7 @@ export function leavesInMs(pod: Pod, taints: readonly Taint[], now: Date): numbe
     const limits = tolerations.flatMap((toleration) => toleration.tolerationSeconds ?? []);
     if (tolerations.length > 0 && limits.length === 0) continue;
     const seconds = tolerations.length === 0 ? 0 : Math.max(0, Math.min(...limits));
-    const added = taint.timeAdded === undefined ? now.getTime() : Date.parse(taint.timeAdded);
-    const left = tolerations.length === 0 ? 0 : added + seconds * 1000 - now.getTime();
+    const left = tolerations.length === 0 ? 0 : seconds * 1000 - ageMs(taint);
     earliest = Math.min(earliest ?? left, left);
   }
   return earliest;
@@ -29,25 +28,33 @@ function withReady(pod: StoredPod, ready: Omit<Condition, 'lastTransitionTime'>,
   return { ...pod, status: { phase: 'Unknown', ...pod.status, conditions: withCondition(pod.status?.conditions, ready, now.toISOString()) } };
 }
 
+/** What is known of the pod's node beside its object. */
+export interface NodeSight {
+  /** What is left of the time for which it may be silent, in ms; undefined while no node is ready, and its silence says nothing of it. */
+  readonly graceLeftMs: number | undefined;
+  readonly taintAgeMs: (taint: Taint) => number;
+}
+
 /**
  * A ready pod on a silent node is marked not ready, so that Services leave it out; a pod that does not tolerate a NoExecute taint of
  * its node, or no longer, is deleted. One write per pass: the mark first. The taint of a drain is not looked at: see drain.ts.
  */
-export function planEviction(pod: StoredPod, node: StoredNode, now: Date): Decision {
+export function planEviction(pod: StoredPod, node: StoredNode, { graceLeftMs, taintAgeMs }: NodeSight, now: Date): Decision {
   if (isFinished(pod)) return { steps: [] };
+  const waits: number[] = [];
   const ready = findCondition(pod.status?.conditions, 'Ready');
   const nodeReady = findCondition(node.status?.conditions, 'Ready');
-  if (nodeReady?.status === 'Unknown' && ready?.status === 'True') {
+  if (nodeReady?.status === 'Unknown' && ready?.status === 'True' && graceLeftMs !== undefined) {
     const mark = { type: 'Ready', status: 'False', reason: SILENT_REASON, message: `Node ${node.metadata.name} is silent.` } as const;
-    return { steps: [{ do: 'updateStatus', object: withReady(pod, mark, now) }] };
+    if (graceLeftMs === 0) return { steps: [{ do: 'updateStatus', object: withReady(pod, mark, now) }] };
+    waits.push(graceLeftMs);
   }
-  const waits: number[] = [];
   if (nodeReady?.status === 'True' && ready?.status === 'False' && ready.reason === SILENT_REASON) {
     const left = Date.parse(nodeReady.lastTransitionTime ?? now.toISOString()) + REPORT_MS - now.getTime();
     if (left <= 0) return { steps: [{ do: 'updateStatus', object: withReady(pod, { type: 'Ready', status: 'True' }, now) }] };
     waits.push(left);
   }
-  const leaves = isTerminating(pod) ? undefined : leavesInMs(pod, (node.spec.taints ?? []).filter((taint) => taint.key !== DRAIN_TAINT), now);
+  const leaves = isTerminating(pod) ? undefined : leavesInMs(pod, (node.spec.taints ?? []).filter((taint) => taint.key !== DRAIN_TAINT), taintAgeMs);
   if (leaves !== undefined && leaves <= 0) {
     const { namespace, name, uid } = pod.metadata;
     return { steps: [

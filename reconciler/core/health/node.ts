@@ -1,7 +1,7 @@
 /** Machine to Node, and what silence does to it. Source: Kubernetes documentation, "Nodes: Node heartbeats" and "Taint based Evictions". */
 import {
   ARCH_LABEL, findCondition, HOSTNAME_LABEL, objectKey, OS_LABEL, withCondition,
-  type ClusterSpec, type Condition, type Machine, type Node, type StoredMachine, type StoredNode, type Taint,
+  type ClusterSpec, type Machine, type Node, type StoredMachine, type StoredNode, type Taint,
 } from '../../../contracts/objects/index.ts';
 import { parseRange, subrange } from '../services/ipv4.ts';
 import type { Decision, Step } from '../step.ts';
@@ -21,8 +21,12 @@ export interface NodeInput {
   readonly nodes: readonly StoredNode[];
   readonly settings: ClusterSpec;
   readonly now: Date;
-  /** When this process began to watch; silence before that is not the node's. */
-  readonly watchingSince: Date;
+  /** For how long the node was not heard while it could have been. */
+  readonly silentMs: number;
+  /** Milliseconds until the node may be emptied; undefined while it may not. */
+  readonly evictsInMs: number | undefined;
+  /** No node is ready. */
+  readonly blind: boolean;
 }
 
 /**
@@ -51,25 +55,51 @@ export function podRange(name: string, machines: readonly Machine[], nodes: read
   return undefined;
 }
 
-function wantedTaints(machine: Machine, ready: Condition | undefined, before: readonly Taint[], now: Date): readonly Taint[] {
+interface WantedTaints {
+  readonly taints: readonly Taint[];
+  /** Milliseconds until a NoExecute taint that has to wait its turn. */
+  readonly waitsMs?: number;
+}
+
+/**
+ * Its Machine's taints and those that follow from its condition. The one that empties it waits its turn, and while no node is ready none has
+ * it: what is left then is that nothing new comes to it.
+ */
+function wantedTaints(input: NodeInput, machine: Machine, node: StoredNode | undefined): WantedTaints {
+  const { now, evictsInMs, blind } = input;
+  const ready = findCondition(node?.status?.conditions, 'Ready');
+  const before = node?.spec.taints ?? [];
   const wanted: Taint[] = (machine.spec.taints ?? []).map(({ timeAdded: _given, ...taint }) => taint);
+  let waitsMs: number | undefined;
   if (machine.spec.unschedulable) wanted.push({ key: UNSCHEDULABLE_TAINT, effect: 'NoSchedule' });
   if (ready === undefined) wanted.push({ key: NOT_READY_TAINT, effect: 'NoSchedule' });
   else if (ready.status !== 'True') {
     const key = ready.status === 'Unknown' ? UNREACHABLE_TAINT : NOT_READY_TAINT;
-    wanted.push({ key, effect: 'NoSchedule' }, { key, effect: 'NoExecute' });
+    wanted.push({ key, effect: 'NoSchedule' });
+    const turnInMs = evictsInMs === undefined ? undefined : Math.max(evictsInMs, ready.status === 'Unknown' ? graceLeftMs(input) : 0);
+    if (!blind && (isEmptied(before) || turnInMs === 0)) wanted.push({ key, effect: 'NoExecute' });
+    else if (!blind) waitsMs = turnInMs;
   }
-  return wanted.map((taint) => {
+  const taints = wanted.map((taint) => {
     const same = before.find((old) => old.key === taint.key && old.effect === taint.effect && old.value === taint.value);
     return { ...taint, timeAdded: same?.timeAdded ?? now.toISOString() };
   });
+  return { taints, ...(waitsMs !== undefined && { waitsMs }) };
 }
 
-function wantedNode(input: NodeInput, machine: StoredMachine, node: StoredNode | undefined): Node {
+function isEmptied(taints: readonly Taint[] = []): boolean {
+  return taints.some(({ key, effect }) => effect === 'NoExecute' && (key === UNREACHABLE_TAINT || key === NOT_READY_TAINT));
+}
+
+/** Whether the decision on a node begins to empty it. */
+export function beginsToEmpty(node: StoredNode | undefined, { steps }: Decision): boolean {
+  return !isEmptied(node?.spec.taints) && steps.some((step) => step.do === 'update' && step.object.kind === 'Node' && isEmptied(step.object.spec.taints));
+}
+
+function wantedNode(input: NodeInput, machine: StoredMachine, node: StoredNode | undefined, taints: readonly Taint[]): Node {
   const { name } = machine.metadata;
   const architecture = node?.status?.nodeInfo?.architecture;
   const podCIDR = podRange(name, input.machines, input.nodes, input.settings);
-  const taints = wantedTaints(machine, findCondition(node?.status?.conditions, 'Ready'), node?.spec.taints ?? [], input.now);
   return {
     apiVersion: 'v1', kind: 'Node',
     metadata: {
@@ -85,12 +115,9 @@ function wantedNode(input: NodeInput, machine: StoredMachine, node: StoredNode |
   };
 }
 
-/** Milliseconds until the node counts as silent; 0 or less: it does. Undefined when that is said already. */
-function silentInMs(node: StoredNode, { settings, now, watchingSince }: NodeInput): number | undefined {
-  const ready = findCondition(node.status?.conditions, 'Ready');
-  if (ready?.status === 'Unknown') return undefined;
-  const heard = Date.parse(ready?.lastHeartbeatTime ?? node.metadata.creationTimestamp);
-  return Math.max(heard, watchingSince.getTime()) + settings.nodes.monitorGracePeriodSeconds * 1000 - now.getTime();
+/** What is left of the time for which a node may be silent, in ms. */
+export function graceLeftMs({ settings, silentMs }: Pick<NodeInput, 'settings' | 'silentMs'>): number {
+  return Math.max(0, settings.nodes.monitorGracePeriodSeconds * 1000 - silentMs);
 }
 
 function silenceSteps(node: StoredNode, now: Date): readonly Step[] {
@@ -115,7 +142,8 @@ export function planNode(input: NodeInput): Decision {
   if (!machine) {
     return { steps: node ? [{ do: 'delete', key: objectKey('Node', undefined, node.metadata.name), uid: node.metadata.uid }] : [] };
   }
-  const wanted = wantedNode(input, machine, node);
+  const { taints, waitsMs } = wantedTaints(input, machine, node);
+  const wanted = wantedNode(input, machine, node, taints);
   if (!node) {
     const full: Step[] = wanted.spec.podCIDR !== undefined ? [] : [{
       do: 'event', regarding: machine, type: 'Warning', reason: 'CIDRNotAvailable',
@@ -123,10 +151,12 @@ export function planNode(input: NodeInput): Decision {
     }];
     return { steps: [{ do: 'create', object: wanted }, ...full] };
   }
-  const silent = silentInMs(node, input);
-  if (silent !== undefined && silent <= 0) return { steps: silenceSteps(node, now) };
+  const isKnownSilent = findCondition(node.status?.conditions, 'Ready')?.status === 'Unknown';
+  const leftMs = graceLeftMs(input);
+  if (!isKnownSilent && leftMs === 0) return { steps: silenceSteps(node, now) };
   const { status: _status, ...present } = node;
   const steps: Step[] = [];
   if (canonicalJson(present) !== canonicalJson(wanted)) steps.push({ do: 'update', object: { ...node, metadata: { ...node.metadata, labels: wanted.metadata.labels }, spec: wanted.spec } });
-  return silent === undefined ? { steps } : { steps, requeueAfterMs: silent };
+  const waits = [...(isKnownSilent ? [] : [leftMs]), ...(waitsMs === undefined ? [] : [waitsMs])];
+  return waits.length === 0 ? { steps } : { steps, requeueAfterMs: Math.min(...waits) };
 }

@@ -1,6 +1,7 @@
 /** Pods that come, go and wait for places, on a copy of the cluster: the scheduler's part of a forecast. */
 import { keyOf, type Node, type ObjectKey, type StoredPod } from '../../../contracts/objects/index.ts';
 import { leavesInMs } from '../health/eviction.ts';
+import { ageByWall } from '../health/node-monitor.ts';
 import type { Paced } from '../paced.ts';
 import { byAge } from '../workloads/owners.ts';
 import type { NodeVerdict } from './candidates.ts';
@@ -103,7 +104,7 @@ export class Attempt {
     }
     for (const node of changed) {
       cluster.setNode(node);
-      this.#evict(node.metadata.name, (pod) => leavesInMs(pod, node.spec.taints ?? [], now) !== undefined);
+      this.#evict(node.metadata.name, (pod) => leavesInMs(pod, node.spec.taints ?? [], ageByWall(now)) !== undefined);
     }
   }
 

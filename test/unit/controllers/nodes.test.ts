@@ -5,6 +5,7 @@ import { findCondition, internalIP, objectKey, type Condition, type Pod, type St
 import { allControllers } from '../../../reconciler/controllers/index.ts';
 import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
 import { leavesInMs } from '../../../reconciler/core/health/eviction.ts';
+import { ageByWall } from '../../../reconciler/core/health/node-monitor.ts';
 import { cluster, deployment, machine, pod, running, service } from './objects.ts';
 import { World } from './world.ts';
 
@@ -154,17 +155,101 @@ describe('a Node', () => {
   });
 
   it('that is heard again in time keeps its pods, ready as before', () => {
-    const w = world('n1');
-    w.put(deployment({ replicas: 2 }));
-    w.put(service('web'));
-    work(w, ['n1']);
+    const w = serving('n1', 'n2');
     const names = w.list('Pod').map((p) => p.metadata.name);
-    pass(w, 60, []);
-    assert.equal(readyEndpoints(w), 0);
-    pass(w, 20, ['n1']);
+    pass(w, 60, ['n2']);
     assert.equal(readyEndpoints(w), 2);
+    pass(w, 20, ['n1', 'n2']);
+    assert.equal(readyEndpoints(w), 4);
     assert.deepEqual(w.list('Pod').map((p) => p.metadata.name), names);
   });
+});
+
+/** Four replicas behind a Service, spread over the nodes. */
+function serving(...machines: readonly string[]): World {
+  const w = world(...machines);
+  w.put(deployment({ replicas: 4 }));
+  w.put(service('web'));
+  work(w, machines);
+  assert.equal(readyEndpoints(w), 4);
+  return w;
+}
+const terminating = (w: World): number => w.list('Pod').filter((p) => p.metadata.deletionTimestamp !== undefined).length;
+const emptied = (w: World): string[] => w.list('Node').filter((n) => n.spec.taints?.some(({ effect }) => effect === 'NoExecute')).map((n) => n.metadata.name);
+
+describe('many silent nodes', () => {
+  it('all at once are the control plane\'s blindness: no pod is marked or moved, however long', () => {
+    const w = serving('n1', 'n2', 'n3');
+    const uids = w.list('Pod').map((p) => p.metadata.uid);
+    pass(w, 1200, []);
+    assert.deepEqual(w.list('Node').map((n) => ready(n)?.status), ['Unknown', 'Unknown', 'Unknown']);
+    assert.deepEqual([emptied(w), terminating(w), readyEndpoints(w)], [[], 0, 4]);
+    // They come back one after another, within the time that a node may be silent.
+    pass(w, 15, ['n2']);
+    assert.deepEqual([emptied(w), terminating(w), readyEndpoints(w)], [[], 0, 4]);
+    pass(w, 15, ['n2', 'n3']);
+    pass(w, 600, ['n1', 'n2', 'n3']);
+    assert.deepEqual(w.list('Pod').map((p) => p.metadata.uid), uids);
+    assert.equal(readyEndpoints(w), 4);
+  });
+
+  it('of which one never comes back after a blindness: that one is given up like any other', () => {
+    const w = serving('n1', 'n2');
+    pass(w, 600, []);
+    pass(w, 400, ['n1']);
+    assert.deepEqual(emptied(w), ['n2']);
+    assert.ok(w.list('Pod').filter((p) => p.metadata.deletionTimestamp === undefined).every((p) => p.spec.nodeName === 'n1'));
+  });
+
+  it('one after another lose the taint that empties them, when the last falls silent', () => {
+    const w = serving('n1', 'n2');
+    pass(w, 60, ['n1']);
+    assert.deepEqual(emptied(w), ['n2']);
+    pass(w, 600, []);
+    assert.deepEqual([emptied(w), terminating(w)], [[], 0]);
+  });
+
+  it('that are most of a small zone are not emptied, and are when most are heard again', () => {
+    const w = serving('n1', 'n2', 'n3', 'n4', 'n5');
+    pass(w, 600, ['n1', 'n2']);
+    assert.deepEqual([emptied(w), terminating(w)], [[], 0]);
+    pass(w, 600, ['n1', 'n2', 'n3', 'n4']);
+    assert.deepEqual(emptied(w), ['n5']);
+  });
+
+  it('are emptied one every ten seconds', () => {
+    const w = serving('n1', 'n2', 'n3', 'n4', 'n5');
+    pass(w, 45, ['n1', 'n2', 'n3']);
+    assert.equal(emptied(w).length, 1);
+    pass(w, 10, ['n1', 'n2', 'n3']);
+    assert.deepEqual(emptied(w), ['n4', 'n5']);
+  });
+});
+
+describe('a wall clock that is set', () => {
+  for (const hours of [1, -1]) {
+    it(`by ${hours} h makes no node silent, and moves no pod`, () => {
+      const w = serving('n1', 'n2');
+      const uids = w.list('Pod').map((p) => p.metadata.uid);
+      w.now = new Date(w.now.getTime() + hours * 3_600_000);
+      w.resync();
+      w.settle();
+      assert.deepEqual(w.list('Node').map((n) => ready(n)?.status), ['True', 'True']);
+      pass(w, 60, ['n1', 'n2']);
+      assert.deepEqual(w.list('Pod').map((p) => p.metadata.uid), uids);
+      assert.equal(readyEndpoints(w), 4);
+    });
+
+    it(`by ${hours} h while a node is silent: its pods are tolerated for the same time`, () => {
+      const w = serving('n1', 'n2');
+      pass(w, 60, ['n1']);
+      w.now = new Date(w.now.getTime() + hours * 3_600_000);
+      pass(w, 260, ['n1']);
+      assert.equal(terminating(w), 0);
+      pass(w, 30, ['n1']);
+      assert.equal(terminating(w), 2);
+    });
+  }
 });
 
 describe('eviction', () => {
@@ -178,7 +263,7 @@ describe('eviction', () => {
     { name: 'the shortest of several counts', tolerations: [{ operator: 'Exists', tolerationSeconds: 70 }, { operator: 'Exists' }], left: 10_000 },
     { name: 'another effect', tolerations: [{ key: 'maintenance', operator: 'Exists', effect: 'NoSchedule' }], left: 0 },
   ];
-  for (const row of rows) it(row.name, () => assert.equal(leavesInMs(pod('p', { tolerations: row.tolerations }), [taint], now), row.left));
+  for (const row of rows) it(row.name, () => assert.equal(leavesInMs(pod('p', { tolerations: row.tolerations }), [taint], ageByWall(now)), row.left));
 });
 
 describe('collection', () => {

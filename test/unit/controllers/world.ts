@@ -19,7 +19,9 @@ export class World implements StoreView {
   readonly events: Extract<Step, { do: 'event' }>[] = [];
   /** Earliest time that each `controller key` asked to be looked at again. */
   readonly timers = new Map<string, number>();
+  /** Set it to step the wall clock; {@link advance} moves both. */
   now = new Date('2026-01-01T00:00:00.000Z');
+  monotonic = 0;
   private readonly controllers: readonly Controller[];
   private readonly queue = new Map<string, { controller: Controller; key: ObjectKey }>();
   private counter = 0;
@@ -31,7 +33,7 @@ export class World implements StoreView {
 
   get context(): PassContext {
     const next = (): string => (++this.counter).toString(36).padStart(5, '0');
-    return { view: this, now: this.now, signal: new AbortController().signal, ids: { uid: () => `uid-${next()}`, suffix: (n) => next().slice(-n) } };
+    return { view: this, now: this.now, monotonic: this.monotonic, signal: new AbortController().signal, ids: { uid: () => `uid-${next()}`, suffix: (n) => next().slice(-n) } };
   }
 
   get<K extends Kind>(key: ObjectKey<K>): StoredOf<K> | undefined {
@@ -156,7 +158,7 @@ export class World implements StoreView {
     this.queue.delete(id);
     const decided = controller.decide(key, this.context);
     const decision = 'steps' in decided ? decided : finish(decided);
-    if (decision.requeueAfterMs !== undefined) this.timers.set(id, this.now.getTime() + decision.requeueAfterMs);
+    if (decision.requeueAfterMs !== undefined) this.timers.set(id, this.monotonic + decision.requeueAfterMs);
     this.apply(decision);
     return true;
   }
@@ -175,8 +177,9 @@ export class World implements StoreView {
   /** Moves time and runs the passes whose time has come. */
   advance(ms: number): void {
     this.now = new Date(this.now.getTime() + ms);
+    this.monotonic += ms;
     for (const [id, at] of [...this.timers]) {
-      if (at > this.now.getTime()) continue;
+      if (at > this.monotonic) continue;
       this.timers.delete(id);
       const [name, key] = id.split(' ');
       const controller = this.controllers.find((c) => c.name === name);
