@@ -36,8 +36,9 @@ async function wait(client: ControlPlaneClient, timeoutSeconds: number): Promise
     const line = summary(report);
     if (line !== shown) progress(line);
     shown = line;
-    if (left <= 0 || isHopeless(report)) {
-      progress(left <= 0 ? `gave up after ${timeoutSeconds} s` : 'this revision was refused: waiting changes nothing');
+    const ended = left <= 0 ? `gave up after ${timeoutSeconds} s` : hopeless(report);
+    if (ended !== undefined) {
+      progress(ended);
       return report;
     }
     const hold = Math.min(left, LONGEST_ANSWER_SECONDS);
@@ -45,10 +46,12 @@ async function wait(client: ControlPlaneClient, timeoutSeconds: number): Promise
   }
 }
 
-/** The newest revision was looked at and refused: only a new commit helps. */
-function isHopeless(report: StatusReport): boolean {
+/** Why only a new commit helps: the newest revision was looked at and refused, or one of its rollouts had its time. */
+export function hopeless(report: StatusReport): string | undefined {
   const { head, observedRevision, newest } = report.source;
-  return newest?.outcome === 'Refused' && head === observedRevision;
+  if (newest?.outcome === 'Refused' && head === observedRevision) return 'this revision was refused: waiting changes nothing';
+  const late = report.synced ? report.objects.find(({ gaveUp }) => gaveUp) : undefined;
+  return late && `${late.kind} ${late.namespace}/${late.name} exceeded its progress deadline: waiting changes nothing`;
 }
 
 function summary(report: StatusReport): string {

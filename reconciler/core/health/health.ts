@@ -6,6 +6,8 @@ export interface Health {
   readonly status: HealthStatus;
   /** One sentence without a full stop: why it is so. */
   readonly message: string;
+  /** It had its time (`progressDeadlineSeconds`): nobody waits for it any more. */
+  readonly gaveUp?: true;
 }
 
 const SEVERITY: Readonly<Record<HealthStatus, number>> = { Healthy: 0, Suspended: 1, Progressing: 2, Missing: 3, Degraded: 4 };

@@ -36,10 +36,10 @@ function deploymentHealth(deployment: Deployment, view: HealthView): Health {
   const failure = findCondition(status.conditions, 'ReplicaFailure');
   if (failure?.status === 'True') return DEGRADED(failure.message ?? 'its pods cannot be created');
   const progressing = findCondition(status.conditions, 'Progressing');
-  if (progressing?.reason === 'ProgressDeadlineExceeded') return DEGRADED(`${progressing.message ?? 'has timed out progressing'}${podTrouble(sets, view)}`);
+  if (progressing?.reason === 'ProgressDeadlineExceeded') return { ...DEGRADED(`${progressing.message ?? 'has timed out progressing'}${podTrouble(sets, view)}`), gaveUp: true };
   if (spec.paused) return { status: 'Suspended', message: 'is paused' };
   if (status.updatedReplicas < spec.replicas) return PROGRESSING(`${status.updatedReplicas} of ${spec.replicas} pods have the new template${podTrouble(sets, view)}`);
-  if (status.replicas > status.updatedReplicas) return PROGRESSING(`${status.replicas - status.updatedReplicas} old pods are still to go`);
+  if (status.replicas > status.updatedReplicas) return PROGRESSING(`${status.replicas - status.updatedReplicas} old pods are still to go${podTrouble(sets, view)}`);
   if (status.availableReplicas < spec.replicas) {
     const message = `${status.availableReplicas} of ${spec.replicas} pods are available${podTrouble(sets, view)}`;
     const wasComplete = progressing?.reason === 'NewReplicaSetAvailable' && !conditionIsTrue(status.conditions, 'Available');

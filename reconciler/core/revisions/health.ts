@@ -13,6 +13,8 @@ export interface ObjectReport {
   readonly health: HealthStatus;
   /** Why it is so. */
   readonly message: string;
+  /** It had its time: nobody waits for it any more. */
+  readonly gaveUp?: true;
 }
 
 /** Reading the live state; the store's view is one. */
@@ -31,8 +33,8 @@ export function sourceObjects(reader: Pick<LiveReader, 'list'>, sourceName: stri
 }
 
 export function reportHealth(object: Stored, reader: LiveReader): ObjectReport {
-  const { status, message } = objectHealth(object, reader);
-  return { kind: object.kind, namespace: object.metadata.namespace ?? '', name: object.metadata.name, health: status, message };
+  const { status, message, gaveUp } = objectHealth(object, reader);
+  return { kind: object.kind, namespace: object.metadata.namespace ?? '', name: object.metadata.name, health: status, message, ...(gaveUp && { gaveUp }) };
 }
 
 /** One sentence for each object that is not healthy. */

@@ -86,6 +86,7 @@ const rows: readonly Row[] = [
   { name: 'Deployment complete', object: rollout([3, 3, 3], 'NewReplicaSetAvailable', 'True'), status: 'Healthy', says: /3 of 3/ },
   { name: 'Deployment rolling', object: rollout([4, 1, 3], 'ReplicaSetUpdated', 'True'), status: 'Progressing', says: /1 of 3 pods have the new template/ },
   { name: 'Deployment with old pods', object: rollout([4, 3, 3], 'ReplicaSetUpdated', 'True'), status: 'Progressing', says: /1 old pods/ },
+  { name: 'Deployment with old pods, as a new one crashes', object: rollout([4, 3, 3], 'ReplicaSetUpdated', 'True'), others: [replicaSet(0), crashing], status: 'Progressing', says: /1 old pods are still to go; pod web-1-a: container app: CrashLoopBackOff.* last exit code 7/ },
   { name: 'Deployment starting, a pod crashes', object: rollout([3, 3, 0], 'ReplicaSetUpdated', 'False'), others: [replicaSet(0), crashing], status: 'Progressing', says: /0 of 3 .*pod web-1-a: container app: CrashLoopBackOff/ },
   { name: 'Deployment stuck', object: rollout([3, 3, 0], 'ProgressDeadlineExceeded', 'False'), others: [replicaSet(0), crashing], status: 'Degraded', says: /told; pod web-1-a/ },
   { name: 'Deployment that broke later', object: rollout([3, 3, 1], 'NewReplicaSetAvailable', 'False'), status: 'Degraded', says: /1 of 3/ },
