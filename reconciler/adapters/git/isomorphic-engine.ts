@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import git from 'isomorphic-git';
-import type { ObjectEngine } from './engine.ts';
+import { type ObjectEngine, unreadable } from './engine.ts';
 import { objectSize } from './object-size.ts';
 import type { ObjectType, RawObject } from './raw-objects.ts';
 
@@ -41,8 +41,9 @@ export function openIsomorphicEngine(gitdir: string): ObjectEngine {
       // `git gc` may have moved the object between two looks: once more, with nothing remembered.
       packsChangedAt = -1;
       return readOnce(oid).catch((error: unknown) => {
+        packsChangedAt = -1;
         if (isNotFound(error)) return undefined;
-        throw error;
+        throw unreadable(oid, gitdir, error);
       });
     }
   }
@@ -60,7 +61,11 @@ export function openIsomorphicEngine(gitdir: string): ObjectEngine {
     name: 'isomorphic',
     read,
     async size(oid) {
-      return (await objectSize(gitdir, oid)) ?? (await objectSize(gitdir, oid));
+      try {
+        return (await objectSize(gitdir, oid)) ?? (await objectSize(gitdir, oid));
+      } catch (error) {
+        throw unreadable(oid, gitdir, error);
+      }
     },
     ref,
     async refs() {

@@ -6,11 +6,14 @@ import { execFile, spawn, type ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { RetryableError } from '../../core/errors.ts';
-import type { ObjectEngine } from './engine.ts';
+import { type ObjectEngine, unreadable } from './engine.ts';
 import type { ObjectType, RawObject } from './raw-objects.ts';
 
 const run = promisify(execFile);
 const MAX_OUTPUT = 64 * 1024 * 1024;
+const MAX_STDERR = 4096;
+/** Source: git's usage.c, die(). */
+const GIT_FATAL = 128;
 
 /** The environment for `git` children: without the caller's Git variables, unless they are the hook's and must be kept. */
 export function gitEnvironment(env: NodeJS.ProcessEnv, keepHookVariables: boolean): NodeJS.ProcessEnv {
@@ -25,18 +28,22 @@ interface Answer {
 
 /** One `git cat-file` in batch mode: questions go in as lines, answers come back in the same order. */
 class Batch {
-  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
-  readonly #waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void }[] = [];
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #waiting: { readonly oid: string; resolve: (answer: Answer) => void; reject: (error: Error) => void }[] = [];
   readonly #withContents: boolean;
   readonly #exited: Promise<void>;
   #chunks: Buffer[] = [];
   #held = 0;
   #needed = 0;
+  #words = '';
   #failure: Error | undefined;
 
   constructor(gitdir: string, env: NodeJS.ProcessEnv, withContents: boolean) {
     this.#withContents = withContents;
-    this.#child = spawn('git', ['--git-dir', gitdir, 'cat-file', withContents ? '--batch' : '--batch-check'], { env, stdio: ['pipe', 'pipe', 'ignore'] });
+    this.#child = spawn('git', ['--git-dir', gitdir, 'cat-file', withContents ? '--batch' : '--batch-check'], { env, stdio: ['pipe', 'pipe', 'pipe'] });
+    this.#child.stderr.on('data', (chunk: Buffer) => {
+      this.#words = (this.#words + chunk.toString('utf8')).slice(-MAX_STDERR);
+    });
     this.#child.stdout.on('data', (chunk: Buffer) => this.#take(chunk));
     this.#child.stdin.on('error', () => undefined);
     this.#exited = new Promise((resolve) => {
@@ -46,7 +53,12 @@ class Batch {
         resolve();
       };
       this.#child.once('error', (error) => end(error.message));
-      this.#child.once('close', (code) => end(`exit ${code ?? 'by signal'}`));
+      this.#child.once('close', (code) => {
+        // It dies of the object that it was asked for first; the others were not looked at.
+        const first = code === GIT_FATAL ? this.#waiting.shift() : undefined;
+        first?.reject(unreadable(first.oid, gitdir, /^fatal: (.*)$/m.exec(this.#words)?.[1] ?? `git exited with ${GIT_FATAL}`));
+        end(`exit ${code ?? 'by signal'}`);
+      });
     });
   }
 
@@ -57,13 +69,14 @@ class Batch {
   ask(oid: string): Promise<Answer> {
     if (this.#failure) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+      this.#waiting.push({ oid, resolve, reject });
       this.#child.stdin.write(`${oid}\n`);
     });
   }
 
   async close(): Promise<void> {
     this.#child.stdin.end();
+    this.#child.kill();
     await this.#exited;
   }
 

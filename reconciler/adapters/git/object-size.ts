@@ -4,7 +4,8 @@
  */
 import { open, readdir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInflate } from 'node:zlib';
+import { promisify } from 'node:util';
+import { constants, inflate } from 'node:zlib';
 
 const HEAD_BYTES = 256;
 const IDX_HEADER = 8;
@@ -12,7 +13,10 @@ const FANOUT_BYTES = 1024;
 const OFS_DELTA = 6;
 const REF_DELTA = 7;
 
-/** Size in bytes of the object `oid` in `gitdir`, or undefined where neither a loose file nor a pack holds it. */
+/**
+ * Size in bytes of the object `oid` in `gitdir`, or undefined where neither a loose file nor a pack holds it. Rejects for a file that is
+ * damaged, as a power cut leaves them: empty, or cut off.
+ */
 export async function objectSize(gitdir: string, oid: string): Promise<number | undefined> {
   return (await looseSize(gitdir, oid)) ?? (await packedSize(gitdir, oid));
 }
@@ -37,24 +41,19 @@ async function readAt(file: FileHandle, position: number, length: number): Promi
   return buffer.subarray(0, bytesRead);
 }
 
-/** The first bytes of a zlib stream of which only the beginning is at hand. */
-function inflateStart(deflated: Buffer): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const inflate = createInflate();
-    inflate.once('data', (chunk: Buffer) => {
-      resolve(chunk);
-      inflate.destroy();
-    });
-    inflate.once('error', reject);
-    inflate.write(deflated);
-  });
+const inflated = promisify<Buffer, object, Buffer>(inflate);
+
+/** The first bytes of a zlib stream of which only the beginning is at hand; none where not even one byte of it is whole. */
+async function inflateStart(deflated: Buffer): Promise<Buffer> {
+  return inflated(deflated, { finishFlush: constants.Z_SYNC_FLUSH });
 }
 
-function looseSize(gitdir: string, oid: string): Promise<number | undefined> {
+async function looseSize(gitdir: string, oid: string): Promise<number | undefined> {
   return withFile(join(gitdir, 'objects', oid.slice(0, 2), oid.slice(2)), async (file) => {
-    const header = (await inflateStart(await readAt(file, 0, HEAD_BYTES))).toString('latin1');
+    const header = (await inflateStart(await readAt(file, 0, HEAD_BYTES))).toString('latin1', 0, HEAD_BYTES);
     const match = /^[a-z]+ (\d+)\0/.exec(header);
-    return match ? Number(match[1]) : undefined;
+    if (!match) throw new RangeError('its file is empty or cut off');
+    return Number(match[1]);
   });
 }
 
@@ -100,19 +99,19 @@ async function offsetOf(file: FileHandle, table: number, index: number, total: n
 async function entrySize(file: FileHandle, offset: number): Promise<number | undefined> {
   const bytes = await readAt(file, offset, HEAD_BYTES);
   const first = bytes[0];
-  if (first === undefined) return undefined;
+  if (first === undefined) throw new RangeError('its pack is cut off');
   const type = (first >> 4) & 7;
   let size = first & 15;
   let scale = 16;
   let at = 1;
   for (let byte = first; byte & 0x80; at++) {
-    byte = bytes[at]!;
+    byte = byteAt(bytes, at);
     size += (byte & 0x7f) * scale;
     scale *= 128;
   }
   if (type === REF_DELTA) return deltaResultSize(bytes.subarray(at + 20));
   if (type !== OFS_DELTA) return size;
-  while (bytes[at]! & 0x80) at++;
+  while (byteAt(bytes, at) & 0x80) at++;
   return deltaResultSize(bytes.subarray(at + 1));
 }
 
@@ -122,11 +121,17 @@ async function deltaResultSize(deflated: Buffer): Promise<number> {
   return varint(delta, afterBase)[0];
 }
 
+function byteAt(bytes: Buffer, at: number): number {
+  const byte = bytes[at];
+  if (byte === undefined) throw new RangeError('its pack is cut off');
+  return byte;
+}
+
 function varint(bytes: Buffer, from: number): [value: number, next: number] {
   let value = 0;
   let scale = 1;
   for (let at = from; ; at++) {
-    const byte = bytes[at] ?? 0;
+    const byte = byteAt(bytes, at);
     value += (byte & 0x7f) * scale;
     scale *= 128;
     if (!(byte & 0x80)) return [value, at + 1];

@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { isAbsolute, join, resolve as resolvePath } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { RetryableError, TerminalError } from '../../core/errors.ts';
+import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
 import type { BranchHead, GitSource, Revision } from '../../ports/git-source.ts';
 import { type GitCredentials, splitCredentials } from './credentials.ts';
-import type { ObjectEngine } from './engine.ts';
+import { interruptible, missing, type ObjectEngine } from './engine.ts';
 import { hintsFrom, watchedFolders } from './hints.ts';
 import { httpRemote } from './http-remote.ts';
 import { openMirror } from './mirror.ts';
@@ -55,7 +55,7 @@ interface Backend {
  */
 export async function openGitSource(options: GitSourceOptions): Promise<GitSource> {
   const backend = await openBackend(options);
-  const engine = await openEngine(options.engine ?? 'isomorphic', backend.gitdir);
+  const engine = interruptible(await openEngine(options.engine ?? 'isomorphic', backend.gitdir));
   const never = new AbortController().signal;
   const branch = options.branch ?? (backend.fetch ? 'main' : await localDefaultBranch(engine, never));
   return createSource(backend, engine, branch, options.now ?? (() => new Date()));
@@ -148,7 +148,7 @@ function createSource(backend: Backend, objects: ObjectEngine, branch: string, n
       const others = await reached(engine.refs(signal), signal);
       return { state: wasBorn || others.size > 0 ? 'missing' : 'unborn' };
     }
-    const revision = await readCommit(engine, sha, signal);
+    const revision = await reached(readCommit(engine, sha, signal), signal);
     if (!revision) throw new RetryableError('GitUnreachable', `${backend.url}: branch ${branch} points at ${sha}, which is not there yet`);
     wasBorn = true;
     return { state: 'at', revision };
@@ -159,6 +159,7 @@ function createSource(backend: Backend, objects: ObjectEngine, branch: string, n
       return await answer;
     } catch (error) {
       signal.throwIfAborted();
+      if (error instanceof PlumbError) throw error;
       throw new RetryableError('GitUnreachable', `cannot read ${backend.url}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
     }
   }
@@ -181,10 +182,10 @@ function createSource(backend: Backend, objects: ObjectEngine, branch: string, n
     },
     async blob(oid, maxBytes, signal) {
       const size = await engine.size(oid, signal);
-      if (size === undefined) throw new TerminalError('ObjectMissing', `blob ${oid} is missing from the repository: run \`git fsck\` there`);
+      if (size === undefined) throw missing('blob', oid);
       if (size > maxBytes) throw new TerminalError('BlobTooLarge', `blob ${oid} has ${size} bytes, more than the limit of ${maxBytes}`);
       const object = await engine.read(oid, signal);
-      if (!object) throw new TerminalError('ObjectMissing', `blob ${oid} is missing from the repository: run \`git fsck\` there`);
+      if (!object) throw missing('blob', oid);
       return object.content;
     },
     async log(sha, limit, signal) {

@@ -17,6 +17,8 @@ export interface SyncDependencies {
   readonly queue: WorkQueue;
   readonly clock: Clock;
   readonly log: Log;
+  /** Longest look into Git, in milliseconds; ten minutes when absent. */
+  readonly gitLimitMs?: number;
 }
 
 /** Name in events (`source.component`). */

@@ -1,4 +1,4 @@
-/** Rendered revisions, kept for as long as they are the applied or the newest one. */
+/** Rendered revisions: the applied one, and those that were asked for last. */
 import { ManifestCache, type DesiredState, type Diagnostic } from '../../core/manifests/index.ts';
 import { PlumbError } from '../../core/errors.ts';
 import { renderFiles } from '../../core/revisions/render.ts';
@@ -12,48 +12,58 @@ export interface RenderedRevision {
   readonly files: readonly TreeFile[];
 }
 
-/** Codes of a commit that can never be rendered; the Git adapter throws them. */
-const UNREADABLE: ReadonlySet<string> = new Set(['TreeTooLarge', 'ObjectMissing']);
+/** Codes for what a commit is, whoever reads it and when. Only these are remembered: damage and absence may be repaired. */
+const REFUSED: ReadonlySet<string> = new Set(['TreeTooLarge', 'TreeInvalid']);
+/** Codes of a commit that Git has no longer, or not whole. */
+const GONE: ReadonlySet<string> = new Set(['RevisionNotFound', 'ObjectMissing']);
 const KEPT = 3;
 
 export class RevisionReader {
   readonly #git: GitSource;
   readonly #files = new ManifestCache();
+  /** The one that was asked for longest ago stands first. */
   readonly #rendered = new Map<string, RenderedRevision>();
+  #applied: string | undefined;
 
   constructor(git: GitSource) {
     this.#git = git;
   }
 
-  /** Renders a commit. A tree that cannot be read comes back as an error diagnostic; an unreachable repository is thrown. */
+  /**
+   * Renders a commit. What it is that cannot be rendered comes back as an error diagnostic, and is remembered; what may be otherwise the next
+   * time (a repository that does not answer, a missing or damaged object) is thrown.
+   */
   async read(sha: string, signal: AbortSignal): Promise<RenderedRevision> {
-    const known = this.#rendered.get(sha);
-    if (known) return known;
-    let rendered: RenderedRevision;
-    try {
-      const files = await this.#git.files(sha, signal);
-      const keep = [...this.#rendered.values()].flatMap((r) => r.files);
-      rendered = { sha, files, ...(await renderFiles(files, gitFileReader(this.#git, signal), this.#files, keep)) };
-    } catch (error) {
-      if (!(error instanceof PlumbError) || !UNREADABLE.has(error.code)) throw error;
-      rendered = { sha, files: [], state: new Map(), diagnostics: [{ severity: 'error', code: error.code, file: '.', line: 1, column: 1, message: error.message }] };
-    }
+    const rendered = this.#rendered.get(sha) ?? (await this.#render(sha, signal));
+    this.#rendered.delete(sha);
     this.#rendered.set(sha, rendered);
-    for (const old of this.#rendered.keys()) {
+    for (const old of [...this.#rendered.keys()].filter((known) => known !== this.#applied)) {
       if (this.#rendered.size <= KEPT) break;
       this.#rendered.delete(old);
     }
     return rendered;
   }
 
-  /** The state of the revision that was applied; empty where Git no longer has it (a force-push, then `git gc`). */
+  /** The state of the revision that was applied, which stays remembered; empty where Git no longer has it (a force-push, then `git gc`). */
   async applied(sha: string | undefined, signal: AbortSignal): Promise<DesiredState> {
+    this.#applied = sha;
     if (sha === undefined) return new Map();
     try {
       return (await this.read(sha, signal)).state;
     } catch (error) {
-      if (error instanceof PlumbError && error.code === 'RevisionNotFound') return new Map();
+      if (error instanceof PlumbError && GONE.has(error.code)) return new Map();
       throw error;
+    }
+  }
+
+  async #render(sha: string, signal: AbortSignal): Promise<RenderedRevision> {
+    try {
+      const files = await this.#git.files(sha, signal);
+      const keep = [...this.#rendered.values()].flatMap((r) => r.files);
+      return { sha, files, ...(await renderFiles(files, gitFileReader(this.#git, signal), this.#files, keep)) };
+    } catch (error) {
+      if (!(error instanceof PlumbError) || !REFUSED.has(error.code)) throw error;
+      return { sha, files: [], state: new Map(), diagnostics: [{ severity: 'error', code: error.code, file: '.', line: 1, column: 1, message: error.message }] };
     }
   }
 }

@@ -4,17 +4,18 @@
  */
 import { type KubeObject, OWN_API_VERSION, type Source, type SourceStatus, type Stored, type StoredSource } from '../../../contracts/objects/index.ts';
 import { SOURCE_ANNOTATION } from '../../core/diff/index.ts';
-import { PlumbError, RetryableError } from '../../core/errors.ts';
+import { RetryableError } from '../../core/errors.ts';
 import { reportHealth, sourceObjects } from '../../core/revisions/health.ts';
 import { recordOf, withOutcome, withSeen } from '../../core/revisions/history.ts';
 import { refusalMessage } from '../../core/revisions/refusal.ts';
 import { withHealthy, withSynced, type SyncReason } from '../../core/revisions/source-status.ts';
 import type { Step } from '../../core/step.ts';
-import type { BranchHead, Revision } from '../../ports/git-source.ts';
+import type { Revision } from '../../ports/git-source.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 import type { JobResult, QueueWorker } from '../../ports/work-queue.ts';
 import { COMPONENT, type SyncDependencies } from './dependencies.ts';
 import { driftSentences, planLive, stepsOf } from './plan-live.ts';
+import { aborted, GitTrouble } from './git-trouble.ts';
 import { rollBack, type RollbackOrder } from './requests.ts';
 import { RevisionReader } from './revision-reader.ts';
 
@@ -24,6 +25,8 @@ const HEALTH_SETTLE_MS = 50;
 /** How often a plan is made anew when someone else wrote between plan and execution. */
 const MAX_PLANS = 4;
 const HEALTH_SUFFIX = '#health';
+/** A first fetch over a slow line is the longest look there is. */
+const GIT_LIMIT_MS = 10 * 60_000;
 
 export class SyncController {
   readonly #name: string;
@@ -116,16 +119,40 @@ export class SyncController {
     return {};
   }
 
-  /** One look at the branch. */
+  /** One look at the branch. Where Git cannot be read, that is told, and the pass is made again. */
   async #pass(signal: AbortSignal): Promise<JobResult> {
-    let head: BranchHead;
     try {
-      head = await this.#deps.git.head(signal);
+      await this.#lookAtBranch(signal);
     } catch (error) {
       signal.throwIfAborted();
-      await this.#standStill('GitUnreachable', error instanceof Error ? error.message : String(error), signal);
-      return {};
+      if (!(error instanceof GitTrouble)) throw error;
+      await this.#standStill(error.reason, error.message, signal);
+      if (error.retry) throw error.failure;
     }
+    return {};
+  }
+
+  /** Every look into Git goes through here: it ends in time, and its failure is told from one of the store. */
+  async #fromGit<T>(signal: AbortSignal, look: (limited: AbortSignal) => Promise<T>): Promise<T> {
+    const ms = this.#deps.gitLimitMs ?? GIT_LIMIT_MS;
+    const limit = new AbortController();
+    const abort = (): void => { limit.abort(signal.reason); };
+    const timer = setTimeout(() => { limit.abort(new RetryableError('GitTimeout', `looking at ${this.#deps.git.url} took more than ${ms / 1000} s`)); }, ms);
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    try {
+      return await Promise.race([look(limit.signal), aborted(limit.signal)]);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw new GitTrouble(error);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  async #lookAtBranch(signal: AbortSignal): Promise<void> {
+    const head = await this.#fromGit(signal, (limited) => this.#deps.git.head(limited));
     if (head.state === 'unborn') {
       await this.#standStill('BranchUnborn', `branch ${this.#deps.git.branch} of ${this.#deps.git.url} has no commit yet: push one`, signal);
     } else if (head.state === 'missing') {
@@ -134,7 +161,6 @@ export class SyncController {
       await this.#sync(head.revision, signal);
     }
     this.#branchSeen?.();
-    return {};
   }
 
   /** The branch tells nothing new: what was applied last is kept as it was. */
@@ -143,7 +169,7 @@ export class SyncController {
     await this.#writeStatus((status, now) => withSynced(status, reason, message, now), signal);
     if (before?.reason !== reason) await this.#tell('Warning', reason, message, signal);
     await this.#heal(signal).catch((error: unknown) => {
-      if (!(error instanceof PlumbError) || error.code !== 'GitUnreachable') throw error;
+      if (!(error instanceof GitTrouble)) throw error;
     });
   }
 
@@ -161,7 +187,7 @@ export class SyncController {
       await this.#writeStatus((s, now) => withSynced(withSeen(s, revision, now), 'Syncing', `revision ${revision.sha} is being applied`, now), signal);
     }
     const started = this.#deps.clock.now().getTime();
-    const next = await this.#reader.read(revision.sha, signal);
+    const next = await this.#fromGit(signal, (limited) => this.#reader.read(revision.sha, limited));
     const errors = next.diagnostics.filter((d) => d.severity === 'error');
     this.#judged = revision.sha;
     if (errors.length > 0) {
@@ -173,7 +199,7 @@ export class SyncController {
   }
 
   async #apply(revision: Revision, desired: Awaited<ReturnType<RevisionReader['applied']>>, started: number, signal: AbortSignal): Promise<void> {
-    const applied = await this.#reader.applied(this.#source()?.status?.appliedRevision, signal);
+    const applied = await this.#fromGit(signal, (limited) => this.#reader.applied(this.#source()?.status?.appliedRevision, limited));
     let counts: { create: number; update: number; delete: number } | undefined;
     for (let round = 1; ; round++) {
       const { plan, refusals } = planLive(this.#deps.view, this.#name, applied, desired);
@@ -213,7 +239,7 @@ export class SyncController {
   async #heal(signal: AbortSignal): Promise<void> {
     const sha = this.#source()?.status?.appliedRevision;
     if (sha === undefined) return;
-    const applied = await this.#reader.applied(sha, signal);
+    const applied = await this.#fromGit(signal, (limited) => this.#reader.applied(sha, limited));
     if (applied.size === 0) return;
     const { plan } = planLive(this.#deps.view, this.#name, applied, applied);
     if (plan.items.length === 0) return;

@@ -1,7 +1,7 @@
 /** Codes of everything that can be wrong with a revision. Stable: scripts match on them. Explained in docs/errors.md. */
 export const DIAGNOSTIC_CODES = [
   // Files of the tree
-  'PathRefused', 'SymlinkRefused', 'SubmoduleRefused', 'FileTooLarge', 'NotUtf8', 'ControlCharacter',
+  'PathRefused', 'SymlinkRefused', 'SubmoduleRefused', 'FileTooLarge', 'RevisionTooLarge', 'NotUtf8', 'ControlCharacter',
   // YAML
   'InvalidYaml', 'DuplicateKey', 'TooComplex', 'AliasBomb',
   // What a document is

@@ -2,30 +2,38 @@
 import type { ParsedFile } from './types.ts';
 
 export class ManifestCache {
-  readonly #files = new Map<string, ParsedFile>();
+  /** By blob id, then by path. */
+  readonly #files = new Map<string, Map<string, ParsedFile>>();
 
   get size(): number {
-    return this.#files.size;
+    let files = 0;
+    for (const paths of this.#files.values()) files += paths.size;
+    return files;
   }
 
-  /** The parse of this blob at this path, if it is remembered. Positions and origins carry the path, so a moved file is parsed again. */
+  /** The parse of this blob at this path, if it is remembered. */
   get(path: string, oid: string): ParsedFile | undefined {
-    return this.#files.get(cacheKey(path, oid));
+    return this.#files.get(oid)?.get(path);
+  }
+
+  /** The parse of this blob at any path. Its positions carry that path. */
+  sameContents(oid: string): ParsedFile | undefined {
+    return this.#files.get(oid)?.values().next().value;
   }
 
   set(file: ParsedFile): void {
-    this.#files.set(cacheKey(file.path, file.oid), file);
+    const paths = this.#files.get(file.oid);
+    if (paths) paths.set(file.path, file);
+    else this.#files.set(file.oid, new Map([[file.path, file]]));
   }
 
   /** Forgets everything but the files of a revision. */
   prune(keep: Iterable<{ readonly path: string; readonly oid: string }>): void {
-    const wanted = new Set<string>();
-    for (const { path, oid } of keep) wanted.add(cacheKey(path, oid));
-    for (const key of this.#files.keys()) if (!wanted.has(key)) this.#files.delete(key);
+    const wanted = new Map<string, Set<string>>();
+    for (const { path, oid } of keep) wanted.set(oid, (wanted.get(oid) ?? new Set()).add(path));
+    for (const [oid, paths] of this.#files) {
+      for (const path of paths.keys()) if (!wanted.get(oid)?.has(path)) paths.delete(path);
+      if (paths.size === 0) this.#files.delete(oid);
+    }
   }
-}
-
-/** Paths hold no NUL: selectManifestFiles refuses them. */
-function cacheKey(path: string, oid: string): string {
-  return `${oid}\u0000${path}`;
 }

@@ -16,15 +16,15 @@ const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
  * once, ordered by position. Objects are returned for the documents without an error. The same path, oid and bytes give the same answer.
  */
 export function parseManifest(path: string, oid: string, bytes: Uint8Array): ParsedFile {
-  if (bytes.byteLength > MAX_FILE_BYTES) return unreadable(path, oid, fileTooLarge(path, bytes.byteLength));
+  if (bytes.byteLength > MAX_FILE_BYTES) return unreadable(path, oid, bytes, fileTooLarge(path, bytes.byteLength));
   const decoded = decodeUtf8(bytes);
   if (!decoded.ok) {
     const { line, column, message, hint } = decoded;
-    return unreadable(path, oid, { severity: 'error', code: 'NotUtf8', file: path, line, column, message, hint });
+    return unreadable(path, oid, bytes, { severity: 'error', code: 'NotUtf8', file: path, line, column, message, hint });
   }
   const { text } = decoded;
   const control = text.search(CONTROL);
-  if (control >= 0) return unreadable(path, oid, controlCharacter(path, text, control));
+  if (control >= 0) return unreadable(path, oid, bytes, controlCharacter(path, text, control));
 
   const lines = new LineCounter();
   const findings = new Findings(path, lines, text);
@@ -35,7 +35,7 @@ export function parseManifest(path: string, oid: string, bytes: Uint8Array): Par
     if (sound) result.objects.push(...read.objects);
     else result.refused.push(...read.objects.map((o) => o.key));
   }
-  return { path, oid, ...result, diagnostics: findings.diagnostics.sort(byPosition) };
+  return { path, oid, bytes: bytes.byteLength, ...result, diagnostics: findings.diagnostics.sort(byPosition) };
 }
 
 /** The order in which diagnostics are shown: file, line, column, code, message. */
@@ -47,8 +47,8 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function unreadable(path: string, oid: string, diagnostic: Diagnostic): ParsedFile {
-  return { path, oid, objects: [], diagnostics: [diagnostic] };
+function unreadable(path: string, oid: string, bytes: Uint8Array, diagnostic: Diagnostic): ParsedFile {
+  return { path, oid, bytes: bytes.byteLength, objects: [], diagnostics: [diagnostic] };
 }
 
 function controlCharacter(path: string, text: string, offset: number): Diagnostic {

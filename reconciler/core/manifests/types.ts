@@ -29,10 +29,12 @@ export interface DesiredObject {
 
 export type DesiredState = ReadonlyMap<ObjectKey, DesiredObject>;
 
-/** One file's parse, reused for as long as path and blob id stay the same. */
+/** One file's parse, reused for as long as the blob id stays the same. */
 export interface ParsedFile {
   readonly path: string;
   readonly oid: string;
+  /** Size of the file. */
+  readonly bytes: number;
   readonly objects: readonly DesiredObject[];
   readonly diagnostics: readonly Diagnostic[];
   /** Keys of objects that are written in the file but were refused: other objects may still refer to them. */

@@ -3,10 +3,10 @@ import { withCondition, type Condition, type SourceStatus } from '../../../contr
 import { type ObjectReport, unhealthySentences } from './health.ts';
 
 export type SyncReason =
-  | 'Applied' | 'Syncing' | 'Refused' | 'GitUnreachable' | 'BranchUnborn' | 'BranchMissing' | 'ApplyFailed';
+  | 'Applied' | 'Syncing' | 'Refused' | 'GitUnreachable' | 'RepositoryDamaged' | 'BranchUnborn' | 'BranchMissing' | 'ApplyFailed';
 
 const STATUS_OF: Readonly<Record<SyncReason, Condition['status']>> = {
-  Applied: 'True', Syncing: 'Unknown', Refused: 'False', GitUnreachable: 'Unknown', BranchUnborn: 'False', BranchMissing: 'False', ApplyFailed: 'False',
+  Applied: 'True', Syncing: 'Unknown', Refused: 'False', GitUnreachable: 'Unknown', RepositoryDamaged: 'Unknown', BranchUnborn: 'False', BranchMissing: 'False', ApplyFailed: 'False',
 };
 
 /** The status with condition `Synced`: the newest revision of the branch is the one in force, or why not. */

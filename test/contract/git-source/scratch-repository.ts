@@ -1,6 +1,6 @@
 /** A bare repository in a folder of its own, written with the native git: what the suites compare with. */
 import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFolder } from '../../support/folder.ts';
 
@@ -16,6 +16,8 @@ export interface ScratchRepository {
   git(args: readonly string[], input?: string | Buffer): string;
   /** A commit with exactly these files, put on `branch` unless that is null; its id. */
   commit(files: readonly NewFile[], options?: { readonly branch?: string | null; readonly parent?: string; readonly message?: string; readonly submodule?: string }): string;
+  /** Does to a loose object what a power cut does to files; the answer puts it back. */
+  damage(oid: string, how: (good: Buffer) => Buffer | undefined): () => void;
   remove(): void;
 }
 
@@ -60,6 +62,17 @@ export function scratchRepository(): ScratchRepository {
       const sha = git(['commit-tree', tree, ...(parent ? ['-p', parent] : []), '-m', options.message ?? `Change ${minute}`]);
       if (branch !== null) git(['update-ref', `refs/heads/${branch}`, sha]);
       return sha;
+    },
+    damage(oid, how) {
+      const path = join(dir, 'objects', oid.slice(0, 2), oid.slice(2));
+      const good = readFileSync(path);
+      const bad = how(good);
+      rmSync(path);
+      if (bad) writeFileSync(path, bad);
+      return () => {
+        rmSync(path, { force: true });
+        writeFileSync(path, good);
+      };
     },
     remove: () => rmSync(root, { recursive: true, force: true }),
   };

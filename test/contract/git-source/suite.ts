@@ -130,6 +130,62 @@ export function gitSourceSuite(variant: Variant): void {
       assert.deepEqual((await source.log(second, 10, signal)).map((r) => r.sha), [second, first]);
     });
 
+    if (variant.local) {
+      const damages: readonly [name: string, how: (good: Buffer) => Buffer | undefined][] = [
+        ['missing', () => undefined], ['empty', () => Buffer.alloc(0)], ['one byte', (good) => good.subarray(0, 1)], ['cut off', (good) => good.subarray(0, good.length >> 1)],
+        ['of other bytes', (good) => Buffer.concat([good.subarray(0, -8), Buffer.alloc(8)])],
+      ];
+      for (const [name, how] of damages) {
+        it(`asks to try again for an object that is ${name}, and reads it once it is repaired`, async () => {
+          const sha = repository.commit([{ path: 'a/b.yaml', content: `b: ${'1'.repeat(400)}\n` }]);
+          await source.head(signal);
+          const [tree, blob] = [repository.git(['rev-parse', `${sha}:a`]), repository.git(['rev-parse', `${sha}:a/b.yaml`])];
+          const retried = (error: unknown): boolean => error instanceof PlumbError && error.retry === 'backoff' && ['ObjectMissing', 'ObjectUnreadable'].includes(error.code) && error.message.includes(error.message.includes(tree) ? tree : blob);
+          const repairTree = repository.damage(tree, how);
+          await assert.rejects(source.files(sha, signal), retried);
+          repairTree();
+          const repairBlob = repository.damage(blob, how);
+          const [file] = await source.files(sha, signal);
+          await assert.rejects(source.blob(file!.oid, 1000, signal), retried);
+          repairBlob();
+          assert.equal((await source.blob(file!.oid, 1000, signal)).length, 404);
+          const repairCommit = repository.damage(sha, how);
+          await assert.rejects(source.head(signal), (error: unknown) => error instanceof PlumbError && error.retry === 'backoff');
+          repairCommit();
+          assert.equal((await source.head(signal)).state, 'at');
+        });
+      }
+    }
+
+    it('cuts trees that describe more than they hold, and names where', async () => {
+      const blob = repository.git(['hash-object', '-w', '--stdin'], 'x');
+      const tree = (line: (n: number) => string, n: number): string => repository.git(['mktree'], Array.from({ length: n }, (_, i) => `${line(i)}\n`).join(''));
+      let wide = tree((i) => `100644 blob ${blob}\t${i}.yaml`, 20);
+      for (let depth = 0; depth < 8; depth++) wide = tree((i) => `040000 tree ${wide}\td${i}`, 20);
+      let hollow = tree(String, 0);
+      for (let depth = 0; depth < 40; depth++) hollow = tree((i) => `040000 tree ${hollow}\td${i}`, 2);
+      let deep = tree((i) => `100644 blob ${blob}\t${i}.yaml`, 1);
+      for (let depth = 0; depth < 100; depth++) deep = tree(() => `040000 tree ${deep}\td`, 1);
+      let long = tree((i) => `100644 blob ${blob}\t${i}.yaml`, 40_000);
+      for (let depth = 0; depth < 4; depth++) long = tree(() => `040000 tree ${long}\t${'n'.repeat(250)}`, 1);
+      const table = [
+        [wide, /^d0\/d0\/d0\/.* 50000 files/], [hollow, /^d0\/d0\/.* 50000 folders/], [deep, /^d\/d\/d\/.* 64 folders deep/], [long, /^n{120}\.\.\. .* paths have more than/],
+      ] as const;
+      for (const [root, message] of table) {
+        const sha = repository.git(['commit-tree', root, '-m', 'bomb']);
+        repository.git(['update-ref', 'refs/heads/main', sha]);
+        await source.head(signal);
+        await assert.rejects(source.files(sha, signal), (error: unknown) => code('TreeTooLarge')(error) && message.test((error as Error).message));
+      }
+    });
+
+    it('refuses a commit whose tree is something else', async () => {
+      const blob = repository.git(['hash-object', '-w', '--stdin'], 'x');
+      const raw = `tree ${blob}\nauthor A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\n\nno tree\n`;
+      const sha = repository.git(['hash-object', '-t', 'commit', '-w', '--stdin', '--literally'], raw);
+      if (variant.local) await assert.rejects(source.files(sha, signal), code('TreeInvalid'));
+    });
+
     it('follows a force-push to unrelated history', async () => {
       repository.commit([{ path: 'a', content: 'one' }]);
       await source.head(signal);

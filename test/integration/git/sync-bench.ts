@@ -31,10 +31,19 @@ export interface SyncBench {
   close(): Promise<void>;
 }
 
-export async function syncBench(options: { readonly repository?: ScratchRepository; readonly store?: MemoryObjectStore } = {}): Promise<SyncBench> {
+export interface SyncBenchOptions {
+  readonly repository?: ScratchRepository;
+  readonly store?: MemoryObjectStore;
+  /** Stands between the controller and the repository. */
+  readonly through?: (git: GitSource) => GitSource;
+  readonly gitLimitMs?: number;
+}
+
+export async function syncBench(options: SyncBenchOptions = {}): Promise<SyncBench> {
   const repository = options.repository ?? scratchRepository();
   const clock = new SystemClock();
-  const git = await openGitSource({ url: repository.dir, branch: 'main' });
+  const opened = await openGitSource({ url: repository.dir, branch: 'main' });
+  const git = options.through?.(opened) ?? opened;
   const store = options.store ?? new MemoryObjectStore({ clock, ids: new CryptoIds() });
   const stop = new AbortController();
   await store.open(stop.signal);
@@ -45,7 +54,7 @@ export async function syncBench(options: { readonly repository?: ScratchReposito
   const queue = new MemoryWorkQueue();
   const executor = new StepExecutor({ cache, recorder, clock });
   const sync = new SyncController('main', {
-    git, view: cache, queue, clock, log: SILENT_LOG, execute: (steps, component, signal) => executor.attempt(steps, component, signal),
+    git, view: cache, queue, clock, log: SILENT_LOG, ...(options.gitLimitMs !== undefined && { gitLimitMs: options.gitLimitMs }), execute: (steps, component, signal) => executor.attempt(steps, component, signal),
   });
   const failures: unknown[] = [];
   queue.onFailure((failure) => failures.push(failure.error));

@@ -151,6 +151,44 @@ describe('sync controller on a real repository', () => {
     await applied(sha);
   });
 
+  for (const [name, how] of [['missing', () => undefined], ['empty', () => Buffer.alloc(0)], ['cut off', (good: Buffer) => good.subarray(0, good.length >> 1)]] as const) {
+    it(`tells of an object that is ${name}, keeps what runs, and goes on when it is repaired`, async () => {
+      const good = commit({ path: 'web.yaml', content: deployment('web') });
+      await applied(good);
+      const other = bench.repository.commit(files({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:2') }), { branch: null, parent: good });
+      const repair = bench.repository.damage(bench.repository.git(['rev-parse', `${other}:web.yaml`]), how);
+      bench.repository.git(['update-ref', 'refs/heads/main', other]);
+      await bench.until(() => bench.synced()?.reason === 'RepositoryDamaged', 'RepositoryDamaged');
+      await bench.until(() => bench.cache.list('Event').some((e) => e.reason === 'RepositoryDamaged'), 'the event');
+      await bench.executor.execute([{ do: 'delete', key: 'Deployment/default/web', uid: web()?.metadata.uid ?? '' }], 'somebody', signal);
+      await bench.until(() => web()?.spec.template.spec.containers[0]?.image === 'registry.lab/web:1', 'healed');
+      repair();
+      await applied(other);
+      assert.equal(web()?.spec.template.spec.containers[0]?.image, 'registry.lab/web:2');
+    });
+  }
+
+  it('ends a look into a repository that never answers, and looks again', async () => {
+    await bench.close();
+    let hangs = 2;
+    bench = await syncBench({ gitLimitMs: 50, through: (git) => ({ ...git, files: (sha, s) => (hangs-- > 0 ? new Promise(() => undefined) : git.files(sha, s)) }) });
+    const sha = commit({ path: 'web.yaml', content: deployment('web') });
+    await bench.until(() => bench.cache.list('Event').some((e) => e.reason === 'GitUnreachable' && /took more than 0.05 s/.test(e.message)), 'the event');
+    await applied(sha);
+  });
+
+  it('refuses a commit with one file at very many paths in the time that its limits allow', async () => {
+    await applied(commit({ path: 'web.yaml', content: deployment('web') }));
+    const blob = bench.repository.git(['hash-object', '-w', '--stdin'], deployment('evil'));
+    let tree = bench.repository.git(['mktree'], `${Array.from({ length: 40 }, (_, i) => `100644 blob ${blob}\t${i}.yaml`).join('\n')}\n`);
+    for (const wide of [40, 100]) tree = bench.repository.git(['mktree'], `${Array.from({ length: wide }, (_, i) => `040000 tree ${tree}\td${i}`).join('\n')}\n`);
+    const sha = bench.repository.git(['commit-tree', tree, '-m', 'bomb']);
+    bench.repository.git(['update-ref', 'refs/heads/main', sha]);
+    await bench.until(() => bench.record(sha)?.outcome === 'Refused', 'Refused');
+    assert.match(bench.record(sha)?.message ?? '', /TreeTooLarge d\d+\/d\d+\/\d+\.yaml is beyond 50000 files/);
+    await applied(commit({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:2') }));
+  });
+
   it('refuses a tree whose entry is `..`', async () => {
     await applied(commit({ path: 'web.yaml', content: deployment('web') }));
     const blob = bench.repository.git(['hash-object', '-w', '--stdin'], deployment('evil'));
