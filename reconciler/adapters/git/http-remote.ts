@@ -3,7 +3,7 @@ import type { GitHttpRequest, GitHttpResponse } from 'isomorphic-git';
 import { type PlumbError, TerminalError } from '../../core/errors.ts';
 import { type GitCredentials, splitCredentials } from './credentials.ts';
 import { httpExchange } from './http-client.ts';
-import { type Advertisement, parseAdvertisement } from './pkt-line.ts';
+import { type Advertisement, MAX_ANSWER, parseAdvertisement } from './pkt-line.ts';
 import { type GitRemote, unreachable } from './remote.ts';
 
 /** `silenceMs`: longest silence of a server that has not finished. */
@@ -26,7 +26,12 @@ export function httpRemote(url: string, credentials: GitCredentials | undefined,
     const refused = refusal(base, request, response);
     const chunks: Uint8Array[] = [];
     try {
-      for await (const chunk of response.body ?? []) chunks.push(chunk);
+      let bytes = 0;
+      for await (const chunk of response.body ?? []) {
+        bytes += chunk.length;
+        if (bytes > MAX_ANSWER) throw new Error('it answers more than is read');
+        chunks.push(chunk);
+      }
     } catch (error) {
       signal.throwIfAborted();
       throw refused ?? unreachable(base, error);

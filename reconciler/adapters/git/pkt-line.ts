@@ -2,33 +2,63 @@
 
 export const FLUSH = Buffer.from('0000');
 
-/** One line: four hex digits of length, then the payload. */
+const LENGTH_DIGITS = 4;
+/** Source: gitprotocol-common(5): the length includes its own four digits. */
+const MAX_PKT = 65_520;
+/** Longest advertisement or report that is read, in bytes; one of 500,000 refs fits. */
+export const MAX_ANSWER = 64 * 1024 * 1024;
+
+/** One line: four hex digits of length, then the payload. Throws RangeError for a payload that no line holds. */
 export function pkt(payload: string): Buffer {
   const bytes = Buffer.from(payload, 'utf8');
-  return Buffer.concat([Buffer.from((bytes.length + 4).toString(16).padStart(4, '0')), bytes]);
+  if (bytes.length + LENGTH_DIGITS > MAX_PKT) throw new RangeError('too long for a Git packet line');
+  return Buffer.concat([Buffer.from((bytes.length + LENGTH_DIGITS).toString(16).padStart(LENGTH_DIGITS, '0')), bytes]);
+}
+
+/** The length at `at`, 0 for a flush; undefined where not all of its digits are there. Throws RangeError for anything else than a length. */
+function lengthAt(bytes: Buffer, at: number): number | undefined {
+  const digits = bytes.toString('latin1', at, at + LENGTH_DIGITS);
+  if (!/^[0-9a-fA-F]*$/.test(digits)) throw new RangeError('not a Git packet line');
+  if (digits.length < LENGTH_DIGITS) return undefined;
+  const length = Number.parseInt(digits, 16);
+  // 1 to 3 are of protocol version 2, which is not spoken here.
+  if (length > MAX_PKT || (length > 0 && length < LENGTH_DIGITS)) throw new RangeError('not a Git packet line');
+  return length;
 }
 
 /** The payloads up to `bytes`' end; undefined stands for a flush. Throws RangeError for bytes that are no packet lines. */
 export function parsePkts(bytes: Buffer): (Buffer | undefined)[] {
   const found: (Buffer | undefined)[] = [];
   for (let at = 0; at < bytes.length; ) {
-    const length = Number.parseInt(bytes.toString('latin1', at, at + 4), 16);
-    if (Number.isNaN(length) || (length > 0 && length < 4) || at + length > bytes.length) throw new RangeError('not a Git packet line');
-    found.push(length === 0 ? undefined : bytes.subarray(at + 4, at + length));
-    at += Math.max(length, 4);
+    const length = lengthAt(bytes, at);
+    if (length === undefined || at + length > bytes.length) throw new RangeError('a Git packet line is cut off');
+    found.push(length === 0 ? undefined : bytes.subarray(at + LENGTH_DIGITS, at + length));
+    at += Math.max(length, LENGTH_DIGITS);
   }
   return found;
 }
 
-/** Where the first flush ends in `bytes`, or -1 while it is not there yet. */
-export function endOfFlush(bytes: Buffer): number {
-  for (let at = 0; at + 4 <= bytes.length; ) {
-    const length = Number.parseInt(bytes.toString('latin1', at, at + 4), 16);
-    if (Number.isNaN(length)) return -1;
-    if (length === 0) return at + 4;
-    at += length;
+/** Collects bytes until the first flush is among them, however they are cut into chunks. */
+export class FlushReader {
+  /** Whole lines, and behind them the beginning of one. */
+  readonly #lines: Buffer[] = [];
+  #begun = Buffer.alloc(0);
+  #held = 0;
+
+  /** The bytes up to the first flush and those after it, once it is there. Throws RangeError for bytes that are no packet lines, or too many. */
+  take(chunk: Buffer): { readonly upToFlush: Buffer; readonly rest: Buffer } | undefined {
+    this.#held += chunk.length;
+    if (this.#held > MAX_ANSWER) throw new RangeError('more Git packet lines than are read');
+    const bytes = Buffer.concat([this.#begun, chunk]);
+    let at = 0;
+    for (let length = lengthAt(bytes, at); length !== undefined && at + length <= bytes.length; length = lengthAt(bytes, at)) {
+      at += Math.max(length, LENGTH_DIGITS);
+      if (length === 0) return { upToFlush: Buffer.concat([...this.#lines, bytes.subarray(0, at)]), rest: bytes.subarray(at) };
+    }
+    this.#lines.push(bytes.subarray(0, at));
+    this.#begun = bytes.subarray(at);
+    return undefined;
   }
-  return -1;
 }
 
 export interface Advertisement {

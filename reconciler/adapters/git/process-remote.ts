@@ -2,12 +2,16 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import type { GitHttpRequest, GitHttpResponse } from 'isomorphic-git';
-import type { PlumbError } from '../../core/errors.ts';
+import { type PlumbError, TerminalError } from '../../core/errors.ts';
 import { gitEnvironment } from './native-engine.ts';
-import { endOfFlush, FLUSH, parseAdvertisement, pkt } from './pkt-line.ts';
+import { FLUSH, FlushReader, MAX_ANSWER, parseAdvertisement, pkt } from './pkt-line.ts';
 import { type GitRemote, type GitService, unreachable } from './remote.ts';
 
 const MAX_STDERR = 8192;
+/** Bytes of an answer that is none, in an error. */
+const MAX_SHOWN = 60;
+/** Longest silence, in milliseconds, of a process that has not finished. git itself says something every five seconds. */
+const DEFAULT_SILENCE_MS = 60_000;
 const ANY_HTTP_URL = 'https://repository.invalid/';
 
 /** How to start `git-upload-pack` or `git-receive-pack` for a repository. */
@@ -18,7 +22,8 @@ export type Explain = (exitCode: number | null, words: string) => PlumbError | u
 
 interface Session {
   readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
-  readonly stdout: AsyncIterator<Buffer>;
+  /** The next bytes of the answer; undefined at its end. */
+  readonly read: () => Promise<Buffer | undefined>;
   /** The advertisement, with its flush. */
   readonly greeting: Buffer;
   readonly rest: Buffer;
@@ -26,12 +31,20 @@ interface Session {
   readonly failure: (fallback: string) => Promise<PlumbError>;
 }
 
+/** Also where a process that it started holds the pipes open. */
+function giveUp(child: Session['child']): void {
+  child.kill('SIGKILL');
+  child.stdout.destroy();
+  child.stderr.destroy();
+}
+
 /** `git-upload-pack` beside us. */
 export function localServiceArgv(path: string): ServiceArgv {
   return (service) => ['git', service.slice('git-'.length), path];
 }
 
-export function processRemote(url: string, argv: ServiceArgv, explain: Explain = () => undefined): GitRemote {
+/** `silenceMs`: longest silence of a process that has not finished; it is killed then. */
+export function processRemote(url: string, argv: ServiceArgv, explain: Explain = () => undefined, silenceMs = DEFAULT_SILENCE_MS): GitRemote {
   async function start(service: GitService, signal: AbortSignal): Promise<Session> {
     const [command, ...args] = argv(service);
     signal.throwIfAborted();
@@ -52,31 +65,52 @@ export function processRemote(url: string, argv: ServiceArgv, explain: Explain =
     const failure = async (fallback: string): Promise<PlumbError> => {
       const code = await closed;
       signal.throwIfAborted();
-      return explain(code, words) ?? unreachable(url, broken ?? new Error(fallback), words);
+      return explain(code, words) ?? unreachable(url, broken ?? new Error(fallback), broken ? '' : words);
     };
+    const silence = setTimeout(() => {
+      broken = new Error(`no answer for ${silenceMs / 1000} s`);
+      giveUp(child);
+    }, silenceMs);
+    void closed.then(() => { clearTimeout(silence); });
     const stdout = child.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
-    let bytes = Buffer.alloc(0);
+    const read = async (): Promise<Buffer | undefined> => {
+      const next = await stdout.next().catch(() => ({ done: true as const, value: undefined }));
+      silence.refresh();
+      if (next.done !== true) return next.value;
+      if (broken) throw await failure('');
+      return undefined;
+    };
+    const greeting = new FlushReader();
     for (;;) {
-      const end = endOfFlush(bytes);
-      if (end >= 0) return { child, stdout, greeting: bytes.subarray(0, end), rest: bytes.subarray(end), failure };
-      const next = await stdout.next();
-      if (next.done === true) throw await failure(`${command} ended`);
-      bytes = Buffer.concat([bytes, next.value]);
+      const chunk = await read();
+      if (!chunk) throw await failure(`${command} ended`);
+      const found = taken(greeting, chunk, child);
+      if (found) return { child, read, greeting: found.upToFlush, rest: found.rest, failure };
+    }
+  }
+
+  function taken(greeting: FlushReader, chunk: Buffer, child: Session['child']): ReturnType<FlushReader['take']> {
+    try {
+      return greeting.take(chunk);
+    } catch (error) {
+      giveUp(child);
+      throw new TerminalError('GitUrlInvalid', `${url} answers, but not as a Git server: ${JSON.stringify(chunk.toString('latin1', 0, MAX_SHOWN))}; check the URL, and that the login prints nothing`, { cause: error });
     }
   }
 
   async function* output(session: Session): AsyncGenerator<Uint8Array> {
     if (session.rest.length > 0) yield session.rest;
-    for (;;) {
-      const next = await session.stdout.next();
-      if (next.done === true) return;
-      yield next.value;
-    }
+    for (let chunk = await session.read(); chunk; chunk = await session.read()) yield chunk;
   }
 
   async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
     const all: Uint8Array[] = [];
-    for await (const chunk of chunks) all.push(chunk);
+    let bytes = 0;
+    for await (const chunk of chunks) {
+      bytes += chunk.length;
+      if (bytes > MAX_ANSWER) throw unreachable(url, new Error('it answers more than is read'));
+      all.push(chunk);
+    }
     return Buffer.concat(all);
   }
 
