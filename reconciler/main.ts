@@ -16,7 +16,7 @@ import { redisOptionsFromUrl } from './adapters/redis/url.ts';
 import { SshNodeTransport } from './adapters/ssh/transport.ts';
 import { SystemClock } from './adapters/system/clock.ts';
 import { CryptoIds } from './adapters/system/ids.ts';
-import { startApi, type ApiServer } from './api/index.ts';
+import { startApi, startRebuildingApi, type ApiServer } from './api/index.ts';
 import { DESCHEDULER_NAME } from './controllers/descheduling/descheduler.ts';
 import { rebalance } from './controllers/descheduling/rebalance.ts';
 import { allControllers } from './controllers/index.ts';
@@ -69,6 +69,7 @@ const ids = new CryptoIds();
 /** For passes that run when a session closes; what is cut short is done by the next control plane. */
 const GRACE_MS = 1000;
 const RETRY_SESSION_MS = 500;
+const MAX_RETRY_SESSION_MS = 10_000;
 const LOG_LEVEL = process.env['PLUMB_LOG_LEVEL'] ?? 'info';
 
 /** What lives as long as the process. */
@@ -81,6 +82,8 @@ interface Process {
   readonly transport: SshNodeTransport;
   readonly payloads: FilePayloads;
   readonly startedAt: string;
+  /** Makes the API's socket free. */
+  readonly beforeApi?: () => Promise<void>;
 }
 
 /** Starts everything and returns when the API answers. Throws PlumbErrors that say what is wrong and what to do. */
@@ -160,19 +163,31 @@ class Sessions {
     }
   }
 
-  /** Tries until a session is open, or undefined when closed before. */
+  /**
+   * Tries until a session is open, or undefined when closed before. Git, the machines and Redis may each be away for as long as they like:
+   * whoever asks the API meanwhile is told what is waited for.
+   */
   async #reopen(): Promise<Session | undefined> {
-    while (!this.#stop.signal.aborted) {
-      try {
-        return await Session.open(this.#process, this.#stop.signal);
-      } catch (error) {
-        if (this.#stop.signal.aborted) break;
-        if (error instanceof PlumbError && error.retry === 'never') throw error;
-        this.#process.log.warn('the state could not be rebuilt yet', { error: asError(error).message });
-        await clock.sleep(RETRY_SESSION_MS, this.#stop.signal).catch(() => undefined);
+    const { home, log, options } = this.#process;
+    let why = 'the state is being rebuilt from Git and the nodes';
+    const waiting = await startRebuildingApi(home.socket, () => why);
+    try {
+      for (let pause = RETRY_SESSION_MS; !this.#stop.signal.aborted; pause = Math.min(2 * pause, MAX_RETRY_SESSION_MS)) {
+        try {
+          return await Session.open({ ...this.#process, beforeApi: () => waiting.close() }, this.#stop.signal);
+        } catch (error) {
+          if (this.#stop.signal.aborted) break;
+          const reason = `the state could not be rebuilt yet: ${asError(error).message}`;
+          if (reason !== why) options.progress(`${reason}; trying on`);
+          why = reason;
+          log.warn('the state could not be rebuilt yet', { error: asError(error).message });
+          await clock.sleep(pause, this.#stop.signal).catch(() => undefined);
+        }
       }
+      return undefined;
+    } finally {
+      await waiting.close();
     }
-    return undefined;
   }
 }
 
@@ -235,6 +250,7 @@ class Session {
       lane.start();
       nodes.start();
 
+      await process.beforeApi?.();
       const api: ApiServer = await startApi(home.socket, {
         view: cache, git, sourceName: options.sourceName, log,
         info: { version: options.version, pid: globalThis.process.pid, startedAt: process.startedAt, home: home.dir },

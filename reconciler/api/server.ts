@@ -89,7 +89,8 @@ export async function startApi(socket: string, deps: ApiDependencies): Promise<A
   };
 }
 
-async function freeSocket(socket: string): Promise<void> {
+/** Takes away a socket file that nobody listens on; ApiError `AlreadyRunning` where somebody does. */
+export async function freeSocket(socket: string): Promise<void> {
   const answered = await new Promise<boolean>((resolve) => {
     const probe = createConnection(socket);
     probe.once('connect', () => {

@@ -135,19 +135,12 @@ export class SyncController {
   /** Every look into Git goes through here: it ends in time, and its failure is told from one of the store. */
   async #fromGit<T>(signal: AbortSignal, look: (limited: AbortSignal) => Promise<T>): Promise<T> {
     const ms = this.#deps.gitLimitMs ?? GIT_LIMIT_MS;
-    const limit = new AbortController();
-    const abort = (): void => { limit.abort(signal.reason); };
-    const timer = setTimeout(() => { limit.abort(new RetryableError('GitTimeout', `looking at ${this.#deps.git.url} took more than ${ms / 1000} s`)); }, ms);
-    signal.addEventListener('abort', abort, { once: true });
-    if (signal.aborted) abort();
+    using limit = this.#deps.clock.deadline(ms, signal);
     try {
       return await Promise.race([look(limit.signal), aborted(limit.signal)]);
     } catch (error) {
       signal.throwIfAborted();
-      throw new GitTrouble(error);
-    } finally {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', abort);
+      throw new GitTrouble(limit.signal.aborted ? new RetryableError('GitTimeout', `looking at ${this.#deps.git.url} took more than ${ms / 1000} s`, { cause: error }) : error);
     }
   }
 

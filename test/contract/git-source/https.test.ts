@@ -18,7 +18,7 @@ const LOGIN = `ada:${PASSWORD}`;
 const USERINFO = `ada:${encodeURIComponent(PASSWORD)}`;
 /** What must be nowhere. */
 const SECRETS = [PASSWORD, encodeURIComponent(PASSWORD), Buffer.from(LOGIN).toString('base64')];
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(600_000);
 
 let authority: TestAuthority;
 let plain: GitGateway;

@@ -11,7 +11,7 @@ import { freePort, startSshd, type TestSshd } from '../../support/ssh/sshd.ts';
 import { type ScratchRepository, scratchRepository } from './scratch-repository.ts';
 import { gitSourceSuite } from './suite.ts';
 
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(600_000);
 
 let sshd: TestSshd;
 let knownHosts: string;

@@ -14,7 +14,7 @@ export interface Variant {
   open(repository: ScratchRepository): Promise<GitSource>;
 }
 
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(600_000);
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
 const code = (wanted: string) => (error: unknown): boolean => error instanceof PlumbError && error.code === wanted;
 const AUTHOR = { name: 'Grace', email: 'grace@example.test' };
@@ -161,11 +161,11 @@ export function gitSourceSuite(variant: Variant): void {
       const blob = repository.git(['hash-object', '-w', '--stdin'], 'x');
       const tree = (line: (n: number) => string, n: number): string => repository.git(['mktree'], Array.from({ length: n }, (_, i) => `${line(i)}\n`).join(''));
       let wide = tree((i) => `100644 blob ${blob}\t${i}.yaml`, 20);
-      for (let depth = 0; depth < 8; depth++) wide = tree((i) => `040000 tree ${wide}\td${i}`, 20);
+      for (let depth = 0; depth < 5; depth++) wide = tree((i) => `040000 tree ${wide}\td${i}`, 20);
       let hollow = tree(String, 0);
-      for (let depth = 0; depth < 40; depth++) hollow = tree((i) => `040000 tree ${hollow}\td${i}`, 2);
+      for (let depth = 0; depth < 17; depth++) hollow = tree((i) => `040000 tree ${hollow}\td${i}`, 2);
       let deep = tree((i) => `100644 blob ${blob}\t${i}.yaml`, 1);
-      for (let depth = 0; depth < 100; depth++) deep = tree(() => `040000 tree ${deep}\td`, 1);
+      for (let depth = 0; depth < 66; depth++) deep = tree(() => `040000 tree ${deep}\td`, 1);
       let long = tree((i) => `100644 blob ${blob}\t${i}.yaml`, 40_000);
       for (let depth = 0; depth < 4; depth++) long = tree(() => `040000 tree ${long}\t${'n'.repeat(250)}`, 1);
       const table = [

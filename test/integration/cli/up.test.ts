@@ -154,6 +154,26 @@ describe('plumb up', () => {
     await redisGone();
   });
 
+  it('answers, and says why, while Git is damaged and the state is gone; goes on once it is repaired', async () => {
+    commit(SERVICE);
+    start();
+    await says('ready:');
+    await findRedis();
+    const repair = repository.damage(repository.git(['rev-parse', 'main:web.yaml']), () => Buffer.alloc(0));
+    const client = new Redis({ path: join(home, 'redis.sock') });
+    await client.flushall();
+    client.disconnect();
+    await says('trying on');
+    await assert.rejects(controlPlane(home).get('/plumbline/v1/status'), /could not be rebuilt yet: object [0-9a-f]{40} in .* is damaged/);
+    repair();
+    await says('rebuilt: everything goes on');
+    const { synced } = await until('the state is not there again', async () => {
+      const report = await controlPlane(home).get<{ synced: boolean }>('/plumbline/v1/status');
+      return report.synced ? report : undefined;
+    }, { timeoutMs: PATIENCE_MS });
+    assert.ok(synced);
+  });
+
   it('leaves no redis-server behind when it is killed', async () => {
     commit();
     start();
