@@ -86,6 +86,7 @@ const COLUMNS: { readonly [K in Kind]: readonly Column<K>[] } = {
   Namespace: [NAME, { heading: 'STATUS', cell: (n) => n.status?.phase ?? 'Active' }, AGE],
   ConfigMap: [NAME, { heading: 'DATA', cell: (c) => String(Object.keys({ ...c.data, ...c.binaryData }).length) }, AGE],
   Secret: [NAME, { heading: 'TYPE', cell: (s) => s.type }, { heading: 'DATA', cell: (s) => String(Object.keys(s.data).length) }, AGE],
+  ServiceAccount: [NAME, AGE],
   Cluster: [NAME, { heading: 'POD-CIDR', cell: (c) => c.spec.network.podCIDR }, { heading: 'SERVICE-CIDR', cell: (c) => c.spec.network.serviceCIDR }, AGE],
   Source: [
     NAME, { heading: 'BRANCH', cell: (s) => s.spec.branch }, { heading: 'OBSERVED', cell: (s) => short(s.status?.observedRevision) },

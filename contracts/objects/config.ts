@@ -1,9 +1,9 @@
-/** Namespace, ConfigMap and Secret. Source: Kubernetes v1 API reference. */
+/** Namespace, ConfigMap, Secret and ServiceAccount. Source: Kubernetes v1 API reference. */
 import { z } from 'zod';
 import { ManifestMeta, type ObjectMeta, type StoredMeta } from './meta.ts';
-import { object } from './schema.ts';
+import { object, unset } from './schema.ts';
 
-export const NamespaceManifest = object({ apiVersion: z.literal('v1'), kind: z.literal('Namespace'), metadata: ManifestMeta }, ['spec']);
+export const NamespaceManifest = object({ apiVersion: z.literal('v1'), kind: z.literal('Namespace'), metadata: ManifestMeta }, { spec: [{}, { finalizers: ['kubernetes'] }] });
 export interface Namespace {
   readonly apiVersion: 'v1';
   readonly kind: 'Namespace';
@@ -12,7 +12,9 @@ export interface Namespace {
 }
 export type StoredNamespace = Namespace & { readonly metadata: StoredMeta };
 
-const DataKey = z.string().min(1).max(253).regex(/^[-._a-zA-Z0-9]+$/, "must consist of letters, digits, '-', '_' and '.'");
+/** Source: Kubernetes, IsConfigMapKey: a key is the name of a file, and neither one that a folder has nor one that a volume keeps its versions in. */
+export const DataKey = z.string().min(1).max(253).regex(/^[-._a-zA-Z0-9]+$/, "must consist of letters, digits, '-', '_' and '.'")
+  .regex(/^(?!\.$|\.\.)/, "must not be '.' or start with '..'");
 /** RFC 4648 with white space allowed, checked without backtracking: manifests come from strangers. */
 const Base64 = z.string().refine((text) => {
   const plain = text.replace(/\s+/g, '');
@@ -38,7 +40,7 @@ export type StoredConfigMap = ConfigMap & { readonly metadata: StoredMeta };
 /** `stringData` is folded into `data` (base64) when the manifest is read, as the Kubernetes API server does. */
 export const SecretManifest = object({
   apiVersion: z.literal('v1'), kind: z.literal('Secret'), metadata: ManifestMeta,
-  type: z.string().default('Opaque'),
+  type: unset('', z.string().default('Opaque')),
   data: z.record(DataKey, Base64).optional(),
   stringData: z.record(DataKey, z.string()).optional(),
   immutable: z.boolean().optional(),
@@ -56,3 +58,14 @@ export interface Secret {
   readonly immutable?: boolean | undefined;
 }
 export type StoredSecret = Secret & { readonly metadata: StoredMeta };
+
+/** A name that pods may go by. No pod gets a token, so it has no effect; what it says of tokens is not kept. */
+export const ServiceAccountManifest = object({ apiVersion: z.literal('v1'), kind: z.literal('ServiceAccount'), metadata: ManifestMeta }, {
+  automountServiceAccountToken: [true, false], secrets: 'anything', imagePullSecrets: [[]],
+});
+export interface ServiceAccount {
+  readonly apiVersion: 'v1';
+  readonly kind: 'ServiceAccount';
+  readonly metadata: ObjectMeta;
+}
+export type StoredServiceAccount = ServiceAccount & { readonly metadata: StoredMeta };

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import type { DeschedulerPolicy, DeschedulerProfile } from './scheduling.ts';
-import { object } from './schema.ts';
+import { NEVER, object } from './schema.ts';
 import { LabelSelector } from './selectors.ts';
 import { SYSTEM_PRIORITIES } from './well-known.ts';
 
@@ -32,7 +32,7 @@ const UNIT_SECONDS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60,
 const PodProtections = object({
   defaultDisabled: z.array(z.enum(['PodsWithLocalStorage', 'DaemonSetPods', 'SystemCriticalPods', 'FailedBarePods'])).optional(),
   extraEnabled: z.array(z.enum(['PodsWithoutPDB', 'PodsWithPVC', 'PodsWithResourceClaims'])).optional(),
-}, ['config']);
+}, { config: NEVER });
 
 /** Which pods may be evicted at all. Every profile has this plugin. */
 export const DefaultEvictorArgs = object({
@@ -56,7 +56,7 @@ export const DefaultEvictorArgs = object({
   evictFailedBarePods: z.boolean().optional(),
   ignorePvcPods: z.boolean().optional(),
   ignorePodsWithoutPDB: z.boolean().optional(),
-}, ['nodeSelector', 'namespaceLabelSelector']);
+}, { nodeSelector: NEVER, namespaceLabelSelector: NEVER });
 export type DefaultEvictorArgs = z.infer<typeof DefaultEvictorArgs>;
 
 export const RemoveDuplicatesArgs = object({ ...typeMeta, excludeOwnerKinds: z.array(z.string()).optional(), namespaces: Namespaces.optional() });
@@ -78,8 +78,8 @@ export const LowNodeUtilizationArgs = object({
   targetThresholds: Thresholds.optional(),
   /** Nothing is done while there are not more nodes than this that could take pods. */
   numberOfNodes: z.int().min(0, 'must be 0 or more').default(0),
-  evictableNamespaces: object({ exclude: z.array(z.string()).optional() }, ['include']).optional(),
-}, ['metricsUtilization', 'evictionLimits', 'evictionModes']).superRefine(({ thresholds, targetThresholds, useDeviationThresholds }, context) => {
+  evictableNamespaces: object({ exclude: z.array(z.string()).optional() }, { include: [[]] }).optional(),
+}, { metricsUtilization: NEVER, evictionLimits: NEVER, evictionModes: NEVER }).superRefine(({ thresholds, targetThresholds, useDeviationThresholds }, context) => {
   if (!thresholds && !targetThresholds && !useDeviationThresholds) return;
   const [low, target] = [Object.keys(thresholds ?? {}).sort(), Object.keys(targetThresholds ?? {}).sort()];
   if (low.length === 0) context.addIssue({ code: 'custom', path: ['thresholds'], message: 'is required' });

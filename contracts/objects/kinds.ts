@@ -1,7 +1,7 @@
 /** The kinds Plumbline knows: one table that the manifest reader, the store, the API and the CLI share. */
 import type { z } from 'zod';
-import type { ConfigMap, Namespace, Secret } from './config.ts';
-import { ConfigMapManifest, NamespaceManifest, SecretManifest } from './config.ts';
+import type { ConfigMap, Namespace, Secret, ServiceAccount } from './config.ts';
+import { ConfigMapManifest, NamespaceManifest, SecretManifest, ServiceAccountManifest } from './config.ts';
 import type { Event } from './events.ts';
 import { FILE_OBJECT_NAME, type StoredMeta } from './meta.ts';
 import type { Node } from './nodes.ts';
@@ -22,7 +22,7 @@ export interface ObjectsByKind {
   Cluster: Cluster; Machine: Machine; Source: Source; Namespace: Namespace; Node: Node; ConfigMap: ConfigMap; Secret: Secret; Service: Service;
   EndpointSlice: EndpointSlice; Deployment: Deployment; ReplicaSet: ReplicaSet; Pod: Pod; Event: Event;
   PriorityClass: PriorityClass; PodDisruptionBudget: PodDisruptionBudget; PodGroup: PodGroup; KubeSchedulerConfiguration: KubeSchedulerConfiguration;
-  DeschedulerPolicy: DeschedulerPolicy; SchedulerPlugin: SchedulerPlugin;
+  DeschedulerPolicy: DeschedulerPolicy; SchedulerPlugin: SchedulerPlugin; ServiceAccount: ServiceAccount;
 }
 export type Kind = keyof ObjectsByKind;
 export type KubeObject = ObjectsByKind[Kind];
@@ -51,6 +51,7 @@ export const KINDS: { readonly [K in Kind]: KindInfo } = {
   Node: { apiVersion: 'v1', plural: 'nodes', shortNames: ['no'], namespaced: false, wave: 0 },
   ConfigMap: { apiVersion: 'v1', plural: 'configmaps', shortNames: ['cm'], namespaced: true, manifest: ConfigMapManifest, wave: 1 },
   Secret: { apiVersion: 'v1', plural: 'secrets', shortNames: [], namespaced: true, manifest: SecretManifest, wave: 1 },
+  ServiceAccount: { apiVersion: 'v1', plural: 'serviceaccounts', shortNames: ['sa'], namespaced: true, manifest: ServiceAccountManifest, wave: 1 },
   Service: { apiVersion: 'v1', plural: 'services', shortNames: ['svc'], namespaced: true, manifest: ServiceManifest, wave: 2 },
   EndpointSlice: { apiVersion: 'discovery.k8s.io/v1', plural: 'endpointslices', shortNames: [], namespaced: true, wave: 2 },
   Deployment: { apiVersion: 'apps/v1', plural: 'deployments', shortNames: ['deploy'], namespaced: true, manifest: DeploymentManifest, wave: 3 },

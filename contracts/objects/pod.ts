@@ -1,21 +1,24 @@
 /** Pod: the shape, its defaults, and its status. Source: Kubernetes v1 API reference, PodSpec and PodStatus. */
 import { z } from 'zod';
-import type { ObjectMeta} from './meta.ts';
+import { DataKey } from './config.ts';
+import type { ObjectMeta } from './meta.ts';
 import { Condition, ManifestMeta, TemplateMeta, type StoredMeta } from './meta.ts';
 import { Affinity, PodSchedulingGate, PreemptionPolicy, TopologySpreadConstraint } from './placement.ts';
 import { Quantity, ResourceList } from './quantity.ts';
-import { DnsLabel, DnsSubdomain, LabelValue, object, Port, QualifiedName, Seconds, Timestamp } from './schema.ts';
+import { DnsLabel, DnsSubdomain, int32, LabelValue, MAX_INT32, NEVER, NumericId, object, Port, QualifiedName, Seconds, Timestamp, unset, type NotYet } from './schema.ts';
+import { DEFAULT_SCHEDULER_NAME, DEFAULT_SERVICE_ACCOUNT } from './well-known.ts';
 
 const PortOrName = z.union([Port, DnsLabel]);
+const HeaderName = z.string().regex(/^[-A-Za-z0-9]+$/, "must consist of letters, digits and '-'");
 
 export const HttpGetAction = object({
-  path: z.string().default('/'),
+  path: unset('', z.string().default('/')),
   port: PortOrName,
-  host: z.string().optional(),
-  scheme: z.enum(['HTTP', 'HTTPS']).default('HTTP'),
-  httpHeaders: z.array(object({ name: z.string(), value: z.string() })).optional(),
+  host: unset('', z.string().optional()),
+  scheme: unset('', z.enum(['HTTP', 'HTTPS']).default('HTTP')),
+  httpHeaders: z.array(object({ name: HeaderName, value: z.string().default('') })).optional(),
 });
-export const TcpSocketAction = object({ port: PortOrName, host: z.string().optional() });
+export const TcpSocketAction = object({ port: PortOrName, host: unset('', z.string().optional()) });
 export const ExecAction = object({ command: z.array(z.string()).min(1) });
 export const GrpcAction = object({ port: Port, service: z.string().default('') });
 
@@ -25,11 +28,11 @@ export const Probe = object({
   exec: ExecAction.optional(),
   grpc: GrpcAction.optional(),
   initialDelaySeconds: Seconds.default(0),
-  periodSeconds: z.int().min(1).default(10),
-  timeoutSeconds: z.int().min(1).default(1),
-  successThreshold: z.int().min(1).default(1),
-  failureThreshold: z.int().min(1).default(3),
-  terminationGracePeriodSeconds: z.int().min(1).optional(),
+  periodSeconds: unset(0, int32(1).default(10)),
+  timeoutSeconds: unset(0, int32(1).default(1)),
+  successThreshold: unset(0, int32(1).default(1)),
+  failureThreshold: unset(0, int32(1).default(3)),
+  terminationGracePeriodSeconds: int32(1).optional(),
 }).refine((p) => [p.httpGet, p.tcpSocket, p.exec, p.grpc].filter(Boolean).length === 1, 'must have exactly one of httpGet, tcpSocket, exec, grpc');
 export type Probe = z.infer<typeof Probe>;
 
@@ -41,8 +44,8 @@ const LifecycleHandler = object({
 }).refine((h) => [h.httpGet, h.tcpSocket, h.exec, h.sleep].filter(Boolean).length === 1, 'must have exactly one of exec, httpGet, sleep, tcpSocket');
 export type LifecycleHandler = z.infer<typeof LifecycleHandler>;
 
-const KeyRef = object({ name: DnsSubdomain, key: z.string().min(1), optional: z.boolean().default(false) });
-const FieldRef = object({ fieldPath: z.string(), apiVersion: z.literal('v1').default('v1') });
+const KeyRef = object({ name: DnsSubdomain, key: DataKey, optional: z.boolean().default(false) });
+const FieldRef = object({ fieldPath: z.string(), apiVersion: unset('', z.literal('v1').default('v1')) });
 
 export const EnvVar = object({
   name: z.string().min(1),
@@ -51,7 +54,7 @@ export const EnvVar = object({
     configMapKeyRef: KeyRef.optional(),
     secretKeyRef: KeyRef.optional(),
     fieldRef: FieldRef.optional(),
-  }, ['resourceFieldRef', 'fileKeyRef']).optional(),
+  }, { resourceFieldRef: NEVER, fileKeyRef: NEVER }).optional(),
 }).refine((e) => !(e.value && e.valueFrom), 'may not have both value and valueFrom');
 export type EnvVar = z.infer<typeof EnvVar>;
 
@@ -60,51 +63,57 @@ const EnvFrom = object({ prefix: z.string().default(''), configMapRef: EnvFromRe
   .refine((e) => [e.configMapRef, e.secretRef].filter(Boolean).length === 1, 'must have exactly one of configMapRef, secretRef');
 
 export const ContainerPort = object({
-  name: DnsLabel.max(15).optional(),
+  name: unset('', DnsLabel.max(15).optional()),
   containerPort: Port,
-  protocol: z.enum(['TCP', 'UDP', 'SCTP']).default('TCP'),
-  hostPort: Port.optional(),
-}, ['hostIP']);
+  protocol: unset('', z.enum(['TCP', 'UDP', 'SCTP']).default('TCP')),
+  hostPort: unset(0, Port.optional()),
+}, { hostIP: ['', '0.0.0.0'] });
+
+/** Fields that a pod's and a container's security context share. What the runtime does by itself is RuntimeDefault. */
+const SECURITY_NOT_YET: NotYet = { appArmorProfile: [{ type: 'RuntimeDefault' }], seLinuxOptions: [{}], windowsOptions: [{}] };
 
 const SecurityContext = object({
-  runAsUser: z.int().min(0).optional(),
-  runAsGroup: z.int().min(0).optional(),
+  runAsUser: NumericId.optional(),
+  runAsGroup: NumericId.optional(),
   runAsNonRoot: z.boolean().optional(),
   privileged: z.boolean().default(false),
   readOnlyRootFilesystem: z.boolean().default(false),
   allowPrivilegeEscalation: z.boolean().optional(),
   capabilities: object({ add: z.array(z.string()).optional(), drop: z.array(z.string()).optional() }).optional(),
-}, ['appArmorProfile', 'procMount', 'seLinuxOptions', 'seccompProfile', 'windowsOptions']);
+}, { ...SECURITY_NOT_YET, seccompProfile: NEVER, procMount: ['', 'Default'] });
 
 const VolumeMount = object({
   name: DnsLabel,
   mountPath: z.string().min(1),
   readOnly: z.boolean().default(false),
-  subPath: z.string().optional(),
-}, ['mountPropagation', 'subPathExpr', 'recursiveReadOnly']);
+  subPath: unset('', z.string().optional()),
+}, { mountPropagation: ['None'], subPathExpr: [''], recursiveReadOnly: ['Disabled'] });
+
+/** What a container says of being resized in place, which never happens: that it needs no restart, the default. */
+const RESIZE_POLICIES = [[], ['cpu'], ['memory'], ['cpu', 'memory'], ['memory', 'cpu']].map((names) => names.map((resourceName) => ({ resourceName, restartPolicy: 'NotRequired' })));
 
 const ContainerShape = object({
   name: DnsLabel,
-  image: z.string().min(1, 'is required'),
-  imagePullPolicy: z.enum(['Always', 'IfNotPresent', 'Never']).optional(),
+  image: z.string().min(1, 'is required').regex(/^\S(.*\S)?$/s, 'must not begin or end with white space'),
+  imagePullPolicy: unset('', z.enum(['Always', 'IfNotPresent', 'Never']).optional()),
   command: z.array(z.string()).optional(),
   args: z.array(z.string()).optional(),
-  workingDir: z.string().optional(),
+  workingDir: unset('', z.string().optional()),
   ports: z.array(ContainerPort).optional(),
   env: z.array(EnvVar).optional(),
   envFrom: z.array(EnvFrom).optional(),
-  resources: object({ limits: ResourceList.optional(), requests: ResourceList.optional() }, ['claims']).default({}),
+  resources: object({ limits: ResourceList.optional(), requests: ResourceList.optional() }, { claims: [[]] }).default({}),
   livenessProbe: Probe.optional(),
   readinessProbe: Probe.optional(),
   startupProbe: Probe.optional(),
-  lifecycle: object({ preStop: LifecycleHandler.optional(), postStart: LifecycleHandler.optional() }, ['stopSignal']).optional(),
+  lifecycle: object({ preStop: LifecycleHandler.optional(), postStart: LifecycleHandler.optional() }, { stopSignal: NEVER }).optional(),
   securityContext: SecurityContext.optional(),
   volumeMounts: z.array(VolumeMount).optional(),
   stdin: z.boolean().default(false),
   tty: z.boolean().default(false),
-  terminationMessagePath: z.string().default('/dev/termination-log'),
-  terminationMessagePolicy: z.enum(['File', 'FallbackToLogsOnError']).default('File'),
-}, ['resizePolicy', 'restartPolicy', 'stdinOnce', 'volumeDevices', 'restartPolicyRules']);
+  terminationMessagePath: unset('', z.string().default('/dev/termination-log')),
+  terminationMessagePolicy: unset('', z.enum(['File', 'FallbackToLogsOnError']).default('File')),
+}, { resizePolicy: RESIZE_POLICIES, restartPolicy: NEVER, stdinOnce: [false], volumeDevices: [[]], restartPolicyRules: [[]] });
 
 /** `:latest` and untagged images are pulled Always, others IfNotPresent (Kubernetes' documented default). */
 function defaultPullPolicy(image: string): 'Always' | 'IfNotPresent' {
@@ -122,29 +131,37 @@ export const Container = ContainerShape.transform((c) => ({
 export type Container = z.infer<typeof Container>;
 
 export const Toleration = object({
-  key: QualifiedName.optional(),
-  operator: z.enum(['Exists', 'Equal']).default('Equal'),
+  key: unset('', QualifiedName.optional()),
+  operator: unset('', z.enum(['Exists', 'Equal']).default('Equal')),
   value: LabelValue.optional(),
-  effect: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']).optional(),
+  effect: unset('', z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']).optional()),
   tolerationSeconds: z.int().optional(),
 });
 export type Toleration = z.infer<typeof Toleration>;
 
+const FileMode = int32(0);
+const KeyToPath = object({ key: z.string().min(1), path: z.string().min(1), mode: FileMode.optional() });
 const VolumeSource = {
   emptyDir: object({ medium: z.enum(['', 'Memory']).default(''), sizeLimit: Quantity.optional() }).optional(),
-  hostPath: object({ path: z.string(), type: z.enum(['', 'DirectoryOrCreate', 'Directory', 'FileOrCreate', 'File']).default('') }).optional(),
+  hostPath: object({ path: z.string().min(1), type: z.enum(['', 'DirectoryOrCreate', 'Directory', 'FileOrCreate', 'File']).default('') }).optional(),
   configMap: object({
-    name: DnsSubdomain, optional: z.boolean().default(false), defaultMode: z.int().default(0o644),
-    items: z.array(object({ key: z.string(), path: z.string(), mode: z.int().optional() })).optional(),
+    name: DnsSubdomain, optional: z.boolean().default(false), defaultMode: FileMode.default(0o644), items: z.array(KeyToPath).optional(),
   }).optional(),
   secret: object({
-    secretName: DnsSubdomain, optional: z.boolean().default(false), defaultMode: z.int().default(0o644),
-    items: z.array(object({ key: z.string(), path: z.string(), mode: z.int().optional() })).optional(),
+    secretName: DnsSubdomain, optional: z.boolean().default(false), defaultMode: FileMode.default(0o644), items: z.array(KeyToPath).optional(),
   }).optional(),
 };
-const Volume = object({ name: DnsLabel, ...VolumeSource }, [
-  'persistentVolumeClaim', 'projected', 'downwardAPI', 'nfs', 'iscsi', 'csi', 'ephemeral', 'image', 'local', 'fc', 'cephfs', 'rbd',
-]).refine((v) => [v.emptyDir, v.hostPath, v.configMap, v.secret].filter(Boolean).length === 1, 'must have exactly one of configMap, emptyDir, hostPath, secret');
+const VolumeShape = object({ name: DnsLabel, ...VolumeSource }, {
+  awsElasticBlockStore: NEVER, azureDisk: NEVER, azureFile: NEVER, cephfs: NEVER, cinder: NEVER, csi: NEVER, downwardAPI: NEVER, ephemeral: NEVER, fc: NEVER,
+  flexVolume: NEVER, flocker: NEVER, gcePersistentDisk: NEVER, gitRepo: NEVER, glusterfs: NEVER, image: NEVER, iscsi: NEVER, nfs: NEVER,
+  persistentVolumeClaim: NEVER, photonPersistentDisk: NEVER, portworxVolume: NEVER, projected: NEVER, quobyte: NEVER, rbd: NEVER, scaleIO: NEVER,
+  storageos: NEVER, vsphereVolume: NEVER,
+}).refine((v) => sourcesOf(v).length <= 1, 'must have at most one of configMap, emptyDir, hostPath, secret');
+function sourcesOf(volume: z.infer<z.ZodObject<typeof VolumeSource>>): unknown[] {
+  return [volume.emptyDir, volume.hostPath, volume.configMap, volume.secret].filter(Boolean);
+}
+/** A volume without a source is an emptyDir, as in Kubernetes. */
+const Volume = VolumeShape.transform((v) => (sourcesOf(v).length > 0 ? v : { ...v, emptyDir: { medium: '' as const } }));
 
 /** Every pod tolerates a short outage of its node (Kubernetes' DefaultTolerationSeconds admission plugin). */
 const OUTAGE_TAINTS = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'] as const;
@@ -162,37 +179,53 @@ function withOutageTolerations(tolerations: readonly Toleration[] | undefined): 
 const PodSpecShape = object({
   containers: z.array(Container).min(1, 'must have at least one container'),
   initContainers: z.array(Container).optional(),
-  restartPolicy: z.enum(['Always', 'OnFailure', 'Never']).default('Always'),
-  terminationGracePeriodSeconds: Seconds.default(30),
-  activeDeadlineSeconds: z.int().min(1).optional(),
-  nodeName: DnsSubdomain.optional(),
+  restartPolicy: unset('', z.enum(['Always', 'OnFailure', 'Never']).default('Always')),
+  /** A negative one is 1, as in Kubernetes. */
+  terminationGracePeriodSeconds: int32(-MAX_INT32 - 1).transform((seconds) => (seconds < 0 ? 1 : seconds)).default(30),
+  activeDeadlineSeconds: int32(1).optional(),
+  nodeName: unset('', DnsSubdomain.optional()),
   nodeSelector: z.record(QualifiedName, LabelValue).optional(),
   affinity: Affinity.optional(),
   topologySpreadConstraints: z.array(TopologySpreadConstraint).optional(),
   tolerations: z.array(Toleration).optional(),
   /** Name of the PriorityClass that the scheduler takes the pod's priority from. */
-  priorityClassName: DnsSubdomain.optional(),
+  priorityClassName: unset('', DnsSubdomain.optional()),
   /** Absent: what the PriorityClass says. */
   preemptionPolicy: PreemptionPolicy.optional(),
   schedulingGates: z.array(PodSchedulingGate).optional(),
   /** What the pod takes besides what its containers ask for. */
   overhead: ResourceList.optional(),
   hostNetwork: z.boolean().default(false),
-  hostname: DnsLabel.optional(),
-  dnsPolicy: z.enum(['ClusterFirst', 'Default', 'ClusterFirstWithHostNet', 'None']).default('ClusterFirst'),
+  hostname: unset('', DnsLabel.optional()),
+  dnsPolicy: unset('', z.enum(['ClusterFirst', 'Default', 'ClusterFirstWithHostNet', 'None']).default('ClusterFirst')),
   enableServiceLinks: z.boolean().default(true),
-  schedulerName: z.string().default('default-scheduler'),
+  schedulerName: unset('', z.string().default(DEFAULT_SCHEDULER_NAME)),
+  /** Absent: the namespace's `default`. No token is mounted for any. */
+  serviceAccountName: unset('', DnsSubdomain.optional()),
+  /** The older name of serviceAccountName. */
+  serviceAccount: unset('', DnsSubdomain.optional()),
   securityContext: object({
-    runAsUser: z.int().optional(), runAsGroup: z.int().optional(), runAsNonRoot: z.boolean().optional(),
-    fsGroup: z.int().optional(), supplementalGroups: z.array(z.int()).optional(),
-  }, ['appArmorProfile', 'seLinuxOptions', 'seccompProfile', 'sysctls', 'windowsOptions', 'fsGroupChangePolicy']).optional(),
+    runAsUser: NumericId.optional(), runAsGroup: NumericId.optional(), runAsNonRoot: z.boolean().optional(),
+    fsGroup: NumericId.optional(), supplementalGroups: z.array(NumericId).optional(),
+  }, {
+    ...SECURITY_NOT_YET, seccompProfile: NEVER, sysctls: [[]], supplementalGroupsPolicy: ['Merge'], seLinuxChangePolicy: ['MountOption'],
+    // It is for persistent volumes: the group of the volumes that there are is always set, whatever it says.
+    fsGroupChangePolicy: ['Always', 'OnRootMismatch'],
+  }).optional(),
   volumes: z.array(Volume).optional(),
-}, [
-  'automountServiceAccountToken', 'dnsConfig', 'ephemeralContainers', 'hostAliases', 'hostIPC', 'hostPID', 'hostUsers', 'imagePullSecrets', 'os',
-  'priority', 'readinessGates', 'resourceClaims', 'resources', 'runtimeClassName', 'serviceAccount', 'serviceAccountName', 'setHostnameAsFQDN',
-  'shareProcessNamespace', 'subdomain',
-]);
-export const PodSpec = PodSpecShape.transform((spec) => ({ ...spec, tolerations: withOutageTolerations(spec.tolerations) }));
+}, {
+  // No pod has a token, so one that wants none gets what it asks for, and the default is known to every pod without the field.
+  automountServiceAccountToken: [true, false],
+  dnsConfig: [{}], ephemeralContainers: [[]], hostAliases: [[]], hostIPC: [false], hostPID: [false], hostUsers: [true], hostnameOverride: NEVER,
+  imagePullSecrets: [[]], os: [{ name: 'linux' }], priority: NEVER, readinessGates: [[]], resourceClaims: [[]], resources: [{}], runtimeClassName: NEVER,
+  schedulingGroup: NEVER, setHostnameAsFQDN: [false], shareProcessNamespace: [false], subdomain: [''], workloadRef: NEVER,
+});
+export const PodSpec = PodSpecShape.transform(({ serviceAccount, serviceAccountName = serviceAccount, ...spec }) => ({
+  ...spec,
+  // The default is not written down, so that naming it changes no pod.
+  ...(serviceAccountName !== undefined && serviceAccountName !== DEFAULT_SERVICE_ACCOUNT && { serviceAccountName }),
+  tolerations: withOutageTolerations(spec.tolerations),
+}));
 export type PodSpec = z.infer<typeof PodSpec>;
 
 export const PodTemplateSpec = object({ metadata: TemplateMeta.default({}), spec: PodSpec });

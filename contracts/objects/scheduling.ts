@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { FileMeta, ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
 import { OWN_API_VERSION } from './own.ts';
 import { PreemptionPolicy } from './placement.ts';
-import { IntOrPercent, object, Seconds } from './schema.ts';
+import { IntOrPercent, NEVER, object, Seconds } from './schema.ts';
 import { LabelSelector } from './selectors.ts';
 import { DEFAULT_SCHEDULER_NAME, HIGHEST_USER_PRIORITY } from './well-known.ts';
 
@@ -16,7 +16,7 @@ const LOWEST_PRIORITY = -(2 ** 31);
 export const PriorityClassManifest = object({
   apiVersion: z.literal('scheduling.k8s.io/v1'), kind: z.literal('PriorityClass'), metadata: ManifestMeta,
   /** The priority of pods that name this class; higher goes first. */
-  value: z.int().min(LOWEST_PRIORITY, `must be ${LOWEST_PRIORITY} or more`).max(HIGHEST_USER_PRIORITY, `must be at most ${HIGHEST_USER_PRIORITY}`),
+  value: z.int().min(LOWEST_PRIORITY, `must be ${LOWEST_PRIORITY} or more`).max(HIGHEST_USER_PRIORITY, `must be at most ${HIGHEST_USER_PRIORITY}`).default(0),
   /** Whether pods that name no class have this one. */
   globalDefault: z.boolean().default(false),
   description: z.string().optional(),
@@ -33,6 +33,7 @@ export interface PriorityClass {
 }
 export type StoredPriorityClass = PriorityClass & { readonly metadata: StoredMeta };
 
+/** With neither bound every pod may be evicted. */
 const PodDisruptionBudgetSpec = object({
   minAvailable: IntOrPercent.optional(),
   maxUnavailable: IntOrPercent.optional(),
@@ -40,7 +41,7 @@ const PodDisruptionBudgetSpec = object({
   selector: LabelSelector.optional(),
   /** What of pods that run and are not ready: absent is IfHealthyBudget. */
   unhealthyPodEvictionPolicy: z.enum(['IfHealthyBudget', 'AlwaysAllow']).optional(),
-}).refine((s) => (s.minAvailable === undefined) !== (s.maxUnavailable === undefined), 'must have exactly one of maxUnavailable, minAvailable');
+}).refine((s) => s.minAvailable === undefined || s.maxUnavailable === undefined, 'must have at most one of maxUnavailable, minAvailable');
 export type PodDisruptionBudgetSpec = z.infer<typeof PodDisruptionBudgetSpec>;
 
 export interface PodDisruptionBudgetStatus {
@@ -71,7 +72,7 @@ const PodGroupSpec = object({
   minMember: z.int().min(1, 'must be 1 or more'),
   /** Of no effect: a group is tried as one, so that no pod that has a place waits for the others. */
   scheduleTimeoutSeconds: Seconds.optional(),
-}, ['minResources']);
+}, { minResources: [{}] });
 export type PodGroupSpec = z.infer<typeof PodGroupSpec>;
 
 export interface PodGroupStatus {
@@ -109,7 +110,7 @@ const MOST_PROFILES = 64;
 const SchedulerPluginSet = object({
   enabled: z.array(object({ name: z.string().min(1), weight: z.int().min(0, 'must be 0 or more').optional() })).max(MOST_PLUGINS).optional(),
   /** `*` stands for every default plugin. */
-  disabled: z.array(object({ name: z.string().min(1) }, ['weight'])).max(MOST_PLUGINS).optional(),
+  disabled: z.array(object({ name: z.string().min(1) }, { weight: [0] })).max(MOST_PLUGINS).optional(),
 });
 export type SchedulerPluginSet = z.infer<typeof SchedulerPluginSet>;
 
@@ -125,7 +126,7 @@ const SchedulerPlugins = object({
   permit: SchedulerPluginSet.optional(),
   preBind: SchedulerPluginSet.optional(),
   bind: SchedulerPluginSet.optional(),
-}, ['preEnqueue', 'postBind', 'placementGenerate', 'placementScore', 'placementFeasible', 'podGroupPostFilter']);
+}, { preEnqueue: [{}], postBind: [{}], placementGenerate: [{}], placementScore: [{}], placementFeasible: [{}], podGroupPostFilter: [{}] });
 export type SchedulerPlugins = z.infer<typeof SchedulerPlugins>;
 /** Name of an extension point of the scheduler, or `multiPoint` for all of them. */
 export type SchedulerExtensionPoint = keyof SchedulerPlugins;
@@ -136,7 +137,7 @@ const SchedulerProfile = object({
   percentageOfNodesToScore: Percentage.optional(),
   plugins: SchedulerPlugins.optional(),
   pluginConfig: z.array(PluginConfig).max(MOST_PLUGINS).optional(),
-}, ['percentageOfPlacementsToScore']);
+}, { percentageOfPlacementsToScore: NEVER });
 export type SchedulerProfile = z.infer<typeof SchedulerProfile>;
 
 /** The scheduler's settings; a repository has one at most. Its profiles replace the default one, as in Kubernetes. */
@@ -147,10 +148,10 @@ export const KubeSchedulerConfigurationManifest = object({
   podInitialBackoffSeconds: z.int().min(1, 'must be 1 or more').default(1),
   podMaxBackoffSeconds: z.int().min(1, 'must be 1 or more').default(10),
   profiles: z.array(SchedulerProfile).min(1).max(MOST_PROFILES).prefault([{}]),
-}, [
-  'clientConnection', 'delayCacheUntilActive', 'enableContentionProfiling', 'enableProfiling', 'extenders',
-  'healthzBindAddress', 'leaderElection', 'metricsBindAddress', 'parallelism', 'percentageOfPlacementsToScore',
-]);
+}, {
+  clientConnection: [{}], delayCacheUntilActive: [false], enableContentionProfiling: NEVER, enableProfiling: NEVER, extenders: [[]],
+  healthzBindAddress: [''], leaderElection: [{}], metricsBindAddress: [''], parallelism: NEVER, percentageOfPlacementsToScore: NEVER,
+});
 export interface KubeSchedulerConfiguration {
   readonly apiVersion: 'kubescheduler.config.k8s.io/v1';
   readonly kind: 'KubeSchedulerConfiguration';
@@ -162,14 +163,14 @@ export interface KubeSchedulerConfiguration {
 }
 export type StoredKubeSchedulerConfiguration = KubeSchedulerConfiguration & { readonly metadata: StoredMeta };
 
-const DeschedulerPluginSet = object({ enabled: z.array(z.string().min(1)).optional() }, ['disabled']);
+const DeschedulerPluginSet = object({ enabled: z.array(z.string().min(1)).optional() }, { disabled: [[]] });
 const DeschedulerProfile = object({
   name: z.string().min(1),
   pluginConfig: z.array(PluginConfig).optional(),
   plugins: object({
     deschedule: DeschedulerPluginSet.optional(),
     balance: DeschedulerPluginSet.optional(),
-  }, ['presort', 'sort', 'evict', 'filter', 'preEvictionFilter']).optional(),
+  }, { presort: NEVER, sort: NEVER, evict: NEVER, filter: NEVER, preEvictionFilter: NEVER }).optional(),
 });
 export type DeschedulerProfile = z.infer<typeof DeschedulerProfile>;
 
@@ -181,7 +182,10 @@ export const DeschedulerPolicyManifest = object({
   maxNoOfPodsToEvictTotal: z.int().min(0, 'must be 0 or more').optional(),
   /** Of Plumbline (the descheduler has it as a flag): seconds between two rounds. Absent: only when somebody asks. */
   deschedulingIntervalSeconds: z.int().min(1, 'must be 1 or more').optional(),
-}, ['nodeSelector', 'maxNoOfPodsToEvictPerNamespace', 'evictionFailureEventNotification', 'metricsCollector', 'metricsProviders', 'gracePeriodSeconds']);
+}, {
+  nodeSelector: NEVER, maxNoOfPodsToEvictPerNamespace: NEVER, evictionFailureEventNotification: NEVER, metricsCollector: NEVER, metricsProviders: [[]],
+  gracePeriodSeconds: NEVER,
+});
 /** Of Plumbline: what came of the rounds that the control plane did by itself. */
 export interface DeschedulerPolicyStatus {
   readonly observedGeneration?: number;

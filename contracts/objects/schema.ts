@@ -1,23 +1,45 @@
 /**
  * Building blocks of the object schemas. One schema is the one home of a kind's shape, its defaults (Kubernetes' own) and
- * the Kubernetes fields that exist but that we do not act on yet, which are refused by name.
+ * the Kubernetes fields that exist but that we do not act on yet: what asks for Kubernetes' default is accepted, the rest is refused by name.
  */
 import { z } from 'zod';
 
-/** Metadata that the manifest checker reads from an object schema to explain a field it refuses. */
+/** What a field that is not acted on yet may say. */
+export type Accepted =
+  /** The values that ask for what happens anyhow: Kubernetes' default, and what Kubernetes reads as unset. None: the field is always refused. */
+  | readonly unknown[]
+  /** Anything: Kubernetes reads the field and does nothing with it either. */
+  | 'anything';
+export type NotYet = Readonly<Record<string, Accepted>>;
+
+/** What the manifest checker reads from an object schema to judge a field that the shape does not have. */
 export interface ObjectSchemaMeta {
-  /** Kubernetes fields at this place that Plumbline does not act on yet: refused as `UnsupportedField`, not as unknown. */
-  readonly notYet: readonly string[];
+  /**
+   * Kubernetes fields at this place that Plumbline does not act on yet. An accepted value is dropped when the manifest is read, so that a
+   * commit that adds or removes it changes no object; any other is refused as `UnsupportedField`, not as unknown.
+   */
+  readonly notYet: NotYet;
 }
+
+/** The field is refused whatever it says. */
+export const NEVER: Accepted = [];
 
 /** Registry that maps an object schema to its {@link ObjectSchemaMeta}. */
 export const objectSchemaMeta = z.registry<ObjectSchemaMeta>();
 
-/** A closed object: an unknown field is an error. `notYet` lists Kubernetes' other fields at this place. */
-export function object<S extends z.ZodRawShape>(shape: S, notYet: readonly string[] = []): z.ZodObject<S, z.core.$strict> {
+/** A closed object: an unknown field is an error. `notYet` has Kubernetes' other fields at this place. */
+export function object<S extends z.ZodRawShape>(shape: S, notYet: NotYet = {}): z.ZodObject<S, z.core.$strict> {
   const schema = z.strictObject(shape);
   objectSchemaMeta.add(schema, { notYet });
   return schema;
+}
+
+/**
+ * `schema`, with the value that Kubernetes reads as unset in this field (`""`, `0`) read as an absent field. Right where the field of
+ * Kubernetes' Go type is no pointer: its zero value is replaced with the default, or never looked at.
+ */
+export function unset<Z extends z.ZodType>(zero: '' | 0, schema: Z): z.ZodPreprocess<Z> {
+  return z.preprocess((value) => (value === zero ? undefined : value), schema);
 }
 
 /** RFC 1123 label: names of most things; at most 63 characters. */
@@ -51,13 +73,26 @@ export const QualifiedName = z
   );
 
 export const Labels = z.record(QualifiedName, LabelValue);
-export const Annotations = z.record(QualifiedName, z.string());
+/** An annotation's key: the same, but its prefix may have capital letters. Source: Kubernetes, ValidateAnnotations. */
+const AnnotationKey = z.string().superRefine((key, context) => {
+  const inLowerCase = QualifiedName.safeParse(key.toLowerCase());
+  if (!inLowerCase.success) context.addIssue({ code: 'custom', message: inLowerCase.error.issues[0]?.message });
+});
+export const Annotations = z.record(AnnotationKey, z.string());
+
+export const MAX_INT32 = 2 ** 31 - 1;
+/** A whole number of Kubernetes' type int32, from `least` on. */
+export function int32(least: number): z.ZodInt {
+  return z.int().min(least, `must be ${least} or more`).max(MAX_INT32, `must be at most ${MAX_INT32}`);
+}
 
 export const Port = z.int().min(1, 'must be between 1 and 65535').max(65535, 'must be between 1 and 65535');
 
 /** An RFC 3339 timestamp, UTC, as Kubernetes writes it. */
 export const Timestamp = z.string();
-export const Seconds = z.int().min(0, 'must be 0 or more');
+export const Seconds = int32(0);
+/** A user's or group's id. Source: Kubernetes, IsValidUserID. */
+export const NumericId = int32(0);
 
 /** A number or a percentage such as `25%`. */
-export const IntOrPercent = z.union([z.int().min(0), z.string().regex(/^\d+%$/, 'must be an integer or a percentage such as 25%')]);
+export const IntOrPercent = z.union([int32(0), z.string().regex(/^\d+%$/, 'must be an integer or a percentage such as 25%')]);

@@ -1,30 +1,37 @@
 /** Service and EndpointSlice. Source: Kubernetes v1 and discovery.k8s.io/v1 API references. */
 import { z } from 'zod';
 import { ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
-import { DnsLabel, LabelValue, object, Port, QualifiedName } from './schema.ts';
+import { DnsLabel, LabelValue, NEVER, object, Port, QualifiedName, unset } from './schema.ts';
 
 export const ServicePort = object({
-  name: DnsLabel.optional(),
-  protocol: z.enum(['TCP', 'UDP']).default('TCP'),
+  name: unset('', DnsLabel.optional()),
+  protocol: unset('', z.enum(['TCP', 'UDP']).default('TCP')),
   port: Port,
-  targetPort: z.union([Port, DnsLabel]).optional(),
-  nodePort: Port.optional(),
-}, ['appProtocol']).transform((p) => ({ ...p, targetPort: p.targetPort ?? p.port }));
+  targetPort: z.preprocess((port) => (port === 0 || port === '' ? undefined : port), z.union([Port, DnsLabel]).optional()),
+  nodePort: unset(0, Port.optional()),
+  /** Said to whoever reads the Service; nothing is done about it here, nor by Kubernetes itself. */
+  appProtocol: QualifiedName.optional(),
+}).transform((p) => ({ ...p, targetPort: p.targetPort ?? p.port }));
 export type ServicePort = z.infer<typeof ServicePort>;
 
 export const ServiceSpec = object({
-  type: z.enum(['ClusterIP', 'NodePort']).default('ClusterIP'),
+  type: unset('', z.enum(['ClusterIP', 'NodePort']).default('ClusterIP')),
   selector: z.record(QualifiedName, LabelValue).optional(),
-  ports: z.array(ServicePort).min(1, 'must have at least one port'),
+  /** May be empty for a headless Service only. */
+  ports: z.array(ServicePort).default([]),
   /** Allocated from the cluster's service range when absent; `None` makes a headless Service. */
-  clusterIP: z.union([z.literal('None'), z.ipv4()]).optional(),
-  sessionAffinity: z.enum(['None', 'ClientIP']).default('None'),
+  clusterIP: unset('', z.union([z.literal('None'), z.ipv4()]).optional()),
+  /** The same, as a list of one. */
+  clusterIPs: z.array(z.union([z.literal('None'), z.ipv4()])).max(1, 'must have one entry: there is one address family').optional(),
+  sessionAffinity: unset('', z.enum(['None', 'ClientIP']).default('None')),
   sessionAffinityConfig: object({ clientIP: object({ timeoutSeconds: z.int().min(1).max(86400).default(10800) }).prefault({}) }).optional(),
   publishNotReadyAddresses: z.boolean().default(false),
-}, [
-  'allocateLoadBalancerNodePorts', 'clusterIPs', 'externalIPs', 'externalName', 'externalTrafficPolicy', 'healthCheckNodePort', 'internalTrafficPolicy',
-  'ipFamilies', 'ipFamilyPolicy', 'loadBalancerClass', 'loadBalancerIP', 'loadBalancerSourceRanges', 'trafficDistribution',
-]);
+}, {
+  allocateLoadBalancerNodePorts: NEVER, externalIPs: [[]], externalName: [''], externalTrafficPolicy: ['', 'Cluster'], healthCheckNodePort: [0],
+  internalTrafficPolicy: ['Cluster'], ipFamilies: [[], ['IPv4']], ipFamilyPolicy: ['SingleStack', 'PreferDualStack'], loadBalancerClass: NEVER,
+  loadBalancerIP: [''], loadBalancerSourceRanges: [[]], trafficDistribution: NEVER,
+}).refine((s) => !s.clusterIPs?.length || s.clusterIPs[0] === s.clusterIP, { path: ['clusterIPs'], message: 'must be the same as clusterIP' })
+  .transform(({ clusterIPs: _, ...spec }) => spec);
 export type ServiceSpec = z.infer<typeof ServiceSpec>;
 
 export const ServiceManifest = object({ apiVersion: z.literal('v1'), kind: z.literal('Service'), metadata: ManifestMeta, spec: ServiceSpec });

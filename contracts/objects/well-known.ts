@@ -20,6 +20,9 @@ export const POD_GROUP_LABEL = 'scheduling.x-k8s.io/pod-group';
 /** The scheduler that pods are given to which name none. */
 export const DEFAULT_SCHEDULER_NAME = 'default-scheduler';
 
+/** The ServiceAccount of pods that name none; every namespace has it. */
+export const DEFAULT_SERVICE_ACCOUNT = 'default';
+
 /** Prefix of the names of PriorityClasses that are built in. */
 export const SYSTEM_PRIORITY_PREFIX = 'system-';
 /** Above what a PriorityClass in Git may have. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
 import { PodTemplateSpec } from './pod.ts';
 import { LabelSelector } from './selectors.ts';
-import { IntOrPercent, object, Seconds } from './schema.ts';
+import { int32, IntOrPercent, object, Seconds } from './schema.ts';
 
 const RollingUpdate = object({ maxSurge: IntOrPercent.default('25%'), maxUnavailable: IntOrPercent.default('25%') });
 const Strategy = z.discriminatedUnion('type', [
@@ -12,14 +12,20 @@ const Strategy = z.discriminatedUnion('type', [
 ]);
 export type DeploymentStrategy = z.infer<typeof Strategy>;
 
+/** The type is RollingUpdate where it is not said. */
+function withStrategyType(strategy: unknown): unknown {
+  if (strategy === null || typeof strategy !== 'object' || Array.isArray(strategy)) return strategy;
+  return 'type' in strategy && strategy.type !== '' ? strategy : { ...strategy, type: 'RollingUpdate' };
+}
+
 export const DeploymentSpec = object({
-  replicas: z.int().min(0).default(1),
+  replicas: int32(0).default(1),
   selector: LabelSelector,
   template: PodTemplateSpec,
-  strategy: z.preprocess((s) => (s && typeof s === 'object' && !('type' in s) ? { type: 'RollingUpdate', ...s } : s), Strategy).prefault({ type: 'RollingUpdate' }),
+  strategy: z.preprocess(withStrategyType, Strategy).prefault({ type: 'RollingUpdate' }),
   minReadySeconds: Seconds.default(0),
-  progressDeadlineSeconds: z.int().min(1).default(600),
-  revisionHistoryLimit: z.int().min(0).default(10),
+  progressDeadlineSeconds: int32(1).default(600),
+  revisionHistoryLimit: int32(0).default(10),
   paused: z.boolean().default(false),
 });
 export type DeploymentSpec = z.infer<typeof DeploymentSpec>;
@@ -45,7 +51,7 @@ export interface Deployment {
 export type StoredDeployment = Deployment & { readonly metadata: StoredMeta };
 
 export const ReplicaSetSpec = object({
-  replicas: z.int().min(0).default(1),
+  replicas: int32(0).default(1),
   selector: LabelSelector,
   template: PodTemplateSpec,
   minReadySeconds: Seconds.default(0),

@@ -1,5 +1,6 @@
 /** The environment of a container. Source: Kubernetes pkg/kubelet/kubelet_pods.go's documented order: service links, envFrom, env; later ones win. */
 import type { Container, EnvVar, Pod } from '../../../contracts/objects/index.ts';
+import { DEFAULT_SERVICE_ACCOUNT } from '../../../contracts/objects/well-known.ts';
 import { expandReferences } from './expand.ts';
 import type { PodObjects } from './objects.ts';
 import { serviceLinks } from './service-links.ts';
@@ -79,7 +80,7 @@ function fieldValue(path: string, input: EnvInput): Resolved<string> {
     case 'metadata.namespace': return { ok: true, value: metadata.namespace ?? 'default' };
     case 'metadata.uid': return { ok: true, value: metadata.uid ?? '' };
     case 'spec.nodeName': return { ok: true, value: spec.nodeName ?? '' };
-    case 'spec.serviceAccountName': return { ok: true, value: 'default' };
+    case 'spec.serviceAccountName': return { ok: true, value: spec.serviceAccountName ?? DEFAULT_SERVICE_ACCOUNT };
     case 'status.hostIP': case 'status.hostIPs': return { ok: true, value: input.hostIP };
     case 'status.podIP': case 'status.podIPs': return { ok: true, value: input.podIP };
     default: return { ok: false, message: `unsupported fieldPath: ${path}` };

@@ -1,8 +1,9 @@
-/** Names that one object uses of another. What Git does not hold may be made by someone else, so these are warnings. */
-import { labelsInclude, objectKey, type ConfigMap, type ObjectKey, type Secret, type Service } from '../../../contracts/objects/index.ts';
+/** Names that one object uses of another. What Git does not hold may be made by someone else, so most of these are warnings. */
+import { DEFAULT_SERVICE_ACCOUNT, labelsInclude, objectKey, parseKey, type ConfigMap, type ObjectKey, type Secret, type Service } from '../../../contracts/objects/index.ts';
 import type { Tell } from './compose-state.ts';
 import { positionOf } from './marks.ts';
 import { configReferences, containersOf, podTemplateOf, type PodTemplate } from './pod-templates.ts';
+import { suggest } from './suggest.ts';
 import type { DesiredObject, DesiredState } from './types.ts';
 import { pathText } from './yaml-tree.ts';
 
@@ -16,6 +17,7 @@ export function checkReferences(state: DesiredState, declared: ReadonlySet<Objec
     if (known) known.push(template);
     else templates.set(namespace, [template]);
     checkConfigReferences(desired, template, state, declared, tell);
+    checkServiceAccount(desired, template, declared, tell);
   }
   for (const desired of state.values()) {
     const { object } = desired;
@@ -41,6 +43,18 @@ function checkConfigReferences(desired: DesiredObject, template: PodTemplate, st
       if (!has) tell('warning', 'MissingReference', at, `${kind} ${name} has no key ${wanted}`, 'its pods wait until it has');
     }
   }
+}
+
+/** A pod whose ServiceAccount is missing is refused, as Kubernetes' admission does; `default` is in every namespace. */
+function checkServiceAccount(desired: DesiredObject, template: PodTemplate, declared: ReadonlySet<ObjectKey>, tell: Tell): void {
+  const { namespace } = desired.object.metadata;
+  const name = template.spec.serviceAccountName ?? DEFAULT_SERVICE_ACCOUNT;
+  if (name === DEFAULT_SERVICE_ACCOUNT || declared.has(objectKey('ServiceAccount', namespace, name))) return;
+  const others = [...declared].map((key) => parseKey(key)).filter((key) => key.kind === 'ServiceAccount' && key.namespace === (namespace ?? '')).map((key) => key.name);
+  const close = suggest(name, others);
+  const path = [...template.path, 'serviceAccountName'];
+  tell('error', 'UnknownServiceAccount', positionOf(desired, ...path), `${pathText(path)} names ServiceAccount ${name}, which is in no manifest of namespace ${namespace ?? ''}`,
+    close ? `did you mean ${close}?` : 'add a manifest of kind ServiceAccount with this name; none is needed for default');
 }
 
 function checkTargetPorts(desired: DesiredObject, service: Service, templates: readonly PodTemplate[], tell: Tell): void {

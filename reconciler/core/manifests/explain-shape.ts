@@ -74,8 +74,8 @@ function correctFields(schema: z.ZodType, tree: YamlNode, base: FieldPath, plain
       const { issue, meant } = explainUnknownField(schema, fields, [...parent, name], plain, base);
       const node = nodeAt(tree, path);
       // A null field is not set, so a known one does no harm (`creationTimestamp: null` in generated manifests).
-      const unset = node !== undefined && isNull(node) && issue.code !== 'UnknownField';
-      if (!unset) findings.error(issue.code, offsetOf(tree, path, 'key'), issue.message, issue.hint);
+      const unset = node !== undefined && isNull(node) && issue?.code !== 'UnknownField';
+      if (issue && !unset) findings.error(issue.code, offsetOf(tree, path, 'key'), issue.message, issue.hint);
       if (meant === undefined || taken.has(meant) || nodeAt(tree, [...place, meant]) !== undefined) continue;
       taken.add(meant);
       here.set(name, meant);

@@ -17,7 +17,7 @@ export function fieldMarks(object: KubeObject, tree: YamlNode, findings: Finding
   if (object.kind === 'Service') object.spec.ports.forEach((_, i) => paths.push(['spec', 'ports', i, 'nodePort'], ['spec', 'ports', i, 'targetPort']));
   const template = podTemplateOf(object);
   if (template) {
-    paths.push(...configReferences(template).map((r) => r.path), [...template.path, 'priorityClassName'], [...template.path, 'schedulerName']);
+    paths.push(...configReferences(template).map((r) => r.path), [...template.path, 'priorityClassName'], [...template.path, 'schedulerName'], [...template.path, 'serviceAccountName']);
   }
   if (object.kind === 'KubeSchedulerConfiguration') paths.push(...pluginUses(object).map((use) => use.path));
   const marks: Record<string, readonly [number, number]> = {};

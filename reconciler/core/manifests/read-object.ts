@@ -7,7 +7,7 @@ import { fieldMarks } from './marks.ts';
 import { explainPart, explainShape } from './explain-shape.ts';
 import { suggest } from './suggest.ts';
 import type { DesiredObject } from './types.ts';
-import { isNull, nodeAt, offsetOf, pathText, type FieldPath, type YamlMap, type YamlNode } from './yaml-tree.ts';
+import { isNull, nodeAt, offsetOf, pathText, type FieldPath, type YamlField, type YamlMap, type YamlNode } from './yaml-tree.ts';
 
 export interface ReadResult {
   readonly objects: DesiredObject[];
@@ -22,19 +22,19 @@ const KUBERNETES_KINDS: ReadonlySet<string> = new Set([
   'APIService', 'CSIDriver', 'ClusterRole', 'ClusterRoleBinding', 'ControllerRevision', 'CronJob', 'CustomResourceDefinition', 'DaemonSet', 'Endpoints',
   'Gateway', 'HTTPRoute', 'HorizontalPodAutoscaler', 'Ingress', 'IngressClass', 'Job', 'Lease', 'LimitRange', 'MutatingWebhookConfiguration',
   'NetworkPolicy', 'PersistentVolume', 'PersistentVolumeClaim', 'PodTemplate', 'ReplicationController', 'ResourceQuota', 'Role', 'RoleBinding', 'RuntimeClass',
-  'ServiceAccount', 'StatefulSet', 'StorageClass', 'ValidatingAdmissionPolicy', 'ValidatingWebhookConfiguration', 'VolumeAttachment',
+  'StatefulSet', 'StorageClass', 'ValidatingAdmissionPolicy', 'ValidatingWebhookConfiguration', 'VolumeAttachment',
 ]);
 
-/** Reads what a document holds into `result`; a `List` is read as its items. */
+/** Reads what a document holds into `result`; a list (`List`, `PodList`) is read as its items. */
 export function readObjects(root: YamlNode, findings: Findings, result: ReadResult): void {
   if (root.kind !== 'map') {
     findings.error('NotAnObject', root.offset, 'this document is not a Kubernetes object', NOT_AN_OBJECT_HINT);
     return;
   }
   const kind = textField(root, 'kind');
-  const items = root.fields.get('items');
-  if (kind === 'List' && items?.node.kind === 'list') {
-    for (const item of items.node.items) readObjects(item, findings, result);
+  const items = kind === undefined ? undefined : listItems(kind, root);
+  if (items) {
+    for (const item of items) readObjects(item, findings, result);
     return;
   }
   if (!root.fields.has('kind') && !root.fields.has('apiVersion')) {
@@ -48,6 +48,25 @@ export function readObjects(root: YamlNode, findings: Findings, result: ReadResu
   const manifest = isKind(kind) ? KINDS[kind].manifest : undefined;
   if (!isKind(kind) || !manifest) refuseKind(kind, root, findings);
   else readKind(kind, manifest, root, findings, result);
+}
+
+/** The items of a list, undefined where the document is none. Items of a `PodList` need not say that they are Pods. */
+function listItems(kind: string, root: YamlMap): readonly YamlNode[] | undefined {
+  const itemKind = kind.endsWith('List') ? kind.slice(0, -'List'.length) : undefined;
+  const items = root.fields.get('items')?.node;
+  if (itemKind === undefined || (itemKind !== '' && !isKind(itemKind)) || (items && !isNull(items) && items.kind !== 'list')) return undefined;
+  const nodes = items?.kind === 'list' ? items.items : [];
+  if (itemKind === '') return nodes;
+  return nodes.map((item) => (item.kind === 'map' ? { ...item, fields: new Map([...typeOf(root, itemKind), ...item.fields]) } : item));
+}
+
+/** apiVersion and kind that the items of a list have where they say none. */
+function typeOf(list: YamlMap, itemKind: string): [string, YamlField][] {
+  return ['apiVersion', 'kind'].flatMap((name) => {
+    const field = list.fields.get(name);
+    if (field?.node.kind !== 'scalar') return [];
+    return [[name, name === 'kind' ? { ...field, node: { ...field.node, value: itemKind } } : field]];
+  });
 }
 
 const NOT_AN_OBJECT_HINT = 'every .yaml file outside hidden folders holds Kubernetes objects; keep other YAML in a folder whose name starts with a dot';
@@ -85,7 +104,7 @@ function readKind(kind: Kind, manifest: z.ZodType, root: YamlMap, findings: Find
     checkObject(object, {
       error: (code, path, message, hint, at) => findings.error(code, place(path, at), `${pathText(path)} ${message}`, hint),
       warning: (code, path, message, hint, at) => findings.warning(code, place(path, at), `${pathText(path)} ${message}`, hint),
-      has: (path) => nodeAt(tree, path) !== undefined,
+      has: (path) => isSet(nodeAt(tree, path)) || isSet(nodeAt(root, path)),
       shape: (path, schema) => { if (!findings.full) explainPart(schema, tree, path, findings); },
     });
     if (findings.errors === errorsBefore) {
@@ -94,6 +113,10 @@ function readKind(kind: Kind, manifest: z.ZodType, root: YamlMap, findings: Find
     }
   }
   if (key) result.refused.push(key);
+}
+
+function isSet(node: YamlNode | undefined): boolean {
+  return node !== undefined && !isNull(node);
 }
 
 function checkApiVersion(kind: Kind, root: YamlMap, findings: Findings): void {

@@ -1,6 +1,6 @@
 /** Looks into the object schemas: which fields are there at a place, and which Kubernetes fields are known but not acted on. */
 import type { z } from 'zod';
-import { objectSchemaMeta } from '../../../contracts/objects/index.ts';
+import { objectSchemaMeta, type NotYet } from '../../../contracts/objects/index.ts';
 import type { FieldPath } from './yaml-tree.ts';
 
 type Schema = z.core.$ZodType;
@@ -53,8 +53,8 @@ function schemasAt(schema: Schema, path: FieldPath, root: unknown): Schema[] {
 
 export interface FieldsAt {
   readonly known: readonly string[];
-  /** Kubernetes fields that Plumbline does not act on yet. */
-  readonly notYet: readonly string[];
+  /** Kubernetes fields that Plumbline does not act on yet, and what they may say all the same. */
+  readonly notYet: NotYet;
   /** Fields of the other forms that the value could have had (another `type`). */
   readonly otherForms: readonly string[];
 }
@@ -69,7 +69,7 @@ export function fieldsAt(schema: Schema, path: FieldPath, root: unknown): Fields
   const known = unique(options.flatMap(fieldNames));
   return {
     known,
-    notYet: unique(options.flatMap((o) => objectSchemaMeta.get(o)?.notYet ?? [])),
+    notYet: Object.assign({}, ...options.map((o) => objectSchemaMeta.get(o)?.notYet)) as NotYet,
     otherForms: unique(all.flatMap(fieldNames)).filter((name) => !known.includes(name)),
   };
 }

@@ -1,12 +1,14 @@
-/** Fields that a schema does not have: a misspelling, a field at the wrong place, or one of Kubernetes' that is not acted on yet. */
+/** Fields that a schema does not have: a misspelling, a field at the wrong place, or one of Kubernetes' that is not acted on yet, and says nothing but its default. */
 import type { z } from 'zod';
+import type { Accepted } from '../../../contracts/objects/index.ts';
 import type { ExplainedIssue } from './schema-issues.ts';
 import { placesOfFields, type FieldsAt } from './schema-walk.ts';
 import { suggest } from './suggest.ts';
 import { pathText, type FieldPath } from './yaml-tree.ts';
 
 export interface UnknownField {
-  readonly issue: ExplainedIssue;
+  /** Undefined where the field asks for what happens anyhow. */
+  readonly issue: ExplainedIssue | undefined;
   /** The known field that was meant, when it is sure enough to go on reading with it. */
   readonly meant: string | undefined;
 }
@@ -19,20 +21,24 @@ const placesBySchema = new WeakMap<object, ReadonlyMap<string, readonly string[]
 /** Explains why the object that has `fields` may not have the one at `path` of `value`, which is at `base` of the manifest. */
 export function explainUnknownField(schema: z.core.$ZodType, fields: FieldsAt, path: FieldPath, value: unknown, base: FieldPath): UnknownField {
   const parent = path.slice(0, -1);
+  const said = path.reduce<unknown>((v, step) => (v as Record<string | number, unknown> | undefined)?.[step], value);
   const name = String(path.at(-1));
   const text = pathText([...base, ...path]);
   const issue = (code: ExplainedIssue['code'], message: string, hint?: string): ExplainedIssue => ({ code, path: [...base, ...path], part: 'key', message, hint });
   if (base.length === 0 && parent.length === 0 && name === 'status') {
+    if (saysNothing(said)) return { meant: undefined, issue: undefined };
     return { meant: undefined, issue: issue('StatusInManifest', 'status is written by Plumbline, never in Git', 'remove status and everything under it') };
   }
-  if (fields.notYet.includes(name)) {
+  const accepted = Object.hasOwn(fields.notYet, name) ? fields.notYet[name] : undefined;
+  if (accepted !== undefined) {
+    if (isAccepted(accepted, said)) return { meant: undefined, issue: undefined };
     return { meant: undefined, issue: issue('UnsupportedField', `field ${text} is a Kubernetes field that Plumbline does not act on yet`, 'remove it') };
   }
   if (fields.otherForms.includes(name)) {
     const type = (parent.reduce<unknown>((v, step) => (v as Record<string | number, unknown> | undefined)?.[step], value) as { type?: unknown } | undefined)?.type;
     return { meant: undefined, issue: issue('ForbiddenField', `${text} may not be set when ${pathText([...base, ...parent, 'type'])} is ${String(type)}`, 'remove it, or change the type') };
   }
-  const close = suggest(name, fields.known) ?? suggest(name, fields.notYet);
+  const close = suggest(name, fields.known) ?? suggest(name, Object.keys(fields.notYet));
   if (close !== undefined) {
     const meant = fields.known.includes(close) ? close : undefined;
     return { meant, issue: issue('UnknownField', `unknown field ${text}`, `did you mean ${close}?`) };
@@ -40,6 +46,16 @@ export function explainUnknownField(schema: z.core.$ZodType, fields: FieldsAt, p
   const places = placesOf(schema).get(name) ?? [];
   const hint = places.length > 0 && places.length <= MAX_PLACES ? `${name} belongs at ${places.join(' or ')}; check the indentation` : undefined;
   return { meant: undefined, issue: issue('UnknownField', `unknown field ${text}`, hint) };
+}
+
+function isAccepted(accepted: Accepted, value: unknown): boolean {
+  return accepted === 'anything' || accepted.some((one) => JSON.stringify(one) === JSON.stringify(value));
+}
+
+/** Whether there is nothing in it but zeros and empty values: what Go programs print of a status that nobody has written. */
+function saysNothing(value: unknown): boolean {
+  if (value === undefined || value === null || value === '' || value === 0 || value === false) return true;
+  return typeof value === 'object' && Object.values(value).every(saysNothing);
 }
 
 function placesOf(schema: z.core.$ZodType): ReadonlyMap<string, readonly string[]> {

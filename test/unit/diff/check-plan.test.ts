@@ -31,7 +31,7 @@ describe('fields that cannot change', () => {
     { name: 'to headless', before: service('  clusterIP: 10.96.0.5'), after: service('  clusterIP: None'), refused: ['app.yaml:6 ImmutableField'] },
     { name: 'from headless', before: service('  clusterIP: None'), after: service(''), refused: ['app.yaml:4 ImmutableField'] },
     { name: 'an address that is no longer written', before: service('  clusterIP: 10.96.0.5'), after: service(''), refused: [] },
-    { name: 'a Secret\'s type', before: secret('type: Opaque'), after: secret('type: kubernetes.io/tls'), refused: ['app.yaml:4 ImmutableField'] },
+    { name: 'a Secret\'s type', before: secret('type: Opaque'), after: secret('type: example.com/other'), refused: ['app.yaml:4 ImmutableField'] },
     { name: 'data marked immutable', before: configMap('immutable: true\ndata: {a: b}'), after: configMap('immutable: true\ndata: {a: c}'), refused: ['app.yaml:5 ImmutableField'] },
     { name: 'the mark itself', before: configMap('immutable: true\ndata: {a: b}'), after: configMap('data: {a: b}'), refused: ['app.yaml:1 ImmutableField'] },
     { name: 'labels beside immutable data', before: configMap('immutable: true\ndata: {a: b}'), after: configMap('immutable: true\ndata: {a: b}').replace('{name: c}', '{name: c, labels: {x: z}}'), refused: [] },

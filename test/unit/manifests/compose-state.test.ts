@@ -40,7 +40,7 @@ describe('namespaces', () => {
   });
 
   it('count as declared when their own manifest has another mistake', () => {
-    assert.deepEqual(codes([file('a.yaml', `${namespace('team')}spec: {}\n`), file('b.yaml', configMap('c', 'team'))]), ['a.yaml:4 UnsupportedField']);
+    assert.deepEqual(codes([file('a.yaml', `${namespace('team')}spec: {finalizers: [mine]}\n`), file('b.yaml', configMap('c', 'team'))]), ['a.yaml:4 UnsupportedField']);
   });
 
   it('are not held against others while a file cannot be read', () => {

@@ -1,5 +1,5 @@
 /** One container: its ports, environment, mounts, probes and resources. */
-import type { Container, ContainerPort } from '../../../../contracts/objects/index.ts';
+import type { Container, ContainerPort, PodSpec } from '../../../../contracts/objects/index.ts';
 import type { PlacedContainer } from '../pod-templates.ts';
 import { suggest } from '../suggest.ts';
 import { oneOf } from '../wording.ts';
@@ -9,10 +9,12 @@ import { eachDuplicate, isPortName, type CheckContext } from './context.ts';
 
 type Ports = readonly (typeof ContainerPort)['_output'][];
 
-export function checkContainer({ container, path, init }: PlacedContainer, volumes: ReadonlySet<string>, hostNetwork: boolean, context: CheckContext): void {
-  checkPorts(container, path, hostNetwork, context);
+export function checkContainer({ container, path, init }: PlacedContainer, volumes: ReadonlySet<string>, pod: PodSpec, context: CheckContext): void {
+  checkPorts(container, path, pod.hostNetwork, context);
   checkEnvironment(container, path, context);
   checkMounts(container, path, volumes, context);
+  checkPrivileges(container, path, context);
+  checkSleep(container, path, pod.terminationGracePeriodSeconds, context);
   checkResources(container.resources, [...path, 'resources'], {}, context);
   if (init) {
     for (const field of ['livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle'] as const) {
@@ -41,12 +43,19 @@ const FIELD_PATHS = [
   'metadata.name', 'metadata.namespace', 'metadata.uid', 'spec.nodeName', 'spec.serviceAccountName', 'status.hostIP', 'status.hostIPs', 'status.podIP', 'status.podIPs',
 ];
 
+/** Source: Kubernetes, IsRelaxedEnvVarName. */
+const ENV_NAME = /^[\x20-\x3c\x3e-\x7e]+$/;
+const ENV_NAME_RULE = "must consist of printable ASCII characters without '='";
+
 function checkEnvironment(container: Container, path: FieldPath, { error, warning }: CheckContext): void {
   const env = container.env ?? [];
   eachDuplicate(env, (e) => e.name, (_, name, i) => warning('DuplicateEnv', [...path, 'env', i, 'name'], `sets ${name} again; the last one wins`, 'remove one of the two'));
+  for (const [i, { prefix }] of (container.envFrom ?? []).entries()) {
+    if (prefix !== '' && !ENV_NAME.test(prefix)) error('InvalidValue', [...path, 'envFrom', i, 'prefix'], ENV_NAME_RULE);
+  }
   for (const [i, { name, valueFrom }] of env.entries()) {
     const at = [...path, 'env', i];
-    if (!/^[\x20-\x3c\x3e-\x7e]+$/.test(name)) error('InvalidValue', [...at, 'name'], "must consist of printable ASCII characters without '='");
+    if (!ENV_NAME.test(name)) error('InvalidValue', [...at, 'name'], ENV_NAME_RULE);
     if (!valueFrom) continue;
     const sources = [valueFrom.configMapKeyRef, valueFrom.fieldRef, valueFrom.secretKeyRef].filter(Boolean).length;
     if (sources !== 1) error('InvalidValue', [...at, 'valueFrom'], 'must have exactly one of configMapKeyRef, fieldRef, secretKeyRef');
@@ -72,6 +81,24 @@ function checkMounts(container: Container, path: FieldPath, volumes: ReadonlySet
     if (!mount.mountPath.startsWith('/') || mount.mountPath.includes(':')) error('InvalidValue', [...at, 'mountPath'], "must be an absolute path without ':'");
   }
   eachDuplicate(mounts, (m) => m.mountPath, (_, mountPath, i) => error('DuplicateName', [...path, 'volumeMounts', i, 'mountPath'], `${mountPath} is the mountPath of another volume`));
+}
+
+/** Source: Kubernetes, ValidateSecurityContext. */
+function checkPrivileges({ securityContext }: Container, path: FieldPath, { error }: CheckContext): void {
+  if (securityContext?.allowPrivilegeEscalation !== false) return;
+  const at = [...path, 'securityContext', 'allowPrivilegeEscalation'];
+  if (securityContext.privileged) error('InvalidValue', at, 'may not be false when privileged is true', 'remove one of the two');
+  else if (securityContext.capabilities?.add?.includes('CAP_SYS_ADMIN')) error('InvalidValue', at, 'may not be false when the capability CAP_SYS_ADMIN is added', 'remove one of the two');
+}
+
+/** A container that sleeps longer than its pod has to end would always be killed in its sleep. */
+function checkSleep({ lifecycle }: Container, path: FieldPath, graceSeconds: number, { error }: CheckContext): void {
+  for (const hook of ['preStop', 'postStart'] as const) {
+    const seconds = lifecycle?.[hook]?.sleep?.seconds;
+    if (seconds !== undefined && seconds > graceSeconds) {
+      error('InvalidValue', [...path, 'lifecycle', hook, 'sleep', 'seconds'], `must be at most terminationGracePeriodSeconds (${graceSeconds}), found ${seconds}`);
+    }
+  }
 }
 
 function checkProbes(container: Container, path: FieldPath, { error, has }: CheckContext): void {

@@ -16,7 +16,7 @@ export function checkPlacement(spec: PodSpec, path: FieldPath, context: CheckCon
     checkNodeTerm(term, [...at, 'nodeAffinity', REQUIRED, 'nodeSelectorTerms', i], context);
   });
   nodeAffinity?.[PREFERRED]?.forEach(({ preference }, i) => {
-    checkNodeTerm(preference, [...at, 'nodeAffinity', PREFERRED, i, 'preference'], context);
+    checkNodeTerm(preference, [...at, 'nodeAffinity', PREFERRED, i, 'preference'], context, false);
   });
   checkPodAffinity(podAffinity, [...at, 'podAffinity'], context);
   checkPodAffinity(podAntiAffinity, [...at, 'podAntiAffinity'], context);
@@ -24,16 +24,17 @@ export function checkPlacement(spec: PodSpec, path: FieldPath, context: CheckCon
   checkGates(spec, path, context);
 }
 
-function checkNodeTerm(term: NodeSelectorTerm, path: FieldPath, context: CheckContext): void {
-  term.matchExpressions?.forEach((requirement, i) => { checkNodeRequirement(requirement, [...path, 'matchExpressions', i, 'values'], context); });
+/** `strict`: whether values must be such that a label can have them, which Kubernetes asks of required terms only. */
+function checkNodeTerm(term: NodeSelectorTerm, path: FieldPath, context: CheckContext, strict = true): void {
+  term.matchExpressions?.forEach((requirement, i) => { checkNodeRequirement(requirement, [...path, 'matchExpressions', i, 'values'], context, strict); });
 }
 
-function checkNodeRequirement({ operator, values = [] }: NodeSelectorRequirement, at: FieldPath, { error }: CheckContext): void {
+function checkNodeRequirement({ operator, values = [] }: NodeSelectorRequirement, at: FieldPath, { error }: CheckContext, strict: boolean): void {
   switch (operator) {
     case 'In': case 'NotIn':
       if (values.length === 0) error('MissingField', at, `must have at least one entry when operator is ${operator}`);
       values.forEach((value, i) => {
-        if (!LABEL_VALUE.test(value)) error('InvalidValue', [...at, i], `is no value that a label can have, found ${JSON.stringify(value)}`);
+        if (strict && !LABEL_VALUE.test(value)) error('InvalidValue', [...at, i], `is no value that a label can have, found ${JSON.stringify(value)}`);
       });
       return;
     case 'Exists': case 'DoesNotExist':

@@ -1,5 +1,5 @@
 /** Pod specs: names that must be unique, and names that must exist. */
-import type { PodSpec } from '../../../../contracts/objects/index.ts';
+import { parseQuantity, type PodSpec } from '../../../../contracts/objects/index.ts';
 import { containersOf, type PodTemplate } from '../pod-templates.ts';
 import type { FieldPath } from '../yaml-tree.ts';
 import { checkContainer } from './check-container.ts';
@@ -17,7 +17,8 @@ export function checkPod(template: PodTemplate, context: CheckContext): void {
     context.error('DuplicateName', [...path, 'volumes', i, 'name'], `${name} is the name of another volume of this pod`);
   });
   const volumes = new Set((spec.volumes ?? []).map((v) => v.name));
-  for (const placed of containers) checkContainer(placed, volumes, spec.hostNetwork, context);
+  for (const placed of containers) checkContainer(placed, volumes, spec, context);
+  if (spec.dnsPolicy === 'None') context.error('MissingField', [...path, 'dnsConfig'], 'with nameservers is required when dnsPolicy is None, and is not acted on yet', 'use another dnsPolicy');
   checkVolumes(spec, path, context);
   checkHostPorts(template, context);
   checkTolerations(spec, path, context);
@@ -28,13 +29,15 @@ export function checkPod(template: PodTemplate, context: CheckContext): void {
 function checkVolumes(spec: PodSpec, path: FieldPath, { error }: CheckContext): void {
   for (const [i, volume] of (spec.volumes ?? []).entries()) {
     const at = [...path, 'volumes', i];
+    const sizeLimit = volume.emptyDir?.sizeLimit;
+    if (sizeLimit !== undefined && parseQuantity(sizeLimit) < 0) error('InvalidValue', [...at, 'emptyDir', 'sizeLimit'], `must not be negative, found ${sizeLimit}`);
     if (volume.hostPath) checkPathIsAbsolute(volume.hostPath.path, [...at, 'hostPath', 'path'], error);
     for (const [source, items, mode] of [['configMap', volume.configMap?.items, volume.configMap?.defaultMode], ['secret', volume.secret?.items, volume.secret?.defaultMode]] as const) {
       if (mode !== undefined) checkMode(mode, [...at, source, 'defaultMode'], error);
       for (const [j, item] of (items ?? []).entries()) {
         const itemAt = [...at, source, 'items', j];
-        if (item.path === '' || item.path.startsWith('/') || item.path.split('/').includes('..')) {
-          error('InvalidValue', [...itemAt, 'path'], "must be a relative path without '..'");
+        if (item.path.startsWith('/') || item.path.startsWith('..') || item.path.split('/').includes('..')) {
+          error('InvalidValue', [...itemAt, 'path'], "must be a relative path without '..', and not start with '..'");
         }
         if (item.mode !== undefined) checkMode(item.mode, [...itemAt, 'mode'], error);
       }

@@ -1,5 +1,5 @@
 /** Resource lists. Source: Kubernetes, ValidateResourceRequirements. */
-import { parseQuantity } from '../../../../contracts/objects/index.ts';
+import { parseQuantity, QUANTITY_PATTERN, readKey } from '../../../../contracts/objects/index.ts';
 import { suggest } from '../suggest.ts';
 import type { FieldPath } from '../yaml-tree.ts';
 import type { CheckContext } from './context.ts';
@@ -26,11 +26,16 @@ interface Place {
  */
 export function checkResources(resources: Resources, path: FieldPath, place: Place, { error }: CheckContext): void {
   const fields = { limits: place.limits ?? 'limits', requests: 'requests' };
+  const names = [...Object.keys(resources.limits ?? {}), ...Object.keys(resources.requests ?? {})];
+  const hugePages = names.find((name) => name.startsWith(HUGE_PAGES));
+  if (hugePages !== undefined && place.limits === undefined && !names.includes('cpu') && !names.includes('memory')) {
+    error('InvalidValue', [...path, Object.hasOwn(resources.limits ?? {}, hugePages) ? 'limits' : 'requests', hugePages], 'needs cpu or memory beside it');
+  }
   const known = [...RESOURCES, ...(place.others ?? [])];
   for (const part of ['limits', 'requests'] as const) {
     for (const [resource, amount] of Object.entries(resources[part] ?? {})) {
       const at = [...path, fields[part], resource];
-      const limit = resources.limits?.[resource];
+      const limit = readKey(resources.limits, resource);
       // Requests that were not written are filled from limits: one report is enough.
       if (part === 'requests' && limit === amount) continue;
       const extended = EXTENDED.test(resource);
@@ -40,6 +45,11 @@ export function checkResources(resources: Resources, path: FieldPath, place: Pla
       }
       const units = parseQuantity(amount);
       if (units < 0) error('InvalidValue', at, `must not be negative, found ${amount}`);
+      if (resource.startsWith(HUGE_PAGES)) {
+        const size = QUANTITY_PATTERN.test(resource.slice(HUGE_PAGES.length)) ? parseQuantity(resource.slice(HUGE_PAGES.length)) : 0;
+        if (size <= 0) error('UnknownResource', at, 'is not a resource', 'huge pages name their size, as in hugepages-2Mi');
+        else if (part === 'limits' && (units <= 0 || units % size !== 0)) error('InvalidValue', at, `must be a multiple of the size of a page, found ${amount}`);
+      }
       if (extended && !Number.isInteger(units)) error('InvalidValue', at, `must be a whole number, found ${amount}`);
       if (part === 'limits') continue;
       const exact = extended || resource.startsWith(HUGE_PAGES);

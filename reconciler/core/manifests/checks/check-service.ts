@@ -6,6 +6,10 @@ import { eachDuplicate, isPortName, type CheckContext } from './context.ts';
 export function checkService(object: Service, { error, has }: CheckContext): void {
   const { ports, type, clusterIP, sessionAffinity } = object.spec;
   const headless = clusterIP === 'None';
+  if (ports.length === 0 && !headless) error('MissingField', ['spec', 'ports'], 'must have at least one port', 'only a headless Service (clusterIP: None) may have none');
+  if (type === 'ClusterIP' && has(['spec', 'externalTrafficPolicy'])) {
+    error('ForbiddenField', ['spec', 'externalTrafficPolicy'], 'may not be set when type is ClusterIP', 'remove it');
+  }
   for (const [i, port] of ports.entries()) {
     const at = ['spec', 'ports', i];
     if (ports.length > 1 && port.name === undefined) error('MissingField', [...at, 'name'], 'is required when a Service has several ports');
@@ -18,6 +22,7 @@ export function checkService(object: Service, { error, has }: CheckContext): voi
     }
   }
   eachDuplicate(ports, (p) => p.name, (_, name, i) => error('DuplicateName', ['spec', 'ports', i, 'name'], `${name} is the name of another port of this Service`));
+  eachDuplicate(ports, (p) => (p.nodePort === undefined ? undefined : `${p.nodePort}/${p.protocol}`), (_, port, i) => error('DuplicateName', ['spec', 'ports', i, 'nodePort'], `${port} is another port of this Service`));
   eachDuplicate(ports, (p) => `${p.port}/${p.protocol}`, (_, port, i) => error('DuplicateName', ['spec', 'ports', i, 'port'], `${port} is another port of this Service`));
   if (headless && type === 'NodePort') error('InvalidValue', ['spec', 'clusterIP'], 'may not be None when type is NodePort');
   if (sessionAffinity === 'None' && has(['spec', 'sessionAffinityConfig'])) {
