@@ -69,6 +69,13 @@ export const ContainerPort = object({
   hostPort: unset(0, Port.optional()),
 }, { hostIP: ['', '0.0.0.0'] });
 
+/** `localhostProfile` is a file below the node's folder of profiles. Source: Kubernetes pkg/apis/core/validation, validateSeccompProfileField. */
+const SeccompProfile = object({ type: z.enum(['RuntimeDefault', 'Unconfined', 'Localhost']), localhostProfile: z.string().optional() })
+  .refine((p) => p.type !== 'Localhost' || (p.localhostProfile ?? '') !== '', { path: ['localhostProfile'], error: 'must be set when type is Localhost' })
+  .refine((p) => p.type === 'Localhost' || p.localhostProfile === undefined, { path: ['localhostProfile'], error: 'may only be set when type is Localhost' })
+  .refine((p) => !p.localhostProfile?.startsWith('/'), { path: ['localhostProfile'], error: 'must be a relative path' })
+  .refine((p) => p.localhostProfile?.split('/').includes('..') !== true, { path: ['localhostProfile'], error: "must not contain '..'" });
+
 /** Fields that a pod's and a container's security context share. What the runtime does by itself is RuntimeDefault. */
 const SECURITY_NOT_YET: NotYet = { appArmorProfile: [{ type: 'RuntimeDefault' }], seLinuxOptions: [{}], windowsOptions: [{}] };
 
@@ -80,7 +87,8 @@ const SecurityContext = object({
   readOnlyRootFilesystem: z.boolean().default(false),
   allowPrivilegeEscalation: z.boolean().optional(),
   capabilities: object({ add: z.array(z.string()).optional(), drop: z.array(z.string()).optional() }).optional(),
-}, { ...SECURITY_NOT_YET, seccompProfile: NEVER, procMount: ['', 'Default'] });
+  seccompProfile: SeccompProfile.optional(),
+}, { ...SECURITY_NOT_YET, procMount: ['', 'Default'] });
 
 const VolumeMount = object({
   name: DnsLabel,
@@ -207,8 +215,9 @@ const PodSpecShape = object({
   securityContext: object({
     runAsUser: NumericId.optional(), runAsGroup: NumericId.optional(), runAsNonRoot: z.boolean().optional(),
     fsGroup: NumericId.optional(), supplementalGroups: z.array(NumericId).optional(),
+    seccompProfile: SeccompProfile.optional(),
   }, {
-    ...SECURITY_NOT_YET, seccompProfile: NEVER, sysctls: [[]], supplementalGroupsPolicy: ['Merge'], seLinuxChangePolicy: ['MountOption'],
+    ...SECURITY_NOT_YET, sysctls: [[]], supplementalGroupsPolicy: ['Merge'], seLinuxChangePolicy: ['MountOption'],
     // It is for persistent volumes: the group of the volumes that there are is always set, whatever it says.
     fsGroupChangePolicy: ['Always', 'OnRootMismatch'],
   }).optional(),
