@@ -19,10 +19,24 @@ export interface AssignmentChange {
   readonly remove: readonly ObjectKey[];
 }
 
+/** The disk has no room for a change. Nothing of it was kept. */
+export class DiskFullError extends Error {
+  override readonly name = 'DiskFullError';
+  constructor(folder: string, options?: { cause?: unknown }) {
+    super(`the disk that holds ${folder} is full: changes that bring no pod are still taken while the reserve lasts`, options);
+  }
+}
+
 export interface AssignmentDisk {
-  /** What was last made durable. Damaged files are put aside and count as nothing. */
+  /**
+   * What was last made durable. What is damaged is put aside: of a journal its lines from the first damaged one on, of a snapshot all.
+   * The epoch is the highest that was ever appended, whatever else is lost.
+   */
   load(): Promise<StoredAssignment>;
-  /** Resolves when the change would survive a power cut. One at a time, in order. */
+  /**
+   * Resolves when the change would survive a power cut; when it rejects, nothing of it is kept. One at a time, in order. Throws
+   * {@link DiskFullError}; on a full disk, a change that brings no new pod still finds room in a reserve.
+   */
   append(change: AssignmentChange): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,18 +1,25 @@
 /**
  * The assignment on disk: a snapshot, and a journal of the changes since, one JSON object a line. A change is one appended line and one
  * flush; the snapshot is written anew when the journal has grown past it. Secrets' data is left out of both and kept in one file of the
- * memory-backed folder.
+ * memory-backed folder. The highest epoch is in a file of its own as well: it holds whatever becomes of the other two.
+ *
+ * On a full disk the journal's reserve takes changes, but for those that bring a pod: what is left is for pods to end, which frees the disk.
  */
-import { open, rename, truncate, type FileHandle } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KubeObject, ObjectKey, Secret } from '../../../contracts/objects/index.ts';
 import { keyOf } from '../../../contracts/objects/key.ts';
-import type { AssignmentChange, AssignmentDisk, StoredAssignment } from '../../ports/assignment-disk.ts';
-import { makeFolder, readIfThere, syncFolder, writeDurably } from './durable.ts';
+import { DiskFullError, type AssignmentChange, type AssignmentDisk, type StoredAssignment } from '../../ports/assignment-disk.ts';
+import { makeFolder, readIfThere, syncFolder, writeAll, writeDurably } from './durable.ts';
+import { journalFile } from './journal-file.ts';
 
 /** A journal smaller than this is not worth a snapshot. */
 const SMALLEST_COMPACTION_BYTES = 1024 * 1024;
+/** A snapshot that could not be written is tried again when the journal has grown by this. */
+const COMPACT_AGAIN_BYTES = 128 * 1024;
 const OWNER_ONLY = 0o600;
+const EPOCH_DIGITS = 20;
 
 interface Snapshot extends Omit<StoredAssignment, 'objects'> {
   /** Number of the last change that is in it. */
@@ -34,72 +41,85 @@ interface State {
 
 /** `stateFolder` is on disk, `runFolder` backed by memory. */
 export function assignmentFile(stateFolder: string, runFolder: string): AssignmentDisk {
-  const paths = { snapshot: join(stateFolder, 'assignment.json'), journal: join(stateFolder, 'assignment.journal'), secrets: join(runFolder, 'secrets.json') };
+  const paths = {
+    snapshot: join(stateFolder, 'assignment.json'), journal: join(stateFolder, 'assignment.journal'), epoch: join(stateFolder, 'epoch'),
+    secrets: join(runFolder, 'secrets.json'),
+  };
   const state: State = { seq: 0, epoch: 0, version: null, node: '', objects: new Map() };
-  let journal: FileHandle | undefined;
-  let journalBytes = 0;
-  let snapshotBytes = 0;
+  const journal = journalFile(paths.journal);
+  let fence = 0;
+  let compactAt = SMALLEST_COMPACTION_BYTES;
   let secrets: SecretData = {};
   let queue: Promise<void> = Promise.resolve();
 
   async function append(change: AssignmentChange): Promise<void> {
-    const secretsChanged = takeSecrets(change);
     const line: JournalLine = { ...change, seq: state.seq + 1, upsert: change.upsert.map(withoutSecretData) };
-    if (secretsChanged) await writeDurably(paths.secrets, JSON.stringify(secrets), OWNER_ONLY);
-    journal ??= await open(paths.journal, 'a', OWNER_ONLY);
-    const text = Buffer.from(`${JSON.stringify(line)}\n`);
-    await journal.write(text);
-    await journal.datasync();
-    journalBytes += text.length;
+    const text = JSON.stringify(line);
+    const bringsPods = change.upsert.some((object) => object.kind === 'Pod' && !state.objects.has(keyOf(object)));
+    if (bringsPods && !(await journal.hasRoom(text))) throw new DiskFullError(stateFolder);
+    if (change.epoch > fence) await raiseFence(change.epoch);
+    const secretsBefore = secrets;
+    await saveSecrets(secretsAfter(secrets, change));
+    try {
+      await journal.append(text);
+    } catch (cause) {
+      await saveSecrets(secretsBefore).catch(() => undefined);
+      throw isDiskFull(cause) ? new DiskFullError(stateFolder, { cause }) : cause;
+    }
     applyLine(state, line);
-    if (journalBytes > Math.max(SMALLEST_COMPACTION_BYTES, snapshotBytes)) await compact();
+    if (journal.bytes > compactAt) await compact().catch(() => { compactAt = journal.bytes + COMPACT_AGAIN_BYTES; });
   }
 
   async function compact(): Promise<void> {
     const snapshot: Snapshot = { seq: state.seq, epoch: state.epoch, version: state.version, node: state.node, objects: [...state.objects.values()] };
     const text = JSON.stringify(snapshot);
     await writeDurably(paths.snapshot, text, OWNER_ONLY);
-    snapshotBytes = text.length;
     // Lines that stay through a crash here are skipped by their numbers.
-    await journal?.close();
-    journal = undefined;
-    await truncate(paths.journal).catch(() => undefined);
-    journalBytes = 0;
+    await journal.clear();
+    compactAt = Math.max(SMALLEST_COMPACTION_BYTES, text.length);
   }
 
-  /** Keeps the data of the Secrets in a change; tells whether anything is different. */
-  function takeSecrets(change: AssignmentChange): boolean {
-    const next: SecretData = change.whole ? {} : { ...secrets };
-    for (const key of change.remove) delete next[key];
-    for (const object of change.upsert) if (object.kind === 'Secret') next[keyOf(object)] = object.data;
-    const changed = JSON.stringify(next) !== JSON.stringify(secrets);
+  /** One short text over another of the same length: needs no room, and is one sector, which a disk writes whole or not at all. */
+  async function raiseFence(epoch: number): Promise<void> {
+    const file = await open(paths.epoch, constants.O_RDWR | constants.O_CREAT, OWNER_ONLY);
+    try {
+      await writeAll(file, Buffer.from(`${String(epoch).padStart(EPOCH_DIGITS, '0')}\n`), 0);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    if (fence === 0) await syncFolder(stateFolder);
+    fence = epoch;
+  }
+
+  async function saveSecrets(next: SecretData): Promise<void> {
+    const text = JSON.stringify(next);
+    if (text !== JSON.stringify(secrets)) await writeDurably(paths.secrets, text, OWNER_ONLY);
     secrets = next;
-    return changed;
   }
 
   return {
     async load() {
       await makeFolder(stateFolder, 0o700);
       const snapshotText = await readIfThere(paths.snapshot);
-      const snapshot = snapshotText === undefined ? undefined : await parsed<Snapshot>(paths.snapshot, snapshotText);
+      const snapshot = snapshotText === undefined ? undefined : await parsedOrAside<Snapshot>(paths.snapshot, snapshotText);
       if (snapshot) {
         Object.assign(state, { seq: snapshot.seq, epoch: snapshot.epoch, version: snapshot.version, node: snapshot.node });
         state.objects = new Map(snapshot.objects.map((object) => [keyOf(object), object]));
-        snapshotBytes = snapshotText?.length ?? 0;
+        compactAt = Math.max(SMALLEST_COMPACTION_BYTES, snapshotText?.length ?? 0);
       }
-      const journalText = (await readIfThere(paths.journal)) ?? '';
-      const lines = journalText.split('\n');
-      // A line without its end was cut off by a power cut, before it was acknowledged.
-      const torn = lines.pop() ?? '';
-      for (const text of lines) {
-        const line = text === '' ? undefined : await parsed<JournalLine>(paths.journal, text);
-        if (text !== '' && !line) break;
-        if (line && line.seq === state.seq + 1) applyLine(state, line);
-      }
-      journalBytes = Buffer.byteLength(journalText);
-      if (torn !== '') await compact();
+      await journal.load((text) => {
+        const line = parsed<JournalLine>(text);
+        if (!line) return false;
+        // One that replaces everything needs nothing before it.
+        if (line.seq === state.seq + 1 || (line.whole && line.seq > state.seq)) applyLine(state, line);
+        return true;
+      });
+      fence = Number((await readIfThere(paths.epoch)) ?? 0);
+      if (!Number.isSafeInteger(fence)) fence = 0;
+      state.epoch = Math.max(state.epoch, fence);
       const secretText = await readIfThere(paths.secrets);
-      secrets = (secretText === undefined ? undefined : await parsed<SecretData>(paths.secrets, secretText)) ?? {};
+      secrets = (secretText === undefined ? undefined : await parsedOrAside<SecretData>(paths.secrets, secretText)) ?? {};
       const objects = [...state.objects.values()].map((object) => withSecretData(object, secrets));
       const complete = objects.every((object) => object.kind !== 'Secret' || 'data' in object);
       return { epoch: state.epoch, version: complete ? state.version : null, node: state.node, objects };
@@ -111,8 +131,7 @@ export function assignmentFile(stateFolder: string, runFolder: string): Assignme
     },
     async close() {
       await queue;
-      await journal?.close();
-      journal = undefined;
+      await journal.close();
     },
   };
 }
@@ -138,13 +157,33 @@ function withSecretData(object: KubeObject, secrets: SecretData): KubeObject {
   return data && object.kind === 'Secret' ? { ...object, data } : object;
 }
 
+function secretsAfter(secrets: SecretData, change: AssignmentChange): SecretData {
+  const next: SecretData = change.whole ? {} : { ...secrets };
+  for (const key of change.remove) delete next[key];
+  for (const object of change.upsert) if (object.kind === 'Secret') next[keyOf(object)] = object.data;
+  return next;
+}
+
 /** A file that is no JSON is put aside for a person to look at. */
-async function parsed<T>(path: string, text: string): Promise<T | undefined> {
-  try {
-    return JSON.parse(text) as T;
-  } catch {
+async function parsedOrAside<T>(path: string, text: string): Promise<T | undefined> {
+  const value = parsed<T>(text);
+  if (value === undefined) {
     await rename(path, `${path}.damaged`).catch(() => undefined);
     await syncFolder(join(path, '..')).catch(() => undefined);
+  }
+  return value;
+}
+
+function isDiskFull(cause: unknown): boolean {
+  const { code } = cause as NodeJS.ErrnoException;
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+function parsed<T>(text: string): T | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as T) : undefined;
+  } catch {
     return undefined;
   }
 }
