@@ -2,7 +2,7 @@
 import type { Container, LifecycleHandler, Pod } from '../../contracts/objects/index.ts';
 import { containerConfig, hostsFileText, sandboxConfig, type NodeFacts } from '../core/pod/container-config.ts';
 import { cgroupParent } from '../core/pod/identity.ts';
-import { hostsFile, logFolder, terminationFile } from '../core/pod/layout.ts';
+import { hostsFile, logFolder, subPathTarget, terminationFile } from '../core/pod/layout.ts';
 import type { StepOutcome } from '../core/pod/memory.ts';
 import type { PodObjects } from '../core/pod/objects.ts';
 import type { ObservedPod } from '../core/pod/observed.ts';
@@ -110,7 +110,7 @@ const PERFORMERS: Performers = {
   async removeContainer(deps, { identity, observed, closing }, step) {
     const removed = await outcome('RemoveContainerError', deps.runtime.removeContainer(step.id, closing));
     const left = observed.containers.filter((container) => container.id !== step.id);
-    await deps.files.tidyLogs(identity, new Set(left.map((container) => `${container.name}/${container.attempt}`)));
+    await deps.files.tidyAttempts(identity, new Set(left.map((container) => `${container.name}/${container.attempt}`)));
     return removed;
   },
   stopSandbox: (deps, { closing }, step) => outcome('KillPodSandboxError', deps.sandboxes.run(() => deps.runtime.stopSandbox(step.id, closing))),
@@ -138,11 +138,10 @@ async function create(deps: StepDeps, context: StepContext, pod: Pod, container:
     hostsFile: pod.spec.hostNetwork ? undefined : { path: hostsFile(facts.folders, uid), text: hostsFileText(pod, podIP) },
     terminationFile: terminationFile(facts.folders, uid, container.name, step.attempt.number),
     logFolder: `${logFolder(facts.folders, context.identity)}/${container.name}`,
-    subPaths: (container.volumeMounts ?? []).flatMap((mount) => {
+    subPaths: (container.volumeMounts ?? []).flatMap((mount, index) => {
       const volume = pod.spec.volumes?.find((v) => v.name === mount.name);
       if (!volume || mount.subPath === undefined || mount.subPath === '') return [];
-      const root = volumePath(volume, uid, facts.folders);
-      return [{ volume: root, path: `${root}/${mount.subPath}` }];
+      return [{ volume: volumePath(volume, uid, facts.folders), subPath: mount.subPath, target: subPathTarget(facts.folders, uid, container.name, index) }];
     }),
   }, context.closing));
   if (prepared !== undefined) return { reason: 'CreateContainerConfigError', message: prepared };

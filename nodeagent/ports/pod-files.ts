@@ -6,8 +6,8 @@ export interface ContainerFiles {
   readonly hostsFile: { readonly path: string; readonly text: string } | undefined;
   readonly terminationFile: string;
   readonly logFolder: string;
-  /** Mounted paths below a volume: made where missing, refused where a link leads out of the volume. */
-  readonly subPaths: readonly { readonly volume: string; readonly path: string }[];
+  /** Parts of volumes, shown at paths of the agent's own: made where missing, refused where a link leads out of the volume. */
+  readonly subPaths: readonly { readonly volume: string; readonly subPath: string; readonly target: string }[];
 }
 
 export interface PodFiles {
@@ -16,14 +16,14 @@ export interface PodFiles {
   /** Makes volumes as planned. Files of a volume that changed appear all at once. Throws an Error in kubelet's words. */
   syncVolumes(plans: readonly VolumePlan[], signal: AbortSignal): Promise<void>;
   prepareContainer(files: ContainerFiles, signal: AbortSignal): Promise<void>;
-  /** At most 4096 bytes; empty where there is none. */
+  /** The last 4096 bytes at most; empty where there is no regular file. */
   terminationMessage(path: string): Promise<string>;
   /** Last lines of a container's log, without stamps, at most 80 lines and 2048 bytes. */
   logTail(path: string): Promise<string>;
-  /** Unmounts and removes all that is the pod's. Idempotent. */
+  /** Unmounts and removes all that is the pod's, and nothing else: no link is followed, no mount entered. Idempotent. */
   remove(pod: PodIdentity, cgroupParent: string, signal: AbortSignal): Promise<void>;
   /** Uids of pods that have files here. */
   list(): Promise<readonly string[]>;
-  /** Removes logs of attempts other than these (`<container>/<attempt>`). */
-  tidyLogs(pod: PodIdentity, keep: ReadonlySet<string>): Promise<void>;
+  /** Removes logs and termination messages of attempts other than these (`<container>/<attempt>`). */
+  tidyAttempts(pod: PodIdentity, keep: ReadonlySet<string>): Promise<void>;
 }

@@ -51,7 +51,3 @@ export async function readIfThere(path: string): Promise<string | undefined> {
 export async function makeFolder(path: string, mode: number): Promise<void> {
   await mkdir(path, { recursive: true, mode });
 }
-
-export async function removeTree(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true });
-}

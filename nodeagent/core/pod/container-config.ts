@@ -4,7 +4,7 @@ import { parseMilli, parseQuantity } from '../../../contracts/objects/quantity-v
 import { resolveEnv, type EnvInput, type Resolved } from './env.ts';
 import { expandReferences } from './expand.ts';
 import { ANNOTATION, cgroupParent, containerLogPath, LABEL, podLabels } from './identity.ts';
-import { hostsFile, logFolder, terminationFile, type NodeFolders } from './layout.ts';
+import { hostsFile, logFolder, subPathTarget, terminationFile, type NodeFolders } from './layout.ts';
 import { identityOf, type PodObjects } from './objects.ts';
 import type { ContainerConfig, ContainerResources, Mount, SandboxConfig } from './runtime-types.ts';
 import { volumePath } from './volumes.ts';
@@ -122,16 +122,16 @@ function containerMounts(input: ContainerInput): Resolved<readonly Mount[]> {
   const { pod, container, facts } = input;
   const uid = pod.metadata.uid ?? '';
   const mounts: Mount[] = [];
-  for (const mount of container.volumeMounts ?? []) {
+  for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
     const volume = pod.spec.volumes?.find((v) => v.name === mount.name);
     if (!volume) return { ok: false, message: `volumeMounts names the volume "${mount.name}", which the pod does not have` };
     if (mount.subPath !== undefined && (mount.subPath.startsWith('/') || mount.subPath.split('/').includes('..'))) {
       return { ok: false, message: `subPath "${mount.subPath}" leaves the volume "${mount.name}"` };
     }
-    const root = volumePath(volume, uid, facts.folders);
+    const hostPath = mount.subPath === undefined || mount.subPath === '' ? volumePath(volume, uid, facts.folders) : subPathTarget(facts.folders, uid, container.name, index);
     // ConfigMap and Secret volumes are the control plane's to write.
     const readOnly = mount.readOnly || volume.configMap !== undefined || volume.secret !== undefined;
-    mounts.push({ containerPath: mount.mountPath, hostPath: mount.subPath === undefined || mount.subPath === '' ? root : `${root}/${mount.subPath}`, readOnly });
+    mounts.push({ containerPath: mount.mountPath, hostPath, readOnly });
   }
   const taken = new Set(mounts.map((mount) => mount.containerPath));
   // In the host's network the runtime shows the host's own file.

@@ -21,8 +21,15 @@ export function volumeFolder(folders: NodeFolders, uid: string, volume: string, 
 export function hostsFile(folders: NodeFolders, uid: string): string {
   return `${podFolder(folders, uid, 'disk')}/etc-hosts`;
 }
+export function terminationFolder(folders: NodeFolders, uid: string): string {
+  return `${podFolder(folders, uid, 'disk')}/containers`;
+}
 export function terminationFile(folders: NodeFolders, uid: string, container: string, attempt: number): string {
-  return `${podFolder(folders, uid, 'disk')}/containers/${container}/${attempt}`;
+  return `${terminationFolder(folders, uid)}/${container}/${attempt}`;
+}
+/** Where a container's volumeMount with a subPath is shown; `index` is its place in the container's list. */
+export function subPathTarget(folders: NodeFolders, uid: string, container: string, index: number): string {
+  return `${podFolder(folders, uid, 'disk')}/subpaths/${container}/${index}`;
 }
 export function logFolder(folders: NodeFolders, pod: PodIdentity): string {
   return `${folders.podLogs}/${podLogFolder(pod)}`;

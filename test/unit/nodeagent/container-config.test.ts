@@ -71,7 +71,7 @@ describe('containerConfig', () => {
     assert.ok(config.ok);
     assert.deepEqual([config.value.command, config.value.args], [['run', '1'], ['1-$(X)']]);
     assert.deepEqual(config.value.mounts.map((mount) => [mount.containerPath, mount.hostPath, mount.readOnly]), [
-      ['/c', '/run/pods/uid-1/volumes/c', true], ['/m', '/run/pods/uid-1/volumes/m/deep', false], ['/etc/hosts', '/state/pods/uid-1/etc-hosts', false],
+      ['/c', '/run/pods/uid-1/volumes/c', true], ['/m', '/state/pods/uid-1/subpaths/main/1', false], ['/etc/hosts', '/state/pods/uid-1/etc-hosts', false],
       ['/dev/termination-log', '/state/pods/uid-1/containers/main/2', false],
     ]);
     assert.equal(config.value.logPath, 'main/2.log');
