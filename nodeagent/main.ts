@@ -20,7 +20,7 @@ import { createNftPacketFilter } from './adapters/nft/nft-packet-filter.ts';
 import { probeRunner } from './adapters/probe/probe-runner.ts';
 import { createRunCommand } from './adapters/process/run-command.ts';
 import { systemClock } from './adapters/system/clock.ts';
-import { jsonLog } from './adapters/system/json-log.ts';
+import { descriptorLines, jsonLog } from './adapters/system/json-log.ts';
 import { machineFacts } from './adapters/system/machine-facts.ts';
 import type { NodeFolders } from './core/pod/layout.ts';
 import { startApi } from './loops/api/server.ts';
@@ -40,6 +40,7 @@ const VERSION = '0.1.0';
 /** Sandboxes being made or stopped at once, for each processor. */
 const SANDBOXES_PER_CPU = 4;
 const HASH_CHUNK_BYTES = 256 * 1024;
+const STDERR = 2;
 
 const USAGE = `plumbline node agent ${VERSION}
   --containerd SOCKET  container runtime (default /run/containerd/containerd.sock)
@@ -58,7 +59,7 @@ interface Options {
 
 async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   const startedAt = new Date().toISOString();
-  const log = jsonLog((line) => process.stderr.write(line), options.debug ? 'debug' : 'info');
+  const log = jsonLog(descriptorLines(STDERR), options.debug ? 'debug' : 'info');
   const clock = systemClock;
   const closing = new AbortController();
   const folders: NodeFolders = { state: options.root + NODE_PATHS.state, run: options.root + NODE_PATHS.run, podLogs: options.root + NODE_PATHS.podLogs };

@@ -21,8 +21,10 @@ export function startLogRotation(deps: LogRotationDeps): { close(): Promise<void
   const closing = new AbortController();
 
   async function rotate(id: string, logPath: string): Promise<void> {
-    if ((await deps.logs.size(logPath)) < MAX_BYTES) return;
-    await deps.logs.rotate(logPath, MAX_FILES);
+    const size = await deps.logs.size(logPath);
+    if (size !== undefined && size < MAX_BYTES) return;
+    // Renamed before, and not opened anew: the runtime refused, the disk was full, or the agent was cut off in between.
+    if (size !== undefined) await deps.logs.rotate(logPath, MAX_FILES);
     await deps.runtime.reopenLog(id, closing.signal);
   }
 

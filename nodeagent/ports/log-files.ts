@@ -7,10 +7,13 @@ export interface LogRead {
   readonly follow: { over(): boolean } | undefined;
 }
 export interface LogFiles {
-  /** Raw lines without their ends, a batch at a time. A file that is not there reads as empty. */
+  /**
+   * Raw lines without their ends, a batch of at most 64 KiB at a time, or one longer line: its parts where it is longer than 256 KiB. What
+   * is not there, or is no regular file, reads as empty.
+   */
   read(request: LogRead, signal: AbortSignal): AsyncIterable<readonly string[]>;
-  /** Bytes; 0 where there is none. */
-  size(path: string): Promise<number>;
+  /** Bytes; undefined where there is none. */
+  size(path: string): Promise<number | undefined>;
   /** Renames the file to `.1`, older ones one up, and drops what is beyond `keep` files. */
   rotate(path: string, keep: number): Promise<void>;
 }

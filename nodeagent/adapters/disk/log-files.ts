@@ -1,17 +1,20 @@
 /** Containers' log files: read from the end, followed while they grow, rotated by name. */
 import { watch } from 'node:fs';
-import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { LogFiles } from '../../ports/log-files.ts';
+import { openRegular } from './descriptors.ts';
 
 const CHUNK_BYTES = 64 * 1024;
+/** No runtime writes longer ones; containerd cuts at 16 KiB. */
+const MAX_LINE_LENGTH = 256 * 1024;
 /** A change that the watch missed is found after this. */
 const LOOK_AGAIN_MS = 500;
 
 export function logFiles(): LogFiles {
   return {
     async *read({ path, tail, follow }, signal) {
-      let file = await openIfThere(path);
+      let file = await openRegular(path);
       if (!file && !follow) return;
       let at = file && tail !== undefined ? await tailStart(file, tail) : 0;
       let carry = '';
@@ -23,13 +26,17 @@ export function logFiles(): LogFiles {
           if (chunk.bytes > 0) {
             const lines: string[] = (carry + chunk.text).split('\n');
             carry = lines.pop() ?? '';
+            if (carry.length > MAX_LINE_LENGTH) {
+              lines.push(carry);
+              carry = '';
+            }
             if (lines.length > 0) yield lines;
             continue;
           }
           if (ended) break;
           if (!(await isSameFile(file, path))) {
             await file?.close();
-            file = await openIfThere(path);
+            file = await openRegular(path);
             at = 0;
             if (file) continue;
           }
@@ -41,7 +48,7 @@ export function logFiles(): LogFiles {
       }
     },
     async size(path) {
-      return (await stat(path).catch(() => undefined))?.size ?? 0;
+      return (await stat(path).catch(unlessMissing))?.size;
     },
     async rotate(path, keep) {
       await rm(`${path}.${keep - 1}`, { force: true });
@@ -51,13 +58,8 @@ export function logFiles(): LogFiles {
   };
 }
 
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, 'r');
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw cause;
-  }
+function unlessMissing(cause: NodeJS.ErrnoException): undefined {
+  if (cause.code !== 'ENOENT') throw cause;
 }
 
 async function readChunk(file: FileHandle, at: number): Promise<{ text: string; bytes: number }> {
