@@ -9,22 +9,61 @@ import type { PodEvent } from './status-hub.ts';
 /** A reference as registries take it. Source: https://github.com/distribution/reference */
 const REFERENCE = /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::\d+)?\/)?[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?(?:@[a-z0-9]+:[a-fA-F0-9]{32,})?$/;
 
+/** A pull that takes longer is given up and begun anew, after a pause: what holds it may be a connection that says nothing any more. */
+const LONGEST_PULL_MS = 3_600_000;
+
 export interface ImagePuller {
-  /** Reasons of failure: `InvalidImageName`, `ErrImageNeverPull`, `ErrImagePull`. */
+  /**
+   * Reasons of failure: `InvalidImageName`, `ErrImageNeverPull`, `ErrImagePull`. `signal` ends the waiting, and the pull when nobody else
+   * waits for it.
+   */
   ensure(image: string, policy: Container['imagePullPolicy'], tell: (event: PodEvent) => void, signal: AbortSignal): Promise<StepOutcome>;
 }
 
-/** `closing` ends pulls; the signal of a call ends only its waiting. `pulled` hears of every pull that was done. */
-export function createImagePuller(images: ImageStore, clock: Clock, closing: AbortSignal, pulled: () => void): ImagePuller {
-  const pulls = new Map<string, Promise<string>>();
+interface Pull {
+  readonly done: Promise<string>;
+  readonly stop: AbortController;
+  waiting: number;
+}
 
-  function pull(image: string): Promise<string> {
-    const running = pulls.get(image);
-    if (running) return running;
-    const started = images.pull(image, closing).finally(() => pulls.delete(image));
-    pulls.set(image, started);
-    started.then(pulled, () => undefined);
-    return started;
+/** `closing` ends pulls. `pulled` hears of every pull that was done. */
+export function createImagePuller(images: ImageStore, clock: Clock, closing: AbortSignal, pulled: () => void): ImagePuller {
+  const pulls = new Map<string, Pull>();
+
+  function begin(image: string): Pull {
+    const stop = new AbortController();
+    const run = async (): Promise<string> => {
+      using bound = clock.deadline(LONGEST_PULL_MS, closing, stop.signal);
+      try {
+        return await images.pull(image, bound.signal);
+      } catch (cause) {
+        throw bound.signal.aborted && bound.signal.reason instanceof Error ? bound.signal.reason : cause;
+      }
+    };
+    const begun: Pull = { stop, waiting: 0, done: run().finally(() => { forget(image, begun); }) };
+    pulls.set(image, begun);
+    begun.done.then(pulled, () => undefined);
+    return begun;
+  }
+
+  function forget(image: string, pull: Pull): void {
+    if (pulls.get(image) === pull) pulls.delete(image);
+  }
+
+  async function pull(image: string, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const shared = pulls.get(image) ?? begin(image);
+    shared.waiting += 1;
+    try {
+      await unlessAborted(shared.done, signal);
+    } finally {
+      shared.waiting -= 1;
+      if (shared.waiting === 0) {
+        // Whoever asks from now on gets a pull of their own.
+        forget(image, shared);
+        shared.stop.abort(new Error('nobody waits for the image any more'));
+      }
+    }
   }
 
   return {
@@ -46,9 +85,9 @@ export function createImagePuller(images: ImageStore, clock: Clock, closing: Abo
           return { ok: false, reason: 'ErrImageNeverPull', message };
         }
         tell({ type: 'Normal', reason: 'Pulling', message: `Pulling image "${image}"` });
-        const begun = clock.now().getTime();
-        await unlessAborted(pull(image), signal);
-        tell({ type: 'Normal', reason: 'Pulled', message: `Successfully pulled image "${image}" in ${pullTime(clock.now().getTime() - begun)}` });
+        const begun = clock.monotonic();
+        await pull(image, signal);
+        tell({ type: 'Normal', reason: 'Pulled', message: `Successfully pulled image "${image}" in ${pullTime(Math.round(clock.monotonic() - begun))}` });
         return { ok: true };
       } catch (cause) {
         const message = cause instanceof Error ? cause.message : String(cause);

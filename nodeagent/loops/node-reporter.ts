@@ -42,7 +42,23 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
   let report: NodeReport | undefined;
   let runtimeView: RuntimeView = { reachable: false, message: 'the container runtime was not asked yet' };
   let version = '';
+  /** Name of the sandbox image, once it was seen to be there. */
   let sandboxImage = '';
+  let trouble = '';
+
+  /** At every look: others remove images too. Once it was there, a node that lacks it is in order but for new pods, which say what they lack. */
+  async function ensureSandboxImage(image: string): Promise<void> {
+    try {
+      await deps.images.ensureSandboxImage(image, closing.signal);
+      sandboxImage = image;
+      trouble = '';
+    } catch (cause) {
+      if (sandboxImage !== image) throw cause;
+      const detail = cause instanceof Error ? cause.message : String(cause);
+      if (!closing.signal.aborted && detail !== trouble) log.warn('the sandbox image is gone and cannot be brought back', { image, detail });
+      trouble = detail;
+    }
+  }
 
   async function askRuntime(): Promise<RuntimeView> {
     try {
@@ -51,14 +67,10 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
         const { name, version: number } = await runtime.version(closing.signal);
         version = `${name}://${number}`;
       }
-      if (sandboxImage !== health.sandboxImage) {
-        await deps.images.ensureSandboxImage(health.sandboxImage, closing.signal);
-        sandboxImage = health.sandboxImage;
-      }
+      await ensureSandboxImage(health.sandboxImage);
       return { reachable: true, health };
     } catch (cause) {
       version = '';
-      sandboxImage = '';
       return { reachable: false, message: cause instanceof Error ? cause.message : String(cause) };
     }
   }

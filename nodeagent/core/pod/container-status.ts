@@ -9,6 +9,8 @@ import type { PodInput } from './plan.ts';
 
 /** For how long a failed pull is shown as itself before it is shown as a pause. */
 export const PULL_ERROR_SHOWN_MS = 5000;
+/** Characters of a runtime's error that a status carries. */
+const MAX_MESSAGE = 1024;
 
 export const rfc3339 = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
@@ -46,7 +48,14 @@ function stateOf(input: PodInput, view: ContainerView, initialising: boolean): C
   if (ended) return pausedOrEnded(input, view, ended);
   // The sandbox went away under it; what it came to is still the last word until a new one is there.
   if (newest && isOver(newest) && staysEnded(input, view, newest)) return { terminated: terminated(newest) };
-  return { waiting: { reason: initialising ? 'PodInitializing' : 'ContainerCreating' } };
+  if (initialising) return { waiting: { reason: 'PodInitializing' } };
+  const blocked = whyNoSandbox(input.memory);
+  return { waiting: { reason: 'ContainerCreating', ...(blocked !== undefined && { message: blocked.slice(0, MAX_MESSAGE) }) } };
+}
+
+/** What keeps the whole pod from starting, in the words of the event about it. */
+function whyNoSandbox(memory: PodMemory): string | undefined {
+  return memory.volumes?.failure?.message ?? (memory.sandbox && `Failed to create pod sandbox: ${memory.sandbox.message}`);
 }
 
 function waitingOn(memory: PodMemory, name: string, imageName: string, now: number): { reason: string; message?: string } | undefined {

@@ -41,7 +41,10 @@ export function podHealth(pod: Pod): Health {
     return { status: 'Progressing', message: told?.status === 'False' ? `not scheduled: ${told.message ?? told.reason ?? ''}` : 'waits to be scheduled' };
   }
   const waiting = containers.find((container) => container.state.waiting);
-  if (waiting?.state.waiting) return { status: 'Progressing', message: `container ${waiting.name}: ${waiting.state.waiting.reason} on ${pod.spec.nodeName}` };
+  if (waiting?.state.waiting) {
+    const { reason, message } = waiting.state.waiting;
+    return { status: 'Progressing', message: `container ${waiting.name}: ${reason} on ${pod.spec.nodeName}${message === undefined ? '' : `: ${message}`}` };
+  }
   const unready = containers.find((container) => container.state.running && !container.ready);
   if (unready) return { status: 'Progressing', message: `container ${unready.name} runs on ${pod.spec.nodeName} and is not ready` };
   const told = findCondition(status?.conditions, 'Ready');

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import type { NodeImage } from '../../../contracts/agent/index.ts';
 import { tarArchive } from '../../../nodeagent/core/image/archive.ts';
-import { startAgent, testPod, type TestAgent } from './agent.ts';
+import { configMap, deleted, isReady, shellPod, startAgent, testPod, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, type TestHost } from './host.ts';
 
 const sha256 = (bytes: Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
@@ -73,5 +73,24 @@ describe('images on a node', () => {
     assert.ok(app.sizeBytes >= 3_000_000, String(app.sizeBytes));
     assert.equal(agent.imageLines(), before + 1);
     server.kill();
+  });
+
+  it('lose the sandbox image to somebody else, and get it back: a pod that waits for it starts', async () => {
+    const pause = (await agent.untilImages((list) => list.some(({ names }) => names.some((name) => name.includes('pause'))))).flatMap(({ names }) => names).filter((name) => name.includes('pause'));
+    await host.run(['ctr', '--address', host.containerdSocket, '--namespace', 'k8s.io', 'images', 'rm', '--sync', ...pause]);
+    await agent.assign({ upsert: [shellPod('later', 'sleep 1000')] });
+    await agent.until('later', isReady);
+  });
+
+  it('show a part of a volume where the container asked for it', async () => {
+    const script = 'echo inside > /part/file; echo "$(cat /whole/a/b/file) $(cat /key)"; sleep 1000';
+    const mounts = [{ name: 'v', mountPath: '/whole' }, { name: 'v', mountPath: '/part', subPath: 'a/b' }, { name: 'c', mountPath: '/key', subPath: 'key' }];
+    const pod = shellPod('parts', script, { container: { volumeMounts: mounts }, spec: { volumes: [{ name: 'v', emptyDir: {} }, { name: 'c', configMap: { name: 'c' } }] } });
+    await agent.assign({ upsert: [configMap('c', { key: 'value' }), pod] });
+    await agent.until('parts', isReady);
+    assert.equal((await agent.exec('parts', ['cat', '/whole/a/b/file', '/key'])).stdout, 'inside\nvalue');
+    await agent.assign({ upsert: [deleted(pod, 0)] });
+    await agent.until('parts', (told) => told.gone);
+    assert.ok(!(await host.run(['cat', '/proc/self/mountinfo'])).includes(pod.metadata.uid ?? ''));
   });
 });

@@ -76,6 +76,7 @@ const rows: readonly Row[] = [
     object: { ...pod('p'), status: { phase: 'Pending', conditions: [condition('PodScheduled', 'False', { reason: 'Unschedulable', message: '0/3 nodes are available: 3 Insufficient cpu.' })] } },
   },
   { name: 'Pod creating', object: inState({ waiting: { reason: 'ContainerCreating' } }), status: 'Progressing', says: /ContainerCreating on n1/ },
+  { name: 'Pod that gets no sandbox', object: inState({ waiting: { reason: 'ContainerCreating', message: 'Failed to create pod sandbox: no image' } }), status: 'Progressing', says: /ContainerCreating on n1: Failed to create pod sandbox: no image/ },
   { name: 'Pod crashing', object: crashing, status: 'Degraded', says: /CrashLoopBackOff; last exit code 7 \(Error\), 4 restarts/ },
   { name: 'Pod without image', object: inState({ waiting: { reason: 'ImagePullBackOff', message: 'not found' } }), status: 'Degraded', says: /ImagePullBackOff: not found/ },
   { name: 'Pod failed', object: inState(ended(3), { phase: 'Failed' }), status: 'Degraded', says: /failed: container app: exit code 3/ },

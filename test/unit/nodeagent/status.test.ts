@@ -14,6 +14,14 @@ const probed = pod({ containers: [{ name: 'main', image: 'app:1', readinessProbe
 describe('podStatus', () => {
   const rows: readonly { readonly name: string; readonly given: Partial<StatusInput>; readonly phase: string; readonly ready: string; readonly state: Record<string, unknown> }[] = [
     { name: 'nothing yet', given: { observed: NOTHING_OBSERVED }, phase: 'Pending', ready: 'False', state: { waiting: { reason: 'ContainerCreating' } } },
+    {
+      name: 'no sandbox, and why', given: { observed: NOTHING_OBSERVED, memory: remembered({ sandbox: { reason: 'FailedCreatePodSandBox', message: 'failed to get sandbox image', at: NOW, pauseMs: 1000 } }) }, phase: 'Pending', ready: 'False',
+      state: { waiting: { reason: 'ContainerCreating', message: 'Failed to create pod sandbox: failed to get sandbox image' } },
+    },
+    {
+      name: 'no volumes, and why', given: { observed: NOTHING_OBSERVED, memory: remembered({ volumes: { version: '', failure: { reason: 'FailedMount', message: 'configmap "x" not found', at: NOW, pauseMs: 1000 } } }) }, phase: 'Pending', ready: 'False',
+      state: { waiting: { reason: 'ContainerCreating', message: 'configmap "x" not found' } },
+    },
     { name: 'runs', given: { observed: seen({ containers: [container()] }) }, phase: 'Running', ready: 'True', state: { running: { startedAt: '2026-01-01T11:59:20Z' } } },
     { name: 'runs, not yet probed', given: { pod: probed, observed: seen({ containers: [container()] }), probes: new Map([['main-0', { started: true, ready: false, kill: undefined }]]) }, phase: 'Running', ready: 'False', state: { running: { startedAt: '2026-01-01T11:59:20Z' } } },
     { name: 'runs, probe passes', given: { pod: probed, observed: seen({ containers: [container()] }), probes: new Map([['main-0', { started: true, ready: true, kill: undefined }]]) }, phase: 'Running', ready: 'True', state: { running: { startedAt: '2026-01-01T11:59:20Z' } } },

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
+import { createImagePuller, type ImagePuller } from '../../../nodeagent/loops/image-puller.ts';
+import type { Clock } from '../../../nodeagent/ports/clock.ts';
+import type { ImageStore } from '../../../nodeagent/ports/image-store.ts';
+import { limitSignals } from '../../../contracts/signals.ts';
+
+/** A registry that answers when the test says so. */
+class SlowImages {
+  readonly begun: { readonly image: string; readonly signal: AbortSignal; readonly finish: (ref: string) => void }[] = [];
+  private watchers: (() => void)[] = [];
+  readonly store = {
+    find: async () => undefined,
+    pull: (image: string, signal: AbortSignal) => new Promise<string>((resolve, reject) => {
+      this.begun.push({ image, signal, finish: resolve });
+      signal.addEventListener('abort', () => reject(new Error('cancelled')), { once: true });
+      for (const watcher of this.watchers.splice(0)) watcher();
+    }),
+  } as unknown as ImageStore;
+  async pull(index: number) {
+    while (this.begun[index] === undefined) await new Promise<void>((resolve) => { this.watchers.push(resolve); });
+    return this.begun[index];
+  }
+}
+
+describe('image puller', () => {
+  let images: SlowImages;
+  let puller: ImagePuller;
+  let late: () => void;
+  beforeEach(() => {
+    images = new SlowImages();
+    const clock: Clock = { ...systemClock, deadline: (ms, ...signals) => limitSignals(() => new Promise((resolve) => { late = resolve; }), ms, ...signals) };
+    puller = createImagePuller(images.store, clock, new AbortController().signal, () => undefined);
+  });
+  const ensure = (signal = new AbortController().signal) => puller.ensure('app:1', 'IfNotPresent', () => undefined, signal);
+
+  it('pulls once for all who ask, and goes on when one of them leaves', async () => {
+    const leaver = new AbortController();
+    const [first, second] = [ensure(leaver.signal), ensure()];
+    const pull = await images.pull(0);
+    leaver.abort();
+    assert.equal((await first).ok, false);
+    assert.equal(pull.signal.aborted, false);
+    pull.finish('ref');
+    assert.deepEqual(await second, { ok: true });
+    assert.equal(images.begun.length, 1);
+  });
+
+  it('ends a pull that nobody waits for, and begins anew for the next', async () => {
+    const leaver = new AbortController();
+    const first = ensure(leaver.signal);
+    const pull = await images.pull(0);
+    leaver.abort();
+    await first;
+    assert.equal(pull.signal.aborted, true);
+    const second = ensure();
+    (await images.pull(1)).finish('ref');
+    assert.deepEqual(await second, { ok: true });
+  });
+
+  it('gives a pull up that takes too long, for everybody', async () => {
+    const asked = [ensure(), ensure()];
+    const pull = await images.pull(0);
+    late();
+    for (const outcome of await Promise.all(asked)) assert.match(outcome.ok ? '' : `${outcome.reason} ${outcome.message}`, /^ErrImagePull not done within \d+ ms$/);
+    assert.equal(pull.signal.aborted, true);
+    const again = ensure();
+    (await images.pull(1)).finish('ref');
+    assert.deepEqual(await again, { ok: true });
+  });
+});
