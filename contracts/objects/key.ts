@@ -28,6 +28,12 @@ export function parseKey(key: string): KeyParts {
   return { kind, namespace, name };
 }
 
+/** Whether {@link parseKey} takes it. */
+export function isObjectKey(text: string): text is ObjectKey {
+  const [kind, namespace, name, ...rest] = text.split('/');
+  return kind !== undefined && isKind(kind) && namespace !== undefined && name !== undefined && name !== '' && rest.length === 0;
+}
+
 /** The key for people: `Deployment/default/web`, and `Node/web` for kinds without a namespace. */
 export function displayKey(key: ObjectKey): string {
   const { kind, namespace, name } = parseKey(key);

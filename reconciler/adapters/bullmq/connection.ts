@@ -16,8 +16,8 @@ class EndingConnection extends Redis {
       // BullMQ wants a worker's commands to wait for the connection.
       maxRetriesPerRequest: null,
       retryStrategy: (times) => Math.min(LONGEST_RECONNECT_DELAY_MS, 20 * times),
-      // After a failover the old primary answers READONLY until the connection is made again.
-      reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
+      // After a failover the old primary answers READONLY until the connection is made again, and lets go of who waits with UNBLOCKED.
+      reconnectOnError: (error) => (/^(READONLY|UNBLOCKED|MASTERDOWN)\b/.test(error.message) ? 2 : false),
     });
   }
 

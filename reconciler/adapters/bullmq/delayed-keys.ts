@@ -4,6 +4,7 @@
  * process ends first, and whoever works the queue then sweeps what is overdue.
  */
 import type { Redis } from 'ioredis';
+import { LONGEST_TIMER_MS } from '../../ports/clock.ts';
 
 /** Entries this long overdue have lost the process whose timer should have fired them. */
 const ORPHANED_AFTER_MS = 1000;
@@ -61,8 +62,14 @@ export class DelayedKeys {
     const pending = this.#timers.get(key);
     if (this.#closed || (pending && pending.due <= due)) return;
     clearTimeout(pending?.timer);
-    this.#timers.set(key, { due, timer: setTimeout(() => { this.#fire(key); }, delayMs) });
-    await this.#client.eval(PUT, 1, this.#set, Math.ceil(delayMs), key);
+    this.#arm(key, due);
+    await this.#keep(key, delayMs);
+  }
+
+  /** Keeps for others again what this process waits for: the server may have lost it. */
+  async restore(): Promise<void> {
+    const now = performance.now();
+    await Promise.all([...this.#timers].map(([key, { due }]) => this.#keep(key, Math.max(0, due - now))));
   }
 
   /** Looks for entries of processes that ended, until it is closed. */
@@ -84,6 +91,17 @@ export class DelayedKeys {
     clearTimeout(this.#sweepTimer);
     clearTimeout(this.#again);
     await Promise.all([this.#delivering, this.#sweeping]);
+  }
+
+  async #keep(key: string, delayMs: number): Promise<void> {
+    await this.#client.eval(PUT, 1, this.#set, Math.ceil(delayMs), key);
+  }
+
+  /** A wait that is longer than a timer's is several timers. */
+  #arm(key: string, due: number): void {
+    const left = due - performance.now();
+    const rings = (): void => { if (due > performance.now()) this.#arm(key, due); else this.#fire(key); };
+    this.#timers.set(key, { due, timer: setTimeout(rings, Math.min(left, LONGEST_TIMER_MS)) });
   }
 
   #fire(key: string): void {

@@ -25,6 +25,11 @@ interface JobData {
 interface Lane {
   readonly queue: Queue<JobData>;
   readonly delayed: DelayedKeys;
+  /**
+   * Keys that this process asked for and whose pass did not begin here since. A failover may lose them: they are asked for again on every
+   * new connection. Kept only where this process also works; undefined until then.
+   */
+  asked: Set<string> | undefined;
 }
 
 type Handler = (key: string, signal: AbortSignal) => Promise<JobResult>;
@@ -39,6 +44,9 @@ const LOCK_MS = 15_000;
 const STALLED_CHECK_MS = 5000;
 /** BullMQ counts a crash against the job; ours are level-triggered and never given up for that. */
 const ANY_NUMBER_OF_CRASHES = Number.MAX_SAFE_INTEGER;
+/** Kind, namespace and name at their longest, and some. */
+const LONGEST_KEY = 512;
+const ASK_AGAIN_MS = 1000;
 const RETRY_AFTER_CONNECTION_LOSS_MS = 250;
 
 export class BullWorkQueue implements WorkQueue {
@@ -50,6 +58,7 @@ export class BullWorkQueue implements WorkQueue {
   readonly #workers = new Set<QueueWorker>();
   readonly #listeners: ((failure: QueueFailure) => void)[] = [];
   readonly #streaks = new FailureStreaks();
+  #askingAgain: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: BullWorkQueueOptions) {
@@ -59,6 +68,7 @@ export class BullWorkQueue implements WorkQueue {
     // Workers share this connection; each has one more that blocks.
     this.#client = new MotherConnection(options.connection);
     this.#client.setMaxListeners(100);
+    this.#client.on('ready', () => { this.#askAgain(); });
     this.#client.on('error', (error) => { this.#log.debug('the queues\' connection to Redis failed', { error: error.message }); });
   }
 
@@ -70,6 +80,7 @@ export class BullWorkQueue implements WorkQueue {
   async addMany(queue: QueueName, keys: readonly string[]): Promise<void> {
     if (keys.length === 0) return;
     const lane = this.#lane(queue);
+    for (const key of keys) lane.asked?.add(key);
     await this.#bounded(() => this.#enqueue(lane.queue, keys));
   }
 
@@ -84,16 +95,21 @@ export class BullWorkQueue implements WorkQueue {
 
   work(queue: QueueName, concurrency: number, handler: Handler): QueueWorker {
     const lane = this.#lane(queue);
+    const asked = (lane.asked ??= new Set());
     const stopping = new AbortController();
     // Only a store that was emptied, or a lock lost to a long pause, can start a key twice; then the second waits here.
     const running = new Map<string, Promise<void>>();
     const process = async (key: string): Promise<void> => {
       for (let earlier = running.get(key); earlier; earlier = running.get(key)) await earlier;
+      asked.delete(key);
       const pass = this.#pass(queue, key, handler, stopping.signal).finally(() => { running.delete(key); });
       running.set(key, pass);
       await pass;
     };
-    const worker = new Worker<JobData>(queue, async (job) => { await process(job.data.key); }, {
+    const worker = new Worker<JobData>(queue, async ({ data }) => {
+      if (isKey(data)) await process(data.key);
+      else this.#log.warn('a job that carries no key was dropped: somebody else writes to this Redis', { queue });
+    }, {
       connection: this.#client,
       prefix: this.#prefix,
       concurrency,
@@ -122,6 +138,7 @@ export class BullWorkQueue implements WorkQueue {
     if (this.#closed) return;
     await Promise.all([...this.#workers].map((worker) => worker.close()));
     this.#closed = true;
+    clearTimeout(this.#askingAgain);
     const lanes = [...this.#lanes.values()];
     await within(this.#closeTimeoutMs(), Promise.all(lanes.map(async ({ delayed, queue }) => {
       await delayed.close();
@@ -169,6 +186,21 @@ export class BullWorkQueue implements WorkQueue {
     else await queue.addBulk(jobs);
   }
 
+  /** What the server held may be gone: another one has taken its place, or it lost its last seconds. */
+  #askAgain(): void {
+    for (const [name, { queue, delayed, asked }] of this.#lanes) {
+      const again = async (): Promise<void> => {
+        if (asked && asked.size > 0) await this.#enqueue(queue, [...asked]);
+        await delayed.restore();
+      };
+      again().catch((error: unknown) => {
+        this.#log.debug('what was asked for before the connection was lost is asked for again soon', { queue: name, error: String(error) });
+        clearTimeout(this.#askingAgain);
+        if (!this.#closed) this.#askingAgain = setTimeout(() => { this.#askAgain(); }, ASK_AGAIN_MS);
+      });
+    }
+  }
+
   #closeTimeoutMs(): number {
     return this.#client.status === 'ready' ? CLOSE_TIMEOUT_MS : CLOSE_TIMEOUT_AWAY_MS;
   }
@@ -192,7 +224,7 @@ export class BullWorkQueue implements WorkQueue {
     if (!lane) {
       const queue = new Queue<JobData>(name, { connection: this.#client, prefix: this.#prefix, streams: { events: { maxLen: KEPT_QUEUE_EVENTS } } });
       queue.on('error', (error) => { this.#log.debug('a queue met an error and goes on', { queue: name, error: error.message }); });
-      lane = { queue, delayed: new DelayedKeys(this.#client, `${this.#prefix}:${name}:later`, (keys) => this.#enqueue(queue, keys)) };
+      lane = { queue, delayed: new DelayedKeys(this.#client, `${this.#prefix}:${name}:later`, (keys) => this.#enqueue(queue, keys)), asked: undefined };
       this.#lanes.set(name, lane);
     }
     return lane;
@@ -205,8 +237,15 @@ export class BullWorkQueue implements WorkQueue {
     } catch (cause) {
       throw new RetryableError('QueueUnavailable', `the queues in Redis: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     }
+    // A server that hangs, or is cut off, while another took its place.
+    if (!done && this.#client.status === 'ready') this.#client.disconnect(true);
     if (!done) throw new RetryableError('QueueUnavailable', `the queues in Redis: no answer within ${this.#timeoutMs / 1000} s; check that it runs and can be reached`);
   }
+}
+
+/** Jobs come from Redis, where others may write too. */
+function isKey(data: unknown): data is JobData {
+  return typeof data === 'object' && data !== null && 'key' in data && typeof data.key === 'string' && data.key !== '' && data.key.length <= LONGEST_KEY;
 }
 
 /** Runs an idempotent call, and once more when the server had forgotten the scripts, which that attempt loads again. */

@@ -1,5 +1,6 @@
 /** The `WorkQueue` within one process. */
 import { FailureStreaks } from '../../core/storage/retry.ts';
+import { LONGEST_TIMER_MS } from '../../ports/clock.ts';
 import type { JobResult, QueueFailure, QueueName, QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
 
 type Handler = (key: string, signal: AbortSignal) => Promise<JobResult>;
@@ -89,11 +90,20 @@ class Lane {
     const pending = this.#delayed.get(key);
     if (pending && pending.due <= due) return;
     clearTimeout(pending?.timer);
-    const timer = setTimeout(() => {
+    this.#arm(key, due);
+  }
+
+  /** A wait that is longer than a timer's is several timers. */
+  #arm(key: string, due: number): void {
+    const rings = (): void => {
+      if (due > performance.now()) {
+        this.#arm(key, due);
+        return;
+      }
       this.#delayed.delete(key);
       this.add([key]);
-    }, delayMs);
-    this.#delayed.set(key, { due, timer });
+    };
+    this.#delayed.set(key, { due, timer: setTimeout(rings, Math.min(due - performance.now(), LONGEST_TIMER_MS)) });
   }
 
   work(concurrency: number, handler: Handler): (graceMs: number) => Promise<void> {

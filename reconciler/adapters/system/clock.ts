@@ -1,10 +1,7 @@
 /** The machine's clock and timers. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { limitSignals, type JoinedSignal } from '../../../contracts/signals.ts';
-import type { Clock } from '../../ports/clock.ts';
-
-/** The longest that one timer of Node.js waits; a longer one would fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+import { LONGEST_TIMER_MS, type Clock } from '../../ports/clock.ts';
 
 export class SystemClock implements Clock {
   now(): Date {

@@ -1,5 +1,5 @@
 /** Feeds controllers their keys, runs their passes, and does what they decide. */
-import { KINDS, parseKey, type Kind, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import { isObjectKey, KINDS, parseKey, type Kind, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
 import { PlumbError } from '../../core/errors.ts';
 import type { Step } from '../../core/step.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -42,7 +42,7 @@ export interface ManagerStats {
 }
 
 /** Errors that say nothing about the object: the store or queue was away, or somebody else wrote first. */
-const NOT_ABOUT_THE_OBJECT: readonly string[] = ['StoreLost', 'StoreUnavailable', 'QueueUnavailable', 'WriteConflict'];
+const NOT_ABOUT_THE_OBJECT: readonly string[] = ['StoreLost', 'StoreTampered', 'StoreUnavailable', 'QueueUnavailable', 'WriteConflict'];
 const DEFAULT_CONCURRENCY = 8;
 const DEFAULT_RESYNC_MS = 300_000;
 /** A resync goes round in this many portions, so that it is never a burst. */
@@ -93,7 +93,7 @@ export class ControllerManager {
   start(): void {
     this.#unsubscribe = this.#cache.subscribe((type, object, previous) => { this.#onChange(type, object, previous); });
     this.#enqueue(this.#cache.keys());
-    this.#worker = this.#queue.work('controllers', this.#concurrency, (key, signal) => this.#pass(key as ObjectKey, signal));
+    this.#worker = this.#queue.work('controllers', this.#concurrency, async (key, signal) => (isObjectKey(key) ? this.#pass(key, signal) : {}));
     this.#resyncing = this.#resyncLoop();
   }
 

@@ -134,6 +134,23 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
       assert.ok((at[1] ?? 0) - began < 5000);
     }));
 
+    it('waits as long as it is told, also longer than a timer of Node.js can', on(async (queue) => {
+      const runs = new Counter();
+      queue.work('timers', 1, async (key) => {
+        runs.hit(key);
+        return key === 'asks for it' ? { requeueAfterMs: 2 ** 31 } : {};
+      });
+      await queue.addAfter('timers', 'far', 2 ** 31);
+      await queue.addAfter('timers', 'farther', 2_147_483_647_000);
+      await queue.add('timers', 'asks for it');
+      await runs.reach('asks for it', 1);
+      await queue.addAfter('timers', 'soon', 20);
+      await runs.reach('soon', 1);
+      assert.deepEqual(['far', 'farther', 'asks for it'].map((key) => runs.count(key)), [0, 0, 1]);
+      await queue.add('timers', 'far');
+      await runs.reach('far', 1);
+    }));
+
     it('runs again with growing back-off what fails, and tells each failure', on(async (queue) => {
       const runs = new Counter();
       const failures: QueueFailure[] = [];

@@ -1,6 +1,8 @@
 /** What only a real server shows: what lies in Redis, other processes, lost connections. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Queue } from 'bullmq';
+import { until } from '../../../cli/lab/process.ts';
 import { BullWorkQueue } from '../../../reconciler/adapters/bullmq/work-queue.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import { Counter, gate } from '../../contract/work-queue/waiting.ts';
@@ -89,6 +91,43 @@ describe('BullWorkQueue on a real server', () => {
     await queue.addMany('controllers', ['d', 'e']);
     await runs.reach('d', 1);
     await runs.reach('e', 1);
+  }));
+
+  it('asks again, on a new connection, for what the server has forgotten', onRedis(async (redis, queue) => {
+    const runs = new Counter();
+    const open = gate();
+    queue.work('controllers', 1, async (key) => {
+      runs.hit(key);
+      if (key === 'first') await open.passed;
+      return {};
+    });
+    await queue.add('controllers', 'first');
+    await runs.reach('first', 1);
+    await queue.addMany('controllers', ['a', 'b', 'first']);
+    await queue.addAfter('timers', 'later', 3_600_000);
+    // What a replica that lagged does not have.
+    await redis.client.flushall();
+    await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    await until('what waits for later is not kept again', async () => (await redis.client.zcard('{plumb:test}:queue:timers:later')) === 1 || undefined, { timeoutMs: 10_000 });
+    open.pass();
+    await runs.reach('a', 1);
+    await runs.reach('b', 1);
+    await runs.reach('first', 2);
+  }));
+
+  it('drops jobs that carry no key of ours', onRedis(async (redis, queue) => {
+    const seen: unknown[] = [];
+    const runs = new Counter();
+    queue.work('controllers', 1, async (key) => { seen.push(key); runs.hit(key); return {}; });
+    const stranger = new Queue('controllers', { connection: redis.client, prefix: '{plumb:test}:queue' });
+    try {
+      for (const data of [undefined, null, 'text', {}, { key: 7 }, { key: '' }, { key: 'x'.repeat(10_000) }]) await stranger.add('pass', data, { removeOnComplete: true });
+      await stranger.add('pass', { key: 'last' }, { removeOnComplete: true });
+      await runs.reach('last', 1);
+      assert.deepEqual(seen, ['last']);
+    } finally {
+      await stranger.close();
+    }
   }));
 
   it('says QueueUnavailable when the server hangs, and the retry is not forgotten', onRedis(async (redis, queue) => {
