@@ -5,6 +5,7 @@
  */
 import type { RedisOptions } from 'ioredis';
 import type { Machine } from '../contracts/objects/index.ts';
+import { joinSignals } from '../contracts/signals.ts';
 import { type GitCredentials, openGitSource } from './adapters/git/index.ts';
 import { openHome, sshPrivateKey, type Home } from './adapters/home/home.ts';
 import { BullWorkQueue } from './adapters/bullmq/work-queue.ts';
@@ -138,7 +139,8 @@ class Sessions {
 
   /** Opens the first session; the next ones follow by themselves. */
   async start(): Promise<void> {
-    const first = await Session.open(this.#process, AbortSignal.any([this.#stop.signal, this.#process.options.signal]));
+    using starting = joinSignals(this.#stop.signal, this.#process.options.signal);
+    const first = await Session.open(this.#process, starting.signal);
     this.#running = this.#follow(first).catch((error: unknown) => { this.#fail(asError(error)); });
   }
 
@@ -252,7 +254,7 @@ class Session {
 
       await process.beforeApi?.();
       const api: ApiServer = await startApi(home.socket, {
-        view: cache, git, sourceName: options.sourceName, log,
+        view: cache, git, sourceName: options.sourceName, clock, log,
         info: { version: options.version, pid: globalThis.process.pid, startedAt: process.startedAt, home: home.dir },
         plan: (rev, format, s) => planRevision(sync.reader, git, cache, options.sourceName, { rev, format, now: clock.now() }, s),
         explainPlacement: (pod) => lane.pending?.explain(pod),

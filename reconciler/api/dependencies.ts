@@ -4,6 +4,7 @@ import type { PlanFormat } from '../core/diff/index.ts';
 import type { RebalanceOrder, RebalanceReport } from '../controllers/descheduling/rebalance.ts';
 import type { PlacementExplanation } from '../core/scheduling/explain.ts';
 import type { StoreView } from '../controllers/runtime/controller.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { GitSource, Revision } from '../ports/git-source.ts';
 import type { Log } from '../ports/log.ts';
 import type { NodeConnection } from '../ports/node-transport.ts';
@@ -34,5 +35,6 @@ export interface ApiDependencies {
   readonly connectionTo: (nodeName: string) => NodeConnection | undefined;
   /** Calls back on any change of the live state; returns how to stop. */
   readonly onChange: (listener: () => void) => () => void;
+  readonly clock: Clock;
   readonly log: Log;
 }

@@ -9,7 +9,7 @@ import type { ApiDependencies } from './dependencies.ts';
 import { failingContainer } from './explain.ts';
 import type { ExplainedPod } from './types.ts';
 
-type PodAccess = Pick<ApiDependencies, 'view' | 'connectionTo'>;
+type PodAccess = Pick<ApiDependencies, 'view' | 'connectionTo' | 'clock'>;
 type PlacementAccess = Pick<ApiDependencies, 'view' | 'explainPlacement'>;
 
 const EXPLAIN_LOG_LINES = 8;
@@ -65,7 +65,7 @@ export async function podLog(deps: PodAccess, namespace: string, name: string, r
   if (request.timestamps) query.set('timestamps', 'true');
   if (request.tail !== undefined) query.set('tail', String(request.tail));
   const answer = await connection.httpStream(NODE_PATHS.socket, `${AGENT_API}/logs?${query.toString()}`, signal);
-  if (answer.status !== 200) throw await agentRefusal(answer.status, answer.body);
+  if (answer.status !== 200) throw await agentRefusal(deps, answer.status, answer.body, signal);
   return answer.body;
 }
 
@@ -85,10 +85,10 @@ export async function withLastLines(deps: PodAccess, explained: ExplainedPod, si
   const pod = deps.view.get(objectKey('Pod', explained.namespace, explained.name));
   const failing = pod && failingContainer(pod);
   if (!failing) return explained;
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(EXPLAIN_LOG_MS)]);
+  using limit = deps.clock.deadline(EXPLAIN_LOG_MS, signal);
   try {
-    const body = await podLog(deps, explained.namespace, explained.name, { container: failing.container, previous: failing.previous, tail: EXPLAIN_LOG_LINES }, limit);
-    const text = await readText(body, limit);
+    const body = await podLog(deps, explained.namespace, explained.name, { container: failing.container, previous: failing.previous, tail: EXPLAIN_LOG_LINES }, limit.signal);
+    const text = await readText(body, limit.signal);
     return { ...explained, log: { ...failing, lines: text.trimEnd().split('\n').filter(Boolean).slice(-EXPLAIN_LOG_LINES) } };
   } catch {
     return explained;
@@ -111,8 +111,9 @@ async function readText(body: Readable, signal: AbortSignal): Promise<string> {
   }
 }
 
-async function agentRefusal(status: number, body: Readable): Promise<ApiError> {
-  const text = await readText(body, AbortSignal.timeout(EXPLAIN_LOG_MS)).catch(() => '');
+async function agentRefusal({ clock }: Pick<PodAccess, 'clock'>, status: number, body: Readable, signal: AbortSignal): Promise<ApiError> {
+  using limit = clock.deadline(EXPLAIN_LOG_MS, signal);
+  const text = await readText(body, limit.signal).catch(() => '');
   let message = text;
   try {
     message = (JSON.parse(text) as { message?: string }).message ?? text;

@@ -2,11 +2,12 @@
 import { chmod, rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { createConnection } from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Writable } from 'node:stream';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { EXEC_UPGRADE } from '../../contracts/agent/index.ts';
 import { DESCHEDULER_PLUGINS, findKind, isDeschedulerPlugin, KINDS, objectKey } from '../../contracts/objects/index.ts';
+import { joinSignals } from '../../contracts/signals.ts';
 import { ApiError, errorStatus, notFound } from './answers.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { explainReport } from './explain.ts';
@@ -25,6 +26,8 @@ const HEAD_MS = 5000;
 /** The branch is not asked again sooner than this, in milliseconds, while someone waits for a status. */
 const HEAD_FRESH_MS = 250;
 const MAX_HOLD_SECONDS = 60;
+/** Also without a change: what the branch points at is none. */
+const LOOK_AGAIN_MS = 1000;
 /** Changes that come together are looked at once, in milliseconds. */
 const SETTLE_MS = 25;
 
@@ -47,11 +50,22 @@ function read<T>(schema: z.ZodType<T>, value: unknown): T {
   throw new ApiError(400, 'BadRequest', result.error.issues.map((i) => `${i.path.join('.')}: ${i.message}`).join('; '));
 }
 
-/** A signal that fires when the asker goes away or the server closes. */
-function signalOf(request: FastifyRequest, closing: AbortSignal): AbortSignal {
+/** A signal that fires when the asker goes away or the server closes, until the request is answered. */
+function signalOf(reply: FastifyReply, closing: AbortSignal): AbortSignal {
+  return untilClosed(reply.raw, closing);
+}
+
+/** Of the answer, not of its connection, which serves many requests and would collect a listener of each. */
+function untilClosed(channel: Writable, closing: AbortSignal): AbortSignal {
   const gone = new AbortController();
-  request.raw.socket.once('close', () => gone.abort(new Error('the client went away')));
-  return AbortSignal.any([gone.signal, closing]);
+  const { signal, [Symbol.dispose]: letGo } = joinSignals(gone.signal, closing);
+  const leave = (): void => {
+    gone.abort(new Error('the client went away'));
+    letGo();
+  };
+  if (channel.destroyed) leave();
+  else channel.once('close', leave);
+  return signal;
 }
 
 /**
@@ -123,9 +137,9 @@ function addObjectRoutes(app: FastifyInstance, deps: ApiDependencies, closing: A
     app.get(`${root}/namespaces/:namespace/:plural/:name`, one);
   }
   const pod = '/api/v1/namespaces/:namespace/pods/:name';
-  app.delete(pod, async (request) => {
+  app.delete(pod, async (request, reply) => {
     const { namespace, name } = request.params as { namespace: string; name: string };
-    if (!(await deps.deletePod(objectKey('Pod', namespace, name), signalOf(request, closing)))) throw notFound(`pods ${JSON.stringify(name)} not found in namespace ${namespace}`);
+    if (!(await deps.deletePod(objectKey('Pod', namespace, name), signalOf(reply, closing)))) throw notFound(`pods ${JSON.stringify(name)} not found in namespace ${namespace}`);
     return { apiVersion: 'v1', kind: 'Status', status: 'Success' };
   });
   app.get(`${pod}/placement`, (request) => {
@@ -135,7 +149,7 @@ function addObjectRoutes(app: FastifyInstance, deps: ApiDependencies, closing: A
   app.get(`${pod}/log`, async (request, reply: FastifyReply) => {
     const { namespace, name } = request.params as { namespace: string; name: string };
     const { tailLines, container, ...rest } = read(Logs, request.query);
-    const body = await podLog(deps, namespace, name, { ...rest, ...(tailLines !== undefined && { tail: tailLines }), ...(container !== undefined && { container }) }, signalOf(request, closing));
+    const body = await podLog(deps, namespace, name, { ...rest, ...(tailLines !== undefined && { tail: tailLines }), ...(container !== undefined && { container }) }, signalOf(reply, closing));
     return reply.header('content-type', 'text/plain; charset=utf-8').send(body);
   });
 }
@@ -146,49 +160,51 @@ function addPlumblineRoutes(app: FastifyInstance, deps: ApiDependencies, closing
     view: deps.view, sourceName: deps.sourceName, url: deps.git.url, branch: deps.git.branch, controlPlane: deps.info, head,
   });
 
-  app.get(`${root}/status`, async (request) => {
+  app.get(`${root}/status`, async (request, reply) => {
     const { wait, seen } = read(Status, request.query);
-    const signal = signalOf(request, closing);
+    const signal = signalOf(reply, closing);
     const currentHead = headReader(deps, signal);
-    const until = performance.now() + (wait ?? 0) * 1000;
+    const until = deps.clock.monotonic() + (wait ?? 0) * 1000;
     for (;;) {
-      const changed = nextChange(deps, signal);
+      const changed = nextChange(deps);
       try {
         const now = report(await currentHead());
-        const left = until - performance.now();
+        const left = until - deps.clock.monotonic();
         if (left <= 0 || (now.synced && now.healthy) || seen === undefined || JSON.stringify(now.missing) !== seen) return now;
-        await Promise.race([changed.happened, delay(Math.min(left, 1000), signal)]);
+        using pause = deps.clock.deadline(Math.min(left, LOOK_AGAIN_MS), signal);
+        await Promise.race([changed.happened, aborted(pause.signal)]);
+        signal.throwIfAborted();
       } finally {
         changed.stop();
       }
-      await delay(SETTLE_MS, signal);
+      await deps.clock.sleep(SETTLE_MS, signal);
     }
   });
   app.get(`${root}/history`, (): HistoryReport => {
     const status = deps.view.get(`Source//${deps.sourceName}`)?.status;
     return { source: deps.sourceName, history: status?.history ?? [], ...(status?.appliedRevision !== undefined && { appliedRevision: status.appliedRevision }) };
   });
-  app.get(`${root}/explain`, async (request) => {
+  app.get(`${root}/explain`, async (request, reply) => {
     const asked = read(Explain, request.query);
     const kind = findKind(asked.kind);
     if (!kind) throw new ApiError(400, 'BadRequest', `there is no kind ${JSON.stringify(asked.kind)}`);
     const explained = explainReport({
       view: deps.view, sourceName: deps.sourceName, kind, namespace: KINDS[kind].namespaced ? asked.namespace : '', name: asked.name,
     });
-    const signal = signalOf(request, closing);
+    const signal = signalOf(reply, closing);
     const shown = kind === 'Pod' ? explained.pods[0] : explained.pods.find(({ node }) => node === undefined);
     const [first, ...others] = explained.pods.map((pod) => (pod === shown ? withPlacement(deps, pod) : pod));
     return first ? { ...explained, pods: [await withLastLines(deps, first, signal), ...others] } : explained;
   });
-  app.get(`${root}/plan`, (request) => {
+  app.get(`${root}/plan`, (request, reply) => {
     const { rev, format } = read(Plan, request.query);
-    return deps.plan(rev, format, signalOf(request, closing));
+    return deps.plan(rev, format, signalOf(reply, closing));
   });
-  app.get(`${root}/rebalance`, (request) => deps.rebalance({ plugins: read(RebalancePlan, request.query).plugin, apply: false }, signalOf(request, closing)));
-  app.post(`${root}/rebalance`, (request) => deps.rebalance({ plugins: read(Rebalance, request.body).plugins, apply: true }, signalOf(request, closing)));
-  app.post(`${root}/rollback`, (request) => {
+  app.get(`${root}/rebalance`, (request, reply) => deps.rebalance({ plugins: read(RebalancePlan, request.query).plugin, apply: false }, signalOf(reply, closing)));
+  app.post(`${root}/rebalance`, (request, reply) => deps.rebalance({ plugins: read(Rebalance, request.body).plugins, apply: true }, signalOf(reply, closing)));
+  app.post(`${root}/rollback`, (request, reply) => {
     const { revision, message, author } = read(Rollback, request.body);
-    return deps.rollback({ author, ...(revision !== undefined && { revision }), ...(message !== undefined && { message }) }, signalOf(request, closing));
+    return deps.rollback({ author, ...(revision !== undefined && { revision }), ...(message !== undefined && { message }) }, signalOf(reply, closing));
   });
 }
 
@@ -199,8 +215,9 @@ function addPlumblineRoutes(app: FastifyInstance, deps: ApiDependencies, closing
 function headReader(deps: ApiDependencies, signal: AbortSignal): () => Promise<HeadAnswer> {
   let last: { readonly at: number; readonly answer: Promise<HeadAnswer> } | undefined;
   async function ask(): Promise<HeadAnswer> {
+    using limit = deps.clock.deadline(HEAD_MS, signal);
     try {
-      const head = await deps.git.head(AbortSignal.any([signal, AbortSignal.timeout(HEAD_MS)]));
+      const head = await deps.git.head(limit.signal);
       if (head.state === 'at') return { sha: head.revision.sha };
       return { problem: head.state === 'unborn' ? `branch ${deps.git.branch} has no commit yet` : `branch ${deps.git.branch} does not exist (any more)` };
     } catch (error) {
@@ -209,45 +226,32 @@ function headReader(deps: ApiDependencies, signal: AbortSignal): () => Promise<H
   }
   return () => {
     signal.throwIfAborted();
-    if (!last || performance.now() - last.at > HEAD_FRESH_MS) last = { at: performance.now(), answer: ask() };
+    if (!last || deps.clock.monotonic() - last.at > HEAD_FRESH_MS) last = { at: deps.clock.monotonic(), answer: ask() };
     return last.answer;
   };
 }
 
-function nextChange(deps: ApiDependencies, signal: AbortSignal): { readonly happened: Promise<void>; stop(): void } {
+function nextChange(deps: ApiDependencies): { readonly happened: Promise<void>; stop(): void } {
   let stop = (): void => undefined;
-  const happened = new Promise<void>((resolve) => {
-    stop = deps.onChange(resolve);
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-  return { happened, stop: () => stop() };
+  const happened = new Promise<void>((resolve) => { stop = deps.onChange(resolve); });
+  return { happened, stop: () => { stop(); } };
 }
 
-function delay(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const fail = (): void => {
-      clearTimeout(timer);
-      reject(signal.reason as Error);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', fail);
-      resolve();
-    }, ms);
-    if (signal.aborted) fail();
-    else signal.addEventListener('abort', fail, { once: true });
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => { resolve(); }, { once: true });
   });
 }
 
 /** Joins the client's connection to the node's once the agent agreed. */
 async function tunnelExec(deps: ApiDependencies, request: IncomingMessage, client: Duplex, closing: AbortSignal): Promise<void> {
-  const gone = new AbortController();
   client.on('error', () => client.destroy());
-  client.once('close', () => gone.abort(new Error('the client went away')));
   try {
     const url = new URL(request.url ?? '/', 'http://localhost');
     const match = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/]+)\/exec$/.exec(url.pathname);
     if (!match?.[1] || !match[2] || request.headers.upgrade !== EXEC_UPGRADE) throw notFound(`there is nothing to upgrade at ${url.pathname}`);
-    const node = await podExec(deps, decodeURIComponent(match[1]), decodeURIComponent(match[2]), url.searchParams, AbortSignal.any([gone.signal, closing]));
+    const node = await podExec(deps, decodeURIComponent(match[1]), decodeURIComponent(match[2]), url.searchParams, untilClosed(client, closing));
     client.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${EXEC_UPGRADE}\r\n\r\n`);
     node.on('error', () => client.destroy());
     node.once('close', () => client.end());

@@ -3,6 +3,7 @@
  * NAME#health looks whether what was applied is well. Level-triggered: each pass reads everything anew, and may run twice.
  */
 import { type KubeObject, OWN_API_VERSION, type Source, type SourceStatus, type Stored, type StoredSource } from '../../../contracts/objects/index.ts';
+import { joinSignals } from '../../../contracts/signals.ts';
 import { SOURCE_ANNOTATION } from '../../core/diff/index.ts';
 import { RetryableError } from '../../core/errors.ts';
 import { reportHealth, sourceObjects } from '../../core/revisions/health.ts';
@@ -108,8 +109,8 @@ export class SyncController {
     while (!this.#closing.signal.aborted) {
       this.#restartHints = new AbortController();
       this.#pollSeconds = this.#clusterPollSeconds();
-      const signal = AbortSignal.any([this.#closing.signal, this.#restartHints.signal]);
-      for await (const _ of this.#deps.git.hints(this.#pollSeconds, signal)) this.#ask(this.#name);
+      using over = joinSignals(this.#closing.signal, this.#restartHints.signal);
+      for await (const _ of this.#deps.git.hints(this.#pollSeconds, over.signal)) this.#ask(this.#name);
     }
   }
 

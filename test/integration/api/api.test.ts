@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, rmSync, statSync } from 'node:fs';
-import { type IncomingMessage, request } from 'node:http';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { join } from 'node:path';
 import { Duplex as DuplexStream, PassThrough, Readable } from 'node:stream';
@@ -53,7 +53,7 @@ describe('API on a Unix socket', () => {
     asked = [];
     const { git, cache, sync, executor } = bench;
     api = await startApi(join(home, 'control.sock'), {
-      view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home }, log: SILENT_LOG,
+      view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home }, clock: new SystemClock(), log: SILENT_LOG,
       plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s), explainPlacement: (pod) => new PendingPods(cache).explain(pod),
       rollback: (order, s) => sync.rollBack(order, s),
       rebalance: (order, s) => rebalance({ view: cache, clock: new SystemClock(), execute: (steps, during) => executor.attempt(steps, 'descheduler', during) }, order, s),
@@ -247,6 +247,26 @@ describe('API on a Unix socket', () => {
     assert.deepEqual((await ask<RebalanceReport>('/plumbline/v1/rebalance', 'POST', {})).body.evicted, [], 'the budget is used up');
     assert.equal((await ask('/plumbline/v1/rebalance?plugin=Nothing')).status, 400);
     assert.equal((await ask('/plumbline/v1/rebalance', 'POST', { plugins: ['Nothing'] })).status, 400);
+  });
+
+  it('leaves nothing of a request on a connection that serves many', async () => {
+    const warnings: Error[] = [];
+    const listen = (warning: Error): void => { warnings.push(warning); };
+    process.on('warning', listen);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    try {
+      for (let n = 0; n < 30; n += 1) {
+        const answered = once(request({ socketPath: api.socket, path: '/plumbline/v1/status', agent }).end(), 'response') as Promise<[IncomingMessage]>;
+        const [answer] = await answered;
+        assert.equal(answer.statusCode, 200);
+        await once(answer.resume(), 'end');
+      }
+      await new Promise((resolve) => { setImmediate(resolve); });
+      assert.deepEqual(warnings.map(({ name, message }) => `${name}: ${message}`), []);
+    } finally {
+      agent.destroy();
+      process.off('warning', listen);
+    }
   });
 
   it('refuses a second server on the same socket, and replaces one that is dead', async () => {
