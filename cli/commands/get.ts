@@ -68,11 +68,16 @@ function listPath(kind: Kind, options: GetOptions): string {
 
 function printed(kind: Kind, objects: readonly KubeObject[], options: GetOptions, prefix = ''): string {
   if (options.output === 'name') return objects.map((o) => `${kind.toLowerCase()}/${o.metadata.name}`).join('\n');
-  const { headings, rows } = rowsOf(kind, objects as readonly ObjectsByKind[typeof kind][], {
+  const { headings, rows } = rowsOf(kind, inOrder(objects) as readonly ObjectsByKind[typeof kind][], {
     wide: options.output === 'wide', namespace: options.allNamespaces === true && KINDS[kind].namespaced, now: new Date(),
   });
   const at = headings.indexOf('NAME');
   return table(headings, rows.map((row) => row.map((cell, i) => (i === at ? prefix + cell : cell))));
+}
+
+/** Events as they happened, the newest last; others as they came. */
+function inOrder(objects: readonly KubeObject[]): readonly KubeObject[] {
+  return objects.toSorted((a, b) => (a.kind === 'Event' && b.kind === 'Event' ? Date.parse(a.lastTimestamp) - Date.parse(b.lastTimestamp) : 0));
 }
 
 /** `plumb delete pod/NAME`. */

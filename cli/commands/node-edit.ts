@@ -27,15 +27,20 @@ export async function nodeEdit(edit: NodeEdit, name: string, options: { readonly
   if (edit === 'rm') {
     const rest = file.documents.filter((_, i) => i !== file.index);
     if (rest.length === 0) await rm(file.path);
-    else await writeFile(file.path, rest.map(String).join(''));
+    else await writeFile(file.path, rest.map(printed).join(''));
   } else if (machine) {
     editMachine(machine, edit);
-    await writeFile(file.path, file.documents.map(String).join(''));
+    await writeFile(file.path, file.documents.map(printed).join(''));
   }
   if (options.commit) await commit(root, file.path, `${TITLES[edit]} ${name}`);
   await print(`${edit === 'rm' ? 'removed' : 'changed'} ${shown}${options.commit ? ', committed' : ''}; it takes effect with the push: ${options.commit ? '' : `git commit -am "${TITLES[edit]} ${name}" && `}git push\n`);
   if (edit === 'drain') await print(`then wait until its pods are gone: plumb node drain ${name} --wait\n`);
   if (edit === 'rm') await print('its pods move to other machines. After the push, take Plumbline off the machine with: plumb node clean USER@HOST\n');
+}
+
+/** Long lines stay as long as they are: a host key is one. */
+export function printed(document: Document): string {
+  return document.toString({ lineWidth: 0 });
 }
 
 const TITLES: Readonly<Record<NodeEdit, string>> = { cordon: 'Cordon', uncordon: 'Uncordon', drain: 'Drain', rm: 'Remove machine' };

@@ -68,7 +68,7 @@ export interface LabUpOptions extends LabPlace {
 export const LAB_DIR_VARIABLE = 'PLUMB_LAB_DIR';
 
 function labDir(place: LabPlace): string {
-  return resolve(place.dir ?? (place.name === undefined ? process.env[LAB_DIR_VARIABLE] : undefined) ?? defaultLabDir(place.name ?? DEFAULT_LAB_NAME));
+  return resolve(place.dir ?? process.env[LAB_DIR_VARIABLE] ?? defaultLabDir(place.name ?? DEFAULT_LAB_NAME));
 }
 
 /**

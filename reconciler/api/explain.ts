@@ -43,7 +43,7 @@ export function explainReport(input: ExplainInput): ExplainReport {
     object: { kind, namespace, name }, found: object !== undefined,
     ...(commit && { commit }), ...(origin !== undefined && { origin }), ...(health && { health }), ...(node && { node }),
     owners: owners.map((o) => `${o.kind} ${o.metadata.name}`), conditions, events, pods: shownPods,
-    children: object ? childrenOf(view, object).filter((c) => c.kind !== 'Pod').map((c) => ({ kind: c.kind, namespace: c.metadata.namespace ?? '', name: c.metadata.name, summary: summary(c) })) : [],
+    children: object ? childrenOf(view, object).filter((c) => c.kind !== 'Pod' && !isPast(c)).map((c) => ({ kind: c.kind, namespace: c.metadata.namespace ?? '', name: c.metadata.name, summary: summary(c) })) : [],
   };
   const broken = firstBrokenLink(draft);
   return broken === undefined ? draft : { ...draft, broken };
@@ -55,7 +55,13 @@ function firstBrokenLink(report: ExplainReport): string | undefined {
   if (commit?.outcome === 'Refused' || commit?.outcome === 'Failed') return `the newest commit ${commit.revision.slice(0, 12)} is ${commit.outcome.toLowerCase()}: ${commit.message ?? ''}`;
   if (!report.found) return `no manifest of the applied revision makes ${object.kind} ${object.name}${object.namespace === '' ? '' : ` in namespace ${object.namespace}`}`;
   const pod = report.pods.find((p) => p.problem !== undefined);
-  if (report.node && report.node.ready !== 'True') return `node ${report.node.name} is not ready: ${report.node.reason}: ${report.node.message}`;
+  const { node } = report;
+  const isItself = object.kind === 'Node' || object.kind === 'Machine';
+  if (node && node.ready !== 'True' && (isItself || pod?.node === node.name || report.pods.some(({ phase, node: on }) => phase === 'Terminating' && on === node.name))) {
+    const next = report.pods.some(({ phase }) => phase === 'Terminating')
+      ? `; its pods end when it is heard again; if it is gone for good, \`plumb node rm ${node.name} --commit\` and a push let them go` : '';
+    return `node ${node.name} is not ready: ${node.reason}: ${node.message}${next}`;
+  }
   if (pod) return `pod ${pod.name}: ${pod.problem}`;
   if (health && health.health !== 'Healthy') return health.message;
   return undefined;
@@ -100,7 +106,15 @@ function podsOf(view: StoreView, object: Stored): readonly StoredPod[] {
 
 function conditionsOf(object: KubeObject | undefined): readonly Condition[] {
   const status = object && 'status' in object ? object.status : undefined;
-  return status && 'conditions' in status ? (status.conditions ?? []) : [];
+  const conditions = status && 'conditions' in status ? (status.conditions ?? []) : [];
+  // What was heard of a node before it fell silent is not what is.
+  if (object?.kind !== 'Node' || findCondition(conditions, 'Ready')?.status !== 'Unknown') return conditions;
+  return conditions.map((condition) => (condition.status === 'True' ? { ...condition, message: `before the node fell silent: ${condition.message ?? condition.reason ?? ''}` } : condition));
+}
+
+/** A ReplicaSet of an earlier template that has no pod any more. */
+function isPast(object: KubeObject): boolean {
+  return object.kind === 'ReplicaSet' && object.spec.replicas === 0 && (object.status?.replicas ?? 0) === 0;
 }
 
 function summary(object: KubeObject): string {

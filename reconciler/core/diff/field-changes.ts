@@ -14,6 +14,8 @@ export interface FieldChange {
 }
 
 const REDACTED = '[redacted]';
+const DIFFERENT = '[redacted, another value]';
+const SAME = '[redacted, the same value]';
 
 /** The changes of an update, sorted as the fields are. The origin annotation is left out; a Secret's values are redacted. */
 export function changedFields({ before, object }: Extract<PlanItem, { action: 'update' }>): FieldChange[] {
@@ -30,10 +32,18 @@ export function redacted(object: KubeObject): KubeObject {
   return { ...object, data: Object.fromEntries(Object.keys(object.data).map((key) => [key, REDACTED])) };
 }
 
+/** Of a value that was there before it says whether it is another one. */
 function hideSecret(change: FieldChange): FieldChange {
   if (!/^(data|stringData)\b/.test(change.field)) return change;
-  const hide = (value: unknown): unknown => (isObject(value) ? Object.fromEntries(Object.keys(value).map((key) => [key, REDACTED])) : REDACTED);
-  return { field: change.field, ...('from' in change && { from: hide(change.from) }), ...('to' in change && { to: hide(change.to) }) };
+  const hide = (value: unknown, shown: string): unknown => (isObject(value) ? Object.fromEntries(Object.keys(value).map((key) => [key, shown])) : shown);
+  const isBoth = 'from' in change && 'to' in change;
+  const shown = isBoth ? (sameBytes(change.from, change.to) ? SAME : DIFFERENT) : REDACTED;
+  return { field: change.field, ...('from' in change && { from: hide(change.from, REDACTED) }), ...('to' in change && { to: hide(change.to, shown) }) };
+}
+
+/** Base64 may be written in several ways. */
+function sameBytes(a: unknown, b: unknown): boolean {
+  return typeof a === 'string' && typeof b === 'string' && Buffer.from(a, 'base64').equals(Buffer.from(b, 'base64'));
 }
 
 function collect(before: unknown, after: unknown, path: string, field: string, out: FieldChange[]): void {

@@ -16,7 +16,7 @@ export const DIAGNOSTIC_CODES = [
   'DuplicateObject', 'UnknownNamespace', 'MultipleClusters', 'RangeOverlap', 'RangeTooSmall', 'DuplicateMachine',
   'NodePortOutOfRange', 'NodePortClash', 'ClusterIPOutOfRange', 'ClusterIPClash', 'MissingReference', 'TargetPortNotFound',
   'MultipleConfigurations', 'MultipleGlobalDefaults', 'UnknownPriorityClass', 'UnknownScheduler',
-  'UnknownServiceAccount',
+  'UnknownServiceAccount', 'BudgetAllowsNothing',
 ] as const;
 export type DiagnosticCode = (typeof DIAGNOSTIC_CODES)[number];
 

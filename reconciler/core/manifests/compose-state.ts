@@ -1,6 +1,7 @@
 /** All files of a revision to one desired state, checked against each other. */
 import { KINDS, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { UNREAD_CODES, type DiagnosticCode } from './codes.ts';
+import { checkBudgets } from './compose-budgets.ts';
 import { checkNetwork } from './compose-network.ts';
 import { checkPlugins } from './compose-plugins.ts';
 import { checkReferences } from './compose-references.ts';
@@ -38,6 +39,7 @@ export function composeState(files: readonly ParsedFile[], others: readonly Diag
     checkPlugins(state, declared, tell);
   }
   checkNetwork(state, tell);
+  checkBudgets(state, tell);
   checkSingletons(state, tell);
   checkGlobalDefault(state, tell);
   return { state, diagnostics: diagnostics.sort(byPosition) };

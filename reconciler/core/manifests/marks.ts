@@ -8,7 +8,7 @@ import { nodeAt, offsetOf, pathText, type FieldPath, type YamlNode } from './yam
 
 const FIXED: readonly FieldPath[] = [
   ['metadata', 'name'], ['metadata', 'namespace'], ['spec'], ['spec', 'selector'], ['spec', 'clusterIP'], ['spec', 'address'], ['spec', 'network', 'podCIDR'],
-  ['spec', 'sync', 'maxPrunePercent'], ['data'], ['binaryData'], ['stringData'], ['type'], ['immutable'],
+  ['spec', 'sync', 'maxPrunePercent'], ['spec', 'minAvailable'], ['spec', 'maxUnavailable'], ['data'], ['binaryData'], ['stringData'], ['type'], ['immutable'],
   ['value'], ['globalDefault'], ['preemptionPolicy'],
 ];
 

@@ -49,15 +49,19 @@ function expectedScale({ pods, scaleOf }: DisruptionBudgetInput): { readonly rep
   return { replicas: [...scales.values()].reduce((sum, replicas) => sum + replicas, 0), unmanaged };
 }
 
-/** Percentages are of the controllers' replicas, and are rounded up. */
+/** How many of `replicas` pods have to be healthy. Percentages are rounded up. */
+export function healthyShare({ minAvailable, maxUnavailable }: DisruptionBudgetInput['budget']['spec'], replicas: number): number {
+  return minAvailable !== undefined ? share(minAvailable, replicas, Math.ceil) : Math.max(0, replicas - share(maxUnavailable ?? replicas, replicas, Math.ceil));
+}
+
+/** Percentages are of the controllers' replicas. */
 function expected(input: DisruptionBudgetInput): Expected | { readonly orphan: string } {
-  const { minAvailable, maxUnavailable } = input.budget.spec;
+  const { minAvailable } = input.budget.spec;
   if (typeof minAvailable === 'number') return { expectedPods: input.pods.length, desiredHealthy: minAvailable, unmanaged: 0 };
   const scale = expectedScale(input);
   if ('orphan' in scale) return scale;
   const { replicas, unmanaged } = scale;
-  const desiredHealthy = minAvailable !== undefined ? share(minAvailable, replicas, Math.ceil) : Math.max(0, replicas - share(maxUnavailable ?? replicas, replicas, Math.ceil));
-  return { expectedPods: replicas, desiredHealthy, unmanaged };
+  return { expectedPods: replicas, desiredHealthy: healthyShare(input.budget.spec, replicas), unmanaged };
 }
 
 function withAllowed(status: Omit<PodDisruptionBudgetStatus, 'conditions'>, before: readonly Condition[] | undefined, failure: string | undefined, now: Date): PodDisruptionBudgetStatus {

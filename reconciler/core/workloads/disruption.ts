@@ -17,8 +17,8 @@ export type EvictionVerdict =
   /** `message` as the Kubernetes API server has it. */
   | { readonly allowed: false; readonly budgets: readonly string[]; readonly message: string };
 
-/** Whether the budget is over the pod. */
-export function covers(budget: PodDisruptionBudget, pod: Pod): boolean {
+/** Whether the budget is over the pod, or over pods with that metadata. */
+export function covers(budget: PodDisruptionBudget, pod: { readonly metadata: Pick<Pod['metadata'], 'namespace' | 'labels'> }): boolean {
   return budget.metadata.namespace === pod.metadata.namespace && budget.spec.selector !== undefined && selectorMatches(budget.spec.selector, pod.metadata.labels);
 }
 

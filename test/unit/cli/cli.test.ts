@@ -5,7 +5,7 @@ import { KINDS, PodSpec, type Kind, type ObjectsByKind, type Pod, type PodStatus
 import { frame, frameReader } from '../../../cli/commands/exec.ts';
 import { objectPath, parseTarget } from '../../../cli/commands/get.ts';
 import { fingerprintOf, parseDestination } from '../../../cli/commands/node-add.ts';
-import { editMachine } from '../../../cli/commands/node-edit.ts';
+import { editMachine, printed } from '../../../cli/commands/node-edit.ts';
 import { podStatusWord, rowsOf } from '../../../cli/print/columns.ts';
 import { age, oneLine, plain, table } from '../../../cli/print/table.ts';
 import { postReceiveHook, preReceiveHook } from '../../../cli/templates/hooks.ts';
@@ -128,6 +128,14 @@ describe('machine edits', () => {
     assert.deepEqual((document.toJS() as { spec: unknown }).spec, { address: 'a', unschedulable: true, taints: [{ key: 'plumbline.dev/drain', effect: 'NoExecute' }] });
     editMachine(document, 'uncordon');
     assert.equal(String(document), machine);
+  });
+
+  it('leave long lines as they are', () => {
+    const long = `${machine}  hostKey: ssh-rsa ${'A'.repeat(60)} ${'B'.repeat(300)}\n`;
+    const document = parseDocument(long);
+    editMachine(document, 'cordon');
+    editMachine(document, 'uncordon');
+    assert.equal(printed(document), long);
   });
 
   it('leave other taints alone', () => {

@@ -21,7 +21,7 @@ describe('a plan as text', () => {
       '+ Namespace/team',
       '~ Secret/default/s',
       '    data.extra: + [redacted]',
-      '    data.password: [redacted] -> [redacted]',
+      '    data.password: [redacted] -> [redacted, another value]',
       '~ Deployment/default/web',
       '    spec.template.spec.containers[web].env[A]: - {"name":"A","value":"1"}',
       '    spec.template.spec.containers[web].env[B]: + {"name":"B","value":"two words"}',

@@ -68,7 +68,7 @@ describe('files with several documents', () => {
   });
 
   it('an empty file and a file of comments hold nothing and are no mistake', () => {
-    for (const content of ['', '\n\n', '# nothing\n', '---\n---\n']) assert.deepEqual(parse(content), { path: 'f.yaml', oid: 'oid', objects: [], refused: [], diagnostics: [] });
+    for (const content of ['', '\n\n', '# nothing\n', '---\n---\n']) assert.deepEqual(parse(content), { path: 'f.yaml', oid: 'oid', bytes: content.length, objects: [], refused: [], diagnostics: [] });
   });
 
   it('says on which line every item of a List is', () => {
