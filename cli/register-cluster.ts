@@ -35,11 +35,12 @@ export function registerCluster(plumb: Command): void {
       (await import('./commands/get.ts')).get(kind, name, withHome(options, command)));
 
   plumb.command('history')
-    .description('revisions and what became of them, newest first')
+    .description('revisions and what became of them, newest first; of one, also why it failed')
+    .argument('[rev]', 'the beginning of a revision\'s id')
     .option('--limit <n>', 'at most this many', wholeNumber, 20)
     .addOption(outputOption('text', 'json'))
-    .addHelpText('after', '\nExample:\n  plumb history --limit 5')
-    .action(async (options: { limit: number; output?: string }, command: Command) => (await import('./commands/history.ts')).history(withHome(options, command)));
+    .addHelpText('after', '\nExamples:\n  plumb history --limit 5\n  plumb history 3f2c1ab')
+    .action(async (rev: string | undefined, options: { limit: number; output?: string }, command: Command) => (await import('./commands/history.ts')).history(rev, withHome(options, command)));
 
   plumb.command('rollback')
     .description('commit the manifests of an earlier revision on top of the branch, and push it')

@@ -2,14 +2,24 @@
 import { execFile } from 'node:child_process';
 import { hostname, userInfo } from 'node:os';
 import { promisify } from 'node:util';
+import type { RevisionRecord } from '../../contracts/objects/index.ts';
 import type { HistoryReport } from '../../reconciler/api/types.ts';
 import type { Revision } from '../../reconciler/ports/git-source.ts';
 import { controlPlane } from '../control-plane.ts';
+import { CliFailure } from '../failure.ts';
 import { print, printData } from '../print/format.ts';
 import { age, short, table } from '../print/table.ts';
 
-export async function history(options: { readonly home?: string; readonly limit: number; readonly output?: string }): Promise<void> {
+export interface HistoryOptions {
+  readonly home?: string;
+  readonly limit: number;
+  readonly output?: string;
+}
+
+/** All revisions, or with `rev` (the beginning of an id) what is kept of one. */
+export async function history(rev: string | undefined, options: HistoryOptions): Promise<void> {
   const report = await controlPlane(options.home).get<HistoryReport>('/plumbline/v1/history');
+  if (rev !== undefined) return showOne(report, rev, options.output);
   const shown = report.history.slice(0, options.limit);
   if (await printData({ ...report, history: shown }, options.output)) return;
   if (shown.length === 0) {
@@ -18,10 +28,45 @@ export async function history(options: { readonly home?: string; readonly limit:
   }
   const now = new Date();
   const rows = shown.map((r) => [
-    r.revision === report.appliedRevision ? '*' : '', short(r.revision), r.outcome, age(r.seenAt, now),
-    r.counts ? `+${r.counts.create} ~${r.counts.update} -${r.counts.delete}` : '', r.author.replace(/ <.*>$/, ''), r.message === undefined ? r.subject : `${r.subject} (${r.message})`,
+    r.revision === report.appliedRevision ? '*' : '', short(r.revision), outcomeOf(r), age(r.seenAt, now), changesOf(r), r.author.replace(/ <.*>$/, ''),
+    r.message === undefined ? r.subject : `${r.subject} (${r.message})`,
   ]);
   await print(`${table(['', 'REVISION', 'OUTCOME', 'SEEN', 'CHANGES', 'AUTHOR', 'SUBJECT'], rows)}\n`);
+}
+
+async function showOne(report: HistoryReport, rev: string, output: string | undefined): Promise<void> {
+  const found = report.history.filter((r) => rev.length >= MIN_PREFIX && r.revision.startsWith(rev));
+  const [record] = found;
+  if (!record || found.length > 1) {
+    throw new CliFailure(1, `${found.length > 1 ? `${found.length} revisions` : 'no revision'} in the history ${found.length > 1 ? 'begin' : 'begins'} with ${JSON.stringify(rev)}`, 'see `plumb history` for what there is');
+  }
+  if (await printData(record, output)) return;
+  const end = record.postMortem;
+  const lines: (readonly [string, string] | undefined)[] = [
+    ['revision', record.revision], ['subject', record.subject], ['author', record.author], ['seen', record.seenAt], ['outcome', outcomeOf(record)],
+    record.counts && ['changes', changesOf(record)], record.message === undefined ? undefined : ['message', indented(record.message)],
+    end && ['at its end', [end.health, ...end.causes].join(`\n${INDENT}`)],
+    ...(end?.containers ?? []).map((c): readonly [string, string] => ['container', [
+      `${c.container} of pod ${c.pod}: ${c.reason}${c.exitCode === undefined ? '' : `, exit code ${c.exitCode}`}, ${c.restarts} ${c.restarts === 1 ? 'restart' : 'restarts'}`,
+      ...(c.message === undefined ? [] : c.message.split('\n').map((line) => `  ${line}`)),
+    ].join(`\n${INDENT}`)]),
+  ];
+  await print(lines.flatMap((line) => (line ? [`${line[0].padEnd(INDENT.length)}${line[1]}\n`] : [])).join(''));
+}
+
+const MIN_PREFIX = 4;
+const INDENT = ' '.repeat(12);
+
+function indented(text: string): string {
+  return text.replaceAll('\n', `\n${INDENT}`);
+}
+
+function outcomeOf(record: RevisionRecord): string {
+  return record.removed ? `${record.outcome}, removed` : record.outcome;
+}
+
+function changesOf({ counts }: RevisionRecord): string {
+  return counts ? `+${counts.create} ~${counts.update} -${counts.delete}` : '';
 }
 
 export async function rollback(rev: string | undefined, options: { readonly home?: string; readonly message?: string; readonly output?: string }): Promise<void> {

@@ -95,8 +95,35 @@ export interface RevisionRecord {
   readonly committedAt: string;
   readonly seenAt: string;
   readonly finishedAt?: string;
-  /** Applied: its objects are in the store. Healthy: and all of them became healthy. */
-  readonly outcome: 'Syncing' | 'Applied' | 'Healthy' | 'Refused' | 'Failed' | 'Superseded';
+  /**
+   * Applied: its objects are in the store. Healthy: and all of them became healthy. Superseded: a newer one took its place, before or after it
+   * was applied. Degraded: the same, and something of it had failed then.
+   */
+  readonly outcome: 'Syncing' | 'Applied' | 'Healthy' | 'Refused' | 'Failed' | 'Superseded' | 'Degraded';
   readonly message?: string;
+  /** What applying it changed; absent where that is not known, because the state had been rebuilt from the nodes before. */
   readonly counts?: { readonly create: number; readonly update: number; readonly delete: number };
+  /** It is on the branch no longer: a force-push took it away. */
+  readonly removed?: true;
+  /** Of a revision that was in force until a newer one took its place. */
+  readonly postMortem?: PostMortem;
+}
+/** How things stood when a revision was replaced. Few and short, whatever the containers wrote. */
+export interface PostMortem {
+  readonly health: 'Healthy' | 'Progressing' | 'Degraded';
+  /** One sentence for each of the first objects that were not healthy. */
+  readonly causes: readonly string[];
+  readonly containers: readonly FailedContainer[];
+}
+export interface FailedContainer {
+  /** NAMESPACE/NAME. */
+  readonly pod: string;
+  readonly container: string;
+  /** Kubernetes' word: CrashLoopBackOff, ErrImagePull, Error, OOMKilled. */
+  readonly reason: string;
+  /** Of its last run that ended; absent where it never ran. */
+  readonly exitCode?: number;
+  readonly restarts: number;
+  /** The end of its termination message, or of its log where its policy is FallbackToLogsOnError. */
+  readonly message?: string;
 }

@@ -7,13 +7,15 @@ import { joinSignals } from '../../../contracts/signals.ts';
 import { SOURCE_ANNOTATION } from '../../core/diff/index.ts';
 import { RetryableError } from '../../core/errors.ts';
 import { reportHealth, sourceObjects } from '../../core/revisions/health.ts';
-import { recordOf, withOutcome, withSeen } from '../../core/revisions/history.ts';
+import { type Outcome, recordOf, withOutcome, withRemoved, withReplaced, withSeen } from '../../core/revisions/history.ts';
+import { postMortem } from '../../core/revisions/post-mortem.ts';
 import { refusalMessage } from '../../core/revisions/refusal.ts';
 import { withHealthy, withSynced, type SyncReason } from '../../core/revisions/source-status.ts';
 import type { Step } from '../../core/step.ts';
 import type { Revision } from '../../ports/git-source.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 import type { JobResult, QueueWorker } from '../../ports/work-queue.ts';
+import { containedIn } from './ancestry.ts';
 import { COMPONENT, type SyncDependencies } from './dependencies.ts';
 import { driftSentences, planLive, stepsOf } from './plan-live.ts';
 import { aborted, GitTrouble } from './git-trouble.ts';
@@ -178,7 +180,9 @@ export class SyncController {
       return;
     }
     if (unfinished && record?.outcome !== 'Syncing') {
-      await this.#writeStatus((s, now) => withSynced(withSeen(s, revision, now), 'Syncing', `revision ${revision.sha} is being applied`, now), signal);
+      const onBranch = await this.#onBranch(status, revision, signal);
+      const seen = (s: SourceStatus, now: string): SourceStatus => (onBranch ? withRemoved(withSeen(s, revision, now), onBranch) : withSeen(s, revision, now));
+      await this.#writeStatus((s, now) => withSynced(seen(s, now), 'Syncing', `revision ${revision.sha} is being applied`, now), signal);
     }
     const started = this.#deps.clock.now().getTime();
     const next = await this.#fromGit(signal, (limited) => this.#reader.read(revision.sha, limited));
@@ -192,8 +196,24 @@ export class SyncController {
     await this.#apply(revision, next.state, started, signal);
   }
 
+  /** The recorded commits that are on the branch, where one that was is no longer; undefined where nothing was taken away. */
+  async #onBranch(status: SourceStatus | undefined, revision: Revision, signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
+    if (status?.observedRevision === undefined) return undefined;
+    const recorded = new Set([revision.sha, ...status.history.map((r) => r.revision)]);
+    try {
+      const found = await this.#fromGit(signal, (limited) => containedIn(this.#deps.git, revision.sha, recorded, status.observedRevision, limited));
+      return found === 'all' ? undefined : found;
+    } catch (error) {
+      // A history that cannot be read to its end holds nothing up.
+      if (error instanceof GitTrouble) return undefined;
+      throw error;
+    }
+  }
+
   async #apply(revision: Revision, desired: Awaited<ReturnType<RevisionReader['applied']>>, started: number, signal: AbortSignal): Promise<void> {
     const applied = await this.#fromGit(signal, (limited) => this.#reader.applied(this.#source()?.status?.appliedRevision, limited));
+    const end = postMortem(this.#deps.view, this.#name);
+    const rebuilt = this.#isRebuilt();
     let counts: { create: number; update: number; delete: number } | undefined;
     for (let round = 1; ; round++) {
       const { plan, refusals } = planLive(this.#deps.view, this.#name, applied, desired);
@@ -212,11 +232,17 @@ export class SyncController {
       }
     }
     const done = counts;
-    await this.#writeStatus((s, now) => withSynced(withOutcome(s, revision.sha, { outcome: 'Applied', counts: done }, now), 'Applied', `revision ${revision.sha} is applied`, now), signal);
-    const changes = `${done.create} created, ${done.update} updated, ${done.delete} deleted`;
+    const outcome: Outcome = rebuilt ? { outcome: 'Applied', message: 'was in force when the state was rebuilt' } : { outcome: 'Applied', counts: done };
+    await this.#writeStatus((s, now) => withSynced(withOutcome(withReplaced(s, revision.sha, end), revision.sha, outcome, now), 'Applied', `revision ${revision.sha} is applied`, now), signal);
+    const changes = rebuilt ? 'the state was rebuilt from it and the nodes' : `${done.create} created, ${done.update} updated, ${done.delete} deleted`;
     this.#deps.log.info('revision applied', { revision: revision.sha, ...done, ms: this.#deps.clock.now().getTime() - started });
     await this.#tell('Normal', 'RevisionApplied', `${revision.sha.slice(0, 12)} ${firstLine(revision.message)}: ${changes}`, signal);
     await this.#healthPass(signal);
+  }
+
+  /** A store that has pods, and never had a revision, was filled from the nodes: what a plan makes anew there, it does not change. */
+  #isRebuilt(): boolean {
+    return this.#source()?.status?.appliedRevision === undefined && this.#deps.view.list('Pod').length > 0;
   }
 
   async #refuse(revision: Revision, message: string, signal: AbortSignal): Promise<void> {

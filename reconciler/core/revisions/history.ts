@@ -1,5 +1,5 @@
 /** The history that a Source keeps: one record per revision that became the branch's newest, newest first. */
-import type { RevisionRecord, SourceStatus } from '../../../contracts/objects/index.ts';
+import type { PostMortem, RevisionRecord, SourceStatus } from '../../../contracts/objects/index.ts';
 
 export const MAX_HISTORY = 50;
 
@@ -14,10 +14,17 @@ export interface SeenRevision {
 export type Outcome = Pick<RevisionRecord, 'outcome'> & Partial<Pick<RevisionRecord, 'message' | 'counts'>>;
 
 const EMPTY: SourceStatus = { history: [] };
+/** Outcomes of a revision whose objects are in the store. */
+const IN_FORCE: ReadonlySet<string> = new Set<RevisionRecord['outcome']>(['Applied', 'Healthy']);
+
+/** What somebody else wrote, without what a terminal would obey. Source: ECMA-48, C0 and C1. */
+export function shownText(text: string): string {
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\ufffd');
+}
 
 /** The first line of a commit message, at most 100 characters. */
 export function subjectOf(message: string): string {
-  const line = message.trimStart().split('\n', 1)[0] ?? '';
+  const line = shownText(message.trimStart().split('\n', 1)[0] ?? '');
   return line.length > 100 ? `${line.slice(0, 99)}…` : line;
 }
 
@@ -32,13 +39,33 @@ export function recordOf(status: SourceStatus | undefined, sha: string): Revisio
 export function withSeen(status: SourceStatus | undefined, revision: SeenRevision, now: string): SourceStatus {
   const before = status ?? EMPTY;
   const record: RevisionRecord = {
-    revision: revision.sha, subject: subjectOf(revision.message), author: `${revision.author.name} <${revision.author.email}>`,
+    revision: revision.sha, subject: subjectOf(revision.message), author: subjectOf(`${revision.author.name} <${revision.author.email}>`),
     committedAt: revision.committedAt, seenAt: now, outcome: 'Syncing',
   };
   const older = before.history
     .filter((r) => r.revision !== revision.sha)
     .map((r) => (r.outcome === 'Syncing' ? { ...r, outcome: 'Superseded' as const, finishedAt: now, message: `overtaken by ${revision.sha.slice(0, 12)}` } : r));
   return { ...before, observedRevision: revision.sha, history: [record, ...older].slice(0, MAX_HISTORY) };
+}
+
+/**
+ * The status once `sha` takes the place of the revision in force, which ends as `Superseded`, or `Degraded` where something of it had failed.
+ * Nothing changes where none is, or it is the same.
+ */
+export function withReplaced(status: SourceStatus, sha: string, end: PostMortem): SourceStatus {
+  const { appliedRevision } = status;
+  if (appliedRevision === undefined || appliedRevision === sha) return status;
+  const outcome = end.health === 'Degraded' ? 'Degraded' : 'Superseded';
+  const message = end.causes[0];
+  return { ...status, history: status.history.map((r): RevisionRecord => {
+    if (r.revision !== appliedRevision || !IN_FORCE.has(r.outcome)) return r;
+    return { ...r, outcome, postMortem: end, message: message === undefined ? `replaced by ${sha.slice(0, 12)}` : `replaced by ${sha.slice(0, 12)}: ${message}` };
+  }) };
+}
+
+/** The status with `removed` at the records that are not among `onBranch`, and at no others. */
+export function withRemoved(status: SourceStatus, onBranch: ReadonlySet<string>): SourceStatus {
+  return { ...status, history: status.history.map(({ removed: _removed, ...r }) => (onBranch.has(r.revision) ? r : { ...r, removed: true })) };
 }
 
 /** The status with the outcome of one revision; `Applied` and `Healthy` also make it the applied one. An unknown revision changes nothing. */
@@ -49,13 +76,13 @@ export function withOutcome(status: SourceStatus, sha: string, outcome: Outcome,
     const { message: _message, finishedAt: _finishedAt, ...rest } = r;
     return { ...rest, ...outcome, ...(done && { finishedAt: now }) };
   });
-  const applied = outcome.outcome === 'Applied' || outcome.outcome === 'Healthy';
+  const applied = IN_FORCE.has(outcome.outcome);
   return { ...status, history, ...(applied && recordOf(status, sha) && { appliedRevision: sha }) };
 }
 
-/** The revision that was in force before the one that is: what `plumb rollback` goes back to. */
+/** The revision that was in force before the one that is, without those that failed: what `plumb rollback` goes back to. */
 export function previousApplied(status: SourceStatus | undefined): RevisionRecord | undefined {
-  const applied = (status?.history ?? []).filter((r) => r.outcome === 'Applied' || r.outcome === 'Healthy');
+  const applied = (status?.history ?? []).filter((r) => IN_FORCE.has(r.outcome) || (r.outcome === 'Superseded' && r.postMortem !== undefined));
   const current = applied.findIndex((r) => r.revision === status?.appliedRevision);
   return current < 0 ? applied[0] : applied[current + 1];
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import type { StoredDeployment } from '../../../contracts/objects/index.ts';
+import type { Pod, StoredDeployment } from '../../../contracts/objects/index.ts';
 import { CLUSTER, deployment, type SyncBench, syncBench } from './sync-bench.ts';
 
 const signal = AbortSignal.timeout(120_000);
@@ -115,6 +115,53 @@ describe('sync controller on a real repository', () => {
     await applied(other);
     assert.equal(bench.cache.get('Deployment/default/api'), undefined);
     assert.equal(web()?.spec.template.spec.containers[0]?.image, 'registry.lab/web:7');
+  });
+
+  it('tells in its history what a force-push took away, what was replaced, and how that was', async () => {
+    const first = commit({ path: 'web.yaml', content: deployment('web') });
+    await applied(first);
+    const bad = commit({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:bad') });
+    await applied(bad);
+    assert.equal(bench.record(first)?.outcome, 'Superseded');
+    const object = web();
+    assert.ok(object);
+    const conditions = [{ type: 'Progressing', status: 'False' as const, reason: 'ProgressDeadlineExceeded', message: 'took too long', lastTransitionTime: '2026-01-01T00:00:00Z' }];
+    const status = { observedGeneration: object.metadata.generation, replicas: 1, updatedReplicas: 1, readyReplicas: 0, availableReplicas: 0, unavailableReplicas: 1, conditions };
+    await bench.executor.execute([{ do: 'updateStatus', object: { ...object, status } }], 'test', signal);
+    const revert = commit({ path: 'web.yaml', content: deployment('web') });
+    await applied(revert);
+    assert.equal(bench.record(bad)?.outcome, 'Degraded');
+    assert.match(bench.record(bad)?.postMortem?.causes[0] ?? '', /Deployment default\/web is Degraded: took too long/);
+    assert.deepEqual(bench.status()?.history.map((r) => r.removed), [undefined, undefined, undefined]);
+    const other = bench.repository.commit(files({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:7') }), { branch: null, parent: first });
+    bench.repository.git(['update-ref', 'refs/heads/main', other]);
+    await applied(other);
+    assert.deepEqual(bench.status()?.history.map((r) => [r.revision, r.removed]), [[other, undefined], [revert, true], [bad, true], [first, undefined]]);
+  });
+
+  it('keeps the history of a branch that a merge moved on', async () => {
+    const first = commit({ path: 'web.yaml', content: deployment('web') });
+    await applied(first);
+    const side = bench.repository.commit(files({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:2') }), { branch: null, parent: first });
+    const main = commit({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:3') });
+    await applied(main);
+    const tree = bench.repository.git(['rev-parse', `${main}^{tree}`]);
+    const merge = bench.repository.git(['commit-tree', tree, '-p', side, '-p', main, '-m', 'merge']);
+    bench.repository.git(['update-ref', 'refs/heads/main', merge]);
+    await applied(merge);
+    assert.deepEqual(bench.status()?.history.map((r) => r.removed), [undefined, undefined, undefined]);
+  });
+
+  it('invents no changes for what runs already when the state was rebuilt', async () => {
+    await bench.until(() => bench.synced()?.reason === 'BranchUnborn', 'started');
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web-1', namespace: 'default' }, spec: { containers: [{ name: 'web', image: 'registry.lab/web:1' }], nodeName: 'n1' } } as unknown as Pod;
+    await bench.executor.execute([{ do: 'create', object: pod }], 'recovery', signal);
+    const sha = commit({ path: 'web.yaml', content: deployment('web') });
+    await applied(sha);
+    assert.equal(bench.record(sha)?.counts, undefined);
+    const next = commit({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:2') });
+    await applied(next);
+    assert.deepEqual(bench.record(next)?.counts, { create: 0, update: 1, delete: 0 });
   });
 
   it('refuses to delete more than the Cluster allows, also where the Cluster goes with it', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { SourceStatus } from '../../../contracts/objects/index.ts';
-import { MAX_HISTORY, previousApplied, recordOf, subjectOf, withOutcome, withSeen } from '../../../reconciler/core/revisions/history.ts';
+import type { PostMortem, SourceStatus } from '../../../contracts/objects/index.ts';
+import { MAX_HISTORY, previousApplied, recordOf, subjectOf, withOutcome, withRemoved, withReplaced, withSeen } from '../../../reconciler/core/revisions/history.ts';
 
 const revision = (sha: string) => ({ sha, message: `Commit ${sha}\n\nbody`, author: { name: 'Ada', email: 'a@x' }, committedAt: '2026-01-01T00:00:00Z' });
 const NOW = '2026-01-02T00:00:00Z';
@@ -53,6 +53,32 @@ describe('revision history', () => {
     status = withOutcome(withSeen(status, revision('b'), NOW), 'b', { outcome: 'Applied' }, NOW);
     assert.equal(previousApplied(status)?.revision, 'a');
     assert.equal(previousApplied(undefined), undefined);
+  });
+
+  it('ends a replaced revision as superseded, or as degraded with its cause, and goes back past that', () => {
+    const end = (health: PostMortem['health'], ...causes: string[]): PostMortem => ({ health, causes, containers: [] });
+    let status = withOutcome(withSeen(undefined, revision('good'), NOW), 'good', { outcome: 'Healthy' }, NOW);
+    status = withOutcome(withReplaced(withSeen(status, revision('bad'), NOW), 'bad', end('Healthy')), 'bad', { outcome: 'Applied' }, NOW);
+    assert.deepEqual(status.history.map((r) => [r.outcome, r.message]), [['Applied', undefined], ['Superseded', 'replaced by bad']]);
+    assert.equal(previousApplied(status)?.revision, 'good');
+    status = withOutcome(withReplaced(withSeen(status, revision('revert'), NOW), 'revert', end('Degraded', 'web exits with 3')), 'revert', { outcome: 'Applied' }, NOW);
+    assert.deepEqual(status.history.map((r) => [r.revision, r.outcome, r.message]), [
+      ['revert', 'Applied', undefined], ['bad', 'Degraded', 'replaced by revert: web exits with 3'], ['good', 'Superseded', 'replaced by bad'],
+    ]);
+    assert.equal(recordOf(status, 'bad')?.postMortem?.health, 'Degraded');
+    assert.equal(previousApplied(status)?.revision, 'good');
+    assert.equal(withReplaced(status, 'revert', end('Healthy')), status);
+  });
+
+  it('marks what the branch lost, and takes the mark back when it is there again', () => {
+    let status = withOutcome(withSeen(undefined, revision('a'), NOW), 'a', { outcome: 'Healthy' }, NOW);
+    status = withRemoved(withSeen(status, revision('b'), NOW), new Set(['b']));
+    assert.deepEqual(status.history.map((r) => [r.revision, r.removed]), [['b', undefined], ['a', true]]);
+    assert.deepEqual(withRemoved(status, new Set(['a', 'b'])).history.map((r) => r.removed), [undefined, undefined]);
+  });
+
+  it('keeps no terminal codes of a commit', () => {
+    assert.equal(subjectOf('\u001b[2Jgone\u0007'), '\ufffd[2Jgone\ufffd');
   });
 
   it('cuts long subjects', () => {

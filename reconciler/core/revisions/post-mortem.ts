@@ -1,0 +1,58 @@
+/** How things stood when a newer revision took the place of the one in force: what is kept of it once its pods are gone. */
+import type { ContainerStatus, FailedContainer, PostMortem, Stored, StoredPod } from '../../../contracts/objects/index.ts';
+import { type LiveReader, reportHealth, sourceObjects, unhealthySentences } from './health.ts';
+import { shownText } from './history.ts';
+
+/** Every record of a history may have one: together they must stay small beside what a Source otherwise holds. */
+const MAX_CAUSES = 3;
+const MAX_CAUSE = 200;
+const MAX_CONTAINERS = 3;
+const MAX_LINES = 400;
+
+/** Reasons to wait that are no failure. Source: Kubernetes, pkg/kubelet/kubelet_pods.go. */
+const STARTING: ReadonlySet<string> = new Set(['ContainerCreating', 'PodInitializing']);
+
+/** Looks at all objects of the source, and at the pods of those that are not healthy. Bounded in size whatever containers wrote. */
+export function postMortem(view: LiveReader, sourceName: string): PostMortem {
+  const judged = sourceObjects(view, sourceName).map((object) => ({ object, report: reportHealth(object, view) }));
+  const unhealthy = judged.filter(({ report }) => report.health !== 'Healthy');
+  const containers = unhealthy.flatMap(({ object }) => podsOf(view, object)).flatMap(failedContainers);
+  const broken = containers.length > 0 || unhealthy.some(({ report }) => report.health === 'Degraded' || report.health === 'Missing');
+  return {
+    health: unhealthy.length === 0 ? 'Healthy' : broken ? 'Degraded' : 'Progressing',
+    causes: unhealthySentences(unhealthy.map(({ report }) => report)).slice(0, MAX_CAUSES).map((cause) => cut(cause, MAX_CAUSE)),
+    containers: containers.slice(0, MAX_CONTAINERS),
+  };
+}
+
+function podsOf(view: LiveReader, object: Stored): readonly StoredPod[] {
+  if (object.kind === 'Pod') return [object];
+  const owners = [object, ...view.ownedBy('ReplicaSet', object.metadata.uid)];
+  return owners.flatMap(({ metadata }) => view.ownedBy('Pod', metadata.uid));
+}
+
+function failedContainers(pod: StoredPod): FailedContainer[] {
+  return [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].flatMap((status) => failed(pod, status) ?? []);
+}
+
+function failed(pod: StoredPod, { name, restartCount, state, lastState }: ContainerStatus): FailedContainer | undefined {
+  const waiting = state.waiting && !STARTING.has(state.waiting.reason) ? state.waiting : undefined;
+  const ended = state.terminated ?? lastState.terminated;
+  if (!waiting && (state.terminated?.exitCode ?? 0) === 0) return undefined;
+  const words = ended?.message ?? waiting?.message;
+  return {
+    pod: `${pod.metadata.namespace ?? ''}/${pod.metadata.name}`, container: name, reason: waiting?.reason ?? ended?.reason ?? '', restarts: restartCount,
+    ...(ended && { exitCode: ended.exitCode }), ...(words !== undefined && words.trim() !== '' && { message: cutFront(words.trim(), MAX_LINES) }),
+  };
+}
+
+function cut(text: string, length: number): string {
+  const shown = shownText(text);
+  return shown.length > length ? `${shown.slice(0, length - 1)}…` : shown;
+}
+
+/** The end of a log tells why. */
+function cutFront(text: string, length: number): string {
+  const shown = shownText(text);
+  return shown.length > length ? `…${shown.slice(1 - length)}` : shown;
+}
