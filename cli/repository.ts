@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { lstat, open, readdir, readFile, readlink } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { dirname, join, resolve } from 'node:path';
-import { ManifestCache, type Rendering, type TreeFile } from '../reconciler/core/manifests/index.ts';
+import { isManifestName, ManifestCache, type Rendering, type TreeFile } from '../reconciler/core/manifests/index.ts';
 import { type FileReader, renderFiles } from '../reconciler/core/revisions/render.ts';
 import { gitFileReader } from '../reconciler/ports/git-file-reader.ts';
 import type { GitSource } from '../reconciler/ports/git-source.ts';
@@ -39,7 +39,7 @@ async function collect(root: string, prefix: string, files: TreeFile[]): Promise
       else await collect(root, path, files);
     } else if (entry.isSymbolicLink()) {
       files.push({ path, mode: '120000', oid: await readlink(join(root, path)) });
-    } else if (entry.isFile() && /\.ya?ml$/i.test(path)) {
+    } else if (entry.isFile() && isManifestName(path)) {
       files.push({ path, mode: '100644', oid: await fingerprint(join(root, path)) });
     }
   }

@@ -1,7 +1,7 @@
-/** `plumb check`: every error and warning, with its place. */
+/** `plumb check`: every error and warning, with its place. A place without any manifest is most likely the wrong one, and an error. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { formatDiagnostic, type Rendering } from '../../reconciler/core/manifests/index.ts';
+import { formatDiagnostic, MANIFEST_FILES, type Rendering } from '../../reconciler/core/manifests/index.ts';
 import { CliFailure } from '../failure.ts';
 import { print, printData } from '../print/format.ts';
 import { isBare, openAround, renderFolder, renderRevision } from '../repository.ts';
@@ -9,12 +9,15 @@ import { isBare, openAround, renderFolder, renderRevision } from '../repository.
 export async function check(dir: string, options: { readonly rev?: string; readonly output?: string }): Promise<void> {
   const rendering = await read(dir, options.rev);
   const errors = rendering.diagnostics.filter((d) => d.severity === 'error').length;
-  if (!(await printData({ ok: errors === 0, objects: rendering.state.size, diagnostics: rendering.diagnostics }, options.output))) {
+  const empty = rendering.state.size === 0 && rendering.diagnostics.length === 0;
+  // Set before anything is printed: a reader that goes away in the middle (`| head`) changes nothing about it.
+  process.exitCode = errors > 0 || empty ? 1 : 0;
+  if (!(await printData({ ok: errors === 0 && !empty, objects: rendering.state.size, diagnostics: rendering.diagnostics }, options.output))) {
     for (const diagnostic of rendering.diagnostics) await print(`${formatDiagnostic(diagnostic)}\n`);
     const warnings = rendering.diagnostics.length - errors;
-    process.stderr.write(errors > 0 ? `${count(errors, 'error')}, ${count(warnings, 'warning')}\n` : `ok: ${count(rendering.state.size, 'object')}, ${count(warnings, 'warning')}\n`);
+    if (!empty) process.stderr.write(errors > 0 ? `${count(errors, 'error')}, ${count(warnings, 'warning')}\n` : `ok: ${count(rendering.state.size, 'object')}, ${count(warnings, 'warning')}\n`);
   }
-  process.exitCode = errors > 0 ? 1 : 0;
+  if (empty) throw new CliFailure(1, `${options.rev ?? resolve(dir)} has no manifest`, `looked for ${MANIFEST_FILES}`);
 }
 
 function count(n: number, word: string): string {

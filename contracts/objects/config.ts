@@ -15,16 +15,16 @@ export type StoredNamespace = Namespace & { readonly metadata: StoredMeta };
 /** Source: Kubernetes, IsConfigMapKey: a key is the name of a file, and neither one that a folder has nor one that a volume keeps its versions in. */
 export const DataKey = z.string().min(1).max(253).regex(/^[-._a-zA-Z0-9]+$/, "must consist of letters, digits, '-', '_' and '.'")
   .regex(/^(?!\.$|\.\.)/, "must not be '.' or start with '..'");
-/** RFC 4648 with white space allowed, checked without backtracking: manifests come from strangers. */
-const Base64 = z.string().refine((text) => {
-  const plain = text.replace(/\s+/g, '');
-  return plain.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(plain);
-}, 'must be base64; use stringData for plain text');
+/** RFC 4648 with white space allowed, checked without backtracking: manifests come from strangers. `plain`: where plain text goes. */
+const base64 = (plain: string): z.ZodType<string, string> => z.string().refine((text) => {
+  const digits = text.replace(/\s+/g, '');
+  return digits.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(digits);
+}, `must be base64; use ${plain} for plain text`);
 
 export const ConfigMapManifest = object({
   apiVersion: z.literal('v1'), kind: z.literal('ConfigMap'), metadata: ManifestMeta,
   data: z.record(DataKey, z.string()).optional(),
-  binaryData: z.record(DataKey, Base64).optional(),
+  binaryData: z.record(DataKey, base64('data')).optional(),
   immutable: z.boolean().optional(),
 });
 export interface ConfigMap {
@@ -41,7 +41,7 @@ export type StoredConfigMap = ConfigMap & { readonly metadata: StoredMeta };
 export const SecretManifest = object({
   apiVersion: z.literal('v1'), kind: z.literal('Secret'), metadata: ManifestMeta,
   type: unset('', z.string().default('Opaque')),
-  data: z.record(DataKey, Base64).optional(),
+  data: z.record(DataKey, base64('stringData')).optional(),
   stringData: z.record(DataKey, z.string()).optional(),
   immutable: z.boolean().optional(),
 }).transform(({ stringData, data, ...rest }) => ({

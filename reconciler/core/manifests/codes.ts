@@ -1,9 +1,9 @@
 /** Codes of everything that can be wrong with a revision. Stable: scripts match on them. Explained in docs/errors.md. */
 export const DIAGNOSTIC_CODES = [
   // Files of the tree
-  'PathRefused', 'SymlinkRefused', 'SubmoduleRefused', 'FileTooLarge', 'RevisionTooLarge', 'NotUtf8', 'ControlCharacter',
+  'PathRefused', 'SymlinkRefused', 'SubmoduleRefused', 'FileTooLarge', 'RevisionTooLarge', 'NotUtf8', 'ControlCharacter', 'NeedsRendering',
   // YAML
-  'InvalidYaml', 'DuplicateKey', 'TooComplex', 'AliasBomb',
+  'InvalidYaml', 'DuplicateKey', 'TooComplex', 'AliasBomb', 'TooManyErrors',
   // What a document is
   'NotAnObject', 'UnknownKind', 'ManagedKind', 'WrongApiVersion',
   // Its fields
@@ -22,5 +22,5 @@ export type DiagnosticCode = (typeof DIAGNOSTIC_CODES)[number];
 
 /** Codes after which nobody knows what else a file would have held. */
 export const UNREAD_CODES: ReadonlySet<string> = new Set<DiagnosticCode>([
-  'SymlinkRefused', 'SubmoduleRefused', 'PathRefused', 'FileTooLarge', 'NotUtf8', 'ControlCharacter', 'InvalidYaml', 'TooComplex', 'AliasBomb',
+  'SymlinkRefused', 'SubmoduleRefused', 'PathRefused', 'FileTooLarge', 'NotUtf8', 'ControlCharacter', 'InvalidYaml', 'TooComplex', 'AliasBomb', 'NeedsRendering',
 ]);

@@ -6,8 +6,8 @@ import { checkNetwork } from './compose-network.ts';
 import { checkPlugins } from './compose-plugins.ts';
 import { checkReferences } from './compose-references.ts';
 import { checkGlobalDefault, checkPlacementReferences, checkSingletons } from './compose-scheduling.ts';
+import { byPosition } from './findings.ts';
 import { positionOf } from './marks.ts';
-import { byPosition } from './parse-manifest.ts';
 import { suggest } from './suggest.ts';
 import type { DesiredObject, DesiredState, Diagnostic, ParsedFile, Position, Rendering } from './types.ts';
 

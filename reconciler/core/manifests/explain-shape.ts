@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { KINDS, type Kind, type KubeObject } from '../../../contracts/objects/index.ts';
 import type { Findings } from './findings.ts';
-import { explainIssue, type SchemaIssue } from './schema-issues.ts';
+import { explainIssue, goesWithRefusedValue, type SchemaIssue } from './schema-issues.ts';
 import { fieldsAt, isFreeMap } from './schema-walk.ts';
 import { explainUnknownField } from './unknown-fields.ts';
 import { isNull, nodeAt, offsetOf, pathKey, pathText, toValue, withRenames, type FieldPath, type YamlNode } from './yaml-tree.ts';
@@ -15,6 +15,26 @@ export interface Shape {
   readonly value: KubeObject | undefined;
   /** The tree with misspelled fields under their right names. */
   readonly tree: YamlNode;
+  readonly refused: RefusedFields;
+}
+
+/** Fields that were reported and left out: what is wrong only because they are not there was said already. */
+export class RefusedFields {
+  readonly #byParent = new Map<string, Set<string>>();
+
+  add(parent: FieldPath, name: string): void {
+    const key = pathKey(parent);
+    this.#byParent.set(key, (this.#byParent.get(key) ?? new Set()).add(name));
+  }
+
+  has(path: FieldPath): boolean {
+    return this.#byParent.get(pathKey(path.slice(0, -1)))?.has(String(path.at(-1))) === true;
+  }
+
+  /** Whether the object at `path` lacks a field for that reason: no rule over its fields as a whole can be held against it. */
+  isIncomplete(path: FieldPath): boolean {
+    return this.#byParent.has(pathKey(path));
+  }
 }
 
 /**
@@ -24,8 +44,8 @@ export interface Shape {
 export function explainShape(kind: Kind, schema: z.ZodType, root: YamlNode, findings: Findings): Shape {
   // The apiVersion was checked before; the rest is read as of the right one.
   const plainOf = (tree: YamlNode): unknown => ({ ...(toValue(tree) as Record<string, unknown>), apiVersion: KINDS[kind].apiVersion });
-  const { value, tree } = explain(schema, root, [], plainOf, findings, (path) => kind === 'Secret' && (path[0] === 'data' || path[0] === 'stringData'));
-  return { value: value as KubeObject | undefined, tree };
+  const { value, tree, refused } = explain(schema, root, [], plainOf, findings, (path) => kind === 'Secret' && (path[0] === 'data' || path[0] === 'stringData'));
+  return { value: value as KubeObject | undefined, tree, refused };
 }
 
 /** The same for the value at `base`, of which the schema of the whole object says nothing. */
@@ -36,13 +56,14 @@ export function explainPart(schema: z.ZodType, root: YamlNode, base: FieldPath, 
 
 function explain(
   schema: z.ZodType, root: YamlNode, base: FieldPath, plainOf: (tree: YamlNode) => unknown, findings: Findings, isSecret: (path: readonly PropertyKey[]) => boolean,
-): { readonly value: unknown; readonly tree: YamlNode } {
+): { readonly value: unknown; readonly tree: YamlNode; readonly refused: RefusedFields } {
+  const refused = new RefusedFields();
   let tree = root;
   for (let round = 0; ; round++) {
     const plain = plainOf(tree);
     const parsed = schema.safeParse(plain);
     const issues: readonly SchemaIssue[] = parsed.success ? [] : parsed.error.issues;
-    const corrected = correctFields(schema, tree, base, plain, issues, findings);
+    const corrected = correctFields(schema, tree, base, plain, issues, findings, refused);
     if (corrected && round < MAX_ROUNDS) {
       tree = corrected;
       continue;
@@ -50,15 +71,30 @@ function explain(
     for (const issue of issues) {
       if (findings.full) break;
       const located = base.length === 0 ? issue : { ...issue, path: [...base, ...issue.path] };
+      if (follows(located, tree, refused)) continue;
       for (const e of explainIssue(located, tree, isSecret(located.path))) findings.error(e.code, offsetOf(tree, e.path, e.part), e.message, e.hint);
     }
     reportNullEntries(schema, tree, base, plain, findings);
-    return { value: parsed.success ? parsed.data : undefined, tree };
+    return { value: parsed.success ? parsed.data : undefined, tree, refused };
   }
 }
 
+/** Whether there would be no such issue without a mistake that is reported at its own place. */
+function follows(issue: SchemaIssue, tree: YamlNode, refused: RefusedFields): boolean {
+  const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
+  if (issue.code === 'custom') return refused.isIncomplete(path);
+  const parent = path.slice(0, -1);
+  const name = String(path.at(-1));
+  if (nodeAt(tree, path)) return false;
+  const substitute = SUBSTITUTES[name];
+  return (substitute !== undefined && refused.has([...parent, substitute])) || goesWithRefusedValue(tree, parent, name);
+}
+
+/** Fields that stand for another one: who wrote them did not forget it. */
+const SUBSTITUTES: Readonly<Record<string, string>> = { name: 'generateName' };
+
 /** Reports fields that the schema does not have and gives the tree without them; undefined when there are none. `base`: what the schema is for. */
-function correctFields(schema: z.ZodType, tree: YamlNode, base: FieldPath, plain: unknown, issues: readonly SchemaIssue[], findings: Findings): YamlNode | undefined {
+function correctFields(schema: z.ZodType, tree: YamlNode, base: FieldPath, plain: unknown, issues: readonly SchemaIssue[], findings: Findings, refused: RefusedFields): YamlNode | undefined {
   const renames = new Map<string, Map<string, string | undefined>>();
   for (const { parent, names } of [...issues.flatMap(unrecognized), ...nullFields(nodeAt(tree, base))]) {
     const fields = isFreeMap(schema, parent, plain) ? undefined : fieldsAt(schema, parent, plain);
@@ -75,10 +111,11 @@ function correctFields(schema: z.ZodType, tree: YamlNode, base: FieldPath, plain
       const node = nodeAt(tree, path);
       // A null field is not set, so a known one does no harm (`creationTimestamp: null` in generated manifests).
       const unset = node !== undefined && isNull(node) && issue?.code !== 'UnknownField';
-      if (issue && !unset) findings.error(issue.code, offsetOf(tree, path, 'key'), issue.message, issue.hint);
-      if (meant === undefined || taken.has(meant) || nodeAt(tree, [...place, meant]) !== undefined) continue;
-      taken.add(meant);
-      here.set(name, meant);
+      if (issue && !unset && !goesWithRefusedValue(tree, place, name)) findings.error(issue.code, offsetOf(tree, path, 'key'), issue.message, issue.hint);
+      if (meant !== undefined && !taken.has(meant) && nodeAt(tree, [...place, meant]) === undefined) {
+        taken.add(meant);
+        here.set(name, meant);
+      } else if (issue && !unset) refused.add(place, name);
     }
   }
   return renames.size > 0 ? withRenames(tree, renames) : undefined;

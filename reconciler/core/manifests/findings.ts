@@ -3,11 +3,20 @@ import type { LineCounter } from 'yaml';
 import type { DiagnosticCode } from './codes.ts';
 import type { Diagnostic, Position } from './types.ts';
 
-/** More errors than this in one file help nobody. */
-const MAX_FINDINGS = 200;
+/** More errors than this in one file help nobody. That there are more is said: see {@link Findings.sorted}. */
+const MAX_FINDINGS = 199;
+
+/** The order in which diagnostics are shown: file, line, column, code, message. */
+export function byPosition(a: Diagnostic, b: Diagnostic): number {
+  return compare(a.file, b.file) || a.line - b.line || a.column - b.column || compare(a.code, b.code) || compare(a.message, b.message);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
 
 export class Findings {
-  readonly diagnostics: Diagnostic[] = [];
+  readonly #diagnostics: Diagnostic[] = [];
   readonly #file: string;
   readonly #lines: LineCounter;
   readonly #text: string;
@@ -26,7 +35,15 @@ export class Findings {
 
   /** Whether nothing more is kept: explaining further errors is wasted work. */
   get full(): boolean {
-    return this.diagnostics.length >= MAX_FINDINGS;
+    return this.#diagnostics.length >= MAX_FINDINGS;
+  }
+
+  /** Everything that was found, in the file's order; at its end whether that may not be all. */
+  sorted(): Diagnostic[] {
+    const sorted = this.#diagnostics.sort(byPosition);
+    const last = sorted.at(-1);
+    if (!last || !this.full) return sorted;
+    return [...sorted, { ...last, severity: 'error', code: 'TooManyErrors', message: `only ${MAX_FINDINGS} mistakes of this file are shown; there may be more`, hint: 'mend these, and check again' }];
   }
 
   position(offset: number): Position {
@@ -61,6 +78,6 @@ export class Findings {
   #add(severity: Diagnostic['severity'], code: DiagnosticCode, offset: number, message: string, hint: string | undefined): void {
     if (severity === 'error') this.#errors++;
     if (this.full) return;
-    this.diagnostics.push({ severity, code, ...this.position(offset), message, ...(hint !== undefined && { hint }) });
+    this.#diagnostics.push({ severity, code, ...this.position(offset), message, ...(hint !== undefined && { hint }) });
   }
 }

@@ -1,9 +1,10 @@
 /** Git's side of the truth: manifests to desired state. See README.md. */
 export { DIAGNOSTIC_CODES, type DiagnosticCode } from './codes.ts';
 export { composeState } from './compose-state.ts';
+export { byPosition } from './findings.ts';
 export { formatDiagnostic } from './format-diagnostic.ts';
 export { ManifestCache } from './manifest-cache.ts';
 export { positionOf } from './marks.ts';
-export { byPosition, parseManifest } from './parse-manifest.ts';
-export { fileTooLarge, MAX_FILE_BYTES, selectManifestFiles, type SelectedFiles, type TreeFile } from './select-files.ts';
+export { parseManifest } from './parse-manifest.ts';
+export { fileTooLarge, isManifestName, MANIFEST_FILES, MAX_FILE_BYTES, selectManifestFiles, type SelectedFiles, type TreeFile } from './select-files.ts';
 export type * from './types.ts';

@@ -3,6 +3,7 @@ import { LineCounter } from 'yaml';
 import type { ObjectKey } from '../../../contracts/objects/index.ts';
 import { decodeUtf8 } from './decode-text.ts';
 import { Findings } from './findings.ts';
+import { isJsonManifest } from './is-json-manifest.ts';
 import { readObjects } from './read-object.ts';
 import { readYaml } from './read-yaml.ts';
 import { fileTooLarge, MAX_FILE_BYTES } from './select-files.ts';
@@ -12,11 +13,13 @@ import type { DesiredObject, Diagnostic, ParsedFile } from './types.ts';
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 
 /**
- * Reads all documents of a file. Never throws for its content: what is wrong comes back as diagnostics with line and column, all of them at
+ * Reads all documents of a file, a `.json` file by the same rules: JSON is a part of YAML 1.2. Never throws for its content: what is wrong comes back as diagnostics with line and column, all of them at
  * once, ordered by position. Objects are returned for the documents without an error. The same path, oid and bytes give the same answer.
  */
 export function parseManifest(path: string, oid: string, bytes: Uint8Array): ParsedFile {
   if (bytes.byteLength > MAX_FILE_BYTES) return unreadable(path, oid, bytes, fileTooLarge(path, bytes.byteLength));
+  const json = /\.json$/i.test(path);
+  if (json && !isJsonManifest(new TextDecoder().decode(bytes))) return { path, oid, bytes: bytes.byteLength, objects: [], diagnostics: [] };
   const decoded = decodeUtf8(bytes);
   if (!decoded.ok) {
     const { line, column, message, hint } = decoded;
@@ -29,22 +32,13 @@ export function parseManifest(path: string, oid: string, bytes: Uint8Array): Par
   const lines = new LineCounter();
   const findings = new Findings(path, lines, text);
   const result: { objects: DesiredObject[]; refused: ObjectKey[] } = { objects: [], refused: [] };
-  for (const { root, sound } of readYaml(text, lines, findings)) {
+  for (const { root, sound } of readYaml(text, lines, findings, json ? 'JSON' : 'YAML')) {
     const read: typeof result = { objects: [], refused: result.refused };
     readObjects(root, findings, read);
     if (sound) result.objects.push(...read.objects);
     else result.refused.push(...read.objects.map((o) => o.key));
   }
-  return { path, oid, bytes: bytes.byteLength, ...result, diagnostics: findings.diagnostics.sort(byPosition) };
-}
-
-/** The order in which diagnostics are shown: file, line, column, code, message. */
-export function byPosition(a: Diagnostic, b: Diagnostic): number {
-  return compare(a.file, b.file) || a.line - b.line || a.column - b.column || compare(a.code, b.code) || compare(a.message, b.message);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return { path, oid, bytes: bytes.byteLength, ...result, diagnostics: findings.sorted() };
 }
 
 function unreadable(path: string, oid: string, bytes: Uint8Array, diagnostic: Diagnostic): ParsedFile {

@@ -19,11 +19,23 @@ const WRITABLE_KINDS = (Object.keys(KINDS) as Kind[]).filter((kind) => KINDS[kin
 
 /** Kinds of Kubernetes itself, so that a manifest gets told apart from a misspelling. */
 const KUBERNETES_KINDS: ReadonlySet<string> = new Set([
-  'APIService', 'CSIDriver', 'ClusterRole', 'ClusterRoleBinding', 'ControllerRevision', 'CronJob', 'CustomResourceDefinition', 'DaemonSet', 'Endpoints',
-  'Gateway', 'HTTPRoute', 'HorizontalPodAutoscaler', 'Ingress', 'IngressClass', 'Job', 'Lease', 'LimitRange', 'MutatingWebhookConfiguration',
-  'NetworkPolicy', 'PersistentVolume', 'PersistentVolumeClaim', 'PodTemplate', 'ReplicationController', 'ResourceQuota', 'Role', 'RoleBinding', 'RuntimeClass',
-  'StatefulSet', 'StorageClass', 'ValidatingAdmissionPolicy', 'ValidatingWebhookConfiguration', 'VolumeAttachment',
+  'APIService', 'Binding', 'CSIDriver', 'CSINode', 'CSIStorageCapacity', 'CertificateSigningRequest', 'ClusterRole', 'ClusterRoleBinding', 'ClusterTrustBundle',
+  'ComponentStatus', 'ControllerRevision', 'CronJob', 'CustomResourceDefinition', 'DaemonSet', 'DeviceClass', 'Endpoints', 'FlowSchema',
+  'HorizontalPodAutoscaler', 'IPAddress', 'Ingress', 'IngressClass', 'Job', 'Lease', 'LimitRange', 'MutatingAdmissionPolicy', 'MutatingAdmissionPolicyBinding',
+  'MutatingWebhookConfiguration', 'NetworkPolicy', 'PersistentVolume', 'PersistentVolumeClaim', 'PodSecurityPolicy', 'PodTemplate', 'PriorityLevelConfiguration',
+  'ReplicationController', 'ResourceClaim', 'ResourceClaimTemplate', 'ResourceQuota', 'ResourceSlice', 'Role', 'RoleBinding', 'RuntimeClass',
+  'ServiceCIDR', 'StatefulSet', 'StorageClass', 'ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding', 'ValidatingWebhookConfiguration',
+  'VolumeAttachment', 'VolumeAttributesClass',
 ]);
+
+/** Groups whose kinds the API server of Kubernetes has itself. What is of another group was defined there by somebody. */
+const KUBERNETES_GROUPS: ReadonlySet<string> = new Set([
+  '', 'admissionregistration.k8s.io', 'apiextensions.k8s.io', 'apiregistration.k8s.io', 'apps', 'authentication.k8s.io', 'authorization.k8s.io', 'autoscaling',
+  'batch', 'certificates.k8s.io', 'coordination.k8s.io', 'discovery.k8s.io', 'events.k8s.io', 'extensions', 'flowcontrol.apiserver.k8s.io', 'networking.k8s.io',
+  'node.k8s.io', 'policy', 'rbac.authorization.k8s.io', 'resource.k8s.io', 'scheduling.k8s.io', 'storage.k8s.io', 'storagemigration.k8s.io',
+]);
+const OUR_GROUPS: ReadonlySet<string> = new Set(WRITABLE_KINDS.map((kind) => groupOf(KINDS[kind].apiVersion)));
+const KUSTOMIZE_GROUP = 'kustomize.config.k8s.io';
 
 /** Reads what a document holds into `result`; a list (`List`, `PodList`) is read as its items. */
 export function readObjects(root: YamlNode, findings: Findings, result: ReadResult): void {
@@ -45,8 +57,10 @@ export function readObjects(root: YamlNode, findings: Findings, result: ReadResu
     findings.error('MissingField', offsetOf(root, ['kind'], 'value'), 'kind is required, as text', `one of ${WRITABLE_KINDS.join(', ')}`);
     return;
   }
+  const group = groupOf(textField(root, 'apiVersion') ?? '');
   const manifest = isKind(kind) ? KINDS[kind].manifest : undefined;
-  if (!isKind(kind) || !manifest) refuseKind(kind, root, findings);
+  if (isForeign(group, kind)) refuseForeignKind(kind, group, root, findings);
+  else if (!isKind(kind) || !manifest) refuseKind(kind, root, findings);
   else readKind(kind, manifest, root, findings, result);
 }
 
@@ -76,6 +90,29 @@ function textField(map: YamlMap, name: string): string | undefined {
   return node?.kind === 'scalar' && typeof node.value === 'string' ? node.value : undefined;
 }
 
+function groupOf(apiVersion: string): string {
+  return apiVersion.slice(0, Math.max(0, apiVersion.indexOf('/')));
+}
+
+/** Whether a group is neither Kubernetes' nor ours, nor a misspelling of the one that the kind is in. */
+function isForeign(group: string, kind: string): boolean {
+  if (!group.includes('.') || KUBERNETES_GROUPS.has(group) || OUR_GROUPS.has(group)) return false;
+  return !isKind(kind) || suggest(group, [groupOf(KINDS[kind].apiVersion)]) === undefined;
+}
+
+function refuseForeignKind(kind: string, group: string, root: YamlMap, findings: Findings): void {
+  if (group === KUSTOMIZE_GROUP) {
+    findings.error('NeedsRendering', offsetOf(root, ['kind'], 'value'), `${kind} is read by Kustomize, which Plumbline does not run`, 'commit what `kustomize build` prints instead');
+    return;
+  }
+  const hint = isKind(kind) && KINDS[kind].manifest ? `remove it; if the ${kind} that Plumbline knows is meant, write apiVersion: ${KINDS[kind].apiVersion}` : 'remove it';
+  findings.error('UnknownKind', offsetOf(root, ['kind'], 'value'), `${kind} of group ${shortened(group)} is a custom resource, which Plumbline does not act on`, hint);
+}
+
+function shortened(text: string): string {
+  return text.length > 63 ? `${text.slice(0, 63)}...` : text;
+}
+
 function refuseKind(kind: string, root: YamlMap, findings: Findings): void {
   const at = offsetOf(root, ['kind'], 'value');
   if (isKind(kind)) {
@@ -93,7 +130,7 @@ function refuseKind(kind: string, root: YamlMap, findings: Findings): void {
 function readKind(kind: Kind, manifest: z.ZodType, root: YamlMap, findings: Findings, result: ReadResult): void {
   const errorsBefore = findings.errors;
   checkApiVersion(kind, root, findings);
-  const { value, tree } = explainShape(kind, manifest, root, findings);
+  const { value, tree, refused } = explainShape(kind, manifest, root, findings);
   const key = identity(kind, root);
   if (value !== undefined) {
     const object = withNamespace(kind, value);
@@ -102,8 +139,9 @@ function readKind(kind: Kind, manifest: z.ZodType, root: YamlMap, findings: Find
       return at !== undefined && node?.kind === 'scalar' && typeof node.value === 'string' ? findings.offsetWithin(node.offset, node.value, at) : offsetOf(tree, path, 'value');
     };
     checkObject(object, {
-      error: (code, path, message, hint, at) => findings.error(code, place(path, at), `${pathText(path)} ${message}`, hint),
+      error: (code, path, message, hint, at) => { if (!refused.isIncomplete(path)) findings.error(code, place(path, at), `${pathText(path)} ${message}`, hint); },
       warning: (code, path, message, hint, at) => findings.warning(code, place(path, at), `${pathText(path)} ${message}`, hint),
+      refused: (path) => refused.has(path),
       has: (path) => isSet(nodeAt(tree, path)) || isSet(nodeAt(root, path)),
       shape: (path, schema) => { if (!findings.full) explainPart(schema, tree, path, findings); },
     });

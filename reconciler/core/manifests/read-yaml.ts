@@ -4,6 +4,8 @@
  */
 import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser, type Document, type LineCounter, type Pair, type ParsedNode, type Scalar } from 'yaml';
 import type { Findings } from './findings.ts';
+import { SyntaxErrors } from './syntax-errors.ts';
+import { invisibleCharacter } from './wording.ts';
 import { resolvePlain, resolveTagged, type ScalarValue } from './yaml-scalars.ts';
 import type { YamlField, YamlMap, YamlNode, YamlScalar } from './yaml-tree.ts';
 
@@ -26,17 +28,21 @@ export interface YamlDocument {
   readonly sound: boolean;
 }
 
-/** The documents of a file that could be read, in order; what could not be read is in `findings`. Empty documents are left out. */
-export function readYaml(text: string, lines: LineCounter, findings: Findings): YamlDocument[] {
+/**
+ * The documents of a file that could be read, in order; what could not be read is in `findings`. Empty documents are left out. `language`:
+ * what the file is called when it cannot be read.
+ */
+export function readYaml(text: string, lines: LineCounter, findings: Findings, language: 'YAML' | 'JSON'): YamlDocument[] {
   const tokens = parseTokens(text, lines, findings);
   if (!tokens) return [];
+  const syntax = new SyntaxErrors(text, language, findings);
   const composer = new Composer({ uniqueKeys: false, schema: 'failsafe', prettyErrors: false, logLevel: 'silent', lineCounter: lines });
   const documents: YamlDocument[] = [];
   for (const document of composer.compose(tokens, true, text.length)) {
-    const read = readDocument(document, findings);
+    const read = readDocument(document, findings, syntax);
     if (read) documents.push(read);
   }
-  return documents;
+  return syntax.isTemplate ? [] : documents;
 }
 
 /** Undefined when a limit was reached. */
@@ -66,48 +72,40 @@ function parseTokens(text: string, lines: LineCounter, findings: Findings): Yaml
   return tokens;
 }
 
-function readDocument(document: Document.Parsed, findings: Findings): YamlDocument | undefined {
-  if (document.errors.length > 0) {
-    for (const error of document.errors.slice(0, MAX_SYNTAX_ERRORS)) {
-      findings.error('InvalidYaml', error.pos[0], syntaxMessage(error.message), SYNTAX_HINTS[error.code]);
-    }
+function readDocument(document: Document.Parsed, findings: Findings, syntax: SyntaxErrors): YamlDocument | undefined {
+  const [error] = document.errors;
+  if (error) {
+    // What the parser says after its first error follows from that one more often than not.
+    syntax.ofParser(error, document);
     return undefined;
   }
   const contents = document.contents;
   if (!contents || (isScalar(contents) && contents.type === 'PLAIN' && contents.source === '')) return undefined;
-  const before = findings.errors;
-  const reader = new TreeReader(findings);
+  const reader = new TreeReader(findings, syntax);
   const root = reader.read(contents);
-  return findings.errors > before + reader.duplicates ? undefined : { root, sound: reader.duplicates === 0 };
-}
-
-const SYNTAX_HINTS: Readonly<Record<string, string>> = {
-  TAB_AS_INDENT: 'indent with spaces',
-  BAD_INDENT: 'check the indentation: the entries of one map or list start in the same column',
-  BLOCK_AS_IMPLICIT_KEY: 'put a nested map on its own lines, or quote a value that contains ": "',
-  MISSING_CHAR: 'check for a missing quote, bracket, comma or colon',
-  MULTILINE_IMPLICIT_KEY: 'check for a missing colon, or quote the text',
-  BAD_SCALAR_START: 'quote the text: @ and ` may not start a plain word',
-  RESOURCE_EXHAUSTION: 'split the file',
-};
-
-function syntaxMessage(message: string): string {
-  const text = message.replaceAll(/\s+/g, ' ').trim();
-  return `not valid YAML: ${text.charAt(0).toLowerCase()}${text.slice(1)}`;
+  return reader.failed ? undefined : { root, sound: reader.duplicates === 0 };
 }
 
 const NULL_SCALAR = { kind: 'scalar', value: null, source: '', quoted: false, size: 1 } as const;
 
 class TreeReader {
   readonly #findings: Findings;
+  readonly #syntax: SyntaxErrors;
   /** Anchors seen so far; `open` while its own subtree is read. */
   readonly #anchors = new Map<string, YamlNode | 'open'>();
   #aliasNodes = 0;
   #duplicates = 0;
   #bomb = false;
+  #failures = 0;
 
-  constructor(findings: Findings) {
+  constructor(findings: Findings, syntax: SyntaxErrors) {
     this.#findings = findings;
+    this.#syntax = syntax;
+  }
+
+  /** Whether something could not be read, so that the tree is not what was written. */
+  get failed(): boolean {
+    return this.#failures > 0;
   }
 
   /** Doubled keys so far; the first of each is kept. */
@@ -144,7 +142,7 @@ class TreeReader {
     if (node.tag !== undefined && node.tag !== '!') value = resolveTagged(node.tag, source);
     else if (node.tag === '!') value = source;
     if (value === undefined) {
-      this.#findings.error('InvalidYaml', node.range[0], `the tag ${node.tag ?? ''} cannot be used here`, 'remove the tag, or quote the text');
+      this.#invalid(node.range[0], `the tag ${node.tag ?? ''} cannot be used here`, 'remove the tag, or quote the text');
       value = null;
     }
     return { kind: 'scalar', value, source, quoted, offset: node.range[0], size: 1 + Math.floor(source.length / TEXT_PER_NODE) };
@@ -152,18 +150,18 @@ class TreeReader {
 
   #checkCollectionTag(tag: string | undefined, expected: 'map' | 'seq', offset: number): void {
     if (tag === undefined || tag === '!' || tag === `tag:yaml.org,2002:${expected}`) return;
-    this.#findings.error('InvalidYaml', offset, `the tag ${tag} cannot be used here`, 'remove the tag');
+    this.#invalid(offset, `the tag ${tag} cannot be used here`, 'remove the tag');
   }
 
   #alias(name: string, offset: number): YamlNode {
     const target = this.#anchors.get(name);
-    if (target === 'open') this.#findings.error('AliasBomb', offset, `the alias *${name} is inside the value that it stands for`, 'write the value out');
-    else if (!target) this.#findings.error('InvalidYaml', offset, `the alias *${name} names no anchor before it`, `mark the value with &${name}, or quote the text`);
+    if (target === 'open') this.#bombed(offset, `the alias *${name} is inside the value that it stands for`, 'write the value out');
+    else if (!target) this.#invalid(offset, `the alias *${name} names no anchor before it`, `mark the value with &${name}, or quote the text`);
     else {
       this.#aliasNodes += target.size;
       if (this.#aliasNodes <= MAX_ALIAS_NODES) return target;
       if (!this.#bomb) {
-        this.#findings.error('AliasBomb', offset, `aliases expand to more than ${MAX_ALIAS_NODES} values`, 'write the values out, or use fewer aliases');
+        this.#bombed(offset, `aliases expand to more than ${MAX_ALIAS_NODES} values`, 'write the values out, or use fewer aliases');
         this.#bomb = true;
       }
     }
@@ -199,24 +197,41 @@ class TreeReader {
   #mergeSources(node: YamlNode): YamlMap[] {
     if (node.kind === 'map') return [node];
     if (node.kind === 'list' && node.items.every((item) => item.kind === 'map')) return node.items.filter((item) => item.kind === 'map');
-    this.#findings.error('InvalidYaml', node.offset, 'a merge key (<<) needs a map or a list of maps', 'write <<: *anchor');
+    this.#invalid(node.offset, 'a merge key (<<) needs a map or a list of maps', 'write <<: *anchor');
     return [];
+  }
+
+  #invalid(offset: number, message: string, hint: string): void {
+    this.#failures++;
+    this.#syntax.add(offset, message, hint);
+  }
+
+  #bombed(offset: number, message: string, hint: string): void {
+    this.#failures++;
+    this.#findings.error('AliasBomb', offset, message, hint);
   }
 
   /** Keys are text. A number keeps its text; what YAML reads as something else would silently become another key, so it is refused. */
   #keyText(key: ParsedNode | null, offset: number): string | undefined {
+    const before = this.#failures;
     const node = key ? this.read(key) : undefined;
+    if (this.#failures > before) return undefined;
     if (node?.kind !== 'scalar' || node.value === null) {
-      this.#findings.error('InvalidYaml', offset, 'a key must be text', 'quote it, or check the indentation and the colons');
+      this.#invalid(offset, 'a key must be text', 'quote it, or check the indentation and the colons');
       return undefined;
     }
     const text = String(node.value);
     if (typeof node.value === 'boolean' || (typeof node.value === 'number' && text !== node.source)) {
-      this.#findings.error('InvalidYaml', offset, `the key ${node.source} is read as ${text}`, `quote it: "${node.source}"`);
+      this.#invalid(offset, `the key ${node.source} is read as ${text}`, `quote it: "${node.source}"`);
+      return undefined;
+    }
+    const first = invisibleCharacter(text.charAt(0));
+    if (first !== undefined) {
+      this.#invalid(offset, `the key ${text} starts with ${first}, which is no indentation`, 'replace it by spaces');
       return undefined;
     }
     if (text === '__proto__') {
-      this.#findings.error('InvalidYaml', offset, 'the key __proto__ is refused', 'use another name');
+      this.#invalid(offset, 'the key __proto__ is refused', 'use another name');
       return undefined;
     }
     return text;

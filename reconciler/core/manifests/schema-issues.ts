@@ -23,6 +23,20 @@ const VALUES_NOT_YET: Readonly<Record<string, readonly string[]>> = {
   'volumes[].emptyDir.medium': ['HugePages', 'HugePages-2Mi', 'HugePages-1Gi'],
 };
 
+/** Fields that only go with such a value, and fields that are not needed with it: the value is one mistake, and told of once. */
+const GO_WITH: Readonly<Record<string, readonly string[]>> = {
+  ExternalName: ['externalName', 'ports'],
+  LoadBalancer: [
+    'allocateLoadBalancerNodePorts', 'externalTrafficPolicy', 'healthCheckNodePort', 'loadBalancerClass', 'loadBalancerIP', 'loadBalancerSourceRanges',
+  ],
+};
+
+/** Whether a field of the object at `parent` is there, or missing, because of the object's `type`, which is not acted on yet. */
+export function goesWithRefusedValue(tree: YamlNode, parent: FieldPath, name: string): boolean {
+  const type = nodeAt(tree, [...parent, 'type']);
+  return type?.kind === 'scalar' && VALUES_NOT_YET[pathText([...parent, 'type'])]?.includes(String(type.value)) === true && GO_WITH[String(type.value)]?.includes(name) === true;
+}
+
 const FORMATS: Readonly<Record<string, string>> = {
   ipv4: 'must be an IPv4 address such as 10.0.0.1',
   cidrv4: 'must be an IPv4 range such as 10.244.0.0/16',
@@ -43,7 +57,7 @@ export function explainIssue(issue: SchemaIssue, root: YamlNode, secret: boolean
     case 'invalid_type': {
       if (!node) return at('MissingField', 'is required');
       const expected = expectedWords(issue.expected, !QUANTITY_LIKE.test(name));
-      return at('WrongType', `must be ${expected}, found ${found(node, secret)}`, secret ? undefined : typeHint(issue.expected, node, field));
+      return at('WrongType', `must be ${expected}, found ${found(node, secret)}`, secret ? undefined : typeHint(issue.expected, node, field, TEXTS.has(String(path.at(-2)))));
     }
     case 'invalid_value': return notAmong(issue.values.map(String));
     case 'too_small': case 'too_big':
@@ -97,6 +111,9 @@ export function explainIssue(issue: SchemaIssue, root: YamlNode, secret: boolean
     return at('InvalidValue', message, hint);
   }
 }
+
+/** Maps whose values are texts, often long ones. */
+const TEXTS: ReadonlySet<string> = new Set(['data', 'annotations']);
 
 /** Where a number need not be whole. */
 const QUANTITY_LIKE = /\b(limits|requests|capacity|reserved)\b|sizeLimit$/;

@@ -22,29 +22,73 @@ const SYMLINK = '120000';
 const SUBMODULE = '160000';
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
+/** What a repository is searched for, for people. */
+export const MANIFEST_FILES = '.yaml, .yml and .json files outside hidden folders';
+
+/** Whether a file of this name may hold manifests. What is in a `.json` file decides: see is-json-manifest.ts. */
+export function isManifestName(path: string): boolean {
+  return /\.(ya?ml|json)$/i.test(path);
+}
+
 /**
- * Manifests are `*.yaml` and `*.yml` outside hidden files and folders (a name that starts with a dot). Symlinks, submodules and paths
- * that could leave the repository are errors, wherever a manifest could be: what they name would otherwise be left out in silence.
+ * Manifests are `*.yaml`, `*.yml` and `*.json` outside hidden files and folders (a name that starts with a dot). Symlinks, submodules and
+ * paths that could leave the repository are errors, wherever a manifest could be: what they name would otherwise be left out in silence.
+ * A Helm chart is one error for all of its files, a Kustomization one for its own: their YAML is no manifest before it is rendered.
  */
 export function selectManifestFiles<F extends TreeFile>(files: readonly F[]): SelectedFiles<F> {
   const manifests: F[] = [];
   const diagnostics: Diagnostic[] = [];
+  const charts = chartFolders(files);
   for (const file of files) {
     const refused = refusePath(file.path);
     if (refused) diagnostics.push(refused);
     else if (isHidden(file.path)) continue;
+    else if (charts.size > 0 && isInside(file.path, charts)) continue;
     else if (file.mode === SYMLINK) {
       diagnostics.push(wholeFile('SymlinkRefused', file.path, 'is a symbolic link; links are not followed', 'commit the file itself'));
     } else if (file.mode === SUBMODULE) {
       diagnostics.push(wholeFile('SubmoduleRefused', file.path, 'is a Git submodule; submodules are not read', 'commit the manifests themselves'));
-    } else if (/\.ya?ml$/i.test(file.path)) manifests.push(file);
+    } else if (KUSTOMIZATION.test(file.path)) {
+      diagnostics.push(wholeFile('NeedsRendering', file.path, 'is read by Kustomize, which Plumbline does not run', 'commit what `kustomize build` prints, and keep the rest in a folder whose name starts with a dot'));
+    } else if (isManifestName(file.path)) manifests.push(file);
+  }
+  for (const folder of charts) {
+    const file = `${folder}${CHART}`;
+    diagnostics.push(wholeFile('NeedsRendering', file, `makes ${folder === '' ? 'this repository' : folder} a Helm chart, which Plumbline does not render`, 'commit what `helm template` prints, and keep the chart in a folder whose name starts with a dot'));
   }
   return { manifests, diagnostics };
 }
 
-/** The diagnostic for a file over {@link MAX_FILE_BYTES}; `bytes` is its size where it is known. */
+/** The file that makes a folder a chart (Helm documentation, "The chart file structure"). */
+const CHART = 'Chart.yaml';
+/** The names that Kustomize looks for and that end as manifests do (kustomize, api/konfig). */
+const KUSTOMIZATION = /(^|\/)kustomization\.ya?ml$/;
+
+/** The folders of charts that are not inside another, each with its slash; the repository itself is the empty text. */
+function chartFolders(files: readonly TreeFile[]): ReadonlySet<string> {
+  const folders = new Set<string>();
+  for (const { path } of files) {
+    if ((path === CHART || path.endsWith(`/${CHART}`)) && !isHidden(path) && !refusePath(path)) folders.add(path.slice(0, -CHART.length));
+  }
+  return new Set([...folders].filter((folder) => folder === '' || !isInside(folder.slice(0, -1), folders)));
+}
+
+/** Whether a path is below one of the folders. */
+function isInside(path: string, folders: ReadonlySet<string>): boolean {
+  if (folders.has('')) return true;
+  for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1)) if (folders.has(path.slice(0, slash + 1))) return true;
+  return false;
+}
+
+/**
+ * The diagnostic for a file over {@link MAX_FILE_BYTES}; `bytes` is its size where it is known. A `.json` file of that size is hardly a
+ * manifest: it is only warned of.
+ */
 export function fileTooLarge(path: string, bytes?: number): Diagnostic {
   const size = bytes === undefined ? '' : ` of ${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+  if (/\.json$/i.test(path)) {
+    return { ...wholeFile('FileTooLarge', path, `is a file${size}; it was not read`, `if it holds manifests, split it: at most ${MAX_FILE_BYTES / 1024 / 1024} MiB`), severity: 'warning' };
+  }
   return wholeFile('FileTooLarge', path, `is a file${size}; manifests may have at most ${MAX_FILE_BYTES / 1024 / 1024} MiB`, 'split it, or keep data out of manifests');
 }
 

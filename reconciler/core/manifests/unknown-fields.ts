@@ -32,11 +32,14 @@ export function explainUnknownField(schema: z.core.$ZodType, fields: FieldsAt, p
   const accepted = Object.hasOwn(fields.notYet, name) ? fields.notYet[name] : undefined;
   if (accepted !== undefined) {
     if (isAccepted(accepted, said)) return { meant: undefined, issue: undefined };
-    return { meant: undefined, issue: issue('UnsupportedField', `field ${text} is a Kubernetes field that Plumbline does not act on yet`, 'remove it') };
+    return { meant: undefined, issue: issue('UnsupportedField', `field ${text} is a Kubernetes field that Plumbline does not act on yet`, removal(name)) };
   }
   if (fields.otherForms.includes(name)) {
     const type = (parent.reduce<unknown>((v, step) => (v as Record<string | number, unknown> | undefined)?.[step], value) as { type?: unknown } | undefined)?.type;
     return { meant: undefined, issue: issue('ForbiddenField', `${text} may not be set when ${pathText([...base, ...parent, 'type'])} is ${String(type)}`, 'remove it, or change the type') };
+  }
+  if (name === 'stringData' && fields.known.includes('binaryData')) {
+    return { meant: undefined, issue: issue('UnknownField', `unknown field ${text}`, 'a ConfigMap has plain text in data, other bytes as base64 in binaryData') };
   }
   const close = suggest(name, fields.known) ?? suggest(name, Object.keys(fields.notYet));
   if (close !== undefined) {
@@ -56,6 +59,16 @@ function isAccepted(accepted: Accepted, value: unknown): boolean {
 function saysNothing(value: unknown): boolean {
   if (value === undefined || value === null || value === '' || value === 0 || value === false) return true;
   return typeof value === 'object' && Object.values(value).every(saysNothing);
+}
+
+/** Fields that take rights from a container or keep something from it (Kubernetes documentation, "Pod Security Standards" and "User Namespaces"). */
+const HARDENING: ReadonlySet<string> = new Set([
+  'appArmorProfile', 'automountServiceAccountToken', 'hostUsers', 'procMount', 'recursiveReadOnly', 'seLinuxChangePolicy', 'seLinuxOptions', 'seccompProfile',
+  'supplementalGroupsPolicy',
+]);
+
+function removal(name: string): string {
+  return HARDENING.has(name) ? 'without it the pod is less confined than it says: remove it only where that is acceptable' : 'remove it';
 }
 
 function placesOf(schema: z.core.$ZodType): ReadonlyMap<string, readonly string[]> {

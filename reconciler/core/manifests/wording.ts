@@ -19,6 +19,20 @@ export function quote(text: string): string {
   return JSON.stringify(text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}...` : text);
 }
 
+/** Characters that nobody sees, or sees as something else: controls, format characters (bidirectional marks, zero widths), spaces that are none. */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u;
+const EVERY_INVISIBLE = new RegExp(INVISIBLE, 'gu');
+
+/** The code point of a character that nobody sees, as Unicode writes it (`U+00A0`); undefined for one that shows. */
+export function invisibleCharacter(character: string): string | undefined {
+  return INVISIBLE.test(character) ? `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}` : undefined;
+}
+
+/** The text with every character that nobody sees written out: `a<U+00A0>b`. */
+export function visible(text: string): string {
+  return text.replaceAll(EVERY_INVISIBLE, (character) => `<${invisibleCharacter(character) ?? ''}>`);
+}
+
 /** `A`, `A or B`, `A, B or C`. */
 export function oneOf(words: readonly string[]): string {
   const last = words.at(-1) ?? '';
@@ -38,8 +52,11 @@ export function expectedWords(expected: string, whole: boolean): string {
   }
 }
 
-/** How to turn what was found into what was expected, where that is one small edit. `field`: what stands before the value, `name: ` or nothing. */
-export function typeHint(expected: string, node: YamlNode, field: string): string | undefined {
+/**
+ * How to turn what was found into what was expected, where that is one small edit. `field`: what stands before the value, `name: ` or
+ * nothing. `mayBeLong`: the value is a text that may well have several lines.
+ */
+export function typeHint(expected: string, node: YamlNode, field: string, mayBeLong: boolean): string | undefined {
   if (node.kind === 'scalar') {
     const { value, source } = node;
     if ((expected === 'int' || expected === 'number') && typeof value === 'string' && /^\s*[-+]?\d+(\.\d+)?\s*$/.test(value)) {
@@ -53,6 +70,7 @@ export function typeHint(expected: string, node: YamlNode, field: string): strin
     if (expected === 'array') return `start each entry with "- " on a line of its own`;
     return undefined;
   }
+  if (expected === 'string' && mayBeLong && field !== '') return `if it is meant as text, write "${field}|" and indent it below`;
   if (expected === 'array' && node.kind === 'map') return 'start each entry with "- "';
   if (expected !== 'array' && node.kind === 'list' && ['object', 'record', 'map'].includes(expected)) return 'remove the "- "';
   return undefined;

@@ -105,6 +105,21 @@ describe('init, check, plan and the push hooks', () => {
     assert.equal((await plumb(['check', 'no-such-folder'], dir)).code, 2);
   });
 
+  it('reads JSON as well, and says where there is no manifest at all', async () => {
+    const empty = makeFolder('plumb empty');
+    try {
+      writeFileSync(join(empty, 'package.json'), '{"name": "shop"}');
+      const nothing = await plumb(['check', empty], dir);
+      assert.deepEqual([nothing.code, nothing.stdout], [1, '']);
+      assert.match(nothing.stderr, /plumb empty\S* has no manifest\n {2}looked for \.yaml, \.yml and \.json files outside hidden folders/);
+      assert.deepEqual(JSON.parse((await plumb(['check', empty, '-o', 'json'], dir)).stdout), { ok: false, objects: 0, diagnostics: [] });
+      writeFileSync(join(empty, 'app.json'), '{"apiVersion": "v1", "kind": "ConfigMap",\n "metadata": {"name": "a"}, "data": {"port": 80}}');
+      assert.match((await plumb(['check', empty], dir)).stdout, /^app\.json:2:46 WrongType data\.port must be text/);
+    } finally {
+      rmSync(empty, { recursive: true, force: true });
+    }
+  });
+
   it('plans the files in the folder against what was pushed, and one commit against another', async () => {
     assert.match((await plumb(['plan'], shop)).stdout, /no changes/);
     edit('replicas: 2', 'replicas: 4');

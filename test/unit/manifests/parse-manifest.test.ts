@@ -78,6 +78,42 @@ describe('files with several documents', () => {
   });
 });
 
+describe('JSON', () => {
+  const json = (text: string): ParsedFile => parseManifest('f.json', 'oid', new TextEncoder().encode(text));
+  const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, data: { k: 'x' } };
+
+  it('is read as YAML is, whatever it is indented with', () => {
+    for (const indent of [undefined, 2, '\t']) {
+      const text = JSON.stringify({ ...object, data: { k: '\u{1f600}\\ "/\n\t\u2028' } }, null, indent);
+      const [read] = json(text).objects;
+      assert.deepEqual(read?.object, { ...(JSON.parse(text) as object), metadata: { name: 'a', namespace: 'default' } });
+    }
+  });
+
+  const mistakes: readonly (readonly [string, string, string])[] = [
+    ['a wrong type', '{\n "apiVersion": "v1",\n "kind": "ConfigMap",\n "metadata": {"name": "a"},\n "data": {"k": 5}\n}', '5:16 WrongType'],
+    ['a doubled key', '{\n "apiVersion": "v1", "kind": "ConfigMap",\n "metadata": {"name": "a", "name": "b"}\n}', '3:28 DuplicateKey'],
+    ['a List', '{"apiVersion": "v1", "kind": "List", "items": [\n {"apiVersion": "v1", "kind": "Nope"}\n]}', '2:31 UnknownKind'],
+    ['no kind', '{"apiVersion": "v1",\n "metadata": {}}', '1:1 MissingField'],
+    ['cut off', '{"apiVersion": "v1",\n "kind": "ConfigMap",\n "metadata": {"name": "a"', '3:14 InvalidYaml'],
+    ['a quote that is not closed', '{"apiVersion": "v1",\n "kind": "ConfigMap,\n "metadata": {}}', '2:10 InvalidYaml'],
+  ];
+  for (const [name, text, place] of mistakes) it(`${name} is told at its place`, () => assert.deepEqual(places(json(text)), [place]));
+
+  const others: readonly (readonly [string, string])[] = [
+    ['package.json', '{"name": "shop", "version": "1.0.0", "scripts": {"kind": "x"}}'],
+    ['tsconfig.json with comments', '{\n // strict\n "compilerOptions": {"strict": true},\n}'],
+    ['a dashboard', '{"title": "web", "panels": [{"kind": "graph", "apiVersion": 1}]}'],
+    ['a list', '[{"apiVersion": "v1", "kind": "ConfigMap"}]'],
+    ['a word', '"kind"'],
+    ['nothing', ''],
+    ['no JSON at all', '\u0000\u0001{{'],
+    ['too many values for a manifest', `{"data": [${'1,'.repeat(400_000)}1]}`],
+    ['nesting without end', `{"kind": ${'['.repeat(900_000)}`],
+  ];
+  for (const [name, text] of others) it(`that is no manifest is left alone: ${name}`, () => assert.deepEqual(json(text), { path: 'f.json', oid: 'oid', bytes: text.length, objects: [], diagnostics: [] }));
+});
+
 describe('hostile files are refused quickly', () => {
   const LENGTH = MAX_FILE_BYTES - 64;
   const repeat = (s: string): string => s.repeat(Math.floor(LENGTH / s.length));
@@ -91,6 +127,8 @@ describe('hostile files are refused quickly', () => {
     ['one long text many times', longText, 'AliasBomb'],
     ['an alias inside itself', 'a: &a [*a]', 'AliasBomb'],
     ['many aliases', `a: &a 1\nb:\n${'- *a\n'.repeat(25_000)}`, 'AliasBomb'],
+    ['bad keys in one line', `{${'[]: 1, '.repeat(35_000)}}`, 'InvalidYaml'],
+    ['quotes that are not closed', 'a: "\n--- \n'.repeat(30_000), 'InvalidYaml'],
     ['closing brackets', repeat('}]'), 'InvalidYaml'],
     ['comments', repeat('#\n'), 'TooComplex'],
     ['many fields', `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n${Array.from({ length: 40_000 }, (_, i) => `k${i}: x`).join('\n')}`, 'UnknownField'],

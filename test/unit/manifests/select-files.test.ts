@@ -8,7 +8,13 @@ describe('which files are manifests', () => {
     ['apps/web/deploy.yml', '100755', 'read'],
     ['Apps/Web.YAML', '100644', 'read'],
     ['README.md', '100644', 'ignored'],
-    ['apps/data.json', '100644', 'ignored'],
+    ['apps/web.json', '100644', 'read'],
+    ['apps/data.jsonnet', '100644', 'ignored'],
+    ['apps/kustomization.yaml', '100644', 'NeedsRendering'],
+    ['kustomization.yml', '100644', 'NeedsRendering'],
+    ['apps/my-kustomization.yaml', '100644', 'read'],
+    ['apps/Chart.yaml', '100644', 'NeedsRendering'],
+    ['.charts/web/Chart.yaml', '100644', 'ignored'],
     ['.github/workflows/ci.yaml', '100644', 'ignored'],
     ['apps/.sops.yaml', '100644', 'ignored'],
     ['.hidden-link', '120000', 'ignored'],
@@ -33,9 +39,18 @@ describe('which files are manifests', () => {
     });
   }
 
+  it('tells of a Helm chart once, and reads nothing of it', () => {
+    const paths = ['charts/web/Chart.yaml', 'charts/web/values.yaml', 'charts/web/templates/deploy.yaml', 'charts/web/charts/db/Chart.yaml', 'charts/web/link', 'charts/website/a.yaml', 'a.yaml'];
+    const { manifests, diagnostics } = selectManifestFiles(paths.map((path) => ({ path, mode: path.endsWith('link') ? '120000' : '100644', oid: 'o' })));
+    assert.deepEqual(manifests.map((f) => f.path), ['charts/website/a.yaml', 'a.yaml']);
+    assert.deepEqual(diagnostics.map((d) => `${d.file} ${d.code}`), ['charts/web/Chart.yaml NeedsRendering']);
+    assert.match(formatDiagnostic(selectManifestFiles([{ path: 'Chart.yaml', mode: '100644', oid: 'o' }, { path: 'b.yaml', mode: '100644', oid: 'o' }]).diagnostics[0]!), /this repository a Helm chart/);
+  });
+
   it('says how large a file is', () => {
     assert.match(formatDiagnostic(fileTooLarge('big.yaml', 50 * 1024 * 1024)), /^big\.yaml:1:1 FileTooLarge big\.yaml is a file of 50\.0 MiB/);
     assert.match(fileTooLarge('big.yaml').message, /at most 1 MiB/);
+    assert.match(formatDiagnostic(fileTooLarge('data.json')), /^data\.json:1:1 FileTooLarge warning: .*was not read; if it holds manifests, split it/);
   });
 });
 

@@ -181,7 +181,7 @@ function ask(row: Case): void {
     const errors: string[] = [];
     try {
       const { pod } = worldOf(row);
-      checkObject({ ...pod, metadata: { name: 'p', namespace: 'default' } }, { error: (code) => errors.push(code), warning: () => undefined, has: () => true, shape: () => undefined });
+      checkObject({ ...pod, metadata: { name: 'p', namespace: 'default' } }, { error: (code) => errors.push(code), warning: () => undefined, has: () => true, refused: () => false, shape: () => undefined });
     } catch {
       errors.push('the schema');
     }

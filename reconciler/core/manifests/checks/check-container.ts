@@ -16,7 +16,8 @@ export function checkContainer({ container, path, init }: PlacedContainer, volum
   checkPrivileges(container, path, context);
   checkSleep(container, path, pod.terminationGracePeriodSeconds, context);
   checkResources(container.resources, [...path, 'resources'], {}, context);
-  if (init) {
+  // A restartPolicy makes it a sidecar, which may have all of these: the restartPolicy is what is not acted on.
+  if (init && !context.refused([...path, 'restartPolicy'])) {
     for (const field of ['livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle'] as const) {
       if (container[field]) context.error('ForbiddenField', [...path, field], 'may not be set for an init container', 'remove it');
     }

@@ -32,10 +32,10 @@ function isZero(amount: number | string): boolean {
 function checkTemplate(object: Deployment | ReplicaSet, context: CheckContext): void {
   const { selector, template } = object.spec;
   const { kind } = object;
-  checkSelector(selector, ['spec', 'selector'], context);
+  const sound = checkSelector(selector, ['spec', 'selector'], context);
   const empty = Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0;
   if (empty) context.error('InvalidValue', ['spec', 'selector'], `must not be empty: a ${kind} would take every pod`, 'add matchLabels that the template has too');
-  else if (!selectorMatches(selector, template.metadata.labels)) {
+  else if (sound && !selectorMatches(selector, template.metadata.labels)) {
     const missing = Object.entries(selector.matchLabels ?? {}).filter(([key, value]) => template.metadata.labels?.[key] !== value);
     const hint = missing.length > 0 ? `add to the template's labels: ${missing.map(([k, v]) => `${k}: ${v}`).join(', ')}` : 'change one of the two';
     context.error('SelectorMismatch', ['spec', 'selector'], 'does not match the labels of spec.template', hint);

@@ -13,6 +13,8 @@ export interface CheckContext {
   readonly warning: Report;
   /** Whether the manifest itself has the field (not a default). */
   readonly has: (path: FieldPath) => boolean;
+  /** Whether the manifest has the field, and it was reported and left out. */
+  readonly refused: (path: FieldPath) => boolean;
   /** Holds the value at `path` against a schema of its own. */
   readonly shape: (path: FieldPath, schema: z.ZodType) => void;
 }
