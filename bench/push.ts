@@ -7,6 +7,7 @@ import { cpus } from 'node:os';
 import { criRuntime } from '../nodeagent/adapters/cri/cri-runtime.ts';
 import { GrpcClient } from '../nodeagent/adapters/cri/grpc.ts';
 import type { ContainerConfig, SandboxConfig } from '../nodeagent/core/pod/runtime-types.ts';
+import { MASKED_PATHS, READONLY_PATHS } from '../nodeagent/core/pod/security.ts';
 import { eventually, Fleet } from '../test/e2e/fleet.ts';
 
 const PODS = 40;
@@ -60,14 +61,14 @@ async function rawLoop(fleet: Fleet): Promise<number> {
     const sandbox: SandboxConfig = {
       pod: { namespace: 'bench', name: `raw-${i}`, uid }, attempt: 0, hostname: `raw-${i}`, logDirectory: `/var/log/plumbline/pods/bench_raw-${i}_${uid}`, hostNetwork: false,
       cgroupParent: `/bench/pod${uid}`, privileged: false, labels: {}, annotations: {}, portMappings: [], dns: undefined,
-      security: { runAsUser: undefined, runAsGroup: undefined, supplementalGroups: [] },
+      security: { runAsUser: undefined, runAsGroup: undefined, supplementalGroups: [], seccomp: { type: 'RuntimeDefault' } },
     };
     const container: ContainerConfig = {
       name: 'main', attempt: 0, image: IMAGE, command: ['sleep', '3600'], args: [], workingDir: '', env: [], mounts: [], labels: {}, annotations: {}, logPath: 'main.log', stdin: false,
       tty: false, resources: { cpuPeriod: 0, cpuQuota: 0, cpuShares: 2, memoryBytes: 0, oomScoreAdj: 1000 },
       security: {
         privileged: false, runAsUser: undefined, runAsGroup: undefined, supplementalGroups: [], readOnlyRootFilesystem: false, noNewPrivileges: false, addCapabilities: [],
-        dropCapabilities: [], hostNetwork: false,
+        dropCapabilities: [], hostNetwork: false, seccomp: { type: 'RuntimeDefault' }, maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS,
       },
     };
     const id = await runtime.runSandbox(sandbox, signal);

@@ -22,6 +22,7 @@ import { createRunCommand } from './adapters/process/run-command.ts';
 import { systemClock } from './adapters/system/clock.ts';
 import { descriptorLines, jsonLog } from './adapters/system/json-log.ts';
 import { machineFacts } from './adapters/system/machine-facts.ts';
+import { thermalPaths } from './adapters/system/thermal-paths.ts';
 import type { NodeFolders } from './core/pod/layout.ts';
 import { startApi } from './loops/api/server.ts';
 import { openAssignment } from './loops/assignment-store.ts';
@@ -78,6 +79,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   const lastStatuses = await statusDisk.load();
   const hub = createStatusHub(clock);
   const probes = probeRunner(runtime);
+  const masked = { thermalPaths: await thermalPaths() };
 
   const reporter = startNodeReporter({ assignment, runtime, images, facts: machineFacts(folders.state), hub, clock, log, agentVersion: VERSION });
   await reporter.ready;
@@ -86,7 +88,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
     assignment, runtime, images, files, probes, hub, clock, log, lastStatuses,
     puller: createImagePuller(images, clock, closing.signal, () => imageReporter.pulled()),
     sandboxes: createLimiter(SANDBOXES_PER_CPU * availableParallelism()),
-    facts: () => ({ folders, hostIP: reporter.internalIP(), systemdCgroup: reporter.systemdCgroup() }),
+    facts: () => ({ folders, ...masked, hostIP: reporter.internalIP(), systemdCgroup: reporter.systemdCgroup() }),
     needRuntime: () => reporter.needRuntime(),
     makeProber: (onChange) => createProber({ runner: probes, clock, random: Math.random, onChange, onEvent: (pod, event) => hub.tellEvent(pod, event) }),
   });

@@ -5,7 +5,7 @@ export const AGENT_API = '/v1';
 export const NODE_PATHS = {
   /** Runtime and agent bundles, by content hash. */
   install: '/opt/plumbline',
-  /** Assignment, CNI state, container logs. Survives a reboot. */
+  /** Assignment, CNI state, and the operator's seccomp profiles in `seccomp`. Survives a reboot. */
   state: '/var/lib/plumbline',
   /** Socket and Secrets; memory-backed. */
   run: '/run/plumbline',

@@ -1,13 +1,13 @@
 /** Our configurations in the runtime's message form. */
-import type { ContainerConfig, SandboxConfig } from '../../core/pod/runtime-types.ts';
+import type { ContainerConfig, SandboxConfig, SeccompProfile } from '../../core/pod/runtime-types.ts';
 import type { Encodable } from '../../core/wire/protobuf.ts';
-import { NAMESPACE, type CreateContainerRequest, type PodSandboxConfig } from './messages.ts';
+import { NAMESPACE, PROFILE_TYPE, type CreateContainerRequest, type PodSandboxConfig } from './messages.ts';
 
 const PROTOCOL = { TCP: 0, UDP: 1, SCTP: 2 } as const;
-/** SecurityProfile.ProfileType: no seccomp filter, which is Kubernetes' default where a pod names none. */
-const UNCONFINED = 1;
 
 const optionalInt = (value: number | undefined): { readonly value: number } | undefined => (value === undefined ? undefined : { value });
+/** Always sent: a runtime takes the absence of it for no filter at all. */
+const profileOf = (seccomp: SeccompProfile) => ({ profileType: PROFILE_TYPE[seccomp.type], localhostRef: seccomp.type === 'Localhost' ? seccomp.path : '' });
 
 export function sandboxRequest(config: SandboxConfig): Encodable<typeof PodSandboxConfig> {
   const network = config.hostNetwork ? NAMESPACE.node : NAMESPACE.pod;
@@ -28,7 +28,7 @@ export function sandboxRequest(config: SandboxConfig): Encodable<typeof PodSandb
         runAsUser: optionalInt(config.security.runAsUser),
         runAsGroup: config.security.runAsUser === undefined ? undefined : optionalInt(config.security.runAsGroup),
         supplementalGroups: config.security.supplementalGroups,
-        seccomp: { profileType: UNCONFINED },
+        seccomp: profileOf(config.security.seccomp),
       },
     },
   };
@@ -65,7 +65,9 @@ export function containerRequest(config: ContainerConfig): ContainerMessage {
         readonlyRootfs: security.readOnlyRootFilesystem,
         supplementalGroups: security.supplementalGroups,
         noNewPrivs: security.noNewPrivileges,
-        seccomp: { profileType: UNCONFINED },
+        maskedPaths: security.maskedPaths,
+        readonlyPaths: security.readonlyPaths,
+        seccomp: profileOf(security.seccomp),
       },
     },
   };

@@ -22,6 +22,8 @@ const NamespaceOption = { network: int(1), pid: int(2), ipc: int(3) };
 /** NamespaceMode. */
 export const NAMESPACE = { pod: 0, container: 1, node: 2 } as const;
 const SecurityProfile = { profileType: int(1), localhostRef: text(2) };
+/** SecurityProfile.ProfileType. */
+export const PROFILE_TYPE = { RuntimeDefault: 0, Unconfined: 1, Localhost: 2 } as const;
 
 const SandboxMetadata = { name: text(1), uid: text(2), namespace: text(3), attempt: int(4) };
 export const PodSandboxConfig = {
@@ -86,6 +88,8 @@ export const CreateContainerRequest = {
         supplementalGroups: ints(8),
         noNewPrivs: bool(11),
         runAsGroup: message(12, Int64Value),
+        maskedPaths: texts(13),
+        readonlyPaths: texts(14),
         seccomp: message(15, SecurityProfile),
       }),
     }),

@@ -4,13 +4,13 @@ import { parseMilli, parseQuantity } from '../../../contracts/objects/quantity-v
 import { resolveEnv, type EnvInput, type Resolved } from './env.ts';
 import { expandReferences } from './expand.ts';
 import { ANNOTATION, cgroupParent, containerLogPath, LABEL, podLabels } from './identity.ts';
-import { hostsFile, logFolder, subPathTarget, terminationFile, type NodeFolders } from './layout.ts';
+import { hostsFile, logFolder, subPathTarget, terminationFile } from './layout.ts';
 import { identityOf, type PodObjects } from './objects.ts';
 import type { ContainerConfig, ContainerResources, Mount, SandboxConfig } from './runtime-types.ts';
+import { containerSecurity, sandboxSecurity, type SecurityFacts } from './security.ts';
 import { volumePath } from './volumes.ts';
 
-export interface NodeFacts {
-  readonly folders: NodeFolders;
+export interface NodeFacts extends SecurityFacts {
   readonly hostIP: string;
   readonly systemdCgroup: boolean;
 }
@@ -31,7 +31,6 @@ export function podHostname(pod: Pod): string {
 export function sandboxConfig(pod: Pod, attempt: number, facts: NodeFacts): SandboxConfig {
   const identity = identityOf(pod);
   const containers = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
-  const context = pod.spec.securityContext;
   return {
     pod: identity,
     attempt,
@@ -45,7 +44,7 @@ export function sandboxConfig(pod: Pod, attempt: number, facts: NodeFacts): Sand
     portMappings: pod.spec.hostNetwork ? [] : pod.spec.containers.flatMap((container) => (container.ports ?? []).flatMap((port) =>
       (port.hostPort === undefined ? [] : [{ containerPort: port.containerPort, hostPort: port.hostPort, protocol: port.protocol }]))),
     dns: undefined,
-    security: { runAsUser: context?.runAsUser, runAsGroup: context?.runAsGroup, supplementalGroups: supplementalGroups(pod) },
+    security: sandboxSecurity(pod),
   };
 }
 
@@ -69,12 +68,8 @@ export function containerConfig(input: ContainerInput): Resolved<ContainerConfig
   const values = new Map(env.value.map(({ name, value }) => [name, value]));
   const expand = (text: string): string => expandReferences(text, (name) => values.get(name));
   const termination = terminationFile(facts.folders, identity.uid, container.name, attempt.number);
-  const security = container.securityContext;
-  const podSecurity = pod.spec.securityContext;
-  const runAsUser = security?.runAsUser ?? podSecurity?.runAsUser;
-  if ((security?.runAsNonRoot ?? podSecurity?.runAsNonRoot) === true && runAsUser === 0) {
-    return { ok: false, message: "container's runAsUser breaks non-root policy" };
-  }
+  const security = containerSecurity(pod, container, facts);
+  if (!security.ok) return security;
   return {
     ok: true,
     value: {
@@ -98,24 +93,9 @@ export function containerConfig(input: ContainerInput): Resolved<ContainerConfig
       stdin: container.stdin,
       tty: container.tty,
       resources: linuxResources(container),
-      security: {
-        privileged: security?.privileged ?? false,
-        runAsUser,
-        runAsGroup: security?.runAsGroup ?? podSecurity?.runAsGroup,
-        supplementalGroups: supplementalGroups(pod),
-        readOnlyRootFilesystem: security?.readOnlyRootFilesystem ?? false,
-        noNewPrivileges: security?.allowPrivilegeEscalation === false,
-        addCapabilities: security?.capabilities?.add ?? [],
-        dropCapabilities: security?.capabilities?.drop ?? [],
-        hostNetwork: pod.spec.hostNetwork,
-      },
+      security: security.value,
     },
   };
-}
-
-function supplementalGroups(pod: Pod): readonly number[] {
-  const context = pod.spec.securityContext;
-  return [...(context?.supplementalGroups ?? []), ...(context?.fsGroup === undefined ? [] : [context.fsGroup])];
 }
 
 function containerMounts(input: ContainerInput): Resolved<readonly Mount[]> {

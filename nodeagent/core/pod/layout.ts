@@ -24,6 +24,10 @@ export function hostsFile(folders: NodeFolders, uid: string): string {
 export function terminationFolder(folders: NodeFolders, uid: string): string {
   return `${podFolder(folders, uid, 'disk')}/containers`;
 }
+/** Where the operator of a node puts seccomp profiles for `seccompProfile.type: Localhost`. */
+export function seccompFolder(folders: NodeFolders): string {
+  return `${folders.state}/seccomp`;
+}
 export function terminationFile(folders: NodeFolders, uid: string, container: string, attempt: number): string {
   return `${terminationFolder(folders, uid)}/${container}/${attempt}`;
 }

@@ -19,8 +19,16 @@ export interface SandboxConfig {
   readonly annotations: Readonly<Record<string, string>>;
   readonly portMappings: readonly { readonly containerPort: number; readonly hostPort: number; readonly protocol: 'TCP' | 'UDP' | 'SCTP' }[];
   readonly dns: { readonly servers: readonly string[]; readonly searches: readonly string[]; readonly options: readonly string[] } | undefined;
-  readonly security: { readonly runAsUser: number | undefined; readonly runAsGroup: number | undefined; readonly supplementalGroups: readonly number[] };
+  readonly security: {
+    readonly runAsUser: number | undefined;
+    readonly runAsGroup: number | undefined;
+    readonly supplementalGroups: readonly number[];
+    readonly seccomp: SeccompProfile;
+  };
 }
+
+/** Which system calls are let through. `path`: of a profile's file on the node. */
+export type SeccompProfile = { readonly type: 'RuntimeDefault' | 'Unconfined' } | { readonly type: 'Localhost'; readonly path: string };
 
 export interface Mount {
   readonly containerPath: string;
@@ -53,17 +61,23 @@ export interface ContainerConfig {
   readonly stdin: boolean;
   readonly tty: boolean;
   readonly resources: ContainerResources;
-  readonly security: {
-    readonly privileged: boolean;
-    readonly runAsUser: number | undefined;
-    readonly runAsGroup: number | undefined;
-    readonly supplementalGroups: readonly number[];
-    readonly readOnlyRootFilesystem: boolean;
-    readonly noNewPrivileges: boolean;
-    readonly addCapabilities: readonly string[];
-    readonly dropCapabilities: readonly string[];
-    readonly hostNetwork: boolean;
-  };
+  readonly security: ContainerSecurity;
+}
+
+export interface ContainerSecurity {
+  readonly privileged: boolean;
+  readonly runAsUser: number | undefined;
+  readonly runAsGroup: number | undefined;
+  readonly supplementalGroups: readonly number[];
+  readonly readOnlyRootFilesystem: boolean;
+  readonly noNewPrivileges: boolean;
+  readonly addCapabilities: readonly string[];
+  readonly dropCapabilities: readonly string[];
+  readonly hostNetwork: boolean;
+  readonly seccomp: SeccompProfile;
+  /** Paths in the container that are shown empty, and those that cannot be written. What does not exist is passed over. */
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
 }
 
 export interface SandboxSummary {

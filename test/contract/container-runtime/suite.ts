@@ -1,9 +1,9 @@
 /** What every container runtime does: run on the memory adapter and on containerd. */
 import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
-import { LABEL, podLabels } from '../../../nodeagent/core/pod/identity.ts';
-import type { ContainerConfig, PodIdentity, SandboxConfig } from '../../../nodeagent/core/pod/runtime-types.ts';
+import type { PodIdentity } from '../../../nodeagent/core/pod/runtime-types.ts';
 import { RuntimeError, type ContainerRuntime } from '../../../nodeagent/ports/container-runtime.ts';
+import { podMaker } from './pods.ts';
 
 export interface RuntimeUnderTest {
   readonly runtime: ContainerRuntime;
@@ -27,17 +27,7 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
       await under.close();
     });
 
-    let pods = 0;
-    const newPod = (): PodIdentity => ({ namespace: 'default', name: `pod-${(pods += 1)}`, uid: `contract-${process.pid}-${pods}` });
-    const sandboxOf = (pod: PodIdentity, more: Partial<SandboxConfig> = {}): SandboxConfig => ({
-      pod, attempt: 0, hostname: pod.name, logDirectory: `${under.logFolder}/${pod.uid}`, hostNetwork: false, cgroupParent: `/plumbline/pod${pod.uid}`, privileged: false,
-      labels: podLabels(pod), annotations: { note: 'kept' }, portMappings: [], dns: undefined, security: { runAsUser: undefined, runAsGroup: undefined, supplementalGroups: [] }, ...more,
-    });
-    const containerOf = (pod: PodIdentity, line: string): ContainerConfig => ({
-      name: 'main', attempt: 3, image: under.image, command: ['/bin/sh', '-c', line], args: [], workingDir: '', env: [], mounts: [], labels: { ...podLabels(pod), [LABEL.containerName]: 'main' },
-      annotations: { 'plumbline.dev/restart-count': '3' }, logPath: 'main/3.log', stdin: false, tty: false, resources: { cpuPeriod: 0, cpuQuota: 0, cpuShares: 2, memoryBytes: 0, oomScoreAdj: 1000 },
-      security: { privileged: false, runAsUser: undefined, runAsGroup: undefined, supplementalGroups: [], readOnlyRootFilesystem: false, noNewPrivileges: false, addCapabilities: [], dropCapabilities: [], hostNetwork: false },
-    });
+    const { newPod, sandboxOf, containerOf } = podMaker(() => under);
     const start = async (line: string): Promise<{ pod: PodIdentity; sandbox: string; container: string }> => {
       const pod = newPod();
       const sandbox = await runtime.runSandbox(sandboxOf(pod), signal);

@@ -5,11 +5,12 @@ import { containerConfig, hostsFileText, linuxResources, sandboxConfig } from '.
 import { expandReferences } from '../../../nodeagent/core/pod/expand.ts';
 import { cgroupParent } from '../../../nodeagent/core/pod/identity.ts';
 import { referredKeys, type PodObjects } from '../../../nodeagent/core/pod/objects.ts';
+import { containerSecurity } from '../../../nodeagent/core/pod/security.ts';
 import { planVolumes, volumesVersion } from '../../../nodeagent/core/pod/volumes.ts';
 import { NO_OBJECTS, pod } from './pods.ts';
 
 const folders = { state: '/state', run: '/run', podLogs: '/logs' };
-const facts = { folders, hostIP: '198.18.0.1', systemdCgroup: false };
+const facts = { folders, hostIP: '198.18.0.1', systemdCgroup: false, thermalPaths: ['/sys/devices/system/cpu/cpu0/thermal_throttle'] };
 const settings = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings', uid: 'u', resourceVersion: '7' }, data: { COLOR: 'blue', 'bad key': 'x' } } as ConfigMap;
 const login = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: 'login' }, data: { PASSWORD: Buffer.from('pw').toString('base64') } } as Secret;
 const web = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'my-web', namespace: 'default' }, spec: { type: 'ClusterIP', clusterIP: '10.96.0.7', ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 80 }], sessionAffinity: 'None', publishNotReadyAddresses: false } } as Service;
@@ -88,6 +89,52 @@ describe('containerConfig', () => {
       assert.deepEqual([r.cpuPeriod, r.cpuQuota, r.cpuShares, r.memoryBytes, r.oomScoreAdj], expected);
     });
   }
+});
+
+describe('security of a container', () => {
+  const secured = (container: Record<string, unknown>, ofPod: Record<string, unknown> = {}) => {
+    const config = made({ securityContext: container }, { securityContext: ofPod });
+    assert.ok(config.ok);
+    return config.value.security;
+  };
+  const local = { type: 'Localhost', localhostProfile: 'web/strict.json' };
+
+  it('masks and write-protects what is the host\'s, unless it is privileged', () => {
+    const { maskedPaths, readonlyPaths } = secured({});
+    for (const path of ['/proc/kcore', '/proc/interrupts', '/sys/devices/system/cpu/cpu0/thermal_throttle']) assert.ok(maskedPaths.includes(path), path);
+    for (const path of ['/proc/sys', '/proc/sysrq-trigger']) assert.ok(readonlyPaths.includes(path), path);
+    const free = secured({ privileged: true });
+    assert.deepEqual([free.maskedPaths, free.readonlyPaths], [[], []]);
+  });
+
+  for (const [what, container, ofPod, expected] of [
+    ['the default', undefined, undefined, { type: 'RuntimeDefault' }],
+    ['of the pod', undefined, { type: 'Unconfined' }, { type: 'Unconfined' }],
+    ['of the container over the pod', { type: 'RuntimeDefault' }, { type: 'Unconfined' }, { type: 'RuntimeDefault' }],
+    ['a file', local, { type: 'Unconfined' }, { type: 'Localhost', path: '/state/seccomp/web/strict.json' }],
+  ] as const) {
+    it(`filters system calls: ${what}`, () => {
+      assert.deepEqual(secured({ ...(container && { seccompProfile: container }) }, { ...(ofPod && { seccompProfile: ofPod }) }).seccomp, expected);
+    });
+  }
+
+  it('holds the sandbox to the default whatever the pod asks for', () => {
+    assert.deepEqual(sandboxConfig(pod({ securityContext: { seccompProfile: { type: 'Unconfined' } } }), 0, facts).security.seccomp, { type: 'RuntimeDefault' });
+  });
+
+  it('takes no profile from elsewhere, though a manifest came around the check', () => {
+    const one = pod({ containers: [{ name: 'main', image: 'app:1' }] });
+    for (const localhostProfile of ['../../etc/x', '/etc/x', '', 'a/../../x']) {
+      const [container] = one.spec.containers;
+      assert.ok(container);
+      const asked = { ...container, securityContext: { privileged: false, readOnlyRootFilesystem: false, seccompProfile: { type: 'Localhost', localhostProfile } } } as const;
+      assert.deepEqual(containerSecurity(one, asked, facts), { ok: false, message: `the seccomp profile "${localhostProfile}" is none below /state/seccomp` });
+    }
+  });
+
+  it('forbids to gain privileges only where that is said', () => {
+    assert.deepEqual([secured({}).noNewPrivileges, secured({ allowPrivilegeEscalation: true }).noNewPrivileges, secured({ allowPrivilegeEscalation: false }).noNewPrivileges], [false, false, true]);
+  });
 });
 
 describe('sandboxConfig', () => {
