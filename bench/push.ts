@@ -7,6 +7,8 @@ import { cpus } from 'node:os';
 import { criRuntime } from '../nodeagent/adapters/cri/cri-runtime.ts';
 import { GrpcClient } from '../nodeagent/adapters/cri/grpc.ts';
 import type { ContainerConfig, SandboxConfig } from '../nodeagent/core/pod/runtime-types.ts';
+import { createRunCommand } from '../nodeagent/adapters/process/run-command.ts';
+import { systemClock } from '../nodeagent/adapters/system/clock.ts';
 import { MASKED_PATHS, READONLY_PATHS } from '../nodeagent/core/pod/security.ts';
 import { eventually, Fleet } from '../test/e2e/fleet.ts';
 
@@ -51,7 +53,7 @@ async function inFlight<T>(items: readonly T[], work: (item: T) => Promise<void>
 async function rawLoop(fleet: Fleet): Promise<number> {
   const signal = AbortSignal.timeout(120_000);
   const hosts = await Promise.all(fleet.lab.nodes.map(async (n) => new GrpcClient(`/proc/${await fleet.initPid(n.name)}/root/run/containerd/containerd.sock`)));
-  const runtimes = hosts.map((client) => criRuntime(client));
+  const runtimes = hosts.map((client) => criRuntime({ client, folder: '/nowhere', run: createRunCommand(), clock: systemClock }));
   const sandboxes: { runtime: (typeof runtimes)[number]; id: string }[] = [];
   const started = performance.now();
   await inFlight(Array.from({ length: PODS }, (_, i) => i), async (i) => {

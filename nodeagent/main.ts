@@ -67,7 +67,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   const run = createRunCommand();
 
   const client = new GrpcClient(options.containerd);
-  const runtime = criRuntime(client);
+  const runtime = criRuntime({ client, folder: `${folders.run}/commands`, run, clock });
   const images = criImages(client, options.containerd);
   const files = podFiles(folders, run);
   await files.prepare(closing.signal);

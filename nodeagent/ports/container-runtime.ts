@@ -69,7 +69,10 @@ export interface ContainerRuntime {
   /** Idempotent. */
   removeContainer(id: string, signal: AbortSignal): Promise<void>;
 
-  /** Runs a command to its end; Timeout after `timeoutSeconds`. */
+  /**
+   * Runs a command until it has ended and closed its output, of which the first 10 KiB are kept. Timeout `timeoutSeconds` after it began:
+   * it and what it started are ended then, as they are when the signal aborts.
+   */
   execSync(id: string, command: readonly string[], timeoutSeconds: number, signal: AbortSignal): Promise<ExecOutcome>;
   exec(id: string, options: { readonly command: readonly string[]; readonly tty: boolean; readonly stdin: boolean }, signal: AbortSignal): Promise<ExecSession>;
   /** Makes a running container write to the file at its log path anew, after that was renamed. */

@@ -14,6 +14,8 @@ import * as m from './messages.ts';
 
 const QUICK_MS = 30_000;
 const IMPORT_MS = 60_000;
+/** As much as containerd sends in one message. */
+const LIST_BYTES = 16 * 1024 * 1024;
 /** The CRI plugin learns of an imported image through an event of its own. */
 const SEEN_WITHIN_MS = 10_000;
 const LOOK_AGAIN_MS = 25;
@@ -22,7 +24,7 @@ function method<Req extends MessageTable, Res extends MessageTable>(name: string
   return { path: `/runtime.v1.ImageService/${name}`, request, response };
 }
 const RPC = {
-  list: method('ListImages', m.Empty, m.ListImagesResponse),
+  list: { ...method('ListImages', m.Empty, m.ListImagesResponse), maxBytes: LIST_BYTES },
   status: method('ImageStatus', m.ImageRequest, m.ImageStatusResponse),
   pull: method('PullImage', m.ImageRequest, m.PullImageResponse),
   remove: method('RemoveImage', m.ImageRequest, m.Empty),

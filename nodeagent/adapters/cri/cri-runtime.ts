@@ -5,8 +5,9 @@ import type { MessageTable } from '../../core/wire/protobuf.ts';
 import { decode } from '../../core/wire/protobuf.ts';
 import { RuntimeError, type ContainerRuntime, type RuntimeHealth } from '../../ports/container-runtime.ts';
 import { containerRequest, sandboxRequest } from './configs.ts';
+import { taskCommands, type CommandDeps } from './command.ts';
 import { openExec } from './exec.ts';
-import type { GrpcClient, GrpcMethod } from './grpc.ts';
+import type { GrpcMethod } from './grpc.ts';
 import * as m from './messages.ts';
 
 const QUICK_MS = 30_000;
@@ -15,14 +16,17 @@ const SANDBOX_MS = 240_000;
 const NANOS_PER_MS = 1e6;
 const DEFAULT_SANDBOX_IMAGE = 'registry.k8s.io/pause:3.9';
 
+/** As much as containerd sends in one message. */
+const LIST_BYTES = 16 * 1024 * 1024;
+
 function method<Req extends MessageTable, Res extends MessageTable>(name: string, request: Req, response: Res): GrpcMethod<Req, Res> {
   return { path: `/runtime.v1.RuntimeService/${name}`, request, response };
 }
 const RPC = {
   version: method('Version', m.VersionRequest, m.VersionResponse),
   status: method('Status', m.StatusRequest, m.StatusResponse),
-  listSandboxes: method('ListPodSandbox', m.ListPodSandboxRequest, m.ListPodSandboxResponse),
-  listContainers: method('ListContainers', m.ListContainersRequest, m.ListContainersResponse),
+  listSandboxes: { ...method('ListPodSandbox', m.ListPodSandboxRequest, m.ListPodSandboxResponse), maxBytes: LIST_BYTES },
+  listContainers: { ...method('ListContainers', m.ListContainersRequest, m.ListContainersResponse), maxBytes: LIST_BYTES },
   sandboxStatus: method('PodSandboxStatus', m.SandboxIdRequest, m.PodSandboxStatusResponse),
   containerStatus: method('ContainerStatus', m.ContainerIdRequest, m.ContainerStatusResponse),
   runSandbox: method('RunPodSandbox', m.RunPodSandboxRequest, m.RunPodSandboxResponse),
@@ -32,7 +36,6 @@ const RPC = {
   startContainer: method('StartContainer', m.ContainerIdRequest, m.Empty),
   stopContainer: method('StopContainer', m.StopContainerRequest, m.Empty),
   removeContainer: method('RemoveContainer', m.ContainerIdRequest, m.Empty),
-  execSync: method('ExecSync', m.ExecSyncRequest, m.ExecSyncResponse),
   exec: method('Exec', m.ExecRequest, m.ExecResponse),
   reopenLog: method('ReopenContainerLog', m.ContainerIdRequest, m.Empty),
 };
@@ -41,7 +44,9 @@ const SUBSCRIBE: GrpcMethod<typeof m.SubscribeRequest, typeof m.EventEnvelope> =
 };
 
 /** The runtime at the other end of `client`, which the caller closes through {@link ContainerRuntime.close}. */
-export function criRuntime(client: GrpcClient): ContainerRuntime {
+export function criRuntime(deps: CommandDeps): ContainerRuntime {
+  const { client } = deps;
+  const commands = taskCommands(deps);
   const ours = (podUid: string | undefined) => ({ [LABEL.managed]: 'true', ...(podUid !== undefined && { [LABEL.podUid]: podUid }) });
 
   async function idempotent(call: Promise<unknown>): Promise<void> {
@@ -131,10 +136,7 @@ export function criRuntime(client: GrpcClient): ContainerRuntime {
     },
     removeContainer: (id, signal) => idempotent(client.unary(RPC.removeContainer, { containerId: id }, { signal, timeoutMs: SANDBOX_MS })),
 
-    async execSync(id, command, timeoutSeconds, signal) {
-      // The runtime keeps the time itself; ours is for one that does not answer.
-      return client.unary(RPC.execSync, { containerId: id, cmd: command, timeout: timeoutSeconds }, { signal, timeoutMs: timeoutSeconds * 1000 + QUICK_MS });
-    },
+    execSync: (id, command, timeoutSeconds, signal) => commands.run(id, command, timeoutSeconds * 1000, signal),
     async exec(id, { command, tty, stdin }, signal) {
       const answer = await client.unary(RPC.exec, { containerId: id, cmd: command, tty, stdin, stdout: true, stderr: !tty }, { signal, timeoutMs: QUICK_MS });
       return openExec(answer.url, { tty, stdin }, signal);
@@ -154,6 +156,7 @@ export function criRuntime(client: GrpcClient): ContainerRuntime {
     },
 
     async close() {
+      await commands.close();
       client.close();
     },
   };

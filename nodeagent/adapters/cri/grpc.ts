@@ -1,6 +1,7 @@
 /** A small gRPC client over a Unix socket: one HTTP/2 connection, made on demand and made again after it broke. */
 import { connect, type Socket } from 'node:net';
-import { GRPC_CODE, grpcFrame, takeGrpcMessages } from '../../core/wire/grpc-frame.ts';
+import { GRPC_CODE, grpcFrame, GrpcMessages } from '../../core/wire/grpc-frame.ts';
+import type { Header } from '../../core/wire/hpack.ts';
 import { Http2Client, type Http2Event } from '../../core/wire/http2-client.ts';
 import { decode, encode, type Decoded, type Encodable, type MessageTable } from '../../core/wire/protobuf.ts';
 import { RuntimeError, type RuntimeFailure } from '../../ports/container-runtime.ts';
@@ -18,7 +19,15 @@ export interface GrpcMethod<Req extends MessageTable, Res extends MessageTable> 
   readonly path: string;
   readonly request: Req;
   readonly response: Res;
+  /** Sent along with each call. */
+  readonly metadata?: readonly Header[];
+  /** The longest answer that is taken; 4 MiB where it is not said. */
+  readonly maxBytes?: number;
 }
+
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+/** A server that does not read is given up when this much waits for it. */
+const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
 
 export interface CallOptions {
   readonly signal: AbortSignal;
@@ -30,7 +39,7 @@ export interface CallOptions {
 interface Call {
   readonly path: string;
   readonly messages: Buffer[];
-  buffered: Buffer;
+  readonly reader: GrpcMessages;
   status: string | undefined;
   statusMessage: string;
   /** Set once: nothing more comes. */
@@ -67,9 +76,10 @@ export class GrpcClient {
   async *stream<Req extends MessageTable, Res extends MessageTable>(method: GrpcMethod<Req, Res>, request: Encodable<Req>, options: CallOptions): AsyncGenerator<Decoded<Res>> {
     options.signal.throwIfAborted();
     const connection = this.connected();
-    const call: Call = { path: method.path, messages: [], buffered: Buffer.alloc(0), status: undefined, statusMessage: '', ended: undefined, notify: () => undefined };
+    const call: Call = { path: method.path, messages: [], reader: new GrpcMessages(method.maxBytes ?? MAX_ANSWER_BYTES), status: undefined, statusMessage: '', ended: undefined, notify: () => undefined };
     const id = connection.http2.request([
       [':method', 'POST'], [':scheme', 'http'], [':path', method.path], [':authority', 'localhost'], ['content-type', 'application/grpc'], ['te', 'trailers'], ['user-agent', 'plumbline-agent'],
+      ...(method.metadata ?? []),
     ], grpcFrame(encode(method.request, request)));
     connection.calls.set(id, call);
     flush(connection);
@@ -133,6 +143,7 @@ export class GrpcClient {
 function flush(connection: Connection): void {
   const bytes = connection.http2.takeOutput();
   if (bytes.length > 0 && !connection.socket.destroyed) connection.socket.write(bytes);
+  if (connection.socket.writableLength > MAX_UNSENT_BYTES) connection.socket.destroy(new Error('it does not read what is sent'));
 }
 
 function accept(connection: Connection, event: Http2Event): void {
@@ -148,12 +159,13 @@ function accept(connection: Connection, event: Http2Event): void {
   const call = connection.calls.get(event.stream);
   if (!call) return;
   switch (event.type) {
-    case 'data': {
-      const taken = takeGrpcMessages(call.buffered.length === 0 ? event.data : Buffer.concat([call.buffered, event.data]));
-      call.messages.push(...taken.messages);
-      call.buffered = taken.rest;
+    case 'data':
+      try {
+        call.messages.push(...call.reader.push(event.data));
+      } catch (cause) {
+        call.ended ??= { failure: new RuntimeError('Other', `${call.path}: ${(cause as Error).message}`) };
+      }
       break;
-    }
     case 'headers':
       for (const [name, value] of event.headers) {
         if (name === 'grpc-status') call.status = value;

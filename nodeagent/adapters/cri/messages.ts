@@ -113,8 +113,6 @@ export const ContainerStatusResponse = {
     id: text(1), state: int(3), startedAt: int(5), finishedAt: int(6), exitCode: int(7), reason: text(10), message: text(11), logPath: text(15),
   }),
 };
-export const ExecSyncRequest = { containerId: text(1), cmd: texts(2), timeout: int(3) };
-export const ExecSyncResponse = { stdout: bytes(1), stderr: bytes(2), exitCode: int(3) };
 export const ExecRequest = { containerId: text(1), cmd: texts(2), tty: bool(3), stdin: bool(4), stdout: bool(5), stderr: bool(6) };
 export const ExecResponse = { url: text(1) };
 

@@ -122,13 +122,17 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
       containers.delete(id);
     },
 
-    async execSync(id, command) {
+    async execSync(id, command, timeoutSeconds, signal) {
       if (needed(id).detail.state !== 'running') throw new RuntimeError('Other', `container ${id} is not running`);
       const program = programOf({ command, args: [] });
-      return { exitCode: 'ends' in program ? program.ends : 0, stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+      if ('ends' in program) return { exitCode: program.ends, stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+      await clock.sleep(timeoutSeconds * 1000, signal);
+      throw new RuntimeError('Timeout', `the command did not end within ${timeoutSeconds} s`);
     },
     async exec(id, { command, tty, stdin }) {
-      const { exitCode } = await this.execSync(id, command, 0, new AbortController().signal);
+      if (needed(id).detail.state !== 'running') throw new RuntimeError('Other', `container ${id} is not running`);
+      const program = programOf({ command, args: [] });
+      const exitCode = 'ends' in program ? program.ends : 0;
       const over = (): PassThrough => new PassThrough().end();
       return { stdin: stdin ? new PassThrough() : undefined, stdout: over(), stderr: tty ? undefined : over(), resize: () => undefined, exit: Promise.resolve({ exitCode }), close: () => undefined };
     },

@@ -1,6 +1,6 @@
 /** The gRPC health check. Source: https://github.com/grpc/grpc/blob/master/doc/health-checking.md */
 import { connect } from 'node:net';
-import { GRPC_CODE, grpcFrame, takeGrpcMessages } from '../../core/wire/grpc-frame.ts';
+import { GRPC_CODE, grpcFrame, GrpcMessages } from '../../core/wire/grpc-frame.ts';
 import { Http2Client, type Http2Event } from '../../core/wire/http2-client.ts';
 import { decode, encode, int, text } from '../../core/wire/protobuf.ts';
 import type { ProbeAnswer } from '../../ports/probe-runner.ts';
@@ -8,6 +8,9 @@ import type { ProbeAnswer } from '../../ports/probe-runner.ts';
 const HealthCheckRequest = { service: text(1) };
 const HealthCheckResponse = { status: int(1) };
 const SERVING = 1;
+/** All that a server may send us for one answer, in frames of any kind: a real one needs some hundred bytes. */
+const ANSWER_BYTES = 64 * 1024;
+const MESSAGE_BYTES = 4096;
 const STATUS_NAMES = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 
 export function checkGrpcHealth(target: { readonly host: string; readonly port: number; readonly service: string }, timeoutMs: number, signal: AbortSignal): Promise<ProbeAnswer> {
@@ -27,11 +30,14 @@ export function checkGrpcHealth(target: { readonly host: string; readonly port: 
     const abort = (): void => finish('unknown', 'given up');
     const timer = setTimeout(() => finish('failure', `timeout: failed to connect service "${address}" within ${timeoutMs / 1000}s`), timeoutMs);
     signal.addEventListener('abort', abort, { once: true });
-    const answer: { body: Buffer; code: string | undefined } = { body: Buffer.alloc(0), code: undefined };
+    const answer: Answer = { reader: new GrpcMessages(MESSAGE_BYTES), message: undefined, code: undefined };
+    let received = 0;
     socket.on('connect', () => socket.write(http2.takeOutput()));
     socket.on('data', (chunk) => {
       try {
-        for (const event of http2.receive(chunk)) if (take(answer, event)) return finish(...verdict(answer.code, answer.body, target.service));
+        received += chunk.length;
+        if (received > ANSWER_BYTES) throw new RangeError(`an answer of more than ${ANSWER_BYTES} bytes`);
+        for (const event of http2.receive(chunk)) if (take(answer, event)) return finish(...verdict(answer, target.service));
         socket.write(http2.takeOutput());
       } catch (cause) {
         finish('failure', `error: health rpc failed: ${cause instanceof Error ? cause.message : String(cause)}`);
@@ -42,16 +48,21 @@ export function checkGrpcHealth(target: { readonly host: string; readonly port: 
   });
 }
 
+interface Answer {
+  readonly reader: GrpcMessages;
+  message: Buffer | undefined;
+  code: string | undefined;
+}
+
 /** Tells whether the answer is whole. */
-function take(answer: { body: Buffer; code: string | undefined }, event: Http2Event): boolean {
+function take(answer: Answer, event: Http2Event): boolean {
   if (event.type === 'headers') answer.code = event.headers.find(([name]) => name === 'grpc-status')?.[1] ?? answer.code;
-  if (event.type === 'data') answer.body = Buffer.concat([answer.body, event.data]);
+  if (event.type === 'data') answer.message ??= answer.reader.push(event.data)[0];
   return event.type === 'reset' || event.type === 'goaway' || event.last;
 }
 
-function verdict(code: string | undefined, body: Buffer, service: string): [ProbeAnswer['outcome'], string] {
+function verdict({ code, message }: Answer, service: string): [ProbeAnswer['outcome'], string] {
   if (Number(code) === GRPC_CODE.unimplemented) return ['failure', 'error: this server does not implement the grpc health protocol (grpc.health.v1.Health)'];
-  const [message] = takeGrpcMessages(body).messages;
   if (code !== '0' || !message) return ['failure', `error: health rpc failed with code ${code ?? 'none'}`];
   const { status } = decode(HealthCheckResponse, message);
   return [status === SERVING ? 'success' : 'failure', `service "${service}" status: ${STATUS_NAMES[status] ?? status}`];

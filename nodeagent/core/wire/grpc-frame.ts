@@ -9,17 +9,48 @@ export function grpcFrame(message: Buffer): Buffer {
   return Buffer.concat([header, message]);
 }
 
-/** Takes the whole messages off the front of `buffered`; `rest` is the start of the next one. */
-export function takeGrpcMessages(buffered: Buffer): { readonly messages: readonly Buffer[]; readonly rest: Buffer } {
-  const messages: Buffer[] = [];
-  let at = 0;
-  while (buffered.length - at >= 5) {
-    const end = at + 5 + buffered.readUInt32BE(at + 1);
-    if (end > buffered.length) break;
-    messages.push(buffered.subarray(at + 5, end));
-    at = end;
+const HEADER_BYTES = 5;
+
+/** Puts the messages of one stream together. Each byte is copied once, however small the pieces are. */
+export class GrpcMessages {
+  private readonly maxBytes: number;
+  private parts: Buffer[] = [];
+  private bytes = 0;
+  /** Length of header and message, once the header is there. */
+  private needed = HEADER_BYTES;
+  private hasHeader = false;
+
+  /** `maxBytes`: the longest message that is taken. */
+  constructor(maxBytes: number) {
+    this.maxBytes = maxBytes;
   }
-  return { messages, rest: buffered.subarray(at) };
+
+  /** The messages that end in `data`. Throws RangeError for one that says it is longer than is taken: the stream is of no use then. */
+  push(data: Buffer): readonly Buffer[] {
+    const messages: Buffer[] = [];
+    for (let rest = data; rest.length > 0;) {
+      const piece = rest.subarray(0, this.needed - this.bytes);
+      rest = rest.subarray(piece.length);
+      this.parts.push(piece);
+      this.bytes += piece.length;
+      if (this.bytes < this.needed) break;
+      const whole = this.parts.length === 1 ? piece : Buffer.concat(this.parts, this.bytes);
+      if (!this.hasHeader) {
+        const length = whole.readUInt32BE(1);
+        if (length > this.maxBytes) throw new RangeError(`a message of ${length} bytes is more than ${this.maxBytes}`);
+        this.hasHeader = true;
+        this.needed = HEADER_BYTES + length;
+        this.parts = [whole];
+        if (length > 0) continue;
+      }
+      messages.push(whole.subarray(HEADER_BYTES));
+      this.parts = [];
+      this.bytes = 0;
+      this.needed = HEADER_BYTES;
+      this.hasHeader = false;
+    }
+    return messages;
+  }
 }
 
 /** Status codes that callers tell apart. */

@@ -20,6 +20,8 @@ const STATIC: readonly Header[] = [
 /** What an entry costs beside its text (section 4.1). */
 const ENTRY_BYTES = 32;
 const DEFAULT_TABLE_BYTES = 4096;
+/** What one block may unpack to, counted as the table counts: one byte can stand for a whole entry of it. */
+export const MAX_HEADER_LIST_BYTES = 64 * 1024;
 
 /** Bytes that are no header block. The connection cannot go on: the table is out of step. */
 export class HpackError extends Error {}
@@ -55,15 +57,21 @@ export class HeaderDecoder {
   decode(block: Buffer): readonly Header[] {
     const headers: Header[] = [];
     const cursor = { at: 0 };
+    let bytes = 0;
+    const take = (header: Header): void => {
+      bytes += entryBytes(header);
+      if (bytes > MAX_HEADER_LIST_BYTES) throw new HpackError(`headers of more than ${MAX_HEADER_LIST_BYTES} bytes`);
+      headers.push(header);
+    };
     while (cursor.at < block.length) {
       const first = block[cursor.at] ?? 0;
-      if (first >= 0x80) headers.push(this.entry(readInteger(block, cursor, 7)));
+      if (first >= 0x80) take(this.entry(readInteger(block, cursor, 7)));
       else if (first >= 0x40) {
         const header = this.literal(block, cursor, 6);
         this.add(header);
-        headers.push(header);
+        take(header);
       } else if (first >= 0x20) this.resize(readInteger(block, cursor, 5));
-      else headers.push(this.literal(block, cursor, 4));
+      else take(this.literal(block, cursor, 4));
     }
     return headers;
   }

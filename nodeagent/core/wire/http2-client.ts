@@ -1,19 +1,28 @@
 /**
  * One HTTP/2 connection from the client's side, as a state machine on bytes: what arrives goes into {@link Http2Client.receive}, what is
- * to be sent comes out of {@link Http2Client.takeOutput}. Source: RFC 9113. No push, no priorities; that is all gRPC asks for, at a tenth of
+ * to be sent comes out of {@link Http2Client.takeOutput}. The peer may be hostile: what it can make us keep is bounded. Source: RFC 9113. No push, no priorities; that is all gRPC asks for, at a tenth of
  * the memory of node:http2.
  */
-import { encodeHeaders, HeaderDecoder, type Header } from './hpack.ts';
+import { encodeHeaders, HeaderDecoder, MAX_HEADER_LIST_BYTES, type Header } from './hpack.ts';
 
-const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7, windowUpdate: 8, continuation: 9 } as const;
+const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, pushPromise: 5, ping: 6, goaway: 7, windowUpdate: 8, continuation: 9 } as const;
 const FLAG = { endStream: 1, ack: 1, endHeaders: 4, padded: 8, priority: 0x20 } as const;
-const SETTING = { enablePush: 2, initialWindow: 4, maxFrame: 5 } as const;
+const SETTING = { enablePush: 2, initialWindow: 4, maxFrame: 5, maxHeaderList: 6 } as const;
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 const FRAME_HEADER_BYTES = 9;
 const DEFAULT_WINDOW = 65_535;
 /** What we take in before we say that we read it: enough for a list of thousands of containers in one flight. */
 const OUR_WINDOW = 4 * 1024 * 1024;
 const CANCEL = 8;
+/** What we take as long as we ask for no more: the peer may not send a longer frame (RFC 9113, section 4.2). */
+const MAX_FRAME_BYTES = 16_384;
+/** A header block, packed; unpacked it is bounded by {@link HeaderDecoder}. */
+const MAX_BLOCK_BYTES = 64 * 1024;
+/** Pieces of a header block: empty ones cost the sender nothing. */
+const MAX_BLOCK_FRAMES = 16;
+/** Answers to what a peer asks of a connection (pings, settings), until they are taken to be sent. */
+const MAX_OUTPUT_FRAMES = 10_000;
+const MAX_WINDOW = 2 ** 31 - 1;
 
 export type Http2Event =
   /** The answer's headers, or its trailers. */
@@ -37,10 +46,12 @@ export class Http2Client {
   private block: { readonly stream: number; readonly last: boolean; readonly parts: Buffer[] } | undefined;
 
   constructor() {
-    const settings = Buffer.alloc(12);
+    const settings = Buffer.alloc(18);
     settings.writeUInt16BE(SETTING.enablePush, 0);
     settings.writeUInt16BE(SETTING.initialWindow, 6);
     settings.writeUInt32BE(OUR_WINDOW, 8);
+    settings.writeUInt16BE(SETTING.maxHeaderList, 12);
+    settings.writeUInt32BE(MAX_HEADER_LIST_BYTES, 14);
     this.output.push(Buffer.from(PREFACE, 'latin1'), frame(FRAME.settings, 0, 0, settings), windowUpdate(0, OUR_WINDOW - DEFAULT_WINDOW));
   }
 
@@ -69,12 +80,14 @@ export class Http2Client {
     this.output.push(frame(FRAME.reset, 0, stream, code));
   }
 
-  /** Throws an Error (HpackError, RangeError) when the bytes are not HTTP/2: the connection is of no use then. */
+  /** Throws an Error (HpackError, RangeError) when the bytes are not HTTP/2, or more than is taken: the connection is of no use then. */
   receive(chunk: Buffer): readonly Http2Event[] {
     this.buffered = this.buffered.length === 0 ? chunk : Buffer.concat([this.buffered, chunk]);
     const events: Http2Event[] = [];
     while (this.buffered.length >= FRAME_HEADER_BYTES) {
-      const end = FRAME_HEADER_BYTES + this.buffered.readUIntBE(0, 3);
+      const length = this.buffered.readUIntBE(0, 3);
+      if (length > MAX_FRAME_BYTES) throw new RangeError(`a frame of ${length} bytes is more than ${MAX_FRAME_BYTES}`);
+      const end = FRAME_HEADER_BYTES + length;
       if (this.buffered.length < end) break;
       const [type, flags] = [this.buffered[3] ?? 0, this.buffered[4] ?? 0];
       const stream = this.buffered.readUInt32BE(5) & 0x7fff_ffff;
@@ -85,11 +98,13 @@ export class Http2Client {
         events.push(event);
         if (event.type === 'reset' || (event.type !== 'goaway' && event.last)) this.streams.delete(event.stream);
       }
+      if (this.output.length > MAX_OUTPUT_FRAMES) throw new RangeError('the peer asks for more answers than are given');
     }
     return events;
   }
 
   private accept(type: number, flags: number, stream: number, payload: Buffer): readonly Http2Event[] {
+    if (this.block && (type !== FRAME.continuation || stream !== this.block.stream)) throw new RangeError('a header block is cut by another frame');
     switch (type) {
       case FRAME.data: return [this.acceptData(flags, stream, payload)];
       case FRAME.headers: {
@@ -97,8 +112,10 @@ export class Http2Client {
         return this.endOfBlock(flags);
       }
       case FRAME.continuation:
-        this.block?.parts.push(payload);
+        if (!this.block) throw new RangeError('a header block goes on that did not begin');
+        this.block.parts.push(payload);
         return this.endOfBlock(flags);
+      case FRAME.pushPromise: throw new RangeError('the peer pushes, though it was told not to');
       case FRAME.reset: return [{ type: 'reset', stream, code: payload.readUInt32BE(0) }];
       case FRAME.goaway: return [{ type: 'goaway', lastStream: payload.readUInt32BE(0) & 0x7fff_ffff }];
       case FRAME.ping:
@@ -121,13 +138,16 @@ export class Http2Client {
       this.output.push(windowUpdate(0, this.unacknowledged));
       this.unacknowledged = 0;
     }
-    if (!last && payload.length > 0) this.output.push(windowUpdate(stream, payload.length));
+    if (!last && payload.length > 0 && this.streams.has(stream)) this.output.push(windowUpdate(stream, payload.length));
     return { type: 'data', stream, data: withoutPadding(flags, payload, 0), last };
   }
 
   private endOfBlock(flags: number): readonly Http2Event[] {
-    if (!this.block || (flags & FLAG.endHeaders) === 0) return [];
+    if (!this.block) return [];
     const { stream, last, parts } = this.block;
+    const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+    if (bytes > MAX_BLOCK_BYTES || parts.length > MAX_BLOCK_FRAMES) throw new RangeError(`a header block of ${bytes} bytes in ${parts.length} pieces is too large`);
+    if ((flags & FLAG.endHeaders) === 0) return [];
     this.block = undefined;
     return [{ type: 'headers', stream, headers: this.decoder.decode(Buffer.concat(parts)), last }];
   }
@@ -136,8 +156,13 @@ export class Http2Client {
     for (let at = 0; at + 6 <= payload.length; at += 6) {
       const value = payload.readUInt32BE(at + 2);
       switch (payload.readUInt16BE(at)) {
-        case SETTING.maxFrame: this.maxFrame = value; break;
+        case SETTING.maxFrame: {
+          if (value < MAX_FRAME_BYTES || value >= 2 ** 24) throw new RangeError(`frames of ${value} bytes are none`);
+          this.maxFrame = value;
+          break;
+        }
         case SETTING.initialWindow: {
+          if (value > MAX_WINDOW) throw new RangeError(`a window of ${value} bytes is too large`);
           for (const one of this.streams.values()) one.window += value - this.initialSendWindow;
           this.initialSendWindow = value;
           break;
@@ -189,5 +214,6 @@ function windowUpdate(stream: number, more: number): Buffer {
 function withoutPadding(flags: number, payload: Buffer, skip: number): Buffer {
   const padded = (flags & FLAG.padded) !== 0;
   const padding = padded ? (payload[0] ?? 0) : 0;
+  if ((padded ? 1 : 0) + skip + padding > payload.length) throw new RangeError('a frame holds more padding than bytes');
   return payload.subarray((padded ? 1 : 0) + skip, payload.length - padding);
 }

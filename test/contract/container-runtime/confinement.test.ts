@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { criImages } from '../../../nodeagent/adapters/cri/cri-images.ts';
 import { criRuntime } from '../../../nodeagent/adapters/cri/cri-runtime.ts';
 import { GrpcClient } from '../../../nodeagent/adapters/cri/grpc.ts';
+import { createRunCommand } from '../../../nodeagent/adapters/process/run-command.ts';
+import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import { seccompFolder } from '../../../nodeagent/core/pod/layout.ts';
 import { containerSecurity, sandboxSecurity } from '../../../nodeagent/core/pod/security.ts';
 import type { ContainerRuntime } from '../../../nodeagent/ports/container-runtime.ts';
@@ -25,7 +27,7 @@ describe('what a container may do', () => {
     host = await startHost();
     await host.importImage(BUSYBOX);
     const client = new GrpcClient(host.containerdSocket);
-    runtime = criRuntime(client);
+    runtime = criRuntime({ client, folder: `${host.folder}/commands`, run: createRunCommand(), clock: systemClock });
     await criImages(client, host.containerdSocket).ensureSandboxImage((await runtime.health(signal)).sandboxImage, signal);
     const profiles = seccompFolder({ state: host.folder, run: host.folder, podLogs: host.folder });
     await mkdir(profiles, { recursive: true });

@@ -101,6 +101,11 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
       await assert.rejects(runtime.execSync(container, ['/bin/sh', '-c', 'exit 9'], 10, signal), RuntimeError);
     });
 
+    it('ends a command when its time is over', async () => {
+      const { container } = await start(STUBBORN);
+      await assert.rejects(runtime.execSync(container, ['/bin/sh', '-c', STUBBORN], 1, signal), failsWith('Timeout'));
+    });
+
     it('ends what is in a sandbox with it, and forgets both', async () => {
       const { pod, sandbox, container } = await start(STUBBORN);
       await runtime.stopSandbox(sandbox, signal);

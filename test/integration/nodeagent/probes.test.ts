@@ -1,7 +1,7 @@
 /** Probes on real containers: what they do to readiness, restarts and endpoints. */
 import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
-import { isReady, main, shellPod, startAgent, type TestAgent } from './agent.ts';
+import { isReady, key, main, shellPod, startAgent, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, type TestHost } from './host.ts';
 
 describe('probes', () => {
@@ -67,5 +67,45 @@ describe('probes', () => {
       await agent.info();
     }
     assert.equal(isReady(agent.pods.get('stuck') ?? assert.fail('no report')), false);
+  });
+
+  for (const [name, command, left] of [
+    ['forks', '/bin/sleep 1234 & /bin/sleep 1234', 0],
+    ['forks-and-ends', '/bin/sleep 1234 & exit 0', 0],
+    ['forks-sessions', '/bin/busybox setsid /bin/sleep 1234 & /bin/sleep 1234', 0],
+    ['leaves-a-daemon', '/bin/sleep 1234 > /dev/null 2>&1 & exit 0', 1],
+  ] as const) {
+    it(`end what a command has started when its time is over: ${name}`, async () => {
+      const pod = shellPod(name, '/bin/sleep 4321 & exec sleep 1000', { container: { livenessProbe: { exec: { command: ['/bin/sh', '-c', command] }, periodSeconds: 3600, timeoutSeconds: 1, failureThreshold: 3 } } });
+      await agent.assign({ upsert: [pod] });
+      await agent.until(name, (report) => main(report)?.state.running !== undefined);
+      const sleepers = async (seconds: number): Promise<number> => {
+        const { stdout } = await agent.exec(name, ['/bin/sh', '-c', `/bin/busybox ps -o args | /bin/busybox grep -c "^/bin/sleep ${seconds}" || true`]);
+        return Number(stdout);
+      };
+      const isOver = (): boolean => left > 0 || agent.events.some((event) => event.name === name && event.message === 'Liveness probe failed: command timed out after 1s');
+      for (let tries = 0; !isOver() || (await sleepers(1234)) !== left; tries += 1) {
+        assert.ok(tries < 300, `${await sleepers(1234)} left; ${JSON.stringify(agent.events.filter((event) => event.name === name))}`);
+      }
+      assert.equal(await sleepers(4321), 1);
+      await agent.assign({ remove: [key(pod)] });
+    });
+  }
+
+  it('keep the beginning of what a command writes, in bounded memory', async () => {
+    const pod = shellPod('loud', 'exec sleep 1000', { container: { readinessProbe: { exec: { command: ['/bin/sh', '-c', 'echo begin; dd if=/dev/zero bs=1M count=15 2>/dev/null; exit 3'] }, periodSeconds: 1, timeoutSeconds: 20 } } });
+    const peak = async (): Promise<number> => Number(/^VmHWM:\s+(\d+) kB$/m.exec(await host.run(['cat', `/proc/${agent.pid}/status`]))?.[1]) * 1024;
+    // Forgets the peak so far. Source: proc_pid_clear_refs(5).
+    await host.run(['sh', '-c', `echo 5 > /proc/${agent.pid}/clear_refs`]);
+    const before = await peak();
+    await agent.assign({ upsert: [pod] });
+    const failures = (): number => agent.events.filter((event) => event.name === 'loud' && event.message.startsWith('Readiness probe failed: begin')).length;
+    for (let tries = 0; failures() === 0; tries += 1) {
+      assert.ok(tries < 20_000, JSON.stringify(agent.events.filter((event) => event.name === 'loud')));
+      await agent.info();
+    }
+    const grown = await peak() - before;
+    assert.ok(grown < 15 * 1024 * 1024, `${grown} bytes more`);
+    await agent.assign({ remove: [key(pod)] });
   });
 });

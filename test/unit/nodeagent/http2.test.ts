@@ -29,6 +29,13 @@ describe('hpack', () => {
     assert.deepEqual(new HeaderDecoder().decode(encodeHeaders(headers)), headers);
   });
 
+  it('refuses a block that unpacks to more than is taken', () => {
+    // One entry of 4,000 bytes in the table, then one byte for each use of it.
+    const entry = Buffer.concat([Buffer.from([0x40, 1, 0x61, 0x7f, 0xa1, 0x1e]), Buffer.alloc(4000, 0x62)]);
+    assert.equal(new HeaderDecoder().decode(Buffer.concat([entry, Buffer.alloc(10, 0xbe)])).length, 11);
+    assert.throws(() => new HeaderDecoder().decode(Buffer.concat([entry, Buffer.alloc(20, 0xbe)])), HpackError);
+  });
+
   for (const [what, bytes] of [['an index without entry', 'ff20'], ['an end inside a number', 'ff'], ['an end inside a text', '0005 61'], ['a table that is too large', '3fe1ff03']] as const) {
     it(`refuses ${what}`, () => assert.throws(() => new HeaderDecoder().decode(hex(bytes)), HpackError));
   }
@@ -85,6 +92,35 @@ describe('http2 client', () => {
     client.cancel(client.request([], Buffer.from('x')));
     assert.deepEqual(client.receive(answer), []);
   });
+
+  const framed = (type: number, flags: number, stream: number, payload: Buffer): Buffer => {
+    const header = Buffer.alloc(9);
+    header.writeUIntBE(payload.length, 0, 3);
+    header.set([type, flags], 3);
+    header.writeUInt32BE(stream, 5);
+    return Buffer.concat([header, payload]);
+  };
+  const many = (count: number, one: Buffer): Buffer => Buffer.concat(Array.from({ length: count }, () => one));
+  for (const [what, bytes] of [
+    ['a frame longer than was agreed', framed(0, 0, 1, Buffer.alloc(16_385))],
+    ['a header block without end', Buffer.concat([framed(1, 0, 1, Buffer.alloc(0)), many(20, framed(9, 0, 1, Buffer.alloc(0)))])],
+    ['a header block that is too large', Buffer.concat([framed(1, 0, 1, Buffer.alloc(16_000)), many(5, framed(9, 0, 1, Buffer.alloc(16_000)))])],
+    ['another frame inside a header block', Buffer.concat([framed(1, 0, 1, Buffer.alloc(0)), framed(6, 0, 0, Buffer.alloc(8))])],
+    ['the rest of a header block without its beginning', framed(9, 4, 1, Buffer.alloc(0))],
+    ['a push', framed(5, 4, 1, Buffer.alloc(8))],
+    ['more padding than bytes', framed(0, 8, 1, Buffer.from([200, 0, 0]))],
+    ['a window that is too large', settings(4, 2 ** 31)],
+    ['frames of no size', settings(5, 0)],
+    ['a flood of pings', many(11_000, framed(6, 0, 0, Buffer.alloc(8)))],
+    ['a flood of settings', many(11_000, settings(3, 1))],
+  ] as const) {
+    it(`refuses ${what}`, () => {
+      const client = new Http2Client();
+      client.request([], Buffer.from('x'));
+      client.takeOutput();
+      assert.throws(() => client.receive(bytes), Error);
+    });
+  }
 
   it('answers a ping, and passes a goodbye on', () => {
     const client = new Http2Client();

@@ -4,7 +4,7 @@ import { inflateSync } from 'node:zlib';
 import { pauseImage, pauseProgram } from '../../../nodeagent/core/image/pause.ts';
 import { parseLogLine, plainText } from '../../../nodeagent/core/logs/cri-log.ts';
 import { execFrame, takeExecFrames } from '../../../nodeagent/core/wire/exec-frame.ts';
-import { grpcFrame, takeGrpcMessages } from '../../../nodeagent/core/wire/grpc-frame.ts';
+import { grpcFrame, GrpcMessages } from '../../../nodeagent/core/wire/grpc-frame.ts';
 import { bool, bytes, decode, encode, int, ints, message, messages, text, textMap, texts, WireError } from '../../../nodeagent/core/wire/protobuf.ts';
 import { dataFrames, openStreamFrame, takeSpdyFrames } from '../../../nodeagent/core/wire/spdy.ts';
 
@@ -39,10 +39,17 @@ describe('frames', () => {
   it('gRPC messages come out whole, whatever the pieces', () => {
     const stream = Buffer.concat([grpcFrame(Buffer.from('one')), grpcFrame(Buffer.alloc(0)), grpcFrame(Buffer.from('three'))]);
     for (let cut = 0; cut <= stream.length; cut += 1) {
-      const first = takeGrpcMessages(stream.subarray(0, cut));
-      const second = takeGrpcMessages(Buffer.concat([first.rest, stream.subarray(cut)]));
-      assert.deepEqual([...first.messages, ...second.messages].map(String), ['one', '', 'three']);
+      const reader = new GrpcMessages(5);
+      assert.deepEqual([...reader.push(stream.subarray(0, cut)), ...reader.push(stream.subarray(cut))].map(String), ['one', '', 'three']);
     }
+    const reader = new GrpcMessages(5);
+    assert.deepEqual([...stream].flatMap((byte) => reader.push(Buffer.from([byte]))).map(String), ['one', '', 'three']);
+  });
+
+  it('a gRPC message that is too long is refused by its header, before a byte of it is kept', () => {
+    const header = grpcFrame(Buffer.alloc(6)).subarray(0, 5);
+    assert.throws(() => new GrpcMessages(5).push(header), RangeError);
+    assert.deepEqual(new GrpcMessages(6).push(header), []);
   });
 
   it('exec frames come out whole; one that is too large is refused', () => {

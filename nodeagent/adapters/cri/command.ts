@@ -1,0 +1,152 @@
+/**
+ * A command in a container, run to its end: a probe, a hook. Through containerd's task service, not CRI's ExecSync: that answers up to
+ * 32 MiB, ends the command alone when its time is over, and then waits for whoever still holds its output, for as long as these like.
+ * Here the process is known, so that all it started ends with it, and of its output no more is kept than is shown.
+ */
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseStat, startedBy, type Process } from '../../core/probe/processes.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { RuntimeError, type ExecOutcome } from '../../ports/container-runtime.ts';
+import type { RunCommand } from '../../ports/run-command.ts';
+import { capture, type Capture } from './capture.ts';
+import type { GrpcClient } from './grpc.ts';
+import { PROCESS_TYPE, TASKS } from './task-messages.ts';
+
+const QUICK_MS = 30_000;
+const SIGKILL = 9;
+/** A command that starts processes while it is ended loses after a few rounds, or has hit the pod's limit of processes. */
+const ROUNDS = 20;
+
+export interface Commands {
+  /** Throws {@link RuntimeError}: Timeout `timeoutMs` after the command began, or when its output is still held open then. */
+  run(containerId: string, argv: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<ExecOutcome>;
+  /** Waits for what is being ended. */
+  close(): Promise<void>;
+}
+
+interface Pipes {
+  readonly paths: readonly [string, string];
+  readonly stdout: Capture;
+  readonly stderr: Capture;
+}
+
+export interface CommandDeps {
+  readonly client: GrpcClient;
+  /** For the pipes: at the same path for us and for containerd. */
+  readonly folder: string;
+  readonly run: RunCommand;
+  readonly clock: Clock;
+}
+
+export function taskCommands({ client, folder, run, clock }: CommandDeps): Commands {
+  const endings = new Set<Promise<void>>();
+  let prepared: Promise<unknown> | undefined;
+  /** Pipes of a process before us, which was killed, have no reader any more. */
+  const prepare = async (): Promise<void> => {
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  };
+
+  async function processSpec(containerId: string, argv: readonly string[], signal: AbortSignal): Promise<Buffer> {
+    const { container } = await client.unary(TASKS.container, { id: containerId }, { signal, timeoutMs: QUICK_MS });
+    const { process } = JSON.parse(container?.spec?.value.toString('utf8') ?? '{}') as { process?: object };
+    if (!process) throw new RuntimeError('NotFound', `container "${containerId}" has no process`);
+    return Buffer.from(JSON.stringify({ ...process, args: argv, terminal: false }));
+  }
+
+  /** What fails here is no word of the container's. */
+  async function openPipes(execId: string, signal: AbortSignal): Promise<Pipes> {
+    const paths = ['stdout', 'stderr'].map((stream) => join(folder, `${execId}-${stream}`)) as [string, string];
+    try {
+      await (prepared ??= prepare().catch((cause: unknown) => {
+        prepared = undefined;
+        throw cause;
+      }));
+      const made = await run(['mkfifo', '-m', '0600', ...paths], { signal });
+      if (made.code !== 0) throw new Error(made.stderr.trim());
+      return { paths, stdout: capture(paths[0]), stderr: capture(paths[1]) };
+    } catch (cause) {
+      throw new RuntimeError('Unavailable', `no pipes for a command's output: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    }
+  }
+
+  /** Ends what the command has started; what else runs in the container is left alone. */
+  async function endAll(containerId: string, leader: number, signal: AbortSignal): Promise<void> {
+    const known = new Set<number>();
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const { processes } = await client.unary(TASKS.processes, { containerId }, { signal, timeoutMs: QUICK_MS });
+      const seen = await Promise.all(processes.map(({ pid }) => readFile(`/proc/${pid}/stat`, 'utf8').then(parseStat, () => undefined)));
+      const victims = startedBy(leader, seen.filter((one) => one !== undefined), known);
+      if (victims.length === 0) return;
+      for (const victim of victims) {
+        known.add(victim.pid);
+        killInside(containerId, victim);
+      }
+    }
+  }
+
+  async function end(containerId: string, execId: string, leader: number | undefined): Promise<void> {
+    const signal = AbortSignal.timeout(QUICK_MS);
+    if (leader !== undefined) await endAll(containerId, leader, signal).catch(() => undefined);
+    // Also where the process is not seen from here, or had not begun.
+    await client.unary(TASKS.kill, { containerId, execId, signal: SIGKILL }, { signal }).catch(() => undefined);
+  }
+
+  return {
+    async run(containerId, argv, timeoutMs, signal) {
+      const execId = `plumbline-${randomUUID()}`;
+      const spec = await processSpec(containerId, argv, signal);
+      const pipes = await openPipes(execId, signal);
+      const { stdout, stderr } = pipes;
+      let leader: number | undefined;
+      let over = false;
+      try {
+        await client.unary(TASKS.exec, { containerId, execId, stdout: pipes.paths[0], stderr: pipes.paths[1], spec: { typeUrl: PROCESS_TYPE, value: spec } }, { signal, timeoutMs: QUICK_MS });
+        leader = (await client.unary(TASKS.start, { containerId, execId }, { signal, timeoutMs: QUICK_MS })).pid;
+        using deadline = clock.deadline(timeoutMs, signal);
+        const { exitStatus } = await client.unary(TASKS.wait, { containerId, execId }, { signal: deadline.signal }).catch(orTimeout(timeoutMs, deadline.signal, signal));
+        await Promise.all([stdout.ended(deadline.signal), stderr.ended(deadline.signal)]).catch(orTimeout(timeoutMs, deadline.signal, signal));
+        over = true;
+        return { exitCode: exitStatus, stdout: stdout.kept(), stderr: stderr.kept() };
+      } finally {
+        const ending = (async () => {
+          if (!over) await end(containerId, execId, leader);
+          await client.unary(TASKS.remove, { containerId, execId }, { signal: AbortSignal.timeout(QUICK_MS) }).catch(() => undefined);
+          stdout.close();
+          stderr.close();
+          await Promise.all(pipes.paths.map((path) => rm(path, { force: true }).catch(() => undefined)));
+        })().finally(() => endings.delete(ending));
+        endings.add(ending);
+      }
+    },
+    async close() {
+      await Promise.all(endings);
+    },
+  };
+}
+
+/** What a failed wait means: the command's time was over, its caller gave up, or the runtime failed. */
+function orTimeout(timeoutMs: number, deadline: AbortSignal, caller: AbortSignal): (cause: unknown) => never {
+  return (cause) => {
+    if (caller.aborted) throw new RuntimeError('Cancelled', 'the command was given up', { cause });
+    if (deadline.aborted) throw new RuntimeError('Timeout', `the command did not end within ${timeoutMs / 1000} s`, { cause });
+    throw cause;
+  };
+}
+
+/**
+ * Between the look and the signal nothing else of this process runs: for another to get the number, the kernel would have to give all of
+ * them out in those microseconds. It must still be of the container, whatever the list said.
+ */
+function killInside(containerId: string, victim: Process): void {
+  try {
+    if (!readFileSync(`/proc/${victim.pid}/cgroup`, 'utf8').includes(containerId)) return;
+    if (parseStat(readFileSync(`/proc/${victim.pid}/stat`, 'utf8'))?.startTime !== victim.startTime) return;
+    process.kill(victim.pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
