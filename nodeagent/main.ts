@@ -78,7 +78,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   const statusDisk = statusFile(`${folders.state}/statuses.json`);
   const lastStatuses = await statusDisk.load();
   const hub = createStatusHub(clock);
-  const probes = probeRunner(runtime);
+  const probes = probeRunner(runtime, clock);
   const masked = { thermalPaths: await thermalPaths() };
 
   const reporter = startNodeReporter({ assignment, runtime, images, facts: machineFacts(folders.state), hub, clock, log, agentVersion: VERSION });

@@ -1,8 +1,8 @@
-/** Runs the probes of all running containers, each at its own beat. */
+/** Runs the probes of all running containers, each at its own beat: one that hangs holds up no other. */
 import type { Container, PodStatus } from '../../contracts/objects/index.ts';
 import type { ProbeVerdict } from '../core/pod/plan.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
-import { afterProbe, beginProbes, nextProbe, probesOf, type ContainerProbes, type ProbeKind } from '../core/probe/machine.ts';
+import { afterProbe, beginProbes, nextProbe, probesOf, runningFor, type ContainerProbes, type ProbeKind } from '../core/probe/machine.ts';
 import { probeTarget } from '../core/probe/target.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ProbeRunner } from '../ports/probe-runner.ts';
@@ -11,6 +11,7 @@ import type { PodEvent } from './status-hub.ts';
 export interface ProbedContainer {
   readonly spec: Container;
   readonly id: string;
+  /** Milliseconds since 1970, as the runtime has it. */
   readonly startedAt: number;
 }
 
@@ -38,73 +39,91 @@ interface Watched {
   readonly container: ProbedContainer;
   state: ContainerProbes;
   readonly stop: AbortController;
-  readonly done: Promise<void>;
+}
+
+interface Followed {
+  readonly containers: Map<string, Watched>;
+  /** When it was last told what runs; by the monotonic clock. */
+  lookedAt: number;
 }
 
 const TITLE: Readonly<Record<ProbeKind, string>> = { startup: 'Startup', liveness: 'Liveness', readiness: 'Readiness' };
 
 export function createProber(deps: ProberDeps): Prober {
-  const pods = new Map<string, Map<string, Watched>>();
-  const ended = new Set<Promise<void>>();
+  const pods = new Map<string, Followed>();
+  const running = new Set<Promise<void>>();
 
-  async function watch(pod: PodIdentity, address: string, watched: Watched): Promise<void> {
+  async function ask(pod: PodIdentity, address: string, watched: Watched, kind: ProbeKind): Promise<void> {
     const { container, stop } = watched;
-    for (let next = nextProbe(container.spec, watched.state); next; next = nextProbe(container.spec, watched.state)) {
-      const wait = next.at - deps.clock.now().getTime();
-      if (wait > 0) await deps.clock.sleep(wait, stop.signal);
-      stop.signal.throwIfAborted();
+    for (let next = nextProbe(container.spec, watched.state, kind); next; next = nextProbe(container.spec, watched.state, kind)) {
+      const wait = next.at - deps.clock.monotonic();
+      if (wait > 0) {
+        await deps.clock.sleep(wait, stop.signal);
+        // Another kind of probe may have ended the container's time meanwhile.
+        continue;
+      }
       const target = probeTarget(next.probe, container.spec, container.id, address);
       const answer = target
         ? await deps.runner.run(target, next.probe.timeoutSeconds, stop.signal)
         : { outcome: 'failure' as const, message: 'the probe names a port that the container does not have' };
       stop.signal.throwIfAborted();
-      if (answer.outcome === 'failure') deps.onEvent(pod, { type: 'Warning', reason: 'Unhealthy', message: `${TITLE[next.kind]} probe failed: ${answer.message}` });
+      if (answer.outcome === 'failure') deps.onEvent(pod, { type: 'Warning', reason: 'Unhealthy', message: `${TITLE[kind]} probe failed: ${answer.message}` });
       const before = watched.state;
-      watched.state = afterProbe(container.spec, before, { kind: next.kind, ...answer }, deps.clock.now().getTime());
+      watched.state = afterProbe(container.spec, before, { kind, ...answer }, deps.clock.monotonic());
       const { started, ready, kill } = watched.state;
       if (started !== before.started || ready !== before.ready || kill !== before.kill) deps.onChange(pod.uid);
     }
   }
 
-  function begin(pod: PodIdentity, address: string, container: ProbedContainer, previous: PodStatus | undefined): Watched {
+  async function watch(pod: PodIdentity, address: string, watched: Watched): Promise<void> {
+    await ask(pod, address, watched, 'startup');
+    await Promise.allSettled([ask(pod, address, watched, 'liveness'), ask(pod, address, watched, 'readiness')]);
+  }
+
+  function begin(pod: PodIdentity, address: string, container: ProbedContainer, previous: PodStatus | undefined, lookedAt: number | undefined): Watched {
     const known = previous?.containerStatuses?.find((status) => status.containerID === `containerd://${container.id}` && status.state.running !== undefined);
-    const stop = new AbortController();
-    const state = beginProbes(container.spec, container.startedAt, known && { started: known.started ?? true, ready: known.ready }, deps.clock.now().getTime(), deps.random());
-    const watched: Watched = { container, state, stop, done: Promise.resolve() };
-    const done = watch(pod, address, watched).catch(() => undefined).finally(() => ended.delete(done));
-    ended.add(done);
+    const now = deps.clock.monotonic();
+    const age = runningFor(container.startedAt, deps.clock.now().getTime(), lookedAt === undefined ? undefined : now - lookedAt);
+    const state = beginProbes(container.spec, age, known && { started: known.started ?? true, ready: known.ready }, now, deps.random());
+    const watched: Watched = { container, state, stop: new AbortController() };
+    const done = watch(pod, address, watched).catch(() => undefined).finally(() => running.delete(done));
+    running.add(done);
     return watched;
   }
 
+  const containersOf = (uid: string): ReadonlyMap<string, Watched> => pods.get(uid)?.containers ?? new Map<string, Watched>();
+  const stopAll = (uid: string): void => {
+    for (const one of containersOf(uid).values()) one.stop.abort();
+  };
+
   return {
-    follow(pod, address, running, previous) {
-      const watched = pods.get(pod.uid) ?? new Map<string, Watched>();
-      pods.set(pod.uid, watched);
-      for (const [id, one] of watched) {
-        if (running.some((container) => container.id === id)) continue;
+    follow(pod, address, shown, previous) {
+      const before = pods.get(pod.uid);
+      const containers = before?.containers ?? new Map<string, Watched>();
+      pods.set(pod.uid, { containers, lookedAt: deps.clock.monotonic() });
+      for (const [id, one] of containers) {
+        if (shown.some((container) => container.id === id)) continue;
         one.stop.abort();
-        watched.delete(id);
+        containers.delete(id);
       }
-      for (const container of running) {
+      for (const container of shown) {
         const hasProbes = Object.keys(probesOf(container.spec)).length > 0;
-        if (hasProbes && !watched.has(container.id)) watched.set(container.id, begin(pod, address, container, previous));
+        if (hasProbes && !containers.has(container.id)) containers.set(container.id, begin(pod, address, container, previous, before?.lookedAt));
       }
     },
-    freeze(uid) {
-      for (const one of pods.get(uid)?.values() ?? []) one.stop.abort();
-    },
-    verdicts: (uid) => new Map([...(pods.get(uid) ?? [])].map(([id, { state }]) => [id, { started: state.started, ready: state.ready, kill: verdictKill(state, pods.get(uid)?.get(id)) }])),
+    freeze: stopAll,
+    verdicts: (uid) => new Map([...containersOf(uid)].map(([id, watched]) => [id, { started: watched.state.started, ready: watched.state.ready, kill: verdictKill(watched) }])),
     forget(uid) {
-      for (const one of pods.get(uid)?.values() ?? []) one.stop.abort();
+      stopAll(uid);
       pods.delete(uid);
     },
     async close() {
-      for (const uid of pods.keys()) for (const one of pods.get(uid)?.values() ?? []) one.stop.abort();
-      await Promise.all(ended);
+      for (const uid of pods.keys()) stopAll(uid);
+      await Promise.all(running);
     },
   };
 }
 
-function verdictKill(state: ContainerProbes, watched: Watched | undefined): ProbeVerdict['kill'] {
-  return state.kill && watched && { ...state.kill, message: `Container ${watched.container.spec.name} ${state.kill.message}` };
+function verdictKill({ state, container }: Watched): ProbeVerdict['kill'] {
+  return state.kill && { ...state.kill, message: `Container ${container.spec.name} ${state.kill.message}` };
 }

@@ -4,6 +4,7 @@ import { GRPC_CODE, grpcFrame, GrpcMessages } from '../../core/wire/grpc-frame.t
 import { Http2Client, type Http2Event } from '../../core/wire/http2-client.ts';
 import { decode, encode, int, text } from '../../core/wire/protobuf.ts';
 import type { ProbeAnswer } from '../../ports/probe-runner.ts';
+import type { Asking } from './asking.ts';
 
 const HealthCheckRequest = { service: text(1) };
 const HealthCheckResponse = { status: int(1) };
@@ -13,7 +14,7 @@ const ANSWER_BYTES = 64 * 1024;
 const MESSAGE_BYTES = 4096;
 const STATUS_NAMES = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 
-export function checkGrpcHealth(target: { readonly host: string; readonly port: number; readonly service: string }, timeoutMs: number, signal: AbortSignal): Promise<ProbeAnswer> {
+export function checkGrpcHealth(target: { readonly host: string; readonly port: number; readonly service: string }, { timeoutMs, deadline, caller }: Asking): Promise<ProbeAnswer> {
   const address = `${target.host}:${target.port}`;
   return new Promise((resolve) => {
     const http2 = new Http2Client();
@@ -22,14 +23,12 @@ export function checkGrpcHealth(target: { readonly host: string; readonly port: 
     ], grpcFrame(encode(HealthCheckRequest, { service: target.service })));
     const socket = connect({ host: target.host, port: target.port });
     const finish = (outcome: ProbeAnswer['outcome'], message: string): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', abort);
+      deadline.removeEventListener('abort', over);
       socket.destroy();
       resolve({ outcome, message });
     };
-    const abort = (): void => finish('unknown', 'given up');
-    const timer = setTimeout(() => finish('failure', `timeout: failed to connect service "${address}" within ${timeoutMs / 1000}s`), timeoutMs);
-    signal.addEventListener('abort', abort, { once: true });
+    const over = (): void => (caller.aborted ? finish('unknown', 'given up') : finish('failure', `timeout: failed to connect service "${address}" within ${timeoutMs / 1000}s`));
+    deadline.addEventListener('abort', over, { once: true });
     const answer: Answer = { reader: new GrpcMessages(MESSAGE_BYTES), message: undefined, code: undefined };
     let received = 0;
     socket.on('connect', () => socket.write(http2.takeOutput()));

@@ -2,32 +2,42 @@
 import type { IncomingMessage, RequestOptions } from 'node:http';
 import { connect as connectTcp } from 'node:net';
 import type { ProbeTarget } from '../../core/probe/target.ts';
+import type { Clock } from '../../ports/clock.ts';
 import { RuntimeError, type ContainerRuntime } from '../../ports/container-runtime.ts';
 import type { ProbeAnswer, ProbeRunner } from '../../ports/probe-runner.ts';
+import type { Asking } from './asking.ts';
 import { checkGrpcHealth } from './grpc-health.ts';
 
 const http = process.getBuiltinModule('node:http');
 
-const MOST_REDIRECTS = 10;
+/** As Go's HTTP client, which kubelet uses: these statuses only, and ten requests in all. */
+const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
+const MOST_REQUESTS = 10;
 /** Kept of a command's output, for an event. */
 const OUTPUT_SHOWN = 500;
 
-export function probeRunner(runtime: Pick<ContainerRuntime, 'execSync'>): ProbeRunner {
+export function probeRunner(runtime: Pick<ContainerRuntime, 'execSync'>, clock: Pick<Clock, 'deadline'>): ProbeRunner {
   return {
-    async run(target, timeoutSeconds, signal) {
+    async run(target, timeoutSeconds, caller) {
       try {
+        caller.throwIfAborted();
+        if (target.kind === 'exec') return await execProbe(runtime, target, timeoutSeconds, caller);
+        const timeoutMs = timeoutSeconds * 1000;
+        using deadline = clock.deadline(timeoutMs, caller);
+        const asking = { timeoutMs, deadline: deadline.signal, caller };
         switch (target.kind) {
-          case 'exec': return await execProbe(runtime, target, timeoutSeconds, signal);
-          case 'tcp': return await tcpProbe(target, timeoutSeconds * 1000, signal);
-          case 'http': return await httpProbe(target, timeoutSeconds * 1000, signal);
-          case 'grpc': return await checkGrpcHealth(target, timeoutSeconds * 1000, signal);
+          case 'tcp': return await tcpProbe(target, asking);
+          case 'http': return await httpProbe(target, asking);
+          case 'grpc': return await checkGrpcHealth(target, asking);
         }
       } catch (cause) {
-        return signal.aborted ? { outcome: 'unknown', message: 'given up' } : { outcome: 'failure', message: cause instanceof Error ? cause.message : String(cause) };
+        return caller.aborted ? GIVEN_UP : { outcome: 'failure', message: cause instanceof Error ? cause.message : String(cause) };
       }
     },
   };
 }
+
+const GIVEN_UP: ProbeAnswer = { outcome: 'unknown', message: 'given up' };
 
 async function execProbe(runtime: Pick<ContainerRuntime, 'execSync'>, target: Extract<ProbeTarget, { kind: 'exec' }>, timeoutSeconds: number, signal: AbortSignal): Promise<ProbeAnswer> {
   try {
@@ -42,17 +52,16 @@ async function execProbe(runtime: Pick<ContainerRuntime, 'execSync'>, target: Ex
   }
 }
 
-function tcpProbe(target: { readonly host: string; readonly port: number }, timeoutMs: number, signal: AbortSignal): Promise<ProbeAnswer> {
+function tcpProbe(target: { readonly host: string; readonly port: number }, { deadline, caller }: Asking): Promise<ProbeAnswer> {
   return new Promise((resolve) => {
     const socket = connectTcp({ host: target.host, port: target.port });
     const finish = (answer: ProbeAnswer): void => {
-      signal.removeEventListener('abort', abort);
+      deadline.removeEventListener('abort', over);
       socket.destroy();
       resolve(answer);
     };
-    const abort = (): void => finish({ outcome: 'unknown', message: 'given up' });
-    signal.addEventListener('abort', abort, { once: true });
-    socket.setTimeout(timeoutMs, () => finish({ outcome: 'failure', message: `dial tcp ${target.host}:${target.port}: i/o timeout` }));
+    const over = (): void => finish(caller.aborted ? GIVEN_UP : { outcome: 'failure', message: `dial tcp ${target.host}:${target.port}: i/o timeout` });
+    deadline.addEventListener('abort', over, { once: true });
     socket.once('connect', () => finish({ outcome: 'success', message: '' }));
     socket.once('error', (cause) => finish({ outcome: 'failure', message: `dial tcp ${target.host}:${target.port}: ${cause.message}` }));
   });
@@ -60,24 +69,22 @@ function tcpProbe(target: { readonly host: string; readonly port: number }, time
 
 type HttpTarget = Extract<ProbeTarget, { kind: 'http' }>;
 
-async function httpProbe(target: HttpTarget, timeoutMs: number, signal: AbortSignal): Promise<ProbeAnswer> {
-  const late = AbortSignal.timeout(timeoutMs);
-  const either = AbortSignal.any([signal, late]);
+/** By the status alone: no byte of a body is waited for. Source of redirects: Kubernetes pkg/probe/http, RedirectChecker. */
+async function httpProbe(target: HttpTarget, { deadline, caller }: Asking): Promise<ProbeAnswer> {
   let url = new URL(`${target.scheme}://${target.host}:${target.port}${target.path}`);
   try {
-    for (let hops = 0; hops <= MOST_REDIRECTS; hops += 1) {
-      const { status, location } = await get(url, target.headers, either);
-      if (status >= 200 && status < 300) return { outcome: 'success', message: `HTTP ${status}` };
+    for (let requests = 0; requests < MOST_REQUESTS; requests += 1) {
+      const { status, location } = await get(url, target.headers, deadline);
       if (status >= 400 || status < 200) return { outcome: 'failure', message: `HTTP probe failed with statuscode: ${status}` };
-      const next = location === undefined ? undefined : new URL(location, url);
+      const next = location === undefined || !REDIRECTS.includes(status) ? undefined : new URL(location, url);
       // A redirect to another host is taken for an answer: it is not the container's word on its health.
       if (!next || next.hostname !== url.hostname) return { outcome: 'success', message: `HTTP ${status}` };
       url = next;
     }
-    return { outcome: 'failure', message: `stopped after ${MOST_REDIRECTS} redirects` };
+    return { outcome: 'failure', message: `Get "${url.href}": stopped after ${MOST_REQUESTS} redirects` };
   } catch (cause) {
-    if (signal.aborted) return { outcome: 'unknown', message: 'given up' };
-    const why = late.aborted ? 'context deadline exceeded' : cause instanceof Error ? cause.message : String(cause);
+    if (caller.aborted) return GIVEN_UP;
+    const why = deadline.aborted ? 'context deadline exceeded' : cause instanceof Error ? cause.message : String(cause);
     return { outcome: 'failure', message: `Get "${url.href}": ${why}` };
   }
 }

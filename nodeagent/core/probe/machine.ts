@@ -1,14 +1,14 @@
 /**
  * Probes of one running container: when each is due, and what its answers come to.
  * Source: Kubernetes documentation, "Configure Liveness, Readiness and Startup Probes". While a startup probe has not succeeded, the
- * other two wait; readiness begins as failed, liveness as passed.
+ * other two wait; readiness begins as failed, liveness as passed. Each kind has a beat of its own, whatever the others do.
+ * Times (`now`, `at`, `dueAt`) are milliseconds of a clock that never steps.
  */
 import type { Container, Probe } from '../../../contracts/objects/index.ts';
 
 export type ProbeKind = 'startup' | 'liveness' | 'readiness';
 
 interface Streak {
-  /** Milliseconds since 1970. */
   readonly dueAt: number;
   readonly last: 'success' | 'failure' | undefined;
   readonly count: number;
@@ -31,13 +31,23 @@ export function probesOf(container: Container): Readonly<Partial<Record<ProbeKin
 }
 
 /**
- * The state of a container that is first seen at `now`. `known`: what was last reported of this very container, so that an agent that
- * starts anew takes nothing out of service. `jitter` in [0, 1) spreads the first probes of containers found running together.
+ * How long a container has run, in milliseconds, from the wall's word for its start. The wall's clock may have been set since: a start in the
+ * future is now, and one before the last look that did not show the container (`unseenFor` milliseconds ago; undefined when nobody looked
+ * before) is not believed.
  */
-export function beginProbes(container: Container, startedAt: number, known: { readonly started: boolean; readonly ready: boolean } | undefined, now: number, jitter: number): ContainerProbes {
+export function runningFor(startedAt: number, wallNow: number, unseenFor: number | undefined): number {
+  return Math.max(0, Math.min(wallNow - startedAt, unseenFor ?? Number.POSITIVE_INFINITY));
+}
+
+/**
+ * The state of a container that is first seen at `now`, when it has run for `age` milliseconds. `known`: what was last reported of this very
+ * container, so that an agent that starts anew takes nothing out of service. `jitter` in [0, 1) spreads the first probes of containers found
+ * running together.
+ */
+export function beginProbes(container: Container, age: number, known: { readonly started: boolean; readonly ready: boolean } | undefined, now: number, jitter: number): ContainerProbes {
   const streaks: Partial<Record<ProbeKind, Streak>> = {};
   for (const [kind, probe] of Object.entries(probesOf(container)) as [ProbeKind, Probe][]) {
-    const first = startedAt + probe.initialDelaySeconds * 1000;
+    const first = now - age + probe.initialDelaySeconds * 1000;
     streaks[kind] = { dueAt: known ? Math.max(first, now + jitter * probe.periodSeconds * 1000) : first, last: undefined, count: 0 };
   }
   return {
@@ -48,18 +58,12 @@ export function beginProbes(container: Container, startedAt: number, known: { re
   };
 }
 
-/** The probe to make next and when; undefined when none is left to make. */
-export function nextProbe(container: Container, state: ContainerProbes): { readonly kind: ProbeKind; readonly probe: Probe; readonly at: number } | undefined {
-  if (state.kill) return undefined;
-  const probes = probesOf(container);
-  const active: readonly ProbeKind[] = state.started ? ['liveness', 'readiness'] : ['startup'];
-  let next: { readonly kind: ProbeKind; readonly probe: Probe; readonly at: number } | undefined;
-  for (const kind of active) {
-    const probe = probes[kind];
-    const streak = state.streaks[kind];
-    if (probe && streak && (!next || streak.dueAt < next.at)) next = { kind, probe, at: streak.dueAt };
-  }
-  return next;
+/** When to make a probe of this kind next; undefined while it waits for the startup probe, and when there is none to make any more. */
+export function nextProbe(container: Container, state: ContainerProbes, kind: ProbeKind): { readonly probe: Probe; readonly at: number } | undefined {
+  const probe = probesOf(container)[kind];
+  const streak = state.streaks[kind];
+  if (state.kill || state.started === (kind === 'startup') || !probe || !streak) return undefined;
+  return { probe, at: streak.dueAt };
 }
 
 export interface ProbeAnswered {

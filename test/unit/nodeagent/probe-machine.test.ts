@@ -1,7 +1,7 @@
 import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import type { Container } from '../../../contracts/objects/index.ts';
-import { afterProbe, beginProbes, nextProbe, type ContainerProbes, type ProbeKind } from '../../../nodeagent/core/probe/machine.ts';
+import { afterProbe, beginProbes, nextProbe, runningFor, type ContainerProbes, type ProbeKind } from '../../../nodeagent/core/probe/machine.ts';
 import { probeTarget } from '../../../nodeagent/core/probe/target.ts';
 import { NOW, pod } from './pods.ts';
 
@@ -11,6 +11,15 @@ function containerWith(probes: Record<string, unknown>): Container {
   return one;
 }
 const tcp = { tcpSocket: { port: 80 } };
+const KINDS = ['startup', 'liveness', 'readiness'] as const;
+/** The probe that is due first. */
+function firstDue(container: Container, state: ContainerProbes): { readonly kind: ProbeKind; readonly at: number } | undefined {
+  const due = KINDS.flatMap((kind) => {
+    const next = nextProbe(container, state, kind);
+    return next ? [{ kind, at: next.at }] : [];
+  });
+  return due.reduce<(typeof due)[number] | undefined>((first, one) => (!first || one.at < first.at ? one : first), undefined);
+}
 /** Feeds outcomes (`s`, `f`, `?`) to whichever probe is due; shows ready, started, kill after each. */
 function feed(container: Container, state: ContainerProbes, outcomes: string): { states: string; kinds: ProbeKind[]; state: ContainerProbes; at: number[] } {
   const kinds: ProbeKind[] = [];
@@ -18,7 +27,7 @@ function feed(container: Container, state: ContainerProbes, outcomes: string): {
   let states = '';
   let current = state;
   for (const letter of outcomes) {
-    const next = nextProbe(container, current);
+    const next = firstDue(container, current);
     assert.ok(next);
     kinds.push(next.kind);
     at.push((next.at - NOW) / 1000);
@@ -41,26 +50,40 @@ describe('probes of a container', () => {
   for (const { name, probes, outcomes, states } of rows) {
     it(name, () => {
       const container = containerWith(probes);
-      assert.equal(feed(container, beginProbes(container, NOW, undefined, NOW, 0), outcomes).states, states);
+      assert.equal(feed(container, beginProbes(container, 0, undefined, NOW, 0), outcomes).states, states);
     });
   }
 
   it('waits for the initial delay, then keeps the period', () => {
     const container = containerWith({ readinessProbe: { ...tcp, initialDelaySeconds: 5, periodSeconds: 3 } });
-    assert.deepEqual(feed(container, beginProbes(container, NOW, undefined, NOW, 0), 'ssf').at, [5, 8, 11]);
+    assert.deepEqual(feed(container, beginProbes(container, 0, undefined, NOW, 0), 'ssf').at, [5, 8, 11]);
   });
+
+  it('counts the initial delay from the start of a container that is found later', () => {
+    const container = containerWith({ readinessProbe: { ...tcp, initialDelaySeconds: 5 } });
+    assert.equal(firstDue(container, beginProbes(container, 2000, undefined, NOW, 0))?.at, NOW + 3000);
+  });
+
+  for (const [what, startedAt, unseenFor, age] of [
+    ['what the wall says', NOW - 3000, 10_000, 3000],
+    ['what the wall says, where nobody looked before', NOW - 3_600_000, undefined, 3_600_000],
+    ['no longer than it was not seen, when the wall was set forward', NOW - 3_603_000, 4000, 4000],
+    ['nothing, when the wall was set back', NOW + 3_600_000, 4000, 0],
+  ] as const) {
+    it(`takes a container to have run for ${what}`, () => assert.equal(runningFor(startedAt, NOW, unseenFor), age));
+  }
 
   it('keeps what was known of a container that is adopted, and spreads the first probes', () => {
     const container = containerWith({ readinessProbe: { ...tcp, periodSeconds: 10 } });
-    const state = beginProbes(container, NOW - 100_000, { started: true, ready: true }, NOW, 0.5);
+    const state = beginProbes(container, 100_000, { started: true, ready: true }, NOW, 0.5);
     assert.equal(state.ready, true);
-    assert.equal(nextProbe(container, state)?.at, NOW + 5000);
+    assert.equal(firstDue(container, state)?.at, NOW + 5000);
   });
 
   it('makes no further probe of a container that is to be killed', () => {
     const container = containerWith({ livenessProbe: { ...tcp, failureThreshold: 1, terminationGracePeriodSeconds: 4 } });
-    const { state } = feed(container, beginProbes(container, NOW, undefined, NOW, 0), 'f');
-    assert.equal(nextProbe(container, state), undefined);
+    const { state } = feed(container, beginProbes(container, 0, undefined, NOW, 0), 'f');
+    assert.equal(firstDue(container, state), undefined);
     assert.equal(state.kill?.graceSeconds, 4);
   });
 });
