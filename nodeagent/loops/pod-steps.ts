@@ -134,6 +134,10 @@ async function create(deps: StepDeps, context: StepContext, pod: Pod, container:
   const rootRefused = await refusedAsRoot(deps, context, pod, container);
   if (rootRefused !== undefined) return { reason: 'CreateContainerConfigError', message: rootRefused };
   const { uid } = context.identity;
+  const sandbox = sandboxConfig(pod, step.sandboxAttempt, facts);
+  // With each container, not once with the sandbox: a pod made by an agent that set no limits gets them as well.
+  const limited = await reasonIfFails(deps.files.limitProcesses(sandbox.cgroupParent));
+  if (limited !== undefined) return { reason: 'CreateContainerConfigError', message: limited };
   const prepared = await reasonIfFails(deps.files.prepareContainer({
     hostsFile: pod.spec.hostNetwork ? undefined : { path: hostsFile(facts.folders, uid), text: hostsFileText(pod, podIP) },
     terminationFile: terminationFile(facts.folders, uid, container.name, step.attempt.number),
@@ -146,7 +150,7 @@ async function create(deps: StepDeps, context: StepContext, pod: Pod, container:
   }, context.closing));
   if (prepared !== undefined) return { reason: 'CreateContainerConfigError', message: prepared };
   try {
-    return { id: await deps.runtime.createContainer(step.sandboxId, config.value, sandboxConfig(pod, step.sandboxAttempt, facts), context.closing) };
+    return { id: await deps.runtime.createContainer(step.sandboxId, config.value, sandbox, context.closing) };
   } catch (cause) {
     return { reason: 'CreateContainerError', message: textOf(cause) };
   }

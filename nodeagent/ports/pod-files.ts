@@ -16,6 +16,8 @@ export interface PodFiles {
   /** Makes volumes as planned. Files of a volume that changed appear all at once. Throws an Error in kubelet's words. */
   syncVolumes(plans: readonly VolumePlan[], signal: AbortSignal): Promise<void>;
   prepareContainer(files: ContainerFiles, signal: AbortSignal): Promise<void>;
+  /** Bounds the processes of a pod whose sandbox runs, and those of all pods together. Idempotent. */
+  limitProcesses(cgroupParent: string): Promise<void>;
   /** The last 4096 bytes at most; empty where there is no regular file. */
   terminationMessage(path: string): Promise<string>;
   /** Last lines of a container's log, without stamps, at most 80 lines and 2048 bytes. */

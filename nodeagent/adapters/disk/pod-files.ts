@@ -9,6 +9,7 @@ import type { RunCommand } from '../../ports/run-command.ts';
 import { readEnd } from './descriptors.ts';
 import { makeFolder } from './durable.ts';
 import { systemMounts } from './mounts.ts';
+import { limitPids } from './pids-limit.ts';
 import { removeTree } from './remove-tree.ts';
 import { writeVolumeFiles } from './volume-files.ts';
 
@@ -64,6 +65,8 @@ export function podFiles(folders: NodeFolders, run: RunCommand): PodFiles {
       }
       for (const { volume, subPath, target } of files.subPaths) await mounts.subPath(volume, subPath, target, signal);
     },
+
+    limitProcesses: (cgroupParent) => limitPids(CGROUP_ROOT, cgroupPath(cgroupParent)),
 
     async terminationMessage(path) {
       return (await readEnd(path, TERMINATION_BYTES)).toString('utf8');
@@ -129,11 +132,16 @@ async function checkHostPath(path: string, type: HostPathType): Promise<void> {
   }
 }
 
-/** The pod's own cgroup is empty once its containers' are gone. `parent`: `/plumbline/podUID`, or a slice's name. */
+/** The pod's own cgroup is empty once its containers' are gone. */
 async function removeCgroups(parent: string): Promise<void> {
-  const path = parent.startsWith('/') ? parent : slicePath(parent);
+  const path = cgroupPath(parent);
   const hierarchies = (await readdir(CGROUP_ROOT).catch(() => [])).map((name) => join(CGROUP_ROOT, name));
   await Promise.all([CGROUP_ROOT, ...hierarchies].map((root) => rmdir(join(root, path)).catch(() => undefined)));
+}
+
+/** Below each hierarchy. `parent`: `/plumbline/podUID`, or a slice's name. */
+function cgroupPath(parent: string): string {
+  return parent.startsWith('/') ? parent : slicePath(parent);
 }
 
 /** `a-b.slice` is in `a.slice`. Source: systemd.slice(5). */

@@ -174,7 +174,12 @@ export function texts(no: number): Field<readonly string[], readonly string[]> {
   return {
     no,
     initial: () => [],
-    read: (reader, _wireType, before) => [...before, reader.chunk().toString('utf8')],
+    read(reader, _wireType, before) {
+      // The list is this message's own since `initial`; a copy for each entry would cost their square.
+      const list = before as string[];
+      list.push(reader.chunk().toString('utf8'));
+      return list;
+    },
     write(writer, values) {
       for (const value of values) writer.chunk(no, Buffer.from(value, 'utf8'));
     },
@@ -187,10 +192,10 @@ export function ints(no: number): Field<readonly number[], readonly number[]> {
     no,
     initial: () => [],
     read(reader, wireType, before) {
-      if (wireType !== LENGTH) return [...before, reader.varint()];
-      const packed = new Reader(reader.chunk());
-      const values = [...before];
-      while (packed.at < packed.bytes.length) values.push(packed.varint());
+      const values = before as number[];
+      const packed = wireType === LENGTH ? new Reader(reader.chunk()) : undefined;
+      if (!packed) values.push(reader.varint());
+      else while (packed.at < packed.bytes.length) values.push(packed.varint());
       return values;
     },
     write(writer, values) {
