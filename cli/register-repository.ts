@@ -40,11 +40,12 @@ export function registerRepository(plumb: Command, version: string): void {
     .description('run the control plane, in the foreground, until Ctrl-C')
     .option('--repo <path|url>', 'the repository that says what should run (default: the one in the home folder, or the current folder)')
     .option('-b, --branch <name>', 'the branch to apply (default: what the repository\'s HEAD names)')
-    .option('--redis <url>', 'use this Redis (default: a private redis-server of its own)')
+    .option('--redis <url>', 'use this Redis: redis://, rediss://, unix:// or redis+sentinel://HOST:PORT,HOST:PORT/MASTER (default: PLUMB_REDIS_URL, or a private redis-server of its own)')
     .option('--ssh-key <file>', 'private key that the machines, and a repository behind SSH, accept (default: ssh/id_ed25519 in the home folder, made when missing, for the machines; your own for the repository)')
     .option('--source <name>', 'name of the Source object', 'main')
     .addHelpText('after', '\nExamples:\n  plumb up --repo shop.git\n  plumb up --repo https://git.example.com/shop.git --branch main --redis redis://10.0.0.5:6379\n  plumb up --repo git@git.example.com:shop.git --ssh-key ~/.ssh/shop'
       + '\nHTTPS: the password or token of the repository is taken from PLUMB_GIT_PASSWORD; a private certificate authority from the file that NODE_EXTRA_CA_CERTS names.'
+      + '\nRedis: its password is taken from PLUMB_REDIS_PASSWORD, that of the sentinels from PLUMB_REDIS_SENTINEL_PASSWORD.'
       + '\nSSH: the host\'s key must be in ~/.ssh/known_hosts.')
     .action(async (options: { repo?: string; branch?: string; redis?: string; sshKey?: string; source: string }, command: Command) =>
       (await import('./commands/up.ts')).up({ ...options, ...command.optsWithGlobals<{ home?: string }>(), version }));

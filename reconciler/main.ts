@@ -3,6 +3,7 @@
  * (a *session*): cache, queues, controllers, scheduler, node connections, API. When Redis is emptied the session ends, and the next one
  * rebuilds all state from Git and the nodes before anything acts.
  */
+import { join } from 'node:path';
 import type { RedisOptions } from 'ioredis';
 import type { Machine } from '../contracts/objects/index.ts';
 import { joinSignals } from '../contracts/signals.ts';
@@ -11,9 +12,10 @@ import { openHome, sshPrivateKey, type Home } from './adapters/home/home.ts';
 import { BullWorkQueue } from './adapters/bullmq/work-queue.ts';
 import { openLog } from './adapters/log/pino-log.ts';
 import { FilePayloads } from './adapters/payload/payloads.ts';
+import { FiledMark } from './adapters/redis/position-mark.ts';
 import { RedisObjectStore } from './adapters/redis/object-store.ts';
 import { startPrivateRedis, type PrivateRedis } from './adapters/redis/private-redis.ts';
-import { redisOptionsFromUrl } from './adapters/redis/url.ts';
+import { isExposed, placeOfRedis, redisOptionsFromUrl, type RedisPasswords } from './adapters/redis/url.ts';
 import { SshNodeTransport } from './adapters/ssh/transport.ts';
 import { SystemClock } from './adapters/system/clock.ts';
 import { CryptoIds } from './adapters/system/ids.ts';
@@ -46,8 +48,9 @@ export interface ControlPlaneOptions {
   readonly gitCredentials?: GitCredentials;
   readonly branch?: string;
   readonly sourceName: string;
-  /** `redis://`, `rediss://` or `unix://`; a private redis-server is run when absent. */
+  /** As `redisOptionsFromUrl` reads it; a private redis-server is run when absent. */
   readonly redis?: string;
+  readonly redisPasswords?: RedisPasswords;
   /** Private key file; `ssh/id_ed25519` in the home, made when missing, when absent. */
   readonly sshKey?: string;
   readonly version: string;
@@ -79,6 +82,9 @@ interface Process {
   readonly home: Home;
   readonly log: Log;
   readonly redis: RedisOptions;
+  /** How far the store was seen to come, in this process and those before it. */
+  readonly mark: FiledMark;
+  readonly warnings: readonly string[];
   readonly git: GitSource;
   readonly transport: SshNodeTransport;
   readonly payloads: FilePayloads;
@@ -106,8 +112,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     closers.push(() => git.close());
     const transport = new SshNodeTransport({ privateKey: key, log });
     closers.push(() => transport.close());
-    const redis = privateRedis?.connection ?? redisOptionsFromUrl(options.redis ?? '');
-    const sessions = new Sessions({ options, home, log, redis, git, transport, payloads: new FilePayloads(), startedAt: clock.now().toISOString() });
+    const redis = privateRedis?.connection ?? redisOptionsFromUrl(options.redis ?? '', options.redisPasswords);
+    const warnings = isExposed(redis) ? [`Redis at ${placeOfRedis(redis)} is spoken to in the clear: the network between can read its password, and all live state but Secrets; use rediss:// (TLS)`] : [];
+    for (const warning of warnings) options.progress(`warning: ${warning}`);
+    const mark = await FiledMark.open(join(home.dir, `redis-mark.${options.sourceName}.json`), clock);
+    closers.push(() => mark.close());
+    const sessions = new Sessions({ options, home, log, redis, mark, warnings, git, transport, payloads: new FilePayloads(), startedAt: clock.now().toISOString() });
     closers.push(() => sessions.close());
     await sessions.start();
     return { socket: home.socket, failed: Promise.race([sessions.failed, redisEnded(privateRedis)]), close: closeAll };
@@ -158,8 +168,8 @@ class Sessions {
       await session.close();
       if (this.#stop.signal.aborted) return;
       if (!isStoreLost(reason)) throw reason ?? new Error('the session ended without a reason');
-      options.progress('Redis was emptied: rebuilding all state from Git and the nodes');
-      log.warn('the store was lost; a new session rebuilds it');
+      options.progress(`${asError(reason).message}: rebuilding all state from Git and the nodes`);
+      log.warn('the store was lost; a new session rebuilds it', { error: asError(reason).message });
       session = await this.#reopen();
       if (session) options.progress('rebuilt: everything goes on');
     }
@@ -215,13 +225,13 @@ class Session {
   }
 
   static async open(process: Process, signal: AbortSignal): Promise<Session> {
-    const { home, log, redis, git, transport, payloads, options } = process;
+    const { home, log, redis, mark, git, transport, payloads, options } = process;
     const closers: (() => Promise<unknown>)[] = [];
     const stop = new AbortController();
     const opened = new Session(new Promise(() => undefined), closers);
     try {
       const cluster = options.sourceName;
-      const store = new RedisObjectStore({ connection: redis, cluster, sealKey: home.sealKey, clock, ids });
+      const store = new RedisObjectStore({ connection: redis, cluster, sealKey: home.sealKey, clock, ids, mark });
       closers.unshift(() => store.close());
       const { fresh, incarnation } = await store.open(signal);
       const epoch = fresh ? await rebuild(process, store, signal) : clock.now().getTime();
@@ -255,7 +265,8 @@ class Session {
       await process.beforeApi?.();
       const api: ApiServer = await startApi(home.socket, {
         view: cache, git, sourceName: options.sourceName, clock, log,
-        info: { version: options.version, pid: globalThis.process.pid, startedAt: process.startedAt, home: home.dir },
+        info: { version: options.version, pid: globalThis.process.pid, startedAt: process.startedAt, home: home.dir, warnings: process.warnings },
+        storeProblem: () => store.problem,
         plan: (rev, format, s) => planRevision(sync.reader, git, cache, options.sourceName, { rev, format, now: clock.now() }, s),
         explainPlacement: (pod) => lane.pending?.explain(pod),
         rollback: (request, s) => sync.rollBack(request, s),
@@ -316,5 +327,5 @@ function asError(error: unknown): Error {
 }
 
 function isStoreLost(error: Error | undefined): boolean {
-  return error instanceof PlumbError && error.code === 'StoreLost';
+  return error instanceof PlumbError && (error.code === 'StoreLost' || error.code === 'StoreTampered');
 }

@@ -71,6 +71,7 @@ export function formatStatus(report: StatusReport, now: Date): string {
     `Sync       ${newest ? `${newest.outcome} ${age(newest.finishedAt ?? newest.seenAt, now)} ago` : 'nothing seen yet'}${newest?.message === undefined ? '' : `: ${newest.message}`}`,
     `Health     ${report.healthy ? 'Healthy' : 'not healthy'} (${report.objects.filter((o) => o.health === 'Healthy').length} of ${report.objects.length} objects)`,
     `Control    ${plane.version}, pid ${plane.pid}, up ${age(plane.startedAt, now)}`,
+    ...plane.warnings.map((warning) => `Warning    ${warning}`),
   ];
   if (report.objects.length > 0) {
     lines.push('', table(['OBJECT', 'NAMESPACE', 'HEALTH', 'WHY'], report.objects.filter((o) => o.health !== 'Healthy' || SHOWN_WHEN_HEALTHY.has(o.kind))

@@ -3,11 +3,15 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import { splitCredentials } from '../../reconciler/adapters/git/index.ts';
+import { redisOptionsFromUrl, type RedisPasswords } from '../../reconciler/adapters/redis/url.ts';
 import { CliFailure } from '../failure.ts';
 import { homeFolder } from '../home.ts';
 import { progress } from '../print/format.ts';
 
 const PASSWORD_VARIABLE = 'PLUMB_GIT_PASSWORD';
+const REDIS_URL_VARIABLE = 'PLUMB_REDIS_URL';
+const REDIS_PASSWORD_VARIABLE = 'PLUMB_REDIS_PASSWORD';
+const SENTINEL_PASSWORD_VARIABLE = 'PLUMB_REDIS_SENTINEL_PASSWORD';
 
 export interface UpOptions {
   readonly home?: string;
@@ -29,8 +33,14 @@ const DRAIN_MS = 250;
 export async function up(options: UpOptions): Promise<void> {
   const home = homeFolder(options.home);
   const given = options.repo ?? here();
-  const { url: repo, credentials } = splitCredentials(given, takePassword());
+  const { url: repo, credentials } = splitCredentials(given, take(PASSWORD_VARIABLE));
   if (splitCredentials(given).credentials?.reveal().password) progress(`note: everybody on this machine can read the password in --repo: give it in ${PASSWORD_VARIABLE} instead`);
+  const redisInEnvironment = take(REDIS_URL_VARIABLE);
+  const redis = options.redis ?? redisInEnvironment;
+  const redisPasswords = redisPasswordsOf(take(REDIS_PASSWORD_VARIABLE), take(SENTINEL_PASSWORD_VARIABLE));
+  if (options.redis !== undefined && redisOptionsFromUrl(options.redis).password !== undefined) {
+    progress(`note: everybody on this machine can read the password in --redis: give it in ${REDIS_PASSWORD_VARIABLE}, or the whole URL in ${REDIS_URL_VARIABLE}`);
+  }
   const { startControlPlane } = await import('../../reconciler/main.ts');
   progress(`plumb ${options.version}: control plane for ${repo}, home ${home}`);
   const ending = new AbortController();
@@ -44,7 +54,7 @@ export async function up(options: UpOptions): Promise<void> {
       home, repo, sourceName: options.source, version: options.version, progress, signal: ending.signal,
       ...(credentials && { gitCredentials: credentials }),
       ...(options.branch !== undefined && { branch: options.branch }),
-      ...(options.redis !== undefined && { redis: options.redis }),
+      ...(redis !== undefined && { redis, redisPasswords }),
       ...(options.sshKey !== undefined && { sshKey: resolve(options.sshKey) }),
     });
     progress(`ready: ${plane.socket}`);
@@ -96,11 +106,15 @@ async function pastDeadline(signal: AbortSignal): Promise<false> {
   return new Promise((late) => { setTimeout(() => { late(false); }, STOP_MS).unref(); });
 }
 
-/** The password in the environment, which no program that is started from here gets to see. */
-function takePassword(): string | undefined {
-  const password = process.env[PASSWORD_VARIABLE];
-  delete process.env[PASSWORD_VARIABLE];
-  return password;
+/** A secret in the environment, which no program that is started from here gets to see. */
+function take(variable: string): string | undefined {
+  const value = process.env[variable];
+  delete process.env[variable];
+  return value === '' ? undefined : value;
+}
+
+function redisPasswordsOf(password: string | undefined, sentinelPassword: string | undefined): RedisPasswords {
+  return { ...(password !== undefined && { password }), ...(sentinelPassword !== undefined && { sentinelPassword }) };
 }
 
 /** The repository in the current folder. */

@@ -35,6 +35,8 @@ export interface ApiDependencies {
   readonly connectionTo: (nodeName: string) => NodeConnection | undefined;
   /** Calls back on any change of the live state; returns how to stop. */
   readonly onChange: (listener: () => void) => () => void;
+  /** Why the live state cannot be read or written now; undefined while all is well. */
+  readonly storeProblem: () => string | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }

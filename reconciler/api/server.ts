@@ -157,7 +157,7 @@ function addObjectRoutes(app: FastifyInstance, deps: ApiDependencies, closing: A
 function addPlumblineRoutes(app: FastifyInstance, deps: ApiDependencies, closing: AbortSignal): void {
   const root = '/plumbline/v1';
   const report = (head: HeadAnswer): StatusReport => statusReport({
-    view: deps.view, sourceName: deps.sourceName, url: deps.git.url, branch: deps.git.branch, controlPlane: deps.info, head,
+    view: deps.view, sourceName: deps.sourceName, url: deps.git.url, branch: deps.git.branch, controlPlane: deps.info, head, storeProblem: deps.storeProblem(),
   });
 
   app.get(`${root}/status`, async (request, reply) => {

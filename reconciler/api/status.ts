@@ -16,6 +16,8 @@ export interface StatusInput {
   readonly branch: string;
   readonly head: HeadAnswer;
   readonly controlPlane: ControlPlaneInfo;
+  /** Why the live state cannot be read or written now: what is shown is what was known last. */
+  readonly storeProblem: string | undefined;
 }
 
 const APPLIED: ReadonlySet<string> = new Set(['Applied', 'Healthy']);
@@ -61,7 +63,7 @@ export function statusReport(input: StatusInput): StatusReport {
   const source = view.get(`Source//${input.sourceName}`);
   const objects = sourceObjects(view, input.sourceName).map((object) => reportHealth(object, view));
   const problem = syncProblem(source, head);
-  const unhealthy = unhealthySentences(objects);
+  const unhealthy = [...(input.storeProblem === undefined ? [] : [input.storeProblem]), ...unhealthySentences(objects)];
   const status = source?.status;
   const newest = status?.observedRevision === undefined ? undefined : recordOf(status, status.observedRevision);
   return {

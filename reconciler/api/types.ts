@@ -12,6 +12,8 @@ export interface ControlPlaneInfo {
   /** RFC 3339. */
   readonly startedAt: string;
   readonly home: string;
+  /** What is not as it should be for as long as this control plane runs as it does. */
+  readonly warnings: readonly string[];
 }
 
 export interface NodeReport {

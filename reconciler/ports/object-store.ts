@@ -26,9 +26,13 @@ export type WatchBatch =
   | { readonly type: 'relist' };
 
 export interface ObjectStore {
+  /** What keeps the store from answering, or from taking writes, in words for people; undefined while all is well. */
+  readonly problem: string | undefined;
   /**
    * Claims the store. `fresh`: it was empty, so a recovery has to run before anyone acts on it. The incarnation is kept until the
-   * store is emptied; from then on every call of this instance throws RetryableError `StoreLost` until it is opened again.
+   * store is emptied, or comes back with older data or without some of it; from then on every call of this instance throws RetryableError
+   * `StoreLost` until it is opened again, and a store that went back is opened as a fresh one. RetryableError `StoreTampered` in the same
+   * way where somebody else changed what is there.
    */
   open(signal: AbortSignal): Promise<{ readonly incarnation: string; readonly fresh: boolean }>;
   /** Marks recovery as complete: later opens are not fresh. */

@@ -44,6 +44,7 @@ export interface MemoryObjectStoreOptions {
 
 export class MemoryObjectStore implements ObjectStore {
   readonly state: MemoryState;
+  readonly problem = undefined;
   readonly #clock: Clock;
   readonly #ids: Ids;
   readonly #streamLength: number;

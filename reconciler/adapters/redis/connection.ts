@@ -1,9 +1,10 @@
 /** One connection to Redis whose calls end: with an answer, the caller's abort, or an error of a known class. */
 import { Redis, ReplyError, type RedisOptions } from 'ioredis';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
+import { classifyFailure, leadsToReplica } from './failure.ts';
+import { placeOfRedis } from './url.ts';
 
 const LONGEST_RECONNECT_DELAY_MS = 500;
-const REFUSALS = ['NOAUTH', 'WRONGPASS', 'NOPERM'];
 
 /** Options with the reconnect behaviour that the store relies on: commands wait for the connection, {@link Link.call} bounds the wait. */
 function storeOptions(options: RedisOptions): RedisOptions & { protocol: 2; replyMapping: 'legacy' } {
@@ -13,33 +14,41 @@ function storeOptions(options: RedisOptions): RedisOptions & { protocol: 2; repl
     replyMapping: 'legacy',
     maxRetriesPerRequest: null,
     retryStrategy: (times) => Math.min(LONGEST_RECONNECT_DELAY_MS, 20 * times),
-    // After a failover the old primary answers READONLY until the connection is made again.
-    reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
+    // Connect again, and send the command again.
+    reconnectOnError: (error) => (leadsToReplica(error) ? 2 : false),
   };
 }
 
+export interface LinkOptions {
+  readonly connection: RedisOptions;
+  /** Bounds a call that meets no server, in ms; longer than a restart of Redis takes. */
+  readonly timeoutMs: number;
+}
+
 export class Link {
+  readonly #connection: RedisOptions;
   readonly #client: Redis;
   readonly #where: string;
   readonly #timeoutMs: number;
   #lastError: Error | undefined;
+  /** A server once did what we asked: who refuses us later is a server in trouble, not a wrong configuration. */
+  #accepted = false;
 
-  /** `timeoutMs` bounds a call that meets no server; longer than a restart of Redis takes. */
-  constructor(options: RedisOptions, timeoutMs: number) {
-    this.#client = new Redis(storeOptions(options));
-    this.#where = options.path ?? `${options.host ?? '127.0.0.1'}:${options.port ?? 6379}`;
+  constructor({ connection, timeoutMs }: LinkOptions) {
+    this.#connection = connection;
+    this.#client = new Redis(storeOptions(connection));
+    this.#where = placeOfRedis(connection);
     this.#timeoutMs = timeoutMs;
     this.#client.on('error', (error) => { this.#lastError = error; });
     this.#client.on('ready', () => { this.#lastError = undefined; });
   }
 
-  get client(): Redis {
-    return this.#client;
-  }
-
-  /** A second connection, for commands that block. It never rejects a command because of the connection; disconnect it to end one. */
+  /**
+   * A second connection, for commands that block. It rejects what was asked when the connection is lost, and connects again by itself;
+   * disconnect it to end it.
+   */
   blockingTwin(): Redis {
-    const twin = this.#client.duplicate();
+    const twin = new Redis({ ...storeOptions(this.#connection), maxRetriesPerRequest: 0, reconnectOnError: (error) => (leadsToReplica(error) ? 1 : false) });
     twin.on('error', (error) => { this.#lastError = error; });
     return twin;
   }
@@ -51,19 +60,29 @@ export class Link {
    */
   async call<T>(command: (client: Redis) => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
+    const answer = await this.bounded(this.#client, command, this.#timeoutMs, signal);
+    this.#accepted = true;
+    return answer;
+  }
+
+  /** The same on a given connection. One that stays silent is made again: its server may hang, or be cut off, while another took its place. */
+  async bounded<T>(client: Redis, command: (client: Redis) => Promise<T>, timeoutMs: number, signal?: AbortSignal): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     let onAbort: (() => void) | undefined;
     const ended = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => { reject(this.#unavailable(`no answer within ${this.#timeoutMs / 1000} s`)); }, this.#timeoutMs);
+      timer = setTimeout(() => {
+        if (client.status === 'ready') client.disconnect(true);
+        reject(this.#unavailable(`no answer within ${timeoutMs / 1000} s`));
+      }, timeoutMs);
       onAbort = () => { reject(asError(signal?.reason)); };
       signal?.addEventListener('abort', onAbort, { once: true });
     });
     try {
-      const answer = command(this.#client);
+      const answer = command(client);
       answer.catch(() => undefined);
       return await Promise.race([answer, ended]);
     } catch (error) {
-      throw this.#classify(error, signal);
+      throw signal?.aborted && error === signal.reason ? error : this.classified(error);
     } finally {
       clearTimeout(timer);
       if (onAbort) signal?.removeEventListener('abort', onAbort);
@@ -74,27 +93,27 @@ export class Link {
     this.#client.disconnect();
   }
 
-  #unavailable(why: string, cause: unknown = this.#lastError): RetryableError {
-    const last = this.#lastError ? ` (${this.#lastError.message})` : '';
-    return new RetryableError('StoreUnavailable', `Redis at ${this.#where}: ${why}${last}; check that it runs and can be reached`, { cause });
+  /** The error as a PlumbError whose class says what to do. */
+  classified(error: unknown): PlumbError {
+    if (error instanceof PlumbError) return error;
+    const { message } = asError(error);
+    switch (classifyFailure(message, error instanceof ReplyError)) {
+      case 'lost': return storeLost(error);
+      case 'sealed': return new TerminalError('SealBroken', `Redis at ${this.#where}: the live state was written with another control plane's key; start with that home's seal.key, or empty the store (it is rebuilt from Git and the nodes)`);
+      case 'unavailable': return this.#unavailable(message, error);
+      case 'refused': return this.#accepted ? this.#unavailable(message, error) : new TerminalError('StoreRefused', `Redis at ${this.#where} refuses us: ${message}; check user, password and ACL; Redis 7 or Valkey is needed`, { cause: error });
+    }
   }
 
-  #classify(error: unknown, signal: AbortSignal | undefined): Error {
-    if (error instanceof PlumbError || (signal?.aborted && error === signal.reason)) return asError(error);
-    const { message } = asError(error);
-    if (message.startsWith('STORELOST')) return storeLost(error);
-    if (REFUSALS.some((word) => message.startsWith(word))) {
-      return new TerminalError('StoreRefused', `Redis at ${this.#where} refuses us: ${message}; check user, password and ACL`, { cause: error });
-    }
-    if (error instanceof ReplyError && message.startsWith('ERR')) {
-      return new TerminalError('StoreRefused', `Redis at ${this.#where} does not understand us: ${message}; Redis 7 or Valkey is needed`, { cause: error });
-    }
-    return this.#unavailable(message, error);
+  #unavailable(why: string, cause: unknown = this.#lastError): RetryableError {
+    const last = this.#lastError && this.#lastError.message !== why ? ` (${this.#lastError.message})` : '';
+    return new RetryableError('StoreUnavailable', `Redis at ${this.#where}: ${why}${last}; check that it runs and can be reached`, { cause });
   }
 }
 
 export function storeLost(cause?: unknown): RetryableError {
-  return new RetryableError('StoreLost', 'the live state in Redis was emptied or claimed anew; it is rebuilt from Git and the nodes after the store is opened again', { cause });
+  const why = cause instanceof Error ? ` (${cause.message.replace(/^STORELOST /, '')})` : '';
+  return new RetryableError('StoreLost', `the live state in Redis is not what was written there${why}; it is rebuilt from Git and the nodes after the store is opened again`, { cause });
 }
 
 function asError(reason: unknown): Error {

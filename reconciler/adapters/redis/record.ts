@@ -1,47 +1,115 @@
-/** Objects to records and back; the only place that knows how a Secret is sealed within one. */
+/**
+ * Objects to records and back; the only place that knows how a Secret is sealed within one, and how a record is proved to be ours.
+ *
+ * A record is `version|generation|uid|created|specDigest|bodyDigest|bodyProof|statusProof`, a line feed, the body, a line feed, the
+ * status. Redis gives the version, and keeps one part while the other is replaced; so each part has a proof of its own,
+ * `BASE.MAC`: BASE is the version that the writer replaced, and the MAC covers incarnation, uid, BASE and the part as it lies there.
+ * Who can write Redis without the key can neither make a part, nor move one to another object, another incarnation or another BASE.
+ */
+import { timingSafeEqual } from 'node:crypto';
 import { keyOf, type KubeObject, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
 import { canonicalJson } from '../../core/storage/canonical-json.ts';
 import { putTogether, takeApart, type Body } from '../../core/storage/object-form.ts';
 import type { Seal } from './seal.ts';
 
+/** What a part is written into. */
+export interface PartPlace {
+  readonly incarnation: string;
+  readonly key: ObjectKey;
+  readonly uid: string;
+  /** The version that is replaced; 0 for a create. */
+  readonly base: string;
+}
+
 /** What the write script needs of an object's body. Digests are keyed and of the plaintext: sealing is different each time. */
 export interface EncodedBody {
   readonly specDigest: string;
   readonly bodyDigest: string;
+  readonly bodyProof: string;
   readonly body: string;
 }
 
-const SEALED_FIELD = 'plumbline.dev/sealed';
+export interface EncodedStatus {
+  readonly statusProof: string;
+  readonly status: string;
+}
 
-export function encodeBody(object: KubeObject, uid: string, seal: Seal): EncodedBody {
+export interface DecodedRecord {
+  readonly object: Stored;
+  readonly bodyBase: number;
+  readonly statusBase: number;
+}
+
+const SEALED_FIELD = 'plumbline.dev/sealed';
+export const NO_STATUS: EncodedStatus = { statusProof: '', status: '' };
+
+export function encodeBody(object: KubeObject, place: PartPlace, seal: Seal): EncodedBody {
   const { body, specPart } = takeApart(object);
-  const text = canonicalJson(body);
-  return {
-    specDigest: seal.digest(canonicalJson(specPart)),
-    bodyDigest: seal.digest(text),
-    body: body.kind === 'Secret' ? canonicalJson(sealBody(body, placeOf(keyOf(object), uid), seal)) : text,
-  };
+  const plain = canonicalJson(body);
+  const specDigest = seal.digest(canonicalJson(specPart));
+  const bodyDigest = seal.digest(plain);
+  const text = body.kind === 'Secret' ? canonicalJson(sealBody(body, sealedPlace(place.key, place.uid), seal)) : plain;
+  return { specDigest, bodyDigest, bodyProof: `${place.base}.${seal.prove(bodyContext(place, specDigest, bodyDigest), text)}`, body: text };
 }
 
 /** Canonical, so that equal statuses are equal texts; empty for none. */
-export function encodeStatus(object: KubeObject): string {
+export function encodeStatus(object: KubeObject, place: PartPlace, seal: Seal): EncodedStatus {
   const { status } = takeApart(object);
-  return status === undefined ? '' : canonicalJson(status);
+  if (status === undefined) return NO_STATUS;
+  const text = canonicalJson(status);
+  return { statusProof: `${place.base}.${seal.prove(statusContext(place), text)}`, status: text };
 }
 
-/** Parses a record that one of our scripts wrote. Throws TerminalError `SealBroken`. */
-export function decodeRecord(record: string, seal: Seal): Stored {
+/** Undefined for a record that the key's holder did not write like this. Throws TerminalError `SealBroken`. */
+export function decodeRecord(record: string, incarnation: string, seal: Seal): DecodedRecord | undefined {
   const headEnd = record.indexOf('\n');
   const bodyEnd = record.indexOf('\n', headEnd + 1);
-  const [resourceVersion = '', generation = '', uid = '', creationTimestamp = ''] = record.slice(0, headEnd).split('|');
-  const body = JSON.parse(record.slice(headEnd + 1, bodyEnd)) as Body;
-  const status = bodyEnd + 1 < record.length ? (JSON.parse(record.slice(bodyEnd + 1)) as unknown) : undefined;
+  const head = record.slice(0, headEnd).split('|');
+  if (headEnd < 0 || bodyEnd < 0 || head.length !== 8) return undefined;
+  const [resourceVersion = '', generation = '', uid = '', creationTimestamp = '', specDigest = '', bodyDigest = '', bodyProof = '', statusProof = ''] = head;
+  if (!isCounter(resourceVersion) || !isCounter(generation)) return undefined;
+  const bodyText = record.slice(headEnd + 1, bodyEnd);
+  const statusText = record.slice(bodyEnd + 1);
+  const bodyBase = baseOf(bodyProof);
+  const place = { incarnation, uid, base: bodyBase };
+  if (!isProved(bodyProof, bodyBase, seal.prove(bodyContext(place, specDigest, bodyDigest), bodyText))) return undefined;
+  const body = JSON.parse(bodyText) as Body;
   const server = { uid, resourceVersion, generation: Number(generation), creationTimestamp };
-  const stored = putTogether(body, status, server);
-  return stored.kind === 'Secret' ? putTogether(openBody(body, placeOf(keyOf(stored), uid), seal), status, server) : stored;
+  const key = keyOf(body as unknown as KubeObject);
+  let statusBase = '0';
+  if (statusText !== '' || statusProof !== '') {
+    statusBase = baseOf(statusProof);
+    if (!isProved(statusProof, statusBase, seal.prove(statusContext({ incarnation, key, uid, base: statusBase }), statusText))) return undefined;
+  }
+  const status = statusText === '' ? undefined : (JSON.parse(statusText) as unknown);
+  const object = putTogether(body.kind === 'Secret' ? openBody(body, sealedPlace(key, uid), seal) : body, status, server);
+  return { object, bodyBase: Number(bodyBase), statusBase: Number(statusBase) };
 }
 
-function placeOf(key: ObjectKey, uid: string): string {
+/** The object's key is in the body. */
+function bodyContext({ incarnation, uid, base }: Omit<PartPlace, 'key'>, specDigest: string, bodyDigest: string): string {
+  return `body|${incarnation}|${uid}|${base}|${specDigest}|${bodyDigest}`;
+}
+
+function statusContext({ incarnation, key, uid, base }: PartPlace): string {
+  return `status|${incarnation}|${key}|${uid}|${base}`;
+}
+
+function isCounter(text: string): boolean {
+  return /^\d{1,16}$/.test(text);
+}
+
+function baseOf(proof: string): string {
+  return proof.slice(0, Math.max(0, proof.indexOf('.')));
+}
+
+function isProved(proof: string, base: string, mac: string): boolean {
+  const wanted = Buffer.from(`${base}.${mac}`);
+  const given = Buffer.from(proof);
+  return isCounter(base) && given.length === wanted.length && timingSafeEqual(given, wanted);
+}
+
+function sealedPlace(key: ObjectKey, uid: string): string {
   return `${key}#${uid}`;
 }
 

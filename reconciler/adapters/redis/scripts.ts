@@ -1,86 +1,129 @@
 /**
- * The Lua that runs inside Redis. A record is `version|generation|uid|created|specDigest|bodyDigest`, a line feed, the body, a line feed,
- * the status; canonical JSON has no raw line feed. Scripts never parse JSON: cjson would turn empty lists into empty objects.
- * Every script begins with the incarnation check, so that nothing is read from or written to a store that was emptied meanwhile.
+ * The Lua that runs inside Redis. A record is a header line, the body, a line feed, the status (record.ts); canonical JSON has no raw line
+ * feed. Scripts never parse JSON: cjson would turn empty lists into empty objects.
+ * Every script but OPEN begins with a check of incarnation and position, so that nothing is read from or written to a store that was
+ * emptied meanwhile, or that came back with older data. KEYS[1] is meta, ARGV[1] the incarnation, ARGV[2] the version it had already.
  */
 const CHECK = `
-if redis.call('HGET', KEYS[1], 'incarnation') ~= ARGV[1] then
+local meta = redis.call('HMGET', KEYS[1], 'incarnation', 'version')
+if meta[1] ~= ARGV[1] then
   return redis.error_reply('STORELOST the store was emptied or claimed anew')
 end
-`;
-
-/** KEYS: meta. ARGV: a new incarnation. Returns {incarnation, 1 when fresh}. */
-export const OPEN = `
-local current = redis.call('HGET', KEYS[1], 'incarnation')
-if not current then
-  current = ARGV[1]
-  redis.call('DEL', KEYS[1])
-  redis.call('HSET', KEYS[1], 'incarnation', current, 'version', '0')
-  for i = 2, #KEYS do redis.call('DEL', KEYS[i]) end
+if tonumber(meta[2]) < tonumber(ARGV[2]) then
+  return redis.error_reply('STORELOST the store came back with older data: it is at version ' .. meta[2] .. ' and was at ' .. ARGV[2])
 end
-local ready = redis.call('HGET', KEYS[1], 'ready')
-return {current, ready == '1' and 0 or 1}
 `;
 
-/** KEYS: meta. ARGV: incarnation. */
+/** Meta counts each kind's objects: a hash that was evicted or deleted does not go unseen. Compares `hash` with its count. */
+const COUNTED = `
+local function countOf(hash) return 'count:' .. string.match(hash, ':objects:(.+)$') end
+local function complete(hash)
+  return redis.call('HLEN', hash) == tonumber(redis.call('HGET', KEYS[1], countOf(hash)) or '0')
+end
+`;
+
+const CHECK_COUNTS = `
+for i = 2, #KEYS do
+  if not complete(KEYS[i]) then return redis.error_reply('STORELOST objects are missing from ' .. KEYS[i]) end
+end
+`;
+
+/**
+ * KEYS: meta, all kinds' hashes. ARGV: a new incarnation, format, name of the key, incarnation and version known, prefix of the change
+ * streams, then incarnations that are over. Returns {incarnation, 1 when fresh, version}. What is older than known, in another format or
+ * incomplete is emptied and claimed anew.
+ */
+export const OPEN = `${COUNTED}
+local function isHash(key)
+  local type = redis.call('TYPE', key).ok
+  return type == 'hash' or type == 'none'
+end
+local whole = true
+for i = 1, #KEYS do whole = whole and isHash(KEYS[i]) end
+local current, version, format, seal, ready
+if isHash(KEYS[1]) then
+  current, version, format, seal, ready = unpack(redis.call('HMGET', KEYS[1], 'incarnation', 'version', 'format', 'seal', 'ready'))
+end
+if current and format == ARGV[2] and seal ~= ARGV[3] then return redis.error_reply('STORESEALED another key') end
+whole = whole and format == ARGV[2] and tonumber(version or '') ~= nil
+if whole then
+  for i = 2, #KEYS do whole = whole and complete(KEYS[i]) end
+end
+local back = whole and current == ARGV[4] and tonumber(version) < tonumber(ARGV[5])
+for i = 7, #ARGV do back = back or current == ARGV[i] end
+if not current or not whole or back then
+  if current then redis.call('DEL', ARGV[6] .. current) end
+  for i = 1, #KEYS do redis.call('DEL', KEYS[i]) end
+  current, version, ready = ARGV[1], '0', '0'
+  redis.call('HSET', KEYS[1], 'incarnation', current, 'version', version, 'format', ARGV[2], 'seal', ARGV[3])
+end
+return {current, ready == '1' and 0 or 1, version}
+`;
+
 export const MARK_READY = `${CHECK}
 redis.call('HSET', KEYS[1], 'ready', '1')
 return 1
 `;
 
-/** KEYS: meta. ARGV: incarnation. Returns the newest version. */
-export const POSITION = `${CHECK}
-return redis.call('HGET', KEYS[1], 'version')
+/** KEYS: meta, all kinds' hashes. Returns the newest version, after a look at the counts. */
+export const POSITION = `${CHECK}${COUNTED}${CHECK_COUNTS}
+return meta[2]
 `;
 
-/** KEYS: meta, one kind's hash. ARGV: incarnation, field. Returns the record or nil. */
+/** KEYS: meta, one kind's hash. ARGV: check, field. Returns the record or nil. */
 export const GET = `${CHECK}
-return redis.call('HGET', KEYS[2], ARGV[2])
+return redis.call('HGET', KEYS[2], ARGV[3])
 `;
 
-/** KEYS: meta, kinds' hashes. ARGV: incarnation. Returns the version, then one list of records per hash: one instant of the store. */
-export const LIST = `${CHECK}
-local reply = {redis.call('HGET', KEYS[1], 'version')}
-for i = 2, #KEYS do reply[i] = redis.call('HVALS', KEYS[i]) end
+/** KEYS: meta, kinds' hashes. Returns the version, then one list of fields and records per hash: one instant of the store. */
+export const LIST = `${CHECK}${COUNTED}${CHECK_COUNTS}
+local reply = {meta[2]}
+for i = 2, #KEYS do reply[i] = redis.call('HGETALL', KEYS[i]) end
 return reply
 `;
 
-/** Arguments per operation of {@link WRITE}. */
-export const WRITE_ARITY = 10;
-
 /**
- * KEYS: meta, change stream, kinds' hashes. ARGV: incarnation, stream length, then per operation: verb, index of the hash in KEYS, field,
- * uid, expected version, creation time, specDigest, bodyDigest, body, status. Returns per operation {'ok', record} or {reason, detail}.
- * Stream entries have the id VERSION-0 and every version has exactly one entry, which is how a watcher sees that it missed one.
+ * KEYS: meta, change stream, kinds' hashes. ARGV: check, stream length, then per operation (12 of them): verb, index of the hash
+ * in KEYS, field, uid, expected version, creation time, specDigest, bodyDigest, bodyProof, statusProof, body, status. Returns per operation
+ * {'ok', record} or {reason, detail}. Stream entries have the id VERSION-0 and every version has exactly one entry, which is how a watcher
+ * sees that it missed one.
  */
-export const WRITE = `${CHECK}
+export const WRITE = `${CHECK}${COUNTED}
 local function parse(record)
-  local version, generation, uid, created, spec, digest, body, status =
-    string.match(record, '^(%d+)|(%d+)|([^|]*)|([^|]*)|([^|]*)|([^|]*)\\n([^\\n]*)\\n(.*)$')
-  return {version = version, generation = generation, uid = uid, created = created, spec = spec, digest = digest, body = body, status = status}
+  local version, generation, uid, created, spec, digest, bodyProof, statusProof, body, status =
+    string.match(record, '^(%d+)|(%d+)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|\\n]*)\\n([^\\n]*)\\n(.*)$')
+  return {
+    version = version, generation = generation, uid = uid, created = created, spec = spec, digest = digest,
+    bodyProof = bodyProof, statusProof = statusProof, body = body, status = status,
+  }
 end
 local function format(o)
-  return table.concat({o.version, o.generation, o.uid, o.created, o.spec, o.digest}, '|') .. '\\n' .. o.body .. '\\n' .. o.status
+  return table.concat({o.version, o.generation, o.uid, o.created, o.spec, o.digest, o.bodyProof, o.statusProof}, '|') .. '\\n' .. o.body .. '\\n' .. o.status
 end
 local function publish(object, change)
   object.version = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'version', 1))
   local record = format(object)
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], object.version .. '-0', change, record)
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], object.version .. '-0', change, record)
   return record
 end
 
 local results = {}
-for first = 3, #ARGV, ${WRITE_ARITY} do
+for first = 4, #ARGV, 12 do
   local verb, hash, field, uid, expected = ARGV[first], KEYS[tonumber(ARGV[first + 1])], ARGV[first + 2], ARGV[first + 3], ARGV[first + 4]
-  local created, spec, digest, body, status = ARGV[first + 5], ARGV[first + 6], ARGV[first + 7], ARGV[first + 8], ARGV[first + 9]
+  local created, spec, digest, bodyProof, statusProof = ARGV[first + 5], ARGV[first + 6], ARGV[first + 7], ARGV[first + 8], ARGV[first + 9]
+  local body, status = ARGV[first + 10], ARGV[first + 11]
   local record = redis.call('HGET', hash, field)
   local result
   if verb == 'create' then
     if record then
       result = {'AlreadyExists', parse(record).version}
     else
-      record = publish({generation = '1', uid = uid, created = created, spec = spec, digest = digest, body = body, status = status}, 'put')
+      record = publish({
+        generation = '1', uid = uid, created = created, spec = spec, digest = digest,
+        bodyProof = bodyProof, statusProof = statusProof, body = body, status = status,
+      }, 'put')
       redis.call('HSET', hash, field, record)
+      redis.call('HINCRBY', KEYS[1], countOf(hash), 1)
       result = {'ok', record}
     end
   elseif not record then
@@ -93,15 +136,16 @@ for first = 3, #ARGV, ${WRITE_ARITY} do
       result = {'Conflict', 'resourceVersion ' .. object.version}
     elseif verb == 'delete' then
       redis.call('HDEL', hash, field)
+      redis.call('HINCRBY', KEYS[1], countOf(hash), -1)
       result = {'ok', publish(object, 'delete')}
     elseif (verb == 'update' and digest == object.digest) or (verb == 'updateStatus' and status == object.status) then
       result = {'ok', record}
     else
       if verb == 'update' then
         if spec ~= object.spec then object.generation = string.format('%.0f', object.generation + 1) end
-        object.spec, object.digest, object.body = spec, digest, body
+        object.spec, object.digest, object.bodyProof, object.body = spec, digest, bodyProof, body
       else
-        object.status = status
+        object.statusProof, object.status = statusProof, status
       end
       record = publish(object, 'put')
       redis.call('HSET', hash, field, record)

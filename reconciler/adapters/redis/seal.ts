@@ -1,14 +1,20 @@
-/** Secrets are sealed before they leave this process: AES-256-GCM, bound to the object they belong to. Source: NIST SP 800-38D. */
+/**
+ * Secrets are sealed before they leave this process: AES-256-GCM, bound to the object they belong to (NIST SP 800-38D). Records carry
+ * proofs that this control plane wrote them: HMAC-SHA256 cut to 128 bits (RFC 2104, section 5). The keys come from one by HKDF (RFC 5869).
+ */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { TerminalError } from '../../core/errors.ts';
 
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+/** 128 bits and more, in base64url. */
+const SHORT = 22;
 
 export class Seal {
   readonly #cipherKey: Buffer;
   readonly #digestKey: Buffer;
+  readonly #proofKey: Buffer;
 
   /** `key` is 32 random bytes; throws TerminalError `SealKeyInvalid` for any other length. */
   constructor(key: Uint8Array) {
@@ -17,6 +23,7 @@ export class Seal {
     }
     this.#cipherKey = derive(key, 'plumbline seal v1');
     this.#digestKey = derive(key, 'plumbline digest v1');
+    this.#proofKey = derive(key, 'plumbline record v1');
   }
 
   /** Nonce, ciphertext and tag as base64. `place` (object key and uid) must be the same when it is opened: a sealed value cannot be moved to another object. */
@@ -44,7 +51,17 @@ export class Seal {
 
   /** A keyed digest: tells whether two texts are equal without letting anyone who reads Redis try guesses against it. */
   digest(text: string): string {
-    return createHmac('sha256', this.#digestKey).update(text).digest('base64url').slice(0, 22);
+    return createHmac('sha256', this.#digestKey).update(text).digest('base64url').slice(0, SHORT);
+  }
+
+  /** Proves that whoever holds the key wrote `text` in this context. `context` has no line feed, which keeps the two apart. */
+  prove(context: string, text: string): string {
+    return createHmac('sha256', this.#proofKey).update(`${context}\n`).update(text).digest('base64url').slice(0, SHORT);
+  }
+
+  /** Tells two keys apart, and tells nothing of them. */
+  get name(): string {
+    return this.prove('name', '');
   }
 }
 

@@ -53,7 +53,7 @@ describe('commands about a running cluster', () => {
     home = makeFolder('plumb-home-');
     const { git, cache, sync, executor } = bench;
     api = await startApi(join(home, 'control.sock'), {
-      view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home }, clock: new SystemClock(), log: SILENT_LOG,
+      view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home, warnings: [] }, storeProblem: () => undefined, clock: new SystemClock(), log: SILENT_LOG,
       rebalance: (order, s) => rebalance({ view: cache, clock: new SystemClock(), execute: (steps, during) => executor.attempt(steps, 'descheduler', during) }, order, s),
       plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s), explainPlacement: (pod) => new PendingPods(cache).explain(pod), rollback: (order, s) => sync.rollBack(order, s),
       deletePod: async () => true, connectionTo: () => connection, onChange: (listener) => cache.subscribe(listener),

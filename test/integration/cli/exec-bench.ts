@@ -52,7 +52,7 @@ export async function execBench(): Promise<ExecBench> {
     closers.push(() => bench.close());
     await executor.execute([{ do: 'create', object: { ...pod, metadata: { name: 'tool', namespace: 'default' }, spec: { ...pod.spec, nodeName: 'test-node' } } }], 'test', signal);
     const api = await startApi(join(home, 'control.sock'), {
-      view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home }, clock: new SystemClock(), log: SILENT_LOG,
+      view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home, warnings: [] }, storeProblem: () => undefined, clock: new SystemClock(), log: SILENT_LOG,
       plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s), explainPlacement: () => undefined, rollback: (order, s) => sync.rollBack(order, s),
       deletePod: async () => true, rebalance: async () => { throw new Error('not here'); }, connectionTo: () => connection, onChange: (listener) => cache.subscribe(listener),
     });

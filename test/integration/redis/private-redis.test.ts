@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { Redis } from 'ioredis';
 import { startPrivateRedis } from '../../../reconciler/adapters/redis/private-redis.ts';
-import { redisOptionsFromUrl } from '../../../reconciler/adapters/redis/url.ts';
 import { inTime } from '../../support/in-time.ts';
 
 const inFolder = (body: (dir: string, socketPath: string) => Promise<void>) => async (): Promise<void> => {
@@ -104,18 +103,4 @@ describe('startPrivateRedis', () => {
     await assert.rejects(startPrivateRedis({ dir, socketPath, signal: AbortSignal.abort(new Error('enough')) }), /enough/);
     assert.equal(existsSync(socketPath), false);
   }));
-});
-
-describe('redisOptionsFromUrl', () => {
-  it('reads what people write', () => {
-    assert.deepEqual(redisOptionsFromUrl('redis://example.test'), { host: 'example.test', port: 6379, db: 0 });
-    assert.deepEqual(redisOptionsFromUrl('rediss://u:p%40ss@[::1]:7000/2'), { host: '::1', port: 7000, db: 2, username: 'u', password: 'p@ss', tls: {} });
-    assert.deepEqual(redisOptionsFromUrl('unix:///run/redis.sock'), { path: '/run/redis.sock' });
-  });
-
-  it('refuses the rest without repeating a password', () => {
-    for (const url of ['localhost:6379', 'http://u:hunter2@h', 'redis://u:hunter2@h/x', '']) {
-      assert.throws(() => redisOptionsFromUrl(url), (error: Error & { code?: string }) => error.code === 'RedisUrlInvalid' && !error.message.includes('hunter2'));
-    }
-  });
 });

@@ -10,7 +10,7 @@ function report(outcome: Outcome, more: Partial<StatusReport> = {}): StatusRepor
   const newest = { revision: HEAD, subject: 's', author: 'a', committedAt: '', seenAt: '', outcome } as unknown as NonNullable<StatusReport['source']['newest']>;
   return {
     source: { name: 'fleet', url: '/fleet.git', branch: 'main', head: HEAD, observedRevision: HEAD, newest, conditions: [] },
-    synced: outcome !== 'Refused', healthy: false, objects: [], nodes: [], missing: ['something'], controlPlane: { version: '1', pid: 1, startedAt: '', home: '' }, ...more,
+    synced: outcome !== 'Refused', healthy: false, objects: [], nodes: [], missing: ['something'], controlPlane: { version: '1', pid: 1, startedAt: '', home: '', warnings: [] }, ...more,
   };
 }
 const late: StatusReport['objects'] = [{ kind: 'Deployment', namespace: 'default', name: 'web', health: 'Degraded', message: 'told', gaveUp: true }];
