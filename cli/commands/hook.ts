@@ -1,10 +1,12 @@
 /** `plumb hook pre-receive`: run by git while a push is in quarantine; what it prints, the pusher sees. */
 import { execFile } from 'node:child_process';
-import { resolve } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { openGitSource } from '../../reconciler/adapters/git/index.ts';
+import { HINT_FILE, openGitSource } from '../../reconciler/adapters/git/index.ts';
 import { formatPlan } from '../../reconciler/core/diff/index.ts';
 import { type DesiredState, formatDiagnostic, ManifestCache } from '../../reconciler/core/manifests/index.ts';
+import { RESTORED_WITHIN, unlessRestored } from '../../reconciler/core/revisions/prune-guard.ts';
 import type { GitSource } from '../../reconciler/ports/git-source.ts';
 import { CliFailure } from '../failure.ts';
 import { renderRevision } from '../repository.ts';
@@ -24,6 +26,7 @@ export async function hook(name: string, branch: string): Promise<void> {
   const update = (await updates()).find((u) => u.ref === `refs/heads/${branch}`);
   if (!update) return;
   if (NO_COMMIT.test(update.to)) {
+    await keepLast(branch, update.from);
     say(`warning: this deletes ${branch}; what runs goes on running, and nothing is applied until there is a new commit on it`);
     return;
   }
@@ -48,13 +51,39 @@ async function judge(git: GitSource, update: RefUpdate, branch: string): Promise
     say(`refused: ${errors.length} ${errors.length === 1 ? 'error' : 'errors'}; ${branch} stays where it was. Check before pushing with: plumb check`);
     return 1;
   }
-  const before: DesiredState = hasBefore ? (await renderRevision(git, update.from, signal, cache)).state : new Map();
-  const { plan, refusals } = offlinePlan(before, next.state);
+  const before = await stateBefore(git, update, branch, signal, cache);
+  const { plan, refusals: found } = offlinePlan(before, next.state);
+  const refusals = unlessRestored(found, await git.log(update.to, RESTORED_WITHIN, signal), next.state);
   for (const line of cut(formatPlan(plan, 'text').split('\n'))) say(line, '');
-  for (const refusal of refusals) say(formatDiagnostic(refusal), '');
+  for (const line of cut(refusals.map(formatDiagnostic))) say(line, '');
   if (refusals.length === 0) return 0;
   say(`refused; ${branch} stays where it was`);
   return 1;
+}
+
+/** What is in force as far as the repository knows: the branch as it was, also before it was deleted; for what was applied then goes on running. */
+async function stateBefore(git: GitSource, { from }: RefUpdate, branch: string, signal: AbortSignal, cache: ManifestCache): Promise<DesiredState> {
+  if (!NO_COMMIT.test(from)) return (await renderRevision(git, from, signal, cache)).state;
+  const last = await readFile(lastFile(branch), 'utf8').then((text) => text.trim(), () => undefined);
+  if (last === undefined) return new Map();
+  try {
+    const { state } = await renderRevision(git, last, signal, cache);
+    say(`${branch} was deleted when it was at ${last.slice(0, 12)}; what was applied then is still in force, so the plan starts from there`);
+    return state;
+  } catch {
+    say(`warning: ${branch} was deleted when it was at ${last.slice(0, 12)}, which is not here any more: the plan shows as new what may well run already`);
+    return new Map();
+  }
+}
+
+/** Where the commit is kept that a branch was at when it was deleted. */
+function lastFile(branch: string): string {
+  return join(resolve(process.env['GIT_DIR'] ?? '.'), dirname(HINT_FILE), `deleted-${encodeURIComponent(branch)}`);
+}
+
+async function keepLast(branch: string, sha: string): Promise<void> {
+  await mkdir(dirname(lastFile(branch)), { recursive: true });
+  await writeFile(lastFile(branch), `${sha}\n`);
 }
 
 /** The plan's lines, its summary always among them. */

@@ -12,7 +12,6 @@ spec:
     serviceCIDR: 10.96.0.0/16
   sync:
     # A commit that would delete more than this share of all objects is refused.
-    maxPrunePercent: 50
 `,
   'apps/hello.yaml': `apiVersion: v1
 kind: Namespace

@@ -27,8 +27,11 @@ const ClusterSpec = object({
   sync: object({
     /** How often the branch is looked at when no hook or webhook tells. */
     pollSeconds: z.int().min(1).default(30),
-    /** Refuse a commit that would delete more than this share of the repository's objects (0 to 100). */
-    maxPrunePercent: z.int().min(0).max(100).default(100),
+    /**
+     * Refuse a commit that would delete more than this share of the repository's objects (0 to 100). When absent: more than ten objects that
+     * are more than half of all, or all there are. A commit with the files of an earlier one, as a rollback makes it, may delete any share.
+     */
+    maxPrunePercent: z.int().min(0).max(100).optional(),
   }).prefault({}),
 });
 export type ClusterSpec = z.infer<typeof ClusterSpec>;

@@ -3,6 +3,7 @@ import { TerminalError } from '../../core/errors.ts';
 import { formatPlan, type PlanFormat } from '../../core/diff/index.ts';
 import type { Diagnostic } from '../../core/manifests/index.ts';
 import { previousApplied, subjectOf } from '../../core/revisions/history.ts';
+import { RESTORED_WITHIN, unlessRestored } from '../../core/revisions/prune-guard.ts';
 import type { GitSource, Revision } from '../../ports/git-source.ts';
 import type { StoreView } from '../runtime/controller.ts';
 import { inSlices } from '../runtime/slices.ts';
@@ -25,7 +26,8 @@ export async function planRevision(
   const next = await reader.read(revision.sha, signal);
   if (next.diagnostics.some((d) => d.severity === 'error')) return { revision: revision.sha, diagnostics: next.diagnostics, refused: true };
   const applied = await reader.applied(view.get(`Source//${sourceName}`)?.status?.appliedRevision, signal);
-  const { plan, refusals } = planLive(view, sourceName, applied, next.state);
+  const { plan, refusals: found } = planLive(view, sourceName, applied, next.state);
+  const refusals = unlessRestored(found, await git.log(revision.sha, RESTORED_WITHIN, signal), next.state);
   return { revision: revision.sha, diagnostics: [...refusals, ...next.diagnostics], refused: refusals.length > 0, plan: formatPlan(plan, format, await inSlices(forecastOf(plan, view, now), signal)) };
 }
 

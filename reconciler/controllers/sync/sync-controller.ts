@@ -9,6 +9,7 @@ import { RetryableError } from '../../core/errors.ts';
 import { reportHealth, sourceObjects } from '../../core/revisions/health.ts';
 import { type Outcome, recordOf, withOutcome, withRemoved, withReplaced, withSeen } from '../../core/revisions/history.ts';
 import { postMortem } from '../../core/revisions/post-mortem.ts';
+import { RESTORED_WITHIN, unlessRestored } from '../../core/revisions/prune-guard.ts';
 import { refusalMessage } from '../../core/revisions/refusal.ts';
 import { withHealthy, withSynced, type SyncReason } from '../../core/revisions/source-status.ts';
 import type { Step } from '../../core/step.ts';
@@ -216,7 +217,8 @@ export class SyncController {
     const rebuilt = this.#isRebuilt();
     let counts: { create: number; update: number; delete: number } | undefined;
     for (let round = 1; ; round++) {
-      const { plan, refusals } = planLive(this.#deps.view, this.#name, applied, desired);
+      const { plan, refusals: found } = planLive(this.#deps.view, this.#name, applied, desired);
+      const refusals = found.length === 0 ? found : unlessRestored(found, await this.#fromGit(signal, (limited) => this.#deps.git.log(revision.sha, RESTORED_WITHIN, limited)), desired);
       if (refusals.length > 0 && counts === undefined) {
         await this.#refuse(revision, refusalMessage(refusals), signal);
         await this.#heal(signal);

@@ -4,6 +4,7 @@ import { byPosition, positionOf, type DesiredObject, type Diagnostic } from '../
 import type { PlanCode } from './codes.ts';
 import { equal } from './json.ts';
 import { liveObject, obstacleOf, planSync } from './plan-sync.ts';
+import { overPruneLimit } from './prune-limit.ts';
 import type { Plan, PlanInput } from './types.ts';
 
 /** Why a revision may not be applied over what is live; empty when it may. All are errors, ordered by position. */
@@ -17,7 +18,7 @@ export function checkPlan(input: PlanInput, plan: Plan = planSync(input)): Diagn
     else if (obstacle) diagnostics.push(refuse('OwnedByOtherSource', desired, [], `${title(desired)} is applied by the source ${obstacle.name} already`, 'keep it in one repository only'));
     else diagnostics.push(...immutableChanges(desired, live, input.applied.get(desired.key)?.object));
   }
-  diagnostics.push(...overPruneLimit(input, plan));
+  diagnostics.push(...pruneRefusals(input, plan));
   return diagnostics.sort(byPosition);
 }
 
@@ -96,15 +97,13 @@ function podSpecThatStays(spec: Extract<KubeObject, { kind: 'Pod' }>['spec']): u
 }
 
 /** Cluster.spec.sync.maxPrunePercent, of the objects that this source has live. */
-function overPruneLimit(input: PlanInput, plan: Plan): Diagnostic[] {
+function pruneRefusals(input: PlanInput, plan: Plan): Diagnostic[] {
   const cluster = [...input.desired.values()].find((d) => d.object.kind === 'Cluster');
-  if (cluster?.object.kind !== 'Cluster' || plan.counts.delete === 0) return [];
-  const limit = cluster.object.spec.sync.maxPrunePercent;
-  const owned = plan.counts.delete + [...input.desired.keys()].filter((key) => input.live.has(key)).length;
-  const percent = (100 * plan.counts.delete) / owned;
-  if (percent <= limit) return [];
-  const message = `this would delete ${plan.counts.delete} of ${owned} objects, more than spec.sync.maxPrunePercent (${limit}) allows`;
-  return [refuse('PruneLimit', cluster, ['spec', 'sync', 'maxPrunePercent'], message, 'raise the limit in the same commit, or delete in steps')];
+  if (cluster?.object.kind !== 'Cluster') return [];
+  const left = [...input.desired.keys()].filter((key) => input.live.has(key)).length;
+  const message = overPruneLimit(cluster.object.spec.sync.maxPrunePercent, plan.counts.delete, left);
+  if (message === undefined) return [];
+  return [refuse('PruneLimit', cluster, ['spec', 'sync', 'maxPrunePercent'], message, 'if that is meant, set spec.sync.maxPrunePercent to 100 in the same commit, or delete in steps')];
 }
 
 function title({ object }: DesiredObject): string {

@@ -61,6 +61,38 @@ describe('init, check, plan and the push hooks', () => {
     const deleted = await run('git', ['push', 'origin', ':main'], shop);
     assert.equal(deleted.code, 0, deleted.stderr);
     assert.match(deleted.stderr, /warning: this deletes main/);
+    const again = await run('git', ['push', 'origin', 'main'], shop);
+    assert.equal(again.code, 0, again.stderr);
+    assert.match(again.stderr, /main was deleted when it was at [0-9a-f]{12}; what was applied then is still in force/);
+    assert.match(again.stderr, /remote: no changes/);
+  });
+
+  it('refuses a push that leaves nothing, and takes back what came since an earlier commit', async () => {
+    const good = await head();
+    await git(['rm', '-rq', '.'], shop);
+    await git(['commit', '-qm', 'oops'], shop);
+    const emptied = await run('git', ['push'], shop);
+    assert.equal(emptied.code, 1);
+    assert.match(emptied.stderr, /PruneLimit this would delete all \d+ objects and leave nothing.*maxPrunePercent: 100/);
+    assert.equal(await head(), good);
+    await git(['reset', '-q', '--hard', 'HEAD~1'], shop);
+    const many = Array.from({ length: 400 }, (_, i) => `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c${i}\n  namespace: default\n`).join('---\n');
+    writeFileSync(join(shop, 'many.yaml'), many);
+    await git(['add', 'many.yaml'], shop);
+    await git(['commit', '-qm', 'many'], shop);
+    const pushed = await run('git', ['push'], shop);
+    assert.equal(pushed.code, 0, pushed.stderr);
+    assert.ok(pushed.stderr.split('\n').length < 100, pushed.stderr);
+    assert.match(pushed.stderr, /\d+ more lines[^]*Plan: 400 to create/);
+    await git(['rm', '-q', 'many.yaml'], shop);
+    writeFileSync(join(shop, 'NOTES'), 'not the files of an earlier commit\n');
+    await git(['add', 'NOTES'], shop);
+    await git(['commit', '-qm', 'away'], shop);
+    assert.match((await run('git', ['push'], shop)).stderr, /PruneLimit this would delete 400 of \d+ objects, more than 50 %/);
+    await git(['reset', '-q', '--hard', 'HEAD~1'], shop);
+    await git(['revert', '--no-edit', 'HEAD'], shop);
+    const reverted = await run('git', ['push'], shop);
+    assert.equal(reverted.code, 0, reverted.stderr);
   });
 
   it('refuses hostile files in the push itself', async () => {
