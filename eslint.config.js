@@ -1,5 +1,6 @@
 import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
+import { ownKey } from './eslint.own-key.mjs';
 
 const pureRoom = {
   'no-restricted-globals': ['error', 'process', 'setTimeout', 'setInterval', 'fetch', 'performance'],
@@ -30,6 +31,10 @@ export default tseslint.config(
       'max-lines': ['error', { max: 450, skipBlankLines: true, skipComments: true }],
       'no-control-regex': 'off',
     },
+  },
+  {
+    files: ['contracts/**', 'reconciler/**', 'nodeagent/**', 'cli/**'], ignores: ['contracts/objects/own-key.ts'],
+    plugins: { plumbline: { rules: { 'own-key': ownKey } } }, rules: { 'plumbline/own-key': 'error' },
   },
   { files: ['reconciler/core/**', 'nodeagent/core/**', 'contracts/**'], rules: pureRoom },
   { files: ['test/**', 'bench/**'], rules: { '@typescript-eslint/no-floating-promises': ['error', { allowForKnownSafeCalls: [{ from: 'package', name: ['describe', 'it', 'test', 'suite'], package: 'node:test' }] }] } },

@@ -3,6 +3,7 @@
  * Source: kubernetes-sigs/descheduler, README and pkg/framework/plugins (v1alpha2).
  */
 import { z } from 'zod';
+import { readKey } from './own-key.ts';
 import type { DeschedulerPolicy, DeschedulerProfile } from './scheduling.ts';
 import { NEVER, object } from './schema.ts';
 import { LabelSelector } from './selectors.ts';
@@ -26,7 +27,7 @@ const filtering = { namespaces: Namespaces.optional(), labelSelector: LabelSelec
 
 /** Such as `1h30m`. Becomes seconds. */
 const Duration = z.string().regex(/^(\d+(\.\d+)?(ms|s|m|h))+$/, 'must be a duration such as 90s, 30m or 1h30m')
-  .transform((text) => [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)].reduce((sum, [, amount, unit]) => sum + Number(amount) * (UNIT_SECONDS[unit ?? ''] ?? 0), 0));
+  .transform((text) => [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)].reduce((sum, [, amount, unit]) => sum + Number(amount) * (readKey(UNIT_SECONDS, unit ?? '') ?? 0), 0));
 const UNIT_SECONDS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600 };
 
 const PodProtections = object({
@@ -86,7 +87,7 @@ export const LowNodeUtilizationArgs = object({
   else if (low.join() !== target.join()) context.addIssue({ code: 'custom', path: ['targetThresholds'], message: `must name the same resources as thresholds: ${low.join(', ')}` });
   if (useDeviationThresholds) return;
   for (const [resource, percent] of Object.entries(thresholds ?? {})) {
-    const most = targetThresholds?.[resource];
+    const most = readKey(targetThresholds, resource);
     if (most !== undefined && percent > most) context.addIssue({ code: 'custom', path: ['thresholds', resource], message: `must be at most the target threshold (${most}), found ${percent}` });
   }
 }).transform((args) => ({ ...args, thresholds: args.thresholds ?? LOW, targetThresholds: args.targetThresholds ?? TARGET }));

@@ -2,6 +2,7 @@
  * What a Kubernetes resource quantity (`100m`, `1.5Gi`, `2e3`) comes to. Free of schemas: a node agent uses it.
  * Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
  */
+import { readKey } from './own-key.ts';
 
 /** Spelling of a quantity: number and suffix. */
 export const QUANTITY_PATTERN = /^([+-]?(?:\d+\.?\d*|\.\d+))(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?\d+)?$/;
@@ -19,9 +20,9 @@ export function parseQuantity(text: string): number {
   const match = QUANTITY_PATTERN.exec(text);
   if (!match?.[1]) throw new RangeError(`not a quantity: ${text}`);
   const [, digits, suffix = ''] = match;
-  const binary = BINARY[suffix];
+  const binary = readKey(BINARY, suffix);
   if (binary !== undefined) return capped(Number(digits) * 2 ** binary);
-  const decimal = DECIMAL[suffix];
+  const decimal = readKey(DECIMAL, suffix);
   return capped(Number(decimal === undefined ? `${digits}${suffix}` : `${digits}e${decimal}`));
 }
 

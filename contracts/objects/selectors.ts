@@ -1,5 +1,6 @@
 /** Label selectors. Source: Kubernetes meta/v1 LabelSelector. */
 import { z } from 'zod';
+import { readKey } from './own-key.ts';
 import { LabelValue, object, QualifiedName } from './schema.ts';
 
 export const LabelSelector = object({
@@ -17,7 +18,7 @@ type LabelSet = Readonly<Record<string, string>> | undefined;
 /** Whether `labels` satisfy the selector; an empty selector matches everything, as in Kubernetes. */
 export function selectorMatches(selector: LabelSelector, labels: LabelSet): boolean {
   return labelsInclude(labels, selector.matchLabels) && (selector.matchExpressions ?? []).every((e) => {
-    const value = labels?.[e.key];
+    const value = readKey(labels, e.key);
     switch (e.operator) {
       case 'In': return value !== undefined && (e.values ?? []).includes(value);
       case 'NotIn': return value === undefined || !(e.values ?? []).includes(value);
@@ -29,5 +30,5 @@ export function selectorMatches(selector: LabelSelector, labels: LabelSet): bool
 
 /** Whether `labels` contain every pair of `wanted` (a Service's selector, a nodeSelector). */
 export function labelsInclude(labels: LabelSet, wanted: LabelSet): boolean {
-  return Object.entries(wanted ?? {}).every(([key, value]) => labels?.[key] === value);
+  return Object.entries(wanted ?? {}).every(([key, value]) => readKey(labels, key) === value);
 }

@@ -1,4 +1,5 @@
 /** The container runtime behind the Container Runtime Interface; tried with containerd 1.6. */
+import { readKey } from '../../../contracts/objects/own-key.ts';
 import { LABEL } from '../../core/pod/identity.ts';
 import type { ContainerConfig, ContainerDetail, ContainerSummary, SandboxConfig, SandboxSummary } from '../../core/pod/runtime-types.ts';
 import type { MessageTable } from '../../core/wire/protobuf.ts';
@@ -187,7 +188,7 @@ function runtimeConfig(json: string | undefined): { sandboxImage: string | undef
       systemdCgroup?: boolean;
       containerd?: { defaultRuntimeName?: string; runtimes?: Record<string, { options?: { SystemdCgroup?: boolean } | null }> };
     };
-    const runtime = config.containerd?.runtimes?.[config.containerd.defaultRuntimeName ?? 'runc'];
+    const runtime = readKey(config.containerd?.runtimes, config.containerd?.defaultRuntimeName ?? 'runc');
     return { sandboxImage: config.sandboxImage, systemdCgroup: config.systemdCgroup === true || runtime?.options?.SystemdCgroup === true };
   } catch {
     return none;

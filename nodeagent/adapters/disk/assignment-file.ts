@@ -10,6 +10,7 @@ import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KubeObject, ObjectKey, Secret } from '../../../contracts/objects/index.ts';
 import { keyOf } from '../../../contracts/objects/key.ts';
+import { readKey } from '../../../contracts/objects/own-key.ts';
 import { DiskFullError, type AssignmentChange, type AssignmentDisk, type StoredAssignment } from '../../ports/assignment-disk.ts';
 import { makeFolder, readIfThere, syncFolder, writeAll, writeDurably } from './durable.ts';
 import { journalFile } from './journal-file.ts';
@@ -153,7 +154,7 @@ function withoutSecretData(object: KubeObject): KubeObject {
 }
 
 function withSecretData(object: KubeObject, secrets: SecretData): KubeObject {
-  const data = object.kind === 'Secret' ? secrets[keyOf(object)] : undefined;
+  const data = object.kind === 'Secret' ? readKey(secrets, keyOf(object)) : undefined;
   return data && object.kind === 'Secret' ? { ...object, data } : object;
 }
 

@@ -2,6 +2,7 @@
  * Parses iproute2's JSON once, at the boundary. By hand, not by schema: the validator would cost the agent a fifth of its memory.
  * Fields that we do not use are ignored; a field that we do use and that is of another type throws TypeError with its name.
  */
+import { readKey } from '../../../contracts/objects/own-key.ts';
 import { ROUTE_METRIC, type Link, type PresentVxlan, type Route } from '../../core/routes/model.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -15,7 +16,7 @@ function fieldsOf(value: unknown, name: string): Fields {
   return value as Fields;
 }
 function optionalText(from: Fields, name: string): string | undefined {
-  const value = from[name];
+  const value = readKey(from, name);
   if (value === undefined || typeof value === 'string') return value;
   throw new TypeError(`${name} is no text`);
 }
@@ -25,7 +26,7 @@ function text(from: Fields, name: string): string {
   return value;
 }
 function optionalInt(from: Fields, name: string): number | undefined {
-  const value = from[name];
+  const value = readKey(from, name);
   if (value === undefined || (typeof value === 'number' && Number.isInteger(value))) return value;
   throw new TypeError(`${name} is no integer`);
 }
@@ -36,7 +37,7 @@ function int(from: Fields, name: string): number {
 }
 /** Texts of a list; other things in it are left out. */
 function texts(from: Fields, name: string): readonly string[] {
-  const value = from[name] ?? [];
+  const value = readKey(from, name) ?? [];
   if (!Array.isArray(value)) throw new TypeError(`${name} is no list`);
   return value.filter((one): one is string => typeof one === 'string');
 }

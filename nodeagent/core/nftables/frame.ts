@@ -1,4 +1,5 @@
 /** The part of the table that does not depend on Services: hooks, dispatch, masquerading, refusal. README.md tells a packet's way. */
+import { readKey } from '../../../contracts/objects/own-key.ts';
 import { CHAINS, CONTAINERS, type Chain, type Container, type Element, type Fragment, type Hook, type RejectMatch, type Rule } from './model.ts';
 
 export interface FrameInput {
@@ -57,7 +58,7 @@ export function compileFrame(input: FrameInput): Fragment {
     [CHAINS.filterOutput, [{ kind: 'jump', chain: CHAINS.rejectServices }]],
   ];
   const chains = rules.map(([name, list]): Chain => {
-    const hook = HOOKS[name];
+    const hook = readKey(HOOKS, name);
     return { name, rules: list, ...(hook && { hook }) };
   });
   const elements = [...new Set(input.nodeAddresses)].sort().map((key): Element => ({ container: CONTAINERS.nodeAddresses, key }));

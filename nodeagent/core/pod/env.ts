@@ -1,6 +1,7 @@
 /** The environment of a container. Source: Kubernetes pkg/kubelet/kubelet_pods.go's documented order: service links, envFrom, env; later ones win. */
 import type { Container, EnvVar, Pod } from '../../../contracts/objects/index.ts';
 import { DEFAULT_SERVICE_ACCOUNT } from '../../../contracts/objects/well-known.ts';
+import { readKey } from '../../../contracts/objects/own-key.ts';
 import { expandReferences } from './expand.ts';
 import type { PodObjects } from './objects.ts';
 import { serviceLinks } from './service-links.ts';
@@ -55,7 +56,7 @@ function envValue(one: EnvVar, input: EnvInput, env: ReadonlyMap<string, string>
   if (from.configMapKeyRef) {
     const ref = from.configMapKeyRef;
     const map = input.objects.configMap(ref.name);
-    const value = map?.data?.[ref.key];
+    const value = readKey(map?.data, ref.key);
     if (value !== undefined) return { ok: true, value };
     if (ref.optional) return { ok: true, value: undefined };
     return map ? missingKey('ConfigMap', ref.key, input.pod, ref.name) : missing('configmap', ref.name);
@@ -63,7 +64,7 @@ function envValue(one: EnvVar, input: EnvInput, env: ReadonlyMap<string, string>
   if (from.secretKeyRef) {
     const ref = from.secretKeyRef;
     const secret = input.objects.secret(ref.name);
-    const value = secret?.data[ref.key];
+    const value = readKey(secret?.data, ref.key);
     if (value !== undefined) return { ok: true, value: fromBase64(value) };
     if (ref.optional) return { ok: true, value: undefined };
     return secret ? missingKey('Secret', ref.key, input.pod, ref.name) : missing('secret', ref.name);
@@ -74,7 +75,7 @@ function envValue(one: EnvVar, input: EnvInput, env: ReadonlyMap<string, string>
 function fieldValue(path: string, input: EnvInput): Resolved<string> {
   const { metadata, spec } = input.pod;
   const subscript = /^metadata\.(labels|annotations)\['([^']+)'\]$/.exec(path);
-  if (subscript) return { ok: true, value: metadata[subscript[1] as 'labels' | 'annotations']?.[subscript[2] ?? ''] ?? '' };
+  if (subscript) return { ok: true, value: readKey(metadata[subscript[1] as 'labels' | 'annotations'], subscript[2] ?? '') ?? '' };
   switch (path) {
     case 'metadata.name': return { ok: true, value: metadata.name };
     case 'metadata.namespace': return { ok: true, value: metadata.namespace ?? 'default' };

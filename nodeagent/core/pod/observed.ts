@@ -1,5 +1,6 @@
 /** A pod as the runtime shows it. */
 import type { Container, Pod } from '../../../contracts/objects/index.ts';
+import { readKey } from '../../../contracts/objects/own-key.ts';
 import { ANNOTATION } from './identity.ts';
 import type { ContainerDetail, ContainerSummary, SandboxSummary } from './runtime-types.ts';
 
@@ -57,6 +58,6 @@ export function isOver(container: ObservedContainer): boolean {
 
 /** A number that was written on a container when it was made; 0 where there is none. */
 export function annotated(container: ContainerSummary | undefined, name: string): number {
-  const value = Number(container?.annotations[name] ?? 0);
+  const value = Number(readKey(container?.annotations, name) ?? 0);
   return Number.isFinite(value) ? value : 0;
 }

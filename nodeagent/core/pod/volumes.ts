@@ -8,7 +8,7 @@ import type { PodObjects } from './objects.ts';
 type Volume = NonNullable<Pod['spec']['volumes']>[number];
 
 export interface VolumeFile {
-  /** Relative to the volume, without `..`. */
+  /** Relative to the volume; no step of it is `.`, `..` or empty. */
   readonly path: string;
   readonly mode: number;
   readonly content: Buffer;
@@ -55,7 +55,7 @@ function planVolume(volume: Volume, pod: Pod, objects: PodObjects, folders: Node
   const group = pod.spec.securityContext?.fsGroup;
   if (volume.emptyDir) {
     const { medium, sizeLimit } = volume.emptyDir;
-    const sizeBytes = sizeLimit === undefined ? undefined : parseQuantity(sizeLimit);
+    const sizeBytes = sizeLimit === undefined ? undefined : Math.ceil(parseQuantity(sizeLimit));
     return { ok: true, value: { kind: 'empty', name: volume.name, path, medium: medium === 'Memory' ? 'memory' : 'disk', sizeBytes, group } };
   }
   if (volume.hostPath) return { ok: true, value: { kind: 'host', name: volume.name, path, type: volume.hostPath.type } };
@@ -85,14 +85,34 @@ interface Projection {
 }
 
 function project(contents: ReadonlyMap<string, Buffer>, from: Projection): Resolved<readonly VolumeFile[]> {
-  if (!from.items) return { ok: true, value: [...contents].map(([path, content]) => ({ path, content, mode: from.defaultMode })) };
+  if (!from.items) return placed([...contents].map(([path, content]) => ({ path, content, mode: from.defaultMode })));
   const files: VolumeFile[] = [];
   for (const item of from.items) {
     const content = contents.get(item.key);
     if (!content && from.optional) continue;
     if (!content) return { ok: false, message: `references non-existent config key: ${item.key}` };
-    if (item.path.startsWith('/') || item.path.split('/').includes('..')) return { ok: false, message: `path ${item.path} leaves the volume` };
     files.push({ path: item.path, content, mode: item.mode ?? from.defaultMode });
   }
-  return { ok: true, value: files };
+  return placed(files);
+}
+
+/**
+ * The files at their paths in short form; of two at one path the later. Refused are paths that leave the volume, that are the volume itself,
+ * that begin with `..` (there it keeps its versions), and files in files. Source: Kubernetes pkg/volume/util/atomic_writer.go, validatePath.
+ */
+function placed(files: readonly VolumeFile[]): Resolved<readonly VolumeFile[]> {
+  const byPath = new Map<string, VolumeFile>();
+  for (const file of files) {
+    const steps = file.path.split('/').filter((step) => step !== '' && step !== '.');
+    if (file.path.startsWith('/') || steps.includes('..')) return { ok: false, message: `path ${file.path} leaves the volume` };
+    if (steps[0] === undefined || steps[0].startsWith('..')) return { ok: false, message: `path ${file.path} is no name for a file of a volume` };
+    const path = steps.join('/');
+    byPath.set(path, { ...file, path });
+  }
+  for (const path of byPath.keys()) {
+    for (let end = path.indexOf('/'); end >= 0; end = path.indexOf('/', end + 1)) {
+      if (byPath.has(path.slice(0, end))) return { ok: false, message: `path ${path} is in ${path.slice(0, end)}, which is a file` };
+    }
+  }
+  return { ok: true, value: [...byPath.values()] };
 }

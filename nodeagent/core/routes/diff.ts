@@ -1,4 +1,5 @@
 /** From the routing that is there to the wanted one: steps that may run twice. Nothing that is not ours is in any step. */
+import { readKey } from '../../../contracts/objects/own-key.ts';
 import { ROUTE_METRIC, ROUTE_PROTOCOL, type PresentVxlan, type Route, type RoutingSnapshot, type RoutingStep, type VxlanDevice, type WantedRouting } from './model.ts';
 
 /** Steps in the order to run; empty when everything is as wanted. */
@@ -45,7 +46,7 @@ function deviceSteps(device: VxlanDevice, present: PresentVxlan | undefined): Ro
 }
 
 function sysctlSteps(wanted: Readonly<Record<string, string>>, present: Readonly<Record<string, string>>): RoutingStep[] {
-  return Object.entries(wanted).flatMap(([path, value]) => (present[path] === value ? [] : [{ tool: 'sysctl' as const, path, value }]));
+  return Object.entries(wanted).flatMap(([path, value]) => (readKey(present, path) === value ? [] : [{ tool: 'sysctl' as const, path, value }]));
 }
 
 function peerSteps({ device, peers }: NonNullable<WantedRouting['vxlan']>, present: PresentVxlan | undefined): RoutingStep[] {

@@ -5,6 +5,7 @@
  * A message is a table of named fields; its TypeScript types follow from the table. What is absent on the wire decodes to the
  * type's zero value (a sub-message: undefined); unknown fields are skipped; zero values are not written.
  */
+import { readKey } from '../../../contracts/objects/own-key.ts';
 
 const VARINT = 0;
 const FIXED64 = 1;
@@ -259,7 +260,7 @@ export function decode<M extends MessageTable>(table: M, encoded: Buffer): Decod
     const wireType = tag & 7;
     const name = names.get(tag >>> 3);
     if (name === undefined) reader.skip(wireType);
-    else result[name] = (table[name] as Field<unknown, unknown>).read(reader, wireType, result[name]);
+    else result[name] = (readKey(table, name) as Field<unknown, unknown>).read(reader, wireType, readKey(result, name));
   }
   return result as Decoded<M>;
 }

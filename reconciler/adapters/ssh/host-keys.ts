@@ -1,6 +1,7 @@
 /** Host keys: what is pinned, what was shown, and their fingerprints. Source: RFC 4253 section 6.6, RFC 8332 (RSA with SHA-2). */
 import { createHash } from 'node:crypto';
 import type { ServerHostKeyAlgorithm } from 'ssh2';
+import { readKey } from '../../../contracts/objects/index.ts';
 import { TerminalError } from '../../core/errors.ts';
 
 /** Signature algorithms by the key type that stands in the key's blob, most wanted first. */
@@ -26,7 +27,7 @@ export function parsePinnedKey(text: string, machine: string): PinnedKey {
   const base64 = text.trim().split(/\s+/)[1] ?? '';
   const blob = Buffer.from(base64, 'base64');
   const type = keyType(blob);
-  const algorithms = type === undefined ? undefined : ALGORITHMS[type];
+  const algorithms = type === undefined ? undefined : readKey(ALGORITHMS, type);
   if (algorithms === undefined) {
     throw new TerminalError('HostKeyInvalid', `machine ${machine}: spec.hostKey is not a host key of a type that is supported; write it as 'ssh-keyscan' prints it after the host name`);
   }

@@ -1,5 +1,6 @@
 /** Fixed shell scripts for a machine. Values go in as positional arguments, never into the text. */
 import { NODE_NAMES, NODE_PATHS } from '../../../contracts/agent/index.ts';
+import { readKey } from '../../../contracts/objects/index.ts';
 import type { NodeArch } from '../../ports/agent-payloads.ts';
 import { SERVICE } from './service-files.ts';
 
@@ -40,7 +41,7 @@ export function readFacts(stdout: string): MachineFacts {
   const machine = one('machine');
   const arches: Readonly<Record<string, NodeArch>> = { x86_64: 'x64', amd64: 'x64', aarch64: 'arm64', arm64: 'arm64' };
   return {
-    arch: arches[machine], machine, root: one('uid') === '0', init: one('init') === 'systemd' ? 'systemd' : 'script',
+    arch: readKey(arches, machine), machine, root: one('uid') === '0', init: one('init') === 'systemd' ? 'systemd' : 'script',
     glibc: one('glibc') === 'yes', gzip: one('gzip') === 'yes', containerdRunning: one('containerd') === 'yes',
     missing: pairs.filter(([key]) => key === 'missing').map(([, value]) => value),
   };

@@ -1,5 +1,6 @@
 /** The differences of two objects as an RFC 6902 patch. */
-import { equal, fieldOf, fieldsOf, isList, isObject, type JsonObject } from './json.ts';
+import { readKey } from '../../../contracts/objects/index.ts';
+import { equal, fieldsOf, isList, isObject, type JsonObject } from './json.ts';
 import { keyLists } from './list-keys.ts';
 import type { PatchOperation } from './types.ts';
 
@@ -23,12 +24,12 @@ function diffValue(before: unknown, after: unknown, path: string, field: string,
 function diffFields(before: JsonObject, after: JsonObject, path: string, out: PatchOperation[]): void {
   for (const name of fieldsOf(before)) {
     const at = `${path}/${escapeToken(name)}`;
-    const next = fieldOf(after, name);
+    const next = readKey(after, name);
     if (next === undefined) out.push({ op: 'remove', path: at });
-    else diffValue(before[name], next, at, name, out);
+    else diffValue(readKey(before, name), next, at, name, out);
   }
   for (const name of fieldsOf(after)) {
-    if (fieldOf(before, name) === undefined) out.push({ op: 'add', path: `${path}/${escapeToken(name)}`, value: after[name] });
+    if (readKey(before, name) === undefined) out.push({ op: 'add', path: `${path}/${escapeToken(name)}`, value: readKey(after, name) });
   }
 }
 

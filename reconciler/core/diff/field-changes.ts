@@ -1,6 +1,6 @@
 /** What an update changes, field by field, in people's words. */
-import type { KubeObject } from '../../../contracts/objects/index.ts';
-import { equal, fieldOf, fieldsOf, isList, isObject } from './json.ts';
+import { readKey, type KubeObject } from '../../../contracts/objects/index.ts';
+import { equal, fieldsOf, isList, isObject } from './json.ts';
 import { entryLabel, keyLists } from './list-keys.ts';
 import { ORIGIN_ANNOTATION, type PlanItem } from './types.ts';
 
@@ -49,7 +49,7 @@ function sameBytes(a: unknown, b: unknown): boolean {
 function collect(before: unknown, after: unknown, path: string, field: string, out: FieldChange[]): void {
   if (isObject(before) && isObject(after)) {
     for (const name of [...new Set([...fieldsOf(before), ...fieldsOf(after)])].sort()) {
-      collect(fieldOf(before, name), fieldOf(after, name), joinField(path, name), name, out);
+      collect(readKey(before, name), readKey(after, name), joinField(path, name), name, out);
     }
   } else if (isList(before) && isList(after)) collectEntries(before, after, path, field, out);
   else if (!equal(before, after)) {

@@ -2,6 +2,7 @@
  * Which lists are maps in disguise, and what names their entries. Source: the `x-kubernetes-list-map-keys` and patch merge keys of Kubernetes'
  * OpenAPI document.
  */
+import { readKey } from '../../../contracts/objects/index.ts';
 import { isObject } from './json.ts';
 
 interface ListKey {
@@ -37,13 +38,12 @@ const KEY_DEFAULTS: Readonly<Record<string, string>> = { protocol: 'TCP', operat
 
 /** Whether entries of the list `field` that only the live object has are left alone. */
 export function isSharedList(field: string): boolean {
-  return Object.hasOwn(LIST_KEYS, field) && LIST_KEYS[field]?.shared === true;
+  return readKey(LIST_KEYS, field)?.shared === true;
 }
 
 /** The keys of all lists given, in their order; undefined when one of them cannot be keyed (no rule, a doubled key, not objects). */
 export function keyLists(field: string, lists: readonly (readonly unknown[])[]): readonly (readonly string[])[] | undefined {
-  if (!Object.hasOwn(LIST_KEYS, field)) return undefined;
-  for (const fields of LIST_KEYS[field]?.fields ?? []) {
+  for (const fields of readKey(LIST_KEYS, field)?.fields ?? []) {
     const keyed = lists.map((list) => keysOf(fields, list));
     if (keyed.every((k) => k !== undefined)) return keyed;
   }
@@ -54,17 +54,17 @@ function keysOf(fields: readonly string[], list: readonly unknown[]): string[] |
   const keys: string[] = [];
   for (const entry of list) {
     const [first = ''] = fields;
-    if (!isObject(entry) || entry[first] === undefined) return undefined;
-    keys.push(JSON.stringify(fields.map((f) => entry[f] ?? KEY_DEFAULTS[f] ?? null)));
+    if (!isObject(entry) || readKey(entry, first) === undefined) return undefined;
+    keys.push(JSON.stringify(fields.map((f) => readKey(entry, f) ?? readKey(KEY_DEFAULTS, f) ?? null)));
   }
   return new Set(keys).size === keys.length ? keys : undefined;
 }
 
 /** How people name an entry: its name, port or path; undefined where only its position names it. */
 export function entryLabel(field: string, entry: unknown): string | undefined {
-  const [first] = LIST_KEYS[field]?.fields.find(([name]) => isObject(entry) && name !== undefined && entry[name] !== undefined) ?? [];
+  const [first] = readKey(LIST_KEYS, field)?.fields.find(([name]) => isObject(entry) && name !== undefined && readKey(entry, name) !== undefined) ?? [];
   if (first === undefined || !isObject(entry)) return undefined;
-  const value = entry[first];
+  const value = readKey(entry, first);
   if (typeof value !== 'string' && typeof value !== 'number') return undefined;
   const protocol = field === 'ports' && entry['protocol'] !== undefined && entry['protocol'] !== 'TCP' && typeof entry['protocol'] === 'string' ? `/${entry['protocol']}` : '';
   return `${value}${protocol}`;

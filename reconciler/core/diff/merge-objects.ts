@@ -2,8 +2,8 @@
  * The three-way merge behind apply: what Git says is set, what Git no longer says is removed, what Git never said is left to whoever wrote
  * it. Source: Kubernetes, "Declarative Management of Kubernetes Objects Using Configuration Files", how apply calculates differences.
  */
-import type { KubeObject } from '../../../contracts/objects/index.ts';
-import { fieldOf, isList, isObject, type JsonObject } from './json.ts';
+import { readKey, type KubeObject } from '../../../contracts/objects/index.ts';
+import { isList, isObject, type JsonObject } from './json.ts';
 import { isSharedList, keyLists } from './list-keys.ts';
 
 /** Fields of which one object has at most one: setting one takes the others away. */
@@ -63,12 +63,12 @@ function mergeFields(applied: JsonObject, desired: JsonObject, live: JsonObject,
   const free = FREE_MAPS.has(field);
   const otherForm = field === 'strategy' && desired['type'] !== live['type'];
   const stays = (name: string): boolean => {
-    if (free) return fieldOf(applied, name) === undefined;
-    return kept.includes(name) || (fieldOf(applied, name) === undefined && !otherForm && !isExcluded(name, desired));
+    if (free) return readKey(applied, name) === undefined;
+    return kept.includes(name) || (readKey(applied, name) === undefined && !otherForm && !isExcluded(name, desired));
   };
   for (const [name, value] of Object.entries(live)) {
-    const wanted = fieldOf(desired, name);
-    if (wanted !== undefined) merged[name] = mergeValue(fieldOf(applied, name), wanted, value, name, kept);
+    const wanted = readKey(desired, name);
+    if (wanted !== undefined) merged[name] = mergeValue(readKey(applied, name), wanted, value, name, kept);
     else if (stays(name)) merged[name] = value;
   }
   for (const [name, value] of Object.entries(desired)) {
@@ -78,7 +78,7 @@ function mergeFields(applied: JsonObject, desired: JsonObject, live: JsonObject,
 }
 
 function isExcluded(name: string, desired: JsonObject): boolean {
-  return EXCLUSIVE.some((group) => group.includes(name) && group.some((other) => fieldOf(desired, other) !== undefined));
+  return EXCLUSIVE.some((group) => group.includes(name) && group.some((other) => readKey(desired, other) !== undefined));
 }
 
 /** In the order of the manifest; entries that only the live object has come last. */

@@ -1,6 +1,6 @@
 /** Machine to Node, and what silence does to it. Source: Kubernetes documentation, "Nodes: Node heartbeats" and "Taint based Evictions". */
 import {
-  ARCH_LABEL, findCondition, HOSTNAME_LABEL, objectKey, OS_LABEL, withCondition,
+  ARCH_LABEL, findCondition, HOSTNAME_LABEL, objectKey, OS_LABEL, readKey, withCondition,
   type ClusterSpec, type Machine, type Node, type StoredMachine, type StoredNode, type Taint,
 } from '../../../contracts/objects/index.ts';
 import { parseRange, subrange } from '../services/ipv4.ts';
@@ -108,7 +108,7 @@ function wantedNode(input: NodeInput, machine: StoredMachine, node: StoredNode |
       labels: {
         ...machine.spec.labels,
         [HOSTNAME_LABEL]: name, [OS_LABEL]: 'linux',
-        ...(architecture !== undefined && { [ARCH_LABEL]: ARCHITECTURES[architecture] ?? architecture }),
+        ...(architecture !== undefined && { [ARCH_LABEL]: readKey(ARCHITECTURES, architecture) ?? architecture }),
       },
     },
     spec: { ...(podCIDR !== undefined && { podCIDR }), ...(taints.length > 0 && { taints }), ...(machine.spec.unschedulable && { unschedulable: true }) },

@@ -1,5 +1,5 @@
 /** Where the fields are that are compared with other objects once all files are read; the trees themselves are not kept. */
-import type { KubeObject } from '../../../contracts/objects/index.ts';
+import { readKey, type KubeObject } from '../../../contracts/objects/index.ts';
 import { pluginUses } from './checks/check-profiles.ts';
 import type { Findings } from './findings.ts';
 import { configReferences, podTemplateOf } from './pod-templates.ts';
@@ -31,6 +31,6 @@ export function fieldMarks(object: KubeObject, tree: YamlNode, findings: Finding
 
 /** Where a field of a desired object is written; the object's own position when that is not known. */
 export function positionOf(desired: DesiredObject, ...path: FieldPath): Position {
-  const mark = desired.marks?.[pathText(path)];
+  const mark = readKey(desired.marks, pathText(path));
   return mark ? { file: desired.position.file, line: mark[0], column: mark[1] } : desired.position;
 }

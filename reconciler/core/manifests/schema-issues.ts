@@ -1,5 +1,6 @@
 /** Turns what the schema says about a value into words for people, at the place in the file where it is written. */
 import type { z } from 'zod';
+import { readKey } from '../../../contracts/objects/index.ts';
 import type { DiagnosticCode } from './codes.ts';
 import { suggest } from './suggest.ts';
 import { expectedWords, found, oneOf, quote, typeHint } from './wording.ts';
@@ -75,7 +76,7 @@ export function explainIssue(issue: SchemaIssue, root: YamlNode, secret: boolean
   function notAmong(values: readonly string[]): ExplainedIssue[] {
     const text = node?.kind === 'scalar' ? String(node.value) : '';
     const place = name.replaceAll(/\[\d+\]/g, '[]').replace(/^.*(?=\bvolumes\[\])/, '');
-    if (VALUES_NOT_YET[place]?.includes(text)) {
+    if (readKey(VALUES_NOT_YET, place)?.includes(text)) {
       return at('UnsupportedValue', `${text} is a Kubernetes value that Plumbline does not act on yet`, `use ${oneOf(values.filter((v) => v !== ''))}`);
     }
     const close = suggest(text, values.filter((v) => v !== ''));

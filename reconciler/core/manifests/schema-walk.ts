@@ -1,7 +1,7 @@
 /** Looks into the object schemas: which fields are there at a place, and which Kubernetes fields are known but not acted on. */
 import type { z } from 'zod';
-import { objectSchemaMeta, type NotYet } from '../../../contracts/objects/index.ts';
-import type { FieldPath } from './yaml-tree.ts';
+import { objectSchemaMeta, readKey, type NotYet } from '../../../contracts/objects/index.ts';
+import { valueAt, type FieldPath } from './yaml-tree.ts';
 
 type Schema = z.core.$ZodType;
 type ObjectSchema = z.core.$ZodObject;
@@ -26,9 +26,9 @@ function objectOptions(schema: Schema, value: unknown): ObjectSchema[] {
   const options = def.options.flatMap((option) => objectOptions(option, value));
   const discriminator = (def as z.core.$ZodDiscriminatedUnionDef).discriminator as string | undefined;
   if (discriminator === undefined) return options;
-  const wanted = (value as Record<string, unknown> | undefined)?.[discriminator];
+  const wanted = valueAt(value, [discriminator]);
   const chosen = options.filter((option) => {
-    const field = option._zod.def.shape[discriminator];
+    const field = readKey(option._zod.def.shape, discriminator);
     return field?._zod.values?.has(wanted as z.core.util.Primitive) === true;
   });
   return chosen.length > 0 ? chosen : options;
@@ -44,9 +44,9 @@ function schemasAt(schema: Schema, path: FieldPath, root: unknown): Schema[] {
       const { def } = (inner as z.core.$ZodTypes)._zod;
       if (def.type === 'array') return [def.element];
       if (def.type === 'record') return [def.valueType];
-      return objectOptions(inner, value).flatMap((o) => o._zod.def.shape[step] ?? []);
+      return objectOptions(inner, value).flatMap((o) => readKey(o._zod.def.shape, String(step)) ?? []);
     });
-    value = (value as Record<string | number, unknown> | undefined)?.[step];
+    value = valueAt(value, [step]);
   }
   return schemas;
 }
@@ -61,7 +61,7 @@ export interface FieldsAt {
 
 /** The fields that the object at `path` may have; undefined where there is no object with fixed fields (a map of labels). */
 export function fieldsAt(schema: Schema, path: FieldPath, root: unknown): FieldsAt | undefined {
-  const value = path.reduce<unknown>((v, step) => (v as Record<string | number, unknown> | undefined)?.[step], root);
+  const value = valueAt(root, path);
   const candidates = schemasAt(schema, path, root);
   const options = candidates.flatMap((s) => objectOptions(s, value));
   if (options.length === 0) return undefined;

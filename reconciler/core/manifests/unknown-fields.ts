@@ -1,10 +1,10 @@
 /** Fields that a schema does not have: a misspelling, a field at the wrong place, or one of Kubernetes' that is not acted on yet, and says nothing but its default. */
 import type { z } from 'zod';
-import type { Accepted } from '../../../contracts/objects/index.ts';
+import { readKey, type Accepted } from '../../../contracts/objects/index.ts';
 import type { ExplainedIssue } from './schema-issues.ts';
 import { placesOfFields, type FieldsAt } from './schema-walk.ts';
 import { suggest } from './suggest.ts';
-import { pathText, type FieldPath } from './yaml-tree.ts';
+import { pathText, valueAt, type FieldPath } from './yaml-tree.ts';
 
 export interface UnknownField {
   /** Undefined where the field asks for what happens anyhow. */
@@ -21,7 +21,7 @@ const placesBySchema = new WeakMap<object, ReadonlyMap<string, readonly string[]
 /** Explains why the object that has `fields` may not have the one at `path` of `value`, which is at `base` of the manifest. */
 export function explainUnknownField(schema: z.core.$ZodType, fields: FieldsAt, path: FieldPath, value: unknown, base: FieldPath): UnknownField {
   const parent = path.slice(0, -1);
-  const said = path.reduce<unknown>((v, step) => (v as Record<string | number, unknown> | undefined)?.[step], value);
+  const said = valueAt(value, path);
   const name = String(path.at(-1));
   const text = pathText([...base, ...path]);
   const issue = (code: ExplainedIssue['code'], message: string, hint?: string): ExplainedIssue => ({ code, path: [...base, ...path], part: 'key', message, hint });
@@ -29,13 +29,13 @@ export function explainUnknownField(schema: z.core.$ZodType, fields: FieldsAt, p
     if (saysNothing(said)) return { meant: undefined, issue: undefined };
     return { meant: undefined, issue: issue('StatusInManifest', 'status is written by Plumbline, never in Git', 'remove status and everything under it') };
   }
-  const accepted = Object.hasOwn(fields.notYet, name) ? fields.notYet[name] : undefined;
+  const accepted = readKey(fields.notYet, name);
   if (accepted !== undefined) {
     if (isAccepted(accepted, said)) return { meant: undefined, issue: undefined };
     return { meant: undefined, issue: issue('UnsupportedField', `field ${text} is a Kubernetes field that Plumbline does not act on yet`, removal(name)) };
   }
   if (fields.otherForms.includes(name)) {
-    const type = (parent.reduce<unknown>((v, step) => (v as Record<string | number, unknown> | undefined)?.[step], value) as { type?: unknown } | undefined)?.type;
+    const type = valueAt(value, [...parent, 'type']);
     return { meant: undefined, issue: issue('ForbiddenField', `${text} may not be set when ${pathText([...base, ...parent, 'type'])} is ${String(type)}`, 'remove it, or change the type') };
   }
   if (name === 'stringData' && fields.known.includes('binaryData')) {

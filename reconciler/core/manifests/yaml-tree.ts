@@ -1,4 +1,5 @@
 /** The tree that a YAML document is read into: plain values, each with where it was written. */
+import { readKey } from '../../../contracts/objects/index.ts';
 import type { ScalarValue } from './yaml-scalars.ts';
 
 interface NodeBase {
@@ -44,6 +45,11 @@ export function toValue(node: YamlNode): unknown {
       return value;
     }
   }
+}
+
+/** The plain value that `path` leads to from `root`; undefined where there is none. */
+export function valueAt(root: unknown, path: FieldPath): unknown {
+  return path.reduce<unknown>((value, step) => (typeof value === 'object' && value !== null ? readKey(value as Record<string, unknown>, String(step)) : undefined), root);
 }
 
 export function isNull(node: YamlNode): boolean {

@@ -1,6 +1,6 @@
 /** What an agent's word on its machine makes of the Node's status. Condition types and reasons as Kubernetes' kubelet sets them. */
 import {
-  findCondition, parseMilli, parseQuantity, withCondition,
+  findCondition, parseMilli, parseQuantity, readKey, withCondition,
   type Condition, type Machine, type MachineSpec, type Node, type NodeStatus, type ResourceList, type Stored,
 } from '../../../contracts/objects/index.ts';
 import type { NodeImage, NodeReport } from '../../../contracts/agent/index.ts';
@@ -43,7 +43,7 @@ function beating(conditions: readonly Condition[] | undefined, next: Omit<Condit
 
 /** Capacity without what is held back, never below zero. */
 function allocatable(capacity: ResourceList, reserved: ResourceList | undefined): ResourceList {
-  return Object.fromEntries(Object.entries(capacity).map(([name, amount]) => [name, without(name, amount, reserved?.[name])]));
+  return Object.fromEntries(Object.entries(capacity).map(([name, amount]) => [name, without(name, amount, readKey(reserved, name))]));
 }
 
 function without(name: string, amount: string, held: string | undefined): string {

@@ -1,5 +1,5 @@
 /** How many pods each PodDisruptionBudget lets go, as far as the scheduler knows. Source: Kubernetes documentation, "Disruptions". */
-import { selectorMatches, type LabelSelector, type StoredPod, type StoredPodDisruptionBudget } from '../../../contracts/objects/index.ts';
+import { readKey, selectorMatches, type LabelSelector, type StoredPod, type StoredPodDisruptionBudget } from '../../../contracts/objects/index.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { isReady } from '../workloads/pod-state.ts';
 import type { PodShape } from './pod-shape.ts';
@@ -23,7 +23,7 @@ export class Budget {
 
   /** Whether the pod's eviction is counted in the status already. */
   counts(pod: StoredPod): boolean {
-    return this.#object.status?.disruptedPods?.[pod.metadata.name] !== undefined;
+    return readKey(this.#object.status?.disruptedPods, pod.metadata.name) !== undefined;
   }
 
   /** Takes in a newer version, which knows what was spent before it. False when that may be another answer of {@link counts}. */

@@ -6,7 +6,10 @@
  * Pods that the scheduler has placed are counted at once (*assumed*), before the store has the binding. Nothing here depends on the
  * order in which nodes and pods came.
  */
-import { conditionIsTrue, DEFAULT_SCHEDULER_NAME, REGION_LABEL, ZONE_LABEL, type Namespace, type Node, type NodeStatus, type Pod, type PodGroupSpec, type StoredPod, type StoredPodDisruptionBudget, type StoredService, type Taint } from '../../../contracts/objects/index.ts';
+import {
+  conditionIsTrue, DEFAULT_SCHEDULER_NAME, readKey, REGION_LABEL, ZONE_LABEL,
+  type Namespace, type Node, type NodeStatus, type Pod, type PodGroupSpec, type StoredPod, type StoredPodDisruptionBudget, type StoredService, type Taint,
+} from '../../../contracts/objects/index.ts';
 import { isFinished } from '../workloads/pod-state.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { hash32 } from '../workloads/stable-hash.ts';
@@ -200,7 +203,7 @@ export class ClusterState {
     let domains = this.#domains.get(key);
     if (!domains) {
       this.#domains.set(key, (domains = new Domains(key, this.#capacity)));
-      for (const [node, record] of this.#nodes.entries()) if (record) domains.set(node, record.node.metadata.labels?.[key]);
+      for (const [node, record] of this.#nodes.entries()) if (record) domains.set(node, readKey(record.node.metadata.labels, key));
     }
     return domains;
   }
@@ -519,7 +522,7 @@ export class ClusterState {
     const allocatable = capacityOf(node.status?.allocatable);
     for (const name of allocatable.keys()) this.resource(name);
     for (const [name, column] of this.#resources) column.allocatable[number] = allocatable.get(name) ?? 0;
-    for (const [key, domains] of this.#domains) domains.set(number, node.metadata.labels?.[key]);
+    for (const [key, domains] of this.#domains) domains.set(number, readKey(node.metadata.labels, key));
   }
 
   #grow(): void {

@@ -1,5 +1,5 @@
 /** Node selector terms. Source: Kubernetes v1 API reference, NodeSelectorTerm. */
-import type { NodeSelectorRequirement, NodeSelectorTerm } from '../../../contracts/objects/index.ts';
+import { readKey, type NodeSelectorRequirement, type NodeSelectorTerm } from '../../../contracts/objects/index.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -7,7 +7,7 @@ type Labels = Readonly<Record<string, string>>;
 export function termMatches(term: NodeSelectorTerm, name: string, labels: Labels): boolean {
   const { matchExpressions = [], matchFields = [] } = term;
   if (matchExpressions.length === 0 && matchFields.length === 0) return false;
-  return matchFields.every((field) => field.values?.includes(name) === (field.operator === 'In')) && matchExpressions.every((e) => requirementHolds(e, labels[e.key]));
+  return matchFields.every((field) => field.values?.includes(name) === (field.operator === 'In')) && matchExpressions.every((e) => requirementHolds(e, readKey(labels, e.key)));
 }
 
 function requirementHolds({ operator, values = [] }: NodeSelectorRequirement, value: string | undefined): boolean {

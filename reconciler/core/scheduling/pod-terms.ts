@@ -1,5 +1,5 @@
 /** Which pods a term about other pods means. Source: Kubernetes v1 API reference, PodAffinityTerm and TopologySpreadConstraint. */
-import { selectorMatches, type LabelSelector, type PodAffinityTerm } from '../../../contracts/objects/index.ts';
+import { readKey, selectorMatches, type LabelSelector, type PodAffinityTerm } from '../../../contracts/objects/index.ts';
 import type { ClusterState } from './cluster-state.ts';
 import type { PodShape } from './pod-shape.ts';
 
@@ -8,7 +8,7 @@ export type Means = (other: PodShape) => boolean;
 /** The selector with the pod's own values of some keys: `key in (value)`, or `key notin (value)`. A key that the pod lacks is left out. */
 export function withLabelKeys(selector: LabelSelector, of: PodShape, matchKeys: readonly string[] = [], mismatchKeys: readonly string[] = []): LabelSelector {
   const added = (keys: readonly string[], operator: 'In' | 'NotIn'): NonNullable<LabelSelector['matchExpressions']> =>
-    keys.flatMap((key) => { const value = of.labels[key]; return value === undefined ? [] : [{ key, operator, values: [value] }]; });
+    keys.flatMap((key) => { const value = readKey(of.labels, key); return value === undefined ? [] : [{ key, operator, values: [value] }]; });
   return { ...selector, matchExpressions: [...(selector.matchExpressions ?? []), ...added(matchKeys, 'In'), ...added(mismatchKeys, 'NotIn')] };
 }
 

@@ -1,5 +1,5 @@
 /** Priorities of pods. Source: Kubernetes documentation, "Pod Priority and Preemption". */
-import { SYSTEM_PRIORITIES, type Pod, type PriorityClass } from '../../../contracts/objects/index.ts';
+import { readKey, SYSTEM_PRIORITIES, type Pod, type PriorityClass } from '../../../contracts/objects/index.ts';
 
 /** Classes by name. */
 export type PriorityClasses = ReadonlyMap<string, PriorityClass>;
@@ -7,7 +7,7 @@ export type PriorityClasses = ReadonlyMap<string, PriorityClass>;
 /** The value of the pod's class, of the global default where it names none, else 0. */
 export function priorityOf(pod: Pod, classes: PriorityClasses): number {
   const { priorityClassName } = pod.spec;
-  if (priorityClassName !== undefined) return SYSTEM_PRIORITIES[priorityClassName] ?? classes.get(priorityClassName)?.value ?? 0;
+  if (priorityClassName !== undefined) return readKey(SYSTEM_PRIORITIES, priorityClassName) ?? classes.get(priorityClassName)?.value ?? 0;
   for (const { globalDefault, value } of classes.values()) if (globalDefault) return value;
   return 0;
 }

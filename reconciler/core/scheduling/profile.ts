@@ -4,7 +4,7 @@
  */
 import type { z } from 'zod';
 import {
-  DEFAULT_SCHEDULER_NAME, DefaultPreemptionArgs, InterPodAffinityArgs, NoArgs, NodeAffinityArgs, NodeResourcesBalancedAllocationArgs, NodeResourcesFitArgs, PodTopologySpreadArgs,
+  DEFAULT_SCHEDULER_NAME, DefaultPreemptionArgs, InterPodAffinityArgs, NoArgs, NodeAffinityArgs, NodeResourcesBalancedAllocationArgs, NodeResourcesFitArgs, PodTopologySpreadArgs, readKey,
   type KubeSchedulerConfiguration, type SchedulerExtensionPoint, type SchedulerProfile,
 } from '../../../contracts/objects/index.ts';
 import type { Plugin } from './framework.ts';
@@ -85,7 +85,7 @@ export const BUILT_IN_PLUGINS: readonly string[] = Object.keys(BUILT_IN);
 
 /** A built-in plugin as it is without arguments, and the schema of those. */
 export function builtIn(name: string): { readonly plugin: Plugin; readonly args: z.ZodType } | undefined {
-  const known = BUILT_IN[name];
+  const known = readKey(BUILT_IN, name);
   return known && { plugin: known.make(known.args.parse({}) as never), args: known.args };
 }
 
@@ -125,7 +125,7 @@ export function buildProfiles(config: Pick<KubeSchedulerConfiguration, 'profiles
 function buildProfile(given: SchedulerProfile, percentageOfNodesToScore: number, more: MorePlugins, problem: (problem: ConfigurationProblem) => void): Profile {
   const argsOf = new Map<string, unknown>();
   for (const [at, { name, args }] of (given.pluginConfig ?? []).entries()) {
-    const known = BUILT_IN[name];
+    const known = readKey(BUILT_IN, name);
     const path = `pluginConfig[${at}]`;
     if (given.pluginConfig?.findIndex((entry) => entry.name === name) !== at) {
       problem({ path: `${path}.name`, message: `${name} has arguments already` });
@@ -143,7 +143,7 @@ function buildProfile(given: SchedulerProfile, percentageOfNodesToScore: number,
   const plugin = (name: string): Plugin | undefined => {
     let found = made.get(name);
     if (found) return found;
-    const known = BUILT_IN[name];
+    const known = readKey(BUILT_IN, name);
     found = known ? known.make((argsOf.get(name) ?? known.args.parse({})) as never) : more.get(name);
     if (found) made.set(name, found);
     return found;
@@ -186,7 +186,7 @@ function enabledAt(profile: SchedulerProfile, points: readonly SchedulerExtensio
     const named = new Map<string, { name: string; weight: number }>();
     for (const [at, { name, weight }] of (set?.enabled ?? []).entries()) {
       // `multiPoint` is read for every point, and told of once.
-      if (exists(name)) named.set(name, { name, weight: weight ?? list.find((entry) => entry.name === name)?.weight ?? BUILT_IN[name]?.weight ?? 1 });
+      if (exists(name)) named.set(name, { name, weight: weight ?? list.find((entry) => entry.name === name)?.weight ?? readKey(BUILT_IN, name)?.weight ?? 1 });
       else if (point !== 'multiPoint' || points[0] === 'preFilter') problem({ path: `plugins.${point}.enabled[${at}].name`, message: `there is no plugin ${name}` });
     }
     const others = all.filter(({ name }) => !named.has(name));

@@ -1,6 +1,7 @@
 /** What a PodDisruptionBudget's status says. Source: Kubernetes' disruption controller, pkg/controller/disruption/disruption.go. */
 import {
-  withCondition, type Condition, type OwnerReference, type PodDisruptionBudgetStatus, type StoredPod, type StoredPodDisruptionBudget,
+  readKey, withCondition,
+  type Condition, type OwnerReference, type PodDisruptionBudgetStatus, type StoredPod, type StoredPodDisruptionBudget,
 } from '../../../contracts/objects/index.ts';
 import type { Decision, Step } from '../step.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
@@ -84,7 +85,7 @@ export function planDisruptionBudget(input: DisruptionBudgetInput): Decision {
   const claims = staying.map((pod) => ({ pod, ms: claimEndsInMs(budget, pod, now) })).filter(({ ms }) => ms > 0);
   const claimed = new Set(claims.map(({ pod }) => pod));
   const currentHealthy = staying.filter((pod) => isReady(pod) && !claimed.has(pod)).length;
-  const disruptedPods = Object.fromEntries(claims.map(({ pod }) => [pod.metadata.name, before?.disruptedPods?.[pod.metadata.name] ?? '']));
+  const disruptedPods = Object.fromEntries(claims.map(({ pod }) => [pod.metadata.name, readKey(before?.disruptedPods, pod.metadata.name) ?? '']));
   const rest = { observedGeneration: budget.metadata.generation, currentHealthy, ...(claims.length > 0 && { disruptedPods }) };
   let status: PodDisruptionBudgetStatus;
   if ('orphan' in counted) {

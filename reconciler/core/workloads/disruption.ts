@@ -2,7 +2,7 @@
  * May a pod be evicted now, as far as the disruption budgets over it go? One rule for draining, preemption and descheduling.
  * Source: Kubernetes, pkg/registry/core/pod/storage/eviction.go, and "Specifying a Disruption Budget for your Application".
  */
-import { selectorMatches, type Pod, type PodDisruptionBudget, type StoredPod, type StoredPodDisruptionBudget } from '../../../contracts/objects/index.ts';
+import { readKey, selectorMatches, type Pod, type PodDisruptionBudget, type StoredPod, type StoredPodDisruptionBudget } from '../../../contracts/objects/index.ts';
 import { isFinished, isReady, isTerminating } from './pod-state.ts';
 
 /** An allowed eviction that did not happen after this long does not count any more. */
@@ -29,7 +29,7 @@ export function isClaimed(budget: PodDisruptionBudget, pod: StoredPod, now: Date
 
 /** Milliseconds for which a booked eviction counts; 0 or less: it is not booked, or not any more. */
 export function claimEndsInMs(budget: PodDisruptionBudget, pod: StoredPod, now: Date): number {
-  const at = budget.status?.disruptedPods?.[pod.metadata.name];
+  const at = readKey(budget.status?.disruptedPods, pod.metadata.name);
   // Another pod may have had the name when it was booked.
   if (at === undefined || Date.parse(at) < Date.parse(pod.metadata.creationTimestamp)) return 0;
   return Date.parse(at) + CLAIM_MS - now.getTime();

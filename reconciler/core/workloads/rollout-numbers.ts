@@ -1,5 +1,5 @@
 /** The arithmetic of rollouts. Source: Kubernetes documentation, "Deployment: Rolling Update Deployment" and "Proportional scaling". */
-import type { DeploymentSpec, StoredReplicaSet } from '../../../contracts/objects/index.ts';
+import { readKey, type DeploymentSpec, type StoredReplicaSet } from '../../../contracts/objects/index.ts';
 
 export const DESIRED_ANNOTATION = 'deployment.kubernetes.io/desired-replicas';
 export const MAX_ANNOTATION = 'deployment.kubernetes.io/max-replicas';
@@ -50,7 +50,7 @@ export function availableOf(rs: StoredReplicaSet): number {
 
 /** A number in an annotation, or undefined. */
 export function annotatedNumber(rs: StoredReplicaSet, annotation: string): number | undefined {
-  const text = rs.metadata.annotations?.[annotation];
+  const text = readKey(rs.metadata.annotations, annotation);
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
 }
 

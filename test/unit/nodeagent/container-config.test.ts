@@ -47,6 +47,13 @@ describe('containerConfig', () => {
     assert.deepEqual(env, { HOSTNAME: 'app', COLOR: 'red', S_PASSWORD: 'pw', SHADE: 'dark-red-$(NONE)', IP: '198.18.0.9', TIER: 'front', NOTE: 'n', HOST: '198.18.0.1' });
   });
 
+  it('names the ServiceAccount, and no label that the pod does not have', () => {
+    const fields = (fieldPath: string) => ({ env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath } } }] });
+    assert.equal(envOf(fields('spec.serviceAccountName'))['A'], 'default');
+    assert.equal(envOf(fields('spec.serviceAccountName'), { serviceAccountName: 'robot' })['A'], 'robot');
+    assert.equal(envOf(fields("metadata.labels['constructor']"))['A'], '');
+  });
+
   it('names the Services of the namespace', () => {
     const env = envOf({}, { enableServiceLinks: true });
     assert.equal(env['MY_WEB_SERVICE_HOST'], '10.96.0.7');
@@ -57,6 +64,8 @@ describe('containerConfig', () => {
   for (const [what, container, spec, message] of [
     ['a missing ConfigMap', { env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'none', key: 'x' } } }] }, {}, 'configmap "none" not found'],
     ['a missing key', { env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'login', key: 'x' } } }] }, {}, "couldn't find key x in Secret default/login"],
+    ['a key that every object inherits, of a ConfigMap', { env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'settings', key: 'constructor' } } }] }, {}, "couldn't find key constructor in ConfigMap default/settings"],
+    ['a key that every object inherits, of a Secret', { env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'login', key: 'toString' } } }] }, {}, "couldn't find key toString in Secret default/login"],
     ['a missing source of many', { envFrom: [{ secretRef: { name: 'none' } }] }, {}, 'secret "none" not found'],
     ['a field that is none', { env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: 'spec.nothing' } } }] }, {}, 'unsupported fieldPath: spec.nothing'],
     ['a volume that the pod lacks', { volumeMounts: [{ name: 'x', mountPath: '/x' }] }, {}, 'volumeMounts names the volume "x", which the pod does not have'],
@@ -161,10 +170,27 @@ describe('planVolumes', () => {
   for (const [what, volume, message] of [
     ['missing', { configMap: { name: 'none' } }, 'MountVolume.SetUp failed for volume "v" : configmap "none" not found'],
     ['key missing', { configMap: { name: 'settings', items: [{ key: 'NONE', path: 'x' }] } }, 'MountVolume.SetUp failed for volume "v" : references non-existent config key: NONE'],
+    ['a key that every object inherits', { configMap: { name: 'settings', items: [{ key: 'constructor', path: 'x' }] } }, 'MountVolume.SetUp failed for volume "v" : references non-existent config key: constructor'],
+    ['a path to the versions of the volume', { configMap: { name: 'settings', items: [{ key: 'COLOR', path: '..data' }] } }, 'MountVolume.SetUp failed for volume "v" : path ..data is no name for a file of a volume'],
+    ['a path to the volume itself', { configMap: { name: 'settings', items: [{ key: 'COLOR', path: './' }] } }, 'MountVolume.SetUp failed for volume "v" : path ./ is no name for a file of a volume'],
+    ['a path in the middle that leads out', { configMap: { name: 'settings', items: [{ key: 'COLOR', path: 'a/../../b' }] } }, 'MountVolume.SetUp failed for volume "v" : path a/../../b leaves the volume'],
+    ['a file in a file', { configMap: { name: 'settings', items: [{ key: 'COLOR', path: 'a/b' }, { key: 'COLOR', path: 'a' }] } }, 'MountVolume.SetUp failed for volume "v" : path a/b is in a, which is a file'],
     ['path leads out', { configMap: { name: 'settings', items: [{ key: 'COLOR', path: '../x' }] } }, 'MountVolume.SetUp failed for volume "v" : path ../x leaves the volume'],
   ] as const) {
     it(what, () => assert.deepEqual(planVolumes(withVolume(volume), objects, folders), { ok: false, message }));
   }
+  for (const key of ['.', '..', '..data']) {
+    it(`refuses an object that has the key ${key}, however it came there`, () => {
+      const odd = { ...settings, data: { [key]: 'x' } };
+      const plan = planVolumes(withVolume({ configMap: { name: 'settings' } }), { ...objects, configMap: () => odd }, folders);
+      assert.ok(!plan.ok && plan.message.includes(`path ${key} `), JSON.stringify(plan));
+    });
+  }
+  it('writes paths in their short form, the later of two at one path', () => {
+    const plan = planVolumes(withVolume({ configMap: { name: 'settings', items: [{ key: 'bad key', path: 'a//b' }, { key: 'COLOR', path: './a/b/' }] } }), objects, folders);
+    assert.ok(plan.ok && plan.value[0]?.kind === 'files');
+    assert.deepEqual(plan.value[0].files.map((file) => [file.path, file.content.toString()]), [['a/b', 'blue']]);
+  });
   it('lets what is optional be missing', () => {
     const plan = planVolumes(withVolume({ secret: { secretName: 'none', optional: true } }), NO_OBJECTS, folders);
     assert.ok(plan.ok && plan.value[0]?.kind === 'files' && plan.value[0].files.length === 0);

@@ -32,13 +32,13 @@ export function checkSecret({ metadata, type, data }: Secret, { error, has }: Ch
   }
   const rule = readKey(KEYS_OF_TYPE, type);
   if (!rule) return;
-  const missing = rule.keys.filter((key) => !Object.hasOwn(data, key) || (rule.filled && data[key] === ''));
+  const missing = rule.keys.filter((key) => rule.filled ? !readKey(data, key) : !Object.hasOwn(data, key));
   if (rule.any ? missing.length === rule.keys.length : missing.length > 0) {
     for (const key of missing) error('MissingField', ['data', key], `is required when type is ${type}`);
   }
   if (!rule.json) return;
   for (const key of rule.keys.filter((k) => Object.hasOwn(data, k))) {
-    if (!isJsonObject(Buffer.from(data[key] ?? '', 'base64').toString('utf8'))) {
+    if (!isJsonObject(Buffer.from(readKey(data, key) ?? '', 'base64').toString('utf8'))) {
       error('InvalidValue', [has(['stringData', key]) ? 'stringData' : 'data', key], `must be a JSON object when type is ${type}`);
     }
   }

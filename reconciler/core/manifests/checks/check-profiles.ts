@@ -1,5 +1,5 @@
 /** Profiles of the scheduler: what it would complain about is an error here, so that it never has to. */
-import type { KubeSchedulerConfiguration, PluginConfig, SchedulerExtensionPoint, SchedulerPluginSet } from '../../../../contracts/objects/index.ts';
+import { readKey, type KubeSchedulerConfiguration, type PluginConfig, type SchedulerExtensionPoint, type SchedulerPluginSet } from '../../../../contracts/objects/index.ts';
 import type { Plugin } from '../../scheduling/framework.ts';
 import { BUILT_IN_PLUGINS, buildProfiles, builtIn, extendsPoint } from '../../scheduling/profile.ts';
 import { suggest } from '../suggest.ts';
@@ -40,7 +40,7 @@ export function checkProfiles(config: KubeSchedulerConfiguration, { error, ...co
     if (!known && KUBERNETES_PLUGINS.includes(name)) {
       if (enabled) error('UnsupportedValue', path, `is ${name}, a plugin of Kubernetes that Plumbline does not have`, 'remove it');
     } else if (!known) others.set(name, { name, preFilter: () => undefined, preScore: () => undefined });
-    else if (enabled && !extendsPoint(known.plugin, point) && !DONE_ELSEWHERE[name]?.includes(point)) error('InvalidValue', path, `is ${name}, which has no part in ${point}`, 'remove it');
+    else if (enabled && !extendsPoint(known.plugin, point) && !readKey(DONE_ELSEWHERE, name)?.includes(point)) error('InvalidValue', path, `is ${name}, which has no part in ${point}`, 'remove it');
   }
   for (const { path, message } of buildProfiles(config, others).problems) {
     if (!told.has(path.replace(/(\.args)\..*/, '$1'))) error('InvalidValue', fieldPathOf(path), `is wrong: ${message}`);

@@ -1,5 +1,5 @@
 /** Deployment and ReplicaSet. */
-import { selectorMatches, type Deployment, type ReplicaSet } from '../../../../contracts/objects/index.ts';
+import { readKey, selectorMatches, type Deployment, type ReplicaSet } from '../../../../contracts/objects/index.ts';
 import type { FieldPath } from '../yaml-tree.ts';
 import { checkSelector } from './check-selector.ts';
 import type { CheckContext } from './context.ts';
@@ -36,7 +36,7 @@ function checkTemplate(object: Deployment | ReplicaSet, context: CheckContext): 
   const empty = Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0;
   if (empty) context.error('InvalidValue', ['spec', 'selector'], `must not be empty: a ${kind} would take every pod`, 'add matchLabels that the template has too');
   else if (sound && !selectorMatches(selector, template.metadata.labels)) {
-    const missing = Object.entries(selector.matchLabels ?? {}).filter(([key, value]) => template.metadata.labels?.[key] !== value);
+    const missing = Object.entries(selector.matchLabels ?? {}).filter(([key, value]) => readKey(template.metadata.labels, key) !== value);
     const hint = missing.length > 0 ? `add to the template's labels: ${missing.map(([k, v]) => `${k}: ${v}`).join(', ')}` : 'change one of the two';
     context.error('SelectorMismatch', ['spec', 'selector'], 'does not match the labels of spec.template', hint);
   }

@@ -3,6 +3,7 @@
  * the collections have that macros go through; it is worked out before the expression runs, and what is too much does not run.
  */
 import type { ASTNode } from '@marcbachmann/cel-js';
+import { readKey } from '../../../../contracts/objects/index.ts';
 import { LONGEST_WORD, type Sizes } from './facts.ts';
 
 /** A part of an expression, with its type once the library has checked it. */
@@ -81,7 +82,7 @@ function fieldBound(from: Bound, { checkedType }: Part, field: string, sizes: Si
   const type = checkedType?.name ?? '';
   if (type.startsWith('map<')) return { steps: from.steps + looked(field.length) + ERROR_STEPS, entries: 0, chars: from.chars };
   const collections: Readonly<Record<string, number>> = type === 'Node' ? sizes.node : type === 'Pod' ? sizes.pod : {};
-  const entries = Object.hasOwn(collections, field) ? (collections[field] ?? 0) : 0;
+  const entries = readKey(collections, field) ?? 0;
   // A collection is made when it is asked for.
   return { steps: from.steps + 1 + entries, entries, chars: LONGEST_WORD };
 }

@@ -1,5 +1,5 @@
 /** nodeSelector and node affinity. Source: Kubernetes documentation, "Assigning Pods to Nodes". */
-import { labelsInclude, type NodeAffinity, type NodeAffinityArgs } from '../../../../contracts/objects/index.ts';
+import { labelsInclude, readKey, type NodeAffinity, type NodeAffinityArgs } from '../../../../contracts/objects/index.ts';
 import type { ClusterState } from '../cluster-state.ts';
 import type { Plugin } from '../framework.ts';
 import { termMatches } from '../node-selector.ts';
@@ -76,6 +76,6 @@ export function nodeAffinity({ addedAffinity }: NodeAffinityArgs = {}): Plugin {
 }
 
 function whyNot(shape: PodShape, labels: Readonly<Record<string, string>>): string {
-  const missing = Object.entries(shape.sample.spec.nodeSelector ?? {}).filter(([key, value]) => labels[key] !== value).map(([key, value]) => `${key}=${value}`);
+  const missing = Object.entries(shape.sample.spec.nodeSelector ?? {}).filter(([key, value]) => readKey(labels, key) !== value).map(([key, value]) => `${key}=${value}`);
   return missing.length > 0 ? `lacks label ${missing.join(', ')}` : 'no term of its required node affinity matches';
 }

@@ -1,6 +1,6 @@
 /** Which pods may be evicted at all. Source: kubernetes-sigs/descheduler, DefaultEvictor. */
 import {
-  CRITICAL_PRIORITY, EVICT_ANNOTATION, PREFER_NO_EVICTION_ANNOTATION, selectorMatches, SYSTEM_PRIORITIES,
+  CRITICAL_PRIORITY, EVICT_ANNOTATION, PREFER_NO_EVICTION_ANNOTATION, readKey, selectorMatches, SYSTEM_PRIORITIES,
   type DefaultEvictorArgs, type DeschedulerPlugin, type Namespaces, type StoredPodDisruptionBudget,
 } from '../../../../contracts/objects/index.ts';
 import { covers } from '../../workloads/disruption.ts';
@@ -44,7 +44,7 @@ function whyLeftOut({ pod, priority }: Running, args: DefaultEvictorArgs, { sim,
   const { labelSelector, priorityThreshold, minReplicas = 0, minPodAge } = args;
   if (labelSelector && !selectorMatches(labelSelector, pod.metadata.labels)) return "the evictor's labelSelector leaves it out";
   const { name } = priorityThreshold ?? {};
-  const threshold = name === undefined ? priorityThreshold?.value : (SYSTEM_PRIORITIES[name] ?? sim.cluster.priorityClasses.get(name)?.value);
+  const threshold = name === undefined ? priorityThreshold?.value : (readKey(SYSTEM_PRIORITIES, name) ?? sim.cluster.priorityClasses.get(name)?.value);
   if (priorityThreshold && threshold === undefined) return `the priorityThreshold names PriorityClass ${name ?? ''}, which does not exist`;
   if (threshold !== undefined && priority >= threshold) return `its priority is ${priority}, the threshold ${threshold}`;
   const count = replicas.get(controllerOf(pod.metadata)?.uid ?? '') ?? 0;

@@ -1,5 +1,5 @@
 /** Full nodes beside empty ones. Source: kubernetes-sigs/descheduler, LowNodeUtilization. Utilization is what pods request, in percent of what a node has. */
-import type { LowNodeUtilizationArgs } from '../../../../contracts/objects/index.ts';
+import { readKey, type LowNodeUtilizationArgs } from '../../../../contracts/objects/index.ts';
 import type { ClusterState } from '../cluster-state.ts';
 import type { PodShape } from '../pod-shape.ts';
 import type { Strategy } from './strategy.ts';
@@ -44,7 +44,7 @@ class LowNodeUtilization implements Strategy {
     const { thresholds, targetThresholds, useDeviationThresholds } = args;
     const names = [...new Set([...Object.keys(thresholds), ...(useDeviationThresholds ? [] : ['cpu', 'memory', 'pods'])])].sort();
     this.#rated = names.map((name): Rated => {
-      const [low, target] = [thresholds[name] ?? NO_BOUND, targetThresholds[name] ?? NO_BOUND];
+      const [low, target] = [readKey(thresholds, name) ?? NO_BOUND, readKey(targetThresholds, name) ?? NO_BOUND];
       return { name, used: new Float64Array(cluster.length), has: cluster.resource(name).allocatable, low, target, takes: low, gives: target };
     });
     this.#nodes = Array.from({ length: cluster.length }, (_, node) => node).filter((node) => cluster.has(node) && cluster.ready(node));
