@@ -124,6 +124,8 @@ function containerMounts(input: ContainerInput): Resolved<readonly Mount[]> {
 
 const CFS_PERIOD_MICROS = 100_000;
 const MIN_QUOTA_MICROS = 1000;
+/** The largest quota that the kernel takes (MAX_BW of kernel/sched/sched.h): 176 million CPUs. */
+const MAX_QUOTA_MICROS = 2 ** 44 - 1;
 const MIN_SHARES = 2;
 const MAX_SHARES = 262_144;
 /** Burstable and best-effort containers go first when memory runs out. */
@@ -140,7 +142,7 @@ export function linuxResources(container: Pick<Container, 'resources'>): Contain
   const anything = cpuRequest > 0 || memoryRequest > 0;
   return {
     cpuPeriod: cpuLimit > 0 ? CFS_PERIOD_MICROS : 0,
-    cpuQuota: cpuLimit > 0 ? Math.max(MIN_QUOTA_MICROS, (cpuLimit * CFS_PERIOD_MICROS) / 1000) : 0,
+    cpuQuota: cpuLimit > 0 ? Math.min(MAX_QUOTA_MICROS, Math.max(MIN_QUOTA_MICROS, (cpuLimit * CFS_PERIOD_MICROS) / 1000)) : 0,
     cpuShares: Math.min(MAX_SHARES, Math.max(MIN_SHARES, Math.floor((cpuRequest * 1024) / 1000))),
     memoryBytes: Math.ceil(memoryLimit),
     oomScoreAdj: guaranteed ? OOM_SCORE.guaranteed : anything ? OOM_SCORE.burstable : OOM_SCORE.bestEffort,

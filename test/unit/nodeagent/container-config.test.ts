@@ -92,6 +92,7 @@ describe('containerConfig', () => {
     [{ limits: { cpu: '500m', memory: '64Mi' } }, [100_000, 50_000, 512, 67_108_864, -997]],
     [{ requests: { cpu: '1' }, limits: { memory: '1Gi' } }, [0, 0, 1024, 1_073_741_824, 500]],
     [{ limits: { cpu: '1m' } }, [100_000, 1000, 2, 0, 500]],
+    [{ limits: { cpu: '16Ei', memory: '16Ei' } }, [100_000, 2 ** 44 - 1, 262_144, 2 ** 63 - 1024, -997]],
   ] as const) {
     it(`resources ${JSON.stringify(resources)}`, () => {
       const r = linuxResources({ resources });
