@@ -37,5 +37,16 @@ export default tseslint.config(
     plugins: { plumbline: { rules: { 'own-key': ownKey } } }, rules: { 'plumbline/own-key': 'error' },
   },
   { files: ['reconciler/core/**', 'nodeagent/core/**', 'contracts/**'], rules: pureRoom },
+  {
+    files: ['cli/**'],
+    ignores: ['cli/print/terminal.ts'],
+    rules: {
+      'no-console': 'error',
+      'no-restricted-syntax': [
+        'error',
+        { selector: "MemberExpression[object.object.name='process'][object.property.name=/^std(out|err)$/][property.name=/^(write|pipe|end)$/]", message: 'print through cli/print/terminal.ts: what a terminal acts on is written out there.' },
+      ],
+    },
+  },
   { files: ['test/**', 'bench/**'], rules: { '@typescript-eslint/no-floating-promises': ['error', { allowForKnownSafeCalls: [{ from: 'package', name: ['describe', 'it', 'test', 'suite'], package: 'node:test' }] }] } },
 );

@@ -3,12 +3,14 @@ import { Command, CommanderError } from 'commander';
 import { registerCluster } from './register-cluster.ts';
 import { registerRepository } from './register-repository.ts';
 import { describeFailure, exitCodeOf } from './failure.ts';
+import { printNow, progress, surviveReaders, tell } from './print/terminal.ts';
 
 const VERSION = '0.1.0';
 
 function program(): Command {
   const plumb = new Command('plumb')
     .description('A container orchestrator whose API is a Git repository')
+    .configureOutput({ writeOut: printNow, writeErr: tell })
     .version(VERSION, '-V, --version')
     .option('--home <dir>', "the control plane's home folder (default: PLUMB_HOME, or ~/.plumbline)")
     .showHelpAfterError('(add --help for what this command takes)')
@@ -36,10 +38,11 @@ async function main(argv: readonly string[]): Promise<number> {
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    process.stderr.write(`${describeFailure(error)}\n`);
-    if (process.env['PLUMB_DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    progress(describeFailure(error));
+    if (process.env['PLUMB_DEBUG'] && error instanceof Error) progress(error.stack ?? '');
     return exitCodeOf(error);
   }
 }
 
+surviveReaders();
 process.exitCode = await main(process.argv);

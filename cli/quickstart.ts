@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { CliFailure } from './failure.ts';
 import { homeFolder, SOCKET_NAME } from './home.ts';
+import { print, progress, tell } from './print/terminal.ts';
 import { packageRoot, programPath } from './program-path.ts';
 import { labDown, labUp, machineManifests, type LabInfo } from './lab/index.ts';
 import { processStart, run, runOrFail, until } from './lab/process.ts';
@@ -54,7 +55,7 @@ async function bringUp(home: string, dir: string): Promise<void> {
   const steps: Step[] = [];
   const step = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
     const from = performance.now();
-    say(`${what} ...`);
+    progress(`${what} ...`);
     const result = await work();
     steps.push({ what, seconds: (performance.now() - from) / 1000 });
     return result;
@@ -63,7 +64,7 @@ async function bringUp(home: string, dir: string): Promise<void> {
   const interrupt = (): void => interrupted.abort(new CliFailure(1, 'interrupted', 'Everything was taken down again.'));
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
-    const lab = await step('lab: three hosts with their own sshd, containerd and network', () => labUp({ nodes: 3, signal: interrupted.signal, progress: say }));
+    const lab = await step('lab: three hosts with their own sshd, containerd and network', () => labUp({ nodes: 3, signal: interrupted.signal, progress }));
     await step('repository: a bare Git repository with hooks, filled from examples-repo', () => makeRepository(dir, lab));
     await step('control plane: with its own private redis-server', () => startControlPlane(home, dir, lab));
     await step('machines: pushed, agents installed over SSH, nodes Ready', async () => {
@@ -78,7 +79,7 @@ async function bringUp(home: string, dir: string): Promise<void> {
     });
     await report(home, dir, lab, steps);
   } catch (error) {
-    say('that did not work: taking everything down again');
+    progress('that did not work: taking everything down again');
     await keepLog(dir);
     await takeDown(home);
     throw error;
@@ -131,7 +132,7 @@ async function startControlPlane(home: string, dir: string, lab: LabInfo): Promi
 
 async function push(dir: string): Promise<void> {
   const pushed = await run(['git', '-C', join(dir, 'fleet'), 'push', '--quiet', '--set-upstream', 'origin', 'main']);
-  process.stderr.write(pushed.stderr);
+  tell(pushed.stderr);
   if (pushed.code !== 0) throw new CliFailure(1, 'the push was refused; the lines above say why');
 }
 
@@ -150,7 +151,7 @@ async function report(home: string, dir: string, lab: LabInfo, steps: readonly S
   const total = steps.reduce((sum, s) => sum + s.seconds, 0);
   const address = lab.nodes[0]?.address ?? '';
   const named = process.env['PLUMB_HOME'] === undefined ? '' : `export PLUMB_HOME=${home}; `;
-  process.stdout.write([
+  await print([
     '', status.stdout.trimEnd(), '',
     `Where the ${total.toFixed(0)} s went:`,
     ...steps.map((s) => `  ${s.seconds.toFixed(1).padStart(6)} s  ${s.what}`),
@@ -166,25 +167,25 @@ async function report(home: string, dir: string, lab: LabInfo, steps: readonly S
 async function takeDown(home: string): Promise<void> {
   const state = await started(home);
   if (state?.pid !== undefined && state.pidStart !== undefined && processStart(state.pid) === state.pidStart) {
-    say('stopping the control plane');
+    progress('stopping the control plane');
     process.kill(state.pid, 'SIGTERM');
     const gone = (): true | undefined => (state.pid === undefined || processStart(state.pid) !== state.pidStart ? true : undefined);
     await until('still there', gone, { timeoutMs: 15_000 }).catch(() => process.kill(state.pid ?? 0, 'SIGKILL'));
   }
-  say('removing the lab');
-  await labDown({ progress: say });
+  progress('removing the lab');
+  await labDown({ progress });
   if (state) {
     await rm(state.dir, { recursive: true, force: true });
     await rm(home, { recursive: true, force: true });
   }
-  say(state ? 'everything is removed' : 'no quickstart was there');
+  progress(state ? 'everything is removed' : 'no quickstart was there');
 }
 
 /** The control plane's log outlives a failed start, so that it can be read. */
 async function keepLog(dir: string): Promise<void> {
   const kept = `/tmp/plumbline-quickstart-failed-${process.pid}.log`;
   const copied = await cp(join(dir, 'control-plane.log'), kept).then(() => true, () => false);
-  if (copied) say(`the control plane's log is kept: ${kept}`);
+  if (copied) progress(`the control plane's log is kept: ${kept}`);
 }
 
 async function started(home: string): Promise<Started | undefined> {
@@ -196,6 +197,3 @@ async function record(home: string, state: Started): Promise<void> {
   await writeFile(join(home, STATE_FILE), `${JSON.stringify(state)}\n`, { mode: 0o600 });
 }
 
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
-}

@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { formatDiagnostic, MANIFEST_FILES, type Rendering } from '../../reconciler/core/manifests/index.ts';
 import { CliFailure } from '../failure.ts';
-import { print, printData } from '../print/format.ts';
+import { printData } from '../print/format.ts';
+import { print, progress } from '../print/terminal.ts';
 import { isBare, openAround, renderFolder, renderRevision } from '../repository.ts';
 
 export async function check(dir: string, options: { readonly rev?: string; readonly output?: string }): Promise<void> {
@@ -15,7 +16,7 @@ export async function check(dir: string, options: { readonly rev?: string; reado
   if (!(await printData({ ok: errors === 0 && !empty, objects: rendering.state.size, diagnostics: rendering.diagnostics }, options.output))) {
     for (const diagnostic of rendering.diagnostics) await print(`${formatDiagnostic(diagnostic)}\n`);
     const warnings = rendering.diagnostics.length - errors;
-    if (!empty) process.stderr.write(errors > 0 ? `${count(errors, 'error')}, ${count(warnings, 'warning')}\n` : `ok: ${count(rendering.state.size, 'object')}, ${count(warnings, 'warning')}\n`);
+    if (!empty) progress(errors > 0 ? `${count(errors, 'error')}, ${count(warnings, 'warning')}` : `ok: ${count(rendering.state.size, 'object')}, ${count(warnings, 'warning')}`);
   }
   if (empty) throw new CliFailure(1, `${options.rev ?? resolve(dir)} has no manifest`, `looked for ${MANIFEST_FILES}`);
 }

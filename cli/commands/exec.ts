@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { EXEC_CHANNEL, EXEC_UPGRADE, ExecResult } from '../../contracts/agent/index.ts';
 import { controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
+import { containerOutput, progress } from '../print/terminal.ts';
 import { objectPath } from './get.ts';
 import { podName } from './logs.ts';
 
@@ -42,7 +43,7 @@ export function frameReader(onFrame: (channel: number, payload: Buffer) => void)
 
 export async function exec(word: string, command: readonly string[], options: ExecOptions): Promise<void> {
   const tty = options.tty === true;
-  if (tty && !(process.stdin.isTTY && process.stdout.isTTY)) process.stderr.write('note: this is no terminal, so -t only affects the container\n');
+  if (tty && !(process.stdin.isTTY && process.stdout.isTTY)) progress('note: this is no terminal, so -t only affects the container');
   const client = controlPlane(options.home);
   const query = new URLSearchParams(command.map((argument): [string, string] => ['command', argument]));
   if (options.container !== undefined) query.set('container', options.container);
@@ -51,10 +52,10 @@ export async function exec(word: string, command: readonly string[], options: Ex
   const socket = await client.upgrade(`${objectPath('Pod', options.namespace, await podName(client, word, options.namespace))}/exec?${query.toString()}`, EXEC_UPGRADE);
 
   let result: ExecResult | undefined;
-  let nobodyReads = false;
+  const output = { stdout: containerOutput(process.stdout, tty), stderr: containerOutput(process.stderr, tty) };
   const read = frameReader((channel, payload) => {
-    if (channel === EXEC_CHANNEL.stdout) process.stdout.write(payload);
-    else if (channel === EXEC_CHANNEL.stderr) process.stderr.write(payload);
+    if (channel === EXEC_CHANNEL.stdout) output.stdout.write(payload);
+    else if (channel === EXEC_CHANNEL.stderr) output.stderr.write(payload);
     else if (channel === EXEC_CHANNEL.result) result = ExecResult.parse(JSON.parse(payload.toString('utf8')));
   });
   const sendSize = (): void => {
@@ -86,11 +87,6 @@ export async function exec(word: string, command: readonly string[], options: Ex
       endInput();
     }
     await new Promise<void>((resolve, reject) => {
-      process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-        nobodyReads = error.code === 'EPIPE';
-        if (nobodyReads) resolve();
-        else reject(error);
-      });
       socket.on('data', (chunk: Buffer) => {
         try {
           read(chunk);
@@ -110,10 +106,11 @@ export async function exec(word: string, command: readonly string[], options: Ex
     process.stdin.pause();
     process.stdout.off('resize', sendSize);
     socket.destroy();
+    output.stdout.end();
+    output.stderr.end();
   }
-  if (nobodyReads) return;
   if (!result) throw new CliFailure(1, 'the connection to the node ended before the command did', 'look at the node with: plumb node ls');
-  if (result.message !== undefined) process.stderr.write(`${result.message}\n`);
+  if (result.message !== undefined) progress(result.message);
   process.exitCode = result.exitCode;
 }
 

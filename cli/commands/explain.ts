@@ -2,9 +2,10 @@
 import type { ExplainedPod, ExplainReport } from '../../reconciler/api/types.ts';
 import { controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
-import { print, printData } from '../print/format.ts';
+import { printData } from '../print/format.ts';
+import { print } from '../print/terminal.ts';
 import { placementLinks } from '../print/placement.ts';
-import { age, plain, short } from '../print/table.ts';
+import { age, short } from '../print/table.ts';
 import { parseTarget } from './get.ts';
 
 export async function explain(word: string, options: { readonly home?: string; readonly namespace: string; readonly output?: string }): Promise<void> {
@@ -12,8 +13,8 @@ export async function explain(word: string, options: { readonly home?: string; r
   if (name === undefined) throw new CliFailure(2, `${word}: write KIND/NAME`, 'for example: plumb explain deploy/web');
   const query = new URLSearchParams({ kind, namespace: options.namespace, name });
   const report = await controlPlane(options.home).get<ExplainReport>(`/plumbline/v1/explain?${query.toString()}`);
-  if (!(await printData(report, options.output))) await print(`${formatExplain(report, new Date())}\n`);
   process.exitCode = report.found && report.broken === undefined ? 0 : 1;
+  if (!(await printData(report, options.output))) await print(`${formatExplain(report, new Date())}\n`);
 }
 
 /** The report for people: a line for each link of the chain. */
@@ -21,7 +22,7 @@ export function formatExplain(report: ExplainReport, now: Date): string {
   const { object, commit } = report;
   const lines = [`${object.kind} ${object.namespace === '' ? '' : `${object.namespace}/`}${object.name}`];
   const link = (name: string, text: string): void => {
-    lines.push(`  ${name.padEnd(11)}${plain(text).replaceAll('\n', `\n${' '.repeat(13)}`)}`);
+    lines.push(`  ${name.padEnd(11)}${text.replaceAll('\n', `\n${' '.repeat(13)}`)}`);
   };
   if (commit) link('commit', `${short(commit.revision)} ${commit.subject} (${commit.author}): ${commit.outcome}${commit.message === undefined ? '' : `\n${commit.message}`}`);
   if (report.origin !== undefined) link('manifest', report.origin);
@@ -33,7 +34,7 @@ export function formatExplain(report: ExplainReport, now: Date): string {
   for (const pod of report.pods) for (const line of podLines(pod, now)) link(line[0], line[1]);
   if (report.node) link('node', `${report.node.name} Ready=${report.node.ready}${report.node.ready === 'True' ? '' : ` ${report.node.reason}: ${report.node.message}`}`);
   for (const event of report.events) link('event', `${age(event.lastTimestamp, now)} ago ${event.reason}${event.count > 1 ? ` (x${event.count})` : ''}: ${event.message}`);
-  lines.push('', report.broken === undefined ? 'Nothing is wrong with it.' : `Why not: ${plain(report.broken)}`);
+  lines.push('', report.broken === undefined ? 'Nothing is wrong with it.' : `Why not: ${report.broken}`);
   return lines.join('\n');
 }
 

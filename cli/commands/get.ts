@@ -4,7 +4,8 @@ import type { ObjectList } from '../../reconciler/api/types.ts';
 import { controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
 import { rowsOf } from '../print/columns.ts';
-import { print, printData } from '../print/format.ts';
+import { printData } from '../print/format.ts';
+import { print, progress } from '../print/terminal.ts';
 import { table } from '../print/table.ts';
 
 export interface GetOptions {
@@ -55,7 +56,7 @@ export async function get(word: string, name: string | undefined, options: GetOp
   const list = await client.get<ObjectList>(listPath(target.kind, options));
   if (await printData(list, options.output)) return;
   if (list.items.length === 0) {
-    process.stderr.write(`No ${KINDS[target.kind].plural} found${KINDS[target.kind].namespaced && !options.allNamespaces ? ` in namespace ${options.namespace}` : ''}.\n`);
+    progress(`No ${KINDS[target.kind].plural} found${KINDS[target.kind].namespaced && !options.allNamespaces ? ` in namespace ${options.namespace}` : ''}.`);
     return;
   }
   await print(`${printed(target.kind, list.items, options)}\n`);

@@ -7,7 +7,8 @@ import type { HistoryReport } from '../../reconciler/api/types.ts';
 import type { Revision } from '../../reconciler/ports/git-source.ts';
 import { controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
-import { print, printData } from '../print/format.ts';
+import { printData } from '../print/format.ts';
+import { print, progress } from '../print/terminal.ts';
 import { age, short, table } from '../print/table.ts';
 
 export interface HistoryOptions {
@@ -23,7 +24,7 @@ export async function history(rev: string | undefined, options: HistoryOptions):
   const shown = report.history.slice(0, options.limit);
   if (await printData({ ...report, history: shown }, options.output)) return;
   if (shown.length === 0) {
-    process.stderr.write('No revision has been seen yet.\n');
+    progress('No revision has been seen yet.');
     return;
   }
   const now = new Date();

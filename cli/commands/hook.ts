@@ -9,6 +9,7 @@ import { type DesiredState, formatDiagnostic, ManifestCache } from '../../reconc
 import { RESTORED_WITHIN, unlessRestored } from '../../reconciler/core/revisions/prune-guard.ts';
 import type { GitSource } from '../../reconciler/ports/git-source.ts';
 import { CliFailure } from '../failure.ts';
+import { progress } from '../print/terminal.ts';
 import { renderRevision } from '../repository.ts';
 import { offlinePlan } from './plan.ts';
 
@@ -93,7 +94,7 @@ function cut(lines: readonly string[]): readonly string[] {
 }
 
 function say(line: string, prefix = 'plumb: '): void {
-  process.stderr.write(`${prefix}${line}\n`);
+  progress(`${prefix}${line}`);
 }
 
 async function updates(): Promise<RefUpdate[]> {

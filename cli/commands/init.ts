@@ -6,7 +6,7 @@ import { dirname, join, resolve } from 'node:path';
 import git from 'isomorphic-git';
 import { HINT_FILE } from '../../reconciler/adapters/git/index.ts';
 import { CliFailure } from '../failure.ts';
-import { print } from '../print/format.ts';
+import { print } from '../print/terminal.ts';
 import { programPath } from '../program-path.ts';
 import { FIRST_FILES } from '../templates/first-app.ts';
 import { type HookSettings, postReceiveHook, preReceiveHook } from '../templates/hooks.ts';

@@ -4,6 +4,7 @@ import type { Pod } from '../../contracts/objects/index.ts';
 import type { ObjectList } from '../../reconciler/api/types.ts';
 import { type ControlPlaneClient, controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
+import { containerOutput } from '../print/terminal.ts';
 import { objectPath, parseTarget } from './get.ts';
 
 export interface LogsOptions {
@@ -42,8 +43,8 @@ export async function logs(word: string, options: LogsOptions): Promise<void> {
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   try {
-    await pipeline(await client.stream(`${objectPath('Pod', options.namespace, name)}/log?${query.toString()}`, stop.signal), process.stdout, { end: false });
+    await pipeline(await client.stream(`${objectPath('Pod', options.namespace, name)}/log?${query.toString()}`, stop.signal), containerOutput(process.stdout, false));
   } catch (error) {
-    if (!stop.signal.aborted && (error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+    if (!stop.signal.aborted) throw error;
   }
 }

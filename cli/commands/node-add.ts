@@ -10,7 +10,8 @@ import { SILENT_LOG } from '../../reconciler/ports/log.ts';
 import type { NodeTransport } from '../../reconciler/ports/node-transport.ts';
 import { CliFailure } from '../failure.ts';
 import { homeFolder } from '../home.ts';
-import { print, printData, progress } from '../print/format.ts';
+import { printData } from '../print/format.ts';
+import { print, progress } from '../print/terminal.ts';
 import { checkoutRoot } from '../repository.ts';
 import { commit } from './node-edit.ts';
 

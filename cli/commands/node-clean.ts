@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { CliFailure } from '../failure.ts';
 import { homeFolder } from '../home.ts';
-import { print, progress } from '../print/format.ts';
+import { print, progress } from '../print/terminal.ts';
 import { parseDestination, privateKey, settleHostKey } from './node-add.ts';
 
 export interface NodeCleanOptions {

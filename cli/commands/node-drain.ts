@@ -3,7 +3,7 @@ import { DRAIN_TAINT, findCondition, type Node } from '../../contracts/objects/i
 import { DRAINED } from '../../reconciler/core/health/drain.ts';
 import { type ControlPlaneClient, controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
-import { print, progress } from '../print/format.ts';
+import { print, progress } from '../print/terminal.ts';
 
 const LOOK_EVERY_MS = 1000;
 

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { type Document, isMap, isScalar, isSeq, parseAllDocuments } from 'yaml';
 import { DRAIN_TAINT } from '../../contracts/objects/index.ts';
 import { CliFailure } from '../failure.ts';
-import { print } from '../print/format.ts';
+import { print } from '../print/terminal.ts';
 import { checkoutRoot } from '../repository.ts';
 
 export type NodeEdit = 'cordon' | 'uncordon' | 'drain' | 'rm';

@@ -9,7 +9,7 @@ import { pruneGuard } from '../../reconciler/core/revisions/prune-guard.ts';
 import type { GitSource } from '../../reconciler/ports/git-source.ts';
 import { controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
-import { print } from '../print/format.ts';
+import { escaped, print, progress } from '../print/terminal.ts';
 import { isBare, openAround, renderFolder, renderRevision } from '../repository.ts';
 
 export interface PlanOptions {
@@ -38,9 +38,9 @@ export async function plan(dir: string, options: PlanOptions): Promise<void> {
     if (options.from !== undefined) throw new CliFailure(2, '--live compares with the live state, so --from has no meaning');
     const query = new URLSearchParams({ format, ...(options.to !== undefined && { rev: options.to }) });
     const report = await controlPlane(options.home).get<PlanReport>(`/plumbline/v1/plan?${query.toString()}`);
-    await show(report.plan, report.diagnostics);
-    if (options.to === undefined) await noteUnpushed(dir, report.revision);
     process.exitCode = report.refused ? 1 : 0;
+    await show(report.plan, report.diagnostics, format);
+    if (options.to === undefined) await noteUnpushed(dir, report.revision);
     return;
   }
   const folder = resolve(dir);
@@ -50,14 +50,14 @@ export async function plan(dir: string, options: PlanOptions): Promise<void> {
   try {
     const to = await renderTo(around.git, around.root, folder, options);
     if (to.diagnostics.some((d) => d.severity === 'error')) {
-      await show(undefined, to.diagnostics);
       process.exitCode = 1;
+      await show(undefined, to.diagnostics, format);
       return;
     }
     const from = await renderFrom(around.git, folder, options);
     const { plan: found, refusals } = offlinePlan(from.state, to.state);
-    await show(formatPlan(found, format), [...refusals, ...to.diagnostics]);
     process.exitCode = refusals.length > 0 ? 1 : 0;
+    await show(formatPlan(found, format), [...refusals, ...to.diagnostics], format);
   } finally {
     await around.git.close();
   }
@@ -70,7 +70,7 @@ async function noteUnpushed(dir: string, planned: string): Promise<void> {
   try {
     await around?.git.resolve(planned, signal);
     const head = await around?.git.resolve('HEAD', signal);
-    if (head && head.sha !== planned) process.stderr.write(`note: this is the plan of ${planned.slice(0, 12)}, which was pushed; HEAD here is ${head.sha.slice(0, 12)}: push it to a branch, and name that with --to\n`);
+    if (head && head.sha !== planned) progress(`note: this is the plan of ${planned.slice(0, 12)}, which was pushed; HEAD here is ${head.sha.slice(0, 12)}: push it to a branch, and name that with --to`);
   } catch (error) {
     // Some other repository, or one without a commit.
     if ((error as { code?: unknown }).code !== 'RevisionNotFound') throw error;
@@ -99,7 +99,7 @@ async function renderFrom(git: GitSource, folder: string, options: PlanOptions):
   return { state: new Map() };
 }
 
-async function show(text: string | undefined, diagnostics: readonly Diagnostic[]): Promise<void> {
-  for (const diagnostic of diagnostics) process.stderr.write(`${formatDiagnostic(diagnostic)}\n`);
-  if (text !== undefined) await print(`${text}\n`);
+async function show(text: string | undefined, diagnostics: readonly Diagnostic[], format: PlanFormat): Promise<void> {
+  for (const diagnostic of diagnostics) progress(formatDiagnostic(diagnostic));
+  if (text !== undefined) await print(`${format === 'json' ? escaped(text) : text}\n`);
 }

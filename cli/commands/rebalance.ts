@@ -3,7 +3,8 @@ import { DESCHEDULER_PLUGINS, isDeschedulerPlugin } from '../../contracts/object
 import type { RebalanceReport } from '../../reconciler/api/types.ts';
 import { controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
-import { print, printData, progress } from '../print/format.ts';
+import { printData } from '../print/format.ts';
+import { print, progress } from '../print/terminal.ts';
 import { table } from '../print/table.ts';
 
 export interface RebalanceOptions {

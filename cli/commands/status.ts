@@ -1,7 +1,8 @@
 /** `plumb status`: is the newest revision applied and healthy, and if not, what is missing. */
 import type { StatusReport } from '../../reconciler/api/types.ts';
 import { type ControlPlaneClient, controlPlane } from '../control-plane.ts';
-import { print, printData, progress } from '../print/format.ts';
+import { printData } from '../print/format.ts';
+import { print, progress } from '../print/terminal.ts';
 import { age, short, table } from '../print/table.ts';
 
 export interface StatusOptions {
@@ -17,8 +18,8 @@ const LONGEST_ANSWER_SECONDS = 10;
 export async function status(options: StatusOptions): Promise<void> {
   const client = controlPlane(options.home);
   const report = options.wait ? await wait(client, options.timeout) : await client.get<StatusReport>('/plumbline/v1/status');
-  if (!(await printData(report, options.output))) await print(`${formatStatus(report, new Date())}\n`);
   process.exitCode = isReady(report) ? 0 : 1;
+  if (!(await printData(report, options.output))) await print(`${formatStatus(report, new Date())}\n`);
 }
 
 function isReady(report: StatusReport): boolean {

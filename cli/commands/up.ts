@@ -6,7 +6,7 @@ import { splitCredentials } from '../../reconciler/adapters/git/index.ts';
 import { redisOptionsFromUrl, type RedisPasswords } from '../../reconciler/adapters/redis/url.ts';
 import { CliFailure } from '../failure.ts';
 import { homeFolder } from '../home.ts';
-import { progress } from '../print/format.ts';
+import { progress } from '../print/terminal.ts';
 
 const PASSWORD_VARIABLE = 'PLUMB_GIT_PASSWORD';
 const REDIS_URL_VARIABLE = 'PLUMB_REDIS_URL';

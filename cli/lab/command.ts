@@ -1,6 +1,7 @@
 /** `plumb lab ...` on the command line. */
 import type { Command } from 'commander';
-import { outputOption, print, printData, progress } from '../print/format.ts';
+import { outputOption, printData } from '../print/format.ts';
+import { print, progress } from '../print/terminal.ts';
 import { table } from '../print/table.ts';
 import { LabRefusal } from './errors.ts';
 import { LAB_DIR_VARIABLE, labDown, labHeal, labPartition, labPowerOff, labPowerOn, labSsh, labStatus, labUp, type LabInfo } from './lab.ts';

@@ -1,6 +1,7 @@
 /** `-o`: what a command prints its data as. Data goes to stdout, everything else to stderr. */
 import { Option } from 'commander';
 import { CliFailure } from '../failure.ts';
+import { escaped, print } from './terminal.ts';
 
 export function outputOption(...choices: readonly string[]): Option {
   return new Option('-o, --output <format>', 'print as').choices([...choices]);
@@ -9,7 +10,7 @@ export function outputOption(...choices: readonly string[]): Option {
 /** Prints `data` as JSON or YAML when that was asked for; tells whether it did. */
 export async function printData(data: unknown, format: string | undefined): Promise<boolean> {
   if (format === 'json') {
-    await print(`${JSON.stringify(data, null, 2)}\n`);
+    await print(`${escaped(JSON.stringify(data, null, 2))}\n`);
     return true;
   }
   if (format === 'yaml') {
@@ -18,22 +19,6 @@ export async function printData(data: unknown, format: string | undefined): Prom
     return true;
   }
   return false;
-}
-
-/** Writes to stdout and waits until it is taken; a reader that went away (`| head`) ends the program quietly. */
-export function print(text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => {
-      if (!error) resolve();
-      else if ((error as NodeJS.ErrnoException).code === 'EPIPE') process.exit(0);
-      else reject(error);
-    });
-  });
-}
-
-/** A line of progress, on stderr. */
-export function progress(line: string): void {
-  process.stderr.write(`${line}\n`);
 }
 
 /** A whole number that is not negative. */

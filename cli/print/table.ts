@@ -1,4 +1,5 @@
 /** Columns as kubectl prints them: upper-case headings, three spaces between, no lines. */
+import { visible } from './terminal.ts';
 
 /** Rows under headings; every cell is padded to its column's widest. The last column is not padded. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -7,14 +8,9 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
   return all.map((row) => row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('   ').trimEnd()).join('\n');
 }
 
-/** Text from elsewhere in one line, without control characters that a terminal would act on. */
-export function oneLine(text: string): string {
-  return text.replace(/\s+/g, ' ').replace(/[\u0000-\u001f\u007f-\u009f]/g, '');
-}
-
-/** Text from elsewhere with its lines kept, without what a terminal would act on. */
-export function plain(text: string): string {
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
+/** Text from elsewhere in one line, as it will be shown: its length is its width. */
+function oneLine(text: string): string {
+  return visible(text.replace(/\s+/g, ' '));
 }
 
 /** Time between two moments as kubectl writes ages: `12s`, `5m`, `3h`, `9d`. */

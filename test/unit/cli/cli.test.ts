@@ -7,7 +7,7 @@ import { objectPath, parseTarget } from '../../../cli/commands/get.ts';
 import { fingerprintOf, parseDestination } from '../../../cli/commands/node-add.ts';
 import { editMachine, printed } from '../../../cli/commands/node-edit.ts';
 import { podStatusWord, rowsOf } from '../../../cli/print/columns.ts';
-import { age, oneLine, plain, table } from '../../../cli/print/table.ts';
+import { age, table } from '../../../cli/print/table.ts';
 import { postReceiveHook, preReceiveHook } from '../../../cli/templates/hooks.ts';
 
 const NOW = new Date('2026-01-01T01:00:00Z');
@@ -22,9 +22,8 @@ describe('printing', () => {
     assert.equal(table(['NAME', 'AGE'], [['web', '1s'], ['longer-name', '20s']]), 'NAME          AGE\nweb           1s\nlonger-name   20s');
   });
 
-  it('lets nothing through that a terminal would act on', () => {
-    assert.equal(oneLine('a\u001b[31mb\nc'), 'a[31mb c');
-    assert.equal(plain('a\u001b[2J\nb\u0007'), 'a[2J\nb');
+  it('aligns what is written out by its width', () => {
+    assert.equal(table(['NAME', 'AGE'], [['a\u001b[31mb\nc', '1s'], ['b', '2s']]), 'NAME           AGE\na\\x1b[31mb c   1s\nb              2s');
   });
 });
 
