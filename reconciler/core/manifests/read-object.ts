@@ -7,6 +7,7 @@ import { fieldMarks } from './marks.ts';
 import { explainPart, explainShape } from './explain-shape.ts';
 import { suggest } from './suggest.ts';
 import type { DesiredObject } from './types.ts';
+import { shortened } from './wording.ts';
 import { isNull, nodeAt, offsetOf, pathText, type FieldPath, type YamlField, type YamlMap, type YamlNode } from './yaml-tree.ts';
 
 export interface ReadResult {
@@ -107,10 +108,6 @@ function refuseForeignKind(kind: string, group: string, root: YamlMap, findings:
   }
   const hint = isKind(kind) && KINDS[kind].manifest ? `remove it; if the ${kind} that Plumbline knows is meant, write apiVersion: ${KINDS[kind].apiVersion}` : 'remove it';
   findings.error('UnknownKind', offsetOf(root, ['kind'], 'value'), `${kind} of group ${shortened(group)} is a custom resource, which Plumbline does not act on`, hint);
-}
-
-function shortened(text: string): string {
-  return text.length > 63 ? `${text.slice(0, 63)}...` : text;
 }
 
 function refuseKind(kind: string, root: YamlMap, findings: Findings): void {

@@ -5,7 +5,7 @@
 import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser, type Document, type LineCounter, type Pair, type ParsedNode, type Scalar } from 'yaml';
 import type { Findings } from './findings.ts';
 import { SyntaxErrors } from './syntax-errors.ts';
-import { invisibleCharacter } from './wording.ts';
+import { invisibleCharacter, shortened } from './wording.ts';
 import { resolvePlain, resolveTagged, type ScalarValue } from './yaml-scalars.ts';
 import type { YamlField, YamlMap, YamlNode, YamlScalar } from './yaml-tree.ts';
 
@@ -144,6 +144,11 @@ class TreeReader {
     if (value === undefined) {
       this.#invalid(node.range[0], `the tag ${node.tag ?? ''} cannot be used here`, 'remove the tag, or quote the text');
       value = null;
+    } else if (typeof value === 'number' && !Number.isFinite(value)) {
+      // Kubernetes makes JSON of it, which has no such number.
+      this.#invalid(node.range[0], `the value ${shortened(source)} is read as a number that no field can have`, `quote it if it is text: "${shortened(source)}"`);
+    } else if (typeof value === 'string' && !quoted && this.#syntax.language === 'JSON') {
+      this.#invalid(node.range[0], `not valid JSON: ${shortened(source)} is neither a number nor true, false or null`, 'text is written in double quotes');
     }
     return { kind: 'scalar', value, source, quoted, offset: node.range[0], size: 1 + Math.floor(source.length / TEXT_PER_NODE) };
   }

@@ -14,14 +14,15 @@ const HINTS: Readonly<Record<string, string>> = {
 
 /** Collects the syntax errors of one file. A file that turns out to be a template is told of once, and of no other error. */
 export class SyntaxErrors {
+  /** What the file is called when it cannot be read. */
+  readonly language: 'YAML' | 'JSON';
   readonly #text: string;
-  readonly #language: string;
   readonly #findings: Findings;
   #isTemplate = false;
 
-  constructor(text: string, language: string, findings: Findings) {
+  constructor(text: string, language: 'YAML' | 'JSON', findings: Findings) {
     this.#text = text;
-    this.#language = language;
+    this.language = language;
     this.#findings = findings;
   }
 
@@ -41,10 +42,10 @@ export class SyntaxErrors {
   /** An error of the YAML parser. What is never closed is told of where it was opened; the parser saw it only where it gave up. */
   ofParser(error: YAMLError, document: Document.Parsed): void {
     const open = openedBefore(error, document);
-    if (open === undefined) return this.add(error.pos[0], `not valid ${this.#language}: ${wording(error.message)}`, HINTS[error.code]);
+    if (open === undefined) return this.add(error.pos[0], `not valid ${this.language}: ${wording(error.message)}`, HINTS[error.code]);
     const opening = this.#text.charAt(open);
     const closing = CLOSING[opening] ?? opening;
-    this.add(open, `not valid ${this.#language}: this ${opening} is not closed`, `write ${closing} where it ends`);
+    this.add(open, `not valid ${this.language}: this ${opening} is not closed`, `write ${closing} where it ends`);
   }
 
   /** Where `{{` or `{%` stands in the line of an error or in the one before it, as far as they are near. */

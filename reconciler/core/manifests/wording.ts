@@ -16,7 +16,12 @@ export function found(node: YamlNode, secret = false): string {
 }
 
 export function quote(text: string): string {
-  return JSON.stringify(text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}...` : text);
+  return JSON.stringify(shortened(text));
+}
+
+/** As much of a text as a message shows. */
+export function shortened(text: string): string {
+  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}...` : text;
 }
 
 /** Characters that nobody sees, or sees as something else: controls, format characters (bidirectional marks, zero widths), spaces that are none. */

@@ -18,6 +18,8 @@ const configMap = (rest: string): string => `apiVersion: v1\nkind: ConfigMap\nme
 
 const FIELDS: readonly Case[] = [
   ['a volume of a type that is not there yet', pod('  volumes:\n  - name: data\n    ▶persistentVolumeClaim:\n      claimName: data\n'), 'UnsupportedField', /volumes\[0\]\.persistentVolumeClaim is a Kubernetes field/],
+  ['a volume of a type that went long ago', pod('  volumes:\n  - name: data\n    ▶awsElasticBlockStore: {volumeID: vol-1}\n'), 'UnsupportedField', /awsElasticBlockStore is a Kubernetes field/],
+  ['a field of the newest Kubernetes', pod('  ▶hostnameOverride: web\n'), 'UnsupportedField', /spec\.hostnameOverride is a Kubernetes field/],
   ['a source of a variable that is not there yet', pod('    env:\n    - name: CPU\n      valueFrom:\n        ▶resourceFieldRef: {resource: limits.cpu}\n'), 'UnsupportedField', /resourceFieldRef is a Kubernetes field/],
   ['a source of variables that is none', pod('    envFrom:\n    - ▶vaultRef: {name: a}\n'), 'UnknownField', /unknown field spec\.containers\[0\]\.envFrom\[0\]\.vaultRef/],
   ['a Service for a name elsewhere', service('  type: ▶ExternalName\n  externalName: db.example.com\n'), 'UnsupportedValue', /spec\.type ExternalName is a Kubernetes value/],

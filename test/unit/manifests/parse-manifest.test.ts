@@ -39,15 +39,23 @@ describe('bytes that are no text', () => {
 });
 
 describe('what plain words mean, as Kubernetes reads them', () => {
-  const text = ['22:22', '2001-12-14', '1.2.3', '0x', 'yes please', '"yes"', "'1'", '!!str 5', '1e', '08:00', '.', '+'];
+  const text = ['22:22', '2001-12-14', '1.2.3', '0x', 'yes please', '"yes"', "'1'", '!!str 5', '1e', '08:00', '.', '+', '1e400', '.5_0', '0x1p-2', 'NaN', 'inf', '.inf5', '0b12', '0o8', '_1', '"0x1F"', '!!str .inf'];
   for (const word of text) {
     it(`${word} is text`, () => assert.deepEqual(places(parse(configMap(`{k: ${word}}`))), []));
   }
-  const notText = ['yes', 'No', 'on', 'y', '5', '0644', '0x1F', '0b1', '1_000', '1.5', '.5', '1e3', '~', 'null', 'True', '08'];
+  const notText = ['yes', 'No', 'on', 'y', '5', '0644', '0x1F', '0b1', '1_000', '1.5', '.5', '1e3', '~', 'null', 'True', '08', '0X1F', '0B1', '0O17', '-0x1', '+0b1', '0_7', '9'.repeat(101)];
   for (const word of notText) {
     it(`${word} is no text`, () => {
       const file = parse(configMap(`{k: ${word}}`));
       assert.deepEqual(file.diagnostics.map((d) => d.code), ['WrongType']);
+    });
+  }
+});
+
+describe('numbers that JSON has not, which Kubernetes refuses wherever they are', () => {
+  for (const word of ['.inf', '-.Inf', '+.INF', '.nan', '.NaN', '!!float .inf', '9'.repeat(400), `0x${'f'.repeat(300)}`]) {
+    it(word.slice(0, 20), () => {
+      for (const place of [`{k: ${word}}`, `{? ${word} : x}`]) assert.deepEqual(parse(configMap(place)).diagnostics.map((d) => d.code), ['InvalidYaml'], place);
     });
   }
 });
@@ -96,6 +104,8 @@ describe('JSON', () => {
     ['a List', '{"apiVersion": "v1", "kind": "List", "items": [\n {"apiVersion": "v1", "kind": "Nope"}\n]}', '2:31 UnknownKind'],
     ['no kind', '{"apiVersion": "v1",\n "metadata": {}}', '1:1 MissingField'],
     ['cut off', '{"apiVersion": "v1",\n "kind": "ConfigMap",\n "metadata": {"name": "a"', '3:14 InvalidYaml'],
+    ['a word that is no JSON', '{"apiVersion": "v1",\n "kind": "ConfigMap",\n "metadata": {"name": web}}', '3:23 InvalidYaml'],
+    ['a number that is out of range', '{"apiVersion": "v1",\n "kind": "ConfigMap",\n "metadata": {"name": "a"}, "data": {"k": 1e400}}', '3:43 InvalidYaml'],
     ['a quote that is not closed', '{"apiVersion": "v1",\n "kind": "ConfigMap,\n "metadata": {}}', '2:10 InvalidYaml'],
   ];
   for (const [name, text, place] of mistakes) it(`${name} is told at its place`, () => assert.deepEqual(places(json(text)), [place]));
