@@ -8,15 +8,19 @@ import { readFileSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseStat, startedBy, type Process } from '../../core/probe/processes.ts';
+import { decode } from '../../core/wire/protobuf.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { RuntimeError, type ExecOutcome } from '../../ports/container-runtime.ts';
 import type { RunCommand } from '../../ports/run-command.ts';
 import { capture, type Capture } from './capture.ts';
 import type { GrpcClient } from './grpc.ts';
-import { PROCESS_TYPE, TASKS } from './task-messages.ts';
+import { PROCESS_TYPE, ProcessDetails, TASKS } from './task-messages.ts';
 
 const QUICK_MS = 30_000;
 const SIGKILL = 9;
+const OURS = 'plumbline-';
+/** Containers that are remembered to have been looked through; after that many, each is looked through again. */
+const LOOKED_THROUGH = 1000;
 /** A command that starts processes while it is ended loses after a few rounds, or has hit the pod's limit of processes. */
 const ROUNDS = 20;
 
@@ -43,6 +47,8 @@ export interface CommandDeps {
 
 export function taskCommands({ client, folder, run, clock }: CommandDeps): Commands {
   const endings = new Set<Promise<void>>();
+  const live = new Set<string>();
+  const lookedThrough = new Set<string>();
   let prepared: Promise<unknown> | undefined;
   /** Pipes of a process before us, which was killed, have no reader any more. */
   const prepare = async (): Promise<void> => {
@@ -95,14 +101,34 @@ export function taskCommands({ client, folder, run, clock }: CommandDeps): Comma
     await client.unary(TASKS.kill, { containerId, execId, signal: SIGKILL }, { signal }).catch(() => undefined);
   }
 
+  const remove = async (containerId: string, execId: string): Promise<void> => {
+    await client.unary(TASKS.remove, { containerId, execId }, { signal: AbortSignal.timeout(QUICK_MS) }).catch(() => undefined);
+  };
+
+  /** Ends commands of a process before us that was killed in the midst of them. */
+  async function endLeftovers(containerId: string, signal: AbortSignal): Promise<void> {
+    if (lookedThrough.has(containerId)) return;
+    if (lookedThrough.size >= LOOKED_THROUGH) lookedThrough.clear();
+    lookedThrough.add(containerId);
+    const { processes } = await client.unary(TASKS.processes, { containerId }, { signal, timeoutMs: QUICK_MS });
+    for (const { pid, info } of processes) {
+      const execId = info ? decode(ProcessDetails, info.value).execId : '';
+      if (!execId.startsWith(OURS) || live.has(execId)) continue;
+      await end(containerId, execId, pid);
+      await remove(containerId, execId);
+    }
+  }
+
   return {
     async run(containerId, argv, timeoutMs, signal) {
-      const execId = `plumbline-${randomUUID()}`;
+      const execId = `${OURS}${randomUUID()}`;
+      await endLeftovers(containerId, signal);
       const spec = await processSpec(containerId, argv, signal);
       const pipes = await openPipes(execId, signal);
       const { stdout, stderr } = pipes;
       let leader: number | undefined;
       let over = false;
+      live.add(execId);
       try {
         await client.unary(TASKS.exec, { containerId, execId, stdout: pipes.paths[0], stderr: pipes.paths[1], spec: { typeUrl: PROCESS_TYPE, value: spec } }, { signal, timeoutMs: QUICK_MS });
         leader = (await client.unary(TASKS.start, { containerId, execId }, { signal, timeoutMs: QUICK_MS })).pid;
@@ -114,7 +140,8 @@ export function taskCommands({ client, folder, run, clock }: CommandDeps): Comma
       } finally {
         const ending = (async () => {
           if (!over) await end(containerId, execId, leader);
-          await client.unary(TASKS.remove, { containerId, execId }, { signal: AbortSignal.timeout(QUICK_MS) }).catch(() => undefined);
+          await remove(containerId, execId);
+          live.delete(execId);
           stdout.close();
           stderr.close();
           await Promise.all(pipes.paths.map((path) => rm(path, { force: true }).catch(() => undefined)));

@@ -17,6 +17,9 @@ const ExecRequest = { containerId: text(1), stdin: text(2), stdout: text(3), std
 const ProcessId = { containerId: text(1), execId: text(2) };
 const KillRequest = { containerId: text(1), execId: text(2), signal: int(3) };
 const TaskId = { containerId: text(1) };
+/** `info` is a ProcessDetails for what Exec has started: api/types/runc/options/oci.proto. */
+const Processes = { processes: messages(1, { pid: int(1), info: message(2, Any) }) };
+export const ProcessDetails = { execId: text(1) };
 
 function method<Req extends MessageTable, Res extends MessageTable>(path: string, request: Req, response: Res): GrpcMethod<Req, Res> {
   return { path: `/containerd.services.${path}`, request, response, metadata: [['containerd-namespace', NAMESPACE]] };
@@ -28,5 +31,5 @@ export const TASKS = {
   wait: method('tasks.v1.Tasks/Wait', ProcessId, { exitStatus: int(1) }),
   kill: method('tasks.v1.Tasks/Kill', KillRequest, Empty),
   remove: method('tasks.v1.Tasks/DeleteProcess', ProcessId, Empty),
-  processes: method('tasks.v1.Tasks/ListPids', TaskId, { processes: messages(1, { pid: int(1) }) }),
+  processes: method('tasks.v1.Tasks/ListPids', TaskId, Processes),
 };

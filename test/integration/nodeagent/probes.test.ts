@@ -92,6 +92,29 @@ describe('probes', () => {
     });
   }
 
+  it('end what an agent that was killed has left running', async () => {
+    const pod = shellPod('orphan', 'exec sleep 1000', { container: { livenessProbe: { exec: { command: ['/bin/sleep', '2345'] }, periodSeconds: 1, timeoutSeconds: 3600 } } });
+    await agent.assign({ upsert: [pod] });
+    await agent.until('orphan', (report) => main(report)?.state.running !== undefined);
+    const sleepers = async (): Promise<string[]> => {
+      const { stdout } = await agent.exec('orphan', ['/bin/sh', '-c', '/bin/busybox ps -o pid,args | /bin/busybox grep "/bin/sleep 2345$" | /bin/busybox grep -v grep || true']);
+      return stdout.split('\n').filter((line) => line !== '');
+    };
+    let before: string[] = [];
+    for (let tries = 0; before.length === 0; tries += 1) {
+      assert.ok(tries < 300, 'the probe does not run');
+      before = await sleepers();
+    }
+    await agent.kill();
+    agent = await startAgent(host);
+    await agent.until('orphan', (report) => main(report)?.state.running !== undefined);
+    for (let tries = 0, now = before; now.length !== 1 || now[0] === before[0]; tries += 1) {
+      assert.ok(tries < 300, `${before.join()} became ${now.join()}`);
+      now = await sleepers();
+    }
+    await agent.assign({ remove: [key(pod)], whole: true });
+  });
+
   it('keep the beginning of what a command writes, in bounded memory', async () => {
     const pod = shellPod('loud', 'exec sleep 1000', { container: { readinessProbe: { exec: { command: ['/bin/sh', '-c', 'echo begin; dd if=/dev/zero bs=1M count=15 2>/dev/null; exit 3'] }, periodSeconds: 1, timeoutSeconds: 20 } } });
     const peak = async (): Promise<number> => Number(/^VmHWM:\s+(\d+) kB$/m.exec(await host.run(['cat', `/proc/${agent.pid}/status`]))?.[1]) * 1024;
