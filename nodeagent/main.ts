@@ -7,10 +7,12 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { NODE_PATHS } from '../contracts/agent/places.ts';
 import { createCniConfigFile } from './adapters/cni/file.ts';
+import { criDisk } from './adapters/cri/cri-disk.ts';
 import { criImages } from './adapters/cri/cri-images.ts';
 import { criRuntime } from './adapters/cri/cri-runtime.ts';
 import { GrpcClient } from './adapters/cri/grpc.ts';
 import { assignmentFile } from './adapters/disk/assignment-file.ts';
+import { diskSpace } from './adapters/disk/disk-space.ts';
 import { logFiles } from './adapters/disk/log-files.ts';
 import { podFiles } from './adapters/disk/pod-files.ts';
 import { statusFile } from './adapters/disk/status-file.ts';
@@ -26,6 +28,7 @@ import { thermalPaths } from './adapters/system/thermal-paths.ts';
 import type { NodeFolders } from './core/pod/layout.ts';
 import { startApi } from './loops/api/server.ts';
 import { openAssignment } from './loops/assignment-store.ts';
+import { startDiskKeeper } from './loops/disk-keeper.ts';
 import { createImagePuller } from './loops/image-puller.ts';
 import { startImageReporter } from './loops/image-reporter.ts';
 import { createLimiter } from './loops/limiter.ts';
@@ -86,11 +89,16 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   const imageReporter = startImageReporter({ images, hub, clock, log });
   const pods = startPodManager({
     assignment, runtime, images, files, probes, hub, clock, log, lastStatuses,
-    puller: createImagePuller(images, clock, closing.signal, () => imageReporter.pulled()),
+    puller: createImagePuller(images, clock, closing.signal, () => imageReporter.changed()),
     sandboxes: createLimiter(SANDBOXES_PER_CPU * availableParallelism()),
     facts: () => ({ folders, ...masked, hostIP: reporter.internalIP(), systemdCgroup: reporter.systemdCgroup() }),
     needRuntime: () => reporter.needRuntime(),
+    diskIsShort: () => reporter.diskIsShort(),
     makeProber: (onChange) => createProber({ runner: probes, clock, random: Math.random, onChange, onEvent: (pod, event) => hub.tellEvent(pod, event) }),
+  });
+  const disks = startDiskKeeper({
+    space: diskSpace(folders, criDisk(client)), images, assignment, pods, hub, clock, log,
+    sandboxImage: () => reporter.sandboxImage(), onState: (state) => reporter.noteDisk(state), onImages: () => imageReporter.changed(),
   });
   const keeper = startStatusKeeper({ hub, disk: statusDisk, clock, log });
   const logs = logFiles();
@@ -116,7 +124,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
 
   log.info('agent stops; containers stay as they are');
   await api.close();
-  await Promise.all([pods.close(), network?.close(), rotation.close(), reporter.close(), imageReporter.close()]);
+  await Promise.all([pods.close(), network?.close(), rotation.close(), reporter.close(), imageReporter.close(), disks.close()]);
   await keeper.close();
   closing.abort();
   await assignmentDisk.close();

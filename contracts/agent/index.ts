@@ -67,6 +67,8 @@ export const NodeReport = z.object({
   /** Last network sync: the assignment version whose rules and routes are in force, and why not the newest. */
   networkVersion: z.string().nullable(),
   networkError: z.string().nullable(),
+  /** Whether the node is short of disk, and of what. Absent before the first look, and from agents that do not look. */
+  diskPressure: z.object({ pressure: z.boolean(), message: z.string() }).optional(),
   /** Resident memory of the agent, bytes. */
   agentRss: z.int(),
 });

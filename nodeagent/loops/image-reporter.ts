@@ -17,8 +17,8 @@ export interface ImageReporterDeps {
 }
 
 export interface ImageReporter {
-  /** Something was pulled. */
-  pulled(): void;
+  /** Something was pulled or removed. */
+  changed(): void;
   close(): Promise<void>;
 }
 
@@ -50,7 +50,7 @@ export function startImageReporter({ images, hub, clock, log }: ImageReporterDep
 
   const done = run();
   return {
-    pulled: () => { waker.wake(); },
+    changed: () => { waker.wake(); },
     async close() {
       closing.abort();
       waker.wake();

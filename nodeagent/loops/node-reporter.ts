@@ -2,7 +2,7 @@
 import type { NodeReport } from '../../contracts/agent/index.ts';
 import { HEARTBEAT_SECONDS } from '../../contracts/agent/places.ts';
 import type { NetworkState } from '../core/assignment.ts';
-import { nodeReport, type RuntimeView } from '../core/node/report.ts';
+import { nodeReport, type DiskState, type RuntimeView } from '../core/node/report.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ContainerRuntime } from '../ports/container-runtime.ts';
 import type { ImageStore } from '../ports/image-store.ts';
@@ -18,6 +18,10 @@ export interface NodeReporter {
   internalIP(): string;
   systemdCgroup(): boolean;
   noteNetwork(state: NetworkState): void;
+  noteDisk(state: DiskState): void;
+  diskIsShort(): boolean;
+  /** As the runtime is set up; empty before it was asked. */
+  sandboxImage(): string;
   /** Looks at the runtime now: its settings are known and its sandbox image is there. Throws an Error while it does not answer. */
   needRuntime(): Promise<void>;
   close(): Promise<void>;
@@ -39,6 +43,7 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
   const closing = new AbortController();
   const waker = createWaker(clock);
   let network: NetworkState = { version: null, error: null };
+  let disk: DiskState | undefined;
   let report: NodeReport | undefined;
   let runtimeView: RuntimeView = { reachable: false, message: 'the container runtime was not asked yet' };
   let version = '';
@@ -79,7 +84,7 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
     const [machine, seen] = await Promise.all([facts.read(), askRuntime()]);
     if (closing.signal.aborted) return;
     runtimeView = seen;
-    const next = nodeReport({ machine, runtime: seen, runtimeVersion: version, network, view: assignment.current(), agentVersion: deps.agentVersion, agentRss: facts.ownMemory() });
+    const next = nodeReport({ machine, runtime: seen, runtimeVersion: version, network, disk, view: assignment.current(), agentVersion: deps.agentVersion, agentRss: facts.ownMemory() });
     const { agentRss: _rss, ...before } = report ?? ({} as NodeReport);
     const { agentRss: _next, ...after } = next;
     if (JSON.stringify(before) === JSON.stringify(after)) return;
@@ -106,6 +111,12 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
       network = state;
       waker.wake();
     },
+    noteDisk(state) {
+      disk = state;
+      waker.wake();
+    },
+    diskIsShort: () => disk?.pressure === true,
+    sandboxImage: () => sandboxImage,
     async needRuntime() {
       if (!runtimeView.reachable) await pass();
       if (!runtimeView.reachable) throw new Error(runtimeView.message);

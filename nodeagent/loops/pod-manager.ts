@@ -23,6 +23,10 @@ export interface PodManager {
   observed(uid: string): ObservedPod | undefined;
   /** Running containers and the files they log to. */
   running(): readonly { readonly id: string; readonly logPath: string }[];
+  /** Has every pod looked at again. */
+  wakeAll(): void;
+  /** Gives a pod up: see {@link PodWorker.evict}. Nothing happens for one that is not here. */
+  evict(uid: string, message: string): void;
   close(): Promise<void>;
 }
 
@@ -188,6 +192,10 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
   return {
     observed: (uid) => observed.get(uid),
     running: () => [...observed.values()].flatMap((seen) => seen.containers.filter((c) => c.state === 'running').map((c) => ({ id: c.id, logPath: c.detail.logPath }))),
+    wakeAll() {
+      for (const worker of workers.values()) worker.wake();
+    },
+    evict: (uid, message) => workers.get(uid)?.evict(message),
     async close() {
       unsubscribe();
       await Promise.all([...workers.values()].map((worker) => worker.close()));

@@ -20,6 +20,8 @@ export interface PodWorkerDeps extends StepDeps {
   readonly hub: StatusHub;
   readonly prober: Prober;
   objects(namespace: string): PodObjects;
+  /** Whether the node is short of disk. */
+  diskIsShort(): boolean;
   /** Nothing of the pod is left on the node. */
   onGone(identity: PodIdentity): void;
   /** The runtime's ids of the pod's parts, whenever they were looked at. */
@@ -32,6 +34,8 @@ export interface PodWorker {
   assign(pod: Pod | undefined): void;
   /** A ConfigMap or Secret that the pod names changed. */
   objectsChanged(): void;
+  /** The node gives the pod up: it fails with the reason `Evicted`, and nothing of it stays but its status. */
+  evict(message: string): void;
   /** Something may be different: look. */
   wake(): void;
   /** The runtime said that this container or sandbox ended; its list may still be a moment behind. */
@@ -68,6 +72,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   let observed: ObservedPod = NOTHING_OBSERVED;
   let fresh = start.fresh;
   let failures = 0;
+  let evicted: string | undefined;
   let hurry = new AbortController();
   let busy = false;
   let refreshing: Promise<void> | undefined;
@@ -100,7 +105,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   }
 
   function input(of: Pod): PodInput {
-    return { pod: of, observed, memory, probes: deps.prober.verdicts(identity.uid), previous, volumesVersion: volumesVersion(of, deps.objects(identity.namespace)), now: now() };
+    return { pod: of, observed, memory, probes: deps.prober.verdicts(identity.uid), previous, volumesVersion: volumesVersion(of, deps.objects(identity.namespace)), evicted, reclaim: deps.diskIsShort(), now: now() };
   }
 
   function plan(): PodPlan {
@@ -203,6 +208,12 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
     },
     objectsChanged() {
       memory = { ...memory, starts: new Map([...memory.starts].filter(([, failure]) => failure.reason !== 'CreateContainerConfigError')) };
+      this.wake();
+    },
+    evict(message) {
+      evicted = message;
+      tell({ type: 'Warning', reason: 'Evicted', message });
+      hurry.abort();
       this.wake();
     },
     wake() {

@@ -25,11 +25,19 @@ export interface Machine {
   readonly uplink: string | undefined;
 }
 
+/** Whether the disks are short, and of what. */
+export interface DiskState {
+  readonly pressure: boolean;
+  readonly message: string;
+}
+
 export interface ReportInput {
   readonly machine: Machine;
   readonly runtime: RuntimeView;
   readonly runtimeVersion: string;
   readonly network: NetworkState;
+  /** Undefined before the first look. */
+  readonly disk: DiskState | undefined;
   readonly view: AssignmentView;
   readonly agentVersion: string;
   readonly agentRss: number;
@@ -56,6 +64,7 @@ export function nodeReport(input: ReportInput): NodeReport {
     ...readiness(input),
     networkVersion: input.network.version,
     networkError: input.network.error,
+    ...(input.disk && { diskPressure: input.disk }),
     agentRss: input.agentRss,
   };
 }

@@ -18,6 +18,9 @@ export function containerStatus(input: PodInput, view: ContainerView, initialisi
   const current = view.current;
   const before = [...(input.previous?.containerStatuses ?? []), ...(input.previous?.initContainerStatuses ?? [])].find((s) => s.name === view.spec.name);
   const shown = current ?? view.newest;
+  const isOverForGood = input.previous?.phase === 'Succeeded' || input.previous?.phase === 'Failed';
+  // Nothing is left of one whose pod was evicted but what was told of it.
+  if (isOverForGood && !view.newest && before) return { ...before, ready: false, started: false };
   const state = stateOf(input, view, initialising);
   const running = state.running !== undefined;
   const verdict = current && input.probes.get(current.id);

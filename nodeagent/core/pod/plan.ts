@@ -25,6 +25,10 @@ export interface PodInput {
   readonly previous: PodStatus | undefined;
   /** See {@link volumesVersion}. */
   readonly volumesVersion: string;
+  /** Why the node gives the pod up; undefined for one that may stay. */
+  readonly evicted?: string | undefined;
+  /** The disk is short: what is only kept to be looked at goes. */
+  readonly reclaim?: boolean | undefined;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
@@ -42,14 +46,19 @@ export interface PodOver {
   readonly message?: string;
 }
 
+/** Kubernetes' reason for a pod that its node gave up. */
+const EVICTED = 'Evicted';
 const NOTHING: PodPlan = { steps: [], wakeAt: undefined, over: undefined };
 
 export function planPod(input: PodInput): PodPlan {
   const views = containerViews(input.pod, input.observed);
   const over = podOver(input, views);
   if (over) {
-    const reason = over.reason === 'DeadlineExceeded' ? 'DeadlineExceeded' : 'PodOver';
-    return { ...NOTHING, over, steps: planEnd(input.observed, { pod: input.pod, graceSeconds: input.pod.spec.terminationGracePeriodSeconds, reason, memory: input.memory, remove: false }) };
+    const evicted = over.reason === EVICTED;
+    const reason = evicted ? EVICTED : over.reason === 'DeadlineExceeded' ? 'DeadlineExceeded' : 'PodOver';
+    // What an evicted pod leaves behind is what the node lacks.
+    const graceSeconds = evicted ? 0 : input.pod.spec.terminationGracePeriodSeconds;
+    return { ...NOTHING, over, steps: planEnd(input.observed, { pod: input.pod, graceSeconds, reason, memory: input.memory, remove: evicted }) };
   }
   const plan = merge([planSandbox(input, views), planContainers(input, views), planTidy(input, views)]);
   return { ...plan, wakeAt: earliest([plan.wakeAt, deadline(input)]) };
@@ -61,6 +70,7 @@ function podOver(input: PodInput, views: readonly ContainerView[]): PodOver | un
   if (previous?.phase === 'Succeeded' || previous?.phase === 'Failed') {
     return { phase: previous.phase, ...(previous.reason !== undefined && { reason: previous.reason }), ...(previous.message !== undefined && { message: previous.message }) };
   }
+  if (input.evicted !== undefined) return { phase: 'Failed', reason: EVICTED, message: input.evicted };
   const due = deadline(input);
   if (due !== undefined && due <= input.now) {
     return { phase: 'Failed', reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' };
@@ -186,12 +196,12 @@ function mayRestart(pod: Pod, view: ContainerView, newest: ObservedContainer): b
   }
 }
 
-/** One ended predecessor of each container is kept for its log; older ones and empty sandboxes go. */
+/** One ended predecessor of each container is kept for its log while the disk has room; older ones and empty sandboxes go. */
 function planTidy(input: PodInput, views: readonly ContainerView[]): PodPlan {
   const { observed } = input;
   const present = presentSandbox(observed);
   if (!present) return NOTHING;
-  const kept = new Set(views.flatMap((view) => [view.newest?.id, view.previous?.id]));
+  const kept = new Set(views.flatMap((view) => [view.newest?.id, ...(input.reclaim === true ? [] : [view.previous?.id])]));
   const superseded = observed.containers.filter((c) => isOver(c) && !kept.has(c.id));
   const oldSandboxes = observed.sandboxes.filter((sandbox) => sandbox.id !== present.id && !observed.containers.some((c) => c.sandboxId === sandbox.id));
   return { ...NOTHING, steps: [

@@ -2,7 +2,7 @@
 import type { Container, LifecycleHandler } from '../../../contracts/objects/index.ts';
 import type { Attempt } from './container-config.ts';
 
-export type KillReason = 'Deleted' | 'Unhealthy' | 'DeadlineExceeded' | 'SandboxChanged' | 'PodOver';
+export type KillReason = 'Deleted' | 'Unhealthy' | 'DeadlineExceeded' | 'Evicted' | 'SandboxChanged' | 'PodOver';
 
 export type PodStep =
   | { readonly do: 'syncVolumes'; readonly version: string }

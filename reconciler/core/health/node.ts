@@ -6,11 +6,13 @@ import {
 import { parseRange, subrange } from '../services/ipv4.ts';
 import type { Decision, Step } from '../step.ts';
 import { byAge, compareText } from '../workloads/owners.ts';
+import { DISK_PRESSURE } from '../nodes/node-status.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 
 export const NOT_READY_TAINT = 'node.kubernetes.io/not-ready';
 export const UNREACHABLE_TAINT = 'node.kubernetes.io/unreachable';
 export const UNSCHEDULABLE_TAINT = 'node.kubernetes.io/unschedulable';
+export const DISK_PRESSURE_TAINT = 'node.kubernetes.io/disk-pressure';
 /** Kubernetes' names for what machines call themselves. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', x86_64: 'amd64', aarch64: 'arm64' };
 
@@ -67,11 +69,13 @@ interface WantedTaints {
  */
 function wantedTaints(input: NodeInput, machine: Machine, node: StoredNode | undefined): WantedTaints {
   const { now, evictsInMs, blind } = input;
-  const ready = findCondition(node?.status?.conditions, 'Ready');
+  const conditions = node?.status?.conditions;
+  const ready = findCondition(conditions, 'Ready');
   const before = node?.spec.taints ?? [];
   const wanted: Taint[] = (machine.spec.taints ?? []).map(({ timeAdded: _given, ...taint }) => taint);
   let waitsMs: number | undefined;
   if (machine.spec.unschedulable) wanted.push({ key: UNSCHEDULABLE_TAINT, effect: 'NoSchedule' });
+  if (findCondition(conditions, DISK_PRESSURE)?.status === 'True') wanted.push({ key: DISK_PRESSURE_TAINT, effect: 'NoSchedule' });
   if (ready === undefined) wanted.push({ key: NOT_READY_TAINT, effect: 'NoSchedule' });
   else if (ready.status !== 'True') {
     const key = ready.status === 'Unknown' ? UNREACHABLE_TAINT : NOT_READY_TAINT;

@@ -11,6 +11,9 @@ export const CONNECTED = 'Connected';
 /** Whether the agent has the newest assignment; on Node. */
 export const ASSIGNMENT_SYNCED = 'AssignmentSynced';
 
+/** Whether the machine is short of disk; on Node. */
+export const DISK_PRESSURE = 'DiskPressure';
+
 export interface NodeObservation {
   readonly report: NodeReport;
   /** Absent while the agent has not told, or never does: what is known stays. */
@@ -29,6 +32,10 @@ export function observedNodeStatus(before: NodeStatus | undefined, { report, ima
   conditions = beating(conditions, report.networkError === null
     ? { type: 'NetworkUnavailable', status: 'False', reason: 'RoutesCreated', message: 'routes and Service rules are in force' }
     : { type: 'NetworkUnavailable', status: 'True', reason: 'NetworkSyncFailed', message: report.networkError }, heardAt);
+  if (report.diskPressure) {
+    const { pressure, message } = report.diskPressure;
+    conditions = beating(conditions, { type: DISK_PRESSURE, status: pressure ? 'True' : 'False', reason: pressure ? 'AgentHasDiskPressure' : 'AgentHasNoDiskPressure', message }, heardAt);
+  }
   return {
     ...before,
     addresses: [{ type: 'InternalIP', address: internalIP }, { type: 'Hostname', address: report.hostname }],

@@ -112,6 +112,16 @@ describe('a Node', () => {
     assert.equal(ready(nodeOf(w, 'n1'))?.reason, 'NodeStatusNeverUpdated');
   });
 
+  it('that is short of disk gets no more pods until it is not', () => {
+    const w = world('n1');
+    for (const [status, taints] of [['True', ['node.kubernetes.io/disk-pressure:NoSchedule']], ['False', undefined]] as const) {
+      const before = nodeOf(w, 'n1');
+      w.put({ ...before, status: { ...before.status, conditions: [...(before.status?.conditions ?? []).filter((c) => c.type !== 'DiskPressure'), { type: 'DiskPressure', status }] } });
+      w.settle();
+      assert.deepEqual(nodeOf(w, 'n1').spec.taints?.map((t) => `${t.key}:${t.effect}`), taints);
+    }
+  });
+
   it('is given its full grace by a control plane that was away', () => {
     const before = world('n1');
     const w = new World(allControllers());

@@ -18,13 +18,17 @@ function viewWith(address: string | undefined): AssignmentView {
   const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n' }, spec: {}, status: { addresses: address === undefined ? [] : [{ type: 'InternalIP', address }] } } as Node;
   return { version: 'v1', node: 'n', get: ((key: string) => (key === 'Node//n' ? node : undefined)) as AssignmentView['get'], list: () => [] };
 }
-const base: ReportInput = { machine, runtime: healthy, runtimeVersion: 'containerd://1', network: { version: 'v1', error: null }, view: viewWith(undefined), agentVersion: '1', agentRss: 1 };
+const base: ReportInput = { machine, runtime: healthy, runtimeVersion: 'containerd://1', network: { version: 'v1', error: null }, disk: undefined, view: viewWith(undefined), agentVersion: '1', agentRss: 1 };
 
 describe('nodeReport', () => {
   it('measures the machine', () => {
     const report = nodeReport(base);
     assert.deepEqual(report.capacity, { cpu: '4', memory: '8388608Ki', 'ephemeral-storage': '1048576Ki', pods: '110' });
     assert.equal(report.ready, true);
+  });
+  it('tells of its disk once it was looked at', () => {
+    assert.ok(!('diskPressure' in nodeReport(base)));
+    assert.deepEqual(nodeReport({ ...base, disk: { pressure: true, message: 'm' } }).diskPressure, { pressure: true, message: 'm' });
   });
   for (const [name, view, expected] of [['the uplink\'s', viewWith(undefined), '198.18.0.1'], ['the known one while the machine has it', viewWith('198.18.1.1'), '198.18.1.1'], ['not one that it lost', viewWith('198.18.7.7'), '198.18.0.1']] as const) {
     it(`address: ${name}`, () => assert.equal(nodeReport({ ...base, view }).internalIP, expected));

@@ -57,6 +57,14 @@ describe('planPod', () => {
     { name: 'an image that failed waits', given: { memory: remembered({ images: new Map([['main', { ready: false, reason: 'ErrImagePull', message: 'm', at: NOW - 4000, pauseMs: 10_000 }]]) }) }, steps: [], wakeAt: NOW + 6000 },
     { name: 'a start that failed waits', given: { memory: remembered({ starts: new Map([['main', { reason: 'CreateContainerError', message: 'm', at: NOW, pauseMs: 1000 }]]) }) }, steps: [], wakeAt: NOW + 1000 },
     { name: 'a deadline ahead is a reason to wake', given: { pod: pod({ activeDeadlineSeconds: 60 }), previous: { phase: 'Running', startTime: new Date(NOW - 50_000).toISOString() }, observed: seen({ containers: [container()] }) }, steps: [], wakeAt: NOW + 10_000 },
+    { name: 'evicted: killed at once', given: { evicted: 'disk', observed: seen({ containers: [container()] }) }, steps: ['kill main-0 0s Evicted'], over: 'Failed' },
+    {
+      name: 'evicted: nothing of it stays', given: { previous: { phase: 'Failed', reason: 'Evicted' }, observed: seen({ sandboxes: [], containers: [container({ state: 'exited' })] }) },
+      steps: ['removeContainer main-0'], over: 'Failed',
+    },
+    { name: 'evicted: nor do its files', given: { previous: { phase: 'Failed', reason: 'Evicted' }, observed: NOTHING_OBSERVED }, steps: ['cleanUp'], over: 'Failed' },
+    { name: 'a disk that is short: the predecessor goes', given: { reclaim: true, observed: seen({ containers: [container({ attempt: 1 }), container({ state: 'exited' })] }) }, steps: ['removeContainer main-0'] },
+    { name: 'a disk with room: the predecessor stays', given: { observed: seen({ containers: [container({ attempt: 1 }), container({ state: 'exited' })] }) }, steps: [] },
     { name: 'a deadline that passed ends the pod', given: { pod: pod({ activeDeadlineSeconds: 60 }), previous: { phase: 'Running', startTime: new Date(NOW - 60_000).toISOString() }, observed: seen({ containers: [container()] }) }, steps: ['kill main-0 30s DeadlineExceeded'], over: 'Failed' },
     { name: 'a ConfigMap changed: its files are written anew', given: { volumesVersion: 'c/x@2', memory: remembered({ volumes: { version: 'c/x@1', failure: undefined } }), observed: seen({ containers: [container()] }) }, steps: ['volumes'] },
   ];

@@ -78,6 +78,15 @@ describe('a node report', () => {
     assert.equal(findCondition(status.conditions, 'NetworkUnavailable')?.status, 'False');
   });
 
+  it('tells of disk pressure when the agent does; what is known stays with one that does not', () => {
+    const short = observedNodeStatus(status, { report: { ...nodeReport, diskPressure: { pressure: true, message: 'short of disk' } }, machine, heardAt: NOW });
+    assert.equal(findCondition(status.conditions, 'DiskPressure'), undefined);
+    assert.deepEqual(findCondition(short.conditions, 'DiskPressure'), { type: 'DiskPressure', status: 'True', reason: 'AgentHasDiskPressure', message: 'short of disk', lastHeartbeatTime: NOW, lastTransitionTime: NOW });
+    assert.equal(findCondition(observedNodeStatus(short, { report: nodeReport, machine, heardAt: 'later' }).conditions, 'DiskPressure')?.status, 'True');
+    const well = observedNodeStatus(short, { report: { ...nodeReport, diskPressure: { pressure: false, message: 'none' } }, machine, heardAt: 'later' });
+    assert.equal(findCondition(well.conditions, 'DiskPressure')?.status, 'False');
+  });
+
   it('prefers the address of the Machine, never leaves less than nothing', () => {
     const odd = observedNodeStatus(undefined, { report: nodeReport, machine: { maxPods: 1, internalIP: '198.18.9.9', reserved: { cpu: '99' } }, heardAt: NOW });
     assert.equal(odd.addresses?.[0]?.address, '198.18.9.9');

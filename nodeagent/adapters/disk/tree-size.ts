@@ -1,0 +1,34 @@
+/** How much a folder holds. */
+import { lstat, opendir } from 'node:fs/promises';
+import { mountOf, openFolder, pathOf } from './descriptors.ts';
+
+const BLOCK_BYTES = 512;
+const MAX_DEPTH = 32;
+
+/**
+ * Bytes on disk below `path`, at most `maxEntries` entries and 32 folders deep: a container chooses both. No link is followed and no mount
+ * entered. 0 where there is no folder.
+ */
+export async function treeSize(path: string, maxEntries: number): Promise<number> {
+  let entries = 0;
+  let bytes = 0;
+  const count = async (at: string, mount: string | undefined, depth: number): Promise<void> => {
+    const folder = await openFolder(at).catch(() => undefined);
+    if (!folder) return;
+    try {
+      const own = await mountOf(folder);
+      if (mount !== undefined && own !== mount) return;
+      for await (const entry of await opendir(pathOf(folder))) {
+        entries += 1;
+        if (entries > maxEntries) return;
+        // What goes away meanwhile counts for nothing.
+        bytes += ((await lstat(pathOf(folder, entry.name)).catch(() => undefined))?.blocks ?? 0) * BLOCK_BYTES;
+        if (entry.isDirectory() && depth < MAX_DEPTH) await count(pathOf(folder, entry.name), own, depth + 1);
+      }
+    } finally {
+      await folder.close();
+    }
+  };
+  await count(path, undefined, 0);
+  return bytes;
+}

@@ -1,0 +1,134 @@
+/**
+ * What a node does before its disk is full. Thresholds and order are the kubelet's defaults. Sources: Kubernetes documentation,
+ * "Node-pressure Eviction" and "Garbage Collection"; pkg/kubelet/images/image_gc_manager.go, pkg/kubelet/eviction. Ours is that a share of
+ * a large disk has an upper bound.
+ */
+
+/** One file system. `free` is what others than the superuser may take. */
+export interface DiskUse {
+  readonly bytes: number;
+  readonly freeBytes: number;
+  /** 0 where the file system makes them as it needs them. */
+  readonly inodes: number;
+  readonly freeInodes: number;
+}
+
+/** The file system of pods' files and logs, and that of images and containers' own files; often the same one. */
+export interface NodeDisks {
+  readonly node: DiskUse;
+  readonly images: DiskUse;
+}
+
+/** A part of the disk, and where that is more than a node can need, as of a large disk that others fill too, so many bytes. */
+interface Share {
+  readonly part: number;
+  readonly atMost: number;
+}
+const GIB = 2 ** 30;
+/** With no more than this free (kubelet: 85 % in use), unused images go until there is that (80 % in use). */
+const IMAGES_GO_AT: Share = { part: 0.15, atMost: 30 * GIB };
+const IMAGES_GO_UNTIL: Share = { part: 0.2, atMost: 40 * GIB };
+/** What is to stay free: evictionHard's nodefs.available, imagefs.available, nodefs.inodesFree, imagefs.inodesFree. */
+const MIN_FREE: Readonly<Record<keyof NodeDisks, Share>> = { node: { part: 0.1, atMost: 10 * GIB }, images: { part: 0.15, atMost: 15 * GIB } };
+const MIN_FREE_INODES = 0.05;
+/** Kubelet's imageMinimumGCAge. */
+const MIN_AGE_MS = 120_000;
+/** Kubelet's evictionPressureTransitionPeriod. */
+export const PRESSURE_HOLDS_MS = 300_000;
+
+/** What is short, in kubelet's names of signals; empty when nothing is. */
+export function shortages(disks: NodeDisks): readonly string[] {
+  return (['node', 'images'] as const).flatMap((which) => {
+    const { bytes, freeBytes, inodes, freeInodes } = disks[which];
+    const name = which === 'node' ? 'nodefs' : 'imagefs';
+    return [
+      ...(bytes > 0 && freeBytes < bytesOf(MIN_FREE[which], bytes) ? [`${name}.available`] : []),
+      ...(inodes > 0 && freeInodes < inodes * MIN_FREE_INODES ? [`${name}.inodesFree`] : []),
+    ];
+  });
+}
+
+/** Bytes of images to remove: everything unused under pressure, down to the low mark above the high one. */
+export function imageBytesToFree(disks: NodeDisks): number {
+  if (shortages(disks).length > 0) return Number.POSITIVE_INFINITY;
+  const { bytes, freeBytes } = disks.images;
+  return bytes > 0 && freeBytes <= bytesOf(IMAGES_GO_AT, bytes) ? bytesOf(IMAGES_GO_UNTIL, bytes) - freeBytes : 0;
+}
+
+function bytesOf({ part, atMost }: Share, bytes: number): number {
+  return Math.min(bytes * part, atMost);
+}
+
+export interface StoredImage {
+  readonly id: string;
+  readonly tags: readonly string[];
+  readonly digests: readonly string[];
+  readonly sizeBytes: number;
+}
+
+/** Milliseconds of a clock that never steps. */
+export interface ImageAge {
+  readonly firstSeenAt: number;
+  /** Undefined for one that was not in use since the agent began to look. */
+  readonly usedAt: number | undefined;
+}
+
+/** Whether one of `names` (ids, tags or digests) means the image. */
+export function isNamed(image: StoredImage, names: ReadonlySet<string>): boolean {
+  return names.has(image.id) || image.tags.some((tag) => names.has(tag)) || image.digests.some((digest) => names.has(digest));
+}
+
+/** The ages of the images that are there now. */
+export function agedImages(before: ReadonlyMap<string, ImageAge>, images: readonly StoredImage[], inUse: ReadonlySet<string>, now: number): ReadonlyMap<string, ImageAge> {
+  return new Map(images.map((image) => {
+    const known = before.get(image.id);
+    return [image.id, { firstSeenAt: known?.firstSeenAt ?? now, usedAt: isNamed(image, inUse) ? now : known?.usedAt }];
+  }));
+}
+
+/**
+ * Ids of images to remove, in order: the least recently used first, of those the one known longest. None that is in use, or that is new
+ * here: somebody may just be about to use it.
+ */
+export function imagesToRemove(images: readonly StoredImage[], ages: ReadonlyMap<string, ImageAge>, inUse: ReadonlySet<string>, bytes: number, now: number): readonly string[] {
+  const order = (image: StoredImage): readonly [number, number] => {
+    const age = ages.get(image.id);
+    return [age?.usedAt ?? Number.NEGATIVE_INFINITY, age?.firstSeenAt ?? now];
+  };
+  const candidates = images
+    .filter((image) => !isNamed(image, inUse) && now - order(image)[1] >= MIN_AGE_MS)
+    .map((image) => ({ image, order: order(image) }))
+    .sort((a, b) => compare(a.order[0], b.order[0]) || compare(a.order[1], b.order[1]) || (a.image.id < b.image.id ? -1 : 1));
+  const chosen: string[] = [];
+  let freed = 0;
+  for (const { image } of candidates) {
+    if (freed >= bytes) break;
+    chosen.push(image.id);
+    freed += image.sizeBytes;
+  }
+  return chosen;
+}
+
+/** What a pod holds of the node's disks. */
+export interface PodDisk {
+  readonly uid: string;
+  readonly usedBytes: number;
+  /** The sum of its containers' requests for ephemeral-storage. */
+  readonly requestedBytes: number;
+  readonly critical: boolean;
+}
+
+/**
+ * The pod to evict next: one that uses more than it asked for before one that does not, then the one that is furthest above (or least
+ * below) what it asked for. Critical pods stay.
+ */
+export function podToEvict(pods: readonly PodDisk[]): PodDisk | undefined {
+  const excess = (pod: PodDisk): number => pod.usedBytes - pod.requestedBytes;
+  return pods
+    .filter((pod) => !pod.critical && pod.usedBytes > 0)
+    .sort((a, b) => Number(excess(b) > 0) - Number(excess(a) > 0) || excess(b) - excess(a) || (a.uid < b.uid ? -1 : 1))[0];
+}
+
+function compare(a: number, b: number): number {
+  return a === b ? 0 : a < b ? -1 : 1;
+}

@@ -1,0 +1,156 @@
+/**
+ * Keeps the node's disks from filling up, in kubelet's order: unused images go above a mark; when a disk is short, the node says so,
+ * containers that ended and all unused images go; when nothing of that helps, one pod after another is evicted.
+ */
+import type { Pod } from '../../contracts/objects/index.ts';
+import { parseQuantity } from '../../contracts/objects/quantity-value.ts';
+import {
+  agedImages, imageBytesToFree, imagesToRemove, podToEvict, PRESSURE_HOLDS_MS, shortages, type ImageAge, type NodeDisks, type PodDisk,
+} from '../core/node/disk.ts';
+import type { DiskState } from '../core/node/report.ts';
+import { identityOf } from '../core/pod/objects.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { DiskSpace } from '../ports/disk-space.ts';
+import type { ImageStore } from '../ports/image-store.ts';
+import type { Log } from '../ports/log.ts';
+import type { AssignmentStore } from './assignment-store.ts';
+import type { PodManager } from './pod-manager.ts';
+import type { StatusHub } from './status-hub.ts';
+
+export interface DiskKeeperDeps {
+  readonly space: DiskSpace;
+  readonly images: ImageStore;
+  readonly assignment: AssignmentStore;
+  readonly pods: Pick<PodManager, 'observed' | 'evict' | 'wakeAll'>;
+  readonly hub: Pick<StatusHub, 'statuses'>;
+  /** Name of the sandboxes' image. */
+  readonly sandboxImage: () => string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Called after the first look, and when that becomes another. */
+  readonly onState: (state: DiskState) => void;
+  /** Images were removed. */
+  readonly onImages: () => void;
+}
+
+/** Kubelet looks as often. */
+const LOOK_EVERY_MS = 10_000;
+/** Images' ages are noted at least this often. */
+const NOTE_IMAGES_MS = 60_000;
+/** An evicted pod may take this long to free what it held before the next one goes. */
+const EVICTION_MS = 30_000;
+const CRITICAL_CLASSES: readonly (string | undefined)[] = ['system-node-critical', 'system-cluster-critical'];
+
+export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> } {
+  const { space, images, assignment, clock, log } = deps;
+  const closing = new AbortController();
+  let ages: ReadonlyMap<string, ImageAge> = new Map();
+  let notedAt = Number.NEGATIVE_INFINITY;
+  let state: DiskState | undefined;
+  let shortAt = 0;
+  let evicting: { readonly uid: string; readonly at: number } | undefined;
+
+  function tell(short: readonly string[], now: number): void {
+    if (short.length > 0) shortAt = now;
+    else if (state?.pressure === true && now - shortAt < PRESSURE_HOLDS_MS) return;
+    const next: DiskState = short.length > 0 ? { pressure: true, message: `the node is short of disk: ${short.join(', ')}` } : { pressure: false, message: 'the node has no disk pressure' };
+    if (state?.message === next.message) return;
+    if (next.pressure || state) log.warn('disk pressure', { detail: next.message });
+    state = next;
+    deps.onState(next);
+    deps.pods.wakeAll();
+  }
+
+  /** Pods that have, or will have, containers. */
+  function podsToRun(): readonly Pod[] {
+    const statuses = deps.hub.statuses();
+    return assignment.current().list('Pod').filter((pod) => {
+      const phase = (statuses.get(identityOf(pod).uid) ?? pod.status)?.phase;
+      return pod.metadata.deletionTimestamp === undefined && phase !== 'Succeeded' && phase !== 'Failed';
+    });
+  }
+
+  /** Names of images that are not to go: those of containers, of pods that are to run, and the sandboxes'. */
+  async function namesInUse(): Promise<ReadonlySet<string>> {
+    const wanted = new Set([deps.sandboxImage(), ...podsToRun().flatMap((pod) => [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map(({ image }) => image))]);
+    const names = new Set(await space.imagesInUse(closing.signal));
+    for (const name of wanted) {
+      const found = name === '' ? undefined : await images.find(name, closing.signal);
+      if (found) names.add(found.id);
+    }
+    return names;
+  }
+
+  /** How many images were removed. */
+  async function tidyImages(bytes: number, now: number): Promise<number> {
+    const [stored, inUse] = await Promise.all([images.list(closing.signal), namesInUse()]);
+    ages = agedImages(ages, stored, inUse, now);
+    notedAt = now;
+    const doomed = imagesToRemove(stored, ages, inUse, bytes, now);
+    for (const id of doomed) await images.remove(id, closing.signal);
+    if (doomed.length > 0) {
+      log.info('unused images removed', { images: doomed.length });
+      deps.onImages();
+    }
+    return doomed.length;
+  }
+
+  async function evictOne(disks: NodeDisks, short: readonly string[], now: number): Promise<void> {
+    if (evicting && now - evicting.at < EVICTION_MS && (deps.pods.observed(evicting.uid)?.containers.length ?? 0) > 0) return;
+    const written = await space.writtenByContainers(closing.signal);
+    const pods: PodDisk[] = [];
+    for (const pod of podsToRun()) {
+      const { uid } = identityOf(pod);
+      const inLayers = (deps.pods.observed(uid)?.containers ?? []).reduce((sum, container) => sum + (written.get(container.id) ?? 0), 0);
+      pods.push({ uid, usedBytes: inLayers + (await space.filesOf(identityOf(pod))), requestedBytes: requestOf(pod), critical: CRITICAL_CLASSES.includes(pod.spec.priorityClassName) });
+    }
+    const chosen = podToEvict(pods);
+    if (!chosen) return;
+    evicting = { uid: chosen.uid, at: now };
+    const free = Math.min(disks.node.freeBytes, disks.images.freeBytes);
+    log.warn('pod is evicted', { uid: chosen.uid, usedBytes: chosen.usedBytes });
+    deps.pods.evict(chosen.uid, `The node was low on resource: ephemeral-storage (${short.join(', ')}; available: ${kibibytes(free)}). The pod was using ${kibibytes(chosen.usedBytes)}, request is ${kibibytes(chosen.requestedBytes)}.`);
+  }
+
+  async function pass(): Promise<void> {
+    const now = clock.monotonic();
+    const disks = await space.read(closing.signal);
+    const short = shortages(disks);
+    const isNew = short.length > 0 && state?.pressure !== true;
+    tell(short, now);
+    const bytes = imageBytesToFree(disks);
+    const removed = bytes > 0 || now - notedAt >= NOTE_IMAGES_MS ? await tidyImages(bytes, now) : 0;
+    // What was just let go of shows at the next look.
+    if (short.length > 0 && !isNew && removed === 0) await evictOne(disks, short, now);
+  }
+
+  async function run(): Promise<void> {
+    let trouble = '';
+    while (!closing.signal.aborted) {
+      await pass().then(() => { trouble = ''; }, (cause: unknown) => {
+        const detail = cause instanceof Error ? cause.message : String(cause);
+        if (!closing.signal.aborted && detail !== trouble) log.warn('the disks cannot be kept in order', { detail });
+        trouble = detail;
+      });
+      await clock.sleep(LOOK_EVERY_MS, closing.signal).catch(() => undefined);
+    }
+  }
+
+  const done = run();
+  return {
+    async close() {
+      closing.abort();
+      await done;
+    },
+  };
+}
+
+function requestOf(pod: Pod): number {
+  return pod.spec.containers.reduce((sum, container) => {
+    const requests = container.resources.requests as Readonly<Record<string, string>> | undefined;
+    const request = requests?.['ephemeral-storage'];
+    return sum + (request === undefined ? 0 : parseQuantity(request));
+  }, 0);
+}
+
+const kibibytes = (bytes: number): string => `${Math.floor(bytes / 1024)}Ki`;

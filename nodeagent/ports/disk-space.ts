@@ -1,0 +1,20 @@
+/** What is taken of the node's disks, and by whom. */
+import type { NodeDisks } from '../core/node/disk.ts';
+import type { PodIdentity } from '../core/pod/runtime-types.ts';
+
+/** The container runtime's word on it. Failures are its RuntimeError. */
+export interface RuntimeDisk {
+  /** A folder on the file system of images; undefined when the runtime does not say. */
+  imageFolder(signal: AbortSignal): Promise<string | undefined>;
+  /** Image names and ids of every container of the runtime, whoever made it. */
+  imagesInUse(signal: AbortSignal): Promise<ReadonlySet<string>>;
+  /** Bytes that containers wrote outside of volumes, by container id; what the runtime measured last. */
+  writtenByContainers(signal: AbortSignal): Promise<ReadonlyMap<string, number>>;
+}
+
+export interface DiskSpace extends Omit<RuntimeDisk, 'imageFolder'> {
+  /** Looks at the file systems. */
+  read(signal: AbortSignal): Promise<NodeDisks>;
+  /** Bytes of a pod's volumes on disk, its messages and its logs. Of a very large number of files only a part is counted. */
+  filesOf(pod: PodIdentity): Promise<number>;
+}

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { agedImages, imageBytesToFree, imagesToRemove, podToEvict, shortages, type DiskUse, type ImageAge } from '../../../nodeagent/core/node/disk.ts';
+
+const use = (freePercent: number, freeInodePercent = 100): DiskUse => ({ bytes: 1000, freeBytes: freePercent * 10, inodes: 100, freeInodes: freeInodePercent });
+
+describe('a node\'s disk', () => {
+  for (const [name, disks, short, toFree] of [
+    ['has room', { node: use(50), images: use(50) }, [], 0],
+    ['is at the high mark', { node: use(15), images: use(15) }, [], 50],
+    ['is just above it', { node: use(16), images: use(16) }, [], 0],
+    ['is short for images', { node: use(50), images: use(14) }, ['imagefs.available'], Infinity],
+    ['is short for pods', { node: use(9), images: use(50) }, ['nodefs.available'], Infinity],
+    ['is at the threshold for pods', { node: use(10), images: use(50) }, [], 0],
+    ['is short for both', { node: use(9), images: use(9) }, ['nodefs.available', 'imagefs.available'], Infinity],
+    ['has no inodes left', { node: use(50, 4), images: use(50, 5) }, ['nodefs.inodesFree'], Infinity],
+    ['makes inodes as it needs them', { node: { ...use(50), inodes: 0, freeInodes: 0 }, images: use(50) }, [], 0],
+    ['is large and has more than a node needs', { node: { ...use(50), bytes: 2e12, freeBytes: 5e10 }, images: { ...use(50), bytes: 2e12, freeBytes: 5e10 } }, [], 0],
+    ['is large and has less', { node: { ...use(50), bytes: 2e12, freeBytes: 1e10 }, images: { ...use(50), bytes: 2e12, freeBytes: 1e10 } }, ['nodefs.available', 'imagefs.available'], Infinity],
+    ['cannot be measured', { node: { bytes: 0, freeBytes: 0, inodes: 0, freeInodes: 0 }, images: { bytes: 0, freeBytes: 0, inodes: 0, freeInodes: 0 } }, [], 0],
+  ] as const) {
+    it(name, () => {
+      assert.deepEqual(shortages(disks), short);
+      assert.equal(Math.round(imageBytesToFree(disks)), toFree);
+    });
+  }
+});
+
+describe('images to remove', () => {
+  const image = (id: string, sizeBytes = 10) => ({ id, tags: [`${id}:1`], digests: [`${id}@sha256:1`], sizeBytes });
+  const NOW = 1_000_000;
+  const age = (firstSeenAt: number, usedAt?: number): ImageAge => ({ firstSeenAt, usedAt });
+  const images = [image('pause'), image('used'), image('old'), image('older'), image('never'), image('new')];
+  const ages = new Map([['pause', age(0)], ['used', age(0, NOW)], ['old', age(0, 500)], ['older', age(0, 400)], ['never', age(100)], ['new', age(NOW - 119_999)]]);
+  const inUse = new Set(['pause:1', 'used']);
+
+  for (const [name, bytes, removed] of [
+    ['are none when nothing is to be freed', 0, []],
+    ['are the least recently used first', 1, ['never']],
+    ['are as many as it takes', 15, ['never', 'older']],
+    ['are never those in use, nor new ones', Infinity, ['never', 'older', 'old']],
+  ] as const) {
+    it(name, () => assert.deepEqual(imagesToRemove(images, ages, inUse, bytes, NOW), removed));
+  }
+
+  it('age by when they were seen and used; one that is gone is forgotten', () => {
+    const first = agedImages(new Map(), [image('a'), image('b')], new Set(['a@sha256:1']), 5);
+    assert.deepEqual([...first], [['a', age(5, 5)], ['b', age(5)]]);
+    assert.deepEqual([...agedImages(first, [image('a')], new Set(), 9)], [['a', age(5, 5)]]);
+  });
+});
+
+describe('the pod to evict', () => {
+  const pod = (uid: string, usedBytes: number, requestedBytes = 0, critical = false) => ({ uid, usedBytes, requestedBytes, critical });
+  for (const [name, pods, uid] of [
+    ['is none where there is none', [], undefined],
+    ['is the one that uses most', [pod('a', 5), pod('b', 9), pod('c', 7)], 'b'],
+    ['is one above its request before a larger one within', [pod('a', 5, 1), pod('b', 90, 100)], 'a'],
+    ['is the one nearest to its request when all are within', [pod('a', 5, 100), pod('b', 90, 100)], 'b'],
+    ['is no critical one', [pod('a', 50, 0, true), pod('b', 9)], 'b'],
+    ['is none that frees nothing', [pod('a', 0)], undefined],
+    ['is the same for the same pods', [pod('b', 5), pod('a', 5)], 'a'],
+  ] as const) {
+    it(name, () => assert.equal(podToEvict(pods)?.uid, uid));
+  }
+});
