@@ -1,11 +1,14 @@
 /**
  * Keeps the node's disks from filling up, in kubelet's order: unused images go above a mark; when a disk is short, the node says so,
  * containers that ended and all unused images go; when nothing of that helps, one pod after another is evicted.
+ *
+ * On a disk without a free byte a container runtime can neither remove an image nor write down that a container has ended. The agent holds
+ * a little room, and gives it back when the one that filled the disk was told to end.
  */
 import type { Pod } from '../../contracts/objects/index.ts';
 import { parseQuantity } from '../../contracts/objects/quantity-value.ts';
 import {
-  agedImages, imageBytesToFree, imagesToRemove, podToEvict, PRESSURE_HOLDS_MS, shortages, type ImageAge, type NodeDisks, type PodDisk,
+  agedImages, imageBytesToFree, imagesToRemove, isFull, podToEvict, PRESSURE_HOLDS_MS, reserveBytes, shortages, type ImageAge, type NodeDisks, type PodDisk,
 } from '../core/node/disk.ts';
 import type { DiskState } from '../core/node/report.ts';
 import { identityOf } from '../core/pod/objects.ts';
@@ -48,6 +51,8 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
   let notedAt = Number.NEGATIVE_INFINITY;
   let state: DiskState | undefined;
   let shortAt = 0;
+  /** What was complained of last. */
+  let trouble = '';
   let evicting: { readonly uid: string; readonly at: number } | undefined;
 
   function tell(short: readonly string[], now: number): void {
@@ -95,8 +100,9 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
     return doomed.length;
   }
 
-  async function evictOne(disks: NodeDisks, short: readonly string[], now: number): Promise<void> {
-    if (evicting && now - evicting.at < EVICTION_MS && (deps.pods.observed(evicting.uid)?.containers.length ?? 0) > 0) return;
+  /** Whether one was chosen. */
+  async function evictOne(disks: NodeDisks, short: readonly string[], now: number): Promise<boolean> {
+    if (evicting && now - evicting.at < EVICTION_MS && (deps.pods.observed(evicting.uid)?.containers.length ?? 0) > 0) return false;
     const written = await space.writtenByContainers(closing.signal);
     const pods: PodDisk[] = [];
     for (const pod of podsToRun()) {
@@ -105,11 +111,12 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
       pods.push({ uid, usedBytes: inLayers + (await space.filesOf(identityOf(pod))), requestedBytes: requestOf(pod), critical: CRITICAL_CLASSES.includes(pod.spec.priorityClassName) });
     }
     const chosen = podToEvict(pods);
-    if (!chosen) return;
+    if (!chosen) return false;
     evicting = { uid: chosen.uid, at: now };
     const free = Math.min(disks.node.freeBytes, disks.images.freeBytes);
     log.warn('pod is evicted', { uid: chosen.uid, usedBytes: chosen.usedBytes });
     deps.pods.evict(chosen.uid, `The node was low on resource: ephemeral-storage (${short.join(', ')}; available: ${kibibytes(free)}). The pod was using ${kibibytes(chosen.usedBytes)}, request is ${kibibytes(chosen.requestedBytes)}.`);
+    return true;
   }
 
   async function pass(): Promise<void> {
@@ -118,20 +125,25 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
     const short = shortages(disks);
     const isNew = short.length > 0 && state?.pressure !== true;
     tell(short, now);
+    if (short.length === 0) await space.reserve(reserveBytes(disks)).catch(complain);
     const bytes = imageBytesToFree(disks);
-    const removed = bytes > 0 || now - notedAt >= NOTE_IMAGES_MS ? await tidyImages(bytes, now) : 0;
+    // Where images cannot be removed, as on a full disk, pods have to go all the same.
+    const removed = bytes > 0 || now - notedAt >= NOTE_IMAGES_MS ? await tidyImages(bytes, now).catch(complain) : 0;
     // What was just let go of shows at the next look.
-    if (short.length > 0 && !isNew && removed === 0) await evictOne(disks, short, now);
+    if (short.length === 0 || isNew || (removed ?? 0) > 0) return;
+    const begun = await evictOne(disks, short, now);
+    if (!begun && isFull(disks)) await space.reserve(0);
+  }
+
+  function complain(cause: unknown): void {
+    const detail = cause instanceof Error ? cause.message : String(cause);
+    if (!closing.signal.aborted && detail !== trouble) log.warn('the disks cannot be kept in order', { detail });
+    trouble = detail;
   }
 
   async function run(): Promise<void> {
-    let trouble = '';
     while (!closing.signal.aborted) {
-      await pass().then(() => { trouble = ''; }, (cause: unknown) => {
-        const detail = cause instanceof Error ? cause.message : String(cause);
-        if (!closing.signal.aborted && detail !== trouble) log.warn('the disks cannot be kept in order', { detail });
-        trouble = detail;
-      });
+      await pass().catch(complain);
       await clock.sleep(LOOK_EVERY_MS, closing.signal).catch(() => undefined);
     }
   }

@@ -1,12 +1,15 @@
 /** The node's disks: the file systems themselves, pods' files on them, and the runtime's word on the rest. */
-import { statfs } from 'node:fs/promises';
+import { open, rm, stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
 import { logFolder, podFolder, type NodeFolders } from '../../core/pod/layout.ts';
 import type { DiskUse } from '../../core/node/disk.ts';
 import type { DiskSpace, RuntimeDisk } from '../../ports/disk-space.ts';
+import { writeAll } from './durable.ts';
 import { treeSize } from './tree-size.ts';
 
 /** Entries of one pod that are counted. */
 const MAX_ENTRIES = 200_000;
+const CHUNK_BYTES = 256 * 1024;
 
 export function diskSpace(folders: NodeFolders, runtime: RuntimeDisk): DiskSpace {
   let imageFolder: string | undefined;
@@ -20,6 +23,11 @@ export function diskSpace(folders: NodeFolders, runtime: RuntimeDisk): DiskSpace
     },
     imagesInUse: (signal) => runtime.imagesInUse(signal),
     writtenByContainers: (signal) => runtime.writtenByContainers(signal),
+    async reserve(bytes) {
+      const path = join(folders.state, 'reserve');
+      if (bytes === 0) await rm(path, { force: true });
+      else if ((await stat(path).catch(() => undefined))?.size !== bytes) await fill(path, bytes);
+    },
     async filesOf(pod) {
       const [files, logs] = await Promise.all([treeSize(podFolder(folders, pod.uid, 'disk'), MAX_ENTRIES), treeSize(logFolder(folders, pod), MAX_ENTRIES)]);
       return files + logs;
@@ -30,4 +38,19 @@ export function diskSpace(folders: NodeFolders, runtime: RuntimeDisk): DiskSpace
 async function useOf(folder: string): Promise<DiskUse> {
   const { blocks, bavail, bsize, files, ffree } = await statfs(folder);
   return { bytes: blocks * bsize, freeBytes: bavail * bsize, inodes: files, freeInodes: ffree };
+}
+
+/** A file that really takes its bytes of the disk. Gone when it cannot. */
+async function fill(path: string, bytes: number): Promise<void> {
+  const file = await open(path, 'w', 0o600);
+  try {
+    const chunk = Buffer.alloc(CHUNK_BYTES);
+    for (let at = 0; at < bytes; at += CHUNK_BYTES) await writeAll(file, chunk.subarray(0, Math.min(CHUNK_BYTES, bytes - at)), at);
+    await file.datasync();
+  } catch (cause) {
+    await rm(path, { force: true });
+    throw cause;
+  } finally {
+    await file.close();
+  }
 }

@@ -48,6 +48,20 @@ export function shortages(disks: NodeDisks): readonly string[] {
   });
 }
 
+/** With no more than this free, a runtime cannot even write down that a container is gone. */
+const FULL_AT: Share = { part: 0.01, atMost: 4 * 2 ** 20 };
+/** Bytes that the agent holds of the node's own disk, to give them back when it is full. */
+const RESERVE: Share = { part: 0.02, atMost: 32 * 2 ** 20 };
+
+/** Whether a disk is so full that nothing on it can go on. */
+export function isFull(disks: NodeDisks): boolean {
+  return [disks.node, disks.images].some(({ bytes, freeBytes }) => bytes > 0 && freeBytes <= bytesOf(FULL_AT, bytes));
+}
+
+export function reserveBytes({ node }: NodeDisks): number {
+  return Math.floor(bytesOf(RESERVE, node.bytes));
+}
+
 /** Bytes of images to remove: everything unused under pressure, down to the low mark above the high one. */
 export function imageBytesToFree(disks: NodeDisks): number {
   if (shortages(disks).length > 0) return Number.POSITIVE_INFINITY;

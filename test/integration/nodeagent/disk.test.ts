@@ -20,7 +20,7 @@ describe('a node that runs out of disk', () => {
   let host: TestHost;
   let agent: TestAgent;
   before(async () => {
-    host = await startHost({ imageDisk: '64m' });
+    host = await startHost({ disk: '64m' });
     await host.importImage(BUSYBOX);
     agent = await startAgent(host);
   });
@@ -65,9 +65,10 @@ describe('a node that runs out of disk', () => {
     client.close();
   });
 
-  it('says so, evicts the pod that holds most, and keeps the others running', async () => {
-    await agent.assign({ upsert: [shellPod('hog', 'dd if=/dev/zero of=/hog bs=1048576 count=54; sleep 1000'), shellPod('modest', 'echo small > /file; sleep 1000')] });
+  it('says so, evicts the pod that filled it to the last byte, and keeps the others running', async () => {
+    await agent.assign({ upsert: [shellPod('modest', 'echo small > /file; sleep 1000')] });
     await agent.until('modest', isReady);
+    await agent.assign({ upsert: [shellPod('hog', 'dd if=/dev/zero of=/hog bs=65536 count=4096; sleep 1000')] });
     const evicted = await agent.until('hog', (pod) => pod.status?.reason === 'Evicted', PRESSURE_MS);
     assert.equal(evicted.status?.phase, 'Failed');
     assert.match(evicted.status?.message ?? '', /^The node was low on resource: ephemeral-storage \(.*imagefs\.available/);
@@ -76,7 +77,7 @@ describe('a node that runs out of disk', () => {
     assert.ok(isReady(await agent.until('modest', () => true)));
     assert.ok(isReady(await agent.until('user', () => true)));
     // What it held is free again: it left nothing but its status.
-    await agent.until('hog', (pod) => pod.status?.containerStatuses?.[0]?.state.terminated !== undefined);
+    await agent.until('hog', (pod) => pod.status?.containerStatuses?.[0]?.state.terminated !== undefined, PRESSURE_MS);
     for (let used = 100; used > 50;) used = Number(/(\d+)%/.exec(await host.run(['df', '--output=pcent', join(host.folder, 'containerd')]))?.[1]);
     assert.ok(agent.events.some((event) => event.name === 'hog' && event.reason === 'Evicted'));
   });

@@ -49,7 +49,11 @@ const CNI = {
 const BOOT = `
 mount -t tmpfs tmpfs /run && mkdir -p /run/netns /run/lock
 mount -t tmpfs tmpfs /var/lib/cni 2>/dev/null || true
-if [ -n "$2" ]; then mkdir "$1/containerd" && mount -t tmpfs -o "size=$2" tmpfs "$1/containerd"; fi
+if [ -n "$2" ]; then
+  mkdir -p "$1/containerd" "$1/root/var/lib/plumbline"
+  mount -t tmpfs -o "size=$2" tmpfs "$1/containerd"
+  mkdir "$1/containerd/agent" && mount --bind "$1/containerd/agent" "$1/root/var/lib/plumbline"
+fi
 ip link set lo up
 ip link add uplink0 type veth peer name uplink1 && ip addr add 198.18.76.1/24 dev uplink0 && ip link set uplink0 up && ip link set uplink1 up
 echo 1 > /proc/sys/net/ipv4/ip_forward
@@ -57,16 +61,16 @@ exec containerd --config "$1/config.toml" --log-level warn
 `;
 
 /**
- * Boots a host and waits until its containerd answers. Removes the cgroups of test processes that were killed. `imageDisk`: size of the
- * disk that images and containers' own files are on, as tmpfs has it; the machine's own disk when absent.
+ * Boots a host and waits until its containerd answers. Removes the cgroups of test processes that were killed. `disk`: size of the
+ * disk that images, containers' own files and the agent's are on, as tmpfs has it; the machine's own disk when absent.
  */
-export async function startHost(options: { readonly imageDisk?: string } = {}): Promise<TestHost> {
+export async function startHost(options: { readonly disk?: string } = {}): Promise<TestHost> {
   await removeCgroups((owner) => processStart(owner) === undefined);
   const folder = makeFolder('plumbline-host-');
   await mkdir(join(folder, 'cni'), { recursive: true });
   await writeFile(join(folder, 'config.toml'), containerdConfig(folder));
   await writeFile(join(folder, 'cni', '10-test.conflist'), JSON.stringify(CNI));
-  const [program, ...args] = tied('unshare', '--mount', '--pid', '--net', '--uts', '--ipc', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec', BOOT, 'boot', folder, options.imageDisk ?? '');
+  const [program, ...args] = tied('unshare', '--mount', '--pid', '--net', '--uts', '--ipc', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec', BOOT, 'boot', folder, options.disk ?? '');
   const init = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let noise = '';
   init.stdout.on('data', (chunk: Buffer) => { noise += chunk.toString(); });

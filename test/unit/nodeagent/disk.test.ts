@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { agedImages, imageBytesToFree, imagesToRemove, podToEvict, shortages, type DiskUse, type ImageAge } from '../../../nodeagent/core/node/disk.ts';
+import { agedImages, imageBytesToFree, imagesToRemove, isFull, podToEvict, reserveBytes, shortages, type DiskUse, type ImageAge } from '../../../nodeagent/core/node/disk.ts';
 
 const use = (freePercent: number, freeInodePercent = 100): DiskUse => ({ bytes: 1000, freeBytes: freePercent * 10, inodes: 100, freeInodes: freeInodePercent });
 
@@ -24,6 +24,21 @@ describe('a node\'s disk', () => {
       assert.equal(Math.round(imageBytesToFree(disks)), toFree);
     });
   }
+});
+
+describe('a full disk', () => {
+  const free = (bytes: number, freeBytes: number): DiskUse => ({ ...use(50), bytes, freeBytes });
+  for (const [name, disks, full] of [
+    ['to the last byte', { node: free(1e9, 0), images: free(1e9, 1e8) }, true],
+    ['but for what a runtime needs', { node: free(1e12, 5e6), images: free(1e12, 5e6) }, false],
+    ['for images alone', { node: free(1e12, 5e9), images: free(1e8, 1e6) }, true],
+    ['that cannot be measured', { node: free(0, 0), images: free(0, 0) }, false],
+  ] as const) {
+    it(name, () => assert.equal(isFull(disks), full));
+  }
+  it('has a reserve in keeping with its size', () => {
+    assert.deepEqual([reserveBytes({ node: free(1e6, 0), images: use(0) }), reserveBytes({ node: free(1e12, 0), images: use(0) })], [20_000, 32 * 2 ** 20]);
+  });
 });
 
 describe('images to remove', () => {
