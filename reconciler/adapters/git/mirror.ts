@@ -11,10 +11,18 @@ export interface Mirror {
   fetch(branch: string, signal: AbortSignal): Promise<void>;
 }
 
+/** HEAD of a mirror that was not told its remote's. */
+export const NO_HEAD = 'none';
+
+/** Remembers what the remote's HEAD names. */
+export async function setMirrorHead(gitdir: string, branch: string): Promise<void> {
+  await git.writeRef({ fs, gitdir, ref: 'HEAD', value: `refs/heads/${branch}`, symbolic: true, force: true });
+}
+
 /** Opens or makes the mirror in `gitdir`. */
 export async function openMirror(gitdir: string, remote: GitRemote): Promise<Mirror> {
   await mkdir(gitdir, { recursive: true, mode: 0o700 });
-  await git.init({ fs, gitdir, bare: true, defaultBranch: 'none' });
+  await git.init({ fs, gitdir, bare: true, defaultBranch: NO_HEAD });
   await git.setConfig({ fs, gitdir, path: 'remote.origin.fetch', value: '+refs/heads/*:refs/heads/*' });
   return {
     gitdir,

@@ -9,7 +9,7 @@ import { type GitCredentials, splitCredentials } from './credentials.ts';
 import { interruptible, missing, type ObjectEngine } from './engine.ts';
 import { hintsFrom, watchedFolders } from './hints.ts';
 import { httpRemote } from './http-remote.ts';
-import { openMirror } from './mirror.ts';
+import { NO_HEAD, openMirror, setMirrorHead } from './mirror.ts';
 import { openNativeEngine } from './native-engine.ts';
 import type { Advertisement } from './pkt-line.ts';
 import { pushCommit } from './push-commit.ts';
@@ -23,7 +23,7 @@ import { createTreeWalk } from './tree-walk.ts';
 export interface GitSourceOptions {
   /** A path (bare repository or work tree), `file://`, `https://` (with or without `user:token@`), `ssh://` or `user@host:path`. */
   readonly url: string;
-  /** Defaults to what the repository's HEAD names, or `main`. */
+  /** What the repository's HEAD names when absent, or `main` where it names nothing. */
   readonly branch?: string;
   /** Where to keep what is fetched; required for anything but a path. */
   readonly cacheDir?: string;
@@ -50,19 +50,43 @@ interface Backend {
 }
 
 /**
- * Opens the repository; a remote one is not contacted yet. Throws TerminalError `RepositoryNotFound` for a path without a repository,
+ * Opens the repository. A remote one is contacted only where no branch is given; when it does not answer then, the branch that it named last
+ * is followed, and its error thrown where there is none. Throws TerminalError `RepositoryNotFound` for a path without a repository,
  * `GitUrlInvalid` for text that is no place of one.
  */
 export async function openGitSource(options: GitSourceOptions): Promise<GitSource> {
   const backend = await openBackend(options);
   const engine = interruptible(await openEngine(options.engine ?? 'isomorphic', backend.gitdir));
   const never = new AbortController().signal;
-  const branch = options.branch ?? (backend.fetch ? 'main' : await localDefaultBranch(engine, never));
+  const branch = options.branch ?? (backend.fetch ? await remoteDefaultBranch(backend.remote, backend.gitdir, engine) : await localDefaultBranch(engine, never));
   return createSource(backend, engine, branch, options.now ?? (() => new Date()));
 }
 
 async function localDefaultBranch(engine: ObjectEngine, signal: AbortSignal): Promise<string> {
   return (await engine.headRef(signal))?.replace(/^refs\/heads\//, '') ?? 'main';
+}
+
+/** How long a remote may take to say what its HEAD is, in milliseconds. */
+const HEAD_LIMIT_MS = 30_000;
+
+/** The mirror's own HEAD remembers the answer. Source: gitprotocol-capabilities(5), `symref`. */
+async function remoteDefaultBranch(remote: GitRemote, gitdir: string, engine: ObjectEngine): Promise<string> {
+  try {
+    const { headRef, refs } = await remote.advertise('git-upload-pack', AbortSignal.timeout(HEAD_LIMIT_MS));
+    const branch = headRef?.replace(/^refs\/heads\//, '') ?? onlyBranch([...refs.keys()]) ?? 'main';
+    await setMirrorHead(gitdir, branch);
+    return branch;
+  } catch (error) {
+    const last = await engine.headRef(new AbortController().signal);
+    if (last === undefined || last === `refs/heads/${NO_HEAD}`) throw error;
+    return last.replace(/^refs\/heads\//, '');
+  }
+}
+
+/** A server whose HEAD names a branch that is not born does not tell it; one branch alone leaves no choice. */
+function onlyBranch(refs: readonly string[]): string | undefined {
+  const branches = refs.filter((ref) => ref.startsWith('refs/heads/'));
+  return branches.length === 1 ? branches[0]?.slice('refs/heads/'.length) : undefined;
 }
 
 async function openBackend(options: GitSourceOptions): Promise<Backend> {

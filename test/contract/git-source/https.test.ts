@@ -36,9 +36,9 @@ after(async () => {
 gitSourceSuite({
   name: 'over HTTP with a password, isomorphic-git',
   local: false,
-  open: (r) => {
+  open: (r, branch) => {
     plain.serve(r.root);
-    return openGitSource({ url: `http://${USERINFO}@127.0.0.1:${plain.port}/repo.git`, branch: 'main', cacheDir: join(r.root, 'cache') });
+    return openGitSource({ url: `http://${USERINFO}@127.0.0.1:${plain.port}/repo.git`, ...(branch === undefined && { branch: 'main' }), cacheDir: join(r.root, 'cache') });
   },
 });
 
@@ -53,9 +53,9 @@ describe('with an authority that is trusted', () => {
     gitSourceSuite({
       name: `over HTTPS with a password, ${engine} git`,
       local: false,
-      open: (r) => {
+      open: (r, branch) => {
         secure.serve(r.root);
-        return openGitSource({ url: `https://${USERINFO}@localhost:${secure.port}/repo.git`, branch: 'main', cacheDir: join(r.root, 'cache'), engine });
+        return openGitSource({ url: `https://${USERINFO}@localhost:${secure.port}/repo.git`, ...(branch === undefined && { branch: 'main' }), cacheDir: join(r.root, 'cache'), engine });
       },
     });
   }

@@ -24,13 +24,13 @@ after(async () => {
   await sshd?.stop();
 });
 
-function open(repository: ScratchRepository, over: { readonly url?: string; readonly sshKey?: string } = {}): Promise<GitSource> {
+function open(repository: ScratchRepository, over: { readonly url?: string; readonly sshKey?: string; readonly branch?: null } = {}): Promise<GitSource> {
   return openGitSource({
-    url: over.url ?? `ssh://root@127.0.0.1:${sshd.port}${repository.dir}`, branch: 'main', cacheDir: join(repository.root, 'cache'), knownHosts, sshKey: over.sshKey ?? join(sshd.folder, 'client'),
+    url: over.url ?? `ssh://root@127.0.0.1:${sshd.port}${repository.dir}`, ...(over.branch === undefined && { branch: 'main' }), cacheDir: join(repository.root, 'cache'), knownHosts, sshKey: over.sshKey ?? join(sshd.folder, 'client'),
   });
 }
 
-gitSourceSuite({ name: 'over SSH', local: false, open });
+gitSourceSuite({ name: 'over SSH', local: false, open: (repository, branch) => open(repository, branch === null ? { branch } : {}) });
 
 describe('GitSource over SSH, when it does not work', { timeout: 60_000 }, () => {
   let repository: ScratchRepository;

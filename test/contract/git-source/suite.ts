@@ -11,7 +11,8 @@ export interface Variant {
   readonly name: string;
   /** Reads the repository in place: pushes are hinted at by file watches. */
   readonly local: boolean;
-  open(repository: ScratchRepository): Promise<GitSource>;
+  /** Follows `branch`, `main` when absent, or what the repository's HEAD names when null. */
+  open(repository: ScratchRepository, branch?: null): Promise<GitSource>;
 }
 
 const signal = AbortSignal.timeout(600_000);
@@ -39,6 +40,25 @@ export function gitSourceSuite(variant: Variant): void {
       assert.equal(head.state === 'at' && head.revision.sha, sha);
       repository.git(['update-ref', '-d', 'refs/heads/main']);
       assert.deepEqual(await source.head(signal), { state: 'missing' });
+    });
+
+    it('follows what the HEAD of the repository names when nobody names a branch', async () => {
+      repository.git(['symbolic-ref', 'HEAD', 'refs/heads/trunk']);
+      const sha = repository.commit([{ path: 'a', content: 'x' }], { branch: 'trunk' });
+      repository.commit([{ path: 'a', content: 'y' }], { branch: 'aside' });
+      const follower = await variant.open(repository, null);
+      try {
+        assert.equal(follower.branch, 'trunk');
+        const head = await follower.head(signal);
+        assert.equal(head.state === 'at' && head.revision.sha, sha);
+      } finally {
+        await follower.close();
+      }
+      if (variant.local) return;
+      renameSync(repository.dir, `${repository.dir}.away`);
+      const later = await variant.open(repository, null).finally(() => renameSync(`${repository.dir}.away`, repository.dir));
+      assert.equal(later.branch, 'trunk');
+      await later.close();
     });
 
     it('calls a branch missing when only others exist', async () => {
