@@ -1,6 +1,6 @@
 /** `plumb check`: every error and warning, with its place. A place without any manifest is most likely the wrong one, and an error. */
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { formatDiagnostic, MANIFEST_FILES, type Rendering } from '../../reconciler/core/manifests/index.ts';
 import { CliFailure } from '../failure.ts';
 import { printData } from '../print/format.ts';
@@ -28,13 +28,18 @@ function count(n: number, word: string): string {
 async function read(dir: string, rev: string | undefined): Promise<Rendering> {
   const folder = resolve(dir);
   if (!existsSync(folder)) throw new CliFailure(2, `there is no folder ${folder}`);
+  // The files of a folder need no repository around them, nor one that can be read.
+  if (rev === undefined && !isBareRepository(folder)) return renderFolder(folder);
   const around = await openAround(folder);
+  if (!around) throw new CliFailure(2, `${folder} is in no Git repository, so there is no revision ${rev}`);
   try {
-    if (rev === undefined && !(around?.root === folder && isBare(folder))) return await renderFolder(folder);
-    if (!around) throw new CliFailure(2, `${folder} is in no Git repository, so there is no revision ${rev}`);
     const signal = new AbortController().signal;
     return await renderRevision(around.git, (await around.git.resolve(rev ?? 'HEAD', signal)).sha, signal);
   } finally {
-    await around?.git.close();
+    await around.git.close();
   }
+}
+
+function isBareRepository(folder: string): boolean {
+  return isBare(folder) && existsSync(join(folder, 'HEAD')) && existsSync(join(folder, 'objects'));
 }

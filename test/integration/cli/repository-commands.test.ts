@@ -135,6 +135,8 @@ describe('init, check, plan and the push hooks', () => {
     assert.equal((await plumb(['check', bare], dir)).code, 0);
     assert.equal((await plumb(['check', '--rev', 'nothing'], shop)).code, 1);
     assert.equal((await plumb(['check', 'no-such-folder'], dir)).code, 2);
+    await git(['worktree', 'add', '-q', '-b', 'draft', join(dir, 'draft')], shop);
+    assert.equal((await plumb(['check'], join(dir, 'draft'))).code, 0);
   });
 
   it('reads JSON as well, and says where there is no manifest at all', async () => {
