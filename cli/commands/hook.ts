@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { HINT_FILE, openGitSource } from '../../reconciler/adapters/git/index.ts';
 import { formatPlan } from '../../reconciler/core/diff/index.ts';
-import { type DesiredState, formatDiagnostic, ManifestCache } from '../../reconciler/core/manifests/index.ts';
+import { type DesiredState, type Diagnostic, formatDiagnostic, ManifestCache } from '../../reconciler/core/manifests/index.ts';
 import { RESTORED_WITHIN, unlessRestored } from '../../reconciler/core/revisions/prune-guard.ts';
 import type { GitSource } from '../../reconciler/ports/git-source.ts';
 import { CliFailure } from '../failure.ts';
@@ -46,8 +46,7 @@ async function judge(git: GitSource, update: RefUpdate, branch: string): Promise
   if (hasBefore && !(await isAncestor(update.from, update.to))) say(`warning: this is a force-push: it takes ${branch} from ${update.from.slice(0, 12)} to ${update.to.slice(0, 12)}, which does not contain it`);
   const next = await renderRevision(git, update.to, signal, cache);
   const errors = next.diagnostics.filter((d) => d.severity === 'error');
-  for (const diagnostic of next.diagnostics.slice(0, MAX_LINES)) say(formatDiagnostic(diagnostic), '');
-  if (next.diagnostics.length > MAX_LINES) say(`and ${next.diagnostics.length - MAX_LINES} more`);
+  for (const line of diagnosticLines(next.diagnostics)) say(line, '');
   if (errors.length > 0) {
     say(`refused: ${errors.length} ${errors.length === 1 ? 'error' : 'errors'}; ${branch} stays where it was. Check before pushing with: plumb check`);
     return 1;
@@ -85,6 +84,15 @@ function lastFile(branch: string): string {
 async function keepLast(branch: string, sha: string): Promise<void> {
   await mkdir(dirname(lastFile(branch)), { recursive: true });
   await writeFile(lastFile(branch), `${sha}\n`);
+}
+
+/** A line for each finding; of many the errors come first, as they are what a push is refused for. */
+export function diagnosticLines(diagnostics: readonly Diagnostic[]): string[] {
+  if (diagnostics.length <= MAX_LINES) return diagnostics.map(formatDiagnostic);
+  const ordered = [...diagnostics].sort((a, b) => Number(a.severity === 'warning') - Number(b.severity === 'warning'));
+  const rest = ordered.slice(MAX_LINES);
+  const errors = rest.filter((d) => d.severity === 'error').length;
+  return [...ordered.slice(0, MAX_LINES).map(formatDiagnostic), `... and ${rest.length} more, ${errors} of them errors; see them all with: plumb check`];
 }
 
 /** The plan's lines, its summary always among them. */

@@ -14,6 +14,8 @@ export interface StatusOptions {
 }
 
 const LONGEST_ANSWER_SECONDS = 10;
+/** Things that are missing in a line of progress. */
+const SHOWN_MISSING = 3;
 
 export async function status(options: StatusOptions): Promise<void> {
   const client = controlPlane(options.home);
@@ -55,10 +57,12 @@ export function hopeless(report: StatusReport): string | undefined {
   return late && `${late.kind} ${late.namespace}/${late.name} exceeded its progress deadline: waiting changes nothing`;
 }
 
-function summary(report: StatusReport): string {
+/** One line of progress. It has several of the things that are missing: the first may be waiting for the next. */
+export function summary(report: StatusReport): string {
   const healthy = report.objects.filter((o) => o.health === 'Healthy').length;
-  const rest = report.missing.length > 1 ? ` (and ${report.missing.length - 1} more)` : '';
-  return `waiting: ${short(report.source.head)} ${report.source.newest?.outcome ?? 'not seen yet'}, ${healthy}/${report.objects.length} healthy: ${report.missing[0] ?? ''}${rest}`;
+  const rest = report.missing.length - SHOWN_MISSING;
+  const missing = [...report.missing.slice(0, SHOWN_MISSING), ...(rest > 0 ? [`and ${rest} more`] : [])].join('; ');
+  return `waiting: ${short(report.source.head)} ${report.source.newest?.outcome ?? 'not seen yet'}, ${healthy}/${report.objects.length} healthy: ${missing}`;
 }
 
 /** The report for people. */

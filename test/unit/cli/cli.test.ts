@@ -6,8 +6,12 @@ import { frame, frameReader } from '../../../cli/commands/exec.ts';
 import { objectPath, parseTarget } from '../../../cli/commands/get.ts';
 import { fingerprintOf, parseDestination } from '../../../cli/commands/node-add.ts';
 import { editMachine, printed } from '../../../cli/commands/node-edit.ts';
+import { diagnosticLines } from '../../../cli/commands/hook.ts';
+import { summary } from '../../../cli/commands/status.ts';
 import { podStatusWord, rowsOf } from '../../../cli/print/columns.ts';
 import { age, table } from '../../../cli/print/table.ts';
+import type { StatusReport } from '../../../reconciler/api/types.ts';
+import type { Diagnostic } from '../../../reconciler/core/manifests/index.ts';
 import { postReceiveHook, preReceiveHook } from '../../../cli/templates/hooks.ts';
 
 const NOW = new Date('2026-01-01T01:00:00Z');
@@ -24,6 +28,24 @@ describe('printing', () => {
 
   it('aligns what is written out by its width', () => {
     assert.equal(table(['NAME', 'AGE'], [['a\u001b[31mb\nc', '1s'], ['b', '2s']]), 'NAME           AGE\na\\x1b[31mb c   1s\nb              2s');
+  });
+});
+
+describe('lists that are cut', () => {
+  it('say how much more there is, and never leave out the errors for warnings', () => {
+    const finding = (severity: 'error' | 'warning', line: number): Diagnostic => ({ severity, code: 'X', file: 'a.yaml', line, column: 1, message: 'm' });
+    const many = [...Array.from({ length: 80 }, (_, i) => finding('warning', i + 1)), finding('error', 81)];
+    const lines = diagnosticLines(many);
+    assert.equal(lines[0], 'a.yaml:81:1 X m');
+    assert.equal(lines.length, 61);
+    assert.equal(lines.at(-1), '... and 21 more, 0 of them errors; see them all with: plumb check');
+    assert.deepEqual(diagnosticLines(many.slice(0, 2)), ['a.yaml:1:1 X warning: m', 'a.yaml:2:1 X warning: m']);
+  });
+
+  it('a line of progress tells of more than the first thing that is missing', () => {
+    const report = (missing: string[]) => ({ source: { head: 'a'.repeat(40), newest: { outcome: 'Applied' } }, objects: [], missing }) as unknown as StatusReport;
+    assert.equal(summary(report(['web waits', 'pod web-1: CrashLoopBackOff'])), 'waiting: aaaaaaaaaaaa Applied, 0/0 healthy: web waits; pod web-1: CrashLoopBackOff');
+    assert.match(summary(report(['a', 'b', 'c', 'd', 'e'])), /: a; b; c; and 2 more$/);
   });
 });
 
