@@ -12,6 +12,21 @@ const pureRoom = {
   ],
 };
 
+const JOINED = 'on Node.js 20 it leaks on long-lived signals, and a joined time-out may be collected: use joinSignals, or a deadline of the clock.';
+const lastingRoom = {
+  'no-restricted-syntax': [
+    'error',
+    { selector: "MemberExpression[object.name='AbortSignal'][property.name='any']", message: JOINED },
+    { selector: "MemberExpression[object.name='AbortSignal'][property.name='timeout']", message: JOINED },
+  ],
+};
+const clockedRoom = {
+  'no-restricted-globals': [
+    'error',
+    ...['setTimeout', 'setInterval'].map((name) => ({ name, message: 'wait by the clock: a timer beyond 2^31-1 ms fires at once, and tests step the clock.' })),
+  ],
+};
+
 export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', '**/*.cjs', '**/*.mjs', 'eslint.config.js', '.cache/'] },
   js.configs.recommended,
@@ -36,6 +51,17 @@ export default tseslint.config(
     files: ['contracts/**', 'reconciler/**', 'nodeagent/**', 'cli/**'], ignores: ['contracts/objects/own-key.ts'],
     plugins: { plumbline: { rules: { 'own-key': ownKey } } }, rules: { 'plumbline/own-key': 'error' },
   },
+  {
+    files: ['reconciler/**', 'nodeagent/**'],
+    // Still to be mended: these join signals in the old way.
+    ignores: [
+      'reconciler/controllers/nodes/{agent-client,node-session}.ts', 'reconciler/controllers/recovery.ts', 'reconciler/adapters/ssh/{client,transport}.ts',
+      'reconciler/adapters/git/mirror.ts', 'reconciler/adapters/memory/node-transport.ts',
+      'nodeagent/loops/api/{logs,status-stream}.ts', 'nodeagent/loops/pod-steps.ts', 'nodeagent/adapters/cri/command.ts',
+    ],
+    rules: lastingRoom,
+  },
+  { files: ['reconciler/controllers/**', 'reconciler/api/**', 'reconciler/main.ts', 'nodeagent/loops/**', 'nodeagent/main.ts'], rules: clockedRoom },
   { files: ['reconciler/core/**', 'nodeagent/core/**', 'contracts/**'], rules: pureRoom },
   {
     files: ['cli/**'],

@@ -12,6 +12,7 @@ const PASSWORD_VARIABLE = 'PLUMB_GIT_PASSWORD';
 const REDIS_URL_VARIABLE = 'PLUMB_REDIS_URL';
 const REDIS_PASSWORD_VARIABLE = 'PLUMB_REDIS_PASSWORD';
 const SENTINEL_PASSWORD_VARIABLE = 'PLUMB_REDIS_SENTINEL_PASSWORD';
+type SecretVariable = typeof PASSWORD_VARIABLE | typeof REDIS_URL_VARIABLE | typeof REDIS_PASSWORD_VARIABLE | typeof SENTINEL_PASSWORD_VARIABLE;
 
 export interface UpOptions {
   readonly home?: string;
@@ -107,7 +108,7 @@ async function pastDeadline(signal: AbortSignal): Promise<false> {
 }
 
 /** A secret in the environment, which no program that is started from here gets to see. */
-function take(variable: string): string | undefined {
+function take(variable: SecretVariable): string | undefined {
   const value = process.env[variable];
   delete process.env[variable];
   return value === '' ? undefined : value;

@@ -1,5 +1,6 @@
 /** A small gRPC client over a Unix socket: one HTTP/2 connection, made on demand and made again after it broke. */
 import { connect, type Socket } from 'node:net';
+import { LONGEST_TIMER_MS } from '../../../contracts/timers.ts';
 import { GRPC_CODE, grpcFrame, GrpcMessages } from '../../core/wire/grpc-frame.ts';
 import type { Header } from '../../core/wire/hpack.ts';
 import { Http2Client, type Http2Event } from '../../core/wire/http2-client.ts';
@@ -89,7 +90,7 @@ export class GrpcClient {
       call.notify();
     };
     const abort = (): void => end(new RuntimeError('Cancelled', `${method.path}: given up`, { cause: options.signal.reason }));
-    const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => end(new RuntimeError('Timeout', `${method.path}: no answer within ${(options.timeoutMs ?? 0) / 1000} s`)), options.timeoutMs);
+    const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => end(new RuntimeError('Timeout', `${method.path}: no answer within ${(options.timeoutMs ?? 0) / 1000} s`)), Math.min(options.timeoutMs, LONGEST_TIMER_MS));
     options.signal.addEventListener('abort', abort, { once: true });
     try {
       for (;;) {

@@ -1,10 +1,8 @@
 /** The machine's clock and timers. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { limitSignals } from '../../../contracts/signals.ts';
+import { LONGEST_TIMER_MS } from '../../../contracts/timers.ts';
 import type { Clock } from '../../ports/clock.ts';
-
-/** The longest that one timer of Node.js waits; a longer one would fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => new Date(),

@@ -4,7 +4,7 @@
  * process ends first, and whoever works the queue then sweeps what is overdue.
  */
 import type { Redis } from 'ioredis';
-import { LONGEST_TIMER_MS } from '../../ports/clock.ts';
+import { LONGEST_TIMER_MS } from '../../../contracts/timers.ts';
 
 /** Entries this long overdue have lost the process whose timer should have fired them. */
 const ORPHANED_AFTER_MS = 1000;

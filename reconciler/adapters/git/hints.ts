@@ -1,6 +1,7 @@
 /** When to look at the branch: a file that the push hook touches, the ref's own file, and a clock. */
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { LONGEST_TIMER_MS } from '../../../contracts/timers.ts';
 
 /** The push hook touches this file, relative to the Git folder. */
 export const HINT_FILE = 'plumbline/pushed';
@@ -23,7 +24,7 @@ export async function* hintsFrom(folders: readonly string[], pollSeconds: number
       // The folder is not there (no hooks installed): polling finds the push.
     }
   }
-  const timer = setInterval(notify, pollSeconds * 1000);
+  const timer = setInterval(notify, Math.min(pollSeconds * 1000, LONGEST_TIMER_MS));
   signal.addEventListener('abort', notify, { once: true });
   try {
     while (!signal.aborted) {

@@ -1,6 +1,6 @@
 /** The `WorkQueue` within one process. */
+import { LONGEST_TIMER_MS } from '../../../contracts/timers.ts';
 import { FailureStreaks } from '../../core/storage/retry.ts';
-import { LONGEST_TIMER_MS } from '../../ports/clock.ts';
 import type { JobResult, QueueFailure, QueueName, QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
 
 type Handler = (key: string, signal: AbortSignal) => Promise<JobResult>;

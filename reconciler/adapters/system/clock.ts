@@ -1,7 +1,8 @@
 /** The machine's clock and timers. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { limitSignals, type JoinedSignal } from '../../../contracts/signals.ts';
-import { LONGEST_TIMER_MS, type Clock } from '../../ports/clock.ts';
+import { LONGEST_TIMER_MS } from '../../../contracts/timers.ts';
+import type { Clock } from '../../ports/clock.ts';
 
 export class SystemClock implements Clock {
   now(): Date {

@@ -185,7 +185,7 @@ export class SyncController {
       const seen = (s: SourceStatus, now: string): SourceStatus => (onBranch ? withRemoved(withSeen(s, revision, now), onBranch) : withSeen(s, revision, now));
       await this.#writeStatus((s, now) => withSynced(seen(s, now), 'Syncing', `revision ${revision.sha} is being applied`, now), signal);
     }
-    const started = this.#deps.clock.now().getTime();
+    const started = this.#deps.clock.monotonic();
     const next = await this.#fromGit(signal, (limited) => this.#reader.read(revision.sha, limited));
     const errors = next.diagnostics.filter((d) => d.severity === 'error');
     this.#judged = revision.sha;
@@ -237,7 +237,7 @@ export class SyncController {
     const outcome: Outcome = rebuilt ? { outcome: 'Applied', message: 'was in force when the state was rebuilt' } : { outcome: 'Applied', counts: done };
     await this.#writeStatus((s, now) => withSynced(withOutcome(withReplaced(s, revision.sha, end), revision.sha, outcome, now), 'Applied', `revision ${revision.sha} is applied`, now), signal);
     const changes = rebuilt ? 'the state was rebuilt from it and the nodes' : `${done.create} created, ${done.update} updated, ${done.delete} deleted`;
-    this.#deps.log.info('revision applied', { revision: revision.sha, ...done, ms: this.#deps.clock.now().getTime() - started });
+    this.#deps.log.info('revision applied', { revision: revision.sha, ...done, ms: Math.round(this.#deps.clock.monotonic() - started) });
     await this.#tell('Normal', 'RevisionApplied', `${revision.sha.slice(0, 12)} ${firstLine(revision.message)}: ${changes}`, signal);
     await this.#healthPass(signal);
   }
