@@ -266,7 +266,7 @@ class Session {
       const api: ApiServer = await startApi(home.socket, {
         view: cache, git, sourceName: options.sourceName, clock, log,
         info: { version: options.version, pid: globalThis.process.pid, startedAt: process.startedAt, home: home.dir, warnings: process.warnings },
-        storeProblem: () => store.problem,
+        storeProblem: () => store.problem ?? queue.problem,
         plan: (rev, format, s) => planRevision(sync.reader, git, cache, options.sourceName, { rev, format, now: clock.now() }, s),
         explainPlacement: (pod) => lane.pending?.explain(pod),
         rollback: (request, s) => sync.rollBack(request, s),

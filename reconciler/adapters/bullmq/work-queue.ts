@@ -58,6 +58,7 @@ export class BullWorkQueue implements WorkQueue {
   readonly #workers = new Set<QueueWorker>();
   readonly #listeners: ((failure: QueueFailure) => void)[] = [];
   readonly #streaks = new FailureStreaks();
+  #problem: string | undefined;
   #askingAgain: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -72,7 +73,12 @@ export class BullWorkQueue implements WorkQueue {
     this.#client.on('error', (error) => { this.#log.debug('the queues\' connection to Redis failed', { error: error.message }); });
   }
 
-  /** Throws RetryableError `QueueUnavailable` when Redis does not answer in time; the key may be added all the same. */
+  /** Why nothing could be added last; undefined while all is well. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** Throws RetryableError `QueueUnavailable` when Redis does not answer in time; the key may be added all the same, or is added later. */
   async add(queue: QueueName, key: string): Promise<void> {
     await this.addMany(queue, [key]);
   }
@@ -81,7 +87,12 @@ export class BullWorkQueue implements WorkQueue {
     if (keys.length === 0) return;
     const lane = this.#lane(queue);
     for (const key of keys) lane.asked?.add(key);
-    await this.#bounded(() => this.#enqueue(lane.queue, keys));
+    try {
+      await this.#bounded(() => this.#enqueue(lane.queue, keys));
+    } catch (error) {
+      this.#askAgainSoon();
+      throw error;
+    }
   }
 
   async addAfter(queue: QueueName, key: string, delayMs: number): Promise<void> {
@@ -190,15 +201,22 @@ export class BullWorkQueue implements WorkQueue {
   #askAgain(): void {
     for (const [name, { queue, delayed, asked }] of this.#lanes) {
       const again = async (): Promise<void> => {
-        if (asked && asked.size > 0) await this.#enqueue(queue, [...asked]);
+        if (asked && asked.size > 0) {
+          await this.#enqueue(queue, [...asked]);
+          this.#problem = undefined;
+        }
         await delayed.restore();
       };
       again().catch((error: unknown) => {
         this.#log.debug('what was asked for before the connection was lost is asked for again soon', { queue: name, error: String(error) });
-        clearTimeout(this.#askingAgain);
-        if (!this.#closed) this.#askingAgain = setTimeout(() => { this.#askAgain(); }, ASK_AGAIN_MS);
+        this.#askAgainSoon();
       });
     }
+  }
+
+  #askAgainSoon(): void {
+    clearTimeout(this.#askingAgain);
+    if (!this.#closed) this.#askingAgain = setTimeout(() => { this.#askAgain(); }, ASK_AGAIN_MS);
   }
 
   #closeTimeoutMs(): number {
@@ -235,11 +253,17 @@ export class BullWorkQueue implements WorkQueue {
     try {
       done = await within(this.#timeoutMs, once(call));
     } catch (cause) {
-      throw new RetryableError('QueueUnavailable', `the queues in Redis: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+      throw this.#unavailable(cause instanceof Error ? cause.message : String(cause), cause);
     }
     // A server that hangs, or is cut off, while another took its place.
     if (!done && this.#client.status === 'ready') this.#client.disconnect(true);
-    if (!done) throw new RetryableError('QueueUnavailable', `the queues in Redis: no answer within ${this.#timeoutMs / 1000} s; check that it runs and can be reached`);
+    if (!done) throw this.#unavailable(`no answer within ${this.#timeoutMs / 1000} s; check that it runs and can be reached`);
+    this.#problem = undefined;
+  }
+
+  #unavailable(why: string, cause?: unknown): RetryableError {
+    this.#problem = `the queues in Redis: ${why}`;
+    return new RetryableError('QueueUnavailable', this.#problem, { cause });
   }
 }
 

@@ -1,6 +1,7 @@
 /** Events as Kubernetes shows them: equal ones are counted, each object keeps a few, all are gone after an hour. */
 import { createHash } from 'node:crypto';
 import { KINDS, objectKey, type Event, type KubeObject, type ObjectKey, type StoredOf } from '../../../contracts/objects/index.ts';
+import { PlumbError } from '../../core/errors.ts';
 import { kubeTime } from '../../core/storage/object-form.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
@@ -34,6 +35,9 @@ const KEPT_PER_OBJECT = 25;
 const KEPT_MS = 3_600_000;
 const SWEEP_EVERY_MS = 300_000;
 const FLUSH_AFTER_MS = 25;
+/** Events that wait for a store that is away or takes no writes; later ones are dropped. */
+const MOST_WAITING = 2000;
+const STORE_AWAY_MS = 1000;
 /** Flushes that a lost race may cost an event before it is dropped. */
 const MOST_TRIES = 5;
 
@@ -62,7 +66,10 @@ export class EventRecorder {
     this.#sweeping ??= this.#sweepLoop();
   }
 
-  /** Remembers the event and returns; it is in the store some 25 ms later. An event that cannot be written is logged and dropped. */
+  /**
+   * Remembers the event and returns; it is in the store some 25 ms later. One that meets a store that is away
+   * waits for it, with so many others; any other that cannot be written is logged and dropped.
+   */
   record(record: EventRecord): void {
     const event = this.#eventOf(record);
     const key = eventKey(event);
@@ -71,7 +78,7 @@ export class EventRecorder {
     this.#flushSoon();
   }
 
-  /** Writes what is waiting, now. */
+  /** Writes what is waiting, as soon as the store takes it. */
   async flush(): Promise<void> {
     while (this.#pending.size > 0) {
       const batch = [...this.#pending];
@@ -139,13 +146,27 @@ export class EventRecorder {
         else await this.#again(key, event, tries + 1);
       }
     } catch (error) {
+      if (error instanceof PlumbError && error.code === 'StoreUnavailable' && await this.#storeMayBeBack()) {
+        const room = Math.max(0, MOST_WAITING - this.#pending.size);
+        for (const [key, { event, tries }] of batch.slice(0, room)) this.#wait(key, event, tries);
+        return;
+      }
       this.#log.debug('events were dropped: the store does not take them', { count: batch.length, error: String(error) });
     }
+  }
+
+  /** False when the recorder is closed meanwhile. */
+  async #storeMayBeBack(): Promise<boolean> {
+    return this.#clock.sleep(STORE_AWAY_MS, this.#stopping.signal).then(() => true, () => false);
   }
 
   /** Another control plane wrote the same event first, and its change has not come yet. */
   async #again(key: ObjectKey<'Event'>, event: Event, tries: number): Promise<void> {
     await this.#clock.sleep(FLUSH_AFTER_MS);
+    this.#wait(key, event, tries);
+  }
+
+  #wait(key: ObjectKey<'Event'>, event: Event, tries: number): void {
     const waiting = this.#pending.get(key);
     this.#pending.set(key, { event: waiting ? merged(event, waiting.event) : event, tries });
   }

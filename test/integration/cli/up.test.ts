@@ -14,6 +14,7 @@ import { buildCli, PLUMB } from '../../support/built-cli.ts';
 import { inTime } from '../../support/in-time.ts';
 import { whenInterrupted } from '../../support/interruption.ts';
 import { makeFolder } from '../../support/folder.ts';
+import { startTestRedis } from '../../support/redis.ts';
 import { startMachine, type TestMachine } from '../../support/ssh/machine.ts';
 import { tied } from '../../support/tied.ts';
 import { CLUSTER } from '../git/sync-bench.ts';
@@ -53,9 +54,9 @@ describe('plumb up', () => {
     await once(up, 'exit');
   }
 
-  function start(): void {
-    const [program, ...args] = tied(process.execPath, PLUMB, '--home', home, 'up', '--repo', repository.dir, '--branch', 'main', '--ssh-key', join(box.folder, 'client'));
-    up = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  function start(more: readonly string[] = [], env: NodeJS.ProcessEnv = {}): void {
+    const [program, ...args] = tied(process.execPath, PLUMB, '--home', home, 'up', '--repo', repository.dir, '--branch', 'main', '--ssh-key', join(box.folder, 'client'), ...more);
+    up = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
     up.once('exit', whenInterrupted('plumb up', kill));
     up.stderr?.on('data', (chunk: Buffer) => { said += chunk.toString(); });
   }
@@ -110,6 +111,32 @@ describe('plumb up', () => {
     assert.equal(await exit(), 0, said);
     assert.match(said, /SIGTERM: stopping.*\nstopped\n$/);
     await redisGone();
+  });
+
+  it('warns of a Redis that is spoken to in the clear, and of a password that everybody can read, and repeats none', async () => {
+    commit();
+    // Nobody is there: 192.0.2.0/24 is for documentation (RFC 5737).
+    start(['--redis', 'redis://:hunter2@192.0.2.1:6379']);
+    await says('note: everybody on this machine can read the password in --redis');
+    await says('warning: Redis at 192.0.2.1:6379 is spoken to in the clear');
+    up.kill('SIGTERM');
+    await exit();
+    assert.ok(!said.includes('hunter2'), said);
+  });
+
+  it('takes the URL and the password of its Redis from the environment', async () => {
+    commit();
+    const server = await startTestRedis();
+    try {
+      await server.client.config('SET', 'requirepass', 'hunter2');
+      start([], { PLUMB_REDIS_URL: `unix://${server.connection.path ?? ''}`, PLUMB_REDIS_PASSWORD: 'hunter2' });
+      await says('ready:');
+      assert.ok(!said.includes('hunter2'), said);
+      up.kill('SIGTERM');
+      assert.equal(await exit(), 0, said);
+    } finally {
+      await server.close();
+    }
   });
 
   it('stops while it asks a silent machine what it holds', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { objectKey, type Event, type StoredConfigMap, type StoredPod } from '../../../contracts/objects/index.ts';
+import { RetryableError } from '../../../reconciler/core/errors.ts';
 import type { Step } from '../../../reconciler/core/step.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { configMap, pod } from '../../contract/object-store/objects.ts';
@@ -120,6 +121,27 @@ describe('EventRecorder', () => {
   it('writes them by itself', inWorld(async (w) => {
     w.recorder.record({ regarding: pod('a'), type: 'Normal', reason: 'Pulled', message: 'm', component: 'c' });
     await w.until(() => w.cache.list('Event').length === 1, 'the event is there');
+  }));
+
+  it('keeps them while the store is away, and counts on', inWorld(async (w) => {
+    const write = w.store.write.bind(w.store);
+    const say = (): void => { w.recorder.record({ regarding: pod('a'), type: 'Normal', reason: 'Pulled', message: 'm', component: 'c' }); };
+    let refused = 0;
+    w.store.write = async (ops, signal) => {
+      if (refused++ > 0) return write(ops, signal);
+      say();
+      throw new RetryableError('StoreUnavailable', 'out of memory');
+    };
+    say();
+    await w.recorder.flush();
+    assert.deepEqual(events(w).map(({ count }) => count), [2]);
+  }));
+
+  it('drops what waits for a store that is away when it is closed', inWorld(async (w) => {
+    w.store.write = async () => { throw new RetryableError('StoreUnavailable', 'gone'); };
+    w.recorder.record({ regarding: pod('a'), type: 'Normal', reason: 'Pulled', message: 'm', component: 'c' });
+    await w.recorder.close();
+    assert.deepEqual(events(w), []);
   }));
 
   it('puts those of cluster-scoped objects into default', inWorld(async (w) => {
