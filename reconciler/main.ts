@@ -26,6 +26,7 @@ import { allControllers } from './controllers/index.ts';
 import { removeAgent } from './controllers/nodes/agent-remove.ts';
 import { NodeSync } from './controllers/nodes/node-sync.ts';
 import { recover } from './controllers/recovery.ts';
+import { GitHistory } from './controllers/recovery-history.ts';
 import { StoreCache } from './controllers/runtime/cache.ts';
 import { EventRecorder } from './controllers/runtime/event-recorder.ts';
 import { StepExecutor } from './controllers/runtime/executor.ts';
@@ -234,7 +235,7 @@ class Session {
       const store = new RedisObjectStore({ connection: redis, cluster, sealKey: home.sealKey, clock, ids, mark });
       closers.unshift(() => store.close());
       const { fresh, incarnation } = await store.open(signal);
-      const epoch = fresh ? await rebuild(process, store, signal) : clock.now().getTime();
+      const epoch = fresh ? await rebuild(process, store, incarnation, signal) : await store.nextEpoch(0, signal);
 
       const cache = new StoreCache({ store, clock, log });
       const following = cache.run(stop.signal).then(() => undefined, asError);
@@ -289,10 +290,14 @@ class Session {
   }
 }
 
-/** Fills an empty store from the machines' inventories and opens it for everyone; answers the new epoch. */
-async function rebuild(process: Process, store: RedisObjectStore, signal: AbortSignal): Promise<number> {
+/** Fills an empty store from Git and the machines' inventories and opens it for everyone; answers the new epoch. */
+async function rebuild(process: Process, store: RedisObjectStore, incarnation: string, signal: AbortSignal): Promise<number> {
+  const { git, options, transport, log } = process;
   const machines = await machinesInGit(process, signal);
-  const { epoch, answered } = await recover({ store, machines, transport: process.transport, clock, log: process.log, signal });
+  const { epoch, answered } = await recover({
+    store, incarnation, machines, source: { name: options.sourceName, url: git.url, branch: git.branch }, history: new GitHistory(git, new RevisionReader(git)),
+    transport, clock, log, signal,
+  });
   if (machines.length > 0) process.options.progress(`recovered from ${answered.length} of ${machines.length} machines`);
   return epoch;
 }

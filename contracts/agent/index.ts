@@ -5,19 +5,20 @@
  * A node's *assignment* is a replicated subset of the object store: the Kubernetes objects that this node needs, by object key.
  * - `Pod` bound to this node (deletionTimestamp set: stop it, with its grace period)
  * - `ConfigMap`, `Secret` that those pods refer to
- * - `ReplicaSet`, `Deployment` that own those pods (kept for recovery, not acted on)
  * - every `Service` and `EndpointSlice` of the cluster, every `Node` (its routes), the `Cluster` (its settings)
  * - `Source` with the applied revision (kept for recovery)
  * The agent keeps the assignment on its disk (Secrets in memory-backed storage only) and acts on it alone when nobody calls.
  */
 import { z } from 'zod';
-import { NodeSystemInfo, PodStatus, ResourceList, type KubeObject, type ObjectKey } from '../objects/index.ts';
+import { NodeSystemInfo, ResourceList, type KubeObject, type ObjectKey } from '../objects/index.ts';
+import { PodReport } from './inventory.ts';
 
+export * from './inventory.ts';
 export * from './places.ts';
 
 /** Who speaks: an agent refuses a sender whose epoch is lower than one it has seen (HTTP 409 `StaleEpoch`). */
 export interface Fence {
-  /** Milliseconds since 1970 when the control plane's store was made, raised above every epoch found on a node. */
+  /** Counted in the control plane's store, one higher with each control plane that opens it; see core/nodes/epoch.ts. */
   readonly epoch: number;
 }
 
@@ -35,25 +36,12 @@ export interface AssignmentUpdate extends Fence {
 }
 /** Envelope only: objects come from the control plane, which parsed them at its own boundary. */
 export const AssignmentUpdate = z.object({
-  epoch: z.int(), node: z.string(), from: z.string().nullable(), to: z.string(),
+  epoch: z.int().min(0), node: z.string(), from: z.string().nullable(), to: z.string(),
   upsert: z.array(z.custom<KubeObject>((o) => typeof o === 'object' && o !== null && 'kind' in o && 'metadata' in o)),
   remove: z.array(z.custom<ObjectKey>((k) => typeof k === 'string')),
 });
 export const AssignmentAck = z.object({ version: z.string() });
 export type AssignmentAck = z.infer<typeof AssignmentAck>;
-
-/** `GET /v1/info`: who the agent is. */
-export const AgentInfo = z.object({
-  agentVersion: z.string(),
-  /** SHA-256 of the running bundle, hex. */
-  bundleHash: z.string(),
-  runtimeHash: z.string(),
-  pid: z.int(),
-  startedAt: z.string(),
-  epoch: z.int(),
-  assignmentVersion: z.string().nullable(),
-});
-export type AgentInfo = z.infer<typeof AgentInfo>;
 
 /** What the agent measures of its machine. `ready: false` carries Kubernetes' reason and message for the Ready condition. */
 export const NodeReport = z.object({
@@ -78,14 +66,6 @@ export type NodeReport = z.infer<typeof NodeReport>;
 export const NodeImage = z.object({ names: z.array(z.string()), sizeBytes: z.number() });
 export type NodeImage = z.infer<typeof NodeImage>;
 
-/** A pod as the node sees it. `gone: true`: nothing of it is left on the node (last report of that uid). */
-export const PodReport = z.object({
-  namespace: z.string(), name: z.string(), uid: z.string(),
-  gone: z.boolean(),
-  status: PodStatus.optional(),
-});
-export type PodReport = z.infer<typeof PodReport>;
-
 /** Something that happened to a pod, for an Event (Pulled, Created, Started, BackOff, Unhealthy, Killing, ...). */
 export const PodEventReport = z.object({
   namespace: z.string(), name: z.string(), uid: z.string(),
@@ -107,15 +87,6 @@ export const StatusLine = z.discriminatedUnion('type', [
   z.object({ type: z.literal('heartbeat'), at: z.string() }),
 ]);
 export type StatusLine = z.infer<typeof StatusLine>;
-
-/** `GET /v1/inventory`: everything the node would be asked for after the store was lost. Secrets' data is left out. */
-export const Inventory = z.object({
-  info: AgentInfo,
-  node: NodeReport,
-  objects: z.array(z.custom<KubeObject>()),
-  pods: z.array(PodReport),
-});
-export type Inventory = z.infer<typeof Inventory>;
 
 /** `GET /v1/logs?namespace=&pod=&container=&follow=&tail=&previous=&timestamps=`: plain text, streamed while `follow=true`. */
 export interface LogQuery {

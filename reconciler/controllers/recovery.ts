@@ -1,71 +1,125 @@
-/** After the store was lost: reads what every machine that answers holds, and fills the store with it, before anyone acts. */
+/**
+ * After the store was lost: reads what every machine that answers holds, and fills the store with what Git and they give together, before
+ * anyone acts. Nodes are witnesses, not authorities: docs/adr/0004 says what is taken from whom.
+ */
 import { keyOf, type KubeObject, type Machine, type Stored } from '../../contracts/objects/index.ts';
 import { NODE_PATHS } from '../../contracts/agent/index.ts';
 import { PlumbError } from '../core/errors.ts';
-import { mergeInventories, type FoundInventory } from '../core/nodes/merge-inventories.ts';
+import { judgeEpochs } from '../core/nodes/epoch.ts';
+import { recoverState } from '../core/nodes/recovered-state.ts';
+import { hasUnexplained, type RefusedClaim } from '../core/nodes/recovered-workloads.ts';
+import { Votes } from '../core/nodes/votes.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { NodeTransport } from '../ports/node-transport.ts';
 import type { ObjectStore, WriteOp } from '../ports/object-store.ts';
 import { AgentClient } from './nodes/agent-client.ts';
+import type { Inventory } from './nodes/inventory.ts';
+import type { RecoveryHistory } from './recovery-history.ts';
 
 export interface RecoveryOptions {
   /** Opened, fresh. */
   readonly store: ObjectStore;
+  readonly incarnation: string;
   /** As Git names them. */
   readonly machines: readonly Machine[];
+  readonly source: { readonly name: string; readonly url: string; readonly branch: string };
+  readonly history: RecoveryHistory;
   readonly transport: NodeTransport;
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
-  /** A machine that has not told its inventory by then is left as it is. */
+  /** A machine that does not let itself be connected to by then is left as it is, and so is one that takes as long again to tell its inventory. */
   readonly perNodeTimeoutMs?: number;
 }
 
 export interface RecoveryResult {
-  /** Higher than every epoch found: the fence of the new store. */
+  /** Higher than every plausible one found: the fence of the new store. */
   readonly epoch: number;
   readonly imported: number;
-  /** Machines by name. */
+  /** Machines by name. Without an agent counts as answered. */
   readonly answered: readonly string[];
   readonly unanswered: readonly string[];
+  readonly refused: readonly RefusedClaim[];
 }
 
 const PER_NODE_TIMEOUT_MS = 10_000;
 const RETRY_MS = 200;
+/** Inventories read at once: bounds what nodes can make us hold. */
+const READ_AT_ONCE = 32;
 /** Objects in one round trip. */
 const BATCH = 200;
+/** Claims told one by one in the log. */
+const TOLD = 20;
+
+type Answer = { readonly is: 'told'; readonly inventory: Inventory } | { readonly is: 'empty' } | { readonly is: 'silent' };
 
 /** Ends with `markReady`. Safe to repeat after a failure: what is there already stays. */
 export async function recover(options: RecoveryOptions): Promise<RecoveryResult> {
-  const { store, machines, clock, log, signal } = options;
-  const asked = await Promise.all(machines.map(async (machine) => ({ name: machine.metadata.name, inventory: await inventoryOf(machine, options) })));
+  const { store, machines, history, clock, log, signal, source, incarnation } = options;
+  const answers = await ask(options);
   signal.throwIfAborted();
-  const found = asked.flatMap(({ name, inventory }): FoundInventory[] => (inventory ? [{ node: name, inventory }] : []));
-  const { objects, epoch } = mergeInventories(found);
-  for (let i = 0; i < objects.length; i += BATCH) await importBatch(store, objects.slice(i, i + BATCH), signal);
+  const epochs = judgeEpochs(new Map([...answers].flatMap(([name, answer]) => (answer.is === 'told' ? [[name, answer.inventory.info.epoch] as const] : []))), clock.now().getTime());
+  for (const node of epochs.implausible) {
+    answers.set(node, { is: 'silent' });
+    log.error('a node claims an epoch that no control plane gave it: its word does not count, and it is left alone', { node });
+  }
+  const words = [...answers].flatMap(([node, answer]) => (answer.is === 'told' ? [{ node, claims: answer.inventory.claims, pods: answer.inventory.pods }] : []));
+  const named = (is: Answer['is']): string[] => [...answers].filter(([, answer]) => answer.is === is).map(([name]) => name);
+  const revisions = new Votes();
+  for (const { claims } of words) {
+    const claim = claims.find((one) => one.kind === 'Source' && one.metadata.name === source.name);
+    if (claim?.kind === 'Source') revisions.add('', claim.status.appliedRevision);
+  }
+  const unanswered = named('silent');
+  // Machines that answer and hold nothing are those of a cluster that never ran: no pods of it can be anywhere.
+  const isNew = unanswered.length < machines.length && words.every(({ claims }) => claims.length === 0);
+  const silent = isNew ? [] : unanswered;
+  const applied = await history.applied(revisions.ranked('').map(({ value }) => value), signal);
+  const state = words.length > 0 || silent.length > 0 ? applied.state : new Map();
+  const templates = await history.templates(state, (found) => !hasUnexplained(words, found), signal);
+  const { objects, refused } = recoverState({ words, silent, machines, source, appliedRevision: applied.revision, applied: state, templates, incarnation, now: clock.now() });
+  for (let i = 0; i < objects.length; i += BATCH) await importObjects(store, objects.slice(i, i + BATCH), signal);
+  const epoch = await store.nextEpoch(epochs.highest, signal);
   await store.markReady(signal);
-  const answered = found.map(({ node }) => node);
-  const unanswered = asked.filter(({ inventory }) => !inventory).map(({ name }) => name);
-  if (machines.length > 0) log.info('recovered from the nodes', { imported: objects.length, answered, unanswered });
-  return { epoch: Math.max(clock.now().getTime(), epoch + 1), imported: objects.length, answered, unanswered };
+  for (const { node, key, why } of refused.slice(0, TOLD)) log.warn('a pod that a node claims is not followed', { node, key, why });
+  if (machines.length > 0) log.info('recovered from Git and the nodes', { imported: objects.length, revision: applied.revision, answered: machines.length - unanswered.length, unanswered, refused: refused.length });
+  return { epoch, imported: objects.length, answered: [...named('told'), ...named('empty')].sort(), unanswered, refused };
 }
 
-/** Undefined when the machine does not answer in time, has no agent, or must not be talked to. */
-async function inventoryOf(machine: Machine, { transport, clock, log, signal, perNodeTimeoutMs }: RecoveryOptions): Promise<FoundInventory['inventory'] | undefined> {
+async function ask(options: RecoveryOptions): Promise<Map<string, Answer>> {
+  let free = READ_AT_ONCE;
+  const waiting: (() => void)[] = [];
+  const turn = async <T>(read: () => Promise<T>): Promise<T> => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((resolve) => { waiting.push(resolve); });
+    try {
+      return await read();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free += 1;
+    }
+  };
+  return new Map(await Promise.all(options.machines.map(async (machine) => [machine.metadata.name, await answerOf(machine, options, turn)] as const)));
+}
+
+/** Silent: it does not answer in time, or must not be talked to. Empty: it has no agent. */
+async function answerOf(machine: Machine, { transport, clock, log, signal, perNodeTimeoutMs }: RecoveryOptions, turn: <T>(read: () => Promise<T>) => Promise<T>): Promise<Answer> {
   const { name } = machine.metadata;
   const { address, port, user, hostKey } = machine.spec;
   const timeoutMs = perNodeTimeoutMs ?? PER_NODE_TIMEOUT_MS;
-  const stop = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  using limit = clock.deadline(timeoutMs, signal);
+  const stop = limit.signal;
   let last: unknown = new Error(`no answer within ${timeoutMs} ms`);
   while (!stop.aborted) {
     try {
       const connection = await transport.connect({ name, address, port, user, hostKey }, stop);
       try {
-        return await new AgentClient(connection).inventory(stop, timeoutMs);
+        return { is: 'told', inventory: await turn(() => new AgentClient(connection, clock).inventory(signal, timeoutMs)) };
       } catch (error) {
         // A machine that never had an agent will not have one by waiting.
-        if (!stop.aborted && (await connection.run(['test', '-e', `${NODE_PATHS.install}/current`], { signal: stop })).code !== 0) return undefined;
+        if (!stop.aborted && (await connection.run(['test', '-e', `${NODE_PATHS.install}/current`], { signal: stop })).code !== 0) return { is: 'empty' };
         throw error;
       } finally {
         await connection.close();
@@ -79,11 +133,11 @@ async function inventoryOf(machine: Machine, { transport, clock, log, signal, pe
   }
   signal.throwIfAborted();
   log.warn('a machine told no inventory: it is left as it is', { node: name, error: last instanceof Error ? last.message : String(last) });
-  return undefined;
+  return { is: 'silent' };
 }
 
-/** Creates the objects, then gives those their status that a create left without. */
-async function importBatch(store: ObjectStore, objects: readonly KubeObject[], signal: AbortSignal): Promise<void> {
+/** Creates the objects, then gives those their status that a create left without. What is there already stays. */
+export async function importObjects(store: Pick<ObjectStore, 'write'>, objects: readonly KubeObject[], signal: AbortSignal): Promise<void> {
   const created = await store.write(objects.map((object): WriteOp => ({ op: 'create', object })), signal);
   const statuses = created.flatMap((result, index): WriteOp[] => {
     const wanted = objects[index];

@@ -1,8 +1,9 @@
 /** ReplicaSets: keeps the number of their pods. */
-import { objectKey, parseKey, type ObjectKey } from '../../contracts/objects/index.ts';
+import { findCondition, keyOf, objectKey, parseKey, type ObjectKey } from '../../contracts/objects/index.ts';
 import type { Decision } from '../core/step.ts';
 import { controllerOf } from '../core/workloads/owners.ts';
 import { planReplicaSet } from '../core/workloads/replicaset.ts';
+import { heldBack, PODS_KNOWN, UNHEARD_ANNOTATION } from '../core/workloads/unheard.ts';
 import { controllerKeys, orphans } from './owned-keys.ts';
 import type { Controller, PassContext } from './runtime/controller.ts';
 
@@ -17,6 +18,7 @@ function decide(key: ObjectKey, { view, now, ids }: PassContext): Decision {
     pods: [...owned, ...orphans('Pod', namespace, replicaSet.spec.selector, view)],
     related: owner ? view.ownedBy('ReplicaSet', owner.uid).flatMap((rs) => view.ownedBy('Pod', rs.metadata.uid)) : owned,
     now,
+    held: heldBack(replicaSet, view.list('Node'), now),
     suffix: (length) => ids.suffix(length),
     nameTaken: (podName) => view.get(objectKey('Pod', namespace, podName)) !== undefined,
   });
@@ -25,6 +27,10 @@ function decide(key: ObjectKey, { view, now, ids }: PassContext): Decision {
 export const replicaSetController: Controller = {
   name: 'replicaset-controller',
   kind: 'ReplicaSet',
-  watches: { Pod: (pod, view) => controllerKeys('ReplicaSet', pod, view) },
+  watches: {
+    Pod: (pod, view) => controllerKeys('ReplicaSet', pod, view),
+    /** A node that a recovery did not hear has spoken, or is given up. */
+    Node: (node, view) => findCondition(node.status?.conditions, PODS_KNOWN) === undefined ? [] : view.list('ReplicaSet').filter((rs) => rs.metadata.annotations?.[UNHEARD_ANNOTATION] !== undefined).map(keyOf),
+  },
   decide,
 };

@@ -27,6 +27,17 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+export interface HttpQuestion {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly body?: string;
+  /** Of the answer's body; 64 KiB unless given. */
+  readonly maxBytes?: number;
+}
+
+/** An answer that is read whole is short: what is long comes as a stream. */
+export const SHORT_ANSWER_BYTES = 64 * 1024;
+
 export interface HttpAnswer {
   readonly status: number;
   readonly body: Buffer;
@@ -38,8 +49,8 @@ export interface NodeConnection {
   run(argv: readonly string[], options: { readonly stdin?: string | Readable; readonly signal: AbortSignal }): Promise<CommandResult>;
   /** Writes a file: to a temporary name beside it, then renamed over it. Makes the folder. */
   upload(path: string, content: Buffer | Readable, mode: number, signal: AbortSignal): Promise<void>;
-  /** One HTTP request to a Unix socket on the node, over few pooled channels. */
-  http(socket: string, request: { readonly method: 'GET' | 'POST'; readonly path: string; readonly body?: string }, signal: AbortSignal): Promise<HttpAnswer>;
+  /** One HTTP request to a Unix socket on the node, over few pooled channels. RetryableError `AnswerTooLarge` for a body over `maxBytes`. */
+  http(socket: string, request: HttpQuestion, signal: AbortSignal): Promise<HttpAnswer>;
   /** An answer whose body is read as it comes (status lines, followed logs), on a channel of its own. */
   httpStream(socket: string, path: string, signal: AbortSignal): Promise<{ readonly status: number; readonly body: Readable }>;
   /** HTTP upgrade (exec). */

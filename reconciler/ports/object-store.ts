@@ -35,6 +35,11 @@ export interface ObjectStore {
    * way where somebody else changed what is there.
    */
   open(signal: AbortSignal): Promise<{ readonly incarnation: string; readonly fresh: boolean }>;
+  /**
+   * Counts the store's epoch up and answers it: higher than every one that was given out before, by whatever instance, and than `above`. The
+   * first one of a store is read off the clock, so that agents which followed an earlier store and cannot be asked are below it.
+   */
+  nextEpoch(above: number, signal: AbortSignal): Promise<number>;
   /** Marks recovery as complete: later opens are not fresh. */
   markReady(signal: AbortSignal): Promise<void>;
   get<K extends Kind>(key: ObjectKey<K>, signal?: AbortSignal): Promise<Stored | undefined>;

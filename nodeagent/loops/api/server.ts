@@ -3,9 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { chmod, rm } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
-import type { AgentInfo, Inventory, NodeReport } from '../../../contracts/agent/index.ts';
+import type { AgentInfo } from '../../../contracts/agent/index.ts';
 import { AGENT_API, EXEC_UPGRADE } from '../../../contracts/agent/places.ts';
-import type { KubeObject } from '../../../contracts/objects/index.ts';
 import type { NodeFolders } from '../../core/pod/layout.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { ContainerRuntime } from '../../ports/container-runtime.ts';
@@ -16,6 +15,7 @@ import type { PodManager } from '../pod-manager.ts';
 import type { StatusHub } from '../status-hub.ts';
 import { ApiError, errorBody, sendError, sendJson } from './answers.ts';
 import { serveExec } from './exec.ts';
+import { streamInventory } from './inventory.ts';
 import { streamLogs } from './logs.ts';
 import { streamStatus } from './status-stream.ts';
 import { parseUpdate } from './update-body.ts';
@@ -62,7 +62,7 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
       case `GET ${AGENT_API}/info`: return sendJson(response, 200, info());
       case `POST ${AGENT_API}/assignment`: return move(response, parseUpdate(await bodyOf(request)));
       case `GET ${AGENT_API}/status`: return streamStatus(response, deps.hub, deps.clock, closing.signal);
-      case `GET ${AGENT_API}/inventory`: return sendJson(response, 200, inventory());
+      case `GET ${AGENT_API}/inventory/lines`: return streamInventory(response, info(), deps.assignment, deps.hub);
       case `GET ${AGENT_API}/logs`: return streamLogs(response, url.searchParams, logDeps, closing.signal);
       default: throw new ApiError(404, 'NotFound', `the agent has no ${what}`);
     }
@@ -73,15 +73,6 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
     const result = await deps.assignment.move(update);
     if (!result.ok) throw new ApiError(409, result.code, result.message, result.version);
     sendJson(response, 200, { version: result.version });
-  }
-
-  function inventory(): Inventory {
-    const view = deps.assignment.current();
-    const node: NodeReport | undefined = deps.hub.node();
-    if (!node) throw new ApiError(503, 'NotReadyYet', 'the agent has not looked at its machine yet');
-    const kinds = ['Cluster', 'Source', 'Node', 'ConfigMap', 'Secret', 'Service', 'EndpointSlice', 'Deployment', 'ReplicaSet', 'Pod'] as const;
-    const objects = kinds.flatMap((kind): readonly KubeObject[] => view.list(kind)).map(withoutSecretData);
-    return { info: info(), node, objects, pods: [...deps.hub.pods()] };
   }
 
   async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -108,10 +99,6 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
       await closed;
     },
   };
-}
-
-function withoutSecretData(object: KubeObject): KubeObject {
-  return object.kind === 'Secret' ? { ...object, data: {} } : object;
 }
 
 function refuseUpgrade(socket: Duplex, error: unknown): void {

@@ -2,7 +2,7 @@
 import { IncomingMessage, request as startRequest, type Server } from 'node:http';
 import { Duplex, type Readable } from 'node:stream';
 import { RetryableError, TerminalError } from '../../core/errors.ts';
-import type { CommandResult, HttpAnswer, NodeConnection, NodeTransport, SshTarget } from '../../ports/node-transport.ts';
+import { SHORT_ANSWER_BYTES, type CommandResult, type HttpAnswer, type HttpQuestion, type NodeConnection, type NodeTransport, type SshTarget } from '../../ports/node-transport.ts';
 
 export interface MemoryFile {
   readonly content: Buffer;
@@ -101,10 +101,10 @@ export class MemoryNodeConnection implements NodeConnection {
     this.#machine.files.set(path, { content: whole, mode });
   }
 
-  async http(socket: string, message: { readonly method: 'GET' | 'POST'; readonly path: string; readonly body?: string }, signal: AbortSignal): Promise<HttpAnswer> {
+  async http(socket: string, message: HttpQuestion, signal: AbortSignal): Promise<HttpAnswer> {
     const response = await this.#send(socket, message.method, message.path, { connection: 'close' }, message.body, signal);
     if (!('statusCode' in response)) throw new RetryableError('AgentUnreachable', 'the agent upgraded a plain request');
-    return { status: response.statusCode ?? 0, body: await read(response) };
+    return { status: response.statusCode ?? 0, body: await readAnswer(response, message.maxBytes ?? SHORT_ANSWER_BYTES) };
   }
 
   async httpStream(socket: string, path: string, signal: AbortSignal): Promise<{ readonly status: number; readonly body: Readable }> {
@@ -172,6 +172,17 @@ async function read(source: string | Buffer | Readable | undefined): Promise<Buf
   if (Buffer.isBuffer(source)) return source;
   const chunks: Buffer[] = [];
   for await (const chunk of source as AsyncIterable<Buffer>) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks);
+}
+
+async function readAnswer(response: Readable, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > maxBytes) throw new RetryableError('AnswerTooLarge', `the agent's answer is longer than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
   return Buffer.concat(chunks);
 }
 

@@ -17,6 +17,7 @@ export class MemoryState {
   version = 0;
   incarnation: string | undefined;
   ready = false;
+  epoch: number | undefined;
 
   /** Empties the store, as FLUSHALL does. */
   flush(): void {
@@ -26,6 +27,7 @@ export class MemoryState {
     this.version = 0;
     this.incarnation = undefined;
     this.ready = false;
+    this.epoch = undefined;
     this.wake();
   }
 
@@ -68,6 +70,12 @@ export class MemoryObjectStore implements ObjectStore {
   async markReady(signal: AbortSignal): Promise<void> {
     this.#check(signal);
     this.state.ready = true;
+  }
+
+  async nextEpoch(above: number, signal: AbortSignal): Promise<number> {
+    this.#check(signal);
+    this.state.epoch = Math.max(this.state.epoch === undefined ? this.#clock.now().getTime() : this.state.epoch + 1, above + 1);
+    return this.state.epoch;
   }
 
   async get<K extends Kind>(key: ObjectKey<K>, signal?: AbortSignal): Promise<Stored | undefined> {

@@ -99,6 +99,10 @@ export class RedisObjectStore implements ObjectStore {
     await this.#run(scripts.MARK_READY, [this.#keys.meta], this.#check(), signal);
   }
 
+  async nextEpoch(above: number, signal: AbortSignal): Promise<number> {
+    return Number(await this.#run<string>(scripts.NEXT_EPOCH, [this.#keys.meta], [...this.#check(), String(above), String(this.#clock.now().getTime())], signal));
+  }
+
   async get<K extends Kind>(key: ObjectKey<K>, signal?: AbortSignal): Promise<Stored | undefined> {
     const { kind } = parseKey(key);
     const record = await this.#run<string | null>(scripts.GET, [this.#keys.meta, this.#keys.objects(kind)], [...this.#check(), fieldOf(key)], signal);

@@ -65,6 +65,15 @@ redis.call('HSET', KEYS[1], 'ready', '1')
 return 1
 `;
 
+/** KEYS: meta. ARGV: check, an epoch to be above, the first one. Returns the new epoch. Lua's numbers are exact below 2^53. */
+export const NEXT_EPOCH = `${CHECK}
+local last = redis.call('HGET', KEYS[1], 'epoch')
+local epoch = last and tonumber(last) + 1 or tonumber(ARGV[4])
+epoch = string.format('%.0f', math.max(epoch, tonumber(ARGV[3]) + 1))
+redis.call('HSET', KEYS[1], 'epoch', epoch)
+return epoch
+`;
+
 /** KEYS: meta, all kinds' hashes. Returns the newest version, after a look at the counts. */
 export const POSITION = `${CHECK}${COUNTED}${CHECK_COUNTS}
 return meta[2]

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import type { Client } from 'ssh2';
 import { RetryableError } from '../../core/errors.ts';
-import type { CommandResult, HttpAnswer, NodeConnection, SshTarget } from '../../ports/node-transport.ts';
+import type { CommandResult, HttpAnswer, HttpQuestion, NodeConnection, SshTarget } from '../../ports/node-transport.ts';
 import type { OpenClient } from './client.ts';
 import { Commands } from './commands.ts';
 import { ChannelHttp } from './http.ts';
@@ -56,7 +56,7 @@ export class SshNodeConnection implements NodeConnection {
     await this.#commands.upload(path, content, mode, signal);
   }
 
-  async http(socket: string, request: { readonly method: 'GET' | 'POST'; readonly path: string; readonly body?: string }, signal: AbortSignal): Promise<HttpAnswer> {
+  async http(socket: string, request: HttpQuestion, signal: AbortSignal): Promise<HttpAnswer> {
     return this.#http.request(socket, request, signal);
   }
 

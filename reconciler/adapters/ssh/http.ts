@@ -3,13 +3,11 @@ import { setMaxListeners } from 'node:events';
 import { Agent, IncomingMessage, request as startRequest, type ClientRequest, type ClientRequestArgs } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import { RetryableError } from '../../core/errors.ts';
-import type { HttpAnswer } from '../../ports/node-transport.ts';
+import { SHORT_ANSWER_BYTES, type HttpAnswer, type HttpQuestion } from '../../ports/node-transport.ts';
 import type { SocketChannels } from './socket-channels.ts';
 
 /** Requests in flight at the same time; sshd's default MaxSessions of 10 leaves room for them even over bridges. */
 const POOLED_CHANNELS = 3;
-/** Larger answers than this are no answers of an agent. */
-const MAX_BODY_BYTES = 256 * 1024 * 1024;
 
 type RequestOptions = ClientRequestArgs & { readonly unixSocket: string };
 type Connected = (error: Error | null, socket: Duplex) => void;
@@ -53,14 +51,15 @@ export class ChannelHttp {
   }
 
   /** A request over a pooled channel that turns out to be closed is sent once more on a fresh one (RFC 9112 section 9.3.1). */
-  async request(socket: string, message: { readonly method: 'GET' | 'POST'; readonly path: string; readonly body?: string }, signal: AbortSignal): Promise<HttpAnswer> {
+  async request(socket: string, message: HttpQuestion, signal: AbortSignal): Promise<HttpAnswer> {
     for (let attempt = 1; ; attempt += 1) {
       const request = this.#start(this.#pool, socket, message.method, message.path, {}, message.body, signal);
       try {
         const response = await responseOf(request, signal);
-        return { status: response.statusCode ?? 0, body: await bodyOf(response) };
+        return { status: response.statusCode ?? 0, body: await bodyOf(response, message.maxBytes ?? SHORT_ANSWER_BYTES) };
       } catch (error) {
         signal.throwIfAborted();
+        if (error instanceof RetryableError) throw error;
         if (request.reusedSocket && attempt <= POOLED_CHANNELS) continue;
         throw lost(error, message.path);
       }
@@ -89,7 +88,7 @@ export class ChannelHttp {
     try {
       const first = await Promise.race([upgraded, responseOf(request, signal)]);
       if (!(first instanceof IncomingMessage)) return first;
-      const body = (await bodyOf(first)).toString();
+      const body = (await bodyOf(first, SHORT_ANSWER_BYTES)).toString();
       throw new RetryableError('UpgradeRefused', `the agent answered ${first.statusCode} to ${path.split('?')[0]}: ${body}`);
     } catch (error) {
       signal.throwIfAborted();
@@ -128,12 +127,13 @@ async function responseOf(request: ClientRequest, signal: AbortSignal): Promise<
   });
 }
 
-async function bodyOf(response: IncomingMessage): Promise<Buffer> {
+/** The answer's channel ends with an answer that is too long. */
+async function bodyOf(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > MAX_BODY_BYTES) throw new RetryableError('AgentUnreachable', `the agent's answer is larger than ${MAX_BODY_BYTES} bytes`);
+    if (length > maxBytes) throw new RetryableError('AnswerTooLarge', `the agent's answer is longer than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

@@ -1,10 +1,13 @@
 /** The agent protocol (contracts/agent) as calls over one connection. */
 import type { z } from 'zod';
 import {
-  AGENT_API, AgentError, AgentInfo, AssignmentAck, Inventory, NODE_PATHS, StatusLine, type AssignmentUpdate,
+  AGENT_API, AgentError, AgentInfo, AssignmentAck, NODE_PATHS, StatusLine, type AssignmentUpdate,
 } from '../../../contracts/agent/index.ts';
 import { RetryableError, TerminalError } from '../../core/errors.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { HttpAnswer, NodeConnection } from '../../ports/node-transport.ts';
+import { INVENTORY_LIMITS, InventoryReader, type Inventory } from './inventory.ts';
+import { linesOf } from './lines.ts';
 
 /** `mismatch`: the agent is at another version than the update starts from. */
 export type AssignmentAnswer =
@@ -13,23 +16,45 @@ export type AssignmentAnswer =
 
 /** An agent that takes longer for a short call is stuck. */
 const CALL_TIMEOUT_MS = 15_000;
-/** A line of the status stream: a pod with many containers stays far below. */
-const MAX_LINE_BYTES = 8 * 1024 * 1024;
+const INVENTORY_TIMEOUT_MS = 30_000;
+/** A line of the status stream: a pod with a hundred containers that all left a termination message stays below. */
+const MAX_LINE = 1024 * 1024;
 
 /** Every call throws RetryableError `AgentUnreachable` when the agent does not answer, `AgentFailed` when it answers with an error. */
 export class AgentClient {
   readonly #connection: NodeConnection;
+  readonly #clock: Pick<Clock, 'deadline'>;
 
-  constructor(connection: NodeConnection) {
+  constructor(connection: NodeConnection, clock: Pick<Clock, 'deadline'>) {
     this.#connection = connection;
+    this.#clock = clock;
   }
 
   async info(signal: AbortSignal, timeoutMs = CALL_TIMEOUT_MS): Promise<AgentInfo> {
     return parsed(AgentInfo, await this.#call('GET', '/info', undefined, signal, timeoutMs), 'info');
   }
 
-  async inventory(signal: AbortSignal, timeoutMs = CALL_TIMEOUT_MS): Promise<Inventory> {
-    return parsed(Inventory, await this.#call('GET', '/inventory', undefined, signal, timeoutMs), 'inventory');
+  /** Read line by line, so that a long one holds nothing up; from agents of before the lines whole, within the same bounds. */
+  async inventory(signal: AbortSignal, timeoutMs = INVENTORY_TIMEOUT_MS): Promise<Inventory> {
+    using limit = this.#clock.deadline(timeoutMs, signal);
+    const reader = new InventoryReader();
+    try {
+      const { status, body } = await this.#connection.httpStream(NODE_PATHS.socket, `${AGENT_API}/inventory/lines`, limit.signal);
+      if (status === 200) {
+        for await (const lines of linesOf(body, INVENTORY_LIMITS)) for (const line of lines) reader.take(line);
+      } else {
+        body.destroy();
+        if (status !== 404) throw new RetryableError('AgentFailed', `the agent answered ${status} to inventory`);
+        const answer = await this.#connection.http(NODE_PATHS.socket, { method: 'GET', path: `${AGENT_API}/inventory`, maxBytes: INVENTORY_LIMITS.total }, limit.signal);
+        if (answer.status !== 200) throw failed(answer, 'inventory');
+        reader.takeWhole(answer.body.toString('utf8'));
+      }
+    } catch (cause) {
+      signal.throwIfAborted();
+      if (limit.signal.aborted) throw new RetryableError('AgentUnreachable', `the agent did not tell its inventory within ${timeoutMs} ms`, { cause });
+      throw cause;
+    }
+    return reader.finish();
   }
 
   /** TerminalError `StaleEpoch` when another control plane with a newer store owns the node. */
@@ -45,18 +70,7 @@ export class AgentClient {
   async *status(signal: AbortSignal): AsyncGenerator<readonly StatusLine[]> {
     const { status, body } = await this.#connection.httpStream(NODE_PATHS.socket, `${AGENT_API}/status`, signal);
     if (status !== 200) throw new RetryableError('AgentFailed', `the agent answered ${status} to status`);
-    let rest = '';
-    body.setEncoding('utf8');
-    try {
-      for await (const chunk of body as AsyncIterable<string>) {
-        const lines = (rest + chunk).split('\n');
-        rest = lines.pop() ?? '';
-        if (rest.length > MAX_LINE_BYTES) throw new RetryableError('AgentFailed', 'the agent sends a status line without an end');
-        yield lines.flatMap((line) => statusLine(line));
-      }
-    } finally {
-      body.destroy();
-    }
+    for await (const lines of linesOf(body, { line: MAX_LINE })) yield lines.flatMap((line) => statusLine(line));
   }
 
   async #call(method: 'GET' | 'POST', path: string, body: string | undefined, signal: AbortSignal, timeoutMs: number): Promise<HttpAnswer> {
@@ -66,12 +80,12 @@ export class AgentClient {
   }
 
   async #send(method: 'GET' | 'POST', path: string, body: string | undefined, signal: AbortSignal, timeoutMs: number): Promise<HttpAnswer> {
-    const timeout = AbortSignal.timeout(timeoutMs);
+    using limit = this.#clock.deadline(timeoutMs, signal);
     try {
-      return await this.#connection.http(NODE_PATHS.socket, { method, path: AGENT_API + path, ...(body !== undefined && { body }) }, AbortSignal.any([signal, timeout]));
+      return await this.#connection.http(NODE_PATHS.socket, { method, path: AGENT_API + path, ...(body !== undefined && { body }) }, limit.signal);
     } catch (cause) {
       signal.throwIfAborted();
-      if (timeout.aborted) throw new RetryableError('AgentUnreachable', `the agent did not answer ${path} within ${timeoutMs} ms`, { cause });
+      if (limit.signal.aborted) throw new RetryableError('AgentUnreachable', `the agent did not answer ${path} within ${timeoutMs} ms`, { cause });
       throw cause;
     }
   }

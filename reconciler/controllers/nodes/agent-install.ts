@@ -39,7 +39,7 @@ const INFO_TIMEOUT_MS = 5_000;
  */
 export async function installAgent(connection: NodeConnection, options: InstallOptions): Promise<InstallResult> {
   const { nodeName, payloads, signal } = options;
-  const client = new AgentClient(connection);
+  const client = new AgentClient(connection, options.clock);
   const running = await client.info(signal, INFO_TIMEOUT_MS).catch((error: unknown) => {
     signal.throwIfAborted();
     if (error instanceof RetryableError) return undefined;
@@ -52,7 +52,7 @@ export async function installAgent(connection: NodeConnection, options: InstallO
   if (running && isCurrent(running, payload)) return { did: 'nothing', info: running };
 
   const places = placesOf(payload);
-  const started = options.clock.now().getTime();
+  const started = options.clock.monotonic();
   const fresh = await uploadVersion(connection, payload, places, facts, options);
   const before = await activate(connection, places, facts, signal);
   const timeoutMs = options.startTimeoutMs ?? START_TIMEOUT_MS;
@@ -60,7 +60,7 @@ export async function installAgent(connection: NodeConnection, options: InstallO
   if (!info) throw await undo(connection, before, places, facts, timeoutMs, options);
   await mustRun(connection, script(SWEEP, NODE_PATHS.install, places.agent, places.runtime), signal);
   const did = before === '' ? 'installed' : before === places.agent && !fresh ? 'started' : 'upgraded';
-  options.log.info('agent runs', { node: nodeName, did, bundle: payload.bundleHash.slice(0, 12), tookMs: options.clock.now().getTime() - started });
+  options.log.info('agent runs', { node: nodeName, did, bundle: payload.bundleHash.slice(0, 12), tookMs: Math.round(options.clock.monotonic() - started) });
   return { did, info };
 }
 
@@ -141,7 +141,7 @@ async function activate(connection: NodeConnection, places: Places, facts: Machi
 
 /** The agent's answer once it is the wanted one; undefined when it is not in time. */
 async function untilCurrent(client: AgentClient, payload: AgentPayload, timeoutMs: number, { clock, signal }: InstallOptions): Promise<AgentInfo | undefined> {
-  for (const end = clock.now().getTime() + timeoutMs; clock.now().getTime() < end; await clock.sleep(POLL_MS, signal)) {
+  for (const end = clock.monotonic() + timeoutMs; clock.monotonic() < end; await clock.sleep(POLL_MS, signal)) {
     const info = await client.info(signal, INFO_TIMEOUT_MS).catch(() => undefined);
     signal.throwIfAborted();
     if (info && isCurrent(info, payload)) return info;

@@ -14,7 +14,7 @@ export interface RemoveOptions {
 
 /** Idempotent. Throws RetryableError `RemoveIncomplete` with what could not be removed. */
 export async function removeAgent(connection: NodeConnection, options: RemoveOptions): Promise<void> {
-  if (options.stopPodsForMs > 0) await stopPods(new AgentClient(connection), connection.target.name, options);
+  if (options.stopPodsForMs > 0) await stopPods(new AgentClient(connection, options.clock), connection.target.name, options);
   const result = await connection.run(script(REMOVE), { signal: options.signal });
   if (result.code !== 0) throw new RetryableError('RemoveIncomplete', `machine ${connection.target.name}: ${result.stderr.trim().slice(0, 500) || `the removal ended with code ${result.code}`}`);
 }
@@ -24,7 +24,7 @@ async function stopPods(client: AgentClient, node: string, { clock, signal, stop
   try {
     const { epoch } = await client.info(signal);
     await client.assign({ epoch, node, from: null, to: 'removed', upsert: [], remove: [] }, signal);
-    for (const end = clock.now().getTime() + stopPodsForMs; clock.now().getTime() < end; await clock.sleep(200, signal)) {
+    for (const end = clock.monotonic() + stopPodsForMs; clock.monotonic() < end; await clock.sleep(200, signal)) {
       if ((await client.inventory(signal)).pods.every((pod) => pod.gone)) return;
     }
   } catch (error) {

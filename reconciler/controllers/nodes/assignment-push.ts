@@ -45,11 +45,8 @@ export async function pushAssignment(options: PushOptions): Promise<PushResult> 
 
 /** What the agent holds is asked for, so that what the store does not have yet (Secrets after a recovery) is not taken away. */
 async function wholeDelta({ node, client, tracker, signal }: PushOptions): Promise<AssignmentDelta> {
-  const { info, objects } = await client.inventory(signal);
-  return tracker.wholeDelta(node, {
-    version: info.assignmentVersion,
-    keys: objects.map((object) => objectKey(object.kind, object.metadata.namespace, object.metadata.name)),
-  });
+  const { info, keys } = await client.inventory(signal);
+  return tracker.wholeDelta(node, { version: info.assignmentVersion, keys });
 }
 
 /** Nothing is ever taken from a node on the word of a store that was emptied: a lost store throws `StoreLost` here. */

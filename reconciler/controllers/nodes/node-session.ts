@@ -1,10 +1,15 @@
 /** One machine: connected, with the right agent, heard. Reconnects for as long as it lives. */
 import { objectKey, type ObjectKey, type StoredMachine } from '../../../contracts/objects/index.ts';
-import { HEARTBEAT_SECONDS, type AgentInfo, type NodeImage, type NodeReport, type StatusLine } from '../../../contracts/agent/index.ts';
-import { PlumbError, RetryableError } from '../../core/errors.ts';
+import { HEARTBEAT_SECONDS, type AgentInfo, type NodeImage, type NodeReport, type PodEventReport, type StatusLine } from '../../../contracts/agent/index.ts';
+import { joinSignals } from '../../../contracts/signals.ts';
+import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
 import type { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
+import { boundedEvent, boundedImages, boundedNodeReport } from '../../core/nodes/bounded-report.ts';
+import { EPOCH_SLACK } from '../../core/nodes/epoch.ts';
 import { ASSIGNMENT_SYNCED, CONNECTED } from '../../core/nodes/node-status.ts';
+import { Rate } from '../../core/nodes/rate.ts';
 import { reconnectDelayMs } from '../../core/nodes/reconnect.ts';
+import { isUnheard, PODS_KNOWN } from '../../core/workloads/unheard.ts';
 import type { AgentPayloads, NodeArch } from '../../ports/agent-payloads.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
@@ -15,6 +20,8 @@ import type { EventRecorder } from '../runtime/event-recorder.ts';
 import { AgentClient } from './agent-client.ts';
 import { installAgent } from './agent-install.ts';
 import { pushAssignment } from './assignment-push.ts';
+import { importLate } from './late-import.ts';
+import { neighbourhoodOf } from './known-node.ts';
 import type { StatusWriter } from './status-writer.ts';
 
 export interface NodeSessionDeps {
@@ -46,6 +53,13 @@ const RETIRE_TIMEOUT_MS = 10_000;
 /** How long an agent that went away may take to come back by itself. */
 const RESTART_MS = 4_000;
 const RESTART_POLL_MS = 50;
+/** A status stream that lasts shorter than this was none: the next one is asked for after a pause. */
+const SHORT_STREAM_MS = 1_000;
+/** Said nothing for so long: whether it takes an assignment is not worth a worker's time. It is asked for when the agent is heard again. */
+const QUIET_MS = MISSED_BEATS * HEARTBEAT_SECONDS * 1000;
+/** Events of one node: at once, and each second. Beyond that they are counted in the log. */
+const EVENT_BURST = 200;
+const EVENTS_PER_SECOND = 20;
 
 export class NodeSession {
   readonly name: string;
@@ -59,7 +73,11 @@ export class NodeSession {
   #live: Live | undefined;
   #report: NodeReport | undefined;
   #images: readonly NodeImage[] | undefined;
+  /** Last sign of life: on the monotonic clock, and as it is shown. */
   #heardAt = 0;
+  #heardTime = '';
+  #events: Rate;
+  #eventsLost = 0;
   #trouble = '';
   #saidConnected = false;
 
@@ -67,6 +85,7 @@ export class NodeSession {
     this.name = machine.metadata.name;
     this.#machine = machine;
     this.#deps = deps;
+    this.#events = new Rate(EVENT_BURST, EVENTS_PER_SECOND, deps.clock.monotonic());
   }
 
   /** The connection to a node whose agent answers. */
@@ -91,10 +110,10 @@ export class NodeSession {
     }
   }
 
-  /** One pass of the `nodes` queue. Does nothing while there is no agent to talk to: the connection asks again when it is there. */
+  /** One pass of the `nodes` queue. Does nothing while there is no agent to talk to, or none that is heard: then it is asked for again when there is. */
   async push(signal: AbortSignal): Promise<void> {
     const live = this.#live;
-    if (!live) return;
+    if (!live || this.#isQuiet()) return;
     const { tracker, store, epoch } = this.#deps;
     try {
       const { sent } = await pushAssignment({ node: this.name, client: live.client, tracker, store, epoch, signal });
@@ -118,10 +137,11 @@ export class NodeSession {
 
   /** The Machine was removed: its pods are being replaced elsewhere, so the agent is told to stop them, unless `hurry` aborts. Then as {@link close}. */
   async retire(hurry: AbortSignal): Promise<void> {
-    const { log, epoch, store } = this.#deps;
+    const { log, epoch, store, clock } = this.#deps;
     const live = this.#live;
     if (live) {
-      const signal = AbortSignal.any([hurry, AbortSignal.timeout(RETIRE_TIMEOUT_MS)]);
+      using limit = clock.deadline(RETIRE_TIMEOUT_MS, hurry);
+      const { signal } = limit;
       try {
         // Throws when the store was emptied: then nobody removed the Machine.
         if (await store.get(objectKey('Machine', undefined, this.name), signal) === undefined) {
@@ -167,20 +187,25 @@ export class NodeSession {
     const { address, port, user, hostKey } = this.#machine.spec;
     const connection = await transport.connect({ name: this.name, address, port, user, hostKey }, signal);
     const ended = new AbortController();
-    const over = AbortSignal.any([signal, ended.signal]);
+    using joined = joinSignals(signal, ended.signal);
+    const over = joined.signal;
     void connection.closed.then((why) => ended.abort(why ?? new RetryableError('ConnectionLost', 'the connection was closed')));
-    const client = new AgentClient(connection);
+    const client = new AgentClient(connection, clock);
     const watching = this.#watch(client, connection, over);
+    let shortStreams = 0;
     try {
       for (;;) {
         const { info } = await installAgent(connection, { nodeName: this.name, arch: this.#arch(), payloads: this.#deps.payloads, clock, log: this.#deps.log, signal: over });
         await this.#adopt(client, info, over);
         this.#live = { connection, client };
         this.#deps.requestPush(this.name);
+        const began = clock.monotonic();
         await this.#listen(client, over);
         // The stream ended but the connection did not: the agent was restarted. It is looked for, and brought up if need be.
         this.#live = undefined;
-        for (const end = clock.now().getTime() + RESTART_MS; clock.now().getTime() < end && !await this.#answers(client, RESTART_MS, over);) await clock.sleep(RESTART_POLL_MS, over);
+        shortStreams = clock.monotonic() - began < SHORT_STREAM_MS ? shortStreams + 1 : 0;
+        if (shortStreams > 1) await clock.sleep(reconnectDelayMs(shortStreams, undefined, this.#deps.random()), over);
+        for (const end = clock.monotonic() + RESTART_MS; clock.monotonic() < end && !await this.#answers(client, RESTART_MS, over);) await clock.sleep(RESTART_POLL_MS, over);
       }
     } finally {
       this.#live = undefined;
@@ -199,10 +224,19 @@ export class NodeSession {
     return architecture === 'arm64' || architecture === 'aarch64' ? 'arm64' : undefined;
   }
 
-  /** Learns where the agent stands. One that knows our version but an older epoch is told ours, so that it refuses older senders. */
+  /** Learns where the agent stands, and what it has where a recovery did not hear it. One that knows our version but an older epoch is told ours, so that it refuses older senders. */
   async #adopt(client: AgentClient, info: AgentInfo, signal: AbortSignal): Promise<void> {
-    const { tracker, epoch, clock } = this.#deps;
-    this.#heardAt = clock.now().getTime();
+    const { tracker, epoch, clock, cache, writer, log } = this.#deps;
+    this.#heard();
+    if (info.epoch > epoch + EPOCH_SLACK) {
+      throw new TerminalError('EpochImplausible', `the agent of ${this.name} claims epoch ${info.epoch}, which no control plane gave it: take the machine out of the cluster, look at it, and bring it back with plumb node clean and add`);
+    }
+    const node = cache.get(this.#nodeKey);
+    if (node && isUnheard(node)) {
+      const imported = await importLate(this.name, await client.inventory(signal), { cache, clock, signal });
+      writer.condition(this.#nodeKey, { type: PODS_KNOWN, status: 'True', reason: 'InventoryRead', message: `${imported} pods were found on it after the state had been rebuilt` });
+      log.info('a node that was not heard when the state was rebuilt told its inventory', { node: this.name, imported });
+    }
     tracker.agentHolds(this.name, info.assignmentVersion);
     if (info.epoch === epoch || info.assignmentVersion === null || tracker.isBehind(this.name)) return;
     const answer = await client.assign({ epoch, node: this.name, from: info.assignmentVersion, to: info.assignmentVersion, upsert: [], remove: [] }, signal);
@@ -213,7 +247,9 @@ export class NodeSession {
   async #listen(client: AgentClient, signal: AbortSignal): Promise<void> {
     try {
       for await (const lines of client.status(signal)) {
-        this.#heardAt = this.#deps.clock.now().getTime();
+        const wasQuiet = this.#isQuiet();
+        this.#heard();
+        if (wasQuiet) this.#deps.requestPush(this.name);
         this.#isConnected();
         for (const line of lines) this.#take(line);
       }
@@ -227,30 +263,52 @@ export class NodeSession {
   #take(line: StatusLine): void {
     switch (line.type) {
       case 'node':
-        this.#report = line.node;
+        this.#report = boundedNodeReport(line.node, neighbourhoodOf(this.name, this.#deps.cache));
         this.#tellNode();
         return;
       case 'images':
-        this.#images = line.images;
+        this.#images = boundedImages(line.images);
         this.#tellNode();
         return;
       case 'pod':
         this.#deps.writer.pod(this.name, line.pod);
         return;
-      case 'event': {
-        const { namespace, name, uid, type, reason, message, at, count } = line.event;
-        const pod = this.#deps.cache.get(objectKey('Pod', namespace, name));
-        if (pod?.metadata.uid === uid) this.#deps.recorder.record({ regarding: pod, type, reason, message, component: 'nodeagent', host: this.name, at, count });
+      case 'event':
+        this.#record(line.event);
         return;
-      }
       case 'synced':
       case 'heartbeat':
         return;
     }
   }
 
+  /** Of the node's own pods only, and no more than it may tell. */
+  #record(told: PodEventReport): void {
+    const { cache, clock, recorder, log } = this.#deps;
+    const pod = cache.get(objectKey('Pod', told.namespace, told.name));
+    if (pod?.metadata.uid !== told.uid || pod.spec.nodeName !== this.name) return;
+    if (!this.#events.take(clock.monotonic())) {
+      this.#eventsLost += 1;
+      if (this.#eventsLost === 1) log.warn('a node tells more events than are kept', { node: this.name });
+      return;
+    }
+    if (this.#eventsLost > 0) log.warn('events of a node were left out', { node: this.name, events: this.#eventsLost });
+    this.#eventsLost = 0;
+    const { type, reason, message, at, count } = boundedEvent(told, clock.now());
+    recorder.record({ regarding: pod, type, reason, message, component: 'nodeagent', host: this.name, at, count });
+  }
+
+  #heard(): void {
+    this.#heardAt = this.#deps.clock.monotonic();
+    this.#heardTime = this.#deps.clock.now().toISOString();
+  }
+
+  #isQuiet(): boolean {
+    return this.#deps.clock.monotonic() - this.#heardAt > QUIET_MS;
+  }
+
   #tellNode(): void {
-    if (this.#report) this.#deps.writer.node(this.name, { report: this.#report, images: this.#images, machine: this.#machine.spec, heardAt: new Date(this.#heardAt).toISOString() });
+    if (this.#report) this.#deps.writer.node(this.name, { report: this.#report, images: this.#images, machine: this.#machine.spec, heardAt: this.#heardTime });
   }
 
   /**
@@ -263,8 +321,8 @@ export class NodeSession {
       const periodMs = Math.max(100, writer.heartbeatMs());
       await clock.sleep(periodMs, signal).catch(() => undefined);
       if (signal.aborted || !this.#live) continue;
-      if (clock.now().getTime() - this.#heardAt > periodMs && await this.#answers(client, periodMs, signal)) this.#heardAt = clock.now().getTime();
-      const silentMs = clock.now().getTime() - this.#heardAt;
+      if (clock.monotonic() - this.#heardAt > periodMs && await this.#answers(client, periodMs, signal)) this.#heard();
+      const silentMs = Math.round(clock.monotonic() - this.#heardAt);
       if (silentMs <= periodMs) this.#tellNode();
       else if (silentMs > Math.max(MISSED_BEATS * HEARTBEAT_SECONDS * 1000, MISSED_BEATS * periodMs)) {
         log.warn('the agent is silent: connecting anew', { node: this.name, silentMs });

@@ -33,7 +33,8 @@ export interface NodeSyncOptions {
   readonly concurrency?: number;
 }
 
-const DEFAULT_CONCURRENCY = 16;
+/** A push waits for its node, not for us: nodes that stop answering must not take the turns of those that do. */
+const DEFAULT_CONCURRENCY = 128;
 const ENQUEUE_AGAIN_MS = 250;
 
 export class NodeSync {

@@ -2,7 +2,8 @@
 import { keyOf, objectKey, type Condition, type Node, type ObjectKey, type Stored, type StoredOf } from '../../../contracts/objects/index.ts';
 import type { PodReport } from '../../../contracts/agent/index.ts';
 import { PlumbError } from '../../core/errors.ts';
-import { differsBeyondHeartbeat, lastHeartbeat, observedNodeStatus, withStatusCondition, type NodeObservation } from '../../core/nodes/node-status.ts';
+import { differsBeyondHeartbeat, observedNodeStatus, withStatusCondition, type NodeObservation } from '../../core/nodes/node-status.ts';
+import { boundedPodStatus } from '../../core/nodes/bounded-report.ts';
 import { judgePodReport } from '../../core/nodes/pod-status.ts';
 import { kubeTime } from '../../core/storage/object-form.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -10,6 +11,7 @@ import type { Log } from '../../ports/log.ts';
 import type { WriteOp } from '../../ports/object-store.ts';
 import { clusterSettings } from '../cluster-settings.ts';
 import type { StoreCache } from '../runtime/cache.ts';
+import { knownNode } from './known-node.ts';
 
 export interface StatusWriterOptions {
   readonly cache: StoreCache;
@@ -37,8 +39,12 @@ export class StatusWriter {
   readonly #observed = new Map<string, NodeObservation>();
   /** Conditions as they should be, by object and type. */
   readonly #conditions = new Map<ObjectKey<ConditionKind>, Map<string, NewCondition>>();
+  /** When a heartbeat of each node was written last, on the monotonic clock. */
+  readonly #beats = new Map<string, number>();
   readonly #dirty = new Set<ObjectKey<ConditionKind>>();
   #flushing: Promise<void> | undefined;
+  /** Why the store took nothing the last time; empty when it did. */
+  #trouble = '';
 
   constructor(options: StatusWriterOptions) {
     this.#cache = options.cache;
@@ -60,6 +66,7 @@ export class StatusWriter {
   /** The node is not heard any more: what it said last is not repeated. */
   silent(name: string): void {
     this.#observed.delete(name);
+    this.#beats.delete(name);
   }
 
   condition(key: ObjectKey<ConditionKind>, condition: NewCondition): void {
@@ -103,8 +110,7 @@ export class StatusWriter {
     try {
       while ((this.#pods.size > 0 || this.#dirty.size > 0) && !signal.aborted) await this.#writeAll(signal);
     } catch (error) {
-      // The session that made this writer ends with the store; its successor hears everything again.
-      if (!signal.aborted) this.#log.warn('reports of nodes are not written any more', { error: String(error) });
+      if (!signal.aborted) this.#log.error('reports of nodes are not written', { error: String(error) });
     }
     this.#flushing = undefined;
   }
@@ -131,15 +137,22 @@ export class StatusWriter {
       for (const { again } of refused) again();
       if (refused.length > 0) await this.#clock.sleep(CONFLICT_MS, signal);
     } catch (error) {
-      if (signal.aborted || !(error instanceof PlumbError) || error.code !== 'StoreUnavailable') throw error;
+      if (signal.aborted) throw error;
+      // Whatever it is: an agent tells a thing once. A lost store ends the session, and with it this writer.
+      const code = error instanceof PlumbError ? error.code : String(error);
+      if (code !== this.#trouble && code !== 'StoreUnavailable') this.#log.warn('reports of nodes wait: the store refuses them', { error: String(error) });
+      this.#trouble = code;
       for (const { again } of ops) again();
       await this.#clock.sleep(RETRY_MS, signal);
+      return;
     }
+    this.#trouble = '';
   }
 
   #podOp(node: string, report: PodReport, now: Date): WriteOp | undefined {
     const pod = this.#cache.get(objectKey('Pod', report.namespace, report.name));
-    const verdict = judgePodReport(pod, report, node, kubeTime(now));
+    const told = pod && report.status ? { ...report, status: boundedPodStatus(report.status, pod.spec, knownNode(node, this.#cache), now) } : report;
+    const verdict = judgePodReport(pod, told, node, kubeTime(now));
     switch (verdict.do) {
       case 'ignore': return undefined;
       case 'setStatus': return { op: 'updateStatus', object: verdict.pod };
@@ -150,18 +163,21 @@ export class StatusWriter {
   #keyOp(key: ObjectKey<ConditionKind>, now: Date): WriteOp | undefined {
     const before = this.#cache.get(key);
     if (!before) return undefined;
-    let after = before.kind === 'Node' ? this.#observe(before, now) : before;
+    let after = before.kind === 'Node' ? this.#observe(before) : before;
     for (const condition of this.#conditions.get(key)?.values() ?? []) after = withStatusCondition<StoredOf<ConditionKind>>(after, condition, now.toISOString()) ?? after;
     return after === before ? undefined : { op: 'updateStatus', object: after };
   }
 
-  #observe(node: Stored<Node>, now: Date): Stored<Node> {
+  #observe(node: Stored<Node>): Stored<Node> {
     const observation = this.#observed.get(node.metadata.name);
     if (!observation) return node;
     const status = observedNodeStatus(node.status, observation);
-    const beat = lastHeartbeat(node);
-    // A little early: the next look is a whole period away.
-    const due = beat === undefined || now.getTime() - Date.parse(beat) >= this.heartbeatMs() * 0.8;
-    return due || differsBeyondHeartbeat(node.status, status) ? { ...node, status } : node;
+    const beat = this.#beats.get(node.metadata.name);
+    const at = this.#clock.monotonic();
+    // A little early: the next look is a whole period away. Not by the times shown, which a stepped clock makes meaningless.
+    const due = beat === undefined || at - beat >= this.heartbeatMs() * 0.8;
+    if (!due && !differsBeyondHeartbeat(node.status, status)) return node;
+    this.#beats.set(node.metadata.name, at);
+    return { ...node, status };
   }
 }

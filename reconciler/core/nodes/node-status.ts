@@ -26,7 +26,8 @@ export interface NodeObservation {
 /** The node's status after an observation. Conditions of others are kept. */
 export function observedNodeStatus(before: NodeStatus | undefined, { report, images, machine, heardAt }: NodeObservation): NodeStatus {
   const capacity = { ...report.capacity, ...machine.capacity, pods: String(machine.maxPods) };
-  const internalIP = machine.internalIP ?? report.internalIP;
+  // Empty: the node told none that can be its own.
+  const internalIP = machine.internalIP ?? (report.internalIP || before?.addresses?.find(({ type }) => type === 'InternalIP')?.address);
   let conditions: readonly Condition[] | undefined = before?.conditions;
   conditions = beating(conditions, { type: 'Ready', status: report.ready ? 'True' : 'False', reason: report.reason, message: report.message }, heardAt);
   conditions = beating(conditions, report.networkError === null
@@ -38,7 +39,7 @@ export function observedNodeStatus(before: NodeStatus | undefined, { report, ima
   }
   return {
     ...before,
-    addresses: [{ type: 'InternalIP', address: internalIP }, { type: 'Hostname', address: report.hostname }],
+    addresses: [...(internalIP ? [{ type: 'InternalIP' as const, address: internalIP }] : []), { type: 'Hostname', address: report.hostname }],
     capacity, allocatable: allocatable(capacity, machine.reserved), conditions, nodeInfo: report.nodeInfo,
     ...(images && { images }),
   };

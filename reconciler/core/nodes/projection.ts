@@ -1,11 +1,11 @@
 /** What of an object a node needs, and which other objects come with it. */
-import { objectKey, type Kind, type KubeObject, type Node, type ObjectKey, type ObjectMeta, type OwnerReference, type Pod, type Stored } from '../../../contracts/objects/index.ts';
+import { objectKey, type Kind, type KubeObject, type Node, type ObjectKey, type Pod, type Stored } from '../../../contracts/objects/index.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 
 /** Kinds that every node holds. */
 const SHARED_KINDS: ReadonlySet<Kind> = new Set<Kind>(['Service', 'EndpointSlice', 'Node', 'Cluster', 'Source']);
 /** Kinds that a node holds when a pod of its own leads to them. */
-const FOLLOWED_KINDS: ReadonlySet<Kind> = new Set<Kind>(['Pod', 'ConfigMap', 'Secret', 'ReplicaSet', 'Deployment']);
+const FOLLOWED_KINDS: ReadonlySet<Kind> = new Set<Kind>(['Pod', 'ConfigMap', 'Secret']);
 
 export type Reach = 'shared' | 'followed' | 'none';
 
@@ -15,7 +15,7 @@ export function reachOf(kind: Kind): Reach {
 }
 
 /**
- * The object as a node gets it. Keeps uid, labels, annotations, owners and times, so that it can be imported again; keeps the
+ * The object as a node gets it. Keeps uid, labels, annotations, owners and times, so that a pod can be followed again; keeps the
  * resourceVersion, which is no part of {@link projectionText}.
  */
 export function project(object: Stored): KubeObject {
@@ -26,9 +26,7 @@ export function project(object: Stored): KubeObject {
       ...(object.status?.appliedRevision !== undefined && { status: { appliedRevision: object.status.appliedRevision, history: [] } }),
     };
     case 'Pod':
-    case 'Service':
-    case 'Deployment':
-    case 'ReplicaSet': {
+    case 'Service': {
       const { status: _status, ...rest } = object;
       return rest;
     }
@@ -55,8 +53,7 @@ export function projectionText(projected: KubeObject): string {
 /** Keys that a node needs because it needs this object. */
 export function referencesOf(object: KubeObject): readonly ObjectKey[] {
   switch (object.kind) {
-    case 'Pod': return [...podReferences(object), ...ownerKeys(object.metadata)];
-    case 'ReplicaSet': return ownerKeys(object.metadata);
+    case 'Pod': return podReferences(object);
     default: return [];
   }
 }
@@ -81,9 +78,4 @@ function podReferences(pod: Pod): readonly ObjectKey[] {
     secret(volume.secret?.secretName);
   }
   return [...keys];
-}
-
-function ownerKeys({ namespace, ownerReferences }: ObjectMeta): readonly ObjectKey[] {
-  const isFollowed = (owner: OwnerReference): owner is OwnerReference & { kind: 'ReplicaSet' | 'Deployment' } => owner.kind === 'ReplicaSet' || owner.kind === 'Deployment';
-  return (ownerReferences ?? []).filter(isFollowed).map((owner) => objectKey(owner.kind, namespace, owner.name));
 }

@@ -15,6 +15,11 @@ export function formatAddress(address: number): string {
   return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.');
 }
 
+/** Whether text is a dotted-decimal address, as Linux prints it. */
+export function isAddress(text: string): boolean {
+  return /^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(text) && text.split('.').every((part) => Number(part) <= 255);
+}
+
 /** `10.96.0.0/16`; host bits are dropped. The text is one that a schema has accepted. */
 export function parseRange(cidr: string): Range {
   const [address = '', prefix = '32'] = cidr.split('/');

@@ -7,6 +7,7 @@ import { adoptedBy, byAge, controllerOf, controllerRef, releasedFrom } from './o
 import { pickSurplus } from './pod-ranking.ts';
 import { availableInMs, isActive, isFinished, isReady } from './pod-state.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
+import { NONE_HELD, UNHEARD_ANNOTATION, type HeldBack } from './unheard.ts';
 
 /** Pod names serve as host names: one DNS label. */
 const MAX_NAME = 63;
@@ -21,6 +22,8 @@ export interface ReplicaSetInput {
   readonly now: Date;
   /** A fresh random suffix of the given length. */
   readonly suffix: (length: number) => string;
+  /** Pods that may run on nodes which were not heard since the store was lost; none when absent. */
+  readonly held?: HeldBack;
   /** Whether a pod of that name exists in the namespace. */
   readonly nameTaken: (name: string) => boolean;
 }
@@ -97,17 +100,17 @@ export function replicaSetStatus(rs: StoredReplicaSet, active: readonly StoredPo
 /**
  * Makes the number of active pods equal `spec.replicas`: creates all that are missing at once, deletes the surplus by rank. Pods being
  * deleted and finished ones do not count; of the finished ones only the newest stays, to be looked at. A pod adopted in this pass is
- * not deleted in it (one write per object). Asks to look again when a ready pod becomes available.
+ * not deleted in it (one write per object). Pods that are held back are not created yet. Asks to look again when a ready pod becomes available.
  */
 export function planReplicaSet(input: ReplicaSetInput): Decision {
-  const { replicaSet: rs, now } = input;
+  const { replicaSet: rs, now, held = NONE_HELD } = input;
   if (rs.metadata.deletionTimestamp !== undefined) return { steps: [] };
   const claimed = claim(input);
   const steps: Step[] = [...claimed.steps];
   const active = claimed.pods.filter(isActive);
   const missing = rs.spec.replicas - active.length;
   if (missing > 0) {
-    for (const name of freshNames(input, missing)) {
+    for (const name of freshNames(input, Math.max(0, missing - held.pods))) {
       steps.push(
         { do: 'create', object: podFromTemplate(rs, name) },
         { do: 'event', regarding: rs, type: 'Normal', reason: 'SuccessfulCreate', message: `Created pod: ${name}` },
@@ -122,7 +125,14 @@ export function planReplicaSet(input: ReplicaSetInput): Decision {
   for (const pod of finished.slice(0, -1)) steps.push(...deletePod(rs, pod));
 
   const status = replicaSetStatus(rs, active, now);
-  if (canonicalJson(status) !== canonicalJson(rs.status)) steps.push({ do: 'updateStatus', object: { ...rs, status } });
+  if (held.pods === 0 && rs.metadata.annotations?.[UNHEARD_ANNOTATION] !== undefined) steps.push({ do: 'update', object: withoutUnheard(rs) });
+  else if (canonicalJson(status) !== canonicalJson(rs.status)) steps.push({ do: 'updateStatus', object: { ...rs, status } });
   const waits = active.map((pod) => availableInMs(pod, rs.spec.minReadySeconds, now)).filter((ms): ms is number => ms !== undefined && ms > 0);
+  if (held.againInMs !== undefined) waits.push(held.againInMs);
   return waits.length > 0 ? { steps, requeueAfterMs: Math.min(...waits) } : { steps };
+}
+
+function withoutUnheard(rs: StoredReplicaSet): StoredReplicaSet {
+  const { [UNHEARD_ANNOTATION]: _over, ...annotations } = rs.metadata.annotations ?? {};
+  return { ...rs, metadata: { ...rs.metadata, annotations } };
 }

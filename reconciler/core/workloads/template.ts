@@ -44,7 +44,13 @@ export function replicaSetFor(deployment: StoredDeployment, lookup: (name: strin
     return found !== undefined && !(controllerOf(found.metadata)?.uid === metadata.uid && sameTemplate(found.spec.template, spec.template));
   };
   while (taken(`${metadata.name}-${hash}`)) hash = templateHash(spec.template, ++collision);
-  const labels = { ...spec.template.metadata.labels, [HASH_LABEL]: hash };
+  return replicaSetWith(deployment, spec.template, hash);
+}
+
+/** The ReplicaSet of a Deployment for a template of it, under a given hash; without replicas and history. */
+export function replicaSetWith(deployment: StoredDeployment, template: PodTemplateSpec, hash: string): ReplicaSet {
+  const { spec, metadata } = deployment;
+  const labels = { ...template.metadata.labels, [HASH_LABEL]: hash };
   return {
     apiVersion: 'apps/v1', kind: 'ReplicaSet',
     metadata: {
@@ -57,7 +63,7 @@ export function replicaSetFor(deployment: StoredDeployment, lookup: (name: strin
       replicas: 0,
       minReadySeconds: spec.minReadySeconds,
       selector: { ...spec.selector, matchLabels: { ...spec.selector.matchLabels, [HASH_LABEL]: hash } },
-      template: { ...spec.template, metadata: { ...spec.template.metadata, labels } },
+      template: { ...template, metadata: { ...template.metadata, labels } },
     },
   };
 }

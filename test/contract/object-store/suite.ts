@@ -55,6 +55,21 @@ export function objectStoreSuite(name: string, start: () => Promise<StoreFixture
         assert.deepEqual(await connect().open(signal), { incarnation: first.incarnation, fresh: false });
       }));
 
+      it('counts epochs: above all that it gave out, whoever asks, and above what it is told; the first is the clock\'s', on(async () => {
+        const store = connect();
+        await store.open(signal);
+        const before = Date.now();
+        const first = await store.nextEpoch(0, signal);
+        assert.ok(first >= before && first <= Date.now());
+        assert.equal(await (await opened()).nextEpoch(0, signal), first + 1);
+        assert.equal(await store.nextEpoch(first + 1_000_000, signal), first + 1_000_001);
+        assert.equal(await store.nextEpoch(7, signal), first + 1_000_002);
+        await fixture.flush();
+        await assert.rejects(store.nextEpoch(0, signal), { code: 'StoreLost' });
+        await store.open(signal);
+        assert.equal(await store.nextEpoch(2 ** 52, signal), 2 ** 52 + 1);
+      }));
+
       it('fails every call with StoreLost once the state was emptied, until it is opened again', on(async () => {
         const store = connect();
         const { incarnation } = await store.open(signal);

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execFrame, takeExecFrames } from '../../../nodeagent/core/wire/exec-frame.ts';
-import type { AgentInfo, AssignmentUpdate, Inventory, NodeImage, NodeReport, PodEventReport, PodReport, StatusLine } from '../../../contracts/agent/index.ts';
+import type { AgentInfo, AssignmentUpdate, InventoryLine, NodeImage, NodeReport, PodEventReport, PodReport, StatusLine } from '../../../contracts/agent/index.ts';
 import { keyOf, type ConfigMap, type KubeObject, type ObjectKey, type Pod, type Secret } from '../../../contracts/objects/index.ts';
 import { PodManifest } from '../../../contracts/objects/pod.ts';
 import { BUSYBOX, UID_MARK, type TestHost } from './host.ts';
@@ -23,7 +23,7 @@ export interface TestAgent {
   log(): string;
   call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<{ status: number; text: string }>;
   info(): Promise<AgentInfo>;
-  inventory(): Promise<Inventory>;
+  inventory(): Promise<readonly InventoryLine[]>;
   /** Brings the assignment from what it was to what it is now. */
   assign(change: { upsert?: readonly KubeObject[]; remove?: readonly ObjectKey[]; whole?: boolean; epoch?: number }): Promise<{ status: number; text: string }>;
   /** Resolves with the report when it passes the test; rejects with the last one after `ms`. */
@@ -125,7 +125,7 @@ export async function startAgent(host: TestHost, options: { node?: string; file?
     },
     log: () => noise,
     info: async () => JSON.parse((await call('GET', '/v1/info')).text) as AgentInfo,
-    inventory: async () => JSON.parse((await call('GET', '/v1/inventory')).text) as Inventory,
+    inventory: async () => (await call('GET', '/v1/inventory/lines')).text.trimEnd().split('\n').map((line) => JSON.parse(line) as InventoryLine),
     async assign({ upsert = [], remove = [], whole = version === null, epoch = 1 }) {
       const update: AssignmentUpdate = { epoch, node: 'test-node', from: whole ? null : version, to: `v${(serial += 1)}`, upsert, remove };
       const answer = await call('POST', '/v1/assignment', update);

@@ -66,7 +66,7 @@ describe('installing the agent', () => {
   });
 
   it('does nothing the second time', async () => {
-    const pid = (await new AgentClient(connection).info(signal)).pid;
+    const pid = (await new AgentClient(connection, clock).info(signal)).pid;
     const { did, info } = await installAgent(connection, { nodeName: 'box', arch: 'x64', payloads, clock, log: SILENT_LOG, signal });
     assert.equal(did, 'nothing');
     assert.equal(info.pid, pid);
@@ -79,7 +79,7 @@ describe('installing the agent', () => {
   });
 
   it('has an agent that died brought back by its supervisor', async () => {
-    const client = new AgentClient(connection);
+    const client = new AgentClient(connection, clock);
     const { pid, startedAt } = await client.info(signal);
     machine.inside('kill', '-9', String(pid));
     for (;;) {
@@ -99,10 +99,10 @@ describe('installing the agent', () => {
   });
 
   it('goes back to the version before when a new one does not start', async () => {
-    const { bundleHash } = await new AgentClient(connection).info(signal);
+    const { bundleHash } = await new AgentClient(connection, clock).info(signal);
     const broken = withBundle(payloads, () => 'console.error("cannot go on"); process.exit(1);');
     await assert.rejects(install(broken, 3_000), (error: unknown) => error instanceof PlumbError && error.code === 'AgentUpgradeFailed' && error.message.includes('cannot go on'));
-    const client = new AgentClient(connection);
+    const client = new AgentClient(connection, clock);
     for (;;) {
       const info = await client.info(signal).catch(() => undefined);
       if (info) {

@@ -10,6 +10,7 @@ import { CryptoIds } from '../../../reconciler/adapters/system/ids.ts';
 import { AgentClient } from '../../../reconciler/controllers/nodes/agent-client.ts';
 import { NodeSync } from '../../../reconciler/controllers/nodes/node-sync.ts';
 import { recover } from '../../../reconciler/controllers/recovery.ts';
+import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
 import { startMachine, type TestMachine } from '../../support/ssh/machine.ts';
 import { cluster, machine as machineManifest, pod, service } from '../../unit/controllers/objects.ts';
 import { world, type World } from '../../unit/runtime/world.ts';
@@ -27,11 +28,11 @@ describe('following a node', () => {
     assert.ok(result?.ok, JSON.stringify(result));
     return result.object;
   };
-  const agentHas = async (look: (keys: readonly ObjectKey[]) => boolean): Promise<readonly KubeObject[]> => {
+  const agentHas = async (look: (keys: readonly ObjectKey[]) => boolean): Promise<void> => {
     for (;;) {
       const connection = sync.connectionTo('box');
-      const objects = connection ? await new AgentClient(connection).inventory(signal).then((i) => i.objects, () => []) : [];
-      if (look(objects.map(keyOf))) return objects;
+      const keys = connection ? await new AgentClient(connection, w.clock).inventory(signal).then((i) => i.keys, () => []) : [];
+      if (look(keys)) return;
       await w.clock.sleep(5, signal);
     }
   };
@@ -103,11 +104,11 @@ describe('following a node', () => {
   });
 
   it('starts again without sending anything to an agent that is up to date', async () => {
-    const version = (await new AgentClient(sync.connectionTo('box')!).info(signal)).assignmentVersion;
+    const version = (await new AgentClient(sync.connectionTo('box')!, w.clock).info(signal)).assignmentVersion;
     await sync.close(1000);
     sync = start();
     while (!sync.connectionTo('box')) await w.clock.sleep(5, signal);
-    const info = await new AgentClient(sync.connectionTo('box')!).info(signal);
+    const info = await new AgentClient(sync.connectionTo('box')!, w.clock).info(signal);
     assert.equal(info.assignmentVersion, version);
     const log = box.inside('cat', '/var/log/plumbline/agent.log').split('\n').filter((line) => line.includes('assignment moved')).map((line) => JSON.parse(line) as { upserts: number; removals: number });
     assert.deepEqual([log.at(-1)?.upserts, log.at(-1)?.removals], [0, 0]);
@@ -119,10 +120,16 @@ describe('following a node', () => {
     await store.open(signal);
     const absent = machineManifest('absent', { address: '127.0.0.1', port: 1, hostKey: machine.spec.hostKey });
     const began = performance.now();
-    const { epoch, answered, unanswered } = await recover({ store, machines: [machine, absent], transport, clock: w.clock, log: w.log, signal, perNodeTimeoutMs: 1500 });
+    const written: readonly KubeObject[] = [service('while-away'), ...Array.from({ length: 10 }, (_, i) => pod(`p${i}`, { containers: [{ name: 'app', image: 'registry.invalid/app:v1', envFrom: [{ configMapRef: { name: 'env', optional: true } }] }] })), cluster({ network: { podCIDR: '198.19.0.0/16' } })];
+    const state: DesiredState = new Map(written.map((object) => [keyOf(object), { key: keyOf(object), object, position: { file: 'all.yaml', line: 1, column: 1 } }]));
+    const { epoch, answered, unanswered, refused } = await recover({
+      store, incarnation: 'new', machines: [machine, absent], source: { name: 'main', url: 'git', branch: 'main' },
+      history: { applied: async () => ({ revision: undefined, state }), templates: async () => new Map() }, transport, clock: w.clock, log: w.log, signal, perNodeTimeoutMs: 1500,
+    });
+    assert.deepEqual(refused, []);
     assert.ok(performance.now() - began < 5000);
     assert.deepEqual([answered, unanswered], [['box'], ['absent']]);
-    assert.ok(epoch > (await new AgentClient(sync.connectionTo('box')!).info(signal)).epoch);
+    assert.ok(epoch > (await new AgentClient(sync.connectionTo('box')!, w.clock).info(signal)).epoch);
     for (const before of w.cache.list('Pod')) {
       const after = await store.get(keyOf(before));
       assert.equal(after?.metadata.uid, before.metadata.uid);
@@ -137,8 +144,8 @@ describe('following a node', () => {
     const watching = await transport.connect(box.target('watcher'), signal);
     const stored = w.cache.get(objectKey('Machine', undefined, 'box'));
     await w.cache.write([{ op: 'delete', key: objectKey('Machine', undefined, 'box'), uid: stored?.metadata.uid ?? '' }]);
-    const client = new AgentClient(watching);
-    while ((await client.inventory(signal)).objects.length > 0) await w.clock.sleep(10, signal);
+    const client = new AgentClient(watching, w.clock);
+    while ((await client.inventory(signal)).keys.length > 0) await w.clock.sleep(10, signal);
     assert.equal(sync.connectionTo('box'), undefined);
     await watching.close();
   });

@@ -1,6 +1,6 @@
 /** An agent behind a memory machine: keeps what it is sent, says what a test tells it to say. */
 import { createServer, type ServerResponse } from 'node:http';
-import { AGENT_API, NODE_PATHS, type AgentInfo, type AssignmentUpdate, type NodeReport, type StatusLine } from '../../../contracts/agent/index.ts';
+import { AGENT_API, NODE_PATHS, type AgentInfo, type AssignmentUpdate, type InventoryLine, type NodeReport, type StatusLine } from '../../../contracts/agent/index.ts';
 import { keyOf, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { MemoryMachine } from '../../../reconciler/adapters/memory/node-transport.ts';
 import type { AgentPayloads } from '../../../reconciler/ports/agent-payloads.ts';
@@ -19,6 +19,10 @@ export class FakeAgent {
   readonly machine = new MemoryMachine('ssh-ed25519 AAAA');
   readonly objects = new Map<ObjectKey, KubeObject>();
   readonly updates: AssignmentUpdate[] = [];
+  /** Keys that an update took away. */
+  readonly lost: ObjectKey[] = [];
+  /** Status streams end with their first lines. */
+  closeStreams = false;
   /** What a new listener hears first. */
   readonly lines: StatusLine[] = [{ type: 'node', node: NODE_REPORT }];
   version: string | null = null;
@@ -42,7 +46,7 @@ export class FakeAgent {
       const path = request.url?.slice(AGENT_API.length);
       if (path === '/status') return this.#status(response);
       if (path === '/info') return void response.end(JSON.stringify(this.#info()));
-      if (path === '/inventory') return void response.end(JSON.stringify({ info: this.#info(), node: NODE_REPORT, objects: [...this.objects.values()], pods: [] }));
+      if (path === '/inventory/lines') return void response.end(this.#inventory().map((line) => `${JSON.stringify(line)}\n`).join(''));
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', () => this.#assign(JSON.parse(Buffer.concat(chunks).toString()) as AssignmentUpdate, response));
@@ -63,6 +67,11 @@ export class FakeAgent {
     while (!look()) await new Promise<void>((resolve) => this.#waiting.add(resolve));
   }
 
+  #inventory(): readonly InventoryLine[] {
+    const pods = this.lines.flatMap((line) => (line.type === 'pod' ? [{ pod: line.pod }] : []));
+    return [{ info: this.#info() }, ...[...this.objects.values()].map((object) => ({ object })), ...pods, { end: true }];
+  }
+
   #info(): AgentInfo {
     return { agentVersion: '0', bundleHash: 'b', runtimeHash: 'r', pid: 1, startedAt: '', epoch: this.epoch, assignmentVersion: this.version };
   }
@@ -71,6 +80,7 @@ export class FakeAgent {
     this.#listeners.add(response);
     this.streams += 1;
     response.on('close', () => this.#listeners.delete(response));
+    if (this.closeStreams) setImmediate(() => response.end());
     response.write([...this.lines, { type: 'synced' }].map((line) => `${JSON.stringify(line)}\n`).join(''));
     this.#wake();
   }
@@ -83,9 +93,11 @@ export class FakeAgent {
       response.statusCode = refused.status;
       response.end(JSON.stringify({ code: refused.code, message: 'no', version: this.version }));
     } else {
+      const before = [...this.objects.keys()];
       if (update.from === null) this.objects.clear();
       for (const key of update.remove) this.objects.delete(key);
       for (const object of update.upsert) this.objects.set(keyOf(object), object);
+      this.lost.push(...before.filter((key) => !this.objects.has(key)));
       this.version = update.to;
       this.epoch = update.epoch;
       response.end(JSON.stringify({ version: update.to }));

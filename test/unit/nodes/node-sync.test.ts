@@ -5,9 +5,11 @@ import { NODE_PATHS } from '../../../contracts/agent/index.ts';
 import { MemoryNodeTransport } from '../../../reconciler/adapters/memory/node-transport.ts';
 import { NodeSync } from '../../../reconciler/controllers/nodes/node-sync.ts';
 import { inTime } from '../../support/in-time.ts';
-import { cluster, machine, pod } from '../controllers/objects.ts';
+import { replicaSetWith } from '../../../reconciler/core/workloads/template.ts';
+import { cluster, deployment, machine, pod } from '../controllers/objects.ts';
 import { world, type World } from '../runtime/world.ts';
 import { FakeAgent, NODE_REPORT, PAYLOADS } from './fake-agent.ts';
+import { stored } from './stored.ts';
 
 const EPOCH = 1000;
 const running: PodStatus = { phase: 'Running', podIP: '198.19.1.2', conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' }] };
@@ -200,6 +202,76 @@ describe('node sync', () => {
     await assert.rejects(w.cache.write([{ op: 'delete', key: keyOf(p), uid: p.metadata.uid }]));
     assert.equal(agent.updates.length, updates);
     assert.ok(agent.objects.has('Pod/default/p'));
+  });
+
+  describe('after a recovery that the node did not answer', () => {
+    const template = deployment().spec.template;
+    const set = replicaSetWith(stored<'Deployment'>(deployment()), template, 'bcdfg');
+    const claimed: KubeObject = {
+      apiVersion: 'v1', kind: 'Pod',
+      metadata: { name: 'web-bcdfg-1', namespace: 'default', uid: 'kept', creationTimestamp: '2026-01-01T00:00:00Z', labels: set.spec.template.metadata.labels, ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-bcdfg', uid: 'earlier', controller: true }] },
+      spec: { ...template.spec, nodeName: 'n1' },
+    };
+    const restart = async (): Promise<void> => {
+      await sync.close(100);
+      await put({ ...set, spec: { ...set.spec, replicas: 1 } });
+      const node = w.cache.get(objectKey('Node', undefined, 'n1'))!;
+      await w.cache.write([{ op: 'updateStatus', object: { ...node, status: { ...node.status, conditions: [{ type: 'PodsKnown', status: 'False' }] } } }]);
+      agent.objects.set(keyOf(claimed), claimed);
+      agent.version = 'of the store before';
+      sync = start();
+    };
+
+    it('takes its pods in before it sends it an assignment', async () => {
+      await restart();
+      await w.until(() => nodeCondition('AssignmentSynced')?.status === 'True' && nodeCondition('PodsKnown')?.status === 'True', 'synced and known');
+      assert.equal(podNow('web-bcdfg-1')?.metadata.uid, 'kept');
+      assert.ok(agent.objects.has(keyOf(claimed)));
+      assert.equal(agent.lost.includes(keyOf(claimed)), false, 'it never had to stop it');
+    });
+  });
+
+  it('does not talk to an agent that claims an absurd epoch', async () => {
+    agent.epoch = 2 ** 53 - 1;
+    agent.machine.dropConnections();
+    await w.until(() => machineCondition()?.reason === 'EpochImplausible', 'the reason on the Machine');
+  });
+
+  it('writes a report that the store first refuses, whatever the reason', async () => {
+    const p = await put(pod('p', { nodeName: 'n1' }));
+    const write = w.store.write.bind(w.store);
+    let refused = 0;
+    w.store.write = async (ops, signal) => {
+      if (refused < 2 && ops.some((op) => op.op === 'updateStatus' && op.object.kind === 'Pod')) {
+        refused += 1;
+        throw new Error('OOM command not allowed');
+      }
+      return write(ops, signal);
+    };
+    agent.say(report(p, running));
+    await w.until(() => podNow('p')?.status?.phase === 'Running', 'a running pod');
+    assert.equal(refused, 2);
+  });
+
+  it('takes from a node no address of another\'s, and no event of a pod that is not its own', async () => {
+    const p = await put(pod('p', { nodeName: 'n1' }));
+    const other = await put(pod('other', { nodeName: 'n2' }));
+    const event = (of: Stored, reason: string) => ({ type: 'event' as const, event: { namespace: 'default', name: of.metadata.name, uid: of.metadata.uid, type: 'Normal' as const, reason, message: 'x'.repeat(10_000), at: '2026-01-01T00:00:00Z', count: 1 } });
+    agent.say(event(other, 'Foreign'), event(p, 'Own'), report(p, { ...running, podIP: '198.19.2.2' }));
+    await w.until(() => podNow('p')?.status?.phase === 'Running' && w.cache.list('Event').some(({ reason }) => reason === 'Own'), 'the report and the event');
+    assert.equal(podNow('p')?.status?.podIP, undefined);
+    assert.ok(w.cache.list('Event').every(({ reason, message }) => reason !== 'Foreign' && message.length <= 1024));
+  });
+
+  it('does not ask again and again for a stream that ends at once', async () => {
+    const pauses: number[] = [];
+    const sleep = w.clock.sleep.bind(w.clock);
+    w.clock.sleep = (ms, signal) => { pauses.push(ms); return sleep(ms, signal); };
+    agent.closeStreams = true;
+    const before = agent.streams;
+    agent.endStreams();
+    await agent.until(() => agent.streams >= before + 5);
+    assert.deepEqual([100, 200, 400].filter((ms) => !pauses.includes(ms)), []);
   });
 
   it('tells a removed machine\'s agent to stop everything', async () => {

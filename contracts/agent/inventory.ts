@@ -1,0 +1,98 @@
+/**
+ * `GET /v1/inventory/lines`: what a node is asked for after the store was lost, one JSON object a line, `end` last. A node is a witness, not an
+ * authority: each line says what it *claims*, and the control plane takes from it only what is the node's own (docs/adr/0004). So these
+ * schemas name the few fields that are looked at, bound them, and drop the rest.
+ */
+import { z } from 'zod';
+import { Annotations, DnsLabel, DnsSubdomain, Labels, Port, Seconds } from '../objects/schema.ts';
+import { PodSpec, PodStatus } from '../objects/pod.ts';
+import type { KubeObject, ObjectKey } from '../objects/index.ts';
+
+/** Lengths of the longest texts that a claim, a report or an event may carry, in characters. */
+export const TEXT_LIMITS = { reason: 128, message: 1024, image: 1024, id: 256 } as const;
+
+/** Names folders and cgroups on a node, so that it must lead nowhere else. */
+export const Uid = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,62}$/);
+const Time = z.iso.datetime();
+const Version = z.string().max(200);
+const Namespaced = z.object({ name: DnsSubdomain, namespace: DnsLabel });
+
+/** Who an agent is. `GET /v1/info` answers with it alone. */
+export const AgentInfo = z.object({
+  agentVersion: z.string().max(TEXT_LIMITS.id),
+  /** SHA-256 of the running bundle, hex. */
+  bundleHash: z.string().max(TEXT_LIMITS.id),
+  runtimeHash: z.string().max(TEXT_LIMITS.id),
+  pid: z.int(),
+  startedAt: z.string().max(TEXT_LIMITS.id),
+  /** Highest that it was spoken to with. */
+  epoch: z.int().min(0),
+  assignmentVersion: Version.nullable(),
+});
+export type AgentInfo = z.infer<typeof AgentInfo>;
+
+/** A pod as the node sees it. `gone: true`: nothing of it is left on the node (last report of that uid). */
+export const PodReport = z.object({
+  namespace: z.string(), name: z.string(), uid: z.string(),
+  gone: z.boolean(),
+  status: PodStatus.optional(),
+});
+export type PodReport = z.infer<typeof PodReport>;
+
+/** A pod that the node says is bound to it. */
+export const PodClaim = z.object({
+  kind: z.literal('Pod'),
+  metadata: Namespaced.extend({
+    uid: Uid,
+    creationTimestamp: Time,
+    labels: Labels.optional(),
+    annotations: Annotations.optional(),
+    deletionTimestamp: Time.optional(),
+    deletionGracePeriodSeconds: Seconds.optional(),
+    ownerReferences: z.array(z.object({ kind: z.string(), name: DnsSubdomain, controller: z.boolean().optional() })).max(8).optional(),
+  }),
+  spec: PodSpec,
+});
+export type PodClaim = z.infer<typeof PodClaim>;
+
+/** The addresses that a Service was given. */
+export const ServiceClaim = z.object({
+  kind: z.literal('Service'),
+  metadata: Namespaced,
+  spec: z.object({
+    clusterIP: z.union([z.literal('None'), z.ipv4()]).optional(),
+    ports: z.array(z.object({ port: Port, protocol: z.string().default('TCP'), nodePort: Port.optional() })).max(1000),
+  }),
+});
+export type ServiceClaim = z.infer<typeof ServiceClaim>;
+
+/** The pod range that a node was given, and where others reach it. */
+export const NodeClaim = z.object({
+  kind: z.literal('Node'),
+  metadata: z.object({ name: DnsSubdomain }),
+  spec: z.object({ podCIDR: z.cidrv4().optional() }),
+  status: z.object({ addresses: z.array(z.object({ type: z.string(), address: z.string().max(253) })).max(8) }).optional(),
+});
+export type NodeClaim = z.infer<typeof NodeClaim>;
+
+/** The commit that was in force. */
+export const SourceClaim = z.object({
+  kind: z.literal('Source'),
+  metadata: z.object({ name: DnsSubdomain }),
+  status: z.object({ appliedRevision: z.string().regex(/^[0-9a-f]{40}$/) }),
+});
+export type SourceClaim = z.infer<typeof SourceClaim>;
+
+export const Claim = z.discriminatedUnion('kind', [PodClaim, ServiceClaim, NodeClaim, SourceClaim]);
+export type Claim = z.infer<typeof Claim>;
+/** Kinds of which a node tells the object; of all others it tells the keys. */
+export const CLAIMED_KINDS = ['Pod', 'Service', 'Node', 'Source'] as const;
+
+/** A line: one of these. `end` is the last; an answer without it was cut off. */
+export type InventoryLine =
+  | { readonly info: AgentInfo }
+  | { readonly object: KubeObject }
+  /** Keys of what else the node holds. */
+  | { readonly held: readonly ObjectKey[] }
+  | { readonly pod: PodReport }
+  | { readonly end: true };

@@ -1,0 +1,94 @@
+/** What a node claims to hold, read from its lines. See docs/adr/0004 on what is made of it. */
+import { z } from 'zod';
+import { AgentInfo, Claim, CLAIMED_KINDS, PodReport } from '../../../contracts/agent/index.ts';
+import { isKind, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { RetryableError } from '../../core/errors.ts';
+
+export interface Inventory {
+  readonly info: AgentInfo;
+  /** Objects whose kind and shape we look at. */
+  readonly claims: readonly Claim[];
+  /** Keys of everything it holds. */
+  readonly keys: readonly ObjectKey[];
+  readonly pods: readonly PodReport[];
+  /** Claims and reports that could not be read. */
+  readonly unread: number;
+}
+
+/** Of one line, and of all: a node of a cluster with 5000 Services and 250 pods of its own stays below half of it. */
+export const INVENTORY_LIMITS = { line: 1024 * 1024, total: 32 * 1024 * 1024 } as const;
+const Named = z.object({ kind: z.string(), metadata: z.object({ name: z.string(), namespace: z.string().optional() }) });
+/** Claims and keys kept of one node. */
+const MOST = 100_000;
+
+export class InventoryReader {
+  readonly #claims: Claim[] = [];
+  readonly #keys: ObjectKey[] = [];
+  readonly #pods: PodReport[] = [];
+  #info: AgentInfo | undefined;
+  #unread = 0;
+  #ended = false;
+
+  /** One line. What cannot be read is counted and left out: the rest of the node's word stands. */
+  take(text: string): void {
+    try {
+      this.#line(JSON.parse(text) as Partial<Record<string, unknown>>);
+    } catch {
+      this.#unread += 1;
+    }
+  }
+
+  /** The answer of an agent that knows no lines yet: one object with everything. */
+  takeWhole(text: string): void {
+    let whole: { readonly info?: unknown; readonly objects?: unknown; readonly pods?: unknown };
+    try {
+      whole = JSON.parse(text) as typeof whole;
+    } catch (cause) {
+      throw new RetryableError('AgentFailed', 'the agent\'s inventory cannot be read', { cause });
+    }
+    this.#line({ info: whole.info });
+    for (const object of Array.isArray(whole.objects) ? whole.objects as unknown[] : []) this.#line({ object });
+    for (const pod of Array.isArray(whole.pods) ? whole.pods as unknown[] : []) this.#line({ pod });
+    this.#ended = true;
+  }
+
+  /** RetryableError `AgentFailed` when the answer was cut off or does not say whose it is. */
+  finish(): Inventory {
+    if (!this.#ended || !this.#info) throw new RetryableError('AgentFailed', 'the agent\'s inventory has no end: it is asked again');
+    return { info: this.#info, claims: this.#claims, keys: this.#keys, pods: this.#pods, unread: this.#unread };
+  }
+
+  #line(line: Partial<Record<string, unknown>>): void {
+    if ('info' in line) {
+      const info = AgentInfo.safeParse(line['info']);
+      if (info.success) this.#info = info.data;
+    } else if ('object' in line) this.#object(line['object']);
+    else if ('held' in line) for (const key of Array.isArray(line['held']) ? line['held'] as unknown[] : []) this.#held(key);
+    else if ('pod' in line) this.#read(PodReport.safeParse(line['pod']), this.#pods);
+    else if ('end' in line) this.#ended = true;
+  }
+
+  #object(object: unknown): void {
+    const named = Named.safeParse(object);
+    if (!named.success) return this.#held(undefined);
+    const { kind, metadata } = named.data;
+    this.#held(`${kind}/${metadata.namespace ?? ''}/${metadata.name}`);
+    if (CLAIMED_KINDS.some((claimed) => claimed === kind)) this.#read(Claim.safeParse(object), this.#claims);
+  }
+
+  #held(key: unknown): void {
+    if (typeof key === 'string' && key.length <= 600 && isObjectKey(key) && this.#keys.length < MOST) this.#keys.push(key);
+    else this.#unread += 1;
+  }
+
+  #read<T>(result: { readonly success: true; readonly data: T } | { readonly success: false }, into: T[]): void {
+    if (result.success && into.length < MOST) into.push(result.data);
+    else this.#unread += 1;
+  }
+}
+
+function isObjectKey(text: string): text is ObjectKey {
+  const [kind, , name, ...rest] = text.split('/');
+  return kind !== undefined && isKind(kind) && name !== undefined && name !== '' && rest.length === 0;
+}
+

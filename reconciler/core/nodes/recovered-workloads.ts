@@ -1,0 +1,309 @@
+/**
+ * Pods that go on after the store was lost, and who owns them. A pod is followed only where Git, now or in a recent commit, gives the very same
+ * pod; then its spec is Git's, and what the node adds is its name, uid, times and status. So no node can make another run anything.
+ */
+import {
+  keyOf, objectKey, type Deployment, type KubeObject, type Machine, type ObjectKey, type Pod, type PodTemplateSpec, type ReplicaSet, type Stored, type StoredMeta,
+  type StoredOf,
+} from '../../../contracts/objects/index.ts';
+import type { Claim, PodClaim, PodReport } from '../../../contracts/agent/index.ts';
+import { controllerRef } from '../workloads/owners.ts';
+import { isActive } from '../workloads/pod-state.ts';
+import { bounds } from '../workloads/rollout-numbers.ts';
+import { HASH_LABEL, replicaSetWith, sameTemplate, templateHash } from '../workloads/template.ts';
+import { UNHEARD_ANNOTATION } from '../workloads/unheard.ts';
+import { boundedPodStatus, boundedTime, type KnownNode } from './bounded-report.ts';
+import { digest } from './fingerprint.ts';
+
+/** What one node that answered says. */
+export interface NodeWord {
+  readonly node: string;
+  readonly claims: readonly Claim[];
+  readonly pods: readonly PodReport[];
+}
+
+/** Templates that a Deployment or ReplicaSet has in Git: the one in force first, then others of recent commits. */
+export type PodTemplates = ReadonlyMap<ObjectKey, readonly PodTemplateSpec[]>;
+
+/** A claim that was not followed. */
+export interface RefusedClaim {
+  readonly node: string;
+  readonly key: ObjectKey;
+  readonly why: string;
+}
+
+export interface WorkloadInput {
+  readonly words: readonly NodeWord[];
+  readonly silent: readonly string[];
+  readonly machines: readonly Machine[];
+  /** Objects of Git, as the sync would create them. */
+  readonly desired: readonly KubeObject[];
+  readonly templates: PodTemplates;
+  readonly known: ReadonlyMap<string, KnownNode>;
+  /** Of the store that is being filled. */
+  readonly incarnation: string;
+  readonly now: Date;
+}
+
+export interface RecoveredWorkloads {
+  /** Deployments, then ReplicaSets. */
+  readonly objects: readonly KubeObject[];
+  readonly pods: readonly StoredOf<'Pod'>[];
+  readonly refused: readonly RefusedClaim[];
+}
+
+/**
+ * With a uid, so that others can refer to it: drawn from the store's incarnation and the key, so that a recovery that was interrupted and is
+ * made again gives the same.
+ */
+export function made<T extends KubeObject>(object: T, { incarnation, now }: Pick<WorkloadInput, 'incarnation' | 'now'>, creationTimestamp = now.toISOString()): Stored<T> {
+  const metadata: StoredMeta = { ...object.metadata, uid: uidOf(incarnation, keyOf(object)), resourceVersion: '0', generation: 1, creationTimestamp };
+  return { ...object, metadata };
+}
+
+/** RFC 9562, version 8. */
+function uidOf(incarnation: string, key: ObjectKey): string {
+  const hex = digest(`${incarnation} ${key}`).toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+interface Witnessed {
+  readonly node: string;
+  readonly claim: PodClaim;
+}
+/** Pods of one workload that were made from one template under one hash. */
+interface Group {
+  readonly template: PodTemplateSpec;
+  /** Position among the workload's templates: 0 is the one in force. */
+  readonly index: number;
+  /** Undefined for pods of a ReplicaSet that is written in Git. */
+  readonly hash: string | undefined;
+  readonly pods: Witnessed[];
+}
+type Workload = Deployment | ReplicaSet;
+
+/** A pod that is being ended stands beside its replacement. */
+const CLAIMS_PER_PLACE = 2;
+
+export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
+  const sorting = new Sorting(input);
+  for (const { node, claims } of input.words) {
+    const places = input.machines.find(({ metadata }) => metadata.name === node)?.spec.maxPods ?? 0;
+    const own = claims.filter((claim) => claim.kind === 'Pod');
+    for (const [index, claim] of own.entries()) sorting.take({ node, claim }, index < places * CLAIMS_PER_PLACE);
+  }
+  const objects: KubeObject[] = [];
+  const sets: KubeObject[] = [];
+  const pods: StoredOf<'Pod'>[] = [...sorting.bare.values()].map(({ witnessed, pod }) => recoveredPod(input, witnessed, pod.spec, pod.metadata));
+  for (const object of input.desired) {
+    if (object.kind !== 'Deployment' && object.kind !== 'ReplicaSet') continue;
+    const groups = sorting.groupsOf(object);
+    const owner = made(object, input, earliest(groups.flatMap((group) => group.pods), input.now));
+    const limit = object.kind === 'Deployment' ? bounds(object.spec).maxTotal : object.spec.replicas;
+    const kept = new Set(fairShare(groups.flatMap((group) => group.pods), limit));
+    for (const { node, claim } of groups.flatMap((group) => group.pods).filter((one) => !kept.has(one))) sorting.refuse(node, claim, `${owner.kind} ${owner.metadata.name} has at most ${limit} pods`);
+    if (owner.kind === 'ReplicaSet') {
+      const own = groups.flatMap((group) => group.pods.filter((one) => kept.has(one)).map((one) => podOf(input, one, owner, group.template)));
+      objects.push(withUnheard(owner, owner.spec.replicas - active(own), input));
+      pods.push(...own);
+      continue;
+    }
+    objects.push(owner);
+    const others = groups.filter(({ index }) => index > 0).map((group) => recoveredSet(input, owner, group, kept, 0));
+    const present = groups.find(({ index }) => index === 0) ?? { template: owner.spec.template, index: 0, hash: templateHash(owner.spec.template), pods: [] };
+    const heard = others.reduce((sum, { own }) => sum + active(own), 0);
+    // Made here only where it has pods or may have some: a rollout that made none yet is begun by its controller.
+    const wanted = input.silent.length > 0 || present.pods.length > 0 ? [recoveredSet(input, owner, present, kept, Math.max(0, owner.spec.replicas - heard))] : [];
+    for (const { set, own } of [...others, ...wanted]) {
+      sets.push(set);
+      pods.push(...own);
+    }
+  }
+  return { objects: [...objects, ...sets], pods, refused: sorting.refused };
+}
+
+/** `wanted`: how many pods it should have where not all nodes answered: those that nobody told of may be on the others. */
+function recoveredSet(input: WorkloadInput, owner: StoredOf<'Deployment'>, group: Group, kept: ReadonlySet<Witnessed>, wanted: number): { readonly set: ReplicaSet; readonly own: readonly StoredOf<'Pod'>[] } {
+  const followed = group.pods.filter((one) => kept.has(one));
+  const empty = replicaSetWith(owner, group.template, group.hash ?? templateHash(group.template));
+  const set = made(empty, input, earliest(followed, input.now));
+  const own = followed.map((one) => podOf(input, one, set, group.template));
+  const replicas = Math.max(active(own), input.silent.length > 0 ? wanted : 0);
+  return { set: withUnheard({ ...set, spec: { ...set.spec, replicas } }, replicas - active(own), input), own };
+}
+
+function withUnheard(set: StoredOf<'ReplicaSet'>, missing: number, { silent }: WorkloadInput): StoredOf<'ReplicaSet'> {
+  if (silent.length === 0 || missing <= 0) return set;
+  return { ...set, metadata: { ...set.metadata, annotations: { ...set.metadata.annotations, [UNHEARD_ANNOTATION]: String(missing) } } };
+}
+
+function active(pods: readonly Pod[]): number {
+  return pods.filter(isActive).length;
+}
+
+function earliest(pods: readonly Witnessed[], now: Date): string {
+  return pods.map(({ claim }) => boundedTime(claim.metadata.creationTimestamp, now)).sort()[0] ?? now.toISOString();
+}
+
+/**
+ * At most `limit` of the pods that are not being ended: one of each node in turn, the oldest first. A node that claims many takes the places
+ * of none that has few.
+ */
+function fairShare(pods: readonly Witnessed[], limit: number): readonly Witnessed[] {
+  const ending = pods.filter(({ claim }) => claim.metadata.deletionTimestamp !== undefined);
+  const byNode = new Map<string, Witnessed[]>();
+  for (const one of pods.filter(({ claim }) => claim.metadata.deletionTimestamp === undefined)) byNode.set(one.node, [...(byNode.get(one.node) ?? []), one]);
+  const rows = [...byNode].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, own]) => own.sort((a, b) => compareAge(a.claim, b.claim)));
+  const picked: Witnessed[] = [];
+  for (let turn = 0; picked.length < limit && rows.some((row) => turn < row.length); turn += 1) {
+    for (const row of rows) if (row[turn] !== undefined && picked.length < limit) picked.push(row[turn] as Witnessed);
+  }
+  return [...picked, ...ending];
+}
+
+function compareAge(a: PodClaim, b: PodClaim): number {
+  const [one, other] = [`${a.metadata.creationTimestamp} ${a.metadata.name}`, `${b.metadata.creationTimestamp} ${b.metadata.name}`];
+  return one < other ? -1 : one > other ? 1 : 0;
+}
+
+function podOf(input: WorkloadInput, witnessed: Witnessed, owner: StoredOf<'ReplicaSet'>, template: PodTemplateSpec): StoredOf<'Pod'> {
+  const { labels, annotations } = template.metadata;
+  const hash = owner.spec.template.metadata.labels?.[HASH_LABEL];
+  return recoveredPod(input, witnessed, template.spec, {
+    labels: { ...labels, ...(hash !== undefined && { [HASH_LABEL]: hash }) }, ...(annotations && { annotations }), ownerReferences: [controllerRef(owner)],
+  });
+}
+
+/** The binding is part of the pod, so one without a report is at least known to be scheduled. */
+export function recoveredPod({ words, known, now }: Pick<WorkloadInput, 'words' | 'known' | 'now'>, { node, claim }: Witnessed, spec: Pod['spec'], of: Partial<Pod['metadata']>): StoredOf<'Pod'> {
+  const { name, namespace, uid, deletionTimestamp, deletionGracePeriodSeconds } = claim.metadata;
+  const creationTimestamp = boundedTime(claim.metadata.creationTimestamp, now);
+  const told = words.find((word) => word.node === node)?.pods.find((pod: PodReport) => pod.uid === uid && pod.name === name && pod.namespace === namespace && !pod.gone)?.status;
+  const status = told ? boundedPodStatus(told, spec, known.get(node) ?? { podCIDR: undefined, internalIP: undefined }, now) : { phase: 'Pending' as const };
+  const scheduled = { type: 'PodScheduled', status: 'True' as const, lastTransitionTime: creationTimestamp };
+  return {
+    apiVersion: 'v1', kind: 'Pod',
+    metadata: {
+      ...of, name, namespace, uid, creationTimestamp, resourceVersion: '0', generation: 1,
+      ...(deletionTimestamp !== undefined && { deletionTimestamp: boundedEnd(deletionTimestamp, spec, now), deletionGracePeriodSeconds: Math.min(deletionGracePeriodSeconds ?? 0, spec.terminationGracePeriodSeconds) }),
+    },
+    spec: { ...spec, nodeName: node },
+    status: { ...status, conditions: [scheduled, ...(status.conditions ?? []).filter(({ type }) => type !== 'PodScheduled')] },
+  };
+}
+
+/** The end of a grace period is never further away than the pod's own. */
+function boundedEnd(told: string, spec: Pod['spec'], now: Date): string {
+  return new Date(Math.min(Date.parse(told), now.getTime() + spec.terminationGracePeriodSeconds * 1000)).toISOString();
+}
+
+/** The pod as a template, to be held against Git's. Where it runs is not part of it. */
+export function templateOf({ metadata: { labels, annotations }, spec }: Pick<PodClaim, 'metadata' | 'spec'>): PodTemplateSpec {
+  return { metadata: { ...(labels && { labels }), ...(annotations && { annotations }) }, spec: withoutNode(spec) };
+}
+
+export function withoutNode(spec: Pod['spec']): Pod['spec'] {
+  const { nodeName: _node, ...rest } = spec;
+  return rest;
+}
+
+/** Kept for as long as the template, because its text is. */
+const withoutPlace = new WeakMap<PodTemplateSpec, PodTemplateSpec>();
+function placeless(template: PodTemplateSpec): PodTemplateSpec {
+  const known = withoutPlace.get(template) ?? { ...template, spec: withoutNode(template.spec) };
+  withoutPlace.set(template, known);
+  return known;
+}
+
+/** Whether a claimed pod of a workload that Git has matches none of the templates. */
+export function hasUnexplained(words: readonly NodeWord[], templates: PodTemplates): boolean {
+  return words.some(({ claims }) => claims.some((claim) => {
+    if (claim.kind !== 'Pod') return false;
+    const known = ownersOf(claim).flatMap(({ workload }) => templates.get(workload) ?? []);
+    const claimed = templateOf(claim);
+    return known.length > 0 && !known.some((template) => sameTemplate(placeless(template), claimed));
+  }));
+}
+
+/** Workloads that may own a pod by what it says: a ReplicaSet that is written in Git, or the Deployment whose ReplicaSet it names. */
+function ownersOf({ metadata: { namespace, ownerReferences, labels } }: PodClaim): readonly { readonly workload: ObjectKey; readonly hash: string | undefined }[] {
+  const owner = ownerReferences?.find(({ controller }) => controller);
+  if (owner?.kind !== 'ReplicaSet') return [];
+  const inGit = { workload: objectKey('ReplicaSet', namespace, owner.name), hash: undefined };
+  const hash = labels?.[HASH_LABEL];
+  if (hash === undefined || !/^[a-z0-9]{1,32}$/.test(hash) || !owner.name.endsWith(`-${hash}`)) return [inGit];
+  return [inGit, { workload: objectKey('Deployment', namespace, owner.name.slice(0, -hash.length - 1)), hash }];
+}
+
+/** Sorts claimed pods to what owns them in Git. */
+class Sorting {
+  readonly refused: RefusedClaim[] = [];
+  /** Pods that are written in Git themselves. */
+  readonly bare = new Map<ObjectKey, { readonly witnessed: Witnessed; readonly pod: Pod }>();
+  readonly #desired: ReadonlyMap<ObjectKey, KubeObject>;
+  readonly #templates: PodTemplates;
+  readonly #groups = new Map<ObjectKey, Group[]>();
+  readonly #names = new Set<ObjectKey>();
+  readonly #uids = new Set<string>();
+
+  constructor({ desired, templates }: WorkloadInput) {
+    this.#desired = new Map(desired.map((object) => [keyOf(object), object]));
+    this.#templates = templates;
+  }
+
+  take(witnessed: Witnessed, hasPlace: boolean): void {
+    const { node, claim } = witnessed;
+    const { name, namespace, uid } = claim.metadata;
+    const key = objectKey('Pod', namespace, name);
+    if (claim.spec.nodeName !== node) return this.refuse(node, claim, 'it is bound to another node');
+    if (!hasPlace) return this.refuse(node, claim, 'the node claims more pods than it has places');
+    if (this.#names.has(key) || this.#uids.has(uid)) return this.refuse(node, claim, 'another pod has its name or uid');
+    const why = this.#sort(key, witnessed);
+    if (why !== undefined) return this.refuse(node, claim, why);
+    this.#names.add(key);
+    this.#uids.add(uid);
+  }
+
+  refuse(node: string, { metadata }: PodClaim, why: string): void {
+    this.refused.push({ node, key: objectKey('Pod', metadata.namespace, metadata.name), why });
+  }
+
+  /** Of each template one group: under the hash that its template has, else under the one that most nodes tell. */
+  groupsOf(workload: Workload): readonly Group[] {
+    const groups = this.#groups.get(keyOf(workload)) ?? [];
+    const nodes = ({ pods }: Group): number => new Set(pods.map(({ node }) => node)).size;
+    const own = (group: Group): number => (group.hash === undefined || group.hash === templateHash(group.template) ? 1 : 0);
+    const ranked = groups.toSorted((a, b) => a.index - b.index || own(b) - own(a) || nodes(b) - nodes(a) || ((a.hash ?? '') < (b.hash ?? '') ? -1 : 1));
+    const chosen = ranked.filter((group, place) => ranked[place - 1]?.index !== group.index);
+    for (const group of ranked.filter((one) => !chosen.includes(one))) for (const { node, claim } of group.pods) this.refuse(node, claim, 'other pods of its template have another hash');
+    return chosen;
+  }
+
+  /** Undefined when it has its place, else why not. */
+  #sort(key: ObjectKey, witnessed: Witnessed): string | undefined {
+    const { claim } = witnessed;
+    if (!claim.metadata.ownerReferences?.some(({ controller }) => controller)) {
+      const pod = this.#desired.get(key);
+      if (pod?.kind !== 'Pod') return 'no such pod is in Git';
+      if (!sameTemplate({ metadata: {}, spec: withoutNode(pod.spec) }, { metadata: {}, spec: withoutNode(claim.spec) })) return 'the pod in Git is another';
+      this.bare.set(key, { witnessed, pod });
+      return undefined;
+    }
+    const owner = ownersOf(claim).find(({ workload }) => this.#desired.has(workload));
+    return owner ? this.#group(owner.workload, owner.hash, witnessed) : 'no workload in Git owns it';
+  }
+
+  #group(workload: ObjectKey, hash: string | undefined, witnessed: Witnessed): string | undefined {
+    const claimed = templateOf(witnessed.claim);
+    const templates = this.#templates.get(workload) ?? [];
+    const index = templates.findIndex((template) => sameTemplate(placeless(template), claimed));
+    const template = templates[index];
+    if (!template) return 'no recent commit has its template';
+    const groups = this.#groups.get(workload) ?? [];
+    this.#groups.set(workload, groups);
+    const group = groups.find((one) => one.index === index && one.hash === hash);
+    if (group) group.pods.push(witnessed);
+    else groups.push({ template, index, hash, pods: [witnessed] });
+    return undefined;
+  }
+}
