@@ -2,12 +2,13 @@
 import { findCondition, keyOf, objectKey, parseKey, type ObjectKey } from '../../contracts/objects/index.ts';
 import type { Decision } from '../core/step.ts';
 import { controllerOf } from '../core/workloads/owners.ts';
+import type { NodeMonitor } from '../core/health/node-monitor.ts';
 import { planReplicaSet } from '../core/workloads/replicaset.ts';
 import { heldBack, PODS_KNOWN, UNHEARD_ANNOTATION } from '../core/workloads/unheard.ts';
 import { controllerKeys, orphans } from './owned-keys.ts';
 import type { Controller, PassContext } from './runtime/controller.ts';
 
-function decide(key: ObjectKey, { view, now, ids }: PassContext): Decision {
+function decide(key: ObjectKey, { view, now, monotonic, ids }: PassContext, monitor: NodeMonitor): Decision {
   const { namespace, name } = parseKey(key);
   const replicaSet = view.get(objectKey('ReplicaSet', namespace, name));
   if (!replicaSet) return { steps: [] };
@@ -18,13 +19,14 @@ function decide(key: ObjectKey, { view, now, ids }: PassContext): Decision {
     pods: [...owned, ...orphans('Pod', namespace, replicaSet.spec.selector, view)],
     related: owner ? view.ownedBy('ReplicaSet', owner.uid).flatMap((rs) => view.ownedBy('Pod', rs.metadata.uid)) : owned,
     now,
-    held: heldBack(replicaSet, view.list('Node'), now),
+    held: heldBack(replicaSet, view.list('Node'), (node, taint) => monitor.taintAgeMs(node.metadata.name, taint, monotonic)),
     suffix: (length) => ids.suffix(length),
     nameTaken: (podName) => view.get(objectKey('Pod', namespace, podName)) !== undefined,
   });
 }
 
-export const replicaSetController: Controller = {
+/** `monitor`: knows for how long nodes are silent. */
+export const replicaSetController = (monitor: NodeMonitor): Controller => ({
   name: 'replicaset-controller',
   kind: 'ReplicaSet',
   watches: {
@@ -32,5 +34,5 @@ export const replicaSetController: Controller = {
     /** A node that a recovery did not hear has spoken, or is given up. */
     Node: (node, view) => findCondition(node.status?.conditions, PODS_KNOWN) === undefined ? [] : view.list('ReplicaSet').filter((rs) => rs.metadata.annotations?.[UNHEARD_ANNOTATION] !== undefined).map(keyOf),
   },
-  decide,
-};
+  decide: (key, context) => decide(key, context, monitor),
+});

@@ -3,7 +3,7 @@
  * many when the node speaks; so a ReplicaSet leaves that many out until the node has spoken, or has been silent for as long as its pods
  * tolerate (Kubernetes evicts them then, and so their replacements may be made).
  */
-import { findCondition, type Node, type StoredNode, type StoredReplicaSet } from '../../../contracts/objects/index.ts';
+import { findCondition, type Node, type StoredNode, type StoredReplicaSet, type Taint } from '../../../contracts/objects/index.ts';
 import { leavesInMs } from '../health/eviction.ts';
 import { annotatedNumber } from './rollout-numbers.ts';
 
@@ -25,15 +25,15 @@ export interface HeldBack {
 
 export const NONE_HELD: HeldBack = { pods: 0, againInMs: undefined };
 
-/** `nodes`: all. */
-export function heldBack(replicaSet: StoredReplicaSet, nodes: readonly StoredNode[], now: Date): HeldBack {
+/** `nodes`: all. `taintAgeMs`: for how long a node has had a taint. */
+export function heldBack(replicaSet: StoredReplicaSet, nodes: readonly StoredNode[], taintAgeMs: (node: StoredNode, taint: Taint) => number): HeldBack {
   const pods = annotatedNumber(replicaSet, UNHEARD_ANNOTATION) ?? 0;
   if (pods === 0) return NONE_HELD;
   const { template } = replicaSet.spec;
   const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: replicaSet.metadata.name }, spec: template.spec } as const;
   const waits = nodes.filter(isUnheard).flatMap((node) => {
     const silent = findCondition(node.status?.conditions, 'Ready')?.status === 'Unknown';
-    const left = silent ? leavesInMs(pod, node.spec.taints ?? [], now) : undefined;
+    const left = silent ? leavesInMs(pod, node.spec.taints ?? [], (taint) => taintAgeMs(node, taint)) : undefined;
     return left !== undefined && left <= 0 ? [] : [left];
   });
   if (waits.length === 0) return NONE_HELD;

@@ -8,6 +8,7 @@ import { deploymentController } from '../../../reconciler/controllers/deployment
 import { DESCHEDULER_NAME, deschedulerController } from '../../../reconciler/controllers/descheduling/descheduler.ts';
 import { rebalance } from '../../../reconciler/controllers/descheduling/rebalance.ts';
 import { podDisruptionBudgetController } from '../../../reconciler/controllers/poddisruptionbudget.ts';
+import { NodeMonitor } from '../../../reconciler/core/health/node-monitor.ts';
 import { replicaSetController } from '../../../reconciler/controllers/replicaset.ts';
 import { ClusterState } from '../../../reconciler/core/scheduling/cluster-state.ts';
 import { buildProfiles } from '../../../reconciler/core/scheduling/profile.ts';
@@ -31,7 +32,7 @@ function budget(spec: object): PodDisruptionBudget {
 /** A world whose scheduler and nodes do their part: pending pods are placed, bound ones run, deleted ones go. */
 class Cluster extends World {
   constructor() {
-    super([deploymentController, replicaSetController, podDisruptionBudgetController, deschedulerController]);
+    super([deploymentController, replicaSetController(new NodeMonitor()), podDisruptionBudgetController, deschedulerController]);
   }
 
   pods(): readonly StoredPod[] {

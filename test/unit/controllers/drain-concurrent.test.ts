@@ -5,6 +5,7 @@ import { conditionIsTrue, DRAIN_TAINT, keyOf, objectKey, PodDisruptionBudgetMani
 import { nodeDrainController } from '../../../reconciler/controllers/node-drain.ts';
 import { deploymentController } from '../../../reconciler/controllers/deployment.ts';
 import { podDisruptionBudgetController } from '../../../reconciler/controllers/poddisruptionbudget.ts';
+import { NodeMonitor } from '../../../reconciler/core/health/node-monitor.ts';
 import { replicaSetController } from '../../../reconciler/controllers/replicaset.ts';
 import { world, type World } from '../runtime/world.ts';
 import { deployment, node, running } from './objects.ts';
@@ -46,7 +47,7 @@ describe('drains at the same time', () => {
     const fleet = agents(w, () => usable);
     try {
       await w.cache.write([{ op: 'create', object: deployment({ replicas: REPLICAS }) }, { op: 'create', object: budget }, ...NODES.map((name) => ({ op: 'create' as const, object: node(name) }))]);
-      w.manager([deploymentController, replicaSetController, podDisruptionBudgetController, nodeDrainController], { concurrency: 8 }).start();
+      w.manager([deploymentController, replicaSetController(new NodeMonitor()), podDisruptionBudgetController, nodeDrainController], { concurrency: 8 }).start();
       const budgetNow = () => w.cache.get(objectKey('PodDisruptionBudget', 'default', 'web'))?.status;
       await w.until(() => healthy(w) === REPLICAS && budgetNow()?.disruptionsAllowed === REPLICAS - NEEDED, 'all run and are counted');
       let least = REPLICAS;

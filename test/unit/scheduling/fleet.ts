@@ -1,6 +1,7 @@
 /** A cluster that does what its manifests say: real planner, real workload controllers and scheduler, pods that run as soon as they have a node. */
 import { keyOf, parseMilli, type KubeObject, type ObjectKey, type StoredDeployment, type StoredPod } from '../../../contracts/objects/index.ts';
 import { deploymentController } from '../../../reconciler/controllers/deployment.ts';
+import { NodeMonitor } from '../../../reconciler/core/health/node-monitor.ts';
 import { replicaSetController } from '../../../reconciler/controllers/replicaset.ts';
 import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
 import { forecastOf } from '../../../reconciler/controllers/scheduling/plan-forecast.ts';
@@ -19,7 +20,7 @@ import { desired, manifests } from '../diff/states.ts';
 const MAX_ROUNDS = 200;
 
 export class Fleet {
-  readonly world = new World([deploymentController, replicaSetController]);
+  readonly world = new World([deploymentController, replicaSetController(new NodeMonitor())]);
   #applied: DesiredState = new Map();
 
   constructor(...objects: readonly KubeObject[]) {

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { findCondition, objectKey, type Deployment, type StoredDeployment, type StoredPod } from '../../../contracts/objects/index.ts';
 import { deploymentController } from '../../../reconciler/controllers/deployment.ts';
+import { NodeMonitor } from '../../../reconciler/core/health/node-monitor.ts';
 import { replicaSetController } from '../../../reconciler/controllers/replicaset.ts';
 import { isActive, isAvailable } from '../../../reconciler/core/workloads/pod-state.ts';
 import { bounds } from '../../../reconciler/core/workloads/rollout-numbers.ts';
@@ -13,7 +14,7 @@ import { deployment, pod, running } from '../controllers/objects.ts';
 const KEY = objectKey('Deployment', 'default', 'web');
 
 function world(spec?: object): World {
-  const w = new World([deploymentController, replicaSetController]);
+  const w = new World([deploymentController, replicaSetController(new NodeMonitor())]);
   w.put(deployment(spec));
   return w;
 }
