@@ -28,6 +28,13 @@ class ChannelAgent extends Agent {
     return (options as RequestOptions | undefined)?.unixSocket ?? '';
   }
 
+  /** Asked when a request is over. */
+  override keepSocketAlive(socket: Duplex): boolean {
+    // Its type says that it answers nothing; it answers false where the agent is about to close the socket.
+    const kept: unknown = super.keepSocketAlive(socket);
+    return kept !== false && this.#channels.isLasting(socket);
+  }
+
   override createConnection(options: ClientRequestArgs, connected?: Connected): never {
     const { unixSocket, signal } = options as RequestOptions;
     this.#channels.open(unixSocket, this.#pool === undefined, this.#pool ?? signal ?? new AbortController().signal).then(

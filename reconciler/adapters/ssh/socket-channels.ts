@@ -1,4 +1,5 @@
 /** Ways from this connection to a Unix socket on the node: a stream channel, or a bridge process where sshd refuses those. */
+import type { Duplex } from 'node:stream';
 import type { Client, ClientChannel } from 'ssh2';
 import { RetryableError } from '../../core/errors.ts';
 import { ChannelStream } from './channel-stream.ts';
@@ -11,6 +12,8 @@ const UNAVAILABLE = 69;
 const NODE_BRIDGE =
   "const s=require('net').connect({path:process.argv[1],allowHalfOpen:true});" +
   `s.on('error',e=>{process.stderr.write(String(e.message));process.exit(${UNAVAILABLE})});process.stdin.pipe(s).pipe(process.stdout);`;
+/** Bridges answered although a channel was refused just before, until forwarding counts as off. */
+const CONTRADICTIONS = 3;
 /** $1: the socket. $2: a Node.js runtime. $3: its script. */
 const BRIDGE = `
 if command -v socat >/dev/null 2>&1; then exec socat -t 60 - "UNIX-CONNECT:$1"; fi
@@ -22,8 +25,14 @@ export class SocketChannels {
   readonly #client: Client;
   readonly #slots: SessionSlots;
   readonly #bridgeRuntime: string;
-  /** Unknown until the first success: OpenSSH gives the same answer for "forwarding is off" and "nobody listens". */
+  /**
+   * OpenSSH gives the same answer for "forwarding is off" and "nobody listens". So a bridge that is answered after a channel was refused says
+   * little: the agent may have come up in between. Only when that happened several times in a row does the connection stay with bridges, which
+   * cost a process on the node each.
+   */
   #way: 'unknown' | 'channel' | 'bridge' = 'unknown';
+  #contradictions = 0;
+  readonly #bridges = new WeakSet<Duplex>();
 
   constructor(client: Client, slots: SessionSlots, bridgeRuntime: string) {
     this.#client = client;
@@ -45,9 +54,16 @@ export class SocketChannels {
     }
     const stream = await this.#bridge(socket, endless, signal);
     stream.once('readable', () => {
-      if (stream.readableLength > 0) this.#way = 'bridge';
+      if (stream.readableLength === 0 || this.#way !== 'unknown') return;
+      this.#contradictions += 1;
+      if (this.#contradictions >= CONTRADICTIONS) this.#way = 'bridge';
     });
     return stream;
+  }
+
+  /** Whether a stream may be kept for later requests: not a bridge that a channel may still take the place of. */
+  isLasting(stream: Duplex): boolean {
+    return this.#way === 'bridge' || !this.#bridges.has(stream);
   }
 
   async #bridge(socket: string, endless: boolean, signal: AbortSignal): Promise<ChannelStream> {
@@ -56,6 +72,7 @@ export class SocketChannels {
     try {
       const stream = await openChannel((opened) => this.#client.exec(shellCommand(argv), opened), (channel) => bridged(channel, socket), signal, free);
       if (stream.errored) throw stream.errored;
+      this.#bridges.add(stream);
       return stream;
     } catch (error) {
       signal.throwIfAborted();
