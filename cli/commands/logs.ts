@@ -45,6 +45,9 @@ export async function logs(word: string, options: LogsOptions): Promise<void> {
   try {
     await pipeline(await client.stream(`${objectPath('Pod', options.namespace, name)}/log?${query.toString()}`, stop.signal), containerOutput(process.stdout, false));
   } catch (error) {
-    if (!stop.signal.aborted) throw error;
+    if (stop.signal.aborted) return;
+    if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
+    // How Node.js says that an answer ended before its end: "aborted".
+    throw new CliFailure(1, `the log of pod ${options.namespace}/${name} broke off: the agent of its node restarted, or the connection to the node or the control plane was lost`, 'the container runs on; ask again');
   }
 }
