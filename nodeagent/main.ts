@@ -32,6 +32,7 @@ import { startDiskKeeper } from './loops/disk-keeper.ts';
 import { createImagePuller } from './loops/image-puller.ts';
 import { startImageReporter } from './loops/image-reporter.ts';
 import { createLimiter } from './loops/limiter.ts';
+import { createLocalPods } from './loops/local-pods.ts';
 import { startLogRotation } from './loops/log-rotation.ts';
 import { startNetworkSync } from './loops/network-sync.ts';
 import { startNodeReporter } from './loops/node-reporter.ts';
@@ -81,6 +82,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   const statusDisk = statusFile(`${folders.state}/statuses.json`);
   const lastStatuses = await statusDisk.load();
   const hub = createStatusHub(clock);
+  const localPods = createLocalPods(hub, lastStatuses);
   const probes = probeRunner(runtime, clock);
   const masked = { thermalPaths: await thermalPaths() };
 
@@ -105,10 +107,10 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   const rotation = startLogRotation({ runtime, logs, clock, log, running: () => pods.running() });
   const network = options.network
     ? startNetworkSync({
-      assignment, clock,
+      assignment, clock, pods: localPods,
       filter: createNftPacketFilter({ run }),
       routing: createIpRouting({ run }),
-      cni: createCniConfigFile({ path: options.root + NODE_PATHS.cniConfig, dataDir: `${folders.state}/cni` }),
+      cni: createCniConfigFile({ run, path: options.root + NODE_PATHS.cniConfig, dataDir: `${folders.state}/cni` }),
       log: (level, message, fields) => log[level](message, fields),
       onState: (state) => reporter.noteNetwork(state),
     })

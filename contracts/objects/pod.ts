@@ -67,7 +67,9 @@ export const ContainerPort = object({
   containerPort: Port,
   protocol: unset('', z.enum(['TCP', 'UDP', 'SCTP']).default('TCP')),
   hostPort: unset(0, Port.optional()),
-}, { hostIP: ['', '0.0.0.0'] });
+  /** Address of the node that the port is opened at; every one when absent or 0.0.0.0. */
+  hostIP: unset('', z.ipv4('must be an IPv4 address').optional()),
+});
 
 /** `localhostProfile` is a file below the node's folder of profiles. Source: Kubernetes pkg/apis/core/validation, validateSeccompProfileField. */
 const SeccompProfile = object({ type: z.enum(['RuntimeDefault', 'Unconfined', 'Localhost']), localhostProfile: z.string().optional() })

@@ -1,9 +1,10 @@
 /** Keeps the packet filter at the assignment: small transactions while all goes well, a whole one when anything is in doubt. */
 import type { ObjectKey } from '../../contracts/objects/index.ts';
 import type { AssignmentView } from '../core/assignment.ts';
-import { compileChanges, concernsFrame, localPodRange } from '../core/nftables/compile.ts';
-import { changeRuleset, EMPTY_RULESET, misledFlows, renderWhole } from '../core/nftables/delta.ts';
-import type { Ruleset, StaleFlow } from '../core/nftables/model.ts';
+import type { LocalPods } from '../core/local-pods.ts';
+import { compileChanges, localPodRange, touchedBy, touchedByAll } from '../core/nftables/compile.ts';
+import { changeRuleset, EMPTY_RULESET, misledFlows, renderWhole, type FragmentChanges } from '../core/nftables/delta.ts';
+import type { Flow, Ruleset, StaleFlow } from '../core/nftables/model.ts';
 import { ServiceIndex } from '../core/nftables/service-index.ts';
 import { describeDamage } from '../core/nftables/verify.ts';
 import { FilterRefusedError, type PacketFilter } from '../ports/packet-filter.ts';
@@ -11,10 +12,12 @@ import type { NetworkLog } from './network-log.ts';
 
 export interface FilterSync {
   /**
-   * Brings the table to `view`. `changed`: the keys that may differ from the last call; `all` reads the whole view. A call that failed
-   * has noted its keys: the next one covers them.
+   * Brings the table to `view`. `changed`: the keys that may differ from the last call; `all` reads the whole view, as must the call after
+   * one that failed.
    */
   sync(view: AssignmentView, changed: ReadonlySet<ObjectKey> | 'all', signal: AbortSignal): Promise<void>;
+  /** As `sync` with no change, with this UDP port closed to all but nodes; undefined closes none. */
+  guardOverlay(view: AssignmentView, port: number | undefined, signal: AbortSignal): Promise<void>;
   /**
    * Looks at the table in the kernel, closely every tenth time; where somebody changed it, the next `sync` writes it whole. Answers whether
    * that is so.
@@ -25,14 +28,17 @@ export interface FilterSync {
 /** A close look is dear with thousands of Services; being deleted or flushed, the usual damage, is seen at every look. */
 const LOOKS_PER_SURVEY = 10;
 
-export function createFilterSync(filter: PacketFilter, log: NetworkLog): FilterSync {
+export function createFilterSync(filter: PacketFilter, pods: LocalPods, log: NetworkLog): FilterSync {
   const index = new ServiceIndex();
   /** What the kernel has; undefined while unknown. */
   let committed: { ruleset: Ruleset; generation: string } | undefined;
   /** What it should have, as of the last look. */
   let wanted: Ruleset = EMPTY_RULESET;
   let pending: StaleFlow[] = [];
+  /** Some client may wait for the answer of a TCP endpoint that gets no new connections. */
+  let waiting = false;
   let localRange: string | undefined;
+  let overlayPort: number | undefined;
   let count = 0;
   let looks = 0;
   let flowsKnown = false;
@@ -40,15 +46,20 @@ export function createFilterSync(filter: PacketFilter, log: NetworkLog): FilterS
 
   const decide = (view: AssignmentView, changed: ReadonlySet<ObjectKey> | 'all'): void => {
     const range = localPodRange(view);
+    const scope = { view, pods, index, overlayPort };
     // Which endpoints are this node's own is part of every Service's fragment.
-    const everything = changed === 'all' || range !== localRange;
-    const ids = everything ? new Set([...index.reset(view), ...[...wanted.fragments.keys()].filter((owner) => owner !== '')]) : index.update(view, changed);
-    const withFrame = everything || [...changed].some(concernsFrame);
-    const delta = changeRuleset(wanted, compileChanges(view, index, ids, withFrame));
+    const touched = changed === 'all' || range !== localRange ? touchedByAll(scope, wanted.fragments.keys()) : touchedBy(scope, changed);
+    advance(compileChanges(scope, touched));
     localRange = range;
+  };
+
+  const advance = (changes: FragmentChanges): void => {
+    const delta = changeRuleset(wanted, changes);
     wanted = delta.next;
     // What comes after the first pass is known; before it, only the connection tracker knows what the rules once were.
-    if (flowsKnown) pending.push(...delta.staleFlows);
+    if (!flowsKnown) return;
+    pending.push(...delta.staleFlows);
+    waiting ||= delta.leftByTcp;
   };
 
   const commit = async (signal: AbortSignal): Promise<void> => {
@@ -71,35 +82,52 @@ export function createFilterSync(filter: PacketFilter, log: NetworkLog): FilterS
   /** Best effort: rules that are in force are not called broken for a flow that ends by itself a little later. */
   const forget = async (signal: AbortSignal): Promise<void> => {
     const flows = pending;
+    const looks: Flow[] = [];
     pending = [];
     try {
-      const stale = flowsKnown ? flows : misledFlows(wanted, await filter.udpFlows(signal));
+      if (!flowsKnown) looks.push(...await filter.flows('UDP', signal));
+      if (!flowsKnown || waiting) looks.push(...await filter.flows('unanswered TCP', signal));
       flowsKnown = true;
+      waiting = false;
+      const stale = [...flows, ...misledFlows(wanted, looks)];
       if (stale.length === 0 || await filter.forgetFlows(stale, signal) === 'done') return;
       warnOfFlows('the program conntrack is not installed');
     } catch (error) {
       if (signal.aborted) throw error;
       flowsKnown = true;
+      waiting = false;
       warnOfFlows(error instanceof Error ? error.message : String(error));
     }
   };
 
   const warnOfFlows = (reason: string): void => {
-    if (!warned) log('warn', 'UDP clients of removed endpoints wait until the kernel forgets their flows (30 to 120 s of silence)', { reason });
+    if (!warned) log('warn', 'clients of removed endpoints may wait until the kernel forgets their flows (30 to 120 s of silence)', { reason });
     warned = true;
+  };
+
+  const write = async (signal: AbortSignal): Promise<void> => {
+    try {
+      await commit(signal);
+    } catch (error) {
+      if (!(error instanceof FilterRefusedError)) throw error;
+      log('warn', 'packet filter refused a change; writing the whole table', { reason: error.message });
+      await commit(signal);
+    }
+    await forget(signal);
   };
 
   return {
     async sync(view, changed, signal) {
       decide(view, changed);
-      try {
-        await commit(signal);
-      } catch (error) {
-        if (!(error instanceof FilterRefusedError)) throw error;
-        log('warn', 'packet filter refused a change; writing the whole table', { reason: error.message });
-        await commit(signal);
+      await write(signal);
+    },
+
+    async guardOverlay(view, port, signal) {
+      if (port !== overlayPort) {
+        overlayPort = port;
+        advance(compileChanges({ view, pods, index, overlayPort }, { services: [], pods: [], frame: true }));
       }
-      await forget(signal);
+      await write(signal);
     },
 
     async verify(signal) {

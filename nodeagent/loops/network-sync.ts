@@ -1,6 +1,7 @@
-/** The network loop: Services, routes and CNI of this node follow the assignment, with or without a control plane. */
-import { parseKey, type ObjectKey } from '../../contracts/objects/key.ts';
+/** The network loop: Services, host ports, routes and CNI of this node follow the assignment and its own pods, with or without a control plane. */
+import type { ObjectKey } from '../../contracts/objects/key.ts';
 import type { AssignmentSource, AssignmentView, NetworkState } from '../core/assignment.ts';
+import { NO_LOCAL_PODS, type LocalPodSource } from '../core/local-pods.ts';
 import { localPodRange, networkSettings } from '../core/nftables/compile.ts';
 import type { CniConfigFile } from '../ports/cni-config.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -8,10 +9,12 @@ import type { PacketFilter } from '../ports/packet-filter.ts';
 import type { Routing } from '../ports/routing.ts';
 import { createFilterSync } from './filter-sync.ts';
 import type { NetworkLog } from './network-log.ts';
-import { routingDigest, syncCni, syncRouting } from './routing-sync.ts';
+import { concernsRouting, routingDigest, syncCni, syncRouting } from './routing-sync.ts';
 
 export interface NetworkSyncDeps {
   readonly assignment: AssignmentSource;
+  /** What the node itself knows of its pods; the assignment alone counts when absent. */
+  readonly pods?: LocalPodSource;
   readonly filter: PacketFilter;
   readonly routing: Routing;
   readonly cni: CniConfigFile;
@@ -45,17 +48,19 @@ const OUR_KINDS: ReadonlySet<string> = new Set(['Service', 'EndpointSlice', 'Nod
 export function startNetworkSync(deps: NetworkSyncDeps): NetworkSync {
   const stop = new AbortController();
   const waiters = new Set<{ resolve(): void; reject(reason: Error): void }>();
+  /** What the rules in force may not show yet. Kept until they do. */
   let pending: Set<ObjectKey> | 'all' = 'all';
   /** Set whenever there may be work; a pass clears it before it reads the assignment. */
   let asked = true;
   let wake: () => void = () => undefined;
   let state: NetworkState = { version: null, error: null };
 
-  const unsubscribe = deps.assignment.onChange((changed) => {
+  const ask = (changed: readonly ObjectKey[]): void => {
     if (pending !== 'all') for (const key of changed) pending.add(key);
     asked = true;
     wake();
-  });
+  };
+  const subscriptions = [deps.assignment.onChange(ask), deps.pods?.onChange(ask)];
 
   const tell = (next: NetworkState): void => {
     if (next.version === state.version && next.error === state.error) return;
@@ -74,8 +79,10 @@ export function startNetworkSync(deps: NetworkSyncDeps): NetworkSync {
       pending = 'all';
       return true;
     }
-    const outcome = await pass(view, changed, verify, stop.signal).catch((error: unknown): PassOutcome => ({ inForce: false, problems: [reasonOf(error)] }));
+    const outcome = await pass(view, changed, verify, stop.signal);
     if (stop.signal.aborted) return false;
+    // A pass that failed may have lost track of what it had looked at.
+    if (!outcome.rulesInForce) pending = 'all';
     tell({ version: outcome.inForce ? view.version : state.version, error: outcome.problems.length === 0 ? null : outcome.problems.join('; ') });
     if (!outcome.inForce) {
       for (const problem of outcome.problems) deps.log('error', 'network sync failed', { reason: problem });
@@ -122,7 +129,7 @@ export function startNetworkSync(deps: NetworkSyncDeps): NetworkSync {
 
   return {
     async close() {
-      unsubscribe();
+      for (const unsubscribe of subscriptions) unsubscribe?.();
       stop.abort(new Error('the network loop is closed'));
       await running;
       for (const waiter of waiters) waiter.reject(new Error('the network loop was closed before the assignment was in force'));
@@ -138,6 +145,8 @@ export function startNetworkSync(deps: NetworkSyncDeps): NetworkSync {
 }
 
 interface PassOutcome {
+  /** Services and host ports of the view are in the packet filter. */
+  readonly rulesInForce: boolean;
   /** Everything of the view is on the machine. */
   readonly inForce: boolean;
   /** Why not, or what is in the way although it is. */
@@ -146,10 +155,9 @@ interface PassOutcome {
 
 type Pass = (view: AssignmentView, changed: ReadonlySet<ObjectKey> | 'all', verify: boolean, signal: AbortSignal) => Promise<PassOutcome>;
 
-/** One look at everything that may have changed. The parts fail apart: broken routes do not hold back a Service's endpoints. */
-function createPass({ filter, routing, cni, log }: NetworkSyncDeps): Pass {
-  const filterSync = createFilterSync(filter, log);
-  let filterFailed = false;
+/** One look at everything that may have changed; never rejects. The parts fail apart: broken routes do not hold back a Service's endpoints. */
+function createPass({ filter, pods = NO_LOCAL_PODS, routing, cni, log }: NetworkSyncDeps): Pass {
+  const filterSync = createFilterSync(filter, pods, log);
   let routed: string | undefined;
   let warnings: string[] = [];
 
@@ -165,28 +173,27 @@ function createPass({ filter, routing, cni, log }: NetworkSyncDeps): Pass {
       }
     };
 
-    const relevant = changed === 'all' ? changed : new Set([...changed].filter((key) => OUR_KINDS.has(parseKey(key).kind)));
-    filterFailed = !await attempt('packet filter', async () => {
+    const relevant = changed === 'all' ? changed : new Set([...changed].filter((key) => OUR_KINDS.has(kindOf(key))));
+    const rulesInForce = await attempt('packet filter', async () => {
       const damaged = verify && await filterSync.verify(signal);
-      // A failed pass may have lost track of what it had looked at.
-      const keys = filterFailed ? 'all' : relevant;
-      if (damaged || keys === 'all' || keys.size > 0) await filterSync.sync(view, keys, signal);
+      if (damaged || relevant === 'all' || relevant.size > 0) await filterSync.sync(view, relevant, signal);
     });
 
-    const digest = routingDigest(view);
-    if (verify || digest !== routed) {
-      const before = warnings;
-      warnings = [];
-      const done = await attempt('routes', async () => {
-        const { podMtu } = await syncRouting(view, routing, log, signal);
-        const missing = await syncCni(view, cni, podMtu, log, signal);
-        if (missing !== undefined) warnings.push(missing);
+    if (verify || routed === undefined || relevant === 'all' || [...relevant].some((key) => concernsRouting(kindOf(key)))) {
+      await attempt('routes', async () => {
+        const digest = routingDigest(view);
+        if (!verify && digest === routed) return;
+        const before = warnings;
+        warnings = [];
+        routed = undefined;
+        const { podMtu } = await syncRouting(view, routing, (port) => filterSync.guardOverlay(view, port, signal), log, signal);
+        await syncCni(view, cni, podMtu, log, signal);
         warnings.push(...await forwardWarnings(view, filter, signal));
+        for (const warning of warnings) if (!before.includes(warning)) log('warn', warning);
+        routed = digest;
       });
-      routed = done ? digest : undefined;
-      for (const warning of warnings) if (!before.includes(warning)) log('warn', warning);
     }
-    return { inForce: failures.length === 0, problems: [...failures, ...warnings] };
+    return { rulesInForce, inForce: failures.length === 0, problems: [...failures, ...warnings] };
   };
 }
 
@@ -199,6 +206,11 @@ async function forwardWarnings(view: AssignmentView, filter: PacketFilter, signa
     `chain ${chain} drops forwarded packets by policy and has no rule for pods (${podCIDR}): pods cannot be reached. `
     + `Accept them there, for instance: iptables -I FORWARD -s ${podCIDR} -j ACCEPT; iptables -I FORWARD -d ${podCIDR} -j ACCEPT`
   ));
+}
+
+/** By its text alone: an assignment may hold kinds that this agent does not know. */
+function kindOf(key: ObjectKey): string {
+  return key.slice(0, key.indexOf('/'));
 }
 
 function reasonOf(error: unknown): string {

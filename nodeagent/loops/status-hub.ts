@@ -27,7 +27,10 @@ export interface StatusHub {
   node(): NodeReport | undefined;
   /** Hears everything known first, `synced`, then each change. */
   subscribe(listener: (line: StatusLine) => void): () => void;
-  onChange(listener: () => void): void;
+  /** Hears each pod's report that is another one than before. */
+  onChange(listener: (report: PodReport) => void): void;
+  /** Hears of each pod that nothing is kept of any more. */
+  onForget(listener: (uid: string) => void): void;
   statuses(): ReadonlyMap<string, PodStatus>;
 }
 
@@ -35,7 +38,8 @@ export function createStatusHub(clock: Clock): StatusHub {
   const reports = new Map<string, PodReport>();
   const shown = new Map<string, string>();
   const listeners = new Set<(line: StatusLine) => void>();
-  const changeListeners: (() => void)[] = [];
+  const changeListeners: ((report: PodReport) => void)[] = [];
+  const forgetListeners: ((uid: string) => void)[] = [];
   let unheard: PodEventReport[] = [];
   let nodeReport: NodeReport | undefined;
   let images: StatusLine | undefined;
@@ -51,7 +55,7 @@ export function createStatusHub(clock: Clock): StatusHub {
     shown.set(report.uid, text);
     reports.set(report.uid, report);
     tell({ type: 'pod', pod: report });
-    for (const listener of changeListeners) listener();
+    for (const listener of changeListeners) listener(report);
   }
 
   return {
@@ -60,6 +64,7 @@ export function createStatusHub(clock: Clock): StatusHub {
     forget(uid) {
       reports.delete(uid);
       shown.delete(uid);
+      for (const listener of forgetListeners) listener(uid);
     },
     tellEvent({ namespace, name, uid }, event) {
       const report: PodEventReport = { namespace, name, uid, ...event, at: clock.now().toISOString(), count: 1 };
@@ -91,6 +96,9 @@ export function createStatusHub(clock: Clock): StatusHub {
     },
     onChange(listener) {
       changeListeners.push(listener);
+    },
+    onForget(listener) {
+      forgetListeners.push(listener);
     },
     statuses: () => new Map([...reports].flatMap(([uid, report]) => (report.status ? [[uid, report.status] as const] : []))),
   };

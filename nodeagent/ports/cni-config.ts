@@ -7,6 +7,9 @@ export interface CniConfigFile {
   write(text: string, signal: AbortSignal): Promise<void>;
   /** Where pods' addresses are noted. */
   readonly dataDir: string;
-  /** Whether the portmap plugin could work here: it programs iptables. */
-  canMapPorts(signal: AbortSignal): Promise<boolean>;
+  /**
+   * Removes what CNI's portmap plugin left in iptables for pods of our network: such rules go on after their pods, and come before ours.
+   * Those of other networks stay. Nothing happens where there are none, or no iptables.
+   */
+  removePortMappings(signal: AbortSignal): Promise<void>;
 }

@@ -1,5 +1,5 @@
 /** Our table in the kernel's packet filter. Nothing but that table is ever changed. */
-import type { Command, StaleFlow, UdpFlow } from '../core/nftables/model.ts';
+import type { Command, Flow, StaleFlow } from '../core/nftables/model.ts';
 
 export interface FilterTransaction {
   readonly commands: readonly Command[];
@@ -31,12 +31,12 @@ export interface PacketFilter {
   /** What is there, in full; costs seconds of kernel time where there are thousands of Services. Leaves out the elements of sets and maps. */
   survey(signal: AbortSignal): Promise<FilterSurvey>;
   /**
-   * Makes the connection tracker forget UDP flows. `unsupported` (nothing was done) where the machine has no tool for it: such flows then
+   * Makes the connection tracker forget flows. `unsupported` (nothing was done) where the machine has no tool for it: such flows then
    * end when they were silent for the kernel's time-out (30 to 120 s).
    */
   forgetFlows(flows: readonly StaleFlow[], signal: AbortSignal): Promise<'done' | 'unsupported'>;
-  /** The UDP flows that the connection tracker knows; empty where the machine has no tool for it. */
-  udpFlows(signal: AbortSignal): Promise<readonly UdpFlow[]>;
+  /** The flows that the connection tracker knows: UDP, or TCP that nobody answered yet. Empty where the machine has no tool for it. */
+  flows(of: 'UDP' | 'unanswered TCP', signal: AbortSignal): Promise<readonly Flow[]>;
   /**
    * Base chains of others that drop forwarded packets unless a rule of theirs accepts them, and have no rule that names `podRange`.
    * Each as `ip filter FORWARD`.

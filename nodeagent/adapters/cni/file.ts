@@ -1,21 +1,21 @@
-/** `CniConfigFile` on the file system. */
-import { access, constants, mkdir, open, readFile, rename } from 'node:fs/promises';
+/** `CniConfigFile` on the file system, and the `iptables` programs that portmap used. */
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { NODE_PATHS } from '../../../contracts/agent/places.ts';
+import { removalOfPortMappings } from '../../core/cni/conflist.ts';
 import type { CniConfigFile } from '../../ports/cni-config.ts';
+import type { RunCommand } from '../../ports/run-command.ts';
 
 export interface CniFileSettings {
+  readonly run: RunCommand;
   /** {@link NODE_PATHS.cniConfig} when absent. */
   readonly path?: string;
   /** Under {@link NODE_PATHS.state} when absent. */
   readonly dataDir?: string;
-  /** Folders to look for programs in; those of PATH and the system's own when absent. */
-  readonly programFolders?: readonly string[];
 }
 
-export function createCniConfigFile(settings: CniFileSettings = {}): CniConfigFile {
+export function createCniConfigFile({ run, ...settings }: CniFileSettings): CniConfigFile {
   const path = settings.path ?? NODE_PATHS.cniConfig;
-  const folders = settings.programFolders ?? [...(process.env['PATH'] ?? '').split(':').filter(Boolean), '/usr/sbin', '/sbin'];
   return {
     dataDir: settings.dataDir ?? join(NODE_PATHS.state, 'cni'),
 
@@ -43,13 +43,16 @@ export function createCniConfigFile(settings: CniFileSettings = {}): CniConfigFi
       await rename(temporary, path);
     },
 
-    async canMapPorts(signal) {
-      for (const folder of folders) {
-        signal.throwIfAborted();
-        const found = await access(join(folder, 'iptables'), constants.X_OK).then(() => true, () => false);
-        if (found) return true;
+    async removePortMappings(signal) {
+      try {
+        const saved = await run(['iptables-save', '-t', 'nat'], { signal });
+        const removal = saved.code === 0 ? removalOfPortMappings(saved.stdout) : undefined;
+        if (removal === undefined) return;
+        const { code, stderr } = await run(['iptables-restore', '--noflush'], { signal, input: removal });
+        if (code !== 0) throw new Error(`rules of the portmap plugin cannot be removed: ${stderr.trim().slice(0, 300)}`);
+      } catch (error) {
+        if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
       }
-      return false;
     },
   };
 }

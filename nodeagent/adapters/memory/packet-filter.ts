@@ -2,7 +2,7 @@
  * The packet filter as data: applies transactions as strictly as the kernel does (nothing is made twice, nothing that is referred to
  * goes away), so that a list of commands that passes here passes there.
  */
-import type { Chain, Command, Container, Rule, StaleFlow, UdpFlow } from '../../core/nftables/model.ts';
+import type { Chain, Command, Container, Flow, Rule, StaleFlow } from '../../core/nftables/model.ts';
 import { FilterRefusedError, type FilterSurvey, type FilterTransaction, type PacketFilter } from '../../ports/packet-filter.ts';
 
 export interface MemoryTable {
@@ -118,7 +118,8 @@ export class MemoryPacketFilter implements PacketFilter {
   /** Undefined before the first transaction, or after someone deleted it. */
   table: MemoryTable | undefined;
   generation: string | undefined;
-  readonly flows: UdpFlow[] = [];
+  /** What the connection tracker knows. */
+  readonly tracked: Flow[] = [];
   readonly forgotten: StaleFlow[] = [];
   readonly transactions: FilterTransaction[] = [];
 
@@ -149,9 +150,9 @@ export class MemoryPacketFilter implements PacketFilter {
     return 'done';
   }
 
-  async udpFlows(signal: AbortSignal): Promise<readonly UdpFlow[]> {
+  async flows(of: 'UDP' | 'unanswered TCP', signal: AbortSignal): Promise<readonly Flow[]> {
     signal.throwIfAborted();
-    return this.flows;
+    return this.tracked.filter((flow) => flow.protocol === (of === 'UDP' ? 'UDP' : 'TCP'));
   }
 
   async forwardDrops(_podRange: string, signal: AbortSignal): Promise<readonly string[]> {

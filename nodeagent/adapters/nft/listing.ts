@@ -1,5 +1,5 @@
 /** Reads nft's text listings: blocks indented by tabs, one rule or attribute a line. */
-import type { UdpFlow } from '../../core/nftables/model.ts';
+import type { Flow } from '../../core/nftables/model.ts';
 import type { FilterSurvey } from '../../ports/packet-filter.ts';
 
 const CHAIN = /^\tchain (\S+) \{$/;
@@ -51,12 +51,12 @@ export function findForwardDrops(listing: string, own: { readonly family: string
 }
 
 /** From `conntrack -L`: each line has the client's direction (src, dst, sport, dport) and then the answers'. */
-export function parseFlows(listing: string): UdpFlow[] {
+export function parseFlows(protocol: Flow['protocol'], listing: string): Flow[] {
   return listing.split('\n').flatMap((line) => {
     const destinations = [...line.matchAll(/\bdst=(\S+)/g)].map((m) => m[1]);
     const sources = [...line.matchAll(/\bsrc=(\S+)/g)].map((m) => m[1]);
     const port = Number(/\bdport=(\d+)/.exec(line)?.[1]);
     const [address, endpoint] = [destinations[0], sources[1]];
-    return address === undefined || endpoint === undefined || Number.isNaN(port) ? [] : [{ address, port, endpoint }];
+    return address === undefined || endpoint === undefined || Number.isNaN(port) ? [] : [{ protocol, address, port, endpoint }];
   });
 }

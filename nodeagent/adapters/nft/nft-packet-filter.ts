@@ -61,11 +61,12 @@ export function createNftPacketFilter({ run, table = NODE_NAMES.nftTable }: NftS
       return 'done';
     },
 
-    async udpFlows(signal) {
+    async flows(of, signal) {
+      const [protocol, ...state] = of === 'UDP' ? ['UDP' as const] : ['TCP' as const, '--state', 'SYN_SENT'];
       try {
-        const { code, stdout, stderr } = await run(['conntrack', '-L', '-f', 'ipv4', '-p', 'udp'], { signal });
+        const { code, stdout, stderr } = await run(['conntrack', '-L', '-f', 'ipv4', '-p', protocol.toLowerCase(), ...state], { signal });
         if (code !== 0) throw new Error(`conntrack -L failed: ${stderr.trim().slice(0, 300)}`);
-        return parseFlows(stdout);
+        return parseFlows(protocol, stdout);
       } catch (error) {
         if (isMissingProgram(error)) return [];
         throw error;
@@ -98,7 +99,8 @@ export function createNftPacketFilter({ run, table = NODE_NAMES.nftTable }: NftS
 
 function flowFilter(flow: StaleFlow): string[] {
   return [
-    '-p', 'udp',
+    '-p', flow.protocol.toLowerCase(),
+    ...(flow.unanswered ? ['--state', 'SYN_SENT'] : []),
     ...(flow.address === undefined ? [] : ['--orig-dst', flow.address]),
     '--orig-port-dst', String(flow.port),
     ...(flow.endpoint === undefined ? [] : ['--reply-src', flow.endpoint]),

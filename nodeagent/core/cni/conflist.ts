@@ -1,9 +1,10 @@
 /** The CNI configuration that containerd reads: one routed veth pair per pod, addresses from the node's own range. */
 import { canonicalRange, nthAddress } from '../routes/ipv4.ts';
-import type { Pod } from '../../../contracts/objects/index.ts';
 
 /** CNI version that containerd 1.4 and newer and the plugins of Debian 11 and newer all speak. */
 const CNI_VERSION = '0.4.0';
+/** Name of the network: plugins keep what they make for it apart by this. */
+const NETWORK = 'plumbline';
 
 export interface ConflistInput {
   readonly podRange: string;
@@ -11,8 +12,6 @@ export interface ConflistInput {
   readonly mtu: number;
   /** Where host-local keeps which address is whose; survives a reboot. */
   readonly dataDir: string;
-  /** Adds the portmap plugin, for containers with a hostPort. */
-  readonly mapPorts: boolean;
 }
 
 /**
@@ -20,7 +19,7 @@ export interface ConflistInput {
  * is inside this node's range, so a pod anywhere answers to it by the ordinary route to this node, and it is also what hairpin
  * connections come from. The range's own (zeroth) address belongs to the overlay device.
  */
-export function renderConflist({ podRange, mtu, dataDir, mapPorts }: ConflistInput): string {
+export function renderConflist({ podRange, mtu, dataDir }: ConflistInput): string {
   const ptp = {
     type: 'ptp',
     ipMasq: false,
@@ -32,16 +31,25 @@ export function renderConflist({ podRange, mtu, dataDir, mapPorts }: ConflistInp
       routes: [{ dst: '0.0.0.0/0' }],
     },
   };
-  const portmap = { type: 'portmap', capabilities: { portMappings: true }, snat: true };
-  return `${JSON.stringify({ cniVersion: CNI_VERSION, name: 'plumbline', plugins: mapPorts ? [ptp, portmap] : [ptp] }, null, 2)}\n`;
+  return `${JSON.stringify({ cniVersion: CNI_VERSION, name: NETWORK, plugins: [ptp] }, null, 2)}\n`;
 }
 
-/** Whether a configuration has the portmap plugin: it stays until the file goes, as a pod's removal runs the plugins of its making. */
+/** Whether a configuration has the portmap plugin, as those of earlier versions had once a pod wanted a host port. */
 export function mapsPorts(conflist: string | undefined): boolean {
   return conflist?.includes('"type": "portmap"') ?? false;
 }
 
-/** Pods that ask for a port of the machine; those in the machine's own network have it without help. */
-export function wantsHostPort(pod: Pod): boolean {
-  return pod.spec.hostNetwork !== true && pod.spec.containers.some((c) => (c.ports ?? []).some((p) => p.hostPort !== undefined));
+/**
+ * From what `iptables-save -t nat` says, the input of `iptables-restore --noflush` that removes the chains which portmap made for our
+ * network, and the jumps to them; undefined where there are none. A jump's comment names the network (plugins/meta/portmap: `dnat name:
+ * "plumbline" id: "..."`).
+ */
+export function removalOfPortMappings(saved: string): string | undefined {
+  const jumps = saved.split('\n').flatMap((line) => {
+    const chain = /^-A CNI-HOSTPORT-DNAT .*dnat name: \\"(\S+)\\" id: .* -j (CNI-DN-\w+)$/.exec(line);
+    return chain?.[1] === NETWORK && chain[2] !== undefined ? [{ rule: line.replace(/^-A/, '-D'), chain: chain[2] }] : [];
+  });
+  if (jumps.length === 0) return undefined;
+  const chains = [...new Set(jumps.map((jump) => jump.chain))];
+  return ['*nat', ...jumps.map((jump) => jump.rule), ...chains.map((chain) => `-F ${chain}`), ...chains.map((chain) => `-X ${chain}`), 'COMMIT', ''].join('\n');
 }

@@ -1,14 +1,18 @@
-/** From the assignment to fragments: the frame from Cluster and Nodes, one fragment a Service. */
+/** From the assignment and what the node knows of its pods to fragments: the frame from Cluster and Nodes, one for each Service and each pod with host ports. */
 import type { ClusterSpec } from '../../../contracts/objects/index.ts';
 import { objectKey, parseKey, type ObjectKey } from '../../../contracts/objects/key.ts';
 import { internalIP } from '../../../contracts/objects/node-address.ts';
 import { DEFAULT_NETWORK } from '../../../contracts/objects/well-known.ts';
 import type { AssignmentView } from '../assignment.ts';
+import type { LocalPods } from '../local-pods.ts';
 import { canonicalRange } from '../routes/ipv4.ts';
 import type { FragmentChanges } from './delta.ts';
 import { compileFrame, FRAME } from './frame.ts';
+import { compileForwardings, type Forwarding } from './forwarding.ts';
+import { planHostPorts } from './host-port.ts';
 import type { Fragment } from './model.ts';
-import { compileService } from './service.ts';
+import { withOwnPods } from './own-endpoints.ts';
+import { planService } from './service.ts';
 import type { ServiceId, ServiceIndex } from './service-index.ts';
 
 /** The Cluster's network settings; Kubernetes' usual ranges where the assignment has no Cluster. */
@@ -23,31 +27,75 @@ export function localPodRange(view: AssignmentView): string | undefined {
   return range === undefined ? undefined : canonicalRange(range);
 }
 
-/** Whether a change to this object may change the frame. */
-export function concernsFrame(key: ObjectKey): boolean {
-  const { kind } = parseKey(key);
-  return kind === 'Cluster' || kind === 'Node';
+/** What fragments are made from. */
+export interface Scope {
+  readonly view: AssignmentView;
+  readonly pods: LocalPods;
+  readonly index: ServiceIndex;
+  /** UDP port that the overlay device of this machine listens on; absent where it has none. */
+  readonly overlayPort?: number | undefined;
 }
 
-export function frameOf(view: AssignmentView): Fragment {
+/** Owners whose fragments may have changed. */
+export interface Touched {
+  readonly services: Iterable<ServiceId>;
+  readonly pods: Iterable<ObjectKey<'Pod'>>;
+  readonly frame: boolean;
+}
+
+/** What the changed objects concern. Moves the index. */
+export function touchedBy({ view, index }: Scope, changed: ReadonlySet<ObjectKey>): Touched {
+  const kinds = [...changed].map((key) => ({ key, kind: parseKey(key).kind }));
+  return {
+    services: index.update(view, changed),
+    pods: kinds.filter(({ kind }) => kind === 'Pod').map(({ key }) => key as ObjectKey<'Pod'>),
+    frame: kinds.some(({ kind }) => kind === 'Cluster' || kind === 'Node'),
+  };
+}
+
+/** Everything of the view, and the owners that are in force now. Moves the index. */
+export function touchedByAll({ view, index }: Scope, owners: Iterable<string>): Touched {
+  const services = index.reset(view);
+  const pods = new Set(view.list('Pod').map((pod): ObjectKey<'Pod'> => objectKey('Pod', pod.metadata.namespace, pod.metadata.name)));
+  for (const owner of owners) {
+    if (isPodKey(owner)) pods.add(owner);
+    else if (owner !== FRAME) services.add(owner);
+  }
+  return { services, pods, frame: true };
+}
+
+/** No namespace is spelled like a kind: a pod's key is no Service's `namespace/name`. */
+function isPodKey(owner: string): owner is ObjectKey<'Pod'> {
+  return owner.startsWith('Pod/');
+}
+
+/** The fragments of what was touched, as they should be now. */
+export function compileChanges({ view, pods, index, overlayPort }: Scope, touched: Touched): FragmentChanges {
+  const localRange = localPodRange(view);
+  const changes = new Map<string, Fragment | undefined>();
+  if (touched.frame) changes.set(FRAME, frameOf(view, overlayPort));
+  const put = (owner: string, plans: readonly Forwarding[]): void => { changes.set(owner, plans.length === 0 ? undefined : compileForwardings(plans, localRange)); };
+  for (const id of touched.services) {
+    const [namespace = '', name = ''] = id.split('/');
+    const service = view.get(objectKey('Service', namespace, name));
+    const slices = index.slices(view, id).map((slice) => withOwnPods(slice, service?.spec.publishNotReadyAddresses ?? false, view, pods));
+    put(id, service === undefined ? [] : planService(service, slices));
+  }
+  for (const key of touched.pods) {
+    const pod = view.get(key);
+    const own = view.get(objectKey('Node', undefined, view.node));
+    put(key, pod === undefined ? [] : planHostPorts(pod, pods.get(pod.metadata.uid ?? ''), own && internalIP(own)));
+  }
+  return changes;
+}
+
+function frameOf(view: AssignmentView, overlayPort: number | undefined): Fragment {
   const network = networkSettings(view);
   return compileFrame({
     podRange: canonicalRange(network.podCIDR),
     serviceRange: canonicalRange(network.serviceCIDR),
     localRange: localPodRange(view),
     nodeAddresses: view.list('Node').flatMap((node) => internalIP(node) ?? []),
+    overlayPort,
   });
-}
-
-/** The fragments of these Services as the view has them now, and the frame where asked for. */
-export function compileChanges(view: AssignmentView, index: ServiceIndex, ids: Iterable<ServiceId>, withFrame: boolean): FragmentChanges {
-  const localRange = localPodRange(view);
-  const changes = new Map<string, Fragment | undefined>();
-  if (withFrame) changes.set(FRAME, frameOf(view));
-  for (const id of ids) {
-    const [namespace = '', name = ''] = id.split('/');
-    const service = view.get(objectKey('Service', namespace, name));
-    changes.set(id, service && compileService(service, index.slices(view, id), localRange));
-  }
-  return changes;
 }

@@ -28,3 +28,9 @@ function collect(slices: readonly EndpointSlice[], portName: string, protocol: P
   }
   return [...found.values()].sort((a, b) => addressNumber(a.address) - addressNumber(b.address) || a.port - b.port);
 }
+
+/** First addresses of the wanted endpoints of all ports: ordered, without doubles. */
+export function endpointAddresses(slices: readonly EndpointSlice[], wanted: (endpoint: Endpoint) => boolean): string[] {
+  const addresses = slices.flatMap((slice) => slice.endpoints.filter(wanted).flatMap((endpoint) => endpoint.addresses.slice(0, 1)));
+  return [...new Set(addresses)].sort();
+}

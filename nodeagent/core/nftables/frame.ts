@@ -1,5 +1,6 @@
-/** The part of the table that does not depend on Services: hooks, dispatch, masquerading, refusal. README.md tells a packet's way. */
+/** The part of the table that depends on no Service and no pod: hooks, dispatch, masquerading, refusal. README.md tells a packet's way. */
 import { readKey } from '../../../contracts/objects/own-key.ts';
+import { nthAddress } from '../routes/ipv4.ts';
 import { CHAINS, CONTAINERS, type Chain, type Container, type Element, type Fragment, type Hook, type RejectMatch, type Rule } from './model.ts';
 
 export interface FrameInput {
@@ -11,15 +12,20 @@ export interface FrameInput {
   readonly localRange: string | undefined;
   /** Addresses that nodes reach each other at. */
   readonly nodeAddresses: readonly string[];
+  /** UDP port that the overlay device of this machine listens on; absent where it has none. */
+  readonly overlayPort: number | undefined;
 }
 
-/** Owner name of the frame: sorts before every Service (`namespace/name`), so no Service can take an element from it. */
+/** Owner name of the frame: sorts before every other owner, so none can take an element from it. */
 export const FRAME = '';
 
 const HOOKS: Readonly<Record<string, Hook>> = {
   [CHAINS.prerouting]: { type: 'nat', hook: 'prerouting', priority: -100 },
   [CHAINS.output]: { type: 'nat', hook: 'output', priority: -100 },
   [CHAINS.postrouting]: { type: 'nat', hook: 'postrouting', priority: 100 },
+  // Before the connection tracker sees the packet, and after it gave an answer the source that the client asked.
+  [CHAINS.loopbackOut]: { type: 'filter', hook: 'output', priority: -300 },
+  [CHAINS.loopbackIn]: { type: 'filter', hook: 'input', priority: 150 },
   // After destination NAT: a new connection that still aims at a Service address was taken by no Service.
   [CHAINS.filterInput]: { type: 'filter', hook: 'input', priority: 0 },
   [CHAINS.filterForward]: { type: 'filter', hook: 'forward', priority: 0 },
@@ -34,6 +40,9 @@ const FRAME_CONTAINERS: readonly Container[] = [
   { name: CONTAINERS.nodePorts, kind: 'verdict-map', key: NODE_PORT_KEY, comment: 'node ports that have endpoints' },
   { name: CONTAINERS.deadServices, kind: 'set', key: SERVICE_KEY, comment: 'Services that have no endpoint' },
   { name: CONTAINERS.deadNodePorts, kind: 'set', key: NODE_PORT_KEY, comment: 'node ports that have no endpoint' },
+  { name: CONTAINERS.hostPorts, kind: 'verdict-map', key: SERVICE_KEY, comment: 'ports of this machine at one address that lead to pods' },
+  { name: CONTAINERS.hostPortsAnywhere, kind: 'verdict-map', key: NODE_PORT_KEY, comment: 'ports of this machine that lead to pods' },
+  { name: CONTAINERS.loopbackPorts, kind: 'set', key: SERVICE_KEY, comment: 'those of them at loopback addresses' },
   { name: CONTAINERS.hairpin, kind: 'set', key: ['ipv4_addr', 'ipv4_addr'], comment: 'endpoints on this node, paired with themselves' },
   { name: CONTAINERS.nodeAddresses, kind: 'set', key: ['ipv4_addr'], comment: 'addresses of the nodes' },
 ];
@@ -44,7 +53,10 @@ export function compileFrame(input: FrameInput): Fragment {
     ? []
     : [{ kind: 'masquerade-egress', local: localRange, pods: input.podRange, nodes: CONTAINERS.nodeAddresses }];
   const rules: readonly (readonly [string, readonly Rule[]])[] = [
-    [CHAINS.services, [{ kind: 'dispatch-services', map: CONTAINERS.serviceIps }, { kind: 'dispatch-node-ports', map: CONTAINERS.nodePorts }]],
+    [CHAINS.services, [
+      { kind: 'dispatch-services', map: CONTAINERS.serviceIps }, { kind: 'dispatch-host-ports', map: CONTAINERS.hostPorts },
+      { kind: 'dispatch-node-ports', map: CONTAINERS.hostPortsAnywhere }, { kind: 'dispatch-node-ports', map: CONTAINERS.nodePorts },
+    ]],
     [CHAINS.fromService, [
       { kind: 'unmark' }, { kind: 'masquerade-hairpin', set: CONTAINERS.hairpin }, { kind: 'masquerade-transit', local: localRange },
     ]],
@@ -53,7 +65,11 @@ export function compileFrame(input: FrameInput): Fragment {
     [CHAINS.prerouting, [{ kind: 'jump', chain: CHAINS.services }]],
     [CHAINS.output, [{ kind: 'jump', chain: CHAINS.services }]],
     [CHAINS.postrouting, [{ kind: 'jump-marked', chain: CHAINS.fromService }, ...egress]],
-    [CHAINS.filterInput, [{ kind: 'jump', chain: CHAINS.rejectNodePorts }]],
+    [CHAINS.overlayGuard, input.overlayPort === undefined ? [] : [{ kind: 'drop-strangers', port: input.overlayPort, set: CONTAINERS.nodeAddresses }]],
+    // The host's end of every pod's link has the address that is lent: it is this machine's wherever there is a pod to be reached.
+    [CHAINS.loopbackOut, localRange === undefined ? [] : [{ kind: 'lend-address', set: CONTAINERS.loopbackPorts, address: nthAddress(localRange, 1) }]],
+    [CHAINS.loopbackIn, [{ kind: 'restore-loopback' }]],
+    [CHAINS.filterInput, [{ kind: 'jump', chain: CHAINS.overlayGuard }, { kind: 'jump', chain: CHAINS.rejectNodePorts }]],
     [CHAINS.filterForward, [{ kind: 'jump', chain: CHAINS.rejectServices }]],
     [CHAINS.filterOutput, [{ kind: 'jump', chain: CHAINS.rejectServices }]],
   ];
@@ -62,7 +78,7 @@ export function compileFrame(input: FrameInput): Fragment {
     return { name, rules: list, ...(hook && { hook }) };
   });
   const elements = [...new Set(input.nodeAddresses)].sort().map((key): Element => ({ container: CONTAINERS.nodeAddresses, key }));
-  return { chains, containers: FRAME_CONTAINERS, elements, udp: [] };
+  return { chains, containers: FRAME_CONTAINERS, elements, tracked: [] };
 }
 
 function reject(match: RejectMatch): Rule[] {

@@ -3,7 +3,7 @@
  * Names are those of the kernel: chain, set, map, element, verdict.
  */
 
-export type Protocol = 'TCP' | 'UDP';
+export type Protocol = 'TCP' | 'UDP' | 'SCTP';
 
 /** Where a connection may end: an IPv4 address and a port. */
 export interface Target {
@@ -30,6 +30,8 @@ export type Rule =
   | { readonly kind: 'jump-marked'; readonly chain: string }
   /** Verdict map by (destination, protocol, destination port). */
   | { readonly kind: 'dispatch-services'; readonly map: string }
+  /** The same for packets to an address of this machine, loopback too. */
+  | { readonly kind: 'dispatch-host-ports'; readonly map: string }
   /** Verdict map by (protocol, destination port) for packets to an address of this machine, loopback left out. */
   | { readonly kind: 'dispatch-node-ports'; readonly map: string }
   /** Marks the packet and sends it to one of `targets`, each as likely; never empty. */
@@ -47,6 +49,14 @@ export type Rule =
   | { readonly kind: 'masquerade-transit'; readonly local: string | undefined }
   /** Masquerades what this node's pods send to addresses that are neither pods nor nodes. */
   | { readonly kind: 'masquerade-egress'; readonly local: string; readonly pods: string; readonly nodes: string }
+  /**
+   * Gives what this machine sends to a loopback address in `set` (address, protocol, port) the source `address` instead of 127.0.0.1, and
+   * `restore-loopback` gives the answers their destination back: nothing with a loopback address ever leaves by a device.
+   */
+  | { readonly kind: 'lend-address'; readonly set: string; readonly address: string }
+  | { readonly kind: 'restore-loopback' }
+  /** Drops UDP packets to `port` of this machine from addresses that are not in `set`. */
+  | { readonly kind: 'drop-strangers'; readonly port: number; readonly set: string }
   /** Refuses a new connection at once: TCP by reset, everything else by ICMP port unreachable. */
   | { readonly kind: 'reject'; readonly protocol: 'TCP' | 'other'; readonly match: RejectMatch };
 
@@ -77,24 +87,29 @@ export interface Element {
   readonly chain?: string;
 }
 
-/** Where a UDP client aims, and which endpoints may have its flows. */
-export interface UdpFrontend {
-  /** Absent for a node port: any address of the machine. */
+/** Where clients aim, and who may have their flows: what the connection tracker's memory is compared with. */
+export interface TrackedFrontend {
+  readonly protocol: Protocol;
+  /** Absent for a port of the machine: any of its addresses. */
   readonly address?: string;
   readonly port: number;
-  /** Endpoint addresses, ordered. */
+  /** Addresses of the endpoints that get new connections, ordered. */
   readonly endpoints: readonly string[];
+  /** Addresses of all endpoints that exist, also those that only keep the connections they have. */
+  readonly known: readonly string[];
+  /** Those of them that nobody answers at once they are known no more: their pods terminate. */
+  readonly ending: readonly string[];
 }
 
-/** What one owner (a Service, or the table's frame) contributes to the table. */
+/** What one owner (a Service, a pod with host ports, or the table's frame) contributes to the table. */
 export interface Fragment {
   readonly chains: readonly Chain[];
   readonly containers: readonly Container[];
   readonly elements: readonly Element[];
-  readonly udp: readonly UdpFrontend[];
+  readonly tracked: readonly TrackedFrontend[];
 }
 
-/** One claim on an element key; where several Services claim one key, the first owner by name has it. */
+/** One claim on an element key; where several owners claim one key, the first owner by name has it. */
 export interface Claim {
   readonly owner: string;
   readonly chain: string | undefined;
@@ -120,15 +135,19 @@ export type Command =
   | { readonly do: 'delete-chain'; readonly chain: string }
   | { readonly do: 'delete-container'; readonly container: string };
 
-/** UDP flows that the connection tracker must forget: with `endpoint`, those sent there; without, all of that frontend. */
+/** Flows that the connection tracker must forget: with `endpoint`, those sent there; without, all of that frontend. */
 export interface StaleFlow {
+  readonly protocol: Protocol;
   readonly address?: string;
   readonly port: number;
   readonly endpoint?: string;
+  /** Only TCP connections that nobody has answered yet. */
+  readonly unanswered?: true;
 }
 
-/** A UDP flow that the connection tracker knows: where the client aims, and who answers. */
-export interface UdpFlow {
+/** A flow that the connection tracker knows: where the client aims, and who answers. */
+export interface Flow {
+  readonly protocol: Protocol;
   readonly address: string;
   readonly port: number;
   readonly endpoint: string;
@@ -140,10 +159,12 @@ export const SERVICE_MARK = 0x2000;
 export const CHAINS = {
   prerouting: 'prerouting', output: 'output', postrouting: 'postrouting',
   filterInput: 'filter-input', filterForward: 'filter-forward', filterOutput: 'filter-output',
+  loopbackOut: 'loopback-out', loopbackIn: 'loopback-in', overlayGuard: 'overlay-guard',
   services: 'services', fromService: 'from-service', rejectServices: 'reject-services', rejectNodePorts: 'reject-node-ports',
 } as const;
 
 export const CONTAINERS = {
-  serviceIps: 'service-ips', nodePorts: 'service-nodeports', hairpin: 'hairpin', nodeAddresses: 'node-addresses',
+  serviceIps: 'service-ips', nodePorts: 'service-nodeports', hostPorts: 'host-ports', hostPortsAnywhere: 'host-ports-anywhere',
+  loopbackPorts: 'loopback-ports', hairpin: 'hairpin', nodeAddresses: 'node-addresses',
   deadServices: 'no-endpoint-services', deadNodePorts: 'no-endpoint-nodeports',
 } as const;

@@ -24,13 +24,17 @@ export function describePort(id: PortIdentity): string {
   return `${id.namespace}/${id.service}:${id.port} ${id.protocol}`;
 }
 
-/** Chain of one endpoint of a Service with session affinity. */
-export function endpointChainName(id: PortIdentity, target: Target): string {
-  return `ep-${target.address}-${target.port}-${digest(id.namespace, id.service, id.port, id.protocol, target.address, target.port)}`;
+/** `host-web-0-8080-1f2e3d4c`: at most 43 characters; namespace and address are in the hash. */
+export function hostPortChainName(namespace: string, pod: string, hostIP: string, port: number, protocol: Protocol, target: Target): string {
+  return `host-${pod.slice(0, 24)}-${port}-${digest(namespace, pod, hostIP, port, protocol, target.port)}`;
+}
+
+/** Chain of one endpoint with session affinity, of the frontends whose chain is `of`. */
+export function endpointChainName(of: string, target: Target): string {
+  return `ep-${target.address}-${target.port}-${digest(of, target.address, target.port)}`;
 }
 
 /** Set of the clients that stick to an endpoint. The time-out is part of the name, as a set's time-out cannot be changed. */
-export function affinitySetName(id: PortIdentity, target: Target, timeoutSeconds: number): string {
-  const hash = digest(id.namespace, id.service, id.port, id.protocol, target.address, target.port, timeoutSeconds);
-  return `clients-${target.address}-${target.port}-${hash}`;
+export function affinitySetName(of: string, target: Target, timeoutSeconds: number): string {
+  return `clients-${target.address}-${target.port}-${digest(of, target.address, target.port, timeoutSeconds)}`;
 }

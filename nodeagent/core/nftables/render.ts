@@ -81,6 +81,7 @@ export function renderRule(rule: Rule): string {
     case 'jump': return `jump ${rule.chain}`;
     case 'jump-marked': return `meta mark & ${MARK} == ${MARK} jump ${rule.chain}`;
     case 'dispatch-services': return `ip daddr . meta l4proto . th dport vmap @${rule.map}`;
+    case 'dispatch-host-ports': return `fib daddr type local ip daddr . meta l4proto . th dport vmap @${rule.map}`;
     // 127.0.0.0/8 cannot be redirected to another machine without route_localnet, which would open loopback to the network.
     case 'dispatch-node-ports': return `fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @${rule.map}`;
     case 'balance': return `meta l4proto ${rule.protocol.toLowerCase()} ${setMark()} ${redirect(rule.targets)}`;
@@ -95,6 +96,9 @@ export function renderRule(rule: Rule): string {
       ? 'masquerade fully-random'
       : `ip saddr != ${rule.local} ip daddr != ${rule.local} masquerade fully-random`;
     case 'masquerade-egress': return `ip saddr ${rule.local} ip daddr != ${rule.pods} ip daddr != @${rule.nodes} masquerade fully-random`;
+    case 'lend-address': return `ip saddr 127.0.0.1 ip daddr . meta l4proto . th dport @${rule.set} ip saddr set ${rule.address}`;
+    case 'restore-loopback': return 'ct direction reply ct status dnat ct original ip daddr 127.0.0.0/8 ip daddr set 127.0.0.1';
+    case 'drop-strangers': return `udp dport ${rule.port} ip saddr != @${rule.set} drop`;
     case 'reject': return `${rejectMatch(rule.match)}${rule.protocol === 'TCP' ? ' meta l4proto tcp reject with tcp reset' : ' reject with icmp port-unreachable'}`;
   }
 }

@@ -14,7 +14,8 @@ export function diffRouting(wanted: WantedRouting, present: RoutingSnapshot): Ro
   steps.push(...sysctlSteps(wanted.sysctls, settings));
   if (wanted.vxlan) steps.push(...peerSteps(wanted.vxlan, vxlan));
   // The kernel removed the routes of a device together with it.
-  const kept = vxlan === undefined ? present.routes.filter((r) => r.device !== present.vxlan?.name) : present.routes;
+  const removed = vxlan === undefined ? present.vxlan?.name : undefined;
+  const kept = removed === undefined ? present.routes : present.routes.filter((r) => r.device !== removed);
   return [...steps, ...routeSteps(wanted.routes, kept)];
 }
 

@@ -75,7 +75,10 @@ function packetFilterContract(make: () => Subject): void {
   });
 
   it('forgets flows that are not there', async () => {
-    assert.equal(await subject.filter.forgetFlows([{ address: '198.19.128.53', port: 53, endpoint: '198.19.1.2' }, { port: 30053 }], signal), 'done');
+    assert.equal(await subject.filter.forgetFlows([
+      { protocol: 'UDP', address: '198.19.128.53', port: 53, endpoint: '198.19.1.2' }, { protocol: 'TCP', port: 30053, endpoint: '198.19.1.2' },
+      { protocol: 'TCP', port: 30053, endpoint: '198.19.1.2', unanswered: true }, { protocol: 'SCTP', port: 30053 },
+    ], signal), 'done');
   });
 
   it('names nobody who drops forwarded packets where nobody does', async () => {

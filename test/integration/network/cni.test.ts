@@ -20,7 +20,7 @@ describe('network: CNI', { skip: cannotRun() ?? (PLUGINS === undefined ? 'needs 
 
   const plugin = async (command: 'ADD' | 'DEL'): Promise<string> => {
     const [n1] = lab.nodes;
-    const list = JSON.parse(renderConflist({ podRange: '198.19.1.0/24', mtu: 1450, dataDir: folder, mapPorts: false })) as { cniVersion: string; name: string; plugins: object[] };
+    const list = JSON.parse(renderConflist({ podRange: '198.19.1.0/24', mtu: 1450, dataDir: folder })) as { cniVersion: string; name: string; plugins: object[] };
     const env = [`CNI_COMMAND=${command}`, 'CNI_CONTAINERID=abc', `CNI_NETNS=/run/netns/${pod.name}`, 'CNI_IFNAME=eth0', `CNI_PATH=${PLUGINS ?? ''}`];
     const run = createRunCommand({ prefix: [...n1.ns.enter, 'env', ...env] });
     const { code, stdout } = await run([join(PLUGINS ?? '', 'ptp')], {

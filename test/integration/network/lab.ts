@@ -15,7 +15,7 @@ import { startNetworkSync, type NetworkSync } from '../../../nodeagent/loops/net
 import type { Cluster, KubeObject, Node, ObjectKey } from '../../../contracts/objects/index.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { tied } from '../../support/tied.ts';
-import { node, TestAssignment } from '../../unit/network/world.ts';
+import { node, TestAssignment, TestLocalPods } from '../../unit/network/world.ts';
 import { makeNamespace, type Namespace } from './namespace.ts';
 
 export interface TestPod {
@@ -28,6 +28,7 @@ export interface TestNode {
   readonly address: string;
   readonly ns: Namespace;
   readonly assignment: TestAssignment;
+  readonly pods: TestLocalPods;
   readonly sync: NetworkSync;
   readonly states: NetworkState[];
   readonly cniPath: string;
@@ -48,6 +49,8 @@ export interface Lab {
   serve(ns: Namespace, port: number, text: string): Promise<void>;
   /** A UDP server that answers each datagram with `text`. */
   answerUdp(ns: Namespace, port: number, text: string): Promise<void>;
+  /** A UDP server that answers `list` with all other datagrams that it got. */
+  recordUdp(ns: Namespace, port: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -80,17 +83,18 @@ export async function makeLab(label: string, { cluster, verifyEveryMs, apart = f
     await plug(hub, ns, `${address}/24`);
     if (apart) await ns.sh('ip', 'route', 'add', '198.18.0.0/16', 'via', address.replace(/\d+$/, '254'));
     const assignment = new TestAssignment(object.metadata.name, [cluster, ...objects]);
+    const pods = new TestLocalPods();
     const states: NetworkState[] = [];
     const writes: { commands: number; whole: boolean }[] = [];
     const cniPath = join(folder, `${object.metadata.name}.conflist`);
     const sync = startNetworkSync({
-      assignment, clock: systemClock, filter: createNftPacketFilter({ run: ns.run }), routing: createIpRouting({ run: ns.run }),
-      cni: createCniConfigFile({ path: cniPath, dataDir: join(folder, 'cni'), programFolders: [] }),
+      assignment, pods, clock: systemClock, filter: createNftPacketFilter({ run: ns.run }), routing: createIpRouting({ run: ns.run }),
+      cni: createCniConfigFile({ run: ns.run, path: cniPath, dataDir: join(folder, 'cni') }),
       log: (_level, message, fields) => { if (message === 'packet filter written') writes.push(fields as { commands: number; whole: boolean }); },
       onState: (state) => { states.push(state); },
       ...(verifyEveryMs !== undefined && { verifyEveryMs }),
     });
-    nodes.push({ object, address, ns, assignment, sync, states, writes, cniPath, pod: (host) => makePod(label, ns, `198.19.${i + 1}`, host) });
+    nodes.push({ object, address, ns, assignment, pods, sync, states, writes, cniPath, pod: (host) => makePod(label, ns, `198.19.${i + 1}`, host) });
   }
   const [first, second] = nodes;
   if (!first || !second) throw new Error('a lab has two nodes');
@@ -120,6 +124,8 @@ export async function makeLab(label: string, { cluster, verifyEveryMs, apart = f
     start,
     serve: (ns, port, text) => startScript(ns, `require('http').createServer((q, s) => s.end(['${text}', q.socket.remoteAddress, q.socket.localAddress].join(' '))).listen(${port}, '0.0.0.0', () => console.log('up'))`),
     answerUdp: (ns, port, text) => startScript(ns, `const s = require('dgram').createSocket('udp4'); s.on('message', (m, r) => s.send('${text}', r.port, r.address)); s.bind(${port}, () => console.log('up'))`),
+    recordUdp: (ns, port) => startScript(ns, `const heard = []; const s = require('dgram').createSocket('udp4');
+      s.on('message', (m, r) => { if (String(m) === 'list') s.send(heard.join(), r.port, r.address); else heard.push(m); }); s.bind(${port}, () => console.log('up'))`),
     async close() {
       await Promise.all(nodes.map((n) => n.sync.close()));
       await Promise.all(children.filter((c) => c.exitCode === null && c.signalCode === null).map(async (c) => {
@@ -175,10 +181,10 @@ export async function ask(ns: Namespace, host: string, port: number): Promise<st
 }
 
 /** One UDP datagram from a fixed port: the answer, or the error's code. */
-export async function askUdp(ns: Namespace, host: string, port: number, from: number): Promise<string> {
+export async function askUdp(ns: Namespace, host: string, port: number, from: number, question = '?'): Promise<string> {
   const script = `const s = require('dgram').createSocket('udp4'); const t = setTimeout(() => { console.log('ETIMEDOUT'); s.close(); }, 2000);
     const end = (x) => { console.log(x); clearTimeout(t); s.close(); };
-    s.on('error', (e) => end(e.code)); s.on('message', (m) => end(String(m))); s.bind(${from}, () => s.connect(${port}, '${host}', () => s.send('?')))`;
+    s.on('error', (e) => end(e.code)); s.on('message', (m) => end(String(m))); s.bind(${from}, () => s.connect(${port}, '${host}', () => s.send('${question}')))`;
   return (await ns.sh(process.execPath, '-e', script)).trim();
 }
 

@@ -2,6 +2,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
+import { createIpRouting } from '../../../nodeagent/adapters/ip/ip-routing.ts';
+import { networkSettings } from '../../../nodeagent/core/nftables/compile.ts';
+import { diffRouting } from '../../../nodeagent/core/routes/diff.ts';
+import { wantRouting } from '../../../nodeagent/core/routes/want.ts';
 import { cluster, endpoint, service, slice } from '../../unit/network/world.ts';
 import { ask, askUdp, makeLab, readCni, type Lab, type TestPod } from './lab.ts';
 import { cannotRun } from './namespace.ts';
@@ -36,6 +40,17 @@ for (const layout of LAYOUTS) {
       assert.equal(await ask(pods.c.ns, pods.b.address, 8080), `b ${pods.c.address} ${pods.b.address}`);
       assert.match(await ask(n2.ns, pods.a.address, 8080), /^a .* 198\.19\.1\.2$/);
       assert.match(await ask(n1.ns, pods.a.address, 8080), /^a .* 198\.19\.1\.2$/);
+    });
+
+    it('finds nothing to change at a second look', async () => {
+      for (const { ns, object, assignment } of lab.nodes) {
+        const routing = createIpRouting({ run: ns.run });
+        const { signal } = new AbortController();
+        const wanted = wantRouting({
+          node: object.metadata.name, nodes: assignment.current().list('Node'), network: networkSettings(assignment.current()), links: (await routing.inspect([], signal)).links,
+        });
+        assert.deepEqual(diffRouting(wanted, await routing.inspect(Object.keys(wanted.sysctls), signal)), []);
+      }
     });
 
     it('writes the CNI configuration for its range and MTU', async () => {
@@ -129,6 +144,34 @@ for (const layout of LAYOUTS) {
       client.kill('SIGUSR2');
       assert.match(String((await again)[0]), /^a /);
       assert.match(await ask(pods.b.ns, WEB, 80), /^b /);
+    });
+
+    it('keeps a connection while its pod terminates, and ends it when the pod is gone', async () => {
+      await lab.set(slice(web, [endpoint(pods.a.address)], 'a'), slice(web, [], 'b'));
+      const client = lab.start(pods.b.ns, [process.execPath, '-e', KEEP_ALIVE]);
+      assert.match(String((await once(client.stdout ?? client, 'data'))[0]), /^a /);
+      const again = async (): Promise<string> => {
+        const said = once(client.stdout ?? client, 'data');
+        client.kill('SIGUSR2');
+        return String((await said)[0]).trim();
+      };
+      await lab.set(slice(web, [endpoint(pods.a.address, 'terminating')], 'a'), slice(web, [endpoint(pods.b.address)], 'b'));
+      assert.match(await again(), /^a /);
+      await lab.set(slice(web, [], 'a'));
+      assert.equal(await again(), 'ECONNRESET');
+    });
+
+    it('leads a client that waits for a dead endpoint to another one, from the same port', async () => {
+      const [n1] = lab.nodes;
+      const DEAD = '198.19.2.99';
+      await lab.set(slice(web, [endpoint(DEAD)], 'a'), slice(web, [], 'b'));
+      const client = lab.start(pods.c.ns, [process.execPath, '-e', `
+        require('net').connect({ host: '${WEB}', port: 80, localPort: 4200 }, function () { this.write('GET / HTTP/1.0\\r\\n\\r\\n'); this.on('data', (d) => console.log(String(d))); })`]);
+      const answer = once(client.stdout ?? client, 'data');
+      const waits = async (): Promise<boolean> => (await n1.ns.sh('conntrack', '-L', '-p', 'tcp', '--state', 'SYN_SENT')).includes(`src=${DEAD}`);
+      while (!await waits());
+      await lab.set(slice(web, [endpoint(DEAD, 'unready'), endpoint(pods.a.address)], 'a'));
+      assert.match(String((await answer)[0]), /a 198\.19\.1\.3 198\.19\.1\.2/);
     });
 
     it('has nothing left of a Service that is gone', async () => {

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { applyCommands } from '../../../nodeagent/adapters/memory/packet-filter.ts';
 import { changeRuleset, EMPTY_RULESET, renderWhole, staleFlowsOf } from '../../../nodeagent/core/nftables/delta.ts';
+import type { StaleFlow, TrackedFrontend } from '../../../nodeagent/core/nftables/model.ts';
 import { compileRandom, fragmentsBetween, randomCluster } from './random-cluster.ts';
 
 describe('a delta from any ruleset to any other', () => {
@@ -27,17 +28,21 @@ describe('a delta from any ruleset to any other', () => {
   });
 });
 
-describe('stale UDP flows', () => {
-  const frontend = (...endpoints: string[]) => [{ address: '198.19.128.53', port: 53, endpoints }, { port: 30053, endpoints }];
-  it('are those of endpoints that are gone', () => {
-    assert.deepEqual(staleFlowsOf(frontend('198.19.1.2', '198.19.1.3'), frontend('198.19.1.3')), [
-      { address: '198.19.128.53', port: 53, endpoint: '198.19.1.2' }, { port: 30053, endpoint: '198.19.1.2' },
-    ]);
-  });
-  it('are those of a Service that had no endpoint before', () => {
-    assert.deepEqual(staleFlowsOf(frontend(), frontend('198.19.1.3')), [{ address: '198.19.128.53', port: 53 }]);
-  });
-  it('are none when endpoints only come', () => {
-    assert.deepEqual(staleFlowsOf(frontend('198.19.1.3'), frontend('198.19.1.3', '198.19.1.4')), []);
-  });
+describe('stale flows', () => {
+  const frontend = (protocol: 'TCP' | 'UDP', endpoints: readonly string[], leaving: readonly string[] = []): TrackedFrontend[] => {
+    const known = [...endpoints, ...leaving];
+    return [{ protocol, address: '198.19.128.53', port: 53, endpoints, known, ending: leaving }, { protocol, port: 30053, endpoints, known, ending: leaving }];
+  };
+  const [A, B] = ['198.19.1.2', '198.19.1.3'];
+  const both = (protocol: 'TCP' | 'UDP', endpoint: string): StaleFlow[] => [{ protocol, address: '198.19.128.53', port: 53, endpoint }, { protocol, port: 30053, endpoint }];
+  const cases: readonly (readonly [string, readonly TrackedFrontend[], readonly TrackedFrontend[], readonly StaleFlow[]])[] = [
+    ['UDP: those of endpoints that are gone', frontend('UDP', [A, B]), frontend('UDP', [B]), both('UDP', A)],
+    ['UDP: those of endpoints that get no new ones', frontend('UDP', [A, B]), frontend('UDP', [B], [A]), both('UDP', A)],
+    ['UDP: those of a Service that had no endpoint before', frontend('UDP', []), frontend('UDP', [B]), [{ protocol: 'UDP', address: '198.19.128.53', port: 53 }]],
+    ['UDP: none when endpoints only come', frontend('UDP', [B]), frontend('UDP', [B, A]), []],
+    ['TCP: none while a pod terminates', frontend('TCP', [A, B]), frontend('TCP', [B], [A]), []],
+    ['TCP: those of a pod that terminated and is gone', frontend('TCP', [B], [A]), frontend('TCP', [B]), both('TCP', A)],
+    ['TCP: none of a pod that left the Service alive', frontend('TCP', [A, B]), frontend('TCP', [B]), []],
+  ];
+  for (const [name, before, after, stale] of cases) it(name, () => { assert.deepEqual(staleFlowsOf(before, after), stale); });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
-import { PodManifest, type KubeObject } from '../../../contracts/objects/index.ts';
+import type { KubeObject } from '../../../contracts/objects/index.ts';
 import { limitSignals, type JoinedSignal } from '../../../contracts/signals.ts';
 import { MemoryPacketFilter } from '../../../nodeagent/adapters/memory/packet-filter.ts';
 import type { NetworkState } from '../../../nodeagent/core/assignment.ts';
@@ -9,7 +9,7 @@ import { startNetworkSync, type NetworkSync } from '../../../nodeagent/loops/net
 import type { CniConfigFile } from '../../../nodeagent/ports/cni-config.ts';
 import { FilterRefusedError, type FilterTransaction } from '../../../nodeagent/ports/packet-filter.ts';
 import type { Routing } from '../../../nodeagent/ports/routing.ts';
-import { cluster, endpoint, node, service, slice, TestAssignment } from './world.ts';
+import { cluster, endpoint, node, pod, podEndpoint, service, slice, TestAssignment, TestLocalPods } from './world.ts';
 
 /** Time that passes only when the test says so. */
 class ManualClock {
@@ -55,12 +55,15 @@ class Filter extends MemoryPacketFilter {
 
 interface World {
   assignment: TestAssignment;
+  pods: TestLocalPods;
   filter: Filter;
   clock: ManualClock;
   states: NetworkState[];
   steps: RoutingStep[];
   cniText: string | undefined;
   cniWrites: number;
+  /** Whether portmap's rules are there. */
+  portMappings: boolean;
   routingError: string | undefined;
   sync: NetworkSync;
 }
@@ -70,9 +73,9 @@ const web = service('web', '198.19.128.10', [{ port: 80 }]);
 const BASE = [cluster(), node('n1', '198.18.0.1', '198.19.1.0/24'), web, slice(web, [endpoint('198.19.1.2')])];
 let open: NetworkSync[] = [];
 
-function start(objects: readonly KubeObject[] = BASE, iptables = false): World {
+function start(objects: readonly KubeObject[] = BASE): World {
   const world = {
-    assignment: new TestAssignment('n1', objects), filter: new Filter(), clock: new ManualClock(), states: [], steps: [], cniText: undefined, cniWrites: 0, routingError: undefined,
+    assignment: new TestAssignment('n1', objects), pods: new TestLocalPods(), filter: new Filter(), clock: new ManualClock(), states: [], steps: [], cniText: undefined, cniWrites: 0, portMappings: true, routingError: undefined,
   } as unknown as World;
   const routing: Routing = {
     inspect: async () => {
@@ -82,14 +85,14 @@ function start(objects: readonly KubeObject[] = BASE, iptables = false): World {
     apply: async (steps) => { world.steps.push(...steps); },
   };
   const cni: CniConfigFile = {
-    dataDir: '/state/cni', read: async () => world.cniText, canMapPorts: async () => iptables,
+    dataDir: '/state/cni', read: async () => world.cniText, removePortMappings: async () => { world.portMappings = false; },
     write: async (text) => {
       world.cniText = text;
       world.cniWrites += 1;
     },
   };
   world.sync = startNetworkSync({
-    assignment: world.assignment, filter: world.filter, routing, cni, clock: world.clock, log: () => undefined, onState: (s) => world.states.push(s),
+    assignment: world.assignment, pods: world.pods, filter: world.filter, routing, cni, clock: world.clock, log: () => undefined, onState: (s) => world.states.push(s),
   });
   open.push(world.sync);
   return world;
@@ -193,18 +196,31 @@ describe('network loop', () => {
     w.filter.forgotten.length = 0;
     w.assignment.set(slice(dns, [endpoint('198.19.1.6')]));
     await w.sync.synced();
-    assert.deepEqual(w.filter.forgotten, [{ address: '198.19.128.53', port: 53, endpoint: '198.19.1.5' }]);
+    assert.deepEqual(w.filter.forgotten, [{ protocol: 'UDP', address: '198.19.128.53', port: 53, endpoint: '198.19.1.5' }]);
+  });
+
+  it('forgets TCP connections that wait for the answer of an endpoint that gets no new ones, when it leaves', async () => {
+    const w = start([...BASE, slice(web, [endpoint('198.19.1.2'), endpoint('198.19.1.3')])]);
+    await w.sync.synced();
+    const flow = { protocol: 'TCP', address: '198.19.128.10', port: 80 } as const;
+    w.filter.tracked.push({ ...flow, endpoint: '198.19.1.2' }, { ...flow, endpoint: '198.19.1.3' }, { ...flow, port: 81, endpoint: '198.19.1.2' });
+    w.assignment.set(slice(web, [endpoint('198.19.1.2', 'unready'), endpoint('198.19.1.3')]));
+    await w.sync.synced();
+    assert.deepEqual(w.filter.forgotten, [{ ...flow, endpoint: '198.19.1.2', unanswered: true }]);
   });
 
   it('forgets at its start only the UDP flows that lead nowhere now', async () => {
     const dns = service('dns', '198.19.128.53', [{ port: 53, protocol: 'UDP', nodePort: 30053 }]);
     const w = start([...BASE, dns, slice(dns, [endpoint('198.19.1.5')])]);
-    w.filter.flows.push(
-      { address: '198.19.128.53', port: 53, endpoint: '198.19.1.5' }, { address: '198.19.128.53', port: 53, endpoint: '198.19.1.4' },
-      { address: '198.18.0.1', port: 30053, endpoint: '198.19.1.3' }, { address: '192.0.2.1', port: 53, endpoint: '192.0.2.1' },
+    const protocol = 'UDP';
+    w.filter.tracked.push(
+      { protocol, address: '198.19.128.53', port: 53, endpoint: '198.19.1.5' }, { protocol, address: '198.19.128.53', port: 53, endpoint: '198.19.1.4' },
+      { protocol, address: '198.18.0.1', port: 30053, endpoint: '198.19.1.3' }, { protocol, address: '192.0.2.1', port: 53, endpoint: '192.0.2.1' },
     );
     await w.sync.synced();
-    assert.deepEqual(w.filter.forgotten, [{ address: '198.19.128.53', port: 53, endpoint: '198.19.1.4' }, { address: '198.18.0.1', port: 30053, endpoint: '198.19.1.3' }]);
+    assert.deepEqual(w.filter.forgotten, [
+      { protocol, address: '198.19.128.53', port: 53, endpoint: '198.19.1.4' }, { protocol, address: '198.18.0.1', port: 30053, endpoint: '198.19.1.3' },
+    ]);
   });
 
   it('waits for the first assignment, and tells of foreign drops without holding the version back', async () => {
@@ -228,28 +244,71 @@ describe('network loop', () => {
     assert.equal(w.cniWrites, 1);
   });
 
-  const withHostPort = PodManifest.parse({
-    apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', namespace: 'default' },
-    spec: { containers: [{ name: 'c', image: 'i:1', ports: [{ containerPort: 80, hostPort: 8080 }] }] },
-  });
-
-  it('adds the portmap plugin once a pod wants a hostPort, and leaves it there', async () => {
-    const w = start(BASE, true);
+  it('opens a host port when its pod has an address, and closes it when the pod is gone', async () => {
+    const hosted = pod('p', [{ containerPort: 80, hostPort: 8080 }]);
+    const w = start([...BASE, hosted]);
     await w.sync.synced();
-    assert.ok(!w.cniText?.includes('portmap'));
-    w.assignment.set(withHostPort);
+    const anywhere = (): boolean => w.filter.table?.elements.get('host-ports-anywhere')?.has('tcp . 8080') ?? false;
+    assert.equal(anywhere(), false);
+    w.pods.see(hosted, '198.19.1.7', false);
     await w.sync.synced();
-    assert.ok(w.cniText?.includes('"portMappings": true'));
+    assert.equal(anywhere(), true);
+    w.pods.see(hosted, undefined);
+    await w.sync.synced();
+    assert.equal(anywhere(), false);
+    w.pods.see(hosted, '198.19.1.8');
+    await w.sync.synced();
     w.assignment.remove('Pod/default/p');
     await w.sync.synced();
-    assert.ok(w.cniText?.includes('portmap'));
+    assert.equal(anywhere(), false);
   });
 
-  it('says why a hostPort has no effect', async () => {
-    const w = start([...BASE, withHostPort]);
+  it('follows its own pods without a new assignment, one small transaction each', async () => {
+    const own = pod('own');
+    const w = start([...BASE, own, slice(web, [podEndpoint(own, 'n1', '198.19.1.2'), endpoint('198.19.2.2')])]);
     await w.sync.synced();
-    assert.deepEqual(w.states, [{ version: '1', error: 'hostPort of pods has no effect: the portmap plugin needs iptables, which is not installed' }]);
-    assert.ok(!w.cniText?.includes('portmap'));
+    w.pods.see(own, '198.19.1.9');
+    await w.sync.synced();
+    assert.ok(w.filter.table?.elements.get('hairpin')?.has('198.19.1.9 . 198.19.1.9'));
+    w.pods.see(own, '198.19.1.9', false);
+    await w.sync.synced();
+    assert.equal(w.filter.table?.elements.get('hairpin')?.size, 0);
+    assert.deepEqual(w.filter.transactions.slice(1).map((t) => t.commands.some((c) => c.do === 'replace-table')), [false, false]);
+    assert.deepEqual(w.states, [{ version: '1', error: null }]);
+  });
+
+  it('removes what the portmap plugin left, once', async () => {
+    const w = start();
+    w.cniText = '{ "plugins": [{ "type": "portmap" }] }';
+    await w.sync.synced();
+    assert.equal(w.portMappings, false);
+    assert.ok(!w.cniText.includes('portmap'));
+    w.portMappings = true;
+    w.assignment.set(node('n2', '198.18.0.2', '198.19.2.0/24'));
+    await w.sync.synced();
+    assert.equal(w.portMappings, true);
+  });
+
+  it('keeps what changed during a pass that ended early', async () => {
+    const w = start();
+    await w.sync.synced();
+    const current = w.assignment.current.bind(w.assignment);
+    w.assignment.current = () => ({ ...current(), get: () => { throw new Error('no view'); } });
+    w.assignment.set(slice(web, [endpoint('198.19.1.9')]));
+    while (w.states.at(-1)?.error === null) await new Promise((resolve) => { setImmediate(resolve); });
+    w.assignment.current = current;
+    await w.clock.pass();
+    await w.sync.synced();
+    assert.ok(w.filter.table?.elements.get('hairpin')?.has('198.19.1.9 . 198.19.1.9'));
+  });
+
+  it('is not held back by an object of a kind that it does not know', async () => {
+    const w = start([...BASE, { kind: 'Later', metadata: { name: 'x', namespace: 'default' } } as unknown as KubeObject]);
+    await w.sync.synced();
+    w.assignment.set({ kind: 'Later', metadata: { name: 'x', namespace: 'default' } } as unknown as KubeObject, slice(web, [endpoint('198.19.1.9')]));
+    await w.sync.synced();
+    assert.deepEqual(w.states.at(-1), { version: '2', error: null });
+    assert.ok(w.filter.table?.elements.get('hairpin')?.has('198.19.1.9 . 198.19.1.9'));
   });
 
   it('rejects those who wait when it is closed', async () => {

@@ -3,14 +3,14 @@
  * packet of a connection is walked, which is the one that rules decide on.
  */
 import { parseRange, rangeHas } from '../../../nodeagent/core/routes/ipv4.ts';
-import { SERVICE_MARK, type Rule, type Target } from '../../../nodeagent/core/nftables/model.ts';
+import { SERVICE_MARK, type Protocol, type Rule, type Target } from '../../../nodeagent/core/nftables/model.ts';
 import type { MemoryTable } from '../../../nodeagent/adapters/memory/packet-filter.ts';
 
 export interface Packet {
   readonly from: string;
   readonly to: string;
   readonly port: number;
-  readonly protocol?: 'TCP' | 'UDP';
+  readonly protocol?: Protocol;
 }
 
 export interface Machine {
@@ -21,15 +21,18 @@ export interface Machine {
 export type Outcome =
   /** `masqueraded`: the receiver sees an address of this machine instead of `from`. `to`: each is as likely. */
   | { readonly end: 'delivered'; readonly to: readonly string[]; readonly masqueraded: readonly boolean[] }
-  | { readonly end: 'rejected'; readonly with: 'reset' | 'unreachable' };
+  | { readonly end: 'rejected'; readonly with: 'reset' | 'unreachable' }
+  | { readonly end: 'dropped' };
 
-interface State { saddr: string; daddr: string; port: number; mark: number; masqueraded: boolean; readonly protocol: 'TCP' | 'UDP' }
-type Verdict = { readonly do: 'done' } | { readonly do: 'reject'; readonly with: 'reset' | 'unreachable' } | { readonly do: 'fork'; readonly targets: readonly Target[] };
+interface State { saddr: string; daddr: string; port: number; mark: number; masqueraded: boolean; readonly protocol: Protocol }
+type Verdict = { readonly do: 'done' } | { readonly do: 'reject'; readonly with: 'reset' | 'unreachable' } | { readonly do: 'drop' } | { readonly do: 'fork'; readonly targets: readonly Target[] };
 
 export function tracePacket(table: MemoryTable, machine: Machine, packet: Packet): Outcome {
   const local = (address: string): boolean => machine.addresses.includes(address) || address.startsWith('127.');
   const first: State = { saddr: packet.from, daddr: packet.to, port: packet.port, mark: 0, masqueraded: false, protocol: packet.protocol ?? 'TCP' };
   const own = local(packet.from);
+  // What begins at a loopback address has another source before anything else looks at it.
+  if (own) walk(table, 'loopback-out', first, local);
   const nat = walk(table, own ? 'output' : 'prerouting', first, local);
   const targets = nat?.do === 'fork' ? nat.targets : [{ address: packet.to, port: packet.port }];
   const states: State[] = [];
@@ -38,6 +41,7 @@ export function tracePacket(table: MemoryTable, machine: Machine, packet: Packet
     const filters = own ? (local(state.daddr) ? ['filter-output', 'filter-input'] : ['filter-output']) : [local(state.daddr) ? 'filter-input' : 'filter-forward'];
     for (const chain of filters) {
       const verdict = walk(table, chain, state, local);
+      if (verdict?.do === 'drop') return { end: 'dropped' };
       if (verdict?.do === 'reject') return { end: 'rejected', with: verdict.with };
     }
     if (own || !local(state.daddr)) walk(table, 'postrouting', state, local);
@@ -67,6 +71,15 @@ function step(table: MemoryTable, rule: Rule, state: State, local: (address: str
     case 'jump': return walk(table, rule.chain, state, local);
     case 'jump-marked': return (state.mark & SERVICE_MARK) === 0 ? undefined : walk(table, rule.chain, state, local);
     case 'dispatch-services': return follow(table.elements.get(rule.map)?.get(`${state.daddr} . ${portKey}`));
+    case 'dispatch-host-ports': return local(state.daddr) ? follow(table.elements.get(rule.map)?.get(`${state.daddr} . ${portKey}`)) : undefined;
+    case 'lend-address':
+      if (state.saddr === '127.0.0.1' && has(rule.set, `${state.daddr} . ${portKey}`)) {
+        state.saddr = rule.address;
+        state.masqueraded = true;
+      }
+      return undefined;
+    case 'restore-loopback': return undefined;
+    case 'drop-strangers': return state.protocol === 'UDP' && state.port === rule.port && !has(rule.set, state.saddr) ? { do: 'drop' } : undefined;
     case 'dispatch-node-ports':
       return local(state.daddr) && !state.daddr.startsWith('127.') ? follow(table.elements.get(rule.map)?.get(portKey)) : undefined;
     case 'balance':

@@ -1,10 +1,11 @@
-/** Small random clusters whose Services, addresses and node ports often collide. */
+/** Small random clusters whose Services, addresses, node ports and host ports often collide. */
 import fc from 'fast-check';
 import { objectKey, type KubeObject } from '../../../contracts/objects/index.ts';
-import { compileChanges } from '../../../nodeagent/core/nftables/compile.ts';
+import type { LocalPods } from '../../../nodeagent/core/local-pods.ts';
+import { compileChanges, touchedBy, touchedByAll } from '../../../nodeagent/core/nftables/compile.ts';
 import type { FragmentChanges } from '../../../nodeagent/core/nftables/delta.ts';
 import { ServiceIndex } from '../../../nodeagent/core/nftables/service-index.ts';
-import { cluster, endpoint, node, service, slice, TestAssignment } from './world.ts';
+import { cluster, endpoint, node, pod, service, slice, TestAssignment } from './world.ts';
 
 const randomEndpoint = fc.record({ host: fc.integer({ min: 2, max: 5 }), net: fc.constantFrom(1, 2), state: fc.constantFrom('ready', 'unready', 'terminating') })
   .map((e) => endpoint(`198.19.${e.net}.${e.host}`, e.state));
@@ -25,21 +26,32 @@ const randomService = fc.record({
   return [svc, slice(svc, r.endpoints, 'a'), slice(svc, r.more, 'b')];
 });
 
+const randomPod = fc.record({
+  host: fc.constantFrom(2, 3, 4),
+  hostPort: fc.constantFrom(8080, 8081),
+  protocol: fc.constantFrom('TCP', 'UDP', 'SCTP'),
+  hostIP: fc.constantFrom(undefined, '0.0.0.0', '127.0.0.1', '198.18.0.1'),
+}).map(({ host, hostIP, ...port }) => pod(`p${host}`, [{ containerPort: 80, ...port, ...(hostIP !== undefined && { hostIP }) }]));
+
+/** Every pod `pN` has the address `198.19.1.N`. */
+const PODS: LocalPods = { get: (uid) => ({ address: `198.19.1.${uid.slice(1)}`, ready: true, over: false }) };
+
 export type RandomCluster = readonly KubeObject[];
 
 export const randomCluster: fc.Arbitrary<RandomCluster> = fc.record({
   services: fc.uniqueArray(randomService, { maxLength: 4, selector: ([svc]) => svc?.metadata.name }),
+  pods: fc.uniqueArray(randomPod, { maxLength: 3, selector: (p) => p.metadata.name }),
   placed: fc.boolean(),
   peers: fc.subarray(['198.18.0.2', '198.18.0.3']),
-}).map(({ services, placed, peers }) => [
-  cluster(), node('n1', '198.18.0.1', placed ? '198.19.1.0/24' : undefined), ...peers.map((p, i) => node(`p${p}`, p, `198.19.${i + 2}.0/24`)), ...services.flat(),
+}).map(({ services, pods, placed, peers }) => [
+  cluster(), node('n1', '198.18.0.1', placed ? '198.19.1.0/24' : undefined), ...peers.map((p, i) => node(`p${p}`, p, `198.19.${i + 2}.0/24`)), ...services.flat(), ...pods,
 ]);
 
 /** Everything, as after a start. */
 export function compileRandom(objects: RandomCluster): FragmentChanges {
   const view = new TestAssignment('n1', objects).current();
-  const index = new ServiceIndex();
-  return compileChanges(view, index, index.reset(view), true);
+  const scope = { view, pods: PODS, index: new ServiceIndex() };
+  return compileChanges(scope, touchedByAll(scope, []));
 }
 
 /** What moving from `a` to `b` changes, by keys. */
@@ -48,5 +60,6 @@ export function fragmentsBetween(a: RandomCluster, b: RandomCluster): FragmentCh
   const index = new ServiceIndex();
   index.reset(new TestAssignment('n1', a).current());
   const view = new TestAssignment('n1', b).current();
-  return compileChanges(view, index, index.update(view, keys), true);
+  const scope = { view, pods: PODS, index };
+  return compileChanges(scope, { ...touchedBy(scope, new Set(keys)), frame: true });
 }

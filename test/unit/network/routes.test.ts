@@ -97,6 +97,17 @@ describe('steps', () => {
   ];
   for (const [name, present, steps] of cases) it(name, () => { assert.deepEqual(text(diffRouting(wanted, present)), steps); });
 
+  it('none in any layout where all is as wanted', () => {
+    for (const nodes of [[SELF], [SELF, NEAR], [SELF, FAR], [SELF, NEAR, FAR]]) {
+      for (const overlay of ['auto', 'vxlan', 'none']) {
+        const next = want(nodes, overlay);
+        const present = next.vxlan && { ...there, ...next.vxlan.device, addresses: [next.vxlan.device.address],
+          forwarding: next.vxlan.peers.map((p) => ({ mac: p.mac, outer: p.outer })), neighbours: next.vxlan.peers.map((p) => ({ address: p.inner, mac: p.mac })) };
+        assert.deepEqual(text(diffRouting(next, { links: LINKS, routes: next.routes, vxlan: present, sysctls: next.sysctls })), [], `${nodes.length} nodes, ${overlay}`);
+      }
+    }
+  });
+
   it('a device with another id is made again, with all that was on it', () => {
     const steps = text(diffRouting(wanted, { ...done, vxlan: { ...there, id: 1 } }));
     assert.equal(steps[0], 'ip link delete plumb-vxlan');

@@ -3,13 +3,14 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import type { EndpointSlice, KubeObject, Service } from '../../../contracts/objects/index.ts';
 import { applyCommands } from '../../../nodeagent/adapters/memory/packet-filter.ts';
-import { compileChanges } from '../../../nodeagent/core/nftables/compile.ts';
+import { NO_LOCAL_PODS, type LocalPods } from '../../../nodeagent/core/local-pods.ts';
+import { compileChanges, touchedBy, touchedByAll } from '../../../nodeagent/core/nftables/compile.ts';
 import { changeRuleset, EMPTY_RULESET, renderWhole } from '../../../nodeagent/core/nftables/delta.ts';
 import { renderTransaction } from '../../../nodeagent/core/nftables/render.ts';
 import { ServiceIndex } from '../../../nodeagent/core/nftables/service-index.ts';
 import type { Ruleset } from '../../../nodeagent/core/nftables/model.ts';
 import { tracePacket, type Outcome, type Packet } from './packet-trace.ts';
-import { cluster, endpoint, node, service, slice, TestAssignment } from './world.ts';
+import { cluster, endpoint, node, pod, podEndpoint, service, slice, TestAssignment, TestLocalPods } from './world.ts';
 
 /** This node: 198.18.0.1, pods in 198.19.1.0/24. */
 const NODES = [node('n1', '198.18.0.1', '198.19.1.0/24'), node('n2', '198.18.0.2', '198.19.2.0/24')];
@@ -18,9 +19,13 @@ const ELSEWHERE = '198.19.2.5';
 const CLUSTER_IP = '198.19.128.10';
 
 function rulesetOf(...objects: KubeObject[]): Ruleset {
+  return rulesetWith(NO_LOCAL_PODS, objects);
+}
+
+function rulesetWith(pods: LocalPods, objects: readonly KubeObject[]): Ruleset {
   const view = new TestAssignment('n1', [cluster(), ...NODES, ...objects]).current();
-  const index = new ServiceIndex();
-  return changeRuleset(EMPTY_RULESET, compileChanges(view, index, index.reset(view), true)).next;
+  const scope = { view, pods, index: new ServiceIndex() };
+  return changeRuleset(EMPTY_RULESET, compileChanges(scope, touchedByAll(scope, []))).next;
 }
 
 function ends(objects: readonly KubeObject[], packet: Packet): Outcome {
@@ -96,6 +101,100 @@ describe('where a packet ends', () => {
   });
 });
 
+describe('a host port', () => {
+  const web = pod('web', [{ containerPort: 80, hostPort: 8080 }, { containerPort: 53, hostPort: 53, protocol: 'UDP' }, { containerPort: 9, hostPort: 9, protocol: 'SCTP' }]);
+  const only = (hostIP: string): ReturnType<typeof pod> => pod('web', [{ containerPort: 80, hostPort: 8080, hostIP }]);
+  const OUTSIDE = '198.18.9.9';
+  const cases: readonly (readonly [string, ReturnType<typeof pod>, Packet, Outcome])[] = [
+    ['from another host: client address kept', web, { from: OUTSIDE, to: '198.18.0.1', port: 8080 }, delivered(`${HERE}:80`)],
+    ['from the node by its own address', web, { from: '198.18.0.1', to: '198.18.0.1', port: 8080 }, delivered(`${HERE}:80`)],
+    ['from the node by loopback: with an address that the pod can answer', web, { from: '127.0.0.1', to: '127.0.0.1', port: 8080 }, delivered(`${HERE}:80`, true)],
+    ['another loopback address is left alone', web, { from: '127.0.0.1', to: '127.0.0.2', port: 8080 }, delivered('127.0.0.2:8080')],
+    ['from a pod of this node', web, { from: '198.19.1.9', to: '198.18.0.1', port: 8080 }, delivered(`${HERE}:80`)],
+    ['from the pod itself', web, { from: HERE, to: '198.18.0.1', port: 8080 }, delivered(`${HERE}:80`, true)],
+    ['UDP', web, { from: OUTSIDE, to: '198.18.0.1', port: 53, protocol: 'UDP' }, delivered(`${HERE}:53`)],
+    ['SCTP', web, { from: OUTSIDE, to: '198.18.0.1', port: 9, protocol: 'SCTP' }, delivered(`${HERE}:9`)],
+    ['another protocol is left alone', web, { from: OUTSIDE, to: '198.18.0.1', port: 53 }, delivered('198.18.0.1:53')],
+    ['the number at a foreign address is left alone', web, { from: HERE, to: '198.18.0.2', port: 8080 }, delivered('198.18.0.2:8080')],
+    ['hostIP 0.0.0.0 is every address', only('0.0.0.0'), { from: OUTSIDE, to: '198.18.0.1', port: 8080 }, delivered(`${HERE}:80`)],
+    ['hostIP: that address', only('198.18.0.1'), { from: OUTSIDE, to: '198.18.0.1', port: 8080 }, delivered(`${HERE}:80`)],
+    ['hostIP: no other address', only('198.18.0.1'), { from: '127.0.0.1', to: '127.0.0.1', port: 8080 }, delivered('127.0.0.1:8080')],
+    ['hostIP on loopback', only('127.0.0.1'), { from: '127.0.0.1', to: '127.0.0.1', port: 8080 }, delivered(`${HERE}:80`, true)],
+    ['hostIP on loopback: not from outside', only('127.0.0.1'), { from: OUTSIDE, to: '198.18.0.1', port: 8080 }, delivered('198.18.0.1:8080')],
+    ['hostIP that is none of this machine takes nothing from its owner', only('192.0.2.7'), { from: '198.19.1.9', to: '192.0.2.7', port: 8080 }, delivered('192.0.2.7:8080', true)],
+    ['a pod in the network of the machine', pod('web', [{ containerPort: 8080, hostPort: 8080 }], { hostNetwork: true }), { from: OUTSIDE, to: '198.18.0.1', port: 8080 }, delivered('198.18.0.1:8080')],
+  ];
+  const trace = (of: ReturnType<typeof pod>, see: (pods: TestLocalPods) => void, packet: Packet): Outcome => {
+    const pods = new TestLocalPods();
+    see(pods);
+    return tracePacket(applyCommands(undefined, renderWhole(rulesetWith(pods, [of]))), { addresses: ['198.18.0.1', '198.19.1.1'] }, packet);
+  };
+  for (const [name, of, packet, outcome] of cases) it(name, () => { assert.deepEqual(trace(of, (pods) => pods.see(of, HERE, false), packet), outcome); });
+
+  it('is not there while the pod has no address, nor when it is gone', () => {
+    const packet: Packet = { from: OUTSIDE, to: '198.18.0.1', port: 8080 };
+    assert.deepEqual(trace(web, () => undefined, packet), delivered('198.18.0.1:8080'));
+    assert.deepEqual(trace(web, (pods) => pods.see(web, undefined), packet), delivered('198.18.0.1:8080'));
+  });
+
+  it('gives a port that two pods claim to the first by name', () => {
+    const pods = new TestLocalPods();
+    const second = pod('zweb', [{ containerPort: 80, hostPort: 8080 }]);
+    pods.see(web, HERE);
+    pods.see(second, '198.19.1.77');
+    const table = applyCommands(undefined, renderWhole(rulesetWith(pods, [second, web])));
+    assert.deepEqual(tracePacket(table, { addresses: ['198.18.0.1'] }, { from: OUTSIDE, to: '198.18.0.1', port: 8080 }), delivered(`${HERE}:80`));
+  });
+});
+
+describe('endpoints that are pods of this node', () => {
+  const web = pod('web');
+  const svc = service('web', CLUSTER_IP, [{ port: 80 }]);
+  const OLD = '198.19.1.4';
+  const asked = (objects: readonly KubeObject[], see: (pods: TestLocalPods) => void): Outcome => {
+    const pods = new TestLocalPods();
+    see(pods);
+    return tracePacket(applyCommands(undefined, renderWhole(rulesetWith(pods, objects))), { addresses: ['198.18.0.1'] }, { from: '198.19.1.9', to: CLUSTER_IP, port: 80 });
+  };
+  const refused: Outcome = { end: 'rejected', with: 'reset' };
+  const leaving = { ...web, metadata: { ...web.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } };
+  const told = (state: Parameters<typeof podEndpoint>[3] = 'ready', of = web): KubeObject[] => [of, svc, slice(svc, [podEndpoint(web, 'n1', OLD, state)])];
+  const cases: readonly (readonly [string, readonly KubeObject[], (pods: TestLocalPods) => void, Outcome])[] = [
+    ['stay as told until the pod was looked at', told(), () => undefined, delivered(`${OLD}:8080`)],
+    ['have the address that the pod has now', told(), (pods) => pods.see(web, HERE), delivered(`${HERE}:8080`)],
+    ['are ready when the node sees them ready', told('unready'), (pods) => pods.see(web, HERE), delivered(`${HERE}:8080`)],
+    ['are not ready when the node sees that', told(), (pods) => pods.see(web, HERE, false), refused],
+    ['are out when the pod is gone', told(), (pods) => pods.see(web, undefined), refused],
+    ['are out when the pod was never given to this node', told().slice(1), () => undefined, refused],
+    ['serve the last connections while the pod terminates', told('ready', leaving), (pods) => pods.see(web, HERE), delivered(`${HERE}:8080`)],
+    ['terminate once the pod does: another endpoint is taken first', [leaving, svc, slice(svc, [podEndpoint(web, 'n1', OLD), endpoint(ELSEWHERE)])], (pods) => pods.see(web, HERE), delivered(`${ELSEWHERE}:8080`)],
+    ['of another node are as told', [svc, slice(svc, [podEndpoint(web, 'n2', ELSEWHERE)])], (pods) => pods.see(web, HERE), delivered(`${ELSEWHERE}:8080`)],
+  ];
+  for (const [name, objects, see, outcome] of cases) it(name, () => { assert.deepEqual(asked(objects, see), outcome); });
+
+  it('are ready whatever the node sees where the Service publishes those that are not', () => {
+    const open = service('web', CLUSTER_IP, [{ port: 80 }], { publishNotReadyAddresses: true });
+    assert.deepEqual(asked([web, open, slice(open, [podEndpoint(web, 'n1', OLD)])], (pods) => pods.see(web, HERE, false)), delivered(`${HERE}:8080`));
+  });
+});
+
+describe('the overlay\'s port', () => {
+  const table = (overlayPort: number | undefined): ReturnType<typeof applyCommands> => {
+    const view = new TestAssignment('n1', [cluster(), ...NODES]).current();
+    const scope = { view, pods: NO_LOCAL_PODS, index: new ServiceIndex(), overlayPort };
+    return applyCommands(undefined, renderWhole(changeRuleset(EMPTY_RULESET, compileChanges(scope, touchedByAll(scope, []))).next));
+  };
+  const frame = (from: string, port = 8472): Packet => ({ from, to: '198.18.0.1', port, protocol: 'UDP' });
+  const cases: readonly (readonly [string, number | undefined, Packet, Outcome])[] = [
+    ['takes frames of a node', 8472, frame('198.18.0.2'), delivered('198.18.0.1:8472')],
+    ['takes none of a host that is no node', 8472, frame('198.18.0.9'), { end: 'dropped' }],
+    ['takes none of a pod', 8472, frame('198.19.2.7'), { end: 'dropped' }],
+    ['is the only one', 8472, frame('198.18.0.9', 8473), delivered('198.18.0.1:8473')],
+    ['is anybody\'s where there is no overlay', undefined, frame('198.18.0.9'), delivered('198.18.0.1:8472')],
+  ];
+  for (const [name, port, packet, outcome] of cases) it(name, () => { assert.deepEqual(tracePacket(table(port), { addresses: ['198.18.0.1'] }, packet), outcome); });
+});
+
 describe('the text', () => {
   it('is this, for one Service', () => {
     assert.equal(renderTransaction('plumbline', renderWhole(rulesetOf(...web(endpoint(HERE), endpoint(ELSEWHERE)))), '7'), readFileSync(new URL('golden/one-service.nft', import.meta.url), 'utf8'));
@@ -106,8 +205,8 @@ describe('the text', () => {
     const before = rulesetOf(...services.flatMap((s) => [s, slice(s, [endpoint(ELSEWHERE), endpoint('198.19.2.6')])]));
     const changed = services[1234] as Service;
     const view = new TestAssignment('n1', [cluster(), ...NODES, changed, slice(changed, [endpoint(ELSEWHERE), endpoint('198.19.2.6', 'unready')])]).current();
-    const index = new ServiceIndex();
-    const { commands } = changeRuleset(before, compileChanges(view, index, index.update(view, ['EndpointSlice/default/s1234-a']), false));
+    const scope = { view, pods: NO_LOCAL_PODS, index: new ServiceIndex() };
+    const { commands } = changeRuleset(before, compileChanges(scope, touchedBy(scope, new Set(['EndpointSlice/default/s1234-a' as const]))));
     assert.equal(renderTransaction('plumbline', commands, '8'), [
       'flush chain ip plumbline svc-s1234-80-4d170580', 'add rule ip plumbline svc-s1234-80-4d170580 meta l4proto tcp meta mark set meta mark | 0x2000 dnat to 198.19.2.5:8080',
       'add chain ip plumbline anchor', 'add chain ip plumbline generation', 'flush chain ip plumbline generation',

@@ -1,6 +1,7 @@
 /** Small makers of the objects that the network is decided from, and an assignment that a test can move. */
-import { ClusterManifest, keyOf, OWN_API_VERSION, ServiceManifest, type Cluster, type Endpoint, type EndpointSlice, type Kind, type KubeObject, type Node, type ObjectKey, type ObjectsByKind, type Service } from '../../../contracts/objects/index.ts';
+import { ClusterManifest, keyOf, OWN_API_VERSION, PodManifest, ServiceManifest, type Cluster, type Endpoint, type EndpointSlice, type Kind, type KubeObject, type Node, type ObjectKey, type ObjectsByKind, type Pod, type Service } from '../../../contracts/objects/index.ts';
 import type { AssignmentSource, AssignmentView } from '../../../nodeagent/core/assignment.ts';
+import type { LocalPod, LocalPodSource } from '../../../nodeagent/core/local-pods.ts';
 
 export interface PortSpec { name?: string; protocol?: 'TCP' | 'UDP'; port: number; targetPort?: number; nodePort?: number }
 
@@ -13,6 +14,41 @@ export function service(name: string, clusterIP: string, ports: readonly PortSpe
 
 export function endpoint(address: string, state: 'ready' | 'unready' | 'terminating' = 'ready'): Endpoint {
   return { addresses: [address], conditions: { ready: state === 'ready', serving: state !== 'unready', terminating: state === 'terminating' } };
+}
+
+/** A pod of the namespace `default`; its uid is its name. */
+export function pod(name: string, ports: readonly Record<string, unknown>[] = [], more: Record<string, unknown> = {}): Pod {
+  const { metadata, ...manifest } = PodManifest.parse({
+    apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default' }, spec: { containers: [{ name: 'c', image: 'i:1', ports }], ...more },
+  });
+  return { ...manifest, metadata: { ...metadata, uid: name } };
+}
+
+/** The endpoint of a pod that is on `node`. */
+export function podEndpoint(of: Pod, node: string, address: string, state: 'ready' | 'unready' | 'terminating' = 'ready'): Endpoint {
+  const { name, uid = '' } = of.metadata;
+  return { ...endpoint(address, state), nodeName: node, targetRef: { kind: 'Pod', namespace: 'default', name, uid } };
+}
+
+/** What a node sees of its pods, moved by the test. */
+export class TestLocalPods implements LocalPodSource {
+  private readonly pods = new Map<string, LocalPod>();
+  private readonly listeners = new Set<(changed: readonly ObjectKey<'Pod'>[]) => void>();
+
+  get(uid: string): LocalPod | undefined {
+    return this.pods.get(uid);
+  }
+
+  onChange(listener: (changed: readonly ObjectKey<'Pod'>[]) => void): () => void {
+    this.listeners.add(listener);
+    return () => { this.listeners.delete(listener); };
+  }
+
+  /** Undefined: nothing of it is left. */
+  see(of: Pod, address: string | undefined, ready = address !== undefined): void {
+    this.pods.set(of.metadata.uid ?? '', { address, ready, over: address === undefined });
+    for (const listener of this.listeners) listener([`Pod/default/${of.metadata.name}`]);
+  }
 }
 
 export function slice(of: Service, endpoints: readonly Endpoint[], suffix = 'a', targetPort = 8080): EndpointSlice {

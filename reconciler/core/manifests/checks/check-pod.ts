@@ -56,7 +56,7 @@ function checkMode(mode: number, at: FieldPath, error: CheckContext['error']): v
 function checkHostPorts(template: PodTemplate, { error }: CheckContext): void {
   const ports = containersOf(template).filter((c) => !c.init)
     .flatMap(({ container, path }) => (container.ports ?? []).map((port, i) => ({ port, path: [...path, 'ports', i] })));
-  eachDuplicate(ports, ({ port }) => (port.hostPort === undefined ? undefined : `${port.hostPort}/${port.protocol}`), ({ path }, name) => {
+  eachDuplicate(ports, ({ port }) => (port.hostPort === undefined ? undefined : `${port.hostIP === undefined ? '' : `${port.hostIP}:`}${port.hostPort}/${port.protocol}`), ({ path }, name) => {
     error('DuplicateName', [...path, 'hostPort'], `${name} is taken by another port of this pod`);
   });
 }
