@@ -1,6 +1,6 @@
 /** Holds a YAML tree against the schema of its kind. */
 import type { z } from 'zod';
-import { KINDS, type Kind, type KubeObject } from '../../../contracts/objects/index.ts';
+import { KINDS, readKey, type Kind, type KubeObject } from '../../../contracts/objects/index.ts';
 import type { Findings } from './findings.ts';
 import { explainIssue, goesWithRefusedValue, type SchemaIssue } from './schema-issues.ts';
 import { fieldsAt, isFreeMap } from './schema-walk.ts';
@@ -86,7 +86,7 @@ function follows(issue: SchemaIssue, tree: YamlNode, refused: RefusedFields): bo
   const parent = path.slice(0, -1);
   const name = String(path.at(-1));
   if (nodeAt(tree, path)) return false;
-  const substitute = SUBSTITUTES[name];
+  const substitute = readKey(SUBSTITUTES, name);
   return (substitute !== undefined && refused.has([...parent, substitute])) || goesWithRefusedValue(tree, parent, name);
 }
 

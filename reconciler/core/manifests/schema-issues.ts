@@ -35,7 +35,7 @@ const GO_WITH: Readonly<Record<string, readonly string[]>> = {
 /** Whether a field of the object at `parent` is there, or missing, because of the object's `type`, which is not acted on yet. */
 export function goesWithRefusedValue(tree: YamlNode, parent: FieldPath, name: string): boolean {
   const type = nodeAt(tree, [...parent, 'type']);
-  return type?.kind === 'scalar' && VALUES_NOT_YET[pathText([...parent, 'type'])]?.includes(String(type.value)) === true && GO_WITH[String(type.value)]?.includes(name) === true;
+  return type?.kind === 'scalar' && readKey(VALUES_NOT_YET, pathText([...parent, 'type']))?.includes(String(type.value)) === true && readKey(GO_WITH, String(type.value))?.includes(name) === true;
 }
 
 const FORMATS: Readonly<Record<string, string>> = {

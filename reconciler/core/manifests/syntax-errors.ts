@@ -1,5 +1,6 @@
 /** What cannot be read as YAML, in words for people, at the place where it began. */
 import { isCollection, isNode, isScalar, visit, type Document, type YAMLError } from 'yaml';
+import { readKey } from '../../../contracts/objects/index.ts';
 import type { Findings } from './findings.ts';
 
 const HINTS: Readonly<Record<string, string>> = {
@@ -44,7 +45,7 @@ export class SyntaxErrors {
     const open = openedBefore(error, document);
     if (open === undefined) return this.add(error.pos[0], `not valid ${this.language}: ${wording(error.message)}`, HINTS[error.code]);
     const opening = this.#text.charAt(open);
-    const closing = CLOSING[opening] ?? opening;
+    const closing = readKey(CLOSING, opening) ?? opening;
     this.add(open, `not valid ${this.language}: this ${opening} is not closed`, `write ${closing} where it ends`);
   }
 
