@@ -18,4 +18,4 @@ export * from './selectors.ts';
 export * from './services.ts';
 export * from './well-known.ts';
 export * from './workloads.ts';
-export { NEVER, objectSchemaMeta, type Accepted, type NotYet, type ObjectSchemaMeta } from './schema.ts';
+export { objectSchemaMeta, type Accepted, type NotYet, type ObjectSchemaMeta } from './schema.ts';
