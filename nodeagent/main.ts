@@ -20,6 +20,7 @@ import { enableForwarding } from './adapters/ip/forwarding.ts';
 import { createIpRouting } from './adapters/ip/ip-routing.ts';
 import { createNftPacketFilter } from './adapters/nft/nft-packet-filter.ts';
 import { probeRunner } from './adapters/probe/probe-runner.ts';
+import { createFollowCommand } from './adapters/process/follow-command.ts';
 import { createRunCommand } from './adapters/process/run-command.ts';
 import { systemClock } from './adapters/system/clock.ts';
 import { descriptorLines, jsonLog } from './adapters/system/json-log.ts';
@@ -108,11 +109,12 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   const network = options.network
     ? startNetworkSync({
       assignment, clock, pods: localPods,
-      filter: createNftPacketFilter({ run }),
+      filter: createNftPacketFilter({ run, follow: createFollowCommand() }),
       routing: createIpRouting({ run }),
       cni: createCniConfigFile({ run, path: options.root + NODE_PATHS.cniConfig, dataDir: `${folders.state}/cni` }),
       log: (level, message, fields) => log[level](message, fields),
       onState: (state) => reporter.noteNetwork(state),
+      onEvent: (event) => hub.tellNodeEvent(event),
     })
     : undefined;
 

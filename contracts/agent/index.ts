@@ -73,6 +73,10 @@ export const PodEventReport = z.object({
 });
 export type PodEventReport = z.infer<typeof PodEventReport>;
 
+/** Something that happened to the node's machine, for an Event of the Node (PacketFilterRepaired). */
+export const NodeEventReport = PodEventReport.pick({ type: true, reason: true, message: true, at: true, count: true });
+export type NodeEventReport = z.infer<typeof NodeEventReport>;
+
 /**
  * `GET /v1/status`: a stream of one JSON object a line. Begins with one `node`, the node's `images`, then all pods, then `synced`; then each
  * change as it happens and a `heartbeat` every {@link HEARTBEAT_SECONDS}. A reader leaves out lines of a type that it does not know.
@@ -83,6 +87,7 @@ export const StatusLine = z.discriminatedUnion('type', [
   z.object({ type: z.literal('images'), images: z.array(NodeImage) }),
   z.object({ type: z.literal('pod'), pod: PodReport }),
   z.object({ type: z.literal('event'), event: PodEventReport }),
+  z.object({ type: z.literal('node-event'), event: NodeEventReport }),
   z.object({ type: z.literal('synced') }),
   z.object({ type: z.literal('heartbeat'), at: z.string() }),
 ]);

@@ -18,6 +18,8 @@ export interface FilterSync {
   sync(view: AssignmentView, changed: ReadonlySet<ObjectKey> | 'all', signal: AbortSignal): Promise<void>;
   /** As `sync` with no change, with this UDP port closed to all but nodes; undefined closes none. */
   guardOverlay(view: AssignmentView, port: number | undefined, signal: AbortSignal): Promise<void>;
+  /** Somebody else changed the table: the next `sync` writes it whole. */
+  distrust(): void;
   /**
    * Looks at the table in the kernel, closely every tenth time; where somebody changed it, the next `sync` writes it whole. Answers whether
    * that is so.
@@ -28,12 +30,22 @@ export interface FilterSync {
 /** A close look is dear with thousands of Services; being deleted or flushed, the usual damage, is seen at every look. */
 const LOOKS_PER_SURVEY = 10;
 
-export function createFilterSync(filter: PacketFilter, pods: LocalPods, log: NetworkLog): FilterSync {
+export interface FilterSyncDeps {
+  readonly filter: PacketFilter;
+  readonly pods: LocalPods;
+  readonly log: NetworkLog;
+  /** Hears what was found, once the table that others changed is whole again. */
+  readonly onRepair: (found: string) => void;
+}
+
+export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps): FilterSync {
   const index = new ServiceIndex();
   /** What the kernel has; undefined while unknown. */
   let committed: { ruleset: Ruleset; generation: string } | undefined;
   /** What it should have, as of the last look. */
   let wanted: Ruleset = EMPTY_RULESET;
+  /** What others did to the table since it was written. */
+  let damage: string | undefined;
   let pending: StaleFlow[] = [];
   /** Some client may wait for the answer of a TCP endpoint that gets no new connections. */
   let waiting = false;
@@ -77,6 +89,8 @@ export function createFilterSync(filter: PacketFilter, pods: LocalPods, log: Net
     await filter.apply({ commands, generation }, signal);
     committed = { ruleset: wanted, generation };
     log('debug', 'packet filter written', { generation, commands: commands.length, whole });
+    if (damage !== undefined) onRepair(damage);
+    damage = undefined;
   };
 
   /** Best effort: rules that are in force are not called broken for a flow that ends by itself a little later. */
@@ -105,6 +119,12 @@ export function createFilterSync(filter: PacketFilter, pods: LocalPods, log: Net
     warned = true;
   };
 
+  const noteDamage = (found: string): void => {
+    log('warn', 'our packet filter table is not as it was written; writing it again', { found });
+    damage = found;
+    committed = undefined;
+  };
+
   const write = async (signal: AbortSignal): Promise<void> => {
     try {
       await commit(signal);
@@ -130,15 +150,18 @@ export function createFilterSync(filter: PacketFilter, pods: LocalPods, log: Net
       await write(signal);
     },
 
+    distrust() {
+      if (committed !== undefined) noteDamage('somebody else changed it');
+    },
+
     async verify(signal) {
       if (committed === undefined) return true;
       looks += 1;
-      const damage = looks % LOOKS_PER_SURVEY === 0
+      const found = looks % LOOKS_PER_SURVEY === 0
         ? describeDamage(committed.ruleset, committed.generation, await filter.survey(signal))
         : await filter.present(signal) ? undefined : 'the table is gone or was emptied';
-      if (damage === undefined) return false;
-      log('warn', 'somebody changed our packet filter table; writing it again', { found: damage });
-      committed = undefined;
+      if (found === undefined) return false;
+      noteDamage(found);
       return true;
     },
   };

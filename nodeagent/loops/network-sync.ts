@@ -8,7 +8,9 @@ import type { Clock } from '../ports/clock.ts';
 import type { PacketFilter } from '../ports/packet-filter.ts';
 import type { Routing } from '../ports/routing.ts';
 import { createFilterSync } from './filter-sync.ts';
+import { watchFilter, type FilterChange } from './filter-watch.ts';
 import type { NetworkLog } from './network-log.ts';
+import type { NodeEvent } from './status-hub.ts';
 import { concernsRouting, routingDigest, syncCni, syncRouting } from './routing-sync.ts';
 
 export interface NetworkSyncDeps {
@@ -22,7 +24,9 @@ export interface NetworkSyncDeps {
   readonly log: NetworkLog;
   /** Hears every change of the state. */
   onState(state: NetworkState): void;
-  /** Milliseconds between looks at what others may have changed; 60,000 when absent. */
+  /** Hears what a person should know of, for an Event of the Node. */
+  readonly onEvent?: (event: NodeEvent) => void;
+  /** Milliseconds between looks at what others may have changed and nobody told; 60,000 when absent. */
   readonly verifyEveryMs?: number;
 }
 
@@ -50,6 +54,8 @@ export function startNetworkSync(deps: NetworkSyncDeps): NetworkSync {
   const waiters = new Set<{ resolve(): void; reject(reason: Error): void }>();
   /** What the rules in force may not show yet. Kept until they do. */
   let pending: Set<ObjectKey> | 'all' = 'all';
+  /** What others changed in the packet filter since the last pass began. */
+  let disturbed = new Set<FilterChange>();
   /** Set whenever there may be work; a pass clears it before it reads the assignment. */
   let asked = true;
   let wake: () => void = () => undefined;
@@ -60,6 +66,10 @@ export function startNetworkSync(deps: NetworkSyncDeps): NetworkSync {
     asked = true;
     wake();
   };
+  const watching = watchFilter(deps.filter, deps.clock, deps.log, (change) => {
+    disturbed.add(change);
+    ask([]);
+  }, stop.signal);
   const subscriptions = [deps.assignment.onChange(ask), deps.pods?.onChange(ask)];
 
   const tell = (next: NetworkState): void => {
@@ -74,12 +84,14 @@ export function startNetworkSync(deps: NetworkSyncDeps): NetworkSync {
     asked = false;
     const view = deps.assignment.current();
     const changed = pending;
+    const look = { verify, disturbed };
     pending = new Set();
+    disturbed = new Set();
     if (view.version === null) {
       pending = 'all';
       return true;
     }
-    const outcome = await pass(view, changed, verify, stop.signal);
+    const outcome = await pass(view, changed, look, stop.signal);
     if (stop.signal.aborted) return false;
     // A pass that failed may have lost track of what it had looked at.
     if (!outcome.rulesInForce) pending = 'all';
@@ -131,7 +143,7 @@ export function startNetworkSync(deps: NetworkSyncDeps): NetworkSync {
     async close() {
       for (const unsubscribe of subscriptions) unsubscribe?.();
       stop.abort(new Error('the network loop is closed'));
-      await running;
+      await Promise.all([running, watching]);
       for (const waiter of waiters) waiter.reject(new Error('the network loop was closed before the assignment was in force'));
       waiters.clear();
     },
@@ -153,15 +165,24 @@ interface PassOutcome {
   readonly problems: readonly string[];
 }
 
-type Pass = (view: AssignmentView, changed: ReadonlySet<ObjectKey> | 'all', verify: boolean, signal: AbortSignal) => Promise<PassOutcome>;
+interface Look {
+  /** Look at everything on the machine, changed or not. */
+  readonly verify: boolean;
+  readonly disturbed: ReadonlySet<FilterChange>;
+}
+
+type Pass = (view: AssignmentView, changed: ReadonlySet<ObjectKey> | 'all', look: Look, signal: AbortSignal) => Promise<PassOutcome>;
 
 /** One look at everything that may have changed; never rejects. The parts fail apart: broken routes do not hold back a Service's endpoints. */
-function createPass({ filter, pods = NO_LOCAL_PODS, routing, cni, log }: NetworkSyncDeps): Pass {
-  const filterSync = createFilterSync(filter, pods, log);
+function createPass({ filter, pods = NO_LOCAL_PODS, routing, cni, log, onEvent }: NetworkSyncDeps): Pass {
+  const filterSync = createFilterSync({
+    filter, pods, log,
+    onRepair: (found) => onEvent?.({ type: 'Warning', reason: 'PacketFilterRepaired', message: `Services and host ports were without their rules (${found}); they are written again` }),
+  });
   let routed: string | undefined;
   let warnings: string[] = [];
 
-  return async (view, changed, verify, signal) => {
+  return async (view, changed, { verify, disturbed }, signal) => {
     const failures: string[] = [];
     const attempt = async (what: string, action: () => Promise<void>): Promise<boolean> => {
       try {
@@ -175,22 +196,28 @@ function createPass({ filter, pods = NO_LOCAL_PODS, routing, cni, log }: Network
 
     const relevant = changed === 'all' ? changed : new Set([...changed].filter((key) => OUR_KINDS.has(kindOf(key))));
     const rulesInForce = await attempt('packet filter', async () => {
-      const damaged = verify && await filterSync.verify(signal);
+      if (disturbed.has('own-table')) filterSync.distrust();
+      const damaged = (verify || disturbed.size > 0) && await filterSync.verify(signal);
       if (damaged || relevant === 'all' || relevant.size > 0) await filterSync.sync(view, relevant, signal);
     });
 
+    let firewallLooked = !verify && !disturbed.has('others');
     if (verify || routed === undefined || relevant === 'all' || [...relevant].some((key) => concernsRouting(kindOf(key)))) {
       await attempt('routes', async () => {
         const digest = routingDigest(view);
         if (!verify && digest === routed) return;
-        const before = warnings;
-        warnings = [];
+        firewallLooked = false;
         routed = undefined;
         const { podMtu } = await syncRouting(view, routing, (port) => filterSync.guardOverlay(view, port, signal), log, signal);
         await syncCni(view, cni, podMtu, log, signal);
-        warnings.push(...await forwardWarnings(view, filter, signal));
-        for (const warning of warnings) if (!before.includes(warning)) log('warn', warning);
         routed = digest;
+      });
+    }
+    if (!firewallLooked) {
+      await attempt('firewall', async () => {
+        const before = warnings;
+        warnings = await forwardWarnings(view, filter, signal);
+        for (const warning of warnings) if (!before.includes(warning)) log('warn', warning);
       });
     }
     return { rulesInForce, inForce: failures.length === 0, problems: [...failures, ...warnings] };
@@ -203,9 +230,16 @@ async function forwardWarnings(view: AssignmentView, filter: PacketFilter, signa
   const { podCIDR } = networkSettings(view);
   const drops = await filter.forwardDrops(podCIDR, signal);
   return drops.map((chain) => (
-    `chain ${chain} drops forwarded packets by policy and has no rule for pods (${podCIDR}): pods cannot be reached. `
-    + `Accept them there, for instance: iptables -I FORWARD -s ${podCIDR} -j ACCEPT; iptables -I FORWARD -d ${podCIDR} -j ACCEPT`
+    `chain ${chain} drops forwarded packets by policy and has no rule for pods (${podCIDR}): pods cannot be reached. Accept them there: ${acceptance(chain, podCIDR)}`
   ));
+}
+
+/** Commands that accept pods' packets in a chain, written as {@link PacketFilter.forwardDrops} writes it. */
+function acceptance(chain: string, podCIDR: string): string {
+  const iptables = chain.startsWith('iptables-legacy ') ? 'iptables-legacy' : chain === 'ip filter FORWARD' ? 'iptables' : undefined;
+  return ['saddr', 'daddr'].map((side) => (iptables === undefined
+    ? `nft insert rule ${chain} ip ${side} ${podCIDR} accept`
+    : `${iptables} -I FORWARD ${side === 'saddr' ? '-s' : '-d'} ${podCIDR} -j ACCEPT`)).join('; ');
 }
 
 /** By its text alone: an assignment may hold kinds that this agent does not know. */

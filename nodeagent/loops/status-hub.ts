@@ -1,5 +1,5 @@
 /** What the node has to tell, and who listens: the newest status of every pod, the node's own, and events until somebody heard them. */
-import type { NodeImage, NodeReport, PodEventReport, PodReport, StatusLine } from '../../contracts/agent/index.ts';
+import type { NodeImage, NodeReport, PodReport, StatusLine } from '../../contracts/agent/index.ts';
 import type { PodStatus } from '../../contracts/objects/index.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -13,6 +13,9 @@ export interface PodEvent {
   readonly message: string;
 }
 
+/** Something that happened to the machine, for an Event of the Node. */
+export type NodeEvent = PodEvent;
+
 export interface StatusHub {
   /** Equal to the last one told: nothing happens. */
   tellPod(pod: PodIdentity, status: PodStatus): void;
@@ -20,6 +23,7 @@ export interface StatusHub {
   tellGone(pod: PodIdentity): void;
   forget(uid: string): void;
   tellEvent(pod: PodIdentity, event: PodEvent): void;
+  tellNodeEvent(event: NodeEvent): void;
   tellNode(report: NodeReport): void;
   /** Equal to the last ones told: nothing happens. */
   tellImages(images: readonly NodeImage[]): void;
@@ -40,13 +44,19 @@ export function createStatusHub(clock: Clock): StatusHub {
   const listeners = new Set<(line: StatusLine) => void>();
   const changeListeners: ((report: PodReport) => void)[] = [];
   const forgetListeners: ((uid: string) => void)[] = [];
-  let unheard: PodEventReport[] = [];
+  let unheard: StatusLine[] = [];
   let nodeReport: NodeReport | undefined;
   let images: StatusLine | undefined;
   let imagesShown = '';
 
   function tell(line: StatusLine): void {
     for (const listener of listeners) listener(line);
+  }
+
+  /** What a later listener does not hear again. */
+  function tellOnce(line: StatusLine): void {
+    if (listeners.size > 0) tell(line);
+    else unheard = [...unheard, line].slice(-EVENTS_KEPT);
   }
 
   function put(report: PodReport): void {
@@ -67,9 +77,10 @@ export function createStatusHub(clock: Clock): StatusHub {
       for (const listener of forgetListeners) listener(uid);
     },
     tellEvent({ namespace, name, uid }, event) {
-      const report: PodEventReport = { namespace, name, uid, ...event, at: clock.now().toISOString(), count: 1 };
-      if (listeners.size > 0) tell({ type: 'event', event: report });
-      else unheard = [...unheard, report].slice(-EVENTS_KEPT);
+      tellOnce({ type: 'event', event: { namespace, name, uid, ...event, at: clock.now().toISOString(), count: 1 } });
+    },
+    tellNodeEvent(event) {
+      tellOnce({ type: 'node-event', event: { ...event, at: clock.now().toISOString() } });
     },
     tellNode(report) {
       nodeReport = report;
@@ -89,7 +100,7 @@ export function createStatusHub(clock: Clock): StatusHub {
       if (images) listener(images);
       for (const pod of reports.values()) listener({ type: 'pod', pod });
       listener({ type: 'synced' });
-      for (const event of unheard) listener({ type: 'event', event });
+      for (const line of unheard) listener(line);
       unheard = [];
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -31,6 +31,12 @@ export interface PacketFilter {
   /** What is there, in full; costs seconds of kernel time where there are thousands of Services. Leaves out the elements of sets and maps. */
   survey(signal: AbortSignal): Promise<FilterSurvey>;
   /**
+   * Tells what others change, within moments, until the signal aborts: `own-table` for any change to our table, `others` for chains and tables
+   * that may drop or accept forwarded packets. What {@link apply} does is not told. Rejects when it cannot go on; what happened since then,
+   * or just before the call, is not told: look.
+   */
+  watch(tell: (change: 'own-table' | 'others') => void, signal: AbortSignal): Promise<never>;
+  /**
    * Makes the connection tracker forget flows. `unsupported` (nothing was done) where the machine has no tool for it: such flows then
    * end when they were silent for the kernel's time-out (30 to 120 s).
    */

@@ -122,6 +122,7 @@ export class MemoryPacketFilter implements PacketFilter {
   readonly tracked: Flow[] = [];
   readonly forgotten: StaleFlow[] = [];
   readonly transactions: FilterTransaction[] = [];
+  readonly watchers = new Set<(change: 'own-table' | 'others') => void>();
 
   async apply(transaction: FilterTransaction, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
@@ -144,6 +145,17 @@ export class MemoryPacketFilter implements PacketFilter {
     };
   }
 
+  async watch(tell: (change: 'own-table' | 'others') => void, signal: AbortSignal): Promise<never> {
+    signal.throwIfAborted();
+    this.watchers.add(tell);
+    return new Promise((_, reject) => {
+      signal.addEventListener('abort', () => {
+        this.watchers.delete(tell);
+        reject(signal.reason as Error);
+      }, { once: true });
+    });
+  }
+
   async forgetFlows(flows: readonly StaleFlow[], signal: AbortSignal): Promise<'done'> {
     signal.throwIfAborted();
     this.forgotten.push(...flows);
@@ -163,5 +175,6 @@ export class MemoryPacketFilter implements PacketFilter {
   /** What somebody with root and `nft delete table` does. */
   deleteTable(): void {
     this.table = undefined;
+    for (const tell of this.watchers) tell('own-table');
   }
 }

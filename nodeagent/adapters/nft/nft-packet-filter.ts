@@ -1,4 +1,4 @@
-/** `PacketFilter` on the `nft` and `conntrack` programs. */
+/** `PacketFilter` on the `nft` and `conntrack` programs. `nft monitor` holds the table in memory: 4 MB, and 5 kB more for each Service. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,17 +6,23 @@ import { NODE_NAMES } from '../../../contracts/agent/places.ts';
 import type { StaleFlow } from '../../core/nftables/model.ts';
 import { ANCHOR_CHAIN, GENERATION_CHAIN, renderTransaction } from '../../core/nftables/render.ts';
 import { FilterRefusedError, type FilterSurvey, type PacketFilter } from '../../ports/packet-filter.ts';
+import type { FollowCommand } from '../../ports/follow-command.ts';
 import type { RunCommand } from '../../ports/run-command.ts';
 import { explainNftFailure, isInUse, isNoSuchTable } from './stderr.ts';
+import { createMonitorReader } from './monitor.ts';
 import { findForwardDrops, parseFlows, surveyListing } from './listing.ts';
 
 export interface NftSettings {
   readonly run: RunCommand;
+  readonly follow: FollowCommand;
   /** Table name; {@link NODE_NAMES.nftTable} when absent. Tests use others. */
   readonly table?: string;
 }
 
-export function createNftPacketFilter({ run, table = NODE_NAMES.nftTable }: NftSettings): PacketFilter {
+/** nft 1.0.6 keeps something of every anonymous map that it ever saw: 0.8 kB. */
+const TRANSACTIONS_PER_MONITOR = 4000;
+
+export function createNftPacketFilter({ run, follow, table = NODE_NAMES.nftTable }: NftSettings): PacketFilter {
   return {
     async apply({ commands, generation }, signal) {
       // A file, as nft cannot read a script from the socket that Node gives a child for its standard input.
@@ -46,6 +52,23 @@ export function createNftPacketFilter({ run, table = NODE_NAMES.nftTable }: NftS
       if (code === 0) return surveyListing(stdout, GENERATION_CHAIN, ANCHOR_CHAIN);
       if (isNoSuchTable(stderr)) return { generation: undefined, rules: new Map() };
       throw new Error(explainNftFailure(code, stderr));
+    },
+
+    async watch(tell, signal) {
+      for (;;) {
+        const read = createMonitorReader({ family: 'ip', table, generationChain: GENERATION_CHAIN }, tell);
+        let transactions = 0;
+        const { code, stderr } = await follow(['nft', 'monitor'], {
+          signal,
+          onLine: (line) => {
+            transactions += read(line) === 'end of transaction' ? 1 : 0;
+            return transactions < TRANSACTIONS_PER_MONITOR ? 'more' : 'enough';
+          },
+        });
+        if (transactions < TRANSACTIONS_PER_MONITOR) throw new Error(explainNftFailure(code, stderr));
+        // Nobody saw what happened between the two programs.
+        tell('others');
+      }
     },
 
     async forgetFlows(flows, signal) {

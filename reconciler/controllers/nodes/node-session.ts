@@ -1,6 +1,6 @@
 /** One machine: connected, with the right agent, heard. Reconnects for as long as it lives. */
-import { objectKey, type ObjectKey, type StoredMachine } from '../../../contracts/objects/index.ts';
-import { HEARTBEAT_SECONDS, type AgentInfo, type NodeImage, type NodeReport, type PodEventReport, type StatusLine } from '../../../contracts/agent/index.ts';
+import { objectKey, type ObjectKey, type StoredMachine, type StoredNode, type StoredPod } from '../../../contracts/objects/index.ts';
+import { HEARTBEAT_SECONDS, type AgentInfo, type NodeEventReport, type NodeImage, type NodeReport, type StatusLine } from '../../../contracts/agent/index.ts';
 import { joinSignals } from '../../../contracts/signals.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
 import type { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
@@ -273,20 +273,26 @@ export class NodeSession {
       case 'pod':
         this.#deps.writer.pod(this.name, line.pod);
         return;
-      case 'event':
-        this.#record(line.event);
+      case 'event': {
+        const { namespace, name, uid } = line.event;
+        const pod = this.#deps.cache.get(objectKey('Pod', namespace, name));
+        if (pod?.metadata.uid === uid && pod.spec.nodeName === this.name) this.#record(pod, line.event);
         return;
+      }
+      case 'node-event': {
+        const node = this.#deps.cache.get(this.#nodeKey);
+        if (node) this.#record(node, line.event);
+        return;
+      }
       case 'synced':
       case 'heartbeat':
         return;
     }
   }
 
-  /** Of the node's own pods only, and no more than it may tell. */
-  #record(told: PodEventReport): void {
-    const { cache, clock, recorder, log } = this.#deps;
-    const pod = cache.get(objectKey('Pod', told.namespace, told.name));
-    if (pod?.metadata.uid !== told.uid || pod.spec.nodeName !== this.name) return;
+  /** Of the node and its own pods only, and no more than it may tell. */
+  #record(regarding: StoredNode | StoredPod, told: NodeEventReport): void {
+    const { clock, recorder, log } = this.#deps;
     if (!this.#events.take(clock.monotonic())) {
       this.#eventsLost += 1;
       if (this.#eventsLost === 1) log.warn('a node tells more events than are kept', { node: this.name });
@@ -295,7 +301,7 @@ export class NodeSession {
     if (this.#eventsLost > 0) log.warn('events of a node were left out', { node: this.name, events: this.#eventsLost });
     this.#eventsLost = 0;
     const { type, reason, message, at, count } = boundedEvent(told, clock.now());
-    recorder.record({ regarding: pod, type, reason, message, component: 'nodeagent', host: this.name, at, count });
+    recorder.record({ regarding, type, reason, message, component: 'nodeagent', host: this.name, at, count });
   }
 
   #heard(): void {

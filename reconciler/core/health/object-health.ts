@@ -80,6 +80,8 @@ function nodeHealth(node: Node): Health {
   const ready = findCondition(node.status?.conditions, 'Ready');
   if (!ready) return PROGRESSING('has not reported yet');
   if (ready.status !== 'True') return DEGRADED(`is not ready: ${explained(ready)}`);
+  const network = findCondition(node.status?.conditions, 'NetworkUnavailable');
+  if (network?.status === 'True') return DEGRADED(`its network is not as it should be: ${explained(network)}`);
   return HEALTHY(node.spec.unschedulable === true ? 'is ready, scheduling disabled' : 'is ready');
 }
 

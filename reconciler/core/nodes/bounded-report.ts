@@ -3,7 +3,7 @@
  * lists of bounded length, no time in the future. What an honest agent says passes unchanged.
  */
 import type { Condition, ContainerState, ContainerStatus, Pod, PodStatus, ResourceList } from '../../../contracts/objects/index.ts';
-import { TEXT_LIMITS, type NodeImage, type NodeReport, type PodEventReport } from '../../../contracts/agent/index.ts';
+import { TEXT_LIMITS, type NodeEventReport, type NodeImage, type NodeReport } from '../../../contracts/agent/index.ts';
 import { isAddress, parseAddress, parseRange, rangeHolds } from '../services/ipv4.ts';
 
 const MOST_CONDITIONS = 16;
@@ -125,7 +125,7 @@ export function boundedImages(images: readonly NodeImage[]): readonly NodeImage[
   }));
 }
 
-export function boundedEvent(event: PodEventReport, now: Date): PodEventReport {
+export function boundedEvent(event: NodeEventReport, now: Date): NodeEventReport {
   return {
     ...event, reason: cut(event.reason, TEXT_LIMITS.reason), message: cut(event.message, TEXT_LIMITS.message),
     at: boundedTime(event.at, now), count: Math.min(Math.max(1, event.count), MOST_COUNT),

@@ -81,6 +81,32 @@ function packetFilterContract(make: () => Subject): void {
     ], signal), 'done');
   });
 
+  it('tells of what others do to the table, and of nothing that it does itself', async () => {
+    const stop = new AbortController();
+    let heard: (change: string) => void = () => undefined;
+    const told: string[] = [];
+    const watch = subject.filter.watch((change) => { told.push(change); heard(change); }, stop.signal);
+    const generations = ['w1', 'w2', 'w3'];
+    // Until the watch has begun nothing is heard: write again until the deletion before it is.
+    const first = new Promise<string>((resolve) => { heard = resolve; });
+    let over = false;
+    void first.then(() => { over = true; });
+    while (!over) {
+      await subject.filter.apply({ commands: renderWhole(some), generation: 'w0' }, signal);
+      await subject.deleteTable();
+      await new Promise((resolve) => { setTimeout(resolve, 20); });
+    }
+    assert.equal(await first, 'own-table');
+    for (const generation of generations) await subject.filter.apply({ commands: renderWhole(some), generation }, signal);
+    told.length = 0;
+    const second = new Promise<string>((resolve) => { heard = resolve; });
+    await subject.deleteTable();
+    assert.equal(await second, 'own-table');
+    assert.deepEqual(told, ['own-table']);
+    stop.abort(new Error('enough'));
+    await assert.rejects(watch, /enough/);
+  });
+
   it('names nobody who drops forwarded packets where nobody does', async () => {
     assert.deepEqual(await subject.filter.forwardDrops('198.19.0.0/17', signal), []);
   });
@@ -105,7 +131,7 @@ describe('packet filter of the kernel', { skip: cannotRun() ?? false }, () => {
   packetFilterContract(() => {
     const ns = enter();
     return {
-      filter: createNftPacketFilter({ run: ns.run }),
+      filter: createNftPacketFilter(ns),
       content: async () => blocksOf(await ns.sh('nft', '-s', 'list', 'table', 'ip', 'plumbline')),
       deleteTable: async () => { await ns.sh('nft', 'delete', 'table', 'ip', 'plumbline'); },
     };
@@ -116,7 +142,7 @@ describe('packet filter of the kernel', { skip: cannotRun() ?? false }, () => {
     await ns.sh('nft', 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }; add table inet other; add chain inet other c');
     const foreign = async (): Promise<string[]> => [await ns.sh('nft', '-a', 'list', 'table', 'ip', 'filter'), await ns.sh('nft', '-a', 'list', 'table', 'inet', 'other')];
     const before = await foreign();
-    const filter = createNftPacketFilter({ run: ns.run });
+    const filter = createNftPacketFilter(ns);
     await filter.apply({ commands: renderWhole(rulesetOf([])), generation: '9' }, signal);
     assert.deepEqual(await foreign(), before);
     assert.deepEqual(await filter.forwardDrops('198.19.0.0/17', signal), ['ip filter FORWARD']);
@@ -127,7 +153,7 @@ describe('packet filter of the kernel', { skip: cannotRun() ?? false }, () => {
   for (const damage of ['delete table ip plumbline', 'flush table ip plumbline', 'flush ruleset']) {
     it(`sees that the table is not as it was after nft ${damage}`, async () => {
       const ns = enter();
-      const filter = createNftPacketFilter({ run: ns.run });
+      const filter = createNftPacketFilter(ns);
       await filter.apply({ commands: renderWhole(rulesetOf([])), generation: '9' }, signal);
       assert.equal(await filter.present(signal), true);
       await ns.sh('nft', damage);
@@ -136,7 +162,7 @@ describe('packet filter of the kernel', { skip: cannotRun() ?? false }, () => {
   }
 
   it('tells in one sentence what nft refused', async () => {
-    const filter = createNftPacketFilter({ run: enter().run });
+    const filter = createNftPacketFilter(enter());
     await assert.rejects(
       filter.apply({ commands: [{ do: 'add-elements', container: 'nowhere', elements: [{ container: 'nowhere', key: '198.18.0.1' }] }], generation: '1' }, signal),
       /^FilterRefusedError: nft refused: No such file or directory.* in "add element ip plumbline nowhere/,

@@ -6,12 +6,14 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createCniConfigFile } from '../../../nodeagent/adapters/cni/file.ts';
 import { createIpRouting } from '../../../nodeagent/adapters/ip/ip-routing.ts';
 import { createNftPacketFilter } from '../../../nodeagent/adapters/nft/nft-packet-filter.ts';
 import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import type { NetworkState } from '../../../nodeagent/core/assignment.ts';
 import { startNetworkSync, type NetworkSync } from '../../../nodeagent/loops/network-sync.ts';
+import type { PacketFilter } from '../../../nodeagent/ports/packet-filter.ts';
 import type { Cluster, KubeObject, Node, ObjectKey } from '../../../contracts/objects/index.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { tied } from '../../support/tied.ts';
@@ -31,6 +33,10 @@ export interface TestNode {
   readonly pods: TestLocalPods;
   readonly sync: NetworkSync;
   readonly states: NetworkState[];
+  /** Reasons of the node's events. */
+  readonly events: readonly string[];
+  /** Resolves when the loop heard of a change to the packet filter that this makes: it hears of later ones too. */
+  watches(): Promise<void>;
   readonly cniPath: string;
   /** Transactions so far. */
   readonly writes: { readonly commands: number; readonly whole: boolean }[];
@@ -85,16 +91,26 @@ export async function makeLab(label: string, { cluster, verifyEveryMs, apart = f
     const assignment = new TestAssignment(object.metadata.name, [cluster, ...objects]);
     const pods = new TestLocalPods();
     const states: NetworkState[] = [];
+    const events: string[] = [];
     const writes: { commands: number; whole: boolean }[] = [];
     const cniPath = join(folder, `${object.metadata.name}.conflist`);
+    let heard: () => void = () => undefined;
+    const real = createNftPacketFilter(ns);
+    const filter: PacketFilter = { ...real, watch: (tell, signal) => real.watch((change) => { heard(); tell(change); }, signal) };
+    const watches = async (): Promise<void> => {
+      let over = false;
+      heard = () => { over = true; };
+      for (; !over; await delay(20)) await ns.sh('nft', 'add table inet lab-mark; delete table inet lab-mark');
+    };
     const sync = startNetworkSync({
-      assignment, pods, clock: systemClock, filter: createNftPacketFilter({ run: ns.run }), routing: createIpRouting({ run: ns.run }),
+      assignment, pods, clock: systemClock, filter, routing: createIpRouting({ run: ns.run }),
       cni: createCniConfigFile({ run: ns.run, path: cniPath, dataDir: join(folder, 'cni') }),
       log: (_level, message, fields) => { if (message === 'packet filter written') writes.push(fields as { commands: number; whole: boolean }); },
       onState: (state) => { states.push(state); },
+      onEvent: (event) => { events.push(event.reason); },
       ...(verifyEveryMs !== undefined && { verifyEveryMs }),
     });
-    nodes.push({ object, address, ns, assignment, pods, sync, states, writes, cniPath, pod: (host) => makePod(label, ns, `198.19.${i + 1}`, host) });
+    nodes.push({ object, address, ns, assignment, pods, sync, states, events, watches, writes, cniPath, pod: (host) => makePod(label, ns, `198.19.${i + 1}`, host) });
   }
   const [first, second] = nodes;
   if (!first || !second) throw new Error('a lab has two nodes');

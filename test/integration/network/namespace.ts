@@ -2,7 +2,9 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { processStart } from '../../../cli/lab/process.ts';
+import { createFollowCommand } from '../../../nodeagent/adapters/process/follow-command.ts';
 import { createRunCommand } from '../../../nodeagent/adapters/process/run-command.ts';
+import type { FollowCommand } from '../../../nodeagent/ports/follow-command.ts';
 import type { CommandResult, RunCommand } from '../../../nodeagent/ports/run-command.ts';
 import { whenInterrupted } from '../../support/interruption.ts';
 
@@ -24,6 +26,7 @@ export interface Namespace {
   /** argv prefix that enters it. */
   readonly enter: readonly string[];
   readonly run: RunCommand;
+  readonly follow: FollowCommand;
   /** Runs and returns standard output; throws on any failure. */
   sh(...argv: string[]): Promise<string>;
   remove(): void;
@@ -40,7 +43,7 @@ export function makeNamespace(label: string): Namespace {
   const enter = ['nsenter', `--net=/run/netns/${name}`];
   const run = createRunCommand({ prefix: enter });
   const namespace: Namespace = {
-    name, enter, run,
+    name, enter, run, follow: createFollowCommand({ prefix: enter }),
     async sh(...argv) {
       const result: CommandResult = await run(argv, { signal: never });
       if (result.code !== 0) throw new Error(`${name}: ${argv.join(' ')}: ${result.stderr}`);

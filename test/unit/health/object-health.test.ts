@@ -102,6 +102,10 @@ const rows: readonly Row[] = [
   { name: 'Node ready', object: node('n1'), status: 'Healthy', says: /is ready/ },
   { name: 'Node cordoned', object: node('n1', { spec: { unschedulable: true } }), status: 'Healthy', says: /scheduling disabled/ },
   { name: 'Node silent', object: node('n1', { ready: 'Unknown' }), status: 'Degraded', says: /not ready/ },
+  {
+    name: 'Node with a firewall in the way', status: 'Degraded', says: /network is not as it should be: NetworkSyncFailed: chain ip filter FORWARD drops/,
+    object: { ...node('n1'), status: { conditions: [condition('Ready', 'True'), condition('NetworkUnavailable', 'True', { reason: 'NetworkSyncFailed', message: 'chain ip filter FORWARD drops' })] } },
+  },
   { name: 'Node new', object: { ...node('n1'), status: {} }, status: 'Progressing', says: /not reported/ },
   { name: 'Machine without Node', object: machine('n1'), status: 'Progressing', says: /not been made/ },
   { name: 'Machine with Node', object: machine('n1'), others: [node('n1')], status: 'Healthy', says: /is ready/ },

@@ -59,6 +59,7 @@ interface World {
   filter: Filter;
   clock: ManualClock;
   states: NetworkState[];
+  events: string[];
   steps: RoutingStep[];
   cniText: string | undefined;
   cniWrites: number;
@@ -75,7 +76,7 @@ let open: NetworkSync[] = [];
 
 function start(objects: readonly KubeObject[] = BASE): World {
   const world = {
-    assignment: new TestAssignment('n1', objects), pods: new TestLocalPods(), filter: new Filter(), clock: new ManualClock(), states: [], steps: [], cniText: undefined, cniWrites: 0, portMappings: true, routingError: undefined,
+    assignment: new TestAssignment('n1', objects), pods: new TestLocalPods(), filter: new Filter(), clock: new ManualClock(), states: [], events: [], steps: [], cniText: undefined, cniWrites: 0, portMappings: true, routingError: undefined,
   } as unknown as World;
   const routing: Routing = {
     inspect: async () => {
@@ -93,6 +94,7 @@ function start(objects: readonly KubeObject[] = BASE): World {
   };
   world.sync = startNetworkSync({
     assignment: world.assignment, pods: world.pods, filter: world.filter, routing, cni, clock: world.clock, log: () => undefined, onState: (s) => world.states.push(s),
+    onEvent: (event) => world.events.push(event.reason),
   });
   open.push(world.sync);
   return world;
@@ -183,10 +185,50 @@ describe('network loop', () => {
     const w = start();
     await w.sync.synced();
     assert.equal(await w.clock.asleep(), 60_000);
+    // Nobody heard of it.
+    w.filter.watchers.clear();
     w.filter.deleteTable();
     await w.clock.pass();
     await w.clock.asleep();
     assert.ok(w.filter.table?.chains.has('services'));
+  });
+
+  it('repairs the table as soon as it hears of a change, and tells it', async () => {
+    const w = start();
+    await w.sync.synced();
+    w.filter.deleteTable();
+    await w.sync.synced();
+    assert.ok(w.filter.table?.chains.has('services'));
+    assert.deepEqual(w.events, ['PacketFilterRepaired']);
+    assert.deepEqual(w.states, [{ version: '1', error: null }]);
+  });
+
+  it('does not let others keep it busy: changes of a second are repaired together', async () => {
+    const w = start();
+    await w.sync.synced();
+    for (let i = 0; i < 5; i += 1) {
+      w.filter.deleteTable();
+      await w.sync.synced();
+    }
+    assert.equal(w.filter.transactions.length, 2);
+    assert.equal(w.filter.table, undefined);
+    await w.clock.pass();
+    await w.sync.synced();
+    assert.ok(w.filter.table);
+    assert.equal(w.filter.transactions.length, 3);
+  });
+
+  it('tells of foreign drops as soon as it hears of them, and of their end', async () => {
+    const w = start();
+    await w.sync.synced();
+    for (const drops of [['inet firewalld filter_FORWARD'], []]) {
+      w.filter.drops = drops;
+      for (const tell of w.filter.watchers) tell('others');
+      await w.sync.synced();
+      await w.clock.pass();
+    }
+    assert.match(w.states[1]?.error ?? '', /^chain inet firewalld filter_FORWARD drops .* Accept them there: nft insert rule inet firewalld filter_FORWARD ip saddr 198\.19\.0\.0\/17 accept; nft insert rule/);
+    assert.deepEqual(w.states[2], { version: '1', error: null });
   });
 
   it('names UDP flows to forget when an endpoint goes', async () => {

@@ -114,6 +114,13 @@ describe('node sync', () => {
     assert.equal(w.cache.list('Event').some((e) => e.reason === 'Wrong'), false);
   });
 
+  it('passes events of the machine on as the Node\'s', async () => {
+    agent.say({ type: 'node-event', event: { type: 'Warning', reason: 'PacketFilterRepaired', message: 'written again', at: '2026-01-01T00:00:00Z' } });
+    await w.until(() => w.cache.list('Event').some((e) => e.reason === 'PacketFilterRepaired'), 'the event');
+    const { kind, name } = w.cache.list('Event').find((e) => e.reason === 'PacketFilterRepaired')?.involvedObject ?? {};
+    assert.deepEqual([kind, name], ['Node', 'n1']);
+  });
+
   it('keeps the images that a node tells of', async () => {
     const images = (): unknown => w.cache.get('Node//n1')?.status?.images;
     const list = [{ names: ['app@sha256:1', 'app:1'], sizeBytes: 5_000_000_000 }];

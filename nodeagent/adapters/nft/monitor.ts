@@ -1,0 +1,46 @@
+/** Reads `nft monitor`: a line for each change, and after the last one of a transaction `# new generation N by process PID (NAME)`. */
+
+/** What somebody else's transaction changed. */
+export type ForeignChange =
+  /** Our table. */
+  | 'own-table'
+  /** A chain or table of others, which may drop or accept forwarded packets. */
+  | 'others';
+
+export interface MonitorSettings {
+  readonly family: string;
+  readonly table: string;
+  /** Every transaction of ours adds a rule to this chain: so ours are told from others'. */
+  readonly generationChain: string;
+}
+
+const OTHERS = /^(?:add|delete) (?:chain|table) (?:ip|inet) /;
+
+/** A reader of lines that tells of each transaction that was not ours, when it is over. */
+export function createMonitorReader({ family, table, generationChain }: MonitorSettings, tell: (change: ForeignChange) => void): (line: string) => 'end of transaction' | undefined {
+  const own = ` ${family} ${table}`;
+  const mark = `add rule ${family} ${table} ${generationChain} `;
+  let seen = { mine: false, ownTable: false, others: false };
+  return (line) => {
+    if (line.startsWith('# new generation')) {
+      const { mine, ownTable, others } = seen;
+      seen = { mine: false, ownTable: false, others: false };
+      if (ownTable && !mine) tell('own-table');
+      if (others && !mine) tell('others');
+      return 'end of transaction';
+    }
+    if (line.startsWith('# ERROR')) {
+      // "We lost some netlink events!": anything may have changed, which a look tells.
+      tell('others');
+    } else if (line.startsWith(mark)) seen.mine = true;
+    else if (isAbout(line, own)) seen.ownTable = true;
+    else if (OTHERS.test(line)) seen.others = true;
+    return undefined;
+  };
+}
+
+/** `add rule ip plumbline ...`, `delete table ip plumbline`; not `add table ip plumbline2`. */
+function isAbout(line: string, own: string): boolean {
+  const at = line.indexOf(own);
+  return at > 0 && at < 20 && [' ', undefined].includes(line[at + own.length]);
+}
