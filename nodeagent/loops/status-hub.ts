@@ -80,7 +80,7 @@ export function createStatusHub(clock: Clock): StatusHub {
       tellOnce({ type: 'event', event: { namespace, name, uid, ...event, at: clock.now().toISOString(), count: 1 } });
     },
     tellNodeEvent(event) {
-      tellOnce({ type: 'node-event', event: { ...event, at: clock.now().toISOString() } });
+      tellOnce({ type: 'node-event', event: { ...event, at: clock.now().toISOString(), count: 1 } });
     },
     tellNode(report) {
       nodeReport = report;

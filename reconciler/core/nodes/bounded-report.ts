@@ -125,7 +125,7 @@ export function boundedImages(images: readonly NodeImage[]): readonly NodeImage[
   }));
 }
 
-export function boundedEvent(event: NodeEventReport, now: Date): NodeEventReport {
+export function boundedEvent<T extends NodeEventReport>(event: T, now: Date): T {
   return {
     ...event, reason: cut(event.reason, TEXT_LIMITS.reason), message: cut(event.message, TEXT_LIMITS.message),
     at: boundedTime(event.at, now), count: Math.min(Math.max(1, event.count), MOST_COUNT),

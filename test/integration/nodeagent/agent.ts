@@ -45,10 +45,10 @@ async function bundle(folder: string): Promise<string> {
   return outfile;
 }
 
-export async function startAgent(host: TestHost, options: { node?: string; file?: string; flags?: readonly string[] } = {}): Promise<TestAgent> {
+export async function startAgent(host: TestHost, options: { node?: string; file?: string; flags?: readonly string[]; network?: boolean } = {}): Promise<TestAgent> {
   const file = options.file ?? (await bundle(host.folder));
   const root = join(host.folder, 'root');
-  const child = host.spawn([options.node ?? process.execPath, file, '--containerd', host.containerdSocket, '--root', root, '--no-network', ...(options.flags ?? [])]);
+  const child = host.spawn([options.node ?? process.execPath, file, '--containerd', host.containerdSocket, '--root', root, ...(options.network ? [] : ['--no-network']), ...(options.flags ?? [])]);
   let noise = '';
   child.stderr?.on('data', (chunk: Buffer) => { noise += chunk.toString(); });
   child.stdin?.end();

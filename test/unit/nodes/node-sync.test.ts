@@ -115,7 +115,7 @@ describe('node sync', () => {
   });
 
   it('passes events of the machine on as the Node\'s', async () => {
-    agent.say({ type: 'node-event', event: { type: 'Warning', reason: 'PacketFilterRepaired', message: 'written again', at: '2026-01-01T00:00:00Z' } });
+    agent.say({ type: 'node-event', event: { type: 'Warning', reason: 'PacketFilterRepaired', message: 'written again', at: '2026-01-01T00:00:00Z', count: 1 } });
     await w.until(() => w.cache.list('Event').some((e) => e.reason === 'PacketFilterRepaired'), 'the event');
     const { kind, name } = w.cache.list('Event').find((e) => e.reason === 'PacketFilterRepaired')?.involvedObject ?? {};
     assert.deepEqual([kind, name], ['Node', 'n1']);
