@@ -69,11 +69,6 @@ function withoutBeats(status: NodeStatus | undefined): unknown {
   return { ...status, conditions: status?.conditions?.map(({ lastHeartbeatTime: _beat, ...rest }) => rest) };
 }
 
-/** When the node was last heard of, as its Ready condition says; undefined when never. */
-export function lastHeartbeat(node: Node): string | undefined {
-  return findCondition(node.status?.conditions, 'Ready')?.lastHeartbeatTime;
-}
-
 /** The object with a condition set; undefined when it says so already. Serves Machines and Nodes. */
 export function withStatusCondition<T extends Stored<Node> | Stored<Machine>>(object: T, next: Omit<Condition, 'lastTransitionTime'>, now: string): T | undefined {
   const before = findCondition(object.status?.conditions, next.type);
