@@ -3,7 +3,7 @@
  * taken where Git gives the same pod, allocated addresses where most nodes tell them and they are in range; all else is made anew.
  */
 import {
-  ClusterManifest, keyOf, objectKey, OWN_API_VERSION,
+  ClusterManifest, keyOf, labelsInclude, objectKey, OWN_API_VERSION,
   type ClusterSpec, type KubeObject, type Machine, type Node, type Service, type Source,
 } from '../../../contracts/objects/index.ts';
 import type { NodeClaim, ServiceClaim } from '../../../contracts/agent/index.ts';
@@ -51,7 +51,7 @@ export function recoverState(input: RecoveryInput): RecoveredState {
   const desired = manifests(input);
   const services = recoverServices(desired.filter((object) => object.kind === 'Service'), input.words, settings).map((service) => made(service, input));
   const { objects: workloads, pods, refused } = recoverWorkloads({ ...input, desired, known });
-  const slices = services.flatMap((service) => endpointSlices(service, pods.filter(({ metadata }) => metadata.namespace === service.metadata.namespace && selects(service, metadata.labels))));
+  const slices = services.flatMap((service) => endpointSlices(service, pods.filter(({ metadata }) => metadata.namespace === service.metadata.namespace && labelsInclude(metadata.labels, service.spec.selector))));
   return { objects: [recoveredSource(input), ...nodes, ...services, ...workloads, ...pods, ...slices], refused };
 }
 
@@ -71,10 +71,6 @@ function recoveredSource({ source: { name, url, branch }, appliedRevision }: Rec
     apiVersion: OWN_API_VERSION, kind: 'Source', metadata: { name }, spec: { url, branch },
     ...(appliedRevision !== undefined && { status: { appliedRevision, history: [] } }),
   };
-}
-
-function selects(service: Service, labels: Readonly<Record<string, string>> | undefined): boolean {
-  return Object.entries(service.spec.selector ?? {}).every(([name, value]) => labels?.[name] === value);
 }
 
 /**
