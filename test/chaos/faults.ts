@@ -1,0 +1,332 @@
+/** The faults, each with the promise that it tries. To add one: an entry here. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { Redis } from 'ioredis';
+import { eventually, type Fleet } from '../e2e/fleet.ts';
+import { lasts, type Fault, type Scene } from './fault.ts';
+import { lyingNode, endlessAnswers } from './fake-agent.ts';
+
+/** The control plane's own Redis. */
+async function withRedis<T>(fleet: Fleet, use: (redis: Redis) => Promise<T>): Promise<T> {
+  const redis = new Redis({ path: fleet.redisSocket, maxRetriesPerRequest: 1 });
+  redis.on('error', () => undefined);
+  try {
+    return await use(redis);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+async function agentPid(fleet: Fleet, node: string): Promise<number> {
+  return ((await fleet.agent(node, '/v1/info')) as { pid: number }).pid;
+}
+
+async function signalled(fleet: Fleet, node: string, signal: string, pid: number): Promise<void> {
+  const sent = await fleet.on(node, ['kill', `-${signal}`, String(pid)]);
+  assert.equal(sent.code, 0, sent.stderr);
+}
+
+/** Process id in the host of the runtime's daemon. */
+async function runtimePid(fleet: Fleet, node: string): Promise<number> {
+  const found = await fleet.on(node, ['pidof', 'containerd']);
+  assert.equal(found.code, 0, `no containerd on ${node}`);
+  return Number(found.stdout.trim().split(' ')[0]);
+}
+
+/** Does what loses the store, and waits until another one is in its place. */
+async function rebuilt(fleet: Fleet, lose: () => Promise<void>): Promise<void> {
+  const stores = async (): Promise<string> => (await fleet.list('Source')).map(({ metadata }) => metadata.creationTimestamp + metadata.uid).join();
+  const before = await stores();
+  await lose();
+  await eventually('the store is made anew', 60, async () => ![before, ''].includes(await stores()));
+}
+
+async function podOn(scene: Scene, node: string): Promise<string> {
+  const pod = (await scene.fleet.pods(scene.app)).find(({ spec, metadata }) => spec.nodeName === node && metadata.deletionTimestamp === undefined);
+  assert.ok(pod, `no pod of ${scene.app} on ${node}`);
+  return pod.metadata.name;
+}
+
+/** Every key with its value, as Redis itself dumps it. */
+async function dumped(redis: Redis): Promise<readonly (readonly [key: string, value: Buffer])[]> {
+  const keys = await redis.keys('*');
+  const values = await Promise.all(keys.map((key) => redis.dumpBuffer(key)));
+  return keys.flatMap((key, at) => (values[at] ? [[key, values[at]] as const] : []));
+}
+
+const emptied: Fault = {
+  name: 'redis-emptied', holds: 'everything is rebuilt from Git and the nodes, and no container is restarted',
+  async run({ fleet }) {
+    await rebuilt(fleet, () => withRedis(fleet, async (redis) => { await redis.flushall(); }));
+  },
+};
+
+const olderData: Fault = {
+  name: 'redis-older-data', holds: 'a Redis that came back from an older snapshot is noticed and rebuilt, and no container is restarted',
+  async run({ fleet }) {
+    await withRedis(fleet, async (redis) => {
+      const snapshot = await dumped(redis);
+      // Something has to happen that the snapshot does not know.
+      await fleet.write('apps/marker.yaml', `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: marker}\ndata: {at: "${Date.now()}"}\n`);
+      await fleet.commitAndPush('Change something after the snapshot');
+      const wanted = /at: "(\d+)"/.exec(await readFile(`${fleet.checkout}/apps/marker.yaml`, 'utf8'))?.[1];
+      const shown = async (): Promise<boolean> => (await fleet.list('ConfigMap')).some(({ metadata, data }) => metadata.name === 'marker' && data?.['at'] === wanted);
+      await eventually('the change is in force', 30, shown);
+      const restore = redis.multi().flushall();
+      for (const [key, value] of snapshot) restore.restore(key, 0, value);
+      await rebuilt(fleet, async () => { await restore.exec(); });
+      await eventually('the change is in force again', 60, shown);
+    });
+  },
+};
+
+const readOnly: Fault = {
+  name: 'redis-read-only', holds: 'a Redis that refuses writes for a while, and changes its role under blocked clients, as in a failover, loses nothing',
+  async run({ fleet, random }) {
+    await withRedis(fleet, async (redis) => {
+      // A replica of nobody: it keeps its data, and refuses writes.
+      await redis.replicaof('127.0.0.1', 1);
+      try {
+        await lasts(random.between(3, 10));
+      } finally {
+        await redis.replicaof('NO', 'ONE');
+      }
+    });
+  },
+};
+
+const outOfMemory: Fault = {
+  name: 'redis-out-of-memory', holds: 'a Redis without memory is asked again, and nothing is lost',
+  async run({ fleet, random }) {
+    await withRedis(fleet, async (redis) => {
+      await redis.config('SET', 'maxmemory', '1');
+      try {
+        await lasts(random.between(3, 10));
+      } finally {
+        await redis.config('SET', 'maxmemory', '0');
+      }
+    });
+  },
+};
+
+const controlPlaneKilled: Fault = {
+  name: 'control-plane-killed', holds: 'a control plane that is killed and started again restarts nothing',
+  async run({ fleet, random }) {
+    await fleet.stopControlPlane('SIGKILL');
+    try {
+      await lasts(random.between(0, 5));
+    } finally {
+      await fleet.startControlPlane();
+    }
+  },
+};
+
+const killedMidRollout: Fault = {
+  name: 'control-plane-killed-mid-rollout', holds: 'a control plane that is killed in the middle of a rollout fails no request', mayRestart: true,
+  async run({ fleet, random, app }) {
+    const file = `${fleet.checkout}/apps/${app}.yaml`;
+    const text = await readFile(file, 'utf8');
+    const version = /hello:(\d)/.exec(text)?.[1] === '1' ? '2' : '1';
+    await fleet.write(`apps/${app}.yaml`, text.replace(/hello:\d/, `hello:${version}`));
+    await fleet.commitAndPush(`Version ${version}`);
+    await lasts(random.between(0, 40) / 10);
+    await fleet.stopControlPlane('SIGKILL');
+    try {
+      await lasts(random.between(0, 2));
+    } finally {
+      await fleet.startControlPlane();
+    }
+    await eventually(`all run version ${version}`, 60, async () => {
+      const pods = await fleet.pods(app);
+      return pods.every(({ spec, metadata }) => metadata.deletionTimestamp === undefined && spec.containers[0]?.image.endsWith(`:${version}`));
+    });
+  },
+};
+
+const silentAcrossRestart: Fault = {
+  name: 'control-plane-restarts-while-a-node-is-silent', holds: 'the pods of a node that is silent while the control plane restarts keep their uids', mayFailRequests: true,
+  async run({ fleet, random, hosts }) {
+    const node = random.pick(hosts);
+    await fleet.partition(node);
+    try {
+      await fleet.stopControlPlane(random.pick(['SIGTERM', 'SIGKILL'] as const));
+      await fleet.startControlPlane();
+      await lasts(random.between(2, 6));
+    } finally {
+      await fleet.heal(node);
+    }
+    await fleet.nodesReady([node]);
+  },
+};
+
+const emptiedWhileSilent: Fault = {
+  name: 'redis-emptied-while-a-node-is-silent', holds: 'the pods of a node that is silent while Redis is emptied keep their uids', mayFailRequests: true,
+  async run({ fleet, random, hosts }) {
+    const node = random.pick(hosts);
+    await fleet.partition(node);
+    try {
+      await rebuilt(fleet, () => withRedis(fleet, async (redis) => { await redis.flushall(); }));
+      await lasts(random.between(2, 8));
+    } finally {
+      await fleet.heal(node);
+    }
+    await fleet.nodesReady([node]);
+  },
+};
+
+const halfOpen: Fault = {
+  name: 'connection-half-open', holds: 'a node that vanished without a word is noticed within 20 s, and heard again by one session', mayFailRequests: true,
+  async run({ fleet, random, hosts }) {
+    const node = random.pick(hosts);
+    await fleet.partition(node);
+    try {
+      await eventually(`${node} is known to be silent`, 20, async () =>
+        (await fleet.list('Node')).find(({ metadata }) => metadata.name === node)?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status !== 'True'));
+    } finally {
+      await fleet.heal(node);
+    }
+    await fleet.nodesReady([node], 30);
+  },
+};
+
+const blind: Fault = {
+  name: 'all-nodes-out-of-sight', holds: 'a control plane that sees no node at all moves and deletes nothing', mayFailRequests: true,
+  async run({ fleet, random }) {
+    const nodes = fleet.lab.nodes.map(({ name }) => name);
+    for (const node of nodes) await fleet.partition(node);
+    try {
+      await lasts(random.between(10, 20));
+      const pods = await fleet.list('Pod');
+      assert.deepEqual(pods.filter(({ metadata }) => metadata.deletionTimestamp !== undefined).map(({ metadata }) => metadata.name), []);
+    } finally {
+      for (const node of nodes) await fleet.heal(node);
+    }
+    await fleet.nodesReady(nodes);
+  },
+};
+
+const agentKilled: Fault = {
+  name: 'agent-killed', holds: 'an agent that is killed at any moment adopts the same containers, and doubles none',
+  async run({ fleet, random, hosts }) {
+    for (let times = random.between(1, 3); times > 0; times -= 1) {
+      const node = random.pick(hosts);
+      await signalled(fleet, node, 'KILL', await eventually(`the agent of ${node} answers`, 30, () => agentPid(fleet, node)));
+      await lasts(random.between(0, 20) / 10);
+    }
+    for (const node of hosts) await eventually(`the agent of ${node} answers`, 30, () => agentPid(fleet, node));
+  },
+};
+
+const agentKilledInStart: Fault = {
+  name: 'agent-killed-as-pods-start', holds: 'an agent that is killed while pods start and end leaves no pod out, and none twice', mayRestart: true, mayFailRequests: true,
+  async run(scene) {
+    const { fleet, random, hosts } = scene;
+    const node = random.pick(hosts);
+    const deleted = await fleet.plumb('delete', `pod/${await podOn(scene, node)}`);
+    assert.equal(deleted.code, 0, deleted.stderr);
+    for (let times = random.between(1, 4); times > 0; times -= 1) {
+      await lasts(random.between(0, 12) / 10);
+      const pid = await agentPid(fleet, node).catch(() => undefined);
+      if (pid !== undefined) await signalled(fleet, node, 'KILL', pid);
+    }
+    await eventually(`the agent of ${node} answers`, 30, () => agentPid(fleet, node));
+  },
+};
+
+const runtimeStopped: Fault = {
+  name: 'runtime-stopped', holds: 'no container ends while the runtime does not answer, and the agent says so',
+  async run({ fleet, random, hosts }) {
+    const node = random.pick(hosts);
+    const pid = await runtimePid(fleet, node);
+    await signalled(fleet, node, 'STOP', pid);
+    try {
+      await lasts(random.between(10, 25));
+      assert.ok(await agentPid(fleet, node), 'the agent answers');
+    } finally {
+      await signalled(fleet, node, 'CONT', pid);
+    }
+    await fleet.nodesReady([node]);
+  },
+};
+
+const powerCut: Fault = {
+  name: 'power-cut', holds: 'a host that loses power comes back with its pods', mayRestart: true, mayFailRequests: true,
+  async run({ fleet, random, hosts }) {
+    const node = random.pick(hosts);
+    await fleet.powerOff(node);
+    await lasts(random.between(0, 3));
+    await fleet.powerOn(node);
+    await fleet.nodesReady([node]);
+  },
+};
+
+const filterFlushed: Fault = {
+  name: 'firewall-flushed', holds: 'rules that somebody flushed are back within seconds', mayFailRequests: true,
+  async run({ fleet, random, hosts, app }) {
+    const node = random.pick(hosts);
+    const url = `http://${await fleet.clusterIP(app)}/`;
+    const flushed = await fleet.on(node, ['nft', 'flush', 'ruleset']);
+    assert.equal(flushed.code, 0, flushed.stderr);
+    await eventually(`Services answer on ${node} again`, 5, () => fleet.httpFrom(node, url));
+  },
+};
+
+const coreDump: Fault = {
+  name: 'container-writes-proc-sys', holds: 'root in a container cannot write the host\'s settings',
+  async run(scene) {
+    const { fleet, random, hosts } = scene;
+    const node = random.pick(hosts);
+    const before = await readFile('/proc/sys/kernel/core_pattern', 'utf8');
+    const tried = await fleet.plumb('exec', await podOn(scene, node), '--', 'sh', '-c', 'echo "|/bin/chaos" > /proc/sys/kernel/core_pattern');
+    assert.notEqual(tried.code, 0);
+    assert.equal(await readFile('/proc/sys/kernel/core_pattern', 'utf8'), before);
+  },
+};
+
+/** What the agent may have beside its normal memory while a container is hostile, in MB. */
+const AGENT_MB = 160;
+
+const hostile: Fault = {
+  name: 'container-hostile', holds: 'a container that floods its messages and probes and forks without end troubles neither agent nor neighbours',
+  async run({ fleet, random, hosts }) {
+    const node = random.pick(hosts);
+    await fleet.write('apps/hostile.yaml', `apiVersion: v1
+kind: Pod
+metadata: {name: hostile, labels: {app: hostile}}
+spec:
+  nodeName: ${node}
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: flood
+      image: registry.lab/hello:1
+      command: [sh, -c, "dd if=/dev/zero of=/dev/termination-log bs=1M seek=1024 count=1; sleep 2; exit 1"]
+      resources: {limits: {cpu: 100m, memory: 64Mi}, requests: {cpu: 10m, memory: 8Mi}}
+    - name: probed
+      image: registry.lab/hello:1
+      command: [sleep, "3600"]
+      resources: {limits: {cpu: 200m, memory: 64Mi}, requests: {cpu: 10m, memory: 8Mi}}
+      readinessProbe: {exec: {command: [sh, -c, "dd if=/dev/zero bs=1M count=15"]}, periodSeconds: 1, timeoutSeconds: 1}
+    - name: forks
+      image: registry.lab/hello:1
+      command: [sh, -c, "f() { sleep 30 & f & }; while true; do f; sleep 1; done"]
+      resources: {limits: {cpu: 100m, memory: 64Mi}, requests: {cpu: 10m, memory: 8Mi}}
+`);
+    await fleet.commitAndPush('Run a hostile pod');
+    try {
+      await eventually('it runs', 30, async () => (await fleet.pods('hostile')).some(({ status }) => (status?.containerStatuses?.length ?? 0) === 3));
+      await lasts(random.between(8, 15));
+      const pid = await agentPid(fleet, node);
+      const status = (await fleet.on(node, ['cat', `/proc/${pid}/status`])).stdout;
+      const megabytes = Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+      assert.ok(megabytes < AGENT_MB, `the agent has ${megabytes.toFixed(0)} MB`);
+    } finally {
+      await fleet.removeFiles('apps/hostile.yaml');
+    }
+    await eventually('it is gone', 60, async () => (await fleet.pods('hostile')).length === 0);
+  },
+};
+
+export const FAULTS: readonly Fault[] = [
+  emptied, olderData, readOnly, outOfMemory, controlPlaneKilled, killedMidRollout, silentAcrossRestart, emptiedWhileSilent, halfOpen, blind,
+  agentKilled, agentKilledInStart, runtimeStopped, powerCut, filterFlushed, coreDump, hostile, lyingNode, endlessAnswers,
+];
