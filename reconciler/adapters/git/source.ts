@@ -2,7 +2,9 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { isAbsolute, join, resolve as resolvePath } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { limitSignals } from '../../../contracts/signals.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
 import type { BranchHead, GitSource, Revision } from '../../ports/git-source.ts';
 import { type GitCredentials, splitCredentials } from './credentials.ts';
@@ -72,7 +74,8 @@ const HEAD_LIMIT_MS = 30_000;
 /** The mirror's own HEAD remembers the answer. Source: gitprotocol-capabilities(5), `symref`. */
 async function remoteDefaultBranch(remote: GitRemote, gitdir: string, engine: ObjectEngine): Promise<string> {
   try {
-    const { headRef, refs } = await remote.advertise('git-upload-pack', AbortSignal.timeout(HEAD_LIMIT_MS));
+    using limit = limitSignals((ms, signal) => delay(ms, undefined, { signal }), HEAD_LIMIT_MS);
+    const { headRef, refs } = await remote.advertise('git-upload-pack', limit.signal);
     const branch = headRef?.replace(/^refs\/heads\//, '') ?? onlyBranch([...refs.keys()]) ?? 'main';
     await setMirrorHead(gitdir, branch);
     return branch;

@@ -21,7 +21,7 @@ import { ShapeTable, type PodShape } from './pod-shape.ts';
 import type { VolumePlacement } from './plugins/volume-binding.ts';
 import { preempted } from './preemption.ts';
 import { priorityOf, type PriorityClasses } from './priority.ts';
-import { capacityOf } from './resources.ts';
+import { capacityOf, type HostPort } from './resources.ts';
 
 /** A pod that has its place. */
 export interface Placed {
@@ -163,8 +163,10 @@ export class ClusterState {
   podsOn(node: number): Iterable<Placed> {
     return this.#record(node).pods.values();
   }
-  portTaken(node: number, port: string): boolean {
-    return this.#record(node).ports.has(port);
+  portTaken(node: number, { port, address }: HostPort): boolean {
+    const { ports } = this.#record(node);
+    // What is taken at an address is counted for the port as well.
+    return address === undefined ? ports.has(port) : ports.has(`${port}@`) || ports.has(`${port}@${address}`);
   }
   images(node: number): NodeStatus['images'] {
     return this.#record(node).node.status?.images;
@@ -486,7 +488,10 @@ export class ClusterState {
     this.#weightMemory[node] = (this.#weightMemory[node] ?? 0) + by * shape.weight.memory;
     if (shape.hostPorts.length === 0) return;
     const { ports } = this.#record(node);
-    for (const port of shape.hostPorts) addTo(ports, port, by);
+    for (const { port, address } of shape.hostPorts) {
+      addTo(ports, port, by);
+      addTo(ports, `${port}@${address ?? ''}`, by);
+    }
   }
 
   #demandsOf(shape: PodShape): readonly Demand[] {

@@ -5,7 +5,7 @@
 import { POD_GROUP_LABEL, type OwnerReference, type Affinity, type NodeSelectorTerm, type Pod, type PodAffinityTerm, type PodSpec, type TopologySpreadConstraint } from '../../../contracts/objects/index.ts';
 import { controllerOf } from '../workloads/owners.ts';
 import { isTerminating } from '../workloads/pod-state.ts';
-import { hostPortsOf, imagesOf, requestsOf, weightOf, type Amounts } from './resources.ts';
+import { type HostPort, hostPortsOf, imagesOf, requestsOf, weightOf, type Amounts } from './resources.ts';
 
 /** Fields of a pod's spec that are equal in all pods of a shape. Of containers: image, requests and ports. */
 type SharedField = 'containers' | 'initContainers' | 'overhead' | 'nodeSelector' | 'affinity' | 'tolerations' | 'topologySpreadConstraints' | 'hostNetwork' | 'schedulerName' | 'preemptionPolicy';
@@ -34,7 +34,7 @@ export interface PodShape {
   readonly requests: Amounts;
   /** What it weighs when nodes are compared: requests, with a floor for containers that ask for no cpu or memory. */
   readonly weight: { readonly cpu: number; readonly memory: number };
-  readonly hostPorts: readonly string[];
+  readonly hostPorts: readonly HostPort[];
   /** Of all containers, with their tags. */
   readonly images: readonly string[];
   readonly affinity: Affinity | undefined;

@@ -26,6 +26,10 @@ describe('host ports', () => {
     ['held by a pod in the host network', placedOn('n', {}, { ...exposing({ containerPort: 80 }), hostNetwork: true }), exposing({ hostPort: 80 }), PORTS],
     ['held by a pod of another namespace', placedOn('n', {}, exposing({ hostPort: 80 }), { namespace: 'other' }), exposing({ hostPort: 80 }), PORTS],
     ['held by a pod that terminates', placedOn('n', {}, exposing({ hostPort: 80 }), { deletionTimestamp: '2026-01-01T00:00:00Z' }), exposing({ hostPort: 80 }), PORTS],
+    ['at another address of the node', placedOn('n', {}, exposing({ hostPort: 80, hostIP: '198.18.0.1' })), exposing({ hostPort: 80, hostIP: '198.18.0.2' }), P],
+    ['at the same address', placedOn('n', {}, exposing({ hostPort: 80, hostIP: '198.18.0.1' })), exposing({ hostPort: 80, hostIP: '198.18.0.1' }), PORTS],
+    ['at all addresses, held at one', placedOn('n', {}, exposing({ hostPort: 80, hostIP: '198.18.0.1' })), exposing({ hostPort: 80 }), PORTS],
+    ['at one address, held at all', placedOn('n', {}, exposing({ hostPort: 80, hostIP: '0.0.0.0' })), exposing({ hostPort: 80, hostIP: '198.18.0.1' }), PORTS],
     ['held by a pod that ended', { ...placedOn('n', {}, exposing({ hostPort: 80 })), status: { phase: 'Failed' } }, exposing({ hostPort: 80 }), P],
   ];
   for (const [title, placed, spec, expected] of rows) it(title, () => assert.deepEqual(verdicts({ nodes: [node('n'), node('free')], pods: [placed] }, pod('p', spec)), { n: expected, free: P }));

@@ -15,7 +15,7 @@ function seen(cluster: ClusterState): unknown {
   return {
     position: cluster.position, topology: cluster.topology, budgets: [...cluster.budgets].map(({ left }) => left), version: cluster.budgets.version,
     nodes: numbers.map((number) => ({
-      pods: [...cluster.podsOn(number)], ports: [80, 81, 82].filter((port) => cluster.portTaken(number, `TCP/${port}`)),
+      pods: [...cluster.podsOn(number)], ports: [80, 81, 82].filter((port) => cluster.portTaken(number, { port: `TCP/${port}`, address: undefined })),
       used: ['cpu', 'memory', 'pods'].map((name) => cluster.resource(name).used[number]), weights: [cluster.weights.cpu[number], cluster.weights.memory[number]],
     })),
     live: [...cluster.liveShapes()].map(([shape, nodes]) => [shape.key, [...nodes]]),
