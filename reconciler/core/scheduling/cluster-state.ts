@@ -16,12 +16,13 @@ import { hash32 } from '../workloads/stable-hash.ts';
 import { Budgets } from './budgets.ts';
 import { addTo, Domains, grown, ResourceColumn } from './columns.ts';
 import type { ClusterEvent } from './framework.ts';
+import { TakenPorts, type HostPort } from './host-ports.ts';
 import { ImageTable } from './images.ts';
 import { ShapeTable, type PodShape } from './pod-shape.ts';
 import type { VolumePlacement } from './plugins/volume-binding.ts';
 import { preempted } from './preemption.ts';
 import { priorityOf, type PriorityClasses } from './priority.ts';
-import { capacityOf, type HostPort } from './resources.ts';
+import { capacityOf } from './resources.ts';
 
 /** A pod that has its place. */
 export interface Placed {
@@ -57,7 +58,7 @@ interface NodeRecord {
   facts: string;
   readonly pods: Map<string, Placed>;
   /** Pods that take each host port (`TCP/80`). */
-  readonly ports: Map<string, number>;
+  readonly ports: TakenPorts;
 }
 
 const FIRST_CAPACITY = 64;
@@ -163,10 +164,8 @@ export class ClusterState {
   podsOn(node: number): Iterable<Placed> {
     return this.#record(node).pods.values();
   }
-  portTaken(node: number, { port, address }: HostPort): boolean {
-    const { ports } = this.#record(node);
-    // What is taken at an address is counted for the port as well.
-    return address === undefined ? ports.has(port) : ports.has(`${port}@`) || ports.has(`${port}@${address}`);
+  portTaken(node: number, port: HostPort): boolean {
+    return this.#record(node).ports.has(port);
   }
   images(node: number): NodeStatus['images'] {
     return this.#record(node).node.status?.images;
@@ -228,7 +227,7 @@ export class ClusterState {
     }
     const number = this.#free.pop() ?? this.#length++;
     if (number >= this.#capacity) this.#grow();
-    const record: NodeRecord = { node, ready, facts, pods: new Map(), ports: new Map() };
+    const record: NodeRecord = { node, ready, facts, pods: new Map(), ports: new TakenPorts() };
     this.#nodes[number] = record;
     this.#numbers.set(name, number);
     this.#ties[number] = hash32(name);
@@ -486,12 +485,7 @@ export class ClusterState {
     for (const { amount, column: { used } } of this.#demandsOf(shape)) used[node] = (used[node] ?? 0) + by * amount;
     this.#weightCpu[node] = (this.#weightCpu[node] ?? 0) + by * shape.weight.cpu;
     this.#weightMemory[node] = (this.#weightMemory[node] ?? 0) + by * shape.weight.memory;
-    if (shape.hostPorts.length === 0) return;
-    const { ports } = this.#record(node);
-    for (const { port, address } of shape.hostPorts) {
-      addTo(ports, port, by);
-      addTo(ports, `${port}@${address ?? ''}`, by);
-    }
+    if (shape.hostPorts.length > 0) this.#record(node).ports.count(shape.hostPorts, by);
   }
 
   #demandsOf(shape: PodShape): readonly Demand[] {
