@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { Readable, type Duplex } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { PlumbError } from '../../../reconciler/core/errors.ts';
-import type { NodeConnection, NodeTransport, SshTarget } from '../../../reconciler/ports/node-transport.ts';
+import { SHORT_ANSWER_BYTES, type NodeConnection, type NodeTransport, type SshTarget } from '../../../reconciler/ports/node-transport.ts';
 
 export interface TransportHarness {
   readonly transport: NodeTransport;
@@ -131,8 +131,15 @@ export function nodeTransportSuite(name: string, start: () => Promise<TransportH
 
     it('carries large bodies', async () => {
       const body = 'x'.repeat(6_000_000);
-      const answer = await connection.http(socket, { method: 'POST', path: '/echo', body }, open());
+      const answer = await connection.http(socket, { method: 'POST', path: '/echo', body, maxBytes: body.length }, open());
       assert.equal(answer.body.length, body.length);
+    });
+
+    it('refuses an answer that is longer than is expected, and goes on', async () => {
+      const longer = (body: string, maxBytes?: number): Promise<unknown> => connection.http(socket, { method: 'POST', path: '/echo', body, ...(maxBytes !== undefined && { maxBytes }) }, open());
+      await assert.rejects(longer('x'.repeat(SHORT_ANSWER_BYTES + 1)), { code: 'AnswerTooLarge', retry: 'backoff' });
+      await assert.rejects(longer('x'.repeat(11), 10), { code: 'AnswerTooLarge', retry: 'backoff' });
+      assert.equal((await connection.http(socket, { method: 'GET', path: '/ports' }, open())).status, 200);
     });
 
     it('carries many requests at once', async () => {
