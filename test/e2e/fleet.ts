@@ -8,6 +8,7 @@ import { mkdir, rm, writeFile, readFile } from 'node:fs/promises';
 import { createWriteStream } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
+import { AGENT_API, NODE_PATHS, type InventoryLine, type PodReport } from '../../contracts/agent/index.ts';
 import { KINDS, type Kind, type StoredOf } from '../../contracts/objects/index.ts';
 import { labExec, labHeal, labPartition, labPowerOff, labPowerOn, labStatus, labUp, machineManifests, type LabInfo, type LabNode } from '../../cli/lab/index.ts';
 import { buildCli, PLUMB } from '../support/built-cli.ts';
@@ -70,13 +71,17 @@ export async function eventually<T>(what: string, seconds: number, probe: () => 
   }
 }
 
-function getJson(socketPath: string, requestPath: string): Promise<unknown> {
+async function getJson(socketPath: string, requestPath: string): Promise<unknown> {
+  return JSON.parse(await getText(socketPath, requestPath));
+}
+
+function getText(socketPath: string, requestPath: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = http.get({ socketPath, path: requestPath, agent: false, timeout: 10_000 }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
       response.on('error', reject);
-      response.on('end', () => (response.statusCode === 200 ? resolve(JSON.parse(body)) : reject(new Error(`${requestPath}: ${response.statusCode} ${body}`))));
+      response.on('end', () => (response.statusCode === 200 ? resolve(body) : reject(new Error(`${requestPath}: ${response.statusCode} ${body}`))));
     });
     request.on('timeout', () => request.destroy(new Error(`${requestPath}: no answer`)));
     request.on('error', reject);
@@ -316,10 +321,14 @@ export class Fleet {
     return output.code === 0 ? output.stdout : undefined;
   }
 
-  /** What the node's own agent says, asked on the node's socket, without the control plane. */
-  async agent(node: string, requestPath: string): Promise<unknown> {
+  /** The pods that the node's own agent tells of, asked on the node's socket, without the control plane. */
+  async podsOn(node: string): Promise<readonly PodReport[]> {
     const host = await this.host(node);
-    return getJson(`/proc/${host.pid}/root/run/plumbline/agent.sock`, requestPath);
+    const lines = (await getText(`/proc/${host.pid}/root${NODE_PATHS.socket}`, `${AGENT_API}/inventory/lines`)).trimEnd().split('\n');
+    return lines.flatMap((text) => {
+      const line = JSON.parse(text) as InventoryLine;
+      return 'pod' in line ? [line.pod] : [];
+    });
   }
 
   /** Steady load from a host's network until `stop` is called. */

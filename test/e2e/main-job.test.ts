@@ -155,8 +155,8 @@ describe('the main job', () => {
         assert.ok(victim?.spec.nodeName);
         const node = victim.spec.nodeName;
         const running = async (): Promise<readonly string[]> => {
-          const inventories = (await Promise.all(NODES.map((n) => fleet.agent(n, '/v1/inventory')))) as { pods: { name: string; status?: Pod['status'] }[] }[];
-          return inventories.flatMap((i) => i.pods.flatMap((p) => (p.status?.containerStatuses ?? []).map((c) => `${p.name} ${c.containerID} ${c.restartCount}`))).sort();
+          const reports = (await Promise.all(NODES.map((n) => fleet.podsOn(n)))).flat();
+          return reports.flatMap((p) => (p.status?.containerStatuses ?? []).map((c) => `${p.name} ${c.containerID} ${c.restartCount}`)).sort();
         };
         let alone: readonly string[];
         await fleet.stopControlPlane();
@@ -164,8 +164,7 @@ describe('the main job', () => {
           const id = victim.status?.containerStatuses?.[0]?.containerID?.replace('containerd://', '') ?? '';
           assert.equal((await fleet.on(node, ['ctr', '-n', 'k8s.io', 'tasks', 'kill', '-s', 'SIGKILL', id])).code, 0);
           await eventually('the agent restarted it alone', 30, async () => {
-            const { pods: reports } = (await fleet.agent(node, '/v1/inventory')) as { pods: { uid: string; status?: Pod['status'] }[] };
-            const status = reports.find((r) => r.uid === victim.metadata.uid)?.status;
+            const status = (await fleet.podsOn(node)).find((r) => r.uid === victim.metadata.uid)?.status;
             return status?.containerStatuses?.[0]?.restartCount === 1 && status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True');
           });
           for (const from of NODES) assert.match((await fleet.httpFrom(from, url)) ?? '', /hello from v1/);
@@ -220,9 +219,8 @@ describe('the main job', () => {
         await fleet.podsReady(app('away'), 4, { seconds: 60 });
         await eventually(`${lost} runs only what it is assigned`, 60, async () => {
           const assigned = new Set((await fleet.list('Pod')).filter((p) => p.spec.nodeName === lost).map((p) => p.metadata.uid));
-          const { pods } = (await fleet.agent(lost, '/v1/inventory')) as { pods: { uid: string; gone: boolean }[] };
           const listed = await fleet.on(lost, ['ctr', '-n', 'k8s.io', 'tasks', 'list', '-q']);
-          const here = pods.filter((p) => !p.gone);
+          const here = (await fleet.podsOn(lost)).filter((p) => !p.gone);
           return here.every((p) => assigned.has(p.uid)) && here.length === assigned.size && listed.stdout.trim().split('\n').filter(Boolean).length === 2 * assigned.size;
         });
         await fleet.removeFiles(file('away'));
