@@ -1,5 +1,6 @@
 /** Does one step of a pod's plan. An expected failure is an outcome; the plan decides what follows from it. */
 import type { Container, LifecycleHandler, Pod } from '../../contracts/objects/index.ts';
+import { joinSignals } from '../../contracts/signals.ts';
 import { containerConfig, hostsFileText, sandboxConfig, type NodeFacts } from '../core/pod/container-config.ts';
 import { cgroupParent } from '../core/pod/identity.ts';
 import { hostsFile, logFolder, subPathTarget, terminationFile } from '../core/pod/layout.ts';
@@ -104,7 +105,8 @@ const PERFORMERS: Performers = {
       if (failed !== undefined) tell({ type: 'Warning', reason: 'FailedPreStopHook', message: failed });
       grace = Math.max(MIN_GRACE_AFTER_HOOK, grace - (deps.clock.now().getTime() - begun) / 1000);
     }
-    return outcome('KillContainerError', deps.runtime.stopContainer(step.id, grace, AbortSignal.any([context.hurry, context.closing])));
+    using either = joinSignals(context.hurry, context.closing);
+    return await outcome('KillContainerError', deps.runtime.stopContainer(step.id, grace, either.signal));
   },
 
   async removeContainer(deps, { identity, observed, closing }, step) {
@@ -173,17 +175,18 @@ async function postStart(deps: StepDeps, context: StepContext, pod: Pod, contain
   const failed = handler && (await runHook(deps, context, pod, container, id, handler, HOOK_SECONDS_WITHOUT_LIMIT));
   if (failed === undefined) return DONE;
   context.tell({ type: 'Warning', reason: 'FailedPostStartHook', message: failed });
-  await reasonIfFails(deps.runtime.stopContainer(id, pod.spec.terminationGracePeriodSeconds, AbortSignal.any([context.hurry, context.closing])));
+  using either = joinSignals(context.hurry, context.closing);
+  await reasonIfFails(deps.runtime.stopContainer(id, pod.spec.terminationGracePeriodSeconds, either.signal));
   return { ok: false, reason: 'PostStartHookError', message: failed };
 }
 
 /** Undefined when it went well. */
 async function runHook(deps: StepDeps, context: StepContext, pod: Pod, container: Container, id: string, handler: LifecycleHandler, seconds: number): Promise<string | undefined> {
-  const signal = AbortSignal.any([context.hurry, context.closing]);
-  if (handler.sleep) return reasonIfFails(deps.clock.sleep(Math.min(handler.sleep.seconds, seconds) * 1000, signal));
+  using either = joinSignals(context.hurry, context.closing);
+  if (handler.sleep) return await reasonIfFails(deps.clock.sleep(Math.min(handler.sleep.seconds, seconds) * 1000, either.signal));
   const target = probeTarget(handler, container, id, podAddress(context, pod, deps.facts()));
   if (!target) return 'the hook names a port that the container does not have';
-  const answer = await deps.probes.run(target, Math.max(1, Math.ceil(seconds)), signal);
+  const answer = await deps.probes.run(target, Math.max(1, Math.ceil(seconds)), either.signal);
   return answer.outcome === 'success' ? undefined : answer.message;
 }
 

@@ -24,16 +24,19 @@ export async function serveExec(socket: Duplex, head: Buffer, query: URLSearchPa
   const command = query.getAll('command');
   if (command.length === 0) throw new ApiError(400, 'BadRequest', 'no command is given');
   const session = await deps.runtime.exec(container.id, { command, tty: query.get('tty') === 'true', stdin: query.get('stdin') === 'true' }, closing);
+  const close = (): void => { session.close(); };
   try {
     socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${EXEC_UPGRADE}\r\n\r\n`);
-    socket.on('close', () => session.close());
-    socket.on('error', () => session.close());
-    closing.addEventListener('abort', () => session.close(), { once: true });
+    socket.on('close', close);
+    socket.on('error', close);
+    closing.addEventListener('abort', close, { once: true });
     receive(socket, head, session);
     await Promise.all([send(socket, EXEC_CHANNEL.stdout, session.stdout), session.stderr && send(socket, EXEC_CHANNEL.stderr, session.stderr)]);
     const result: ExecResult = await session.exit.catch((cause: unknown) => ({ exitCode: 255, message: cause instanceof Error ? cause.message : String(cause) }));
     socket.write(execFrame(EXEC_CHANNEL.result, Buffer.from(JSON.stringify(result))));
   } finally {
+    // The agent's own signal outlives every session.
+    closing.removeEventListener('abort', close);
     session.close();
     socket.end();
   }

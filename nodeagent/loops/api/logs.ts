@@ -1,6 +1,7 @@
 /** `GET /v1/logs`. */
 import type { ServerResponse } from 'node:http';
 import { once } from 'node:events';
+import { joinSignals } from '../../../contracts/signals.ts';
 import { plainText } from '../../core/logs/cri-log.ts';
 import type { NodeFolders } from '../../core/pod/layout.ts';
 import { identityOf } from '../../core/pod/objects.ts';
@@ -36,11 +37,12 @@ export async function streamLogs(response: ServerResponse, query: URLSearchParam
   response.on('close', () => gone.abort());
   response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' });
   response.flushHeaders();
+  using over = joinSignals(gone.signal, closing);
   const read = deps.logs.read({
     path: logPathOf(named, container, deps.folders),
     tail: tail === null ? undefined : Number(tail),
     follow: query.get('follow') === 'true' ? { over: () => !isRunning() } : undefined,
-  }, AbortSignal.any([gone.signal, closing]));
+  }, over.signal);
   for await (const lines of read) {
     const flowing = response.write(plainText(lines, query.get('timestamps') === 'true'));
     if (!flowing) await once(response, 'drain', { signal: gone.signal }).catch(() => undefined);

@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import type { StatusLine } from '../../../contracts/agent/index.ts';
 import { HEARTBEAT_SECONDS } from '../../../contracts/agent/places.ts';
+import { joinSignals } from '../../../contracts/signals.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { StatusHub } from '../status-hub.ts';
 
@@ -9,7 +10,8 @@ import type { StatusHub } from '../status-hub.ts';
 export async function streamStatus(response: ServerResponse, hub: StatusHub, clock: Clock, signal: AbortSignal): Promise<void> {
   const ended = new AbortController();
   response.on('close', () => ended.abort());
-  const either = AbortSignal.any([signal, ended.signal]);
+  using joined = joinSignals(signal, ended.signal);
+  const either = joined.signal;
   response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
 
   /** Lines that wait for the reader, by what they are about. */
