@@ -17,16 +17,14 @@ export interface EnvInput {
 /** A value, or why the container cannot be made as written (`CreateContainerConfigError`). */
 export type Resolved<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly message: string };
 
-const ENV_NAME = /^[-._a-zA-Z][-._a-zA-Z0-9]*$/;
-
 export function resolveEnv(input: EnvInput): Resolved<readonly { readonly name: string; readonly value: string }[]> {
   const env = new Map<string, string>();
   if (input.pod.spec.enableServiceLinks) for (const [name, value] of serviceLinks(input.objects.services())) env.set(name, value);
   for (const from of input.container.envFrom ?? []) {
     const source = envFromSource(from, input.objects);
     if (!source.ok) return source;
-    // Keys that are no environment names are left out, as kubelet does (it tells so in an event).
-    for (const [key, value] of Object.entries(source.value)) if (ENV_NAME.test(`${from.prefix}${key}`)) env.set(`${from.prefix}${key}`, value);
+    // Every key that a ConfigMap or Secret may have is a name, also one that begins with a digit (KEP-4369).
+    for (const [key, value] of Object.entries(source.value)) env.set(`${from.prefix}${key}`, value);
   }
   for (const one of input.container.env ?? []) {
     const value = envValue(one, input, env);

@@ -11,7 +11,7 @@ import { NO_OBJECTS, pod } from './pods.ts';
 
 const folders = { state: '/state', run: '/run', podLogs: '/logs' };
 const facts = { folders, hostIP: '198.18.0.1', systemdCgroup: false, thermalPaths: ['/sys/devices/system/cpu/cpu0/thermal_throttle'] };
-const settings = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings', uid: 'u', resourceVersion: '7' }, data: { COLOR: 'blue', 'bad key': 'x' } } as ConfigMap;
+const settings = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings', uid: 'u', resourceVersion: '7' }, data: { COLOR: 'blue', 'odd key': 'x' } } as ConfigMap;
 const login = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: 'login' }, data: { PASSWORD: Buffer.from('pw').toString('base64') } } as Secret;
 const web = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'my-web', namespace: 'default' }, spec: { type: 'ClusterIP', clusterIP: '10.96.0.7', ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 80 }], sessionAffinity: 'None', publishNotReadyAddresses: false } } as Service;
 const objects: PodObjects = { configMap: (name) => (name === 'settings' ? settings : undefined), secret: (name) => (name === 'login' ? login : undefined), services: () => [web] };
@@ -44,7 +44,14 @@ describe('containerConfig', () => {
         { name: 'HOST', valueFrom: { fieldRef: { fieldPath: 'status.hostIP' } } }, { name: 'ABSENT', valueFrom: { configMapKeyRef: { name: 'none', key: 'x', optional: true } } },
       ],
     });
-    assert.deepEqual(env, { HOSTNAME: 'app', COLOR: 'red', S_PASSWORD: 'pw', SHADE: 'dark-red-$(NONE)', IP: '198.18.0.9', TIER: 'front', NOTE: 'n', HOST: '198.18.0.1' });
+    assert.deepEqual(env, { HOSTNAME: 'app', COLOR: 'red', 'odd key': 'x', S_PASSWORD: 'pw', SHADE: 'dark-red-$(NONE)', IP: '198.18.0.9', TIER: 'front', NOTE: 'n', HOST: '198.18.0.1' });
+  });
+
+  it('takes every key of a source for a name, as Kubernetes does', () => {
+    const odd = { ...settings, data: { '1badkey': '1', 'a.b-c': '2', _: '3' } } as ConfigMap;
+    const config = made({ envFrom: [{ configMapRef: { name: 'settings' } }, { prefix: '9 ', configMapRef: { name: 'settings' } }] }, {}, { ...objects, configMap: () => odd });
+    assert.ok(config.ok);
+    assert.deepEqual(config.value.env.map(({ name, value }) => `${name}=${value}`).sort(), ['1badkey=1', '9 1badkey=1', '9 _=3', '9 a.b-c=2', 'HOSTNAME=app', '_=3', 'a.b-c=2']);
   });
 
   it('names the ServiceAccount, and no label that the pod does not have', () => {
@@ -188,7 +195,7 @@ describe('planVolumes', () => {
     });
   }
   it('writes paths in their short form, the later of two at one path', () => {
-    const plan = planVolumes(withVolume({ configMap: { name: 'settings', items: [{ key: 'bad key', path: 'a//b' }, { key: 'COLOR', path: './a/b/' }] } }), objects, folders);
+    const plan = planVolumes(withVolume({ configMap: { name: 'settings', items: [{ key: 'odd key', path: 'a//b' }, { key: 'COLOR', path: './a/b/' }] } }), objects, folders);
     assert.ok(plan.ok && plan.value[0]?.kind === 'files');
     assert.deepEqual(plan.value[0].files.map((file) => [file.path, file.content.toString()]), [['a/b', 'blue']]);
   });
