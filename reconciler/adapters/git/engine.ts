@@ -24,6 +24,9 @@ export interface ObjectEngine {
   close(): Promise<void>;
 }
 
+/** Codes for a repository that answers and is not whole. */
+export const DAMAGE: ReadonlySet<string> = new Set(['ObjectMissing', 'ObjectUnreadable']);
+
 /** An object whose bytes are damaged or may not be read. Somebody may repair it, so it is asked for again. */
 export function unreadable(oid: string, gitdir: string, cause: unknown): RetryableError {
   const why = cause instanceof Error ? (cause.message.trim().split('\n', 1)[0] ?? '') : String(cause);

@@ -11,13 +11,14 @@ import { type GitCredentials, splitCredentials } from './credentials.ts';
 import { interruptible, missing, type ObjectEngine } from './engine.ts';
 import { hintsFrom, watchedFolders } from './hints.ts';
 import { httpRemote } from './http-remote.ts';
-import { NO_HEAD, openMirror, setMirrorHead } from './mirror.ts';
+import { type Mirror, NO_HEAD, openMirror, setMirrorHead } from './mirror.ts';
 import { openNativeEngine } from './native-engine.ts';
 import type { Advertisement } from './pkt-line.ts';
 import { pushCommit } from './push-commit.ts';
 import { formatCommit } from './raw-objects.ts';
 import { localServiceArgv, processRemote } from './process-remote.ts';
 import type { GitRemote } from './remote.ts';
+import { followRemote } from './remote-follower.ts';
 import { baseOf, readCommit, resolveRevision } from './rev-expression.ts';
 import { explainSsh, parseSshUrl, sshServiceArgv } from './ssh.ts';
 import { createTreeWalk } from './tree-walk.ts';
@@ -34,6 +35,8 @@ export interface GitSourceOptions {
   readonly sshKey?: string;
   /** known_hosts file for SSH; OpenSSH's own when absent. */
   readonly knownHosts?: string;
+  /** Largest pack that is fetched from a remote repository, in bytes; 512 MiB when absent. */
+  readonly maxPackBytes?: number;
   /** Longest silence of an HTTP server that has not finished, in milliseconds; a minute when absent. */
   readonly httpSilenceMs?: number;
   /** `isomorphic` (default) needs no git on the machine; `native` holds no pack in memory; `quarantine` is `native` with a receiving hook's environment. */
@@ -48,7 +51,7 @@ interface Backend {
   readonly gitdir: string;
   readonly remote: GitRemote;
   /** Undefined: `gitdir` is the repository itself. */
-  readonly fetch: ((branch: string, signal: AbortSignal) => Promise<void>) | undefined;
+  readonly mirror: Mirror | undefined;
 }
 
 /**
@@ -60,7 +63,7 @@ export async function openGitSource(options: GitSourceOptions): Promise<GitSourc
   const backend = await openBackend(options);
   const engine = interruptible(await openEngine(options.engine ?? 'isomorphic', backend.gitdir));
   const never = new AbortController().signal;
-  const branch = options.branch ?? (backend.fetch ? await remoteDefaultBranch(backend.remote, backend.gitdir, engine) : await localDefaultBranch(engine, never));
+  const branch = options.branch ?? (backend.mirror ? await remoteDefaultBranch(backend.remote, backend.gitdir, engine) : await localDefaultBranch(engine, never));
   return createSource(backend, engine, branch, options.now ?? (() => new Date()));
 }
 
@@ -96,8 +99,8 @@ async function openBackend(options: GitSourceOptions): Promise<Backend> {
   const { url, credentials } = splitCredentials(options.url);
   const mirrored = async (remote: GitRemote): Promise<Backend> => {
     if (options.cacheDir === undefined) throw new TerminalError('GitUrlInvalid', `${url}: a remote repository needs a folder to fetch into`);
-    const mirror = await openMirror(options.cacheDir, remote);
-    return { url, remote, gitdir: mirror.gitdir, fetch: (branch, signal) => mirror.fetch(branch, signal) };
+    const mirror = await openMirror(options.cacheDir, remote, options.maxPackBytes);
+    return { url, remote, gitdir: mirror.gitdir, mirror };
   };
   if (/^https?:\/\//.test(url)) {
     return mirrored(httpRemote(url, options.credentials ?? credentials, options.httpSilenceMs));
@@ -110,7 +113,7 @@ async function openBackend(options: GitSourceOptions): Promise<Backend> {
   const path = resolvePath(url);
   const gitdir = await findGitdir(path);
   if (gitdir === undefined) throw new TerminalError('RepositoryNotFound', `${path} is no Git repository: make one with \`plumb init --bare ${url}\``);
-  return { url: path, gitdir, remote: processRemote(path, localServiceArgv(gitdir)), fetch: undefined };
+  return { url: path, gitdir, remote: processRemote(path, localServiceArgv(gitdir)), mirror: undefined };
 }
 
 /** The Git folder of a bare repository or of a work tree's root. */
@@ -144,38 +147,25 @@ function withAdvertisedRefs(engine: ObjectEngine, last: () => Advertisement | un
 
 function createSource(backend: Backend, objects: ObjectEngine, branch: string, now: () => Date): GitSource {
   const branchRef = `refs/heads/${branch}`;
-  let advertised: Advertisement | undefined;
-  let fetched: string | undefined;
   let wasBorn = false;
-  const engine = backend.fetch ? withAdvertisedRefs(objects, () => advertised) : objects;
+  const follower = backend.mirror && followRemote(backend.mirror, backend.remote, objects, branch);
+  const engine = follower ? withAdvertisedRefs(objects, () => follower.advertised()) : objects;
   const walk = createTreeWalk(engine);
 
-  async function refresh(signal: AbortSignal): Promise<void> {
-    if (!backend.fetch) return;
-    advertised = await backend.remote.advertise('git-upload-pack', signal);
-    const head = advertised.refs.get(branchRef);
-    if (head === undefined || head === fetched) return;
-    if ((await objects.size(head, signal)) === undefined) await backend.fetch(branch, signal);
-    fetched = head;
-  }
-
-  /** A branch that is not followed is fetched when it is asked for. */
-  async function fetchOther(name: string, signal: AbortSignal): Promise<void> {
-    if (!backend.fetch || name === branch || NO_BRANCH.test(name)) return;
-    await refresh(signal);
-    const tip = advertised?.refs.get(`refs/heads/${name}`);
-    if (tip !== undefined && (await objects.size(tip, signal)) === undefined) await backend.fetch(name, signal);
+  /** What `look` finds in a repository that is whole, as far as that is ours to mend. */
+  function whole<T>(look: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    return follower ? follower.mending(look, signal) : look();
   }
 
   async function head(signal: AbortSignal): Promise<BranchHead> {
-    await refresh(signal);
+    await follower?.refresh(signal);
     const sha = await reached(engine.ref(branchRef, signal), signal);
     if (sha === undefined) {
       if (!existsSync(join(backend.gitdir, 'HEAD'))) throw new RetryableError('GitUnreachable', `cannot read ${backend.url}: the repository is gone`);
       const others = await reached(engine.refs(signal), signal);
       return { state: wasBorn || others.size > 0 ? 'missing' : 'unborn' };
     }
-    const revision = await reached(readCommit(engine, sha, signal), signal);
+    const revision = await reached(whole(() => readCommit(engine, sha, signal), signal), signal);
     if (!revision) throw new RetryableError('GitUnreachable', `${backend.url}: branch ${branch} points at ${sha}, which is not there yet`);
     wasBorn = true;
     return { state: 'at', revision };
@@ -192,7 +182,7 @@ function createSource(backend: Backend, objects: ObjectEngine, branch: string, n
   }
 
   async function commit(sha: string, signal: AbortSignal): Promise<Revision> {
-    return resolveRevision(engine, sha, branchRef, signal);
+    return whole(() => resolveRevision(engine, sha, branchRef, signal), signal);
   }
 
   return {
@@ -200,38 +190,40 @@ function createSource(backend: Backend, objects: ObjectEngine, branch: string, n
     branch,
     head,
     async resolve(rev, signal) {
-      if (backend.fetch && !advertised) await refresh(signal);
-      await fetchOther(baseOf(rev).replace(/^refs\/heads\//, ''), signal);
-      return resolveRevision(engine, rev, branchRef, signal);
+      const base = baseOf(rev).replace(/^refs\/heads\//, '');
+      if (follower && !follower.advertised()) await follower.refresh(signal);
+      if (base !== branch && !NO_BRANCH.test(base)) await follower?.refreshOther(base, signal);
+      return commit(rev, signal);
     },
     async files(sha, signal) {
-      return walk((await commit(sha, signal)).tree, signal);
+      const { tree } = await commit(sha, signal);
+      return whole(() => walk(tree, signal), signal);
     },
-    async blob(oid, maxBytes, signal) {
+    blob: (oid, maxBytes, signal) => whole(async () => {
       const size = await engine.size(oid, signal);
       if (size === undefined) throw missing('blob', oid);
       if (size > maxBytes) throw new TerminalError('BlobTooLarge', `blob ${oid} has ${size} bytes, more than the limit of ${maxBytes}`);
       const object = await engine.read(oid, signal);
       if (!object) throw missing('blob', oid);
       return object.content;
-    },
+    }, signal),
     async log(sha, limit, signal) {
       const found: Revision[] = [];
       for (let next: Revision | undefined = await commit(sha, signal); next && found.length < limit; ) {
         found.push(next);
         const parent: string | undefined = next.parents[0];
-        next = parent === undefined || found.length >= limit ? undefined : await readCommit(engine, parent, signal);
+        next = parent === undefined || found.length >= limit ? undefined : await whole(() => readCommit(engine, parent, signal), signal);
       }
       return found;
     },
-    hints: (pollSeconds, signal) => hintsFrom(backend.fetch ? [] : watchedFolders(backend.gitdir, branch), pollSeconds, signal),
+    hints: (pollSeconds, signal) => hintsFrom(follower ? [] : watchedFolders(backend.gitdir, branch), pollSeconds, signal),
     async commitTree(change, signal) {
       const before = await head(signal);
       if (before.state !== 'at') throw new TerminalError('PushRejected', `branch ${branch} has no commit to build on`);
       const { tree } = await commit(change.restore, signal);
       const made = formatCommit({ tree, parent: before.revision.sha, author: change.author, at: now(), message: change.message });
       await pushCommit(backend.remote, { ref: branchRef, from: before.revision.sha, to: made.sha, commit: made.content }, signal);
-      await refresh(signal);
+      await follower?.refresh(signal);
       return commit(made.sha, signal);
     },
     close: () => objects.close(),
