@@ -8,7 +8,9 @@ const DIRECTORY = '040000';
 
 /** Beyond these a tree is taken for an attack: a few objects can describe billions of paths. */
 export const TREE_LIMITS = {
-  files: 50_000,
+  files: 200_000,
+  /** Trees without a file can nest as widely as those with. */
+  folders: 50_000,
   depth: 64,
   /** Of one tree object. An entry has about 40 bytes. */
   treeBytes: 8 * 1024 * 1024,
@@ -54,8 +56,7 @@ export function createTreeWalk(engine: ObjectEngine): TreeWalk {
     let pathChars = 0;
     async function walk(oid: string, prefix: string, depth: number): Promise<void> {
       if (depth > TREE_LIMITS.depth) throw tooLarge(prefix, `is nested more than ${TREE_LIMITS.depth} folders deep`);
-      // Folders count as files do: trees without a file can nest as widely.
-      if (++folders > TREE_LIMITS.files) throw tooLarge(prefix, `is beyond ${TREE_LIMITS.files} folders in one commit`);
+      if (++folders > TREE_LIMITS.folders) throw tooLarge(prefix, `is beyond ${TREE_LIMITS.folders} folders in one commit`);
       for (const entry of await entriesOf(oid, prefix, signal)) {
         const path = `${prefix}${entry.name}`;
         if (entry.mode === DIRECTORY) {
