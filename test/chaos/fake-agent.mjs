@@ -1,5 +1,5 @@
 /**
- * An agent that lies: `fake-agent.mjs SOCKET lies|endless NODE`, in a host's namespaces. Prints `ready` when it listens. `lies`: its inventory holds what
+ * An agent that lies: `fake-agent.mjs SOCKET lies|endless NODE`. Prints `ready` when it listens. `lies`: its inventory holds what
  * is in no Git, claims of other nodes' and an epoch beyond all others. `endless`: its answers never end.
  */
 import { createServer } from 'node:http';

@@ -19,11 +19,11 @@ async function withFakeAgent(fleet: Fleet, node: string, mode: 'lies' | 'endless
   };
   await must('kill', '-STOP', String(pid));
   await must('mv', SOCKET, `${SOCKET}.real`);
-  const [program, ...args] = tied('nsenter', `--target=${await fleet.initPid(node)}`, '--mount', '--net', process.execPath, path.join(import.meta.dirname, 'fake-agent.mjs'), SOCKET, mode, node);
+  const [program, ...args] = tied(process.execPath, path.join(import.meta.dirname, 'fake-agent.mjs'), `/proc/${await fleet.initPid(node)}/root${SOCKET}`, mode, node);
   const fake = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(fake, 'exit');
   try {
-    await once(fake.stdout, 'data');
+    await Promise.race([once(fake.stdout, 'data'), ended.then(() => assert.fail('the lying agent ended'))]);
     await during();
   } finally {
     fake.kill('SIGKILL');
