@@ -12,7 +12,7 @@ const SOCKET = '/run/plumbline/agent.sock';
 
 /** Runs `during` while the real agent is stopped and a lying one has its socket; puts the real one back. */
 async function withFakeAgent(fleet: Fleet, node: string, mode: 'lies' | 'endless', during: () => Promise<void>): Promise<void> {
-  const { pid } = (await fleet.agent(node, '/v1/info')) as { pid: number };
+  const { pid } = JSON.parse(await fleet.agent(node, '/info')) as { pid: number };
   const must = async (...argv: string[]): Promise<void> => {
     const done = await fleet.on(node, argv);
     assert.equal(done.code, 0, done.stderr);

@@ -18,7 +18,7 @@ async function withRedis<T>(fleet: Fleet, use: (redis: Redis) => Promise<T>): Pr
 }
 
 async function agentPid(fleet: Fleet, node: string): Promise<number> {
-  return ((await fleet.agent(node, '/v1/info')) as { pid: number }).pid;
+  return (JSON.parse(await fleet.agent(node, '/info')) as { pid: number }).pid;
 }
 
 async function signalled(fleet: Fleet, node: string, signal: string, pid: number): Promise<void> {

@@ -321,10 +321,14 @@ export class Fleet {
     return output.code === 0 ? output.stdout : undefined;
   }
 
-  /** The pods that the node's own agent tells of, asked on the node's socket, without the control plane. */
+  /** What the node's own agent answers, asked on the node's socket, without the control plane. */
+  async agent(node: string, path: string): Promise<string> {
+    return getText(`/proc/${await this.initPid(node)}/root${NODE_PATHS.socket}`, AGENT_API + path);
+  }
+
+  /** The pods that it tells of. */
   async podsOn(node: string): Promise<readonly PodReport[]> {
-    const host = await this.host(node);
-    const lines = (await getText(`/proc/${host.pid}/root${NODE_PATHS.socket}`, `${AGENT_API}/inventory/lines`)).trimEnd().split('\n');
+    const lines = (await this.agent(node, '/inventory/lines')).trimEnd().split('\n');
     return lines.flatMap((text) => {
       const line = JSON.parse(text) as InventoryLine;
       return 'pod' in line ? [line.pod] : [];

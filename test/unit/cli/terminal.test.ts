@@ -85,7 +85,7 @@ describe('reports about hostile names', () => {
       children: [], pods: [], events: [], broken: evil, commit: { revision: 'a'.repeat(40), subject: evil, author: evil, outcome: 'Applied', message: evil },
     } as never, now);
     const status = formatStatus({
-      synced: false, healthy: false, source: { name: evil, url: evil, branch: evil, headError: evil }, controlPlane: { version: evil, pid: 1, startedAt: '' },
+      synced: false, healthy: false, source: { name: evil, url: evil, branch: evil, headError: evil }, controlPlane: { warnings: [evil], version: evil, pid: 1, startedAt: '' },
       objects: [{ kind: evil, name: evil, namespace: evil, health: evil, message: evil }], nodes: [{ name: evil, address: evil, ready: evil, pods: 0, reason: evil, message: evil }], missing: [evil],
     } as never, now);
     for (const text of [explained, status]) {
