@@ -14,22 +14,37 @@ export function httpExchange(silenceMs = DEFAULT_SILENCE_MS): HttpExchange {
   return async (request, signal) => {
     signal.throwIfAborted();
     const body = await bytesOf(request.body);
-    const { request: send } = request.url.startsWith('https:') ? https : http;
-    const outgoing = send(request.url, {
-      method: request.method ?? 'GET', signal, timeout: silenceMs,
-      headers: { ...request.headers, 'user-agent': 'git/plumbline', 'accept-encoding': 'identity', ...(body && { 'content-length': body.length }) },
-    });
-    let waiting: { destroy(error: Error): unknown } = outgoing;
-    outgoing.on('timeout', () => waiting.destroy(new Error(`no answer for ${silenceMs / 1000} s`)));
-    // After the response began, its own stream tells.
-    outgoing.on('error', () => undefined);
-    outgoing.end(body);
-    const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
-    waiting = incoming;
-    const headers = Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]));
-    const chunks = incoming[Symbol.asyncIterator]() as AsyncIterableIterator<Uint8Array>;
-    return { url: request.url, statusCode: incoming.statusCode ?? 0, statusMessage: incoming.statusMessage ?? '', headers, body: chunks };
+    try {
+      return await send(request, body, silenceMs, signal);
+    } catch (error) {
+      if (!(error instanceof LeftBehind)) throw error;
+      return await send(request, body, silenceMs, signal);
+    }
   };
+}
+
+/** A kept connection that the server closed as we wrote to it: the server did not read this GET, or may answer it twice (RFC 9112, 9.3.1). */
+class LeftBehind extends Error {}
+
+async function send(request: GitHttpRequest, body: Buffer | undefined, silenceMs: number, signal: AbortSignal): Promise<GitHttpResponse> {
+  const client = request.url.startsWith('https:') ? https : http;
+  const outgoing = client.request(request.url, {
+    method: request.method ?? 'GET', signal, timeout: silenceMs,
+    headers: { ...request.headers, 'user-agent': 'git/plumbline', 'accept-encoding': 'identity', ...(body && { 'content-length': body.length }) },
+  });
+  let waiting: { destroy(error: Error): unknown } = outgoing;
+  outgoing.on('timeout', () => waiting.destroy(new Error(`no answer for ${silenceMs / 1000} s`)));
+  // After the response began, its own stream tells.
+  outgoing.on('error', () => undefined);
+  outgoing.end(body);
+  const [incoming] = (await once(outgoing, 'response').catch((error: unknown) => {
+    const reset = ['ECONNRESET', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '');
+    throw reset && outgoing.reusedSocket && outgoing.method === 'GET' ? new LeftBehind('the server closed the connection', { cause: error }) : error;
+  })) as [IncomingMessage];
+  waiting = incoming;
+  const headers = Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]));
+  const chunks = incoming[Symbol.asyncIterator]() as AsyncIterableIterator<Uint8Array>;
+  return { url: request.url, statusCode: incoming.statusCode ?? 0, statusMessage: incoming.statusMessage ?? '', headers, body: chunks };
 }
 
 /** Some servers take no request without a length. isomorphic-git gives an array where the types say iterator. */
