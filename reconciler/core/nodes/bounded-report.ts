@@ -107,6 +107,7 @@ export function boundedNodeReport(report: NodeReport, around: Neighbourhood): No
     },
     ready: report.ready, reason: cut(report.reason, TEXT_LIMITS.reason), message: cut(report.message, TEXT_LIMITS.message),
     networkVersion: report.networkVersion, networkError: report.networkError === null ? null : cut(report.networkError, TEXT_LIMITS.message),
+    ...(report.diskPressure && { diskPressure: { pressure: report.diskPressure.pressure, message: cut(report.diskPressure.message, TEXT_LIMITS.message) } }),
     agentRss: report.agentRss,
   };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { PodStatus } from '../../../contracts/objects/index.ts';
-import type { NodeReport } from '../../../contracts/agent/index.ts';
+import { ContainerStatus, PodStatus } from '../../../contracts/objects/index.ts';
+import { NodeReport } from '../../../contracts/agent/index.ts';
 import { boundedEvent, boundedImages, boundedNodeReport, boundedPodStatus, boundedTime } from '../../../reconciler/core/nodes/bounded-report.ts';
 import { Rate } from '../../../reconciler/core/nodes/rate.ts';
 import { pod } from '../controllers/objects.ts';
@@ -13,14 +13,22 @@ const NODE = { podCIDR: '10.244.1.0/24', internalIP: '198.18.0.2' };
 const long = 'x'.repeat(8 * 1024 * 1024);
 const container = { name: 'app', state: { running: { startedAt: AT } }, lastState: {}, ready: true, started: true, restartCount: 2, image: 'app:v1', imageID: 'sha256:1', containerID: 'containerd://1' };
 const honest: PodStatus = {
-  phase: 'Running', hostIP: '198.18.0.2', podIP: '10.244.1.9', podIPs: [{ ip: '10.244.1.9' }], startTime: AT,
+  phase: 'Running', reason: 'r', message: 'm', hostIP: '198.18.0.2', podIP: '10.244.1.9', podIPs: [{ ip: '10.244.1.9' }], startTime: AT,
   conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: AT }, { type: 'ContainersReady', status: 'False', reason: 'ContainersNotReady', message: 'no', lastTransitionTime: AT }],
   containerStatuses: [{ ...container, lastState: { terminated: { exitCode: 1, reason: 'Error', message: 'm', startedAt: AT, finishedAt: AT, containerID: 'c' } } }],
+  initContainerStatuses: [{ ...container, name: 'setup', ready: false, state: { waiting: { reason: 'PodInitializing', message: 'm' } } }],
 };
-const bounded = (status: PodStatus, spec: object = {}, node: Parameters<typeof boundedPodStatus>[2] = NODE): PodStatus => boundedPodStatus(status, pod('p', spec).spec, node, NOW);
+const bounded = (status: PodStatus, spec: object = {}, node: Parameters<typeof boundedPodStatus>[2] = NODE): PodStatus => boundedPodStatus(status, pod('p', { initContainers: [{ name: 'setup', image: 'app:v1' }], ...spec }).spec, node, NOW);
 
 describe('a node\'s word on a pod', () => {
   it('of an honest node passes unchanged', () => assert.deepEqual(bounded(honest), honest));
+
+  it('of an honest node has here all that a status can have but what the scheduler alone says', () => {
+    assert.deepEqual(new Set([...Object.keys(honest), 'nominatedNodeName']), new Set(Object.keys(PodStatus.shape)));
+    const all = (honest.containerStatuses ?? []).concat(honest.initContainerStatuses ?? []);
+    assert.deepEqual(new Set(all.flatMap((one) => Object.keys(one))), new Set(Object.keys(ContainerStatus.shape)));
+    assert.deepEqual(new Set(all.flatMap(({ state, lastState }) => [...Object.keys(state), ...Object.keys(lastState)])), new Set(['waiting', 'running', 'terminated']));
+  });
 
   const addresses: readonly (readonly [string, PodStatus, object, { podCIDR: string | undefined; internalIP: string | undefined }, string | undefined])[] = [
     ['of the node\'s range', honest, {}, NODE, '10.244.1.9'],
@@ -58,12 +66,15 @@ describe('a node\'s word on itself', () => {
   const around = { others: new Set(['198.18.0.3']), ranges: ['10.244.0.0/16', '10.96.0.0/16'] };
   const said = (over: Partial<NodeReport>): NodeReport => boundedNodeReport({ ...NODE_REPORT, ...over }, around);
 
-  it('of an honest node passes unchanged', () => assert.deepEqual(said({}), NODE_REPORT));
+  it('of an honest node passes unchanged, with all that a report can have', () => {
+    assert.deepEqual(said({}), NODE_REPORT);
+    assert.deepEqual(new Set(Object.keys(NODE_REPORT)), new Set(Object.keys(NodeReport.shape)));
+  });
 
   for (const address of ['198.18.0.3', '10.244.1.1', '10.96.0.1', '', 'localhost', '256.1.1.1']) it(`is not that it has the address "${address}"`, () => assert.equal(said({ internalIP: address }).internalIP, ''));
 
   it('is short, and gives no label that is none', () => {
-    const report = said({ message: long, hostname: long, networkError: long, capacity: Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`example.com/r${i}`, '1'])), nodeInfo: { ...NODE_REPORT.nodeInfo, architecture: 'not a label', osImage: long } });
+    const report = said({ message: long, hostname: long, networkError: long, diskPressure: { pressure: true, message: long }, capacity: Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`example.com/r${i}`, '1'])), nodeInfo: { ...NODE_REPORT.nodeInfo, architecture: 'not a label', osImage: long } });
     assert.ok(JSON.stringify(report).length < 10_000);
     assert.equal(report.nodeInfo.architecture, 'unknown');
   });

@@ -12,7 +12,7 @@ export const PAYLOADS: AgentPayloads = {
 export const NODE_REPORT: NodeReport = {
   internalIP: '198.18.0.5', hostname: 'n1', capacity: { cpu: '2', memory: '4000000000', pods: '110' },
   nodeInfo: { machineID: 'm', bootID: 'b', kernelVersion: '6', osImage: 'Debian', architecture: 'x64', containerRuntimeVersion: 'containerd://1', agentVersion: '0' },
-  ready: true, reason: 'KubeletReady', message: 'ready', networkVersion: null, networkError: null, agentRss: 1,
+  ready: true, reason: 'KubeletReady', message: 'ready', networkVersion: null, networkError: null, diskPressure: { pressure: false, message: 'the node has disk to spare' }, agentRss: 1,
 };
 
 export class FakeAgent {
