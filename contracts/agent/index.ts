@@ -5,7 +5,8 @@
  * A node's *assignment* is a replicated subset of the object store: the Kubernetes objects that this node needs, by object key.
  * - `Pod` bound to this node (deletionTimestamp set: stop it, with its grace period)
  * - `ConfigMap`, `Secret` that those pods refer to
- * - every `Service` and `EndpointSlice` of the cluster, every `Node` (its routes), the `Cluster` (its settings)
+ * - every `Service` and `EndpointSlice` of the cluster, every `Node` (its routes; of the node's own also labels, taints and allocatable),
+ *   the `Cluster` (its settings)
  * - `Source` with the applied revision (kept for recovery)
  * The agent keeps the assignment on its disk (Secrets in memory-backed storage only) and acts on it alone when nobody calls.
  */

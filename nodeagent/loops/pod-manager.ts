@@ -1,6 +1,8 @@
 /** All pods of the node: a worker for each that is assigned, and for each that is found in the runtime but no longer assigned. */
-import type { Pod, PodStatus } from '../../contracts/objects/index.ts';
+import type { Node, Pod, PodStatus } from '../../contracts/objects/index.ts';
 import type { ObjectKey } from '../../contracts/objects/index.ts';
+import { objectKey } from '../../contracts/objects/key.ts';
+import { refusal } from '../core/pod/admission.ts';
 import { identityOf, objectsFor, referredKeys } from '../core/pod/objects.ts';
 import type { ObservedPod } from '../core/pod/observed.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
@@ -75,7 +77,28 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     const isOver = reported?.phase === 'Succeeded' || reported?.phase === 'Failed';
     const previous = (isOver ? reported : undefined) ?? deps.lastStatuses.get(identity.uid) ?? reported;
     const fresh = listedOnce !== undefined && !listedOnce.has(identity.uid) && !observed.has(identity.uid);
-    workers.set(identity.uid, startPodWorker(workerDeps, { identity, pod, previous, fresh }));
+    const refused = fresh && pod && !previous ? refusal(pod, ownNode(), takenIn()) : undefined;
+    workers.set(identity.uid, startPodWorker(workerDeps, { identity, pod, previous, fresh, refused }));
+  }
+
+  function ownNode(): Node | undefined {
+    const view = assignment.current();
+    return view.get(objectKey('Node', undefined, view.node));
+  }
+
+  /** Pods of the assignment that the node has said yes to and that have not ended. */
+  function takenIn(): readonly Pod[] {
+    return assignment.current().list('Pod').filter((pod) => workers.get(identityOf(pod).uid)?.isOver() === false);
+  }
+
+  /** Those that the node has said yes to before are asked nothing, so they come first; the others as they were made. */
+  function inTurn(keys: readonly ObjectKey<'Pod'>[]): readonly ObjectKey<'Pod'>[] {
+    const turn = (key: ObjectKey<'Pod'>): string => {
+      const pod = assignment.current().get(key);
+      const uid = pod?.metadata.uid ?? '';
+      return listedOnce?.has(uid) === true || deps.lastStatuses.has(uid) ? '' : `${pod?.metadata.creationTimestamp ?? ''} ${key}`;
+    };
+    return keys.map((key) => ({ key, turn: turn(key) })).sort((a, b) => (a.turn < b.turn ? -1 : Number(a.turn > b.turn))).map(({ key }) => key);
   }
 
   function retire(uid: string): void {
@@ -118,9 +141,9 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
 
   const unsubscribe = assignment.onChange((changed) => {
     if (!listedOnce) return;
+    for (const key of inTurn(changed.filter((one): one is ObjectKey<'Pod'> => one.startsWith('Pod/')))) podChanged(key);
     for (const key of changed) {
-      if (key.startsWith('Pod/')) podChanged(key as ObjectKey<'Pod'>);
-      else if (key.startsWith('ConfigMap/') || key.startsWith('Secret/')) {
+      if (key.startsWith('ConfigMap/') || key.startsWith('Secret/')) {
         for (const [uid, keys] of referers) if (keys.has(key)) workers.get(uid)?.objectsChanged();
       }
     }
@@ -140,7 +163,7 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     for (const c of containers) note({ uid: c.podUid, name: c.labels[LABEL.podName] ?? '', namespace: c.labels[LABEL.podNamespace] ?? '' }, `${c.id}/${c.state}`);
     if (!listedOnce) {
       listedOnce = new Set([...identities.keys(), ...(await deps.files.list())]);
-      for (const pod of assignment.current().list('Pod')) podChanged(`Pod/${pod.metadata.namespace ?? ''}/${pod.metadata.name}`);
+      for (const key of inTurn(assignment.current().list('Pod').map((pod) => objectKey('Pod', pod.metadata.namespace, pod.metadata.name)))) podChanged(key);
     }
     for (const [uid, identity] of identities) {
       const worker = workers.get(uid);

@@ -1,9 +1,10 @@
 /** Brings one pod to what it should be: looks, plans, does, and looks again. One pass at a time. */
 import type { Pod, PodStatus } from '../../contracts/objects/index.ts';
+import type { Refusal } from '../core/pod/admission.ts';
 import { NO_MEMORY, remember, type PodMemory, type StepOutcome } from '../core/pod/memory.ts';
 import { NOTHING_OBSERVED, type ObservedPod } from '../core/pod/observed.ts';
 import type { PodObjects } from '../core/pod/objects.ts';
-import { planPod, type PodInput, type PodPlan } from '../core/pod/plan.ts';
+import { EVICTED, planPod, type PodInput, type PodPlan } from '../core/pod/plan.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
 import { statusEvents } from '../core/pod/status-events.ts';
 import { podStatus } from '../core/pod/status.ts';
@@ -30,6 +31,8 @@ export interface PodWorkerDeps extends StepDeps {
 
 export interface PodWorker {
   readonly identity: PodIdentity;
+  /** It runs no more, or never will: it takes nothing of the node. */
+  isOver(): boolean;
   /** What the assignment says now; undefined: it is to be removed. */
   assign(pod: Pod | undefined): void;
   /** A ConfigMap or Secret that the pod names changed. */
@@ -50,6 +53,8 @@ export interface PodWorkerStart {
   readonly previous: PodStatus | undefined;
   /** The node is known to hold nothing of it. */
   readonly fresh: boolean;
+  /** The node does not take it in: it fails with that. */
+  readonly refused: Refusal | undefined;
 }
 
 /** Pauses after steps that failed without a pause of their own. */
@@ -72,7 +77,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   let observed: ObservedPod = NOTHING_OBSERVED;
   let fresh = start.fresh;
   let failures = 0;
-  let evicted: string | undefined;
+  let refused = start.refused && { reason: start.refused.reason, message: `Pod was rejected: ${start.refused.message}` };
   let hurry = new AbortController();
   let busy = false;
   let refreshing: Promise<void> | undefined;
@@ -105,7 +110,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   }
 
   function input(of: Pod): PodInput {
-    return { pod: of, observed, memory, probes: deps.prober.verdicts(identity.uid), previous, volumesVersion: volumesVersion(of, deps.objects(identity.namespace)), evicted, reclaim: deps.diskIsShort(), now: now() };
+    return { pod: of, observed, memory, probes: deps.prober.verdicts(identity.uid), previous, volumesVersion: volumesVersion(of, deps.objects(identity.namespace)), refused, reclaim: deps.diskIsShort(), now: now() };
   }
 
   function plan(): PodPlan {
@@ -116,7 +121,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
 
   function report(over: PodPlan['over']): void {
     if (!pod || (isEnding() && memory.cleaned)) return;
-    const terminal = previous?.phase === 'Succeeded' || previous?.phase === 'Failed' ? { phase: previous.phase, ...(previous.reason !== undefined && { reason: previous.reason }), ...(previous.message !== undefined && { message: previous.message }) } : undefined;
+    const terminal = isFinal(previous) ? { phase: previous.phase, ...(previous.reason !== undefined && { reason: previous.reason }), ...(previous.message !== undefined && { message: previous.message }) } : undefined;
     const status = podStatus({ ...input(pod), over: over ?? terminal, hostIP: deps.facts().hostIP });
     for (const event of statusEvents(identity, previous, status)) tell(event);
     previous = status;
@@ -194,10 +199,12 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
       await waker.until(wakeAt);
     }
   }
+  if (start.refused) tell({ type: 'Warning', ...start.refused });
   const running = run();
 
   return {
     identity,
+    isOver: () => refused !== undefined || isFinal(previous),
     assign(next) {
       const wasEnding = isEnding();
       const graceBefore = deletionGrace(pod, observed);
@@ -211,8 +218,8 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
       this.wake();
     },
     evict(message) {
-      evicted = message;
-      tell({ type: 'Warning', reason: 'Evicted', message });
+      refused = { reason: EVICTED, message };
+      tell({ type: 'Warning', reason: EVICTED, message });
       hurry.abort();
       this.wake();
     },
@@ -235,6 +242,10 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
       await running;
     },
   };
+}
+
+function isFinal(status: PodStatus | undefined): status is PodStatus & { readonly phase: 'Succeeded' | 'Failed' } {
+  return status?.phase === 'Succeeded' || status?.phase === 'Failed';
 }
 
 /** Steps after whose failure the plan itself waits. */

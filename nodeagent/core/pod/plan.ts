@@ -1,5 +1,6 @@
 /** What to do next for a pod that should run. Called again after every step and whenever something changed. */
 import type { Pod, PodStatus } from '../../../contracts/objects/index.ts';
+import type { Refusal } from './admission.ts';
 import { restartAfter } from './backoff.ts';
 import { ANNOTATION } from './identity.ts';
 import { isPullDue, isStartDue } from './due.ts';
@@ -25,8 +26,8 @@ export interface PodInput {
   readonly previous: PodStatus | undefined;
   /** See {@link volumesVersion}. */
   readonly volumesVersion: string;
-  /** Why the node gives the pod up; undefined for one that may stay. */
-  readonly evicted?: string | undefined;
+  /** Why the node does not take the pod in, or gives it up; undefined for one that may stay. */
+  readonly refused?: Refusal | undefined;
   /** The disk is short: what is only kept to be looked at goes. */
   readonly reclaim?: boolean | undefined;
   /** Milliseconds since 1970. */
@@ -47,7 +48,7 @@ export interface PodOver {
 }
 
 /** Kubernetes' reason for a pod that its node gave up. */
-const EVICTED = 'Evicted';
+export const EVICTED = 'Evicted';
 const NOTHING: PodPlan = { steps: [], wakeAt: undefined, over: undefined };
 
 export function planPod(input: PodInput): PodPlan {
@@ -70,7 +71,7 @@ function podOver(input: PodInput, views: readonly ContainerView[]): PodOver | un
   if (previous?.phase === 'Succeeded' || previous?.phase === 'Failed') {
     return { phase: previous.phase, ...(previous.reason !== undefined && { reason: previous.reason }), ...(previous.message !== undefined && { message: previous.message }) };
   }
-  if (input.evicted !== undefined) return { phase: 'Failed', reason: EVICTED, message: input.evicted };
+  if (input.refused) return { phase: 'Failed', ...input.refused };
   const due = deadline(input);
   if (due !== undefined && due <= input.now) {
     return { phase: 'Failed', reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' };

@@ -21,6 +21,8 @@ export function podStatus(input: StatusInput): PodStatus {
     : input;
   const inits = initViews.map((view) => containerStatus(overAlready, view, view !== firstPending));
   const apps = views.filter((view) => view.role === 'app').map((view) => containerStatus(overAlready, view, !initialised));
+  // A pod that its node refused has no containers to tell of.
+  const neverRan = input.over !== undefined && views.every((view) => view.newest === undefined) && input.previous?.containerStatuses === undefined;
   const phase = phaseOf(input, inits, apps, initialised);
   const address = input.observed.address !== '' ? input.observed.address : input.pod.spec.hostNetwork && input.observed.sandboxes.length > 0 ? input.hostIP : (input.over || input.pod.metadata.deletionTimestamp !== undefined ? input.previous?.podIP : undefined);
   return {
@@ -31,8 +33,8 @@ export function podStatus(input: StatusInput): PodStatus {
     ...(input.hostIP !== '' && { hostIP: input.hostIP }),
     ...(address !== undefined && address !== '' && { podIP: address, podIPs: [{ ip: address }] }),
     startTime: input.previous?.startTime ?? rfc3339(input.now),
-    ...(inits.length > 0 && { initContainerStatuses: inits }),
-    containerStatuses: apps,
+    ...(!neverRan && inits.length > 0 && { initContainerStatuses: inits }),
+    ...(!neverRan && { containerStatuses: apps }),
   };
 }
 

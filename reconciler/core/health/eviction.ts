@@ -1,6 +1,6 @@
 /** Pods on nodes that are tainted or silent. Source: Kubernetes documentation, "Taints and Tolerations: Taint based Evictions". */
 import { DRAIN_TAINT, findCondition, objectKey, withCondition, type Condition, type Pod, type StoredNode, type StoredPod, type Taint } from '../../../contracts/objects/index.ts';
-import { tolerates } from '../scheduling/taints.ts';
+import { tolerates } from '../../../contracts/objects/taints.ts';
 import type { Decision } from '../step.ts';
 import { isFinished, isTerminating } from '../workloads/pod-state.ts';
 

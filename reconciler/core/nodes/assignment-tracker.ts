@@ -1,7 +1,7 @@
 /** Keeps, for every node, the set of objects it must hold and what its agent is behind by. */
-import { keyOf, type KubeObject, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import { keyOf, objectKey, type KubeObject, type Node, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
 import { digest, SetFingerprint } from './fingerprint.ts';
-import { project, projectionText, reachOf, referencesOf } from './projection.ts';
+import { project, projectionText, projectOwnNode, reachOf, referencesOf } from './projection.ts';
 
 /** A move of one node's assignment, ready to be sent. */
 export interface AssignmentDelta {
@@ -23,6 +23,8 @@ interface NodeSet {
   /** How many of the node's objects ask for a key. */
   readonly asked: Map<ObjectKey, number>;
   readonly fingerprint: SetFingerprint;
+  /** Its own Node, of which it holds more than the others do. */
+  own: Projected | undefined;
   /** Keys whose state the agent may not have. */
   readonly dirty: Set<ObjectKey>;
   /** Version that the agent confirmed to this process; undefined before that. */
@@ -51,8 +53,9 @@ export class AssignmentTracker {
     if (reach === 'none') return [];
     const key = keyOf(object);
     const next = type === 'delete' ? undefined : projected(object);
-    if (reach === 'shared') return this.#setShared(key, next);
-    const touched = new Set<string>();
+    const touched = new Set<string>(reach === 'shared' ? this.#setShared(key, next) : []);
+    if (object.kind === 'Node') this.#setOwn(object, type, touched);
+    if (reach === 'shared') return [...touched];
     if (object.kind === 'Pod') this.#setPod(key, next, next === undefined ? undefined : object.spec.nodeName, touched);
     else this.#setFollowed(key, next, touched);
     return [...touched];
@@ -113,7 +116,7 @@ export class AssignmentTracker {
   wholeDelta(node: string, held?: { readonly version: string | null; readonly keys: readonly ObjectKey[] }): AssignmentDelta {
     const set = this.#node(node);
     const own = [...set.asked.keys()].flatMap((key) => this.#followed.get(key)?.object ?? []);
-    const upsert = [...[...this.#shared.values()].map(({ object }) => object), ...own].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+    const upsert = [...[...this.#shared.keys()].flatMap((key) => this.#wanted(set, key)?.object ?? []), ...own].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
     const wanted = new Set(upsert.map(keyOf));
     const missing = held?.version == null ? [] : held.keys.filter((key) => !wanted.has(key) && set.asked.has(key));
     set.retained.clear();
@@ -150,13 +153,14 @@ export class AssignmentTracker {
   #node(name: string): NodeSet {
     let set = this.#nodes.get(name);
     if (!set) {
-      set = { asked: new Map(), fingerprint: new SetFingerprint(), dirty: new Set(), acknowledged: undefined, retained: new Set() };
+      set = { asked: new Map(), fingerprint: new SetFingerprint(), own: undefined, dirty: new Set(), acknowledged: undefined, retained: new Set() };
       this.#nodes.set(name, set);
     }
     return set;
   }
 
   #wanted(set: NodeSet, key: ObjectKey): Projected | undefined {
+    if (set.own && keyOf(set.own.object) === key) return set.own;
     return this.#shared.get(key) ?? (set.asked.has(key) ? this.#followed.get(key) : undefined);
   }
 
@@ -172,6 +176,18 @@ export class AssignmentTracker {
     }
     for (const set of this.#nodes.values()) set.dirty.add(key);
     return [...this.#nodes.keys()];
+  }
+
+  #setOwn(node: Stored<Node>, type: 'put' | 'delete', touched: Set<string>): void {
+    const { name } = node.metadata;
+    const set = this.#node(name);
+    const next = type === 'delete' ? undefined : projectedAs(projectOwnNode(node), 'own ');
+    if (same(set.own, next)) return;
+    if (set.own) set.fingerprint.toggle(set.own.digest);
+    if (next) set.fingerprint.toggle(next.digest);
+    set.own = next;
+    set.dirty.add(objectKey('Node', undefined, name));
+    touched.add(name);
   }
 
   #setPod(key: ObjectKey, next: Projected | undefined, nodeName: string | undefined, touched: Set<string>): void {
@@ -236,8 +252,12 @@ export class AssignmentTracker {
 }
 
 function projected(object: Stored): Projected {
-  const form = project(object);
-  return { object: form, digest: digest(projectionText(form)), references: referencesOf(form) };
+  return projectedAs(project(object), '');
+}
+
+/** `mark` keeps the digests of two forms of one object apart: equal ones would cancel each other in a fingerprint. */
+function projectedAs(form: KubeObject, mark: string): Projected {
+  return { object: form, digest: digest(mark + projectionText(form)), references: referencesOf(form) };
 }
 
 function same(a: Projected | undefined, b: Projected | undefined): boolean {

@@ -44,6 +44,14 @@ function projectNode(node: Stored<Node>): Node {
   };
 }
 
+/** A node's own Node: also what its agent holds new pods against. */
+export function projectOwnNode(node: Stored<Node>): Node {
+  const { metadata, spec, ...rest } = projectNode(node);
+  const { labels } = node.metadata;
+  const status = { ...rest.status, ...(node.status?.allocatable && { allocatable: node.status.allocatable }) };
+  return { ...rest, metadata: { ...metadata, ...(labels && { labels }) }, spec: { ...spec, ...(node.spec.taints && { taints: node.spec.taints }) }, status };
+}
+
 /** Equal for objects that are the same to a node. The generation moves with the spec, which is in it. */
 export function projectionText(projected: KubeObject): string {
   const { resourceVersion: _version, generation: _generation, ...metadata } = projected.metadata;

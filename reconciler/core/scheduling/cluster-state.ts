@@ -16,13 +16,14 @@ import { hash32 } from '../workloads/stable-hash.ts';
 import { Budgets } from './budgets.ts';
 import { addTo, Domains, grown, ResourceColumn } from './columns.ts';
 import type { ClusterEvent } from './framework.ts';
-import { TakenPorts, type HostPort } from './host-ports.ts';
+import { TakenPorts } from './host-ports.ts';
+import type { HostPort } from '../../../contracts/objects/host-ports.ts';
 import { ImageTable } from './images.ts';
 import { ShapeTable, type PodShape } from './pod-shape.ts';
 import type { VolumePlacement } from './plugins/volume-binding.ts';
 import { preempted } from './preemption.ts';
 import { priorityOf, type PriorityClasses } from './priority.ts';
-import { capacityOf } from './resources.ts';
+import { capacityOf } from '../../../contracts/objects/pod-requests.ts';
 
 /** A pod that has its place. */
 export interface Placed {

@@ -5,8 +5,9 @@
 import { POD_GROUP_LABEL, type OwnerReference, type Affinity, type NodeSelectorTerm, type Pod, type PodAffinityTerm, type PodSpec, type TopologySpreadConstraint } from '../../../contracts/objects/index.ts';
 import { controllerOf } from '../workloads/owners.ts';
 import { isTerminating } from '../workloads/pod-state.ts';
-import { type HostPort, hostPortsOf } from './host-ports.ts';
-import { imagesOf, requestsOf, weightOf, type Amounts } from './resources.ts';
+import { hostPortsOf, type HostPort } from '../../../contracts/objects/host-ports.ts';
+import { requestsOf, type Amounts } from '../../../contracts/objects/pod-requests.ts';
+import { imagesOf, weightOf } from './resources.ts';
 
 /** Fields of a pod's spec that are equal in all pods of a shape. Of containers: image, requests and ports. */
 type SharedField = 'containers' | 'initContainers' | 'overhead' | 'nodeSelector' | 'affinity' | 'tolerations' | 'topologySpreadConstraints' | 'hostNetwork' | 'schedulerName' | 'preemptionPolicy';

@@ -10,6 +10,13 @@ export function isFinished(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 }
 
+const REFUSALS: ReadonlySet<string> = new Set(['NodeAffinity', 'NodePorts', 'TaintToleration']);
+
+/** Its node did not take it in. Source: Kubernetes pkg/kubelet/lifecycle/predicate.go, the reasons. */
+export function isRefused({ status }: Pod): boolean {
+  return status?.phase === 'Failed' && status.reason !== undefined && (REFUSALS.has(status.reason) || status.reason.startsWith('OutOf'));
+}
+
 /** Counts as a replica of its owner. */
 export function isActive(pod: Pod): boolean {
   return !isFinished(pod) && !isTerminating(pod);

@@ -5,7 +5,7 @@ import {
 import type { Decision, Step } from '../step.ts';
 import { adoptedBy, byAge, controllerOf, controllerRef, releasedFrom } from './owners.ts';
 import { pickSurplus } from './pod-ranking.ts';
-import { availableInMs, isActive, isFinished, isReady } from './pod-state.ts';
+import { availableInMs, isActive, isFinished, isReady, isRefused } from './pod-state.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { NONE_HELD, UNHEARD_ANNOTATION, type HeldBack } from './unheard.ts';
 
@@ -97,10 +97,22 @@ export function replicaSetStatus(rs: StoredReplicaSet, active: readonly StoredPo
   };
 }
 
+/** A pod that its node refused is followed by another no sooner: it would most likely be refused as well. */
+const AFTER_REFUSAL_MS = 10_000;
+
+/** How long no pod is made yet; by the wall clock, and bounded whatever that does. */
+function refusalPauseMs(pods: readonly StoredPod[], now: Date): number {
+  const newest = pods.filter(isRefused).at(-1);
+  if (!newest) return 0;
+  const age = now.getTime() - Date.parse(newest.metadata.creationTimestamp);
+  return Math.min(AFTER_REFUSAL_MS, Math.max(0, AFTER_REFUSAL_MS - age));
+}
+
 /**
  * Makes the number of active pods equal `spec.replicas`: creates all that are missing at once, deletes the surplus by rank. Pods being
  * deleted and finished ones do not count; of the finished ones only the newest stays, to be looked at. A pod adopted in this pass is
- * not deleted in it (one write per object). Pods that are held back are not created yet. Asks to look again when a ready pod becomes available.
+ * not deleted in it (one write per object). Pods that are held back are not created yet, and none while a pod is there that its node has just
+ * refused. Asks to look again when a ready pod becomes available, or when that pause is over.
  */
 export function planReplicaSet(input: ReplicaSetInput): Decision {
   const { replicaSet: rs, now, held = NONE_HELD } = input;
@@ -109,7 +121,8 @@ export function planReplicaSet(input: ReplicaSetInput): Decision {
   const steps: Step[] = [...claimed.steps];
   const active = claimed.pods.filter(isActive);
   const missing = rs.spec.replicas - active.length;
-  if (missing > 0) {
+  const pauseMs = missing > 0 ? refusalPauseMs(claimed.pods, now) : 0;
+  if (missing > 0 && pauseMs === 0) {
     for (const name of freshNames(input, Math.max(0, missing - held.pods))) {
       steps.push(
         { do: 'create', object: podFromTemplate(rs, name) },
@@ -127,7 +140,7 @@ export function planReplicaSet(input: ReplicaSetInput): Decision {
   const status = replicaSetStatus(rs, active, now);
   if (held.pods === 0 && rs.metadata.annotations?.[UNHEARD_ANNOTATION] !== undefined) steps.push({ do: 'update', object: withoutUnheard(rs) });
   else if (canonicalJson(status) !== canonicalJson(rs.status)) steps.push({ do: 'updateStatus', object: { ...rs, status } });
-  const waits = active.map((pod) => availableInMs(pod, rs.spec.minReadySeconds, now)).filter((ms): ms is number => ms !== undefined && ms > 0);
+  const waits = [pauseMs, ...active.map((pod) => availableInMs(pod, rs.spec.minReadySeconds, now))].filter((ms): ms is number => ms !== undefined && ms > 0);
   if (held.againInMs !== undefined) waits.push(held.againInMs);
   return waits.length > 0 ? { steps, requeueAfterMs: Math.min(...waits) } : { steps };
 }

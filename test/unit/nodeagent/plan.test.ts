@@ -57,7 +57,7 @@ describe('planPod', () => {
     { name: 'an image that failed waits', given: { memory: remembered({ images: new Map([['main', { ready: false, reason: 'ErrImagePull', message: 'm', at: NOW - 4000, pauseMs: 10_000 }]]) }) }, steps: [], wakeAt: NOW + 6000 },
     { name: 'a start that failed waits', given: { memory: remembered({ starts: new Map([['main', { reason: 'CreateContainerError', message: 'm', at: NOW, pauseMs: 1000 }]]) }) }, steps: [], wakeAt: NOW + 1000 },
     { name: 'a deadline ahead is a reason to wake', given: { pod: pod({ activeDeadlineSeconds: 60 }), previous: { phase: 'Running', startTime: new Date(NOW - 50_000).toISOString() }, observed: seen({ containers: [container()] }) }, steps: [], wakeAt: NOW + 10_000 },
-    { name: 'evicted: killed at once', given: { evicted: 'disk', observed: seen({ containers: [container()] }) }, steps: ['kill main-0 0s Evicted'], over: 'Failed' },
+    { name: 'evicted: killed at once', given: { refused: { reason: 'Evicted', message: 'disk' }, observed: seen({ containers: [container()] }) }, steps: ['kill main-0 0s Evicted'], over: 'Failed' },
     {
       name: 'evicted: nothing of it stays', given: { previous: { phase: 'Failed', reason: 'Evicted' }, observed: seen({ sandboxes: [], containers: [container({ state: 'exited' })] }) },
       steps: ['removeContainer main-0'], over: 'Failed',

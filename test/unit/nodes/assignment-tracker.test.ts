@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { keyOf, type KubeObject, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import { keyOf, type KubeObject, type Node, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
 import { AssignmentTracker, type AssignmentDelta } from '../../../reconciler/core/nodes/assignment-tracker.ts';
 import { projectionText } from '../../../reconciler/core/nodes/projection.ts';
 import { cluster, deployment, service } from '../controllers/objects.ts';
@@ -74,10 +74,11 @@ describe('assignment of a node', () => {
 
   const p1 = boundPod('p1', 'n1');
   const n1 = nodeObject('n1', '10.0.1.0/24');
+  const n2 = nodeObject('n2', '10.0.2.0/24');
   const noChange: readonly (readonly [string, Stored, Stored])[] = [
     ['a pod status', p1, withStatus(p1, { phase: 'Running' })],
     ['a heartbeat', n1, withStatus(n1, { ...n1.status, conditions: [{ type: 'Ready', status: 'True', lastHeartbeatTime: 'later' }] })],
-    ['a taint of a node', n1, changed(n1, { spec: { ...n1.spec, taints: [{ key: 'a', effect: 'NoSchedule' }] } })],
+    ['a taint of another node', n2, changed(n2, { spec: { ...n2.spec, taints: [{ key: 'a', effect: 'NoSchedule' }] } })],
     ['a deployment status', web, withStatus(web, { replicas: 3 })],
     ['a new resourceVersion alone', p1, changed(p1, {})],
   ];
@@ -85,11 +86,28 @@ describe('assignment of a node', () => {
     it(`is not moved by ${what}`, () => {
       const mine = tracker(p1, n1, web, before);
       bringUp(mine, 'n1');
-      assert.deepEqual(mine.observe('put', after), []);
+      assert.equal(mine.observe('put', after).includes('n1'), false);
       assert.equal(mine.isBehind('n1'), false);
       assert.equal(mine.delta('n1'), undefined);
     });
   }
+
+  it('tells a node of its own labels, taints and allocatable resources, and no other of them', () => {
+    const bare = nodeObject('n1', '10.0.1.0/24');
+    const mine = tracker(bare, n2);
+    const [a1, a2] = [bringUp(mine, 'n1'), bringUp(mine, 'n2')];
+    const [before1, before2] = [a1.version, a2.version];
+    const told = changed({ ...bare, metadata: { ...bare.metadata, labels: { disk: 'ssd' } } }, { spec: { ...bare.spec, taints: [{ key: 'a', effect: 'NoExecute' }] }, status: { ...bare.status, allocatable: { cpu: '2' } } });
+    assert.deepEqual(mine.observe('put', told), ['n1']);
+    assert.notEqual(mine.version('n1'), before1);
+    assert.equal(mine.version('n2'), before2);
+    bringUp(mine, 'n1', a1);
+    const [own, others] = [a1.objects.get('Node//n1'), a2.objects.get('Node//n1')] as Node[];
+    assert.deepEqual([own?.metadata.labels, own?.spec.taints, own?.status?.allocatable], [{ disk: 'ssd' }, [{ key: 'a', effect: 'NoExecute' }], { cpu: '2' }]);
+    assert.deepEqual([others?.metadata.labels, others?.spec.taints, others?.status?.allocatable], [undefined, undefined, undefined]);
+    mine.observe('delete', told);
+    assert.equal(bringUp(mine, 'n1', a1).objects.has('Node//n1'), false);
+  });
 
   it('moves by what changed, and only on the nodes that it concerns', () => {
     const mine = tracker(boundPod('p1', 'n1', withEverything), boundPod('p2', 'n2'), configMap('env'), nodeObject('n1', '10.0.1.0/24'));
@@ -99,7 +117,7 @@ describe('assignment of a node', () => {
     assert.deepEqual(delta?.upsert.map(keyOf), ['ConfigMap/default/env']);
     assert.deepEqual(delta.remove, []);
     assert.equal(delta.from, a1.version);
-    assert.deepEqual([...mine.observe('put', nodeObject('n3', '10.0.3.0/24'))].sort(), ['n1', 'n2']);
+    assert.deepEqual([...mine.observe('put', nodeObject('n3', '10.0.3.0/24'))].sort(), ['n1', 'n2', 'n3']);
     bringUp(mine, 'n1', a1);
     bringUp(mine, 'n2', a2);
     assert.ok(a1.objects.has('Node//n3') && a2.objects.has('Node//n3') && !a2.objects.has('ConfigMap/default/env'));

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { labelsInclude, selectorMatches, type DeschedulerPluginName, type Node, type StoredPod, type TopologySpreadConstraint } from '../../../contracts/objects/index.ts';
-import { capacityOf, requestsOf } from '../../../reconciler/core/scheduling/resources.ts';
-import { tolerates } from '../../../reconciler/core/scheduling/taints.ts';
+import { capacityOf, requestsOf } from '../../../contracts/objects/pod-requests.ts';
+import { tolerates } from '../../../contracts/objects/taints.ts';
 import { applied, budget, nodes, placed, plan, policyOf, type Scene } from './rebalance-bench.ts';
 
 /** Apps that differ in what they ask of nodes and of each other. */

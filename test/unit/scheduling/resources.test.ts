@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Node, Pod } from '../../../contracts/objects/index.ts';
-import { requestsOf, weightOf } from '../../../reconciler/core/scheduling/resources.ts';
+import { requestsOf } from '../../../contracts/objects/pod-requests.ts';
+import { weightOf } from '../../../reconciler/core/scheduling/resources.ts';
 import { node, pod } from '../controllers/objects.ts';
 import { asking, placedOn, schedulerFor, scores, stored, verdicts } from './situation.ts';
 

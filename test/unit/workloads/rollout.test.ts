@@ -261,3 +261,32 @@ describe('property: a rollout', () => {
     ), { numRuns: 100, includeErrorInReport: true });
   });
 });
+
+describe('pods that their node refuses', () => {
+  it('are followed by others in no storm, and do not pile up', () => {
+    const w = world({ replicas: 2 });
+    let made = 0;
+    const seen = new Set<string>();
+    for (let second = 0; second < 60; second += 1) {
+      w.settle();
+      for (const p of w.list('Pod')) {
+        if (!seen.has(p.metadata.uid)) made += 1;
+        seen.add(p.metadata.uid);
+        if (p.metadata.deletionTimestamp !== undefined) w.remove(objectKey('Pod', p.metadata.namespace, p.metadata.name));
+        else if (p.status?.phase === 'Pending') w.put({ ...p, status: { phase: 'Failed', reason: 'OutOfcpu', message: 'm' } });
+      }
+      w.advance(1000);
+    }
+    assert.equal(made, 12);
+    assert.ok(w.list('Pod').length <= 3);
+  });
+  it('hold up a new one no longer than their pause, however the wall clock steps', () => {
+    const w = world({ replicas: 1 });
+    w.settle();
+    for (const p of w.list('Pod')) w.put({ ...p, status: { phase: 'Failed', reason: 'NodePorts', message: 'm' } });
+    w.now = new Date(w.now.getTime() - 3_600_000);
+    w.settle();
+    assert.equal(activePods(w).length, 0);
+    assert.ok([...w.timers.values()].every((at) => at - w.now.getTime() <= 10_000));
+  });
+});

@@ -1,8 +1,8 @@
 /** nodeSelector and node affinity. Source: Kubernetes documentation, "Assigning Pods to Nodes". */
-import { labelsInclude, readKey, type NodeAffinity, type NodeAffinityArgs } from '../../../../contracts/objects/index.ts';
+import { readKey, type NodeAffinity, type NodeAffinityArgs } from '../../../../contracts/objects/index.ts';
+import { nodeRequired, termMatches } from '../../../../contracts/objects/node-selector.ts';
 import type { ClusterState } from '../cluster-state.ts';
 import type { Plugin } from '../framework.ts';
-import { termMatches } from '../node-selector.ts';
 import { byGreatest } from '../normalize.ts';
 import type { PodShape } from '../pod-shape.ts';
 
@@ -16,11 +16,7 @@ export function restrictsNodes({ sample: { spec: { nodeSelector } }, affinity }:
 
 /** Whether the node is one that the pod's nodeSelector and required node affinity allow. */
 export function matchesRequired(shape: PodShape, cluster: ClusterState, node: number): boolean {
-  const labels = cluster.labels(node);
-  const { nodeSelector } = shape.sample.spec;
-  if (nodeSelector && !labelsInclude(labels, nodeSelector)) return false;
-  const required = shape.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  return !required || required.nodeSelectorTerms.some((term) => termMatches(term, cluster.nodeName(node), labels));
+  return nodeRequired(shape.sample.spec, cluster.nodeName(node), cluster.labels(node));
 }
 
 /** Numbers of the nodes that the terms name, where every term names some; else undefined. */

@@ -1,6 +1,6 @@
 /** Ports of the node that a pod takes must be free. */
 import type { Plugin } from '../framework.ts';
-import { portsClash } from '../host-ports.ts';
+import { portsClash } from '../../../../contracts/objects/host-ports.ts';
 
 export const nodePorts: Plugin = {
   name: 'NodePorts',

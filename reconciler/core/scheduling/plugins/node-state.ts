@@ -1,6 +1,6 @@
 /** Filters on the state of the node alone: its name, cordon and readiness. */
 import type { Filtering, Plugin, Reason } from '../framework.ts';
-import { untolerated } from '../taints.ts';
+import { untolerated } from '../../../../contracts/objects/taints.ts';
 
 const CORDON = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' } as const;
 

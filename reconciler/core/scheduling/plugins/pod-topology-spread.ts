@@ -5,7 +5,7 @@ import type { Domains } from '../columns.ts';
 import { MAX_NODE_SCORE, type Filtering, type Normalize, type Plugin, type Scoring } from '../framework.ts';
 import type { PodShape } from '../pod-shape.ts';
 import { remembered, withLabelKeys, type Means } from '../pod-terms.ts';
-import { untolerated } from '../taints.ts';
+import { untolerated } from '../../../../contracts/objects/taints.ts';
 import { matchesRequired, restrictsNodes } from './node-affinity.ts';
 
 const UNEVEN = "node(s) didn't match pod topology spread constraints";

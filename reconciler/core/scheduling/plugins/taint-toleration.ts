@@ -1,7 +1,7 @@
 /** Taints. Source: Kubernetes documentation, "Taints and Tolerations". */
 import { reversed } from '../normalize.ts';
 import type { Plugin } from '../framework.ts';
-import { tolerates, untolerated } from '../taints.ts';
+import { tolerates, untolerated } from '../../../../contracts/objects/taints.ts';
 import { onNode } from './node-state.ts';
 
 export const taintToleration: Plugin = {

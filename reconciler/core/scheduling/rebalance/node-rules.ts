@@ -1,11 +1,11 @@
 /** Pods on nodes that they would not be placed on any more. Source: kubernetes-sigs/descheduler, RemovePodsViolatingNodeTaints and -NodeAffinity. */
 import type { PreferredSchedulingTerm, RemovePodsViolatingNodeTaintsArgs, Taint } from '../../../../contracts/objects/index.ts';
 import type { ClusterState } from '../cluster-state.ts';
-import { termMatches } from '../node-selector.ts';
+import { termMatches } from '../../../../contracts/objects/node-selector.ts';
 import { matchesRequired } from '../plugins/node-affinity.ts';
 import type { PodShape } from '../pod-shape.ts';
 import { remembered } from '../pod-terms.ts';
-import { tolerates } from '../taints.ts';
+import { tolerates } from '../../../../contracts/objects/taints.ts';
 import type { Strategy } from './strategy.ts';
 
 /** Taints that came to a node after its pods. Of effect NoExecute the taint controller takes care. */

@@ -1,5 +1,6 @@
-/** Taints and tolerations. Source: Kubernetes documentation, "Taints and Tolerations". */
-import type { Taint, Toleration } from '../../../contracts/objects/index.ts';
+/** Taints and tolerations. Free of schemas: a node agent uses it. Source: Kubernetes documentation, "Taints and Tolerations". */
+import type { Taint } from './nodes.ts';
+import type { Toleration } from './pod.ts';
 
 export function tolerates(toleration: Toleration, taint: Taint): boolean {
   if (toleration.effect !== undefined && toleration.effect !== taint.effect) return false;
