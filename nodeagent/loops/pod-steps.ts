@@ -50,8 +50,8 @@ type Of<K extends PodStep['do']> = Extract<PodStep, { do: K }>;
 type Performers = { readonly [K in PodStep['do']]: (deps: StepDeps, context: StepContext, step: Of<K>) => Promise<StepOutcome> };
 
 const DONE: StepOutcome = { ok: true };
-/** A container gets at least this after its hook used its grace up, as kubelet gives it. */
-const MIN_GRACE_AFTER_HOOK = 2;
+/** A container gets at least this of its grace, in seconds, after its hook or an agent that was away used it up; as kubelet gives it. */
+const MIN_GRACE = 2;
 const HOOK_SECONDS_WITHOUT_LIMIT = 3600;
 
 const PERFORMERS: Performers = {
@@ -98,13 +98,16 @@ const PERFORMERS: Performers = {
     const { pod, tell } = context;
     const container = pod && specOf(pod, step.container);
     tell({ type: 'Normal', reason: 'Killing', message: step.message });
-    let grace = step.graceSeconds;
-    if (pod && container && step.preStop && grace > 0) {
-      const begun = deps.clock.now().getTime();
-      const failed = await runHook(deps, context, pod, container, step.id, step.preStop, grace);
+    const whole = step.graceSeconds;
+    const named = { name: step.container, id: step.id };
+    const begun = deps.clock.monotonic();
+    // Where it cannot be written down, the grace counts from now.
+    const left = whole > 0 ? (await deps.files.graceLeft(context.identity, named, whole * 1000).catch(() => whole * 1000)) / 1000 : 0;
+    if (pod && container && step.preStop && left > 0) {
+      const failed = await runHook(deps, context, pod, container, step.id, sleptFor(step.preStop, whole - left), left);
       if (failed !== undefined) tell({ type: 'Warning', reason: 'FailedPreStopHook', message: failed });
-      grace = Math.max(MIN_GRACE_AFTER_HOOK, grace - (deps.clock.now().getTime() - begun) / 1000);
     }
+    const grace = Math.max(Math.min(MIN_GRACE, whole), left - (deps.clock.monotonic() - begun) / 1000);
     using either = joinSignals(context.hurry, context.closing);
     return await outcome('KillContainerError', deps.runtime.stopContainer(step.id, grace, either.signal));
   },
@@ -178,6 +181,11 @@ async function postStart(deps: StepDeps, context: StepContext, pod: Pod, contain
   using either = joinSignals(context.hurry, context.closing);
   await reasonIfFails(deps.runtime.stopContainer(id, pod.spec.terminationGracePeriodSeconds, either.signal));
   return { ok: false, reason: 'PostStartHookError', message: failed };
+}
+
+/** A hook that sleeps, after an agent before this one has slept some of it. */
+function sleptFor(handler: LifecycleHandler, seconds: number): LifecycleHandler {
+  return handler.sleep ? { ...handler, sleep: { seconds: Math.max(0, handler.sleep.seconds - seconds) } } : handler;
 }
 
 /** Undefined when it went well. */

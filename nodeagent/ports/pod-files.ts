@@ -18,6 +18,8 @@ export interface PodFiles {
   prepareContainer(files: ContainerFiles, signal: AbortSignal): Promise<void>;
   /** Bounds the processes of a pod whose sandbox runs, and those of all pods together. Idempotent. */
   limitProcesses(cgroupParent: string): Promise<void>;
+  /** Milliseconds left of a container's grace, counted from the first time that this was asked, also by an agent before this one, by a clock that never steps. */
+  graceLeft(pod: PodIdentity, container: { readonly name: string; readonly id: string }, graceMs: number): Promise<number>;
   /** The last 4096 bytes at most; empty where there is no regular file. */
   terminationMessage(path: string): Promise<string>;
   /** Last lines of a container's log, without stamps, at most 80 lines and 2048 bytes. */

@@ -1,7 +1,7 @@
 /** Pods' files on a Linux machine. */
 import { chmod, chown, mkdir, open, readdir, rm, rmdir, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { logFolder, podFolder, terminationFolder, type NodeFolders } from '../../core/pod/layout.ts';
+import { endingFile, logFolder, podFolder, terminationFolder, type NodeFolders } from '../../core/pod/layout.ts';
 import { messagesOf } from '../../core/logs/cri-log.ts';
 import type { VolumePlan } from '../../core/pod/volumes.ts';
 import type { PodFiles } from '../../ports/pod-files.ts';
@@ -9,6 +9,7 @@ import type { RunCommand } from '../../ports/run-command.ts';
 import { readEnd } from './descriptors.ts';
 import { makeFolder } from './durable.ts';
 import { systemMounts } from './mounts.ts';
+import { graceLeft } from './grace.ts';
 import { limitPids } from './pids-limit.ts';
 import { removeTree } from './remove-tree.ts';
 import { writeVolumeFiles } from './volume-files.ts';
@@ -67,6 +68,8 @@ export function podFiles(folders: NodeFolders, run: RunCommand): PodFiles {
     },
 
     limitProcesses: (cgroupParent) => limitPids(CGROUP_ROOT, cgroupPath(cgroupParent)),
+
+    graceLeft: (pod, { name, id }, graceMs) => graceLeft(endingFile(folders, pod.uid, name), id, graceMs),
 
     async terminationMessage(path) {
       return (await readEnd(path, TERMINATION_BYTES)).toString('utf8');

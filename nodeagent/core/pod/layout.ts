@@ -24,6 +24,10 @@ export function hostsFile(folders: NodeFolders, uid: string): string {
 export function terminationFolder(folders: NodeFolders, uid: string): string {
   return `${podFolder(folders, uid, 'disk')}/containers`;
 }
+/** When a container that was told to end is ended by force. */
+export function endingFile(folders: NodeFolders, uid: string, container: string): string {
+  return `${podFolder(folders, uid, 'memory')}/endings/${container}`;
+}
 /** Where the operator of a node puts seccomp profiles for `seccompProfile.type: Localhost`. */
 export function seccompFolder(folders: NodeFolders): string {
   return `${folders.state}/seccomp`;

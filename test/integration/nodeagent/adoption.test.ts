@@ -2,7 +2,8 @@
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import assert from 'node:assert/strict';
-import { configMap, isReady, key, main, secret, shellPod, startAgent, testPod, type TestAgent } from './agent.ts';
+import type { KubeObject } from '../../../contracts/objects/index.ts';
+import { configMap, deleted, isReady, key, main, secret, shellPod, startAgent, testPod, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, UID_MARK, type TestHost } from './host.ts';
 
 describe('an agent that starts', () => {
@@ -44,6 +45,47 @@ describe('an agent that starts', () => {
       assert.equal(await running(), tasks);
     }
     assert.equal((await agent.info()).assignmentVersion, 'v1');
+  });
+
+  it('refuses what the node has no room for, and nothing that it has said yes to', async () => {
+    const node = (cpu: string): KubeObject => ({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'test-node' }, spec: {}, status: { allocatable: { cpu, memory: '1Gi', pods: '10' } } });
+    const port = (name: string, at: string) => testPod(name, { containers: [{ name: 'main', image: BUSYBOX, command: ['/bin/sleep', '1000'], ports: [{ containerPort: 80, hostPort: 8099 }], resources: { requests: { cpu: '1' } } }], terminationGracePeriodSeconds: 1 }, { creationTimestamp: at });
+    const large = testPod('large', { containers: [{ name: 'main', image: BUSYBOX, command: ['/bin/sleep', '1000'], resources: { requests: { cpu: '64' } } }] });
+    const [first, second] = [port('port-b', '2026-01-01T00:00:00Z'), port('port-a', '2026-01-01T00:00:01Z')];
+    await agent.assign({ upsert: [node('4'), first, second, large] });
+    await agent.until('port-b', isReady);
+    const refused = await agent.until('port-a', (report) => report.status?.phase === 'Failed');
+    assert.deepEqual([refused.status?.reason, refused.status?.message, refused.status?.containerStatuses], ['NodePorts', "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports", undefined]);
+    assert.equal((await agent.until('large', (report) => report.status?.phase === 'Failed')).status?.reason, 'OutOfcpu');
+    assert.ok(agent.events.some((event) => event.name === 'large' && event.type === 'Warning' && event.reason === 'OutOfcpu'));
+
+    // The node shrinks below what runs: that stays, also for an agent that starts anew.
+    await agent.assign({ upsert: [node('1')] });
+    const tasks = await running();
+    await agent.stop();
+    agent = await startAgent(host);
+    await agent.until('port-b', isReady);
+    assert.equal((await agent.until('port-a', () => true)).status?.reason, 'NodePorts');
+    assert.equal(await running(), tasks);
+    await agent.assign({ remove: [key(first), key(second), key(large), 'Node//test-node'] });
+    await agent.until('port-b', (report) => report.gone);
+  });
+
+  it('lets a pod that is being deleted go on with the grace that it had', async () => {
+    const stubborn = shellPod('stubborn', 'trap "" TERM; while :; do sleep 1; done', { spec: { terminationGracePeriodSeconds: 15 } });
+    await agent.assign({ upsert: [stubborn] });
+    await agent.until('stubborn', isReady);
+    await agent.assign({ upsert: [deleted(stubborn)] });
+    await agent.until('stubborn', () => agent.events.some((event) => event.name === 'stubborn' && event.reason === 'Killing'));
+    const begun = performance.now();
+    while (performance.now() - begun < 10_000) await agent.info();
+    await agent.kill();
+    agent = await startAgent(host);
+    await agent.until('stubborn', (report) => report.gone);
+    const took = performance.now() - begun;
+    // With a grace that begins anew it takes twenty-five seconds.
+    assert.ok(took > 14_000 && took < 20_000, `took ${took} ms`);
+    await agent.assign({ remove: [key(stubborn)] });
   });
 
   it('keeps restarting what ends, with nobody calling', async () => {
