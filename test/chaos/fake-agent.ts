@@ -3,16 +3,16 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
-import { Redis } from 'ioredis';
 import { eventually, type Fleet } from '../e2e/fleet.ts';
 import { tied } from '../support/tied.ts';
 import { lasts, type Fault } from './fault.ts';
+import { rebuilt, withRedis } from './redis.ts';
 
 const SOCKET = '/run/plumbline/agent.sock';
 
 /** Runs `during` while the real agent is stopped and a lying one has its socket; puts the real one back. */
 async function withFakeAgent(fleet: Fleet, node: string, mode: 'lies' | 'endless', during: () => Promise<void>): Promise<void> {
-  const { pid } = JSON.parse(await fleet.agent(node, '/info')) as { pid: number };
+  const { pid } = await fleet.agent(node);
   const must = async (...argv: string[]): Promise<void> => {
     const done = await fleet.on(node, argv);
     assert.equal(done.code, 0, done.stderr);
@@ -38,9 +38,7 @@ export const lyingNode: Fault = {
   async run({ fleet, random, hosts }) {
     const node = random.pick(hosts);
     await withFakeAgent(fleet, node, 'lies', async () => {
-      const redis = new Redis({ path: fleet.redisSocket });
-      await redis.flushall();
-      redis.disconnect();
+      await rebuilt(fleet, () => withRedis(fleet, async (redis) => { await redis.flushall(); }));
       const others = fleet.lab.nodes.map(({ name }) => name).filter((name) => name !== node);
       await fleet.nodesReady(others);
       const found = [...(await fleet.list('Deployment')), ...(await fleet.list('ReplicaSet')), ...(await fleet.list('Service')), ...(await fleet.list('Pod'))]

@@ -1,24 +1,14 @@
 /** The faults, each with the promise that it tries. To add one: an entry here. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { Redis } from 'ioredis';
 import { eventually, type Fleet } from '../e2e/fleet.ts';
+import { snapshotOf } from '../support/redis-snapshot.ts';
 import { lasts, type Fault, type Scene } from './fault.ts';
 import { lyingNode, endlessAnswers } from './fake-agent.ts';
-
-/** The control plane's own Redis. */
-async function withRedis<T>(fleet: Fleet, use: (redis: Redis) => Promise<T>): Promise<T> {
-  const redis = new Redis({ path: fleet.redisSocket, maxRetriesPerRequest: 1 });
-  redis.on('error', () => undefined);
-  try {
-    return await use(redis);
-  } finally {
-    redis.disconnect();
-  }
-}
+import { rebuilt, withRedis } from './redis.ts';
 
 async function agentPid(fleet: Fleet, node: string): Promise<number> {
-  return (JSON.parse(await fleet.agent(node, '/info')) as { pid: number }).pid;
+  return (await fleet.agent(node)).pid;
 }
 
 async function signalled(fleet: Fleet, node: string, signal: string, pid: number): Promise<void> {
@@ -33,25 +23,10 @@ async function runtimePid(fleet: Fleet, node: string): Promise<number> {
   return Number(found.stdout.trim().split(' ')[0]);
 }
 
-/** Does what loses the store, and waits until another one is in its place. */
-async function rebuilt(fleet: Fleet, lose: () => Promise<void>): Promise<void> {
-  const stores = async (): Promise<string> => (await fleet.list('Source')).map(({ metadata }) => metadata.creationTimestamp + metadata.uid).join();
-  const before = await stores();
-  await lose();
-  await eventually('the store is made anew', 60, async () => ![before, ''].includes(await stores()));
-}
-
 async function podOn(scene: Scene, node: string): Promise<string> {
   const pod = (await scene.fleet.pods(scene.app)).find(({ spec, metadata }) => spec.nodeName === node && metadata.deletionTimestamp === undefined);
   assert.ok(pod, `no pod of ${scene.app} on ${node}`);
   return pod.metadata.name;
-}
-
-/** Every key with its value, as Redis itself dumps it. */
-async function dumped(redis: Redis): Promise<readonly (readonly [key: string, value: Buffer])[]> {
-  const keys = await redis.keys('*');
-  const values = await Promise.all(keys.map((key) => redis.dumpBuffer(key)));
-  return keys.flatMap((key, at) => (values[at] ? [[key, values[at]] as const] : []));
 }
 
 const emptied: Fault = {
@@ -65,16 +40,14 @@ const olderData: Fault = {
   name: 'redis-older-data', holds: 'a Redis that came back from an older snapshot is noticed and rebuilt, and no container is restarted',
   async run({ fleet }) {
     await withRedis(fleet, async (redis) => {
-      const snapshot = await dumped(redis);
+      const restore = await snapshotOf(redis);
       // Something has to happen that the snapshot does not know.
       await fleet.write('apps/marker.yaml', `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: marker}\ndata: {at: "${Date.now()}"}\n`);
       await fleet.commitAndPush('Change something after the snapshot');
       const wanted = /at: "(\d+)"/.exec(await readFile(`${fleet.checkout}/apps/marker.yaml`, 'utf8'))?.[1];
       const shown = async (): Promise<boolean> => (await fleet.list('ConfigMap')).some(({ metadata, data }) => metadata.name === 'marker' && data?.['at'] === wanted);
       await eventually('the change is in force', 30, shown);
-      const restore = redis.multi().flushall();
-      for (const [key, value] of snapshot) restore.restore(key, 0, value);
-      await rebuilt(fleet, async () => { await restore.exec(); });
+      await rebuilt(fleet, restore);
       await eventually('the change is in force again', 60, shown);
     });
   },

@@ -8,7 +8,7 @@ import { mkdir, rm, writeFile, readFile } from 'node:fs/promises';
 import { createWriteStream } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
-import { AGENT_API, NODE_PATHS, type InventoryLine, type PodReport } from '../../contracts/agent/index.ts';
+import { AGENT_API, AgentInfo, NODE_PATHS, type InventoryLine, type PodReport } from '../../contracts/agent/index.ts';
 import { KINDS, type Kind, type StoredOf } from '../../contracts/objects/index.ts';
 import { labExec, labHeal, labPartition, labPowerOff, labPowerOn, labStatus, labUp, machineManifests, type LabInfo, type LabNode } from '../../cli/lab/index.ts';
 import { buildCli, PLUMB } from '../support/built-cli.ts';
@@ -321,18 +321,23 @@ export class Fleet {
     return output.code === 0 ? output.stdout : undefined;
   }
 
-  /** What the node's own agent answers, asked on the node's socket, without the control plane. */
-  async agent(node: string, path: string): Promise<string> {
-    return getText(`/proc/${await this.initPid(node)}/root${NODE_PATHS.socket}`, AGENT_API + path);
+  /** What the node's own agent is, asked on the node's socket, without the control plane. */
+  async agent(node: string): Promise<AgentInfo> {
+    return AgentInfo.parse(JSON.parse(await this.askAgent(node, '/info')));
   }
 
-  /** The pods that it tells of. */
+  /** The pods that the node's own agent tells of. */
   async podsOn(node: string): Promise<readonly PodReport[]> {
-    const lines = (await this.agent(node, '/inventory/lines')).trimEnd().split('\n');
+    const lines = (await this.askAgent(node, '/inventory/lines')).trimEnd().split('\n');
     return lines.flatMap((text) => {
       const line = JSON.parse(text) as InventoryLine;
       return 'pod' in line ? [line.pod] : [];
     });
+  }
+
+  private async askAgent(node: string, requestPath: string): Promise<string> {
+    const host = await this.host(node);
+    return getText(`/proc/${host.pid}/root${NODE_PATHS.socket}`, AGENT_API + requestPath);
   }
 
   /** Steady load from a host's network until `stop` is called. */

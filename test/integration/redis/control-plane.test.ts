@@ -9,6 +9,7 @@ import type { StatusReport } from '../../../reconciler/api/index.ts';
 import { type ControlPlane, startControlPlane } from '../../../reconciler/main.ts';
 import { scratchRepository, type ScratchRepository } from '../../contract/git-source/scratch-repository.ts';
 import { makeFolder } from '../../support/folder.ts';
+import { snapshotOf } from '../../support/redis-snapshot.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 import { CLUSTER } from '../git/sync-bench.ts';
 
@@ -71,23 +72,8 @@ describe('a control plane on a Redis', () => {
 
   const says = (words: RegExp): Promise<true> => until(`it does not say ${String(words)}, but: ${said.join('; ')}`, () => said.some((line) => words.test(line)) || undefined, { timeoutMs: PATIENCE_MS });
 
-  /** As a snapshot on disk: of one moment, put back in one moment, and with the same times at which keys expire. */
-  async function snapshot(): Promise<() => Promise<void>> {
-    const found = (await redis.client.callBuffer('EVAL', `
-      local found = {}
-      for _, key in ipairs(redis.call('KEYS', '*')) do
-        table.insert(found, { key, string.format('%.0f', math.max(0, redis.call('PEXPIRETIME', key))), redis.call('DUMP', key) })
-      end
-      return found`, '0')) as [key: Buffer, expires: Buffer, dump: Buffer][];
-    return async () => {
-      const swap = redis.client.multi().flushall();
-      for (const [key, expires, dump] of found) swap.restore(key, Number(expires.toString()), dump, 'ABSTTL');
-      await swap.exec();
-    };
-  }
-
   it('that comes back with older data rebuilds', async () => {
-    const restore = await snapshot();
+    const restore = await snapshotOf(redis.client);
     push('2');
     await synced();
     await restore();
@@ -97,7 +83,7 @@ describe('a control plane on a Redis', () => {
   });
 
   it('that went back while it was stopped rebuilds', async () => {
-    const restore = await snapshot();
+    const restore = await snapshotOf(redis.client);
     push('2');
     await synced();
     await plane.close();
