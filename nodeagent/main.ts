@@ -40,7 +40,7 @@ import { startNodeReporter } from './loops/node-reporter.ts';
 import { startPodManager } from './loops/pod-manager.ts';
 import { createProber } from './loops/prober.ts';
 import { createStatusHub } from './loops/status-hub.ts';
-import { startStatusKeeper } from './loops/status-keeper.ts';
+import { recallStatuses, startStatusKeeper } from './loops/status-keeper.ts';
 
 const VERSION = '0.1.0';
 /** Sandboxes being made or stopped at once, for each processor. */
@@ -80,14 +80,15 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
 
   const assignmentDisk = assignmentFile(folders.state, folders.run);
   const assignment = await openAssignment(assignmentDisk, log);
-  const statusDisk = statusFile(`${folders.state}/statuses.json`);
-  const lastStatuses = await statusDisk.load();
+  const machine = machineFacts(folders.state);
+  const statusDisk = statusFile(`${folders.state}/statuses.json`, (await machine.read()).bootID);
   const hub = createStatusHub(clock);
+  const lastStatuses = recallStatuses(await statusDisk.load(), { assignment, hub, clock });
   const localPods = createLocalPods(hub, lastStatuses);
   const probes = probeRunner(runtime, clock);
   const masked = { thermalPaths: await thermalPaths() };
 
-  const reporter = startNodeReporter({ assignment, runtime, images, facts: machineFacts(folders.state), hub, clock, log, agentVersion: VERSION });
+  const reporter = startNodeReporter({ assignment, runtime, images, facts: machine, hub, clock, log, agentVersion: VERSION });
   await reporter.ready;
   const imageReporter = startImageReporter({ images, hub, clock, log });
   const pods = startPodManager({

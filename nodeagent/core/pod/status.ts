@@ -38,6 +38,23 @@ export function podStatus(input: StatusInput): PodStatus {
   };
 }
 
+/**
+ * A status that was told before the machine was started anew, as it can only be now: what ran has ended, in the words of a runtime that
+ * finds it ended. Told until the pod was looked at.
+ */
+export function statusAfterReboot(before: PodStatus, now: number): PodStatus {
+  if (before.phase === 'Succeeded' || before.phase === 'Failed') return before;
+  const ended = (status: ContainerStatus): ContainerStatus => {
+    const { running } = status.state;
+    const terminated = running && { exitCode: 255, reason: 'Unknown', startedAt: running.startedAt, finishedAt: rfc3339(now), containerID: status.containerID ?? '' };
+    return { ...status, ready: false, started: false, ...(terminated && { state: { terminated } }) };
+  };
+  const apps = (before.containerStatuses ?? []).map(ended);
+  const unready: Omit<Condition, 'type'> = { status: 'False', reason: 'ContainersNotReady', message: `containers with unready status: [${apps.map(({ name }) => name).join(' ')}]` };
+  const conditions = (['Ready', 'ContainersReady'] as const).reduce<readonly Condition[] | undefined>((list, type) => withCondition(list, { type, ...unready }, rfc3339(now)), before.conditions);
+  return { ...before, ...(conditions && { conditions: [...conditions] }), containerStatuses: apps };
+}
+
 function phaseOf(input: StatusInput, inits: readonly ContainerStatus[], apps: readonly ContainerStatus[], initialised: boolean): PodStatus['phase'] {
   if (input.over) return input.over.phase;
   if (!initialised && inits.length > 0) return 'Pending';

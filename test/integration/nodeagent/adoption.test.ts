@@ -2,6 +2,9 @@
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { PodReport } from '../../../contracts/agent/index.ts';
 import type { KubeObject } from '../../../contracts/objects/index.ts';
 import { configMap, deleted, isReady, key, main, secret, shellPod, startAgent, testPod, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, UID_MARK, type TestHost } from './host.ts';
@@ -86,6 +89,23 @@ describe('an agent that starts', () => {
     // With a grace that begins anew it takes twenty-five seconds.
     assert.ok(took > 14_000 && took < 20_000, `took ${took} ms`);
     await agent.assign({ remove: [key(stubborn)] });
+  });
+
+  it('tells nobody of a rebooted machine what ran before', async () => {
+    const file = `/proc/${host.pid}/root${join(host.folder, 'root')}/var/lib/plumbline/statuses.json`;
+    await agent.until('plain', isReady);
+    await agent.stop();
+    const written = JSON.parse(await readFile(file, 'utf8')) as { bootID: string };
+    assert.equal(written.bootID, (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim());
+    await writeFile(file, JSON.stringify({ ...written, bootID: 'one-before' }));
+    agent = await startAgent(host);
+    const seen: PodReport[] = [];
+    await agent.until('plain', (report) => {
+      seen.push(report);
+      return isReady(report);
+    });
+    assert.equal(seen[0] && isReady(seen[0]), false);
+    assert.equal(seen[0] && main(seen[0])?.state.running, undefined);
   });
 
   it('keeps restarting what ends, with nobody calling', async () => {

@@ -1,7 +1,7 @@
 import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import { NOTHING_OBSERVED } from '../../../nodeagent/core/pod/observed.ts';
-import { podStatus, type StatusInput } from '../../../nodeagent/core/pod/status.ts';
+import { podStatus, statusAfterReboot, type StatusInput } from '../../../nodeagent/core/pod/status.ts';
 import { statusEvents } from '../../../nodeagent/core/pod/status-events.ts';
 import { container, input, NOW, pod, remembered, sandbox, seen } from './pods.ts';
 
@@ -94,5 +94,20 @@ describe('statusEvents', () => {
     const identity = { namespace: 'default', name: 'app', uid: 'uid-1' };
     assert.deepEqual(statusEvents(identity, before, after).map((event) => event.reason), ['BackOff']);
     assert.deepEqual(statusEvents(identity, after, after), []);
+  });
+});
+
+describe('statusAfterReboot', () => {
+  it('has nothing that runs or is ready, and keeps the rest', () => {
+    const before = status({ observed: seen({ containers: [container()] }) });
+    const after = statusAfterReboot(before, NOW + 60_000);
+    assert.deepEqual([condition(after, 'Ready')?.status, condition(after, 'ContainersReady')?.status, after.phase, after.startTime], ['False', 'False', 'Running', before.startTime]);
+    assert.equal(condition(after, 'Ready')?.lastTransitionTime, '2026-01-01T12:01:00Z');
+    const [main] = after.containerStatuses ?? [];
+    assert.deepEqual([main?.ready, main?.started, main?.state], [false, false, { terminated: { exitCode: 255, reason: 'Unknown', startedAt: '2026-01-01T11:59:20Z', finishedAt: '2026-01-01T12:01:00Z', containerID: 'containerd://main-0' } }]);
+  });
+  it('leaves a pod alone that is over', () => {
+    const over = status({ over: { phase: 'Failed', reason: 'Evicted' }, observed: NOTHING_OBSERVED });
+    assert.deepEqual(statusAfterReboot(over, NOW), over);
   });
 });
