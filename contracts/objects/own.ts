@@ -58,7 +58,7 @@ const MachineSpec = object({
   unschedulable: z.boolean().default(false),
   /** Overrides of what the agent measures. */
   capacity: ResourceList.optional(),
-  /** Held back from pods. */
+  /** Held back from pods; of what is not named here, a little of cpu and memory: see reconciler/core/nodes/reserve.ts. */
   reserved: ResourceList.optional(),
   maxPods: z.int().min(1).default(110),
 });

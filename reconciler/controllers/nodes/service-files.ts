@@ -9,6 +9,11 @@ export const AGENT_LOG = '/var/log/plumbline/agent.log';
 /**
  * Containers and their shims are no children to clean up: KillMode=process leaves them alone when the agent restarts, Delegate keeps
  * systemd out of the cgroups below. Source: systemd.kill(5), systemd.resource-control(5).
+ *
+ * The kernel ends pods before the agent where memory runs out (the score is the kubelet's), and a dump of its memory, which holds Secrets, is
+ * never written. It is root on the machine by what it does (mounts, cgroups, routes, the packet filter), so these take only what it never
+ * needs. Left out is all that gives it a mount namespace (ProtectSystem, ProtectHome, PrivateTmp, ProtectKernelTunables, ...): its mounts
+ * must show in containers; and RestrictSUIDSGID: the folder of an emptyDir with an fsGroup has the setgid bit. Source: systemd.exec(5).
  */
 export const SYSTEMD_UNIT = `[Unit]
 Description=Plumbline node agent
@@ -24,7 +29,14 @@ KillMode=process
 TimeoutStopSec=20
 Delegate=yes
 LimitNOFILE=65536
+LimitCORE=0
 TasksMax=infinity
+OOMScoreAdjust=-999
+NoNewPrivileges=yes
+LockPersonality=yes
+RestrictRealtime=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+CapabilityBoundingSet=~CAP_SYS_TIME CAP_WAKE_ALARM CAP_SYS_MODULE CAP_SYS_BOOT CAP_SYS_RAWIO CAP_SYSLOG CAP_MAC_ADMIN CAP_MAC_OVERRIDE
 
 [Install]
 WantedBy=multi-user.target
@@ -53,6 +65,9 @@ running() {
 
 supervise() {
   echo $$ > "$PIDFILE"
+  # As in the systemd unit: no dump of memory that holds Secrets; pods go before the agent, where the machine lets a process say so.
+  ulimit -c 0 2>/dev/null || :
+  { echo -999 > /proc/$$/oom_score_adj; } 2>/dev/null || :
   child=
   trap 'trap "" TERM; [ -n "$child" ] && kill -TERM "$child" 2>/dev/null && wait "$child"; rm -f "$PIDFILE"; exit 0' TERM INT
   trap '' HUP

@@ -5,6 +5,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import type { NodeImage, NodeReport } from '../../../contracts/agent/index.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
+import { reservedOf } from './reserve.ts';
 
 /** Whether the control plane reaches the machine; on Machine and Node. */
 export const CONNECTED = 'Connected';
@@ -40,7 +41,7 @@ export function observedNodeStatus(before: NodeStatus | undefined, { report, ima
   return {
     ...before,
     addresses: [...(internalIP ? [{ type: 'InternalIP' as const, address: internalIP }] : []), { type: 'Hostname', address: report.hostname }],
-    capacity, allocatable: allocatable(capacity, machine.reserved), conditions, nodeInfo: report.nodeInfo,
+    capacity, allocatable: allocatable(capacity, reservedOf(capacity, machine.reserved)), conditions, nodeInfo: report.nodeInfo,
     ...(images && { images }),
   };
 }
@@ -50,7 +51,7 @@ function beating(conditions: readonly Condition[] | undefined, next: Omit<Condit
 }
 
 /** Capacity without what is held back, never below zero. */
-function allocatable(capacity: ResourceList, reserved: ResourceList | undefined): ResourceList {
+function allocatable(capacity: ResourceList, reserved: ResourceList): ResourceList {
   return Object.fromEntries(Object.entries(capacity).map(([name, amount]) => [name, without(name, amount, readKey(reserved, name))]));
 }
 

@@ -10,6 +10,8 @@ import {
   conditionIsTrue, DEFAULT_SCHEDULER_NAME, readKey, REGION_LABEL, ZONE_LABEL,
   type Namespace, type Node, type NodeStatus, type Pod, type PodGroupSpec, type StoredPod, type StoredPodDisruptionBudget, type StoredService, type Taint,
 } from '../../../contracts/objects/index.ts';
+import type { HostPort } from '../../../contracts/objects/host-ports.ts';
+import { capacityOf } from '../../../contracts/objects/pod-requests.ts';
 import { isFinished } from '../workloads/pod-state.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { hash32 } from '../workloads/stable-hash.ts';
@@ -17,13 +19,11 @@ import { Budgets } from './budgets.ts';
 import { addTo, Domains, grown, ResourceColumn } from './columns.ts';
 import type { ClusterEvent } from './framework.ts';
 import { TakenPorts } from './host-ports.ts';
-import type { HostPort } from '../../../contracts/objects/host-ports.ts';
 import { ImageTable } from './images.ts';
 import { ShapeTable, type PodShape } from './pod-shape.ts';
 import type { VolumePlacement } from './plugins/volume-binding.ts';
 import { preempted } from './preemption.ts';
 import { priorityOf, type PriorityClasses } from './priority.ts';
-import { capacityOf } from '../../../contracts/objects/pod-requests.ts';
 
 /** A pod that has its place. */
 export interface Placed {

@@ -63,6 +63,8 @@ describe('installing the agent', () => {
     assert.equal(info.runtimeHash, payload.runtimeHash);
     assert.equal(running().length, 1);
     assert.match(machine.inside('/etc/init.d/plumbline-agent', 'status'), /is running/);
+    assert.match(machine.inside('cat', `/proc/${info.pid}/limits`), /^Max core file size +0 +0 /m);
+    assert.equal(machine.inside('cat', `/proc/${info.pid}/oom_score_adj`).trim(), '-999');
   });
 
   it('does nothing the second time', async () => {

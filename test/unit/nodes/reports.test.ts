@@ -78,6 +78,17 @@ describe('a node report', () => {
     assert.equal(findCondition(status.conditions, 'NetworkUnavailable')?.status, 'False');
   });
 
+  for (const [what, capacity, reserved, allocatable] of [
+    ['a small machine', { cpu: '1', memory: '1Gi', pods: '110' }, undefined, { cpu: '950m', memory: String(2 ** 30 - Math.floor(2 ** 30 / 10)), pods: '20' }],
+    ['a large one', { cpu: '64', memory: '256Gi', pods: '110' }, undefined, { cpu: '63900m', memory: String(256 * 2 ** 30 - 256 * 2 ** 20), pods: '20' }],
+    ['one whose Machine says it', { cpu: '2', memory: '4Gi' }, { cpu: '0', memory: '1Gi' }, { cpu: '2000m', memory: String(3 * 2 ** 30), pods: '20' }],
+  ] as const) {
+    it(`holds a little back from pods on ${what}`, () => {
+      const made = observedNodeStatus(undefined, { report: { ...nodeReport, capacity }, machine: { maxPods: 20, ...(reserved && { reserved }) }, heardAt: NOW });
+      assert.deepEqual(made.allocatable, allocatable);
+    });
+  }
+
   it('tells of disk pressure when the agent does; what is known stays with one that does not', () => {
     const short = observedNodeStatus(status, { report: { ...nodeReport, diskPressure: { pressure: true, message: 'short of disk' } }, machine, heardAt: NOW });
     assert.equal(findCondition(status.conditions, 'DiskPressure'), undefined);
