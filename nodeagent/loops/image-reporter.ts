@@ -44,7 +44,7 @@ export function startImageReporter({ images, hub, clock, log }: ImageReporterDep
   async function run(): Promise<void> {
     while (!closing.signal.aborted) {
       const pause = await pass();
-      if (!closing.signal.aborted) await waker.until(clock.now().getTime() + pause);
+      if (!closing.signal.aborted) await waker.until(clock.monotonic() + pause);
     }
   }
 

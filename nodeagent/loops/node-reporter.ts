@@ -97,7 +97,7 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
     while (!closing.signal.aborted) {
       await pass().catch((cause: unknown) => { log.warn('the node report cannot be made', { detail: cause instanceof Error ? cause.message : String(cause) }); });
       first();
-      await waker.until(clock.now().getTime() + HEARTBEAT_SECONDS * 1000);
+      await waker.until(clock.monotonic() + HEARTBEAT_SECONDS * 1000);
     }
   }
 

@@ -182,7 +182,7 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
       await list().catch((cause: unknown) => {
         if (!closing.signal.aborted) log.warn('the container runtime cannot be listed', { detail: cause instanceof Error ? cause.message : String(cause) });
       });
-      await beat.until(clock.now().getTime() + (eventsLive && listedOnce ? LIST_EVERY_MS : LIST_WITHOUT_EVENTS_MS));
+      await beat.until(clock.monotonic() + (eventsLive && listedOnce ? LIST_EVERY_MS : LIST_WITHOUT_EVENTS_MS));
     }
   }
 

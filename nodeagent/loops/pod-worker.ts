@@ -2,7 +2,7 @@
 import type { Pod, PodStatus } from '../../contracts/objects/index.ts';
 import type { Refusal } from '../core/pod/admission.ts';
 import { NO_MEMORY, remember, type PodMemory, type StepOutcome } from '../core/pod/memory.ts';
-import { NOTHING_OBSERVED, type ObservedPod } from '../core/pod/observed.ts';
+import { datedEnds, NOTHING_OBSERVED, type ObservedPod } from '../core/pod/observed.ts';
 import type { PodObjects } from '../core/pod/objects.ts';
 import { EVICTED, planPod, type PodInput, type PodPlan } from '../core/pod/plan.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
@@ -76,6 +76,8 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   let previous = start.previous;
   let observed: ObservedPod = NOTHING_OBSERVED;
   let fresh = start.fresh;
+  let ends: ReadonlyMap<string, number> = new Map();
+  let lookedAt: number | undefined;
   let failures = 0;
   let refused = start.refused && { reason: start.refused.reason, message: `Pod was rejected: ${start.refused.message}` };
   let hurry = new AbortController();
@@ -84,12 +86,15 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   const exits = new Map<string, number>();
 
   const isEnding = (): boolean => pod === undefined || pod.metadata.deletionTimestamp !== undefined;
-  const now = (): number => deps.clock.now().getTime();
+  const now = (): number => deps.clock.monotonic();
   const tell = (event: PodEvent): void => deps.hub.tellEvent(identity, event);
 
   async function look(): Promise<void> {
     observed = fresh ? NOTHING_OBSERVED : await observer.observe(pod, closing.signal);
     fresh = false;
+    const monotonic = now();
+    ends = datedEnds(ends, observed.containers, { now: deps.clock.now().getTime(), monotonic, lookedAt });
+    lookedAt = monotonic;
     deps.onObserved(identity, observed);
     for (const id of exits.keys()) if (!isShownAlive(id)) exits.delete(id);
     followProbes();
@@ -110,7 +115,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   }
 
   function input(of: Pod): PodInput {
-    return { pod: of, observed, memory, probes: deps.prober.verdicts(identity.uid), previous, volumesVersion: volumesVersion(of, deps.objects(identity.namespace)), refused, reclaim: deps.diskIsShort(), now: now() };
+    return { pod: of, observed, memory, probes: deps.prober.verdicts(identity.uid), previous, volumesVersion: volumesVersion(of, deps.objects(identity.namespace)), refused, reclaim: deps.diskIsShort(), ends, now: deps.clock.now().getTime(), monotonic: now() };
   }
 
   function plan(): PodPlan {

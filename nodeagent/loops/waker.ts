@@ -3,7 +3,7 @@ import type { Clock } from '../ports/clock.ts';
 
 export interface Waker {
   wake(): void;
-  /** `at`: milliseconds since 1970; undefined waits for a call only. */
+  /** `at`: by the monotonic clock; undefined waits for a call only. */
   until(at: number | undefined): Promise<void>;
 }
 
@@ -17,7 +17,7 @@ export function createWaker(clock: Clock): Waker {
     },
     async until(at) {
       if (!asked) {
-        const wait = at === undefined ? undefined : at - clock.now().getTime();
+        const wait = at === undefined ? undefined : at - clock.monotonic();
         if (wait === undefined || wait > 0) {
           const over = new AbortController();
           const rung = new Promise<void>((resolve) => { ring = resolve; });

@@ -11,17 +11,20 @@ export function nextPause(before: number): number {
 }
 
 export interface Ended {
+  /** By the wall, as the runtime has both. */
   readonly startedAt: number;
   readonly finishedAt: number;
+  /** When it ended, by the monotonic clock. */
+  readonly endedAt: number;
   /** Pause that was set when this container was made: 0 for a pod's first, which is restarted at once. */
   readonly backoffMs: number;
 }
 
-/** When a container that ended may be started again (milliseconds since 1970), and the pause that its successor will have. */
+/** When a container that ended may be started again, by the monotonic clock, and the pause that its successor will have. */
 export function restartAfter(ended: Ended): { readonly at: number; readonly pauseMs: number; readonly successorPauseMs: number } {
   const ranLong = ended.startedAt > 0 && ended.finishedAt - ended.startedAt >= FORGET_AFTER_MS;
   const pauseMs = ranLong ? 0 : ended.backoffMs;
-  return { at: ended.finishedAt + pauseMs, pauseMs, successorPauseMs: nextPause(pauseMs) };
+  return { at: ended.endedAt + pauseMs, pauseMs, successorPauseMs: nextPause(pauseMs) };
 }
 
 /** `10s`, `1m20s`, `5m0s`: as Go prints a duration, which is how Kubernetes' messages show it. */

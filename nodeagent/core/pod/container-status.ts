@@ -1,11 +1,11 @@
 /** The status of one container, in Kubernetes' words. Source: Kubernetes documentation, "Pod Lifecycle"; kubelet's reasons. */
 import type { ContainerState, ContainerStatus } from '../../../contracts/objects/index.ts';
 import { durationText, restartAfter } from './backoff.ts';
-import { ANNOTATION, podTitle } from './identity.ts';
+import { podTitle } from './identity.ts';
 import type { PodMemory } from './memory.ts';
 import { identityOf } from './objects.ts';
-import { annotated, isOver, type ContainerView, type ObservedContainer } from './observed.ts';
-import type { PodInput } from './plan.ts';
+import { isOver, type ContainerView, type ObservedContainer } from './observed.ts';
+import { endOf, type PodInput } from './plan.ts';
 
 /** For how long a failed pull is shown as itself before it is shown as a pause. */
 export const PULL_ERROR_SHOWN_MS = 5000;
@@ -46,7 +46,7 @@ function stateOf(input: PodInput, view: ContainerView, initialising: boolean): C
   if (current?.state === 'running') return { running: { startedAt: rfc3339(current.detail.startedAt) } };
   const ended = current && isOver(current) ? current : undefined;
   if (ended && staysEnded(input, view, ended)) return { terminated: terminated(ended) };
-  const failed = waitingOn(input.memory, view.spec.name, view.spec.image, input.now);
+  const failed = waitingOn(input.memory, view.spec.name, view.spec.image, input.monotonic);
   if (failed) return { waiting: failed };
   if (ended) return pausedOrEnded(input, view, ended);
   // The sandbox went away under it; what it came to is still the last word until a new one is there.
@@ -73,8 +73,8 @@ function waitingOn(memory: PodMemory, name: string, imageName: string, now: numb
 }
 
 function pausedOrEnded(input: PodInput, view: ContainerView, ended: ObservedContainer): ContainerState {
-  const { at, pauseMs } = restartAfter({ startedAt: ended.detail.startedAt, finishedAt: ended.detail.finishedAt, backoffMs: annotated(ended, ANNOTATION.backoff) });
-  if (pauseMs === 0 || at <= input.now) return { terminated: terminated(ended) };
+  const { at, pauseMs } = restartAfter(endOf(input, ended));
+  if (pauseMs === 0 || at <= input.monotonic) return { terminated: terminated(ended) };
   const title = podTitle(identityOf(input.pod));
   return { waiting: { reason: 'CrashLoopBackOff', message: `back-off ${durationText(pauseMs)} restarting failed container=${view.spec.name} pod=${title}` } };
 }

@@ -1,4 +1,4 @@
-/** Whether something that failed may be tried again. */
+/** Whether something that failed may be tried again; by the monotonic clock. */
 import type { PodMemory } from './memory.ts';
 
 export type Due = { readonly now: true } | { readonly now: false; readonly at: number };

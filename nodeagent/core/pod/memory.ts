@@ -6,6 +6,7 @@ export interface Failure {
   /** Kubernetes' waiting reason, such as `ErrImagePull`. */
   readonly reason: string;
   readonly message: string;
+  /** By the monotonic clock. */
   readonly at: number;
   readonly pauseMs: number;
 }
@@ -31,6 +32,7 @@ export type StepOutcome = { readonly ok: true } | { readonly ok: false; readonly
 const FIRST_RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 30_000;
 
+/** `now`: by the monotonic clock. */
 export function remember(memory: PodMemory, step: PodStep, outcome: StepOutcome, now: number): PodMemory {
   switch (step.do) {
     case 'ensureImage': {

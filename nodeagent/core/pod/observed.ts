@@ -56,6 +56,15 @@ export function isOver(container: ObservedContainer): boolean {
   return container.state === 'exited' || container.state === 'unknown';
 }
 
+/**
+ * When each container ended, by the monotonic clock: what was known, and for one newly seen to have ended what the wall says, which may have
+ * been set since: no end is in the future, nor before the last look that did not show it (undefined when nobody looked before).
+ */
+export function datedEnds(before: ReadonlyMap<string, number>, containers: readonly ObservedContainer[], clocks: { readonly now: number; readonly monotonic: number; readonly lookedAt: number | undefined }): ReadonlyMap<string, number> {
+  const { now, monotonic, lookedAt = Number.NEGATIVE_INFINITY } = clocks;
+  return new Map(containers.filter(isOver).map(({ id, detail }) => [id, before.get(id) ?? Math.min(monotonic, Math.max(lookedAt, monotonic - (now - detail.finishedAt)))]));
+}
+
 /** A number that was written on a container when it was made; 0 where there is none. */
 export function annotated(container: ContainerSummary | undefined, name: string): number {
   const value = Number(readKey(container?.annotations, name) ?? 0);

@@ -1,7 +1,7 @@
 /** What to do next for a pod that should run. Called again after every step and whenever something changed. */
 import type { Pod, PodStatus } from '../../../contracts/objects/index.ts';
 import type { Refusal } from './admission.ts';
-import { restartAfter } from './backoff.ts';
+import { restartAfter, type Ended } from './backoff.ts';
 import { ANNOTATION } from './identity.ts';
 import { isPullDue, isStartDue } from './due.ts';
 import type { PodMemory } from './memory.ts';
@@ -30,13 +30,17 @@ export interface PodInput {
   readonly refused?: Refusal | undefined;
   /** The disk is short: what is only kept to be looked at goes. */
   readonly reclaim?: boolean | undefined;
-  /** Milliseconds since 1970. */
+  /** When each container that has ended did, by the monotonic clock, by container id. */
+  readonly ends: ReadonlyMap<string, number>;
+  /** What the wall shows, milliseconds since 1970: for times that are told, and the deadline, which counts from one. */
   readonly now: number;
+  /** Milliseconds of the clock that never steps: for all pauses. */
+  readonly monotonic: number;
 }
 
 export interface PodPlan {
   readonly steps: readonly PodStep[];
-  /** Look again then (milliseconds since 1970) even if nothing changes. */
+  /** Look again then, by the monotonic clock, even if nothing changes. */
   readonly wakeAt: number | undefined;
   /** The pod is over and stays over: `Succeeded`, `Failed`. */
   readonly over: PodOver | undefined;
@@ -61,8 +65,9 @@ export function planPod(input: PodInput): PodPlan {
     const graceSeconds = evicted ? 0 : input.pod.spec.terminationGracePeriodSeconds;
     return { ...NOTHING, over, steps: planEnd(input.observed, { pod: input.pod, graceSeconds, reason, memory: input.memory, remove: evicted }) };
   }
+  const due = deadline(input);
   const plan = merge([planSandbox(input, views), planContainers(input, views), planTidy(input, views)]);
-  return { ...plan, wakeAt: earliest([plan.wakeAt, deadline(input)]) };
+  return { ...plan, wakeAt: earliest([plan.wakeAt, due === undefined ? undefined : input.monotonic + due - input.now]) };
 }
 
 /** Once over, always over: an earlier report counts, so that an agent that starts anew does not run a finished pod again. */
@@ -97,7 +102,7 @@ function planSandbox(input: PodInput, views: readonly ContainerView[]): PodPlan 
   const present = presentSandbox(observed);
   const volumesFailed = memory.volumes?.failure;
   const volumesDue = volumesFailed ? volumesFailed.at + volumesFailed.pauseMs : undefined;
-  if (memory.volumes?.version !== input.volumesVersion || (volumesDue !== undefined && volumesDue <= input.now)) {
+  if (memory.volumes?.version !== input.volumesVersion || (volumesDue !== undefined && volumesDue <= input.monotonic)) {
     steps.push({ do: 'syncVolumes', version: input.volumesVersion });
   }
   if (present) return { ...NOTHING, steps };
@@ -110,9 +115,9 @@ function planSandbox(input: PodInput, views: readonly ContainerView[]): PodPlan 
   const unstopped = observed.sandboxes.filter((sandbox) => !memory.stopped.has(sandbox.id));
   if (unstopped.length > 0) return { ...NOTHING, steps: [...steps, ...unstopped.map((sandbox): PodStep => ({ do: 'stopSandbox', id: sandbox.id }))] };
 
-  const due = memory.sandbox ? memory.sandbox.at + memory.sandbox.pauseMs : input.now;
-  const wakeAt = earliest([due > input.now ? due : undefined, volumesDue !== undefined && volumesDue > input.now ? volumesDue : undefined]);
-  if (due > input.now || volumesFailed) return { ...NOTHING, steps, wakeAt };
+  const due = memory.sandbox ? memory.sandbox.at + memory.sandbox.pauseMs : input.monotonic;
+  const wakeAt = earliest([due > input.monotonic ? due : undefined, volumesDue !== undefined && volumesDue > input.monotonic ? volumesDue : undefined]);
+  if (due > input.monotonic || volumesFailed) return { ...NOTHING, steps, wakeAt };
   // A pod whose volumes cannot be made keeps no address.
   if (steps.length > 0 && (pod.spec.volumes ?? []).some((v) => v.configMap ?? v.secret ?? v.hostPath)) return { ...NOTHING, steps, wakeAt };
   steps.push({ do: 'runSandbox', attempt: (observed.sandboxes[0]?.attempt ?? -1) + 1 });
@@ -143,7 +148,7 @@ function planContainers(input: PodInput, views: readonly ContainerView[]): PodPl
 }
 
 function planContainer(input: PodInput, view: ContainerView, sandboxId: string, sandboxAttempt: number): PodPlan {
-  const { pod, memory, now } = input;
+  const { pod, memory, monotonic: now } = input;
   const { current, newest } = view;
   if (current?.state === 'running') {
     const kill = input.probes.get(current.id)?.kill;
@@ -175,17 +180,23 @@ function planContainer(input: PodInput, view: ContainerView, sandboxId: string, 
 
 function imageStep(input: PodInput, view: ContainerView): readonly PodStep[] {
   const known = input.memory.images.get(view.spec.name);
-  if (known?.ready === true || !isPullDue(input.memory, view.spec.name, input.now).now) return [];
+  if (known?.ready === true || !isPullDue(input.memory, view.spec.name, input.monotonic).now) return [];
   return [{ do: 'ensureImage', container: view.spec.name, image: view.spec.image, policy: view.spec.imagePullPolicy }];
 }
 
 /** The pod's first containers wait for nothing; a successor waits for its predecessor's pause. */
 function startDue(input: PodInput, view: ContainerView, newest: ObservedContainer | undefined): { readonly at: number; readonly successorPauseMs: number } {
-  if (!newest) return { at: input.now, successorPauseMs: 0 };
-  const ended = { startedAt: newest.detail.startedAt, finishedAt: newest.detail.finishedAt, backoffMs: annotated(newest, ANNOTATION.backoff) };
+  if (!newest) return { at: input.monotonic, successorPauseMs: 0 };
+  const ended = endOf(input, newest);
   const due = restartAfter(ended);
   // A machine that went down is no fault of its pods.
-  return view.current ? due : { at: input.now, successorPauseMs: ended.backoffMs };
+  return view.current ? due : { at: input.monotonic, successorPauseMs: ended.backoffMs };
+}
+
+/** One whose end was not dated has just ended. */
+export function endOf({ ends, monotonic }: Pick<PodInput, 'ends' | 'monotonic'>, container: ObservedContainer): Ended {
+  const { startedAt, finishedAt } = container.detail;
+  return { startedAt, finishedAt, endedAt: ends.get(container.id) ?? monotonic, backoffMs: annotated(container, ANNOTATION.backoff) };
 }
 
 function mayRestart(pod: Pod, view: ContainerView, newest: ObservedContainer): boolean {

@@ -1,7 +1,7 @@
 import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import { NO_MEMORY, remember } from '../../../nodeagent/core/pod/memory.ts';
-import { NOTHING_OBSERVED } from '../../../nodeagent/core/pod/observed.ts';
+import { datedEnds, NOTHING_OBSERVED } from '../../../nodeagent/core/pod/observed.ts';
 import { planPod, type PodInput } from '../../../nodeagent/core/pod/plan.ts';
 import { deletionGrace, planEnd } from '../../../nodeagent/core/pod/terminate.ts';
 import type { PodStep } from '../../../nodeagent/core/pod/steps.ts';
@@ -74,6 +74,32 @@ describe('planPod', () => {
       assert.deepEqual(plan.steps.map(brief), row.steps);
       assert.equal(plan.wakeAt, row.wakeAt);
       assert.equal(plan.over?.phase, row.over);
+    });
+  }
+});
+
+describe('a wall clock that steps by an hour', () => {
+  const HOUR = 3_600_000;
+  const exited = container({ attempt: 3, state: 'exited', exitCode: 1, finishedAt: NOW, backoffMs: 20_000 });
+  for (const [way, wall] of [['forward', NOW + HOUR], ['back', NOW - HOUR]] as const) {
+    it(`${way}: a restart neither comes early nor late`, () => {
+      const ends = datedEnds(new Map(), [exited], { now: NOW, monotonic: 5000, lookedAt: 4000 });
+      const plan = (monotonic: number) => planPod(input({ observed: seen({ containers: [exited] }), ends: datedEnds(ends, [exited], { now: wall, monotonic, lookedAt: 5000 }), now: wall, monotonic }));
+      assert.deepEqual([plan(24_000).steps, plan(24_000).wakeAt], [[], 25_000]);
+      assert.deepEqual(plan(25_000).steps.map(brief), ['start main #4 restarts=4 next-pause=40000']);
+    });
+    it(`${way}, between an end and the look at it: one of since the last look`, () => {
+      const [end] = datedEnds(new Map(), [exited], { now: wall, monotonic: 5000, lookedAt: 4000 }).values();
+      assert.ok(end !== undefined && end >= 4000 && end <= 5000);
+    });
+    it(`${way}, while nobody looked: its pause at most`, () => {
+      const [end] = datedEnds(new Map(), [exited], { now: wall, monotonic: 5000, lookedAt: undefined }).values();
+      assert.ok(end !== undefined && end <= 5000);
+    });
+    it(`${way}: an image that could not be pulled waits as it would`, () => {
+      const memory = remember(remembered({}, []), { do: 'ensureImage', container: 'main', image: 'a', policy: 'Always' }, { ok: false, reason: 'ErrImagePull', message: '' }, 1000);
+      assert.equal(planPod(input({ memory, now: wall, monotonic: 2000 })).wakeAt, 11_000);
+      assert.deepEqual(planPod(input({ memory, now: wall, monotonic: 11_000 })).steps.map(brief), ['image main']);
     });
   }
 });

@@ -56,7 +56,9 @@ export function remembered(more: Partial<PodMemory> = {}, images: readonly strin
 }
 
 export function input(more: Partial<PodInput> = {}): PodInput {
-  return { pod: pod(), observed: seen(), memory: remembered(), probes: new Map(), previous: undefined, volumesVersion: '', now: NOW, ...more };
+  const observed = more.observed ?? seen();
+  const ends = new Map(observed.containers.map(({ id, detail }) => [id, detail.finishedAt]));
+  return { pod: pod(), observed, memory: remembered(), probes: new Map(), previous: undefined, volumesVersion: '', ends, now: NOW, monotonic: NOW, ...more };
 }
 
 export const NO_OBJECTS: PodObjects = { configMap: () => undefined, secret: () => undefined, services: () => [] };
