@@ -96,10 +96,14 @@ async function get(url: URL, headers: HttpTarget['headers'], signal: AbortSignal
   // A probe checks that something answers, not whose certificate it shows.
   const send = url.protocol === 'https:' ? (await import('node:https')).request(url, { ...options, rejectUnauthorized: false }) : http.request(url, options);
   return new Promise((resolve, reject) => {
-    send.once('response', (response: IncomingMessage) => {
+    const answered = (response: IncomingMessage): void => {
       response.destroy();
+      send.destroy();
       resolve({ status: response.statusCode ?? 0, location: response.headers.location });
-    });
+    };
+    send.once('response', answered);
+    // "101 Switching Protocols" is an answer too. Without this listener neither an answer nor an error would be heard of, ever.
+    send.once('upgrade', answered);
     // Closing an answer early may still raise an error: nobody waits for it then.
     send.on('error', reject);
     send.end();

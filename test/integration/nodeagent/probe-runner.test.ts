@@ -84,6 +84,17 @@ describe('probe runner', () => {
     });
   }
 
+  it('HTTP that switches protocols: an answer as any other', async () => {
+    const switching = createTcpServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n'));
+    });
+    await new Promise<void>((resolve) => { switching.listen(0, '127.0.0.1', resolve); });
+    const answer = await runner.run(http('/', { port: (switching.address() as AddressInfo).port }), 3600, signal);
+    switching.close();
+    assert.deepEqual(answer, { outcome: 'failure', message: 'HTTP probe failed with statuscode: 101' });
+  });
+
   it('makes ten requests at most', async () => {
     loops = 0;
     await runner.run(http('/loop'), 1, signal);
