@@ -106,28 +106,30 @@ export function startNetworkSync(deps: NetworkSyncDeps): NetworkSync {
   };
 
   const run = async (): Promise<void> => {
+    const every = deps.verifyEveryMs ?? VERIFY_EVERY_MS;
     let failures = 0;
-    let verify = false;
+    let verifyAt = deps.clock.monotonic() + every;
     while (!stop.signal.aborted) {
+      // By the time alone: changes that keep coming, as from a pod that is ready and not ready by turns, do not put it off.
+      const verify = deps.clock.monotonic() >= verifyAt;
+      if (verify) verifyAt = deps.clock.monotonic() + every;
       failures = await work(verify) ? 0 : failures + 1;
-      const pause = failures > 0 ? Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), LAST_RETRY_MS) : (deps.verifyEveryMs ?? VERIFY_EVERY_MS);
-      verify = await pauseUnlessAsked(pause) && failures === 0;
+      const retryIn = failures > 0 ? Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), LAST_RETRY_MS) : Number.POSITIVE_INFINITY;
+      await pauseUnlessAsked(Math.min(retryIn, Math.max(0, verifyAt - deps.clock.monotonic())));
     }
   };
 
-  /** Waits for work or for the time to pass; tells whether it was the time. */
-  const pauseUnlessAsked = async (ms: number): Promise<boolean> => {
-    if (asked || stop.signal.aborted) return false;
+  /** Waits for work or for the time to pass. */
+  const pauseUnlessAsked = async (ms: number): Promise<void> => {
+    if (asked || stop.signal.aborted) return;
     const over = new AbortController();
     const end = (): void => { over.abort(); };
     wake = end;
     stop.signal.addEventListener('abort', end, { once: true });
     try {
       await deps.clock.sleep(ms, over.signal);
-      return true;
     } catch (error) {
       if (!over.signal.aborted) throw error;
-      return false;
     } finally {
       wake = () => undefined;
       stop.signal.removeEventListener('abort', end);

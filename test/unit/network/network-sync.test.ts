@@ -13,10 +13,11 @@ import { cluster, endpoint, node, pod, podEndpoint, service, slice, TestAssignme
 
 /** Time that passes only when the test says so. */
 class ManualClock {
+  private passed = 0;
   private sleepers: { ms: number; end(): void }[] = [];
   private watchers: (() => void)[] = [];
   now(): Date { return new Date(0); }
-  monotonic(): number { return 0; }
+  monotonic(): number { return this.passed; }
   deadline(ms: number, ...signals: readonly AbortSignal[]): JoinedSignal { return limitSignals((left, over) => this.sleep(left, over), ms, ...signals); }
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -35,9 +36,11 @@ class ManualClock {
     return this.sleepers[0]?.ms ?? 0;
   }
   async pass(): Promise<void> {
-    await this.asleep();
+    this.passed += Math.max(0, await this.asleep());
     for (const sleeper of this.sleepers.splice(0)) sleeper.end();
   }
+  /** Time goes by; who sleeps sleeps on. */
+  elapse(ms: number): void { this.passed += ms; }
 }
 
 class Filter extends MemoryPacketFilter {
@@ -191,6 +194,23 @@ describe('network loop', () => {
     await w.clock.pass();
     await w.clock.asleep();
     assert.ok(w.filter.table?.chains.has('services'));
+  });
+
+  it('looks at its beat although changes keep coming', async () => {
+    const w = start();
+    await w.sync.synced();
+    // Nobody heard of it.
+    w.filter.watchers.clear();
+    w.filter.deleteTable();
+    w.steps.length = 0;
+    for (let i = 3; i < 6; i += 1) {
+      await w.clock.asleep();
+      w.clock.elapse(30_000);
+      w.assignment.set({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: `x${i}`, namespace: 'default' } });
+      await w.sync.synced();
+    }
+    assert.ok(w.filter.table?.chains.has('services'));
+    assert.ok(w.steps.length > 0, 'routes were looked at');
   });
 
   it('repairs the table as soon as it hears of a change, and tells it', async () => {
