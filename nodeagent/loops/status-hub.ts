@@ -4,8 +4,8 @@ import type { PodStatus } from '../../contracts/objects/index.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
 import type { Clock } from '../ports/clock.ts';
 
-/** Events kept while nobody listens. */
-const EVENTS_KEPT = 500;
+/** Events kept while nobody listens, and for one who listens slowly. */
+export const EVENTS_KEPT = 500;
 
 export interface PodEvent {
   readonly type: 'Normal' | 'Warning';

@@ -1,10 +1,13 @@
-/** `GET /v1/status`: everything known, then each change. A slow reader gets the newest of each pod, not every step between. */
+/**
+ * `GET /v1/status`: everything known, then each change. A slow reader gets the newest of each pod, not every step between, and the newest
+ * {@link EVENTS_KEPT} events.
+ */
 import type { ServerResponse } from 'node:http';
 import type { StatusLine } from '../../../contracts/agent/index.ts';
 import { HEARTBEAT_SECONDS } from '../../../contracts/agent/places.ts';
 import { joinSignals } from '../../../contracts/signals.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { StatusHub } from '../status-hub.ts';
+import { EVENTS_KEPT, type StatusHub } from '../status-hub.ts';
 
 /** Resolves when the reader is gone or the signal aborts. */
 export async function streamStatus(response: ServerResponse, hub: StatusHub, clock: Clock, signal: AbortSignal): Promise<void> {
@@ -30,9 +33,12 @@ export async function streamStatus(response: ServerResponse, hub: StatusHub, clo
     flush();
   });
   const put = (line: StatusLine): void => {
-    const about = line.type === 'pod' ? line.pod.uid : line.type === 'event' ? `event ${(events += 1)}` : line.type;
+    const isEvent = line.type === 'event' || line.type === 'node-event';
+    const about = line.type === 'pod' ? line.pod.uid : isEvent ? eventName(events += 1) : line.type;
     waiting.delete(about);
     waiting.set(about, line);
+    // Containers make events as they like, whether somebody reads or not.
+    if (isEvent) waiting.delete(eventName(events - EVENTS_KEPT));
     flush();
   };
 
@@ -48,4 +54,8 @@ export async function streamStatus(response: ServerResponse, hub: StatusHub, clo
     unsubscribe();
     response.end();
   }
+}
+
+function eventName(number: number): string {
+  return `event ${number}`;
 }
