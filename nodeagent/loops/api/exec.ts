@@ -30,6 +30,8 @@ export async function serveExec(socket: Duplex, head: Buffer, query: URLSearchPa
     socket.on('close', close);
     socket.on('error', close);
     closing.addEventListener('abort', close, { once: true });
+    // It may have gone while the runtime was asked: then nobody will say so any more.
+    if (socket.destroyed || closing.aborted) close();
     receive(socket, head, session);
     await Promise.all([send(socket, EXEC_CHANNEL.stdout, session.stdout), session.stderr && send(socket, EXEC_CHANNEL.stderr, session.stderr)]);
     const result: ExecResult = await session.exit.catch((cause: unknown) => ({ exitCode: 255, message: cause instanceof Error ? cause.message : String(cause) }));

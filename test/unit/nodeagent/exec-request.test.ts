@@ -52,4 +52,15 @@ describe('an exec request', () => {
     await once(stdout, 'close');
     assert.equal(stdout.destroyed, true);
   });
+
+  it('ends its session when the client went away before it began', async () => {
+    const { socket } = client();
+    const stdout = new PassThrough();
+    const session: ExecSession = { stdin: undefined, stdout, stderr: undefined, exit: Promise.resolve({ exitCode: 137 }), resize() { /* No terminal. */ }, close: () => void stdout.destroy() };
+    socket.on('error', () => undefined);
+    socket.destroy();
+    await once(socket, 'close');
+    await serveExec(socket, NOTHING, QUERY, deps(session), new AbortController().signal);
+    assert.equal(stdout.destroyed, true);
+  });
 });
