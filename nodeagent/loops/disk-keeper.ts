@@ -13,6 +13,7 @@ import {
 import type { DiskState } from '../core/node/report.ts';
 import { identityOf } from '../core/pod/objects.ts';
 import type { Clock } from '../ports/clock.ts';
+import { RuntimeError } from '../ports/container-runtime.ts';
 import type { DiskSpace } from '../ports/disk-space.ts';
 import type { ImageStore } from '../ports/image-store.ts';
 import type { Log } from '../ports/log.ts';
@@ -80,7 +81,7 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
     const wanted = new Set([deps.sandboxImage(), ...podsToRun().flatMap((pod) => [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map(({ image }) => image))]);
     const names = new Set(await space.imagesInUse(closing.signal));
     for (const name of wanted) {
-      const found = name === '' ? undefined : await images.find(name, closing.signal);
+      const found = name === '' ? undefined : await images.find(name, closing.signal).catch(unlessNoImage);
       if (found) names.add(found.id);
     }
     return names;
@@ -92,30 +93,34 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
     ages = agedImages(ages, stored, inUse, now);
     notedAt = now;
     const doomed = imagesToRemove(stored, ages, inUse, bytes, now);
-    for (const id of doomed) await images.remove(id, closing.signal);
-    if (doomed.length > 0) {
-      log.info('unused images removed', { images: doomed.length });
+    let removed = 0;
+    // One that cannot be removed does not keep the others.
+    for (const id of doomed) await images.remove(id, closing.signal).then(() => { removed += 1; }, complain);
+    if (removed > 0) {
+      log.info('unused images removed', { images: removed });
       deps.onImages();
     }
-    return doomed.length;
+    return removed;
   }
 
   /** Whether one was chosen. */
   async function evictOne(disks: NodeDisks, short: readonly string[], now: number): Promise<boolean> {
     if (evicting && now - evicting.at < EVICTION_MS && (deps.pods.observed(evicting.uid)?.containers.length ?? 0) > 0) return false;
-    const written = await space.writtenByContainers(closing.signal);
+    // A runtime on a full disk may not answer: the pods' own files tell enough then.
+    const written = await space.writtenByContainers(closing.signal).catch(complain);
     const pods: PodDisk[] = [];
     for (const pod of podsToRun()) {
       const { uid } = identityOf(pod);
-      const inLayers = (deps.pods.observed(uid)?.containers ?? []).reduce((sum, container) => sum + (written.get(container.id) ?? 0), 0);
-      pods.push({ uid, usedBytes: inLayers + (await space.filesOf(identityOf(pod))), requestedBytes: requestOf(pod), critical: CRITICAL_CLASSES.includes(pod.spec.priorityClassName) });
+      const inLayers = (deps.pods.observed(uid)?.containers ?? []).reduce((sum, container) => sum + (written?.get(container.id) ?? 0), 0);
+      const files = await space.filesOf(identityOf(pod));
+      pods.push({ uid, usedBytes: inLayers + files.bytes, counted: files.whole, requestedBytes: requestOf(pod), critical: CRITICAL_CLASSES.includes(pod.spec.priorityClassName) });
     }
     const chosen = podToEvict(pods);
     if (!chosen) return false;
     evicting = { uid: chosen.uid, at: now };
     const free = Math.min(disks.node.freeBytes, disks.images.freeBytes);
     log.warn('pod is evicted', { uid: chosen.uid, usedBytes: chosen.usedBytes });
-    deps.pods.evict(chosen.uid, `The node was low on resource: ephemeral-storage (${short.join(', ')}; available: ${kibibytes(free)}). The pod was using ${kibibytes(chosen.usedBytes)}, request is ${kibibytes(chosen.requestedBytes)}.`);
+    deps.pods.evict(chosen.uid, `The node was low on resource: ephemeral-storage (${short.join(', ')}; available: ${kibibytes(free)}). The pod was using ${chosen.counted ? '' : 'at least '}${kibibytes(chosen.usedBytes)}, request is ${kibibytes(chosen.requestedBytes)}.`);
     return true;
   }
 
@@ -131,8 +136,8 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
     const removed = bytes > 0 || now - notedAt >= NOTE_IMAGES_MS ? await tidyImages(bytes, now).catch(complain) : 0;
     // What was just let go of shows at the next look.
     if (short.length === 0 || isNew || (removed ?? 0) > 0) return;
-    const begun = await evictOne(disks, short, now);
-    if (!begun && isFull(disks)) await space.reserve(0);
+    const begun = await evictOne(disks, short, now).catch(complain);
+    if (begun !== true && isFull(disks)) await space.reserve(0);
   }
 
   function complain(cause: unknown): void {
@@ -155,6 +160,11 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
       await done;
     },
   };
+}
+
+/** A name that the runtime makes nothing of, as an ambiguous beginning of an id, is no image's. Anything else may be a moment's trouble. */
+function unlessNoImage(cause: unknown): undefined {
+  if (!(cause instanceof RuntimeError && (cause.failure === 'Other' || cause.failure === 'NotFound'))) throw cause;
 }
 
 function requestOf(pod: Pod): number {

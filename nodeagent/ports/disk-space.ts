@@ -17,6 +17,6 @@ export interface DiskSpace extends Omit<RuntimeDisk, 'imageFolder'> {
   read(signal: AbortSignal): Promise<NodeDisks>;
   /** Holds room on the node's disk that nobody else can take; 0 gives it back. Idempotent. Holds nothing where it rejects. */
   reserve(bytes: number): Promise<void>;
-  /** Bytes of a pod's volumes on disk, its messages and its logs. Of a very large number of files only a part is counted. */
-  filesOf(pod: PodIdentity): Promise<number>;
+  /** Bytes of a pod's volumes on disk, its messages and its logs. `whole` is false where there are more files than are counted. */
+  filesOf(pod: PodIdentity): Promise<{ readonly bytes: number; readonly whole: boolean }>;
 }

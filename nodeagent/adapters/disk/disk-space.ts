@@ -30,7 +30,7 @@ export function diskSpace(folders: NodeFolders, runtime: RuntimeDisk): DiskSpace
     },
     async filesOf(pod) {
       const [files, logs] = await Promise.all([treeSize(podFolder(folders, pod.uid, 'disk'), MAX_ENTRIES), treeSize(logFolder(folders, pod), MAX_ENTRIES)]);
-      return files + logs;
+      return { bytes: files.bytes + logs.bytes, whole: files.whole && logs.whole };
     },
   };
 }

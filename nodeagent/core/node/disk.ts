@@ -127,6 +127,8 @@ export function imagesToRemove(images: readonly StoredImage[], ages: ReadonlyMap
 export interface PodDisk {
   readonly uid: string;
   readonly usedBytes: number;
+  /** False for one with more files than are counted, which may hold anything. */
+  readonly counted: boolean;
   /** The sum of its containers' requests for ephemeral-storage. */
   readonly requestedBytes: number;
   readonly critical: boolean;
@@ -134,13 +136,14 @@ export interface PodDisk {
 
 /**
  * The pod to evict next: one that uses more than it asked for before one that does not, then the one that is furthest above (or least
- * below) what it asked for. Critical pods stay.
+ * below) what it asked for. Critical pods stay. Before all others goes one whose files cannot be counted: what is hidden among very many
+ * files, or very deep, would otherwise be paid for by its neighbours; and it is what takes a node's inodes.
  */
 export function podToEvict(pods: readonly PodDisk[]): PodDisk | undefined {
   const excess = (pod: PodDisk): number => pod.usedBytes - pod.requestedBytes;
   return pods
-    .filter((pod) => !pod.critical && pod.usedBytes > 0)
-    .sort((a, b) => Number(excess(b) > 0) - Number(excess(a) > 0) || excess(b) - excess(a) || (a.uid < b.uid ? -1 : 1))[0];
+    .filter((pod) => !pod.critical && (pod.usedBytes > 0 || !pod.counted))
+    .sort((a, b) => Number(a.counted) - Number(b.counted) || Number(excess(b) > 0) - Number(excess(a) > 0) || excess(b) - excess(a) || (a.uid < b.uid ? -1 : 1))[0];
 }
 
 function compare(a: number, b: number): number {

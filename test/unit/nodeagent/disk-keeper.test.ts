@@ -1,0 +1,98 @@
+/** The loop that keeps disks from filling up, on a node where parts of that fail. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Pod } from '../../../contracts/objects/index.ts';
+import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
+import { jsonLog } from '../../../nodeagent/adapters/system/json-log.ts';
+import type { DiskUse } from '../../../nodeagent/core/node/disk.ts';
+import { startDiskKeeper, type DiskKeeperDeps } from '../../../nodeagent/loops/disk-keeper.ts';
+import { RuntimeError } from '../../../nodeagent/ports/container-runtime.ts';
+import { container, pod, seen, UID } from './pods.ts';
+
+const FULL: DiskUse = { bytes: 1e9, freeBytes: 0, inodes: 0, freeInodes: 0 };
+const LOOK_MS = 180_000;
+
+interface World {
+  readonly pods?: readonly Pod[];
+  readonly images?: readonly string[];
+  /** Refuses what it returns an error for. */
+  readonly runtime?: (call: string) => RuntimeError | undefined;
+}
+
+/** What was done in a number of looks. */
+async function looks(times: number, world: World): Promise<string[]> {
+  const did: string[] = [];
+  let looked = 0;
+  let enough = (): void => undefined;
+  const over = new Promise<void>((resolve) => { enough = resolve; });
+  const call = async (name: string): Promise<void> => {
+    const failure = world.runtime?.(name);
+    if (failure) throw failure;
+  };
+  const image = (id: string) => ({ id, tags: [], digests: [], sizeBytes: 1, uid: undefined, username: '' });
+  const keeper = startDiskKeeper({
+    space: {
+      read: async () => ({ node: FULL, images: FULL }),
+      imagesInUse: async () => new Set<string>(),
+      async writtenByContainers() {
+        await call('stats');
+        return new Map<string, number>();
+      },
+      filesOf: async () => ({ bytes: 1e6, whole: true }),
+      reserve: async (bytes) => void did.push(`reserve ${bytes}`),
+    },
+    images: {
+      list: async () => (world.images ?? []).map(image),
+      async find(name: string) {
+        await call(`find ${name}`);
+        return undefined;
+      },
+      async remove(id: string) {
+        await call(`remove ${id}`);
+        did.push(`remove ${id}`);
+      },
+    } as unknown as DiskKeeperDeps['images'],
+    assignment: { current: () => ({ list: () => world.pods ?? [] }) } as unknown as DiskKeeperDeps['assignment'],
+    pods: { observed: () => seen({ containers: [container()] }), evict: (uid) => void did.push(`evict ${uid}`), wakeAll: () => undefined },
+    hub: { statuses: () => new Map() },
+    sandboxImage: () => 'pause',
+    clock: {
+      ...systemClock, monotonic: () => looked * LOOK_MS,
+      async sleep(_ms, signal) {
+        looked += 1;
+        if (looked === times) enough();
+        await systemClock.sleep(looked < times ? 0 : 3_600_000, signal);
+      },
+    },
+    log: jsonLog(() => undefined), onState: () => undefined, onImages: () => undefined,
+  });
+  await over;
+  await keeper.close();
+  return did;
+}
+
+describe('a keeper of a full disk', () => {
+  it('evicts by the pods\' own files when the runtime does not say what containers wrote', async () => {
+    const runtime = (call: string) => (call === 'stats' ? new RuntimeError('Timeout', 'no answer') : undefined);
+    assert.deepEqual(await looks(2, { pods: [pod()], runtime }), [`evict ${UID}`]);
+  });
+
+  it('gives the reserve back when there is nobody to evict', async () => {
+    assert.deepEqual(await looks(2, {}), ['reserve 0']);
+  });
+
+  it('removes the other images when one cannot be removed', async () => {
+    const runtime = (call: string) => (call === 'remove a' ? new RuntimeError('Other', 'in use by a snapshot') : undefined);
+    assert.deepEqual(await looks(2, { images: ['a', 'b', 'c'], runtime }), ['remove b', 'remove c']);
+  });
+
+  it('removes images although a pod names one that the runtime makes nothing of', async () => {
+    const runtime = (call: string) => (call === 'find app:1' ? new RuntimeError('Other', 'ambiguous digest string') : undefined);
+    assert.deepEqual(await looks(2, { images: ['a'], pods: [pod()], runtime }), ['remove a']);
+  });
+
+  it('removes no image while the runtime does not say which are in use', async () => {
+    const runtime = (call: string) => (call === 'find app:1' ? new RuntimeError('Unavailable', 'no socket') : undefined);
+    assert.deepEqual(await looks(2, { images: ['a'], pods: [pod()], runtime }), [`evict ${UID}`]);
+  });
+});
