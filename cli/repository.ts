@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { lstat, open, readdir, readFile, readlink } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { dirname, join, resolve } from 'node:path';
-import { isManifestName, ManifestCache, type Rendering, type TreeFile } from '../reconciler/core/manifests/index.ts';
+import { isManifestName, ManifestCache, type Rendering, selectManifestFiles, type TreeFile } from '../reconciler/core/manifests/index.ts';
 import { type FileReader, renderFiles } from '../reconciler/core/revisions/render.ts';
 import { gitFileReader } from '../reconciler/ports/git-file-reader.ts';
 import type { GitSource } from '../reconciler/ports/git-source.ts';
@@ -16,9 +16,7 @@ export async function renderRevision(git: GitSource, sha: string, signal: AbortS
 
 /** Renders the files in a folder as they are now, committed or not. What Git ignores by name alone (`.git`, hidden files) is left out. */
 export async function renderFolder(dir: string): Promise<Rendering> {
-  const files: TreeFile[] = [];
-  await collect(dir, '', files);
-  files.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  const files = await folderFiles(dir);
   const read: FileReader = async (file, maxBytes) => {
     const handle = await open(join(dir, file.path), 'r');
     try {
@@ -28,6 +26,20 @@ export async function renderFolder(dir: string): Promise<Rendering> {
     }
   };
   return renderFiles(files, read, new ManifestCache());
+}
+
+/** The manifests in a folder, and what stands where a manifest could; their ids are those that Git would give them. */
+async function folderFiles(dir: string): Promise<TreeFile[]> {
+  const files: TreeFile[] = [];
+  await collect(dir, '', files);
+  return files.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+}
+
+/** Paths of manifests that are not in the folder as they are in the commit: changed, new or gone. */
+export async function changedManifests(git: GitSource, sha: string, root: string, signal: AbortSignal): Promise<readonly string[]> {
+  const manifests = (files: readonly TreeFile[]): Map<string, string> => new Map(selectManifestFiles(files).manifests.map(({ path, oid }) => [path, oid]));
+  const [here, there] = [manifests(await folderFiles(root)), manifests(await git.files(sha, signal))];
+  return [...new Set([...here.keys(), ...there.keys()])].filter((path) => here.get(path) !== there.get(path)).sort();
 }
 
 async function collect(root: string, prefix: string, files: TreeFile[]): Promise<void> {
@@ -47,14 +59,20 @@ async function collect(root: string, prefix: string, files: TreeFile[]): Promise
 
 const FINGERPRINT_LIMIT = 1024 * 1024;
 
-/** Stands for the blob id; a file too large to be a manifest is not read for it. */
+/** The blob id (Pro Git, "Git Objects"); a file too large to be a manifest is not read for it. */
 async function fingerprint(path: string): Promise<string> {
   const { size } = await lstat(path);
-  return size > FINGERPRINT_LIMIT ? `size-${size}` : createHash('sha1').update(await readFile(path)).digest('hex');
+  return size > FINGERPRINT_LIMIT ? `size-${size}` : createHash('sha1').update(`blob ${size}\0`).update(await readFile(path)).digest('hex');
+}
+
+/** A repository, and the root of its work tree or, where it is bare, its own folder. */
+export interface Around {
+  readonly git: GitSource;
+  readonly root: string;
 }
 
 /** Opens the repository at `dir` or above it; undefined where there is none. */
-export async function openAround(dir: string): Promise<{ readonly git: GitSource; readonly root: string } | undefined> {
+export async function openAround(dir: string): Promise<Around | undefined> {
   const { openGitSource } = await import('../reconciler/adapters/git/index.ts');
   for (let at = resolve(dir); ; at = dirname(at)) {
     if (existsSync(join(at, '.git')) || (existsSync(join(at, 'HEAD')) && existsSync(join(at, 'objects')))) {

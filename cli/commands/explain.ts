@@ -32,8 +32,10 @@ export function formatExplain(report: ExplainReport, now: Date): string {
   for (const c of report.conditions) link('condition', `${c.type}=${c.status}${c.reason ? ` ${c.reason}` : ''}${c.message ? `: ${c.message}` : ''}`);
   for (const child of report.children) link('made', `${child.kind} ${child.name}: ${child.summary}`);
   for (const pod of report.pods) for (const line of podLines(pod, now)) link(line[0], line[1]);
+  if (report.more.pods > 0) link('pods', `and ${report.more.pods} more`);
   if (report.node) link('node', `${report.node.name} Ready=${report.node.ready}${report.node.ready === 'True' ? '' : ` ${report.node.reason}: ${report.node.message}`}`);
   for (const event of report.events) link('event', `${age(event.lastTimestamp, now)} ago ${event.reason}${event.count > 1 ? ` (x${event.count})` : ''}: ${event.message}`);
+  if (report.more.events > 0) link('events', `and ${report.more.events} more`);
   lines.push('', report.broken === undefined ? 'Nothing is wrong with it.' : `Why not: ${report.broken}`);
   return lines.join('\n');
 }

@@ -1,9 +1,9 @@
 /** `plumb get`: live objects. */
-import { findKind, KINDS, type Kind, type KubeObject, type ObjectsByKind } from '../../contracts/objects/index.ts';
+import { findKind, KINDS, type Kind, type KubeObject, type Node, type ObjectsByKind, type Pod } from '../../contracts/objects/index.ts';
 import type { ObjectList } from '../../reconciler/api/types.ts';
-import { controlPlane } from '../control-plane.ts';
+import { type ControlPlaneClient, controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
-import { rowsOf } from '../print/columns.ts';
+import { rowsOf, unheardNodes } from '../print/columns.ts';
 import { printData } from '../print/format.ts';
 import { print, progress } from '../print/terminal.ts';
 import { table } from '../print/table.ts';
@@ -42,7 +42,7 @@ export async function get(word: string, name: string | undefined, options: GetOp
     for (const kind of ALL) {
       const { items } = await client.get<ObjectList>(listPath(kind, options));
       if (items.length === 0) continue;
-      await print(`${shown++ > 0 ? '\n' : ''}${printed(kind, items, options, `${kind.toLowerCase()}/`)}\n`);
+      await print(`${shown++ > 0 ? '\n' : ''}${await printed(client, kind, items, options, `${kind.toLowerCase()}/`)}\n`);
     }
     return;
   }
@@ -50,7 +50,7 @@ export async function get(word: string, name: string | undefined, options: GetOp
   if (target.name !== undefined) {
     const object = await client.get<KubeObject>(`${objectPath(target.kind, options.namespace, target.name)}${options.reveal ? '?reveal=true' : ''}`);
     if (await printData(object, options.output)) return;
-    await print(`${printed(target.kind, [object], options)}\n`);
+    await print(`${await printed(client, target.kind, [object], options)}\n`);
     return;
   }
   const list = await client.get<ObjectList>(listPath(target.kind, options));
@@ -59,7 +59,7 @@ export async function get(word: string, name: string | undefined, options: GetOp
     progress(`No ${KINDS[target.kind].plural} found${KINDS[target.kind].namespaced && !options.allNamespaces ? ` in namespace ${options.namespace}` : ''}.`);
     return;
   }
-  await print(`${printed(target.kind, list.items, options)}\n`);
+  await print(`${await printed(client, target.kind, list.items, options)}\n`);
 }
 
 function listPath(kind: Kind, options: GetOptions): string {
@@ -67,13 +67,22 @@ function listPath(kind: Kind, options: GetOptions): string {
   return options.selector === undefined ? path : `${path}?labelSelector=${encodeURIComponent(options.selector)}`;
 }
 
-function printed(kind: Kind, objects: readonly KubeObject[], options: GetOptions, prefix = ''): string {
+async function printed(client: ControlPlaneClient, kind: Kind, objects: readonly KubeObject[], options: GetOptions, prefix = ''): Promise<string> {
   if (options.output === 'name') return objects.map((o) => `${kind.toLowerCase()}/${o.metadata.name}`).join('\n');
+  const now = new Date();
+  const unheard = kind === 'Pod' ? await unheardUnder(client, objects as readonly Pod[], now) : new Map<string, string>();
+  for (const sentence of unheard.values()) progress(sentence);
   const { headings, rows } = rowsOf(kind, inOrder(objects) as readonly ObjectsByKind[typeof kind][], {
-    wide: options.output === 'wide', namespace: options.allNamespaces === true && KINDS[kind].namespaced, now: new Date(),
+    wide: options.output === 'wide', namespace: options.allNamespaces === true && KINDS[kind].namespaced, now, unheard: new Set(unheard.keys()),
   });
   const at = headings.indexOf('NAME');
   return table(headings, rows.map((row) => row.map((cell, i) => (i === at ? prefix + cell : cell))));
+}
+
+async function unheardUnder(client: ControlPlaneClient, pods: readonly Pod[], now: Date): Promise<ReadonlyMap<string, string>> {
+  if (!pods.some(({ spec }) => spec.nodeName !== undefined)) return new Map();
+  const { items } = await client.get<ObjectList>(objectPath('Node', undefined));
+  return unheardNodes(items as readonly Node[], pods, now);
 }
 
 /** Events as they happened, the newest last; others as they came. */

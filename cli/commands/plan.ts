@@ -5,12 +5,13 @@ import type { Cluster } from '../../contracts/objects/index.ts';
 import type { PlanReport } from '../../reconciler/api/types.ts';
 import { checkPlan, formatPlan, planSync, type PlanFormat, type PlanInput } from '../../reconciler/core/diff/index.ts';
 import { type DesiredState, type Diagnostic, formatDiagnostic, type Rendering } from '../../reconciler/core/manifests/index.ts';
-import { pruneGuard } from '../../reconciler/core/revisions/prune-guard.ts';
-import type { GitSource } from '../../reconciler/ports/git-source.ts';
+import { andMore } from '../../reconciler/core/and-more.ts';
+import { pruneGuard, RESTORED_WITHIN, unlessRestored } from '../../reconciler/core/revisions/prune-guard.ts';
+import type { GitSource, Revision } from '../../reconciler/ports/git-source.ts';
 import { controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
 import { escaped, print, progress } from '../print/terminal.ts';
-import { isBare, openAround, renderFolder, renderRevision } from '../repository.ts';
+import { type Around, changedManifests, isBare, openAround, renderFolder, renderRevision } from '../repository.ts';
 
 export interface PlanOptions {
   readonly home?: string;
@@ -39,8 +40,12 @@ export async function plan(dir: string, options: PlanOptions): Promise<void> {
     const query = new URLSearchParams({ format, ...(options.to !== undefined && { rev: options.to }) });
     const report = await controlPlane(options.home).get<PlanReport>(`/plumbline/v1/plan?${query.toString()}`);
     process.exitCode = report.refused ? 1 : 0;
+    const elsewhere = options.to === undefined ? await whatIsNotPlanned(dir, report.revision) : undefined;
+    if (elsewhere !== undefined) {
+      if (format === 'text') await print(`${elsewhere}\n`);
+      else progress(`note: ${elsewhere}`);
+    }
     await show(report.plan, report.diagnostics, format);
-    if (options.to === undefined) await noteUnpushed(dir, report.revision);
     return;
   }
   const folder = resolve(dir);
@@ -54,29 +59,64 @@ export async function plan(dir: string, options: PlanOptions): Promise<void> {
       await show(undefined, to.diagnostics, format);
       return;
     }
-    const from = await renderFrom(around.git, folder, options);
-    const { plan: found, refusals } = offlinePlan(from.state, to.state);
+    const from = await renderFrom(around, options);
+    const { plan: planned, refusals: all } = offlinePlan(from.state, to.state);
+    const refusals = await withoutRestored(all, around, to.state, options);
     process.exitCode = refusals.length > 0 ? 1 : 0;
-    await show(formatPlan(found, format), [...refusals, ...to.diagnostics], format);
+    await show(formatPlan(planned, format), [...refusals, ...to.diagnostics], format);
   } finally {
     await around.git.close();
   }
 }
 
-/** A live plan is of what was pushed. Whoever stands in a checkout that is elsewhere might think it is of that. */
-async function noteUnpushed(dir: string, planned: string): Promise<void> {
+/**
+ * Of which commit a live plan is, where the checkout at `dir` has something else: it is of what was pushed, and whoever stands in a checkout
+ * might think that it is of that. Undefined where they are the same, or where there is no checkout.
+ */
+async function whatIsNotPlanned(dir: string, planned: string): Promise<string | undefined> {
   const signal = new AbortController().signal;
   const around = await openAround(dir);
+  if (!around) return undefined;
+  const { git, root } = around;
   try {
-    await around?.git.resolve(planned, signal);
-    const head = await around?.git.resolve('HEAD', signal);
-    if (head && head.sha !== planned) progress(`note: this is the plan of ${planned.slice(0, 12)}, which was pushed; HEAD here is ${head.sha.slice(0, 12)}: push it to a branch, and name that with --to`);
-  } catch (error) {
-    // Some other repository, or one without a commit.
-    if ((error as { code?: unknown }).code !== 'RevisionNotFound') throw error;
+    const plan = `this is the plan of ${planned.slice(0, 12)}, which was pushed`;
+    const head = await found(git.resolve('HEAD', signal));
+    if (!(await found(git.resolve(planned, signal)))) return `${plan}; the repository here does not have that commit`;
+    const changed = isBare(root) ? [] : await changedManifests(git, head?.sha ?? planned, root, signal);
+    const notHere = [
+      ...(head && head.sha !== planned ? [`HEAD here is ${head.sha.slice(0, 12)}: push it to a branch, and name that with --to`] : []),
+      ...(changed.length > 0 ? [`${andMore(changed, 2)} here ${changed.length === 1 ? 'is' : 'are'} not committed`] : []),
+    ];
+    return notHere.length === 0 ? undefined : `${plan}; ${notHere.join('; ')}`;
   } finally {
-    await around?.git.close();
+    await git.close();
   }
+}
+
+/** The commit, or undefined where the repository has none of that name. */
+async function found(commit: Promise<Revision>): Promise<Revision | undefined> {
+  try {
+    return await commit;
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'RevisionNotFound') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The refusals that hold for the commit that `options` names. Files that are not committed may still become a commit that takes the branch back
+ * to an earlier one; that is not known before, so it is said.
+ */
+async function withoutRestored(refusals: readonly Diagnostic[], { git, root }: Around, desired: DesiredState, options: PlanOptions): Promise<readonly Diagnostic[]> {
+  if (!refusals.some(({ code }) => code === 'PruneLimit')) return refusals;
+  const signal = new AbortController().signal;
+  const commit = await found(git.resolve(options.to ?? 'HEAD', signal));
+  if (!commit) return refusals;
+  if (options.to === undefined && !isBare(root) && (await changedManifests(git, commit.sha, root, signal)).length > 0) {
+    progress('note: the prune limit does not hold for a commit with exactly the files of an earlier one, as `git revert` and `plumb rollback` make it');
+    return refusals;
+  }
+  return unlessRestored(refusals, await git.log(commit.sha, RESTORED_WITHIN, signal), desired);
 }
 
 async function renderTo(git: GitSource, root: string, folder: string, options: PlanOptions): Promise<Rendering> {
@@ -86,9 +126,9 @@ async function renderTo(git: GitSource, root: string, folder: string, options: P
 }
 
 /** The revision to start from; a repository without a commit yet starts from nothing. */
-async function renderFrom(git: GitSource, folder: string, options: PlanOptions): Promise<Pick<Rendering, 'state'>> {
+async function renderFrom({ git, root }: Around, options: PlanOptions): Promise<Pick<Rendering, 'state'>> {
   const signal = new AbortController().signal;
-  const tries = options.from !== undefined ? [options.from] : isBare(folder) || options.to !== undefined ? [`${options.to ?? 'HEAD'}~1`] : [`refs/remotes/origin/${git.branch}`, 'HEAD'];
+  const tries = options.from !== undefined ? [options.from] : isBare(root) || options.to !== undefined ? [`${options.to ?? 'HEAD'}~1`] : [`refs/remotes/origin/${git.branch}`, 'HEAD'];
   for (const rev of tries) {
     try {
       return await renderRevision(git, (await git.resolve(rev, signal)).sha, signal);

@@ -1,15 +1,22 @@
 /** What `plumb get` shows of each kind. Columns and pod status words follow kubectl's printers. */
-import type { Kind, KubeObject, ObjectsByKind, Pod } from '../../contracts/objects/index.ts';
+import type { Kind, KubeObject, Node, ObjectsByKind, Pod } from '../../contracts/objects/index.ts';
 import { findCondition } from '../../contracts/objects/index.ts';
 import { age, short } from './table.ts';
 
 interface Column<K extends Kind> {
   readonly heading: string;
   readonly wide?: boolean;
-  cell(object: ObjectsByKind[K], now: Date): string;
+  cell(object: ObjectsByKind[K], seen: Seen): string;
 }
 
-const AGE = { heading: 'AGE', cell: (o: KubeObject, now: Date) => age(o.metadata.creationTimestamp, now) };
+/** From where the objects are looked at. */
+interface Seen {
+  readonly now: Date;
+  /** Nodes that are not heard: what is known of their pods is how they were. */
+  readonly unheard: ReadonlySet<string>;
+}
+
+const AGE = { heading: 'AGE', cell: (o: KubeObject, { now }: Seen) => age(o.metadata.creationTimestamp, now) };
 const NAME = { heading: 'NAME', cell: (o: KubeObject) => o.metadata.name };
 const NONE = '<none>';
 
@@ -30,6 +37,26 @@ export function podStatusWord(pod: Pod): string {
   return pod.status?.reason ?? pod.status?.phase ?? 'Pending';
 }
 
+/** A pod that has ended stays ended, and one that is to go says so, whether its node is heard or not. */
+function isPastKnowing(pod: Pod, unheard: ReadonlySet<string>): boolean {
+  const over = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed' || pod.metadata.deletionTimestamp !== undefined;
+  return !over && pod.spec.nodeName !== undefined && unheard.has(pod.spec.nodeName);
+}
+
+/** What must be said of the nodes under these pods that are not heard, by their names. */
+export function unheardNodes(nodes: readonly Node[], pods: readonly Pod[], now: Date): ReadonlyMap<string, string> {
+  const used = new Set(pods.map((pod) => pod.spec.nodeName));
+  return new Map(nodes.filter((node) => used.has(node.metadata.name) && nodeReady(node) === 'Unknown').map((node) => {
+    const { name } = node.metadata;
+    const heard = findCondition(node.status?.conditions, 'Ready')?.lastHeartbeatTime;
+    return [name, heard === undefined ? `node ${name} was not heard yet (Unknown): its pods are shown as they were left` : `node ${name} was last heard ${age(heard, now)} ago (Unknown): its pods are shown as they were then`];
+  }));
+}
+
+function nodeReady(node: Node): 'True' | 'False' | 'Unknown' {
+  return findCondition(node.status?.conditions, 'Ready')?.status ?? 'Unknown';
+}
+
 function podReady(pod: Pod): string {
   return `${(pod.status?.containerStatuses ?? []).filter((c) => c.ready).length}/${pod.spec.containers.length}`;
 }
@@ -40,7 +67,7 @@ function selector(labels: Readonly<Record<string, string>> | undefined): string 
 
 const COLUMNS: { readonly [K in Kind]: readonly Column<K>[] } = {
   Pod: [
-    NAME, { heading: 'READY', cell: podReady }, { heading: 'STATUS', cell: podStatusWord },
+    NAME, { heading: 'READY', cell: podReady }, { heading: 'STATUS', cell: (p, { unheard }) => (isPastKnowing(p, unheard) ? 'Unknown' : podStatusWord(p)) },
     { heading: 'RESTARTS', cell: (p) => String((p.status?.containerStatuses ?? []).reduce((sum, c) => sum + c.restartCount, 0)) }, AGE,
     { heading: 'IP', wide: true, cell: (p) => p.status?.podIP ?? NONE }, { heading: 'NODE', wide: true, cell: (p) => p.spec.nodeName ?? NONE },
   ],
@@ -70,7 +97,7 @@ const COLUMNS: { readonly [K in Kind]: readonly Column<K>[] } = {
     {
       heading: 'STATUS',
       cell: (n) => {
-        const ready = findCondition(n.status?.conditions, 'Ready')?.status ?? 'Unknown';
+        const ready = nodeReady(n);
         return `${ready === 'True' ? 'Ready' : ready === 'False' ? 'NotReady' : 'Unknown'}${n.spec.unschedulable ? ',SchedulingDisabled' : ''}`;
       },
     },
@@ -116,17 +143,26 @@ const COLUMNS: { readonly [K in Kind]: readonly Column<K>[] } = {
     { heading: 'FILTER', wide: true, cell: (p) => p.spec.filter?.expression ?? NONE }, { heading: 'SCORE', wide: true, cell: (p) => p.spec.score?.expression ?? NONE },
   ],
   Event: [
-    { heading: 'LAST SEEN', cell: (e, now) => age(e.lastTimestamp, now) }, { heading: 'TYPE', cell: (e) => e.type }, { heading: 'REASON', cell: (e) => e.reason },
+    { heading: 'LAST SEEN', cell: (e, { now }) => age(e.lastTimestamp, now) }, { heading: 'TYPE', cell: (e) => e.type }, { heading: 'REASON', cell: (e) => e.reason },
     { heading: 'OBJECT', cell: (e) => `${e.involvedObject.kind.toLowerCase()}/${e.involvedObject.name}` },
     { heading: 'COUNT', wide: true, cell: (e) => String(e.count) }, { heading: 'MESSAGE', cell: (e) => e.message },
   ],
 };
 
+/** How objects are listed. */
+export interface Listing {
+  readonly wide: boolean;
+  readonly namespace: boolean;
+  readonly now: Date;
+  /** Nodes that are not heard; none when absent. */
+  readonly unheard?: ReadonlySet<string>;
+}
+
 /** Headings and rows for objects of one kind. */
-export function rowsOf<K extends Kind>(kind: K, objects: readonly ObjectsByKind[K][], shown: { readonly wide: boolean; readonly namespace: boolean; readonly now: Date }): { headings: string[]; rows: string[][] } {
-  const columns = COLUMNS[kind].filter((column) => shown.wide || column.wide !== true);
+export function rowsOf<K extends Kind>(kind: K, objects: readonly ObjectsByKind[K][], { wide, namespace, now, unheard = new Set() }: Listing): { headings: string[]; rows: string[][] } {
+  const columns = COLUMNS[kind].filter((column) => wide || column.wide !== true);
   return {
-    headings: [...(shown.namespace ? ['NAMESPACE'] : []), ...columns.map((column) => column.heading)],
-    rows: objects.map((object) => [...(shown.namespace ? [object.metadata.namespace ?? ''] : []), ...columns.map((column) => column.cell(object, shown.now))]),
+    headings: [...(namespace ? ['NAMESPACE'] : []), ...columns.map((column) => column.heading)],
+    rows: objects.map((object) => [...(namespace ? [object.metadata.namespace ?? ''] : []), ...columns.map((column) => column.cell(object, { now, unheard }))]),
   };
 }

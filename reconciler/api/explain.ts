@@ -1,6 +1,6 @@
 /** The explain report: the chain from a commit to the runtime's words, pure, from the store's view. */
 import {
-  findCondition, keyOf, type Condition, type ContainerStatus, type Kind, type KubeObject, type ObjectKey, objectKey, type Stored, type StoredPod,
+  findCondition, keyOf, type Condition, type ContainerStatus, type Event, type Kind, type KubeObject, type ObjectKey, objectKey, type Stored, type StoredPod,
 } from '../../contracts/objects/index.ts';
 import { ORIGIN_ANNOTATION } from '../core/diff/types.ts';
 import { reportHealth } from '../core/revisions/health.ts';
@@ -37,12 +37,14 @@ export function explainReport(input: ExplainInput): ExplainReport {
   const involved = new Set([key, ...(object ? descendants(view, object).map(keyOf) : [])]);
   const events = view.list('Event')
     .filter((e) => involved.has(objectKey(e.involvedObject.kind as Kind, e.involvedObject.namespace, e.involvedObject.name)))
-    .sort((a, b) => (a.lastTimestamp < b.lastTimestamp ? 1 : -1)).slice(0, MAX_EVENTS)
+    .sort((a, b) => (a.lastTimestamp < b.lastTimestamp ? 1 : -1));
+  const isWarning = (e: Event): number => Number(e.type === 'Warning');
+  const shownEvents = events.toSorted((a, b) => isWarning(b) - isWarning(a)).slice(0, MAX_EVENTS).sort((a, b) => events.indexOf(a) - events.indexOf(b))
     .map(({ type, reason, message, count, lastTimestamp }) => ({ type, reason, message, count, lastTimestamp }));
   const draft: ExplainReport = {
     object: { kind, namespace, name }, found: object !== undefined,
     ...(commit && { commit }), ...(origin !== undefined && { origin }), ...(health && { health }), ...(node && { node }),
-    owners: owners.map((o) => `${o.kind} ${o.metadata.name}`), conditions, events, pods: shownPods,
+    owners: owners.map((o) => `${o.kind} ${o.metadata.name}`), conditions, events: shownEvents, pods: shownPods, more: { pods: pods.length - shownPods.length, events: events.length - shownEvents.length },
     children: object ? childrenOf(view, object).filter((c) => c.kind !== 'Pod' && !isPast(c)).map((c) => ({ kind: c.kind, namespace: c.metadata.namespace ?? '', name: c.metadata.name, summary: summary(c) })) : [],
   };
   const broken = firstBrokenLink(draft);

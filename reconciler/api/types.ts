@@ -96,6 +96,8 @@ export interface ExplainReport {
   readonly pods: readonly ExplainedPod[];
   readonly node?: NodeReport;
   readonly events: readonly Pick<Event, 'type' | 'reason' | 'message' | 'count' | 'lastTimestamp'>[];
+  /** How many there are beyond those above, of which the pods with a problem, the warnings and the newest events were chosen. */
+  readonly more: { readonly pods: number; readonly events: number };
   readonly broken?: string;
 }
 

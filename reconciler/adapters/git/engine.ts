@@ -18,8 +18,6 @@ export interface ObjectEngine {
   ref(name: string, signal: AbortSignal): Promise<string | undefined>;
   /** Ids that begin with `prefix` (at least four hex digits). */
   expand(prefix: string, signal: AbortSignal): Promise<readonly string[]>;
-  /** What HEAD points at (`refs/heads/main`), or undefined when it is detached. */
-  headRef(signal: AbortSignal): Promise<string | undefined>;
   /** Drops what is open and remembered; a later question opens it anew. */
   close(): Promise<void>;
 }
@@ -47,7 +45,6 @@ export function interruptible(engine: ObjectEngine): ObjectEngine {
     refs: (signal) => untilAborted(engine.refs(signal), signal),
     ref: (name, signal) => untilAborted(engine.ref(name, signal), signal),
     expand: (prefix, signal) => untilAborted(engine.expand(prefix, signal), signal),
-    headRef: (signal) => untilAborted(engine.headRef(signal), signal),
     close: () => engine.close(),
   };
 }

@@ -87,10 +87,6 @@ export function openIsomorphicEngine(gitdir: string): ObjectEngine {
         throw error;
       }
     },
-    async headRef() {
-      const name = await git.currentBranch({ fs, gitdir, fullname: true });
-      return name ?? undefined;
-    },
     async close() {
       cache = {};
     },

@@ -151,7 +151,6 @@ export function openNativeEngine(gitdir: string, options: { readonly quarantine?
       return new Map(found.map((line) => [line.slice(41), line.slice(0, 40)]));
     },
     expand: (prefix, signal) => lines(['rev-parse', `--disambiguate=${prefix}`], signal),
-    headRef: (signal) => firstLine(['symbolic-ref', '--quiet', 'HEAD'], signal),
     async close() {
       await Promise.all([...batches.values()].map((b) => b.close()));
       batches.clear();

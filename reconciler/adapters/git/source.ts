@@ -1,6 +1,5 @@
 /** Opens a repository as a {@link GitSource}. */
 import { existsSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { isAbsolute, join, resolve as resolvePath } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +8,7 @@ import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts'
 import type { BranchHead, GitSource, Revision } from '../../ports/git-source.ts';
 import { type GitCredentials, splitCredentials } from './credentials.ts';
 import { interruptible, missing, type ObjectEngine } from './engine.ts';
+import { findRepository, readHead } from './find-repository.ts';
 import { hintsFrom, watchedFolders } from './hints.ts';
 import { httpRemote } from './http-remote.ts';
 import { type Mirror, NO_HEAD, openMirror, setMirrorHead } from './mirror.ts';
@@ -52,6 +52,8 @@ interface Backend {
   readonly remote: GitRemote;
   /** Undefined: `gitdir` is the repository itself. */
   readonly mirror: Mirror | undefined;
+  /** The folder with the HEAD that is meant: of a linked work tree not the one with the objects. */
+  readonly headDir: string;
 }
 
 /**
@@ -62,20 +64,16 @@ interface Backend {
 export async function openGitSource(options: GitSourceOptions): Promise<GitSource> {
   const backend = await openBackend(options);
   const engine = interruptible(await openEngine(options.engine ?? 'isomorphic', backend.gitdir));
-  const never = new AbortController().signal;
-  const branch = options.branch ?? (backend.mirror ? await remoteDefaultBranch(backend.remote, backend.gitdir, engine) : await localDefaultBranch(engine, never));
-  return createSource(backend, engine, branch, options.now ?? (() => new Date()));
-}
-
-async function localDefaultBranch(engine: ObjectEngine, signal: AbortSignal): Promise<string> {
-  return (await engine.headRef(signal))?.replace(/^refs\/heads\//, '') ?? 'main';
+  const checkedOut = backend.mirror || options.branch !== undefined ? undefined : await readHead(backend.headDir);
+  const branch = options.branch ?? (backend.mirror ? await remoteDefaultBranch(backend.remote, backend.gitdir) : (checkedOut?.branch ?? 'main'));
+  return createSource(backend, engine, { branch, head: checkedOut?.commit ?? `refs/heads/${branch}` }, options.now ?? (() => new Date()));
 }
 
 /** How long a remote may take to say what its HEAD is, in milliseconds. */
 const HEAD_LIMIT_MS = 30_000;
 
 /** The mirror's own HEAD remembers the answer. Source: gitprotocol-capabilities(5), `symref`. */
-async function remoteDefaultBranch(remote: GitRemote, gitdir: string, engine: ObjectEngine): Promise<string> {
+async function remoteDefaultBranch(remote: GitRemote, gitdir: string): Promise<string> {
   try {
     using limit = limitSignals((ms, signal) => delay(ms, undefined, { signal }), HEAD_LIMIT_MS);
     const { headRef, refs } = await remote.advertise('git-upload-pack', limit.signal);
@@ -83,9 +81,9 @@ async function remoteDefaultBranch(remote: GitRemote, gitdir: string, engine: Ob
     await setMirrorHead(gitdir, branch);
     return branch;
   } catch (error) {
-    const last = await engine.headRef(new AbortController().signal);
-    if (last === undefined || last === `refs/heads/${NO_HEAD}`) throw error;
-    return last.replace(/^refs\/heads\//, '');
+    const { branch } = await readHead(gitdir);
+    if (branch === undefined || branch === NO_HEAD) throw error;
+    return branch;
   }
 }
 
@@ -100,7 +98,7 @@ async function openBackend(options: GitSourceOptions): Promise<Backend> {
   const mirrored = async (remote: GitRemote): Promise<Backend> => {
     if (options.cacheDir === undefined) throw new TerminalError('GitUrlInvalid', `${url}: a remote repository needs a folder to fetch into`);
     const mirror = await openMirror(options.cacheDir, remote, options.maxPackBytes);
-    return { url, remote, gitdir: mirror.gitdir, mirror };
+    return { url, remote, gitdir: mirror.gitdir, headDir: mirror.gitdir, mirror };
   };
   if (/^https?:\/\//.test(url)) {
     return mirrored(httpRemote(url, options.credentials ?? credentials, options.httpSilenceMs));
@@ -111,17 +109,9 @@ async function openBackend(options: GitSourceOptions): Promise<Backend> {
     if (ssh) return mirrored(processRemote(url, sshServiceArgv(ssh, options.sshKey, options.knownHosts), explainSsh(ssh, options.knownHosts)));
   }
   const path = resolvePath(url);
-  const gitdir = await findGitdir(path);
-  if (gitdir === undefined) throw new TerminalError('RepositoryNotFound', `${path} is no Git repository: make one with \`plumb init --bare ${url}\``);
-  return { url: path, gitdir, remote: processRemote(path, localServiceArgv(gitdir)), mirror: undefined };
-}
-
-/** The Git folder of a bare repository or of a work tree's root. */
-async function findGitdir(path: string): Promise<string | undefined> {
-  for (const candidate of [join(path, '.git'), path]) {
-    if (existsSync(join(candidate, 'HEAD')) && (await stat(join(candidate, 'objects')).catch(() => undefined))?.isDirectory()) return candidate;
-  }
-  return undefined;
+  const found = await findRepository(path);
+  if (!found) throw new TerminalError('RepositoryNotFound', `${path} is no Git repository: make one with \`plumb init --bare ${url}\``);
+  return { url: path, ...found, remote: processRemote(path, localServiceArgv(found.gitdir)), mirror: undefined };
 }
 
 async function openEngine(kind: 'isomorphic' | 'native' | 'quarantine', gitdir: string): Promise<ObjectEngine> {
@@ -145,7 +135,13 @@ function withAdvertisedRefs(engine: ObjectEngine, last: () => Advertisement | un
   };
 }
 
-function createSource(backend: Backend, objects: ObjectEngine, branch: string, now: () => Date): GitSource {
+/** What is followed, and what `HEAD` means: a ref, or the id of a commit that is checked out without a branch. */
+interface Followed {
+  readonly branch: string;
+  readonly head: string;
+}
+
+function createSource(backend: Backend, objects: ObjectEngine, { branch, head: headName }: Followed, now: () => Date): GitSource {
   const branchRef = `refs/heads/${branch}`;
   let wasBorn = false;
   const follower = backend.mirror && followRemote(backend.mirror, backend.remote, objects, branch);
@@ -182,7 +178,7 @@ function createSource(backend: Backend, objects: ObjectEngine, branch: string, n
   }
 
   async function commit(sha: string, signal: AbortSignal): Promise<Revision> {
-    return whole(() => resolveRevision(engine, sha, branchRef, signal), signal);
+    return whole(() => resolveRevision(engine, sha, headName, signal), signal);
   }
 
   return {

@@ -1,5 +1,6 @@
 /** The plan of a revision against the live state: the same one whether it is shown or executed. */
 import { keyOf, type Kind, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import { andMore } from '../../core/and-more.ts';
 import { checkPlan, planSync, type Plan, type PlanInput, type PlanItem } from '../../core/diff/index.ts';
 import type { DesiredState, Diagnostic } from '../../core/manifests/index.ts';
 import { pruneGuard } from '../../core/revisions/prune-guard.ts';
@@ -39,13 +40,15 @@ export function stepsOf(plan: Plan): Step[] {
   return plan.items.map(stepOf);
 }
 
+const SHOWN_PATHS = 5;
+
 /** What was put back, one sentence for each object that somebody changed; empty for a plan without drift. */
 export function driftSentences(plan: Plan): { readonly item: PlanItem; readonly message: string }[] {
   return plan.items.map((item) => {
     switch (item.action) {
       case 'create': return { item, message: 'was deleted outside Git; made again' };
       case 'delete': return { item, message: 'is in no manifest any more; deleted' };
-      case 'update': return { item, message: `was changed outside Git; put back: ${item.patch.map((p) => p.path).slice(0, 5).join(', ')}` };
+      case 'update': return { item, message: `was changed outside Git; put back: ${andMore(item.patch.map((p) => p.path), SHOWN_PATHS)}` };
     }
   });
 }

@@ -4,6 +4,7 @@
  */
 import { type KubeObject, OWN_API_VERSION, type Source, type SourceStatus, type Stored, type StoredSource } from '../../../contracts/objects/index.ts';
 import { joinSignals } from '../../../contracts/signals.ts';
+import { andMore } from '../../core/and-more.ts';
 import { SOURCE_ANNOTATION } from '../../core/diff/index.ts';
 import { RetryableError } from '../../core/errors.ts';
 import { reportHealth, sourceObjects } from '../../core/revisions/health.ts';
@@ -28,6 +29,7 @@ const DEFAULT_POLL_SECONDS = 30;
 const HEALTH_SETTLE_MS = 50;
 /** How often a plan is made anew when someone else wrote between plan and execution. */
 const MAX_PLANS = 4;
+const SHOWN_PROBLEMS = 3;
 const HEALTH_SUFFIX = '#health';
 /** A first fetch over a slow line is the longest look there is. */
 const GIT_LIMIT_MS = 10 * 60_000;
@@ -228,7 +230,7 @@ export class SyncController {
       const problems = await this.#deps.execute(stepsOf(plan), COMPONENT, signal);
       if (problems.length === 0) break;
       if (round === MAX_PLANS) {
-        const message = problems.map((p) => p.message).slice(0, 3).join('; ');
+        const message = andMore(problems.map((p) => p.message), SHOWN_PROBLEMS, '; ');
         await this.#writeStatus((s, now) => withSynced(withOutcome(s, revision.sha, { outcome: 'Failed', message }, now), 'ApplyFailed', message, now), signal);
         throw new RetryableError('SyncConflict', `revision ${revision.sha} could not be applied: others write the same objects: ${message}`);
       }
@@ -267,7 +269,7 @@ export class SyncController {
     if (plan.items.length === 0) return;
     const drift = driftSentences(plan);
     const problems = await this.#deps.execute(stepsOf(plan), COMPONENT, signal);
-    if (problems.length > 0) throw new RetryableError('SyncConflict', `drift could not be put back: ${problems[0]?.message ?? ''}`);
+    if (problems.length > 0) throw new RetryableError('SyncConflict', `drift could not be put back: ${andMore(problems.map((p) => p.message), SHOWN_PROBLEMS, '; ')}`);
     for (const { item, message } of drift) this.#deps.log.warn(`live object ${message}`, { object: item.key });
     await this.#deps.execute(drift.map(({ item, message }): Step => ({
       do: 'event', regarding: (this.#deps.view.get(item.key) as KubeObject | undefined) ?? item.object, type: 'Warning', reason: 'DriftHealed', message: `${item.key} ${message}`,

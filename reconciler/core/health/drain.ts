@@ -3,6 +3,7 @@ import {
   DRAIN_TAINT, findCondition, objectKey, withCondition,
   type Condition, type StoredNode, type StoredPod, type StoredPodDisruptionBudget,
 } from '../../../contracts/objects/index.ts';
+import { andMore } from '../and-more.ts';
 import type { Decision, Step } from '../step.ts';
 import { compareText } from '../workloads/owners.ts';
 import { disruptionsAllowed } from '../workloads/disruption.ts';
@@ -33,7 +34,7 @@ export function planDrain({ node, pods, budgets, now }: DrainInput): Decision {
   if (!isDraining(node)) return { steps: withoutCondition(node) };
   const taints = (node.spec.taints ?? []).filter((taint) => taint.key === DRAIN_TAINT);
   const steps: Step[] = [];
-  const blocked: string[] = [];
+  const blocked: Blocked[] = [];
   const waits: number[] = [];
   let current = budgets;
   let left = 0;
@@ -47,7 +48,7 @@ export function planDrain({ node, pods, budgets, now }: DrainInput): Decision {
       continue;
     }
     const verdict = disruptionsAllowed(pod, current, now);
-    if (!verdict.allowed) blocked.push(`pod ${nameOf(pod)}: ${verdict.message}`);
+    if (!verdict.allowed) blocked.push({ pod: nameOf(pod), why: verdict.message });
     else if (verdict.claim) {
       const { claim } = verdict;
       current = current.map((budget) => (budget.metadata.uid === claim.metadata.uid ? claim : budget));
@@ -61,24 +62,37 @@ export function planDrain({ node, pods, budgets, now }: DrainInput): Decision {
   return waits.length > 0 ? { ...decision, requeueAfterMs: Math.min(...waits) } : decision;
 }
 
+/** A pod that a budget keeps. */
+interface Blocked {
+  readonly pod: string;
+  readonly why: string;
+}
+
+const SHOWN_CAUSES = 3;
+
 function nameOf({ metadata }: StoredPod): string {
   return `${metadata.namespace ?? ''}/${metadata.name}`;
 }
 
-function conditionSteps(node: StoredNode, left: number, blocked: readonly string[], now: Date): Step[] {
+function conditionSteps(node: StoredNode, left: number, blocked: readonly Blocked[], now: Date): Step[] {
   const next = conditionOf(left, blocked);
   const before = findCondition(node.status?.conditions, DRAINED);
   if (before?.status === next.status && before.reason === next.reason && before.message === next.message) return [];
   return [{ do: 'updateStatus', object: { ...node, status: { ...node.status, conditions: withCondition(node.status?.conditions, next, now.toISOString()) } } }];
 }
 
-function conditionOf(left: number, blocked: readonly string[]): Omit<Condition, 'lastTransitionTime'> {
+function conditionOf(left: number, blocked: readonly Blocked[]): Omit<Condition, 'lastTransitionTime'> {
   if (left === 0) return { type: DRAINED, status: 'True', reason: 'NoPodsLeft', message: 'no pod is left that has to leave' };
   const pods = left === 1 ? '1 pod is left' : `${left} pods are left`;
-  const [first] = blocked;
-  if (first === undefined) return { type: DRAINED, status: 'False', reason: 'Evicting', message: pods };
-  const more = blocked.length === 1 ? '' : ` (and ${blocked.length - 1} more)`;
-  return { type: DRAINED, status: 'False', reason: 'DisruptionBudget', message: `${pods}; ${first}${more}` };
+  if (blocked.length === 0) return { type: DRAINED, status: 'False', reason: 'Evicting', message: pods };
+  return { type: DRAINED, status: 'False', reason: 'DisruptionBudget', message: `${pods}; ${andMore(byCause(blocked), SHOWN_CAUSES, '; ')}` };
+}
+
+/** What holds pods up, each cause once, with the first of its pods. */
+function byCause(blocked: readonly Blocked[]): string[] {
+  const causes = new Map<string, string[]>();
+  for (const { pod, why } of blocked) causes.set(why, [...(causes.get(why) ?? []), pod]);
+  return [...causes].map(([why, names]) => `${names.length === 1 ? 'pod' : 'pods'} ${andMore(names, 1)}: ${why}`);
 }
 
 function withoutCondition(node: StoredNode): Step[] {

@@ -18,9 +18,10 @@ export function postMortem(view: LiveReader, sourceName: string): PostMortem {
   const unhealthy = judged.filter(({ report }) => report.health !== 'Healthy');
   const containers = unhealthy.flatMap(({ object }) => podsOf(view, object)).flatMap(failedContainers);
   const broken = containers.length > 0 || unhealthy.some(({ report }) => report.health === 'Degraded' || report.health === 'Missing');
+  const sentences = unhealthySentences(unhealthy.map(({ report }) => report));
   return {
     health: unhealthy.length === 0 ? 'Healthy' : broken ? 'Degraded' : 'Progressing',
-    causes: unhealthySentences(unhealthy.map(({ report }) => report)).slice(0, MAX_CAUSES).map((cause) => cut(cause, MAX_CAUSE)),
+    causes: [...sentences.slice(0, MAX_CAUSES).map((cause) => cut(cause, MAX_CAUSE)), ...(sentences.length > MAX_CAUSES ? [`and ${sentences.length - MAX_CAUSES} more`] : [])],
     containers: containers.slice(0, MAX_CONTAINERS),
   };
 }

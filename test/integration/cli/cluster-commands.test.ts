@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
+import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duplex, PassThrough, Readable } from 'node:stream';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
@@ -143,6 +143,12 @@ describe('commands about a running cluster', () => {
     const { stdout } = await run('history');
     assert.match(stdout, new RegExp(`\\* +${sha.slice(0, 12)} .*Roll back to "Use x:1"`));
     assert.match(stdout, new RegExp(`${first.slice(0, 12)} `));
+    const one = await run('history', first.slice(0, 7));
+    assert.deepEqual([one.code, one.stderr], [0, '']);
+    assert.match(one.stdout, new RegExp(`^revision +${first}\\nsubject +Use x:1\\nauthor +Ada <ada@example.test>\\nseen +\\S+\\noutcome +.*\\nchanges +.*\\nmessage +replaced by \\w{12}\\nat its end +Healthy\\n`));
+    assert.equal((JSON.parse((await run('history', first, '-o', 'json')).stdout) as { revision: string }).revision, first);
+    const unknown = await run('history', 'ffffffff');
+    assert.deepEqual([unknown.code, unknown.stdout, unknown.stderr], [1, '', 'error: no revision in the history begins with "ffffffff"\n  see `plumb history` for what there is\n']);
     assert.equal((await run('rollback', 'nothing')).code, 1);
   });
 
@@ -251,15 +257,44 @@ describe('commands about a running cluster', () => {
     assert.doesNotMatch((await run('plan', '--live')).stdout, /Placement/);
   });
 
-  it('plan --live says in a checkout that is ahead that it is not of that', async () => {
+  it('plan --live says first of which commit it is, in a checkout that has something else', async () => {
     const pushed = await applied('x:1');
     const checkout = join(home, 'checkout');
     await git(['clone', '--quiet', bench.repository.dir, checkout], home);
-    const live = (): Promise<Ran> => plumb(['plan', '--live'], checkout, { PLUMB_HOME: home });
-    assert.equal((await live()).stderr, '');
-    await git(['commit', '--quiet', '--allow-empty', '-m', 'Ahead'], checkout);
-    const head = (await git(['rev-parse', 'HEAD'], checkout)).stdout;
-    assert.equal((await live()).stderr, `note: this is the plan of ${pushed.slice(0, 12)}, which was pushed; HEAD here is ${head.slice(0, 12)}: push it to a branch, and name that with --to\n`);
+    const live = (...more: string[]): Promise<Ran> => plumb(['plan', '--live', ...more], checkout, { PLUMB_HOME: home });
+    const same = await live();
+    assert.deepEqual([same.stdout, same.stderr], ['no changes\n', '']);
+    appendFileSync(join(checkout, 'web.yaml'), '# changed\n');
+    writeFileSync(join(checkout, 'new.yaml'), '');
+    assert.equal((await live()).stdout, `this is the plan of ${pushed.slice(0, 12)}, which was pushed; new.yaml, web.yaml here are not committed\nno changes\n`);
+    await git(['add', '.'], checkout);
+    await git(['commit', '--quiet', '-m', 'Ahead'], checkout);
+    const head = (await git(['rev-parse', 'HEAD'], checkout)).stdout.slice(0, 12);
+    const first = `this is the plan of ${pushed.slice(0, 12)}, which was pushed; HEAD here is ${head}: push it to a branch, and name that with --to\n`;
+    assert.equal((await live()).stdout, `${first}no changes\n`);
+    const json = await live('-o', 'json');
+    assert.equal(json.stderr, `note: ${first}`);
+    assert.deepEqual((JSON.parse(json.stdout) as { counts: unknown }).counts, { create: 0, update: 0, delete: 0 });
+    const later = await applied('x:2');
+    assert.match((await live()).stdout, new RegExp(`^this is the plan of ${later.slice(0, 12)}, which was pushed; the repository here does not have that commit\n`));
+  });
+
+  it('explain and get say what they leave out, and since when they know nothing', async () => {
+    const silent = { ...node('node-1'), status: { conditions: [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown', lastHeartbeatTime: new Date(Date.now() - 300_000).toISOString() }] } } as Node;
+    await bench.executor.execute([{ do: 'create', object: silent }], 'test', signal);
+    for (let i = 0; i < 7; i++) {
+      await bench.executor.execute([{ do: 'create', object: { apiVersion: 'v1', kind: 'Pod', metadata: { name: `p${i}`, namespace: 'default' }, spec: PodSpec.parse({ nodeName: 'node-1', containers: [{ name: 'web', image: 'x:1' }] }) } }], 'test', signal);
+    }
+    const regarding = bench.cache.get('Node//node-1') ?? assert.fail('no node');
+    for (let i = 0; i < 12; i++) await bench.executor.execute([{ do: 'event', regarding, type: i === 0 ? 'Warning' : 'Normal', reason: `Reason${i}`, message: 'm' }], 'test', signal);
+    const { stdout } = await run('explain', 'node/node-1');
+    assert.match(stdout, /\n {2}pods +and 2 more\n/);
+    assert.match(stdout, /Reason0: m\n[\s\S]* {2}events +and 4 more\n/);
+    const got = await run('get', 'pods');
+    assert.match(got.stdout, /\np0 +0\/1 +Unknown /);
+    assert.equal(got.stderr, 'node node-1 was last heard 5m ago (Unknown): its pods are shown as they were then\n');
+    const named = await run('get', 'pods', '-o', 'name');
+    assert.deepEqual([named.stdout.split('\n')[0], named.stderr], ['pod/p0', '']);
   });
 
   it('logs and exec reach the container; exec ends with its exit code', async () => {

@@ -165,6 +165,46 @@ describe('init, check, plan and the push hooks', () => {
     assert.match((await plumb(['plan', '-o', 'markdown'], shop)).stdout, /```diff/);
   });
 
+  it('plans in a linked work tree, and where a commit is checked out without a branch', async () => {
+    const tree = join(dir, 'tree');
+    await git(['worktree', 'add', '-q', '-b', 'side', tree], shop);
+    const file = join(tree, 'apps', 'hello.yaml');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('replicas: 2', 'replicas: 7'));
+    const ran = await plumb(['plan'], join(tree, 'apps'));
+    assert.deepEqual([ran.code, ran.stderr], [0, '']);
+    assert.match(ran.stdout, /spec\.replicas: 2 -> 7/);
+    await git(['commit', '-qam', 'seven'], tree);
+    for (const args of [[], ['--detach']]) {
+      await git(['checkout', '-q', ...args], tree);
+      assert.match((await plumb(['plan', '--from', 'main', '--to', 'HEAD'], tree)).stdout, /spec\.replicas: 2 -> 7/);
+      assert.equal((await plumb(['check', '--rev', 'HEAD~1'], tree)).code, 0);
+    }
+    assert.match((await plumb(['plan', '--from', 'HEAD', '--to', 'side'], shop)).stdout, /spec\.replicas: 2 -> 7/);
+  });
+
+  it('knows in a plan that a commit may take back what came since an earlier one', async () => {
+    writeFileSync(join(shop, 'many.yaml'), Array.from({ length: 40 }, (_, i) => `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c${i}\n  namespace: default\n`).join('---\n'));
+    await git(['add', '.'], shop);
+    await git(['commit', '-qm', 'many'], shop);
+    await git(['push', '-q'], shop);
+    unlinkSync(join(shop, 'many.yaml'));
+    const before = await plumb(['plan'], shop);
+    assert.equal(before.code, 1);
+    assert.match(before.stderr, /^note: the prune limit does not hold for a commit with exactly the files of an earlier one, .*\n.*PruneLimit this would delete 40 of 44 objects/);
+    await git(['commit', '-qam', 'back to how it was'], shop);
+    for (const args of [[], ['--to', 'HEAD']]) {
+      const after = await plumb(['plan', ...args], shop);
+      assert.deepEqual([after.code, after.stderr], [0, ''], args.join(' '));
+      assert.match(after.stdout, /Plan: 0 to create, 0 to update, 40 to delete\./);
+    }
+    writeFileSync(join(shop, 'NOTES'), 'other files than before\n');
+    await git(['add', '.'], shop);
+    await git(['commit', '-q', '--amend', '-m', 'away'], shop);
+    const other = await plumb(['plan'], shop);
+    assert.equal(other.code, 1);
+    assert.match(other.stderr, /PruneLimit this would delete 40 of 44 objects/);
+  });
+
   it('writes a machine out of service, into a drain and away, keeping comments', async () => {
     const path = join(shop, 'machine.yaml');
     const text = '# rack 3\napiVersion: plumbline.dev/v1alpha1\nkind: Machine\nmetadata:\n  name: node-1 # the old one\nspec:\n  address: 198.18.0.1\n  hostKey: ssh-ed25519 AAAA\n';

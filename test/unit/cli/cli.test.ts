@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseDocument } from 'yaml';
-import { KINDS, PodSpec, type Kind, type ObjectsByKind, type Pod, type PodStatus } from '../../../contracts/objects/index.ts';
+import { type Condition, KINDS, type Node, PodSpec, type Kind, type ObjectsByKind, type Pod, type PodStatus } from '../../../contracts/objects/index.ts';
 import { frame, frameReader } from '../../../cli/commands/exec.ts';
 import { objectPath, parseTarget } from '../../../cli/commands/get.ts';
 import { fingerprintOf, parseDestination } from '../../../cli/commands/node-add.ts';
 import { editMachine, printed } from '../../../cli/commands/node-edit.ts';
 import { diagnosticLines } from '../../../cli/commands/hook.ts';
 import { summary } from '../../../cli/commands/status.ts';
-import { podStatusWord, rowsOf } from '../../../cli/print/columns.ts';
+import { podStatusWord, rowsOf, unheardNodes } from '../../../cli/print/columns.ts';
 import { age, table } from '../../../cli/print/table.ts';
 import type { StatusReport } from '../../../reconciler/api/types.ts';
 import type { Diagnostic } from '../../../reconciler/core/manifests/index.ts';
@@ -64,6 +64,37 @@ describe('pod status word', () => {
     ['going', pod({ phase: 'Running' }, { deletionTimestamp: '2026-01-01T00:00:00Z' }), 'Terminating'],
   ];
   for (const [name, object, wanted] of cases) it(name, () => assert.equal(podStatusWord(object), wanted));
+
+  describe('of a node that is not heard', () => {
+    const on = (name: string, nodeName: string, status: object, meta: object = {}): Pod => {
+      const made = pod(status, { name, ...meta });
+      return { ...made, spec: { ...made.spec, nodeName } };
+    };
+    const node = (name: string, ready: object | undefined): Node => ({ apiVersion: 'v1', kind: 'Node', metadata: { name }, spec: {}, status: { conditions: ready ? [{ type: 'Ready', ...ready } as Condition] : [] } });
+    const up = { phase: 'Running', containerStatuses: [container({ running: { startedAt: '' } }, { ready: true })] };
+    const pods = [
+      on('a', 'silent', up), on('b', 'heard', up), on('done', 'silent', { phase: 'Succeeded', containerStatuses: [container({ terminated: { exitCode: 0, reason: 'Completed' } })] }),
+      on('going', 'silent', up, { deletionTimestamp: '2026-01-01T00:00:00Z' }), on('gone', 'removed', up), on('new', 'fresh', { phase: 'Pending' }),
+    ];
+    const nodes = [
+      node('silent', { status: 'Unknown', lastHeartbeatTime: '2026-01-01T00:55:00Z' }), node('heard', { status: 'True', lastHeartbeatTime: '2026-01-01T00:59:59Z' }), node('fresh', undefined),
+      node('empty', { status: 'Unknown', lastHeartbeatTime: '2026-01-01T00:55:00Z' }), node('ill', { status: 'False' }),
+    ];
+
+    it('is Unknown, unless it has ended or is to go', () => {
+      const unheard = unheardNodes(nodes, pods, NOW);
+      const { rows } = rowsOf('Pod', pods, { wide: false, namespace: false, now: NOW, unheard: new Set(unheard.keys()) });
+      assert.deepEqual(rows.map((row) => row.slice(0, 3)), [
+        ['a', '1/1', 'Unknown'], ['b', '1/1', 'Running'], ['done', '0/1', 'Completed'], ['going', '1/1', 'Terminating'], ['gone', '1/1', 'Running'], ['new', '0/1', 'Unknown'],
+      ]);
+    });
+
+    it('is told once for each such node that has one, with since when', () => {
+      assert.deepEqual([...unheardNodes(nodes, pods, NOW).values()], [
+        'node silent was last heard 5m ago (Unknown): its pods are shown as they were then', 'node fresh was not heard yet (Unknown): its pods are shown as they were left',
+      ]);
+    });
+  });
 
   it('stands in its column', () => {
     const { headings, rows } = rowsOf('Pod', [pod(undefined)], { wide: false, namespace: true, now: NOW });

@@ -82,7 +82,7 @@ describe('reports about hostile names', () => {
   it('hold nothing that a terminal acts on once they are printed', () => {
     const explained = formatExplain({
       found: true, object: { kind: evil, namespace: evil, name: evil }, owners: [evil], conditions: [{ type: evil, status: 'False', reason: evil, message: evil }],
-      children: [], pods: [], events: [], broken: evil, commit: { revision: 'a'.repeat(40), subject: evil, author: evil, outcome: 'Applied', message: evil },
+      children: [], pods: [], events: [], more: { pods: 0, events: 0 }, broken: evil, commit: { revision: 'a'.repeat(40), subject: evil, author: evil, outcome: 'Applied', message: evil },
     } as never, now);
     const status = formatStatus({
       synced: false, healthy: false, source: { name: evil, url: evil, branch: evil, headError: evil }, controlPlane: { warnings: [evil], version: evil, pid: 1, startedAt: '' },

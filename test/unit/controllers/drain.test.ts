@@ -67,6 +67,17 @@ describe('a drain', () => {
     assert.equal(w.conflicts, 0);
   });
 
+  it('names each cause once where one budget keeps many pods', () => {
+    const w = world('n1');
+    w.put(deployment({ replicas: 4 }));
+    w.put(budget({ minAvailable: 4 }));
+    work(w);
+    w.put(machine('n1', DRAINING));
+    w.settle();
+    assert.equal(said(w, 'n1'), `False DisruptionBudget: 4 pods are left; pods default/${names(w.podsOnNode('n1'))[0]} and 3 more: Cannot evict pod as it would violate the pod's disruption budget. `
+      + 'The disruption budget web needs 4 healthy pods and has 4 currently');
+  });
+
   it('evicts as many as the budget allows, says what it waits for, and goes on when others are ready', () => {
     const w = world('n1', 'n2');
     w.put(deployment({ replicas: 4 }));
