@@ -1,7 +1,7 @@
 /** Codes of everything that can be wrong with a revision. Stable: scripts match on them. Explained in docs/errors.md. */
 export const DIAGNOSTIC_CODES = [
   // Files of the tree
-  'PathRefused', 'SymlinkRefused', 'SubmoduleRefused', 'FileTooLarge', 'RevisionTooLarge', 'NotUtf8', 'ControlCharacter', 'NeedsRendering',
+  'PathRefused', 'SymlinkRefused', 'SubmoduleRefused', 'FileTooLarge', 'RevisionTooLarge', 'NotUtf8', 'ControlCharacter', 'LfsPointer', 'NeedsRendering',
   // YAML
   'InvalidYaml', 'DuplicateKey', 'TooComplex', 'AliasBomb', 'TooManyErrors',
   // What a document is
@@ -22,5 +22,5 @@ export type DiagnosticCode = (typeof DIAGNOSTIC_CODES)[number];
 
 /** Codes after which nobody knows what else a file would have held. */
 export const UNREAD_CODES: ReadonlySet<string> = new Set<DiagnosticCode>([
-  'SymlinkRefused', 'SubmoduleRefused', 'PathRefused', 'FileTooLarge', 'NotUtf8', 'ControlCharacter', 'InvalidYaml', 'TooComplex', 'AliasBomb', 'NeedsRendering',
+  'SymlinkRefused', 'SubmoduleRefused', 'PathRefused', 'FileTooLarge', 'NotUtf8', 'ControlCharacter', 'LfsPointer', 'InvalidYaml', 'TooComplex', 'AliasBomb', 'NeedsRendering',
 ]);

@@ -19,6 +19,7 @@ const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 export function parseManifest(path: string, oid: string, bytes: Uint8Array): ParsedFile {
   if (bytes.byteLength > MAX_FILE_BYTES) return unreadable(path, oid, bytes, fileTooLarge(path, bytes.byteLength));
   const json = /\.json$/i.test(path);
+  if (isLfsPointer(bytes)) return unreadable(path, oid, bytes, lfsPointer(path, json));
   if (json && !isJsonManifest(new TextDecoder().decode(bytes))) return { path, oid, bytes: bytes.byteLength, objects: [], diagnostics: [] };
   const decoded = decodeUtf8(bytes);
   if (!decoded.ok) {
@@ -43,6 +44,21 @@ export function parseManifest(path: string, oid: string, bytes: Uint8Array): Par
 
 function unreadable(path: string, oid: string, bytes: Uint8Array, diagnostic: Diagnostic): ParsedFile {
   return { path, oid, bytes: bytes.byteLength, objects: [], diagnostics: [diagnostic] };
+}
+
+/** How every pointer begins. Source: git-lfs, docs/spec.md, "The Pointer". */
+const LFS_POINTER = 'version https://git-lfs.github.com/spec/';
+
+function isLfsPointer(bytes: Uint8Array): boolean {
+  return new TextDecoder('latin1').decode(bytes.subarray(0, LFS_POINTER.length)) === LFS_POINTER;
+}
+
+/** What a `.json` file in LFS holds is not known: it is more often data than a manifest, so it is only warned of. */
+function lfsPointer(path: string, json: boolean): Diagnostic {
+  return {
+    severity: json ? 'warning' : 'error', code: 'LfsPointer', file: path, line: 1, column: 1, message: `${path} is in Git LFS: the commit has a pointer to its contents, and these are not fetched`,
+    hint: json ? 'if it holds manifests, take it out of LFS with `git lfs untrack` and commit it again' : 'take it out of LFS with `git lfs untrack`, `git add --renormalize`, and commit it again',
+  };
 }
 
 function controlCharacter(path: string, text: string, offset: number): Diagnostic {

@@ -33,6 +33,15 @@ describe('bytes that are no text', () => {
     assert.deepEqual(file.objects.map((o) => o.key), ['ConfigMap/default/a']);
   });
 
+  it('names Git LFS where a commit has its pointer, and warns of one that may be anything', () => {
+    const pointer = new TextEncoder().encode('version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n');
+    const [error] = parseManifest('f.yaml', 'o', pointer).diagnostics;
+    assert.deepEqual([error?.severity, error?.code, error?.message], ['error', 'LfsPointer', 'f.yaml is in Git LFS: the commit has a pointer to its contents, and these are not fetched']);
+    assert.match(error?.hint ?? '', /git lfs untrack/);
+    assert.deepEqual(parseManifest('f.json', 'o', pointer).diagnostics.map((d) => `${d.severity} ${d.code}`), ['warning LfsPointer']);
+    assert.deepEqual(places(parse('version: https://git-lfs.github.com/spec/v1\n')).includes('1:1 LfsPointer'), false);
+  });
+
   it('refuses a file over the limit', () => {
     assert.deepEqual(places(parseManifest('f.yaml', 'o', new Uint8Array(MAX_FILE_BYTES + 1))), ['1:1 FileTooLarge']);
   });
