@@ -182,6 +182,17 @@ describe('init, check, plan and the push hooks', () => {
     assert.match((await plumb(['plan', '--from', 'HEAD', '--to', 'side'], shop)).stdout, /spec\.replicas: 2 -> 7/);
   });
 
+  it('prints nothing but the plan for a commit with many files', async () => {
+    for (let i = 0; i < 40; i++) writeFileSync(join(shop, `c${i}.yaml`), `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c${i}\n  namespace: default\n`);
+    await git(['add', '.'], shop);
+    await git(['commit', '-qm', 'many'], shop);
+    const planned = await plumb(['plan', '--to', 'HEAD'], shop);
+    assert.deepEqual([planned.code, planned.stderr], [0, '']);
+    const pushed = await run('git', ['push'], shop);
+    assert.equal(pushed.code, 0);
+    assert.doesNotMatch(pushed.stderr, /Warning/);
+  });
+
   it('knows in a plan that a commit may take back what came since an earlier one', async () => {
     writeFileSync(join(shop, 'many.yaml'), Array.from({ length: 40 }, (_, i) => `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c${i}\n  namespace: default\n`).join('---\n'));
     await git(['add', '.'], shop);
