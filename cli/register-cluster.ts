@@ -24,9 +24,9 @@ export function registerCluster(plumb: Command): void {
   plumb.command('get')
     .description('live objects, in kubectl\'s columns')
     .argument('<kind>', 'pods, deploy, svc, nodes, ... or KIND/NAME, or `all`')
-    .argument('[name]')
+    .argument('[name]', 'one object (default: all of the kind)')
     .option('-n, --namespace <name>', 'the namespace', 'default')
-    .option('-A, --all-namespaces')
+    .option('-A, --all-namespaces', 'in every namespace')
     .option('-l, --selector <labels>', 'only objects with these labels: key=value,key2=value2')
     .option('--reveal', 'show a Secret\'s values (with its name only)')
     .addOption(outputOption('wide', 'json', 'yaml', 'name'))
@@ -44,7 +44,7 @@ export function registerCluster(plumb: Command): void {
 
   plumb.command('rollback')
     .description('commit the manifests of an earlier revision on top of the branch, and push it')
-    .argument('[rev]', 'a revision (default: the one that was applied before the current one)')
+    .argument('[rev]', 'a revision (default: the last one in force before the current one that had not failed)')
     .option('-m, --message <text>', 'the commit message')
     .addOption(outputOption('text', 'json'))
     .addHelpText('after', '\nExamples:\n  plumb rollback\n  plumb rollback 3f2c1ab -m "Back to the version before the sale"')
@@ -85,7 +85,7 @@ export function registerCluster(plumb: Command): void {
 
   plumb.command('delete')
     .description('delete a pod; its controller makes another (anything else is deleted in Git)')
-    .argument('<pod/name>')
+    .argument('<pod/name>', 'such as pod/web-5d4f')
     .option('-n, --namespace <name>', 'the namespace', 'default')
     .addHelpText('after', '\nExample:\n  plumb delete pod/web-5d4f')
     .action(async (target: string, options: { namespace: string }, command: Command) => (await import('./commands/get.ts')).deletePod(target, withHome(options, command)));

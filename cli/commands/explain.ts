@@ -1,16 +1,14 @@
 /** `plumb explain`: one chain from the commit to the runtime's own words. */
 import type { ExplainedPod, ExplainReport } from '../../reconciler/api/types.ts';
 import { controlPlane } from '../control-plane.ts';
-import { CliFailure } from '../failure.ts';
 import { printData } from '../print/format.ts';
 import { print } from '../print/terminal.ts';
 import { placementLinks } from '../print/placement.ts';
 import { age, short } from '../print/table.ts';
-import { parseTarget } from './get.ts';
+import { parseObject } from './get.ts';
 
 export async function explain(word: string, options: { readonly home?: string; readonly namespace: string; readonly output?: string }): Promise<void> {
-  const { kind, name } = parseTarget(word);
-  if (name === undefined) throw new CliFailure(2, `${word}: write KIND/NAME`, 'for example: plumb explain deploy/web');
+  const { kind, name } = parseObject(word, 'plumb explain deploy/web');
   const query = new URLSearchParams({ kind, namespace: options.namespace, name });
   const report = await controlPlane(options.home).get<ExplainReport>(`/plumbline/v1/explain?${query.toString()}`);
   process.exitCode = report.found && report.broken === undefined ? 0 : 1;

@@ -19,6 +19,14 @@ export interface GetOptions {
 
 const ALL: readonly Kind[] = ['Pod', 'Service', 'Deployment', 'ReplicaSet'];
 
+/** What is named by `KIND/NAME`. CliFailure 2 for a name without its kind, which shows `example`. */
+export function parseObject(word: string, example: string): { readonly kind: Kind; readonly name: string } {
+  if (!word.includes('/')) throw new CliFailure(2, `${JSON.stringify(word)} does not say of which kind: write KIND/NAME`, `for example: ${example}`);
+  const { kind, name } = parseTarget(word);
+  if (name === undefined || name === '') throw new CliFailure(2, `${JSON.stringify(word)} has no name`, `for example: ${example}`);
+  return { kind, name };
+}
+
 /** Splits `deploy/web`, or `deploy` and `web`. CliFailure 2 for a kind that does not exist. */
 export function parseTarget(word: string, name?: string): { readonly kind: Kind; readonly name: string | undefined } {
   const [kindWord = '', inline] = word.split('/', 2);
@@ -92,8 +100,8 @@ function inOrder(objects: readonly KubeObject[]): readonly KubeObject[] {
 
 /** `plumb delete pod/NAME`. */
 export async function deletePod(word: string, options: { readonly home?: string; readonly namespace: string }): Promise<void> {
-  const { kind, name } = parseTarget(word);
-  if (kind !== 'Pod' || name === undefined) throw new CliFailure(2, 'only pods are deleted here', 'remove anything else from its file in Git, commit and push');
+  const { kind, name } = parseObject(word, 'plumb delete pod/web-5d4f');
+  if (kind !== 'Pod') throw new CliFailure(2, 'only pods are deleted here', 'remove anything else from its file in Git, commit and push');
   await controlPlane(options.home).send('DELETE', objectPath('Pod', options.namespace, name));
   await print(`pod/${name} is being deleted\n`);
 }

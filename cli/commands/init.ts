@@ -69,5 +69,5 @@ async function initCheckout(folder: string, shown: string, branch: string): Prom
     const login = userInfo().username;
     await git.commit({ fs, dir: folder, message: 'Start with one app\n', author: { name: login, email: `${login}@${hostname()}` } });
   }
-  await print(`wrote ${written.join(', ')} in ${folder}${isNew ? ', committed' : '; commit them when you like them'}\nnext:\n  cd ${shown}\n  plumb check && plumb plan\n  plumb node add root@HOST --commit   # for each machine\n`);
+  await print(`wrote ${written.join(', ')} in ${folder}${isNew ? ', committed' : '; commit them when you like them'}\nnext:\n${folder === process.cwd() ? '' : `  cd ${shown}\n`}  plumb check && plumb plan\n  plumb node add root@HOST --commit   # for each machine\n`);
 }

@@ -1,6 +1,5 @@
 /** `-o`: what a command prints its data as. Data goes to stdout, everything else to stderr. */
-import { Option } from 'commander';
-import { CliFailure } from '../failure.ts';
+import { InvalidArgumentError, Option } from 'commander';
 import { escaped, print } from './terminal.ts';
 
 export function outputOption(...choices: readonly string[]): Option {
@@ -21,8 +20,8 @@ export async function printData(data: unknown, format: string | undefined): Prom
   return false;
 }
 
-/** A whole number that is not negative. */
+/** A whole number that is not negative. Throws what commander tells together with the option's name. */
 export function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new CliFailure(2, `${JSON.stringify(text)} is not a whole number`);
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It is no whole number of 0 or more.');
   return Number(text);
 }

@@ -238,12 +238,24 @@ describe('init, check, plan and the push hooks', () => {
     assert.equal(missing.code, 1);
     assert.match(missing.stderr, /control plane is not running[\s\S]*plumb up --repo/);
     for (const args of [['frobnicate'], ['get'], ['get', 'gizmos'], ['status', '--timeout', 'soon'], ['check', '-o', 'xml'], ['node', 'add', '-oProxyCommand=x']]) assert.equal((await plumb(args, shop)).code, 2, args.join(' '));
+    for (const [args, says] of [
+      [['status', '--timeout', '-5'], /^error: option '--timeout <seconds>' argument '-5' is invalid\. It is no whole number of 0 or more\.\n/],
+      [['explain', 'web'], /^error: "web" does not say of which kind: write KIND\/NAME\n {2}for example: plumb explain deploy\/web\n$/],
+      [['explain', 'pod/'], /^error: "pod\/" has no name\n/], [['delete', 'web-1'], /^error: "web-1" does not say of which kind/], [['stats'], /Did you mean status\?/],
+    ] as const) {
+      const ran = await plumb(args, shop);
+      assert.equal(ran.code, 2, args.join(' '));
+      assert.match(ran.stderr, says);
+    }
     assert.equal((await plumb(['--help'], dir)).code, 0);
     for (const command of ['init', 'check', 'plan', 'up', 'status', 'get', 'history', 'rollback', 'explain', 'logs', 'exec']) {
       const help = await plumb([command, '--help'], dir);
       assert.equal(help.code, 0);
       assert.match(help.stdout, /Examples?:/, command);
     }
+    const inside = makeFolder('plumb inside');
+    assert.doesNotMatch((await plumb(['init'], inside)).stdout, /cd \./);
+    rmSync(inside, { recursive: true });
     const again = await plumb(['init', 'shop'], dir);
     assert.equal(again.code, 2);
     assert.match(again.stderr, /already/);
