@@ -8,18 +8,48 @@ export interface JoinedSignal extends Disposable {
   readonly signal: AbortSignal;
 }
 
+/** Who listens to a signal through {@link onAbort}. */
+const listeners = new WeakMap<AbortSignal, Set<() => void>>();
+
+/**
+ * Calls `listener` once when the signal aborts, not where it has aborted before; the answer lets go of it. All share one listener of the signal:
+ * many requests may wait under that of a whole process, and Node.js takes the eleventh listener for a leak.
+ */
+export function onAbort(signal: AbortSignal, listener: () => void): () => void {
+  const shared = listeners.get(signal) ?? shareListener(signal);
+  shared.add(listener);
+  return () => {
+    shared.delete(listener);
+    if (shared.size === 0 && listeners.get(signal) === shared) {
+      listeners.delete(signal);
+      signal.removeEventListener('abort', callAll);
+    }
+  };
+}
+
+function shareListener(signal: AbortSignal): Set<() => void> {
+  const shared = new Set<() => void>();
+  listeners.set(signal, shared);
+  signal.addEventListener('abort', callAll, { once: true });
+  return shared;
+}
+
+function callAll(event: Event): void {
+  for (const listener of listeners.get(event.target as AbortSignal) ?? []) listener();
+}
+
 /** Use as `using joined = joinSignals(a, b)`, for as long as the work that it may end. */
 export function joinSignals(...signals: readonly AbortSignal[]): JoinedSignal {
   const joined = new AbortController();
-  const abort = (event: Event): void => { end(event.target as AbortSignal); };
-  const letGo = (): void => { for (const signal of signals) signal.removeEventListener('abort', abort); };
+  const lettingGo: (() => void)[] = [];
+  const letGo = (): void => { for (const one of lettingGo.splice(0)) one(); };
   const end = (signal: AbortSignal): void => {
     letGo();
     joined.abort(signal.reason);
   };
   const over = signals.find((signal) => signal.aborted);
   if (over) end(over);
-  else for (const signal of signals) signal.addEventListener('abort', abort);
+  else for (const signal of signals) lettingGo.push(onAbort(signal, () => { end(signal); }));
   return { signal: joined.signal, [Symbol.dispose]: letGo };
 }
 

@@ -1,4 +1,5 @@
 /** What the source needs of a Git object database. Two engines provide it: isomorphic-git and the native `git`. */
+import { onAbort } from '../../../contracts/signals.ts';
 import { RetryableError } from '../../core/errors.ts';
 import type { RawObject } from './raw-objects.ts';
 
@@ -49,9 +50,6 @@ export function interruptible(engine: ObjectEngine): ObjectEngine {
   };
 }
 
-/** Those who wait under a signal. They share one listener: sixteen files are read at once, and Node.js takes eleven listeners for a leak. */
-const waiting = new WeakMap<AbortSignal, Set<() => void>>();
-
 /** `answer`, or a rejection with the signal's reason when that fires first. */
 function untilAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -60,15 +58,4 @@ function untilAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
     const letGo = onAbort(signal, abort);
     answer.then(resolve, reject).finally(letGo);
   });
-}
-
-function onAbort(signal: AbortSignal, abort: () => void): () => void {
-  const before = waiting.get(signal);
-  const all = before ?? new Set<() => void>();
-  if (!before) {
-    waiting.set(signal, all);
-    signal.addEventListener('abort', () => { for (const each of all) each(); }, { once: true });
-  }
-  all.add(abort);
-  return () => { all.delete(abort); };
 }
