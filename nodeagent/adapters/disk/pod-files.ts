@@ -85,9 +85,9 @@ export function podFiles(folders: NodeFolders, run: RunCommand): PodFiles {
       for (const medium of ['memory', 'disk'] as const) {
         const folder = podFolder(folders, pod.uid, medium);
         await mounts.removeBeneath(folder, signal);
-        await removeTree(folder);
+        await removeTree(folder, signal);
       }
-      await removeTree(logFolder(folders, pod));
+      await removeTree(logFolder(folders, pod), signal);
       await removeCgroups(cgroupParent);
     },
 

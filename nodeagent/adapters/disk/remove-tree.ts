@@ -9,8 +9,8 @@ import { mountOf, openFolder, pathOf } from './descriptors.ts';
 /** Folders deeper than this are moved up to the top first. */
 const MAX_DEPTH = 32;
 
-/** Idempotent. Throws an Error at a mount, with what is before it gone. */
-export async function removeTree(path: string): Promise<void> {
+/** Idempotent. Throws an Error at a mount, with what is before it gone, and the signal's reason once that aborts. */
+export async function removeTree(path: string, signal: AbortSignal): Promise<void> {
   const root = await openFolder(path).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') return undefined;
     throw cause;
@@ -23,6 +23,7 @@ export async function removeTree(path: string): Promise<void> {
       for (let left = true; left;) {
         left = false;
         for await (const entry of await opendir(pathOf(folder))) {
+          signal.throwIfAborted();
           left = true;
           const at = pathOf(folder, entry.name);
           if (!entry.isDirectory()) await unlink(at);
