@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Redis, RedisOptions } from 'ioredis';
 import { keyOf, type Kind, type ObjectKey, parseKey, type Stored } from '../../../contracts/objects/index.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
+import { EPOCH_SLACK } from '../../core/nodes/epoch.ts';
 import { kubeTime } from '../../core/storage/object-form.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ids } from '../../ports/ids.ts';
@@ -100,7 +101,10 @@ export class RedisObjectStore implements ObjectStore {
   }
 
   async nextEpoch(above: number, signal: AbortSignal): Promise<number> {
-    return Number(await this.#run<string>(scripts.NEXT_EPOCH, [this.#keys.meta], [...this.#check(), String(above), String(this.#clock.now().getTime())], signal));
+    const now = this.#clock.now().getTime();
+    const epoch = Number(await this.#run<string>(scripts.NEXT_EPOCH, [this.#keys.meta], [...this.#check(), String(above), String(now)], signal));
+    // The count has no proof. Agents remember the highest epoch, so one that nobody can speak above must never reach them.
+    return epoch <= Math.max(now, above) + EPOCH_SLACK ? epoch : this.#tampered('the count of epochs');
   }
 
   async get<K extends Kind>(key: ObjectKey<K>, signal?: AbortSignal): Promise<Stored | undefined> {

@@ -188,6 +188,18 @@ describe('a store without some of its data', () => {
   });
 });
 
+describe('a count of epochs that somebody else set', () => {
+  for (const count of ['9007199254740990', 'inf', 'nan', '1e300']) {
+    it(`reaches no agent: ${count}`, onRedis(async (redis, store) => {
+      await redis.client.hset(META, 'epoch', count);
+      await assert.rejects(store.nextEpoch(0, signal), TAMPERED);
+      assert.equal((await store.open(signal)).fresh, true);
+      const epoch = await store.nextEpoch(0, signal);
+      assert.ok(epoch <= Date.now(), String(epoch));
+    }));
+  }
+});
+
 describe('a record that somebody else put into Redis', () => {
   const PODS = '{plumb:test}:objects:Pod';
 
