@@ -52,7 +52,10 @@ export class StatusWriter {
     this.#log = options.log;
   }
 
+  /** Of a pod that is the node's own. Another is not even kept: a node can neither push out what a pod's own node said, nor fill our memory. */
   pod(node: string, report: PodReport): void {
+    const pod = this.#cache.get(objectKey('Pod', report.namespace, report.name));
+    if (pod?.metadata.uid !== report.uid || pod.spec.nodeName !== node) return;
     this.#pods.set(report.uid, { node, report });
     this.#schedule();
   }
