@@ -20,8 +20,10 @@ export async function* linesOf(body: Readable, limits: LineLimits): AsyncGenerat
   try {
     for await (const chunk of body as AsyncIterable<string>) {
       total += chunk.length;
-      const lines = (rest + chunk).split('\n');
-      rest = lines.pop() ?? '';
+      // What a line has so far is not looked at again with each piece: a node chooses how small the pieces are.
+      const [first = '', ...others] = chunk.split('\n');
+      const lines = others.length === 0 ? [] : [rest + first, ...others];
+      rest = lines.pop() ?? rest + first;
       if (rest.length > limits.line || lines.some((line) => line.length > limits.line)) throw new RetryableError('AnswerTooLarge', `the agent sends a line of more than ${limits.line} characters`);
       if (limits.total !== undefined && total > limits.total) throw new RetryableError('AnswerTooLarge', `the agent's answer is longer than ${limits.total} characters`);
       yield lines.filter((line) => line !== '');

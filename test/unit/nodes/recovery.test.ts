@@ -141,7 +141,11 @@ describe('what a node sends', () => {
     return lines;
   };
 
-  it('is cut into lines wherever the chunks end', async () => assert.deepEqual(await read(['a\nb', 'b\n\nc', '\n', 'no end'], { line: 10 }), ['a', 'bb', 'c']));
+  it('is cut into lines wherever the chunks end', async () => {
+    const text = 'a\nbb\n\nc\nno end';
+    assert.deepEqual(await read([...text], { line: 10 }), ['a', 'bb', 'c']);
+    for (let cut = 0; cut <= text.length; cut += 1) assert.deepEqual(await read([text.slice(0, cut), text.slice(cut)], { line: 10 }), ['a', 'bb', 'c']);
+  });
 
   const tooMuch: readonly (readonly [string, readonly string[], { readonly line: number; readonly total?: number }])[] = [
     ['a line that does not end', ['12345', '67890', '1'], { line: 10 }],
