@@ -7,7 +7,7 @@ import { NODE_PATHS } from '../../contracts/agent/index.ts';
 import { PlumbError } from '../core/errors.ts';
 import { judgeEpochs } from '../core/nodes/epoch.ts';
 import { recoverState } from '../core/nodes/recovered-state.ts';
-import { hasUnexplained, type RefusedClaim } from '../core/nodes/recovered-workloads.ts';
+import { hasUnexplained, withinPlaces, type NodeWord, type RefusedClaim } from '../core/nodes/recovered-workloads.ts';
 import { Votes } from '../core/nodes/votes.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
@@ -64,7 +64,15 @@ export async function recover(options: RecoveryOptions): Promise<RecoveryResult>
     answers.set(node, { is: 'silent' });
     log.error('a node claims an epoch that no control plane gave it: its word does not count, and it is left alone', { node });
   }
-  const words = [...answers].flatMap(([node, answer]) => (answer.is === 'told' ? [{ node, claims: answer.inventory.claims, pods: answer.inventory.pods }] : []));
+  const words = machines.flatMap(({ metadata, spec }): NodeWord[] => {
+    const answer = answers.get(metadata.name);
+    if (answer?.is !== 'told') return [];
+    const { claims, pods } = answer.inventory;
+    const word = withinPlaces({ node: metadata.name, claims, pods }, spec.maxPods);
+    const beyond = claims.length - word.claims.length;
+    if (beyond > 0) log.warn('a node claims more pods than it has places for: the others are left out', { node: metadata.name, pods: beyond });
+    return [word];
+  });
   const named = (is: Answer['is']): string[] => [...answers].filter(([, answer]) => answer.is === is).map(([name]) => name);
   const revisions = new Votes();
   for (const { claims } of words) {
@@ -72,8 +80,8 @@ export async function recover(options: RecoveryOptions): Promise<RecoveryResult>
     if (claim?.kind === 'Source') revisions.add('', claim.status.appliedRevision);
   }
   const unanswered = named('silent');
-  // Machines that answer and hold nothing are those of a cluster that never ran: no pods of it can be anywhere.
-  const isNew = unanswered.length < machines.length && words.every(({ claims }) => claims.length === 0);
+  // Half of the machines answer, and none holds anything: a cluster that never ran. Fewer may be new ones, and the silent ones those with the pods.
+  const isNew = unanswered.length * 2 <= machines.length && words.every(({ claims }) => claims.length === 0);
   const silent = isNew ? [] : unanswered;
   const applied = await history.applied(revisions.ranked('').map(({ value }) => value), signal);
   const state = words.length > 0 || silent.length > 0 ? applied.state : new Map();

@@ -8,6 +8,7 @@ import type { KnownNode } from './bounded-report.ts';
 import { recoveredPod, templateOf, withoutNode, type NodeWord } from './recovered-workloads.ts';
 
 export interface LateInput {
+  /** {@link withinPlaces}: pods that are being ended count against no ReplicaSet. */
   readonly word: NodeWord;
   readonly known: KnownNode;
   readonly replicaSets: readonly StoredOf<'ReplicaSet'>[];

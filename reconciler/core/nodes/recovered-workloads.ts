@@ -3,7 +3,7 @@
  * pod; then its spec is Git's, and what the node adds is its name, uid, times and status. So no node can make another run anything.
  */
 import {
-  keyOf, objectKey, type Deployment, type KubeObject, type Machine, type ObjectKey, type Pod, type PodTemplateSpec, type ReplicaSet, type Stored, type StoredMeta,
+  keyOf, objectKey, type Deployment, type KubeObject, type ObjectKey, type Pod, type PodTemplateSpec, type ReplicaSet, type Stored, type StoredMeta,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import type { Claim, PodClaim, PodReport } from '../../../contracts/agent/index.ts';
@@ -22,6 +22,15 @@ export interface NodeWord {
   readonly pods: readonly PodReport[];
 }
 
+/** A pod that is being ended stands beside its replacement. */
+const CLAIMS_PER_PLACE = 2;
+
+/** What a node that has room for `maxPods` pods can say: the claims of pods beyond twice that many are left out, before any is looked at. */
+export function withinPlaces(word: NodeWord, maxPods: number): NodeWord {
+  const beyond = new Set(word.claims.filter((claim) => claim.kind === 'Pod').slice(maxPods * CLAIMS_PER_PLACE));
+  return beyond.size === 0 ? word : { ...word, claims: word.claims.filter((claim) => claim.kind !== 'Pod' || !beyond.has(claim)) };
+}
+
 /** Templates that a Deployment or ReplicaSet has in Git: the one in force first, then others of recent commits. */
 export type PodTemplates = ReadonlyMap<ObjectKey, readonly PodTemplateSpec[]>;
 
@@ -33,9 +42,9 @@ export interface RefusedClaim {
 }
 
 export interface WorkloadInput {
+  /** Each {@link withinPlaces}. */
   readonly words: readonly NodeWord[];
   readonly silent: readonly string[];
-  readonly machines: readonly Machine[];
   /** Objects of Git, as the sync would create them. */
   readonly desired: readonly KubeObject[];
   readonly templates: PodTemplates;
@@ -82,15 +91,10 @@ interface Group {
 }
 type Workload = Deployment | ReplicaSet;
 
-/** A pod that is being ended stands beside its replacement. */
-const CLAIMS_PER_PLACE = 2;
-
 export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
   const sorting = new Sorting(input);
   for (const { node, claims } of input.words) {
-    const places = input.machines.find(({ metadata }) => metadata.name === node)?.spec.maxPods ?? 0;
-    const own = claims.filter((claim) => claim.kind === 'Pod');
-    for (const [index, claim] of own.entries()) sorting.take({ node, claim }, index < places * CLAIMS_PER_PLACE);
+    for (const claim of claims) if (claim.kind === 'Pod') sorting.take({ node, claim });
   }
   const objects: KubeObject[] = [];
   const sets: KubeObject[] = [];
@@ -251,12 +255,11 @@ class Sorting {
     this.#templates = templates;
   }
 
-  take(witnessed: Witnessed, hasPlace: boolean): void {
+  take(witnessed: Witnessed): void {
     const { node, claim } = witnessed;
     const { name, namespace, uid } = claim.metadata;
     const key = objectKey('Pod', namespace, name);
     if (claim.spec.nodeName !== node) return this.refuse(node, claim, 'it is bound to another node');
-    if (!hasPlace) return this.refuse(node, claim, 'the node claims more pods than it has places');
     if (this.#names.has(key) || this.#uids.has(uid)) return this.refuse(node, claim, 'another pod has its name or uid');
     const why = this.#sort(key, witnessed);
     if (why !== undefined) return this.refuse(node, claim, why);

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { findCondition, keyOf, objectKey, type KubeObject, type PodStatus, type Stored, type StoredOf } from '../../../contracts/objects/index.ts';
-import { NODE_PATHS } from '../../../contracts/agent/index.ts';
+import { Claim, NODE_PATHS } from '../../../contracts/agent/index.ts';
 import { MemoryNodeTransport } from '../../../reconciler/adapters/memory/node-transport.ts';
+import { importLate } from '../../../reconciler/controllers/nodes/late-import.ts';
 import { NodeSync } from '../../../reconciler/controllers/nodes/node-sync.ts';
 import { StatusWriter } from '../../../reconciler/controllers/nodes/status-writer.ts';
 import { inTime } from '../../support/in-time.ts';
@@ -236,6 +237,13 @@ describe('node sync', () => {
       assert.equal(podNow('web-bcdfg-1')?.metadata.uid, 'kept');
       assert.ok(agent.objects.has(keyOf(claimed)));
       assert.equal(agent.lost.includes(keyOf(claimed)), false, 'it never had to stop it');
+    });
+
+    it('takes in no more pods than the node can have, also of those that are being ended', async () => {
+      await put({ ...set, spec: { ...set.spec, replicas: 0 } });
+      const claims = Array.from({ length: 300 }, (_, index) => Claim.parse({ ...claimed, metadata: { ...claimed.metadata, name: `web-bcdfg-${index}`, uid: `kept-${index}`, deletionTimestamp: '2026-01-01T00:00:30Z' } }));
+      const info = { agentVersion: '0', bundleHash: '', runtimeHash: '', pid: 1, startedAt: '', epoch: EPOCH, assignmentVersion: null };
+      assert.equal(await importLate('n1', { info, claims, keys: [], pods: [], unread: 0 }, { cache: w.cache, clock: w.clock, signal: w.signal }), 220);
     });
   });
 

@@ -111,6 +111,14 @@ describe('recovery', () => {
     bare.machine.sockets.clear();
     bare.machine.programs.set('test', () => ({ code: 1, stdout: '', stderr: '' }));
     assert.deepEqual(await known({ a: bare, b: undefined }), []);
+    assert.deepEqual(await known({ a: bare, b: undefined, c: undefined }), [['b', 'PodsKnown'], ['c', 'PodsKnown']], 'a new machine does not speak for those that ran');
+  });
+
+  it('looks at no more pods of a node than it can have, and says so', async () => {
+    const claims = Array.from({ length: 230 }, (_, index) => held(`p${index}`, 'a'));
+    const { refused, log } = await recovered({ a: agentWith(source, ...claims) });
+    assert.equal(refused.length, 220 - 4, 'twice 110; replicas and surge are followed');
+    assert.ok(log.lines.some(({ level, fields }) => level === 'warn' && fields?.['node'] === 'a' && fields['pods'] === 10));
   });
 
   it('can be made again after it was interrupted: what is there belongs together', async () => {
