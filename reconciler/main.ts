@@ -151,7 +151,11 @@ class Sessions {
   /** Opens the first session; the next ones follow by themselves. */
   async start(): Promise<void> {
     using starting = joinSignals(this.#stop.signal, this.#process.options.signal);
-    const first = await Session.open(this.#process, starting.signal);
+    const first = await Session.open(this.#process, starting.signal).catch((error: unknown) => {
+      if (!isStoreLost(asError(error))) throw error;
+      this.#process.options.progress(`${asError(error).message}: rebuilding all state from Git and the nodes`);
+      return Session.open(this.#process, starting.signal);
+    });
     this.#running = this.#follow(first).catch((error: unknown) => { this.#fail(asError(error)); });
   }
 

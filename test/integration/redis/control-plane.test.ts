@@ -95,6 +95,16 @@ describe('a control plane on a Redis', () => {
     assert.notEqual(await redis.client.hget('{plumb:main}:meta', 'incarnation'), before);
   });
 
+  it('that somebody else wrote to while it was stopped rebuilds when it starts', async () => {
+    await plane.close();
+    const record = (await redis.client.hget(HASH, 'default/c')) ?? '';
+    await redis.client.hset(HASH, 'default/c', record.replace('"value":"1"', '"value":"evil"'));
+    await start();
+    assert.ok(said.some((line) => /not written by this control plane.*rebuilding all state/.test(line)), said.join('; '));
+    await synced();
+    assert.equal(await value(), '1');
+  });
+
   it('that somebody else writes to never shows what they wrote, and rebuilds', async () => {
     const [stream = ''] = await redis.client.keys('{plumb:main}:changes:*');
     const evil = ((await redis.client.hget(HASH, 'default/c')) ?? '').replace('"value":"1"', '"value":"evil"');
