@@ -110,7 +110,10 @@ export function taskCommands({ client, folder, run, clock }: CommandDeps): Comma
     if (lookedThrough.has(containerId)) return;
     if (lookedThrough.size >= LOOKED_THROUGH) lookedThrough.clear();
     lookedThrough.add(containerId);
-    const { processes } = await client.unary(TASKS.processes, { containerId }, { signal, timeoutMs: QUICK_MS });
+    const { processes } = await client.unary(TASKS.processes, { containerId }, { signal, timeoutMs: QUICK_MS }).catch((cause: unknown) => {
+      lookedThrough.delete(containerId);
+      throw cause;
+    });
     for (const { pid, info } of processes) {
       const execId = info ? decode(ProcessDetails, info.value).execId : '';
       if (!execId.startsWith(OURS) || live.has(execId)) continue;
