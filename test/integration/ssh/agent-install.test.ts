@@ -64,7 +64,9 @@ describe('installing the agent', () => {
     assert.equal(running().length, 1);
     assert.match(machine.inside('/etc/init.d/plumbline-agent', 'status'), /is running/);
     assert.match(machine.inside('cat', `/proc/${info.pid}/limits`), /^Max core file size +0 +0 /m);
-    assert.equal(machine.inside('cat', `/proc/${info.pid}/oom_score_adj`).trim(), '-999');
+    // A machine may not let a process raise itself above others: then all is as it was.
+    const mayRise = machine.inside('sh', '-c', '{ echo -999 > /proc/$$/oom_score_adj; } 2>/dev/null || :; cat /proc/$$/oom_score_adj');
+    assert.equal(machine.inside('cat', `/proc/${info.pid}/oom_score_adj`), mayRise);
   });
 
   it('does nothing the second time', async () => {
