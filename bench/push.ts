@@ -61,7 +61,7 @@ async function rawLoop(fleet: Fleet): Promise<number> {
     if (!runtime) return;
     const uid = randomUUID();
     const sandbox: SandboxConfig = {
-      pod: { namespace: 'bench', name: `raw-${i}`, uid }, attempt: 0, hostname: `raw-${i}`, logDirectory: `/var/log/plumbline/pods/bench_raw-${i}_${uid}`, hostNetwork: false,
+      pod: { namespace: 'bench', name: `raw-${i}`, uid }, attempt: 0, address: undefined, hostname: `raw-${i}`, logDirectory: `/var/log/plumbline/pods/bench_raw-${i}_${uid}`, hostNetwork: false,
       cgroupParent: `/bench/pod${uid}`, privileged: false, labels: {}, annotations: {}, portMappings: [], dns: undefined,
       security: { runAsUser: undefined, runAsGroup: undefined, supplementalGroups: [], seccomp: { type: 'RuntimeDefault' } },
     };

@@ -1,6 +1,7 @@
 /** Does one step of a pod's plan. An expected failure is an outcome; the plan decides what follows from it. */
 import type { Container, LifecycleHandler, Pod } from '../../contracts/objects/index.ts';
 import { joinSignals } from '../../contracts/signals.ts';
+import { namesAddress } from '../core/pod/address.ts';
 import { containerConfig, hostsFileText, sandboxConfig, type NodeFacts } from '../core/pod/container-config.ts';
 import { cgroupParent } from '../core/pod/identity.ts';
 import { hostsFile, logFolder, subPathTarget, terminationFile } from '../core/pod/layout.ts';
@@ -69,7 +70,12 @@ const PERFORMERS: Performers = {
   async runSandbox(deps, { pod, tell, closing }, step) {
     if (!pod) return DONE;
     const config = sandboxConfig(pod, step.attempt, deps.facts());
-    const failed = await reasonIfFails(deps.sandboxes.run(() => deps.runtime.runSandbox(config, closing)));
+    const run = (address: string | undefined) => reasonIfFails(deps.sandboxes.run(() => deps.runtime.runSandbox({ ...config, address }, closing)));
+    let failed = await run(step.address);
+    if (failed !== undefined && step.address !== undefined && namesAddress(failed, step.address)) {
+      deps.log.info('a pod cannot keep its address', { pod: `${config.pod.namespace}/${config.pod.name}`, address: step.address, detail: failed });
+      failed = await run(undefined);
+    }
     if (failed === undefined) return DONE;
     tell({ type: 'Warning', reason: 'FailedCreatePodSandBox', message: `Failed to create pod sandbox: ${failed}` });
     return { ok: false, reason: 'FailedCreatePodSandBox', message: failed };

@@ -56,7 +56,7 @@ export interface ContainerRuntime {
   /** NotFound. */
   container(id: string, signal: AbortSignal): Promise<ContainerDetail>;
 
-  /** Creates and starts; answers the id. */
+  /** Creates and starts; answers the id. Where the address that is asked for cannot be had, nothing stays, and the error's message names the address. */
   runSandbox(config: SandboxConfig, signal: AbortSignal): Promise<string>;
   /** Ends all that runs in it and gives its address back. Idempotent. */
   stopSandbox(id: string, signal: AbortSignal): Promise<void>;

@@ -12,7 +12,7 @@ const profileOf = (seccomp: SeccompProfile) => ({ profileType: PROFILE_TYPE[secc
 export function sandboxRequest(config: SandboxConfig): Encodable<typeof PodSandboxConfig> {
   const network = config.hostNetwork ? NAMESPACE.node : NAMESPACE.pod;
   return {
-    metadata: { ...config.pod, attempt: config.attempt },
+    metadata: { ...config.pod, uid: uidForNetwork(config), attempt: config.attempt },
     // The host's own name is seen in the host's network; the runtime refuses another there.
     hostname: config.hostNetwork ? '' : config.hostname,
     logDirectory: config.logDirectory,
@@ -32,6 +32,15 @@ export function sandboxRequest(config: SandboxConfig): Encodable<typeof PodSandb
       },
     },
   };
+}
+
+/**
+ * The pod's uid, and behind it the address that is asked for. CRI has no field for one. But the runtime hands the metadata to the network
+ * plugins as CNI_ARGS, `KEY=VALUE` joined by `;` (containerd pkg/cri/server: toCNILabels; `K8S_POD_UID` since 1.6), and host-local takes the
+ * argument `IP` from there (CNI CONVENTIONS.md). A runtime that hands no uid over gives any address. Whose a sandbox is, its labels say.
+ */
+function uidForNetwork({ pod, address, hostNetwork }: SandboxConfig): string {
+  return address === undefined || hostNetwork ? pod.uid : `${pod.uid};IP=${address}`;
 }
 
 type ContainerMessage = NonNullable<Encodable<typeof CreateContainerRequest>['config']>;

@@ -70,7 +70,7 @@ export function criRuntime(deps: CommandDeps): ContainerRuntime {
       const answer = await client.unary(RPC.listSandboxes, { filter: { labelSelector: ours(podUid) } }, { signal, timeoutMs: QUICK_MS });
       return answer.items.map((item): SandboxSummary => ({
         id: item.id,
-        pod: { namespace: item.metadata?.namespace ?? '', name: item.metadata?.name ?? '', uid: item.metadata?.uid ?? '' },
+        pod: { namespace: item.metadata?.namespace ?? '', name: item.metadata?.name ?? '', uid: item.labels[LABEL.podUid] ?? '' },
         attempt: item.metadata?.attempt ?? 0,
         ready: item.state === m.SANDBOX_READY,
         createdAt: item.createdAt / NANOS_PER_MS,

@@ -55,7 +55,7 @@ export const PodSandboxStatusResponse = {
 const LabelFilter = (no: number) => ({ labelSelector: textMap(no) });
 export const ListPodSandboxRequest = { filter: message(1, LabelFilter(3)) };
 export const ListPodSandboxResponse = {
-  items: messages(1, { id: text(1), metadata: message(2, SandboxMetadata), state: int(3), createdAt: int(4), annotations: textMap(6) }),
+  items: messages(1, { id: text(1), metadata: message(2, SandboxMetadata), state: int(3), createdAt: int(4), labels: textMap(5), annotations: textMap(6) }),
 };
 /** PodSandboxState. */
 export const SANDBOX_READY = 0;

@@ -15,6 +15,7 @@ interface Sandbox {
   readonly id: string;
   readonly config: SandboxConfig;
   readonly createdAt: number;
+  readonly address: string;
   ready: boolean;
 }
 interface Container {
@@ -71,7 +72,7 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
     async sandboxAddress(id) {
       const sandbox = sandboxes.get(id);
       if (!sandbox) throw new RuntimeError('NotFound', `sandbox "${id}": not found`);
-      return sandbox.config.hostNetwork || !sandbox.ready ? '' : `198.18.0.${Number.parseInt(id, 16) % 250}`;
+      return sandbox.config.hostNetwork || !sandbox.ready ? '' : sandbox.address;
     },
     container: async (id) => needed(id).detail,
 
@@ -79,7 +80,9 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
       const twin = [...sandboxes.values()].find((one) => one.config.pod.uid === config.pod.uid && one.config.attempt === config.attempt);
       if (twin) throw new RuntimeError('Other', `the name of sandbox ${config.pod.name} attempt ${config.attempt} is reserved for "${twin.id}"`);
       const id = nextId();
-      sandboxes.set(id, { id, config, createdAt: now(), ready: true });
+      const address = config.address ?? `198.18.0.${Number.parseInt(id, 16) % 250}`;
+      if (config.address !== undefined && [...sandboxes.values()].some((one) => one.ready && one.address === address)) throw new RuntimeError('Other', `the address ${address} is not available`);
+      sandboxes.set(id, { id, config, createdAt: now(), address, ready: true });
       return id;
     },
     async stopSandbox(id) {

@@ -34,6 +34,7 @@ export function sandboxConfig(pod: Pod, attempt: number, facts: NodeFacts): Sand
   return {
     pod: identity,
     attempt,
+    address: undefined,
     hostname: podHostname(pod),
     logDirectory: logFolder(facts.folders, identity),
     hostNetwork: pod.spec.hostNetwork,
@@ -88,6 +89,7 @@ export function containerConfig(input: ContainerInput): Resolved<ContainerConfig
         [ANNOTATION.role]: attempt.role,
         [ANNOTATION.grace]: String(pod.spec.terminationGracePeriodSeconds),
         [ANNOTATION.terminationMessage]: termination,
+        ...(!pod.spec.hostNetwork && { [ANNOTATION.address]: input.podIP }),
       },
       logPath: containerLogPath(container.name, attempt.number),
       stdin: container.stdin,

@@ -22,6 +22,8 @@ export const ANNOTATION = {
   /** `init` or `app`. */
   role: 'plumbline.dev/role',
   terminationMessage: 'plumbline.dev/termination-message',
+  /** The pod's address when this container was made: its next sandbox asks for it. */
+  address: 'plumbline.dev/pod-ip',
 } as const;
 
 export function podLabels(pod: PodIdentity): Record<string, string> {

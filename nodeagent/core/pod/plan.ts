@@ -1,6 +1,7 @@
 /** What to do next for a pod that should run. Called again after every step and whenever something changed. */
 import type { Pod, PodStatus } from '../../../contracts/objects/index.ts';
 import type { Refusal } from './admission.ts';
+import { addressToKeep } from './address.ts';
 import { restartAfter, type Ended } from './backoff.ts';
 import { ANNOTATION } from './identity.ts';
 import { isPullDue, isStartDue } from './due.ts';
@@ -120,7 +121,7 @@ function planSandbox(input: PodInput, views: readonly ContainerView[]): PodPlan 
   if (due > input.monotonic || volumesFailed) return { ...NOTHING, steps, wakeAt };
   // A pod whose volumes cannot be made keeps no address.
   if (steps.length > 0 && (pod.spec.volumes ?? []).some((v) => v.configMap ?? v.secret ?? v.hostPath)) return { ...NOTHING, steps, wakeAt };
-  steps.push({ do: 'runSandbox', attempt: (observed.sandboxes[0]?.attempt ?? -1) + 1 });
+  steps.push({ do: 'runSandbox', attempt: (observed.sandboxes[0]?.attempt ?? -1) + 1, address: addressToKeep(pod, observed, memory) });
   for (const view of startable(input, views)) steps.push(...imageStep(input, view));
   return { ...NOTHING, steps, wakeAt };
 }

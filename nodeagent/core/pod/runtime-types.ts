@@ -10,6 +10,8 @@ export interface SandboxConfig {
   readonly pod: PodIdentity;
   /** 0 for the pod's first sandbox; a pod's sandbox is made anew after a reboot. */
   readonly attempt: number;
+  /** Asked for; undefined takes any that is free, as does the host's network. */
+  readonly address: string | undefined;
   readonly hostname: string;
   readonly logDirectory: string;
   readonly hostNetwork: boolean;

@@ -15,7 +15,7 @@ export function podMaker(under: () => { readonly image: string; readonly logFold
   return {
     newPod: () => ({ namespace: 'default', name: `pod-${(pods += 1)}`, uid: `contract-${process.pid}-${pods}` }),
     sandboxOf: (pod, more = {}) => ({
-      pod, attempt: 0, hostname: pod.name, logDirectory: `${under().logFolder}/${pod.uid}`, hostNetwork: false, cgroupParent: `/plumbline/pod${pod.uid}`, privileged: false,
+      pod, attempt: 0, address: undefined, hostname: pod.name, logDirectory: `${under().logFolder}/${pod.uid}`, hostNetwork: false, cgroupParent: `/plumbline/pod${pod.uid}`, privileged: false,
       labels: podLabels(pod), annotations: { note: 'kept' }, portMappings: [], dns: undefined,
       security: { runAsUser: undefined, runAsGroup: undefined, supplementalGroups: [], seccomp: { type: 'RuntimeDefault' } }, ...more,
     }),

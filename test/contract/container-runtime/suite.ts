@@ -1,6 +1,7 @@
 /** What every container runtime does: run on the memory adapter and on containerd. */
 import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
+import { namesAddress } from '../../../nodeagent/core/pod/address.ts';
 import type { PodIdentity } from '../../../nodeagent/core/pod/runtime-types.ts';
 import { RuntimeError, type ContainerRuntime } from '../../../nodeagent/ports/container-runtime.ts';
 import { podMaker } from './pods.ts';
@@ -123,6 +124,25 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
       await runtime.runSandbox(sandboxOf(pod), signal);
       await assert.rejects(runtime.runSandbox(sandboxOf(pod), signal), RuntimeError);
       await runtime.runSandbox(sandboxOf(pod, { attempt: 1 }), signal);
+    });
+
+    it('gives the address that is asked for back to a pod, and none twice', async () => {
+      const pod = newPod();
+      const first = await runtime.runSandbox(sandboxOf(pod), signal);
+      const address = await runtime.sandboxAddress(first, signal);
+      const other = newPod();
+      await assert.rejects(runtime.runSandbox(sandboxOf(other, { address }), signal), (error: unknown) => error instanceof RuntimeError && namesAddress(error.message, address));
+      assert.deepEqual(await runtime.listSandboxes(other.uid, signal), []);
+      await runtime.stopSandbox(first, signal);
+      await runtime.runSandbox(sandboxOf(other), signal);
+      const second = await runtime.runSandbox(sandboxOf(pod, { attempt: 1, address }), signal);
+      assert.equal(await runtime.sandboxAddress(second, signal), address);
+      const listed = await runtime.listSandboxes(pod.uid, signal);
+      assert.deepEqual(listed.map((one) => one.pod), [pod, pod]);
+      // Its end gives the address back like any other's.
+      await runtime.stopSandbox(second, signal);
+      const third = await runtime.runSandbox(sandboxOf(pod, { attempt: 2, address }), signal);
+      assert.equal(await runtime.sandboxAddress(third, signal), address);
     });
 
     it('tells of ends as they happen', async () => {
