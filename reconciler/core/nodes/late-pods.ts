@@ -5,7 +5,7 @@ import { controllerOf, controllerRef } from '../workloads/owners.ts';
 import { isActive } from '../workloads/pod-state.ts';
 import { sameTemplate } from '../workloads/template.ts';
 import type { KnownNode } from './bounded-report.ts';
-import { recoveredPod, templateOf, withoutNode, type NodeWord } from './recovered-workloads.ts';
+import { hasEnded, recoveredPod, templateOf, withoutNode, type NodeWord } from './recovered-workloads.ts';
 
 export interface LateInput {
   /** {@link withinPlaces}: pods that are being ended count against no ReplicaSet. */
@@ -18,8 +18,8 @@ export interface LateInput {
 }
 
 /**
- * To be created: each pod whose template a ReplicaSet of the store has, as long as that ReplicaSet lacks pods, the oldest first. The others are
- * taken from the node by its next assignment.
+ * To be created: each pod that has not ended and whose template a ReplicaSet of the store has, as long as that ReplicaSet lacks pods, the oldest
+ * first. The others are taken from the node by its next assignment.
  */
 export function latePods(input: LateInput): readonly KubeObject[] {
   const { word, replicaSets, podsOf, has, known, now } = input;
@@ -29,7 +29,7 @@ export function latePods(input: LateInput): readonly KubeObject[] {
   return own.toSorted((a, b) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? -1 : 1)).flatMap((claim) => {
     const rs = ownerOf(claim, replicaSets);
     const ending = claim.metadata.deletionTimestamp !== undefined;
-    if (!rs || has(objectKey('Pod', claim.metadata.namespace, claim.metadata.name)) || uids.has(claim.metadata.uid)) return [];
+    if (!rs || hasEnded(claim, word) || has(objectKey('Pod', claim.metadata.namespace, claim.metadata.name)) || uids.has(claim.metadata.uid)) return [];
     const left = missing.get(rs) ?? 0;
     if (!ending && left <= 0) return [];
     if (!ending) missing.set(rs, left - 1);

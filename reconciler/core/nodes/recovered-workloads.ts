@@ -93,6 +93,7 @@ type Workload = Deployment | ReplicaSet;
 
 export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
   const sorting = new Sorting(input);
+  const ended = (one: Witnessed): boolean => hasEnded(one.claim, input.words.find(({ node }) => node === one.node));
   for (const { node, claims } of input.words) {
     for (const claim of claims) if (claim.kind === 'Pod') sorting.take({ node, claim });
   }
@@ -104,7 +105,7 @@ export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
     const groups = sorting.groupsOf(object);
     const owner = made(object, input, earliest(groups.flatMap((group) => group.pods), input.now));
     const limit = object.kind === 'Deployment' ? bounds(object.spec).maxTotal : object.spec.replicas;
-    const kept = new Set(fairShare(groups.flatMap((group) => group.pods), limit));
+    const kept = new Set(placed(groups.flatMap((group) => group.pods), limit, ended));
     for (const { node, claim } of groups.flatMap((group) => group.pods).filter((one) => !kept.has(one))) sorting.refuse(node, claim, `${owner.kind} ${owner.metadata.name} has at most ${limit} pods`);
     if (owner.kind === 'ReplicaSet') {
       const own = groups.flatMap((group) => group.pods.filter((one) => kept.has(one)).map((one) => podOf(input, one, owner, group.template)));
@@ -149,20 +150,30 @@ function earliest(pods: readonly Witnessed[], now: Date): string {
   return pods.map(({ claim }) => boundedTime(claim.metadata.creationTimestamp, now)).sort()[0] ?? now.toISOString();
 }
 
-/**
- * At most `limit` of the pods that are not being ended: one of each node in turn, the oldest first. A node that claims many takes the places
- * of none that has few.
- */
-function fairShare(pods: readonly Witnessed[], limit: number): readonly Witnessed[] {
+/** Those that run come first: one that ended, as by eviction, is kept where a place is left, and takes none from them. Those being ended need none. */
+function placed(pods: readonly Witnessed[], limit: number, ended: (one: Witnessed) => boolean): readonly Witnessed[] {
   const ending = pods.filter(({ claim }) => claim.metadata.deletionTimestamp !== undefined);
+  const staying = pods.filter(({ claim }) => claim.metadata.deletionTimestamp === undefined);
+  const running = fairShare(staying.filter((one) => !ended(one)), limit);
+  return [...running, ...fairShare(staying.filter(ended), limit - running.length), ...ending];
+}
+
+/** By what its node says of it. */
+export function hasEnded({ metadata: { uid } }: PodClaim, word: NodeWord | undefined): boolean {
+  const phase = word?.pods.find((pod) => pod.uid === uid && !pod.gone)?.status?.phase;
+  return phase === 'Failed' || phase === 'Succeeded';
+}
+
+/** At most `limit` of the pods: one of each node in turn, the oldest first. A node that claims many takes the places of none that has few. */
+function fairShare(pods: readonly Witnessed[], limit: number): readonly Witnessed[] {
   const byNode = new Map<string, Witnessed[]>();
-  for (const one of pods.filter(({ claim }) => claim.metadata.deletionTimestamp === undefined)) byNode.set(one.node, [...(byNode.get(one.node) ?? []), one]);
+  for (const one of pods) byNode.set(one.node, [...(byNode.get(one.node) ?? []), one]);
   const rows = [...byNode].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, own]) => own.sort((a, b) => compareAge(a.claim, b.claim)));
   const picked: Witnessed[] = [];
   for (let turn = 0; picked.length < limit && rows.some((row) => turn < row.length); turn += 1) {
     for (const row of rows) if (row[turn] !== undefined && picked.length < limit) picked.push(row[turn] as Witnessed);
   }
-  return [...picked, ...ending];
+  return picked;
 }
 
 function compareAge(a: PodClaim, b: PodClaim): number {

@@ -72,6 +72,18 @@ describe('the state after the store was lost', () => {
     assert.equal(result.objects.some(({ kind }) => kind === 'ConfigMap' || kind === 'Secret' || kind === 'Machine'), false);
   });
 
+  it('has every pod that runs, however many the node evicted before them', () => {
+    const evicted = (name: string): PodReport => ({ namespace: 'default', name, uid: `uid-${name}`, gone: false, status: { phase: 'Failed', reason: 'Evicted' } });
+    const old = ['e1', 'e2', 'e3', 'e4', 'e5'];
+    const result = recovered([
+      word('a', [node('a', '10.244.0.0/24'), ...old.map((name) => claimed(name, 'a', { created: '2026-01-01T00:00:00Z' })), claimed('p1', 'a')], [...old.map(evicted), running('p1', '10.244.0.5')]),
+      word('b', [node('b', '10.244.1.0/24'), claimed('p2', 'b'), claimed('p3', 'b')], [running('p2', '10.244.1.5'), running('p3', '10.244.1.6')]),
+    ]);
+    // One more than the three, as many as the Deployment may have at all.
+    assert.deepEqual(names(result), ['e1', 'p1', 'p2', 'p3']);
+    assert.equal(sets(result)[0]?.spec.replicas, 3);
+  });
+
   it('is the same when it is made twice', () => assert.deepEqual(recovered(honest), recovered(honest)));
 
   const evil = deployment({}, 'evil:v1').spec.template;

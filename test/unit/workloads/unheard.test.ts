@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { StoredNode } from '../../../contracts/objects/index.ts';
 import { latePods } from '../../../reconciler/core/nodes/late-pods.ts';
-import { Claim } from '../../../contracts/agent/index.ts';
+import { Claim, type PodReport } from '../../../contracts/agent/index.ts';
 import { planReplicaSet } from '../../../reconciler/core/workloads/replicaset.ts';
 import { HASH_LABEL, replicaSetWith } from '../../../reconciler/core/workloads/template.ts';
 import { heldBack, PODS_KNOWN, UNHEARD_ANNOTATION } from '../../../reconciler/core/workloads/unheard.ts';
@@ -52,8 +52,8 @@ describe('pods of a node that told late', () => {
     kind: 'Pod', metadata: { name, namespace: 'default', uid: `uid-${name}`, creationTimestamp: created, labels: { app: 'web', [HASH_LABEL]: 'bcdfg' }, ownerReferences: [{ kind: 'ReplicaSet', name: 'web-bcdfg', controller: true }] },
     spec: { ...deployment().spec.template.spec, nodeName: 'a', ...over },
   });
-  const late = (claims: readonly Claim[], replicas = 3, has = false): string[] => latePods({
-    word: { node: 'a', claims, pods: [] }, known: { podCIDR: undefined, internalIP: undefined }, replicaSets: [rs(2, replicas)], podsOf: () => [], has: () => has, now: NOW,
+  const late = (claims: readonly Claim[], replicas = 3, has = false, pods: readonly PodReport[] = []): string[] => latePods({
+    word: { node: 'a', claims, pods }, known: { podCIDR: undefined, internalIP: undefined }, replicaSets: [rs(2, replicas)], podsOf: () => [], has: () => has, now: NOW,
   }).map(({ metadata }) => metadata.name);
 
   it('are followed, with the ReplicaSet that the store has as their owner', () => {
@@ -62,6 +62,10 @@ describe('pods of a node that told late', () => {
     assert.equal(made?.kind === 'Pod' && made.spec.nodeName, 'a');
   });
   it('are followed as far as they are missing, the oldest first', () => assert.deepEqual(late([claim('young', {}, '2026-02-01T00:00:00Z'), claim('old'), claim('mid', {}, '2026-01-15T00:00:00Z')], 2), ['old', 'mid']));
+  it('take no place where they have ended', () => {
+    const reports: PodReport[] = [{ namespace: 'default', name: 'evicted', uid: 'uid-evicted', gone: false, status: { phase: 'Failed', reason: 'Evicted' } }];
+    assert.deepEqual(late([claim('evicted'), claim('runs', {}, '2026-02-01T00:00:00Z')], 1, false, reports), ['runs']);
+  });
   it('are not followed where they are there, elsewhere, or not as Git has them', () => {
     assert.deepEqual(late([claim('p')], 3, true), []);
     assert.deepEqual(late([claim('p', { nodeName: 'b' })]), []);
