@@ -43,10 +43,11 @@ export async function pushAssignment(options: PushOptions): Promise<PushResult> 
   return { sent };
 }
 
-/** What the agent holds is asked for, so that what the store does not have yet (Secrets after a recovery) is not taken away. */
+/** What the agent holds is asked for, so that what the store does not have yet (Secrets after a recovery) is not taken away, and no ending pod revived. */
 async function wholeDelta({ node, client, tracker, signal }: PushOptions): Promise<AssignmentDelta> {
-  const { info, keys } = await client.inventory(signal);
-  return tracker.wholeDelta(node, { version: info.assignmentVersion, keys });
+  const { info, keys, claims } = await client.inventory(signal);
+  const ending = claims.flatMap((claim) => (claim.kind === 'Pod' && claim.metadata.deletionTimestamp !== undefined ? [claim.metadata.uid] : []));
+  return tracker.wholeDelta(node, { version: info.assignmentVersion, keys, ending });
 }
 
 /** Nothing is ever taken from a node on the word of a store that was emptied: a lost store throws `StoreLost` here. */

@@ -265,6 +265,7 @@ export class NodeSession {
       case 'node':
         this.#report = boundedNodeReport(line.node, neighbourhoodOf(this.name, this.#deps.cache));
         this.#tellNode();
+        for (const node of this.#deps.tracker.inForce(this.name, this.#report.networkVersion)) this.#deps.requestPush(node);
         return;
       case 'images':
         this.#images = boundedImages(line.images);

@@ -1,7 +1,6 @@
 /** All nodes: a session for every Machine, their assignments kept up to date, their word written down. */
-import { keyOf, type ObjectKey, type Stored, type StoredMachine } from '../../../contracts/objects/index.ts';
+import { keyOf, type Kind, type ObjectKey, type Stored, type StoredMachine } from '../../../contracts/objects/index.ts';
 import { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
-import { reachOf } from '../../core/nodes/projection.ts';
 import type { AgentPayloads } from '../../ports/agent-payloads.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
@@ -36,6 +35,8 @@ export interface NodeSyncOptions {
 /** A push waits for its node, not for us: nodes that stop answering must not take the turns of those that do. */
 const DEFAULT_CONCURRENCY = 128;
 const ENQUEUE_AGAIN_MS = 250;
+/** A pod that ends is looked at when it is known who may send to it. */
+const FIRST: readonly Kind[] = ['Machine', 'EndpointSlice'];
 
 export class NodeSync {
   readonly #options: NodeSyncOptions;
@@ -47,6 +48,7 @@ export class NodeSync {
   readonly #requested = new Set<string>();
   readonly #stopping = new AbortController();
   #flushing: Promise<void> | undefined;
+  #expiring: Promise<void> | undefined;
   #worker: QueueWorker | undefined;
   #unsubscribe: (() => void) | undefined;
 
@@ -60,10 +62,8 @@ export class NodeSync {
   start(): void {
     const { cache, queue, concurrency } = this.#options;
     this.#unsubscribe = cache.subscribe((type, object, previous) => { this.#onChange(type, object, previous); });
-    for (const key of cache.keys()) {
-      const object = cache.get(key);
-      if (object) this.#onChange('put', object, undefined);
-    }
+    const present = [...cache.keys()].flatMap((key) => cache.get(key) ?? []);
+    for (const object of present.sort((a, b) => rank(a.kind) - rank(b.kind))) this.#onChange('put', object, undefined);
     this.#worker = queue.work('nodes', concurrency ?? DEFAULT_CONCURRENCY, async (node, signal) => {
       await this.#sessions.get(node)?.push(signal);
       return {};
@@ -82,13 +82,14 @@ export class NodeSync {
     for (const session of this.#sessions.values()) this.#end(session.close());
     this.#sessions.clear();
     await Promise.all([...this.#ending, this.#worker?.close(graceMs)]);
-    await this.#flushing;
+    await Promise.all([this.#flushing, this.#expiring]);
     await this.#writer.close();
   }
 
   #onChange(type: 'put' | 'delete', object: Stored, previous: Stored | undefined): void {
     if (object.kind === 'Machine') this.#machineChanged(type, object);
-    if (reachOf(object.kind) !== 'none') for (const node of this.#tracker.observe(type, object)) this.#request(node);
+    this.#requestAll(this.#tracker.observe(type, object, this.#options.clock.monotonic()));
+    if (this.#tracker.nextExpiry() !== undefined && !this.#stopping.signal.aborted) this.#expiring ??= this.#expire();
     // Somebody who replaced the status, or made the object anew, may have lost what was known of it.
     if ((object.kind === 'Machine' || object.kind === 'Node') && type === 'put' && previous === undefined) this.#writer.appeared(keyOf(object) as ObjectKey<'Machine' | 'Node'>);
   }
@@ -98,6 +99,7 @@ export class NodeSync {
     const session = this.#sessions.get(name);
     if (type === 'delete') {
       this.#sessions.delete(name);
+      this.#requestAll(this.#tracker.leave(name));
       this.#writer.forget(`Machine//${name}`);
       this.#writer.forget(`Node//${name}`);
       if (session) this.#end(session.retire(this.#stopping.signal));
@@ -106,6 +108,7 @@ export class NodeSync {
     } else {
       const started = new NodeSession(machine, this.#sessionDeps());
       this.#sessions.set(name, started);
+      this.#tracker.join(name);
       started.start();
     }
   }
@@ -123,6 +126,21 @@ export class NodeSync {
       .catch((error: unknown) => { this.#options.log.warn('a node session did not end well', { error: String(error) }); })
       .finally(() => { this.#ending.delete(tracked); });
     this.#ending.add(tracked);
+  }
+
+  /** Pods that are withheld have their time, also where a node never lets go of them. */
+  async #expire(): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#stopping;
+    for (let at = this.#tracker.nextExpiry(); at !== undefined && !signal.aborted; at = this.#tracker.nextExpiry()) {
+      await clock.sleep(Math.max(0, at - clock.monotonic()), signal).catch(() => undefined);
+      if (!signal.aborted) this.#requestAll(this.#tracker.expire(clock.monotonic()));
+    }
+    this.#expiring = undefined;
+  }
+
+  #requestAll(nodes: readonly string[]): void {
+    for (const node of nodes) this.#request(node);
   }
 
   /** Collects nodes until the event loop's turn ends, then asks for all of them in one round trip. */
@@ -150,4 +168,9 @@ export class NodeSync {
     }
     this.#flushing = undefined;
   }
+}
+
+function rank(kind: Kind): number {
+  const at = FIRST.indexOf(kind);
+  return at < 0 ? FIRST.length : at;
 }

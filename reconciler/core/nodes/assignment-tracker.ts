@@ -1,5 +1,6 @@
 /** Keeps, for every node, the set of objects it must hold and what its agent is behind by. */
-import { keyOf, objectKey, type KubeObject, type Node, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import { keyOf, objectKey, type KubeObject, type Node, type ObjectKey, type Stored, type StoredPod } from '../../../contracts/objects/index.ts';
+import { EndpointWithdrawals } from './endpoint-withdrawals.ts';
 import { digest, SetFingerprint } from './fingerprint.ts';
 import { project, projectionText, projectOwnNode, reachOf, referencesOf } from './projection.ts';
 
@@ -10,6 +11,14 @@ export interface AssignmentDelta {
   readonly to: string;
   readonly upsert: readonly KubeObject[];
   readonly remove: readonly ObjectKey[];
+}
+
+/** What an agent says it holds. */
+export interface Holdings {
+  readonly version: string | null;
+  readonly keys: readonly ObjectKey[];
+  /** Pods, by uid, that were told to end. */
+  readonly ending: readonly string[];
 }
 
 interface Projected {
@@ -40,6 +49,9 @@ export class AssignmentTracker {
   readonly #followed = new Map<ObjectKey, Projected>();
   readonly #binding = new Map<ObjectKey, string>();
   readonly #nodes = new Map<string, NodeSet>();
+  readonly #withdrawals = new EndpointWithdrawals();
+  /** Pods that end, by uid, whose nodes are not told yet: they hold {@link living} forms. */
+  readonly #withheld = new Map<string, StoredPod>();
   readonly #incarnation: string;
 
   /** `incarnation`: of the store. Versions of one are never those of another, whose resourceVersions cannot be compared. */
@@ -47,25 +59,62 @@ export class AssignmentTracker {
     this.#incarnation = digest(incarnation).toString('hex').slice(0, 8);
   }
 
-  /** Takes a change in; says which nodes' assignments differ because of it. */
-  observe(type: 'put' | 'delete', object: Stored): readonly string[] {
+  /**
+   * Takes a change in at `now` (monotonic, milliseconds); says which nodes' assignments differ because of it. That a pod ends is withheld from
+   * its node until the others have let go of it: see {@link EndpointWithdrawals}. At the start nodes have joined
+   * before, and EndpointSlices come first.
+   */
+  observe(type: 'put' | 'delete', object: Stored, now: number): readonly string[] {
     const reach = reachOf(object.kind);
     if (reach === 'none') return [];
     const key = keyOf(object);
+    const touched = new Set<string>();
+    if (object.kind === 'Pod') {
+      this.#observePod(key, type === 'delete' ? undefined : object, now, touched);
+      return [...touched];
+    }
     const next = type === 'delete' ? undefined : projected(object);
-    const touched = new Set<string>(reach === 'shared' ? this.#setShared(key, next) : []);
+    if (reach === 'followed') {
+      this.#setFollowed(key, next, touched);
+      return [...touched];
+    }
+    for (const node of this.#setShared(key, next)) touched.add(node);
     if (object.kind === 'Node') this.#setOwn(object, type, touched);
-    if (reach === 'shared') return [...touched];
-    if (object.kind === 'Pod') this.#setPod(key, next, next === undefined ? undefined : object.spec.nodeName, touched);
-    else this.#setFollowed(key, next, touched);
-    return [...touched];
+    if (object.kind === 'EndpointSlice') this.#withdrawals.slice(key, type === 'delete' ? undefined : object);
+    return this.#tell(this.#withdrawals.takeFree(), touched);
+  }
+
+  /** The node's rules count from now on: no pod is told to end before they have let go of it, or have had their time. */
+  join(node: string): void {
+    this.#withdrawals.join(node);
+  }
+
+  /** The node is no more. Says which nodes' assignments differ because of it. */
+  leave(node: string): readonly string[] {
+    this.#withdrawals.leave(node);
+    return this.#tell(this.#withdrawals.takeFree());
+  }
+
+  /** The node says which version's rules are in force on it. Says which nodes' assignments differ because of it. */
+  inForce(node: string, version: string | null): readonly string[] {
+    this.#withdrawals.inForce(node, version);
+    return this.#tell(this.#withdrawals.takeFree());
+  }
+
+  /** When {@link expire} is due, on the clock of {@link observe}; undefined while nothing is withheld. */
+  nextExpiry(): number | undefined {
+    return this.#withdrawals.nextExpiry();
+  }
+
+  /** Withholds nothing any longer that was withheld long enough. Says which nodes' assignments differ because of it. */
+  expire(now: number): readonly string[] {
+    return this.#tell([...this.#withdrawals.takeExpired(now), ...this.#withdrawals.takeFree()]);
   }
 
   /** Version of what the node must hold now. Retained keys are part of it: a process that does not know of them must look again. */
   version(node: string): string {
     const set = this.#node(node);
-    const plain = `${this.#incarnation}-${set.fingerprint.hexWith(this.#sharedFingerprint)}`;
-    return set.retained.size === 0 ? plain : `${plain}+${set.retained.size}`;
+    return this.#versionOf(set, set.fingerprint);
   }
 
   /** Whether the node's agent, as far as this process knows, is behind. */
@@ -78,9 +127,12 @@ export class AssignmentTracker {
   agentHolds(node: string, version: string | null): void {
     const set = this.#node(node);
     if (version === set.acknowledged) return;
+    // Told by a control plane before this one: what an agent heard is never taken back.
+    if (version !== null && version === this.#versionTold(node)) this.#tell(this.#withheldOn(node));
     if (version !== null && version === this.version(node)) {
       set.acknowledged = version;
       set.dirty.clear();
+      this.#withdrawals.made(node, version);
     } else {
       set.acknowledged = undefined;
     }
@@ -105,16 +157,19 @@ export class AssignmentTracker {
       }
     }
     const to = this.version(node);
+    this.#withdrawals.made(node, to);
     if (upsert.length === 0 && remove.length === 0 && to === set.acknowledged) return undefined;
     return { from: set.acknowledged, to, upsert, remove };
   }
 
   /**
    * Everything the node must hold. `held`: what its agent says it holds. What a wanted pod refers to, the store lacks and the agent
-   * has, is retained; then it is a move from the agent's version instead of a replacement.
+   * has, is retained; then it is a move from the agent's version instead of a replacement. Pods that it knows to end are not revived.
    */
-  wholeDelta(node: string, held?: { readonly version: string | null; readonly keys: readonly ObjectKey[] }): AssignmentDelta {
+  wholeDelta(node: string, held?: Holdings): AssignmentDelta {
     const set = this.#node(node);
+    const known = new Set(held?.ending);
+    this.#tell(this.#withheldOn(node).filter((uid) => known.has(uid)));
     const own = [...set.asked.keys()].flatMap((key) => this.#followed.get(key)?.object ?? []);
     const upsert = [...[...this.#shared.keys()].flatMap((key) => this.#wanted(set, key)?.object ?? []), ...own].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
     const wanted = new Set(upsert.map(keyOf));
@@ -122,6 +177,7 @@ export class AssignmentTracker {
     set.retained.clear();
     for (const key of missing) set.retained.add(key);
     const to = this.version(node);
+    this.#withdrawals.made(node, to);
     if (held === undefined || missing.length === 0) return { from: null, to, upsert, remove: [] };
     return { from: held.version, to, upsert, remove: held.keys.filter((key) => !wanted.has(key) && !set.retained.has(key)) };
   }
@@ -159,6 +215,37 @@ export class AssignmentTracker {
     return set;
   }
 
+  #versionOf(set: NodeSet, fingerprint: SetFingerprint): string {
+    const plain = `${this.#incarnation}-${fingerprint.hexWith(this.#sharedFingerprint)}`;
+    return set.retained.size === 0 ? plain : `${plain}+${set.retained.size}`;
+  }
+
+  /** The node's version if it had been told of all its pods that end. */
+  #versionTold(node: string): string {
+    const set = this.#node(node);
+    const changes = this.#withheldOn(node).flatMap((uid) => {
+      const pod = this.#withheld.get(uid);
+      const before = pod && this.#followed.get(keyOf(pod));
+      return pod && before ? [before.digest, projected(pod).digest] : [];
+    });
+    return this.#versionOf(set, set.fingerprint.toggled(changes));
+  }
+
+  #withheldOn(node: string): readonly string[] {
+    return [...this.#withheld].filter(([, pod]) => pod.spec.nodeName === node).map(([uid]) => uid);
+  }
+
+  /** Has the nodes of these pods hear that they end. */
+  #tell(pods: readonly string[], touched = new Set<string>()): readonly string[] {
+    for (const uid of pods) {
+      const pod = this.#withheld.get(uid);
+      this.#withheld.delete(uid);
+      this.#withdrawals.waitNoMore(uid);
+      if (pod) this.#setPod(keyOf(pod), projected(pod), pod.spec.nodeName, touched);
+    }
+    return [...touched];
+  }
+
   #wanted(set: NodeSet, key: ObjectKey): Projected | undefined {
     if (set.own && keyOf(set.own.object) === key) return set.own;
     return this.#shared.get(key) ?? (set.asked.has(key) ? this.#followed.get(key) : undefined);
@@ -188,6 +275,28 @@ export class AssignmentTracker {
     set.own = next;
     set.dirty.add(objectKey('Node', undefined, name));
     touched.add(name);
+  }
+
+  #observePod(key: ObjectKey, pod: StoredPod | undefined, now: number, touched: Set<string>): void {
+    const bound = pod?.spec.nodeName === undefined ? undefined : pod;
+    const before = this.#followed.get(key)?.object.metadata;
+    if (before?.uid !== undefined && before.uid !== bound?.metadata.uid) {
+      this.#withheld.delete(before.uid);
+      this.#withdrawals.gone(before.uid);
+    }
+    if (!bound) return this.#setPod(key, undefined, undefined, touched);
+    const { uid, deletionTimestamp, deletionGracePeriodSeconds } = bound.metadata;
+    this.#withdrawals.pod(uid);
+    const isTold = before?.uid === uid && before.deletionTimestamp !== undefined;
+    // Without a grace period its owner wants it gone whatever the cost.
+    const withhold = deletionTimestamp !== undefined && !isTold && deletionGracePeriodSeconds !== 0 && this.#withdrawals.mustWait(uid, now);
+    if (withhold) {
+      this.#withheld.set(uid, bound);
+    } else {
+      this.#withheld.delete(uid);
+      this.#withdrawals.waitNoMore(uid);
+    }
+    this.#setPod(key, projected(withhold ? living(bound) : bound), bound.spec.nodeName, touched);
   }
 
   #setPod(key: ObjectKey, next: Projected | undefined, nodeName: string | undefined, touched: Set<string>): void {
@@ -258,6 +367,12 @@ function projected(object: Stored): Projected {
 /** `mark` keeps the digests of two forms of one object apart: equal ones would cancel each other in a fingerprint. */
 function projectedAs(form: KubeObject, mark: string): Projected {
   return { object: form, digest: digest(mark + projectionText(form)), references: referencesOf(form) };
+}
+
+/** The pod before it was deleted. */
+function living(pod: StoredPod): StoredPod {
+  const { deletionTimestamp: _end, deletionGracePeriodSeconds: _grace, ...metadata } = pod.metadata;
+  return { ...pod, metadata };
 }
 
 function same(a: Projected | undefined, b: Projected | undefined): boolean {

@@ -106,7 +106,7 @@ export function boundedNodeReport(report: NodeReport, around: Neighbourhood): No
       containerRuntimeVersion: cut(report.nodeInfo.containerRuntimeVersion, TEXT_LIMITS.id), agentVersion: cut(report.nodeInfo.agentVersion, TEXT_LIMITS.id),
     },
     ready: report.ready, reason: cut(report.reason, TEXT_LIMITS.reason), message: cut(report.message, TEXT_LIMITS.message),
-    networkVersion: report.networkVersion, networkError: report.networkError === null ? null : cut(report.networkError, TEXT_LIMITS.message),
+    networkVersion: report.networkVersion === null ? null : cut(report.networkVersion, TEXT_LIMITS.id), networkError: report.networkError === null ? null : cut(report.networkError, TEXT_LIMITS.message),
     ...(report.diskPressure && { diskPressure: { pressure: report.diskPressure.pressure, message: cut(report.diskPressure.message, TEXT_LIMITS.message) } }),
     agentRss: report.agentRss,
   };

@@ -16,6 +16,13 @@ export class SetFingerprint {
     for (let i = 0; i < BYTES; i += 1) this.#sum[i] = (this.#sum[i] ?? 0) ^ (member[i] ?? 0);
   }
 
+  /** The set after {@link toggle} of each, as another one. */
+  toggled(members: readonly Buffer[]): SetFingerprint {
+    const other = new SetFingerprint();
+    for (const member of [this.#sum, ...members]) other.toggle(member);
+    return other;
+  }
+
   /** Of the union with a set that has no member in common. */
   hexWith(other: SetFingerprint): string {
     return Buffer.from(this.#sum.map((byte, i) => byte ^ (other.#sum[i] ?? 0))).toString('hex');

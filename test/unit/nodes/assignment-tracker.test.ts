@@ -1,45 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { keyOf, type KubeObject, type Node, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
-import { AssignmentTracker, type AssignmentDelta } from '../../../reconciler/core/nodes/assignment-tracker.ts';
-import { projectionText } from '../../../reconciler/core/nodes/projection.ts';
+import { keyOf, type Node, type Stored } from '../../../contracts/objects/index.ts';
+import { AssignmentTracker } from '../../../reconciler/core/nodes/assignment-tracker.ts';
 import { cluster, deployment, service } from '../controllers/objects.ts';
+import { Agent, bringUp } from './model-agent.ts';
 import { boundPod, changed, configMap, nodeObject, secret, stored, withStatus } from './stored.ts';
-
-/** What an agent does with updates. */
-class Agent {
-  version: string | null = null;
-  objects = new Map<ObjectKey, KubeObject>();
-  take(delta: AssignmentDelta): void {
-    if (delta.from === null) this.objects.clear();
-    else assert.equal(delta.from, this.version);
-    for (const key of delta.remove) this.objects.delete(key);
-    for (const object of delta.upsert) this.objects.set(keyOf(object), object);
-    this.version = delta.to;
-  }
-  contents(): string[] {
-    return this.keys().map((key) => projectionText(this.objects.get(key as ObjectKey)!));
-  }
-  keys(): string[] {
-    return [...this.objects.keys()].sort();
-  }
-}
 
 function tracker(...objects: readonly Stored[]): AssignmentTracker {
   const made = new AssignmentTracker('store-1');
-  for (const object of objects) made.observe('put', object);
+  for (const object of objects) made.observe('put', object, 0);
   return made;
-}
-
-function bringUp(from: AssignmentTracker, node: string, agent = new Agent()): Agent {
-  for (let i = 0; i < 5 && from.isBehind(node); i += 1) {
-    const delta = from.delta(node) ?? from.wholeDelta(node, { version: agent.version, keys: [...agent.objects.keys()] });
-    agent.take(delta);
-    from.acknowledge(node, delta);
-  }
-  assert.equal(from.isBehind(node), false);
-  return agent;
 }
 
 const withEverything = {
@@ -86,7 +57,7 @@ describe('assignment of a node', () => {
     it(`is not moved by ${what}`, () => {
       const mine = tracker(p1, n1, web, before);
       bringUp(mine, 'n1');
-      assert.equal(mine.observe('put', after).includes('n1'), false);
+      assert.equal(mine.observe('put', after, 0).includes('n1'), false);
       assert.equal(mine.isBehind('n1'), false);
       assert.equal(mine.delta('n1'), undefined);
     });
@@ -98,26 +69,26 @@ describe('assignment of a node', () => {
     const [a1, a2] = [bringUp(mine, 'n1'), bringUp(mine, 'n2')];
     const [before1, before2] = [a1.version, a2.version];
     const told = changed({ ...bare, metadata: { ...bare.metadata, labels: { disk: 'ssd' } } }, { spec: { ...bare.spec, taints: [{ key: 'a', effect: 'NoExecute' }] }, status: { ...bare.status, allocatable: { cpu: '2' } } });
-    assert.deepEqual(mine.observe('put', told), ['n1']);
+    assert.deepEqual(mine.observe('put', told, 0), ['n1']);
     assert.notEqual(mine.version('n1'), before1);
     assert.equal(mine.version('n2'), before2);
     bringUp(mine, 'n1', a1);
     const [own, others] = [a1.objects.get('Node//n1'), a2.objects.get('Node//n1')] as Node[];
     assert.deepEqual([own?.metadata.labels, own?.spec.taints, own?.status?.allocatable], [{ disk: 'ssd' }, [{ key: 'a', effect: 'NoExecute' }], { cpu: '2' }]);
     assert.deepEqual([others?.metadata.labels, others?.spec.taints, others?.status?.allocatable], [undefined, undefined, undefined]);
-    mine.observe('delete', told);
+    mine.observe('delete', told, 0);
     assert.equal(bringUp(mine, 'n1', a1).objects.has('Node//n1'), false);
   });
 
   it('moves by what changed, and only on the nodes that it concerns', () => {
     const mine = tracker(boundPod('p1', 'n1', withEverything), boundPod('p2', 'n2'), configMap('env'), nodeObject('n1', '10.0.1.0/24'));
     const [a1, a2] = [bringUp(mine, 'n1'), bringUp(mine, 'n2')];
-    assert.deepEqual(mine.observe('put', configMap('env', { a: '2' })), ['n1']);
+    assert.deepEqual(mine.observe('put', configMap('env', { a: '2' }), 0), ['n1']);
     const delta = mine.delta('n1');
     assert.deepEqual(delta?.upsert.map(keyOf), ['ConfigMap/default/env']);
     assert.deepEqual(delta.remove, []);
     assert.equal(delta.from, a1.version);
-    assert.deepEqual([...mine.observe('put', nodeObject('n3', '10.0.3.0/24'))].sort(), ['n1', 'n2', 'n3']);
+    assert.deepEqual([...mine.observe('put', nodeObject('n3', '10.0.3.0/24'), 0)].sort(), ['n1', 'n2', 'n3']);
     bringUp(mine, 'n1', a1);
     bringUp(mine, 'n2', a2);
     assert.ok(a1.objects.has('Node//n3') && a2.objects.has('Node//n3') && !a2.objects.has('ConfigMap/default/env'));
@@ -128,7 +99,7 @@ describe('assignment of a node', () => {
     const other = boundPod('p2', 'n1', { containers: [{ name: 'app', image: 'a', envFrom: [{ configMapRef: { name: 'env' } }] }] });
     const mine = tracker(web, replicaSet, p, other, configMap('env'), configMap('files'), secret('keys'));
     const agent = bringUp(mine, 'n1');
-    mine.observe('delete', p);
+    mine.observe('delete', p, 0);
     bringUp(mine, 'n1', agent);
     assert.deepEqual(agent.keys(), ['ConfigMap/default/env', 'Pod/default/p2']);
   });
@@ -136,10 +107,10 @@ describe('assignment of a node', () => {
   it('keeps what changed while a delta was on its way', () => {
     const mine = tracker(boundPod('p1', 'n1', withEverything));
     const agent = bringUp(mine, 'n1');
-    mine.observe('put', configMap('env', { a: '2' }));
+    mine.observe('put', configMap('env', { a: '2' }), 0);
     const sent = mine.delta('n1');
     assert.ok(sent);
-    mine.observe('put', configMap('env', { a: '3' }));
+    mine.observe('put', configMap('env', { a: '3' }), 0);
     agent.take(sent);
     mine.acknowledge('n1', sent);
     assert.equal(mine.isBehind('n1'), true);
@@ -154,7 +125,7 @@ describe('assignment of a node', () => {
     next.agentHolds('n1', agent.version);
     assert.equal(next.isBehind('n1'), false);
     const elsewhere = new AssignmentTracker('store-2');
-    for (const object of objects) elsewhere.observe('put', object);
+    for (const object of objects) elsewhere.observe('put', object, 0);
     elsewhere.agentHolds('n1', agent.version);
     assert.equal(elsewhere.isBehind('n1'), true);
   });
@@ -162,7 +133,7 @@ describe('assignment of a node', () => {
   it('goes on by deltas after a lost connection when the agent is where it was', () => {
     const mine = tracker(boundPod('p1', 'n1'));
     const agent = bringUp(mine, 'n1');
-    mine.observe('put', boundPod('p2', 'n1'));
+    mine.observe('put', boundPod('p2', 'n1'), 0);
     mine.agentHolds('n1', agent.version);
     assert.deepEqual(mine.delta('n1')?.upsert.map(keyOf), ['Pod/default/p2']);
     mine.agentHolds('n1', 'something else');
@@ -174,13 +145,13 @@ describe('assignment of a node', () => {
     const p = boundPod('p1', 'n1', withEverything);
     const agent = bringUp(tracker(p, secret('keys'), secret('password'), configMap('env')), 'n1');
     const after = new AssignmentTracker('store-2');
-    after.observe('put', p);
+    after.observe('put', p, 0);
     bringUp(after, 'n1', agent);
     assert.deepEqual(agent.keys(), ['ConfigMap/default/env', 'Pod/default/p1', 'Secret/default/keys', 'Secret/default/password']);
-    after.observe('put', secret('keys'));
+    after.observe('put', secret('keys'), 0);
     bringUp(after, 'n1', agent);
     assert.ok(agent.objects.has('Secret/default/password'));
-    after.observe('delete', p);
+    after.observe('delete', p, 0);
     bringUp(after, 'n1', agent);
     assert.deepEqual(agent.keys(), []);
   });
@@ -189,7 +160,7 @@ describe('assignment of a node', () => {
     const p = boundPod('p1', 'n1');
     const mine = tracker(p);
     const agent = bringUp(mine, 'n1');
-    mine.observe('put', { ...p, metadata: { ...p.metadata, deletionTimestamp: 'now', deletionGracePeriodSeconds: 5 } });
+    mine.observe('put', { ...p, metadata: { ...p.metadata, deletionTimestamp: 'now', deletionGracePeriodSeconds: 5 } }, 0);
     bringUp(mine, 'n1', agent);
     assert.equal(agent.objects.get('Pod/default/p1')?.metadata.deletionTimestamp, 'now');
   });
@@ -208,7 +179,7 @@ describe('assignment of a node', () => {
       const mine = new AssignmentTracker('store-1');
       const live = new Map<string, Stored>();
       const agents = { n1: new Agent(), n2: new Agent() };
-      const put = (object: Stored): void => { live.set(keyOf(object), object); mine.observe('put', object); };
+      const put = (object: Stored): void => { live.set(keyOf(object), object); mine.observe('put', object, 0); };
       for (const step of actions) {
         if (step.do === 'pod') put(podOf(step.name, step.on, step.refers));
         else if (step.do === 'config') put(configMap(step.name, { a: step.value }));
@@ -216,7 +187,7 @@ describe('assignment of a node', () => {
         else if (step.do === 'delete') {
           const key = `${step.kind}/default/${step.name}`;
           const object = live.get(key);
-          if (object) { live.delete(key); mine.observe('delete', object); }
+          if (object) { live.delete(key); mine.observe('delete', object, 0); }
         } else {
           const agent = agents[step.node];
           const delta = mine.delta(step.node) ?? mine.wholeDelta(step.node);

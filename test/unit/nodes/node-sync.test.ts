@@ -100,6 +100,31 @@ describe('node sync', () => {
     await agent.until(() => !agent.objects.has('Pod/default/p'));
   });
 
+  it('tells a node that its pod ends once the rules of all nodes have let go of it', async () => {
+    const other = new FakeAgent();
+    transport.machines.set('198.18.0.3:22', other.machine);
+    await put(machine('n2', { address: '198.18.0.3' }));
+    const p = await put(pod('p', { nodeName: 'n1' }));
+    const slice = (terminating: boolean): KubeObject => ({
+      apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata: { name: 'web-1', namespace: 'default' }, addressType: 'IPv4', ports: [],
+      endpoints: [{ addresses: ['198.19.1.2'], conditions: { ready: !terminating, serving: true, terminating }, targetRef: { kind: 'Pod', namespace: 'default', name: 'p', uid: p.metadata.uid } }],
+    });
+    const before = await put(slice(false));
+    const hasIt = (agents: readonly FakeAgent[]): boolean => agents.every(({ objects }) => JSON.stringify(objects.get(keyOf(before)))?.includes('"terminating":true'));
+    const enforce = (of: FakeAgent): void => { of.say({ type: 'node', node: { ...NODE_REPORT, networkVersion: of.version } }); };
+    await w.executor.execute([{ do: 'delete', key: keyOf(p), uid: p.metadata.uid, graceSeconds: 20 }], 'test', w.signal);
+    await w.cache.write([{ op: 'update', object: { ...before, ...slice(true), metadata: before.metadata } as Stored }]);
+    await Promise.all([agent, other].map((one) => one.until(() => hasIt([one]))));
+    enforce(agent);
+    // Something that comes after it on the same way: had the agent been told, it would be by now.
+    await put(pod('later', { nodeName: 'n1' }));
+    await agent.until(() => agent.objects.has('Pod/default/later'));
+    assert.equal(agent.objects.get('Pod/default/p')?.metadata.deletionTimestamp, undefined);
+    enforce(agent);
+    enforce(other);
+    await agent.until(() => agent.objects.get('Pod/default/p')?.metadata.deletionGracePeriodSeconds === 20);
+  });
+
   it('fails a pod that is gone though nobody asked', async () => {
     const p = await put(pod('p', { nodeName: 'n1' }));
     agent.say(gone(p));

@@ -1,0 +1,195 @@
+/**
+ * When a pod's node may be told that the pod ends: once the rules of every node have let go of it. A pod that is told at the same moment as
+ * the others are told of its endpoint loses the connections of those that hear later, and all of those whose control plane dies in between.
+ *
+ * Changes of EndpointSlices are numbered. A pod's endpoint is withdrawn at a number; each version of a node's assignment holds all changes up to
+ * one; and a node reports the version whose rules are in force. A node that keeps a pod waiting for the whole limit is not waited for again
+ * before it has caught up: one that is off, or lies, costs one wait.
+ */
+import type { EndpointSlice, ObjectKey } from '../../../contracts/objects/index.ts';
+
+/** A pod waits no longer than this for others to let go of it. As long as some nodes' rules take at worst, and far below a grace period. */
+export const WITHDRAWAL_LIMIT_MS = 5_000;
+/** Versions sent to one node and not yet in force there. An older one counts as unknown. */
+const MOST_VERSIONS = 64;
+
+interface Mention {
+  /** Slices that have the pod, in whatever condition. */
+  slices: number;
+  /** Those of them by which rules send to it. */
+  routing: number;
+}
+
+interface NodeRules {
+  /** Number up to which each version holds all changes. */
+  readonly versions: Map<string, number>;
+  reported: string | null;
+  inForce: number;
+  /** Not waited for below this number. */
+  excusedTo: number;
+}
+
+export class EndpointWithdrawals {
+  /** Of the newest change that withdrew an endpoint. Above 0, so that a node of which nothing is known is behind. */
+  #sequence = 1;
+  readonly #slices = new Map<ObjectKey, ReadonlyMap<string, boolean>>();
+  readonly #mentions = new Map<string, Mention>();
+  /** Known pods by uid: the number at which their endpoints were withdrawn last, 0 for never. */
+  readonly #withdrawn = new Map<string, number>();
+  readonly #nodes = new Map<string, NodeRules>();
+  /** Pods that wait, and until when at most; earliest first. */
+  readonly #waiting = new Map<string, number>();
+  /** The earliest withdrawal that is waited for, and whom for; null when there is none; undefined when it has to be looked for. */
+  #front: { readonly number: number; readonly behind: Set<string> } | null | undefined = null;
+
+  /** A node whose rules count; of one just met nothing is known. */
+  join(node: string): void {
+    if (this.#nodes.has(node)) return;
+    const rules: NodeRules = { versions: new Map(), reported: null, inForce: 0, excusedTo: 0 };
+    this.#nodes.set(node, rules);
+    this.#compare(node, rules);
+  }
+
+  leave(node: string): void {
+    this.#nodes.delete(node);
+    this.#front?.behind.delete(node);
+  }
+
+  /** The version of the node's assignment that holds everything up to now. */
+  made(node: string, version: string): void {
+    const rules = this.#nodes.get(node);
+    if (!rules) return;
+    rules.versions.delete(version);
+    rules.versions.set(version, this.#sequence);
+    const [oldest] = rules.versions.keys();
+    if (rules.versions.size > MOST_VERSIONS && oldest !== undefined) rules.versions.delete(oldest);
+    if (version === rules.reported) this.inForce(node, version);
+  }
+
+  /** The node says that the rules of this version are in force. Null, and a version that this process did not make: anything may be. */
+  inForce(node: string, version: string | null): void {
+    const rules = this.#nodes.get(node);
+    if (!rules) return;
+    rules.reported = version;
+    rules.inForce = version === null ? 0 : rules.versions.get(version) ?? 0;
+    for (const [sent, number] of rules.versions) if (number < rules.inForce) rules.versions.delete(sent);
+    this.#compare(node, rules);
+  }
+
+  /** The slice as it is now; undefined when it is gone. */
+  slice(key: ObjectKey, slice: EndpointSlice | undefined): void {
+    const before = this.#slices.get(key) ?? new Map<string, boolean>();
+    const after = slice === undefined ? new Map<string, boolean>() : podsOf(slice);
+    if (after.size === 0) this.#slices.delete(key);
+    else this.#slices.set(key, after);
+    for (const [uid, routing] of after) this.#mention(uid, 1, routing ? 1 : 0);
+    for (const [uid, routing] of before) this.#mention(uid, -1, routing ? -1 : 0);
+    const withdrawn = [...before].filter(([uid, routing]) => routing && !this.#isRouted(uid));
+    if (withdrawn.length === 0) return;
+    this.#sequence += 1;
+    for (const [uid] of withdrawn) {
+      if (this.#withdrawn.has(uid)) this.#withdrawn.set(uid, this.#sequence);
+      if (this.#waiting.has(uid)) this.#front ??= undefined;
+    }
+  }
+
+  /** A pod is there. What a process that died had withdrawn of it, and whom it had told, is not known: it counts as withdrawn just now. */
+  pod(uid: string): void {
+    if (!this.#withdrawn.has(uid)) this.#withdrawn.set(uid, this.#mentions.has(uid) ? this.#sequence : 0);
+  }
+
+  gone(uid: string): void {
+    this.#withdrawn.delete(uid);
+    this.#waiting.delete(uid);
+  }
+
+  /** Whether the ending pod has to wait at `now` (monotonic, milliseconds), or waits already. */
+  mustWait(uid: string, now: number): boolean {
+    if (this.#waiting.has(uid)) return true;
+    const number = this.#numberOf(uid);
+    if (number === 0) return false;
+    if (number !== undefined && ![...this.#nodes.values()].some((rules) => isBehind(rules, number))) return false;
+    this.#waiting.set(uid, now + WITHDRAWAL_LIMIT_MS);
+    if (number !== undefined && (!this.#front || number < this.#front.number)) this.#front = undefined;
+    return true;
+  }
+
+  waitNoMore(uid: string): void {
+    this.#waiting.delete(uid);
+  }
+
+  /** Takes out the pods that have waited for everybody. */
+  takeFree(): readonly string[] {
+    const free: string[] = [];
+    for (let front = this.#lookAhead(); front?.behind.size === 0; front = this.#lookAhead()) {
+      for (const uid of this.#waiting.keys()) {
+        const number = this.#numberOf(uid);
+        if (number === undefined || number > front.number) continue;
+        this.#waiting.delete(uid);
+        free.push(uid);
+      }
+      this.#front = undefined;
+    }
+    return free;
+  }
+
+  /** When {@link takeExpired} has something to take; undefined while no pod waits. */
+  nextExpiry(): number | undefined {
+    const [first] = this.#waiting.values();
+    return first;
+  }
+
+  /** Takes out the pods that have waited long enough, and excuses the nodes that they waited for. */
+  takeExpired(now: number): readonly string[] {
+    const expired = [...this.#waiting].filter(([, until]) => until <= now).map(([uid]) => uid);
+    const number = Math.max(0, ...expired.map((uid) => this.#numberOf(uid) ?? 0));
+    for (const uid of expired) this.#waiting.delete(uid);
+    if (number > 0) for (const rules of this.#nodes.values()) if (rules.inForce < number) rules.excusedTo = Math.max(rules.excusedTo, number);
+    this.#front = undefined;
+    return expired;
+  }
+
+  /** Number of the pod's withdrawal; undefined while it is still to come. */
+  #numberOf(uid: string): number | undefined {
+    return this.#isRouted(uid) ? undefined : this.#withdrawn.get(uid) ?? 0;
+  }
+
+  #isRouted(uid: string): boolean {
+    return (this.#mentions.get(uid)?.routing ?? 0) > 0;
+  }
+
+  #lookAhead(): { readonly number: number; readonly behind: Set<string> } | null {
+    if (this.#front !== undefined) return this.#front;
+    let number = Infinity;
+    for (const uid of this.#waiting.keys()) number = Math.min(number, this.#numberOf(uid) ?? Infinity);
+    this.#front = number === Infinity ? null : { number, behind: new Set([...this.#nodes].filter(([, rules]) => isBehind(rules, number)).map(([node]) => node)) };
+    return this.#front;
+  }
+
+  #compare(node: string, rules: NodeRules): void {
+    if (!this.#front) return;
+    if (isBehind(rules, this.#front.number)) this.#front.behind.add(node);
+    else this.#front.behind.delete(node);
+  }
+
+  #mention(uid: string, slices: number, routing: number): void {
+    const mention = this.#mentions.get(uid) ?? { slices: 0, routing: 0 };
+    mention.slices += slices;
+    mention.routing += routing;
+    if (mention.slices === 0) this.#mentions.delete(uid);
+    else this.#mentions.set(uid, mention);
+  }
+}
+
+function isBehind(rules: NodeRules, number: number): boolean {
+  return rules.inForce < number && rules.inForce >= rules.excusedTo;
+}
+
+/** Pods of a slice by uid, and whether rules send to them: as kube-proxy, not once they are ending, also where `ready` is always said. */
+function podsOf({ endpoints }: EndpointSlice): ReadonlyMap<string, boolean> {
+  const pods = new Map<string, boolean>();
+  for (const { targetRef, conditions } of endpoints) {
+    if (targetRef) pods.set(targetRef.uid, pods.get(targetRef.uid) === true || (conditions.ready && !conditions.terminating));
+  }
+  return pods;
+}
