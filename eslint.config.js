@@ -55,8 +55,6 @@ export default tseslint.config(
     files: ['reconciler/**', 'nodeagent/**'],
     // Still to be mended: these join signals in the old way.
     ignores: [
-      'reconciler/controllers/nodes/{agent-client,node-session}.ts', 'reconciler/controllers/recovery.ts', 'reconciler/adapters/ssh/{client,transport}.ts',
-      'reconciler/adapters/git/mirror.ts', 'reconciler/adapters/memory/node-transport.ts',
       'nodeagent/loops/api/{logs,status-stream}.ts', 'nodeagent/loops/pod-steps.ts', 'nodeagent/adapters/cri/command.ts',
     ],
     rules: lastingRoom,

@@ -111,7 +111,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       ...(options.branch !== undefined && { branch: options.branch }), ...(options.sshKey !== undefined && { sshKey: options.sshKey }),
     });
     closers.push(() => git.close());
-    const transport = new SshNodeTransport({ privateKey: key, log });
+    const transport = new SshNodeTransport({ privateKey: key, log, clock });
     closers.push(() => transport.close());
     const redis = privateRedis?.connection ?? redisOptionsFromUrl(options.redis ?? '', options.redisPasswords);
     const warnings = isExposed(redis) ? [`Redis at ${placeOfRedis(redis)} is spoken to in the clear: the network between can read its password, and all live state but Secrets; use rediss:// (TLS)`] : [];

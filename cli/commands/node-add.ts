@@ -59,8 +59,8 @@ export async function nodeAdd(text: string, options: NodeAddOptions): Promise<vo
   const path = join(root, 'machines', `${name}.yaml`);
   if (existsSync(path)) throw new CliFailure(1, `${path} is there already`, 'choose another --name, or remove the machine first: plumb node rm');
   const keyFile = options.sshKey ?? join(homeFolder(options.home), 'ssh', 'id_ed25519');
-  const { SshNodeTransport } = await import('../../reconciler/adapters/ssh/transport.ts');
-  const transport = new SshNodeTransport({ privateKey: await privateKey(keyFile), log: SILENT_LOG });
+  const [{ SshNodeTransport }, { SystemClock }] = await Promise.all([import('../../reconciler/adapters/ssh/transport.ts'), import('../../reconciler/adapters/system/clock.ts')]);
+  const transport = new SshNodeTransport({ privateKey: await privateKey(keyFile), log: SILENT_LOG, clock: new SystemClock() });
   try {
     const hostKey = await settleHostKey(transport, { user, address, port }, options);
     if (options.check) await checkLogin(transport, { user, address, port }, name, hostKey, keyFile);

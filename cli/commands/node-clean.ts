@@ -20,7 +20,7 @@ export async function nodeClean(text: string, options: NodeCleanOptions): Promis
   const destination = parseDestination(text);
   const keyFile = options.sshKey ?? join(homeFolder(options.home), 'ssh', 'id_ed25519');
   const [{ SshNodeTransport }, { removeAgent, SILENT_LOG, SystemClock }] = await Promise.all([import('../../reconciler/adapters/ssh/transport.ts'), import('../../reconciler/main.ts')]);
-  const transport = new SshNodeTransport({ privateKey: await privateKey(keyFile), log: SILENT_LOG });
+  const transport = new SshNodeTransport({ privateKey: await privateKey(keyFile), log: SILENT_LOG, clock: new SystemClock() });
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   try {
     const hostKey = await settleHostKey(transport, destination, options);

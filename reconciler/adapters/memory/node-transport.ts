@@ -1,6 +1,8 @@
 /** The port `NodeTransport` over machines that live in this process: files are a map, programs are functions, sockets are HTTP servers. */
+import { setMaxListeners } from 'node:events';
 import { IncomingMessage, request as startRequest, type Server } from 'node:http';
 import { Duplex, type Readable } from 'node:stream';
+import { joinSignals, type JoinedSignal } from '../../../contracts/signals.ts';
 import { RetryableError, TerminalError } from '../../core/errors.ts';
 import { SHORT_ANSWER_BYTES, type CommandResult, type HttpAnswer, type HttpQuestion, type NodeConnection, type NodeTransport, type SshTarget } from '../../ports/node-transport.ts';
 
@@ -72,13 +74,15 @@ export class MemoryNodeConnection implements NodeConnection {
   constructor(machine: MemoryMachine, target: SshTarget) {
     this.#machine = machine;
     this.target = target;
+    setMaxListeners(0, this.#over.signal);
     this.closed = new Promise((resolve) => {
       this.#settle = resolve;
     });
   }
 
   async run(argv: readonly string[], options: { readonly stdin?: string | Readable; readonly signal: AbortSignal }): Promise<CommandResult> {
-    const signal = this.#alive(options.signal);
+    using alive = this.#alive(options.signal);
+    const { signal } = alive;
     const [name, ...args] = argv;
     const program = this.#machine.programs.get(name ?? '');
     if (!program) return { code: 127, stdout: '', stderr: `${name}: not found` };
@@ -95,7 +99,7 @@ export class MemoryNodeConnection implements NodeConnection {
   }
 
   async upload(path: string, content: Buffer | Readable, mode: number, signal: AbortSignal): Promise<void> {
-    this.#alive(signal);
+    this.#throwIfOver(signal);
     const whole = await read(content);
     signal.throwIfAborted();
     this.#machine.files.set(path, { content: whole, mode });
@@ -131,14 +135,18 @@ export class MemoryNodeConnection implements NodeConnection {
     this.drop(undefined);
   }
 
-  #alive(signal: AbortSignal): AbortSignal {
+  #throwIfOver(signal: AbortSignal): void {
     signal.throwIfAborted();
     this.#over.signal.throwIfAborted();
-    return AbortSignal.any([signal, this.#over.signal]);
+  }
+
+  #alive(signal: AbortSignal): JoinedSignal {
+    this.#throwIfOver(signal);
+    return joinSignals(signal, this.#over.signal);
   }
 
   async #send(socket: string, method: string, path: string, headers: Record<string, string>, body: string | undefined, signal: AbortSignal): Promise<IncomingMessage | Duplex> {
-    const stop = this.#alive(signal);
+    this.#throwIfOver(signal);
     const server = this.#machine.sockets.get(socket);
     if (!server) throw new RetryableError('AgentUnreachable', `nothing answers on ${socket}`);
     const [near, far] = duplexPair();
@@ -147,10 +155,13 @@ export class MemoryNodeConnection implements NodeConnection {
       end.once('close', () => this.#streams.delete(end));
       end.on('error', () => undefined);
     }
+    // For as long as the answer is read, or the upgraded stream is open.
+    const alive = this.#alive(signal);
+    near.once('close', () => { alive[Symbol.dispose](); });
     server.emit('connection', far);
     try {
       return await new Promise<IncomingMessage | Duplex>((resolve, reject) => {
-        const request = startRequest({ method, path, headers: { host: 'agent', ...headers }, signal: stop, createConnection: () => near });
+        const request = startRequest({ method, path, headers: { host: 'agent', ...headers }, signal: alive.signal, createConnection: () => near });
         request.on('error', reject);
         request.once('response', resolve);
         request.once('upgrade', (_response, stream, head) => {

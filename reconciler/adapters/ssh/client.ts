@@ -2,11 +2,13 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { Client, type CipherAlgorithm, type ConnectConfig } from 'ssh2';
 import { RetryableError, TerminalError, type PlumbError } from '../../core/errors.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { SshTarget } from '../../ports/node-transport.ts';
 import { ALL_HOST_KEY_ALGORITHMS, fingerprint, formatHostKey, parsePinnedKey } from './host-keys.ts';
 
 export interface ClientSettings {
   readonly privateKey: Buffer | string;
+  readonly clock: Pick<Clock, 'deadline'>;
   /** Bound for everything from the TCP connect to the end of authentication, milliseconds. */
   readonly connectTimeoutMs: number;
   readonly keepaliveIntervalMs: number;
@@ -31,12 +33,11 @@ export async function openClient(target: SshTarget, settings: ClientSettings, si
   const pinned = parsePinnedKey(target.hostKey, target.name);
   const where = `${target.user}@${target.address}:${target.port}`;
   let shown: Buffer | undefined;
-  const timeout = AbortSignal.timeout(settings.connectTimeoutMs);
-  const stop = AbortSignal.any([signal, timeout]);
+  using limit = settings.clock.deadline(settings.connectTimeoutMs, signal);
   let socket: Socket | undefined;
   const client = new Client();
   try {
-    socket = await openSocket(target.address, target.port, stop);
+    socket = await openSocket(target.address, target.port, limit.signal);
     await handshake(client, {
       sock: socket, username: target.user, privateKey: settings.privateKey, authHandler: ['publickey'],
       readyTimeout: 0, keepaliveInterval: settings.keepaliveIntervalMs, keepaliveCountMax: settings.keepaliveCount,
@@ -45,13 +46,13 @@ export async function openClient(target: SshTarget, settings: ClientSettings, si
         shown = key;
         return key.equals(pinned.blob);
       },
-    }, stop);
+    }, limit.signal);
     return { client, socket };
   } catch (cause) {
     client.destroy();
     socket?.destroy();
     signal.throwIfAborted();
-    if (timeout.aborted) throw new RetryableError('NodeUnreachable', `${where} did not answer within ${settings.connectTimeoutMs} ms; check its address, port, power and firewall`, { cause });
+    if (limit.signal.aborted) throw new RetryableError('NodeUnreachable', `${where} did not answer within ${settings.connectTimeoutMs} ms; check its address, port, power and firewall`, { cause });
     throw connectError(cause, target, where, pinned.blob, shown);
   }
 }
@@ -74,25 +75,24 @@ function connectError(cause: unknown, target: SshTarget, where: string, pinned: 
 }
 
 /** The host key that a server shows. The connection ends before any credential is sent. */
-export async function scanHostKey(address: string, port: number, timeoutMs: number, signal: AbortSignal): Promise<string> {
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const stop = AbortSignal.any([signal, timeout]);
+export async function scanHostKey(address: string, port: number, { clock, connectTimeoutMs }: Pick<ClientSettings, 'clock' | 'connectTimeoutMs'>, signal: AbortSignal): Promise<string> {
+  using limit = clock.deadline(connectTimeoutMs, signal);
   const client = new Client();
   let socket: Socket | undefined;
   let shown: string | undefined;
   try {
-    socket = await openSocket(address, port, stop);
+    socket = await openSocket(address, port, limit.signal);
     await handshake(client, {
       sock: socket, username: 'plumbline', authHandler: [], readyTimeout: 0, algorithms: { serverHostKey: [...ALL_HOST_KEY_ALGORITHMS] },
       hostVerifier: (key: Buffer) => {
         shown = formatHostKey(key);
         return false;
       },
-    }, stop);
+    }, limit.signal);
   } catch (cause) {
     signal.throwIfAborted();
     if (shown !== undefined) return shown;
-    const why = timeout.aborted ? `no answer within ${timeoutMs} ms` : (cause as Error).message;
+    const why = limit.signal.aborted ? `no answer within ${connectTimeoutMs} ms` : (cause as Error).message;
     throw new RetryableError('NodeUnreachable', `${address}:${port} shows no host key: ${why}; check that sshd runs there`, { cause });
   } finally {
     client.destroy();

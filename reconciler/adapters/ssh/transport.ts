@@ -1,7 +1,10 @@
 /** The port `NodeTransport` over ssh2. */
+import { setMaxListeners } from 'node:events';
 import ssh2 from 'ssh2';
 import { NODE_PATHS } from '../../../contracts/agent/index.ts';
+import { joinSignals } from '../../../contracts/signals.ts';
 import { TerminalError } from '../../core/errors.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { NodeConnection, NodeTransport, SshTarget } from '../../ports/node-transport.ts';
 import { openClient, scanHostKey, type ClientSettings } from './client.ts';
@@ -11,6 +14,7 @@ export interface SshTransportOptions {
   /** OpenSSH or PEM private key, without a passphrase. */
   readonly privateKey: Buffer | string;
   readonly log: Log;
+  readonly clock: Pick<Clock, 'deadline'>;
   /** Bound for connecting, the handshake and authentication together. */
   readonly connectTimeoutMs?: number;
   readonly keepaliveIntervalMs?: number;
@@ -33,21 +37,24 @@ export class SshNodeTransport implements NodeTransport {
     if (parsed instanceof Error) throw new TerminalError('PrivateKeyInvalid', `the control plane's SSH key cannot be used: ${parsed.message}; give an OpenSSH private key without a passphrase`, { cause: parsed });
     this.#settings = {
       privateKey: options.privateKey,
+      clock: options.clock,
       connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
       keepaliveIntervalMs: options.keepaliveIntervalMs ?? 5_000,
       keepaliveCount: options.keepaliveCount ?? 3,
     };
     this.#log = options.log;
+    // As many machines as there are may be connected to at once.
+    setMaxListeners(0, this.#stop.signal);
     this.#bridgeRuntime = options.bridgeRuntime ?? `${NODE_PATHS.install}/current/node`;
   }
 
   async connect(target: SshTarget, signal: AbortSignal): Promise<NodeConnection> {
-    const stop = AbortSignal.any([signal, this.#stop.signal]);
-    const connection = new SshNodeConnection(await openClient(target, this.#settings, stop), target, this.#bridgeRuntime);
+    using either = joinSignals(signal, this.#stop.signal);
+    const connection = new SshNodeConnection(await openClient(target, this.#settings, either.signal), target, this.#bridgeRuntime);
     this.#open.add(connection);
     void connection.closed.then(() => this.#open.delete(connection));
     try {
-      await connection.prepare(stop);
+      await connection.prepare(either.signal);
     } catch (error) {
       await connection.close();
       throw error;
@@ -57,7 +64,8 @@ export class SshNodeTransport implements NodeTransport {
   }
 
   async scanHostKey(address: string, port: number, signal: AbortSignal): Promise<string> {
-    return scanHostKey(address, port, this.#settings.connectTimeoutMs, AbortSignal.any([signal, this.#stop.signal]));
+    using either = joinSignals(signal, this.#stop.signal);
+    return await scanHostKey(address, port, this.#settings, either.signal);
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import { join } from 'node:path';
+import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { SshNodeTransport } from '../../../reconciler/adapters/ssh/transport.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import { freePort, startSshd, type SshdSettings } from '../../support/ssh/sshd.ts';
@@ -7,7 +8,7 @@ import { nodeTransportSuite, type TransportHarness } from './suite.ts';
 
 async function harness(settings: SshdSettings): Promise<TransportHarness> {
   const sshd = await startSshd(settings);
-  const transport = new SshNodeTransport({ privateKey: sshd.privateKey, log: SILENT_LOG, bridgeRuntime: process.execPath });
+  const transport = new SshNodeTransport({ privateKey: sshd.privateKey, log: SILENT_LOG, clock: new SystemClock(), bridgeRuntime: process.execPath });
   const strangers: SshNodeTransport[] = [];
   return {
     transport, folder: join(sshd.folder, 'files'), target: (over) => sshd.target(over),
@@ -18,7 +19,7 @@ async function harness(settings: SshdSettings): Promise<TransportHarness> {
     },
     dropConnections: () => sshd.dropConnections(),
     async stranger() {
-      const other = new SshNodeTransport({ privateKey: sshd.strangerKey, log: SILENT_LOG });
+      const other = new SshNodeTransport({ privateKey: sshd.strangerKey, log: SILENT_LOG, clock: new SystemClock() });
       strangers.push(other);
       return { transport: other, target: sshd.target() };
     },

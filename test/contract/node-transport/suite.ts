@@ -1,5 +1,6 @@
 /** What every `NodeTransport` does, whatever is behind it. */
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { Readable, type Duplex } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
@@ -90,6 +91,15 @@ export function nodeTransportSuite(name: string, start: () => Promise<TransportH
     it('refuses a NUL byte or an empty command', { skip: name === 'memory' ? 'only a real shell has words to refuse' : false }, async () => {
       await assert.rejects(connection.run(['printf', 'a\0b'], { signal: open() }), code('CommandNotQuotable'));
       await assert.rejects(connection.run([], { signal: open() }), code('CommandNotQuotable'));
+    });
+
+    it('keeps nothing on a signal that lives longer than the calls', { timeout: 20_000 }, async () => {
+      const lasting = new AbortController().signal;
+      await (await harness.transport.connect(harness.target(), lasting)).close();
+      await connection.run(['true'], { signal: lasting });
+      await connection.http(socket, { method: 'GET', path: '/ports' }, lasting);
+      // Over is what carried an answer when it is closed, a moment after the answer.
+      while (getEventListeners(lasting, 'abort').length > 0) await new Promise((resolve) => { setImmediate(resolve); });
     });
 
     it('feeds standard input, text or stream', async () => {

@@ -43,7 +43,7 @@ export async function execBench(): Promise<ExecBench> {
     await host.run(['sh', '-c', `mkdir -p /run/sshd && ln -s "${host.folder}/root/run/plumbline" /run/plumbline`]);
     const sshd = await startSshd({ wrapper: ['nsenter', '--target', String(host.pid), '--mount', '--'] });
     closers.push(() => sshd.stop());
-    const transport = new SshNodeTransport({ privateKey: sshd.privateKey, log: SILENT_LOG });
+    const transport = new SshNodeTransport({ privateKey: sshd.privateKey, log: SILENT_LOG, clock: new SystemClock() });
     closers.push(() => transport.close());
     const connect = (): Promise<NodeConnection> => transport.connect(sshd.target({ name: 'test-node' }), signal);
     let connection = await connect();

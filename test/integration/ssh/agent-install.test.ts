@@ -41,7 +41,7 @@ describe('installing the agent', () => {
   before(async () => {
     execFileSync('node', ['build.mjs']);
     machine = await startMachine();
-    transport = new SshNodeTransport({ privateKey: machine.privateKey, log: SILENT_LOG });
+    transport = new SshNodeTransport({ privateKey: machine.privateKey, log: SILENT_LOG, clock });
     connection = await transport.connect(machine.target('box'), signal);
   });
   after(async () => {

@@ -11,6 +11,7 @@ import { AgentClient } from '../../../reconciler/controllers/nodes/agent-client.
 import { NodeSync } from '../../../reconciler/controllers/nodes/node-sync.ts';
 import { recover } from '../../../reconciler/controllers/recovery.ts';
 import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
+import { inTime } from '../../support/in-time.ts';
 import { startMachine, type TestMachine } from '../../support/ssh/machine.ts';
 import { cluster, machine as machineManifest, pod, service } from '../../unit/controllers/objects.ts';
 import { world, type World } from '../../unit/runtime/world.ts';
@@ -49,7 +50,7 @@ describe('following a node', () => {
     execFileSync('node', ['build.mjs']);
     box = await startMachine();
     w = await world();
-    transport = new SshNodeTransport({ privateKey: box.privateKey, log: w.log });
+    transport = new SshNodeTransport({ privateKey: box.privateKey, log: w.log, clock: w.clock });
     const { address, port, hostKey } = box.target('box');
     machine = machineManifest('box', { address, port, hostKey, maxPods: 5, reserved: { cpu: '100m' } });
     sync = start();
@@ -101,6 +102,19 @@ describe('following a node', () => {
     const made = await put(service('while-away'));
     await agentHas((keys) => keys.includes(keyOf(made)));
     assert.notEqual(sync.connectionTo('box'), before);
+  });
+
+  it('notices within 20 s that a machine fell silent, and comes back with one connection', async () => {
+    const before = sync.connectionTo('box');
+    assert.ok(before);
+    const sent = box.silence();
+    await inTime('notice', 20_000, before.closed);
+    await sent;
+    box.speak();
+    const made = await put(service('after-silence'));
+    await agentHas((keys) => keys.includes(keyOf(made)));
+    assert.notEqual(sync.connectionTo('box'), before);
+    await w.until(() => box.connections() === 1, 'one connection');
   });
 
   it('starts again without sending anything to an agent that is up to date', async () => {

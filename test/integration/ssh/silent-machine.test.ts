@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { SshNodeTransport } from '../../../reconciler/adapters/ssh/transport.ts';
 import { PlumbError } from '../../../reconciler/core/errors.ts';
 import type { NodeConnection } from '../../../reconciler/ports/node-transport.ts';
@@ -30,7 +31,7 @@ describe('a machine that went silent', () => {
 
   beforeEach(async () => {
     box = await startMachine();
-    transport = new SshNodeTransport({ privateKey: box.privateKey, log: SILENT_LOG });
+    transport = new SshNodeTransport({ privateKey: box.privateKey, log: SILENT_LOG, clock: new SystemClock() });
     connection = await transport.connect(box.target('box'), open());
     agent = createServer((request, response) => {
       if (request.url === '/lines') response.write('first\n');

@@ -40,6 +40,10 @@ export interface TestMachine {
    * Resolves when something was sent that will not be answered.
    */
   silence(): Promise<void>;
+  /** New connections are served again; those of before stay silent, as when a firewall forgot them. */
+  speak(): void;
+  /** Connections that the other side has not ended. */
+  connections(): number;
   stop(): Promise<void>;
 }
 
@@ -116,6 +120,10 @@ export async function startMachine(): Promise<TestMachine> {
       }
       await sent;
     },
+    speak() {
+      silent = false;
+    },
+    connections: () => [...sockets.keys()].filter((socket) => !socket.readableEnded).length,
     async stop() {
       for (const socket of sockets.keys()) socket.destroy();
       await Promise.all([server, containerd].map((each) => new Promise((resolve) => each.close(resolve))));
