@@ -118,18 +118,20 @@ export class EndpointWithdrawals {
     this.#waiting.delete(uid);
   }
 
-  /** Takes out the pods that have waited for everybody. */
+  /** Takes out the pods that have waited for everybody. One look at all nodes and waiting pods, and only when the last one to be waited for was heard. */
   takeFree(): readonly string[] {
+    if (this.#front === null || (this.#front && this.#front.behind.size > 0)) return [];
+    let reached = Infinity;
+    for (const rules of this.#nodes.values()) if (!isExcused(rules)) reached = Math.min(reached, rules.inForce);
     const free: string[] = [];
-    for (let front = this.#lookAhead(); front?.behind.size === 0; front = this.#lookAhead()) {
-      for (const uid of this.#waiting.keys()) {
-        const number = this.#numberOf(uid);
-        if (number === undefined || number > front.number) continue;
-        this.#waiting.delete(uid);
-        free.push(uid);
-      }
-      this.#front = undefined;
+    let next = Infinity;
+    for (const uid of this.#waiting.keys()) {
+      const number = this.#numberOf(uid) ?? Infinity;
+      if (number <= reached && number < Infinity) free.push(uid);
+      else next = Math.min(next, number);
     }
+    for (const uid of free) this.#waiting.delete(uid);
+    this.#front = next === Infinity ? null : { number: next, behind: new Set([...this.#nodes].filter(([, rules]) => isBehind(rules, next)).map(([node]) => node)) };
     return free;
   }
 
@@ -141,10 +143,15 @@ export class EndpointWithdrawals {
 
   /** Takes out the pods that have waited long enough, and excuses the nodes that they waited for. */
   takeExpired(now: number): readonly string[] {
-    const expired = [...this.#waiting].filter(([, until]) => until <= now).map(([uid]) => uid);
-    const number = Math.max(0, ...expired.map((uid) => this.#numberOf(uid) ?? 0));
+    const expired: string[] = [];
+    let number = 0;
+    for (const [uid, until] of this.#waiting) {
+      if (until > now) break;
+      expired.push(uid);
+      number = Math.max(number, this.#numberOf(uid) ?? 0);
+    }
     for (const uid of expired) this.#waiting.delete(uid);
-    if (number > 0) for (const rules of this.#nodes.values()) if (rules.inForce < number) rules.excusedTo = Math.max(rules.excusedTo, number);
+    for (const rules of this.#nodes.values()) if (rules.inForce < number) rules.excusedTo = Math.max(rules.excusedTo, number);
     this.#front = undefined;
     return expired;
   }
@@ -156,14 +163,6 @@ export class EndpointWithdrawals {
 
   #isRouted(uid: string): boolean {
     return (this.#mentions.get(uid)?.routing ?? 0) > 0;
-  }
-
-  #lookAhead(): { readonly number: number; readonly behind: Set<string> } | null {
-    if (this.#front !== undefined) return this.#front;
-    let number = Infinity;
-    for (const uid of this.#waiting.keys()) number = Math.min(number, this.#numberOf(uid) ?? Infinity);
-    this.#front = number === Infinity ? null : { number, behind: new Set([...this.#nodes].filter(([, rules]) => isBehind(rules, number)).map(([node]) => node)) };
-    return this.#front;
   }
 
   #compare(node: string, rules: NodeRules): void {
@@ -182,7 +181,11 @@ export class EndpointWithdrawals {
 }
 
 function isBehind(rules: NodeRules, number: number): boolean {
-  return rules.inForce < number && rules.inForce >= rules.excusedTo;
+  return rules.inForce < number && !isExcused(rules);
+}
+
+function isExcused(rules: NodeRules): boolean {
+  return rules.inForce < rules.excusedTo;
 }
 
 /** Pods of a slice by uid, and whether rules send to them: as kube-proxy, not once they are ending, also where `ready` is always said. */
