@@ -10,6 +10,8 @@ const MOST_CONDITIONS = 16;
 const MOST_IMAGES = 50;
 const MOST_NAMES = 16;
 const MOST_RESOURCES = 64;
+/** Characters of a resource's name (Kubernetes: a qualified name) and of its amount. */
+const RESOURCE_LENGTHS = { name: 253 + 1 + 63, amount: 64 } as const;
 /** Source: Kubernetes, `terminationMessagePath`: at most 4096 bytes of each container. */
 const TERMINATION_MESSAGE = 4096;
 /** Clocks of nodes may be ahead by this much. */
@@ -117,7 +119,8 @@ export function isOwnHostAddress(address: string, { others, ranges }: Neighbourh
 }
 
 function boundedResources(capacity: ResourceList): ResourceList {
-  return Object.fromEntries(Object.entries(capacity).slice(0, MOST_RESOURCES));
+  const short = Object.entries(capacity).filter(([name, amount]) => name.length <= RESOURCE_LENGTHS.name && amount.length <= RESOURCE_LENGTHS.amount);
+  return Object.fromEntries(short.slice(0, MOST_RESOURCES));
 }
 
 export function boundedImages(images: readonly NodeImage[]): readonly NodeImage[] {

@@ -79,6 +79,10 @@ describe('a node\'s word on itself', () => {
     assert.equal(report.nodeInfo.architecture, 'unknown');
   });
 
+  it('has no resource with a name or an amount that is none', () => {
+    assert.deepEqual(said({ capacity: { cpu: '2', [`example.com/${long}`]: '1', 'example.com/gpu': '0'.repeat(100_000) } }).capacity, { cpu: '2' });
+  });
+
   it('is of 50 images at most', () => {
     const images = boundedImages(Array.from({ length: 1000 }, () => ({ names: Array.from({ length: 100 }, () => long), sizeBytes: -1 })));
     assert.equal(images.length, 50);
