@@ -4,6 +4,7 @@ import { IncomingMessage, request as startRequest, type Server } from 'node:http
 import { Duplex, type Readable } from 'node:stream';
 import { joinSignals, type JoinedSignal } from '../../../contracts/signals.ts';
 import { RetryableError, TerminalError } from '../../core/errors.ts';
+import { answerBody } from '../../ports/answer-body.ts';
 import { SHORT_ANSWER_BYTES, type CommandResult, type HttpAnswer, type HttpQuestion, type NodeConnection, type NodeTransport, type SshTarget } from '../../ports/node-transport.ts';
 
 export interface MemoryFile {
@@ -108,7 +109,7 @@ export class MemoryNodeConnection implements NodeConnection {
   async http(socket: string, message: HttpQuestion, signal: AbortSignal): Promise<HttpAnswer> {
     const response = await this.#send(socket, message.method, message.path, { connection: 'close' }, message.body, signal);
     if (!('statusCode' in response)) throw new RetryableError('AgentUnreachable', 'the agent upgraded a plain request');
-    return { status: response.statusCode ?? 0, body: await readAnswer(response, message.maxBytes ?? SHORT_ANSWER_BYTES) };
+    return { status: response.statusCode ?? 0, body: await answerBody(response, message.maxBytes ?? SHORT_ANSWER_BYTES) };
   }
 
   async httpStream(socket: string, path: string, signal: AbortSignal): Promise<{ readonly status: number; readonly body: Readable }> {
@@ -183,17 +184,6 @@ async function read(source: string | Buffer | Readable | undefined): Promise<Buf
   if (Buffer.isBuffer(source)) return source;
   const chunks: Buffer[] = [];
   for await (const chunk of source as AsyncIterable<Buffer>) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks);
-}
-
-async function readAnswer(response: Readable, maxBytes: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maxBytes) throw new RetryableError('AnswerTooLarge', `the agent's answer is longer than ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
   return Buffer.concat(chunks);
 }
 

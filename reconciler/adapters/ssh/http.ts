@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { Agent, IncomingMessage, request as startRequest, type ClientRequest, type ClientRequestArgs } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import { RetryableError } from '../../core/errors.ts';
+import { answerBody } from '../../ports/answer-body.ts';
 import { SHORT_ANSWER_BYTES, type HttpAnswer, type HttpQuestion } from '../../ports/node-transport.ts';
 import type { SocketChannels } from './socket-channels.ts';
 
@@ -63,7 +64,7 @@ export class ChannelHttp {
       const request = this.#start(this.#pool, socket, message.method, message.path, {}, message.body, signal);
       try {
         const response = await responseOf(request, signal);
-        return { status: response.statusCode ?? 0, body: await bodyOf(response, message.maxBytes ?? SHORT_ANSWER_BYTES) };
+        return { status: response.statusCode ?? 0, body: await answerBody(response, message.maxBytes ?? SHORT_ANSWER_BYTES) };
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof RetryableError) throw error;
@@ -95,7 +96,7 @@ export class ChannelHttp {
     try {
       const first = await Promise.race([upgraded, responseOf(request, signal)]);
       if (!(first instanceof IncomingMessage)) return first;
-      const body = (await bodyOf(first, SHORT_ANSWER_BYTES)).toString();
+      const body = (await answerBody(first, SHORT_ANSWER_BYTES)).toString();
       throw new RetryableError('UpgradeRefused', `the agent answered ${first.statusCode} to ${path.split('?')[0]}: ${body}`);
     } catch (error) {
       signal.throwIfAborted();
@@ -132,18 +133,6 @@ async function responseOf(request: ClientRequest, signal: AbortSignal): Promise<
     request.on('error', reject);
     request.once('response', resolve);
   });
-}
-
-/** The answer's channel ends with an answer that is too long. */
-async function bodyOf(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maxBytes) throw new RetryableError('AnswerTooLarge', `the agent's answer is longer than ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 function lost(error: unknown, path: string): Error {
