@@ -4,7 +4,12 @@ const room = (from, to) => ({ from: { path: from }, to: { path: to } });
 
 module.exports = {
   forbidden: [
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
     {
       name: 'core-is-pure',
@@ -26,17 +31,26 @@ module.exports = {
     room('^nodeagent/ports/', '^nodeagent/(ports|core)/'),
     room('^reconciler/adapters/([^/]+)/', '^reconciler/(ports|core)/|^reconciler/adapters/$1/|^node_modules/'),
     room('^nodeagent/adapters/([^/]+)/', '^nodeagent/(ports|core)/|^nodeagent/adapters/$1/|^node_modules/'),
-    room('^reconciler/(controllers|api)/', '^reconciler/(core|ports|controllers|api)/|^node_modules/(zod|fastify|fast-json-patch)/'),
+    room(
+      '^reconciler/(controllers|api)/',
+      '^reconciler/(core|ports|controllers|api)/|^node_modules/(zod|fastify|fast-json-patch)/',
+    ),
     room('^nodeagent/loops/', '^nodeagent/(core|ports|loops)/|^node_modules/zod/'),
     room('^reconciler/main\\.ts$', '^(contracts|reconciler)/|^node_modules/|^(node:)?[a-z0-9_/]+$'),
     room('^nodeagent/main\\.ts$', '^(contracts|nodeagent)/|^node_modules/|^(node:)?[a-z0-9_/]+$'),
-    room('^cli/', '^(contracts|cli)/|^reconciler/(core|ports|adapters|api|main\\.ts)|^node_modules/|^(node:)?[a-z0-9_/]+$'),
+    room(
+      '^cli/',
+      '^(contracts|cli)/|^reconciler/(core|ports|adapters|api|main\\.ts)|^node_modules/|^(node:)?[a-z0-9_/]+$',
+    ),
     room('^(test|bench)/', '.*'),
   ],
   options: {
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
   },
 };

@@ -15,18 +15,38 @@ const banner = [
 const shared = { bundle: true, platform: 'node', format: 'esm', logLevel: 'warning', banner: { js: banner } };
 const targets = [
   {
-    // Split, so that a command loads its own code only: `plumb --help` and the push hook start without the control plane's packages.
-    entryPoints: { plumb: 'cli/main.ts' }, outdir: 'dist', outExtension: { '.js': '.mjs' }, chunkNames: 'plumb/[name]-[hash]', splitting: true,
-    target: 'node20', sourcemap: 'linked', minifySyntax: true, external: ['esbuild', 'cpu-features', '*.node'],
+    // Split, so that a command loads its own code only: `plumb --help` and the push hook start without the control
+    // plane's packages.
+    entryPoints: { plumb: 'cli/main.ts' },
+    outdir: 'dist',
+    outExtension: { '.js': '.mjs' },
+    chunkNames: 'plumb/[name]-[hash]',
+    splitting: true,
+    target: 'node20',
+    sourcemap: 'linked',
+    minifySyntax: true,
+    external: ['esbuild', 'cpu-features', '*.node'],
   },
-  { entryPoints: ['nodeagent/main.ts'], outfile: 'dist/agent.mjs', target: 'node24', minify: true, keepNames: true, sourcemap: false },
+  {
+    entryPoints: ['nodeagent/main.ts'],
+    outfile: 'dist/agent.mjs',
+    target: 'node24',
+    minify: true,
+    keepNames: true,
+    sourcemap: false,
+  },
 ];
 /** A command that runs loads its chunks when it needs them: those of earlier builds stay for as long as one may run. */
 const KEEP_CHUNKS_MS = 7 * 24 * 3600 * 1000;
 
-/** Everything that a file refers to is there before the file, and each file changes at once: commands may start and run meanwhile. */
+/**
+ * Everything that a file refers to is there before the file, and each file changes at once: commands may start and run
+ * meanwhile.
+ */
 function put(files) {
-  const chunksFirst = [...files].sort((a, b) => Number(b.path.includes('/plumb/')) - Number(a.path.includes('/plumb/')));
+  const chunksFirst = [...files].sort(
+    (a, b) => Number(b.path.includes('/plumb/')) - Number(a.path.includes('/plumb/')),
+  );
   for (const { path, contents } of chunksFirst) {
     mkdirSync(dirname(path), { recursive: true });
     const fresh = `${path}.${process.pid}`;

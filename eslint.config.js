@@ -6,13 +6,20 @@ const pureRoom = {
   'no-restricted-globals': ['error', 'process', 'setTimeout', 'setInterval', 'fetch', 'performance'],
   'no-restricted-syntax': [
     'error',
-    { selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']", message: 'core has no clock: pass `now` in.' },
+    {
+      selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']",
+      message: 'core has no clock: pass `now` in.',
+    },
     { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: 'core has no clock: pass `now` in.' },
-    { selector: "CallExpression[callee.object.name='Math'][callee.property.name='random']", message: 'core has no randomness: pass ids in.' },
+    {
+      selector: "CallExpression[callee.object.name='Math'][callee.property.name='random']",
+      message: 'core has no randomness: pass ids in.',
+    },
   ],
 };
 
-const JOINED = 'on Node.js 20 it leaks on long-lived signals, and a joined time-out may be collected: use joinSignals, or a deadline of the clock.';
+const JOINED =
+  'on Node.js 20 it leaks on long-lived signals, and a joined time-out may be collected: use joinSignals, or a deadline of the clock.';
 const lastingRoom = {
   'no-restricted-syntax': [
     'error',
@@ -23,7 +30,10 @@ const lastingRoom = {
 const clockedRoom = {
   'no-restricted-globals': [
     'error',
-    ...['setTimeout', 'setInterval'].map((name) => ({ name, message: 'wait by the clock: a timer beyond 2^31-1 ms fires at once, and tests step the clock.' })),
+    ...['setTimeout', 'setInterval'].map((name) => ({
+      name,
+      message: 'wait by the clock: a timer beyond 2^31-1 ms fires at once, and tests step the clock.',
+    })),
   ],
 };
 
@@ -43,23 +53,36 @@ export default tseslint.config(
       '@typescript-eslint/require-await': 'off',
       '@typescript-eslint/no-redeclare': 'off',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
-      'max-lines': ['error', { max: 450, skipBlankLines: true, skipComments: true }],
+      'max-lines': ['error', { max: 600, skipBlankLines: true, skipComments: true }],
       'no-control-regex': 'off',
     },
   },
   {
-    files: ['contracts/**', 'reconciler/**', 'nodeagent/**', 'cli/**'], ignores: ['contracts/objects/own-key.ts'],
-    plugins: { plumbline: { rules: { 'own-key': ownKey } } }, rules: { 'plumbline/own-key': 'error' },
+    files: ['contracts/**', 'reconciler/**', 'nodeagent/**', 'cli/**'],
+    ignores: ['contracts/objects/own-key.ts'],
+    plugins: { plumbline: { rules: { 'own-key': ownKey } } },
+    rules: { 'plumbline/own-key': 'error' },
   },
   {
     files: ['reconciler/**', 'nodeagent/**'],
     // Still to be mended: these join signals in the old way.
     ignores: [
-      'nodeagent/loops/api/{logs,status-stream}.ts', 'nodeagent/loops/pod-steps.ts', 'nodeagent/adapters/cri/command.ts',
+      'nodeagent/loops/api/{logs,status-stream}.ts',
+      'nodeagent/loops/pod-steps.ts',
+      'nodeagent/adapters/cri/command.ts',
     ],
     rules: lastingRoom,
   },
-  { files: ['reconciler/controllers/**', 'reconciler/api/**', 'reconciler/main.ts', 'nodeagent/loops/**', 'nodeagent/main.ts'], rules: clockedRoom },
+  {
+    files: [
+      'reconciler/controllers/**',
+      'reconciler/api/**',
+      'reconciler/main.ts',
+      'nodeagent/loops/**',
+      'nodeagent/main.ts',
+    ],
+    rules: clockedRoom,
+  },
   { files: ['reconciler/core/**', 'nodeagent/core/**', 'contracts/**'], rules: pureRoom },
   {
     files: ['cli/**'],
@@ -68,9 +91,30 @@ export default tseslint.config(
       'no-console': 'error',
       'no-restricted-syntax': [
         'error',
-        { selector: "MemberExpression[object.object.name='process'][object.property.name=/^std(out|err)$/][property.name=/^(write|pipe|end)$/]", message: 'print through cli/print/terminal.ts: what a terminal acts on is written out there.' },
+        {
+          selector:
+            "MemberExpression[object.object.name='process'][object.property.name=/^std(out|err)$/][property.name=/^(write|pipe|end)$/]",
+          message: 'print through cli/print/terminal.ts: what a terminal acts on is written out there.',
+        },
       ],
     },
   },
-  { files: ['test/**', 'bench/**'], rules: { '@typescript-eslint/no-floating-promises': ['error', { allowForKnownSafeCalls: [{ from: 'package', name: ['describe', 'it', 'test', 'suite'], package: 'node:test' }] }] } },
+  // Still to be taken apart.
+  {
+    files: ['test/unit/scheduling/{forecast,rebalance}.test.ts'],
+    rules: { 'max-lines': ['error', { max: 820, skipBlankLines: true, skipComments: true }] },
+  },
+  {
+    files: ['test/**', 'bench/**'],
+    rules: {
+      '@typescript-eslint/no-floating-promises': [
+        'error',
+        {
+          allowForKnownSafeCalls: [
+            { from: 'package', name: ['describe', 'it', 'test', 'suite'], package: 'node:test' },
+          ],
+        },
+      ],
+    },
+  },
 );

@@ -1,6 +1,7 @@
 /**
- * `npm run bench:push`: from `git push` to 40 pods Running on a lab of three hosts, against the raw CRI loop that starts the same 40 pods on
- * the same hosts in the same run (the floor: sandbox, create, start; eight at a time; no scheduler, no network rules, no reports).
+ * `npm run bench:push`: from `git push` to 40 pods Running on a lab of three hosts, against the raw CRI loop that
+ * starts the same 40 pods on the same hosts in the same run (the floor: sandbox, create, start; eight at a time; no
+ * scheduler, no network rules, no reports).
  */
 import { randomUUID } from 'node:crypto';
 import { cpus } from 'node:os';
@@ -44,39 +45,87 @@ function median(values: readonly number[]): number {
 /** Runs `work` over the items, `IN_FLIGHT` at a time. */
 async function inFlight<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const queue = [...items];
-  await Promise.all(Array.from({ length: IN_FLIGHT }, async () => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
-  }));
+  await Promise.all(
+    Array.from({ length: IN_FLIGHT }, async () => {
+      for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+    }),
+  );
 }
 
 /** Milliseconds that the raw loop needs for all pods; stops and removes them afterwards, which is not counted. */
 async function rawLoop(fleet: Fleet): Promise<number> {
   const signal = AbortSignal.timeout(120_000);
-  const hosts = await Promise.all(fleet.lab.nodes.map(async (n) => new GrpcClient(`/proc/${await fleet.initPid(n.name)}/root/run/containerd/containerd.sock`)));
-  const runtimes = hosts.map((client) => criRuntime({ client, folder: '/nowhere', run: createRunCommand(), clock: systemClock }));
+  const hosts = await Promise.all(
+    fleet.lab.nodes.map(
+      async (n) => new GrpcClient(`/proc/${await fleet.initPid(n.name)}/root/run/containerd/containerd.sock`),
+    ),
+  );
+  const runtimes = hosts.map((client) =>
+    criRuntime({ client, folder: '/nowhere', run: createRunCommand(), clock: systemClock }),
+  );
   const sandboxes: { runtime: (typeof runtimes)[number]; id: string }[] = [];
   const started = performance.now();
-  await inFlight(Array.from({ length: PODS }, (_, i) => i), async (i) => {
-    const runtime = runtimes[i % runtimes.length];
-    if (!runtime) return;
-    const uid = randomUUID();
-    const sandbox: SandboxConfig = {
-      pod: { namespace: 'bench', name: `raw-${i}`, uid }, attempt: 0, address: undefined, hostname: `raw-${i}`, logDirectory: `/var/log/plumbline/pods/bench_raw-${i}_${uid}`, hostNetwork: false,
-      cgroupParent: `/bench/pod${uid}`, privileged: false, labels: {}, annotations: {}, portMappings: [], dns: undefined,
-      security: { runAsUser: undefined, runAsGroup: undefined, supplementalGroups: [], seccomp: { type: 'RuntimeDefault' } },
-    };
-    const container: ContainerConfig = {
-      name: 'main', attempt: 0, image: IMAGE, command: ['sleep', '3600'], args: [], workingDir: '', env: [], mounts: [], labels: {}, annotations: {}, logPath: 'main.log', stdin: false,
-      tty: false, resources: { cpuPeriod: 0, cpuQuota: 0, cpuShares: 2, memoryBytes: 0, oomScoreAdj: 1000 },
-      security: {
-        privileged: false, runAsUser: undefined, runAsGroup: undefined, supplementalGroups: [], readOnlyRootFilesystem: false, noNewPrivileges: false, addCapabilities: [],
-        dropCapabilities: [], hostNetwork: false, seccomp: { type: 'RuntimeDefault' }, maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS,
-      },
-    };
-    const id = await runtime.runSandbox(sandbox, signal);
-    sandboxes.push({ runtime, id });
-    await runtime.startContainer(await runtime.createContainer(id, container, sandbox, signal), signal);
-  });
+  await inFlight(
+    Array.from({ length: PODS }, (_, i) => i),
+    async (i) => {
+      const runtime = runtimes[i % runtimes.length];
+      if (!runtime) return;
+      const uid = randomUUID();
+      const sandbox: SandboxConfig = {
+        pod: { namespace: 'bench', name: `raw-${i}`, uid },
+        attempt: 0,
+        address: undefined,
+        hostname: `raw-${i}`,
+        logDirectory: `/var/log/plumbline/pods/bench_raw-${i}_${uid}`,
+        hostNetwork: false,
+        cgroupParent: `/bench/pod${uid}`,
+        privileged: false,
+        labels: {},
+        annotations: {},
+        portMappings: [],
+        dns: undefined,
+        security: {
+          runAsUser: undefined,
+          runAsGroup: undefined,
+          supplementalGroups: [],
+          seccomp: { type: 'RuntimeDefault' },
+        },
+      };
+      const container: ContainerConfig = {
+        name: 'main',
+        attempt: 0,
+        image: IMAGE,
+        command: ['sleep', '3600'],
+        args: [],
+        workingDir: '',
+        env: [],
+        mounts: [],
+        labels: {},
+        annotations: {},
+        logPath: 'main.log',
+        stdin: false,
+        tty: false,
+        resources: { cpuPeriod: 0, cpuQuota: 0, cpuShares: 2, memoryBytes: 0, oomScoreAdj: 1000 },
+        security: {
+          privileged: false,
+          runAsUser: undefined,
+          runAsGroup: undefined,
+          supplementalGroups: [],
+          readOnlyRootFilesystem: false,
+          noNewPrivileges: false,
+          addCapabilities: [],
+          dropCapabilities: [],
+          hostNetwork: false,
+          seccomp: { type: 'RuntimeDefault' },
+          maskedPaths: MASKED_PATHS,
+          readonlyPaths: READONLY_PATHS,
+        },
+      };
+      const id = await runtime.runSandbox(sandbox, signal);
+      sandboxes.push({ runtime, id });
+      await runtime.startContainer(await runtime.createContainer(id, container, sandbox, signal), signal);
+    },
+  );
   const took = performance.now() - started;
   await inFlight(sandboxes, async ({ runtime, id }) => {
     await runtime.stopSandbox(id, signal);
@@ -123,11 +172,24 @@ async function pushRound(fleet: Fleet, round: number): Promise<Timeline> {
   const all = await running;
   await fleet.removeFiles('apps/bench.yaml');
   await eventually('the pods are gone', 120, async () => (await fleet.pods(name)).length === 0);
-  return { pushed, firstAction: seen.firstAction ?? all, created: seen.created ?? all, bound: seen.bound ?? all, firstRunning: seen.firstRunning ?? all, running: all };
+  return {
+    pushed,
+    firstAction: seen.firstAction ?? all,
+    created: seen.created ?? all,
+    bound: seen.bound ?? all,
+    firstRunning: seen.firstRunning ?? all,
+    running: all,
+  };
 }
 
 async function main(): Promise<void> {
-  const fleet = await Fleet.start({ name: 'bench', subnet: '198.18.18.0/24', podCIDR: '198.18.64.0/19', serviceCIDR: '198.19.192.0/18', nodes: 3 });
+  const fleet = await Fleet.start({
+    name: 'bench',
+    subnet: '198.18.18.0/24',
+    podCIDR: '198.18.64.0/19',
+    serviceCIDR: '198.19.192.0/18',
+    nodes: 3,
+  });
   try {
     // Warm: images on every host, every path once.
     await pushRound(fleet, 0);
@@ -142,23 +204,36 @@ async function main(): Promise<void> {
     const total = of('running');
     const firstAction = median(rounds.map((r) => Math.max(0, r.firstAction - r.pushed)));
     const row = (what: string, ms: number): string => `${what.padEnd(64)} ${ms.toFixed(0).padStart(7)} ms`;
-    process.stdout.write([
-      `${PODS} pods on ${fleet.lab.nodes.length} hosts, ${cpus().length} cores, median of ${ROUNDS} rounds, milliseconds since git push began`,
-      row('push returned (hook: validate and plan; steps 1 to 4 begin)', of('pushed')),
-      row('first pod object in the store (steps 1 to 6)', of('firstAction')),
-      row(`${PODS} pod objects in the store (step 6)`, of('created')),
-      row(`${PODS} pods bound (step 7)`, of('bound')),
-      row('first pod Running, as reported (steps 8 to 10)', of('firstRunning')),
-      row(`${PODS} pods Running, as reported (steps 8 to 10)`, total),
-      row(`floor: raw CRI loop, ${IN_FLIGHT} in flight`, floor),
-      `${'ratio'.padEnd(64)} ${(total / floor).toFixed(2).padStart(7)} x`,
-      row('first action after the push returned', firstAction),
-      '',
-    ].join('\n'));
-    process.stdout.write(`${JSON.stringify({
-      bench: 'push', pods: PODS, cores: cpus().length, rounds: ROUNDS, pushToRunningMs: Math.round(total), rawCriMs: Math.round(floor), ratio: Number((total / floor).toFixed(2)),
-      firstActionAfterPushMs: Math.round(firstAction), pushMs: Math.round(of('pushed')), createdMs: Math.round(of('created')), boundMs: Math.round(of('bound')),
-    })}\n`);
+    process.stdout.write(
+      [
+        `${PODS} pods on ${fleet.lab.nodes.length} hosts, ${cpus().length} cores, median of ${ROUNDS} rounds, milliseconds since git push began`,
+        row('push returned (hook: validate and plan; steps 1 to 4 begin)', of('pushed')),
+        row('first pod object in the store (steps 1 to 6)', of('firstAction')),
+        row(`${PODS} pod objects in the store (step 6)`, of('created')),
+        row(`${PODS} pods bound (step 7)`, of('bound')),
+        row('first pod Running, as reported (steps 8 to 10)', of('firstRunning')),
+        row(`${PODS} pods Running, as reported (steps 8 to 10)`, total),
+        row(`floor: raw CRI loop, ${IN_FLIGHT} in flight`, floor),
+        `${'ratio'.padEnd(64)} ${(total / floor).toFixed(2).padStart(7)} x`,
+        row('first action after the push returned', firstAction),
+        '',
+      ].join('\n'),
+    );
+    process.stdout.write(
+      `${JSON.stringify({
+        bench: 'push',
+        pods: PODS,
+        cores: cpus().length,
+        rounds: ROUNDS,
+        pushToRunningMs: Math.round(total),
+        rawCriMs: Math.round(floor),
+        ratio: Number((total / floor).toFixed(2)),
+        firstActionAfterPushMs: Math.round(firstAction),
+        pushMs: Math.round(of('pushed')),
+        createdMs: Math.round(of('created')),
+        boundMs: Math.round(of('bound')),
+      })}\n`,
+    );
   } finally {
     await fleet.close();
   }

@@ -28,16 +28,35 @@ export function controlPlane(home: string | undefined): ControlPlaneClient {
 
   function notRunning(error: NodeJS.ErrnoException): Error {
     if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') {
-      return new CliFailure(1, `the control plane is not running: nothing answers at ${socketPath}`, 'start it with `plumb up --repo PATH`, or name its home folder with --home or PLUMB_HOME');
+      return new CliFailure(
+        1,
+        `the control plane is not running: nothing answers at ${socketPath}`,
+        'start it with `plumb up --repo PATH`, or name its home folder with --home or PLUMB_HOME',
+      );
     }
-    if (error.code === 'EACCES') return new CliFailure(1, `${socketPath} may not be opened by this user`, 'run the command as the user that runs `plumb up`');
+    if (error.code === 'EACCES')
+      return new CliFailure(
+        1,
+        `${socketPath} may not be opened by this user`,
+        'run the command as the user that runs `plumb up`',
+      );
     return error;
   }
 
   function call({ method, path, body, signal }: Call): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const text = body === undefined ? undefined : JSON.stringify(body);
-      const asked = request({ socketPath, method, path, headers: text === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }, ...(signal && { signal }) }, resolve);
+      const asked = request(
+        {
+          socketPath,
+          method,
+          path,
+          headers:
+            text === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
+          ...(signal && { signal }),
+        },
+        resolve,
+      );
       asked.once('error', (error) => reject(notRunning(error)));
       asked.end(text);
     });
@@ -66,12 +85,20 @@ export function controlPlane(home: string | undefined): ControlPlaneClient {
     },
     upgrade(path, protocol) {
       return new Promise((resolve, reject) => {
-        const asked = request({ socketPath, method: 'GET', path, headers: { connection: 'Upgrade', upgrade: protocol } });
+        const asked = request({
+          socketPath,
+          method: 'GET',
+          path,
+          headers: { connection: 'Upgrade', upgrade: protocol },
+        });
         asked.once('upgrade', (_response, socket, head) => {
           if (head.length > 0) socket.unshift(head);
           resolve(socket);
         });
-        asked.once('response', (message) => void read(message).then((text) => reject(refusal(message.statusCode ?? 0, text)), reject));
+        asked.once(
+          'response',
+          (message) => void read(message).then((text) => reject(refusal(message.statusCode ?? 0, text)), reject),
+        );
         asked.once('error', (error) => reject(notRunning(error)));
         asked.end();
       });

@@ -1,4 +1,7 @@
-/** `plumb`: the table of commands. Each command's code is loaded when it runs, so that help and the push hook start fast. */
+/**
+ * `plumb`: the table of commands. Each command's code is loaded when it runs, so that help and the push hook start
+ * fast.
+ */
 import { Command, CommanderError } from 'commander';
 import { registerCluster } from './register-cluster.ts';
 import { registerRepository } from './register-repository.ts';
@@ -14,7 +17,10 @@ function program(): Command {
     .version(VERSION, '-V, --version')
     .option('--home <dir>', "the control plane's home folder (default: PLUMB_HOME, or ~/.plumbline)")
     .showHelpAfterError('(add --help for what this command takes)')
-    .addHelpText('after', '\nFirst steps:\n  plumb init my-cluster            # manifests to start from\n  plumb init --bare my-cluster.git # a repository to push them to\n  plumb up --repo my-cluster.git   # the control plane\n  plumb status --wait');
+    .addHelpText(
+      'after',
+      '\nFirst steps:\n  plumb init my-cluster            # manifests to start from\n  plumb init --bare my-cluster.git # a repository to push them to\n  plumb up --repo my-cluster.git   # the control plane\n  plumb status --wait',
+    );
   registerRepository(plumb, VERSION);
   registerCluster(plumb);
   return plumb;

@@ -8,7 +8,11 @@ import { CliFailure } from './failure.ts';
 export function packageRoot(): string {
   for (let at = dirname(fileURLToPath(import.meta.url)); ; at = dirname(at)) {
     if (existsSync(join(at, 'package.json')) && existsSync(join(at, 'bin', 'plumb.mjs'))) return at;
-    if (dirname(at) === at) throw new CliFailure(1, `bin/plumb.mjs is not above ${fileURLToPath(import.meta.url)}: the installation is incomplete`);
+    if (dirname(at) === at)
+      throw new CliFailure(
+        1,
+        `bin/plumb.mjs is not above ${fileURLToPath(import.meta.url)}: the installation is incomplete`,
+      );
   }
 }
 

@@ -9,57 +9,107 @@ export interface RepositoryOptions {
 
 /** Adds `init check plan up quickstart hook`. */
 export function registerRepository(plumb: Command, version: string): void {
-  plumb.command('init')
+  plumb
+    .command('init')
     .description('make a GitOps repository with a first app, or with --bare one to push to')
     .argument('[dir]', 'the folder to make', '.')
     .option('--bare', 'a bare repository whose hooks validate a push and print its plan')
     .option('-b, --branch <name>', 'the branch that is applied', 'main')
-    .addHelpText('after', '\nExample:\n  plumb init shop && plumb init --bare shop.git\n  cd shop && git remote add origin ../shop.git && git push -u origin main')
-    .action(async (dir: string, options: { bare?: boolean; branch: string }) => (await import('./commands/init.ts')).init(dir, options));
+    .addHelpText(
+      'after',
+      '\nExample:\n  plumb init shop && plumb init --bare shop.git\n  cd shop && git remote add origin ../shop.git && git push -u origin main',
+    )
+    .action(async (dir: string, options: { bare?: boolean; branch: string }) =>
+      (await import('./commands/init.ts')).init(dir, options),
+    );
 
-  plumb.command('check')
+  plumb
+    .command('check')
     .description('validate manifests, offline: FILE:LINE:COL CODE message')
     .argument('[dir]', 'a folder of manifests, or a repository', '.')
     .option('--rev <rev>', 'check this commit instead of the files in the folder')
     .addOption(outputOption('text', 'json'))
-    .addHelpText('after', '\nExamples:\n  plumb check\n  plumb check shop.git --rev main -o json\nExits 1 when there are errors.')
-    .action(async (dir: string, options: { rev?: string; output?: string }) => (await import('./commands/check.ts')).check(dir, options));
+    .addHelpText(
+      'after',
+      '\nExamples:\n  plumb check\n  plumb check shop.git --rev main -o json\nExits 1 when there are errors.',
+    )
+    .action(async (dir: string, options: { rev?: string; output?: string }) =>
+      (await import('./commands/check.ts')).check(dir, options),
+    );
 
-  plumb.command('plan')
+  plumb
+    .command('plan')
     .description('show what would change')
     .argument('[dir]', 'a work tree or repository', '.')
     .option('--from <rev>', 'the state to start from (default: the upstream branch, or HEAD)')
-    .option('--to <rev>', 'the commit to plan (default: the files in the folder; with --live the branch that is followed, as it was pushed)')
-    .option('--live', 'against the live state of the running control plane, with where new pods would go, whom they would preempt, which would not fit and which updates would stand still')
+    .option(
+      '--to <rev>',
+      'the commit to plan (default: the files in the folder; with --live the branch that is followed, as it was pushed)',
+    )
+    .option(
+      '--live',
+      'against the live state of the running control plane, with where new pods would go, whom they would preempt, which would not fit and which updates would stand still',
+    )
     .addOption(outputOption('text', 'json', 'markdown'))
-    .addHelpText('after', '\nExamples:\n  plumb plan                         # uncommitted and unpushed changes\n  plumb plan --from HEAD~3 --to HEAD -o markdown\n  plumb plan --live --to my-branch   # before it is merged\nWhat would not fit or would stand still is warned of; that does not change the exit code.')
-    .action(async (dir: string, options: { from?: string; to?: string; live?: boolean; output?: string }, command: Command) =>
-      (await import('./commands/plan.ts')).plan(dir, { ...options, ...command.optsWithGlobals<{ home?: string }>() }));
+    .addHelpText(
+      'after',
+      '\nExamples:\n  plumb plan                         # uncommitted and unpushed changes\n  plumb plan --from HEAD~3 --to HEAD -o markdown\n  plumb plan --live --to my-branch   # before it is merged\nWhat would not fit or would stand still is warned of; that does not change the exit code.',
+    )
+    .action(
+      async (dir: string, options: { from?: string; to?: string; live?: boolean; output?: string }, command: Command) =>
+        (await import('./commands/plan.ts')).plan(dir, { ...options, ...command.optsWithGlobals<{ home?: string }>() }),
+    );
 
-  plumb.command('up')
+  plumb
+    .command('up')
     .description('run the control plane, in the foreground, until Ctrl-C')
-    .option('--repo <path|url>', 'the repository that says what should run (default: the one in the home folder, or the current folder)')
-    .option('-b, --branch <name>', 'the branch to apply (default: what the repository\'s HEAD names)')
-    .option('--redis <url>', 'use this Redis: redis://, rediss://, unix:// or redis+sentinel://HOST:PORT,HOST:PORT/MASTER (default: PLUMB_REDIS_URL, or a private redis-server of its own)')
-    .option('--ssh-key <file>', 'private key that the machines, and a repository behind SSH, accept (default: ssh/id_ed25519 in the home folder, made when missing, for the machines; your own for the repository)')
+    .option(
+      '--repo <path|url>',
+      'the repository that says what should run (default: the one in the home folder, or the current folder)',
+    )
+    .option('-b, --branch <name>', "the branch to apply (default: what the repository's HEAD names)")
+    .option(
+      '--redis <url>',
+      'use this Redis: redis://, rediss://, unix:// or redis+sentinel://HOST:PORT,HOST:PORT/MASTER (default: PLUMB_REDIS_URL, or a private redis-server of its own)',
+    )
+    .option(
+      '--ssh-key <file>',
+      'private key that the machines, and a repository behind SSH, accept (default: ssh/id_ed25519 in the home folder, made when missing, for the machines; your own for the repository)',
+    )
     .option('--source <name>', 'name of the Source object', 'main')
-    .addHelpText('after', '\nExamples:\n  plumb up --repo shop.git\n  plumb up --repo https://git.example.com/shop.git --branch main --redis redis://10.0.0.5:6379\n  plumb up --repo git@git.example.com:shop.git --ssh-key ~/.ssh/shop'
-      + '\nHTTPS: the password or token of the repository is taken from PLUMB_GIT_PASSWORD; a private certificate authority from the file that NODE_EXTRA_CA_CERTS names.'
-      + '\nRedis: its password is taken from PLUMB_REDIS_PASSWORD, that of the sentinels from PLUMB_REDIS_SENTINEL_PASSWORD.'
-      + '\nSSH: the host\'s key must be in ~/.ssh/known_hosts.')
-    .action(async (options: { repo?: string; branch?: string; redis?: string; sshKey?: string; source: string }, command: Command) =>
-      (await import('./commands/up.ts')).up({ ...options, ...command.optsWithGlobals<{ home?: string }>(), version }));
+    .addHelpText(
+      'after',
+      '\nExamples:\n  plumb up --repo shop.git\n  plumb up --repo https://git.example.com/shop.git --branch main --redis redis://10.0.0.5:6379\n  plumb up --repo git@git.example.com:shop.git --ssh-key ~/.ssh/shop' +
+        '\nHTTPS: the password or token of the repository is taken from PLUMB_GIT_PASSWORD; a private certificate authority from the file that NODE_EXTRA_CA_CERTS names.' +
+        '\nRedis: its password is taken from PLUMB_REDIS_PASSWORD, that of the sentinels from PLUMB_REDIS_SENTINEL_PASSWORD.' +
+        "\nSSH: the host's key must be in ~/.ssh/known_hosts.",
+    )
+    .action(
+      async (
+        options: { repo?: string; branch?: string; redis?: string; sshKey?: string; source: string },
+        command: Command,
+      ) =>
+        (await import('./commands/up.ts')).up({ ...options, ...command.optsWithGlobals<{ home?: string }>(), version }),
+    );
 
-  plumb.command('quickstart')
+  plumb
+    .command('quickstart')
     .description('a lab of three hosts, a repository, a control plane and a first app on this machine')
     .option('--dir <dir>', 'folder for the repository and its checkout', '/var/lib/plumbline-quickstart')
     .option('--down', 'remove every trace of it')
-    .addHelpText('after', '\nExamples:\n  plumb quickstart\n  plumb quickstart --down\nNeeds root. From a clean clone use `npm run quickstart`, which installs what is missing first.')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  plumb quickstart\n  plumb quickstart --down\nNeeds root. From a clean clone use `npm run quickstart`, which installs what is missing first.',
+    )
     .action(async (options: { dir: string; down?: boolean }, command: Command) =>
-      (await import('./quickstart.ts')).quickstart({ ...options, ...command.optsWithGlobals<{ home?: string }>() }));
+      (await import('./quickstart.ts')).quickstart({ ...options, ...command.optsWithGlobals<{ home?: string }>() }),
+    );
 
-  plumb.command('hook', { hidden: true })
+  plumb
+    .command('hook', { hidden: true })
     .argument('<name>', 'pre-receive')
     .addOption(new Option('--branch <name>').default('main'))
-    .action(async (name: string, options: { branch: string }) => (await import('./commands/hook.ts')).hook(name, options.branch));
+    .action(async (name: string, options: { branch: string }) =>
+      (await import('./commands/hook.ts')).hook(name, options.branch),
+    );
 }

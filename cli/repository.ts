@@ -3,18 +3,32 @@ import { existsSync } from 'node:fs';
 import { lstat, open, readdir, readFile, readlink } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { dirname, join, resolve } from 'node:path';
-import { isManifestName, ManifestCache, type Rendering, selectManifestFiles, type TreeFile } from '../reconciler/core/manifests/index.ts';
+import {
+  isManifestName,
+  ManifestCache,
+  type Rendering,
+  selectManifestFiles,
+  type TreeFile,
+} from '../reconciler/core/manifests/index.ts';
 import { type FileReader, renderFiles } from '../reconciler/core/revisions/render.ts';
 import { gitFileReader } from '../reconciler/ports/git-file-reader.ts';
 import type { GitSource } from '../reconciler/ports/git-source.ts';
 import { CliFailure } from './failure.ts';
 
 /** Renders a commit. */
-export async function renderRevision(git: GitSource, sha: string, signal: AbortSignal, cache = new ManifestCache()): Promise<Rendering> {
+export async function renderRevision(
+  git: GitSource,
+  sha: string,
+  signal: AbortSignal,
+  cache = new ManifestCache(),
+): Promise<Rendering> {
   return renderFiles(await git.files(sha, signal), gitFileReader(git, signal), cache);
 }
 
-/** Renders the files in a folder as they are now, committed or not. What Git ignores by name alone (`.git`, hidden files) is left out. */
+/**
+ * Renders the files in a folder as they are now, committed or not. What Git ignores by name alone (`.git`, hidden
+ * files) is left out.
+ */
 export async function renderFolder(dir: string): Promise<Rendering> {
   const files = await folderFiles(dir);
   const read: FileReader = async (file, maxBytes) => {
@@ -36,8 +50,14 @@ async function folderFiles(dir: string): Promise<TreeFile[]> {
 }
 
 /** Paths of manifests that are not in the folder as they are in the commit: changed, new or gone. */
-export async function changedManifests(git: GitSource, sha: string, root: string, signal: AbortSignal): Promise<readonly string[]> {
-  const manifests = (files: readonly TreeFile[]): Map<string, string> => new Map(selectManifestFiles(files).manifests.map(({ path, oid }) => [path, oid]));
+export async function changedManifests(
+  git: GitSource,
+  sha: string,
+  root: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const manifests = (files: readonly TreeFile[]): Map<string, string> =>
+    new Map(selectManifestFiles(files).manifests.map(({ path, oid }) => [path, oid]));
   const [here, there] = [manifests(await folderFiles(root)), manifests(await git.files(sha, signal))];
   return [...new Set([...here.keys(), ...there.keys()])].filter((path) => here.get(path) !== there.get(path)).sort();
 }
@@ -62,7 +82,12 @@ const FINGERPRINT_LIMIT = 1024 * 1024;
 /** The blob id (Pro Git, "Git Objects"); a file too large to be a manifest is not read for it. */
 async function fingerprint(path: string): Promise<string> {
   const { size } = await lstat(path);
-  return size > FINGERPRINT_LIMIT ? `size-${size}` : createHash('sha1').update(`blob ${size}\0`).update(await readFile(path)).digest('hex');
+  return size > FINGERPRINT_LIMIT
+    ? `size-${size}`
+    : createHash('sha1')
+        .update(`blob ${size}\0`)
+        .update(await readFile(path))
+        .digest('hex');
 }
 
 /** A repository, and the root of its work tree or, where it is bare, its own folder. */
@@ -82,12 +107,19 @@ export async function openAround(dir: string): Promise<Around | undefined> {
   }
 }
 
-/** The checkout that a command edits: `--repo-dir`, else the folder with a `plumbline.yaml` at or above the current one. */
+/**
+ * The checkout that a command edits: `--repo-dir`, else the folder with a `plumbline.yaml` at or above the current one.
+ */
 export function checkoutRoot(option: string | undefined): string {
   if (option !== undefined) return resolve(option);
   for (let at = process.cwd(); ; at = dirname(at)) {
     if (existsSync(join(at, 'plumbline.yaml'))) return at;
-    if (dirname(at) === at) throw new CliFailure(2, 'no plumbline.yaml here or above', 'run this in a checkout of the repository, or name it with --repo-dir');
+    if (dirname(at) === at)
+      throw new CliFailure(
+        2,
+        'no plumbline.yaml here or above',
+        'run this in a checkout of the repository, or name it with --repo-dir',
+      );
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * Several abort signals as one. Not `AbortSignal.any`: on Node.js 20 that keeps an entry for every signal it ever made on those it joins, so a
- * long-lived one grows with each call, and a joined time-out that nobody else holds may be collected and then never fires.
+ * Several abort signals as one. Not `AbortSignal.any`: on Node.js 20 that keeps an entry for every signal it ever made
+ * on those it joins, so a long-lived one grows with each call, and a joined time-out that nobody else holds may be
+ * collected and then never fires.
  */
 
 /** Aborts with the first of what it joins. Disposing of it lets go of them; it never aborts afterwards. */
@@ -12,8 +13,9 @@ export interface JoinedSignal extends Disposable {
 const listeners = new WeakMap<AbortSignal, Set<() => void>>();
 
 /**
- * Calls `listener` once when the signal aborts, not where it has aborted before; the answer lets go of it. All share one listener of the signal:
- * many requests may wait under that of a whole process, and Node.js takes the eleventh listener for a leak.
+ * Calls `listener` once when the signal aborts, not where it has aborted before; the answer lets go of it. All share
+ * one listener of the signal: many requests may wait under that of a whole process, and Node.js takes the eleventh
+ * listener for a leak.
  */
 export function onAbort(signal: AbortSignal, listener: () => void): () => void {
   const shared = listeners.get(signal) ?? shareListener(signal);
@@ -42,23 +44,38 @@ function callAll(event: Event): void {
 export function joinSignals(...signals: readonly AbortSignal[]): JoinedSignal {
   const joined = new AbortController();
   const lettingGo: (() => void)[] = [];
-  const letGo = (): void => { for (const one of lettingGo.splice(0)) one(); };
+  const letGo = (): void => {
+    for (const one of lettingGo.splice(0)) one();
+  };
   const end = (signal: AbortSignal): void => {
     letGo();
     joined.abort(signal.reason);
   };
   const over = signals.find((signal) => signal.aborted);
   if (over) end(over);
-  else for (const signal of signals) lettingGo.push(onAbort(signal, () => { end(signal); }));
+  else
+    for (const signal of signals)
+      lettingGo.push(
+        onAbort(signal, () => {
+          end(signal);
+        }),
+      );
   return { signal: joined.signal, [Symbol.dispose]: letGo };
 }
 
 /** The same, and after `ms` of the given sleep with a `TimeoutError`, as `AbortSignal.timeout` has it. */
-export function limitSignals(sleep: (ms: number, signal: AbortSignal) => Promise<void>, ms: number, ...signals: readonly AbortSignal[]): JoinedSignal {
+export function limitSignals(
+  sleep: (ms: number, signal: AbortSignal) => Promise<void>,
+  ms: number,
+  ...signals: readonly AbortSignal[]
+): JoinedSignal {
   const late = new AbortController();
   const over = new AbortController();
   const joined = joinSignals(late.signal, ...signals);
-  void sleep(ms, over.signal).then(() => late.abort(new DOMException(`not done within ${ms} ms`, 'TimeoutError')), () => undefined);
+  void sleep(ms, over.signal).then(
+    () => late.abort(new DOMException(`not done within ${ms} ms`, 'TimeoutError')),
+    () => undefined,
+  );
   return {
     signal: joined.signal,
     [Symbol.dispose]: () => {

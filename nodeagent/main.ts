@@ -68,7 +68,11 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   const log = jsonLog(descriptorLines(STDERR), options.debug ? 'debug' : 'info');
   const clock = systemClock;
   const closing = new AbortController();
-  const folders: NodeFolders = { state: options.root + NODE_PATHS.state, run: options.root + NODE_PATHS.run, podLogs: options.root + NODE_PATHS.podLogs };
+  const folders: NodeFolders = {
+    state: options.root + NODE_PATHS.state,
+    run: options.root + NODE_PATHS.run,
+    podLogs: options.root + NODE_PATHS.podLogs,
+  };
   const run = createRunCommand();
 
   const client = new GrpcClient(options.containerd);
@@ -88,55 +92,120 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   const probes = probeRunner(runtime, clock);
   const masked = { thermalPaths: await thermalPaths() };
 
-  const reporter = startNodeReporter({ assignment, runtime, images, facts: machine, hub, clock, log, agentVersion: VERSION });
+  const reporter = startNodeReporter({
+    assignment,
+    runtime,
+    images,
+    facts: machine,
+    hub,
+    clock,
+    log,
+    agentVersion: VERSION,
+  });
   await reporter.ready;
   const imageReporter = startImageReporter({ images, hub, clock, log });
   const pods = startPodManager({
-    assignment, runtime, images, files, probes, hub, clock, log, lastStatuses,
+    assignment,
+    runtime,
+    images,
+    files,
+    probes,
+    hub,
+    clock,
+    log,
+    lastStatuses,
     puller: createImagePuller(images, clock, closing.signal, () => imageReporter.changed()),
     sandboxes: createLimiter(SANDBOXES_PER_CPU * availableParallelism()),
     facts: () => ({ folders, ...masked, hostIP: reporter.internalIP(), systemdCgroup: reporter.systemdCgroup() }),
     needRuntime: () => reporter.needRuntime(),
     diskIsShort: () => reporter.diskIsShort(),
-    makeProber: (onChange) => createProber({ runner: probes, clock, random: Math.random, onChange, onEvent: (pod, event) => hub.tellEvent(pod, event) }),
+    makeProber: (onChange) =>
+      createProber({
+        runner: probes,
+        clock,
+        random: Math.random,
+        onChange,
+        onEvent: (pod, event) => hub.tellEvent(pod, event),
+      }),
   });
   const disks = startDiskKeeper({
-    space: diskSpace(folders, criDisk(client)), images, assignment, pods, hub, clock, log,
-    sandboxImage: () => reporter.sandboxImage(), onState: (state) => reporter.noteDisk(state), onImages: () => imageReporter.changed(),
+    space: diskSpace(folders, criDisk(client)),
+    images,
+    assignment,
+    pods,
+    hub,
+    clock,
+    log,
+    sandboxImage: () => reporter.sandboxImage(),
+    onState: (state) => reporter.noteDisk(state),
+    onImages: () => imageReporter.changed(),
   });
   const keeper = startStatusKeeper({ hub, disk: statusDisk, clock, log });
   const logs = logFiles();
   const rotation = startLogRotation({ runtime, logs, clock, log, running: () => pods.running() });
   const network = options.network
     ? startNetworkSync({
-      assignment, clock, pods: localPods,
-      filter: createNftPacketFilter({ run, follow: createFollowCommand() }),
-      routing: createIpRouting({ run }),
-      cni: createCniConfigFile({ run, path: options.root + NODE_PATHS.cniConfig, dataDir: `${folders.state}/cni` }),
-      log: (level, message, fields) => log[level](message, fields),
-      onState: (state) => reporter.noteNetwork(state),
-      onEvent: (event) => hub.tellNodeEvent(event),
-    })
+        assignment,
+        clock,
+        pods: localPods,
+        filter: createNftPacketFilter({ run, follow: createFollowCommand() }),
+        routing: createIpRouting({ run }),
+        cni: createCniConfigFile({ run, path: options.root + NODE_PATHS.cniConfig, dataDir: `${folders.state}/cni` }),
+        log: (level, message, fields) => log[level](message, fields),
+        onState: (state) => reporter.noteNetwork(state),
+        onEvent: (event) => hub.tellNodeEvent(event),
+      })
     : undefined;
 
   const api = await startApi({
-    socket: options.root + NODE_PATHS.socket, assignment, pods, hub, runtime, logs, folders, clock, log,
-    info: { agentVersion: VERSION, pid: process.pid, startedAt, bundleHash: await fileHash(process.argv[1] ?? ''), runtimeHash: await fileHash(process.execPath) },
+    socket: options.root + NODE_PATHS.socket,
+    assignment,
+    pods,
+    hub,
+    runtime,
+    logs,
+    folders,
+    clock,
+    log,
+    info: {
+      agentVersion: VERSION,
+      pid: process.pid,
+      startedAt,
+      bundleHash: await fileHash(process.argv[1] ?? ''),
+      runtimeHash: await fileHash(process.execPath),
+    },
   });
-  log.info('agent runs', { version: VERSION, socket: options.root + NODE_PATHS.socket, assignment: assignment.acceptedVersion });
+  log.info('agent runs', {
+    version: VERSION,
+    socket: options.root + NODE_PATHS.socket,
+    assignment: assignment.acceptedVersion,
+  });
 
-  if (!stop.aborted) await new Promise<void>((resolve) => { stop.addEventListener('abort', () => resolve(), { once: true }); });
+  if (!stop.aborted)
+    await new Promise<void>((resolve) => {
+      stop.addEventListener('abort', () => resolve(), { once: true });
+    });
 
   log.info('agent stops; containers stay as they are');
   await api.close();
-  await Promise.all([pods.close(), network?.close(), rotation.close(), reporter.close(), imageReporter.close(), disks.close()]);
+  await Promise.all([
+    pods.close(),
+    network?.close(),
+    rotation.close(),
+    reporter.close(),
+    imageReporter.close(),
+    disks.close(),
+  ]);
   await keeper.close();
   closing.abort();
   await assignmentDisk.close();
   await runtime.close();
 }
 
-/** SHA-256 of a file, hex. One buffer, not a stream: a runtime's hundred megabytes in stream chunks stay in the allocator for good. */
+/**
+ * SHA-256 of a file, hex. One buffer, not a stream: a runtime's hundred megabytes in stream chunks stay in the
+ * allocator for good.
+ */
 async function fileHash(path: string): Promise<string> {
   const hash = createHash('sha256');
   const buffer = Buffer.alloc(HASH_CHUNK_BYTES);
@@ -169,13 +238,18 @@ async function main(): Promise<void> {
   setMaxListeners(0);
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
-  await runAgent({ containerd: values.containerd, root: values.root, network: !values['no-network'], debug: values.debug }, stop.signal);
+  await runAgent(
+    { containerd: values.containerd, root: values.root, network: !values['no-network'], debug: values.debug },
+    stop.signal,
+  );
 }
 
 main().then(
   () => process.exit(0),
   (error: unknown) => {
-    process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level: 'error', message: error instanceof Error ? error.message : String(error) })}\n`);
+    process.stderr.write(
+      `${JSON.stringify({ at: new Date().toISOString(), level: 'error', message: error instanceof Error ? error.message : String(error) })}\n`,
+    );
     process.exit(error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS') ? 2 : 1);
   },
 );

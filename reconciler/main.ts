@@ -1,7 +1,7 @@
 /**
- * Wiring of the control plane. What lives as long as the process: home, Redis, Git, SSH. What lives as long as one incarnation of the store
- * (a *session*): cache, queues, controllers, scheduler, node connections, API. When Redis is emptied the session ends, and the next one
- * rebuilds all state from Git and the nodes before anything acts.
+ * Wiring of the control plane. What lives as long as the process: home, Redis, Git, SSH. What lives as long as one
+ * incarnation of the store (a *session*): cache, queues, controllers, scheduler, node connections, API. When Redis is
+ * emptied the session ends, and the next one rebuilds all state from Git and the nodes before anything acts.
  */
 import { join } from 'node:path';
 import type { RedisOptions } from 'ioredis';
@@ -65,7 +65,10 @@ export interface ControlPlane {
   readonly socket: string;
   /** Resolves with the reason when the control plane cannot go on. */
   readonly failed: Promise<Error>;
-  /** Pods go on running on their nodes. Never rejects: a part that does not end well is logged, and the others are ended. Safe to repeat. */
+  /**
+   * Pods go on running on their nodes. Never rejects: a part that does not end well is logged, and the others are
+   * ended. Safe to repeat.
+   */
   close(): Promise<void>;
 }
 
@@ -100,25 +103,49 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const log = openLog(home.logFile, LOG_LEVEL);
   const closers: (() => Promise<unknown>)[] = [];
   const closeAll = async (): Promise<void> => {
-    for (const close of closers.splice(0).reverse()) await close().catch((error: unknown) => { log.error('a part did not end well', { error: asError(error).message }); });
+    for (const close of closers.splice(0).reverse())
+      await close().catch((error: unknown) => {
+        log.error('a part did not end well', { error: asError(error).message });
+      });
   };
   try {
     const { key } = await sshPrivateKey(home, options.sshKey);
-    const privateRedis = options.redis === undefined ? await startPrivateRedis({ dir: home.redisDir, socketPath: home.redisSocket, signal: options.signal }) : undefined;
+    const privateRedis =
+      options.redis === undefined
+        ? await startPrivateRedis({ dir: home.redisDir, socketPath: home.redisSocket, signal: options.signal })
+        : undefined;
     if (privateRedis) closers.push(() => privateRedis.close());
     const git = await openGitSource({
-      url: options.repo, cacheDir: home.gitCache, ...(options.gitCredentials && { credentials: options.gitCredentials }),
-      ...(options.branch !== undefined && { branch: options.branch }), ...(options.sshKey !== undefined && { sshKey: options.sshKey }),
+      url: options.repo,
+      cacheDir: home.gitCache,
+      ...(options.gitCredentials && { credentials: options.gitCredentials }),
+      ...(options.branch !== undefined && { branch: options.branch }),
+      ...(options.sshKey !== undefined && { sshKey: options.sshKey }),
     });
     closers.push(() => git.close());
     const transport = new SshNodeTransport({ privateKey: key, log, clock });
     closers.push(() => transport.close());
     const redis = privateRedis?.connection ?? redisOptionsFromUrl(options.redis ?? '', options.redisPasswords);
-    const warnings = isExposed(redis) ? [`Redis at ${placeOfRedis(redis)} is spoken to in the clear: the network between can read its password, and all live state but Secrets; use rediss:// (TLS)`] : [];
+    const warnings = isExposed(redis)
+      ? [
+          `Redis at ${placeOfRedis(redis)} is spoken to in the clear: the network between can read its password, and all live state but Secrets; use rediss:// (TLS)`,
+        ]
+      : [];
     for (const warning of warnings) options.progress(`warning: ${warning}`);
     const mark = await FiledMark.open(join(home.dir, `redis-mark.${options.sourceName}.json`), clock);
     closers.push(() => mark.close());
-    const sessions = new Sessions({ options, home, log, redis, mark, warnings, git, transport, payloads: new FilePayloads(), startedAt: clock.now().toISOString() });
+    const sessions = new Sessions({
+      options,
+      home,
+      log,
+      redis,
+      mark,
+      warnings,
+      git,
+      transport,
+      payloads: new FilePayloads(),
+      startedAt: clock.now().toISOString(),
+    });
     closers.push(() => sessions.close());
     await sessions.start();
     return { socket: home.socket, failed: Promise.race([sessions.failed, redisEnded(privateRedis)]), close: closeAll };
@@ -145,7 +172,9 @@ class Sessions {
 
   constructor(process: Process) {
     this.#process = process;
-    this.failed = new Promise((resolve) => { this.#fail = resolve; });
+    this.failed = new Promise((resolve) => {
+      this.#fail = resolve;
+    });
   }
 
   /** Opens the first session; the next ones follow by themselves. */
@@ -156,7 +185,9 @@ class Sessions {
       this.#process.options.progress(`${asError(error).message}: rebuilding all state from Git and the nodes`);
       return Session.open(this.#process, starting.signal);
     });
-    this.#running = this.#follow(first).catch((error: unknown) => { this.#fail(asError(error)); });
+    this.#running = this.#follow(first).catch((error: unknown) => {
+      this.#fail(asError(error));
+    });
   }
 
   async close(): Promise<void> {
@@ -181,15 +212,19 @@ class Sessions {
   }
 
   /**
-   * Tries until a session is open, or undefined when closed before. Git, the machines and Redis may each be away for as long as they like:
-   * whoever asks the API meanwhile is told what is waited for.
+   * Tries until a session is open, or undefined when closed before. Git, the machines and Redis may each be away for as
+   * long as they like: whoever asks the API meanwhile is told what is waited for.
    */
   async #reopen(): Promise<Session | undefined> {
     const { home, log, options } = this.#process;
     let why = 'the state is being rebuilt from Git and the nodes';
     const waiting = await startRebuildingApi(home.socket, () => why);
     try {
-      for (let pause = RETRY_SESSION_MS; !this.#stop.signal.aborted; pause = Math.min(2 * pause, MAX_RETRY_SESSION_MS)) {
+      for (
+        let pause = RETRY_SESSION_MS;
+        !this.#stop.signal.aborted;
+        pause = Math.min(2 * pause, MAX_RETRY_SESSION_MS)
+      ) {
         try {
           return await Session.open({ ...this.#process, beforeApi: () => waiting.close() }, this.#stop.signal);
         } catch (error) {
@@ -243,7 +278,10 @@ class Session {
 
       const cache = new StoreCache({ store, clock, log });
       const following = cache.run(stop.signal).then(() => undefined, asError);
-      closers.unshift(async () => { stop.abort(); await following; });
+      closers.unshift(async () => {
+        stop.abort();
+        await following;
+      });
       await cache.waitSynced(signal);
       const queue = new BullWorkQueue({ connection: redis, cluster, log });
       closers.unshift(() => queue.close());
@@ -252,16 +290,42 @@ class Session {
       recorder.start();
       const executor = new StepExecutor({ cache, recorder, clock });
 
-      const sync = new SyncController(options.sourceName, { git, view: cache, execute: (steps, component, s) => executor.attempt(steps, component, s), queue, clock, log });
-      cache.subscribe((type, object, previous) => { sync.changed(type, object, previous); });
+      const sync = new SyncController(options.sourceName, {
+        git,
+        view: cache,
+        execute: (steps, component, s) => executor.attempt(steps, component, s),
+        queue,
+        clock,
+        log,
+      });
+      cache.subscribe((type, object, previous) => {
+        sync.changed(type, object, previous);
+      });
       closers.unshift(() => sync.close(GRACE_MS));
       sync.start();
-      // After a recovery the machines are known to Git alone: controllers that saw nodes without machines would remove them.
-      if (fresh) await Promise.race([sync.firstSync, aborted(signal), following.then((error) => Promise.reject(error ?? new Error('closed')))]);
+      // After a recovery the machines are known to Git alone: controllers that saw nodes without machines would remove
+      // them.
+      if (fresh)
+        await Promise.race([
+          sync.firstSync,
+          aborted(signal),
+          following.then((error) => Promise.reject(error ?? new Error('closed'))),
+        ]);
 
       const manager = new ControllerManager({ queue, cache, recorder, clock, ids, log, controllers: allControllers() });
       const lane = new SchedulingLane({ queue, cache, executor, clock, log });
-      const nodes = new NodeSync({ cache, store, incarnation, recorder, queue, transport, payloads, clock, log, epoch });
+      const nodes = new NodeSync({
+        cache,
+        store,
+        incarnation,
+        recorder,
+        queue,
+        transport,
+        payloads,
+        clock,
+        log,
+        epoch,
+      });
       closers.unshift(() => Promise.all([manager.close(GRACE_MS), lane.close(GRACE_MS), nodes.close(GRACE_MS)]));
       manager.start();
       lane.start();
@@ -269,13 +333,29 @@ class Session {
 
       await process.beforeApi?.();
       const api: ApiServer = await startApi(home.socket, {
-        view: cache, git, sourceName: options.sourceName, clock, log,
-        info: { version: options.version, pid: globalThis.process.pid, startedAt: process.startedAt, home: home.dir, warnings: process.warnings },
+        view: cache,
+        git,
+        sourceName: options.sourceName,
+        clock,
+        log,
+        info: {
+          version: options.version,
+          pid: globalThis.process.pid,
+          startedAt: process.startedAt,
+          home: home.dir,
+          warnings: process.warnings,
+        },
         storeProblem: () => store.problem ?? queue.problem,
-        plan: (rev, format, s) => planRevision(sync.reader, git, cache, options.sourceName, { rev, format, now: clock.now() }, s),
+        plan: (rev, format, s) =>
+          planRevision(sync.reader, git, cache, options.sourceName, { rev, format, now: clock.now() }, s),
         explainPlacement: (pod) => lane.pending?.explain(pod),
         rollback: (request, s) => sync.rollBack(request, s),
-        rebalance: (order, s) => rebalance({ view: cache, clock, execute: (steps, during) => executor.attempt(steps, DESCHEDULER_NAME, during) }, order, s),
+        rebalance: (order, s) =>
+          rebalance(
+            { view: cache, clock, execute: (steps, during) => executor.attempt(steps, DESCHEDULER_NAME, during) },
+            order,
+            s,
+          ),
         deletePod: async (key, s) => {
           const pod = cache.get(key);
           if (!pod) return false;
@@ -295,12 +375,24 @@ class Session {
 }
 
 /** Fills an empty store from Git and the machines' inventories and opens it for everyone; answers the new epoch. */
-async function rebuild(process: Process, store: RedisObjectStore, incarnation: string, signal: AbortSignal): Promise<number> {
+async function rebuild(
+  process: Process,
+  store: RedisObjectStore,
+  incarnation: string,
+  signal: AbortSignal,
+): Promise<number> {
   const { git, options, transport, log } = process;
   const machines = await machinesInGit(process, signal);
   const { epoch, answered } = await recover({
-    store, incarnation, machines, source: { name: options.sourceName, url: git.url, branch: git.branch }, history: new GitHistory(git, new RevisionReader(git)),
-    transport, clock, log, signal,
+    store,
+    incarnation,
+    machines,
+    source: { name: options.sourceName, url: git.url, branch: git.branch },
+    history: new GitHistory(git, new RevisionReader(git)),
+    transport,
+    clock,
+    log,
+    signal,
   });
   if (machines.length > 0) process.options.progress(`recovered from ${answered.length} of ${machines.length} machines`);
   return epoch;
@@ -325,7 +417,9 @@ async function machinesInGit({ git }: Process, signal: AbortSignal): Promise<rea
 /** Rejects with the signal's reason. */
 async function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
-    const abort = (): void => { reject(asError(signal.reason)); };
+    const abort = (): void => {
+      reject(asError(signal.reason));
+    };
     if (signal.aborted) abort();
     else signal.addEventListener('abort', abort, { once: true });
   });

@@ -1,4 +1,7 @@
-/** What it costs one committer to take places that others worked out, beside working them out: how many proposers it could keep busy. */
+/**
+ * What it costs one committer to take places that others worked out, beside working them out: how many proposers it
+ * could keep busy.
+ */
 import type { StoredPod } from '../../contracts/objects/index.ts';
 import type { Scheduler } from '../../reconciler/core/scheduling/scheduler.ts';
 import { cpuNow } from './cpu.ts';
@@ -27,11 +30,16 @@ export function measureCommits(workload: Workload): Commits | undefined {
   return { pods, proposeMicros: proposing / pods, commitMicros: committing / pods };
 }
 
-function handOver(proposer: Scheduler, committer: Scheduler, pod: StoredPod): { readonly proposed: number; readonly committed: number } | undefined {
+function handOver(
+  proposer: Scheduler,
+  committer: Scheduler,
+  pod: StoredPod,
+): { readonly proposed: number; readonly committed: number } | undefined {
   const started = cpuNow();
   const outcome = proposer.place(pod);
   const proposed = cpuNow();
   if (outcome.is !== 'placed') return undefined;
-  if (!committer.commit(pod, outcome.node)) throw new Error(`${outcome.node} was proposed for ${pod.metadata.name} and refused on the same state`);
+  if (!committer.commit(pod, outcome.node))
+    throw new Error(`${outcome.node} was proposed for ${pod.metadata.name} and refused on the same state`);
   return { proposed: proposed - started, committed: cpuNow() - proposed };
 }

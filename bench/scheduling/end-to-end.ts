@@ -1,7 +1,8 @@
 /**
- * Pods through the whole control plane's way: created in Redis as a controller does it, seen by the cache, asked for through BullMQ, placed
- * by the lane, bound in Redis with an event each. Redis is a private server on this machine; everything else is this process. The floor, in
- * the same run: the same creations and the same bindings written to the store by nobody but the store.
+ * Pods through the whole control plane's way: created in Redis as a controller does it, seen by the cache, asked for
+ * through BullMQ, placed by the lane, bound in Redis with an event each. Redis is a private server on this machine;
+ * everything else is this process. The floor, in the same run: the same creations and the same bindings written to the
+ * store by nobody but the store.
  */
 import { randomBytes } from 'node:crypto';
 import type { KubeObject, Pod, StoredPod } from '../../contracts/objects/index.ts';
@@ -69,7 +70,10 @@ export async function endToEnd(rounds: number): Promise<EndToEnd> {
 
 /** Pods as a controller gives them to the store. */
 function newPods(count: number): Pod[] {
-  return makePods(count, DEFAULT_POD).map(({ metadata: { name, namespace, labels }, ...pod }): Pod => ({ ...pod, metadata: { name, ...(namespace !== undefined && { namespace }), ...(labels && { labels }) } }));
+  return makePods(count, DEFAULT_POD).map(({ metadata: { name, namespace, labels }, ...pod }): Pod => ({
+    ...pod,
+    metadata: { name, ...(namespace !== undefined && { namespace }), ...(labels && { labels }) },
+  }));
 }
 
 async function round(redis: TestRedis, nodes: number, pods: number): Promise<EndToEnd> {
@@ -80,12 +84,20 @@ async function round(redis: TestRedis, nodes: number, pods: number): Promise<End
   const clock = new SystemClock();
   const store = openStore(redis);
   await store.open(signal);
-  await store.write(makeNodes(nodes).map(({ metadata: { name, labels }, ...node }) => ({ op: 'create', object: { ...node, metadata: { name, ...(labels && { labels }) } } })), signal);
+  await store.write(
+    makeNodes(nodes).map(({ metadata: { name, labels }, ...node }) => ({
+      op: 'create',
+      object: { ...node, metadata: { name, ...(labels && { labels }) } },
+    })),
+    signal,
+  );
   await store.markReady(signal);
   const cache = new StoreCache({ store, clock, log: SILENT_LOG });
   const following = cache.run(stop.signal);
   await cache.waitSynced(signal);
-  const queue = new WatchedQueue(new BullWorkQueue({ connection: redis.connection, cluster: 'bench', log: SILENT_LOG }));
+  const queue = new WatchedQueue(
+    new BullWorkQueue({ connection: redis.connection, cluster: 'bench', log: SILENT_LOG }),
+  );
   const recorder = new EventRecorder({ cache, clock, log: SILENT_LOG });
   recorder.start();
   const executor = new WatchedExecutor({ cache, recorder, clock });
@@ -102,8 +114,19 @@ async function round(redis: TestRedis, nodes: number, pods: number): Promise<End
     const createdMs = performance.now() - started;
     await bindings.all(signal);
     const result = {
-      nodes, pods, totalMs: performance.now() - started, createdMs, firstBindingMs: bindings.first - started, wakingMs: queue.wakingMs,
-      passes: placing.passes, placingMs: placing.ms, writingMs: executor.ms, cpuMs: (cpuNow() - cpu) / 1000, redisCpuMs: (await redisCpuMs(redis)) - redisCpu, floorMs: least.ms, floorCpuMs: least.cpuMs,
+      nodes,
+      pods,
+      totalMs: performance.now() - started,
+      createdMs,
+      firstBindingMs: bindings.first - started,
+      wakingMs: queue.wakingMs,
+      passes: placing.passes,
+      placingMs: placing.ms,
+      writingMs: executor.ms,
+      cpuMs: (cpuNow() - cpu) / 1000,
+      redisCpuMs: (await redisCpuMs(redis)) - redisCpu,
+      floorMs: least.ms,
+      floorCpuMs: least.cpuMs,
     };
     await checkBound(redis, pods, signal);
     return result;
@@ -118,11 +141,25 @@ async function round(redis: TestRedis, nodes: number, pods: number): Promise<End
 }
 
 function openStore(redis: TestRedis): RedisObjectStore {
-  return new RedisObjectStore({ connection: redis.connection, cluster: 'bench', sealKey: SEAL_KEY, clock: new SystemClock(), ids: new CryptoIds() });
+  return new RedisObjectStore({
+    connection: redis.connection,
+    cluster: 'bench',
+    sealKey: SEAL_KEY,
+    clock: new SystemClock(),
+    ids: new CryptoIds(),
+  });
 }
 
-async function create(cache: Pick<StoreCache, 'write'>, objects: readonly KubeObject[], signal: AbortSignal): Promise<void> {
-  for (const result of await cache.write(objects.map((object) => ({ op: 'create', object })), signal)) if (!result.ok) throw new Error(result.message);
+async function create(
+  cache: Pick<StoreCache, 'write'>,
+  objects: readonly KubeObject[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const result of await cache.write(
+    objects.map((object) => ({ op: 'create', object })),
+    signal,
+  ))
+    if (!result.ok) throw new Error(result.message);
 }
 
 /** The creations and the bindings alone. */
@@ -136,12 +173,21 @@ async function floor(redis: TestRedis, nodes: number, pods: number): Promise<{ m
   const created: StoredPod[] = [];
   const objects = newPods(pods);
   for (let at = 0; at < pods; at += CREATE_BATCH) {
-    for (const result of await store.write(objects.slice(at, at + CREATE_BATCH).map((object) => ({ op: 'create', object })), signal)) {
+    for (const result of await store.write(
+      objects.slice(at, at + CREATE_BATCH).map((object) => ({ op: 'create', object })),
+      signal,
+    )) {
       if (result.ok && result.object.kind === 'Pod') created.push(result.object);
     }
   }
   for (let at = 0; at < pods; at += FLOOR_BATCH) {
-    await store.write(created.slice(at, at + FLOOR_BATCH).map((pod, i) => ({ op: 'update', object: { ...pod, spec: { ...pod.spec, nodeName: `node-${(at + i) % nodes}` } } })), signal);
+    await store.write(
+      created.slice(at, at + FLOOR_BATCH).map((pod, i) => ({
+        op: 'update',
+        object: { ...pod, spec: { ...pod.spec, nodeName: `node-${(at + i) % nodes}` } },
+      })),
+      signal,
+    );
   }
   const took = { ms: performance.now() - started, cpuMs: (cpuNow() - cpu) / 1000 };
   await store.close();
@@ -167,9 +213,18 @@ class Bindings {
   }
 
   async all(signal: AbortSignal): Promise<void> {
-    await Promise.race([this.#done, new Promise((_resolve, reject) => {
-      signal.addEventListener('abort', () => { reject(new Error(`${this.#missing} pods were not bound in ${LONGEST_MS / 1000} s`)); }, { once: true });
-    })]);
+    await Promise.race([
+      this.#done,
+      new Promise((_resolve, reject) => {
+        signal.addEventListener(
+          'abort',
+          () => {
+            reject(new Error(`${this.#missing} pods were not bound in ${LONGEST_MS / 1000} s`));
+          },
+          { once: true },
+        );
+      }),
+    ]);
   }
 }
 
@@ -207,7 +262,11 @@ function watchPasses(pending: PendingPods | undefined): { passes: number; ms: nu
 class WatchedExecutor extends StepExecutor {
   ms = 0;
 
-  override async attempt(steps: readonly Step[], component: string, signal: AbortSignal): Promise<readonly StepProblem[]> {
+  override async attempt(
+    steps: readonly Step[],
+    component: string,
+    signal: AbortSignal,
+  ): Promise<readonly StepProblem[]> {
     const started = performance.now();
     try {
       return await super.attempt(steps, component, signal);

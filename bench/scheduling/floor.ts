@@ -1,6 +1,7 @@
 /**
- * The least that a scheduler which looks at every node must do for a pod: see whether cpu, memory and number of pods fit, and take the
- * node that is used least (LeastAllocated). No labels, no objects, no other rule, nothing kept for the next pod.
+ * The least that a scheduler which looks at every node must do for a pod: see whether cpu, memory and number of pods
+ * fit, and take the node that is used least (LeastAllocated). No labels, no objects, no other rule, nothing kept for
+ * the next pod.
  */
 import { cpuNow } from './cpu.ts';
 

@@ -1,9 +1,17 @@
 /**
- * How good the places are, counted from the pods and nodes alone and without the scheduler's own functions: required rules that do not
- * hold at the end, and how even the cluster is.
+ * How good the places are, counted from the pods and nodes alone and without the scheduler's own functions: required
+ * rules that do not hold at the end, and how even the cluster is.
  */
 import {
-  HOSTNAME_LABEL, parseMilli, parseQuantity, ZONE_LABEL, type LabelSelector, type Node, type PodAffinityTerm, type StoredPod, type TopologySpreadConstraint,
+  HOSTNAME_LABEL,
+  parseMilli,
+  parseQuantity,
+  ZONE_LABEL,
+  type LabelSelector,
+  type Node,
+  type PodAffinityTerm,
+  type StoredPod,
+  type TopologySpreadConstraint,
 } from '../../contracts/objects/index.ts';
 import type { Placement } from './run.ts';
 
@@ -28,7 +36,9 @@ export function qualityOf(nodes: readonly Node[], placements: readonly Placement
   const byName = new Map(nodes.map((node) => [node.metadata.name, node]));
   const counter = new DomainCounter(byName, placements);
   const violations: Record<string, number> = {};
-  const violated = (rule: string, by = 1): void => { if (by > 0) violations[rule] = (violations[rule] ?? 0) + by; };
+  const violated = (rule: string, by = 1): void => {
+    if (by > 0) violations[rule] = (violations[rule] ?? 0) + by;
+  };
 
   const used = usedOf(byName, placements);
   for (const { has, cpu, memory, pods } of used.values()) {
@@ -47,14 +57,25 @@ export function qualityOf(nodes: readonly Node[], placements: readonly Placement
     }
     if (nodeSelector) throw new Error('this count does not know nodeSelector');
     const terms = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
-    if (terms && !terms.some((term) => term.matchFields?.every((field) => field.operator === 'In' && field.values?.includes(node)))) violated('nodeAffinity');
+    if (
+      terms &&
+      !terms.some((term) => term.matchFields?.every((field) => field.operator === 'In' && field.values?.includes(node)))
+    )
+      violated('nodeAffinity');
   }
-  const constraints = new Map(placements.flatMap(({ pod }) => (pod.spec.topologySpreadConstraints ?? []).map((constraint) => [JSON.stringify([constraint, pod.metadata.namespace]), { constraint, pod }] as const)));
+  const constraints = new Map(
+    placements.flatMap(({ pod }) =>
+      (pod.spec.topologySpreadConstraints ?? []).map(
+        (constraint) => [JSON.stringify([constraint, pod.metadata.namespace]), { constraint, pod }] as const,
+      ),
+    ),
+  );
   let worst: Quality['skew'];
   for (const { constraint, pod } of constraints.values()) {
     const found = counter.skew(constraint, pod);
     if (found > constraint.maxSkew && constraint.whenUnsatisfiable === 'DoNotSchedule') violated('topologySpread');
-    if (!worst || found - constraint.maxSkew > worst.found - worst.maxSkew) worst = { found, maxSkew: constraint.maxSkew };
+    if (!worst || found - constraint.maxSkew > worst.found - worst.maxSkew)
+      worst = { found, maxSkew: constraint.maxSkew };
   }
 
   const zones = new Map<string, number>();
@@ -82,7 +103,12 @@ function usedOf(nodes: ReadonlyMap<string, Node>, placements: readonly Placement
   const used = new Map<string, Used>();
   for (const [name, { status }] of nodes) {
     const { cpu = '0', memory = '0', pods = '0' } = status?.allocatable ?? {};
-    used.set(name, { has: { cpu: parseMilli(cpu), memory: parseQuantity(memory), pods: Number(pods) }, cpu: 0, memory: 0, pods: 0 });
+    used.set(name, {
+      has: { cpu: parseMilli(cpu), memory: parseQuantity(memory), pods: Number(pods) },
+      cpu: 0,
+      memory: 0,
+      pods: 0,
+    });
   }
   for (const { pod, node } of placements) {
     const there = used.get(node);
@@ -110,12 +136,16 @@ class DomainCounter {
   /** Pods that the term means in the node's domain, without the pod itself. */
   beside(term: PodAffinityTerm, pod: StoredPod, node: string): number {
     const counts = this.#counts(term.labelSelector, namespacesOf(term, pod), term.topologyKey);
-    return (counts.get(this.#domain(node, term.topologyKey) ?? '') ?? 0) - (means(term.labelSelector, namespacesOf(term, pod), pod) ? 1 : 0);
+    return (
+      (counts.get(this.#domain(node, term.topologyKey) ?? '') ?? 0) -
+      (means(term.labelSelector, namespacesOf(term, pod), pod) ? 1 : 0)
+    );
   }
 
   total(term: PodAffinityTerm, pod: StoredPod): number {
     let sum = 0;
-    for (const count of this.#counts(term.labelSelector, namespacesOf(term, pod), term.topologyKey).values()) sum += count;
+    for (const count of this.#counts(term.labelSelector, namespacesOf(term, pod), term.topologyKey).values())
+      sum += count;
     return sum;
   }
 
@@ -126,7 +156,11 @@ class DomainCounter {
     return all.length === 0 ? 0 : greatest(all) - least(all);
   }
 
-  #counts(selector: LabelSelector | undefined, namespaces: readonly string[], topologyKey: string): ReadonlyMap<string, number> {
+  #counts(
+    selector: LabelSelector | undefined,
+    namespaces: readonly string[],
+    topologyKey: string,
+  ): ReadonlyMap<string, number> {
     const key = JSON.stringify([selector, namespaces, topologyKey]);
     const known = this.#known.get(key);
     if (known) return known;
@@ -146,14 +180,18 @@ class DomainCounter {
 }
 
 function namespacesOf(term: PodAffinityTerm, pod: StoredPod): readonly string[] {
-  if (term.namespaceSelector || term.matchLabelKeys || term.mismatchLabelKeys) throw new Error('this count knows namespaces by name only');
+  if (term.namespaceSelector || term.matchLabelKeys || term.mismatchLabelKeys)
+    throw new Error('this count knows namespaces by name only');
   return term.namespaces ?? [pod.metadata.namespace ?? ''];
 }
 
 function means(selector: LabelSelector | undefined, namespaces: readonly string[], pod: StoredPod): boolean {
   if (selector?.matchExpressions) throw new Error('this count knows matchLabels only');
-  return selector !== undefined && namespaces.includes(pod.metadata.namespace ?? '')
-    && Object.entries(selector.matchLabels ?? {}).every(([key, value]) => pod.metadata.labels?.[key] === value);
+  return (
+    selector !== undefined &&
+    namespaces.includes(pod.metadata.namespace ?? '') &&
+    Object.entries(selector.matchLabels ?? {}).every(([key, value]) => pod.metadata.labels?.[key] === value)
+  );
 }
 
 function spreadOf(values: readonly number[]): Spread {

@@ -8,7 +8,9 @@ import { HIGH } from './objects.ts';
 
 /** What happens next, in the order given. */
 export type Happening =
-  /** A pod is tried. `counted` is false for pods that are there only to be in the way: their time counts, they do not. */
+  /**
+   * A pod is tried. `counted` is false for pods that are there only to be in the way: their time counts, they do not.
+   */
   | { readonly pod: StoredPod; readonly counted: boolean }
   /** Something else comes to pass in the cluster. */
   | { readonly change: (cluster: ClusterState) => void };
@@ -38,12 +40,18 @@ export interface Run {
   readonly perSecond: number;
   /** The same by the processor time of this process: what it would be on cores of its own. */
   readonly perCpuSecond: number;
-  /** Of counted pods, from the first try to the place, without the time in which victims leave: by the clock, and by processor time. */
+  /**
+   * Of counted pods, from the first try to the place, without the time in which victims leave: by the clock, and by
+   * processor time.
+   */
   readonly micros: Quantiles;
   readonly cpuMicros: Quantiles;
   /** To take in nodes and bound pods. */
   readonly buildMs: number;
-  /** Megabytes that the state holds beyond the objects it was given, and that the candidates of all shapes hold at the end. */
+  /**
+   * Megabytes that the state holds beyond the objects it was given, and that the candidates of all shapes hold at the
+   * end.
+   */
   readonly megabytes: { readonly objects: number; readonly state: number; readonly candidates: number };
   /** Where every pod is at the end. */
   readonly placements: readonly Placement[];
@@ -69,19 +77,33 @@ export function run(make: () => Workload): Run {
   const scheduler = schedulerFor(workload);
   const { cluster } = scheduler;
   const buildMs = performance.now() - building;
-  for (const pod of workload.initial ?? []) if (scheduler.place(pod).is !== 'placed') throw new Error(`initial pod ${pod.metadata.name} found no node`);
+  for (const pod of workload.initial ?? [])
+    if (scheduler.place(pod).is !== 'placed') throw new Error(`initial pod ${pod.metadata.name} found no node`);
   const state = megabytes();
 
   const timed = place(scheduler, workload.measured);
   const after = megabytes();
   const placed = timed.micros.length;
-  const pods = [...(workload.bound ?? []), ...(workload.initial ?? []), ...workload.measured.flatMap((next) => ('pod' in next ? [next.pod] : []))];
+  const pods = [
+    ...(workload.bound ?? []),
+    ...(workload.initial ?? []),
+    ...workload.measured.flatMap((next) => ('pod' in next ? [next.pod] : [])),
+  ];
   return {
-    placed, refused: timed.refused, preemptors: timed.preemptors, victims: timed.victims,
-    perSecond: placed / timed.seconds, perCpuSecond: placed / timed.cpuSeconds, micros: quantiles(timed.micros), cpuMicros: quantiles(timed.cpuMicros),
+    placed,
+    refused: timed.refused,
+    preemptors: timed.preemptors,
+    victims: timed.victims,
+    perSecond: placed / timed.seconds,
+    perCpuSecond: placed / timed.cpuSeconds,
+    micros: quantiles(timed.micros),
+    cpuMicros: quantiles(timed.cpuMicros),
     buildMs,
     megabytes: { objects: objects - empty, state: state - objects, candidates: after - state },
-    placements: pods.flatMap((pod) => { const placed = cluster.placed(pod.metadata.uid); return placed && placed.node >= 0 && !placed.nominated ? [{ pod, node: placed.nodeName }] : []; }),
+    placements: pods.flatMap((pod) => {
+      const placed = cluster.placed(pod.metadata.uid);
+      return placed && placed.node >= 0 && !placed.nominated ? [{ pod, node: placed.nodeName }] : [];
+    }),
     refusal: timed.refusal,
   };
 }
@@ -107,8 +129,14 @@ function byNamespace(services: readonly StoredService[]): ReadonlyMap<string, re
 
 function quantiles(values: Float64Array): Quantiles {
   const sorted = values.slice().sort();
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-  return { mean: sorted.reduce((sum, value) => sum + value, 0) / sorted.length, p50: at(0.5), p99: at(0.99), max: at(1) };
+  const at = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+  return {
+    mean: sorted.reduce((sum, value) => sum + value, 0) / sorted.length,
+    p50: at(0.5),
+    p99: at(0.99),
+    max: at(1),
+  };
 }
 
 interface Waiting {
@@ -177,8 +205,14 @@ function place(scheduler: Scheduler, happenings: readonly Happening[]): Timed {
   }
   for (let rounds = 0; waiting.length > 0 && rounds < 10; rounds++) letVictimsGo();
   return {
-    seconds: (performance.now() - clock) / 1000, cpuSeconds: (cpuNow() - cpu) / 1e6,
-    micros: micros.subarray(0, placed), cpuMicros: cpuMicros.subarray(0, placed), refused, preemptors, victims, refusal,
+    seconds: (performance.now() - clock) / 1000,
+    cpuSeconds: (cpuNow() - cpu) / 1e6,
+    micros: micros.subarray(0, placed),
+    cpuMicros: cpuMicros.subarray(0, placed),
+    refused,
+    preemptors,
+    victims,
+    refusal,
   };
 }
 

@@ -1,4 +1,7 @@
-/** `plumb check`: every error and warning, with its place. A place without any manifest is most likely the wrong one, and an error. */
+/**
+ * `plumb check`: every error and warning, with its place. A place without any manifest is most likely the wrong one,
+ * and an error.
+ */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { formatDiagnostic, MANIFEST_FILES, type Rendering } from '../../reconciler/core/manifests/index.ts';
@@ -13,10 +16,20 @@ export async function check(dir: string, options: { readonly rev?: string; reado
   const empty = rendering.state.size === 0 && rendering.diagnostics.length === 0;
   // Set before anything is printed: a reader that goes away in the middle (`| head`) changes nothing about it.
   process.exitCode = errors > 0 || empty ? 1 : 0;
-  if (!(await printData({ ok: errors === 0 && !empty, objects: rendering.state.size, diagnostics: rendering.diagnostics }, options.output))) {
+  if (
+    !(await printData(
+      { ok: errors === 0 && !empty, objects: rendering.state.size, diagnostics: rendering.diagnostics },
+      options.output,
+    ))
+  ) {
     for (const diagnostic of rendering.diagnostics) await print(`${formatDiagnostic(diagnostic)}\n`);
     const warnings = rendering.diagnostics.length - errors;
-    if (!empty) progress(errors > 0 ? `${count(errors, 'error')}, ${count(warnings, 'warning')}` : `ok: ${count(rendering.state.size, 'object')}, ${count(warnings, 'warning')}`);
+    if (!empty)
+      progress(
+        errors > 0
+          ? `${count(errors, 'error')}, ${count(warnings, 'warning')}`
+          : `ok: ${count(rendering.state.size, 'object')}, ${count(warnings, 'warning')}`,
+      );
   }
   if (empty) throw new CliFailure(1, `${options.rev ?? resolve(dir)} has no manifest`, `looked for ${MANIFEST_FILES}`);
 }

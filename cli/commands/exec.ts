@@ -33,7 +33,8 @@ export function frameReader(onFrame: (channel: number, payload: Buffer) => void)
     held = Buffer.concat([held, chunk]);
     while (held.length >= HEADER_BYTES) {
       const length = held.readUInt32BE(1);
-      if (length > MAX_FRAME) throw new CliFailure(1, `the node sent a frame of ${length} bytes: the connection is out of step`);
+      if (length > MAX_FRAME)
+        throw new CliFailure(1, `the node sent a frame of ${length} bytes: the connection is out of step`);
       if (held.length < HEADER_BYTES + length) return;
       onFrame(held.readUInt8(0), held.subarray(HEADER_BYTES, HEADER_BYTES + length));
       held = held.subarray(HEADER_BYTES + length);
@@ -43,13 +44,17 @@ export function frameReader(onFrame: (channel: number, payload: Buffer) => void)
 
 export async function exec(word: string, command: readonly string[], options: ExecOptions): Promise<void> {
   const tty = options.tty === true;
-  if (tty && !(process.stdin.isTTY && process.stdout.isTTY)) progress('note: this is no terminal, so -t only affects the container');
+  if (tty && !(process.stdin.isTTY && process.stdout.isTTY))
+    progress('note: this is no terminal, so -t only affects the container');
   const client = controlPlane(options.home);
   const query = new URLSearchParams(command.map((argument): [string, string] => ['command', argument]));
   if (options.container !== undefined) query.set('container', options.container);
   if (tty) query.set('tty', 'true');
   if (options.stdin) query.set('stdin', 'true');
-  const socket = await client.upgrade(`${objectPath('Pod', options.namespace, await podName(client, word, options.namespace))}/exec?${query.toString()}`, EXEC_UPGRADE);
+  const socket = await client.upgrade(
+    `${objectPath('Pod', options.namespace, await podName(client, word, options.namespace))}/exec?${query.toString()}`,
+    EXEC_UPGRADE,
+  );
 
   let result: ExecResult | undefined;
   const output = { stdout: containerOutput(process.stdout, tty), stderr: containerOutput(process.stderr, tty) };
@@ -59,7 +64,12 @@ export async function exec(word: string, command: readonly string[], options: Ex
     else if (channel === EXEC_CHANNEL.result) result = ExecResult.parse(JSON.parse(payload.toString('utf8')));
   });
   const sendSize = (): void => {
-    socket.write(frame(EXEC_CHANNEL.resize, Buffer.from(JSON.stringify({ width: process.stdout.columns ?? 80, height: process.stdout.rows ?? 24 }))));
+    socket.write(
+      frame(
+        EXEC_CHANNEL.resize,
+        Buffer.from(JSON.stringify({ width: process.stdout.columns ?? 80, height: process.stdout.rows ?? 24 })),
+      ),
+    );
   };
   const sendInput = (chunk: Buffer): void => {
     if (socket.write(frame(EXEC_CHANNEL.stdin, chunk))) return;
@@ -109,7 +119,12 @@ export async function exec(word: string, command: readonly string[], options: Ex
     output.stdout.end();
     output.stderr.end();
   }
-  if (!result) throw new CliFailure(1, 'the connection to the node ended before the command did', 'look at the node with: plumb node ls');
+  if (!result)
+    throw new CliFailure(
+      1,
+      'the connection to the node ended before the command did',
+      'look at the node with: plumb node ls',
+    );
   if (result.message !== undefined) progress(result.message);
   process.exitCode = result.exitCode;
 }
@@ -117,6 +132,7 @@ export async function exec(word: string, command: readonly string[], options: Ex
 /** Undone by `setRawMode(false)`, and by Node when the process ends. */
 function passKeysAndBytes(): void {
   process.stdin.setRawMode(true);
-  // Node leaves a carriage return before every line feed. A program in the middle of a screen means the line feed alone.
+  // Node leaves a carriage return before every line feed. A program in the middle of a screen means the line feed
+  // alone.
   spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
 }

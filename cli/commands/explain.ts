@@ -7,7 +7,10 @@ import { placementLinks } from '../print/placement.ts';
 import { age, short } from '../print/table.ts';
 import { parseObject } from './get.ts';
 
-export async function explain(word: string, options: { readonly home?: string; readonly namespace: string; readonly output?: string }): Promise<void> {
+export async function explain(
+  word: string,
+  options: { readonly home?: string; readonly namespace: string; readonly output?: string },
+): Promise<void> {
   const { kind, name } = parseObject(word, 'plumb explain deploy/web');
   const query = new URLSearchParams({ kind, namespace: options.namespace, name });
   const report = await controlPlane(options.home).get<ExplainReport>(`/plumbline/v1/explain?${query.toString()}`);
@@ -22,28 +25,51 @@ export function formatExplain(report: ExplainReport, now: Date): string {
   const link = (name: string, text: string): void => {
     lines.push(`  ${name.padEnd(11)}${text.replaceAll('\n', `\n${' '.repeat(13)}`)}`);
   };
-  if (commit) link('commit', `${short(commit.revision)} ${commit.subject} (${commit.author}): ${commit.outcome}${commit.message === undefined ? '' : `\n${commit.message}`}`);
+  if (commit)
+    link(
+      'commit',
+      `${short(commit.revision)} ${commit.subject} (${commit.author}): ${commit.outcome}${commit.message === undefined ? '' : `\n${commit.message}`}`,
+    );
   if (report.origin !== undefined) link('manifest', report.origin);
   for (const owner of report.owners) link('owned by', owner);
   if (!report.found) link('object', 'not in the live state');
   if (report.health) link('health', `${report.health.health}: ${report.health.message}`);
-  for (const c of report.conditions) link('condition', `${c.type}=${c.status}${c.reason ? ` ${c.reason}` : ''}${c.message ? `: ${c.message}` : ''}`);
+  for (const c of report.conditions)
+    link('condition', `${c.type}=${c.status}${c.reason ? ` ${c.reason}` : ''}${c.message ? `: ${c.message}` : ''}`);
   for (const child of report.children) link('made', `${child.kind} ${child.name}: ${child.summary}`);
   for (const pod of report.pods) for (const line of podLines(pod, now)) link(line[0], line[1]);
   if (report.more.pods > 0) link('pods', `and ${report.more.pods} more`);
-  if (report.node) link('node', `${report.node.name} Ready=${report.node.ready}${report.node.ready === 'True' ? '' : ` ${report.node.reason}: ${report.node.message}`}`);
-  for (const event of report.events) link('event', `${age(event.lastTimestamp, now)} ago ${event.reason}${event.count > 1 ? ` (x${event.count})` : ''}: ${event.message}`);
+  if (report.node)
+    link(
+      'node',
+      `${report.node.name} Ready=${report.node.ready}${report.node.ready === 'True' ? '' : ` ${report.node.reason}: ${report.node.message}`}`,
+    );
+  for (const event of report.events)
+    link(
+      'event',
+      `${age(event.lastTimestamp, now)} ago ${event.reason}${event.count > 1 ? ` (x${event.count})` : ''}: ${event.message}`,
+    );
   if (report.more.events > 0) link('events', `and ${report.more.events} more`);
   lines.push('', report.broken === undefined ? 'Nothing is wrong with it.' : `Why not: ${report.broken}`);
   return lines.join('\n');
 }
 
 function podLines(pod: ExplainedPod, now: Date): [string, string][] {
-  const lines: [string, string][] = [['pod', `${pod.name} ${pod.phase} on ${pod.node ?? 'no node yet'}${pod.problem === undefined ? '' : `: ${pod.problem}`}`]];
+  const lines: [string, string][] = [
+    [
+      'pod',
+      `${pod.name} ${pod.phase} on ${pod.node ?? 'no node yet'}${pod.problem === undefined ? '' : `: ${pod.problem}`}`,
+    ],
+  ];
   for (const c of pod.containers) {
-    if (!c.ready || c.restarts > 0) lines.push(['container', `${c.name} ${c.state}, restarts ${c.restarts}${c.message === undefined ? '' : `: ${c.message}`}`]);
+    if (!c.ready || c.restarts > 0)
+      lines.push([
+        'container',
+        `${c.name} ${c.state}, restarts ${c.restarts}${c.message === undefined ? '' : `: ${c.message}`}`,
+      ]);
   }
   if (pod.placement) lines.push(...placementLinks(pod.placement, now));
-  if (pod.log && pod.log.lines.length > 0) lines.push([pod.log.previous ? 'last run' : 'log', pod.log.lines.join('\n')]);
+  if (pod.log && pod.log.lines.length > 0)
+    lines.push([pod.log.previous ? 'last run' : 'log', pod.log.lines.join('\n')]);
   return lines;
 }

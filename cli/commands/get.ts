@@ -1,5 +1,13 @@
 /** `plumb get`: live objects. */
-import { findKind, KINDS, type Kind, type KubeObject, type Node, type ObjectsByKind, type Pod } from '../../contracts/objects/index.ts';
+import {
+  findKind,
+  KINDS,
+  type Kind,
+  type KubeObject,
+  type Node,
+  type ObjectsByKind,
+  type Pod,
+} from '../../contracts/objects/index.ts';
 import type { ObjectList } from '../../reconciler/api/types.ts';
 import { type ControlPlaneClient, controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
@@ -21,9 +29,15 @@ const ALL: readonly Kind[] = ['Pod', 'Service', 'Deployment', 'ReplicaSet'];
 
 /** What is named by `KIND/NAME`. CliFailure 2 for a name without its kind, which shows `example`. */
 export function parseObject(word: string, example: string): { readonly kind: Kind; readonly name: string } {
-  if (!word.includes('/')) throw new CliFailure(2, `${JSON.stringify(word)} does not say of which kind: write KIND/NAME`, `for example: ${example}`);
+  if (!word.includes('/'))
+    throw new CliFailure(
+      2,
+      `${JSON.stringify(word)} does not say of which kind: write KIND/NAME`,
+      `for example: ${example}`,
+    );
   const { kind, name } = parseTarget(word);
-  if (name === undefined || name === '') throw new CliFailure(2, `${JSON.stringify(word)} has no name`, `for example: ${example}`);
+  if (name === undefined || name === '')
+    throw new CliFailure(2, `${JSON.stringify(word)} has no name`, `for example: ${example}`);
   return { kind, name };
 }
 
@@ -31,7 +45,14 @@ export function parseObject(word: string, example: string): { readonly kind: Kin
 export function parseTarget(word: string, name?: string): { readonly kind: Kind; readonly name: string | undefined } {
   const [kindWord = '', inline] = word.split('/', 2);
   const kind = findKind(kindWord);
-  if (!kind) throw new CliFailure(2, `there is no kind ${JSON.stringify(kindWord)}`, `kinds: ${Object.values(KINDS).map((k) => k.plural).join(', ')}`);
+  if (!kind)
+    throw new CliFailure(
+      2,
+      `there is no kind ${JSON.stringify(kindWord)}`,
+      `kinds: ${Object.values(KINDS)
+        .map((k) => k.plural)
+        .join(', ')}`,
+    );
   return { kind, name: inline ?? name };
 }
 
@@ -50,13 +71,17 @@ export async function get(word: string, name: string | undefined, options: GetOp
     for (const kind of ALL) {
       const { items } = await client.get<ObjectList>(listPath(kind, options));
       if (items.length === 0) continue;
-      await print(`${shown++ > 0 ? '\n' : ''}${await printed(client, kind, items, options, `${kind.toLowerCase()}/`)}\n`);
+      await print(
+        `${shown++ > 0 ? '\n' : ''}${await printed(client, kind, items, options, `${kind.toLowerCase()}/`)}\n`,
+      );
     }
     return;
   }
   const target = parseTarget(word, name);
   if (target.name !== undefined) {
-    const object = await client.get<KubeObject>(`${objectPath(target.kind, options.namespace, target.name)}${options.reveal ? '?reveal=true' : ''}`);
+    const object = await client.get<KubeObject>(
+      `${objectPath(target.kind, options.namespace, target.name)}${options.reveal ? '?reveal=true' : ''}`,
+    );
     if (await printData(object, options.output)) return;
     await print(`${await printed(client, target.kind, [object], options)}\n`);
     return;
@@ -64,7 +89,9 @@ export async function get(word: string, name: string | undefined, options: GetOp
   const list = await client.get<ObjectList>(listPath(target.kind, options));
   if (await printData(list, options.output)) return;
   if (list.items.length === 0) {
-    progress(`No ${KINDS[target.kind].plural} found${KINDS[target.kind].namespaced && !options.allNamespaces ? ` in namespace ${options.namespace}` : ''}.`);
+    progress(
+      `No ${KINDS[target.kind].plural} found${KINDS[target.kind].namespaced && !options.allNamespaces ? ` in namespace ${options.namespace}` : ''}.`,
+    );
     return;
   }
   await print(`${await printed(client, target.kind, list.items, options)}\n`);
@@ -75,19 +102,36 @@ function listPath(kind: Kind, options: GetOptions): string {
   return options.selector === undefined ? path : `${path}?labelSelector=${encodeURIComponent(options.selector)}`;
 }
 
-async function printed(client: ControlPlaneClient, kind: Kind, objects: readonly KubeObject[], options: GetOptions, prefix = ''): Promise<string> {
+async function printed(
+  client: ControlPlaneClient,
+  kind: Kind,
+  objects: readonly KubeObject[],
+  options: GetOptions,
+  prefix = '',
+): Promise<string> {
   if (options.output === 'name') return objects.map((o) => `${kind.toLowerCase()}/${o.metadata.name}`).join('\n');
   const now = new Date();
-  const unheard = kind === 'Pod' ? await unheardUnder(client, objects as readonly Pod[], now) : new Map<string, string>();
+  const unheard =
+    kind === 'Pod' ? await unheardUnder(client, objects as readonly Pod[], now) : new Map<string, string>();
   for (const sentence of unheard.values()) progress(sentence);
   const { headings, rows } = rowsOf(kind, inOrder(objects) as readonly ObjectsByKind[typeof kind][], {
-    wide: options.output === 'wide', namespace: options.allNamespaces === true && KINDS[kind].namespaced, now, unheard: new Set(unheard.keys()),
+    wide: options.output === 'wide',
+    namespace: options.allNamespaces === true && KINDS[kind].namespaced,
+    now,
+    unheard: new Set(unheard.keys()),
   });
   const at = headings.indexOf('NAME');
-  return table(headings, rows.map((row) => row.map((cell, i) => (i === at ? prefix + cell : cell))));
+  return table(
+    headings,
+    rows.map((row) => row.map((cell, i) => (i === at ? prefix + cell : cell))),
+  );
 }
 
-async function unheardUnder(client: ControlPlaneClient, pods: readonly Pod[], now: Date): Promise<ReadonlyMap<string, string>> {
+async function unheardUnder(
+  client: ControlPlaneClient,
+  pods: readonly Pod[],
+  now: Date,
+): Promise<ReadonlyMap<string, string>> {
   if (!pods.some(({ spec }) => spec.nodeName !== undefined)) return new Map();
   const { items } = await client.get<ObjectList>(objectPath('Node', undefined));
   return unheardNodes(items as readonly Node[], pods, now);
@@ -95,13 +139,19 @@ async function unheardUnder(client: ControlPlaneClient, pods: readonly Pod[], no
 
 /** Events as they happened, the newest last; others as they came. */
 function inOrder(objects: readonly KubeObject[]): readonly KubeObject[] {
-  return objects.toSorted((a, b) => (a.kind === 'Event' && b.kind === 'Event' ? Date.parse(a.lastTimestamp) - Date.parse(b.lastTimestamp) : 0));
+  return objects.toSorted((a, b) =>
+    a.kind === 'Event' && b.kind === 'Event' ? Date.parse(a.lastTimestamp) - Date.parse(b.lastTimestamp) : 0,
+  );
 }
 
 /** `plumb delete pod/NAME`. */
-export async function deletePod(word: string, options: { readonly home?: string; readonly namespace: string }): Promise<void> {
+export async function deletePod(
+  word: string,
+  options: { readonly home?: string; readonly namespace: string },
+): Promise<void> {
   const { kind, name } = parseObject(word, 'plumb delete pod/web-5d4f');
-  if (kind !== 'Pod') throw new CliFailure(2, 'only pods are deleted here', 'remove anything else from its file in Git, commit and push');
+  if (kind !== 'Pod')
+    throw new CliFailure(2, 'only pods are deleted here', 'remove anything else from its file in Git, commit and push');
   await controlPlane(options.home).send('DELETE', objectPath('Pod', options.namespace, name));
   await print(`pod/${name} is being deleted\n`);
 }

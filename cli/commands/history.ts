@@ -29,7 +29,12 @@ export async function history(rev: string | undefined, options: HistoryOptions):
   }
   const now = new Date();
   const rows = shown.map((r) => [
-    r.revision === report.appliedRevision ? '*' : '', short(r.revision), outcomeOf(r), age(r.seenAt, now), changesOf(r), r.author.replace(/ <.*>$/, ''),
+    r.revision === report.appliedRevision ? '*' : '',
+    short(r.revision),
+    outcomeOf(r),
+    age(r.seenAt, now),
+    changesOf(r),
+    r.author.replace(/ <.*>$/, ''),
     r.message === undefined ? r.subject : `${r.subject} (${r.message})`,
   ]);
   await print(`${table(['', 'REVISION', 'OUTCOME', 'SEEN', 'CHANGES', 'AUTHOR', 'SUBJECT'], rows)}\n`);
@@ -39,18 +44,30 @@ async function showOne(report: HistoryReport, rev: string, output: string | unde
   const found = report.history.filter((r) => rev.length >= MIN_PREFIX && r.revision.startsWith(rev));
   const [record] = found;
   if (!record || found.length > 1) {
-    throw new CliFailure(1, `${found.length > 1 ? `${found.length} revisions` : 'no revision'} in the history ${found.length > 1 ? 'begin' : 'begins'} with ${JSON.stringify(rev)}`, 'see `plumb history` for what there is');
+    throw new CliFailure(
+      1,
+      `${found.length > 1 ? `${found.length} revisions` : 'no revision'} in the history ${found.length > 1 ? 'begin' : 'begins'} with ${JSON.stringify(rev)}`,
+      'see `plumb history` for what there is',
+    );
   }
   if (await printData(record, output)) return;
   const end = record.postMortem;
   const lines: (readonly [string, string] | undefined)[] = [
-    ['revision', record.revision], ['subject', record.subject], ['author', record.author], ['seen', record.seenAt], ['outcome', outcomeOf(record)],
-    record.counts && ['changes', changesOf(record)], record.message === undefined ? undefined : ['message', indented(record.message)],
+    ['revision', record.revision],
+    ['subject', record.subject],
+    ['author', record.author],
+    ['seen', record.seenAt],
+    ['outcome', outcomeOf(record)],
+    record.counts && ['changes', changesOf(record)],
+    record.message === undefined ? undefined : ['message', indented(record.message)],
     end && ['at its end', [end.health, ...end.causes].join(`\n${INDENT}`)],
-    ...(end?.containers ?? []).map((c): readonly [string, string] => ['container', [
-      `${c.container} of pod ${c.pod}: ${c.reason}${c.exitCode === undefined ? '' : `, exit code ${c.exitCode}`}, ${c.restarts} ${c.restarts === 1 ? 'restart' : 'restarts'}`,
-      ...(c.message === undefined ? [] : c.message.split('\n').map((line) => `  ${line}`)),
-    ].join(`\n${INDENT}`)]),
+    ...(end?.containers ?? []).map((c): readonly [string, string] => [
+      'container',
+      [
+        `${c.container} of pod ${c.pod}: ${c.reason}${c.exitCode === undefined ? '' : `, exit code ${c.exitCode}`}, ${c.restarts} ${c.restarts === 1 ? 'restart' : 'restarts'}`,
+        ...(c.message === undefined ? [] : c.message.split('\n').map((line) => `  ${line}`)),
+      ].join(`\n${INDENT}`),
+    ]),
   ];
   await print(lines.flatMap((line) => (line ? [`${line[0].padEnd(INDENT.length)}${line[1]}\n`] : [])).join(''));
 }
@@ -70,10 +87,19 @@ function changesOf({ counts }: RevisionRecord): string {
   return counts ? `+${counts.create} ~${counts.update} -${counts.delete}` : '';
 }
 
-export async function rollback(rev: string | undefined, options: { readonly home?: string; readonly message?: string; readonly output?: string }): Promise<void> {
-  const made = await controlPlane(options.home).send<{ readonly commit: Revision; readonly restored: string }>('POST', '/plumbline/v1/rollback', {
-    ...(rev !== undefined && { revision: rev }), ...(options.message !== undefined && { message: options.message }), author: await author(),
-  });
+export async function rollback(
+  rev: string | undefined,
+  options: { readonly home?: string; readonly message?: string; readonly output?: string },
+): Promise<void> {
+  const made = await controlPlane(options.home).send<{ readonly commit: Revision; readonly restored: string }>(
+    'POST',
+    '/plumbline/v1/rollback',
+    {
+      ...(rev !== undefined && { revision: rev }),
+      ...(options.message !== undefined && { message: options.message }),
+      author: await author(),
+    },
+  );
   if (await printData(made, options.output)) return;
   await print(`${made.commit.sha} restores ${short(made.restored)}; follow it with: plumb status --wait\n`);
 }
@@ -81,7 +107,14 @@ export async function rollback(rev: string | undefined, options: { readonly home
 /** Who the commit is from: git's own idea of it, else the login. */
 async function author(): Promise<{ name: string; email: string }> {
   const run = promisify(execFile);
-  const setting = async (name: string): Promise<string | undefined> => run('git', ['config', '--get', name]).then(({ stdout }) => stdout.trim() || undefined, () => undefined);
+  const setting = async (name: string): Promise<string | undefined> =>
+    run('git', ['config', '--get', name]).then(
+      ({ stdout }) => stdout.trim() || undefined,
+      () => undefined,
+    );
   const login = userInfo().username;
-  return { name: (await setting('user.name')) ?? login, email: (await setting('user.email')) ?? `${login}@${hostname()}` };
+  return {
+    name: (await setting('user.name')) ?? login,
+    email: (await setting('user.email')) ?? `${login}@${hostname()}`,
+  };
 }

@@ -5,7 +5,12 @@ import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { HINT_FILE, openGitSource } from '../../reconciler/adapters/git/index.ts';
 import { formatPlan } from '../../reconciler/core/diff/index.ts';
-import { type DesiredState, type Diagnostic, formatDiagnostic, ManifestCache } from '../../reconciler/core/manifests/index.ts';
+import {
+  type DesiredState,
+  type Diagnostic,
+  formatDiagnostic,
+  ManifestCache,
+} from '../../reconciler/core/manifests/index.ts';
 import { RESTORED_WITHIN, unlessRestored } from '../../reconciler/core/revisions/prune-guard.ts';
 import type { GitSource } from '../../reconciler/ports/git-source.ts';
 import { CliFailure } from '../failure.ts';
@@ -28,7 +33,9 @@ export async function hook(name: string, branch: string): Promise<void> {
   if (!update) return;
   if (NO_COMMIT.test(update.to)) {
     await keepLast(branch, update.from);
-    say(`warning: this deletes ${branch}; what runs goes on running, and nothing is applied until there is a new commit on it`);
+    say(
+      `warning: this deletes ${branch}; what runs goes on running, and nothing is applied until there is a new commit on it`,
+    );
     return;
   }
   const git = await openGitSource({ url: resolve(process.env['GIT_DIR'] ?? '.'), branch, engine: 'quarantine' });
@@ -43,12 +50,17 @@ async function judge(git: GitSource, update: RefUpdate, branch: string): Promise
   const signal = new AbortController().signal;
   const cache = new ManifestCache();
   const hasBefore = !NO_COMMIT.test(update.from);
-  if (hasBefore && !(await isAncestor(update.from, update.to))) say(`warning: this is a force-push: it takes ${branch} from ${update.from.slice(0, 12)} to ${update.to.slice(0, 12)}, which does not contain it`);
+  if (hasBefore && !(await isAncestor(update.from, update.to)))
+    say(
+      `warning: this is a force-push: it takes ${branch} from ${update.from.slice(0, 12)} to ${update.to.slice(0, 12)}, which does not contain it`,
+    );
   const next = await renderRevision(git, update.to, signal, cache);
   const errors = next.diagnostics.filter((d) => d.severity === 'error');
   for (const line of diagnosticLines(next.diagnostics)) say(line, '');
   if (errors.length > 0) {
-    say(`refused: ${errors.length} ${errors.length === 1 ? 'error' : 'errors'}; ${branch} stays where it was. Check before pushing with: plumb check`);
+    say(
+      `refused: ${errors.length} ${errors.length === 1 ? 'error' : 'errors'}; ${branch} stays where it was. Check before pushing with: plumb check`,
+    );
     return 1;
   }
   const before = await stateBefore(git, update, branch, signal, cache);
@@ -61,17 +73,33 @@ async function judge(git: GitSource, update: RefUpdate, branch: string): Promise
   return 1;
 }
 
-/** What is in force as far as the repository knows: the branch as it was, also before it was deleted; for what was applied then goes on running. */
-async function stateBefore(git: GitSource, { from }: RefUpdate, branch: string, signal: AbortSignal, cache: ManifestCache): Promise<DesiredState> {
+/**
+ * What is in force as far as the repository knows: the branch as it was, also before it was deleted; for what was
+ * applied then goes on running.
+ */
+async function stateBefore(
+  git: GitSource,
+  { from }: RefUpdate,
+  branch: string,
+  signal: AbortSignal,
+  cache: ManifestCache,
+): Promise<DesiredState> {
   if (!NO_COMMIT.test(from)) return (await renderRevision(git, from, signal, cache)).state;
-  const last = await readFile(lastFile(branch), 'utf8').then((text) => text.trim(), () => undefined);
+  const last = await readFile(lastFile(branch), 'utf8').then(
+    (text) => text.trim(),
+    () => undefined,
+  );
   if (last === undefined) return new Map();
   try {
     const { state } = await renderRevision(git, last, signal, cache);
-    say(`${branch} was deleted when it was at ${last.slice(0, 12)}; what was applied then is still in force, so the plan starts from there`);
+    say(
+      `${branch} was deleted when it was at ${last.slice(0, 12)}; what was applied then is still in force, so the plan starts from there`,
+    );
     return state;
   } catch {
-    say(`warning: ${branch} was deleted when it was at ${last.slice(0, 12)}, which is not here any more: the plan shows as new what may well run already`);
+    say(
+      `warning: ${branch} was deleted when it was at ${last.slice(0, 12)}, which is not here any more: the plan shows as new what may well run already`,
+    );
     return new Map();
   }
 }
@@ -92,7 +120,10 @@ export function diagnosticLines(diagnostics: readonly Diagnostic[]): string[] {
   const ordered = [...diagnostics].sort((a, b) => Number(a.severity === 'warning') - Number(b.severity === 'warning'));
   const rest = ordered.slice(MAX_LINES);
   const errors = rest.filter((d) => d.severity === 'error').length;
-  return [...ordered.slice(0, MAX_LINES).map(formatDiagnostic), `... and ${rest.length} more, ${errors} of them errors; see them all with: plumb check`];
+  return [
+    ...ordered.slice(0, MAX_LINES).map(formatDiagnostic),
+    `... and ${rest.length} more, ${errors} of them errors; see them all with: plumb check`,
+  ];
 }
 
 /** The plan's lines, its summary always among them. */
@@ -109,12 +140,18 @@ async function updates(): Promise<RefUpdate[]> {
   let text = '';
   process.stdin.setEncoding('utf8');
   for await (const chunk of process.stdin) text += String(chunk);
-  return text.split('\n').filter(Boolean).map((line) => {
-    const [from = '', to = '', ref = ''] = line.split(' ');
-    return { from, to, ref };
-  });
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => {
+      const [from = '', to = '', ref = ''] = line.split(' ');
+      return { from, to, ref };
+    });
 }
 
 async function isAncestor(from: string, to: string): Promise<boolean> {
-  return promisify(execFile)('git', ['merge-base', '--is-ancestor', from, to]).then(() => true, () => false);
+  return promisify(execFile)('git', ['merge-base', '--is-ancestor', from, to]).then(
+    () => true,
+    () => false,
+  );
 }

@@ -17,7 +17,12 @@ export interface InitOptions {
 }
 
 export async function init(dir: string, options: InitOptions): Promise<void> {
-  if (!/^[A-Za-z0-9][\w./-]*$/.test(options.branch) || options.branch.includes('..') || options.branch.endsWith('.lock')) throw new CliFailure(2, `${JSON.stringify(options.branch)} is no branch name`);
+  if (
+    !/^[A-Za-z0-9][\w./-]*$/.test(options.branch) ||
+    options.branch.includes('..') ||
+    options.branch.endsWith('.lock')
+  )
+    throw new CliFailure(2, `${JSON.stringify(options.branch)} is no branch name`);
   const folder = resolve(dir);
   await (options.bare ? initBare(folder, dir, options.branch) : initCheckout(folder, dir, options.branch));
 }
@@ -36,7 +41,9 @@ async function initBare(folder: string, shown: string, branch: string): Promise<
   await writeHook(folder, 'pre-receive', preReceiveHook(settings));
   await writeHook(folder, 'post-receive', postReceiveHook(settings));
   await mkdir(dirname(join(folder, HINT_FILE)), { recursive: true });
-  await print(`${fresh ? 'made' : 'renewed the hooks of'} ${folder} (branch ${branch})\nnext:\n  git remote add origin ${folder} && git push -u origin ${branch}\n  plumb up --repo ${shown}\n`);
+  await print(
+    `${fresh ? 'made' : 'renewed the hooks of'} ${folder} (branch ${branch})\nnext:\n  git remote add origin ${folder} && git push -u origin ${branch}\n  plumb up --repo ${shown}\n`,
+  );
 }
 
 /** A hook that someone else wrote is left alone. */
@@ -45,7 +52,11 @@ async function writeHook(folder: string, name: string, text: string): Promise<vo
   await mkdir(dirname(path), { recursive: true });
   const before = existsSync(path) ? fs.readFileSync(path, 'utf8') : undefined;
   if (before !== undefined && !before.includes('plumb init --bare')) {
-    throw new CliFailure(1, `${path} is there already and was not written by plumb`, 'move it away, run this again, and call it from the new one');
+    throw new CliFailure(
+      1,
+      `${path} is there already and was not written by plumb`,
+      'move it away, run this again, and call it from the new one',
+    );
   }
   await writeFile(path, text);
   await chmod(path, 0o755);
@@ -53,7 +64,8 @@ async function writeHook(folder: string, name: string, text: string): Promise<vo
 
 async function initCheckout(folder: string, shown: string, branch: string): Promise<void> {
   const clash = Object.keys(FIRST_FILES).filter((name) => name !== 'README.md' && existsSync(join(folder, name)));
-  if (clash.length > 0) throw new CliFailure(2, `${join(folder, clash[0] ?? '')} is there already`, 'name a new folder');
+  if (clash.length > 0)
+    throw new CliFailure(2, `${join(folder, clash[0] ?? '')} is there already`, 'name a new folder');
   const isNew = !existsSync(join(folder, '.git'));
   const written: string[] = [];
   for (const [name, text] of Object.entries(FIRST_FILES)) {
@@ -67,7 +79,14 @@ async function initCheckout(folder: string, shown: string, branch: string): Prom
     await git.init({ fs, dir: folder, defaultBranch: branch });
     for (const filepath of written) await git.add({ fs, dir: folder, filepath });
     const login = userInfo().username;
-    await git.commit({ fs, dir: folder, message: 'Start with one app\n', author: { name: login, email: `${login}@${hostname()}` } });
+    await git.commit({
+      fs,
+      dir: folder,
+      message: 'Start with one app\n',
+      author: { name: login, email: `${login}@${hostname()}` },
+    });
   }
-  await print(`wrote ${written.join(', ')} in ${folder}${isNew ? ', committed' : '; commit them when you like them'}\nnext:\n${folder === process.cwd() ? '' : `  cd ${shown}\n`}  plumb check && plumb plan\n  plumb node add root@HOST --commit   # for each machine\n`);
+  await print(
+    `wrote ${written.join(', ')} in ${folder}${isNew ? ', committed' : '; commit them when you like them'}\nnext:\n${folder === process.cwd() ? '' : `  cd ${shown}\n`}  plumb check && plumb plan\n  plumb node add root@HOST --commit   # for each machine\n`,
+  );
 }

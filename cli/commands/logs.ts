@@ -17,17 +17,26 @@ export interface LogsOptions {
   readonly timestamps?: boolean;
 }
 
-/** A pod's name as it was written, or a pod of a Deployment or ReplicaSet: a running one that stays, where there is one. */
+/**
+ * A pod's name as it was written, or a pod of a Deployment or ReplicaSet: a running one that stays, where there is one.
+ */
 export async function podName(client: ControlPlaneClient, word: string, namespace: string): Promise<string> {
   if (!word.includes('/')) return word;
   const { kind, name } = parseTarget(word);
   if (name === undefined) throw new CliFailure(2, `${word}: a name is missing after the slash`);
   if (kind === 'Pod') return name;
-  const { items } = await client.get<ObjectList>(`${objectPath('Pod', namespace)}?owner=${encodeURIComponent(`${kind}/${name}`)}`);
+  const { items } = await client.get<ObjectList>(
+    `${objectPath('Pod', namespace)}?owner=${encodeURIComponent(`${kind}/${name}`)}`,
+  );
   const pods = items as readonly Pod[];
   const staying = pods.filter((p) => p.metadata.deletionTimestamp === undefined);
   const best = staying.find((p) => p.status?.phase === 'Running') ?? staying[0] ?? pods[0];
-  if (!best) throw new CliFailure(1, `${kind} ${namespace}/${name} has no pods`, `see why with: plumb explain ${word} -n ${namespace}`);
+  if (!best)
+    throw new CliFailure(
+      1,
+      `${kind} ${namespace}/${name} has no pods`,
+      `see why with: plumb explain ${word} -n ${namespace}`,
+    );
   return best.metadata.name;
 }
 
@@ -43,11 +52,18 @@ export async function logs(word: string, options: LogsOptions): Promise<void> {
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   try {
-    await pipeline(await client.stream(`${objectPath('Pod', options.namespace, name)}/log?${query.toString()}`, stop.signal), containerOutput(process.stdout, false));
+    await pipeline(
+      await client.stream(`${objectPath('Pod', options.namespace, name)}/log?${query.toString()}`, stop.signal),
+      containerOutput(process.stdout, false),
+    );
   } catch (error) {
     if (stop.signal.aborted) return;
     if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
     // How Node.js says that an answer ended before its end: "aborted".
-    throw new CliFailure(1, `the log of pod ${options.namespace}/${name} broke off: the agent of its node restarted, or the connection to the node or the control plane was lost`, 'the container runs on; ask again');
+    throw new CliFailure(
+      1,
+      `the log of pod ${options.namespace}/${name} broke off: the agent of its node restarted, or the connection to the node or the control plane was lost`,
+      'the container runs on; ask again',
+    );
   }
 }

@@ -42,7 +42,8 @@ export function parseDestination(text: string): Destination {
   const match = /^(?:([a-z_][\w.-]*)@)?(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9][\w.-]*))(?::(\d{1,5}))?$/.exec(text);
   const address = match?.[2] ?? match?.[3];
   const port = Number(match?.[4] ?? 22);
-  if (address === undefined || port < 1 || port > 65535) throw new CliFailure(2, `${JSON.stringify(text)} is no [user@]host[:port]`, 'for example: root@203.0.113.7:22');
+  if (address === undefined || port < 1 || port > 65535)
+    throw new CliFailure(2, `${JSON.stringify(text)} is no [user@]host[:port]`, 'for example: root@203.0.113.7:22');
   return { user: match?.[1] ?? 'root', address, port };
 }
 
@@ -57,24 +58,47 @@ export async function nodeAdd(text: string, options: NodeAddOptions): Promise<vo
   const root = checkoutRoot(options.repoDir);
   const name = options.name ?? defaultName(address);
   const path = join(root, 'machines', `${name}.yaml`);
-  if (existsSync(path)) throw new CliFailure(1, `${path} is there already`, 'choose another --name, or remove the machine first: plumb node rm');
+  if (existsSync(path))
+    throw new CliFailure(
+      1,
+      `${path} is there already`,
+      'choose another --name, or remove the machine first: plumb node rm',
+    );
   const keyFile = options.sshKey ?? join(homeFolder(options.home), 'ssh', 'id_ed25519');
-  const [{ SshNodeTransport }, { SystemClock }] = await Promise.all([import('../../reconciler/adapters/ssh/transport.ts'), import('../../reconciler/adapters/system/clock.ts')]);
-  const transport = new SshNodeTransport({ privateKey: await privateKey(keyFile), log: SILENT_LOG, clock: new SystemClock() });
+  const [{ SshNodeTransport }, { SystemClock }] = await Promise.all([
+    import('../../reconciler/adapters/ssh/transport.ts'),
+    import('../../reconciler/adapters/system/clock.ts'),
+  ]);
+  const transport = new SshNodeTransport({
+    privateKey: await privateKey(keyFile),
+    log: SILENT_LOG,
+    clock: new SystemClock(),
+  });
   try {
     const hostKey = await settleHostKey(transport, { user, address, port }, options);
     if (options.check) await checkLogin(transport, { user, address, port }, name, hostKey, keyFile);
     const machine = {
-      apiVersion: OWN_API_VERSION, kind: 'Machine', metadata: { name },
-      spec: { address, ...(port !== 22 && { port }), user, hostKey, ...(options.internalIp !== undefined && { internalIP: options.internalIp }) },
+      apiVersion: OWN_API_VERSION,
+      kind: 'Machine',
+      metadata: { name },
+      spec: {
+        address,
+        ...(port !== 22 && { port }),
+        user,
+        hostKey,
+        ...(options.internalIp !== undefined && { internalIP: options.internalIp }),
+      },
     };
     const valid = MachineManifest.safeParse(machine);
-    if (!valid.success) throw new CliFailure(2, valid.error.issues.map((i) => `${i.path.join('.')}: ${i.message}`).join('; '));
+    if (!valid.success)
+      throw new CliFailure(2, valid.error.issues.map((i) => `${i.path.join('.')}: ${i.message}`).join('; '));
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, stringify(machine, { lineWidth: 0 }));
     if (options.commit) await commit(root, path, `Add machine ${name}`);
     if (await printData({ file: path, machine }, options.output)) return;
-    await print(`wrote machines/${name}.yaml${options.commit ? ', committed' : ''}; it joins with the push: ${options.commit ? '' : `git add machines && git commit -m "Add machine ${name}" && `}git push\n`);
+    await print(
+      `wrote machines/${name}.yaml${options.commit ? ', committed' : ''}; it joins with the push: ${options.commit ? '' : `git add machines && git commit -m "Add machine ${name}" && `}git push\n`,
+    );
   } finally {
     await transport.close();
   }
@@ -91,25 +115,47 @@ export async function privateKey(file: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch {
-    throw new CliFailure(1, `the private key ${file} cannot be read`, '`plumb up` makes one in its home folder; or name one with --ssh-key');
+    throw new CliFailure(
+      1,
+      `the private key ${file} cannot be read`,
+      '`plumb up` makes one in its home folder; or name one with --ssh-key',
+    );
   }
 }
 
-/** The key that the machine shows, once it is the one given, trusted with --yes, or confirmed at the terminal. Sends no credentials. */
-export async function settleHostKey(transport: NodeTransport, { address, port }: Destination, options: Pick<NodeAddOptions, 'hostKey' | 'yes'>): Promise<string> {
+/**
+ * The key that the machine shows, once it is the one given, trusted with --yes, or confirmed at the terminal. Sends no
+ * credentials.
+ */
+export async function settleHostKey(
+  transport: NodeTransport,
+  { address, port }: Destination,
+  options: Pick<NodeAddOptions, 'hostKey' | 'yes'>,
+): Promise<string> {
   progress(`asking ${address}:${port} for its host key`);
   const shown = await transport.scanHostKey(address, port, AbortSignal.timeout(TIMEOUT_MS));
   const fingerprint = fingerprintOf(shown);
   if (options.hostKey !== undefined) {
     if (options.hostKey.trim().split(/\s+/).slice(0, 2).join(' ') === shown) return shown;
-    throw new CliFailure(1, `${address} shows another host key than --host-key: ${shown.split(' ')[0]} ${fingerprint}`, 'somebody may be in between; compare on the machine with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub');
+    throw new CliFailure(
+      1,
+      `${address} shows another host key than --host-key: ${shown.split(' ')[0]} ${fingerprint}`,
+      'somebody may be in between; compare on the machine with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub',
+    );
   }
   progress(`host key: ${shown.split(' ')[0]} ${fingerprint}`);
   if (options.yes) return shown;
-  if (!process.stdin.isTTY) throw new CliFailure(2, 'nobody is there to confirm the host key', 'give it with --host-key, or trust it with --yes');
+  if (!process.stdin.isTTY)
+    throw new CliFailure(
+      2,
+      'nobody is there to confirm the host key',
+      'give it with --host-key, or trust it with --yes',
+    );
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = await prompt.question('Is that the key of this machine (compare on it: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub)? [y/N] ');
+    const answer = await prompt.question(
+      'Is that the key of this machine (compare on it: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub)? [y/N] ',
+    );
     if (!/^y(es)?$/i.test(answer.trim())) throw new CliFailure(1, 'not confirmed: nothing was written');
     return shown;
   } finally {
@@ -117,19 +163,43 @@ export async function settleHostKey(transport: NodeTransport, { address, port }:
   }
 }
 
-async function checkLogin(transport: NodeTransport, { user, address, port }: Destination, name: string, hostKey: string, keyFile: string): Promise<void> {
+async function checkLogin(
+  transport: NodeTransport,
+  { user, address, port }: Destination,
+  name: string,
+  hostKey: string,
+  keyFile: string,
+): Promise<void> {
   progress(`logging in as ${user}`);
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const connection = await transport.connect({ name, address, port, user, hostKey }, signal).catch((error: unknown) => {
-    throw new CliFailure(1, error instanceof Error ? error.message : String(error), `the machine must accept ${keyFile}.pub: ssh-copy-id -f -i ${keyFile}.pub -p ${port} ${user}@${address}`);
+    throw new CliFailure(
+      1,
+      error instanceof Error ? error.message : String(error),
+      `the machine must accept ${keyFile}.pub: ssh-copy-id -f -i ${keyFile}.pub -p ${port} ${user}@${address}`,
+    );
   });
   try {
-    const { code, stdout, stderr } = await connection.run(['sh', '-c', 'id -u; uname -m; command -v containerd || echo no-containerd'], { signal });
+    const { code, stdout, stderr } = await connection.run(
+      ['sh', '-c', 'id -u; uname -m; command -v containerd || echo no-containerd'],
+      { signal },
+    );
     const [uid, machine, containerd] = stdout.trim().split('\n');
     if (code !== 0) throw new CliFailure(1, `${address} could not run a command: ${stderr.trim()}`);
-    if (uid !== '0') throw new CliFailure(1, `${user} on ${address} is not root (uid ${uid})`, 'name a user who is, such as root@HOST');
-    if (machine !== 'x86_64' && machine !== 'aarch64') throw new CliFailure(1, `${address} is a ${machine}: x86_64 and aarch64 are supported`);
-    if (containerd === 'no-containerd') throw new CliFailure(1, `${address} has no containerd`, 'install it there: apt-get install -y containerd runc containernetworking-plugins nftables iproute2');
+    if (uid !== '0')
+      throw new CliFailure(
+        1,
+        `${user} on ${address} is not root (uid ${uid})`,
+        'name a user who is, such as root@HOST',
+      );
+    if (machine !== 'x86_64' && machine !== 'aarch64')
+      throw new CliFailure(1, `${address} is a ${machine}: x86_64 and aarch64 are supported`);
+    if (containerd === 'no-containerd')
+      throw new CliFailure(
+        1,
+        `${address} has no containerd`,
+        'install it there: apt-get install -y containerd runc containernetworking-plugins nftables iproute2',
+      );
   } finally {
     await connection.close();
   }

@@ -19,14 +19,27 @@ const TIMEOUT_MS = 120_000;
 export async function nodeClean(text: string, options: NodeCleanOptions): Promise<void> {
   const destination = parseDestination(text);
   const keyFile = options.sshKey ?? join(homeFolder(options.home), 'ssh', 'id_ed25519');
-  const [{ SshNodeTransport }, { removeAgent, SILENT_LOG, SystemClock }] = await Promise.all([import('../../reconciler/adapters/ssh/transport.ts'), import('../../reconciler/main.ts')]);
-  const transport = new SshNodeTransport({ privateKey: await privateKey(keyFile), log: SILENT_LOG, clock: new SystemClock() });
+  const [{ SshNodeTransport }, { removeAgent, SILENT_LOG, SystemClock }] = await Promise.all([
+    import('../../reconciler/adapters/ssh/transport.ts'),
+    import('../../reconciler/main.ts'),
+  ]);
+  const transport = new SshNodeTransport({
+    privateKey: await privateKey(keyFile),
+    log: SILENT_LOG,
+    clock: new SystemClock(),
+  });
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   try {
     const hostKey = await settleHostKey(transport, destination, options);
-    const connection = await transport.connect({ name: destination.address, ...destination, hostKey }, signal).catch((error: unknown) => {
-      throw new CliFailure(1, error instanceof Error ? error.message : String(error), 'name the private key that the machine accepts with --ssh-key');
-    });
+    const connection = await transport
+      .connect({ name: destination.address, ...destination, hostKey }, signal)
+      .catch((error: unknown) => {
+        throw new CliFailure(
+          1,
+          error instanceof Error ? error.message : String(error),
+          'name the private key that the machine accepts with --ssh-key',
+        );
+      });
     progress('stopping its pods, then removing the agent, its rules, routes, network device, service and folders');
     await removeAgent(connection, { clock: new SystemClock(), signal, stopPodsForMs: STOP_PODS_MS });
     await connection.close();

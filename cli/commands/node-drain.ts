@@ -1,4 +1,7 @@
-/** `plumb node drain NAME --wait`: follows a drain that was pushed until nothing is left to leave, and says what keeps it. */
+/**
+ * `plumb node drain NAME --wait`: follows a drain that was pushed until nothing is left to leave, and says what keeps
+ * it.
+ */
 import { DRAIN_TAINT, findCondition, type Node } from '../../contracts/objects/index.ts';
 import { DRAINED } from '../../reconciler/core/health/drain.ts';
 import { type ControlPlaneClient, controlPlane } from '../control-plane.ts';
@@ -22,12 +25,20 @@ export async function waitDrained(name: string, options: DrainWaitOptions): Prom
     if (done) return print(`node ${name} is drained\n`);
     if (message !== shown) progress(`waiting: ${message}`);
     shown = message;
-    if (performance.now() >= deadline) throw new CliFailure(1, `node ${name} is not drained after ${options.timeout} s: ${message}`, 'the drain goes on; `plumb node uncordon` and a push end it');
+    if (performance.now() >= deadline)
+      throw new CliFailure(
+        1,
+        `node ${name} is not drained after ${options.timeout} s: ${message}`,
+        'the drain goes on; `plumb node uncordon` and a push end it',
+      );
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
   }
 }
 
-async function look(client: ControlPlaneClient, name: string): Promise<{ readonly done: boolean; readonly message: string }> {
+async function look(
+  client: ControlPlaneClient,
+  name: string,
+): Promise<{ readonly done: boolean; readonly message: string }> {
   const node = await client.get<Node>(`/api/v1/nodes/${encodeURIComponent(name)}`);
   if (!node.spec.taints?.some((taint) => taint.key === DRAIN_TAINT)) {
     return { done: false, message: `node ${name} is not being drained yet: push the change of its file` };

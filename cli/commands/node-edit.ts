@@ -18,10 +18,19 @@ interface MachineFile {
   readonly index: number;
 }
 
-export async function nodeEdit(edit: NodeEdit, name: string, options: { readonly repoDir?: string; readonly commit?: boolean }): Promise<void> {
+export async function nodeEdit(
+  edit: NodeEdit,
+  name: string,
+  options: { readonly repoDir?: string; readonly commit?: boolean },
+): Promise<void> {
   const root = checkoutRoot(options.repoDir);
   const file = await findMachine(root, name);
-  if (!file) throw new CliFailure(1, `no file in ${root} has a Machine named ${name}`, 'look at `plumb node ls` and at machines/');
+  if (!file)
+    throw new CliFailure(
+      1,
+      `no file in ${root} has a Machine named ${name}`,
+      'look at `plumb node ls` and at machines/',
+    );
   const shown = relative(root, file.path);
   const machine = file.documents[file.index];
   if (edit === 'rm') {
@@ -33,9 +42,14 @@ export async function nodeEdit(edit: NodeEdit, name: string, options: { readonly
     await writeFile(file.path, file.documents.map(printed).join(''));
   }
   if (options.commit) await commit(root, file.path, `${TITLES[edit]} ${name}`);
-  await print(`${edit === 'rm' ? 'removed' : 'changed'} ${shown}${options.commit ? ', committed' : ''}; it takes effect with the push: ${options.commit ? '' : `git commit -am "${TITLES[edit]} ${name}" && `}git push\n`);
+  await print(
+    `${edit === 'rm' ? 'removed' : 'changed'} ${shown}${options.commit ? ', committed' : ''}; it takes effect with the push: ${options.commit ? '' : `git commit -am "${TITLES[edit]} ${name}" && `}git push\n`,
+  );
   if (edit === 'drain') await print(`then wait until its pods are gone: plumb node drain ${name} --wait\n`);
-  if (edit === 'rm') await print('its pods move to other machines. After the push, take Plumbline off the machine with: plumb node clean USER@HOST\n');
+  if (edit === 'rm')
+    await print(
+      'its pods move to other machines. After the push, take Plumbline off the machine with: plumb node clean USER@HOST\n',
+    );
 }
 
 /** Long lines stay as long as they are: a host key is one. */
@@ -43,7 +57,12 @@ export function printed(document: Document): string {
   return document.toString({ lineWidth: 0 });
 }
 
-const TITLES: Readonly<Record<NodeEdit, string>> = { cordon: 'Cordon', uncordon: 'Uncordon', drain: 'Drain', rm: 'Remove machine' };
+const TITLES: Readonly<Record<NodeEdit, string>> = {
+  cordon: 'Cordon',
+  uncordon: 'Uncordon',
+  drain: 'Drain',
+  rm: 'Remove machine',
+};
 
 /** Applies the edit to a parsed Machine. Doing it twice changes nothing more. */
 export function editMachine(machine: Document, edit: Exclude<NodeEdit, 'rm'>): void {
@@ -69,7 +88,9 @@ async function findMachine(root: string, name: string): Promise<MachineFile | un
     if (!text.includes('Machine')) continue;
     const documents = parseAllDocuments(text, { keepSourceTokens: true });
     if (!Array.isArray(documents)) continue;
-    const index = documents.findIndex((d) => scalar(d, ['kind']) === 'Machine' && scalar(d, ['metadata', 'name']) === name);
+    const index = documents.findIndex(
+      (d) => scalar(d, ['kind']) === 'Machine' && scalar(d, ['metadata', 'name']) === name,
+    );
     if (index >= 0) return { path, documents, index };
   }
   return undefined;
@@ -84,7 +105,14 @@ async function yamlFiles(root: string): Promise<string[]> {
   const found: string[] = [];
   for (const entry of await readdir(root, { withFileTypes: true, recursive: true })) {
     const path = join(entry.parentPath, entry.name);
-    if (entry.isFile() && /\.ya?ml$/i.test(entry.name) && !relative(root, path).split('/').some((part) => part.startsWith('.') || part === 'node_modules')) found.push(path);
+    if (
+      entry.isFile() &&
+      /\.ya?ml$/i.test(entry.name) &&
+      !relative(root, path)
+        .split('/')
+        .some((part) => part.startsWith('.') || part === 'node_modules')
+    )
+      found.push(path);
   }
   return found.sort();
 }
@@ -97,6 +125,10 @@ export async function commit(root: string, path: string, message: string): Promi
     await run('git', ['-C', root, 'commit', '--quiet', '-m', message, '--', path]);
   } catch (error) {
     const said = (error as { stderr?: string }).stderr?.trim();
-    throw new CliFailure(1, `git could not commit: ${said ?? (error instanceof Error ? error.message : String(error))}`, `the file is changed; commit it yourself in ${root}`);
+    throw new CliFailure(
+      1,
+      `git could not commit: ${said ?? (error instanceof Error ? error.message : String(error))}`,
+      `the file is changed; commit it yourself in ${root}`,
+    );
   }
 }

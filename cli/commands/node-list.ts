@@ -12,7 +12,16 @@ export async function nodeList(options: { readonly home?: string; readonly outpu
     progress('No machines yet: add one with `plumb node add USER@HOST`.');
     return;
   }
-  await print(`${table(['NAME', 'ADDRESS', 'READY', 'PODS', 'WHY'], nodes.map((n) => [
-    n.name, n.address, n.ready + (n.unschedulable ? ',cordoned' : ''), String(n.pods), n.ready === 'True' ? n.drain ?? '' : `${n.reason}: ${n.message}`,
-  ]))}\n`);
+  await print(
+    `${table(
+      ['NAME', 'ADDRESS', 'READY', 'PODS', 'WHY'],
+      nodes.map((n) => [
+        n.name,
+        n.address,
+        n.ready + (n.unschedulable ? ',cordoned' : ''),
+        String(n.pods),
+        n.ready === 'True' ? (n.drain ?? '') : `${n.reason}: ${n.message}`,
+      ]),
+    )}\n`,
+  );
 }

@@ -4,7 +4,12 @@ import { resolve } from 'node:path';
 import type { Cluster } from '../../contracts/objects/index.ts';
 import type { PlanReport } from '../../reconciler/api/types.ts';
 import { checkPlan, formatPlan, planSync, type PlanFormat, type PlanInput } from '../../reconciler/core/diff/index.ts';
-import { type DesiredState, type Diagnostic, formatDiagnostic, type Rendering } from '../../reconciler/core/manifests/index.ts';
+import {
+  type DesiredState,
+  type Diagnostic,
+  formatDiagnostic,
+  type Rendering,
+} from '../../reconciler/core/manifests/index.ts';
 import { andMore } from '../../reconciler/core/and-more.ts';
 import { pruneGuard, RESTORED_WITHIN, unlessRestored } from '../../reconciler/core/revisions/prune-guard.ts';
 import type { GitSource, Revision } from '../../reconciler/ports/git-source.ts';
@@ -25,7 +30,10 @@ export interface PlanOptions {
 const SOURCE_NAME = 'main';
 
 /** The plan between two renderings, and why it would be refused. */
-export function offlinePlan(applied: DesiredState, desired: DesiredState): { readonly plan: ReturnType<typeof planSync>; readonly refusals: readonly Diagnostic[] } {
+export function offlinePlan(
+  applied: DesiredState,
+  desired: DesiredState,
+): { readonly plan: ReturnType<typeof planSync>; readonly refusals: readonly Diagnostic[] } {
   const live = new Map([...applied].map(([key, { object }]) => [key, object] as const));
   const input: PlanInput = { sourceName: SOURCE_NAME, applied, desired, live };
   const plan = planSync(input);
@@ -36,7 +44,8 @@ export function offlinePlan(applied: DesiredState, desired: DesiredState): { rea
 export async function plan(dir: string, options: PlanOptions): Promise<void> {
   const format = (options.output ?? 'text') as PlanFormat;
   if (options.live) {
-    if (options.from !== undefined) throw new CliFailure(2, '--live compares with the live state, so --from has no meaning');
+    if (options.from !== undefined)
+      throw new CliFailure(2, '--live compares with the live state, so --from has no meaning');
     const query = new URLSearchParams({ format, ...(options.to !== undefined && { rev: options.to }) });
     const report = await controlPlane(options.home).get<PlanReport>(`/plumbline/v1/plan?${query.toString()}`);
     process.exitCode = report.refused ? 1 : 0;
@@ -51,7 +60,12 @@ export async function plan(dir: string, options: PlanOptions): Promise<void> {
   const folder = resolve(dir);
   if (!existsSync(folder)) throw new CliFailure(2, `there is no folder ${folder}`);
   const around = await openAround(folder);
-  if (!around) throw new CliFailure(2, `${folder} is in no Git repository`, 'there is nothing to compare with; validate it with `plumb check`');
+  if (!around)
+    throw new CliFailure(
+      2,
+      `${folder} is in no Git repository`,
+      'there is nothing to compare with; validate it with `plumb check`',
+    );
   try {
     const to = await renderTo(around.git, around.root, folder, options);
     if (to.diagnostics.some((d) => d.severity === 'error')) {
@@ -70,8 +84,9 @@ export async function plan(dir: string, options: PlanOptions): Promise<void> {
 }
 
 /**
- * Of which commit a live plan is, where the checkout at `dir` has something else: it is of what was pushed, and whoever stands in a checkout
- * might think that it is of that. Undefined where they are the same, or where there is no checkout.
+ * Of which commit a live plan is, where the checkout at `dir` has something else: it is of what was pushed, and whoever
+ * stands in a checkout might think that it is of that. Undefined where they are the same, or where there is no
+ * checkout.
  */
 async function whatIsNotPlanned(dir: string, planned: string): Promise<string | undefined> {
   const signal = new AbortController().signal;
@@ -84,8 +99,12 @@ async function whatIsNotPlanned(dir: string, planned: string): Promise<string | 
     if (!(await found(git.resolve(planned, signal)))) return `${plan}; the repository here does not have that commit`;
     const changed = isBare(root) ? [] : await changedManifests(git, head?.sha ?? planned, root, signal);
     const notHere = [
-      ...(head && head.sha !== planned ? [`HEAD here is ${head.sha.slice(0, 12)}: push it to a branch, and name that with --to`] : []),
-      ...(changed.length > 0 ? [`${andMore(changed, 2)} here ${changed.length === 1 ? 'is' : 'are'} not committed`] : []),
+      ...(head && head.sha !== planned
+        ? [`HEAD here is ${head.sha.slice(0, 12)}: push it to a branch, and name that with --to`]
+        : []),
+      ...(changed.length > 0
+        ? [`${andMore(changed, 2)} here ${changed.length === 1 ? 'is' : 'are'} not committed`]
+        : []),
     ];
     return notHere.length === 0 ? undefined : `${plan}; ${notHere.join('; ')}`;
   } finally {
@@ -104,16 +123,23 @@ async function found(commit: Promise<Revision>): Promise<Revision | undefined> {
 }
 
 /**
- * The refusals that hold for the commit that `options` names. Files that are not committed may still become a commit that takes the branch back
- * to an earlier one; that is not known before, so it is said.
+ * The refusals that hold for the commit that `options` names. Files that are not committed may still become a commit
+ * that takes the branch back to an earlier one; that is not known before, so it is said.
  */
-async function withoutRestored(refusals: readonly Diagnostic[], { git, root }: Around, desired: DesiredState, options: PlanOptions): Promise<readonly Diagnostic[]> {
+async function withoutRestored(
+  refusals: readonly Diagnostic[],
+  { git, root }: Around,
+  desired: DesiredState,
+  options: PlanOptions,
+): Promise<readonly Diagnostic[]> {
   if (!refusals.some(({ code }) => code === 'PruneLimit')) return refusals;
   const signal = new AbortController().signal;
   const commit = await found(git.resolve(options.to ?? 'HEAD', signal));
   if (!commit) return refusals;
   if (options.to === undefined && !isBare(root) && (await changedManifests(git, commit.sha, root, signal)).length > 0) {
-    progress('note: the prune limit does not hold for a commit with exactly the files of an earlier one, as `git revert` and `plumb rollback` make it');
+    progress(
+      'note: the prune limit does not hold for a commit with exactly the files of an earlier one, as `git revert` and `plumb rollback` make it',
+    );
     return refusals;
   }
   return unlessRestored(refusals, await git.log(commit.sha, RESTORED_WITHIN, signal), desired);
@@ -121,14 +147,20 @@ async function withoutRestored(refusals: readonly Diagnostic[], { git, root }: A
 
 async function renderTo(git: GitSource, root: string, folder: string, options: PlanOptions): Promise<Rendering> {
   const signal = new AbortController().signal;
-  if (options.to !== undefined || (isBare(root) && root === folder)) return renderRevision(git, (await git.resolve(options.to ?? 'HEAD', signal)).sha, signal);
+  if (options.to !== undefined || (isBare(root) && root === folder))
+    return renderRevision(git, (await git.resolve(options.to ?? 'HEAD', signal)).sha, signal);
   return renderFolder(root);
 }
 
 /** The revision to start from; a repository without a commit yet starts from nothing. */
 async function renderFrom({ git, root }: Around, options: PlanOptions): Promise<Pick<Rendering, 'state'>> {
   const signal = new AbortController().signal;
-  const tries = options.from !== undefined ? [options.from] : isBare(root) || options.to !== undefined ? [`${options.to ?? 'HEAD'}~1`] : [`refs/remotes/origin/${git.branch}`, 'HEAD'];
+  const tries =
+    options.from !== undefined
+      ? [options.from]
+      : isBare(root) || options.to !== undefined
+        ? [`${options.to ?? 'HEAD'}~1`]
+        : [`refs/remotes/origin/${git.branch}`, 'HEAD'];
   for (const rev of tries) {
     try {
       return await renderRevision(git, (await git.resolve(rev, signal)).sha, signal);

@@ -19,7 +19,9 @@ const SHOWN_MISSING = 3;
 
 export async function status(options: StatusOptions): Promise<void> {
   const client = controlPlane(options.home);
-  const report = options.wait ? await wait(client, options.timeout) : await client.get<StatusReport>('/plumbline/v1/status');
+  const report = options.wait
+    ? await wait(client, options.timeout)
+    : await client.get<StatusReport>('/plumbline/v1/status');
   process.exitCode = isReady(report) ? 0 : 1;
   if (!(await printData(report, options.output))) await print(`${formatStatus(report, new Date())}\n`);
 }
@@ -45,14 +47,17 @@ async function wait(client: ControlPlaneClient, timeoutSeconds: number): Promise
       return report;
     }
     const hold = Math.min(left, LONGEST_ANSWER_SECONDS);
-    report = await client.get<StatusReport>(`/plumbline/v1/status?wait=${hold.toFixed(3)}&seen=${encodeURIComponent(JSON.stringify(report.missing))}`);
+    report = await client.get<StatusReport>(
+      `/plumbline/v1/status?wait=${hold.toFixed(3)}&seen=${encodeURIComponent(JSON.stringify(report.missing))}`,
+    );
   }
 }
 
 /** Why only a new commit helps: the newest revision was looked at and refused, or one of its rollouts had its time. */
 export function hopeless(report: StatusReport): string | undefined {
   const { head, observedRevision, newest } = report.source;
-  if (newest?.outcome === 'Refused' && head === observedRevision) return 'this revision was refused: waiting changes nothing';
+  if (newest?.outcome === 'Refused' && head === observedRevision)
+    return 'this revision was refused: waiting changes nothing';
   const late = report.synced ? report.objects.find(({ gaveUp }) => gaveUp) : undefined;
   return late && `${late.kind} ${late.namespace}/${late.name} exceeded its progress deadline: waiting changes nothing`;
 }
@@ -79,13 +84,30 @@ export function formatStatus(report: StatusReport, now: Date): string {
     ...plane.warnings.map((warning) => `Warning    ${warning}`),
   ];
   if (report.objects.length > 0) {
-    lines.push('', table(['OBJECT', 'NAMESPACE', 'HEALTH', 'WHY'], report.objects.filter((o) => o.health !== 'Healthy' || SHOWN_WHEN_HEALTHY.has(o.kind))
-      .map((o) => [`${o.kind}/${o.name}`, o.namespace, o.health, o.message])));
+    lines.push(
+      '',
+      table(
+        ['OBJECT', 'NAMESPACE', 'HEALTH', 'WHY'],
+        report.objects
+          .filter((o) => o.health !== 'Healthy' || SHOWN_WHEN_HEALTHY.has(o.kind))
+          .map((o) => [`${o.kind}/${o.name}`, o.namespace, o.health, o.message]),
+      ),
+    );
   }
   if (report.nodes.length > 0) {
-    lines.push('', table(['NODE', 'ADDRESS', 'READY', 'PODS', 'WHY'], report.nodes.map((n) => [
-      n.name, n.address, n.ready + (n.unschedulable ? ',cordoned' : ''), String(n.pods), n.ready === 'True' ? n.drain ?? '' : [n.reason, n.message].filter(Boolean).join(': '),
-    ])));
+    lines.push(
+      '',
+      table(
+        ['NODE', 'ADDRESS', 'READY', 'PODS', 'WHY'],
+        report.nodes.map((n) => [
+          n.name,
+          n.address,
+          n.ready + (n.unschedulable ? ',cordoned' : ''),
+          String(n.pods),
+          n.ready === 'True' ? (n.drain ?? '') : [n.reason, n.message].filter(Boolean).join(': '),
+        ]),
+      ),
+    );
   }
   if (report.missing.length > 0) lines.push('', 'Missing:', ...report.missing.map((line) => `  - ${line}`));
   return lines.join('\n');

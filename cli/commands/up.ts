@@ -12,7 +12,11 @@ const PASSWORD_VARIABLE = 'PLUMB_GIT_PASSWORD';
 const REDIS_URL_VARIABLE = 'PLUMB_REDIS_URL';
 const REDIS_PASSWORD_VARIABLE = 'PLUMB_REDIS_PASSWORD';
 const SENTINEL_PASSWORD_VARIABLE = 'PLUMB_REDIS_SENTINEL_PASSWORD';
-type SecretVariable = typeof PASSWORD_VARIABLE | typeof REDIS_URL_VARIABLE | typeof REDIS_PASSWORD_VARIABLE | typeof SENTINEL_PASSWORD_VARIABLE;
+type SecretVariable =
+  | typeof PASSWORD_VARIABLE
+  | typeof REDIS_URL_VARIABLE
+  | typeof REDIS_PASSWORD_VARIABLE
+  | typeof SENTINEL_PASSWORD_VARIABLE;
 
 export interface UpOptions {
   readonly home?: string;
@@ -35,12 +39,17 @@ export async function up(options: UpOptions): Promise<void> {
   const home = homeFolder(options.home);
   const given = options.repo ?? here();
   const { url: repo, credentials } = splitCredentials(given, take(PASSWORD_VARIABLE));
-  if (splitCredentials(given).credentials?.reveal().password) progress(`note: everybody on this machine can read the password in --repo: give it in ${PASSWORD_VARIABLE} instead`);
+  if (splitCredentials(given).credentials?.reveal().password)
+    progress(
+      `note: everybody on this machine can read the password in --repo: give it in ${PASSWORD_VARIABLE} instead`,
+    );
   const redisInEnvironment = take(REDIS_URL_VARIABLE);
   const redis = options.redis ?? redisInEnvironment;
   const redisPasswords = redisPasswordsOf(take(REDIS_PASSWORD_VARIABLE), take(SENTINEL_PASSWORD_VARIABLE));
   if (options.redis !== undefined && redisOptionsFromUrl(options.redis).password !== undefined) {
-    progress(`note: everybody on this machine can read the password in --redis: give it in ${REDIS_PASSWORD_VARIABLE}, or the whole URL in ${REDIS_URL_VARIABLE}`);
+    progress(
+      `note: everybody on this machine can read the password in --redis: give it in ${REDIS_PASSWORD_VARIABLE}, or the whole URL in ${REDIS_URL_VARIABLE}`,
+    );
   }
   const { startControlPlane } = await import('../../reconciler/main.ts');
   progress(`plumb ${options.version}: control plane for ${repo}, home ${home}`);
@@ -52,7 +61,12 @@ export async function up(options: UpOptions): Promise<void> {
   });
   const serve = async (): Promise<void> => {
     const plane = await startControlPlane({
-      home, repo, sourceName: options.source, version: options.version, progress, signal: ending.signal,
+      home,
+      repo,
+      sourceName: options.source,
+      version: options.version,
+      progress,
+      signal: ending.signal,
       ...(credentials && { gitCredentials: credentials }),
       ...(options.branch !== undefined && { branch: options.branch }),
       ...(redis !== undefined && { redis, redisPasswords }),
@@ -74,7 +88,11 @@ export async function up(options: UpOptions): Promise<void> {
   try {
     const inTime = await Promise.race([served.then(() => true), pastDeadline(ending.signal)]);
     if (failure) throw failure;
-    if (!inTime) throw new CliFailure(1, `not everything stopped within ${STOP_MS / 1000} s: the rest, and the private redis-server, end with this process`);
+    if (!inTime)
+      throw new CliFailure(
+        1,
+        `not everything stopped within ${STOP_MS / 1000} s: the rest, and the private redis-server, end with this process`,
+      );
     progress('stopped');
   } finally {
     setTimeout(() => process.exit(), DRAIN_MS).unref();
@@ -98,13 +116,25 @@ function onStopSignals(stop: (signal: NodeJS.Signals) => void): void {
 
 async function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
-  await new Promise<void>((wake) => { signal.addEventListener('abort', () => { wake(); }, { once: true }); });
+  await new Promise<void>((wake) => {
+    signal.addEventListener(
+      'abort',
+      () => {
+        wake();
+      },
+      { once: true },
+    );
+  });
 }
 
 /** False, {@link STOP_MS} after the signal aborted. */
 async function pastDeadline(signal: AbortSignal): Promise<false> {
   await aborted(signal);
-  return new Promise((late) => { setTimeout(() => { late(false); }, STOP_MS).unref(); });
+  return new Promise((late) => {
+    setTimeout(() => {
+      late(false);
+    }, STOP_MS).unref();
+  });
 }
 
 /** A secret in the environment, which no program that is started from here gets to see. */

@@ -1,8 +1,8 @@
 /**
  * The three steps from a process of the machine to PID 1 of a lab host, as shell scripts. Pure texts.
- *   enter   joins the host's cgroup, becomes the root of a cgroup namespace
- *   isolate moves on into a leaf (cgroup v2 wants that) and makes the other namespaces
- *   boot    is PID 1: builds the root file system, reports `ready PID`, waits for its network cable and `go`, then becomes busybox init
+ *   enter joins the host's cgroup, becomes the root of a cgroup namespace isolate moves on into a leaf (cgroup v2 wants
+ *   that) and makes the other namespaces boot is PID 1: builds the root file system, reports `ready PID`, waits for its
+ *   network cable and `go`, then becomes busybox init
  * Each ends by itself when the command that started it has died before saying `go`: a host never comes up half.
  */
 import type { Hierarchy } from './cgroups.ts';
@@ -18,12 +18,34 @@ export interface BootScripts {
   readonly boot: string;
 }
 
-export function bootScripts(settings: LabSettings, host: HostSettings, hierarchies: readonly Hierarchy[], folder: string): BootScripts {
+export function bootScripts(
+  settings: LabSettings,
+  host: HostSettings,
+  hierarchies: readonly Hierarchy[],
+  folder: string,
+): BootScripts {
   const group = `${settings.name}/${host.name}`;
   return {
-    enter: ['#!/bin/sh', 'set -eu', ...joinGroup(cgroupEntries(hierarchies, group, false)), `exec unshare --cgroup -- /bin/sh ${quote(`${folder}/isolate`)}`, ''].join('\n'),
-    isolate: ['#!/bin/sh', 'set -eu', ...joinGroup(cgroupEntries(hierarchies.filter((h) => h.version === 2), group, true)),
-      `exec unshare ${NAMESPACES} --fork --kill-child -- /bin/sh ${quote(`${folder}/boot`)}`, ''].join('\n'),
+    enter: [
+      '#!/bin/sh',
+      'set -eu',
+      ...joinGroup(cgroupEntries(hierarchies, group, false)),
+      `exec unshare --cgroup -- /bin/sh ${quote(`${folder}/isolate`)}`,
+      '',
+    ].join('\n'),
+    isolate: [
+      '#!/bin/sh',
+      'set -eu',
+      ...joinGroup(
+        cgroupEntries(
+          hierarchies.filter((h) => h.version === 2),
+          group,
+          true,
+        ),
+      ),
+      `exec unshare ${NAMESPACES} --fork --kill-child -- /bin/sh ${quote(`${folder}/boot`)}`,
+      '',
+    ].join('\n'),
     boot: bootScript(settings, host, hierarchies),
   };
 }
@@ -32,12 +54,14 @@ function bootScript(settings: LabSettings, host: HostSettings, hierarchies: read
   return [
     '#!/bin/sh',
     'set -eu',
-    '# /proc is still the machine\'s: this is PID 1 under the id that the machine knows it by.',
+    "# /proc is still the machine's: this is PID 1 under the id that the machine knows it by.",
     'read -r pid rest < /proc/self/stat',
     `cd ${quote(labPaths.disk(host))}`,
     'mount --bind . .',
     'cd "$PWD"',
-    ...['usr', ...SYSTEM_FOLDERS].flatMap((f) => [`if [ -d /${f} ] && ! [ -L /${f} ]; then mount --bind /${f} ${f}; mount -o remount,bind,ro ${f}; fi`]),
+    ...['usr', ...SYSTEM_FOLDERS].flatMap((f) => [
+      `if [ -d /${f} ] && ! [ -L /${f} ]; then mount --bind /${f} ${f}; mount -o remount,bind,ro ${f}; fi`,
+    ]),
     'if [ -d /var/lib/dpkg ]; then mount --bind /var/lib/dpkg var/lib/dpkg; mount -o remount,bind,ro var/lib/dpkg; fi',
     'mount --bind /dev dev',
     'mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts dev/pts',
@@ -81,8 +105,19 @@ function cgroupMounts(hierarchies: readonly Hierarchy[]): readonly string[] {
     'mount -t tmpfs -o nosuid,nodev,noexec,mode=755 tmpfs sys/fs/cgroup',
     ...hierarchies.flatMap((h) => {
       const place = h.mountPoint.slice(1);
-      const mount = h.version === 2 ? 'mount -t cgroup2 -o nosuid,nodev,noexec cgroup2' : `mount -t cgroup -o nosuid,nodev,noexec,${h.options} cgroup`;
-      const aliases = h.options.includes(',') && !h.options.includes('name=') ? h.options.split(',').map((one) => `[ -e sys/fs/cgroup/${one} ] || ln -s ${place.slice(place.lastIndexOf('/') + 1)} sys/fs/cgroup/${one}`) : [];
+      const mount =
+        h.version === 2
+          ? 'mount -t cgroup2 -o nosuid,nodev,noexec cgroup2'
+          : `mount -t cgroup -o nosuid,nodev,noexec,${h.options} cgroup`;
+      const aliases =
+        h.options.includes(',') && !h.options.includes('name=')
+          ? h.options
+              .split(',')
+              .map(
+                (one) =>
+                  `[ -e sys/fs/cgroup/${one} ] || ln -s ${place.slice(place.lastIndexOf('/') + 1)} sys/fs/cgroup/${one}`,
+              )
+          : [];
       return [`mkdir -p ${place}`, `${mount} ${place}`, ...aliases];
     }),
   ];

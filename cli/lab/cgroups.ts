@@ -1,6 +1,7 @@
 /**
- * Every process of a lab lives below `/plumb-lab/NAME/` in every cgroup hierarchy of the machine. That makes the cgroup the record of
- * what is the lab's: nothing can leave it, it survives a crash of whoever made it, and ids in it are never stale.
+ * Every process of a lab lives below `/plumb-lab/NAME/` in every cgroup hierarchy of the machine. That makes the cgroup
+ * the record of what is the lab's: nothing can leave it, it survives a crash of whoever made it, and ids in it are
+ * never stale.
  */
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { LabFailure, LabRefusal } from './errors.ts';
@@ -26,9 +27,19 @@ export function parseHierarchies(mountInfo: string): readonly Hierarchy[] {
     if (!mountPoint || !superOptions || !mountPoint.startsWith('/sys/fs/cgroup')) continue;
     if (type === 'cgroup2') found.set(mountPoint, { mountPoint, version: 2, options: '' });
     if (type === 'cgroup') {
-      const wanted = superOptions.split(',').filter((option) => !['rw', 'ro', 'xattr', 'noprefix', 'clone_children'].includes(option) && !option.startsWith('release_agent='));
+      const wanted = superOptions
+        .split(',')
+        .filter(
+          (option) =>
+            !['rw', 'ro', 'xattr', 'noprefix', 'clone_children'].includes(option) &&
+            !option.startsWith('release_agent='),
+        );
       const named = wanted.some((option) => option.startsWith('name='));
-      found.set(mountPoint, { mountPoint, version: 1, options: [...(named && wanted.length === 1 ? ['none'] : []), ...wanted].join(',') });
+      found.set(mountPoint, {
+        mountPoint,
+        version: 1,
+        options: [...(named && wanted.length === 1 ? ['none'] : []), ...wanted].join(','),
+      });
     }
   }
   return [...found.values()].sort((a, b) => (a.mountPoint < b.mountPoint ? -1 : 1));
@@ -37,7 +48,8 @@ export function parseHierarchies(mountInfo: string): readonly Hierarchy[] {
 /** The machine's hierarchies. Throws {@link LabRefusal} where there are none: containers cannot run there. */
 export function machineHierarchies(): readonly Hierarchy[] {
   const hierarchies = parseHierarchies(readFileSync('/proc/self/mountinfo', 'utf8'));
-  if (hierarchies.length === 0) throw new LabRefusal('No cgroup hierarchy is mounted below /sys/fs/cgroup, so this machine cannot run containers.');
+  if (hierarchies.length === 0)
+    throw new LabRefusal('No cgroup hierarchy is mounted below /sys/fs/cgroup, so this machine cannot run containers.');
   return hierarchies;
 }
 
@@ -53,12 +65,16 @@ export function makeCgroup(hierarchies: readonly Hierarchy[], path: string): voi
       if (hierarchy.version === 1 && hierarchy.options.split(',').includes('cpuset')) inheritCpuset(folder);
       if (hierarchy.version === 2 && folder !== `${hierarchy.mountPoint}/${TOP}/${path}`) delegate(folder);
     }
-    // Version 2 lets a group have processes or children with controllers, not both: a host's own processes live in a leaf.
+    // Version 2 lets a group have processes or children with controllers, not both: a host's own processes live in a
+    // leaf.
     if (hierarchy.version === 2) makeFolder(`${folder}/init`);
   }
 }
 
-/** The files to write a process id to, in order, to put it into `/plumb-lab/PATH`. `leaf: false`: the group that becomes a namespace's root. */
+/**
+ * The files to write a process id to, in order, to put it into `/plumb-lab/PATH`. `leaf: false`: the group that becomes
+ * a namespace's root.
+ */
 export function cgroupEntries(hierarchies: readonly Hierarchy[], path: string, leaf: boolean): readonly string[] {
   return hierarchies.map((h) => `${h.mountPoint}/${TOP}/${path}${h.version === 2 && leaf ? '/init' : ''}/cgroup.procs`);
 }
@@ -68,22 +84,33 @@ export function cgroupProcesses(hierarchies: readonly Hierarchy[], path: string)
   const pids = new Set<number>();
   for (const hierarchy of hierarchies) {
     for (const folder of foldersBelow(`${hierarchy.mountPoint}/${TOP}/${path}`)) {
-      for (const word of readOrEmpty(`${folder}/cgroup.procs`).split('\n')) if (word && word !== '0') pids.add(Number(word));
+      for (const word of readOrEmpty(`${folder}/cgroup.procs`).split('\n'))
+        if (word && word !== '0') pids.add(Number(word));
     }
   }
   return [...pids];
 }
 
-/** Ends every process in `/plumb-lab/PATH` at once (SIGKILL), frozen ones too, and removes the groups. Safe to repeat. */
+/**
+ * Ends every process in `/plumb-lab/PATH` at once (SIGKILL), frozen ones too, and removes the groups. Safe to repeat.
+ */
 export async function killCgroup(hierarchies: readonly Hierarchy[], path: string): Promise<void> {
-  await until(`Processes of the lab in cgroup /${TOP}/${path} do not end.`, () => {
-    const pids = cgroupProcesses(hierarchies, path).filter((pid) => pid !== process.pid);
-    if (pids.length === 0) return true;
-    thaw(hierarchies, path);
-    for (const pid of pids) kill(pid);
-    return undefined;
-  }, { timeoutMs: 15_000, everyMs: 10 });
-  await until(`The cgroups below /${TOP}/${path} cannot be removed.`, () => (removeGroups(hierarchies, path) ? true : undefined), { timeoutMs: 10_000 });
+  await until(
+    `Processes of the lab in cgroup /${TOP}/${path} do not end.`,
+    () => {
+      const pids = cgroupProcesses(hierarchies, path).filter((pid) => pid !== process.pid);
+      if (pids.length === 0) return true;
+      thaw(hierarchies, path);
+      for (const pid of pids) kill(pid);
+      return undefined;
+    },
+    { timeoutMs: 15_000, everyMs: 10 },
+  );
+  await until(
+    `The cgroups below /${TOP}/${path} cannot be removed.`,
+    () => (removeGroups(hierarchies, path) ? true : undefined),
+    { timeoutMs: 10_000 },
+  );
 }
 
 /** Whether `/plumb-lab/PATH` is there in any hierarchy. */
@@ -115,7 +142,9 @@ function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true });
   } catch (error) {
-    throw new LabFailure(`Cannot make the cgroup ${folder}; the lab needs a machine that lets root make cgroups.`, { cause: error });
+    throw new LabFailure(`Cannot make the cgroup ${folder}; the lab needs a machine that lets root make cgroups.`, {
+      cause: error,
+    });
   }
 }
 
@@ -130,14 +159,16 @@ function removeFolder(folder: string): boolean {
 
 function inheritCpuset(folder: string): void {
   for (const file of ['cpuset.cpus', 'cpuset.mems']) {
-    if (readOrEmpty(`${folder}/${file}`).trim() === '') tryWrite(`${folder}/${file}`, readOrEmpty(`${folder}/../${file}`));
+    if (readOrEmpty(`${folder}/${file}`).trim() === '')
+      tryWrite(`${folder}/${file}`, readOrEmpty(`${folder}/../${file}`));
   }
   tryWrite(`${folder}/cgroup.clone_children`, '1');
 }
 
 /** Lets the children of a v2 group use every controller that it has itself. One that refuses is left out. */
 function delegate(folder: string): void {
-  for (const controller of readOrEmpty(`${folder}/cgroup.controllers`).split(/\s+/).filter(Boolean)) tryWrite(`${folder}/cgroup.subtree_control`, `+${controller}`);
+  for (const controller of readOrEmpty(`${folder}/cgroup.controllers`).split(/\s+/).filter(Boolean))
+    tryWrite(`${folder}/cgroup.subtree_control`, `+${controller}`);
 }
 
 function thaw(hierarchies: readonly Hierarchy[], path: string): void {

@@ -4,7 +4,18 @@ import { outputOption, printData } from '../print/format.ts';
 import { print, progress } from '../print/terminal.ts';
 import { table } from '../print/table.ts';
 import { LabRefusal } from './errors.ts';
-import { LAB_DIR_VARIABLE, labDown, labHeal, labPartition, labPowerOff, labPowerOn, labSsh, labStatus, labUp, type LabInfo } from './lab.ts';
+import {
+  LAB_DIR_VARIABLE,
+  labDown,
+  labHeal,
+  labPartition,
+  labPowerOff,
+  labPowerOn,
+  labSsh,
+  labStatus,
+  labUp,
+  type LabInfo,
+} from './lab.ts';
 import { DEFAULT_SUBNET } from './settings.ts';
 
 interface PlaceOptions {
@@ -15,20 +26,24 @@ interface PlaceOptions {
 
 /** Adds `lab up|down|status|ssh|power-off|power-on|partition|heal`. Failures are thrown with an `exitCode`. */
 export function registerLabCommand(plumb: Command): void {
-  const lab = plumb.command('lab')
+  const lab = plumb
+    .command('lab')
     .description('the local multi-host lab: real hosts on this machine, to try Plumbline on and to break')
     .enablePositionalOptions()
-    .addHelpText('after', [
-      '',
-      'A host of the lab is a set of namespaces with its own network, processes, disk, sshd and containerd. Hosts are named node-1, node-2, ...;',
-      `they reach each other, the machine and the lab's registry (registry.lab), and nothing else. Needs root, on Linux.`,
-      '',
-      'Examples:',
-      '  plumb lab up --nodes 3',
-      '  plumb lab ssh node-1',
-      '  plumb lab power-off node-2     # as if its plug were pulled',
-      '  plumb lab down                 # leaves no trace',
-    ].join('\n'));
+    .addHelpText(
+      'after',
+      [
+        '',
+        'A host of the lab is a set of namespaces with its own network, processes, disk, sshd and containerd. Hosts are named node-1, node-2, ...;',
+        `they reach each other, the machine and the lab's registry (registry.lab), and nothing else. Needs root, on Linux.`,
+        '',
+        'Examples:',
+        '  plumb lab up --nodes 3',
+        '  plumb lab ssh node-1',
+        '  plumb lab power-off node-2     # as if its plug were pulled',
+        '  plumb lab down                 # leaves no trace',
+      ].join('\n'),
+    );
 
   place(lab.command('up'))
     .description('bring the lab up, or say that it is up')
@@ -38,17 +53,25 @@ export function registerLabCommand(plumb: Command): void {
     .addOption(outputOption('text', 'json'))
     .addHelpText('after', '\nA second lab beside the first: plumb lab up --name other --subnet 198.18.1.0/24')
     .action(async (options: PlaceOptions & { nodes?: number; subnet?: string; registry: boolean }) => {
-      const info = await interruptible((signal) => labUp({
-        dir: options.dir, name: options.name, signal, progress,
-        ...(options.nodes === undefined ? {} : { nodes: options.nodes }), ...(options.subnet === undefined ? {} : { subnet: options.subnet }), ...(options.registry ? {} : { registry: false }),
-      }));
+      const info = await interruptible((signal) =>
+        labUp({
+          dir: options.dir,
+          name: options.name,
+          signal,
+          progress,
+          ...(options.nodes === undefined ? {} : { nodes: options.nodes }),
+          ...(options.subnet === undefined ? {} : { subnet: options.subnet }),
+          ...(options.registry ? {} : { registry: false }),
+        }),
+      );
       await show(info, options.output);
     });
 
   place(lab.command('down'))
     .description('take the lab down: processes, mounts, network devices, cgroups and files; also after a crash')
     .action(async (options: PlaceOptions) => {
-      if (!(await labDown({ dir: options.dir, name: options.name, progress }))) progress('there is no lab to take down');
+      if (!(await labDown({ dir: options.dir, name: options.name, progress })))
+        progress('there is no lab to take down');
     });
 
   place(lab.command('status'))
@@ -58,7 +81,8 @@ export function registerLabCommand(plumb: Command): void {
     .action(async (options: PlaceOptions) => {
       const status = await labStatus(options);
       await show(status, options.output);
-      if (status.nodes.some((node) => node.state !== 'up') || (status.registry && !status.registryUp)) process.exitCode = 1;
+      if (status.nodes.some((node) => node.state !== 'up') || (status.registry && !status.registryUp))
+        process.exitCode = 1;
     });
 
   place(lab.command('ssh'))
@@ -66,13 +90,24 @@ export function registerLabCommand(plumb: Command): void {
     .argument('<node>', 'such as node-1')
     .argument('[command...]', 'run this instead of a shell')
     .passThroughOptions()
-    .addHelpText('after', '\nExamples:\n  plumb lab ssh node-1\n  plumb lab ssh node-1 ctr -n k8s.io containers ls\nExits with what the command exits with.')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  plumb lab ssh node-1\n  plumb lab ssh node-1 ctr -n k8s.io containers ls\nExits with what the command exits with.',
+    )
     .action(async (node: string, argv: string[], options: PlaceOptions) => {
       process.exitCode = await labSsh({ ...options, node, argv });
     });
 
-  onNode(lab, 'power-off', 'cut the power of a host: it goes silent at once, only its disk stays', 'is off', labPowerOff);
-  onNode(lab, 'power-on', 'boot a host that is off', 'is up', (options) => interruptible((signal) => labPowerOn({ ...options, signal })));
+  onNode(
+    lab,
+    'power-off',
+    'cut the power of a host: it goes silent at once, only its disk stays',
+    'is off',
+    labPowerOff,
+  );
+  onNode(lab, 'power-on', 'boot a host that is off', 'is up', (options) =>
+    interruptible((signal) => labPowerOn({ ...options, signal })),
+  );
   onNode(lab, 'partition', 'drop all traffic of a host, which runs on', 'is cut off from the network', labPartition);
   onNode(lab, 'heal', 'end a partition', 'is back on the network', labHeal);
 }
@@ -83,7 +118,13 @@ function place(command: Command): Command {
     .option('--name <name>', 'name of the lab, which begins the names of its network devices (default: plumb)');
 }
 
-function onNode(lab: Command, word: string, does: string, done: string, change: (options: PlaceOptions & { node: string }) => Promise<void>): void {
+function onNode(
+  lab: Command,
+  word: string,
+  does: string,
+  done: string,
+  change: (options: PlaceOptions & { node: string }) => Promise<void>,
+): void {
   place(lab.command(word))
     .description(does)
     .argument('<node>', 'such as node-1')
@@ -95,8 +136,14 @@ function onNode(lab: Command, word: string, does: string, done: string, change: 
 
 async function show(info: LabInfo, format: string | undefined): Promise<void> {
   if (await printData(info, format)) return;
-  await print(`${table(['NAME', 'ADDRESS', 'STATE'], info.nodes.map((node) => [node.name, node.address, node.state]))}\n`);
-  if (info.registry) progress(`images: ${info.registry.name}/hello:1 and others; push your own to ${info.registry.address}`);
+  await print(
+    `${table(
+      ['NAME', 'ADDRESS', 'STATE'],
+      info.nodes.map((node) => [node.name, node.address, node.state]),
+    )}\n`,
+  );
+  if (info.registry)
+    progress(`images: ${info.registry.name}/hello:1 and others; push your own to ${info.registry.address}`);
 }
 
 /** Runs `work` with a signal that Ctrl-C and SIGTERM abort, so that it can clear away what it began. */

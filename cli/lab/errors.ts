@@ -1,6 +1,9 @@
 /** Two ways for the lab to say no; the command line turns both into one sentence and an exit code. */
 
-/** The lab cannot be made or used like this: wrong machine, wrong words, something in the way. Nothing was changed. Exit code 2. */
+/**
+ * The lab cannot be made or used like this: wrong machine, wrong words, something in the way. Nothing was changed. Exit
+ * code 2.
+ */
 export class LabRefusal extends Error {
   readonly exitCode = 2;
   constructor(message: string, options?: { cause?: unknown }) {

@@ -1,22 +1,82 @@
 /** What is on a lab host's disk before it boots for the first time. Texts are pure; {@link seedDisk} writes them. */
 import { createHash } from 'node:crypto';
 import { chmod, cp, lstat, mkdir, readlink, symlink, writeFile } from 'node:fs/promises';
-import { hostsOf, labPaths, machineAddress, REGISTRY_NAME, registryAddress, type HostSettings, type LabSettings } from './settings.ts';
+import {
+  hostsOf,
+  labPaths,
+  machineAddress,
+  REGISTRY_NAME,
+  registryAddress,
+  type HostSettings,
+  type LabSettings,
+} from './settings.ts';
 
-/** What every host takes over from the machine's /etc: how programs find libraries, names and certificates. No keys, no users. */
+/**
+ * What every host takes over from the machine's /etc: how programs find libraries, names and certificates. No keys, no
+ * users.
+ */
 const FROM_MACHINE = [
-  'alternatives', 'bash.bashrc', 'ca-certificates.conf', 'debian_version', 'default/locale', 'ethertypes', 'gai.conf', 'host.conf', 'iproute2', 'ld.so.cache', 'ld.so.conf',
-  'ld.so.conf.d', 'localtime', 'login.defs', 'magic', 'mime.types', 'networks', 'os-release', 'profile', 'protocols', 'rpc', 'services', 'shells', 'ssl/certs', 'ssl/openssl.cnf',
-  'terminfo', 'timezone',
+  'alternatives',
+  'bash.bashrc',
+  'ca-certificates.conf',
+  'debian_version',
+  'default/locale',
+  'ethertypes',
+  'gai.conf',
+  'host.conf',
+  'iproute2',
+  'ld.so.cache',
+  'ld.so.conf',
+  'ld.so.conf.d',
+  'localtime',
+  'login.defs',
+  'magic',
+  'mime.types',
+  'networks',
+  'os-release',
+  'profile',
+  'protocols',
+  'rpc',
+  'services',
+  'shells',
+  'ssl/certs',
+  'ssl/openssl.cnf',
+  'terminfo',
+  'timezone',
 ];
 
 /** Top-level folders that are links into /usr on a machine with merged /usr, and folders of their own elsewhere. */
 export const SYSTEM_FOLDERS = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'];
 
 const FOLDERS = [
-  'dev', 'etc', 'home', 'opt', 'proc', 'root/.ssh', 'run', 'srv', 'sys', 'tmp', 'usr', 'mnt', 'media',
-  'etc/cni/net.d', 'etc/containerd', 'etc/default', 'etc/init.d', 'etc/ssh', 'etc/ssl',
-  'var/cache', 'var/lib/cni', 'var/lib/containerd', 'var/lib/dpkg', 'var/lib/plumbline', 'var/log/plumbline', 'var/spool', 'var/tmp', 'opt/plumbline',
+  'dev',
+  'etc',
+  'home',
+  'opt',
+  'proc',
+  'root/.ssh',
+  'run',
+  'srv',
+  'sys',
+  'tmp',
+  'usr',
+  'mnt',
+  'media',
+  'etc/cni/net.d',
+  'etc/containerd',
+  'etc/default',
+  'etc/init.d',
+  'etc/ssh',
+  'etc/ssl',
+  'var/cache',
+  'var/lib/cni',
+  'var/lib/containerd',
+  'var/lib/dpkg',
+  'var/lib/plumbline',
+  'var/log/plumbline',
+  'var/spool',
+  'var/tmp',
+  'opt/plumbline',
 ];
 
 const PASSWD = [
@@ -48,7 +108,10 @@ export function sshdConfig(host: HostSettings): string {
   ].join('\n');
 }
 
-/** As Debian ships it, with the registry's folder. `limited`: the machine may not raise process limits (no CAP_SYS_RESOURCE). */
+/**
+ * As Debian ships it, with the registry's folder. `limited`: the machine may not raise process limits (no
+ * CAP_SYS_RESOURCE).
+ */
 export function containerdConfig(limited: boolean): string {
   return [
     'version = 2',
@@ -78,10 +141,19 @@ export function containerdConfig(limited: boolean): string {
 
 /** Maps the registry's name to its address (containerd's hosts.toml). Plain HTTP: it never leaves the machine. */
 export function registryHostsToml(address: string): string {
-  return [`server = "http://${address}"`, '', `[host."http://${address}"]`, '  capabilities = ["pull", "resolve"]', ''].join('\n');
+  return [
+    `server = "http://${address}"`,
+    '',
+    `[host."http://${address}"]`,
+    '  capabilities = ["pull", "resolve"]',
+    '',
+  ].join('\n');
 }
 
-/** busybox init's table: services that were installed with an init script start once per boot, sshd and containerd whenever they are down. */
+/**
+ * busybox init's table: services that were installed with an init script start once per boot, sshd and containerd
+ * whenever they are down.
+ */
 const INITTAB = [
   '::once:/etc/rc.services',
   '::respawn:/usr/sbin/sshd -D -e 2>>/var/log/sshd.log',
@@ -89,7 +161,13 @@ const INITTAB = [
   '',
 ].join('\n');
 
-const RC_SERVICES = ['#!/bin/sh', 'for service in /etc/init.d/*; do', '  if [ -x "$service" ]; then "$service" start; fi', 'done', ''].join('\n');
+const RC_SERVICES = [
+  '#!/bin/sh',
+  'for service in /etc/init.d/*; do',
+  '  if [ -x "$service" ]; then "$service" start; fi',
+  'done',
+  '',
+].join('\n');
 
 /** The same on every boot, different on every host of every lab. Source: machine-id(5). */
 export function machineId(settings: LabSettings, host: HostSettings): string {
@@ -97,19 +175,38 @@ export function machineId(settings: LabSettings, host: HostSettings): string {
 }
 
 export function hostsFile(settings: LabSettings): string {
-  return ['127.0.0.1 localhost', ...hostsOf(settings).map((h) => `${h.address} ${h.name}`), `${machineAddress(settings)} machine ${REGISTRY_NAME}`, ''].join('\n');
+  return [
+    '127.0.0.1 localhost',
+    ...hostsOf(settings).map((h) => `${h.address} ${h.name}`),
+    `${machineAddress(settings)} machine ${REGISTRY_NAME}`,
+    '',
+  ].join('\n');
 }
 
-/** Writes a new host's disk. `keys`: its host key pair's folder has been filled by the caller; `authorizedKey` may log in as root. */
-export async function seedDisk(settings: LabSettings, host: HostSettings, options: { readonly authorizedKey: string; readonly limited: boolean }): Promise<void> {
+/**
+ * Writes a new host's disk. `keys`: its host key pair's folder has been filled by the caller; `authorizedKey` may log
+ * in as root.
+ */
+export async function seedDisk(
+  settings: LabSettings,
+  host: HostSettings,
+  options: { readonly authorizedKey: string; readonly limited: boolean },
+): Promise<void> {
   const disk = labPaths.disk(host);
   for (const folder of FOLDERS) await mkdir(`${disk}/${folder}`, { recursive: true });
-  await Promise.all([...SYSTEM_FOLDERS.map((folder) => seedSystemFolder(disk, folder)), ...FROM_MACHINE.map((name) => copyFromMachine(disk, name))]);
+  await Promise.all([
+    ...SYSTEM_FOLDERS.map((folder) => seedSystemFolder(disk, folder)),
+    ...FROM_MACHINE.map((name) => copyFromMachine(disk, name)),
+  ]);
   const files: readonly (readonly [path: string, text: string, mode: number])[] = [
     ['etc/passwd', PASSWD, 0o644],
     ['etc/group', GROUP, 0o644],
     ['etc/shadow', 'root:*:19000:0:99999:7:::\nsshd:!:19000::::::\n', 0o600],
-    ['etc/nsswitch.conf', 'passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nprotocols: files\nservices: files\n', 0o644],
+    [
+      'etc/nsswitch.conf',
+      'passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nprotocols: files\nservices: files\n',
+      0o644,
+    ],
     ['etc/hostname', `${host.name}\n`, 0o644],
     ['etc/hosts', hostsFile(settings), 0o644],
     ['etc/machine-id', `${machineId(settings, host)}\n`, 0o444],
@@ -127,7 +224,10 @@ export async function seedDisk(settings: LabSettings, host: HostSettings, option
   }
   if (settings.registry) {
     await mkdir(`${disk}/etc/containerd/certs.d/${REGISTRY_NAME}`, { recursive: true });
-    await writeFile(`${disk}/etc/containerd/certs.d/${REGISTRY_NAME}/hosts.toml`, registryHostsToml(registryAddress(settings)));
+    await writeFile(
+      `${disk}/etc/containerd/certs.d/${REGISTRY_NAME}/hosts.toml`,
+      registryHostsToml(registryAddress(settings)),
+    );
   }
   await chmod(`${disk}/root`, 0o700);
   await chmod(`${disk}/root/.ssh`, 0o700);
@@ -144,9 +244,11 @@ async function seedSystemFolder(disk: string, folder: string): Promise<void> {
 
 async function copyFromMachine(disk: string, name: string): Promise<void> {
   // Links stay as they are: most point into /usr, which the host shares.
-  await cp(`/etc/${name}`, `${disk}/etc/${name}`, { recursive: true, verbatimSymlinks: true, force: true }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-  });
+  await cp(`/etc/${name}`, `${disk}/etc/${name}`, { recursive: true, verbatimSymlinks: true, force: true }).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    },
+  );
 }
 
 function ignoreExisting(error: NodeJS.ErrnoException): void {

@@ -30,8 +30,8 @@ export function hostState(host: HostSettings): HostState {
 }
 
 /**
- * Boots the host from its disk and waits until its sshd and its containerd answer. On failure nothing of it runs, and the thrown
- * {@link LabFailure} ends with what the host's own logs say.
+ * Boots the host from its disk and waits until its sshd and its containerd answer. On failure nothing of it runs, and
+ * the thrown {@link LabFailure} ends with what the host's own logs say.
  */
 export async function startHost(settings: LabSettings, host: HostSettings, signal?: AbortSignal): Promise<void> {
   const hierarchies = machineHierarchies();
@@ -58,12 +58,22 @@ export async function startHost(settings: LabSettings, host: HostSettings, signa
     const logs = lastLogLines(host);
     await stopHost(settings, host);
     if (signal?.aborted || error instanceof LabRefusal) throw error;
-    throw new LabFailure(`${host.name} did not come up: ${error instanceof Error ? error.message : String(error)}${logs}`, { cause: error });
+    throw new LabFailure(
+      `${host.name} did not come up: ${error instanceof Error ? error.message : String(error)}${logs}`,
+      { cause: error },
+    );
   }
 }
 
-/** Cuts the power: first the cable falls silent, so that no goodbye of any connection gets out, then every process dies at once. */
-export async function stopHost(settings: LabSettings, host: HostSettings, hierarchies: readonly Hierarchy[] = machineHierarchies()): Promise<void> {
+/**
+ * Cuts the power: first the cable falls silent, so that no goodbye of any connection gets out, then every process dies
+ * at once.
+ */
+export async function stopHost(
+  settings: LabSettings,
+  host: HostSettings,
+  hierarchies: readonly Hierarchy[] = machineHierarchies(),
+): Promise<void> {
   if (deviceExists(host.port)) await blockCable(host).catch(() => pullCable(host));
   await killCgroup(hierarchies, `${settings.name}/${host.name}`);
   await pullCable(host);
@@ -72,9 +82,26 @@ export async function stopHost(settings: LabSettings, host: HostSettings, hierar
 /** Argv that runs `argv` inside the host, as a process of the host (its namespaces, its cgroup). */
 export function insideHost(settings: LabSettings, host: HostSettings, argv: readonly string[]): readonly string[] {
   const pid = hostPid(host);
-  if (pid === undefined) throw new LabRefusal(`${host.name} is off; switch it on with 'plumb lab power-on ${host.name}'.`);
-  const enter = ['nsenter', '--target', String(pid), '--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup', '--', 'env', '-i', 'HOME=/root', 'LANG=C.UTF-8',
-    'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...argv];
+  if (pid === undefined)
+    throw new LabRefusal(`${host.name} is off; switch it on with 'plumb lab power-on ${host.name}'.`);
+  const enter = [
+    'nsenter',
+    '--target',
+    String(pid),
+    '--mount',
+    '--uts',
+    '--ipc',
+    '--net',
+    '--pid',
+    '--cgroup',
+    '--',
+    'env',
+    '-i',
+    'HOME=/root',
+    'LANG=C.UTF-8',
+    'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    ...argv,
+  ];
   const join = joinGroup(cgroupEntries(machineHierarchies(), `${settings.name}/${host.name}`, true));
   return ['/bin/sh', '-euc', [...join, 'cd /', `exec ${enter.map(quote).join(' ')}`].join('\n')];
 }
@@ -82,12 +109,20 @@ export function insideHost(settings: LabSettings, host: HostSettings, argv: read
 async function waitForServices(host: HostSettings, signal: AbortSignal | undefined): Promise<void> {
   const timeoutMs = 60_000;
   await Promise.all([
-    until(`sshd on ${host.address}:22 does not answer`, async () => ((await answers({ host: host.address, port: 22 }, { greeting: true })) ? true : undefined), { timeoutMs, signal }),
-    until('containerd does not answer on its socket', async () => {
-      const pid = hostPid(host);
-      if (pid === undefined) throw new LabFailure('its PID 1 ended');
-      return (await answers({ path: `/proc/${pid}/root/run/containerd/containerd.sock` })) ? true : undefined;
-    }, { timeoutMs, signal }),
+    until(
+      `sshd on ${host.address}:22 does not answer`,
+      async () => ((await answers({ host: host.address, port: 22 }, { greeting: true })) ? true : undefined),
+      { timeoutMs, signal },
+    ),
+    until(
+      'containerd does not answer on its socket',
+      async () => {
+        const pid = hostPid(host);
+        if (pid === undefined) throw new LabFailure('its PID 1 ended');
+        return (await answers({ path: `/proc/${pid}/root/run/containerd/containerd.sock` })) ? true : undefined;
+      },
+      { timeoutMs, signal },
+    ),
   ]);
 }
 
@@ -100,14 +135,20 @@ async function writeInitRecord(host: HostSettings, pid: number): Promise<void> {
 }
 
 function lastLogLines(host: HostSettings): string {
-  return ['console', 'sshd', 'containerd'].map((name) => {
-    try {
-      const lines = readFileSync(`${labPaths.disk(host)}/var/log/${name}.log`, 'utf8').trimEnd().split('\n').slice(-4).filter(Boolean);
-      return lines.length > 0 ? `\n  ${name}.log:\n    ${lines.join('\n    ')}` : '';
-    } catch {
-      return '';
-    }
-  }).join('');
+  return ['console', 'sshd', 'containerd']
+    .map((name) => {
+      try {
+        const lines = readFileSync(`${labPaths.disk(host)}/var/log/${name}.log`, 'utf8')
+          .trimEnd()
+          .split('\n')
+          .slice(-4)
+          .filter(Boolean);
+        return lines.length > 0 ? `\n  ${name}.log:\n    ${lines.join('\n    ')}` : '';
+      } catch {
+        return '';
+      }
+    })
+    .join('');
 }
 
 /** The talk with a booting host over its first process's standard streams. */
@@ -119,12 +160,30 @@ class BootDialogue {
   #wake: () => void = () => undefined;
 
   constructor(script: string) {
-    this.#child = spawn('/bin/sh', [script], { detached: true, stdio: ['pipe', 'pipe', 'pipe'], cwd: '/', env: { PATH: systemPath(), LC_ALL: 'C' } });
-    this.#child.stdout?.on('data', (chunk: Buffer) => { this.#said += chunk.toString('utf8'); this.#wake(); });
-    this.#child.stderr?.on('data', (chunk: Buffer) => { this.#complaints += chunk.toString('utf8'); });
-    this.#child.stdin?.on('error', () => { /* it ended: `line` tells */ });
-    this.#child.on('error', (error) => { this.#ended = error.message; this.#wake(); });
-    this.#child.on('close', (code, killedBy) => { this.#ended = this.#complaints.trim() || `its first process ended with ${code ?? killedBy}`; this.#wake(); });
+    this.#child = spawn('/bin/sh', [script], {
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      cwd: '/',
+      env: { PATH: systemPath(), LC_ALL: 'C' },
+    });
+    this.#child.stdout?.on('data', (chunk: Buffer) => {
+      this.#said += chunk.toString('utf8');
+      this.#wake();
+    });
+    this.#child.stderr?.on('data', (chunk: Buffer) => {
+      this.#complaints += chunk.toString('utf8');
+    });
+    this.#child.stdin?.on('error', () => {
+      /* it ended: `line` tells */
+    });
+    this.#child.on('error', (error) => {
+      this.#ended = error.message;
+      this.#wake();
+    });
+    this.#child.on('close', (code, killedBy) => {
+      this.#ended = this.#complaints.trim() || `its first process ended with ${code ?? killedBy}`;
+      this.#wake();
+    });
   }
 
   /** Waits for a line that begins with `word`; gives the rest of it. */
@@ -134,10 +193,15 @@ class BootDialogue {
     try {
       for (;;) {
         signal?.throwIfAborted();
-        const found = this.#said.split('\n').slice(0, -1).find((line) => line === word || line.startsWith(`${word} `));
+        const found = this.#said
+          .split('\n')
+          .slice(0, -1)
+          .find((line) => line === word || line.startsWith(`${word} `));
         if (found !== undefined) return found.slice(word.length + 1);
         if (this.#ended !== undefined) throw new LabFailure(this.#ended);
-        await new Promise<void>((resolve) => { this.#wake = resolve; });
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
       }
     } finally {
       signal?.removeEventListener('abort', onAbort);
@@ -157,15 +221,32 @@ class BootDialogue {
   }
 }
 
-/** Starts a process of the lab that is no host (the registry): in the lab's cgroup, detached, output to a file. Gives its process id. */
-export function spawnService(settings: Pick<LabSettings, 'name'>, name: string, argv: readonly string[], logFile: string): number {
+/**
+ * Starts a process of the lab that is no host (the registry): in the lab's cgroup, detached, output to a file. Gives
+ * its process id.
+ */
+export function spawnService(
+  settings: Pick<LabSettings, 'name'>,
+  name: string,
+  argv: readonly string[],
+  logFile: string,
+): number {
   const hierarchies = machineHierarchies();
   const group = `${settings.name}/${name}`;
   makeCgroup(hierarchies, group);
-  const script = [...joinGroup(cgroupEntries(hierarchies, group, true)), `exec ${argv.map(quote).join(' ')}`].join('\n');
+  const script = [...joinGroup(cgroupEntries(hierarchies, group, true)), `exec ${argv.map(quote).join(' ')}`].join(
+    '\n',
+  );
   const log = openSync(logFile, 'a');
-  const child = spawn('/bin/sh', ['-euc', script], { detached: true, stdio: ['ignore', log, log], cwd: '/', env: { PATH: systemPath(), LC_ALL: 'C' } });
-  child.on('error', () => { /* whoever waits for the service to answer reports it with its log */ });
+  const child = spawn('/bin/sh', ['-euc', script], {
+    detached: true,
+    stdio: ['ignore', log, log],
+    cwd: '/',
+    env: { PATH: systemPath(), LC_ALL: 'C' },
+  });
+  child.on('error', () => {
+    /* whoever waits for the service to answer reports it with its log */
+  });
   child.unref();
   closeSync(log);
   if (child.pid === undefined) throw new LabFailure(`Cannot start ${argv[0]} for the lab.`);

@@ -20,7 +20,9 @@ export async function makeHostKey(host: HostSettings, signal?: AbortSignal): Pro
 }
 
 export async function writeKnownHosts(settings: LabSettings): Promise<void> {
-  const lines = await Promise.all(hostsOf(settings).map(async (host) => `${host.name},${host.address} ${await hostKey(host)}\n`));
+  const lines = await Promise.all(
+    hostsOf(settings).map(async (host) => `${host.name},${host.address} ${await hostKey(host)}\n`),
+  );
   await writeFile(labPaths.knownHosts(settings.dir), lines.join(''));
 }
 

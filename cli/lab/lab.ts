@@ -9,12 +9,31 @@ import { hostKey, hostPid, hostState, insideHost, startHost, stopHost, type Host
 import { seedDisk } from './host-files.ts';
 import { makeControlKey, makeHostKey, writeKnownHosts } from './keys.ts';
 import { whileLocked } from './lock.ts';
-import { blockCable, bridgeOwner, deviceExists, labDevices, makeBridge, removeDevices, unblockCable } from './network.ts';
+import {
+  blockCable,
+  bridgeOwner,
+  deviceExists,
+  labDevices,
+  makeBridge,
+  removeDevices,
+  unblockCable,
+} from './network.ts';
 import { hasSysResource, preflight, refuseOtherThanRoot } from './preflight.ts';
 import { run, systemPath, type Ran } from './process.ts';
 import { pushExampleImages, registryIsUp, startRegistry } from './registry.ts';
 import {
-  bridgeName, DEFAULT_LAB_NAME, DEFAULT_SUBNET, defaultLabDir, hostNamed, hostsOf, labPaths, labSettings, LabSettings, machineAddress, REGISTRY_NAME, registryAddress,
+  bridgeName,
+  DEFAULT_LAB_NAME,
+  DEFAULT_SUBNET,
+  defaultLabDir,
+  hostNamed,
+  hostsOf,
+  labPaths,
+  labSettings,
+  LabSettings,
+  machineAddress,
+  REGISTRY_NAME,
+  registryAddress,
   type HostSettings,
 } from './settings.ts';
 
@@ -72,8 +91,8 @@ function labDir(place: LabPlace): string {
 }
 
 /**
- * Brings the lab up and returns when every host's sshd and containerd answer and the registry serves the example images.
- * A lab that is already up is left as it is and described. Remains of a crashed one are cleared away first.
+ * Brings the lab up and returns when every host's sshd and containerd answer and the registry serves the example
+ * images. A lab that is already up is left as it is and described. Remains of a crashed one are cleared away first.
  * Throws LabRefusal before anything is changed, or LabFailure after everything was taken down again.
  */
 export async function labUp(options: LabUpOptions = {}): Promise<LabInfo> {
@@ -82,10 +101,16 @@ export async function labUp(options: LabUpOptions = {}): Promise<LabInfo> {
   const dir = labDir(options);
   const there = await readSettings(dir);
   const settings = labSettings({
-    name: options.name ?? there?.name ?? DEFAULT_LAB_NAME, dir, subnet: options.subnet ?? there?.subnet ?? DEFAULT_SUBNET, nodes: options.nodes ?? there?.nodes ?? 3,
+    name: options.name ?? there?.name ?? DEFAULT_LAB_NAME,
+    dir,
+    subnet: options.subnet ?? there?.subnet ?? DEFAULT_SUBNET,
+    nodes: options.nodes ?? there?.nodes ?? 3,
     registry: options.registry ?? there?.registry ?? true,
   });
-  if (there && there.name !== settings.name) throw new LabRefusal(`${dir} is the folder of the lab '${there.name}': take that down first, or give another --dir.`);
+  if (there && there.name !== settings.name)
+    throw new LabRefusal(
+      `${dir} is the folder of the lab '${there.name}': take that down first, or give another --dir.`,
+    );
   return whileLocked(settings.name, async () => {
     await refuseOtherFolder(settings);
     if (there && isUp(there)) return alreadyUp(there, settings, progress);
@@ -104,12 +129,20 @@ export async function labUp(options: LabUpOptions = {}): Promise<LabInfo> {
   });
 }
 
-async function build(settings: LabSettings, progress: (line: string) => void, signal: AbortSignal | undefined): Promise<LabInfo> {
+async function build(
+  settings: LabSettings,
+  progress: (line: string) => void,
+  signal: AbortSignal | undefined,
+): Promise<LabInfo> {
   await mkdir(settings.dir, { recursive: true, mode: 0o700 });
   // The record that `down` works from comes before everything it records.
   await writeJson(labPaths.settings(settings.dir), settings);
   progress(`bridge ${bridgeName(settings)} with ${machineAddress(settings)} on ${settings.subnet}`);
-  const [authorizedKey, capable] = await Promise.all([makeControlKey(settings, signal), hasSysResource(), makeBridge(settings, signal)]);
+  const [authorizedKey, capable] = await Promise.all([
+    makeControlKey(settings, signal),
+    hasSysResource(),
+    makeBridge(settings, signal),
+  ]);
   // All of them, also after one has failed: nothing may still be starting while everything is taken down.
   const outcomes = await Promise.allSettled([
     ...(settings.registry ? [fillRegistry(settings, progress, signal)] : []),
@@ -129,15 +162,24 @@ async function build(settings: LabSettings, progress: (line: string) => void, si
   return info;
 }
 
-async function fillRegistry(settings: LabSettings, progress: (line: string) => void, signal: AbortSignal | undefined): Promise<void> {
+async function fillRegistry(
+  settings: LabSettings,
+  progress: (line: string) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const began = performance.now();
   await startRegistry(settings, signal);
   const images = await pushExampleImages(settings, signal);
   progress(`registry ${REGISTRY_NAME} serves ${images.join(', ')} (${seconds(began)})`);
 }
 
-/** Takes the lab down: processes, cgroups, network devices, files. Does nothing, and says so with false, when there is none. */
-export async function labDown(options: LabPlace & { readonly progress?: (line: string) => void } = {}): Promise<boolean> {
+/**
+ * Takes the lab down: processes, cgroups, network devices, files. Does nothing, and says so with false, when there is
+ * none.
+ */
+export async function labDown(
+  options: LabPlace & { readonly progress?: (line: string) => void } = {},
+): Promise<boolean> {
   refuseOtherThanRoot();
   const dir = labDir(options);
   const there = await readSettings(dir);
@@ -146,7 +188,8 @@ export async function labDown(options: LabPlace & { readonly progress?: (line: s
   const settings = there ?? { name: options.name ?? DEFAULT_LAB_NAME, dir };
   return whileLocked(settings.name, async () => {
     await refuseOtherFolder(settings);
-    if (!there && !cgroupExists(machineHierarchies(), settings.name) && !deviceExists(bridgeName(settings))) return false;
+    if (!there && !cgroupExists(machineHierarchies(), settings.name) && !deviceExists(bridgeName(settings)))
+      return false;
     options.progress?.(`taking down the lab '${settings.name}'`);
     await takeDown(settings);
     return true;
@@ -160,7 +203,9 @@ async function takeDown(settings: Pick<LabSettings, 'name' | 'dir'>): Promise<vo
     // The record goes last: a `down` that is cut short can be run again.
     const entries = await readdir(settings.dir);
     const record = labPaths.settings(settings.dir);
-    for (const entry of entries) if (`${settings.dir}/${entry}` !== record) await rm(`${settings.dir}/${entry}`, { recursive: true, force: true, maxRetries: 5 });
+    for (const entry of entries)
+      if (`${settings.dir}/${entry}` !== record)
+        await rm(`${settings.dir}/${entry}`, { recursive: true, force: true, maxRetries: 5 });
     await rm(record, { force: true });
     await rmdir(settings.dir).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EBUSY') throw error;
@@ -176,12 +221,17 @@ export async function labStatus(place: LabPlace = {}): Promise<LabInfo & { reado
   return { ...(await describe(settings)), registryUp: settings.registry && (await registryIsUp(settings)) };
 }
 
-/** Cuts a host's power: its cable falls silent, then all its processes are gone. Its disk stays. Does nothing on a host that is off. */
+/**
+ * Cuts a host's power: its cable falls silent, then all its processes are gone. Its disk stays. Does nothing on a host
+ * that is off.
+ */
 export async function labPowerOff(place: LabNodePlace): Promise<void> {
   await changeHost(place, (settings, host) => stopHost(settings, host));
 }
 
-/** Boots a host that is off from its disk; returns when its sshd and containerd answer. Does nothing on one that runs. */
+/**
+ * Boots a host that is off from its disk; returns when its sshd and containerd answer. Does nothing on one that runs.
+ */
 export async function labPowerOn(place: LabNodePlace & { readonly signal?: AbortSignal }): Promise<void> {
   await changeHost(place, async (settings, host) => {
     if (hostState(host) === 'off') await startHost(settings, host, place.signal);
@@ -191,7 +241,10 @@ export async function labPowerOn(place: LabNodePlace & { readonly signal?: Abort
 /** Drops every frame to and from the host, without either side being told. It runs on. */
 export async function labPartition(place: LabNodePlace): Promise<void> {
   await changeHost(place, async (_, host) => {
-    if (hostState(host) === 'off') throw new LabRefusal(`${host.name} is off, so there is nothing to part; switch it on with 'plumb lab power-on ${host.name}'.`);
+    if (hostState(host) === 'off')
+      throw new LabRefusal(
+        `${host.name} is off, so there is nothing to part; switch it on with 'plumb lab power-on ${host.name}'.`,
+      );
     await blockCable(host);
   });
 }
@@ -199,34 +252,62 @@ export async function labPartition(place: LabNodePlace): Promise<void> {
 /** Ends {@link labPartition}. */
 export async function labHeal(place: LabNodePlace): Promise<void> {
   await changeHost(place, async (_, host) => {
-    if (hostState(host) === 'off') throw new LabRefusal(`${host.name} is off; switch it on with 'plumb lab power-on ${host.name}'.`);
+    if (hostState(host) === 'off')
+      throw new LabRefusal(`${host.name} is off; switch it on with 'plumb lab power-on ${host.name}'.`);
     await unblockCable(host);
   });
 }
 
 /** Runs a command as a process of the host, past its network and sshd. Its exit code is part of the answer. */
-export async function labExec(place: LabNodePlace & { readonly argv: readonly string[]; readonly signal?: AbortSignal; readonly input?: string }): Promise<Ran> {
-  return run(await labExecArgv(place), { signal: place.signal, ...(place.input === undefined ? {} : { input: place.input }) });
+export async function labExec(
+  place: LabNodePlace & { readonly argv: readonly string[]; readonly signal?: AbortSignal; readonly input?: string },
+): Promise<Ran> {
+  return run(await labExecArgv(place), {
+    signal: place.signal,
+    ...(place.input === undefined ? {} : { input: place.input }),
+  });
 }
 
 /** Argv of what {@link labExec} runs, for callers that need the process itself (streams, long runs). */
-export async function labExecArgv(place: LabNodePlace & { readonly argv: readonly string[] }): Promise<readonly string[]> {
+export async function labExecArgv(
+  place: LabNodePlace & { readonly argv: readonly string[] },
+): Promise<readonly string[]> {
   refuseOtherThanRoot();
   const settings = await settingsOf(place);
   return insideHost(settings, hostNamed(settings, place.node), place.argv);
 }
 
 /**
- * Argv of the system's ssh to a host, with the lab's key and the pinned host key, and nothing of the user's own configuration.
- * One word is a line for the host's shell, as with ssh itself; several are a program and its arguments, taken as they are.
+ * Argv of the system's ssh to a host, with the lab's key and the pinned host key, and nothing of the user's own
+ * configuration. One word is a line for the host's shell, as with ssh itself; several are a program and its arguments,
+ * taken as they are.
  */
-export async function labSshArgv(place: LabNodePlace & { readonly argv?: readonly string[] }): Promise<readonly string[]> {
+export async function labSshArgv(
+  place: LabNodePlace & { readonly argv?: readonly string[] },
+): Promise<readonly string[]> {
   const settings = await settingsOf(place);
   const host = hostNamed(settings, place.node);
-  const options = ['IdentitiesOnly=yes', 'BatchMode=yes', `UserKnownHostsFile=${labPaths.knownHosts(settings.dir)}`, 'GlobalKnownHostsFile=/dev/null', 'StrictHostKeyChecking=yes',
-    'HostKeyAlgorithms=ssh-ed25519', 'ConnectTimeout=10', 'LogLevel=ERROR'];
+  const options = [
+    'IdentitiesOnly=yes',
+    'BatchMode=yes',
+    `UserKnownHostsFile=${labPaths.knownHosts(settings.dir)}`,
+    'GlobalKnownHostsFile=/dev/null',
+    'StrictHostKeyChecking=yes',
+    'HostKeyAlgorithms=ssh-ed25519',
+    'ConnectTimeout=10',
+    'LogLevel=ERROR',
+  ];
   const argv = place.argv ?? [];
-  return ['ssh', '-F', '/dev/null', '-i', labPaths.sshKey(settings.dir), ...options.flatMap((option) => ['-o', option]), `root@${host.address}`, ...(argv.length > 0 ? ['--', argv.length === 1 ? argv.join('') : argv.map(quote).join(' ')] : [])];
+  return [
+    'ssh',
+    '-F',
+    '/dev/null',
+    '-i',
+    labPaths.sshKey(settings.dir),
+    ...options.flatMap((option) => ['-o', option]),
+    `root@${host.address}`,
+    ...(argv.length > 0 ? ['--', argv.length === 1 ? argv.join('') : argv.map(quote).join(' ')] : []),
+  ];
 }
 
 /** A shell or a command on a host over ssh, on this terminal. Gives ssh's exit code. */
@@ -247,7 +328,10 @@ async function settingsOf(place: LabPlace): Promise<LabSettings> {
   return settings;
 }
 
-async function changeHost(place: LabNodePlace, change: (settings: LabSettings, host: HostSettings) => Promise<void>): Promise<void> {
+async function changeHost(
+  place: LabNodePlace,
+  change: (settings: LabSettings, host: HostSettings) => Promise<void>,
+): Promise<void> {
   refuseOtherThanRoot();
   const settings = await settingsOf(place);
   const host = hostNamed(settings, place.node);
@@ -269,13 +353,21 @@ async function describe(settings: LabSettings): Promise<LabInfo> {
 
 async function describeHost(host: HostSettings): Promise<LabNode> {
   const pid = hostPid(host);
-  return { name: host.name, address: host.address, port: 22, hostKey: await hostKey(host).catch(() => ''), state: hostState(host), ...(pid === undefined ? {} : { pid }) };
+  return {
+    name: host.name,
+    address: host.address,
+    port: 22,
+    hostKey: await hostKey(host).catch(() => ''),
+    state: hostState(host),
+    ...(pid === undefined ? {} : { pid }),
+  };
 }
 
 /** Throws LabRefusal when the lab of this name lives in another folder: it is not ours to touch. */
 async function refuseOtherFolder(settings: Pick<LabSettings, 'name' | 'dir'>): Promise<void> {
   const owner = bridgeOwner(settings.name);
-  if (owner !== undefined && owner !== settings.dir && (await readSettings(owner))) throw new LabRefusal(`The lab '${settings.name}' is up in ${owner}: give that with --dir, or another --name.`);
+  if (owner !== undefined && owner !== settings.dir && (await readSettings(owner)))
+    throw new LabRefusal(`The lab '${settings.name}' is up in ${owner}: give that with --dir, or another --name.`);
 }
 
 /** A lab counts as up while its bridge and any of its hosts are there: hosts that were switched off stay so. */
@@ -285,7 +377,10 @@ function isUp(settings: LabSettings): boolean {
 
 async function alreadyUp(there: LabSettings, wanted: LabSettings, progress: (line: string) => void): Promise<LabInfo> {
   const differs = (['nodes', 'subnet', 'registry'] as const).find((key) => there[key] !== wanted[key]);
-  if (differs) throw new LabRefusal(`The lab '${there.name}' is already up with ${differs} ${there[differs]}, not ${wanted[differs]}; take it down first with 'plumb lab down'.`);
+  if (differs)
+    throw new LabRefusal(
+      `The lab '${there.name}' is already up with ${differs} ${there[differs]}, not ${wanted[differs]}; take it down first with 'plumb lab down'.`,
+    );
   progress(`the lab '${there.name}' is already up`);
   return describe(there);
 }
@@ -297,7 +392,10 @@ async function readSettings(dir: string): Promise<LabSettings | undefined> {
   });
   if (text === undefined) return undefined;
   const parsed = LabSettings.safeParse(parseJson(text));
-  if (!parsed.success) throw new LabRefusal(`${labPaths.settings(dir)} is not a lab's record; move the folder away or give another --dir.`);
+  if (!parsed.success)
+    throw new LabRefusal(
+      `${labPaths.settings(dir)} is not a lab's record; move the folder away or give another --dir.`,
+    );
   return { ...parsed.data, dir };
 }
 

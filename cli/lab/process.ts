@@ -22,18 +22,28 @@ export function systemPath(): string {
 
 /** Full path of a program, or undefined. */
 export function findProgram(name: string): string | undefined {
-  return systemPath().split(delimiter).map((folder) => `${folder}/${name}`).find((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  return systemPath()
+    .split(delimiter)
+    .map((folder) => `${folder}/${name}`)
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
 }
 
 /** Runs a program to its end. A program that fails is an answer (`code`), one that cannot be started throws. */
-export async function run(argv: readonly string[], options: { readonly input?: string; readonly signal?: AbortSignal | undefined; readonly env?: Readonly<Record<string, string>> } = {}): Promise<Ran> {
+export async function run(
+  argv: readonly string[],
+  options: {
+    readonly input?: string;
+    readonly signal?: AbortSignal | undefined;
+    readonly env?: Readonly<Record<string, string>>;
+  } = {},
+): Promise<Ran> {
   options.signal?.throwIfAborted();
   const [program, ...rest] = argv;
   if (program === undefined) throw new RangeError('run() needs a program');
@@ -47,9 +57,23 @@ export async function run(argv: readonly string[], options: { readonly input?: s
     const err: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
-    child.on('error', (error) => reject(options.signal?.aborted ? abortReason(options.signal) : new LabFailure(`Cannot run ${program}: ${error.message}`, { cause: error })));
-    child.on('close', (code) => resolve({ code: code ?? 255, stdout: Buffer.concat(out).toString('utf8'), stderr: Buffer.concat(err).toString('utf8') }));
-    child.stdin.on('error', () => { /* the program ended without reading: its exit code tells */ });
+    child.on('error', (error) =>
+      reject(
+        options.signal?.aborted
+          ? abortReason(options.signal)
+          : new LabFailure(`Cannot run ${program}: ${error.message}`, { cause: error }),
+      ),
+    );
+    child.on('close', (code) =>
+      resolve({
+        code: code ?? 255,
+        stdout: Buffer.concat(out).toString('utf8'),
+        stderr: Buffer.concat(err).toString('utf8'),
+      }),
+    );
+    child.stdin.on('error', () => {
+      /* the program ended without reading: its exit code tells */
+    });
     child.stdin.end(options.input ?? '');
   });
 }
@@ -57,7 +81,10 @@ export async function run(argv: readonly string[], options: { readonly input?: s
 /** As {@link run}, and a program that fails throws {@link LabFailure} with its own words. */
 export async function runOrFail(argv: readonly string[], options: Parameters<typeof run>[1] = {}): Promise<string> {
   const ran = await run(argv, options);
-  if (ran.code !== 0) throw new LabFailure(`${argv.join(' ')} ended with ${ran.code}: ${(ran.stderr || ran.stdout).trim() || 'it said nothing'}`);
+  if (ran.code !== 0)
+    throw new LabFailure(
+      `${argv.join(' ')} ended with ${ran.code}: ${(ran.stderr || ran.stdout).trim() || 'it said nothing'}`,
+    );
   return ran.stdout;
 }
 
@@ -65,8 +92,15 @@ function abortReason(signal: AbortSignal): Error {
   return signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason));
 }
 
-/** Asks `probe` every `everyMs` until it answers other than undefined. Throws {@link LabFailure} `what` after `timeoutMs`. */
-export async function until<T>(what: string, probe: () => Promise<T | undefined> | T | undefined, options: { readonly timeoutMs: number; readonly everyMs?: number; readonly signal?: AbortSignal | undefined }): Promise<T> {
+/**
+ * Asks `probe` every `everyMs` until it answers other than undefined. Throws {@link LabFailure} `what` after
+ * `timeoutMs`.
+ */
+export async function until<T>(
+  what: string,
+  probe: () => Promise<T | undefined> | T | undefined,
+  options: { readonly timeoutMs: number; readonly everyMs?: number; readonly signal?: AbortSignal | undefined },
+): Promise<T> {
   const deadline = performance.now() + options.timeoutMs;
   for (;;) {
     options.signal?.throwIfAborted();
@@ -78,7 +112,10 @@ export async function until<T>(what: string, probe: () => Promise<T | undefined>
 }
 
 /** Whether something listens there; with `greeting`, whether it also says something first. Never throws. */
-export async function answers(target: { readonly host: string; readonly port: number } | { readonly path: string }, options: { readonly greeting?: boolean; readonly timeoutMs?: number } = {}): Promise<boolean> {
+export async function answers(
+  target: { readonly host: string; readonly port: number } | { readonly path: string },
+  options: { readonly greeting?: boolean; readonly timeoutMs?: number } = {},
+): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(target);
     const finish = (yes: boolean): void => {
@@ -93,7 +130,10 @@ export async function answers(target: { readonly host: string; readonly port: nu
   });
 }
 
-/** Clock ticks since boot when a process started: with its id it names one process for good. Undefined when it is gone or a zombie. */
+/**
+ * Clock ticks since boot when a process started: with its id it names one process for good. Undefined when it is gone
+ * or a zombie.
+ */
 export function processStart(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -9,15 +9,32 @@ import { answers, findProgram, runOrFail, until } from './process.ts';
 import { labPaths, machineAddress, registryAddress, type LabSettings } from './settings.ts';
 
 const SERVICE = 'registry';
-const GO_ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64', arm: 'arm', ia32: '386', ppc64: 'ppc64le', s390x: 's390x', riscv64: 'riscv64' };
+const GO_ARCHITECTURES: Readonly<Record<string, string>> = {
+  x64: 'amd64',
+  arm64: 'arm64',
+  arm: 'arm',
+  ia32: '386',
+  ppc64: 'ppc64le',
+  s390x: 's390x',
+  riscv64: 'riscv64',
+};
 
 export async function startRegistry(settings: LabSettings, signal?: AbortSignal): Promise<void> {
   const dir = labPaths.registry(settings.dir);
   await mkdir(`${dir}/storage`, { recursive: true });
   await writeFile(`${dir}/config.yml`, registryConfig(settings));
-  spawnService(settings, SERVICE, [findProgram('docker-registry') ?? 'docker-registry', 'serve', `${dir}/config.yml`], `${dir}/registry.log`);
+  spawnService(
+    settings,
+    SERVICE,
+    [findProgram('docker-registry') ?? 'docker-registry', 'serve', `${dir}/config.yml`],
+    `${dir}/registry.log`,
+  );
   const port = Number(registryAddress(settings).split(':')[1]);
-  await until(`The registry does not answer on ${registryAddress(settings)}; see ${dir}/registry.log.`, async () => ((await answers({ host: machineAddress(settings), port })) ? true : undefined), { timeoutMs: 30_000, signal });
+  await until(
+    `The registry does not answer on ${registryAddress(settings)}; see ${dir}/registry.log.`,
+    async () => ((await answers({ host: machineAddress(settings), port })) ? true : undefined),
+    { timeoutMs: 30_000, signal },
+  );
 }
 
 export async function registryIsUp(settings: LabSettings): Promise<boolean> {
@@ -33,8 +50,17 @@ export async function pushExampleImages(settings: LabSettings, signal?: AbortSig
   return recipes.map((recipe) => recipe.name);
 }
 
-async function pushRecipes(settings: LabSettings, recipes: readonly ImageRecipe[], signal?: AbortSignal): Promise<void> {
-  for (const recipe of recipes) await pushImage(registryAddress(settings), buildImage(recipe, GO_ARCHITECTURES[process.arch] ?? process.arch), signal);
+async function pushRecipes(
+  settings: LabSettings,
+  recipes: readonly ImageRecipe[],
+  signal?: AbortSignal,
+): Promise<void> {
+  for (const recipe of recipes)
+    await pushImage(
+      registryAddress(settings),
+      buildImage(recipe, GO_ARCHITECTURES[process.arch] ?? process.arch),
+      signal,
+    );
 }
 
 function registryConfig(settings: LabSettings): string {

@@ -40,19 +40,34 @@ export function defaultLabDir(name: string): string {
 
 /** Checks what a person asked for. Throws {@link LabRefusal} with one sentence. */
 export function labSettings(wanted: Omit<LabSettings, 'version'>): LabSettings {
-  if (!/^[a-z][a-z0-9]{0,9}$/.test(wanted.name)) throw new LabRefusal(`'${wanted.name}' cannot name a lab: use 1 to 10 lower case letters and digits, a letter first.`);
-  if (!Number.isInteger(wanted.nodes) || wanted.nodes < 1 || wanted.nodes > 32) throw new LabRefusal(`A lab has 1 to 32 nodes, not ${wanted.nodes}.`);
-  if (!/^\/[\w./@+-]{1,200}$/.test(wanted.dir)) throw new LabRefusal(`The lab's folder must be an absolute path of at most 200 letters, digits and ./@+-_, not '${wanted.dir}'.`);
+  if (!/^[a-z][a-z0-9]{0,9}$/.test(wanted.name))
+    throw new LabRefusal(
+      `'${wanted.name}' cannot name a lab: use 1 to 10 lower case letters and digits, a letter first.`,
+    );
+  if (!Number.isInteger(wanted.nodes) || wanted.nodes < 1 || wanted.nodes > 32)
+    throw new LabRefusal(`A lab has 1 to 32 nodes, not ${wanted.nodes}.`);
+  if (!/^\/[\w./@+-]{1,200}$/.test(wanted.dir))
+    throw new LabRefusal(
+      `The lab's folder must be an absolute path of at most 200 letters, digits and ./@+-_, not '${wanted.dir}'.`,
+    );
   const { base, prefix } = parseSubnet(wanted.subnet);
-  if (FIRST_HOST + wanted.nodes >= 2 ** (32 - prefix)) throw new LabRefusal(`${wanted.subnet} is too small for ${wanted.nodes} nodes, which begin at its address ${FIRST_HOST}: give a larger one with --subnet.`);
+  if (FIRST_HOST + wanted.nodes >= 2 ** (32 - prefix))
+    throw new LabRefusal(
+      `${wanted.subnet} is too small for ${wanted.nodes} nodes, which begin at its address ${FIRST_HOST}: give a larger one with --subnet.`,
+    );
   return { ...wanted, version: 1, subnet: `${dotted(base)}/${prefix}` };
 }
 
-/** The network address as a number, and the prefix length. Only subnets of 198.18.0.0/15 (RFC 2544, reserved for tests) are taken. */
+/**
+ * The network address as a number, and the prefix length. Only subnets of 198.18.0.0/15 (RFC 2544, reserved for tests)
+ * are taken.
+ */
 export function parseSubnet(cidr: string): { readonly base: number; readonly prefix: number } {
   const range = parseCidr(cidr);
-  if (!range || range.prefix < 16 || range.prefix > 28 || (range.base >>> 17) !== (addressNumber('198.18.0.0') >>> 17)) {
-    throw new LabRefusal(`'${cidr}' cannot be a lab's subnet: give one of 198.18.0.0/15 (addresses reserved for tests), /16 to /28, such as ${DEFAULT_SUBNET}.`);
+  if (!range || range.prefix < 16 || range.prefix > 28 || range.base >>> 17 !== addressNumber('198.18.0.0') >>> 17) {
+    throw new LabRefusal(
+      `'${cidr}' cannot be a lab's subnet: give one of 198.18.0.0/15 (addresses reserved for tests), /16 to /28, such as ${DEFAULT_SUBNET}.`,
+    );
   }
   return range;
 }
@@ -108,7 +123,9 @@ export function hostsOf(settings: LabSettings): readonly HostSettings[] {
   const { base } = parseSubnet(settings.subnet);
   return Array.from({ length: settings.nodes }, (_, i) => {
     const address = base + FIRST_HOST + i;
-    const octets = [24, 16, 8, 0].map((shift) => (Math.floor(address / 2 ** shift) % 256).toString(16).padStart(2, '0'));
+    const octets = [24, 16, 8, 0].map((shift) =>
+      (Math.floor(address / 2 ** shift) % 256).toString(16).padStart(2, '0'),
+    );
     return {
       name: `node-${i + 1}`,
       index: i + 1,

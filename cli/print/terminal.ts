@@ -1,14 +1,14 @@
 /**
- * The one way to the terminal: whatever a command prints, on stdout or stderr, to a terminal, a pipe or the person who pushes, leaves
- * through here. Names, messages and commits come from strangers, and a terminal acts on control characters (ECMA-48), so these are written
- * out. The lint rules of `cli` let nothing else write.
+ * The one way to the terminal: whatever a command prints, on stdout or stderr, to a terminal, a pipe or the person who
+ * pushes, leaves through here. Names, messages and commits come from strangers, and a terminal acts on control
+ * characters (ECMA-48), so these are written out. The lint rules of `cli` let nothing else write.
  */
 import { StringDecoder } from 'node:string_decoder';
 import { PassThrough, Transform } from 'node:stream';
 
 /**
- * Controls, line separators and format characters, which change the direction or the look of other text (Unicode, UAX #9 and UTR #36).
- * Line feeds and tabs are what they seem; the two joiners are part of ordinary words and of emoji.
+ * Controls, line separators and format characters, which change the direction or the look of other text (Unicode, UAX
+ * #9 and UTR #36). Line feeds and tabs are what they seem; the two joiners are part of ordinary words and of emoji.
  */
 const UNSAFE = /(?![\n\t\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 /** The same, or a colour: the only escape sequence that does nothing but what it looks like (ECMA-48, SGR). */
@@ -24,7 +24,12 @@ export function visible(text: string): string {
 
 /** JSON or double-quoted YAML with the same characters escaped: it stays what it was. */
 export function escaped(text: string): string {
-  return text.replace(UNSAFE, (character) => character.split('').map((unit) => `\\u${hex(unit.charCodeAt(0), 4)}`).join(''));
+  return text.replace(UNSAFE, (character) =>
+    character
+      .split('')
+      .map((unit) => `\\u${hex(unit.charCodeAt(0), 4)}`)
+      .join(''),
+  );
 }
 
 export function isUnsafe(text: string): boolean {
@@ -68,8 +73,9 @@ export function progress(line: string): void {
 }
 
 /**
- * Where a container's own bytes go. To a pipe or a file they are passed on as they are, and to a terminal when it was asked for (`exec -t`:
- * the program behind it draws). Otherwise a terminal gets text and colours; whatever else would act on it is written out.
+ * Where a container's own bytes go. To a pipe or a file they are passed on as they are, and to a terminal when it was
+ * asked for (`exec -t`: the program behind it draws). Otherwise a terminal gets text and colours; whatever else would
+ * act on it is written out.
  */
 export function containerOutput(to: NodeJS.WriteStream, raw: boolean): Transform {
   const through = raw || !to.isTTY ? new PassThrough() : terminalText();
@@ -82,11 +88,12 @@ export function terminalText(): Transform {
   const decoder = new StringDecoder('utf8');
   let held = '';
   let coloured = false;
-  const safe = (text: string): string => text.replaceAll('\r\n', '\n').replace(UNSAFE_OR_COLOUR, (found) => {
-    if (!found.endsWith('m') || found.length < 2) return written(found);
-    coloured = true;
-    return found;
-  });
+  const safe = (text: string): string =>
+    text.replaceAll('\r\n', '\n').replace(UNSAFE_OR_COLOUR, (found) => {
+      if (!found.endsWith('m') || found.length < 2) return written(found);
+      coloured = true;
+      return found;
+    });
   return new Transform({
     transform(chunk: Buffer, _encoding, done) {
       const text = held + decoder.write(chunk);
@@ -101,8 +108,8 @@ export function terminalText(): Transform {
 }
 
 /**
- * Lets a reader go away: when nobody reads stdout any more (`| head`) the program ends without a word, as a program that SIGPIPE ends does,
- * with the exit code that is set by then. When nobody reads stderr, it goes on.
+ * Lets a reader go away: when nobody reads stdout any more (`| head`) the program ends without a word, as a program
+ * that SIGPIPE ends does, with the exit code that is set by then. When nobody reads stderr, it goes on.
  */
 export function surviveReaders(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {

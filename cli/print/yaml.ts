@@ -2,7 +2,9 @@
 import { Document, Scalar, visit } from 'yaml';
 import { escaped, isUnsafe } from './terminal.ts';
 
-/** The data as YAML. What a terminal would act on is escaped, in double quotes: reading it again gives the same data. */
+/**
+ * The data as YAML. What a terminal would act on is escaped, in double quotes: reading it again gives the same data.
+ */
 export function yamlText(data: unknown): string {
   const document = new Document(data, { aliasDuplicateObjects: false });
   visit(document, {

@@ -1,14 +1,16 @@
 /**
- * The protocol between the control plane and a node agent: HTTP/1.1 with JSON over the agent's Unix socket, reached through the
- * node's one SSH connection. Versioned by path (`/v1`).
+ * The protocol between the control plane and a node agent: HTTP/1.1 with JSON over the agent's Unix socket, reached
+ * through the node's one SSH connection. Versioned by path (`/v1`).
  *
- * A node's *assignment* is a replicated subset of the object store: the Kubernetes objects that this node needs, by object key.
+ * A node's *assignment* is a replicated subset of the object store: the Kubernetes objects that this node needs, by
+ * object key.
  * - `Pod` bound to this node (deletionTimestamp set: stop it, with its grace period)
  * - `ConfigMap`, `Secret` that those pods refer to
- * - every `Service` and `EndpointSlice` of the cluster, every `Node` (its routes; of the node's own also labels, taints and allocatable),
- *   the `Cluster` (its settings)
+ * - every `Service` and `EndpointSlice` of the cluster, every `Node` (its routes; of the node's own also labels, taints
+ *   and allocatable), the `Cluster` (its settings)
  * - `Source` with the applied revision (kept for recovery)
- * The agent keeps the assignment on its disk (Secrets in memory-backed storage only) and acts on it alone when nobody calls.
+ * The agent keeps the assignment on its disk (Secrets in memory-backed storage only) and acts on it alone when nobody
+ * calls.
  */
 import { z } from 'zod';
 import { NodeSystemInfo, ResourceList, type KubeObject, type ObjectKey } from '../objects/index.ts';
@@ -19,13 +21,15 @@ export * from './places.ts';
 
 /** Who speaks: an agent refuses a sender whose epoch is lower than one it has seen (HTTP 409 `StaleEpoch`). */
 export interface Fence {
-  /** Counted in the control plane's store, one higher with each control plane that opens it; see core/nodes/epoch.ts. */
+  /**
+   * Counted in the control plane's store, one higher with each control plane that opens it; see core/nodes/epoch.ts.
+   */
   readonly epoch: number;
 }
 
 /**
- * `POST /v1/assignment`: moves the assignment from version `from` to `to`. `from: null` replaces it whole.
- * Answers 200 {@link AssignmentAck} once it is on disk, or 409 `VersionMismatch` with the agent's version: then send it whole.
+ * `POST /v1/assignment`: moves the assignment from version `from` to `to`. `from: null` replaces it whole. Answers 200
+ * {@link AssignmentAck} once it is on disk, or 409 `VersionMismatch` with the agent's version: then send it whole.
  */
 export interface AssignmentUpdate extends Fence {
   /** Name of the Node object that this agent is. */
@@ -37,14 +41,20 @@ export interface AssignmentUpdate extends Fence {
 }
 /** Envelope only: objects come from the control plane, which parsed them at its own boundary. */
 export const AssignmentUpdate = z.object({
-  epoch: z.int().min(0), node: z.string(), from: z.string().nullable(), to: z.string(),
+  epoch: z.int().min(0),
+  node: z.string(),
+  from: z.string().nullable(),
+  to: z.string(),
   upsert: z.array(z.custom<KubeObject>((o) => typeof o === 'object' && o !== null && 'kind' in o && 'metadata' in o)),
   remove: z.array(z.custom<ObjectKey>((k) => typeof k === 'string')),
 });
 export const AssignmentAck = z.object({ version: z.string() });
 export type AssignmentAck = z.infer<typeof AssignmentAck>;
 
-/** What the agent measures of its machine. `ready: false` carries Kubernetes' reason and message for the Ready condition. */
+/**
+ * What the agent measures of its machine. `ready: false` carries Kubernetes' reason and message for the Ready
+ * condition.
+ */
 export const NodeReport = z.object({
   internalIP: z.string(),
   hostname: z.string(),
@@ -69,8 +79,14 @@ export type NodeImage = z.infer<typeof NodeImage>;
 
 /** Something that happened to a pod, for an Event (Pulled, Created, Started, BackOff, Unhealthy, Killing, ...). */
 export const PodEventReport = z.object({
-  namespace: z.string(), name: z.string(), uid: z.string(),
-  type: z.enum(['Normal', 'Warning']), reason: z.string(), message: z.string(), at: z.string(), count: z.int().default(1),
+  namespace: z.string(),
+  name: z.string(),
+  uid: z.string(),
+  type: z.enum(['Normal', 'Warning']),
+  reason: z.string(),
+  message: z.string(),
+  at: z.string(),
+  count: z.int().default(1),
 });
 export type PodEventReport = z.infer<typeof PodEventReport>;
 
@@ -79,9 +95,10 @@ export const NodeEventReport = PodEventReport.pick({ type: true, reason: true, m
 export type NodeEventReport = z.infer<typeof NodeEventReport>;
 
 /**
- * `GET /v1/status`: a stream of one JSON object a line. Begins with one `node`, the node's `images`, then all pods, then `synced`; then each
- * change as it happens and a `heartbeat` every {@link HEARTBEAT_SECONDS}. A reader leaves out lines of a type that it does not know.
- * `images` is apart from `node`, which changes with every assignment, and comes later where the runtime has not listed them yet.
+ * `GET /v1/status`: a stream of one JSON object a line. Begins with one `node`, the node's `images`, then all pods,
+ * then `synced`; then each change as it happens and a `heartbeat` every {@link HEARTBEAT_SECONDS}. A reader leaves out
+ * lines of a type that it does not know. `images` is apart from `node`, which changes with every assignment, and comes
+ * later where the runtime has not listed them yet.
  */
 export const StatusLine = z.discriminatedUnion('type', [
   z.object({ type: z.literal('node'), node: NodeReport }),
@@ -94,7 +111,10 @@ export const StatusLine = z.discriminatedUnion('type', [
 ]);
 export type StatusLine = z.infer<typeof StatusLine>;
 
-/** `GET /v1/logs?namespace=&pod=&container=&follow=&tail=&previous=&timestamps=`: plain text, streamed while `follow=true`. */
+/**
+ * `GET /v1/logs?namespace=&pod=&container=&follow=&tail=&previous=&timestamps=`: plain text, streamed while
+ * `follow=true`.
+ */
 export interface LogQuery {
   readonly namespace: string;
   readonly pod: string;
@@ -107,14 +127,18 @@ export interface LogQuery {
 }
 
 /**
- * `GET /v1/exec?namespace=&pod=&container=&command=&command=&tty=&stdin=` with `Connection: Upgrade`, `Upgrade: plumb-exec`.
- * After 101, frames in both directions: 1 byte channel, 4 bytes length (big-endian), payload. Channels as in Kubernetes' remotecommand:
- * 0 stdin (empty payload: end of input), 1 stdout, 2 stderr, 3 result (JSON {@link ExecResult}, last frame), 4 terminal size (JSON {width,height}).
+ * `GET /v1/exec?namespace=&pod=&container=&command=&command=&tty=&stdin=` with `Connection: Upgrade`, `Upgrade:
+ * plumb-exec`. After 101, frames in both directions: 1 byte channel, 4 bytes length (big-endian), payload. Channels as
+ * in Kubernetes' remotecommand: 0 stdin (empty payload: end of input), 1 stdout, 2 stderr, 3 result (JSON {@link
+ * ExecResult}, last frame), 4 terminal size (JSON {width,height}).
  */
 export const ExecResult = z.object({ exitCode: z.int(), message: z.string().optional() });
 export type ExecResult = z.infer<typeof ExecResult>;
 
 /** Body of every answer that is not 2xx. */
-export const AgentError = z.object({ code: z.string(), message: z.string(), version: z.string().nullable().optional() });
+export const AgentError = z.object({
+  code: z.string(),
+  message: z.string(),
+  version: z.string().nullable().optional(),
+});
 export type AgentError = z.infer<typeof AgentError>;
-

@@ -1,7 +1,8 @@
 /**
- * `GET /v1/inventory/lines`: what a node is asked for after the store was lost, one JSON object a line, `end` last. A node is a witness, not an
- * authority: each line says what it *claims*, and the control plane takes from it only what is the node's own (docs/adr/0004). So these
- * schemas name the few fields that are looked at, bound them, and drop the rest.
+ * `GET /v1/inventory/lines`: what a node is asked for after the store was lost, one JSON object a line, `end` last. A
+ * node is a witness, not an authority: each line says what it *claims*, and the control plane takes from it only what
+ * is the node's own (docs/adr/0004). So these schemas name the few fields that are looked at, bound them, and drop the
+ * rest.
  */
 import { z } from 'zod';
 import { Annotations, DnsLabel, DnsSubdomain, Labels, Port, Seconds } from '../objects/schema.ts';
@@ -33,7 +34,9 @@ export type AgentInfo = z.infer<typeof AgentInfo>;
 
 /** A pod as the node sees it. `gone: true`: nothing of it is left on the node (last report of that uid). */
 export const PodReport = z.object({
-  namespace: z.string(), name: z.string(), uid: z.string(),
+  namespace: z.string(),
+  name: z.string(),
+  uid: z.string(),
   gone: z.boolean(),
   status: PodStatus.optional(),
 });
@@ -49,7 +52,10 @@ export const PodClaim = z.object({
     annotations: Annotations.optional(),
     deletionTimestamp: Time.optional(),
     deletionGracePeriodSeconds: Seconds.optional(),
-    ownerReferences: z.array(z.object({ kind: z.string(), name: DnsSubdomain, controller: z.boolean().optional() })).max(8).optional(),
+    ownerReferences: z
+      .array(z.object({ kind: z.string(), name: DnsSubdomain, controller: z.boolean().optional() }))
+      .max(8)
+      .optional(),
   }),
   spec: PodSpec,
 });
@@ -71,7 +77,9 @@ export const NodeClaim = z.object({
   kind: z.literal('Node'),
   metadata: z.object({ name: DnsSubdomain }),
   spec: z.object({ podCIDR: z.cidrv4().optional() }),
-  status: z.object({ addresses: z.array(z.object({ type: z.string(), address: z.string().max(253) })).max(8) }).optional(),
+  status: z
+    .object({ addresses: z.array(z.object({ type: z.string(), address: z.string().max(253) })).max(8) })
+    .optional(),
 });
 export type NodeClaim = z.infer<typeof NodeClaim>;
 

@@ -3,7 +3,10 @@ import { z } from 'zod';
 import { ManifestMeta, type ObjectMeta, type StoredMeta } from './meta.ts';
 import { object, unset } from './schema.ts';
 
-export const NamespaceManifest = object({ apiVersion: z.literal('v1'), kind: z.literal('Namespace'), metadata: ManifestMeta }, { spec: [{}, { finalizers: ['kubernetes'] }] });
+export const NamespaceManifest = object(
+  { apiVersion: z.literal('v1'), kind: z.literal('Namespace'), metadata: ManifestMeta },
+  { spec: [{}, { finalizers: ['kubernetes'] }] },
+);
 export interface Namespace {
   readonly apiVersion: 'v1';
   readonly kind: 'Namespace';
@@ -12,17 +15,30 @@ export interface Namespace {
 }
 export type StoredNamespace = Namespace & { readonly metadata: StoredMeta };
 
-/** Source: Kubernetes, IsConfigMapKey: a key is the name of a file, and neither one that a folder has nor one that a volume keeps its versions in. */
-export const DataKey = z.string().min(1).max(253).regex(/^[-._a-zA-Z0-9]+$/, "must consist of letters, digits, '-', '_' and '.'")
+/**
+ * Source: Kubernetes, IsConfigMapKey: a key is the name of a file, and neither one that a folder has nor one that a
+ * volume keeps its versions in.
+ */
+export const DataKey = z
+  .string()
+  .min(1)
+  .max(253)
+  .regex(/^[-._a-zA-Z0-9]+$/, "must consist of letters, digits, '-', '_' and '.'")
   .regex(/^(?!\.$|\.\.)/, "must not be '.' or start with '..'");
-/** RFC 4648 with white space allowed, checked without backtracking: manifests come from strangers. `plain`: where plain text goes. */
-const base64 = (plain: string): z.ZodType<string, string> => z.string().refine((text) => {
-  const digits = text.replace(/\s+/g, '');
-  return digits.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(digits);
-}, `must be base64; use ${plain} for plain text`);
+/**
+ * RFC 4648 with white space allowed, checked without backtracking: manifests come from strangers. `plain`: where plain
+ * text goes.
+ */
+const base64 = (plain: string): z.ZodType<string, string> =>
+  z.string().refine((text) => {
+    const digits = text.replace(/\s+/g, '');
+    return digits.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(digits);
+  }, `must be base64; use ${plain} for plain text`);
 
 export const ConfigMapManifest = object({
-  apiVersion: z.literal('v1'), kind: z.literal('ConfigMap'), metadata: ManifestMeta,
+  apiVersion: z.literal('v1'),
+  kind: z.literal('ConfigMap'),
+  metadata: ManifestMeta,
   data: z.record(DataKey, z.string()).optional(),
   binaryData: z.record(DataKey, base64('data')).optional(),
   immutable: z.boolean().optional(),
@@ -39,14 +55,21 @@ export type StoredConfigMap = ConfigMap & { readonly metadata: StoredMeta };
 
 /** `stringData` is folded into `data` (base64) when the manifest is read, as the Kubernetes API server does. */
 export const SecretManifest = object({
-  apiVersion: z.literal('v1'), kind: z.literal('Secret'), metadata: ManifestMeta,
+  apiVersion: z.literal('v1'),
+  kind: z.literal('Secret'),
+  metadata: ManifestMeta,
   type: unset('', z.string().default('Opaque')),
   data: z.record(DataKey, base64('stringData')).optional(),
   stringData: z.record(DataKey, z.string()).optional(),
   immutable: z.boolean().optional(),
 }).transform(({ stringData, data, ...rest }) => ({
   ...rest,
-  data: { ...data, ...Object.fromEntries(Object.entries(stringData ?? {}).map(([key, text]) => [key, Buffer.from(text, 'utf8').toString('base64')])) },
+  data: {
+    ...data,
+    ...Object.fromEntries(
+      Object.entries(stringData ?? {}).map(([key, text]) => [key, Buffer.from(text, 'utf8').toString('base64')]),
+    ),
+  },
 }));
 export interface Secret {
   readonly apiVersion: 'v1';
@@ -60,9 +83,14 @@ export interface Secret {
 export type StoredSecret = Secret & { readonly metadata: StoredMeta };
 
 /** A name that pods may go by. No pod gets a token, so it has no effect; what it says of tokens is not kept. */
-export const ServiceAccountManifest = object({ apiVersion: z.literal('v1'), kind: z.literal('ServiceAccount'), metadata: ManifestMeta }, {
-  automountServiceAccountToken: [true, false], secrets: 'anything', imagePullSecrets: [[]],
-});
+export const ServiceAccountManifest = object(
+  { apiVersion: z.literal('v1'), kind: z.literal('ServiceAccount'), metadata: ManifestMeta },
+  {
+    automountServiceAccountToken: [true, false],
+    secrets: 'anything',
+    imagePullSecrets: [[]],
+  },
+);
 export interface ServiceAccount {
   readonly apiVersion: 'v1';
   readonly kind: 'ServiceAccount';

@@ -5,7 +5,12 @@ export interface Event {
   readonly apiVersion: 'v1';
   readonly kind: 'Event';
   readonly metadata: ObjectMeta;
-  readonly involvedObject: { readonly kind: string; readonly namespace?: string; readonly name: string; readonly uid?: string };
+  readonly involvedObject: {
+    readonly kind: string;
+    readonly namespace?: string;
+    readonly name: string;
+    readonly uid?: string;
+  };
   readonly type: 'Normal' | 'Warning';
   readonly reason: string;
   readonly message: string;

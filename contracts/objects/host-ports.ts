@@ -10,12 +10,14 @@ export interface HostPort {
 }
 
 /**
- * Ports of the node that a pod takes, each once. A pod in the host's network takes all its container ports. Those of init containers take
- * nothing: nothing forwards to them. Source: kube-scheduler, util.GetHostPorts and HostPortInfo.
+ * Ports of the node that a pod takes, each once. A pod in the host's network takes all its container ports. Those of
+ * init containers take nothing: nothing forwards to them. Source: kube-scheduler, util.GetHostPorts and HostPortInfo.
  */
 export function hostPortsOf(pod: Pod): readonly HostPort[] {
   const taken = new Map<string, HostPort>();
-  for (const { protocol, hostPort, hostIP, containerPort } of pod.spec.containers.flatMap((container) => container.ports ?? [])) {
+  for (const { protocol, hostPort, hostIP, containerPort } of pod.spec.containers.flatMap(
+    (container) => container.ports ?? [],
+  )) {
     const number = hostPort ?? (pod.spec.hostNetwork ? containerPort : undefined);
     if (number === undefined) continue;
     const address = hostIP === ALL_ADDRESSES ? undefined : hostIP;

@@ -1,4 +1,7 @@
-/** Object keys: `Kind/namespace/name`; the namespace is empty for cluster-scoped kinds (`Node//node-1`). Free of schemas: a node agent uses it. */
+/**
+ * Object keys: `Kind/namespace/name`; the namespace is empty for cluster-scoped kinds (`Node//node-1`). Free of
+ * schemas: a node agent uses it.
+ */
 import { isKind } from './kind-names.ts';
 import type { Kind, KubeObject } from './kinds.ts';
 
@@ -24,14 +27,22 @@ export function parseKey<K extends Kind>(key: ObjectKey<K>): KeyParts<K>;
 export function parseKey(key: string): KeyParts;
 export function parseKey(key: string): KeyParts {
   const [kind, namespace, name, ...rest] = key.split('/');
-  if (kind === undefined || namespace === undefined || !name || rest.length > 0 || !isKind(kind)) throw new RangeError(`not an object key: ${key}`);
+  if (kind === undefined || namespace === undefined || !name || rest.length > 0 || !isKind(kind))
+    throw new RangeError(`not an object key: ${key}`);
   return { kind, namespace, name };
 }
 
 /** Whether {@link parseKey} takes it. */
 export function isObjectKey(text: string): text is ObjectKey {
   const [kind, namespace, name, ...rest] = text.split('/');
-  return kind !== undefined && isKind(kind) && namespace !== undefined && name !== undefined && name !== '' && rest.length === 0;
+  return (
+    kind !== undefined &&
+    isKind(kind) &&
+    namespace !== undefined &&
+    name !== undefined &&
+    name !== '' &&
+    rest.length === 0
+  );
 }
 
 /** The key for people: `Deployment/default/web`, and `Node/web` for kinds without a namespace. */

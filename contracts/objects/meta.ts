@@ -30,21 +30,51 @@ export const ObjectMeta = object({
 export type ObjectMeta = z.infer<typeof ObjectMeta>;
 
 const SERVER_FIELDS: NotYet = {
-  generateName: [''], finalizers: [[]], ownerReferences: [[]], uid: [''], resourceVersion: [''], generation: [0], creationTimestamp: NEVER,
-  deletionTimestamp: NEVER, deletionGracePeriodSeconds: NEVER, managedFields: [[]], selfLink: [''],
+  generateName: [''],
+  finalizers: [[]],
+  ownerReferences: [[]],
+  uid: [''],
+  resourceVersion: [''],
+  generation: [0],
+  creationTimestamp: NEVER,
+  deletionTimestamp: NEVER,
+  deletionGracePeriodSeconds: NEVER,
+  managedFields: [[]],
+  selfLink: [''],
 };
-const WRITTEN = { namespace: unset('', DnsSubdomain.optional()), labels: Labels.optional(), annotations: Annotations.optional() };
+const WRITTEN = {
+  namespace: unset('', DnsSubdomain.optional()),
+  labels: Labels.optional(),
+  annotations: Annotations.optional(),
+};
 /** Metadata that a manifest in Git may carry. */
 export const ManifestMeta = object({ name: DnsSubdomain, ...WRITTEN }, SERVER_FIELDS);
 /** Name of an object that in Kubernetes is a file of a program's settings, and has no metadata there. */
 export const FILE_OBJECT_NAME = 'default';
 /** Metadata of such an object: all of it may be absent. */
-export const FileMeta = object({ name: DnsSubdomain.default(FILE_OBJECT_NAME), ...WRITTEN }, SERVER_FIELDS).prefault({});
-/** Of a pod template: only its labels and annotations go into pods, so nothing else in it is looked at. Source: Kubernetes, GetPodFromTemplate. */
-export const TemplateMeta = object({ labels: Labels.optional(), annotations: Annotations.optional() }, {
-  name: 'anything', namespace: 'anything', generateName: 'anything', creationTimestamp: 'anything', uid: 'anything', resourceVersion: 'anything',
-  generation: 'anything', selfLink: 'anything', ownerReferences: [[]], finalizers: [[]], managedFields: [[]],
-});
+export const FileMeta = object({ name: DnsSubdomain.default(FILE_OBJECT_NAME), ...WRITTEN }, SERVER_FIELDS).prefault(
+  {},
+);
+/**
+ * Of a pod template: only its labels and annotations go into pods, so nothing else in it is looked at. Source:
+ * Kubernetes, GetPodFromTemplate.
+ */
+export const TemplateMeta = object(
+  { labels: Labels.optional(), annotations: Annotations.optional() },
+  {
+    name: 'anything',
+    namespace: 'anything',
+    generateName: 'anything',
+    creationTimestamp: 'anything',
+    uid: 'anything',
+    resourceVersion: 'anything',
+    generation: 'anything',
+    selfLink: 'anything',
+    ownerReferences: [[]],
+    finalizers: [[]],
+    managedFields: [[]],
+  },
+);
 export type TemplateMeta = z.infer<typeof TemplateMeta>;
 
 /** Metadata of an object that the store has accepted. */

@@ -13,8 +13,13 @@ export const Taint = object({
 export type Taint = z.infer<typeof Taint>;
 
 export const NodeSystemInfo = object({
-  machineID: z.string(), bootID: z.string(), kernelVersion: z.string(), osImage: z.string(), architecture: z.string(),
-  containerRuntimeVersion: z.string(), agentVersion: z.string(),
+  machineID: z.string(),
+  bootID: z.string(),
+  kernelVersion: z.string(),
+  osImage: z.string(),
+  architecture: z.string(),
+  containerRuntimeVersion: z.string(),
+  agentVersion: z.string(),
 });
 export type NodeSystemInfo = z.infer<typeof NodeSystemInfo>;
 

@@ -1,4 +1,6 @@
-/** Plumbline's own kinds, group plumbline.dev/v1alpha1: Cluster (the repository's settings) and Machine (one server). */
+/**
+ * Plumbline's own kinds, group plumbline.dev/v1alpha1: Cluster (the repository's settings) and Machine (one server).
+ */
 import { z } from 'zod';
 import { ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
 import { Taint } from './nodes.ts';
@@ -15,7 +17,10 @@ const ClusterSpec = object({
     nodeMaskSize: z.int().min(16).max(30).default(24),
     /** Range of Service addresses; must not overlap podCIDR. */
     serviceCIDR: z.cidrv4().default('10.96.0.0/16'),
-    nodePortRange: z.string().regex(/^\d+-\d+$/, 'must be FIRST-LAST').default('30000-32767'),
+    nodePortRange: z
+      .string()
+      .regex(/^\d+-\d+$/, 'must be FIRST-LAST')
+      .default('30000-32767'),
     /** `auto`: a plain route where two nodes share a link, VXLAN otherwise. */
     overlay: z.enum(['auto', 'vxlan', 'none']).default('auto'),
     vxlan: object({ id: z.int().min(1).max(16777215).default(7846), port: Port.default(8472) }).prefault({}),
@@ -28,14 +33,20 @@ const ClusterSpec = object({
     /** How often the branch is looked at when no hook or webhook tells. */
     pollSeconds: z.int().min(1).default(30),
     /**
-     * Refuse a commit that would delete more than this share of the repository's objects (0 to 100). When absent: more than ten objects that
-     * are more than half of all, or all there are. A commit with the files of an earlier one, as a rollback makes it, may delete any share.
+     * Refuse a commit that would delete more than this share of the repository's objects (0 to 100). When absent: more
+     * than ten objects that are more than half of all, or all there are. A commit with the files of an earlier one, as
+     * a rollback makes it, may delete any share.
      */
     maxPrunePercent: z.int().min(0).max(100).optional(),
   }).prefault({}),
 });
 export type ClusterSpec = z.infer<typeof ClusterSpec>;
-export const ClusterManifest = object({ apiVersion: z.literal(OWN_API_VERSION), kind: z.literal('Cluster'), metadata: ManifestMeta, spec: ClusterSpec.prefault({}) });
+export const ClusterManifest = object({
+  apiVersion: z.literal(OWN_API_VERSION),
+  kind: z.literal('Cluster'),
+  metadata: ManifestMeta,
+  spec: ClusterSpec.prefault({}),
+});
 export interface Cluster {
   readonly apiVersion: typeof OWN_API_VERSION;
   readonly kind: 'Cluster';
@@ -50,7 +61,12 @@ const MachineSpec = object({
   port: Port.default(22),
   user: z.string().default('root'),
   /** Pinned host key as in known_hosts without the host: `ssh-ed25519 AAAA...`. */
-  hostKey: z.string().regex(/^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa|rsa-sha2-(256|512)) [A-Za-z0-9+/]+={0,2}$/, "must be 'TYPE BASE64', as `ssh-keyscan` prints after the host name"),
+  hostKey: z
+    .string()
+    .regex(
+      /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa|rsa-sha2-(256|512)) [A-Za-z0-9+/]+={0,2}$/,
+      "must be 'TYPE BASE64', as `ssh-keyscan` prints after the host name",
+    ),
   /** Address that other nodes reach this node at; the address of its default or only route when absent. */
   internalIP: z.ipv4().optional(),
   labels: z.record(QualifiedName, LabelValue).optional(),
@@ -58,12 +74,19 @@ const MachineSpec = object({
   unschedulable: z.boolean().default(false),
   /** Overrides of what the agent measures. */
   capacity: ResourceList.optional(),
-  /** Held back from pods; of what is not named here, a little of cpu and memory: see reconciler/core/nodes/reserve.ts. */
+  /**
+   * Held back from pods; of what is not named here, a little of cpu and memory: see reconciler/core/nodes/reserve.ts.
+   */
   reserved: ResourceList.optional(),
   maxPods: z.int().min(1).default(110),
 });
 export type MachineSpec = z.infer<typeof MachineSpec>;
-export const MachineManifest = object({ apiVersion: z.literal(OWN_API_VERSION), kind: z.literal('Machine'), metadata: ManifestMeta, spec: MachineSpec });
+export const MachineManifest = object({
+  apiVersion: z.literal(OWN_API_VERSION),
+  kind: z.literal('Machine'),
+  metadata: ManifestMeta,
+  spec: MachineSpec,
+});
 export interface Machine {
   readonly apiVersion: typeof OWN_API_VERSION;
   readonly kind: 'Machine';
@@ -99,12 +122,14 @@ export interface RevisionRecord {
   readonly seenAt: string;
   readonly finishedAt?: string;
   /**
-   * Applied: its objects are in the store. Healthy: and all of them became healthy. Superseded: a newer one took its place, before or after it
-   * was applied. Degraded: the same, and something of it had failed then.
+   * Applied: its objects are in the store. Healthy: and all of them became healthy. Superseded: a newer one took its
+   * place, before or after it was applied. Degraded: the same, and something of it had failed then.
    */
   readonly outcome: 'Syncing' | 'Applied' | 'Healthy' | 'Refused' | 'Failed' | 'Superseded' | 'Degraded';
   readonly message?: string;
-  /** What applying it changed; absent where that is not known, because the state had been rebuilt from the nodes before. */
+  /**
+   * What applying it changed; absent where that is not known, because the state had been rebuilt from the nodes before.
+   */
   readonly counts?: { readonly create: number; readonly update: number; readonly delete: number };
   /** It is on the branch no longer: a force-push took it away. */
   readonly removed?: true;

@@ -1,6 +1,7 @@
 /**
- * Where a pod may and should run: node affinity, affinity to other pods, topology spread, gates. Rules between the fields are in
- * reconciler/core/manifests/checks. Source: Kubernetes v1 API reference, Affinity, TopologySpreadConstraint and PodSchedulingGate.
+ * Where a pod may and should run: node affinity, affinity to other pods, topology spread, gates. Rules between the
+ * fields are in reconciler/core/manifests/checks. Source: Kubernetes v1 API reference, Affinity,
+ * TopologySpreadConstraint and PodSchedulingGate.
  */
 import { z } from 'zod';
 import { LabelSelector } from './selectors.ts';

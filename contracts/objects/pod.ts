@@ -5,7 +5,22 @@ import type { ObjectMeta } from './meta.ts';
 import { Condition, ManifestMeta, TemplateMeta, type StoredMeta } from './meta.ts';
 import { Affinity, PodSchedulingGate, PreemptionPolicy, TopologySpreadConstraint } from './placement.ts';
 import { Quantity, ResourceList } from './quantity.ts';
-import { DnsLabel, DnsSubdomain, int32, LabelValue, MAX_INT32, NEVER, NumericId, object, Port, QualifiedName, Seconds, Timestamp, unset, type NotYet } from './schema.ts';
+import {
+  DnsLabel,
+  DnsSubdomain,
+  int32,
+  LabelValue,
+  MAX_INT32,
+  NEVER,
+  NumericId,
+  object,
+  Port,
+  QualifiedName,
+  Seconds,
+  Timestamp,
+  unset,
+  type NotYet,
+} from './schema.ts';
 import { DEFAULT_SCHEDULER_NAME, DEFAULT_SERVICE_ACCOUNT } from './well-known.ts';
 
 const PortOrName = z.union([Port, DnsLabel]);
@@ -33,7 +48,10 @@ export const Probe = object({
   successThreshold: unset(0, int32(1).default(1)),
   failureThreshold: unset(0, int32(1).default(3)),
   terminationGracePeriodSeconds: int32(1).optional(),
-}).refine((p) => [p.httpGet, p.tcpSocket, p.exec, p.grpc].filter(Boolean).length === 1, 'must have exactly one of httpGet, tcpSocket, exec, grpc');
+}).refine(
+  (p) => [p.httpGet, p.tcpSocket, p.exec, p.grpc].filter(Boolean).length === 1,
+  'must have exactly one of httpGet, tcpSocket, exec, grpc',
+);
 export type Probe = z.infer<typeof Probe>;
 
 const LifecycleHandler = object({
@@ -41,7 +59,10 @@ const LifecycleHandler = object({
   httpGet: HttpGetAction.optional(),
   tcpSocket: TcpSocketAction.optional(),
   sleep: object({ seconds: Seconds }).optional(),
-}).refine((h) => [h.httpGet, h.tcpSocket, h.exec, h.sleep].filter(Boolean).length === 1, 'must have exactly one of exec, httpGet, sleep, tcpSocket');
+}).refine(
+  (h) => [h.httpGet, h.tcpSocket, h.exec, h.sleep].filter(Boolean).length === 1,
+  'must have exactly one of exec, httpGet, sleep, tcpSocket',
+);
 export type LifecycleHandler = z.infer<typeof LifecycleHandler>;
 
 const KeyRef = object({ name: DnsSubdomain, key: DataKey, optional: z.boolean().default(false) });
@@ -50,17 +71,26 @@ const FieldRef = object({ fieldPath: z.string(), apiVersion: unset('', z.literal
 export const EnvVar = object({
   name: z.string().min(1),
   value: z.string().optional(),
-  valueFrom: object({
-    configMapKeyRef: KeyRef.optional(),
-    secretKeyRef: KeyRef.optional(),
-    fieldRef: FieldRef.optional(),
-  }, { resourceFieldRef: NEVER, fileKeyRef: NEVER }).optional(),
+  valueFrom: object(
+    {
+      configMapKeyRef: KeyRef.optional(),
+      secretKeyRef: KeyRef.optional(),
+      fieldRef: FieldRef.optional(),
+    },
+    { resourceFieldRef: NEVER, fileKeyRef: NEVER },
+  ).optional(),
 }).refine((e) => !(e.value && e.valueFrom), 'may not have both value and valueFrom');
 export type EnvVar = z.infer<typeof EnvVar>;
 
 const EnvFromRef = object({ name: DnsSubdomain, optional: z.boolean().default(false) });
-const EnvFrom = object({ prefix: z.string().default(''), configMapRef: EnvFromRef.optional(), secretRef: EnvFromRef.optional() })
-  .refine((e) => [e.configMapRef, e.secretRef].filter(Boolean).length === 1, 'must have exactly one of configMapRef, secretRef');
+const EnvFrom = object({
+  prefix: z.string().default(''),
+  configMapRef: EnvFromRef.optional(),
+  secretRef: EnvFromRef.optional(),
+}).refine(
+  (e) => [e.configMapRef, e.secretRef].filter(Boolean).length === 1,
+  'must have exactly one of configMapRef, secretRef',
+);
 
 export const ContainerPort = object({
   name: unset('', DnsLabel.max(15).optional()),
@@ -71,59 +101,103 @@ export const ContainerPort = object({
   hostIP: unset('', z.ipv4('must be an IPv4 address').optional()),
 });
 
-/** `localhostProfile` is a file below the node's folder of profiles. Source: Kubernetes pkg/apis/core/validation, validateSeccompProfileField. */
-const SeccompProfile = object({ type: z.enum(['RuntimeDefault', 'Unconfined', 'Localhost']), localhostProfile: z.string().optional() })
-  .refine((p) => p.type !== 'Localhost' || (p.localhostProfile ?? '') !== '', { path: ['localhostProfile'], error: 'must be set when type is Localhost' })
-  .refine((p) => p.type === 'Localhost' || p.localhostProfile === undefined, { path: ['localhostProfile'], error: 'may only be set when type is Localhost' })
+/**
+ * `localhostProfile` is a file below the node's folder of profiles. Source: Kubernetes pkg/apis/core/validation,
+ * validateSeccompProfileField.
+ */
+const SeccompProfile = object({
+  type: z.enum(['RuntimeDefault', 'Unconfined', 'Localhost']),
+  localhostProfile: z.string().optional(),
+})
+  .refine((p) => p.type !== 'Localhost' || (p.localhostProfile ?? '') !== '', {
+    path: ['localhostProfile'],
+    error: 'must be set when type is Localhost',
+  })
+  .refine((p) => p.type === 'Localhost' || p.localhostProfile === undefined, {
+    path: ['localhostProfile'],
+    error: 'may only be set when type is Localhost',
+  })
   .refine((p) => !p.localhostProfile?.startsWith('/'), { path: ['localhostProfile'], error: 'must be a relative path' })
-  .refine((p) => p.localhostProfile?.split('/').includes('..') !== true, { path: ['localhostProfile'], error: "must not contain '..'" });
+  .refine((p) => p.localhostProfile?.split('/').includes('..') !== true, {
+    path: ['localhostProfile'],
+    error: "must not contain '..'",
+  });
 
 /** Fields that a pod's and a container's security context share. What the runtime does by itself is RuntimeDefault. */
-const SECURITY_NOT_YET: NotYet = { appArmorProfile: [{ type: 'RuntimeDefault' }], seLinuxOptions: [{}], windowsOptions: [{}] };
+const SECURITY_NOT_YET: NotYet = {
+  appArmorProfile: [{ type: 'RuntimeDefault' }],
+  seLinuxOptions: [{}],
+  windowsOptions: [{}],
+};
 
-const SecurityContext = object({
-  runAsUser: NumericId.optional(),
-  runAsGroup: NumericId.optional(),
-  runAsNonRoot: z.boolean().optional(),
-  privileged: z.boolean().default(false),
-  readOnlyRootFilesystem: z.boolean().default(false),
-  allowPrivilegeEscalation: z.boolean().optional(),
-  capabilities: object({ add: z.array(z.string()).optional(), drop: z.array(z.string()).optional() }).optional(),
-  seccompProfile: SeccompProfile.optional(),
-}, { ...SECURITY_NOT_YET, procMount: ['', 'Default'] });
+const SecurityContext = object(
+  {
+    runAsUser: NumericId.optional(),
+    runAsGroup: NumericId.optional(),
+    runAsNonRoot: z.boolean().optional(),
+    privileged: z.boolean().default(false),
+    readOnlyRootFilesystem: z.boolean().default(false),
+    allowPrivilegeEscalation: z.boolean().optional(),
+    capabilities: object({ add: z.array(z.string()).optional(), drop: z.array(z.string()).optional() }).optional(),
+    seccompProfile: SeccompProfile.optional(),
+  },
+  { ...SECURITY_NOT_YET, procMount: ['', 'Default'] },
+);
 
-const VolumeMount = object({
-  name: DnsLabel,
-  mountPath: z.string().min(1),
-  readOnly: z.boolean().default(false),
-  subPath: unset('', z.string().optional()),
-}, { mountPropagation: ['None'], subPathExpr: [''], recursiveReadOnly: ['Disabled'] });
+const VolumeMount = object(
+  {
+    name: DnsLabel,
+    mountPath: z.string().min(1),
+    readOnly: z.boolean().default(false),
+    subPath: unset('', z.string().optional()),
+  },
+  { mountPropagation: ['None'], subPathExpr: [''], recursiveReadOnly: ['Disabled'] },
+);
 
 /** What a container says of being resized in place, which never happens: that it needs no restart, the default. */
-const RESIZE_POLICIES = [[], ['cpu'], ['memory'], ['cpu', 'memory'], ['memory', 'cpu']].map((names) => names.map((resourceName) => ({ resourceName, restartPolicy: 'NotRequired' })));
+const RESIZE_POLICIES = [[], ['cpu'], ['memory'], ['cpu', 'memory'], ['memory', 'cpu']].map((names) =>
+  names.map((resourceName) => ({ resourceName, restartPolicy: 'NotRequired' })),
+);
 
-const ContainerShape = object({
-  name: DnsLabel,
-  image: z.string().min(1, 'is required').regex(/^\S(.*\S)?$/s, 'must not begin or end with white space'),
-  imagePullPolicy: unset('', z.enum(['Always', 'IfNotPresent', 'Never']).optional()),
-  command: z.array(z.string()).optional(),
-  args: z.array(z.string()).optional(),
-  workingDir: unset('', z.string().optional()),
-  ports: z.array(ContainerPort).optional(),
-  env: z.array(EnvVar).optional(),
-  envFrom: z.array(EnvFrom).optional(),
-  resources: object({ limits: ResourceList.optional(), requests: ResourceList.optional() }, { claims: [[]] }).default({}),
-  livenessProbe: Probe.optional(),
-  readinessProbe: Probe.optional(),
-  startupProbe: Probe.optional(),
-  lifecycle: object({ preStop: LifecycleHandler.optional(), postStart: LifecycleHandler.optional() }, { stopSignal: NEVER }).optional(),
-  securityContext: SecurityContext.optional(),
-  volumeMounts: z.array(VolumeMount).optional(),
-  stdin: z.boolean().default(false),
-  tty: z.boolean().default(false),
-  terminationMessagePath: unset('', z.string().default('/dev/termination-log')),
-  terminationMessagePolicy: unset('', z.enum(['File', 'FallbackToLogsOnError']).default('File')),
-}, { resizePolicy: RESIZE_POLICIES, restartPolicy: NEVER, stdinOnce: [false], volumeDevices: [[]], restartPolicyRules: [[]] });
+const ContainerShape = object(
+  {
+    name: DnsLabel,
+    image: z
+      .string()
+      .min(1, 'is required')
+      .regex(/^\S(.*\S)?$/s, 'must not begin or end with white space'),
+    imagePullPolicy: unset('', z.enum(['Always', 'IfNotPresent', 'Never']).optional()),
+    command: z.array(z.string()).optional(),
+    args: z.array(z.string()).optional(),
+    workingDir: unset('', z.string().optional()),
+    ports: z.array(ContainerPort).optional(),
+    env: z.array(EnvVar).optional(),
+    envFrom: z.array(EnvFrom).optional(),
+    resources: object({ limits: ResourceList.optional(), requests: ResourceList.optional() }, { claims: [[]] }).default(
+      {},
+    ),
+    livenessProbe: Probe.optional(),
+    readinessProbe: Probe.optional(),
+    startupProbe: Probe.optional(),
+    lifecycle: object(
+      { preStop: LifecycleHandler.optional(), postStart: LifecycleHandler.optional() },
+      { stopSignal: NEVER },
+    ).optional(),
+    securityContext: SecurityContext.optional(),
+    volumeMounts: z.array(VolumeMount).optional(),
+    stdin: z.boolean().default(false),
+    tty: z.boolean().default(false),
+    terminationMessagePath: unset('', z.string().default('/dev/termination-log')),
+    terminationMessagePolicy: unset('', z.enum(['File', 'FallbackToLogsOnError']).default('File')),
+  },
+  {
+    resizePolicy: RESIZE_POLICIES,
+    restartPolicy: NEVER,
+    stdinOnce: [false],
+    volumeDevices: [[]],
+    restartPolicyRules: [[]],
+  },
+);
 
 /** `:latest` and untagged images are pulled Always, others IfNotPresent (Kubernetes' documented default). */
 function defaultPullPolicy(image: string): 'Always' | 'IfNotPresent' {
@@ -136,7 +210,10 @@ function defaultPullPolicy(image: string): 'Always' | 'IfNotPresent' {
 export const Container = ContainerShape.transform((c) => ({
   ...c,
   imagePullPolicy: c.imagePullPolicy ?? defaultPullPolicy(c.image),
-  resources: { ...c.resources, ...(c.resources.limits && { requests: { ...c.resources.limits, ...c.resources.requests } }) },
+  resources: {
+    ...c.resources,
+    ...(c.resources.limits && { requests: { ...c.resources.limits, ...c.resources.requests } }),
+  },
 }));
 export type Container = z.infer<typeof Container>;
 
@@ -153,25 +230,61 @@ const FileMode = int32(0);
 const KeyToPath = object({ key: z.string().min(1), path: z.string().min(1), mode: FileMode.optional() });
 const VolumeSource = {
   emptyDir: object({ medium: z.enum(['', 'Memory']).default(''), sizeLimit: Quantity.optional() }).optional(),
-  hostPath: object({ path: z.string().min(1), type: z.enum(['', 'DirectoryOrCreate', 'Directory', 'FileOrCreate', 'File']).default('') }).optional(),
+  hostPath: object({
+    path: z.string().min(1),
+    type: z.enum(['', 'DirectoryOrCreate', 'Directory', 'FileOrCreate', 'File']).default(''),
+  }).optional(),
   configMap: object({
-    name: DnsSubdomain, optional: z.boolean().default(false), defaultMode: FileMode.default(0o644), items: z.array(KeyToPath).optional(),
+    name: DnsSubdomain,
+    optional: z.boolean().default(false),
+    defaultMode: FileMode.default(0o644),
+    items: z.array(KeyToPath).optional(),
   }).optional(),
   secret: object({
-    secretName: DnsSubdomain, optional: z.boolean().default(false), defaultMode: FileMode.default(0o644), items: z.array(KeyToPath).optional(),
+    secretName: DnsSubdomain,
+    optional: z.boolean().default(false),
+    defaultMode: FileMode.default(0o644),
+    items: z.array(KeyToPath).optional(),
   }).optional(),
 };
-const VolumeShape = object({ name: DnsLabel, ...VolumeSource }, {
-  awsElasticBlockStore: NEVER, azureDisk: NEVER, azureFile: NEVER, cephfs: NEVER, cinder: NEVER, csi: NEVER, downwardAPI: NEVER, ephemeral: NEVER, fc: NEVER,
-  flexVolume: NEVER, flocker: NEVER, gcePersistentDisk: NEVER, gitRepo: NEVER, glusterfs: NEVER, image: NEVER, iscsi: NEVER, nfs: NEVER,
-  persistentVolumeClaim: NEVER, photonPersistentDisk: NEVER, portworxVolume: NEVER, projected: NEVER, quobyte: NEVER, rbd: NEVER, scaleIO: NEVER,
-  storageos: NEVER, vsphereVolume: NEVER,
-}).refine((v) => sourcesOf(v).length <= 1, 'must have at most one of configMap, emptyDir, hostPath, secret');
+const VolumeShape = object(
+  { name: DnsLabel, ...VolumeSource },
+  {
+    awsElasticBlockStore: NEVER,
+    azureDisk: NEVER,
+    azureFile: NEVER,
+    cephfs: NEVER,
+    cinder: NEVER,
+    csi: NEVER,
+    downwardAPI: NEVER,
+    ephemeral: NEVER,
+    fc: NEVER,
+    flexVolume: NEVER,
+    flocker: NEVER,
+    gcePersistentDisk: NEVER,
+    gitRepo: NEVER,
+    glusterfs: NEVER,
+    image: NEVER,
+    iscsi: NEVER,
+    nfs: NEVER,
+    persistentVolumeClaim: NEVER,
+    photonPersistentDisk: NEVER,
+    portworxVolume: NEVER,
+    projected: NEVER,
+    quobyte: NEVER,
+    rbd: NEVER,
+    scaleIO: NEVER,
+    storageos: NEVER,
+    vsphereVolume: NEVER,
+  },
+).refine((v) => sourcesOf(v).length <= 1, 'must have at most one of configMap, emptyDir, hostPath, secret');
 function sourcesOf(volume: z.infer<z.ZodObject<typeof VolumeSource>>): unknown[] {
   return [volume.emptyDir, volume.hostPath, volume.configMap, volume.secret].filter(Boolean);
 }
 /** A volume without a source is an emptyDir, as in Kubernetes. */
-const Volume = VolumeShape.transform((v) => (sourcesOf(v).length > 0 ? v : { ...v, emptyDir: { medium: '' as const } }));
+const Volume = VolumeShape.transform((v) =>
+  sourcesOf(v).length > 0 ? v : { ...v, emptyDir: { medium: '' as const } },
+);
 
 /** Every pod tolerates a short outage of its node (Kubernetes' DefaultTolerationSeconds admission plugin). */
 const OUTAGE_TAINTS = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'] as const;
@@ -179,58 +292,99 @@ const OUTAGE_TOLERATION_SECONDS = 300;
 function withOutageTolerations(tolerations: readonly Toleration[] | undefined): Toleration[] {
   const given = tolerations ?? [];
   const covers = (key: string): boolean =>
-    given.some((t) => (t.key === key || (t.key === undefined && t.operator === 'Exists')) && (t.effect === undefined || t.effect === 'NoExecute'));
-  const added = OUTAGE_TAINTS.filter((key) => !covers(key)).map(
-    (key): Toleration => ({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: OUTAGE_TOLERATION_SECONDS }),
-  );
+    given.some(
+      (t) =>
+        (t.key === key || (t.key === undefined && t.operator === 'Exists')) &&
+        (t.effect === undefined || t.effect === 'NoExecute'),
+    );
+  const added = OUTAGE_TAINTS.filter((key) => !covers(key)).map((key): Toleration => ({
+    key,
+    operator: 'Exists',
+    effect: 'NoExecute',
+    tolerationSeconds: OUTAGE_TOLERATION_SECONDS,
+  }));
   return [...given, ...added];
 }
 
-const PodSpecShape = object({
-  containers: z.array(Container).min(1, 'must have at least one container'),
-  initContainers: z.array(Container).optional(),
-  restartPolicy: unset('', z.enum(['Always', 'OnFailure', 'Never']).default('Always')),
-  /** A negative one is 1, as in Kubernetes. */
-  terminationGracePeriodSeconds: int32(-MAX_INT32 - 1).transform((seconds) => (seconds < 0 ? 1 : seconds)).default(30),
-  activeDeadlineSeconds: int32(1).optional(),
-  nodeName: unset('', DnsSubdomain.optional()),
-  nodeSelector: z.record(QualifiedName, LabelValue).optional(),
-  affinity: Affinity.optional(),
-  topologySpreadConstraints: z.array(TopologySpreadConstraint).optional(),
-  tolerations: z.array(Toleration).optional(),
-  /** Name of the PriorityClass that the scheduler takes the pod's priority from. */
-  priorityClassName: unset('', DnsSubdomain.optional()),
-  /** Absent: what the PriorityClass says. */
-  preemptionPolicy: PreemptionPolicy.optional(),
-  schedulingGates: z.array(PodSchedulingGate).optional(),
-  /** What the pod takes besides what its containers ask for. */
-  overhead: ResourceList.optional(),
-  hostNetwork: z.boolean().default(false),
-  hostname: unset('', DnsLabel.optional()),
-  dnsPolicy: unset('', z.enum(['ClusterFirst', 'Default', 'ClusterFirstWithHostNet', 'None']).default('ClusterFirst')),
-  enableServiceLinks: z.boolean().default(true),
-  schedulerName: unset('', z.string().default(DEFAULT_SCHEDULER_NAME)),
-  /** Absent: the namespace's `default`. No token is mounted for any. */
-  serviceAccountName: unset('', DnsSubdomain.optional()),
-  /** The older name of serviceAccountName. */
-  serviceAccount: unset('', DnsSubdomain.optional()),
-  securityContext: object({
-    runAsUser: NumericId.optional(), runAsGroup: NumericId.optional(), runAsNonRoot: z.boolean().optional(),
-    fsGroup: NumericId.optional(), supplementalGroups: z.array(NumericId).optional(),
-    seccompProfile: SeccompProfile.optional(),
-  }, {
-    ...SECURITY_NOT_YET, sysctls: [[]], supplementalGroupsPolicy: ['Merge'], seLinuxChangePolicy: ['MountOption'],
-    // It is for persistent volumes: the group of the volumes that there are is always set, whatever it says.
-    fsGroupChangePolicy: ['Always', 'OnRootMismatch'],
-  }).optional(),
-  volumes: z.array(Volume).optional(),
-}, {
-  // No pod has a token, so one that wants none gets what it asks for, and the default is known to every pod without the field.
-  automountServiceAccountToken: [true, false],
-  dnsConfig: [{}], ephemeralContainers: [[]], hostAliases: [[]], hostIPC: [false], hostPID: [false], hostUsers: [true], hostnameOverride: NEVER,
-  imagePullSecrets: [[]], os: [{ name: 'linux' }], priority: NEVER, readinessGates: [[]], resourceClaims: [[]], resources: [{}], runtimeClassName: NEVER,
-  schedulingGroup: NEVER, setHostnameAsFQDN: [false], shareProcessNamespace: [false], subdomain: [''], workloadRef: NEVER,
-});
+const PodSpecShape = object(
+  {
+    containers: z.array(Container).min(1, 'must have at least one container'),
+    initContainers: z.array(Container).optional(),
+    restartPolicy: unset('', z.enum(['Always', 'OnFailure', 'Never']).default('Always')),
+    /** A negative one is 1, as in Kubernetes. */
+    terminationGracePeriodSeconds: int32(-MAX_INT32 - 1)
+      .transform((seconds) => (seconds < 0 ? 1 : seconds))
+      .default(30),
+    activeDeadlineSeconds: int32(1).optional(),
+    nodeName: unset('', DnsSubdomain.optional()),
+    nodeSelector: z.record(QualifiedName, LabelValue).optional(),
+    affinity: Affinity.optional(),
+    topologySpreadConstraints: z.array(TopologySpreadConstraint).optional(),
+    tolerations: z.array(Toleration).optional(),
+    /** Name of the PriorityClass that the scheduler takes the pod's priority from. */
+    priorityClassName: unset('', DnsSubdomain.optional()),
+    /** Absent: what the PriorityClass says. */
+    preemptionPolicy: PreemptionPolicy.optional(),
+    schedulingGates: z.array(PodSchedulingGate).optional(),
+    /** What the pod takes besides what its containers ask for. */
+    overhead: ResourceList.optional(),
+    hostNetwork: z.boolean().default(false),
+    hostname: unset('', DnsLabel.optional()),
+    dnsPolicy: unset(
+      '',
+      z.enum(['ClusterFirst', 'Default', 'ClusterFirstWithHostNet', 'None']).default('ClusterFirst'),
+    ),
+    enableServiceLinks: z.boolean().default(true),
+    schedulerName: unset('', z.string().default(DEFAULT_SCHEDULER_NAME)),
+    /** Absent: the namespace's `default`. No token is mounted for any. */
+    serviceAccountName: unset('', DnsSubdomain.optional()),
+    /** The older name of serviceAccountName. */
+    serviceAccount: unset('', DnsSubdomain.optional()),
+    securityContext: object(
+      {
+        runAsUser: NumericId.optional(),
+        runAsGroup: NumericId.optional(),
+        runAsNonRoot: z.boolean().optional(),
+        fsGroup: NumericId.optional(),
+        supplementalGroups: z.array(NumericId).optional(),
+        seccompProfile: SeccompProfile.optional(),
+      },
+      {
+        ...SECURITY_NOT_YET,
+        sysctls: [[]],
+        supplementalGroupsPolicy: ['Merge'],
+        seLinuxChangePolicy: ['MountOption'],
+        // It is for persistent volumes: the group of the volumes that there are is always set, whatever it says.
+        fsGroupChangePolicy: ['Always', 'OnRootMismatch'],
+      },
+    ).optional(),
+    volumes: z.array(Volume).optional(),
+  },
+  {
+    // No pod has a token, so one that wants none gets what it asks for, and the default is known to every pod without
+    // the field.
+    automountServiceAccountToken: [true, false],
+    dnsConfig: [{}],
+    ephemeralContainers: [[]],
+    hostAliases: [[]],
+    hostIPC: [false],
+    hostPID: [false],
+    hostUsers: [true],
+    hostnameOverride: NEVER,
+    imagePullSecrets: [[]],
+    os: [{ name: 'linux' }],
+    priority: NEVER,
+    readinessGates: [[]],
+    resourceClaims: [[]],
+    resources: [{}],
+    runtimeClassName: NEVER,
+    schedulingGroup: NEVER,
+    setHostnameAsFQDN: [false],
+    shareProcessNamespace: [false],
+    subdomain: [''],
+    workloadRef: NEVER,
+  },
+);
 export const PodSpec = PodSpecShape.transform(({ serviceAccount, serviceAccountName = serviceAccount, ...spec }) => ({
   ...spec,
   // The default is not written down, so that naming it changes no pod.
@@ -246,8 +400,13 @@ const ContainerState = object({
   waiting: object({ reason: z.string(), message: z.string().optional() }).optional(),
   running: object({ startedAt: Timestamp }).optional(),
   terminated: object({
-    exitCode: z.int(), signal: z.int().optional(), reason: z.string(), message: z.string().optional(),
-    startedAt: Timestamp, finishedAt: Timestamp, containerID: z.string(),
+    exitCode: z.int(),
+    signal: z.int().optional(),
+    reason: z.string(),
+    message: z.string().optional(),
+    startedAt: Timestamp,
+    finishedAt: Timestamp,
+    containerID: z.string(),
   }).optional(),
 });
 export type ContainerState = z.infer<typeof ContainerState>;
@@ -282,7 +441,12 @@ export const PodStatus = object({
 });
 export type PodStatus = z.infer<typeof PodStatus>;
 
-export const PodManifest = object({ apiVersion: z.literal('v1'), kind: z.literal('Pod'), metadata: ManifestMeta, spec: PodSpec });
+export const PodManifest = object({
+  apiVersion: z.literal('v1'),
+  kind: z.literal('Pod'),
+  metadata: ManifestMeta,
+  spec: PodSpec,
+});
 /** A pod. `spec.nodeName` is its binding: set once by the scheduler, never changed. */
 export interface Pod {
   readonly apiVersion: 'v1';

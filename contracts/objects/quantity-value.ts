@@ -12,10 +12,16 @@ const DECIMAL: Readonly<Record<string, number>> = { n: -9, u: -6, m: -3, k: 3, M
 /** Powers of two. */
 const BINARY: Readonly<Record<string, number>> = { Ki: 10, Mi: 20, Gi: 30, Ti: 40, Pi: 50, Ei: 60 };
 
-/** The largest number below 2^63 that is exact here: Kubernetes caps a quantity at the largest int64, which a runtime takes for a limit as well. */
+/**
+ * The largest number below 2^63 that is exact here: Kubernetes caps a quantity at the largest int64, which a runtime
+ * takes for a limit as well.
+ */
 const MOST = 2 ** 63 - 1024;
 
-/** The quantity in its base unit (cores, bytes, count), capped as Kubernetes does. Throws RangeError for text that is no quantity. */
+/**
+ * The quantity in its base unit (cores, bytes, count), capped as Kubernetes does. Throws RangeError for text that is no
+ * quantity.
+ */
 export function parseQuantity(text: string): number {
   const match = QUANTITY_PATTERN.exec(text);
   if (!match?.[1]) throw new RangeError(`not a quantity: ${text}`);

@@ -8,7 +8,10 @@ import { QUANTITY_PATTERN } from './quantity-value.ts';
 
 export { parseMilli, parseQuantity, QUANTITY_PATTERN } from './quantity-value.ts';
 
-export const Quantity = z.union([z.string().regex(QUANTITY_PATTERN, 'must be a quantity such as 500m, 1.5 or 128Mi'), z.number().transform(String)]);
+export const Quantity = z.union([
+  z.string().regex(QUANTITY_PATTERN, 'must be a quantity such as 500m, 1.5 or 128Mi'),
+  z.number().transform(String),
+]);
 export type Quantity = string;
 
 export const ResourceList = z.record(z.string(), Quantity);

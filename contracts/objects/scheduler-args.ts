@@ -1,4 +1,7 @@
-/** Arguments of the scheduler's plugins, as `pluginConfig` of a profile has them. Source: kubescheduler.config.k8s.io/v1 API reference. */
+/**
+ * Arguments of the scheduler's plugins, as `pluginConfig` of a profile has them. Source: kubescheduler.config.k8s.io/v1
+ * API reference.
+ */
 import { z } from 'zod';
 import { NodeAffinity, TopologySpreadConstraint } from './placement.ts';
 import { object } from './schema.ts';
@@ -7,17 +10,28 @@ import { object } from './schema.ts';
 const typeMeta = { apiVersion: z.string().optional(), kind: z.string().optional() };
 
 const RatedResource = object({ name: z.string().min(1), weight: z.int().min(1).max(100).default(1) });
-const CPU_AND_MEMORY = [{ name: 'cpu', weight: 1 }, { name: 'memory', weight: 1 }];
+const CPU_AND_MEMORY = [
+  { name: 'cpu', weight: 1 },
+  { name: 'memory', weight: 1 },
+];
 
 const ScoringStrategy = object({
   type: z.enum(['LeastAllocated', 'MostAllocated', 'RequestedToCapacityRatio']).default('LeastAllocated'),
   resources: z.array(RatedResource).default(CPU_AND_MEMORY),
   requestedToCapacityRatio: object({
     /** Score (0 to 10) of a resource by the percentage of it in use. */
-    shape: z.array(object({ utilization: z.int().min(0).max(100), score: z.int().min(0).max(10) })).min(1)
-      .refine((points) => points.every((point, at) => at === 0 || point.utilization > (points[at - 1]?.utilization ?? 0)), 'must be in the order of utilization'),
+    shape: z
+      .array(object({ utilization: z.int().min(0).max(100), score: z.int().min(0).max(10) }))
+      .min(1)
+      .refine(
+        (points) => points.every((point, at) => at === 0 || point.utilization > (points[at - 1]?.utilization ?? 0)),
+        'must be in the order of utilization',
+      ),
   }).optional(),
-}).refine((s) => s.type !== 'RequestedToCapacityRatio' || s.requestedToCapacityRatio !== undefined, 'requestedToCapacityRatio is required with this type');
+}).refine(
+  (s) => s.type !== 'RequestedToCapacityRatio' || s.requestedToCapacityRatio !== undefined,
+  'requestedToCapacityRatio is required with this type',
+);
 export type ScoringStrategy = z.infer<typeof ScoringStrategy>;
 export const DEFAULT_SCORING: ScoringStrategy = { type: 'LeastAllocated', resources: CPU_AND_MEMORY };
 
@@ -30,7 +44,10 @@ export const NodeResourcesFitArgs = object({
 });
 export type NodeResourcesFitArgs = z.infer<typeof NodeResourcesFitArgs>;
 
-export const NodeResourcesBalancedAllocationArgs = object({ ...typeMeta, resources: z.array(RatedResource).optional() });
+export const NodeResourcesBalancedAllocationArgs = object({
+  ...typeMeta,
+  resources: z.array(RatedResource).optional(),
+});
 export type NodeResourcesBalancedAllocationArgs = z.infer<typeof NodeResourcesBalancedAllocationArgs>;
 
 export const NodeAffinityArgs = object({ ...typeMeta, addedAffinity: NodeAffinity.optional() });
@@ -44,7 +61,10 @@ export const InterPodAffinityArgs = object({
 });
 export type InterPodAffinityArgs = z.infer<typeof InterPodAffinityArgs>;
 
-const DefaultConstraint = TopologySpreadConstraint.refine((c) => c.labelSelector === undefined, { path: ['labelSelector'], error: "must not be set: it follows from the pod's Services and owner" });
+const DefaultConstraint = TopologySpreadConstraint.refine((c) => c.labelSelector === undefined, {
+  path: ['labelSelector'],
+  error: "must not be set: it follows from the pod's Services and owner",
+});
 
 export const PodTopologySpreadArgs = object({
   ...typeMeta,
@@ -52,7 +72,10 @@ export const PodTopologySpreadArgs = object({
   defaultConstraints: z.array(DefaultConstraint).optional(),
   /** Absent is System. */
   defaultingType: z.enum(['System', 'List']).optional(),
-}).refine((args) => args.defaultingType === 'List' || !args.defaultConstraints?.length, { path: ['defaultingType'], error: 'must be List where there are defaultConstraints' });
+}).refine((args) => args.defaultingType === 'List' || !args.defaultConstraints?.length, {
+  path: ['defaultingType'],
+  error: 'must be List where there are defaultConstraints',
+});
 export type PodTopologySpreadArgs = z.infer<typeof PodTopologySpreadArgs>;
 
 export const DefaultPreemptionArgs = object({
@@ -61,7 +84,10 @@ export const DefaultPreemptionArgs = object({
   minCandidateNodesPercentage: z.int().min(0).max(100).default(10),
   /** No fewer than these. */
   minCandidateNodesAbsolute: z.int().min(0).default(100),
-}).refine((a) => a.minCandidateNodesPercentage > 0 || a.minCandidateNodesAbsolute > 0, 'minCandidateNodesPercentage and minCandidateNodesAbsolute cannot both be 0');
+}).refine(
+  (a) => a.minCandidateNodesPercentage > 0 || a.minCandidateNodesAbsolute > 0,
+  'minCandidateNodesPercentage and minCandidateNodesAbsolute cannot both be 0',
+);
 export type DefaultPreemptionArgs = z.infer<typeof DefaultPreemptionArgs>;
 
 export const CoschedulingArgs = object({

@@ -1,7 +1,7 @@
 /**
- * What decides over placement beside the pods themselves: priorities, disruption budgets, pod groups, and the settings of scheduler and
- * descheduler. Sources: Kubernetes scheduling.k8s.io/v1, policy/v1 and kubescheduler.config.k8s.io/v1 API references; PodGroup of
- * kubernetes-sigs/scheduler-plugins; DeschedulerPolicy of kubernetes-sigs/descheduler.
+ * What decides over placement beside the pods themselves: priorities, disruption budgets, pod groups, and the settings
+ * of scheduler and descheduler. Sources: Kubernetes scheduling.k8s.io/v1, policy/v1 and kubescheduler.config.k8s.io/v1
+ * API references; PodGroup of kubernetes-sigs/scheduler-plugins; DeschedulerPolicy of kubernetes-sigs/descheduler.
  */
 import { z } from 'zod';
 import { FileMeta, ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
@@ -14,9 +14,15 @@ import { DEFAULT_SCHEDULER_NAME, HIGHEST_USER_PRIORITY } from './well-known.ts';
 const LOWEST_PRIORITY = -(2 ** 31);
 
 export const PriorityClassManifest = object({
-  apiVersion: z.literal('scheduling.k8s.io/v1'), kind: z.literal('PriorityClass'), metadata: ManifestMeta,
+  apiVersion: z.literal('scheduling.k8s.io/v1'),
+  kind: z.literal('PriorityClass'),
+  metadata: ManifestMeta,
   /** The priority of pods that name this class; higher goes first. */
-  value: z.int().min(LOWEST_PRIORITY, `must be ${LOWEST_PRIORITY} or more`).max(HIGHEST_USER_PRIORITY, `must be at most ${HIGHEST_USER_PRIORITY}`).default(0),
+  value: z
+    .int()
+    .min(LOWEST_PRIORITY, `must be ${LOWEST_PRIORITY} or more`)
+    .max(HIGHEST_USER_PRIORITY, `must be at most ${HIGHEST_USER_PRIORITY}`)
+    .default(0),
   /** Whether pods that name no class have this one. */
   globalDefault: z.boolean().default(false),
   description: z.string().optional(),
@@ -41,7 +47,10 @@ const PodDisruptionBudgetSpec = object({
   selector: LabelSelector.optional(),
   /** What of pods that run and are not ready: absent is IfHealthyBudget. */
   unhealthyPodEvictionPolicy: z.enum(['IfHealthyBudget', 'AlwaysAllow']).optional(),
-}).refine((s) => s.minAvailable === undefined || s.maxUnavailable === undefined, 'must have at most one of maxUnavailable, minAvailable');
+}).refine(
+  (s) => s.minAvailable === undefined || s.maxUnavailable === undefined,
+  'must have at most one of maxUnavailable, minAvailable',
+);
 export type PodDisruptionBudgetSpec = z.infer<typeof PodDisruptionBudgetSpec>;
 
 export interface PodDisruptionBudgetStatus {
@@ -56,7 +65,10 @@ export interface PodDisruptionBudgetStatus {
   readonly conditions?: readonly Condition[];
 }
 export const PodDisruptionBudgetManifest = object({
-  apiVersion: z.literal('policy/v1'), kind: z.literal('PodDisruptionBudget'), metadata: ManifestMeta, spec: PodDisruptionBudgetSpec,
+  apiVersion: z.literal('policy/v1'),
+  kind: z.literal('PodDisruptionBudget'),
+  metadata: ManifestMeta,
+  spec: PodDisruptionBudgetSpec,
 });
 export interface PodDisruptionBudget {
   readonly apiVersion: 'policy/v1';
@@ -67,16 +79,22 @@ export interface PodDisruptionBudget {
 }
 export type StoredPodDisruptionBudget = PodDisruptionBudget & { readonly metadata: StoredMeta };
 
-const PodGroupSpec = object({
-  /** Pods that must have a place before any of them gets one. */
-  minMember: z.int().min(1, 'must be 1 or more'),
-  /** Of no effect: a group is tried as one, so that no pod that has a place waits for the others. */
-  scheduleTimeoutSeconds: Seconds.optional(),
-}, { minResources: [{}] });
+const PodGroupSpec = object(
+  {
+    /** Pods that must have a place before any of them gets one. */
+    minMember: z.int().min(1, 'must be 1 or more'),
+    /** Of no effect: a group is tried as one, so that no pod that has a place waits for the others. */
+    scheduleTimeoutSeconds: Seconds.optional(),
+  },
+  { minResources: [{}] },
+);
 export type PodGroupSpec = z.infer<typeof PodGroupSpec>;
 
 export interface PodGroupStatus {
-  /** Pending: it has too few pods. Scheduling: too few of them run. Failed: they came that far, and one failed. Finished: enough succeeded. */
+  /**
+   * Pending: it has too few pods. Scheduling: too few of them run. Failed: they came that far, and one failed.
+   * Finished: enough succeeded.
+   */
   readonly phase: 'Pending' | 'Scheduling' | 'Running' | 'Finished' | 'Failed';
   /** Pods by phase. */
   readonly running: number;
@@ -85,7 +103,10 @@ export interface PodGroupStatus {
 }
 /** Pods with the label `scheduling.x-k8s.io/pod-group: NAME` in its namespace belong to it. */
 export const PodGroupManifest = object({
-  apiVersion: z.literal('scheduling.x-k8s.io/v1alpha1'), kind: z.literal('PodGroup'), metadata: ManifestMeta, spec: PodGroupSpec,
+  apiVersion: z.literal('scheduling.x-k8s.io/v1alpha1'),
+  kind: z.literal('PodGroup'),
+  metadata: ManifestMeta,
+  spec: PodGroupSpec,
 });
 export interface PodGroup {
   readonly apiVersion: 'scheduling.x-k8s.io/v1alpha1';
@@ -108,50 +129,85 @@ const MOST_PLUGINS = 128;
 const MOST_PROFILES = 64;
 
 const SchedulerPluginSet = object({
-  enabled: z.array(object({ name: z.string().min(1), weight: z.int().min(0, 'must be 0 or more').optional() })).max(MOST_PLUGINS).optional(),
+  enabled: z
+    .array(object({ name: z.string().min(1), weight: z.int().min(0, 'must be 0 or more').optional() }))
+    .max(MOST_PLUGINS)
+    .optional(),
   /** `*` stands for every default plugin. */
-  disabled: z.array(object({ name: z.string().min(1) }, { weight: [0] })).max(MOST_PLUGINS).optional(),
+  disabled: z
+    .array(object({ name: z.string().min(1) }, { weight: [0] }))
+    .max(MOST_PLUGINS)
+    .optional(),
 });
 export type SchedulerPluginSet = z.infer<typeof SchedulerPluginSet>;
 
-const SchedulerPlugins = object({
-  multiPoint: SchedulerPluginSet.optional(),
-  queueSort: SchedulerPluginSet.optional(),
-  preFilter: SchedulerPluginSet.optional(),
-  filter: SchedulerPluginSet.optional(),
-  postFilter: SchedulerPluginSet.optional(),
-  preScore: SchedulerPluginSet.optional(),
-  score: SchedulerPluginSet.optional(),
-  reserve: SchedulerPluginSet.optional(),
-  permit: SchedulerPluginSet.optional(),
-  preBind: SchedulerPluginSet.optional(),
-  bind: SchedulerPluginSet.optional(),
-}, { preEnqueue: [{}], postBind: [{}], placementGenerate: [{}], placementScore: [{}], placementFeasible: [{}], podGroupPostFilter: [{}] });
+const SchedulerPlugins = object(
+  {
+    multiPoint: SchedulerPluginSet.optional(),
+    queueSort: SchedulerPluginSet.optional(),
+    preFilter: SchedulerPluginSet.optional(),
+    filter: SchedulerPluginSet.optional(),
+    postFilter: SchedulerPluginSet.optional(),
+    preScore: SchedulerPluginSet.optional(),
+    score: SchedulerPluginSet.optional(),
+    reserve: SchedulerPluginSet.optional(),
+    permit: SchedulerPluginSet.optional(),
+    preBind: SchedulerPluginSet.optional(),
+    bind: SchedulerPluginSet.optional(),
+  },
+  {
+    preEnqueue: [{}],
+    postBind: [{}],
+    placementGenerate: [{}],
+    placementScore: [{}],
+    placementFeasible: [{}],
+    podGroupPostFilter: [{}],
+  },
+);
 export type SchedulerPlugins = z.infer<typeof SchedulerPlugins>;
 /** Name of an extension point of the scheduler, or `multiPoint` for all of them. */
 export type SchedulerExtensionPoint = keyof SchedulerPlugins;
 
-const SchedulerProfile = object({
-  schedulerName: z.string().min(1).default(DEFAULT_SCHEDULER_NAME),
-  /** Overrides the field of the same name of the whole configuration. */
-  percentageOfNodesToScore: Percentage.optional(),
-  plugins: SchedulerPlugins.optional(),
-  pluginConfig: z.array(PluginConfig).max(MOST_PLUGINS).optional(),
-}, { percentageOfPlacementsToScore: NEVER });
+const SchedulerProfile = object(
+  {
+    schedulerName: z.string().min(1).default(DEFAULT_SCHEDULER_NAME),
+    /** Overrides the field of the same name of the whole configuration. */
+    percentageOfNodesToScore: Percentage.optional(),
+    plugins: SchedulerPlugins.optional(),
+    pluginConfig: z.array(PluginConfig).max(MOST_PLUGINS).optional(),
+  },
+  { percentageOfPlacementsToScore: NEVER },
+);
 export type SchedulerProfile = z.infer<typeof SchedulerProfile>;
 
 /** The scheduler's settings; a repository has one at most. Its profiles replace the default one, as in Kubernetes. */
-export const KubeSchedulerConfigurationManifest = object({
-  apiVersion: z.literal('kubescheduler.config.k8s.io/v1'), kind: z.literal('KubeSchedulerConfiguration'), metadata: FileMeta,
-  /** Share of the nodes that is enough to choose from. Absent is 100, all of them; 0 is Kubernetes' share that falls with their number. */
-  percentageOfNodesToScore: Percentage.optional(),
-  podInitialBackoffSeconds: z.int().min(1, 'must be 1 or more').default(1),
-  podMaxBackoffSeconds: z.int().min(1, 'must be 1 or more').default(10),
-  profiles: z.array(SchedulerProfile).min(1).max(MOST_PROFILES).prefault([{}]),
-}, {
-  clientConnection: [{}], delayCacheUntilActive: [false], enableContentionProfiling: NEVER, enableProfiling: NEVER, extenders: [[]],
-  healthzBindAddress: [''], leaderElection: [{}], metricsBindAddress: [''], parallelism: NEVER, percentageOfPlacementsToScore: NEVER,
-});
+export const KubeSchedulerConfigurationManifest = object(
+  {
+    apiVersion: z.literal('kubescheduler.config.k8s.io/v1'),
+    kind: z.literal('KubeSchedulerConfiguration'),
+    metadata: FileMeta,
+    /**
+     * Share of the nodes that is enough to choose from. Absent is 100, all of them; 0 is Kubernetes' share that falls
+     * with their number.
+     */
+    percentageOfNodesToScore: Percentage.optional(),
+    podInitialBackoffSeconds: z.int().min(1, 'must be 1 or more').default(1),
+    podMaxBackoffSeconds: z.int().min(1, 'must be 1 or more').default(10),
+    profiles: z.array(SchedulerProfile).min(1).max(MOST_PROFILES).prefault([{}]),
+  },
+  {
+    clientConnection: [{}],
+    delayCacheUntilActive: [false],
+    enableContentionProfiling: NEVER,
+    enableProfiling: NEVER,
+    extenders: [[]],
+    healthzBindAddress: [''],
+    leaderElection: [{}],
+    metricsBindAddress: [''],
+    parallelism: NEVER,
+    percentageOfPlacementsToScore: NEVER,
+  },
+);
 export interface KubeSchedulerConfiguration {
   readonly apiVersion: 'kubescheduler.config.k8s.io/v1';
   readonly kind: 'KubeSchedulerConfiguration';
@@ -167,25 +223,37 @@ const DeschedulerPluginSet = object({ enabled: z.array(z.string().min(1)).option
 const DeschedulerProfile = object({
   name: z.string().min(1),
   pluginConfig: z.array(PluginConfig).optional(),
-  plugins: object({
-    deschedule: DeschedulerPluginSet.optional(),
-    balance: DeschedulerPluginSet.optional(),
-  }, { presort: NEVER, sort: NEVER, evict: NEVER, filter: NEVER, preEvictionFilter: NEVER }).optional(),
+  plugins: object(
+    {
+      deschedule: DeschedulerPluginSet.optional(),
+      balance: DeschedulerPluginSet.optional(),
+    },
+    { presort: NEVER, sort: NEVER, evict: NEVER, filter: NEVER, preEvictionFilter: NEVER },
+  ).optional(),
 });
 export type DeschedulerProfile = z.infer<typeof DeschedulerProfile>;
 
 /** Which running pods are moved elsewhere, and when; a repository has one at most. */
-export const DeschedulerPolicyManifest = object({
-  apiVersion: z.literal('descheduler/v1alpha2'), kind: z.literal('DeschedulerPolicy'), metadata: FileMeta,
-  profiles: z.array(DeschedulerProfile).default([]),
-  maxNoOfPodsToEvictPerNode: z.int().min(0, 'must be 0 or more').optional(),
-  maxNoOfPodsToEvictTotal: z.int().min(0, 'must be 0 or more').optional(),
-  /** Of Plumbline (the descheduler has it as a flag): seconds between two rounds. Absent: only when somebody asks. */
-  deschedulingIntervalSeconds: z.int().min(1, 'must be 1 or more').optional(),
-}, {
-  nodeSelector: NEVER, maxNoOfPodsToEvictPerNamespace: NEVER, evictionFailureEventNotification: NEVER, metricsCollector: NEVER, metricsProviders: [[]],
-  gracePeriodSeconds: NEVER,
-});
+export const DeschedulerPolicyManifest = object(
+  {
+    apiVersion: z.literal('descheduler/v1alpha2'),
+    kind: z.literal('DeschedulerPolicy'),
+    metadata: FileMeta,
+    profiles: z.array(DeschedulerProfile).default([]),
+    maxNoOfPodsToEvictPerNode: z.int().min(0, 'must be 0 or more').optional(),
+    maxNoOfPodsToEvictTotal: z.int().min(0, 'must be 0 or more').optional(),
+    /** Of Plumbline (the descheduler has it as a flag): seconds between two rounds. Absent: only when somebody asks. */
+    deschedulingIntervalSeconds: z.int().min(1, 'must be 1 or more').optional(),
+  },
+  {
+    nodeSelector: NEVER,
+    maxNoOfPodsToEvictPerNamespace: NEVER,
+    evictionFailureEventNotification: NEVER,
+    metricsCollector: NEVER,
+    metricsProviders: [[]],
+    gracePeriodSeconds: NEVER,
+  },
+);
 /** Of Plumbline: what came of the rounds that the control plane did by itself. */
 export interface DeschedulerPolicyStatus {
   readonly observedGeneration?: number;
@@ -222,7 +290,10 @@ export type SchedulerPluginSpec = z.infer<typeof SchedulerPluginSpec>;
 
 /** A plugin of the scheduler, written in CEL; profiles enable it by its name. */
 export const SchedulerPluginManifest = object({
-  apiVersion: z.literal(OWN_API_VERSION), kind: z.literal('SchedulerPlugin'), metadata: ManifestMeta, spec: SchedulerPluginSpec,
+  apiVersion: z.literal(OWN_API_VERSION),
+  kind: z.literal('SchedulerPlugin'),
+  metadata: ManifestMeta,
+  spec: SchedulerPluginSpec,
 });
 export interface SchedulerPlugin {
   readonly apiVersion: typeof OWN_API_VERSION;

@@ -1,12 +1,16 @@
 /**
- * Building blocks of the object schemas. One schema is the one home of a kind's shape, its defaults (Kubernetes' own) and
- * the Kubernetes fields that exist but that we do not act on yet: what asks for Kubernetes' default is accepted, the rest is refused by name.
+ * Building blocks of the object schemas. One schema is the one home of a kind's shape, its defaults (Kubernetes' own)
+ * and the Kubernetes fields that exist but that we do not act on yet: what asks for Kubernetes' default is accepted,
+ * the rest is refused by name.
  */
 import { z } from 'zod';
 
 /** What a field that is not acted on yet may say. */
 export type Accepted =
-  /** The values that ask for what happens anyhow: Kubernetes' default, and what Kubernetes reads as unset. None: the field is always refused. */
+  /**
+   * The values that ask for what happens anyhow: Kubernetes' default, and what Kubernetes reads as unset. None: the
+   * field is always refused.
+   */
   | readonly unknown[]
   /** Anything: Kubernetes reads the field and does nothing with it either. */
   | 'anything';
@@ -15,8 +19,9 @@ export type NotYet = Readonly<Record<string, Accepted>>;
 /** What the manifest checker reads from an object schema to judge a field that the shape does not have. */
 export interface ObjectSchemaMeta {
   /**
-   * Kubernetes fields at this place that Plumbline does not act on yet. An accepted value is dropped when the manifest is read, so that a
-   * commit that adds or removes it changes no object; any other is refused as `UnsupportedField`, not as unknown.
+   * Kubernetes fields at this place that Plumbline does not act on yet. An accepted value is dropped when the manifest
+   * is read, so that a commit that adds or removes it changes no object; any other is refused as `UnsupportedField`,
+   * not as unknown.
    */
   readonly notYet: NotYet;
 }
@@ -35,8 +40,9 @@ export function object<S extends z.ZodRawShape>(shape: S, notYet: NotYet = {}): 
 }
 
 /**
- * `schema`, with the value that Kubernetes reads as unset in this field (`""`, `0`) read as an absent field. Right where the field of
- * Kubernetes' Go type is no pointer: its zero value is replaced with the default, or never looked at.
+ * `schema`, with the value that Kubernetes reads as unset in this field (`""`, `0`) read as an absent field. Right
+ * where the field of Kubernetes' Go type is no pointer: its zero value is replaced with the default, or never looked
+ * at.
  */
 export function unset<Z extends z.ZodType>(zero: '' | 0, schema: Z): z.ZodPreprocess<Z> {
   return z.preprocess((value) => (value === zero ? undefined : value), schema);
@@ -46,7 +52,10 @@ export function unset<Z extends z.ZodType>(zero: '' | 0, schema: Z): z.ZodPrepro
 export const DnsLabel = z
   .string()
   .max(63, 'must be no more than 63 characters')
-  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, "must consist of lower case letters, digits and '-', and start and end with a letter or digit");
+  .regex(
+    /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
+    "must consist of lower case letters, digits and '-', and start and end with a letter or digit",
+  );
 
 /** RFC 1123 subdomain: object names; at most 253 characters. */
 export const DnsSubdomain = z
@@ -61,7 +70,10 @@ export const DnsSubdomain = z
 export const LabelValue = z
   .string()
   .max(63, 'must be no more than 63 characters')
-  .regex(/^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/, "must consist of letters, digits, '-', '_' and '.', and start and end with a letter or digit");
+  .regex(
+    /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/,
+    "must consist of letters, digits, '-', '_' and '.', and start and end with a letter or digit",
+  );
 
 /** A qualified name: label and annotation keys (`prefix/name`). */
 export const QualifiedName = z
@@ -95,4 +107,7 @@ export const Seconds = int32(0);
 export const NumericId = int32(0);
 
 /** A number or a percentage such as `25%`. */
-export const IntOrPercent = z.union([int32(0), z.string().regex(/^\d+%$/, 'must be an integer or a percentage such as 25%')]);
+export const IntOrPercent = z.union([
+  int32(0),
+  z.string().regex(/^\d+%$/, 'must be an integer or a percentage such as 25%'),
+]);

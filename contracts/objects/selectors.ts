@@ -5,11 +5,15 @@ import { LabelValue, object, QualifiedName } from './schema.ts';
 
 export const LabelSelector = object({
   matchLabels: z.record(QualifiedName, LabelValue).optional(),
-  matchExpressions: z.array(object({
-    key: QualifiedName,
-    operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
-    values: z.array(LabelValue).optional(),
-  })).optional(),
+  matchExpressions: z
+    .array(
+      object({
+        key: QualifiedName,
+        operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
+        values: z.array(LabelValue).optional(),
+      }),
+    )
+    .optional(),
 });
 export type LabelSelector = z.infer<typeof LabelSelector>;
 
@@ -17,15 +21,22 @@ type LabelSet = Readonly<Record<string, string>> | undefined;
 
 /** Whether `labels` satisfy the selector; an empty selector matches everything, as in Kubernetes. */
 export function selectorMatches(selector: LabelSelector, labels: LabelSet): boolean {
-  return labelsInclude(labels, selector.matchLabels) && (selector.matchExpressions ?? []).every((e) => {
-    const value = readKey(labels, e.key);
-    switch (e.operator) {
-      case 'In': return value !== undefined && (e.values ?? []).includes(value);
-      case 'NotIn': return value === undefined || !(e.values ?? []).includes(value);
-      case 'Exists': return value !== undefined;
-      case 'DoesNotExist': return value === undefined;
-    }
-  });
+  return (
+    labelsInclude(labels, selector.matchLabels) &&
+    (selector.matchExpressions ?? []).every((e) => {
+      const value = readKey(labels, e.key);
+      switch (e.operator) {
+        case 'In':
+          return value !== undefined && (e.values ?? []).includes(value);
+        case 'NotIn':
+          return value === undefined || !(e.values ?? []).includes(value);
+        case 'Exists':
+          return value !== undefined;
+        case 'DoesNotExist':
+          return value === undefined;
+      }
+    })
+  );
 }
 
 /** Whether `labels` contain every pair of `wanted` (a Service's selector, a nodeSelector). */

@@ -7,34 +7,63 @@ export const ServicePort = object({
   name: unset('', DnsLabel.optional()),
   protocol: unset('', z.enum(['TCP', 'UDP']).default('TCP')),
   port: Port,
-  targetPort: z.preprocess((port) => (port === 0 || port === '' ? undefined : port), z.union([Port, DnsLabel]).optional()),
+  targetPort: z.preprocess(
+    (port) => (port === 0 || port === '' ? undefined : port),
+    z.union([Port, DnsLabel]).optional(),
+  ),
   nodePort: unset(0, Port.optional()),
   /** Said to whoever reads the Service; nothing is done about it here, nor by Kubernetes itself. */
   appProtocol: QualifiedName.optional(),
 }).transform((p) => ({ ...p, targetPort: p.targetPort ?? p.port }));
 export type ServicePort = z.infer<typeof ServicePort>;
 
-export const ServiceSpec = object({
-  type: unset('', z.enum(['ClusterIP', 'NodePort']).default('ClusterIP')),
-  selector: z.record(QualifiedName, LabelValue).optional(),
-  /** May be empty for a headless Service only. */
-  ports: z.array(ServicePort).default([]),
-  /** Allocated from the cluster's service range when absent; `None` makes a headless Service. */
-  clusterIP: unset('', z.union([z.literal('None'), z.ipv4()]).optional()),
-  /** The same, as a list of one. */
-  clusterIPs: z.array(z.union([z.literal('None'), z.ipv4()])).max(1, 'must have one entry: there is one address family').optional(),
-  sessionAffinity: unset('', z.enum(['None', 'ClientIP']).default('None')),
-  sessionAffinityConfig: object({ clientIP: object({ timeoutSeconds: z.int().min(1).max(86400).default(10800) }).prefault({}) }).optional(),
-  publishNotReadyAddresses: z.boolean().default(false),
-}, {
-  allocateLoadBalancerNodePorts: NEVER, externalIPs: [[]], externalName: [''], externalTrafficPolicy: ['', 'Cluster'], healthCheckNodePort: [0],
-  internalTrafficPolicy: ['Cluster'], ipFamilies: [[], ['IPv4']], ipFamilyPolicy: ['SingleStack', 'PreferDualStack'], loadBalancerClass: NEVER,
-  loadBalancerIP: [''], loadBalancerSourceRanges: [[]], trafficDistribution: NEVER,
-}).refine((s) => !s.clusterIPs?.length || s.clusterIPs[0] === s.clusterIP, { path: ['clusterIPs'], message: 'must be the same as clusterIP' })
+export const ServiceSpec = object(
+  {
+    type: unset('', z.enum(['ClusterIP', 'NodePort']).default('ClusterIP')),
+    selector: z.record(QualifiedName, LabelValue).optional(),
+    /** May be empty for a headless Service only. */
+    ports: z.array(ServicePort).default([]),
+    /** Allocated from the cluster's service range when absent; `None` makes a headless Service. */
+    clusterIP: unset('', z.union([z.literal('None'), z.ipv4()]).optional()),
+    /** The same, as a list of one. */
+    clusterIPs: z
+      .array(z.union([z.literal('None'), z.ipv4()]))
+      .max(1, 'must have one entry: there is one address family')
+      .optional(),
+    sessionAffinity: unset('', z.enum(['None', 'ClientIP']).default('None')),
+    sessionAffinityConfig: object({
+      clientIP: object({ timeoutSeconds: z.int().min(1).max(86400).default(10800) }).prefault({}),
+    }).optional(),
+    publishNotReadyAddresses: z.boolean().default(false),
+  },
+  {
+    allocateLoadBalancerNodePorts: NEVER,
+    externalIPs: [[]],
+    externalName: [''],
+    externalTrafficPolicy: ['', 'Cluster'],
+    healthCheckNodePort: [0],
+    internalTrafficPolicy: ['Cluster'],
+    ipFamilies: [[], ['IPv4']],
+    ipFamilyPolicy: ['SingleStack', 'PreferDualStack'],
+    loadBalancerClass: NEVER,
+    loadBalancerIP: [''],
+    loadBalancerSourceRanges: [[]],
+    trafficDistribution: NEVER,
+  },
+)
+  .refine((s) => !s.clusterIPs?.length || s.clusterIPs[0] === s.clusterIP, {
+    path: ['clusterIPs'],
+    message: 'must be the same as clusterIP',
+  })
   .transform(({ clusterIPs: _, ...spec }) => spec);
 export type ServiceSpec = z.infer<typeof ServiceSpec>;
 
-export const ServiceManifest = object({ apiVersion: z.literal('v1'), kind: z.literal('Service'), metadata: ManifestMeta, spec: ServiceSpec });
+export const ServiceManifest = object({
+  apiVersion: z.literal('v1'),
+  kind: z.literal('Service'),
+  metadata: ManifestMeta,
+  spec: ServiceSpec,
+});
 export interface Service {
   readonly apiVersion: 'v1';
   readonly kind: 'Service';
@@ -49,7 +78,12 @@ export interface Endpoint {
   readonly addresses: readonly string[];
   readonly conditions: { readonly ready: boolean; readonly serving: boolean; readonly terminating: boolean };
   readonly nodeName?: string;
-  readonly targetRef?: { readonly kind: 'Pod'; readonly namespace: string; readonly name: string; readonly uid: string };
+  readonly targetRef?: {
+    readonly kind: 'Pod';
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid: string;
+  };
 }
 
 /** The endpoints of one Service (label `kubernetes.io/service-name`), ports already resolved to numbers. */
@@ -59,6 +93,10 @@ export interface EndpointSlice {
   readonly metadata: ObjectMeta;
   readonly addressType: 'IPv4';
   readonly endpoints: readonly Endpoint[];
-  readonly ports: readonly { readonly name: string; readonly port: number; readonly protocol: 'TCP' | 'UDP' | 'SCTP' }[];
+  readonly ports: readonly {
+    readonly name: string;
+    readonly port: number;
+    readonly protocol: 'TCP' | 'UDP' | 'SCTP';
+  }[];
 }
 export type StoredEndpointSlice = EndpointSlice & { readonly metadata: StoredMeta };

@@ -1,4 +1,7 @@
-/** Taints and tolerations. Free of schemas: a node agent uses it. Source: Kubernetes documentation, "Taints and Tolerations". */
+/**
+ * Taints and tolerations. Free of schemas: a node agent uses it. Source: Kubernetes documentation, "Taints and
+ * Tolerations".
+ */
 import type { Taint } from './nodes.ts';
 import type { Toleration } from './pod.ts';
 
@@ -10,6 +13,10 @@ export function tolerates(toleration: Toleration, taint: Taint): boolean {
 }
 
 /** The first taint of the given effects that nothing tolerates. */
-export function untolerated(taints: readonly Taint[] | undefined, tolerations: readonly Toleration[], effects: readonly Taint['effect'][]): Taint | undefined {
+export function untolerated(
+  taints: readonly Taint[] | undefined,
+  tolerations: readonly Toleration[],
+  effects: readonly Taint['effect'][],
+): Taint | undefined {
   return taints?.find((taint) => effects.includes(taint.effect) && !tolerations.some((t) => tolerates(t, taint)));
 }

@@ -26,11 +26,19 @@ export const DEFAULT_SERVICE_ACCOUNT = 'default';
 /** Prefix of the names of PriorityClasses that are built in. */
 export const SYSTEM_PRIORITY_PREFIX = 'system-';
 /** Above what a PriorityClass in Git may have. */
-export const SYSTEM_PRIORITIES: Readonly<Record<string, number>> = { 'system-cluster-critical': 2_000_000_000, 'system-node-critical': 2_000_001_000 };
+export const SYSTEM_PRIORITIES: Readonly<Record<string, number>> = {
+  'system-cluster-critical': 2_000_000_000,
+  'system-node-critical': 2_000_001_000,
+};
 /** The highest value that a PriorityClass in Git may have. */
 export const HIGHEST_USER_PRIORITY = 1_000_000_000;
 
 /** What a Cluster that says nothing of its network comes to; equal to the schema's defaults. */
 export const DEFAULT_NETWORK: ClusterSpec['network'] = {
-  podCIDR: '10.244.0.0/16', nodeMaskSize: 24, serviceCIDR: '10.96.0.0/16', nodePortRange: '30000-32767', overlay: 'auto', vxlan: { id: 7846, port: 8472 },
+  podCIDR: '10.244.0.0/16',
+  nodeMaskSize: 24,
+  serviceCIDR: '10.96.0.0/16',
+  nodePortRange: '30000-32767',
+  overlay: 'auto',
+  vxlan: { id: 7846, port: 8472 },
 };

@@ -40,7 +40,12 @@ export interface DeploymentStatus {
   readonly conditions?: readonly Condition[];
 }
 
-export const DeploymentManifest = object({ apiVersion: z.literal('apps/v1'), kind: z.literal('Deployment'), metadata: ManifestMeta, spec: DeploymentSpec });
+export const DeploymentManifest = object({
+  apiVersion: z.literal('apps/v1'),
+  kind: z.literal('Deployment'),
+  metadata: ManifestMeta,
+  spec: DeploymentSpec,
+});
 export interface Deployment {
   readonly apiVersion: 'apps/v1';
   readonly kind: 'Deployment';
@@ -67,7 +72,12 @@ export interface ReplicaSetStatus {
   readonly conditions?: readonly Condition[];
 }
 
-export const ReplicaSetManifest = object({ apiVersion: z.literal('apps/v1'), kind: z.literal('ReplicaSet'), metadata: ManifestMeta, spec: ReplicaSetSpec });
+export const ReplicaSetManifest = object({
+  apiVersion: z.literal('apps/v1'),
+  kind: z.literal('ReplicaSet'),
+  metadata: ManifestMeta,
+  spec: ReplicaSetSpec,
+});
 export interface ReplicaSet {
   readonly apiVersion: 'apps/v1';
   readonly kind: 'ReplicaSet';

@@ -11,7 +11,10 @@ export interface AssignmentView {
   list<K extends Kind>(kind: K): readonly ObjectsByKind[K][];
 }
 
-/** Where the loops get the assignment from. A listener hears the keys that a move to a new version touched (all of them at start). */
+/**
+ * Where the loops get the assignment from. A listener hears the keys that a move to a new version touched (all of them
+ * at start).
+ */
 export interface AssignmentSource {
   current(): AssignmentView;
   onChange(listener: (changed: readonly ObjectKey[]) => void): () => void;

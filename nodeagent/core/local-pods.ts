@@ -1,4 +1,7 @@
-/** What this node knows of its own pods by looking at them, by uid. Newer than what the assignment says of them, and there without a control plane. */
+/**
+ * What this node knows of its own pods by looking at them, by uid. Newer than what the assignment says of them, and
+ * there without a control plane.
+ */
 import type { PodReport } from '../../contracts/agent/index.ts';
 import type { ObjectKey } from '../../contracts/objects/index.ts';
 

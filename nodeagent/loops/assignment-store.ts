@@ -8,7 +8,12 @@ import type { Log } from '../ports/log.ts';
 
 export type MoveResult =
   | { readonly ok: true; readonly version: string }
-  | { readonly ok: false; readonly code: 'StaleEpoch' | 'VersionMismatch'; readonly message: string; readonly version: string | null };
+  | {
+      readonly ok: false;
+      readonly code: 'StaleEpoch' | 'VersionMismatch';
+      readonly message: string;
+      readonly version: string | null;
+    };
 
 export interface AssignmentStore extends AssignmentSource {
   /** Whether an assignment was ever given; before that nothing on the node is anybody's to remove. */
@@ -28,15 +33,33 @@ export async function openAssignment(disk: AssignmentDisk, log: Log): Promise<As
   let acceptedVersion = stored.version;
   let loaded = stored.node !== '';
   // What came back without its Secrets is still in force: only the next change has to be whole.
-  let view = makeView(loaded ? (stored.version ?? 'incomplete') : null, stored.node, new Map(stored.objects.map((object) => [keyOf(object), object])));
+  let view = makeView(
+    loaded ? (stored.version ?? 'incomplete') : null,
+    stored.node,
+    new Map(stored.objects.map((object) => [keyOf(object), object])),
+  );
   let turn: Promise<unknown> = Promise.resolve();
 
   async function move(update: AssignmentUpdate): Promise<MoveResult> {
-    const refuse = (code: 'StaleEpoch' | 'VersionMismatch', message: string): MoveResult => ({ ok: false, code, message, version: acceptedVersion });
-    if (update.epoch < epoch) return refuse('StaleEpoch', `this node follows a control plane of epoch ${epoch}; ${update.epoch} is older`);
-    if (update.from !== null && update.from !== acceptedVersion) return refuse('VersionMismatch', `the assignment is at ${acceptedVersion ?? 'nothing'}, not at ${update.from}`);
+    const refuse = (code: 'StaleEpoch' | 'VersionMismatch', message: string): MoveResult => ({
+      ok: false,
+      code,
+      message,
+      version: acceptedVersion,
+    });
+    if (update.epoch < epoch)
+      return refuse('StaleEpoch', `this node follows a control plane of epoch ${epoch}; ${update.epoch} is older`);
+    if (update.from !== null && update.from !== acceptedVersion)
+      return refuse('VersionMismatch', `the assignment is at ${acceptedVersion ?? 'nothing'}, not at ${update.from}`);
     const whole = update.from === null;
-    await disk.append({ epoch: update.epoch, version: update.to, node: update.node, whole, upsert: update.upsert, remove: update.remove });
+    await disk.append({
+      epoch: update.epoch,
+      version: update.to,
+      node: update.node,
+      whole,
+      upsert: update.upsert,
+      remove: update.remove,
+    });
     epoch = update.epoch;
     acceptedVersion = update.to;
     loaded = true;
@@ -45,20 +68,36 @@ export async function openAssignment(disk: AssignmentDisk, log: Log): Promise<As
     for (const key of update.remove) objects.delete(key);
     for (const object of update.upsert) objects.set(keyOf(object), object);
     view = makeView(update.to, update.node, objects);
-    const changed = whole ? [...new Set([...before.objects.keys(), ...objects.keys()])] : [...update.remove, ...update.upsert.map(keyOf)];
-    log.info('assignment moved', { from: update.from, to: update.to, upserts: update.upsert.length, removals: update.remove.length });
+    const changed = whole
+      ? [...new Set([...before.objects.keys(), ...objects.keys()])]
+      : [...update.remove, ...update.upsert.map(keyOf)];
+    log.info('assignment moved', {
+      from: update.from,
+      to: update.to,
+      upserts: update.upsert.length,
+      removals: update.remove.length,
+    });
     for (const listener of listeners) listener(changed);
     return { ok: true, version: update.to };
   }
 
   return {
-    get loaded() { return loaded; },
-    get epoch() { return epoch; },
-    get acceptedVersion() { return acceptedVersion; },
+    get loaded() {
+      return loaded;
+    },
+    get epoch() {
+      return epoch;
+    },
+    get acceptedVersion() {
+      return acceptedVersion;
+    },
     current: () => view,
     onChange(listener) {
       listeners.add(listener);
-      if (view.version !== null) queueMicrotask(() => { if (listeners.has(listener)) listener([...view.objects.keys()]); });
+      if (view.version !== null)
+        queueMicrotask(() => {
+          if (listeners.has(listener)) listener([...view.objects.keys()]);
+        });
       return () => listeners.delete(listener);
     },
     move(update) {
@@ -76,12 +115,17 @@ interface HeldView extends AssignmentView {
 function makeView(version: string | null, node: string, objects: ReadonlyMap<ObjectKey, KubeObject>): HeldView {
   const lists = new Map<Kind, readonly KubeObject[]>();
   return {
-    version, node, objects,
+    version,
+    node,
+    objects,
     get: <K extends Kind>(key: ObjectKey<K>) => objects.get(key) as ObjectsByKind[K] | undefined,
     list<K extends Kind>(kind: K) {
       let list = lists.get(kind);
       if (!list) {
-        list = [...objects].filter(([, object]) => object.kind === kind).sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object);
+        list = [...objects]
+          .filter(([, object]) => object.kind === kind)
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([, object]) => object);
         lists.set(kind, list);
       }
       return list as readonly ObjectsByKind[K][];

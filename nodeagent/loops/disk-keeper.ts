@@ -1,14 +1,25 @@
 /**
- * Keeps the node's disks from filling up, in kubelet's order: unused images go above a mark; when a disk is short, the node says so,
- * containers that ended and all unused images go; when nothing of that helps, one pod after another is evicted.
+ * Keeps the node's disks from filling up, in kubelet's order: unused images go above a mark; when a disk is short, the
+ * node says so, containers that ended and all unused images go; when nothing of that helps, one pod after another is
+ * evicted.
  *
- * On a disk without a free byte a container runtime can neither remove an image nor write down that a container has ended. The agent holds
- * a little room, and gives it back when the one that filled the disk was told to end.
+ * On a disk without a free byte a container runtime can neither remove an image nor write down that a container has
+ * ended. The agent holds a little room, and gives it back when the one that filled the disk was told to end.
  */
 import type { Pod } from '../../contracts/objects/index.ts';
 import { parseQuantity } from '../../contracts/objects/quantity-value.ts';
 import {
-  agedImages, imageBytesToFree, imagesToRemove, isFull, podToEvict, PRESSURE_HOLDS_MS, reserveBytes, shortages, type ImageAge, type NodeDisks, type PodDisk,
+  agedImages,
+  imageBytesToFree,
+  imagesToRemove,
+  isFull,
+  podToEvict,
+  PRESSURE_HOLDS_MS,
+  reserveBytes,
+  shortages,
+  type ImageAge,
+  type NodeDisks,
+  type PodDisk,
 } from '../core/node/disk.ts';
 import type { DiskState } from '../core/node/report.ts';
 import { identityOf } from '../core/pod/objects.ts';
@@ -59,7 +70,10 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
   function tell(short: readonly string[], now: number): void {
     if (short.length > 0) shortAt = now;
     else if (state?.pressure === true && now - shortAt < PRESSURE_HOLDS_MS) return;
-    const next: DiskState = short.length > 0 ? { pressure: true, message: `the node is short of disk: ${short.join(', ')}` } : { pressure: false, message: 'the node has no disk pressure' };
+    const next: DiskState =
+      short.length > 0
+        ? { pressure: true, message: `the node is short of disk: ${short.join(', ')}` }
+        : { pressure: false, message: 'the node has no disk pressure' };
     if (state?.message === next.message) return;
     if (next.pressure || state) log.warn('disk pressure', { detail: next.message });
     state = next;
@@ -70,15 +84,23 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
   /** Pods that have, or will have, containers. */
   function podsToRun(): readonly Pod[] {
     const statuses = deps.hub.statuses();
-    return assignment.current().list('Pod').filter((pod) => {
-      const phase = (statuses.get(identityOf(pod).uid) ?? pod.status)?.phase;
-      return pod.metadata.deletionTimestamp === undefined && phase !== 'Succeeded' && phase !== 'Failed';
-    });
+    return assignment
+      .current()
+      .list('Pod')
+      .filter((pod) => {
+        const phase = (statuses.get(identityOf(pod).uid) ?? pod.status)?.phase;
+        return pod.metadata.deletionTimestamp === undefined && phase !== 'Succeeded' && phase !== 'Failed';
+      });
   }
 
   /** Names of images that are not to go: those of containers, of pods that are to run, and the sandboxes'. */
   async function namesInUse(): Promise<ReadonlySet<string>> {
-    const wanted = new Set([deps.sandboxImage(), ...podsToRun().flatMap((pod) => [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map(({ image }) => image))]);
+    const wanted = new Set([
+      deps.sandboxImage(),
+      ...podsToRun().flatMap((pod) =>
+        [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map(({ image }) => image),
+      ),
+    ]);
     const names = new Set(await space.imagesInUse(closing.signal));
     for (const name of wanted) {
       const found = name === '' ? undefined : await images.find(name, closing.signal).catch(unlessNoImage);
@@ -95,7 +117,10 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
     const doomed = imagesToRemove(stored, ages, inUse, bytes, now);
     let removed = 0;
     // One that cannot be removed does not keep the others.
-    for (const id of doomed) await images.remove(id, closing.signal).then(() => { removed += 1; }, complain);
+    for (const id of doomed)
+      await images.remove(id, closing.signal).then(() => {
+        removed += 1;
+      }, complain);
     if (removed > 0) {
       log.info('unused images removed', { images: removed });
       deps.onImages();
@@ -105,22 +130,35 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
 
   /** Whether one was chosen. */
   async function evictOne(disks: NodeDisks, short: readonly string[], now: number): Promise<boolean> {
-    if (evicting && now - evicting.at < EVICTION_MS && (deps.pods.observed(evicting.uid)?.containers.length ?? 0) > 0) return false;
+    if (evicting && now - evicting.at < EVICTION_MS && (deps.pods.observed(evicting.uid)?.containers.length ?? 0) > 0)
+      return false;
     // A runtime on a full disk may not answer: the pods' own files tell enough then.
     const written = await space.writtenByContainers(closing.signal).catch(complain);
     const pods: PodDisk[] = [];
     for (const pod of podsToRun()) {
       const { uid } = identityOf(pod);
-      const inLayers = (deps.pods.observed(uid)?.containers ?? []).reduce((sum, container) => sum + (written?.get(container.id) ?? 0), 0);
+      const inLayers = (deps.pods.observed(uid)?.containers ?? []).reduce(
+        (sum, container) => sum + (written?.get(container.id) ?? 0),
+        0,
+      );
       const files = await space.filesOf(identityOf(pod));
-      pods.push({ uid, usedBytes: inLayers + files.bytes, counted: files.whole, requestedBytes: requestOf(pod), critical: CRITICAL_CLASSES.includes(pod.spec.priorityClassName) });
+      pods.push({
+        uid,
+        usedBytes: inLayers + files.bytes,
+        counted: files.whole,
+        requestedBytes: requestOf(pod),
+        critical: CRITICAL_CLASSES.includes(pod.spec.priorityClassName),
+      });
     }
     const chosen = podToEvict(pods);
     if (!chosen) return false;
     evicting = { uid: chosen.uid, at: now };
     const free = Math.min(disks.node.freeBytes, disks.images.freeBytes);
     log.warn('pod is evicted', { uid: chosen.uid, usedBytes: chosen.usedBytes });
-    deps.pods.evict(chosen.uid, `The node was low on resource: ephemeral-storage (${short.join(', ')}; available: ${kibibytes(free)}). The pod was using ${chosen.counted ? '' : 'at least '}${kibibytes(chosen.usedBytes)}, request is ${kibibytes(chosen.requestedBytes)}.`);
+    deps.pods.evict(
+      chosen.uid,
+      `The node was low on resource: ephemeral-storage (${short.join(', ')}; available: ${kibibytes(free)}). The pod was using ${chosen.counted ? '' : 'at least '}${kibibytes(chosen.usedBytes)}, request is ${kibibytes(chosen.requestedBytes)}.`,
+    );
     return true;
   }
 
@@ -162,7 +200,10 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
   };
 }
 
-/** A name that the runtime makes nothing of, as an ambiguous beginning of an id, is no image's. Anything else may be a moment's trouble. */
+/**
+ * A name that the runtime makes nothing of, as an ambiguous beginning of an id, is no image's. Anything else may be a
+ * moment's trouble.
+ */
 function unlessNoImage(cause: unknown): undefined {
   if (!(cause instanceof RuntimeError && (cause.failure === 'Other' || cause.failure === 'NotFound'))) throw cause;
 }

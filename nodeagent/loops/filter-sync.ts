@@ -1,9 +1,18 @@
-/** Keeps the packet filter at the assignment: small transactions while all goes well, a whole one when anything is in doubt. */
+/**
+ * Keeps the packet filter at the assignment: small transactions while all goes well, a whole one when anything is in
+ * doubt.
+ */
 import type { ObjectKey } from '../../contracts/objects/index.ts';
 import type { AssignmentView } from '../core/assignment.ts';
 import type { LocalPods } from '../core/local-pods.ts';
 import { compileChanges, localPodRange, touchedBy, touchedByAll } from '../core/nftables/compile.ts';
-import { changeRuleset, EMPTY_RULESET, misledFlows, renderWhole, type FragmentChanges } from '../core/nftables/delta.ts';
+import {
+  changeRuleset,
+  EMPTY_RULESET,
+  misledFlows,
+  renderWhole,
+  type FragmentChanges,
+} from '../core/nftables/delta.ts';
 import type { Flow, Ruleset, StaleFlow } from '../core/nftables/model.ts';
 import { ServiceIndex } from '../core/nftables/service-index.ts';
 import { describeDamage } from '../core/nftables/verify.ts';
@@ -12,8 +21,8 @@ import type { NetworkLog } from './network-log.ts';
 
 export interface FilterSync {
   /**
-   * Brings the table to `view`. `changed`: the keys that may differ from the last call; `all` reads the whole view, as must the call after
-   * one that failed.
+   * Brings the table to `view`. `changed`: the keys that may differ from the last call; `all` reads the whole view, as
+   * must the call after one that failed.
    */
   sync(view: AssignmentView, changed: ReadonlySet<ObjectKey> | 'all', signal: AbortSignal): Promise<void>;
   /** As `sync` with no change, with this UDP port closed to all but nodes; undefined closes none. */
@@ -21,13 +30,15 @@ export interface FilterSync {
   /** Somebody else changed the table: the next `sync` writes it whole. */
   distrust(): void;
   /**
-   * Looks at the table in the kernel, closely every tenth time; where somebody changed it, the next `sync` writes it whole. Answers whether
-   * that is so.
+   * Looks at the table in the kernel, closely every tenth time; where somebody changed it, the next `sync` writes it
+   * whole. Answers whether that is so.
    */
   verify(signal: AbortSignal): Promise<boolean>;
 }
 
-/** A close look is dear with thousands of Services; being deleted or flushed, the usual damage, is seen at every look. */
+/**
+ * A close look is dear with thousands of Services; being deleted or flushed, the usual damage, is seen at every look.
+ */
 const LOOKS_PER_SURVEY = 10;
 
 export interface FilterSyncDeps {
@@ -60,7 +71,10 @@ export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps
     const range = localPodRange(view);
     const scope = { view, pods, index, overlayPort };
     // Which endpoints are this node's own is part of every Service's fragment.
-    const touched = changed === 'all' || range !== localRange ? touchedByAll(scope, wanted.fragments.keys()) : touchedBy(scope, changed);
+    const touched =
+      changed === 'all' || range !== localRange
+        ? touchedByAll(scope, wanted.fragments.keys())
+        : touchedBy(scope, changed);
     advance(compileChanges(scope, touched));
     localRange = range;
   };
@@ -76,7 +90,9 @@ export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps
 
   const commit = async (signal: AbortSignal): Promise<void> => {
     if (committed?.ruleset === wanted) return;
-    const commands = committed ? changeRuleset(committed.ruleset, changedFragments(committed.ruleset, wanted)).commands : renderWhole(wanted);
+    const commands = committed
+      ? changeRuleset(committed.ruleset, changedFragments(committed.ruleset, wanted)).commands
+      : renderWhole(wanted);
     if (commands.length === 0 && committed) {
       committed = { ...committed, ruleset: wanted };
       return;
@@ -99,12 +115,12 @@ export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps
     const looks: Flow[] = [];
     pending = [];
     try {
-      if (!flowsKnown) looks.push(...await filter.flows('UDP', signal));
-      if (!flowsKnown || waiting) looks.push(...await filter.flows('unanswered TCP', signal));
+      if (!flowsKnown) looks.push(...(await filter.flows('UDP', signal)));
+      if (!flowsKnown || waiting) looks.push(...(await filter.flows('unanswered TCP', signal)));
       flowsKnown = true;
       waiting = false;
       const stale = [...flows, ...misledFlows(wanted, looks)];
-      if (stale.length === 0 || await filter.forgetFlows(stale, signal) === 'done') return;
+      if (stale.length === 0 || (await filter.forgetFlows(stale, signal)) === 'done') return;
       warnOfFlows('the program conntrack is not installed');
     } catch (error) {
       if (signal.aborted) throw error;
@@ -115,7 +131,12 @@ export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps
   };
 
   const warnOfFlows = (reason: string): void => {
-    if (!warned) log('warn', 'clients of removed endpoints may wait until the kernel forgets their flows (30 to 120 s of silence)', { reason });
+    if (!warned)
+      log(
+        'warn',
+        'clients of removed endpoints may wait until the kernel forgets their flows (30 to 120 s of silence)',
+        { reason },
+      );
     warned = true;
   };
 
@@ -157,9 +178,12 @@ export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps
     async verify(signal) {
       if (committed === undefined) return true;
       looks += 1;
-      const found = looks % LOOKS_PER_SURVEY === 0
-        ? describeDamage(committed.ruleset, committed.generation, await filter.survey(signal))
-        : await filter.present(signal) ? undefined : 'the table is gone or was emptied';
+      const found =
+        looks % LOOKS_PER_SURVEY === 0
+          ? describeDamage(committed.ruleset, committed.generation, await filter.survey(signal))
+          : (await filter.present(signal))
+            ? undefined
+            : 'the table is gone or was emptied';
       if (found === undefined) return false;
       noteDamage(found);
       return true;
@@ -170,7 +194,8 @@ export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps
 /** Owners whose fragment is another object: fragments are immutable and shared between rulesets. */
 function changedFragments(from: Ruleset, to: Ruleset): Map<string, ReturnType<Ruleset['fragments']['get']>> {
   const changes = new Map<string, ReturnType<Ruleset['fragments']['get']>>();
-  for (const [owner, fragment] of to.fragments) if (from.fragments.get(owner) !== fragment) changes.set(owner, fragment);
+  for (const [owner, fragment] of to.fragments)
+    if (from.fragments.get(owner) !== fragment) changes.set(owner, fragment);
   for (const owner of from.fragments.keys()) if (!to.fragments.has(owner)) changes.set(owner, undefined);
   return changes;
 }

@@ -5,16 +5,26 @@ import type { NetworkLog } from './network-log.ts';
 
 export type FilterChange = Parameters<Parameters<PacketFilter['watch']>[0]>[0];
 
-/** Changes of one kind are told at most this often: two programs that fight over the table do not take the machine's time. */
+/**
+ * Changes of one kind are told at most this often: two programs that fight over the table do not take the machine's
+ * time.
+ */
 const PAUSE_MS = 1000;
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 60_000;
 
 /**
- * Tells of changes until `signal` aborts; resolves then. The first of a kind at once, those of the next second together at its end. When the
- * watch broke, it is tried again after a pause that doubles from 1 s to 60 s, and `others` is told, as nobody knows what happened meanwhile.
+ * Tells of changes until `signal` aborts; resolves then. The first of a kind at once, those of the next second together
+ * at its end. When the watch broke, it is tried again after a pause that doubles from 1 s to 60 s, and `others` is
+ * told, as nobody knows what happened meanwhile.
  */
-export async function watchFilter(filter: PacketFilter, clock: Clock, log: NetworkLog, tell: (change: FilterChange) => void, signal: AbortSignal): Promise<void> {
+export async function watchFilter(
+  filter: PacketFilter,
+  clock: Clock,
+  log: NetworkLog,
+  tell: (change: FilterChange) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const told = new Map<FilterChange, { again: boolean }>();
   const throttled = (change: FilterChange): void => {
     const recent = told.get(change);
@@ -25,10 +35,13 @@ export async function watchFilter(filter: PacketFilter, clock: Clock, log: Netwo
     const entry = { again: false };
     told.set(change, entry);
     tell(change);
-    void clock.sleep(PAUSE_MS, signal).then(() => {
-      told.delete(change);
-      if (entry.again) throttled(change);
-    }, () => undefined);
+    void clock.sleep(PAUSE_MS, signal).then(
+      () => {
+        told.delete(change);
+        if (entry.again) throttled(change);
+      },
+      () => undefined,
+    );
   };
 
   let pause = FIRST_RETRY_MS;
@@ -39,7 +52,8 @@ export async function watchFilter(filter: PacketFilter, clock: Clock, log: Netwo
     if (signal.aborted) return;
     pause = clock.monotonic() - since > LAST_RETRY_MS ? FIRST_RETRY_MS : Math.min(pause * 2, LAST_RETRY_MS);
     const message = failure instanceof Error ? failure.message : String(failure);
-    if (message !== reason) log('warn', 'changes to the packet filter by others are seen at the slow beat only', { reason: message });
+    if (message !== reason)
+      log('warn', 'changes to the packet filter by others are seen at the slow beat only', { reason: message });
     reason = message;
     await clock.sleep(pause, signal).catch(() => undefined);
     throttled('others');

@@ -7,17 +7,26 @@ import type { ImageStore } from '../ports/image-store.ts';
 import type { PodEvent } from './status-hub.ts';
 
 /** A reference as registries take it. Source: https://github.com/distribution/reference */
-const REFERENCE = /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::\d+)?\/)?[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?(?:@[a-z0-9]+:[a-fA-F0-9]{32,})?$/;
+const REFERENCE =
+  /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::\d+)?\/)?[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?(?:@[a-z0-9]+:[a-fA-F0-9]{32,})?$/;
 
-/** A pull that takes longer is given up and begun anew, after a pause: what holds it may be a connection that says nothing any more. */
+/**
+ * A pull that takes longer is given up and begun anew, after a pause: what holds it may be a connection that says
+ * nothing any more.
+ */
 const LONGEST_PULL_MS = 3_600_000;
 
 export interface ImagePuller {
   /**
-   * Reasons of failure: `InvalidImageName`, `ErrImageNeverPull`, `ErrImagePull`. `signal` ends the waiting, and the pull when nobody else
-   * waits for it.
+   * Reasons of failure: `InvalidImageName`, `ErrImageNeverPull`, `ErrImagePull`. `signal` ends the waiting, and the
+   * pull when nobody else waits for it.
    */
-  ensure(image: string, policy: Container['imagePullPolicy'], tell: (event: PodEvent) => void, signal: AbortSignal): Promise<StepOutcome>;
+  ensure(
+    image: string,
+    policy: Container['imagePullPolicy'],
+    tell: (event: PodEvent) => void,
+    signal: AbortSignal,
+  ): Promise<StepOutcome>;
 }
 
 interface Pull {
@@ -27,7 +36,12 @@ interface Pull {
 }
 
 /** `closing` ends pulls. `pulled` hears of every pull that was done. */
-export function createImagePuller(images: ImageStore, clock: Clock, closing: AbortSignal, pulled: () => void): ImagePuller {
+export function createImagePuller(
+  images: ImageStore,
+  clock: Clock,
+  closing: AbortSignal,
+  pulled: () => void,
+): ImagePuller {
   const pulls = new Map<string, Pull>();
 
   function begin(image: string): Pull {
@@ -40,7 +54,13 @@ export function createImagePuller(images: ImageStore, clock: Clock, closing: Abo
         throw bound.signal.aborted && bound.signal.reason instanceof Error ? bound.signal.reason : cause;
       }
     };
-    const begun: Pull = { stop, waiting: 0, done: run().finally(() => { forget(image, begun); }) };
+    const begun: Pull = {
+      stop,
+      waiting: 0,
+      done: run().finally(() => {
+        forget(image, begun);
+      }),
+    };
     pulls.set(image, begun);
     begun.done.then(pulled, () => undefined);
     return begun;
@@ -87,11 +107,16 @@ export function createImagePuller(images: ImageStore, clock: Clock, closing: Abo
         tell({ type: 'Normal', reason: 'Pulling', message: `Pulling image "${image}"` });
         const begun = clock.monotonic();
         await pull(image, signal);
-        tell({ type: 'Normal', reason: 'Pulled', message: `Successfully pulled image "${image}" in ${pullTime(Math.round(clock.monotonic() - begun))}` });
+        tell({
+          type: 'Normal',
+          reason: 'Pulled',
+          message: `Successfully pulled image "${image}" in ${pullTime(Math.round(clock.monotonic() - begun))}`,
+        });
         return { ok: true };
       } catch (cause) {
         const message = cause instanceof Error ? cause.message : String(cause);
-        if (!signal.aborted) tell({ type: 'Warning', reason: 'Failed', message: `Failed to pull image "${image}": ${message}` });
+        if (!signal.aborted)
+          tell({ type: 'Warning', reason: 'Failed', message: `Failed to pull image "${image}": ${message}` });
         return { ok: false, reason: 'ErrImagePull', message };
       }
     },
@@ -106,6 +131,9 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(new Error('given up'));
     signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort)).catch(() => undefined);
+    work
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', abort))
+      .catch(() => undefined);
   });
 }

@@ -50,7 +50,9 @@ export function startImageReporter({ images, hub, clock, log }: ImageReporterDep
 
   const done = run();
   return {
-    changed: () => { waker.wake(); },
+    changed: () => {
+      waker.wake();
+    },
     async close() {
       closing.abort();
       waker.wake();

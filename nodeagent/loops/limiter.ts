@@ -8,7 +8,10 @@ export function createLimiter(limit: number): Limiter {
   const waiting: (() => void)[] = [];
   return {
     async run(work) {
-      if (running >= limit) await new Promise<void>((resolve) => { waiting.push(resolve); });
+      if (running >= limit)
+        await new Promise<void>((resolve) => {
+          waiting.push(resolve);
+        });
       else running += 1;
       try {
         return await work();

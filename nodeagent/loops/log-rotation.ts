@@ -32,7 +32,11 @@ export function startLogRotation(deps: LogRotationDeps): { close(): Promise<void
     while (!closing.signal.aborted) {
       for (const { id, logPath } of deps.running()) {
         await rotate(id, logPath).catch((cause: unknown) => {
-          if (!closing.signal.aborted) deps.log.warn('a log cannot be rotated', { path: logPath, detail: cause instanceof Error ? cause.message : String(cause) });
+          if (!closing.signal.aborted)
+            deps.log.warn('a log cannot be rotated', {
+              path: logPath,
+              detail: cause instanceof Error ? cause.message : String(cause),
+            });
         });
       }
       await deps.clock.sleep(LOOK_EVERY_MS, closing.signal).catch(() => undefined);

@@ -1,4 +1,7 @@
-/** The network loop: Services, host ports, routes and CNI of this node follow the assignment and its own pods, with or without a control plane. */
+/**
+ * The network loop: Services, host ports, routes and CNI of this node follow the assignment and its own pods, with or
+ * without a control plane.
+ */
 import type { ObjectKey } from '../../contracts/objects/key.ts';
 import type { AssignmentSource, AssignmentView, NetworkState } from '../core/assignment.ts';
 import { NO_LOCAL_PODS, type LocalPodSource } from '../core/local-pods.ts';
@@ -31,9 +34,15 @@ export interface NetworkSyncDeps {
 }
 
 export interface NetworkSync {
-  /** Stops; a transaction that runs is in or not, never half. Leaves the machine's network as it is: Services go on without the agent. */
+  /**
+   * Stops; a transaction that runs is in or not, never half. Leaves the machine's network as it is: Services go on
+   * without the agent.
+   */
   close(): Promise<void>;
-  /** Resolves once the newest assignment at the time of the call is wholly in force; rejects when the loop is closed before. */
+  /**
+   * Resolves once the newest assignment at the time of the call is wholly in force; rejects when the loop is closed
+   * before.
+   */
   synced(): Promise<void>;
 }
 
@@ -45,9 +54,9 @@ const LAST_RETRY_MS = 30_000;
 const OUR_KINDS: ReadonlySet<string> = new Set(['Service', 'EndpointSlice', 'Node', 'Cluster', 'Pod']);
 
 /**
- * Starts the loop. Changes that come during a pass lead to exactly one more. A failed pass is tried again after a pause that doubles
- * from 250 ms to 30 s, sooner when the assignment changes; its reason is in the state's `error`, and the version stays the last one
- * that was wholly in force.
+ * Starts the loop. Changes that come during a pass lead to exactly one more. A failed pass is tried again after a pause
+ * that doubles from 250 ms to 30 s, sooner when the assignment changes; its reason is in the state's `error`, and the
+ * version stays the last one that was wholly in force.
  */
 export function startNetworkSync(deps: NetworkSyncDeps): NetworkSync {
   const stop = new AbortController();
@@ -66,10 +75,16 @@ export function startNetworkSync(deps: NetworkSyncDeps): NetworkSync {
     asked = true;
     wake();
   };
-  const watching = watchFilter(deps.filter, deps.clock, deps.log, (change) => {
-    disturbed.add(change);
-    ask([]);
-  }, stop.signal);
+  const watching = watchFilter(
+    deps.filter,
+    deps.clock,
+    deps.log,
+    (change) => {
+      disturbed.add(change);
+      ask([]);
+    },
+    stop.signal,
+  );
   const subscriptions = [deps.assignment.onChange(ask), deps.pods?.onChange(ask)];
 
   const tell = (next: NetworkState): void => {
@@ -95,7 +110,10 @@ export function startNetworkSync(deps: NetworkSyncDeps): NetworkSync {
     if (stop.signal.aborted) return false;
     // A pass that failed may have lost track of what it had looked at.
     if (!outcome.rulesInForce) pending = 'all';
-    tell({ version: outcome.inForce ? view.version : state.version, error: outcome.problems.length === 0 ? null : outcome.problems.join('; ') });
+    tell({
+      version: outcome.inForce ? view.version : state.version,
+      error: outcome.problems.length === 0 ? null : outcome.problems.join('; '),
+    });
     if (!outcome.inForce) {
       for (const problem of outcome.problems) deps.log('error', 'network sync failed', { reason: problem });
     } else if (!asked) {
@@ -110,11 +128,13 @@ export function startNetworkSync(deps: NetworkSyncDeps): NetworkSync {
     let failures = 0;
     let verifyAt = deps.clock.monotonic() + every;
     while (!stop.signal.aborted) {
-      // By the time alone: changes that keep coming, as from a pod that is ready and not ready by turns, do not put it off.
+      // By the time alone: changes that keep coming, as from a pod that is ready and not ready by turns, do not put it
+      // off.
       const verify = deps.clock.monotonic() >= verifyAt;
       if (verify) verifyAt = deps.clock.monotonic() + every;
-      failures = await work(verify) ? 0 : failures + 1;
-      const retryIn = failures > 0 ? Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), LAST_RETRY_MS) : Number.POSITIVE_INFINITY;
+      failures = (await work(verify)) ? 0 : failures + 1;
+      const retryIn =
+        failures > 0 ? Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), LAST_RETRY_MS) : Number.POSITIVE_INFINITY;
       await pauseUnlessAsked(Math.min(retryIn, Math.max(0, verifyAt - deps.clock.monotonic())));
     }
   };
@@ -123,7 +143,9 @@ export function startNetworkSync(deps: NetworkSyncDeps): NetworkSync {
   const pauseUnlessAsked = async (ms: number): Promise<void> => {
     if (asked || stop.signal.aborted) return;
     const over = new AbortController();
-    const end = (): void => { over.abort(); };
+    const end = (): void => {
+      over.abort();
+    };
     wake = end;
     stop.signal.addEventListener('abort', end, { once: true });
     try {
@@ -146,14 +168,17 @@ export function startNetworkSync(deps: NetworkSyncDeps): NetworkSync {
       for (const unsubscribe of subscriptions) unsubscribe?.();
       stop.abort(new Error('the network loop is closed'));
       await Promise.all([running, watching]);
-      for (const waiter of waiters) waiter.reject(new Error('the network loop was closed before the assignment was in force'));
+      for (const waiter of waiters)
+        waiter.reject(new Error('the network loop was closed before the assignment was in force'));
       waiters.clear();
     },
     synced() {
       if (stop.signal.aborted) return Promise.reject(new Error('the network loop is closed'));
       const { version } = deps.assignment.current();
       if (version !== null && version === state.version && !asked) return Promise.resolve();
-      return new Promise((resolve, reject) => { waiters.add({ resolve, reject }); });
+      return new Promise((resolve, reject) => {
+        waiters.add({ resolve, reject });
+      });
     },
   };
 }
@@ -173,13 +198,28 @@ interface Look {
   readonly disturbed: ReadonlySet<FilterChange>;
 }
 
-type Pass = (view: AssignmentView, changed: ReadonlySet<ObjectKey> | 'all', look: Look, signal: AbortSignal) => Promise<PassOutcome>;
+type Pass = (
+  view: AssignmentView,
+  changed: ReadonlySet<ObjectKey> | 'all',
+  look: Look,
+  signal: AbortSignal,
+) => Promise<PassOutcome>;
 
-/** One look at everything that may have changed; never rejects. The parts fail apart: broken routes do not hold back a Service's endpoints. */
+/**
+ * One look at everything that may have changed; never rejects. The parts fail apart: broken routes do not hold back a
+ * Service's endpoints.
+ */
 function createPass({ filter, pods = NO_LOCAL_PODS, routing, cni, log, onEvent }: NetworkSyncDeps): Pass {
   const filterSync = createFilterSync({
-    filter, pods, log,
-    onRepair: (found) => onEvent?.({ type: 'Warning', reason: 'PacketFilterRepaired', message: `Services and host ports were without their rules (${found}); they are written again` }),
+    filter,
+    pods,
+    log,
+    onRepair: (found) =>
+      onEvent?.({
+        type: 'Warning',
+        reason: 'PacketFilterRepaired',
+        message: `Services and host ports were without their rules (${found}); they are written again`,
+      }),
   });
   let routed: string | undefined;
   let warnings: string[] = [];
@@ -199,18 +239,29 @@ function createPass({ filter, pods = NO_LOCAL_PODS, routing, cni, log, onEvent }
     const relevant = changed === 'all' ? changed : new Set([...changed].filter((key) => OUR_KINDS.has(kindOf(key))));
     const rulesInForce = await attempt('packet filter', async () => {
       if (disturbed.has('own-table')) filterSync.distrust();
-      const damaged = (verify || disturbed.size > 0) && await filterSync.verify(signal);
+      const damaged = (verify || disturbed.size > 0) && (await filterSync.verify(signal));
       if (damaged || relevant === 'all' || relevant.size > 0) await filterSync.sync(view, relevant, signal);
     });
 
     let firewallLooked = !verify && !disturbed.has('others');
-    if (verify || routed === undefined || relevant === 'all' || [...relevant].some((key) => concernsRouting(kindOf(key)))) {
+    if (
+      verify ||
+      routed === undefined ||
+      relevant === 'all' ||
+      [...relevant].some((key) => concernsRouting(kindOf(key)))
+    ) {
       await attempt('routes', async () => {
         const digest = routingDigest(view);
         if (!verify && digest === routed) return;
         firewallLooked = false;
         routed = undefined;
-        const { podMtu } = await syncRouting(view, routing, (port) => filterSync.guardOverlay(view, port, signal), log, signal);
+        const { podMtu } = await syncRouting(
+          view,
+          routing,
+          (port) => filterSync.guardOverlay(view, port, signal),
+          log,
+          signal,
+        );
         await syncCni(view, cni, podMtu, log, signal);
         routed = digest;
       });
@@ -231,17 +282,26 @@ async function forwardWarnings(view: AssignmentView, filter: PacketFilter, signa
   if (localPodRange(view) === undefined) return [];
   const { podCIDR } = networkSettings(view);
   const drops = await filter.forwardDrops(podCIDR, signal);
-  return drops.map((chain) => (
-    `chain ${chain} drops forwarded packets by policy and has no rule for pods (${podCIDR}): pods cannot be reached. Accept them there: ${acceptance(chain, podCIDR)}`
-  ));
+  return drops.map(
+    (chain) =>
+      `chain ${chain} drops forwarded packets by policy and has no rule for pods (${podCIDR}): pods cannot be reached. Accept them there: ${acceptance(chain, podCIDR)}`,
+  );
 }
 
 /** Commands that accept pods' packets in a chain, written as {@link PacketFilter.forwardDrops} writes it. */
 function acceptance(chain: string, podCIDR: string): string {
-  const iptables = chain.startsWith('iptables-legacy ') ? 'iptables-legacy' : chain === 'ip filter FORWARD' ? 'iptables' : undefined;
-  return ['saddr', 'daddr'].map((side) => (iptables === undefined
-    ? `nft insert rule ${chain} ip ${side} ${podCIDR} accept`
-    : `${iptables} -I FORWARD ${side === 'saddr' ? '-s' : '-d'} ${podCIDR} -j ACCEPT`)).join('; ');
+  const iptables = chain.startsWith('iptables-legacy ')
+    ? 'iptables-legacy'
+    : chain === 'ip filter FORWARD'
+      ? 'iptables'
+      : undefined;
+  return ['saddr', 'daddr']
+    .map((side) =>
+      iptables === undefined
+        ? `nft insert rule ${chain} ip ${side} ${podCIDR} accept`
+        : `${iptables} -I FORWARD ${side === 'saddr' ? '-s' : '-d'} ${podCIDR} -j ACCEPT`,
+    )
+    .join('; ');
 }
 
 /** By its text alone: an assignment may hold kinds that this agent does not know. */

@@ -22,7 +22,10 @@ export interface NodeReporter {
   diskIsShort(): boolean;
   /** As the runtime is set up; empty before it was asked. */
   sandboxImage(): string;
-  /** Looks at the runtime now: its settings are known and its sandbox image is there. Throws an Error while it does not answer. */
+  /**
+   * Looks at the runtime now: its settings are known and its sandbox image is there. Throws an Error while it does not
+   * answer.
+   */
   needRuntime(): Promise<void>;
   close(): Promise<void>;
 }
@@ -51,7 +54,10 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
   let sandboxImage = '';
   let trouble = '';
 
-  /** At every look: others remove images too. Once it was there, a node that lacks it is in order but for new pods, which say what they lack. */
+  /**
+   * At every look: others remove images too. Once it was there, a node that lacks it is in order but for new pods,
+   * which say what they lack.
+   */
   async function ensureSandboxImage(image: string): Promise<void> {
     try {
       await deps.images.ensureSandboxImage(image, closing.signal);
@@ -60,7 +66,8 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
     } catch (cause) {
       if (sandboxImage !== image) throw cause;
       const detail = cause instanceof Error ? cause.message : String(cause);
-      if (!closing.signal.aborted && detail !== trouble) log.warn('the sandbox image is gone and cannot be brought back', { image, detail });
+      if (!closing.signal.aborted && detail !== trouble)
+        log.warn('the sandbox image is gone and cannot be brought back', { image, detail });
       trouble = detail;
     }
   }
@@ -84,25 +91,39 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
     const [machine, seen] = await Promise.all([facts.read(), askRuntime()]);
     if (closing.signal.aborted) return;
     runtimeView = seen;
-    const next = nodeReport({ machine, runtime: seen, runtimeVersion: version, network, disk, view: assignment.current(), agentVersion: deps.agentVersion, agentRss: facts.ownMemory() });
+    const next = nodeReport({
+      machine,
+      runtime: seen,
+      runtimeVersion: version,
+      network,
+      disk,
+      view: assignment.current(),
+      agentVersion: deps.agentVersion,
+      agentRss: facts.ownMemory(),
+    });
     const { agentRss: _rss, ...before } = report ?? ({} as NodeReport);
     const { agentRss: _next, ...after } = next;
     if (JSON.stringify(before) === JSON.stringify(after)) return;
-    if (report?.ready !== next.ready) log.info('node readiness', { ready: next.ready, reason: next.reason, detail: next.message });
+    if (report?.ready !== next.ready)
+      log.info('node readiness', { ready: next.ready, reason: next.reason, detail: next.message });
     report = next;
     hub.tellNode(next);
   }
 
   async function run(first: () => void): Promise<void> {
     while (!closing.signal.aborted) {
-      await pass().catch((cause: unknown) => { log.warn('the node report cannot be made', { detail: cause instanceof Error ? cause.message : String(cause) }); });
+      await pass().catch((cause: unknown) => {
+        log.warn('the node report cannot be made', { detail: cause instanceof Error ? cause.message : String(cause) });
+      });
       first();
       await waker.until(clock.monotonic() + HEARTBEAT_SECONDS * 1000);
     }
   }
 
   let done: Promise<void> = Promise.resolve();
-  const ready = new Promise<void>((resolve) => { done = run(resolve); });
+  const ready = new Promise<void>((resolve) => {
+    done = run(resolve);
+  });
   return {
     ready,
     internalIP: () => report?.internalIP ?? '',

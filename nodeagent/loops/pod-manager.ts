@@ -1,4 +1,7 @@
-/** All pods of the node: a worker for each that is assigned, and for each that is found in the runtime but no longer assigned. */
+/**
+ * All pods of the node: a worker for each that is assigned, and for each that is found in the runtime but no longer
+ * assigned.
+ */
 import type { Node, Pod, PodStatus } from '../../contracts/objects/index.ts';
 import type { ObjectKey } from '../../contracts/objects/index.ts';
 import { objectKey } from '../../contracts/objects/key.ts';
@@ -58,12 +61,16 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
 
   const prober = deps.makeProber((uid) => workers.get(uid)?.wake());
   const workerDeps: PodWorkerDeps = {
-    ...deps, prober,
+    ...deps,
+    prober,
     objects: (namespace) => objectsFor(assignment.current(), namespace),
     onGone: ({ uid }) => retire(uid),
     onObserved({ uid }, seen) {
       observed.set(uid, seen);
-      const parts = [...seen.containers.map((c) => ({ id: c.id, alive: c.state === 'running' })), ...seen.sandboxes.map((s) => ({ id: s.id, alive: s.ready }))];
+      const parts = [
+        ...seen.containers.map((c) => ({ id: c.id, alive: c.state === 'running' })),
+        ...seen.sandboxes.map((s) => ({ id: s.id, alive: s.ready })),
+      ];
       for (const { id, alive } of parts) {
         uidOfPart.set(id, uid);
         // It ended before it was known whose it is.
@@ -88,7 +95,10 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
 
   /** Pods of the assignment that the node has said yes to and that have not ended. */
   function takenIn(): readonly Pod[] {
-    return assignment.current().list('Pod').filter((pod) => workers.get(identityOf(pod).uid)?.isOver() === false);
+    return assignment
+      .current()
+      .list('Pod')
+      .filter((pod) => workers.get(identityOf(pod).uid)?.isOver() === false);
   }
 
   /** Those that the node has said yes to before are asked nothing, so they come first; the others as they were made. */
@@ -96,9 +106,14 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     const turn = (key: ObjectKey<'Pod'>): string => {
       const pod = assignment.current().get(key);
       const uid = pod?.metadata.uid ?? '';
-      return listedOnce?.has(uid) === true || deps.lastStatuses.has(uid) ? '' : `${pod?.metadata.creationTimestamp ?? ''} ${key}`;
+      return listedOnce?.has(uid) === true || deps.lastStatuses.has(uid)
+        ? ''
+        : `${pod?.metadata.creationTimestamp ?? ''} ${key}`;
     };
-    return keys.map((key) => ({ key, turn: turn(key) })).sort((a, b) => (a.turn < b.turn ? -1 : Number(a.turn > b.turn))).map(({ key }) => key);
+    return keys
+      .map((key) => ({ key, turn: turn(key) }))
+      .sort((a, b) => (a.turn < b.turn ? -1 : Number(a.turn > b.turn)))
+      .map(({ key }) => key);
   }
 
   function retire(uid: string): void {
@@ -112,7 +127,10 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     hub.tellGone(worker.identity);
     if (!isAssigned(uid)) {
       gone.delete(uid);
-      void clock.sleep(GONE_TOLD_MS, closing.signal).then(() => hub.forget(uid), () => undefined);
+      void clock.sleep(GONE_TOLD_MS, closing.signal).then(
+        () => hub.forget(uid),
+        () => undefined,
+      );
     }
     log.info('pod is gone', { pod: `${worker.identity.namespace}/${worker.identity.name}`, uid });
     // Called from within the worker's own pass: it ends by itself.
@@ -152,7 +170,10 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
   /** One look at everything: who has no worker gets one, who differs from what its worker saw is woken. */
   async function list(): Promise<void> {
     if (!listedOnce) await deps.needRuntime();
-    const [sandboxes, containers] = await Promise.all([runtime.listSandboxes(undefined, closing.signal), runtime.listContainers(undefined, closing.signal)]);
+    const [sandboxes, containers] = await Promise.all([
+      runtime.listSandboxes(undefined, closing.signal),
+      runtime.listContainers(undefined, closing.signal),
+    ]);
     const signatures = new Map<string, string[]>();
     const identities = new Map<string, PodIdentity>();
     const note = (identity: PodIdentity, part: string): void => {
@@ -160,10 +181,20 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
       signatures.set(identity.uid, [...(signatures.get(identity.uid) ?? []), part]);
     };
     for (const sandbox of sandboxes) note(sandbox.pod, `${sandbox.id}/${sandbox.ready}`);
-    for (const c of containers) note({ uid: c.podUid, name: c.labels[LABEL.podName] ?? '', namespace: c.labels[LABEL.podNamespace] ?? '' }, `${c.id}/${c.state}`);
+    for (const c of containers)
+      note(
+        { uid: c.podUid, name: c.labels[LABEL.podName] ?? '', namespace: c.labels[LABEL.podNamespace] ?? '' },
+        `${c.id}/${c.state}`,
+      );
     if (!listedOnce) {
       listedOnce = new Set([...identities.keys(), ...(await deps.files.list())]);
-      for (const key of inTurn(assignment.current().list('Pod').map((pod) => objectKey('Pod', pod.metadata.namespace, pod.metadata.name)))) podChanged(key);
+      for (const key of inTurn(
+        assignment
+          .current()
+          .list('Pod')
+          .map((pod) => objectKey('Pod', pod.metadata.namespace, pod.metadata.name)),
+      ))
+        podChanged(key);
     }
     for (const [uid, identity] of identities) {
       const worker = workers.get(uid);
@@ -174,13 +205,17 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
         start(identity, undefined);
       }
     }
-    for (const [uid, worker] of workers) if (!identities.has(uid) && signatureOf(observed.get(uid)) !== '') worker.wake();
+    for (const [uid, worker] of workers)
+      if (!identities.has(uid) && signatureOf(observed.get(uid)) !== '') worker.wake();
   }
 
   async function listForever(): Promise<void> {
     while (!closing.signal.aborted) {
       await list().catch((cause: unknown) => {
-        if (!closing.signal.aborted) log.warn('the container runtime cannot be listed', { detail: cause instanceof Error ? cause.message : String(cause) });
+        if (!closing.signal.aborted)
+          log.warn('the container runtime cannot be listed', {
+            detail: cause instanceof Error ? cause.message : String(cause),
+          });
       });
       await beat.until(clock.monotonic() + (eventsLive && listedOnce ? LIST_EVERY_MS : LIST_WITHOUT_EVENTS_MS));
     }
@@ -214,7 +249,10 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
 
   return {
     observed: (uid) => observed.get(uid),
-    running: () => [...observed.values()].flatMap((seen) => seen.containers.filter((c) => c.state === 'running').map((c) => ({ id: c.id, logPath: c.detail.logPath }))),
+    running: () =>
+      [...observed.values()].flatMap((seen) =>
+        seen.containers.filter((c) => c.state === 'running').map((c) => ({ id: c.id, logPath: c.detail.logPath })),
+      ),
     wakeAll() {
       for (const worker of workers.values()) worker.wake();
     },
@@ -232,5 +270,7 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
 
 function signatureOf(seen: ObservedPod | undefined): string {
   if (!seen) return '';
-  return [...seen.sandboxes.map((s) => `${s.id}/${s.ready}`), ...seen.containers.map((c) => `${c.id}/${c.state}`)].sort().join();
+  return [...seen.sandboxes.map((s) => `${s.id}/${s.ready}`), ...seen.containers.map((c) => `${c.id}/${c.state}`)]
+    .sort()
+    .join();
 }

@@ -14,14 +14,22 @@ export function createPodObserver(uid: string, runtime: ContainerRuntime, files:
   let details = new Map<string, ContainerDetail>();
   let addresses = new Map<string, string>();
 
-  async function detailOf(container: ContainerSummary, spec: Container | undefined, signal: AbortSignal): Promise<ContainerDetail | undefined> {
+  async function detailOf(
+    container: ContainerSummary,
+    spec: Container | undefined,
+    signal: AbortSignal,
+  ): Promise<ContainerDetail | undefined> {
     const known = details.get(container.id);
     if (known?.state === container.state) return known;
     const detail = await unlessGone(runtime.container(container.id, signal));
     return detail && detail.state === 'exited' ? withMessage(detail, container, spec) : detail;
   }
 
-  async function withMessage(detail: ContainerDetail, container: ContainerSummary, spec: Container | undefined): Promise<ContainerDetail> {
+  async function withMessage(
+    detail: ContainerDetail,
+    container: ContainerSummary,
+    spec: Container | undefined,
+  ): Promise<ContainerDetail> {
     const path = container.annotations[ANNOTATION.terminationMessage];
     const written = path === undefined ? '' : await files.terminationMessage(path);
     if (written !== '') return { ...detail, message: written };
@@ -36,19 +44,32 @@ export function createPodObserver(uid: string, runtime: ContainerRuntime, files:
 
   return {
     async observe(pod, signal) {
-      const [sandboxes, summaries] = await Promise.all([runtime.listSandboxes(uid, signal), runtime.listContainers(uid, signal)]);
+      const [sandboxes, summaries] = await Promise.all([
+        runtime.listSandboxes(uid, signal),
+        runtime.listContainers(uid, signal),
+      ]);
       const specs = pod ? [...(pod.spec.initContainers ?? []), ...pod.spec.containers] : [];
       const newestFirst = [...sandboxes].sort((a, b) => b.createdAt - a.createdAt || b.attempt - a.attempt);
       const containers: ObservedContainer[] = [];
-      await Promise.all(summaries.map(async (container) => {
-        const detail = await detailOf(container, specs.find((spec) => spec.name === container.name), signal);
-        // The list and the look at one may differ by a moment: the later one counts.
-        if (detail) containers.push({ ...container, state: detail.state, detail });
-      }));
+      await Promise.all(
+        summaries.map(async (container) => {
+          const detail = await detailOf(
+            container,
+            specs.find((spec) => spec.name === container.name),
+            signal,
+          );
+          // The list and the look at one may differ by a moment: the later one counts.
+          if (detail) containers.push({ ...container, state: detail.state, detail });
+        }),
+      );
       const address = await addressOf(newestFirst[0], signal);
       details = new Map(containers.map((container) => [container.id, container.detail]));
       addresses = new Map(newestFirst[0] && address !== '' ? [[newestFirst[0].id, address]] : []);
-      return { sandboxes: newestFirst, address, containers: containers.sort((a, b) => b.attempt - a.attempt || b.createdAt - a.createdAt) };
+      return {
+        sandboxes: newestFirst,
+        address,
+        containers: containers.sort((a, b) => b.attempt - a.attempt || b.createdAt - a.createdAt),
+      };
     },
   };
 }

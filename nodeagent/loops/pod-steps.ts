@@ -48,10 +48,15 @@ export interface StepContext {
 }
 
 type Of<K extends PodStep['do']> = Extract<PodStep, { do: K }>;
-type Performers = { readonly [K in PodStep['do']]: (deps: StepDeps, context: StepContext, step: Of<K>) => Promise<StepOutcome> };
+type Performers = {
+  readonly [K in PodStep['do']]: (deps: StepDeps, context: StepContext, step: Of<K>) => Promise<StepOutcome>;
+};
 
 const DONE: StepOutcome = { ok: true };
-/** A container gets at least this of its grace, in seconds, after its hook or an agent that was away used it up; as kubelet gives it. */
+/**
+ * A container gets at least this of its grace, in seconds, after its hook or an agent that was away used it up; as
+ * kubelet gives it.
+ */
 const MIN_GRACE = 2;
 const HOOK_SECONDS_WITHOUT_LIMIT = 3600;
 
@@ -70,10 +75,15 @@ const PERFORMERS: Performers = {
   async runSandbox(deps, { pod, tell, closing }, step) {
     if (!pod) return DONE;
     const config = sandboxConfig(pod, step.attempt, deps.facts());
-    const run = (address: string | undefined) => reasonIfFails(deps.sandboxes.run(() => deps.runtime.runSandbox({ ...config, address }, closing)));
+    const run = (address: string | undefined) =>
+      reasonIfFails(deps.sandboxes.run(() => deps.runtime.runSandbox({ ...config, address }, closing)));
     let failed = await run(step.address);
     if (failed !== undefined && step.address !== undefined && namesAddress(failed, step.address)) {
-      deps.log.info('a pod cannot keep its address', { pod: `${config.pod.namespace}/${config.pod.name}`, address: step.address, detail: failed });
+      deps.log.info('a pod cannot keep its address', {
+        pod: `${config.pod.namespace}/${config.pod.name}`,
+        address: step.address,
+        detail: failed,
+      });
       failed = await run(undefined);
     }
     if (failed === undefined) return DONE;
@@ -108,7 +118,10 @@ const PERFORMERS: Performers = {
     const named = { name: step.container, id: step.id };
     const begun = deps.clock.monotonic();
     // Where it cannot be written down, the grace counts from now.
-    const left = whole > 0 ? (await deps.files.graceLeft(context.identity, named, whole * 1000).catch(() => whole * 1000)) / 1000 : 0;
+    const left =
+      whole > 0
+        ? (await deps.files.graceLeft(context.identity, named, whole * 1000).catch(() => whole * 1000)) / 1000
+        : 0;
     if (pod && container && step.preStop && left > 0) {
       const failed = await runHook(deps, context, pod, container, step.id, sleptFor(step.preStop, whole - left), left);
       if (failed !== undefined) tell({ type: 'Warning', reason: 'FailedPreStopHook', message: failed });
@@ -124,20 +137,42 @@ const PERFORMERS: Performers = {
     await deps.files.tidyAttempts(identity, new Set(left.map((container) => `${container.name}/${container.attempt}`)));
     return removed;
   },
-  stopSandbox: (deps, { closing }, step) => outcome('KillPodSandboxError', deps.sandboxes.run(() => deps.runtime.stopSandbox(step.id, closing))),
-  removeSandbox: (deps, { closing }, step) => outcome('RemovePodSandboxError', deps.runtime.removeSandbox(step.id, closing)),
+  stopSandbox: (deps, { closing }, step) =>
+    outcome(
+      'KillPodSandboxError',
+      deps.sandboxes.run(() => deps.runtime.stopSandbox(step.id, closing)),
+    ),
+  removeSandbox: (deps, { closing }, step) =>
+    outcome('RemovePodSandboxError', deps.runtime.removeSandbox(step.id, closing)),
   cleanUp(deps, { identity, closing }) {
-    return outcome('CleanUpError', deps.files.remove(identity, cgroupParent(identity.uid, deps.facts().systemdCgroup), closing));
+    return outcome(
+      'CleanUpError',
+      deps.files.remove(identity, cgroupParent(identity.uid, deps.facts().systemdCgroup), closing),
+    );
   },
 };
 
-export function performStep<K extends PodStep['do']>(deps: StepDeps, context: StepContext, step: Of<K>): Promise<StepOutcome> {
-  return (PERFORMERS[step.do] as unknown as (d: StepDeps, c: StepContext, s: Of<K>) => Promise<StepOutcome>)(deps, context, step);
+export function performStep<K extends PodStep['do']>(
+  deps: StepDeps,
+  context: StepContext,
+  step: Of<K>,
+): Promise<StepOutcome> {
+  return (PERFORMERS[step.do] as unknown as (d: StepDeps, c: StepContext, s: Of<K>) => Promise<StepOutcome>)(
+    deps,
+    context,
+    step,
+  );
 }
 
 type Created = { readonly id: string } | { readonly reason: string; readonly message: string };
 
-async function create(deps: StepDeps, context: StepContext, pod: Pod, container: Container, step: Of<'startContainer'>): Promise<Created> {
+async function create(
+  deps: StepDeps,
+  context: StepContext,
+  pod: Pod,
+  container: Container,
+  step: Of<'startContainer'>,
+): Promise<Created> {
   const facts = deps.facts();
   const podIP = podAddress(context, pod, facts);
   const config = containerConfig({ pod, container, attempt: step.attempt, objects: context.objects, podIP, facts });
@@ -149,16 +184,29 @@ async function create(deps: StepDeps, context: StepContext, pod: Pod, container:
   // With each container, not once with the sandbox: a pod made by an agent that set no limits gets them as well.
   const limited = await reasonIfFails(deps.files.limitProcesses(sandbox.cgroupParent));
   if (limited !== undefined) return { reason: 'CreateContainerConfigError', message: limited };
-  const prepared = await reasonIfFails(deps.files.prepareContainer({
-    hostsFile: pod.spec.hostNetwork ? undefined : { path: hostsFile(facts.folders, uid), text: hostsFileText(pod, podIP) },
-    terminationFile: terminationFile(facts.folders, uid, container.name, step.attempt.number),
-    logFolder: `${logFolder(facts.folders, context.identity)}/${container.name}`,
-    subPaths: (container.volumeMounts ?? []).flatMap((mount, index) => {
-      const volume = pod.spec.volumes?.find((v) => v.name === mount.name);
-      if (!volume || mount.subPath === undefined || mount.subPath === '') return [];
-      return [{ volume: volumePath(volume, uid, facts.folders), subPath: mount.subPath, target: subPathTarget(facts.folders, uid, container.name, index) }];
-    }),
-  }, context.closing));
+  const prepared = await reasonIfFails(
+    deps.files.prepareContainer(
+      {
+        hostsFile: pod.spec.hostNetwork
+          ? undefined
+          : { path: hostsFile(facts.folders, uid), text: hostsFileText(pod, podIP) },
+        terminationFile: terminationFile(facts.folders, uid, container.name, step.attempt.number),
+        logFolder: `${logFolder(facts.folders, context.identity)}/${container.name}`,
+        subPaths: (container.volumeMounts ?? []).flatMap((mount, index) => {
+          const volume = pod.spec.volumes?.find((v) => v.name === mount.name);
+          if (!volume || mount.subPath === undefined || mount.subPath === '') return [];
+          return [
+            {
+              volume: volumePath(volume, uid, facts.folders),
+              subPath: mount.subPath,
+              target: subPathTarget(facts.folders, uid, container.name, index),
+            },
+          ];
+        }),
+      },
+      context.closing,
+    ),
+  );
   if (prepared !== undefined) return { reason: 'CreateContainerConfigError', message: prepared };
   try {
     return { id: await deps.runtime.createContainer(step.sandboxId, config.value, sandbox, context.closing) };
@@ -168,7 +216,12 @@ async function create(deps: StepDeps, context: StepContext, pod: Pod, container:
 }
 
 /** runAsNonRoot without a user of the pod's own: the image's counts. */
-async function refusedAsRoot(deps: StepDeps, context: StepContext, pod: Pod, container: Container): Promise<string | undefined> {
+async function refusedAsRoot(
+  deps: StepDeps,
+  context: StepContext,
+  pod: Pod,
+  container: Container,
+): Promise<string | undefined> {
   const nonRoot = container.securityContext?.runAsNonRoot ?? pod.spec.securityContext?.runAsNonRoot;
   const user = container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser;
   if (nonRoot !== true || user !== undefined) return undefined;
@@ -179,7 +232,13 @@ async function refusedAsRoot(deps: StepDeps, context: StepContext, pod: Pod, con
   return (image?.uid ?? 0) === 0 ? 'container has runAsNonRoot and image will run as root' : undefined;
 }
 
-async function postStart(deps: StepDeps, context: StepContext, pod: Pod, container: Container, id: string): Promise<StepOutcome> {
+async function postStart(
+  deps: StepDeps,
+  context: StepContext,
+  pod: Pod,
+  container: Container,
+  id: string,
+): Promise<StepOutcome> {
   const handler = container.lifecycle?.postStart;
   const failed = handler && (await runHook(deps, context, pod, container, id, handler, HOOK_SECONDS_WITHOUT_LIMIT));
   if (failed === undefined) return DONE;
@@ -195,9 +254,18 @@ function sleptFor(handler: LifecycleHandler, seconds: number): LifecycleHandler 
 }
 
 /** Undefined when it went well. */
-async function runHook(deps: StepDeps, context: StepContext, pod: Pod, container: Container, id: string, handler: LifecycleHandler, seconds: number): Promise<string | undefined> {
+async function runHook(
+  deps: StepDeps,
+  context: StepContext,
+  pod: Pod,
+  container: Container,
+  id: string,
+  handler: LifecycleHandler,
+  seconds: number,
+): Promise<string | undefined> {
   using either = joinSignals(context.hurry, context.closing);
-  if (handler.sleep) return await reasonIfFails(deps.clock.sleep(Math.min(handler.sleep.seconds, seconds) * 1000, either.signal));
+  if (handler.sleep)
+    return await reasonIfFails(deps.clock.sleep(Math.min(handler.sleep.seconds, seconds) * 1000, either.signal));
   const target = probeTarget(handler, container, id, podAddress(context, pod, deps.facts()));
   if (!target) return 'the hook names a port that the container does not have';
   const answer = await deps.probes.run(target, Math.max(1, Math.ceil(seconds)), either.signal);

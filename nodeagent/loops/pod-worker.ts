@@ -79,7 +79,10 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   let ends: ReadonlyMap<string, number> = new Map();
   let lookedAt: number | undefined;
   let failures = 0;
-  let refused = start.refused && { reason: start.refused.reason, message: `Pod was rejected: ${start.refused.message}` };
+  let refused = start.refused && {
+    reason: start.refused.reason,
+    message: `Pod was rejected: ${start.refused.message}`,
+  };
   let hurry = new AbortController();
   let busy = false;
   let refreshing: Promise<void> | undefined;
@@ -101,13 +104,17 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   }
 
   function isShownAlive(id: string): boolean {
-    return observed.containers.some((c) => c.id === id && c.state === 'running') || observed.sandboxes.some((sandbox) => sandbox.id === id && sandbox.ready);
+    return (
+      observed.containers.some((c) => c.id === id && c.state === 'running') ||
+      observed.sandboxes.some((sandbox) => sandbox.id === id && sandbox.ready)
+    );
   }
 
   function followProbes(): void {
     if (isEnding() || !pod) return deps.prober.freeze(identity.uid);
     const running = observed.containers.flatMap((container) => {
-      const spec = container.state === 'running' ? pod?.spec.containers.find((c) => c.name === container.name) : undefined;
+      const spec =
+        container.state === 'running' ? pod?.spec.containers.find((c) => c.name === container.name) : undefined;
       return spec ? [{ spec, id: container.id, startedAt: container.detail.startedAt }] : [];
     });
     const address = pod.spec.hostNetwork ? deps.facts().hostIP : observed.address;
@@ -115,18 +122,42 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   }
 
   function input(of: Pod): PodInput {
-    return { pod: of, observed, memory, probes: deps.prober.verdicts(identity.uid), previous, volumesVersion: volumesVersion(of, deps.objects(identity.namespace)), refused, reclaim: deps.diskIsShort(), ends, now: deps.clock.now().getTime(), monotonic: now() };
+    return {
+      pod: of,
+      observed,
+      memory,
+      probes: deps.prober.verdicts(identity.uid),
+      previous,
+      volumesVersion: volumesVersion(of, deps.objects(identity.namespace)),
+      refused,
+      reclaim: deps.diskIsShort(),
+      ends,
+      now: deps.clock.now().getTime(),
+      monotonic: now(),
+    };
   }
 
   function plan(): PodPlan {
     if (pod && !isEnding()) return planPod(input(pod));
-    const ending = { pod, graceSeconds: deletionGrace(pod, observed), reason: 'Deleted' as const, memory, remove: true };
+    const ending = {
+      pod,
+      graceSeconds: deletionGrace(pod, observed),
+      reason: 'Deleted' as const,
+      memory,
+      remove: true,
+    };
     return { steps: planEnd(observed, ending), wakeAt: undefined, over: undefined };
   }
 
   function report(over: PodPlan['over']): void {
     if (!pod || (isEnding() && memory.cleaned)) return;
-    const terminal = isFinal(previous) ? { phase: previous.phase, ...(previous.reason !== undefined && { reason: previous.reason }), ...(previous.message !== undefined && { message: previous.message }) } : undefined;
+    const terminal = isFinal(previous)
+      ? {
+          phase: previous.phase,
+          ...(previous.reason !== undefined && { reason: previous.reason }),
+          ...(previous.message !== undefined && { message: previous.message }),
+        }
+      : undefined;
     const status = podStatus({ ...input(pod), over: over ?? terminal, hostIP: deps.facts().hostIP });
     for (const event of statusEvents(identity, previous, status)) tell(event);
     previous = status;
@@ -135,12 +166,25 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
 
   /** Tells what changed while a long step runs. */
   function refresh(): void {
-    refreshing ??= look().then(() => report(undefined)).catch(() => undefined).finally(() => { refreshing = undefined; });
+    refreshing ??= look()
+      .then(() => report(undefined))
+      .catch(() => undefined)
+      .finally(() => {
+        refreshing = undefined;
+      });
   }
 
   async function perform(steps: readonly PodStep[]): Promise<boolean> {
     hurry = new AbortController();
-    const context: StepContext = { identity, pod, observed, objects: deps.objects(identity.namespace), tell, hurry: hurry.signal, closing: closing.signal };
+    const context: StepContext = {
+      identity,
+      pod,
+      observed,
+      objects: deps.objects(identity.namespace),
+      tell,
+      hurry: hurry.signal,
+      closing: closing.signal,
+    };
     const one = async (step: PodStep): Promise<boolean> => {
       const outcome = await performStep(deps, context, step);
       memory = remember(memory, step, outcome, now());
@@ -150,7 +194,8 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
     // Containers start in the spec's order, each when the one before it was started.
     const inTurn = async (): Promise<boolean[]> => {
       const results: boolean[] = [];
-      for (const step of steps.filter((s) => s.do === 'startContainer')) results.push(hurry.signal.aborted || (await one(step)));
+      for (const step of steps.filter((s) => s.do === 'startContainer'))
+        results.push(hurry.signal.aborted || (await one(step)));
       return results;
     };
     const results = await Promise.all([...steps.filter((s) => s.do !== 'startContainer').map(one), inTurn()]);
@@ -158,7 +203,13 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   }
 
   function logFailure(step: PodStep, outcome: StepOutcome): void {
-    if (!outcome.ok && !hurry.signal.aborted && !closed) deps.log.warn('pod step failed', { pod: `${identity.namespace}/${identity.name}`, step: step.do, reason: outcome.reason, detail: outcome.message });
+    if (!outcome.ok && !hurry.signal.aborted && !closed)
+      deps.log.warn('pod step failed', {
+        pod: `${identity.namespace}/${identity.name}`,
+        step: step.do,
+        reason: outcome.reason,
+        detail: outcome.message,
+      });
   }
 
   /** Tells when to look again; undefined: when something happens. */
@@ -172,9 +223,13 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
       return exitLook(next.wakeAt);
     }
     busy = true;
-    const well = await perform(next.steps).finally(() => { busy = false; });
+    const well = await perform(next.steps).finally(() => {
+      busy = false;
+    });
     failures = well ? 0 : failures + 1;
-    return well || hurry.signal.aborted ? now() : now() + Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), LONGEST_RETRY_MS);
+    return well || hurry.signal.aborted
+      ? now()
+      : now() + Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), LONGEST_RETRY_MS);
   }
 
   function exitLook(wakeAt: number | undefined): number | undefined {
@@ -198,7 +253,10 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
       } catch (cause) {
         if (closed) return;
         failures += 1;
-        deps.log.warn('pod pass failed', { pod: `${identity.namespace}/${identity.name}`, detail: cause instanceof Error ? cause.message : String(cause) });
+        deps.log.warn('pod pass failed', {
+          pod: `${identity.namespace}/${identity.name}`,
+          detail: cause instanceof Error ? cause.message : String(cause),
+        });
         wakeAt = now() + Math.min(FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 10), LONGEST_RETRY_MS);
       }
       await waker.until(wakeAt);
@@ -213,13 +271,24 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
     assign(next) {
       const wasEnding = isEnding();
       const graceBefore = deletionGrace(pod, observed);
-      pod = next ?? (pod && { ...pod, metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.deletionTimestamp ?? deps.clock.now().toISOString() } });
+      pod =
+        next ??
+        (pod && {
+          ...pod,
+          metadata: {
+            ...pod.metadata,
+            deletionTimestamp: pod.metadata.deletionTimestamp ?? deps.clock.now().toISOString(),
+          },
+        });
       const isMoreUrgent = isEnding() && (!wasEnding || deletionGrace(pod, observed) < graceBefore);
       if (isMoreUrgent) hurry.abort();
       this.wake();
     },
     objectsChanged() {
-      memory = { ...memory, starts: new Map([...memory.starts].filter(([, failure]) => failure.reason !== 'CreateContainerConfigError')) };
+      memory = {
+        ...memory,
+        starts: new Map([...memory.starts].filter(([, failure]) => failure.reason !== 'CreateContainerConfigError')),
+      };
       this.wake();
     },
     evict(message) {
@@ -255,5 +324,7 @@ function isFinal(status: PodStatus | undefined): status is PodStatus & { readonl
 
 /** Steps after whose failure the plan itself waits. */
 function hasOwnPause(step: PodStep): boolean {
-  return step.do === 'ensureImage' || step.do === 'runSandbox' || step.do === 'startContainer' || step.do === 'syncVolumes';
+  return (
+    step.do === 'ensureImage' || step.do === 'runSandbox' || step.do === 'startContainer' || step.do === 'syncVolumes'
+  );
 }

@@ -2,7 +2,15 @@
 import type { Container, PodStatus } from '../../contracts/objects/index.ts';
 import type { ProbeVerdict } from '../core/pod/plan.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
-import { afterProbe, beginProbes, nextProbe, probesOf, runningFor, type ContainerProbes, type ProbeKind } from '../core/probe/machine.ts';
+import {
+  afterProbe,
+  beginProbes,
+  nextProbe,
+  probesOf,
+  runningFor,
+  type ContainerProbes,
+  type ProbeKind,
+} from '../core/probe/machine.ts';
 import { probeTarget } from '../core/probe/target.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ProbeRunner } from '../ports/probe-runner.ts';
@@ -55,7 +63,11 @@ export function createProber(deps: ProberDeps): Prober {
 
   async function ask(pod: PodIdentity, address: string, watched: Watched, kind: ProbeKind): Promise<void> {
     const { container, stop } = watched;
-    for (let next = nextProbe(container.spec, watched.state, kind); next; next = nextProbe(container.spec, watched.state, kind)) {
+    for (
+      let next = nextProbe(container.spec, watched.state, kind);
+      next;
+      next = nextProbe(container.spec, watched.state, kind)
+    ) {
       const wait = next.at - deps.clock.monotonic();
       if (wait > 0) {
         await deps.clock.sleep(wait, stop.signal);
@@ -67,7 +79,12 @@ export function createProber(deps: ProberDeps): Prober {
         ? await deps.runner.run(target, next.probe.timeoutSeconds, stop.signal)
         : { outcome: 'failure' as const, message: 'the probe names a port that the container does not have' };
       stop.signal.throwIfAborted();
-      if (answer.outcome === 'failure') deps.onEvent(pod, { type: 'Warning', reason: 'Unhealthy', message: `${TITLE[kind]} probe failed: ${answer.message}` });
+      if (answer.outcome === 'failure')
+        deps.onEvent(pod, {
+          type: 'Warning',
+          reason: 'Unhealthy',
+          message: `${TITLE[kind]} probe failed: ${answer.message}`,
+        });
       const before = watched.state;
       watched.state = afterProbe(container.spec, before, { kind, ...answer }, deps.clock.monotonic());
       const { started, ready, kill } = watched.state;
@@ -80,18 +97,39 @@ export function createProber(deps: ProberDeps): Prober {
     await Promise.allSettled([ask(pod, address, watched, 'liveness'), ask(pod, address, watched, 'readiness')]);
   }
 
-  function begin(pod: PodIdentity, address: string, container: ProbedContainer, previous: PodStatus | undefined, lookedAt: number | undefined): Watched {
-    const known = previous?.containerStatuses?.find((status) => status.containerID === `containerd://${container.id}` && status.state.running !== undefined);
+  function begin(
+    pod: PodIdentity,
+    address: string,
+    container: ProbedContainer,
+    previous: PodStatus | undefined,
+    lookedAt: number | undefined,
+  ): Watched {
+    const known = previous?.containerStatuses?.find(
+      (status) => status.containerID === `containerd://${container.id}` && status.state.running !== undefined,
+    );
     const now = deps.clock.monotonic();
-    const age = runningFor(container.startedAt, deps.clock.now().getTime(), lookedAt === undefined ? undefined : now - lookedAt);
-    const state = beginProbes(container.spec, age, known && { started: known.started ?? true, ready: known.ready }, now, deps.random());
+    const age = runningFor(
+      container.startedAt,
+      deps.clock.now().getTime(),
+      lookedAt === undefined ? undefined : now - lookedAt,
+    );
+    const state = beginProbes(
+      container.spec,
+      age,
+      known && { started: known.started ?? true, ready: known.ready },
+      now,
+      deps.random(),
+    );
     const watched: Watched = { container, state, stop: new AbortController() };
-    const done = watch(pod, address, watched).catch(() => undefined).finally(() => running.delete(done));
+    const done = watch(pod, address, watched)
+      .catch(() => undefined)
+      .finally(() => running.delete(done));
     running.add(done);
     return watched;
   }
 
-  const containersOf = (uid: string): ReadonlyMap<string, Watched> => pods.get(uid)?.containers ?? new Map<string, Watched>();
+  const containersOf = (uid: string): ReadonlyMap<string, Watched> =>
+    pods.get(uid)?.containers ?? new Map<string, Watched>();
   const stopAll = (uid: string): void => {
     for (const one of containersOf(uid).values()) one.stop.abort();
   };
@@ -108,11 +146,18 @@ export function createProber(deps: ProberDeps): Prober {
       }
       for (const container of shown) {
         const hasProbes = Object.keys(probesOf(container.spec)).length > 0;
-        if (hasProbes && !containers.has(container.id)) containers.set(container.id, begin(pod, address, container, previous, before?.lookedAt));
+        if (hasProbes && !containers.has(container.id))
+          containers.set(container.id, begin(pod, address, container, previous, before?.lookedAt));
       }
     },
     freeze: stopAll,
-    verdicts: (uid) => new Map([...containersOf(uid)].map(([id, watched]) => [id, { started: watched.state.started, ready: watched.state.ready, kill: verdictKill(watched) }])),
+    verdicts: (uid) =>
+      new Map(
+        [...containersOf(uid)].map(([id, watched]) => [
+          id,
+          { started: watched.state.started, ready: watched.state.ready, kill: verdictKill(watched) },
+        ]),
+      ),
     forget(uid) {
       stopAll(uid);
       pods.delete(uid);

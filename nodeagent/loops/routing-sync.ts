@@ -10,11 +10,15 @@ import type { Routing } from '../ports/routing.ts';
 import type { NetworkLog } from './network-log.ts';
 
 /**
- * Looks at the machine, compares, and changes what differs. Answers with what is in force. `guardOverlay` is told the overlay's UDP port:
- * before there is a device that listens there, and undefined when there is none any more.
+ * Looks at the machine, compares, and changes what differs. Answers with what is in force. `guardOverlay` is told the
+ * overlay's UDP port: before there is a device that listens there, and undefined when there is none any more.
  */
 export async function syncRouting(
-  view: AssignmentView, routing: Routing, guardOverlay: (port: number | undefined) => Promise<void>, log: NetworkLog, signal: AbortSignal,
+  view: AssignmentView,
+  routing: Routing,
+  guardOverlay: (port: number | undefined) => Promise<void>,
+  log: NetworkLog,
+  signal: AbortSignal,
 ): Promise<WantedRouting> {
   const input = { node: view.node, nodes: view.list('Node'), network: networkSettings(view) };
   // Which settings matter does not depend on the links, which only a look at the machine tells.
@@ -32,7 +36,13 @@ export async function syncRouting(
 }
 
 /** Writes the CNI configuration where it differs. A node without a pod range keeps what is there. */
-export async function syncCni(view: AssignmentView, cni: CniConfigFile, podMtu: number, log: NetworkLog, signal: AbortSignal): Promise<void> {
+export async function syncCni(
+  view: AssignmentView,
+  cni: CniConfigFile,
+  podMtu: number,
+  log: NetworkLog,
+  signal: AbortSignal,
+): Promise<void> {
   const podRange = localPodRange(view);
   if (podRange === undefined) return;
   const present = await cni.read(signal);

@@ -1,4 +1,7 @@
-/** What the node has to tell, and who listens: the newest status of every pod, the node's own, and events until somebody heard them. */
+/**
+ * What the node has to tell, and who listens: the newest status of every pod, the node's own, and events until somebody
+ * heard them.
+ */
 import type { NodeImage, NodeReport, PodReport, StatusLine } from '../../contracts/agent/index.ts';
 import type { PodStatus } from '../../contracts/objects/index.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
@@ -111,6 +114,7 @@ export function createStatusHub(clock: Clock): StatusHub {
     onForget(listener) {
       forgetListeners.push(listener);
     },
-    statuses: () => new Map([...reports].flatMap(([uid, report]) => (report.status ? [[uid, report.status] as const] : []))),
+    statuses: () =>
+      new Map([...reports].flatMap(([uid, report]) => (report.status ? [[uid, report.status] as const] : []))),
   };
 }

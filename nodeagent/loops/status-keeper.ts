@@ -13,10 +13,13 @@ import { createWaker } from './waker.ts';
 const SETTLE_MS = 250;
 
 /**
- * The statuses that an agent before this one told, by uid, as they can only be now. After a reboot they are told at once: what the control
- * plane heard before is not to stand beside a node that is ready until every pod was looked at.
+ * The statuses that an agent before this one told, by uid, as they can only be now. After a reboot they are told at
+ * once: what the control plane heard before is not to stand beside a node that is ready until every pod was looked at.
  */
-export function recallStatuses({ statuses, rebooted }: LastStatuses, { assignment, hub, clock }: { readonly assignment: AssignmentSource; readonly hub: StatusHub; readonly clock: Clock }): ReadonlyMap<string, PodStatus> {
+export function recallStatuses(
+  { statuses, rebooted }: LastStatuses,
+  { assignment, hub, clock }: { readonly assignment: AssignmentSource; readonly hub: StatusHub; readonly clock: Clock },
+): ReadonlyMap<string, PodStatus> {
   if (!rebooted) return statuses;
   const now = clock.now().getTime();
   const recalled = new Map([...statuses].map(([uid, status]) => [uid, statusAfterReboot(status, now)]));
@@ -27,7 +30,17 @@ export function recallStatuses({ statuses, rebooted }: LastStatuses, { assignmen
   return recalled;
 }
 
-export function startStatusKeeper({ hub, disk, clock, log }: { readonly hub: StatusHub; readonly disk: StatusDisk; readonly clock: Clock; readonly log: Log }): { close(): Promise<void> } {
+export function startStatusKeeper({
+  hub,
+  disk,
+  clock,
+  log,
+}: {
+  readonly hub: StatusHub;
+  readonly disk: StatusDisk;
+  readonly clock: Clock;
+  readonly log: Log;
+}): { close(): Promise<void> } {
   const closing = new AbortController();
   const waker = createWaker(clock);
   hub.onChange(() => waker.wake());
@@ -36,7 +49,11 @@ export function startStatusKeeper({ hub, disk, clock, log }: { readonly hub: Sta
     while (!closing.signal.aborted) {
       await waker.until(undefined);
       await clock.sleep(SETTLE_MS, closing.signal).catch(() => undefined);
-      await disk.save(hub.statuses()).catch((cause: unknown) => log.warn('the last statuses cannot be written', { detail: cause instanceof Error ? cause.message : String(cause) }));
+      await disk.save(hub.statuses()).catch((cause: unknown) =>
+        log.warn('the last statuses cannot be written', {
+          detail: cause instanceof Error ? cause.message : String(cause),
+        }),
+      );
     }
   }
 

@@ -20,8 +20,12 @@ export function createWaker(clock: Clock): Waker {
         const wait = at === undefined ? undefined : at - clock.monotonic();
         if (wait === undefined || wait > 0) {
           const over = new AbortController();
-          const rung = new Promise<void>((resolve) => { ring = resolve; });
-          await (wait === undefined ? rung : Promise.race([rung, clock.sleep(wait, over.signal).catch(() => undefined)]));
+          const rung = new Promise<void>((resolve) => {
+            ring = resolve;
+          });
+          await (wait === undefined
+            ? rung
+            : Promise.race([rung, clock.sleep(wait, over.signal).catch(() => undefined)]));
           over.abort();
           ring = undefined;
         }

@@ -23,19 +23,22 @@ export interface AssignmentChange {
 export class DiskFullError extends Error {
   override readonly name = 'DiskFullError';
   constructor(folder: string, options?: { cause?: unknown }) {
-    super(`the disk that holds ${folder} is full: changes that bring no pod are still taken while the reserve lasts`, options);
+    super(
+      `the disk that holds ${folder} is full: changes that bring no pod are still taken while the reserve lasts`,
+      options,
+    );
   }
 }
 
 export interface AssignmentDisk {
   /**
-   * What was last made durable. What is damaged is put aside: of a journal its lines from the first damaged one on, of a snapshot all.
-   * The epoch is the highest that was ever appended, whatever else is lost.
+   * What was last made durable. What is damaged is put aside: of a journal its lines from the first damaged one on, of
+   * a snapshot all. The epoch is the highest that was ever appended, whatever else is lost.
    */
   load(): Promise<StoredAssignment>;
   /**
-   * Resolves when the change would survive a power cut; when it rejects, nothing of it is kept. One at a time, in order. Throws
-   * {@link DiskFullError}; on a full disk, a change that brings no new pod still finds room in a reserve.
+   * Resolves when the change would survive a power cut; when it rejects, nothing of it is kept. One at a time, in
+   * order. Throws {@link DiskFullError}; on a full disk, a change that brings no new pod still finds room in a reserve.
    */
   append(change: AssignmentChange): Promise<void>;
   close(): Promise<void>;

@@ -8,8 +8,8 @@ export interface CniConfigFile {
   /** Where pods' addresses are noted. */
   readonly dataDir: string;
   /**
-   * Removes what CNI's portmap plugin left in iptables for pods of our network: such rules go on after their pods, and come before ours.
-   * Those of other networks stay. Nothing happens where there are none, or no iptables.
+   * Removes what CNI's portmap plugin left in iptables for pods of our network: such rules go on after their pods, and
+   * come before ours. Those of other networks stay. Nothing happens where there are none, or no iptables.
    */
   removePortMappings(signal: AbortSignal): Promise<void>;
 }

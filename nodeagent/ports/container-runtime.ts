@@ -1,6 +1,12 @@
 /** The machine's container runtime: pod sandboxes, containers, and what runs in them. */
 import type { Readable, Writable } from 'node:stream';
-import type { ContainerConfig, ContainerDetail, ContainerSummary, SandboxConfig, SandboxSummary } from '../core/pod/runtime-types.ts';
+import type {
+  ContainerConfig,
+  ContainerDetail,
+  ContainerSummary,
+  SandboxConfig,
+  SandboxSummary,
+} from '../core/pod/runtime-types.ts';
 
 export interface RuntimeHealth {
   readonly runtimeReady: boolean;
@@ -56,13 +62,21 @@ export interface ContainerRuntime {
   /** NotFound. */
   container(id: string, signal: AbortSignal): Promise<ContainerDetail>;
 
-  /** Creates and starts; answers the id. Where the address that is asked for cannot be had, nothing stays, and the error's message names the address. */
+  /**
+   * Creates and starts; answers the id. Where the address that is asked for cannot be had, nothing stays, and the
+   * error's message names the address.
+   */
   runSandbox(config: SandboxConfig, signal: AbortSignal): Promise<string>;
   /** Ends all that runs in it and gives its address back. Idempotent. */
   stopSandbox(id: string, signal: AbortSignal): Promise<void>;
   /** Idempotent. */
   removeSandbox(id: string, signal: AbortSignal): Promise<void>;
-  createContainer(sandboxId: string, config: ContainerConfig, sandbox: SandboxConfig, signal: AbortSignal): Promise<string>;
+  createContainer(
+    sandboxId: string,
+    config: ContainerConfig,
+    sandbox: SandboxConfig,
+    signal: AbortSignal,
+  ): Promise<string>;
   startContainer(id: string, signal: AbortSignal): Promise<void>;
   /** SIGTERM (or the image's own stop signal), SIGKILL after `graceSeconds`; returns when it has ended. Idempotent. */
   stopContainer(id: string, graceSeconds: number, signal: AbortSignal): Promise<void>;
@@ -70,11 +84,15 @@ export interface ContainerRuntime {
   removeContainer(id: string, signal: AbortSignal): Promise<void>;
 
   /**
-   * Runs a command until it has ended and closed its output, of which the first 10 KiB are kept. Timeout `timeoutSeconds` after it began:
-   * it and what it started are ended then, as they are when the signal aborts.
+   * Runs a command until it has ended and closed its output, of which the first 10 KiB are kept. Timeout
+   * `timeoutSeconds` after it began: it and what it started are ended then, as they are when the signal aborts.
    */
   execSync(id: string, command: readonly string[], timeoutSeconds: number, signal: AbortSignal): Promise<ExecOutcome>;
-  exec(id: string, options: { readonly command: readonly string[]; readonly tty: boolean; readonly stdin: boolean }, signal: AbortSignal): Promise<ExecSession>;
+  exec(
+    id: string,
+    options: { readonly command: readonly string[]; readonly tty: boolean; readonly stdin: boolean },
+    signal: AbortSignal,
+  ): Promise<ExecSession>;
   /** Makes a running container write to the file at its log path anew, after that was renamed. */
   reopenLog(id: string, signal: AbortSignal): Promise<void>;
 

@@ -15,8 +15,14 @@ export interface RuntimeDisk {
 export interface DiskSpace extends Omit<RuntimeDisk, 'imageFolder'> {
   /** Looks at the file systems. */
   read(signal: AbortSignal): Promise<NodeDisks>;
-  /** Holds room on the node's disk that nobody else can take; 0 gives it back. Idempotent. Holds nothing where it rejects. */
+  /**
+   * Holds room on the node's disk that nobody else can take; 0 gives it back. Idempotent. Holds nothing where it
+   * rejects.
+   */
   reserve(bytes: number): Promise<void>;
-  /** Bytes of a pod's volumes on disk, its messages and its logs. `whole` is false where there are more files than are counted. */
+  /**
+   * Bytes of a pod's volumes on disk, its messages and its logs. `whole` is false where there are more files than are
+   * counted.
+   */
   filesOf(pod: PodIdentity): Promise<{ readonly bytes: number; readonly whole: boolean }>;
 }

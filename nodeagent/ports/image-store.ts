@@ -18,6 +18,8 @@ export interface ImageStore {
   pull(image: string, signal: AbortSignal): Promise<string>;
   /** Idempotent. */
   remove(image: string, signal: AbortSignal): Promise<void>;
-  /** Makes the image of the sandbox's holding process be there, where its registry cannot be reached from the machine. */
+  /**
+   * Makes the image of the sandbox's holding process be there, where its registry cannot be reached from the machine.
+   */
   ensureSandboxImage(image: string, signal: AbortSignal): Promise<void>;
 }

@@ -8,8 +8,8 @@ export interface LogRead {
 }
 export interface LogFiles {
   /**
-   * Raw lines without their ends, a batch of at most 64 KiB at a time, or one longer line: its parts where it is longer than 256 KiB. What
-   * is not there, or is no regular file, reads as empty.
+   * Raw lines without their ends, a batch of at most 64 KiB at a time, or one longer line: its parts where it is longer
+   * than 256 KiB. What is not there, or is no regular file, reads as empty.
    */
   read(request: LogRead, signal: AbortSignal): AsyncIterable<readonly string[]>;
   /** Bytes; undefined where there is none. */

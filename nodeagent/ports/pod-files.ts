@@ -1,4 +1,7 @@
-/** A pod's files on the node: volumes, hosts file, termination messages, logs, and the cgroup that its containers are in. */
+/**
+ * A pod's files on the node: volumes, hosts file, termination messages, logs, and the cgroup that its containers are
+ * in.
+ */
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
 import type { VolumePlan } from '../core/pod/volumes.ts';
 
@@ -6,25 +9,39 @@ export interface ContainerFiles {
   readonly hostsFile: { readonly path: string; readonly text: string } | undefined;
   readonly terminationFile: string;
   readonly logFolder: string;
-  /** Parts of volumes, shown at paths of the agent's own: made where missing, refused where a link leads out of the volume. */
+  /**
+   * Parts of volumes, shown at paths of the agent's own: made where missing, refused where a link leads out of the
+   * volume.
+   */
   readonly subPaths: readonly { readonly volume: string; readonly subPath: string; readonly target: string }[];
 }
 
 export interface PodFiles {
   /** Makes the agent's folders; the one for Secrets is backed by memory afterwards. */
   prepare(signal: AbortSignal): Promise<void>;
-  /** Makes volumes as planned. Files of a volume that changed appear all at once. Throws an Error in kubelet's words. */
+  /**
+   * Makes volumes as planned. Files of a volume that changed appear all at once. Throws an Error in kubelet's words.
+   */
   syncVolumes(plans: readonly VolumePlan[], signal: AbortSignal): Promise<void>;
   prepareContainer(files: ContainerFiles, signal: AbortSignal): Promise<void>;
   /** Bounds the processes of a pod whose sandbox runs, and those of all pods together. Idempotent. */
   limitProcesses(cgroupParent: string): Promise<void>;
-  /** Milliseconds left of a container's grace, counted from the first time that this was asked, also by an agent before this one, by a clock that never steps. */
-  graceLeft(pod: PodIdentity, container: { readonly name: string; readonly id: string }, graceMs: number): Promise<number>;
+  /**
+   * Milliseconds left of a container's grace, counted from the first time that this was asked, also by an agent before
+   * this one, by a clock that never steps.
+   */
+  graceLeft(
+    pod: PodIdentity,
+    container: { readonly name: string; readonly id: string },
+    graceMs: number,
+  ): Promise<number>;
   /** The last 4096 bytes at most; empty where there is no regular file. */
   terminationMessage(path: string): Promise<string>;
   /** Last lines of a container's log, without stamps, at most 80 lines and 2048 bytes. */
   logTail(path: string): Promise<string>;
-  /** Unmounts and removes all that is the pod's, and nothing else: no link is followed, no mount entered. Idempotent. */
+  /**
+   * Unmounts and removes all that is the pod's, and nothing else: no link is followed, no mount entered. Idempotent.
+   */
   remove(pod: PodIdentity, cgroupParent: string, signal: AbortSignal): Promise<void>;
   /** Uids of pods that have files here. */
   list(): Promise<readonly string[]>;

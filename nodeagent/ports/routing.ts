@@ -1,8 +1,14 @@
-/** The machine's routes and the overlay device. Only what carries our protocol number or our device's name is ever changed. */
+/**
+ * The machine's routes and the overlay device. Only what carries our protocol number or our device's name is ever
+ * changed.
+ */
 import type { RoutingSnapshot, RoutingStep } from '../core/routes/model.ts';
 
 export interface Routing {
-  /** Links, our routes, our overlay device, and the settings named by `sysctls` (paths under /proc/sys; absent ones are left out). */
+  /**
+   * Links, our routes, our overlay device, and the settings named by `sysctls` (paths under /proc/sys; absent ones are
+   * left out).
+   */
   inspect(sysctls: readonly string[], signal: AbortSignal): Promise<RoutingSnapshot>;
   /** Runs the steps in order. Rejects at the first that fails, saying which; earlier ones stay done. */
   apply(steps: readonly RoutingStep[], signal: AbortSignal): Promise<void>;

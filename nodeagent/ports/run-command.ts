@@ -14,7 +14,7 @@ export interface CommandOptions {
 }
 
 /**
- * Runs `argv` to its end. Any exit code is a result. Rejects when the program is not there (an Error whose `code` is `ENOENT`), when it
- * ran for longer than the adapter allows, or when the signal aborted; the process is gone then.
+ * Runs `argv` to its end. Any exit code is a result. Rejects when the program is not there (an Error whose `code` is
+ * `ENOENT`), when it ran for longer than the adapter allows, or when the signal aborted; the process is gone then.
  */
 export type RunCommand = (argv: readonly string[], options: CommandOptions) => Promise<CommandResult>;

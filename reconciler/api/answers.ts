@@ -20,10 +20,20 @@ export function notFound(message: string): ApiError {
 
 /** The Status object for anything thrown. Codes of the control plane's own errors are kept as the reason. */
 export function errorStatus(error: unknown): ErrorStatus {
-  const [code, reason] = error instanceof ApiError ? [error.status, error.reason]
-    : error instanceof PlumbError ? [error.retry === 'never' ? 422 : 503, error.code]
-    : [statusCodeOf(error), 'InternalError'];
-  return { apiVersion: 'v1', kind: 'Status', status: 'Failure', code, reason, message: error instanceof Error ? error.message : String(error) };
+  const [code, reason] =
+    error instanceof ApiError
+      ? [error.status, error.reason]
+      : error instanceof PlumbError
+        ? [error.retry === 'never' ? 422 : 503, error.code]
+        : [statusCodeOf(error), 'InternalError'];
+  return {
+    apiVersion: 'v1',
+    kind: 'Status',
+    status: 'Failure',
+    code,
+    reason,
+    message: error instanceof Error ? error.message : String(error),
+  };
 }
 
 /** The HTTP server's own refusals (a body that is no JSON) carry their status. */

@@ -24,7 +24,10 @@ export interface ApiDependencies {
   readonly info: ControlPlaneInfo;
   /** What `rev` (default: the branch) would change against the live state, and where its pods would go. */
   readonly plan: (rev: string | undefined, format: PlanFormat, signal: AbortSignal) => Promise<PlanReport>;
-  readonly rollback: (request: RollbackRequest, signal: AbortSignal) => Promise<{ readonly commit: Revision; readonly restored: string }>;
+  readonly rollback: (
+    request: RollbackRequest,
+    signal: AbortSignal,
+  ) => Promise<{ readonly commit: Revision; readonly restored: string }>;
   /** Which running pods should be elsewhere, and with `apply` their eviction. */
   readonly rebalance: (order: RebalanceOrder, signal: AbortSignal) => Promise<RebalanceReport>;
   /** Why a pod is where it is, or nowhere; undefined for one that needs no place any more. */

@@ -1,6 +1,16 @@
 /** The explain report: the chain from a commit to the runtime's words, pure, from the store's view. */
 import {
-  findCondition, keyOf, type Condition, type ContainerStatus, type Event, type Kind, type KubeObject, type ObjectKey, objectKey, type Stored, type StoredPod,
+  findCondition,
+  keyOf,
+  type Condition,
+  type ContainerStatus,
+  type Event,
+  type Kind,
+  type KubeObject,
+  type ObjectKey,
+  objectKey,
+  type Stored,
+  type StoredPod,
 } from '../../contracts/objects/index.ts';
 import { ORIGIN_ANNOTATION } from '../core/diff/types.ts';
 import { reportHealth } from '../core/revisions/health.ts';
@@ -28,24 +38,52 @@ export function explainReport(input: ExplainInput): ExplainReport {
   const root = owners.at(-1) ?? object;
   const origin = root?.metadata.annotations?.[ORIGIN_ANNOTATION];
   const pods = object ? podsOf(view, object).map(explainPod) : [];
-  const shownPods = [...pods].sort((a, b) => Number(b.problem !== undefined) - Number(a.problem !== undefined)).slice(0, MAX_PODS);
-  const nodeName = kind === 'Node' || kind === 'Machine' ? name : shownPods.find((p) => p.problem !== undefined)?.node ?? shownPods[0]?.node;
+  const shownPods = [...pods]
+    .sort((a, b) => Number(b.problem !== undefined) - Number(a.problem !== undefined))
+    .slice(0, MAX_PODS);
+  const nodeName =
+    kind === 'Node' || kind === 'Machine'
+      ? name
+      : (shownPods.find((p) => p.problem !== undefined)?.node ?? shownPods[0]?.node);
   const node = nodeName === undefined ? undefined : nodeReport(view, nodeName);
   const health = object && reportHealth(object, view);
   const commit = commitOf(input);
   const conditions = conditionsOf(object);
   const involved = new Set([key, ...(object ? descendants(view, object).map(keyOf) : [])]);
-  const events = view.list('Event')
-    .filter((e) => involved.has(objectKey(e.involvedObject.kind as Kind, e.involvedObject.namespace, e.involvedObject.name)))
+  const events = view
+    .list('Event')
+    .filter((e) =>
+      involved.has(objectKey(e.involvedObject.kind as Kind, e.involvedObject.namespace, e.involvedObject.name)),
+    )
     .sort((a, b) => (a.lastTimestamp < b.lastTimestamp ? 1 : -1));
   const isWarning = (e: Event): number => Number(e.type === 'Warning');
-  const shownEvents = events.toSorted((a, b) => isWarning(b) - isWarning(a)).slice(0, MAX_EVENTS).sort((a, b) => events.indexOf(a) - events.indexOf(b))
+  const shownEvents = events
+    .toSorted((a, b) => isWarning(b) - isWarning(a))
+    .slice(0, MAX_EVENTS)
+    .sort((a, b) => events.indexOf(a) - events.indexOf(b))
     .map(({ type, reason, message, count, lastTimestamp }) => ({ type, reason, message, count, lastTimestamp }));
   const draft: ExplainReport = {
-    object: { kind, namespace, name }, found: object !== undefined,
-    ...(commit && { commit }), ...(origin !== undefined && { origin }), ...(health && { health }), ...(node && { node }),
-    owners: owners.map((o) => `${o.kind} ${o.metadata.name}`), conditions, events: shownEvents, pods: shownPods, more: { pods: pods.length - shownPods.length, events: events.length - shownEvents.length },
-    children: object ? childrenOf(view, object).filter((c) => c.kind !== 'Pod' && !isPast(c)).map((c) => ({ kind: c.kind, namespace: c.metadata.namespace ?? '', name: c.metadata.name, summary: summary(c) })) : [],
+    object: { kind, namespace, name },
+    found: object !== undefined,
+    ...(commit && { commit }),
+    ...(origin !== undefined && { origin }),
+    ...(health && { health }),
+    ...(node && { node }),
+    owners: owners.map((o) => `${o.kind} ${o.metadata.name}`),
+    conditions,
+    events: shownEvents,
+    pods: shownPods,
+    more: { pods: pods.length - shownPods.length, events: events.length - shownEvents.length },
+    children: object
+      ? childrenOf(view, object)
+          .filter((c) => c.kind !== 'Pod' && !isPast(c))
+          .map((c) => ({
+            kind: c.kind,
+            namespace: c.metadata.namespace ?? '',
+            name: c.metadata.name,
+            summary: summary(c),
+          }))
+      : [],
   };
   const broken = firstBrokenLink(draft);
   return broken === undefined ? draft : { ...draft, broken };
@@ -54,14 +92,23 @@ export function explainReport(input: ExplainInput): ExplainReport {
 /** The first link of the chain that does not hold, from the commit downwards. */
 function firstBrokenLink(report: ExplainReport): string | undefined {
   const { commit, health, object } = report;
-  if (commit?.outcome === 'Refused' || commit?.outcome === 'Failed') return `the newest commit ${commit.revision.slice(0, 12)} is ${commit.outcome.toLowerCase()}: ${commit.message ?? ''}`;
-  if (!report.found) return `no manifest of the applied revision makes ${object.kind} ${object.name}${object.namespace === '' ? '' : ` in namespace ${object.namespace}`}`;
+  if (commit?.outcome === 'Refused' || commit?.outcome === 'Failed')
+    return `the newest commit ${commit.revision.slice(0, 12)} is ${commit.outcome.toLowerCase()}: ${commit.message ?? ''}`;
+  if (!report.found)
+    return `no manifest of the applied revision makes ${object.kind} ${object.name}${object.namespace === '' ? '' : ` in namespace ${object.namespace}`}`;
   const pod = report.pods.find((p) => p.problem !== undefined);
   const { node } = report;
   const isItself = object.kind === 'Node' || object.kind === 'Machine';
-  if (node && node.ready !== 'True' && (isItself || pod?.node === node.name || report.pods.some(({ phase, node: on }) => phase === 'Terminating' && on === node.name))) {
+  if (
+    node &&
+    node.ready !== 'True' &&
+    (isItself ||
+      pod?.node === node.name ||
+      report.pods.some(({ phase, node: on }) => phase === 'Terminating' && on === node.name))
+  ) {
     const next = report.pods.some(({ phase }) => phase === 'Terminating')
-      ? `; its pods end when it is heard again; if it is gone for good, \`plumb node rm ${node.name} --commit\` and a push let them go` : '';
+      ? `; its pods end when it is heard again; if it is gone for good, \`plumb node rm ${node.name} --commit\` and a push let them go`
+      : '';
     return `node ${node.name} is not ready: ${node.reason}: ${node.message}${next}`;
   }
   if (pod) return `pod ${pod.name}: ${pod.problem}`;
@@ -72,14 +119,23 @@ function firstBrokenLink(report: ExplainReport): string | undefined {
 function commitOf({ view, sourceName }: ExplainInput): ExplainReport['commit'] | undefined {
   const status = view.get(`Source//${sourceName}`)?.status;
   const record = status?.observedRevision === undefined ? undefined : recordOf(status, status.observedRevision);
-  return record && { revision: record.revision, subject: record.subject, author: record.author, outcome: record.outcome, ...(record.message !== undefined && { message: record.message }) };
+  return (
+    record && {
+      revision: record.revision,
+      subject: record.subject,
+      author: record.author,
+      outcome: record.outcome,
+      ...(record.message !== undefined && { message: record.message }),
+    }
+  );
 }
 
 function ownerChain(view: StoreView, object: Stored): Stored[] {
   const chain: Stored[] = [];
-  for (let at: Stored = object; chain.length < 5; ) {
+  for (let at: Stored = object; chain.length < 5;) {
     const reference = at.metadata.ownerReferences?.find((r) => r.controller === true);
-    const owner: Stored | undefined = reference && view.get(objectKey(reference.kind as Kind, at.metadata.namespace, reference.name));
+    const owner: Stored | undefined =
+      reference && view.get(objectKey(reference.kind as Kind, at.metadata.namespace, reference.name));
     if (!owner) break;
     chain.push(owner);
     at = owner;
@@ -89,10 +145,16 @@ function ownerChain(view: StoreView, object: Stored): Stored[] {
 
 function childrenOf(view: StoreView, object: Stored): readonly Stored[] {
   switch (object.kind) {
-    case 'Deployment': return view.ownedBy('ReplicaSet', object.metadata.uid);
-    case 'ReplicaSet': return view.ownedBy('Pod', object.metadata.uid);
-    case 'Service': return view.list('EndpointSlice', object.metadata.namespace).filter((s) => s.metadata.ownerReferences?.some((r) => r.uid === object.metadata.uid));
-    default: return [];
+    case 'Deployment':
+      return view.ownedBy('ReplicaSet', object.metadata.uid);
+    case 'ReplicaSet':
+      return view.ownedBy('Pod', object.metadata.uid);
+    case 'Service':
+      return view
+        .list('EndpointSlice', object.metadata.namespace)
+        .filter((s) => s.metadata.ownerReferences?.some((r) => r.uid === object.metadata.uid));
+    default:
+      return [];
   }
 }
 
@@ -111,7 +173,11 @@ function conditionsOf(object: KubeObject | undefined): readonly Condition[] {
   const conditions = status && 'conditions' in status ? (status.conditions ?? []) : [];
   // What was heard of a node before it fell silent is not what is.
   if (object?.kind !== 'Node' || findCondition(conditions, 'Ready')?.status !== 'Unknown') return conditions;
-  return conditions.map((condition) => (condition.status === 'True' ? { ...condition, message: `before the node fell silent: ${condition.message ?? condition.reason ?? ''}` } : condition));
+  return conditions.map((condition) =>
+    condition.status === 'True'
+      ? { ...condition, message: `before the node fell silent: ${condition.message ?? condition.reason ?? ''}` }
+      : condition,
+  );
 }
 
 /** A ReplicaSet of an earlier template that has no pod any more. */
@@ -121,13 +187,17 @@ function isPast(object: KubeObject): boolean {
 
 function summary(object: KubeObject): string {
   if (object.kind === 'ReplicaSet') return `${object.status?.readyReplicas ?? 0} of ${object.spec.replicas} ready`;
-  if (object.kind === 'EndpointSlice') return `${object.endpoints.filter((e) => e.conditions.ready).length} of ${object.endpoints.length} endpoints ready`;
+  if (object.kind === 'EndpointSlice')
+    return `${object.endpoints.filter((e) => e.conditions.ready).length} of ${object.endpoints.length} endpoints ready`;
   return '';
 }
 
 /** What is wrong with a pod, in the words of whoever said it first: runtime, probe, scheduler. */
 function explainPod(pod: StoredPod): ExplainedPod {
-  const statuses = [...(pod.status?.initContainerStatuses ?? []).filter((c) => c.state.terminated?.exitCode !== 0), ...(pod.status?.containerStatuses ?? [])];
+  const statuses = [
+    ...(pod.status?.initContainerStatuses ?? []).filter((c) => c.state.terminated?.exitCode !== 0),
+    ...(pod.status?.containerStatuses ?? []),
+  ];
   const containers = statuses.map((c) => {
     const { state, message } = containerWords(c);
     return { name: c.name, ready: c.ready, restarts: c.restartCount, state, ...(message !== undefined && { message }) };
@@ -135,13 +205,20 @@ function explainPod(pod: StoredPod): ExplainedPod {
   const unscheduled = findCondition(pod.status?.conditions, 'PodScheduled');
   const failing = containers.find((c) => !c.ready);
   const ready = findCondition(pod.status?.conditions, 'Ready')?.status === 'True' || pod.status?.phase === 'Succeeded';
-  const problem = ready ? undefined
-    : pod.spec.nodeName === undefined ? (unscheduled?.message ?? 'waiting to be scheduled')
-    : failing ? `container ${failing.name}: ${failing.state}${failing.message === undefined ? '' : `: ${failing.message}`}`
-    : (pod.status?.message ?? pod.status?.reason ?? 'not ready yet');
+  const problem = ready
+    ? undefined
+    : pod.spec.nodeName === undefined
+      ? (unscheduled?.message ?? 'waiting to be scheduled')
+      : failing
+        ? `container ${failing.name}: ${failing.state}${failing.message === undefined ? '' : `: ${failing.message}`}`
+        : (pod.status?.message ?? pod.status?.reason ?? 'not ready yet');
   return {
-    name: pod.metadata.name, namespace: pod.metadata.namespace ?? '', phase: pod.metadata.deletionTimestamp === undefined ? (pod.status?.phase ?? 'Pending') : 'Terminating',
-    ...(pod.spec.nodeName !== undefined && { node: pod.spec.nodeName }), ...(problem !== undefined && { problem }), containers,
+    name: pod.metadata.name,
+    namespace: pod.metadata.namespace ?? '',
+    phase: pod.metadata.deletionTimestamp === undefined ? (pod.status?.phase ?? 'Pending') : 'Terminating',
+    ...(pod.spec.nodeName !== undefined && { node: pod.spec.nodeName }),
+    ...(problem !== undefined && { problem }),
+    containers,
   };
 }
 
@@ -153,14 +230,30 @@ function containerWords(c: ContainerStatus): { state: string; message?: string }
     const message = `${waiting.message ?? ''}${before}`.trim();
     return { state: waiting.reason, ...(message !== '' && { message }) };
   }
-  if (c.state.terminated) return { state: `${c.state.terminated.reason}, exit code ${c.state.terminated.exitCode}`, ...(c.state.terminated.message !== undefined && { message: c.state.terminated.message }) };
+  if (c.state.terminated)
+    return {
+      state: `${c.state.terminated.reason}, exit code ${c.state.terminated.exitCode}`,
+      ...(c.state.terminated.message !== undefined && { message: c.state.terminated.message }),
+    };
   if (c.ready) return { state: 'running' };
-  return { state: 'running, not ready', ...(ended && { message: `last run: ${ended.reason}, exit code ${ended.exitCode}` }) };
+  return {
+    state: 'running, not ready',
+    ...(ended && { message: `last run: ${ended.reason}, exit code ${ended.exitCode}` }),
+  };
 }
 
 /** The container whose log is worth showing, and whether its run before this one is meant. */
-export function failingContainer(pod: StoredPod): { readonly container: string; readonly previous: boolean } | undefined {
-  const failing = [...(pod.status?.initContainerStatuses ?? []).filter((c) => c.state.terminated?.exitCode !== 0), ...(pod.status?.containerStatuses ?? [])].find((c) => !c.ready);
-  if (!failing || (failing.containerID === undefined && failing.restartCount === 0 && !failing.state.terminated)) return undefined;
-  return { container: failing.name, previous: failing.state.waiting !== undefined && failing.lastState.terminated !== undefined };
+export function failingContainer(
+  pod: StoredPod,
+): { readonly container: string; readonly previous: boolean } | undefined {
+  const failing = [
+    ...(pod.status?.initContainerStatuses ?? []).filter((c) => c.state.terminated?.exitCode !== 0),
+    ...(pod.status?.containerStatuses ?? []),
+  ].find((c) => !c.ready);
+  if (!failing || (failing.containerID === undefined && failing.restartCount === 0 && !failing.state.terminated))
+    return undefined;
+  return {
+    container: failing.name,
+    previous: failing.state.waiting !== undefined && failing.lastState.terminated !== undefined,
+  };
 }

@@ -1,6 +1,13 @@
 /** Kubernetes-style reads of the live state. */
 import {
-  KINDS, labelsInclude, objectKey, parseKey, type Kind, type KubeObject, type ObjectKey, type Stored,
+  KINDS,
+  labelsInclude,
+  objectKey,
+  parseKey,
+  type Kind,
+  type KubeObject,
+  type ObjectKey,
+  type Stored,
 } from '../../contracts/objects/index.ts';
 import type { StoreView } from '../controllers/runtime/controller.ts';
 import { ApiError, notFound } from './answers.ts';
@@ -8,7 +15,9 @@ import type { ObjectList } from './types.ts';
 
 /** The kind that a path's group, version and plural name; ApiError 404 where there is none. */
 export function kindOfPath(apiVersion: string, plural: string): Kind {
-  const kind = (Object.keys(KINDS) as Kind[]).find((k) => KINDS[k].plural === plural && KINDS[k].apiVersion === apiVersion);
+  const kind = (Object.keys(KINDS) as Kind[]).find(
+    (k) => KINDS[k].plural === plural && KINDS[k].apiVersion === apiVersion,
+  );
   if (!kind) throw notFound(`there is no resource ${plural} in ${apiVersion}`);
   return kind;
 }
@@ -36,18 +45,32 @@ export function listObjects(view: StoreView, kind: Kind, query: ListQuery): Obje
   return { apiVersion: 'v1', kind: 'List', items: items.map(redacted) };
 }
 
-export function getObject(view: StoreView, kind: Kind, namespace: string | undefined, name: string, reveal: boolean): Stored {
-  const object: Stored | undefined = view.get<Kind>(objectKey(kind, KINDS[kind].namespaced ? namespace : undefined, name));
-  if (!object) throw notFound(`${KINDS[kind].plural} ${JSON.stringify(name)} not found${KINDS[kind].namespaced ? ` in namespace ${namespace}` : ''}`);
+export function getObject(
+  view: StoreView,
+  kind: Kind,
+  namespace: string | undefined,
+  name: string,
+  reveal: boolean,
+): Stored {
+  const object: Stored | undefined = view.get<Kind>(
+    objectKey(kind, KINDS[kind].namespaced ? namespace : undefined, name),
+  );
+  if (!object)
+    throw notFound(
+      `${KINDS[kind].plural} ${JSON.stringify(name)} not found${KINDS[kind].namespaced ? ` in namespace ${namespace}` : ''}`,
+    );
   return reveal ? object : redacted(object);
 }
 
 function parseSelector(text: string | undefined): Record<string, string> {
-  const pairs = (text ?? '').split(',').filter(Boolean).map((pair) => {
-    const match = /^([^=!]+)==?([^=]*)$/.exec(pair.trim());
-    if (!match?.[1]) throw new ApiError(400, 'BadRequest', `labelSelector ${JSON.stringify(pair)}: write key=value`);
-    return [match[1], match[2] ?? ''] as const;
-  });
+  const pairs = (text ?? '')
+    .split(',')
+    .filter(Boolean)
+    .map((pair) => {
+      const match = /^([^=!]+)==?([^=]*)$/.exec(pair.trim());
+      if (!match?.[1]) throw new ApiError(400, 'BadRequest', `labelSelector ${JSON.stringify(pair)}: write key=value`);
+      return [match[1], match[2] ?? ''] as const;
+    });
   return Object.fromEntries(pairs);
 }
 

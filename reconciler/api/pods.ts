@@ -16,13 +16,27 @@ const EXPLAIN_LOG_LINES = 8;
 const EXPLAIN_LOG_MS = 3000;
 const MAX_LOG_BYTES = 64 * 1024;
 
-function reach(deps: PodAccess, namespace: string, name: string): { readonly pod: StoredPod; readonly connection: NodeConnection } {
+function reach(
+  deps: PodAccess,
+  namespace: string,
+  name: string,
+): { readonly pod: StoredPod; readonly connection: NodeConnection } {
   const pod = deps.view.get(objectKey('Pod', namespace, name));
   if (!pod) throw notFound(`pods ${JSON.stringify(name)} not found in namespace ${namespace}`);
   const node = pod.spec.nodeName;
-  if (node === undefined) throw new ApiError(409, 'NotScheduled', `pod ${namespace}/${name} is on no node yet: see why with \`plumb explain pod/${name} -n ${namespace}\``);
+  if (node === undefined)
+    throw new ApiError(
+      409,
+      'NotScheduled',
+      `pod ${namespace}/${name} is on no node yet: see why with \`plumb explain pod/${name} -n ${namespace}\``,
+    );
   const connection = deps.connectionTo(node);
-  if (!connection) throw new ApiError(503, 'NodeUnreachable', `there is no connection to node ${node}: see why with \`plumb node ls\``);
+  if (!connection)
+    throw new ApiError(
+      503,
+      'NodeUnreachable',
+      `there is no connection to node ${node}: see why with \`plumb node ls\``,
+    );
   return { pod, connection };
 }
 
@@ -44,7 +58,12 @@ export function withPlacement(deps: PlacementAccess, explained: ExplainedPod): E
 
 function checkContainer(pod: StoredPod, container: string | undefined): void {
   const names = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].map((c) => c.name);
-  if (container !== undefined && !names.includes(container)) throw new ApiError(400, 'BadRequest', `container ${container} is not in pod ${pod.metadata.name}: choose one of ${names.join(', ')}`);
+  if (container !== undefined && !names.includes(container))
+    throw new ApiError(
+      400,
+      'BadRequest',
+      `container ${container} is not in pod ${pod.metadata.name}: choose one of ${names.join(', ')}`,
+    );
 }
 
 export interface LogRequest {
@@ -56,10 +75,20 @@ export interface LogRequest {
 }
 
 /** The container's log as it comes. ApiError where the pod, its node or the log is not there. */
-export async function podLog(deps: PodAccess, namespace: string, name: string, request: LogRequest, signal: AbortSignal): Promise<Readable> {
+export async function podLog(
+  deps: PodAccess,
+  namespace: string,
+  name: string,
+  request: LogRequest,
+  signal: AbortSignal,
+): Promise<Readable> {
   const { pod, connection } = reach(deps, namespace, name);
   checkContainer(pod, request.container);
-  const query = new URLSearchParams({ namespace, pod: name, container: request.container ?? pod.spec.containers[0]?.name ?? '' });
+  const query = new URLSearchParams({
+    namespace,
+    pod: name,
+    container: request.container ?? pod.spec.containers[0]?.name ?? '',
+  });
   if (request.follow) query.set('follow', 'true');
   if (request.previous) query.set('previous', 'true');
   if (request.timestamps) query.set('timestamps', 'true');
@@ -70,26 +99,51 @@ export async function podLog(deps: PodAccess, namespace: string, name: string, r
 }
 
 /** The two-way stream of a command in a container, in the agent's frames. */
-export async function podExec(deps: PodAccess, namespace: string, name: string, query: URLSearchParams, signal: AbortSignal): Promise<Duplex> {
+export async function podExec(
+  deps: PodAccess,
+  namespace: string,
+  name: string,
+  query: URLSearchParams,
+  signal: AbortSignal,
+): Promise<Duplex> {
   const { pod, connection } = reach(deps, namespace, name);
   checkContainer(pod, query.get('container') ?? undefined);
   if (query.getAll('command').length === 0) throw new ApiError(400, 'BadRequest', 'a command is missing');
-  const asked = new URLSearchParams({ namespace, pod: name, container: query.get('container') ?? pod.spec.containers[0]?.name ?? '' });
+  const asked = new URLSearchParams({
+    namespace,
+    pod: name,
+    container: query.get('container') ?? pod.spec.containers[0]?.name ?? '',
+  });
   for (const word of query.getAll('command')) asked.append('command', word);
   for (const flag of ['tty', 'stdin']) if (query.get(flag) === 'true') asked.set(flag, 'true');
   return connection.httpUpgrade(NODE_PATHS.socket, `${AGENT_API}/exec?${asked.toString()}`, EXEC_UPGRADE, signal);
 }
 
-/** Adds the failing container's last lines to a pod's report; leaves it as it is where the node does not answer in time. */
-export async function withLastLines(deps: PodAccess, explained: ExplainedPod, signal: AbortSignal): Promise<ExplainedPod> {
+/**
+ * Adds the failing container's last lines to a pod's report; leaves it as it is where the node does not answer in time.
+ */
+export async function withLastLines(
+  deps: PodAccess,
+  explained: ExplainedPod,
+  signal: AbortSignal,
+): Promise<ExplainedPod> {
   const pod = deps.view.get(objectKey('Pod', explained.namespace, explained.name));
   const failing = pod && failingContainer(pod);
   if (!failing) return explained;
   using limit = deps.clock.deadline(EXPLAIN_LOG_MS, signal);
   try {
-    const body = await podLog(deps, explained.namespace, explained.name, { container: failing.container, previous: failing.previous, tail: EXPLAIN_LOG_LINES }, limit.signal);
+    const body = await podLog(
+      deps,
+      explained.namespace,
+      explained.name,
+      { container: failing.container, previous: failing.previous, tail: EXPLAIN_LOG_LINES },
+      limit.signal,
+    );
     const text = await readText(body, limit.signal);
-    return { ...explained, log: { ...failing, lines: text.trimEnd().split('\n').filter(Boolean).slice(-EXPLAIN_LOG_LINES) } };
+    return {
+      ...explained,
+      log: { ...failing, lines: text.trimEnd().split('\n').filter(Boolean).slice(-EXPLAIN_LOG_LINES) },
+    };
   } catch {
     return explained;
   }
@@ -111,7 +165,12 @@ async function readText(body: Readable, signal: AbortSignal): Promise<string> {
   }
 }
 
-async function agentRefusal({ clock }: Pick<PodAccess, 'clock'>, status: number, body: Readable, signal: AbortSignal): Promise<ApiError> {
+async function agentRefusal(
+  { clock }: Pick<PodAccess, 'clock'>,
+  status: number,
+  body: Readable,
+  signal: AbortSignal,
+): Promise<ApiError> {
   using limit = clock.deadline(EXPLAIN_LOG_MS, signal);
   const text = await readText(body, limit.signal).catch(() => '');
   let message = text;
@@ -120,5 +179,9 @@ async function agentRefusal({ clock }: Pick<PodAccess, 'clock'>, status: number,
   } catch {
     // Plain words.
   }
-  return new ApiError(status === 404 ? 404 : 502, status === 404 ? 'NotFound' : 'AgentError', message || `the node's agent answered ${status}`);
+  return new ApiError(
+    status === 404 ? 404 : 502,
+    status === 404 ? 'NotFound' : 'AgentError',
+    message || `the node's agent answered ${status}`,
+  );
 }

@@ -4,10 +4,15 @@ import { fastify } from 'fastify';
 import { ApiError, errorStatus } from './answers.ts';
 import { type ApiServer, freeSocket } from './server.ts';
 
-/** Refuses every request with 503 `Rebuilding` and what `why` says at that time. Ends before the API listens on the same socket. */
+/**
+ * Refuses every request with 503 `Rebuilding` and what `why` says at that time. Ends before the API listens on the same
+ * socket.
+ */
 export async function startRebuildingApi(socket: string, why: () => string): Promise<ApiServer> {
   const app = fastify({ logger: false, forceCloseConnections: true });
-  app.setNotFoundHandler((_request, reply) => reply.code(503).send(errorStatus(new ApiError(503, 'Rebuilding', why()))));
+  app.setNotFoundHandler((_request, reply) =>
+    reply.code(503).send(errorStatus(new ApiError(503, 'Rebuilding', why()))),
+  );
   await freeSocket(socket);
   await app.listen({ path: socket });
   await chmod(socket, 0o600);

@@ -32,7 +32,9 @@ export function nodeReport(view: StoreView, name: string): NodeReport | undefine
   const said = ready?.status === 'True' ? ready : (problem ?? ready);
   return {
     name,
-    address: machine ? `${machine.spec.user}@${machine.spec.address}:${machine.spec.port}` : ((node && internalIP(node)) ?? ''),
+    address: machine
+      ? `${machine.spec.user}@${machine.spec.address}:${machine.spec.port}`
+      : ((node && internalIP(node)) ?? ''),
     ready: ready?.status ?? 'Unknown',
     reason: said?.reason ?? 'NotJoined',
     message: said?.message ?? 'has not reported yet',
@@ -54,7 +56,12 @@ function syncProblem(source: StoredSource | undefined, head: HeadAnswer): string
   if (status?.observedRevision !== head.sha) return `commit ${head.sha.slice(0, 12)} has not been looked at yet`;
   const record = recordOf(status, head.sha);
   if (status.appliedRevision === head.sha && (record === undefined || APPLIED.has(record.outcome))) return undefined;
-  const what = record?.outcome === 'Refused' ? 'was refused' : record?.outcome === 'Failed' ? 'could not be applied' : 'is being applied';
+  const what =
+    record?.outcome === 'Refused'
+      ? 'was refused'
+      : record?.outcome === 'Failed'
+        ? 'could not be applied'
+        : 'is being applied';
   return `commit ${head.sha.slice(0, 12)} ${what}${record?.message === undefined ? '' : `: ${record.message}`}`;
 }
 
@@ -68,7 +75,10 @@ export function statusReport(input: StatusInput): StatusReport {
   const newest = status?.observedRevision === undefined ? undefined : recordOf(status, status.observedRevision);
   return {
     source: {
-      name: input.sourceName, url: input.url, branch: input.branch, conditions: status?.conditions ?? [],
+      name: input.sourceName,
+      url: input.url,
+      branch: input.branch,
+      conditions: status?.conditions ?? [],
       ...('sha' in head ? { head: head.sha } : { headError: head.problem }),
       ...(status?.observedRevision !== undefined && { observedRevision: status.observedRevision }),
       ...(status?.appliedRevision !== undefined && { appliedRevision: status.appliedRevision }),

@@ -75,7 +75,13 @@ export interface ExplainedPod {
   readonly node?: string;
   /** Why it is not ready, in the runtime's or scheduler's words. */
   readonly problem?: string;
-  readonly containers: readonly { readonly name: string; readonly ready: boolean; readonly restarts: number; readonly state: string; readonly message?: string }[];
+  readonly containers: readonly {
+    readonly name: string;
+    readonly ready: boolean;
+    readonly restarts: number;
+    readonly state: string;
+    readonly message?: string;
+  }[];
   /** Why it is on its node, or on none. */
   readonly placement?: PlacementExplanation;
   /** Last lines of the container that fails. */
@@ -86,17 +92,31 @@ export interface ExplainedPod {
 export interface ExplainReport {
   readonly object: { readonly kind: string; readonly namespace: string; readonly name: string };
   readonly found: boolean;
-  readonly commit?: { readonly revision: string; readonly subject: string; readonly author: string; readonly outcome: string; readonly message?: string };
+  readonly commit?: {
+    readonly revision: string;
+    readonly subject: string;
+    readonly author: string;
+    readonly outcome: string;
+    readonly message?: string;
+  };
   /** `file:line`. */
   readonly origin?: string;
   readonly health?: ObjectReport;
   readonly owners: readonly string[];
   readonly conditions: readonly Condition[];
-  readonly children: readonly { readonly kind: string; readonly namespace: string; readonly name: string; readonly summary: string }[];
+  readonly children: readonly {
+    readonly kind: string;
+    readonly namespace: string;
+    readonly name: string;
+    readonly summary: string;
+  }[];
   readonly pods: readonly ExplainedPod[];
   readonly node?: NodeReport;
   readonly events: readonly Pick<Event, 'type' | 'reason' | 'message' | 'count' | 'lastTimestamp'>[];
-  /** How many there are beyond those above, of which the pods with a problem, the warnings and the newest events were chosen. */
+  /**
+   * How many there are beyond those above, of which the pods with a problem, the warnings and the newest events were
+   * chosen.
+   */
   readonly more: { readonly pods: number; readonly events: number };
   readonly broken?: string;
 }

@@ -2,7 +2,11 @@
 import { ClusterManifest, OWN_API_VERSION, type ClusterSpec } from '../../contracts/objects/index.ts';
 import type { StoreView } from './runtime/controller.ts';
 
-const DEFAULTS = ClusterManifest.parse({ apiVersion: OWN_API_VERSION, kind: 'Cluster', metadata: { name: 'defaults' } }).spec;
+const DEFAULTS = ClusterManifest.parse({
+  apiVersion: OWN_API_VERSION,
+  kind: 'Cluster',
+  metadata: { name: 'defaults' },
+}).spec;
 
 /** Settings of the one Cluster object (the first by name), or the defaults where the repository has none. */
 export function clusterSettings(view: StoreView): ClusterSpec {

@@ -1,8 +1,10 @@
 /**
- * Garbage collection by owner: an object whose controller is gone goes too, level by level (Deployment, ReplicaSet, Pod).
+ * Garbage collection by owner: an object whose controller is gone goes too, level by level (Deployment, ReplicaSet,
+ * Pod).
  *
- * An owner is written before what it owns, and the view follows the store's one ordered stream from a complete list on; so a view that
- * holds a dependent and not its owner knows that the owner was deleted. An owner of the same name with another uid is another object.
+ * An owner is written before what it owns, and the view follows the store's one ordered stream from a complete list on;
+ * so a view that holds a dependent and not its owner knows that the owner was deleted. An owner of the same name with
+ * another uid is another object.
  */
 import { isKind, keyOf, objectKey, type Kind, type ObjectKey, type Stored } from '../../contracts/objects/index.ts';
 import type { Decision } from '../core/step.ts';
@@ -19,8 +21,10 @@ function orphaned(object: Stored, view: StoreView): boolean {
 }
 
 function collector(kind: OwnedKind, owner: 'Deployment' | 'ReplicaSet' | 'Service'): Controller {
-  const dependents = (object: Stored, view: StoreView): readonly ObjectKey[] => view.ownedBy<Kind>(kind, object.metadata.uid).map(keyOf);
-  const onDelete = (object: Stored, view: StoreView, event: 'put' | 'delete'): readonly ObjectKey[] => event === 'delete' ? dependents(object, view) : [];
+  const dependents = (object: Stored, view: StoreView): readonly ObjectKey[] =>
+    view.ownedBy<Kind>(kind, object.metadata.uid).map(keyOf);
+  const onDelete = (object: Stored, view: StoreView, event: 'put' | 'delete'): readonly ObjectKey[] =>
+    event === 'delete' ? dependents(object, view) : [];
   return {
     name: `garbage-collector-${kind.toLowerCase()}`,
     kind,
@@ -33,4 +37,8 @@ function collector(kind: OwnedKind, owner: 'Deployment' | 'ReplicaSet' | 'Servic
   };
 }
 
-export const garbageCollectors: readonly Controller[] = [collector('ReplicaSet', 'Deployment'), collector('Pod', 'ReplicaSet'), collector('EndpointSlice', 'Service')];
+export const garbageCollectors: readonly Controller[] = [
+  collector('ReplicaSet', 'Deployment'),
+  collector('Pod', 'ReplicaSet'),
+  collector('EndpointSlice', 'Service'),
+];

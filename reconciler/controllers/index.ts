@@ -19,7 +19,18 @@ import { taintEvictionController } from './taint-eviction.ts';
 export function allControllers(): Controller[] {
   const monitor = new NodeMonitor();
   return [
-    ...namespaceControllers, ...nodeLifecycleControllers(monitor), serviceController, endpointSliceController, deploymentController, replicaSetController(monitor),
-    taintEvictionController(monitor), nodeDrainController, podDisruptionBudgetController, podGroupController, deschedulerController, podGcController, ...garbageCollectors,
+    ...namespaceControllers,
+    ...nodeLifecycleControllers(monitor),
+    serviceController,
+    endpointSliceController,
+    deploymentController,
+    replicaSetController(monitor),
+    taintEvictionController(monitor),
+    nodeDrainController,
+    podDisruptionBudgetController,
+    podGroupController,
+    deschedulerController,
+    podGcController,
+    ...garbageCollectors,
   ];
 }

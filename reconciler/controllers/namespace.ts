@@ -1,5 +1,13 @@
 /** Namespaces: `default` is always there; with any other goes what is in it. */
-import { KINDS, keyOf, objectKey, parseKey, type Kind, type Namespace, type ObjectKey } from '../../contracts/objects/index.ts';
+import {
+  KINDS,
+  keyOf,
+  objectKey,
+  parseKey,
+  type Kind,
+  type Namespace,
+  type ObjectKey,
+} from '../../contracts/objects/index.ts';
 import type { Decision, Step } from '../core/step.ts';
 import type { Controller, PassContext } from './runtime/controller.ts';
 
@@ -7,18 +15,28 @@ const DEFAULT = 'default';
 const NAMESPACED = (Object.keys(KINDS) as Kind[]).filter((kind) => KINDS[kind].namespaced);
 
 /**
- * Asked for a Namespace that is gone, deletes what is left in it. It is never asked for one that was never there: objects whose
- * Namespace the repository forgot are the checker's business.
+ * Asked for a Namespace that is gone, deletes what is left in it. It is never asked for one that was never there:
+ * objects whose Namespace the repository forgot are the checker's business.
  */
 function decide(key: ObjectKey, { view }: PassContext): Decision {
   const { name } = parseKey(key);
   const namespace = view.get(objectKey('Namespace', undefined, name));
   if (!namespace && name === DEFAULT) {
-    const made: Namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { 'kubernetes.io/metadata.name': name } }, status: { phase: 'Active' } };
+    const made: Namespace = {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name, labels: { 'kubernetes.io/metadata.name': name } },
+      status: { phase: 'Active' },
+    };
     return { steps: [{ do: 'create', object: made }] };
   }
-  if (namespace) return { steps: namespace.status ? [] : [{ do: 'updateStatus', object: { ...namespace, status: { phase: 'Active' } } }] };
-  const left = NAMESPACED.flatMap((kind) => view.list<Kind>(kind, name)).filter((object) => object.metadata.deletionTimestamp === undefined);
+  if (namespace)
+    return {
+      steps: namespace.status ? [] : [{ do: 'updateStatus', object: { ...namespace, status: { phase: 'Active' } } }],
+    };
+  const left = NAMESPACED.flatMap((kind) => view.list<Kind>(kind, name)).filter(
+    (object) => object.metadata.deletionTimestamp === undefined,
+  );
   return { steps: left.map((object): Step => ({ do: 'delete', key: keyOf(object), uid: object.metadata.uid })) };
 }
 
@@ -27,9 +45,16 @@ const askDefault = (): readonly ObjectKey[] => [DEFAULT_KEY];
 
 /** The second one finds out after a start that `default` is missing: then only keys of what exists are looked at. */
 export const namespaceControllers: readonly Controller[] = [
-  { name: 'namespace-controller', kind: 'Namespace', watches: { Cluster: askDefault, Source: askDefault, Machine: askDefault }, decide },
   {
-    name: 'default-namespace-controller', kind: 'Cluster', watches: {},
+    name: 'namespace-controller',
+    kind: 'Namespace',
+    watches: { Cluster: askDefault, Source: askDefault, Machine: askDefault },
+    decide,
+  },
+  {
+    name: 'default-namespace-controller',
+    kind: 'Cluster',
+    watches: {},
     decide: (_key, context) => (context.view.get(DEFAULT_KEY) ? { steps: [] } : decide(DEFAULT_KEY, context)),
   },
 ];

@@ -8,7 +8,12 @@ function decide(key: ObjectKey, { view, now }: PassContext): Decision {
   const node = view.get(objectKey('Node', undefined, parseKey(key).name));
   if (!node) return { steps: [] };
   const draining = isDraining(node);
-  return planDrain({ node, pods: draining ? view.podsOnNode(node.metadata.name) : [], budgets: draining ? view.list('PodDisruptionBudget') : [], now });
+  return planDrain({
+    node,
+    pods: draining ? view.podsOnNode(node.metadata.name) : [],
+    budgets: draining ? view.list('PodDisruptionBudget') : [],
+    now,
+  });
 }
 
 const drainingNodes = (view: StoreView): readonly ObjectKey[] => view.list('Node').filter(isDraining).map(keyOf);
@@ -18,7 +23,8 @@ export const nodeDrainController: Controller = {
   kind: 'Node',
   watches: {
     Pod: (pod, view) => {
-      const node = pod.spec.nodeName === undefined ? undefined : view.get(objectKey('Node', undefined, pod.spec.nodeName));
+      const node =
+        pod.spec.nodeName === undefined ? undefined : view.get(objectKey('Node', undefined, pod.spec.nodeName));
       return node && isDraining(node) ? [keyOf(node)] : [];
     },
     PodDisruptionBudget: (_budget, view) => drainingNodes(view),

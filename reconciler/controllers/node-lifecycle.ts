@@ -6,16 +6,25 @@ import type { Decision } from '../core/step.ts';
 import { clusterSettings } from './cluster-settings.ts';
 import type { Controller, PassContext } from './runtime/controller.ts';
 
-/** Two, because a Machine that has no Node and a Node that has no Machine both have to be found after a start, when only what exists is looked at. */
+/**
+ * Two, because a Machine that has no Node and a Node that has no Machine both have to be found after a start, when only
+ * what exists is looked at.
+ */
 export function nodeLifecycleControllers(monitor: NodeMonitor): readonly Controller[] {
   function decide(key: ObjectKey, { view, now, monotonic }: PassContext): Decision {
     const { name } = parseKey(key);
     const node = view.get(objectKey('Node', undefined, name));
     if (node) monitor.observe(node, monotonic, now);
     const decision = planNode({
-      machine: view.get(objectKey('Machine', undefined, name)), node,
-      machines: view.list('Machine'), nodes: view.list('Node'), settings: clusterSettings(view), now,
-      silentMs: monitor.silentMs(name, monotonic), evictsInMs: monitor.evictsInMs(name, monotonic), blind: monitor.blind,
+      machine: view.get(objectKey('Machine', undefined, name)),
+      node,
+      machines: view.list('Machine'),
+      nodes: view.list('Node'),
+      settings: clusterSettings(view),
+      now,
+      silentMs: monitor.silentMs(name, monotonic),
+      evictsInMs: monitor.evictsInMs(name, monotonic),
+      blind: monitor.blind,
     });
     if (beginsToEmpty(node, decision)) monitor.evicts(name, monotonic);
     return decision;
@@ -30,8 +39,18 @@ export function nodeLifecycleControllers(monitor: NodeMonitor): readonly Control
         Node: (node, view, event) => {
           const { turned } = event === 'delete' ? monitor.forget(node.metadata.name) : monitor.count(node);
           // Two passes may have cut the same range: the younger node has to look again.
-          const rivals = node.spec.podCIDR === undefined ? [] : view.list('Node').filter((other) => other.metadata.uid !== node.metadata.uid && other.spec.podCIDR === node.spec.podCIDR);
-          return [...rivals.map(keyOf), ...(turned ? monitor.notReady().map((name) => objectKey('Node', undefined, name)) : [])];
+          const rivals =
+            node.spec.podCIDR === undefined
+              ? []
+              : view
+                  .list('Node')
+                  .filter(
+                    (other) => other.metadata.uid !== node.metadata.uid && other.spec.podCIDR === node.spec.podCIDR,
+                  );
+          return [
+            ...rivals.map(keyOf),
+            ...(turned ? monitor.notReady().map((name) => objectKey('Node', undefined, name)) : []),
+          ];
         },
       },
       decide,

@@ -1,11 +1,26 @@
 /** From an object to the objects it concerns, and from a selector to the objects it may take. */
-import { keyOf, objectKey, selectorMatches, type LabelSelector, type ObjectKey, type Stored, type StoredOf } from '../../contracts/objects/index.ts';
+import {
+  keyOf,
+  objectKey,
+  selectorMatches,
+  type LabelSelector,
+  type ObjectKey,
+  type Stored,
+  type StoredOf,
+} from '../../contracts/objects/index.ts';
 import { controllerOf } from '../core/workloads/owners.ts';
 import { HASH_LABEL } from '../core/workloads/template.ts';
 import type { StoreView } from './runtime/controller.ts';
 
-/** The controller of `object`, when it is of `kind`; for an object without one, every `kind` of its namespace whose selector wants it. */
-export function controllerKeys(kind: 'Deployment' | 'ReplicaSet', object: Stored, view: StoreView): readonly ObjectKey[] {
+/**
+ * The controller of `object`, when it is of `kind`; for an object without one, every `kind` of its namespace whose
+ * selector wants it.
+ */
+export function controllerKeys(
+  kind: 'Deployment' | 'ReplicaSet',
+  object: Stored,
+  view: StoreView,
+): readonly ObjectKey[] {
   const controller = controllerOf(object.metadata);
   if (controller) return controller.kind === kind ? [objectKey(kind, object.metadata.namespace, controller.name)] : [];
   const candidates: readonly StoredOf<'Deployment' | 'ReplicaSet'>[] = view.list(kind, object.metadata.namespace);
@@ -13,13 +28,25 @@ export function controllerKeys(kind: 'Deployment' | 'ReplicaSet', object: Stored
 }
 
 /** Objects of the namespace that the selector may match; narrowed by one label where the selector names one. */
-export function selected<K extends 'Pod' | 'ReplicaSet'>(kind: K, namespace: string, selector: LabelSelector, view: StoreView): readonly StoredOf<K>[] {
+export function selected<K extends 'Pod' | 'ReplicaSet'>(
+  kind: K,
+  namespace: string,
+  selector: LabelSelector,
+  view: StoreView,
+): readonly StoredOf<K>[] {
   const labels = selector.matchLabels ?? {};
   const [key, value] = HASH_LABEL in labels ? [HASH_LABEL, labels[HASH_LABEL]] : (Object.entries(labels)[0] ?? []);
-  return key !== undefined && value !== undefined ? view.labelled(kind, key, value, namespace) : view.list(kind, namespace);
+  return key !== undefined && value !== undefined
+    ? view.labelled(kind, key, value, namespace)
+    : view.list(kind, namespace);
 }
 
 /** Those without a controller. */
-export function orphans<K extends 'Pod' | 'ReplicaSet'>(kind: K, namespace: string, selector: LabelSelector, view: StoreView): readonly StoredOf<K>[] {
+export function orphans<K extends 'Pod' | 'ReplicaSet'>(
+  kind: K,
+  namespace: string,
+  selector: LabelSelector,
+  view: StoreView,
+): readonly StoredOf<K>[] {
   return selected(kind, namespace, selector, view).filter((object) => controllerOf(object.metadata) === undefined);
 }

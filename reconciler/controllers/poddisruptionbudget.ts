@@ -1,5 +1,12 @@
 /** PodDisruptionBudgets: how many of their pods may be evicted now. */
-import { objectKey, parseKey, selectorMatches, type ObjectKey, type OwnerReference, type StoredPod } from '../../contracts/objects/index.ts';
+import {
+  objectKey,
+  parseKey,
+  selectorMatches,
+  type ObjectKey,
+  type OwnerReference,
+  type StoredPod,
+} from '../../contracts/objects/index.ts';
 import type { Decision } from '../core/step.ts';
 import { planDisruptionBudget, type Scale } from '../core/workloads/disruption-budget.ts';
 import { covers } from '../core/workloads/disruption.ts';
@@ -13,7 +20,8 @@ function scaleOf(controller: OwnerReference, namespace: string, view: StoreView)
   const replicaSet = view.get(objectKey('ReplicaSet', namespace, controller.name));
   if (replicaSet?.metadata.uid !== controller.uid) return undefined;
   const owner = controllerOf(replicaSet.metadata);
-  const deployment = owner?.kind === 'Deployment' ? view.get(objectKey('Deployment', namespace, owner.name)) : undefined;
+  const deployment =
+    owner?.kind === 'Deployment' ? view.get(objectKey('Deployment', namespace, owner.name)) : undefined;
   const scaled = deployment && deployment.metadata.uid === owner?.uid ? deployment : replicaSet;
   return { uid: scaled.metadata.uid, replicas: scaled.spec.replicas };
 }
@@ -23,12 +31,16 @@ function decide(key: ObjectKey, { view, now }: PassContext): Decision {
   const budget = view.get(objectKey('PodDisruptionBudget', namespace, name));
   if (!budget) return { steps: [] };
   const { selector } = budget.spec;
-  const pods = selector ? selected('Pod', namespace, selector, view).filter((pod) => selectorMatches(selector, pod.metadata.labels)) : [];
+  const pods = selector
+    ? selected('Pod', namespace, selector, view).filter((pod) => selectorMatches(selector, pod.metadata.labels))
+    : [];
   return planDisruptionBudget({ budget, pods, scaleOf: (controller) => scaleOf(controller, namespace, view), now });
 }
 
 function budgetsOver(pod: StoredPod, view: StoreView): readonly ObjectKey[] {
-  return view.list('PodDisruptionBudget', pod.metadata.namespace).filter((budget) => covers(budget, pod))
+  return view
+    .list('PodDisruptionBudget', pod.metadata.namespace)
+    .filter((budget) => covers(budget, pod))
     .map(({ metadata }) => objectKey('PodDisruptionBudget', metadata.namespace, metadata.name));
 }
 

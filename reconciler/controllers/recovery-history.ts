@@ -7,20 +7,31 @@ import { sameTemplate } from '../core/workloads/template.ts';
 import type { GitSource, Revision } from '../ports/git-source.ts';
 import type { RevisionReader, RenderedRevision } from './sync/revision-reader.ts';
 
-/** Commits of the branch that a recovery looks at: a rollout that still stands after that many pushes is not followed. */
+/**
+ * Commits of the branch that a recovery looks at: a rollout that still stands after that many pushes is not followed.
+ */
 const RECENT = 50;
 
 export interface AppliedState {
-  /** Undefined where nobody tells, or what is told is not of this branch: then the state is that of the newest commit that can be read. */
+  /**
+   * Undefined where nobody tells, or what is told is not of this branch: then the state is that of the newest commit
+   * that can be read.
+   */
   readonly revision: string | undefined;
   readonly state: DesiredState;
 }
 
 export interface RecoveryHistory {
-  /** `told`: commits that nodes say were in force, most told first. Only one of the branch's recent commits is believed. */
+  /**
+   * `told`: commits that nodes say were in force, most told first. Only one of the branch's recent commits is believed.
+   */
   applied(told: readonly string[], signal: AbortSignal): Promise<AppliedState>;
   /** Templates of the workloads of `state`, from that and then from recent commits, newest first, until `isEnough`. */
-  templates(state: DesiredState, isEnough: (templates: PodTemplates) => boolean, signal: AbortSignal): Promise<PodTemplates>;
+  templates(
+    state: DesiredState,
+    isEnough: (templates: PodTemplates) => boolean,
+    signal: AbortSignal,
+  ): Promise<PodTemplates>;
 }
 
 export class GitHistory implements RecoveryHistory {
@@ -45,7 +56,11 @@ export class GitHistory implements RecoveryHistory {
     return { revision: undefined, state: new Map() };
   }
 
-  async templates(state: DesiredState, isEnough: (templates: PodTemplates) => boolean, signal: AbortSignal): Promise<PodTemplates> {
+  async templates(
+    state: DesiredState,
+    isEnough: (templates: PodTemplates) => boolean,
+    signal: AbortSignal,
+  ): Promise<PodTemplates> {
     const found = new Map<ObjectKey, PodTemplateSpec[]>();
     add(found, state, state);
     if (isEnough(found)) return found;
@@ -79,6 +94,7 @@ function add(found: Map<ObjectKey, PodTemplateSpec[]>, wanted: DesiredState, sta
     if ((object.kind !== 'Deployment' && object.kind !== 'ReplicaSet') || !wanted.has(key)) continue;
     const templates = found.get(key) ?? [];
     found.set(key, templates);
-    if (!templates.some((template) => sameTemplate(template, object.spec.template))) templates.push(object.spec.template);
+    if (!templates.some((template) => sameTemplate(template, object.spec.template)))
+      templates.push(object.spec.template);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * After the store was lost: reads what every machine that answers holds, and fills the store with what Git and they give together, before
- * anyone acts. Nodes are witnesses, not authorities: docs/adr/0004 says what is taken from whom.
+ * After the store was lost: reads what every machine that answers holds, and fills the store with what Git and they
+ * give together, before anyone acts. Nodes are witnesses, not authorities: docs/adr/0004 says what is taken from whom.
  */
 import { keyOf, type KubeObject, type Machine, type Stored } from '../../contracts/objects/index.ts';
 import { NODE_PATHS } from '../../contracts/agent/index.ts';
@@ -29,7 +29,10 @@ export interface RecoveryOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
-  /** A machine that does not let itself be connected to by then is left as it is, and so is one that takes as long again to tell its inventory. */
+  /**
+   * A machine that does not let itself be connected to by then is left as it is, and so is one that takes as long again
+   * to tell its inventory.
+   */
   readonly perNodeTimeoutMs?: number;
 }
 
@@ -52,17 +55,27 @@ const BATCH = 200;
 /** Claims told one by one in the log. */
 const TOLD = 20;
 
-type Answer = { readonly is: 'told'; readonly inventory: Inventory } | { readonly is: 'empty' } | { readonly is: 'silent' };
+type Answer =
+  { readonly is: 'told'; readonly inventory: Inventory } | { readonly is: 'empty' } | { readonly is: 'silent' };
 
 /** Ends with `markReady`. Safe to repeat after a failure: what is there already stays. */
 export async function recover(options: RecoveryOptions): Promise<RecoveryResult> {
   const { store, machines, history, clock, log, signal, source, incarnation } = options;
   const answers = await ask(options);
   signal.throwIfAborted();
-  const epochs = judgeEpochs(new Map([...answers].flatMap(([name, answer]) => (answer.is === 'told' ? [[name, answer.inventory.info.epoch] as const] : []))), clock.now().getTime());
+  const epochs = judgeEpochs(
+    new Map(
+      [...answers].flatMap(([name, answer]) =>
+        answer.is === 'told' ? [[name, answer.inventory.info.epoch] as const] : [],
+      ),
+    ),
+    clock.now().getTime(),
+  );
   for (const node of epochs.implausible) {
     answers.set(node, { is: 'silent' });
-    log.error('a node claims an epoch that no control plane gave it: its word does not count, and it is left alone', { node });
+    log.error('a node claims an epoch that no control plane gave it: its word does not count, and it is left alone', {
+      node,
+    });
   }
   const words = machines.flatMap(({ metadata, spec }): NodeWord[] => {
     const answer = answers.get(metadata.name);
@@ -70,29 +83,62 @@ export async function recover(options: RecoveryOptions): Promise<RecoveryResult>
     const { claims, pods } = answer.inventory;
     const word = withinPlaces({ node: metadata.name, claims, pods }, spec.maxPods);
     const beyond = claims.length - word.claims.length;
-    if (beyond > 0) log.warn('a node claims more pods than it has places for: the others are left out', { node: metadata.name, pods: beyond });
+    if (beyond > 0)
+      log.warn('a node claims more pods than it has places for: the others are left out', {
+        node: metadata.name,
+        pods: beyond,
+      });
     return [word];
   });
-  const named = (is: Answer['is']): string[] => [...answers].filter(([, answer]) => answer.is === is).map(([name]) => name);
+  const named = (is: Answer['is']): string[] =>
+    [...answers].filter(([, answer]) => answer.is === is).map(([name]) => name);
   const revisions = new Votes();
   for (const { claims } of words) {
     const claim = claims.find((one) => one.kind === 'Source' && one.metadata.name === source.name);
     if (claim?.kind === 'Source') revisions.add('', claim.status.appliedRevision);
   }
   const unanswered = named('silent');
-  // Half of the machines answer, and none holds anything: a cluster that never ran. Fewer may be new ones, and the silent ones those with the pods.
+  // Half of the machines answer, and none holds anything: a cluster that never ran. Fewer may be new ones, and the
+  // silent ones those with the pods.
   const isNew = unanswered.length * 2 <= machines.length && words.every(({ claims }) => claims.length === 0);
   const silent = isNew ? [] : unanswered;
-  const applied = await history.applied(revisions.ranked('').map(({ value }) => value), signal);
+  const applied = await history.applied(
+    revisions.ranked('').map(({ value }) => value),
+    signal,
+  );
   const state = words.length > 0 || silent.length > 0 ? applied.state : new Map();
   const templates = await history.templates(state, (found) => !hasUnexplained(words, found), signal);
-  const { objects, refused } = recoverState({ words, silent, machines, source, appliedRevision: applied.revision, applied: state, templates, incarnation, now: clock.now() });
+  const { objects, refused } = recoverState({
+    words,
+    silent,
+    machines,
+    source,
+    appliedRevision: applied.revision,
+    applied: state,
+    templates,
+    incarnation,
+    now: clock.now(),
+  });
   for (let i = 0; i < objects.length; i += BATCH) await importObjects(store, objects.slice(i, i + BATCH), signal);
   const epoch = await store.nextEpoch(epochs.highest, signal);
   await store.markReady(signal);
-  for (const { node, key, why } of refused.slice(0, TOLD)) log.warn('a pod that a node claims is not followed', { node, key, why });
-  if (machines.length > 0) log.info('recovered from Git and the nodes', { imported: objects.length, revision: applied.revision, answered: machines.length - unanswered.length, unanswered, refused: refused.length });
-  return { epoch, imported: objects.length, answered: [...named('told'), ...named('empty')].sort(), unanswered, refused };
+  for (const { node, key, why } of refused.slice(0, TOLD))
+    log.warn('a pod that a node claims is not followed', { node, key, why });
+  if (machines.length > 0)
+    log.info('recovered from Git and the nodes', {
+      imported: objects.length,
+      revision: applied.revision,
+      answered: machines.length - unanswered.length,
+      unanswered,
+      refused: refused.length,
+    });
+  return {
+    epoch,
+    imported: objects.length,
+    answered: [...named('told'), ...named('empty')].sort(),
+    unanswered,
+    refused,
+  };
 }
 
 async function ask(options: RecoveryOptions): Promise<Map<string, Answer>> {
@@ -100,7 +146,10 @@ async function ask(options: RecoveryOptions): Promise<Map<string, Answer>> {
   const waiting: (() => void)[] = [];
   const turn = async <T>(read: () => Promise<T>): Promise<T> => {
     if (free > 0) free -= 1;
-    else await new Promise<void>((resolve) => { waiting.push(resolve); });
+    else
+      await new Promise<void>((resolve) => {
+        waiting.push(resolve);
+      });
     try {
       return await read();
     } finally {
@@ -109,11 +158,19 @@ async function ask(options: RecoveryOptions): Promise<Map<string, Answer>> {
       else free += 1;
     }
   };
-  return new Map(await Promise.all(options.machines.map(async (machine) => [machine.metadata.name, await answerOf(machine, options, turn)] as const)));
+  return new Map(
+    await Promise.all(
+      options.machines.map(async (machine) => [machine.metadata.name, await answerOf(machine, options, turn)] as const),
+    ),
+  );
 }
 
 /** Silent: it does not answer in time, or must not be talked to. Empty: it has no agent. */
-async function answerOf(machine: Machine, { transport, clock, log, signal, perNodeTimeoutMs }: RecoveryOptions, turn: <T>(read: () => Promise<T>) => Promise<T>): Promise<Answer> {
+async function answerOf(
+  machine: Machine,
+  { transport, clock, log, signal, perNodeTimeoutMs }: RecoveryOptions,
+  turn: <T>(read: () => Promise<T>) => Promise<T>,
+): Promise<Answer> {
   const { name } = machine.metadata;
   const { address, port, user, hostKey } = machine.spec;
   const timeoutMs = perNodeTimeoutMs ?? PER_NODE_TIMEOUT_MS;
@@ -124,10 +181,17 @@ async function answerOf(machine: Machine, { transport, clock, log, signal, perNo
     try {
       const connection = await transport.connect({ name, address, port, user, hostKey }, stop);
       try {
-        return { is: 'told', inventory: await turn(() => new AgentClient(connection, clock).inventory(signal, timeoutMs)) };
+        return {
+          is: 'told',
+          inventory: await turn(() => new AgentClient(connection, clock).inventory(signal, timeoutMs)),
+        };
       } catch (error) {
         // A machine that never had an agent will not have one by waiting.
-        if (!stop.aborted && (await connection.run(['test', '-e', `${NODE_PATHS.install}/current`], { signal: stop })).code !== 0) return { is: 'empty' };
+        if (
+          !stop.aborted &&
+          (await connection.run(['test', '-e', `${NODE_PATHS.install}/current`], { signal: stop })).code !== 0
+        )
+          return { is: 'empty' };
         throw error;
       } finally {
         await connection.close();
@@ -140,21 +204,39 @@ async function answerOf(machine: Machine, { transport, clock, log, signal, perNo
     await clock.sleep(RETRY_MS, stop).catch(() => undefined);
   }
   signal.throwIfAborted();
-  log.warn('a machine told no inventory: it is left as it is', { node: name, error: last instanceof Error ? last.message : String(last) });
+  log.warn('a machine told no inventory: it is left as it is', {
+    node: name,
+    error: last instanceof Error ? last.message : String(last),
+  });
   return { is: 'silent' };
 }
 
 /** Creates the objects, then gives those their status that a create left without. What is there already stays. */
-export async function importObjects(store: Pick<ObjectStore, 'write'>, objects: readonly KubeObject[], signal: AbortSignal): Promise<void> {
-  const created = await store.write(objects.map((object): WriteOp => ({ op: 'create', object })), signal);
+export async function importObjects(
+  store: Pick<ObjectStore, 'write'>,
+  objects: readonly KubeObject[],
+  signal: AbortSignal,
+): Promise<void> {
+  const created = await store.write(
+    objects.map((object): WriteOp => ({ op: 'create', object })),
+    signal,
+  );
   const statuses = created.flatMap((result, index): WriteOp[] => {
     const wanted = objects[index];
-    if (!result.ok || !wanted || !('status' in wanted) || wanted.status === undefined || ('status' in result.object && result.object.status !== undefined)) return [];
+    if (
+      !result.ok ||
+      !wanted ||
+      !('status' in wanted) ||
+      wanted.status === undefined ||
+      ('status' in result.object && result.object.status !== undefined)
+    )
+      return [];
     return [{ op: 'updateStatus', object: { ...result.object, status: wanted.status } as Stored }];
   });
   if (statuses.length > 0) await store.write(statuses, signal);
   for (const [index, result] of created.entries()) {
     const object = objects[index];
-    if (!result.ok && result.reason !== 'AlreadyExists' && object) throw new Error(`${keyOf(object)} cannot be imported: ${result.message}`);
+    if (!result.ok && result.reason !== 'AlreadyExists' && object)
+      throw new Error(`${keyOf(object)} cannot be imported: ${result.message}`);
   }
 }

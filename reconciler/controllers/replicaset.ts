@@ -17,9 +17,13 @@ function decide(key: ObjectKey, { view, now, monotonic, ids }: PassContext, moni
   return planReplicaSet({
     replicaSet,
     pods: [...owned, ...orphans('Pod', namespace, replicaSet.spec.selector, view)],
-    related: owner ? view.ownedBy('ReplicaSet', owner.uid).flatMap((rs) => view.ownedBy('Pod', rs.metadata.uid)) : owned,
+    related: owner
+      ? view.ownedBy('ReplicaSet', owner.uid).flatMap((rs) => view.ownedBy('Pod', rs.metadata.uid))
+      : owned,
     now,
-    held: heldBack(replicaSet, view.list('Node'), (node, taint) => monitor.taintAgeMs(node.metadata.name, taint, monotonic)),
+    held: heldBack(replicaSet, view.list('Node'), (node, taint) =>
+      monitor.taintAgeMs(node.metadata.name, taint, monotonic),
+    ),
     suffix: (length) => ids.suffix(length),
     nameTaken: (podName) => view.get(objectKey('Pod', namespace, podName)) !== undefined,
   });
@@ -32,7 +36,13 @@ export const replicaSetController = (monitor: NodeMonitor): Controller => ({
   watches: {
     Pod: (pod, view) => controllerKeys('ReplicaSet', pod, view),
     /** A node that a recovery did not hear has spoken, or is given up. */
-    Node: (node, view) => findCondition(node.status?.conditions, PODS_KNOWN) === undefined ? [] : view.list('ReplicaSet').filter((rs) => rs.metadata.annotations?.[UNHEARD_ANNOTATION] !== undefined).map(keyOf),
+    Node: (node, view) =>
+      findCondition(node.status?.conditions, PODS_KNOWN) === undefined
+        ? []
+        : view
+            .list('ReplicaSet')
+            .filter((rs) => rs.metadata.annotations?.[UNHEARD_ANNOTATION] !== undefined)
+            .map(keyOf),
   },
   decide: (key, context) => decide(key, context, monitor),
 });

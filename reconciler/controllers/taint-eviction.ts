@@ -1,5 +1,13 @@
 /** Pods leave nodes that are tainted NoExecute, and are not ready while their node is silent. */
-import { conditionIsTrue, findCondition, keyOf, objectKey, parseKey, type ObjectKey, type StoredPod } from '../../contracts/objects/index.ts';
+import {
+  conditionIsTrue,
+  findCondition,
+  keyOf,
+  objectKey,
+  parseKey,
+  type ObjectKey,
+  type StoredPod,
+} from '../../contracts/objects/index.ts';
 import { planEviction, SILENT_REASON } from '../core/health/eviction.ts';
 import type { NodeMonitor } from '../core/health/node-monitor.ts';
 import { graceLeftMs } from '../core/health/node.ts';
@@ -13,14 +21,20 @@ export function taintEvictionController(monitor: NodeMonitor): Controller {
   function decide(key: ObjectKey, { view, now, monotonic }: PassContext): Decision {
     const { namespace, name } = parseKey(key);
     const pod = view.get(objectKey('Pod', namespace, name));
-    const node = pod?.spec.nodeName === undefined ? undefined : view.get(objectKey('Node', undefined, pod.spec.nodeName));
+    const node =
+      pod?.spec.nodeName === undefined ? undefined : view.get(objectKey('Node', undefined, pod.spec.nodeName));
     if (!pod || !node) return { steps: [] };
     monitor.observe(node, monotonic, now);
     const silentMs = monitor.silentMs(node.metadata.name, monotonic);
-    return planEviction(pod, node, {
-      graceLeftMs: monitor.blind ? undefined : graceLeftMs({ settings: clusterSettings(view), silentMs }),
-      taintAgeMs: (taint) => monitor.taintAgeMs(node.metadata.name, taint, monotonic),
-    }, now);
+    return planEviction(
+      pod,
+      node,
+      {
+        graceLeftMs: monitor.blind ? undefined : graceLeftMs({ settings: clusterSettings(view), silentMs }),
+        taintAgeMs: (taint) => monitor.taintAgeMs(node.metadata.name, taint, monotonic),
+      },
+      now,
+    );
   }
 
   /** Pods of all silent nodes, when the first node of all is heard again. */
@@ -39,8 +53,12 @@ export function taintEvictionController(monitor: NodeMonitor): Controller {
         if (event === 'delete') return [];
         monitor.count(node);
         const pods = view.podsOnNode(node.metadata.name);
-        const troubled = !conditionIsTrue(node.status?.conditions, 'Ready') || (node.spec.taints ?? []).some((taint) => taint.effect === 'NoExecute');
-        const own = troubled ? pods : pods.filter((pod) => findCondition(pod.status?.conditions, 'Ready')?.reason === SILENT_REASON);
+        const troubled =
+          !conditionIsTrue(node.status?.conditions, 'Ready') ||
+          (node.spec.taints ?? []).some((taint) => taint.effect === 'NoExecute');
+        const own = troubled
+          ? pods
+          : pods.filter((pod) => findCondition(pod.status?.conditions, 'Ready')?.reason === SILENT_REASON);
         return [...own, ...afterBlindness(view)].map(keyOf);
       },
     },

@@ -1,6 +1,6 @@
 /**
- * A calculation that is long enough to keep others from their turn: it yields now and then, and whoever runs it may let others go first.
- * What it yields means nothing, and its answer does not depend on where it was held.
+ * A calculation that is long enough to keep others from their turn: it yields now and then, and whoever runs it may let
+ * others go first. What it yields means nothing, and its answer does not depend on where it was held.
  */
 export type Paced<T> = Generator<void, T, void>;
 

@@ -1,4 +1,7 @@
-/** A Git repository as the source of desired state. Adapters: local bare repository, HTTPS, SSH; isomorphic-git or a native `git`. */
+/**
+ * A Git repository as the source of desired state. Adapters: local bare repository, HTTPS, SSH; isomorphic-git or a
+ * native `git`.
+ */
 
 export interface Revision {
   /** Commit id, 40 hex digits. */
@@ -22,29 +25,43 @@ export interface TreeFile {
 
 /** What the branch points at. `unborn`: the repository has no commit on it yet. `missing`: it had, and was deleted. */
 export type BranchHead =
-  | { readonly state: 'at'; readonly revision: Revision }
-  | { readonly state: 'unborn' }
-  | { readonly state: 'missing' };
+  { readonly state: 'at'; readonly revision: Revision } | { readonly state: 'unborn' } | { readonly state: 'missing' };
 
 export interface GitSource {
   readonly url: string;
   readonly branch: string;
   /** Looks at the remote now. Throws RetryableError `GitUnreachable` when it does not answer. */
   head(signal: AbortSignal): Promise<BranchHead>;
-  /** Throws TerminalError `RevisionNotFound` for an id (or unambiguous prefix, branch, tag, HEAD~N) that the repository lacks. */
+  /**
+   * Throws TerminalError `RevisionNotFound` for an id (or unambiguous prefix, branch, tag, HEAD~N) that the repository
+   * lacks.
+   */
   resolve(rev: string, signal: AbortSignal): Promise<Revision>;
   /** All files of a commit, sorted by path. Subtrees whose id was read before are not read again. */
   files(sha: string, signal: AbortSignal): Promise<readonly TreeFile[]>;
-  /** Contents of a blob. Throws TerminalError `BlobTooLarge` over `maxBytes`, without holding it in memory where the engine can tell its size. */
+  /**
+   * Contents of a blob. Throws TerminalError `BlobTooLarge` over `maxBytes`, without holding it in memory where the
+   * engine can tell its size.
+   */
   blob(oid: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array>;
   /** Newest first, from `sha`, at most `limit`, first parents. */
   log(sha: string, limit: number, signal: AbortSignal): Promise<readonly Revision[]>;
-  /** Yields whenever the branch may have moved (hook, file watch, poll every `pollSeconds`). Only a hint: call {@link head}. Ends on abort. */
+  /**
+   * Yields whenever the branch may have moved (hook, file watch, poll every `pollSeconds`). Only a hint: call {@link
+   * head}. Ends on abort.
+   */
   hints(pollSeconds: number, signal: AbortSignal): AsyncIterable<void>;
   /**
-   * Makes a commit on top of the branch whose tree is that of `restore`, and pushes it through the repository's own hooks.
-   * Throws TerminalError `PushRejected` with the remote's words.
+   * Makes a commit on top of the branch whose tree is that of `restore`, and pushes it through the repository's own
+   * hooks. Throws TerminalError `PushRejected` with the remote's words.
    */
-  commitTree(change: { readonly restore: string; readonly message: string; readonly author: { readonly name: string; readonly email: string } }, signal: AbortSignal): Promise<Revision>;
+  commitTree(
+    change: {
+      readonly restore: string;
+      readonly message: string;
+      readonly author: { readonly name: string; readonly email: string };
+    },
+    signal: AbortSignal,
+  ): Promise<Revision>;
   close(): Promise<void>;
 }

@@ -1,4 +1,7 @@
-/** Where the control plane writes what a person may want to read later. Never a secret: values that must not show are not passed. */
+/**
+ * Where the control plane writes what a person may want to read later. Never a secret: values that must not show are
+ * not passed.
+ */
 export type LogFields = Readonly<Record<string, unknown>>;
 
 export interface Log {

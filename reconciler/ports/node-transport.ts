@@ -46,13 +46,23 @@ export interface HttpAnswer {
 export interface NodeConnection {
   readonly target: SshTarget;
   /** Runs one command; argv is quoted here and nowhere else. At most 1 MiB of output is kept. */
-  run(argv: readonly string[], options: { readonly stdin?: string | Readable; readonly signal: AbortSignal }): Promise<CommandResult>;
+  run(
+    argv: readonly string[],
+    options: { readonly stdin?: string | Readable; readonly signal: AbortSignal },
+  ): Promise<CommandResult>;
   /** Writes a file: to a temporary name beside it, then renamed over it. Makes the folder. */
   upload(path: string, content: Buffer | Readable, mode: number, signal: AbortSignal): Promise<void>;
-  /** One HTTP request to a Unix socket on the node, over few pooled channels. RetryableError `AnswerTooLarge` for a body over `maxBytes`. */
+  /**
+   * One HTTP request to a Unix socket on the node, over few pooled channels. RetryableError `AnswerTooLarge` for a body
+   * over `maxBytes`.
+   */
   http(socket: string, request: HttpQuestion, signal: AbortSignal): Promise<HttpAnswer>;
   /** An answer whose body is read as it comes (status lines, followed logs), on a channel of its own. */
-  httpStream(socket: string, path: string, signal: AbortSignal): Promise<{ readonly status: number; readonly body: Readable }>;
+  httpStream(
+    socket: string,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly status: number; readonly body: Readable }>;
   /** HTTP upgrade (exec). */
   httpUpgrade(socket: string, path: string, protocol: string, signal: AbortSignal): Promise<Duplex>;
   /** Settles, never rejects, when the connection is over; says why. */

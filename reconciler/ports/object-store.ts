@@ -1,10 +1,19 @@
-/** The live state. Kubernetes' storage contract: compare-and-set on resourceVersion, a change stream that a watcher resumes. */
+/**
+ * The live state. Kubernetes' storage contract: compare-and-set on resourceVersion, a change stream that a watcher
+ * resumes.
+ */
 import type { Kind, KubeObject, ObjectKey, Stored } from '../../contracts/objects/index.ts';
 
 export type WriteOp =
-  /** Sets uid (kept when given: recovery), resourceVersion, generation 1, creationTimestamp (kept when given). Fails with AlreadyExists. */
+  /**
+   * Sets uid (kept when given: recovery), resourceVersion, generation 1, creationTimestamp (kept when given). Fails
+   * with AlreadyExists.
+   */
   | { readonly op: 'create'; readonly object: KubeObject }
-  /** Replaces everything but status. `metadata.resourceVersion` must be the current one, else Conflict. Generation rises when anything outside metadata and status changed. */
+  /**
+   * Replaces everything but status. `metadata.resourceVersion` must be the current one, else Conflict. Generation rises
+   * when anything outside metadata and status changed.
+   */
   | { readonly op: 'update'; readonly object: Stored }
   /** Replaces status only; compare-and-set as `update`. Writing an equal status is no write. */
   | { readonly op: 'updateStatus'; readonly object: Stored }
@@ -29,22 +38,29 @@ export interface ObjectStore {
   /** What keeps the store from answering, or from taking writes, in words for people; undefined while all is well. */
   readonly problem: string | undefined;
   /**
-   * Claims the store. `fresh`: it was empty, so a recovery has to run before anyone acts on it. The incarnation is kept until the
-   * store is emptied, or comes back with older data or without some of it; from then on every call of this instance throws RetryableError
-   * `StoreLost` until it is opened again, and a store that went back is opened as a fresh one. RetryableError `StoreTampered` in the same
-   * way where somebody else changed what is there.
+   * Claims the store. `fresh`: it was empty, so a recovery has to run before anyone acts on it. The incarnation is kept
+   * until the store is emptied, or comes back with older data or without some of it; from then on every call of this
+   * instance throws RetryableError `StoreLost` until it is opened again, and a store that went back is opened as a
+   * fresh one. RetryableError `StoreTampered` in the same way where somebody else changed what is there.
    */
   open(signal: AbortSignal): Promise<{ readonly incarnation: string; readonly fresh: boolean }>;
   /**
-   * Counts the store's epoch up and answers it: higher than every one that was given out before, by whatever instance, and than `above`. The
-   * first one of a store is read off the clock, so that agents which followed an earlier store and cannot be asked are below it.
+   * Counts the store's epoch up and answers it: higher than every one that was given out before, by whatever instance,
+   * and than `above`. The first one of a store is read off the clock, so that agents which followed an earlier store
+   * and cannot be asked are below it.
    */
   nextEpoch(above: number, signal: AbortSignal): Promise<number>;
   /** Marks recovery as complete: later opens are not fresh. */
   markReady(signal: AbortSignal): Promise<void>;
   get<K extends Kind>(key: ObjectKey<K>, signal?: AbortSignal): Promise<Stored | undefined>;
-  list(kind: Kind | undefined, signal?: AbortSignal): Promise<{ readonly objects: readonly Stored[]; readonly resourceVersion: string }>;
-  /** Independent writes in one round trip, applied in order; results in the same order. An op that fails does not stop the others. */
+  list(
+    kind: Kind | undefined,
+    signal?: AbortSignal,
+  ): Promise<{ readonly objects: readonly Stored[]; readonly resourceVersion: string }>;
+  /**
+   * Independent writes in one round trip, applied in order; results in the same order. An op that fails does not stop
+   * the others.
+   */
   write(ops: readonly WriteOp[], signal?: AbortSignal): Promise<readonly WriteResult[]>;
   /** Changes after `resourceVersion`, in order, without gaps, each within milliseconds of its write. */
   watch(resourceVersion: string, signal: AbortSignal): AsyncIterable<WatchBatch>;

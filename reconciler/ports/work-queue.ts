@@ -1,4 +1,7 @@
-/** Level-triggered work: a queue carries keys. At most one running and one waiting job per key; nothing is lost while one runs. */
+/**
+ * Level-triggered work: a queue carries keys. At most one running and one waiting job per key; nothing is lost while
+ * one runs.
+ */
 
 export type QueueName = 'revisions' | 'controllers' | 'scheduling' | 'nodes' | 'timers';
 
@@ -21,14 +24,21 @@ export interface WorkQueue {
   add(queue: QueueName, key: string): Promise<void>;
   /** The same for many keys in one round trip. */
   addMany(queue: QueueName, keys: readonly string[]): Promise<void>;
-  /** Asks for a pass not before `delayMs` from now. An earlier pending delay wins; `add` overtakes it and never waits for it. */
+  /**
+   * Asks for a pass not before `delayMs` from now. An earlier pending delay wins; `add` overtakes it and never waits
+   * for it.
+   */
   addAfter(queue: QueueName, key: string, delayMs: number): Promise<void>;
   /**
-   * Works the queue until the returned worker is closed. A handler that throws RetryableError (or anything unknown) is run again with
-   * exponential back-off (50 ms doubling to 60 s, with jitter); WaitingError after its own delay; TerminalError not at all.
-   * `close` waits for running handlers, whose signal is aborted after `graceMs`.
+   * Works the queue until the returned worker is closed. A handler that throws RetryableError (or anything unknown) is
+   * run again with exponential back-off (50 ms doubling to 60 s, with jitter); WaitingError after its own delay;
+   * TerminalError not at all. `close` waits for running handlers, whose signal is aborted after `graceMs`.
    */
-  work(queue: QueueName, concurrency: number, handler: (key: string, signal: AbortSignal) => Promise<JobResult>): QueueWorker;
+  work(
+    queue: QueueName,
+    concurrency: number,
+    handler: (key: string, signal: AbortSignal) => Promise<JobResult>,
+  ): QueueWorker;
   /** Every failure is told here: controllers turn it into a condition or an event. */
   onFailure(listener: (failure: QueueFailure) => void): void;
   close(): Promise<void>;

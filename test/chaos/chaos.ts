@@ -27,7 +27,13 @@ export interface Outcome {
 
 /** Three hosts and an app on each, answering. */
 export async function startScene(random: Random): Promise<Scene> {
-  const fleet = await Fleet.start({ name: 'chaos', subnet: '198.18.24.0/24', podCIDR: '198.19.0.0/20', serviceCIDR: '198.19.16.0/20', nodes: 3 });
+  const fleet = await Fleet.start({
+    name: 'chaos',
+    subnet: '198.18.24.0/24',
+    podCIDR: '198.19.0.0/20',
+    serviceCIDR: '198.19.16.0/20',
+    nodes: 3,
+  });
   try {
     await fleet.write(`apps/${APP}.yaml`, helloApp({ name: APP, replicas: REPLICAS, pod: STAY_ON_LOST_NODES }));
     await fleet.commitAndPush('Run an app');
@@ -39,7 +45,9 @@ export async function startScene(random: Random): Promise<Scene> {
   return { fleet, random, hosts: fleet.lab.nodes.map(({ name }) => name).slice(1), app: APP, replicas: REPLICAS };
 }
 
-/** Does one fault under load and looks at what came of it. Never rejects for what did not hold: that is in the outcome. */
+/**
+ * Does one fault under load and looks at what came of it. Never rejects for what did not hold: that is in the outcome.
+ */
 export async function inflict(fault: Fault, scene: Scene): Promise<Outcome> {
   const { fleet } = scene;
   const before = containers(await fleet.podsReady(APP, REPLICAS));
@@ -58,17 +66,32 @@ export async function inflict(fault: Fault, scene: Scene): Promise<Outcome> {
   }
   const recoveredMs = Math.round(performance.now() - began);
   const { sent, failures } = await load.stop();
-  const after = await eventually('the pods after it', CONVERGED_S, async () => containers(await fleet.pods(APP))).catch(() => new Set<string>());
+  const after = await eventually('the pods after it', CONVERGED_S, async () => containers(await fleet.pods(APP))).catch(
+    () => new Set<string>(),
+  );
   const restarts = [...after].filter((container) => !before.has(container)).length;
-  if (broken === undefined && restarts > 0 && !fault.mayRestart) broken = `${restarts} containers are others than before: ${[...after].filter((container) => !before.has(container)).join(', ')}`;
-  if (broken === undefined && failures.length > 0 && !fault.mayFailRequests) broken = `${failures.length} of ${sent} requests failed, the first: ${failures[0]?.startedAt} ${failures[0]?.failure}`;
-  return { fault: fault.name, recoveredMs, requests: sent, failedRequests: failures.length, restarts, ...(broken !== undefined && { broken }) };
+  if (broken === undefined && restarts > 0 && !fault.mayRestart)
+    broken = `${restarts} containers are others than before: ${[...after].filter((container) => !before.has(container)).join(', ')}`;
+  if (broken === undefined && failures.length > 0 && !fault.mayFailRequests)
+    broken = `${failures.length} of ${sent} requests failed, the first: ${failures[0]?.startedAt} ${failures[0]?.failure}`;
+  return {
+    fault: fault.name,
+    recoveredMs,
+    requests: sent,
+    failedRequests: failures.length,
+    restarts,
+    ...(broken !== undefined && { broken }),
+  };
 }
 
 /** The newest commit is in force and healthy, every pod runs once, and nothing is there that no commit asks for. */
 async function converged(scene: Scene): Promise<void> {
   const { fleet } = scene;
-  await eventually('the newest commit is in force and healthy', CONVERGED_S, async () => (await fleet.plumb('status', '--wait', '--timeout', '20')).code === 0);
+  await eventually(
+    'the newest commit is in force and healthy',
+    CONVERGED_S,
+    async () => (await fleet.plumb('status', '--wait', '--timeout', '20')).code === 0,
+  );
   await eventually('all that a commit asks for runs once, and nothing else', CONVERGED_S, async () => {
     await nothingElse(scene);
     return true;
@@ -77,16 +100,35 @@ async function converged(scene: Scene): Promise<void> {
 
 async function nothingElse({ fleet }: Scene): Promise<void> {
   const pods = await fleet.podsReady(APP, REPLICAS, { seconds: 0 });
-  const strangers = [...(await fleet.list('Deployment')), ...(await fleet.list('ReplicaSet')), ...(await fleet.list('Pod'))].filter(({ metadata }) => metadata.labels?.['app'] !== APP && !metadata.name.startsWith(APP));
-  assert.deepEqual(strangers.map(({ kind, metadata }) => `${kind} ${metadata.name}`), []);
+  const strangers = [
+    ...(await fleet.list('Deployment')),
+    ...(await fleet.list('ReplicaSet')),
+    ...(await fleet.list('Pod')),
+  ].filter(({ metadata }) => metadata.labels?.['app'] !== APP && !metadata.name.startsWith(APP));
+  assert.deepEqual(
+    strangers.map(({ kind, metadata }) => `${kind} ${metadata.name}`),
+    [],
+  );
   for (const { name } of fleet.lab.nodes) {
-    const running = (await fleet.on(name, ['ctr', '--namespace', 'k8s.io', 'tasks', 'ls', '--quiet'])).stdout.split('\n').filter((line) => line !== '').length;
-    assert.equal(running, 2 * pods.filter(({ spec }) => spec.nodeName === name).length, `tasks on ${name}: a sandbox and a container for each of its pods`);
+    const running = (await fleet.on(name, ['ctr', '--namespace', 'k8s.io', 'tasks', 'ls', '--quiet'])).stdout
+      .split('\n')
+      .filter((line) => line !== '').length;
+    assert.equal(
+      running,
+      2 * pods.filter(({ spec }) => spec.nodeName === name).length,
+      `tasks on ${name}: a sandbox and a container for each of its pods`,
+    );
   }
 }
 
 function containers(pods: readonly StoredPod[]): Set<string> {
-  return new Set(pods.flatMap(({ metadata, status }) => (status?.containerStatuses ?? []).map(({ containerID, restartCount }) => `${metadata.name}/${metadata.uid} ${containerID ?? 'none'} ${restartCount}`)));
+  return new Set(
+    pods.flatMap(({ metadata, status }) =>
+      (status?.containerStatuses ?? []).map(
+        ({ containerID, restartCount }) => `${metadata.name}/${metadata.uid} ${containerID ?? 'none'} ${restartCount}`,
+      ),
+    ),
+  );
 }
 
 function wordsOf(error: unknown): string {
@@ -95,14 +137,27 @@ function wordsOf(error: unknown): string {
 }
 
 /** Median and worst of each fault, for people. */
-export function summary(outcomes: readonly Outcome[]): { readonly fault: string; readonly runs: number; readonly medianMs: number; readonly worstMs: number; readonly failedRequests: number; readonly restarts: number; readonly broken: number }[] {
+export function summary(outcomes: readonly Outcome[]): {
+  readonly fault: string;
+  readonly runs: number;
+  readonly medianMs: number;
+  readonly worstMs: number;
+  readonly failedRequests: number;
+  readonly restarts: number;
+  readonly broken: number;
+}[] {
   return [...new Set(outcomes.map(({ fault }) => fault))].map((fault) => {
     const runs = outcomes.filter((outcome) => outcome.fault === fault);
     const times = runs.map(({ recoveredMs }) => recoveredMs).sort((a, b) => a - b);
     const sum = (of: (outcome: Outcome) => number): number => runs.reduce((total, outcome) => total + of(outcome), 0);
     return {
-      fault, runs: runs.length, medianMs: times[Math.floor((times.length - 1) / 2)] ?? 0, worstMs: times.at(-1) ?? 0,
-      failedRequests: sum((o) => o.failedRequests), restarts: sum((o) => o.restarts), broken: sum((o) => Number(o.broken !== undefined)),
+      fault,
+      runs: runs.length,
+      medianMs: times[Math.floor((times.length - 1) / 2)] ?? 0,
+      worstMs: times.at(-1) ?? 0,
+      failedRequests: sum((o) => o.failedRequests),
+      restarts: sum((o) => o.restarts),
+      broken: sum((o) => Number(o.broken !== undefined)),
     };
   });
 }

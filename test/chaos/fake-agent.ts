@@ -11,7 +11,12 @@ import { rebuilt, withRedis } from './redis.ts';
 const SOCKET = '/run/plumbline/agent.sock';
 
 /** Runs `during` while the real agent is stopped and a lying one has its socket; puts the real one back. */
-async function withFakeAgent(fleet: Fleet, node: string, mode: 'lies' | 'endless', during: () => Promise<void>): Promise<void> {
+async function withFakeAgent(
+  fleet: Fleet,
+  node: string,
+  mode: 'lies' | 'endless',
+  during: () => Promise<void>,
+): Promise<void> {
   const { pid } = await fleet.agent(node);
   const must = async (...argv: string[]): Promise<void> => {
     const done = await fleet.on(node, argv);
@@ -19,7 +24,13 @@ async function withFakeAgent(fleet: Fleet, node: string, mode: 'lies' | 'endless
   };
   await must('kill', '-STOP', String(pid));
   await must('mv', SOCKET, `${SOCKET}.real`);
-  const [program, ...args] = tied(process.execPath, path.join(import.meta.dirname, 'fake-agent.mjs'), `/proc/${await fleet.initPid(node)}/root${SOCKET}`, mode, node);
+  const [program, ...args] = tied(
+    process.execPath,
+    path.join(import.meta.dirname, 'fake-agent.mjs'),
+    `/proc/${await fleet.initPid(node)}/root${SOCKET}`,
+    mode,
+    node,
+  );
   const fake = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(fake, 'exit');
   try {
@@ -34,34 +45,59 @@ async function withFakeAgent(fleet: Fleet, node: string, mode: 'lies' | 'endless
 }
 
 export const lyingNode: Fault = {
-  name: 'node-lies-in-its-inventory', holds: 'of what a node invents for a rebuild nothing appears outside it, and honest agents are not locked out', mayFailRequests: true,
+  name: 'node-lies-in-its-inventory',
+  holds: 'of what a node invents for a rebuild nothing appears outside it, and honest agents are not locked out',
+  mayFailRequests: true,
   async run({ fleet, random, hosts }) {
     const node = random.pick(hosts);
     await withFakeAgent(fleet, node, 'lies', async () => {
-      await rebuilt(fleet, () => withRedis(fleet, async (redis) => { await redis.flushall(); }));
+      await rebuilt(fleet, () =>
+        withRedis(fleet, async (redis) => {
+          await redis.flushall();
+        }),
+      );
       const others = fleet.lab.nodes.map(({ name }) => name).filter((name) => name !== node);
       await fleet.nodesReady(others);
-      const found = [...(await fleet.list('Deployment')), ...(await fleet.list('ReplicaSet')), ...(await fleet.list('Service')), ...(await fleet.list('Pod'))]
-        .filter(({ metadata }) => metadata.name.startsWith('evil'));
-      assert.deepEqual(found.map(({ kind, metadata }) => `${kind} ${metadata.name}`), []);
+      const found = [
+        ...(await fleet.list('Deployment')),
+        ...(await fleet.list('ReplicaSet')),
+        ...(await fleet.list('Service')),
+        ...(await fleet.list('Pod')),
+      ].filter(({ metadata }) => metadata.name.startsWith('evil'));
+      assert.deepEqual(
+        found.map(({ kind, metadata }) => `${kind} ${metadata.name}`),
+        [],
+      );
     });
     await fleet.nodesReady([node], 60);
   },
 };
 
 export const endlessAnswers: Fault = {
-  name: 'agent-answers-without-end', holds: 'an agent whose answers never end takes neither the others\' beats nor the control plane\'s memory', mayFailRequests: true,
+  name: 'agent-answers-without-end',
+  holds: "an agent whose answers never end takes neither the others' beats nor the control plane's memory",
+  mayFailRequests: true,
   async run({ fleet, random, hosts }) {
     const node = random.pick(hosts);
     const others = fleet.lab.nodes.map(({ name }) => name).filter((name) => name !== node);
     await withFakeAgent(fleet, node, 'endless', async () => {
       for (let second = random.between(15, 25); second > 0; second -= 1) {
         await lasts(1);
-        const unready = (await fleet.list('Node')).filter(({ metadata, status }) => others.includes(metadata.name) && !status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True'));
-        assert.deepEqual(unready.map(({ metadata }) => metadata.name), []);
+        const unready = (await fleet.list('Node')).filter(
+          ({ metadata, status }) =>
+            others.includes(metadata.name) &&
+            !status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True'),
+        );
+        assert.deepEqual(
+          unready.map(({ metadata }) => metadata.name),
+          [],
+        );
       }
     });
     await eventually(`${node} is Ready again`, 60, async () =>
-      (await fleet.list('Node')).find(({ metadata }) => metadata.name === node)?.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True'));
+      (await fleet.list('Node'))
+        .find(({ metadata }) => metadata.name === node)
+        ?.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True'),
+    );
   },
 };

@@ -26,5 +26,7 @@ export interface Fault {
 
 /** Waits `seconds` of a fault: nothing has to happen meanwhile, that is what is looked at. */
 export async function lasts(seconds: number): Promise<void> {
-  await new Promise((resolve) => { setTimeout(resolve, seconds * 1000); });
+  await new Promise((resolve) => {
+    setTimeout(resolve, seconds * 1000);
+  });
 }

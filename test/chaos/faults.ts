@@ -24,28 +24,42 @@ async function runtimePid(fleet: Fleet, node: string): Promise<number> {
 }
 
 async function podOn(scene: Scene, node: string): Promise<string> {
-  const pod = (await scene.fleet.pods(scene.app)).find(({ spec, metadata }) => spec.nodeName === node && metadata.deletionTimestamp === undefined);
+  const pod = (await scene.fleet.pods(scene.app)).find(
+    ({ spec, metadata }) => spec.nodeName === node && metadata.deletionTimestamp === undefined,
+  );
   assert.ok(pod, `no pod of ${scene.app} on ${node}`);
   return pod.metadata.name;
 }
 
 const emptied: Fault = {
-  name: 'redis-emptied', holds: 'everything is rebuilt from Git and the nodes, and no container is restarted',
+  name: 'redis-emptied',
+  holds: 'everything is rebuilt from Git and the nodes, and no container is restarted',
   async run({ fleet }) {
-    await rebuilt(fleet, () => withRedis(fleet, async (redis) => { await redis.flushall(); }));
+    await rebuilt(fleet, () =>
+      withRedis(fleet, async (redis) => {
+        await redis.flushall();
+      }),
+    );
   },
 };
 
 const olderData: Fault = {
-  name: 'redis-older-data', holds: 'a Redis that came back from an older snapshot is noticed and rebuilt, and no container is restarted',
+  name: 'redis-older-data',
+  holds: 'a Redis that came back from an older snapshot is noticed and rebuilt, and no container is restarted',
   async run({ fleet }) {
     await withRedis(fleet, async (redis) => {
       const restore = await snapshotOf(redis);
       // Something has to happen that the snapshot does not know.
-      await fleet.write('apps/marker.yaml', `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: marker}\ndata: {at: "${Date.now()}"}\n`);
+      await fleet.write(
+        'apps/marker.yaml',
+        `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: marker}\ndata: {at: "${Date.now()}"}\n`,
+      );
       await fleet.commitAndPush('Change something after the snapshot');
       const wanted = /at: "(\d+)"/.exec(await readFile(`${fleet.checkout}/apps/marker.yaml`, 'utf8'))?.[1];
-      const shown = async (): Promise<boolean> => (await fleet.list('ConfigMap')).some(({ metadata, data }) => metadata.name === 'marker' && data?.['at'] === wanted);
+      const shown = async (): Promise<boolean> =>
+        (await fleet.list('ConfigMap')).some(
+          ({ metadata, data }) => metadata.name === 'marker' && data?.['at'] === wanted,
+        );
       await eventually('the change is in force', 30, shown);
       await rebuilt(fleet, restore);
       await eventually('the change is in force again', 60, shown);
@@ -54,7 +68,9 @@ const olderData: Fault = {
 };
 
 const readOnly: Fault = {
-  name: 'redis-read-only', holds: 'a Redis that refuses writes for a while, and changes its role under blocked clients, as in a failover, loses nothing',
+  name: 'redis-read-only',
+  holds:
+    'a Redis that refuses writes for a while, and changes its role under blocked clients, as in a failover, loses nothing',
   async run({ fleet, random }) {
     await withRedis(fleet, async (redis) => {
       // A replica of nobody: it keeps its data, and refuses writes.
@@ -69,7 +85,8 @@ const readOnly: Fault = {
 };
 
 const outOfMemory: Fault = {
-  name: 'redis-out-of-memory', holds: 'a Redis without memory is asked again, and nothing is lost',
+  name: 'redis-out-of-memory',
+  holds: 'a Redis without memory is asked again, and nothing is lost',
   async run({ fleet, random }) {
     await withRedis(fleet, async (redis) => {
       await redis.config('SET', 'maxmemory', '1');
@@ -83,7 +100,8 @@ const outOfMemory: Fault = {
 };
 
 const controlPlaneKilled: Fault = {
-  name: 'control-plane-killed', holds: 'a control plane that is killed and started again restarts nothing',
+  name: 'control-plane-killed',
+  holds: 'a control plane that is killed and started again restarts nothing',
   async run({ fleet, random }) {
     await fleet.stopControlPlane('SIGKILL');
     try {
@@ -95,7 +113,9 @@ const controlPlaneKilled: Fault = {
 };
 
 const killedMidRollout: Fault = {
-  name: 'control-plane-killed-mid-rollout', holds: 'a control plane that is killed in the middle of a rollout fails no request', mayRestart: true,
+  name: 'control-plane-killed-mid-rollout',
+  holds: 'a control plane that is killed in the middle of a rollout fails no request',
+  mayRestart: true,
   async run({ fleet, random, app }) {
     const file = `${fleet.checkout}/apps/${app}.yaml`;
     const text = await readFile(file, 'utf8');
@@ -111,13 +131,18 @@ const killedMidRollout: Fault = {
     }
     await eventually(`all run version ${version}`, 60, async () => {
       const pods = await fleet.pods(app);
-      return pods.every(({ spec, metadata }) => metadata.deletionTimestamp === undefined && spec.containers[0]?.image.endsWith(`:${version}`));
+      return pods.every(
+        ({ spec, metadata }) =>
+          metadata.deletionTimestamp === undefined && spec.containers[0]?.image.endsWith(`:${version}`),
+      );
     });
   },
 };
 
 const silentAcrossRestart: Fault = {
-  name: 'control-plane-restarts-while-a-node-is-silent', holds: 'the pods of a node that is silent while the control plane restarts keep their uids', mayFailRequests: true,
+  name: 'control-plane-restarts-while-a-node-is-silent',
+  holds: 'the pods of a node that is silent while the control plane restarts keep their uids',
+  mayFailRequests: true,
   async run({ fleet, random, hosts }) {
     const node = random.pick(hosts);
     await fleet.partition(node);
@@ -133,12 +158,18 @@ const silentAcrossRestart: Fault = {
 };
 
 const emptiedWhileSilent: Fault = {
-  name: 'redis-emptied-while-a-node-is-silent', holds: 'the pods of a node that is silent while Redis is emptied keep their uids', mayFailRequests: true,
+  name: 'redis-emptied-while-a-node-is-silent',
+  holds: 'the pods of a node that is silent while Redis is emptied keep their uids',
+  mayFailRequests: true,
   async run({ fleet, random, hosts }) {
     const node = random.pick(hosts);
     await fleet.partition(node);
     try {
-      await rebuilt(fleet, () => withRedis(fleet, async (redis) => { await redis.flushall(); }));
+      await rebuilt(fleet, () =>
+        withRedis(fleet, async (redis) => {
+          await redis.flushall();
+        }),
+      );
       await lasts(random.between(2, 8));
     } finally {
       await fleet.heal(node);
@@ -148,13 +179,18 @@ const emptiedWhileSilent: Fault = {
 };
 
 const halfOpen: Fault = {
-  name: 'connection-half-open', holds: 'a node that vanished without a word is noticed within 20 s, and heard again by one session', mayFailRequests: true,
+  name: 'connection-half-open',
+  holds: 'a node that vanished without a word is noticed within 20 s, and heard again by one session',
+  mayFailRequests: true,
   async run({ fleet, random, hosts }) {
     const node = random.pick(hosts);
     await fleet.partition(node);
     try {
       await eventually(`${node} is known to be silent`, 20, async () =>
-        (await fleet.list('Node')).find(({ metadata }) => metadata.name === node)?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status !== 'True'));
+        (await fleet.list('Node'))
+          .find(({ metadata }) => metadata.name === node)
+          ?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status !== 'True'),
+      );
     } finally {
       await fleet.heal(node);
     }
@@ -163,14 +199,19 @@ const halfOpen: Fault = {
 };
 
 const blind: Fault = {
-  name: 'all-nodes-out-of-sight', holds: 'a control plane that sees no node at all moves and deletes nothing', mayFailRequests: true,
+  name: 'all-nodes-out-of-sight',
+  holds: 'a control plane that sees no node at all moves and deletes nothing',
+  mayFailRequests: true,
   async run({ fleet, random }) {
     const nodes = fleet.lab.nodes.map(({ name }) => name);
     for (const node of nodes) await fleet.partition(node);
     try {
       await lasts(random.between(10, 20));
       const pods = await fleet.list('Pod');
-      assert.deepEqual(pods.filter(({ metadata }) => metadata.deletionTimestamp !== undefined).map(({ metadata }) => metadata.name), []);
+      assert.deepEqual(
+        pods.filter(({ metadata }) => metadata.deletionTimestamp !== undefined).map(({ metadata }) => metadata.name),
+        [],
+      );
     } finally {
       for (const node of nodes) await fleet.heal(node);
     }
@@ -179,11 +220,17 @@ const blind: Fault = {
 };
 
 const agentKilled: Fault = {
-  name: 'agent-killed', holds: 'an agent that is killed at any moment adopts the same containers, and doubles none',
+  name: 'agent-killed',
+  holds: 'an agent that is killed at any moment adopts the same containers, and doubles none',
   async run({ fleet, random, hosts }) {
     for (let times = random.between(1, 3); times > 0; times -= 1) {
       const node = random.pick(hosts);
-      await signalled(fleet, node, 'KILL', await eventually(`the agent of ${node} answers`, 30, () => agentPid(fleet, node)));
+      await signalled(
+        fleet,
+        node,
+        'KILL',
+        await eventually(`the agent of ${node} answers`, 30, () => agentPid(fleet, node)),
+      );
       await lasts(random.between(0, 20) / 10);
     }
     for (const node of hosts) await eventually(`the agent of ${node} answers`, 30, () => agentPid(fleet, node));
@@ -191,7 +238,10 @@ const agentKilled: Fault = {
 };
 
 const agentKilledInStart: Fault = {
-  name: 'agent-killed-as-pods-start', holds: 'an agent that is killed while pods start and end leaves no pod out, and none twice', mayRestart: true, mayFailRequests: true,
+  name: 'agent-killed-as-pods-start',
+  holds: 'an agent that is killed while pods start and end leaves no pod out, and none twice',
+  mayRestart: true,
+  mayFailRequests: true,
   async run(scene) {
     const { fleet, random, hosts } = scene;
     const node = random.pick(hosts);
@@ -207,7 +257,8 @@ const agentKilledInStart: Fault = {
 };
 
 const runtimeStopped: Fault = {
-  name: 'runtime-stopped', holds: 'no container ends while the runtime does not answer, and the agent says so',
+  name: 'runtime-stopped',
+  holds: 'no container ends while the runtime does not answer, and the agent says so',
   async run({ fleet, random, hosts }) {
     const node = random.pick(hosts);
     const pid = await runtimePid(fleet, node);
@@ -223,7 +274,10 @@ const runtimeStopped: Fault = {
 };
 
 const powerCut: Fault = {
-  name: 'power-cut', holds: 'a host that loses power comes back with its pods', mayRestart: true, mayFailRequests: true,
+  name: 'power-cut',
+  holds: 'a host that loses power comes back with its pods',
+  mayRestart: true,
+  mayFailRequests: true,
   async run({ fleet, random, hosts }) {
     const node = random.pick(hosts);
     await fleet.powerOff(node);
@@ -234,7 +288,9 @@ const powerCut: Fault = {
 };
 
 const filterFlushed: Fault = {
-  name: 'firewall-flushed', holds: 'rules that somebody flushed are back within seconds', mayFailRequests: true,
+  name: 'firewall-flushed',
+  holds: 'rules that somebody flushed are back within seconds',
+  mayFailRequests: true,
   async run({ fleet, random, hosts, app }) {
     const node = random.pick(hosts);
     const url = `http://${await fleet.clusterIP(app)}/`;
@@ -245,12 +301,20 @@ const filterFlushed: Fault = {
 };
 
 const coreDump: Fault = {
-  name: 'container-writes-proc-sys', holds: 'root in a container cannot write the host\'s settings',
+  name: 'container-writes-proc-sys',
+  holds: "root in a container cannot write the host's settings",
   async run(scene) {
     const { fleet, random, hosts } = scene;
     const node = random.pick(hosts);
     const before = await readFile('/proc/sys/kernel/core_pattern', 'utf8');
-    const tried = await fleet.plumb('exec', await podOn(scene, node), '--', 'sh', '-c', 'echo "|/bin/chaos" > /proc/sys/kernel/core_pattern');
+    const tried = await fleet.plumb(
+      'exec',
+      await podOn(scene, node),
+      '--',
+      'sh',
+      '-c',
+      'echo "|/bin/chaos" > /proc/sys/kernel/core_pattern',
+    );
     assert.notEqual(tried.code, 0);
     assert.equal(await readFile('/proc/sys/kernel/core_pattern', 'utf8'), before);
   },
@@ -260,10 +324,13 @@ const coreDump: Fault = {
 const AGENT_MB = 160;
 
 const hostile: Fault = {
-  name: 'container-hostile', holds: 'a container that floods its messages and probes and forks without end troubles neither agent nor neighbours',
+  name: 'container-hostile',
+  holds: 'a container that floods its messages and probes and forks without end troubles neither agent nor neighbours',
   async run({ fleet, random, hosts }) {
     const node = random.pick(hosts);
-    await fleet.write('apps/hostile.yaml', `apiVersion: v1
+    await fleet.write(
+      'apps/hostile.yaml',
+      `apiVersion: v1
 kind: Pod
 metadata: {name: hostile, labels: {app: hostile}}
 spec:
@@ -283,10 +350,13 @@ spec:
       image: registry.lab/hello:1
       command: [sh, -c, "f() { sleep 30 & f & }; while true; do f; sleep 1; done"]
       resources: {limits: {cpu: 100m, memory: 64Mi}, requests: {cpu: 10m, memory: 8Mi}}
-`);
+`,
+    );
     await fleet.commitAndPush('Run a hostile pod');
     try {
-      await eventually('it runs', 30, async () => (await fleet.pods('hostile')).some(({ status }) => (status?.containerStatuses?.length ?? 0) === 3));
+      await eventually('it runs', 30, async () =>
+        (await fleet.pods('hostile')).some(({ status }) => (status?.containerStatuses?.length ?? 0) === 3),
+      );
       await lasts(random.between(8, 15));
       const pid = await agentPid(fleet, node);
       const status = (await fleet.on(node, ['cat', `/proc/${pid}/status`])).stdout;
@@ -300,6 +370,23 @@ spec:
 };
 
 export const FAULTS: readonly Fault[] = [
-  emptied, olderData, readOnly, outOfMemory, controlPlaneKilled, killedMidRollout, silentAcrossRestart, emptiedWhileSilent, halfOpen, blind,
-  agentKilled, agentKilledInStart, runtimeStopped, powerCut, filterFlushed, coreDump, hostile, lyingNode, endlessAnswers,
+  emptied,
+  olderData,
+  readOnly,
+  outOfMemory,
+  controlPlaneKilled,
+  killedMidRollout,
+  silentAcrossRestart,
+  emptiedWhileSilent,
+  halfOpen,
+  blind,
+  agentKilled,
+  agentKilledInStart,
+  runtimeStopped,
+  powerCut,
+  filterFlushed,
+  coreDump,
+  hostile,
+  lyingNode,
+  endlessAnswers,
 ];

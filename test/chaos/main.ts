@@ -1,6 +1,7 @@
 /**
- * `npm run chaos -- --seed N --minutes M [--only TEXT]`: random faults on a lab of its own, in an order and with numbers that follow from the
- * seed. Prints a line for each, a table, and last one line of JSON. Exits 1 when a promise did not hold.
+ * `npm run chaos -- --seed N --minutes M [--only TEXT]`: random faults on a lab of its own, in an order and with
+ * numbers that follow from the seed. Prints a line for each, a table, and last one line of JSON. Exits 1 when a promise
+ * did not hold.
  */
 import { parseArgs } from 'node:util';
 import { inflict, startScene, summary, type Outcome } from './chaos.ts';
@@ -8,10 +9,16 @@ import { FAULTS } from './faults.ts';
 import { seeded } from './random.ts';
 
 const NAME_WIDTH = 2 + Math.max(...FAULTS.map(({ name }) => name.length));
-const OPTIONS = { seed: { type: 'string', default: '1' }, minutes: { type: 'string', default: '10' }, only: { type: 'string', default: '' }, help: { type: 'boolean', default: false } } as const;
+const OPTIONS = {
+  seed: { type: 'string', default: '1' },
+  minutes: { type: 'string', default: '10' },
+  only: { type: 'string', default: '' },
+  help: { type: 'boolean', default: false },
+} as const;
 
 /** Undefined for flags that there are none of. */
-function given(): { readonly seed: string; readonly minutes: string; readonly only: string; readonly help: boolean } | undefined {
+function given():
+  { readonly seed: string; readonly minutes: string; readonly only: string; readonly help: boolean } | undefined {
   try {
     return parseArgs({ options: OPTIONS }).values;
   } catch (error) {
@@ -24,7 +31,9 @@ const values = given() ?? { seed: '', minutes: '', only: '', help: false };
 const chosen = FAULTS.filter(({ name }) => name.includes(values.only));
 const [seed, minutes] = [Number(values.seed), Number(values.minutes)];
 if (values.help || chosen.length === 0 || !Number.isInteger(seed) || !(minutes > 0)) {
-  process.stderr.write(`usage: npm run chaos -- [--seed N] [--minutes M] [--only TEXT]\n\nfaults:\n${FAULTS.map(({ name, holds }) => `  ${name.padEnd(NAME_WIDTH)}${holds}`).join('\n')}\n`);
+  process.stderr.write(
+    `usage: npm run chaos -- [--seed N] [--minutes M] [--only TEXT]\n\nfaults:\n${FAULTS.map(({ name, holds }) => `  ${name.padEnd(NAME_WIDTH)}${holds}`).join('\n')}\n`,
+  );
   process.exit(values.help ? 0 : 2);
 }
 
@@ -43,7 +52,9 @@ try {
     const outcome = await inflict(fault, scene);
     outcomes.push(outcome);
     const { recoveredMs, failedRequests, requests, restarts, broken } = outcome;
-    process.stdout.write(`${fault.name.padEnd(NAME_WIDTH)} recovered in ${(recoveredMs / 1000).toFixed(1).padStart(5)} s, ${failedRequests} of ${requests} requests failed, ${restarts} restarts${broken === undefined ? '' : `\n  BROKEN: ${fault.holds}\n  ${broken}`}\n`);
+    process.stdout.write(
+      `${fault.name.padEnd(NAME_WIDTH)} recovered in ${(recoveredMs / 1000).toFixed(1).padStart(5)} s, ${failedRequests} of ${requests} requests failed, ${restarts} restarts${broken === undefined ? '' : `\n  BROKEN: ${fault.holds}\n  ${broken}`}\n`,
+    );
     // What broke one promise would break the next ones too.
     if (broken !== undefined) break;
   }
@@ -53,7 +64,11 @@ try {
 const rows = summary(outcomes);
 process.stdout.write(`\n${'fault'.padEnd(NAME_WIDTH)}  runs  median s  worst s  failed requests  restarts\n`);
 for (const { fault, runs, medianMs, worstMs, failedRequests, restarts } of rows) {
-  process.stdout.write(`${fault.padEnd(NAME_WIDTH)}${String(runs).padStart(6)}${(medianMs / 1000).toFixed(1).padStart(10)}${(worstMs / 1000).toFixed(1).padStart(9)}${String(failedRequests).padStart(17)}${String(restarts).padStart(10)}\n`);
+  process.stdout.write(
+    `${fault.padEnd(NAME_WIDTH)}${String(runs).padStart(6)}${(medianMs / 1000).toFixed(1).padStart(10)}${(worstMs / 1000).toFixed(1).padStart(9)}${String(failedRequests).padStart(17)}${String(restarts).padStart(10)}\n`,
+  );
 }
-process.stdout.write(`${JSON.stringify({ seed, minutes, faults: outcomes.length, broken: outcomes.filter(({ broken }) => broken !== undefined).length, byFault: rows })}\n`);
+process.stdout.write(
+  `${JSON.stringify({ seed, minutes, faults: outcomes.length, broken: outcomes.filter(({ broken }) => broken !== undefined).length, byFault: rows })}\n`,
+);
 process.exitCode = outcomes.some(({ broken }) => broken !== undefined) ? 1 : 0;

@@ -21,7 +21,8 @@ export function seeded(seed: number): Random {
   };
   const between = (least: number, most: number): number => least + Math.floor(next() * (most - least + 1));
   return {
-    next, between,
+    next,
+    between,
     pick<T>(list: readonly T[]): T {
       if (list.length === 0) throw new RangeError('nothing to pick from');
       return list[between(0, list.length - 1)] as T;

@@ -15,7 +15,8 @@ export async function withRedis<T>(fleet: Fleet, use: (redis: Redis) => Promise<
 
 /** Does what loses the store, and waits until another one is in its place. */
 export async function rebuilt(fleet: Fleet, lose: () => Promise<void>): Promise<void> {
-  const stores = async (): Promise<string> => (await fleet.list('Source')).map(({ metadata }) => metadata.creationTimestamp + metadata.uid).join();
+  const stores = async (): Promise<string> =>
+    (await fleet.list('Source')).map(({ metadata }) => metadata.creationTimestamp + metadata.uid).join();
   const before = await stores();
   await lose();
   await eventually('the store is made anew', 60, async () => ![before, ''].includes(await stores()));

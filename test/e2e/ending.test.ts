@@ -1,6 +1,6 @@
 /**
- * Pods whose application closes at once on SIGTERM, replaced under steady load from every host. PLUMB_E2E_REPEAT=N replaces them N times in
- * each way.
+ * Pods whose application closes at once on SIGTERM, replaced under steady load from every host. PLUMB_E2E_REPEAT=N
+ * replaces them N times in each way.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -20,7 +20,13 @@ describe('an application that closes at once when it is asked to end', () => {
   let version = 1;
 
   before(async () => {
-    fleet = await Fleet.start({ name: 'ending', subnet: '198.18.25.0/24', podCIDR: '198.19.32.0/20', serviceCIDR: '198.19.48.0/20', nodes: NODES.length });
+    fleet = await Fleet.start({
+      name: 'ending',
+      subnet: '198.18.25.0/24',
+      podCIDR: '198.19.32.0/20',
+      serviceCIDR: '198.19.48.0/20',
+      nodes: NODES.length,
+    });
     await fleet.write('apps/web.yaml', helloApp({ name: 'web', replicas: REPLICAS, container: AT_ONCE }));
     await fleet.commitAndPush('Run an app');
     await fleet.podsReady('web', REPLICAS);
@@ -34,13 +40,21 @@ describe('an application that closes at once when it is asked to end', () => {
     const url = `http://${await fleet.clusterIP('web')}/`;
     const loads = await Promise.all(NODES.map((node) => fleet.load(node, url, RATE)));
     version = 3 - version;
-    await fleet.write('apps/web.yaml', helloApp({ name: 'web', replicas: REPLICAS, version: String(version), container: AT_ONCE }));
+    await fleet.write(
+      'apps/web.yaml',
+      helloApp({ name: 'web', replicas: REPLICAS, version: String(version), container: AT_ONCE }),
+    );
     await fleet.commitAndPush(`Version ${version}`);
     await meanwhile();
     await fleet.podsReady('web', REPLICAS, { image: `registry.lab/hello:${version}` });
     const results = await Promise.all(loads.map((load) => load.stop()));
-    assert.ok(results.every(({ answers }) => (answers[`v${version}`] ?? 0) > 0), 'the new version answers everywhere');
-    return results.flatMap(({ failures }, index) => failures.map(({ startedAt, failure }) => `${NODES[index]} ${startedAt} ${failure}`));
+    assert.ok(
+      results.every(({ answers }) => (answers[`v${version}`] ?? 0) > 0),
+      'the new version answers everywhere',
+    );
+    return results.flatMap(({ failures }, index) =>
+      failures.map(({ startedAt, failure }) => `${NODES[index]} ${startedAt} ${failure}`),
+    );
   }
 
   for (let round = 1; round <= REPEAT; round += 1) {
@@ -50,11 +64,16 @@ describe('an application that closes at once when it is asked to end', () => {
 
     const killedAfterMs = Math.round((ROLLOUT_MS * (round - 0.5)) / REPEAT);
     it(`fails no request where the control plane is killed after ${killedAfterMs} ms of it, round ${round}`, async () => {
-      assert.deepEqual(await failuresWhileReplaced(async () => {
-        await new Promise((resolve) => { setTimeout(resolve, killedAfterMs); });
-        await fleet.stopControlPlane('SIGKILL');
-        await fleet.startControlPlane();
-      }), []);
+      assert.deepEqual(
+        await failuresWhileReplaced(async () => {
+          await new Promise((resolve) => {
+            setTimeout(resolve, killedAfterMs);
+          });
+          await fleet.stopControlPlane('SIGKILL');
+          await fleet.startControlPlane();
+        }),
+        [],
+      );
     });
   }
 });

@@ -1,6 +1,6 @@
 /**
- * A whole Plumbline for one test file: a lab, a bare repository with hooks, a checkout to push from, and a control plane as a child
- * process. Everything is reached as a user would: Git, the CLI, the API socket, HTTP to the Services.
+ * A whole Plumbline for one test file: a lab, a bare repository with hooks, a checkout to push from, and a control
+ * plane as a child process. Everything is reached as a user would: Git, the CLI, the API socket, HTTP to the Services.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -10,7 +10,18 @@ import http from 'node:http';
 import path from 'node:path';
 import { AGENT_API, AgentInfo, NODE_PATHS, type InventoryLine, type PodReport } from '../../contracts/agent/index.ts';
 import { KINDS, type Kind, type StoredOf } from '../../contracts/objects/index.ts';
-import { labExec, labHeal, labPartition, labPowerOff, labPowerOn, labStatus, labUp, machineManifests, type LabInfo, type LabNode } from '../../cli/lab/index.ts';
+import {
+  labExec,
+  labHeal,
+  labPartition,
+  labPowerOff,
+  labPowerOn,
+  labStatus,
+  labUp,
+  machineManifests,
+  type LabInfo,
+  type LabNode,
+} from '../../cli/lab/index.ts';
 import { buildCli, PLUMB } from '../support/built-cli.ts';
 import { interrupted, whenInterrupted } from '../support/interruption.ts';
 import { ownLab, type OwnLab } from '../support/lab.ts';
@@ -29,7 +40,10 @@ export interface LoadResult {
 }
 
 export interface FleetOptions {
-  /** Also the lab's name: prefix of its namespaces and bridge. At most 8 characters. Belongs to one process of the machine at a time. */
+  /**
+   * Also the lab's name: prefix of its namespaces and bridge. At most 8 characters. Belongs to one process of the
+   * machine at a time.
+   */
   readonly name: string;
   /** A /24 inside 198.18.0.0/15. */
   readonly subnet: string;
@@ -39,10 +53,17 @@ export interface FleetOptions {
 }
 
 /** Runs a command to its end; never rejects for its exit code. */
-export function run(argv: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv; stdin?: string } = {}): Promise<CommandOutput> {
+export function run(
+  argv: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv; stdin?: string } = {},
+): Promise<CommandOutput> {
   const [file, ...args] = tied(...argv);
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { cwd: options.cwd, env: { ...process.env, ...options.env }, stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(file, args, {
+      cwd: options.cwd,
+      env: { ...process.env, ...options.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
@@ -53,8 +74,14 @@ export function run(argv: readonly string[], options: { cwd?: string; env?: Node
   });
 }
 
-/** Asks until `probe` gives something; fails with its last words after `seconds`, and when this process is interrupted. */
-export async function eventually<T>(what: string, seconds: number, probe: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
+/**
+ * Asks until `probe` gives something; fails with its last words after `seconds`, and when this process is interrupted.
+ */
+export async function eventually<T>(
+  what: string,
+  seconds: number,
+  probe: () => Promise<T | undefined | false> | T | undefined | false,
+): Promise<T> {
   const deadline = Date.now() + seconds * 1000;
   let last: unknown;
   for (;;) {
@@ -81,7 +108,11 @@ function getText(socketPath: string, requestPath: string): Promise<string> {
       let body = '';
       response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
       response.on('error', reject);
-      response.on('end', () => (response.statusCode === 200 ? resolve(body) : reject(new Error(`${requestPath}: ${response.statusCode} ${body}`))));
+      response.on('end', () =>
+        response.statusCode === 200
+          ? resolve(body)
+          : reject(new Error(`${requestPath}: ${response.statusCode} ${body}`)),
+      );
     });
     request.on('timeout', () => request.destroy(new Error(`${requestPath}: no answer`)));
     request.on('error', reject);
@@ -112,8 +143,9 @@ export class Fleet {
   }
 
   /**
-   * Lab, repository, first commit (cluster and machines) and control plane; returns when every node is Ready. What a killed run left of a
-   * fleet of this name is taken down first. When this process is interrupted, the fleet closes by itself.
+   * Lab, repository, first commit (cluster and machines) and control plane; returns when every node is Ready. What a
+   * killed run left of a fleet of this name is taken down first. When this process is interrupted, the fleet closes by
+   * itself.
    */
   static async start(options: FleetOptions): Promise<Fleet> {
     buildCli();
@@ -135,7 +167,13 @@ export class Fleet {
   private async build(): Promise<void> {
     await rm(this.dir, { recursive: true, force: true });
     await mkdir(this.dir, { mode: 0o700 });
-    this.lab = await labUp({ name: this.options.name, subnet: this.options.subnet, nodes: this.options.nodes, dir: this.labDir, signal: interrupted });
+    this.lab = await labUp({
+      name: this.options.name,
+      subnet: this.options.subnet,
+      nodes: this.options.nodes,
+      dir: this.labDir,
+      signal: interrupted,
+    });
     await this.must(['init', '--bare', this.repo]);
     await this.git(['clone', '--quiet', this.repo, this.checkout], this.dir);
     await this.git(['checkout', '-q', '-B', 'main']);
@@ -149,15 +187,29 @@ export class Fleet {
   private clusterManifest(): string {
     const { podCIDR, serviceCIDR } = this.options;
     return [
-      'apiVersion: plumbline.dev/v1alpha1', 'kind: Cluster', 'metadata:', '  name: e2e', 'spec:', '  network:',
-      `    podCIDR: ${podCIDR}`, `    serviceCIDR: ${serviceCIDR}`, '  nodes:', '    monitorGracePeriodSeconds: 8', '',
+      'apiVersion: plumbline.dev/v1alpha1',
+      'kind: Cluster',
+      'metadata:',
+      '  name: e2e',
+      'spec:',
+      '  network:',
+      `    podCIDR: ${podCIDR}`,
+      `    serviceCIDR: ${serviceCIDR}`,
+      '  nodes:',
+      '    monitorGracePeriodSeconds: 8',
+      '',
     ].join('\n');
   }
 
   async nodesReady(names: readonly string[], seconds = 90): Promise<void> {
     await eventually(`nodes ${names.join(', ')} Ready`, seconds, async () => {
       const nodes = await this.list('Node');
-      return names.every((name) => nodes.some((n) => n.metadata.name === name && n.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True')));
+      return names.every((name) =>
+        nodes.some(
+          (n) =>
+            n.metadata.name === name && n.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True'),
+        ),
+      );
     });
   }
 
@@ -203,13 +255,26 @@ export class Fleet {
   async startControlPlane(): Promise<void> {
     interrupted.throwIfAborted();
     const log = createWriteStream(path.join(this.dir, 'control-plane.log'), { flags: 'a' });
-    const [program, ...args] = tied(process.execPath, PLUMB, 'up', '--repo', this.repo, '--branch', 'main', '--home', this.home, '--ssh-key', this.lab.sshKeyPath);
+    const [program, ...args] = tied(
+      process.execPath,
+      PLUMB,
+      'up',
+      '--repo',
+      this.repo,
+      '--branch',
+      'main',
+      '--home',
+      this.home,
+      '--ssh-key',
+      this.lab.sshKeyPath,
+    );
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });
     this.controlPlane = child;
     await eventually('the control plane answers', 60, async () => {
-      if (child.exitCode !== null) throw new Error(`plumb up ended with ${child.exitCode}:\n${(await this.controlPlaneLog()).slice(-2000)}`);
+      if (child.exitCode !== null)
+        throw new Error(`plumb up ended with ${child.exitCode}:\n${(await this.controlPlaneLog()).slice(-2000)}`);
       return (await this.get('/plumbline/v1/status')) !== undefined;
     });
   }
@@ -236,7 +301,9 @@ export class Fleet {
   async list<K extends Kind>(kind: K, namespace?: string): Promise<readonly StoredOf<K>[]> {
     const { apiVersion, plural } = KINDS[kind];
     const base = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`;
-    const list = (await this.get(`${base}/${namespace ? `namespaces/${namespace}/` : ''}${plural}`)) as { items: StoredOf<K>[] };
+    const list = (await this.get(`${base}/${namespace ? `namespaces/${namespace}/` : ''}${plural}`)) as {
+      items: StoredOf<K>[];
+    };
     return list.items;
   }
 
@@ -246,7 +313,11 @@ export class Fleet {
   }
 
   /** The app's pods once there are exactly `count`, all Ready, none terminating, all of `image` when given. */
-  async podsReady(app: string, count: number, options: { image?: string; seconds?: number } = {}): Promise<readonly StoredOf<'Pod'>[]> {
+  async podsReady(
+    app: string,
+    count: number,
+    options: { image?: string; seconds?: number } = {},
+  ): Promise<readonly StoredOf<'Pod'>[]> {
     return eventually(`${count} pods of ${app} Ready`, options.seconds ?? 60, async () => {
       const pods = await this.pods(app);
       const good = pods.filter(
@@ -317,7 +388,13 @@ export class Fleet {
 
   /** What an HTTP GET from a host's network answers; undefined when nothing answered in 2 s. */
   async httpFrom(node: string, url: string): Promise<string | undefined> {
-    const output = await run(['nsenter', `--net=/proc/${await this.initPid(node)}/ns/net`, process.execPath, path.join(import.meta.dirname, 'get.mjs'), url]);
+    const output = await run([
+      'nsenter',
+      `--net=/proc/${await this.initPid(node)}/ns/net`,
+      process.execPath,
+      path.join(import.meta.dirname, 'get.mjs'),
+      url,
+    ]);
     return output.code === 0 ? output.stdout : undefined;
   }
 
@@ -343,7 +420,14 @@ export class Fleet {
   /** Steady load from a host's network until `stop` is called. */
   async load(node: string, url: string, ratePerSecond: number): Promise<{ stop(): Promise<LoadResult> }> {
     const host = await this.host(node);
-    const [program, ...args] = tied('nsenter', `--net=/proc/${host.pid}/ns/net`, process.execPath, path.join(import.meta.dirname, 'load.mjs'), url, String(ratePerSecond));
+    const [program, ...args] = tied(
+      'nsenter',
+      `--net=/proc/${host.pid}/ns/net`,
+      process.execPath,
+      path.join(import.meta.dirname, 'load.mjs'),
+      url,
+      String(ratePerSecond),
+    );
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     await lines.next();

@@ -1,6 +1,6 @@
 /**
- * Steady HTTP load, one connection per request: `node load.mjs URL RATE`. Runs until its standard input ends, then prints one JSON line:
- * how many requests were sent, how often each answer came, and every failure.
+ * Steady HTTP load, one connection per request: `node load.mjs URL RATE`. Runs until its standard input ends, then
+ * prints one JSON line: how many requests were sent, how often each answer came, and every failure.
  */
 import http from 'node:http';
 

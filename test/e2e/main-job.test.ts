@@ -1,6 +1,6 @@
 /**
- * The main job on real parts: three hosts, real containerd, sshd, Redis, Git and nftables. PLUMB_E2E_REPEAT=N runs every test N times on
- * one fleet.
+ * The main job on real parts: three hosts, real containerd, sshd, Redis, Git and nftables. PLUMB_E2E_REPEAT=N runs
+ * every test N times on one fleet.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -16,7 +16,11 @@ type Pod = StoredOf<'Pod'>;
 /** What must not change when nothing may be restarted. */
 function identities(pods: readonly Pod[]): readonly string[] {
   return pods
-    .flatMap((pod) => (pod.status?.containerStatuses ?? []).map((c) => `${pod.metadata.name} ${pod.metadata.uid} ${pod.spec.nodeName} ${c.containerID} ${c.restartCount}`))
+    .flatMap((pod) =>
+      (pod.status?.containerStatuses ?? []).map(
+        (c) => `${pod.metadata.name} ${pod.metadata.uid} ${pod.spec.nodeName} ${c.containerID} ${c.restartCount}`,
+      ),
+    )
     .sort();
 }
 
@@ -30,7 +34,13 @@ describe('the main job', () => {
   let fleet: Fleet;
 
   before(async () => {
-    fleet = await Fleet.start({ name: 'e2e', subnet: '198.18.16.0/24', podCIDR: '198.18.192.0/18', serviceCIDR: '198.19.64.0/18', nodes: 3 });
+    fleet = await Fleet.start({
+      name: 'e2e',
+      subnet: '198.18.16.0/24',
+      podCIDR: '198.18.192.0/18',
+      serviceCIDR: '198.19.64.0/18',
+      nodes: 3,
+    });
   });
   after(async () => {
     await fleet?.close();
@@ -39,9 +49,15 @@ describe('the main job', () => {
   async function goneFromNodes(app: string): Promise<void> {
     await eventually(`nothing of ${app} is left`, 60, async () => {
       const [pods, deployments, sets, services, slices] = await Promise.all([
-        fleet.pods(app), fleet.list('Deployment'), fleet.list('ReplicaSet'), fleet.list('Service'), fleet.list('EndpointSlice'),
+        fleet.pods(app),
+        fleet.list('Deployment'),
+        fleet.list('ReplicaSet'),
+        fleet.list('Service'),
+        fleet.list('EndpointSlice'),
       ]);
-      const rest = [...deployments, ...sets, ...services, ...slices].filter((o) => o.metadata.name === app || o.metadata.name.startsWith(`${app}-`));
+      const rest = [...deployments, ...sets, ...services, ...slices].filter(
+        (o) => o.metadata.name === app || o.metadata.name.startsWith(`${app}-`),
+      );
       return pods.length === 0 && rest.length === 0;
     });
   }
@@ -78,7 +94,10 @@ describe('the main job', () => {
         await fleet.podsReady(app('web'), 3, { image: 'registry.lab/hello:2' });
         const result = await load.stop();
         assert.deepEqual(result.failures, []);
-        assert.ok((result.answers['v1'] ?? 0) > 0 && (result.answers['v2'] ?? 0) > 0, `both versions answered: ${JSON.stringify(result.answers)}`);
+        assert.ok(
+          (result.answers['v1'] ?? 0) > 0 && (result.answers['v2'] ?? 0) > 0,
+          `both versions answered: ${JSON.stringify(result.answers)}`,
+        );
       });
 
       it('rolls back when the commit is reverted', async () => {
@@ -101,7 +120,10 @@ describe('the main job', () => {
             const status = pod?.status?.containerStatuses?.[0];
             if (status?.restartCount !== restarts || !status.state.running || !status.containerID) return false;
             const id = status.containerID.replace('containerd://', '');
-            return (await fleet.on(before.spec.nodeName, ['ctr', '-n', 'k8s.io', 'tasks', 'kill', '-s', 'SIGKILL', id])).code === 0;
+            return (
+              (await fleet.on(before.spec.nodeName, ['ctr', '-n', 'k8s.io', 'tasks', 'kill', '-s', 'SIGKILL', id]))
+                .code === 0
+            );
           });
         };
         await kill(0);
@@ -117,13 +139,20 @@ describe('the main job', () => {
           return pod?.status?.containerStatuses?.[0]?.state.waiting?.reason === 'CrashLoopBackOff';
         });
         const pods = await fleet.podsReady(app('web'), 3, { seconds: 40 });
-        assert.ok(pods.some((p) => p.metadata.uid === before.metadata.uid && p.status?.containerStatuses?.[0]?.restartCount === 2));
+        assert.ok(
+          pods.some(
+            (p) => p.metadata.uid === before.metadata.uid && p.status?.containerStatuses?.[0]?.restartCount === 2,
+          ),
+        );
       });
 
       it('changes nothing on a bad commit, and says why where it stands', async () => {
         const before = identities(await fleet.podsReady(app('web'), 3));
         const head = (await fleet.git(['rev-parse', 'HEAD'])).stdout.trim();
-        await fleet.write(file('web'), helloApp({ name: app('web'), replicas: 3, version: '2' }).replace('replicas: 3', 'replica: 3'));
+        await fleet.write(
+          file('web'),
+          helloApp({ name: app('web'), replicas: 3, version: '2' }).replace('replicas: 3', 'replica: 3'),
+        );
         await fleet.commit('A typo');
         const refused = await fleet.push();
         assert.notEqual(refused.code, 0);
@@ -156,7 +185,11 @@ describe('the main job', () => {
         const node = victim.spec.nodeName;
         const running = async (): Promise<readonly string[]> => {
           const reports = (await Promise.all(NODES.map((n) => fleet.podsOn(n)))).flat();
-          return reports.flatMap((p) => (p.status?.containerStatuses ?? []).map((c) => `${p.name} ${c.containerID} ${c.restartCount}`)).sort();
+          return reports
+            .flatMap((p) =>
+              (p.status?.containerStatuses ?? []).map((c) => `${p.name} ${c.containerID} ${c.restartCount}`),
+            )
+            .sort();
         };
         let alone: readonly string[];
         await fleet.stopControlPlane();
@@ -165,7 +198,10 @@ describe('the main job', () => {
           assert.equal((await fleet.on(node, ['ctr', '-n', 'k8s.io', 'tasks', 'kill', '-s', 'SIGKILL', id])).code, 0);
           await eventually('the agent restarted it alone', 30, async () => {
             const status = (await fleet.podsOn(node)).find((r) => r.uid === victim.metadata.uid)?.status;
-            return status?.containerStatuses?.[0]?.restartCount === 1 && status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True');
+            return (
+              status?.containerStatuses?.[0]?.restartCount === 1 &&
+              status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True')
+            );
           });
           for (const from of NODES) assert.match((await fleet.httpFrom(from, url)) ?? '', /hello from v1/);
           alone = await running();
@@ -187,7 +223,11 @@ describe('the main job', () => {
         redis.disconnect();
         await eventually('all state is rebuilt', 60, async () => {
           const status = await fleet.plumb('status');
-          return status.code === 0 && (await fleet.clusterIP(app('web'))) === address && (await fleet.pods(app('web'))).length === 3;
+          return (
+            status.code === 0 &&
+            (await fleet.clusterIP(app('web'))) === address &&
+            (await fleet.pods(app('web'))).length === 3
+          );
         });
         assert.deepEqual(identities(await fleet.podsReady(app('web'), 3)), before);
         // And it works on: a change still arrives.
@@ -205,7 +245,10 @@ describe('the main job', () => {
         try {
           await eventually('four pods Ready elsewhere', 90, async () => {
             const ready = (await fleet.pods(app('away'))).filter(
-              (p) => p.spec.nodeName !== lost && !p.metadata.deletionTimestamp && p.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True'),
+              (p) =>
+                p.spec.nodeName !== lost &&
+                !p.metadata.deletionTimestamp &&
+                p.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True'),
             );
             return ready.length === 4;
           });
@@ -218,10 +261,16 @@ describe('the main job', () => {
         await fleet.nodesReady([lost]);
         await fleet.podsReady(app('away'), 4, { seconds: 60 });
         await eventually(`${lost} runs only what it is assigned`, 60, async () => {
-          const assigned = new Set((await fleet.list('Pod')).filter((p) => p.spec.nodeName === lost).map((p) => p.metadata.uid));
+          const assigned = new Set(
+            (await fleet.list('Pod')).filter((p) => p.spec.nodeName === lost).map((p) => p.metadata.uid),
+          );
           const listed = await fleet.on(lost, ['ctr', '-n', 'k8s.io', 'tasks', 'list', '-q']);
           const here = (await fleet.podsOn(lost)).filter((p) => !p.gone);
-          return here.every((p) => assigned.has(p.uid)) && here.length === assigned.size && listed.stdout.trim().split('\n').filter(Boolean).length === 2 * assigned.size;
+          return (
+            here.every((p) => assigned.has(p.uid)) &&
+            here.length === assigned.size &&
+            listed.stdout.trim().split('\n').filter(Boolean).length === 2 * assigned.size
+          );
         });
         await fleet.removeFiles(file('away'));
         await goneFromNodes(app('away'));

@@ -13,7 +13,12 @@ export interface App {
 }
 
 function indent(text: string | undefined, by: number): string {
-  return text ? text.split('\n').map((line) => `${' '.repeat(by)}${line}`).join('\n') + '\n' : '';
+  return text
+    ? text
+        .split('\n')
+        .map((line) => `${' '.repeat(by)}${line}`)
+        .join('\n') + '\n'
+    : '';
 }
 
 /** A Deployment of the example web server with a readiness probe, and its Service on port 80. */
@@ -60,5 +65,8 @@ export const LEAVE_LOST_NODES_SOON = `tolerations:
   - {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 2}
   - {key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: 2}`;
 
-/** Pods that wait for a lost node for an hour: for a machine whose reboot may take longer than the five minutes that others wait. */
+/**
+ * Pods that wait for a lost node for an hour: for a machine whose reboot may take longer than the five minutes that
+ * others wait.
+ */
 export const STAY_ON_LOST_NODES = LEAVE_LOST_NODES_SOON.replaceAll('tolerationSeconds: 2', 'tolerationSeconds: 3600');

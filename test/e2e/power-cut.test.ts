@@ -1,4 +1,7 @@
-/** A power cut of all hosts while no control plane runs: the nodes bring everything back alone. PLUMB_E2E_REPEAT=N runs it N times on one fleet. */
+/**
+ * A power cut of all hosts while no control plane runs: the nodes bring everything back alone. PLUMB_E2E_REPEAT=N runs
+ * it N times on one fleet.
+ */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { PodReport } from '../../contracts/agent/index.ts';
@@ -15,7 +18,13 @@ describe('a power cut of all hosts without a control plane', () => {
   let fleet: Fleet;
 
   before(async () => {
-    fleet = await Fleet.start({ name: 'e2epow', subnet: '198.18.21.0/24', podCIDR: '198.18.240.0/20', serviceCIDR: '198.19.224.0/19', nodes: NODES.length });
+    fleet = await Fleet.start({
+      name: 'e2epow',
+      subnet: '198.18.21.0/24',
+      podCIDR: '198.18.240.0/20',
+      serviceCIDR: '198.19.224.0/19',
+      nodes: NODES.length,
+    });
     await fleet.write('apps/web.yaml', helloApp({ name: 'web', replicas: PODS, nodePort: NODE_PORT }));
     await fleet.commitAndPush('Add web');
     const pods = await fleet.podsReady('web', PODS);
@@ -30,9 +39,12 @@ describe('a power cut of all hosts without a control plane', () => {
     const pods = (await Promise.all(NODES.map((node) => fleet.podsOn(node)))).flat();
     return pods.sort((a, b) => a.name.localeCompare(b.name));
   }
-  const addresses = (pods: readonly PodReport[]): readonly string[] => pods.map((pod) => `${pod.name} ${pod.uid} ${pod.status?.podIP}`);
+  const addresses = (pods: readonly PodReport[]): readonly string[] =>
+    pods.map((pod) => `${pod.name} ${pod.uid} ${pod.status?.podIP}`);
   const containers = (pods: readonly PodReport[]): readonly string[] =>
-    pods.flatMap((pod) => (pod.status?.containerStatuses ?? []).map((c) => `${pod.name} ${c.containerID} ${c.restartCount}`));
+    pods.flatMap((pod) =>
+      (pod.status?.containerStatuses ?? []).map((c) => `${pod.name} ${c.containerID} ${c.restartCount}`),
+    );
 
   /** From each host, at the port of each host, until every pod has answered; a request without an answer fails. */
   async function answerEverywhere(): Promise<void> {
@@ -61,7 +73,11 @@ describe('a power cut of all hosts without a control plane', () => {
         for (const node of NODES) await fleet.powerOn(node);
         alone = await eventually('all pods are Ready again', 90, async () => {
           const pods = await podsOnHosts();
-          return pods.length === PODS && pods.every((pod) => findCondition(pod.status?.conditions, 'Ready')?.status === 'True') && pods;
+          return (
+            pods.length === PODS &&
+            pods.every((pod) => findCondition(pod.status?.conditions, 'Ready')?.status === 'True') &&
+            pods
+          );
         });
         assert.deepEqual(addresses(alone), addresses(before));
         // A host's rules follow its own pods a moment after they are Ready.

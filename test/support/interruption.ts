@@ -1,6 +1,6 @@
 /**
- * What a process of the tests made, and what would outlive it, is taken away when the process is interrupted. node:test runs no `after`
- * hook then: whoever makes such a thing says here how it goes.
+ * What a process of the tests made, and what would outlive it, is taken away when the process is interrupted. node:test
+ * runs no `after` hook then: whoever makes such a thing says here how it goes.
  */
 import { setMaxListeners } from 'node:events';
 import { constants } from 'node:os';
@@ -24,9 +24,9 @@ let watching = false;
 export const interrupted: AbortSignal = stop.signal;
 
 /**
- * Has `close`, which takes down `what`, run when this process gets SIGINT or SIGTERM, or when the runner of its test file is gone. What
- * was registered last goes first, one at a time; then the process exits with 130 or 143. Gives the function that takes `close` out again.
- * Throws once the process is interrupted: nothing more is to be made then.
+ * Has `close`, which takes down `what`, run when this process gets SIGINT or SIGTERM, or when the runner of its test
+ * file is gone. What was registered last goes first, one at a time; then the process exits with 130 or 143. Gives the
+ * function that takes `close` out again. Throws once the process is interrupted: nothing more is to be made then.
  */
 export function whenInterrupted(what: string, close: () => unknown): () => void {
   interrupted.throwIfAborted();
@@ -58,7 +58,9 @@ async function closeAll(signal: 'SIGINT' | 'SIGTERM'): Promise<void> {
   stop.abort(new Error(`interrupted by ${signal}`));
   for (let newest = [...closers].at(-1); newest; newest = [...closers].at(-1)) {
     closers.delete(newest);
-    await inTime('its end', BOUND_MS, Promise.resolve().then(newest.close)).catch((error: unknown) => { process.stderr.write(`left behind: ${newest.what}: ${String(error)}\n`); });
+    await inTime('its end', BOUND_MS, Promise.resolve().then(newest.close)).catch((error: unknown) => {
+      process.stderr.write(`left behind: ${newest.what}: ${String(error)}\n`);
+    });
   }
   process.exit(128 + constants.signals[signal]);
 }

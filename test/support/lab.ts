@@ -20,8 +20,8 @@ export interface OwnLab extends LabPlace {
 }
 
 /**
- * A lab's name and folder, for this process alone; whatever a killed run left of such a lab is taken down. When this process is
- * interrupted, `close` happens by itself. Throws while another process has the name.
+ * A lab's name and folder, for this process alone; whatever a killed run left of such a lab is taken down. When this
+ * process is interrupted, `close` happens by itself. Throws while another process has the name.
  */
 export async function ownLab({ name, dir }: LabPlace): Promise<OwnLab> {
   const release = await claim(`the lab ${name}`);
@@ -37,9 +37,17 @@ export async function ownLab({ name, dir }: LabPlace): Promise<OwnLab> {
 
 /** Waits for a change that is under way: a lab takes one at a time. */
 async function removeLab({ name, dir }: LabPlace): Promise<void> {
-  await until(`the lab ${name} is being changed all the time`, () => labDown({ name, dir }).then(() => true, (error: unknown) => {
-    if (error instanceof LabRefusal && error.message.startsWith('Another command is changing')) return undefined;
-    throw error;
-  }), { timeoutMs: BUSY_MS, everyMs: 100 });
+  await until(
+    `the lab ${name} is being changed all the time`,
+    () =>
+      labDown({ name, dir }).then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof LabRefusal && error.message.startsWith('Another command is changing')) return undefined;
+          throw error;
+        },
+      ),
+    { timeoutMs: BUSY_MS, everyMs: 100 },
+  );
   await rm(dir, { recursive: true, force: true });
 }

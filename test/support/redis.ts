@@ -18,7 +18,11 @@ export interface TestRedis {
 export async function startTestRedis(): Promise<TestRedis> {
   const dir = makeFolder('plumb-redis-');
   try {
-    const server = await startPrivateRedis({ dir, socketPath: join(dir, 'redis.sock'), signal: AbortSignal.timeout(20_000) });
+    const server = await startPrivateRedis({
+      dir,
+      socketPath: join(dir, 'redis.sock'),
+      signal: AbortSignal.timeout(20_000),
+    });
     const forget = whenInterrupted(`the Redis in ${dir}`, () => server.close());
     const client = new Redis({ ...server.connection, replyMapping: 'legacy', maxRetriesPerRequest: null });
     client.on('error', () => undefined);

@@ -1,7 +1,7 @@
 /**
- * `run-tests.ts CONCURRENCY FILE...`: test files, a process each, as `node --test` runs them. But that leaves without its files'
- * processes when it gets SIGINT or SIGTERM; this passes the end on to them and waits until they have taken down what they made. REPORTER is
- * spec, tap, dot or junit.
+ * `run-tests.ts CONCURRENCY FILE...`: test files, a process each, as `node --test` runs them. But that leaves without
+ * its files' processes when it gets SIGINT or SIGTERM; this passes the end on to them and waits until they have taken
+ * down what they made. REPORTER is spec, tap, dot or junit.
  */
 import { setMaxListeners } from 'node:events';
 import { constants } from 'node:os';
@@ -32,5 +32,9 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 
 const reporters = { spec: new spec(), tap, dot, junit };
 const tests = run({ files: files.map((file) => resolve(file)), concurrency: Number(concurrency), signal: stop.signal });
-tests.on('test:fail', () => { process.exitCode ??= 1; });
-tests.compose<NodeJS.ReadableStream>(reporters[(process.env['REPORTER'] ?? 'spec') as keyof typeof reporters]).pipe(process.stdout);
+tests.on('test:fail', () => {
+  process.exitCode ??= 1;
+});
+tests
+  .compose<NodeJS.ReadableStream>(reporters[(process.env['REPORTER'] ?? 'spec') as keyof typeof reporters])
+  .pipe(process.stdout);

@@ -42,54 +42,101 @@ export async function startSentinels(): Promise<SentinelGroup> {
     rmSync(dir, { recursive: true, force: true, maxRetries: 10 });
   };
   const forget = whenInterrupted(`the Sentinels in ${dir}`, close);
-  const server = ['--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0'];
+  const server = [
+    '--bind',
+    '127.0.0.1',
+    '--dir',
+    dir,
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    '--repl-diskless-sync-delay',
+    '0',
+  ];
   run(first, '--port', String(first), ...server);
   run(second, '--port', String(second), ...server, '--replicaof', '127.0.0.1', String(first));
   try {
-    await until('no replica', async () => (await ask(second, (client) => client.info('replication'))).includes('master_link_status:up') || undefined, { timeoutMs: PATIENCE_MS });
+    await until(
+      'no replica',
+      async () =>
+        (await ask(second, (client) => client.info('replication'))).includes('master_link_status:up') || undefined,
+      { timeoutMs: PATIENCE_MS },
+    );
     for (const port of watchers) {
       const file = join(dir, `sentinel-${port}.conf`);
-      writeFileSync(file, [
-        'bind 127.0.0.1', `port ${port}`, `dir ${dir}`, `sentinel monitor plumb 127.0.0.1 ${first} ${QUORUM}`,
-        'sentinel down-after-milliseconds plumb 300', 'sentinel failover-timeout plumb 2000', '',
-      ].join('\n'));
+      writeFileSync(
+        file,
+        [
+          'bind 127.0.0.1',
+          `port ${port}`,
+          `dir ${dir}`,
+          `sentinel monitor plumb 127.0.0.1 ${first} ${QUORUM}`,
+          'sentinel down-after-milliseconds plumb 300',
+          'sentinel failover-timeout plumb 2000',
+          '',
+        ].join('\n'),
+      );
       run(port, file, '--sentinel');
     }
     for (const port of watchers) {
-      await until('no Sentinel that knows the others', async () => {
-        const told = await ask(port, (client) => client.call('SENTINEL', 'CKQUORUM', 'plumb')).catch(() => '');
-        const replicas = await ask(port, (client) => client.call('SENTINEL', 'REPLICAS', 'plumb')).catch(() => []);
-        return (String(told).startsWith(`OK ${watchers.length} `) && (replicas as unknown[]).length === 1) || undefined;
-      }, { timeoutMs: PATIENCE_MS });
+      await until(
+        'no Sentinel that knows the others',
+        async () => {
+          const told = await ask(port, (client) => client.call('SENTINEL', 'CKQUORUM', 'plumb')).catch(() => '');
+          const replicas = await ask(port, (client) => client.call('SENTINEL', 'REPLICAS', 'plumb')).catch(() => []);
+          return (
+            (String(told).startsWith(`OK ${watchers.length} `) && (replicas as unknown[]).length === 1) || undefined
+          );
+        },
+        { timeoutMs: PATIENCE_MS },
+      );
     }
   } catch (error) {
     await close();
     throw error;
   }
-  const primaries = (): Promise<readonly number[]> => Promise.all(watchers.map(async (port) => {
-    const [, primary] = (await ask(port, (client) => client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'plumb'))) as [string, string];
-    return Number(primary);
-  }));
+  const primaries = (): Promise<readonly number[]> =>
+    Promise.all(
+      watchers.map(async (port) => {
+        const [, primary] = (await ask(port, (client) =>
+          client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'plumb'),
+        )) as [string, string];
+        return Number(primary);
+      }),
+    );
   const replace = async (signal: NodeJS.Signals): Promise<ChildProcess | undefined> => {
     const [old = 0] = await primaries();
     const child = children.get(old);
     child?.kill(signal);
-    await until('no other primary', async () => (await primaries()).every((port) => port !== old) || undefined, { timeoutMs: PATIENCE_MS });
+    await until('no other primary', async () => (await primaries()).every((port) => port !== old) || undefined, {
+      timeoutMs: PATIENCE_MS,
+    });
     return child;
   };
   return {
     url: `redis+sentinel://${watchers.map((port) => `127.0.0.1:${port}`).join(',')}/plumb`,
-    failOver: async () => { await replace('SIGKILL'); },
+    failOver: async () => {
+      await replace('SIGKILL');
+    },
     freeze: async () => {
       const child = await replace('SIGSTOP');
-      return () => { child?.kill('SIGCONT'); };
+      return () => {
+        child?.kill('SIGCONT');
+      };
     },
     close,
   };
 }
 
 async function ask<T>(port: number, question: (client: Redis) => Promise<T>): Promise<T> {
-  const client = new Redis({ host: '127.0.0.1', port, replyMapping: 'legacy', retryStrategy: () => 50, maxRetriesPerRequest: null });
+  const client = new Redis({
+    host: '127.0.0.1',
+    port,
+    replyMapping: 'legacy',
+    retryStrategy: () => 50,
+    maxRetriesPerRequest: null,
+  });
   client.on('error', () => undefined);
   try {
     return await question(client);
@@ -100,12 +147,21 @@ async function ask<T>(port: number, question: (client: Redis) => Promise<T>): Pr
 
 /** Held all at once, so that they differ. */
 async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, async () => {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    return server;
-  }));
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    }),
+  );
   const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((closed) => { server.close(closed); })));
+  await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise((closed) => {
+          server.close(closed);
+        }),
+    ),
+  );
   return ports;
 }

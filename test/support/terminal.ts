@@ -25,9 +25,18 @@ const WAIT_MS = 20_000;
 
 /** Runs a shell script on a new terminal of 40 rows and 100 columns. */
 export async function openTerminal(shellScript: string, env: NodeJS.ProcessEnv = {}): Promise<Terminal> {
-  const [program, ...args] = tied('script', '--quiet', '--return', '--flush', '--command', `stty rows 40 cols 100; echo "terminal $(tty)"\n${shellScript}`, '/dev/null');
+  const [program, ...args] = tied(
+    'script',
+    '--quiet',
+    '--return',
+    '--flush',
+    '--command',
+    `stty rows 40 cols 100; echo "terminal $(tty)"\n${shellScript}`,
+    '/dev/null',
+  );
   const child = spawn(program, args, {
-    stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, SHELL: '/bin/sh', ...env },
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, SHELL: '/bin/sh', ...env },
   });
   const closed = once(child, 'close') as Promise<[number | null]>;
   child.stdin.on('error', () => undefined);
@@ -69,20 +78,25 @@ export async function openTerminal(shellScript: string, env: NodeJS.ProcessEnv =
   const terminal: Omit<Terminal, 'resize'> = {
     shown: () => text,
     type: (keys) => void child.stdin.write(keys),
-    until: (wanted, ms = WAIT_MS) => within(String(wanted), ms, () => {
-      const match = wanted.exec(text.slice(read));
-      if (!match) return undefined;
-      read += match.index + match[0].length;
-      return match;
-    }),
+    until: (wanted, ms = WAIT_MS) =>
+      within(String(wanted), ms, () => {
+        const match = wanted.exec(text.slice(read));
+        if (!match) return undefined;
+        read += match.index + match[0].length;
+        return match;
+      }),
     find(word) {
-      const found = descendants(child.pid ?? 0).find((pid) => readProc(`/proc/${pid}/cmdline`).split('\0').includes(word));
+      const found = descendants(child.pid ?? 0).find((pid) =>
+        readProc(`/proc/${pid}/cmdline`).split('\0').includes(word),
+      );
       if (found === undefined) throw new Error(`no process in the terminal has the word ${word}`);
       return found;
     },
     async ended(ms = WAIT_MS) {
       let code: number | null | undefined;
-      void closed.then(([exit]) => { code = exit ?? -1; });
+      void closed.then(([exit]) => {
+        code = exit ?? -1;
+      });
       return within('the end of the shell', ms, () => code ?? undefined);
     },
     async close() {
@@ -93,7 +107,11 @@ export async function openTerminal(shellScript: string, env: NodeJS.ProcessEnv =
   };
   try {
     const device = (await terminal.until(/terminal (\/dev\/pts\/\d+)\r\n/))[1] ?? '';
-    return { ...terminal, resize: (rows, columns) => void execFileSync('stty', ['-F', device, 'rows', String(rows), 'cols', String(columns)]) };
+    return {
+      ...terminal,
+      resize: (rows, columns) =>
+        void execFileSync('stty', ['-F', device, 'rows', String(rows), 'cols', String(columns)]),
+    };
   } catch (error) {
     await terminal.close();
     throw error;
@@ -101,7 +119,12 @@ export async function openTerminal(shellScript: string, env: NodeJS.ProcessEnv =
 }
 
 function descendants(pid: number): number[] {
-  return readProc(`/proc/${pid}/task/${pid}/children`).trim().split(' ').filter(Boolean).map(Number).flatMap((child) => [child, ...descendants(child)]);
+  return readProc(`/proc/${pid}/task/${pid}/children`)
+    .trim()
+    .split(' ')
+    .filter(Boolean)
+    .map(Number)
+    .flatMap((child) => [child, ...descendants(child)]);
 }
 
 /** Empty for a process that has ended. */
@@ -116,5 +139,7 @@ function readProc(path: string): string {
 function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
-  } catch { /* ended by itself */ }
+  } catch {
+    /* ended by itself */
+  }
 }

@@ -11,7 +11,8 @@ const CLASSES = { RetryableError: 'Retryable', WaitingError: 'Waiting', Terminal
 const sources = ROOMS.flatMap((room) =>
   readdirSync(new URL(room, ROOT), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.ts'))
-    .map((path) => ({ path: `${room}/${path}`, text: readFileSync(new URL(`${room}/${path}`, ROOT), 'utf8') })));
+    .map((path) => ({ path: `${room}/${path}`, text: readFileSync(new URL(`${room}/${path}`, ROOT), 'utf8') })),
+);
 
 interface Row {
   readonly code: string;
@@ -20,45 +21,71 @@ interface Row {
 }
 
 /** Rows of the tables, in which the first cell is a code. */
-const rows: readonly Row[] = readFileSync(new URL('docs/errors.md', ROOT), 'utf8').split('\n')
+const rows: readonly Row[] = readFileSync(new URL('docs/errors.md', ROOT), 'utf8')
+  .split('\n')
   .filter((line) => /^\| *`?[A-Z][A-Za-z0-9]+`? *\|/.test(line))
   .map((line) => {
-    const cells = line.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.trim());
-    return { code: (cells[0] ?? '').replaceAll('`', ''), classes: (cells[1] ?? '').split(/, */), cells: cells.filter((cell) => cell !== '').length };
+    const cells = line
+      .split(/(?<!\\)\|/)
+      .slice(1, -1)
+      .map((cell) => cell.trim());
+    return {
+      code: (cells[0] ?? '').replaceAll('`', ''),
+      classes: (cells[1] ?? '').split(/, */),
+      cells: cells.filter((cell) => cell !== '').length,
+    };
   });
 const documented = new Map(rows.map((row) => [row.code, rows.filter((other) => other.code === row.code)] as const));
 
 /** Every code that the control plane throws, with the classes it is thrown as and where. */
 function thrown(): { code: string; word: string; path: string }[] {
   return sources.flatMap(({ path, text }) =>
-    [...text.matchAll(/new (RetryableError|WaitingError|TerminalError)\(\s*'([A-Za-z0-9]+)'/g)]
-      .map(([, name, code]) => ({ code: code ?? '', word: CLASSES[name as keyof typeof CLASSES], path })));
+    [...text.matchAll(/new (RetryableError|WaitingError|TerminalError)\(\s*'([A-Za-z0-9]+)'/g)].map(
+      ([, name, code]) => ({ code: code ?? '', word: CLASSES[name as keyof typeof CLASSES], path }),
+    ),
+  );
 }
 
 describe('docs/errors.md', () => {
   it('has every error code of the source, with its class', () => {
-    const missing = thrown().filter(({ code, word }) => !(documented.get(code) ?? []).some((row) => row.classes.includes(word)));
+    const missing = thrown().filter(
+      ({ code, word }) => !(documented.get(code) ?? []).some((row) => row.classes.includes(word)),
+    );
     assert.deepEqual([...new Set(missing.map(({ code, word, path }) => `${code} (${word}) of ${path}`))], []);
   });
 
   it('has every finding about a revision', () => {
-    const missing = [...DIAGNOSTIC_CODES, ...PLAN_CODES].filter((code) => !(documented.get(code) ?? []).some((row) => row.classes.some((c) => c === 'Error' || c === 'Warning')));
+    const missing = [...DIAGNOSTIC_CODES, ...PLAN_CODES].filter(
+      (code) => !(documented.get(code) ?? []).some((row) => row.classes.some((c) => c === 'Error' || c === 'Warning')),
+    );
     assert.deepEqual(missing, []);
   });
 
   it('has every finding that is written without the lists of codes', () => {
-    const literal = sources.filter(({ path }) => path.startsWith('reconciler/core/') || path.startsWith('cli/'))
-      .flatMap(({ text }) => [...text.matchAll(/severity: '(?:error|warning)',\s*code: '([A-Za-z0-9]+)'/g)].map(([, code]) => code ?? ''));
-    assert.deepEqual(literal.filter((code) => !documented.has(code)), []);
+    const literal = sources
+      .filter(({ path }) => path.startsWith('reconciler/core/') || path.startsWith('cli/'))
+      .flatMap(({ text }) =>
+        [...text.matchAll(/severity: '(?:error|warning)',\s*code: '([A-Za-z0-9]+)'/g)].map(([, code]) => code ?? ''),
+      );
+    assert.deepEqual(
+      literal.filter((code) => !documented.has(code)),
+      [],
+    );
   });
 
   it('has no code that the source does not have', () => {
     const text = sources.map((source) => source.text).join('\n');
-    assert.deepEqual([...documented.keys()].filter((code) => !text.includes(`'${code}'`)), []);
+    assert.deepEqual(
+      [...documented.keys()].filter((code) => !text.includes(`'${code}'`)),
+      [],
+    );
   });
 
   it('says of every code what it means and what to do', () => {
     assert.ok(rows.length > 40);
-    assert.deepEqual(rows.filter((row) => row.cells !== 4).map((row) => row.code), []);
+    assert.deepEqual(
+      rows.filter((row) => row.cells !== 4).map((row) => row.code),
+      [],
+    );
   });
 });

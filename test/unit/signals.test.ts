@@ -27,9 +27,16 @@ describe('a signal that many wait under', () => {
   it('calls each once, and not one that another let go of before', () => {
     const closing = new AbortController();
     const called: string[] = [];
-    onAbort(closing.signal, () => { called.push('a'); letGo(); });
-    const letGo = onAbort(closing.signal, () => { called.push('b'); });
-    onAbort(closing.signal, () => { called.push('c'); });
+    onAbort(closing.signal, () => {
+      called.push('a');
+      letGo();
+    });
+    const letGo = onAbort(closing.signal, () => {
+      called.push('b');
+    });
+    onAbort(closing.signal, () => {
+      called.push('c');
+    });
     closing.abort();
     assert.deepEqual(called, ['a', 'c']);
   });

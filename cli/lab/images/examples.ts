@@ -1,4 +1,6 @@
-/** The example images, made of the machine's own static busybox. Pure: the program and its list of names are passed in. */
+/**
+ * The example images, made of the machine's own static busybox. Pure: the program and its list of names are passed in.
+ */
 import type { ImageRecipe } from './image.ts';
 import type { TarEntry } from './tar.ts';
 
@@ -9,9 +11,9 @@ export interface Busybox {
 }
 
 /**
- * The example web server, PID 1 of its container. It answers on port 8080 with `hello from VERSION, pod NAME`; the variable GREETING
- * replaces the first word. When asked to end (SIGTERM) it goes on serving for DRAIN_SECONDS, so that everyone who still sends to
- * it has time to hear that it leaves, lets the answers under way finish, and ends with 0.
+ * The example web server, PID 1 of its container. It answers on port 8080 with `hello from VERSION, pod NAME`; the
+ * variable GREETING replaces the first word. When asked to end (SIGTERM) it goes on serving for DRAIN_SECONDS, so that
+ * everyone who still sends to it has time to hear that it leaves, lets the answers under way finish, and ends with 0.
  */
 const HELLO_SCRIPT = `#!/bin/sh
 www=/dev/shm/www
@@ -48,7 +50,11 @@ export function exampleRecipes(busybox: Busybox): readonly ImageRecipe[] {
     { name: 'busybox:1', layers: [base], cmd: ['sh'] },
     hello('1'),
     hello('2'),
-    { name: 'hello:broken', layers: [base], entrypoint: ['/bin/sh', '-c', "echo 'hello: this version is broken on purpose' >&2; exit 1"] },
+    {
+      name: 'hello:broken',
+      layers: [base],
+      entrypoint: ['/bin/sh', '-c', "echo 'hello: this version is broken on purpose' >&2; exit 1"],
+    },
   ];
 }
 
@@ -58,7 +64,10 @@ function baseLayer(busybox: Busybox): readonly TarEntry[] {
     ...folders.map((path): TarEntry => ({ type: 'folder', path, mode: path === 'root' ? 0o700 : 0o755 })),
     { type: 'folder', path: 'tmp', mode: 0o1777 },
     { type: 'file', path: 'bin/busybox', mode: 0o755, content: busybox.program },
-    ...[...busybox.applets].filter((name) => name !== 'busybox').sort().map((name): TarEntry => ({ type: 'symlink', path: `bin/${name}`, target: 'busybox' })),
+    ...[...busybox.applets]
+      .filter((name) => name !== 'busybox')
+      .sort()
+      .map((name): TarEntry => ({ type: 'symlink', path: `bin/${name}`, target: 'busybox' })),
     { type: 'symlink', path: 'usr/bin/env', target: '../../bin/busybox' },
     file('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n', 0o644),
     file('etc/group', 'root:x:0:\nnogroup:x:65534:\n', 0o644),

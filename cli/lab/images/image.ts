@@ -1,4 +1,7 @@
-/** Container images as the registry takes them: layers, a configuration, a manifest. Pure. Source: OCI Image Format Specification 1.0. */
+/**
+ * Container images as the registry takes them: layers, a configuration, a manifest. Pure. Source: OCI Image Format
+ * Specification 1.0.
+ */
 import { createHash } from 'node:crypto';
 import { tar, type TarEntry } from './tar.ts';
 
@@ -37,21 +40,32 @@ export function buildImage(recipe: ImageRecipe, architecture: string): Image {
   const [repository, tag] = recipe.name.split(':');
   if (!repository || !tag) throw new RangeError(`an image's name is REPOSITORY:TAG, not ${recipe.name}`);
   const layers = recipe.layers.map((entries) => blob(LAYER, tar(entries)));
-  const config = blob(CONFIG, json({
-    created: '1970-01-01T00:00:00Z',
-    architecture,
-    os: 'linux',
-    config: {
-      Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...Object.entries(recipe.env ?? {}).map(([name, value]) => `${name}=${value}`)],
-      ...(recipe.entrypoint && { Entrypoint: recipe.entrypoint }),
-      ...(recipe.cmd && { Cmd: recipe.cmd }),
-      ...(recipe.exposedPorts && { ExposedPorts: Object.fromEntries(recipe.exposedPorts.map((port) => [`${port}/tcp`, {}])) }),
-      WorkingDir: '/',
-    },
-    rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.digest) },
-    history: layers.map(() => ({ created: '1970-01-01T00:00:00Z', created_by: 'plumb lab' })),
-  }));
-  const manifest = blob(MANIFEST, json({ schemaVersion: 2, mediaType: MANIFEST, config: descriptor(config), layers: layers.map(descriptor) }));
+  const config = blob(
+    CONFIG,
+    json({
+      created: '1970-01-01T00:00:00Z',
+      architecture,
+      os: 'linux',
+      config: {
+        Env: [
+          'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+          ...Object.entries(recipe.env ?? {}).map(([name, value]) => `${name}=${value}`),
+        ],
+        ...(recipe.entrypoint && { Entrypoint: recipe.entrypoint }),
+        ...(recipe.cmd && { Cmd: recipe.cmd }),
+        ...(recipe.exposedPorts && {
+          ExposedPorts: Object.fromEntries(recipe.exposedPorts.map((port) => [`${port}/tcp`, {}])),
+        }),
+        WorkingDir: '/',
+      },
+      rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.digest) },
+      history: layers.map(() => ({ created: '1970-01-01T00:00:00Z', created_by: 'plumb lab' })),
+    }),
+  );
+  const manifest = blob(
+    MANIFEST,
+    json({ schemaVersion: 2, mediaType: MANIFEST, config: descriptor(config), layers: layers.map(descriptor) }),
+  );
   return { repository, tag, blobs: [...layers, config], manifest };
 }
 

@@ -6,7 +6,16 @@ import type { Blob, Image } from './image.ts';
 export async function pushImage(address: string, image: Image, signal?: AbortSignal): Promise<void> {
   const repository = `http://${address}/v2/${image.repository}`;
   for (const blob of image.blobs) await pushBlob(repository, blob, signal);
-  await call(`${repository}/manifests/${image.tag}`, { method: 'PUT', headers: { 'content-type': image.manifest.mediaType }, body: new Uint8Array(image.manifest.content) }, [201], signal);
+  await call(
+    `${repository}/manifests/${image.tag}`,
+    {
+      method: 'PUT',
+      headers: { 'content-type': image.manifest.mediaType },
+      body: new Uint8Array(image.manifest.content),
+    },
+    [201],
+    signal,
+  );
 }
 
 async function pushBlob(repository: string, blob: Blob, signal: AbortSignal | undefined): Promise<void> {
@@ -15,10 +24,20 @@ async function pushBlob(repository: string, blob: Blob, signal: AbortSignal | un
   const begun = await call(`${repository}/blobs/uploads/`, { method: 'POST' }, [202], signal);
   const target = new URL(begun.headers.get('location') ?? '', `${repository}/blobs/uploads/`);
   target.searchParams.set('digest', blob.digest);
-  await call(target.href, { method: 'PUT', headers: { 'content-type': 'application/octet-stream' }, body: new Uint8Array(blob.content) }, [201], signal);
+  await call(
+    target.href,
+    { method: 'PUT', headers: { 'content-type': 'application/octet-stream' }, body: new Uint8Array(blob.content) },
+    [201],
+    signal,
+  );
 }
 
-async function call(url: string, init: RequestInit, expected: readonly number[], signal: AbortSignal | undefined): Promise<Response> {
+async function call(
+  url: string,
+  init: RequestInit,
+  expected: readonly number[],
+  signal: AbortSignal | undefined,
+): Promise<Response> {
   let answer: Response;
   try {
     answer = await fetch(url, { ...init, ...(signal ? { signal } : {}) });
@@ -27,6 +46,7 @@ async function call(url: string, init: RequestInit, expected: readonly number[],
     throw new LabFailure(`The registry does not answer (${init.method} ${url}): ${messageOf(error)}`, { cause: error });
   }
   const body = await answer.text();
-  if (!expected.includes(answer.status)) throw new LabFailure(`The registry refused ${init.method} ${url} with ${answer.status}: ${body.slice(0, 300)}`);
+  if (!expected.includes(answer.status))
+    throw new LabFailure(`The registry refused ${init.method} ${url} with ${answer.status}: ${body.slice(0, 300)}`);
   return answer;
 }

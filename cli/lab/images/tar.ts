@@ -1,4 +1,7 @@
-/** Writes POSIX ustar archives: the same entries always give the same bytes. Pure. Source: IEEE Std 1003.1, pax, "ustar Interchange Format". */
+/**
+ * Writes POSIX ustar archives: the same entries always give the same bytes. Pure. Source: IEEE Std 1003.1, pax, "ustar
+ * Interchange Format".
+ */
 
 export type TarEntry =
   | { readonly type: 'file'; readonly path: string; readonly mode: number; readonly content: Uint8Array }
@@ -8,7 +11,10 @@ export type TarEntry =
 const BLOCK = 512;
 const TYPE_FLAG = { file: '0', symlink: '2', folder: '5' } as const;
 
-/** An archive of `entries` in the given order, all owned by root and dated 1970. Throws RangeError for a path or link over 100 bytes. */
+/**
+ * An archive of `entries` in the given order, all owned by root and dated 1970. Throws RangeError for a path or link
+ * over 100 bytes.
+ */
 export function tar(entries: readonly TarEntry[]): Buffer {
   const parts: Buffer[] = [];
   for (const entry of entries) {

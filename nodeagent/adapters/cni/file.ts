@@ -49,7 +49,8 @@ export function createCniConfigFile({ run, ...settings }: CniFileSettings): CniC
         const removal = saved.code === 0 ? removalOfPortMappings(saved.stdout) : undefined;
         if (removal === undefined) return;
         const { code, stderr } = await run(['iptables-restore', '--noflush'], { signal, input: removal });
-        if (code !== 0) throw new Error(`rules of the portmap plugin cannot be removed: ${stderr.trim().slice(0, 300)}`);
+        if (code !== 0)
+          throw new Error(`rules of the portmap plugin cannot be removed: ${stderr.trim().slice(0, 300)}`);
       } catch (error) {
         if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
       }

@@ -19,7 +19,11 @@ export interface Capture {
 /** Opens a pipe that exists already; it need not have a writer yet. */
 export function capture(path: string): Capture {
   // Not blocking: the open of a pipe without a writer would not return.
-  const socket = new Socket({ fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK), readable: true, writable: false });
+  const socket = new Socket({
+    fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK),
+    readable: true,
+    writable: false,
+  });
   const parts: Buffer[] = [];
   let kept = 0;
   let read = 0;

@@ -1,7 +1,8 @@
 /**
- * A command in a container, run to its end: a probe, a hook. Through containerd's task service, not CRI's ExecSync: that answers up to
- * 32 MiB, ends the command alone when its time is over, and then waits for whoever still holds its output, for as long as these like.
- * Here the process is known, so that all it started ends with it, and of its output no more is kept than is shown.
+ * A command in a container, run to its end: a probe, a hook. Through containerd's task service, not CRI's ExecSync:
+ * that answers up to 32 MiB, ends the command alone when its time is over, and then waits for whoever still holds its
+ * output, for as long as these like. Here the process is known, so that all it started ends with it, and of its output
+ * no more is kept than is shown.
  */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -21,11 +22,16 @@ const SIGKILL = 9;
 const OURS = 'plumbline-';
 /** Containers that are remembered to have been looked through; after that many, each is looked through again. */
 const LOOKED_THROUGH = 1000;
-/** A command that starts processes while it is ended loses after a few rounds, or has hit the pod's limit of processes. */
+/**
+ * A command that starts processes while it is ended loses after a few rounds, or has hit the pod's limit of processes.
+ */
 const ROUNDS = 20;
 
 export interface Commands {
-  /** Throws {@link RuntimeError}: Timeout `timeoutMs` after the command began, or when its output is still held open then. */
+  /**
+   * Throws {@link RuntimeError}: Timeout `timeoutMs` after the command began, or when its output is still held open
+   * then.
+   */
   run(containerId: string, argv: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<ExecOutcome>;
   /** Waits for what is being ended. */
   close(): Promise<void>;
@@ -75,7 +81,11 @@ export function taskCommands({ client, folder, run, clock }: CommandDeps): Comma
       if (made.code !== 0) throw new Error(made.stderr.trim());
       return { paths, stdout: capture(paths[0]), stderr: capture(paths[1]) };
     } catch (cause) {
-      throw new RuntimeError('Unavailable', `no pipes for a command's output: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+      throw new RuntimeError(
+        'Unavailable',
+        `no pipes for a command's output: ${cause instanceof Error ? cause.message : String(cause)}`,
+        { cause },
+      );
     }
   }
 
@@ -84,8 +94,14 @@ export function taskCommands({ client, folder, run, clock }: CommandDeps): Comma
     const known = new Set<number>();
     for (let round = 0; round < ROUNDS; round += 1) {
       const { processes } = await client.unary(TASKS.processes, { containerId }, { signal, timeoutMs: QUICK_MS });
-      const seen = await Promise.all(processes.map(({ pid }) => readFile(`/proc/${pid}/stat`, 'utf8').then(parseStat, () => undefined)));
-      const victims = startedBy(leader, seen.filter((one) => one !== undefined), known);
+      const seen = await Promise.all(
+        processes.map(({ pid }) => readFile(`/proc/${pid}/stat`, 'utf8').then(parseStat, () => undefined)),
+      );
+      const victims = startedBy(
+        leader,
+        seen.filter((one) => one !== undefined),
+        known,
+      );
       if (victims.length === 0) return;
       for (const victim of victims) {
         known.add(victim.pid);
@@ -102,7 +118,9 @@ export function taskCommands({ client, folder, run, clock }: CommandDeps): Comma
   }
 
   const remove = async (containerId: string, execId: string): Promise<void> => {
-    await client.unary(TASKS.remove, { containerId, execId }, { signal: AbortSignal.timeout(QUICK_MS) }).catch(() => undefined);
+    await client
+      .unary(TASKS.remove, { containerId, execId }, { signal: AbortSignal.timeout(QUICK_MS) })
+      .catch(() => undefined);
   };
 
   /** Ends commands of a process before us that was killed in the midst of them. */
@@ -110,10 +128,12 @@ export function taskCommands({ client, folder, run, clock }: CommandDeps): Comma
     if (lookedThrough.has(containerId)) return;
     if (lookedThrough.size >= LOOKED_THROUGH) lookedThrough.clear();
     lookedThrough.add(containerId);
-    const { processes } = await client.unary(TASKS.processes, { containerId }, { signal, timeoutMs: QUICK_MS }).catch((cause: unknown) => {
-      lookedThrough.delete(containerId);
-      throw cause;
-    });
+    const { processes } = await client
+      .unary(TASKS.processes, { containerId }, { signal, timeoutMs: QUICK_MS })
+      .catch((cause: unknown) => {
+        lookedThrough.delete(containerId);
+        throw cause;
+      });
     for (const { pid, info } of processes) {
       const execId = info ? decode(ProcessDetails, info.value).execId : '';
       if (!execId.startsWith(OURS) || live.has(execId)) continue;
@@ -133,11 +153,25 @@ export function taskCommands({ client, folder, run, clock }: CommandDeps): Comma
       let over = false;
       live.add(execId);
       try {
-        await client.unary(TASKS.exec, { containerId, execId, stdout: pipes.paths[0], stderr: pipes.paths[1], spec: { typeUrl: PROCESS_TYPE, value: spec } }, { signal, timeoutMs: QUICK_MS });
+        await client.unary(
+          TASKS.exec,
+          {
+            containerId,
+            execId,
+            stdout: pipes.paths[0],
+            stderr: pipes.paths[1],
+            spec: { typeUrl: PROCESS_TYPE, value: spec },
+          },
+          { signal, timeoutMs: QUICK_MS },
+        );
         leader = (await client.unary(TASKS.start, { containerId, execId }, { signal, timeoutMs: QUICK_MS })).pid;
         using deadline = clock.deadline(timeoutMs, signal);
-        const { exitStatus } = await client.unary(TASKS.wait, { containerId, execId }, { signal: deadline.signal }).catch(orTimeout(timeoutMs, deadline.signal, signal));
-        await Promise.all([stdout.ended(deadline.signal), stderr.ended(deadline.signal)]).catch(orTimeout(timeoutMs, deadline.signal, signal));
+        const { exitStatus } = await client
+          .unary(TASKS.wait, { containerId, execId }, { signal: deadline.signal })
+          .catch(orTimeout(timeoutMs, deadline.signal, signal));
+        await Promise.all([stdout.ended(deadline.signal), stderr.ended(deadline.signal)]).catch(
+          orTimeout(timeoutMs, deadline.signal, signal),
+        );
         over = true;
         return { exitCode: exitStatus, stdout: stdout.kept(), stderr: stderr.kept() };
       } finally {
@@ -162,14 +196,15 @@ export function taskCommands({ client, folder, run, clock }: CommandDeps): Comma
 function orTimeout(timeoutMs: number, deadline: AbortSignal, caller: AbortSignal): (cause: unknown) => never {
   return (cause) => {
     if (caller.aborted) throw new RuntimeError('Cancelled', 'the command was given up', { cause });
-    if (deadline.aborted) throw new RuntimeError('Timeout', `the command did not end within ${timeoutMs / 1000} s`, { cause });
+    if (deadline.aborted)
+      throw new RuntimeError('Timeout', `the command did not end within ${timeoutMs / 1000} s`, { cause });
     throw cause;
   };
 }
 
 /**
- * Between the look and the signal nothing else of this process runs: for another to get the number, the kernel would have to give all of
- * them out in those microseconds. It must still be of the container, whatever the list said.
+ * Between the look and the signal nothing else of this process runs: for another to get the number, the kernel would
+ * have to give all of them out in those microseconds. It must still be of the container, whatever the list said.
  */
 function killInside(containerId: string, victim: Process): void {
   try {

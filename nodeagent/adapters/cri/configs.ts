@@ -5,9 +5,13 @@ import { NAMESPACE, PROFILE_TYPE, type CreateContainerRequest, type PodSandboxCo
 
 const PROTOCOL = { TCP: 0, UDP: 1, SCTP: 2 } as const;
 
-const optionalInt = (value: number | undefined): { readonly value: number } | undefined => (value === undefined ? undefined : { value });
+const optionalInt = (value: number | undefined): { readonly value: number } | undefined =>
+  value === undefined ? undefined : { value };
 /** Always sent: a runtime takes the absence of it for no filter at all. */
-const profileOf = (seccomp: SeccompProfile) => ({ profileType: PROFILE_TYPE[seccomp.type], localhostRef: seccomp.type === 'Localhost' ? seccomp.path : '' });
+const profileOf = (seccomp: SeccompProfile) => ({
+  profileType: PROFILE_TYPE[seccomp.type],
+  localhostRef: seccomp.type === 'Localhost' ? seccomp.path : '',
+});
 
 export function sandboxRequest(config: SandboxConfig): Encodable<typeof PodSandboxConfig> {
   const network = config.hostNetwork ? NAMESPACE.node : NAMESPACE.pod;
@@ -17,7 +21,11 @@ export function sandboxRequest(config: SandboxConfig): Encodable<typeof PodSandb
     hostname: config.hostNetwork ? '' : config.hostname,
     logDirectory: config.logDirectory,
     dnsConfig: config.dns,
-    portMappings: config.portMappings.map((p) => ({ protocol: PROTOCOL[p.protocol], containerPort: p.containerPort, hostPort: p.hostPort })),
+    portMappings: config.portMappings.map((p) => ({
+      protocol: PROTOCOL[p.protocol],
+      containerPort: p.containerPort,
+      hostPort: p.hostPort,
+    })),
     labels: config.labels,
     annotations: config.annotations,
     linux: {
@@ -35,9 +43,10 @@ export function sandboxRequest(config: SandboxConfig): Encodable<typeof PodSandb
 }
 
 /**
- * The pod's uid, and behind it the address that is asked for. CRI has no field for one. But the runtime hands the metadata to the network
- * plugins as CNI_ARGS, `KEY=VALUE` joined by `;` (containerd pkg/cri/server: toCNILabels; `K8S_POD_UID` since 1.6), and host-local takes the
- * argument `IP` from there (CNI CONVENTIONS.md). A runtime that hands no uid over gives any address. Whose a sandbox is, its labels say.
+ * The pod's uid, and behind it the address that is asked for. CRI has no field for one. But the runtime hands the
+ * metadata to the network plugins as CNI_ARGS, `KEY=VALUE` joined by `;` (containerd pkg/cri/server: toCNILabels;
+ * `K8S_POD_UID` since 1.6), and host-local takes the argument `IP` from there (CNI CONVENTIONS.md). A runtime that
+ * hands no uid over gives any address. Whose a sandbox is, its labels say.
  */
 function uidForNetwork({ pod, address, hostNetwork }: SandboxConfig): string {
   return address === undefined || hostNetwork ? pod.uid : `${pod.uid};IP=${address}`;
@@ -54,7 +63,11 @@ export function containerRequest(config: ContainerConfig): ContainerMessage {
     args: config.args,
     workingDir: config.workingDir,
     envs: config.env.map(({ name, value }) => ({ key: name, value })),
-    mounts: config.mounts.map((mount) => ({ containerPath: mount.containerPath, hostPath: mount.hostPath, readonly: mount.readOnly })),
+    mounts: config.mounts.map((mount) => ({
+      containerPath: mount.containerPath,
+      hostPath: mount.hostPath,
+      readonly: mount.readOnly,
+    })),
     labels: config.labels,
     annotations: config.annotations,
     logPath: config.logPath,
@@ -62,8 +75,11 @@ export function containerRequest(config: ContainerConfig): ContainerMessage {
     tty: config.tty,
     linux: {
       resources: {
-        cpuPeriod: resources.cpuPeriod, cpuQuota: resources.cpuQuota, cpuShares: resources.cpuShares,
-        memoryLimitInBytes: resources.memoryBytes, oomScoreAdj: resources.oomScoreAdj,
+        cpuPeriod: resources.cpuPeriod,
+        cpuQuota: resources.cpuQuota,
+        cpuShares: resources.cpuShares,
+        memoryLimitInBytes: resources.memoryBytes,
+        oomScoreAdj: resources.oomScoreAdj,
       },
       securityContext: {
         capabilities: { addCapabilities: security.addCapabilities, dropCapabilities: security.dropCapabilities },

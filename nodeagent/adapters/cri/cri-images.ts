@@ -20,7 +20,11 @@ const LIST_BYTES = 16 * 1024 * 1024;
 const SEEN_WITHIN_MS = 10_000;
 const LOOK_AGAIN_MS = 25;
 
-function method<Req extends MessageTable, Res extends MessageTable>(name: string, request: Req, response: Res): GrpcMethod<Req, Res> {
+function method<Req extends MessageTable, Res extends MessageTable>(
+  name: string,
+  request: Req,
+  response: Res,
+): GrpcMethod<Req, Res> {
   return { path: `/runtime.v1.ImageService/${name}`, request, response };
 }
 const RPC = {
@@ -61,7 +65,8 @@ export function criImages(client: GrpcClient, containerdSocket: string): ImageSt
       }
       for (const until = Date.now() + SEEN_WITHIN_MS; ;) {
         if (await find(image, signal)) return;
-        if (Date.now() > until) throw new RuntimeError('Other', `sandbox image ${image} was imported but the runtime does not list it`);
+        if (Date.now() > until)
+          throw new RuntimeError('Other', `sandbox image ${image} was imported but the runtime does not list it`);
         await delay(LOOK_AGAIN_MS, undefined, { signal });
       }
     },
@@ -70,15 +75,29 @@ export function criImages(client: GrpcClient, containerdSocket: string): ImageSt
 
 async function importImage(socket: string, file: string, signal: AbortSignal): Promise<void> {
   try {
-    await promisify(execFile)('ctr', ['--address', socket, '--namespace', 'k8s.io', 'images', 'import', file], { signal, timeout: IMPORT_MS });
+    await promisify(execFile)('ctr', ['--address', socket, '--namespace', 'k8s.io', 'images', 'import', file], {
+      signal,
+      timeout: IMPORT_MS,
+    });
   } catch (cause) {
     const detail = (cause as { stderr?: string }).stderr?.trim();
-    throw new RuntimeError('Other', `cannot import the sandbox image with ctr: ${detail !== undefined && detail !== '' ? detail : String(cause)}`, { cause });
+    throw new RuntimeError(
+      'Other',
+      `cannot import the sandbox image with ctr: ${detail !== undefined && detail !== '' ? detail : String(cause)}`,
+      { cause },
+    );
   }
 }
 
 type ImageMessage = NonNullable<Decoded<typeof m.ImageStatusResponse>['image']>;
 
 function infoOf(image: ImageMessage): ImageInfo {
-  return { id: image.id, tags: image.repoTags, digests: image.repoDigests, sizeBytes: image.size, uid: image.uid?.value, username: image.username };
+  return {
+    id: image.id,
+    tags: image.repoTags,
+    digests: image.repoDigests,
+    sizeBytes: image.size,
+    uid: image.uid?.value,
+    username: image.username,
+  };
 }

@@ -1,7 +1,13 @@
 /** The container runtime behind the Container Runtime Interface; tried with containerd 1.6. */
 import { readKey } from '../../../contracts/objects/own-key.ts';
 import { LABEL } from '../../core/pod/identity.ts';
-import type { ContainerConfig, ContainerDetail, ContainerSummary, SandboxConfig, SandboxSummary } from '../../core/pod/runtime-types.ts';
+import type {
+  ContainerConfig,
+  ContainerDetail,
+  ContainerSummary,
+  SandboxConfig,
+  SandboxSummary,
+} from '../../core/pod/runtime-types.ts';
 import type { MessageTable } from '../../core/wire/protobuf.ts';
 import { decode } from '../../core/wire/protobuf.ts';
 import { RuntimeError, type ContainerRuntime, type RuntimeHealth } from '../../ports/container-runtime.ts';
@@ -20,14 +26,24 @@ const DEFAULT_SANDBOX_IMAGE = 'registry.k8s.io/pause:3.9';
 /** As much as containerd sends in one message. */
 const LIST_BYTES = 16 * 1024 * 1024;
 
-function method<Req extends MessageTable, Res extends MessageTable>(name: string, request: Req, response: Res): GrpcMethod<Req, Res> {
+function method<Req extends MessageTable, Res extends MessageTable>(
+  name: string,
+  request: Req,
+  response: Res,
+): GrpcMethod<Req, Res> {
   return { path: `/runtime.v1.RuntimeService/${name}`, request, response };
 }
 const RPC = {
   version: method('Version', m.VersionRequest, m.VersionResponse),
   status: method('Status', m.StatusRequest, m.StatusResponse),
-  listSandboxes: { ...method('ListPodSandbox', m.ListPodSandboxRequest, m.ListPodSandboxResponse), maxBytes: LIST_BYTES },
-  listContainers: { ...method('ListContainers', m.ListContainersRequest, m.ListContainersResponse), maxBytes: LIST_BYTES },
+  listSandboxes: {
+    ...method('ListPodSandbox', m.ListPodSandboxRequest, m.ListPodSandboxResponse),
+    maxBytes: LIST_BYTES,
+  },
+  listContainers: {
+    ...method('ListContainers', m.ListContainersRequest, m.ListContainersResponse),
+    maxBytes: LIST_BYTES,
+  },
   sandboxStatus: method('PodSandboxStatus', m.SandboxIdRequest, m.PodSandboxStatusResponse),
   containerStatus: method('ContainerStatus', m.ContainerIdRequest, m.ContainerStatusResponse),
   runSandbox: method('RunPodSandbox', m.RunPodSandboxRequest, m.RunPodSandboxResponse),
@@ -41,14 +57,19 @@ const RPC = {
   reopenLog: method('ReopenContainerLog', m.ContainerIdRequest, m.Empty),
 };
 const SUBSCRIBE: GrpcMethod<typeof m.SubscribeRequest, typeof m.EventEnvelope> = {
-  path: '/containerd.services.events.v1.Events/Subscribe', request: m.SubscribeRequest, response: m.EventEnvelope,
+  path: '/containerd.services.events.v1.Events/Subscribe',
+  request: m.SubscribeRequest,
+  response: m.EventEnvelope,
 };
 
 /** The runtime at the other end of `client`, which the caller closes through {@link ContainerRuntime.close}. */
 export function criRuntime(deps: CommandDeps): ContainerRuntime {
   const { client } = deps;
   const commands = taskCommands(deps);
-  const ours = (podUid: string | undefined) => ({ [LABEL.managed]: 'true', ...(podUid !== undefined && { [LABEL.podUid]: podUid }) });
+  const ours = (podUid: string | undefined) => ({
+    [LABEL.managed]: 'true',
+    ...(podUid !== undefined && { [LABEL.podUid]: podUid }),
+  });
 
   async function idempotent(call: Promise<unknown>): Promise<void> {
     await call.catch((error: unknown) => {
@@ -67,10 +88,18 @@ export function criRuntime(deps: CommandDeps): ContainerRuntime {
     },
 
     async listSandboxes(podUid, signal) {
-      const answer = await client.unary(RPC.listSandboxes, { filter: { labelSelector: ours(podUid) } }, { signal, timeoutMs: QUICK_MS });
+      const answer = await client.unary(
+        RPC.listSandboxes,
+        { filter: { labelSelector: ours(podUid) } },
+        { signal, timeoutMs: QUICK_MS },
+      );
       return answer.items.map((item): SandboxSummary => ({
         id: item.id,
-        pod: { namespace: item.metadata?.namespace ?? '', name: item.metadata?.name ?? '', uid: item.labels[LABEL.podUid] ?? '' },
+        pod: {
+          namespace: item.metadata?.namespace ?? '',
+          name: item.metadata?.name ?? '',
+          uid: item.labels[LABEL.podUid] ?? '',
+        },
         attempt: item.metadata?.attempt ?? 0,
         ready: item.state === m.SANDBOX_READY,
         createdAt: item.createdAt / NANOS_PER_MS,
@@ -79,7 +108,11 @@ export function criRuntime(deps: CommandDeps): ContainerRuntime {
     },
 
     async listContainers(podUid, signal) {
-      const answer = await client.unary(RPC.listContainers, { filter: { labelSelector: ours(podUid) } }, { signal, timeoutMs: QUICK_MS });
+      const answer = await client.unary(
+        RPC.listContainers,
+        { filter: { labelSelector: ours(podUid) } },
+        { signal, timeoutMs: QUICK_MS },
+      );
       return answer.containers.map((item): ContainerSummary => ({
         id: item.id,
         sandboxId: item.podSandboxId,
@@ -118,14 +151,24 @@ export function criRuntime(deps: CommandDeps): ContainerRuntime {
     },
 
     async runSandbox(config: SandboxConfig, signal) {
-      const answer = await client.unary(RPC.runSandbox, { config: sandboxRequest(config) }, { signal, timeoutMs: SANDBOX_MS });
+      const answer = await client.unary(
+        RPC.runSandbox,
+        { config: sandboxRequest(config) },
+        { signal, timeoutMs: SANDBOX_MS },
+      );
       return answer.podSandboxId;
     },
-    stopSandbox: (id, signal) => idempotent(client.unary(RPC.stopSandbox, { podSandboxId: id }, { signal, timeoutMs: SANDBOX_MS })),
-    removeSandbox: (id, signal) => idempotent(client.unary(RPC.removeSandbox, { podSandboxId: id }, { signal, timeoutMs: SANDBOX_MS })),
+    stopSandbox: (id, signal) =>
+      idempotent(client.unary(RPC.stopSandbox, { podSandboxId: id }, { signal, timeoutMs: SANDBOX_MS })),
+    removeSandbox: (id, signal) =>
+      idempotent(client.unary(RPC.removeSandbox, { podSandboxId: id }, { signal, timeoutMs: SANDBOX_MS })),
 
     async createContainer(sandboxId, config: ContainerConfig, sandbox, signal) {
-      const request = { podSandboxId: sandboxId, config: containerRequest(config), sandboxConfig: sandboxRequest(sandbox) };
+      const request = {
+        podSandboxId: sandboxId,
+        config: containerRequest(config),
+        sandboxConfig: sandboxRequest(sandbox),
+      };
       return (await client.unary(RPC.createContainer, request, { signal, timeoutMs: SANDBOX_MS })).containerId;
     },
     async startContainer(id, signal) {
@@ -133,13 +176,20 @@ export function criRuntime(deps: CommandDeps): ContainerRuntime {
     },
     stopContainer(id, graceSeconds, signal) {
       const timeout = Math.ceil(graceSeconds);
-      return idempotent(client.unary(RPC.stopContainer, { containerId: id, timeout }, { signal, timeoutMs: timeout * 1000 + QUICK_MS }));
+      return idempotent(
+        client.unary(RPC.stopContainer, { containerId: id, timeout }, { signal, timeoutMs: timeout * 1000 + QUICK_MS }),
+      );
     },
-    removeContainer: (id, signal) => idempotent(client.unary(RPC.removeContainer, { containerId: id }, { signal, timeoutMs: SANDBOX_MS })),
+    removeContainer: (id, signal) =>
+      idempotent(client.unary(RPC.removeContainer, { containerId: id }, { signal, timeoutMs: SANDBOX_MS })),
 
     execSync: (id, command, timeoutSeconds, signal) => commands.run(id, command, timeoutSeconds * 1000, signal),
     async exec(id, { command, tty, stdin }, signal) {
-      const answer = await client.unary(RPC.exec, { containerId: id, cmd: command, tty, stdin, stdout: true, stderr: !tty }, { signal, timeoutMs: QUICK_MS });
+      const answer = await client.unary(
+        RPC.exec,
+        { containerId: id, cmd: command, tty, stdin, stdout: true, stderr: !tty },
+        { signal, timeoutMs: QUICK_MS },
+      );
       return openExec(answer.url, { tty, stdin }, signal);
     },
     async reopenLog(id, signal) {
@@ -163,7 +213,12 @@ export function criRuntime(deps: CommandDeps): ContainerRuntime {
   };
 }
 
-type StatusAnswer = { readonly status: { readonly conditions: readonly { readonly type: string; readonly status: boolean; readonly message: string }[] } | undefined; readonly info: Readonly<Record<string, string>> };
+type StatusAnswer = {
+  readonly status:
+    | { readonly conditions: readonly { readonly type: string; readonly status: boolean; readonly message: string }[] }
+    | undefined;
+  readonly info: Readonly<Record<string, string>>;
+};
 
 function healthOf(answer: StatusAnswer): RuntimeHealth {
   const conditions = answer.status?.conditions ?? [];
@@ -172,7 +227,10 @@ function healthOf(answer: StatusAnswer): RuntimeHealth {
   return {
     runtimeReady: isTrue('RuntimeReady'),
     networkReady: isTrue('NetworkReady'),
-    message: conditions.filter((c) => !c.status && c.message !== '').map((c) => c.message).join('; '),
+    message: conditions
+      .filter((c) => !c.status && c.message !== '')
+      .map((c) => c.message)
+      .join('; '),
     sandboxImage: config.sandboxImage ?? DEFAULT_SANDBOX_IMAGE,
     systemdCgroup: config.systemdCgroup,
   };
@@ -186,12 +244,17 @@ function runtimeConfig(json: string | undefined): { sandboxImage: string | undef
     const config = JSON.parse(json) as {
       sandboxImage?: string;
       systemdCgroup?: boolean;
-      containerd?: { defaultRuntimeName?: string; runtimes?: Record<string, { options?: { SystemdCgroup?: boolean } | null }> };
+      containerd?: {
+        defaultRuntimeName?: string;
+        runtimes?: Record<string, { options?: { SystemdCgroup?: boolean } | null }>;
+      };
     };
     const runtime = readKey(config.containerd?.runtimes, config.containerd?.defaultRuntimeName ?? 'runc');
-    return { sandboxImage: config.sandboxImage, systemdCgroup: config.systemdCgroup === true || runtime?.options?.SystemdCgroup === true };
+    return {
+      sandboxImage: config.sandboxImage,
+      systemdCgroup: config.systemdCgroup === true || runtime?.options?.SystemdCgroup === true,
+    };
   } catch {
     return none;
   }
 }
-

@@ -1,4 +1,7 @@
-/** A command in a container with its streams: the runtime's streaming server, spoken to as kubectl does (v4.channel.k8s.io over SPDY/3.1). */
+/**
+ * A command in a container with its streams: the runtime's streaming server, spoken to as kubectl does
+ * (v4.channel.k8s.io over SPDY/3.1).
+ */
 import type { Socket } from 'node:net';
 import { Readable, Writable } from 'node:stream';
 import { dataFrames, openStreamFrame, pingFrame, takeSpdyFrames } from '../../core/wire/spdy.ts';
@@ -14,14 +17,20 @@ interface Exit {
 }
 
 /** Opens the session at a one-time address that the runtime gave. */
-export async function openExec(url: string, options: { readonly tty: boolean; readonly stdin: boolean }, signal: AbortSignal): Promise<ExecSession> {
+export async function openExec(
+  url: string,
+  options: { readonly tty: boolean; readonly stdin: boolean },
+  signal: AbortSignal,
+): Promise<ExecSession> {
   const { socket, head } = await upgrade(url, signal);
   const names = ['error', ...(options.stdin ? ['stdin'] : []), 'stdout', ...(options.tty ? ['resize'] : ['stderr'])];
   const ids = new Map(names.map((name, index) => [name, index * 2 + 1]));
   const id = (name: string): number => ids.get(name) ?? 0;
   names.forEach((name, index) => socket.write(openStreamFrame(id(name), { streamtype: name }, index === 0)));
 
-  const resume = (): void => { socket.resume(); };
+  const resume = (): void => {
+    socket.resume();
+  };
   const stdout = new Readable({ read: resume });
   const stderr = options.tty ? undefined : new Readable({ read: resume });
   const stdin = options.stdin ? stdinOf(socket, id('stdin')) : undefined;
@@ -54,7 +63,8 @@ export async function openExec(url: string, options: { readonly tty: boolean; re
         if (event.type !== 'data') continue;
         const name = names[(event.streamId - 1) / 2] ?? '';
         if (name === 'error') verdict.push(event.data);
-        const wantsMore = name === 'stdout' ? stdout.push(event.data) : name === 'stderr' ? (stderr?.push(event.data) ?? true) : true;
+        const wantsMore =
+          name === 'stdout' ? stdout.push(event.data) : name === 'stderr' ? (stderr?.push(event.data) ?? true) : true;
         if (!wantsMore && event.data.length > 0) socket.pause();
         if (event.last && name !== 'stdin' && name !== 'resize') finish(name);
       }
@@ -77,9 +87,15 @@ export async function openExec(url: string, options: { readonly tty: boolean; re
   exit.catch(() => undefined);
 
   return {
-    stdin, stdout, stderr, exit,
+    stdin,
+    stdout,
+    stderr,
+    exit,
     resize(width, height) {
-      if (options.tty) socket.write(dataFrames(id('resize'), Buffer.from(`${JSON.stringify({ Width: width, Height: height })}\n`), false));
+      if (options.tty)
+        socket.write(
+          dataFrames(id('resize'), Buffer.from(`${JSON.stringify({ Width: width, Height: height })}\n`), false),
+        );
     },
     close() {
       socket.destroy();
@@ -102,7 +118,11 @@ function stdinOf(socket: Socket, streamId: number): Writable {
 function readVerdict(text: string): Exit {
   if (text === '') return { exitCode: 0 };
   try {
-    const status = JSON.parse(text) as { status?: string; message?: string; details?: { causes?: { reason?: string; message?: string }[] } };
+    const status = JSON.parse(text) as {
+      status?: string;
+      message?: string;
+      details?: { causes?: { reason?: string; message?: string }[] };
+    };
     if (status.status === 'Success') return { exitCode: 0 };
     const code = status.details?.causes?.find((cause) => cause.reason === 'ExitCode')?.message;
     if (code !== undefined) return { exitCode: Number(code) };
@@ -115,7 +135,9 @@ function readVerdict(text: string): Exit {
 function upgrade(url: string, signal: AbortSignal): Promise<{ readonly socket: Socket; readonly head: Buffer }> {
   return new Promise((resolve, reject) => {
     const request = http.request(url, {
-      method: 'POST', signal, timeout: CONNECT_MS,
+      method: 'POST',
+      signal,
+      timeout: CONNECT_MS,
       headers: { Connection: 'Upgrade', Upgrade: 'SPDY/3.1', 'X-Stream-Protocol-Version': 'v4.channel.k8s.io' },
     });
     const fail = (message: string, cause?: unknown): void => {
@@ -127,7 +149,9 @@ function upgrade(url: string, signal: AbortSignal): Promise<{ readonly socket: S
       socket.setNoDelay(true);
       resolve({ socket, head });
     });
-    request.on('response', (response) => fail(`the runtime's streaming server refused the command: HTTP ${response.statusCode}`));
+    request.on('response', (response) =>
+      fail(`the runtime's streaming server refused the command: HTTP ${response.statusCode}`),
+    );
     request.on('timeout', () => fail("the runtime's streaming server does not answer"));
     request.on('error', (cause) => fail(`the runtime's streaming server cannot be reached: ${cause.message}`, cause));
     request.end();

@@ -66,7 +66,11 @@ export class GrpcClient {
   }
 
   /** One request, one answer. Throws {@link RuntimeError}. */
-  async unary<Req extends MessageTable, Res extends MessageTable>(method: GrpcMethod<Req, Res>, request: Encodable<Req>, options: CallOptions): Promise<Decoded<Res>> {
+  async unary<Req extends MessageTable, Res extends MessageTable>(
+    method: GrpcMethod<Req, Res>,
+    request: Encodable<Req>,
+    options: CallOptions,
+  ): Promise<Decoded<Res>> {
     let answer: Decoded<Res> | undefined;
     for await (const one of this.stream(method, request, options)) answer = one;
     if (answer === undefined) throw new RuntimeError('Other', `${method.path}: the runtime answered nothing`);
@@ -74,14 +78,35 @@ export class GrpcClient {
   }
 
   /** One request, many answers; ends when the server ends it. Throws {@link RuntimeError}. */
-  async *stream<Req extends MessageTable, Res extends MessageTable>(method: GrpcMethod<Req, Res>, request: Encodable<Req>, options: CallOptions): AsyncGenerator<Decoded<Res>> {
+  async *stream<Req extends MessageTable, Res extends MessageTable>(
+    method: GrpcMethod<Req, Res>,
+    request: Encodable<Req>,
+    options: CallOptions,
+  ): AsyncGenerator<Decoded<Res>> {
     options.signal.throwIfAborted();
     const connection = this.connected();
-    const call: Call = { path: method.path, messages: [], reader: new GrpcMessages(method.maxBytes ?? MAX_ANSWER_BYTES), status: undefined, statusMessage: '', ended: undefined, notify: () => undefined };
-    const id = connection.http2.request([
-      [':method', 'POST'], [':scheme', 'http'], [':path', method.path], [':authority', 'localhost'], ['content-type', 'application/grpc'], ['te', 'trailers'], ['user-agent', 'plumbline-agent'],
-      ...(method.metadata ?? []),
-    ], grpcFrame(encode(method.request, request)));
+    const call: Call = {
+      path: method.path,
+      messages: [],
+      reader: new GrpcMessages(method.maxBytes ?? MAX_ANSWER_BYTES),
+      status: undefined,
+      statusMessage: '',
+      ended: undefined,
+      notify: () => undefined,
+    };
+    const id = connection.http2.request(
+      [
+        [':method', 'POST'],
+        [':scheme', 'http'],
+        [':path', method.path],
+        [':authority', 'localhost'],
+        ['content-type', 'application/grpc'],
+        ['te', 'trailers'],
+        ['user-agent', 'plumbline-agent'],
+        ...(method.metadata ?? []),
+      ],
+      grpcFrame(encode(method.request, request)),
+    );
     connection.calls.set(id, call);
     flush(connection);
 
@@ -89,15 +114,26 @@ export class GrpcClient {
       call.ended ??= { failure };
       call.notify();
     };
-    const abort = (): void => end(new RuntimeError('Cancelled', `${method.path}: given up`, { cause: options.signal.reason }));
-    const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => end(new RuntimeError('Timeout', `${method.path}: no answer within ${(options.timeoutMs ?? 0) / 1000} s`)), Math.min(options.timeoutMs, LONGEST_TIMER_MS));
+    const abort = (): void =>
+      end(new RuntimeError('Cancelled', `${method.path}: given up`, { cause: options.signal.reason }));
+    const timer =
+      options.timeoutMs === undefined
+        ? undefined
+        : setTimeout(
+            () =>
+              end(new RuntimeError('Timeout', `${method.path}: no answer within ${(options.timeoutMs ?? 0) / 1000} s`)),
+            Math.min(options.timeoutMs, LONGEST_TIMER_MS),
+          );
     options.signal.addEventListener('abort', abort, { once: true });
     try {
       for (;;) {
         const message = call.messages.shift();
         if (message) yield decode(method.response, message);
         else if (call.ended) break;
-        else await new Promise<void>((resolve) => { call.notify = resolve; });
+        else
+          await new Promise<void>((resolve) => {
+            call.notify = resolve;
+          });
       }
       if (call.ended.failure) throw call.ended.failure;
     } finally {
@@ -122,7 +158,12 @@ export class GrpcClient {
       connection.open = false;
       socket.destroy();
       for (const call of connection.calls.values()) {
-        call.ended ??= { failure: new RuntimeError('Unavailable', `the container runtime does not answer at ${this.socketPath}: ${why}`) };
+        call.ended ??= {
+          failure: new RuntimeError(
+            'Unavailable',
+            `the container runtime does not answer at ${this.socketPath}: ${why}`,
+          ),
+        };
         call.notify();
       }
     };
@@ -144,7 +185,8 @@ export class GrpcClient {
 function flush(connection: Connection): void {
   const bytes = connection.http2.takeOutput();
   if (bytes.length > 0 && !connection.socket.destroyed) connection.socket.write(bytes);
-  if (connection.socket.writableLength > MAX_UNSENT_BYTES) connection.socket.destroy(new Error('it does not read what is sent'));
+  if (connection.socket.writableLength > MAX_UNSENT_BYTES)
+    connection.socket.destroy(new Error('it does not read what is sent'));
 }
 
 function accept(connection: Connection, event: Http2Event): void {

@@ -14,7 +14,9 @@ export const VersionResponse = { runtimeName: text(2), runtimeVersion: text(3) }
 
 export const StatusRequest = { verbose: bool(1) };
 export const StatusResponse = {
-  status: message(1, { conditions: messages(1, { type: text(1), status: bool(2), reason: text(3), message: text(4) }) }),
+  status: message(1, {
+    conditions: messages(1, { type: text(1), status: bool(2), reason: text(3), message: text(4) }),
+  }),
   info: textMap(2),
 };
 
@@ -55,7 +57,14 @@ export const PodSandboxStatusResponse = {
 const LabelFilter = (no: number) => ({ labelSelector: textMap(no) });
 export const ListPodSandboxRequest = { filter: message(1, LabelFilter(3)) };
 export const ListPodSandboxResponse = {
-  items: messages(1, { id: text(1), metadata: message(2, SandboxMetadata), state: int(3), createdAt: int(4), labels: textMap(5), annotations: textMap(6) }),
+  items: messages(1, {
+    id: text(1),
+    metadata: message(2, SandboxMetadata),
+    state: int(3),
+    createdAt: int(4),
+    labels: textMap(5),
+    annotations: textMap(6),
+  }),
 };
 /** PodSandboxState. */
 export const SANDBOX_READY = 0;
@@ -78,7 +87,13 @@ export const CreateContainerRequest = {
     stdinOnce: bool(13),
     tty: bool(14),
     linux: message(15, {
-      resources: message(1, { cpuPeriod: int(1), cpuQuota: int(2), cpuShares: int(3), memoryLimitInBytes: int(4), oomScoreAdj: int(5) }),
+      resources: message(1, {
+        cpuPeriod: int(1),
+        cpuQuota: int(2),
+        cpuShares: int(3),
+        memoryLimitInBytes: int(4),
+        oomScoreAdj: int(5),
+      }),
       securityContext: message(2, {
         capabilities: message(1, { addCapabilities: texts(1), dropCapabilities: texts(2) }),
         privileged: bool(2),
@@ -102,21 +117,49 @@ export const StopContainerRequest = { containerId: text(1), timeout: int(2) };
 export const ListContainersRequest = { filter: message(1, LabelFilter(4)) };
 export const ListContainersResponse = {
   containers: messages(1, {
-    id: text(1), podSandboxId: text(2), metadata: message(3, ContainerMetadata), image: message(4, ImageSpec), imageRef: text(5), state: int(6),
-    createdAt: int(7), labels: textMap(8), annotations: textMap(9),
+    id: text(1),
+    podSandboxId: text(2),
+    metadata: message(3, ContainerMetadata),
+    image: message(4, ImageSpec),
+    imageRef: text(5),
+    state: int(6),
+    createdAt: int(7),
+    labels: textMap(8),
+    annotations: textMap(9),
   }),
 };
 /** ContainerState, by number. */
 export const CONTAINER_STATES = ['created', 'running', 'exited', 'unknown'] as const;
 export const ContainerStatusResponse = {
   status: message(1, {
-    id: text(1), state: int(3), startedAt: int(5), finishedAt: int(6), exitCode: int(7), reason: text(10), message: text(11), logPath: text(15),
+    id: text(1),
+    state: int(3),
+    startedAt: int(5),
+    finishedAt: int(6),
+    exitCode: int(7),
+    reason: text(10),
+    message: text(11),
+    logPath: text(15),
   }),
 };
-export const ExecRequest = { containerId: text(1), cmd: texts(2), tty: bool(3), stdin: bool(4), stdout: bool(5), stderr: bool(6) };
+export const ExecRequest = {
+  containerId: text(1),
+  cmd: texts(2),
+  tty: bool(3),
+  stdin: bool(4),
+  stdout: bool(5),
+  stderr: bool(6),
+};
 export const ExecResponse = { url: text(1) };
 
-const Image = { id: text(1), repoTags: texts(2), repoDigests: texts(3), size: int(4), uid: message(5, Int64Value), username: text(6) };
+const Image = {
+  id: text(1),
+  repoTags: texts(2),
+  repoDigests: texts(3),
+  size: int(4),
+  uid: message(5, Int64Value),
+  username: text(6),
+};
 export const ListImagesResponse = { images: messages(1, Image) };
 export const ImageRequest = { image: message(1, ImageSpec) };
 export const ImageStatusResponse = { image: message(1, Image) };

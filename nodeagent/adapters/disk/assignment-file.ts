@@ -1,9 +1,11 @@
 /**
- * The assignment on disk: a snapshot, and a journal of the changes since, one JSON object a line. A change is one appended line and one
- * flush; the snapshot is written anew when the journal has grown past it. Secrets' data is left out of both and kept in one file of the
- * memory-backed folder. The highest epoch is in a file of its own as well: it holds whatever becomes of the other two.
+ * The assignment on disk: a snapshot, and a journal of the changes since, one JSON object a line. A change is one
+ * appended line and one flush; the snapshot is written anew when the journal has grown past it. Secrets' data is left
+ * out of both and kept in one file of the memory-backed folder. The highest epoch is in a file of its own as well: it
+ * holds whatever becomes of the other two.
  *
- * On a full disk the journal's reserve takes changes, but for those that bring a pod: what is left is for pods to end, which frees the disk.
+ * On a full disk the journal's reserve takes changes, but for those that bring a pod: what is left is for pods to end,
+ * which frees the disk.
  */
 import { constants } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
@@ -11,7 +13,12 @@ import { join } from 'node:path';
 import type { KubeObject, ObjectKey, Secret } from '../../../contracts/objects/index.ts';
 import { keyOf } from '../../../contracts/objects/key.ts';
 import { readKey } from '../../../contracts/objects/own-key.ts';
-import { DiskFullError, type AssignmentChange, type AssignmentDisk, type StoredAssignment } from '../../ports/assignment-disk.ts';
+import {
+  DiskFullError,
+  type AssignmentChange,
+  type AssignmentDisk,
+  type StoredAssignment,
+} from '../../ports/assignment-disk.ts';
 import { makeFolder, readIfThere, syncFolder, writeAll, writeDurably } from './durable.ts';
 import { journalFile } from './journal-file.ts';
 
@@ -43,7 +50,9 @@ interface State {
 /** `stateFolder` is on disk, `runFolder` backed by memory. */
 export function assignmentFile(stateFolder: string, runFolder: string): AssignmentDisk {
   const paths = {
-    snapshot: join(stateFolder, 'assignment.json'), journal: join(stateFolder, 'assignment.journal'), epoch: join(stateFolder, 'epoch'),
+    snapshot: join(stateFolder, 'assignment.json'),
+    journal: join(stateFolder, 'assignment.journal'),
+    epoch: join(stateFolder, 'epoch'),
     secrets: join(runFolder, 'secrets.json'),
   };
   const state: State = { seq: 0, epoch: 0, version: null, node: '', objects: new Map() };
@@ -68,11 +77,20 @@ export function assignmentFile(stateFolder: string, runFolder: string): Assignme
       throw isDiskFull(cause) ? new DiskFullError(stateFolder, { cause }) : cause;
     }
     applyLine(state, line);
-    if (journal.bytes > compactAt) await compact().catch(() => { compactAt = journal.bytes + COMPACT_AGAIN_BYTES; });
+    if (journal.bytes > compactAt)
+      await compact().catch(() => {
+        compactAt = journal.bytes + COMPACT_AGAIN_BYTES;
+      });
   }
 
   async function compact(): Promise<void> {
-    const snapshot: Snapshot = { seq: state.seq, epoch: state.epoch, version: state.version, node: state.node, objects: [...state.objects.values()] };
+    const snapshot: Snapshot = {
+      seq: state.seq,
+      epoch: state.epoch,
+      version: state.version,
+      node: state.node,
+      objects: [...state.objects.values()],
+    };
     const text = JSON.stringify(snapshot);
     await writeDurably(paths.snapshot, text, OWNER_ONLY);
     // Lines that stay through a crash here are skipped by their numbers.
@@ -80,7 +98,10 @@ export function assignmentFile(stateFolder: string, runFolder: string): Assignme
     compactAt = Math.max(SMALLEST_COMPACTION_BYTES, text.length);
   }
 
-  /** One short text over another of the same length: needs no room, and is one sector, which a disk writes whole or not at all. */
+  /**
+   * One short text over another of the same length: needs no room, and is one sector, which a disk writes whole or not
+   * at all.
+   */
   async function raiseFence(epoch: number): Promise<void> {
     const file = await open(paths.epoch, constants.O_RDWR | constants.O_CREAT, OWNER_ONLY);
     try {
@@ -103,9 +124,15 @@ export function assignmentFile(stateFolder: string, runFolder: string): Assignme
     async load() {
       await makeFolder(stateFolder, 0o700);
       const snapshotText = await readIfThere(paths.snapshot);
-      const snapshot = snapshotText === undefined ? undefined : await parsedOrAside<Snapshot>(paths.snapshot, snapshotText);
+      const snapshot =
+        snapshotText === undefined ? undefined : await parsedOrAside<Snapshot>(paths.snapshot, snapshotText);
       if (snapshot) {
-        Object.assign(state, { seq: snapshot.seq, epoch: snapshot.epoch, version: snapshot.version, node: snapshot.node });
+        Object.assign(state, {
+          seq: snapshot.seq,
+          epoch: snapshot.epoch,
+          version: snapshot.version,
+          node: snapshot.node,
+        });
         state.objects = new Map(snapshot.objects.map((object) => [keyOf(object), object]));
         compactAt = Math.max(SMALLEST_COMPACTION_BYTES, snapshotText?.length ?? 0);
       }
@@ -120,7 +147,8 @@ export function assignmentFile(stateFolder: string, runFolder: string): Assignme
       if (!Number.isSafeInteger(fence)) fence = 0;
       state.epoch = Math.max(state.epoch, fence);
       const secretText = await readIfThere(paths.secrets);
-      secrets = (secretText === undefined ? undefined : await parsedOrAside<SecretData>(paths.secrets, secretText)) ?? {};
+      secrets =
+        (secretText === undefined ? undefined : await parsedOrAside<SecretData>(paths.secrets, secretText)) ?? {};
       const objects = [...state.objects.values()].map((object) => withSecretData(object, secrets));
       const complete = objects.every((object) => object.kind !== 'Secret' || 'data' in object);
       return { epoch: state.epoch, version: complete ? state.version : null, node: state.node, objects };

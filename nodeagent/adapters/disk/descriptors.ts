@@ -1,13 +1,17 @@
 /**
- * Files and folders that a container may change at the same time. Each part of a path is opened below the descriptor of the part before
- * it and no link is followed: what was looked at is what is used, whatever takes its name meanwhile. Node has no openat(2);
- * `/proc/self/fd/N/NAME` resolves the same way. Source: open(2), proc(5); Kubernetes' pkg/volume/util/subpath.
+ * Files and folders that a container may change at the same time. Each part of a path is opened below the descriptor of
+ * the part before it and no link is followed: what was looked at is what is used, whatever takes its name meanwhile.
+ * Node has no openat(2); `/proc/self/fd/N/NAME` resolves the same way. Source: open(2), proc(5); Kubernetes'
+ * pkg/volume/util/subpath.
  */
 import { constants } from 'node:fs';
 import { chmod, mkdir, open, readFile, realpath, type FileHandle } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 
-/** Linux' O_PATH, which Node does not name: a place in the tree, opened without what an open of a FIFO or a device would do. */
+/**
+ * Linux' O_PATH, which Node does not name: a place in the tree, opened without what an open of a FIFO or a device would
+ * do.
+ */
 const O_PATH = 0o10_000_000;
 const PLACE = O_PATH | constants.O_NOFOLLOW;
 const FOLDER = PLACE | constants.O_DIRECTORY;
@@ -15,7 +19,10 @@ const MODE_BITS = 0o7777;
 /** Parts of one path below a volume. */
 const MAX_PARTS = 256;
 
-/** The path of an open descriptor, or of a name below it. Links in `name` are not protected against: open it with `openPlace`. */
+/**
+ * The path of an open descriptor, or of a name below it. Links in `name` are not protected against: open it with
+ * `openPlace`.
+ */
 export function pathOf(handle: FileHandle, name?: string): string {
   return `/proc/self/fd/${handle.fd}${name === undefined ? '' : `/${name}`}`;
 }
@@ -64,15 +71,17 @@ export async function readEnd(path: string, bytes: number): Promise<Buffer> {
 }
 
 /**
- * Opens `subPath` of a volume; folders that are missing are made, with the volume's own mode. Links may lead about within the volume, as
- * those of ConfigMap volumes do. Throws an Error where one leads out of it.
+ * Opens `subPath` of a volume; folders that are missing are made, with the volume's own mode. Links may lead about
+ * within the volume, as those of ConfigMap volumes do. Throws an Error where one leads out of it.
  */
 export async function openSubPath(volume: string, subPath: string): Promise<FileHandle> {
   const root = await realpath(volume);
   const parts = subPath.split('/').filter((part) => part !== '' && part !== '.');
   if (parts.length > MAX_PARTS || parts.includes('..')) throw new Error(`subPath ${subPath} leaves its volume`);
   const { found, missing } = await existingPart(root, parts);
-  const within = relative(root, found).split('/').filter((part) => part !== '');
+  const within = relative(root, found)
+    .split('/')
+    .filter((part) => part !== '');
   if (within[0] === '..') throw new Error(`subPath ${subPath} leaves its volume`);
   let place = await openFolder(root);
   try {
@@ -93,7 +102,10 @@ export async function openSubPath(volume: string, subPath: string): Promise<File
 }
 
 /** The longest part of the path that is there, its links resolved, and what comes after it. */
-async function existingPart(root: string, parts: readonly string[]): Promise<{ found: string; missing: readonly string[] }> {
+async function existingPart(
+  root: string,
+  parts: readonly string[],
+): Promise<{ found: string; missing: readonly string[] }> {
   for (let length = parts.length; length > 0; length -= 1) {
     const found = await realpath(join(root, ...parts.slice(0, length))).catch((cause: NodeJS.ErrnoException) => {
       if (cause.code === 'ENOENT') return undefined;

@@ -29,7 +29,10 @@ export function diskSpace(folders: NodeFolders, runtime: RuntimeDisk): DiskSpace
       else if ((await stat(path).catch(() => undefined))?.size !== bytes) await fill(path, bytes);
     },
     async filesOf(pod) {
-      const [files, logs] = await Promise.all([treeSize(podFolder(folders, pod.uid, 'disk'), MAX_ENTRIES), treeSize(logFolder(folders, pod), MAX_ENTRIES)]);
+      const [files, logs] = await Promise.all([
+        treeSize(podFolder(folders, pod.uid, 'disk'), MAX_ENTRIES),
+        treeSize(logFolder(folders, pod), MAX_ENTRIES),
+      ]);
       return { bytes: files.bytes + logs.bytes, whole: files.whole && logs.whole };
     },
   };
@@ -45,7 +48,8 @@ async function fill(path: string, bytes: number): Promise<void> {
   const file = await open(path, 'w', 0o600);
   try {
     const chunk = Buffer.alloc(CHUNK_BYTES);
-    for (let at = 0; at < bytes; at += CHUNK_BYTES) await writeAll(file, chunk.subarray(0, Math.min(CHUNK_BYTES, bytes - at)), at);
+    for (let at = 0; at < bytes; at += CHUNK_BYTES)
+      await writeAll(file, chunk.subarray(0, Math.min(CHUNK_BYTES, bytes - at)), at);
     await file.datasync();
   } catch (cause) {
     await rm(path, { force: true });

@@ -2,7 +2,10 @@
 import { mkdir, open, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** Replaces a file in one step: written beside it, flushed, renamed over it, the folder flushed. A failure leaves the file as it was. */
+/**
+ * Replaces a file in one step: written beside it, flushed, renamed over it, the folder flushed. A failure leaves the
+ * file as it was.
+ */
 export async function writeDurably(path: string, content: string, mode: number): Promise<void> {
   const draft = `${path}.new`;
   const file = await open(draft, 'w', mode);

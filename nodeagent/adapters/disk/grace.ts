@@ -1,4 +1,6 @@
-/** When a container that was told to end is to be ended by force, written down where an agent that starts anew finds it. */
+/**
+ * When a container that was told to end is to be ended by force, written down where an agent that starts anew finds it.
+ */
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeFolder } from './durable.ts';
@@ -12,8 +14,9 @@ interface Ending {
 const sinceBootMs = (): number => Number(process.hrtime.bigint() / 1_000_000n);
 
 /**
- * Milliseconds that are left of the grace of container `id`, never below 0: counted from the first time that this was asked. Asked with a
- * shorter grace, that counts from now. `path`: in a memory-backed folder, gone after a reboot as the container is; one for the ids that follow one another.
+ * Milliseconds that are left of the grace of container `id`, never below 0: counted from the first time that this was
+ * asked. Asked with a shorter grace, that counts from now. `path`: in a memory-backed folder, gone after a reboot as
+ * the container is; one for the ids that follow one another.
  */
 export async function graceLeft(path: string, id: string, graceMs: number, now = sinceBootMs()): Promise<number> {
   const written = await endingAt(path);

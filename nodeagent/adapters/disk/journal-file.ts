@@ -1,7 +1,8 @@
 /**
- * Lines in a file that was given its blocks before they are needed. Behind the last line the file is zeros, and a line is written over
- * them: on a full disk there is room until the zeros are used up. (A file system that writes elsewhere instead of in place, such as
- * btrfs, promises less.) A line counts when its end is there: what a power cut or a full disk tore is not a line.
+ * Lines in a file that was given its blocks before they are needed. Behind the last line the file is zeros, and a line
+ * is written over them: on a full disk there is room until the zeros are used up. (A file system that writes elsewhere
+ * instead of in place, such as btrfs, promises less.) A line counts when its end is there: what a power cut or a full
+ * disk tore is not a line.
  */
 import { open, writeFile, type FileHandle } from 'node:fs/promises';
 import { constants } from 'node:fs';
@@ -19,8 +20,8 @@ export interface JournalFile {
   /** Bytes of lines. */
   readonly bytes: number;
   /**
-   * Hands each line to `take`, the oldest first, until one is refused. A refused line and what is behind it are put aside in
-   * `PATH.damaged` where there is room, and wiped. Call once, before anything else.
+   * Hands each line to `take`, the oldest first, until one is refused. A refused line and what is behind it are put
+   * aside in `PATH.damaged` where there is room, and wiped. Call once, before anything else.
    */
   load(take: (line: string) => boolean): Promise<void>;
   /** Resolves when the line would survive a power cut. When it rejects, the journal is as it was. */
@@ -59,7 +60,9 @@ export function journalFile(path: string): JournalFile {
       await to.datasync();
       allocated = size;
     } catch (cause) {
-      await to.truncate(allocated).catch(() => { dirty = true; });
+      await to.truncate(allocated).catch(() => {
+        dirty = true;
+      });
       throw cause;
     }
   }
@@ -67,11 +70,16 @@ export function journalFile(path: string): JournalFile {
   async function keepReserve(lineBytes: number): Promise<boolean> {
     const wanted = bytes + lineBytes + RESERVE_BYTES;
     if (allocated >= wanted) return true;
-    return grow(wanted + GROWTH_BYTES).then(() => true, () => false);
+    return grow(wanted + GROWTH_BYTES).then(
+      () => true,
+      () => false,
+    );
   }
 
   return {
-    get bytes() { return bytes; },
+    get bytes() {
+      return bytes;
+    },
 
     async load(take) {
       const from = await opened();
@@ -84,7 +92,8 @@ export function journalFile(path: string): JournalFile {
       const rest = content.subarray(bytes);
       dirty = rest.some((byte) => byte !== 0);
       // A tail without an end was cut off before it was acknowledged; anything else is for a person to look at.
-      if (dirty && rest.includes(LINE_END)) await writeFile(`${path}.damaged`, rest, { mode: OWNER_ONLY }).catch(() => undefined);
+      if (dirty && rest.includes(LINE_END))
+        await writeFile(`${path}.damaged`, rest, { mode: OWNER_ONLY }).catch(() => undefined);
       // A disk that refuses this now is asked again before the next line.
       if (dirty) await wipe().catch(() => undefined);
       await keepReserve(0);
@@ -123,5 +132,6 @@ export function journalFile(path: string): JournalFile {
 }
 
 async function writeZeros(file: FileHandle, from: number, to: number): Promise<void> {
-  for (let at = from; at < to; at += ZEROS.length) await writeAll(file, ZEROS.subarray(0, Math.min(ZEROS.length, to - at)), at);
+  for (let at = from; at < to; at += ZEROS.length)
+    await writeAll(file, ZEROS.subarray(0, Math.min(ZEROS.length, to - at)), at);
 }

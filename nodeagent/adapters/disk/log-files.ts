@@ -52,7 +52,8 @@ export function logFiles(): LogFiles {
     },
     async rotate(path, keep) {
       await rm(`${path}.${keep - 1}`, { force: true });
-      for (let older = keep - 2; older >= 1; older -= 1) await rename(`${path}.${older}`, `${path}.${older + 1}`).catch(() => undefined);
+      for (let older = keep - 2; older >= 1; older -= 1)
+        await rename(`${path}.${older}`, `${path}.${older + 1}`).catch(() => undefined);
       await rename(path, `${path}.1`);
     },
   };

@@ -9,8 +9,8 @@ export interface Mounts {
   /** A file system in memory. Nothing happens where one is mounted already. */
   memory(path: string, options: readonly string[], signal: AbortSignal): Promise<void>;
   /**
-   * Shows `subPath` of a volume at `target`, in place of what was there. What is mounted is what was opened on the way down, not what has
-   * its name by then. Throws an Error where the path leaves the volume.
+   * Shows `subPath` of a volume at `target`, in place of what was there. What is mounted is what was opened on the way
+   * down, not what has its name by then. Throws an Error where the path leaves the volume.
    */
   subPath(volume: string, subPath: string, target: string, signal: AbortSignal): Promise<void>;
   /** Takes away every mount at `folder` and below, the deepest first. */
@@ -41,7 +41,9 @@ export function systemMounts(run: RunCommand): Mounts {
       try {
         await makeFolder(dirname(target), 0o750);
         // What an earlier mount was on may be of the other kind.
-        await unlink(target).catch(() => rmdir(target)).catch(() => undefined);
+        await unlink(target)
+          .catch(() => rmdir(target))
+          .catch(() => undefined);
         if ((await place.stat()).isDirectory()) await makeFolder(target, 0o750);
         else await writeFile(target, '', { mode: 0o640, flag: 'wx' });
         await command(['mount', '--no-canonicalize', '--bind', `/proc/${process.pid}/fd/${place.fd}`, target], signal);
@@ -63,6 +65,8 @@ async function mountPoints(): Promise<string[]> {
   const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n');
   return lines.flatMap((line) => {
     const path = line.split(' ')[4];
-    return path === undefined ? [] : [path.replace(/\\([0-7]{3})/g, (_all, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))];
+    return path === undefined
+      ? []
+      : [path.replace(/\\([0-7]{3})/g, (_all, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))];
   });
 }

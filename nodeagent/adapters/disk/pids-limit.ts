@@ -5,7 +5,9 @@ import { pidsLimits } from '../../core/pod/pids.ts';
 
 /** `path`: of a pod's cgroup below each hierarchy. A machine without the controller has no limits. */
 export async function limitPids(cgroupRoot: string, path: string): Promise<void> {
-  const [pidMax, threadsMax] = await Promise.all(['pid_max', 'threads-max'].map(async (name) => Number(await readFile(`/proc/sys/kernel/${name}`, 'utf8'))));
+  const [pidMax, threadsMax] = await Promise.all(
+    ['pid_max', 'threads-max'].map(async (name) => Number(await readFile(`/proc/sys/kernel/${name}`, 'utf8'))),
+  );
   const limits = pidsLimits({ pidMax: pidMax ?? 0, threadsMax: threadsMax ?? 0 });
   for (const root of [join(cgroupRoot, 'pids'), cgroupRoot]) {
     if (!(await write(join(root, path), limits.pod))) continue;

@@ -26,11 +26,18 @@ export function podFiles(folders: NodeFolders, run: RunCommand): PodFiles {
 
   async function syncVolume(plan: VolumePlan, signal: AbortSignal): Promise<void> {
     switch (plan.kind) {
-      case 'files': return writeVolumeFiles(plan.path, plan.files, plan.group);
-      case 'host': return checkHostPath(plan.path, plan.type);
+      case 'files':
+        return writeVolumeFiles(plan.path, plan.files, plan.group);
+      case 'host':
+        return checkHostPath(plan.path, plan.type);
       case 'empty': {
         await makeFolder(plan.path, 0o777);
-        if (plan.medium === 'memory') await mounts.memory(plan.path, ['mode=0777', ...(plan.sizeBytes === undefined ? [] : [`size=${Math.ceil(plan.sizeBytes)}`])], signal);
+        if (plan.medium === 'memory')
+          await mounts.memory(
+            plan.path,
+            ['mode=0777', ...(plan.sizeBytes === undefined ? [] : [`size=${Math.ceil(plan.sizeBytes)}`])],
+            signal,
+          );
         if (plan.group !== undefined) await chown(plan.path, 0, plan.group);
         // The setgid bit hands the group on to what is made inside.
         await chmod(plan.path, plan.group === undefined ? 0o777 : 0o2777);
@@ -49,7 +56,10 @@ export function podFiles(folders: NodeFolders, run: RunCommand): PodFiles {
     async syncVolumes(plans, signal) {
       for (const plan of plans) {
         await syncVolume(plan, signal).catch((cause: unknown) => {
-          throw new Error(`MountVolume.SetUp failed for volume "${plan.name}" : ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+          throw new Error(
+            `MountVolume.SetUp failed for volume "${plan.name}" : ${cause instanceof Error ? cause.message : String(cause)}`,
+            { cause },
+          );
         });
       }
     },
@@ -92,7 +102,9 @@ export function podFiles(folders: NodeFolders, run: RunCommand): PodFiles {
     },
 
     async list() {
-      const found = await Promise.all([folders.state, folders.run].map((folder) => readdir(join(folder, 'pods')).catch(() => [])));
+      const found = await Promise.all(
+        [folders.state, folders.run].map((folder) => readdir(join(folder, 'pods')).catch(() => [])),
+      );
       return [...new Set(found.flat())];
     },
 
@@ -100,7 +112,8 @@ export function podFiles(folders: NodeFolders, run: RunCommand): PodFiles {
       for (const root of [logFolder(folders, pod), terminationFolder(folders, pod.uid)]) {
         for (const container of await readdir(root).catch(() => [])) {
           for (const file of await readdir(join(root, container)).catch(() => [])) {
-            if (!keep.has(`${container}/${file.split('.')[0] ?? ''}`)) await rm(join(root, container, file), { force: true });
+            if (!keep.has(`${container}/${file.split('.')[0] ?? ''}`))
+              await rm(join(root, container, file), { force: true });
           }
         }
       }
@@ -118,7 +131,8 @@ type HostPathType = Extract<VolumePlan, { kind: 'host' }>['type'];
 async function checkHostPath(path: string, type: HostPathType): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   switch (type) {
-    case '': return;
+    case '':
+      return;
     case 'DirectoryOrCreate':
       if (!found) await mkdir(path, { recursive: true, mode: 0o755 });
       else if (!found.isDirectory()) throw new Error(`hostPath type check failed: ${path} is not a directory`);

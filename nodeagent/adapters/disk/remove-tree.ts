@@ -1,6 +1,6 @@
 /**
- * Removes what containers left in a folder. No link is followed, no mount is entered, and neither the number of entries nor their depth
- * takes memory or descriptors: a container chooses both.
+ * Removes what containers left in a folder. No link is followed, no mount is entered, and neither the number of entries
+ * nor their depth takes memory or descriptors: a container chooses both.
  */
 import { randomUUID } from 'node:crypto';
 import { opendir, rename, rmdir, unlink, type FileHandle } from 'node:fs/promises';

@@ -25,7 +25,9 @@ export function statusFile(path: string, bootID: string): StatusDisk {
       }
     },
     async save(statuses) {
-      await writeFile(`${path}.new`, JSON.stringify({ bootID, statuses: [...statuses] } satisfies Written), { mode: 0o600 });
+      await writeFile(`${path}.new`, JSON.stringify({ bootID, statuses: [...statuses] } satisfies Written), {
+        mode: 0o600,
+      });
       await rename(`${path}.new`, path);
     },
   };

@@ -14,8 +14,8 @@ export interface TreeSize {
 }
 
 /**
- * Bytes on disk below `path`, at most `maxEntries` entries and 100 folders deep: a container chooses both. No link is followed and no mount
- * entered. 0 where there is no folder.
+ * Bytes on disk below `path`, at most `maxEntries` entries and 100 folders deep: a container chooses both. No link is
+ * followed and no mount entered. 0 where there is no folder.
  */
 export async function treeSize(path: string, maxEntries: number): Promise<TreeSize> {
   let entries = 0;

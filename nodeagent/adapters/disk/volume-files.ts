@@ -1,6 +1,7 @@
 /**
- * Files of ConfigMap and Secret volumes, replaced all at once: the files are links through `..data`, which is a link to the folder of one
- * version; moving that one link is the update. The scheme is kubelet's, and programs that watch such volumes rely on it.
+ * Files of ConfigMap and Secret volumes, replaced all at once: the files are links through `..data`, which is a link to
+ * the folder of one version; moving that one link is the update. The scheme is kubelet's, and programs that watch such
+ * volumes rely on it.
  */
 import { chmod, chown, mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
@@ -11,7 +12,11 @@ import { makeFolder } from './durable.ts';
 const DATA = '..data';
 
 /** Makes the volume hold exactly `files`. An unchanged volume is not touched. */
-export async function writeVolumeFiles(folder: string, files: readonly VolumeFile[], group: number | undefined): Promise<void> {
+export async function writeVolumeFiles(
+  folder: string,
+  files: readonly VolumeFile[],
+  group: number | undefined,
+): Promise<void> {
   await makeFolder(folder, 0o755);
   const version = `..${digest(files)}`;
   const present = await readlink(join(folder, DATA)).catch(() => undefined);
@@ -26,7 +31,12 @@ export async function writeVolumeFiles(folder: string, files: readonly VolumeFil
   }
 }
 
-async function writeVersion(folder: string, version: string, files: readonly VolumeFile[], group: number | undefined): Promise<void> {
+async function writeVersion(
+  folder: string,
+  version: string,
+  files: readonly VolumeFile[],
+  group: number | undefined,
+): Promise<void> {
   const draft = join(folder, version);
   await rm(draft, { recursive: true, force: true });
   await mkdir(draft);
@@ -47,6 +57,7 @@ async function writeVersion(folder: string, version: string, files: readonly Vol
 
 function digest(files: readonly VolumeFile[]): string {
   const hash = createHash('sha256');
-  for (const file of [...files].sort((a, b) => (a.path < b.path ? -1 : 1))) hash.update(`${file.path}\0${file.mode}\0${file.content.length}\0`).update(file.content);
+  for (const file of [...files].sort((a, b) => (a.path < b.path ? -1 : 1)))
+    hash.update(`${file.path}\0${file.mode}\0${file.content.length}\0`).update(file.content);
   return hash.digest('hex').slice(0, 16);
 }

@@ -5,9 +5,10 @@ const DEVICES = '/proc/sys/net/ipv4/conf';
 const ALL = '/proc/sys/net/ipv4/ip_forward';
 
 /**
- * Sets `net.ipv4.ip_forward` and checks it on every device. Call it before the first sandbox is made: the CNI plugins write the same setting,
- * and when several first writes meet, the kernel may leave `all` at 1 with every device at 0 (net/ipv4/devinet.c, devinet_sysctl_forward:
- * a writer that has to wait puts the old value back for a moment). Idempotent; also mends a machine that is in that state.
+ * Sets `net.ipv4.ip_forward` and checks it on every device. Call it before the first sandbox is made: the CNI plugins
+ * write the same setting, and when several first writes meet, the kernel may leave `all` at 1 with every device at 0
+ * (net/ipv4/devinet.c, devinet_sysctl_forward: a writer that has to wait puts the old value back for a moment).
+ * Idempotent; also mends a machine that is in that state.
  */
 export async function enableForwarding(): Promise<void> {
   if ((await readFile(ALL, 'utf8')).trim() !== '1') await writeFile(ALL, '1');

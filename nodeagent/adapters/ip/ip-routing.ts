@@ -24,14 +24,19 @@ export function createIpRouting({ run }: IpRoutingSettings): Routing {
   return {
     async inspect(sysctls, signal): Promise<RoutingSnapshot> {
       const links = parseLinks(await json(signal, ['ip', '-j', 'address', 'show']));
-      const routes = parseRoutes(await json(signal, ['ip', '-j', '-4', 'route', 'show', 'table', 'main', 'proto', String(ROUTE_PROTOCOL)]));
+      const routes = parseRoutes(
+        await json(signal, ['ip', '-j', '-4', 'route', 'show', 'table', 'main', 'proto', String(ROUTE_PROTOCOL)]),
+      );
       const device = NODE_NAMES.vxlanDevice;
       const link = links.find((l) => l.name === device);
-      const vxlan = link && parseVxlan(
-        await json(signal, ['ip', '-j', '-d', 'link', 'show', 'dev', device]), link,
-        parseForwarding(await json(signal, ['bridge', '-j', 'fdb', 'show', 'dev', device])),
-        parseNeighbours(await json(signal, ['ip', '-j', '-4', 'neighbour', 'show', 'dev', device])),
-      );
+      const vxlan =
+        link &&
+        parseVxlan(
+          await json(signal, ['ip', '-j', '-d', 'link', 'show', 'dev', device]),
+          link,
+          parseForwarding(await json(signal, ['bridge', '-j', 'fdb', 'show', 'dev', device])),
+          parseNeighbours(await json(signal, ['ip', '-j', '-4', 'neighbour', 'show', 'dev', device])),
+        );
       const values: Record<string, string> = {};
       for (const path of sysctls) {
         const { code, stdout } = await run(['cat', `/proc/sys/${path}`], { signal });
@@ -44,7 +49,13 @@ export function createIpRouting({ run }: IpRoutingSettings): Routing {
       for (const group of groupByTool(steps)) {
         const [first] = group;
         if (first?.tool === 'sysctl') await writeSetting(run, first, signal);
-        else if (first) await runBatch(run, first.tool, group.flatMap((s) => (s.tool === 'sysctl' ? [] : [s.args])), signal);
+        else if (first)
+          await runBatch(
+            run,
+            first.tool,
+            group.flatMap((s) => (s.tool === 'sysctl' ? [] : [s.args])),
+            signal,
+          );
       }
     },
   };
@@ -61,7 +72,12 @@ function groupByTool(steps: readonly RoutingStep[]): RoutingStep[][] {
   return groups;
 }
 
-async function runBatch(run: RunCommand, tool: 'ip' | 'bridge', commands: readonly (readonly string[])[], signal: AbortSignal): Promise<void> {
+async function runBatch(
+  run: RunCommand,
+  tool: 'ip' | 'bridge',
+  commands: readonly (readonly string[])[],
+  signal: AbortSignal,
+): Promise<void> {
   // iproute2 splits batch lines at white space; every word of ours is a name, a number or an address.
   const lines = commands.map((words) => words.join(' '));
   const { code, stderr } = await run([tool, '-batch', '-'], { signal, input: `${lines.join('\n')}\n` });
@@ -71,7 +87,12 @@ async function runBatch(run: RunCommand, tool: 'ip' | 'bridge', commands: readon
   throw new RoutingStepError(`\`${tool} ${line ?? ''}\` failed: ${stderr.split('\n')[0] ?? ''}`);
 }
 
-async function writeSetting(run: RunCommand, step: Extract<RoutingStep, { tool: 'sysctl' }>, signal: AbortSignal): Promise<void> {
+async function writeSetting(
+  run: RunCommand,
+  step: Extract<RoutingStep, { tool: 'sysctl' }>,
+  signal: AbortSignal,
+): Promise<void> {
   const { code, stderr } = await run(['tee', `/proc/sys/${step.path}`], { signal, input: step.value });
-  if (code !== 0) throw new RoutingStepError(`cannot set ${step.path.replaceAll('/', '.')} to ${step.value}: ${stderr.trim()}`);
+  if (code !== 0)
+    throw new RoutingStepError(`cannot set ${step.path.replaceAll('/', '.')} to ${step.value}: ${stderr.trim()}`);
 }

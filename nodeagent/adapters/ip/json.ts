@@ -1,6 +1,7 @@
 /**
- * Parses iproute2's JSON once, at the boundary. By hand, not by schema: the validator would cost the agent a fifth of its memory.
- * Fields that we do not use are ignored; a field that we do use and that is of another type throws TypeError with its name.
+ * Parses iproute2's JSON once, at the boundary. By hand, not by schema: the validator would cost the agent a fifth of
+ * its memory. Fields that we do not use are ignored; a field that we do use and that is of another type throws
+ * TypeError with its name.
  */
 import { readKey } from '../../../contracts/objects/own-key.ts';
 import { ROUTE_METRIC, type Link, type PresentVxlan, type Route } from '../../core/routes/model.ts';
@@ -44,11 +45,15 @@ function texts(from: Fields, name: string): readonly string[] {
 
 export function parseLinks(value: unknown): Link[] {
   return listOf(value, 'links').map((link) => ({
-    name: text(link, 'ifname'), up: texts(link, 'flags').includes('UP'), mtu: int(link, 'mtu'),
+    name: text(link, 'ifname'),
+    up: texts(link, 'flags').includes('UP'),
+    mtu: int(link, 'mtu'),
     addresses: listOf(link['addr_info'] ?? [], 'addr_info').flatMap((info) => {
       const address = optionalText(info, 'local');
       const prefixLength = optionalInt(info, 'prefixlen');
-      return info['family'] === 'inet' && address !== undefined && prefixLength !== undefined ? [{ address, prefixLength }] : [];
+      return info['family'] === 'inet' && address !== undefined && prefixLength !== undefined
+        ? [{ address, prefixLength }]
+        : [];
     }),
   }));
 }
@@ -63,29 +68,46 @@ export function parseRoutes(value: unknown): Route[] {
     const via = optionalText(route, 'gateway');
     const device = optionalText(route, 'dev');
     const source = optionalText(route, 'prefsrc');
-    const mtu = listOf(route['metrics'] ?? [], 'metrics').map((metrics) => optionalInt(metrics, 'mtu')).find((one) => one !== undefined);
-    return [{
-      destination: destination.includes('/') ? destination : `${destination}/32`,
-      type,
-      ...(via !== undefined && { via }),
-      ...(device !== undefined && { device }),
-      ...(texts(route, 'flags').includes('onlink') && { onlink: true }),
-      ...(source !== undefined && { source }),
-      ...(mtu !== undefined && { mtu }),
-    }];
+    const mtu = listOf(route['metrics'] ?? [], 'metrics')
+      .map((metrics) => optionalInt(metrics, 'mtu'))
+      .find((one) => one !== undefined);
+    return [
+      {
+        destination: destination.includes('/') ? destination : `${destination}/32`,
+        type,
+        ...(via !== undefined && { via }),
+        ...(device !== undefined && { device }),
+        ...(texts(route, 'flags').includes('onlink') && { onlink: true }),
+        ...(source !== undefined && { source }),
+        ...(mtu !== undefined && { mtu }),
+      },
+    ];
   });
 }
 
 /** A device of our name that is no VXLAN device comes back with id 0, so that it is replaced. */
-export function parseVxlan(value: unknown, link: Link, forwarding: PresentVxlan['forwarding'], neighbours: PresentVxlan['neighbours']): PresentVxlan | undefined {
+export function parseVxlan(
+  value: unknown,
+  link: Link,
+  forwarding: PresentVxlan['forwarding'],
+  neighbours: PresentVxlan['neighbours'],
+): PresentVxlan | undefined {
   const [device] = listOf(value, 'devices');
   if (!device) return undefined;
   const info = fieldsOf(device['linkinfo'] ?? {}, 'linkinfo');
   const data = info['info_kind'] === 'vxlan' ? fieldsOf(info['info_data'] ?? {}, 'info_data') : {};
   return {
-    name: text(device, 'ifname'), mac: text(device, 'address'), mtu: int(device, 'mtu'), up: link.up, addresses: link.addresses.map((a) => a.address),
-    id: optionalInt(data, 'id') ?? 0, port: optionalInt(data, 'port') ?? 0, local: optionalText(data, 'local') ?? '', learning: data['learning'] === true,
-    forwarding, neighbours,
+    name: text(device, 'ifname'),
+    mac: text(device, 'address'),
+    mtu: int(device, 'mtu'),
+    up: link.up,
+    addresses: link.addresses.map((a) => a.address),
+    id: optionalInt(data, 'id') ?? 0,
+    port: optionalInt(data, 'port') ?? 0,
+    local: optionalText(data, 'local') ?? '',
+    learning: data['learning'] === true,
+    forwarding,
+    neighbours,
   };
 }
 
@@ -99,6 +121,8 @@ export function parseForwarding(value: unknown): PresentVxlan['forwarding'] {
 export function parseNeighbours(value: unknown): PresentVxlan['neighbours'] {
   return listOf(value, 'neighbours').flatMap((entry) => {
     const mac = optionalText(entry, 'lladdr');
-    return mac !== undefined && texts(entry, 'state').includes('PERMANENT') ? [{ address: text(entry, 'dst'), mac }] : [];
+    return mac !== undefined && texts(entry, 'state').includes('PERMANENT')
+      ? [{ address: text(entry, 'dst'), mac }]
+      : [];
   });
 }

@@ -1,14 +1,23 @@
 /**
- * A container runtime without a machine. Programs are the few shell lines that {@link MemoryProgram} understands; time is the clock's.
- * Behaves as the real one where the contract suite looks.
+ * A container runtime without a machine. Programs are the few shell lines that {@link MemoryProgram} understands; time
+ * is the clock's. Behaves as the real one where the contract suite looks.
  */
 import { PassThrough } from 'node:stream';
 import { LABEL } from '../../core/pod/identity.ts';
-import type { ContainerConfig, ContainerDetail, ContainerSummary, SandboxConfig, SandboxSummary } from '../../core/pod/runtime-types.ts';
+import type {
+  ContainerConfig,
+  ContainerDetail,
+  ContainerSummary,
+  SandboxConfig,
+  SandboxSummary,
+} from '../../core/pod/runtime-types.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { RuntimeError, type ContainerRuntime } from '../../ports/container-runtime.ts';
 
-/** What a command line comes to: `exit N` ends at once; `trap N` ends with N when asked to; anything else runs until it is killed. */
+/**
+ * What a command line comes to: `exit N` ends at once; `trap N` ends with N when asked to; anything else runs until it
+ * is killed.
+ */
 type MemoryProgram = { readonly ends: number } | { readonly onTerm: number | undefined };
 
 interface Sandbox {
@@ -48,7 +57,13 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
   }
   function end(container: Container, exitCode: number): void {
     if (container.detail.state !== 'running') return;
-    container.detail = { ...container.detail, state: 'exited', finishedAt: now(), exitCode, reason: exitCode === 0 ? 'Completed' : 'Error' };
+    container.detail = {
+      ...container.detail,
+      state: 'exited',
+      finishedAt: now(),
+      exitCode,
+      reason: exitCode === 0 ? 'Completed' : 'Error',
+    };
     for (const listener of listeners) listener(container.detail.id);
   }
   function inSandbox(id: string): readonly Container[] {
@@ -59,15 +74,31 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
 
   return {
     version: async () => ({ name: 'memory', version: '1' }),
-    health: async () => ({ runtimeReady: true, networkReady: true, message: '', sandboxImage: 'pause', systemdCgroup: false }),
+    health: async () => ({
+      runtimeReady: true,
+      networkReady: true,
+      message: '',
+      sandboxImage: 'pause',
+      systemdCgroup: false,
+    }),
 
     async listSandboxes(podUid) {
-      return [...sandboxes.values()].filter((one) => isOf(one.config.labels, podUid)).map((one): SandboxSummary =>
-        ({ id: one.id, pod: one.config.pod, attempt: one.config.attempt, ready: one.ready, createdAt: one.createdAt, annotations: one.config.annotations }));
+      return [...sandboxes.values()]
+        .filter((one) => isOf(one.config.labels, podUid))
+        .map((one): SandboxSummary => ({
+          id: one.id,
+          pod: one.config.pod,
+          attempt: one.config.attempt,
+          ready: one.ready,
+          createdAt: one.createdAt,
+          annotations: one.config.annotations,
+        }));
     },
     async listContainers(podUid, signal) {
       signal.throwIfAborted();
-      return [...containers.values()].filter((one) => isOf(one.summary.labels, podUid)).map((one) => ({ ...one.summary, state: one.detail.state }));
+      return [...containers.values()]
+        .filter((one) => isOf(one.summary.labels, podUid))
+        .map((one) => ({ ...one.summary, state: one.detail.state }));
     },
     async sandboxAddress(id) {
       const sandbox = sandboxes.get(id);
@@ -77,11 +108,18 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
     container: async (id) => needed(id).detail,
 
     async runSandbox(config) {
-      const twin = [...sandboxes.values()].find((one) => one.config.pod.uid === config.pod.uid && one.config.attempt === config.attempt);
-      if (twin) throw new RuntimeError('Other', `the name of sandbox ${config.pod.name} attempt ${config.attempt} is reserved for "${twin.id}"`);
+      const twin = [...sandboxes.values()].find(
+        (one) => one.config.pod.uid === config.pod.uid && one.config.attempt === config.attempt,
+      );
+      if (twin)
+        throw new RuntimeError(
+          'Other',
+          `the name of sandbox ${config.pod.name} attempt ${config.attempt} is reserved for "${twin.id}"`,
+        );
       const id = nextId();
       const address = config.address ?? `198.18.0.${Number.parseInt(id, 16) % 250}`;
-      if (config.address !== undefined && [...sandboxes.values()].some((one) => one.ready && one.address === address)) throw new RuntimeError('Other', `the address ${address} is not available`);
+      if (config.address !== undefined && [...sandboxes.values()].some((one) => one.ready && one.address === address))
+        throw new RuntimeError('Other', `the address ${address} is not available`);
       sandboxes.set(id, { id, config, createdAt: now(), address, ready: true });
       return id;
     },
@@ -100,16 +138,34 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
       containers.set(id, {
         config,
         summary: {
-          id, sandboxId, podUid: config.labels[LABEL.podUid] ?? '', name: config.name, attempt: config.attempt, createdAt: now(), image: config.image, imageRef: config.image,
-          labels: config.labels, annotations: config.annotations,
+          id,
+          sandboxId,
+          podUid: config.labels[LABEL.podUid] ?? '',
+          name: config.name,
+          attempt: config.attempt,
+          createdAt: now(),
+          image: config.image,
+          imageRef: config.image,
+          labels: config.labels,
+          annotations: config.annotations,
         },
-        detail: { id, state: 'created', startedAt: 0, finishedAt: 0, exitCode: 0, reason: '', message: '', logPath: '' },
+        detail: {
+          id,
+          state: 'created',
+          startedAt: 0,
+          finishedAt: 0,
+          exitCode: 0,
+          reason: '',
+          message: '',
+          logPath: '',
+        },
       });
       return id;
     },
     async startContainer(id) {
       const container = needed(id);
-      if (container.detail.state !== 'created') throw new RuntimeError('Other', `container ${id} is not in created state`);
+      if (container.detail.state !== 'created')
+        throw new RuntimeError('Other', `container ${id} is not in created state`);
       container.detail = { ...container.detail, state: 'running', startedAt: now() };
       const program = programOf(container.config);
       if ('ends' in program) end(container, program.ends);
@@ -137,7 +193,14 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
       const program = programOf({ command, args: [] });
       const exitCode = 'ends' in program ? program.ends : 0;
       const over = (): PassThrough => new PassThrough().end();
-      return { stdin: stdin ? new PassThrough() : undefined, stdout: over(), stderr: tty ? undefined : over(), resize: () => undefined, exit: Promise.resolve({ exitCode }), close: () => undefined };
+      return {
+        stdin: stdin ? new PassThrough() : undefined,
+        stdout: over(),
+        stderr: tty ? undefined : over(),
+        resize: () => undefined,
+        exit: Promise.resolve({ exitCode }),
+        close: () => undefined,
+      };
     },
     async reopenLog(id) {
       needed(id);
@@ -155,7 +218,10 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
         while (!signal.aborted) {
           const id = heard.shift();
           if (id !== undefined) yield id;
-          else await new Promise<void>((resolve) => { ring = resolve; });
+          else
+            await new Promise<void>((resolve) => {
+              ring = resolve;
+            });
         }
       } finally {
         listeners.delete(listener);

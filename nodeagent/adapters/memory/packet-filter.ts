@@ -1,9 +1,14 @@
 /**
- * The packet filter as data: applies transactions as strictly as the kernel does (nothing is made twice, nothing that is referred to
- * goes away), so that a list of commands that passes here passes there.
+ * The packet filter as data: applies transactions as strictly as the kernel does (nothing is made twice, nothing that
+ * is referred to goes away), so that a list of commands that passes here passes there.
  */
 import type { Chain, Command, Container, Flow, Rule, StaleFlow } from '../../core/nftables/model.ts';
-import { FilterRefusedError, type FilterSurvey, type FilterTransaction, type PacketFilter } from '../../ports/packet-filter.ts';
+import {
+  FilterRefusedError,
+  type FilterSurvey,
+  type FilterTransaction,
+  type PacketFilter,
+} from '../../ports/packet-filter.ts';
 
 export interface MemoryTable {
   readonly containers: ReadonlyMap<string, Container>;
@@ -51,13 +56,19 @@ class Draft implements MemoryTable {
         const chain = this.chain(command.chain);
         for (const name of command.rules.flatMap(referredChains)) this.chain(name);
         for (const name of command.rules.flatMap(referredContainers)) this.container(name);
-        this.chains.set(chain.name, { ...chain, rules: command.fresh ? [...chain.rules, ...command.rules] : command.rules });
+        this.chains.set(chain.name, {
+          ...chain,
+          rules: command.fresh ? [...chain.rules, ...command.rules] : command.rules,
+        });
         return;
       }
       case 'add-elements': {
         const elements = this.container(command.container);
         for (const { key, chain } of command.elements) {
-          refuseUnless(!elements.has(key) || elements.get(key) === chain, `${command.container} has ${key} with another verdict`);
+          refuseUnless(
+            !elements.has(key) || elements.get(key) === chain,
+            `${command.container} has ${key} with another verdict`,
+          );
           if (chain !== undefined) this.chain(chain);
           elements.set(key, chain);
         }
@@ -65,7 +76,8 @@ class Draft implements MemoryTable {
       }
       case 'delete-elements': {
         const elements = this.container(command.container);
-        for (const { key } of command.elements) refuseUnless(elements.delete(key), `${command.container} has no ${key}`);
+        for (const { key } of command.elements)
+          refuseUnless(elements.delete(key), `${command.container} has no ${key}`);
         return;
       }
       case 'delete-chain': {
@@ -78,7 +90,10 @@ class Draft implements MemoryTable {
       }
       case 'delete-container':
         this.container(command.container);
-        refuseUnless(![...this.chains.values()].some((c) => c.rules.flatMap(referredContainers).includes(command.container)), `${command.container} is referred to`);
+        refuseUnless(
+          ![...this.chains.values()].some((c) => c.rules.flatMap(referredContainers).includes(command.container)),
+          `${command.container} is referred to`,
+        );
         this.containers.delete(command.container);
         this.elements.delete(command.container);
         return;
@@ -149,10 +164,14 @@ export class MemoryPacketFilter implements PacketFilter {
     signal.throwIfAborted();
     this.watchers.add(tell);
     return new Promise((_, reject) => {
-      signal.addEventListener('abort', () => {
-        this.watchers.delete(tell);
-        reject(signal.reason as Error);
-      }, { once: true });
+      signal.addEventListener(
+        'abort',
+        () => {
+          this.watchers.delete(tell);
+          reject(signal.reason as Error);
+        },
+        { once: true },
+      );
     });
   }
 

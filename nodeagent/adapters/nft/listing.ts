@@ -36,15 +36,22 @@ export interface ForeignChain {
   readonly name: string;
 }
 
-/** From `nft list chains`: base chains on the forward hook with policy drop, in tables other than `own`. Docker sets such a policy. */
-export function findForwardDrops(listing: string, own: { readonly family: string; readonly table: string }): ForeignChain[] {
+/**
+ * From `nft list chains`: base chains on the forward hook with policy drop, in tables other than `own`. Docker sets
+ * such a policy.
+ */
+export function findForwardDrops(
+  listing: string,
+  own: { readonly family: string; readonly table: string },
+): ForeignChain[] {
   const found: ForeignChain[] = [];
   for (const block of listing.split(/^(?=table )/m)) {
     const [, family, table] = /^table (\S+) (\S+) \{/.exec(block) ?? [];
     if (family === undefined || table === undefined || (family === own.family && table === own.table)) continue;
     if (!['ip', 'inet'].includes(family)) continue;
     for (const { name, lines } of chainsOf(block.split('\n'))) {
-      if (lines.some((line) => /^type filter hook forward .*policy drop;/.test(line))) found.push({ family, table, name });
+      if (lines.some((line) => /^type filter hook forward .*policy drop;/.test(line)))
+        found.push({ family, table, name });
     }
   }
   return found;
@@ -57,6 +64,8 @@ export function parseFlows(protocol: Flow['protocol'], listing: string): Flow[] 
     const sources = [...line.matchAll(/\bsrc=(\S+)/g)].map((m) => m[1]);
     const port = Number(/\bdport=(\d+)/.exec(line)?.[1]);
     const [address, endpoint] = [destinations[0], sources[1]];
-    return address === undefined || endpoint === undefined || Number.isNaN(port) ? [] : [{ protocol, address, port, endpoint }];
+    return address === undefined || endpoint === undefined || Number.isNaN(port)
+      ? []
+      : [{ protocol, address, port, endpoint }];
   });
 }

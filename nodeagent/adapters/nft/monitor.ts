@@ -1,4 +1,7 @@
-/** Reads `nft monitor`: a line for each change, and after the last one of a transaction `# new generation N by process PID (NAME)`. */
+/**
+ * Reads `nft monitor`: a line for each change, and after the last one of a transaction `# new generation N by process
+ * PID (NAME)`.
+ */
 
 /** What somebody else's transaction changed. */
 export type ForeignChange =
@@ -17,7 +20,10 @@ export interface MonitorSettings {
 const OTHERS = /^(?:add|delete) (?:chain|table) (?:ip|inet) /;
 
 /** A reader of lines that tells of each transaction that was not ours, when it is over. */
-export function createMonitorReader({ family, table, generationChain }: MonitorSettings, tell: (change: ForeignChange) => void): (line: string) => 'end of transaction' | undefined {
+export function createMonitorReader(
+  { family, table, generationChain }: MonitorSettings,
+  tell: (change: ForeignChange) => void,
+): (line: string) => 'end of transaction' | undefined {
   const own = ` ${family} ${table}`;
   const mark = `add rule ${family} ${table} ${generationChain} `;
   let seen = { mine: false, ownTable: false, others: false };

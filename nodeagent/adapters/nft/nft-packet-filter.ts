@@ -1,4 +1,7 @@
-/** `PacketFilter` on the `nft` and `conntrack` programs. `nft monitor` holds the table in memory: 4 MB, and 5 kB more for each Service. */
+/**
+ * `PacketFilter` on the `nft` and `conntrack` programs. `nft monitor` holds the table in memory: 4 MB, and 5 kB more
+ * for each Service.
+ */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,8 +41,8 @@ export function createNftPacketFilter({ run, follow, table = NODE_NAMES.nftTable
     },
 
     async present(signal) {
-      // A dry run (-c) of a removal that the kernel refuses while the generation's rule is there. Any listing, of one chain too, makes
-      // nft 1.0.6 fetch all rules and sets: 1 to 3 s with 5,000 Services, against 20 ms.
+      // A dry run (-c) of a removal that the kernel refuses while the generation's rule is there. Any listing, of one
+      // chain too, makes nft 1.0.6 fetch all rules and sets: 1 to 3 s with 5,000 Services, against 20 ms.
       const { code, stderr } = await run(['nft', '-c', 'delete', 'chain', 'ip', table, ANCHOR_CHAIN], { signal });
       if (code === 0 || isNoSuchTable(stderr)) return false;
       if (isInUse(stderr)) return true;
@@ -87,7 +90,10 @@ export function createNftPacketFilter({ run, follow, table = NODE_NAMES.nftTable
     async flows(of, signal) {
       const [protocol, ...state] = of === 'UDP' ? ['UDP' as const] : ['TCP' as const, '--state', 'SYN_SENT'];
       try {
-        const { code, stdout, stderr } = await run(['conntrack', '-L', '-f', 'ipv4', '-p', protocol.toLowerCase(), ...state], { signal });
+        const { code, stdout, stderr } = await run(
+          ['conntrack', '-L', '-f', 'ipv4', '-p', protocol.toLowerCase(), ...state],
+          { signal },
+        );
         if (code !== 0) throw new Error(`conntrack -L failed: ${stderr.trim().slice(0, 300)}`);
         return parseFlows(protocol, stdout);
       } catch (error) {
@@ -114,7 +120,8 @@ export function createNftPacketFilter({ run, follow, table = NODE_NAMES.nftTable
         if (isMissingProgram(error)) return undefined;
         throw error;
       });
-      if (rules?.stdout.includes('-P FORWARD DROP') && !rules.stdout.includes(podRange)) drops.push('iptables-legacy filter FORWARD');
+      if (rules?.stdout.includes('-P FORWARD DROP') && !rules.stdout.includes(podRange))
+        drops.push('iptables-legacy filter FORWARD');
       return drops;
     },
   };
@@ -122,10 +129,12 @@ export function createNftPacketFilter({ run, follow, table = NODE_NAMES.nftTable
 
 function flowFilter(flow: StaleFlow): string[] {
   return [
-    '-p', flow.protocol.toLowerCase(),
+    '-p',
+    flow.protocol.toLowerCase(),
     ...(flow.unanswered ? ['--state', 'SYN_SENT'] : []),
     ...(flow.address === undefined ? [] : ['--orig-dst', flow.address]),
-    '--orig-port-dst', String(flow.port),
+    '--orig-port-dst',
+    String(flow.port),
     ...(flow.endpoint === undefined ? [] : ['--reply-src', flow.endpoint]),
   ];
 }

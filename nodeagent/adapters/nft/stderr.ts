@@ -7,7 +7,8 @@ const ERROR_LINE = /(?:^|:\s)(?:internal:\d+:\d+-\d+:\s)?Error: (.+)$/;
 export function explainNftFailure(code: number | null, stderr: string): string {
   const errors = stderr.split('\n').flatMap((line) => ERROR_LINE.exec(line)?.[1] ?? []);
   const [first] = errors;
-  if (first === undefined) return `nft ended with ${code === null ? 'a signal' : `code ${code}`}: ${stderr.trim().slice(0, 500) || 'it said nothing'}`;
+  if (first === undefined)
+    return `nft ended with ${code === null ? 'a signal' : `code ${code}`}: ${stderr.trim().slice(0, 500) || 'it said nothing'}`;
   const at = stderr.split('\n').findIndex((line) => ERROR_LINE.test(line));
   const offender = stderr.split('\n')[at + 1]?.trim().slice(0, 200);
   return `nft refused: ${first}${offender ? ` in "${offender}"` : ''}${errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''}`;

@@ -14,20 +14,35 @@ const ANSWER_BYTES = 64 * 1024;
 const MESSAGE_BYTES = 4096;
 const STATUS_NAMES = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 
-export function checkGrpcHealth(target: { readonly host: string; readonly port: number; readonly service: string }, { timeoutMs, deadline, caller }: Asking): Promise<ProbeAnswer> {
+export function checkGrpcHealth(
+  target: { readonly host: string; readonly port: number; readonly service: string },
+  { timeoutMs, deadline, caller }: Asking,
+): Promise<ProbeAnswer> {
   const address = `${target.host}:${target.port}`;
   return new Promise((resolve) => {
     const http2 = new Http2Client();
-    http2.request([
-      [':method', 'POST'], [':scheme', 'http'], [':path', '/grpc.health.v1.Health/Check'], [':authority', address], ['content-type', 'application/grpc'], ['te', 'trailers'], ['user-agent', 'kube-probe/1.31'],
-    ], grpcFrame(encode(HealthCheckRequest, { service: target.service })));
+    http2.request(
+      [
+        [':method', 'POST'],
+        [':scheme', 'http'],
+        [':path', '/grpc.health.v1.Health/Check'],
+        [':authority', address],
+        ['content-type', 'application/grpc'],
+        ['te', 'trailers'],
+        ['user-agent', 'kube-probe/1.31'],
+      ],
+      grpcFrame(encode(HealthCheckRequest, { service: target.service })),
+    );
     const socket = connect({ host: target.host, port: target.port });
     const finish = (outcome: ProbeAnswer['outcome'], message: string): void => {
       deadline.removeEventListener('abort', over);
       socket.destroy();
       resolve({ outcome, message });
     };
-    const over = (): void => (caller.aborted ? finish('unknown', 'given up') : finish('failure', `timeout: failed to connect service "${address}" within ${timeoutMs / 1000}s`));
+    const over = (): void =>
+      caller.aborted
+        ? finish('unknown', 'given up')
+        : finish('failure', `timeout: failed to connect service "${address}" within ${timeoutMs / 1000}s`);
     deadline.addEventListener('abort', over, { once: true });
     const answer: Answer = { reader: new GrpcMessages(MESSAGE_BYTES), message: undefined, code: undefined };
     let received = 0;
@@ -36,7 +51,8 @@ export function checkGrpcHealth(target: { readonly host: string; readonly port: 
       try {
         received += chunk.length;
         if (received > ANSWER_BYTES) throw new RangeError(`an answer of more than ${ANSWER_BYTES} bytes`);
-        for (const event of http2.receive(chunk)) if (take(answer, event)) return finish(...verdict(answer, target.service));
+        for (const event of http2.receive(chunk))
+          if (take(answer, event)) return finish(...verdict(answer, target.service));
         socket.write(http2.takeOutput());
       } catch (cause) {
         finish('failure', `error: health rpc failed: ${cause instanceof Error ? cause.message : String(cause)}`);
@@ -55,13 +71,15 @@ interface Answer {
 
 /** Tells whether the answer is whole. */
 function take(answer: Answer, event: Http2Event): boolean {
-  if (event.type === 'headers') answer.code = event.headers.find(([name]) => name === 'grpc-status')?.[1] ?? answer.code;
+  if (event.type === 'headers')
+    answer.code = event.headers.find(([name]) => name === 'grpc-status')?.[1] ?? answer.code;
   if (event.type === 'data') answer.message ??= answer.reader.push(event.data)[0];
   return event.type === 'reset' || event.type === 'goaway' || event.last;
 }
 
 function verdict({ code, message }: Answer, service: string): [ProbeAnswer['outcome'], string] {
-  if (Number(code) === GRPC_CODE.unimplemented) return ['failure', 'error: this server does not implement the grpc health protocol (grpc.health.v1.Health)'];
+  if (Number(code) === GRPC_CODE.unimplemented)
+    return ['failure', 'error: this server does not implement the grpc health protocol (grpc.health.v1.Health)'];
   if (code !== '0' || !message) return ['failure', `error: health rpc failed with code ${code ?? 'none'}`];
   const { status } = decode(HealthCheckResponse, message);
   return [status === SERVING ? 'success' : 'failure', `service "${service}" status: ${STATUS_NAMES[status] ?? status}`];

@@ -11,27 +11,37 @@ const LONGEST_LINE = 16 * 1024;
 const STDERR_KEPT = 2048;
 
 export function createFollowCommand({ prefix = [] }: FollowCommandSettings = {}): FollowCommand {
-  return (argv, { signal, onLine }) => new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const [program, ...args] = [...prefix, ...argv];
-    if (program === undefined) throw new RangeError('an empty command');
-    // The pipe ends with this process, so the program does at its next word, whatever ends us.
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, LC_ALL: 'C' } });
-    let stderr = '';
-    const end = (): void => { child.kill('SIGKILL'); };
-    signal.addEventListener('abort', end, { once: true });
-    child.stdout.setEncoding('utf8').on('data', createLineReader((line) => { if (!child.killed && onLine(line) === 'enough') end(); }));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => { stderr = (stderr + text).slice(-STDERR_KEPT); });
-    child.once('error', (error) => {
-      signal.removeEventListener('abort', end);
-      reject(error);
+  return (argv, { signal, onLine }) =>
+    new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      const [program, ...args] = [...prefix, ...argv];
+      if (program === undefined) throw new RangeError('an empty command');
+      // The pipe ends with this process, so the program does at its next word, whatever ends us.
+      const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, LC_ALL: 'C' } });
+      let stderr = '';
+      const end = (): void => {
+        child.kill('SIGKILL');
+      };
+      signal.addEventListener('abort', end, { once: true });
+      child.stdout.setEncoding('utf8').on(
+        'data',
+        createLineReader((line) => {
+          if (!child.killed && onLine(line) === 'enough') end();
+        }),
+      );
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        stderr = (stderr + text).slice(-STDERR_KEPT);
+      });
+      child.once('error', (error) => {
+        signal.removeEventListener('abort', end);
+        reject(error);
+      });
+      child.once('close', (code) => {
+        signal.removeEventListener('abort', end);
+        if (signal.aborted) reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+        else resolve({ code, stderr });
+      });
     });
-    child.once('close', (code) => {
-      signal.removeEventListener('abort', end);
-      if (signal.aborted) reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
-      else resolve({ code, stderr });
-    });
-  });
 }
 
 /** Cuts chunks into lines. Holds at most one line's beginning; what is beyond {@link LONGEST_LINE} is left out. */

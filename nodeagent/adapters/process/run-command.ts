@@ -14,44 +14,56 @@ const OUTPUT_LIMIT = 256 * 1024 * 1024;
 
 export function createRunCommand(settings: RunCommandSettings = {}): RunCommand {
   const { timeoutMs = 60_000, prefix = [] } = settings;
-  return (argv, { signal, input = '' }) => new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const [program, ...args] = [...prefix, ...argv];
-    if (program === undefined) throw new RangeError('an empty command');
-    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, LC_ALL: 'C' } });
-    const stdout: Buffer[] = [];
-    const stderr: Buffer[] = [];
-    let size = 0;
-    let failure: Error | undefined;
-    const stop = (reason: Error): void => {
-      failure ??= reason;
-      child.kill('SIGKILL');
-    };
-    const collect = (into: Buffer[]) => (chunk: Buffer): void => {
-      size += chunk.length;
-      if (size > OUTPUT_LIMIT) stop(new Error(`${program} wrote more than ${OUTPUT_LIMIT} bytes`));
-      else into.push(chunk);
-    };
-    const timer = setTimeout(() => { stop(new Error(`${program} ran for more than ${timeoutMs} ms`)); }, timeoutMs);
-    const onAbort = (): void => { stop(signal.reason instanceof Error ? signal.reason : new Error('aborted')); };
-    signal.addEventListener('abort', onAbort, { once: true });
-    const settle = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
-    };
-    child.stdout.on('data', collect(stdout));
-    child.stderr.on('data', collect(stderr));
-    // A program that ends without reading its input closes the pipe: its exit code tells what happened.
-    child.stdin.on('error', () => undefined);
-    child.once('error', (error) => {
-      settle();
-      reject(error);
+  return (argv, { signal, input = '' }) =>
+    new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      const [program, ...args] = [...prefix, ...argv];
+      if (program === undefined) throw new RangeError('an empty command');
+      const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, LC_ALL: 'C' } });
+      const stdout: Buffer[] = [];
+      const stderr: Buffer[] = [];
+      let size = 0;
+      let failure: Error | undefined;
+      const stop = (reason: Error): void => {
+        failure ??= reason;
+        child.kill('SIGKILL');
+      };
+      const collect =
+        (into: Buffer[]) =>
+        (chunk: Buffer): void => {
+          size += chunk.length;
+          if (size > OUTPUT_LIMIT) stop(new Error(`${program} wrote more than ${OUTPUT_LIMIT} bytes`));
+          else into.push(chunk);
+        };
+      const timer = setTimeout(() => {
+        stop(new Error(`${program} ran for more than ${timeoutMs} ms`));
+      }, timeoutMs);
+      const onAbort = (): void => {
+        stop(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      const settle = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
+      };
+      child.stdout.on('data', collect(stdout));
+      child.stderr.on('data', collect(stderr));
+      // A program that ends without reading its input closes the pipe: its exit code tells what happened.
+      child.stdin.on('error', () => undefined);
+      child.once('error', (error) => {
+        settle();
+        reject(error);
+      });
+      child.once('close', (code) => {
+        settle();
+        if (failure) reject(failure);
+        else
+          resolve({
+            code,
+            stdout: Buffer.concat(stdout).toString('utf8'),
+            stderr: Buffer.concat(stderr).toString('utf8'),
+          });
+      });
+      child.stdin.end(input);
     });
-    child.once('close', (code) => {
-      settle();
-      if (failure) reject(failure);
-      else resolve({ code, stdout: Buffer.concat(stdout).toString('utf8'), stderr: Buffer.concat(stderr).toString('utf8') });
-    });
-    child.stdin.end(input);
-  });
 }

@@ -19,7 +19,10 @@ export function machineFacts(stateFolder: string): NodeFacts {
         osImage: osName(await firstText(['/etc/os-release', '/usr/lib/os-release'])),
         architecture: arch() === 'x64' ? 'amd64' : arch(),
         addresses: Object.entries(networkInterfaces()).flatMap(([device, list]) =>
-          (list ?? []).filter((one) => one.family === 'IPv4' && !one.internal).map((one) => ({ device, address: one.address }))),
+          (list ?? [])
+            .filter((one) => one.family === 'IPv4' && !one.internal)
+            .map((one) => ({ device, address: one.address })),
+        ),
         uplink: uplinkDevice(await firstText(['/proc/net/route'])),
       };
     },
@@ -43,9 +46,19 @@ const RTF_UP = 1;
 
 /** /proc/net/route: hexadecimal, little-endian. The default route's device, else the first route's. */
 function uplinkDevice(table: string): string | undefined {
-  const routes = table.split('\n').slice(1).map((line) => line.split('\t'))
+  const routes = table
+    .split('\n')
+    .slice(1)
+    .map((line) => line.split('\t'))
     .filter((fields) => (Number.parseInt(fields[3] ?? '0', 16) & RTF_UP) !== 0)
-    .map((fields) => ({ device: fields[0] ?? '', destination: fields[1] ?? '', mask: fields[7] ?? '', metric: Number(fields[6] ?? 0) }));
-  const defaults = routes.filter((route) => route.destination === '00000000' && route.mask === '00000000').sort((a, b) => a.metric - b.metric);
+    .map((fields) => ({
+      device: fields[0] ?? '',
+      destination: fields[1] ?? '',
+      mask: fields[7] ?? '',
+      metric: Number(fields[6] ?? 0),
+    }));
+  const defaults = routes
+    .filter((route) => route.destination === '00000000' && route.mask === '00000000')
+    .sort((a, b) => a.metric - b.metric);
   return (defaults[0] ?? routes[0])?.device;
 }

@@ -15,9 +15,9 @@ export interface ConflistInput {
 }
 
 /**
- * The file's text. The host's end of every pod's veth pair gets the range's first host address (as a /32, the same on all of them): it
- * is inside this node's range, so a pod anywhere answers to it by the ordinary route to this node, and it is also what hairpin
- * connections come from. The range's own (zeroth) address belongs to the overlay device.
+ * The file's text. The host's end of every pod's veth pair gets the range's first host address (as a /32, the same on
+ * all of them): it is inside this node's range, so a pod anywhere answers to it by the ordinary route to this node, and
+ * it is also what hairpin connections come from. The range's own (zeroth) address belongs to the overlay device.
  */
 export function renderConflist({ podRange, mtu, dataDir }: ConflistInput): string {
   const ptp = {
@@ -27,7 +27,9 @@ export function renderConflist({ podRange, mtu, dataDir }: ConflistInput): strin
     ipam: {
       type: 'host-local',
       dataDir,
-      ranges: [[{ subnet: canonicalRange(podRange), rangeStart: nthAddress(podRange, 2), gateway: nthAddress(podRange, 1) }]],
+      ranges: [
+        [{ subnet: canonicalRange(podRange), rangeStart: nthAddress(podRange, 2), gateway: nthAddress(podRange, 1) }],
+      ],
       routes: [{ dst: '0.0.0.0/0' }],
     },
   };
@@ -40,16 +42,25 @@ export function mapsPorts(conflist: string | undefined): boolean {
 }
 
 /**
- * From what `iptables-save -t nat` says, the input of `iptables-restore --noflush` that removes the chains which portmap made for our
- * network, and the jumps to them; undefined where there are none. A jump's comment names the network (plugins/meta/portmap: `dnat name:
- * "plumbline" id: "..."`).
+ * From what `iptables-save -t nat` says, the input of `iptables-restore --noflush` that removes the chains which
+ * portmap made for our network, and the jumps to them; undefined where there are none. A jump's comment names the
+ * network (plugins/meta/portmap: `dnat name: "plumbline" id: "..."`).
  */
 export function removalOfPortMappings(saved: string): string | undefined {
   const jumps = saved.split('\n').flatMap((line) => {
     const chain = /^-A CNI-HOSTPORT-DNAT .*dnat name: \\"(\S+)\\" id: .* -j (CNI-DN-\w+)$/.exec(line);
-    return chain?.[1] === NETWORK && chain[2] !== undefined ? [{ rule: line.replace(/^-A/, '-D'), chain: chain[2] }] : [];
+    return chain?.[1] === NETWORK && chain[2] !== undefined
+      ? [{ rule: line.replace(/^-A/, '-D'), chain: chain[2] }]
+      : [];
   });
   if (jumps.length === 0) return undefined;
   const chains = [...new Set(jumps.map((jump) => jump.chain))];
-  return ['*nat', ...jumps.map((jump) => jump.rule), ...chains.map((chain) => `-F ${chain}`), ...chains.map((chain) => `-X ${chain}`), 'COMMIT', ''].join('\n');
+  return [
+    '*nat',
+    ...jumps.map((jump) => jump.rule),
+    ...chains.map((chain) => `-F ${chain}`),
+    ...chains.map((chain) => `-X ${chain}`),
+    'COMMIT',
+    '',
+  ].join('\n');
 }

@@ -28,7 +28,9 @@ export function tarArchive(files: readonly ArchiveFile[]): Buffer {
 function tarHeader(file: ArchiveFile, size: number): Buffer {
   const header = Buffer.alloc(BLOCK);
   const folder = file.path.endsWith('/');
-  const octal = (value: number, at: number, width: number): void => { header.write(`${value.toString(8).padStart(width - 1, '0')}\0`, at, 'latin1'); };
+  const octal = (value: number, at: number, width: number): void => {
+    header.write(`${value.toString(8).padStart(width - 1, '0')}\0`, at, 'latin1');
+  };
   if (Buffer.byteLength(file.path) > 100) throw new RangeError(`path too long for a tar archive: ${file.path}`);
   header.write(file.path, 0, 'utf8');
   octal(file.mode ?? (folder ? 0o755 : 0o644), 100, 8);
@@ -58,17 +60,30 @@ export interface ImageSource {
 /** An image of one layer; equal sources give equal bytes. */
 export function imageArchive(source: ImageSource): Buffer {
   const layer = tarArchive(source.files);
-  const config = Buffer.from(JSON.stringify({
-    architecture: source.architecture,
-    os: 'linux',
-    created: '1970-01-01T00:00:00Z',
-    config: { Env: source.env ?? ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'], Entrypoint: source.entrypoint ?? null, Cmd: source.command ?? null, WorkingDir: '/' },
-    rootfs: { type: 'layers', diff_ids: [`sha256:${sha256(layer)}`] },
-    history: [{ created: '1970-01-01T00:00:00Z' }],
-  }));
+  const config = Buffer.from(
+    JSON.stringify({
+      architecture: source.architecture,
+      os: 'linux',
+      created: '1970-01-01T00:00:00Z',
+      config: {
+        Env: source.env ?? ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+        Entrypoint: source.entrypoint ?? null,
+        Cmd: source.command ?? null,
+        WorkingDir: '/',
+      },
+      rootfs: { type: 'layers', diff_ids: [`sha256:${sha256(layer)}`] },
+      history: [{ created: '1970-01-01T00:00:00Z' }],
+    }),
+  );
   const configName = `${sha256(config)}.json`;
-  const manifest = Buffer.from(JSON.stringify([{ Config: configName, RepoTags: [source.name], Layers: ['layer.tar'] }]));
-  return tarArchive([{ path: configName, content: config }, { path: 'layer.tar', content: layer }, { path: 'manifest.json', content: manifest }]);
+  const manifest = Buffer.from(
+    JSON.stringify([{ Config: configName, RepoTags: [source.name], Layers: ['layer.tar'] }]),
+  );
+  return tarArchive([
+    { path: configName, content: config },
+    { path: 'layer.tar', content: layer },
+    { path: 'manifest.json', content: manifest },
+  ]);
 }
 
 function sha256(bytes: Buffer): string {

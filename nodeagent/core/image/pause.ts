@@ -40,7 +40,12 @@ export function pauseProgram(architecture: 'amd64' | 'arm64'): Buffer {
 
 /** The image under the very name that the runtime is configured to use. */
 export function pauseImage(name: string, architecture: 'amd64' | 'arm64'): Buffer {
-  return imageArchive({ name, architecture, files: [{ path: 'pause', content: pauseProgram(architecture), mode: 0o755 }], entrypoint: ['/pause'] });
+  return imageArchive({
+    name,
+    architecture,
+    files: [{ path: 'pause', content: pauseProgram(architecture), mode: 0o755 }],
+    entrypoint: ['/pause'],
+  });
 }
 
 function words(instructions: readonly number[]): Buffer {

@@ -1,6 +1,6 @@
 /**
- * The log format of container runtimes: `TIME STREAM TAG MESSAGE`, where tag `P` says that the line goes on in the next one.
- * Source: Kubernetes design proposal "CRI: logging".
+ * The log format of container runtimes: `TIME STREAM TAG MESSAGE`, where tag `P` says that the line goes on in the next
+ * one. Source: Kubernetes design proposal "CRI: logging".
  */
 export interface LogLine {
   readonly time: string;
@@ -13,7 +13,12 @@ export interface LogLine {
 export function parseLogLine(line: string): LogLine | undefined {
   const match = /^(\S+) (stdout|stderr) ([FP])(?:\S*) ?(.*)$/s.exec(line);
   if (!match) return undefined;
-  return { time: match[1] ?? '', stream: match[2] as LogLine['stream'], partial: match[3] === 'P', message: match[4] ?? '' };
+  return {
+    time: match[1] ?? '',
+    stream: match[2] as LogLine['stream'],
+    partial: match[3] === 'P',
+    message: match[4] ?? '',
+  };
 }
 
 /** The messages alone, parts joined. */
@@ -23,9 +28,11 @@ export function messagesOf(lines: readonly string[]): readonly string[] {
 
 /** What a person is shown: each message with its end of line, its time in front where `timestamps`. */
 export function plainText(lines: readonly string[], timestamps: boolean): string {
-  return lines.map((line) => {
-    const parsed = parseLogLine(line);
-    if (!parsed) return '';
-    return `${timestamps ? `${parsed.time} ` : ''}${parsed.message}${parsed.partial ? '' : '\n'}`;
-  }).join('');
+  return lines
+    .map((line) => {
+      const parsed = parseLogLine(line);
+      if (!parsed) return '';
+      return `${timestamps ? `${parsed.time} ` : ''}${parsed.message}${parsed.partial ? '' : '\n'}`;
+    })
+    .join('');
 }

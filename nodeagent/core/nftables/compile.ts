@@ -1,4 +1,7 @@
-/** From the assignment and what the node knows of its pods to fragments: the frame from Cluster and Nodes, one for each Service and each pod with host ports. */
+/**
+ * From the assignment and what the node knows of its pods to fragments: the frame from Cluster and Nodes, one for each
+ * Service and each pod with host ports.
+ */
 import type { ClusterSpec } from '../../../contracts/objects/index.ts';
 import { objectKey, parseKey, type ObjectKey } from '../../../contracts/objects/key.ts';
 import { internalIP } from '../../../contracts/objects/node-address.ts';
@@ -56,7 +59,9 @@ export function touchedBy({ view, index }: Scope, changed: ReadonlySet<ObjectKey
 /** Everything of the view, and the owners that are in force now. Moves the index. */
 export function touchedByAll({ view, index }: Scope, owners: Iterable<string>): Touched {
   const services = index.reset(view);
-  const pods = new Set(view.list('Pod').map((pod): ObjectKey<'Pod'> => objectKey('Pod', pod.metadata.namespace, pod.metadata.name)));
+  const pods = new Set(
+    view.list('Pod').map((pod): ObjectKey<'Pod'> => objectKey('Pod', pod.metadata.namespace, pod.metadata.name)),
+  );
   for (const owner of owners) {
     if (isPodKey(owner)) pods.add(owner);
     else if (owner !== FRAME) services.add(owner);
@@ -74,11 +79,15 @@ export function compileChanges({ view, pods, index, overlayPort }: Scope, touche
   const localRange = localPodRange(view);
   const changes = new Map<string, Fragment | undefined>();
   if (touched.frame) changes.set(FRAME, frameOf(view, overlayPort));
-  const put = (owner: string, plans: readonly Forwarding[]): void => { changes.set(owner, plans.length === 0 ? undefined : compileForwardings(plans, localRange)); };
+  const put = (owner: string, plans: readonly Forwarding[]): void => {
+    changes.set(owner, plans.length === 0 ? undefined : compileForwardings(plans, localRange));
+  };
   for (const id of touched.services) {
     const [namespace = '', name = ''] = id.split('/');
     const service = view.get(objectKey('Service', namespace, name));
-    const slices = index.slices(view, id).map((slice) => withOwnPods(slice, service?.spec.publishNotReadyAddresses ?? false, view, pods));
+    const slices = index
+      .slices(view, id)
+      .map((slice) => withOwnPods(slice, service?.spec.publishNotReadyAddresses ?? false, view, pods));
     put(id, service === undefined ? [] : planService(service, slices));
   }
   for (const key of touched.pods) {

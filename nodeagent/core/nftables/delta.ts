@@ -1,6 +1,20 @@
-/** From the table in force to the next one: the fewest commands, in an order that the kernel accepts within one transaction. */
+/**
+ * From the table in force to the next one: the fewest commands, in an order that the kernel accepts within one
+ * transaction.
+ */
 import { sameData } from './equality.ts';
-import type { Chain, Claim, Command, Container, Element, Flow, Fragment, Ruleset, StaleFlow, TrackedFrontend } from './model.ts';
+import type {
+  Chain,
+  Claim,
+  Command,
+  Container,
+  Element,
+  Flow,
+  Fragment,
+  Ruleset,
+  StaleFlow,
+  TrackedFrontend,
+} from './model.ts';
 
 export const EMPTY_RULESET: Ruleset = { fragments: new Map(), claims: new Map() };
 
@@ -9,7 +23,10 @@ export interface Delta {
   /** Empty when nothing changes. */
   readonly commands: readonly Command[];
   readonly staleFlows: readonly StaleFlow[];
-  /** Some TCP endpoint gets no new connection any more: who still waits for its answer is to be found by {@link misledFlows}. */
+  /**
+   * Some TCP endpoint gets no new connection any more: who still waits for its answer is to be found by {@link
+   * misledFlows}.
+   */
   readonly leftByTcp: boolean;
 }
 
@@ -17,8 +34,8 @@ export interface Delta {
 export type FragmentChanges = ReadonlyMap<string, Fragment | undefined>;
 
 /**
- * The ruleset with some owners' fragments replaced, and the commands that bring a table that is `from` there. Looks at the changed
- * owners only. Deterministic: the same arguments give the same commands in the same order.
+ * The ruleset with some owners' fragments replaced, and the commands that bring a table that is `from` there. Looks at
+ * the changed owners only. Deterministic: the same arguments give the same commands in the same order.
  */
 export function changeRuleset(from: Ruleset, changes: FragmentChanges): Delta {
   const owners = [...changes.keys()].sort();
@@ -86,7 +103,11 @@ class Buckets {
       ...this.addChains.map(({ rules: _, ...chain }): Command => ({ do: 'add-chain', chain })),
       ...this.addChains.map((c): Command => ({ do: 'set-rules', chain: c.name, fresh: true, rules: c.rules })),
       ...this.changeChains.map((c): Command => ({ do: 'set-rules', chain: c.name, fresh: false, rules: c.rules })),
-      ...[...this.deleteElements].map(([container, elements]): Command => ({ do: 'delete-elements', container, elements })),
+      ...[...this.deleteElements].map(([container, elements]): Command => ({
+        do: 'delete-elements',
+        container,
+        elements,
+      })),
       ...[...this.addElements].map(([container, elements]): Command => ({ do: 'add-elements', container, elements })),
       // Chains of one Service refer to each other: all are emptied before the first goes.
       ...this.deleteChains.map((chain): Command => ({ do: 'set-rules', chain, fresh: false, rules: [] })),
@@ -114,7 +135,9 @@ class ClaimEdit {
       else this.edit(element, (claims) => claims.filter((c) => c.owner !== owner));
     }
     for (const element of kept.values()) {
-      this.edit(element, (claims) => [...claims.filter((c) => c.owner !== owner), { owner, chain: element.chain }].sort(byOwner));
+      this.edit(element, (claims) =>
+        [...claims.filter((c) => c.owner !== owner), { owner, chain: element.chain }].sort(byOwner),
+      );
     }
   }
 
@@ -161,12 +184,13 @@ function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
 
 /**
  * Flows to forget. The connection tracker goes on sending a flow to the endpoint it chose first.
- * - UDP has no end: while a client sends, its flow goes on, also to an endpoint that gets no new ones. And what a client sent before the
- *   first endpoint came was tracked without redirection.
- * - A TCP connection ends by itself, and goes on while its pod terminates, or left the Service by a label. When an endpoint that terminated
- *   exists no more, nobody answers there: forgotten, the connection's next packet meets another endpoint, which resets it, instead of silence;
- *   and a client that takes the same port again is no longer led to the dead (the tracker keeps an entry when a SYN comes, for up to
- *   five days: nf_conntrack_tcp_timeout_established).
+ * - UDP has no end: while a client sends, its flow goes on, also to an endpoint that gets no new ones. And what a
+ *   client sent before the first endpoint came was tracked without redirection.
+ * - A TCP connection ends by itself, and goes on while its pod terminates, or left the Service by a label. When an
+ *   endpoint that terminated exists no more, nobody answers there: forgotten, the connection's next packet meets
+ *   another endpoint, which resets it, instead of silence; and a client that takes the same port again is no longer led
+ *   to the dead (the tracker keeps an entry when a SYN comes, for up to five days:
+ *   nf_conntrack_tcp_timeout_established).
  */
 export function staleFlowsOf(before: readonly TrackedFrontend[], after: readonly TrackedFrontend[]): StaleFlow[] {
   const now = new Map(after.map((f) => [frontendKey(f), f]));
@@ -176,20 +200,28 @@ export function staleFlowsOf(before: readonly TrackedFrontend[], after: readonly
     const [had, kept] = f.protocol === 'UDP' ? [f.endpoints, next?.endpoints] : [f.ending, next?.known];
     return had.filter((e) => !kept?.includes(e)).map((endpoint) => ({ ...aim(f), endpoint }));
   });
-  const fresh = after.filter((f) => f.protocol === 'UDP' && f.address !== undefined && f.endpoints.length > 0 && (old.get(frontendKey(f))?.endpoints.length ?? 0) === 0);
+  const fresh = after.filter(
+    (f) =>
+      f.protocol === 'UDP' &&
+      f.address !== undefined &&
+      f.endpoints.length > 0 &&
+      (old.get(frontendKey(f))?.endpoints.length ?? 0) === 0,
+  );
   return [...gone, ...fresh.map(aim)];
 }
 
 /** Whether a TCP frontend lost an endpoint for new connections. */
 function endpointsLeft(before: readonly TrackedFrontend[], after: readonly TrackedFrontend[]): boolean {
   const now = new Map(after.map((f) => [frontendKey(f), f]));
-  return before.some((f) => f.protocol === 'TCP' && f.endpoints.some((e) => !now.get(frontendKey(f))?.endpoints.includes(e)));
+  return before.some(
+    (f) => f.protocol === 'TCP' && f.endpoints.some((e) => !now.get(frontendKey(f))?.endpoints.includes(e)),
+  );
 }
 
 /**
- * Of the flows that are there, those that aim at a frontend of the ruleset and are sent to none of its endpoints. For UDP flows at the first
- * pass after a start, when nobody knows what the rules before were, and for TCP connections that nobody answered yet: every try again of
- * the client would keep them going.
+ * Of the flows that are there, those that aim at a frontend of the ruleset and are sent to none of its endpoints. For
+ * UDP flows at the first pass after a start, when nobody knows what the rules before were, and for TCP connections that
+ * nobody answered yet: every try again of the client would keep them going.
  */
 export function misledFlows(ruleset: Ruleset, flows: readonly Flow[]): StaleFlow[] {
   const frontends = new Map<string, Set<string>>();
@@ -198,12 +230,17 @@ export function misledFlows(ruleset: Ruleset, flows: readonly Flow[]): StaleFlow
     for (const endpoint of frontend.endpoints) endpoints.add(endpoint);
     frontends.set(frontendKey(frontend), endpoints);
   }
-  return flows.filter((flow) => {
-    // A port of the machine that nobody redirected belongs to a process of some machine: none of ours to end.
-    const anywhere = flow.address === flow.endpoint ? undefined : frontends.get(frontendKey({ protocol: flow.protocol, port: flow.port }));
-    const endpoints = frontends.get(frontendKey(flow)) ?? anywhere;
-    return endpoints !== undefined && !endpoints.has(flow.endpoint);
-  }).map((flow) => ({ ...flow, ...(flow.protocol === 'TCP' && { unanswered: true as const }) }));
+  return flows
+    .filter((flow) => {
+      // A port of the machine that nobody redirected belongs to a process of some machine: none of ours to end.
+      const anywhere =
+        flow.address === flow.endpoint
+          ? undefined
+          : frontends.get(frontendKey({ protocol: flow.protocol, port: flow.port }));
+      const endpoints = frontends.get(frontendKey(flow)) ?? anywhere;
+      return endpoints !== undefined && !endpoints.has(flow.endpoint);
+    })
+    .map((flow) => ({ ...flow, ...(flow.protocol === 'TCP' && { unanswered: true as const }) }));
 }
 
 function frontendKey({ protocol, address = '', port }: Pick<TrackedFrontend, 'protocol' | 'address' | 'port'>): string {

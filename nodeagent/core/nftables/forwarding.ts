@@ -1,9 +1,19 @@
 /**
- * The plan that everything which redirects connections is turned into: new connections to any of some frontends go to one of some
- * targets. Services and the host ports of pods make such plans; how one looks in the table is decided here alone.
+ * The plan that everything which redirects connections is turned into: new connections to any of some frontends go to
+ * one of some targets. Services and the host ports of pods make such plans; how one looks in the table is decided here
+ * alone.
  */
 import { parseRange, rangeHas } from '../routes/ipv4.ts';
-import { CONTAINERS, type Chain, type Container, type Element, type Fragment, type Protocol, type Target, type TrackedFrontend } from './model.ts';
+import {
+  CONTAINERS,
+  type Chain,
+  type Container,
+  type Element,
+  type Fragment,
+  type Protocol,
+  type Target,
+  type TrackedFrontend,
+} from './model.ts';
 import { affinitySetName, endpointChainName } from './names.ts';
 
 /** Where clients aim. */
@@ -13,8 +23,8 @@ export type Frontend =
   /** A port of this machine at every address but loopback. */
   | { readonly at: 'node-port'; readonly port: number }
   /**
-   * A port of this machine at one address, which may be a loopback address, or without `address` at every other one. Unlike the two
-   * above it is left to the machine's own processes while there is no target.
+   * A port of this machine at one address, which may be a loopback address, or without `address` at every other one.
+   * Unlike the two above it is left to the machine's own processes while there is no target.
    */
   | { readonly at: 'host-port'; readonly address?: string; readonly port: number };
 
@@ -37,7 +47,10 @@ export interface Forwarding {
 
 export const EMPTY_FRAGMENT: Fragment = { chains: [], containers: [], elements: [], tracked: [] };
 
-/** What one owner's plans put into the table. `localRange` is this node's pod range, where known: only its pods can meet themselves here. */
+/**
+ * What one owner's plans put into the table. `localRange` is this node's pod range, where known: only its pods can meet
+ * themselves here.
+ */
 export function compileForwardings(plans: readonly Forwarding[], localRange: string | undefined): Fragment {
   const parts = plans.map((plan) => compileOne(plan, localRange));
   return {
@@ -54,9 +67,14 @@ function compileOne(plan: Forwarding, localRange: string | undefined): Fragment 
   if (plan.targets.length === 0) return { ...EMPTY_FRAGMENT, elements, tracked };
   const range = localRange === undefined ? undefined : parseRange(localRange);
   for (const { address } of plan.targets) {
-    if (range !== undefined && rangeHas(range, address)) elements.push({ container: CONTAINERS.hairpin, key: `${address} . ${address}` });
+    if (range !== undefined && rangeHas(range, address))
+      elements.push({ container: CONTAINERS.hairpin, key: `${address} . ${address}` });
   }
-  return { ...(plan.affinitySeconds === undefined ? plainChain(plan) : stickyChains(plan, plan.affinitySeconds)), elements, tracked };
+  return {
+    ...(plan.affinitySeconds === undefined ? plainChain(plan) : stickyChains(plan, plan.affinitySeconds)),
+    elements,
+    tracked,
+  };
 }
 
 function frontendElements({ chain, protocol, targets }: Forwarding, frontend: Frontend): Element[] {
@@ -67,35 +85,71 @@ function frontendElements({ chain, protocol, targets }: Forwarding, frontend: Fr
       const key = `${frontend.address} . ${portKey}`;
       return [dead ? { container: CONTAINERS.deadServices, key } : { container: CONTAINERS.serviceIps, key, chain }];
     }
-    case 'node-port': return [dead ? { container: CONTAINERS.deadNodePorts, key: portKey } : { container: CONTAINERS.nodePorts, key: portKey, chain }];
+    case 'node-port':
+      return [
+        dead
+          ? { container: CONTAINERS.deadNodePorts, key: portKey }
+          : { container: CONTAINERS.nodePorts, key: portKey, chain },
+      ];
     case 'host-port': {
       if (dead) return [];
       if (frontend.address === undefined) return [{ container: CONTAINERS.hostPortsAnywhere, key: portKey, chain }];
       const key = `${frontend.address} . ${portKey}`;
-      return [{ container: CONTAINERS.hostPorts, key, chain }, ...(frontend.address.startsWith('127.') ? [{ container: CONTAINERS.loopbackPorts, key }] : [])];
+      return [
+        { container: CONTAINERS.hostPorts, key, chain },
+        ...(frontend.address.startsWith('127.') ? [{ container: CONTAINERS.loopbackPorts, key }] : []),
+      ];
     }
   }
 }
 
 function trackedFrontend({ protocol, targets, known, ending }: Forwarding, frontend: Frontend): TrackedFrontend {
   const endpoints = [...new Set(targets.map((t) => t.address))];
-  return { protocol, ...('address' in frontend && { address: frontend.address }), port: frontend.port, endpoints, known, ending };
+  return {
+    protocol,
+    ...('address' in frontend && { address: frontend.address }),
+    port: frontend.port,
+    endpoints,
+    known,
+    ending,
+  };
 }
 
-function plainChain({ chain: name, comment, protocol, targets }: Forwarding): { chains: Chain[]; containers: Container[] } {
+function plainChain({ chain: name, comment, protocol, targets }: Forwarding): {
+  chains: Chain[];
+  containers: Container[];
+} {
   return { chains: [{ name, comment, rules: [{ kind: 'balance', protocol, targets }] }], containers: [] };
 }
 
-/** A set of clients for each endpoint, so that removing an endpoint frees exactly its clients. As kube-proxy's nftables mode does. */
-function stickyChains({ chain: name, comment, protocol, targets }: Forwarding, timeoutSeconds: number): { chains: Chain[]; containers: Container[] } {
-  const ends = targets.map((target) => ({ target, chain: endpointChainName(name, target), set: affinitySetName(name, target, timeoutSeconds) }));
+/**
+ * A set of clients for each endpoint, so that removing an endpoint frees exactly its clients. As kube-proxy's nftables
+ * mode does.
+ */
+function stickyChains(
+  { chain: name, comment, protocol, targets }: Forwarding,
+  timeoutSeconds: number,
+): { chains: Chain[]; containers: Container[] } {
+  const ends = targets.map((target) => ({
+    target,
+    chain: endpointChainName(name, target),
+    set: affinitySetName(name, target, timeoutSeconds),
+  }));
   return {
     containers: ends.map((e) => ({ name: e.set, kind: 'set', key: ['ipv4_addr'], timeoutSeconds, comment })),
     chains: [
-      ...ends.map((e): Chain => ({ name: e.chain, comment, rules: [{ kind: 'remember', protocol, set: e.set, target: e.target }] })),
+      ...ends.map((e): Chain => ({
+        name: e.chain,
+        comment,
+        rules: [{ kind: 'remember', protocol, set: e.set, target: e.target }],
+      })),
       {
-        name, comment,
-        rules: [...ends.map((e) => ({ kind: 'stick' as const, set: e.set, chain: e.chain })), { kind: 'choose', chains: ends.map((e) => e.chain) }],
+        name,
+        comment,
+        rules: [
+          ...ends.map((e) => ({ kind: 'stick' as const, set: e.set, chain: e.chain })),
+          { kind: 'choose', chains: ends.map((e) => e.chain) },
+        ],
       },
     ],
   };

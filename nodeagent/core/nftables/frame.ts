@@ -1,7 +1,20 @@
-/** The part of the table that depends on no Service and no pod: hooks, dispatch, masquerading, refusal. README.md tells a packet's way. */
+/**
+ * The part of the table that depends on no Service and no pod: hooks, dispatch, masquerading, refusal. README.md tells
+ * a packet's way.
+ */
 import { readKey } from '../../../contracts/objects/own-key.ts';
 import { nthAddress } from '../routes/ipv4.ts';
-import { CHAINS, CONTAINERS, type Chain, type Container, type Element, type Fragment, type Hook, type RejectMatch, type Rule } from './model.ts';
+import {
+  CHAINS,
+  CONTAINERS,
+  type Chain,
+  type Container,
+  type Element,
+  type Fragment,
+  type Hook,
+  type RejectMatch,
+  type Rule,
+} from './model.ts';
 
 export interface FrameInput {
   /** Range of all pods. */
@@ -40,36 +53,85 @@ const FRAME_CONTAINERS: readonly Container[] = [
   { name: CONTAINERS.nodePorts, kind: 'verdict-map', key: NODE_PORT_KEY, comment: 'node ports that have endpoints' },
   { name: CONTAINERS.deadServices, kind: 'set', key: SERVICE_KEY, comment: 'Services that have no endpoint' },
   { name: CONTAINERS.deadNodePorts, kind: 'set', key: NODE_PORT_KEY, comment: 'node ports that have no endpoint' },
-  { name: CONTAINERS.hostPorts, kind: 'verdict-map', key: SERVICE_KEY, comment: 'ports of this machine at one address that lead to pods' },
-  { name: CONTAINERS.hostPortsAnywhere, kind: 'verdict-map', key: NODE_PORT_KEY, comment: 'ports of this machine that lead to pods' },
+  {
+    name: CONTAINERS.hostPorts,
+    kind: 'verdict-map',
+    key: SERVICE_KEY,
+    comment: 'ports of this machine at one address that lead to pods',
+  },
+  {
+    name: CONTAINERS.hostPortsAnywhere,
+    kind: 'verdict-map',
+    key: NODE_PORT_KEY,
+    comment: 'ports of this machine that lead to pods',
+  },
   { name: CONTAINERS.loopbackPorts, kind: 'set', key: SERVICE_KEY, comment: 'those of them at loopback addresses' },
-  { name: CONTAINERS.hairpin, kind: 'set', key: ['ipv4_addr', 'ipv4_addr'], comment: 'endpoints on this node, paired with themselves' },
+  {
+    name: CONTAINERS.hairpin,
+    kind: 'set',
+    key: ['ipv4_addr', 'ipv4_addr'],
+    comment: 'endpoints on this node, paired with themselves',
+  },
   { name: CONTAINERS.nodeAddresses, kind: 'set', key: ['ipv4_addr'], comment: 'addresses of the nodes' },
 ];
 
 export function compileFrame(input: FrameInput): Fragment {
   const { localRange } = input;
-  const egress: readonly Rule[] = localRange === undefined
-    ? []
-    : [{ kind: 'masquerade-egress', local: localRange, pods: input.podRange, nodes: CONTAINERS.nodeAddresses }];
+  const egress: readonly Rule[] =
+    localRange === undefined
+      ? []
+      : [{ kind: 'masquerade-egress', local: localRange, pods: input.podRange, nodes: CONTAINERS.nodeAddresses }];
   const rules: readonly (readonly [string, readonly Rule[]])[] = [
-    [CHAINS.services, [
-      { kind: 'dispatch-services', map: CONTAINERS.serviceIps }, { kind: 'dispatch-host-ports', map: CONTAINERS.hostPorts },
-      { kind: 'dispatch-node-ports', map: CONTAINERS.hostPortsAnywhere }, { kind: 'dispatch-node-ports', map: CONTAINERS.nodePorts },
-    ]],
-    [CHAINS.fromService, [
-      { kind: 'unmark' }, { kind: 'masquerade-hairpin', set: CONTAINERS.hairpin }, { kind: 'masquerade-transit', local: localRange },
-    ]],
-    [CHAINS.rejectServices, [...reject({ what: 'range', cidr: input.serviceRange }), ...reject({ what: 'services', set: CONTAINERS.deadServices })]],
+    [
+      CHAINS.services,
+      [
+        { kind: 'dispatch-services', map: CONTAINERS.serviceIps },
+        { kind: 'dispatch-host-ports', map: CONTAINERS.hostPorts },
+        { kind: 'dispatch-node-ports', map: CONTAINERS.hostPortsAnywhere },
+        { kind: 'dispatch-node-ports', map: CONTAINERS.nodePorts },
+      ],
+    ],
+    [
+      CHAINS.fromService,
+      [
+        { kind: 'unmark' },
+        { kind: 'masquerade-hairpin', set: CONTAINERS.hairpin },
+        { kind: 'masquerade-transit', local: localRange },
+      ],
+    ],
+    [
+      CHAINS.rejectServices,
+      [
+        ...reject({ what: 'range', cidr: input.serviceRange }),
+        ...reject({ what: 'services', set: CONTAINERS.deadServices }),
+      ],
+    ],
     [CHAINS.rejectNodePorts, reject({ what: 'node-ports', set: CONTAINERS.deadNodePorts })],
     [CHAINS.prerouting, [{ kind: 'jump', chain: CHAINS.services }]],
     [CHAINS.output, [{ kind: 'jump', chain: CHAINS.services }]],
     [CHAINS.postrouting, [{ kind: 'jump-marked', chain: CHAINS.fromService }, ...egress]],
-    [CHAINS.overlayGuard, input.overlayPort === undefined ? [] : [{ kind: 'drop-strangers', port: input.overlayPort, set: CONTAINERS.nodeAddresses }]],
-    // The host's end of every pod's link has the address that is lent: it is this machine's wherever there is a pod to be reached.
-    [CHAINS.loopbackOut, localRange === undefined ? [] : [{ kind: 'lend-address', set: CONTAINERS.loopbackPorts, address: nthAddress(localRange, 1) }]],
+    [
+      CHAINS.overlayGuard,
+      input.overlayPort === undefined
+        ? []
+        : [{ kind: 'drop-strangers', port: input.overlayPort, set: CONTAINERS.nodeAddresses }],
+    ],
+    // The host's end of every pod's link has the address that is lent: it is this machine's wherever there is a pod to
+    // be reached.
+    [
+      CHAINS.loopbackOut,
+      localRange === undefined
+        ? []
+        : [{ kind: 'lend-address', set: CONTAINERS.loopbackPorts, address: nthAddress(localRange, 1) }],
+    ],
     [CHAINS.loopbackIn, [{ kind: 'restore-loopback' }]],
-    [CHAINS.filterInput, [{ kind: 'jump', chain: CHAINS.overlayGuard }, { kind: 'jump', chain: CHAINS.rejectNodePorts }]],
+    [
+      CHAINS.filterInput,
+      [
+        { kind: 'jump', chain: CHAINS.overlayGuard },
+        { kind: 'jump', chain: CHAINS.rejectNodePorts },
+      ],
+    ],
     [CHAINS.filterForward, [{ kind: 'jump', chain: CHAINS.rejectServices }]],
     [CHAINS.filterOutput, [{ kind: 'jump', chain: CHAINS.rejectServices }]],
   ];
@@ -77,10 +139,15 @@ export function compileFrame(input: FrameInput): Fragment {
     const hook = readKey(HOOKS, name);
     return { name, rules: list, ...(hook && { hook }) };
   });
-  const elements = [...new Set(input.nodeAddresses)].sort().map((key): Element => ({ container: CONTAINERS.nodeAddresses, key }));
+  const elements = [...new Set(input.nodeAddresses)]
+    .sort()
+    .map((key): Element => ({ container: CONTAINERS.nodeAddresses, key }));
   return { chains, containers: FRAME_CONTAINERS, elements, tracked: [] };
 }
 
 function reject(match: RejectMatch): Rule[] {
-  return [{ kind: 'reject', protocol: 'TCP', match }, { kind: 'reject', protocol: 'other', match }];
+  return [
+    { kind: 'reject', protocol: 'TCP', match },
+    { kind: 'reject', protocol: 'other', match },
+  ];
 }

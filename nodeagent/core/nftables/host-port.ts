@@ -9,26 +9,38 @@ const LOOPBACK = '127.0.0.1';
 const ANYWHERE = '0.0.0.0';
 
 /**
- * One plan for each container port with a `hostPort`, from the moment the pod has an address until its sandbox is gone, ready or not, as
- * in Kubernetes. Without a `hostIP` the port is that of every address of the machine. Pods in the machine's own network have their
- * ports without help. `ownAddress` is where other nodes reach this one.
+ * One plan for each container port with a `hostPort`, from the moment the pod has an address until its sandbox is gone,
+ * ready or not, as in Kubernetes. Without a `hostIP` the port is that of every address of the machine. Pods in the
+ * machine's own network have their ports without help. `ownAddress` is where other nodes reach this one.
  */
 export function planHostPorts(pod: Pod, local: LocalPod | undefined, ownAddress: string | undefined): Forwarding[] {
   const address = local?.address;
   if (pod.spec.hostNetwork || local?.over !== false || address === undefined || !isIPv4(address)) return [];
   const namespace = pod.metadata.namespace ?? 'default';
   const { name } = pod.metadata;
-  return pod.spec.containers.flatMap((container) => container.ports ?? []).flatMap(({ hostPort, hostIP = ANYWHERE, containerPort, protocol }) => {
-    if (hostPort === undefined) return [];
-    const target = { address, port: containerPort };
-    return [{
-      chain: hostPortChainName(namespace, name, hostIP, hostPort, protocol, target), comment: `${namespace}/${name} host port ${hostIP}:${hostPort} ${protocol}`,
-      protocol, frontends: frontendsOf(hostIP, hostPort, ownAddress), targets: [target], known: [address], ending: [address],
-    }];
-  });
+  return pod.spec.containers
+    .flatMap((container) => container.ports ?? [])
+    .flatMap(({ hostPort, hostIP = ANYWHERE, containerPort, protocol }) => {
+      if (hostPort === undefined) return [];
+      const target = { address, port: containerPort };
+      return [
+        {
+          chain: hostPortChainName(namespace, name, hostIP, hostPort, protocol, target),
+          comment: `${namespace}/${name} host port ${hostIP}:${hostPort} ${protocol}`,
+          protocol,
+          frontends: frontendsOf(hostIP, hostPort, ownAddress),
+          targets: [target],
+          known: [address],
+          ending: [address],
+        },
+      ];
+    });
 }
 
-/** Addresses that are known are named beside "everywhere": only flows to a named address are found that began before the pod did. */
+/**
+ * Addresses that are known are named beside "everywhere": only flows to a named address are found that began before the
+ * pod did.
+ */
 function frontendsOf(hostIP: string, port: number, ownAddress: string | undefined): Frontend[] {
   if (hostIP !== ANYWHERE) return [{ at: 'host-port', address: hostIP, port }];
   const named = [...new Set([LOOPBACK, ...(ownAddress === undefined ? [] : [ownAddress])])];

@@ -50,8 +50,9 @@ export type Rule =
   /** Masquerades what this node's pods send to addresses that are neither pods nor nodes. */
   | { readonly kind: 'masquerade-egress'; readonly local: string; readonly pods: string; readonly nodes: string }
   /**
-   * Gives what this machine sends to a loopback address in `set` (address, protocol, port) the source `address` instead of 127.0.0.1, and
-   * `restore-loopback` gives the answers their destination back: nothing with a loopback address ever leaves by a device.
+   * Gives what this machine sends to a loopback address in `set` (address, protocol, port) the source `address` instead
+   * of 127.0.0.1, and `restore-loopback` gives the answers their destination back: nothing with a loopback address ever
+   * leaves by a device.
    */
   | { readonly kind: 'lend-address'; readonly set: string; readonly address: string }
   | { readonly kind: 'restore-loopback' }
@@ -157,14 +158,29 @@ export interface Flow {
 export const SERVICE_MARK = 0x2000;
 
 export const CHAINS = {
-  prerouting: 'prerouting', output: 'output', postrouting: 'postrouting',
-  filterInput: 'filter-input', filterForward: 'filter-forward', filterOutput: 'filter-output',
-  loopbackOut: 'loopback-out', loopbackIn: 'loopback-in', overlayGuard: 'overlay-guard',
-  services: 'services', fromService: 'from-service', rejectServices: 'reject-services', rejectNodePorts: 'reject-node-ports',
+  prerouting: 'prerouting',
+  output: 'output',
+  postrouting: 'postrouting',
+  filterInput: 'filter-input',
+  filterForward: 'filter-forward',
+  filterOutput: 'filter-output',
+  loopbackOut: 'loopback-out',
+  loopbackIn: 'loopback-in',
+  overlayGuard: 'overlay-guard',
+  services: 'services',
+  fromService: 'from-service',
+  rejectServices: 'reject-services',
+  rejectNodePorts: 'reject-node-ports',
 } as const;
 
 export const CONTAINERS = {
-  serviceIps: 'service-ips', nodePorts: 'service-nodeports', hostPorts: 'host-ports', hostPortsAnywhere: 'host-ports-anywhere',
-  loopbackPorts: 'loopback-ports', hairpin: 'hairpin', nodeAddresses: 'node-addresses',
-  deadServices: 'no-endpoint-services', deadNodePorts: 'no-endpoint-nodeports',
+  serviceIps: 'service-ips',
+  nodePorts: 'service-nodeports',
+  hostPorts: 'host-ports',
+  hostPortsAnywhere: 'host-ports-anywhere',
+  loopbackPorts: 'loopback-ports',
+  hairpin: 'hairpin',
+  nodeAddresses: 'node-addresses',
+  deadServices: 'no-endpoint-services',
+  deadNodePorts: 'no-endpoint-nodeports',
 } as const;

@@ -25,7 +25,14 @@ export function describePort(id: PortIdentity): string {
 }
 
 /** `host-web-0-8080-1f2e3d4c`: at most 43 characters; namespace and address are in the hash. */
-export function hostPortChainName(namespace: string, pod: string, hostIP: string, port: number, protocol: Protocol, target: Target): string {
+export function hostPortChainName(
+  namespace: string,
+  pod: string,
+  hostIP: string,
+  port: number,
+  protocol: Protocol,
+  target: Target,
+): string {
   return `host-${pod.slice(0, 24)}-${port}-${digest(namespace, pod, hostIP, port, protocol, target.port)}`;
 }
 
@@ -34,7 +41,10 @@ export function endpointChainName(of: string, target: Target): string {
   return `ep-${target.address}-${target.port}-${digest(of, target.address, target.port)}`;
 }
 
-/** Set of the clients that stick to an endpoint. The time-out is part of the name, as a set's time-out cannot be changed. */
+/**
+ * Set of the clients that stick to an endpoint. The time-out is part of the name, as a set's time-out cannot be
+ * changed.
+ */
 export function affinitySetName(of: string, target: Target, timeoutSeconds: number): string {
   return `clients-${target.address}-${target.port}-${digest(of, target.address, target.port, timeoutSeconds)}`;
 }

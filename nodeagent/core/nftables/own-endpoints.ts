@@ -1,17 +1,30 @@
-/** Endpoints that are pods of this node, as the node itself sees them: its rules follow its pods at once, with or without a control plane. */
+/**
+ * Endpoints that are pods of this node, as the node itself sees them: its rules follow its pods at once, with or
+ * without a control plane.
+ */
 import type { Endpoint, EndpointSlice } from '../../../contracts/objects/index.ts';
 import { objectKey } from '../../../contracts/objects/key.ts';
 import type { AssignmentView } from '../assignment.ts';
 import type { LocalPods } from '../local-pods.ts';
 
 /**
- * The slice with each endpoint of this node brought up to date: the address that the pod has now, and whether it is ready. One whose
- * pod is gone, ended, has no address, or was never given to this node is left out; one whose pod was not looked at yet stays as it is.
- * `alwaysReady`: the Service publishes addresses that are not ready.
+ * The slice with each endpoint of this node brought up to date: the address that the pod has now, and whether it is
+ * ready. One whose pod is gone, ended, has no address, or was never given to this node is left out; one whose pod was
+ * not looked at yet stays as it is. `alwaysReady`: the Service publishes addresses that are not ready.
  */
-export function withOwnPods(slice: EndpointSlice, alwaysReady: boolean, view: AssignmentView, pods: LocalPods): EndpointSlice {
+export function withOwnPods(
+  slice: EndpointSlice,
+  alwaysReady: boolean,
+  view: AssignmentView,
+  pods: LocalPods,
+): EndpointSlice {
   if (!slice.endpoints.some((endpoint) => isOwn(endpoint, view))) return slice;
-  return { ...slice, endpoints: slice.endpoints.flatMap((endpoint) => (isOwn(endpoint, view) ? ownEndpoint(endpoint, alwaysReady, view, pods) : [endpoint])) };
+  return {
+    ...slice,
+    endpoints: slice.endpoints.flatMap((endpoint) =>
+      isOwn(endpoint, view) ? ownEndpoint(endpoint, alwaysReady, view, pods) : [endpoint],
+    ),
+  };
 }
 
 function isOwn(endpoint: Endpoint, view: AssignmentView): boolean {
@@ -29,5 +42,11 @@ function ownEndpoint(endpoint: Endpoint, alwaysReady: boolean, view: AssignmentV
   const terminating = endpoint.conditions.terminating || pod?.metadata.deletionTimestamp !== undefined;
   const serving = alwaysReady || local.ready;
   // As the EndpointSlice controller counts it (discovery.k8s.io/v1, EndpointConditions).
-  return [{ ...endpoint, addresses: [local.address], conditions: { ready: alwaysReady || (serving && !terminating), serving, terminating } }];
+  return [
+    {
+      ...endpoint,
+      addresses: [local.address],
+      conditions: { ready: alwaysReady || (serving && !terminating), serving, terminating },
+    },
+  ];
 }

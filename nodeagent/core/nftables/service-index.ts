@@ -1,4 +1,7 @@
-/** Which Services a changed object concerns. Kept up to date by keys, so a change costs what it touches and not the whole cluster. */
+/**
+ * Which Services a changed object concerns. Kept up to date by keys, so a change costs what it touches and not the
+ * whole cluster.
+ */
 import type { EndpointSlice } from '../../../contracts/objects/index.ts';
 import { objectKey, parseKey, type ObjectKey } from '../../../contracts/objects/key.ts';
 import { SERVICE_NAME_LABEL } from '../../../contracts/objects/well-known.ts';
@@ -23,7 +26,12 @@ export class ServiceIndex {
     const ids = new Set<ServiceId>();
     for (const service of view.list('Service')) ids.add(serviceId(service.metadata.namespace, service.metadata.name));
     for (const slice of view.list('EndpointSlice')) {
-      for (const id of this.placeSlice(objectKey('EndpointSlice', slice.metadata.namespace, slice.metadata.name), slice, view.node)) ids.add(id);
+      for (const id of this.placeSlice(
+        objectKey('EndpointSlice', slice.metadata.namespace, slice.metadata.name),
+        slice,
+        view.node,
+      ))
+        ids.add(id);
     }
     return ids;
   }
@@ -71,7 +79,9 @@ export class ServiceIndex {
 
   private placePods(key: ObjectKey<'EndpointSlice'>, slice: EndpointSlice | undefined, node: string): void {
     for (const pod of this.podsOfSlice.get(key) ?? []) remove(this.slicesOfPod, pod, key);
-    const pods = (slice?.endpoints ?? []).flatMap(({ nodeName, targetRef }) => (nodeName === node && targetRef ? [objectKey('Pod', targetRef.namespace, targetRef.name)] : []));
+    const pods = (slice?.endpoints ?? []).flatMap(({ nodeName, targetRef }) =>
+      nodeName === node && targetRef ? [objectKey('Pod', targetRef.namespace, targetRef.name)] : [],
+    );
     for (const pod of pods) add(this.slicesOfPod, pod, key);
     if (pods.length > 0) this.podsOfSlice.set(key, pods);
     else this.podsOfSlice.delete(key);

@@ -15,16 +15,31 @@ export function planService(service: Service, slices: readonly EndpointSlice[]):
   return service.spec.ports.map((port) => planPort(service, clusterIP, port, slices));
 }
 
-function planPort(service: Service, clusterIP: string, port: ServicePort, slices: readonly EndpointSlice[]): Forwarding {
+function planPort(
+  service: Service,
+  clusterIP: string,
+  port: ServicePort,
+  slices: readonly EndpointSlice[],
+): Forwarding {
   const id: PortIdentity = {
-    namespace: service.metadata.namespace ?? 'default', service: service.metadata.name, port: port.name ?? String(port.port), protocol: port.protocol,
+    namespace: service.metadata.namespace ?? 'default',
+    service: service.metadata.name,
+    port: port.name ?? String(port.port),
+    protocol: port.protocol,
   };
   const frontends: Frontend[] = [{ at: 'service-address', address: clusterIP, port: port.port }];
-  if (service.spec.type === 'NodePort' && port.nodePort !== undefined) frontends.push({ at: 'node-port', port: port.nodePort });
+  if (service.spec.type === 'NodePort' && port.nodePort !== undefined)
+    frontends.push({ at: 'node-port', port: port.nodePort });
   return {
-    chain: serviceChainName(id), comment: describePort(id), protocol: port.protocol, frontends,
+    chain: serviceChainName(id),
+    comment: describePort(id),
+    protocol: port.protocol,
+    frontends,
     targets: chooseTargets(slices, port.name ?? '', port.protocol),
-    known: endpointAddresses(slices, () => true), ending: endpointAddresses(slices, (e) => e.conditions.terminating),
-    ...(service.spec.sessionAffinity === 'ClientIP' && { affinitySeconds: service.spec.sessionAffinityConfig?.clientIP.timeoutSeconds ?? DEFAULT_AFFINITY_SECONDS }),
+    known: endpointAddresses(slices, () => true),
+    ending: endpointAddresses(slices, (e) => e.conditions.terminating),
+    ...(service.spec.sessionAffinity === 'ClientIP' && {
+      affinitySeconds: service.spec.sessionAffinityConfig?.clientIP.timeoutSeconds ?? DEFAULT_AFFINITY_SECONDS,
+    }),
   };
 }

@@ -2,7 +2,11 @@
 import type { Ruleset } from './model.ts';
 
 /** What is wrong, for a log line; undefined when chains, their numbers of rules and the generation are as written. */
-export function describeDamage(ruleset: Ruleset, generation: string, found: { readonly generation: string | undefined; readonly rules: ReadonlyMap<string, number> }): string | undefined {
+export function describeDamage(
+  ruleset: Ruleset,
+  generation: string,
+  found: { readonly generation: string | undefined; readonly rules: ReadonlyMap<string, number> },
+): string | undefined {
   if (found.generation === undefined) return 'the table is gone or was emptied';
   if (found.generation !== generation) return `the table is of generation ${found.generation}, not ${generation}`;
   let chains = 0;

@@ -1,7 +1,7 @@
 /**
- * What a node does before its disk is full. Thresholds and order are the kubelet's defaults. Sources: Kubernetes documentation,
- * "Node-pressure Eviction" and "Garbage Collection"; pkg/kubelet/images/image_gc_manager.go, pkg/kubelet/eviction. Ours is that a share of
- * a large disk has an upper bound.
+ * What a node does before its disk is full. Thresholds and order are the kubelet's defaults. Sources: Kubernetes
+ * documentation, "Node-pressure Eviction" and "Garbage Collection"; pkg/kubelet/images/image_gc_manager.go,
+ * pkg/kubelet/eviction. Ours is that a share of a large disk has an upper bound.
  */
 
 /** One file system. `free` is what others than the superuser may take. */
@@ -19,7 +19,10 @@ export interface NodeDisks {
   readonly images: DiskUse;
 }
 
-/** A part of the disk, and where that is more than a node can need, as of a large disk that others fill too, so many bytes. */
+/**
+ * A part of the disk, and where that is more than a node can need, as of a large disk that others fill too, so many
+ * bytes.
+ */
 interface Share {
   readonly part: number;
   readonly atMost: number;
@@ -29,7 +32,10 @@ const GIB = 2 ** 30;
 const IMAGES_GO_AT: Share = { part: 0.15, atMost: 30 * GIB };
 const IMAGES_GO_UNTIL: Share = { part: 0.2, atMost: 40 * GIB };
 /** What is to stay free: evictionHard's nodefs.available, imagefs.available, nodefs.inodesFree, imagefs.inodesFree. */
-const MIN_FREE: Readonly<Record<keyof NodeDisks, Share>> = { node: { part: 0.1, atMost: 10 * GIB }, images: { part: 0.15, atMost: 15 * GIB } };
+const MIN_FREE: Readonly<Record<keyof NodeDisks, Share>> = {
+  node: { part: 0.1, atMost: 10 * GIB },
+  images: { part: 0.15, atMost: 15 * GIB },
+};
 const MIN_FREE_INODES = 0.05;
 /** Kubelet's imageMinimumGCAge. */
 const MIN_AGE_MS = 120_000;
@@ -89,22 +95,40 @@ export interface ImageAge {
 
 /** Whether one of `names` (ids, tags or digests) means the image. */
 export function isNamed(image: StoredImage, names: ReadonlySet<string>): boolean {
-  return names.has(image.id) || image.tags.some((tag) => names.has(tag)) || image.digests.some((digest) => names.has(digest));
+  return (
+    names.has(image.id) || image.tags.some((tag) => names.has(tag)) || image.digests.some((digest) => names.has(digest))
+  );
 }
 
 /** The ages of the images that are there now. */
-export function agedImages(before: ReadonlyMap<string, ImageAge>, images: readonly StoredImage[], inUse: ReadonlySet<string>, now: number): ReadonlyMap<string, ImageAge> {
-  return new Map(images.map((image) => {
-    const known = before.get(image.id);
-    return [image.id, { firstSeenAt: known?.firstSeenAt ?? now, usedAt: isNamed(image, inUse) ? now : known?.usedAt }];
-  }));
+export function agedImages(
+  before: ReadonlyMap<string, ImageAge>,
+  images: readonly StoredImage[],
+  inUse: ReadonlySet<string>,
+  now: number,
+): ReadonlyMap<string, ImageAge> {
+  return new Map(
+    images.map((image) => {
+      const known = before.get(image.id);
+      return [
+        image.id,
+        { firstSeenAt: known?.firstSeenAt ?? now, usedAt: isNamed(image, inUse) ? now : known?.usedAt },
+      ];
+    }),
+  );
 }
 
 /**
- * Ids of images to remove, in order: the least recently used first, of those the one known longest. None that is in use, or that is new
- * here: somebody may just be about to use it.
+ * Ids of images to remove, in order: the least recently used first, of those the one known longest. None that is in
+ * use, or that is new here: somebody may just be about to use it.
  */
-export function imagesToRemove(images: readonly StoredImage[], ages: ReadonlyMap<string, ImageAge>, inUse: ReadonlySet<string>, bytes: number, now: number): readonly string[] {
+export function imagesToRemove(
+  images: readonly StoredImage[],
+  ages: ReadonlyMap<string, ImageAge>,
+  inUse: ReadonlySet<string>,
+  bytes: number,
+  now: number,
+): readonly string[] {
   const order = (image: StoredImage): readonly [number, number] => {
     const age = ages.get(image.id);
     return [age?.usedAt ?? Number.NEGATIVE_INFINITY, age?.firstSeenAt ?? now];
@@ -112,7 +136,10 @@ export function imagesToRemove(images: readonly StoredImage[], ages: ReadonlyMap
   const candidates = images
     .filter((image) => !isNamed(image, inUse) && now - order(image)[1] >= MIN_AGE_MS)
     .map((image) => ({ image, order: order(image) }))
-    .sort((a, b) => compare(a.order[0], b.order[0]) || compare(a.order[1], b.order[1]) || (a.image.id < b.image.id ? -1 : 1));
+    .sort(
+      (a, b) =>
+        compare(a.order[0], b.order[0]) || compare(a.order[1], b.order[1]) || (a.image.id < b.image.id ? -1 : 1),
+    );
   const chosen: string[] = [];
   let freed = 0;
   for (const { image } of candidates) {
@@ -135,15 +162,22 @@ export interface PodDisk {
 }
 
 /**
- * The pod to evict next: one that uses more than it asked for before one that does not, then the one that is furthest above (or least
- * below) what it asked for. Critical pods stay. Before all others goes one whose files cannot be counted: what is hidden among very many
- * files, or very deep, would otherwise be paid for by its neighbours; and it is what takes a node's inodes.
+ * The pod to evict next: one that uses more than it asked for before one that does not, then the one that is furthest
+ * above (or least below) what it asked for. Critical pods stay. Before all others goes one whose files cannot be
+ * counted: what is hidden among very many files, or very deep, would otherwise be paid for by its neighbours; and it is
+ * what takes a node's inodes.
  */
 export function podToEvict(pods: readonly PodDisk[]): PodDisk | undefined {
   const excess = (pod: PodDisk): number => pod.usedBytes - pod.requestedBytes;
   return pods
     .filter((pod) => !pod.critical && (pod.usedBytes > 0 || !pod.counted))
-    .sort((a, b) => Number(a.counted) - Number(b.counted) || Number(excess(b) > 0) - Number(excess(a) > 0) || excess(b) - excess(a) || (a.uid < b.uid ? -1 : 1))[0];
+    .sort(
+      (a, b) =>
+        Number(a.counted) - Number(b.counted) ||
+        Number(excess(b) > 0) - Number(excess(a) > 0) ||
+        excess(b) - excess(a) ||
+        (a.uid < b.uid ? -1 : 1),
+    )[0];
 }
 
 function compare(a: number, b: number): number {

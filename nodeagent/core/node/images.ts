@@ -11,10 +11,16 @@ interface StoredImage {
   readonly sizeBytes: number;
 }
 
-/** The largest images with their names, digests first; the same for the same images in any order. One without a name says nothing. */
+/**
+ * The largest images with their names, digests first; the same for the same images in any order. One without a name
+ * says nothing.
+ */
 export function reportedImages(images: readonly StoredImage[]): readonly NodeImage[] {
   return images
-    .map(({ tags, digests, sizeBytes }) => ({ names: [...[...digests].sort(), ...[...tags].sort()].slice(0, MAX_NAMES), sizeBytes }))
+    .map(({ tags, digests, sizeBytes }) => ({
+      names: [...[...digests].sort(), ...[...tags].sort()].slice(0, MAX_NAMES),
+      sizeBytes,
+    }))
     .filter(({ names }) => names.length > 0)
     .sort((a, b) => b.sizeBytes - a.sizeBytes || ((a.names[0] ?? '') < (b.names[0] ?? '') ? -1 : 1))
     .slice(0, MAX_IMAGES);

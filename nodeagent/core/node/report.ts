@@ -5,7 +5,15 @@ import { objectKey } from '../../../contracts/objects/key.ts';
 
 export type RuntimeView =
   | { readonly reachable: false; readonly message: string }
-  | { readonly reachable: true; readonly health: { readonly runtimeReady: boolean; readonly networkReady: boolean; readonly message: string; readonly systemdCgroup: boolean } };
+  | {
+      readonly reachable: true;
+      readonly health: {
+        readonly runtimeReady: boolean;
+        readonly networkReady: boolean;
+        readonly message: string;
+        readonly systemdCgroup: boolean;
+      };
+    };
 
 /** What the machine tells of itself. */
 export interface Machine {
@@ -58,8 +66,13 @@ export function nodeReport(input: ReportInput): NodeReport {
       pods: String(MAX_PODS),
     },
     nodeInfo: {
-      machineID: machine.machineID, bootID: machine.bootID, kernelVersion: machine.kernelVersion, osImage: machine.osImage,
-      architecture: machine.architecture, containerRuntimeVersion: input.runtimeVersion, agentVersion: input.agentVersion,
+      machineID: machine.machineID,
+      bootID: machine.bootID,
+      kernelVersion: machine.kernelVersion,
+      osImage: machine.osImage,
+      architecture: machine.architecture,
+      containerRuntimeVersion: input.runtimeVersion,
+      agentVersion: input.agentVersion,
     },
     ...readiness(input),
     networkVersion: input.network.version,
@@ -71,15 +84,21 @@ export function nodeReport(input: ReportInput): NodeReport {
 
 function readiness({ runtime, network }: ReportInput): Pick<NodeReport, 'ready' | 'reason' | 'message'> {
   if (!runtime.reachable) return { ready: false, reason: 'ContainerRuntimeNotReady', message: runtime.message };
-  if (!runtime.health.runtimeReady) return { ready: false, reason: 'ContainerRuntimeNotReady', message: runtime.health.message };
+  if (!runtime.health.runtimeReady)
+    return { ready: false, reason: 'ContainerRuntimeNotReady', message: runtime.health.message };
   if (!runtime.health.networkReady) return { ready: false, reason: 'NetworkNotReady', message: runtime.health.message };
-  if (network.error !== null && network.version === null) return { ready: false, reason: 'NetworkNotReady', message: network.error };
+  if (network.error !== null && network.version === null)
+    return { ready: false, reason: 'NetworkNotReady', message: network.error };
   return { ready: true, reason: 'AgentReady', message: 'the agent is posting ready status' };
 }
 
 /** The address that the cluster knows, while the machine still has it; else that of the uplink; else its first. */
 function internalAddress(machine: Machine, view: AssignmentView): string {
-  const known = view.node === '' ? undefined : view.get(objectKey('Node', undefined, view.node))?.status?.addresses?.find((one) => one.type === 'InternalIP')?.address;
+  const known =
+    view.node === ''
+      ? undefined
+      : view.get(objectKey('Node', undefined, view.node))?.status?.addresses?.find((one) => one.type === 'InternalIP')
+          ?.address;
   if (known !== undefined && machine.addresses.some((one) => one.address === known)) return known;
   return (machine.addresses.find((one) => one.device === machine.uplink) ?? machine.addresses[0])?.address ?? '';
 }

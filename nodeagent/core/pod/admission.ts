@@ -1,6 +1,7 @@
 /**
- * Whether a node takes in a pod that it is given. Pods that the scheduler placed fit; others name their node themselves, or a machine lost
- * some of what it had. Source: Kubernetes pkg/kubelet/lifecycle/predicate.go: what is looked at, in which order, reasons and messages.
+ * Whether a node takes in a pod that it is given. Pods that the scheduler placed fit; others name their node
+ * themselves, or a machine lost some of what it had. Source: Kubernetes pkg/kubelet/lifecycle/predicate.go: what is
+ * looked at, in which order, reasons and messages.
  */
 import type { Node, Pod } from '../../../contracts/objects/index.ts';
 import { hostPortsOf, portsClash } from '../../../contracts/objects/host-ports.ts';
@@ -14,13 +15,26 @@ export interface Refusal {
   readonly message: string;
 }
 
-/** `others`: pods that were taken in before and have not ended. Undefined: it may run. A node that is not known refuses nothing. */
+/**
+ * `others`: pods that were taken in before and have not ended. Undefined: it may run. A node that is not known refuses
+ * nothing.
+ */
 export function refusal(pod: Pod, node: Node | undefined, others: readonly Pod[]): Refusal | undefined {
   if (!node) return undefined;
-  return lacking(pod, node, others)
-    ?? failed('NodeAffinity', nodeRequired(pod.spec, node.metadata.name, node.metadata.labels ?? {}), "node(s) didn't match Pod's node affinity/selector")
-    ?? failed('NodePorts', portsAreFree(pod, others), "node(s) didn't have free ports for the requested pod ports")
-    ?? failed('TaintToleration', untolerated(node.spec.taints, pod.spec.tolerations ?? [], ['NoExecute']) === undefined, "node(s) had taints that the pod didn't tolerate");
+  return (
+    lacking(pod, node, others) ??
+    failed(
+      'NodeAffinity',
+      nodeRequired(pod.spec, node.metadata.name, node.metadata.labels ?? {}),
+      "node(s) didn't match Pod's node affinity/selector",
+    ) ??
+    failed('NodePorts', portsAreFree(pod, others), "node(s) didn't have free ports for the requested pod ports") ??
+    failed(
+      'TaintToleration',
+      untolerated(node.spec.taints, pod.spec.tolerations ?? [], ['NoExecute']) === undefined,
+      "node(s) had taints that the pod didn't tolerate",
+    )
+  );
 }
 
 function failed(reason: string, holds: boolean, why: string): Refusal | undefined {
@@ -34,7 +48,8 @@ const FIRST: readonly string[] = ['pods', 'cpu', 'memory', 'ephemeral-storage'];
 function lacking(pod: Pod, node: Node, others: readonly Pod[]): Refusal | undefined {
   const capacities = capacityOf(node.status?.allocatable);
   const asked = requestsOf(pod);
-  const used = (resource: string): number => others.reduce((sum, other) => sum + (requestsOf(other).get(resource) ?? 0), 0);
+  const used = (resource: string): number =>
+    others.reduce((sum, other) => sum + (requestsOf(other).get(resource) ?? 0), 0);
   const short = (resource: string): boolean => {
     const capacity = capacities.get(resource);
     const amount = asked.get(resource) ?? 0;
@@ -43,7 +58,10 @@ function lacking(pod: Pod, node: Node, others: readonly Pod[]): Refusal | undefi
   const resource = [...FIRST, ...[...asked.keys()].filter((name) => !FIRST.includes(name)).sort()].find(short);
   if (resource === undefined) return undefined;
   const [requested, capacity] = [asked.get(resource) ?? 0, capacities.get(resource) ?? 0];
-  return { reason: `OutOf${resource}`, message: `Node didn't have enough resource: ${resource}, requested: ${requested}, used: ${used(resource)}, capacity: ${capacity}` };
+  return {
+    reason: `OutOf${resource}`,
+    message: `Node didn't have enough resource: ${resource}, requested: ${requested}, used: ${used(resource)}, capacity: ${capacity}`,
+  };
 }
 
 function portsAreFree(pod: Pod, others: readonly Pod[]): boolean {

@@ -1,6 +1,6 @@
 /**
- * Pauses before something is tried again. Kubernetes' numbers: 10 s, doubling to 300 s; forgotten after ten minutes of running.
- * Source: Kubernetes documentation, "Container restart policy".
+ * Pauses before something is tried again. Kubernetes' numbers: 10 s, doubling to 300 s; forgotten after ten minutes of
+ * running. Source: Kubernetes documentation, "Container restart policy".
  */
 export const FIRST_PAUSE_MS = 10_000;
 export const LONGEST_PAUSE_MS = 300_000;
@@ -20,8 +20,14 @@ export interface Ended {
   readonly backoffMs: number;
 }
 
-/** When a container that ended may be started again, by the monotonic clock, and the pause that its successor will have. */
-export function restartAfter(ended: Ended): { readonly at: number; readonly pauseMs: number; readonly successorPauseMs: number } {
+/**
+ * When a container that ended may be started again, by the monotonic clock, and the pause that its successor will have.
+ */
+export function restartAfter(ended: Ended): {
+  readonly at: number;
+  readonly pauseMs: number;
+  readonly successorPauseMs: number;
+} {
   const ranLong = ended.startedAt > 0 && ended.finishedAt - ended.startedAt >= FORGET_AFTER_MS;
   const pauseMs = ranLong ? 0 : ended.backoffMs;
   return { at: ended.endedAt + pauseMs, pauseMs, successorPauseMs: nextPause(pauseMs) };

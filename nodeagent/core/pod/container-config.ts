@@ -42,8 +42,15 @@ export function sandboxConfig(pod: Pod, attempt: number, facts: NodeFacts): Sand
     privileged: containers.some((container) => container.securityContext?.privileged === true),
     labels: podLabels(identity),
     annotations: { [ANNOTATION.grace]: String(pod.spec.terminationGracePeriodSeconds) },
-    portMappings: pod.spec.hostNetwork ? [] : pod.spec.containers.flatMap((container) => (container.ports ?? []).flatMap((port) =>
-      (port.hostPort === undefined ? [] : [{ containerPort: port.containerPort, hostPort: port.hostPort, protocol: port.protocol }]))),
+    portMappings: pod.spec.hostNetwork
+      ? []
+      : pod.spec.containers.flatMap((container) =>
+          (container.ports ?? []).flatMap((port) =>
+            port.hostPort === undefined
+              ? []
+              : [{ containerPort: port.containerPort, hostPort: port.hostPort, protocol: port.protocol }],
+          ),
+        ),
     dns: undefined,
     security: sandboxSecurity(pod),
   };
@@ -62,7 +69,13 @@ export interface ContainerInput {
 export function containerConfig(input: ContainerInput): Resolved<ContainerConfig> {
   const { pod, container, attempt, facts } = input;
   const identity = identityOf(pod);
-  const env = resolveEnv({ pod, container, objects: input.objects, podIP: input.podIP, hostIP: facts.hostIP } satisfies EnvInput);
+  const env = resolveEnv({
+    pod,
+    container,
+    objects: input.objects,
+    podIP: input.podIP,
+    hostIP: facts.hostIP,
+  } satisfies EnvInput);
   if (!env.ok) return env;
   const mounts = containerMounts(input);
   if (!mounts.ok) return mounts;
@@ -106,20 +119,29 @@ function containerMounts(input: ContainerInput): Resolved<readonly Mount[]> {
   const mounts: Mount[] = [];
   for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
     const volume = pod.spec.volumes?.find((v) => v.name === mount.name);
-    if (!volume) return { ok: false, message: `volumeMounts names the volume "${mount.name}", which the pod does not have` };
+    if (!volume)
+      return { ok: false, message: `volumeMounts names the volume "${mount.name}", which the pod does not have` };
     if (mount.subPath !== undefined && (mount.subPath.startsWith('/') || mount.subPath.split('/').includes('..'))) {
       return { ok: false, message: `subPath "${mount.subPath}" leaves the volume "${mount.name}"` };
     }
-    const hostPath = mount.subPath === undefined || mount.subPath === '' ? volumePath(volume, uid, facts.folders) : subPathTarget(facts.folders, uid, container.name, index);
+    const hostPath =
+      mount.subPath === undefined || mount.subPath === ''
+        ? volumePath(volume, uid, facts.folders)
+        : subPathTarget(facts.folders, uid, container.name, index);
     // ConfigMap and Secret volumes are the control plane's to write.
     const readOnly = mount.readOnly || volume.configMap !== undefined || volume.secret !== undefined;
     mounts.push({ containerPath: mount.mountPath, hostPath, readOnly });
   }
   const taken = new Set(mounts.map((mount) => mount.containerPath));
   // In the host's network the runtime shows the host's own file.
-  if (!taken.has('/etc/hosts') && !pod.spec.hostNetwork) mounts.push({ containerPath: '/etc/hosts', hostPath: hostsFile(facts.folders, uid), readOnly: false });
+  if (!taken.has('/etc/hosts') && !pod.spec.hostNetwork)
+    mounts.push({ containerPath: '/etc/hosts', hostPath: hostsFile(facts.folders, uid), readOnly: false });
   if (!taken.has(container.terminationMessagePath)) {
-    mounts.push({ containerPath: container.terminationMessagePath, hostPath: terminationFile(facts.folders, uid, container.name, input.attempt.number), readOnly: false });
+    mounts.push({
+      containerPath: container.terminationMessagePath,
+      hostPath: terminationFile(facts.folders, uid, container.name, input.attempt.number),
+      readOnly: false,
+    });
   }
   return { ok: true, value: mounts };
 }
@@ -133,9 +155,15 @@ const MAX_SHARES = 262_144;
 /** Burstable and best-effort containers go first when memory runs out. */
 const OOM_SCORE = { guaranteed: -997, bestEffort: 1000, burstable: 500 } as const;
 
-/** cpu and memory as CFS quota, shares and limit. Source: Kubernetes documentation, "How Pods with resource limits are run". */
+/**
+ * cpu and memory as CFS quota, shares and limit. Source: Kubernetes documentation, "How Pods with resource limits are
+ * run".
+ */
 export function linuxResources(container: Pick<Container, 'resources'>): ContainerResources {
-  const { limits, requests } = container.resources as { limits?: Record<string, string>; requests?: Record<string, string> };
+  const { limits, requests } = container.resources as {
+    limits?: Record<string, string>;
+    requests?: Record<string, string>;
+  };
   const cpuLimit = limits?.['cpu'] === undefined ? 0 : parseMilli(limits['cpu']);
   const cpuRequest = requests?.['cpu'] === undefined ? cpuLimit : parseMilli(requests['cpu']);
   const memoryLimit = limits?.['memory'] === undefined ? 0 : parseQuantity(limits['memory']);
@@ -144,7 +172,8 @@ export function linuxResources(container: Pick<Container, 'resources'>): Contain
   const anything = cpuRequest > 0 || memoryRequest > 0;
   return {
     cpuPeriod: cpuLimit > 0 ? CFS_PERIOD_MICROS : 0,
-    cpuQuota: cpuLimit > 0 ? Math.min(MAX_QUOTA_MICROS, Math.max(MIN_QUOTA_MICROS, (cpuLimit * CFS_PERIOD_MICROS) / 1000)) : 0,
+    cpuQuota:
+      cpuLimit > 0 ? Math.min(MAX_QUOTA_MICROS, Math.max(MIN_QUOTA_MICROS, (cpuLimit * CFS_PERIOD_MICROS) / 1000)) : 0,
     cpuShares: Math.min(MAX_SHARES, Math.max(MIN_SHARES, Math.floor((cpuRequest * 1024) / 1000))),
     memoryBytes: Math.ceil(memoryLimit),
     oomScoreAdj: guaranteed ? OOM_SCORE.guaranteed : anything ? OOM_SCORE.burstable : OOM_SCORE.bestEffort,
@@ -154,8 +183,13 @@ export function linuxResources(container: Pick<Container, 'resources'>): Contain
 /** The pod's /etc/hosts, as kubelet writes it. Source: Kubernetes documentation, "Adding entries to Pod /etc/hosts". */
 export function hostsFileText(pod: Pod, podIP: string): string {
   const lines = [
-    '# Kubernetes-managed hosts file.', '127.0.0.1\tlocalhost', '::1\tlocalhost ip6-localhost ip6-loopback',
-    'fe00::0\tip6-localnet', 'fe00::0\tip6-mcastprefix', 'fe00::1\tip6-allnodes', 'fe00::2\tip6-allrouters',
+    '# Kubernetes-managed hosts file.',
+    '127.0.0.1\tlocalhost',
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    'fe00::0\tip6-localnet',
+    'fe00::0\tip6-mcastprefix',
+    'fe00::1\tip6-allnodes',
+    'fe00::2\tip6-allrouters',
   ];
   return `${lines.join('\n')}\n${podIP === '' ? '' : `${podIP}\t${podHostname(pod)}\n`}`;
 }

@@ -1,4 +1,7 @@
-/** The status of one container, in Kubernetes' words. Source: Kubernetes documentation, "Pod Lifecycle"; kubelet's reasons. */
+/**
+ * The status of one container, in Kubernetes' words. Source: Kubernetes documentation, "Pod Lifecycle"; kubelet's
+ * reasons.
+ */
 import type { ContainerState, ContainerStatus } from '../../../contracts/objects/index.ts';
 import { durationText, restartAfter } from './backoff.ts';
 import { podTitle } from './identity.ts';
@@ -16,7 +19,9 @@ export const rfc3339 = (ms: number): string => new Date(ms).toISOString().replac
 
 export function containerStatus(input: PodInput, view: ContainerView, initialising: boolean): ContainerStatus {
   const current = view.current;
-  const before = [...(input.previous?.containerStatuses ?? []), ...(input.previous?.initContainerStatuses ?? [])].find((s) => s.name === view.spec.name);
+  const before = [...(input.previous?.containerStatuses ?? []), ...(input.previous?.initContainerStatuses ?? [])].find(
+    (s) => s.name === view.spec.name,
+  );
   const shown = current ?? view.newest;
   const isOverForGood = input.previous?.phase === 'Succeeded' || input.previous?.phase === 'Failed';
   // Nothing is left of one whose pod was evicted but what was told of it.
@@ -32,7 +37,10 @@ export function containerStatus(input: PodInput, view: ContainerView, initialisi
     name: view.spec.name,
     state,
     lastState,
-    ready: view.role === 'init' ? state.terminated?.exitCode === 0 : running && started && (verdict?.ready ?? view.spec.readinessProbe === undefined),
+    ready:
+      view.role === 'init'
+        ? state.terminated?.exitCode === 0
+        : running && started && (verdict?.ready ?? view.spec.readinessProbe === undefined),
     started,
     restartCount: view.restarts,
     image: view.spec.image,
@@ -53,15 +61,24 @@ function stateOf(input: PodInput, view: ContainerView, initialising: boolean): C
   if (newest && isOver(newest) && staysEnded(input, view, newest)) return { terminated: terminated(newest) };
   if (initialising) return { waiting: { reason: 'PodInitializing' } };
   const blocked = whyNoSandbox(input.memory);
-  return { waiting: { reason: 'ContainerCreating', ...(blocked !== undefined && { message: blocked.slice(0, MAX_MESSAGE) }) } };
+  return {
+    waiting: { reason: 'ContainerCreating', ...(blocked !== undefined && { message: blocked.slice(0, MAX_MESSAGE) }) },
+  };
 }
 
 /** What keeps the whole pod from starting, in the words of the event about it. */
 function whyNoSandbox(memory: PodMemory): string | undefined {
-  return memory.volumes?.failure?.message ?? (memory.sandbox && `Failed to create pod sandbox: ${memory.sandbox.message}`);
+  return (
+    memory.volumes?.failure?.message ?? (memory.sandbox && `Failed to create pod sandbox: ${memory.sandbox.message}`)
+  );
 }
 
-function waitingOn(memory: PodMemory, name: string, imageName: string, now: number): { reason: string; message?: string } | undefined {
+function waitingOn(
+  memory: PodMemory,
+  name: string,
+  imageName: string,
+  now: number,
+): { reason: string; message?: string } | undefined {
   const start = memory.starts.get(name);
   if (start) return { reason: start.reason, message: start.message };
   const image = memory.images.get(name);
@@ -76,13 +93,25 @@ function pausedOrEnded(input: PodInput, view: ContainerView, ended: ObservedCont
   const { at, pauseMs } = restartAfter(endOf(input, ended));
   if (pauseMs === 0 || at <= input.monotonic) return { terminated: terminated(ended) };
   const title = podTitle(identityOf(input.pod));
-  return { waiting: { reason: 'CrashLoopBackOff', message: `back-off ${durationText(pauseMs)} restarting failed container=${view.spec.name} pod=${title}` } };
+  return {
+    waiting: {
+      reason: 'CrashLoopBackOff',
+      message: `back-off ${durationText(pauseMs)} restarting failed container=${view.spec.name} pod=${title}`,
+    },
+  };
 }
 
 function staysEnded(input: PodInput, view: ContainerView, ended: ObservedContainer): boolean {
-  const over = input.previous?.phase === 'Succeeded' || input.previous?.phase === 'Failed' || input.pod.metadata.deletionTimestamp !== undefined;
+  const over =
+    input.previous?.phase === 'Succeeded' ||
+    input.previous?.phase === 'Failed' ||
+    input.pod.metadata.deletionTimestamp !== undefined;
   const succeeded = ended.detail.exitCode === 0;
-  return over || input.pod.spec.restartPolicy === 'Never' || (succeeded && (view.role === 'init' || input.pod.spec.restartPolicy === 'OnFailure'));
+  return (
+    over ||
+    input.pod.spec.restartPolicy === 'Never' ||
+    (succeeded && (view.role === 'init' || input.pod.spec.restartPolicy === 'OnFailure'))
+  );
 }
 
 function terminated(container: ObservedContainer): NonNullable<ContainerState['terminated']> {

@@ -1,4 +1,7 @@
-/** The environment of a container. Source: Kubernetes pkg/kubelet/kubelet_pods.go's documented order: service links, envFrom, env; later ones win. */
+/**
+ * The environment of a container. Source: Kubernetes pkg/kubelet/kubelet_pods.go's documented order: service links,
+ * envFrom, env; later ones win.
+ */
 import type { Container, EnvVar, Pod } from '../../../contracts/objects/index.ts';
 import { DEFAULT_SERVICE_ACCOUNT } from '../../../contracts/objects/well-known.ts';
 import { readKey } from '../../../contracts/objects/own-key.ts';
@@ -19,7 +22,8 @@ export type Resolved<T> = { readonly ok: true; readonly value: T } | { readonly 
 
 export function resolveEnv(input: EnvInput): Resolved<readonly { readonly name: string; readonly value: string }[]> {
   const env = new Map<string, string>();
-  if (input.pod.spec.enableServiceLinks) for (const [name, value] of serviceLinks(input.objects.services())) env.set(name, value);
+  if (input.pod.spec.enableServiceLinks)
+    for (const [name, value] of serviceLinks(input.objects.services())) env.set(name, value);
   for (const from of input.container.envFrom ?? []) {
     const source = envFromSource(from, input.objects);
     if (!source.ok) return source;
@@ -34,7 +38,10 @@ export function resolveEnv(input: EnvInput): Resolved<readonly { readonly name: 
   return { ok: true, value: [...env].map(([name, value]) => ({ name, value })) };
 }
 
-function envFromSource(from: NonNullable<Container['envFrom']>[number], objects: PodObjects): Resolved<Readonly<Record<string, string>>> {
+function envFromSource(
+  from: NonNullable<Container['envFrom']>[number],
+  objects: PodObjects,
+): Resolved<Readonly<Record<string, string>>> {
   if (from.configMapRef) {
     const map = objects.configMap(from.configMapRef.name);
     if (map) return { ok: true, value: map.data ?? {} };
@@ -43,7 +50,11 @@ function envFromSource(from: NonNullable<Container['envFrom']>[number], objects:
   const ref = from.secretRef;
   if (!ref) return { ok: true, value: {} };
   const secret = objects.secret(ref.name);
-  if (secret) return { ok: true, value: Object.fromEntries(Object.entries(secret.data).map(([key, value]) => [key, fromBase64(value)])) };
+  if (secret)
+    return {
+      ok: true,
+      value: Object.fromEntries(Object.entries(secret.data).map(([key, value]) => [key, fromBase64(value)])),
+    };
   return ref.optional ? { ok: true, value: {} } : missing('secret', ref.name);
 }
 
@@ -73,21 +84,35 @@ function envValue(one: EnvVar, input: EnvInput, env: ReadonlyMap<string, string>
 function fieldValue(path: string, input: EnvInput): Resolved<string> {
   const { metadata, spec } = input.pod;
   const subscript = /^metadata\.(labels|annotations)\['([^']+)'\]$/.exec(path);
-  if (subscript) return { ok: true, value: readKey(metadata[subscript[1] as 'labels' | 'annotations'], subscript[2] ?? '') ?? '' };
+  if (subscript)
+    return { ok: true, value: readKey(metadata[subscript[1] as 'labels' | 'annotations'], subscript[2] ?? '') ?? '' };
   switch (path) {
-    case 'metadata.name': return { ok: true, value: metadata.name };
-    case 'metadata.namespace': return { ok: true, value: metadata.namespace ?? 'default' };
-    case 'metadata.uid': return { ok: true, value: metadata.uid ?? '' };
-    case 'spec.nodeName': return { ok: true, value: spec.nodeName ?? '' };
-    case 'spec.serviceAccountName': return { ok: true, value: spec.serviceAccountName ?? DEFAULT_SERVICE_ACCOUNT };
-    case 'status.hostIP': case 'status.hostIPs': return { ok: true, value: input.hostIP };
-    case 'status.podIP': case 'status.podIPs': return { ok: true, value: input.podIP };
-    default: return { ok: false, message: `unsupported fieldPath: ${path}` };
+    case 'metadata.name':
+      return { ok: true, value: metadata.name };
+    case 'metadata.namespace':
+      return { ok: true, value: metadata.namespace ?? 'default' };
+    case 'metadata.uid':
+      return { ok: true, value: metadata.uid ?? '' };
+    case 'spec.nodeName':
+      return { ok: true, value: spec.nodeName ?? '' };
+    case 'spec.serviceAccountName':
+      return { ok: true, value: spec.serviceAccountName ?? DEFAULT_SERVICE_ACCOUNT };
+    case 'status.hostIP':
+    case 'status.hostIPs':
+      return { ok: true, value: input.hostIP };
+    case 'status.podIP':
+    case 'status.podIPs':
+      return { ok: true, value: input.podIP };
+    default:
+      return { ok: false, message: `unsupported fieldPath: ${path}` };
   }
 }
 
 const fromBase64 = (value: string): string => Buffer.from(value, 'base64').toString('utf8');
-const missing = (kind: string, name: string): Resolved<never> => ({ ok: false, message: `${kind} "${name}" not found` });
+const missing = (kind: string, name: string): Resolved<never> => ({
+  ok: false,
+  message: `${kind} "${name}" not found`,
+});
 function missingKey(kind: string, key: string, pod: Pod, name: string): Resolved<never> {
   return { ok: false, message: `couldn't find key ${key} in ${kind} ${pod.metadata.namespace ?? 'default'}/${name}` };
 }

@@ -1,4 +1,7 @@
-/** How a pod's parts are named on a node: labels, annotations, folders, cgroups. All that is needed to adopt them without any record of our own. */
+/**
+ * How a pod's parts are named on a node: labels, annotations, folders, cgroups. All that is needed to adopt them
+ * without any record of our own.
+ */
 import { NODE_NAMES } from '../../../contracts/agent/places.ts';
 import type { PodIdentity } from './runtime-types.ts';
 
@@ -27,7 +30,12 @@ export const ANNOTATION = {
 } as const;
 
 export function podLabels(pod: PodIdentity): Record<string, string> {
-  return { [LABEL.podName]: pod.name, [LABEL.podNamespace]: pod.namespace, [LABEL.podUid]: pod.uid, [LABEL.managed]: 'true' };
+  return {
+    [LABEL.podName]: pod.name,
+    [LABEL.podNamespace]: pod.namespace,
+    [LABEL.podUid]: pod.uid,
+    [LABEL.managed]: 'true',
+  };
 }
 
 /** Name of a pod's folder of logs, as kubelet builds it. */

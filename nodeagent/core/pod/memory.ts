@@ -1,4 +1,7 @@
-/** What a pod's worker remembers of its own attempts. Nothing here is needed to be right: an agent that starts anew just tries again. */
+/**
+ * What a pod's worker remembers of its own attempts. Nothing here is needed to be right: an agent that starts anew just
+ * tries again.
+ */
 import { nextPause } from './backoff.ts';
 import type { PodStep } from './steps.ts';
 
@@ -23,10 +26,18 @@ export interface PodMemory {
   readonly cleaned: boolean;
 }
 
-export const NO_MEMORY: PodMemory = { images: new Map(), starts: new Map(), sandbox: undefined, volumes: undefined, stopped: new Set(), cleaned: false };
+export const NO_MEMORY: PodMemory = {
+  images: new Map(),
+  starts: new Map(),
+  sandbox: undefined,
+  volumes: undefined,
+  stopped: new Set(),
+  cleaned: false,
+};
 
 /** How a step ended. `reason` is Kubernetes' word for the failure. */
-export type StepOutcome = { readonly ok: true } | { readonly ok: false; readonly reason: string; readonly message: string };
+export type StepOutcome =
+  { readonly ok: true } | { readonly ok: false; readonly reason: string; readonly message: string };
 
 /** Pause after a sandbox or container that could not be made. */
 const FIRST_RETRY_MS = 1000;
@@ -38,29 +49,57 @@ export function remember(memory: PodMemory, step: PodStep, outcome: StepOutcome,
     case 'ensureImage': {
       const before = memory.images.get(step.container);
       const pauseMs = nextPause(before && !before.ready ? before.pauseMs : 0);
-      return { ...memory, images: withEntry(memory.images, step.container, outcome.ok ? { ready: true } : { ready: false, ...outcome, at: now, pauseMs }) };
+      return {
+        ...memory,
+        images: withEntry(
+          memory.images,
+          step.container,
+          outcome.ok ? { ready: true } : { ready: false, ...outcome, at: now, pauseMs },
+        ),
+      };
     }
     case 'startContainer': {
       // The next start makes sure of the image again, as imagePullPolicy Always wants.
       const images = without(memory.images, step.container);
       if (outcome.ok) return { ...memory, images, starts: without(memory.starts, step.container) };
-      return { ...memory, images, starts: withEntry(memory.starts, step.container, failure(outcome, memory.starts.get(step.container), now)) };
+      return {
+        ...memory,
+        images,
+        starts: withEntry(memory.starts, step.container, failure(outcome, memory.starts.get(step.container), now)),
+      };
     }
     case 'runSandbox':
       return { ...memory, sandbox: outcome.ok ? undefined : failure(outcome, memory.sandbox, now) };
     case 'syncVolumes':
-      return { ...memory, volumes: { version: step.version, failure: outcome.ok ? undefined : failure(outcome, memory.volumes?.failure, now) } };
+      return {
+        ...memory,
+        volumes: {
+          version: step.version,
+          failure: outcome.ok ? undefined : failure(outcome, memory.volumes?.failure, now),
+        },
+      };
     case 'stopSandbox':
       return outcome.ok ? { ...memory, stopped: new Set([...memory.stopped, step.id]) } : memory;
     case 'cleanUp':
       return { ...memory, cleaned: outcome.ok };
-    case 'killContainer': case 'removeContainer': case 'removeSandbox':
+    case 'killContainer':
+    case 'removeContainer':
+    case 'removeSandbox':
       return memory;
   }
 }
 
-function failure(outcome: { readonly reason: string; readonly message: string }, before: Failure | undefined, now: number): Failure {
-  return { reason: outcome.reason, message: outcome.message, at: now, pauseMs: before ? Math.min(before.pauseMs * 2, LONGEST_RETRY_MS) : FIRST_RETRY_MS };
+function failure(
+  outcome: { readonly reason: string; readonly message: string },
+  before: Failure | undefined,
+  now: number,
+): Failure {
+  return {
+    reason: outcome.reason,
+    message: outcome.message,
+    at: now,
+    pauseMs: before ? Math.min(before.pauseMs * 2, LONGEST_RETRY_MS) : FIRST_RETRY_MS,
+  };
 }
 
 function withEntry<V>(map: ReadonlyMap<string, V>, key: string, value: V): ReadonlyMap<string, V> {

@@ -31,8 +31,12 @@ export function identityOf(pod: Pod): PodIdentity {
 export function referredKeys(pod: Pod): ReadonlySet<string> {
   const keys = new Set<string>();
   const namespace = pod.metadata.namespace;
-  const configMap = (name: string | undefined): void => { if (name !== undefined) keys.add(objectKey('ConfigMap', namespace, name)); };
-  const secret = (name: string | undefined): void => { if (name !== undefined) keys.add(objectKey('Secret', namespace, name)); };
+  const configMap = (name: string | undefined): void => {
+    if (name !== undefined) keys.add(objectKey('ConfigMap', namespace, name));
+  };
+  const secret = (name: string | undefined): void => {
+    if (name !== undefined) keys.add(objectKey('Secret', namespace, name));
+  };
   for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
     for (const from of container.envFrom ?? []) {
       configMap(from.configMapRef?.name);

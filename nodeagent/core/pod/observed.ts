@@ -42,13 +42,22 @@ export function presentSandbox(observed: ObservedPod): SandboxSummary | undefine
 /** Init containers first, each in the spec's order. */
 export function containerViews(pod: Pod, observed: ObservedPod): readonly ContainerView[] {
   const sandbox = presentSandbox(observed) ?? observed.sandboxes[0];
-  const view = (role: Role) => (spec: Container): ContainerView => {
-    const all = observed.containers.filter((c) => c.name === spec.name);
-    const newest = all[0];
-    const current = newest?.sandboxId === sandbox?.id ? newest : undefined;
-    const previous = all.find((c) => c !== newest && isOver(c));
-    return { spec, role, current, previous: current ? previous : newest, newest, restarts: annotated(newest, ANNOTATION.restarts) };
-  };
+  const view =
+    (role: Role) =>
+    (spec: Container): ContainerView => {
+      const all = observed.containers.filter((c) => c.name === spec.name);
+      const newest = all[0];
+      const current = newest?.sandboxId === sandbox?.id ? newest : undefined;
+      const previous = all.find((c) => c !== newest && isOver(c));
+      return {
+        spec,
+        role,
+        current,
+        previous: current ? previous : newest,
+        newest,
+        restarts: annotated(newest, ANNOTATION.restarts),
+      };
+    };
   return [...(pod.spec.initContainers ?? []).map(view('init')), ...pod.spec.containers.map(view('app'))];
 }
 
@@ -57,12 +66,24 @@ export function isOver(container: ObservedContainer): boolean {
 }
 
 /**
- * When each container ended, by the monotonic clock: what was known, and for one newly seen to have ended what the wall says, which may have
- * been set since: no end is in the future, nor before the last look that did not show it (undefined when nobody looked before).
+ * When each container ended, by the monotonic clock: what was known, and for one newly seen to have ended what the wall
+ * says, which may have been set since: no end is in the future, nor before the last look that did not show it
+ * (undefined when nobody looked before).
  */
-export function datedEnds(before: ReadonlyMap<string, number>, containers: readonly ObservedContainer[], clocks: { readonly now: number; readonly monotonic: number; readonly lookedAt: number | undefined }): ReadonlyMap<string, number> {
+export function datedEnds(
+  before: ReadonlyMap<string, number>,
+  containers: readonly ObservedContainer[],
+  clocks: { readonly now: number; readonly monotonic: number; readonly lookedAt: number | undefined },
+): ReadonlyMap<string, number> {
   const { now, monotonic, lookedAt = Number.NEGATIVE_INFINITY } = clocks;
-  return new Map(containers.filter(isOver).map(({ id, detail }) => [id, before.get(id) ?? Math.min(monotonic, Math.max(lookedAt, monotonic - (now - detail.finishedAt)))]));
+  return new Map(
+    containers
+      .filter(isOver)
+      .map(({ id, detail }) => [
+        id,
+        before.get(id) ?? Math.min(monotonic, Math.max(lookedAt, monotonic - (now - detail.finishedAt))),
+      ]),
+  );
 }
 
 /** A number that was written on a container when it was made; 0 where there is none. */

@@ -6,7 +6,15 @@ import { restartAfter, type Ended } from './backoff.ts';
 import { ANNOTATION } from './identity.ts';
 import { isPullDue, isStartDue } from './due.ts';
 import type { PodMemory } from './memory.ts';
-import { annotated, containerViews, isOver, presentSandbox, type ContainerView, type ObservedContainer, type ObservedPod } from './observed.ts';
+import {
+  annotated,
+  containerViews,
+  isOver,
+  presentSandbox,
+  type ContainerView,
+  type ObservedContainer,
+  type ObservedPod,
+} from './observed.ts';
 import type { PodStep } from './steps.ts';
 import { planEnd } from './terminate.ts';
 
@@ -64,29 +72,52 @@ export function planPod(input: PodInput): PodPlan {
     const reason = evicted ? EVICTED : over.reason === 'DeadlineExceeded' ? 'DeadlineExceeded' : 'PodOver';
     // What an evicted pod leaves behind is what the node lacks.
     const graceSeconds = evicted ? 0 : input.pod.spec.terminationGracePeriodSeconds;
-    return { ...NOTHING, over, steps: planEnd(input.observed, { pod: input.pod, graceSeconds, reason, memory: input.memory, remove: evicted }) };
+    return {
+      ...NOTHING,
+      over,
+      steps: planEnd(input.observed, { pod: input.pod, graceSeconds, reason, memory: input.memory, remove: evicted }),
+    };
   }
   const due = deadline(input);
   const plan = merge([planSandbox(input, views), planContainers(input, views), planTidy(input, views)]);
-  return { ...plan, wakeAt: earliest([plan.wakeAt, due === undefined ? undefined : input.monotonic + due - input.now]) };
+  return {
+    ...plan,
+    wakeAt: earliest([plan.wakeAt, due === undefined ? undefined : input.monotonic + due - input.now]),
+  };
 }
 
-/** Once over, always over: an earlier report counts, so that an agent that starts anew does not run a finished pod again. */
+/**
+ * Once over, always over: an earlier report counts, so that an agent that starts anew does not run a finished pod
+ * again.
+ */
 function podOver(input: PodInput, views: readonly ContainerView[]): PodOver | undefined {
   const { previous, pod } = input;
   if (previous?.phase === 'Succeeded' || previous?.phase === 'Failed') {
-    return { phase: previous.phase, ...(previous.reason !== undefined && { reason: previous.reason }), ...(previous.message !== undefined && { message: previous.message }) };
+    return {
+      phase: previous.phase,
+      ...(previous.reason !== undefined && { reason: previous.reason }),
+      ...(previous.message !== undefined && { message: previous.message }),
+    };
   }
   if (input.refused) return { phase: 'Failed', ...input.refused };
   const due = deadline(input);
   if (due !== undefined && due <= input.now) {
-    return { phase: 'Failed', reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' };
+    return {
+      phase: 'Failed',
+      reason: 'DeadlineExceeded',
+      message: 'Pod was active on the node longer than the specified deadline',
+    };
   }
   if (pod.spec.restartPolicy === 'Always') return undefined;
   const init = views.filter((view) => view.role === 'init');
-  if (pod.spec.restartPolicy === 'Never' && init.some((view) => view.current && isOver(view.current) && view.current.detail.exitCode !== 0)) return { phase: 'Failed' };
+  if (
+    pod.spec.restartPolicy === 'Never' &&
+    init.some((view) => view.current && isOver(view.current) && view.current.detail.exitCode !== 0)
+  )
+    return { phase: 'Failed' };
   const ends = views.filter((view) => view.role === 'app').map((view) => view.newest);
-  if (!ends.every((container): container is ObservedContainer => container !== undefined && isOver(container))) return undefined;
+  if (!ends.every((container): container is ObservedContainer => container !== undefined && isOver(container)))
+    return undefined;
   if (ends.every((container) => container.detail.exitCode === 0)) return { phase: 'Succeeded' };
   return pod.spec.restartPolicy === 'Never' ? { phase: 'Failed' } : undefined;
 }
@@ -111,17 +142,38 @@ function planSandbox(input: PodInput, views: readonly ContainerView[]): PodPlan 
   // What an old sandbox left running would be a second copy of the pod.
   const strays = observed.containers.filter((c) => c.state === 'running');
   if (strays.length > 0) {
-    return { ...NOTHING, steps: planEnd(observed, { pod, graceSeconds: pod.spec.terminationGracePeriodSeconds, reason: 'SandboxChanged', memory, remove: false }) };
+    return {
+      ...NOTHING,
+      steps: planEnd(observed, {
+        pod,
+        graceSeconds: pod.spec.terminationGracePeriodSeconds,
+        reason: 'SandboxChanged',
+        memory,
+        remove: false,
+      }),
+    };
   }
   const unstopped = observed.sandboxes.filter((sandbox) => !memory.stopped.has(sandbox.id));
-  if (unstopped.length > 0) return { ...NOTHING, steps: [...steps, ...unstopped.map((sandbox): PodStep => ({ do: 'stopSandbox', id: sandbox.id }))] };
+  if (unstopped.length > 0)
+    return {
+      ...NOTHING,
+      steps: [...steps, ...unstopped.map((sandbox): PodStep => ({ do: 'stopSandbox', id: sandbox.id }))],
+    };
 
   const due = memory.sandbox ? memory.sandbox.at + memory.sandbox.pauseMs : input.monotonic;
-  const wakeAt = earliest([due > input.monotonic ? due : undefined, volumesDue !== undefined && volumesDue > input.monotonic ? volumesDue : undefined]);
+  const wakeAt = earliest([
+    due > input.monotonic ? due : undefined,
+    volumesDue !== undefined && volumesDue > input.monotonic ? volumesDue : undefined,
+  ]);
   if (due > input.monotonic || volumesFailed) return { ...NOTHING, steps, wakeAt };
   // A pod whose volumes cannot be made keeps no address.
-  if (steps.length > 0 && (pod.spec.volumes ?? []).some((v) => v.configMap ?? v.secret ?? v.hostPath)) return { ...NOTHING, steps, wakeAt };
-  steps.push({ do: 'runSandbox', attempt: (observed.sandboxes[0]?.attempt ?? -1) + 1, address: addressToKeep(pod, observed, memory) });
+  if (steps.length > 0 && (pod.spec.volumes ?? []).some((v) => v.configMap ?? v.secret ?? v.hostPath))
+    return { ...NOTHING, steps, wakeAt };
+  steps.push({
+    do: 'runSandbox',
+    attempt: (observed.sandboxes[0]?.attempt ?? -1) + 1,
+    address: addressToKeep(pod, observed, memory),
+  });
   for (const view of startable(input, views)) steps.push(...imageStep(input, view));
   return { ...NOTHING, steps, wakeAt };
 }
@@ -139,7 +191,10 @@ function isDone(view: ContainerView): boolean {
 
 /** Init containers that were cleared away are not run again beside their running pod. */
 function appsHaveRun(input: PodInput, views: readonly ContainerView[]): boolean {
-  return presentSandbox(input.observed) !== undefined && views.some((view) => view.role === 'app' && view.current !== undefined);
+  return (
+    presentSandbox(input.observed) !== undefined &&
+    views.some((view) => view.role === 'app' && view.current !== undefined)
+  );
 }
 
 function planContainers(input: PodInput, views: readonly ContainerView[]): PodPlan {
@@ -154,10 +209,20 @@ function planContainer(input: PodInput, view: ContainerView, sandboxId: string, 
   if (current?.state === 'running') {
     const kill = input.probes.get(current.id)?.kill;
     if (!kill) return NOTHING;
-    return { ...NOTHING, steps: [{
-      do: 'killContainer', id: current.id, container: view.spec.name, reason: 'Unhealthy', message: kill.message,
-      graceSeconds: kill.graceSeconds ?? pod.spec.terminationGracePeriodSeconds, preStop: view.spec.lifecycle?.preStop,
-    }] };
+    return {
+      ...NOTHING,
+      steps: [
+        {
+          do: 'killContainer',
+          id: current.id,
+          container: view.spec.name,
+          reason: 'Unhealthy',
+          message: kill.message,
+          graceSeconds: kill.graceSeconds ?? pod.spec.terminationGracePeriodSeconds,
+          preStop: view.spec.lifecycle?.preStop,
+        },
+      ],
+    };
   }
   // Made but never started: an agent before this one was cut off in between.
   if (current?.state === 'created') return { ...NOTHING, steps: [{ do: 'removeContainer', id: current.id }] };
@@ -165,7 +230,8 @@ function planContainer(input: PodInput, view: ContainerView, sandboxId: string, 
 
   const start = startDue(input, view, newest);
   if (start.at > now) return { ...NOTHING, wakeAt: start.at };
-  if (memory.volumes === undefined || memory.volumes.failure || memory.volumes.version !== input.volumesVersion) return NOTHING;
+  if (memory.volumes === undefined || memory.volumes.failure || memory.volumes.version !== input.volumesVersion)
+    return NOTHING;
   const image = memory.images.get(view.spec.name);
   if (image?.ready !== true) {
     const due = isPullDue(memory, view.spec.name, now);
@@ -173,10 +239,23 @@ function planContainer(input: PodInput, view: ContainerView, sandboxId: string, 
   }
   const due = isStartDue(memory, view.spec.name, now);
   if (!due.now) return { ...NOTHING, wakeAt: due.at };
-  return { ...NOTHING, steps: [{
-    do: 'startContainer', container: view.spec.name, sandboxId, sandboxAttempt,
-    attempt: { number: newest ? newest.attempt + 1 : 0, restarts: newest ? view.restarts + 1 : 0, backoffMs: start.successorPauseMs, role: view.role },
-  }] };
+  return {
+    ...NOTHING,
+    steps: [
+      {
+        do: 'startContainer',
+        container: view.spec.name,
+        sandboxId,
+        sandboxAttempt,
+        attempt: {
+          number: newest ? newest.attempt + 1 : 0,
+          restarts: newest ? view.restarts + 1 : 0,
+          backoffMs: start.successorPauseMs,
+          role: view.role,
+        },
+      },
+    ],
+  };
 }
 
 function imageStep(input: PodInput, view: ContainerView): readonly PodStep[] {
@@ -186,7 +265,11 @@ function imageStep(input: PodInput, view: ContainerView): readonly PodStep[] {
 }
 
 /** The pod's first containers wait for nothing; a successor waits for its predecessor's pause. */
-function startDue(input: PodInput, view: ContainerView, newest: ObservedContainer | undefined): { readonly at: number; readonly successorPauseMs: number } {
+function startDue(
+  input: PodInput,
+  view: ContainerView,
+  newest: ObservedContainer | undefined,
+): { readonly at: number; readonly successorPauseMs: number } {
   if (!newest) return { at: input.monotonic, successorPauseMs: 0 };
   const ended = endOf(input, newest);
   const due = restartAfter(ended);
@@ -197,34 +280,56 @@ function startDue(input: PodInput, view: ContainerView, newest: ObservedContaine
 /** One whose end was not dated has just ended. */
 export function endOf({ ends, monotonic }: Pick<PodInput, 'ends' | 'monotonic'>, container: ObservedContainer): Ended {
   const { startedAt, finishedAt } = container.detail;
-  return { startedAt, finishedAt, endedAt: ends.get(container.id) ?? monotonic, backoffMs: annotated(container, ANNOTATION.backoff) };
+  return {
+    startedAt,
+    finishedAt,
+    endedAt: ends.get(container.id) ?? monotonic,
+    backoffMs: annotated(container, ANNOTATION.backoff),
+  };
 }
 
 function mayRestart(pod: Pod, view: ContainerView, newest: ObservedContainer): boolean {
   const failed = newest.detail.exitCode !== 0;
   switch (pod.spec.restartPolicy) {
-    case 'Always': return view.role === 'app' || failed || view.current === undefined;
-    case 'OnFailure': return failed || (view.role === 'init' && view.current === undefined);
-    case 'Never': return view.role === 'init' && view.current === undefined;
+    case 'Always':
+      return view.role === 'app' || failed || view.current === undefined;
+    case 'OnFailure':
+      return failed || (view.role === 'init' && view.current === undefined);
+    case 'Never':
+      return view.role === 'init' && view.current === undefined;
   }
 }
 
-/** One ended predecessor of each container is kept for its log while the disk has room; older ones and empty sandboxes go. */
+/**
+ * One ended predecessor of each container is kept for its log while the disk has room; older ones and empty sandboxes
+ * go.
+ */
 function planTidy(input: PodInput, views: readonly ContainerView[]): PodPlan {
   const { observed } = input;
   const present = presentSandbox(observed);
   if (!present) return NOTHING;
-  const kept = new Set(views.flatMap((view) => [view.newest?.id, ...(input.reclaim === true ? [] : [view.previous?.id])]));
+  const kept = new Set(
+    views.flatMap((view) => [view.newest?.id, ...(input.reclaim === true ? [] : [view.previous?.id])]),
+  );
   const superseded = observed.containers.filter((c) => isOver(c) && !kept.has(c.id));
-  const oldSandboxes = observed.sandboxes.filter((sandbox) => sandbox.id !== present.id && !observed.containers.some((c) => c.sandboxId === sandbox.id));
-  return { ...NOTHING, steps: [
-    ...superseded.map((c): PodStep => ({ do: 'removeContainer', id: c.id })),
-    ...oldSandboxes.map((sandbox): PodStep => ({ do: 'removeSandbox', id: sandbox.id })),
-  ] };
+  const oldSandboxes = observed.sandboxes.filter(
+    (sandbox) => sandbox.id !== present.id && !observed.containers.some((c) => c.sandboxId === sandbox.id),
+  );
+  return {
+    ...NOTHING,
+    steps: [
+      ...superseded.map((c): PodStep => ({ do: 'removeContainer', id: c.id })),
+      ...oldSandboxes.map((sandbox): PodStep => ({ do: 'removeSandbox', id: sandbox.id })),
+    ],
+  };
 }
 
 function merge(plans: readonly PodPlan[]): PodPlan {
-  return { steps: plans.flatMap((plan) => plan.steps), wakeAt: earliest(plans.map((plan) => plan.wakeAt)), over: undefined };
+  return {
+    steps: plans.flatMap((plan) => plan.steps),
+    wakeAt: earliest(plans.map((plan) => plan.wakeAt)),
+    over: undefined,
+  };
 }
 
 function earliest(times: readonly (number | undefined)[]): number | undefined {

@@ -19,8 +19,14 @@ export interface SandboxConfig {
   readonly privileged: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
-  readonly portMappings: readonly { readonly containerPort: number; readonly hostPort: number; readonly protocol: 'TCP' | 'UDP' | 'SCTP' }[];
-  readonly dns: { readonly servers: readonly string[]; readonly searches: readonly string[]; readonly options: readonly string[] } | undefined;
+  readonly portMappings: readonly {
+    readonly containerPort: number;
+    readonly hostPort: number;
+    readonly protocol: 'TCP' | 'UDP' | 'SCTP';
+  }[];
+  readonly dns:
+    | { readonly servers: readonly string[]; readonly searches: readonly string[]; readonly options: readonly string[] }
+    | undefined;
   readonly security: {
     readonly runAsUser: number | undefined;
     readonly runAsGroup: number | undefined;
@@ -30,7 +36,8 @@ export interface SandboxConfig {
 }
 
 /** Which system calls are let through. `path`: of a profile's file on the node. */
-export type SeccompProfile = { readonly type: 'RuntimeDefault' | 'Unconfined' } | { readonly type: 'Localhost'; readonly path: string };
+export type SeccompProfile =
+  { readonly type: 'RuntimeDefault' | 'Unconfined' } | { readonly type: 'Localhost'; readonly path: string };
 
 export interface Mount {
   readonly containerPath: string;
@@ -77,7 +84,9 @@ export interface ContainerSecurity {
   readonly dropCapabilities: readonly string[];
   readonly hostNetwork: boolean;
   readonly seccomp: SeccompProfile;
-  /** Paths in the container that are shown empty, and those that cannot be written. What does not exist is passed over. */
+  /**
+   * Paths in the container that are shown empty, and those that cannot be written. What does not exist is passed over.
+   */
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
 }

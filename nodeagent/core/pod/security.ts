@@ -1,7 +1,7 @@
 /**
  * What a container may do to its host. Source: Kubernetes pkg/securitycontext/util.go (masked and read-only paths),
- * pkg/kubelet/kuberuntime/helpers.go (seccomp: the container's field, else the pod's, else RuntimeDefault as under `seccompDefault`) and
- * kuberuntime_sandbox.go (the sandbox).
+ * pkg/kubelet/kuberuntime/helpers.go (seccomp: the container's field, else the pod's, else RuntimeDefault as under
+ * `seccompDefault`) and kuberuntime_sandbox.go (the sandbox).
  */
 import type { Container, Pod } from '../../../contracts/objects/index.ts';
 import type { Resolved } from './env.ts';
@@ -10,8 +10,18 @@ import type { ContainerSecurity, SandboxConfig, SeccompProfile } from './runtime
 
 /** Shown empty: what tells of the host's kernel, memory, keys, devices and heat. */
 export const MASKED_PATHS = [
-  '/proc/asound', '/proc/acpi', '/proc/interrupts', '/proc/kcore', '/proc/keys', '/proc/latency_stats', '/proc/timer_list', '/proc/timer_stats',
-  '/proc/sched_debug', '/proc/scsi', '/sys/firmware', '/sys/devices/virtual/powercap',
+  '/proc/asound',
+  '/proc/acpi',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/sys/firmware',
+  '/sys/devices/virtual/powercap',
 ] as const;
 /** Root in a container is root to these: the kernel's settings are the host's. */
 export const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'] as const;
@@ -55,7 +65,12 @@ export function containerSecurity(pod: Pod, container: Container, facts: Securit
 /** The process that holds a pod's namespaces does nothing: it gets the runtime's filter whatever the pod asks for. */
 export function sandboxSecurity(pod: Pod): SandboxConfig['security'] {
   const context = pod.spec.securityContext;
-  return { runAsUser: context?.runAsUser, runAsGroup: context?.runAsGroup, supplementalGroups: supplementalGroups(pod), seccomp: { type: 'RuntimeDefault' } };
+  return {
+    runAsUser: context?.runAsUser,
+    runAsGroup: context?.runAsGroup,
+    supplementalGroups: supplementalGroups(pod),
+    seccomp: { type: 'RuntimeDefault' },
+  };
 }
 
 type AskedProfile = NonNullable<NonNullable<Container['securityContext']>['seccompProfile']>;
@@ -64,7 +79,8 @@ function seccompProfile(asked: AskedProfile | undefined, folders: NodeFolders): 
   if (asked?.type !== 'Localhost') return { ok: true, value: { type: asked?.type ?? 'RuntimeDefault' } };
   const path = asked.localhostProfile ?? '';
   // Manifests are checked for it; a node holds to it by itself.
-  if (path === '' || path.startsWith('/') || path.split('/').includes('..')) return { ok: false, message: `the seccomp profile "${path}" is none below ${seccompFolder(folders)}` };
+  if (path === '' || path.startsWith('/') || path.split('/').includes('..'))
+    return { ok: false, message: `the seccomp profile "${path}" is none below ${seccompFolder(folders)}` };
   return { ok: true, value: { type: 'Localhost', path: `${seccompFolder(folders)}/${path}` } };
 }
 

@@ -1,4 +1,7 @@
-/** Environment variables that name the Services of a pod's namespace. Source: Kubernetes documentation, "Discovering services". */
+/**
+ * Environment variables that name the Services of a pod's namespace. Source: Kubernetes documentation, "Discovering
+ * services".
+ */
 import type { Service } from '../../../contracts/objects/index.ts';
 
 export function serviceLinks(services: readonly Service[]): readonly (readonly [string, string])[] {
@@ -11,11 +14,20 @@ export function serviceLinks(services: readonly Service[]): readonly (readonly [
     return [
       [`${prefix}_SERVICE_HOST`, ip],
       [`${prefix}_SERVICE_PORT`, String(first.port)],
-      ...service.spec.ports.flatMap((port) => (port.name === undefined ? [] : [[`${prefix}_SERVICE_PORT_${constantCase(port.name)}`, String(port.port)] as const])),
+      ...service.spec.ports.flatMap((port) =>
+        port.name === undefined
+          ? []
+          : [[`${prefix}_SERVICE_PORT_${constantCase(port.name)}`, String(port.port)] as const],
+      ),
       [`${prefix}_PORT`, url(first)],
       ...service.spec.ports.flatMap((port) => {
         const link = `${prefix}_PORT_${port.port}_${port.protocol}`;
-        return [[link, url(port)], [`${link}_PROTO`, port.protocol.toLowerCase()], [`${link}_PORT`, String(port.port)], [`${link}_ADDR`, ip]] as const;
+        return [
+          [link, url(port)],
+          [`${link}_PROTO`, port.protocol.toLowerCase()],
+          [`${link}_PORT`, String(port.port)],
+          [`${link}_ADDR`, ip],
+        ] as const;
       }),
     ] as const;
   });

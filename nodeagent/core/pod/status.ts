@@ -13,18 +13,33 @@ export interface StatusInput extends PodInput {
 export function podStatus(input: StatusInput): PodStatus {
   const views = containerViews(input.pod, input.observed);
   const initViews = views.filter((view) => view.role === 'init');
-  const firstPending = initViews.find((view) => !(view.current?.state === 'exited' && view.current.detail.exitCode === 0));
+  const firstPending = initViews.find(
+    (view) => !(view.current?.state === 'exited' && view.current.detail.exitCode === 0),
+  );
   const appsRan = views.some((view) => view.role === 'app' && view.newest !== undefined);
   const initialised = firstPending === undefined || appsRan;
-  const overAlready: StatusInput = input.over && input.previous?.phase !== input.over.phase
-    ? { ...input, previous: { ...input.previous, phase: input.over.phase } }
-    : input;
+  const overAlready: StatusInput =
+    input.over && input.previous?.phase !== input.over.phase
+      ? { ...input, previous: { ...input.previous, phase: input.over.phase } }
+      : input;
   const inits = initViews.map((view) => containerStatus(overAlready, view, view !== firstPending));
-  const apps = views.filter((view) => view.role === 'app').map((view) => containerStatus(overAlready, view, !initialised));
+  const apps = views
+    .filter((view) => view.role === 'app')
+    .map((view) => containerStatus(overAlready, view, !initialised));
   // A pod that its node refused has no containers to tell of.
-  const neverRan = input.over !== undefined && views.every((view) => view.newest === undefined) && input.previous?.containerStatuses === undefined;
+  const neverRan =
+    input.over !== undefined &&
+    views.every((view) => view.newest === undefined) &&
+    input.previous?.containerStatuses === undefined;
   const phase = phaseOf(input, inits, apps, initialised);
-  const address = input.observed.address !== '' ? input.observed.address : input.pod.spec.hostNetwork && input.observed.sandboxes.length > 0 ? input.hostIP : (input.over || input.pod.metadata.deletionTimestamp !== undefined ? input.previous?.podIP : undefined);
+  const address =
+    input.observed.address !== ''
+      ? input.observed.address
+      : input.pod.spec.hostNetwork && input.observed.sandboxes.length > 0
+        ? input.hostIP
+        : input.over || input.pod.metadata.deletionTimestamp !== undefined
+          ? input.previous?.podIP
+          : undefined;
   return {
     phase,
     conditions: conditionsOf(input, phase, inits, apps, initialised),
@@ -39,44 +54,80 @@ export function podStatus(input: StatusInput): PodStatus {
 }
 
 /**
- * A status that was told before the machine was started anew, as it can only be now: what ran has ended, in the words of a runtime that
- * finds it ended. Told until the pod was looked at.
+ * A status that was told before the machine was started anew, as it can only be now: what ran has ended, in the words
+ * of a runtime that finds it ended. Told until the pod was looked at.
  */
 export function statusAfterReboot(before: PodStatus, now: number): PodStatus {
   if (before.phase === 'Succeeded' || before.phase === 'Failed') return before;
   const ended = (status: ContainerStatus): ContainerStatus => {
     const { running } = status.state;
-    const terminated = running && { exitCode: 255, reason: 'Unknown', startedAt: running.startedAt, finishedAt: rfc3339(now), containerID: status.containerID ?? '' };
+    const terminated = running && {
+      exitCode: 255,
+      reason: 'Unknown',
+      startedAt: running.startedAt,
+      finishedAt: rfc3339(now),
+      containerID: status.containerID ?? '',
+    };
     return { ...status, ready: false, started: false, ...(terminated && { state: { terminated } }) };
   };
   const apps = (before.containerStatuses ?? []).map(ended);
-  const unready: Omit<Condition, 'type'> = { status: 'False', reason: 'ContainersNotReady', message: `containers with unready status: [${apps.map(({ name }) => name).join(' ')}]` };
-  const conditions = (['Ready', 'ContainersReady'] as const).reduce<readonly Condition[] | undefined>((list, type) => withCondition(list, { type, ...unready }, rfc3339(now)), before.conditions);
+  const unready: Omit<Condition, 'type'> = {
+    status: 'False',
+    reason: 'ContainersNotReady',
+    message: `containers with unready status: [${apps.map(({ name }) => name).join(' ')}]`,
+  };
+  const conditions = (['Ready', 'ContainersReady'] as const).reduce<readonly Condition[] | undefined>(
+    (list, type) => withCondition(list, { type, ...unready }, rfc3339(now)),
+    before.conditions,
+  );
   return { ...before, ...(conditions && { conditions: [...conditions] }), containerStatuses: apps };
 }
 
-function phaseOf(input: StatusInput, inits: readonly ContainerStatus[], apps: readonly ContainerStatus[], initialised: boolean): PodStatus['phase'] {
+function phaseOf(
+  input: StatusInput,
+  inits: readonly ContainerStatus[],
+  apps: readonly ContainerStatus[],
+  initialised: boolean,
+): PodStatus['phase'] {
   if (input.over) return input.over.phase;
   if (!initialised && inits.length > 0) return 'Pending';
   // A container that ran once counts as running while it waits to be started again.
-  const hasRun = (status: ContainerStatus): boolean => status.state.running !== undefined || status.state.terminated !== undefined || status.lastState.terminated !== undefined;
+  const hasRun = (status: ContainerStatus): boolean =>
+    status.state.running !== undefined ||
+    status.state.terminated !== undefined ||
+    status.lastState.terminated !== undefined;
   return apps.every(hasRun) ? 'Running' : 'Pending';
 }
 
-function conditionsOf(input: StatusInput, phase: PodStatus['phase'], inits: readonly ContainerStatus[], apps: readonly ContainerStatus[], initialised: boolean): Condition[] {
+function conditionsOf(
+  input: StatusInput,
+  phase: PodStatus['phase'],
+  inits: readonly ContainerStatus[],
+  apps: readonly ContainerStatus[],
+  initialised: boolean,
+): Condition[] {
   const now = rfc3339(input.now);
   const unready = apps.filter((status) => !status.ready).map((status) => status.name);
   const uninitialised = inits.filter((status) => !status.ready).map((status) => status.name);
-  const containersReady: Omit<Condition, 'type'> = phase === 'Succeeded'
-    ? { status: 'False', reason: 'PodCompleted' }
-    : phase === 'Failed'
-      ? { status: 'False', reason: 'PodFailed' }
-      : unready.length > 0 || !initialised
-        ? { status: 'False', reason: 'ContainersNotReady', message: `containers with unready status: [${unready.join(' ')}]` }
-        : { status: 'True' };
+  const containersReady: Omit<Condition, 'type'> =
+    phase === 'Succeeded'
+      ? { status: 'False', reason: 'PodCompleted' }
+      : phase === 'Failed'
+        ? { status: 'False', reason: 'PodFailed' }
+        : unready.length > 0 || !initialised
+          ? {
+              status: 'False',
+              reason: 'ContainersNotReady',
+              message: `containers with unready status: [${unready.join(' ')}]`,
+            }
+          : { status: 'True' };
   const initialisedCondition: Omit<Condition, 'type'> = initialised
     ? { status: 'True', ...(phase === 'Succeeded' && { reason: 'PodCompleted' }) }
-    : { status: 'False', reason: 'ContainersNotInitialized', message: `containers with incomplete status: [${uninitialised.join(' ')}]` };
+    : {
+        status: 'False',
+        reason: 'ContainersNotInitialized',
+        message: `containers with incomplete status: [${uninitialised.join(' ')}]`,
+      };
   let conditions = input.previous?.conditions ?? input.pod.status?.conditions?.filter((c) => c.type === 'PodScheduled');
   conditions = withCondition(conditions, { type: 'Initialized', ...initialisedCondition }, now);
   conditions = withCondition(conditions, { type: 'Ready', ...containersReady }, now);

@@ -6,12 +6,31 @@ export type KillReason = 'Deleted' | 'Unhealthy' | 'DeadlineExceeded' | 'Evicted
 
 export type PodStep =
   | { readonly do: 'syncVolumes'; readonly version: string }
-  | { readonly do: 'ensureImage'; readonly container: string; readonly image: string; readonly policy: Container['imagePullPolicy'] }
+  | {
+      readonly do: 'ensureImage';
+      readonly container: string;
+      readonly image: string;
+      readonly policy: Container['imagePullPolicy'];
+    }
   /** `address`: see `addressToKeep`. Where it cannot be had, another is taken in the same step. */
   | { readonly do: 'runSandbox'; readonly attempt: number; readonly address: string | undefined }
-  | { readonly do: 'startContainer'; readonly container: string; readonly sandboxId: string; readonly sandboxAttempt: number; readonly attempt: Attempt }
+  | {
+      readonly do: 'startContainer';
+      readonly container: string;
+      readonly sandboxId: string;
+      readonly sandboxAttempt: number;
+      readonly attempt: Attempt;
+    }
   /** Runs the hook, then asks the container to end; by force when `graceSeconds` are over, the hook's time included. */
-  | { readonly do: 'killContainer'; readonly id: string; readonly container: string; readonly graceSeconds: number; readonly reason: KillReason; readonly message: string; readonly preStop: LifecycleHandler | undefined }
+  | {
+      readonly do: 'killContainer';
+      readonly id: string;
+      readonly container: string;
+      readonly graceSeconds: number;
+      readonly reason: KillReason;
+      readonly message: string;
+      readonly preStop: LifecycleHandler | undefined;
+    }
   | { readonly do: 'removeContainer'; readonly id: string }
   | { readonly do: 'stopSandbox'; readonly id: string }
   | { readonly do: 'removeSandbox'; readonly id: string }

@@ -1,4 +1,6 @@
-/** How a pod ends: its containers together, each with its hook and its grace, then its sandbox, then what is left of it. */
+/**
+ * How a pod ends: its containers together, each with its hook and its grace, then its sandbox, then what is left of it.
+ */
 import type { Pod } from '../../../contracts/objects/index.ts';
 import { ANNOTATION } from './identity.ts';
 import type { PodMemory } from './memory.ts';
@@ -20,18 +22,31 @@ export function planEnd(observed: ObservedPod, ending: Ending): readonly PodStep
   const running = observed.containers.filter((c) => c.state === 'running');
   if (running.length > 0) {
     return running.map((container): PodStep => {
-      const spec = ending.pod && [...(ending.pod.spec.initContainers ?? []), ...ending.pod.spec.containers].find((c) => c.name === container.name);
+      const spec =
+        ending.pod &&
+        [...(ending.pod.spec.initContainers ?? []), ...ending.pod.spec.containers].find(
+          (c) => c.name === container.name,
+        );
       return {
-        do: 'killContainer', id: container.id, container: container.name, graceSeconds: ending.graceSeconds,
-        reason: ending.reason, message: `Stopping container ${container.name}`, preStop: spec?.lifecycle?.preStop,
+        do: 'killContainer',
+        id: container.id,
+        container: container.name,
+        graceSeconds: ending.graceSeconds,
+        reason: ending.reason,
+        message: `Stopping container ${container.name}`,
+        preStop: spec?.lifecycle?.preStop,
       };
     });
   }
-  const unstopped = observed.sandboxes.filter((sandbox) => sandbox.ready || (ending.remove && !ending.memory.stopped.has(sandbox.id)));
+  const unstopped = observed.sandboxes.filter(
+    (sandbox) => sandbox.ready || (ending.remove && !ending.memory.stopped.has(sandbox.id)),
+  );
   if (unstopped.length > 0) return unstopped.map((sandbox): PodStep => ({ do: 'stopSandbox', id: sandbox.id }));
   if (!ending.remove) return [];
-  if (observed.sandboxes.length > 0) return observed.sandboxes.map((sandbox): PodStep => ({ do: 'removeSandbox', id: sandbox.id }));
-  if (observed.containers.length > 0) return observed.containers.map((container): PodStep => ({ do: 'removeContainer', id: container.id }));
+  if (observed.sandboxes.length > 0)
+    return observed.sandboxes.map((sandbox): PodStep => ({ do: 'removeSandbox', id: sandbox.id }));
+  if (observed.containers.length > 0)
+    return observed.containers.map((container): PodStep => ({ do: 'removeContainer', id: container.id }));
   return ending.memory.cleaned ? [] : [{ do: 'cleanUp' }];
 }
 

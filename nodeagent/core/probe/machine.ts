@@ -1,8 +1,8 @@
 /**
- * Probes of one running container: when each is due, and what its answers come to.
- * Source: Kubernetes documentation, "Configure Liveness, Readiness and Startup Probes". While a startup probe has not succeeded, the
- * other two wait; readiness begins as failed, liveness as passed. Each kind has a beat of its own, whatever the others do.
- * Times (`now`, `at`, `dueAt`) are milliseconds of a clock that never steps.
+ * Probes of one running container: when each is due, and what its answers come to. Source: Kubernetes documentation,
+ * "Configure Liveness, Readiness and Startup Probes". While a startup probe has not succeeded, the other two wait;
+ * readiness begins as failed, liveness as passed. Each kind has a beat of its own, whatever the others do. Times
+ * (`now`, `at`, `dueAt`) are milliseconds of a clock that never steps.
  */
 import type { Container, Probe } from '../../../contracts/objects/index.ts';
 
@@ -31,24 +31,34 @@ export function probesOf(container: Container): Readonly<Partial<Record<ProbeKin
 }
 
 /**
- * How long a container has run, in milliseconds, from the wall's word for its start. The wall's clock may have been set since: a start in the
- * future is now, and one before the last look that did not show the container (`unseenFor` milliseconds ago; undefined when nobody looked
- * before) is not believed.
+ * How long a container has run, in milliseconds, from the wall's word for its start. The wall's clock may have been set
+ * since: a start in the future is now, and one before the last look that did not show the container (`unseenFor`
+ * milliseconds ago; undefined when nobody looked before) is not believed.
  */
 export function runningFor(startedAt: number, wallNow: number, unseenFor: number | undefined): number {
   return Math.max(0, Math.min(wallNow - startedAt, unseenFor ?? Number.POSITIVE_INFINITY));
 }
 
 /**
- * The state of a container that is first seen at `now`, when it has run for `age` milliseconds. `known`: what was last reported of this very
- * container, so that an agent that starts anew takes nothing out of service. `jitter` in [0, 1) spreads the first probes of containers found
- * running together.
+ * The state of a container that is first seen at `now`, when it has run for `age` milliseconds. `known`: what was last
+ * reported of this very container, so that an agent that starts anew takes nothing out of service. `jitter` in [0, 1)
+ * spreads the first probes of containers found running together.
  */
-export function beginProbes(container: Container, age: number, known: { readonly started: boolean; readonly ready: boolean } | undefined, now: number, jitter: number): ContainerProbes {
+export function beginProbes(
+  container: Container,
+  age: number,
+  known: { readonly started: boolean; readonly ready: boolean } | undefined,
+  now: number,
+  jitter: number,
+): ContainerProbes {
   const streaks: Partial<Record<ProbeKind, Streak>> = {};
   for (const [kind, probe] of Object.entries(probesOf(container)) as [ProbeKind, Probe][]) {
     const first = now - age + probe.initialDelaySeconds * 1000;
-    streaks[kind] = { dueAt: known ? Math.max(first, now + jitter * probe.periodSeconds * 1000) : first, last: undefined, count: 0 };
+    streaks[kind] = {
+      dueAt: known ? Math.max(first, now + jitter * probe.periodSeconds * 1000) : first,
+      last: undefined,
+      count: 0,
+    };
   }
   return {
     started: known?.started ?? container.startupProbe === undefined,
@@ -58,8 +68,15 @@ export function beginProbes(container: Container, age: number, known: { readonly
   };
 }
 
-/** When to make a probe of this kind next; undefined while it waits for the startup probe, and when there is none to make any more. */
-export function nextProbe(container: Container, state: ContainerProbes, kind: ProbeKind): { readonly probe: Probe; readonly at: number } | undefined {
+/**
+ * When to make a probe of this kind next; undefined while it waits for the startup probe, and when there is none to
+ * make any more.
+ */
+export function nextProbe(
+  container: Container,
+  state: ContainerProbes,
+  kind: ProbeKind,
+): { readonly probe: Probe; readonly at: number } | undefined {
   const probe = probesOf(container)[kind];
   const streak = state.streaks[kind];
   if (state.kill || state.started === (kind === 'startup') || !probe || !streak) return undefined;
@@ -72,7 +89,12 @@ export interface ProbeAnswered {
   readonly message: string;
 }
 
-export function afterProbe(container: Container, state: ContainerProbes, answered: ProbeAnswered, now: number): ContainerProbes {
+export function afterProbe(
+  container: Container,
+  state: ContainerProbes,
+  answered: ProbeAnswered,
+  now: number,
+): ContainerProbes {
   const probe = probesOf(container)[answered.kind];
   const before = state.streaks[answered.kind];
   if (!probe || !before) return state;
@@ -85,7 +107,12 @@ export function afterProbe(container: Container, state: ContainerProbes, answere
   switch (answered.kind) {
     case 'startup':
       // The waiting probes begin at once, not at a beat that passed while they waited.
-      if (passed) return { ...next, started: true, streaks: mapStreaks(next.streaks, (streak) => ({ ...streak, dueAt: Math.max(streak.dueAt, now) })) };
+      if (passed)
+        return {
+          ...next,
+          started: true,
+          streaks: mapStreaks(next.streaks, (streak) => ({ ...streak, dueAt: Math.max(streak.dueAt, now) })),
+        };
       return failed ? { ...next, kill: killOf('startup', probe) } : next;
     case 'liveness':
       return failed ? { ...next, kill: killOf('liveness', probe) } : next;
@@ -102,6 +129,9 @@ function withStreak(state: ContainerProbes, kind: ProbeKind, streak: Streak): Co
   return { ...state, streaks: { ...state.streaks, [kind]: streak } };
 }
 
-function mapStreaks(streaks: ContainerProbes['streaks'], change: (streak: Streak) => Streak): ContainerProbes['streaks'] {
+function mapStreaks(
+  streaks: ContainerProbes['streaks'],
+  change: (streak: Streak) => Streak,
+): ContainerProbes['streaks'] {
   return Object.fromEntries(Object.entries(streaks).map(([kind, streak]) => [kind, change(streak)]));
 }

@@ -1,4 +1,7 @@
-/** IPv4 arithmetic that the network's decisions share. Addresses are dotted text outside and unsigned 32-bit numbers inside. */
+/**
+ * IPv4 arithmetic that the network's decisions share. Addresses are dotted text outside and unsigned 32-bit numbers
+ * inside.
+ */
 import { isIPv4 } from 'node:net';
 
 export interface Range {
@@ -20,7 +23,8 @@ export function addressText(value: number): string {
 export function parseRange(cidr: string): Range {
   const [address = '', length = '', ...rest] = cidr.split('/');
   const prefixLength = Number(length);
-  if (rest.length > 0 || !/^\d{1,2}$/.test(length) || prefixLength > 32) throw new RangeError(`not an IPv4 range: ${cidr}`);
+  if (rest.length > 0 || !/^\d{1,2}$/.test(length) || prefixLength > 32)
+    throw new RangeError(`not an IPv4 range: ${cidr}`);
   return { base: networkOf(addressNumber(address), prefixLength), prefixLength };
 }
 

@@ -11,7 +11,10 @@ export function execFrame(channel: number, payload: Buffer): Buffer {
 }
 
 /** Takes the whole frames off the front of `buffered`. Throws RangeError for a frame that is too large. */
-export function takeExecFrames(buffered: Buffer): { readonly frames: readonly { readonly channel: number; readonly payload: Buffer }[]; readonly rest: Buffer } {
+export function takeExecFrames(buffered: Buffer): {
+  readonly frames: readonly { readonly channel: number; readonly payload: Buffer }[];
+  readonly rest: Buffer;
+} {
   const frames: { channel: number; payload: Buffer }[] = [];
   let at = 0;
   while (buffered.length - at >= 5) {

@@ -1,6 +1,6 @@
 /**
- * gRPC's framing of messages in an HTTP/2 stream: one byte for compression (never used here), four for the length, the message.
- * Source: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+ * gRPC's framing of messages in an HTTP/2 stream: one byte for compression (never used here), four for the length, the
+ * message. Source: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
  */
 
 export function grpcFrame(message: Buffer): Buffer {
@@ -25,7 +25,10 @@ export class GrpcMessages {
     this.maxBytes = maxBytes;
   }
 
-  /** The messages that end in `data`. Throws RangeError for one that says it is longer than is taken: the stream is of no use then. */
+  /**
+   * The messages that end in `data`. Throws RangeError for one that says it is longer than is taken: the stream is of
+   * no use then.
+   */
   push(data: Buffer): readonly Buffer[] {
     const messages: Buffer[] = [];
     for (let rest = data; rest.length > 0;) {
@@ -54,4 +57,14 @@ export class GrpcMessages {
 }
 
 /** Status codes that callers tell apart. */
-export const GRPC_CODE = { ok: 0, cancelled: 1, unknown: 2, invalidArgument: 3, deadlineExceeded: 4, notFound: 5, alreadyExists: 6, unimplemented: 12, unavailable: 14 } as const;
+export const GRPC_CODE = {
+  ok: 0,
+  cancelled: 1,
+  unknown: 2,
+  invalidArgument: 3,
+  deadlineExceeded: 4,
+  notFound: 5,
+  alreadyExists: 6,
+  unimplemented: 12,
+  unavailable: 14,
+} as const;

@@ -1,11 +1,22 @@
 /**
- * One HTTP/2 connection from the client's side, as a state machine on bytes: what arrives goes into {@link Http2Client.receive}, what is
- * to be sent comes out of {@link Http2Client.takeOutput}. The peer may be hostile: what it can make us keep is bounded. Source: RFC 9113. No push, no priorities; that is all gRPC asks for, at a tenth of
+ * One HTTP/2 connection from the client's side, as a state machine on bytes: what arrives goes into {@link
+ * Http2Client.receive}, what is to be sent comes out of {@link Http2Client.takeOutput}. The peer may be hostile: what
+ * it can make us keep is bounded. Source: RFC 9113. No push, no priorities; that is all gRPC asks for, at a tenth of
  * the memory of node:http2.
  */
 import { encodeHeaders, HeaderDecoder, MAX_HEADER_LIST_BYTES, type Header } from './hpack.ts';
 
-const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, pushPromise: 5, ping: 6, goaway: 7, windowUpdate: 8, continuation: 9 } as const;
+const FRAME = {
+  data: 0,
+  headers: 1,
+  reset: 3,
+  settings: 4,
+  pushPromise: 5,
+  ping: 6,
+  goaway: 7,
+  windowUpdate: 8,
+  continuation: 9,
+} as const;
 const FLAG = { endStream: 1, ack: 1, endHeaders: 4, padded: 8, priority: 0x20 } as const;
 const SETTING = { enablePush: 2, initialWindow: 4, maxFrame: 5, maxHeaderList: 6 } as const;
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
@@ -52,7 +63,11 @@ export class Http2Client {
     settings.writeUInt32BE(OUR_WINDOW, 8);
     settings.writeUInt16BE(SETTING.maxHeaderList, 12);
     settings.writeUInt32BE(MAX_HEADER_LIST_BYTES, 14);
-    this.output.push(Buffer.from(PREFACE, 'latin1'), frame(FRAME.settings, 0, 0, settings), windowUpdate(0, OUR_WINDOW - DEFAULT_WINDOW));
+    this.output.push(
+      Buffer.from(PREFACE, 'latin1'),
+      frame(FRAME.settings, 0, 0, settings),
+      windowUpdate(0, OUR_WINDOW - DEFAULT_WINDOW),
+    );
   }
 
   /** Bytes to send, since the last call. */
@@ -80,7 +95,10 @@ export class Http2Client {
     this.output.push(frame(FRAME.reset, 0, stream, code));
   }
 
-  /** Throws an Error (HpackError, RangeError) when the bytes are not HTTP/2, or more than is taken: the connection is of no use then. */
+  /**
+   * Throws an Error (HpackError, RangeError) when the bytes are not HTTP/2, or more than is taken: the connection is of
+   * no use then.
+   */
   receive(chunk: Buffer): readonly Http2Event[] {
     this.buffered = this.buffered.length === 0 ? chunk : Buffer.concat([this.buffered, chunk]);
     const events: Http2Event[] = [];
@@ -104,20 +122,29 @@ export class Http2Client {
   }
 
   private accept(type: number, flags: number, stream: number, payload: Buffer): readonly Http2Event[] {
-    if (this.block && (type !== FRAME.continuation || stream !== this.block.stream)) throw new RangeError('a header block is cut by another frame');
+    if (this.block && (type !== FRAME.continuation || stream !== this.block.stream))
+      throw new RangeError('a header block is cut by another frame');
     switch (type) {
-      case FRAME.data: return [this.acceptData(flags, stream, payload)];
+      case FRAME.data:
+        return [this.acceptData(flags, stream, payload)];
       case FRAME.headers: {
-        this.block = { stream, last: (flags & FLAG.endStream) !== 0, parts: [withoutPadding(flags, payload, (flags & FLAG.priority) === 0 ? 0 : 5)] };
+        this.block = {
+          stream,
+          last: (flags & FLAG.endStream) !== 0,
+          parts: [withoutPadding(flags, payload, (flags & FLAG.priority) === 0 ? 0 : 5)],
+        };
         return this.endOfBlock(flags);
       }
       case FRAME.continuation:
         if (!this.block) throw new RangeError('a header block goes on that did not begin');
         this.block.parts.push(payload);
         return this.endOfBlock(flags);
-      case FRAME.pushPromise: throw new RangeError('the peer pushes, though it was told not to');
-      case FRAME.reset: return [{ type: 'reset', stream, code: payload.readUInt32BE(0) }];
-      case FRAME.goaway: return [{ type: 'goaway', lastStream: payload.readUInt32BE(0) & 0x7fff_ffff }];
+      case FRAME.pushPromise:
+        throw new RangeError('the peer pushes, though it was told not to');
+      case FRAME.reset:
+        return [{ type: 'reset', stream, code: payload.readUInt32BE(0) }];
+      case FRAME.goaway:
+        return [{ type: 'goaway', lastStream: payload.readUInt32BE(0) & 0x7fff_ffff }];
       case FRAME.ping:
         if ((flags & FLAG.ack) === 0) this.output.push(frame(FRAME.ping, FLAG.ack, 0, payload));
         return [];
@@ -127,7 +154,8 @@ export class Http2Client {
       case FRAME.windowUpdate:
         this.acceptWindow(stream, payload.readUInt32BE(0) & 0x7fff_ffff);
         return [];
-      default: return [];
+      default:
+        return [];
     }
   }
 
@@ -146,7 +174,8 @@ export class Http2Client {
     if (!this.block) return [];
     const { stream, last, parts } = this.block;
     const bytes = parts.reduce((sum, part) => sum + part.length, 0);
-    if (bytes > MAX_BLOCK_BYTES || parts.length > MAX_BLOCK_FRAMES) throw new RangeError(`a header block of ${bytes} bytes in ${parts.length} pieces is too large`);
+    if (bytes > MAX_BLOCK_BYTES || parts.length > MAX_BLOCK_FRAMES)
+      throw new RangeError(`a header block of ${bytes} bytes in ${parts.length} pieces is too large`);
     if ((flags & FLAG.endHeaders) === 0) return [];
     this.block = undefined;
     return [{ type: 'headers', stream, headers: this.decoder.decode(Buffer.concat(parts)), last }];

@@ -2,8 +2,8 @@
  * A table-driven codec for the part of Protocol Buffers that the container runtime's API uses (proto3).
  * Source: https://protobuf.dev/programming-guides/encoding/
  *
- * A message is a table of named fields; its TypeScript types follow from the table. What is absent on the wire decodes to the
- * type's zero value (a sub-message: undefined); unknown fields are skipped; zero values are not written.
+ * A message is a table of named fields; its TypeScript types follow from the table. What is absent on the wire decodes
+ * to the type's zero value (a sub-message: undefined); unknown fields are skipped; zero values are not written.
  */
 import { readKey } from '../../../contracts/objects/own-key.ts';
 
@@ -22,8 +22,12 @@ export interface Field<In, Out> {
 }
 type AnyField = Field<never, unknown>;
 export type MessageTable = Readonly<Record<string, AnyField>>;
-export type Decoded<M extends MessageTable> = { readonly [K in keyof M]: M[K] extends Field<never, infer Out> ? Out : never };
-export type Encodable<M extends MessageTable> = { readonly [K in keyof M]?: (M[K] extends Field<infer In, unknown> ? In : never) | undefined };
+export type Decoded<M extends MessageTable> = {
+  readonly [K in keyof M]: M[K] extends Field<never, infer Out> ? Out : never;
+};
+export type Encodable<M extends MessageTable> = {
+  readonly [K in keyof M]?: (M[K] extends Field<infer In, unknown> ? In : never) | undefined;
+};
 
 /** Malformed bytes. */
 export class WireError extends Error {}
@@ -64,11 +68,20 @@ export class Reader {
 
   skip(wireType: number): void {
     switch (wireType) {
-      case VARINT: this.varint(); return;
-      case LENGTH: this.chunk(); return;
-      case FIXED64: this.at += 8; return;
-      case FIXED32: this.at += 4; return;
-      default: throw new WireError(`unknown wire type ${wireType}`);
+      case VARINT:
+        this.varint();
+        return;
+      case LENGTH:
+        this.chunk();
+        return;
+      case FIXED64:
+        this.at += 8;
+        return;
+      case FIXED32:
+        this.at += 4;
+        return;
+      default:
+        throw new WireError(`unknown wire type ${wireType}`);
     }
   }
 }
@@ -208,7 +221,10 @@ export function ints(no: number): Field<readonly number[], readonly number[]> {
   };
 }
 
-export function messages<M extends MessageTable>(no: number, table: M): Field<readonly Encodable<M>[], readonly Decoded<M>[]> {
+export function messages<M extends MessageTable>(
+  no: number,
+  table: M,
+): Field<readonly Encodable<M>[], readonly Decoded<M>[]> {
   return {
     no,
     initial: () => [],

@@ -1,7 +1,8 @@
 /**
- * The part of SPDY/3.1 that Kubernetes' remote command streams use, as a client: open streams, send and receive data, half-close.
- * SPDY, not WebSocket: only here can the end of standard input be told. Header blocks are sent as stored zlib blocks, which every
- * inflater reads; the headers of answers say nothing we need. Source: https://www.chromium.org/spdy/spdy-protocol/spdy-protocol-draft3-1/
+ * The part of SPDY/3.1 that Kubernetes' remote command streams use, as a client: open streams, send and receive data,
+ * half-close. SPDY, not WebSocket: only here can the end of standard input be told. Header blocks are sent as stored
+ * zlib blocks, which every inflater reads; the headers of answers say nothing we need. Source:
+ * https://www.chromium.org/spdy/spdy-protocol/spdy-protocol-draft3-1/
  */
 
 const VERSION = 0x8003;
@@ -23,7 +24,19 @@ export function openStreamFrame(streamId: number, headers: Readonly<Record<strin
   const stored = Buffer.alloc(5);
   stored.writeUInt16LE(block.length, 1);
   stored.writeUInt16LE(block.length ^ 0xffff, 3);
-  return control(SYN_STREAM, 0, Buffer.concat([uint32(streamId), uint32(0), Buffer.alloc(2), ...(first ? [ZLIB_HEADER] : []), stored, block, FLUSH]));
+  return control(
+    SYN_STREAM,
+    0,
+    Buffer.concat([
+      uint32(streamId),
+      uint32(0),
+      Buffer.alloc(2),
+      ...(first ? [ZLIB_HEADER] : []),
+      stored,
+      block,
+      FLUSH,
+    ]),
+  );
 }
 
 /** The bytes as data frames; `last` half-closes the stream. */
@@ -70,10 +83,16 @@ export function takeSpdyFrames(buffered: Buffer): { readonly events: readonly Sp
 
 function controlEvents(type: number, payload: Buffer, fin: boolean): readonly SpdyEvent[] {
   switch (type) {
-    case RST_STREAM: return [{ type: 'reset', streamId: payload.readUInt32BE(0) }];
-    case PING: return [{ type: 'ping', payload }];
-    case GOAWAY: return [{ type: 'goaway' }];
-    default: return fin && payload.length >= 4 ? [{ type: 'data', streamId: payload.readUInt32BE(0), data: Buffer.alloc(0), last: true }] : [];
+    case RST_STREAM:
+      return [{ type: 'reset', streamId: payload.readUInt32BE(0) }];
+    case PING:
+      return [{ type: 'ping', payload }];
+    case GOAWAY:
+      return [{ type: 'goaway' }];
+    default:
+      return fin && payload.length >= 4
+        ? [{ type: 'data', streamId: payload.readUInt32BE(0), data: Buffer.alloc(0), last: true }]
+        : [];
   }
 }
 

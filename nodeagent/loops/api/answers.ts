@@ -26,7 +26,10 @@ export function errorBody(error: ApiError): AgentError {
 }
 
 export function sendError(response: ServerResponse, error: unknown): void {
-  const known = error instanceof ApiError ? error : new ApiError(500, 'Internal', error instanceof Error ? error.message : String(error));
+  const known =
+    error instanceof ApiError
+      ? error
+      : new ApiError(500, 'Internal', error instanceof Error ? error.message : String(error));
   if (response.headersSent) response.destroy();
   else sendJson(response, known.status, errorBody(known));
 }

@@ -14,7 +14,11 @@ export interface Named {
 }
 
 /** The pod's only or first container where the request names none. */
-export function namedContainer(query: URLSearchParams, assignment: AssignmentStore, observed: (uid: string) => ObservedPod | undefined): Named {
+export function namedContainer(
+  query: URLSearchParams,
+  assignment: AssignmentStore,
+  observed: (uid: string) => ObservedPod | undefined,
+): Named {
   const namespace = query.get('namespace') ?? 'default';
   const name = query.get('pod') ?? '';
   const pod = assignment.current().get(`Pod/${namespace}/${name}`);
@@ -22,12 +26,18 @@ export function namedContainer(query: URLSearchParams, assignment: AssignmentSto
   const specs = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
   const container = query.get('container') ?? specs[0]?.name ?? '';
   if (!specs.some((spec) => spec.name === container)) {
-    throw new ApiError(400, 'ContainerNotFound', `container ${container} is not in pod ${namespace}/${name}; it has: ${specs.map((spec) => spec.name).join(', ')}`);
+    throw new ApiError(
+      400,
+      'ContainerNotFound',
+      `container ${container} is not in pod ${namespace}/${name}; it has: ${specs.map((spec) => spec.name).join(', ')}`,
+    );
   }
   const { uid } = identityOf(pod);
   return { pod, container, found: (observed(uid)?.containers ?? []).filter((one) => one.name === container) };
 }
 
 export function logPathOf(named: Named, one: ObservedContainer, folders: NodeFolders): string {
-  return one.detail.logPath !== '' ? one.detail.logPath : logFile(folders, identityOf(named.pod), named.container, one.attempt);
+  return one.detail.logPath !== ''
+    ? one.detail.logPath
+    : logFile(folders, identityOf(named.pod), named.container, one.attempt);
 }

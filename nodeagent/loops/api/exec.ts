@@ -17,14 +17,31 @@ export interface ExecRequestDeps {
 }
 
 /** Throws {@link ApiError} before anything was written to the socket. Resolves when the session is over. */
-export async function serveExec(socket: Duplex, head: Buffer, query: URLSearchParams, deps: ExecRequestDeps, closing: AbortSignal): Promise<void> {
+export async function serveExec(
+  socket: Duplex,
+  head: Buffer,
+  query: URLSearchParams,
+  deps: ExecRequestDeps,
+  closing: AbortSignal,
+): Promise<void> {
   const named = namedContainer(query, deps.assignment, deps.observed);
   const container = named.found.find((one) => one.state === 'running');
-  if (!container) throw new ApiError(400, 'ContainerNotRunning', `container ${named.container} in pod ${named.pod.metadata.name} is not running`);
+  if (!container)
+    throw new ApiError(
+      400,
+      'ContainerNotRunning',
+      `container ${named.container} in pod ${named.pod.metadata.name} is not running`,
+    );
   const command = query.getAll('command');
   if (command.length === 0) throw new ApiError(400, 'BadRequest', 'no command is given');
-  const session = await deps.runtime.exec(container.id, { command, tty: query.get('tty') === 'true', stdin: query.get('stdin') === 'true' }, closing);
-  const close = (): void => { session.close(); };
+  const session = await deps.runtime.exec(
+    container.id,
+    { command, tty: query.get('tty') === 'true', stdin: query.get('stdin') === 'true' },
+    closing,
+  );
+  const close = (): void => {
+    session.close();
+  };
   try {
     socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${EXEC_UPGRADE}\r\n\r\n`);
     socket.on('close', close);
@@ -33,8 +50,14 @@ export async function serveExec(socket: Duplex, head: Buffer, query: URLSearchPa
     // It may have gone while the runtime was asked: then nobody will say so any more.
     if (socket.destroyed || closing.aborted) close();
     receive(socket, head, session);
-    await Promise.all([send(socket, EXEC_CHANNEL.stdout, session.stdout), session.stderr && send(socket, EXEC_CHANNEL.stderr, session.stderr)]);
-    const result: ExecResult = await session.exit.catch((cause: unknown) => ({ exitCode: 255, message: cause instanceof Error ? cause.message : String(cause) }));
+    await Promise.all([
+      send(socket, EXEC_CHANNEL.stdout, session.stdout),
+      session.stderr && send(socket, EXEC_CHANNEL.stderr, session.stderr),
+    ]);
+    const result: ExecResult = await session.exit.catch((cause: unknown) => ({
+      exitCode: 255,
+      message: cause instanceof Error ? cause.message : String(cause),
+    }));
     socket.write(execFrame(EXEC_CHANNEL.result, Buffer.from(JSON.stringify(result))));
   } finally {
     // The agent's own signal outlives every session.

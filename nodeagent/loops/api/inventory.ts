@@ -1,4 +1,7 @@
-/** `GET /v1/inventory/lines`. One line after the other, so that neither side has a big cluster's answer in memory at once. */
+/**
+ * `GET /v1/inventory/lines`. One line after the other, so that neither side has a big cluster's answer in memory at
+ * once.
+ */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { AgentInfo, InventoryLine } from '../../../contracts/agent/index.ts';
@@ -13,13 +16,19 @@ const TOLD = ['Source', 'Node', 'Service', 'Pod'] as const;
 const NAMED = ['Cluster', 'ConfigMap', 'Secret', 'EndpointSlice', 'Deployment', 'ReplicaSet'] as const;
 const KEYS_PER_LINE = 500;
 
-export async function streamInventory(response: ServerResponse, info: AgentInfo, assignment: AssignmentStore, hub: StatusHub): Promise<void> {
+export async function streamInventory(
+  response: ServerResponse,
+  info: AgentInfo,
+  assignment: AssignmentStore,
+  hub: StatusHub,
+): Promise<void> {
   const gone = new AbortController();
   response.on('close', () => gone.abort());
   response.writeHead(200, { 'content-type': 'application/x-ndjson' });
   for (const line of inventoryLines(info, assignment, hub)) {
     if (gone.signal.aborted) return;
-    if (!response.write(`${JSON.stringify(line)}\n`)) await once(response, 'drain', { signal: gone.signal }).catch(() => undefined);
+    if (!response.write(`${JSON.stringify(line)}\n`))
+      await once(response, 'drain', { signal: gone.signal }).catch(() => undefined);
   }
   response.end();
 }
@@ -29,7 +38,8 @@ function* inventoryLines(info: AgentInfo, assignment: AssignmentStore, hub: Stat
   yield { info };
   for (const kind of TOLD) for (const object of view.list(kind)) yield { object };
   const keys = NAMED.flatMap((kind): readonly KubeObject[] => view.list(kind)).map(keyOf);
-  for (let first = 0; first < keys.length; first += KEYS_PER_LINE) yield { held: keys.slice(first, first + KEYS_PER_LINE) };
+  for (let first = 0; first < keys.length; first += KEYS_PER_LINE)
+    yield { held: keys.slice(first, first + KEYS_PER_LINE) };
   for (const pod of hub.pods()) yield { pod };
   yield { end: true };
 }

@@ -18,7 +18,12 @@ export interface LogRequestDeps {
   readonly observed: (uid: string) => ObservedPod | undefined;
 }
 
-export async function streamLogs(response: ServerResponse, query: URLSearchParams, deps: LogRequestDeps, closing: AbortSignal): Promise<void> {
+export async function streamLogs(
+  response: ServerResponse,
+  query: URLSearchParams,
+  deps: LogRequestDeps,
+  closing: AbortSignal,
+): Promise<void> {
   const named = namedContainer(query, deps.assignment, deps.observed);
   const previous = query.get('previous') === 'true';
   const container = named.found.filter((one) => one.state !== 'created')[previous ? 1 : 0];
@@ -31,18 +36,22 @@ export async function streamLogs(response: ServerResponse, query: URLSearchParam
   const tail = query.get('tail');
   if (tail !== null && !/^\d+$/.test(tail)) throw new ApiError(400, 'BadRequest', 'tail is no number');
   const { uid } = identityOf(named.pod);
-  const isRunning = (): boolean => deps.observed(uid)?.containers.some((one) => one.id === container.id && one.state === 'running') ?? false;
+  const isRunning = (): boolean =>
+    deps.observed(uid)?.containers.some((one) => one.id === container.id && one.state === 'running') ?? false;
 
   const gone = new AbortController();
   response.on('close', () => gone.abort());
   response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' });
   response.flushHeaders();
   using over = joinSignals(gone.signal, closing);
-  const read = deps.logs.read({
-    path: logPathOf(named, container, deps.folders),
-    tail: tail === null ? undefined : Number(tail),
-    follow: query.get('follow') === 'true' ? { over: () => !isRunning() } : undefined,
-  }, over.signal);
+  const read = deps.logs.read(
+    {
+      path: logPathOf(named, container, deps.folders),
+      tail: tail === null ? undefined : Number(tail),
+      follow: query.get('follow') === 'true' ? { over: () => !isRunning() } : undefined,
+    },
+    over.signal,
+  );
   for await (const lines of read) {
     const flowing = response.write(plainText(lines, query.get('timestamps') === 'true'));
     if (!flowing) await once(response, 'drain', { signal: gone.signal }).catch(() => undefined);

@@ -53,18 +53,28 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
     upgrade(request, socket, head).catch((error: unknown) => refuseUpgrade(socket, error));
   });
 
-  const info = (): AgentInfo => ({ ...deps.info, epoch: deps.assignment.epoch, assignmentVersion: deps.assignment.acceptedVersion });
+  const info = (): AgentInfo => ({
+    ...deps.info,
+    epoch: deps.assignment.epoch,
+    assignmentVersion: deps.assignment.acceptedVersion,
+  });
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://agent');
     const what = `${request.method ?? ''} ${url.pathname}`;
     switch (what) {
-      case `GET ${AGENT_API}/info`: return sendJson(response, 200, info());
-      case `POST ${AGENT_API}/assignment`: return move(response, parseUpdate(await bodyOf(request)));
-      case `GET ${AGENT_API}/status`: return streamStatus(response, deps.hub, deps.clock, closing.signal);
-      case `GET ${AGENT_API}/inventory/lines`: return streamInventory(response, info(), deps.assignment, deps.hub);
-      case `GET ${AGENT_API}/logs`: return streamLogs(response, url.searchParams, logDeps, closing.signal);
-      default: throw new ApiError(404, 'NotFound', `the agent has no ${what}`);
+      case `GET ${AGENT_API}/info`:
+        return sendJson(response, 200, info());
+      case `POST ${AGENT_API}/assignment`:
+        return move(response, parseUpdate(await bodyOf(request)));
+      case `GET ${AGENT_API}/status`:
+        return streamStatus(response, deps.hub, deps.clock, closing.signal);
+      case `GET ${AGENT_API}/inventory/lines`:
+        return streamInventory(response, info(), deps.assignment, deps.hub);
+      case `GET ${AGENT_API}/logs`:
+        return streamLogs(response, url.searchParams, logDeps, closing.signal);
+      default:
+        throw new ApiError(404, 'NotFound', `the agent has no ${what}`);
     }
   }
   const logDeps = { ...deps, observed: (uid: string) => deps.pods.observed(uid) };
@@ -78,7 +88,8 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
   async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy());
     const url = new URL(request.url ?? '/', 'http://agent');
-    if (url.pathname !== `${AGENT_API}/exec` || request.headers.upgrade !== EXEC_UPGRADE) throw new ApiError(404, 'NotFound', `the agent has no upgrade at ${url.pathname}`);
+    if (url.pathname !== `${AGENT_API}/exec` || request.headers.upgrade !== EXEC_UPGRADE)
+      throw new ApiError(404, 'NotFound', `the agent has no upgrade at ${url.pathname}`);
     await serveExec(socket, head, url.searchParams, logDeps, closing.signal);
   }
 
@@ -94,7 +105,9 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
   return {
     async close() {
       closing.abort();
-      const closed = new Promise<void>((resolve) => { server.close(() => resolve()); });
+      const closed = new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
       for (const socket of open) socket.destroy();
       await closed;
     },
@@ -102,9 +115,15 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
 }
 
 function refuseUpgrade(socket: Duplex, error: unknown): void {
-  const known = error instanceof ApiError ? error : new ApiError(500, 'Internal', error instanceof Error ? error.message : String(error));
+  const known =
+    error instanceof ApiError
+      ? error
+      : new ApiError(500, 'Internal', error instanceof Error ? error.message : String(error));
   const body = JSON.stringify(errorBody(known));
-  if (socket.writable) socket.end(`HTTP/1.1 ${known.status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+  if (socket.writable)
+    socket.end(
+      `HTTP/1.1 ${known.status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    );
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {
@@ -112,7 +131,8 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_BODY_BYTES) throw new ApiError(413, 'TooLarge', `an assignment may have at most ${MAX_BODY_BYTES} bytes`);
+    if (size > MAX_BODY_BYTES)
+      throw new ApiError(413, 'TooLarge', `an assignment may have at most ${MAX_BODY_BYTES} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

@@ -1,6 +1,6 @@
 /**
- * `GET /v1/status`: everything known, then each change. A slow reader gets the newest of each pod, not every step between, and the newest
- * {@link EVENTS_KEPT} events.
+ * `GET /v1/status`: everything known, then each change. A slow reader gets the newest of each pod, not every step
+ * between, and the newest {@link EVENTS_KEPT} events.
  */
 import type { ServerResponse } from 'node:http';
 import type { StatusLine } from '../../../contracts/agent/index.ts';
@@ -10,7 +10,12 @@ import type { Clock } from '../../ports/clock.ts';
 import { EVENTS_KEPT, type StatusHub } from '../status-hub.ts';
 
 /** Resolves when the reader is gone or the signal aborts. */
-export async function streamStatus(response: ServerResponse, hub: StatusHub, clock: Clock, signal: AbortSignal): Promise<void> {
+export async function streamStatus(
+  response: ServerResponse,
+  hub: StatusHub,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
   const ended = new AbortController();
   response.on('close', () => ended.abort());
   using joined = joinSignals(signal, ended.signal);
@@ -34,7 +39,7 @@ export async function streamStatus(response: ServerResponse, hub: StatusHub, clo
   });
   const put = (line: StatusLine): void => {
     const isEvent = line.type === 'event' || line.type === 'node-event';
-    const about = line.type === 'pod' ? line.pod.uid : isEvent ? eventName(events += 1) : line.type;
+    const about = line.type === 'pod' ? line.pod.uid : isEvent ? eventName((events += 1)) : line.type;
     waiting.delete(about);
     waiting.set(about, line);
     // Containers make events as they like, whether somebody reads or not.

@@ -1,6 +1,7 @@
 /**
- * Reads the body of `POST /v1/assignment`. By hand, not by schema: the validator would cost the agent a fifth of its memory. The objects
- * inside were parsed by the control plane at its own boundary; here only what the agent stands on is looked at.
+ * Reads the body of `POST /v1/assignment`. By hand, not by schema: the validator would cost the agent a fifth of its
+ * memory. The objects inside were parsed by the control plane at its own boundary; here only what the agent stands on
+ * is looked at.
  */
 import type { AssignmentUpdate } from '../../../contracts/agent/index.ts';
 import type { KubeObject, ObjectKey } from '../../../contracts/objects/index.ts';
@@ -20,16 +21,31 @@ export function parseUpdate(text: string): AssignmentUpdate {
   if (from !== null && typeof from !== 'string') throw bad('from is neither a version nor null');
   if (typeof to !== 'string' || to === '') throw bad('to is no version');
   if (!Array.isArray(upsert) || !upsert.every(isObject)) throw bad('upsert is no list of objects');
-  if (!Array.isArray(remove) || !remove.every((key) => typeof key === 'string' && key.split('/').length === 3)) throw bad('remove is no list of object keys');
+  if (!Array.isArray(remove) || !remove.every((key) => typeof key === 'string' && key.split('/').length === 3))
+    throw bad('remove is no list of object keys');
   return { epoch, node, from, to, upsert, remove: remove as ObjectKey[] };
 }
 
 function isObject(value: unknown): value is KubeObject {
-  if (!isRecord(value) || typeof value['kind'] !== 'string' || !isRecord(value['metadata']) || typeof value['metadata']['name'] !== 'string') return false;
+  if (
+    !isRecord(value) ||
+    typeof value['kind'] !== 'string' ||
+    !isRecord(value['metadata']) ||
+    typeof value['metadata']['name'] !== 'string'
+  )
+    return false;
   switch (value['kind']) {
-    case 'Pod': return typeof value['metadata']['uid'] === 'string' && isUid(value['metadata']['uid']) && isRecord(value['spec']) && Array.isArray(value['spec']['containers']);
-    case 'Secret': return isRecord(value['data']);
-    default: return true;
+    case 'Pod':
+      return (
+        typeof value['metadata']['uid'] === 'string' &&
+        isUid(value['metadata']['uid']) &&
+        isRecord(value['spec']) &&
+        Array.isArray(value['spec']['containers'])
+      );
+    case 'Secret':
+      return isRecord(value['data']);
+    default:
+      return true;
   }
 }
 

@@ -4,9 +4,10 @@ import { Redis, type RedisOptions } from 'ioredis';
 const LONGEST_RECONNECT_DELAY_MS = 500;
 
 /**
- * ioredis, except that `disconnect` always comes to `end`, once. The original, told to disconnect while it waits for its next attempt, drops
- * that attempt and stays silent for ever, and BullMQ's worker, which waits for the event, could not be closed while Redis is away. Told to
- * disconnect after its end, it sets a timer for the closed socket that keeps the process for two seconds.
+ * ioredis, except that `disconnect` always comes to `end`, once. The original, told to disconnect while it waits for
+ * its next attempt, drops that attempt and stays silent for ever, and BullMQ's worker, which waits for the event, could
+ * not be closed while Redis is away. Told to disconnect after its end, it sets a timer for the closed socket that keeps
+ * the process for two seconds.
  */
 class EndingConnection extends Redis {
   constructor(options: RedisOptions) {
@@ -16,7 +17,8 @@ class EndingConnection extends Redis {
       // BullMQ wants a worker's commands to wait for the connection.
       maxRetriesPerRequest: null,
       retryStrategy: (times) => Math.min(LONGEST_RECONNECT_DELAY_MS, 20 * times),
-      // After a failover the old primary answers READONLY until the connection is made again, and lets go of who waits with UNBLOCKED.
+      // After a failover the old primary answers READONLY until the connection is made again, and lets go of who waits
+      // with UNBLOCKED.
       reconnectOnError: (error) => (/^(READONLY|UNBLOCKED|MASTERDOWN)\b/.test(error.message) ? 2 : false),
     });
   }
@@ -29,7 +31,9 @@ class EndingConnection extends Redis {
     }
     // Let the attempt happen, and be the last.
     const { retryStrategy } = this.options;
-    const leave = (): void => { super.disconnect(); };
+    const leave = (): void => {
+      super.disconnect();
+    };
     this.options.retryStrategy = () => null;
     this.once('connect', leave);
     this.once('end', () => {

@@ -1,7 +1,7 @@
 /**
- * Passes that are wanted later. They are kept beside BullMQ, not as its delayed jobs: a delayed job holds its key's de-duplication,
- * so that an immediate `add` would wait for it. A timer of this process fires each one; a sorted set keeps it for the case that this
- * process ends first, and whoever works the queue then sweeps what is overdue.
+ * Passes that are wanted later. They are kept beside BullMQ, not as its delayed jobs: a delayed job holds its key's
+ * de-duplication, so that an immediate `add` would wait for it. A timer of this process fires each one; a sorted set
+ * keeps it for the case that this process ends first, and whoever works the queue then sweeps what is overdue.
  */
 import type { Redis } from 'ioredis';
 import { LONGEST_TIMER_MS } from '../../../contracts/timers.ts';
@@ -76,9 +76,11 @@ export class DelayedKeys {
   startSweeping(): void {
     if (this.#sweepTimer !== undefined || this.#closed) return;
     const sweep = (): void => {
-      this.#sweeping = this.#sweep().catch(() => undefined).finally(() => {
-        if (!this.#closed) this.#sweepTimer = setTimeout(sweep, SWEEP_EVERY_MS);
-      });
+      this.#sweeping = this.#sweep()
+        .catch(() => undefined)
+        .finally(() => {
+          if (!this.#closed) this.#sweepTimer = setTimeout(sweep, SWEEP_EVERY_MS);
+        });
     };
     this.#sweepTimer = setTimeout(sweep, 0);
   }
@@ -100,7 +102,10 @@ export class DelayedKeys {
   /** A wait that is longer than a timer's is several timers. */
   #arm(key: string, due: number): void {
     const left = due - performance.now();
-    const rings = (): void => { if (due > performance.now()) this.#arm(key, due); else this.#fire(key); };
+    const rings = (): void => {
+      if (due > performance.now()) this.#arm(key, due);
+      else this.#fire(key);
+    };
     this.#timers.set(key, { due, timer: setTimeout(rings, Math.min(left, LONGEST_TIMER_MS)) });
   }
 
@@ -121,7 +126,10 @@ export class DelayedKeys {
         await this.#client.eval(DONE, 1, this.#set, ORPHANED_AFTER_MS, ...keys);
       } catch {
         // Redis is away, and says so elsewhere; the keys are not forgotten.
-        if (!this.#closed && this.#due.size > 0) this.#again = setTimeout(() => { for (const key of keys) this.#fire(key); }, DELIVER_AGAIN_MS);
+        if (!this.#closed && this.#due.size > 0)
+          this.#again = setTimeout(() => {
+            for (const key of keys) this.#fire(key);
+          }, DELIVER_AGAIN_MS);
         break;
       }
     }

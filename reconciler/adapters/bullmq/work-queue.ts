@@ -26,8 +26,8 @@ interface Lane {
   readonly queue: Queue<JobData>;
   readonly delayed: DelayedKeys;
   /**
-   * Keys that this process asked for and whose pass did not begin here since. A failover may lose them: they are asked for again on every
-   * new connection. Kept only where this process also works; undefined until then.
+   * Keys that this process asked for and whose pass did not begin here since. A failover may lose them: they are asked
+   * for again on every new connection. Kept only where this process also works; undefined until then.
    */
   asked: Set<string> | undefined;
 }
@@ -69,8 +69,12 @@ export class BullWorkQueue implements WorkQueue {
     // Workers share this connection; each has one more that blocks.
     this.#client = new MotherConnection(options.connection);
     this.#client.setMaxListeners(100);
-    this.#client.on('ready', () => { this.#askAgain(); });
-    this.#client.on('error', (error) => { this.#log.debug('the queues\' connection to Redis failed', { error: error.message }); });
+    this.#client.on('ready', () => {
+      this.#askAgain();
+    });
+    this.#client.on('error', (error) => {
+      this.#log.debug("the queues' connection to Redis failed", { error: error.message });
+    });
   }
 
   /** Why nothing could be added last; undefined while all is well. */
@@ -78,7 +82,10 @@ export class BullWorkQueue implements WorkQueue {
     return this.#problem;
   }
 
-  /** Throws RetryableError `QueueUnavailable` when Redis does not answer in time; the key may be added all the same, or is added later. */
+  /**
+   * Throws RetryableError `QueueUnavailable` when Redis does not answer in time; the key may be added all the same, or
+   * is added later.
+   */
   async add(queue: QueueName, key: string): Promise<void> {
     await this.addMany(queue, [key]);
   }
@@ -113,29 +120,40 @@ export class BullWorkQueue implements WorkQueue {
     const process = async (key: string): Promise<void> => {
       for (let earlier = running.get(key); earlier; earlier = running.get(key)) await earlier;
       asked.delete(key);
-      const pass = this.#pass(queue, key, handler, stopping.signal).finally(() => { running.delete(key); });
+      const pass = this.#pass(queue, key, handler, stopping.signal).finally(() => {
+        running.delete(key);
+      });
       running.set(key, pass);
       await pass;
     };
-    const worker = new Worker<JobData>(queue, async ({ data }) => {
-      if (isKey(data)) await process(data.key);
-      else this.#log.warn('a job that carries no key was dropped: somebody else writes to this Redis', { queue });
-    }, {
-      connection: this.#client,
-      prefix: this.#prefix,
-      concurrency,
-      removeOnComplete: { count: 0 },
-      removeOnFail: { count: 0 },
-      lockDuration: LOCK_MS,
-      stalledInterval: STALLED_CHECK_MS,
-      maxStalledCount: ANY_NUMBER_OF_CRASHES,
-      runRetryDelay: RETRY_AFTER_CONNECTION_LOSS_MS,
+    const worker = new Worker<JobData>(
+      queue,
+      async ({ data }) => {
+        if (isKey(data)) await process(data.key);
+        else this.#log.warn('a job that carries no key was dropped: somebody else writes to this Redis', { queue });
+      },
+      {
+        connection: this.#client,
+        prefix: this.#prefix,
+        concurrency,
+        removeOnComplete: { count: 0 },
+        removeOnFail: { count: 0 },
+        lockDuration: LOCK_MS,
+        stalledInterval: STALLED_CHECK_MS,
+        maxStalledCount: ANY_NUMBER_OF_CRASHES,
+        runRetryDelay: RETRY_AFTER_CONNECTION_LOSS_MS,
+      },
+    );
+    worker.on('error', (error) => {
+      this.#log.debug('a queue worker met an error and goes on', { queue, error: error.message });
     });
-    worker.on('error', (error) => { this.#log.debug('a queue worker met an error and goes on', { queue, error: error.message }); });
     lane.delayed.startSweeping();
     let closing: Promise<void> | undefined;
     const handle: QueueWorker = {
-      close: (graceMs) => (closing ??= this.#closeWorker(worker, running, stopping, graceMs ?? DEFAULT_GRACE_MS).finally(() => { this.#workers.delete(handle); })),
+      close: (graceMs) =>
+        (closing ??= this.#closeWorker(worker, running, stopping, graceMs ?? DEFAULT_GRACE_MS).finally(() => {
+          this.#workers.delete(handle);
+        })),
     };
     this.#workers.add(handle);
     return handle;
@@ -151,10 +169,15 @@ export class BullWorkQueue implements WorkQueue {
     this.#closed = true;
     clearTimeout(this.#askingAgain);
     const lanes = [...this.#lanes.values()];
-    await within(this.#closeTimeoutMs(), Promise.all(lanes.map(async ({ delayed, queue }) => {
-      await delayed.close();
-      await queue.close();
-    })));
+    await within(
+      this.#closeTimeoutMs(),
+      Promise.all(
+        lanes.map(async ({ delayed, queue }) => {
+          await delayed.close();
+          await queue.close();
+        }),
+      ),
+    );
     this.#client.disconnect();
     for (const twin of this.#client.twins) twin.disconnect();
   }
@@ -208,7 +231,10 @@ export class BullWorkQueue implements WorkQueue {
         await delayed.restore();
       };
       again().catch((error: unknown) => {
-        this.#log.debug('what was asked for before the connection was lost is asked for again soon', { queue: name, error: String(error) });
+        this.#log.debug('what was asked for before the connection was lost is asked for again soon', {
+          queue: name,
+          error: String(error),
+        });
         this.#askAgainSoon();
       });
     }
@@ -216,15 +242,25 @@ export class BullWorkQueue implements WorkQueue {
 
   #askAgainSoon(): void {
     clearTimeout(this.#askingAgain);
-    if (!this.#closed) this.#askingAgain = setTimeout(() => { this.#askAgain(); }, ASK_AGAIN_MS);
+    if (!this.#closed)
+      this.#askingAgain = setTimeout(() => {
+        this.#askAgain();
+      }, ASK_AGAIN_MS);
   }
 
   #closeTimeoutMs(): number {
     return this.#client.status === 'ready' ? CLOSE_TIMEOUT_MS : CLOSE_TIMEOUT_AWAY_MS;
   }
 
-  async #closeWorker(worker: Worker, running: ReadonlyMap<string, Promise<void>>, stopping: AbortController, graceMs: number): Promise<void> {
-    const timer = setTimeout(() => { stopping.abort(new Error('the worker is being closed')); }, graceMs);
+  async #closeWorker(
+    worker: Worker,
+    running: ReadonlyMap<string, Promise<void>>,
+    stopping: AbortController,
+    graceMs: number,
+  ): Promise<void> {
+    const timer = setTimeout(() => {
+      stopping.abort(new Error('the worker is being closed'));
+    }, graceMs);
     try {
       const closed = worker.close();
       closed.catch(() => undefined);
@@ -240,9 +276,19 @@ export class BullWorkQueue implements WorkQueue {
     if (this.#closed) throw new RetryableError('QueueUnavailable', 'the queues were closed');
     let lane = this.#lanes.get(name);
     if (!lane) {
-      const queue = new Queue<JobData>(name, { connection: this.#client, prefix: this.#prefix, streams: { events: { maxLen: KEPT_QUEUE_EVENTS } } });
-      queue.on('error', (error) => { this.#log.debug('a queue met an error and goes on', { queue: name, error: error.message }); });
-      lane = { queue, delayed: new DelayedKeys(this.#client, `${this.#prefix}:${name}:later`, (keys) => this.#enqueue(queue, keys)), asked: undefined };
+      const queue = new Queue<JobData>(name, {
+        connection: this.#client,
+        prefix: this.#prefix,
+        streams: { events: { maxLen: KEPT_QUEUE_EVENTS } },
+      });
+      queue.on('error', (error) => {
+        this.#log.debug('a queue met an error and goes on', { queue: name, error: error.message });
+      });
+      lane = {
+        queue,
+        delayed: new DelayedKeys(this.#client, `${this.#prefix}:${name}:later`, (keys) => this.#enqueue(queue, keys)),
+        asked: undefined,
+      };
       this.#lanes.set(name, lane);
     }
     return lane;
@@ -257,7 +303,8 @@ export class BullWorkQueue implements WorkQueue {
     }
     // A server that hangs, or is cut off, while another took its place.
     if (!done && this.#client.status === 'ready') this.#client.disconnect(true);
-    if (!done) throw this.#unavailable(`no answer within ${this.#timeoutMs / 1000} s; check that it runs and can be reached`);
+    if (!done)
+      throw this.#unavailable(`no answer within ${this.#timeoutMs / 1000} s; check that it runs and can be reached`);
     this.#problem = undefined;
   }
 
@@ -269,7 +316,14 @@ export class BullWorkQueue implements WorkQueue {
 
 /** Jobs come from Redis, where others may write too. */
 function isKey(data: unknown): data is JobData {
-  return typeof data === 'object' && data !== null && 'key' in data && typeof data.key === 'string' && data.key !== '' && data.key.length <= LONGEST_KEY;
+  return (
+    typeof data === 'object' &&
+    data !== null &&
+    'key' in data &&
+    typeof data.key === 'string' &&
+    data.key !== '' &&
+    data.key.length <= LONGEST_KEY
+  );
 }
 
 /** Runs an idempotent call, and once more when the server had forgotten the scripts, which that attempt loads again. */
@@ -285,7 +339,11 @@ async function once(call: () => Promise<void>): Promise<void> {
 /** Whether `work` was done in time; rejects as it does. */
 async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => { timer = setTimeout(() => { resolve(false); }, ms); });
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => {
+      resolve(false);
+    }, ms);
+  });
   try {
     return await Promise.race([work.then(() => true), late]);
   } finally {

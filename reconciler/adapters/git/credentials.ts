@@ -31,10 +31,13 @@ export class GitCredentials {
 const ANY_USER = 'git';
 
 /**
- * Takes `user:password@` out of an http(s) URL: what is left may be logged. `password` goes with the URL's user, and before the URL's own; a
- * server that knows tokens takes any user with one.
+ * Takes `user:password@` out of an http(s) URL: what is left may be logged. `password` goes with the URL's user, and
+ * before the URL's own; a server that knows tokens takes any user with one.
  */
-export function splitCredentials(url: string, password?: string): { readonly url: string; readonly credentials: GitCredentials | undefined } {
+export function splitCredentials(
+  url: string,
+  password?: string,
+): { readonly url: string; readonly credentials: GitCredentials | undefined } {
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) return { url, credentials: undefined };
   const parsed = new URL(url);
   const { username } = parsed;

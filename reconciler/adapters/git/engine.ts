@@ -4,8 +4,8 @@ import { RetryableError } from '../../core/errors.ts';
 import type { RawObject } from './raw-objects.ts';
 
 /**
- * Objects by id. `read` and `size` throw RetryableError `ObjectUnreadable` for an object that is there but damaged. Every answer comes, or the
- * call rejects when its signal does.
+ * Objects by id. `read` and `size` throw RetryableError `ObjectUnreadable` for an object that is there but damaged.
+ * Every answer comes, or the call rejects when its signal does.
  */
 export interface ObjectEngine {
   readonly name: 'isomorphic' | 'native';
@@ -29,12 +29,19 @@ export const DAMAGE: ReadonlySet<string> = new Set(['ObjectMissing', 'ObjectUnre
 /** An object whose bytes are damaged or may not be read. Somebody may repair it, so it is asked for again. */
 export function unreadable(oid: string, gitdir: string, cause: unknown): RetryableError {
   const why = cause instanceof Error ? (cause.message.trim().split('\n', 1)[0] ?? '') : String(cause);
-  return new RetryableError('ObjectUnreadable', `object ${oid} in ${gitdir} is damaged: ${why}; see \`git fsck\` there, and put the object back from a clone that has it`, { cause });
+  return new RetryableError(
+    'ObjectUnreadable',
+    `object ${oid} in ${gitdir} is damaged: ${why}; see \`git fsck\` there, and put the object back from a clone that has it`,
+    { cause },
+  );
 }
 
 /** An object that another one names, and that is not there. */
 export function missing(type: 'blob' | 'tree', oid: string): RetryableError {
-  return new RetryableError('ObjectMissing', `${type} ${oid} is missing from the repository: see \`git fsck\` there, and put the object back from a clone that has it`);
+  return new RetryableError(
+    'ObjectMissing',
+    `${type} ${oid} is missing from the repository: see \`git fsck\` there, and put the object back from a clone that has it`,
+  );
 }
 
 /** The engine with every wait ended by its signal, whatever the disk or a child process does. */
@@ -53,7 +60,9 @@ export function interruptible(engine: ObjectEngine): ObjectEngine {
 /** `answer`, or a rejection with the signal's reason when that fires first. */
 function untilAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const abort = (): void => { reject(signal.reason as Error); };
+    const abort = (): void => {
+      reject(signal.reason as Error);
+    };
     if (signal.aborted) abort();
     const letGo = onAbort(signal, abort);
     answer.then(resolve, reject).finally(letGo);

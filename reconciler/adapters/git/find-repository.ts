@@ -1,4 +1,7 @@
-/** Where a repository on this machine keeps its objects and its HEAD. Source: gitrepository-layout(5), git-worktree(1), "Details". */
+/**
+ * Where a repository on this machine keeps its objects and its HEAD. Source: gitrepository-layout(5), git-worktree(1),
+ * "Details".
+ */
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -10,13 +13,17 @@ export interface FoundRepository {
   readonly headDir: string;
 }
 
-/** The repository of a bare one's folder, or of the root of a work tree, a linked one or a submodule's too; undefined where there is none. */
+/**
+ * The repository of a bare one's folder, or of the root of a work tree, a linked one or a submodule's too; undefined
+ * where there is none.
+ */
 export async function findRepository(path: string): Promise<FoundRepository | undefined> {
   for (const candidate of [await linked(join(path, '.git')), join(path, '.git'), path]) {
     if (candidate === undefined || !existsSync(join(candidate, 'HEAD'))) continue;
     const common = await firstLine(join(candidate, 'commondir'));
     const gitdir = common === undefined ? candidate : resolve(candidate, common);
-    if ((await stat(join(gitdir, 'objects')).catch(() => undefined))?.isDirectory()) return { gitdir, headDir: candidate };
+    if ((await stat(join(gitdir, 'objects')).catch(() => undefined))?.isDirectory())
+      return { gitdir, headDir: candidate };
   }
   return undefined;
 }

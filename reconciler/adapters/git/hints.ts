@@ -6,8 +6,15 @@ import { LONGEST_TIMER_MS } from '../../../contracts/timers.ts';
 /** The push hook touches this file, relative to the Git folder. */
 export const HINT_FILE = 'plumbline/pushed';
 
-/** Yields after a change in one of `folders`, and every `pollSeconds`; several changes that nobody has read yet are one. Ends on abort. */
-export async function* hintsFrom(folders: readonly string[], pollSeconds: number, signal: AbortSignal): AsyncGenerator<void> {
+/**
+ * Yields after a change in one of `folders`, and every `pollSeconds`; several changes that nobody has read yet are one.
+ * Ends on abort.
+ */
+export async function* hintsFrom(
+  folders: readonly string[],
+  pollSeconds: number,
+  signal: AbortSignal,
+): AsyncGenerator<void> {
   let pending = false;
   let wake: (() => void) | undefined;
   const notify = (): void => {

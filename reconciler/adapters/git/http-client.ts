@@ -1,15 +1,23 @@
-/** One HTTP exchange as isomorphic-git asks for it. Follows no redirect, so that credentials go nowhere but to the address that was given. */
+/**
+ * One HTTP exchange as isomorphic-git asks for it. Follows no redirect, so that credentials go nowhere but to the
+ * address that was given.
+ */
 import { once } from 'node:events';
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { GitHttpRequest, GitHttpResponse } from 'isomorphic-git';
 
-/** Longest silence, in milliseconds, of a server that has not finished. git itself says something every five seconds. */
+/**
+ * Longest silence, in milliseconds, of a server that has not finished. git itself says something every five seconds.
+ */
 const DEFAULT_SILENCE_MS = 60_000;
 
 export type HttpExchange = (request: GitHttpRequest, signal: AbortSignal) => Promise<GitHttpResponse>;
 
-/** Throws what Node throws; the body does, when it breaks off. Certificates are checked against Node's authorities and NODE_EXTRA_CA_CERTS. */
+/**
+ * Throws what Node throws; the body does, when it breaks off. Certificates are checked against Node's authorities and
+ * NODE_EXTRA_CA_CERTS.
+ */
 export function httpExchange(silenceMs = DEFAULT_SILENCE_MS): HttpExchange {
   return async (request, signal) => {
     signal.throwIfAborted();
@@ -23,14 +31,29 @@ export function httpExchange(silenceMs = DEFAULT_SILENCE_MS): HttpExchange {
   };
 }
 
-/** A kept connection that the server closed as we wrote to it: the server did not read this GET, or may answer it twice (RFC 9112, 9.3.1). */
+/**
+ * A kept connection that the server closed as we wrote to it: the server did not read this GET, or may answer it twice
+ * (RFC 9112, 9.3.1).
+ */
 class LeftBehind extends Error {}
 
-async function send(request: GitHttpRequest, body: Buffer | undefined, silenceMs: number, signal: AbortSignal): Promise<GitHttpResponse> {
+async function send(
+  request: GitHttpRequest,
+  body: Buffer | undefined,
+  silenceMs: number,
+  signal: AbortSignal,
+): Promise<GitHttpResponse> {
   const client = request.url.startsWith('https:') ? https : http;
   const outgoing = client.request(request.url, {
-    method: request.method ?? 'GET', signal, timeout: silenceMs,
-    headers: { ...request.headers, 'user-agent': 'git/plumbline', 'accept-encoding': 'identity', ...(body && { 'content-length': body.length }) },
+    method: request.method ?? 'GET',
+    signal,
+    timeout: silenceMs,
+    headers: {
+      ...request.headers,
+      'user-agent': 'git/plumbline',
+      'accept-encoding': 'identity',
+      ...(body && { 'content-length': body.length }),
+    },
   });
   let waiting: { destroy(error: Error): unknown } = outgoing;
   outgoing.on('timeout', () => waiting.destroy(new Error(`no answer for ${silenceMs / 1000} s`)));
@@ -39,16 +62,26 @@ async function send(request: GitHttpRequest, body: Buffer | undefined, silenceMs
   outgoing.end(body);
   const [incoming] = (await once(outgoing, 'response').catch((error: unknown) => {
     const reset = ['ECONNRESET', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '');
-    throw reset && outgoing.reusedSocket && outgoing.method === 'GET' ? new LeftBehind('the server closed the connection', { cause: error }) : error;
+    throw reset && outgoing.reusedSocket && outgoing.method === 'GET'
+      ? new LeftBehind('the server closed the connection', { cause: error })
+      : error;
   })) as [IncomingMessage];
   waiting = incoming;
   const headers = Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]));
   const chunks = incoming[Symbol.asyncIterator]() as AsyncIterableIterator<Uint8Array>;
-  return { url: request.url, statusCode: incoming.statusCode ?? 0, statusMessage: incoming.statusMessage ?? '', headers, body: chunks };
+  return {
+    url: request.url,
+    statusCode: incoming.statusCode ?? 0,
+    statusMessage: incoming.statusMessage ?? '',
+    headers,
+    body: chunks,
+  };
 }
 
 /** Some servers take no request without a length. isomorphic-git gives an array where the types say iterator. */
-async function bytesOf(body: AsyncIterable<Uint8Array> | Iterable<Uint8Array> | undefined): Promise<Buffer | undefined> {
+async function bytesOf(
+  body: AsyncIterable<Uint8Array> | Iterable<Uint8Array> | undefined,
+): Promise<Buffer | undefined> {
   if (body === undefined) return undefined;
   const chunks: Uint8Array[] = [];
   for await (const chunk of body) chunks.push(chunk);

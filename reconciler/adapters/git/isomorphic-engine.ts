@@ -12,15 +12,18 @@ function isNotFound(error: unknown): boolean {
 }
 
 /**
- * Reads `gitdir` in place. Packs are kept open in one cache that is dropped when the folder of packs changes, so objects that a push
- * or `git gc` moves are found, and packs that are gone do not stay in memory.
+ * Reads `gitdir` in place. Packs are kept open in one cache that is dropped when the folder of packs changes, so
+ * objects that a push or `git gc` moves are found, and packs that are gone do not stay in memory.
  */
 export function openIsomorphicEngine(gitdir: string): ObjectEngine {
   let cache: object = {};
   let packsChangedAt = -1;
 
   async function currentCache(): Promise<object> {
-    const changedAt = await stat(join(gitdir, 'objects', 'pack')).then((s) => s.mtimeMs, () => 0);
+    const changedAt = await stat(join(gitdir, 'objects', 'pack')).then(
+      (s) => s.mtimeMs,
+      () => 0,
+    );
     if (changedAt !== packsChangedAt) {
       packsChangedAt = changedAt;
       cache = {};

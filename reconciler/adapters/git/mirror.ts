@@ -1,6 +1,7 @@
 /**
- * A private bare repository that holds what was fetched of a remote's branches. Nothing in it is of value: where it is damaged, or has become
- * crowded with what many small fetches brought, its objects are fetched anew and take the place of the old ones.
+ * A private bare repository that holds what was fetched of a remote's branches. Nothing in it is of value: where it is
+ * damaged, or has become crowded with what many small fetches brought, its objects are fetched anew and take the place
+ * of the old ones.
  */
 import fs from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
@@ -12,11 +13,14 @@ import type { GitRemote } from './remote.ts';
 
 export interface Mirror {
   readonly gitdir: string;
-  /** Makes the objects of the remote's `branch` present. TerminalError `RepositoryTooLarge`, RetryableError `GitUnreachable` and what the remote throws. */
+  /**
+   * Makes the objects of the remote's `branch` present. TerminalError `RepositoryTooLarge`, RetryableError
+   * `GitUnreachable` and what the remote throws.
+   */
   fetch(branch: string, signal: AbortSignal): Promise<void>;
   /**
-   * Fetches the objects of `branch` as if there were none yet, then removes all that were there, also under a reader that has their files open.
-   * Where it fails, they stay. Throws what `fetch` does.
+   * Fetches the objects of `branch` as if there were none yet, then removes all that were there, also under a reader
+   * that has their files open. Where it fails, they stay. Throws what `fetch` does.
    */
   renew(branch: string, signal: AbortSignal): Promise<void>;
   /** Whether so much was fetched in so many pieces that it is time to renew. */
@@ -68,7 +72,9 @@ export async function openMirror(gitdir: string, remote: GitRemote, maxPackBytes
     renew: (branch, signal) => inTurn(() => renew(branch, signal)),
     async isCrowded() {
       const sizes = await packSizes(gitdir);
-      return sizes.length >= MAX_PACKS || (sizes.length > 1 && sizes.reduce((sum, size) => sum + size, 0) > 2 * maxPackBytes);
+      return (
+        sizes.length >= MAX_PACKS || (sizes.length > 1 && sizes.reduce((sum, size) => sum + size, 0) > 2 * maxPackBytes)
+      );
     },
   };
 }
@@ -79,16 +85,35 @@ async function makeBare(gitdir: string): Promise<void> {
   await git.setConfig({ fs, gitdir, path: 'remote.origin.fetch', value: '+refs/heads/*:refs/heads/*' });
 }
 
-async function fetchInto(gitdir: string, remote: GitRemote, branch: string, maxBytes: number, signal: AbortSignal): Promise<void> {
+async function fetchInto(
+  gitdir: string,
+  remote: GitRemote,
+  branch: string,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<void> {
   const finished = new AbortController();
   using over = joinSignals(signal, finished.signal);
   const { url, http } = remote.httpClient(over.signal);
   try {
-    await git.fetch({ fs, gitdir, url, http: bounded(http, maxBytes), remote: 'origin', ref: branch, singleBranch: true, tags: false });
+    await git.fetch({
+      fs,
+      gitdir,
+      url,
+      http: bounded(http, maxBytes),
+      remote: 'origin',
+      ref: branch,
+      singleBranch: true,
+      tags: false,
+    });
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof PlumbError) throw error;
-    throw new RetryableError('GitUnreachable', `fetching branch ${branch} failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new RetryableError(
+      'GitUnreachable',
+      `fetching branch ${branch} failed: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
   } finally {
     finished.abort();
   }
@@ -100,7 +125,11 @@ function bounded(http: HttpClient, maxBytes: number): HttpClient {
     let bytes = 0;
     for await (const chunk of body) {
       bytes += chunk.length;
-      if (bytes > maxBytes) throw new TerminalError('RepositoryTooLarge', `the repository sends more than ${maxBytes} bytes for one fetch: keep manifests in a repository of their own`);
+      if (bytes > maxBytes)
+        throw new TerminalError(
+          'RepositoryTooLarge',
+          `the repository sends more than ${maxBytes} bytes for one fetch: keep manifests in a repository of their own`,
+        );
       yield chunk;
     }
   }
@@ -116,7 +145,9 @@ function bounded(http: HttpClient, maxBytes: number): HttpClient {
 async function packSizes(gitdir: string): Promise<number[]> {
   const folder = join(gitdir, 'objects', 'pack');
   const names = await readdir(folder).catch(() => []);
-  return Promise.all(names.filter((name) => name.endsWith('.pack')).map(async (name) => (await stat(join(folder, name))).size));
+  return Promise.all(
+    names.filter((name) => name.endsWith('.pack')).map(async (name) => (await stat(join(folder, name))).size),
+  );
 }
 
 /** Readers find a pack by its index, so that comes last and goes first: `git repack -d` has the same order. */

@@ -1,6 +1,7 @@
 /**
- * Objects read by the native `git`, over two long-lived `cat-file` processes. Needed inside a receiving hook, where the pushed objects
- * are in a quarantine that only `git` with the hook's environment sees (git-receive-pack(1), "Quarantine Environment").
+ * Objects read by the native `git`, over two long-lived `cat-file` processes. Needed inside a receiving hook, where the
+ * pushed objects are in a quarantine that only `git` with the hook's environment sees (git-receive-pack(1), "Quarantine
+ * Environment").
  */
 import { execFile, spawn, type ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
@@ -15,7 +16,9 @@ const MAX_STDERR = 4096;
 /** Source: git's usage.c, die(). */
 const GIT_FATAL = 128;
 
-/** The environment for `git` children: without the caller's Git variables, unless they are the hook's and must be kept. */
+/**
+ * The environment for `git` children: without the caller's Git variables, unless they are the hook's and must be kept.
+ */
 export function gitEnvironment(env: NodeJS.ProcessEnv, keepHookVariables: boolean): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => keepHookVariables || !name.startsWith('GIT_'));
   return { ...Object.fromEntries(kept), LC_ALL: 'C', GIT_TERMINAL_PROMPT: '0' };
@@ -40,7 +43,10 @@ class Batch {
 
   constructor(gitdir: string, env: NodeJS.ProcessEnv, withContents: boolean) {
     this.#withContents = withContents;
-    this.#child = spawn('git', ['--git-dir', gitdir, 'cat-file', withContents ? '--batch' : '--batch-check'], { env, stdio: ['pipe', 'pipe', 'pipe'] });
+    this.#child = spawn('git', ['--git-dir', gitdir, 'cat-file', withContents ? '--batch' : '--batch-check'], {
+      env,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     this.#child.stderr.on('data', (chunk: Buffer) => {
       this.#words = (this.#words + chunk.toString('utf8')).slice(-MAX_STDERR);
     });
@@ -56,7 +62,9 @@ class Batch {
       this.#child.once('close', (code) => {
         // It dies of the object that it was asked for first; the others were not looked at.
         const first = code === GIT_FATAL ? this.#waiting.shift() : undefined;
-        first?.reject(unreadable(first.oid, gitdir, /^fatal: (.*)$/m.exec(this.#words)?.[1] ?? `git exited with ${GIT_FATAL}`));
+        first?.reject(
+          unreadable(first.oid, gitdir, /^fatal: (.*)$/m.exec(this.#words)?.[1] ?? `git exited with ${GIT_FATAL}`),
+        );
         end(`exit ${code ?? 'by signal'}`);
       });
     });
@@ -95,7 +103,9 @@ class Batch {
         this.#needed = end;
         break;
       }
-      this.#waiting.shift()?.resolve({ header, content: size < 0 ? undefined : Buffer.from(buffer.subarray(lineEnd + 1, end - 1)) });
+      this.#waiting
+        .shift()
+        ?.resolve({ header, content: size < 0 ? undefined : Buffer.from(buffer.subarray(lineEnd + 1, end - 1)) });
       buffer = buffer.subarray(end);
       this.#needed = 0;
     }
@@ -147,7 +157,10 @@ export function openNativeEngine(gitdir: string, options: { readonly quarantine?
     },
     ref: (name, signal) => firstLine(['rev-parse', '--verify', '--quiet', '--end-of-options', name], signal),
     async refs(signal) {
-      const found = await lines(['for-each-ref', '--format=%(objectname) %(refname)', 'refs/heads', 'refs/tags', 'refs/remotes'], signal);
+      const found = await lines(
+        ['for-each-ref', '--format=%(objectname) %(refname)', 'refs/heads', 'refs/tags', 'refs/remotes'],
+        signal,
+      );
       return new Map(found.map((line) => [line.slice(41), line.slice(0, 40)]));
     },
     expand: (prefix, signal) => lines(['rev-parse', `--disambiguate=${prefix}`], signal),

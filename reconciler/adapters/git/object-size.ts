@@ -1,6 +1,6 @@
 /**
- * The inflated size of an object without inflating it: from the header of a loose object, or from the entry header of a pack.
- * Source: gitformat-pack(5): index version 2, pack entries, OFS_DELTA and REF_DELTA.
+ * The inflated size of an object without inflating it: from the header of a loose object, or from the entry header of a
+ * pack. Source: gitformat-pack(5): index version 2, pack entries, OFS_DELTA and REF_DELTA.
  */
 import { open, readdir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,8 +14,8 @@ const OFS_DELTA = 6;
 const REF_DELTA = 7;
 
 /**
- * Size in bytes of the object `oid` in `gitdir`, or undefined where neither a loose file nor a pack holds it. Rejects for a file that is
- * damaged, as a power cut leaves them: empty, or cut off.
+ * Size in bytes of the object `oid` in `gitdir`, or undefined where neither a loose file nor a pack holds it. Rejects
+ * for a file that is damaged, as a power cut leaves them: empty, or cut off.
  */
 export async function objectSize(gitdir: string, oid: string): Promise<number | undefined> {
   return (await looseSize(gitdir, oid)) ?? (await packedSize(gitdir, oid));
@@ -43,7 +43,9 @@ async function readAt(file: FileHandle, position: number, length: number): Promi
 
 const inflated = promisify<Buffer, object, Buffer>(inflate);
 
-/** The first bytes of a zlib stream of which only the beginning is at hand; none where not even one byte of it is whole. */
+/**
+ * The first bytes of a zlib stream of which only the beginning is at hand; none where not even one byte of it is whole.
+ */
 async function inflateStart(deflated: Buffer): Promise<Buffer> {
   return inflated(deflated, { finishFlush: constants.Z_SYNC_FLUSH });
 }
@@ -72,7 +74,12 @@ async function packedSize(gitdir: string, oid: string): Promise<number | undefin
 /** Where the object is in the pack, by binary search of the index. */
 async function packOffset(file: FileHandle, oid: string): Promise<number | undefined> {
   const header = await readAt(file, 0, IDX_HEADER + FANOUT_BYTES);
-  if (header.length < IDX_HEADER + FANOUT_BYTES || header.readUInt32BE(0) !== 0xff744f63 || header.readUInt32BE(4) !== 2) return undefined;
+  if (
+    header.length < IDX_HEADER + FANOUT_BYTES ||
+    header.readUInt32BE(0) !== 0xff744f63 ||
+    header.readUInt32BE(4) !== 2
+  )
+    return undefined;
   const fanout = (slot: number): number => (slot < 0 ? 0 : header.readUInt32BE(IDX_HEADER + 4 * slot));
   const wanted = Buffer.from(oid, 'hex');
   const total = fanout(255);

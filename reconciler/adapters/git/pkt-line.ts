@@ -15,7 +15,10 @@ export function pkt(payload: string): Buffer {
   return Buffer.concat([Buffer.from((bytes.length + LENGTH_DIGITS).toString(16).padStart(LENGTH_DIGITS, '0')), bytes]);
 }
 
-/** The length at `at`, 0 for a flush; undefined where not all of its digits are there. Throws RangeError for anything else than a length. */
+/**
+ * The length at `at`, 0 for a flush; undefined where not all of its digits are there. Throws RangeError for anything
+ * else than a length.
+ */
 function lengthAt(bytes: Buffer, at: number): number | undefined {
   const digits = bytes.toString('latin1', at, at + LENGTH_DIGITS);
   if (!/^[0-9a-fA-F]*$/.test(digits)) throw new RangeError('not a Git packet line');
@@ -26,10 +29,12 @@ function lengthAt(bytes: Buffer, at: number): number | undefined {
   return length;
 }
 
-/** The payloads up to `bytes`' end; undefined stands for a flush. Throws RangeError for bytes that are no packet lines. */
+/**
+ * The payloads up to `bytes`' end; undefined stands for a flush. Throws RangeError for bytes that are no packet lines.
+ */
 export function parsePkts(bytes: Buffer): (Buffer | undefined)[] {
   const found: (Buffer | undefined)[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const length = lengthAt(bytes, at);
     if (length === undefined || at + length > bytes.length) throw new RangeError('a Git packet line is cut off');
     found.push(length === 0 ? undefined : bytes.subarray(at + LENGTH_DIGITS, at + length));
@@ -45,15 +50,23 @@ export class FlushReader {
   #begun = Buffer.alloc(0);
   #held = 0;
 
-  /** The bytes up to the first flush and those after it, once it is there. Throws RangeError for bytes that are no packet lines, or too many. */
+  /**
+   * The bytes up to the first flush and those after it, once it is there. Throws RangeError for bytes that are no
+   * packet lines, or too many.
+   */
   take(chunk: Buffer): { readonly upToFlush: Buffer; readonly rest: Buffer } | undefined {
     this.#held += chunk.length;
     if (this.#held > MAX_ANSWER) throw new RangeError('more Git packet lines than are read');
     const bytes = Buffer.concat([this.#begun, chunk]);
     let at = 0;
-    for (let length = lengthAt(bytes, at); length !== undefined && at + length <= bytes.length; length = lengthAt(bytes, at)) {
+    for (
+      let length = lengthAt(bytes, at);
+      length !== undefined && at + length <= bytes.length;
+      length = lengthAt(bytes, at)
+    ) {
       at += Math.max(length, LENGTH_DIGITS);
-      if (length === 0) return { upToFlush: Buffer.concat([...this.#lines, bytes.subarray(0, at)]), rest: bytes.subarray(at) };
+      if (length === 0)
+        return { upToFlush: Buffer.concat([...this.#lines, bytes.subarray(0, at)]), rest: bytes.subarray(at) };
     }
     this.#lines.push(bytes.subarray(0, at));
     this.#begun = bytes.subarray(at);

@@ -10,14 +10,19 @@ import { type GitRemote, type GitService, unreachable } from './remote.ts';
 const MAX_STDERR = 8192;
 /** Bytes of an answer that is none, in an error. */
 const MAX_SHOWN = 60;
-/** Longest silence, in milliseconds, of a process that has not finished. git itself says something every five seconds. */
+/**
+ * Longest silence, in milliseconds, of a process that has not finished. git itself says something every five seconds.
+ */
 const DEFAULT_SILENCE_MS = 60_000;
 const ANY_HTTP_URL = 'https://repository.invalid/';
 
 /** How to start `git-upload-pack` or `git-receive-pack` for a repository. */
 export type ServiceArgv = (service: GitService) => readonly [command: string, ...args: string[]];
 
-/** What a process that ended without an answer meant by its exit code and its last words; undefined where they say it themselves. */
+/**
+ * What a process that ended without an answer meant by its exit code and its last words; undefined where they say it
+ * themselves.
+ */
 export type Explain = (exitCode: number | null, words: string) => PlumbError | undefined;
 
 interface Session {
@@ -44,11 +49,20 @@ export function localServiceArgv(path: string): ServiceArgv {
 }
 
 /** `silenceMs`: longest silence of a process that has not finished; it is killed then. */
-export function processRemote(url: string, argv: ServiceArgv, explain: Explain = () => undefined, silenceMs = DEFAULT_SILENCE_MS): GitRemote {
+export function processRemote(
+  url: string,
+  argv: ServiceArgv,
+  explain: Explain = () => undefined,
+  silenceMs = DEFAULT_SILENCE_MS,
+): GitRemote {
   async function start(service: GitService, signal: AbortSignal): Promise<Session> {
     const [command, ...args] = argv(service);
     signal.throwIfAborted();
-    const child = spawn(command, args, { env: gitEnvironment(process.env, false), stdio: ['pipe', 'pipe', 'pipe'], signal });
+    const child = spawn(command, args, {
+      env: gitEnvironment(process.env, false),
+      stdio: ['pipe', 'pipe', 'pipe'],
+      signal,
+    });
     let words = '';
     child.stderr.on('data', (chunk: Buffer) => {
       words = (words + chunk.toString('utf8')).slice(-MAX_STDERR);
@@ -58,7 +72,8 @@ export function processRemote(url: string, argv: ServiceArgv, explain: Explain =
     const closed = new Promise<number | null>((resolve) => {
       child.once('close', resolve);
       child.on('error', (error: NodeJS.ErrnoException) => {
-        broken = error.code === 'ENOENT' ? new Error(`there is no \`${command}\` on this machine`, { cause: error }) : error;
+        broken =
+          error.code === 'ENOENT' ? new Error(`there is no \`${command}\` on this machine`, { cause: error }) : error;
         resolve(null);
       });
     });
@@ -71,7 +86,9 @@ export function processRemote(url: string, argv: ServiceArgv, explain: Explain =
       broken = new Error(`no answer for ${silenceMs / 1000} s`);
       giveUp(child);
     }, silenceMs);
-    void closed.then(() => { clearTimeout(silence); });
+    void closed.then(() => {
+      clearTimeout(silence);
+    });
     const stdout = child.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
     const read = async (): Promise<Buffer | undefined> => {
       const next = await stdout.next().catch(() => ({ done: true as const, value: undefined }));
@@ -94,7 +111,11 @@ export function processRemote(url: string, argv: ServiceArgv, explain: Explain =
       return greeting.take(chunk);
     } catch (error) {
       giveUp(child);
-      throw new TerminalError('GitUrlInvalid', `${url} answers, but not as a Git server: ${JSON.stringify(chunk.toString('latin1', 0, MAX_SHOWN))}; check the URL, and that the login prints nothing`, { cause: error });
+      throw new TerminalError(
+        'GitUrlInvalid',
+        `${url} answers, but not as a Git server: ${JSON.stringify(chunk.toString('latin1', 0, MAX_SHOWN))}; check the URL, and that the login prints nothing`,
+        { cause: error },
+      );
     }
   }
 
@@ -134,12 +155,21 @@ export function processRemote(url: string, argv: ServiceArgv, explain: Explain =
       async function request(asked: GitHttpRequest): Promise<GitHttpResponse> {
         const service = asked.url.includes('git-receive-pack') ? 'git-receive-pack' : 'git-upload-pack';
         const answer = (type: string, body: AsyncIterableIterator<Uint8Array>): GitHttpResponse => ({
-          url: asked.url, statusCode: 200, statusMessage: 'OK', headers: { 'content-type': `application/x-${service}-${type}` }, body,
+          url: asked.url,
+          statusCode: 200,
+          statusMessage: 'OK',
+          headers: { 'content-type': `application/x-${service}-${type}` },
+          body,
         });
         if (asked.method === 'GET' || asked.method === undefined) {
           session = await start(service, signal);
           const greeting = Buffer.concat([pkt(`# service=${service}\n`), FLUSH, session.greeting]);
-          return answer('advertisement', (async function* () { yield greeting; })());
+          return answer(
+            'advertisement',
+            (async function* () {
+              yield greeting;
+            })(),
+          );
         }
         const current = session ?? (await start(service, signal));
         session = undefined;

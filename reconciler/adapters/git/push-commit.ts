@@ -1,4 +1,7 @@
-/** Pushing one new commit whose tree the remote has already. Source: gitprotocol-pack(5), "Pushing Data To a Server"; gitformat-pack(5). */
+/**
+ * Pushing one new commit whose tree the remote has already. Source: gitprotocol-pack(5), "Pushing Data To a Server";
+ * gitformat-pack(5).
+ */
 import { createHash } from 'node:crypto';
 import { deflateSync } from 'node:zlib';
 import { TerminalError } from '../../core/errors.ts';
@@ -27,7 +30,10 @@ export interface CommitPush {
   readonly commit: Buffer;
 }
 
-/** Moves `ref` from `from` to the new commit. Throws TerminalError `PushRejected` with what the remote and its hooks printed. */
+/**
+ * Moves `ref` from `from` to the new commit. Throws TerminalError `PushRejected` with what the remote and its hooks
+ * printed.
+ */
 export async function pushCommit(remote: GitRemote, push: CommitPush, signal: AbortSignal): Promise<void> {
   const command = pkt(`${push.from} ${push.to} ${push.ref}\0 report-status side-band-64k agent=git/plumbline`);
   const answer = await remote.push(Buffer.concat([command, FLUSH, packOf(push.commit)]), signal);
@@ -38,8 +44,13 @@ export async function pushCommit(remote: GitRemote, push: CommitPush, signal: Ab
     else if (line) words += line.toString('utf8', 1);
   }
   const lines = parsePkts(Buffer.concat(report)).map((line) => line?.toString('utf8').trimEnd() ?? '');
-  const refused = lines.find((line) => line.startsWith('ng ')) ?? lines.find((line) => line.startsWith('unpack ') && line !== 'unpack ok');
+  const refused =
+    lines.find((line) => line.startsWith('ng ')) ??
+    lines.find((line) => line.startsWith('unpack ') && line !== 'unpack ok');
   if (refused === undefined && lines.includes(`ok ${push.ref}`)) return;
   const said = words.trim();
-  throw new TerminalError('PushRejected', `the repository refused the push: ${refused ?? 'no report'}${said ? `\n${said}` : ''}`);
+  throw new TerminalError(
+    'PushRejected',
+    `the repository refused the push: ${refused ?? 'no report'}${said ? `\n${said}` : ''}`,
+  );
 }

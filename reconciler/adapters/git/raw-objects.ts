@@ -1,4 +1,7 @@
-/** Git's own object formats, read and written byte for byte. Source: gitformat-pack(5), git-cat-file(1), "Git Objects" in Pro Git. */
+/**
+ * Git's own object formats, read and written byte for byte. Source: gitformat-pack(5), git-cat-file(1), "Git Objects"
+ * in Pro Git.
+ */
 import { createHash } from 'node:crypto';
 import type { Revision } from '../../ports/git-source.ts';
 
@@ -24,7 +27,7 @@ const OID_BYTES = 20;
 /** The entries of a tree object, in Git's order. Throws RangeError for bytes that are no tree. */
 export function parseTree(content: Buffer): TreeEntry[] {
   const entries: TreeEntry[] = [];
-  for (let at = 0; at < content.length; ) {
+  for (let at = 0; at < content.length;) {
     const space = content.indexOf(SPACE, at);
     const end = content.indexOf(NUL, space);
     if (space < 0 || end < 0 || end + OID_BYTES >= content.length + 1) throw new RangeError('not a tree object');
@@ -62,7 +65,11 @@ function parseHeaders(content: Buffer): Headers {
 function parsePerson(line: string | undefined): { name: string; email: string; at: string } {
   const match = /^(.*?) ?<([^>]*)>(?: (\d+) [+-]\d{4})?/.exec(line ?? '');
   const seconds = Math.min(Number(match?.[3] ?? 0), 253402300799);
-  return { name: match?.[1] ?? '', email: match?.[2] ?? '', at: new Date(seconds * 1000).toISOString().replace('.000Z', 'Z') };
+  return {
+    name: match?.[1] ?? '',
+    email: match?.[2] ?? '',
+    at: new Date(seconds * 1000).toISOString().replace('.000Z', 'Z'),
+  };
 }
 
 /** A commit object as a {@link Revision}. Throws RangeError for bytes that are no commit. */
@@ -72,7 +79,10 @@ export function parseCommit(sha: string, content: Buffer): Revision {
   if (tree === undefined) throw new RangeError('not a commit object');
   const author = parsePerson(fields.get('author')?.[0]);
   return {
-    sha, tree, parents: fields.get('parent') ?? [], message: body,
+    sha,
+    tree,
+    parents: fields.get('parent') ?? [],
+    message: body,
     author: { name: author.name, email: author.email },
     committedAt: parsePerson(fields.get('committer')?.[0]).at,
   };
@@ -100,6 +110,9 @@ function cleanPerson(text: string): string {
 export function formatCommit(commit: NewCommit): { readonly sha: string; readonly content: Buffer } {
   const person = `${cleanPerson(commit.author.name)} <${cleanPerson(commit.author.email)}> ${Math.floor(commit.at.getTime() / 1000)} +0000`;
   const message = commit.message.endsWith('\n') ? commit.message : `${commit.message}\n`;
-  const content = Buffer.from(`tree ${commit.tree}\nparent ${commit.parent}\nauthor ${person}\ncommitter ${person}\n\n${message}`, 'utf8');
+  const content = Buffer.from(
+    `tree ${commit.tree}\nparent ${commit.parent}\nauthor ${person}\ncommitter ${person}\n\n${message}`,
+    'utf8',
+  );
   return { content, sha: createHash('sha1').update(`commit ${content.length}\0`).update(content).digest('hex') };
 }

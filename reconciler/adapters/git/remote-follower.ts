@@ -1,4 +1,7 @@
-/** Keeps a mirror at what its remote has: fetches what is new, and everything anew where the mirror turns out to be damaged. */
+/**
+ * Keeps a mirror at what its remote has: fetches what is new, and everything anew where the mirror turns out to be
+ * damaged.
+ */
 import { PlumbError, TerminalError } from '../../core/errors.ts';
 import { DAMAGE, type ObjectEngine } from './engine.ts';
 import type { Mirror } from './mirror.ts';
@@ -8,13 +11,17 @@ import type { GitRemote } from './remote.ts';
 export interface RemoteFollower {
   /** Refs as the remote told them last. */
   advertised(): Advertisement | undefined;
-  /** Asks the remote for its refs, and fetches the followed branch where it moved. Throws what {@link Mirror.fetch} and {@link GitRemote.advertise} do. */
+  /**
+   * Asks the remote for its refs, and fetches the followed branch where it moved. Throws what {@link Mirror.fetch} and
+   * {@link GitRemote.advertise} do.
+   */
   refresh(signal: AbortSignal): Promise<void>;
   /** The same for another branch; does nothing where the remote has none of that name. */
   refreshOther(branch: string, signal: AbortSignal): Promise<void>;
   /**
-   * What `look` finds. Where it finds an object missing or damaged, the mirror is fetched anew and `look` is called once more: once for each
-   * commit that the branch comes to, so that a remote which is damaged itself is not fetched for ever.
+   * What `look` finds. Where it finds an object missing or damaged, the mirror is fetched anew and `look` is called
+   * once more: once for each commit that the branch comes to, so that a remote which is damaged itself is not fetched
+   * for ever.
    */
   mending<T>(look: () => Promise<T>, signal: AbortSignal): Promise<T>;
 }
@@ -53,7 +60,8 @@ export function followRemote(mirror: Mirror, remote: GitRemote, objects: ObjectE
   async function bring(name: string, signal: AbortSignal): Promise<void> {
     const tip = tipOf(name);
     if (tip === undefined) return;
-    const isThere = async (): Promise<boolean> => (await mending(() => objects.size(tip, signal), signal)) !== undefined;
+    const isThere = async (): Promise<boolean> =>
+      (await mending(() => objects.size(tip, signal), signal)) !== undefined;
     if (await isThere()) return;
     // What cannot be fetched is not downloaded again with every look.
     if (refused?.tip === tip) throw refused.error;
@@ -90,7 +98,9 @@ export function followRemote(mirror: Mirror, remote: GitRemote, objects: ObjectE
     if (renewal && renewal.head === head) return renewal.done;
     const mine = { head, done: renew(signal) };
     renewal = mine;
-    mine.done.catch(() => { if (renewal === mine) renewal = undefined; });
+    mine.done.catch(() => {
+      if (renewal === mine) renewal = undefined;
+    });
     return mine.done;
   }
 

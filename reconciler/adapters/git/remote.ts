@@ -1,4 +1,6 @@
-/** Speaking with the repository's own Git server: over HTTPS, over SSH, or with a local process (so that its hooks run). */
+/**
+ * Speaking with the repository's own Git server: over HTTPS, over SSH, or with a local process (so that its hooks run).
+ */
 import type { HttpClient } from 'isomorphic-git';
 import { RetryableError } from '../../core/errors.ts';
 import type { Advertisement } from './pkt-line.ts';
@@ -7,8 +9,8 @@ export type GitService = 'git-upload-pack' | 'git-receive-pack';
 
 export interface GitRemote {
   /**
-   * What refs the remote has now. RetryableError `GitUnreachable`; TerminalError `GitAccessDenied`, `GitUrlInvalid`, `GitCertificateRefused`,
-   * `GitHostKeyUnknown` or `GitHostKeyChanged`.
+   * What refs the remote has now. RetryableError `GitUnreachable`; TerminalError `GitAccessDenied`, `GitUrlInvalid`,
+   * `GitCertificateRefused`, `GitHostKeyUnknown` or `GitHostKeyChanged`.
    */
   advertise(service: GitService, signal: AbortSignal): Promise<Advertisement>;
   /** One push: the whole request, the whole answer. */
@@ -27,5 +29,7 @@ function reasonOf(cause: unknown): string {
   // OpenSSL's own words are within a line of numbers and file names.
   const tls = /SSL routines:[^:]*:([^:]+):/.exec(cause.message)?.[1];
   // The error of a host with several addresses has one error for each, and no words.
-  return tls === undefined ? cause.message || ((cause as NodeJS.ErrnoException).code ?? cause.name) : `no TLS connection: ${tls}`;
+  return tls === undefined
+    ? cause.message || ((cause as NodeJS.ErrnoException).code ?? cause.name)
+    : `no TLS connection: ${tls}`;
 }

@@ -1,4 +1,7 @@
-/** What people write for a commit: an id or its beginning, a branch, a tag, `HEAD`, and `~N` or `^N` behind it. Source: gitrevisions(7). */
+/**
+ * What people write for a commit: an id or its beginning, a branch, a tag, `HEAD`, and `~N` or `^N` behind it. Source:
+ * gitrevisions(7).
+ */
 import { TerminalError } from '../../core/errors.ts';
 import type { Revision } from '../../ports/git-source.ts';
 import type { ObjectEngine } from './engine.ts';
@@ -15,7 +18,11 @@ function notFound(rev: string, why: string): TerminalError {
 }
 
 /** The commit that an id names, through annotated tags; undefined where it names none. */
-export async function readCommit(engine: ObjectEngine, oid: string, signal: AbortSignal): Promise<Revision | undefined> {
+export async function readCommit(
+  engine: ObjectEngine,
+  oid: string,
+  signal: AbortSignal,
+): Promise<Revision | undefined> {
   let id = oid;
   for (let i = 0; i < MAX_TAG_CHAIN; i++) {
     const object = await engine.read(id, signal);
@@ -27,7 +34,12 @@ export async function readCommit(engine: ObjectEngine, oid: string, signal: Abor
   return undefined;
 }
 
-async function baseId(engine: ObjectEngine, base: string, headRef: string, signal: AbortSignal): Promise<Revision | undefined> {
+async function baseId(
+  engine: ObjectEngine,
+  base: string,
+  headRef: string,
+  signal: AbortSignal,
+): Promise<Revision | undefined> {
   if (base === 'HEAD' || base === '@') {
     const head = await engine.ref(headRef, signal);
     return head === undefined ? undefined : readCommit(engine, head, signal);
@@ -54,9 +66,15 @@ export function baseOf(rev: string): string {
 }
 
 /**
- * Resolves `rev`; `HEAD` and `@` mean `headRef`. Throws TerminalError `RevisionNotFound`, saying which part was not found.
+ * Resolves `rev`; `HEAD` and `@` mean `headRef`. Throws TerminalError `RevisionNotFound`, saying which part was not
+ * found.
  */
-export async function resolveRevision(engine: ObjectEngine, rev: string, headRef: string, signal: AbortSignal): Promise<Revision> {
+export async function resolveRevision(
+  engine: ObjectEngine,
+  rev: string,
+  headRef: string,
+  signal: AbortSignal,
+): Promise<Revision> {
   const match = EXPRESSION.exec(rev.trim());
   const base = match?.[1] ?? '';
   let commit = base === '' ? undefined : await baseId(engine, base, headRef, signal);
@@ -64,10 +82,12 @@ export async function resolveRevision(engine: ObjectEngine, rev: string, headRef
   let steps = 0;
   for (const [, kind, digits] of (match?.[2] ?? '').matchAll(/([~^])(\d*)/g)) {
     const number = digits ? Number(digits) : 1;
-    const ancestors: number[] = kind === '~' ? Array.from({ length: Math.min(number, MAX_STEPS) }, () => 1) : number === 0 ? [] : [number];
+    const ancestors: number[] =
+      kind === '~' ? Array.from({ length: Math.min(number, MAX_STEPS) }, () => 1) : number === 0 ? [] : [number];
     for (const parent of ancestors) {
       const next: string | undefined = commit.parents[parent - 1];
-      const found: Revision | undefined = next !== undefined && ++steps <= MAX_STEPS ? await readCommit(engine, next, signal) : undefined;
+      const found: Revision | undefined =
+        next !== undefined && ++steps <= MAX_STEPS ? await readCommit(engine, next, signal) : undefined;
       if (!found) throw notFound(rev, `history ends at ${commit.sha.slice(0, 12)}`);
       commit = found;
     }

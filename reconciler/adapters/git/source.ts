@@ -24,7 +24,10 @@ import { explainSsh, parseSshUrl, sshServiceArgv } from './ssh.ts';
 import { createTreeWalk } from './tree-walk.ts';
 
 export interface GitSourceOptions {
-  /** A path (bare repository or work tree), `file://`, `https://` (with or without `user:token@`), `ssh://` or `user@host:path`. */
+  /**
+   * A path (bare repository or work tree), `file://`, `https://` (with or without `user:token@`), `ssh://` or
+   * `user@host:path`.
+   */
   readonly url: string;
   /** What the repository's HEAD names when absent, or `main` where it names nothing. */
   readonly branch?: string;
@@ -39,7 +42,10 @@ export interface GitSourceOptions {
   readonly maxPackBytes?: number;
   /** Longest silence of an HTTP server that has not finished, in milliseconds; a minute when absent. */
   readonly httpSilenceMs?: number;
-  /** `isomorphic` (default) needs no git on the machine; `native` holds no pack in memory; `quarantine` is `native` with a receiving hook's environment. */
+  /**
+   * `isomorphic` (default) needs no git on the machine; `native` holds no pack in memory; `quarantine` is `native` with
+   * a receiving hook's environment.
+   */
   readonly engine?: 'isomorphic' | 'native' | 'quarantine';
   /** The time of commits that {@link GitSource.commitTree} makes. */
   readonly now?: () => Date;
@@ -57,16 +63,23 @@ interface Backend {
 }
 
 /**
- * Opens the repository. A remote one is contacted only where no branch is given; when it does not answer then, the branch that it named last
- * is followed, and its error thrown where there is none. Throws TerminalError `RepositoryNotFound` for a path without a repository,
- * `GitUrlInvalid` for text that is no place of one.
+ * Opens the repository. A remote one is contacted only where no branch is given; when it does not answer then, the
+ * branch that it named last is followed, and its error thrown where there is none. Throws TerminalError
+ * `RepositoryNotFound` for a path without a repository, `GitUrlInvalid` for text that is no place of one.
  */
 export async function openGitSource(options: GitSourceOptions): Promise<GitSource> {
   const backend = await openBackend(options);
   const engine = interruptible(await openEngine(options.engine ?? 'isomorphic', backend.gitdir));
   const checkedOut = backend.mirror || options.branch !== undefined ? undefined : await readHead(backend.headDir);
-  const branch = options.branch ?? (backend.mirror ? await remoteDefaultBranch(backend.remote, backend.gitdir) : (checkedOut?.branch ?? 'main'));
-  return createSource(backend, engine, { branch, head: checkedOut?.commit ?? `refs/heads/${branch}` }, options.now ?? (() => new Date()));
+  const branch =
+    options.branch ??
+    (backend.mirror ? await remoteDefaultBranch(backend.remote, backend.gitdir) : (checkedOut?.branch ?? 'main'));
+  return createSource(
+    backend,
+    engine,
+    { branch, head: checkedOut?.commit ?? `refs/heads/${branch}` },
+    options.now ?? (() => new Date()),
+  );
 }
 
 /** How long a remote may take to say what its HEAD is, in milliseconds. */
@@ -96,7 +109,8 @@ function onlyBranch(refs: readonly string[]): string | undefined {
 async function openBackend(options: GitSourceOptions): Promise<Backend> {
   const { url, credentials } = splitCredentials(options.url);
   const mirrored = async (remote: GitRemote): Promise<Backend> => {
-    if (options.cacheDir === undefined) throw new TerminalError('GitUrlInvalid', `${url}: a remote repository needs a folder to fetch into`);
+    if (options.cacheDir === undefined)
+      throw new TerminalError('GitUrlInvalid', `${url}: a remote repository needs a folder to fetch into`);
     const mirror = await openMirror(options.cacheDir, remote, options.maxPackBytes);
     return { url, remote, gitdir: mirror.gitdir, headDir: mirror.gitdir, mirror };
   };
@@ -106,11 +120,22 @@ async function openBackend(options: GitSourceOptions): Promise<Backend> {
   if (url.startsWith('file://')) return mirrored(processRemote(url, localServiceArgv(fileURLToPath(url))));
   if (!isAbsolute(url) && !url.startsWith('.') && !existsSync(url)) {
     const ssh = parseSshUrl(url);
-    if (ssh) return mirrored(processRemote(url, sshServiceArgv(ssh, options.sshKey, options.knownHosts), explainSsh(ssh, options.knownHosts)));
+    if (ssh)
+      return mirrored(
+        processRemote(
+          url,
+          sshServiceArgv(ssh, options.sshKey, options.knownHosts),
+          explainSsh(ssh, options.knownHosts),
+        ),
+      );
   }
   const path = resolvePath(url);
   const found = await findRepository(path);
-  if (!found) throw new TerminalError('RepositoryNotFound', `${path} is no Git repository: make one with \`plumb init --bare ${url}\``);
+  if (!found)
+    throw new TerminalError(
+      'RepositoryNotFound',
+      `${path} is no Git repository: make one with \`plumb init --bare ${url}\``,
+    );
   return { url: path, ...found, remote: processRemote(path, localServiceArgv(found.gitdir)), mirror: undefined };
 }
 
@@ -141,7 +166,12 @@ interface Followed {
   readonly head: string;
 }
 
-function createSource(backend: Backend, objects: ObjectEngine, { branch, head: headName }: Followed, now: () => Date): GitSource {
+function createSource(
+  backend: Backend,
+  objects: ObjectEngine,
+  { branch, head: headName }: Followed,
+  now: () => Date,
+): GitSource {
   const branchRef = `refs/heads/${branch}`;
   let wasBorn = false;
   const follower = backend.mirror && followRemote(backend.mirror, backend.remote, objects, branch);
@@ -157,12 +187,20 @@ function createSource(backend: Backend, objects: ObjectEngine, { branch, head: h
     await follower?.refresh(signal);
     const sha = await reached(engine.ref(branchRef, signal), signal);
     if (sha === undefined) {
-      if (!existsSync(join(backend.gitdir, 'HEAD'))) throw new RetryableError('GitUnreachable', `cannot read ${backend.url}: the repository is gone`);
+      if (!existsSync(join(backend.gitdir, 'HEAD')))
+        throw new RetryableError('GitUnreachable', `cannot read ${backend.url}: the repository is gone`);
       const others = await reached(engine.refs(signal), signal);
       return { state: wasBorn || others.size > 0 ? 'missing' : 'unborn' };
     }
-    const revision = await reached(whole(() => readCommit(engine, sha, signal), signal), signal);
-    if (!revision) throw new RetryableError('GitUnreachable', `${backend.url}: branch ${branch} points at ${sha}, which is not there yet`);
+    const revision = await reached(
+      whole(() => readCommit(engine, sha, signal), signal),
+      signal,
+    );
+    if (!revision)
+      throw new RetryableError(
+        'GitUnreachable',
+        `${backend.url}: branch ${branch} points at ${sha}, which is not there yet`,
+      );
     wasBorn = true;
     return { state: 'at', revision };
   }
@@ -173,7 +211,11 @@ function createSource(backend: Backend, objects: ObjectEngine, { branch, head: h
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof PlumbError) throw error;
-      throw new RetryableError('GitUnreachable', `cannot read ${backend.url}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      throw new RetryableError(
+        'GitUnreachable',
+        `cannot read ${backend.url}: ${error instanceof Error ? error.message : String(error)}`,
+        { cause: error },
+      );
     }
   }
 
@@ -195,30 +237,46 @@ function createSource(backend: Backend, objects: ObjectEngine, { branch, head: h
       const { tree } = await commit(sha, signal);
       return whole(() => walk(tree, signal), signal);
     },
-    blob: (oid, maxBytes, signal) => whole(async () => {
-      const size = await engine.size(oid, signal);
-      if (size === undefined) throw missing('blob', oid);
-      if (size > maxBytes) throw new TerminalError('BlobTooLarge', `blob ${oid} has ${size} bytes, more than the limit of ${maxBytes}`);
-      const object = await engine.read(oid, signal);
-      if (!object) throw missing('blob', oid);
-      return object.content;
-    }, signal),
+    blob: (oid, maxBytes, signal) =>
+      whole(async () => {
+        const size = await engine.size(oid, signal);
+        if (size === undefined) throw missing('blob', oid);
+        if (size > maxBytes)
+          throw new TerminalError('BlobTooLarge', `blob ${oid} has ${size} bytes, more than the limit of ${maxBytes}`);
+        const object = await engine.read(oid, signal);
+        if (!object) throw missing('blob', oid);
+        return object.content;
+      }, signal),
     async log(sha, limit, signal) {
       const found: Revision[] = [];
-      for (let next: Revision | undefined = await commit(sha, signal); next && found.length < limit; ) {
+      for (let next: Revision | undefined = await commit(sha, signal); next && found.length < limit;) {
         found.push(next);
         const parent: string | undefined = next.parents[0];
-        next = parent === undefined || found.length >= limit ? undefined : await whole(() => readCommit(engine, parent, signal), signal);
+        next =
+          parent === undefined || found.length >= limit
+            ? undefined
+            : await whole(() => readCommit(engine, parent, signal), signal);
       }
       return found;
     },
-    hints: (pollSeconds, signal) => hintsFrom(follower ? [] : watchedFolders(backend.gitdir, branch), pollSeconds, signal),
+    hints: (pollSeconds, signal) =>
+      hintsFrom(follower ? [] : watchedFolders(backend.gitdir, branch), pollSeconds, signal),
     async commitTree(change, signal) {
       const before = await head(signal);
       if (before.state !== 'at') throw new TerminalError('PushRejected', `branch ${branch} has no commit to build on`);
       const { tree } = await commit(change.restore, signal);
-      const made = formatCommit({ tree, parent: before.revision.sha, author: change.author, at: now(), message: change.message });
-      await pushCommit(backend.remote, { ref: branchRef, from: before.revision.sha, to: made.sha, commit: made.content }, signal);
+      const made = formatCommit({
+        tree,
+        parent: before.revision.sha,
+        author: change.author,
+        at: now(),
+        message: change.message,
+      });
+      await pushCommit(
+        backend.remote,
+        { ref: branchRef, from: before.revision.sha, to: made.sha, commit: made.content },
+        signal,
+      );
       await follower?.refresh(signal);
       return commit(made.sha, signal);
     },

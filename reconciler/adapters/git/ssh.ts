@@ -9,15 +9,26 @@ export interface SshAddress {
   readonly path: string;
 }
 
-/** `ssh://user@host:port/path` or `user@host:path`; undefined for anything else. A host that looks like an option is refused. */
+/**
+ * `ssh://user@host:port/path` or `user@host:path`; undefined for anything else. A host that looks like an option is
+ * refused.
+ */
 export function parseSshUrl(url: string): SshAddress | undefined {
   const long = /^ssh:\/\/(?:([^@/]+)@)?([^/:]+|\[[0-9a-fA-F:]+\])(?::(\d+))?(\/.*)$/.exec(url);
   const short = long ? null : /^(?:([^@/:]+)@)?([^/:]+):(?!\/\/)(.+)$/.exec(url);
-  const [user, host, port, path] = long ? [long[1], long[2], long[3], long[4]] : [short?.[1], short?.[2], undefined, short?.[3]];
+  const [user, host, port, path] = long
+    ? [long[1], long[2], long[3], long[4]]
+    : [short?.[1], short?.[2], undefined, short?.[3]];
   if (!host || !path) return undefined;
-  if (host.startsWith('-') || user?.startsWith('-')) throw new TerminalError('GitUrlInvalid', `${url}: a host or user may not begin with '-'`);
+  if (host.startsWith('-') || user?.startsWith('-'))
+    throw new TerminalError('GitUrlInvalid', `${url}: a host or user may not begin with '-'`);
   const bare = host.replace(/^\[|\]$/g, '');
-  return { destination: user ? `${user}@${bare}` : bare, host: bare, port: port === undefined ? undefined : Number(port), path: path.replace(/^\/~/, '~') };
+  return {
+    destination: user ? `${user}@${bare}` : bare,
+    host: bare,
+    port: port === undefined ? undefined : Number(port),
+    path: path.replace(/^\/~/, '~'),
+  };
 }
 
 /** The remote login shell parses one string: single quotes, as git itself sends it. */
@@ -26,13 +37,28 @@ function quoted(path: string): string {
 }
 
 /** The user's known_hosts must hold the host's key; nobody is asked anything. */
-export function sshServiceArgv(address: SshAddress, keyFile: string | undefined, knownHosts: string | undefined): ServiceArgv {
+export function sshServiceArgv(
+  address: SshAddress,
+  keyFile: string | undefined,
+  knownHosts: string | undefined,
+): ServiceArgv {
   return (service) => [
-    'ssh', '-T', '-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=yes', '-o', 'ConnectTimeout=10', '-o', 'ServerAliveInterval=5',
+    'ssh',
+    '-T',
+    '-o',
+    'BatchMode=yes',
+    '-o',
+    'StrictHostKeyChecking=yes',
+    '-o',
+    'ConnectTimeout=10',
+    '-o',
+    'ServerAliveInterval=5',
     ...(knownHosts === undefined ? [] : ['-o', `UserKnownHostsFile=${knownHosts}`]),
     ...(keyFile === undefined ? [] : ['-i', keyFile, '-o', 'IdentitiesOnly=yes']),
     ...(address.port === undefined ? [] : ['-p', String(address.port)]),
-    '--', address.destination, `${service} ${quoted(address.path)}`,
+    '--',
+    address.destination,
+    `${service} ${quoted(address.path)}`,
   ];
 }
 
@@ -47,13 +73,22 @@ export function explainSsh({ destination, host, port }: SshAddress, knownHosts: 
   return (exitCode, words): PlumbError | undefined => {
     if (exitCode !== SSH_FAILED) return undefined;
     if (/REMOTE HOST IDENTIFICATION HAS CHANGED/.test(words)) {
-      return new TerminalError('GitHostKeyChanged', `the host key of ${host} is not the one in ${file}: it was made anew, or another machine answers; compare it with what the host's owner tells, then \`ssh-keygen -f ${file} -R ${known}\` and \`${scan}\``);
+      return new TerminalError(
+        'GitHostKeyChanged',
+        `the host key of ${host} is not the one in ${file}: it was made anew, or another machine answers; compare it with what the host's owner tells, then \`ssh-keygen -f ${file} -R ${known}\` and \`${scan}\``,
+      );
     }
     if (/No \S+ host key is known for|Host key verification failed/.test(words)) {
-      return new TerminalError('GitHostKeyUnknown', `the host key of ${host} is not in ${file}: add it with \`${scan}\`, and compare it with what the host's owner tells`);
+      return new TerminalError(
+        'GitHostKeyUnknown',
+        `the host key of ${host} is not in ${file}: add it with \`${scan}\`, and compare it with what the host's owner tells`,
+      );
     }
     if (/Permission denied \(/.test(words)) {
-      return new TerminalError('GitAccessDenied', `${destination} accepts none of our SSH keys: add the public key there, or name another private key with --ssh-key`);
+      return new TerminalError(
+        'GitAccessDenied',
+        `${destination} accepts none of our SSH keys: add the public key there, or name another private key with --ssh-key`,
+      );
     }
     return undefined;
   };

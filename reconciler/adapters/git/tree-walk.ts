@@ -24,9 +24,9 @@ const MAX_KEPT_ENTRIES = 500_000;
 export type TreeWalk = (tree: string, signal: AbortSignal) => Promise<readonly TreeFile[]>;
 
 /**
- * Throws TerminalError `TreeTooLarge`, which names the limit and the folder where it was passed, or `TreeInvalid`; RetryableError
- * `ObjectMissing` and `ObjectUnreadable`. The result is sorted by path, in UTF-16 code unit order. Work is bounded by the limits, not by how
- * many paths the trees describe.
+ * Throws TerminalError `TreeTooLarge`, which names the limit and the folder where it was passed, or `TreeInvalid`;
+ * RetryableError `ObjectMissing` and `ObjectUnreadable`. The result is sorted by path, in UTF-16 code unit order. Work
+ * is bounded by the limits, not by how many paths the trees describe.
  */
 export function createTreeWalk(engine: ObjectEngine): TreeWalk {
   const known = new Map<string, readonly TreeEntry[]>();
@@ -37,7 +37,8 @@ export function createTreeWalk(engine: ObjectEngine): TreeWalk {
     if (before) return before;
     const size = await engine.size(oid, signal);
     if (size === undefined) throw missing('tree', oid);
-    if (size > TREE_LIMITS.treeBytes) throw tooLarge(at, `is a tree object of ${size} bytes, more than ${TREE_LIMITS.treeBytes}`);
+    if (size > TREE_LIMITS.treeBytes)
+      throw tooLarge(at, `is a tree object of ${size} bytes, more than ${TREE_LIMITS.treeBytes}`);
     const object = await engine.read(oid, signal);
     if (!object) throw missing('tree', oid);
     const entries = parsed(object.type === 'tree' ? object.content : undefined, oid, at);
@@ -56,7 +57,8 @@ export function createTreeWalk(engine: ObjectEngine): TreeWalk {
     let pathChars = 0;
     async function walk(oid: string, prefix: string, depth: number): Promise<void> {
       if (depth > TREE_LIMITS.depth) throw tooLarge(prefix, `is nested more than ${TREE_LIMITS.depth} folders deep`);
-      if (++folders > TREE_LIMITS.folders) throw tooLarge(prefix, `is beyond ${TREE_LIMITS.folders} folders in one commit`);
+      if (++folders > TREE_LIMITS.folders)
+        throw tooLarge(prefix, `is beyond ${TREE_LIMITS.folders} folders in one commit`);
       for (const entry of await entriesOf(oid, prefix, signal)) {
         const path = `${prefix}${entry.name}`;
         if (entry.mode === DIRECTORY) {
@@ -64,8 +66,13 @@ export function createTreeWalk(engine: ObjectEngine): TreeWalk {
           continue;
         }
         pathChars += path.length;
-        if (pathChars > TREE_LIMITS.pathChars) throw tooLarge(path, `is where the commit's paths have more than ${TREE_LIMITS.pathChars} characters together`);
-        if (files.length >= TREE_LIMITS.files) throw tooLarge(path, `is beyond ${TREE_LIMITS.files} files in one commit`);
+        if (pathChars > TREE_LIMITS.pathChars)
+          throw tooLarge(
+            path,
+            `is where the commit's paths have more than ${TREE_LIMITS.pathChars} characters together`,
+          );
+        if (files.length >= TREE_LIMITS.files)
+          throw tooLarge(path, `is beyond ${TREE_LIMITS.files} files in one commit`);
         files.push({ path, oid: entry.oid, mode: entry.mode });
       }
     }
@@ -80,7 +87,10 @@ function parsed(content: Buffer | undefined, oid: string, at: string): readonly 
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
   }
-  throw new TerminalError('TreeInvalid', `${placeOf(at)} has object ${oid} for a folder, which is no tree: make the commit anew with git`);
+  throw new TerminalError(
+    'TreeInvalid',
+    `${placeOf(at)} has object ${oid} for a folder, which is no tree: make the commit anew with git`,
+  );
 }
 
 function tooLarge(at: string, what: string): TerminalError {
@@ -89,7 +99,7 @@ function tooLarge(at: string, what: string): TerminalError {
 
 /** Where in the commit, short enough for a message. */
 function placeOf(path: string): string {
-  if (path === '') return 'the commit\'s root';
+  if (path === '') return "the commit's root";
   return path.length > MAX_SHOWN_PATH ? `${path.slice(0, MAX_SHOWN_PATH)}...` : path;
 }
 

@@ -30,39 +30,73 @@ export async function openHome(dir: string): Promise<Home> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await chmod(dir, 0o700);
   const socket = join(dir, 'control.sock');
-  if (await answers(socket)) throw new TerminalError('ControlPlaneRunning', `a control plane already runs with the home ${dir}; stop it first, or choose another home with --home`);
+  if (await answers(socket))
+    throw new TerminalError(
+      'ControlPlaneRunning',
+      `a control plane already runs with the home ${dir}; stop it first, or choose another home with --home`,
+    );
   await rm(socket, { force: true });
   return {
-    dir, socket,
-    redisDir: join(dir, 'redis'), redisSocket: join(dir, 'redis.sock'),
-    gitCache: join(dir, 'git'), runtimeCache: join(dir, 'runtime'), logFile: join(dir, 'control-plane.log'),
+    dir,
+    socket,
+    redisDir: join(dir, 'redis'),
+    redisSocket: join(dir, 'redis.sock'),
+    gitCache: join(dir, 'git'),
+    runtimeCache: join(dir, 'runtime'),
+    logFile: join(dir, 'control-plane.log'),
     sealKey: await sealKey(join(dir, 'seal.key')),
   };
 }
 
-/** The control plane's private SSH key: `given`, or `ssh/id_ed25519` in the home, made when it is missing. Throws TerminalError `SshKeyUnreadable`. */
-export async function sshPrivateKey(home: Home, given: string | undefined): Promise<{ readonly path: string; readonly key: Buffer }> {
+/**
+ * The control plane's private SSH key: `given`, or `ssh/id_ed25519` in the home, made when it is missing. Throws
+ * TerminalError `SshKeyUnreadable`.
+ */
+export async function sshPrivateKey(
+  home: Home,
+  given: string | undefined,
+): Promise<{ readonly path: string; readonly key: Buffer }> {
   const path = given ?? join(home.dir, 'ssh', 'id_ed25519');
   if (given === undefined) await makeSshKey(path);
   try {
     return { path, key: await readFile(path) };
   } catch (cause) {
-    throw new TerminalError('SshKeyUnreadable', `the SSH key ${path} cannot be read; name a private key with --ssh-key`, { cause });
+    throw new TerminalError(
+      'SshKeyUnreadable',
+      `the SSH key ${path} cannot be read; name a private key with --ssh-key`,
+      { cause },
+    );
   }
 }
 
 async function makeSshKey(path: string): Promise<void> {
-  if (await readFile(path).then(() => true, () => false)) return;
+  if (
+    await readFile(path).then(
+      () => true,
+      () => false,
+    )
+  )
+    return;
   await mkdir(join(path, '..'), { recursive: true, mode: 0o700 });
-  await promisify(execFile)('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'plumbline', '-f', path]).catch((cause: unknown) => {
-    throw new TerminalError('SshKeyUnreadable', `no SSH key could be made at ${path}: install openssh-client, or name a private key with --ssh-key`, { cause });
-  });
+  await promisify(execFile)('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'plumbline', '-f', path]).catch(
+    (cause: unknown) => {
+      throw new TerminalError(
+        'SshKeyUnreadable',
+        `no SSH key could be made at ${path}: install openssh-client, or name a private key with --ssh-key`,
+        { cause },
+      );
+    },
+  );
 }
 
 async function sealKey(path: string): Promise<Buffer> {
   const known = await readFile(path).catch(() => undefined);
   if (known?.length === SEAL_KEY_BYTES) return known;
-  if (known) throw new TerminalError('SealKeyInvalid', `${path} does not hold ${SEAL_KEY_BYTES} bytes; remove it and empty Redis, all state is rebuilt from Git and the nodes`);
+  if (known)
+    throw new TerminalError(
+      'SealKeyInvalid',
+      `${path} does not hold ${SEAL_KEY_BYTES} bytes; remove it and empty Redis, all state is rebuilt from Git and the nodes`,
+    );
   const key = randomBytes(SEAL_KEY_BYTES);
   await writeFile(path, key, { mode: 0o600, flag: 'wx' });
   return key;
@@ -71,7 +105,10 @@ async function sealKey(path: string): Promise<Buffer> {
 function answers(socket: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = connect(socket);
-    probe.once('connect', () => { probe.destroy(); resolve(true); });
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
     probe.once('error', () => resolve(false));
   });
 }

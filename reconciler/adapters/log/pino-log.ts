@@ -11,6 +11,9 @@ export function openLog(file: string, level: string): Log {
     { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: { paths: HIDDEN, censor: '[redacted]' } },
     pino.destination({ dest: file, append: true, sync: true, mkdir: true }),
   );
-  const at = (name: 'debug' | 'info' | 'warn' | 'error') => (message: string, fields?: LogFields): void => logger[name](fields ?? {}, message);
+  const at =
+    (name: 'debug' | 'info' | 'warn' | 'error') =>
+    (message: string, fields?: LogFields): void =>
+      logger[name](fields ?? {}, message);
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }

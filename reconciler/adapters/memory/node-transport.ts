@@ -1,18 +1,34 @@
-/** The port `NodeTransport` over machines that live in this process: files are a map, programs are functions, sockets are HTTP servers. */
+/**
+ * The port `NodeTransport` over machines that live in this process: files are a map, programs are functions, sockets
+ * are HTTP servers.
+ */
 import { setMaxListeners } from 'node:events';
 import { IncomingMessage, request as startRequest, type Server } from 'node:http';
 import { Duplex, type Readable } from 'node:stream';
 import { joinSignals, type JoinedSignal } from '../../../contracts/signals.ts';
 import { RetryableError, TerminalError } from '../../core/errors.ts';
 import { answerBody } from '../../ports/answer-body.ts';
-import { SHORT_ANSWER_BYTES, type CommandResult, type HttpAnswer, type HttpQuestion, type NodeConnection, type NodeTransport, type SshTarget } from '../../ports/node-transport.ts';
+import {
+  SHORT_ANSWER_BYTES,
+  type CommandResult,
+  type HttpAnswer,
+  type HttpQuestion,
+  type NodeConnection,
+  type NodeTransport,
+  type SshTarget,
+} from '../../ports/node-transport.ts';
 
 export interface MemoryFile {
   readonly content: Buffer;
   readonly mode: number;
 }
 /** A program of a memory machine. Runs until it returns; a long one watches the signal. */
-export type MemoryProgram = (args: readonly string[], stdin: Buffer, machine: MemoryMachine, signal: AbortSignal) => Promise<CommandResult> | CommandResult;
+export type MemoryProgram = (
+  args: readonly string[],
+  stdin: Buffer,
+  machine: MemoryMachine,
+  signal: AbortSignal,
+) => Promise<CommandResult> | CommandResult;
 
 export class MemoryMachine {
   hostKey: string;
@@ -30,7 +46,8 @@ export class MemoryMachine {
 
   /** Every connection is lost, as when the network goes away. */
   dropConnections(): void {
-    for (const connection of [...this.connections]) connection.drop(new RetryableError('ConnectionLost', `${connection.target.name}: the connection was lost`));
+    for (const connection of [...this.connections])
+      connection.drop(new RetryableError('ConnectionLost', `${connection.target.name}: the connection was lost`));
   }
 }
 
@@ -41,8 +58,16 @@ export class MemoryNodeTransport implements NodeTransport {
   async connect(target: SshTarget, signal: AbortSignal): Promise<NodeConnection> {
     signal.throwIfAborted();
     const machine = this.#find(target.address, target.port);
-    if (machine.hostKey !== target.hostKey) throw new TerminalError('HostKeyChanged', `${target.name} shows host key ${machine.hostKey}, expected ${target.hostKey}`);
-    if (!machine.authorized) throw new TerminalError('AuthenticationFailed', `${target.user}@${target.address}:${target.port} refused the control plane's key`);
+    if (machine.hostKey !== target.hostKey)
+      throw new TerminalError(
+        'HostKeyChanged',
+        `${target.name} shows host key ${machine.hostKey}, expected ${target.hostKey}`,
+      );
+    if (!machine.authorized)
+      throw new TerminalError(
+        'AuthenticationFailed',
+        `${target.user}@${target.address}:${target.port} refused the control plane's key`,
+      );
     const connection = new MemoryNodeConnection(machine, target);
     machine.connections.add(connection);
     return connection;
@@ -54,7 +79,8 @@ export class MemoryNodeTransport implements NodeTransport {
   }
 
   async close(): Promise<void> {
-    for (const machine of this.machines.values()) for (const connection of [...machine.connections]) await connection.close();
+    for (const machine of this.machines.values())
+      for (const connection of [...machine.connections]) await connection.close();
   }
 
   #find(address: string, port: number): MemoryMachine {
@@ -81,7 +107,10 @@ export class MemoryNodeConnection implements NodeConnection {
     });
   }
 
-  async run(argv: readonly string[], options: { readonly stdin?: string | Readable; readonly signal: AbortSignal }): Promise<CommandResult> {
+  async run(
+    argv: readonly string[],
+    options: { readonly stdin?: string | Readable; readonly signal: AbortSignal },
+  ): Promise<CommandResult> {
     using alive = this.#alive(options.signal);
     const { signal } = alive;
     const [name, ...args] = argv;
@@ -93,10 +122,16 @@ export class MemoryNodeConnection implements NodeConnection {
       if (signal.aborted) return abort();
       signal.addEventListener('abort', abort, { once: true });
       // A program that ends because of the signal says so in its own words; the caller hears the signal's reason.
-      Promise.resolve(program(args, stdin, this.#machine, signal)).then(resolve, (error: Error) => reject(signal.aborted ? signal.reason as Error : error));
+      Promise.resolve(program(args, stdin, this.#machine, signal)).then(resolve, (error: Error) =>
+        reject(signal.aborted ? (signal.reason as Error) : error),
+      );
     });
     const cap = 1024 * 1024;
-    return { code: result.code, stdout: result.stdout.slice(0, cap), stderr: result.stderr.slice(0, cap - Math.min(cap, result.stdout.length)) };
+    return {
+      code: result.code,
+      stdout: result.stdout.slice(0, cap),
+      stderr: result.stderr.slice(0, cap - Math.min(cap, result.stdout.length)),
+    };
   }
 
   async upload(path: string, content: Buffer | Readable, mode: number, signal: AbortSignal): Promise<void> {
@@ -107,21 +142,45 @@ export class MemoryNodeConnection implements NodeConnection {
   }
 
   async http(socket: string, message: HttpQuestion, signal: AbortSignal): Promise<HttpAnswer> {
-    const response = await this.#send(socket, message.method, message.path, { connection: 'close' }, message.body, signal);
+    const response = await this.#send(
+      socket,
+      message.method,
+      message.path,
+      { connection: 'close' },
+      message.body,
+      signal,
+    );
     if (!('statusCode' in response)) throw new RetryableError('AgentUnreachable', 'the agent upgraded a plain request');
-    return { status: response.statusCode ?? 0, body: await answerBody(response, message.maxBytes ?? SHORT_ANSWER_BYTES) };
+    return {
+      status: response.statusCode ?? 0,
+      body: await answerBody(response, message.maxBytes ?? SHORT_ANSWER_BYTES),
+    };
   }
 
-  async httpStream(socket: string, path: string, signal: AbortSignal): Promise<{ readonly status: number; readonly body: Readable }> {
+  async httpStream(
+    socket: string,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly status: number; readonly body: Readable }> {
     const response = await this.#send(socket, 'GET', path, { connection: 'close' }, undefined, signal);
     if (!('statusCode' in response)) throw new RetryableError('AgentUnreachable', 'the agent upgraded a plain request');
     return { status: response.statusCode ?? 0, body: response };
   }
 
   async httpUpgrade(socket: string, path: string, protocol: string, signal: AbortSignal): Promise<Duplex> {
-    const answer = await this.#send(socket, 'GET', path, { connection: 'Upgrade', upgrade: protocol }, undefined, signal);
+    const answer = await this.#send(
+      socket,
+      'GET',
+      path,
+      { connection: 'Upgrade', upgrade: protocol },
+      undefined,
+      signal,
+    );
     if (!(answer instanceof IncomingMessage)) return answer;
-    throw new RetryableError('UpgradeRefused', `the agent answered ${answer.statusCode}: ${(await read(answer)).toString()}`);
+    throw new RetryableError(
+      'UpgradeRefused',
+      `the agent answered ${answer.statusCode}: ${(await read(answer)).toString()}`,
+    );
   }
 
   /** Ends the connection from outside. */
@@ -146,7 +205,14 @@ export class MemoryNodeConnection implements NodeConnection {
     return joinSignals(signal, this.#over.signal);
   }
 
-  async #send(socket: string, method: string, path: string, headers: Record<string, string>, body: string | undefined, signal: AbortSignal): Promise<IncomingMessage | Duplex> {
+  async #send(
+    socket: string,
+    method: string,
+    path: string,
+    headers: Record<string, string>,
+    body: string | undefined,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage | Duplex> {
     this.#throwIfOver(signal);
     const server = this.#machine.sockets.get(socket);
     if (!server) throw new RetryableError('AgentUnreachable', `nothing answers on ${socket}`);
@@ -158,11 +224,19 @@ export class MemoryNodeConnection implements NodeConnection {
     }
     // For as long as the answer is read, or the upgraded stream is open.
     const alive = this.#alive(signal);
-    near.once('close', () => { alive[Symbol.dispose](); });
+    near.once('close', () => {
+      alive[Symbol.dispose]();
+    });
     server.emit('connection', far);
     try {
       return await new Promise<IncomingMessage | Duplex>((resolve, reject) => {
-        const request = startRequest({ method, path, headers: { host: 'agent', ...headers }, signal: alive.signal, createConnection: () => near });
+        const request = startRequest({
+          method,
+          path,
+          headers: { host: 'agent', ...headers },
+          signal: alive.signal,
+          createConnection: () => near,
+        });
         request.on('error', reject);
         request.once('response', resolve);
         request.once('upgrade', (_response, stream, head) => {
@@ -173,7 +247,9 @@ export class MemoryNodeConnection implements NodeConnection {
       });
     } catch (cause) {
       signal.throwIfAborted();
-      throw new RetryableError('AgentUnreachable', `the agent did not answer ${path}: ${(cause as Error).message}`, { cause });
+      throw new RetryableError('AgentUnreachable', `the agent did not answer ${path}: ${(cause as Error).message}`, {
+        cause,
+      });
     }
   }
 }
@@ -207,7 +283,13 @@ function duplexPair(): [Duplex, Duplex] {
       },
     });
     // What an HTTP server sets on its sockets.
-    return Object.assign(end, { setTimeout: () => end, setNoDelay: () => end, setKeepAlive: () => end, ref: () => end, unref: () => end });
+    return Object.assign(end, {
+      setTimeout: () => end,
+      setNoDelay: () => end,
+      setKeepAlive: () => end,
+      ref: () => end,
+      unref: () => end,
+    });
   };
   const near: Duplex = make(() => far);
   const far: Duplex = make(() => near);

@@ -1,5 +1,12 @@
 /** The `ObjectStore` within one process. */
-import { keyOf, parseKey, type Kind, type KubeObject, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import {
+  keyOf,
+  parseKey,
+  type Kind,
+  type KubeObject,
+  type ObjectKey,
+  type Stored,
+} from '../../../contracts/objects/index.ts';
 import { RetryableError } from '../../core/errors.ts';
 import { canonicalJson } from '../../core/storage/canonical-json.ts';
 import { kubeTime, putTogether, takeApart } from '../../core/storage/object-form.ts';
@@ -7,7 +14,9 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Ids } from '../../ports/ids.ts';
 import type { ChangeEvent, ObjectStore, WatchBatch, WriteOp, WriteResult } from '../../ports/object-store.ts';
 
-/** What outlives one instance of the store: two instances over one `MemoryState` are two control planes over one Redis. */
+/**
+ * What outlives one instance of the store: two instances over one `MemoryState` are two control planes over one Redis.
+ */
 export class MemoryState {
   readonly objects = new Map<ObjectKey, Stored>();
   /** The change of version N is at index N - 1 - trimmed. */
@@ -74,7 +83,10 @@ export class MemoryObjectStore implements ObjectStore {
 
   async nextEpoch(above: number, signal: AbortSignal): Promise<number> {
     this.#check(signal);
-    this.state.epoch = Math.max(this.state.epoch === undefined ? this.#clock.now().getTime() : this.state.epoch + 1, above + 1);
+    this.state.epoch = Math.max(
+      this.state.epoch === undefined ? this.#clock.now().getTime() : this.state.epoch + 1,
+      above + 1,
+    );
     return this.state.epoch;
   }
 
@@ -83,7 +95,10 @@ export class MemoryObjectStore implements ObjectStore {
     return this.state.objects.get(key);
   }
 
-  async list(kind: Kind | undefined, signal?: AbortSignal): Promise<{ objects: readonly Stored[]; resourceVersion: string }> {
+  async list(
+    kind: Kind | undefined,
+    signal?: AbortSignal,
+  ): Promise<{ objects: readonly Stored[]; resourceVersion: string }> {
     this.#check(signal);
     const objects = [...this.state.objects.values()].filter((object) => kind === undefined || object.kind === kind);
     return { objects, resourceVersion: String(this.state.version) };
@@ -124,7 +139,10 @@ export class MemoryObjectStore implements ObjectStore {
     signal?.throwIfAborted();
     if (this.#closed) throw new RetryableError('StoreUnavailable', 'the object store was closed');
     if (this.#incarnation === undefined || this.#incarnation !== this.state.incarnation) {
-      throw new RetryableError('StoreLost', 'the live state was emptied or claimed anew; it is rebuilt after the store is opened again');
+      throw new RetryableError(
+        'StoreLost',
+        'the live state was emptied or claimed anew; it is rebuilt after the store is opened again',
+      );
     }
   }
 
@@ -145,18 +163,31 @@ export class MemoryObjectStore implements ObjectStore {
     parseKey(key);
     const current = this.state.objects.get(key);
     if (op.op === 'create') {
-      return current ? refuse('AlreadyExists', `create ${key}: there is one already, at resourceVersion ${current.metadata.resourceVersion}`) : this.#create(key, op.object);
+      return current
+        ? refuse(
+            'AlreadyExists',
+            `create ${key}: there is one already, at resourceVersion ${current.metadata.resourceVersion}`,
+          )
+        : this.#create(key, op.object);
     }
     if (!current) return refuse('NotFound', `${op.op} ${key}: there is no such object`);
-    const expected = op.op === 'delete' ? op : { uid: op.object.metadata.uid, resourceVersion: op.object.metadata.resourceVersion };
-    if (expected.uid !== undefined && expected.uid !== current.metadata.uid) return refuse('Conflict', `${op.op} ${key}: the stored object has uid ${current.metadata.uid}`);
+    const expected =
+      op.op === 'delete' ? op : { uid: op.object.metadata.uid, resourceVersion: op.object.metadata.resourceVersion };
+    if (expected.uid !== undefined && expected.uid !== current.metadata.uid)
+      return refuse('Conflict', `${op.op} ${key}: the stored object has uid ${current.metadata.uid}`);
     if (expected.resourceVersion !== undefined && expected.resourceVersion !== current.metadata.resourceVersion) {
-      return refuse('Conflict', `${op.op} ${key}: the stored object has resourceVersion ${current.metadata.resourceVersion}`);
+      return refuse(
+        'Conflict',
+        `${op.op} ${key}: the stored object has resourceVersion ${current.metadata.resourceVersion}`,
+      );
     }
     switch (op.op) {
-      case 'delete': return this.#publish('delete', key, current);
-      case 'update': return this.#update(key, current, op.object);
-      case 'updateStatus': return this.#updateStatus(key, current, op.object);
+      case 'delete':
+        return this.#publish('delete', key, current);
+      case 'update':
+        return this.#update(key, current, op.object);
+      case 'updateStatus':
+        return this.#updateStatus(key, current, op.object);
     }
   }
 
@@ -177,7 +208,14 @@ export class MemoryObjectStore implements ObjectStore {
     if (canonicalJson(before.body) === canonicalJson(after.body)) return accept(current);
     const rises = canonicalJson(before.specPart) !== canonicalJson(after.specPart);
     const { metadata } = current;
-    return this.#publish('put', key, putTogether(after.body, before.status, { ...serverMeta(metadata), generation: metadata.generation + (rises ? 1 : 0) }));
+    return this.#publish(
+      'put',
+      key,
+      putTogether(after.body, before.status, {
+        ...serverMeta(metadata),
+        generation: metadata.generation + (rises ? 1 : 0),
+      }),
+    );
   }
 
   #updateStatus(key: ObjectKey, current: Stored, wanted: Stored): WriteResult {
@@ -192,7 +230,13 @@ export class MemoryObjectStore implements ObjectStore {
     state.version += 1;
     const { body, status } = takeApart(object);
     // Through JSON, as on the way to Redis: what is stored shares nothing with what was passed in.
-    const stored = freeze(JSON.parse(JSON.stringify(putTogether(body, status, { ...serverMeta(object.metadata), resourceVersion: String(state.version) }))) as Stored);
+    const stored = freeze(
+      JSON.parse(
+        JSON.stringify(
+          putTogether(body, status, { ...serverMeta(object.metadata), resourceVersion: String(state.version) }),
+        ),
+      ) as Stored,
+    );
     if (type === 'delete') state.objects.delete(key);
     else state.objects.set(key, stored);
     state.changes.push({ type, object: stored });
@@ -204,7 +248,12 @@ export class MemoryObjectStore implements ObjectStore {
   }
 }
 
-function serverMeta({ uid, resourceVersion, generation, creationTimestamp }: Stored['metadata']): Pick<Stored['metadata'], 'uid' | 'resourceVersion' | 'generation' | 'creationTimestamp'> {
+function serverMeta({
+  uid,
+  resourceVersion,
+  generation,
+  creationTimestamp,
+}: Stored['metadata']): Pick<Stored['metadata'], 'uid' | 'resourceVersion' | 'generation' | 'creationTimestamp'> {
   return { uid, resourceVersion, generation, creationTimestamp };
 }
 

@@ -53,7 +53,9 @@ export class MemoryWorkQueue implements WorkQueue {
   #lane(queue: QueueName): Lane {
     let lane = this.#lanes.get(queue);
     if (!lane) {
-      lane = new Lane((failure) => { for (const listener of this.#listeners) listener({ queue, ...failure }); });
+      lane = new Lane((failure) => {
+        for (const listener of this.#listeners) listener({ queue, ...failure });
+      });
       this.#lanes.set(queue, lane);
     }
     return lane;
@@ -112,7 +114,9 @@ class Lane {
     this.#dispatch();
     return async (graceMs) => {
       crew.closing = true;
-      const timer = setTimeout(() => { crew.stopping.abort(new Error('the worker is being closed')); }, graceMs);
+      const timer = setTimeout(() => {
+        crew.stopping.abort(new Error('the worker is being closed'));
+      }, graceMs);
       await Promise.all(crew.jobs);
       clearTimeout(timer);
       this.#crews.delete(crew);

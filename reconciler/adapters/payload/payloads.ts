@@ -10,7 +10,10 @@ import { cachedRuntime, npmPack, type FetchTarball } from './runtime-cache.ts';
 import { RUNTIME_PINS, type RuntimePin } from './runtime-pins.ts';
 
 export interface FilePayloadsOptions {
-  /** Folder of fetched runtimes; `.cache/runtime` of the project unless given. Shared by all control planes of this machine. */
+  /**
+   * Folder of fetched runtimes; `.cache/runtime` of the project unless given. Shared by all control planes of this
+   * machine.
+   */
   readonly cacheDir?: string;
   /** The agent's bundle; `dist/agent.mjs` of the project unless given. */
   readonly bundlePath?: string;
@@ -43,10 +46,20 @@ export class FilePayloads implements AgentPayloads {
   async #load(arch: NodeArch, signal: AbortSignal): Promise<AgentPayload> {
     const bundle = await readBundle(this.#options.bundlePath ?? projectFile('dist/agent.mjs'));
     const pin = (this.#options.pins ?? RUNTIME_PINS)[arch];
-    const runtime = await cachedRuntime(pin, this.#options.cacheDir ?? projectFile('.cache/runtime'), this.#options.fetchTarball ?? npmPack, signal);
+    const runtime = await cachedRuntime(
+      pin,
+      this.#options.cacheDir ?? projectFile('.cache/runtime'),
+      this.#options.fetchTarball ?? npmPack,
+      signal,
+    );
     return {
-      arch, bundle, bundleHash: createHash('sha256').update(bundle).digest('hex'), runtimeHash: runtime.hash, runtimePath: runtime.path,
-      runtime: (form) => createReadStream(form === 'gzip' ? runtime.gzipPath : runtime.path, { highWaterMark: 256 * 1024 }),
+      arch,
+      bundle,
+      bundleHash: createHash('sha256').update(bundle).digest('hex'),
+      runtimeHash: runtime.hash,
+      runtimePath: runtime.path,
+      runtime: (form) =>
+        createReadStream(form === 'gzip' ? runtime.gzipPath : runtime.path, { highWaterMark: 256 * 1024 }),
     };
   }
 }
@@ -55,7 +68,9 @@ async function readBundle(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (cause) {
-    throw new TerminalError('BundleMissing', `the node agent's bundle is missing at ${path}; run 'npm run build'`, { cause });
+    throw new TerminalError('BundleMissing', `the node agent's bundle is missing at ${path}; run 'npm run build'`, {
+      cause,
+    });
   }
 }
 

@@ -23,7 +23,12 @@ export interface CachedRuntime {
 export type FetchTarball = (spec: string, folder: string, signal: AbortSignal) => Promise<string>;
 
 /** Safe to call from many processes at once: the finished folder is renamed into place, and the first one stays. */
-export async function cachedRuntime(pin: RuntimePin, cacheDir: string, fetchTarball: FetchTarball, signal: AbortSignal): Promise<CachedRuntime> {
+export async function cachedRuntime(
+  pin: RuntimePin,
+  cacheDir: string,
+  fetchTarball: FetchTarball,
+  signal: AbortSignal,
+): Promise<CachedRuntime> {
   const folder = join(cacheDir, pin.spec.replace('@', '-'));
   const known = await read(folder);
   if (known) return known;
@@ -58,33 +63,55 @@ async function read(folder: string): Promise<CachedRuntime | undefined> {
 
 async function build(pin: RuntimePin, folder: string, fetchTarball: FetchTarball, signal: AbortSignal): Promise<void> {
   const tarball = await fetchTarball(pin.spec, folder, signal);
-  const integrity = `sha512-${createHash('sha512').update(await readFile(tarball)).digest('base64')}`;
+  const integrity = `sha512-${createHash('sha512')
+    .update(await readFile(tarball))
+    .digest('base64')}`;
   if (integrity !== pin.integrity) {
-    throw new TerminalError('RuntimeUnavailable', `the package ${pin.spec} that was fetched is not the pinned one (${integrity}, expected ${pin.integrity}); use a registry that serves the original`);
+    throw new TerminalError(
+      'RuntimeUnavailable',
+      `the package ${pin.spec} that was fetched is not the pinned one (${integrity}, expected ${pin.integrity}); use a registry that serves the original`,
+    );
   }
   await execute('tar', ['-xzf', tarball, '-C', folder, '--strip-components=2', 'package/bin/node'], { signal });
   const path = join(folder, 'node');
   await chmod(path, 0o755);
   const hash = createHash('sha256');
-  await pipeline(createReadStream(path), async function* (chunks: AsyncIterable<Buffer>) {
-    for await (const chunk of chunks) {
-      hash.update(chunk);
-      yield chunk;
-    }
-  }, createGzip({ level: 6 }), createWriteStream(join(folder, 'node.gz')), { signal });
+  await pipeline(
+    createReadStream(path),
+    async function* (chunks: AsyncIterable<Buffer>) {
+      for await (const chunk of chunks) {
+        hash.update(chunk);
+        yield chunk;
+      }
+    },
+    createGzip({ level: 6 }),
+    createWriteStream(join(folder, 'node.gz')),
+    { signal },
+  );
   await rm(tarball, { force: true });
   await writeFile(join(folder, 'sha256'), `${hash.digest('hex')}\n`);
 }
 
 export async function npmPack(spec: string, folder: string, signal: AbortSignal): Promise<string> {
-  await execute('npm', ['pack', spec, '--silent', '--pack-destination', folder], { cwd: folder, signal, maxBuffer: 16 * 1024 * 1024 });
+  await execute('npm', ['pack', spec, '--silent', '--pack-destination', folder], {
+    cwd: folder,
+    signal,
+    maxBuffer: 16 * 1024 * 1024,
+  });
   const [name] = (await readdir(folder)).filter((each) => each.endsWith('.tgz'));
   if (name === undefined) throw new Error('npm pack made no tarball');
   return join(folder, name);
 }
 
 function unavailable(pin: RuntimePin, cacheDir: string, cause: unknown): TerminalError {
-  const words = ((cause as { stderr?: string }).stderr || (cause as Error).message).trim().split('\n').slice(0, 3).join('; ');
-  return new TerminalError('RuntimeUnavailable',
-    `the nodes' Node.js runtime ${pin.spec} is not in ${cacheDir} and cannot be fetched: ${words}; connect to an npm registry once, or copy ${cacheDir} from a machine that has it`, { cause });
+  const words = ((cause as { stderr?: string }).stderr || (cause as Error).message)
+    .trim()
+    .split('\n')
+    .slice(0, 3)
+    .join('; ');
+  return new TerminalError(
+    'RuntimeUnavailable',
+    `the nodes' Node.js runtime ${pin.spec} is not in ${cacheDir} and cannot be fetched: ${words}; connect to an npm registry once, or copy ${cacheDir} from a machine that has it`,
+    { cause },
+  );
 }

@@ -1,4 +1,7 @@
-/** The Node.js that agents run on. Packages carry `bin/node`, built for glibc 2.28 and later. Integrity: the registry's `dist.integrity`. */
+/**
+ * The Node.js that agents run on. Packages carry `bin/node`, built for glibc 2.28 and later. Integrity: the registry's
+ * `dist.integrity`.
+ */
 import type { NodeArch } from '../../ports/agent-payloads.ts';
 
 export interface RuntimePin {

@@ -6,7 +6,10 @@ import { placeOfRedis } from './url.ts';
 
 const LONGEST_RECONNECT_DELAY_MS = 500;
 
-/** Options with the reconnect behaviour that the store relies on: commands wait for the connection, {@link Link.call} bounds the wait. */
+/**
+ * Options with the reconnect behaviour that the store relies on: commands wait for the connection, {@link Link.call}
+ * bounds the wait.
+ */
 function storeOptions(options: RedisOptions): RedisOptions & { protocol: 2; replyMapping: 'legacy' } {
   return {
     ...options,
@@ -39,24 +42,34 @@ export class Link {
     this.#client = new Redis(storeOptions(connection));
     this.#where = placeOfRedis(connection);
     this.#timeoutMs = timeoutMs;
-    this.#client.on('error', (error) => { this.#lastError = error; });
-    this.#client.on('ready', () => { this.#lastError = undefined; });
+    this.#client.on('error', (error) => {
+      this.#lastError = error;
+    });
+    this.#client.on('ready', () => {
+      this.#lastError = undefined;
+    });
   }
 
   /**
-   * A second connection, for commands that block. It rejects what was asked when the connection is lost, and connects again by itself;
-   * disconnect it to end it.
+   * A second connection, for commands that block. It rejects what was asked when the connection is lost, and connects
+   * again by itself; disconnect it to end it.
    */
   blockingTwin(): Redis {
-    const twin = new Redis({ ...storeOptions(this.#connection), maxRetriesPerRequest: 0, reconnectOnError: (error) => (leadsToReplica(error) ? 1 : false) });
-    twin.on('error', (error) => { this.#lastError = error; });
+    const twin = new Redis({
+      ...storeOptions(this.#connection),
+      maxRetriesPerRequest: 0,
+      reconnectOnError: (error) => (leadsToReplica(error) ? 1 : false),
+    });
+    twin.on('error', (error) => {
+      this.#lastError = error;
+    });
     return twin;
   }
 
   /**
-   * Runs one command. While the connection is down it waits for it: at most until the signal aborts (throws its reason) or the time-out
-   * (throws RetryableError `StoreUnavailable`). A write that meets a lost connection may have been applied; compare-and-set makes the
-   * repetition harmless.
+   * Runs one command. While the connection is down it waits for it: at most until the signal aborts (throws its reason)
+   * or the time-out (throws RetryableError `StoreUnavailable`). A write that meets a lost connection may have been
+   * applied; compare-and-set makes the repetition harmless.
    */
   async call<T>(command: (client: Redis) => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
@@ -65,8 +78,16 @@ export class Link {
     return answer;
   }
 
-  /** The same on a given connection. One that stays silent is made again: its server may hang, or be cut off, while another took its place. */
-  async bounded<T>(client: Redis, command: (client: Redis) => Promise<T>, timeoutMs: number, signal?: AbortSignal): Promise<T> {
+  /**
+   * The same on a given connection. One that stays silent is made again: its server may hang, or be cut off, while
+   * another took its place.
+   */
+  async bounded<T>(
+    client: Redis,
+    command: (client: Redis) => Promise<T>,
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     let onAbort: (() => void) | undefined;
     const ended = new Promise<never>((_resolve, reject) => {
@@ -74,7 +95,9 @@ export class Link {
         if (client.status === 'ready') client.disconnect(true);
         reject(this.#unavailable(`no answer within ${timeoutMs / 1000} s`));
       }, timeoutMs);
-      onAbort = () => { reject(asError(signal?.reason)); };
+      onAbort = () => {
+        reject(asError(signal?.reason));
+      };
       signal?.addEventListener('abort', onAbort, { once: true });
     });
     try {
@@ -98,22 +121,43 @@ export class Link {
     if (error instanceof PlumbError) return error;
     const { message } = asError(error);
     switch (classifyFailure(message, error instanceof ReplyError)) {
-      case 'lost': return storeLost(error);
-      case 'sealed': return new TerminalError('SealBroken', `Redis at ${this.#where}: the live state was written with another control plane's key; start with that home's seal.key, or empty the store (it is rebuilt from Git and the nodes)`);
-      case 'unavailable': return this.#unavailable(message, error);
-      case 'refused': return this.#accepted ? this.#unavailable(message, error) : new TerminalError('StoreRefused', `Redis at ${this.#where} refuses us: ${message}; check user, password and ACL; Redis 7 or Valkey is needed`, { cause: error });
+      case 'lost':
+        return storeLost(error);
+      case 'sealed':
+        return new TerminalError(
+          'SealBroken',
+          `Redis at ${this.#where}: the live state was written with another control plane's key; start with that home's seal.key, or empty the store (it is rebuilt from Git and the nodes)`,
+        );
+      case 'unavailable':
+        return this.#unavailable(message, error);
+      case 'refused':
+        return this.#accepted
+          ? this.#unavailable(message, error)
+          : new TerminalError(
+              'StoreRefused',
+              `Redis at ${this.#where} refuses us: ${message}; check user, password and ACL; Redis 7 or Valkey is needed`,
+              { cause: error },
+            );
     }
   }
 
   #unavailable(why: string, cause: unknown = this.#lastError): RetryableError {
     const last = this.#lastError && this.#lastError.message !== why ? ` (${this.#lastError.message})` : '';
-    return new RetryableError('StoreUnavailable', `Redis at ${this.#where}: ${why}${last}; check that it runs and can be reached`, { cause });
+    return new RetryableError(
+      'StoreUnavailable',
+      `Redis at ${this.#where}: ${why}${last}; check that it runs and can be reached`,
+      { cause },
+    );
   }
 }
 
 export function storeLost(cause?: unknown): RetryableError {
   const why = cause instanceof Error ? ` (${cause.message.replace(/^STORELOST /, '')})` : '';
-  return new RetryableError('StoreLost', `the live state in Redis is not what was written there${why}; it is rebuilt from Git and the nodes after the store is opened again`, { cause });
+  return new RetryableError(
+    'StoreLost',
+    `the live state in Redis is not what was written there${why}; it is rebuilt from Git and the nodes after the store is opened again`,
+    { cause },
+  );
 }
 
 function asError(reason: unknown): Error {

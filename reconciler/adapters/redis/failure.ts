@@ -1,12 +1,12 @@
 /**
- * What an error of Redis means for whoever asked. Source of the words: Redis' server.c (`shared.*err`), blocked.c (UNBLOCKED),
- * script_lua.c (errors within a script).
+ * What an error of Redis means for whoever asked. Source of the words: Redis' server.c (`shared.*err`), blocked.c
+ * (UNBLOCKED), script_lua.c (errors within a script).
  */
 
 /**
- * `unavailable`: not now, and perhaps soon: a lost connection, a failover (READONLY, UNBLOCKED, MASTERDOWN, LOADING), a full memory (OOM),
- * a failing disk (MISCONF), a busy server. `lost`: what lies there is not what we wrote. `sealed`: it was written with another key.
- * `refused`: this server does not want us, or does not understand us.
+ * `unavailable`: not now, and perhaps soon: a lost connection, a failover (READONLY, UNBLOCKED, MASTERDOWN, LOADING), a
+ * full memory (OOM), a failing disk (MISCONF), a busy server. `lost`: what lies there is not what we wrote. `sealed`:
+ * it was written with another key. `refused`: this server does not want us, or does not understand us.
  */
 export type FailureClass = 'unavailable' | 'lost' | 'sealed' | 'refused';
 

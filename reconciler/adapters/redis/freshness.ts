@@ -1,7 +1,7 @@
 /**
- * Tells a record that was put back from one that was written: who can write Redis may keep an object's earlier record, proofs and all, and
- * give it a newer version. A write names the version it replaced, so each part's base only ever rises, and the newest part's base is not
- * below the version that was known before.
+ * Tells a record that was put back from one that was written: who can write Redis may keep an object's earlier record,
+ * proofs and all, and give it a newer version. A write names the version it replaced, so each part's base only ever
+ * rises, and the newest part's base is not below the version that was known before.
  */
 import { keyOf, type ObjectKey } from '../../../contracts/objects/index.ts';
 import type { DecodedRecord } from './record.ts';
@@ -21,7 +21,10 @@ export class Freshness {
   /** By uid: the version of the deletion; oldest first. */
   readonly #gone = new Map<string, number>();
 
-  /** Takes note of a record that was read, as the object's state or its end; false when it cannot have been written after what is known. */
+  /**
+   * Takes note of a record that was read, as the object's state or its end; false when it cannot have been written
+   * after what is known.
+   */
   accept(type: 'put' | 'delete', { object, bodyBase, statusBase }: DecodedRecord): boolean {
     const key = keyOf(object);
     const { uid } = object.metadata;
@@ -45,13 +48,16 @@ export class Freshness {
     return true;
   }
 
-  /** The same for a listing of everything at `version`: an object cannot be older in it than it was known to be by then. */
+  /**
+   * The same for a listing of everything at `version`: an object cannot be older in it than it was known to be by then.
+   */
   acceptAll(records: readonly DecodedRecord[], version: number): boolean {
     const listed = new Set<ObjectKey>();
     for (const record of records) {
       const key = keyOf(record.object);
       const known = this.#known.get(key);
-      if (known && known.version <= version && Number(record.object.metadata.resourceVersion) < known.version) return false;
+      if (known && known.version <= version && Number(record.object.metadata.resourceVersion) < known.version)
+        return false;
       if (!this.accept('put', record)) return false;
       listed.add(key);
     }

@@ -8,13 +8,17 @@ export interface StoreKeys {
   readonly meta: string;
   /** Hash of one kind: `namespace/name` to the record. */
   objects(kind: Kind): string;
-  /** The change stream of one incarnation: a watcher of a store that was emptied and claimed anew can never read the new one by mistake. */
+  /**
+   * The change stream of one incarnation: a watcher of a store that was emptied and claimed anew can never read the new
+   * one by mistake.
+   */
   changes(incarnation: string): string;
 }
 
 /** Throws RangeError for a cluster name that would break the hash tag. */
 export function storeKeys(cluster: string): StoreKeys {
-  if (!/^[-._a-zA-Z0-9]+$/.test(cluster)) throw new RangeError(`a cluster's name has letters, digits, '-', '_' and '.' only, not "${cluster}"`);
+  if (!/^[-._a-zA-Z0-9]+$/.test(cluster))
+    throw new RangeError(`a cluster's name has letters, digits, '-', '_' and '.' only, not "${cluster}"`);
   const tag = `{plumb:${cluster}}`;
   return {
     meta: `${tag}:meta`,

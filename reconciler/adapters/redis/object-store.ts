@@ -21,7 +21,9 @@ export interface RedisObjectStoreOptions {
   readonly connection: RedisOptions;
   /** Cluster name: several clusters may share one Redis. Letters, digits, `-`, `_`, `.`. */
   readonly cluster: string;
-  /** 32 random bytes; Secrets are sealed with it, and records proved. Control planes that share a store need the same. */
+  /**
+   * 32 random bytes; Secrets are sealed with it, and records proved. Control planes that share a store need the same.
+   */
   readonly sealKey: Uint8Array;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -35,7 +37,10 @@ export interface RedisObjectStoreOptions {
 
 /** Of records and meta: another one is not read but rebuilt. */
 const FORMAT = '2';
-/** At most this long passes between the emptying of the store and a watcher's StoreLost, also while changes come without a pause. */
+/**
+ * At most this long passes between the emptying of the store and a watcher's StoreLost, also while changes come without
+ * a pause.
+ */
 const WATCH_BLOCK_MS = 500;
 const WATCH_BATCH = 1000;
 const WATCH_FIRST_RETRY_MS = 20;
@@ -56,7 +61,10 @@ export class RedisObjectStore implements ObjectStore {
   readonly #callTimeoutMs: number;
   readonly #watchers = new Set<Redis>();
   readonly #digests = new Map<string, string>();
-  /** By version, what the answer to a write was: the change stream brings it again, and it is neither checked nor parsed twice. */
+  /**
+   * By version, what the answer to a write was: the change stream brings it again, and it is neither checked nor parsed
+   * twice.
+   */
   readonly #ownWrites = new Map<string, { readonly record: string; readonly object: Stored }>();
   #freshness = new Freshness();
   #incarnation: string | undefined;
@@ -85,7 +93,12 @@ export class RedisObjectStore implements ObjectStore {
     await this.#refuseEviction(signal);
     const { incarnation: known, version: reached, past } = this.#mark;
     const args = [this.#ids.uid(), FORMAT, this.#seal.name, known, String(reached), this.#keys.changes(''), ...past];
-    const [incarnation, fresh, version] = await this.#run<[string, number, string]>(scripts.OPEN, this.#allKeys(), args, signal);
+    const [incarnation, fresh, version] = await this.#run<[string, number, string]>(
+      scripts.OPEN,
+      this.#allKeys(),
+      args,
+      signal,
+    );
     if (incarnation !== this.#incarnation) {
       this.#freshness = new Freshness();
       this.#ownWrites.clear();
@@ -102,25 +115,49 @@ export class RedisObjectStore implements ObjectStore {
 
   async nextEpoch(above: number, signal: AbortSignal): Promise<number> {
     const now = this.#clock.now().getTime();
-    const epoch = Number(await this.#run<string>(scripts.NEXT_EPOCH, [this.#keys.meta], [...this.#check(), String(above), String(now)], signal));
-    // The count has no proof. Agents remember the highest epoch, so one that nobody can speak above must never reach them.
+    const epoch = Number(
+      await this.#run<string>(
+        scripts.NEXT_EPOCH,
+        [this.#keys.meta],
+        [...this.#check(), String(above), String(now)],
+        signal,
+      ),
+    );
+    // The count has no proof. Agents remember the highest epoch, so one that nobody can speak above must never reach
+    // them.
     return epoch <= Math.max(now, above) + EPOCH_SLACK ? epoch : this.#tampered('the count of epochs');
   }
 
   async get<K extends Kind>(key: ObjectKey<K>, signal?: AbortSignal): Promise<Stored | undefined> {
     const { kind } = parseKey(key);
-    const record = await this.#run<string | null>(scripts.GET, [this.#keys.meta, this.#keys.objects(kind)], [...this.#check(), fieldOf(key)], signal);
+    const record = await this.#run<string | null>(
+      scripts.GET,
+      [this.#keys.meta, this.#keys.objects(kind)],
+      [...this.#check(), fieldOf(key)],
+      signal,
+    );
     if (record === null) return undefined;
     const decoded = this.#decode(record, key);
     return keyOf(decoded.object) === key ? decoded.object : this.#tampered(key);
   }
 
-  async list(kind: Kind | undefined, signal?: AbortSignal): Promise<{ objects: readonly Stored[]; resourceVersion: string }> {
+  async list(
+    kind: Kind | undefined,
+    signal?: AbortSignal,
+  ): Promise<{ objects: readonly Stored[]; resourceVersion: string }> {
     const kinds = kind === undefined ? ALL_KINDS : [kind];
     const keys = [this.#keys.meta, ...kinds.map((k) => this.#keys.objects(k))];
-    const [resourceVersion, ...hashes] = await this.#run<[string, ...string[][]]>(scripts.LIST, keys, this.#check(), signal);
+    const [resourceVersion, ...hashes] = await this.#run<[string, ...string[][]]>(
+      scripts.LIST,
+      keys,
+      this.#check(),
+      signal,
+    );
     const records = hashes.flatMap((pairs, index) => this.#decodeHash(kinds[index] ?? 'Pod', pairs));
-    const sound = kind === undefined ? this.#freshness.acceptAll(records, Number(resourceVersion)) : records.every((record) => this.#freshness.accept('put', record));
+    const sound =
+      kind === undefined
+        ? this.#freshness.acceptAll(records, Number(resourceVersion))
+        : records.every((record) => this.#freshness.accept('put', record));
     if (!sound) this.#tampered('a listing');
     this.#advance(Number(resourceVersion));
     return { objects: records.map(({ object }) => object), resourceVersion };
@@ -138,7 +175,9 @@ export class RedisObjectStore implements ObjectStore {
     const stream = this.#keys.changes(this.#claimed());
     if (signal.aborted) return;
     const client = this.#link.blockingTwin();
-    const stop = (): void => { client.disconnect(); };
+    const stop = (): void => {
+      client.disconnect();
+    };
     this.#watchers.add(client);
     signal.addEventListener('abort', stop, { once: true });
     try {
@@ -154,7 +193,12 @@ export class RedisObjectStore implements ObjectStore {
   }
 
   /** Ends with a relist, an abort or an error that waiting does not cure. */
-  async *#follow(client: Redis, stream: string, from: number, signal: AbortSignal): AsyncGenerator<WatchBatch, void, undefined> {
+  async *#follow(
+    client: Redis,
+    stream: string,
+    from: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<WatchBatch, void, undefined> {
     let at = from;
     let newest = await this.#position(signal);
     let checkedAt = this.#clock.monotonic();
@@ -165,7 +209,12 @@ export class RedisObjectStore implements ObjectStore {
     for (let retryMs = WATCH_FIRST_RETRY_MS; !signal.aborted && !this.#closed;) {
       let reply: StreamReply | undefined;
       try {
-        reply = await this.#link.bounded(client, (twin) => readStream(twin, stream, at), WATCH_BLOCK_MS + this.#callTimeoutMs, signal);
+        reply = await this.#link.bounded(
+          client,
+          (twin) => readStream(twin, stream, at),
+          WATCH_BLOCK_MS + this.#callTimeoutMs,
+          signal,
+        );
         retryMs = WATCH_FIRST_RETRY_MS;
       } catch (error) {
         this.#rethrowUnlessUnavailable(error);
@@ -211,21 +260,31 @@ export class RedisObjectStore implements ObjectStore {
   }
 
   #advance(version: number): void {
-    if (this.#incarnation !== undefined && this.#mark.incarnation === this.#incarnation) this.#mark.advance(this.#incarnation, version);
+    if (this.#incarnation !== undefined && this.#mark.incarnation === this.#incarnation)
+      this.#mark.advance(this.#incarnation, version);
   }
 
   #allKeys(): string[] {
     return [this.#keys.meta, ...ALL_KINDS.map((kind) => this.#keys.objects(kind))];
   }
 
-  /** A server that drops what it likes when its memory is full is no place for state. One that keeps its settings to itself is trusted. */
+  /**
+   * A server that drops what it likes when its memory is full is no place for state. One that keeps its settings to
+   * itself is trusted.
+   */
   async #refuseEviction(signal: AbortSignal): Promise<void> {
-    const memory = await this.#link.call((client) => client.info('memory'), signal).catch((error: unknown) => {
-      if (error instanceof PlumbError && error.message.includes('NOPERM')) return '';
-      throw error;
-    });
+    const memory = await this.#link
+      .call((client) => client.info('memory'), signal)
+      .catch((error: unknown) => {
+        if (error instanceof PlumbError && error.message.includes('NOPERM')) return '';
+        throw error;
+      });
     const policy = /^maxmemory_policy:([\w-]+)/m.exec(memory)?.[1] ?? 'noeviction';
-    if (policy !== 'noeviction') throw new TerminalError('RedisEvicts', `Redis drops data when its memory is full: its maxmemory-policy is ${policy}; set it to noeviction`);
+    if (policy !== 'noeviction')
+      throw new TerminalError(
+        'RedisEvicts',
+        `Redis drops data when its memory is full: its maxmemory-policy is ${policy}; set it to noeviction`,
+      );
   }
 
   /** Newest version, after the checks; undefined while Redis cannot be reached (the watch resumes when it can). */
@@ -257,9 +316,20 @@ export class RedisObjectStore implements ObjectStore {
       args.push(op.op, String(hash), fieldOf(key), ...this.#encodeOp(op, key, incarnation));
       return key;
     });
-    const keys = [this.#keys.meta, this.#keys.changes(incarnation), ...[...kinds.keys()].map((kind) => this.#keys.objects(kind))];
-    const replies = await this.#run<[string, string][]>(scripts.WRITE, keys, [incarnation, reached, String(this.#streamLength), ...args], signal);
-    return replies.map(([outcome, detail], index) => this.#decodeOutcome(outcome, detail, ops[index]?.op ?? 'update', keyList[index] ?? ''));
+    const keys = [
+      this.#keys.meta,
+      this.#keys.changes(incarnation),
+      ...[...kinds.keys()].map((kind) => this.#keys.objects(kind)),
+    ];
+    const replies = await this.#run<[string, string][]>(
+      scripts.WRITE,
+      keys,
+      [incarnation, reached, String(this.#streamLength), ...args],
+      signal,
+    );
+    return replies.map(([outcome, detail], index) =>
+      this.#decodeOutcome(outcome, detail, ops[index]?.op ?? 'update', keyList[index] ?? ''),
+    );
   }
 
   /** uid, expected version, creation time, specDigest, bodyDigest, bodyProof, statusProof, body, status. */
@@ -285,7 +355,8 @@ export class RedisObjectStore implements ObjectStore {
     }
     const decoded = this.#decode(detail, key);
     const { object } = decoded;
-    if (keyOf(object) !== key || !this.#freshness.accept(verb === 'delete' ? 'delete' : 'put', decoded)) this.#tampered(key);
+    if (keyOf(object) !== key || !this.#freshness.accept(verb === 'delete' ? 'delete' : 'put', decoded))
+      this.#tampered(key);
     const { resourceVersion } = object.metadata;
     this.#advance(Number(resourceVersion));
     this.#ownWrites.set(resourceVersion, { record: detail, object });
@@ -301,7 +372,8 @@ export class RedisObjectStore implements ObjectStore {
       this.#ownWrites.delete(version);
       if (own?.record === record) return { type, object: own.object };
       const decoded = this.#decode(record, 'the change stream');
-      if (decoded.object.metadata.resourceVersion !== version || !this.#freshness.accept(type, decoded)) this.#tampered(keyOf(decoded.object));
+      if (decoded.object.metadata.resourceVersion !== version || !this.#freshness.accept(type, decoded))
+        this.#tampered(keyOf(decoded.object));
       return { type, object: decoded.object };
     });
     this.#advance(versionOf(entries[entries.length - 1] ?? entries[0]));
@@ -326,7 +398,12 @@ export class RedisObjectStore implements ObjectStore {
 
   /** Nothing of this incarnation is believed from now on: it is rebuilt as a lost one is. */
   #tampered(where: string): never {
-    throw this.#condemn(new RetryableError('StoreTampered', `${where}: the record in Redis was not written by this control plane, or is an earlier one that was put back; nothing there is acted upon, the live state is rebuilt from Git and the nodes: find out who else can write to this Redis`));
+    throw this.#condemn(
+      new RetryableError(
+        'StoreTampered',
+        `${where}: the record in Redis was not written by this control plane, or is an earlier one that was put back; nothing there is acted upon, the live state is rebuilt from Git and the nodes: find out who else can write to this Redis`,
+      ),
+    );
   }
 
   #condemn(why: PlumbError): PlumbError {
@@ -334,7 +411,12 @@ export class RedisObjectStore implements ObjectStore {
     return (this.#condemned = why);
   }
 
-  async #run<T>(script: string, keys: readonly string[], args: readonly string[], signal: AbortSignal | undefined): Promise<T> {
+  async #run<T>(
+    script: string,
+    keys: readonly string[],
+    args: readonly string[],
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     const writes = script === scripts.WRITE;
     try {
       const answer = (await this.#link.call(async (client) => {
@@ -391,8 +473,11 @@ function versionOf([id]: StreamEntry): number {
 
 function explain(reason: 'AlreadyExists' | 'Conflict' | 'NotFound', detail: string): string {
   switch (reason) {
-    case 'AlreadyExists': return `there is one already, at resourceVersion ${detail}`;
-    case 'Conflict': return `the stored object has ${detail}`;
-    case 'NotFound': return 'there is no such object';
+    case 'AlreadyExists':
+      return `there is one already, at resourceVersion ${detail}`;
+    case 'Conflict':
+      return `the stored object has ${detail}`;
+    case 'NotFound':
+      return 'there is no such object';
   }
 }

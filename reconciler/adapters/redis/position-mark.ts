@@ -1,6 +1,7 @@
 /**
- * How far the store is known to have come. Redis may come back with older data: a failover to a replica that lagged, a restart from a
- * snapshot, a restored backup. Then the position it tells is below this mark, and the store is a lost one.
+ * How far the store is known to have come. Redis may come back with older data: a failover to a replica that lagged, a
+ * restart from a snapshot, a restored backup. Then the position it tells is below this mark, and the store is a lost
+ * one.
  */
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
@@ -56,8 +57,9 @@ export class PositionMark {
 }
 
 /**
- * A mark in a file, so that a control plane that was restarted still knows it. The file may lag: a lower mark only means that going back
- * by a few seconds is not noticed over a restart. One that cannot be read is a mark that was never set; failing to write it is no error.
+ * A mark in a file, so that a control plane that was restarted still knows it. The file may lag: a lower mark only
+ * means that going back by a few seconds is not noticed over a restart. One that cannot be read is a mark that was
+ * never set; failing to write it is no error.
  */
 export class FiledMark extends PositionMark {
   readonly #file: string;
@@ -105,7 +107,9 @@ export class FiledMark extends PositionMark {
     await Promise.resolve();
     const temporary = `${this.#file}.new`;
     const saved = { incarnation: this.incarnation, version: this.version, past: this.past };
-    await writeFile(temporary, JSON.stringify(saved), { mode: 0o600 }).then(() => rename(temporary, this.#file)).catch(() => undefined);
+    await writeFile(temporary, JSON.stringify(saved), { mode: 0o600 })
+      .then(() => rename(temporary, this.#file))
+      .catch(() => undefined);
     this.#saving = undefined;
   }
 }

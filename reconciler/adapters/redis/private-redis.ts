@@ -1,7 +1,7 @@
 /**
- * The control plane's own redis-server: on a Unix socket only, nothing on disk, gone with the control plane. `close` ends it; at the
- * process' exit without that, an exit handler does; when the process is killed, the kernel does (PR_SET_PDEATHSIG, set by util-linux'
- * setpriv); where there is no setpriv, the next start from the same folder does.
+ * The control plane's own redis-server: on a Unix socket only, nothing on disk, gone with the control plane. `close`
+ * ends it; at the process' exit without that, an exit handler does; when the process is killed, the kernel does
+ * (PR_SET_PDEATHSIG, set by util-linux' setpriv); where there is no setpriv, the next start from the same folder does.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -34,32 +34,63 @@ const KEPT_OUTPUT = 4000;
 /** A server without clients and without a disk ends within milliseconds. */
 const END_MS = 1000;
 /**
- * Runs the rest of its command line in its own place; the kernel kills that when the thread that started it ends, which for Node.js is the
- * process. Not SIGTERM: a server that takes its time could remove the socket of its successor. Source: setpriv(1), PR_SET_PDEATHSIG(2const).
+ * Runs the rest of its command line in its own place; the kernel kills that when the thread that started it ends, which
+ * for Node.js is the process. Not SIGTERM: a server that takes its time could remove the socket of its successor.
+ * Source: setpriv(1), PR_SET_PDEATHSIG(2const).
  */
 const TIED_TO_US = ['setpriv', '--pdeathsig', 'KILL'] as const;
 
 /**
- * Starts a server and returns once it answers. A server that a control plane left behind when it was killed is ended first.
- * TerminalError `RedisMissing` (no binary), `RedisTooOld`, `RedisInUse` (another control plane works with this socket),
- * `RedisSocketPath` (path too long); RetryableError `RedisNotStarted` with the server's own words.
+ * Starts a server and returns once it answers. A server that a control plane left behind when it was killed is ended
+ * first. TerminalError `RedisMissing` (no binary), `RedisTooOld`, `RedisInUse` (another control plane works with this
+ * socket), `RedisSocketPath` (path too long); RetryableError `RedisNotStarted` with the server's own words.
  */
 export async function startPrivateRedis({ dir, socketPath, signal }: PrivateRedisOptions): Promise<PrivateRedis> {
   if (Buffer.byteLength(socketPath) > LONGEST_SOCKET_PATH) {
-    throw new TerminalError('RedisSocketPath', `the path ${socketPath} is longer than the ${LONGEST_SOCKET_PATH} bytes that a Unix socket may have; choose a shorter state folder`);
+    throw new TerminalError(
+      'RedisSocketPath',
+      `the path ${socketPath} is longer than the ${LONGEST_SOCKET_PATH} bytes that a Unix socket may have; choose a shorter state folder`,
+    );
   }
   await checkVersion(signal);
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await endLeftover(socketPath);
-  const [program, ...args] = [...(await canTie() ? TIED_TO_US : []), 'redis-server'] as [string, ...string[]];
-  const child = spawn(program, [
-    ...args, '--port', '0', '--unixsocket', socketPath, '--unixsocketperm', '700', '--dir', dir, '--save', '', '--appendonly', 'no',
-    '--maxmemory-policy', 'noeviction', '--daemonize', 'no', '--logfile', '',
-    // A group of its own: an interrupt from the terminal reaches the control plane first, which drains its queues before Redis ends.
-  ], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const [program, ...args] = [...((await canTie()) ? TIED_TO_US : []), 'redis-server'] as [string, ...string[]];
+  const child = spawn(
+    program,
+    [
+      ...args,
+      '--port',
+      '0',
+      '--unixsocket',
+      socketPath,
+      '--unixsocketperm',
+      '700',
+      '--dir',
+      dir,
+      '--save',
+      '',
+      '--appendonly',
+      'no',
+      '--maxmemory-policy',
+      'noeviction',
+      '--daemonize',
+      'no',
+      '--logfile',
+      '',
+      // A group of its own: an interrupt from the terminal reaches the control plane first, which drains its queues
+      // before Redis ends.
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
+  );
   const output = keepOutput(child);
-  const ended = once(child, 'exit').then(() => output.text().trim(), (error: unknown) => String(error));
-  const killWithUs = (): void => { child.kill('SIGKILL'); };
+  const ended = once(child, 'exit').then(
+    () => output.text().trim(),
+    (error: unknown) => String(error),
+  );
+  const killWithUs = (): void => {
+    child.kill('SIGKILL');
+  };
   process.once('exit', killWithUs);
   const close = async (): Promise<void> => {
     child.kill('SIGTERM');
@@ -86,17 +117,27 @@ async function checkVersion(signal: AbortSignal): Promise<void> {
   try {
     await once(child, 'close');
   } catch (cause) {
-    throw new TerminalError('RedisMissing', 'there is no redis-server on PATH; install it (Debian: apt-get install redis-server), or give --redis URL', { cause });
+    throw new TerminalError(
+      'RedisMissing',
+      'there is no redis-server on PATH; install it (Debian: apt-get install redis-server), or give --redis URL',
+      { cause },
+    );
   }
   const version = /v=(\d+)\.\S+/.exec(output.text());
   if (version && Number(version[1]) < OLDEST_MAJOR) {
-    throw new TerminalError('RedisTooOld', `redis-server is ${version[0].slice(2)}; version ${OLDEST_MAJOR} or newer is needed`);
+    throw new TerminalError(
+      'RedisTooOld',
+      `redis-server is ${version[0].slice(2)}; version ${OLDEST_MAJOR} or newer is needed`,
+    );
   }
 }
 
 async function canTie(): Promise<boolean> {
   const [program, ...args] = TIED_TO_US;
-  return once(spawn(program, [...args, 'true'], { stdio: 'ignore' }), 'exit').then(([code]) => code === 0, () => false);
+  return once(spawn(program, [...args, 'true'], { stdio: 'ignore' }), 'exit').then(
+    ([code]) => code === 0,
+    () => false,
+  );
 }
 
 /** Ends the server of a control plane that was killed, unless somebody works with it. */
@@ -106,9 +147,14 @@ async function endLeftover(socketPath: string): Promise<void> {
   client.on('error', () => undefined);
   try {
     await client.connect();
-    const clients = String(await client.client('LIST')).trim().split('\n');
+    const clients = String(await client.client('LIST'))
+      .trim()
+      .split('\n');
     if (clients.length > 1) {
-      throw new TerminalError('RedisInUse', `another control plane works with ${socketPath}; stop it first, or choose another state folder`);
+      throw new TerminalError(
+        'RedisInUse',
+        `another control plane works with ${socketPath}; stop it first, or choose another state folder`,
+      );
     }
     await client.shutdown('NOSAVE').catch(() => undefined);
   } catch (error) {
@@ -125,7 +171,9 @@ async function answering(socketPath: string, ended: Promise<string>, signal: Abo
   client.on('error', () => undefined);
   let onAbort = (): void => undefined;
   const aborted = new Promise<never>((_resolve, reject) => {
-    onAbort = () => { reject(signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason))); };
+    onAbort = () => {
+      reject(signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason)));
+    };
     signal.addEventListener('abort', onAbort, { once: true });
   });
   const died = ended.then((words): never => {
@@ -145,12 +193,17 @@ async function answering(socketPath: string, ended: Promise<string>, signal: Abo
 
 function keepOutput(child: ChildProcess): { text(): string } {
   let kept = '';
-  const keep = (chunk: Buffer): void => { kept = (kept + chunk.toString('utf8')).slice(-KEPT_OUTPUT); };
+  const keep = (chunk: Buffer): void => {
+    kept = (kept + chunk.toString('utf8')).slice(-KEPT_OUTPUT);
+  };
   child.stdout?.on('data', keep);
   child.stderr?.on('data', keep);
   return { text: () => kept };
 }
 
 async function exists(path: string): Promise<boolean> {
-  return access(path).then(() => true, () => false);
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

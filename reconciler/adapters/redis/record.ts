@@ -1,10 +1,12 @@
 /**
- * Objects to records and back; the only place that knows how a Secret is sealed within one, and how a record is proved to be ours.
+ * Objects to records and back; the only place that knows how a Secret is sealed within one, and how a record is proved
+ * to be ours.
  *
- * A record is `version|generation|uid|created|specDigest|bodyDigest|bodyProof|statusProof`, a line feed, the body, a line feed, the
- * status. Redis gives the version, and keeps one part while the other is replaced; so each part has a proof of its own,
- * `BASE.MAC`: BASE is the version that the writer replaced, and the MAC covers incarnation, uid, BASE and the part as it lies there.
- * Who can write Redis without the key can neither make a part, nor move one to another object, another incarnation or another BASE.
+ * A record is `version|generation|uid|created|specDigest|bodyDigest|bodyProof|statusProof`, a line feed, the body, a
+ * line feed, the status. Redis gives the version, and keeps one part while the other is replaced; so each part has a
+ * proof of its own, `BASE.MAC`: BASE is the version that the writer replaced, and the MAC covers incarnation, uid, BASE
+ * and the part as it lies there. Who can write Redis without the key can neither make a part, nor move one to another
+ * object, another incarnation or another BASE.
  */
 import { timingSafeEqual } from 'node:crypto';
 import { keyOf, type KubeObject, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
@@ -21,7 +23,10 @@ export interface PartPlace {
   readonly base: string;
 }
 
-/** What the write script needs of an object's body. Digests are keyed and of the plaintext: sealing is different each time. */
+/**
+ * What the write script needs of an object's body. Digests are keyed and of the plaintext: sealing is different each
+ * time.
+ */
 export interface EncodedBody {
   readonly specDigest: string;
   readonly bodyDigest: string;
@@ -49,7 +54,12 @@ export function encodeBody(object: KubeObject, place: PartPlace, seal: Seal): En
   const specDigest = seal.digest(canonicalJson(specPart));
   const bodyDigest = seal.digest(plain);
   const text = body.kind === 'Secret' ? canonicalJson(sealBody(body, sealedPlace(place.key, place.uid), seal)) : plain;
-  return { specDigest, bodyDigest, bodyProof: `${place.base}.${seal.prove(bodyContext(place, specDigest, bodyDigest), text)}`, body: text };
+  return {
+    specDigest,
+    bodyDigest,
+    bodyProof: `${place.base}.${seal.prove(bodyContext(place, specDigest, bodyDigest), text)}`,
+    body: text,
+  };
 }
 
 /** Canonical, so that equal statuses are equal texts; empty for none. */
@@ -66,28 +76,53 @@ export function decodeRecord(record: string, incarnation: string, seal: Seal): D
   const bodyEnd = record.indexOf('\n', headEnd + 1);
   const head = record.slice(0, headEnd).split('|');
   if (headEnd < 0 || bodyEnd < 0 || head.length !== 8) return undefined;
-  const [resourceVersion = '', generation = '', uid = '', creationTimestamp = '', specDigest = '', bodyDigest = '', bodyProof = '', statusProof = ''] = head;
+  const [
+    resourceVersion = '',
+    generation = '',
+    uid = '',
+    creationTimestamp = '',
+    specDigest = '',
+    bodyDigest = '',
+    bodyProof = '',
+    statusProof = '',
+  ] = head;
   if (!isCounter(resourceVersion) || !isCounter(generation)) return undefined;
   const bodyText = record.slice(headEnd + 1, bodyEnd);
   const statusText = record.slice(bodyEnd + 1);
   const bodyBase = baseOf(bodyProof);
   const place = { incarnation, uid, base: bodyBase };
-  if (!isProved(bodyProof, bodyBase, seal.prove(bodyContext(place, specDigest, bodyDigest), bodyText))) return undefined;
+  if (!isProved(bodyProof, bodyBase, seal.prove(bodyContext(place, specDigest, bodyDigest), bodyText)))
+    return undefined;
   const body = JSON.parse(bodyText) as Body;
   const server = { uid, resourceVersion, generation: Number(generation), creationTimestamp };
   const key = keyOf(body as unknown as KubeObject);
   let statusBase = '0';
   if (statusText !== '' || statusProof !== '') {
     statusBase = baseOf(statusProof);
-    if (!isProved(statusProof, statusBase, seal.prove(statusContext({ incarnation, key, uid, base: statusBase }), statusText))) return undefined;
+    if (
+      !isProved(
+        statusProof,
+        statusBase,
+        seal.prove(statusContext({ incarnation, key, uid, base: statusBase }), statusText),
+      )
+    )
+      return undefined;
   }
   const status = statusText === '' ? undefined : (JSON.parse(statusText) as unknown);
-  const object = putTogether(body.kind === 'Secret' ? openBody(body, sealedPlace(key, uid), seal) : body, status, server);
+  const object = putTogether(
+    body.kind === 'Secret' ? openBody(body, sealedPlace(key, uid), seal) : body,
+    status,
+    server,
+  );
   return { object, bodyBase: Number(bodyBase), statusBase: Number(statusBase) };
 }
 
 /** The object's key is in the body. */
-function bodyContext({ incarnation, uid, base }: Omit<PartPlace, 'key'>, specDigest: string, bodyDigest: string): string {
+function bodyContext(
+  { incarnation, uid, base }: Omit<PartPlace, 'key'>,
+  specDigest: string,
+  bodyDigest: string,
+): string {
   return `body|${incarnation}|${uid}|${base}|${specDigest}|${bodyDigest}`;
 }
 
@@ -115,7 +150,12 @@ function sealedPlace(key: ObjectKey, uid: string): string {
 
 function sealBody(body: Body, place: string, seal: Seal): Body {
   const { data, ...rest } = body;
-  return { ...rest, kind: body.kind, metadata: body.metadata, [SEALED_FIELD]: seal.seal(canonicalJson(data ?? {}), place) };
+  return {
+    ...rest,
+    kind: body.kind,
+    metadata: body.metadata,
+    [SEALED_FIELD]: seal.seal(canonicalJson(data ?? {}), place),
+  };
 }
 
 function openBody(body: Body, place: string, seal: Seal): Body {

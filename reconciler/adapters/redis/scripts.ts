@@ -1,8 +1,9 @@
 /**
- * The Lua that runs inside Redis. A record is a header line, the body, a line feed, the status (record.ts); canonical JSON has no raw line
- * feed. Scripts never parse JSON: cjson would turn empty lists into empty objects.
- * Every script but OPEN begins with a check of incarnation and position, so that nothing is read from or written to a store that was
- * emptied meanwhile, or that came back with older data. KEYS[1] is meta, ARGV[1] the incarnation, ARGV[2] the version it had already.
+ * The Lua that runs inside Redis. A record is a header line, the body, a line feed, the status (record.ts); canonical
+ * JSON has no raw line feed. Scripts never parse JSON: cjson would turn empty lists into empty objects. Every script
+ * but OPEN begins with a check of incarnation and position, so that nothing is read from or written to a store that was
+ * emptied meanwhile, or that came back with older data. KEYS[1] is meta, ARGV[1] the incarnation, ARGV[2] the version
+ * it had already.
  */
 const CHECK = `
 local meta = redis.call('HMGET', KEYS[1], 'incarnation', 'version')
@@ -14,7 +15,10 @@ if tonumber(meta[2]) < tonumber(ARGV[2]) then
 end
 `;
 
-/** Meta counts each kind's objects: a hash that was evicted or deleted does not go unseen. Compares `hash` with its count. */
+/**
+ * Meta counts each kind's objects: a hash that was evicted or deleted does not go unseen. Compares `hash` with its
+ * count.
+ */
 const COUNTED = `
 local function countOf(hash) return 'count:' .. string.match(hash, ':objects:(.+)$') end
 local function complete(hash)
@@ -29,9 +33,9 @@ end
 `;
 
 /**
- * KEYS: meta, all kinds' hashes. ARGV: a new incarnation, format, name of the key, incarnation and version known, prefix of the change
- * streams, then incarnations that are over. Returns {incarnation, 1 when fresh, version}. What is older than known, in another format or
- * incomplete is emptied and claimed anew.
+ * KEYS: meta, all kinds' hashes. ARGV: a new incarnation, format, name of the key, incarnation and version known,
+ * prefix of the change streams, then incarnations that are over. Returns {incarnation, 1 when fresh, version}. What is
+ * older than known, in another format or incomplete is emptied and claimed anew.
  */
 export const OPEN = `${COUNTED}
 local function isHash(key)
@@ -65,7 +69,10 @@ redis.call('HSET', KEYS[1], 'ready', '1')
 return 1
 `;
 
-/** KEYS: meta. ARGV: check, an epoch to be above, the first one. Returns the new epoch. Lua's numbers are exact below 2^53. */
+/**
+ * KEYS: meta. ARGV: check, an epoch to be above, the first one. Returns the new epoch. Lua's numbers are exact below
+ * 2^53.
+ */
 export const NEXT_EPOCH = `${CHECK}
 local last = redis.call('HGET', KEYS[1], 'epoch')
 local epoch = last and tonumber(last) + 1 or tonumber(ARGV[4])
@@ -84,7 +91,10 @@ export const GET = `${CHECK}
 return redis.call('HGET', KEYS[2], ARGV[3])
 `;
 
-/** KEYS: meta, kinds' hashes. Returns the version, then one list of fields and records per hash: one instant of the store. */
+/**
+ * KEYS: meta, kinds' hashes. Returns the version, then one list of fields and records per hash: one instant of the
+ * store.
+ */
 export const LIST = `${CHECK}${COUNTED}${CHECK_COUNTS}
 local reply = {meta[2]}
 for i = 2, #KEYS do reply[i] = redis.call('HGETALL', KEYS[i]) end
@@ -92,10 +102,10 @@ return reply
 `;
 
 /**
- * KEYS: meta, change stream, kinds' hashes. ARGV: check, stream length, then per operation (12 of them): verb, index of the hash
- * in KEYS, field, uid, expected version, creation time, specDigest, bodyDigest, bodyProof, statusProof, body, status. Returns per operation
- * {'ok', record} or {reason, detail}. Stream entries have the id VERSION-0 and every version has exactly one entry, which is how a watcher
- * sees that it missed one.
+ * KEYS: meta, change stream, kinds' hashes. ARGV: check, stream length, then per operation (12 of them): verb, index of
+ * the hash in KEYS, field, uid, expected version, creation time, specDigest, bodyDigest, bodyProof, statusProof, body,
+ * status. Returns per operation {'ok', record} or {reason, detail}. Stream entries have the id VERSION-0 and every
+ * version has exactly one entry, which is how a watcher sees that it missed one.
  */
 export const WRITE = `${CHECK}${COUNTED}
 local function parse(record)

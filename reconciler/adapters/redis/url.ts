@@ -5,7 +5,8 @@ import { TerminalError } from '../../core/errors.ts';
 
 const DEFAULT_PORT = 6379;
 const DEFAULT_SENTINEL_PORT = 26379;
-const URL_FORMS = 'write redis://HOST:PORT/DB, rediss://HOST:PORT/DB (TLS), unix:///PATH or redis+sentinel://HOST:PORT,HOST:PORT/MASTER/DB';
+const URL_FORMS =
+  'write redis://HOST:PORT/DB, rediss://HOST:PORT/DB (TLS), unix:///PATH or redis+sentinel://HOST:PORT,HOST:PORT/MASTER/DB';
 const SENTINEL = /^(rediss?)\+sentinel:\/\/(?:([^/@]*)@)?([^/@?#]+)\/([^/?#]+)(?:\/(\d+))?$/;
 
 /** Logins that are not in the URL. */
@@ -17,18 +18,23 @@ export interface RedisPasswords {
 }
 
 /**
- * `redis://[user:password@]host[:port][/db]`, `rediss://...` for TLS, `unix:///path/to.sock`, or, for the primary that Sentinel names,
- * `redis+sentinel://[user:password@]host[:port][,host[:port]...]/master[/db]` (`rediss+sentinel` for TLS to servers and sentinels).
- * Throws TerminalError `RedisUrlInvalid`; the message never repeats the password.
+ * `redis://[user:password@]host[:port][/db]`, `rediss://...` for TLS, `unix:///path/to.sock`, or, for the primary that
+ * Sentinel names, `redis+sentinel://[user:password@]host[:port][,host[:port]...]/master[/db]` (`rediss+sentinel` for
+ * TLS to servers and sentinels). Throws TerminalError `RedisUrlInvalid`; the message never repeats the password.
  */
 export function redisOptionsFromUrl(text: string, { password, sentinelPassword }: RedisPasswords = {}): RedisOptions {
   const options = text.includes('+sentinel:') ? sentinelOptions(text) : serverOptions(text);
-  return { ...options, ...(password !== undefined && { password }), ...(sentinelPassword !== undefined && options.sentinels && { sentinelPassword }) };
+  return {
+    ...options,
+    ...(password !== undefined && { password }),
+    ...(sentinelPassword !== undefined && options.sentinels && { sentinelPassword }),
+  };
 }
 
 /** Where the server is, for people: without a login. */
 export function placeOfRedis({ path, host, port, sentinels, name }: RedisOptions): string {
-  if (sentinels) return `${name ?? ''} of the sentinels ${sentinels.map((s) => `${s.host ?? ''}:${s.port ?? DEFAULT_SENTINEL_PORT}`).join(', ')}`;
+  if (sentinels)
+    return `${name ?? ''} of the sentinels ${sentinels.map((s) => `${s.host ?? ''}:${s.port ?? DEFAULT_SENTINEL_PORT}`).join(', ')}`;
   return path ?? `${host ?? '127.0.0.1'}:${port ?? DEFAULT_PORT}`;
 }
 
@@ -40,7 +46,12 @@ export function isExposed({ path, host, tls, sentinels }: RedisOptions): boolean
 }
 
 function isLoopback(host: string): boolean {
-  return host === 'localhost' || host.endsWith('.localhost') || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+  return (
+    host === 'localhost' ||
+    host.endsWith('.localhost') ||
+    host === '::1' ||
+    (isIP(host) === 4 && host.startsWith('127.'))
+  );
 }
 
 function invalid(why: string): TerminalError {
@@ -75,7 +86,10 @@ function serverOptions(text: string): RedisOptions {
 /** Several hosts are more than a URL can have: read by hand. */
 function sentinelOptions(text: string): RedisOptions {
   const [, scheme, login = '', hosts = '', master = '', db = '0'] = SENTINEL.exec(text) ?? [];
-  if (scheme === undefined) throw invalid('a Sentinel URL has hosts, then the name of the master that they watch, then perhaps a database number');
+  if (scheme === undefined)
+    throw invalid(
+      'a Sentinel URL has hosts, then the name of the master that they watch, then perhaps a database number',
+    );
   const colon = login.indexOf(':');
   const username = decoded(colon < 0 ? login : login.slice(0, colon));
   const password = colon < 0 ? '' : decoded(login.slice(colon + 1));

@@ -1,6 +1,6 @@
 /**
- * An SSH channel as an ordinary stream. ssh2's own channel never finishes a write after the far side closed and does not say that
- * it was destroyed; HTTP clients and pipelines rely on both.
+ * An SSH channel as an ordinary stream. ssh2's own channel never finishes a write after the far side closed and does
+ * not say that it was destroyed; HTTP clients and pipelines rely on both.
  */
 import { Duplex } from 'node:stream';
 import type { ClientChannel } from 'ssh2';
@@ -60,11 +60,21 @@ export class ChannelStream extends Duplex {
   }
 
   // What an HTTP client sets on its socket; the TCP connection underneath has its own settings.
-  setNoDelay(): this { return this; }
-  setKeepAlive(): this { return this; }
-  setTimeout(): this { return this; }
-  ref(): this { return this; }
-  unref(): this { return this; }
+  setNoDelay(): this {
+    return this;
+  }
+  setKeepAlive(): this {
+    return this;
+  }
+  setTimeout(): this {
+    return this;
+  }
+  ref(): this {
+    return this;
+  }
+  unref(): this {
+    return this;
+  }
 }
 
 function closedError(): Error {

@@ -18,7 +18,11 @@ export interface ClientSettings {
 
 /** AES-GCM first: it is in hardware nearly everywhere. */
 const CIPHERS: readonly CipherAlgorithm[] = [
-  'aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'chacha20-poly1305@openssh.com', 'aes128-ctr', 'aes256-ctr',
+  'aes128-gcm@openssh.com',
+  'aes256-gcm@openssh.com',
+  'chacha20-poly1305@openssh.com',
+  'aes128-ctr',
+  'aes256-ctr',
 ];
 
 export interface OpenClient {
@@ -28,7 +32,11 @@ export interface OpenClient {
 }
 
 /** Errors as the port `NodeTransport.connect` promises them. */
-export async function openClient(target: SshTarget, settings: ClientSettings, signal: AbortSignal): Promise<OpenClient> {
+export async function openClient(
+  target: SshTarget,
+  settings: ClientSettings,
+  signal: AbortSignal,
+): Promise<OpenClient> {
   signal.throwIfAborted();
   const pinned = parsePinnedKey(target.hostKey, target.name);
   const where = `${target.user}@${target.address}:${target.port}`;
@@ -38,62 +46,108 @@ export async function openClient(target: SshTarget, settings: ClientSettings, si
   const client = new Client();
   try {
     socket = await openSocket(target.address, target.port, limit.signal);
-    await handshake(client, {
-      sock: socket, username: target.user, privateKey: settings.privateKey, authHandler: ['publickey'],
-      readyTimeout: 0, keepaliveInterval: settings.keepaliveIntervalMs, keepaliveCountMax: settings.keepaliveCount,
-      algorithms: { serverHostKey: [...pinned.algorithms], cipher: [...CIPHERS] },
-      hostVerifier: (key: Buffer) => {
-        shown = key;
-        return key.equals(pinned.blob);
+    await handshake(
+      client,
+      {
+        sock: socket,
+        username: target.user,
+        privateKey: settings.privateKey,
+        authHandler: ['publickey'],
+        readyTimeout: 0,
+        keepaliveInterval: settings.keepaliveIntervalMs,
+        keepaliveCountMax: settings.keepaliveCount,
+        algorithms: { serverHostKey: [...pinned.algorithms], cipher: [...CIPHERS] },
+        hostVerifier: (key: Buffer) => {
+          shown = key;
+          return key.equals(pinned.blob);
+        },
       },
-    }, limit.signal);
+      limit.signal,
+    );
     return { client, socket };
   } catch (cause) {
     client.destroy();
     socket?.destroy();
     signal.throwIfAborted();
-    if (limit.signal.aborted) throw new RetryableError('NodeUnreachable', `${where} did not answer within ${settings.connectTimeoutMs} ms; check its address, port, power and firewall`, { cause });
+    if (limit.signal.aborted)
+      throw new RetryableError(
+        'NodeUnreachable',
+        `${where} did not answer within ${settings.connectTimeoutMs} ms; check its address, port, power and firewall`,
+        { cause },
+      );
     throw connectError(cause, target, where, pinned.blob, shown);
   }
 }
 
-function connectError(cause: unknown, target: SshTarget, where: string, pinned: Buffer, shown: Buffer | undefined): PlumbError {
+function connectError(
+  cause: unknown,
+  target: SshTarget,
+  where: string,
+  pinned: Buffer,
+  shown: Buffer | undefined,
+): PlumbError {
   const { message, level } = cause as Error & { level?: string };
   if (shown && !shown.equals(pinned)) {
-    return new TerminalError('HostKeyChanged',
-      `${where} shows host key ${fingerprint(shown)}, expected ${fingerprint(pinned)}; if the machine was reinstalled, compare the new key on its console and write it to spec.hostKey of Machine ${target.name}`, { cause });
+    return new TerminalError(
+      'HostKeyChanged',
+      `${where} shows host key ${fingerprint(shown)}, expected ${fingerprint(pinned)}; if the machine was reinstalled, compare the new key on its console and write it to spec.hostKey of Machine ${target.name}`,
+      { cause },
+    );
   }
   if (message.includes('no matching host key')) {
-    return new TerminalError('HostKeyChanged',
-      `${where} has no host key of the pinned type any more, expected ${fingerprint(pinned)}; compare the machine's keys on its console and write one to spec.hostKey of Machine ${target.name}`, { cause });
+    return new TerminalError(
+      'HostKeyChanged',
+      `${where} has no host key of the pinned type any more, expected ${fingerprint(pinned)}; compare the machine's keys on its console and write one to spec.hostKey of Machine ${target.name}`,
+      { cause },
+    );
   }
   if (level === 'client-authentication') {
-    return new TerminalError('AuthenticationFailed',
-      `${where} refused the control plane's key; add its public key to ~${target.user}/.ssh/authorized_keys on that machine`, { cause });
+    return new TerminalError(
+      'AuthenticationFailed',
+      `${where} refused the control plane's key; add its public key to ~${target.user}/.ssh/authorized_keys on that machine`,
+      { cause },
+    );
   }
   return new RetryableError('NodeUnreachable', `${where} cannot be reached: ${message}`, { cause });
 }
 
 /** The host key that a server shows. The connection ends before any credential is sent. */
-export async function scanHostKey(address: string, port: number, { clock, connectTimeoutMs }: Pick<ClientSettings, 'clock' | 'connectTimeoutMs'>, signal: AbortSignal): Promise<string> {
+export async function scanHostKey(
+  address: string,
+  port: number,
+  { clock, connectTimeoutMs }: Pick<ClientSettings, 'clock' | 'connectTimeoutMs'>,
+  signal: AbortSignal,
+): Promise<string> {
   using limit = clock.deadline(connectTimeoutMs, signal);
   const client = new Client();
   let socket: Socket | undefined;
   let shown: string | undefined;
   try {
     socket = await openSocket(address, port, limit.signal);
-    await handshake(client, {
-      sock: socket, username: 'plumbline', authHandler: [], readyTimeout: 0, algorithms: { serverHostKey: [...ALL_HOST_KEY_ALGORITHMS] },
-      hostVerifier: (key: Buffer) => {
-        shown = formatHostKey(key);
-        return false;
+    await handshake(
+      client,
+      {
+        sock: socket,
+        username: 'plumbline',
+        authHandler: [],
+        readyTimeout: 0,
+        algorithms: { serverHostKey: [...ALL_HOST_KEY_ALGORITHMS] },
+        hostVerifier: (key: Buffer) => {
+          shown = formatHostKey(key);
+          return false;
+        },
       },
-    }, limit.signal);
+      limit.signal,
+    );
   } catch (cause) {
     signal.throwIfAborted();
     if (shown !== undefined) return shown;
     const why = limit.signal.aborted ? `no answer within ${connectTimeoutMs} ms` : (cause as Error).message;
-    throw new RetryableError('NodeUnreachable', `${address}:${port} shows no host key: ${why}; check that sshd runs there`, { cause });
+    throw new RetryableError(
+      'NodeUnreachable',
+      `${address}:${port} shows no host key: ${why}; check that sshd runs there`,
+      { cause },
+    );
   } finally {
     client.destroy();
     socket?.destroy();

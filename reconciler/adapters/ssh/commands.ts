@@ -22,7 +22,9 @@ interface Started {
   readonly closed: Promise<void>;
 }
 
-/** Listens from the first moment: a short command's exit may come in the same packet as the answer that it was begun. */
+/**
+ * Listens from the first moment: a short command's exit may come in the same packet as the answer that it was begun.
+ */
 function follow(channel: ClientChannel): Started {
   let exit: ReturnType<Started['exit']>;
   channel.once('exit', (code: number | null, name?: string) => {
@@ -43,8 +45,15 @@ export class Commands {
     this.#where = where;
   }
 
-  /** RetryableError `ConnectionLost` when the connection ends before the command; on abort its input and outputs are closed. */
-  async run(argv: readonly string[], stdin: string | Buffer | Readable | undefined, signal: AbortSignal): Promise<CommandResult> {
+  /**
+   * RetryableError `ConnectionLost` when the connection ends before the command; on abort its input and outputs are
+   * closed.
+   */
+  async run(
+    argv: readonly string[],
+    stdin: string | Buffer | Readable | undefined,
+    signal: AbortSignal,
+  ): Promise<CommandResult> {
     return this.#session(await this.#exec(shellCommand(argv), false, signal), stdin, signal);
   }
 
@@ -53,13 +62,21 @@ export class Commands {
     this.#uploads += 1;
     const folder = path.slice(0, path.lastIndexOf('/')) || '/';
     const temporary = `${path}.upload-${process.pid}-${this.#uploads}`;
-    const result = await this.run(['sh', '-c', RECEIVE, 'sh', folder, path, temporary, mode.toString(8)], content, signal);
-    if (result.code !== 0) throw new RetryableError('UploadFailed', `${this.#where}: cannot write ${path}: ${result.stderr.trim() || `exit code ${result.code}`}`);
+    const result = await this.run(
+      ['sh', '-c', RECEIVE, 'sh', folder, path, temporary, mode.toString(8)],
+      content,
+      signal,
+    );
+    if (result.code !== 0)
+      throw new RetryableError(
+        'UploadFailed',
+        `${this.#where}: cannot write ${path}: ${result.stderr.trim() || `exit code ${result.code}`}`,
+      );
   }
 
   /**
-   * sshd leaves Nagle's algorithm on until a session with a terminal was opened; small answers then wait for acknowledgements (about
-   * 40 ms each). Source: OpenSSH session.c, set_nodelay in session_pty_req.
+   * sshd leaves Nagle's algorithm on until a session with a terminal was opened; small answers then wait for
+   * acknowledgements (about 40 ms each). Source: OpenSSH session.c, set_nodelay in session_pty_req.
    */
   async turnNagleOff(signal: AbortSignal): Promise<void> {
     await this.#session(await this.#exec('true', true, signal), undefined, signal);
@@ -72,11 +89,19 @@ export class Commands {
       return await openChannel((opened) => this.#client.exec(command, { pty }, opened), follow, signal, free);
     } catch (cause) {
       signal.throwIfAborted();
-      throw new RetryableError('ConnectionLost', `${this.#where}: cannot start a command: ${(cause as Error).message}`, { cause });
+      throw new RetryableError(
+        'ConnectionLost',
+        `${this.#where}: cannot start a command: ${(cause as Error).message}`,
+        { cause },
+      );
     }
   }
 
-  async #session({ channel, exit, closed }: Started, stdin: string | Buffer | Readable | undefined, signal: AbortSignal): Promise<CommandResult> {
+  async #session(
+    { channel, exit, closed }: Started,
+    stdin: string | Buffer | Readable | undefined,
+    signal: AbortSignal,
+  ): Promise<CommandResult> {
     const kept = new KeptOutput(KEPT_OUTPUT);
     channel.on('data', (chunk: Buffer) => kept.add('stdout', chunk));
     channel.stderr.on('data', (chunk: Buffer) => kept.add('stderr', chunk));
@@ -99,9 +124,14 @@ export class Commands {
       if (abort) signal.removeEventListener('abort', abort);
     }
     const end = exit();
-    if (end === undefined) throw new RetryableError('ConnectionLost', `${this.#where}: the connection was lost while a command ran`);
+    if (end === undefined)
+      throw new RetryableError('ConnectionLost', `${this.#where}: the connection was lost while a command ran`);
     // Killed by a signal: as a shell reports it, 128 and up.
-    return { code: end.code ?? 128, stdout: kept.text('stdout'), stderr: kept.text('stderr') || (end.signal ? `killed by ${end.signal}` : '') };
+    return {
+      code: end.code ?? 128,
+      stdout: kept.text('stdout'),
+      stderr: kept.text('stderr') || (end.signal ? `killed by ${end.signal}` : ''),
+    };
   }
 }
 

@@ -22,7 +22,10 @@ export class SshNodeConnection implements NodeConnection {
   readonly #http: ChannelHttp;
   #closing = false;
 
-  /** `bridgeRuntime`: a Node.js on the machine, for where sshd forwards no sockets and has no other program to bridge with. */
+  /**
+   * `bridgeRuntime`: a Node.js on the machine, for where sshd forwards no sockets and has no other program to bridge
+   * with.
+   */
   constructor({ client, socket }: OpenClient, target: SshTarget, bridgeRuntime: string) {
     const slots = new SessionSlots(SESSIONS);
     const where = `${target.user}@${target.address}:${target.port}`;
@@ -38,7 +41,15 @@ export class SshNodeConnection implements NodeConnection {
       });
       client.once('close', () => {
         this.#http.close();
-        resolve(this.#closing ? undefined : new RetryableError('ConnectionLost', `${where}: the connection was lost${last ? `: ${last.message}` : ''}`, { cause: last }));
+        resolve(
+          this.#closing
+            ? undefined
+            : new RetryableError(
+                'ConnectionLost',
+                `${where}: the connection was lost${last ? `: ${last.message}` : ''}`,
+                { cause: last },
+              ),
+        );
       });
     });
   }
@@ -48,7 +59,10 @@ export class SshNodeConnection implements NodeConnection {
     await this.#commands.turnNagleOff(signal);
   }
 
-  async run(argv: readonly string[], options: { readonly stdin?: string | Readable; readonly signal: AbortSignal }): Promise<CommandResult> {
+  async run(
+    argv: readonly string[],
+    options: { readonly stdin?: string | Readable; readonly signal: AbortSignal },
+  ): Promise<CommandResult> {
     return this.#commands.run(argv, options.stdin, options.signal);
   }
 
@@ -60,7 +74,11 @@ export class SshNodeConnection implements NodeConnection {
     return this.#http.request(socket, request, signal);
   }
 
-  async httpStream(socket: string, path: string, signal: AbortSignal): Promise<{ readonly status: number; readonly body: Readable }> {
+  async httpStream(
+    socket: string,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly status: number; readonly body: Readable }> {
     return this.#http.stream(socket, path, signal);
   }
 
@@ -72,7 +90,8 @@ export class SshNodeConnection implements NodeConnection {
     this.#closing = true;
     this.#http.close();
     this.#client.end();
-    // The goodbye is on its way or never will be. Not the client's own destroy: that does nothing after a goodbye, and a machine that is gone never answers it.
+    // The goodbye is on its way or never will be. Not the client's own destroy: that does nothing after a goodbye, and
+    // a machine that is gone never answers it.
     this.#socket.destroy();
     await this.closed;
   }

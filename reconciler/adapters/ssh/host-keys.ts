@@ -1,4 +1,7 @@
-/** Host keys: what is pinned, what was shown, and their fingerprints. Source: RFC 4253 section 6.6, RFC 8332 (RSA with SHA-2). */
+/**
+ * Host keys: what is pinned, what was shown, and their fingerprints. Source: RFC 4253 section 6.6, RFC 8332 (RSA with
+ * SHA-2).
+ */
 import { createHash } from 'node:crypto';
 import type { ServerHostKeyAlgorithm } from 'ssh2';
 import { readKey } from '../../../contracts/objects/index.ts';
@@ -29,7 +32,10 @@ export function parsePinnedKey(text: string, machine: string): PinnedKey {
   const type = keyType(blob);
   const algorithms = type === undefined ? undefined : readKey(ALGORITHMS, type);
   if (algorithms === undefined) {
-    throw new TerminalError('HostKeyInvalid', `machine ${machine}: spec.hostKey is not a host key of a type that is supported; write it as 'ssh-keyscan' prints it after the host name`);
+    throw new TerminalError(
+      'HostKeyInvalid',
+      `machine ${machine}: spec.hostKey is not a host key of a type that is supported; write it as 'ssh-keyscan' prints it after the host name`,
+    );
   }
   return { blob, algorithms };
 }

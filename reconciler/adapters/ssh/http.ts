@@ -18,9 +18,16 @@ class ChannelAgent extends Agent {
   readonly #channels: SocketChannels;
   readonly #pool: AbortSignal | undefined;
 
-  /** `pool`: ends the wait for channels that many requests share; without it, each serves one request of unknown length and ends with that. */
+  /**
+   * `pool`: ends the wait for channels that many requests share; without it, each serves one request of unknown length
+   * and ends with that.
+   */
   constructor(channels: SocketChannels, pool?: AbortSignal) {
-    super({ keepAlive: pool !== undefined, maxSockets: pool ? POOLED_CHANNELS : Infinity, maxFreeSockets: POOLED_CHANNELS });
+    super({
+      keepAlive: pool !== undefined,
+      maxSockets: pool ? POOLED_CHANNELS : Infinity,
+      maxFreeSockets: POOLED_CHANNELS,
+    });
     this.#channels = channels;
     this.#pool = pool;
   }
@@ -38,10 +45,12 @@ class ChannelAgent extends Agent {
 
   override createConnection(options: ClientRequestArgs, connected?: Connected): never {
     const { unixSocket, signal } = options as RequestOptions;
-    this.#channels.open(unixSocket, this.#pool === undefined, this.#pool ?? signal ?? new AbortController().signal).then(
-      (stream) => connected?.(null, stream),
-      (error: unknown) => (connected as ((error: Error) => void) | undefined)?.(error as Error),
-    );
+    this.#channels
+      .open(unixSocket, this.#pool === undefined, this.#pool ?? signal ?? new AbortController().signal)
+      .then(
+        (stream) => connected?.(null, stream),
+        (error: unknown) => (connected as ((error: Error) => void) | undefined)?.(error as Error),
+      );
     // The socket comes by the callback.
     return undefined as never;
   }
@@ -58,13 +67,19 @@ export class ChannelHttp {
     this.#streams = new ChannelAgent(channels);
   }
 
-  /** A request over a pooled channel that turns out to be closed is sent once more on a fresh one (RFC 9112 section 9.3.1). */
+  /**
+   * A request over a pooled channel that turns out to be closed is sent once more on a fresh one (RFC 9112 section
+   * 9.3.1).
+   */
   async request(socket: string, message: HttpQuestion, signal: AbortSignal): Promise<HttpAnswer> {
     for (let attempt = 1; ; attempt += 1) {
       const request = this.#start(this.#pool, socket, message.method, message.path, {}, message.body, signal);
       try {
         const response = await responseOf(request, signal);
-        return { status: response.statusCode ?? 0, body: await answerBody(response, message.maxBytes ?? SHORT_ANSWER_BYTES) };
+        return {
+          status: response.statusCode ?? 0,
+          body: await answerBody(response, message.maxBytes ?? SHORT_ANSWER_BYTES),
+        };
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof RetryableError) throw error;
@@ -74,9 +89,16 @@ export class ChannelHttp {
     }
   }
 
-  async stream(socket: string, path: string, signal: AbortSignal): Promise<{ readonly status: number; readonly body: Readable }> {
+  async stream(
+    socket: string,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly status: number; readonly body: Readable }> {
     try {
-      const response = await responseOf(this.#start(this.#streams, socket, 'GET', path, { connection: 'close' }, undefined, signal), signal);
+      const response = await responseOf(
+        this.#start(this.#streams, socket, 'GET', path, { connection: 'close' }, undefined, signal),
+        signal,
+      );
       return { status: response.statusCode ?? 0, body: response };
     } catch (error) {
       signal.throwIfAborted();
@@ -84,9 +106,20 @@ export class ChannelHttp {
     }
   }
 
-  /** The raw stream after `101 Switching Protocols`. Any other answer: RetryableError `UpgradeRefused` with the agent's words. */
+  /**
+   * The raw stream after `101 Switching Protocols`. Any other answer: RetryableError `UpgradeRefused` with the agent's
+   * words.
+   */
   async upgrade(socket: string, path: string, protocol: string, signal: AbortSignal): Promise<Duplex> {
-    const request = this.#start(this.#streams, socket, 'GET', path, { connection: 'Upgrade', upgrade: protocol }, undefined, signal);
+    const request = this.#start(
+      this.#streams,
+      socket,
+      'GET',
+      path,
+      { connection: 'Upgrade', upgrade: protocol },
+      undefined,
+      signal,
+    );
     const upgraded = new Promise<Duplex>((resolve) => {
       request.once('upgrade', (_response, stream, head) => {
         if (head.length > 0) stream.unshift(head);
@@ -97,7 +130,10 @@ export class ChannelHttp {
       const first = await Promise.race([upgraded, responseOf(request, signal)]);
       if (!(first instanceof IncomingMessage)) return first;
       const body = (await answerBody(first, SHORT_ANSWER_BYTES)).toString();
-      throw new RetryableError('UpgradeRefused', `the agent answered ${first.statusCode} to ${path.split('?')[0]}: ${body}`);
+      throw new RetryableError(
+        'UpgradeRefused',
+        `the agent answered ${first.statusCode} to ${path.split('?')[0]}: ${body}`,
+      );
     } catch (error) {
       signal.throwIfAborted();
       throw lost(error, path);
@@ -110,12 +146,28 @@ export class ChannelHttp {
     this.#streams.destroy();
   }
 
-  #start(agent: Agent, unixSocket: string, method: string, path: string, headers: Record<string, string>, body: string | undefined, signal: AbortSignal): ClientRequest {
+  #start(
+    agent: Agent,
+    unixSocket: string,
+    method: string,
+    path: string,
+    headers: Record<string, string>,
+    body: string | undefined,
+    signal: AbortSignal,
+  ): ClientRequest {
     signal.throwIfAborted();
     const payload = body === undefined ? undefined : Buffer.from(body);
     const options: RequestOptions = {
-      agent, unixSocket, method, path, signal,
-      headers: { host: 'agent', ...headers, ...(payload && { 'content-type': 'application/json', 'content-length': String(payload.length) }) },
+      agent,
+      unixSocket,
+      method,
+      path,
+      signal,
+      headers: {
+        host: 'agent',
+        ...headers,
+        ...(payload && { 'content-type': 'application/json', 'content-length': String(payload.length) }),
+      },
     };
     const request = startRequest(options);
     request.end(payload);
@@ -123,12 +175,19 @@ export class ChannelHttp {
   }
 }
 
-/** Does not wait for the request to say that it was aborted: one that has no channel yet stays silent until there is one. */
+/**
+ * Does not wait for the request to say that it was aborted: one that has no channel yet stays silent until there is
+ * one.
+ */
 async function responseOf(request: ClientRequest, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const abort = (): void => { reject(signal.reason as Error); };
+    const abort = (): void => {
+      reject(signal.reason as Error);
+    };
     signal.addEventListener('abort', abort, { once: true });
-    request.once('close', () => { signal.removeEventListener('abort', abort); });
+    request.once('close', () => {
+      signal.removeEventListener('abort', abort);
+    });
     // Stays on: a request emits 'error' again when it is aborted after its answer began.
     request.on('error', reject);
     request.once('response', resolve);
@@ -137,5 +196,9 @@ async function responseOf(request: ClientRequest, signal: AbortSignal): Promise<
 
 function lost(error: unknown, path: string): Error {
   if (error instanceof RetryableError) return error;
-  return new RetryableError('AgentUnreachable', `the agent did not answer ${path.split('?')[0]}: ${(error as Error).message}`, { cause: error });
+  return new RetryableError(
+    'AgentUnreachable',
+    `the agent did not answer ${path.split('?')[0]}: ${(error as Error).message}`,
+    { cause: error },
+  );
 }

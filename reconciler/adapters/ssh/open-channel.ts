@@ -4,13 +4,20 @@ import type { ClientChannel } from 'ssh2';
 type Opened = (error: Error | undefined, channel?: ClientChannel) => void;
 
 /**
- * What `begin` makes of the channel that `ask` asks for; `begin` is called at once, so that it hears the channel's first packet. Rejects as
- * ssh2 does, or with the signal's reason; a channel that comes after that is closed again. `over` is called once, however long after: when the
- * channel has closed, or will never open.
+ * What `begin` makes of the channel that `ask` asks for; `begin` is called at once, so that it hears the channel's
+ * first packet. Rejects as ssh2 does, or with the signal's reason; a channel that comes after that is closed again.
+ * `over` is called once, however long after: when the channel has closed, or will never open.
  */
-export async function openChannel<T>(ask: (opened: Opened) => void, begin: (channel: ClientChannel) => T, signal: AbortSignal, over: () => void = () => undefined): Promise<T> {
+export async function openChannel<T>(
+  ask: (opened: Opened) => void,
+  begin: (channel: ClientChannel) => T,
+  signal: AbortSignal,
+  over: () => void = () => undefined,
+): Promise<T> {
   return new Promise((resolve, reject) => {
-    const abort = (): void => { reject(signal.reason as Error); };
+    const abort = (): void => {
+      reject(signal.reason as Error);
+    };
     const opened: Opened = (error, channel) => {
       signal.removeEventListener('abort', abort);
       if (error || !channel) {

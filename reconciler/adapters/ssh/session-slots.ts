@@ -29,7 +29,10 @@ export class SessionSlots {
   /** A slot for a stream. Does not queue behind streams that may never end: throws RetryableError `TooManyStreams`. */
   async takeForStream(signal: AbortSignal): Promise<() => void> {
     if (this.#streams >= this.#limits.streams) {
-      throw new RetryableError('TooManyStreams', `${this.#streams} streams are open on this machine's connection already; close a followed log or an exec session and try again`);
+      throw new RetryableError(
+        'TooManyStreams',
+        `${this.#streams} streams are open on this machine's connection already; close a followed log or an exec session and try again`,
+      );
     }
     this.#streams += 1;
     try {

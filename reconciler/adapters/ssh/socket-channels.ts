@@ -1,4 +1,7 @@
-/** Ways from this connection to a Unix socket on the node: a stream channel, or a bridge process where sshd refuses those. */
+/**
+ * Ways from this connection to a Unix socket on the node: a stream channel, or a bridge process where sshd refuses
+ * those.
+ */
 import type { Duplex } from 'node:stream';
 import type { Client, ClientChannel } from 'ssh2';
 import { RetryableError } from '../../core/errors.ts';
@@ -7,7 +10,10 @@ import { openChannel } from './open-channel.ts';
 import { shellCommand } from './quote.ts';
 import type { SessionSlots } from './session-slots.ts';
 
-/** Exit code of the bridge for "nothing listens there" and "no program to bridge with". Source: sysexits.h, EX_UNAVAILABLE. */
+/**
+ * Exit code of the bridge for "nothing listens there" and "no program to bridge with". Source: sysexits.h,
+ * EX_UNAVAILABLE.
+ */
 const UNAVAILABLE = 69;
 const NODE_BRIDGE =
   "const s=require('net').connect({path:process.argv[1],allowHalfOpen:true});" +
@@ -26,9 +32,9 @@ export class SocketChannels {
   readonly #slots: SessionSlots;
   readonly #bridgeRuntime: string;
   /**
-   * OpenSSH gives the same answer for "forwarding is off" and "nobody listens". So a bridge that is answered after a channel was refused says
-   * little: the agent may have come up in between. Only when that happened several times in a row does the connection stay with bridges, which
-   * cost a process on the node each.
+   * OpenSSH gives the same answer for "forwarding is off" and "nobody listens". So a bridge that is answered after a
+   * channel was refused says little: the agent may have come up in between. Only when that happened several times in a
+   * row does the connection stay with bridges, which cost a process on the node each.
    */
   #way: 'unknown' | 'channel' | 'bridge' = 'unknown';
   #contradictions = 0;
@@ -45,7 +51,11 @@ export class SocketChannels {
     signal.throwIfAborted();
     if (this.#way === 'bridge') return this.#bridge(socket, endless, signal);
     try {
-      const stream = await openChannel((opened) => this.#client.openssh_forwardOutStreamLocal(socket, opened), (channel) => new ChannelStream(channel), signal);
+      const stream = await openChannel(
+        (opened) => this.#client.openssh_forwardOutStreamLocal(socket, opened),
+        (channel) => new ChannelStream(channel),
+        signal,
+      );
       this.#way = 'channel';
       return stream;
     } catch (refused) {
@@ -70,7 +80,12 @@ export class SocketChannels {
     const free = endless ? await this.#slots.takeForStream(signal) : await this.#slots.take(signal);
     const argv = ['sh', '-c', BRIDGE, 'sh', socket, this.#bridgeRuntime, NODE_BRIDGE];
     try {
-      const stream = await openChannel((opened) => this.#client.exec(shellCommand(argv), opened), (channel) => bridged(channel, socket), signal, free);
+      const stream = await openChannel(
+        (opened) => this.#client.exec(shellCommand(argv), opened),
+        (channel) => bridged(channel, socket),
+        signal,
+        free,
+      );
       if (stream.errored) throw stream.errored;
       this.#bridges.add(stream);
       return stream;
@@ -89,11 +104,21 @@ function bridged(channel: ClientChannel, socket: string): ChannelStream {
   const complaint: Buffer[] = [];
   channel.stderr.on('data', (chunk: Buffer) => complaint.push(chunk));
   channel.once('exit', (code: number | null) => {
-    if (code !== 0) stream.destroy(unreachable(socket, new Error(Buffer.concat(complaint).toString().trim() || `the bridge ended with code ${code}`)));
+    if (code !== 0)
+      stream.destroy(
+        unreachable(
+          socket,
+          new Error(Buffer.concat(complaint).toString().trim() || `the bridge ended with code ${code}`),
+        ),
+      );
   });
   return stream;
 }
 
 function unreachable(socket: string, cause: unknown): RetryableError {
-  return new RetryableError('AgentUnreachable', `nothing answers on ${socket}: ${(cause as Error).message}; is the agent running?`, { cause });
+  return new RetryableError(
+    'AgentUnreachable',
+    `nothing answers on ${socket}: ${(cause as Error).message}; is the agent running?`,
+    { cause },
+  );
 }

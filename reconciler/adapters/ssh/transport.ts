@@ -34,7 +34,12 @@ export class SshNodeTransport implements NodeTransport {
   /** Throws TerminalError `PrivateKeyInvalid` for a key that cannot be read. */
   constructor(options: SshTransportOptions) {
     const parsed = ssh2.utils.parseKey(options.privateKey);
-    if (parsed instanceof Error) throw new TerminalError('PrivateKeyInvalid', `the control plane's SSH key cannot be used: ${parsed.message}; give an OpenSSH private key without a passphrase`, { cause: parsed });
+    if (parsed instanceof Error)
+      throw new TerminalError(
+        'PrivateKeyInvalid',
+        `the control plane's SSH key cannot be used: ${parsed.message}; give an OpenSSH private key without a passphrase`,
+        { cause: parsed },
+      );
     this.#settings = {
       privateKey: options.privateKey,
       clock: options.clock,
@@ -50,7 +55,11 @@ export class SshNodeTransport implements NodeTransport {
 
   async connect(target: SshTarget, signal: AbortSignal): Promise<NodeConnection> {
     using either = joinSignals(signal, this.#stop.signal);
-    const connection = new SshNodeConnection(await openClient(target, this.#settings, either.signal), target, this.#bridgeRuntime);
+    const connection = new SshNodeConnection(
+      await openClient(target, this.#settings, either.signal),
+      target,
+      this.#bridgeRuntime,
+    );
     this.#open.add(connection);
     void connection.closed.then(() => this.#open.delete(connection));
     try {

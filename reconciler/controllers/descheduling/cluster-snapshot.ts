@@ -4,13 +4,21 @@ import type { RebalanceInput } from '../../core/scheduling/rebalance.ts';
 import type { StoreView } from '../runtime/controller.ts';
 import { profilesOf } from '../scheduling/profiles.ts';
 
-/** Pods are placed as the scheduler's lane places them: the same profiles, and the same choice between nodes that are equally good. */
+/**
+ * Pods are placed as the scheduler's lane places them: the same profiles, and the same choice between nodes that are
+ * equally good.
+ */
 export function clusterOf(view: StoreView): Pick<RebalanceInput, 'cluster' | 'budgets'> {
   const { profiles } = profilesOf(view);
   return {
     cluster: {
-      nodes: view.list('Node'), pods: view.list('Pod'), services: view.list('Service'), namespaces: view.list('Namespace'), priorityClasses: view.list('PriorityClass'),
-      profiles, seed: DEFAULT_SCHEDULER_NAME,
+      nodes: view.list('Node'),
+      pods: view.list('Pod'),
+      services: view.list('Service'),
+      namespaces: view.list('Namespace'),
+      priorityClasses: view.list('PriorityClass'),
+      profiles,
+      seed: DEFAULT_SCHEDULER_NAME,
     },
     budgets: view.list('PodDisruptionBudget'),
   };

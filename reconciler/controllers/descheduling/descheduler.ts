@@ -18,7 +18,9 @@ function decide(key: ObjectKey, { view, now }: PassContext): Decision | Paced<De
   if (!object || keyOf(object) !== key) return { steps: [] };
   const { policy, problems } = rebalancePolicy(object);
   return policyRound({
-    object, now, budgets: () => view.list('PodDisruptionBudget'),
+    object,
+    now,
+    budgets: () => view.list('PodDisruptionBudget'),
     problem: problems.length === 0 ? undefined : problems.map(problemText).join('; '),
     plan: () => planRebalance({ ...clusterOf(view), policy, now }),
   });
@@ -29,7 +31,8 @@ export const deschedulerController: Controller = {
   kind: 'DeschedulerPolicy',
   watches: {
     /** An eviction that was booked may be carried out. */
-    PodDisruptionBudget: (budget, view) => (budget.status?.disruptedPods ? view.list('DeschedulerPolicy').map(keyOf) : []),
+    PodDisruptionBudget: (budget, view) =>
+      budget.status?.disruptedPods ? view.list('DeschedulerPolicy').map(keyOf) : [],
   },
   decide,
 };

@@ -1,5 +1,11 @@
 /** Rebalancing on demand: the plan, and its evictions. */
-import { keyOf, objectKey, type DeschedulerPluginName, type DeschedulerProblem, type StoredPod } from '../../../contracts/objects/index.ts';
+import {
+  keyOf,
+  objectKey,
+  type DeschedulerPluginName,
+  type DeschedulerProblem,
+  type StoredPod,
+} from '../../../contracts/objects/index.ts';
 import { planRebalance, type Move } from '../../core/scheduling/rebalance.ts';
 import { evictionRound } from '../../core/scheduling/rebalance/eviction-round.ts';
 import { rebalancePolicy } from '../../core/scheduling/rebalance/policy.ts';
@@ -37,9 +43,21 @@ export interface RebalanceReport {
   /** What is wrong with the policy: nothing is evicted then. */
   readonly problems: readonly string[];
   /** `to` is where the scheduler would place the pod now. */
-  readonly moves: readonly { readonly pod: PodName; readonly from: string; readonly to: string; readonly plugin: DeschedulerPluginName; readonly reason: string }[];
+  readonly moves: readonly {
+    readonly pod: PodName;
+    readonly from: string;
+    readonly to: string;
+    readonly plugin: DeschedulerPluginName;
+    readonly reason: string;
+  }[];
   /** Pods that should move and cannot. */
-  readonly skipped: readonly { readonly pod: PodName; readonly node: string; readonly plugin: DeschedulerPluginName; readonly reason: string; readonly obstacle: string }[];
+  readonly skipped: readonly {
+    readonly pod: PodName;
+    readonly node: string;
+    readonly plugin: DeschedulerPluginName;
+    readonly reason: string;
+    readonly obstacle: string;
+  }[];
   /** Pods of the plan that were evicted; absent where that was not asked for. */
   readonly evicted?: readonly PodName[];
   /** Pods of the plan that were not, as things had changed by then. */
@@ -51,8 +69,15 @@ export function problemText({ path, message }: DeschedulerProblem): string {
   return `${path.map((part, at) => (typeof part === 'number' ? `[${part}]` : at === 0 ? part : `.${part}`)).join('')} ${message}`;
 }
 
-/** Plans by the policy of the repository, and evicts where that was ordered. Evictions wait for their budgets to have booked them. */
-export async function rebalance(deps: RebalanceDependencies, order: RebalanceOrder, signal: AbortSignal): Promise<RebalanceReport> {
+/**
+ * Plans by the policy of the repository, and evicts where that was ordered. Evictions wait for their budgets to have
+ * booked them.
+ */
+export async function rebalance(
+  deps: RebalanceDependencies,
+  order: RebalanceOrder,
+  signal: AbortSignal,
+): Promise<RebalanceReport> {
   const { view, clock } = deps;
   const [object] = view.list('DeschedulerPolicy');
   const { policy, problems } = rebalancePolicy(object, order.plugins);
@@ -73,14 +98,24 @@ const MOST_ROUNDS = 20;
 /** Until the change that won a race has come. */
 const AFTER_RACE_MS = 50;
 
-async function evict({ view, execute, clock }: RebalanceDependencies, moves: readonly Move[], signal: AbortSignal): Promise<Required<Pick<RebalanceReport, 'evicted' | 'refused'>>> {
+async function evict(
+  { view, execute, clock }: RebalanceDependencies,
+  moves: readonly Move[],
+  signal: AbortSignal,
+): Promise<Required<Pick<RebalanceReport, 'evicted' | 'refused'>>> {
   const evicted: PodName[] = [];
   let refused: NonNullable<RebalanceReport['refused']> = [];
   let left = moves;
   for (let round = 0; left.length > 0; round++) {
-    left = left.flatMap((move) => { const pod = asItIs(move.pod, view); return pod ? [{ ...move, pod }] : []; });
+    left = left.flatMap((move) => {
+      const pod = asItIs(move.pod, view);
+      return pod ? [{ ...move, pod }] : [];
+    });
     if (round === MOST_ROUNDS) {
-      refused = [...refused, ...left.map(({ pod }) => ({ pod: podName(pod), message: 'others kept changing it or its disruption budget' }))];
+      refused = [
+        ...refused,
+        ...left.map(({ pod }) => ({ pod: podName(pod), message: 'others kept changing it or its disruption budget' })),
+      ];
       break;
     }
     const next = evictionRound(left, view.list('PodDisruptionBudget'), clock.now());

@@ -1,7 +1,13 @@
 /** The agent protocol (contracts/agent) as calls over one connection. */
 import type { z } from 'zod';
 import {
-  AGENT_API, AgentError, AgentInfo, AssignmentAck, NODE_PATHS, StatusLine, type AssignmentUpdate,
+  AGENT_API,
+  AgentError,
+  AgentInfo,
+  AssignmentAck,
+  NODE_PATHS,
+  StatusLine,
+  type AssignmentUpdate,
 } from '../../../contracts/agent/index.ts';
 import { RetryableError, TerminalError } from '../../core/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -20,7 +26,10 @@ const INVENTORY_TIMEOUT_MS = 30_000;
 /** A line of the status stream: a pod with a hundred containers that all left a termination message stays below. */
 const MAX_LINE = 1024 * 1024;
 
-/** Every call throws RetryableError `AgentUnreachable` when the agent does not answer, `AgentFailed` when it answers with an error. */
+/**
+ * Every call throws RetryableError `AgentUnreachable` when the agent does not answer, `AgentFailed` when it answers
+ * with an error.
+ */
 export class AgentClient {
   readonly #connection: NodeConnection;
   readonly #clock: Pick<Clock, 'deadline'>;
@@ -34,24 +43,38 @@ export class AgentClient {
     return parsed(AgentInfo, await this.#call('GET', '/info', undefined, signal, timeoutMs), 'info');
   }
 
-  /** Read line by line, so that a long one holds nothing up; from agents of before the lines whole, within the same bounds. */
+  /**
+   * Read line by line, so that a long one holds nothing up; from agents of before the lines whole, within the same
+   * bounds.
+   */
   async inventory(signal: AbortSignal, timeoutMs = INVENTORY_TIMEOUT_MS): Promise<Inventory> {
     using limit = this.#clock.deadline(timeoutMs, signal);
     const reader = new InventoryReader();
     try {
-      const { status, body } = await this.#connection.httpStream(NODE_PATHS.socket, `${AGENT_API}/inventory/lines`, limit.signal);
+      const { status, body } = await this.#connection.httpStream(
+        NODE_PATHS.socket,
+        `${AGENT_API}/inventory/lines`,
+        limit.signal,
+      );
       if (status === 200) {
         for await (const lines of linesOf(body, INVENTORY_LIMITS)) for (const line of lines) reader.take(line);
       } else {
         body.destroy();
         if (status !== 404) throw new RetryableError('AgentFailed', `the agent answered ${status} to inventory`);
-        const answer = await this.#connection.http(NODE_PATHS.socket, { method: 'GET', path: `${AGENT_API}/inventory`, maxBytes: INVENTORY_LIMITS.total }, limit.signal);
+        const answer = await this.#connection.http(
+          NODE_PATHS.socket,
+          { method: 'GET', path: `${AGENT_API}/inventory`, maxBytes: INVENTORY_LIMITS.total },
+          limit.signal,
+        );
         if (answer.status !== 200) throw failed(answer, 'inventory');
         reader.takeWhole(answer.body.toString('utf8'));
       }
     } catch (cause) {
       signal.throwIfAborted();
-      if (limit.signal.aborted) throw new RetryableError('AgentUnreachable', `the agent did not tell its inventory within ${timeoutMs} ms`, { cause });
+      if (limit.signal.aborted)
+        throw new RetryableError('AgentUnreachable', `the agent did not tell its inventory within ${timeoutMs} ms`, {
+          cause,
+        });
       throw cause;
     }
     return reader.finish();
@@ -60,32 +83,56 @@ export class AgentClient {
   /** TerminalError `StaleEpoch` when another control plane with a newer store owns the node. */
   async assign(update: AssignmentUpdate, signal: AbortSignal): Promise<AssignmentAnswer> {
     const answer = await this.#send('POST', '/assignment', JSON.stringify(update), signal, CALL_TIMEOUT_MS);
-    if (answer.status === 200) return { outcome: 'taken', version: parsed(AssignmentAck, answer, 'assignment').version };
+    if (answer.status === 200)
+      return { outcome: 'taken', version: parsed(AssignmentAck, answer, 'assignment').version };
     const error = errorOf(answer);
-    if (answer.status === 409 && error.code === 'VersionMismatch') return { outcome: 'mismatch', version: error.version ?? null };
+    if (answer.status === 409 && error.code === 'VersionMismatch')
+      return { outcome: 'mismatch', version: error.version ?? null };
     throw failed(answer, 'assignment');
   }
 
-  /** The status stream, some lines at a time, until it ends. Lines of kinds that this version does not know are left out. */
+  /**
+   * The status stream, some lines at a time, until it ends. Lines of kinds that this version does not know are left
+   * out.
+   */
   async *status(signal: AbortSignal): AsyncGenerator<readonly StatusLine[]> {
     const { status, body } = await this.#connection.httpStream(NODE_PATHS.socket, `${AGENT_API}/status`, signal);
     if (status !== 200) throw new RetryableError('AgentFailed', `the agent answered ${status} to status`);
     for await (const lines of linesOf(body, { line: MAX_LINE })) yield lines.flatMap((line) => statusLine(line));
   }
 
-  async #call(method: 'GET' | 'POST', path: string, body: string | undefined, signal: AbortSignal, timeoutMs: number): Promise<HttpAnswer> {
+  async #call(
+    method: 'GET' | 'POST',
+    path: string,
+    body: string | undefined,
+    signal: AbortSignal,
+    timeoutMs: number,
+  ): Promise<HttpAnswer> {
     const answer = await this.#send(method, path, body, signal, timeoutMs);
     if (answer.status !== 200) throw failed(answer, path.slice(1));
     return answer;
   }
 
-  async #send(method: 'GET' | 'POST', path: string, body: string | undefined, signal: AbortSignal, timeoutMs: number): Promise<HttpAnswer> {
+  async #send(
+    method: 'GET' | 'POST',
+    path: string,
+    body: string | undefined,
+    signal: AbortSignal,
+    timeoutMs: number,
+  ): Promise<HttpAnswer> {
     using limit = this.#clock.deadline(timeoutMs, signal);
     try {
-      return await this.#connection.http(NODE_PATHS.socket, { method, path: AGENT_API + path, ...(body !== undefined && { body }) }, limit.signal);
+      return await this.#connection.http(
+        NODE_PATHS.socket,
+        { method, path: AGENT_API + path, ...(body !== undefined && { body }) },
+        limit.signal,
+      );
     } catch (cause) {
       signal.throwIfAborted();
-      if (limit.signal.aborted) throw new RetryableError('AgentUnreachable', `the agent did not answer ${path} within ${timeoutMs} ms`, { cause });
+      if (limit.signal.aborted)
+        throw new RetryableError('AgentUnreachable', `the agent did not answer ${path} within ${timeoutMs} ms`, {
+          cause,
+        });
       throw cause;
     }
   }
@@ -95,7 +142,11 @@ function parsed<T>(schema: z.ZodType<T>, answer: HttpAnswer, what: string): T {
   try {
     return schema.parse(JSON.parse(answer.body.toString('utf8')));
   } catch (cause) {
-    throw new RetryableError('AgentFailed', `the agent's answer to ${what} cannot be read: ${(cause as Error).message.slice(0, 300)}`, { cause });
+    throw new RetryableError(
+      'AgentFailed',
+      `the agent's answer to ${what} cannot be read: ${(cause as Error).message.slice(0, 300)}`,
+      { cause },
+    );
   }
 }
 
@@ -118,6 +169,10 @@ function errorOf(answer: HttpAnswer): AgentError {
 
 function failed(answer: HttpAnswer, what: string): Error {
   const { code, message } = errorOf(answer);
-  if (code === 'StaleEpoch') return new TerminalError('StaleEpoch', `a control plane with a newer store owns this node: ${message}; stop this one, or let it recover`);
+  if (code === 'StaleEpoch')
+    return new TerminalError(
+      'StaleEpoch',
+      `a control plane with a newer store owns this node: ${message}; stop this one, or let it recover`,
+    );
   return new RetryableError('AgentFailed', `the agent refused ${what}: ${code}: ${message}`);
 }

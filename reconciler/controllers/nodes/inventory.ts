@@ -17,7 +17,10 @@ export interface Inventory {
 
 /** Of one line, and of all: a node of a cluster with 5000 Services and 250 pods of its own stays below half of it. */
 export const INVENTORY_LIMITS = { line: 1024 * 1024, total: 32 * 1024 * 1024 } as const;
-const Named = z.object({ kind: z.string(), metadata: z.object({ name: z.string(), namespace: z.string().optional() }) });
+const Named = z.object({
+  kind: z.string(),
+  metadata: z.object({ name: z.string(), namespace: z.string().optional() }),
+});
 /** Claims and keys kept of one node. */
 const MOST = 100_000;
 
@@ -44,17 +47,18 @@ export class InventoryReader {
     try {
       whole = JSON.parse(text) as typeof whole;
     } catch (cause) {
-      throw new RetryableError('AgentFailed', 'the agent\'s inventory cannot be read', { cause });
+      throw new RetryableError('AgentFailed', "the agent's inventory cannot be read", { cause });
     }
     this.#line({ info: whole.info });
-    for (const object of Array.isArray(whole.objects) ? whole.objects as unknown[] : []) this.#line({ object });
-    for (const pod of Array.isArray(whole.pods) ? whole.pods as unknown[] : []) this.#line({ pod });
+    for (const object of Array.isArray(whole.objects) ? (whole.objects as unknown[]) : []) this.#line({ object });
+    for (const pod of Array.isArray(whole.pods) ? (whole.pods as unknown[]) : []) this.#line({ pod });
     this.#ended = true;
   }
 
   /** RetryableError `AgentFailed` when the answer was cut off or does not say whose it is. */
   finish(): Inventory {
-    if (!this.#ended || !this.#info) throw new RetryableError('AgentFailed', 'the agent\'s inventory has no end: it is asked again');
+    if (!this.#ended || !this.#info)
+      throw new RetryableError('AgentFailed', "the agent's inventory has no end: it is asked again");
     return { info: this.#info, claims: this.#claims, keys: this.#keys, pods: this.#pods, unread: this.#unread };
   }
 
@@ -63,7 +67,8 @@ export class InventoryReader {
       const info = AgentInfo.safeParse(line['info']);
       if (info.success) this.#info = info.data;
     } else if ('object' in line) this.#object(line['object']);
-    else if ('held' in line) for (const key of Array.isArray(line['held']) ? line['held'] as unknown[] : []) this.#held(key);
+    else if ('held' in line)
+      for (const key of Array.isArray(line['held']) ? (line['held'] as unknown[]) : []) this.#held(key);
     else if ('pod' in line) this.#read(PodReport.safeParse(line['pod']), this.#pods);
     else if ('end' in line) this.#ended = true;
   }
@@ -77,7 +82,8 @@ export class InventoryReader {
   }
 
   #held(key: unknown): void {
-    if (typeof key === 'string' && key.length <= 600 && isObjectKey(key) && this.#keys.length < MOST) this.#keys.push(key);
+    if (typeof key === 'string' && key.length <= 600 && isObjectKey(key) && this.#keys.length < MOST)
+      this.#keys.push(key);
     else this.#unread += 1;
   }
 
@@ -91,4 +97,3 @@ function isObjectKey(text: string): text is ObjectKey {
   const [kind, , name, ...rest] = text.split('/');
   return kind !== undefined && isKind(kind) && name !== undefined && name !== '' && rest.length === 0;
 }
-

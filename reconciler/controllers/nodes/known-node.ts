@@ -9,10 +9,17 @@ export function knownNode(name: string, cache: StoreCache): KnownNode {
   return { podCIDR: node?.spec.podCIDR, internalIP: node && internalIP(node) };
 }
 
-/** An address that a Machine in Git states is that machine's; of two nodes that tell the same one, the first to tell has it. */
+/**
+ * An address that a Machine in Git states is that machine's; of two nodes that tell the same one, the first to tell has
+ * it.
+ */
 export function neighbourhoodOf(name: string, cache: StoreCache): Neighbourhood {
   const { podCIDR, serviceCIDR } = clusterSettings(cache).network;
-  const stated = cache.list('Machine').flatMap(({ metadata, spec }) => (metadata.name !== name && spec.internalIP !== undefined ? [spec.internalIP] : []));
-  const told = cache.list('Node').flatMap((node) => (node.metadata.name === name ? [] : internalIP(node) ?? []));
+  const stated = cache
+    .list('Machine')
+    .flatMap(({ metadata, spec }) =>
+      metadata.name !== name && spec.internalIP !== undefined ? [spec.internalIP] : [],
+    );
+  const told = cache.list('Node').flatMap((node) => (node.metadata.name === name ? [] : (internalIP(node) ?? [])));
   return { others: new Set([...stated, ...told]), ranges: [podCIDR, serviceCIDR] };
 }

@@ -10,8 +10,8 @@ export interface LineLimits {
 }
 
 /**
- * Lines as they come, some at a time; the event loop has its turn after each batch, however fast the node sends. Ends with the stream;
- * destroys it when the reader stops. RetryableError `AnswerTooLarge` beyond a limit.
+ * Lines as they come, some at a time; the event loop has its turn after each batch, however fast the node sends. Ends
+ * with the stream; destroys it when the reader stops. RetryableError `AnswerTooLarge` beyond a limit.
  */
 export async function* linesOf(body: Readable, limits: LineLimits): AsyncGenerator<readonly string[]> {
   let rest = '';
@@ -24,10 +24,14 @@ export async function* linesOf(body: Readable, limits: LineLimits): AsyncGenerat
       const [first = '', ...others] = chunk.split('\n');
       const lines = others.length === 0 ? [] : [rest + first, ...others];
       rest = lines.pop() ?? rest + first;
-      if (rest.length > limits.line || lines.some((line) => line.length > limits.line)) throw new RetryableError('AnswerTooLarge', `the agent sends a line of more than ${limits.line} characters`);
-      if (limits.total !== undefined && total > limits.total) throw new RetryableError('AnswerTooLarge', `the agent's answer is longer than ${limits.total} characters`);
+      if (rest.length > limits.line || lines.some((line) => line.length > limits.line))
+        throw new RetryableError('AnswerTooLarge', `the agent sends a line of more than ${limits.line} characters`);
+      if (limits.total !== undefined && total > limits.total)
+        throw new RetryableError('AnswerTooLarge', `the agent's answer is longer than ${limits.total} characters`);
       yield lines.filter((line) => line !== '');
-      await new Promise((resolve) => { setImmediate(resolve); });
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
     }
   } finally {
     body.destroy();

@@ -36,13 +36,21 @@ have containerd containerd; have runc runc; have nft nftables; have ip iproute2
 `;
 
 export function readFacts(stdout: string): MachineFacts {
-  const pairs = stdout.split('\n').filter(Boolean).map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)] as const);
+  const pairs = stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)] as const);
   const one = (name: string): string => pairs.find(([key]) => key === name)?.[1] ?? '';
   const machine = one('machine');
   const arches: Readonly<Record<string, NodeArch>> = { x86_64: 'x64', amd64: 'x64', aarch64: 'arm64', arm64: 'arm64' };
   return {
-    arch: readKey(arches, machine), machine, root: one('uid') === '0', init: one('init') === 'systemd' ? 'systemd' : 'script',
-    glibc: one('glibc') === 'yes', gzip: one('gzip') === 'yes', containerdRunning: one('containerd') === 'yes',
+    arch: readKey(arches, machine),
+    machine,
+    root: one('uid') === '0',
+    init: one('init') === 'systemd' ? 'systemd' : 'script',
+    glibc: one('glibc') === 'yes',
+    gzip: one('gzip') === 'yes',
+    containerdRunning: one('containerd') === 'yes',
     missing: pairs.filter(([key]) => key === 'missing').map(([, value]) => value),
   };
 }
@@ -51,7 +59,8 @@ export function readFacts(stdout: string): MachineFacts {
 export const HASH_OF = '[ ! -f "$1" ] || sha256sum "$1" | cut -d" " -f1';
 
 /** $1: compressed file. $2: executable to make of it. Prints its SHA-256. */
-export const UNPACK = 'gzip -dc "$1" > "$2.new" && rm -f "$1" && chmod 755 "$2.new" && mv -f "$2.new" "$2" && sha256sum "$2" | cut -d" " -f1';
+export const UNPACK =
+  'gzip -dc "$1" > "$2.new" && rm -f "$1" && chmod 755 "$2.new" && mv -f "$2.new" "$2" && sha256sum "$2" | cut -d" " -f1';
 
 /** $1: install folder. $2: version folder to switch to. Prints the one before. */
 export const SWITCH = `
@@ -72,11 +81,12 @@ else
 fi`;
 
 /** $1: systemd or script. $2: log file. */
-export const LAST_WORDS = 'if [ "$1" = systemd ]; then journalctl -u plumbline-agent -n 20 --no-pager -o cat; else tail -n 20 "$2"; fi 2>&1';
+export const LAST_WORDS =
+  'if [ "$1" = systemd ]; then journalctl -u plumbline-agent -n 20 --no-pager -o cat; else tail -n 20 "$2"; fi 2>&1';
 
 /**
- * Takes everything of ours off the machine. Idempotent: each part may be gone already. Containers are the caller's to stop first.
- * Routes are known by their protocol number, 78 (see the agent's network code).
+ * Takes everything of ours off the machine. Idempotent: each part may be gone already. Containers are the caller's to
+ * stop first. Routes are known by their protocol number, 78 (see the agent's network code).
  */
 export const REMOVE = `
 if [ -d /run/systemd/system ]; then systemctl disable -q --now ${SERVICE}.service 2>/dev/null; rm -f ${NODE_PATHS.unit}; systemctl daemon-reload

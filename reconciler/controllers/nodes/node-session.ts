@@ -1,6 +1,19 @@
 /** One machine: connected, with the right agent, heard. Reconnects for as long as it lives. */
-import { objectKey, type ObjectKey, type StoredMachine, type StoredNode, type StoredPod } from '../../../contracts/objects/index.ts';
-import { HEARTBEAT_SECONDS, type AgentInfo, type NodeEventReport, type NodeImage, type NodeReport, type StatusLine } from '../../../contracts/agent/index.ts';
+import {
+  objectKey,
+  type ObjectKey,
+  type StoredMachine,
+  type StoredNode,
+  type StoredPod,
+} from '../../../contracts/objects/index.ts';
+import {
+  HEARTBEAT_SECONDS,
+  type AgentInfo,
+  type NodeEventReport,
+  type NodeImage,
+  type NodeReport,
+  type StatusLine,
+} from '../../../contracts/agent/index.ts';
 import { joinSignals } from '../../../contracts/signals.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
 import type { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
@@ -55,7 +68,10 @@ const RESTART_MS = 4_000;
 const RESTART_POLL_MS = 50;
 /** A status stream that lasts shorter than this was none: the next one is asked for after a pause. */
 const SHORT_STREAM_MS = 1_000;
-/** Said nothing for so long: whether it takes an assignment is not worth a worker's time. It is asked for when the agent is heard again. */
+/**
+ * Said nothing for so long: whether it takes an assignment is not worth a worker's time. It is asked for when the agent
+ * is heard again.
+ */
 const QUIET_MS = MISSED_BEATS * HEARTBEAT_SECONDS * 1000;
 /** Events of one node: at once, and each second. Beyond that they are counted in the log. */
 const EVENT_BURST = 200;
@@ -110,7 +126,10 @@ export class NodeSession {
     }
   }
 
-  /** One pass of the `nodes` queue. Does nothing while there is no agent to talk to, or none that is heard: then it is asked for again when there is. */
+  /**
+   * One pass of the `nodes` queue. Does nothing while there is no agent to talk to, or none that is heard: then it is
+   * asked for again when there is.
+   */
   async push(signal: AbortSignal): Promise<void> {
     const live = this.#live;
     if (!live || this.#isQuiet()) return;
@@ -118,12 +137,22 @@ export class NodeSession {
     try {
       const { sent } = await pushAssignment({ node: this.name, client: live.client, tracker, store, epoch, signal });
       if (sent > 0 || !tracker.isBehind(this.name)) {
-        this.#deps.writer.condition(this.#nodeKey, { type: ASSIGNMENT_SYNCED, status: 'True', reason: 'Delivered', message: 'the agent has the newest assignment' });
+        this.#deps.writer.condition(this.#nodeKey, {
+          type: ASSIGNMENT_SYNCED,
+          status: 'True',
+          reason: 'Delivered',
+          message: 'the agent has the newest assignment',
+        });
       }
       if (tracker.isBehind(this.name)) this.#deps.requestPush(this.name);
     } catch (error) {
       if (signal.aborted || this.#live !== live) return;
-      this.#deps.writer.condition(this.#nodeKey, { type: ASSIGNMENT_SYNCED, status: 'False', reason: codeOf(error), message: messageOf(error) });
+      this.#deps.writer.condition(this.#nodeKey, {
+        type: ASSIGNMENT_SYNCED,
+        status: 'False',
+        reason: codeOf(error),
+        message: messageOf(error),
+      });
       throw error;
     }
   }
@@ -135,7 +164,10 @@ export class NodeSession {
     await this.#running;
   }
 
-  /** The Machine was removed: its pods are being replaced elsewhere, so the agent is told to stop them, unless `hurry` aborts. Then as {@link close}. */
+  /**
+   * The Machine was removed: its pods are being replaced elsewhere, so the agent is told to stop them, unless `hurry`
+   * aborts. Then as {@link close}.
+   */
   async retire(hurry: AbortSignal): Promise<void> {
     const { log, epoch, store, clock } = this.#deps;
     const live = this.#live;
@@ -144,12 +176,18 @@ export class NodeSession {
       const { signal } = limit;
       try {
         // Throws when the store was emptied: then nobody removed the Machine.
-        if (await store.get(objectKey('Machine', undefined, this.name), signal) === undefined) {
-          await live.client.assign({ epoch, node: this.name, from: null, to: 'retired', upsert: [], remove: [] }, signal);
+        if ((await store.get(objectKey('Machine', undefined, this.name), signal)) === undefined) {
+          await live.client.assign(
+            { epoch, node: this.name, from: null, to: 'retired', upsert: [], remove: [] },
+            signal,
+          );
           log.info('machine removed: its agent was told to stop everything', { node: this.name });
         }
       } catch (error) {
-        log.warn('machine removed, but its agent could not be told to stop its pods', { node: this.name, error: messageOf(error) });
+        log.warn('machine removed, but its agent could not be told to stop its pods', {
+          node: this.name,
+          error: messageOf(error),
+        });
       }
     }
     await this.close();
@@ -189,23 +227,37 @@ export class NodeSession {
     const ended = new AbortController();
     using joined = joinSignals(signal, ended.signal);
     const over = joined.signal;
-    void connection.closed.then((why) => ended.abort(why ?? new RetryableError('ConnectionLost', 'the connection was closed')));
+    void connection.closed.then((why) =>
+      ended.abort(why ?? new RetryableError('ConnectionLost', 'the connection was closed')),
+    );
     const client = new AgentClient(connection, clock);
     const watching = this.#watch(client, connection, over);
     let shortStreams = 0;
     try {
       for (;;) {
-        const { info } = await installAgent(connection, { nodeName: this.name, arch: this.#arch(), payloads: this.#deps.payloads, clock, log: this.#deps.log, signal: over });
+        const { info } = await installAgent(connection, {
+          nodeName: this.name,
+          arch: this.#arch(),
+          payloads: this.#deps.payloads,
+          clock,
+          log: this.#deps.log,
+          signal: over,
+        });
         await this.#adopt(client, info, over);
         this.#live = { connection, client };
         this.#deps.requestPush(this.name);
         const began = clock.monotonic();
         await this.#listen(client, over);
-        // The stream ended but the connection did not: the agent was restarted. It is looked for, and brought up if need be.
+        // The stream ended but the connection did not: the agent was restarted. It is looked for, and brought up if
+        // need be.
         this.#live = undefined;
         shortStreams = clock.monotonic() - began < SHORT_STREAM_MS ? shortStreams + 1 : 0;
         if (shortStreams > 1) await clock.sleep(reconnectDelayMs(shortStreams, undefined, this.#deps.random()), over);
-        for (const end = clock.monotonic() + RESTART_MS; clock.monotonic() < end && !await this.#answers(client, RESTART_MS, over);) await clock.sleep(RESTART_POLL_MS, over);
+        for (
+          const end = clock.monotonic() + RESTART_MS;
+          clock.monotonic() < end && !(await this.#answers(client, RESTART_MS, over));
+        )
+          await clock.sleep(RESTART_POLL_MS, over);
       }
     } finally {
       this.#live = undefined;
@@ -224,22 +276,39 @@ export class NodeSession {
     return architecture === 'arm64' || architecture === 'aarch64' ? 'arm64' : undefined;
   }
 
-  /** Learns where the agent stands, and what it has where a recovery did not hear it. One that knows our version but an older epoch is told ours, so that it refuses older senders. */
+  /**
+   * Learns where the agent stands, and what it has where a recovery did not hear it. One that knows our version but an
+   * older epoch is told ours, so that it refuses older senders.
+   */
   async #adopt(client: AgentClient, info: AgentInfo, signal: AbortSignal): Promise<void> {
     const { tracker, epoch, clock, cache, writer, log } = this.#deps;
     this.#heard();
     if (info.epoch > epoch + EPOCH_SLACK) {
-      throw new TerminalError('EpochImplausible', `the agent of ${this.name} claims epoch ${info.epoch}, which no control plane gave it: take the machine out of the cluster, look at it, and bring it back with plumb node clean and add`);
+      throw new TerminalError(
+        'EpochImplausible',
+        `the agent of ${this.name} claims epoch ${info.epoch}, which no control plane gave it: take the machine out of the cluster, look at it, and bring it back with plumb node clean and add`,
+      );
     }
     const node = cache.get(this.#nodeKey);
     if (node && isUnheard(node)) {
       const imported = await importLate(this.name, await client.inventory(signal), { cache, clock, signal });
-      writer.condition(this.#nodeKey, { type: PODS_KNOWN, status: 'True', reason: 'InventoryRead', message: `${imported} pods were found on it after the state had been rebuilt` });
-      log.info('a node that was not heard when the state was rebuilt told its inventory', { node: this.name, imported });
+      writer.condition(this.#nodeKey, {
+        type: PODS_KNOWN,
+        status: 'True',
+        reason: 'InventoryRead',
+        message: `${imported} pods were found on it after the state had been rebuilt`,
+      });
+      log.info('a node that was not heard when the state was rebuilt told its inventory', {
+        node: this.name,
+        imported,
+      });
     }
     tracker.agentHolds(this.name, info.assignmentVersion);
     if (info.epoch === epoch || info.assignmentVersion === null || tracker.isBehind(this.name)) return;
-    const answer = await client.assign({ epoch, node: this.name, from: info.assignmentVersion, to: info.assignmentVersion, upsert: [], remove: [] }, signal);
+    const answer = await client.assign(
+      { epoch, node: this.name, from: info.assignmentVersion, to: info.assignmentVersion, upsert: [], remove: [] },
+      signal,
+    );
     if (answer.outcome === 'mismatch') tracker.forget(this.name);
   }
 
@@ -265,7 +334,8 @@ export class NodeSession {
       case 'node':
         this.#report = boundedNodeReport(line.node, neighbourhoodOf(this.name, this.#deps.cache));
         this.#tellNode();
-        for (const node of this.#deps.tracker.inForce(this.name, this.#report.networkVersion)) this.#deps.requestPush(node);
+        for (const node of this.#deps.tracker.inForce(this.name, this.#report.networkVersion))
+          this.#deps.requestPush(node);
         return;
       case 'images':
         this.#images = boundedImages(line.images);
@@ -315,12 +385,18 @@ export class NodeSession {
   }
 
   #tellNode(): void {
-    if (this.#report) this.#deps.writer.node(this.name, { report: this.#report, images: this.#images, machine: this.#machine.spec, heardAt: this.#heardTime });
+    if (this.#report)
+      this.#deps.writer.node(this.name, {
+        report: this.#report,
+        images: this.#images,
+        machine: this.#machine.spec,
+        heardAt: this.#heardTime,
+      });
   }
 
   /**
-   * Beats at the pace that the grace period asks for. An agent that said nothing for that long is asked; one that does not answer for
-   * some beats is given up, so that the connection is made anew.
+   * Beats at the pace that the grace period asks for. An agent that said nothing for that long is asked; one that does
+   * not answer for some beats is given up, so that the connection is made anew.
    */
   async #watch(client: AgentClient, connection: NodeConnection, signal: AbortSignal): Promise<void> {
     const { clock, writer, log } = this.#deps;
@@ -328,7 +404,8 @@ export class NodeSession {
       const periodMs = Math.max(100, writer.heartbeatMs());
       await clock.sleep(periodMs, signal).catch(() => undefined);
       if (signal.aborted || !this.#live) continue;
-      if (clock.monotonic() - this.#heardAt > periodMs && await this.#answers(client, periodMs, signal)) this.#heard();
+      if (clock.monotonic() - this.#heardAt > periodMs && (await this.#answers(client, periodMs, signal)))
+        this.#heard();
       const silentMs = Math.round(clock.monotonic() - this.#heardAt);
       if (silentMs <= periodMs) this.#tellNode();
       else if (silentMs > Math.max(MISSED_BEATS * HEARTBEAT_SECONDS * 1000, MISSED_BEATS * periodMs)) {
@@ -339,7 +416,10 @@ export class NodeSession {
   }
 
   async #answers(client: AgentClient, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
-    return client.info(signal, timeoutMs).then(() => true, () => false);
+    return client.info(signal, timeoutMs).then(
+      () => true,
+      () => false,
+    );
   }
 
   #isConnected(): void {
@@ -359,11 +439,16 @@ export class NodeSession {
     this.#trouble = code;
     this.#deps.log.warn('node not connected', { node: this.name, code, error: message });
     for (const regarding of [this.#machine, this.#deps.cache.get(this.#nodeKey)]) {
-      if (regarding) this.#deps.recorder.record({ regarding, type: 'Warning', reason: code, message, component: COMPONENT });
+      if (regarding)
+        this.#deps.recorder.record({ regarding, type: 'Warning', reason: code, message, component: COMPONENT });
     }
   }
 
-  #tellConnected(condition: { readonly status: 'True' | 'False'; readonly reason: string; readonly message: string }): void {
+  #tellConnected(condition: {
+    readonly status: 'True' | 'False';
+    readonly reason: string;
+    readonly message: string;
+  }): void {
     this.#deps.writer.condition(objectKey('Machine', undefined, this.name), { type: CONNECTED, ...condition });
     this.#deps.writer.condition(this.#nodeKey, { type: CONNECTED, ...condition });
   }

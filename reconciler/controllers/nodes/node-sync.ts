@@ -61,7 +61,9 @@ export class NodeSync {
   /** Call once, when the cache is synced and a recovery, if any, is done. */
   start(): void {
     const { cache, queue, concurrency } = this.#options;
-    this.#unsubscribe = cache.subscribe((type, object, previous) => { this.#onChange(type, object, previous); });
+    this.#unsubscribe = cache.subscribe((type, object, previous) => {
+      this.#onChange(type, object, previous);
+    });
     const present = [...cache.keys()].flatMap((key) => cache.get(key) ?? []);
     for (const object of present.sort((a, b) => rank(a.kind) - rank(b.kind))) this.#onChange('put', object, undefined);
     this.#worker = queue.work('nodes', concurrency ?? DEFAULT_CONCURRENCY, async (node, signal) => {
@@ -70,12 +72,18 @@ export class NodeSync {
     });
   }
 
-  /** The connection to a node whose agent answers; undefined while there is none (the Node's `Connected` condition says why). */
+  /**
+   * The connection to a node whose agent answers; undefined while there is none (the Node's `Connected` condition says
+   * why).
+   */
   connectionTo(node: string): NodeConnection | undefined {
     return this.#sessions.get(node)?.connection;
   }
 
-  /** Ends all sessions; agents go on alone. A push that runs ends with its session's connection, and is made again by whoever connects next. */
+  /**
+   * Ends all sessions; agents go on alone. A push that runs ends with its session's connection, and is made again by
+   * whoever connects next.
+   */
   async close(graceMs?: number): Promise<void> {
     this.#stopping.abort(new Error('the node sync is being closed'));
     this.#unsubscribe?.();
@@ -91,7 +99,8 @@ export class NodeSync {
     this.#requestAll(this.#tracker.observe(type, object, this.#options.clock.monotonic()));
     if (this.#tracker.nextExpiry() !== undefined && !this.#stopping.signal.aborted) this.#expiring ??= this.#expire();
     // Somebody who replaced the status, or made the object anew, may have lost what was known of it.
-    if ((object.kind === 'Machine' || object.kind === 'Node') && type === 'put' && previous === undefined) this.#writer.appeared(keyOf(object) as ObjectKey<'Machine' | 'Node'>);
+    if ((object.kind === 'Machine' || object.kind === 'Node') && type === 'put' && previous === undefined)
+      this.#writer.appeared(keyOf(object) as ObjectKey<'Machine' | 'Node'>);
   }
 
   #machineChanged(type: 'put' | 'delete', machine: StoredMachine): void {
@@ -116,15 +125,31 @@ export class NodeSync {
   #sessionDeps(): NodeSessionDeps {
     const { cache, store, recorder, transport, payloads, clock, log, epoch, random } = this.#options;
     return {
-      cache, store, recorder, transport, payloads, clock, log, epoch, random: random ?? Math.random,
-      tracker: this.#tracker, writer: this.#writer, requestPush: (node) => { this.#request(node); },
+      cache,
+      store,
+      recorder,
+      transport,
+      payloads,
+      clock,
+      log,
+      epoch,
+      random: random ?? Math.random,
+      tracker: this.#tracker,
+      writer: this.#writer,
+      requestPush: (node) => {
+        this.#request(node);
+      },
     };
   }
 
   #end(ending: Promise<void>): void {
     const tracked = ending
-      .catch((error: unknown) => { this.#options.log.warn('a node session did not end well', { error: String(error) }); })
-      .finally(() => { this.#ending.delete(tracked); });
+      .catch((error: unknown) => {
+        this.#options.log.warn('a node session did not end well', { error: String(error) });
+      })
+      .finally(() => {
+        this.#ending.delete(tracked);
+      });
     this.#ending.add(tracked);
   }
 
@@ -153,7 +178,9 @@ export class NodeSync {
   async #flush(): Promise<void> {
     const { queue, clock, log } = this.#options;
     const { signal } = this.#stopping;
-    await new Promise((resolve) => { setImmediate(resolve); });
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
     while (this.#requested.size > 0 && !signal.aborted) {
       const nodes = [...this.#requested];
       this.#requested.clear();

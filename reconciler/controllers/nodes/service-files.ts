@@ -7,13 +7,14 @@ export const START = `${NODE_PATHS.install}/current/start`;
 export const AGENT_LOG = '/var/log/plumbline/agent.log';
 
 /**
- * Containers and their shims are no children to clean up: KillMode=process leaves them alone when the agent restarts, Delegate keeps
- * systemd out of the cgroups below. Source: systemd.kill(5), systemd.resource-control(5).
+ * Containers and their shims are no children to clean up: KillMode=process leaves them alone when the agent restarts,
+ * Delegate keeps systemd out of the cgroups below. Source: systemd.kill(5), systemd.resource-control(5).
  *
- * The kernel ends pods before the agent where memory runs out (the score is the kubelet's), and a dump of its memory, which holds Secrets, is
- * never written. It is root on the machine by what it does (mounts, cgroups, routes, the packet filter), so these take only what it never
- * needs. Left out is all that gives it a mount namespace (ProtectSystem, ProtectHome, PrivateTmp, ProtectKernelTunables, ...): its mounts
- * must show in containers; and RestrictSUIDSGID: the folder of an emptyDir with an fsGroup has the setgid bit. Source: systemd.exec(5).
+ * The kernel ends pods before the agent where memory runs out (the score is the kubelet's), and a dump of its memory,
+ * which holds Secrets, is never written. It is root on the machine by what it does (mounts, cgroups, routes, the packet
+ * filter), so these take only what it never needs. Left out is all that gives it a mount namespace (ProtectSystem,
+ * ProtectHome, PrivateTmp, ProtectKernelTunables, ...): its mounts must show in containers; and RestrictSUIDSGID: the
+ * folder of an emptyDir with an fsGroup has the setgid bit. Source: systemd.exec(5).
  */
 export const SYSTEMD_UNIT = `[Unit]
 Description=Plumbline node agent
@@ -42,7 +43,10 @@ CapabilityBoundingSet=~CAP_SYS_TIME CAP_WAKE_ALARM CAP_SYS_MODULE CAP_SYS_BOOT C
 WantedBy=multi-user.target
 `;
 
-/** For machines without systemd: needs sh and a few tools of every base system. The loop restarts the agent one second after it ended. */
+/**
+ * For machines without systemd: needs sh and a few tools of every base system. The loop restarts the agent one second
+ * after it ended.
+ */
 export const INIT_SCRIPT = `#!/bin/sh
 ### BEGIN INIT INFO
 # Provides:          ${SERVICE}

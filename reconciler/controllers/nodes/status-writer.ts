@@ -1,8 +1,21 @@
 /** Writes what nodes say into the store: all reports of a moment in one round trip, the newest of each thing only. */
-import { keyOf, objectKey, type Condition, type Node, type ObjectKey, type Stored, type StoredOf } from '../../../contracts/objects/index.ts';
+import {
+  keyOf,
+  objectKey,
+  type Condition,
+  type Node,
+  type ObjectKey,
+  type Stored,
+  type StoredOf,
+} from '../../../contracts/objects/index.ts';
 import type { PodReport } from '../../../contracts/agent/index.ts';
 import { PlumbError } from '../../core/errors.ts';
-import { differsBeyondHeartbeat, observedNodeStatus, withStatusCondition, type NodeObservation } from '../../core/nodes/node-status.ts';
+import {
+  differsBeyondHeartbeat,
+  observedNodeStatus,
+  withStatusCondition,
+  type NodeObservation,
+} from '../../core/nodes/node-status.ts';
 import { boundedPodStatus } from '../../core/nodes/bounded-report.ts';
 import { judgePodReport } from '../../core/nodes/pod-status.ts';
 import { kubeTime } from '../../core/storage/object-form.ts';
@@ -52,7 +65,10 @@ export class StatusWriter {
     this.#log = options.log;
   }
 
-  /** Of a pod that is the node's own. Another is not even kept: a node can neither push out what a pod's own node said, nor fill our memory. */
+  /**
+   * Of a pod that is the node's own. Another is not even kept: a node can neither push out what a pod's own node said,
+   * nor fill our memory.
+   */
   pod(node: string, report: PodReport): void {
     const pod = this.#cache.get(objectKey('Pod', report.namespace, report.name));
     if (pod?.metadata.uid !== report.uid || pod.spec.nodeName !== node) return;
@@ -109,7 +125,9 @@ export class StatusWriter {
 
   async #flush(): Promise<void> {
     const { signal } = this.#stopping;
-    await new Promise((resolve) => { setImmediate(resolve); });
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
     try {
       while ((this.#pods.size > 0 || this.#dirty.size > 0) && !signal.aborted) await this.#writeAll(signal);
     } catch (error) {
@@ -126,24 +144,49 @@ export class StatusWriter {
     const now = this.#clock.now();
     const podOps = pods.flatMap(([uid, { node, report }]) => {
       const op = this.#podOp(node, report, now);
-      return op ? [{ op, again: () => { if (!this.#pods.has(uid)) this.#pods.set(uid, { node, report }); } }] : [];
+      return op
+        ? [
+            {
+              op,
+              again: () => {
+                if (!this.#pods.has(uid)) this.#pods.set(uid, { node, report });
+              },
+            },
+          ]
+        : [];
     });
     const keyOps = keys.flatMap((key) => {
       const op = this.#keyOp(key, now);
-      return op ? [{ op, again: () => { this.#dirty.add(key); } }] : [];
+      return op
+        ? [
+            {
+              op,
+              again: () => {
+                this.#dirty.add(key);
+              },
+            },
+          ]
+        : [];
     });
     const ops = [...podOps, ...keyOps];
     if (ops.length === 0) return;
     try {
-      const results = await this.#cache.write(ops.map(({ op }) => op), signal);
-      const refused = ops.filter((_op, index) => { const result = results[index]; return result?.ok === false && result.reason === 'Conflict'; });
+      const results = await this.#cache.write(
+        ops.map(({ op }) => op),
+        signal,
+      );
+      const refused = ops.filter((_op, index) => {
+        const result = results[index];
+        return result?.ok === false && result.reason === 'Conflict';
+      });
       for (const { again } of refused) again();
       if (refused.length > 0) await this.#clock.sleep(CONFLICT_MS, signal);
     } catch (error) {
       if (signal.aborted) throw error;
       // Whatever it is: an agent tells a thing once. A lost store ends the session, and with it this writer.
       const code = error instanceof PlumbError ? error.code : String(error);
-      if (code !== this.#trouble && code !== 'StoreUnavailable') this.#log.warn('reports of nodes wait: the store refuses them', { error: String(error) });
+      if (code !== this.#trouble && code !== 'StoreUnavailable')
+        this.#log.warn('reports of nodes wait: the store refuses them', { error: String(error) });
       this.#trouble = code;
       for (const { again } of ops) again();
       await this.#clock.sleep(RETRY_MS, signal);
@@ -154,12 +197,18 @@ export class StatusWriter {
 
   #podOp(node: string, report: PodReport, now: Date): WriteOp | undefined {
     const pod = this.#cache.get(objectKey('Pod', report.namespace, report.name));
-    const told = pod && report.status ? { ...report, status: boundedPodStatus(report.status, pod.spec, knownNode(node, this.#cache), now) } : report;
+    const told =
+      pod && report.status
+        ? { ...report, status: boundedPodStatus(report.status, pod.spec, knownNode(node, this.#cache), now) }
+        : report;
     const verdict = judgePodReport(pod, told, node, kubeTime(now));
     switch (verdict.do) {
-      case 'ignore': return undefined;
-      case 'setStatus': return { op: 'updateStatus', object: verdict.pod };
-      case 'remove': return { op: 'delete', key: keyOf(verdict.pod), uid: verdict.pod.metadata.uid };
+      case 'ignore':
+        return undefined;
+      case 'setStatus':
+        return { op: 'updateStatus', object: verdict.pod };
+      case 'remove':
+        return { op: 'delete', key: keyOf(verdict.pod), uid: verdict.pod.metadata.uid };
     }
   }
 
@@ -167,7 +216,8 @@ export class StatusWriter {
     const before = this.#cache.get(key);
     if (!before) return undefined;
     let after = before.kind === 'Node' ? this.#observe(before) : before;
-    for (const condition of this.#conditions.get(key)?.values() ?? []) after = withStatusCondition<StoredOf<ConditionKind>>(after, condition, now.toISOString()) ?? after;
+    for (const condition of this.#conditions.get(key)?.values() ?? [])
+      after = withStatusCondition<StoredOf<ConditionKind>>(after, condition, now.toISOString()) ?? after;
     return after === before ? undefined : { op: 'updateStatus', object: after };
   }
 
@@ -177,7 +227,8 @@ export class StatusWriter {
     const status = observedNodeStatus(node.status, observation);
     const beat = this.#beats.get(node.metadata.name);
     const at = this.#clock.monotonic();
-    // A little early: the next look is a whole period away. Not by the times shown, which a stepped clock makes meaningless.
+    // A little early: the next look is a whole period away. Not by the times shown, which a stepped clock makes
+    // meaningless.
     const due = beat === undefined || at - beat >= this.heartbeatMs() * 0.8;
     if (!due && !differsBeyondHeartbeat(node.status, status)) return node;
     this.#beats.set(node.metadata.name, at);

@@ -1,4 +1,6 @@
-/** The in-process copy of the store: fed by its change stream and by this process's own writes, whichever tells first. */
+/**
+ * The in-process copy of the store: fed by its change stream and by this process's own writes, whichever tells first.
+ */
 import { keyOf, type Kind, type ObjectKey, type Stored, type StoredOf } from '../../../contracts/objects/index.ts';
 import { PlumbError } from '../../core/errors.ts';
 import { compareVersions } from '../../core/storage/object-form.ts';
@@ -21,15 +23,19 @@ const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 2000;
 
 /**
- * Serves one incarnation of the store: after StoreLost, make a new one. Listeners hear each change exactly once and in order per
- * object, whether it came from the stream, from a listing or from an own write; a change that a newer one overtook is not told.
+ * Serves one incarnation of the store: after StoreLost, make a new one. Listeners hear each change exactly once and in
+ * order per object, whether it came from the stream, from a listing or from an own write; a change that a newer one
+ * overtook is not told.
  */
 export class StoreCache implements StoreView {
   readonly #store: ObjectStore;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #table = new ObjectTable();
-  /** Versions of deletions, for as long as something older may still arrive: from the stream, or as the answer of a write in flight. */
+  /**
+   * Versions of deletions, for as long as something older may still arrive: from the stream, or as the answer of a
+   * write in flight.
+   */
   readonly #tombstones = new Map<ObjectKey, string>();
   readonly #listeners = new Set<ChangeListener>();
   readonly #synced = deferred<undefined>();
@@ -45,8 +51,8 @@ export class StoreCache implements StoreView {
   }
 
   /**
-   * Follows the store until the signal aborts, then resolves. Rejects with RetryableError `StoreLost` (or another error that waiting does
-   * not cure); an unreachable Redis is waited for.
+   * Follows the store until the signal aborts, then resolves. Rejects with RetryableError `StoreLost` (or another error
+   * that waiting does not cure); an unreachable Redis is waited for.
    */
   async run(signal: AbortSignal): Promise<void> {
     try {
@@ -65,11 +71,15 @@ export class StoreCache implements StoreView {
     }
   }
 
-  /** Resolves when the first listing is in; rejects when {@link run} failed before that, or with the signal's reason. */
+  /**
+   * Resolves when the first listing is in; rejects when {@link run} failed before that, or with the signal's reason.
+   */
   async waitSynced(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const aborted = deferred<never>();
-    const onAbort = (): void => { aborted.reject(signal.reason); };
+    const onAbort = (): void => {
+      aborted.reject(signal.reason);
+    };
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       await Promise.race([this.#synced.promise, aborted.promise]);
@@ -96,7 +106,9 @@ export class StoreCache implements StoreView {
   /** Listeners are called at once and must not throw; a listener that does is logged and kept. Returns how to stop. */
   subscribe(listener: ChangeListener): () => void {
     this.#listeners.add(listener);
-    return () => { this.#listeners.delete(listener); };
+    return () => {
+      this.#listeners.delete(listener);
+    };
   }
 
   get<K extends Kind>(key: ObjectKey<K>): StoredOf<K> | undefined {
@@ -138,7 +150,12 @@ export class StoreCache implements StoreView {
     const listed = new Set(objects.map((object) => keyOf(object)));
     for (const key of this.#table.keys()) {
       const known = this.#table.get(key);
-      if (known === undefined || listed.has(key) || compareVersions(known.metadata.resourceVersion, resourceVersion) > 0) continue;
+      if (
+        known === undefined ||
+        listed.has(key) ||
+        compareVersions(known.metadata.resourceVersion, resourceVersion) > 0
+      )
+        continue;
       this.#accept('delete', { ...known, metadata: { ...known.metadata, resourceVersion } });
     }
     for (const object of objects) this.#accept('put', object);
@@ -195,7 +212,8 @@ export class StoreCache implements StoreView {
         return;
       } catch (error) {
         if (signal.aborted || !(error instanceof PlumbError) || error.code !== 'StoreUnavailable') throw error;
-        if (waitMs === FIRST_RETRY_MS) this.#log.warn('the live state cannot be reached; waiting for it', { error: error.message });
+        if (waitMs === FIRST_RETRY_MS)
+          this.#log.warn('the live state cannot be reached; waiting for it', { error: error.message });
         await this.#clock.sleep(waitMs, signal);
       }
     }

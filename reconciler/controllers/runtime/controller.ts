@@ -1,4 +1,7 @@
-/** What a controller is. One file per kind; the runtime feeds it keys from the `controllers` queue and executes its decision. */
+/**
+ * What a controller is. One file per kind; the runtime feeds it keys from the `controllers` queue and executes its
+ * decision.
+ */
 import type { Kind, ObjectKey, ObjectsByKind, Stored, StoredOf } from '../../../contracts/objects/index.ts';
 import type { Paced } from '../../core/paced.ts';
 import type { Decision } from '../../core/step.ts';
@@ -33,12 +36,25 @@ export interface PassContext {
 }
 
 export interface Controller {
-  /** Its name in logs, events (`source.component`) and job keys: the kind's controller, such as `deployment-controller`. */
+  /**
+   * Its name in logs, events (`source.component`) and job keys: the kind's controller, such as `deployment-controller`.
+   */
   readonly name: string;
   /** Keys of this kind are its work. */
   readonly kind: Kind;
-  /** Which keys of its kind a change to another object concerns. Pure and cheap: it runs on every change of these kinds. */
-  readonly watches: { readonly [K in Kind]?: (object: Stored<ObjectsByKind[K]>, view: StoreView, event: ChangeEvent['type']) => readonly ObjectKey[] };
-  /** One pass: reads the view, decides. Called with the key of a deleted object too. May run twice; must then change nothing. */
+  /**
+   * Which keys of its kind a change to another object concerns. Pure and cheap: it runs on every change of these kinds.
+   */
+  readonly watches: {
+    readonly [K in Kind]?: (
+      object: Stored<ObjectsByKind[K]>,
+      view: StoreView,
+      event: ChangeEvent['type'],
+    ) => readonly ObjectKey[];
+  };
+  /**
+   * One pass: reads the view, decides. Called with the key of a deleted object too. May run twice; must then change
+   * nothing.
+   */
   decide(key: ObjectKey, context: PassContext): Decision | Paced<Decision>;
 }

@@ -1,6 +1,13 @@
 /** Events as Kubernetes shows them: equal ones are counted, each object keeps a few, all are gone after an hour. */
 import { createHash } from 'node:crypto';
-import { KINDS, objectKey, type Event, type KubeObject, type ObjectKey, type StoredOf } from '../../../contracts/objects/index.ts';
+import {
+  KINDS,
+  objectKey,
+  type Event,
+  type KubeObject,
+  type ObjectKey,
+  type StoredOf,
+} from '../../../contracts/objects/index.ts';
 import { PlumbError } from '../../core/errors.ts';
 import { kubeTime } from '../../core/storage/object-form.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -15,7 +22,13 @@ export interface EventRecorderOptions {
 }
 
 export interface EventRecord {
-  readonly regarding: Pick<KubeObject, 'kind'> & { readonly metadata: { readonly name: string; readonly namespace?: string | undefined; readonly uid?: string | undefined } };
+  readonly regarding: Pick<KubeObject, 'kind'> & {
+    readonly metadata: {
+      readonly name: string;
+      readonly namespace?: string | undefined;
+      readonly uid?: string | undefined;
+    };
+  };
   readonly type: 'Normal' | 'Warning';
   readonly reason: string;
   readonly message: string;
@@ -74,7 +87,10 @@ export class EventRecorder {
     const event = this.#eventOf(record);
     const key = eventKey(event);
     const waiting = this.#pending.get(key);
-    this.#pending.set(key, waiting ? { event: merged(waiting.event, event), tries: waiting.tries } : { event, tries: 0 });
+    this.#pending.set(
+      key,
+      waiting ? { event: merged(waiting.event, event), tries: waiting.tries } : { event, tries: 0 },
+    );
     this.#flushSoon();
   }
 
@@ -111,7 +127,17 @@ export class EventRecorder {
     const { kind, metadata } = record.regarding;
     const namespace = KINDS[kind].namespaced ? (metadata.namespace ?? 'default') : 'default';
     const at = record.at ?? kubeTime(this.#clock.now());
-    const identity = [kind, namespace, metadata.name, metadata.uid ?? '', record.type, record.reason, record.message, record.component, record.host ?? ''];
+    const identity = [
+      kind,
+      namespace,
+      metadata.name,
+      metadata.uid ?? '',
+      record.type,
+      record.reason,
+      record.message,
+      record.component,
+      record.host ?? '',
+    ];
     const hash = createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 16);
     return {
       apiVersion: 'v1',
@@ -136,7 +162,9 @@ export class EventRecorder {
   async #write(batch: readonly (readonly [ObjectKey<'Event'>, Pending])[]): Promise<void> {
     const ops = batch.map(([key, { event }]): WriteOp => {
       const known = this.#cache.get(key);
-      return known ? { op: 'update', object: { ...merged(known, event), metadata: known.metadata } } : { op: 'create', object: event };
+      return known
+        ? { op: 'update', object: { ...merged(known, event), metadata: known.metadata } }
+        : { op: 'create', object: event };
     });
     try {
       const results = await this.#cache.write([...ops, ...this.#makeRoom(batch.map(([, { event }]) => event))]);
@@ -146,18 +174,24 @@ export class EventRecorder {
         else await this.#again(key, event, tries + 1);
       }
     } catch (error) {
-      if (error instanceof PlumbError && error.code === 'StoreUnavailable' && await this.#storeMayBeBack()) {
+      if (error instanceof PlumbError && error.code === 'StoreUnavailable' && (await this.#storeMayBeBack())) {
         const room = Math.max(0, MOST_WAITING - this.#pending.size);
         for (const [key, { event, tries }] of batch.slice(0, room)) this.#wait(key, event, tries);
         return;
       }
-      this.#log.debug('events were dropped: the store does not take them', { count: batch.length, error: String(error) });
+      this.#log.debug('events were dropped: the store does not take them', {
+        count: batch.length,
+        error: String(error),
+      });
     }
   }
 
   /** False when the recorder is closed meanwhile. */
   async #storeMayBeBack(): Promise<boolean> {
-    return this.#clock.sleep(STORE_AWAY_MS, this.#stopping.signal).then(() => true, () => false);
+    return this.#clock.sleep(STORE_AWAY_MS, this.#stopping.signal).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Another control plane wrote the same event first, and its change has not come yet. */
@@ -237,7 +271,13 @@ function groupBy<T>(items: readonly T[], nameOf: (item: T) => string): Map<strin
 }
 
 function longestAgoFirst(a: Event, b: Event): number {
-  return a.lastTimestamp < b.lastTimestamp ? -1 : a.lastTimestamp > b.lastTimestamp ? 1 : a.metadata.name < b.metadata.name ? -1 : 1;
+  return a.lastTimestamp < b.lastTimestamp
+    ? -1
+    : a.lastTimestamp > b.lastTimestamp
+      ? 1
+      : a.metadata.name < b.metadata.name
+        ? -1
+        : 1;
 }
 
 function removal(event: StoredOf<'Event'>): WriteOp {

@@ -36,20 +36,24 @@ export class StepExecutor {
   }
 
   /**
-   * As {@link attempt}; throws RetryableError `WriteConflict` when any write was refused, after the others were done and show in the
-   * cache: the next pass decides on what is there then.
+   * As {@link attempt}; throws RetryableError `WriteConflict` when any write was refused, after the others were done
+   * and show in the cache: the next pass decides on what is there then.
    */
   async execute(steps: readonly Step[], component: string, signal: AbortSignal): Promise<void> {
     const problems = await this.attempt(steps, component, signal);
     if (problems.length > 0) {
-      throw new RetryableError('WriteConflict', `${problems.map(({ message }) => message).join('; ')}: somebody else wrote in between; it is decided anew`);
+      throw new RetryableError(
+        'WriteConflict',
+        `${problems.map(({ message }) => message).join('; ')}: somebody else wrote in between; it is decided anew`,
+      );
     }
   }
 
   /**
-   * Does the steps in order and returns those that were refused. Writes go to the store in one round trip, except that a second write
-   * to one object waits for the first and builds on its version. What was written shows in the cache when this returns. Deleting what
-   * is not there is no problem. An event is recorded unless the write in front of it was refused. Throws what the store throws.
+   * Does the steps in order and returns those that were refused. Writes go to the store in one round trip, except that
+   * a second write to one object waits for the first and builds on its version. What was written shows in the cache
+   * when this returns. Deleting what is not there is no problem. An event is recorded unless the write in front of it
+   * was refused. Throws what the store throws.
    */
   async attempt(steps: readonly Step[], component: string, signal: AbortSignal): Promise<readonly StepProblem[]> {
     const problems: StepProblem[] = [];
@@ -60,13 +64,17 @@ export class StepExecutor {
         const op = this.#plan(step, written);
         return op ? [{ step, op }] : [];
       });
-      const results = await this.#cache.write(planned.map(({ op }) => op), signal);
+      const results = await this.#cache.write(
+        planned.map(({ op }) => op),
+        signal,
+      );
       const refused = new Set<WriteStep>();
       for (const [index, { step, op }] of planned.entries()) {
         const result = results[index];
         if (!result) continue;
         if (result.ok) {
-          if (op.op !== 'delete') written.set(keyOf(result.object), { base: op.object.metadata.resourceVersion, object: result.object });
+          if (op.op !== 'delete')
+            written.set(keyOf(result.object), { base: op.object.metadata.resourceVersion, object: result.object });
         } else if (!isHarmless(step, result)) {
           refused.add(step);
           problems.push({ step, reason: result.reason, message: result.message });
@@ -79,38 +87,66 @@ export class StepExecutor {
     return problems;
   }
 
-  #plan(step: WriteStep, written: ReadonlyMap<ObjectKey, { readonly base: string | undefined; readonly object: Stored }>): WriteOp | undefined {
+  #plan(
+    step: WriteStep,
+    written: ReadonlyMap<ObjectKey, { readonly base: string | undefined; readonly object: Stored }>,
+  ): WriteOp | undefined {
     switch (step.do) {
-      case 'create': return { op: 'create', object: step.object };
+      case 'create':
+        return { op: 'create', object: step.object };
       case 'update':
       case 'updateStatus': {
         const earlier = written.get(keyOf(step.object));
-        const object = earlier && earlier.base === step.object.metadata.resourceVersion ? onVersion(step.object, earlier.object) : step.object;
+        const object =
+          earlier && earlier.base === step.object.metadata.resourceVersion
+            ? onVersion(step.object, earlier.object)
+            : step.object;
         return { op: step.do, object };
       }
-      case 'delete': return this.#planDelete(step);
+      case 'delete':
+        return this.#planDelete(step);
     }
   }
 
   #planDelete(step: Extract<WriteStep, { do: 'delete' }>): WriteOp | undefined {
     const current = this.#cache.get(step.key);
-    if (current?.kind !== 'Pod' || current.metadata.uid !== step.uid || current.spec.nodeName === undefined || step.gone) {
+    if (
+      current?.kind !== 'Pod' ||
+      current.metadata.uid !== step.uid ||
+      current.spec.nodeName === undefined ||
+      step.gone
+    ) {
       return { op: 'delete', key: step.key, uid: step.uid };
     }
     return this.#markDeleted(current, step.graceSeconds);
   }
 
-  /** As the Kubernetes API server does: deletionTimestamp is the end of the grace period, and a later request can only shorten it. */
+  /**
+   * As the Kubernetes API server does: deletionTimestamp is the end of the grace period, and a later request can only
+   * shorten it.
+   */
   #markDeleted(pod: StoredOf<'Pod'>, wanted: number | undefined): WriteOp | undefined {
     const { deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata;
     const graceSeconds = wanted ?? pod.spec.terminationGracePeriodSeconds;
     if (deletionTimestamp !== undefined && (deletionGracePeriodSeconds ?? 0) <= graceSeconds) return undefined;
     const ends = new Date(this.#clock.now().getTime() + graceSeconds * 1000);
-    return { op: 'update', object: { ...pod, metadata: { ...pod.metadata, deletionTimestamp: kubeTime(ends), deletionGracePeriodSeconds: graceSeconds } } };
+    return {
+      op: 'update',
+      object: {
+        ...pod,
+        metadata: { ...pod.metadata, deletionTimestamp: kubeTime(ends), deletionGracePeriodSeconds: graceSeconds },
+      },
+    };
   }
 
   #record(step: EventStep, component: string): void {
-    this.#recorder.record({ regarding: step.regarding, type: step.type, reason: step.reason, message: step.message, component });
+    this.#recorder.record({
+      regarding: step.regarding,
+      type: step.type,
+      reason: step.reason,
+      message: step.message,
+      component,
+    });
   }
 }
 
@@ -144,7 +180,10 @@ function batches(steps: readonly Step[]): Batch[] {
 }
 
 function onVersion(object: Stored, earlier: Stored): Stored {
-  return { ...object, metadata: { ...object.metadata, uid: earlier.metadata.uid, resourceVersion: earlier.metadata.resourceVersion } };
+  return {
+    ...object,
+    metadata: { ...object.metadata, uid: earlier.metadata.uid, resourceVersion: earlier.metadata.resourceVersion },
+  };
 }
 
 function isHarmless(step: WriteStep, result: Extract<WriteResult, { ok: false }>): boolean {

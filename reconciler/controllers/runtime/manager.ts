@@ -1,5 +1,12 @@
 /** Feeds controllers their keys, runs their passes, and does what they decide. */
-import { isObjectKey, KINDS, parseKey, type Kind, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import {
+  isObjectKey,
+  KINDS,
+  parseKey,
+  type Kind,
+  type ObjectKey,
+  type Stored,
+} from '../../../contracts/objects/index.ts';
 import { PlumbError } from '../../core/errors.ts';
 import type { Step } from '../../core/step.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -42,7 +49,13 @@ export interface ManagerStats {
 }
 
 /** Errors that say nothing about the object: the store or queue was away, or somebody else wrote first. */
-const NOT_ABOUT_THE_OBJECT: readonly string[] = ['StoreLost', 'StoreTampered', 'StoreUnavailable', 'QueueUnavailable', 'WriteConflict'];
+const NOT_ABOUT_THE_OBJECT: readonly string[] = [
+  'StoreLost',
+  'StoreTampered',
+  'StoreUnavailable',
+  'QueueUnavailable',
+  'WriteConflict',
+];
 const DEFAULT_CONCURRENCY = 8;
 const DEFAULT_RESYNC_MS = 300_000;
 /** A resync goes round in this many portions, so that it is never a burst. */
@@ -66,7 +79,11 @@ export class ControllerManager {
   /** What is wrong with a controller's pass over a key now: told again only when it changes. */
   readonly #faults = new Map<string, string>();
   readonly #stats = {
-    passes: 0, failures: 0, changes: 0, enqueued: 0, running: 0,
+    passes: 0,
+    failures: 0,
+    changes: 0,
+    enqueued: 0,
+    running: 0,
     steps: { create: 0, update: 0, updateStatus: 0, delete: 0, event: 0 } as Record<Step['do'], number>,
   };
   #flushing: Promise<void> | undefined;
@@ -85,15 +102,23 @@ export class ControllerManager {
     this.#resyncMs = options.resyncMs ?? DEFAULT_RESYNC_MS;
     this.#executor = new StepExecutor({ cache: options.cache, recorder: options.recorder, clock: options.clock });
     const kinds = Object.keys(KINDS) as Kind[];
-    this.#byKind = new Map(kinds.map((kind) => [kind, options.controllers.filter((controller) => controller.kind === kind)]));
-    this.#watchers = new Map(kinds.map((kind) => [kind, options.controllers.filter((controller) => controller.watches[kind] !== undefined)]));
+    this.#byKind = new Map(
+      kinds.map((kind) => [kind, options.controllers.filter((controller) => controller.kind === kind)]),
+    );
+    this.#watchers = new Map(
+      kinds.map((kind) => [kind, options.controllers.filter((controller) => controller.watches[kind] !== undefined)]),
+    );
   }
 
   /** Begins with every object of the cache, which should be synced. Call once. */
   start(): void {
-    this.#unsubscribe = this.#cache.subscribe((type, object, previous) => { this.#onChange(type, object, previous); });
+    this.#unsubscribe = this.#cache.subscribe((type, object, previous) => {
+      this.#onChange(type, object, previous);
+    });
     this.#enqueue(this.#cache.keys());
-    this.#worker = this.#queue.work('controllers', this.#concurrency, async (key, signal) => (isObjectKey(key) ? this.#pass(key, signal) : {}));
+    this.#worker = this.#queue.work('controllers', this.#concurrency, async (key, signal) =>
+      isObjectKey(key) ? this.#pass(key, signal) : {},
+    );
     this.#resyncing = this.#resyncLoop();
   }
 
@@ -124,11 +149,17 @@ export class ControllerManager {
   /** Keys of the controller's kind that a change to `object` concerns. */
   #mapChange(controller: Controller, object: Stored, type: ChangeEvent['type']): readonly ObjectKey[] {
     // The table is keyed by the object's own kind, which the compiler cannot follow through the union.
-    const map = controller.watches[object.kind] as ((object: Stored, view: StoreCache, event: ChangeEvent['type']) => readonly ObjectKey[]) | undefined;
+    const map = controller.watches[object.kind] as
+      ((object: Stored, view: StoreCache, event: ChangeEvent['type']) => readonly ObjectKey[]) | undefined;
     try {
       return map?.(object, this.#cache, type) ?? [];
     } catch (error) {
-      this.#log.error('a watch function failed: its controller may miss this change', { controller: controller.name, kind: object.kind, name: object.metadata.name, error: String(error) });
+      this.#log.error('a watch function failed: its controller may miss this change', {
+        controller: controller.name,
+        kind: object.kind,
+        name: object.metadata.name,
+        error: String(error),
+      });
       return [];
     }
   }
@@ -142,7 +173,9 @@ export class ControllerManager {
   }
 
   async #flush(): Promise<void> {
-    await new Promise((resolve) => { setImmediate(resolve); });
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
     while (this.#dirty.size > 0) {
       const keys = [...this.#dirty];
       this.#dirty.clear();
@@ -180,14 +213,21 @@ export class ControllerManager {
       this.#stats.running -= 1;
       this.#stats.passes += 1;
     }
-    // One controller's fault does not keep the others of this kind from their pass; the queue's back-off repeats them all.
+    // One controller's fault does not keep the others of this kind from their pass; the queue's back-off repeats them
+    // all.
     if (errors.length > 0) throw mostUrgent(errors);
     return requeueAfterMs === undefined ? {} : { requeueAfterMs };
   }
 
   async #run(controller: Controller, key: ObjectKey, signal: AbortSignal): Promise<number | undefined> {
     signal.throwIfAborted();
-    const decided = controller.decide(key, { view: this.#cache, now: this.#clock.now(), monotonic: this.#clock.monotonic(), signal, ids: this.#ids });
+    const decided = controller.decide(key, {
+      view: this.#cache,
+      now: this.#clock.now(),
+      monotonic: this.#clock.monotonic(),
+      signal,
+      ids: this.#ids,
+    });
     const decision = 'steps' in decided ? decided : await inSlices(decided, signal);
     if (decision.steps.length > 0) {
       await this.#executor.execute(decision.steps, controller.name, signal);
@@ -209,13 +249,27 @@ export class ControllerManager {
     if (this.#faults.get(fault) === message) return;
     this.#faults.set(fault, message);
     const stack = error instanceof PlumbError || !(error instanceof Error) ? undefined : error.stack;
-    this.#log.warn('a pass failed', { controller: controller.name, key, code, error: message, ...(stack !== undefined && { stack }) });
+    this.#log.warn('a pass failed', {
+      controller: controller.name,
+      key,
+      code,
+      error: message,
+      ...(stack !== undefined && { stack }),
+    });
     const regarding = this.#cache.get(key);
-    if (regarding) this.#recorder.record({ regarding, type: 'Warning', reason: 'ReconcileError', message: `${code}: ${message}`, component: controller.name });
+    if (regarding)
+      this.#recorder.record({
+        regarding,
+        type: 'Warning',
+        reason: 'ReconcileError',
+        message: `${code}: ${message}`,
+        component: controller.name,
+      });
   }
 
   #recovered(controller: Controller, key: ObjectKey): void {
-    if (this.#faults.delete(`${controller.name} ${key}`)) this.#log.info('a pass that failed works again', { controller: controller.name, key });
+    if (this.#faults.delete(`${controller.name} ${key}`))
+      this.#log.info('a pass that failed works again', { controller: controller.name, key });
   }
 
   async #resyncLoop(): Promise<void> {
@@ -233,9 +287,11 @@ export class ControllerManager {
 
 /** What is worth trying again decides over what is not. */
 function mostUrgent(errors: readonly unknown[]): unknown {
-  return errors.find((error) => !(error instanceof PlumbError) || error.retry === 'backoff')
-    ?? errors.find((error) => error instanceof PlumbError && error.retry === 'after')
-    ?? errors[0];
+  return (
+    errors.find((error) => !(error instanceof PlumbError) || error.retry === 'backoff') ??
+    errors.find((error) => error instanceof PlumbError && error.retry === 'after') ??
+    errors[0]
+  );
 }
 
 /** A stable spread of keys over the portions (FNV-1a). */

@@ -1,5 +1,12 @@
 /** All objects that a process knows, indexed. Reads are synchronous; objects are shared and never changed. */
-import { keyOf, parseKey, type Kind, type ObjectKey, type Stored, type StoredOf } from '../../../contracts/objects/index.ts';
+import {
+  keyOf,
+  parseKey,
+  type Kind,
+  type ObjectKey,
+  type Stored,
+  type StoredOf,
+} from '../../../contracts/objects/index.ts';
 import type { StoreView } from './controller.ts';
 import { KeyIndex } from './key-index.ts';
 
@@ -29,7 +36,10 @@ export class ObjectTable implements StoreView {
     let list = table.lists.get(name);
     if (!list) {
       table.sortedKeys ??= [...table.objects.keys()].sort();
-      const keys = namespace === undefined ? table.sortedKeys : table.sortedKeys.filter((key) => key.startsWith(`${kind}/${namespace}/`));
+      const keys =
+        namespace === undefined
+          ? table.sortedKeys
+          : table.sortedKeys.filter((key) => key.startsWith(`${kind}/${namespace}/`));
       list = keys.flatMap((key) => table.objects.get(key) ?? []);
       table.lists.set(name, list);
     }

@@ -11,7 +11,9 @@ export async function inSlices<T>(work: Paced<T>, signal: AbortSignal): Promise<
       const { done, value } = work.next();
       if (done) return value;
     }
-    await new Promise((resolve) => { setImmediate(resolve); });
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
     signal.throwIfAborted();
   }
 }

@@ -1,5 +1,11 @@
 /** Keeps the scheduler's {@link ClusterState} and queue at what the store says, change by change. */
-import { keyOf, type PriorityClass, type Stored, type StoredPod, type StoredService } from '../../../contracts/objects/index.ts';
+import {
+  keyOf,
+  type PriorityClass,
+  type Stored,
+  type StoredPod,
+  type StoredService,
+} from '../../../contracts/objects/index.ts';
 import { finish, type Paced } from '../../core/paced.ts';
 import type { ClusterState } from '../../core/scheduling/cluster-state.ts';
 import type { SchedulingQueue } from '../../core/scheduling/queue.ts';
@@ -28,8 +34,10 @@ export function fill(feed: Feed, view: PlacementView): void {
 /** As {@link fill}, of the view as it is when the work begins. */
 export function* filling(feed: Feed, view: PlacementView): Paced<void> {
   const objects = KINDS.map((kind): readonly Stored[] => view.list(kind));
-  for (const namespace of namespacesOf(view.list('Service'))) feed.cluster.setServices(namespace, view.list('Service', namespace));
-  for (const namespace of namespacesOf(view.list('PodDisruptionBudget'))) feed.cluster.setBudgets(namespace, view.list('PodDisruptionBudget', namespace));
+  for (const namespace of namespacesOf(view.list('Service')))
+    feed.cluster.setServices(namespace, view.list('Service', namespace));
+  for (const namespace of namespacesOf(view.list('PodDisruptionBudget')))
+    feed.cluster.setBudgets(namespace, view.list('PodDisruptionBudget', namespace));
   for (const object of objects.flat()) {
     yield;
     take(feed, view, 'put', object, undefined);
@@ -37,7 +45,13 @@ export function* filling(feed: Feed, view: PlacementView): Paced<void> {
 }
 
 /** Takes in one change; what placement does not look at is let pass. Idempotent. */
-export function take(feed: Feed, view: PlacementView, type: ChangeEvent['type'], object: Stored, previous: Stored | undefined): void {
+export function take(
+  feed: Feed,
+  view: PlacementView,
+  type: ChangeEvent['type'],
+  object: Stored,
+  previous: Stored | undefined,
+): void {
   const { cluster, queue } = feed;
   switch (object.kind) {
     case 'Node':
@@ -50,14 +64,19 @@ export function take(feed: Feed, view: PlacementView, type: ChangeEvent['type'],
       }
       return;
     case 'PodDisruptionBudget':
-      return cluster.setBudgets(object.metadata.namespace ?? '', view.list('PodDisruptionBudget', object.metadata.namespace));
+      return cluster.setBudgets(
+        object.metadata.namespace ?? '',
+        view.list('PodDisruptionBudget', object.metadata.namespace),
+      );
     case 'Namespace':
       if (type !== 'delete') cluster.setNamespace(object);
       return;
     case 'PodGroup':
       return cluster.setPodGroup(keyOf(object).slice('PodGroup/'.length), type === 'delete' ? undefined : object.spec);
     case 'PriorityClass':
-      cluster.priorityClasses = new Map(view.list('PriorityClass').map((known): [string, PriorityClass] => [known.metadata.name, known]));
+      cluster.priorityClasses = new Map(
+        view.list('PriorityClass').map((known): [string, PriorityClass] => [known.metadata.name, known]),
+      );
       if (queue) for (const pod of view.pendingPods()) queue.set(pod);
       return;
     default:
@@ -73,7 +92,8 @@ function takePod({ cluster, queue }: Feed, pod: StoredPod): void {
   }
   if (isTerminating(pod)) return dropPod({ cluster, ...(queue && { queue }) }, uid);
   const nominated = pod.status?.nominatedNodeName;
-  if (nominated !== undefined && !cluster.placed(uid) && cluster.number(nominated) !== undefined) cluster.nominate(pod, nominated);
+  if (nominated !== undefined && !cluster.placed(uid) && cluster.number(nominated) !== undefined)
+    cluster.nominate(pod, nominated);
   queue?.set(pod);
 }
 

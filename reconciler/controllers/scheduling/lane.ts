@@ -1,4 +1,6 @@
-/** Runs the scheduler: one lane in the cluster, woken by what could place a pending pod, batching what comes together. */
+/**
+ * Runs the scheduler: one lane in the cluster, woken by what could place a pending pod, batching what comes together.
+ */
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
@@ -89,7 +91,9 @@ export class SchedulingLane {
         // It is awaited in the next round. Until then a failure has no handler, which would end the process.
         writing.catch(() => undefined);
         await earlier;
-        await new Promise((resolve) => { setImmediate(resolve); });
+        await new Promise((resolve) => {
+          setImmediate(resolve);
+        });
       }
     } finally {
       await writing;
@@ -99,16 +103,22 @@ export class SchedulingLane {
   }
 
   /**
-   * Writes what a pass decided once the earlier writes are done. Bindings and deletions that the store refuses are tried anew, as are all of
-   * them after a failure; that a status was refused is mended by the next refusal.
+   * Writes what a pass decided once the earlier writes are done. Bindings and deletions that the store refuses are
+   * tried anew, as are all of them after a failure; that a status was refused is mended by the next refusal.
    */
-  async #write(pending: PendingPods, { steps, placed, preemptions }: Pass, earlier: Promise<void>, signal: AbortSignal): Promise<void> {
+  async #write(
+    pending: PendingPods,
+    { steps, placed, preemptions }: Pass,
+    earlier: Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
     try {
       await earlier;
       const problems = await this.#options.executor.attempt(steps, SCHEDULER_NAME, signal);
       const refused = new Set(problems.map(({ step }) => ('object' in step ? step.object.metadata.uid : step.uid)));
       for (const pod of placed) if (refused.has(pod.metadata.uid)) pending.notBound(pod);
-      for (const preemption of preemptions) if (preemption.victims.some(({ metadata }) => refused.has(metadata.uid))) pending.notDeleted(preemption);
+      for (const preemption of preemptions)
+        if (preemption.victims.some(({ metadata }) => refused.has(metadata.uid))) pending.notDeleted(preemption);
     } catch (error) {
       for (const pod of placed) pending.notBound(pod);
       for (const preemption of preemptions) pending.notDeleted(preemption);

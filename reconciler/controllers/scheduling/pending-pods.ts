@@ -1,13 +1,21 @@
 /**
- * Finds nodes for pending pods and says so as steps. Holds what the scheduler knows between passes, kept up to date by {@link changed};
- * all of it is made from the store's objects, so a new one may take over at any time.
+ * Finds nodes for pending pods and says so as steps. Holds what the scheduler knows between passes, kept up to date by
+ * {@link changed}; all of it is made from the store's objects, so a new one may take over at any time.
  *
- * A binding is one `update` that sets `spec.nodeName`, and nothing else: a status write in the same pass would need the new
- * resourceVersion. That the pod is scheduled follows from `nodeName`; the node's first report brings the PodScheduled condition.
- * Only a pod that no node will have gets its status written here, and only when the reason changed.
+ * A binding is one `update` that sets `spec.nodeName`, and nothing else: a status write in the same pass would need the
+ * new resourceVersion. That the pod is scheduled follows from `nodeName`; the node's first report brings the
+ * PodScheduled condition. Only a pod that no node will have gets its status written here, and only when the reason
+ * changed.
  */
 import {
-  DEFAULT_SCHEDULER_NAME, findCondition, keyOf, objectKey, withCondition, type PodStatus, type Stored, type StoredPod,
+  DEFAULT_SCHEDULER_NAME,
+  findCondition,
+  keyOf,
+  objectKey,
+  withCondition,
+  type PodStatus,
+  type Stored,
+  type StoredPod,
 } from '../../../contracts/objects/index.ts';
 import { ClusterState } from '../../core/scheduling/cluster-state.ts';
 import { explainPlacement, type PlacementExplanation } from '../../core/scheduling/explain.ts';
@@ -33,7 +41,10 @@ export interface Preemption {
 
 export interface Pass {
   readonly steps: readonly Step[];
-  /** Pods that were given a node by the steps: to be taken back with {@link PendingPods.notBound} where the store refuses. */
+  /**
+   * Pods that were given a node by the steps: to be taken back with {@link PendingPods.notBound} where the store
+   * refuses.
+   */
   readonly placed: readonly StoredPod[];
   /** Whose place is taken by the steps: to be told by {@link PendingPods.notDeleted} where the store refuses. */
   readonly preemptions: readonly Preemption[];
@@ -51,7 +62,9 @@ export class PendingPods {
   constructor(view: StoreView) {
     this.#view = view;
     [this.#scheduler, this.#queue] = this.#configure();
-    this.#cluster.subscribe((event) => { this.#queue.event(event); });
+    this.#cluster.subscribe((event) => {
+      this.#queue.event(event);
+    });
     fill(this.#feed, view);
   }
 
@@ -64,12 +77,19 @@ export class PendingPods {
 
   /** To be told of every change in the store. */
   changed(type: ChangeEvent['type'], object: Stored, previous: Stored | undefined): void {
-    if (object.kind === 'SchedulerPlugin' ? !this.#named.has(object.metadata.name) : object.kind !== 'KubeSchedulerConfiguration') return take(this.#feed, this.#view, type, object, previous);
+    if (
+      object.kind === 'SchedulerPlugin'
+        ? !this.#named.has(object.metadata.name)
+        : object.kind !== 'KubeSchedulerConfiguration'
+    )
+      return take(this.#feed, this.#view, type, object, previous);
     [this.#scheduler, this.#queue] = this.#configure();
     for (const pod of this.#view.pendingPods()) this.#queue.set(pod);
   }
 
-  /** Milliseconds until a pod can be tried, 0 when one can now; undefined when only a change can help, or nothing waits. */
+  /**
+   * Milliseconds until a pod can be tried, 0 when one can now; undefined when only a change can help, or nothing waits.
+   */
   nextInMs(now: Date): number | undefined {
     return this.#queue.nextInMs(now.getTime());
   }
@@ -97,7 +117,11 @@ export class PendingPods {
   explain(pod: StoredPod): PlacementExplanation | undefined {
     return explainPlacement(this.#scheduler, pod, {
       queue: this.#queue.position(pod.metadata.uid),
-      waitingOfGroup: (group) => this.#view.pendingPods().filter((other) => this.#cluster.shape(other).group === group && !this.#cluster.placed(other.metadata.uid)).length,
+      waitingOfGroup: (group) =>
+        this.#view
+          .pendingPods()
+          .filter((other) => this.#cluster.shape(other).group === group && !this.#cluster.placed(other.metadata.uid))
+          .length,
     });
   }
 
@@ -107,9 +131,14 @@ export class PendingPods {
     this.#queue.retry(pod.metadata.uid);
   }
 
-  /** The store refused to delete a victim: those that stay count as such again, and the pod looks for room anew after its back-off. */
+  /**
+   * The store refused to delete a victim: those that stay count as such again, and the pod looks for room anew after
+   * its back-off.
+   */
   notDeleted({ pod, victims }: Preemption): void {
-    for (const { metadata: { namespace, name, uid } } of victims) {
+    for (const {
+      metadata: { namespace, name, uid },
+    } of victims) {
       const victim = this.#view.get(objectKey('Pod', namespace, name));
       if (victim?.metadata.uid === uid) this.#cluster.setPod(victim);
     }
@@ -141,10 +170,24 @@ export class PendingPods {
             { do: 'delete', key: keyOf(victim), uid: victim.metadata.uid },
             // After the deletion: news of the victim that know of none would take it for one that stays.
             { do: 'updateStatus', object: preempted(victim, SCHEDULER_NAME, now.toISOString()) },
-            { do: 'event', regarding: victim, type: 'Normal', reason: 'Preempted', message: `Preempted by pod ${keyOf(pod).slice('Pod/'.length)} on node ${node}` },
+            {
+              do: 'event',
+              regarding: victim,
+              type: 'Normal',
+              reason: 'Preempted',
+              message: `Preempted by pod ${keyOf(pod).slice('Pod/'.length)} on node ${node}`,
+            },
           ]),
           ...this.#withoutNomination(displaced),
-          ...this.#tell(pod, { reason: 'Unschedulable', message: `${outcome.refusal.message} preemption: room is being made on node ${node}.` }, now, node),
+          ...this.#tell(
+            pod,
+            {
+              reason: 'Unschedulable',
+              message: `${outcome.refusal.message} preemption: room is being made on node ${node}.`,
+            },
+            now,
+            node,
+          ),
         ];
       }
       case 'refused':
@@ -157,7 +200,11 @@ export class PendingPods {
     const profile = this.#scheduler.profileOf(pod);
     const message = `Successfully assigned ${keyOf(pod).slice('Pod/'.length)} to ${node}`;
     const bind = profile?.bind.map((plugin) => plugin.bind?.(pod, node)).find((steps) => steps !== undefined) ?? [];
-    return [...(profile?.preBind ?? []).flatMap((plugin) => plugin.preBind?.(pod, node, this.#cluster) ?? []), ...bind, { do: 'event', regarding: pod, type: 'Normal', reason: 'Scheduled', message }];
+    return [
+      ...(profile?.preBind ?? []).flatMap((plugin) => plugin.preBind?.(pod, node, this.#cluster) ?? []),
+      ...bind,
+      { do: 'event', regarding: pod, type: 'Normal', reason: 'Scheduled', message },
+    ];
   }
 
   /** Writes why the pod waits, where that is news. */
@@ -166,11 +213,22 @@ export class PendingPods {
     const isKnown = told?.status === 'False' && told.reason === reason && told.message === message;
     if (isKnown && pod.status?.nominatedNodeName === nominatedNodeName) return [];
     const { nominatedNodeName: _before, ...rest } = pod.status ?? {};
-    const conditions = withCondition(pod.status?.conditions, { type: 'PodScheduled', status: 'False', reason, message }, now.toISOString());
-    const status: PodStatus = { ...rest, phase: 'Pending', conditions, ...(nominatedNodeName !== undefined && { nominatedNodeName }) };
+    const conditions = withCondition(
+      pod.status?.conditions,
+      { type: 'PodScheduled', status: 'False', reason, message },
+      now.toISOString(),
+    );
+    const status: PodStatus = {
+      ...rest,
+      phase: 'Pending',
+      conditions,
+      ...(nominatedNodeName !== undefined && { nominatedNodeName }),
+    };
     return [
       { do: 'updateStatus', object: { ...pod, status } },
-      ...(isKnown || reason !== 'Unschedulable' ? [] : [{ do: 'event', regarding: pod, type: 'Warning', reason: 'FailedScheduling', message } as const]),
+      ...(isKnown || reason !== 'Unschedulable'
+        ? []
+        : [{ do: 'event', regarding: pod, type: 'Warning', reason: 'FailedScheduling', message } as const]),
     ];
   }
 
@@ -197,7 +255,10 @@ export class PendingPods {
       cluster: this.#cluster,
       profileOf: (pod): Profile | undefined => profiles.get(pod.spec.schedulerName),
       queueSort: first?.queueSort ?? (() => 0),
-      ...(config && { initialBackoffMs: config.podInitialBackoffSeconds * 1000, maxBackoffMs: config.podMaxBackoffSeconds * 1000 }),
+      ...(config && {
+        initialBackoffMs: config.podInitialBackoffSeconds * 1000,
+        maxBackoffMs: config.podMaxBackoffSeconds * 1000,
+      }),
     });
     return [scheduler, queue];
   }

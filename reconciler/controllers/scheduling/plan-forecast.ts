@@ -17,24 +17,43 @@ import { SCHEDULER_NAME } from './pending-pods.ts';
 import { profilesOf } from './profiles.ts';
 
 /** Kinds that say how pods are placed. A change of the first alone may give a waiting pod its place. */
-const RULES: ReadonlySet<Kind> = new Set(['PriorityClass', 'PodGroup', 'KubeSchedulerConfiguration', 'SchedulerPlugin', 'Namespace']);
+const RULES: ReadonlySet<Kind> = new Set([
+  'PriorityClass',
+  'PodGroup',
+  'KubeSchedulerConfiguration',
+  'SchedulerPlugin',
+  'Namespace',
+]);
 const SETTINGS: ReadonlySet<Kind> = new Set([...RULES, 'Service', 'PodDisruptionBudget']);
 
-/** Undefined where the plan places no pod anew. The view may go on meanwhile: what is looked at later is then as it is by then. */
+/**
+ * Undefined where the plan places no pod anew. The view may go on meanwhile: what is looked at later is then as it is
+ * by then.
+ */
 export function* forecastOf(plan: Plan, view: StoreView, now: Date): Paced<Forecast | undefined> {
   const workloads = new PlannedWorkloads(view, now);
   yield* workloads.apply(plan.items);
   const nodes = nodeChanges(plan, view, now);
-  const isConcerned = workloads.isMoving || nodes.changed.length + nodes.removed.length > 0 || plan.items.some(({ object }) => RULES.has(object.kind));
+  const isConcerned =
+    workloads.isMoving ||
+    nodes.changed.length + nodes.removed.length > 0 ||
+    plan.items.some(({ object }) => RULES.has(object.kind));
   if (!isConcerned) return undefined;
-  const waiting = view.pendingPods().filter((pod) => !isFinished(pod)).map((pod) => ({ workload: workloadOf(pod, view), pod }));
+  const waiting = view
+    .pendingPods()
+    .filter((pod) => !isFinished(pod))
+    .map((pod) => ({ workload: workloadOf(pod, view), pod }));
   const leaving = view.list('Pod').filter(isTerminating);
   const planned = plannedView(plan, view, now);
   const cluster = new ClusterState();
   yield* filling({ cluster }, planned);
   return yield* simulate({
     scheduler: new Scheduler(cluster, { profiles: profilesOf(planned).profiles, seed: SCHEDULER_NAME }),
-    workloads, waiting, leaving, nodes, now,
+    workloads,
+    waiting,
+    leaving,
+    nodes,
+    now,
   });
 }
 
@@ -48,7 +67,10 @@ function plannedView(plan: Plan, view: StoreView, now: Date): PlacementView {
     if (action === 'delete') table.remove(key);
     else table.put(storedForPlan(object, now));
   }
-  return { list: (kind, namespace) => (changed.has(kind) ? table : view).list(kind, namespace), pendingPods: () => view.pendingPods() };
+  return {
+    list: (kind, namespace) => (changed.has(kind) ? table : view).list(kind, namespace),
+    pendingPods: () => view.pendingPods(),
+  };
 }
 
 /** What the node controller will make of the plan's Machines. */
@@ -65,7 +87,17 @@ function nodeChanges(plan: Plan, view: StoreView, now: Date): NodeChanges {
       continue;
     }
     const machine: StoredMachine | undefined = item.action === 'delete' ? undefined : storedForPlan(item.object, now);
-    const { steps } = planNode({ machine, node, machines: view.list('Machine'), nodes: view.list('Node'), settings: clusterSettings(view), now, silentMs: 0, evictsInMs: undefined, blind: false });
+    const { steps } = planNode({
+      machine,
+      node,
+      machines: view.list('Machine'),
+      nodes: view.list('Node'),
+      settings: clusterSettings(view),
+      now,
+      silentMs: 0,
+      evictsInMs: undefined,
+      blind: false,
+    });
     for (const step of steps) {
       if (step.do === 'delete') removed.push(name);
       else if (step.do === 'update' && step.object.kind === 'Node') changed.push(step.object);

@@ -14,8 +14,15 @@ export interface Profiles {
 
 export function profilesOf(view: Pick<StoreView, 'list'>): Profiles {
   const config = view.list('KubeSchedulerConfiguration')[0];
-  const named = new Set(config?.profiles.flatMap(({ plugins }) => Object.values(plugins ?? {}).flatMap((set) => (set?.enabled ?? []).map(({ name }) => name))));
+  const named = new Set(
+    config?.profiles.flatMap(({ plugins }) =>
+      Object.values(plugins ?? {}).flatMap((set) => (set?.enabled ?? []).map(({ name }) => name)),
+    ),
+  );
   const own = named.size === 0 ? [] : view.list('SchedulerPlugin').filter(({ metadata }) => named.has(metadata.name));
-  const { profiles } = buildProfiles(config, new Map(own.map((plugin) => [plugin.metadata.name, expressionPlugin(plugin)])));
+  const { profiles } = buildProfiles(
+    config,
+    new Map(own.map((plugin) => [plugin.metadata.name, expressionPlugin(plugin)])),
+  );
   return { profiles, config, named };
 }

@@ -7,8 +7,15 @@ import type { Log } from '../../ports/log.ts';
 import type { StoreView } from '../runtime/controller.ts';
 import type { StepProblem } from '../runtime/executor.ts';
 
-/** `StepExecutor.attempt`: all steps in order; the view shows what was written when it resolves. Throws when the store does not answer. */
-export type ExecuteSteps = (steps: readonly Step[], component: string, signal: AbortSignal) => Promise<readonly StepProblem[]>;
+/**
+ * `StepExecutor.attempt`: all steps in order; the view shows what was written when it resolves. Throws when the store
+ * does not answer.
+ */
+export type ExecuteSteps = (
+  steps: readonly Step[],
+  component: string,
+  signal: AbortSignal,
+) => Promise<readonly StepProblem[]>;
 
 export interface SyncDependencies {
   readonly git: GitSource;

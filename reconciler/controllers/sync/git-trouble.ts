@@ -10,7 +10,10 @@ export class GitTrouble extends Error {
   readonly failure: unknown;
   /** What the condition `Synced` says. */
   readonly reason: SyncReason;
-  /** Whether to look again with growing pauses; where somebody has to change something first, the next poll is soon enough. */
+  /**
+   * Whether to look again with growing pauses; where somebody has to change something first, the next poll is soon
+   * enough.
+   */
   readonly retry: boolean;
 
   constructor(failure: unknown) {
@@ -25,7 +28,9 @@ export class GitTrouble extends Error {
 /** Rejects with the signal's reason, for a call that does not look at its signal. */
 export function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
-    const abort = (): void => { reject(signal.reason as Error); };
+    const abort = (): void => {
+      reject(signal.reason as Error);
+    };
     if (signal.aborted) abort();
     else signal.addEventListener('abort', abort, { once: true });
   });

@@ -24,14 +24,20 @@ export function planLive(view: StoreView, sourceName: string, applied: DesiredSt
   }
   const input: PlanInput = { sourceName, applied, desired, live };
   const plan = planSync(input);
-  return { plan, refusals: [...checkPlan(input, plan), ...pruneGuard(view.list('Cluster')[0], desired, live.size, plan)] };
+  return {
+    plan,
+    refusals: [...checkPlan(input, plan), ...pruneGuard(view.list('Cluster')[0], desired, live.size, plan)],
+  };
 }
 
 function stepOf(item: PlanItem): Step {
   switch (item.action) {
-    case 'create': return { do: 'create', object: item.object };
-    case 'update': return { do: 'update', object: item.object as Stored };
-    case 'delete': return { do: 'delete', key: item.key, uid: item.object.metadata.uid ?? '' };
+    case 'create':
+      return { do: 'create', object: item.object };
+    case 'update':
+      return { do: 'update', object: item.object as Stored };
+    case 'delete':
+      return { do: 'delete', key: item.key, uid: item.object.metadata.uid ?? '' };
   }
 }
 
@@ -46,9 +52,18 @@ const SHOWN_PATHS = 5;
 export function driftSentences(plan: Plan): { readonly item: PlanItem; readonly message: string }[] {
   return plan.items.map((item) => {
     switch (item.action) {
-      case 'create': return { item, message: 'was deleted outside Git; made again' };
-      case 'delete': return { item, message: 'is in no manifest any more; deleted' };
-      case 'update': return { item, message: `was changed outside Git; put back: ${andMore(item.patch.map((p) => p.path), SHOWN_PATHS)}` };
+      case 'create':
+        return { item, message: 'was deleted outside Git; made again' };
+      case 'delete':
+        return { item, message: 'is in no manifest any more; deleted' };
+      case 'update':
+        return {
+          item,
+          message: `was changed outside Git; put back: ${andMore(
+            item.patch.map((p) => p.path),
+            SHOWN_PATHS,
+          )}`,
+        };
     }
   });
 }

@@ -20,15 +20,31 @@ export interface PlanRequest {
 
 /** The answer for a revision, rendered and planned but not executed, with where its pods would go. */
 export async function planRevision(
-  reader: RevisionReader, git: GitSource, view: StoreView, sourceName: string, { rev, format, now }: PlanRequest, signal: AbortSignal,
-): Promise<{ readonly revision: string; readonly diagnostics: readonly Diagnostic[]; readonly refused: boolean; readonly plan?: string }> {
+  reader: RevisionReader,
+  git: GitSource,
+  view: StoreView,
+  sourceName: string,
+  { rev, format, now }: PlanRequest,
+  signal: AbortSignal,
+): Promise<{
+  readonly revision: string;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly refused: boolean;
+  readonly plan?: string;
+}> {
   const revision = await resolved(git, rev ?? 'HEAD', signal);
   const next = await reader.read(revision.sha, signal);
-  if (next.diagnostics.some((d) => d.severity === 'error')) return { revision: revision.sha, diagnostics: next.diagnostics, refused: true };
+  if (next.diagnostics.some((d) => d.severity === 'error'))
+    return { revision: revision.sha, diagnostics: next.diagnostics, refused: true };
   const applied = await reader.applied(view.get(`Source//${sourceName}`)?.status?.appliedRevision, signal);
   const { plan, refusals: found } = planLive(view, sourceName, applied, next.state);
   const refusals = unlessRestored(found, await git.log(revision.sha, RESTORED_WITHIN, signal), next.state);
-  return { revision: revision.sha, diagnostics: [...refusals, ...next.diagnostics], refused: refusals.length > 0, plan: formatPlan(plan, format, await inSlices(forecastOf(plan, view, now), signal)) };
+  return {
+    revision: revision.sha,
+    diagnostics: [...refusals, ...next.diagnostics],
+    refused: refusals.length > 0,
+    plan: formatPlan(plan, format, await inSlices(forecastOf(plan, view, now), signal)),
+  };
 }
 
 export interface RollbackOrder {
@@ -39,19 +55,43 @@ export interface RollbackOrder {
 }
 
 /**
- * Commits the tree of an earlier revision on top of the branch and pushes it. TerminalError `NothingToRollBackTo` where no earlier revision
- * was applied, or where the branch has that tree already; `RevisionInvalid` where the earlier one does not validate.
+ * Commits the tree of an earlier revision on top of the branch and pushes it. TerminalError `NothingToRollBackTo` where
+ * no earlier revision was applied, or where the branch has that tree already; `RevisionInvalid` where the earlier one
+ * does not validate.
  */
-export async function rollBack(reader: RevisionReader, git: GitSource, view: StoreView, sourceName: string, order: RollbackOrder, signal: AbortSignal): Promise<{ readonly commit: Revision; readonly restored: string }> {
+export async function rollBack(
+  reader: RevisionReader,
+  git: GitSource,
+  view: StoreView,
+  sourceName: string,
+  order: RollbackOrder,
+  signal: AbortSignal,
+): Promise<{ readonly commit: Revision; readonly restored: string }> {
   const rev = order.revision ?? previousApplied(view.get(`Source//${sourceName}`)?.status)?.revision;
-  if (rev === undefined) throw new TerminalError('NothingToRollBackTo', 'no other revision was applied before this one: name one, see `plumb history` and `git log`');
+  if (rev === undefined)
+    throw new TerminalError(
+      'NothingToRollBackTo',
+      'no other revision was applied before this one: name one, see `plumb history` and `git log`',
+    );
   const target = await resolved(git, rev, signal);
   const head = await git.head(signal);
-  if (head.state === 'at' && head.revision.tree === target.tree) throw new TerminalError('NothingToRollBackTo', `branch ${git.branch} has the files of ${target.sha.slice(0, 12)} already`);
+  if (head.state === 'at' && head.revision.tree === target.tree)
+    throw new TerminalError(
+      'NothingToRollBackTo',
+      `branch ${git.branch} has the files of ${target.sha.slice(0, 12)} already`,
+    );
   const errors = (await reader.read(target.sha, signal)).diagnostics.filter((d) => d.severity === 'error');
-  if (errors.length > 0) throw new TerminalError('RevisionInvalid', `revision ${target.sha.slice(0, 12)} does not validate, so it cannot be gone back to: see \`plumb check --rev ${target.sha.slice(0, 12)}\``);
-  const message = order.message ?? `Roll back to "${subjectOf(target.message)}"\n\nThis restores the files of ${target.sha}.`;
-  return { restored: target.sha, commit: await git.commitTree({ restore: target.sha, message, author: order.author }, signal) };
+  if (errors.length > 0)
+    throw new TerminalError(
+      'RevisionInvalid',
+      `revision ${target.sha.slice(0, 12)} does not validate, so it cannot be gone back to: see \`plumb check --rev ${target.sha.slice(0, 12)}\``,
+    );
+  const message =
+    order.message ?? `Roll back to "${subjectOf(target.message)}"\n\nThis restores the files of ${target.sha}.`;
+  return {
+    restored: target.sha,
+    commit: await git.commitTree({ restore: target.sha, message, author: order.author }, signal),
+  };
 }
 
 /** People have commits that the source does not: TerminalError `RevisionNotFound` says where it was looked for. */

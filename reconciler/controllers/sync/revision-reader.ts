@@ -12,7 +12,9 @@ export interface RenderedRevision {
   readonly files: readonly TreeFile[];
 }
 
-/** Codes for what a commit is, whoever reads it and when. Only these are remembered: damage and absence may be repaired. */
+/**
+ * Codes for what a commit is, whoever reads it and when. Only these are remembered: damage and absence may be repaired.
+ */
 const REFUSED: ReadonlySet<string> = new Set(['TreeTooLarge', 'TreeInvalid']);
 /** Codes of a commit that Git has no longer, or not whole. */
 const GONE: ReadonlySet<string> = new Set(['RevisionNotFound', 'ObjectMissing']);
@@ -30,8 +32,8 @@ export class RevisionReader {
   }
 
   /**
-   * Renders a commit. What it is that cannot be rendered comes back as an error diagnostic, and is remembered; what may be otherwise the next
-   * time (a repository that does not answer, a missing or damaged object) is thrown.
+   * Renders a commit. What it is that cannot be rendered comes back as an error diagnostic, and is remembered; what may
+   * be otherwise the next time (a repository that does not answer, a missing or damaged object) is thrown.
    */
   async read(sha: string, signal: AbortSignal): Promise<RenderedRevision> {
     const rendered = this.#rendered.get(sha) ?? (await this.#render(sha, signal));
@@ -44,7 +46,10 @@ export class RevisionReader {
     return rendered;
   }
 
-  /** The state of the revision that was applied, which stays remembered; empty where Git no longer has it (a force-push, then `git gc`). */
+  /**
+   * The state of the revision that was applied, which stays remembered; empty where Git no longer has it (a force-push,
+   * then `git gc`).
+   */
   async applied(sha: string | undefined, signal: AbortSignal): Promise<DesiredState> {
     this.#applied = sha;
     if (sha === undefined) return new Map();
@@ -63,7 +68,12 @@ export class RevisionReader {
       return { sha, files, ...(await renderFiles(files, gitFileReader(this.#git, signal), this.#files, keep)) };
     } catch (error) {
       if (!(error instanceof PlumbError) || !REFUSED.has(error.code)) throw error;
-      return { sha, files: [], state: new Map(), diagnostics: [{ severity: 'error', code: error.code, file: '.', line: 1, column: 1, message: error.message }] };
+      return {
+        sha,
+        files: [],
+        state: new Map(),
+        diagnostics: [{ severity: 'error', code: error.code, file: '.', line: 1, column: 1, message: error.message }],
+      };
     }
   }
 }

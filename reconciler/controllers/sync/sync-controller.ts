@@ -1,14 +1,29 @@
 /**
- * Makes the live state what the newest valid commit says. Works the `revisions` queue: key NAME looks at the branch and syncs, key
- * NAME#health looks whether what was applied is well. Level-triggered: each pass reads everything anew, and may run twice.
+ * Makes the live state what the newest valid commit says. Works the `revisions` queue: key NAME looks at the branch and
+ * syncs, key NAME#health looks whether what was applied is well. Level-triggered: each pass reads everything anew, and
+ * may run twice.
  */
-import { type KubeObject, OWN_API_VERSION, type Source, type SourceStatus, type Stored, type StoredSource } from '../../../contracts/objects/index.ts';
+import {
+  type KubeObject,
+  OWN_API_VERSION,
+  type Source,
+  type SourceStatus,
+  type Stored,
+  type StoredSource,
+} from '../../../contracts/objects/index.ts';
 import { joinSignals } from '../../../contracts/signals.ts';
 import { andMore } from '../../core/and-more.ts';
 import { SOURCE_ANNOTATION } from '../../core/diff/index.ts';
 import { RetryableError } from '../../core/errors.ts';
 import { reportHealth, sourceObjects } from '../../core/revisions/health.ts';
-import { type Outcome, recordOf, withOutcome, withRemoved, withReplaced, withSeen } from '../../core/revisions/history.ts';
+import {
+  type Outcome,
+  recordOf,
+  withOutcome,
+  withRemoved,
+  withReplaced,
+  withSeen,
+} from '../../core/revisions/history.ts';
 import { postMortem } from '../../core/revisions/post-mortem.ts';
 import { RESTORED_WITHIN, unlessRestored } from '../../core/revisions/prune-guard.ts';
 import { refusalMessage } from '../../core/revisions/refusal.ts';
@@ -47,14 +62,19 @@ export class SyncController {
   /** Newest commit that this process has judged. */
   #judged: string | undefined;
   #branchSeen: (() => void) | undefined;
-  /** Resolves when the branch was seen once and what it asks for is in the store (or was refused, and the last good state is). */
+  /**
+   * Resolves when the branch was seen once and what it asks for is in the store (or was refused, and the last good
+   * state is).
+   */
   readonly firstSync: Promise<void>;
 
   constructor(sourceName: string, deps: SyncDependencies) {
     this.#name = sourceName;
     this.#deps = deps;
     this.#reader = new RevisionReader(deps.git);
-    this.firstSync = new Promise((resolve) => { this.#branchSeen = resolve; });
+    this.firstSync = new Promise((resolve) => {
+      this.#branchSeen = resolve;
+    });
   }
 
   get reader(): RevisionReader {
@@ -87,7 +107,9 @@ export class SyncController {
   changed(type: ChangeEvent['type'], object: Stored, previous: Stored | undefined): void {
     if (object.kind === 'Event' || object.kind === 'Source') return;
     if (object.kind === 'Cluster' && this.#clusterPollSeconds() !== this.#pollSeconds) this.#restartHints.abort();
-    const ours = (object.metadata.annotations?.[SOURCE_ANNOTATION] ?? previous?.metadata.annotations?.[SOURCE_ANNOTATION]) === this.#name;
+    const ours =
+      (object.metadata.annotations?.[SOURCE_ANNOTATION] ?? previous?.metadata.annotations?.[SOURCE_ANNOTATION]) ===
+      this.#name;
     if (ours && (type === 'delete' || specChanged(object, previous))) this.#ask(this.#name);
     this.#askHealth();
   }
@@ -146,16 +168,30 @@ export class SyncController {
       return await Promise.race([look(limit.signal), aborted(limit.signal)]);
     } catch (error) {
       signal.throwIfAborted();
-      throw new GitTrouble(limit.signal.aborted ? new RetryableError('GitTimeout', `looking at ${this.#deps.git.url} took more than ${ms / 1000} s`, { cause: error }) : error);
+      throw new GitTrouble(
+        limit.signal.aborted
+          ? new RetryableError('GitTimeout', `looking at ${this.#deps.git.url} took more than ${ms / 1000} s`, {
+              cause: error,
+            })
+          : error,
+      );
     }
   }
 
   async #lookAtBranch(signal: AbortSignal): Promise<void> {
     const head = await this.#fromGit(signal, (limited) => this.#deps.git.head(limited));
     if (head.state === 'unborn') {
-      await this.#standStill('BranchUnborn', `branch ${this.#deps.git.branch} of ${this.#deps.git.url} has no commit yet: push one`, signal);
+      await this.#standStill(
+        'BranchUnborn',
+        `branch ${this.#deps.git.branch} of ${this.#deps.git.url} has no commit yet: push one`,
+        signal,
+      );
     } else if (head.state === 'missing') {
-      await this.#standStill('BranchMissing', `branch ${this.#deps.git.branch} of ${this.#deps.git.url} does not exist (any more); what was applied last goes on running`, signal);
+      await this.#standStill(
+        'BranchMissing',
+        `branch ${this.#deps.git.branch} of ${this.#deps.git.url} does not exist (any more); what was applied last goes on running`,
+        signal,
+      );
     } else {
       await this.#sync(head.revision, signal);
     }
@@ -184,8 +220,12 @@ export class SyncController {
     }
     if (unfinished && record?.outcome !== 'Syncing') {
       const onBranch = await this.#onBranch(status, revision, signal);
-      const seen = (s: SourceStatus, now: string): SourceStatus => (onBranch ? withRemoved(withSeen(s, revision, now), onBranch) : withSeen(s, revision, now));
-      await this.#writeStatus((s, now) => withSynced(seen(s, now), 'Syncing', `revision ${revision.sha} is being applied`, now), signal);
+      const seen = (s: SourceStatus, now: string): SourceStatus =>
+        onBranch ? withRemoved(withSeen(s, revision, now), onBranch) : withSeen(s, revision, now);
+      await this.#writeStatus(
+        (s, now) => withSynced(seen(s, now), 'Syncing', `revision ${revision.sha} is being applied`, now),
+        signal,
+      );
     }
     const started = this.#deps.clock.monotonic();
     const next = await this.#fromGit(signal, (limited) => this.#reader.read(revision.sha, limited));
@@ -199,12 +239,21 @@ export class SyncController {
     await this.#apply(revision, next.state, started, signal);
   }
 
-  /** The recorded commits that are on the branch, where one that was is no longer; undefined where nothing was taken away. */
-  async #onBranch(status: SourceStatus | undefined, revision: Revision, signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
+  /**
+   * The recorded commits that are on the branch, where one that was is no longer; undefined where nothing was taken
+   * away.
+   */
+  async #onBranch(
+    status: SourceStatus | undefined,
+    revision: Revision,
+    signal: AbortSignal,
+  ): Promise<ReadonlySet<string> | undefined> {
     if (status?.observedRevision === undefined) return undefined;
     const recorded = new Set([revision.sha, ...status.history.map((r) => r.revision)]);
     try {
-      const found = await this.#fromGit(signal, (limited) => containedIn(this.#deps.git, revision.sha, recorded, status.observedRevision, limited));
+      const found = await this.#fromGit(signal, (limited) =>
+        containedIn(this.#deps.git, revision.sha, recorded, status.observedRevision, limited),
+      );
       return found === 'all' ? undefined : found;
     } catch (error) {
       // A history that cannot be read to its end holds nothing up.
@@ -213,14 +262,28 @@ export class SyncController {
     }
   }
 
-  async #apply(revision: Revision, desired: Awaited<ReturnType<RevisionReader['applied']>>, started: number, signal: AbortSignal): Promise<void> {
-    const applied = await this.#fromGit(signal, (limited) => this.#reader.applied(this.#source()?.status?.appliedRevision, limited));
+  async #apply(
+    revision: Revision,
+    desired: Awaited<ReturnType<RevisionReader['applied']>>,
+    started: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const applied = await this.#fromGit(signal, (limited) =>
+      this.#reader.applied(this.#source()?.status?.appliedRevision, limited),
+    );
     const end = postMortem(this.#deps.view, this.#name);
     const rebuilt = this.#isRebuilt();
     let counts: { create: number; update: number; delete: number } | undefined;
     for (let round = 1; ; round++) {
       const { plan, refusals: found } = planLive(this.#deps.view, this.#name, applied, desired);
-      const refusals = found.length === 0 ? found : unlessRestored(found, await this.#fromGit(signal, (limited) => this.#deps.git.log(revision.sha, RESTORED_WITHIN, limited)), desired);
+      const refusals =
+        found.length === 0
+          ? found
+          : unlessRestored(
+              found,
+              await this.#fromGit(signal, (limited) => this.#deps.git.log(revision.sha, RESTORED_WITHIN, limited)),
+              desired,
+            );
       if (refusals.length > 0 && counts === undefined) {
         await this.#refuse(revision, refusalMessage(refusals), signal);
         await this.#heal(signal);
@@ -230,21 +293,57 @@ export class SyncController {
       const problems = await this.#deps.execute(stepsOf(plan), COMPONENT, signal);
       if (problems.length === 0) break;
       if (round === MAX_PLANS) {
-        const message = andMore(problems.map((p) => p.message), SHOWN_PROBLEMS, '; ');
-        await this.#writeStatus((s, now) => withSynced(withOutcome(s, revision.sha, { outcome: 'Failed', message }, now), 'ApplyFailed', message, now), signal);
-        throw new RetryableError('SyncConflict', `revision ${revision.sha} could not be applied: others write the same objects: ${message}`);
+        const message = andMore(
+          problems.map((p) => p.message),
+          SHOWN_PROBLEMS,
+          '; ',
+        );
+        await this.#writeStatus(
+          (s, now) =>
+            withSynced(withOutcome(s, revision.sha, { outcome: 'Failed', message }, now), 'ApplyFailed', message, now),
+          signal,
+        );
+        throw new RetryableError(
+          'SyncConflict',
+          `revision ${revision.sha} could not be applied: others write the same objects: ${message}`,
+        );
       }
     }
     const done = counts;
-    const outcome: Outcome = rebuilt ? { outcome: 'Applied', message: 'was in force when the state was rebuilt' } : { outcome: 'Applied', counts: done };
-    await this.#writeStatus((s, now) => withSynced(withOutcome(withReplaced(s, revision.sha, end), revision.sha, outcome, now), 'Applied', `revision ${revision.sha} is applied`, now), signal);
-    const changes = rebuilt ? 'the state was rebuilt from it and the nodes' : `${done.create} created, ${done.update} updated, ${done.delete} deleted`;
-    this.#deps.log.info('revision applied', { revision: revision.sha, ...done, ms: Math.round(this.#deps.clock.monotonic() - started) });
-    await this.#tell('Normal', 'RevisionApplied', `${revision.sha.slice(0, 12)} ${firstLine(revision.message)}: ${changes}`, signal);
+    const outcome: Outcome = rebuilt
+      ? { outcome: 'Applied', message: 'was in force when the state was rebuilt' }
+      : { outcome: 'Applied', counts: done };
+    await this.#writeStatus(
+      (s, now) =>
+        withSynced(
+          withOutcome(withReplaced(s, revision.sha, end), revision.sha, outcome, now),
+          'Applied',
+          `revision ${revision.sha} is applied`,
+          now,
+        ),
+      signal,
+    );
+    const changes = rebuilt
+      ? 'the state was rebuilt from it and the nodes'
+      : `${done.create} created, ${done.update} updated, ${done.delete} deleted`;
+    this.#deps.log.info('revision applied', {
+      revision: revision.sha,
+      ...done,
+      ms: Math.round(this.#deps.clock.monotonic() - started),
+    });
+    await this.#tell(
+      'Normal',
+      'RevisionApplied',
+      `${revision.sha.slice(0, 12)} ${firstLine(revision.message)}: ${changes}`,
+      signal,
+    );
     await this.#healthPass(signal);
   }
 
-  /** A store that has pods, and never had a revision, was filled from the nodes: what a plan makes anew there, it does not change. */
+  /**
+   * A store that has pods, and never had a revision, was filled from the nodes: what a plan makes anew there, it does
+   * not change.
+   */
   #isRebuilt(): boolean {
     return this.#source()?.status?.appliedRevision === undefined && this.#deps.view.list('Pod').length > 0;
   }
@@ -253,7 +352,16 @@ export class SyncController {
     const known = recordOf(this.#source()?.status, revision.sha);
     const kept = this.#source()?.status?.appliedRevision;
     const staying = kept === undefined ? '' : `\nrevision ${kept.slice(0, 12)} stays in force`;
-    await this.#writeStatus((s, now) => withSynced(withOutcome(s, revision.sha, { outcome: 'Refused', message }, now), 'Refused', `${message}${staying}`, now), signal);
+    await this.#writeStatus(
+      (s, now) =>
+        withSynced(
+          withOutcome(s, revision.sha, { outcome: 'Refused', message }, now),
+          'Refused',
+          `${message}${staying}`,
+          now,
+        ),
+      signal,
+    );
     if (known?.outcome === 'Refused' && known.message === message) return;
     this.#deps.log.warn('revision refused', { revision: revision.sha });
     await this.#tell('Warning', 'RevisionRefused', `${revision.sha.slice(0, 12)}: ${message}`, signal);
@@ -269,11 +377,27 @@ export class SyncController {
     if (plan.items.length === 0) return;
     const drift = driftSentences(plan);
     const problems = await this.#deps.execute(stepsOf(plan), COMPONENT, signal);
-    if (problems.length > 0) throw new RetryableError('SyncConflict', `drift could not be put back: ${andMore(problems.map((p) => p.message), SHOWN_PROBLEMS, '; ')}`);
+    if (problems.length > 0)
+      throw new RetryableError(
+        'SyncConflict',
+        `drift could not be put back: ${andMore(
+          problems.map((p) => p.message),
+          SHOWN_PROBLEMS,
+          '; ',
+        )}`,
+      );
     for (const { item, message } of drift) this.#deps.log.warn(`live object ${message}`, { object: item.key });
-    await this.#deps.execute(drift.map(({ item, message }): Step => ({
-      do: 'event', regarding: (this.#deps.view.get(item.key) as KubeObject | undefined) ?? item.object, type: 'Warning', reason: 'DriftHealed', message: `${item.key} ${message}`,
-    })), COMPONENT, signal);
+    await this.#deps.execute(
+      drift.map(({ item, message }): Step => ({
+        do: 'event',
+        regarding: (this.#deps.view.get(item.key) as KubeObject | undefined) ?? item.object,
+        type: 'Warning',
+        reason: 'DriftHealed',
+        message: `${item.key} ${message}`,
+      })),
+      COMPONENT,
+      signal,
+    );
   }
 
   /** Whether what was applied is well; makes an `Applied` record `Healthy` once it is. */
@@ -285,12 +409,23 @@ export class SyncController {
     const reports = sourceObjects(view, this.#name).map((object) => reportHealth(object, view));
     const healthy = reports.every((r) => r.health === 'Healthy');
     const turns = healthy && recordOf(this.#source()?.status, sha)?.outcome === 'Applied';
-    await this.#writeStatus((s, now) => withHealthy(turns ? withOutcome(s, sha, { outcome: 'Healthy', ...countsOf(s, sha) }, now) : s, reports, now), signal);
-    if (turns) await this.#tell('Normal', 'RevisionHealthy', `${sha.slice(0, 12)}: all ${reports.length} objects are healthy`, signal);
+    await this.#writeStatus(
+      (s, now) =>
+        withHealthy(turns ? withOutcome(s, sha, { outcome: 'Healthy', ...countsOf(s, sha) }, now) : s, reports, now),
+      signal,
+    );
+    if (turns)
+      await this.#tell(
+        'Normal',
+        'RevisionHealthy',
+        `${sha.slice(0, 12)}: all ${reports.length} objects are healthy`,
+        signal,
+      );
   }
 
   async #settle(reason: SyncReason, message: string, signal: AbortSignal): Promise<void> {
-    if (this.#source()?.status?.conditions?.find((c) => c.type === 'Synced')?.reason !== reason) await this.#writeStatus((s, now) => withSynced(s, reason, message, now), signal);
+    if (this.#source()?.status?.conditions?.find((c) => c.type === 'Synced')?.reason !== reason)
+      await this.#writeStatus((s, now) => withSynced(s, reason, message, now), signal);
   }
 
   #source(): StoredSource | undefined {
@@ -304,10 +439,17 @@ export class SyncController {
       const source = await this.#ensureSource(signal);
       const status = change(source.status ?? { history: [] }, now);
       if (JSON.stringify(status) === JSON.stringify(source.status)) return;
-      const problems = await this.#deps.execute([{ do: 'updateStatus', object: { ...source, status } }], COMPONENT, signal);
+      const problems = await this.#deps.execute(
+        [{ do: 'updateStatus', object: { ...source, status } }],
+        COMPONENT,
+        signal,
+      );
       if (problems.length === 0) return;
     }
-    throw new RetryableError('SyncConflict', `the status of Source ${this.#name} could not be written: others write it too`);
+    throw new RetryableError(
+      'SyncConflict',
+      `the status of Source ${this.#name} could not be written: others write it too`,
+    );
   }
 
   async #ensureSource(signal: AbortSignal): Promise<StoredSource> {
@@ -315,7 +457,8 @@ export class SyncController {
     const spec: Source['spec'] = { url: git.url, branch: git.branch };
     const before = this.#source();
     if (before && before.spec.url === spec.url && before.spec.branch === spec.branch) return before;
-    const step: Step = before ? { do: 'update', object: { ...before, spec } }
+    const step: Step = before
+      ? { do: 'update', object: { ...before, spec } }
       : { do: 'create', object: { apiVersion: OWN_API_VERSION, kind: 'Source', metadata: { name: this.#name }, spec } };
     await execute([step], COMPONENT, signal);
     const made = this.#source();
@@ -325,7 +468,8 @@ export class SyncController {
 
   async #tell(type: 'Normal' | 'Warning', reason: string, message: string, signal: AbortSignal): Promise<void> {
     const source = this.#source();
-    if (source) await this.#deps.execute([{ do: 'event', regarding: source, type, reason, message }], COMPONENT, signal);
+    if (source)
+      await this.#deps.execute([{ do: 'event', regarding: source, type, reason, message }], COMPONENT, signal);
   }
 
   #warn(error: unknown, message: string): void {
@@ -336,7 +480,8 @@ export class SyncController {
 /** Whether anything but the status changed. */
 function specChanged(object: Stored, previous: Stored | undefined): boolean {
   if (!previous) return true;
-  const told = ({ metadata: { uid, generation, labels, annotations } }: Stored): string => JSON.stringify([uid, generation, labels, annotations]);
+  const told = ({ metadata: { uid, generation, labels, annotations } }: Stored): string =>
+    JSON.stringify([uid, generation, labels, annotations]);
   return told(object) !== told(previous);
 }
 

@@ -5,9 +5,10 @@ import { keyLists } from './list-keys.ts';
 import type { PatchOperation } from './types.ts';
 
 /**
- * The operations that turn `before` into `after`, to be applied in order. Empty if and only if the two are equal. Entries of Kubernetes'
- * list-maps are matched by their key, so that one changed container is one small operation wherever it stands; entries that moved are taken
- * out and put in again. The order is the same for equal input. Time and size grow linearly with the input (n log n for reordered lists).
+ * The operations that turn `before` into `after`, to be applied in order. Empty if and only if the two are equal.
+ * Entries of Kubernetes' list-maps are matched by their key, so that one changed container is one small operation
+ * wherever it stands; entries that moved are taken out and put in again. The order is the same for equal input. Time
+ * and size grow linearly with the input (n log n for reordered lists).
  */
 export function diffObjects(before: unknown, after: unknown): PatchOperation[] {
   const operations: PatchOperation[] = [];
@@ -29,19 +30,34 @@ function diffFields(before: JsonObject, after: JsonObject, path: string, out: Pa
     else diffValue(readKey(before, name), next, at, name, out);
   }
   for (const name of fieldsOf(after)) {
-    if (readKey(before, name) === undefined) out.push({ op: 'add', path: `${path}/${escapeToken(name)}`, value: readKey(after, name) });
+    if (readKey(before, name) === undefined)
+      out.push({ op: 'add', path: `${path}/${escapeToken(name)}`, value: readKey(after, name) });
   }
 }
 
-function diffLists(before: readonly unknown[], after: readonly unknown[], path: string, field: string, out: PatchOperation[]): void {
+function diffLists(
+  before: readonly unknown[],
+  after: readonly unknown[],
+  path: string,
+  field: string,
+  out: PatchOperation[],
+): void {
   const keys = keyLists(field, [before, after]);
   if (keys?.[0] && keys[1]) diffKeyedLists(before, after, keys[0], keys[1], path, out);
   else diffByPosition(before, after, path, out);
 }
 
-/** What stands still is what is in both lists and in the same order: the longest such run is kept, the rest is removed and added. */
+/**
+ * What stands still is what is in both lists and in the same order: the longest such run is kept, the rest is removed
+ * and added.
+ */
 function diffKeyedLists(
-  before: readonly unknown[], after: readonly unknown[], keysBefore: readonly string[], keysAfter: readonly string[], path: string, out: PatchOperation[],
+  before: readonly unknown[],
+  after: readonly unknown[],
+  keysBefore: readonly string[],
+  keysAfter: readonly string[],
+  path: string,
+  out: PatchOperation[],
 ): void {
   const placeBefore = new Map(keysBefore.map((key, i) => [key, i]));
   const common = keysAfter.filter((key) => placeBefore.has(key));
@@ -51,14 +67,20 @@ function diffKeyedLists(
   const inner: (() => void)[] = [];
   keysAfter.forEach((key, i) => {
     const was = placeBefore.get(key);
-    if (was !== undefined && keptPlaces.has(was)) inner.push(() => diffValue(before[was], after[i], `${path}/${i}`, '', out));
+    if (was !== undefined && keptPlaces.has(was))
+      inner.push(() => diffValue(before[was], after[i], `${path}/${i}`, '', out));
     else out.push({ op: 'add', path: `${path}/${i}`, value: after[i] });
   });
   for (const diff of inner) diff();
 }
 
 /** Equal entries at both ends stay; between them the lists are compared place by place. */
-function diffByPosition(before: readonly unknown[], after: readonly unknown[], path: string, out: PatchOperation[]): void {
+function diffByPosition(
+  before: readonly unknown[],
+  after: readonly unknown[],
+  path: string,
+  out: PatchOperation[],
+): void {
   let start = 0;
   while (start < before.length && start < after.length && equal(before[start], after[start])) start++;
   let endBefore = before.length;

@@ -5,7 +5,10 @@ import { entryLabel, keyLists } from './list-keys.ts';
 import { ORIGIN_ANNOTATION, type PlanItem } from './types.ts';
 
 export interface FieldChange {
-  /** `spec.template.spec.containers[web].image`: list entries by the name that Kubernetes knows them by, else by position. */
+  /**
+   * `spec.template.spec.containers[web].image`: list entries by the name that Kubernetes knows them by, else by
+   * position.
+   */
   readonly field: string;
   /** Absent: the field is new. */
   readonly from?: unknown;
@@ -17,7 +20,10 @@ const REDACTED = '[redacted]';
 const DIFFERENT = '[redacted, another value]';
 const SAME = '[redacted, the same value]';
 
-/** The changes of an update, sorted as the fields are. The origin annotation is left out; a Secret's values are redacted. */
+/**
+ * The changes of an update, sorted as the fields are. The origin annotation is left out; a Secret's values are
+ * redacted.
+ */
 export function changedFields({ before, object }: Extract<PlanItem, { action: 'update' }>): FieldChange[] {
   const changes: FieldChange[] = [];
   collect(before, object, '', '', changes);
@@ -35,10 +41,15 @@ export function redacted(object: KubeObject): KubeObject {
 /** Of a value that was there before it says whether it is another one. */
 function hideSecret(change: FieldChange): FieldChange {
   if (!/^(data|stringData)\b/.test(change.field)) return change;
-  const hide = (value: unknown, shown: string): unknown => (isObject(value) ? Object.fromEntries(Object.keys(value).map((key) => [key, shown])) : shown);
+  const hide = (value: unknown, shown: string): unknown =>
+    isObject(value) ? Object.fromEntries(Object.keys(value).map((key) => [key, shown])) : shown;
   const isBoth = 'from' in change && 'to' in change;
   const shown = isBoth ? (sameBytes(change.from, change.to) ? SAME : DIFFERENT) : REDACTED;
-  return { field: change.field, ...('from' in change && { from: hide(change.from, REDACTED) }), ...('to' in change && { to: hide(change.to, shown) }) };
+  return {
+    field: change.field,
+    ...('from' in change && { from: hide(change.from, REDACTED) }),
+    ...('to' in change && { to: hide(change.to, shown) }),
+  };
 }
 
 /** Base64 may be written in several ways. */
@@ -57,7 +68,13 @@ function collect(before: unknown, after: unknown, path: string, field: string, o
   }
 }
 
-function collectEntries(before: readonly unknown[], after: readonly unknown[], path: string, field: string, out: FieldChange[]): void {
+function collectEntries(
+  before: readonly unknown[],
+  after: readonly unknown[],
+  path: string,
+  field: string,
+  out: FieldChange[],
+): void {
   const keys = keyLists(field, [before, after]);
   if (!keys?.[0] || !keys[1]) {
     if (!equal(before, after)) out.push({ field: path, from: before, to: after });
@@ -68,10 +85,12 @@ function collectEntries(before: readonly unknown[], after: readonly unknown[], p
   const place = (entry: unknown, i: number): string => `${path}[${entryLabel(field, entry) ?? i}]`;
   for (const [i, key] of keysBefore.entries()) collect(before[i], entriesAfter.get(key), place(before[i], i), '', out);
   const known = new Set(keysBefore);
-  for (const [i, key] of keysAfter.entries()) if (!known.has(key)) out.push({ field: place(after[i], i), to: after[i] });
+  for (const [i, key] of keysAfter.entries())
+    if (!known.has(key)) out.push({ field: place(after[i], i), to: after[i] });
   const stillThere = keysAfter.filter((key) => known.has(key));
   const order = (list: readonly string[]): string[] => list.filter((key) => entriesAfter.has(key));
-  if (!equal(order(keysBefore), stillThere)) out.push({ field: `${path} (order)`, from: labels(field, before), to: labels(field, after) });
+  if (!equal(order(keysBefore), stillThere))
+    out.push({ field: `${path} (order)`, from: labels(field, before), to: labels(field, after) });
 }
 
 function labels(field: string, list: readonly unknown[]): string[] {

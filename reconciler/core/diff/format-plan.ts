@@ -7,12 +7,19 @@ import type { Plan, PlanItem } from './types.ts';
 
 export type PlanFormat = 'text' | 'markdown' | 'json';
 
-/** The plan as text without a newline at its end, with where its pods would go. The JSON form is one object and stable. */
+/**
+ * The plan as text without a newline at its end, with where its pods would go. The JSON form is one object and stable.
+ */
 export function formatPlan(plan: Plan, format: PlanFormat, forecast?: Forecast): string {
   switch (format) {
-    case 'text': return plan.items.length === 0 ? 'no changes' : [...plan.items.map(textItem), ...(forecast ? textForecast(forecast) : []), '', summary(plan)].join('\n');
-    case 'markdown': return [markdownPlan(plan), ...(forecast ? markdownForecast(forecast) : [])].join('\n');
-    case 'json': return JSON.stringify({ ...jsonPlan(plan), ...(forecast && { placement: forecast }) }, null, 2);
+    case 'text':
+      return plan.items.length === 0
+        ? 'no changes'
+        : [...plan.items.map(textItem), ...(forecast ? textForecast(forecast) : []), '', summary(plan)].join('\n');
+    case 'markdown':
+      return [markdownPlan(plan), ...(forecast ? markdownForecast(forecast) : [])].join('\n');
+    case 'json':
+      return JSON.stringify({ ...jsonPlan(plan), ...(forecast && { placement: forecast }) }, null, 2);
   }
 }
 
@@ -47,14 +54,19 @@ function changeLine({ field, from, to }: FieldChange): string {
 
 /** One line; long values are cut. */
 function shown(value: unknown): string {
-  const text = typeof value === 'string' && /^[\x21-\x7e]+( [\x21-\x7e]+)*$/.test(value) ? value : JSON.stringify(value);
+  const text =
+    typeof value === 'string' && /^[\x21-\x7e]+( [\x21-\x7e]+)*$/.test(value) ? value : JSON.stringify(value);
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}...` : text;
 }
 
 function markdownPlan(plan: Plan): string {
   if (plan.items.length === 0) return '**Plumbline plan:** no changes';
   const lines = plan.items.map(textItem).join('\n').split('\n');
-  return [`**Plumbline plan:** ${summary(plan).replace(/^Plan: /, '')}`, '', ...fenced('diff', lines.map(diffLine))].join('\n');
+  return [
+    `**Plumbline plan:** ${summary(plan).replace(/^Plan: /, '')}`,
+    '',
+    ...fenced('diff', lines.map(diffLine)),
+  ].join('\n');
 }
 
 /** A fence longer than any run of backquotes inside, so that no value can end it. */
@@ -94,5 +106,7 @@ function jsonItem(item: PlanItem): JsonItem {
 
 function redactedPatch(item: Extract<PlanItem, { action: 'update' }>): readonly unknown[] {
   if (item.object.kind !== 'Secret') return item.patch;
-  return item.patch.map((o) => ('value' in o && !o.path.startsWith('/metadata/') && o.path !== '/type' ? { ...o, value: '[redacted]' } : o));
+  return item.patch.map((o) =>
+    'value' in o && !o.path.startsWith('/metadata/') && o.path !== '/type' ? { ...o, value: '[redacted]' } : o,
+  );
 }

@@ -13,7 +13,10 @@ export function isList(value: unknown): value is readonly unknown[] {
 
 /** The names of the fields that are there, sorted: the order of a patch does not depend on the order of fields. */
 export function fieldsOf(object: JsonObject): string[] {
-  return Object.entries(object).filter(([, value]) => value !== undefined).map(([name]) => name).sort();
+  return Object.entries(object)
+    .filter(([, value]) => value !== undefined)
+    .map(([name]) => name)
+    .sort();
 }
 
 export function equal(a: unknown, b: unknown): boolean {

@@ -7,9 +7,9 @@ import { mergeObjects } from './merge-objects.ts';
 import { ORIGIN_ANNOTATION, SOURCE_ANNOTATION, type Plan, type PlanInput, type PlanItem } from './types.ts';
 
 /**
- * Plans a sync. Guarantees: carrying the plan out and planning again gives no items; the order does not depend on the order of the input;
- * only objects that carry this source's annotation are deleted; objects that a controller owns, that another source owns, or that are being
- * deleted are left alone ({@link checkPlan} says so for the first two).
+ * Plans a sync. Guarantees: carrying the plan out and planning again gives no items; the order does not depend on the
+ * order of the input; only objects that carry this source's annotation are deleted; objects that a controller owns,
+ * that another source owns, or that are being deleted are left alone ({@link checkPlan} says so for the first two).
  *
  * A live object that is the very object in `applied` (an offline plan) counts as carrying the annotations.
  */
@@ -48,14 +48,20 @@ function planObject(input: PlanInput, desired: DesiredObject): PlanItem | undefi
 }
 
 /** Why this source may not write a live object: somebody else does. */
-export function obstacleOf(live: KubeObject, sourceName: string): { readonly owner: 'controller' | 'source'; readonly name: string } | undefined {
+export function obstacleOf(
+  live: KubeObject,
+  sourceName: string,
+): { readonly owner: 'controller' | 'source'; readonly name: string } | undefined {
   const controller = live.metadata.ownerReferences?.find((o) => o.controller === true);
   if (controller) return { owner: 'controller', name: `${controller.kind} ${controller.name}` };
   const source = live.metadata.annotations?.[SOURCE_ANNOTATION];
   return source !== undefined && source !== sourceName ? { owner: 'source', name: source } : undefined;
 }
 
-/** The live object of a key. In an offline plan the applied object stands for it, with the annotations that applying would have set. */
+/**
+ * The live object of a key. In an offline plan the applied object stands for it, with the annotations that applying
+ * would have set.
+ */
 export function liveObject(input: PlanInput, key: ObjectKey): KubeObject | undefined {
   const live = input.live.get(key);
   const applied = input.applied.get(key);
@@ -64,7 +70,11 @@ export function liveObject(input: PlanInput, key: ObjectKey): KubeObject | undef
 
 function isPrunable(object: KubeObject, sourceName: string): boolean {
   const { annotations, deletionTimestamp } = object.metadata;
-  return annotations?.[SOURCE_ANNOTATION] === sourceName && deletionTimestamp === undefined && obstacleOf(object, sourceName) === undefined;
+  return (
+    annotations?.[SOURCE_ANNOTATION] === sourceName &&
+    deletionTimestamp === undefined &&
+    obstacleOf(object, sourceName) === undefined
+  );
 }
 
 function marked(desired: DesiredObject, sourceName: string): KubeObject {
@@ -76,7 +86,10 @@ function originOf({ position }: DesiredObject): string {
 }
 
 function withAnnotations(object: KubeObject, annotations: Readonly<Record<string, string>>): KubeObject {
-  return { ...object, metadata: { ...object.metadata, annotations: { ...object.metadata.annotations, ...annotations } } };
+  return {
+    ...object,
+    metadata: { ...object.metadata, annotations: { ...object.metadata.annotations, ...annotations } },
+  };
 }
 
 function waveOf(key: ObjectKey): number {

@@ -8,14 +8,20 @@ export type PatchOperation =
   | { readonly op: 'replace'; readonly path: string; readonly value: unknown }
   | { readonly op: 'remove'; readonly path: string };
 
-/** Annotation that marks a live object as coming from Git; its value is the Source's name. Only such objects are ever pruned. */
+/**
+ * Annotation that marks a live object as coming from Git; its value is the Source's name. Only such objects are ever
+ * pruned.
+ */
 export const SOURCE_ANNOTATION = 'plumbline.dev/source';
 /** Annotation with `path:line` of the manifest. */
 export const ORIGIN_ANNOTATION = 'plumbline.dev/origin';
 
 export interface PlanInput {
   readonly sourceName: string;
-  /** The state that was applied last; empty when unknown. Fields it had and `desired` lacks are removed from live objects. */
+  /**
+   * The state that was applied last; empty when unknown. Fields it had and `desired` lacks are removed from live
+   * objects.
+   */
   readonly applied: DesiredState;
   readonly desired: DesiredState;
   /** Live objects, by key. For an offline plan: the applied objects themselves. */

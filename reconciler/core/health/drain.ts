@@ -1,7 +1,16 @@
-/** A node that is drained: its pods are evicted as far as disruption budgets allow. Source: Kubernetes documentation, "Safely Drain a Node". */
+/**
+ * A node that is drained: its pods are evicted as far as disruption budgets allow. Source: Kubernetes documentation,
+ * "Safely Drain a Node".
+ */
 import {
-  DRAIN_TAINT, findCondition, objectKey, withCondition,
-  type Condition, type StoredNode, type StoredPod, type StoredPodDisruptionBudget,
+  DRAIN_TAINT,
+  findCondition,
+  objectKey,
+  withCondition,
+  type Condition,
+  type StoredNode,
+  type StoredPod,
+  type StoredPodDisruptionBudget,
 } from '../../../contracts/objects/index.ts';
 import { andMore } from '../and-more.ts';
 import type { Decision, Step } from '../step.ts';
@@ -27,8 +36,9 @@ export function isDraining(node: StoredNode): boolean {
 }
 
 /**
- * One round of a drain. Evictions that a budget has to count are booked in its status in one round and carried out in the next, when
- * the booking is seen: two nodes that are drained at once cannot both take the last one. Pods that tolerate the taint stay.
+ * One round of a drain. Evictions that a budget has to count are booked in its status in one round and carried out in
+ * the next, when the booking is seen: two nodes that are drained at once cannot both take the last one. Pods that
+ * tolerate the taint stay.
  */
 export function planDrain({ node, pods, budgets, now }: DrainInput): Decision {
   if (!isDraining(node)) return { steps: withoutCondition(node) };
@@ -53,11 +63,21 @@ export function planDrain({ node, pods, budgets, now }: DrainInput): Decision {
       const { claim } = verdict;
       current = current.map((budget) => (budget.metadata.uid === claim.metadata.uid ? claim : budget));
     } else {
-      steps.push({ do: 'delete', key: objectKey('Pod', pod.metadata.namespace, pod.metadata.name), uid: pod.metadata.uid },
-        { do: 'event', regarding: pod, type: 'Normal', reason: 'EvictionByEvictionAPI', message: `Eviction API: evicting, as node ${node.metadata.name} is drained` });
+      steps.push(
+        { do: 'delete', key: objectKey('Pod', pod.metadata.namespace, pod.metadata.name), uid: pod.metadata.uid },
+        {
+          do: 'event',
+          regarding: pod,
+          type: 'Normal',
+          reason: 'EvictionByEvictionAPI',
+          message: `Eviction API: evicting, as node ${node.metadata.name} is drained`,
+        },
+      );
     }
   }
-  current.forEach((budget, i) => { if (budget !== budgets[i]) steps.push({ do: 'updateStatus', object: budget }); });
+  current.forEach((budget, i) => {
+    if (budget !== budgets[i]) steps.push({ do: 'updateStatus', object: budget });
+  });
   const decision: Decision = { steps: [...steps, ...conditionSteps(node, left, blocked, now)] };
   return waits.length > 0 ? { ...decision, requeueAfterMs: Math.min(...waits) } : decision;
 }
@@ -78,14 +98,28 @@ function conditionSteps(node: StoredNode, left: number, blocked: readonly Blocke
   const next = conditionOf(left, blocked);
   const before = findCondition(node.status?.conditions, DRAINED);
   if (before?.status === next.status && before.reason === next.reason && before.message === next.message) return [];
-  return [{ do: 'updateStatus', object: { ...node, status: { ...node.status, conditions: withCondition(node.status?.conditions, next, now.toISOString()) } } }];
+  return [
+    {
+      do: 'updateStatus',
+      object: {
+        ...node,
+        status: { ...node.status, conditions: withCondition(node.status?.conditions, next, now.toISOString()) },
+      },
+    },
+  ];
 }
 
 function conditionOf(left: number, blocked: readonly Blocked[]): Omit<Condition, 'lastTransitionTime'> {
-  if (left === 0) return { type: DRAINED, status: 'True', reason: 'NoPodsLeft', message: 'no pod is left that has to leave' };
+  if (left === 0)
+    return { type: DRAINED, status: 'True', reason: 'NoPodsLeft', message: 'no pod is left that has to leave' };
   const pods = left === 1 ? '1 pod is left' : `${left} pods are left`;
   if (blocked.length === 0) return { type: DRAINED, status: 'False', reason: 'Evicting', message: pods };
-  return { type: DRAINED, status: 'False', reason: 'DisruptionBudget', message: `${pods}; ${andMore(byCause(blocked), SHOWN_CAUSES, '; ')}` };
+  return {
+    type: DRAINED,
+    status: 'False',
+    reason: 'DisruptionBudget',
+    message: `${pods}; ${andMore(byCause(blocked), SHOWN_CAUSES, '; ')}`,
+  };
 }
 
 /** What holds pods up, each cause once, with the first of its pods. */

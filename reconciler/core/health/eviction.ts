@@ -1,15 +1,34 @@
-/** Pods on nodes that are tainted or silent. Source: Kubernetes documentation, "Taints and Tolerations: Taint based Evictions". */
-import { DRAIN_TAINT, findCondition, objectKey, withCondition, type Condition, type Pod, type StoredNode, type StoredPod, type Taint } from '../../../contracts/objects/index.ts';
+/**
+ * Pods on nodes that are tainted or silent. Source: Kubernetes documentation, "Taints and Tolerations: Taint based
+ * Evictions".
+ */
+import {
+  DRAIN_TAINT,
+  findCondition,
+  objectKey,
+  withCondition,
+  type Condition,
+  type Pod,
+  type StoredNode,
+  type StoredPod,
+  type Taint,
+} from '../../../contracts/objects/index.ts';
 import { tolerates } from '../../../contracts/objects/taints.ts';
 import type { Decision } from '../step.ts';
 import { isFinished, isTerminating } from '../workloads/pod-state.ts';
 
 /** Reason of a pod's Ready condition while its node is silent. */
 export const SILENT_REASON = 'NodeStatusUnknown';
-/** After a node is heard again its own report comes within seconds; only when it does not is the pod's old readiness put back. */
+/**
+ * After a node is heard again its own report comes within seconds; only when it does not is the pod's old readiness put
+ * back.
+ */
 const REPORT_MS = 10_000;
 
-/** Milliseconds until the pod has to leave (0 or less: now), or undefined when it may stay. `ageMs`: for how long a taint has been there. */
+/**
+ * Milliseconds until the pod has to leave (0 or less: now), or undefined when it may stay. `ageMs`: for how long a
+ * taint has been there.
+ */
 export function leavesInMs(pod: Pod, taints: readonly Taint[], ageMs: (taint: Taint) => number): number | undefined {
   let earliest: number | undefined;
   for (const taint of taints) {
@@ -25,42 +44,78 @@ export function leavesInMs(pod: Pod, taints: readonly Taint[], ageMs: (taint: Ta
 }
 
 function withReady(pod: StoredPod, ready: Omit<Condition, 'lastTransitionTime'>, now: Date): StoredPod {
-  return { ...pod, status: { phase: 'Unknown', ...pod.status, conditions: withCondition(pod.status?.conditions, ready, now.toISOString()) } };
+  return {
+    ...pod,
+    status: {
+      phase: 'Unknown',
+      ...pod.status,
+      conditions: withCondition(pod.status?.conditions, ready, now.toISOString()),
+    },
+  };
 }
 
 /** What is known of the pod's node beside its object. */
 export interface NodeSight {
-  /** What is left of the time for which it may be silent, in ms; undefined while no node is ready, and its silence says nothing of it. */
+  /**
+   * What is left of the time for which it may be silent, in ms; undefined while no node is ready, and its silence says
+   * nothing of it.
+   */
   readonly graceLeftMs: number | undefined;
   readonly taintAgeMs: (taint: Taint) => number;
 }
 
 /**
- * A ready pod on a silent node is marked not ready, so that Services leave it out; a pod that does not tolerate a NoExecute taint of
- * its node, or no longer, is deleted. One write per pass: the mark first. The taint of a drain is not looked at: see drain.ts.
+ * A ready pod on a silent node is marked not ready, so that Services leave it out; a pod that does not tolerate a
+ * NoExecute taint of its node, or no longer, is deleted. One write per pass: the mark first. The taint of a drain is
+ * not looked at: see drain.ts.
  */
-export function planEviction(pod: StoredPod, node: StoredNode, { graceLeftMs, taintAgeMs }: NodeSight, now: Date): Decision {
+export function planEviction(
+  pod: StoredPod,
+  node: StoredNode,
+  { graceLeftMs, taintAgeMs }: NodeSight,
+  now: Date,
+): Decision {
   if (isFinished(pod)) return { steps: [] };
   const waits: number[] = [];
   const ready = findCondition(pod.status?.conditions, 'Ready');
   const nodeReady = findCondition(node.status?.conditions, 'Ready');
   if (nodeReady?.status === 'Unknown' && ready?.status === 'True' && graceLeftMs !== undefined) {
-    const mark = { type: 'Ready', status: 'False', reason: SILENT_REASON, message: `Node ${node.metadata.name} is silent.` } as const;
+    const mark = {
+      type: 'Ready',
+      status: 'False',
+      reason: SILENT_REASON,
+      message: `Node ${node.metadata.name} is silent.`,
+    } as const;
     if (graceLeftMs === 0) return { steps: [{ do: 'updateStatus', object: withReady(pod, mark, now) }] };
     waits.push(graceLeftMs);
   }
   if (nodeReady?.status === 'True' && ready?.status === 'False' && ready.reason === SILENT_REASON) {
     const left = Date.parse(nodeReady.lastTransitionTime ?? now.toISOString()) + REPORT_MS - now.getTime();
-    if (left <= 0) return { steps: [{ do: 'updateStatus', object: withReady(pod, { type: 'Ready', status: 'True' }, now) }] };
+    if (left <= 0)
+      return { steps: [{ do: 'updateStatus', object: withReady(pod, { type: 'Ready', status: 'True' }, now) }] };
     waits.push(left);
   }
-  const leaves = isTerminating(pod) ? undefined : leavesInMs(pod, (node.spec.taints ?? []).filter((taint) => taint.key !== DRAIN_TAINT), taintAgeMs);
+  const leaves = isTerminating(pod)
+    ? undefined
+    : leavesInMs(
+        pod,
+        (node.spec.taints ?? []).filter((taint) => taint.key !== DRAIN_TAINT),
+        taintAgeMs,
+      );
   if (leaves !== undefined && leaves <= 0) {
     const { namespace, name, uid } = pod.metadata;
-    return { steps: [
-      { do: 'delete', key: objectKey('Pod', namespace, name), uid },
-      { do: 'event', regarding: pod, type: 'Normal', reason: 'TaintManagerEviction', message: `Marking for deletion Pod ${namespace ?? ''}/${name}` },
-    ] };
+    return {
+      steps: [
+        { do: 'delete', key: objectKey('Pod', namespace, name), uid },
+        {
+          do: 'event',
+          regarding: pod,
+          type: 'Normal',
+          reason: 'TaintManagerEviction',
+          message: `Marking for deletion Pod ${namespace ?? ''}/${name}`,
+        },
+      ],
+    };
   }
   if (leaves !== undefined) waits.push(leaves);
   return waits.length > 0 ? { steps: [], requeueAfterMs: Math.min(...waits) } : { steps: [] };

@@ -10,9 +10,18 @@ export interface Health {
   readonly gaveUp?: true;
 }
 
-const SEVERITY: Readonly<Record<HealthStatus, number>> = { Healthy: 0, Suspended: 1, Progressing: 2, Missing: 3, Degraded: 4 };
+const SEVERITY: Readonly<Record<HealthStatus, number>> = {
+  Healthy: 0,
+  Suspended: 1,
+  Progressing: 2,
+  Missing: 3,
+  Degraded: 4,
+};
 
 /** The worst of several; the first of equals. */
 export function worst(list: readonly Health[]): Health | undefined {
-  return list.reduce<Health | undefined>((bad, next) => (bad === undefined || SEVERITY[next.status] > SEVERITY[bad.status] ? next : bad), undefined);
+  return list.reduce<Health | undefined>(
+    (bad, next) => (bad === undefined || SEVERITY[next.status] > SEVERITY[bad.status] ? next : bad),
+    undefined,
+  );
 }

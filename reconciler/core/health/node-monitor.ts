@@ -1,18 +1,32 @@
 /**
- * What is remembered of nodes between passes, so that neither the control plane's own blindness nor a clock that was set looks like the death
- * of nodes. Times are readings of the monotonic clock, in ms. Source: Kubernetes, pkg/controller/nodelifecycle/node_lifecycle_controller.go
- * (nodeHealthMap, ComputeZoneState, handleDisruption) and "Nodes: Rate limits on eviction".
+ * What is remembered of nodes between passes, so that neither the control plane's own blindness nor a clock that was
+ * set looks like the death of nodes. Times are readings of the monotonic clock, in ms. Source: Kubernetes,
+ * pkg/controller/nodelifecycle/node_lifecycle_controller.go (nodeHealthMap, ComputeZoneState, handleDisruption) and
+ * "Nodes: Rate limits on eviction".
  */
-import { conditionIsTrue, findCondition, REGION_LABEL, ZONE_LABEL, type StoredNode, type Taint } from '../../../contracts/objects/index.ts';
+import {
+  conditionIsTrue,
+  findCondition,
+  REGION_LABEL,
+  ZONE_LABEL,
+  type StoredNode,
+  type Taint,
+} from '../../../contracts/objects/index.ts';
 
 /** `Partial`: at least three nodes, and more than half of all, are not ready. `Full`: none is. */
 export type ZoneState = 'Normal' | 'Partial' | 'Full';
 
 /** Share of nodes that are not ready from which a zone counts as disrupted. Kubernetes: --unhealthy-zone-threshold. */
 const UNHEALTHY_SHARE = 0.55;
-/** In a disrupted zone of no more nodes nobody is evicted, in a larger one slowly. Kubernetes: --large-cluster-size-threshold. */
+/**
+ * In a disrupted zone of no more nodes nobody is evicted, in a larger one slowly. Kubernetes:
+ * --large-cluster-size-threshold.
+ */
 const SMALL_ZONE = 50;
-/** Between two nodes of a zone that are emptied. Kubernetes: --node-eviction-rate 0.1, --secondary-node-eviction-rate 0.01. */
+/**
+ * Between two nodes of a zone that are emptied. Kubernetes: --node-eviction-rate 0.1, --secondary-node-eviction-rate
+ * 0.01.
+ */
 const EVICTION_PERIOD_MS = 10_000;
 const SLOW_EVICTION_PERIOD_MS = 100_000;
 
@@ -66,7 +80,10 @@ export class NodeMonitor {
     return { turned: states[0] !== this.#stateOf(known.zone) || states[1] !== this.blind };
   }
 
-  /** Takes in what the node tells of times: a heartbeat that is new was just heard. `now` is only used for taints that were there before. */
+  /**
+   * Takes in what the node tells of times: a heartbeat that is new was just heard. `now` is only used for taints that
+   * were there before.
+   */
   observe(node: StoredNode, at: number, now: Date): void {
     this.count(node);
     const known = this.#known.get(node.metadata.name);
@@ -75,11 +92,17 @@ export class NodeMonitor {
     if (known.heardAt === undefined || heartbeat !== known.heartbeat) known.heardAt = at;
     known.heartbeat = heartbeat;
     const before = known.addedAt;
-    known.addedAt = new Map((node.spec.taints ?? []).filter(({ effect }) => effect === 'NoExecute')
-      .map((taint) => [taintId(taint), before.get(taintId(taint)) ?? at - ageByWall(now)(taint)]));
+    known.addedAt = new Map(
+      (node.spec.taints ?? [])
+        .filter(({ effect }) => effect === 'NoExecute')
+        .map((taint) => [taintId(taint), before.get(taintId(taint)) ?? at - ageByWall(now)(taint)]),
+    );
   }
 
-  /** No node is ready: it is the control plane that sees nothing, or all is lost; in both cases nothing is gained by moving pods. */
+  /**
+   * No node is ready: it is the control plane that sees nothing, or all is lost; in both cases nothing is gained by
+   * moving pods.
+   */
   get blind(): boolean {
     return this.#ready === 0 && this.#known.size > 0;
   }

@@ -1,7 +1,21 @@
-/** Machine to Node, and what silence does to it. Source: Kubernetes documentation, "Nodes: Node heartbeats" and "Taint based Evictions". */
+/**
+ * Machine to Node, and what silence does to it. Source: Kubernetes documentation, "Nodes: Node heartbeats" and "Taint
+ * based Evictions".
+ */
 import {
-  ARCH_LABEL, findCondition, HOSTNAME_LABEL, objectKey, OS_LABEL, readKey, withCondition,
-  type ClusterSpec, type Machine, type Node, type StoredMachine, type StoredNode, type Taint,
+  ARCH_LABEL,
+  findCondition,
+  HOSTNAME_LABEL,
+  objectKey,
+  OS_LABEL,
+  readKey,
+  withCondition,
+  type ClusterSpec,
+  type Machine,
+  type Node,
+  type StoredMachine,
+  type StoredNode,
+  type Taint,
 } from '../../../contracts/objects/index.ts';
 import { parseRange, subrange } from '../services/ipv4.ts';
 import type { Decision, Step } from '../step.ts';
@@ -32,23 +46,37 @@ export interface NodeInput {
 }
 
 /**
- * The pod range of a node: the one it has, unless an older node has it too; else the lowest that is free after all machines that come
- * before it by name and still need one have taken theirs, so that passes over the same view never choose the same.
+ * The pod range of a node: the one it has, unless an older node has it too; else the lowest that is free after all
+ * machines that come before it by name and still need one have taken theirs, so that passes over the same view never
+ * choose the same.
  */
-export function podRange(name: string, machines: readonly Machine[], nodes: readonly StoredNode[], settings: ClusterSpec): string | undefined {
+export function podRange(
+  name: string,
+  machines: readonly Machine[],
+  nodes: readonly StoredNode[],
+  settings: ClusterSpec,
+): string | undefined {
   const own = nodes.find((node) => node.metadata.name === name);
   const cidr = own?.spec.podCIDR;
-  const clash = (node: StoredNode): boolean => nodes.some((other) => other !== node && other.spec.podCIDR === node.spec.podCIDR && byAge(other, node) < 0);
+  const clash = (node: StoredNode): boolean =>
+    nodes.some((other) => other !== node && other.spec.podCIDR === node.spec.podCIDR && byAge(other, node) < 0);
   if (own && cidr !== undefined && !clash(own)) return cidr;
   const settled = nodes.filter((node) => node.spec.podCIDR !== undefined && !clash(node));
   const taken = settled.map((node) => parseRange(node.spec.podCIDR ?? ''));
   const served = new Set(settled.map((node) => node.metadata.name));
-  const waiting = machines.map((machine) => machine.metadata.name).filter((other) => !served.has(other)).sort(compareText);
+  const waiting = machines
+    .map((machine) => machine.metadata.name)
+    .filter((other) => !served.has(other))
+    .sort(compareText);
   const whole = parseRange(settings.network.podCIDR);
   let index = 0;
   for (const next of waiting) {
     let free: string | undefined;
-    for (free = subrange(whole, settings.network.nodeMaskSize, index++); free !== undefined; free = subrange(whole, settings.network.nodeMaskSize, index++)) {
+    for (
+      free = subrange(whole, settings.network.nodeMaskSize, index++);
+      free !== undefined;
+      free = subrange(whole, settings.network.nodeMaskSize, index++)
+    ) {
       const { first, size } = parseRange(free);
       if (!taken.some((range) => first < range.first + range.size && range.first < first + size)) break;
     }
@@ -64,8 +92,8 @@ interface WantedTaints {
 }
 
 /**
- * Its Machine's taints and those that follow from its condition. The one that empties it waits its turn, and while no node is ready none has
- * it: what is left then is that nothing new comes to it.
+ * Its Machine's taints and those that follow from its condition. The one that empties it waits its turn, and while no
+ * node is ready none has it: what is left then is that nothing new comes to it.
  */
 function wantedTaints(input: NodeInput, machine: Machine, node: StoredNode | undefined): WantedTaints {
   const { now, evictsInMs, blind } = input;
@@ -75,47 +103,67 @@ function wantedTaints(input: NodeInput, machine: Machine, node: StoredNode | und
   const wanted: Taint[] = (machine.spec.taints ?? []).map(({ timeAdded: _given, ...taint }) => taint);
   let waitsMs: number | undefined;
   if (machine.spec.unschedulable) wanted.push({ key: UNSCHEDULABLE_TAINT, effect: 'NoSchedule' });
-  if (findCondition(conditions, DISK_PRESSURE)?.status === 'True') wanted.push({ key: DISK_PRESSURE_TAINT, effect: 'NoSchedule' });
+  if (findCondition(conditions, DISK_PRESSURE)?.status === 'True')
+    wanted.push({ key: DISK_PRESSURE_TAINT, effect: 'NoSchedule' });
   if (ready === undefined) wanted.push({ key: NOT_READY_TAINT, effect: 'NoSchedule' });
   else if (ready.status !== 'True') {
     const key = ready.status === 'Unknown' ? UNREACHABLE_TAINT : NOT_READY_TAINT;
     wanted.push({ key, effect: 'NoSchedule' });
-    const turnInMs = evictsInMs === undefined ? undefined : Math.max(evictsInMs, ready.status === 'Unknown' ? graceLeftMs(input) : 0);
+    const turnInMs =
+      evictsInMs === undefined ? undefined : Math.max(evictsInMs, ready.status === 'Unknown' ? graceLeftMs(input) : 0);
     if (!blind && (isEmptied(before) || turnInMs === 0)) wanted.push({ key, effect: 'NoExecute' });
     else if (!blind) waitsMs = turnInMs;
   }
   const taints = wanted.map((taint) => {
-    const same = before.find((old) => old.key === taint.key && old.effect === taint.effect && old.value === taint.value);
+    const same = before.find(
+      (old) => old.key === taint.key && old.effect === taint.effect && old.value === taint.value,
+    );
     return { ...taint, timeAdded: same?.timeAdded ?? now.toISOString() };
   });
   return { taints, ...(waitsMs !== undefined && { waitsMs }) };
 }
 
 function isEmptied(taints: readonly Taint[] = []): boolean {
-  return taints.some(({ key, effect }) => effect === 'NoExecute' && (key === UNREACHABLE_TAINT || key === NOT_READY_TAINT));
+  return taints.some(
+    ({ key, effect }) => effect === 'NoExecute' && (key === UNREACHABLE_TAINT || key === NOT_READY_TAINT),
+  );
 }
 
 /** Whether the decision on a node begins to empty it. */
 export function beginsToEmpty(node: StoredNode | undefined, { steps }: Decision): boolean {
-  return !isEmptied(node?.spec.taints) && steps.some((step) => step.do === 'update' && step.object.kind === 'Node' && isEmptied(step.object.spec.taints));
+  return (
+    !isEmptied(node?.spec.taints) &&
+    steps.some((step) => step.do === 'update' && step.object.kind === 'Node' && isEmptied(step.object.spec.taints))
+  );
 }
 
-function wantedNode(input: NodeInput, machine: StoredMachine, node: StoredNode | undefined, taints: readonly Taint[]): Node {
+function wantedNode(
+  input: NodeInput,
+  machine: StoredMachine,
+  node: StoredNode | undefined,
+  taints: readonly Taint[],
+): Node {
   const { name } = machine.metadata;
   const architecture = node?.status?.nodeInfo?.architecture;
   const podCIDR = podRange(name, input.machines, input.nodes, input.settings);
   return {
-    apiVersion: 'v1', kind: 'Node',
+    apiVersion: 'v1',
+    kind: 'Node',
     metadata: {
       ...node?.metadata,
       name,
       labels: {
         ...machine.spec.labels,
-        [HOSTNAME_LABEL]: name, [OS_LABEL]: 'linux',
+        [HOSTNAME_LABEL]: name,
+        [OS_LABEL]: 'linux',
         ...(architecture !== undefined && { [ARCH_LABEL]: readKey(ARCHITECTURES, architecture) ?? architecture }),
       },
     },
-    spec: { ...(podCIDR !== undefined && { podCIDR }), ...(taints.length > 0 && { taints }), ...(machine.spec.unschedulable && { unschedulable: true }) },
+    spec: {
+      ...(podCIDR !== undefined && { podCIDR }),
+      ...(taints.length > 0 && { taints }),
+      ...(machine.spec.unschedulable && { unschedulable: true }),
+    },
   };
 }
 
@@ -126,33 +174,56 @@ export function graceLeftMs({ settings, silentMs }: Pick<NodeInput, 'settings' |
 
 function silenceSteps(node: StoredNode, now: Date): readonly Step[] {
   const before = findCondition(node.status?.conditions, 'Ready');
-  const told = before === undefined
-    ? { reason: 'NodeStatusNeverUpdated', message: 'The node agent never posted node status.' }
-    : { reason: 'NodeStatusUnknown', message: 'The node agent stopped posting node status.' };
+  const told =
+    before === undefined
+      ? { reason: 'NodeStatusNeverUpdated', message: 'The node agent never posted node status.' }
+      : { reason: 'NodeStatusUnknown', message: 'The node agent stopped posting node status.' };
   const heartbeat = before?.lastHeartbeatTime === undefined ? {} : { lastHeartbeatTime: before.lastHeartbeatTime };
-  const conditions = withCondition(node.status?.conditions, { type: 'Ready', status: 'Unknown', ...told, ...heartbeat }, now.toISOString());
+  const conditions = withCondition(
+    node.status?.conditions,
+    { type: 'Ready', status: 'Unknown', ...told, ...heartbeat },
+    now.toISOString(),
+  );
   return [
     { do: 'updateStatus', object: { ...node, status: { ...node.status, conditions } } },
-    { do: 'event', regarding: node, type: 'Warning', reason: 'NodeNotReady', message: `Node ${node.metadata.name} status is now: NodeNotReady. ${told.message}` },
+    {
+      do: 'event',
+      regarding: node,
+      type: 'Warning',
+      reason: 'NodeNotReady',
+      message: `Node ${node.metadata.name} status is now: NodeNotReady. ${told.message}`,
+    },
   ];
 }
 
 /**
- * Keeps a Node beside its Machine. Status stays with whoever hears the agent, except that a silent node's Ready condition becomes
- * Unknown here. One write per pass: the condition first, the taints that follow from it in the next.
+ * Keeps a Node beside its Machine. Status stays with whoever hears the agent, except that a silent node's Ready
+ * condition becomes Unknown here. One write per pass: the condition first, the taints that follow from it in the next.
  */
 export function planNode(input: NodeInput): Decision {
   const { machine, node, now } = input;
   if (!machine) {
-    return { steps: node ? [{ do: 'delete', key: objectKey('Node', undefined, node.metadata.name), uid: node.metadata.uid }] : [] };
+    return {
+      steps: node
+        ? [{ do: 'delete', key: objectKey('Node', undefined, node.metadata.name), uid: node.metadata.uid }]
+        : [],
+    };
   }
   const { taints, waitsMs } = wantedTaints(input, machine, node);
   const wanted = wantedNode(input, machine, node, taints);
   if (!node) {
-    const full: Step[] = wanted.spec.podCIDR !== undefined ? [] : [{
-      do: 'event', regarding: machine, type: 'Warning', reason: 'CIDRNotAvailable',
-      message: `no pod range is left in ${input.settings.network.podCIDR}; widen spec.network.podCIDR`,
-    }];
+    const full: Step[] =
+      wanted.spec.podCIDR !== undefined
+        ? []
+        : [
+            {
+              do: 'event',
+              regarding: machine,
+              type: 'Warning',
+              reason: 'CIDRNotAvailable',
+              message: `no pod range is left in ${input.settings.network.podCIDR}; widen spec.network.podCIDR`,
+            },
+          ];
     return { steps: [{ do: 'create', object: wanted }, ...full] };
   }
   const isKnownSilent = findCondition(node.status?.conditions, 'Ready')?.status === 'Unknown';
@@ -160,7 +231,11 @@ export function planNode(input: NodeInput): Decision {
   if (!isKnownSilent && leftMs === 0) return { steps: silenceSteps(node, now) };
   const { status: _status, ...present } = node;
   const steps: Step[] = [];
-  if (canonicalJson(present) !== canonicalJson(wanted)) steps.push({ do: 'update', object: { ...node, metadata: { ...node.metadata, labels: wanted.metadata.labels }, spec: wanted.spec } });
+  if (canonicalJson(present) !== canonicalJson(wanted))
+    steps.push({
+      do: 'update',
+      object: { ...node, metadata: { ...node.metadata, labels: wanted.metadata.labels }, spec: wanted.spec },
+    });
   const waits = [...(isKnownSilent ? [] : [leftMs]), ...(waitsMs === undefined ? [] : [waitsMs])];
   return waits.length === 0 ? { steps } : { steps, requeueAfterMs: Math.min(...waits) };
 }

@@ -12,16 +12,25 @@ type Budget = DesiredObject & { readonly object: PodDisruptionBudget };
 /** Warns of a budget that no eviction of a pod would ever fit: the drain of a node would wait for it for ever. */
 export function checkBudgets(state: DesiredState, tell: Tell): void {
   const all = [...state.values()];
-  const workloads = all.filter((desired): desired is Workload => desired.object.kind === 'Deployment' || desired.object.kind === 'ReplicaSet');
+  const workloads = all.filter(
+    (desired): desired is Workload => desired.object.kind === 'Deployment' || desired.object.kind === 'ReplicaSet',
+  );
   for (const budget of all.filter((desired): desired is Budget => desired.object.kind === 'PodDisruptionBudget')) {
-    const over = workloads.filter(({ object: { metadata, spec } }) => covers(budget.object, { metadata: { namespace: metadata.namespace, labels: spec.template.metadata.labels } }));
+    const over = workloads.filter(({ object: { metadata, spec } }) =>
+      covers(budget.object, { metadata: { namespace: metadata.namespace, labels: spec.template.metadata.labels } }),
+    );
     const replicas = over.reduce((sum, { object }) => sum + object.spec.replicas, 0);
     if (replicas === 0) continue;
     const healthy = healthyShare(budget.object.spec, replicas);
     if (healthy < replicas) continue;
     const field = budget.object.spec.minAvailable === undefined ? 'maxUnavailable' : 'minAvailable';
     const names = over.map(({ object }) => `${object.kind} ${object.metadata.name}`).join(' and ');
-    tell('warning', 'BudgetAllowsNothing', positionOf(budget, 'spec', field), `${healthy} of the ${replicas} pods of ${names} have to stay, so none may ever be evicted: \`plumb node drain\` would wait for them for ever`,
-      'let at least one be missing, or have more replicas');
+    tell(
+      'warning',
+      'BudgetAllowsNothing',
+      positionOf(budget, 'spec', field),
+      `${healthy} of the ${replicas} pods of ${names} have to stay, so none may ever be evicted: \`plumb node drain\` would wait for them for ever`,
+      'let at least one be missing, or have more replicas',
+    );
   }
 }

@@ -15,14 +15,25 @@ export function checkNetwork(state: DesiredState, tell: Tell): void {
   const [cluster, ...more] = clusters;
   for (const other of more) {
     const at = cluster ? `${cluster.position.file}:${cluster.position.line}` : '';
-    tell('error', 'MultipleClusters', other.position, `a repository has one Cluster; the first is ${cluster?.object.metadata.name ?? ''} at ${at}`, 'remove one of the two');
+    tell(
+      'error',
+      'MultipleClusters',
+      other.position,
+      `a repository has one Cluster; the first is ${cluster?.object.metadata.name ?? ''} at ${at}`,
+      'remove one of the two',
+    );
   }
   const { network } = cluster?.object.spec ?? defaultClusterSpec();
   const { prefix } = parseRange(network.podCIDR);
   const ranges = 2 ** Math.max(0, network.nodeMaskSize - prefix);
   if (cluster && machines.length > ranges && network.nodeMaskSize >= prefix) {
-    tell('error', 'RangeTooSmall', positionOf(cluster, 'spec', 'network', 'podCIDR'),
-      `spec.network.podCIDR ${network.podCIDR} holds ${ranges} node ranges of /${network.nodeMaskSize}, but there are ${machines.length} Machines`, 'use a larger range or a larger nodeMaskSize');
+    tell(
+      'error',
+      'RangeTooSmall',
+      positionOf(cluster, 'spec', 'network', 'podCIDR'),
+      `spec.network.podCIDR ${network.podCIDR} holds ${ranges} node ranges of /${network.nodeMaskSize}, but there are ${machines.length} Machines`,
+      'use a larger range or a larger nodeMaskSize',
+    );
   }
   checkMachines(machines, tell);
   checkNodePorts(services, network.nodePortRange, tell);
@@ -31,18 +42,29 @@ export function checkNetwork(state: DesiredState, tell: Tell): void {
 
 /** What holds where a repository has no Cluster. */
 function defaultClusterSpec(): Cluster['spec'] {
-  return ClusterManifest.parse({ apiVersion: 'plumbline.dev/v1alpha1', kind: 'Cluster', metadata: { name: 'default' } }).spec;
+  return ClusterManifest.parse({ apiVersion: 'plumbline.dev/v1alpha1', kind: 'Cluster', metadata: { name: 'default' } })
+    .spec;
 }
 
 function checkMachines(machines: readonly Desired<Machine>[], tell: Tell): void {
   const seen = new Map<string, Desired<Machine>>();
   for (const machine of machines) {
     const { address, port, internalIP } = machine.object.spec;
-    for (const [place, what] of [[`${address}:${port}`, 'address'], [internalIP, 'internalIP']] as const) {
+    for (const [place, what] of [
+      [`${address}:${port}`, 'address'],
+      [internalIP, 'internalIP'],
+    ] as const) {
       if (place === undefined) continue;
       const first = seen.get(`${what} ${place}`);
       if (!first) seen.set(`${what} ${place}`, machine);
-      else tell('error', 'DuplicateMachine', positionOf(machine, 'spec', 'address'), `Machine ${machine.object.metadata.name} has the ${what} ${place}, as has Machine ${first.object.metadata.name} (${placeOf(first)})`, 'every Machine is a server of its own');
+      else
+        tell(
+          'error',
+          'DuplicateMachine',
+          positionOf(machine, 'spec', 'address'),
+          `Machine ${machine.object.metadata.name} has the ${what} ${place}, as has Machine ${first.object.metadata.name} (${placeOf(first)})`,
+          'every Machine is a server of its own',
+        );
     }
   }
 }
@@ -55,10 +77,24 @@ function checkNodePorts(services: readonly Desired<Service>[], range: string, te
       if (nodePort === undefined) continue;
       const at = positionOf(service, 'spec', 'ports', i, 'nodePort');
       const where = `spec.ports[${i}].nodePort`;
-      if (nodePort < first || nodePort > last) tell('error', 'NodePortOutOfRange', at, `${where} must be in ${range}, found ${nodePort}`, 'the range is spec.network.nodePortRange of the Cluster');
+      if (nodePort < first || nodePort > last)
+        tell(
+          'error',
+          'NodePortOutOfRange',
+          at,
+          `${where} must be in ${range}, found ${nodePort}`,
+          'the range is spec.network.nodePortRange of the Cluster',
+        );
       const other = taken.get(`${nodePort}/${protocol}`);
       if (!other) taken.set(`${nodePort}/${protocol}`, service);
-      else tell('error', 'NodePortClash', at, `${where} ${nodePort}/${protocol} is taken by Service ${nameOf(other)} (${placeOf(other)})`, 'use another, or leave it out to get a free one');
+      else
+        tell(
+          'error',
+          'NodePortClash',
+          at,
+          `${where} ${nodePort}/${protocol} is taken by Service ${nameOf(other)} (${placeOf(other)})`,
+          'use another, or leave it out to get a free one',
+        );
     }
   }
 }
@@ -71,11 +107,32 @@ function checkClusterIPs(services: readonly Desired<Service>[], cidr: string, te
     if (clusterIP === undefined || clusterIP === 'None') continue;
     const at = positionOf(service, 'spec', 'clusterIP');
     const address = parseAddress(clusterIP);
-    if (!inRange(range, address)) tell('error', 'ClusterIPOutOfRange', at, `spec.clusterIP must be in ${cidr}, found ${clusterIP}`, 'the range is spec.network.serviceCIDR of the Cluster');
-    else if (address === range.first || address === range.last) tell('error', 'ClusterIPOutOfRange', at, `spec.clusterIP ${clusterIP} is the first or last address of ${cidr}, which no Service can have`, 'use another');
+    if (!inRange(range, address))
+      tell(
+        'error',
+        'ClusterIPOutOfRange',
+        at,
+        `spec.clusterIP must be in ${cidr}, found ${clusterIP}`,
+        'the range is spec.network.serviceCIDR of the Cluster',
+      );
+    else if (address === range.first || address === range.last)
+      tell(
+        'error',
+        'ClusterIPOutOfRange',
+        at,
+        `spec.clusterIP ${clusterIP} is the first or last address of ${cidr}, which no Service can have`,
+        'use another',
+      );
     const other = taken.get(clusterIP);
     if (!other) taken.set(clusterIP, service);
-    else tell('error', 'ClusterIPClash', at, `spec.clusterIP ${clusterIP} is taken by Service ${nameOf(other)} (${placeOf(other)})`, 'use another, or leave it out to get a free one');
+    else
+      tell(
+        'error',
+        'ClusterIPClash',
+        at,
+        `spec.clusterIP ${clusterIP} is taken by Service ${nameOf(other)} (${placeOf(other)})`,
+        'use another, or leave it out to get a free one',
+      );
   }
 }
 

@@ -16,10 +16,17 @@ const MOST_SUGGESTIONS = 20;
 export function checkPlugins(state: DesiredState, declared: ReadonlySet<ObjectKey>, tell: Tell): void {
   const prefix = 'SchedulerPlugin//';
   const own = [...declared].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
-  for (const desired of state.values()) if (desired.object.kind === 'KubeSchedulerConfiguration') checkUses(desired, desired.object, own, state, tell);
+  for (const desired of state.values())
+    if (desired.object.kind === 'KubeSchedulerConfiguration') checkUses(desired, desired.object, own, state, tell);
 }
 
-function checkUses(desired: DesiredObject, config: KubeSchedulerConfiguration, own: readonly string[], state: DesiredState, tell: Tell): void {
+function checkUses(
+  desired: DesiredObject,
+  config: KubeSchedulerConfiguration,
+  own: readonly string[],
+  state: DesiredState,
+  tell: Tell,
+): void {
   const declared = new Set(own);
   let suggestions = 0;
   for (const { path, point, name, enabled } of pluginUses(config)) {
@@ -27,11 +34,26 @@ function checkUses(desired: DesiredObject, config: KubeSchedulerConfiguration, o
     const at = positionOf(desired, ...path);
     const plugin = state.get(objectKey('SchedulerPlugin', undefined, name))?.object;
     if (!declared.has(name)) {
-      const known = [...own, ...BUILT_IN_PLUGINS].filter((other) => { const { plugin: part } = builtIn(other) ?? {}; return !part || !enabled || extendsPoint(part, point); });
+      const known = [...own, ...BUILT_IN_PLUGINS].filter((other) => {
+        const { plugin: part } = builtIn(other) ?? {};
+        return !part || !enabled || extendsPoint(part, point);
+      });
       const close = suggestions++ < MOST_SUGGESTIONS ? suggest(name, known) : undefined;
-      tell('error', 'UnknownPlugin', at, `${pathText(path)} names ${name}, which is neither a built-in plugin nor a SchedulerPlugin`, close ? `did you mean ${close}?` : 'add a manifest of kind SchedulerPlugin with this name');
+      tell(
+        'error',
+        'UnknownPlugin',
+        at,
+        `${pathText(path)} names ${name}, which is neither a built-in plugin nor a SchedulerPlugin`,
+        close ? `did you mean ${close}?` : 'add a manifest of kind SchedulerPlugin with this name',
+      );
     } else if (enabled && plugin?.kind === 'SchedulerPlugin' && !extendsPoint(expressionPlugin(plugin), point)) {
-      tell('error', 'InvalidValue', at, `${pathText(path)} is SchedulerPlugin ${name}, which has no part in ${point}`, `it has a ${Object.keys(plugin.spec).join(' and a ')}`);
+      tell(
+        'error',
+        'InvalidValue',
+        at,
+        `${pathText(path)} is SchedulerPlugin ${name}, which has no part in ${point}`,
+        `it has a ${Object.keys(plugin.spec).join(' and a ')}`,
+      );
     }
   }
 }

@@ -12,15 +12,21 @@ import { suggest } from './suggest.ts';
 import type { DesiredObject, DesiredState, Diagnostic, ParsedFile, Position, Rendering } from './types.ts';
 
 /** Adds one diagnostic to a rendering. */
-export type Tell = (severity: Diagnostic['severity'], code: DiagnosticCode, at: Position, message: string, hint?: string) => void;
+export type Tell = (
+  severity: Diagnostic['severity'],
+  code: DiagnosticCode,
+  at: Position,
+  message: string,
+  hint?: string,
+) => void;
 
 /** The namespace that every cluster has. */
 const DEFAULT_NAMESPACE = 'default';
 
 /**
- * The desired state of a revision: what every file holds, and what is wrong with any of it, ordered by file, line, column and code. The order
- * of `files` does not matter. Where an error is among the diagnostics the state is incomplete and must not be applied.
- * `others`: diagnostics about files that were not parsed.
+ * The desired state of a revision: what every file holds, and what is wrong with any of it, ordered by file, line,
+ * column and code. The order of `files` does not matter. Where an error is among the diagnostics the state is
+ * incomplete and must not be applied. `others`: diagnostics about files that were not parsed.
  */
 export function composeState(files: readonly ParsedFile[], others: readonly Diagnostic[]): Rendering {
   const diagnostics: Diagnostic[] = [...others, ...files.flatMap((f) => f.diagnostics)];
@@ -52,8 +58,21 @@ function uniqueObjects(files: readonly ParsedFile[], tell: Tell): DesiredState {
     if (!first) state.set(desired.key, desired);
     else if (KINDS[desired.object.kind].defaultName === first.object.metadata.name) {
       const { kind } = desired.object;
-      tell('error', 'MultipleConfigurations', desired.position, `a repository has one ${kind}; the first is at ${first.position.file}:${first.position.line}`, 'move what this one says there, and remove it here');
-    } else tell('error', 'DuplicateObject', desired.position, `${describe(desired)} is already at ${first.position.file}:${first.position.line}`, 'remove one of the two');
+      tell(
+        'error',
+        'MultipleConfigurations',
+        desired.position,
+        `a repository has one ${kind}; the first is at ${first.position.file}:${first.position.line}`,
+        'move what this one says there, and remove it here',
+      );
+    } else
+      tell(
+        'error',
+        'DuplicateObject',
+        desired.position,
+        `${describe(desired)} is already at ${first.position.file}:${first.position.line}`,
+        'remove one of the two',
+      );
   }
   return state;
 }
@@ -64,13 +83,21 @@ function describe({ object }: DesiredObject): string {
 }
 
 function checkNamespaces(state: DesiredState, declared: ReadonlySet<ObjectKey>, tell: Tell): void {
-  const names = [...declared].filter((key) => key.startsWith('Namespace//')).map((key) => key.slice('Namespace//'.length));
+  const names = [...declared]
+    .filter((key) => key.startsWith('Namespace//'))
+    .map((key) => key.slice('Namespace//'.length));
   const known = new Set([DEFAULT_NAMESPACE, ...names]);
   for (const desired of state.values()) {
     const { namespace } = desired.object.metadata;
     if (!KINDS[desired.object.kind].namespaced || namespace === undefined || known.has(namespace)) continue;
     const close = suggest(namespace, [...known]);
     const hint = `${close ? `did you mean ${close}? If not, ` : ''}add a manifest of kind Namespace with this name`;
-    tell('error', 'UnknownNamespace', positionOf(desired, 'metadata', 'namespace'), `namespace ${namespace} is in no manifest`, hint);
+    tell(
+      'error',
+      'UnknownNamespace',
+      positionOf(desired, 'metadata', 'namespace'),
+      `namespace ${namespace} is in no manifest`,
+      hint,
+    );
   }
 }

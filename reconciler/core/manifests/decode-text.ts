@@ -2,11 +2,20 @@
 
 export type DecodedText =
   | { readonly ok: true; readonly text: string }
-  | { readonly ok: false; readonly line: number; readonly column: number; readonly message: string; readonly hint: string };
+  | {
+      readonly ok: false;
+      readonly line: number;
+      readonly column: number;
+      readonly message: string;
+      readonly hint: string;
+    };
 
 const NEWLINE = 0x0a;
 
-/** Decodes UTF-8 (RFC 3629); a byte order mark is dropped. The position of the first wrong byte is in characters, 1-based. */
+/**
+ * Decodes UTF-8 (RFC 3629); a byte order mark is dropped. The position of the first wrong byte is in characters,
+ * 1-based.
+ */
 export function decodeUtf8(bytes: Uint8Array): DecodedText {
   try {
     return { ok: true, text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
@@ -19,7 +28,9 @@ export function decodeUtf8(bytes: Uint8Array): DecodedText {
     const utf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
     const byte = (bytes[at] ?? 0).toString(16).padStart(2, '0');
     return {
-      ok: false, line, column,
+      ok: false,
+      line,
+      column,
       message: utf16 ? 'the file is UTF-16, not UTF-8' : `the file is not UTF-8: byte 0x${byte} at offset ${at}`,
       hint: 'save it as UTF-8',
     };

@@ -5,7 +5,17 @@ import type { Findings } from './findings.ts';
 import { explainIssue, goesWithRefusedValue, type SchemaIssue } from './schema-issues.ts';
 import { fieldsAt, isFreeMap } from './schema-walk.ts';
 import { explainUnknownField } from './unknown-fields.ts';
-import { isNull, nodeAt, offsetOf, pathKey, pathText, toValue, withRenames, type FieldPath, type YamlNode } from './yaml-tree.ts';
+import {
+  isNull,
+  nodeAt,
+  offsetOf,
+  pathKey,
+  pathText,
+  toValue,
+  withRenames,
+  type FieldPath,
+  type YamlNode,
+} from './yaml-tree.ts';
 
 /** More rounds of correcting misspelled fields than any manifest needs. */
 const MAX_ROUNDS = 12;
@@ -31,31 +41,52 @@ export class RefusedFields {
     return this.#byParent.get(pathKey(path.slice(0, -1)))?.has(String(path.at(-1))) === true;
   }
 
-  /** Whether the object at `path` lacks a field for that reason: no rule over its fields as a whole can be held against it. */
+  /**
+   * Whether the object at `path` lacks a field for that reason: no rule over its fields as a whole can be held against
+   * it.
+   */
   isIncomplete(path: FieldPath): boolean {
     return this.#byParent.has(pathKey(path));
   }
 }
 
 /**
- * Reports everything that the schema says. Misspelled fields are read as what was meant, and fields that may not be there are dropped, so
- * that one mistake neither hides the others nor causes new ones.
+ * Reports everything that the schema says. Misspelled fields are read as what was meant, and fields that may not be
+ * there are dropped, so that one mistake neither hides the others nor causes new ones.
  */
 export function explainShape(kind: Kind, schema: z.ZodType, root: YamlNode, findings: Findings): Shape {
   // The apiVersion was checked before; the rest is read as of the right one.
-  const plainOf = (tree: YamlNode): unknown => ({ ...(toValue(tree) as Record<string, unknown>), apiVersion: KINDS[kind].apiVersion });
-  const { value, tree, refused } = explain(schema, root, [], plainOf, findings, (path) => kind === 'Secret' && (path[0] === 'data' || path[0] === 'stringData'));
+  const plainOf = (tree: YamlNode): unknown => ({
+    ...(toValue(tree) as Record<string, unknown>),
+    apiVersion: KINDS[kind].apiVersion,
+  });
+  const { value, tree, refused } = explain(
+    schema,
+    root,
+    [],
+    plainOf,
+    findings,
+    (path) => kind === 'Secret' && (path[0] === 'data' || path[0] === 'stringData'),
+  );
   return { value: value as KubeObject | undefined, tree, refused };
 }
 
 /** The same for the value at `base`, of which the schema of the whole object says nothing. */
 export function explainPart(schema: z.ZodType, root: YamlNode, base: FieldPath, findings: Findings): void {
-  const plainOf = (tree: YamlNode): unknown => { const node = nodeAt(tree, base); return node && toValue(node); };
+  const plainOf = (tree: YamlNode): unknown => {
+    const node = nodeAt(tree, base);
+    return node && toValue(node);
+  };
   explain(schema, root, base, plainOf, findings, () => false);
 }
 
 function explain(
-  schema: z.ZodType, root: YamlNode, base: FieldPath, plainOf: (tree: YamlNode) => unknown, findings: Findings, isSecret: (path: readonly PropertyKey[]) => boolean,
+  schema: z.ZodType,
+  root: YamlNode,
+  base: FieldPath,
+  plainOf: (tree: YamlNode) => unknown,
+  findings: Findings,
+  isSecret: (path: readonly PropertyKey[]) => boolean,
 ): { readonly value: unknown; readonly tree: YamlNode; readonly refused: RefusedFields } {
   const refused = new RefusedFields();
   let tree = root;
@@ -72,7 +103,8 @@ function explain(
       if (findings.full) break;
       const located = base.length === 0 ? issue : { ...issue, path: [...base, ...issue.path] };
       if (follows(located, tree, refused)) continue;
-      for (const e of explainIssue(located, tree, isSecret(located.path))) findings.error(e.code, offsetOf(tree, e.path, e.part), e.message, e.hint);
+      for (const e of explainIssue(located, tree, isSecret(located.path)))
+        findings.error(e.code, offsetOf(tree, e.path, e.part), e.message, e.hint);
     }
     reportNullEntries(schema, tree, base, plain, findings);
     return { value: parsed.success ? parsed.data : undefined, tree, refused };
@@ -93,8 +125,19 @@ function follows(issue: SchemaIssue, tree: YamlNode, refused: RefusedFields): bo
 /** Fields that stand for another one: who wrote them did not forget it. */
 const SUBSTITUTES: Readonly<Record<string, string>> = { name: 'generateName' };
 
-/** Reports fields that the schema does not have and gives the tree without them; undefined when there are none. `base`: what the schema is for. */
-function correctFields(schema: z.ZodType, tree: YamlNode, base: FieldPath, plain: unknown, issues: readonly SchemaIssue[], findings: Findings, refused: RefusedFields): YamlNode | undefined {
+/**
+ * Reports fields that the schema does not have and gives the tree without them; undefined when there are none. `base`:
+ * what the schema is for.
+ */
+function correctFields(
+  schema: z.ZodType,
+  tree: YamlNode,
+  base: FieldPath,
+  plain: unknown,
+  issues: readonly SchemaIssue[],
+  findings: Findings,
+  refused: RefusedFields,
+): YamlNode | undefined {
   const renames = new Map<string, Map<string, string | undefined>>();
   for (const { parent, names } of [...issues.flatMap(unrecognized), ...nullFields(nodeAt(tree, base))]) {
     const fields = isFreeMap(schema, parent, plain) ? undefined : fieldsAt(schema, parent, plain);
@@ -111,7 +154,8 @@ function correctFields(schema: z.ZodType, tree: YamlNode, base: FieldPath, plain
       const node = nodeAt(tree, path);
       // A null field is not set, so a known one does no harm (`creationTimestamp: null` in generated manifests).
       const unset = node !== undefined && isNull(node) && issue?.code !== 'UnknownField';
-      if (issue && !unset && !goesWithRefusedValue(tree, place, name)) findings.error(issue.code, offsetOf(tree, path, 'key'), issue.message, issue.hint);
+      if (issue && !unset && !goesWithRefusedValue(tree, place, name))
+        findings.error(issue.code, offsetOf(tree, path, 'key'), issue.message, issue.hint);
       if (meant !== undefined && !taken.has(meant) && nodeAt(tree, [...place, meant]) === undefined) {
         taken.add(meant);
         here.set(name, meant);
@@ -141,12 +185,23 @@ function nullFields(tree: YamlNode | undefined, parent: FieldPath = []): FieldsO
 }
 
 /** In a map with free keys a null is no unset field but a forgotten value. */
-function reportNullEntries(schema: z.ZodType, tree: YamlNode, base: FieldPath, plain: unknown, findings: Findings): void {
+function reportNullEntries(
+  schema: z.ZodType,
+  tree: YamlNode,
+  base: FieldPath,
+  plain: unknown,
+  findings: Findings,
+): void {
   for (const { parent, names } of nullFields(nodeAt(tree, base))) {
     if (findings.full || !isFreeMap(schema, parent, plain)) continue;
     for (const name of names) {
       const path = [...base, ...parent, name];
-      findings.error('WrongType', offsetOf(tree, path, 'key'), `${pathText(path)} must be text, found nothing (null)`, 'write "" for empty text');
+      findings.error(
+        'WrongType',
+        offsetOf(tree, path, 'key'),
+        `${pathText(path)} must be text, found nothing (null)`,
+        'write "" for empty text',
+      );
     }
   }
 }

@@ -8,7 +8,13 @@ const MAX_FINDINGS = 199;
 
 /** The order in which diagnostics are shown: file, line, column, code, message. */
 export function byPosition(a: Diagnostic, b: Diagnostic): number {
-  return compare(a.file, b.file) || a.line - b.line || a.column - b.column || compare(a.code, b.code) || compare(a.message, b.message);
+  return (
+    compare(a.file, b.file) ||
+    a.line - b.line ||
+    a.column - b.column ||
+    compare(a.code, b.code) ||
+    compare(a.message, b.message)
+  );
 }
 
 function compare(a: string, b: string): number {
@@ -43,7 +49,16 @@ export class Findings {
     const sorted = this.#diagnostics.sort(byPosition);
     const last = sorted.at(-1);
     if (!last || !this.full) return sorted;
-    return [...sorted, { ...last, severity: 'error', code: 'TooManyErrors', message: `only ${MAX_FINDINGS} mistakes of this file are shown; there may be more`, hint: 'mend these, and check again' }];
+    return [
+      ...sorted,
+      {
+        ...last,
+        severity: 'error',
+        code: 'TooManyErrors',
+        message: `only ${MAX_FINDINGS} mistakes of this file are shown; there may be more`,
+        hint: 'mend these, and check again',
+      },
+    ];
   }
 
   position(offset: number): Position {
@@ -52,8 +67,8 @@ export class Findings {
   }
 
   /**
-   * Where in the file character `at` of a text is that is written at `offset`, whether plain, in quotes or as a block. What is between its
-   * characters in the file is indentation, and what YAML needs for quotes.
+   * Where in the file character `at` of a text is that is written at `offset`, whether plain, in quotes or as a block.
+   * What is between its characters in the file is indentation, and what YAML needs for quotes.
    */
   offsetWithin(offset: number, written: string, at: number): number {
     let place = offset;
@@ -75,7 +90,13 @@ export class Findings {
     this.#add('warning', code, offset, message, hint);
   }
 
-  #add(severity: Diagnostic['severity'], code: DiagnosticCode, offset: number, message: string, hint: string | undefined): void {
+  #add(
+    severity: Diagnostic['severity'],
+    code: DiagnosticCode,
+    offset: number,
+    message: string,
+    hint: string | undefined,
+  ): void {
     if (severity === 'error') this.#errors++;
     if (this.full) return;
     this.#diagnostics.push({ severity, code, ...this.position(offset), message, ...(hint !== undefined && { hint }) });

@@ -6,5 +6,13 @@ export { formatDiagnostic } from './format-diagnostic.ts';
 export { ManifestCache } from './manifest-cache.ts';
 export { positionOf } from './marks.ts';
 export { parseManifest } from './parse-manifest.ts';
-export { fileTooLarge, isManifestName, MANIFEST_FILES, MAX_FILE_BYTES, selectManifestFiles, type SelectedFiles, type TreeFile } from './select-files.ts';
+export {
+  fileTooLarge,
+  isManifestName,
+  MANIFEST_FILES,
+  MAX_FILE_BYTES,
+  selectManifestFiles,
+  type SelectedFiles,
+  type TreeFile,
+} from './select-files.ts';
 export type * from './types.ts';

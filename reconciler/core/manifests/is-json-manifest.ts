@@ -1,8 +1,11 @@
-/** JSON is what many programs write, so unlike a YAML file a JSON file may be something else: settings, a dashboard, data. */
+/**
+ * JSON is what many programs write, so unlike a YAML file a JSON file may be something else: settings, a dashboard,
+ * data.
+ */
 
 /**
- * Whether a JSON text is meant as a manifest: it has `apiVersion` or `kind` at its top. A text that is no JSON is meant as one when it has
- * an `apiVersion` anywhere: whoever reads on will say where it is broken.
+ * Whether a JSON text is meant as a manifest: it has `apiVersion` or `kind` at its top. A text that is no JSON is meant
+ * as one when it has an `apiVersion` anywhere: whoever reads on will say where it is broken.
  */
 export function isJsonManifest(text: string): boolean {
   // Most JSON files end here, after one search.
@@ -13,5 +16,10 @@ export function isJsonManifest(text: string): boolean {
   } catch {
     return /"apiVersion"\s*:/.test(text);
   }
-  return typeof top === 'object' && top !== null && !Array.isArray(top) && (Object.hasOwn(top, 'apiVersion') || Object.hasOwn(top, 'kind'));
+  return (
+    typeof top === 'object' &&
+    top !== null &&
+    !Array.isArray(top) &&
+    (Object.hasOwn(top, 'apiVersion') || Object.hasOwn(top, 'kind'))
+  );
 }

@@ -1,4 +1,6 @@
-/** Where the fields are that are compared with other objects once all files are read; the trees themselves are not kept. */
+/**
+ * Where the fields are that are compared with other objects once all files are read; the trees themselves are not kept.
+ */
 import { readKey, type KubeObject } from '../../../contracts/objects/index.ts';
 import { pluginUses } from './checks/check-profiles.ts';
 import type { Findings } from './findings.ts';
@@ -7,23 +9,52 @@ import type { DesiredObject, Position } from './types.ts';
 import { nodeAt, offsetOf, pathText, type FieldPath, type YamlNode } from './yaml-tree.ts';
 
 const FIXED: readonly FieldPath[] = [
-  ['metadata', 'name'], ['metadata', 'namespace'], ['spec'], ['spec', 'selector'], ['spec', 'clusterIP'], ['spec', 'address'], ['spec', 'network', 'podCIDR'],
-  ['spec', 'sync', 'maxPrunePercent'], ['spec', 'minAvailable'], ['spec', 'maxUnavailable'], ['data'], ['binaryData'], ['stringData'], ['type'], ['immutable'],
-  ['value'], ['globalDefault'], ['preemptionPolicy'],
+  ['metadata', 'name'],
+  ['metadata', 'namespace'],
+  ['spec'],
+  ['spec', 'selector'],
+  ['spec', 'clusterIP'],
+  ['spec', 'address'],
+  ['spec', 'network', 'podCIDR'],
+  ['spec', 'sync', 'maxPrunePercent'],
+  ['spec', 'minAvailable'],
+  ['spec', 'maxUnavailable'],
+  ['data'],
+  ['binaryData'],
+  ['stringData'],
+  ['type'],
+  ['immutable'],
+  ['value'],
+  ['globalDefault'],
+  ['preemptionPolicy'],
 ];
 
-export function fieldMarks(object: KubeObject, tree: YamlNode, findings: Findings): NonNullable<DesiredObject['marks']> {
+export function fieldMarks(
+  object: KubeObject,
+  tree: YamlNode,
+  findings: Findings,
+): NonNullable<DesiredObject['marks']> {
   const paths: FieldPath[] = [...FIXED];
-  if (object.kind === 'Service') object.spec.ports.forEach((_, i) => paths.push(['spec', 'ports', i, 'nodePort'], ['spec', 'ports', i, 'targetPort']));
+  if (object.kind === 'Service')
+    object.spec.ports.forEach((_, i) =>
+      paths.push(['spec', 'ports', i, 'nodePort'], ['spec', 'ports', i, 'targetPort']),
+    );
   const template = podTemplateOf(object);
   if (template) {
-    paths.push(...configReferences(template).map((r) => r.path), [...template.path, 'priorityClassName'], [...template.path, 'schedulerName'], [...template.path, 'serviceAccountName']);
+    paths.push(
+      ...configReferences(template).map((r) => r.path),
+      [...template.path, 'priorityClassName'],
+      [...template.path, 'schedulerName'],
+      [...template.path, 'serviceAccountName'],
+    );
   }
   if (object.kind === 'KubeSchedulerConfiguration') paths.push(...pluginUses(object).map((use) => use.path));
   const marks: Record<string, readonly [number, number]> = {};
   for (const path of paths) {
     if (!nodeAt(tree, path)) continue;
-    const { line, column } = findings.position(offsetOf(tree, path, nodeAt(tree, path)?.kind === 'scalar' ? 'value' : 'key'));
+    const { line, column } = findings.position(
+      offsetOf(tree, path, nodeAt(tree, path)?.kind === 'scalar' ? 'value' : 'key'),
+    );
     marks[pathText(path)] = [line, column];
   }
   return marks;

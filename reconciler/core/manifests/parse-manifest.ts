@@ -9,22 +9,35 @@ import { readYaml } from './read-yaml.ts';
 import { fileTooLarge, MAX_FILE_BYTES } from './select-files.ts';
 import type { DesiredObject, Diagnostic, ParsedFile } from './types.ts';
 
-/** YAML allows tab, line feed and carriage return (YAML 1.2, chapter 5.1); anything else below a space is a binary file or a mistake. */
+/**
+ * YAML allows tab, line feed and carriage return (YAML 1.2, chapter 5.1); anything else below a space is a binary file
+ * or a mistake.
+ */
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 
 /**
- * Reads all documents of a file, a `.json` file by the same rules: JSON is a part of YAML 1.2. Never throws for its content: what is wrong comes back as diagnostics with line and column, all of them at
- * once, ordered by position. Objects are returned for the documents without an error. The same path, oid and bytes give the same answer.
+ * Reads all documents of a file, a `.json` file by the same rules: JSON is a part of YAML 1.2. Never throws for its
+ * content: what is wrong comes back as diagnostics with line and column, all of them at once, ordered by position.
+ * Objects are returned for the documents without an error. The same path, oid and bytes give the same answer.
  */
 export function parseManifest(path: string, oid: string, bytes: Uint8Array): ParsedFile {
   if (bytes.byteLength > MAX_FILE_BYTES) return unreadable(path, oid, bytes, fileTooLarge(path, bytes.byteLength));
   const json = /\.json$/i.test(path);
   if (isLfsPointer(bytes)) return unreadable(path, oid, bytes, lfsPointer(path, json));
-  if (json && !isJsonManifest(new TextDecoder().decode(bytes))) return { path, oid, bytes: bytes.byteLength, objects: [], diagnostics: [] };
+  if (json && !isJsonManifest(new TextDecoder().decode(bytes)))
+    return { path, oid, bytes: bytes.byteLength, objects: [], diagnostics: [] };
   const decoded = decodeUtf8(bytes);
   if (!decoded.ok) {
     const { line, column, message, hint } = decoded;
-    return unreadable(path, oid, bytes, { severity: 'error', code: 'NotUtf8', file: path, line, column, message, hint });
+    return unreadable(path, oid, bytes, {
+      severity: 'error',
+      code: 'NotUtf8',
+      file: path,
+      line,
+      column,
+      message,
+      hint,
+    });
   }
   const { text } = decoded;
   const control = text.search(CONTROL);
@@ -56,8 +69,15 @@ function isLfsPointer(bytes: Uint8Array): boolean {
 /** What a `.json` file in LFS holds is not known: it is more often data than a manifest, so it is only warned of. */
 function lfsPointer(path: string, json: boolean): Diagnostic {
   return {
-    severity: json ? 'warning' : 'error', code: 'LfsPointer', file: path, line: 1, column: 1, message: `${path} is in Git LFS: the commit has a pointer to its contents, and these are not fetched`,
-    hint: json ? 'if it holds manifests, take it out of LFS with `git lfs untrack` and commit it again' : 'take it out of LFS with `git lfs untrack`, `git add --renormalize`, and commit it again',
+    severity: json ? 'warning' : 'error',
+    code: 'LfsPointer',
+    file: path,
+    line: 1,
+    column: 1,
+    message: `${path} is in Git LFS: the commit has a pointer to its contents, and these are not fetched`,
+    hint: json
+      ? 'if it holds manifests, take it out of LFS with `git lfs untrack` and commit it again'
+      : 'take it out of LFS with `git lfs untrack`, `git add --renormalize`, and commit it again',
   };
 }
 
@@ -65,7 +85,12 @@ function controlCharacter(path: string, text: string, offset: number): Diagnosti
   const before = text.slice(0, offset);
   const code = text.charCodeAt(offset).toString(16).padStart(4, '0');
   return {
-    severity: 'error', code: 'ControlCharacter', file: path, line: before.split('\n').length, column: offset - before.lastIndexOf('\n'),
-    message: `the file contains the control character U+${code.toUpperCase()}`, hint: 'manifests are text; remove it',
+    severity: 'error',
+    code: 'ControlCharacter',
+    file: path,
+    line: before.split('\n').length,
+    column: offset - before.lastIndexOf('\n'),
+    message: `the file contains the control character U+${code.toUpperCase()}`,
+    hint: 'manifests are text; remove it',
   };
 }

@@ -12,10 +12,17 @@ export interface PodTemplate {
 /** The pod that an object is or makes, or undefined. */
 export function podTemplateOf(object: KubeObject): PodTemplate | undefined {
   switch (object.kind) {
-    case 'Pod': return { spec: object.spec, path: ['spec'], labels: object.metadata.labels ?? {} };
-    case 'Deployment': case 'ReplicaSet':
-      return { spec: object.spec.template.spec, path: ['spec', 'template', 'spec'], labels: object.spec.template.metadata.labels ?? {} };
-    default: return undefined;
+    case 'Pod':
+      return { spec: object.spec, path: ['spec'], labels: object.metadata.labels ?? {} };
+    case 'Deployment':
+    case 'ReplicaSet':
+      return {
+        spec: object.spec.template.spec,
+        path: ['spec', 'template', 'spec'],
+        labels: object.spec.template.metadata.labels ?? {},
+      };
+    default:
+      return undefined;
   }
 }
 
@@ -28,7 +35,11 @@ export interface PlacedContainer {
 /** Init containers, then containers, each with its path in the object. */
 export function containersOf({ spec, path }: PodTemplate): PlacedContainer[] {
   return [
-    ...(spec.initContainers ?? []).map((container, i) => ({ container, path: [...path, 'initContainers', i], init: true })),
+    ...(spec.initContainers ?? []).map((container, i) => ({
+      container,
+      path: [...path, 'initContainers', i],
+      init: true,
+    })),
     ...spec.containers.map((container, i) => ({ container, path: [...path, 'containers', i], init: false })),
   ];
 }
@@ -49,18 +60,60 @@ export function configReferences(template: PodTemplate): ConfigReference[] {
     for (const [i, { valueFrom }] of (container.env ?? []).entries()) {
       const at = [...path, 'env', i, 'valueFrom'];
       const { configMapKeyRef: c, secretKeyRef: s } = valueFrom ?? {};
-      if (c) references.push({ kind: 'ConfigMap', name: c.name, keys: [c.key], optional: c.optional, path: [...at, 'configMapKeyRef', 'name'] });
-      if (s) references.push({ kind: 'Secret', name: s.name, keys: [s.key], optional: s.optional, path: [...at, 'secretKeyRef', 'name'] });
+      if (c)
+        references.push({
+          kind: 'ConfigMap',
+          name: c.name,
+          keys: [c.key],
+          optional: c.optional,
+          path: [...at, 'configMapKeyRef', 'name'],
+        });
+      if (s)
+        references.push({
+          kind: 'Secret',
+          name: s.name,
+          keys: [s.key],
+          optional: s.optional,
+          path: [...at, 'secretKeyRef', 'name'],
+        });
     }
     for (const [i, { configMapRef: c, secretRef: s }] of (container.envFrom ?? []).entries()) {
-      if (c) references.push({ kind: 'ConfigMap', name: c.name, keys: [], optional: c.optional, path: [...path, 'envFrom', i, 'configMapRef', 'name'] });
-      if (s) references.push({ kind: 'Secret', name: s.name, keys: [], optional: s.optional, path: [...path, 'envFrom', i, 'secretRef', 'name'] });
+      if (c)
+        references.push({
+          kind: 'ConfigMap',
+          name: c.name,
+          keys: [],
+          optional: c.optional,
+          path: [...path, 'envFrom', i, 'configMapRef', 'name'],
+        });
+      if (s)
+        references.push({
+          kind: 'Secret',
+          name: s.name,
+          keys: [],
+          optional: s.optional,
+          path: [...path, 'envFrom', i, 'secretRef', 'name'],
+        });
     }
   }
   for (const [i, { configMap: c, secret: s }] of (template.spec.volumes ?? []).entries()) {
     const at = [...template.path, 'volumes', i];
-    if (c) references.push({ kind: 'ConfigMap', name: c.name, keys: (c.items ?? []).map((item) => item.key), optional: c.optional, path: [...at, 'configMap', 'name'] });
-    if (s) references.push({ kind: 'Secret', name: s.secretName, keys: (s.items ?? []).map((item) => item.key), optional: s.optional, path: [...at, 'secret', 'secretName'] });
+    if (c)
+      references.push({
+        kind: 'ConfigMap',
+        name: c.name,
+        keys: (c.items ?? []).map((item) => item.key),
+        optional: c.optional,
+        path: [...at, 'configMap', 'name'],
+      });
+    if (s)
+      references.push({
+        kind: 'Secret',
+        name: s.secretName,
+        keys: (s.items ?? []).map((item) => item.key),
+        optional: s.optional,
+        path: [...at, 'secret', 'secretName'],
+      });
   }
   return references;
 }

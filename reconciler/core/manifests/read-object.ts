@@ -1,6 +1,14 @@
 /** One YAML document (or one item of a List) to one desired object, or to everything that is wrong with it. */
 import type { z } from 'zod';
-import { isKind, KINDS, keyOf, objectKey, type Kind, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
+import {
+  isKind,
+  KINDS,
+  keyOf,
+  objectKey,
+  type Kind,
+  type KubeObject,
+  type ObjectKey,
+} from '../../../contracts/objects/index.ts';
 import { checkObject } from './checks/check-object.ts';
 import type { Findings } from './findings.ts';
 import { fieldMarks } from './marks.ts';
@@ -8,7 +16,16 @@ import { explainPart, explainShape } from './explain-shape.ts';
 import { suggest } from './suggest.ts';
 import type { DesiredObject } from './types.ts';
 import { shortened } from './wording.ts';
-import { isNull, nodeAt, offsetOf, pathText, type FieldPath, type YamlField, type YamlMap, type YamlNode } from './yaml-tree.ts';
+import {
+  isNull,
+  nodeAt,
+  offsetOf,
+  pathText,
+  type FieldPath,
+  type YamlField,
+  type YamlMap,
+  type YamlNode,
+} from './yaml-tree.ts';
 
 export interface ReadResult {
   readonly objects: DesiredObject[];
@@ -20,20 +37,84 @@ const WRITABLE_KINDS = (Object.keys(KINDS) as Kind[]).filter((kind) => KINDS[kin
 
 /** Kinds of Kubernetes itself, so that a manifest gets told apart from a misspelling. */
 const KUBERNETES_KINDS: ReadonlySet<string> = new Set([
-  'APIService', 'Binding', 'CSIDriver', 'CSINode', 'CSIStorageCapacity', 'CertificateSigningRequest', 'ClusterRole', 'ClusterRoleBinding', 'ClusterTrustBundle',
-  'ComponentStatus', 'ControllerRevision', 'CronJob', 'CustomResourceDefinition', 'DaemonSet', 'DeviceClass', 'Endpoints', 'FlowSchema',
-  'HorizontalPodAutoscaler', 'IPAddress', 'Ingress', 'IngressClass', 'Job', 'Lease', 'LimitRange', 'MutatingAdmissionPolicy', 'MutatingAdmissionPolicyBinding',
-  'MutatingWebhookConfiguration', 'NetworkPolicy', 'PersistentVolume', 'PersistentVolumeClaim', 'PodSecurityPolicy', 'PodTemplate', 'PriorityLevelConfiguration',
-  'ReplicationController', 'ResourceClaim', 'ResourceClaimTemplate', 'ResourceQuota', 'ResourceSlice', 'Role', 'RoleBinding', 'RuntimeClass',
-  'ServiceCIDR', 'StatefulSet', 'StorageClass', 'ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding', 'ValidatingWebhookConfiguration',
-  'VolumeAttachment', 'VolumeAttributesClass',
+  'APIService',
+  'Binding',
+  'CSIDriver',
+  'CSINode',
+  'CSIStorageCapacity',
+  'CertificateSigningRequest',
+  'ClusterRole',
+  'ClusterRoleBinding',
+  'ClusterTrustBundle',
+  'ComponentStatus',
+  'ControllerRevision',
+  'CronJob',
+  'CustomResourceDefinition',
+  'DaemonSet',
+  'DeviceClass',
+  'Endpoints',
+  'FlowSchema',
+  'HorizontalPodAutoscaler',
+  'IPAddress',
+  'Ingress',
+  'IngressClass',
+  'Job',
+  'Lease',
+  'LimitRange',
+  'MutatingAdmissionPolicy',
+  'MutatingAdmissionPolicyBinding',
+  'MutatingWebhookConfiguration',
+  'NetworkPolicy',
+  'PersistentVolume',
+  'PersistentVolumeClaim',
+  'PodSecurityPolicy',
+  'PodTemplate',
+  'PriorityLevelConfiguration',
+  'ReplicationController',
+  'ResourceClaim',
+  'ResourceClaimTemplate',
+  'ResourceQuota',
+  'ResourceSlice',
+  'Role',
+  'RoleBinding',
+  'RuntimeClass',
+  'ServiceCIDR',
+  'StatefulSet',
+  'StorageClass',
+  'ValidatingAdmissionPolicy',
+  'ValidatingAdmissionPolicyBinding',
+  'ValidatingWebhookConfiguration',
+  'VolumeAttachment',
+  'VolumeAttributesClass',
 ]);
 
-/** Groups whose kinds the API server of Kubernetes has itself. What is of another group was defined there by somebody. */
+/**
+ * Groups whose kinds the API server of Kubernetes has itself. What is of another group was defined there by somebody.
+ */
 const KUBERNETES_GROUPS: ReadonlySet<string> = new Set([
-  '', 'admissionregistration.k8s.io', 'apiextensions.k8s.io', 'apiregistration.k8s.io', 'apps', 'authentication.k8s.io', 'authorization.k8s.io', 'autoscaling',
-  'batch', 'certificates.k8s.io', 'coordination.k8s.io', 'discovery.k8s.io', 'events.k8s.io', 'extensions', 'flowcontrol.apiserver.k8s.io', 'networking.k8s.io',
-  'node.k8s.io', 'policy', 'rbac.authorization.k8s.io', 'resource.k8s.io', 'scheduling.k8s.io', 'storage.k8s.io', 'storagemigration.k8s.io',
+  '',
+  'admissionregistration.k8s.io',
+  'apiextensions.k8s.io',
+  'apiregistration.k8s.io',
+  'apps',
+  'authentication.k8s.io',
+  'authorization.k8s.io',
+  'autoscaling',
+  'batch',
+  'certificates.k8s.io',
+  'coordination.k8s.io',
+  'discovery.k8s.io',
+  'events.k8s.io',
+  'extensions',
+  'flowcontrol.apiserver.k8s.io',
+  'networking.k8s.io',
+  'node.k8s.io',
+  'policy',
+  'rbac.authorization.k8s.io',
+  'resource.k8s.io',
+  'scheduling.k8s.io',
+  'storage.k8s.io',
+  'storagemigration.k8s.io',
 ]);
 const OUR_GROUPS: ReadonlySet<string> = new Set(WRITABLE_KINDS.map((kind) => groupOf(KINDS[kind].apiVersion)));
 const KUSTOMIZE_GROUP = 'kustomize.config.k8s.io';
@@ -51,11 +132,21 @@ export function readObjects(root: YamlNode, findings: Findings, result: ReadResu
     return;
   }
   if (!root.fields.has('kind') && !root.fields.has('apiVersion')) {
-    findings.error('NotAnObject', root.offset, 'this document has neither apiVersion nor kind, so it is not a Kubernetes object', NOT_AN_OBJECT_HINT);
+    findings.error(
+      'NotAnObject',
+      root.offset,
+      'this document has neither apiVersion nor kind, so it is not a Kubernetes object',
+      NOT_AN_OBJECT_HINT,
+    );
     return;
   }
   if (kind === undefined) {
-    findings.error('MissingField', offsetOf(root, ['kind'], 'value'), 'kind is required, as text', `one of ${WRITABLE_KINDS.join(', ')}`);
+    findings.error(
+      'MissingField',
+      offsetOf(root, ['kind'], 'value'),
+      'kind is required, as text',
+      `one of ${WRITABLE_KINDS.join(', ')}`,
+    );
     return;
   }
   const group = groupOf(textField(root, 'apiVersion') ?? '');
@@ -69,10 +160,17 @@ export function readObjects(root: YamlNode, findings: Findings, result: ReadResu
 function listItems(kind: string, root: YamlMap): readonly YamlNode[] | undefined {
   const itemKind = kind.endsWith('List') ? kind.slice(0, -'List'.length) : undefined;
   const items = root.fields.get('items')?.node;
-  if (itemKind === undefined || (itemKind !== '' && !isKind(itemKind)) || (items && !isNull(items) && items.kind !== 'list')) return undefined;
+  if (
+    itemKind === undefined ||
+    (itemKind !== '' && !isKind(itemKind)) ||
+    (items && !isNull(items) && items.kind !== 'list')
+  )
+    return undefined;
   const nodes = items?.kind === 'list' ? items.items : [];
   if (itemKind === '') return nodes;
-  return nodes.map((item) => (item.kind === 'map' ? { ...item, fields: new Map([...typeOf(root, itemKind), ...item.fields]) } : item));
+  return nodes.map((item) =>
+    item.kind === 'map' ? { ...item, fields: new Map([...typeOf(root, itemKind), ...item.fields]) } : item,
+  );
 }
 
 /** apiVersion and kind that the items of a list have where they say none. */
@@ -84,7 +182,8 @@ function typeOf(list: YamlMap, itemKind: string): [string, YamlField][] {
   });
 }
 
-const NOT_AN_OBJECT_HINT = 'every .yaml file outside hidden folders holds Kubernetes objects; keep other YAML in a folder whose name starts with a dot';
+const NOT_AN_OBJECT_HINT =
+  'every .yaml file outside hidden folders holds Kubernetes objects; keep other YAML in a folder whose name starts with a dot';
 
 function textField(map: YamlMap, name: string): string | undefined {
   const node = map.fields.get(name)?.node;
@@ -103,21 +202,40 @@ function isForeign(group: string, kind: string): boolean {
 
 function refuseForeignKind(kind: string, group: string, root: YamlMap, findings: Findings): void {
   if (group === KUSTOMIZE_GROUP) {
-    findings.error('NeedsRendering', offsetOf(root, ['kind'], 'value'), `${kind} is read by Kustomize, which Plumbline does not run`, 'commit what `kustomize build` prints instead');
+    findings.error(
+      'NeedsRendering',
+      offsetOf(root, ['kind'], 'value'),
+      `${kind} is read by Kustomize, which Plumbline does not run`,
+      'commit what `kustomize build` prints instead',
+    );
     return;
   }
-  const hint = isKind(kind) && KINDS[kind].manifest ? `remove it; if the ${kind} that Plumbline knows is meant, write apiVersion: ${KINDS[kind].apiVersion}` : 'remove it';
-  findings.error('UnknownKind', offsetOf(root, ['kind'], 'value'), `${kind} of group ${shortened(group)} is a custom resource, which Plumbline does not act on`, hint);
+  const hint =
+    isKind(kind) && KINDS[kind].manifest
+      ? `remove it; if the ${kind} that Plumbline knows is meant, write apiVersion: ${KINDS[kind].apiVersion}`
+      : 'remove it';
+  findings.error(
+    'UnknownKind',
+    offsetOf(root, ['kind'], 'value'),
+    `${kind} of group ${shortened(group)} is a custom resource, which Plumbline does not act on`,
+    hint,
+  );
 }
 
 function refuseKind(kind: string, root: YamlMap, findings: Findings): void {
   const at = offsetOf(root, ['kind'], 'value');
   if (isKind(kind)) {
-    findings.error('ManagedKind', at, `${kind} objects are written by Plumbline itself, never in Git`, kind === 'Node' ? 'to add a server, write a Machine' : 'remove it');
+    findings.error(
+      'ManagedKind',
+      at,
+      `${kind} objects are written by Plumbline itself, never in Git`,
+      kind === 'Node' ? 'to add a server, write a Machine' : 'remove it',
+    );
     return;
   }
   const known = `known kinds: ${WRITABLE_KINDS.join(', ')}`;
-  if (KUBERNETES_KINDS.has(kind)) findings.error('UnknownKind', at, `kind ${kind} is a Kubernetes kind that Plumbline does not act on yet`, known);
+  if (KUBERNETES_KINDS.has(kind))
+    findings.error('UnknownKind', at, `kind ${kind} is a Kubernetes kind that Plumbline does not act on yet`, known);
   else {
     const close = suggest(kind, WRITABLE_KINDS);
     findings.error('UnknownKind', at, `unknown kind ${kind}`, close ? `did you mean ${close}? ${known}` : known);
@@ -133,17 +251,29 @@ function readKind(kind: Kind, manifest: z.ZodType, root: YamlMap, findings: Find
     const object = withNamespace(kind, value);
     const place = (path: FieldPath, at: number | undefined): number => {
       const node = nodeAt(tree, path);
-      return at !== undefined && node?.kind === 'scalar' && typeof node.value === 'string' ? findings.offsetWithin(node.offset, node.value, at) : offsetOf(tree, path, 'value');
+      return at !== undefined && node?.kind === 'scalar' && typeof node.value === 'string'
+        ? findings.offsetWithin(node.offset, node.value, at)
+        : offsetOf(tree, path, 'value');
     };
     checkObject(object, {
-      error: (code, path, message, hint, at) => { if (!refused.isIncomplete(path)) findings.error(code, place(path, at), `${pathText(path)} ${message}`, hint); },
-      warning: (code, path, message, hint, at) => findings.warning(code, place(path, at), `${pathText(path)} ${message}`, hint),
+      error: (code, path, message, hint, at) => {
+        if (!refused.isIncomplete(path)) findings.error(code, place(path, at), `${pathText(path)} ${message}`, hint);
+      },
+      warning: (code, path, message, hint, at) =>
+        findings.warning(code, place(path, at), `${pathText(path)} ${message}`, hint),
       refused: (path) => refused.has(path),
       has: (path) => isSet(nodeAt(tree, path)) || isSet(nodeAt(root, path)),
-      shape: (path, schema) => { if (!findings.full) explainPart(schema, tree, path, findings); },
+      shape: (path, schema) => {
+        if (!findings.full) explainPart(schema, tree, path, findings);
+      },
     });
     if (findings.errors === errorsBefore) {
-      result.objects.push({ key: keyOf(object), object, position: findings.position(root.offset), marks: fieldMarks(object, tree, findings) });
+      result.objects.push({
+        key: keyOf(object),
+        object,
+        position: findings.position(root.offset),
+        marks: fieldMarks(object, tree, findings),
+      });
       return;
     }
   }
@@ -157,10 +287,21 @@ function isSet(node: YamlNode | undefined): boolean {
 function checkApiVersion(kind: Kind, root: YamlMap, findings: Findings): void {
   const { apiVersion } = KINDS[kind];
   const node = root.fields.get('apiVersion')?.node;
-  if (!node || isNull(node)) findings.error('MissingField', offsetOf(root, ['kind'], 'key'), 'apiVersion is required', `write apiVersion: ${apiVersion}`);
+  if (!node || isNull(node))
+    findings.error(
+      'MissingField',
+      offsetOf(root, ['kind'], 'key'),
+      'apiVersion is required',
+      `write apiVersion: ${apiVersion}`,
+    );
   else if (node.kind !== 'scalar' || node.value !== apiVersion) {
     const written = node.kind === 'scalar' ? node.source.slice(0, 60) : 'this value';
-    findings.error('WrongApiVersion', node.offset, `${kind} has no apiVersion ${written}`, `write apiVersion: ${apiVersion}`);
+    findings.error(
+      'WrongApiVersion',
+      node.offset,
+      `${kind} has no apiVersion ${written}`,
+      `write apiVersion: ${apiVersion}`,
+    );
   }
 }
 

@@ -1,8 +1,21 @@
 /**
- * Text to YAML trees, bounded: nesting, tokens, nodes and alias expansion have limits that are checked before anything is built, because
- * a manifest may come from anyone who can open a pull request.
+ * Text to YAML trees, bounded: nesting, tokens, nodes and alias expansion have limits that are checked before anything
+ * is built, because a manifest may come from anyone who can open a pull request.
  */
-import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser, type Document, type LineCounter, type Pair, type ParsedNode, type Scalar } from 'yaml';
+import {
+  Composer,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  Parser,
+  type Document,
+  type LineCounter,
+  type Pair,
+  type ParsedNode,
+  type Scalar,
+} from 'yaml';
 import type { Findings } from './findings.ts';
 import { SyntaxErrors } from './syntax-errors.ts';
 import { invisibleCharacter, shortened } from './wording.ts';
@@ -29,14 +42,25 @@ export interface YamlDocument {
 }
 
 /**
- * The documents of a file that could be read, in order; what could not be read is in `findings`. Empty documents are left out. `language`:
- * what the file is called when it cannot be read.
+ * The documents of a file that could be read, in order; what could not be read is in `findings`. Empty documents are
+ * left out. `language`: what the file is called when it cannot be read.
  */
-export function readYaml(text: string, lines: LineCounter, findings: Findings, language: 'YAML' | 'JSON'): YamlDocument[] {
+export function readYaml(
+  text: string,
+  lines: LineCounter,
+  findings: Findings,
+  language: 'YAML' | 'JSON',
+): YamlDocument[] {
   const tokens = parseTokens(text, lines, findings);
   if (!tokens) return [];
   const syntax = new SyntaxErrors(text, language, findings);
-  const composer = new Composer({ uniqueKeys: false, schema: 'failsafe', prettyErrors: false, logLevel: 'silent', lineCounter: lines });
+  const composer = new Composer({
+    uniqueKeys: false,
+    schema: 'failsafe',
+    prettyErrors: false,
+    logLevel: 'silent',
+    lineCounter: lines,
+  });
   const documents: YamlDocument[] = [];
   for (const document of composer.compose(tokens, true, text.length)) {
     const read = readDocument(document, findings, syntax);
@@ -59,7 +83,12 @@ function parseTokens(text: string, lines: LineCounter, findings: Findings): Yaml
       if (token.type === 'error') errors++;
     }
     if (parser.stack.length > MAX_PARSER_STACK) {
-      findings.error('TooComplex', parser.offset, 'the document is nested too deeply', 'Kubernetes objects never nest this deep');
+      findings.error(
+        'TooComplex',
+        parser.offset,
+        'the document is nested too deeply',
+        'Kubernetes objects never nest this deep',
+      );
       return undefined;
     }
     if (++count > MAX_TOKENS) {
@@ -129,7 +158,7 @@ class TreeReader {
     }
     if (isSeq(node)) {
       this.#checkCollectionTag(node.tag, 'seq', node.range[0]);
-      const items = (node.items).map((item) => this.read(item));
+      const items = node.items.map((item) => this.read(item));
       return { kind: 'list', items, offset: node.range[0], size: items.reduce((sum, item) => sum + item.size, 1) };
     }
     return this.#scalar(node);
@@ -142,15 +171,34 @@ class TreeReader {
     if (node.tag !== undefined && node.tag !== '!') value = resolveTagged(node.tag, source);
     else if (node.tag === '!') value = source;
     if (value === undefined) {
-      this.#invalid(node.range[0], `the tag ${node.tag ?? ''} cannot be used here`, 'remove the tag, or quote the text');
+      this.#invalid(
+        node.range[0],
+        `the tag ${node.tag ?? ''} cannot be used here`,
+        'remove the tag, or quote the text',
+      );
       value = null;
     } else if (typeof value === 'number' && !Number.isFinite(value)) {
       // Kubernetes makes JSON of it, which has no such number.
-      this.#invalid(node.range[0], `the value ${shortened(source)} is read as a number that no field can have`, `quote it if it is text: "${shortened(source)}"`);
+      this.#invalid(
+        node.range[0],
+        `the value ${shortened(source)} is read as a number that no field can have`,
+        `quote it if it is text: "${shortened(source)}"`,
+      );
     } else if (typeof value === 'string' && !quoted && this.#syntax.language === 'JSON') {
-      this.#invalid(node.range[0], `not valid JSON: ${shortened(source)} is neither a number nor true, false or null`, 'text is written in double quotes');
+      this.#invalid(
+        node.range[0],
+        `not valid JSON: ${shortened(source)} is neither a number nor true, false or null`,
+        'text is written in double quotes',
+      );
     }
-    return { kind: 'scalar', value, source, quoted, offset: node.range[0], size: 1 + Math.floor(source.length / TEXT_PER_NODE) };
+    return {
+      kind: 'scalar',
+      value,
+      source,
+      quoted,
+      offset: node.range[0],
+      size: 1 + Math.floor(source.length / TEXT_PER_NODE),
+    };
   }
 
   #checkCollectionTag(tag: string | undefined, expected: 'map' | 'seq', offset: number): void {
@@ -160,13 +208,23 @@ class TreeReader {
 
   #alias(name: string, offset: number): YamlNode {
     const target = this.#anchors.get(name);
-    if (target === 'open') this.#bombed(offset, `the alias *${name} is inside the value that it stands for`, 'write the value out');
-    else if (!target) this.#invalid(offset, `the alias *${name} names no anchor before it`, `mark the value with &${name}, or quote the text`);
+    if (target === 'open')
+      this.#bombed(offset, `the alias *${name} is inside the value that it stands for`, 'write the value out');
+    else if (!target)
+      this.#invalid(
+        offset,
+        `the alias *${name} names no anchor before it`,
+        `mark the value with &${name}, or quote the text`,
+      );
     else {
       this.#aliasNodes += target.size;
       if (this.#aliasNodes <= MAX_ALIAS_NODES) return target;
       if (!this.#bomb) {
-        this.#bombed(offset, `aliases expand to more than ${MAX_ALIAS_NODES} values`, 'write the values out, or use fewer aliases');
+        this.#bombed(
+          offset,
+          `aliases expand to more than ${MAX_ALIAS_NODES} values`,
+          'write the values out, or use fewer aliases',
+        );
         this.#bomb = true;
       }
     }
@@ -189,11 +247,17 @@ class TreeReader {
       if (first) {
         const { line } = this.#findings.position(first.keyOffset);
         this.#duplicates++;
-        this.#findings.error('DuplicateKey', keyOffset, `duplicate key ${name}, first on line ${line}`, 'remove one of the two');
+        this.#findings.error(
+          'DuplicateKey',
+          keyOffset,
+          `duplicate key ${name}, first on line ${line}`,
+          'remove one of the two',
+        );
       } else fields.set(name, { keyOffset, node });
     }
     // YAML merge keys: what the map says itself wins, then the earlier source.
-    for (const source of merged) for (const [name, field] of source.fields) if (!fields.has(name)) fields.set(name, field);
+    for (const source of merged)
+      for (const [name, field] of source.fields) if (!fields.has(name)) fields.set(name, field);
     let size = 1;
     for (const field of fields.values()) size += field.node.size;
     return { kind: 'map', fields, offset, size };
@@ -201,7 +265,8 @@ class TreeReader {
 
   #mergeSources(node: YamlNode): YamlMap[] {
     if (node.kind === 'map') return [node];
-    if (node.kind === 'list' && node.items.every((item) => item.kind === 'map')) return node.items.filter((item) => item.kind === 'map');
+    if (node.kind === 'list' && node.items.every((item) => item.kind === 'map'))
+      return node.items.filter((item) => item.kind === 'map');
     this.#invalid(node.offset, 'a merge key (<<) needs a map or a list of maps', 'write <<: *anchor');
     return [];
   }
@@ -216,7 +281,10 @@ class TreeReader {
     this.#findings.error('AliasBomb', offset, message, hint);
   }
 
-  /** Keys are text. A number keeps its text; what YAML reads as something else would silently become another key, so it is refused. */
+  /**
+   * Keys are text. A number keeps its text; what YAML reads as something else would silently become another key, so it
+   * is refused.
+   */
   #keyText(key: ParsedNode | null, offset: number): string | undefined {
     const before = this.#failures;
     const node = key ? this.read(key) : undefined;

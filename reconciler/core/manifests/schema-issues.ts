@@ -24,18 +24,33 @@ const VALUES_NOT_YET: Readonly<Record<string, readonly string[]>> = {
   'volumes[].emptyDir.medium': ['HugePages', 'HugePages-2Mi', 'HugePages-1Gi'],
 };
 
-/** Fields that only go with such a value, and fields that are not needed with it: the value is one mistake, and told of once. */
+/**
+ * Fields that only go with such a value, and fields that are not needed with it: the value is one mistake, and told of
+ * once.
+ */
 const GO_WITH: Readonly<Record<string, readonly string[]>> = {
   ExternalName: ['externalName', 'ports'],
   LoadBalancer: [
-    'allocateLoadBalancerNodePorts', 'externalTrafficPolicy', 'healthCheckNodePort', 'loadBalancerClass', 'loadBalancerIP', 'loadBalancerSourceRanges',
+    'allocateLoadBalancerNodePorts',
+    'externalTrafficPolicy',
+    'healthCheckNodePort',
+    'loadBalancerClass',
+    'loadBalancerIP',
+    'loadBalancerSourceRanges',
   ],
 };
 
-/** Whether a field of the object at `parent` is there, or missing, because of the object's `type`, which is not acted on yet. */
+/**
+ * Whether a field of the object at `parent` is there, or missing, because of the object's `type`, which is not acted on
+ * yet.
+ */
 export function goesWithRefusedValue(tree: YamlNode, parent: FieldPath, name: string): boolean {
   const type = nodeAt(tree, [...parent, 'type']);
-  return type?.kind === 'scalar' && readKey(VALUES_NOT_YET, pathText([...parent, 'type']))?.includes(String(type.value)) === true && readKey(GO_WITH, String(type.value))?.includes(name) === true;
+  return (
+    type?.kind === 'scalar' &&
+    readKey(VALUES_NOT_YET, pathText([...parent, 'type']))?.includes(String(type.value)) === true &&
+    readKey(GO_WITH, String(type.value))?.includes(name) === true
+  );
 }
 
 const FORMATS: Readonly<Record<string, string>> = {
@@ -50,7 +65,9 @@ export function explainIssue(issue: SchemaIssue, root: YamlNode, secret: boolean
   const name = pathText(path);
   const last = path.at(-1);
   const field = typeof last === 'string' ? `${last}: ` : '';
-  const at = (code: DiagnosticCode, message: string, hint?: string): ExplainedIssue[] => [{ code, path, part: 'value', message: name ? `${name} ${message}` : message, hint }];
+  const at = (code: DiagnosticCode, message: string, hint?: string): ExplainedIssue[] => [
+    { code, path, part: 'value', message: name ? `${name} ${message}` : message, hint },
+  ];
   const shown = (): string => (node && node.kind === 'scalar' ? `, found ${found(node, secret)}` : '');
 
   if (!node && issue.code !== 'custom') return at('MissingField', 'is required');
@@ -58,18 +75,35 @@ export function explainIssue(issue: SchemaIssue, root: YamlNode, secret: boolean
     case 'invalid_type': {
       if (!node) return at('MissingField', 'is required');
       const expected = expectedWords(issue.expected, !QUANTITY_LIKE.test(name));
-      return at('WrongType', `must be ${expected}, found ${found(node, secret)}`, secret ? undefined : typeHint(issue.expected, node, field, TEXTS.has(String(path.at(-2)))));
+      return at(
+        'WrongType',
+        `must be ${expected}, found ${found(node, secret)}`,
+        secret ? undefined : typeHint(issue.expected, node, field, TEXTS.has(String(path.at(-2)))),
+      );
     }
-    case 'invalid_value': return notAmong(issue.values.map(String));
-    case 'too_small': case 'too_big':
-      return at('InvalidValue', `${ownWords(issue.message) ?? limitWords(issue)}${issue.origin === 'array' ? '' : shown()}`);
+    case 'invalid_value':
+      return notAmong(issue.values.map(String));
+    case 'too_small':
+    case 'too_big':
+      return at(
+        'InvalidValue',
+        `${ownWords(issue.message) ?? limitWords(issue)}${issue.origin === 'array' ? '' : shown()}`,
+      );
     case 'invalid_format':
-      return at('InvalidValue', `${ownWords(issue.message) ?? FORMATS[issue.format] ?? 'does not have the right form'}${shown()}`);
-    case 'invalid_key': return keyIssue(issue.issues[0]);
-    case 'invalid_union': return unionIssue(issue);
-    case 'custom': return customIssue(issue.message);
-    case 'unrecognized_keys': return [];
-    case 'not_multiple_of': case 'invalid_element':
+      return at(
+        'InvalidValue',
+        `${ownWords(issue.message) ?? FORMATS[issue.format] ?? 'does not have the right form'}${shown()}`,
+      );
+    case 'invalid_key':
+      return keyIssue(issue.issues[0]);
+    case 'invalid_union':
+      return unionIssue(issue);
+    case 'custom':
+      return customIssue(issue.message);
+    case 'unrecognized_keys':
+      return [];
+    case 'not_multiple_of':
+    case 'invalid_element':
       return at('InvalidValue', `is not valid${shown()}`);
   }
 
@@ -77,17 +111,35 @@ export function explainIssue(issue: SchemaIssue, root: YamlNode, secret: boolean
     const text = node?.kind === 'scalar' ? String(node.value) : '';
     const place = name.replaceAll(/\[\d+\]/g, '[]').replace(/^.*(?=\bvolumes\[\])/, '');
     if (readKey(VALUES_NOT_YET, place)?.includes(text)) {
-      return at('UnsupportedValue', `${text} is a Kubernetes value that Plumbline does not act on yet`, `use ${oneOf(values.filter((v) => v !== ''))}`);
+      return at(
+        'UnsupportedValue',
+        `${text} is a Kubernetes value that Plumbline does not act on yet`,
+        `use ${oneOf(values.filter((v) => v !== ''))}`,
+      );
     }
-    const close = suggest(text, values.filter((v) => v !== ''));
+    const close = suggest(
+      text,
+      values.filter((v) => v !== ''),
+    );
     const choices = oneOf(values.map((v) => (v === '' ? '""' : v)));
-    return at('InvalidValue', `must be ${choices}${node ? `, found ${found(node, secret)}` : ''}`, close ? `did you mean ${close}?` : undefined);
+    return at(
+      'InvalidValue',
+      `must be ${choices}${node ? `, found ${found(node, secret)}` : ''}`,
+      close ? `did you mean ${close}?` : undefined,
+    );
   }
 
   function keyIssue(inner: SchemaIssue | undefined): ExplainedIssue[] {
     const key = String(path.at(-1));
     const why = (inner && ownWords(inner.message)) ?? 'is not a valid key';
-    return [{ code: 'InvalidValue', path, part: 'key', message: `the key ${quote(key)} of ${pathText(path.slice(0, -1))} ${why}` }];
+    return [
+      {
+        code: 'InvalidValue',
+        path,
+        part: 'key',
+        message: `the key ${quote(key)} of ${pathText(path.slice(0, -1))} ${why}`,
+      },
+    ];
   }
 
   function unionIssue(union: Extract<SchemaIssue, { code: 'invalid_union' }>): ExplainedIssue[] {
@@ -98,17 +150,29 @@ export function explainIssue(issue: SchemaIssue, root: YamlNode, secret: boolean
     if (meant && !meant.every((i) => i.code === 'invalid_value' && i.path.length === 0)) {
       return meant.flatMap((inner) => explainIssue({ ...inner, path: [...path, ...inner.path] }, root, secret));
     }
-    const words = union.errors.flatMap((branch) => branch.map((i) => {
-      if (i.code === 'invalid_type') return expectedWords(i.expected, !QUANTITY_LIKE.test(name));
-      if (i.code === 'invalid_value') return i.values.map(String).join(', ');
-      return (i.code === 'invalid_format' && FORMATS[i.format]?.replace('must be ', '')) || ownWords(i.message) || 'another value';
-    }));
+    const words = union.errors.flatMap((branch) =>
+      branch.map((i) => {
+        if (i.code === 'invalid_type') return expectedWords(i.expected, !QUANTITY_LIKE.test(name));
+        if (i.code === 'invalid_value') return i.values.map(String).join(', ');
+        return (
+          (i.code === 'invalid_format' && FORMATS[i.format]?.replace('must be ', '')) ||
+          ownWords(i.message) ||
+          'another value'
+        );
+      }),
+    );
     return at('WrongType', `must be ${oneOf([...new Set(words)])}${node ? `, found ${found(node, secret)}` : ''}`);
   }
 
   function customIssue(message: string): ExplainedIssue[] {
-    const empty = node?.kind === 'map' ? [...node.fields].find(([, f]) => f.node.kind === 'scalar' && f.node.value === null)?.[0] : undefined;
-    const hint = empty !== undefined && message.includes(empty) ? `${empty} has no value; write ${empty}: {} for one with defaults` : undefined;
+    const empty =
+      node?.kind === 'map'
+        ? [...node.fields].find(([, f]) => f.node.kind === 'scalar' && f.node.value === null)?.[0]
+        : undefined;
+    const hint =
+      empty !== undefined && message.includes(empty)
+        ? `${empty} has no value; write ${empty}: {} for one with defaults`
+        : undefined;
     return at('InvalidValue', message, hint);
   }
 }
@@ -128,7 +192,9 @@ function limitWords(issue: Extract<SchemaIssue, { code: 'too_small' | 'too_big' 
   const limit = issue.code === 'too_small' ? issue.minimum : issue.maximum;
   const bound = issue.code === 'too_small' ? 'or more' : 'at most';
   const amount = issue.code === 'too_small' ? `${String(limit)} ${bound}` : `${bound} ${String(limit)}`;
-  if (issue.origin === 'string') return limit === 1 && issue.code === 'too_small' ? 'must not be empty' : `must have ${amount} characters`;
-  if (issue.origin === 'array' || issue.origin === 'set') return limit === 1 && issue.code === 'too_small' ? 'must have at least one entry' : `must have ${amount} entries`;
+  if (issue.origin === 'string')
+    return limit === 1 && issue.code === 'too_small' ? 'must not be empty' : `must have ${amount} characters`;
+  if (issue.origin === 'array' || issue.origin === 'set')
+    return limit === 1 && issue.code === 'too_small' ? 'must have at least one entry' : `must have ${amount} entries`;
   return `must be ${amount}`;
 }

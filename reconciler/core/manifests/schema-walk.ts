@@ -1,4 +1,7 @@
-/** Looks into the object schemas: which fields are there at a place, and which Kubernetes fields are known but not acted on. */
+/**
+ * Looks into the object schemas: which fields are there at a place, and which Kubernetes fields are known but not acted
+ * on.
+ */
 import type { z } from 'zod';
 import { objectSchemaMeta, readKey, type NotYet } from '../../../contracts/objects/index.ts';
 import { valueAt, type FieldPath } from './yaml-tree.ts';
@@ -10,10 +13,18 @@ type ObjectSchema = z.core.$ZodObject;
 function written(schema: Schema): Schema {
   const { def } = (schema as z.core.$ZodTypes)._zod;
   switch (def.type) {
-    case 'optional': case 'default': case 'prefault': case 'nullable': case 'nonoptional': case 'readonly': case 'catch':
+    case 'optional':
+    case 'default':
+    case 'prefault':
+    case 'nullable':
+    case 'nonoptional':
+    case 'readonly':
+    case 'catch':
       return written(def.innerType);
-    case 'pipe': return written((def.in as z.core.$ZodTypes)._zod.def.type === 'transform' ? def.out : def.in);
-    default: return schema;
+    case 'pipe':
+      return written((def.in as z.core.$ZodTypes)._zod.def.type === 'transform' ? def.out : def.in);
+    default:
+      return schema;
   }
 }
 
@@ -59,7 +70,10 @@ export interface FieldsAt {
   readonly otherForms: readonly string[];
 }
 
-/** The fields that the object at `path` may have; undefined where there is no object with fixed fields (a map of labels). */
+/**
+ * The fields that the object at `path` may have; undefined where there is no object with fixed fields (a map of
+ * labels).
+ */
 export function fieldsAt(schema: Schema, path: FieldPath, root: unknown): FieldsAt | undefined {
   const value = valueAt(root, path);
   const candidates = schemasAt(schema, path, root);
@@ -74,7 +88,10 @@ export function fieldsAt(schema: Schema, path: FieldPath, root: unknown): Fields
   };
 }
 
-/** Whether the value at `path` is a map with free keys and values of one type (labels, data); not one of which nothing is known. */
+/**
+ * Whether the value at `path` is a map with free keys and values of one type (labels, data); not one of which nothing
+ * is known.
+ */
 export function isFreeMap(schema: Schema, path: FieldPath, root: unknown): boolean {
   return schemasAt(schema, path, root).some((s) => {
     const { def } = (written(s) as z.core.$ZodTypes)._zod;

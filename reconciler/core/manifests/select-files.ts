@@ -31,9 +31,10 @@ export function isManifestName(path: string): boolean {
 }
 
 /**
- * Manifests are `*.yaml`, `*.yml` and `*.json` outside hidden files and folders (a name that starts with a dot). Symlinks, submodules and
- * paths that could leave the repository are errors, wherever a manifest could be: what they name would otherwise be left out in silence.
- * A Helm chart is one error for all of its files, a Kustomization one for its own: their YAML is no manifest before it is rendered.
+ * Manifests are `*.yaml`, `*.yml` and `*.json` outside hidden files and folders (a name that starts with a dot).
+ * Symlinks, submodules and paths that could leave the repository are errors, wherever a manifest could be: what they
+ * name would otherwise be left out in silence. A Helm chart is one error for all of its files, a Kustomization one for
+ * its own: their YAML is no manifest before it is rendered.
  */
 export function selectManifestFiles<F extends TreeFile>(files: readonly F[]): SelectedFiles<F> {
   const manifests: F[] = [];
@@ -45,16 +46,39 @@ export function selectManifestFiles<F extends TreeFile>(files: readonly F[]): Se
     else if (isHidden(file.path)) continue;
     else if (charts.size > 0 && isInside(file.path, charts)) continue;
     else if (file.mode === SYMLINK) {
-      diagnostics.push(wholeFile('SymlinkRefused', file.path, 'is a symbolic link; links are not followed', 'commit the file itself'));
+      diagnostics.push(
+        wholeFile('SymlinkRefused', file.path, 'is a symbolic link; links are not followed', 'commit the file itself'),
+      );
     } else if (file.mode === SUBMODULE) {
-      diagnostics.push(wholeFile('SubmoduleRefused', file.path, 'is a Git submodule; submodules are not read', 'commit the manifests themselves'));
+      diagnostics.push(
+        wholeFile(
+          'SubmoduleRefused',
+          file.path,
+          'is a Git submodule; submodules are not read',
+          'commit the manifests themselves',
+        ),
+      );
     } else if (KUSTOMIZATION.test(file.path)) {
-      diagnostics.push(wholeFile('NeedsRendering', file.path, 'is read by Kustomize, which Plumbline does not run', 'commit what `kustomize build` prints, and keep the rest in a folder whose name starts with a dot'));
+      diagnostics.push(
+        wholeFile(
+          'NeedsRendering',
+          file.path,
+          'is read by Kustomize, which Plumbline does not run',
+          'commit what `kustomize build` prints, and keep the rest in a folder whose name starts with a dot',
+        ),
+      );
     } else if (isManifestName(file.path)) manifests.push(file);
   }
   for (const folder of charts) {
     const file = `${folder}${CHART}`;
-    diagnostics.push(wholeFile('NeedsRendering', file, `makes ${folder === '' ? 'this repository' : folder} a Helm chart, which Plumbline does not render`, 'commit what `helm template` prints, and keep the chart in a folder whose name starts with a dot'));
+    diagnostics.push(
+      wholeFile(
+        'NeedsRendering',
+        file,
+        `makes ${folder === '' ? 'this repository' : folder} a Helm chart, which Plumbline does not render`,
+        'commit what `helm template` prints, and keep the chart in a folder whose name starts with a dot',
+      ),
+    );
   }
   return { manifests, diagnostics };
 }
@@ -68,7 +92,8 @@ const KUSTOMIZATION = /(^|\/)kustomization\.ya?ml$/;
 function chartFolders(files: readonly TreeFile[]): ReadonlySet<string> {
   const folders = new Set<string>();
   for (const { path } of files) {
-    if ((path === CHART || path.endsWith(`/${CHART}`)) && !isHidden(path) && !refusePath(path)) folders.add(path.slice(0, -CHART.length));
+    if ((path === CHART || path.endsWith(`/${CHART}`)) && !isHidden(path) && !refusePath(path))
+      folders.add(path.slice(0, -CHART.length));
   }
   return new Set([...folders].filter((folder) => folder === '' || !isInside(folder.slice(0, -1), folders)));
 }
@@ -76,27 +101,48 @@ function chartFolders(files: readonly TreeFile[]): ReadonlySet<string> {
 /** Whether a path is below one of the folders. */
 function isInside(path: string, folders: ReadonlySet<string>): boolean {
   if (folders.has('')) return true;
-  for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1)) if (folders.has(path.slice(0, slash + 1))) return true;
+  for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1))
+    if (folders.has(path.slice(0, slash + 1))) return true;
   return false;
 }
 
 /**
- * The diagnostic for a file over {@link MAX_FILE_BYTES}; `bytes` is its size where it is known. A `.json` file of that size is hardly a
- * manifest: it is only warned of.
+ * The diagnostic for a file over {@link MAX_FILE_BYTES}; `bytes` is its size where it is known. A `.json` file of that
+ * size is hardly a manifest: it is only warned of.
  */
 export function fileTooLarge(path: string, bytes?: number): Diagnostic {
   const size = bytes === undefined ? '' : ` of ${(bytes / 1024 / 1024).toFixed(1)} MiB`;
   if (/\.json$/i.test(path)) {
-    return { ...wholeFile('FileTooLarge', path, `is a file${size}; it was not read`, `if it holds manifests, split it: at most ${MAX_FILE_BYTES / 1024 / 1024} MiB`), severity: 'warning' };
+    return {
+      ...wholeFile(
+        'FileTooLarge',
+        path,
+        `is a file${size}; it was not read`,
+        `if it holds manifests, split it: at most ${MAX_FILE_BYTES / 1024 / 1024} MiB`,
+      ),
+      severity: 'warning',
+    };
   }
-  return wholeFile('FileTooLarge', path, `is a file${size}; manifests may have at most ${MAX_FILE_BYTES / 1024 / 1024} MiB`, 'split it, or keep data out of manifests');
+  return wholeFile(
+    'FileTooLarge',
+    path,
+    `is a file${size}; manifests may have at most ${MAX_FILE_BYTES / 1024 / 1024} MiB`,
+    'split it, or keep data out of manifests',
+  );
 }
 
 function refusePath(path: string): Diagnostic | undefined {
   const shown = path.replace(/[\u0000-\u001f\u007f]/g, '?');
-  if (CONTROL.test(path)) return wholeFile('PathRefused', shown, 'has a control character in its name', 'rename the file');
-  const outside = path === '' || path.startsWith('/') || path.includes('\\') || path.split('/').some((part) => part === '..' || part === '.' || part === '');
-  return outside ? wholeFile('PathRefused', shown, 'is not a plain path inside the repository', 'rename the file') : undefined;
+  if (CONTROL.test(path))
+    return wholeFile('PathRefused', shown, 'has a control character in its name', 'rename the file');
+  const outside =
+    path === '' ||
+    path.startsWith('/') ||
+    path.includes('\\') ||
+    path.split('/').some((part) => part === '..' || part === '.' || part === '');
+  return outside
+    ? wholeFile('PathRefused', shown, 'is not a plain path inside the repository', 'rename the file')
+    : undefined;
 }
 
 function isHidden(path: string): boolean {

@@ -17,7 +17,10 @@ export function suggest(word: string, known: readonly string[]): string | undefi
 
 /** Lower case, no separators, no plural: `host-port` and `hostPorts` are one word. */
 function simplify(word: string): string {
-  return word.toLowerCase().replace(/[-_. ]/g, '').replace(/s$/, '');
+  return word
+    .toLowerCase()
+    .replace(/[-_. ]/g, '')
+    .replace(/s$/, '');
 }
 
 /** Edits (insert, delete, replace, swap of neighbours) from `a` to `b`: the restricted Damerau-Levenshtein distance. */
@@ -29,7 +32,8 @@ function editDistance(a: string, b: string): number {
     for (let j = 1; j <= b.length; j++) {
       const replaced = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
       let cost = Math.min(replaced, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) cost = Math.min(cost, (older[j - 2] ?? 0) + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        cost = Math.min(cost, (older[j - 2] ?? 0) + 1);
       current.push(cost);
     }
     older = previous;

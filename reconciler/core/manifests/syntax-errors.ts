@@ -36,14 +36,19 @@ export class SyntaxErrors {
     const action = this.#actionNear(offset);
     if (action === undefined) return this.#findings.error('InvalidYaml', offset, message, hint);
     this.#isTemplate = true;
-    this.#findings.error('NeedsRendering', action, `the file is a template, not a manifest: ${this.#text.slice(action, action + 2)} is for Helm or another program to fill in`,
-      'commit what `helm template` prints, and keep the template in a folder whose name starts with a dot');
+    this.#findings.error(
+      'NeedsRendering',
+      action,
+      `the file is a template, not a manifest: ${this.#text.slice(action, action + 2)} is for Helm or another program to fill in`,
+      'commit what `helm template` prints, and keep the template in a folder whose name starts with a dot',
+    );
   }
 
   /** An error of the YAML parser. What is never closed is told of where it was opened; the parser saw it only where it gave up. */
   ofParser(error: YAMLError, document: Document.Parsed): void {
     const open = openedBefore(error, document);
-    if (open === undefined) return this.add(error.pos[0], `not valid ${this.language}: ${wording(error.message)}`, HINTS[error.code]);
+    if (open === undefined)
+      return this.add(error.pos[0], `not valid ${this.language}: ${wording(error.message)}`, HINTS[error.code]);
     const opening = this.#text.charAt(open);
     const closing = readKey(CLOSING, opening) ?? opening;
     this.add(open, `not valid ${this.language}: this ${opening} is not closed`, `write ${closing} where it ends`);
@@ -76,7 +81,9 @@ function openedBefore(error: YAMLError, document: Document.Parsed): number | und
   visit(document, (_, node) => {
     if (!isNode(node) || !node.range) return;
     const [start, , end] = node.range;
-    const fits = quote ? isScalar(node) && (node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE') : isCollection(node) && node.flow === true;
+    const fits = quote
+      ? isScalar(node) && (node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE')
+      : isCollection(node) && node.flow === true;
     // The innermost: nodes are visited from the outside in.
     if (fits && start < at && at <= end) open = start;
   });

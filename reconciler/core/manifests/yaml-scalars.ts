@@ -1,7 +1,7 @@
 /**
- * What a plain YAML word means. Kubernetes reads YAML with the rules of YAML 1.1 as go-yaml 2 implements them: `yes` and `on` are
- * booleans, `0644` is octal, but sexagesimal numbers (`22:22`), dates and floats out of range (`1e400`) are text.
- * Source: sigs.k8s.io/yaml, goyaml.v2/resolve.go.
+ * What a plain YAML word means. Kubernetes reads YAML with the rules of YAML 1.1 as go-yaml 2 implements them: `yes`
+ * and `on` are booleans, `0644` is octal, but sexagesimal numbers (`22:22`), dates and floats out of range (`1e400`)
+ * are text. Source: sigs.k8s.io/yaml, goyaml.v2/resolve.go.
  */
 
 export type ScalarValue = string | number | boolean | null;
@@ -21,7 +21,10 @@ const NOT_FINITE = new Map([
   ...['.nan', '.NaN', '.NAN'].map((word): [string, number] => [word, NaN]),
 ]);
 
-/** The value of an unquoted scalar without a tag. A number may be infinite or none (`.inf`, `.nan`, a whole number of 400 digits). */
+/**
+ * The value of an unquoted scalar without a tag. A number may be infinite or none (`.inf`, `.nan`, a whole number of
+ * 400 digits).
+ */
 export function resolvePlain(source: string): ScalarValue {
   if (NULLS.has(source)) return null;
   if (TRUE.has(source)) return true;
@@ -45,15 +48,24 @@ function resolveNumber(source: string): number | undefined {
   return Number.isFinite(value) || /^[-+]?\d+$/.test(digits) ? value + 0 : undefined;
 }
 
-/** The value of a scalar with one of YAML's core tags, or undefined where tag and text do not fit or the tag is not known. */
+/**
+ * The value of a scalar with one of YAML's core tags, or undefined where tag and text do not fit or the tag is not
+ * known.
+ */
 export function resolveTagged(tag: string, source: string): ScalarValue | undefined {
   const plain = resolvePlain(source);
   switch (tag) {
-    case 'tag:yaml.org,2002:str': return source;
-    case 'tag:yaml.org,2002:int': return Number.isInteger(plain) ? plain : undefined;
-    case 'tag:yaml.org,2002:float': return typeof plain === 'number' ? plain : undefined;
-    case 'tag:yaml.org,2002:bool': return typeof plain === 'boolean' ? plain : undefined;
-    case 'tag:yaml.org,2002:null': return plain === null ? null : undefined;
-    default: return undefined;
+    case 'tag:yaml.org,2002:str':
+      return source;
+    case 'tag:yaml.org,2002:int':
+      return Number.isInteger(plain) ? plain : undefined;
+    case 'tag:yaml.org,2002:float':
+      return typeof plain === 'number' ? plain : undefined;
+    case 'tag:yaml.org,2002:bool':
+      return typeof plain === 'boolean' ? plain : undefined;
+    case 'tag:yaml.org,2002:null':
+      return plain === null ? null : undefined;
+    default:
+      return undefined;
   }
 }

@@ -33,12 +33,15 @@ export interface YamlField {
 export type FieldPath = readonly (string | number)[];
 
 /**
- * The plain value. Fields whose value is null are left out: to Kubernetes a null field is a field that is not set. Nulls in lists stay.
+ * The plain value. Fields whose value is null are left out: to Kubernetes a null field is a field that is not set.
+ * Nulls in lists stay.
  */
 export function toValue(node: YamlNode): unknown {
   switch (node.kind) {
-    case 'scalar': return node.value;
-    case 'list': return node.items.map(toValue);
+    case 'scalar':
+      return node.value;
+    case 'list':
+      return node.items.map(toValue);
     case 'map': {
       const value: Record<string, unknown> = {};
       for (const [key, field] of node.fields) if (!isNull(field.node)) value[key] = toValue(field.node);
@@ -49,7 +52,11 @@ export function toValue(node: YamlNode): unknown {
 
 /** The plain value that `path` leads to from `root`; undefined where there is none. */
 export function valueAt(root: unknown, path: FieldPath): unknown {
-  return path.reduce<unknown>((value, step) => (typeof value === 'object' && value !== null ? readKey(value as Record<string, unknown>, String(step)) : undefined), root);
+  return path.reduce<unknown>(
+    (value, step) =>
+      typeof value === 'object' && value !== null ? readKey(value as Record<string, unknown>, String(step)) : undefined,
+    root,
+  );
 }
 
 export function isNull(node: YamlNode): boolean {
@@ -69,8 +76,8 @@ export function nodeAt(root: YamlNode, path: FieldPath): YamlNode | undefined {
 }
 
 /**
- * Where to point a person for `path`: `value` at the value, `key` at the field's name. What is not there is shown at the name of the
- * nearest parent that is.
+ * Where to point a person for `path`: `value` at the value, `key` at the field's name. What is not there is shown at
+ * the name of the nearest parent that is.
  */
 export function offsetOf(root: YamlNode, path: FieldPath, part: 'key' | 'value'): number {
   let node = root;
@@ -96,7 +103,8 @@ export function pathKey(path: FieldPath): string {
 /** The tree with fields renamed or removed, in one walk; fields keep their order and positions. */
 export function withRenames(node: YamlNode, renames: Renames, path: FieldPath = []): YamlNode {
   if (node.kind === 'scalar') return node;
-  if (node.kind === 'list') return { ...node, items: node.items.map((item, i) => withRenames(item, renames, [...path, i])) };
+  if (node.kind === 'list')
+    return { ...node, items: node.items.map((item, i) => withRenames(item, renames, [...path, i])) };
   const here = renames.get(pathKey(path));
   const fields = new Map<string, YamlField>();
   for (const [key, field] of node.fields) {
@@ -106,7 +114,9 @@ export function withRenames(node: YamlNode, renames: Renames, path: FieldPath = 
   return { ...node, fields };
 }
 
-/** `spec.containers[0].ports`, `metadata.labels[app.kubernetes.io/name]`: paths as Kubernetes writes them in its errors. */
+/**
+ * `spec.containers[0].ports`, `metadata.labels[app.kubernetes.io/name]`: paths as Kubernetes writes them in its errors.
+ */
 export function pathText(path: FieldPath): string {
   return path.reduce<string>((text, step) => {
     if (typeof step === 'number' || !/^[A-Za-z_][\w-]*$/.test(step)) return `${text}[${step}]`;

@@ -1,5 +1,13 @@
 /** Keeps, for every node, the set of objects it must hold and what its agent is behind by. */
-import { keyOf, objectKey, type KubeObject, type Node, type ObjectKey, type Stored, type StoredPod } from '../../../contracts/objects/index.ts';
+import {
+  keyOf,
+  objectKey,
+  type KubeObject,
+  type Node,
+  type ObjectKey,
+  type Stored,
+  type StoredPod,
+} from '../../../contracts/objects/index.ts';
 import { EndpointWithdrawals } from './endpoint-withdrawals.ts';
 import { digest, SetFingerprint } from './fingerprint.ts';
 import { project, projectionText, projectOwnNode, reachOf, referencesOf } from './projection.ts';
@@ -54,15 +62,17 @@ export class AssignmentTracker {
   readonly #withheld = new Map<string, StoredPod>();
   readonly #incarnation: string;
 
-  /** `incarnation`: of the store. Versions of one are never those of another, whose resourceVersions cannot be compared. */
+  /**
+   * `incarnation`: of the store. Versions of one are never those of another, whose resourceVersions cannot be compared.
+   */
   constructor(incarnation: string) {
     this.#incarnation = digest(incarnation).toString('hex').slice(0, 8);
   }
 
   /**
-   * Takes a change in at `now` (monotonic, milliseconds); says which nodes' assignments differ because of it. That a pod ends is withheld from
-   * its node until the others have let go of it: see {@link EndpointWithdrawals}. At the start nodes have joined
-   * before, and EndpointSlices come first.
+   * Takes a change in at `now` (monotonic, milliseconds); says which nodes' assignments differ because of it. That a
+   * pod ends is withheld from its node until the others have let go of it: see {@link EndpointWithdrawals}. At the
+   * start nodes have joined before, and EndpointSlices come first.
    */
   observe(type: 'put' | 'delete', object: Stored, now: number): readonly string[] {
     const reach = reachOf(object.kind);
@@ -84,7 +94,9 @@ export class AssignmentTracker {
     return this.#tell(this.#withdrawals.takeFree(), touched);
   }
 
-  /** The node's rules count from now on: no pod is told to end before they have let go of it, or have had their time. */
+  /**
+   * The node's rules count from now on: no pod is told to end before they have let go of it, or have had their time.
+   */
   join(node: string): void {
     this.#withdrawals.join(node);
   }
@@ -111,7 +123,10 @@ export class AssignmentTracker {
     return this.#tell([...this.#withdrawals.takeExpired(now), ...this.#withdrawals.takeFree()]);
   }
 
-  /** Version of what the node must hold now. Retained keys are part of it: a process that does not know of them must look again. */
+  /**
+   * Version of what the node must hold now. Retained keys are part of it: a process that does not know of them must
+   * look again.
+   */
   version(node: string): string {
     const set = this.#node(node);
     return this.#versionOf(set, set.fingerprint);
@@ -138,7 +153,9 @@ export class AssignmentTracker {
     }
   }
 
-  /** The next move, or undefined when the agent is up to date or where it stands is unknown (then: {@link wholeDelta}). */
+  /**
+   * The next move, or undefined when the agent is up to date or where it stands is unknown (then: {@link wholeDelta}).
+   */
   delta(node: string): AssignmentDelta | undefined {
     const set = this.#node(node);
     if (set.acknowledged === undefined) return undefined;
@@ -163,15 +180,18 @@ export class AssignmentTracker {
   }
 
   /**
-   * Everything the node must hold. `held`: what its agent says it holds. What a wanted pod refers to, the store lacks and the agent
-   * has, is retained; then it is a move from the agent's version instead of a replacement. Pods that it knows to end are not revived.
+   * Everything the node must hold. `held`: what its agent says it holds. What a wanted pod refers to, the store lacks
+   * and the agent has, is retained; then it is a move from the agent's version instead of a replacement. Pods that it
+   * knows to end are not revived.
    */
   wholeDelta(node: string, held?: Holdings): AssignmentDelta {
     const set = this.#node(node);
     const known = new Set(held?.ending);
     this.#tell(this.#withheldOn(node).filter((uid) => known.has(uid)));
     const own = [...set.asked.keys()].flatMap((key) => this.#followed.get(key)?.object ?? []);
-    const upsert = [...[...this.#shared.keys()].flatMap((key) => this.#wanted(set, key)?.object ?? []), ...own].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+    const upsert = [...[...this.#shared.keys()].flatMap((key) => this.#wanted(set, key)?.object ?? []), ...own].sort(
+      (a, b) => (keyOf(a) < keyOf(b) ? -1 : 1),
+    );
     const wanted = new Set(upsert.map(keyOf));
     const missing = held?.version == null ? [] : held.keys.filter((key) => !wanted.has(key) && set.asked.has(key));
     set.retained.clear();
@@ -179,7 +199,12 @@ export class AssignmentTracker {
     const to = this.version(node);
     this.#withdrawals.made(node, to);
     if (held === undefined || missing.length === 0) return { from: null, to, upsert, remove: [] };
-    return { from: held.version, to, upsert, remove: held.keys.filter((key) => !wanted.has(key) && !set.retained.has(key)) };
+    return {
+      from: held.version,
+      to,
+      upsert,
+      remove: held.keys.filter((key) => !wanted.has(key) && !set.retained.has(key)),
+    };
   }
 
   /** The agent has `delta`. What changed since it was made stays dirty. */
@@ -189,7 +214,8 @@ export class AssignmentTracker {
     const removed = new Set(delta.remove);
     for (const key of set.dirty) {
       const now = this.#wanted(set, key)?.object;
-      if (now ? sent.get(key) === now : removed.has(key) || delta.from === null || set.retained.has(key)) set.dirty.delete(key);
+      if (now ? sent.get(key) === now : removed.has(key) || delta.from === null || set.retained.has(key))
+        set.dirty.delete(key);
     }
     // Sent whole, but no longer wanted by now.
     for (const key of sent.keys()) if (!this.#wanted(set, key)) set.dirty.add(key);
@@ -209,7 +235,14 @@ export class AssignmentTracker {
   #node(name: string): NodeSet {
     let set = this.#nodes.get(name);
     if (!set) {
-      set = { asked: new Map(), fingerprint: new SetFingerprint(), own: undefined, dirty: new Set(), acknowledged: undefined, retained: new Set() };
+      set = {
+        asked: new Map(),
+        fingerprint: new SetFingerprint(),
+        own: undefined,
+        dirty: new Set(),
+        acknowledged: undefined,
+        retained: new Set(),
+      };
       this.#nodes.set(name, set);
     }
     return set;
@@ -289,7 +322,11 @@ export class AssignmentTracker {
     this.#withdrawals.pod(uid);
     const isTold = before?.uid === uid && before.deletionTimestamp !== undefined;
     // Without a grace period its owner wants it gone whatever the cost.
-    const withhold = deletionTimestamp !== undefined && !isTold && deletionGracePeriodSeconds !== 0 && this.#withdrawals.mustWait(uid, now);
+    const withhold =
+      deletionTimestamp !== undefined &&
+      !isTold &&
+      deletionGracePeriodSeconds !== 0 &&
+      this.#withdrawals.mustWait(uid, now);
     if (withhold) {
       this.#withheld.set(uid, bound);
     } else {

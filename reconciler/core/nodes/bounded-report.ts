@@ -1,8 +1,15 @@
 /**
- * A node's word, cut to what is the node's own to say (docs/adr/0004): addresses from its own range, containers that its pod has, texts and
- * lists of bounded length, no time in the future. What an honest agent says passes unchanged.
+ * A node's word, cut to what is the node's own to say (docs/adr/0004): addresses from its own range, containers that
+ * its pod has, texts and lists of bounded length, no time in the future. What an honest agent says passes unchanged.
  */
-import type { Condition, ContainerState, ContainerStatus, Pod, PodStatus, ResourceList } from '../../../contracts/objects/index.ts';
+import type {
+  Condition,
+  ContainerState,
+  ContainerStatus,
+  Pod,
+  PodStatus,
+  ResourceList,
+} from '../../../contracts/objects/index.ts';
 import { TEXT_LIMITS, type NodeEventReport, type NodeImage, type NodeReport } from '../../../contracts/agent/index.ts';
 import { isAddress, parseAddress, parseRange, rangeHolds } from '../services/ipv4.ts';
 
@@ -30,8 +37,13 @@ export interface KnownNode {
 export function boundedPodStatus(status: PodStatus, spec: Pod['spec'], node: KnownNode, now: Date): PodStatus {
   const { reason, message, conditions, startTime, containerStatuses, initContainerStatuses } = status;
   const podIP = ownAddress(status.podIP, spec, node);
-  const containers = (told: readonly ContainerStatus[] | undefined, declared: readonly { readonly name: string }[] | undefined): ContainerStatus[] =>
-    (declared ?? []).flatMap(({ name }) => told?.find((one) => one.name === name) ?? []).map((one) => boundedContainer(one, now));
+  const containers = (
+    told: readonly ContainerStatus[] | undefined,
+    declared: readonly { readonly name: string }[] | undefined,
+  ): ContainerStatus[] =>
+    (declared ?? [])
+      .flatMap(({ name }) => told?.find((one) => one.name === name) ?? [])
+      .map((one) => boundedContainer(one, now));
   return {
     phase: status.phase,
     ...(reason !== undefined && { reason: cut(reason, TEXT_LIMITS.reason) }),
@@ -46,7 +58,11 @@ export function boundedPodStatus(status: PodStatus, spec: Pod['spec'], node: Kno
 }
 
 /** A Service sends traffic to a pod's address: one outside the node's range is somebody else's. */
-function ownAddress(podIP: string | undefined, spec: Pod['spec'], { podCIDR, internalIP }: KnownNode): string | undefined {
+function ownAddress(
+  podIP: string | undefined,
+  spec: Pod['spec'],
+  { podCIDR, internalIP }: KnownNode,
+): string | undefined {
   if (podIP === undefined || !isAddress(podIP)) return undefined;
   if (spec.hostNetwork) return internalIP;
   return podCIDR !== undefined && rangeHolds(parseRange(podCIDR), parseAddress(podIP)) ? podIP : undefined;
@@ -55,32 +71,49 @@ function ownAddress(podIP: string | undefined, spec: Pod['spec'], { podCIDR, int
 function boundedConditions(conditions: readonly Condition[], now: Date): Condition[] {
   const byType = new Map(conditions.slice(0, MOST_CONDITIONS).map((condition) => [condition.type, condition]));
   return [...byType.values()].map(({ type, status, reason, message, lastTransitionTime, lastProbeTime }) => ({
-    type: cut(type, TEXT_LIMITS.reason), status,
+    type: cut(type, TEXT_LIMITS.reason),
+    status,
     ...(reason !== undefined && { reason: cut(reason, TEXT_LIMITS.reason) }),
     ...(message !== undefined && { message: cut(message, TEXT_LIMITS.message) }),
     ...(lastTransitionTime !== undefined && { lastTransitionTime: boundedTime(lastTransitionTime, now) }),
-    ...(lastProbeTime !== undefined && { lastProbeTime: lastProbeTime === null ? null : boundedTime(lastProbeTime, now) }),
+    ...(lastProbeTime !== undefined && {
+      lastProbeTime: lastProbeTime === null ? null : boundedTime(lastProbeTime, now),
+    }),
   }));
 }
 
 function boundedContainer(status: ContainerStatus, now: Date): ContainerStatus {
   return {
-    name: status.name, state: boundedState(status.state, now), lastState: boundedState(status.lastState, now), ready: status.ready,
+    name: status.name,
+    state: boundedState(status.state, now),
+    lastState: boundedState(status.lastState, now),
+    ready: status.ready,
     ...(status.started !== undefined && { started: status.started }),
-    restartCount: Math.max(0, status.restartCount), image: cut(status.image, TEXT_LIMITS.image), imageID: cut(status.imageID, TEXT_LIMITS.image),
+    restartCount: Math.max(0, status.restartCount),
+    image: cut(status.image, TEXT_LIMITS.image),
+    imageID: cut(status.imageID, TEXT_LIMITS.image),
     ...(status.containerID !== undefined && { containerID: cut(status.containerID, TEXT_LIMITS.id) }),
   };
 }
 
 function boundedState({ waiting, running, terminated }: ContainerState, now: Date): ContainerState {
   return {
-    ...(waiting && { waiting: { reason: cut(waiting.reason, TEXT_LIMITS.reason), ...(waiting.message !== undefined && { message: cut(waiting.message, TEXT_LIMITS.message) }) } }),
+    ...(waiting && {
+      waiting: {
+        reason: cut(waiting.reason, TEXT_LIMITS.reason),
+        ...(waiting.message !== undefined && { message: cut(waiting.message, TEXT_LIMITS.message) }),
+      },
+    }),
     ...(running && { running: { startedAt: boundedTime(running.startedAt, now) } }),
     ...(terminated && {
       terminated: {
-        exitCode: terminated.exitCode, ...(terminated.signal !== undefined && { signal: terminated.signal }), reason: cut(terminated.reason, TEXT_LIMITS.reason),
+        exitCode: terminated.exitCode,
+        ...(terminated.signal !== undefined && { signal: terminated.signal }),
+        reason: cut(terminated.reason, TEXT_LIMITS.reason),
         ...(terminated.message !== undefined && { message: cut(terminated.message, TERMINATION_MESSAGE) }),
-        startedAt: boundedTime(terminated.startedAt, now), finishedAt: boundedTime(terminated.finishedAt, now), containerID: cut(terminated.containerID, TEXT_LIMITS.id),
+        startedAt: boundedTime(terminated.startedAt, now),
+        finishedAt: boundedTime(terminated.finishedAt, now),
+        containerID: cut(terminated.containerID, TEXT_LIMITS.id),
       },
     }),
   };
@@ -94,45 +127,73 @@ export interface Neighbourhood {
   readonly ranges: readonly string[];
 }
 
-/** The node's own report; `internalIP` is empty where the address is no address, another node's, or one of the cluster's ranges. */
+/**
+ * The node's own report; `internalIP` is empty where the address is no address, another node's, or one of the cluster's
+ * ranges.
+ */
 export function boundedNodeReport(report: NodeReport, around: Neighbourhood): NodeReport {
   return {
     internalIP: isOwnHostAddress(report.internalIP, around) ? report.internalIP : '',
     hostname: cut(report.hostname, 253),
     capacity: boundedResources(report.capacity),
     nodeInfo: {
-      machineID: cut(report.nodeInfo.machineID, TEXT_LIMITS.id), bootID: cut(report.nodeInfo.bootID, TEXT_LIMITS.id),
-      kernelVersion: cut(report.nodeInfo.kernelVersion, TEXT_LIMITS.id), osImage: cut(report.nodeInfo.osImage, TEXT_LIMITS.id),
+      machineID: cut(report.nodeInfo.machineID, TEXT_LIMITS.id),
+      bootID: cut(report.nodeInfo.bootID, TEXT_LIMITS.id),
+      kernelVersion: cut(report.nodeInfo.kernelVersion, TEXT_LIMITS.id),
+      osImage: cut(report.nodeInfo.osImage, TEXT_LIMITS.id),
       // Becomes a label.
-      architecture: /^[A-Za-z0-9][A-Za-z0-9_-]{0,30}$/.test(report.nodeInfo.architecture) && !/[-_]$/.test(report.nodeInfo.architecture) ? report.nodeInfo.architecture : 'unknown',
-      containerRuntimeVersion: cut(report.nodeInfo.containerRuntimeVersion, TEXT_LIMITS.id), agentVersion: cut(report.nodeInfo.agentVersion, TEXT_LIMITS.id),
+      architecture:
+        /^[A-Za-z0-9][A-Za-z0-9_-]{0,30}$/.test(report.nodeInfo.architecture) &&
+        !/[-_]$/.test(report.nodeInfo.architecture)
+          ? report.nodeInfo.architecture
+          : 'unknown',
+      containerRuntimeVersion: cut(report.nodeInfo.containerRuntimeVersion, TEXT_LIMITS.id),
+      agentVersion: cut(report.nodeInfo.agentVersion, TEXT_LIMITS.id),
     },
-    ready: report.ready, reason: cut(report.reason, TEXT_LIMITS.reason), message: cut(report.message, TEXT_LIMITS.message),
-    networkVersion: report.networkVersion === null ? null : cut(report.networkVersion, TEXT_LIMITS.id), networkError: report.networkError === null ? null : cut(report.networkError, TEXT_LIMITS.message),
-    ...(report.diskPressure && { diskPressure: { pressure: report.diskPressure.pressure, message: cut(report.diskPressure.message, TEXT_LIMITS.message) } }),
+    ready: report.ready,
+    reason: cut(report.reason, TEXT_LIMITS.reason),
+    message: cut(report.message, TEXT_LIMITS.message),
+    networkVersion: report.networkVersion === null ? null : cut(report.networkVersion, TEXT_LIMITS.id),
+    networkError: report.networkError === null ? null : cut(report.networkError, TEXT_LIMITS.message),
+    ...(report.diskPressure && {
+      diskPressure: {
+        pressure: report.diskPressure.pressure,
+        message: cut(report.diskPressure.message, TEXT_LIMITS.message),
+      },
+    }),
     agentRss: report.agentRss,
   };
 }
 
 export function isOwnHostAddress(address: string, { others, ranges }: Neighbourhood): boolean {
-  return isAddress(address) && !others.has(address) && !ranges.some((range) => rangeHolds(parseRange(range), parseAddress(address)));
+  return (
+    isAddress(address) &&
+    !others.has(address) &&
+    !ranges.some((range) => rangeHolds(parseRange(range), parseAddress(address)))
+  );
 }
 
 function boundedResources(capacity: ResourceList): ResourceList {
-  const short = Object.entries(capacity).filter(([name, amount]) => name.length <= RESOURCE_LENGTHS.name && amount.length <= RESOURCE_LENGTHS.amount);
+  const short = Object.entries(capacity).filter(
+    ([name, amount]) => name.length <= RESOURCE_LENGTHS.name && amount.length <= RESOURCE_LENGTHS.amount,
+  );
   return Object.fromEntries(short.slice(0, MOST_RESOURCES));
 }
 
 export function boundedImages(images: readonly NodeImage[]): readonly NodeImage[] {
   return images.slice(0, MOST_IMAGES).map(({ names, sizeBytes }) => ({
-    names: names.slice(0, MOST_NAMES).map((name) => cut(name, TEXT_LIMITS.image)), sizeBytes: Math.min(Math.max(0, sizeBytes), Number.MAX_SAFE_INTEGER),
+    names: names.slice(0, MOST_NAMES).map((name) => cut(name, TEXT_LIMITS.image)),
+    sizeBytes: Math.min(Math.max(0, sizeBytes), Number.MAX_SAFE_INTEGER),
   }));
 }
 
 export function boundedEvent<T extends NodeEventReport>(event: T, now: Date): T {
   return {
-    ...event, reason: cut(event.reason, TEXT_LIMITS.reason), message: cut(event.message, TEXT_LIMITS.message),
-    at: boundedTime(event.at, now), count: Math.min(Math.max(1, event.count), MOST_COUNT),
+    ...event,
+    reason: cut(event.reason, TEXT_LIMITS.reason),
+    message: cut(event.message, TEXT_LIMITS.message),
+    at: boundedTime(event.at, now),
+    count: Math.min(Math.max(1, event.count), MOST_COUNT),
   };
 }
 

@@ -1,14 +1,19 @@
 /**
- * When a pod's node may be told that the pod ends: once the rules of every node have let go of it. A pod that is told at the same moment as
- * the others are told of its endpoint loses the connections of those that hear later, and all of those whose control plane dies in between.
+ * When a pod's node may be told that the pod ends: once the rules of every node have let go of it. A pod that is told
+ * at the same moment as the others are told of its endpoint loses the connections of those that hear later, and all of
+ * those whose control plane dies in between.
  *
- * Changes of EndpointSlices are numbered. A pod's endpoint is withdrawn at a number; each version of a node's assignment holds all changes up to
- * one; and a node reports the version whose rules are in force. A node that keeps a pod waiting for the whole limit is not waited for again
- * before it has caught up: one that is off, or lies, costs one wait.
+ * Changes of EndpointSlices are numbered. A pod's endpoint is withdrawn at a number; each version of a node's
+ * assignment holds all changes up to one; and a node reports the version whose rules are in force. A node that keeps a
+ * pod waiting for the whole limit is not waited for again before it has caught up: one that is off, or lies, costs one
+ * wait.
  */
 import type { EndpointSlice, ObjectKey } from '../../../contracts/objects/index.ts';
 
-/** A pod waits no longer than this for others to let go of it. As long as some nodes' rules take at worst, and far below a grace period. */
+/**
+ * A pod waits no longer than this for others to let go of it. As long as some nodes' rules take at worst, and far below
+ * a grace period.
+ */
 export const WITHDRAWAL_LIMIT_MS = 5_000;
 /** Versions sent to one node and not yet in force there. An older one counts as unknown. */
 const MOST_VERSIONS = 64;
@@ -39,7 +44,10 @@ export class EndpointWithdrawals {
   readonly #nodes = new Map<string, NodeRules>();
   /** Pods that wait, and until when at most; earliest first. */
   readonly #waiting = new Map<string, number>();
-  /** The earliest withdrawal that is waited for, and whom for; null when there is none; undefined when it has to be looked for. */
+  /**
+   * The earliest withdrawal that is waited for, and whom for; null when there is none; undefined when it has to be
+   * looked for.
+   */
   #front: { readonly number: number; readonly behind: Set<string> } | null | undefined = null;
 
   /** A node whose rules count; of one just met nothing is known. */
@@ -66,12 +74,15 @@ export class EndpointWithdrawals {
     if (version === rules.reported) this.inForce(node, version);
   }
 
-  /** The node says that the rules of this version are in force. Null, and a version that this process did not make: anything may be. */
+  /**
+   * The node says that the rules of this version are in force. Null, and a version that this process did not make:
+   * anything may be.
+   */
   inForce(node: string, version: string | null): void {
     const rules = this.#nodes.get(node);
     if (!rules) return;
     rules.reported = version;
-    rules.inForce = version === null ? 0 : rules.versions.get(version) ?? 0;
+    rules.inForce = version === null ? 0 : (rules.versions.get(version) ?? 0);
     for (const [sent, number] of rules.versions) if (number < rules.inForce) rules.versions.delete(sent);
     this.#compare(node, rules);
   }
@@ -93,7 +104,10 @@ export class EndpointWithdrawals {
     }
   }
 
-  /** A pod is there. What a process that died had withdrawn of it, and whom it had told, is not known: it counts as withdrawn just now. */
+  /**
+   * A pod is there. What a process that died had withdrawn of it, and whom it had told, is not known: it counts as
+   * withdrawn just now.
+   */
   pod(uid: string): void {
     if (!this.#withdrawn.has(uid)) this.#withdrawn.set(uid, this.#mentions.has(uid) ? this.#sequence : 0);
   }
@@ -118,7 +132,10 @@ export class EndpointWithdrawals {
     this.#waiting.delete(uid);
   }
 
-  /** Takes out the pods that have waited for everybody. One look at all nodes and waiting pods, and only when the last one to be waited for was heard. */
+  /**
+   * Takes out the pods that have waited for everybody. One look at all nodes and waiting pods, and only when the last
+   * one to be waited for was heard.
+   */
   takeFree(): readonly string[] {
     if (this.#front === null || (this.#front && this.#front.behind.size > 0)) return [];
     let reached = Infinity;
@@ -131,7 +148,13 @@ export class EndpointWithdrawals {
       else next = Math.min(next, number);
     }
     for (const uid of free) this.#waiting.delete(uid);
-    this.#front = next === Infinity ? null : { number: next, behind: new Set([...this.#nodes].filter(([, rules]) => isBehind(rules, next)).map(([node]) => node)) };
+    this.#front =
+      next === Infinity
+        ? null
+        : {
+            number: next,
+            behind: new Set([...this.#nodes].filter(([, rules]) => isBehind(rules, next)).map(([node]) => node)),
+          };
     return free;
   }
 
@@ -151,14 +174,15 @@ export class EndpointWithdrawals {
       number = Math.max(number, this.#numberOf(uid) ?? 0);
     }
     for (const uid of expired) this.#waiting.delete(uid);
-    for (const rules of this.#nodes.values()) if (rules.inForce < number) rules.excusedTo = Math.max(rules.excusedTo, number);
+    for (const rules of this.#nodes.values())
+      if (rules.inForce < number) rules.excusedTo = Math.max(rules.excusedTo, number);
     this.#front = undefined;
     return expired;
   }
 
   /** Number of the pod's withdrawal; undefined while it is still to come. */
   #numberOf(uid: string): number | undefined {
-    return this.#isRouted(uid) ? undefined : this.#withdrawn.get(uid) ?? 0;
+    return this.#isRouted(uid) ? undefined : (this.#withdrawn.get(uid) ?? 0);
   }
 
   #isRouted(uid: string): boolean {
@@ -188,11 +212,15 @@ function isExcused(rules: NodeRules): boolean {
   return rules.inForce < rules.excusedTo;
 }
 
-/** Pods of a slice by uid, and whether rules send to them: as kube-proxy, not once they are ending, also where `ready` is always said. */
+/**
+ * Pods of a slice by uid, and whether rules send to them: as kube-proxy, not once they are ending, also where `ready`
+ * is always said.
+ */
 function podsOf({ endpoints }: EndpointSlice): ReadonlyMap<string, boolean> {
   const pods = new Map<string, boolean>();
   for (const { targetRef, conditions } of endpoints) {
-    if (targetRef) pods.set(targetRef.uid, pods.get(targetRef.uid) === true || (conditions.ready && !conditions.terminating));
+    if (targetRef)
+      pods.set(targetRef.uid, pods.get(targetRef.uid) === true || (conditions.ready && !conditions.terminating));
   }
   return pods;
 }

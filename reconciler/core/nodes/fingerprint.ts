@@ -1,4 +1,6 @@
-/** Fingerprint of a set that grows and shrinks: the exclusive or of its members' digests, so that order does not matter. */
+/**
+ * Fingerprint of a set that grows and shrinks: the exclusive or of its members' digests, so that order does not matter.
+ */
 import { createHash } from 'node:crypto';
 
 const BYTES = 16;

@@ -1,7 +1,20 @@
-/** What an agent's word on its machine makes of the Node's status. Condition types and reasons as Kubernetes' kubelet sets them. */
+/**
+ * What an agent's word on its machine makes of the Node's status. Condition types and reasons as Kubernetes' kubelet
+ * sets them.
+ */
 import {
-  findCondition, parseMilli, parseQuantity, readKey, withCondition,
-  type Condition, type Machine, type MachineSpec, type Node, type NodeStatus, type ResourceList, type Stored,
+  findCondition,
+  parseMilli,
+  parseQuantity,
+  readKey,
+  withCondition,
+  type Condition,
+  type Machine,
+  type MachineSpec,
+  type Node,
+  type NodeStatus,
+  type ResourceList,
+  type Stored,
 } from '../../../contracts/objects/index.ts';
 import type { NodeImage, NodeReport } from '../../../contracts/agent/index.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
@@ -25,34 +38,72 @@ export interface NodeObservation {
 }
 
 /** The node's status after an observation. Conditions of others are kept. */
-export function observedNodeStatus(before: NodeStatus | undefined, { report, images, machine, heardAt }: NodeObservation): NodeStatus {
+export function observedNodeStatus(
+  before: NodeStatus | undefined,
+  { report, images, machine, heardAt }: NodeObservation,
+): NodeStatus {
   const capacity = { ...report.capacity, ...machine.capacity, pods: String(machine.maxPods) };
   // Empty: the node told none that can be its own.
-  const internalIP = machine.internalIP ?? (report.internalIP || before?.addresses?.find(({ type }) => type === 'InternalIP')?.address);
+  const internalIP =
+    machine.internalIP ?? (report.internalIP || before?.addresses?.find(({ type }) => type === 'InternalIP')?.address);
   let conditions: readonly Condition[] | undefined = before?.conditions;
-  conditions = beating(conditions, { type: 'Ready', status: report.ready ? 'True' : 'False', reason: report.reason, message: report.message }, heardAt);
-  conditions = beating(conditions, report.networkError === null
-    ? { type: 'NetworkUnavailable', status: 'False', reason: 'RoutesCreated', message: 'routes and Service rules are in force' }
-    : { type: 'NetworkUnavailable', status: 'True', reason: 'NetworkSyncFailed', message: report.networkError }, heardAt);
+  conditions = beating(
+    conditions,
+    { type: 'Ready', status: report.ready ? 'True' : 'False', reason: report.reason, message: report.message },
+    heardAt,
+  );
+  conditions = beating(
+    conditions,
+    report.networkError === null
+      ? {
+          type: 'NetworkUnavailable',
+          status: 'False',
+          reason: 'RoutesCreated',
+          message: 'routes and Service rules are in force',
+        }
+      : { type: 'NetworkUnavailable', status: 'True', reason: 'NetworkSyncFailed', message: report.networkError },
+    heardAt,
+  );
   if (report.diskPressure) {
     const { pressure, message } = report.diskPressure;
-    conditions = beating(conditions, { type: DISK_PRESSURE, status: pressure ? 'True' : 'False', reason: pressure ? 'AgentHasDiskPressure' : 'AgentHasNoDiskPressure', message }, heardAt);
+    conditions = beating(
+      conditions,
+      {
+        type: DISK_PRESSURE,
+        status: pressure ? 'True' : 'False',
+        reason: pressure ? 'AgentHasDiskPressure' : 'AgentHasNoDiskPressure',
+        message,
+      },
+      heardAt,
+    );
   }
   return {
     ...before,
-    addresses: [...(internalIP ? [{ type: 'InternalIP' as const, address: internalIP }] : []), { type: 'Hostname', address: report.hostname }],
-    capacity, allocatable: allocatable(capacity, reservedOf(capacity, machine.reserved)), conditions, nodeInfo: report.nodeInfo,
+    addresses: [
+      ...(internalIP ? [{ type: 'InternalIP' as const, address: internalIP }] : []),
+      { type: 'Hostname', address: report.hostname },
+    ],
+    capacity,
+    allocatable: allocatable(capacity, reservedOf(capacity, machine.reserved)),
+    conditions,
+    nodeInfo: report.nodeInfo,
     ...(images && { images }),
   };
 }
 
-function beating(conditions: readonly Condition[] | undefined, next: Omit<Condition, 'lastTransitionTime'>, heardAt: string): Condition[] {
+function beating(
+  conditions: readonly Condition[] | undefined,
+  next: Omit<Condition, 'lastTransitionTime'>,
+  heardAt: string,
+): Condition[] {
   return withCondition(conditions, { ...next, lastHeartbeatTime: heardAt }, heardAt);
 }
 
 /** Capacity without what is held back, never below zero. */
 function allocatable(capacity: ResourceList, reserved: ResourceList): ResourceList {
-  return Object.fromEntries(Object.entries(capacity).map(([name, amount]) => [name, without(name, amount, readKey(reserved, name))]));
+  return Object.fromEntries(
+    Object.entries(capacity).map(([name, amount]) => [name, without(name, amount, readKey(reserved, name))]),
+  );
 }
 
 function without(name: string, amount: string, held: string | undefined): string {
@@ -71,8 +122,13 @@ function withoutBeats(status: NodeStatus | undefined): unknown {
 }
 
 /** The object with a condition set; undefined when it says so already. Serves Machines and Nodes. */
-export function withStatusCondition<T extends Stored<Node> | Stored<Machine>>(object: T, next: Omit<Condition, 'lastTransitionTime'>, now: string): T | undefined {
+export function withStatusCondition<T extends Stored<Node> | Stored<Machine>>(
+  object: T,
+  next: Omit<Condition, 'lastTransitionTime'>,
+  now: string,
+): T | undefined {
   const before = findCondition(object.status?.conditions, next.type);
-  if (before && before.status === next.status && before.reason === next.reason && before.message === next.message) return undefined;
+  if (before && before.status === next.status && before.reason === next.reason && before.message === next.message)
+    return undefined;
   return { ...object, status: { ...object.status, conditions: withCondition(object.status?.conditions, next, now) } };
 }

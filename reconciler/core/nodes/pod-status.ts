@@ -23,13 +23,21 @@ export function judgePodReport(pod: Stored<Pod> | undefined, report: PodReport, 
 /** Conditions that the control plane sets; a report never carries them away. */
 const OURS: ReadonlySet<string> = new Set(['PodScheduled', 'DisruptionTarget']);
 
-/** Undefined: the report has nothing to say, or would revive a pod that has ended (Kubernetes: Succeeded and Failed are final). */
-function mergePodStatus(before: PodStatus | undefined, reported: PodStatus | undefined, now: string): PodStatus | undefined {
+/**
+ * Undefined: the report has nothing to say, or would revive a pod that has ended (Kubernetes: Succeeded and Failed are
+ * final).
+ */
+function mergePodStatus(
+  before: PodStatus | undefined,
+  reported: PodStatus | undefined,
+  now: string,
+): PodStatus | undefined {
   if (reported === undefined) return undefined;
   if (isFinal(before) && before?.phase !== reported.phase) return undefined;
   const kept = (before?.conditions ?? []).filter((condition) => OURS.has(condition.type));
   const told = (reported.conditions ?? []).filter((condition) => !OURS.has(condition.type));
-  // A binding changes the spec alone. That it was made shows here, also where an earlier condition says why none was possible.
+  // A binding changes the spec alone. That it was made shows here, also where an earlier condition says why none was
+  // possible.
   return { ...reported, conditions: [...withCondition(kept, { type: 'PodScheduled', status: 'True' }, now), ...told] };
 }
 
@@ -39,7 +47,10 @@ function lostStatus(before: PodStatus | undefined, node: string, now: string): P
   const notReady = (type: string): Condition => ({ type, status: 'False', reason: 'PodLost', lastTransitionTime: now });
   const kept = (before?.conditions ?? []).filter(({ type }) => type !== 'Ready' && type !== 'ContainersReady');
   return {
-    ...before, phase: 'Failed', reason: 'PodLost', message: `node ${node} has nothing of this pod any more`,
+    ...before,
+    phase: 'Failed',
+    reason: 'PodLost',
+    message: `node ${node} has nothing of this pod any more`,
     conditions: [...kept, notReady('Ready'), notReady('ContainersReady')],
   };
 }

@@ -1,5 +1,13 @@
 /** What of an object a node needs, and which other objects come with it. */
-import { objectKey, type Kind, type KubeObject, type Node, type ObjectKey, type Pod, type Stored } from '../../../contracts/objects/index.ts';
+import {
+  objectKey,
+  type Kind,
+  type KubeObject,
+  type Node,
+  type ObjectKey,
+  type Pod,
+  type Stored,
+} from '../../../contracts/objects/index.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 
 /** Kinds that every node holds. */
@@ -15,30 +23,42 @@ export function reachOf(kind: Kind): Reach {
 }
 
 /**
- * The object as a node gets it. Keeps uid, labels, annotations, owners and times, so that a pod can be followed again; keeps the
- * resourceVersion, which is no part of {@link projectionText}.
+ * The object as a node gets it. Keeps uid, labels, annotations, owners and times, so that a pod can be followed again;
+ * keeps the resourceVersion, which is no part of {@link projectionText}.
  */
 export function project(object: Stored): KubeObject {
   switch (object.kind) {
-    case 'Node': return projectNode(object);
-    case 'Source': return {
-      apiVersion: object.apiVersion, kind: object.kind, metadata: object.metadata, spec: object.spec,
-      ...(object.status?.appliedRevision !== undefined && { status: { appliedRevision: object.status.appliedRevision, history: [] } }),
-    };
+    case 'Node':
+      return projectNode(object);
+    case 'Source':
+      return {
+        apiVersion: object.apiVersion,
+        kind: object.kind,
+        metadata: object.metadata,
+        spec: object.spec,
+        ...(object.status?.appliedRevision !== undefined && {
+          status: { appliedRevision: object.status.appliedRevision, history: [] },
+        }),
+      };
     case 'Pod':
     case 'Service': {
       const { status: _status, ...rest } = object;
       return rest;
     }
-    default: return object;
+    default:
+      return object;
   }
 }
 
-/** Routes need a node's pod range and address. Its owner is a Machine, which is read from Git again after a recovery. */
+/**
+ * Routes need a node's pod range and address. Its owner is a Machine, which is read from Git again after a recovery.
+ */
 function projectNode(node: Stored<Node>): Node {
   const { name, uid, resourceVersion, creationTimestamp } = node.metadata;
   return {
-    apiVersion: node.apiVersion, kind: node.kind, metadata: { name, uid, resourceVersion, creationTimestamp },
+    apiVersion: node.apiVersion,
+    kind: node.kind,
+    metadata: { name, uid, resourceVersion, creationTimestamp },
     spec: node.spec.podCIDR === undefined ? {} : { podCIDR: node.spec.podCIDR },
     ...(node.status?.addresses && { status: { addresses: node.status.addresses } }),
   };
@@ -49,7 +69,12 @@ export function projectOwnNode(node: Stored<Node>): Node {
   const { metadata, spec, ...rest } = projectNode(node);
   const { labels } = node.metadata;
   const status = { ...rest.status, ...(node.status?.allocatable && { allocatable: node.status.allocatable }) };
-  return { ...rest, metadata: { ...metadata, ...(labels && { labels }) }, spec: { ...spec, ...(node.spec.taints && { taints: node.spec.taints }) }, status };
+  return {
+    ...rest,
+    metadata: { ...metadata, ...(labels && { labels }) },
+    spec: { ...spec, ...(node.spec.taints && { taints: node.spec.taints }) },
+    status,
+  };
 }
 
 /** Equal for objects that are the same to a node. The generation moves with the spec, which is in it. */
@@ -61,16 +86,22 @@ export function projectionText(projected: KubeObject): string {
 /** Keys that a node needs because it needs this object. */
 export function referencesOf(object: KubeObject): readonly ObjectKey[] {
   switch (object.kind) {
-    case 'Pod': return podReferences(object);
-    default: return [];
+    case 'Pod':
+      return podReferences(object);
+    default:
+      return [];
   }
 }
 
 function podReferences(pod: Pod): readonly ObjectKey[] {
   const { namespace } = pod.metadata;
   const keys = new Set<ObjectKey>();
-  const configMap = (name: string | undefined): void => { if (name !== undefined) keys.add(objectKey('ConfigMap', namespace, name)); };
-  const secret = (name: string | undefined): void => { if (name !== undefined) keys.add(objectKey('Secret', namespace, name)); };
+  const configMap = (name: string | undefined): void => {
+    if (name !== undefined) keys.add(objectKey('ConfigMap', namespace, name));
+  };
+  const secret = (name: string | undefined): void => {
+    if (name !== undefined) keys.add(objectKey('Secret', namespace, name));
+  };
   for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
     for (const { valueFrom } of container.env ?? []) {
       configMap(valueFrom?.configMapKeyRef?.name);

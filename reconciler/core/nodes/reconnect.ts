@@ -4,7 +4,10 @@ import { PlumbError } from '../errors.ts';
 const FIRST_MS = 100;
 /** A machine that comes back is used within this time. */
 const LONGEST_MS = 5_000;
-/** What only a person can change (a host key, an authorized key) is looked at seldom; a change of the Machine is noticed at once. */
+/**
+ * What only a person can change (a host key, an authorized key) is looked at seldom; a change of the Machine is noticed
+ * at once.
+ */
 const TERMINAL_MS = 60_000;
 
 /** `failures`: in a row, 1 for the first. `random`: 0 to 1; spreads the pause over its upper half. */

@@ -1,10 +1,20 @@
 /**
- * The live state after the store was lost: what Git says, with what only the nodes know. A node is a witness (docs/adr/0004): its pods are
- * taken where Git gives the same pod, allocated addresses where most nodes tell them and they are in range; all else is made anew.
+ * The live state after the store was lost: what Git says, with what only the nodes know. A node is a witness
+ * (docs/adr/0004): its pods are taken where Git gives the same pod, allocated addresses where most nodes tell them and
+ * they are in range; all else is made anew.
  */
 import {
-  ClusterManifest, keyOf, labelsInclude, objectKey, OWN_API_VERSION,
-  type ClusterSpec, type KubeObject, type Machine, type Node, type Service, type Source,
+  ClusterManifest,
+  keyOf,
+  labelsInclude,
+  objectKey,
+  OWN_API_VERSION,
+  type ClusterSpec,
+  type KubeObject,
+  type Machine,
+  type Node,
+  type Service,
+  type Source,
 } from '../../../contracts/objects/index.ts';
 import type { NodeClaim, ServiceClaim } from '../../../contracts/agent/index.ts';
 import { planSync } from '../diff/index.ts';
@@ -40,18 +50,42 @@ export interface RecoveredState {
   readonly refused: readonly RefusedClaim[];
 }
 
-const DEFAULTS = ClusterManifest.parse({ apiVersion: OWN_API_VERSION, kind: 'Cluster', metadata: { name: 'defaults' } }).spec;
-/** Of what Git says, this has to be there before the first sync, with what the nodes know of it. The rest comes with that sync. */
+const DEFAULTS = ClusterManifest.parse({
+  apiVersion: OWN_API_VERSION,
+  kind: 'Cluster',
+  metadata: { name: 'defaults' },
+}).spec;
+/**
+ * Of what Git says, this has to be there before the first sync, with what the nodes know of it. The rest comes with
+ * that sync.
+ */
 const RECOVERED_KINDS: ReadonlySet<string> = new Set(['Service', 'Deployment', 'ReplicaSet', 'Pod']);
 
 export function recoverState(input: RecoveryInput): RecoveredState {
   const settings = settingsOf(input.applied);
   const nodes = recoverNodes(input, settings);
-  const known = new Map(nodes.map((node): [string, KnownNode] => [node.metadata.name, { podCIDR: node.spec.podCIDR, internalIP: node.status?.addresses?.[0]?.address }]));
+  const known = new Map(
+    nodes.map((node): [string, KnownNode] => [
+      node.metadata.name,
+      { podCIDR: node.spec.podCIDR, internalIP: node.status?.addresses?.[0]?.address },
+    ]),
+  );
   const desired = manifests(input);
-  const services = recoverServices(desired.filter((object) => object.kind === 'Service'), input.words, settings).map((service) => made(service, input));
+  const services = recoverServices(
+    desired.filter((object) => object.kind === 'Service'),
+    input.words,
+    settings,
+  ).map((service) => made(service, input));
   const { objects: workloads, pods, refused } = recoverWorkloads({ ...input, desired, known });
-  const slices = services.flatMap((service) => endpointSlices(service, pods.filter(({ metadata }) => metadata.namespace === service.metadata.namespace && labelsInclude(metadata.labels, service.spec.selector))));
+  const slices = services.flatMap((service) =>
+    endpointSlices(
+      service,
+      pods.filter(
+        ({ metadata }) =>
+          metadata.namespace === service.metadata.namespace && labelsInclude(metadata.labels, service.spec.selector),
+      ),
+    ),
+  );
   return { objects: [recoveredSource(input), ...nodes, ...services, ...workloads, ...pods, ...slices], refused };
 }
 
@@ -63,19 +97,24 @@ function settingsOf(applied: DesiredState): ClusterSpec {
 /** As the sync would create them. */
 function manifests({ applied, source }: RecoveryInput): readonly KubeObject[] {
   const desired = new Map([...applied].filter(([, { object }]) => RECOVERED_KINDS.has(object.kind)));
-  return planSync({ sourceName: source.name, applied: new Map(), desired, live: new Map() }).items.map(({ object }) => object);
+  return planSync({ sourceName: source.name, applied: new Map(), desired, live: new Map() }).items.map(
+    ({ object }) => object,
+  );
 }
 
 function recoveredSource({ source: { name, url, branch }, appliedRevision }: RecoveryInput): Source {
   return {
-    apiVersion: OWN_API_VERSION, kind: 'Source', metadata: { name }, spec: { url, branch },
+    apiVersion: OWN_API_VERSION,
+    kind: 'Source',
+    metadata: { name },
+    spec: { url, branch },
     ...(appliedRevision !== undefined && { status: { appliedRevision, history: [] } }),
   };
 }
 
 /**
- * Nodes of Git's Machines. Every node holds every Node, so all have a vote on a pod range; one that is no cut of the cluster's range, or that
- * meets one with more votes, is not followed, and the node gets a free one.
+ * Nodes of Git's Machines. Every node holds every Node, so all have a vote on a pod range; one that is no cut of the
+ * cluster's range, or that meets one with more votes, is not followed, and the node gets a free one.
  */
 function recoverNodes({ words, machines, silent, now }: RecoveryInput, { network }: ClusterSpec): readonly Node[] {
   const ranges = new Votes();
@@ -95,24 +134,49 @@ function recoverNodes({ words, machines, silent, now }: RecoveryInput, { network
     const { name } = machine.metadata;
     const podCIDR = podRanges.get(name);
     const address = machine.spec.internalIP ?? hostAddresses.get(name);
-    const pending = { type: PODS_KNOWN, status: 'False' as const, reason: 'InventoryPending', message: 'the state was rebuilt without this node: its pods are not known yet', lastTransitionTime: now.toISOString() };
+    const pending = {
+      type: PODS_KNOWN,
+      status: 'False' as const,
+      reason: 'InventoryPending',
+      message: 'the state was rebuilt without this node: its pods are not known yet',
+      lastTransitionTime: now.toISOString(),
+    };
     if (podCIDR === undefined && !silent.includes(name)) return [];
-    const status = { ...(address !== undefined && { addresses: [{ type: 'InternalIP' as const, address }] }), ...(silent.includes(name) && { conditions: [pending] }) };
+    const status = {
+      ...(address !== undefined && { addresses: [{ type: 'InternalIP' as const, address }] }),
+      ...(silent.includes(name) && { conditions: [pending] }),
+    };
     // As its controller would give it: nothing is scheduled there before its agent is heard.
     const taints = [{ key: NOT_READY_TAINT, effect: 'NoSchedule' as const, timeAdded: now.toISOString() }];
-    return [{
-      apiVersion: 'v1', kind: 'Node', metadata: { name }, spec: { ...(podCIDR !== undefined && { podCIDR }), taints },
-      ...(Object.keys(status).length > 0 && { status }),
-    }];
+    return [
+      {
+        apiVersion: 'v1',
+        kind: 'Node',
+        metadata: { name },
+        spec: { ...(podCIDR !== undefined && { podCIDR }), taints },
+        ...(Object.keys(status).length > 0 && { status }),
+      },
+    ];
   });
 }
 
 /** One value for each subject and no value twice: those with more votes first. */
-function elect(subjects: readonly string[], votes: Votes, isGood: (value: string) => boolean): ReadonlyMap<string, string> {
-  const wishes = subjects.flatMap((subject) => votes.ranked(subject).filter(({ value }) => isGood(value)).map((wish) => ({ subject, ...wish })));
+function elect(
+  subjects: readonly string[],
+  votes: Votes,
+  isGood: (value: string) => boolean,
+): ReadonlyMap<string, string> {
+  const wishes = subjects.flatMap((subject) =>
+    votes
+      .ranked(subject)
+      .filter(({ value }) => isGood(value))
+      .map((wish) => ({ subject, ...wish })),
+  );
   const elected = new Map<string, string>();
   const taken = new Set<string>();
-  for (const { subject, value } of wishes.sort((a, b) => b.votes - a.votes || (a.subject < b.subject ? -1 : a.subject > b.subject ? 1 : 0))) {
+  for (const { subject, value } of wishes.sort(
+    (a, b) => b.votes - a.votes || (a.subject < b.subject ? -1 : a.subject > b.subject ? 1 : 0),
+  )) {
     if (elected.has(subject) || taken.has(value)) continue;
     elected.set(subject, value);
     taken.add(value);
@@ -123,39 +187,81 @@ function elect(subjects: readonly string[], votes: Votes, isGood: (value: string
 /** A node's range is a whole cut of the cluster's: two such are equal or do not meet. */
 function isCutOf({ podCIDR, nodeMaskSize }: ClusterSpec['network'], cidr: string): boolean {
   const { first, size } = parseRange(cidr);
-  return cidr === `${formatAddress(first)}/${nodeMaskSize}` && rangeHolds(parseRange(podCIDR), first) && size <= parseRange(podCIDR).size;
+  return (
+    cidr === `${formatAddress(first)}/${nodeMaskSize}` &&
+    rangeHolds(parseRange(podCIDR), first) &&
+    size <= parseRange(podCIDR).size
+  );
 }
 
-/** Services of Git with the addresses and ports that were given out. Those that Git states come first; then those with more votes. */
-function recoverServices(services: readonly Service[], words: readonly NodeWord[], { network }: ClusterSpec): readonly Service[] {
+/**
+ * Services of Git with the addresses and ports that were given out. Those that Git states come first; then those with
+ * more votes.
+ */
+function recoverServices(
+  services: readonly Service[],
+  words: readonly NodeWord[],
+  { network }: ClusterSpec,
+): readonly Service[] {
   const addresses = new Votes();
   const ports = new Votes();
   for (const { claims } of words) {
     for (const { metadata, spec } of oncePerKey(claims.filter((one) => one.kind === 'Service'))) {
       const key = objectKey('Service', metadata.namespace, metadata.name);
       if (spec.clusterIP !== undefined && spec.clusterIP !== 'None') addresses.add(key, spec.clusterIP);
-      for (const [port, nodePort] of new Map(spec.ports.map((one) => [`${one.protocol}/${one.port}`, one.nodePort]))) if (nodePort !== undefined) ports.add(`${key} ${port}`, String(nodePort));
+      for (const [port, nodePort] of new Map(spec.ports.map((one) => [`${one.protocol}/${one.port}`, one.nodePort])))
+        if (nodePort !== undefined) ports.add(`${key} ${port}`, String(nodePort));
     }
   }
-  const stated = new Set(services.flatMap(({ spec }) => [spec.clusterIP, ...spec.ports.map(({ nodePort }) => nodePort)].filter((value) => value !== undefined).map(String)));
+  const stated = new Set(
+    services.flatMap(({ spec }) =>
+      [spec.clusterIP, ...spec.ports.map(({ nodePort }) => nodePort)]
+        .filter((value) => value !== undefined)
+        .map(String),
+    ),
+  );
   const range = parseRange(network.serviceCIDR);
   const [first = 0, last = 0] = network.nodePortRange.split('-').map(Number);
   const wanting = services.filter(({ spec }) => spec.clusterIP === undefined);
   const clusterIPs = elect(wanting.map(keyOf), addresses, (ip) => !stated.has(ip) && isGivenOut(range, ip));
-  const portSubjects = services.filter(({ spec }) => spec.type === 'NodePort').flatMap((service) => service.spec.ports.filter(({ nodePort }) => nodePort === undefined).map((port) => `${keyOf(service)} ${portKey(port)}`));
-  const nodePorts = elect(portSubjects, ports, (port) => !stated.has(port) && Number(port) >= first && Number(port) <= last);
+  const portSubjects = services
+    .filter(({ spec }) => spec.type === 'NodePort')
+    .flatMap((service) =>
+      service.spec.ports
+        .filter(({ nodePort }) => nodePort === undefined)
+        .map((port) => `${keyOf(service)} ${portKey(port)}`),
+    );
+  const nodePorts = elect(
+    portSubjects,
+    ports,
+    (port) => !stated.has(port) && Number(port) >= first && Number(port) <= last,
+  );
   return services.map((service) => {
     const key = keyOf(service);
     const clusterIP = service.spec.clusterIP ?? clusterIPs.get(key);
     const spec = {
-      ...service.spec, ...(clusterIP !== undefined && { clusterIP }),
+      ...service.spec,
+      ...(clusterIP !== undefined && { clusterIP }),
       ports: service.spec.ports.map((port) => {
         const given = port.nodePort === undefined ? nodePorts.get(`${key} ${portKey(port)}`) : undefined;
         return given === undefined ? port : { ...port, nodePort: Number(given) };
       }),
     };
-    const text = allocatedText(spec, wishesOf({ ...service, metadata: { ...service.metadata, uid: '', resourceVersion: '0', generation: 1, creationTimestamp: '' } }));
-    return { ...service, metadata: { ...service.metadata, annotations: { ...service.metadata.annotations, ...(text && { [ALLOCATED_ANNOTATION]: text }) } }, spec };
+    const text = allocatedText(
+      spec,
+      wishesOf({
+        ...service,
+        metadata: { ...service.metadata, uid: '', resourceVersion: '0', generation: 1, creationTimestamp: '' },
+      }),
+    );
+    return {
+      ...service,
+      metadata: {
+        ...service.metadata,
+        annotations: { ...service.metadata.annotations, ...(text && { [ALLOCATED_ANNOTATION]: text }) },
+      },
+      spec,
+    };
   });
 }
 
@@ -167,5 +273,12 @@ function isGivenOut(range: { readonly first: number; readonly size: number }, ip
 
 /** A node that claims two things of one object has one vote. */
 function oncePerKey<T extends NodeClaim | ServiceClaim>(claims: readonly T[]): readonly T[] {
-  return [...new Map(claims.map((claim) => [`${'namespace' in claim.metadata ? claim.metadata.namespace : ''}/${claim.metadata.name}`, claim])).values()];
+  return [
+    ...new Map(
+      claims.map((claim) => [
+        `${'namespace' in claim.metadata ? claim.metadata.namespace : ''}/${claim.metadata.name}`,
+        claim,
+      ]),
+    ).values(),
+  ];
 }

@@ -1,9 +1,19 @@
 /**
- * Pods that go on after the store was lost, and who owns them. A pod is followed only where Git, now or in a recent commit, gives the very same
- * pod; then its spec is Git's, and what the node adds is its name, uid, times and status. So no node can make another run anything.
+ * Pods that go on after the store was lost, and who owns them. A pod is followed only where Git, now or in a recent
+ * commit, gives the very same pod; then its spec is Git's, and what the node adds is its name, uid, times and status.
+ * So no node can make another run anything.
  */
 import {
-  keyOf, objectKey, type Deployment, type KubeObject, type ObjectKey, type Pod, type PodTemplateSpec, type ReplicaSet, type Stored, type StoredMeta,
+  keyOf,
+  objectKey,
+  type Deployment,
+  type KubeObject,
+  type ObjectKey,
+  type Pod,
+  type PodTemplateSpec,
+  type ReplicaSet,
+  type Stored,
+  type StoredMeta,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import type { Claim, PodClaim, PodReport } from '../../../contracts/agent/index.ts';
@@ -25,10 +35,15 @@ export interface NodeWord {
 /** A pod that is being ended stands beside its replacement. */
 const CLAIMS_PER_PLACE = 2;
 
-/** What a node that has room for `maxPods` pods can say: the claims of pods beyond twice that many are left out, before any is looked at. */
+/**
+ * What a node that has room for `maxPods` pods can say: the claims of pods beyond twice that many are left out, before
+ * any is looked at.
+ */
 export function withinPlaces(word: NodeWord, maxPods: number): NodeWord {
   const beyond = new Set(word.claims.filter((claim) => claim.kind === 'Pod').slice(maxPods * CLAIMS_PER_PLACE));
-  return beyond.size === 0 ? word : { ...word, claims: word.claims.filter((claim) => claim.kind !== 'Pod' || !beyond.has(claim)) };
+  return beyond.size === 0
+    ? word
+    : { ...word, claims: word.claims.filter((claim) => claim.kind !== 'Pod' || !beyond.has(claim)) };
 }
 
 /** Templates that a Deployment or ReplicaSet has in Git: the one in force first, then others of recent commits. */
@@ -62,11 +77,21 @@ export interface RecoveredWorkloads {
 }
 
 /**
- * With a uid, so that others can refer to it: drawn from the store's incarnation and the key, so that a recovery that was interrupted and is
- * made again gives the same.
+ * With a uid, so that others can refer to it: drawn from the store's incarnation and the key, so that a recovery that
+ * was interrupted and is made again gives the same.
  */
-export function made<T extends KubeObject>(object: T, { incarnation, now }: Pick<WorkloadInput, 'incarnation' | 'now'>, creationTimestamp = now.toISOString()): Stored<T> {
-  const metadata: StoredMeta = { ...object.metadata, uid: uidOf(incarnation, keyOf(object)), resourceVersion: '0', generation: 1, creationTimestamp };
+export function made<T extends KubeObject>(
+  object: T,
+  { incarnation, now }: Pick<WorkloadInput, 'incarnation' | 'now'>,
+  creationTimestamp = now.toISOString(),
+): Stored<T> {
+  const metadata: StoredMeta = {
+    ...object.metadata,
+    uid: uidOf(incarnation, keyOf(object)),
+    resourceVersion: '0',
+    generation: 1,
+    creationTimestamp,
+  };
   return { ...object, metadata };
 }
 
@@ -93,32 +118,62 @@ type Workload = Deployment | ReplicaSet;
 
 export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
   const sorting = new Sorting(input);
-  const ended = (one: Witnessed): boolean => hasEnded(one.claim, input.words.find(({ node }) => node === one.node));
+  const ended = (one: Witnessed): boolean =>
+    hasEnded(
+      one.claim,
+      input.words.find(({ node }) => node === one.node),
+    );
   for (const { node, claims } of input.words) {
     for (const claim of claims) if (claim.kind === 'Pod') sorting.take({ node, claim });
   }
   const objects: KubeObject[] = [];
   const sets: KubeObject[] = [];
-  const pods: StoredOf<'Pod'>[] = [...sorting.bare.values()].map(({ witnessed, pod }) => recoveredPod(input, witnessed, pod.spec, pod.metadata));
+  const pods: StoredOf<'Pod'>[] = [...sorting.bare.values()].map(({ witnessed, pod }) =>
+    recoveredPod(input, witnessed, pod.spec, pod.metadata),
+  );
   for (const object of input.desired) {
     if (object.kind !== 'Deployment' && object.kind !== 'ReplicaSet') continue;
     const groups = sorting.groupsOf(object);
-    const owner = made(object, input, earliest(groups.flatMap((group) => group.pods), input.now));
+    const owner = made(
+      object,
+      input,
+      earliest(
+        groups.flatMap((group) => group.pods),
+        input.now,
+      ),
+    );
     const limit = object.kind === 'Deployment' ? bounds(object.spec).maxTotal : object.spec.replicas;
-    const kept = new Set(placed(groups.flatMap((group) => group.pods), limit, ended));
-    for (const { node, claim } of groups.flatMap((group) => group.pods).filter((one) => !kept.has(one))) sorting.refuse(node, claim, `${owner.kind} ${owner.metadata.name} has at most ${limit} pods`);
+    const kept = new Set(
+      placed(
+        groups.flatMap((group) => group.pods),
+        limit,
+        ended,
+      ),
+    );
+    for (const { node, claim } of groups.flatMap((group) => group.pods).filter((one) => !kept.has(one)))
+      sorting.refuse(node, claim, `${owner.kind} ${owner.metadata.name} has at most ${limit} pods`);
     if (owner.kind === 'ReplicaSet') {
-      const own = groups.flatMap((group) => group.pods.filter((one) => kept.has(one)).map((one) => podOf(input, one, owner, group.template)));
+      const own = groups.flatMap((group) =>
+        group.pods.filter((one) => kept.has(one)).map((one) => podOf(input, one, owner, group.template)),
+      );
       objects.push(withUnheard(owner, owner.spec.replicas - active(own), input));
       pods.push(...own);
       continue;
     }
     objects.push(owner);
     const others = groups.filter(({ index }) => index > 0).map((group) => recoveredSet(input, owner, group, kept, 0));
-    const present = groups.find(({ index }) => index === 0) ?? { template: owner.spec.template, index: 0, hash: templateHash(owner.spec.template), pods: [] };
+    const present = groups.find(({ index }) => index === 0) ?? {
+      template: owner.spec.template,
+      index: 0,
+      hash: templateHash(owner.spec.template),
+      pods: [],
+    };
     const heard = others.reduce((sum, { own }) => sum + active(own), 0);
     // Made here only where it has pods or may have some: a rollout that made none yet is begun by its controller.
-    const wanted = input.silent.length > 0 || present.pods.length > 0 ? [recoveredSet(input, owner, present, kept, Math.max(0, owner.spec.replicas - heard))] : [];
+    const wanted =
+      input.silent.length > 0 || present.pods.length > 0
+        ? [recoveredSet(input, owner, present, kept, Math.max(0, owner.spec.replicas - heard))]
+        : [];
     for (const { set, own } of [...others, ...wanted]) {
       sets.push(set);
       pods.push(...own);
@@ -127,8 +182,16 @@ export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
   return { objects: [...objects, ...sets], pods, refused: sorting.refused };
 }
 
-/** `wanted`: how many pods it should have where not all nodes answered: those that nobody told of may be on the others. */
-function recoveredSet(input: WorkloadInput, owner: StoredOf<'Deployment'>, group: Group, kept: ReadonlySet<Witnessed>, wanted: number): { readonly set: ReplicaSet; readonly own: readonly StoredOf<'Pod'>[] } {
+/**
+ * `wanted`: how many pods it should have where not all nodes answered: those that nobody told of may be on the others.
+ */
+function recoveredSet(
+  input: WorkloadInput,
+  owner: StoredOf<'Deployment'>,
+  group: Group,
+  kept: ReadonlySet<Witnessed>,
+  wanted: number,
+): { readonly set: ReplicaSet; readonly own: readonly StoredOf<'Pod'>[] } {
   const followed = group.pods.filter((one) => kept.has(one));
   const empty = replicaSetWith(owner, group.template, group.hash ?? templateHash(group.template));
   const set = made(empty, input, earliest(followed, input.now));
@@ -139,7 +202,10 @@ function recoveredSet(input: WorkloadInput, owner: StoredOf<'Deployment'>, group
 
 function withUnheard(set: StoredOf<'ReplicaSet'>, missing: number, { silent }: WorkloadInput): StoredOf<'ReplicaSet'> {
   if (silent.length === 0 || missing <= 0) return set;
-  return { ...set, metadata: { ...set.metadata, annotations: { ...set.metadata.annotations, [UNHEARD_ANNOTATION]: String(missing) } } };
+  return {
+    ...set,
+    metadata: { ...set.metadata, annotations: { ...set.metadata.annotations, [UNHEARD_ANNOTATION]: String(missing) } },
+  };
 }
 
 function active(pods: readonly Pod[]): number {
@@ -150,11 +216,17 @@ function earliest(pods: readonly Witnessed[], now: Date): string {
   return pods.map(({ claim }) => boundedTime(claim.metadata.creationTimestamp, now)).sort()[0] ?? now.toISOString();
 }
 
-/** Those that run come first: one that ended, as by eviction, is kept where a place is left, and takes none from them. Those being ended need none. */
+/**
+ * Those that run come first: one that ended, as by eviction, is kept where a place is left, and takes none from them.
+ * Those being ended need none.
+ */
 function placed(pods: readonly Witnessed[], limit: number, ended: (one: Witnessed) => boolean): readonly Witnessed[] {
   const ending = pods.filter(({ claim }) => claim.metadata.deletionTimestamp !== undefined);
   const staying = pods.filter(({ claim }) => claim.metadata.deletionTimestamp === undefined);
-  const running = fairShare(staying.filter((one) => !ended(one)), limit);
+  const running = fairShare(
+    staying.filter((one) => !ended(one)),
+    limit,
+  );
   return [...running, ...fairShare(staying.filter(ended), limit - running.length), ...ending];
 }
 
@@ -164,11 +236,16 @@ export function hasEnded({ metadata: { uid } }: PodClaim, word: NodeWord | undef
   return phase === 'Failed' || phase === 'Succeeded';
 }
 
-/** At most `limit` of the pods: one of each node in turn, the oldest first. A node that claims many takes the places of none that has few. */
+/**
+ * At most `limit` of the pods: one of each node in turn, the oldest first. A node that claims many takes the places of
+ * none that has few.
+ */
 function fairShare(pods: readonly Witnessed[], limit: number): readonly Witnessed[] {
   const byNode = new Map<string, Witnessed[]>();
   for (const one of pods) byNode.set(one.node, [...(byNode.get(one.node) ?? []), one]);
-  const rows = [...byNode].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, own]) => own.sort((a, b) => compareAge(a.claim, b.claim)));
+  const rows = [...byNode]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, own]) => own.sort((a, b) => compareAge(a.claim, b.claim)));
   const picked: Witnessed[] = [];
   for (let turn = 0; picked.length < limit && rows.some((row) => turn < row.length); turn += 1) {
     for (const row of rows) if (row[turn] !== undefined && picked.length < limit) picked.push(row[turn] as Witnessed);
@@ -177,33 +254,67 @@ function fairShare(pods: readonly Witnessed[], limit: number): readonly Witnesse
 }
 
 function compareAge(a: PodClaim, b: PodClaim): number {
-  const [one, other] = [`${a.metadata.creationTimestamp} ${a.metadata.name}`, `${b.metadata.creationTimestamp} ${b.metadata.name}`];
+  const [one, other] = [
+    `${a.metadata.creationTimestamp} ${a.metadata.name}`,
+    `${b.metadata.creationTimestamp} ${b.metadata.name}`,
+  ];
   return one < other ? -1 : one > other ? 1 : 0;
 }
 
-function podOf(input: WorkloadInput, witnessed: Witnessed, owner: StoredOf<'ReplicaSet'>, template: PodTemplateSpec): StoredOf<'Pod'> {
+function podOf(
+  input: WorkloadInput,
+  witnessed: Witnessed,
+  owner: StoredOf<'ReplicaSet'>,
+  template: PodTemplateSpec,
+): StoredOf<'Pod'> {
   const { labels, annotations } = template.metadata;
   const hash = owner.spec.template.metadata.labels?.[HASH_LABEL];
   return recoveredPod(input, witnessed, template.spec, {
-    labels: { ...labels, ...(hash !== undefined && { [HASH_LABEL]: hash }) }, ...(annotations && { annotations }), ownerReferences: [controllerRef(owner)],
+    labels: { ...labels, ...(hash !== undefined && { [HASH_LABEL]: hash }) },
+    ...(annotations && { annotations }),
+    ownerReferences: [controllerRef(owner)],
   });
 }
 
 /** The binding is part of the pod, so one without a report is at least known to be scheduled. */
-export function recoveredPod({ words, known, now }: Pick<WorkloadInput, 'words' | 'known' | 'now'>, { node, claim }: Witnessed, spec: Pod['spec'], of: Partial<Pod['metadata']>): StoredOf<'Pod'> {
+export function recoveredPod(
+  { words, known, now }: Pick<WorkloadInput, 'words' | 'known' | 'now'>,
+  { node, claim }: Witnessed,
+  spec: Pod['spec'],
+  of: Partial<Pod['metadata']>,
+): StoredOf<'Pod'> {
   const { name, namespace, uid, deletionTimestamp, deletionGracePeriodSeconds } = claim.metadata;
   const creationTimestamp = boundedTime(claim.metadata.creationTimestamp, now);
-  const told = words.find((word) => word.node === node)?.pods.find((pod: PodReport) => pod.uid === uid && pod.name === name && pod.namespace === namespace && !pod.gone)?.status;
-  const status = told ? boundedPodStatus(told, spec, known.get(node) ?? { podCIDR: undefined, internalIP: undefined }, now) : { phase: 'Pending' as const };
+  const told = words
+    .find((word) => word.node === node)
+    ?.pods.find(
+      (pod: PodReport) => pod.uid === uid && pod.name === name && pod.namespace === namespace && !pod.gone,
+    )?.status;
+  const status = told
+    ? boundedPodStatus(told, spec, known.get(node) ?? { podCIDR: undefined, internalIP: undefined }, now)
+    : { phase: 'Pending' as const };
   const scheduled = { type: 'PodScheduled', status: 'True' as const, lastTransitionTime: creationTimestamp };
   return {
-    apiVersion: 'v1', kind: 'Pod',
+    apiVersion: 'v1',
+    kind: 'Pod',
     metadata: {
-      ...of, name, namespace, uid, creationTimestamp, resourceVersion: '0', generation: 1,
-      ...(deletionTimestamp !== undefined && { deletionTimestamp: boundedEnd(deletionTimestamp, spec, now), deletionGracePeriodSeconds: Math.min(deletionGracePeriodSeconds ?? 0, spec.terminationGracePeriodSeconds) }),
+      ...of,
+      name,
+      namespace,
+      uid,
+      creationTimestamp,
+      resourceVersion: '0',
+      generation: 1,
+      ...(deletionTimestamp !== undefined && {
+        deletionTimestamp: boundedEnd(deletionTimestamp, spec, now),
+        deletionGracePeriodSeconds: Math.min(deletionGracePeriodSeconds ?? 0, spec.terminationGracePeriodSeconds),
+      }),
     },
     spec: { ...spec, nodeName: node },
-    status: { ...status, conditions: [scheduled, ...(status.conditions ?? []).filter(({ type }) => type !== 'PodScheduled')] },
+    status: {
+      ...status,
+      conditions: [scheduled, ...(status.conditions ?? []).filter(({ type }) => type !== 'PodScheduled')],
+    },
   };
 }
 
@@ -213,7 +324,10 @@ function boundedEnd(told: string, spec: Pod['spec'], now: Date): string {
 }
 
 /** The pod as a template, to be held against Git's. Where it runs is not part of it. */
-export function templateOf({ metadata: { labels, annotations }, spec }: Pick<PodClaim, 'metadata' | 'spec'>): PodTemplateSpec {
+export function templateOf({
+  metadata: { labels, annotations },
+  spec,
+}: Pick<PodClaim, 'metadata' | 'spec'>): PodTemplateSpec {
   return { metadata: { ...(labels && { labels }), ...(annotations && { annotations }) }, spec: withoutNode(spec) };
 }
 
@@ -232,16 +346,23 @@ function placeless(template: PodTemplateSpec): PodTemplateSpec {
 
 /** Whether a claimed pod of a workload that Git has matches none of the templates. */
 export function hasUnexplained(words: readonly NodeWord[], templates: PodTemplates): boolean {
-  return words.some(({ claims }) => claims.some((claim) => {
-    if (claim.kind !== 'Pod') return false;
-    const known = ownersOf(claim).flatMap(({ workload }) => templates.get(workload) ?? []);
-    const claimed = templateOf(claim);
-    return known.length > 0 && !known.some((template) => sameTemplate(placeless(template), claimed));
-  }));
+  return words.some(({ claims }) =>
+    claims.some((claim) => {
+      if (claim.kind !== 'Pod') return false;
+      const known = ownersOf(claim).flatMap(({ workload }) => templates.get(workload) ?? []);
+      const claimed = templateOf(claim);
+      return known.length > 0 && !known.some((template) => sameTemplate(placeless(template), claimed));
+    }),
+  );
 }
 
-/** Workloads that may own a pod by what it says: a ReplicaSet that is written in Git, or the Deployment whose ReplicaSet it names. */
-function ownersOf({ metadata: { namespace, ownerReferences, labels } }: PodClaim): readonly { readonly workload: ObjectKey; readonly hash: string | undefined }[] {
+/**
+ * Workloads that may own a pod by what it says: a ReplicaSet that is written in Git, or the Deployment whose ReplicaSet
+ * it names.
+ */
+function ownersOf({
+  metadata: { namespace, ownerReferences, labels },
+}: PodClaim): readonly { readonly workload: ObjectKey; readonly hash: string | undefined }[] {
   const owner = ownerReferences?.find(({ controller }) => controller);
   if (owner?.kind !== 'ReplicaSet') return [];
   const inGit = { workload: objectKey('ReplicaSet', namespace, owner.name), hash: undefined };
@@ -286,10 +407,16 @@ class Sorting {
   groupsOf(workload: Workload): readonly Group[] {
     const groups = this.#groups.get(keyOf(workload)) ?? [];
     const nodes = ({ pods }: Group): number => new Set(pods.map(({ node }) => node)).size;
-    const own = (group: Group): number => (group.hash === undefined || group.hash === templateHash(group.template) ? 1 : 0);
-    const ranked = groups.toSorted((a, b) => a.index - b.index || own(b) - own(a) || nodes(b) - nodes(a) || ((a.hash ?? '') < (b.hash ?? '') ? -1 : 1));
+    const own = (group: Group): number =>
+      group.hash === undefined || group.hash === templateHash(group.template) ? 1 : 0;
+    const ranked = groups.toSorted(
+      (a, b) =>
+        a.index - b.index || own(b) - own(a) || nodes(b) - nodes(a) || ((a.hash ?? '') < (b.hash ?? '') ? -1 : 1),
+    );
     const chosen = ranked.filter((group, place) => ranked[place - 1]?.index !== group.index);
-    for (const group of ranked.filter((one) => !chosen.includes(one))) for (const { node, claim } of group.pods) this.refuse(node, claim, 'other pods of its template have another hash');
+    for (const group of ranked.filter((one) => !chosen.includes(one)))
+      for (const { node, claim } of group.pods)
+        this.refuse(node, claim, 'other pods of its template have another hash');
     return chosen;
   }
 
@@ -299,7 +426,8 @@ class Sorting {
     if (!claim.metadata.ownerReferences?.some(({ controller }) => controller)) {
       const pod = this.#desired.get(key);
       if (pod?.kind !== 'Pod') return 'no such pod is in Git';
-      if (!sameTemplate({ metadata: {}, spec: withoutNode(pod.spec) }, { metadata: {}, spec: withoutNode(claim.spec) })) return 'the pod in Git is another';
+      if (!sameTemplate({ metadata: {}, spec: withoutNode(pod.spec) }, { metadata: {}, spec: withoutNode(claim.spec) }))
+        return 'the pod in Git is another';
       this.bare.set(key, { witnessed, pod });
       return undefined;
     }

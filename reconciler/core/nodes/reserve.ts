@@ -1,6 +1,6 @@
 /**
- * What of a machine pods do not get, so that one full of them still has room for sshd, the container runtime and the agent. It is held back
- * from what pods may ask for, as by the kubelet's `--system-reserved` and `--kube-reserved`.
+ * What of a machine pods do not get, so that one full of them still has room for sshd, the container runtime and the
+ * agent. It is held back from what pods may ask for, as by the kubelet's `--system-reserved` and `--kube-reserved`.
  */
 import { parseMilli, parseQuantity, type ResourceList } from '../../../contracts/objects/index.ts';
 
@@ -13,7 +13,9 @@ export function reservedOf(capacity: ResourceList, said: ResourceList = {}): Res
   const { cpu, memory } = capacity;
   return {
     ...(cpu !== undefined && { cpu: `${Math.floor(Math.min(parseMilli(cpu) * CPU.part, CPU.atMostMilli))}m` }),
-    ...(memory !== undefined && { memory: String(Math.floor(Math.min(parseQuantity(memory) * MEMORY.part, MEMORY.atMostBytes))) }),
+    ...(memory !== undefined && {
+      memory: String(Math.floor(Math.min(parseQuantity(memory) * MEMORY.part, MEMORY.atMostBytes))),
+    }),
     ...said,
   };
 }

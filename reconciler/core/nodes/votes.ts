@@ -9,8 +9,13 @@ export class Votes {
     this.#said.set(subject, values.set(value, (values.get(value) ?? 0) + 1));
   }
 
-  /** Values said of a subject, most votes first; equal ones in the order of their text, so that it does not matter who was asked first. */
+  /**
+   * Values said of a subject, most votes first; equal ones in the order of their text, so that it does not matter who
+   * was asked first.
+   */
   ranked(subject: string): readonly { readonly value: string; readonly votes: number }[] {
-    return [...(this.#said.get(subject) ?? [])].map(([value, votes]) => ({ value, votes })).sort((a, b) => b.votes - a.votes || (a.value < b.value ? -1 : 1));
+    return [...(this.#said.get(subject) ?? [])]
+      .map(([value, votes]) => ({ value, votes }))
+      .sort((a, b) => b.votes - a.votes || (a.value < b.value ? -1 : 1));
   }
 }

@@ -23,21 +23,33 @@ export interface LiveReader extends HealthView {
 }
 
 /** Kinds that a manifest may have. */
-export const MANIFEST_KINDS: readonly Kind[] = (Object.keys(KINDS) as Kind[]).filter((kind) => KINDS[kind].manifest !== undefined);
+export const MANIFEST_KINDS: readonly Kind[] = (Object.keys(KINDS) as Kind[]).filter(
+  (kind) => KINDS[kind].manifest !== undefined,
+);
 
 /** All live objects that came from the source, ordered by wave, then key. */
 export function sourceObjects(reader: Pick<LiveReader, 'list'>, sourceName: string): Stored[] {
-  return [...MANIFEST_KINDS].sort((a, b) => KINDS[a].wave - KINDS[b].wave || (a < b ? -1 : 1))
+  return [...MANIFEST_KINDS]
+    .sort((a, b) => KINDS[a].wave - KINDS[b].wave || (a < b ? -1 : 1))
     .flatMap((kind): readonly Stored[] => reader.list(kind))
     .filter((object) => object.metadata.annotations?.[SOURCE_ANNOTATION] === sourceName);
 }
 
 export function reportHealth(object: Stored, reader: LiveReader): ObjectReport {
   const { status, message, gaveUp } = objectHealth(object, reader);
-  return { kind: object.kind, namespace: object.metadata.namespace ?? '', name: object.metadata.name, health: status, message, ...(gaveUp && { gaveUp }) };
+  return {
+    kind: object.kind,
+    namespace: object.metadata.namespace ?? '',
+    name: object.metadata.name,
+    health: status,
+    message,
+    ...(gaveUp && { gaveUp }),
+  };
 }
 
 /** One sentence for each object that is not healthy. */
 export function unhealthySentences(reports: readonly ObjectReport[]): string[] {
-  return reports.filter((r) => r.health !== 'Healthy').map((r) => `${r.kind} ${r.namespace === '' ? '' : `${r.namespace}/`}${r.name} is ${r.health}: ${r.message}`);
+  return reports
+    .filter((r) => r.health !== 'Healthy')
+    .map((r) => `${r.kind} ${r.namespace === '' ? '' : `${r.namespace}/`}${r.name} is ${r.health}: ${r.message}`);
 }

@@ -33,42 +33,72 @@ export function recordOf(status: SourceStatus | undefined, sha: string): Revisio
 }
 
 /**
- * The status once `revision` is the newest: its record is `Syncing` and stands first; records that were still `Syncing` are `Superseded`.
- * A revision that comes back (a force-push to an earlier commit) starts anew.
+ * The status once `revision` is the newest: its record is `Syncing` and stands first; records that were still `Syncing`
+ * are `Superseded`. A revision that comes back (a force-push to an earlier commit) starts anew.
  */
 export function withSeen(status: SourceStatus | undefined, revision: SeenRevision, now: string): SourceStatus {
   const before = status ?? EMPTY;
   const record: RevisionRecord = {
-    revision: revision.sha, subject: subjectOf(revision.message), author: subjectOf(`${revision.author.name} <${revision.author.email}>`),
-    committedAt: revision.committedAt, seenAt: now, outcome: 'Syncing',
+    revision: revision.sha,
+    subject: subjectOf(revision.message),
+    author: subjectOf(`${revision.author.name} <${revision.author.email}>`),
+    committedAt: revision.committedAt,
+    seenAt: now,
+    outcome: 'Syncing',
   };
   const older = before.history
     .filter((r) => r.revision !== revision.sha)
-    .map((r) => (r.outcome === 'Syncing' ? { ...r, outcome: 'Superseded' as const, finishedAt: now, message: `overtaken by ${revision.sha.slice(0, 12)}` } : r));
+    .map((r) =>
+      r.outcome === 'Syncing'
+        ? {
+            ...r,
+            outcome: 'Superseded' as const,
+            finishedAt: now,
+            message: `overtaken by ${revision.sha.slice(0, 12)}`,
+          }
+        : r,
+    );
   return { ...before, observedRevision: revision.sha, history: [record, ...older].slice(0, MAX_HISTORY) };
 }
 
 /**
- * The status once `sha` takes the place of the revision in force, which ends as `Superseded`, or `Degraded` where something of it had failed.
- * Nothing changes where none is, or it is the same.
+ * The status once `sha` takes the place of the revision in force, which ends as `Superseded`, or `Degraded` where
+ * something of it had failed. Nothing changes where none is, or it is the same.
  */
 export function withReplaced(status: SourceStatus, sha: string, end: PostMortem): SourceStatus {
   const { appliedRevision } = status;
   if (appliedRevision === undefined || appliedRevision === sha) return status;
   const outcome = end.health === 'Degraded' ? 'Degraded' : 'Superseded';
   const message = end.causes[0];
-  return { ...status, history: status.history.map((r): RevisionRecord => {
-    if (r.revision !== appliedRevision || !IN_FORCE.has(r.outcome)) return r;
-    return { ...r, outcome, postMortem: end, message: message === undefined ? `replaced by ${sha.slice(0, 12)}` : `replaced by ${sha.slice(0, 12)}: ${message}` };
-  }) };
+  return {
+    ...status,
+    history: status.history.map((r): RevisionRecord => {
+      if (r.revision !== appliedRevision || !IN_FORCE.has(r.outcome)) return r;
+      return {
+        ...r,
+        outcome,
+        postMortem: end,
+        message:
+          message === undefined ? `replaced by ${sha.slice(0, 12)}` : `replaced by ${sha.slice(0, 12)}: ${message}`,
+      };
+    }),
+  };
 }
 
 /** The status with `removed` at the records that are not among `onBranch`, and at no others. */
 export function withRemoved(status: SourceStatus, onBranch: ReadonlySet<string>): SourceStatus {
-  return { ...status, history: status.history.map(({ removed: _removed, ...r }) => (onBranch.has(r.revision) ? r : { ...r, removed: true })) };
+  return {
+    ...status,
+    history: status.history.map(({ removed: _removed, ...r }) =>
+      onBranch.has(r.revision) ? r : { ...r, removed: true },
+    ),
+  };
 }
 
-/** The status with the outcome of one revision; `Applied` and `Healthy` also make it the applied one. An unknown revision changes nothing. */
+/**
+ * The status with the outcome of one revision; `Applied` and `Healthy` also make it the applied one. An unknown
+ * revision changes nothing.
+ */
 export function withOutcome(status: SourceStatus, sha: string, outcome: Outcome, now: string): SourceStatus {
   const done = outcome.outcome !== 'Syncing';
   const history = status.history.map((r): RevisionRecord => {
@@ -80,9 +110,13 @@ export function withOutcome(status: SourceStatus, sha: string, outcome: Outcome,
   return { ...status, history, ...(applied && recordOf(status, sha) && { appliedRevision: sha }) };
 }
 
-/** The revision that was in force before the one that is, without those that failed: what `plumb rollback` goes back to. */
+/**
+ * The revision that was in force before the one that is, without those that failed: what `plumb rollback` goes back to.
+ */
 export function previousApplied(status: SourceStatus | undefined): RevisionRecord | undefined {
-  const applied = (status?.history ?? []).filter((r) => IN_FORCE.has(r.outcome) || (r.outcome === 'Superseded' && r.postMortem !== undefined));
+  const applied = (status?.history ?? []).filter(
+    (r) => IN_FORCE.has(r.outcome) || (r.outcome === 'Superseded' && r.postMortem !== undefined),
+  );
   const current = applied.findIndex((r) => r.revision === status?.appliedRevision);
   return current < 0 ? applied[0] : applied[current + 1];
 }

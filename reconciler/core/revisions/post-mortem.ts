@@ -1,5 +1,13 @@
-/** How things stood when a newer revision took the place of the one in force: what is kept of it once its pods are gone. */
-import type { ContainerStatus, FailedContainer, PostMortem, Stored, StoredPod } from '../../../contracts/objects/index.ts';
+/**
+ * How things stood when a newer revision took the place of the one in force: what is kept of it once its pods are gone.
+ */
+import type {
+  ContainerStatus,
+  FailedContainer,
+  PostMortem,
+  Stored,
+  StoredPod,
+} from '../../../contracts/objects/index.ts';
 import { type LiveReader, reportHealth, sourceObjects, unhealthySentences } from './health.ts';
 import { shownText } from './history.ts';
 
@@ -12,16 +20,24 @@ const MAX_LINES = 400;
 /** Reasons to wait that are no failure. Source: Kubernetes, pkg/kubelet/kubelet_pods.go. */
 const STARTING: ReadonlySet<string> = new Set(['ContainerCreating', 'PodInitializing']);
 
-/** Looks at all objects of the source, and at the pods of those that are not healthy. Bounded in size whatever containers wrote. */
+/**
+ * Looks at all objects of the source, and at the pods of those that are not healthy. Bounded in size whatever
+ * containers wrote.
+ */
 export function postMortem(view: LiveReader, sourceName: string): PostMortem {
   const judged = sourceObjects(view, sourceName).map((object) => ({ object, report: reportHealth(object, view) }));
   const unhealthy = judged.filter(({ report }) => report.health !== 'Healthy');
   const containers = unhealthy.flatMap(({ object }) => podsOf(view, object)).flatMap(failedContainers);
-  const broken = containers.length > 0 || unhealthy.some(({ report }) => report.health === 'Degraded' || report.health === 'Missing');
+  const broken =
+    containers.length > 0 ||
+    unhealthy.some(({ report }) => report.health === 'Degraded' || report.health === 'Missing');
   const sentences = unhealthySentences(unhealthy.map(({ report }) => report));
   return {
     health: unhealthy.length === 0 ? 'Healthy' : broken ? 'Degraded' : 'Progressing',
-    causes: [...sentences.slice(0, MAX_CAUSES).map((cause) => cut(cause, MAX_CAUSE)), ...(sentences.length > MAX_CAUSES ? [`and ${sentences.length - MAX_CAUSES} more`] : [])],
+    causes: [
+      ...sentences.slice(0, MAX_CAUSES).map((cause) => cut(cause, MAX_CAUSE)),
+      ...(sentences.length > MAX_CAUSES ? [`and ${sentences.length - MAX_CAUSES} more`] : []),
+    ],
     containers: containers.slice(0, MAX_CONTAINERS),
   };
 }
@@ -33,17 +49,26 @@ function podsOf(view: LiveReader, object: Stored): readonly StoredPod[] {
 }
 
 function failedContainers(pod: StoredPod): FailedContainer[] {
-  return [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].flatMap((status) => failed(pod, status) ?? []);
+  return [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].flatMap(
+    (status) => failed(pod, status) ?? [],
+  );
 }
 
-function failed(pod: StoredPod, { name, restartCount, state, lastState }: ContainerStatus): FailedContainer | undefined {
+function failed(
+  pod: StoredPod,
+  { name, restartCount, state, lastState }: ContainerStatus,
+): FailedContainer | undefined {
   const waiting = state.waiting && !STARTING.has(state.waiting.reason) ? state.waiting : undefined;
   const ended = state.terminated ?? lastState.terminated;
   if (!waiting && (state.terminated?.exitCode ?? 0) === 0) return undefined;
   const words = ended?.message ?? waiting?.message;
   return {
-    pod: `${pod.metadata.namespace ?? ''}/${pod.metadata.name}`, container: name, reason: waiting?.reason ?? ended?.reason ?? '', restarts: restartCount,
-    ...(ended && { exitCode: ended.exitCode }), ...(words !== undefined && words.trim() !== '' && { message: cutFront(words.trim(), MAX_LINES) }),
+    pod: `${pod.metadata.namespace ?? ''}/${pod.metadata.name}`,
+    container: name,
+    reason: waiting?.reason ?? ended?.reason ?? '',
+    restarts: restartCount,
+    ...(ended && { exitCode: ended.exitCode }),
+    ...(words !== undefined && words.trim() !== '' && { message: cutFront(words.trim(), MAX_LINES) }),
   };
 }
 

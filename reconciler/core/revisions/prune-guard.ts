@@ -7,26 +7,47 @@ import type { DesiredState, Diagnostic } from '../manifests/index.ts';
 export const RESTORED_WITHIN = 50;
 
 /**
- * Why a plan whose revision has no Cluster may not be executed: it is held to the limit of the Cluster in force, which such a commit deletes with
- * everything else, or to the default where there is none. Empty where the revision has a Cluster (the plan's own check looks at that one) or
- * the limit is kept.
+ * Why a plan whose revision has no Cluster may not be executed: it is held to the limit of the Cluster in force, which
+ * such a commit deletes with everything else, or to the default where there is none. Empty where the revision has a
+ * Cluster (the plan's own check looks at that one) or the limit is kept.
  */
-export function pruneGuard(inForce: Cluster | undefined, desired: DesiredState, live: number, plan: Plan): Diagnostic[] {
+export function pruneGuard(
+  inForce: Cluster | undefined,
+  desired: DesiredState,
+  live: number,
+  plan: Plan,
+): Diagnostic[] {
   if ([...desired.values()].some((d) => d.object.kind === 'Cluster')) return [];
-  const message = overPruneLimit(inForce?.spec.sync.maxPrunePercent, plan.counts.delete, Math.max(live - plan.counts.delete, 0));
+  const message = overPruneLimit(
+    inForce?.spec.sync.maxPrunePercent,
+    plan.counts.delete,
+    Math.max(live - plan.counts.delete, 0),
+  );
   if (message === undefined) return [];
   const file = inForce?.metadata.annotations?.[ORIGIN_ANNOTATION]?.replace(/:\d+$/, '') ?? 'plumbline.yaml';
-  return [{
-    severity: 'error', code: 'PruneLimit', file, line: 1, column: 1, message: inForce ? `${message}; the Cluster is among them` : message,
-    hint: `if that is meant, first push a commit with ${inForce ? '' : 'a Cluster and '}spec.sync.maxPrunePercent: 100 in it, or delete in steps`,
-  }];
+  return [
+    {
+      severity: 'error',
+      code: 'PruneLimit',
+      file,
+      line: 1,
+      column: 1,
+      message: inForce ? `${message}; the Cluster is among them` : message,
+      hint: `if that is meant, first push a commit with ${inForce ? '' : 'a Cluster and '}spec.sync.maxPrunePercent: 100 in it, or delete in steps`,
+    },
+  ];
 }
 
 /**
- * The refusals that hold for a commit whose files are those of an earlier one on its branch, as a rollback or a revert makes it: it may take away
- * whatever came since. `log`: the commit, then what came before it, newest first. A commit without any object restores nothing.
+ * The refusals that hold for a commit whose files are those of an earlier one on its branch, as a rollback or a revert
+ * makes it: it may take away whatever came since. `log`: the commit, then what came before it, newest first. A commit
+ * without any object restores nothing.
  */
-export function unlessRestored(refusals: readonly Diagnostic[], log: readonly { readonly tree: string }[], desired: DesiredState): readonly Diagnostic[] {
+export function unlessRestored(
+  refusals: readonly Diagnostic[],
+  log: readonly { readonly tree: string }[],
+  desired: DesiredState,
+): readonly Diagnostic[] {
   const [commit, ...earlier] = log;
   const restores = desired.size > 0 && commit !== undefined && earlier.some(({ tree }) => tree === commit.tree);
   return restores ? refusals.filter(({ code }) => code !== 'PruneLimit') : refusals;

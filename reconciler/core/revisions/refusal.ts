@@ -7,7 +7,10 @@ const MAX_LINE = 500;
 
 /** One line for each of the first {@link MAX_SHOWN} errors, then how many more there are. */
 export function refusalMessage(errors: readonly Diagnostic[]): string {
-  const lines = errors.slice(0, MAX_SHOWN).map(formatDiagnostic).map((line) => (line.length > MAX_LINE ? `${line.slice(0, MAX_LINE - 1)}…` : line));
+  const lines = errors
+    .slice(0, MAX_SHOWN)
+    .map(formatDiagnostic)
+    .map((line) => (line.length > MAX_LINE ? `${line.slice(0, MAX_LINE - 1)}…` : line));
   const rest = errors.length - lines.length;
   return [...lines, ...(rest > 0 ? [`and ${rest} more ${rest === 1 ? 'error' : 'errors'}`] : [])].join('\n');
 }

@@ -1,23 +1,46 @@
-/** A revision's files to desired state. Reading is passed in, so that the run, the push hook and the offline commands render the same way. */
+/**
+ * A revision's files to desired state. Reading is passed in, so that the run, the push hook and the offline commands
+ * render the same way.
+ */
 import {
-  composeState, fileTooLarge, type ManifestCache, MAX_FILE_BYTES, parseManifest, selectManifestFiles, type Diagnostic, type ParsedFile, type Rendering, type TreeFile,
+  composeState,
+  fileTooLarge,
+  type ManifestCache,
+  MAX_FILE_BYTES,
+  parseManifest,
+  selectManifestFiles,
+  type Diagnostic,
+  type ParsedFile,
+  type Rendering,
+  type TreeFile,
 } from '../manifests/index.ts';
 
-/** The contents of a file, or `too-large` where it has more than {@link MAX_FILE_BYTES}; that is found without reading it. */
+/**
+ * The contents of a file, or `too-large` where it has more than {@link MAX_FILE_BYTES}; that is found without reading
+ * it.
+ */
 export type FileReader = (file: TreeFile, maxBytes: number) => Promise<Uint8Array | 'too-large'>;
 
 /** Files read at the same time. */
 const CONCURRENCY = 16;
 
-/** All manifests of a revision together; contents that stand at several paths count at each. Ten thousand usual objects have about half of it. */
+/**
+ * All manifests of a revision together; contents that stand at several paths count at each. Ten thousand usual objects
+ * have about half of it.
+ */
 export const MAX_REVISION_BYTES = 32 * 1024 * 1024;
 
 /**
- * Renders one revision. Only contents that the cache lacks are read and parsed, each once, at however many paths they stand. The cache is left
- * with this revision's files and those of `keep`. A revision over {@link MAX_REVISION_BYTES} has one error and no objects. Rejects only when
- * the reader does.
+ * Renders one revision. Only contents that the cache lacks are read and parsed, each once, at however many paths they
+ * stand. The cache is left with this revision's files and those of `keep`. A revision over {@link MAX_REVISION_BYTES}
+ * has one error and no objects. Rejects only when the reader does.
  */
-export async function renderFiles(files: readonly TreeFile[], read: FileReader, cache: ManifestCache, keep: readonly TreeFile[] = []): Promise<Rendering> {
+export async function renderFiles(
+  files: readonly TreeFile[],
+  read: FileReader,
+  cache: ManifestCache,
+  keep: readonly TreeFile[] = [],
+): Promise<Rendering> {
   const { manifests, diagnostics } = selectManifestFiles(files);
   const parsed = new Array<ParsedFile | undefined>(manifests.length);
   const refused: Diagnostic[] = [];
@@ -48,14 +71,18 @@ export async function renderFiles(files: readonly TreeFile[], read: FileReader, 
   cache.prune([...manifests, ...keep]);
   const passed = budget.exceededAt === undefined ? undefined : manifests[budget.exceededAt];
   if (passed) return { state: new Map(), diagnostics: [tooManyBytes(passed.path)] };
-  return composeState(parsed.flatMap((file) => file ?? []), [...diagnostics, ...refused]);
+  return composeState(
+    parsed.flatMap((file) => file ?? []),
+    [...diagnostics, ...refused],
+  );
 }
 
 /** The parse as it would be of a file at `path`: positions are all that a path is in. */
 function at(path: string, file: ParsedFile): ParsedFile {
   if (file.path === path) return file;
   return {
-    ...file, path,
+    ...file,
+    path,
     objects: file.objects.map((object) => ({ ...object, position: { ...object.position, file: path } })),
     diagnostics: file.diagnostics.map((diagnostic) => ({ ...diagnostic, file: path })),
   };
@@ -64,8 +91,13 @@ function at(path: string, file: ParsedFile): ParsedFile {
 function tooManyBytes(path: string): Diagnostic {
   const limit = `${MAX_REVISION_BYTES / 1024 / 1024} MiB`;
   return {
-    severity: 'error', code: 'RevisionTooLarge', file: path, line: 1, column: 1,
-    message: `the manifests up to this one, in order of their paths, have more than ${limit} together`, hint: 'split the repository, or keep data out of manifests',
+    severity: 'error',
+    code: 'RevisionTooLarge',
+    file: path,
+    line: 1,
+    column: 1,
+    message: `the manifests up to this one, in order of their paths, have more than ${limit} together`,
+    hint: 'split the repository, or keep data out of manifests',
   };
 }
 
@@ -85,7 +117,11 @@ class InOrder {
 
   count(index: number, size: number): void {
     this.#sizes[index] = size;
-    for (let known = this.#sizes[this.#next]; known !== undefined && this.exceededAt === undefined; known = this.#sizes[this.#next]) {
+    for (
+      let known = this.#sizes[this.#next];
+      known !== undefined && this.exceededAt === undefined;
+      known = this.#sizes[this.#next]
+    ) {
       this.#sum += known;
       if (this.#sum > this.#limit) this.exceededAt = this.#next;
       this.#next++;

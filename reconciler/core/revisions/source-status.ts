@@ -3,26 +3,57 @@ import { withCondition, type Condition, type SourceStatus } from '../../../contr
 import { type ObjectReport, unhealthySentences } from './health.ts';
 
 export type SyncReason =
-  | 'Applied' | 'Syncing' | 'Refused' | 'GitUnreachable' | 'RepositoryDamaged' | 'BranchUnborn' | 'BranchMissing' | 'ApplyFailed';
+  | 'Applied'
+  | 'Syncing'
+  | 'Refused'
+  | 'GitUnreachable'
+  | 'RepositoryDamaged'
+  | 'BranchUnborn'
+  | 'BranchMissing'
+  | 'ApplyFailed';
 
 const STATUS_OF: Readonly<Record<SyncReason, Condition['status']>> = {
-  Applied: 'True', Syncing: 'Unknown', Refused: 'False', GitUnreachable: 'Unknown', RepositoryDamaged: 'Unknown', BranchUnborn: 'False', BranchMissing: 'False', ApplyFailed: 'False',
+  Applied: 'True',
+  Syncing: 'Unknown',
+  Refused: 'False',
+  GitUnreachable: 'Unknown',
+  RepositoryDamaged: 'Unknown',
+  BranchUnborn: 'False',
+  BranchMissing: 'False',
+  ApplyFailed: 'False',
 };
 
 /** The status with condition `Synced`: the newest revision of the branch is the one in force, or why not. */
 export function withSynced(status: SourceStatus, reason: SyncReason, message: string, now: string): SourceStatus {
-  return { ...status, conditions: withCondition(status.conditions, { type: 'Synced', status: STATUS_OF[reason], reason, message }, now) };
+  return {
+    ...status,
+    conditions: withCondition(status.conditions, { type: 'Synced', status: STATUS_OF[reason], reason, message }, now),
+  };
 }
 
 const SHOWN = 5;
 
-/** The status with condition `Healthy`: everything in the applied revision is well, or the first few things that are not. */
+/**
+ * The status with condition `Healthy`: everything in the applied revision is well, or the first few things that are
+ * not.
+ */
 export function withHealthy(status: SourceStatus, reports: readonly ObjectReport[], now: string): SourceStatus {
   const sentences = unhealthySentences(reports);
   const degraded = reports.some((r) => r.health === 'Degraded' || r.health === 'Missing');
   const rest = sentences.length > SHOWN ? [`and ${sentences.length - SHOWN} more`] : [];
-  const condition = sentences.length === 0
-    ? { type: 'Healthy', status: 'True' as const, reason: 'AllHealthy', message: `${reports.length} objects are healthy` }
-    : { type: 'Healthy', status: 'False' as const, reason: degraded ? 'Degraded' : 'Progressing', message: [...sentences.slice(0, SHOWN), ...rest].join('; ') };
+  const condition =
+    sentences.length === 0
+      ? {
+          type: 'Healthy',
+          status: 'True' as const,
+          reason: 'AllHealthy',
+          message: `${reports.length} objects are healthy`,
+        }
+      : {
+          type: 'Healthy',
+          status: 'False' as const,
+          reason: degraded ? 'Degraded' : 'Progressing',
+          message: [...sentences.slice(0, SHOWN), ...rest].join('; '),
+        };
   return { ...status, conditions: withCondition(status.conditions, condition, now) };
 }

@@ -58,8 +58,8 @@ interface Wanted extends PlannedPod {
 }
 
 /**
- * After so many times no more room is made for a pod that still got no place, so that pods that keep each other from theirs come to an
- * end here: each makes a limited number of pods of lower priority come anew.
+ * After so many times no more room is made for a pod that still got no place, so that pods that keep each other from
+ * theirs come to an end here: each makes a limited number of pods of lower priority come anew.
  */
 const MAX_NOMINATIONS = 3;
 
@@ -89,7 +89,9 @@ export class Attempt {
   }
 
   remove(pods: readonly StoredPod[]): void {
-    for (const { metadata: { uid } } of pods) {
+    for (const {
+      metadata: { uid },
+    } of pods) {
       this.#scheduler.cluster.removePod(uid);
       this.#wanted.delete(uid);
     }
@@ -109,8 +111,8 @@ export class Attempt {
   }
 
   /**
-   * Tries all that wait, once, as the queue sorts them. Victims end with the pass: until then nobody gets their room. Whether it gave
-   * anybody a place or made room.
+   * Tries all that wait, once, as the queue sorts them. Victims end with the pass: until then nobody gets their room.
+   * Whether it gave anybody a place or made room.
    */
   *pass(): Paced<boolean> {
     let moved = false;
@@ -132,15 +134,17 @@ export class Attempt {
       const counts = places.get(workload) ?? new Map<string, number>();
       places.set(workload, counts.set(node, (counts.get(node) ?? 0) + 1));
     }
-    return [...places].sort(([a], [b]) => (a < b ? -1 : 1)).map(([workload, counts]) => {
-      const nodes = [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([node, pods]) => ({ node, pods }));
-      return { workload, nodes, pods: nodes.reduce((sum, { pods }) => sum + pods, 0) };
-    });
+    return [...places]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([workload, counts]) => {
+        const nodes = [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([node, pods]) => ({ node, pods }));
+        return { workload, nodes, pods: nodes.reduce((sum, { pods }) => sum + pods, 0) };
+      });
   }
 
   /**
-   * Pods that found no place and for which no room is being made, of all or of `uids`: one entry for those of a workload that are told the
-   * same.
+   * Pods that found no place and for which no room is being made, of all or of `uids`: one entry for those of a
+   * workload that are told the same.
    */
   unplaced(uids: Iterable<string> = this.#wanted.keys()): Unplaced[] {
     const entries = new Map<string, Unplaced>();
@@ -153,9 +157,17 @@ export class Attempt {
       if (!queued || !refusal || expects) continue;
       const key = `${workload} ${refusal.message}`;
       const known = entries.get(key);
-      entries.set(key, { workload, pods: (known?.pods ?? 0) + 1, of: 0, message: refusal.message, verdicts: known?.verdicts ?? this.#verdicts(queued.pod, refusal) });
+      entries.set(key, {
+        workload,
+        pods: (known?.pods ?? 0) + 1,
+        of: 0,
+        message: refusal.message,
+        verdicts: known?.verdicts ?? this.#verdicts(queued.pod, refusal),
+      });
     }
-    return [...entries].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => ({ ...entry, of: all.get(entry.workload) ?? 0 }));
+    return [...entries]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, entry]) => ({ ...entry, of: all.get(entry.workload) ?? 0 }));
   }
 
   /** How many of those that waited already would still. */
@@ -166,15 +178,24 @@ export class Attempt {
   #want(workload: ObjectKey, pod: StoredPod, waited: boolean): void {
     const { cluster } = this.#scheduler;
     // A pod whose manifest names its node is nobody's to place.
-    const queued = pod.spec.nodeName === undefined ? { pod, shape: cluster.shape(pod), since: Date.parse(pod.metadata.creationTimestamp) } : undefined;
+    const queued =
+      pod.spec.nodeName === undefined
+        ? { pod, shape: cluster.shape(pod), since: Date.parse(pod.metadata.creationTimestamp) }
+        : undefined;
     if (!queued) cluster.setPod(pod);
     this.#wanted.set(pod.metadata.uid, { workload, pod, waited, queued, expects: false, nominations: 0 });
   }
 
   #inTurn(): Wanted[] {
-    const waiting = [...this.#wanted.values()].flatMap((wanted) => (wanted.queued ? [{ wanted, queued: wanted.queued }] : []));
-    const sort = waiting.map(({ queued }) => this.#scheduler.profileOf(queued.pod)?.queueSort).find((found) => found !== undefined);
-    return waiting.sort((a, b) => sort?.(a.queued, b.queued) ?? byAge(a.queued.pod, b.queued.pod)).map(({ wanted }) => wanted);
+    const waiting = [...this.#wanted.values()].flatMap((wanted) =>
+      wanted.queued ? [{ wanted, queued: wanted.queued }] : [],
+    );
+    const sort = waiting
+      .map(({ queued }) => this.#scheduler.profileOf(queued.pod)?.queueSort)
+      .find((found) => found !== undefined);
+    return waiting
+      .sort((a, b) => sort?.(a.queued, b.queued) ?? byAge(a.queued.pod, b.queued.pod))
+      .map(({ wanted }) => wanted);
   }
 
   /** Alone, or with all that wait of its group. */
@@ -189,7 +210,9 @@ export class Attempt {
     const together = scheduler.together(pod);
     if (!together) return [scheduler.place(pod, { preempt: nominations < MAX_NOMINATIONS })];
     if (!('group' in together)) return refused(together);
-    const members = [...this.#wanted.values()].flatMap(({ queued }) => (queued?.shape.group === together.group ? [queued.pod] : []));
+    const members = [...this.#wanted.values()].flatMap(({ queued }) =>
+      queued?.shape.group === together.group ? [queued.pod] : [],
+    );
     return scheduler.placeTogether(members.sort(byAge), together);
   }
 
@@ -210,7 +233,8 @@ export class Attempt {
     wanted.nominations++;
     for (const victim of victims) {
       this.#victims.push(victim);
-      if (!this.#wanted.has(victim.metadata.uid)) this.preempted.push({ victim: keyOf(victim), node, by: wanted.workload });
+      if (!this.#wanted.has(victim.metadata.uid))
+        this.preempted.push({ victim: keyOf(victim), node, by: wanted.workload });
     }
     return true;
   }
@@ -237,6 +261,8 @@ export class Attempt {
 
   #verdicts(pod: StoredPod, { plugins }: Refusal): readonly NodeVerdict[] {
     // Who was refused by no plugin was kept from the nodes altogether.
-    return plugins.size === 0 ? [] : this.#scheduler.cluster.without(pod.metadata.uid, () => this.#scheduler.refusal(pod).verdicts);
+    return plugins.size === 0
+      ? []
+      : this.#scheduler.cluster.without(pod.metadata.uid, () => this.#scheduler.refusal(pod).verdicts);
   }
 }

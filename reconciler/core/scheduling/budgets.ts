@@ -1,5 +1,14 @@
-/** How many pods each PodDisruptionBudget lets go, as far as the scheduler knows. Source: Kubernetes documentation, "Disruptions". */
-import { readKey, selectorMatches, type LabelSelector, type StoredPod, type StoredPodDisruptionBudget } from '../../../contracts/objects/index.ts';
+/**
+ * How many pods each PodDisruptionBudget lets go, as far as the scheduler knows. Source: Kubernetes documentation,
+ * "Disruptions".
+ */
+import {
+  readKey,
+  selectorMatches,
+  type LabelSelector,
+  type StoredPod,
+  type StoredPodDisruptionBudget,
+} from '../../../contracts/objects/index.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { isReady } from '../workloads/pod-state.ts';
 import type { PodShape } from './pod-shape.ts';
@@ -26,7 +35,10 @@ export class Budget {
     return readKey(this.#object.status?.disruptedPods, pod.metadata.name) !== undefined;
   }
 
-  /** Takes in a newer version, which knows what was spent before it. False when that may be another answer of {@link counts}. */
+  /**
+   * Takes in a newer version, which knows what was spent before it. False when that may be another answer of {@link
+   * counts}.
+   */
   update(object: StoredPodDisruptionBudget): boolean {
     const before = this.#object;
     this.#object = object;
@@ -43,8 +55,9 @@ export class Budget {
 }
 
 /**
- * All budgets. A ready pod that begins to terminate is deducted at once from those over it, until their next status, which has counted it, or
- * until the pod is gone. So the victims of one pass, whose deletion no status knows of yet, are not forgotten by the next preemption.
+ * All budgets. A ready pod that begins to terminate is deducted at once from those over it, until their next status,
+ * which has counted it, or until the pod is gone. So the victims of one pass, whose deletion no status knows of yet,
+ * are not forgotten by the next preemption.
  */
 export class Budgets {
   readonly #byNamespace = new Map<string, ReadonlyMap<string, Budget>>();
@@ -65,11 +78,16 @@ export class Budgets {
     for (const budgets of this.#byNamespace.values()) yield* budgets.values();
   }
 
-  /** Those over pods of the shape. An empty selector is over every pod of the namespace, an absent one over none (policy/v1). */
+  /**
+   * Those over pods of the shape. An empty selector is over every pod of the namespace, an absent one over none
+   * (policy/v1).
+   */
   of(shape: PodShape): readonly Budget[] {
     let budgets = this.#ofShape.get(shape);
     if (!budgets) {
-      budgets = [...(this.#byNamespace.get(shape.namespace)?.values() ?? [])].filter(({ selector }) => selector && selectorMatches(selector, shape.labels));
+      budgets = [...(this.#byNamespace.get(shape.namespace)?.values() ?? [])].filter(
+        ({ selector }) => selector && selectorMatches(selector, shape.labels),
+      );
       this.#ofShape.set(shape, budgets);
     }
     return budgets;
@@ -94,12 +112,17 @@ export class Budgets {
 
   /** The pod began to terminate. One that is not ready takes nothing from a budget. */
   begins(shape: PodShape, pod: StoredPod): void {
-    if (isReady(pod)) this.#each(shape, (budget) => { budget.spend(pod); });
+    if (isReady(pod))
+      this.#each(shape, (budget) => {
+        budget.spend(pod);
+      });
   }
 
   /** The pod is gone, or stays after all. */
   ended(shape: PodShape, pod: StoredPod): void {
-    this.#each(shape, (budget) => { budget.giveBack(pod); });
+    this.#each(shape, (budget) => {
+      budget.giveBack(pod);
+    });
   }
 
   #each(shape: PodShape, then: (budget: Budget) => void): void {

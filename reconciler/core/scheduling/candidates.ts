@@ -1,12 +1,23 @@
 /**
- * All nodes as one shape of pod sees them: which pass the filters, and how good they are. Made once for a shape, then kept up to date
- * from the journal, so that the next pod of the shape costs a scan over arrays and every node is compared.
+ * All nodes as one shape of pod sees them: which pass the filters, and how good they are. Made once for a shape, then
+ * kept up to date from the journal, so that the next pod of the shape costs a scan over arrays and every node is
+ * compared.
  *
- * What depends on a node alone is in a {@link NodeTable}. What depends on pods elsewhere, and the normalising of scores, is worked out for each pod.
+ * What depends on a node alone is in a {@link NodeTable}. What depends on pods elsewhere, and the normalising of
+ * scores, is worked out for each pod.
  */
 import type { ClusterState, Placed } from './cluster-state.ts';
 import type { Filtering, Follower, PreemptionView, Reason, Scoring } from './framework.ts';
-import { NO_NODE, NodeTable, NodeTables, NOTHING, PASSES, type Named, type NodeParts, type Weighed } from './node-table.ts';
+import {
+  NO_NODE,
+  NodeTable,
+  NodeTables,
+  NOTHING,
+  PASSES,
+  type Named,
+  type NodeParts,
+  type Weighed,
+} from './node-table.ts';
 import type { PodShape } from './pod-shape.ts';
 import type { Profile } from './profile.ts';
 import { ReasonTally, type Tally } from './reason-tally.ts';
@@ -53,7 +64,9 @@ export class Candidates implements PreemptionView {
   #hereByPods: readonly Filtering[] = [];
   /** What looks beyond the node. */
   #across: readonly Named<Filtering>[] = [];
-  /** Scores that are normalised over the nodes that pass: first those of #here, then those that look beyond the node. */
+  /**
+   * Scores that are normalised over the nodes that pass: first those of #here, then those that look beyond the node.
+   */
   #relative: readonly Weighed[] = [];
   #followers: readonly Follower[] = [];
   /** Those of them that pods of a shape concern. */
@@ -63,7 +76,9 @@ export class Candidates implements PreemptionView {
   #passing = new Int32Array(0);
   #nodes = new Int32Array(0);
   /** The last {@link tally}, and when it was true. */
-  #tallied: { readonly tally: ReasonTally; readonly local: boolean; readonly topology: number; readonly position: number } | undefined;
+  #tallied:
+    | { readonly tally: ReasonTally; readonly local: boolean; readonly topology: number; readonly position: number }
+    | undefined;
   /** How many nodes were looked at in the last {@link pick}. */
   examined = 0;
 
@@ -79,7 +94,8 @@ export class Candidates implements PreemptionView {
   /** Number of the best node for a pod of the shape, -1 when none passes. Of equal ones the seed chooses. */
   pick(seed: number, sampling?: Sampling): number {
     this.#refresh();
-    const winner = !sampling && this.#across.every(isIdle) && this.#relative.every(isIdle) ? this.#table.best(seed) : undefined;
+    const winner =
+      !sampling && this.#across.every(isIdle) && this.#relative.every(isIdle) ? this.#table.best(seed) : undefined;
     if (winner !== undefined) {
       this.examined = this.#table.refusedBy.length;
       return winner;
@@ -117,7 +133,8 @@ export class Candidates implements PreemptionView {
     this.#refresh();
     const table = this.#table;
     const numbers: number[] = [];
-    for (let entry = 0; entry < table.refusedBy.length; entry++) if (this.#preemptable(entry)) numbers.push(table.nodeAt(entry));
+    for (let entry = 0; entry < table.refusedBy.length; entry++)
+      if (this.#preemptable(entry)) numbers.push(table.nodeAt(entry));
     return numbers;
   }
 
@@ -141,14 +158,18 @@ export class Candidates implements PreemptionView {
     return this.#passesAcross(node);
   }
 
-  /** What {@link verdicts} come to, without keeping them. Where every filter looks at one node alone, only what changed is looked at. */
+  /**
+   * What {@link verdicts} come to, without keeping them. Where every filter looks at one node alone, only what changed
+   * is looked at.
+   */
   tally(): Tally {
     this.#refresh();
     const cluster = this.#cluster;
     const { position } = cluster;
     const { local } = this;
     const before = this.#tallied?.topology === this.#topology ? this.#tallied : undefined;
-    const news = before && (before.position === position || (before.local && local)) ? cluster.since(before.position) : undefined;
+    const news =
+      before && (before.position === position || (before.local && local)) ? cluster.since(before.position) : undefined;
     const tally = before && news ? before.tally : new ReasonTally();
     const count = (node: number): void => {
       const by = cluster.has(node) ? this.#refusal(node) : undefined;
@@ -167,7 +188,12 @@ export class Candidates implements PreemptionView {
     for (let node = 0; node < this.#cluster.length; node++) {
       if (!this.#cluster.has(node)) continue;
       const refused = this.#refusal(node);
-      if (refused) verdicts.push({ node: this.#cluster.nodeName(node), plugin: refused.plugin, reasons: refused.ready.reasons(node) });
+      if (refused)
+        verdicts.push({
+          node: this.#cluster.nodeName(node),
+          plugin: refused.plugin,
+          reasons: refused.ready.reasons(node),
+        });
     }
     return verdicts.sort((a, b) => (a.node < b.node ? -1 : 1));
   }
@@ -182,11 +208,23 @@ export class Candidates implements PreemptionView {
       const node = this.#table.nodeAt(entry);
       const plugins = [
         ...this.#here.plain.map(({ plugin, weight, ready }) => ({ plugin, weight, score: ready.score(node) })),
-        ...scales.map(({ plugin, weight, scale, offset, raw }) => ({ plugin, weight, score: scale * (raw[at] ?? 0) + offset })),
+        ...scales.map(({ plugin, weight, scale, offset, raw }) => ({
+          plugin,
+          weight,
+          score: scale * (raw[at] ?? 0) + offset,
+        })),
       ];
-      return { node: this.#cluster.nodeName(node), total: plugins.reduce((sum, p) => sum + p.weight * p.score, 0), tie: ties[node] ?? 0, plugins };
+      return {
+        node: this.#cluster.nodeName(node),
+        total: plugins.reduce((sum, p) => sum + p.weight * p.score, 0),
+        tie: ties[node] ?? 0,
+        plugins,
+      };
     });
-    return scored.sort((a, b) => b.total - a.total || b.tie - a.tie || (a.node < b.node ? -1 : 1)).slice(0, limit).map(({ node, total, plugins }) => ({ node, total, plugins }));
+    return scored
+      .sort((a, b) => b.total - a.total || b.tie - a.tie || (a.node < b.node ? -1 : 1))
+      .slice(0, limit)
+      .map(({ node, total, plugins }) => ({ node, total, plugins }));
   }
 
   // ---- keeping up ----
@@ -198,7 +236,9 @@ export class Candidates implements PreemptionView {
     this.#topology = topology;
     this.#position = cluster.position;
     if (!news || news.length > 2 * cluster.length + 64) this.#build();
-    else for (const { shape, node, by } of news) if (by !== 0) for (const follower of this.#concernedBy(shape)) follower.moved(shape, node, by);
+    else
+      for (const { shape, node, by } of news)
+        if (by !== 0) for (const follower of this.#concernedBy(shape)) follower.moved(shape, node, by);
     this.#table.refresh(this.#here, topology);
   }
 
@@ -224,13 +264,19 @@ export class Candidates implements PreemptionView {
     this.#filterFollowers = across.flatMap(following);
     this.#followers = [...this.#filterFollowers, ...scoresAcross.flatMap(following)];
     this.#concerned = new WeakMap();
-    const isApart = [...filters, ...scores.map(({ plugin }) => plugin)].some((plugin) => plugin.tellsApart?.(this.shape, cluster));
+    const isApart = [...filters, ...scores.map(({ plugin }) => plugin)].some((plugin) =>
+      plugin.tellsApart?.(this.shape, cluster),
+    );
     this.#table = this.#tables.of(isApart ? this.shape.key : this.shape.asks, cluster);
   }
 
   #concernedBy(shape: PodShape): readonly Follower[] {
     let concerned = this.#concerned.get(shape);
-    if (!concerned) this.#concerned.set(shape, (concerned = this.#followers.filter((follower) => follower.concerns?.(shape) ?? true)));
+    if (!concerned)
+      this.#concerned.set(
+        shape,
+        (concerned = this.#followers.filter((follower) => follower.concerns?.(shape) ?? true)),
+      );
     return concerned;
   }
 
@@ -263,7 +309,8 @@ export class Candidates implements PreemptionView {
     let at = 0;
     for (; at < order.length && count < enough; at++) {
       const entry = table.entryOf(order[(start + at) % order.length] ?? NOTHING);
-      if (entry !== NOTHING && table.refusedBy[entry] === PASSES && this.#passesAcross(table.nodeAt(entry))) passing[count++] = entry;
+      if (entry !== NOTHING && table.refusedBy[entry] === PASSES && this.#passesAcross(table.nodeAt(entry)))
+        passing[count++] = entry;
     }
     this.examined = at;
     return passing.subarray(0, count);
@@ -315,7 +362,9 @@ export class Candidates implements PreemptionView {
       const raw = this.#scratchFor(at, passing.length);
       const column = columns[at];
       if (column) for (let i = 0; i < passing.length; i++) raw[i] = column[passing[i] ?? 0] ?? 0;
-      else for (let i = 0; i < passing.length; i++) raw[i] = ready.score(only ? (only[passing[i] ?? 0] ?? NOTHING) : (passing[i] ?? 0));
+      else
+        for (let i = 0; i < passing.length; i++)
+          raw[i] = ready.score(only ? (only[passing[i] ?? 0] ?? NOTHING) : (passing[i] ?? 0));
       let min = Infinity;
       let max = -Infinity;
       let none = false;
@@ -326,7 +375,8 @@ export class Candidates implements PreemptionView {
         if (score !== score) none = true;
       }
       const { scale, offset } = min > max || !ready.normalize ? { scale: 1, offset: 0 } : ready.normalize(min, max);
-      if (none) for (let i = 0; i < passing.length; i++) if (Number.isNaN(raw[i])) raw[i] = scale === 0 ? 0 : -offset / scale;
+      if (none)
+        for (let i = 0; i < passing.length; i++) if (Number.isNaN(raw[i])) raw[i] = scale === 0 ? 0 : -offset / scale;
       return [{ plugin, weight, scale, offset, raw }];
     });
   }
@@ -334,11 +384,16 @@ export class Candidates implements PreemptionView {
   #scratch: Float64Array[] = [];
   #scratchFor(at: number, length: number): Float64Array {
     let scratch = this.#scratch[at];
-    if (!scratch || scratch.length < length) this.#scratch[at] = scratch = new Float64Array(Math.max(length, this.#table.refusedBy.length));
+    if (!scratch || scratch.length < length)
+      this.#scratch[at] = scratch = new Float64Array(Math.max(length, this.#table.refusedBy.length));
     return scratch;
   }
 
-  #bestOf(passing: Int32Array, scales: readonly { weight: number; scale: number; raw: Float64Array }[], seed: number): number {
+  #bestOf(
+    passing: Int32Array,
+    scales: readonly { weight: number; scale: number; raw: Float64Array }[],
+    seed: number,
+  ): number {
     const total = this.#scratchFor(this.#relative.length, passing.length);
     const { base, only } = this.#table;
     for (let i = 0; i < passing.length; i++) total[i] = base[passing[i] ?? 0] ?? 0;

@@ -1,14 +1,26 @@
 /**
- * What the scheduler knows of the cluster: nodes by number, in columns, and the pods on them. It is updated by what changed, never made
- * anew, and keeps a journal of pods that came and went, so that what was worked out from it (see {@link Candidates}) is brought up to date by
- * reading what is new.
+ * What the scheduler knows of the cluster: nodes by number, in columns, and the pods on them. It is updated by what
+ * changed, never made anew, and keeps a journal of pods that came and went, so that what was worked out from it (see
+ * {@link Candidates}) is brought up to date by reading what is new.
  *
- * Pods that the scheduler has placed are counted at once (*assumed*), before the store has the binding. Nothing here depends on the
- * order in which nodes and pods came.
+ * Pods that the scheduler has placed are counted at once (*assumed*), before the store has the binding. Nothing here
+ * depends on the order in which nodes and pods came.
  */
 import {
-  conditionIsTrue, DEFAULT_SCHEDULER_NAME, readKey, REGION_LABEL, ZONE_LABEL,
-  type Namespace, type Node, type NodeStatus, type Pod, type PodGroupSpec, type StoredPod, type StoredPodDisruptionBudget, type StoredService, type Taint,
+  conditionIsTrue,
+  DEFAULT_SCHEDULER_NAME,
+  readKey,
+  REGION_LABEL,
+  ZONE_LABEL,
+  type Namespace,
+  type Node,
+  type NodeStatus,
+  type Pod,
+  type PodGroupSpec,
+  type StoredPod,
+  type StoredPodDisruptionBudget,
+  type StoredService,
+  type Taint,
 } from '../../../contracts/objects/index.ts';
 import type { HostPort } from '../../../contracts/objects/host-ports.ts';
 import { capacityOf } from '../../../contracts/objects/pod-requests.ts';
@@ -42,7 +54,10 @@ export interface Placed {
 export interface JournalEntry {
   readonly shape: PodShape;
   readonly node: number;
-  /** 0: neither, but it would make another victim now (it has the place that was kept for it, or its start became known). */
+  /**
+   * 0: neither, but it would make another victim now (it has the place that was kept for it, or its start became
+   * known).
+   */
   readonly by: 1 | -1 | 0;
 }
 
@@ -127,7 +142,8 @@ export class ClusterState {
   }
   /** Node numbers, one of each zone in turn, each zone's by name. */
   zoneFairOrder(): readonly number[] {
-    if (this.#order?.topology !== this.#topology) this.#order = { topology: this.#topology, numbers: this.#zoneFairOrder() };
+    if (this.#order?.topology !== this.#topology)
+      this.#order = { topology: this.#topology, numbers: this.#zoneFairOrder() };
     return this.#order.numbers;
   }
   number(nodeName: string): number | undefined {
@@ -151,7 +167,9 @@ export class ClusterState {
   /** Whether any node has a taint that only advises (PreferNoSchedule). */
   get hasAdvisingTaints(): boolean {
     if (this.#advised?.topology !== this.#topology) {
-      const found = this.#nodes.some((record) => record?.node.spec.taints?.some(({ effect }) => effect === 'PreferNoSchedule'));
+      const found = this.#nodes.some((record) =>
+        record?.node.spec.taints?.some(({ effect }) => effect === 'PreferNoSchedule'),
+      );
       this.#advised = { topology: this.#topology, found };
     }
     return this.#advised.found;
@@ -175,10 +193,14 @@ export class ClusterState {
   nodesWithImage(name: string): number {
     return this.#images.nodesWith(name);
   }
-  /** Breaks ties between nodes that are equally good: the greatest goes first. From the nodes' names and the seed alone, whatever their numbers. */
+  /**
+   * Breaks ties between nodes that are equally good: the greatest goes first. From the nodes' names and the seed alone,
+   * whatever their numbers.
+   */
   ties(seed: number): Uint32Array {
     let mixed = this.#mixed.get(seed);
-    if (mixed?.topology !== this.#topology) this.#mixed.set(seed, (mixed = { topology: this.#topology, ties: this.#ties.map((tie) => mix(tie ^ seed)) }));
+    if (mixed?.topology !== this.#topology)
+      this.#mixed.set(seed, (mixed = { topology: this.#topology, ties: this.#ties.map((tie) => mix(tie ^ seed)) }));
     return mixed.ties;
   }
   /** Cpu (thousandths of a core) and memory (bytes) of the pods on each node, each pod counted with a floor. */
@@ -205,7 +227,8 @@ export class ClusterState {
     let domains = this.#domains.get(key);
     if (!domains) {
       this.#domains.set(key, (domains = new Domains(key, this.#capacity)));
-      for (const [node, record] of this.#nodes.entries()) if (record) domains.set(node, readKey(record.node.metadata.labels, key));
+      for (const [node, record] of this.#nodes.entries())
+        if (record) domains.set(node, readKey(record.node.metadata.labels, key));
     }
     return domains;
   }
@@ -291,7 +314,10 @@ export class ClusterState {
     return this.#liveWithAffinity;
   }
 
-  /** Takes in a pod as the store has it; one that ended, or has neither node nor nomination here, holds no room. Idempotent. */
+  /**
+   * Takes in a pod as the store has it; one that ended, or has neither node nor nomination here, holds no room.
+   * Idempotent.
+   */
   setPod(pod: StoredPod): void {
     const nodeName = pod.spec.nodeName;
     if (nodeName === undefined || isFinished(pod)) {
@@ -327,8 +353,8 @@ export class ClusterState {
   }
 
   /**
-   * Counts the pod as terminating, for another that takes its place, before the store has its deletion. News of it that know of no deletion take that back, so a caller whose
-   * deletion fails hands the pod to {@link setPod} again.
+   * Counts the pod as terminating, for another that takes its place, before the store has its deletion. News of it that
+   * know of no deletion take that back, so a caller whose deletion fails hands the pod to {@link setPod} again.
    */
   terminate(uid: string): void {
     const placed = this.#placed.get(uid);
@@ -339,8 +365,8 @@ export class ClusterState {
   }
 
   /**
-   * Frees the pod's room and ports to try what that would change. All else has the pod still: {@link podsOn}, {@link liveShapes}, the
-   * journal and listeners. {@link putBack} must follow before anything is changed.
+   * Frees the pod's room and ports to try what that would change. All else has the pod still: {@link podsOn}, {@link
+   * liveShapes}, the journal and listeners. {@link putBack} must follow before anything is changed.
    */
   lift(placed: Placed): void {
     this.#occupy(placed, -1);
@@ -350,8 +376,8 @@ export class ClusterState {
   }
 
   /**
-   * Answers `look` as if the pod had no place. Nothing comes of it: no event, and what was worked out from this state is right before,
-   * within and after.
+   * Answers `look` as if the pod had no place. Nothing comes of it: no event, and what was worked out from this state
+   * is right before, within and after.
    */
   without<T>(uid: string, look: () => T): T {
     const placed = this.#placed.get(uid);
@@ -447,7 +473,8 @@ export class ClusterState {
     }
     const turned = before?.nodeName === nodeName && shape.terminating !== before.shape.terminating ? before : undefined;
     if (turned && shape.terminating) this.budgets.begins(turned.shape, turned.pod);
-    if (turned && turned.node >= 0) return this.#turn(turned, { pod, shape, nodeName, node: turned.node, nominated, start });
+    if (turned && turned.node >= 0)
+      return this.#turn(turned, { pod, shape, nodeName, node: turned.node, nominated, start });
     if (before) this.removePod(uid);
     const node = this.#numbers.get(nodeName) ?? -1;
     const placed: Placed = { pod, shape, nodeName, node, nominated, start };
@@ -483,7 +510,11 @@ export class ClusterState {
   }
 
   #occupy({ shape, node }: Placed, by: 1 | -1): void {
-    for (const { amount, column: { used } } of this.#demandsOf(shape)) used[node] = (used[node] ?? 0) + by * amount;
+    for (const {
+      amount,
+      column: { used },
+    } of this.#demandsOf(shape))
+      used[node] = (used[node] ?? 0) + by * amount;
     this.#weightCpu[node] = (this.#weightCpu[node] ?? 0) + by * shape.weight.cpu;
     this.#weightMemory[node] = (this.#weightMemory[node] ?? 0) + by * shape.weight.memory;
     if (shape.hostPorts.length > 0) this.#record(node).ports.count(shape.hostPorts, by);
@@ -491,7 +522,11 @@ export class ClusterState {
 
   #demandsOf(shape: PodShape): readonly Demand[] {
     let demands = this.#demands.get(shape);
-    if (!demands) this.#demands.set(shape, (demands = [...shape.requests].map(([name, amount]) => ({ amount, column: this.resource(name) }))));
+    if (!demands)
+      this.#demands.set(
+        shape,
+        (demands = [...shape.requests].map(([name, amount]) => ({ amount, column: this.resource(name) }))),
+      );
     return demands;
   }
 

@@ -1,6 +1,6 @@
 /**
- * Why a pod is where it is, or nowhere. Worked out on the state of the cluster as it is now, from the same filters and scores that place
- * pods; what the state was when a pod was bound is not kept anywhere, and is not claimed.
+ * Why a pod is where it is, or nowhere. Worked out on the state of the cluster as it is now, from the same filters and
+ * scores that place pods; what the state was when a pod was bound is not kept anywhere, and is not claimed.
  */
 import { findCondition, type StoredPod } from '../../../contracts/objects/index.ts';
 import { isFinished, isTerminating } from '../workloads/pod-state.ts';
@@ -14,7 +14,10 @@ export type PlacementExplanation = WaitingPod | PlacedPod;
 /** A pod without a node. */
 export interface WaitingPod {
   readonly is: 'waiting';
-  /** `0/5 nodes are available: 3 Insufficient cpu, 2 node(s) had untolerated taint {gpu: true}.`, or what else it waits for. */
+  /**
+   * `0/5 nodes are available: 3 Insufficient cpu, 2 node(s) had untolerated taint {gpu: true}.`, or what else it waits
+   * for.
+   */
   readonly message: string;
   /** What its status says, where that is something else: it was worked out when the pod was tried last. */
   readonly lastTold?: string;
@@ -80,19 +83,31 @@ export interface Surroundings {
 const SHOWN_NODES = 5;
 
 /** Undefined for a pod that ended or is being deleted: it gets no place any more. Changes nothing. */
-export function explainPlacement(scheduler: Scheduler, pod: StoredPod, around: Surroundings): PlacementExplanation | undefined {
+export function explainPlacement(
+  scheduler: Scheduler,
+  pod: StoredPod,
+  around: Surroundings,
+): PlacementExplanation | undefined {
   if (isFinished(pod) || isTerminating(pod)) return undefined;
   const assumed = scheduler.cluster.placed(pod.metadata.uid);
   const node = pod.spec.nodeName ?? (assumed?.nominated === false ? assumed.nodeName : undefined);
-  return scheduler.cluster.without(pod.metadata.uid, () => (node === undefined ? explainWaiting(scheduler, pod, around) : explainPlaced(scheduler, pod, node)));
+  return scheduler.cluster.without(pod.metadata.uid, () =>
+    node === undefined ? explainWaiting(scheduler, pod, around) : explainPlaced(scheduler, pod, node),
+  );
 }
 
 function explainPlaced(scheduler: Scheduler, pod: StoredPod, node: string): PlacedPod {
-  const all = scheduler.ranking(pod, Infinity).map((score, at): RankedNode => ({ ...score, rank: at + 1, own: score.node === node }));
+  const all = scheduler
+    .ranking(pod, Infinity)
+    .map((score, at): RankedNode => ({ ...score, rank: at + 1, own: score.node === node }));
   const refusedNow = scheduler.refusal(pod).verdicts.find((verdict) => verdict.node === node);
   return {
-    is: 'placed', node, nodes: scheduler.cluster.nodeCount, available: all.length,
-    ranking: all.filter(({ rank, own }) => rank <= SHOWN_NODES || own), ...(refusedNow && { refusedNow }),
+    is: 'placed',
+    node,
+    nodes: scheduler.cluster.nodeCount,
+    available: all.length,
+    ranking: all.filter(({ rank, own }) => rank <= SHOWN_NODES || own),
+    ...(refusedNow && { refusedNow }),
   };
 }
 
@@ -101,10 +116,18 @@ function explainWaiting(scheduler: Scheduler, pod: StoredPod, { queue, waitingOf
   const told = findCondition(pod.status?.conditions, 'PodScheduled')?.message;
   const nominated = pod.status?.nominatedNodeName;
   const rest = {
-    is: 'waiting', nodes: cluster.nodeCount, ...(queue && { queue: situationOf(queue) }), ...(nominated !== undefined && { nominatedNode: nominated }),
+    is: 'waiting',
+    nodes: cluster.nodeCount,
+    ...(queue && { queue: situationOf(queue) }),
+    ...(nominated !== undefined && { nominatedNode: nominated }),
   } as const;
-  const answer = (message: string, more: Partial<WaitingPod> = {}): WaitingPod =>
-    ({ ...rest, message, verdicts: [], ...(told !== undefined && told !== message && { lastTold: told }), ...more });
+  const answer = (message: string, more: Partial<WaitingPod> = {}): WaitingPod => ({
+    ...rest,
+    message,
+    verdicts: [],
+    ...(told !== undefined && told !== message && { lastTold: told }),
+    ...more,
+  });
 
   const profile = scheduler.profileOf(pod);
   if (!profile) return answer(noProfile(pod));
@@ -115,12 +138,23 @@ function explainWaiting(scheduler: Scheduler, pod: StoredPod, { queue, waitingOf
 
   const { message, verdicts } = scheduler.refusal(pod);
   const available = cluster.nodeCount - verdicts.length;
-  const alone = available === 0 ? message : `${available} of ${cluster.nodeCount} nodes would have it now: it gets a place when its turn comes`;
+  const alone =
+    available === 0
+      ? message
+      : `${available} of ${cluster.nodeCount} nodes would have it now: it gets a place when its turn comes`;
   if (!together) return answer(alone, { verdicts });
-  const group: GroupSituation = { name: together.group, needed: together.needed, placed: cluster.placedOfGroup(together.group), waiting: waitingOfGroup(together.group) };
+  const group: GroupSituation = {
+    name: together.group,
+    needed: together.needed,
+    placed: cluster.placedOfGroup(together.group),
+    waiting: waitingOfGroup(together.group),
+  };
   const incomplete = group.placed + group.waiting < group.needed;
   const why = incomplete ? `only ${group.placed + group.waiting} are there` : alone;
-  return answer(`pod group ${group.name} needs ${group.needed} pods placed together (${group.placed} placed, ${group.waiting} waiting): ${why}`, { verdicts, group });
+  return answer(
+    `pod group ${group.name} needs ${group.needed} pods placed together (${group.placed} placed, ${group.waiting} waiting): ${why}`,
+    { verdicts, group },
+  );
 }
 
 /** What is said of a pod that asks for a scheduler which is nobody. */
@@ -130,5 +164,10 @@ export function noProfile(pod: StoredPod): string {
 
 function situationOf({ since, triedAt, nextBy, ...position }: QueuePosition): QueueSituation {
   const time = (ms: number): string => new Date(ms).toISOString();
-  return { ...position, since: time(since), ...(triedAt !== undefined && { lastTried: time(triedAt) }), ...(nextBy !== undefined && { nextTryBy: time(nextBy) }) };
+  return {
+    ...position,
+    since: time(since),
+    ...(triedAt !== undefined && { lastTried: time(triedAt) }),
+    ...(nextBy !== undefined && { nextTryBy: time(nextBy) }),
+  };
 }

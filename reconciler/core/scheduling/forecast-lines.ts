@@ -11,24 +11,43 @@ const NODES = 10;
 export function forecastSummary({ placements, unplaced, preempted, capacity }: Forecast): string {
   const placed = placements.reduce((sum, { pods }) => sum + pods, 0);
   const left = unplaced.reduce((sum, { pods }) => sum + pods, 0);
-  return [
-    placed === 0 ? 'no pod gets a place' : `${pods(placed)} ${placed === 1 ? 'gets' : 'get'} a place`,
-    ...(preempted.length > 0 ? [`${pods(preempted.length)} would be preempted`] : []),
-    ...(left > 0 ? [`${count(left)} would not fit`] : []),
-  ].join(', ') + ` (on the present state of ${count(capacity.length)} ${capacity.length === 1 ? 'node' : 'nodes'})`;
+  return (
+    [
+      placed === 0 ? 'no pod gets a place' : `${pods(placed)} ${placed === 1 ? 'gets' : 'get'} a place`,
+      ...(preempted.length > 0 ? [`${pods(preempted.length)} would be preempted`] : []),
+      ...(left > 0 ? [`${count(left)} would not fit`] : []),
+    ].join(', ') + ` (on the present state of ${count(capacity.length)} ${capacity.length === 1 ? 'node' : 'nodes'})`
+  );
 }
 
 /** Where pods go and who leaves for them, then what is wrong, then what becomes of the nodes. */
-export function forecastLines({ placements, unplaced, preempted, rollouts, capacity, stillWaiting, joining }: Forecast): string[] {
+export function forecastLines({
+  placements,
+  unplaced,
+  preempted,
+  rollouts,
+  capacity,
+  stillWaiting,
+  joining,
+}: Forecast): string[] {
   const still = new Set(rollouts.flatMap(({ workload, oldLeft }) => (oldLeft > 0 ? [workload] : [])));
   const changed = capacity.filter(({ cpu, memory }) => isChanged(cpu) || isChanged(memory));
   return [
-    ...placements.map(({ workload, nodes }) => `${displayKey(workload)}: ${nodeNames(nodes.map(({ node, pods: n }) => `${node} x${n}`))}`),
+    ...placements.map(
+      ({ workload, nodes }) =>
+        `${displayKey(workload)}: ${nodeNames(nodes.map(({ node, pods: n }) => `${node} x${n}`))}`,
+    ),
     ...preempted.map(({ victim, node, by }) => `preempted: ${displayKey(victim)} on ${node}, by ${displayKey(by)}`),
-    ...unplaced.flatMap((refused) => (still.has(refused.workload) ? [] : warning(`${of(refused)} would not fit`, refused))),
+    ...unplaced.flatMap((refused) =>
+      still.has(refused.workload) ? [] : warning(`${of(refused)} would not fit`, refused),
+    ),
     ...rollouts.flatMap(rolloutLines),
-    ...(stillWaiting > 0 ? [`${pods(stillWaiting)} that ${stillWaiting === 1 ? 'waits' : 'wait'} for a node already would go on waiting`] : []),
-    ...joining.map((node) => `${node} is new: what room it has is not known before it joined, so nothing is placed on it here`),
+    ...(stillWaiting > 0
+      ? [`${pods(stillWaiting)} that ${stillWaiting === 1 ? 'waits' : 'wait'} for a node already would go on waiting`]
+      : []),
+    ...joining.map(
+      (node) => `${node} is new: what room it has is not known before it joined, so nothing is placed on it here`,
+    ),
     ...changed.slice(0, NODES).map(nodeLine),
     ...(changed.length > NODES ? [`and ${count(changed.length - NODES)} more nodes change`] : []),
   ];
@@ -37,8 +56,14 @@ export function forecastLines({ placements, unplaced, preempted, rollouts, capac
 function rolloutLines(rollout: TightRollout): string[] {
   const { workload, oldLeft, pods: some, of: all, message } = rollout;
   const short = `${count(some)} of ${count(all)} new ${all === 1 ? 'pod gets' : 'pods get'} no node beside`;
-  if (oldLeft > 0) return warning(`the update of ${displayKey(workload)} would stand still with ${count(oldLeft)} old ${oldLeft === 1 ? 'pod' : 'pods'} left: ${short} ${oldLeft === 1 ? 'it' : 'them'}`, rollout);
-  return [`at the start of the update of ${displayKey(workload)} ${short} the old ones, until some of those are gone: ${message}`];
+  if (oldLeft > 0)
+    return warning(
+      `the update of ${displayKey(workload)} would stand still with ${count(oldLeft)} old ${oldLeft === 1 ? 'pod' : 'pods'} left: ${short} ${oldLeft === 1 ? 'it' : 'them'}`,
+      rollout,
+    );
+  return [
+    `at the start of the update of ${displayKey(workload)} ${short} the old ones, until some of those are gone: ${message}`,
+  ];
 }
 
 function warning(what: string, { message, verdicts }: Unplaced): string[] {
@@ -46,7 +71,9 @@ function warning(what: string, { message, verdicts }: Unplaced): string[] {
 }
 
 function of({ workload, pods: some, of: all }: Unplaced): string {
-  return parseKey(workload).kind === 'Pod' ? displayKey(workload) : `${count(some)} of ${pods(all)} of ${displayKey(workload)}`;
+  return parseKey(workload).kind === 'Pod'
+    ? displayKey(workload)
+    : `${count(some)} of ${pods(all)} of ${displayKey(workload)}`;
 }
 
 function nodeLine({ node, cpu, memory }: NodeShare): string {
@@ -55,7 +82,8 @@ function nodeLine({ node, cpu, memory }: NodeShare): string {
 }
 
 function change(share: Share): string {
-  const percent = (used: number): string => (share.allocatable > 0 ? `${Math.round((100 * used) / share.allocatable)}%` : 'none');
+  const percent = (used: number): string =>
+    share.allocatable > 0 ? `${Math.round((100 * used) / share.allocatable)}%` : 'none';
   return isChanged(share) ? `${percent(share.before)} -> ${percent(share.after)}` : percent(share.after);
 }
 

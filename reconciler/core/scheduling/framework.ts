@@ -1,9 +1,10 @@
 /**
  * The extension points of the scheduler. Source: Kubernetes documentation, "Scheduling Framework".
  *
- * A plugin is made ready once for each *shape* of pod ({@link PodShape}) and asked for each node by number, so that pods that are alike
- * share the work. What a plugin answers for a node may depend on that node alone (scope `node`: asked again only when the node or its
- * pods change) or on pods elsewhere (scope `cluster`: asked for every pod, and told of every pod that comes or goes).
+ * A plugin is made ready once for each *shape* of pod ({@link PodShape}) and asked for each node by number, so that
+ * pods that are alike share the work. What a plugin answers for a node may depend on that node alone (scope `node`:
+ * asked again only when the node or its pods change) or on pods elsewhere (scope `cluster`: asked for every pod, and
+ * told of every pod that comes or goes).
  */
 import type { StoredPod } from '../../../contracts/objects/index.ts';
 import type { Step } from '../step.ts';
@@ -20,7 +21,9 @@ export interface Reason {
 
 export type Scope = 'node' | 'cluster';
 
-/** Told of pods that come (`by` 1) or go (`by` -1), in the order in which they do. For parts with the scope `cluster`. */
+/**
+ * Told of pods that come (`by` 1) or go (`by` -1), in the order in which they do. For parts with the scope `cluster`.
+ */
 export interface Follower {
   /** Whether it has to be told of pods of the shape. The same at any time; true for every shape where it is absent. */
   concerns?(shape: PodShape): boolean;
@@ -28,8 +31,8 @@ export interface Follower {
 }
 
 /**
- * A filter made ready for one shape. It knows of pods what the cluster's columns and ports say and what it is told by `moved`: so it can be
- * asked what would be without some pods (see {@link PreemptionView.lift}).
+ * A filter made ready for one shape. It knows of pods what the cluster's columns and ports say and what it is told by
+ * `moved`: so it can be asked what would be without some pods (see {@link PreemptionView.lift}).
  */
 export interface Filtering extends Partial<Follower> {
   readonly scope: Scope;
@@ -47,7 +50,10 @@ export interface Filtering extends Partial<Follower> {
   readonly fixed?: true;
 }
 
-/** From raw scores to 0..100 (MaxNodeScore): `scale * raw + offset`, for the least and greatest raw score of the nodes that passed. */
+/**
+ * From raw scores to 0..100 (MaxNodeScore): `scale * raw + offset`, for the least and greatest raw score of the nodes
+ * that passed.
+ */
 export type Normalize = (min: number, max: number) => { readonly scale: number; readonly offset: number };
 
 /** A score made ready for one shape. */
@@ -100,8 +106,8 @@ export interface Plugin {
   /** Makes the score ready for a shape; undefined when all nodes are equal for it (Skip). */
   preScore?(shape: PodShape, cluster: ClusterState): Scoring | undefined;
   /**
-   * Whether its parts with the scope `node` may look at more of the pod than {@link PodShape.asks}. False where it is absent: what it says of
-   * nodes is shared by all shapes that ask the same of them.
+   * Whether its parts with the scope `node` may look at more of the pod than {@link PodShape.asks}. False where it is
+   * absent: what it says of nodes is shared by all shapes that ask the same of them.
    */
   tellsApart?(shape: PodShape, cluster: ClusterState): boolean;
   /** Finds room for a pod that fits nowhere. Tries through `view`, and leaves everything as it was. */
@@ -116,8 +122,8 @@ export interface Plugin {
   /** The binding itself; the first plugin that gives steps binds. */
   bind?(pod: StoredPod, node: string): readonly Step[] | undefined;
   /**
-   * Queueing hint: whether the event could make a pod of this shape pass this plugin, which had refused it. Absent: every event might.
-   * Source: KEP-4247.
+   * Queueing hint: whether the event could make a pod of this shape pass this plugin, which had refused it. Absent:
+   * every event might. Source: KEP-4247.
    */
   hint?(event: ClusterEvent, shape: PodShape, cluster: ClusterState): boolean;
 }
@@ -135,7 +141,10 @@ export interface Nomination {
   readonly node: string;
   /** To be deleted with their grace, the most important first; none when room is being made there already. */
   readonly victims: readonly StoredPod[];
-  /** Pods that have no place yet and lose the room that was kept for them there: their `nominatedNodeName` is to be cleared. */
+  /**
+   * Pods that have no place yet and lose the room that was kept for them there: their `nominatedNodeName` is to be
+   * cleared.
+   */
   readonly displaced: readonly StoredPod[];
 }
 
@@ -151,12 +160,15 @@ export interface PreemptionView {
   readonly local: boolean;
 
   /**
-   * Tries what would be without a pod: takes it off its node as far as the filters of the shape can see, unseen by everything else.
-   * Between the first `lift` and the last `putBack` only {@link passes} may be asked, and nothing may be changed.
+   * Tries what would be without a pod: takes it off its node as far as the filters of the shape can see, unseen by
+   * everything else. Between the first `lift` and the last `putBack` only {@link passes} may be asked, and nothing may
+   * be changed.
    */
   lift(placed: Placed): void;
   putBack(placed: Placed): void;
-  /** Whether the pod would pass all filters there without the pods that are lifted; for a node of {@link preemptable}. */
+  /**
+   * Whether the pod would pass all filters there without the pods that are lifted; for a node of {@link preemptable}.
+   */
   passes(node: number): boolean;
 }
 

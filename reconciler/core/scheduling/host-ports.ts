@@ -15,6 +15,8 @@ export class TakenPorts {
   }
 
   has({ port, address }: HostPort): boolean {
-    return address === undefined ? this.#counts.has(port) : this.#counts.has(`${port}@`) || this.#counts.has(`${port}@${address}`);
+    return address === undefined
+      ? this.#counts.has(port)
+      : this.#counts.has(`${port}@`) || this.#counts.has(`${port}@${address}`);
   }
 }

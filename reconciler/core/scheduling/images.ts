@@ -43,5 +43,7 @@ export class ImageTable {
 }
 
 function sizes(images: Images): ReadonlyMap<string, number> {
-  return new Map((images ?? []).flatMap(({ names, sizeBytes }) => names.map((name): [string, number] => [name, sizeBytes])));
+  return new Map(
+    (images ?? []).flatMap(({ names, sizeBytes }) => names.map((name): [string, number] => [name, sizeBytes])),
+  );
 }

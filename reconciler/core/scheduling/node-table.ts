@@ -1,13 +1,19 @@
 /**
- * What plugins that look at one node alone say of all nodes, in columns: made once, then asked anew for nodes whose pods changed, from the
- * journal. Where no other plugin has a say the best node is the winner of a tournament. Shapes that ask the same of a node share one table.
+ * What plugins that look at one node alone say of all nodes, in columns: made once, then asked anew for nodes whose
+ * pods changed, from the journal. Where no other plugin has a say the best node is the winner of a tournament. Shapes
+ * that ask the same of a node share one table.
  */
 import type { ClusterState } from './cluster-state.ts';
 import type { Filtering, Scoring } from './framework.ts';
 import { Tournament } from './tournament.ts';
 
-export interface Named<T> { readonly plugin: string; readonly ready: T }
-export interface Weighed extends Named<Scoring> { readonly weight: number }
+export interface Named<T> {
+  readonly plugin: string;
+  readonly ready: T;
+}
+export interface Weighed extends Named<Scoring> {
+  readonly weight: number;
+}
 
 /** Parts of plugins with the scope `node`, ready for a shape. */
 export interface NodeParts {
@@ -51,7 +57,10 @@ export class NodeTable {
     this.#cluster = cluster;
   }
 
-  /** Takes in what is new. `topology` is {@link ClusterState.topologyFor} the shape of the parts, which are used when the table is made anew. */
+  /**
+   * Takes in what is new. `topology` is {@link ClusterState.topologyFor} the shape of the parts, which are used when
+   * the table is made anew.
+   */
   refresh(parts: NodeParts, topology: number): void {
     const cluster = this.#cluster;
     if (topology === this.#topology && cluster.position === this.#position) return;
@@ -75,8 +84,8 @@ export class NodeTable {
   }
 
   /**
-   * Number of the node with the greatest base of those that pass, NOTHING when none does. Of equal ones the seed chooses. Undefined the first
-   * time after the table was made: to scan it once costs less than a tournament.
+   * Number of the node with the greatest base of those that pass, NOTHING when none does. Of equal ones the seed
+   * chooses. Undefined the first time after the table was made: to scan it once costs less than a tournament.
    */
   best(seed: number): number | undefined {
     if (this.#seed !== seed) this.#tournament = undefined;
@@ -133,7 +142,10 @@ export class NodeTable {
       const [one, other] = [base[a] ?? 0, base[b] ?? 0];
       if (one !== other) return one > other;
       const [left, right] = [this.nodeAt(a), this.nodeAt(b)];
-      return (ties[left] ?? 0) > (ties[right] ?? 0) || (ties[left] === ties[right] && this.#cluster.nodeName(left) < this.#cluster.nodeName(right));
+      return (
+        (ties[left] ?? 0) > (ties[right] ?? 0) ||
+        (ties[left] === ties[right] && this.#cluster.nodeName(left) < this.#cluster.nodeName(right))
+      );
     };
     return new Tournament(base.length, (entry) => refusedBy[entry] === PASSES, beats);
   }
@@ -149,7 +161,11 @@ export class NodeTables {
     const table = this.#byKey.get(key) ?? new NodeTable(cluster);
     this.#byKey.delete(key);
     this.#byKey.set(key, table);
-    if (this.#byKey.size > KEPT) for (const oldest of this.#byKey.keys()) { this.#byKey.delete(oldest); break; }
+    if (this.#byKey.size > KEPT)
+      for (const oldest of this.#byKey.keys()) {
+        this.#byKey.delete(oldest);
+        break;
+      }
     return table;
   }
 }

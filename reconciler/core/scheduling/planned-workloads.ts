@@ -1,11 +1,23 @@
 /**
- * What becomes of Deployments, ReplicaSets and their pods under a plan. Their own controllers decide it, on a copy of what they own: how a
- * rolling update goes on, who goes first, who comes for a pod that was evicted. Pods come without a node; whoever gives them one says so.
- * What is not concerned is never looked at. Deterministic: names of pods to come are made up.
+ * What becomes of Deployments, ReplicaSets and their pods under a plan. Their own controllers decide it, on a copy of
+ * what they own: how a rolling update goes on, who goes first, who comes for a pod that was evicted. Pods come without
+ * a node; whoever gives them one says so. What is not concerned is never looked at. Deterministic: names of pods to
+ * come are made up.
  */
 import {
-  keyOf, objectKey, withCondition,
-  type Kind, type KubeObject, type ObjectKey, type Pod, type ReplicaSet, type Stored, type StoredDeployment, type StoredOf, type StoredPod, type StoredReplicaSet,
+  keyOf,
+  objectKey,
+  withCondition,
+  type Kind,
+  type KubeObject,
+  type ObjectKey,
+  type Pod,
+  type ReplicaSet,
+  type Stored,
+  type StoredDeployment,
+  type StoredOf,
+  type StoredPod,
+  type StoredReplicaSet,
 } from '../../../contracts/objects/index.ts';
 import type { PlanItem } from '../diff/types.ts';
 import type { Paced } from '../paced.ts';
@@ -18,7 +30,9 @@ import { planReplicaSet } from '../workloads/replicaset.ts';
 import { bounds } from '../workloads/rollout-numbers.ts';
 import { sameTemplate } from '../workloads/template.ts';
 
-/** The live state; the store's view is one. It is asked for what belongs together at once, when that is first concerned. */
+/**
+ * The live state; the store's view is one. It is asked for what belongs together at once, when that is first concerned.
+ */
 export interface WorkloadReader {
   get<K extends Kind>(key: ObjectKey<K>): StoredOf<K> | undefined;
   ownedBy<K extends Kind>(kind: K, ownerUid: string): readonly StoredOf<K>[];
@@ -61,7 +75,12 @@ interface ReplicaSetRecord {
 
 /** The object as the store will have it, as far as placement looks at that; one that is live stays as it is. */
 export function storedForPlan<T extends KubeObject>(object: T, now: Date): Stored<T> {
-  const { uid = `plan:${keyOf(object)}`, resourceVersion = '0', generation = 1, creationTimestamp = kubeTime(now) } = object.metadata;
+  const {
+    uid = `plan:${keyOf(object)}`,
+    resourceVersion = '0',
+    generation = 1,
+    creationTimestamp = kubeTime(now),
+  } = object.metadata;
   return { ...object, metadata: { ...object.metadata, uid, resourceVersion, generation, creationTimestamp } };
 }
 
@@ -136,8 +155,9 @@ export class PlannedWorkloads {
   }
 
   /**
-   * Lets time pass: pods of the present template that have a node become ready, also those that were not when the plan came. Whether there
-   * were any. An earlier template whose pods do not become ready is what the plan may be about: they stay so.
+   * Lets time pass: pods of the present template that have a node become ready, also those that were not when the plan
+   * came. Whether there were any. An earlier template whose pods do not become ready is what the plan may be about:
+   * they stay so.
    */
   start(): boolean {
     let any = false;
@@ -153,25 +173,40 @@ export class PlannedWorkloads {
   }
 
   /**
-   * Rolling updates whose new pods all have a node take larger steps from now on: twice as many old pods as before may go first. That gives
-   * their new ones more room than they would have, never less.
+   * Rolling updates whose new pods all have a node take larger steps from now on: twice as many old pods as before may
+   * go first. That gives their new ones more room than they would have, never less.
    */
   hurry(): void {
     for (const record of this.#deployments.values()) {
       const { deployment } = record;
       const { strategy } = deployment.spec;
       const next = nextOf(record);
-      if (strategy.type !== 'RollingUpdate' || oldLeft(record) === 0 || !next || [...next.pods.values()].some(({ spec }) => spec.nodeName === undefined)) continue;
+      if (
+        strategy.type !== 'RollingUpdate' ||
+        oldLeft(record) === 0 ||
+        !next ||
+        [...next.pods.values()].some(({ spec }) => spec.nodeName === undefined)
+      )
+        continue;
       const maxUnavailable = Math.max(1, 2 * bounds(deployment.spec).unavailable);
-      record.deployment = { ...deployment, spec: { ...deployment.spec, strategy: { ...strategy, rollingUpdate: { ...strategy.rollingUpdate, maxUnavailable } } } };
+      record.deployment = {
+        ...deployment,
+        spec: {
+          ...deployment.spec,
+          strategy: { ...strategy, rollingUpdate: { ...strategy.rollingUpdate, maxUnavailable } },
+        },
+      };
       this.#due.add(record);
     }
   }
 
   /** By the keys of their Deployments. */
   updates(): readonly RollingUpdate[] {
-    const updates = [...this.#deployments.values()].map((record): RollingUpdate =>
-      ({ workload: keyOf(record.deployment), oldLeft: oldLeft(record), next: new Set(nextOf(record)?.pods.keys()) }));
+    const updates = [...this.#deployments.values()].map((record): RollingUpdate => ({
+      workload: keyOf(record.deployment),
+      oldLeft: oldLeft(record),
+      next: new Set(nextOf(record)?.pods.keys()),
+    }));
     return updates.filter((update) => update.oldLeft > 0).sort((a, b) => (a.workload < b.workload ? -1 : 1));
   }
 
@@ -232,7 +267,10 @@ export class PlannedWorkloads {
 
   #decideReplicaSet(record: ReplicaSetRecord): void {
     const { replicaSet, above, pods } = record;
-    const { metadata: { namespace }, spec: { minReadySeconds } } = replicaSet;
+    const {
+      metadata: { namespace },
+      spec: { minReadySeconds },
+    } = replicaSet;
     const { steps } = planReplicaSet({
       replicaSet,
       pods: [...pods.values()],
@@ -279,7 +317,10 @@ export class PlannedWorkloads {
     const replicaSet = this.#reader.get(objectKey('ReplicaSet', metadata.namespace, owner.name));
     if (replicaSet?.metadata.uid !== owner.uid) return undefined;
     const above = controllerOf(replicaSet.metadata);
-    const deployment = above?.kind === 'Deployment' ? this.#reader.get(objectKey('Deployment', metadata.namespace, above.name)) : undefined;
+    const deployment =
+      above?.kind === 'Deployment'
+        ? this.#reader.get(objectKey('Deployment', metadata.namespace, above.name))
+        : undefined;
     if (deployment && deployment.metadata.uid === above?.uid) this.#deploymentRecord(deployment);
     return this.#replicaSets.get(owner.uid) ?? this.#replicaSetRecord(replicaSet, undefined);
   }
@@ -297,7 +338,12 @@ export class PlannedWorkloads {
   #replicaSetRecord(replicaSet: StoredReplicaSet, above: DeploymentRecord | undefined): ReplicaSetRecord {
     const { uid } = replicaSet.metadata;
     const active = this.#reader.ownedBy('Pod', uid).filter(isActive);
-    const record: ReplicaSetRecord = { replicaSet, above, pods: new Map(active.map((pod) => [pod.metadata.uid, pod])), made: 0 };
+    const record: ReplicaSetRecord = {
+      replicaSet,
+      above,
+      pods: new Map(active.map((pod) => [pod.metadata.uid, pod])),
+      made: 0,
+    };
     this.#replicaSets.set(uid, record);
     above?.sets.push(record);
     return record;

@@ -1,8 +1,17 @@
 /**
- * What placement looks at in a pod. Pods of one owner differ in name and uid only: they share one shape, and what was worked out for
- * the shape holds for all of them.
+ * What placement looks at in a pod. Pods of one owner differ in name and uid only: they share one shape, and what was
+ * worked out for the shape holds for all of them.
  */
-import { POD_GROUP_LABEL, type OwnerReference, type Affinity, type NodeSelectorTerm, type Pod, type PodAffinityTerm, type PodSpec, type TopologySpreadConstraint } from '../../../contracts/objects/index.ts';
+import {
+  POD_GROUP_LABEL,
+  type OwnerReference,
+  type Affinity,
+  type NodeSelectorTerm,
+  type Pod,
+  type PodAffinityTerm,
+  type PodSpec,
+  type TopologySpreadConstraint,
+} from '../../../contracts/objects/index.ts';
 import { controllerOf } from '../workloads/owners.ts';
 import { isTerminating } from '../workloads/pod-state.ts';
 import { hostPortsOf, type HostPort } from '../../../contracts/objects/host-ports.ts';
@@ -10,14 +19,24 @@ import { requestsOf, type Amounts } from '../../../contracts/objects/pod-request
 import { imagesOf, weightOf } from './resources.ts';
 
 /** Fields of a pod's spec that are equal in all pods of a shape. Of containers: image, requests and ports. */
-type SharedField = 'containers' | 'initContainers' | 'overhead' | 'nodeSelector' | 'affinity' | 'tolerations' | 'topologySpreadConstraints' | 'hostNetwork' | 'schedulerName' | 'preemptionPolicy';
+type SharedField =
+  | 'containers'
+  | 'initContainers'
+  | 'overhead'
+  | 'nodeSelector'
+  | 'affinity'
+  | 'tolerations'
+  | 'topologySpreadConstraints'
+  | 'hostNetwork'
+  | 'schedulerName'
+  | 'preemptionPolicy';
 
 export interface PodShape {
   /** Equal for equal shapes; not stable over processes. */
   readonly key: string;
   /**
-   * What its pods ask of a node, whatever else is where: room, ports, images, a node that they select or tolerate. Equal for shapes that
-   * differ in namespace, labels, owner, priority, or in what they want of other pods.
+   * What its pods ask of a node, whatever else is where: room, ports, images, a node that they select or tolerate.
+   * Equal for shapes that differ in namespace, labels, owner, priority, or in what they want of other pods.
    */
   readonly asks: string;
   /** Number in this {@link ShapeTable}. */
@@ -75,21 +94,61 @@ function asksOf(spec: PodSpec): string {
   const containers: unknown[] = [];
   for (const c of spec.containers) containers.push(c.image, c.resources.requests, c.ports);
   const init = spec.initContainers?.map((c) => [c.image, c.resources.requests]);
-  return JSON.stringify([containers, init, spec.overhead, spec.nodeSelector, spec.affinity?.nodeAffinity, spec.tolerations, spec.hostNetwork]);
-}
-
-function keyOfShape(asks: string, { metadata, spec }: Pod, owner: string | undefined, priority: number, terminating: boolean): string {
-  const { podAffinity, podAntiAffinity } = spec.affinity ?? {};
-  return asks + JSON.stringify([
-    metadata.namespace, metadata.labels, owner, priority, terminating, podAffinity, podAntiAffinity, spec.topologySpreadConstraints, spec.schedulerName, spec.preemptionPolicy,
+  return JSON.stringify([
+    containers,
+    init,
+    spec.overhead,
+    spec.nodeSelector,
+    spec.affinity?.nodeAffinity,
+    spec.tolerations,
+    spec.hostNetwork,
   ]);
 }
 
-function shapeOf(pod: Pod, key: string, asks: string, id: number, owner: OwnerReference | undefined, priority: number, terminating: boolean): PodShape {
+function keyOfShape(
+  asks: string,
+  { metadata, spec }: Pod,
+  owner: string | undefined,
+  priority: number,
+  terminating: boolean,
+): string {
+  const { podAffinity, podAntiAffinity } = spec.affinity ?? {};
+  return (
+    asks +
+    JSON.stringify([
+      metadata.namespace,
+      metadata.labels,
+      owner,
+      priority,
+      terminating,
+      podAffinity,
+      podAntiAffinity,
+      spec.topologySpreadConstraints,
+      spec.schedulerName,
+      spec.preemptionPolicy,
+    ])
+  );
+}
+
+function shapeOf(
+  pod: Pod,
+  key: string,
+  asks: string,
+  id: number,
+  owner: OwnerReference | undefined,
+  priority: number,
+  terminating: boolean,
+): PodShape {
   const group = pod.metadata.labels?.[POD_GROUP_LABEL];
   return {
     group: group === undefined ? undefined : `${pod.metadata.namespace ?? ''}/${group}`,
-    key, asks, id, sample: pod, owner, priority, terminating,
+    key,
+    asks,
+    id,
+    sample: pod,
+    owner,
+    priority,
+    terminating,
     namespace: pod.metadata.namespace ?? '',
     labels: pod.metadata.labels ?? {},
     requests: requestsOf(pod),

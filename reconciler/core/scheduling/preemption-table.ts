@@ -1,6 +1,7 @@
 /**
- * What a pod of one shape would cost on each node if it took the place of others there, in columns: comparing all nodes is one scan over
- * arrays. A row holds as long as the node's pods, the node, and what the budgets over its pods have left are the same.
+ * What a pod of one shape would cost on each node if it took the place of others there, in columns: comparing all nodes
+ * is one scan over arrays. A row holds as long as the node's pods, the node, and what the budgets over its pods have
+ * left are the same.
  */
 import type { Budget } from './budgets.ts';
 import type { ClusterState } from './cluster-state.ts';
@@ -10,7 +11,10 @@ import { VictimSearch } from './victims.ts';
 
 const NO_ROOM = -1;
 const NOTHING = -1;
-/** Added to each priority, so that more victims are a greater sum even where priorities are negative. Source: kube-scheduler. */
+/**
+ * Added to each priority, so that more victims are a greater sum even where priorities are negative. Source:
+ * kube-scheduler.
+ */
 const SUM_OFFSET = 2 ** 31;
 
 export class PreemptionTable {
@@ -42,13 +46,19 @@ export class PreemptionTable {
     this.search = new VictimSearch(shape, cluster, view);
   }
 
-  /** Number of the best of all nodes, -1 when none will do; {@link search} has its victims. Only for a view that is local. */
+  /**
+   * Number of the best of all nodes, -1 when none will do; {@link search} has its victims. Only for a view that is
+   * local.
+   */
   best(): number {
     this.#refresh();
     return this.#take();
   }
 
-  /** The same for any view: each node is tried anew, in the order given and from `start` on, until `enough` were found that will do. */
+  /**
+   * The same for any view: each node is tried anew, in the order given and from `start` on, until `enough` were found
+   * that will do.
+   */
   bestOfSome(order: readonly number[], start: number, enough: number): number {
     this.#clear();
     let found = 0;
@@ -68,7 +78,10 @@ export class PreemptionTable {
 
   #refresh(): void {
     const cluster = this.#cluster;
-    const news = cluster.topology === this.#topology && cluster.budgets.selection === this.#selection ? cluster.since(this.#position) : undefined;
+    const news =
+      cluster.topology === this.#topology && cluster.budgets.selection === this.#selection
+        ? cluster.since(this.#position)
+        : undefined;
     if (!news || news.length > cluster.length + 64) return this.#build();
     const stale = new Set<number>();
     for (const { node } of news) stale.add(node);
@@ -114,7 +127,8 @@ export class PreemptionTable {
     const changed = new Set<Budget>();
     for (const budget of budgets) {
       const { left } = budget;
-      if (Math.min(left, this.#mostConsidered) !== Math.min(this.#left.get(budget) ?? 0, this.#mostConsidered)) changed.add(budget);
+      if (Math.min(left, this.#mostConsidered) !== Math.min(this.#left.get(budget) ?? 0, this.#mostConsidered))
+        changed.add(budget);
       this.#left.set(budget, left);
     }
     if (changed.size === 0) return;
@@ -154,13 +168,21 @@ export class PreemptionTable {
   }
 
   /**
-   * Of two nodes with as many violations: the lowest highest priority, the least sum of priorities, the fewest victims, the latest start
-   * of the victims with the highest priority; then where nothing has to be waited for, where fewer lose room that is kept for them, by tie,
-   * by name. Starts that are both unknown differ by NaN, which decides nothing.
+   * Of two nodes with as many violations: the lowest highest priority, the least sum of priorities, the fewest victims,
+   * the latest start of the victims with the highest priority; then where nothing has to be waited for, where fewer
+   * lose room that is kept for them, by tie, by name. Starts that are both unknown differ by NaN, which decides
+   * nothing.
    */
   #scan(): number {
     const violations = this.#violations;
-    const [highest, sum, count, start, waits, displaced] = [this.#highest, this.#sum, this.#count, this.#start, this.#waits, this.#displaced];
+    const [highest, sum, count, start, waits, displaced] = [
+      this.#highest,
+      this.#sum,
+      this.#count,
+      this.#start,
+      this.#waits,
+      this.#displaced,
+    ];
     const ties = this.#cluster.ties(0);
     let best = NOTHING;
     let fewest = Infinity;
@@ -168,7 +190,14 @@ export class PreemptionTable {
       const violated = violations[node] ?? NO_ROOM;
       if (violated === NO_ROOM || violated > fewest) continue;
       if (violated === fewest) {
-        const difference = at(highest, node, best) || at(sum, node, best) || at(count, node, best) || at(start, best, node) || at(waits, node, best) || at(displaced, node, best) || at(ties, best, node);
+        const difference =
+          at(highest, node, best) ||
+          at(sum, node, best) ||
+          at(count, node, best) ||
+          at(start, best, node) ||
+          at(waits, node, best) ||
+          at(displaced, node, best) ||
+          at(ties, best, node);
         if (difference > 0 || (!difference && this.#cluster.nodeName(node) > this.#cluster.nodeName(best))) continue;
       }
       fewest = violated;

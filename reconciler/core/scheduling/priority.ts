@@ -7,7 +7,8 @@ export type PriorityClasses = ReadonlyMap<string, PriorityClass>;
 /** The value of the pod's class, of the global default where it names none, else 0. */
 export function priorityOf(pod: Pod, classes: PriorityClasses): number {
   const { priorityClassName } = pod.spec;
-  if (priorityClassName !== undefined) return readKey(SYSTEM_PRIORITIES, priorityClassName) ?? classes.get(priorityClassName)?.value ?? 0;
+  if (priorityClassName !== undefined)
+    return readKey(SYSTEM_PRIORITIES, priorityClassName) ?? classes.get(priorityClassName)?.value ?? 0;
   for (const { globalDefault, value } of classes.values()) if (globalDefault) return value;
   return 0;
 }
@@ -15,5 +16,8 @@ export function priorityOf(pod: Pod, classes: PriorityClasses): number {
 /** Whether the pod may take the place of others. The pod's own word goes before its class's. */
 export function mayPreempt(pod: Pod, classes: PriorityClasses): boolean {
   const { priorityClassName, preemptionPolicy } = pod.spec;
-  return (preemptionPolicy ?? (priorityClassName === undefined ? undefined : classes.get(priorityClassName)?.preemptionPolicy)) !== 'Never';
+  return (
+    (preemptionPolicy ??
+      (priorityClassName === undefined ? undefined : classes.get(priorityClassName)?.preemptionPolicy)) !== 'Never'
+  );
 }

@@ -4,8 +4,18 @@
  */
 import type { z } from 'zod';
 import {
-  DEFAULT_SCHEDULER_NAME, DefaultPreemptionArgs, InterPodAffinityArgs, NoArgs, NodeAffinityArgs, NodeResourcesBalancedAllocationArgs, NodeResourcesFitArgs, PodTopologySpreadArgs, readKey,
-  type KubeSchedulerConfiguration, type SchedulerExtensionPoint, type SchedulerProfile,
+  DEFAULT_SCHEDULER_NAME,
+  DefaultPreemptionArgs,
+  InterPodAffinityArgs,
+  NoArgs,
+  NodeAffinityArgs,
+  NodeResourcesBalancedAllocationArgs,
+  NodeResourcesFitArgs,
+  PodTopologySpreadArgs,
+  readKey,
+  type KubeSchedulerConfiguration,
+  type SchedulerExtensionPoint,
+  type SchedulerProfile,
 } from '../../../contracts/objects/index.ts';
 import type { Plugin } from './framework.ts';
 import { balancedAllocation } from './plugins/balanced-allocation.ts';
@@ -92,20 +102,32 @@ export function builtIn(name: string): { readonly plugin: Plugin; readonly args:
 /** Whether the plugin does anything at the point. */
 export function extendsPoint(plugin: Plugin, point: SchedulerExtensionPoint): boolean {
   switch (point) {
-    case 'multiPoint': return true;
-    case 'preFilter': case 'filter': return plugin.preFilter !== undefined;
-    case 'preScore': case 'score': return plugin.preScore !== undefined;
-    case 'reserve': return plugin.reserve !== undefined || plugin.unreserve !== undefined;
-    default: return plugin[point] !== undefined;
+    case 'multiPoint':
+      return true;
+    case 'preFilter':
+    case 'filter':
+      return plugin.preFilter !== undefined;
+    case 'preScore':
+    case 'score':
+      return plugin.preScore !== undefined;
+    case 'reserve':
+      return plugin.reserve !== undefined || plugin.unreserve !== undefined;
+    default:
+      return plugin[point] !== undefined;
   }
 }
 
 /** Plugins that are not built in, by name: those of SchedulerPlugin objects. Profiles enable them. */
 export type MorePlugins = ReadonlyMap<string, Plugin>;
 
-/** The profiles of a configuration by `schedulerName`; the default profile where there is none. Problems leave a plugin at its defaults. */
-export function buildProfiles(config: Pick<KubeSchedulerConfiguration, 'profiles' | 'percentageOfNodesToScore'> | undefined, more: MorePlugins = new Map()):
-{ readonly profiles: ReadonlyMap<string, Profile>; readonly problems: readonly ConfigurationProblem[] } {
+/**
+ * The profiles of a configuration by `schedulerName`; the default profile where there is none. Problems leave a plugin
+ * at its defaults.
+ */
+export function buildProfiles(
+  config: Pick<KubeSchedulerConfiguration, 'profiles' | 'percentageOfNodesToScore'> | undefined,
+  more: MorePlugins = new Map(),
+): { readonly profiles: ReadonlyMap<string, Profile>; readonly problems: readonly ConfigurationProblem[] } {
   const problems: ConfigurationProblem[] = [];
   const profiles = new Map<string, Profile>();
   for (const [at, given] of (config?.profiles ?? [{ schedulerName: DEFAULT_SCHEDULER_NAME }]).entries()) {
@@ -114,15 +136,29 @@ export function buildProfiles(config: Pick<KubeSchedulerConfiguration, 'profiles
       problems.push({ path: `${path}.schedulerName`, message: `another profile has the name ${given.schedulerName}` });
       continue;
     }
-    const profile = buildProfile(given, given.percentageOfNodesToScore ?? config?.percentageOfNodesToScore ?? 100, more, (problem) => problems.push({ ...problem, path: `${path}.${problem.path}` }));
+    const profile = buildProfile(
+      given,
+      given.percentageOfNodesToScore ?? config?.percentageOfNodesToScore ?? 100,
+      more,
+      (problem) => problems.push({ ...problem, path: `${path}.${problem.path}` }),
+    );
     const { queueSort } = profiles.values().next().value ?? profile;
-    if (queueSort !== profile.queueSort) problems.push({ path: `${path}.plugins.queueSort`, message: 'all profiles must sort the queue with the same plugin; that of the first is used' });
+    if (queueSort !== profile.queueSort)
+      problems.push({
+        path: `${path}.plugins.queueSort`,
+        message: 'all profiles must sort the queue with the same plugin; that of the first is used',
+      });
     profiles.set(given.schedulerName, { ...profile, queueSort });
   }
   return { profiles, problems };
 }
 
-function buildProfile(given: SchedulerProfile, percentageOfNodesToScore: number, more: MorePlugins, problem: (problem: ConfigurationProblem) => void): Profile {
+function buildProfile(
+  given: SchedulerProfile,
+  percentageOfNodesToScore: number,
+  more: MorePlugins,
+  problem: (problem: ConfigurationProblem) => void,
+): Profile {
   const argsOf = new Map<string, unknown>();
   for (const [at, { name, args }] of (given.pluginConfig ?? []).entries()) {
     const known = readKey(BUILT_IN, name);
@@ -137,7 +173,9 @@ function buildProfile(given: SchedulerProfile, percentageOfNodesToScore: number,
     }
     const parsed = known.args.safeParse(args ?? {});
     if (parsed.success) argsOf.set(name, parsed.data);
-    else for (const issue of parsed.error.issues) problem({ path: [`${path}.args`, ...issue.path].join('.'), message: issue.message });
+    else
+      for (const issue of parsed.error.issues)
+        problem({ path: [`${path}.args`, ...issue.path].join('.'), message: issue.message });
   }
   const made = new Map<string, Plugin>();
   const plugin = (name: string): Plugin | undefined => {
@@ -149,21 +187,40 @@ function buildProfile(given: SchedulerProfile, percentageOfNodesToScore: number,
     return found;
   };
   const at = (...points: readonly SchedulerExtensionPoint[]): { plugin: Plugin; weight: number }[] =>
-    enabledAt(given, points, problem, (name) => plugin(name) !== undefined).flatMap(({ name, weight }) => { const found = plugin(name); return found ? [{ plugin: found, weight }] : []; });
-  const having = (point: 'reserve' | 'permit' | 'preBind' | 'bind' | 'postFilter' | 'preEnqueue' | 'queueSort', ...points: readonly SchedulerExtensionPoint[]): Plugin[] =>
-    at(...points).map((entry) => entry.plugin).filter((candidate) => candidate[point] !== undefined);
+    enabledAt(given, points, problem, (name) => plugin(name) !== undefined).flatMap(({ name, weight }) => {
+      const found = plugin(name);
+      return found ? [{ plugin: found, weight }] : [];
+    });
+  const having = (
+    point: 'reserve' | 'permit' | 'preBind' | 'bind' | 'postFilter' | 'preEnqueue' | 'queueSort',
+    ...points: readonly SchedulerExtensionPoint[]
+  ): Plugin[] =>
+    at(...points)
+      .map((entry) => entry.plugin)
+      .filter((candidate) => candidate[point] !== undefined);
 
   const sorting = having('queueSort', 'queueSort');
-  if (sorting.length === 0) problem({ path: 'plugins.queueSort', message: 'a profile needs a plugin that sorts the queue; PrioritySort is used' });
-  if (sorting.length > 1) problem({ path: 'plugins.queueSort', message: `only one plugin may sort the queue, not ${sorting.map(({ name }) => name).join(', ')}` });
+  if (sorting.length === 0)
+    problem({
+      path: 'plugins.queueSort',
+      message: 'a profile needs a plugin that sorts the queue; PrioritySort is used',
+    });
+  if (sorting.length > 1)
+    problem({
+      path: 'plugins.queueSort',
+      message: `only one plugin may sort the queue, not ${sorting.map(({ name }) => name).join(', ')}`,
+    });
   const bind = having('bind', 'bind');
-  if (bind.length === 0) problem({ path: 'plugins.bind', message: 'a profile needs a plugin that binds; DefaultBinder is used' });
+  if (bind.length === 0)
+    problem({ path: 'plugins.bind', message: 'a profile needs a plugin that binds; DefaultBinder is used' });
   return {
     schedulerName: given.schedulerName,
     percentageOfNodesToScore,
     queueSort: sorting[0]?.queueSort ?? byPriority,
     preEnqueue: having('preEnqueue'),
-    filters: at('preFilter', 'filter').map((entry) => entry.plugin).filter((plugin) => plugin.preFilter !== undefined),
+    filters: at('preFilter', 'filter')
+      .map((entry) => entry.plugin)
+      .filter((plugin) => plugin.preFilter !== undefined),
     postFilters: having('postFilter', 'postFilter'),
     scores: at('preScore', 'score').filter((entry) => entry.plugin.preScore !== undefined && entry.weight > 0),
     reserve: having('reserve', 'reserve'),
@@ -174,10 +231,15 @@ function buildProfile(given: SchedulerProfile, percentageOfNodesToScore: number,
 }
 
 /**
- * Names enabled at all of the points: the defaults, changed by `multiPoint`, changed by each point's own set. What `multiPoint` names
- * keeps its place or is added; what a point names goes first there, in that order.
+ * Names enabled at all of the points: the defaults, changed by `multiPoint`, changed by each point's own set. What
+ * `multiPoint` names keeps its place or is added; what a point names goes first there, in that order.
  */
-function enabledAt(profile: SchedulerProfile, points: readonly SchedulerExtensionPoint[], problem: (problem: ConfigurationProblem) => void, exists: (name: string) => boolean): readonly { name: string; weight: number }[] {
+function enabledAt(
+  profile: SchedulerProfile,
+  points: readonly SchedulerExtensionPoint[],
+  problem: (problem: ConfigurationProblem) => void,
+  exists: (name: string) => boolean,
+): readonly { name: string; weight: number }[] {
   let list = Object.entries(BUILT_IN).map(([name, { weight }]) => ({ name, weight }));
   for (const point of ['multiPoint', ...points] as const) {
     const set = profile.plugins?.[point];
@@ -186,8 +248,13 @@ function enabledAt(profile: SchedulerProfile, points: readonly SchedulerExtensio
     const named = new Map<string, { name: string; weight: number }>();
     for (const [at, { name, weight }] of (set?.enabled ?? []).entries()) {
       // `multiPoint` is read for every point, and told of once.
-      if (exists(name)) named.set(name, { name, weight: weight ?? list.find((entry) => entry.name === name)?.weight ?? readKey(BUILT_IN, name)?.weight ?? 1 });
-      else if (point !== 'multiPoint' || points[0] === 'preFilter') problem({ path: `plugins.${point}.enabled[${at}].name`, message: `there is no plugin ${name}` });
+      if (exists(name))
+        named.set(name, {
+          name,
+          weight: weight ?? list.find((entry) => entry.name === name)?.weight ?? readKey(BUILT_IN, name)?.weight ?? 1,
+        });
+      else if (point !== 'multiPoint' || points[0] === 'preFilter')
+        problem({ path: `plugins.${point}.enabled[${at}].name`, message: `there is no plugin ${name}` });
     }
     const others = all.filter(({ name }) => !named.has(name));
     if (point !== 'multiPoint') list = [...named.values(), ...others];

@@ -1,7 +1,8 @@
 /**
- * Pods that wait for a node: *active* ones are tried in order; one that fitted nowhere is *unschedulable* until an event that could help it
- * comes, and then *backs off* for longer each time. Nothing here is the truth: the queue is made anew from the pending pods when the
- * control plane starts. Source: Kubernetes documentation, "Scheduling Framework: Queue"; KEP-4247 (queueing hints).
+ * Pods that wait for a node: *active* ones are tried in order; one that fitted nowhere is *unschedulable* until an
+ * event that could help it comes, and then *backs off* for longer each time. Nothing here is the truth: the queue is
+ * made anew from the pending pods when the control plane starts. Source: Kubernetes documentation, "Scheduling
+ * Framework: Queue"; KEP-4247 (queueing hints).
  */
 import { findCondition, type StoredPod } from '../../../contracts/objects/index.ts';
 import type { ClusterState } from './cluster-state.ts';
@@ -20,7 +21,10 @@ export interface QueueOptions {
   readonly maxBackoffMs?: number;
 }
 
-/** Tried again after this long even if no event came that could help. Source: kube-scheduler's podMaxInUnschedulablePodsDuration. */
+/**
+ * Tried again after this long even if no event came that could help. Source: kube-scheduler's
+ * podMaxInUnschedulablePodsDuration.
+ */
 const UNSCHEDULABLE_MS = 300_000;
 const INITIAL_BACKOFF_MS = 1000;
 const MAX_BACKOFF_MS = 10_000;
@@ -41,7 +45,10 @@ interface Entry extends QueuedPod {
   roomOn?: number | undefined;
 }
 
-interface BackingOff { readonly entry: Entry; readonly until: number }
+interface BackingOff {
+  readonly entry: Entry;
+  readonly until: number;
+}
 
 function isStale({ entry, until }: BackingOff): boolean {
   return entry.state !== 'backoff' || entry.until !== until;
@@ -119,7 +126,16 @@ export class SchedulingQueue {
       return;
     }
     this.delete(uid);
-    const entry: Entry = { pod, shape, since: Date.parse(pod.metadata.creationTimestamp), attempts: before?.attempts ?? 0, triedAt: before?.triedAt ?? 0, state: 'gone', until: 0, gate };
+    const entry: Entry = {
+      pod,
+      shape,
+      since: Date.parse(pod.metadata.creationTimestamp),
+      attempts: before?.attempts ?? 0,
+      triedAt: before?.triedAt ?? 0,
+      state: 'gone',
+      until: 0,
+      gate,
+    };
     this.#entries.set(uid, entry);
     if (gate) {
       this.#enter(entry, 'gated');
@@ -142,11 +158,19 @@ export class SchedulingQueue {
     if (!entry || entry.state === 'gone') return undefined;
     const { cluster } = this.#options;
     const { state, since, attempts, triedAt, until, refusedBy = [] } = entry;
-    const roomOn = state === 'unschedulable' && entry.roomOn !== undefined && cluster.has(entry.roomOn) ? cluster.nodeName(entry.roomOn) : undefined;
+    const roomOn =
+      state === 'unschedulable' && entry.roomOn !== undefined && cluster.has(entry.roomOn)
+        ? cluster.nodeName(entry.roomOn)
+        : undefined;
     const nextBy = state === 'backoff' ? until : state === 'unschedulable' ? triedAt + UNSCHEDULABLE_MS : undefined;
     return {
-      part: state === 'popped' ? 'trying' : state, since, attempts, ...(attempts > 0 && { triedAt }), ...(nextBy !== undefined && { nextBy }),
-      waitsFor: state === 'unschedulable' && roomOn === undefined ? [...refusedBy].sort() : [], ...(roomOn !== undefined && { roomOn }),
+      part: state === 'popped' ? 'trying' : state,
+      since,
+      attempts,
+      ...(attempts > 0 && { triedAt }),
+      ...(nextBy !== undefined && { nextBy }),
+      waitsFor: state === 'unschedulable' && roomOn === undefined ? [...refusedBy].sort() : [],
+      ...(roomOn !== undefined && { roomOn }),
     };
   }
 
@@ -157,12 +181,17 @@ export class SchedulingQueue {
   /** Pods that a gate holds and whose status does not say so, each once. */
   takeGated(): readonly { readonly pod: StoredPod; readonly gate: Gate }[] {
     if (this.#untold.size === 0) return [];
-    const gated = [...this.#untold].flatMap(({ pod, gate, state }) => (gate && state === 'gated' ? [{ pod, gate }] : []));
+    const gated = [...this.#untold].flatMap(({ pod, gate, state }) =>
+      gate && state === 'gated' ? [{ pod, gate }] : [],
+    );
     this.#untold.clear();
     return gated;
   }
 
-  /** At most `limit` pods to try now, in order. Each must be answered with {@link delete}, {@link refused} or {@link retry}. */
+  /**
+   * At most `limit` pods to try now, in order. Each must be answered with {@link delete}, {@link refused} or {@link
+   * retry}.
+   */
   pop(limit: number, now: number): readonly StoredPod[] {
     this.#flush(now);
     const pods: StoredPod[] = [];
@@ -188,9 +217,9 @@ export class SchedulingQueue {
   }
 
   /**
-   * The plugins found no node for it just now: to be told before anything else happens, since only later events can wake it. A pod for which
-   * room is made on the node with the number `nominated` is tried at once when a pod leaves that node or a node comes, changes or goes, and
-   * not when anything else happens.
+   * The plugins found no node for it just now: to be told before anything else happens, since only later events can
+   * wake it. A pod for which room is made on the node with the number `nominated` is tried at once when a pod leaves
+   * that node or a node comes, changes or goes, and not when anything else happens.
    */
   refused(uid: string, plugins: ReadonlySet<string>, nominated?: number): void {
     const entry = this.#entries.get(uid);
@@ -228,7 +257,8 @@ export class SchedulingQueue {
       else if (this.#helps(event, group)) this.#wake(key, group);
     }
     if (event.type === 'PodDelete' && !event.leaving) this.#seeExpecting(event.node);
-    if (event.type === 'NodeAdd' || event.type === 'NodeUpdate' || (event.type === 'Other' && event.kind === 'Node')) for (const node of this.#expecting.keys()) this.#seeExpecting(node);
+    if (event.type === 'NodeAdd' || event.type === 'NodeUpdate' || (event.type === 'Other' && event.kind === 'Node'))
+      for (const node of this.#expecting.keys()) this.#seeExpecting(node);
   }
 
   /** Room was made for them: they have backed off long enough. */
@@ -243,7 +273,10 @@ export class SchedulingQueue {
     }
   }
 
-  /** Milliseconds until there is something to do, 0 when there is now; undefined when only an event can help, or nothing waits. */
+  /**
+   * Milliseconds until there is something to do, 0 when there is now; undefined when only an event can help, or nothing
+   * waits.
+   */
   nextInMs(now: number): number | undefined {
     this.#flush(now);
     if (this.#counts.active > 0 || this.#untold.size > 0) return 0;
@@ -258,7 +291,9 @@ export class SchedulingQueue {
     if (plugins.size === 0) return true;
     const { cluster } = this.#options;
     const asked: readonly Plugin[] = [...profile.filters, ...profile.permit];
-    return asked.some((plugin) => plugins.has(plugin.name) && (plugin.hint ? plugin.hint(event, shape, cluster) : true));
+    return asked.some(
+      (plugin) => plugins.has(plugin.name) && (plugin.hint ? plugin.hint(event, shape, cluster) : true),
+    );
   }
 
   #wake(key: string, group: Group): void {
@@ -287,9 +322,14 @@ export class SchedulingQueue {
     if (now - this.#sweptAt >= UNSCHEDULABLE_MS / 10) {
       this.#sweptAt = now;
       for (const node of this.#expecting.keys()) this.#seeExpecting(node);
-      for (const [key, group] of this.#groups) if ([...group.entries].some(({ triedAt }) => now - triedAt >= UNSCHEDULABLE_MS)) this.#wake(key, group);
+      for (const [key, group] of this.#groups)
+        if ([...group.entries].some(({ triedAt }) => now - triedAt >= UNSCHEDULABLE_MS)) this.#wake(key, group);
     }
-    for (let first = this.#backoff.first; first && (first.until <= now || isStale(first)); first = this.#backoff.first) {
+    for (
+      let first = this.#backoff.first;
+      first && (first.until <= now || isStale(first));
+      first = this.#backoff.first
+    ) {
       this.#backoff.pop();
       if (isStale(first)) continue;
       this.#leave(first.entry);

@@ -16,7 +16,10 @@ interface Refused {
   readonly reasons: readonly Reason[];
 }
 
-/** Kept up to date node by node, so that the next pod that fits nowhere is told what holds then, for the price of what changed. */
+/**
+ * Kept up to date node by node, so that the next pod that fits nowhere is told what holds then, for the price of what
+ * changed.
+ */
 export class ReasonTally {
   readonly #byNode = new Map<number, Refused>();
   readonly #plugins = new Map<string, number>();
@@ -42,9 +45,15 @@ export class ReasonTally {
   }
 }
 
-/** What a pod without a node is told: `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {gpu: true}.` */
+/**
+ * What a pod without a node is told: `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint
+ * {gpu: true}.`
+ */
 export function messageOf({ reasons, refused }: Tally, nodeCount: number): string {
   if (nodeCount === 0) return 'no nodes available to schedule pods';
-  const told = [...reasons].map(([reason, count]) => `${count} ${reason}`).sort((a, b) => (a < b ? -1 : 1)).join(', ');
+  const told = [...reasons]
+    .map(([reason, count]) => `${count} ${reason}`)
+    .sort((a, b) => (a < b ? -1 : 1))
+    .join(', ');
   return `${nodeCount - refused}/${nodeCount} nodes are available: ${told}.`;
 }

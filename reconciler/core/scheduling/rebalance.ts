@@ -1,17 +1,24 @@
 /**
- * Which running pods should run elsewhere, and where they would go now. Strategies complain of pods; a pod is moved only if the ordinary
- * scheduler, run on a copy of the cluster without it, has another node for it, the strategy that complained is better off, and nothing
- * that goes before it is worse off:
+ * Which running pods should run elsewhere, and where they would go now. Strategies complain of pods; a pod is moved
+ * only if the ordinary scheduler, run on a copy of the cluster without it, has another node for it, the strategy that
+ * complained is better off, and nothing that goes before it is worse off:
  *
  *  - never, for any strategy: a required rule of another pod (affinity, spread with DoNotSchedule);
  *  - for strategies that only prefer: an even spread that pods ask for (ScheduleAnyway);
- *  - what strategies before it look at: those of required rules come first, then an even spread, taints and affinity that are preferred,
- *    duplicates, utilization.
+ *  - what strategies before it look at: those of required rules come first, then an even spread, taints and affinity
+ *    that are preferred, duplicates, utilization.
  *
- * So every move makes the first number that it changes smaller, the search ends, and at its end no strategy finds another move: a plan that
- * was carried out is followed by an empty one. Strategies and their arguments are those of kubernetes-sigs/descheduler.
+ * So every move makes the first number that it changes smaller, the search ends, and at its end no strategy finds
+ * another move: a plan that was carried out is followed by an empty one. Strategies and their arguments are those of
+ * kubernetes-sigs/descheduler.
  */
-import type { DeschedulerPluginName, DeschedulerPlugin, DeschedulerSettings, StoredPod, StoredPodDisruptionBudget } from '../../../contracts/objects/index.ts';
+import type {
+  DeschedulerPluginName,
+  DeschedulerPlugin,
+  DeschedulerSettings,
+  StoredPod,
+  StoredPodDisruptionBudget,
+} from '../../../contracts/objects/index.ts';
 import type { Paced } from '../paced.ts';
 import { controllerOf } from '../workloads/owners.ts';
 import type { PodShape } from './pod-shape.ts';
@@ -123,7 +130,10 @@ class Planner {
     return moved;
   }
 
-  *#complaints({ strategy, plugin }: Enabled): Paced<readonly { readonly running: Running; readonly shape: PodShape; readonly node: number }[]> {
+  *#complaints({
+    strategy,
+    plugin,
+  }: Enabled): Paced<readonly { readonly running: Running; readonly shape: PodShape; readonly node: number }[]> {
     const { cluster } = this.#sim;
     const found: { node: number; shape: PodShape; urgency: number }[] = [];
     for (const [shape, nodes] of cluster.liveShapes()) {
@@ -131,20 +141,29 @@ class Planner {
       yield;
       for (const node of nodes.keys()) {
         // What becomes of pods on a node that is silent is not for us to decide.
-        if (cluster.ready(node) && strategy.complaint(shape, node) !== undefined) found.push({ node, shape, urgency: strategy.urgency?.(shape, node) ?? 0 });
+        if (cluster.ready(node) && strategy.complaint(shape, node) !== undefined)
+          found.push({ node, shape, urgency: strategy.urgency?.(shape, node) ?? 0 });
       }
     }
     const pods: { running: Running; shape: PodShape; node: number; urgency: number }[] = [];
     for (const { node, shape, urgency } of found) {
       yield;
-      for (const running of this.#sim.runningOn(node, shape)) if (concerns(plugin, running)) pods.push({ running, shape, node, urgency });
+      for (const running of this.#sim.runningOn(node, shape))
+        if (concerns(plugin, running)) pods.push({ running, shape, node, urgency });
     }
     return pods.sort((a, b) => b.urgency - a.urgency || a.node - b.node || byCost(a.running, b.running));
   }
 
   /** Moves the pod if that is right; else says why not, and leaves everything as it was. */
-  #try({ strategy, evictor, guards }: Enabled, running: Running, shape: PodShape, from: number, reason: string): string | undefined {
-    const refused = whyNotEvictable(running, evictor, this.#context) ?? this.#allowance.whyNot(running) ?? strategy.hopeless?.(shape);
+  #try(
+    { strategy, evictor, guards }: Enabled,
+    running: Running,
+    shape: PodShape,
+    from: number,
+    reason: string,
+  ): string | undefined {
+    const refused =
+      whyNotEvictable(running, evictor, this.#context) ?? this.#allowance.whyNot(running) ?? strategy.hopeless?.(shape);
     if (refused !== undefined) return refused;
     let stuck = this.#stuck.get(strategy);
     if (!stuck) this.#stuck.set(strategy, (stuck = new Map<string, string>()));
@@ -154,7 +173,10 @@ class Planner {
 
     const before = guards.map((measure) => measure.weigh(shape, from));
     const answer = this.#sim.replace(running);
-    const obstacle = 'stays' in answer ? answer.stays : this.#weigh(strategy, guards, before, this.#sim.placeOf(running).shape, from, answer.to);
+    const obstacle =
+      'stays' in answer
+        ? answer.stays
+        : this.#weigh(strategy, guards, before, this.#sim.placeOf(running).shape, from, answer.to);
     if (obstacle !== undefined) {
       if ('to' in answer) this.#sim.putBack(running, from);
       stuck.set(key, obstacle);
@@ -167,9 +189,17 @@ class Planner {
   }
 
   /** Tells the measures of the move, and takes it back with a reason when one of them does not want it. */
-  #weigh(strategy: Strategy, guards: readonly Measure[], before: readonly (readonly number[])[], shape: PodShape, from: number, to: number): string | undefined {
+  #weigh(
+    strategy: Strategy,
+    guards: readonly Measure[],
+    before: readonly (readonly number[])[],
+    shape: PodShape,
+    from: number,
+    to: number,
+  ): string | undefined {
     const name = this.#sim.cluster.nodeName(to);
-    if (strategy.accepts?.(shape, from, to) === false) return `the scheduler would place it on ${name}, which has not the room that is wanted`;
+    if (strategy.accepts?.(shape, from, to) === false)
+      return `the scheduler would place it on ${name}, which has not the room that is wanted`;
     this.#tell(shape, from, to);
     let [better, worse] = [false, false];
     for (const [at, measure] of guards.entries()) {
@@ -179,7 +209,9 @@ class Planner {
     }
     if (better && !worse) return undefined;
     this.#tell(shape, to, from);
-    return worse ? `the scheduler would place it on ${name}, which would be worse for other rules` : `the scheduler would place it on ${name}, which is no better`;
+    return worse
+      ? `the scheduler would place it on ${name}, which would be worse for other rules`
+      : `the scheduler would place it on ${name}, which is no better`;
   }
 
   #tell(shape: PodShape, from: number, to: number): void {
@@ -199,19 +231,38 @@ class Planner {
 
   #skip({ strategy: { plugin } }: Enabled, { pod }: Running, node: number, reason: string, obstacle: string): void {
     const key = `${plugin} ${pod.metadata.uid}`;
-    if (!this.#skipped.has(key)) this.#skipped.set(key, { pod, node: this.#sim.cluster.nodeName(node), plugin, reason, obstacle });
+    if (!this.#skipped.has(key))
+      this.#skipped.set(key, { pod, node: this.#sim.cluster.nodeName(node), plugin, reason, obstacle });
   }
 }
 
 /** Strategies in the order in which they go before each other, each with what it must not make worse. */
 function enable(sim: Simulation, profiles: readonly DeschedulerSettings[]): readonly Enabled[] {
   const { cluster } = sim;
-  const [hard, soft, lonely] = [spread(cluster, 'DoNotSchedule'), spread(cluster, 'ScheduleAnyway'), lonelyPods(cluster)];
-  const made = profiles.flatMap(({ plugins, evictor }) => plugins.flatMap((plugin) => strategiesOf(plugin, sim, hard, soft).map((strategy) => ({ strategy, plugin, evictor }))));
-  const ordered = [...made.filter(({ strategy }) => strategy.required), ...made.filter(({ strategy }) => !strategy.required).sort((a, b) => rank(a.strategy) - rank(b.strategy))];
+  const [hard, soft, lonely] = [
+    spread(cluster, 'DoNotSchedule'),
+    spread(cluster, 'ScheduleAnyway'),
+    lonelyPods(cluster),
+  ];
+  const made = profiles.flatMap(({ plugins, evictor }) =>
+    plugins.flatMap((plugin) =>
+      strategiesOf(plugin, sim, hard, soft).map((strategy) => ({ strategy, plugin, evictor })),
+    ),
+  );
+  const ordered = [
+    ...made.filter(({ strategy }) => strategy.required),
+    ...made.filter(({ strategy }) => !strategy.required).sort((a, b) => rank(a.strategy) - rank(b.strategy)),
+  ];
   return ordered.map((entry, at) => ({
     ...entry,
-    guards: [...new Set([lonely, hard, ...(entry.strategy.required ? [] : [soft]), ...ordered.slice(0, at + 1).map(({ strategy }) => strategy)])],
+    guards: [
+      ...new Set([
+        lonely,
+        hard,
+        ...(entry.strategy.required ? [] : [soft]),
+        ...ordered.slice(0, at + 1).map(({ strategy }) => strategy),
+      ]),
+    ],
   }));
 }
 
@@ -220,17 +271,32 @@ function rank({ plugin }: Strategy): number {
   return PREFERRING.indexOf(plugin);
 }
 const PREFERRING: readonly DeschedulerPluginName[] = [
-  'RemovePodsViolatingTopologySpreadConstraint', 'RemovePodsViolatingNodeTaints', 'RemovePodsViolatingNodeAffinity', 'RemoveDuplicates', 'LowNodeUtilization',
+  'RemovePodsViolatingTopologySpreadConstraint',
+  'RemovePodsViolatingNodeTaints',
+  'RemovePodsViolatingNodeAffinity',
+  'RemoveDuplicates',
+  'LowNodeUtilization',
 ];
 
 function strategiesOf(plugin: DeschedulerPlugin, sim: Simulation, hard: Strategy, soft: Strategy): readonly Strategy[] {
   const { cluster } = sim;
   switch (plugin.name) {
-    case 'RemovePodsViolatingNodeTaints': return [nodeTaints(cluster, plugin.args, 'NoSchedule'), ...(plugin.args.includePreferNoSchedule ? [nodeTaints(cluster, plugin.args, 'PreferNoSchedule')] : [])];
-    case 'RemovePodsViolatingNodeAffinity': return plugin.args.nodeAffinityType.map((type) => (type.startsWith('required') ? requiredNodeAffinity(cluster) : preferredNodeAffinity(cluster)));
-    case 'RemovePodsViolatingInterPodAntiAffinity': return [antiAffinity(cluster)];
-    case 'RemovePodsViolatingTopologySpreadConstraint': return plugin.args.constraints.map((when) => (when === 'DoNotSchedule' ? hard : soft));
-    case 'RemoveDuplicates': return [duplicates(sim, plugin.args)];
-    case 'LowNodeUtilization': return [lowNodeUtilization(cluster, plugin.args)];
+    case 'RemovePodsViolatingNodeTaints':
+      return [
+        nodeTaints(cluster, plugin.args, 'NoSchedule'),
+        ...(plugin.args.includePreferNoSchedule ? [nodeTaints(cluster, plugin.args, 'PreferNoSchedule')] : []),
+      ];
+    case 'RemovePodsViolatingNodeAffinity':
+      return plugin.args.nodeAffinityType.map((type) =>
+        type.startsWith('required') ? requiredNodeAffinity(cluster) : preferredNodeAffinity(cluster),
+      );
+    case 'RemovePodsViolatingInterPodAntiAffinity':
+      return [antiAffinity(cluster)];
+    case 'RemovePodsViolatingTopologySpreadConstraint':
+      return plugin.args.constraints.map((when) => (when === 'DoNotSchedule' ? hard : soft));
+    case 'RemoveDuplicates':
+      return [duplicates(sim, plugin.args)];
+    case 'LowNodeUtilization':
+      return [lowNodeUtilization(cluster, plugin.args)];
   }
 }

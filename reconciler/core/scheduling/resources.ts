@@ -2,7 +2,10 @@
 import type { Pod } from '../../../contracts/objects/index.ts';
 import { sumOfRequests } from '../../../contracts/objects/pod-requests.ts';
 
-/** A container that does not say what it needs still weighs something where nodes are compared. Source: kube-scheduler's non-zero requests. */
+/**
+ * A container that does not say what it needs still weighs something where nodes are compared. Source: kube-scheduler's
+ * non-zero requests.
+ */
 const LEAST_WEIGHT = { cpu: '100m', memory: '200Mi' };
 
 /** What a pod weighs where nodes are compared: {@link requestsOf}, with a floor for each container that is silent. */
@@ -13,5 +16,7 @@ export function weightOf(pod: Pod): { readonly cpu: number; readonly memory: num
 
 /** Images of all containers, each with its tag, as nodes report them. */
 export function imagesOf({ spec }: Pod): readonly string[] {
-  return [...(spec.initContainers ?? []), ...spec.containers].map(({ image }) => (image.lastIndexOf(':') <= image.lastIndexOf('/') ? `${image}:latest` : image));
+  return [...(spec.initContainers ?? []), ...spec.containers].map(({ image }) =>
+    image.lastIndexOf(':') <= image.lastIndexOf('/') ? `${image}:latest` : image,
+  );
 }

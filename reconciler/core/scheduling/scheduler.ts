@@ -1,7 +1,7 @@
 /**
- * Places pods one after another on a {@link ClusterState}. Every place it gives is counted there at once, so the next pod sees it; a
- * caller whose binding fails takes it back with {@link Scheduler.forget}. No clock, no randomness: the same state, pods and seed give the
- * same places, whatever the order in which nodes and pods became known.
+ * Places pods one after another on a {@link ClusterState}. Every place it gives is counted there at once, so the next
+ * pod sees it; a caller whose binding fails takes it back with {@link Scheduler.forget}. No clock, no randomness: the
+ * same state, pods and seed give the same places, whatever the order in which nodes and pods became known.
  */
 import { DEFAULT_SCHEDULER_NAME, type StoredPod } from '../../../contracts/objects/index.ts';
 import { hash32 } from '../workloads/stable-hash.ts';
@@ -49,7 +49,10 @@ export class Scheduler {
   readonly cluster: ClusterState;
   readonly #options: SchedulerOptions;
   readonly #seed: number;
-  readonly #candidates = new Map<Profile, { readonly byShape: Map<PodShape, Candidates>; readonly tables: NodeTables }>();
+  readonly #candidates = new Map<
+    Profile,
+    { readonly byShape: Map<PodShape, Candidates>; readonly tables: NodeTables }
+  >();
   #start = 0;
 
   constructor(cluster: ClusterState, options: SchedulerOptions) {
@@ -63,7 +66,10 @@ export class Scheduler {
     return this.#options.profiles.get(pod.spec.schedulerName);
   }
 
-  /** The group that the pod waits for, or why it cannot be placed whatever the nodes say; undefined for a pod that stands alone. */
+  /**
+   * The group that the pod waits for, or why it cannot be placed whatever the nodes say; undefined for a pod that
+   * stands alone.
+   */
   together(pod: StoredPod): Together | Refusal | undefined {
     for (const plugin of this.#profile(pod).permit) {
       const answer = plugin.permit?.(pod, this.cluster);
@@ -74,8 +80,8 @@ export class Scheduler {
   }
 
   /**
-   * Places the pods of a group: `needed` of them, those that have a place already included, or none. Pods of a group take nobody's place.
-   * Outcomes are in the order of the pods.
+   * Places the pods of a group: `needed` of them, those that have a place already included, or none. Pods of a group
+   * take nobody's place. Outcomes are in the order of the pods.
    */
   placeTogether(pods: readonly StoredPod[], { group, needed }: Together): readonly Outcome[] {
     const outcomes = pods.map((pod) => this.place(pod, { preempt: false }));
@@ -83,9 +89,15 @@ export class Scheduler {
     if (have >= needed) return outcomes;
     for (const { pod } of outcomes) this.forget(pod);
     const refused = outcomes.find((outcome) => outcome.is === 'refused');
-    const why = refused?.is === 'refused' ? `: ${refused.pod.metadata.name}: ${refused.refusal.message}` : `: it has ${have} pods`;
+    const why =
+      refused?.is === 'refused'
+        ? `: ${refused.pod.metadata.name}: ${refused.refusal.message}`
+        : `: it has ${have} pods`;
     const plugins = new Set(['Coscheduling', ...(refused?.is === 'refused' ? refused.refusal.plugins : [])]);
-    const refusal: Refusal = { message: `pod group ${group} needs ${needed} pods placed together, ${have} can be${why}`, plugins };
+    const refusal: Refusal = {
+      message: `pod group ${group} needs ${needed} pods placed together, ${have} can be${why}`,
+      plugins,
+    };
     return pods.map((pod) => ({ is: 'refused', pod, refusal }));
   }
 
@@ -132,13 +144,16 @@ export class Scheduler {
   forget(pod: StoredPod): void {
     const placed = this.cluster.placed(pod.metadata.uid);
     if (!placed) return;
-    if (!placed.nominated) for (const plugin of [...this.#profile(pod).reserve].reverse()) plugin.unreserve?.(pod, placed.nodeName, this.cluster);
+    if (!placed.nominated)
+      for (const plugin of [...this.#profile(pod).reserve].reverse())
+        plugin.unreserve?.(pod, placed.nodeName, this.cluster);
     this.cluster.removePod(pod.metadata.uid);
   }
 
   /**
-   * Takes a place that was worked out elsewhere, on an older or smaller view of the cluster, if it still holds: false when it is lost, or
-   * the pod has a place. Of many who propose places one commits them, so no node is ever given more than it has.
+   * Takes a place that was worked out elsewhere, on an older or smaller view of the cluster, if it still holds: false
+   * when it is lost, or the pod has a place. Of many who propose places one commits them, so no node is ever given more
+   * than it has.
    */
   commit(pod: StoredPod, nodeName: string): boolean {
     const { cluster } = this;
@@ -168,13 +183,21 @@ export class Scheduler {
 
   candidates(shape: PodShape, profile: Profile): Candidates {
     let ofProfile = this.#candidates.get(profile);
-    if (!ofProfile) this.#candidates.set(profile, (ofProfile = { byShape: new Map<PodShape, Candidates>(), tables: new NodeTables() }));
+    if (!ofProfile)
+      this.#candidates.set(
+        profile,
+        (ofProfile = { byShape: new Map<PodShape, Candidates>(), tables: new NodeTables() }),
+      );
     const { byShape, tables } = ofProfile;
     let candidates = byShape.get(shape);
     if (candidates) byShape.delete(shape);
     else candidates = new Candidates(shape, profile, this.cluster, tables);
     byShape.set(shape, candidates);
-    if (byShape.size > KEPT) for (const oldest of byShape.keys()) { byShape.delete(oldest); break; }
+    if (byShape.size > KEPT)
+      for (const oldest of byShape.keys()) {
+        byShape.delete(oldest);
+        break;
+      }
     return candidates;
   }
 
@@ -184,7 +207,10 @@ export class Scheduler {
   }
 
   #profile(pod: StoredPod): Profile {
-    const profile = this.profileOf(pod) ?? this.#options.profiles.get(DEFAULT_SCHEDULER_NAME) ?? this.#options.profiles.values().next().value;
+    const profile =
+      this.profileOf(pod) ??
+      this.#options.profiles.get(DEFAULT_SCHEDULER_NAME) ??
+      this.#options.profiles.values().next().value;
     if (!profile) throw new Error('a scheduler has at least one profile');
     return profile;
   }
@@ -199,6 +225,10 @@ export class Scheduler {
     if (percentageOfNodesToScore === 100 || nodeCount <= LEAST_SAMPLE) return undefined;
     // Source: kube-scheduler's adaptive percentage.
     const percentage = percentageOfNodesToScore || Math.max(5, 50 - Math.floor(nodeCount / 125));
-    return { order: this.cluster.zoneFairOrder(), start: this.#start % nodeCount, enough: Math.max(LEAST_SAMPLE, Math.floor((nodeCount * percentage) / 100)) };
+    return {
+      order: this.cluster.zoneFairOrder(),
+      start: this.#start % nodeCount,
+      enough: Math.max(LEAST_SAMPLE, Math.floor((nodeCount * percentage) / 100)),
+    };
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Where the pods of a plan would go: a forecast, made by controllers and scheduler themselves on a copy of the cluster. They take turns, and
- * pods that get a node are ready at the next turn, until nothing moves any more. Deterministic: the same state and plan give the same
- * forecast.
+ * Where the pods of a plan would go: a forecast, made by controllers and scheduler themselves on a copy of the cluster.
+ * They take turns, and pods that get a node are ready at the next turn, until nothing moves any more. Deterministic:
+ * the same state and plan give the same forecast.
  */
 import type { StoredPod } from '../../../contracts/objects/index.ts';
 import type { Paced } from '../paced.ts';
@@ -11,7 +11,10 @@ import type { PlannedPod, PlannedWorkloads } from './planned-workloads.ts';
 import type { Scheduler } from './scheduler.ts';
 
 export interface ForecastInput {
-  /** Over a copy of the live state, which is changed: its nodes and pods, and what the plan makes of everything else that placement looks at. */
+  /**
+   * Over a copy of the live state, which is changed: its nodes and pods, and what the plan makes of everything else
+   * that placement looks at.
+   */
   readonly scheduler: Scheduler;
   /** Those that have taken in the plan. Changed too. */
   readonly workloads: PlannedWorkloads;
@@ -36,7 +39,9 @@ export interface Forecast {
   readonly joining: readonly string[];
 }
 
-/** A rolling update whose new pods have no room beside the old ones: at its start, or, where it stands still, for good. */
+/**
+ * A rolling update whose new pods have no room beside the old ones: at its start, or, where it stands still, for good.
+ */
 export interface TightRollout extends Unplaced {
   /** Old pods that it stands still with; 0 where it comes to its end. */
   readonly oldLeft: number;
@@ -56,7 +61,14 @@ export interface Share {
 }
 
 /** Undefined where no pod would be placed anew. */
-export function* simulate({ scheduler, workloads, waiting, leaving, nodes, now }: ForecastInput): Paced<Forecast | undefined> {
+export function* simulate({
+  scheduler,
+  workloads,
+  waiting,
+  leaving,
+  nodes,
+  now,
+}: ForecastInput): Paced<Forecast | undefined> {
   const { cluster } = scheduler;
   const before = usage(cluster);
   const attempt = new Attempt(scheduler, workloads);
@@ -69,17 +81,25 @@ export function* simulate({ scheduler, workloads, waiting, leaving, nodes, now }
   const unplaced = attempt.unplaced();
   if (placements.length === 0 && unplaced.length === 0 && attempt.preempted.length === 0) return undefined;
   return {
-    placements, unplaced, rollouts, preempted: [...attempt.preempted].sort((a, b) => (a.victim < b.victim ? -1 : 1)),
-    capacity: shares(before, usage(cluster)), stillWaiting: attempt.stillWaiting, joining: nodes.joining,
+    placements,
+    unplaced,
+    rollouts,
+    preempted: [...attempt.preempted].sort((a, b) => (a.victim < b.victim ? -1 : 1)),
+    capacity: shares(before, usage(cluster)),
+    stillWaiting: attempt.stillWaiting,
+    joining: nodes.joining,
   };
 }
 
-/** Turns in which rolling updates take their own steps. One of a thousand pods that goes pod by pod would take seconds to play. */
+/**
+ * Turns in which rolling updates take their own steps. One of a thousand pods that goes pod by pod would take seconds
+ * to play.
+ */
 const TURNS = 32;
 
 /**
- * Controllers, scheduler and nodes in turn. It ends: an update has so many pods to make and to end, and a pod can drive others away only
- * so often, and only those of lower priority.
+ * Controllers, scheduler and nodes in turn. It ends: an update has so many pods to make and to end, and a pod can drive
+ * others away only so often, and only those of lower priority.
  */
 function* play(attempt: Attempt, workloads: PlannedWorkloads): Paced<TightRollout[]> {
   let starts: readonly TightRollout[] | undefined;
@@ -93,31 +113,48 @@ function* play(attempt: Attempt, workloads: PlannedWorkloads): Paced<TightRollou
   }
   const ends = tightRollouts(attempt, workloads);
   const still = new Set(ends.map(({ workload }) => workload));
-  return [...ends, ...(starts ?? []).flatMap((start) => (still.has(start.workload) ? [] : [{ ...start, oldLeft: 0 }]))].sort((a, b) => (a.workload < b.workload ? -1 : 1));
+  return [
+    ...ends,
+    ...(starts ?? []).flatMap((start) => (still.has(start.workload) ? [] : [{ ...start, oldLeft: 0 }])),
+  ].sort((a, b) => (a.workload < b.workload ? -1 : 1));
 }
 
 /** As things are: rolling updates of which new pods have no room. */
 function tightRollouts(attempt: Attempt, workloads: PlannedWorkloads): TightRollout[] {
-  return workloads.updates().flatMap(({ oldLeft, next }) => attempt.unplaced(next).map((entry) => ({ ...entry, oldLeft })));
+  return workloads
+    .updates()
+    .flatMap(({ oldLeft, next }) => attempt.unplaced(next).map((entry) => ({ ...entry, oldLeft })));
 }
 
-type Usage = ReadonlyMap<string, { readonly cpu: readonly [allocatable: number, used: number]; readonly memory: readonly [allocatable: number, used: number] }>;
+type Usage = ReadonlyMap<
+  string,
+  {
+    readonly cpu: readonly [allocatable: number, used: number];
+    readonly memory: readonly [allocatable: number, used: number];
+  }
+>;
 
 function usage(cluster: ClusterState): Usage {
   const of = (resource: string, node: number): [number, number] => {
     const { allocatable, used } = cluster.resource(resource);
     return [allocatable[node] ?? 0, used[node] ?? 0];
   };
-  return new Map([...cluster.nodeNames()].sort().map((name) => {
-    const node = cluster.number(name) ?? -1;
-    return [name, { cpu: of('cpu', node), memory: of('memory', node) }];
-  }));
+  return new Map(
+    [...cluster.nodeNames()].sort().map((name) => {
+      const node = cluster.number(name) ?? -1;
+      return [name, { cpu: of('cpu', node), memory: of('memory', node) }];
+    }),
+  );
 }
 
 function shares(before: Usage, after: Usage): NodeShare[] {
   return [...before].map(([node, was]) => {
     const is = after.get(node);
-    const share = (resource: 'cpu' | 'memory'): Share => ({ allocatable: is?.[resource][0] ?? 0, before: was[resource][1], after: is?.[resource][1] ?? 0 });
+    const share = (resource: 'cpu' | 'memory'): Share => ({
+      allocatable: is?.[resource][0] ?? 0,
+      before: was[resource][1],
+      after: is?.[resource][1] ?? 0,
+    });
     return { node, cpu: share('cpu'), memory: share('memory') };
   });
 }

@@ -1,4 +1,7 @@
-/** The best of many entries, kept while single ones change: a change costs the depth of a binary tree, asking costs nothing. */
+/**
+ * The best of many entries, kept while single ones change: a change costs the depth of a binary tree, asking costs
+ * nothing.
+ */
 const NOBODY = -1;
 
 export class Tournament {

@@ -7,8 +7,8 @@ const DETAILS = 3;
 const NAMES = 5;
 
 /**
- * A line for each reason with the number of nodes that give it, and under it the numbers, indented by two: those that most nodes share
- * first. What is left out is counted.
+ * A line for each reason with the number of nodes that give it, and under it the numbers, indented by two: those that
+ * most nodes share first. What is left out is counted.
  */
 export function verdictLines(verdicts: readonly NodeVerdict[]): string[] {
   const byReason = grouped(verdicts, ({ reasons }) => reasons.map(({ reason }) => reason).join(', '));
@@ -27,7 +27,9 @@ export function verdictLines(verdicts: readonly NodeVerdict[]): string[] {
 /** `n1, n2 and 4,996 more`. */
 export function nodeNames(names: readonly string[]): string {
   const told = names.slice(0, names.length === NAMES + 1 ? NAMES + 1 : NAMES);
-  return names.length > told.length ? `${told.join(', ')} and ${count(names.length - told.length)} more` : told.join(', ');
+  return names.length > told.length
+    ? `${told.join(', ')} and ${count(names.length - told.length)} more`
+    : told.join(', ');
 }
 
 export function count(n: number): string {
@@ -35,7 +37,10 @@ export function count(n: number): string {
 }
 
 /** The largest group first, then by text. */
-function grouped(verdicts: readonly NodeVerdict[], textOf: (verdict: NodeVerdict) => string): { readonly text: string; readonly members: readonly NodeVerdict[] }[] {
+function grouped(
+  verdicts: readonly NodeVerdict[],
+  textOf: (verdict: NodeVerdict) => string,
+): { readonly text: string; readonly members: readonly NodeVerdict[] }[] {
   const groups = new Map<string, NodeVerdict[]>();
   for (const verdict of verdicts) {
     const text = textOf(verdict);
@@ -43,5 +48,7 @@ function grouped(verdicts: readonly NodeVerdict[], textOf: (verdict: NodeVerdict
     if (group) group.push(verdict);
     else groups.set(text, [verdict]);
   }
-  return [...groups].map(([text, members]) => ({ text, members })).sort((a, b) => b.members.length - a.members.length || (a.text < b.text ? -1 : 1));
+  return [...groups]
+    .map(([text, members]) => ({ text, members }))
+    .sort((a, b) => b.members.length - a.members.length || (a.text < b.text ? -1 : 1));
 }

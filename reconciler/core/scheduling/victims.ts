@@ -1,10 +1,11 @@
 /**
- * Whose place a pod would take on one node. Source: kube-scheduler, DefaultPreemption (SelectVictimsOnNode); Kubernetes documentation,
- * "Pod Priority and Preemption".
+ * Whose place a pod would take on one node. Source: kube-scheduler, DefaultPreemption (SelectVictimsOnNode); Kubernetes
+ * documentation, "Pod Priority and Preemption".
  *
  * Every pod that may go is taken away, and as many as possible are put back: first those whose eviction would violate a
- * PodDisruptionBudget, then the others, each the most important first. Pods that terminate are going anyway, whatever their priority.
- * Room that is kept for a pod of lower priority is nobody's place yet: it is given back last, and taking it away makes no victim.
+ * PodDisruptionBudget, then the others, each the most important first. Pods that terminate are going anyway, whatever
+ * their priority. Room that is kept for a pod of lower priority is nobody's place yet: it is given back last, and
+ * taking it away makes no victim.
  */
 import type { Budget } from './budgets.ts';
 import type { ClusterState, Placed } from './cluster-state.ts';
@@ -51,7 +52,10 @@ export class VictimSearch {
     this.#view = view;
   }
 
-  /** Whether room can be made on the node, which is one of {@link PreemptionView.preemptable}. Leaves everything as it was. */
+  /**
+   * Whether room can be made on the node, which is one of {@link PreemptionView.preemptable}. Leaves everything as it
+   * was.
+   */
   on(node: number): boolean {
     this.#find(node);
     if (this.#lower.length + this.#expected.length + this.#going.length === 0) return false;
@@ -83,10 +87,12 @@ export class VictimSearch {
     this.#lower.sort(byImportance);
     const violating = this.#violating();
     if (violating) {
-      for (const placed of this.#lower) if (violating.has(placed) && !this.#spared(placed, node)) this.victims.push(placed);
+      for (const placed of this.#lower)
+        if (violating.has(placed) && !this.#spared(placed, node)) this.victims.push(placed);
       this.violations = this.victims.length;
     }
-    for (const placed of this.#lower) if (!violating?.has(placed) && !this.#spared(placed, node)) this.victims.push(placed);
+    for (const placed of this.#lower)
+      if (!violating?.has(placed) && !this.#spared(placed, node)) this.victims.push(placed);
     if (this.violations > 0) this.victims.sort(byImportance);
 
     this.#expected.sort(byImportance);

@@ -1,4 +1,7 @@
-/** ClusterIP and node port of one Service. Source: Kubernetes documentation, "Service ClusterIP allocation" and "type: NodePort". */
+/**
+ * ClusterIP and node port of one Service. Source: Kubernetes documentation, "Service ClusterIP allocation" and "type:
+ * NodePort".
+ */
 import type { ServicePort, ServiceSpec, StoredService } from '../../../contracts/objects/index.ts';
 import { byAge } from '../workloads/owners.ts';
 import { hash32 } from '../workloads/stable-hash.ts';
@@ -39,14 +42,21 @@ export function wishesOf(service: StoredService): Wishes {
   const { clusterIP, ports } = service.spec;
   return {
     clusterIP: clusterIP !== undefined && clusterIP !== 'None' && !allocated.has(`clusterIP=${clusterIP}`),
-    nodePorts: new Set(ports.filter((port) => port.nodePort !== undefined && !allocated.has(`${portKey(port)}=${port.nodePort}`)).map(portKey)),
+    nodePorts: new Set(
+      ports
+        .filter((port) => port.nodePort !== undefined && !allocated.has(`${portKey(port)}=${port.nodePort}`))
+        .map(portKey),
+    ),
   };
 }
 
 /** The annotation's text for a Service that was given `spec`; empty when all of it is the user's. */
 export function allocatedText(spec: ServiceSpec, wishes: Wishes): string {
   const ports = spec.ports.filter((port) => port.nodePort !== undefined && !wishes.nodePorts.has(portKey(port)));
-  const address = spec.clusterIP !== undefined && spec.clusterIP !== 'None' && !wishes.clusterIP ? [`clusterIP=${spec.clusterIP}`] : [];
+  const address =
+    spec.clusterIP !== undefined && spec.clusterIP !== 'None' && !wishes.clusterIP
+      ? [`clusterIP=${spec.clusterIP}`]
+      : [];
   return [...address, ...ports.map((port) => `${portKey(port)}=${port.nodePort}`)].join(' ');
 }
 
@@ -54,8 +64,15 @@ export function portKey(port: ServicePort): string {
   return `${port.protocol}/${port.port}`;
 }
 
-/** Service addresses that may be given out: the network address, the first (reserved) and the broadcast address are left. */
-function firstFree(range: { first: number; size: number }, taken: ReadonlySet<number>, start: number): number | undefined {
+/**
+ * Service addresses that may be given out: the network address, the first (reserved) and the broadcast address are
+ * left.
+ */
+function firstFree(
+  range: { first: number; size: number },
+  taken: ReadonlySet<number>,
+  start: number,
+): number | undefined {
   for (let i = 0; i < range.size; i++) {
     const candidate = range.first + ((start + i) % range.size);
     if (!taken.has(candidate)) return candidate;
@@ -72,10 +89,16 @@ function nameOf(service: StoredService): string {
 }
 
 /**
- * What the Service's addresses should be, given all others. A Service keeps what it has unless an older one has it too; then it takes
- * another, or, where the user wished for it, goes without and says so. Ports that are no longer node ports are given back.
+ * What the Service's addresses should be, given all others. A Service keeps what it has unless an older one has it too;
+ * then it takes another, or, where the user wished for it, goes without and says so. Ports that are no longer node
+ * ports are given back.
  */
-export function allocate(service: StoredService, others: readonly StoredService[], ranges: Ranges, wishes: Wishes): Allocation {
+export function allocate(
+  service: StoredService,
+  others: readonly StoredService[],
+  ranges: Ranges,
+  wishes: Wishes,
+): Allocation {
   const problems: Problem[] = [];
   const moved: string[] = [];
   const clusterIP = allocateAddress(service, others, ranges.serviceCIDR, wishes.clusterIP, problems, moved);
@@ -85,7 +108,12 @@ export function allocate(service: StoredService, others: readonly StoredService[
 }
 
 function allocateAddress(
-  service: StoredService, others: readonly StoredService[], cidr: string, wished: boolean, problems: Problem[], moved: string[],
+  service: StoredService,
+  others: readonly StoredService[],
+  cidr: string,
+  wished: boolean,
+  problems: Problem[],
+  moved: string[],
 ): string | undefined {
   const { clusterIP } = service.spec;
   if (clusterIP === 'None') return clusterIP;
@@ -94,22 +122,43 @@ function allocateAddress(
     const clash = holder(others, clusterIP);
     const outside = !rangeHolds(whole, parseAddress(clusterIP));
     if (wished) {
-      if (outside) problems.push({ reason: 'AddressOutOfRange', message: `spec.clusterIP ${clusterIP} is outside the cluster's service range ${cidr}; choose one inside it or remove the field` });
-      else if (clash && byAge(clash, service) < 0) problems.push({ reason: 'AddressInUse', message: `spec.clusterIP ${clusterIP} belongs to Service ${nameOf(clash)}; choose another or remove the field` });
+      if (outside)
+        problems.push({
+          reason: 'AddressOutOfRange',
+          message: `spec.clusterIP ${clusterIP} is outside the cluster's service range ${cidr}; choose one inside it or remove the field`,
+        });
+      else if (clash && byAge(clash, service) < 0)
+        problems.push({
+          reason: 'AddressInUse',
+          message: `spec.clusterIP ${clusterIP} belongs to Service ${nameOf(clash)}; choose another or remove the field`,
+        });
       return clusterIP;
     }
     if (!clash || byAge(clash, service) > 0) return clusterIP;
     moved.push(clusterIP);
   }
   const usable = { first: whole.first + 2, size: whole.size - 3 };
-  const taken = new Set(others.flatMap((other) => (other.spec.clusterIP && other.spec.clusterIP !== 'None' ? [parseAddress(other.spec.clusterIP)] : [])));
+  const taken = new Set(
+    others.flatMap((other) =>
+      other.spec.clusterIP && other.spec.clusterIP !== 'None' ? [parseAddress(other.spec.clusterIP)] : [],
+    ),
+  );
   const found = usable.size > 0 ? firstFree(usable, taken, hash32(nameOf(service)) % usable.size) : undefined;
-  if (found === undefined) problems.push({ reason: 'AddressesExhausted', message: `no address is free in the cluster's service range ${cidr}; widen spec.network.serviceCIDR` });
+  if (found === undefined)
+    problems.push({
+      reason: 'AddressesExhausted',
+      message: `no address is free in the cluster's service range ${cidr}; widen spec.network.serviceCIDR`,
+    });
   return found === undefined ? undefined : formatAddress(found);
 }
 
 function allocatePorts(
-  service: StoredService, others: readonly StoredService[], range: string, wished: ReadonlySet<string>, problems: Problem[], moved: string[],
+  service: StoredService,
+  others: readonly StoredService[],
+  range: string,
+  wished: ReadonlySet<string>,
+  problems: Problem[],
+  moved: string[],
 ): ServicePort[] {
   if (service.spec.type !== 'NodePort') {
     return service.spec.ports.map((port) => {
@@ -119,14 +168,23 @@ function allocatePorts(
   }
   const [first = 0, last = 0] = range.split('-').map(Number);
   const holders = new Map<number, StoredService>();
-  for (const other of others.filter((o) => o.spec.type === 'NodePort').sort(byAge).reverse()) for (const port of other.spec.ports) if (port.nodePort !== undefined) holders.set(port.nodePort, other);
+  for (const other of others
+    .filter((o) => o.spec.type === 'NodePort')
+    .sort(byAge)
+    .reverse())
+    for (const port of other.spec.ports) if (port.nodePort !== undefined) holders.set(port.nodePort, other);
   const own = new Set<number>();
-  for (const port of service.spec.ports) if (port.nodePort !== undefined && wished.has(portKey(port))) own.add(port.nodePort);
+  for (const port of service.spec.ports)
+    if (port.nodePort !== undefined && wished.has(portKey(port))) own.add(port.nodePort);
   return service.spec.ports.map((port) => {
     const before = port.nodePort === undefined ? undefined : holders.get(port.nodePort);
     const younger = before !== undefined && byAge(before, service) < 0;
     if (port.nodePort !== undefined && wished.has(portKey(port))) {
-      if (younger) problems.push({ reason: 'NodePortInUse', message: `nodePort ${port.nodePort} belongs to Service ${nameOf(before)}; choose another or remove the field` });
+      if (younger)
+        problems.push({
+          reason: 'NodePortInUse',
+          message: `nodePort ${port.nodePort} belongs to Service ${nameOf(before)}; choose another or remove the field`,
+        });
       return port;
     }
     if (port.nodePort !== undefined && !younger && !own.has(port.nodePort)) {
@@ -136,9 +194,13 @@ function allocatePorts(
     if (port.nodePort !== undefined) moved.push(String(port.nodePort));
     const size = Math.max(0, last - first + 1);
     const taken = new Set([...holders.keys(), ...own]);
-    const nodePort = size > 0 ? firstFree({ first, size }, taken, hash32(`${nameOf(service)} ${portKey(port)}`) % size) : undefined;
+    const nodePort =
+      size > 0 ? firstFree({ first, size }, taken, hash32(`${nameOf(service)} ${portKey(port)}`) % size) : undefined;
     if (nodePort === undefined) {
-      problems.push({ reason: 'NodePortsExhausted', message: `no node port is free in ${range}; widen spec.network.nodePortRange` });
+      problems.push({
+        reason: 'NodePortsExhausted',
+        message: `no node port is free in ${range}; widen spec.network.nodePortRange`,
+      });
       const { nodePort: _none, ...without } = port;
       return without;
     }

@@ -1,6 +1,13 @@
 /** Endpoints of a Service. Source: Kubernetes documentation, "EndpointSlices: Conditions". */
 import {
-  objectKey, SERVICE_NAME_LABEL, type Endpoint, type EndpointSlice, type ServicePort, type StoredEndpointSlice, type StoredPod, type StoredService,
+  objectKey,
+  SERVICE_NAME_LABEL,
+  type Endpoint,
+  type EndpointSlice,
+  type ServicePort,
+  type StoredEndpointSlice,
+  type StoredPod,
+  type StoredService,
 } from '../../../contracts/objects/index.ts';
 import type { Step } from '../step.ts';
 import { compareText, controllerRef } from '../workloads/owners.ts';
@@ -16,7 +23,9 @@ type SlicePort = EndpointSlice['ports'][number];
 function resolve(port: ServicePort, pod: StoredPod): SlicePort | undefined {
   const name = port.name ?? '';
   if (typeof port.targetPort === 'number') return { name, port: port.targetPort, protocol: port.protocol };
-  const named = pod.spec.containers.flatMap((c) => c.ports ?? []).find((p) => p.name === port.targetPort && p.protocol === port.protocol);
+  const named = pod.spec.containers
+    .flatMap((c) => c.ports ?? [])
+    .find((p) => p.name === port.targetPort && p.protocol === port.protocol);
   return named && { name, port: named.containerPort, protocol: port.protocol };
 }
 
@@ -32,9 +41,9 @@ function endpointOf(pod: StoredPod, ip: string, publishNotReady: boolean): Endpo
 }
 
 /**
- * The slices of a Service over the pods that its selector matches: one for each way in which named target ports resolve, in practice
- * one. A Service without a selector has none; one without endpoints has one empty slice. Finished pods and pods without an address are
- * left out. Order is by pod name.
+ * The slices of a Service over the pods that its selector matches: one for each way in which named target ports
+ * resolve, in practice one. A Service without a selector has none; one without endpoints has one empty slice. Finished
+ * pods and pods without an address are left out. Order is by pod name.
  */
 export function endpointSlices(service: StoredService, pods: readonly StoredPod[]): readonly EndpointSlice[] {
   if (service.spec.selector === undefined || Object.keys(service.spec.selector).length === 0) return [];
@@ -49,21 +58,28 @@ export function endpointSlices(service: StoredService, pods: readonly StoredPod[
     group.endpoints.push(endpointOf(pod, ip, service.spec.publishNotReadyAddresses));
   }
   if (groups.size === 0) {
-    const ports = service.spec.ports.filter((port) => typeof port.targetPort === 'number').map((port): SlicePort => ({ name: port.name ?? '', port: Number(port.targetPort), protocol: port.protocol }));
+    const ports = service.spec.ports
+      .filter((port) => typeof port.targetPort === 'number')
+      .map((port): SlicePort => ({ name: port.name ?? '', port: Number(port.targetPort), protocol: port.protocol }));
     groups.set(canonicalJson(ports), { ports, endpoints: [] });
   }
   const { name, namespace } = service.metadata;
   const single = groups.size === 1;
-  return [...groups].sort(([a], [b]) => compareText(a, b)).map(([key, { ports, endpoints }]) => ({
-    apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice',
-    metadata: {
-      name: `${name}-${nameHash(single ? `${namespace ?? ''}/${name}` : `${namespace ?? ''}/${name} ${key}`, HASH_LENGTH)}`,
-      ...(namespace !== undefined && { namespace }),
-      labels: { ...MANAGED_BY, [SERVICE_NAME_LABEL]: name },
-      ownerReferences: [controllerRef(service)],
-    },
-    addressType: 'IPv4', endpoints, ports,
-  }));
+  return [...groups]
+    .sort(([a], [b]) => compareText(a, b))
+    .map(([key, { ports, endpoints }]) => ({
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: {
+        name: `${name}-${nameHash(single ? `${namespace ?? ''}/${name}` : `${namespace ?? ''}/${name} ${key}`, HASH_LENGTH)}`,
+        ...(namespace !== undefined && { namespace }),
+        labels: { ...MANAGED_BY, [SERVICE_NAME_LABEL]: name },
+        ownerReferences: [controllerRef(service)],
+      },
+      addressType: 'IPv4',
+      endpoints,
+      ports,
+    }));
 }
 
 /** Steps from the slices that are there to those that should be. */
@@ -77,9 +93,21 @@ export function sliceSteps(wanted: readonly EndpointSlice[], present: readonly S
       steps.push({ do: 'create', object: slice });
       continue;
     }
-    const after: StoredEndpointSlice = { ...slice, metadata: { ...before.metadata, labels: { ...before.metadata.labels, ...slice.metadata.labels }, ownerReferences: slice.metadata.ownerReferences } };
+    const after: StoredEndpointSlice = {
+      ...slice,
+      metadata: {
+        ...before.metadata,
+        labels: { ...before.metadata.labels, ...slice.metadata.labels },
+        ownerReferences: slice.metadata.ownerReferences,
+      },
+    };
     if (canonicalJson(after) !== canonicalJson(before)) steps.push({ do: 'update', object: after });
   }
-  for (const slice of left.values()) steps.push({ do: 'delete', key: objectKey('EndpointSlice', slice.metadata.namespace, slice.metadata.name), uid: slice.metadata.uid });
+  for (const slice of left.values())
+    steps.push({
+      do: 'delete',
+      key: objectKey('EndpointSlice', slice.metadata.namespace, slice.metadata.name),
+      uid: slice.metadata.uid,
+    });
   return steps;
 }

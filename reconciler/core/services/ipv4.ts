@@ -35,5 +35,7 @@ export function rangeHolds({ first, size }: Range, address: number): boolean {
 export function subrange(range: Range, prefix: number, index: number): string | undefined {
   const size = 2 ** (32 - prefix);
   const first = range.first + index * size;
-  return size <= range.size && first + size <= range.first + range.size ? `${formatAddress(first)}/${prefix}` : undefined;
+  return size <= range.size && first + size <= range.first + range.size
+    ? `${formatAddress(first)}/${prefix}`
+    : undefined;
 }

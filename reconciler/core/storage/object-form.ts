@@ -1,4 +1,7 @@
-/** How an object is taken apart for storing, and put together again. Source of the rules: Kubernetes API conventions, "Metadata" and "Spec and Status". */
+/**
+ * How an object is taken apart for storing, and put together again. Source of the rules: Kubernetes API conventions,
+ * "Metadata" and "Spec and Status".
+ */
 import type { KubeObject, ObjectMeta, Stored } from '../../../contracts/objects/index.ts';
 
 /** Metadata that only the store sets. */
@@ -11,7 +14,9 @@ export interface ServerMeta {
 }
 
 /** An object without its status and without {@link ServerMeta}. */
-export type Body = { readonly kind: string; readonly metadata: Omit<ObjectMeta, keyof ServerMeta> } & Readonly<Record<string, unknown>>;
+export type Body = { readonly kind: string; readonly metadata: Omit<ObjectMeta, keyof ServerMeta> } & Readonly<
+  Record<string, unknown>
+>;
 
 export interface ObjectForm {
   readonly body: Body;
@@ -22,7 +27,13 @@ export interface ObjectForm {
 
 export function takeApart(object: KubeObject): ObjectForm {
   const { status, metadata, ...specPart } = object as KubeObject & { readonly status?: unknown };
-  const { uid: _uid, resourceVersion: _version, generation: _generation, creationTimestamp: _created, ...own } = metadata;
+  const {
+    uid: _uid,
+    resourceVersion: _version,
+    generation: _generation,
+    creationTimestamp: _created,
+    ...own
+  } = metadata;
   return { body: { ...specPart, metadata: own }, specPart, status };
 }
 

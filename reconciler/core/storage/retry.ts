@@ -26,7 +26,11 @@ export class FailureStreaks {
   readonly #attempts = new Map<string, number>();
 
   /** Counts one more failure of `job`; tells which in a row it is and when the job runs again. */
-  failed(job: string, error: unknown, random: number): { readonly attempt: number; readonly retryInMs: number | undefined } {
+  failed(
+    job: string,
+    error: unknown,
+    random: number,
+  ): { readonly attempt: number; readonly retryInMs: number | undefined } {
     const attempt = (this.#attempts.get(job) ?? 0) + 1;
     this.#attempts.set(job, attempt);
     return { attempt, retryInMs: retryDelayMs(error, attempt, random) };

@@ -1,6 +1,14 @@
-/** A Deployment's status and conditions, with Kubernetes' reasons. Source: Kubernetes documentation, "Deployment status". */
+/**
+ * A Deployment's status and conditions, with Kubernetes' reasons. Source: Kubernetes documentation, "Deployment
+ * status".
+ */
 import {
-  findCondition, withCondition, type Condition, type DeploymentStatus, type StoredDeployment, type StoredReplicaSet,
+  findCondition,
+  withCondition,
+  type Condition,
+  type DeploymentStatus,
+  type StoredDeployment,
+  type StoredReplicaSet,
 } from '../../../contracts/objects/index.ts';
 import { bounds } from './rollout-numbers.ts';
 
@@ -22,20 +30,41 @@ function sum(sets: readonly StoredReplicaSet[], field: 'replicas' | 'readyReplic
 /** Whether everything runs the present template, at full number and available. */
 export function isComplete(deployment: StoredDeployment, status: DeploymentStatus | undefined): boolean {
   const { replicas } = deployment.spec;
-  return status !== undefined && status.updatedReplicas === replicas && status.replicas === replicas && status.availableReplicas === replicas
-    && (status.observedGeneration ?? 0) >= deployment.metadata.generation;
+  return (
+    status !== undefined &&
+    status.updatedReplicas === replicas &&
+    status.replicas === replicas &&
+    status.availableReplicas === replicas &&
+    (status.observedGeneration ?? 0) >= deployment.metadata.generation
+  );
 }
 
 function hasProgressed(before: DeploymentStatus | undefined, after: DeploymentStatus): boolean {
   const was = before ?? { replicas: 0, updatedReplicas: 0, readyReplicas: 0, availableReplicas: 0 };
-  return after.updatedReplicas > was.updatedReplicas || after.replicas - after.updatedReplicas < was.replicas - was.updatedReplicas
-    || after.readyReplicas > was.readyReplicas || after.availableReplicas > was.availableReplicas;
+  return (
+    after.updatedReplicas > was.updatedReplicas ||
+    after.replicas - after.updatedReplicas < was.replicas - was.updatedReplicas ||
+    after.readyReplicas > was.readyReplicas ||
+    after.availableReplicas > was.availableReplicas
+  );
 }
 
-/** Milliseconds until the rollout counts as stuck, or undefined where nothing is awaited (done, paused, stuck already). */
-export function deadlineInMs(deployment: StoredDeployment, conditions: readonly Condition[] | undefined, now: Date): number | undefined {
+/**
+ * Milliseconds until the rollout counts as stuck, or undefined where nothing is awaited (done, paused, stuck already).
+ */
+export function deadlineInMs(
+  deployment: StoredDeployment,
+  conditions: readonly Condition[] | undefined,
+  now: Date,
+): number | undefined {
   const progressing = findCondition(conditions, 'Progressing');
-  if (deployment.spec.paused || !progressing || progressing.reason === 'NewReplicaSetAvailable' || progressing.reason === 'ProgressDeadlineExceeded') return undefined;
+  if (
+    deployment.spec.paused ||
+    !progressing ||
+    progressing.reason === 'NewReplicaSetAvailable' ||
+    progressing.reason === 'ProgressDeadlineExceeded'
+  )
+    return undefined;
   const since = progressing.lastUpdateTime ?? progressing.lastTransitionTime;
   if (since === undefined) return undefined;
   return Math.max(0, Date.parse(since) + deployment.spec.progressDeadlineSeconds * 1000 - now.getTime());
@@ -45,19 +74,29 @@ export function deadlineInMs(deployment: StoredDeployment, conditions: readonly 
 function progressOf(input: StatusInput, counts: DeploymentStatus): NewCondition | undefined {
   const { deployment, next, created, now } = input;
   const before = findCondition(deployment.status?.conditions, 'Progressing');
-  const told = (status: Condition['status'], reason: string, message: string): NewCondition =>
-    ({ type: 'Progressing', status, reason, message, lastUpdateTime: now.toISOString() });
+  const told = (status: Condition['status'], reason: string, message: string): NewCondition => ({
+    type: 'Progressing',
+    status,
+    reason,
+    message,
+    lastUpdateTime: now.toISOString(),
+  });
   const subject = next ? `ReplicaSet "${next.metadata.name}"` : `Deployment "${deployment.metadata.name}"`;
   if (deployment.spec.paused) {
-    return before?.reason === 'DeploymentPaused' ? undefined : told('Unknown', 'DeploymentPaused', 'Deployment is paused');
+    return before?.reason === 'DeploymentPaused'
+      ? undefined
+      : told('Unknown', 'DeploymentPaused', 'Deployment is paused');
   }
   if (before?.reason === 'DeploymentPaused') return told('Unknown', 'DeploymentResumed', 'Deployment is resumed');
   if (created !== undefined) return told('True', 'NewReplicaSetCreated', `Created new replica set "${created}"`);
   if (counts.replicas === counts.updatedReplicas && before?.reason === 'NewReplicaSetAvailable') return undefined;
-  if (isComplete(deployment, counts)) return told('True', 'NewReplicaSetAvailable', `${subject} has successfully progressed.`);
+  if (isComplete(deployment, counts))
+    return told('True', 'NewReplicaSetAvailable', `${subject} has successfully progressed.`);
   if (hasProgressed(deployment.status, counts)) return told('True', 'ReplicaSetUpdated', `${subject} is progressing.`);
-  if (before === undefined) return next && told('True', 'FoundNewReplicaSet', `Found new replica set "${next.metadata.name}"`);
-  if (deadlineInMs(deployment, [before], now) === 0) return told('False', 'ProgressDeadlineExceeded', `${subject} has timed out progressing.`);
+  if (before === undefined)
+    return next && told('True', 'FoundNewReplicaSet', `Found new replica set "${next.metadata.name}"`);
+  if (deadlineInMs(deployment, [before], now) === 0)
+    return told('False', 'ProgressDeadlineExceeded', `${subject} has timed out progressing.`);
   return undefined;
 }
 
@@ -75,12 +114,28 @@ export function deploymentStatus(input: StatusInput): DeploymentStatus {
     unavailableReplicas: Math.max(0, all.reduce((count, rs) => count + rs.spec.replicas, 0) - available),
   };
   const enough = available >= bounds(deployment.spec).minAvailable;
-  let conditions = refreshed(deployment.status?.conditions, enough
-    ? { type: 'Available', status: 'True', reason: 'MinimumReplicasAvailable', message: 'Deployment has minimum availability.' }
-    : { type: 'Available', status: 'False', reason: 'MinimumReplicasUnavailable', message: 'Deployment does not have minimum availability.' }, now);
+  let conditions = refreshed(
+    deployment.status?.conditions,
+    enough
+      ? {
+          type: 'Available',
+          status: 'True',
+          reason: 'MinimumReplicasAvailable',
+          message: 'Deployment has minimum availability.',
+        }
+      : {
+          type: 'Available',
+          status: 'False',
+          reason: 'MinimumReplicasUnavailable',
+          message: 'Deployment does not have minimum availability.',
+        },
+    now,
+  );
   const progress = progressOf(input, counts);
   if (progress) conditions = withCondition(conditions, progress, now.toISOString());
-  const failure = all.map((rs) => findCondition(rs.status?.conditions, 'ReplicaFailure')).find((c) => c?.status === 'True');
+  const failure = all
+    .map((rs) => findCondition(rs.status?.conditions, 'ReplicaFailure'))
+    .find((c) => c?.status === 'True');
   if (failure) conditions = refreshed(conditions, failure, now);
   else conditions = conditions.filter((c) => c.type !== 'ReplicaFailure');
   return { ...counts, conditions };
@@ -89,6 +144,7 @@ export function deploymentStatus(input: StatusInput): DeploymentStatus {
 /** Sets a condition; one that already says so keeps its times. */
 function refreshed(conditions: readonly Condition[] | undefined, next: NewCondition, now: Date): readonly Condition[] {
   const before = findCondition(conditions, next.type);
-  if (before?.status === next.status && before.reason === next.reason && before.message === next.message) return conditions ?? [];
+  if (before?.status === next.status && before.reason === next.reason && before.message === next.message)
+    return conditions ?? [];
   return withCondition(conditions, { ...next, lastUpdateTime: now.toISOString() }, now.toISOString());
 }

@@ -1,6 +1,12 @@
 /** One look at one Deployment. Source: Kubernetes documentation, "Deployments". */
 import {
-  objectKey, selectorMatches, type DeploymentStatus, type ReplicaSet, type StoredDeployment, type StoredPod, type StoredReplicaSet,
+  objectKey,
+  selectorMatches,
+  type DeploymentStatus,
+  type ReplicaSet,
+  type StoredDeployment,
+  type StoredPod,
+  type StoredReplicaSet,
 } from '../../../contracts/objects/index.ts';
 import type { Decision, Step } from '../step.ts';
 import { deadlineInMs, deploymentStatus, isComplete } from './deployment-status.ts';
@@ -8,7 +14,13 @@ import { adoptedBy, byAge, controllerOf } from './owners.ts';
 import { isActive, isFinished } from './pod-state.ts';
 import { newReplicas, oldTargets } from './rolling-update.ts';
 import {
-  annotatedNumber, bounds, DESIRED_ANNOTATION, MAX_ANNOTATION, proportionalTargets, REVISION_ANNOTATION, REVISION_HISTORY_ANNOTATION,
+  annotatedNumber,
+  bounds,
+  DESIRED_ANNOTATION,
+  MAX_ANNOTATION,
+  proportionalTargets,
+  REVISION_ANNOTATION,
+  REVISION_HISTORY_ANNOTATION,
   type Target,
 } from './rollout-numbers.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
@@ -41,13 +53,16 @@ interface Move {
 function situationOf(input: DeploymentInput): Situation {
   const { deployment } = input;
   const adopted = new Set<string>();
-  const owned = input.replicaSets.filter((rs) => {
-    const controller = controllerOf(rs.metadata);
-    if (controller) return controller.uid === deployment.metadata.uid;
-    const matches = rs.metadata.labels?.[HASH_LABEL] !== undefined && selectorMatches(deployment.spec.selector, rs.metadata.labels);
-    if (matches) adopted.add(rs.metadata.uid);
-    return matches;
-  }).sort(byAge);
+  const owned = input.replicaSets
+    .filter((rs) => {
+      const controller = controllerOf(rs.metadata);
+      if (controller) return controller.uid === deployment.metadata.uid;
+      const matches =
+        rs.metadata.labels?.[HASH_LABEL] !== undefined && selectorMatches(deployment.spec.selector, rs.metadata.labels);
+      if (matches) adopted.add(rs.metadata.uid);
+      return matches;
+    })
+    .sort(byAge);
   const next = owned.find((rs) => sameTemplate(rs.spec.template, deployment.spec.template));
   return { ...input, next, old: owned.filter((rs) => rs !== next), adopted };
 }
@@ -59,7 +74,10 @@ function nextRevision(s: Situation): number {
 }
 
 function sizeAnnotations(deployment: StoredDeployment): Record<string, string> {
-  return { [DESIRED_ANNOTATION]: String(deployment.spec.replicas), [MAX_ANNOTATION]: String(bounds(deployment.spec).maxTotal) };
+  return {
+    [DESIRED_ANNOTATION]: String(deployment.spec.replicas),
+    [MAX_ANNOTATION]: String(bounds(deployment.spec).maxTotal),
+  };
 }
 
 /** The number of replicas was changed since the ReplicaSets were last sized. */
@@ -77,11 +95,29 @@ function scale(s: Situation): Move {
   const newest = s.next ?? s.old.at(-1);
   const single = active.length === 0 ? newest : active.length === 1 ? active[0] : undefined;
   if (single) return { targets: [{ replicaSet: single, replicas }] };
-  if (s.next && s.next.spec.replicas === replicas && (s.next.status?.availableReplicas ?? 0) >= replicas && annotatedNumber(s.next, DESIRED_ANNOTATION) === replicas) {
+  if (
+    s.next &&
+    s.next.spec.replicas === replicas &&
+    (s.next.status?.availableReplicas ?? 0) >= replicas &&
+    annotatedNumber(s.next, DESIRED_ANNOTATION) === replicas
+  ) {
     return { targets: s.old.map((replicaSet) => ({ replicaSet, replicas: 0 })) };
   }
-  if (strategy.type === 'Recreate') return { targets: active.map((replicaSet) => ({ replicaSet, replicas: replicaSet === newest ? replicas : replicaSet.spec.replicas })) };
-  return { targets: proportionalTargets(active, replicas, bounds(s.deployment.spec).maxTotal, s.deployment.status?.replicas ?? 0) };
+  if (strategy.type === 'Recreate')
+    return {
+      targets: active.map((replicaSet) => ({
+        replicaSet,
+        replicas: replicaSet === newest ? replicas : replicaSet.spec.replicas,
+      })),
+    };
+  return {
+    targets: proportionalTargets(
+      active,
+      replicas,
+      bounds(s.deployment.spec).maxTotal,
+      s.deployment.status?.replicas ?? 0,
+    ),
+  };
 }
 
 function newSet(s: Situation, replicas: number): ReplicaSet {
@@ -90,14 +126,20 @@ function newSet(s: Situation, replicas: number): ReplicaSet {
   return { ...made, metadata: { ...made.metadata, annotations }, spec: { ...made.spec, replicas } };
 }
 
-/** Replicas that are wanted or still there: a ReplicaSet that has not yet followed a scale-down counts with the pods it has. */
+/**
+ * Replicas that are wanted or still there: a ReplicaSet that has not yet followed a scale-down counts with the pods it
+ * has.
+ */
 function present(s: Situation): number {
   const pods = new Map<string, number>();
   for (const pod of s.pods.filter(isActive)) {
     const owner = controllerOf(pod.metadata)?.uid ?? '';
     pods.set(owner, (pods.get(owner) ?? 0) + 1);
   }
-  return [...s.old, ...(s.next ? [s.next] : [])].reduce((sum, rs) => sum + Math.max(rs.spec.replicas, pods.get(rs.metadata.uid) ?? 0), 0);
+  return [...s.old, ...(s.next ? [s.next] : [])].reduce(
+    (sum, rs) => sum + Math.max(rs.spec.replicas, pods.get(rs.metadata.uid) ?? 0),
+    0,
+  );
 }
 
 function roll(s: Situation): Move {
@@ -116,7 +158,8 @@ function recreate(s: Situation): Move {
   const running = old.filter((rs) => rs.spec.replicas > 0);
   if (running.length > 0) return { targets: running.map((replicaSet) => ({ replicaSet, replicas: 0 })) };
   const oldIds = new Set(old.map((rs) => rs.metadata.uid));
-  if (s.pods.some((pod) => oldIds.has(controllerOf(pod.metadata)?.uid ?? '') && !isFinished(pod))) return { targets: [] };
+  if (s.pods.some((pod) => oldIds.has(controllerOf(pod.metadata)?.uid ?? '') && !isFinished(pod)))
+    return { targets: [] };
   if (!next) return { targets: [], create: newSet(s, deployment.spec.replicas) };
   return { targets: [{ replicaSet: next, replicas: deployment.spec.replicas }] };
 }
@@ -129,14 +172,18 @@ function moveOf(s: Situation): Move {
 /** The ReplicaSet as this pass wants it, or undefined when it is so already. */
 function edited(s: Situation, rs: StoredReplicaSet, target: Target | undefined): StoredReplicaSet | undefined {
   const annotations: Record<string, string> = { ...rs.metadata.annotations };
-  if (target && (target.replicas > 0 || target.replicas !== rs.spec.replicas)) Object.assign(annotations, sizeAnnotations(s.deployment));
+  if (target && (target.replicas > 0 || target.replicas !== rs.spec.replicas))
+    Object.assign(annotations, sizeAnnotations(s.deployment));
   let minReadySeconds = rs.spec.minReadySeconds;
   if (rs === s.next && !s.deployment.spec.paused) {
     const revision = nextRevision(s);
     const before = revisionOf(rs);
     if (before < revision) {
       annotations[REVISION_ANNOTATION] = String(revision);
-      if (before > 0) annotations[REVISION_HISTORY_ANNOTATION] = [rs.metadata.annotations?.[REVISION_HISTORY_ANNOTATION], before].filter(Boolean).join(',');
+      if (before > 0)
+        annotations[REVISION_HISTORY_ANNOTATION] = [rs.metadata.annotations?.[REVISION_HISTORY_ANNOTATION], before]
+          .filter(Boolean)
+          .join(',');
     }
     if (rs.spec.replicas > 0 || target !== undefined) Object.assign(annotations, sizeAnnotations(s.deployment));
     minReadySeconds = s.deployment.spec.minReadySeconds;
@@ -159,18 +206,26 @@ function replicaSetSteps(s: Situation, move: Move): readonly Step[] {
   const steps: Step[] = [];
   if (move.create) {
     steps.push({ do: 'create', object: move.create });
-    if (move.create.spec.replicas > 0) steps.push(scalingEvent(s.deployment, move.create.metadata.name, 0, move.create.spec.replicas));
+    if (move.create.spec.replicas > 0)
+      steps.push(scalingEvent(s.deployment, move.create.metadata.name, 0, move.create.spec.replicas));
   }
   for (const rs of [...s.old, ...(s.next ? [s.next] : [])]) {
-    const wanted = edited(s, rs, move.targets.find((target) => target.replicaSet === rs));
+    const wanted = edited(
+      s,
+      rs,
+      move.targets.find((target) => target.replicaSet === rs),
+    );
     if (!wanted) continue;
     steps.push({ do: 'update', object: wanted });
-    if (wanted.spec.replicas !== rs.spec.replicas) steps.push(scalingEvent(s.deployment, rs.metadata.name, rs.spec.replicas, wanted.spec.replicas));
+    if (wanted.spec.replicas !== rs.spec.replicas)
+      steps.push(scalingEvent(s.deployment, rs.metadata.name, rs.spec.replicas, wanted.spec.replicas));
   }
   return steps;
 }
 
-/** Old ReplicaSets beyond the history limit, once nothing is moving: lowest revision first, only those that are empty. */
+/**
+ * Old ReplicaSets beyond the history limit, once nothing is moving: lowest revision first, only those that are empty.
+ */
 function outdated(s: Situation, status: DeploymentStatus): readonly Step[] {
   if (!s.deployment.spec.paused && !isComplete(s.deployment, status)) return [];
   const excess = s.old.length - s.deployment.spec.revisionHistoryLimit;
@@ -178,20 +233,36 @@ function outdated(s: Situation, status: DeploymentStatus): readonly Step[] {
   return [...s.old]
     .sort((a, b) => revisionOf(a) - revisionOf(b) || byAge(a, b))
     .slice(0, excess)
-    .filter((rs) => rs.spec.replicas === 0 && (rs.status?.replicas ?? 0) === 0 && (rs.status?.observedGeneration ?? 0) >= rs.metadata.generation)
-    .map((rs): Step => ({ do: 'delete', key: objectKey('ReplicaSet', rs.metadata.namespace, rs.metadata.name), uid: rs.metadata.uid }));
+    .filter(
+      (rs) =>
+        rs.spec.replicas === 0 &&
+        (rs.status?.replicas ?? 0) === 0 &&
+        (rs.status?.observedGeneration ?? 0) >= rs.metadata.generation,
+    )
+    .map((rs): Step => ({
+      do: 'delete',
+      key: objectKey('ReplicaSet', rs.metadata.namespace, rs.metadata.name),
+      uid: rs.metadata.uid,
+    }));
 }
 
 /**
- * Moves a Deployment one step towards its present template and number, never beyond maxSurge nor below what maxUnavailable leaves, and
- * tells where it stands. The Deployment itself gets at most one write: its revision annotation first, its status in the next pass.
+ * Moves a Deployment one step towards its present template and number, never beyond maxSurge nor below what
+ * maxUnavailable leaves, and tells where it stands. The Deployment itself gets at most one write: its revision
+ * annotation first, its status in the next pass.
  */
 export function planDeployment(input: DeploymentInput): Decision {
   const s = situationOf(input);
   const { deployment, next, old, now } = s;
   const move = moveOf(s);
   const steps: Step[] = [...replicaSetSteps(s, move)];
-  const status = deploymentStatus({ deployment, next, old, now, ...(move.create && { created: move.create.metadata.name }) });
+  const status = deploymentStatus({
+    deployment,
+    next,
+    old,
+    now,
+    ...(move.create && { created: move.create.metadata.name }),
+  });
   if (steps.length === 0) steps.push(...outdated(s, status));
 
   const revision = next && String(Math.max(revisionOf(next), deployment.spec.paused ? 0 : nextRevision(s)));

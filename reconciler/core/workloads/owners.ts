@@ -7,12 +7,25 @@ export function controllerOf(meta: ObjectMeta): OwnerReference | undefined {
 
 /** The reference that makes `owner` the controller of another object. */
 export function controllerRef(owner: Stored): OwnerReference {
-  return { apiVersion: owner.apiVersion, kind: owner.kind, name: owner.metadata.name, uid: owner.metadata.uid, controller: true, blockOwnerDeletion: true };
+  return {
+    apiVersion: owner.apiVersion,
+    kind: owner.kind,
+    name: owner.metadata.name,
+    uid: owner.metadata.uid,
+    controller: true,
+    blockOwnerDeletion: true,
+  };
 }
 
 /** The object with `owner` as its controller besides the owners it has. */
 export function adoptedBy<T extends KubeObject>(object: T, owner: Stored): T {
-  return { ...object, metadata: { ...object.metadata, ownerReferences: [...(object.metadata.ownerReferences ?? []), controllerRef(owner)] } };
+  return {
+    ...object,
+    metadata: {
+      ...object.metadata,
+      ownerReferences: [...(object.metadata.ownerReferences ?? []), controllerRef(owner)],
+    },
+  };
 }
 
 /** The object without the references to `ownerUid`. */
@@ -23,7 +36,11 @@ export function releasedFrom<T extends KubeObject>(object: T, ownerUid: string):
 
 /** Older first; then by name, so that the order is total. */
 export function byAge(a: Stored, b: Stored): number {
-  if (a.metadata.creationTimestamp !== b.metadata.creationTimestamp) return Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp) || compareText(a.metadata.name, b.metadata.name);
+  if (a.metadata.creationTimestamp !== b.metadata.creationTimestamp)
+    return (
+      Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp) ||
+      compareText(a.metadata.name, b.metadata.name)
+    );
   return compareText(a.metadata.name, b.metadata.name);
 }
 

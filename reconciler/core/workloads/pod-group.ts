@@ -9,8 +9,18 @@ export function planPodGroup(group: StoredPodGroup, pods: readonly StoredPod[]):
   const members = pods.filter((pod) => !isTerminating(pod));
   const count = (phase: string): number => members.filter((pod) => pod.status?.phase === phase).length;
   const [running, succeeded, failed] = [count('Running'), count('Succeeded'), count('Failed')];
-  const status: PodGroupStatus = { phase: phaseOf({ running, succeeded, failed, members: members.length }, group.spec.minMember), running, succeeded, failed };
-  return { steps: canonicalJson(group.status) === canonicalJson(status) ? [] : [{ do: 'updateStatus', object: { ...group, status } }] };
+  const status: PodGroupStatus = {
+    phase: phaseOf({ running, succeeded, failed, members: members.length }, group.spec.minMember),
+    running,
+    succeeded,
+    failed,
+  };
+  return {
+    steps:
+      canonicalJson(group.status) === canonicalJson(status)
+        ? []
+        : [{ do: 'updateStatus', object: { ...group, status } }],
+  };
 }
 
 interface Counts {

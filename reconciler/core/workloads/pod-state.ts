@@ -14,7 +14,11 @@ const REFUSALS: ReadonlySet<string> = new Set(['NodeAffinity', 'NodePorts', 'Tai
 
 /** Its node did not take it in. Source: Kubernetes pkg/kubelet/lifecycle/predicate.go, the reasons. */
 export function isRefused({ status }: Pod): boolean {
-  return status?.phase === 'Failed' && status.reason !== undefined && (REFUSALS.has(status.reason) || status.reason.startsWith('OutOf'));
+  return (
+    status?.phase === 'Failed' &&
+    status.reason !== undefined &&
+    (REFUSALS.has(status.reason) || status.reason.startsWith('OutOf'))
+  );
 }
 
 /** Counts as a replica of its owner. */

@@ -1,6 +1,12 @@
 /** One look at one ReplicaSet. Source: Kubernetes documentation, "ReplicaSet". */
 import {
-  labelsInclude, objectKey, selectorMatches, type Pod, type ReplicaSetStatus, type StoredPod, type StoredReplicaSet,
+  labelsInclude,
+  objectKey,
+  selectorMatches,
+  type Pod,
+  type ReplicaSetStatus,
+  type StoredPod,
+  type StoredReplicaSet,
 } from '../../../contracts/objects/index.ts';
 import type { Decision, Step } from '../step.ts';
 import { adoptedBy, byAge, controllerOf, controllerRef, releasedFrom } from './owners.ts';
@@ -31,11 +37,13 @@ export interface ReplicaSetInput {
 function podFromTemplate(rs: StoredReplicaSet, name: string): Pod {
   const { labels, annotations } = rs.spec.template.metadata;
   return {
-    apiVersion: 'v1', kind: 'Pod',
+    apiVersion: 'v1',
+    kind: 'Pod',
     metadata: {
       name,
       ...(rs.metadata.namespace !== undefined && { namespace: rs.metadata.namespace }),
-      ...(labels && { labels }), ...(annotations && { annotations }),
+      ...(labels && { labels }),
+      ...(annotations && { annotations }),
       ownerReferences: [controllerRef(rs)],
     },
     spec: rs.spec.template.spec,
@@ -69,7 +77,12 @@ function claim(input: ReplicaSetInput): Claimed {
     if (controller?.uid === rs.metadata.uid) {
       if (matches) pods.push(pod);
       else if (isActive(pod)) steps.push({ do: 'update', object: releasedFrom(pod, rs.metadata.uid) });
-    } else if (controller === undefined && matches && isActive(pod) && pod.metadata.namespace === rs.metadata.namespace) {
+    } else if (
+      controller === undefined &&
+      matches &&
+      isActive(pod) &&
+      pod.metadata.namespace === rs.metadata.namespace
+    ) {
       pods.push(pod);
       steps.push({ do: 'update', object: adoptedBy(pod, rs) });
     }
@@ -80,7 +93,13 @@ function claim(input: ReplicaSetInput): Claimed {
 function deletePod(rs: StoredReplicaSet, pod: StoredPod): readonly Step[] {
   return [
     { do: 'delete', key: objectKey('Pod', pod.metadata.namespace, pod.metadata.name), uid: pod.metadata.uid },
-    { do: 'event', regarding: rs, type: 'Normal', reason: 'SuccessfulDelete', message: `Deleted pod: ${pod.metadata.name}` },
+    {
+      do: 'event',
+      regarding: rs,
+      type: 'Normal',
+      reason: 'SuccessfulDelete',
+      message: `Deleted pod: ${pod.metadata.name}`,
+    },
   ];
 }
 
@@ -90,7 +109,8 @@ export function replicaSetStatus(rs: StoredReplicaSet, active: readonly StoredPo
   return {
     observedGeneration: rs.metadata.generation,
     replicas: active.length,
-    fullyLabeledReplicas: active.filter((pod) => labelsInclude(pod.metadata.labels, rs.spec.template.metadata.labels)).length,
+    fullyLabeledReplicas: active.filter((pod) => labelsInclude(pod.metadata.labels, rs.spec.template.metadata.labels))
+      .length,
     readyReplicas: active.filter(isReady).length,
     availableReplicas: active.filter((pod) => availableInMs(pod, min, now) === 0).length,
     ...(rs.status?.conditions && rs.status.conditions.length > 0 && { conditions: rs.status.conditions }),
@@ -109,10 +129,11 @@ function refusalPauseMs(pods: readonly StoredPod[], now: Date): number {
 }
 
 /**
- * Makes the number of active pods equal `spec.replicas`: creates all that are missing at once, deletes the surplus by rank. Pods being
- * deleted and finished ones do not count; of the finished ones only the newest stays, to be looked at. A pod adopted in this pass is
- * not deleted in it (one write per object). Pods that are held back are not created yet, and none while a pod is there that its node has just
- * refused. Asks to look again when a ready pod becomes available, or when that pause is over.
+ * Makes the number of active pods equal `spec.replicas`: creates all that are missing at once, deletes the surplus by
+ * rank. Pods being deleted and finished ones do not count; of the finished ones only the newest stays, to be looked at.
+ * A pod adopted in this pass is not deleted in it (one write per object). Pods that are held back are not created yet,
+ * and none while a pod is there that its node has just refused. Asks to look again when a ready pod becomes available,
+ * or when that pause is over.
  */
 export function planReplicaSet(input: ReplicaSetInput): Decision {
   const { replicaSet: rs, now, held = NONE_HELD } = input;
@@ -138,9 +159,13 @@ export function planReplicaSet(input: ReplicaSetInput): Decision {
   for (const pod of finished.slice(0, -1)) steps.push(...deletePod(rs, pod));
 
   const status = replicaSetStatus(rs, active, now);
-  if (held.pods === 0 && rs.metadata.annotations?.[UNHEARD_ANNOTATION] !== undefined) steps.push({ do: 'update', object: withoutUnheard(rs) });
-  else if (canonicalJson(status) !== canonicalJson(rs.status)) steps.push({ do: 'updateStatus', object: { ...rs, status } });
-  const waits = [pauseMs, ...active.map((pod) => availableInMs(pod, rs.spec.minReadySeconds, now))].filter((ms): ms is number => ms !== undefined && ms > 0);
+  if (held.pods === 0 && rs.metadata.annotations?.[UNHEARD_ANNOTATION] !== undefined)
+    steps.push({ do: 'update', object: withoutUnheard(rs) });
+  else if (canonicalJson(status) !== canonicalJson(rs.status))
+    steps.push({ do: 'updateStatus', object: { ...rs, status } });
+  const waits = [pauseMs, ...active.map((pod) => availableInMs(pod, rs.spec.minReadySeconds, now))].filter(
+    (ms): ms is number => ms !== undefined && ms > 0,
+  );
   if (held.againInMs !== undefined) waits.push(held.againInMs);
   return waits.length > 0 ? { steps, requeueAfterMs: Math.min(...waits) } : { steps };
 }

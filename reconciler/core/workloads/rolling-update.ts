@@ -1,6 +1,6 @@
 /**
- * How replicas move from old ReplicaSets to the new one. Two rules hold at every step, whatever the pods do:
- * the sum of `spec.replicas` never exceeds `maxTotal`, and no scale-down takes an available pod while that would leave fewer than
+ * How replicas move from old ReplicaSets to the new one. Two rules hold at every step, whatever the pods do: the sum of
+ * `spec.replicas` never exceeds `maxTotal`, and no scale-down takes an available pod while that would leave fewer than
  * `minAvailable`. Source: Kubernetes documentation, "Deployment: Strategy".
  */
 import type { StoredReplicaSet } from '../../../contracts/objects/index.ts';
@@ -14,10 +14,14 @@ export function newReplicas(replicas: number, limit: Bounds, current: number, al
 }
 
 /**
- * Scales old ReplicaSets down as far as the floor allows: first replicas that are not available (they cost nothing), then available
- * ones, oldest ReplicaSet first.
+ * Scales old ReplicaSets down as far as the floor allows: first replicas that are not available (they cost nothing),
+ * then available ones, oldest ReplicaSet first.
  */
-export function oldTargets(old: readonly StoredReplicaSet[], next: StoredReplicaSet | undefined, limit: Bounds): readonly Target[] {
+export function oldTargets(
+  old: readonly StoredReplicaSet[],
+  next: StoredReplicaSet | undefined,
+  limit: Bounds,
+): readonly Target[] {
   const ordered = old.filter((rs) => rs.spec.replicas > 0).sort(byAge);
   const all = next ? [...ordered, next] : ordered;
   const newUnavailable = next ? next.spec.replicas - availableOf(next) : 0;

@@ -1,4 +1,7 @@
-/** The arithmetic of rollouts. Source: Kubernetes documentation, "Deployment: Rolling Update Deployment" and "Proportional scaling". */
+/**
+ * The arithmetic of rollouts. Source: Kubernetes documentation, "Deployment: Rolling Update Deployment" and
+ * "Proportional scaling".
+ */
 import { readKey, type DeploymentSpec, type StoredReplicaSet } from '../../../contracts/objects/index.ts';
 
 export const DESIRED_ANNOTATION = 'deployment.kubernetes.io/desired-replicas';
@@ -23,7 +26,9 @@ export function share(value: number | string, of: number, round: (n: number) => 
   return round((Number.parseInt(value, 10) * of) / 100);
 }
 
-/** Surge is rounded up, unavailable down; when both come to 0, one pod may be unavailable, or nothing could ever move. */
+/**
+ * Surge is rounded up, unavailable down; when both come to 0, one pod may be unavailable, or nothing could ever move.
+ */
 export function bounds(spec: DeploymentSpec): Bounds {
   const { replicas, strategy } = spec;
   if (strategy.type === 'Recreate') return { surge: 0, unavailable: 0, maxTotal: replicas, minAvailable: replicas };
@@ -55,22 +60,32 @@ export function annotatedNumber(rs: StoredReplicaSet, annotation: string): numbe
 }
 
 /**
- * Shares out a changed number of replicas over ReplicaSets in the middle of a rollout, by size; what rounding leaves goes to the
- * biggest. `fallbackMax` stands in for a ReplicaSet that lacks the max-replicas annotation.
+ * Shares out a changed number of replicas over ReplicaSets in the middle of a rollout, by size; what rounding leaves
+ * goes to the biggest. `fallbackMax` stands in for a ReplicaSet that lacks the max-replicas annotation.
  */
-export function proportionalTargets(active: readonly StoredReplicaSet[], replicas: number, maxTotal: number, fallbackMax: number): readonly Target[] {
+export function proportionalTargets(
+  active: readonly StoredReplicaSet[],
+  replicas: number,
+  maxTotal: number,
+  fallbackMax: number,
+): readonly Target[] {
   const toAdd = (replicas > 0 ? maxTotal : 0) - total(active);
   const byAgeSign = toAdd > 0 ? -1 : 1;
-  const ordered = [...active].sort((a, b) => b.spec.replicas - a.spec.replicas
-    || byAgeSign * (Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp))
-    || (a.metadata.name < b.metadata.name ? -1 : 1));
+  const ordered = [...active].sort(
+    (a, b) =>
+      b.spec.replicas - a.spec.replicas ||
+      byAgeSign * (Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp)) ||
+      (a.metadata.name < b.metadata.name ? -1 : 1),
+  );
   let added = 0;
   const sizes = ordered.map((rs) => {
     const left = toAdd - added;
     if (left === 0) return rs.spec.replicas;
-    const fraction = replicas === 0
-      ? -rs.spec.replicas
-      : Math.round((rs.spec.replicas * maxTotal) / (annotatedNumber(rs, MAX_ANNOTATION) || fallbackMax || maxTotal)) - rs.spec.replicas;
+    const fraction =
+      replicas === 0
+        ? -rs.spec.replicas
+        : Math.round((rs.spec.replicas * maxTotal) / (annotatedNumber(rs, MAX_ANNOTATION) || fallbackMax || maxTotal)) -
+          rs.spec.replicas;
     const part = toAdd > 0 ? Math.min(fraction, left) : Math.max(fraction, left);
     added += part;
     return rs.spec.replicas + part;

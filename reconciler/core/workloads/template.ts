@@ -1,5 +1,13 @@
-/** A Deployment's pod template: its identity, and the ReplicaSet made for it. Source: Kubernetes documentation, "pod-template-hash label". */
-import type { PodTemplateSpec, ReplicaSet, StoredDeployment, StoredReplicaSet } from '../../../contracts/objects/index.ts';
+/**
+ * A Deployment's pod template: its identity, and the ReplicaSet made for it. Source: Kubernetes documentation,
+ * "pod-template-hash label".
+ */
+import type {
+  PodTemplateSpec,
+  ReplicaSet,
+  StoredDeployment,
+  StoredReplicaSet,
+} from '../../../contracts/objects/index.ts';
 import { controllerOf, controllerRef } from './owners.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { nameHash } from './stable-hash.ts';
@@ -32,16 +40,23 @@ export function templateHash(template: PodTemplateSpec, collision = 0): string {
 }
 
 /**
- * The ReplicaSet for the Deployment's present template, without replicas and history. `lookup` finds a ReplicaSet of the namespace by
- * name: a name that is taken by another template or another owner is passed over for the next one, always in the same order.
+ * The ReplicaSet for the Deployment's present template, without replicas and history. `lookup` finds a ReplicaSet of
+ * the namespace by name: a name that is taken by another template or another owner is passed over for the next one,
+ * always in the same order.
  */
-export function replicaSetFor(deployment: StoredDeployment, lookup: (name: string) => StoredReplicaSet | undefined): ReplicaSet {
+export function replicaSetFor(
+  deployment: StoredDeployment,
+  lookup: (name: string) => StoredReplicaSet | undefined,
+): ReplicaSet {
   const { spec, metadata } = deployment;
   let collision = 0;
   let hash = templateHash(spec.template);
   const taken = (name: string): boolean => {
     const found = lookup(name);
-    return found !== undefined && !(controllerOf(found.metadata)?.uid === metadata.uid && sameTemplate(found.spec.template, spec.template));
+    return (
+      found !== undefined &&
+      !(controllerOf(found.metadata)?.uid === metadata.uid && sameTemplate(found.spec.template, spec.template))
+    );
   };
   while (taken(`${metadata.name}-${hash}`)) hash = templateHash(spec.template, ++collision);
   return replicaSetWith(deployment, spec.template, hash);
@@ -52,7 +67,8 @@ export function replicaSetWith(deployment: StoredDeployment, template: PodTempla
   const { spec, metadata } = deployment;
   const labels = { ...template.metadata.labels, [HASH_LABEL]: hash };
   return {
-    apiVersion: 'apps/v1', kind: 'ReplicaSet',
+    apiVersion: 'apps/v1',
+    kind: 'ReplicaSet',
     metadata: {
       name: `${metadata.name}-${hash}`,
       ...(metadata.namespace !== undefined && { namespace: metadata.namespace }),

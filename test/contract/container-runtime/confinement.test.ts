@@ -16,7 +16,10 @@ import { BUSYBOX, startHost, type TestHost } from '../../integration/nodeagent/h
 import { podMaker } from './pods.ts';
 
 /** Lets everything through but mkdir, whose answer then tells whose filter is in force. */
-const NO_MKDIR = { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO', errnoRet: 42 }] };
+const NO_MKDIR = {
+  defaultAction: 'SCMP_ACT_ALLOW',
+  syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO', errnoRet: 42 }],
+};
 
 describe('what a container may do', () => {
   let host: TestHost;
@@ -28,7 +31,10 @@ describe('what a container may do', () => {
     await host.importImage(BUSYBOX);
     const client = new GrpcClient(host.containerdSocket);
     runtime = criRuntime({ client, folder: `${host.folder}/commands`, run: createRunCommand(), clock: systemClock });
-    await criImages(client, host.containerdSocket).ensureSandboxImage((await runtime.health(signal)).sandboxImage, signal);
+    await criImages(client, host.containerdSocket).ensureSandboxImage(
+      (await runtime.health(signal)).sandboxImage,
+      signal,
+    );
     const profiles = seccompFolder({ state: host.folder, run: host.folder, podLogs: host.folder });
     await mkdir(profiles, { recursive: true });
     await writeFile(join(profiles, 'no-mkdir.json'), JSON.stringify(NO_MKDIR));
@@ -39,14 +45,29 @@ describe('what a container may do', () => {
   });
 
   /** Runs each line in a container with these security contexts, and answers `exit code: output` of each. */
-  async function tried(lines: readonly string[], context: Record<string, unknown> = {}, ofPod: Record<string, unknown> = {}): Promise<string[]> {
-    const pod = testPod('any', { securityContext: ofPod, containers: [{ name: 'main', image: BUSYBOX, securityContext: context }] });
-    const security = containerSecurity(pod, pod.spec.containers[0] ?? assert.fail(), { folders: { state: host.folder, run: host.folder, podLogs: host.folder }, thermalPaths: [] });
+  async function tried(
+    lines: readonly string[],
+    context: Record<string, unknown> = {},
+    ofPod: Record<string, unknown> = {},
+  ): Promise<string[]> {
+    const pod = testPod('any', {
+      securityContext: ofPod,
+      containers: [{ name: 'main', image: BUSYBOX, securityContext: context }],
+    });
+    const security = containerSecurity(pod, pod.spec.containers[0] ?? assert.fail(), {
+      folders: { state: host.folder, run: host.folder, podLogs: host.folder },
+      thermalPaths: [],
+    });
     assert.ok(security.ok);
     const identity = newPod();
     const sandbox = sandboxOf(identity, { privileged: security.value.privileged, security: sandboxSecurity(pod) });
     const sandboxId = await runtime.runSandbox(sandbox, signal);
-    const id = await runtime.createContainer(sandboxId, containerOf(identity, 'exec sleep 1000', { security: security.value }), sandbox, signal);
+    const id = await runtime.createContainer(
+      sandboxId,
+      containerOf(identity, 'exec sleep 1000', { security: security.value }),
+      sandbox,
+      signal,
+    );
     await runtime.startContainer(id, signal);
     const answers: string[] = [];
     for (const line of lines) {
@@ -72,8 +93,15 @@ describe('what a container may do', () => {
   });
 
   it('root reads neither the memory, the keys nor the interrupts of its host', async () => {
-    const answers = await tried([...['/proc/kcore', '/proc/keys', '/proc/timer_list'].map(emptyIfThere), 'cat /proc/interrupts', 'ls /sys/firmware']);
-    assert.deepEqual(answers.filter((answer) => answer !== '0: 0' && answer !== '0:'), []);
+    const answers = await tried([
+      ...['/proc/kcore', '/proc/keys', '/proc/timer_list'].map(emptyIfThere),
+      'cat /proc/interrupts',
+      'ls /sys/firmware',
+    ]);
+    assert.deepEqual(
+      answers.filter((answer) => answer !== '0: 0' && answer !== '0:'),
+      [],
+    );
   });
 
   it('mounts nothing and makes no user namespace', async () => {
@@ -83,13 +111,19 @@ describe('what a container may do', () => {
   });
 
   it('is filtered unless it asks not to be; the container is heard before the pod', async () => {
-    const profile = (type: string, localhostProfile?: string) => ({ seccompProfile: { type, ...(localhostProfile !== undefined && { localhostProfile }) } });
+    const profile = (type: string, localhostProfile?: string) => ({
+      seccompProfile: { type, ...(localhostProfile !== undefined && { localhostProfile }) },
+    });
     const seccomp = [status('Seccomp')];
     assert.deepEqual(await tried(seccomp), [FILTERED]);
     assert.deepEqual(await tried(seccomp, {}, profile('Unconfined')), [UNFILTERED]);
     assert.deepEqual(await tried(seccomp, profile('RuntimeDefault'), profile('Unconfined')), [FILTERED]);
     assert.deepEqual(await tried(seccomp, profile('Unconfined'), profile('RuntimeDefault')), [UNFILTERED]);
-    const [filtered, folder] = await tried([...seccomp, '/bin/busybox mkdir /tmp/x'], {}, profile('Localhost', 'no-mkdir.json'));
+    const [filtered, folder] = await tried(
+      [...seccomp, '/bin/busybox mkdir /tmp/x'],
+      {},
+      profile('Localhost', 'no-mkdir.json'),
+    );
     assert.equal(filtered, FILTERED);
     assert.match(folder ?? '', /^1: .*No message of desired type/);
     await assert.rejects(tried(seccomp, profile('Localhost', 'none.json')), /none\.json/);
@@ -102,13 +136,19 @@ describe('what a container may do', () => {
   });
 
   it('does as it likes when it is privileged', async () => {
-    assert.deepEqual(await tried([WRITE_CORE_PATTERN, 'mount -t tmpfs none /tmp', status('Seccomp')], { privileged: true }), ['0:', '0:', UNFILTERED]);
+    assert.deepEqual(
+      await tried([WRITE_CORE_PATTERN, 'mount -t tmpfs none /tmp', status('Seccomp')], { privileged: true }),
+      ['0:', '0:', UNFILTERED],
+    );
   });
 
   it('is bound by the filter as the process that holds its namespaces', async () => {
     const identity = newPod();
     const sandbox = await runtime.runSandbox(sandboxOf(identity), signal);
-    const pid = (await host.run(['ctr', '--address', host.containerdSocket, '--namespace', 'k8s.io', 'tasks', 'ls'])).split('\n').find((line) => line.startsWith(sandbox))?.split(/\s+/)[1];
+    const pid = (await host.run(['ctr', '--address', host.containerdSocket, '--namespace', 'k8s.io', 'tasks', 'ls']))
+      .split('\n')
+      .find((line) => line.startsWith(sandbox))
+      ?.split(/\s+/)[1];
     assert.match(await host.run(['cat', `/proc/${pid ?? assert.fail()}/status`]), /^Seccomp:\t2$/m);
     await runtime.stopSandbox(sandbox, signal);
     await runtime.removeSandbox(sandbox, signal);

@@ -7,14 +7,27 @@ import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import { BUSYBOX, startHost } from '../../integration/nodeagent/host.ts';
 import { runtimeContract } from './suite.ts';
 
-runtimeContract('memory', async () => ({ runtime: memoryRuntime(systemClock), image: 'any', logFolder: '/nowhere', close: async () => undefined }));
+runtimeContract('memory', async () => ({
+  runtime: memoryRuntime(systemClock),
+  image: 'any',
+  logFolder: '/nowhere',
+  close: async () => undefined,
+}));
 
 runtimeContract('containerd through CRI', async () => {
   const host = await startHost();
   await host.importImage(BUSYBOX);
   const client = new GrpcClient(host.containerdSocket);
-  const runtime = criRuntime({ client, folder: `${host.folder}/commands`, run: createRunCommand(), clock: systemClock });
+  const runtime = criRuntime({
+    client,
+    folder: `${host.folder}/commands`,
+    run: createRunCommand(),
+    clock: systemClock,
+  });
   const { signal } = new AbortController();
-  await criImages(client, host.containerdSocket).ensureSandboxImage((await runtime.health(signal)).sandboxImage, signal);
+  await criImages(client, host.containerdSocket).ensureSandboxImage(
+    (await runtime.health(signal)).sandboxImage,
+    signal,
+  );
   return { runtime, image: BUSYBOX, logFolder: `${host.folder}/logs`, close: () => host.close() };
 });

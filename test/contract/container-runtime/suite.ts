@@ -43,7 +43,8 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
         assert.ok(tries < 2000, `container is ${detail.state}`);
       }
     };
-    const failsWith = (failure: string) => (error: unknown) => error instanceof RuntimeError && error.failure === failure;
+    const failsWith = (failure: string) => (error: unknown) =>
+      error instanceof RuntimeError && error.failure === failure;
     const STUBBORN = 'sleep 1000';
 
     it('says who it is and that it is ready', async () => {
@@ -53,12 +54,18 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
       assert.notEqual(health.sandboxImage, '');
     });
 
-    it('lists a pod\'s parts with what was written on them', async () => {
+    it("lists a pod's parts with what was written on them", async () => {
       const { pod, sandbox, container } = await start(STUBBORN);
       const [listed] = await runtime.listSandboxes(pod.uid, signal);
-      assert.deepEqual([listed?.id, listed?.pod, listed?.attempt, listed?.ready, listed?.annotations], [sandbox, pod, 0, true, { note: 'kept' }]);
+      assert.deepEqual(
+        [listed?.id, listed?.pod, listed?.attempt, listed?.ready, listed?.annotations],
+        [sandbox, pod, 0, true, { note: 'kept' }],
+      );
       const [part] = await runtime.listContainers(pod.uid, signal);
-      assert.deepEqual([part?.id, part?.sandboxId, part?.podUid, part?.name, part?.attempt, part?.state], [container, sandbox, pod.uid, 'main', 3, 'running']);
+      assert.deepEqual(
+        [part?.id, part?.sandboxId, part?.podUid, part?.name, part?.attempt, part?.state],
+        [container, sandbox, pod.uid, 'main', 3, 'running'],
+      );
       assert.equal(part?.annotations['plumbline.dev/restart-count'], '3');
       assert.match(await runtime.sandboxAddress(sandbox, signal), /^198\.18\./);
       const detail = await runtime.container(container, signal);
@@ -76,7 +83,10 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
     });
 
     it('tells how a program ended', async () => {
-      for (const [line, code, reason] of [['exit 0', 0, 'Completed'], ['exit 42', 42, 'Error']] as const) {
+      for (const [line, code, reason] of [
+        ['exit 0', 0, 'Completed'],
+        ['exit 42', 42, 'Error'],
+      ] as const) {
         const detail = await exited((await start(line)).container);
         assert.deepEqual([detail.exitCode, detail.reason], [code, reason]);
         assert.ok(detail.finishedAt >= detail.startedAt);
@@ -86,7 +96,8 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
     it('asks a program to end, and ends it by force', async () => {
       const polite = await start('trap "exit 5" TERM; while true; do sleep 0.05; done');
       // Only when the shell has come to the trap does it count.
-      for (let tries = 0; tries < 20; tries += 1) await runtime.execSync(polite.container, ['/bin/sh', '-c', 'exit 0'], 10, signal);
+      for (let tries = 0; tries < 20; tries += 1)
+        await runtime.execSync(polite.container, ['/bin/sh', '-c', 'exit 0'], 10, signal);
       await runtime.stopContainer(polite.container, 20, signal);
       assert.equal((await runtime.container(polite.container, signal)).exitCode, 5);
       const stubborn = await start(STUBBORN);
@@ -116,7 +127,13 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
       assert.deepEqual(await runtime.listSandboxes(pod.uid, signal), []);
       assert.deepEqual(await runtime.listContainers(pod.uid, signal), []);
       await assert.rejects(runtime.container(container, signal), failsWith('NotFound'));
-      for (const again of [runtime.stopSandbox(sandbox, signal), runtime.removeSandbox(sandbox, signal), runtime.stopContainer(container, 1, signal), runtime.removeContainer(container, signal)]) await again;
+      for (const again of [
+        runtime.stopSandbox(sandbox, signal),
+        runtime.removeSandbox(sandbox, signal),
+        runtime.stopContainer(container, 1, signal),
+        runtime.removeContainer(container, signal),
+      ])
+        await again;
     });
 
     it('refuses a second sandbox of the same pod and attempt', async () => {
@@ -131,14 +148,20 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
       const first = await runtime.runSandbox(sandboxOf(pod), signal);
       const address = await runtime.sandboxAddress(first, signal);
       const other = newPod();
-      await assert.rejects(runtime.runSandbox(sandboxOf(other, { address }), signal), (error: unknown) => error instanceof RuntimeError && namesAddress(error.message, address));
+      await assert.rejects(
+        runtime.runSandbox(sandboxOf(other, { address }), signal),
+        (error: unknown) => error instanceof RuntimeError && namesAddress(error.message, address),
+      );
       assert.deepEqual(await runtime.listSandboxes(other.uid, signal), []);
       await runtime.stopSandbox(first, signal);
       await runtime.runSandbox(sandboxOf(other), signal);
       const second = await runtime.runSandbox(sandboxOf(pod, { attempt: 1, address }), signal);
       assert.equal(await runtime.sandboxAddress(second, signal), address);
       const listed = await runtime.listSandboxes(pod.uid, signal);
-      assert.deepEqual(listed.map((one) => one.pod), [pod, pod]);
+      assert.deepEqual(
+        listed.map((one) => one.pod),
+        [pod, pod],
+      );
       // Its end gives the address back like any other's.
       await runtime.stopSandbox(second, signal);
       const third = await runtime.runSandbox(sandboxOf(pod, { attempt: 2, address }), signal);
@@ -152,7 +175,8 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
         for await (const id of runtime.events(stop.signal)) if (id === container) return id;
         return undefined;
       })();
-      // The subscription is in force a moment after it was asked for: the listing behind it on the same connection comes later.
+      // The subscription is in force a moment after it was asked for: the listing behind it on the same connection
+      // comes later.
       for (let tries = 0; tries < 20; tries += 1) await runtime.listContainers(undefined, signal);
       await runtime.stopContainer(container, 0, signal);
       assert.equal(await heard, container);

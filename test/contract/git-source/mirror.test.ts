@@ -26,13 +26,23 @@ for (const engine of ['isomorphic', 'native'] as const) {
     });
 
     function open(maxPackBytes?: number): Promise<GitSource> {
-      return openGitSource({ url: `file://${repository.dir}`, branch: 'main', cacheDir, engine, ...(maxPackBytes !== undefined && { maxPackBytes }) });
+      return openGitSource({
+        url: `file://${repository.dir}`,
+        branch: 'main',
+        cacheDir,
+        engine,
+        ...(maxPackBytes !== undefined && { maxPackBytes }),
+      });
     }
 
     /** Files of packs, by how their names end. */
     function packs(ending: string): string[] {
       const folder = join(cacheDir, 'objects', 'pack');
-      return existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(ending)).map((name) => join(folder, name)) : [];
+      return existsSync(folder)
+        ? readdirSync(folder)
+            .filter((name) => name.endsWith(ending))
+            .map((name) => join(folder, name))
+        : [];
     }
 
     async function contentOf(sha: string, path: string): Promise<string> {
@@ -49,13 +59,18 @@ for (const engine of ['isomorphic', 'native'] as const) {
         assert.ok(packs('.pack').length <= 50, `${packs('.pack').length} packs after ${n + 1} pushes`);
       }
       assert.equal(packs('.pack').length, packs('.idx').length);
-      assert.deepEqual((await source.log(shas.at(-1)!, 200, signal)).map((r) => r.sha), shas.toReversed());
+      assert.deepEqual(
+        (await source.log(shas.at(-1)!, 200, signal)).map((r) => r.sha),
+        shas.toReversed(),
+      );
       assert.equal(await contentOf(shas[3]!, 'a'), 'content 3\n');
       assert.equal(existsSync(`${cacheDir}.renewed`), false);
     });
 
     const damages: readonly [name: string, how: (good: Buffer) => Buffer | undefined][] = [
-      ['gone', () => undefined], ['empty', () => Buffer.alloc(0)], ['cut off', (good) => good.subarray(0, good.length >> 1)],
+      ['gone', () => undefined],
+      ['empty', () => Buffer.alloc(0)],
+      ['cut off', (good) => good.subarray(0, good.length >> 1)],
       ['of other bytes', (good) => Buffer.concat([good.subarray(0, 12), Buffer.alloc(good.length - 12)])],
     ];
     for (const ending of ['.pack', '.idx'] as const) {
@@ -63,7 +78,10 @@ for (const engine of ['isomorphic', 'native'] as const) {
         it(`is fetched anew when a ${ending} file of it is ${name}`, async () => {
           const before = repository.commit([{ path: 'a', content: 'one' }]);
           await source.head(signal);
-          const sha = repository.commit([{ path: 'a', content: 'two' }, { path: 'b/c', content: 'x'.repeat(500) }]);
+          const sha = repository.commit([
+            { path: 'a', content: 'two' },
+            { path: 'b/c', content: 'x'.repeat(500) },
+          ]);
           assert.equal((await source.head(signal)).state, 'at');
           await source.close();
           for (const path of packs(ending)) {
@@ -88,7 +106,9 @@ for (const engine of ['isomorphic', 'native'] as const) {
       for (const path of [...packs('.pack'), ...packs('.idx')]) rmSync(path);
       // Whoever has the file open may still read from it.
       await source.close();
-      const read = await Promise.all(listed.map(async ({ path, oid }) => [path, Buffer.from(await source.blob(oid, 100, signal)).toString('utf8')]));
+      const read = await Promise.all(
+        listed.map(async ({ path, oid }) => [path, Buffer.from(await source.blob(oid, 100, signal)).toString('utf8')]),
+      );
       assert.deepEqual(Object.fromEntries(read), Object.fromEntries(files.map(({ path, content }) => [path, content])));
     });
 
@@ -98,7 +118,12 @@ for (const engine of ['isomorphic', 'native'] as const) {
       for (const path of packs('.idx')) renameSync(path, `${path}.away`);
       await source.close();
       renameSync(repository.dir, `${repository.dir}.away`);
-      await assert.rejects(source.files(sha, signal), (error: unknown) => error instanceof PlumbError && error.retry === 'backoff' || (error as PlumbError).code === 'RevisionNotFound');
+      await assert.rejects(
+        source.files(sha, signal),
+        (error: unknown) =>
+          (error instanceof PlumbError && error.retry === 'backoff') ||
+          (error as PlumbError).code === 'RevisionNotFound',
+      );
       renameSync(`${repository.dir}.away`, repository.dir);
       assert.equal(packs('.pack').length, 1);
       assert.equal((await source.head(signal)).state, 'at');
@@ -115,7 +140,10 @@ for (const engine of ['isomorphic', 'native'] as const) {
         await assert.rejects(source.head(signal), (error: unknown) => {
           assert.ok(error instanceof PlumbError);
           assert.deepEqual([error.code, error.retry], ['RepositoryTooLarge', 'never']);
-          assert.match(error.message, /^the repository sends more than 50000 bytes for one fetch: keep manifests in a repository of their own$/);
+          assert.match(
+            error.message,
+            /^the repository sends more than 50000 bytes for one fetch: keep manifests in a repository of their own$/,
+          );
           return true;
         });
       }

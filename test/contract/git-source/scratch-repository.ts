@@ -15,13 +15,27 @@ export interface ScratchRepository {
   readonly dir: string;
   git(args: readonly string[], input?: string | Buffer): string;
   /** A commit with exactly these files, put on `branch` unless that is null; its id. */
-  commit(files: readonly NewFile[], options?: { readonly branch?: string | null; readonly parent?: string; readonly message?: string; readonly submodule?: string }): string;
+  commit(
+    files: readonly NewFile[],
+    options?: {
+      readonly branch?: string | null;
+      readonly parent?: string;
+      readonly message?: string;
+      readonly submodule?: string;
+    },
+  ): string;
   /** Does to a loose object what a power cut does to files; the answer puts it back. */
   damage(oid: string, how: (good: Buffer) => Buffer | undefined): () => void;
   remove(): void;
 }
 
-const IDENTITY = { GIT_AUTHOR_NAME: 'Ada', GIT_AUTHOR_EMAIL: 'ada@example.test', GIT_COMMITTER_NAME: 'Ada', GIT_COMMITTER_EMAIL: 'ada@example.test', GIT_CONFIG_NOSYSTEM: '1' };
+const IDENTITY = {
+  GIT_AUTHOR_NAME: 'Ada',
+  GIT_AUTHOR_EMAIL: 'ada@example.test',
+  GIT_COMMITTER_NAME: 'Ada',
+  GIT_COMMITTER_EMAIL: 'ada@example.test',
+  GIT_CONFIG_NOSYSTEM: '1',
+};
 
 export function scratchRepository(): ScratchRepository {
   const root = makeFolder('plumb-git-');
@@ -30,22 +44,35 @@ export function scratchRepository(): ScratchRepository {
   function git(args: readonly string[], input?: string | Buffer): string {
     const date = `2026-01-01T00:${String(minute).padStart(2, '0')}:00Z`;
     return execFileSync('git', ['--git-dir', dir, ...args], {
-      input: input ?? '', encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['pipe', 'pipe', 'pipe'],
+      input: input ?? '',
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+      stdio: ['pipe', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'], HOME: root, ...IDENTITY, GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date },
     }).trimEnd();
   }
   git(['init', '--quiet', '--bare', '--initial-branch=main', dir]);
   return {
-    root, dir, git,
+    root,
+    dir,
+    git,
     commit(files, options = {}) {
       minute = (minute + 1) % 60;
       const index = join(root, `index-${minute}`);
       const env = (args: readonly string[], input?: Buffer): string =>
-        execFileSync('git', ['--git-dir', dir, ...args], { env: { PATH: process.env['PATH'], GIT_INDEX_FILE: index, HOME: root }, input: input ?? '', encoding: 'utf8' }).trimEnd();
+        execFileSync('git', ['--git-dir', dir, ...args], {
+          env: { PATH: process.env['PATH'], GIT_INDEX_FILE: index, HOME: root },
+          input: input ?? '',
+          encoding: 'utf8',
+        }).trimEnd();
       rmSync(index, { force: true });
       const lines = files.map((file) => {
         const oid = git(['hash-object', '-w', '--stdin'], file.content);
-        return Buffer.concat([Buffer.from(`${file.mode ?? '100644'} ${oid}\t`), Buffer.from(file.path), Buffer.from('\0')]);
+        return Buffer.concat([
+          Buffer.from(`${file.mode ?? '100644'} ${oid}\t`),
+          Buffer.from(file.path),
+          Buffer.from('\0'),
+        ]);
       });
       if (options.submodule !== undefined) lines.push(Buffer.from(`160000 ${'1'.repeat(40)}\t${options.submodule}\0`));
       env(['update-index', '-z', '--index-info'], Buffer.concat(lines));
@@ -59,7 +86,13 @@ export function scratchRepository(): ScratchRepository {
           parent = undefined;
         }
       }
-      const sha = git(['commit-tree', tree, ...(parent ? ['-p', parent] : []), '-m', options.message ?? `Change ${minute}`]);
+      const sha = git([
+        'commit-tree',
+        tree,
+        ...(parent ? ['-p', parent] : []),
+        '-m',
+        options.message ?? `Change ${minute}`,
+      ]);
       if (branch !== null) git(['update-ref', `refs/heads/${branch}`, sha]);
       return sha;
     },

@@ -24,13 +24,24 @@ after(async () => {
   await sshd?.stop();
 });
 
-function open(repository: ScratchRepository, over: { readonly url?: string; readonly sshKey?: string; readonly branch?: null } = {}): Promise<GitSource> {
+function open(
+  repository: ScratchRepository,
+  over: { readonly url?: string; readonly sshKey?: string; readonly branch?: null } = {},
+): Promise<GitSource> {
   return openGitSource({
-    url: over.url ?? `ssh://root@127.0.0.1:${sshd.port}${repository.dir}`, ...(over.branch === undefined && { branch: 'main' }), cacheDir: join(repository.root, 'cache'), knownHosts, sshKey: over.sshKey ?? join(sshd.folder, 'client'),
+    url: over.url ?? `ssh://root@127.0.0.1:${sshd.port}${repository.dir}`,
+    ...(over.branch === undefined && { branch: 'main' }),
+    cacheDir: join(repository.root, 'cache'),
+    knownHosts,
+    sshKey: over.sshKey ?? join(sshd.folder, 'client'),
   });
 }
 
-gitSourceSuite({ name: 'over SSH', local: false, open: (repository, branch) => open(repository, branch === null ? { branch } : {}) });
+gitSourceSuite({
+  name: 'over SSH',
+  local: false,
+  open: (repository, branch) => open(repository, branch === null ? { branch } : {}),
+});
 
 describe('GitSource over SSH, when it does not work', { timeout: 60_000 }, () => {
   let repository: ScratchRepository;
@@ -47,7 +58,10 @@ describe('GitSource over SSH, when it does not work', { timeout: 60_000 }, () =>
 
   async function failure(over: { readonly url?: string; readonly sshKey?: string } = {}): Promise<PlumbError> {
     source = await open(repository, over);
-    const error: unknown = await source.head(signal).then((head) => assert.fail(`it answered ${head.state}`), (e: unknown) => e);
+    const error: unknown = await source.head(signal).then(
+      (head) => assert.fail(`it answered ${head.state}`),
+      (e: unknown) => e,
+    );
     assert.ok(error instanceof PlumbError, String(error));
     assert.equal(error.message.includes('\n'), false, error.message);
     return error;
@@ -55,14 +69,18 @@ describe('GitSource over SSH, when it does not work', { timeout: 60_000 }, () =>
 
   /** Runs the commands that an error names. */
   function advised(error: PlumbError): void {
-    for (const [, command] of error.message.matchAll(/`([^`]+)`/g)) execFileSync('sh', ['-c', command ?? ''], { stdio: 'ignore' });
+    for (const [, command] of error.message.matchAll(/`([^`]+)`/g))
+      execFileSync('sh', ['-c', command ?? ''], { stdio: 'ignore' });
   }
 
   it('refuses a host whose key it does not know, and adds none by itself', async () => {
     writeFileSync(knownHosts, '');
     const error = await failure();
     assert.deepEqual([error.code, error.retry], ['GitHostKeyUnknown', 'never']);
-    assert.equal(error.message, `the host key of 127.0.0.1 is not in ${knownHosts}: add it with \`ssh-keyscan -p ${sshd.port} 127.0.0.1 >> ${knownHosts}\`, and compare it with what the host's owner tells`);
+    assert.equal(
+      error.message,
+      `the host key of 127.0.0.1 is not in ${knownHosts}: add it with \`ssh-keyscan -p ${sshd.port} 127.0.0.1 >> ${knownHosts}\`, and compare it with what the host's owner tells`,
+    );
     assert.equal(readFileSync(knownHosts, 'utf8'), '');
     advised(error);
     assert.equal(readFileSync(knownHosts, 'utf8').trim().split(' ').slice(1).join(' '), sshd.hostKey);
@@ -71,7 +89,13 @@ describe('GitSource over SSH, when it does not work', { timeout: 60_000 }, () =>
 
   it('says that the host refuses the key', async () => {
     const error = await failure({ sshKey: join(sshd.folder, 'stranger') });
-    assert.deepEqual([error.code, error.message], ['GitAccessDenied', 'root@127.0.0.1 accepts none of our SSH keys: add the public key there, or name another private key with --ssh-key']);
+    assert.deepEqual(
+      [error.code, error.message],
+      [
+        'GitAccessDenied',
+        'root@127.0.0.1 accepts none of our SSH keys: add the public key there, or name another private key with --ssh-key',
+      ],
+    );
   });
 
   it("says that there is no such repository in git's words, and that nobody listens in ssh's", async () => {
@@ -108,7 +132,10 @@ describe('GitSource over SSH, when it does not work', { timeout: 60_000 }, () =>
     const key = await sshd.changeHostKey();
     const error = await failure();
     assert.deepEqual([error.code, error.retry], ['GitHostKeyChanged', 'never']);
-    assert.equal(error.message, `the host key of 127.0.0.1 is not the one in ${knownHosts}: it was made anew, or another machine answers; compare it with what the host's owner tells, then \`ssh-keygen -f ${knownHosts} -R '[127.0.0.1]:${sshd.port}'\` and \`ssh-keyscan -p ${sshd.port} 127.0.0.1 >> ${knownHosts}\``);
+    assert.equal(
+      error.message,
+      `the host key of 127.0.0.1 is not the one in ${knownHosts}: it was made anew, or another machine answers; compare it with what the host's owner tells, then \`ssh-keygen -f ${knownHosts} -R '[127.0.0.1]:${sshd.port}'\` and \`ssh-keyscan -p ${sshd.port} 127.0.0.1 >> ${knownHosts}\``,
+    );
     assert.deepEqual(readFileSync(knownHosts), known);
     advised(error);
     assert.equal(readFileSync(knownHosts, 'utf8').trim().split(' ').slice(1).join(' '), key);

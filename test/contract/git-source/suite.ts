@@ -17,7 +17,10 @@ export interface Variant {
 
 const signal = AbortSignal.timeout(600_000);
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
-const code = (wanted: string) => (error: unknown): boolean => error instanceof PlumbError && error.code === wanted;
+const code =
+  (wanted: string) =>
+  (error: unknown): boolean =>
+    error instanceof PlumbError && error.code === wanted;
 const AUTHOR = { name: 'Grace', email: 'grace@example.test' };
 
 export function gitSourceSuite(variant: Variant): void {
@@ -56,7 +59,9 @@ export function gitSourceSuite(variant: Variant): void {
       }
       if (variant.local) return;
       renameSync(repository.dir, `${repository.dir}.away`);
-      const later = await variant.open(repository, null).finally(() => renameSync(`${repository.dir}.away`, repository.dir));
+      const later = await variant
+        .open(repository, null)
+        .finally(() => renameSync(`${repository.dir}.away`, repository.dir));
       assert.equal(later.branch, 'trunk');
       await later.close();
     });
@@ -81,19 +86,38 @@ export function gitSourceSuite(variant: Variant): void {
 
     it('lists files of nested folders in order of path, with modes and blob ids', async () => {
       const sha = repository.commit([
-        { path: 'b/z.yaml', content: 'z' }, { path: 'b.yaml', content: 'b' }, { path: 'a/b/c/d.yaml', content: 'd' }, { path: 'run.sh', content: '#!', mode: '100755' },
+        { path: 'b/z.yaml', content: 'z' },
+        { path: 'b.yaml', content: 'b' },
+        { path: 'a/b/c/d.yaml', content: 'd' },
+        { path: 'run.sh', content: '#!', mode: '100755' },
       ]);
       await source.head(signal);
       const files = await source.files(sha, signal);
-      assert.deepEqual(files.map((f) => [f.path, f.mode]), [['a/b/c/d.yaml', '100644'], ['b.yaml', '100644'], ['b/z.yaml', '100644'], ['run.sh', '100755']]);
+      assert.deepEqual(
+        files.map((f) => [f.path, f.mode]),
+        [
+          ['a/b/c/d.yaml', '100644'],
+          ['b.yaml', '100644'],
+          ['b/z.yaml', '100644'],
+          ['run.sh', '100755'],
+        ],
+      );
       assert.equal(text(await source.blob(files[0]!.oid, 100, signal)), 'd');
       assert.equal(files[0]!.oid, repository.git(['rev-parse', `${sha}:a/b/c/d.yaml`]));
     });
 
     it('shows symlinks and submodules by their mode', async () => {
-      const sha = repository.commit([{ path: 'link.yaml', content: '../../etc/passwd', mode: '120000' }], { submodule: 'vendor' });
+      const sha = repository.commit([{ path: 'link.yaml', content: '../../etc/passwd', mode: '120000' }], {
+        submodule: 'vendor',
+      });
       await source.head(signal);
-      assert.deepEqual((await source.files(sha, signal)).map((f) => [f.path, f.mode]), [['link.yaml', '120000'], ['vendor', '160000']]);
+      assert.deepEqual(
+        (await source.files(sha, signal)).map((f) => [f.path, f.mode]),
+        [
+          ['link.yaml', '120000'],
+          ['vendor', '160000'],
+        ],
+      );
     });
 
     it('marks bytes of a path that are not UTF-8, and still reads the file', async () => {
@@ -106,7 +130,10 @@ export function gitSourceSuite(variant: Variant): void {
 
     it('refuses a big blob, loose or packed, and reads one of just the limit', async () => {
       const big = Buffer.alloc(3_000_000, 'plumb ');
-      const sha = repository.commit([{ path: 'big.yaml', content: big }, { path: 'fits.yaml', content: 'x'.repeat(1000) }]);
+      const sha = repository.commit([
+        { path: 'big.yaml', content: big },
+        { path: 'fits.yaml', content: 'x'.repeat(1000) },
+      ]);
       await source.head(signal);
       const [bigFile, fits] = await source.files(sha, signal);
       await assert.rejects(source.blob(bigFile!.oid, 2_999_999, signal), code('BlobTooLarge'));
@@ -138,29 +165,48 @@ export function gitSourceSuite(variant: Variant): void {
       await source.head(signal);
       await source.files(first, signal);
       repository.git(['gc', '--quiet', '--prune=now']);
-      const second = repository.commit([{ path: 'a', content: 'two' }, { path: 'b/c', content: 'three' }]);
+      const second = repository.commit([
+        { path: 'a', content: 'two' },
+        { path: 'b/c', content: 'three' },
+      ]);
       const head = await source.head(signal);
       assert.equal(head.state === 'at' && head.revision.sha, second);
       const files = await source.files(second, signal);
       repository.git(['repack', '-adq']);
       repository.git(['pack-refs', '--all']);
-      assert.deepEqual(await Promise.all(files.map(async (f) => text(await source.blob(f.oid, 100, signal)))), ['two', 'three']);
+      assert.deepEqual(await Promise.all(files.map(async (f) => text(await source.blob(f.oid, 100, signal)))), [
+        'two',
+        'three',
+      ]);
       const again = await source.head(signal);
       assert.equal(again.state === 'at' && again.revision.sha, second);
-      assert.deepEqual((await source.log(second, 10, signal)).map((r) => r.sha), [second, first]);
+      assert.deepEqual(
+        (await source.log(second, 10, signal)).map((r) => r.sha),
+        [second, first],
+      );
     });
 
     if (variant.local) {
       const damages: readonly [name: string, how: (good: Buffer) => Buffer | undefined][] = [
-        ['missing', () => undefined], ['empty', () => Buffer.alloc(0)], ['one byte', (good) => good.subarray(0, 1)], ['cut off', (good) => good.subarray(0, good.length >> 1)],
+        ['missing', () => undefined],
+        ['empty', () => Buffer.alloc(0)],
+        ['one byte', (good) => good.subarray(0, 1)],
+        ['cut off', (good) => good.subarray(0, good.length >> 1)],
         ['of other bytes', (good) => Buffer.concat([good.subarray(0, -8), Buffer.alloc(8)])],
       ];
       for (const [name, how] of damages) {
         it(`asks to try again for an object that is ${name}, and reads it once it is repaired`, async () => {
           const sha = repository.commit([{ path: 'a/b.yaml', content: `b: ${'1'.repeat(400)}\n` }]);
           await source.head(signal);
-          const [tree, blob] = [repository.git(['rev-parse', `${sha}:a`]), repository.git(['rev-parse', `${sha}:a/b.yaml`])];
-          const retried = (error: unknown): boolean => error instanceof PlumbError && error.retry === 'backoff' && ['ObjectMissing', 'ObjectUnreadable'].includes(error.code) && error.message.includes(error.message.includes(tree) ? tree : blob);
+          const [tree, blob] = [
+            repository.git(['rev-parse', `${sha}:a`]),
+            repository.git(['rev-parse', `${sha}:a/b.yaml`]),
+          ];
+          const retried = (error: unknown): boolean =>
+            error instanceof PlumbError &&
+            error.retry === 'backoff' &&
+            ['ObjectMissing', 'ObjectUnreadable'].includes(error.code) &&
+            error.message.includes(error.message.includes(tree) ? tree : blob);
           const repairTree = repository.damage(tree, how);
           await assert.rejects(source.files(sha, signal), retried);
           repairTree();
@@ -170,7 +216,10 @@ export function gitSourceSuite(variant: Variant): void {
           repairBlob();
           assert.equal((await source.blob(file!.oid, 1000, signal)).length, 404);
           const repairCommit = repository.damage(sha, how);
-          await assert.rejects(source.head(signal), (error: unknown) => error instanceof PlumbError && error.retry === 'backoff');
+          await assert.rejects(
+            source.head(signal),
+            (error: unknown) => error instanceof PlumbError && error.retry === 'backoff',
+          );
           repairCommit();
           assert.equal((await source.head(signal)).state, 'at');
         });
@@ -179,7 +228,8 @@ export function gitSourceSuite(variant: Variant): void {
 
     it('cuts trees that describe more than they hold, and names where', async () => {
       const blob = repository.git(['hash-object', '-w', '--stdin'], 'x');
-      const tree = (line: (n: number) => string, n: number): string => repository.git(['mktree'], Array.from({ length: n }, (_, i) => `${line(i)}\n`).join(''));
+      const tree = (line: (n: number) => string, n: number): string =>
+        repository.git(['mktree'], Array.from({ length: n }, (_, i) => `${line(i)}\n`).join(''));
       let wide = tree((i) => `100644 blob ${blob}\t${i}.yaml`, 20);
       for (let depth = 0; depth < 5; depth++) wide = tree((i) => `040000 tree ${wide}\td${i}`, 20);
       let hollow = tree(String, 0);
@@ -189,13 +239,19 @@ export function gitSourceSuite(variant: Variant): void {
       let long = tree((i) => `100644 blob ${blob}\t${i}.yaml`, 40_000);
       for (let depth = 0; depth < 4; depth++) long = tree(() => `040000 tree ${long}\t${'n'.repeat(250)}`, 1);
       const table = [
-        [wide, /^d0\/d1\/d.* 200000 files/], [hollow, /^d0\/d0\/.* 50000 folders/], [deep, /^d\/d\/d\/.* 64 folders deep/], [long, /^n{120}\.\.\. .* paths have more than/],
+        [wide, /^d0\/d1\/d.* 200000 files/],
+        [hollow, /^d0\/d0\/.* 50000 folders/],
+        [deep, /^d\/d\/d\/.* 64 folders deep/],
+        [long, /^n{120}\.\.\. .* paths have more than/],
       ] as const;
       for (const [root, message] of table) {
         const sha = repository.git(['commit-tree', root, '-m', 'bomb']);
         repository.git(['update-ref', 'refs/heads/main', sha]);
         await source.head(signal);
-        await assert.rejects(source.files(sha, signal), (error: unknown) => code('TreeTooLarge')(error) && message.test((error as Error).message));
+        await assert.rejects(
+          source.files(sha, signal),
+          (error: unknown) => code('TreeTooLarge')(error) && message.test((error as Error).message),
+        );
       }
     });
 
@@ -213,7 +269,10 @@ export function gitSourceSuite(variant: Variant): void {
       repository.git(['update-ref', 'refs/heads/main', other]);
       const head = await source.head(signal);
       assert.equal(head.state === 'at' && head.revision.sha, other);
-      assert.deepEqual((await source.files(other, signal)).map((f) => f.path), ['b']);
+      assert.deepEqual(
+        (await source.files(other, signal)).map((f) => f.path),
+        ['b'],
+      );
     });
 
     it('resolves ids, beginnings of ids, branches, tags and ancestors', async () => {
@@ -222,8 +281,20 @@ export function gitSourceSuite(variant: Variant): void {
       repository.git(['tag', '-a', '-m', 'release', 'v1', shas[1]!]);
       await source.head(signal);
       const table: readonly [string, string][] = [
-        [shas[0]!, shas[0]!], [shas[1]!.slice(0, 12), shas[1]!], ['main', shas[2]!], ['refs/heads/main', shas[2]!], ['HEAD', shas[2]!], ['@', shas[2]!],
-        ['HEAD~1', shas[1]!], ['HEAD~2', shas[0]!], ['HEAD^', shas[1]!], ['HEAD^^', shas[0]!], ['main~1^1', shas[0]!], ['light', shas[0]!], ['v1', shas[1]!], ['v1~1', shas[0]!],
+        [shas[0]!, shas[0]!],
+        [shas[1]!.slice(0, 12), shas[1]!],
+        ['main', shas[2]!],
+        ['refs/heads/main', shas[2]!],
+        ['HEAD', shas[2]!],
+        ['@', shas[2]!],
+        ['HEAD~1', shas[1]!],
+        ['HEAD~2', shas[0]!],
+        ['HEAD^', shas[1]!],
+        ['HEAD^^', shas[0]!],
+        ['main~1^1', shas[0]!],
+        ['light', shas[0]!],
+        ['v1', shas[1]!],
+        ['v1~1', shas[0]!],
       ];
       for (const [rev, wanted] of table) assert.equal((await source.resolve(rev, signal)).sha, wanted, rev);
       for (const rev of ['nothing', 'HEAD~3', 'HEAD^2', 'f'.repeat(40), 'deadbeef', '', '--help', '../../etc']) {
@@ -239,7 +310,10 @@ export function gitSourceSuite(variant: Variant): void {
       const second = repository.commit([{ path: 'a', content: '3' }], { branch: 'next' });
       assert.equal((await source.resolve('next', signal)).sha, second);
       assert.equal((await source.resolve('refs/heads/next~1', signal)).sha, first);
-      assert.deepEqual((await source.files(second, signal)).map((f) => f.path), ['a']);
+      assert.deepEqual(
+        (await source.files(second, signal)).map((f) => f.path),
+        ['a'],
+      );
     });
 
     it('logs first parents, newest first, no more than asked', async () => {
@@ -247,8 +321,14 @@ export function gitSourceSuite(variant: Variant): void {
       const two = repository.commit([{ path: 'a', content: '2' }]);
       const three = repository.commit([{ path: 'a', content: '3' }]);
       await source.head(signal);
-      assert.deepEqual((await source.log(three, 2, signal)).map((r) => r.sha), [three, two]);
-      assert.deepEqual((await source.log(three, 50, signal)).map((r) => r.sha), [three, two, one]);
+      assert.deepEqual(
+        (await source.log(three, 2, signal)).map((r) => r.sha),
+        [three, two],
+      );
+      assert.deepEqual(
+        (await source.log(three, 50, signal)).map((r) => r.sha),
+        [three, two, one],
+      );
     });
 
     it('pushes a commit with the tree of an earlier one, through the hooks', async () => {
@@ -270,11 +350,14 @@ export function gitSourceSuite(variant: Variant): void {
       const one = repository.commit([{ path: 'a', content: '1' }]);
       const two = repository.commit([{ path: 'a', content: '2' }]);
       hook(repository, 'pre-receive', 'echo "apps.yaml:3:1 UnknownField" >&2; exit 1');
-      await assert.rejects(source.commitTree({ restore: one, message: 'no', author: AUTHOR }, signal), (error: unknown) => {
-        assert.ok(code('PushRejected')(error));
-        assert.match(String(error), /apps\.yaml:3:1 UnknownField/);
-        return true;
-      });
+      await assert.rejects(
+        source.commitTree({ restore: one, message: 'no', author: AUTHOR }, signal),
+        (error: unknown) => {
+          assert.ok(code('PushRejected')(error));
+          assert.match(String(error), /apps\.yaml:3:1 UnknownField/);
+          return true;
+        },
+      );
       assert.equal(repository.git(['rev-parse', 'refs/heads/main']), two);
     });
 
@@ -296,7 +379,10 @@ export function gitSourceSuite(variant: Variant): void {
       repository.commit([{ path: 'a', content: '1' }]);
       await source.head(signal);
       renameSync(repository.dir, `${repository.dir}.away`);
-      const error: unknown = await source.head(signal).then(() => undefined, (e: unknown) => e);
+      const error: unknown = await source.head(signal).then(
+        () => undefined,
+        (e: unknown) => e,
+      );
       renameSync(`${repository.dir}.away`, repository.dir);
       assert.ok(code('GitUnreachable')(error) || code('GitAccessDenied')(error), String(error));
       assert.equal((await source.head(signal)).state, 'at');

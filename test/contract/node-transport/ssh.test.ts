@@ -8,10 +8,17 @@ import { nodeTransportSuite, type TransportHarness } from './suite.ts';
 
 async function harness(settings: SshdSettings): Promise<TransportHarness> {
   const sshd = await startSshd(settings);
-  const transport = new SshNodeTransport({ privateKey: sshd.privateKey, log: SILENT_LOG, clock: new SystemClock(), bridgeRuntime: process.execPath });
+  const transport = new SshNodeTransport({
+    privateKey: sshd.privateKey,
+    log: SILENT_LOG,
+    clock: new SystemClock(),
+    bridgeRuntime: process.execPath,
+  });
   const strangers: SshNodeTransport[] = [];
   return {
-    transport, folder: join(sshd.folder, 'files'), target: (over) => sshd.target(over),
+    transport,
+    folder: join(sshd.folder, 'files'),
+    target: (over) => sshd.target(over),
     async listen(server: Server) {
       const path = join(sshd.folder, 'agent.sock');
       await new Promise<void>((resolve) => server.listen(path, resolve));

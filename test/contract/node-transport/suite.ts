@@ -5,7 +5,12 @@ import { createServer, type Server } from 'node:http';
 import { Readable, type Duplex } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { PlumbError } from '../../../reconciler/core/errors.ts';
-import { SHORT_ANSWER_BYTES, type NodeConnection, type NodeTransport, type SshTarget } from '../../../reconciler/ports/node-transport.ts';
+import {
+  SHORT_ANSWER_BYTES,
+  type NodeConnection,
+  type NodeTransport,
+  type SshTarget,
+} from '../../../reconciler/ports/node-transport.ts';
 
 export interface TransportHarness {
   readonly transport: NodeTransport;
@@ -24,7 +29,10 @@ export interface TransportHarness {
 }
 
 const open = (): AbortSignal => AbortSignal.timeout(20_000);
-const code = (wanted: string) => (error: unknown): boolean => error instanceof PlumbError && error.code === wanted;
+const code =
+  (wanted: string) =>
+  (error: unknown): boolean =>
+    error instanceof PlumbError && error.code === wanted;
 
 /** An agent-like server: echo, slow, lines, upgrade. */
 function testServer(): Server {
@@ -39,7 +47,9 @@ function testServer(): Server {
     } else if (url.pathname === '/ports') {
       response.end('ok');
     } else if (url.pathname !== '/never') {
-      response.writeHead(404, { 'content-type': 'application/json' }).end('{"code":"NotFound","message":"no such path"}');
+      response
+        .writeHead(404, { 'content-type': 'application/json' })
+        .end('{"code":"NotFound","message":"no such path"}');
     }
   });
   server.on('upgrade', (request, stream: Duplex) => {
@@ -81,17 +91,33 @@ export function nodeTransportSuite(name: string, start: () => Promise<TransportH
       assert.match(missing.stderr, /not found/);
     });
 
-    for (const argument of ['plain', '', 'two words', "it's", '$HOME `id` \\ "x"', '*', 'line\nbreak', '--flag=ä€', ';exit 3', '~root', '#no']) {
+    for (const argument of [
+      'plain',
+      '',
+      'two words',
+      "it's",
+      '$HOME `id` \\ "x"',
+      '*',
+      'line\nbreak',
+      '--flag=ä€',
+      ';exit 3',
+      '~root',
+      '#no',
+    ]) {
       it(`passes ${JSON.stringify(argument)} as one argument`, async () => {
         const result = await connection.run(['printf', '<%s>', argument, 'end'], { signal: open() });
         assert.equal(result.stdout, `<${argument}><end>`);
       });
     }
 
-    it('refuses a NUL byte or an empty command', { skip: name === 'memory' ? 'only a real shell has words to refuse' : false }, async () => {
-      await assert.rejects(connection.run(['printf', 'a\0b'], { signal: open() }), code('CommandNotQuotable'));
-      await assert.rejects(connection.run([], { signal: open() }), code('CommandNotQuotable'));
-    });
+    it(
+      'refuses a NUL byte or an empty command',
+      { skip: name === 'memory' ? 'only a real shell has words to refuse' : false },
+      async () => {
+        await assert.rejects(connection.run(['printf', 'a\0b'], { signal: open() }), code('CommandNotQuotable'));
+        await assert.rejects(connection.run([], { signal: open() }), code('CommandNotQuotable'));
+      },
+    );
 
     it('keeps nothing on a signal that lives longer than the calls', { timeout: 20_000 }, async () => {
       const lasting = new AbortController().signal;
@@ -99,16 +125,26 @@ export function nodeTransportSuite(name: string, start: () => Promise<TransportH
       await connection.run(['true'], { signal: lasting });
       await connection.http(socket, { method: 'GET', path: '/ports' }, lasting);
       // Over is what carried an answer when it is closed, a moment after the answer.
-      while (getEventListeners(lasting, 'abort').length > 0) await new Promise((resolve) => { setImmediate(resolve); });
+      while (getEventListeners(lasting, 'abort').length > 0)
+        await new Promise((resolve) => {
+          setImmediate(resolve);
+        });
     });
 
     it('feeds standard input, text or stream', async () => {
       assert.equal((await connection.run(['cat'], { stdin: 'words', signal: open() })).stdout, 'words');
-      assert.equal((await connection.run(['cat'], { stdin: Readable.from([Buffer.from('a'), Buffer.from('b')]), signal: open() })).stdout, 'ab');
+      assert.equal(
+        (await connection.run(['cat'], { stdin: Readable.from([Buffer.from('a'), Buffer.from('b')]), signal: open() }))
+          .stdout,
+        'ab',
+      );
     });
 
     it('keeps at most 1 MiB of output', async () => {
-      const result = await connection.run(['cat'], { stdin: Readable.from([Buffer.alloc(3 * 1024 * 1024, 'x')]), signal: open() });
+      const result = await connection.run(['cat'], {
+        stdin: Readable.from([Buffer.alloc(3 * 1024 * 1024, 'x')]),
+        signal: open(),
+      });
       assert.equal(result.code, 0);
       assert.equal(result.stdout.length, 1024 * 1024);
     });
@@ -126,7 +162,10 @@ export function nodeTransportSuite(name: string, start: () => Promise<TransportH
       await connection.upload(path, Buffer.from('old and longer'), 0o600, open());
       const big = Buffer.alloc(5_000_000, 'payload ');
       await connection.upload(path, big, 0o755, open());
-      assert.equal((await connection.run(['wc', '-c', path], { signal: open() })).stdout.trim().split(' ')[0], '5000000');
+      assert.equal(
+        (await connection.run(['wc', '-c', path], { signal: open() })).stdout.trim().split(' ')[0],
+        '5000000',
+      );
       await connection.upload(path, Readable.from([Buffer.from('from a '), Buffer.from('stream')]), 0o640, open());
       assert.equal((await connection.run(['cat', path], { signal: open() })).stdout, 'from a stream');
       assert.equal((await connection.run(['stat', '-c', '%a', path], { signal: open() })).stdout.trim(), '640');
@@ -141,20 +180,36 @@ export function nodeTransportSuite(name: string, start: () => Promise<TransportH
 
     it('carries large bodies', async () => {
       const body = 'x'.repeat(6_000_000);
-      const answer = await connection.http(socket, { method: 'POST', path: '/echo', body, maxBytes: body.length }, open());
+      const answer = await connection.http(
+        socket,
+        { method: 'POST', path: '/echo', body, maxBytes: body.length },
+        open(),
+      );
       assert.equal(answer.body.length, body.length);
     });
 
     it('refuses an answer that is longer than is expected, and goes on', async () => {
-      const longer = (body: string, maxBytes?: number): Promise<unknown> => connection.http(socket, { method: 'POST', path: '/echo', body, ...(maxBytes !== undefined && { maxBytes }) }, open());
+      const longer = (body: string, maxBytes?: number): Promise<unknown> =>
+        connection.http(
+          socket,
+          { method: 'POST', path: '/echo', body, ...(maxBytes !== undefined && { maxBytes }) },
+          open(),
+        );
       await assert.rejects(longer('x'.repeat(SHORT_ANSWER_BYTES + 1)), { code: 'AnswerTooLarge', retry: 'backoff' });
       await assert.rejects(longer('x'.repeat(11), 10), { code: 'AnswerTooLarge', retry: 'backoff' });
       assert.equal((await connection.http(socket, { method: 'GET', path: '/ports' }, open())).status, 200);
     });
 
     it('carries many requests at once', async () => {
-      const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => connection.http(socket, { method: 'POST', path: '/echo', body: `n${i}` }, open())));
-      assert.deepEqual(answers.map((a) => a.body.toString()), Array.from({ length: 60 }, (_, i) => `n${i}`));
+      const answers = await Promise.all(
+        Array.from({ length: 60 }, (_, i) =>
+          connection.http(socket, { method: 'POST', path: '/echo', body: `n${i}` }, open()),
+        ),
+      );
+      assert.deepEqual(
+        answers.map((a) => a.body.toString()),
+        Array.from({ length: 60 }, (_, i) => `n${i}`),
+      );
     });
 
     it('does not wait forever: an aborted request ends and the connection goes on', async () => {
@@ -192,7 +247,10 @@ export function nodeTransportSuite(name: string, start: () => Promise<TransportH
     });
 
     it('says that nobody listens', async () => {
-      await assert.rejects(connection.http('/run/no-such.sock', { method: 'GET', path: '/' }, open()), code('AgentUnreachable'));
+      await assert.rejects(
+        connection.http('/run/no-such.sock', { method: 'GET', path: '/' }, open()),
+        code('AgentUnreachable'),
+      );
     });
 
     it('shows the host key of a machine', async () => {
@@ -223,7 +281,10 @@ export function nodeTransportSuite(name: string, start: () => Promise<TransportH
       const streamEnd = new Promise<Error>((resolve) => body.once('error', resolve));
       body.resume();
       const running = assert.rejects(other.run(['sleep', '5'], { signal: open() }), code('ConnectionLost'));
-      const asking = assert.rejects(other.http(socket, { method: 'GET', path: '/never' }, open()), code('AgentUnreachable'));
+      const asking = assert.rejects(
+        other.http(socket, { method: 'GET', path: '/never' }, open()),
+        code('AgentUnreachable'),
+      );
       await other.run(['true'], { signal: open() });
       harness.dropConnections();
       await Promise.all([running, asking, streamEnd]);

@@ -7,7 +7,9 @@ objectStoreSuite('memory', async () => {
   const state = new MemoryState();
   return {
     connect: (options) => new MemoryObjectStore({ clock: new SystemClock(), ids: new CryptoIds(), state, ...options }),
-    flush: async () => { state.flush(); },
+    flush: async () => {
+      state.flush();
+    },
     close: async () => undefined,
   };
 });

@@ -2,10 +2,19 @@
 import { PodSpec, type ConfigMap, type Pod, type Secret } from '../../../contracts/objects/index.ts';
 
 export function pod(name: string, spec: Partial<PodSpec> = {}): Pod {
-  return { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default' }, spec: { ...PodSpec.parse({ containers: [{ name: 'main', image: 'app:1', args: [] }] }), ...spec } };
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'default' },
+    spec: { ...PodSpec.parse({ containers: [{ name: 'main', image: 'app:1', args: [] }] }), ...spec },
+  };
 }
 
-export function configMap(name: string, data: Record<string, string>, metadata: Partial<ConfigMap['metadata']> = {}): ConfigMap {
+export function configMap(
+  name: string,
+  data: Record<string, string>,
+  metadata: Partial<ConfigMap['metadata']> = {},
+): ConfigMap {
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'default', ...metadata }, data };
 }
 

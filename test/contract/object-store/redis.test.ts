@@ -9,8 +9,18 @@ objectStoreSuite('redis', async () => {
   const redis = await startTestRedis();
   const sealKey = randomBytes(32);
   return {
-    connect: (options) => new RedisObjectStore({ connection: redis.connection, cluster: 'test', sealKey, clock: new SystemClock(), ids: new CryptoIds(), ...options }),
-    flush: async () => { await redis.client.flushall(); },
+    connect: (options) =>
+      new RedisObjectStore({
+        connection: redis.connection,
+        cluster: 'test',
+        sealKey,
+        clock: new SystemClock(),
+        ids: new CryptoIds(),
+        ...options,
+      }),
+    flush: async () => {
+      await redis.client.flushall();
+    },
     close: () => redis.close(),
   };
 });

@@ -42,303 +42,442 @@ export function objectStoreSuite(name: string, start: () => Promise<StoreFixture
       }
     };
 
-    before(async () => { fixture = await start(); });
-    after(async () => { await fixture?.close(); });
+    before(async () => {
+      fixture = await start();
+    });
+    after(async () => {
+      await fixture?.close();
+    });
 
     describe('open', () => {
-      it('is fresh until somebody marks it ready, and keeps its incarnation', on(async () => {
-        const store = connect();
-        const first = await store.open(signal);
-        assert.equal(first.fresh, true);
-        assert.deepEqual(await store.open(signal), first, 'a crash in the middle of a recovery is another recovery');
-        await store.markReady(signal);
-        assert.deepEqual(await connect().open(signal), { incarnation: first.incarnation, fresh: false });
-      }));
+      it(
+        'is fresh until somebody marks it ready, and keeps its incarnation',
+        on(async () => {
+          const store = connect();
+          const first = await store.open(signal);
+          assert.equal(first.fresh, true);
+          assert.deepEqual(await store.open(signal), first, 'a crash in the middle of a recovery is another recovery');
+          await store.markReady(signal);
+          assert.deepEqual(await connect().open(signal), { incarnation: first.incarnation, fresh: false });
+        }),
+      );
 
-      it('counts epochs: above all that it gave out, whoever asks, and above what it is told; the first is the clock\'s', on(async () => {
-        const store = connect();
-        await store.open(signal);
-        const before = Date.now();
-        const first = await store.nextEpoch(0, signal);
-        assert.ok(first >= before && first <= Date.now());
-        assert.equal(await (await opened()).nextEpoch(0, signal), first + 1);
-        assert.equal(await store.nextEpoch(first + 1_000_000, signal), first + 1_000_001);
-        assert.equal(await store.nextEpoch(7, signal), first + 1_000_002);
-        await fixture.flush();
-        await assert.rejects(store.nextEpoch(0, signal), { code: 'StoreLost' });
-        await store.open(signal);
-        assert.equal(await store.nextEpoch(2 ** 52, signal), 2 ** 52 + 1);
-      }));
+      it(
+        "counts epochs: above all that it gave out, whoever asks, and above what it is told; the first is the clock's",
+        on(async () => {
+          const store = connect();
+          await store.open(signal);
+          const before = Date.now();
+          const first = await store.nextEpoch(0, signal);
+          assert.ok(first >= before && first <= Date.now());
+          assert.equal(await (await opened()).nextEpoch(0, signal), first + 1);
+          assert.equal(await store.nextEpoch(first + 1_000_000, signal), first + 1_000_001);
+          assert.equal(await store.nextEpoch(7, signal), first + 1_000_002);
+          await fixture.flush();
+          await assert.rejects(store.nextEpoch(0, signal), { code: 'StoreLost' });
+          await store.open(signal);
+          assert.equal(await store.nextEpoch(2 ** 52, signal), 2 ** 52 + 1);
+        }),
+      );
 
-      it('fails every call with StoreLost once the state was emptied, until it is opened again', on(async () => {
-        const store = connect();
-        const { incarnation } = await store.open(signal);
-        await fixture.flush();
-        const lost = { name: 'RetryableError', code: 'StoreLost' };
-        await assert.rejects(store.get(objectKey('Pod', 'default', 'a')), lost);
-        await assert.rejects(store.list(undefined), lost);
-        await assert.rejects(store.write([{ op: 'create', object: pod('a') }]), lost);
-        await assert.rejects(store.markReady(signal), lost);
-        const other = await opened();
-        await other.write([{ op: 'create', object: pod('b') }]);
-        await assert.rejects(store.list(undefined), lost, 'also when somebody else claimed it meanwhile');
-        const again = await store.open(signal);
-        assert.notEqual(again.incarnation, incarnation);
-        assert.equal((await store.list('Pod')).objects.length, 1);
-      }));
+      it(
+        'fails every call with StoreLost once the state was emptied, until it is opened again',
+        on(async () => {
+          const store = connect();
+          const { incarnation } = await store.open(signal);
+          await fixture.flush();
+          const lost = { name: 'RetryableError', code: 'StoreLost' };
+          await assert.rejects(store.get(objectKey('Pod', 'default', 'a')), lost);
+          await assert.rejects(store.list(undefined), lost);
+          await assert.rejects(store.write([{ op: 'create', object: pod('a') }]), lost);
+          await assert.rejects(store.markReady(signal), lost);
+          const other = await opened();
+          await other.write([{ op: 'create', object: pod('b') }]);
+          await assert.rejects(store.list(undefined), lost, 'also when somebody else claimed it meanwhile');
+          const again = await store.open(signal);
+          assert.notEqual(again.incarnation, incarnation);
+          assert.equal((await store.list('Pod')).objects.length, 1);
+        }),
+      );
 
-      it('ends a running watch with StoreLost within a second', on(async () => {
-        const store = await opened();
-        const { resourceVersion } = await store.list(undefined);
-        const watch = store.watch(resourceVersion, signal)[Symbol.asyncIterator]();
-        const lost = assert.rejects(watch.next(), { code: 'StoreLost' });
-        await fixture.flush();
-        const began = performance.now();
-        await lost;
-        assert.ok(performance.now() - began < 1500, `took ${performance.now() - began} ms`);
-      }));
+      it(
+        'ends a running watch with StoreLost within a second',
+        on(async () => {
+          const store = await opened();
+          const { resourceVersion } = await store.list(undefined);
+          const watch = store.watch(resourceVersion, signal)[Symbol.asyncIterator]();
+          const lost = assert.rejects(watch.next(), { code: 'StoreLost' });
+          await fixture.flush();
+          const began = performance.now();
+          await lost;
+          assert.ok(performance.now() - began < 1500, `took ${performance.now() - began} ms`);
+        }),
+      );
     });
 
     describe('write', () => {
-      it('sets uid, resourceVersion, generation and creationTimestamp on create', on(async () => {
-        const store = await opened();
-        const created = accepted((await store.write([{ op: 'create', object: pod('a') }]))[0]);
-        const { metadata } = created;
-        assert.match(metadata.uid, /^[0-9a-f-]{36}$/);
-        assert.match(metadata.resourceVersion, /^\d+$/);
-        assert.equal(metadata.generation, 1);
-        assert.match(metadata.creationTimestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
-        assert.deepEqual(await store.get(objectKey('Pod', 'default', 'a')), created);
-        assert.deepEqual((created as Pod).spec, pod('a').spec, 'empty lists and maps come back as they were');
-      }));
+      it(
+        'sets uid, resourceVersion, generation and creationTimestamp on create',
+        on(async () => {
+          const store = await opened();
+          const created = accepted((await store.write([{ op: 'create', object: pod('a') }]))[0]);
+          const { metadata } = created;
+          assert.match(metadata.uid, /^[0-9a-f-]{36}$/);
+          assert.match(metadata.resourceVersion, /^\d+$/);
+          assert.equal(metadata.generation, 1);
+          assert.match(metadata.creationTimestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+          assert.deepEqual(await store.get(objectKey('Pod', 'default', 'a')), created);
+          assert.deepEqual((created as Pod).spec, pod('a').spec, 'empty lists and maps come back as they were');
+        }),
+      );
 
-      it('keeps uid, creationTimestamp and status that a recovery gives', on(async () => {
-        const store = await opened();
-        const known: Pod = { ...pod('a'), metadata: { ...pod('a').metadata, uid: 'known', creationTimestamp: '2020-01-01T00:00:00Z' }, status: { phase: 'Running' } };
-        const created = accepted((await store.write([{ op: 'create', object: known }]))[0]) as Stored<Pod>;
-        assert.equal(created.metadata.uid, 'known');
-        assert.equal(created.metadata.creationTimestamp, '2020-01-01T00:00:00Z');
-        assert.deepEqual(created.status, { phase: 'Running' });
-      }));
+      it(
+        'keeps uid, creationTimestamp and status that a recovery gives',
+        on(async () => {
+          const store = await opened();
+          const known: Pod = {
+            ...pod('a'),
+            metadata: { ...pod('a').metadata, uid: 'known', creationTimestamp: '2020-01-01T00:00:00Z' },
+            status: { phase: 'Running' },
+          };
+          const created = accepted((await store.write([{ op: 'create', object: known }]))[0]) as Stored<Pod>;
+          assert.equal(created.metadata.uid, 'known');
+          assert.equal(created.metadata.creationTimestamp, '2020-01-01T00:00:00Z');
+          assert.deepEqual(created.status, { phase: 'Running' });
+        }),
+      );
 
-      it('refuses a second create, and what is not there, and goes on with the rest', on(async () => {
-        const store = await opened();
-        const results = await store.write([
-          { op: 'create', object: pod('a') },
-          { op: 'create', object: pod('a') },
-          { op: 'delete', key: objectKey('Pod', 'default', 'nothing') },
-          { op: 'create', object: configMap('a', {}) },
-        ]);
-        assert.deepEqual(results.map((r) => (r.ok ? 'ok' : r.reason)), ['ok', 'AlreadyExists', 'NotFound', 'ok']);
-      }));
+      it(
+        'refuses a second create, and what is not there, and goes on with the rest',
+        on(async () => {
+          const store = await opened();
+          const results = await store.write([
+            { op: 'create', object: pod('a') },
+            { op: 'create', object: pod('a') },
+            { op: 'delete', key: objectKey('Pod', 'default', 'nothing') },
+            { op: 'create', object: configMap('a', {}) },
+          ]);
+          assert.deepEqual(
+            results.map((r) => (r.ok ? 'ok' : r.reason)),
+            ['ok', 'AlreadyExists', 'NotFound', 'ok'],
+          );
+        }),
+      );
 
-      it('raises the generation with the spec only, and leaves status alone', on(async () => {
-        const store = await opened();
-        const a = accepted((await store.write([{ op: 'create', object: { ...pod('a'), status: { phase: 'Pending' } } as Pod }]))[0]) as Stored<Pod>;
-        const labelled = await update(store, { ...a, metadata: { ...a.metadata, labels: { x: 'y' } }, status: { phase: 'Failed' } });
-        assert.equal(labelled.metadata.generation, 1);
-        assert.deepEqual(labelled.status, { phase: 'Pending' });
-        assert.deepEqual(labelled.metadata.labels, { x: 'y' });
-        const bound = await update(store, { ...labelled, spec: { ...labelled.spec, nodeName: 'node-1' } });
-        assert.equal(bound.metadata.generation, 2);
-        assert.equal(bound.metadata.uid, a.metadata.uid);
-        assert.equal(bound.metadata.creationTimestamp, a.metadata.creationTimestamp);
-      }));
+      it(
+        'raises the generation with the spec only, and leaves status alone',
+        on(async () => {
+          const store = await opened();
+          const a = accepted(
+            (await store.write([{ op: 'create', object: { ...pod('a'), status: { phase: 'Pending' } } as Pod }]))[0],
+          ) as Stored<Pod>;
+          const labelled = await update(store, {
+            ...a,
+            metadata: { ...a.metadata, labels: { x: 'y' } },
+            status: { phase: 'Failed' },
+          });
+          assert.equal(labelled.metadata.generation, 1);
+          assert.deepEqual(labelled.status, { phase: 'Pending' });
+          assert.deepEqual(labelled.metadata.labels, { x: 'y' });
+          const bound = await update(store, { ...labelled, spec: { ...labelled.spec, nodeName: 'node-1' } });
+          assert.equal(bound.metadata.generation, 2);
+          assert.equal(bound.metadata.uid, a.metadata.uid);
+          assert.equal(bound.metadata.creationTimestamp, a.metadata.creationTimestamp);
+        }),
+      );
 
-      it('updateStatus replaces status only', on(async () => {
-        const store = await opened();
-        const a = accepted((await store.write([{ op: 'create', object: pod('a') }]))[0]) as Stored<Pod>;
-        const meddled: Stored<Pod> = { ...a, spec: { ...a.spec, nodeName: 'elsewhere' }, status: { phase: 'Running' } };
-        const b = accepted((await store.write([{ op: 'updateStatus', object: meddled }]))[0]) as Stored<Pod>;
-        assert.equal(b.spec.nodeName, undefined);
-        assert.deepEqual(b.status, { phase: 'Running' });
-        assert.equal(b.metadata.generation, 1);
-        assert.notEqual(b.metadata.resourceVersion, a.metadata.resourceVersion);
-      }));
+      it(
+        'updateStatus replaces status only',
+        on(async () => {
+          const store = await opened();
+          const a = accepted((await store.write([{ op: 'create', object: pod('a') }]))[0]) as Stored<Pod>;
+          const meddled: Stored<Pod> = {
+            ...a,
+            spec: { ...a.spec, nodeName: 'elsewhere' },
+            status: { phase: 'Running' },
+          };
+          const b = accepted((await store.write([{ op: 'updateStatus', object: meddled }]))[0]) as Stored<Pod>;
+          assert.equal(b.spec.nodeName, undefined);
+          assert.deepEqual(b.status, { phase: 'Running' });
+          assert.equal(b.metadata.generation, 1);
+          assert.notEqual(b.metadata.resourceVersion, a.metadata.resourceVersion);
+        }),
+      );
 
-      it('writes nothing where nothing changes, whatever the order of members', on(async () => {
-        const store = await opened();
-        const status: Pod['status'] = { phase: 'Running', podIP: '198.18.0.1' };
-        const a = accepted((await store.write([{ op: 'create', object: { ...pod('a'), status } as Pod }]))[0]) as Stored<Pod>;
-        const same = await store.write([
-          { op: 'updateStatus', object: { ...a, status: { podIP: '198.18.0.1', phase: 'Running' } } },
-          { op: 'update', object: { ...a } },
-        ]);
-        assert.deepEqual(same.map((r) => accepted(r).metadata.resourceVersion), [a.metadata.resourceVersion, a.metadata.resourceVersion]);
-        assert.equal((await store.list(undefined)).resourceVersion, a.metadata.resourceVersion);
-      }));
+      it(
+        'writes nothing where nothing changes, whatever the order of members',
+        on(async () => {
+          const store = await opened();
+          const status: Pod['status'] = { phase: 'Running', podIP: '198.18.0.1' };
+          const a = accepted(
+            (await store.write([{ op: 'create', object: { ...pod('a'), status } as Pod }]))[0],
+          ) as Stored<Pod>;
+          const same = await store.write([
+            { op: 'updateStatus', object: { ...a, status: { podIP: '198.18.0.1', phase: 'Running' } } },
+            { op: 'update', object: { ...a } },
+          ]);
+          assert.deepEqual(
+            same.map((r) => accepted(r).metadata.resourceVersion),
+            [a.metadata.resourceVersion, a.metadata.resourceVersion],
+          );
+          assert.equal((await store.list(undefined)).resourceVersion, a.metadata.resourceVersion);
+        }),
+      );
 
-      it('refuses stale versions and foreign uids', on(async () => {
-        const store = await opened();
-        const a = accepted((await store.write([{ op: 'create', object: pod('a') }]))[0]) as Stored<Pod>;
-        await update(store, { ...a, metadata: { ...a.metadata, labels: { x: '1' } } });
-        const key = objectKey('Pod', 'default', 'a');
-        const results = await store.write([
-          { op: 'update', object: { ...a, metadata: { ...a.metadata, labels: { x: '2' } } } },
-          { op: 'updateStatus', object: { ...a, status: { phase: 'Running' } } },
-          { op: 'delete', key, resourceVersion: a.metadata.resourceVersion },
-          { op: 'delete', key, uid: 'another' },
-          { op: 'delete', key, uid: a.metadata.uid },
-        ]);
-        assert.deepEqual(results.map((r) => (r.ok ? 'ok' : r.reason)), ['Conflict', 'Conflict', 'Conflict', 'Conflict', 'ok']);
-        assert.equal(await store.get(key), undefined);
-      }));
+      it(
+        'refuses stale versions and foreign uids',
+        on(async () => {
+          const store = await opened();
+          const a = accepted((await store.write([{ op: 'create', object: pod('a') }]))[0]) as Stored<Pod>;
+          await update(store, { ...a, metadata: { ...a.metadata, labels: { x: '1' } } });
+          const key = objectKey('Pod', 'default', 'a');
+          const results = await store.write([
+            { op: 'update', object: { ...a, metadata: { ...a.metadata, labels: { x: '2' } } } },
+            { op: 'updateStatus', object: { ...a, status: { phase: 'Running' } } },
+            { op: 'delete', key, resourceVersion: a.metadata.resourceVersion },
+            { op: 'delete', key, uid: 'another' },
+            { op: 'delete', key, uid: a.metadata.uid },
+          ]);
+          assert.deepEqual(
+            results.map((r) => (r.ok ? 'ok' : r.reason)),
+            ['Conflict', 'Conflict', 'Conflict', 'Conflict', 'ok'],
+          );
+          assert.equal(await store.get(key), undefined);
+        }),
+      );
 
-      it('tells the version of a deletion', on(async () => {
-        const store = await opened();
-        const a = accepted((await store.write([{ op: 'create', object: pod('a') }]))[0]);
-        const gone = accepted((await store.write([{ op: 'delete', key: objectKey('Pod', 'default', 'a') }]))[0]);
-        assert.equal(gone.metadata.uid, a.metadata.uid);
-        assert.ok(Number(gone.metadata.resourceVersion) > Number(a.metadata.resourceVersion));
-        assert.equal((await store.list(undefined)).resourceVersion, gone.metadata.resourceVersion);
-      }));
+      it(
+        'tells the version of a deletion',
+        on(async () => {
+          const store = await opened();
+          const a = accepted((await store.write([{ op: 'create', object: pod('a') }]))[0]);
+          const gone = accepted((await store.write([{ op: 'delete', key: objectKey('Pod', 'default', 'a') }]))[0]);
+          assert.equal(gone.metadata.uid, a.metadata.uid);
+          assert.ok(Number(gone.metadata.resourceVersion) > Number(a.metadata.resourceVersion));
+          assert.equal((await store.list(undefined)).resourceVersion, gone.metadata.resourceVersion);
+        }),
+      );
 
-      it('loses none of many concurrent increments', on(async () => {
-        const writers = await Promise.all([opened(), opened(), opened(), opened()]);
-        const [first] = writers;
-        await first?.write([{ op: 'create', object: configMap('counter', { n: '0' }) }]);
-        const key = objectKey('ConfigMap', 'default', 'counter');
-        await Promise.all(writers.flatMap((store) => Array.from({ length: 5 }, async () => {
-          for (;;) {
-            const current = (await store.get(key)) as Stored<ConfigMap>;
-            const next: Stored<ConfigMap> = { ...current, data: { n: String(Number(current.data?.['n']) + 1) } };
-            const [result] = await store.write([{ op: 'update', object: next }]);
-            if (result?.ok) return;
-          }
-        })));
-        assert.deepEqual(((await first?.get(key)) as Stored<ConfigMap>).data, { n: '20' });
-      }));
+      it(
+        'loses none of many concurrent increments',
+        on(async () => {
+          const writers = await Promise.all([opened(), opened(), opened(), opened()]);
+          const [first] = writers;
+          await first?.write([{ op: 'create', object: configMap('counter', { n: '0' }) }]);
+          const key = objectKey('ConfigMap', 'default', 'counter');
+          await Promise.all(
+            writers.flatMap((store) =>
+              Array.from({ length: 5 }, async () => {
+                for (;;) {
+                  const current = (await store.get(key)) as Stored<ConfigMap>;
+                  const next: Stored<ConfigMap> = { ...current, data: { n: String(Number(current.data?.['n']) + 1) } };
+                  const [result] = await store.write([{ op: 'update', object: next }]);
+                  if (result?.ok) return;
+                }
+              }),
+            ),
+          );
+          assert.deepEqual(((await first?.get(key)) as Stored<ConfigMap>).data, { n: '20' });
+        }),
+      );
 
-      it('shares nothing with what was passed in', on(async () => {
-        const store = await opened();
-        const given = configMap('a', { x: '1' });
-        await store.write([{ op: 'create', object: given }]);
-        (given.data as Record<string, string>)['x'] = '2';
-        assert.deepEqual(((await store.get(objectKey('ConfigMap', 'default', 'a'))) as ConfigMap).data, { x: '1' });
-      }));
+      it(
+        'shares nothing with what was passed in',
+        on(async () => {
+          const store = await opened();
+          const given = configMap('a', { x: '1' });
+          await store.write([{ op: 'create', object: given }]);
+          (given.data as Record<string, string>)['x'] = '2';
+          assert.deepEqual(((await store.get(objectKey('ConfigMap', 'default', 'a'))) as ConfigMap).data, { x: '1' });
+        }),
+      );
 
-      it('keeps text of any language and any size', on(async () => {
-        const store = await opened();
-        const data = { text: 'Grüße, 世界 \n|"\\ \u2028 🚀', large: 'x'.repeat(600_000) };
-        await store.write([{ op: 'create', object: configMap('a', data) }, { op: 'create', object: secret('s', { k: 'R3LDvMOfZQ==' }) }]);
-        const { objects } = await store.list(undefined);
-        assert.deepEqual((objects.find((o) => o.kind === 'ConfigMap') as ConfigMap).data, data);
-        assert.deepEqual(objects.find((o) => o.kind === 'Secret'), { ...objects.find((o) => o.kind === 'Secret'), type: 'Opaque', data: { k: 'R3LDvMOfZQ==' } });
-      }));
+      it(
+        'keeps text of any language and any size',
+        on(async () => {
+          const store = await opened();
+          const data = { text: 'Grüße, 世界 \n|"\\ \u2028 🚀', large: 'x'.repeat(600_000) };
+          await store.write([
+            { op: 'create', object: configMap('a', data) },
+            { op: 'create', object: secret('s', { k: 'R3LDvMOfZQ==' }) },
+          ]);
+          const { objects } = await store.list(undefined);
+          assert.deepEqual((objects.find((o) => o.kind === 'ConfigMap') as ConfigMap).data, data);
+          assert.deepEqual(
+            objects.find((o) => o.kind === 'Secret'),
+            { ...objects.find((o) => o.kind === 'Secret'), type: 'Opaque', data: { k: 'R3LDvMOfZQ==' } },
+          );
+        }),
+      );
 
-      it('takes more operations than one script run does', on(async () => {
-        const store = await opened();
-        const results = await store.write(Array.from({ length: 1201 }, (_, n): WriteOp => ({ op: 'create', object: configMap(`c-${n}`, {}) })));
-        assert.equal(results.filter((r) => r.ok).length, 1201);
-        assert.equal((await store.list('ConfigMap')).objects.length, 1201);
-      }));
+      it(
+        'takes more operations than one script run does',
+        on(async () => {
+          const store = await opened();
+          const results = await store.write(
+            Array.from({ length: 1201 }, (_, n): WriteOp => ({ op: 'create', object: configMap(`c-${n}`, {}) })),
+          );
+          assert.equal(results.filter((r) => r.ok).length, 1201);
+          assert.equal((await store.list('ConfigMap')).objects.length, 1201);
+        }),
+      );
 
-      it('obeys an aborted signal', on(async () => {
-        const store = await opened();
-        await assert.rejects(store.write([{ op: 'create', object: pod('a') }], AbortSignal.abort(new Error('enough'))), /enough/);
-        assert.equal((await store.list(undefined)).objects.length, 0);
-      }));
+      it(
+        'obeys an aborted signal',
+        on(async () => {
+          const store = await opened();
+          await assert.rejects(
+            store.write([{ op: 'create', object: pod('a') }], AbortSignal.abort(new Error('enough'))),
+            /enough/,
+          );
+          assert.equal((await store.list(undefined)).objects.length, 0);
+        }),
+      );
     });
 
     describe('watch', () => {
-      it('tells each change within milliseconds, and ends on abort', on(async () => {
-        const store = await opened();
-        const stop = new AbortController();
-        const watch = store.watch('0', stop.signal)[Symbol.asyncIterator]();
-        const latencies: number[] = [];
-        for (let n = 0; n < 20; n += 1) {
-          const next = watch.next();
-          const began = performance.now();
-          await store.write([{ op: 'create', object: configMap(`c-${n}`, {}) }]);
-          const batch = value(await next);
-          latencies.push(performance.now() - began);
-          assert.equal(batch.type, 'events');
-        }
-        latencies.sort((a, b) => a - b);
-        assert.ok((latencies[10] ?? 0) < 50, `median ${latencies[10]} ms`);
-        const pending = watch.next();
-        stop.abort();
-        assert.equal((await pending).done, true);
-      }));
+      it(
+        'tells each change within milliseconds, and ends on abort',
+        on(async () => {
+          const store = await opened();
+          const stop = new AbortController();
+          const watch = store.watch('0', stop.signal)[Symbol.asyncIterator]();
+          const latencies: number[] = [];
+          for (let n = 0; n < 20; n += 1) {
+            const next = watch.next();
+            const began = performance.now();
+            await store.write([{ op: 'create', object: configMap(`c-${n}`, {}) }]);
+            const batch = value(await next);
+            latencies.push(performance.now() - began);
+            assert.equal(batch.type, 'events');
+          }
+          latencies.sort((a, b) => a - b);
+          assert.ok((latencies[10] ?? 0) < 50, `median ${latencies[10]} ms`);
+          const pending = watch.next();
+          stop.abort();
+          assert.equal((await pending).done, true);
+        }),
+      );
 
-      it('resumes from where it was, deletions included', on(async () => {
-        const store = await opened();
-        const [a] = await store.write([{ op: 'create', object: configMap('a', {}) }, { op: 'create', object: configMap('b', {}) }]);
-        await store.write([{ op: 'delete', key: objectKey('ConfigMap', 'default', 'a') }]);
-        const seen = await collect(store, accepted(a).metadata.resourceVersion, 2, signal);
-        assert.deepEqual(seen.map((e) => `${e.type} ${e.object.metadata.name}`), ['put b', 'delete a']);
-      }));
+      it(
+        'resumes from where it was, deletions included',
+        on(async () => {
+          const store = await opened();
+          const [a] = await store.write([
+            { op: 'create', object: configMap('a', {}) },
+            { op: 'create', object: configMap('b', {}) },
+          ]);
+          await store.write([{ op: 'delete', key: objectKey('ConfigMap', 'default', 'a') }]);
+          const seen = await collect(store, accepted(a).metadata.resourceVersion, 2, signal);
+          assert.deepEqual(
+            seen.map((e) => `${e.type} ${e.object.metadata.name}`),
+            ['put b', 'delete a'],
+          );
+        }),
+      );
 
-      it('asks to list again when the stream was trimmed past the watcher, or the version is from nowhere', on(async () => {
-        const store = await opened({ streamLength: 10 });
-        await store.write(Array.from({ length: 1000 }, (_, n): WriteOp => ({ op: 'create', object: configMap(`c-${n}`, {}) })));
-        const { resourceVersion } = await store.list(undefined);
-        for (const from of ['1', String(Number(resourceVersion) + 100)]) {
-          const watch = store.watch(from, signal)[Symbol.asyncIterator]();
-          assert.deepEqual(value(await watch.next()), { type: 'relist' }, `from ${from}`);
-          assert.equal((await watch.next()).done, true);
-        }
-        const seen = collect(store, resourceVersion, 1, signal);
-        await store.write([{ op: 'create', object: configMap('later', {}) }]);
-        assert.deepEqual((await seen).map((e) => e.object.metadata.name), ['later']);
-      }));
+      it(
+        'asks to list again when the stream was trimmed past the watcher, or the version is from nowhere',
+        on(async () => {
+          const store = await opened({ streamLength: 10 });
+          await store.write(
+            Array.from({ length: 1000 }, (_, n): WriteOp => ({ op: 'create', object: configMap(`c-${n}`, {}) })),
+          );
+          const { resourceVersion } = await store.list(undefined);
+          for (const from of ['1', String(Number(resourceVersion) + 100)]) {
+            const watch = store.watch(from, signal)[Symbol.asyncIterator]();
+            assert.deepEqual(value(await watch.next()), { type: 'relist' }, `from ${from}`);
+            assert.equal((await watch.next()).done, true);
+          }
+          const seen = collect(store, resourceVersion, 1, signal);
+          await store.write([{ op: 'create', object: configMap('later', {}) }]);
+          assert.deepEqual(
+            (await seen).map((e) => e.object.metadata.name),
+            ['later'],
+          );
+        }),
+      );
 
-      it('has no gaps, no doubles and the store\'s own order under concurrent writers', on(async () => {
-        await fc.assert(fc.asyncProperty(
-          fc.array(fc.array(fc.record({ name: fc.constantFrom('a', 'b', 'c', 'd'), verb: fc.constantFrom('put', 'delete') }), { maxLength: 12 }), { minLength: 3, maxLength: 3 }),
-          async (scripts) => {
-            await fixture.flush();
-            const reader = await opened();
-            const seen: string[] = [];
-            const stop = new AbortController();
-            const mirror = new Map<string, string>();
-            const writers = await Promise.all(scripts.map(() => opened()));
-            const target: { version?: number } = {};
-            const done = (async () => {
-              for await (const batch of reader.watch('0', stop.signal)) {
-                assert.equal(batch.type, 'events');
-                if (batch.type !== 'events') continue;
-                for (const { type, object } of batch.events) {
-                  seen.push(object.metadata.resourceVersion);
-                  if (type === 'put') mirror.set(object.metadata.name, object.metadata.uid);
-                  else mirror.delete(object.metadata.name);
-                }
-                if (target.version !== undefined && seen.length >= target.version) return;
-              }
-            })();
-            await Promise.all(scripts.map(async (steps, index) => {
-              for (const { name: n, verb } of steps) {
-                await writers[index]?.write([verb === 'put' ? { op: 'create', object: configMap(n, {}) } : { op: 'delete', key: objectKey('ConfigMap', 'default', n) }]);
-              }
-            }));
-            // One last change, so that the watcher has something to wake up for.
-            await writers[0]?.write([{ op: 'create', object: configMap('last', {}) }]);
-            const listed = await reader.list(undefined);
-            const wanted = Number(listed.resourceVersion);
-            target.version = wanted;
-            if (seen.length < wanted) await done;
-            stop.abort();
-            await done;
-            assert.deepEqual(seen, Array.from({ length: wanted }, (_, n) => String(n + 1)));
-            assert.deepEqual(
-              [...mirror].sort(),
-              listed.objects.map((o) => [o.metadata.name, o.metadata.uid]).sort(),
-              'replaying the changes gives the state',
-            );
-            await Promise.all([reader, ...writers].map((store) => store.close()));
-          },
-        ), { numRuns: 15 });
-      }));
+      it(
+        "has no gaps, no doubles and the store's own order under concurrent writers",
+        on(async () => {
+          await fc.assert(
+            fc.asyncProperty(
+              fc.array(
+                fc.array(
+                  fc.record({ name: fc.constantFrom('a', 'b', 'c', 'd'), verb: fc.constantFrom('put', 'delete') }),
+                  { maxLength: 12 },
+                ),
+                { minLength: 3, maxLength: 3 },
+              ),
+              async (scripts) => {
+                await fixture.flush();
+                const reader = await opened();
+                const seen: string[] = [];
+                const stop = new AbortController();
+                const mirror = new Map<string, string>();
+                const writers = await Promise.all(scripts.map(() => opened()));
+                const target: { version?: number } = {};
+                const done = (async () => {
+                  for await (const batch of reader.watch('0', stop.signal)) {
+                    assert.equal(batch.type, 'events');
+                    if (batch.type !== 'events') continue;
+                    for (const { type, object } of batch.events) {
+                      seen.push(object.metadata.resourceVersion);
+                      if (type === 'put') mirror.set(object.metadata.name, object.metadata.uid);
+                      else mirror.delete(object.metadata.name);
+                    }
+                    if (target.version !== undefined && seen.length >= target.version) return;
+                  }
+                })();
+                await Promise.all(
+                  scripts.map(async (steps, index) => {
+                    for (const { name: n, verb } of steps) {
+                      await writers[index]?.write([
+                        verb === 'put'
+                          ? { op: 'create', object: configMap(n, {}) }
+                          : { op: 'delete', key: objectKey('ConfigMap', 'default', n) },
+                      ]);
+                    }
+                  }),
+                );
+                // One last change, so that the watcher has something to wake up for.
+                await writers[0]?.write([{ op: 'create', object: configMap('last', {}) }]);
+                const listed = await reader.list(undefined);
+                const wanted = Number(listed.resourceVersion);
+                target.version = wanted;
+                if (seen.length < wanted) await done;
+                stop.abort();
+                await done;
+                assert.deepEqual(
+                  seen,
+                  Array.from({ length: wanted }, (_, n) => String(n + 1)),
+                );
+                assert.deepEqual(
+                  [...mirror].sort(),
+                  listed.objects.map((o) => [o.metadata.name, o.metadata.uid]).sort(),
+                  'replaying the changes gives the state',
+                );
+                await Promise.all([reader, ...writers].map((store) => store.close()));
+              },
+            ),
+            { numRuns: 15 },
+          );
+        }),
+      );
     });
 
-    it('ends its watches when it is closed', on(async () => {
-      const store = await opened();
-      const pending = store.watch('0', signal)[Symbol.asyncIterator]().next();
-      await store.list(undefined);
-      await store.close();
-      assert.equal((await pending).done, true);
-      await assert.rejects(store.list(undefined), { code: 'StoreUnavailable' });
-    }));
+    it(
+      'ends its watches when it is closed',
+      on(async () => {
+        const store = await opened();
+        const pending = store.watch('0', signal)[Symbol.asyncIterator]().next();
+        await store.list(undefined);
+        await store.close();
+        assert.equal((await pending).done, true);
+        await assert.rejects(store.list(undefined), { code: 'StoreUnavailable' });
+      }),
+    );
   });
 }
 
@@ -356,7 +495,12 @@ function value(result: IteratorResult<WatchBatch>): WatchBatch {
   return result.value;
 }
 
-async function collect(store: ObjectStore, from: string, count: number, signal: AbortSignal): Promise<{ type: string; object: Stored }[]> {
+async function collect(
+  store: ObjectStore,
+  from: string,
+  count: number,
+  signal: AbortSignal,
+): Promise<{ type: string; object: Stored }[]> {
   const seen: { type: string; object: Stored }[] = [];
   for await (const batch of store.watch(from, signal)) {
     assert.equal(batch.type, 'events');

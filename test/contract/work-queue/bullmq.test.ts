@@ -7,7 +7,9 @@ workQueueSuite('bullmq', async () => {
   const redis = await startTestRedis();
   return {
     connect: () => new BullWorkQueue({ connection: redis.connection, cluster: 'test', log: SILENT_LOG }),
-    flush: async () => { await redis.client.flushall(); },
+    flush: async () => {
+      await redis.client.flushall();
+    },
     close: () => redis.close(),
   };
 });

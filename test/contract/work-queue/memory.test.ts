@@ -9,7 +9,9 @@ workQueueSuite('memory', async () => {
       queues.push(queue);
       return queue;
     },
-    flush: async () => { for (const queue of queues) queue.flush(); },
+    flush: async () => {
+      for (const queue of queues) queue.flush();
+    },
     close: async () => undefined,
   };
 });

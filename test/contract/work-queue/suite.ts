@@ -15,8 +15,12 @@ export interface QueueFixture {
 export function workQueueSuite(name: string, start: () => Promise<QueueFixture>): void {
   describe(`WorkQueue: ${name}`, () => {
     let fixture: QueueFixture;
-    before(async () => { fixture = await start(); });
-    after(async () => { await fixture?.close(); });
+    before(async () => {
+      fixture = await start();
+    });
+    after(async () => {
+      await fixture?.close();
+    });
 
     const on = (body: (queue: WorkQueue) => Promise<void>) => async (): Promise<void> => {
       await fixture.flush();
@@ -28,225 +32,308 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
       }
     };
 
-    it('runs what was added before the worker came, and what comes later', on(async (queue) => {
-      const runs = new Counter();
-      await queue.addMany('controllers', ['Pod/default/a', 'Pod/default/b', 'Pod/default/a']);
-      queue.work('controllers', 4, async (key) => { runs.hit(key); return {}; });
-      await runs.reach('Pod/default/a', 1);
-      await runs.reach('Pod/default/b', 1);
-      await queue.add('controllers', 'Pod/default/a');
-      await runs.reach('Pod/default/a', 2);
-    }));
+    it(
+      'runs what was added before the worker came, and what comes later',
+      on(async (queue) => {
+        const runs = new Counter();
+        await queue.addMany('controllers', ['Pod/default/a', 'Pod/default/b', 'Pod/default/a']);
+        queue.work('controllers', 4, async (key) => {
+          runs.hit(key);
+          return {};
+        });
+        await runs.reach('Pod/default/a', 1);
+        await runs.reach('Pod/default/b', 1);
+        await queue.add('controllers', 'Pod/default/a');
+        await runs.reach('Pod/default/a', 2);
+      }),
+    );
 
-    it('keeps queues apart', on(async (queue) => {
-      const runs = new Counter();
-      queue.work('controllers', 1, async (key) => { runs.hit(`controllers ${key}`); return {}; });
-      queue.work('nodes', 1, async (key) => { runs.hit(`nodes ${key}`); return {}; });
-      await queue.add('nodes', 'n');
-      await runs.reach('nodes n', 1);
-      assert.equal(runs.count('controllers n'), 0);
-    }));
+    it(
+      'keeps queues apart',
+      on(async (queue) => {
+        const runs = new Counter();
+        queue.work('controllers', 1, async (key) => {
+          runs.hit(`controllers ${key}`);
+          return {};
+        });
+        queue.work('nodes', 1, async (key) => {
+          runs.hit(`nodes ${key}`);
+          return {};
+        });
+        await queue.add('nodes', 'n');
+        await runs.reach('nodes n', 1);
+        assert.equal(runs.count('controllers n'), 0);
+      }),
+    );
 
-    it('runs exactly one more pass for 50 adds while one runs, never two at once', on(async (queue) => {
-      const open = gate();
-      const runs = new Counter();
-      let now = 0;
-      let most = 0;
-      queue.work('controllers', 8, async (key) => {
-        now += 1;
-        most = Math.max(most, now);
-        runs.hit(key);
-        if (runs.count(key) === 1) await open.passed;
-        now -= 1;
-        return {};
-      });
-      await queue.add('controllers', 'k');
-      await runs.reach('k', 1);
-      await Promise.all(Array.from({ length: 50 }, () => queue.add('controllers', 'k')));
-      open.pass();
-      await runs.reach('k', 2);
-      // Another key goes the whole way after them: nothing of k is left in front of it.
-      await queue.add('controllers', 'end');
-      await runs.reach('end', 1);
-      assert.equal(runs.count('k'), 2);
-      assert.equal(most, 1);
-    }));
+    it(
+      'runs exactly one more pass for 50 adds while one runs, never two at once',
+      on(async (queue) => {
+        const open = gate();
+        const runs = new Counter();
+        let now = 0;
+        let most = 0;
+        queue.work('controllers', 8, async (key) => {
+          now += 1;
+          most = Math.max(most, now);
+          runs.hit(key);
+          if (runs.count(key) === 1) await open.passed;
+          now -= 1;
+          return {};
+        });
+        await queue.add('controllers', 'k');
+        await runs.reach('k', 1);
+        await Promise.all(Array.from({ length: 50 }, () => queue.add('controllers', 'k')));
+        open.pass();
+        await runs.reach('k', 2);
+        // Another key goes the whole way after them: nothing of k is left in front of it.
+        await queue.add('controllers', 'end');
+        await runs.reach('end', 1);
+        assert.equal(runs.count('k'), 2);
+        assert.equal(most, 1);
+      }),
+    );
 
-    it('works several keys at once, up to the concurrency', on(async (queue) => {
-      const open = gate();
-      const runs = new Counter();
-      let now = 0;
-      let most = 0;
-      queue.work('controllers', 3, async (key) => {
-        now += 1;
-        most = Math.max(most, now);
-        runs.hit('any');
-        await open.passed;
-        now -= 1;
-        return { ...(key === 'never' && { requeueAfterMs: 1 }) };
-      });
-      await queue.addMany('controllers', ['a', 'b', 'c', 'd', 'e']);
-      await runs.reach('any', 3);
-      open.pass();
-      await runs.reach('any', 5);
-      assert.equal(most, 3);
-    }));
+    it(
+      'works several keys at once, up to the concurrency',
+      on(async (queue) => {
+        const open = gate();
+        const runs = new Counter();
+        let now = 0;
+        let most = 0;
+        queue.work('controllers', 3, async (key) => {
+          now += 1;
+          most = Math.max(most, now);
+          runs.hit('any');
+          await open.passed;
+          now -= 1;
+          return { ...(key === 'never' && { requeueAfterMs: 1 }) };
+        });
+        await queue.addMany('controllers', ['a', 'b', 'c', 'd', 'e']);
+        await runs.reach('any', 3);
+        open.pass();
+        await runs.reach('any', 5);
+        assert.equal(most, 3);
+      }),
+    );
 
-    it('starts a pass within milliseconds of its add', on(async (queue) => {
-      const latencies: number[] = [];
-      const runs = new Counter();
-      let began = 0;
-      queue.work('controllers', 4, async (key) => { latencies.push(performance.now() - began); runs.hit(key); return {}; });
-      for (let n = 0; n < 40; n += 1) {
-        began = performance.now();
-        await queue.add('controllers', `k-${n}`);
-        await runs.reach(`k-${n}`, 1);
-      }
-      latencies.sort((a, b) => a - b);
-      assert.ok((latencies[20] ?? 0) < 25, `median ${latencies[20]} ms`);
-    }));
+    it(
+      'starts a pass within milliseconds of its add',
+      on(async (queue) => {
+        const latencies: number[] = [];
+        const runs = new Counter();
+        let began = 0;
+        queue.work('controllers', 4, async (key) => {
+          latencies.push(performance.now() - began);
+          runs.hit(key);
+          return {};
+        });
+        for (let n = 0; n < 40; n += 1) {
+          began = performance.now();
+          await queue.add('controllers', `k-${n}`);
+          await runs.reach(`k-${n}`, 1);
+        }
+        latencies.sort((a, b) => a - b);
+        assert.ok((latencies[20] ?? 0) < 25, `median ${latencies[20]} ms`);
+      }),
+    );
 
-    it('looks again after requeueAfterMs, not earlier', on(async (queue) => {
-      const runs = new Counter();
-      const at: number[] = [];
-      queue.work('controllers', 1, async (key) => {
-        at.push(performance.now());
-        runs.hit(key);
-        return runs.count(key) === 1 ? { requeueAfterMs: 120 } : {};
-      });
-      await queue.add('controllers', 'k');
-      await runs.reach('k', 2);
-      const waited = (at[1] ?? 0) - (at[0] ?? 0);
-      assert.ok(waited >= 115, `after ${waited} ms`);
-    }));
+    it(
+      'looks again after requeueAfterMs, not earlier',
+      on(async (queue) => {
+        const runs = new Counter();
+        const at: number[] = [];
+        queue.work('controllers', 1, async (key) => {
+          at.push(performance.now());
+          runs.hit(key);
+          return runs.count(key) === 1 ? { requeueAfterMs: 120 } : {};
+        });
+        await queue.add('controllers', 'k');
+        await runs.reach('k', 2);
+        const waited = (at[1] ?? 0) - (at[0] ?? 0);
+        assert.ok(waited >= 115, `after ${waited} ms`);
+      }),
+    );
 
-    it('lets an immediate add overtake a delayed one, and the earlier of two delays win', on(async (queue) => {
-      const runs = new Counter();
-      const at: number[] = [];
-      queue.work('controllers', 1, async (key) => { at.push(performance.now()); runs.hit(key); return {}; });
-      const began = performance.now();
-      await queue.addAfter('controllers', 'k', 60_000);
-      await queue.add('controllers', 'k');
-      await runs.reach('k', 1);
-      await queue.addAfter('controllers', 'k', 150);
-      await queue.addAfter('controllers', 'k', 30_000);
-      await runs.reach('k', 2);
-      assert.ok((at[1] ?? 0) - began < 5000);
-    }));
+    it(
+      'lets an immediate add overtake a delayed one, and the earlier of two delays win',
+      on(async (queue) => {
+        const runs = new Counter();
+        const at: number[] = [];
+        queue.work('controllers', 1, async (key) => {
+          at.push(performance.now());
+          runs.hit(key);
+          return {};
+        });
+        const began = performance.now();
+        await queue.addAfter('controllers', 'k', 60_000);
+        await queue.add('controllers', 'k');
+        await runs.reach('k', 1);
+        await queue.addAfter('controllers', 'k', 150);
+        await queue.addAfter('controllers', 'k', 30_000);
+        await runs.reach('k', 2);
+        assert.ok((at[1] ?? 0) - began < 5000);
+      }),
+    );
 
-    it('waits as long as it is told, also longer than a timer of Node.js can', on(async (queue) => {
-      const runs = new Counter();
-      queue.work('timers', 1, async (key) => {
-        runs.hit(key);
-        return key === 'asks for it' ? { requeueAfterMs: 2 ** 31 } : {};
-      });
-      await queue.addAfter('timers', 'far', 2 ** 31);
-      await queue.addAfter('timers', 'farther', 2_147_483_647_000);
-      await queue.add('timers', 'asks for it');
-      await runs.reach('asks for it', 1);
-      await queue.addAfter('timers', 'soon', 20);
-      await runs.reach('soon', 1);
-      assert.deepEqual(['far', 'farther', 'asks for it'].map((key) => runs.count(key)), [0, 0, 1]);
-      await queue.add('timers', 'far');
-      await runs.reach('far', 1);
-    }));
+    it(
+      'waits as long as it is told, also longer than a timer of Node.js can',
+      on(async (queue) => {
+        const runs = new Counter();
+        queue.work('timers', 1, async (key) => {
+          runs.hit(key);
+          return key === 'asks for it' ? { requeueAfterMs: 2 ** 31 } : {};
+        });
+        await queue.addAfter('timers', 'far', 2 ** 31);
+        await queue.addAfter('timers', 'farther', 2_147_483_647_000);
+        await queue.add('timers', 'asks for it');
+        await runs.reach('asks for it', 1);
+        await queue.addAfter('timers', 'soon', 20);
+        await runs.reach('soon', 1);
+        assert.deepEqual(
+          ['far', 'farther', 'asks for it'].map((key) => runs.count(key)),
+          [0, 0, 1],
+        );
+        await queue.add('timers', 'far');
+        await runs.reach('far', 1);
+      }),
+    );
 
-    it('runs again with growing back-off what fails, and tells each failure', on(async (queue) => {
-      const runs = new Counter();
-      const failures: QueueFailure[] = [];
-      queue.onFailure((failure) => { failures.push(failure); });
-      queue.work('controllers', 1, async (key) => {
-        runs.hit(key);
-        if (runs.count(key) <= 3) throw new RetryableError('Test', 'not yet');
-        return {};
-      });
-      await queue.add('controllers', 'k');
-      await runs.reach('k', 4);
-      assert.deepEqual(failures.map((f) => [f.queue, f.key, f.attempt]), [['controllers', 'k', 1], ['controllers', 'k', 2], ['controllers', 'k', 3]]);
-      for (const [index, { retryInMs }] of failures.entries()) {
-        const full = 50 * 2 ** index;
-        assert.ok(retryInMs !== undefined && retryInMs > full / 2 && retryInMs <= full, `retry ${index + 1} in ${retryInMs} ms`);
-      }
-    }));
+    it(
+      'runs again with growing back-off what fails, and tells each failure',
+      on(async (queue) => {
+        const runs = new Counter();
+        const failures: QueueFailure[] = [];
+        queue.onFailure((failure) => {
+          failures.push(failure);
+        });
+        queue.work('controllers', 1, async (key) => {
+          runs.hit(key);
+          if (runs.count(key) <= 3) throw new RetryableError('Test', 'not yet');
+          return {};
+        });
+        await queue.add('controllers', 'k');
+        await runs.reach('k', 4);
+        assert.deepEqual(
+          failures.map((f) => [f.queue, f.key, f.attempt]),
+          [
+            ['controllers', 'k', 1],
+            ['controllers', 'k', 2],
+            ['controllers', 'k', 3],
+          ],
+        );
+        for (const [index, { retryInMs }] of failures.entries()) {
+          const full = 50 * 2 ** index;
+          assert.ok(
+            retryInMs !== undefined && retryInMs > full / 2 && retryInMs <= full,
+            `retry ${index + 1} in ${retryInMs} ms`,
+          );
+        }
+      }),
+    );
 
-    it('does not swallow an add while a failed key backs off', on(async (queue) => {
-      const runs = new Counter();
-      queue.work('controllers', 1, async (key) => {
-        runs.hit(key);
-        if (runs.count(key) === 1) throw new WaitingError('Test', 'come back in a minute', 60_000);
-        return {};
-      });
-      await queue.add('controllers', 'k');
-      await runs.reach('k', 1);
-      await queue.add('controllers', 'k');
-      await runs.reach('k', 2);
-    }));
+    it(
+      'does not swallow an add while a failed key backs off',
+      on(async (queue) => {
+        const runs = new Counter();
+        queue.work('controllers', 1, async (key) => {
+          runs.hit(key);
+          if (runs.count(key) === 1) throw new WaitingError('Test', 'come back in a minute', 60_000);
+          return {};
+        });
+        await queue.add('controllers', 'k');
+        await runs.reach('k', 1);
+        await queue.add('controllers', 'k');
+        await runs.reach('k', 2);
+      }),
+    );
 
-    it('leaves a terminal error alone, until the key is added again', on(async (queue) => {
-      const runs = new Counter();
-      const failed = new Counter();
-      const failures: QueueFailure[] = [];
-      queue.onFailure((failure) => { failures.push(failure); failed.hit(failure.key); });
-      queue.work('controllers', 1, async (key) => {
-        runs.hit(key);
-        if (key === 'bad') throw new TerminalError('Test', 'never');
-        return {};
-      });
-      await queue.add('controllers', 'bad');
-      await failed.reach('bad', 1);
-      assert.equal(failures[0]?.retryInMs, undefined);
-      await queue.addAfter('controllers', 'later', 200);
-      await runs.reach('later', 1);
-      assert.equal(runs.count('bad'), 1);
-      await queue.add('controllers', 'bad');
-      await runs.reach('bad', 2);
-    }));
+    it(
+      'leaves a terminal error alone, until the key is added again',
+      on(async (queue) => {
+        const runs = new Counter();
+        const failed = new Counter();
+        const failures: QueueFailure[] = [];
+        queue.onFailure((failure) => {
+          failures.push(failure);
+          failed.hit(failure.key);
+        });
+        queue.work('controllers', 1, async (key) => {
+          runs.hit(key);
+          if (key === 'bad') throw new TerminalError('Test', 'never');
+          return {};
+        });
+        await queue.add('controllers', 'bad');
+        await failed.reach('bad', 1);
+        assert.equal(failures[0]?.retryInMs, undefined);
+        await queue.addAfter('controllers', 'later', 200);
+        await runs.reach('later', 1);
+        assert.equal(runs.count('bad'), 1);
+        await queue.add('controllers', 'bad');
+        await runs.reach('bad', 2);
+      }),
+    );
 
-    it('close waits for the running pass, aborts it after the grace, and keeps the unfinished key', on(async (queue) => {
-      const runs = new Counter();
-      let finished = false;
-      const worker = queue.work('controllers', 1, async (key, signal) => {
-        runs.hit(key);
-        await new Promise<void>((_resolve, reject) => {
-          signal.addEventListener('abort', () => { reject(new Error('aborted')); });
-        }).finally(() => { finished = true; });
-        return {};
-      });
-      const failures: QueueFailure[] = [];
-      queue.onFailure((failure) => { failures.push(failure); });
-      await queue.add('controllers', 'k');
-      await runs.reach('k', 1);
-      await worker.close(20);
-      assert.equal(finished, true);
-      assert.deepEqual(failures, [], 'being stopped is no failure');
-      const after = new Counter();
-      queue.work('controllers', 1, async (key) => { after.hit(key); return {}; });
-      await after.reach('k', 1);
-    }));
+    it(
+      'close waits for the running pass, aborts it after the grace, and keeps the unfinished key',
+      on(async (queue) => {
+        const runs = new Counter();
+        let finished = false;
+        const worker = queue.work('controllers', 1, async (key, signal) => {
+          runs.hit(key);
+          await new Promise<void>((_resolve, reject) => {
+            signal.addEventListener('abort', () => {
+              reject(new Error('aborted'));
+            });
+          }).finally(() => {
+            finished = true;
+          });
+          return {};
+        });
+        const failures: QueueFailure[] = [];
+        queue.onFailure((failure) => {
+          failures.push(failure);
+        });
+        await queue.add('controllers', 'k');
+        await runs.reach('k', 1);
+        await worker.close(20);
+        assert.equal(finished, true);
+        assert.deepEqual(failures, [], 'being stopped is no failure');
+        const after = new Counter();
+        queue.work('controllers', 1, async (key) => {
+          after.hit(key);
+          return {};
+        });
+        await after.reach('k', 1);
+      }),
+    );
 
-    it('goes on after the state was emptied, also in the middle of a pass', on(async (queue) => {
-      const open = gate();
-      const runs = new Counter();
-      let now = 0;
-      let most = 0;
-      queue.work('controllers', 4, async (key) => {
-        now += 1;
-        most = Math.max(most, now);
-        runs.hit(key);
-        if (runs.count(key) === 1) await open.passed;
-        now -= 1;
-        return {};
-      });
-      await queue.add('controllers', 'k');
-      await runs.reach('k', 1);
-      await fixture.flush();
-      await queue.add('controllers', 'k');
-      await queue.addMany('controllers', ['k', 'k']);
-      open.pass();
-      await runs.reach('k', 2);
-      assert.equal(most, 1, 'one pass of a key at a time all the same');
-      await queue.addAfter('controllers', 'later', 10);
-      await runs.reach('later', 1);
-    }));
+    it(
+      'goes on after the state was emptied, also in the middle of a pass',
+      on(async (queue) => {
+        const open = gate();
+        const runs = new Counter();
+        let now = 0;
+        let most = 0;
+        queue.work('controllers', 4, async (key) => {
+          now += 1;
+          most = Math.max(most, now);
+          runs.hit(key);
+          if (runs.count(key) === 1) await open.passed;
+          now -= 1;
+          return {};
+        });
+        await queue.add('controllers', 'k');
+        await runs.reach('k', 1);
+        await fixture.flush();
+        await queue.add('controllers', 'k');
+        await queue.addMany('controllers', ['k', 'k']);
+        open.pass();
+        await runs.reach('k', 2);
+        assert.equal(most, 1, 'one pass of a key at a time all the same');
+        await queue.addAfter('controllers', 'later', 10);
+        await runs.reach('later', 1);
+      }),
+    );
   });
 }

@@ -34,6 +34,13 @@ export class Counter {
 
 export function gate(): { readonly passed: Promise<void>; pass(): void } {
   let pass = (): void => undefined;
-  const passed = new Promise<void>((resolve) => { pass = resolve; });
-  return { passed, pass: () => { pass(); } };
+  const passed = new Promise<void>((resolve) => {
+    pass = resolve;
+  });
+  return {
+    passed,
+    pass: () => {
+      pass();
+    },
+  };
 }

@@ -53,10 +53,26 @@ describe('API on a Unix socket', () => {
     asked = [];
     const { git, cache, sync, executor } = bench;
     api = await startApi(join(home, 'control.sock'), {
-      view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home, warnings: [] }, storeProblem: () => undefined, clock: new SystemClock(), log: SILENT_LOG,
-      plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s), explainPlacement: (pod) => new PendingPods(cache).explain(pod),
+      view: cache,
+      git,
+      sourceName: 'main',
+      info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home, warnings: [] },
+      storeProblem: () => undefined,
+      clock: new SystemClock(),
+      log: SILENT_LOG,
+      plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s),
+      explainPlacement: (pod) => new PendingPods(cache).explain(pod),
       rollback: (order, s) => sync.rollBack(order, s),
-      rebalance: (order, s) => rebalance({ view: cache, clock: new SystemClock(), execute: (steps, during) => executor.attempt(steps, 'descheduler', during) }, order, s),
+      rebalance: (order, s) =>
+        rebalance(
+          {
+            view: cache,
+            clock: new SystemClock(),
+            execute: (steps, during) => executor.attempt(steps, 'descheduler', during),
+          },
+          order,
+          s,
+        ),
       deletePod: async (key, s) => {
         const pod = cache.get(key);
         if (pod) await executor.execute([{ do: 'delete', key, uid: pod.metadata.uid }], 'api', s);
@@ -73,8 +89,17 @@ describe('API on a Unix socket', () => {
     rmSync(home, { recursive: true, force: true });
   });
 
-  async function ask<T>(path: string, method = 'GET', body?: unknown): Promise<{ status: number; body: T; text: string }> {
-    const call = request({ socketPath: api.socket, path, method, headers: body === undefined ? {} : { 'content-type': 'application/json' } });
+  async function ask<T>(
+    path: string,
+    method = 'GET',
+    body?: unknown,
+  ): Promise<{ status: number; body: T; text: string }> {
+    const call = request({
+      socketPath: api.socket,
+      path,
+      method,
+      headers: body === undefined ? {} : { 'content-type': 'application/json' },
+    });
     call.end(body === undefined ? undefined : JSON.stringify(body));
     const [answer] = (await once(call, 'response')) as [IncomingMessage];
     let text = '';
@@ -89,11 +114,22 @@ describe('API on a Unix socket', () => {
   }
 
   function pod(name: string, node?: string): Pod {
-    return { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default', labels: { app: 'web' } }, spec: PodSpec.parse({ containers: [{ name: 'web', image: 'x:1' }], ...(node !== undefined && { nodeName: node }) }) };
+    return {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name, namespace: 'default', labels: { app: 'web' } },
+      spec: PodSpec.parse({
+        containers: [{ name: 'web', image: 'x:1' }],
+        ...(node !== undefined && { nodeName: node }),
+      }),
+    };
   }
 
   async function appliedCommit(replicas = 0): Promise<string> {
-    const sha = bench.repository.commit([{ path: 'plumbline.yaml', content: CLUSTER }, { path: 'web.yaml', content: deployment('web', 'x:1', replicas) }]);
+    const sha = bench.repository.commit([
+      { path: 'plumbline.yaml', content: CLUSTER },
+      { path: 'web.yaml', content: deployment('web', 'x:1', replicas) },
+    ]);
     await bench.until(() => bench.status()?.appliedRevision === sha, 'applied');
     return sha;
   }
@@ -105,30 +141,51 @@ describe('API on a Unix socket', () => {
   it('lists and gets objects as Kubernetes does, and says no as Kubernetes does', async () => {
     await appliedCommit();
     const list = await ask<ObjectList>('/apis/apps/v1/namespaces/default/deployments');
-    assert.deepEqual(list.body.items.map((o) => o.metadata.name), ['web']);
+    assert.deepEqual(
+      list.body.items.map((o) => o.metadata.name),
+      ['web'],
+    );
     assert.equal((await ask<ObjectList>('/apis/apps/v1/deployments?labelSelector=app%3Dother')).body.items.length, 0);
     assert.equal((await ask<{ kind: string }>('/apis/plumbline.dev/v1alpha1/sources/main')).body.kind, 'Source');
-    const missing = await ask<{ kind: string; reason: string; code: number }>('/apis/apps/v1/namespaces/default/deployments/none');
+    const missing = await ask<{ kind: string; reason: string; code: number }>(
+      '/apis/apps/v1/namespaces/default/deployments/none',
+    );
     assert.deepEqual([missing.status, missing.body.kind, missing.body.reason], [404, 'Status', 'NotFound']);
     assert.equal((await ask('/apis/batch/v1/jobs')).status, 404);
     assert.equal((await ask('/api/v1/namespaces/default/pods/x', 'PUT')).status, 404);
   });
 
   it("leaves out a Secret's values unless it is asked for by name", async () => {
-    const secret: Secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'key', namespace: 'default' }, type: 'Opaque', data: { password: 'aHVudGVyMg==' } };
+    const secret: Secret = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'key', namespace: 'default' },
+      type: 'Opaque',
+      data: { password: 'aHVudGVyMg==' },
+    };
     await bench.executor.execute([{ do: 'create', object: secret }], 'test', signal);
-    for (const path of ['/api/v1/secrets', '/api/v1/secrets?reveal=true', '/api/v1/namespaces/default/secrets/key', '/plumbline/v1/status', '/plumbline/v1/explain?kind=secret&name=key']) {
+    for (const path of [
+      '/api/v1/secrets',
+      '/api/v1/secrets?reveal=true',
+      '/api/v1/namespaces/default/secrets/key',
+      '/plumbline/v1/status',
+      '/plumbline/v1/explain?kind=secret&name=key',
+    ]) {
       const { text, status } = await ask(path);
       assert.equal(status, 200, path);
       assert.equal(text.includes('aHVudGVyMg'), false, path);
     }
-    assert.deepEqual((await ask<Secret>('/api/v1/namespaces/default/secrets/key?reveal=true')).body.data, { password: 'aHVudGVyMg==' });
+    assert.deepEqual((await ask<Secret>('/api/v1/namespaces/default/secrets/key?reveal=true')).body.data, {
+      password: 'aHVudGVyMg==',
+    });
   });
 
   it('tells the status, and holds the answer back until something changed', async () => {
     const before = (await ask<StatusReport>('/plumbline/v1/status')).body;
     assert.equal(before.synced, false);
-    const held = ask<StatusReport>(`/plumbline/v1/status?wait=20&seen=${encodeURIComponent(JSON.stringify(before.missing))}`);
+    const held = ask<StatusReport>(
+      `/plumbline/v1/status?wait=20&seen=${encodeURIComponent(JSON.stringify(before.missing))}`,
+    );
     const sha = await appliedCommit(2);
     const after = (await held).body;
     assert.notDeepEqual(after.missing, before.missing);
@@ -139,7 +196,9 @@ describe('API on a Unix socket', () => {
 
   it('is not synced while the newest commit is refused, and says where', async () => {
     await appliedCommit();
-    const bad = bench.repository.commit([{ path: 'web.yaml', content: deployment('web').replace('replicas', 'replica') }]);
+    const bad = bench.repository.commit([
+      { path: 'web.yaml', content: deployment('web').replace('replicas', 'replica') },
+    ]);
     await bench.until(() => bench.record(bad)?.outcome === 'Refused', 'refused');
     const { body } = await ask<StatusReport>('/plumbline/v1/status');
     assert.equal(body.synced, false);
@@ -150,7 +209,13 @@ describe('API on a Unix socket', () => {
 
   it('plans a revision against the live state, and refuses one that is not there', async () => {
     await appliedCommit();
-    bench.repository.commit([{ path: 'plumbline.yaml', content: CLUSTER }, { path: 'web.yaml', content: deployment('web', 'x:2', 0) }], { branch: 'next' });
+    bench.repository.commit(
+      [
+        { path: 'plumbline.yaml', content: CLUSTER },
+        { path: 'web.yaml', content: deployment('web', 'x:2', 0) },
+      ],
+      { branch: 'next' },
+    );
     const report = (await ask<PlanReport>('/plumbline/v1/plan?rev=next')).body;
     assert.equal(report.refused, false);
     assert.match(report.plan ?? '', /x:1 -> x:2/);
@@ -160,21 +225,54 @@ describe('API on a Unix socket', () => {
   });
 
   it('plans where new pods would go, and warns of those that would not fit', async () => {
-    await bench.executor.execute([{ do: 'create', object: node('node-1') }, { do: 'create', object: node('node-2') }], 'test', signal);
+    await bench.executor.execute(
+      [
+        { do: 'create', object: node('node-1') },
+        { do: 'create', object: node('node-2') },
+      ],
+      'test',
+      signal,
+    );
     await appliedCommit();
-    bench.repository.commit([{ path: 'plumbline.yaml', content: CLUSTER }, { path: 'web.yaml', content: deployment('web', 'x:1', 3) }, { path: 'big.yaml', content: big }], { branch: 'next' });
+    bench.repository.commit(
+      [
+        { path: 'plumbline.yaml', content: CLUSTER },
+        { path: 'web.yaml', content: deployment('web', 'x:1', 3) },
+        { path: 'big.yaml', content: big },
+      ],
+      { branch: 'next' },
+    );
     const { plan, refused } = (await ask<PlanReport>('/plumbline/v1/plan?rev=next')).body;
     assert.equal(refused, false);
-    assert.match(plan ?? '', /\nPlacement: 3 pods get a place, 1 would not fit \(on the present state of 2 nodes\)\n {2}Deployment\/default\/web: node-1 x\d, node-2 x\d\n/);
-    assert.match(plan ?? '', /\n {2}warning: 1 of 1 pod of Deployment\/default\/big would not fit: 0\/2 nodes are available: 2 Insufficient cpu\.\n/);
-    const json = JSON.parse((await ask<PlanReport>('/plumbline/v1/plan?rev=next&format=json')).body.plan ?? '') as { placement: Forecast };
-    assert.deepEqual(json.placement.unplaced.map(({ workload, verdicts }) => [workload, verdicts.length]), [['Deployment/default/big', 2]]);
+    assert.match(
+      plan ?? '',
+      /\nPlacement: 3 pods get a place, 1 would not fit \(on the present state of 2 nodes\)\n {2}Deployment\/default\/web: node-1 x\d, node-2 x\d\n/,
+    );
+    assert.match(
+      plan ?? '',
+      /\n {2}warning: 1 of 1 pod of Deployment\/default\/big would not fit: 0\/2 nodes are available: 2 Insufficient cpu\.\n/,
+    );
+    const json = JSON.parse((await ask<PlanReport>('/plumbline/v1/plan?rev=next&format=json')).body.plan ?? '') as {
+      placement: Forecast;
+    };
+    assert.deepEqual(
+      json.placement.unplaced.map(({ workload, verdicts }) => [workload, verdicts.length]),
+      [['Deployment/default/big', 2]],
+    );
     const markdown = (await ask<PlanReport>('/plumbline/v1/plan?rev=next&format=markdown')).body.plan;
     assert.match(markdown ?? '', /\n\*\*Placement:\*\* 3 pods get a place, 1 would not fit/);
   });
 
   it('tells why a pod is where it is, or nowhere', async () => {
-    await bench.executor.execute([{ do: 'create', object: node('node-1') }, { do: 'create', object: pod('a', 'node-1') }, { do: 'create', object: pod('b') }], 'test', signal);
+    await bench.executor.execute(
+      [
+        { do: 'create', object: node('node-1') },
+        { do: 'create', object: pod('a', 'node-1') },
+        { do: 'create', object: pod('b') },
+      ],
+      'test',
+      signal,
+    );
     const placed = (await ask<PlacementExplanation>('/api/v1/namespaces/default/pods/a/placement')).body;
     assert.equal(placed.is === 'placed' && placed.ranking[0]?.own, true);
     const waiting = (await ask<PlacementExplanation>('/api/v1/namespaces/default/pods/b/placement')).body;
@@ -188,19 +286,34 @@ describe('API on a Unix socket', () => {
     const first = await appliedCommit(0);
     const second = await appliedCommit(1);
     const author = { name: 'Ada', email: 'ada@example.test' };
-    const { body, status } = await ask<{ commit: { sha: string; parents: string[] }; restored: string }>('/plumbline/v1/rollback', 'POST', { author });
+    const { body, status } = await ask<{ commit: { sha: string; parents: string[] }; restored: string }>(
+      '/plumbline/v1/rollback',
+      'POST',
+      { author },
+    );
     assert.equal(status, 200);
     assert.deepEqual([body.restored, body.commit.parents], [first, [second]]);
     await bench.until(() => bench.status()?.appliedRevision === body.commit.sha, 'rolled back');
     assert.equal(bench.cache.get('Deployment/default/web')?.spec.replicas, 0);
     const { history } = (await ask<HistoryReport>('/plumbline/v1/history')).body;
-    assert.deepEqual(history.map((r) => r.revision), [body.commit.sha, second, first]);
+    assert.deepEqual(
+      history.map((r) => r.revision),
+      [body.commit.sha, second, first],
+    );
     assert.equal((await ask('/plumbline/v1/rollback', 'POST', { revision: body.commit.sha, author })).status, 422);
     assert.equal((await ask('/plumbline/v1/rollback', 'POST', { revision: 3 })).status, 400);
   });
 
   it("passes a pod's log and exec through to its node", async () => {
-    await bench.executor.execute([{ do: 'create', object: pod('a', 'node-1') }, { do: 'create', object: pod('b', 'node-2') }, { do: 'create', object: pod('c') }], 'test', signal);
+    await bench.executor.execute(
+      [
+        { do: 'create', object: pod('a', 'node-1') },
+        { do: 'create', object: pod('b', 'node-2') },
+        { do: 'create', object: pod('c') },
+      ],
+      'test',
+      signal,
+    );
     const log = await ask('/api/v1/namespaces/default/pods/a/log?tailLines=2&previous=true');
     assert.equal(log.text, 'line one\nline two\n');
     assert.equal(asked[0], '/v1/logs?namespace=default&pod=a&container=web&previous=true&tail=2');
@@ -209,7 +322,11 @@ describe('API on a Unix socket', () => {
     assert.equal((await ask('/api/v1/namespaces/default/pods/d/log')).status, 404);
     assert.equal((await ask('/api/v1/namespaces/default/pods/a/log?container=nope')).status, 400);
 
-    const call = request({ socketPath: api.socket, path: '/api/v1/namespaces/default/pods/a/exec?command=echo&command=a%20b&stdin=true', headers: { connection: 'Upgrade', upgrade: EXEC_UPGRADE } });
+    const call = request({
+      socketPath: api.socket,
+      path: '/api/v1/namespaces/default/pods/a/exec?command=echo&command=a%20b&stdin=true',
+      headers: { connection: 'Upgrade', upgrade: EXEC_UPGRADE },
+    });
     call.end();
     const [, socket] = (await once(call, 'upgrade')) as [unknown, Duplex];
     socket.write('ping');
@@ -217,7 +334,11 @@ describe('API on a Unix socket', () => {
     assert.equal(echo.toString(), 'ping');
     assert.equal(asked.at(-1), '/v1/exec?namespace=default&pod=a&container=web&command=echo&command=a+b&stdin=true');
     socket.destroy();
-    const refused = request({ socketPath: api.socket, path: '/api/v1/namespaces/default/pods/b/exec?command=x', headers: { connection: 'Upgrade', upgrade: EXEC_UPGRADE } });
+    const refused = request({
+      socketPath: api.socket,
+      path: '/api/v1/namespaces/default/pods/b/exec?command=x',
+      headers: { connection: 'Upgrade', upgrade: EXEC_UPGRADE },
+    });
     refused.end();
     const [answer] = (await once(refused, 'response')) as [IncomingMessage];
     assert.equal(answer.statusCode, 503);
@@ -235,34 +356,61 @@ describe('API on a Unix socket', () => {
 
   it('shows which pods should be elsewhere, and evicts them within their budget when told to', async () => {
     await bench.executor.execute(crowd(4), 'test', signal);
-    const plan = (await ask<RebalanceReport>('/plumbline/v1/rebalance?plugin=RemoveDuplicates&plugin=LowNodeUtilization')).body;
+    const plan = (
+      await ask<RebalanceReport>('/plumbline/v1/rebalance?plugin=RemoveDuplicates&plugin=LowNodeUtilization')
+    ).body;
     assert.deepEqual([plan.policy, plan.plugins], [undefined, ['RemoveDuplicates', 'LowNodeUtilization']]);
-    assert.deepEqual(plan.moves.map(({ pod: { namespace, name }, from, to, plugin: by }) => `${namespace}/${name} ${from} ${to} ${by}`), ['default/web-0 node-1 node-2 RemoveDuplicates']);
+    assert.deepEqual(
+      plan.moves.map(
+        ({ pod: { namespace, name }, from, to, plugin: by }) => `${namespace}/${name} ${from} ${to} ${by}`,
+      ),
+      ['default/web-0 node-1 node-2 RemoveDuplicates'],
+    );
     assert.match(plan.skipped[0]?.obstacle ?? '', /disruption budget web/);
-    assert.equal(bench.cache.list('Pod').some(({ metadata }) => metadata.deletionTimestamp !== undefined), false);
-    const done = (await ask<RebalanceReport>('/plumbline/v1/rebalance', 'POST', { plugins: ['RemoveDuplicates'] })).body;
+    assert.equal(
+      bench.cache.list('Pod').some(({ metadata }) => metadata.deletionTimestamp !== undefined),
+      false,
+    );
+    const done = (await ask<RebalanceReport>('/plumbline/v1/rebalance', 'POST', { plugins: ['RemoveDuplicates'] }))
+      .body;
     assert.deepEqual([done.evicted, done.refused], [[{ namespace: 'default', name: 'web-0' }], []]);
     assert.notEqual(bench.cache.get('Pod/default/web-0')?.metadata.deletionTimestamp, undefined);
-    assert.deepEqual(Object.keys(bench.cache.get('PodDisruptionBudget/default/web')?.status?.disruptedPods ?? {}), ['web-0']);
-    assert.deepEqual((await ask<RebalanceReport>('/plumbline/v1/rebalance', 'POST', {})).body.evicted, [], 'the budget is used up');
+    assert.deepEqual(Object.keys(bench.cache.get('PodDisruptionBudget/default/web')?.status?.disruptedPods ?? {}), [
+      'web-0',
+    ]);
+    assert.deepEqual(
+      (await ask<RebalanceReport>('/plumbline/v1/rebalance', 'POST', {})).body.evicted,
+      [],
+      'the budget is used up',
+    );
     assert.equal((await ask('/plumbline/v1/rebalance?plugin=Nothing')).status, 400);
     assert.equal((await ask('/plumbline/v1/rebalance', 'POST', { plugins: ['Nothing'] })).status, 400);
   });
 
   it('leaves nothing of a request on a connection that serves many', async () => {
     const warnings: Error[] = [];
-    const listen = (warning: Error): void => { warnings.push(warning); };
+    const listen = (warning: Error): void => {
+      warnings.push(warning);
+    };
     process.on('warning', listen);
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     try {
       for (let n = 0; n < 30; n += 1) {
-        const answered = once(request({ socketPath: api.socket, path: '/plumbline/v1/status', agent }).end(), 'response') as Promise<[IncomingMessage]>;
+        const answered = once(
+          request({ socketPath: api.socket, path: '/plumbline/v1/status', agent }).end(),
+          'response',
+        ) as Promise<[IncomingMessage]>;
         const [answer] = await answered;
         assert.equal(answer.statusCode, 200);
         await once(answer.resume(), 'end');
       }
-      await new Promise((resolve) => { setImmediate(resolve); });
-      assert.deepEqual(warnings.map(({ name, message }) => `${name}: ${message}`), []);
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
+      assert.deepEqual(
+        warnings.map(({ name, message }) => `${name}: ${message}`),
+        [],
+      );
     } finally {
       agent.destroy();
       process.off('warning', listen);

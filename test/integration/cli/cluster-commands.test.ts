@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { Duplex, PassThrough, Readable } from 'node:stream';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
 import { EXEC_CHANNEL } from '../../../contracts/agent/index.ts';
-import { DeschedulerPolicyManifest, DRAIN_TAINT, PodSpec, type Node, type Pod, type PodStatus, type StoredNode } from '../../../contracts/objects/index.ts';
+import {
+  DeschedulerPolicyManifest,
+  DRAIN_TAINT,
+  PodSpec,
+  type Node,
+  type Pod,
+  type PodStatus,
+  type StoredNode,
+} from '../../../contracts/objects/index.ts';
 import { frame, frameReader } from '../../../cli/commands/exec.ts';
 import { type ApiServer, startApi, type StatusReport } from '../../../reconciler/api/index.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
@@ -31,12 +39,15 @@ const connection = {
     const output = new PassThrough();
     const input = new PassThrough();
     const command = new URL(path, 'http://x').searchParams.getAll('command').join('|');
-    input.on('data', frameReader((channel, payload) => {
-      if (channel !== EXEC_CHANNEL.stdin || payload.length > 0) return;
-      output.write(frame(EXEC_CHANNEL.stdout, Buffer.from(`${command}\n`)));
-      output.write(frame(EXEC_CHANNEL.stderr, Buffer.from('warned\n')));
-      output.write(frame(EXEC_CHANNEL.result, Buffer.from('{"exitCode":7}')));
-    }));
+    input.on(
+      'data',
+      frameReader((channel, payload) => {
+        if (channel !== EXEC_CHANNEL.stdin || payload.length > 0) return;
+        output.write(frame(EXEC_CHANNEL.stdout, Buffer.from(`${command}\n`)));
+        output.write(frame(EXEC_CHANNEL.stderr, Buffer.from('warned\n')));
+        output.write(frame(EXEC_CHANNEL.result, Buffer.from('{"exitCode":7}')));
+      }),
+    );
     return Duplex.from({ writable: input, readable: output });
   },
 } as unknown as NodeConnection;
@@ -53,10 +64,29 @@ describe('commands about a running cluster', () => {
     home = makeFolder('plumb-home-');
     const { git, cache, sync, executor } = bench;
     api = await startApi(join(home, 'control.sock'), {
-      view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home, warnings: [] }, storeProblem: () => undefined, clock: new SystemClock(), log: SILENT_LOG,
-      rebalance: (order, s) => rebalance({ view: cache, clock: new SystemClock(), execute: (steps, during) => executor.attempt(steps, 'descheduler', during) }, order, s),
-      plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s), explainPlacement: (pod) => new PendingPods(cache).explain(pod), rollback: (order, s) => sync.rollBack(order, s),
-      deletePod: async () => true, connectionTo: () => connection, onChange: (listener) => cache.subscribe(listener),
+      view: cache,
+      git,
+      sourceName: 'main',
+      info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home, warnings: [] },
+      storeProblem: () => undefined,
+      clock: new SystemClock(),
+      log: SILENT_LOG,
+      rebalance: (order, s) =>
+        rebalance(
+          {
+            view: cache,
+            clock: new SystemClock(),
+            execute: (steps, during) => executor.attempt(steps, 'descheduler', during),
+          },
+          order,
+          s,
+        ),
+      plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s),
+      explainPlacement: (pod) => new PendingPods(cache).explain(pod),
+      rollback: (order, s) => sync.rollBack(order, s),
+      deletePod: async () => true,
+      connectionTo: () => connection,
+      onChange: (listener) => cache.subscribe(listener),
     });
   });
   afterEach(async () => {
@@ -66,7 +96,13 @@ describe('commands about a running cluster', () => {
   });
 
   async function applied(image: string, replicas = 0): Promise<string> {
-    const sha = bench.repository.commit([{ path: 'plumbline.yaml', content: CLUSTER }, { path: 'web.yaml', content: deployment('web', image, replicas) }], { message: `Use ${image}` });
+    const sha = bench.repository.commit(
+      [
+        { path: 'plumbline.yaml', content: CLUSTER },
+        { path: 'web.yaml', content: deployment('web', image, replicas) },
+      ],
+      { message: `Use ${image}` },
+    );
     await bench.until(() => bench.status()?.appliedRevision === sha, 'applied');
     return sha;
   }
@@ -74,19 +110,40 @@ describe('commands about a running cluster', () => {
   async function settle(replicas: number): Promise<void> {
     const object = bench.cache.get('Deployment/default/web');
     assert.ok(object);
-    const status = { observedGeneration: object.metadata.generation, replicas, updatedReplicas: replicas, readyReplicas: replicas, availableReplicas: replicas, unavailableReplicas: 0 };
+    const status = {
+      observedGeneration: object.metadata.generation,
+      replicas,
+      updatedReplicas: replicas,
+      readyReplicas: replicas,
+      availableReplicas: replicas,
+      unavailableReplicas: 0,
+    };
     await bench.executor.execute([{ do: 'updateStatus', object: { ...object, status } }], 'test', signal);
   }
 
   const crashing: PodStatus = {
-    phase: 'Running', containerStatuses: [{
-      name: 'web', ready: false, restartCount: 3, image: 'x', imageID: 'y', containerID: 'c', state: { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 40s' } },
-      lastState: { terminated: { exitCode: 3, reason: 'Error', startedAt: '', finishedAt: '', containerID: 'c' } },
-    }],
+    phase: 'Running',
+    containerStatuses: [
+      {
+        name: 'web',
+        ready: false,
+        restartCount: 3,
+        image: 'x',
+        imageID: 'y',
+        containerID: 'c',
+        state: { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 40s' } },
+        lastState: { terminated: { exitCode: 3, reason: 'Error', startedAt: '', finishedAt: '', containerID: 'c' } },
+      },
+    ],
   };
 
   async function makePod(): Promise<void> {
-    const pod: Pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web-1', namespace: 'default' }, spec: PodSpec.parse({ nodeName: 'node-1', containers: [{ name: 'web', image: 'x:1' }] }) };
+    const pod: Pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'web-1', namespace: 'default' },
+      spec: PodSpec.parse({ nodeName: 'node-1', containers: [{ name: 'web', image: 'x:1' }] }),
+    };
     await bench.executor.execute([{ do: 'create', object: pod }], 'test', signal);
     const made = bench.cache.get('Pod/default/web-1');
     assert.ok(made);
@@ -102,7 +159,10 @@ describe('commands about a running cluster', () => {
     const waiting = run('status', '--wait', '--timeout', '30');
     const gaveUp = await run('status', '--wait', '--timeout', '1');
     assert.equal(gaveUp.code, 1);
-    assert.match(gaveUp.stderr, /waiting: \w{12} Applied, 1\/2 healthy: Deployment default\/web[\s\S]*gave up after 1 s/);
+    assert.match(
+      gaveUp.stderr,
+      /waiting: \w{12} Applied, 1\/2 healthy: Deployment default\/web[\s\S]*gave up after 1 s/,
+    );
     await settle(2);
     const done = await waiting;
     assert.equal(done.code, 0, done.stderr);
@@ -111,7 +171,9 @@ describe('commands about a running cluster', () => {
   });
 
   it('status --wait ends at once for a refused commit, with its place', async () => {
-    const sha = bench.repository.commit([{ path: 'web.yaml', content: deployment('web').replace('replicas', 'replica') }]);
+    const sha = bench.repository.commit([
+      { path: 'web.yaml', content: deployment('web').replace('replicas', 'replica') },
+    ]);
     await bench.until(() => bench.record(sha)?.outcome === 'Refused', 'refused');
     const { code, stdout, stderr } = await run('status', '--wait', '--timeout', '60');
     assert.equal(code, 1);
@@ -123,7 +185,10 @@ describe('commands about a running cluster', () => {
     await applied('x:1', 2);
     await makePod();
     assert.match((await run('get', 'deploy')).stdout, /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nweb +0\/2/);
-    assert.match((await run('get', 'pods', '-A', '-o', 'wide')).stdout, /default +web-1 +0\/1 +CrashLoopBackOff +3 .*node-1/);
+    assert.match(
+      (await run('get', 'pods', '-A', '-o', 'wide')).stdout,
+      /default +web-1 +0\/1 +CrashLoopBackOff +3 .*node-1/,
+    );
     assert.match((await run('get', 'deploy/web', '-o', 'yaml')).stdout, /kind: Deployment/);
     assert.equal((JSON.parse((await run('get', 'all', '-n', 'none')).stdout || '[]') as unknown[]).length, 0);
     const none = await run('get', 'pod', 'nothing');
@@ -145,10 +210,21 @@ describe('commands about a running cluster', () => {
     assert.match(stdout, new RegExp(`${first.slice(0, 12)} `));
     const one = await run('history', first.slice(0, 7));
     assert.deepEqual([one.code, one.stderr], [0, '']);
-    assert.match(one.stdout, new RegExp(`^revision +${first}\\nsubject +Use x:1\\nauthor +Ada <ada@example.test>\\nseen +\\S+\\noutcome +.*\\nchanges +.*\\nmessage +replaced by \\w{12}\\nat its end +Healthy\\n`));
-    assert.equal((JSON.parse((await run('history', first, '-o', 'json')).stdout) as { revision: string }).revision, first);
+    assert.match(
+      one.stdout,
+      new RegExp(
+        `^revision +${first}\\nsubject +Use x:1\\nauthor +Ada <ada@example.test>\\nseen +\\S+\\noutcome +.*\\nchanges +.*\\nmessage +replaced by \\w{12}\\nat its end +Healthy\\n`,
+      ),
+    );
+    assert.equal(
+      (JSON.parse((await run('history', first, '-o', 'json')).stdout) as { revision: string }).revision,
+      first,
+    );
     const unknown = await run('history', 'ffffffff');
-    assert.deepEqual([unknown.code, unknown.stdout, unknown.stderr], [1, '', 'error: no revision in the history begins with "ffffffff"\n  see `plumb history` for what there is\n']);
+    assert.deepEqual(
+      [unknown.code, unknown.stdout, unknown.stderr],
+      [1, '', 'error: no revision in the history begins with "ffffffff"\n  see `plumb history` for what there is\n'],
+    );
     assert.equal((await run('rollback', 'nothing')).code, 1);
   });
 
@@ -168,19 +244,51 @@ describe('commands about a running cluster', () => {
     const made: Node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1' }, spec: {} };
     await bench.executor.execute([{ do: 'create', object: made }], 'test', signal);
     const node = (): StoredNode => bench.cache.get('Node//node-1') ?? assert.fail('no node');
-    const condition = (status: 'True' | 'False', message: string): Promise<void> => bench.executor.execute([
-      { do: 'updateStatus', object: { ...node(), status: { conditions: [{ type: 'Ready', status: 'True' }, { type: 'Drained', status, message }] } } },
-    ], 'test', signal);
+    const condition = (status: 'True' | 'False', message: string): Promise<void> =>
+      bench.executor.execute(
+        [
+          {
+            do: 'updateStatus',
+            object: {
+              ...node(),
+              status: {
+                conditions: [
+                  { type: 'Ready', status: 'True' },
+                  { type: 'Drained', status, message },
+                ],
+              },
+            },
+          },
+        ],
+        'test',
+        signal,
+      );
     const early = await run('node', 'drain', 'node-1', '--wait', '--timeout', '1');
     assert.equal(early.code, 1);
-    assert.match(early.stderr, /waiting: node node-1 is not being drained yet: push the change[\s\S]*not drained after 1 s/);
-    await bench.executor.execute([{ do: 'update', object: { ...node(), spec: { taints: [{ key: DRAIN_TAINT, effect: 'NoExecute' }] } } }], 'test', signal);
-    await condition('False', "1 pod is left; pod default/web-1: Cannot evict pod as it would violate the pod's disruption budget.");
-    assert.match((await run('node', 'ls')).stdout, /node-1 .*True .*draining: 1 pod is left; pod default\/web-1: Cannot evict/);
+    assert.match(
+      early.stderr,
+      /waiting: node node-1 is not being drained yet: push the change[\s\S]*not drained after 1 s/,
+    );
+    await bench.executor.execute(
+      [{ do: 'update', object: { ...node(), spec: { taints: [{ key: DRAIN_TAINT, effect: 'NoExecute' }] } } }],
+      'test',
+      signal,
+    );
+    await condition(
+      'False',
+      "1 pod is left; pod default/web-1: Cannot evict pod as it would violate the pod's disruption budget.",
+    );
+    assert.match(
+      (await run('node', 'ls')).stdout,
+      /node-1 .*True .*draining: 1 pod is left; pod default\/web-1: Cannot evict/,
+    );
     const waiting = run('node', 'drain', 'node-1', '--wait', '--timeout', '60');
     const gaveUp = await run('node', 'drain', 'node-1', '--wait', '--timeout', '1');
     assert.equal(gaveUp.code, 1);
-    assert.match(gaveUp.stderr, /waiting: 1 pod is left; pod default\/web-1: Cannot evict pod as it would violate the pod's disruption budget/);
+    assert.match(
+      gaveUp.stderr,
+      /waiting: 1 pod is left; pod default\/web-1: Cannot evict pod as it would violate the pod's disruption budget/,
+    );
     await condition('True', 'no pod is left that has to leave');
     const done = await waiting;
     assert.deepEqual([done.code, done.stdout], [0, 'node node-1 is drained\n'], done.stderr);
@@ -188,13 +296,28 @@ describe('commands about a running cluster', () => {
   });
 
   it('get and explain know what decides over placement', async () => {
-    const budget = 'apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: web}\nspec:\n  minAvailable: 1\n  selector: {matchLabels: {app: web}}\n';
-    const settings = 'apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nprofiles: [{}, {schedulerName: batch}]\n---\n'
-      + 'apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: high}\nvalue: 100\n';
-    const sha = bench.repository.commit([{ path: 'plumbline.yaml', content: CLUSTER }, { path: 'web.yaml', content: budget }, { path: 'settings.yaml', content: settings }], { message: 'Guard web' });
+    const budget =
+      'apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: web}\nspec:\n  minAvailable: 1\n  selector: {matchLabels: {app: web}}\n';
+    const settings =
+      'apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nprofiles: [{}, {schedulerName: batch}]\n---\n' +
+      'apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: high}\nvalue: 100\n';
+    const sha = bench.repository.commit(
+      [
+        { path: 'plumbline.yaml', content: CLUSTER },
+        { path: 'web.yaml', content: budget },
+        { path: 'settings.yaml', content: settings },
+      ],
+      { message: 'Guard web' },
+    );
     await bench.until(() => bench.status()?.appliedRevision === sha, 'applied');
-    assert.match((await run('get', 'pdb')).stdout, /^NAME +MIN AVAILABLE +MAX UNAVAILABLE +ALLOWED DISRUPTIONS +AGE\nweb +1 +N\/A +0 /);
-    assert.match((await run('get', 'priorityclasses')).stdout, /^NAME +VALUE +GLOBAL-DEFAULT +AGE +PREEMPTIONPOLICY\nhigh +100 +false +\d+s +PreemptLowerPriority/);
+    assert.match(
+      (await run('get', 'pdb')).stdout,
+      /^NAME +MIN AVAILABLE +MAX UNAVAILABLE +ALLOWED DISRUPTIONS +AGE\nweb +1 +N\/A +0 /,
+    );
+    assert.match(
+      (await run('get', 'priorityclasses')).stdout,
+      /^NAME +VALUE +GLOBAL-DEFAULT +AGE +PREEMPTIONPOLICY\nhigh +100 +false +\d+s +PreemptLowerPriority/,
+    );
     assert.match((await run('get', 'kubeschedulerconfigurations')).stdout, /\ndefault +default-scheduler,batch /);
     assert.match((await run('explain', 'pc/high')).stdout, /commit +\w{12} Guard web[\s\S]*manifest +settings\.yaml:5/);
     const explained = await run('explain', 'pdb/web');
@@ -207,8 +330,13 @@ describe('commands about a running cluster', () => {
     await bench.executor.execute(crowd(2), 'test', signal);
     const shown = await run('rebalance');
     assert.equal(shown.code, 0, shown.stderr);
-    assert.match(shown.stdout, /^POD +FROM +TO +WHY\ndefault\/web-0 +node-1 +node-2 +RemoveDuplicates: 2 of 2 pods of ReplicaSet web are on node-1, .*\n\nNothing was changed: evict them with --apply\.\n$/);
-    const json = JSON.parse((await run('rebalance', '--plugin', 'LowNodeUtilization', 'RemoveDuplicates', '-o', 'json')).stdout) as RebalanceReport;
+    assert.match(
+      shown.stdout,
+      /^POD +FROM +TO +WHY\ndefault\/web-0 +node-1 +node-2 +RemoveDuplicates: 2 of 2 pods of ReplicaSet web are on node-1, .*\n\nNothing was changed: evict them with --apply\.\n$/,
+    );
+    const json = JSON.parse(
+      (await run('rebalance', '--plugin', 'LowNodeUtilization', 'RemoveDuplicates', '-o', 'json')).stdout,
+    ) as RebalanceReport;
     assert.deepEqual([json.plugins, json.moves.length], [['RemoveDuplicates', 'LowNodeUtilization'], 1]);
     const unknown = await run('rebalance', '--plugin', 'Nothing');
     assert.equal(unknown.code, 2);
@@ -220,11 +348,18 @@ describe('commands about a running cluster', () => {
   });
 
   it('rebalance ends with 1 where the policy has mistakes, and evicts nothing then', async () => {
-    const object = DeschedulerPolicyManifest.parse({ apiVersion: 'descheduler/v1alpha2', kind: 'DeschedulerPolicy', profiles: [{ name: 'p', pluginConfig: [{ name: 'LowNodeUtilization', args: { numberOfNode: 1 } }] }] });
+    const object = DeschedulerPolicyManifest.parse({
+      apiVersion: 'descheduler/v1alpha2',
+      kind: 'DeschedulerPolicy',
+      profiles: [{ name: 'p', pluginConfig: [{ name: 'LowNodeUtilization', args: { numberOfNode: 1 } }] }],
+    });
     await bench.executor.execute([...crowd(2), { do: 'create', object }], 'test', signal);
     const shown = await run('rebalance');
     assert.deepEqual([shown.code, shown.stdout], [1, 'Nothing to do: the DeschedulerPolicy enables no plugin.\n']);
-    assert.match(shown.stderr, /DeschedulerPolicy default: profiles\[0\]\.pluginConfig\[0\]\.args has no field numberOfNode/);
+    assert.match(
+      shown.stderr,
+      /DeschedulerPolicy default: profiles\[0\]\.pluginConfig\[0\]\.args has no field numberOfNode/,
+    );
     const applied = await run('rebalance', '--apply', '--plugin', 'RemoveDuplicates');
     assert.equal(applied.code, 1);
     assert.match(applied.stderr, /error: nothing was evicted/);
@@ -233,27 +368,62 @@ describe('commands about a running cluster', () => {
 
   it('explain tells where a pod could go, node by node, and how good its own node is', async () => {
     const tainted = node('node-2', { spec: { taints: [{ key: 'gpu', value: 'true', effect: 'NoSchedule' }] } });
-    const waiting: Pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'big', namespace: 'default' }, spec: PodSpec.parse({ containers: [{ name: 'web', image: 'x:1', resources: { requests: { cpu: '4' } } }] }) };
-    await bench.executor.execute([{ do: 'create', object: node('node-1') }, { do: 'create', object: tainted }, { do: 'create', object: waiting }], 'test', signal);
+    const waiting: Pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'big', namespace: 'default' },
+      spec: PodSpec.parse({ containers: [{ name: 'web', image: 'x:1', resources: { requests: { cpu: '4' } } }] }),
+    };
+    await bench.executor.execute(
+      [
+        { do: 'create', object: node('node-1') },
+        { do: 'create', object: tainted },
+        { do: 'create', object: waiting },
+      ],
+      'test',
+      signal,
+    );
     await makePod();
     const big = await run('explain', 'pod/big');
     assert.equal(big.code, 1);
-    assert.match(big.stdout, /\n {2}placement +0\/2 nodes are available: 1 Insufficient cpu, 1 node\(s\) had untolerated taint \{gpu: true\}\.\n {13}1 Insufficient cpu\n {15}node-1: cpu: asks for 4000m, 2000m of 2000m is free\n/);
-    assert.match(big.stdout, /\n {2}queue +active: it is tried as soon as it is its turn; there for \d+s, not tried yet\n/);
+    assert.match(
+      big.stdout,
+      /\n {2}placement +0\/2 nodes are available: 1 Insufficient cpu, 1 node\(s\) had untolerated taint \{gpu: true\}\.\n {13}1 Insufficient cpu\n {15}node-1: cpu: asks for 4000m, 2000m of 2000m is free\n/,
+    );
+    assert.match(
+      big.stdout,
+      /\n {2}queue +active: it is tried as soon as it is its turn; there for \d+s, not tried yet\n/,
+    );
     const web = await run('explain', 'pod/web-1');
-    assert.match(web.stdout, /\n {2}placement +if it were placed again now, 1 of 2 nodes would have it, and node-1 would be the best\n/);
+    assert.match(
+      web.stdout,
+      /\n {2}placement +if it were placed again now, 1 of 2 nodes would have it, and node-1 would be the best\n/,
+    );
     assert.match(web.stdout, /\n {13}RANK +NODE +TOTAL .*NodeResourcesFit x1.*\n {13}1 +node-1 \(its node\) +\d+\.\d/);
     const json = JSON.parse((await run('explain', 'pod/big', '-o', 'json')).stdout) as ExplainReport;
-    assert.deepEqual(json.pods[0]?.placement?.is === 'waiting' && json.pods[0].placement.verdicts.map(({ node: name, plugin }) => `${name} ${plugin}`), ['node-1 NodeResourcesFit', 'node-2 TaintToleration']);
+    assert.deepEqual(
+      json.pods[0]?.placement?.is === 'waiting' &&
+        json.pods[0].placement.verdicts.map(({ node: name, plugin }) => `${name} ${plugin}`),
+      ['node-1 NodeResourcesFit', 'node-2 TaintToleration'],
+    );
   });
 
   it('plan --live shows where new pods would go, and is 0 even if some would not fit', async () => {
     await bench.executor.execute([{ do: 'create', object: node('node-1') }], 'test', signal);
     await applied('x:1');
-    bench.repository.commit([{ path: 'plumbline.yaml', content: CLUSTER }, { path: 'web.yaml', content: deployment('web', 'x:1', 200) }], { branch: 'next' });
+    bench.repository.commit(
+      [
+        { path: 'plumbline.yaml', content: CLUSTER },
+        { path: 'web.yaml', content: deployment('web', 'x:1', 200) },
+      ],
+      { branch: 'next' },
+    );
     const planned = await run('plan', '--live', '--to', 'next');
     assert.equal(planned.code, 0, planned.stderr);
-    assert.match(planned.stdout, /\nPlacement: 110 pods get a place, 90 would not fit \(on the present state of 1 node\)\n {2}Deployment\/default\/web: node-1 x110\n {2}warning: 90 of 200 pods of .*: 0\/1 nodes are available: 1 Too many pods\.\n/);
+    assert.match(
+      planned.stdout,
+      /\nPlacement: 110 pods get a place, 90 would not fit \(on the present state of 1 node\)\n {2}Deployment\/default\/web: node-1 x110\n {2}warning: 90 of 200 pods of .*: 0\/1 nodes are available: 1 Too many pods\.\n/,
+    );
     assert.doesNotMatch((await run('plan', '--live')).stdout, /Placement/);
   });
 
@@ -261,12 +431,16 @@ describe('commands about a running cluster', () => {
     const pushed = await applied('x:1');
     const checkout = join(home, 'checkout');
     await git(['clone', '--quiet', bench.repository.dir, checkout], home);
-    const live = (...more: string[]): Promise<Ran> => plumb(['plan', '--live', ...more], checkout, { PLUMB_HOME: home });
+    const live = (...more: string[]): Promise<Ran> =>
+      plumb(['plan', '--live', ...more], checkout, { PLUMB_HOME: home });
     const same = await live();
     assert.deepEqual([same.stdout, same.stderr], ['no changes\n', '']);
     appendFileSync(join(checkout, 'web.yaml'), '# changed\n');
     writeFileSync(join(checkout, 'new.yaml'), '');
-    assert.equal((await live()).stdout, `this is the plan of ${pushed.slice(0, 12)}, which was pushed; new.yaml, web.yaml here are not committed\nno changes\n`);
+    assert.equal(
+      (await live()).stdout,
+      `this is the plan of ${pushed.slice(0, 12)}, which was pushed; new.yaml, web.yaml here are not committed\nno changes\n`,
+    );
     await git(['add', '.'], checkout);
     await git(['commit', '--quiet', '-m', 'Ahead'], checkout);
     const head = (await git(['rev-parse', 'HEAD'], checkout)).stdout.slice(0, 12);
@@ -276,17 +450,53 @@ describe('commands about a running cluster', () => {
     assert.equal(json.stderr, `note: ${first}`);
     assert.deepEqual((JSON.parse(json.stdout) as { counts: unknown }).counts, { create: 0, update: 0, delete: 0 });
     const later = await applied('x:2');
-    assert.match((await live()).stdout, new RegExp(`^this is the plan of ${later.slice(0, 12)}, which was pushed; the repository here does not have that commit\n`));
+    assert.match(
+      (await live()).stdout,
+      new RegExp(
+        `^this is the plan of ${later.slice(0, 12)}, which was pushed; the repository here does not have that commit\n`,
+      ),
+    );
   });
 
   it('explain and get say what they leave out, and since when they know nothing', async () => {
-    const silent = { ...node('node-1'), status: { conditions: [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown', lastHeartbeatTime: new Date(Date.now() - 300_000).toISOString() }] } } as Node;
+    const silent = {
+      ...node('node-1'),
+      status: {
+        conditions: [
+          {
+            type: 'Ready',
+            status: 'Unknown',
+            reason: 'NodeStatusUnknown',
+            lastHeartbeatTime: new Date(Date.now() - 300_000).toISOString(),
+          },
+        ],
+      },
+    } as Node;
     await bench.executor.execute([{ do: 'create', object: silent }], 'test', signal);
     for (let i = 0; i < 7; i++) {
-      await bench.executor.execute([{ do: 'create', object: { apiVersion: 'v1', kind: 'Pod', metadata: { name: `p${i}`, namespace: 'default' }, spec: PodSpec.parse({ nodeName: 'node-1', containers: [{ name: 'web', image: 'x:1' }] }) } }], 'test', signal);
+      await bench.executor.execute(
+        [
+          {
+            do: 'create',
+            object: {
+              apiVersion: 'v1',
+              kind: 'Pod',
+              metadata: { name: `p${i}`, namespace: 'default' },
+              spec: PodSpec.parse({ nodeName: 'node-1', containers: [{ name: 'web', image: 'x:1' }] }),
+            },
+          },
+        ],
+        'test',
+        signal,
+      );
     }
     const regarding = bench.cache.get('Node//node-1') ?? assert.fail('no node');
-    for (let i = 0; i < 12; i++) await bench.executor.execute([{ do: 'event', regarding, type: i === 0 ? 'Warning' : 'Normal', reason: `Reason${i}`, message: 'm' }], 'test', signal);
+    for (let i = 0; i < 12; i++)
+      await bench.executor.execute(
+        [{ do: 'event', regarding, type: i === 0 ? 'Warning' : 'Normal', reason: `Reason${i}`, message: 'm' }],
+        'test',
+        signal,
+      );
     const { stdout } = await run('explain', 'node/node-1');
     assert.match(stdout, /\n {2}pods +and 2 more\n/);
     assert.match(stdout, /Reason0: m\n[\s\S]* {2}events +and 4 more\n/);

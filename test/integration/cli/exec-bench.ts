@@ -1,4 +1,7 @@
-/** The whole way of `plumb exec`: CLI, control plane's API, SSH, the agent as it is shipped, containerd, a container. Only scheduling is left out. */
+/**
+ * The whole way of `plumb exec`: CLI, control plane's API, SSH, the agent as it is shipped, containerd, a container.
+ * Only scheduling is left out.
+ */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { SshNodeTransport } from '../../../reconciler/adapters/ssh/transport.ts';
@@ -50,14 +53,47 @@ export async function execBench(): Promise<ExecBench> {
 
     const { cache, git, sync, executor, ...bench } = await syncBench();
     closers.push(() => bench.close());
-    await executor.execute([{ do: 'create', object: { ...pod, metadata: { name: 'tool', namespace: 'default' }, spec: { ...pod.spec, nodeName: 'test-node' } } }], 'test', signal);
+    await executor.execute(
+      [
+        {
+          do: 'create',
+          object: {
+            ...pod,
+            metadata: { name: 'tool', namespace: 'default' },
+            spec: { ...pod.spec, nodeName: 'test-node' },
+          },
+        },
+      ],
+      'test',
+      signal,
+    );
     const api = await startApi(join(home, 'control.sock'), {
-      view: cache, git, sourceName: 'main', info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home, warnings: [] }, storeProblem: () => undefined, clock: new SystemClock(), log: SILENT_LOG,
-      plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s), explainPlacement: () => undefined, rollback: (order, s) => sync.rollBack(order, s),
-      deletePod: async () => true, rebalance: async () => { throw new Error('not here'); }, connectionTo: () => connection, onChange: (listener) => cache.subscribe(listener),
+      view: cache,
+      git,
+      sourceName: 'main',
+      info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home, warnings: [] },
+      storeProblem: () => undefined,
+      clock: new SystemClock(),
+      log: SILENT_LOG,
+      plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s),
+      explainPlacement: () => undefined,
+      rollback: (order, s) => sync.rollBack(order, s),
+      deletePod: async () => true,
+      rebalance: async () => {
+        throw new Error('not here');
+      },
+      connectionTo: () => connection,
+      onChange: (listener) => cache.subscribe(listener),
     });
     closers.push(() => api.close());
-    return { home, sshd, close, reconnect: async () => { connection = await connect(); } };
+    return {
+      home,
+      sshd,
+      close,
+      reconnect: async () => {
+        connection = await connect();
+      },
+    };
   } catch (error) {
     await close();
     throw error;

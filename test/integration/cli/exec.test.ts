@@ -26,7 +26,10 @@ describe('plumb exec', { timeout: 240_000 }, () => {
     terminal = undefined;
   });
 
-  /** `plumb exec FLAGS tool -- sh -c SCRIPT` on a terminal that then shows the exit code, and whether its settings are what they were. */
+  /**
+   * `plumb exec FLAGS tool -- sh -c SCRIPT` on a terminal that then shows the exit code, and whether its settings are
+   * what they were.
+   */
   async function onTerminal(flags: string, script: string): Promise<Terminal> {
     terminal = await openTerminal(
       'trap : INT; before=$(stty -g); "$NODE" "$PLUMB" exec $FLAGS tool -- sh -c "$SCRIPT"; echo "exit code $?"; [ "$(stty -g)" = "$before" ] && echo restored; exit 0',
@@ -35,12 +38,21 @@ describe('plumb exec', { timeout: 240_000 }, () => {
     return terminal;
   }
 
-  async function piped(flags: readonly string[], script: string, input?: Buffer): Promise<{ readonly code: number | null; readonly out: Buffer; readonly err: string }> {
-    const child = spawn(process.execPath, [PLUMB, 'exec', ...flags, 'tool', '--', 'sh', '-c', script], { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, PLUMB_HOME: bench.home } });
+  async function piped(
+    flags: readonly string[],
+    script: string,
+    input?: Buffer,
+  ): Promise<{ readonly code: number | null; readonly out: Buffer; readonly err: string }> {
+    const child = spawn(process.execPath, [PLUMB, 'exec', ...flags, 'tool', '--', 'sh', '-c', script], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, PLUMB_HOME: bench.home },
+    });
     const out: Buffer[] = [];
     let err = '';
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => { err += chunk.toString(); });
+    child.stderr.on('data', (chunk: Buffer) => {
+      err += chunk.toString();
+    });
     child.stdin.on('error', () => undefined).end(input);
     const [code] = (await once(child, 'close')) as [number | null];
     return { code, out: Buffer.concat(out), err };
@@ -56,7 +68,10 @@ describe('plumb exec', { timeout: 240_000 }, () => {
     });
 
     it('gives the window its size, and tells of a new one', async () => {
-      const t = await onTerminal('-it', 'until [ "$(stty size)" = "40 100" ]; do :; done; trap "stty size" WINCH; echo sized; while :; do sleep 100 & wait $!; done');
+      const t = await onTerminal(
+        '-it',
+        'until [ "$(stty size)" = "40 100" ]; do :; done; trap "stty size" WINCH; echo sized; while :; do sleep 100 & wait $!; done',
+      );
       await t.until(/sized/);
       t.resize(50, 132);
       await t.until(/\b50 132\b/);
@@ -65,7 +80,10 @@ describe('plumb exec', { timeout: 240_000 }, () => {
     });
 
     it('passes keys as they are typed: lines, Ctrl-C to the program and not to plumb, the end of the shell', async () => {
-      const t = await onTerminal('-it', 'trap "echo interrupted; seen=1" INT; echo ready; read line; echo "read:$line"; until [ "$seen" ]; do sleep 1; done; exec sh');
+      const t = await onTerminal(
+        '-it',
+        'trap "echo interrupted; seen=1" INT; echo ready; read line; echo "read:$line"; until [ "$seen" ]; do sleep 1; done; exec sh',
+      );
       await t.until(/ready/);
       t.type('a line\r');
       await t.until(/read:a line/);
@@ -89,7 +107,10 @@ describe('plumb exec', { timeout: 240_000 }, () => {
     });
 
     it('-t without -i gives the output a terminal, and leaves the keys to the one at hand', async () => {
-      const t = await onTerminal('-t', '[ -t 1 ] && until [ "$(stty -F /dev/tty size)" = "40 100" ]; do :; done; echo sized; exec sleep 100');
+      const t = await onTerminal(
+        '-t',
+        '[ -t 1 ] && until [ "$(stty -F /dev/tty size)" = "40 100" ]; do :; done; echo sized; exec sleep 100',
+      );
       await t.until(/sized/);
       t.type(CTRL_C);
       await t.until(/exit code 130\r\nrestored/);
@@ -104,7 +125,9 @@ describe('plumb exec', { timeout: 240_000 }, () => {
       const lost = await onTerminal('-it', 'echo ready; exec sleep 100');
       await lost.until(/ready/);
       bench.sshd.dropConnections();
-      await lost.until(/error: the connection to the node ended before the command did\r\n.*\r\nexit code 1\r\nrestored/);
+      await lost.until(
+        /error: the connection to the node ended before the command did\r\n.*\r\nexit code 1\r\nrestored/,
+      );
       await bench.reconnect();
     });
   });
@@ -123,24 +146,40 @@ describe('plumb exec', { timeout: 240_000 }, () => {
     });
 
     it('keeps output and errors apart, without input where none was asked for', async () => {
-      const { code, out, err } = await piped([], 'cat; echo out; echo err >&2; [ -t 1 ] || exit 3', Buffer.from('not asked for'));
+      const { code, out, err } = await piped(
+        [],
+        'cat; echo out; echo err >&2; [ -t 1 ] || exit 3',
+        Buffer.from('not asked for'),
+      );
       assert.deepEqual([code, out.toString(), err], [3, 'out\n', 'err\n']);
     });
 
     it('ends quietly when nobody reads on', async () => {
-      const child = spawn('sh', ['-c', '"$NODE" "$PLUMB" exec tool -- seq 1 1000000 | head -n 1'], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NODE: process.execPath, PLUMB, PLUMB_HOME: bench.home } });
+      const child = spawn('sh', ['-c', '"$NODE" "$PLUMB" exec tool -- seq 1 1000000 | head -n 1'], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, NODE: process.execPath, PLUMB, PLUMB_HOME: bench.home },
+      });
       let said = '';
-      for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { said += chunk.toString(); });
+      for (const stream of [child.stdout, child.stderr])
+        stream.on('data', (chunk: Buffer) => {
+          said += chunk.toString();
+        });
       await once(child, 'close');
       assert.equal(said, '1\n');
     });
 
     it('goes on for others after a client that sends more behind the end of its input', async () => {
-      const socket = await controlPlane(bench.home).upgrade('/api/v1/namespaces/default/pods/tool/exec?stdin=true&command=cat', EXEC_UPGRADE);
+      const socket = await controlPlane(bench.home).upgrade(
+        '/api/v1/namespaces/default/pods/tool/exec?stdin=true&command=cat',
+        EXEC_UPGRADE,
+      );
       const result = new Promise<string>((resolve, reject) => {
-        socket.on('data', frameReader((channel, payload) => {
-          if (channel === EXEC_CHANNEL.result) resolve(payload.toString());
-        }));
+        socket.on(
+          'data',
+          frameReader((channel, payload) => {
+            if (channel === EXEC_CHANNEL.result) resolve(payload.toString());
+          }),
+        );
         socket.once('close', () => reject(new Error('the connection ended')));
       });
       socket.write(Buffer.concat(['one', '', 'two'].map((text) => frame(EXEC_CHANNEL.stdin, Buffer.from(text)))));

@@ -48,10 +48,27 @@ describe('a repository on another machine', { timeout: 180_000 }, () => {
 
   /** `plumb up`, once it is ready; rejects with its words when it ends before. */
   async function start(repo: string, env: NodeJS.ProcessEnv, through: readonly string[] = []): Promise<ControlPlane> {
-    const [program, ...args] = tied(...through, process.execPath, PLUMB, 'up', '--repo', repo, '--branch', 'main', '--home', home);
-    const child: ChildProcess = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+    const [program, ...args] = tied(
+      ...through,
+      process.execPath,
+      PLUMB,
+      'up',
+      '--repo',
+      repo,
+      '--branch',
+      'main',
+      '--home',
+      home,
+    );
+    const child: ChildProcess = spawn(program, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
     let said = '';
-    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => { said += chunk.toString(); });
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (chunk: Buffer) => {
+        said += chunk.toString();
+      });
     const ended = once(child, 'close') as Promise<[number | null]>;
     const stop = async (): Promise<number | null> => {
       child.kill('SIGTERM');
@@ -78,11 +95,20 @@ describe('a repository on another machine', { timeout: 180_000 }, () => {
     return plane;
   }
 
-  /** Follows a commit, and makes one: everything that is asked of a repository. From the second on it is hardly polled: its own commit is seen without that. */
+  /**
+   * Follows a commit, and makes one: everything that is asked of a repository. From the second on it is hardly polled:
+   * its own commit is seen without that.
+   */
   async function followAndRollBack(): Promise<void> {
     const first = repository.git(['rev-parse', 'refs/heads/main']);
     assert.match((await run('status', '--wait', '--timeout', '30')).stdout, new RegExp(first.slice(0, 12)));
-    const second = repository.commit([{ path: 'plumbline.yaml', content: CLUSTER }, { path: 'web.yaml', content: deployment('web', 'registry.lab/web:1', 0) }], { message: 'Add web' });
+    const second = repository.commit(
+      [
+        { path: 'plumbline.yaml', content: CLUSTER },
+        { path: 'web.yaml', content: deployment('web', 'registry.lab/web:1', 0) },
+      ],
+      { message: 'Add web' },
+    );
     assert.match((await run('status', '--wait', '--timeout', '30')).stdout, new RegExp(second.slice(0, 12)));
     const back = await run('rollback', first.slice(0, 12));
     assert.equal(back.code, 0, back.stderr);
@@ -109,19 +135,37 @@ describe('a repository on another machine', { timeout: 180_000 }, () => {
 
     /** Where secrets would stay: what was printed, the home folder, and what anybody sees of the processes. */
     function shown(): string {
-      const files = readdirSync(home, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => readFileSync(join(entry.path, entry.name), 'latin1'));
-      const processes = plane === undefined ? [] : withDescendants(plane.pid).map((pid) => readProc(pid, 'cmdline') + (pid === plane?.pid ? '' : readProc(pid, 'environ')));
+      const files = readdirSync(home, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => readFileSync(join(entry.path, entry.name), 'latin1'));
+      const processes =
+        plane === undefined
+          ? []
+          : withDescendants(plane.pid).map(
+              (pid) => readProc(pid, 'cmdline') + (pid === plane?.pid ? '' : readProc(pid, 'environ')),
+            );
       return [plane?.said() ?? '', ...files, ...processes].join('\n');
     }
     function assertNoSecret(text: string): void {
-      for (const secret of SECRETS) assert.ok(!text.includes(secret), `${secret} is in: ...${text.slice(Math.max(0, text.indexOf(secret) - 200), text.indexOf(secret) + 50)}`);
+      for (const secret of SECRETS)
+        assert.ok(
+          !text.includes(secret),
+          `${secret} is in: ...${text.slice(Math.max(0, text.indexOf(secret) - 200), text.indexOf(secret) + 50)}`,
+        );
     }
 
     it('is followed and pushed to, with the authority and the password from the environment, which nobody gets to see', async () => {
       repository.commit([{ path: 'plumbline.yaml', content: OFTEN }]);
-      await start(`https://ada@localhost:${gateway.port}/repo.git`, { NODE_EXTRA_CA_CERTS: authority.file, PLUMB_GIT_PASSWORD: PASSWORD });
+      await start(`https://ada@localhost:${gateway.port}/repo.git`, {
+        NODE_EXTRA_CA_CERTS: authority.file,
+        PLUMB_GIT_PASSWORD: PASSWORD,
+      });
       await followAndRollBack();
-      const told = await Promise.all([run('status', '-o', 'json'), run('get', 'sources', '-o', 'json'), run('get', 'events', '-A', '-o', 'json')]);
+      const told = await Promise.all([
+        run('status', '-o', 'json'),
+        run('get', 'sources', '-o', 'json'),
+        run('get', 'events', '-A', '-o', 'json'),
+      ]);
       assertNoSecret(shown() + told.map((ran) => ran.stdout + ran.stderr).join('\n'));
       assert.ok(withDescendants(plane?.pid ?? 0).length > 1, 'redis-server is looked at too');
       assert.equal(await plane?.stop(), 0);
@@ -129,10 +173,19 @@ describe('a repository on another machine', { timeout: 180_000 }, () => {
     });
 
     it('is refused with one sentence while its authority is unknown', async () => {
-      const refused: unknown = await start(`https://ada:${encodeURIComponent(PASSWORD)}@localhost:${gateway.port}/repo.git`, {}).catch((error: unknown) => error);
+      const refused: unknown = await start(
+        `https://ada:${encodeURIComponent(PASSWORD)}@localhost:${gateway.port}/repo.git`,
+        {},
+      ).catch((error: unknown) => error);
       assert.match(String(refused), /ended with 1:$/m);
-      assert.match(String(refused), /^note: everybody on this machine can read the password in --repo: give it in PLUMB_GIT_PASSWORD instead$/m);
-      assert.match(String(refused), /^error: the certificate of localhost:\d+ is from an authority that is not known \(unable to verify the first certificate\): write that authority's certificate to a PEM file and start again with NODE_EXTRA_CA_CERTS=FILE \(GitCertificateRefused\)$/m);
+      assert.match(
+        String(refused),
+        /^note: everybody on this machine can read the password in --repo: give it in PLUMB_GIT_PASSWORD instead$/m,
+      );
+      assert.match(
+        String(refused),
+        /^error: the certificate of localhost:\d+ is from an authority that is not known \(unable to verify the first certificate\): write that authority's certificate to a PEM file and start again with NODE_EXTRA_CA_CERTS=FILE \(GitCertificateRefused\)$/m,
+      );
       plane = undefined;
       assertNoSecret(String(refused) + shown());
     });
@@ -140,14 +193,21 @@ describe('a repository on another machine', { timeout: 180_000 }, () => {
 
   describe('behind SSH', () => {
     let sshd: TestSshd;
-    before(async () => { sshd = await startSshd(); });
-    after(async () => { await sshd?.stop(); });
+    before(async () => {
+      sshd = await startSshd();
+    });
+    after(async () => {
+      await sshd?.stop();
+    });
 
     /** ssh finds its user's folder in /etc/passwd, not in HOME: a copy of it that only this process sees. */
     function withOwnHome(): readonly string[] {
       mkdirSync(join(home, '.ssh'), { mode: 0o700 });
       const passwd = join(home, 'passwd');
-      writeFileSync(passwd, readFileSync('/etc/passwd', 'utf8').replace(/^root:.*$/m, `root:x:0:0:root:${home}:/bin/sh`));
+      writeFileSync(
+        passwd,
+        readFileSync('/etc/passwd', 'utf8').replace(/^root:.*$/m, `root:x:0:0:root:${home}:/bin/sh`),
+      );
       return ['unshare', '--mount', 'sh', '-c', 'mount --bind "$0" /etc/passwd && exec "$@"', passwd];
     }
 
@@ -162,17 +222,30 @@ describe('a repository on another machine', { timeout: 180_000 }, () => {
     });
 
     it('is refused with one sentence while its host key is unknown', async () => {
-      const refused: unknown = await start(`ssh://root@127.0.0.1:${sshd.port}${repository.dir}`, {}, withOwnHome()).catch((error: unknown) => error);
+      const refused: unknown = await start(
+        `ssh://root@127.0.0.1:${sshd.port}${repository.dir}`,
+        {},
+        withOwnHome(),
+      ).catch((error: unknown) => error);
       plane = undefined;
       assert.match(String(refused), /ended with 1:$/m);
-      assert.match(String(refused), new RegExp(`^error: the host key of 127\\.0\\.0\\.1 is not in ~/\\.ssh/known_hosts: add it with \`ssh-keyscan -p ${sshd.port} 127\\.0\\.0\\.1 >> ~/\\.ssh/known_hosts\`, and compare it with what the host's owner tells \\(GitHostKeyUnknown\\)$`, 'm'));
+      assert.match(
+        String(refused),
+        new RegExp(
+          `^error: the host key of 127\\.0\\.0\\.1 is not in ~/\\.ssh/known_hosts: add it with \`ssh-keyscan -p ${sshd.port} 127\\.0\\.0\\.1 >> ~/\\.ssh/known_hosts\`, and compare it with what the host's owner tells \\(GitHostKeyUnknown\\)$`,
+          'm',
+        ),
+      );
     });
   });
 });
 
 /** A process and all below it that live. */
 function withDescendants(pid: number): readonly number[] {
-  return [pid, ...readProc(pid, `task/${pid}/children`).trim().split(' ').filter(Boolean).map(Number).flatMap(withDescendants)];
+  return [
+    pid,
+    ...readProc(pid, `task/${pid}/children`).trim().split(' ').filter(Boolean).map(Number).flatMap(withDescendants),
+  ];
 }
 
 /** Empty for a process that has ended. */

@@ -27,7 +27,8 @@ describe('init, check, plan and the push hooks', () => {
 
   const app = (): string => join(shop, 'apps', 'hello.yaml');
   const edit = (from: string, to: string): void => writeFileSync(app(), readFileSync(app(), 'utf8').replace(from, to));
-  const head = async (): Promise<string> => (await git(['--git-dir', bare, 'rev-parse', 'refs/heads/main'], dir)).stdout.trim();
+  const head = async (): Promise<string> =>
+    (await git(['--git-dir', bare, 'rev-parse', 'refs/heads/main'], dir)).stdout.trim();
 
   it('touches the hint file with the pushed commit', async () => {
     assert.equal(readFileSync(join(bare, 'plumbline', 'pushed'), 'utf8').trim(), await head());
@@ -39,7 +40,10 @@ describe('init, check, plan and the push hooks', () => {
     await git(['commit', '-qam', 'bad'], shop);
     const refused = await run('git', ['push'], shop);
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /remote: apps\/hello\.yaml:12:3 UnknownField unknown field spec\.replica; did you mean replicas\?/);
+    assert.match(
+      refused.stderr,
+      /remote: apps\/hello\.yaml:12:3 UnknownField unknown field spec\.replica; did you mean replicas\?/,
+    );
     assert.equal(await head(), before);
     edit('replica: 2', 'replicas: 3');
     await git(['commit', '-qam', 'good'], shop);
@@ -73,10 +77,16 @@ describe('init, check, plan and the push hooks', () => {
     await git(['commit', '-qm', 'oops'], shop);
     const emptied = await run('git', ['push'], shop);
     assert.equal(emptied.code, 1);
-    assert.match(emptied.stderr, /PruneLimit this would delete all \d+ objects and leave nothing.*maxPrunePercent: 100/);
+    assert.match(
+      emptied.stderr,
+      /PruneLimit this would delete all \d+ objects and leave nothing.*maxPrunePercent: 100/,
+    );
     assert.equal(await head(), good);
     await git(['reset', '-q', '--hard', 'HEAD~1'], shop);
-    const many = Array.from({ length: 400 }, (_, i) => `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c${i}\n  namespace: default\n`).join('---\n');
+    const many = Array.from(
+      { length: 400 },
+      (_, i) => `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c${i}\n  namespace: default\n`,
+    ).join('---\n');
     writeFileSync(join(shop, 'many.yaml'), many);
     await git(['add', 'many.yaml'], shop);
     await git(['commit', '-qm', 'many'], shop);
@@ -88,7 +98,10 @@ describe('init, check, plan and the push hooks', () => {
     writeFileSync(join(shop, 'NOTES'), 'not the files of an earlier commit\n');
     await git(['add', 'NOTES'], shop);
     await git(['commit', '-qm', 'away'], shop);
-    assert.match((await run('git', ['push'], shop)).stderr, /PruneLimit this would delete 400 of \d+ objects, more than 50 %/);
+    assert.match(
+      (await run('git', ['push'], shop)).stderr,
+      /PruneLimit this would delete 400 of \d+ objects, more than 50 %/,
+    );
     await git(['reset', '-q', '--hard', 'HEAD~1'], shop);
     await git(['revert', '--no-edit', 'HEAD'], shop);
     const reverted = await run('git', ['push'], shop);
@@ -98,7 +111,14 @@ describe('init, check, plan and the push hooks', () => {
   it('refuses hostile files in the push itself', async () => {
     const before = await head();
     for (const [name, make] of [
-      ['bomb.yaml', (path: string) => writeFileSync(path, `a: &a [${'x,'.repeat(20)}]\n${Array.from({ length: 12 }, (_, i) => `k${i}: &b${i} [${`*${i === 0 ? 'a' : `b${i - 1}`},`.repeat(20)}]`).join('\n')}\n`)],
+      [
+        'bomb.yaml',
+        (path: string) =>
+          writeFileSync(
+            path,
+            `a: &a [${'x,'.repeat(20)}]\n${Array.from({ length: 12 }, (_, i) => `k${i}: &b${i} [${`*${i === 0 ? 'a' : `b${i - 1}`},`.repeat(20)}]`).join('\n')}\n`,
+          ),
+      ],
       ['big.yaml', (path: string) => writeFileSync(path, Buffer.alloc(50 * 1024 * 1024, 'a: b\n'))],
       ['link.yaml', (path: string) => symlinkSync('/etc/passwd', path)],
       ['latin.yaml', (path: string) => writeFileSync(path, Buffer.from([0x61, 0x3a, 0x20, 0xe9]))],
@@ -126,7 +146,11 @@ describe('init, check, plan and the push hooks', () => {
   });
 
   it('checks a folder, a commit and a bare repository', async () => {
-    assert.deepEqual(JSON.parse((await plumb(['check', '-o', 'json'], shop)).stdout), { ok: true, objects: 4, diagnostics: [] });
+    assert.deepEqual(JSON.parse((await plumb(['check', '-o', 'json'], shop)).stdout), {
+      ok: true,
+      objects: 4,
+      diagnostics: [],
+    });
     edit('replicas: 2', 'replicas: two');
     const bad = await plumb(['check'], shop);
     assert.equal(bad.code, 1);
@@ -145,9 +169,19 @@ describe('init, check, plan and the push hooks', () => {
       writeFileSync(join(empty, 'package.json'), '{"name": "shop"}');
       const nothing = await plumb(['check', empty], dir);
       assert.deepEqual([nothing.code, nothing.stdout], [1, '']);
-      assert.match(nothing.stderr, /plumb empty\S* has no manifest\n {2}looked for \.yaml, \.yml and \.json files outside hidden folders/);
-      assert.deepEqual(JSON.parse((await plumb(['check', empty, '-o', 'json'], dir)).stdout), { ok: false, objects: 0, diagnostics: [] });
-      writeFileSync(join(empty, 'app.json'), '{"apiVersion": "v1", "kind": "ConfigMap",\n "metadata": {"name": "a"}, "data": {"port": 80}}');
+      assert.match(
+        nothing.stderr,
+        /plumb empty\S* has no manifest\n {2}looked for \.yaml, \.yml and \.json files outside hidden folders/,
+      );
+      assert.deepEqual(JSON.parse((await plumb(['check', empty, '-o', 'json'], dir)).stdout), {
+        ok: false,
+        objects: 0,
+        diagnostics: [],
+      });
+      writeFileSync(
+        join(empty, 'app.json'),
+        '{"apiVersion": "v1", "kind": "ConfigMap",\n "metadata": {"name": "a"}, "data": {"port": 80}}',
+      );
       assert.match((await plumb(['check', empty], dir)).stdout, /^app\.json:2:46 WrongType data\.port must be text/);
     } finally {
       rmSync(empty, { recursive: true, force: true });
@@ -160,7 +194,9 @@ describe('init, check, plan and the push hooks', () => {
     assert.match((await plumb(['plan'], shop)).stdout, /spec\.replicas: 2 -> 4/);
     await git(['commit', '-qam', 'four'], shop);
     assert.match((await plumb(['plan'], shop)).stdout, /spec\.replicas: 2 -> 4/);
-    const json = JSON.parse((await plumb(['plan', '--from', 'HEAD', '--to', 'HEAD~1', '-o', 'json'], shop)).stdout) as { counts: unknown };
+    const json = JSON.parse((await plumb(['plan', '--from', 'HEAD', '--to', 'HEAD~1', '-o', 'json'], shop)).stdout) as {
+      counts: unknown;
+    };
     assert.deepEqual(json.counts, { create: 0, update: 1, delete: 0 });
     assert.match((await plumb(['plan', '-o', 'markdown'], shop)).stdout, /```diff/);
   });
@@ -183,7 +219,11 @@ describe('init, check, plan and the push hooks', () => {
   });
 
   it('prints nothing but the plan for a commit with many files', async () => {
-    for (let i = 0; i < 40; i++) writeFileSync(join(shop, `c${i}.yaml`), `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c${i}\n  namespace: default\n`);
+    for (let i = 0; i < 40; i++)
+      writeFileSync(
+        join(shop, `c${i}.yaml`),
+        `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c${i}\n  namespace: default\n`,
+      );
     await git(['add', '.'], shop);
     await git(['commit', '-qm', 'many'], shop);
     const planned = await plumb(['plan', '--to', 'HEAD'], shop);
@@ -194,14 +234,23 @@ describe('init, check, plan and the push hooks', () => {
   });
 
   it('knows in a plan that a commit may take back what came since an earlier one', async () => {
-    writeFileSync(join(shop, 'many.yaml'), Array.from({ length: 40 }, (_, i) => `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c${i}\n  namespace: default\n`).join('---\n'));
+    writeFileSync(
+      join(shop, 'many.yaml'),
+      Array.from(
+        { length: 40 },
+        (_, i) => `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c${i}\n  namespace: default\n`,
+      ).join('---\n'),
+    );
     await git(['add', '.'], shop);
     await git(['commit', '-qm', 'many'], shop);
     await git(['push', '-q'], shop);
     unlinkSync(join(shop, 'many.yaml'));
     const before = await plumb(['plan'], shop);
     assert.equal(before.code, 1);
-    assert.match(before.stderr, /^note: the prune limit does not hold for a commit with exactly the files of an earlier one, .*\n.*PruneLimit this would delete 40 of 44 objects/);
+    assert.match(
+      before.stderr,
+      /^note: the prune limit does not hold for a commit with exactly the files of an earlier one, .*\n.*PruneLimit this would delete 40 of 44 objects/,
+    );
     await git(['commit', '-qam', 'back to how it was'], shop);
     for (const args of [[], ['--to', 'HEAD']]) {
       const after = await plumb(['plan', ...args], shop);
@@ -218,7 +267,8 @@ describe('init, check, plan and the push hooks', () => {
 
   it('writes a machine out of service, into a drain and away, keeping comments', async () => {
     const path = join(shop, 'machine.yaml');
-    const text = '# rack 3\napiVersion: plumbline.dev/v1alpha1\nkind: Machine\nmetadata:\n  name: node-1 # the old one\nspec:\n  address: 198.18.0.1\n  hostKey: ssh-ed25519 AAAA\n';
+    const text =
+      '# rack 3\napiVersion: plumbline.dev/v1alpha1\nkind: Machine\nmetadata:\n  name: node-1 # the old one\nspec:\n  address: 198.18.0.1\n  hostKey: ssh-ed25519 AAAA\n';
     writeFileSync(path, text);
     assert.equal((await plumb(['node', 'cordon', 'node-1'], shop)).code, 0);
     assert.match(readFileSync(path, 'utf8'), /# the old one[\s\S]*unschedulable: true/);
@@ -237,18 +287,46 @@ describe('init, check, plan and the push hooks', () => {
     const missing = await plumb(['status', '--home', join(dir, 'home')], dir);
     assert.equal(missing.code, 1);
     assert.match(missing.stderr, /control plane is not running[\s\S]*plumb up --repo/);
-    for (const args of [['frobnicate'], ['get'], ['get', 'gizmos'], ['status', '--timeout', 'soon'], ['check', '-o', 'xml'], ['node', 'add', '-oProxyCommand=x']]) assert.equal((await plumb(args, shop)).code, 2, args.join(' '));
+    for (const args of [
+      ['frobnicate'],
+      ['get'],
+      ['get', 'gizmos'],
+      ['status', '--timeout', 'soon'],
+      ['check', '-o', 'xml'],
+      ['node', 'add', '-oProxyCommand=x'],
+    ])
+      assert.equal((await plumb(args, shop)).code, 2, args.join(' '));
     for (const [args, says] of [
-      [['status', '--timeout', '-5'], /^error: option '--timeout <seconds>' argument '-5' is invalid\. It is no whole number of 0 or more\.\n/],
-      [['explain', 'web'], /^error: "web" does not say of which kind: write KIND\/NAME\n {2}for example: plumb explain deploy\/web\n$/],
-      [['explain', 'pod/'], /^error: "pod\/" has no name\n/], [['delete', 'web-1'], /^error: "web-1" does not say of which kind/], [['stats'], /Did you mean status\?/],
+      [
+        ['status', '--timeout', '-5'],
+        /^error: option '--timeout <seconds>' argument '-5' is invalid\. It is no whole number of 0 or more\.\n/,
+      ],
+      [
+        ['explain', 'web'],
+        /^error: "web" does not say of which kind: write KIND\/NAME\n {2}for example: plumb explain deploy\/web\n$/,
+      ],
+      [['explain', 'pod/'], /^error: "pod\/" has no name\n/],
+      [['delete', 'web-1'], /^error: "web-1" does not say of which kind/],
+      [['stats'], /Did you mean status\?/],
     ] as const) {
       const ran = await plumb(args, shop);
       assert.equal(ran.code, 2, args.join(' '));
       assert.match(ran.stderr, says);
     }
     assert.equal((await plumb(['--help'], dir)).code, 0);
-    for (const command of ['init', 'check', 'plan', 'up', 'status', 'get', 'history', 'rollback', 'explain', 'logs', 'exec']) {
+    for (const command of [
+      'init',
+      'check',
+      'plan',
+      'up',
+      'status',
+      'get',
+      'history',
+      'rollback',
+      'explain',
+      'logs',
+      'exec',
+    ]) {
       const help = await plumb([command, '--help'], dir);
       assert.equal(help.code, 0);
       assert.match(help.stdout, /Examples?:/, command);

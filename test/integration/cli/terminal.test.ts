@@ -24,13 +24,18 @@ describe('what the CLI prints', () => {
     assert.equal((await plumb(['init', '--bare', 'shop.git'], dir)).code, 0);
     await git(['remote', 'add', 'origin', join(dir, 'shop.git')], shop);
     const file = join(shop, 'evil.yaml');
-    const object = (name: string, data: string): string => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {k: "${data}"}\n`;
+    const object = (name: string, data: string): string =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {k: "${data}"}\n`;
     const all = ({ stdout, stderr }: Ran): string => stdout + stderr;
 
     writeFileSync(file, object(`"${EVIL}"`, 'x'));
     await git(['add', '.'], shop);
     await git(['commit', '-qm', 'bad'], shop);
-    for (const ran of [await plumb(['check'], shop), await plumb(['plan'], shop), await run('git', ['push', 'origin', 'main'], shop)]) {
+    for (const ran of [
+      await plumb(['check'], shop),
+      await plumb(['plan'], shop),
+      await run('git', ['push', 'origin', 'main'], shop),
+    ]) {
       assert.equal(ran.code, 1);
       assert.match(all(ran), /evil\.yaml:3:18 InvalidValue/);
       assert.doesNotMatch(all(ran), CONTROL);
@@ -38,7 +43,11 @@ describe('what the CLI prints', () => {
 
     writeFileSync(file, object('evil', EVIL));
     await git(['commit', '-qam', 'good'], shop);
-    for (const ran of [await plumb(['plan'], shop), await plumb(['plan', '-o', 'markdown'], shop), await run('git', ['push', 'origin', 'main'], shop)]) {
+    for (const ran of [
+      await plumb(['plan'], shop),
+      await plumb(['plan', '-o', 'markdown'], shop),
+      await run('git', ['push', 'origin', 'main'], shop),
+    ]) {
       assert.equal(ran.code, 0, ran.stderr);
       assert.doesNotMatch(all(ran), CONTROL);
     }
@@ -47,7 +56,12 @@ describe('what the CLI prints', () => {
     assert.doesNotMatch(json.stdout, CONTROL);
     assert.match(JSON.stringify(JSON.parse(json.stdout)), CONTROL);
 
-    for (const words of [['nonsense\u001b[2J'], ['get', '\u009b2J'], ['check', 'no\u001b[2J'], ['status', '--home', '/no\u001b[2J']]) {
+    for (const words of [
+      ['nonsense\u001b[2J'],
+      ['get', '\u009b2J'],
+      ['check', 'no\u001b[2J'],
+      ['status', '--home', '/no\u001b[2J'],
+    ]) {
       const ran = await plumb(words, dir);
       assert.notEqual(ran.code, 0);
       assert.doesNotMatch(all(ran), CONTROL, words.join(' '));
@@ -56,10 +70,23 @@ describe('what the CLI prints', () => {
 
   it('may have no reader: it ends in silence, with its own exit code', async () => {
     writeFileSync(join(dir, 'a.yaml'), 'kind: Nope\n');
-    const unread = (words: string): Promise<Ran> => run('bash', ['-c', `{ "$0" "$1" ${words}; echo "code $?" >&2; } | true`, process.execPath, PLUMB], dir);
-    for (const words of ['--help', 'help check', 'node --help', '--version']) assert.deepEqual((await unread(words)).stderr, 'code 0\n', words);
-    for (const words of ['check a.yaml-is-no-folder/..', 'check .']) assert.match((await unread(words)).stderr, /^(?!.*at ).*code [12]\n$/s, words);
-    const deaf = await run('bash', ['-c', '{ "$0" "$1" check . 2>&1 >/dev/null; echo "code $?" >"$2"; } | true; cat "$2"', process.execPath, PLUMB, join(dir, 'code')], dir);
+    const unread = (words: string): Promise<Ran> =>
+      run('bash', ['-c', `{ "$0" "$1" ${words}; echo "code $?" >&2; } | true`, process.execPath, PLUMB], dir);
+    for (const words of ['--help', 'help check', 'node --help', '--version'])
+      assert.deepEqual((await unread(words)).stderr, 'code 0\n', words);
+    for (const words of ['check a.yaml-is-no-folder/..', 'check .'])
+      assert.match((await unread(words)).stderr, /^(?!.*at ).*code [12]\n$/s, words);
+    const deaf = await run(
+      'bash',
+      [
+        '-c',
+        '{ "$0" "$1" check . 2>&1 >/dev/null; echo "code $?" >"$2"; } | true; cat "$2"',
+        process.execPath,
+        PLUMB,
+        join(dir, 'code'),
+      ],
+      dir,
+    );
     assert.equal(deaf.stdout, 'code 1\n');
   });
 });

@@ -9,7 +9,11 @@ import { Redis } from 'ioredis';
 import { findCondition, type Node } from '../../../contracts/objects/index.ts';
 import { controlPlane } from '../../../cli/control-plane.ts';
 import { processStart, until } from '../../../cli/lab/process.ts';
-import { scratchRepository, type NewFile, type ScratchRepository } from '../../contract/git-source/scratch-repository.ts';
+import {
+  scratchRepository,
+  type NewFile,
+  type ScratchRepository,
+} from '../../contract/git-source/scratch-repository.ts';
 import { buildCli, PLUMB } from '../../support/built-cli.ts';
 import { inTime } from '../../support/in-time.ts';
 import { whenInterrupted } from '../../support/interruption.ts';
@@ -23,7 +27,11 @@ import { CLUSTER } from '../git/sync-bench.ts';
 const STOPS_MS = 5000 + 1500;
 /** Far more than anything here needs. */
 const PATIENCE_MS = 30_000;
-const SERVICE: NewFile = { path: 'web.yaml', content: 'apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  selector:\n    app: web\n  ports:\n    - port: 80\n' };
+const SERVICE: NewFile = {
+  path: 'web.yaml',
+  content:
+    'apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  selector:\n    app: web\n  ports:\n    - port: 80\n',
+};
 
 describe('plumb up', () => {
   let box: TestMachine;
@@ -55,10 +63,25 @@ describe('plumb up', () => {
   }
 
   function start(more: readonly string[] = [], env: NodeJS.ProcessEnv = {}): void {
-    const [program, ...args] = tied(process.execPath, PLUMB, '--home', home, 'up', '--repo', repository.dir, '--branch', 'main', '--ssh-key', join(box.folder, 'client'), ...more);
+    const [program, ...args] = tied(
+      process.execPath,
+      PLUMB,
+      '--home',
+      home,
+      'up',
+      '--repo',
+      repository.dir,
+      '--branch',
+      'main',
+      '--ssh-key',
+      join(box.folder, 'client'),
+      ...more,
+    );
     up = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
     up.once('exit', whenInterrupted('plumb up', kill));
-    up.stderr?.on('data', (chunk: Buffer) => { said += chunk.toString(); });
+    up.stderr?.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+    });
   }
 
   function commit(...files: readonly NewFile[]): void {
@@ -67,13 +90,21 @@ describe('plumb up', () => {
 
   function machine(): NewFile {
     const { address, port, hostKey } = box.target('box');
-    return { path: 'box.yaml', content: `apiVersion: plumbline.dev/v1alpha1\nkind: Machine\nmetadata:\n  name: box\nspec:\n  address: ${address}\n  port: ${port}\n  hostKey: ${hostKey}\n` };
+    return {
+      path: 'box.yaml',
+      content: `apiVersion: plumbline.dev/v1alpha1\nkind: Machine\nmetadata:\n  name: box\nspec:\n  address: ${address}\n  port: ${port}\n  hostKey: ${hostKey}\n`,
+    };
   }
 
-  const says = (words: string): Promise<true> => until(`plumb up does not say ${words}`, () => {
-    assert.equal(up.exitCode, null, said);
-    return said.includes(words) || undefined;
-  }, { timeoutMs: PATIENCE_MS });
+  const says = (words: string): Promise<true> =>
+    until(
+      `plumb up does not say ${words}`,
+      () => {
+        assert.equal(up.exitCode, null, said);
+        return said.includes(words) || undefined;
+      },
+      { timeoutMs: PATIENCE_MS },
+    );
 
   /** Learns the private redis-server's process id. */
   async function findRedis(): Promise<void> {
@@ -86,11 +117,17 @@ describe('plumb up', () => {
     }
   }
 
-  const redisGone = (): Promise<true> => until(`redis-server ${redis} is still there`, () => (processStart(redis) === undefined ? true : undefined), { timeoutMs: 2000 });
+  const redisGone = (): Promise<true> =>
+    until(`redis-server ${redis} is still there`, () => (processStart(redis) === undefined ? true : undefined), {
+      timeoutMs: 2000,
+    });
 
   /** Exit code after a signal; a process that a signal ended throws. */
   async function exit(): Promise<number> {
-    const [code, signal] = (await inTime(`the end of plumb up, which said: ${said}`, STOPS_MS, once(up, 'exit'))) as [number | null, NodeJS.Signals | null];
+    const [code, signal] = (await inTime(`the end of plumb up, which said: ${said}`, STOPS_MS, once(up, 'exit'))) as [
+      number | null,
+      NodeJS.Signals | null,
+    ];
     assert.ok(code !== null, `ended by ${signal}`);
     return code;
   }
@@ -99,10 +136,16 @@ describe('plumb up', () => {
     commit(machine());
     start();
     await says('ready:');
-    await until('the machine is not connected', async () => {
-      const node = await controlPlane(home).get<Node>('/api/v1/nodes/box').catch(() => undefined);
-      return findCondition(node?.status?.conditions, 'AssignmentSynced')?.status === 'True' || undefined;
-    }, { timeoutMs: PATIENCE_MS });
+    await until(
+      'the machine is not connected',
+      async () => {
+        const node = await controlPlane(home)
+          .get<Node>('/api/v1/nodes/box')
+          .catch(() => undefined);
+        return findCondition(node?.status?.conditions, 'AssignmentSynced')?.status === 'True' || undefined;
+      },
+      { timeoutMs: PATIENCE_MS },
+    );
     await findRedis();
     const unanswered = box.silence();
     commit(machine(), SERVICE);
@@ -172,7 +215,9 @@ describe('plumb up', () => {
     await says('SIGINT: stopping');
     const ended = exit();
     // As an impatient person does: one Ctrl-C after the other.
-    const impatient = setInterval(() => { up.kill('SIGINT'); }, 100);
+    const impatient = setInterval(() => {
+      up.kill('SIGINT');
+    }, 100);
     try {
       assert.equal(await ended, 130);
     } finally {
@@ -191,13 +236,20 @@ describe('plumb up', () => {
     await client.flushall();
     client.disconnect();
     await says('trying on');
-    await assert.rejects(controlPlane(home).get('/plumbline/v1/status'), /could not be rebuilt yet: object [0-9a-f]{40} in .* is damaged/);
+    await assert.rejects(
+      controlPlane(home).get('/plumbline/v1/status'),
+      /could not be rebuilt yet: object [0-9a-f]{40} in .* is damaged/,
+    );
     repair();
     await says('rebuilt: everything goes on');
-    const { synced } = await until('the state is not there again', async () => {
-      const report = await controlPlane(home).get<{ synced: boolean }>('/plumbline/v1/status');
-      return report.synced ? report : undefined;
-    }, { timeoutMs: PATIENCE_MS });
+    const { synced } = await until(
+      'the state is not there again',
+      async () => {
+        const report = await controlPlane(home).get<{ synced: boolean }>('/plumbline/v1/status');
+        return report.synced ? report : undefined;
+      },
+      { timeoutMs: PATIENCE_MS },
+    );
     assert.ok(synced);
   });
 

@@ -54,14 +54,26 @@ export async function syncBench(options: SyncBenchOptions = {}): Promise<SyncBen
   const queue = new MemoryWorkQueue();
   const executor = new StepExecutor({ cache, recorder, clock });
   const sync = new SyncController('main', {
-    git, view: cache, queue, clock, log: SILENT_LOG, ...(options.gitLimitMs !== undefined && { gitLimitMs: options.gitLimitMs }), execute: (steps, component, signal) => executor.attempt(steps, component, signal),
+    git,
+    view: cache,
+    queue,
+    clock,
+    log: SILENT_LOG,
+    ...(options.gitLimitMs !== undefined && { gitLimitMs: options.gitLimitMs }),
+    execute: (steps, component, signal) => executor.attempt(steps, component, signal),
   });
   const failures: unknown[] = [];
   queue.onFailure((failure) => failures.push(failure.error));
   const unsubscribe = cache.subscribe((type, object, previous) => sync.changed(type, object, previous));
   sync.start();
   const bench: SyncBench = {
-    repository, git, cache, store, queue, executor, sync,
+    repository,
+    git,
+    cache,
+    store,
+    queue,
+    executor,
+    sync,
     status: () => cache.get('Source//main')?.status,
     record: (sha) => bench.status()?.history.find((r) => r.revision === sha),
     synced: () => bench.status()?.conditions?.find((c) => c.type === 'Synced'),
@@ -70,7 +82,11 @@ export async function syncBench(options: SyncBenchOptions = {}): Promise<SyncBen
         let stopListening = (): void => undefined;
         const timer = setTimeout(() => {
           stopListening();
-          reject(new Error(`${name} did not happen: ${JSON.stringify(bench.status(), null, 1)} ${failures.map(String).join('\n')}`));
+          reject(
+            new Error(
+              `${name} did not happen: ${JSON.stringify(bench.status(), null, 1)} ${failures.map(String).join('\n')}`,
+            ),
+          );
         }, WAIT_MS);
         const look = (): void => {
           if (!what()) return;
@@ -96,11 +112,28 @@ export async function syncBench(options: SyncBenchOptions = {}): Promise<SyncBen
   return bench;
 }
 
-export const CLUSTER = 'apiVersion: plumbline.dev/v1alpha1\nkind: Cluster\nmetadata:\n  name: cluster\nspec:\n  sync:\n    pollSeconds: 3600\n';
+export const CLUSTER =
+  'apiVersion: plumbline.dev/v1alpha1\nkind: Cluster\nmetadata:\n  name: cluster\nspec:\n  sync:\n    pollSeconds: 3600\n';
 
 export function deployment(name: string, image = 'registry.lab/web:1', replicas = 1): string {
   return [
-    'apiVersion: apps/v1', 'kind: Deployment', 'metadata:', `  name: ${name}`, 'spec:', `  replicas: ${replicas}`, '  selector:', '    matchLabels:', `      app: ${name}`, '  template:', '    metadata:',
-    '      labels:', `        app: ${name}`, '    spec:', '      containers:', '        - name: web', `          image: ${image}`, '',
+    'apiVersion: apps/v1',
+    'kind: Deployment',
+    'metadata:',
+    `  name: ${name}`,
+    'spec:',
+    `  replicas: ${replicas}`,
+    '  selector:',
+    '    matchLabels:',
+    `      app: ${name}`,
+    '  template:',
+    '    metadata:',
+    '      labels:',
+    `        app: ${name}`,
+    '    spec:',
+    '      containers:',
+    '        - name: web',
+    `          image: ${image}`,
+    '',
   ].join('\n');
 }

@@ -15,14 +15,28 @@ describe('sync controller on a real repository', () => {
   afterEach(() => bench.close());
 
   const web = (): StoredDeployment | undefined => bench.cache.get('Deployment/default/web');
-  const files = (...more: { path: string; content: string }[]) => [{ path: 'plumbline.yaml', content: CLUSTER }, ...more];
+  const files = (...more: { path: string; content: string }[]) => [
+    { path: 'plumbline.yaml', content: CLUSTER },
+    ...more,
+  ];
   const commit = (...more: { path: string; content: string }[]): string => bench.repository.commit(files(...more));
-  const applied = (sha: string): Promise<void> => bench.until(() => bench.status()?.appliedRevision === sha && bench.synced()?.reason === 'Applied', `${sha} applied`);
+  const applied = (sha: string): Promise<void> =>
+    bench.until(
+      () => bench.status()?.appliedRevision === sha && bench.synced()?.reason === 'Applied',
+      `${sha} applied`,
+    );
 
   async function makeAvailable(): Promise<void> {
     const object = web();
     assert.ok(object);
-    const status = { observedGeneration: object.metadata.generation, replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: object.spec.replicas, unavailableReplicas: 0 };
+    const status = {
+      observedGeneration: object.metadata.generation,
+      replicas: 1,
+      updatedReplicas: 1,
+      readyReplicas: 1,
+      availableReplicas: object.spec.replicas,
+      unavailableReplicas: 0,
+    };
     await bench.executor.execute([{ do: 'updateStatus', object: { ...object, status } }], 'test', signal);
   }
 
@@ -40,7 +54,9 @@ describe('sync controller on a real repository', () => {
   });
 
   it('updates and deletes what a commit changes and drops', async () => {
-    await applied(commit({ path: 'web.yaml', content: deployment('web') }, { path: 'api.yaml', content: deployment('api') }));
+    await applied(
+      commit({ path: 'web.yaml', content: deployment('web') }, { path: 'api.yaml', content: deployment('api') }),
+    );
     const uid = web()?.metadata.uid;
     const sha = commit({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:2') });
     await applied(sha);
@@ -54,7 +70,10 @@ describe('sync controller on a real repository', () => {
     const good = commit({ path: 'web.yaml', content: deployment('web') });
     await applied(good);
     const version = web()?.metadata.resourceVersion;
-    const bad = commit({ path: 'web.yaml', content: deployment('web').replace('replicas:', 'replica:') }, { path: 'more.yaml', content: 'kind: Nonsense\n' });
+    const bad = commit(
+      { path: 'web.yaml', content: deployment('web').replace('replicas:', 'replica:') },
+      { path: 'more.yaml', content: 'kind: Nonsense\n' },
+    );
     await bench.until(() => bench.synced()?.reason === 'Refused', 'Refused');
     assert.equal(bench.record(bad)?.outcome, 'Refused');
     assert.match(bench.record(bad)?.message ?? '', /web\.yaml:6:3 UnknownField .*did you mean replicas/);
@@ -71,9 +90,22 @@ describe('sync controller on a real repository', () => {
     await applied(sha);
     const object = web();
     assert.ok(object);
-    await bench.executor.execute([{ do: 'update', object: { ...object, spec: { ...object.spec, replicas: 9 } } }], 'somebody', signal);
+    await bench.executor.execute(
+      [{ do: 'update', object: { ...object, spec: { ...object.spec, replicas: 9 } } }],
+      'somebody',
+      signal,
+    );
     await bench.until(() => web()?.spec.replicas === 1, 'replicas put back');
-    await bench.until(() => bench.cache.list('Event').some((e) => e.reason === 'DriftHealed' && e.involvedObject.name === 'web' && e.message.includes('/spec/replicas')), 'DriftHealed');
+    await bench.until(
+      () =>
+        bench.cache
+          .list('Event')
+          .some(
+            (e) =>
+              e.reason === 'DriftHealed' && e.involvedObject.name === 'web' && e.message.includes('/spec/replicas'),
+          ),
+      'DriftHealed',
+    );
     const uid = web()?.metadata.uid ?? '';
     await bench.executor.execute([{ do: 'delete', key: 'Deployment/default/web', uid }], 'somebody', signal);
     await bench.until(() => web() !== undefined && web()?.metadata.uid !== uid, 'made again');
@@ -84,7 +116,11 @@ describe('sync controller on a real repository', () => {
     await applied(commit({ path: 'web.yaml', content: deployment('web') }));
     commit({ path: 'web.yaml', content: ': : :' });
     await bench.until(() => bench.synced()?.reason === 'Refused', 'Refused');
-    await bench.executor.execute([{ do: 'delete', key: 'Deployment/default/web', uid: web()?.metadata.uid ?? '' }], 'somebody', signal);
+    await bench.executor.execute(
+      [{ do: 'delete', key: 'Deployment/default/web', uid: web()?.metadata.uid ?? '' }],
+      'somebody',
+      signal,
+    );
     await bench.until(() => web() !== undefined, 'made again');
   });
 
@@ -108,8 +144,13 @@ describe('sync controller on a real repository', () => {
   });
 
   it('follows a force-push to unrelated history, even after the old commits are gone', async () => {
-    await applied(commit({ path: 'web.yaml', content: deployment('web') }, { path: 'api.yaml', content: deployment('api') }));
-    const other = bench.repository.commit(files({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:7') }), { branch: null, parent: '' });
+    await applied(
+      commit({ path: 'web.yaml', content: deployment('web') }, { path: 'api.yaml', content: deployment('api') }),
+    );
+    const other = bench.repository.commit(
+      files({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:7') }),
+      { branch: null, parent: '' },
+    );
     bench.repository.git(['update-ref', 'refs/heads/main', other]);
     bench.repository.git(['reflog', 'expire', '--all', '--expire=now']);
     await applied(other);
@@ -125,36 +166,77 @@ describe('sync controller on a real repository', () => {
     assert.equal(bench.record(first)?.outcome, 'Superseded');
     const object = web();
     assert.ok(object);
-    const conditions = [{ type: 'Progressing', status: 'False' as const, reason: 'ProgressDeadlineExceeded', message: 'took too long', lastTransitionTime: '2026-01-01T00:00:00Z' }];
-    const status = { observedGeneration: object.metadata.generation, replicas: 1, updatedReplicas: 1, readyReplicas: 0, availableReplicas: 0, unavailableReplicas: 1, conditions };
+    const conditions = [
+      {
+        type: 'Progressing',
+        status: 'False' as const,
+        reason: 'ProgressDeadlineExceeded',
+        message: 'took too long',
+        lastTransitionTime: '2026-01-01T00:00:00Z',
+      },
+    ];
+    const status = {
+      observedGeneration: object.metadata.generation,
+      replicas: 1,
+      updatedReplicas: 1,
+      readyReplicas: 0,
+      availableReplicas: 0,
+      unavailableReplicas: 1,
+      conditions,
+    };
     await bench.executor.execute([{ do: 'updateStatus', object: { ...object, status } }], 'test', signal);
     const revert = commit({ path: 'web.yaml', content: deployment('web') });
     await applied(revert);
     assert.equal(bench.record(bad)?.outcome, 'Degraded');
     assert.match(bench.record(bad)?.postMortem?.causes[0] ?? '', /Deployment default\/web is Degraded: took too long/);
-    assert.deepEqual(bench.status()?.history.map((r) => r.removed), [undefined, undefined, undefined]);
-    const other = bench.repository.commit(files({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:7') }), { branch: null, parent: first });
+    assert.deepEqual(
+      bench.status()?.history.map((r) => r.removed),
+      [undefined, undefined, undefined],
+    );
+    const other = bench.repository.commit(
+      files({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:7') }),
+      { branch: null, parent: first },
+    );
     bench.repository.git(['update-ref', 'refs/heads/main', other]);
     await applied(other);
-    assert.deepEqual(bench.status()?.history.map((r) => [r.revision, r.removed]), [[other, undefined], [revert, true], [bad, true], [first, undefined]]);
+    assert.deepEqual(
+      bench.status()?.history.map((r) => [r.revision, r.removed]),
+      [
+        [other, undefined],
+        [revert, true],
+        [bad, true],
+        [first, undefined],
+      ],
+    );
   });
 
   it('keeps the history of a branch that a merge moved on', async () => {
     const first = commit({ path: 'web.yaml', content: deployment('web') });
     await applied(first);
-    const side = bench.repository.commit(files({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:2') }), { branch: null, parent: first });
+    const side = bench.repository.commit(
+      files({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:2') }),
+      { branch: null, parent: first },
+    );
     const main = commit({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:3') });
     await applied(main);
     const tree = bench.repository.git(['rev-parse', `${main}^{tree}`]);
     const merge = bench.repository.git(['commit-tree', tree, '-p', side, '-p', main, '-m', 'merge']);
     bench.repository.git(['update-ref', 'refs/heads/main', merge]);
     await applied(merge);
-    assert.deepEqual(bench.status()?.history.map((r) => r.removed), [undefined, undefined, undefined]);
+    assert.deepEqual(
+      bench.status()?.history.map((r) => r.removed),
+      [undefined, undefined, undefined],
+    );
   });
 
   it('invents no changes for what runs already when the state was rebuilt', async () => {
     await bench.until(() => bench.synced()?.reason === 'BranchUnborn', 'started');
-    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web-1', namespace: 'default' }, spec: { containers: [{ name: 'web', image: 'registry.lab/web:1' }], nodeName: 'n1' } } as unknown as Pod;
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'web-1', namespace: 'default' },
+      spec: { containers: [{ name: 'web', image: 'registry.lab/web:1' }], nodeName: 'n1' },
+    } as unknown as Pod;
     await bench.executor.execute([{ do: 'create', object: pod }], 'recovery', signal);
     const sha = commit({ path: 'web.yaml', content: deployment('web') });
     await applied(sha);
@@ -166,7 +248,10 @@ describe('sync controller on a real repository', () => {
 
   it('refuses to delete more than the Cluster allows, also where the Cluster goes with it', async () => {
     const limited = `${CLUSTER}    maxPrunePercent: 40\n`;
-    const all = [{ path: 'plumbline.yaml', content: limited }, ...['a', 'b', 'c'].map((n) => ({ path: `${n}.yaml`, content: deployment(n) }))];
+    const all = [
+      { path: 'plumbline.yaml', content: limited },
+      ...['a', 'b', 'c'].map((n) => ({ path: `${n}.yaml`, content: deployment(n) })),
+    ];
     const sha = bench.repository.commit(all);
     await applied(sha);
     const emptied = bench.repository.commit([{ path: 'README.md', content: 'all gone' }]);
@@ -181,7 +266,10 @@ describe('sync controller on a real repository', () => {
 
   it('refuses hostile commits and goes on with the next good one', async () => {
     await applied(commit({ path: 'web.yaml', content: deployment('web') }));
-    const bomb = ['a: &a [x,x,x,x,x,x,x,x,x]', ...'bcdefghi'.split('').map((k, i) => `${k}: &${k} [${Array(9).fill(`*${'abcdefgh'[i]}`).join(',')}]`)].join('\n');
+    const bomb = [
+      'a: &a [x,x,x,x,x,x,x,x,x]',
+      ...'bcdefghi'.split('').map((k, i) => `${k}: &${k} [${Array(9).fill(`*${'abcdefgh'[i]}`).join(',')}]`),
+    ].join('\n');
     const hostile: [string, Parameters<typeof bench.repository.commit>[0]][] = [
       ['alias bomb', [{ path: 'bomb.yaml', content: bomb }]],
       ['50 MB', [{ path: 'big.yaml', content: Buffer.alloc(50 * 1024 * 1024, 'a: b\n') }]],
@@ -198,16 +286,27 @@ describe('sync controller on a real repository', () => {
     await applied(sha);
   });
 
-  for (const [name, how] of [['missing', () => undefined], ['empty', () => Buffer.alloc(0)], ['cut off', (good: Buffer) => good.subarray(0, good.length >> 1)]] as const) {
+  for (const [name, how] of [
+    ['missing', () => undefined],
+    ['empty', () => Buffer.alloc(0)],
+    ['cut off', (good: Buffer) => good.subarray(0, good.length >> 1)],
+  ] as const) {
     it(`tells of an object that is ${name}, keeps what runs, and goes on when it is repaired`, async () => {
       const good = commit({ path: 'web.yaml', content: deployment('web') });
       await applied(good);
-      const other = bench.repository.commit(files({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:2') }), { branch: null, parent: good });
+      const other = bench.repository.commit(
+        files({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:2') }),
+        { branch: null, parent: good },
+      );
       const repair = bench.repository.damage(bench.repository.git(['rev-parse', `${other}:web.yaml`]), how);
       bench.repository.git(['update-ref', 'refs/heads/main', other]);
       await bench.until(() => bench.synced()?.reason === 'RepositoryDamaged', 'RepositoryDamaged');
       await bench.until(() => bench.cache.list('Event').some((e) => e.reason === 'RepositoryDamaged'), 'the event');
-      await bench.executor.execute([{ do: 'delete', key: 'Deployment/default/web', uid: web()?.metadata.uid ?? '' }], 'somebody', signal);
+      await bench.executor.execute(
+        [{ do: 'delete', key: 'Deployment/default/web', uid: web()?.metadata.uid ?? '' }],
+        'somebody',
+        signal,
+      );
       await bench.until(() => web()?.spec.template.spec.containers[0]?.image === 'registry.lab/web:1', 'healed');
       repair();
       await applied(other);
@@ -218,17 +317,34 @@ describe('sync controller on a real repository', () => {
   it('ends a look into a repository that never answers, and looks again', async () => {
     await bench.close();
     let hangs = 2;
-    bench = await syncBench({ gitLimitMs: 50, through: (git) => ({ ...git, files: (sha, s) => (hangs-- > 0 ? new Promise(() => undefined) : git.files(sha, s)) }) });
+    bench = await syncBench({
+      gitLimitMs: 50,
+      through: (git) => ({
+        ...git,
+        files: (sha, s) => (hangs-- > 0 ? new Promise(() => undefined) : git.files(sha, s)),
+      }),
+    });
     const sha = commit({ path: 'web.yaml', content: deployment('web') });
-    await bench.until(() => bench.cache.list('Event').some((e) => e.reason === 'GitUnreachable' && /took more than 0.05 s/.test(e.message)), 'the event');
+    await bench.until(
+      () =>
+        bench.cache.list('Event').some((e) => e.reason === 'GitUnreachable' && /took more than 0.05 s/.test(e.message)),
+      'the event',
+    );
     await applied(sha);
   });
 
   it('refuses a commit with one file at very many paths in the time that its limits allow', async () => {
     await applied(commit({ path: 'web.yaml', content: deployment('web') }));
     const blob = bench.repository.git(['hash-object', '-w', '--stdin'], deployment('evil'));
-    let tree = bench.repository.git(['mktree'], `${Array.from({ length: 40 }, (_, i) => `100644 blob ${blob}\t${i}.yaml`).join('\n')}\n`);
-    for (const wide of [40, 100]) tree = bench.repository.git(['mktree'], `${Array.from({ length: wide }, (_, i) => `040000 tree ${tree}\td${i}`).join('\n')}\n`);
+    let tree = bench.repository.git(
+      ['mktree'],
+      `${Array.from({ length: 40 }, (_, i) => `100644 blob ${blob}\t${i}.yaml`).join('\n')}\n`,
+    );
+    for (const wide of [40, 100])
+      tree = bench.repository.git(
+        ['mktree'],
+        `${Array.from({ length: wide }, (_, i) => `040000 tree ${tree}\td${i}`).join('\n')}\n`,
+      );
     const sha = bench.repository.git(['commit-tree', tree, '-m', 'bomb']);
     bench.repository.git(['update-ref', 'refs/heads/main', sha]);
     await bench.until(() => bench.record(sha)?.outcome === 'Refused', 'Refused');
@@ -242,7 +358,14 @@ describe('sync controller on a real repository', () => {
     const inner = bench.repository.git(['mktree'], `100644 blob ${blob}\tevil.yaml\n`);
     const raw = Buffer.concat([Buffer.from('40000 ..\0'), Buffer.from(inner, 'hex')]);
     const tree = bench.repository.git(['hash-object', '-t', 'tree', '-w', '--stdin', '--literally'], raw);
-    const sha = bench.repository.git(['commit-tree', tree, '-p', bench.repository.git(['rev-parse', 'main']), '-m', 'out']);
+    const sha = bench.repository.git([
+      'commit-tree',
+      tree,
+      '-p',
+      bench.repository.git(['rev-parse', 'main']),
+      '-m',
+      'out',
+    ]);
     bench.repository.git(['update-ref', 'refs/heads/main', sha]);
     await bench.until(() => bench.record(sha)?.outcome === 'Refused', 'Refused');
     assert.match(bench.record(sha)?.message ?? '', /PathRefused/);
@@ -252,13 +375,17 @@ describe('sync controller on a real repository', () => {
   it('goes straight to the newest of several commits, and does not touch what it finds in force after a restart', async () => {
     await bench.until(() => bench.synced()?.reason === 'BranchUnborn', 'started');
     let sha = '';
-    for (let i = 1; i <= 10; i++) sha = commit({ path: 'web.yaml', content: deployment('web', `registry.lab/web:${i}`) });
+    for (let i = 1; i <= 10; i++)
+      sha = commit({ path: 'web.yaml', content: deployment('web', `registry.lab/web:${i}`) });
     await applied(sha);
     assert.equal(web()?.spec.template.spec.containers[0]?.image, 'registry.lab/web:10');
     const version = web()?.metadata.resourceVersion;
     const again = await syncBench({ repository: bench.repository, store: bench.store });
     try {
-      const next = commit({ path: 'web.yaml', content: deployment('web', 'registry.lab/web:10') }, { path: 'notes.txt', content: 'x' });
+      const next = commit(
+        { path: 'web.yaml', content: deployment('web', 'registry.lab/web:10') },
+        { path: 'notes.txt', content: 'x' },
+      );
       await again.until(() => again.status()?.appliedRevision === next, 'applied by either');
       assert.equal(again.cache.get('Deployment/default/web')?.metadata.resourceVersion, version);
     } finally {
@@ -274,7 +401,10 @@ describe('sync controller on a real repository', () => {
       const sha = commit({ path: 'web.yaml', content: deployment('web', `registry.lab/web:${i}`) });
       const pushed = performance.now();
       writeFileSync(join(bench.repository.dir, 'plumbline', 'pushed'), sha);
-      await bench.until(() => web()?.spec.template.spec.containers[0]?.image === `registry.lab/web:${i}`, 'first action');
+      await bench.until(
+        () => web()?.spec.template.spec.containers[0]?.image === `registry.lab/web:${i}`,
+        'first action',
+      );
       times.push(performance.now() - pushed);
     }
     times.sort((a, b) => a - b);

@@ -41,20 +41,35 @@ describe('a run of tests', { skip: labUnsupported(), timeout: 900_000 }, () => {
     const mark = randomUUID();
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
     // A session of its own, as a terminal gives it.
-    const child = spawn(program, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { ...env, TMPDIR: folder, UP: up, MARK: mark } });
+    const child = spawn(program, args, {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...env, TMPDIR: folder, UP: up, MARK: mark },
+    });
     let said = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { said += chunk.toString(); });
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => {
+        said += chunk.toString();
+      });
     const ended = once(child, 'exit').then(([code]) => code as number | null);
     whenInterrupted('a run of tests', async () => {
       child.kill('SIGTERM');
       await ended;
     });
     const started: TestRun = {
-      child, folder, mark, ended,
-      up: () => until('the test does not come up', () => {
-        assert.equal(child.exitCode ?? child.signalCode, null, said);
-        return existsSync(up) ? Number(readFileSync(up, 'utf8')) || undefined : undefined;
-      }, { timeoutMs: PATIENCE_MS, everyMs: 100 }),
+      child,
+      folder,
+      mark,
+      ended,
+      up: () =>
+        until(
+          'the test does not come up',
+          () => {
+            assert.equal(child.exitCode ?? child.signalCode, null, said);
+            return existsSync(up) ? Number(readFileSync(up, 'utf8')) || undefined : undefined;
+          },
+          { timeoutMs: PATIENCE_MS, everyMs: 100 },
+        ),
     };
     runs.push(started);
     return started;
@@ -65,26 +80,51 @@ describe('a run of tests', { skip: labUnsupported(), timeout: 900_000 }, () => {
 
   /** What this machine still has of a run; `pid` is that of its test file. */
   async function left({ folder, mark }: TestRun, pid: number): Promise<readonly string[]> {
-    const processes = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry)).filter((entry) => {
-      const stat = read(`/proc/${entry}/stat`);
-      const ours = read(`/proc/${entry}/environ`).includes(mark) || read(`/proc/${entry}/cmdline`).includes(folder) || /\/plumb-lab\/interr\b/.test(read(`/proc/${entry}/cgroup`));
-      return ours && !stat.slice(stat.lastIndexOf(')')).startsWith(') Z');
-    }).map((entry) => `process ${read(`/proc/${entry}/cmdline`).replaceAll('\0', ' ').slice(0, 100)}`);
-    const links = readdirSync('/sys/class/net').filter((name) => name.startsWith(`${LAB}-`)).map((name) => `link ${name}`);
-    const namespaces = names('/run/netns').filter((name) => name.startsWith(`pnet-${pid}-`)).map((name) => `namespace ${name}`);
-    const cgroups = machineHierarchies().flatMap(({ mountPoint }) => [
-      ...names(`${mountPoint}/plumb-lab`).filter((name) => name === LAB), ...names(`${mountPoint}/plumbline`).filter((name) => name.includes(`-${pid}-`)),
-    ].map((name) => `cgroup ${name}`));
-    const mounts = read('/proc/self/mountinfo').split('\n').filter((line) => [folder, FLEET, `pnet-${pid}-`].some((word) => line.includes(word))).map((line) => `mount ${line}`);
-    const rules = (await run(['nft', 'list', 'tables'])).stdout.split('\n').filter((line) => line.includes('plumb')).map((line) => `rules ${line}`);
+    const processes = readdirSync('/proc')
+      .filter((entry) => /^\d+$/.test(entry))
+      .filter((entry) => {
+        const stat = read(`/proc/${entry}/stat`);
+        const ours =
+          read(`/proc/${entry}/environ`).includes(mark) ||
+          read(`/proc/${entry}/cmdline`).includes(folder) ||
+          /\/plumb-lab\/interr\b/.test(read(`/proc/${entry}/cgroup`));
+        return ours && !stat.slice(stat.lastIndexOf(')')).startsWith(') Z');
+      })
+      .map((entry) => `process ${read(`/proc/${entry}/cmdline`).replaceAll('\0', ' ').slice(0, 100)}`);
+    const links = readdirSync('/sys/class/net')
+      .filter((name) => name.startsWith(`${LAB}-`))
+      .map((name) => `link ${name}`);
+    const namespaces = names('/run/netns')
+      .filter((name) => name.startsWith(`pnet-${pid}-`))
+      .map((name) => `namespace ${name}`);
+    const cgroups = machineHierarchies().flatMap(({ mountPoint }) =>
+      [
+        ...names(`${mountPoint}/plumb-lab`).filter((name) => name === LAB),
+        ...names(`${mountPoint}/plumbline`).filter((name) => name.includes(`-${pid}-`)),
+      ].map((name) => `cgroup ${name}`),
+    );
+    const mounts = read('/proc/self/mountinfo')
+      .split('\n')
+      .filter((line) => [folder, FLEET, `pnet-${pid}-`].some((word) => line.includes(word)))
+      .map((line) => `mount ${line}`);
+    const rules = (await run(['nft', 'list', 'tables'])).stdout
+      .split('\n')
+      .filter((line) => line.includes('plumb'))
+      .map((line) => `rules ${line}`);
     // tsx keeps what it has compiled there.
-    const files = [...names(folder).filter((name) => name !== 'up' && !name.startsWith('tsx-')), ...(existsSync(FLEET) ? [FLEET] : [])].map((name) => `file ${name}`);
+    const files = [
+      ...names(folder).filter((name) => name !== 'up' && !name.startsWith('tsx-')),
+      ...(existsSync(FLEET) ? [FLEET] : []),
+    ].map((name) => `file ${name}`);
     return [...processes, ...links, ...namespaces, ...new Set(cgroups), ...mounts, ...rules, ...files];
   }
 
-  const kinds = (found: readonly string[]): readonly string[] => [...new Set(found.map((one) => one.split(' ')[0] ?? ''))].sort();
+  const kinds = (found: readonly string[]): readonly string[] =>
+    [...new Set(found.map((one) => one.split(' ')[0] ?? ''))].sort();
 
-  beforeEach(() => { runs.length = 0; });
+  beforeEach(() => {
+    runs.length = 0;
+  });
   afterEach(async () => {
     // Of a run that did not end as it should.
     for (const { child, folder, ended } of runs) {
@@ -105,7 +145,10 @@ describe('a run of tests', { skip: labUnsupported(), timeout: 900_000 }, () => {
 
   it('leaves nothing behind after SIGTERM to its shell while it is still building', async () => {
     const tests = startByShell();
-    await until('the bridge is not there', () => existsSync(`/sys/class/net/${LAB}-br`) || undefined, { timeoutMs: PATIENCE_MS, everyMs: 10 });
+    await until('the bridge is not there', () => existsSync(`/sys/class/net/${LAB}-br`) || undefined, {
+      timeoutMs: PATIENCE_MS,
+      everyMs: 10,
+    });
     tests.child.kill('SIGTERM');
     assert.equal(await inTime('the end', PATIENCE_MS, tests.ended), 143);
     assert.deepEqual(await left(tests, 0), []);
@@ -115,7 +158,10 @@ describe('a run of tests', { skip: labUnsupported(), timeout: 900_000 }, () => {
     const tests = start(RUN);
     const pid = await tests.up();
     tests.child.kill('SIGKILL');
-    await until('it is not all gone', async () => ((await left(tests, pid)).length === 0 ? true : undefined), { timeoutMs: PATIENCE_MS, everyMs: 200 });
+    await until('it is not all gone', async () => ((await left(tests, pid)).length === 0 ? true : undefined), {
+      timeoutMs: PATIENCE_MS,
+      everyMs: 200,
+    });
   });
 
   it('runs again after all of it was killed, and clears away what the killed run left', async () => {
@@ -127,7 +173,10 @@ describe('a run of tests', { skip: labUnsupported(), timeout: 900_000 }, () => {
     assert.deepEqual(kinds(remains), ['cgroup', 'file', 'link', 'mount', 'namespace', 'process'], remains.join('\n'));
     const again = start(RUN);
     const next = await again.up();
-    assert.deepEqual((await left(killed, pid)).filter((one) => one.startsWith('namespace') || one.includes(`-${pid}-`)), []);
+    assert.deepEqual(
+      (await left(killed, pid)).filter((one) => one.startsWith('namespace') || one.includes(`-${pid}-`)),
+      [],
+    );
     again.child.kill('SIGINT');
     assert.equal(await inTime('the end', PATIENCE_MS, again.ended), 130);
     assert.deepEqual(await left(again, next), []);

@@ -5,7 +5,18 @@ import { spawn } from 'node:child_process';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { labDown, labExec, labHeal, labPartition, labPowerOff, labPowerOn, labSshArgv, labStatus, labUp, type LabInfo } from '../../../cli/lab/index.ts';
+import {
+  labDown,
+  labExec,
+  labHeal,
+  labPartition,
+  labPowerOff,
+  labPowerOn,
+  labSshArgv,
+  labStatus,
+  labUp,
+  type LabInfo,
+} from '../../../cli/lab/index.ts';
 import { cgroupExists, machineHierarchies } from '../../../cli/lab/cgroups.ts';
 import { answers, run, until, type Ran } from '../../../cli/lab/process.ts';
 import { interrupted } from '../../support/interruption.ts';
@@ -21,7 +32,9 @@ const skip = labUnsupported();
 async function traces(name: string, dir: string): Promise<string[]> {
   const devices = (await readdir('/sys/class/net')).filter((device) => device.startsWith(`${name}-`));
   const namespaces = (await readdir('/run/netns').catch(() => [] as string[])).filter((netns) => netns.includes(name));
-  const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').filter((line) => line.includes(dir) || line.includes(`/${name}`));
+  const mounts = (await readFile('/proc/self/mountinfo', 'utf8'))
+    .split('\n')
+    .filter((line) => line.includes(dir) || line.includes(`/${name}`));
   const cgroups = cgroupExists(machineHierarchies(), name) ? [`cgroup ${name}`] : [];
   const files = await readdir(dir).catch(() => [] as string[]);
   const processes: string[] = [];
@@ -31,7 +44,8 @@ async function traces(name: string, dir: string): Promise<string[]> {
     if (stat.slice(stat.lastIndexOf(')')).startsWith(') Z')) continue;
     const memberships = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '');
     const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-    if (memberships.includes(`/plumb-lab/${name}`) || (commandLine.includes(dir) && Number(pid) !== process.pid)) processes.push(`${pid} ${commandLine.replaceAll('\0', ' ')}`);
+    if (memberships.includes(`/plumb-lab/${name}`) || (commandLine.includes(dir) && Number(pid) !== process.pid))
+      processes.push(`${pid} ${commandLine.replaceAll('\0', ' ')}`);
   }
   return [...devices, ...namespaces, ...mounts, ...cgroups, ...files, ...processes];
 }
@@ -52,7 +66,13 @@ describe('lab', { skip }, () => {
   });
 
   it('describes itself, also in lab.json', async () => {
-    assert.deepEqual(lab.nodes.map((n) => [n.name, n.address, n.state]), [['node-1', '198.18.9.11', 'up'], ['node-2', '198.18.9.12', 'up']]);
+    assert.deepEqual(
+      lab.nodes.map((n) => [n.name, n.address, n.state]),
+      [
+        ['node-1', '198.18.9.11', 'up'],
+        ['node-2', '198.18.9.12', 'up'],
+      ],
+    );
     assert.deepEqual(JSON.parse(await readFile(join(dir, 'lab.json'), 'utf8')), lab);
     assert.deepEqual(await labStatus({ dir }), { ...lab, registryUp: true });
   });
@@ -67,17 +87,22 @@ describe('lab', { skip }, () => {
   });
 
   it('refuses ssh without the key', async () => {
-    const argv = (await labSshArgv({ dir, node: 'node-1', argv: ['true'] })).map((word) => (word === lab.sshKeyPath ? '/dev/null' : word));
+    const argv = (await labSshArgv({ dir, node: 'node-1', argv: ['true'] })).map((word) =>
+      word === lab.sshKeyPath ? '/dev/null' : word,
+    );
     assert.equal((await run(argv)).code, 255);
   });
 
   it('connects hosts with each other and with nothing outside of the lab', async () => {
     assert.equal((await on('node-1', 'busybox', 'ping', '-c', '1', '-W', '2', 'node-2')).code, 0);
     const routes = (await on('node-1', 'ip', 'route')).stdout.trim().split('\n');
-    assert.deepEqual(routes.map((line) => line.split(' ')[0]), [SUBNET]);
+    assert.deepEqual(
+      routes.map((line) => line.split(' ')[0]),
+      [SUBNET],
+    );
   });
 
-  it('gives every host its own processes, disk and cgroups, and the machine\'s programs read-only', async () => {
+  it("gives every host its own processes, disk and cgroups, and the machine's programs read-only", async () => {
     assert.equal((await on('node-1', 'cat', '/proc/1/comm')).stdout.trim(), 'busybox');
     assert.match((await on('node-1', 'cat', '/proc/self/cgroup')).stdout, /:\/(init)?\n/);
     assert.notEqual((await on('node-1', 'touch', '/usr/bin/x')).code, 0);
@@ -87,18 +112,75 @@ describe('lab', { skip }, () => {
   });
 
   it('pulls images from the registry by name and runs them under runc', async () => {
-    const pulled = await on('node-1', 'ctr', '-n', 'k8s.io', 'images', 'pull', '--hosts-dir', '/etc/containerd/certs.d', 'registry.lab/hello:1');
+    const pulled = await on(
+      'node-1',
+      'ctr',
+      '-n',
+      'k8s.io',
+      'images',
+      'pull',
+      '--hosts-dir',
+      '/etc/containerd/certs.d',
+      'registry.lab/hello:1',
+    );
     assert.equal(pulled.code, 0, pulled.stderr);
-    const ran = await on('node-1', 'ctr', '-n', 'k8s.io', 'run', '--rm', '--cgroup', '/plumbline/try', 'registry.lab/hello:1', 'try', 'cat', '/etc/hello-version');
+    const ran = await on(
+      'node-1',
+      'ctr',
+      '-n',
+      'k8s.io',
+      'run',
+      '--rm',
+      '--cgroup',
+      '/plumbline/try',
+      'registry.lab/hello:1',
+      'try',
+      'cat',
+      '/etc/hello-version',
+    );
     assert.deepEqual([ran.code, ran.stdout], [0, 'v1\n'], ran.stderr);
   });
 
   it('has an example server that lets answers under way finish when it is asked to end', async () => {
-    await on('node-2', 'ctr', '-n', 'k8s.io', 'images', 'pull', '--hosts-dir', '/etc/containerd/certs.d', 'registry.lab/hello:2');
-    const started = await on('node-2', 'ctr', '-n', 'k8s.io', 'run', '-d', '--net-host', '--cgroup', '/plumbline/web', '--env', 'PORT=8099', '--env', 'GREETING=good day', 'registry.lab/hello:2', 'web');
+    await on(
+      'node-2',
+      'ctr',
+      '-n',
+      'k8s.io',
+      'images',
+      'pull',
+      '--hosts-dir',
+      '/etc/containerd/certs.d',
+      'registry.lab/hello:2',
+    );
+    const started = await on(
+      'node-2',
+      'ctr',
+      '-n',
+      'k8s.io',
+      'run',
+      '-d',
+      '--net-host',
+      '--cgroup',
+      '/plumbline/web',
+      '--env',
+      'PORT=8099',
+      '--env',
+      'GREETING=good day',
+      'registry.lab/hello:2',
+      'web',
+    );
     assert.equal(started.code, 0, started.stderr);
     const url = 'http://198.18.9.12:8099';
-    await until('the example server answers', async () => (await fetch(`${url}/healthz`).then((r) => r.status, () => 0)) === 200 || undefined, { timeoutMs: 10_000 });
+    await until(
+      'the example server answers',
+      async () =>
+        (await fetch(`${url}/healthz`).then(
+          (r) => r.status,
+          () => 0,
+        )) === 200 || undefined,
+      { timeoutMs: 10_000 },
+    );
     assert.match(await (await fetch(url)).text(), /^good day from v2, pod \S+\n$/);
 
     // One request is half sent when the end is asked for; others keep coming while it drains.
@@ -110,43 +192,80 @@ describe('lab', { skip }, () => {
     await fetch(url);
     await on('node-2', 'ctr', '-n', 'k8s.io', 'task', 'kill', '--signal', 'SIGTERM', 'web');
     assert.equal((await fetch(`${url}/healthz`)).status, 200, 'still serves right after SIGTERM');
-    await until('it stops listening', async () => ((await answers({ host: '198.18.9.12', port: 8099 })) ? undefined : true), { timeoutMs: 5000, everyMs: 100 });
-    assert.match((await on('node-2', 'ctr', '-n', 'k8s.io', 'task', 'ls')).stdout, /web .*RUNNING/, 'waits for the open request');
+    await until(
+      'it stops listening',
+      async () => ((await answers({ host: '198.18.9.12', port: 8099 })) ? undefined : true),
+      { timeoutMs: 5000, everyMs: 100 },
+    );
+    assert.match(
+      (await on('node-2', 'ctr', '-n', 'k8s.io', 'task', 'ls')).stdout,
+      /web .*RUNNING/,
+      'waits for the open request',
+    );
     half.write('Host: x\r\n\r\n');
     await closed;
     assert.match(answer, /^HTTP\/1\.[01] 200 OK[\s\S]*good day from v2/);
-    await until('it ends', async () => (/web .*STOPPED/.test((await on('node-2', 'ctr', '-n', 'k8s.io', 'task', 'ls')).stdout) ? true : undefined), { timeoutMs: 5000, everyMs: 50 });
+    await until(
+      'it ends',
+      async () =>
+        /web .*STOPPED/.test((await on('node-2', 'ctr', '-n', 'k8s.io', 'task', 'ls')).stdout) ? true : undefined,
+      { timeoutMs: 5000, everyMs: 50 },
+    );
     assert.equal((await on('node-2', 'ctr', '-n', 'k8s.io', 'task', 'delete', 'web')).code, 0, 'ended with 0');
   });
 
   it('starts sshd again when it dies', async () => {
     const before = (await on('node-2', 'cat', '/run/sshd.pid')).stdout.trim();
     await on('node-2', 'kill', '-9', before);
-    await until('sshd was not started again', async () => {
-      const now = (await on('node-2', 'cat', '/run/sshd.pid')).stdout.trim();
-      return now !== before && (await answers({ host: '198.18.9.12', port: 22 }, { greeting: true })) ? true : undefined;
-    }, { timeoutMs: 15_000, everyMs: 50 });
+    await until(
+      'sshd was not started again',
+      async () => {
+        const now = (await on('node-2', 'cat', '/run/sshd.pid')).stdout.trim();
+        return now !== before && (await answers({ host: '198.18.9.12', port: 22 }, { greeting: true }))
+          ? true
+          : undefined;
+      },
+      { timeoutMs: 15_000, everyMs: 50 },
+    );
   });
 
   it('loses all but the disk in a power cut, silently, and starts its services when the power is back', async () => {
-    await labExec({ dir, node: 'node-1', argv: ['sh', '-c', 'cat > /etc/init.d/example; chmod 755 /etc/init.d/example; echo x > /run/mark; sync'], input: '#!/bin/sh\necho "$1" >> /var/lib/plumbline/started\n' });
+    await labExec({
+      dir,
+      node: 'node-1',
+      argv: ['sh', '-c', 'cat > /etc/init.d/example; chmod 755 /etc/init.d/example; echo x > /run/mark; sync'],
+      input: '#!/bin/sh\necho "$1" >> /var/lib/plumbline/started\n',
+    });
     await on('node-1', 'ctr', '-n', 'k8s.io', 'run', '-d', '--cgroup', '/plumbline/a', 'registry.lab/hello:1', 'a');
     const keyBefore = lab.nodes[0]?.hostKey;
     const open = await greeted('198.18.9.11', 22);
     await labPowerOff({ dir, node: 'node-1' });
     assert.deepEqual(open.heard, [], 'no goodbye was sent');
     open.socket.destroy();
-    assert.deepEqual((await labStatus({ dir })).nodes.map((n) => n.state), ['off', 'up']);
+    assert.deepEqual(
+      (await labStatus({ dir })).nodes.map((n) => n.state),
+      ['off', 'up'],
+    );
     assert.equal(await answers({ host: '198.18.9.11', port: 22 }, { timeoutMs: 300 }), false);
     await assert.rejects(on('node-1', 'true'), /node-1 is off/);
 
     await labPowerOn({ dir, node: 'node-1' });
     const status = await labStatus({ dir });
-    assert.deepEqual(status.nodes.map((n) => [n.state, n.name]), [['up', 'node-1'], ['up', 'node-2']]);
+    assert.deepEqual(
+      status.nodes.map((n) => [n.state, n.name]),
+      [
+        ['up', 'node-1'],
+        ['up', 'node-2'],
+      ],
+    );
     assert.equal(status.nodes[0]?.hostKey, keyBefore);
     assert.equal((await ssh('node-1', 'cat /var/lib/plumbline/mark')).stdout, 'one\n');
     assert.equal((await on('node-1', 'test', '-e', '/run/mark')).code, 1);
-    await until('the service was not started', async () => ((await on('node-1', 'cat', '/var/lib/plumbline/started')).stdout === 'start\n' ? true : undefined), { timeoutMs: 10_000 });
+    await until(
+      'the service was not started',
+      async () => ((await on('node-1', 'cat', '/var/lib/plumbline/started')).stdout === 'start\n' ? true : undefined),
+      { timeoutMs: 10_000 },
+    );
     assert.doesNotMatch((await on('node-1', 'ctr', '-n', 'k8s.io', 'task', 'ls')).stdout, /RUNNING/);
   });
 
@@ -163,17 +282,29 @@ describe('lab', { skip }, () => {
   it('says so when it is up already, and refuses to be another lab', async () => {
     const lines: string[] = [];
     const again = await labUp({ dir, progress: (line) => lines.push(line) });
-    assert.deepEqual(again.nodes.map((n) => n.state), ['up', 'up']);
+    assert.deepEqual(
+      again.nodes.map((n) => n.state),
+      ['up', 'up'],
+    );
     assert.deepEqual(lines, [`the lab '${NAME}' is already up`]);
     await assert.rejects(labUp({ dir, nodes: 5 }), { exitCode: 2, message: /already up with nodes 2, not 5/ });
-    await assert.rejects(labUp({ name: NAME, dir: '/var/tmp/plumb-lab-elsewhere', subnet: SUBNET, nodes: 2 }), { exitCode: 2, message: /is up in/ });
-    await assert.rejects(labDown({ name: NAME, dir: '/var/tmp/plumb-lab-elsewhere' }), { exitCode: 2, message: /is up in/ });
+    await assert.rejects(labUp({ name: NAME, dir: '/var/tmp/plumb-lab-elsewhere', subnet: SUBNET, nodes: 2 }), {
+      exitCode: 2,
+      message: /is up in/,
+    });
+    await assert.rejects(labDown({ name: NAME, dir: '/var/tmp/plumb-lab-elsewhere' }), {
+      exitCode: 2,
+      message: /is up in/,
+    });
     assert.deepEqual(await readdir('/var/tmp/plumb-lab-elsewhere').catch(() => []), []);
   });
 
   it('refuses addresses that are taken, with nothing half-made', async () => {
     const other = `${NAME.slice(0, 9)}x`;
-    await assert.rejects(labUp({ name: other, dir: `${dir}x`, subnet: '198.18.9.128/25', nodes: 1 }), { exitCode: 2, message: /already has 198\.18\.9\.1\/24/ });
+    await assert.rejects(labUp({ name: other, dir: `${dir}x`, subnet: '198.18.9.128/25', nodes: 1 }), {
+      exitCode: 2,
+      message: /already has 198\.18\.9\.1\/24/,
+    });
     assert.deepEqual(await traces(other, `${dir}x`), []);
   });
 
@@ -216,7 +347,10 @@ await labUp({ name: ${JSON.stringify(name)}, dir: ${JSON.stringify(dir)}, subnet
       const ended = new Promise((resolve) => child.on('close', resolve));
       await new Promise((resolve) => child.stdout.once('data', resolve));
       const killAt = performance.now() + afterMs;
-      await until('the moment to kill', () => (performance.now() >= killAt ? true : undefined), { timeoutMs: 5000, everyMs: 5 });
+      await until('the moment to kill', () => (performance.now() >= killAt ? true : undefined), {
+        timeoutMs: 5000,
+        everyMs: 5,
+      });
       child.kill('SIGKILL');
       await ended;
       assert.equal(await labDown({ dir, name }), true);
@@ -227,7 +361,11 @@ await labUp({ name: ${JSON.stringify(name)}, dir: ${JSON.stringify(dir)}, subnet
   it('comes up afresh over what a crash left', async () => {
     const first = await labUp({ name, dir, subnet, nodes: 1, registry: false });
     process.kill(first.nodes[0]?.pid ?? 0, 'SIGKILL');
-    await until('the host goes off', async () => ((await labStatus({ dir })).nodes[0]?.state === 'off' ? true : undefined), { timeoutMs: 10_000 });
+    await until(
+      'the host goes off',
+      async () => ((await labStatus({ dir })).nodes[0]?.state === 'off' ? true : undefined),
+      { timeoutMs: 10_000 },
+    );
     const second = await labUp({ name, dir, subnet, nodes: 1, registry: false });
     assert.equal(second.nodes[0]?.state, 'up');
     assert.notEqual(second.nodes[0].hostKey, first.nodes[0]?.hostKey);
@@ -237,7 +375,19 @@ await labUp({ name: ${JSON.stringify(name)}, dir: ${JSON.stringify(dir)}, subnet
 
   it('takes everything down again when it is interrupted', async () => {
     const controller = new AbortController();
-    await assert.rejects(labUp({ name, dir, subnet, nodes: 2, signal: controller.signal, progress: (line) => { if (line.startsWith('bridge')) controller.abort(new Error('interrupted')); } }), /interrupted/);
+    await assert.rejects(
+      labUp({
+        name,
+        dir,
+        subnet,
+        nodes: 2,
+        signal: controller.signal,
+        progress: (line) => {
+          if (line.startsWith('bridge')) controller.abort(new Error('interrupted'));
+        },
+      }),
+      /interrupted/,
+    );
     assert.deepEqual(await traces(name, dir), []);
   });
 });

@@ -4,6 +4,8 @@ import { findProgram } from '../../../cli/lab/process.ts';
 export function labUnsupported(): string | false {
   if (process.platform !== 'linux') return `the lab needs Linux, this is ${process.platform}`;
   if (process.geteuid?.() !== 0) return 'the lab needs root';
-  const missing = ['containerd', 'runc', 'sshd', 'docker-registry', 'busybox', 'nft', 'ip'].filter((program) => findProgram(program) === undefined);
+  const missing = ['containerd', 'runc', 'sshd', 'docker-registry', 'busybox', 'nft', 'ip'].filter(
+    (program) => findProgram(program) === undefined,
+  );
   return missing.length > 0 ? `missing on this machine: ${missing.join(', ')}` : false;
 }

@@ -7,7 +7,8 @@ import { ask, askUdp, makeLab, type Lab, type TestPod } from './lab.ts';
 import { cannotRun } from './namespace.ts';
 
 const ports = (hostIP?: string): Record<string, unknown>[] => [
-  { containerPort: 80, hostPort: 8080, ...(hostIP && { hostIP }) }, { containerPort: 53, hostPort: 5353, protocol: 'UDP', ...(hostIP && { hostIP }) },
+  { containerPort: 80, hostPort: 8080, ...(hostIP && { hostIP }) },
+  { containerPort: 53, hostPort: 5353, protocol: 'UDP', ...(hostIP && { hostIP }) },
 ];
 
 describe('network: host ports', { skip: cannotRun() ?? false, timeout: 120_000 }, () => {
@@ -20,7 +21,11 @@ describe('network: host ports', { skip: cannotRun() ?? false, timeout: 120_000 }
     lab = await makeLab('hp', { cluster: cluster(), verifyEveryMs: 100 });
     const [n1, n2] = lab.nodes;
     [target, other, far] = [await n1.pod(2), await n1.pod(3), await n2.pod(2)];
-    await Promise.all([lab.serve(target.ns, 80, 'web'), lab.answerUdp(target.ns, 53, 'dns'), lab.serve(n1.ns, 9090, 'node')]);
+    await Promise.all([
+      lab.serve(target.ns, 80, 'web'),
+      lab.answerUdp(target.ns, 53, 'dns'),
+      lab.serve(n1.ns, 9090, 'node'),
+    ]);
   });
   after(() => lab.close());
 
@@ -66,7 +71,7 @@ describe('network: host ports', { skip: cannotRun() ?? false, timeout: 120_000 }
     assert.equal(await ask(lab.outside, lab.nodes[1].address, 8080), 'ECONNREFUSED');
   });
 
-  it('opens no way to the node\'s loopback', async () => {
+  it("opens no way to the node's loopback", async () => {
     const { ns } = lab.nodes[0];
     assert.doesNotMatch(await ns.sh('sysctl', '-a', '--pattern', 'route_localnet'), /= 1/);
   });
@@ -87,7 +92,7 @@ describe('network: host ports', { skip: cannotRun() ?? false, timeout: 120_000 }
     const [n1] = lab.nodes;
     await n1.ns.sh('nft', 'flush', 'ruleset');
     const answers = async (): Promise<boolean> => (await ask(lab.outside, n1.address, 8080)).startsWith('web ');
-    for (const end = Date.now() + 10_000; Date.now() < end && !await answers(); await delay(20));
+    for (const end = Date.now() + 10_000; Date.now() < end && !(await answers()); await delay(20));
     assert.equal(await answers(), true);
   });
 

@@ -1,6 +1,6 @@
 /**
- * Two nodes on a bridge and a host that is no node, as network namespaces of this machine; pods are namespaces behind routed veth pairs,
- * laid out as the `ptp` plugin does it. Nothing has a route out of here.
+ * Two nodes on a bridge and a host that is no node, as network namespaces of this machine; pods are namespaces behind
+ * routed veth pairs, laid out as the `ptp` plugin does it. Nothing has a route out of here.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -79,9 +79,11 @@ export async function makeLab(label: string, { cluster, verifyEveryMs, apart = f
   await hub.run(['tee', '/proc/sys/net/ipv4/ip_forward'], { signal: new AbortController().signal, input: '1' });
   await hub.sh('ip', 'link', 'add', 'br0', 'type', 'bridge');
   await hub.sh('ip', 'link', 'set', 'br0', 'up');
-  for (const gateway of ['198.18.0.254/24', ...(apart ? ['198.18.1.254/24', '198.18.2.254/24'] : [])]) await hub.sh('ip', 'address', 'add', gateway, 'dev', 'br0');
+  for (const gateway of ['198.18.0.254/24', ...(apart ? ['198.18.1.254/24', '198.18.2.254/24'] : [])])
+    await hub.sh('ip', 'address', 'add', gateway, 'dev', 'br0');
   await plug(hub, outside, '198.18.0.9/24');
-  for (const range of apart ? ['198.18.1.0/24', '198.18.2.0/24'] : []) await outside.sh('ip', 'route', 'add', range, 'via', '198.18.0.254');
+  for (const range of apart ? ['198.18.1.0/24', '198.18.2.0/24'] : [])
+    await outside.sh('ip', 'route', 'add', range, 'via', '198.18.0.254');
 
   for (const [i, object] of objects.entries()) {
     const address = addresses[i] ?? '';
@@ -96,21 +98,53 @@ export async function makeLab(label: string, { cluster, verifyEveryMs, apart = f
     const cniPath = join(folder, `${object.metadata.name}.conflist`);
     let heard: () => void = () => undefined;
     const real = createNftPacketFilter(ns);
-    const filter: PacketFilter = { ...real, watch: (tell, signal) => real.watch((change) => { heard(); tell(change); }, signal) };
+    const filter: PacketFilter = {
+      ...real,
+      watch: (tell, signal) =>
+        real.watch((change) => {
+          heard();
+          tell(change);
+        }, signal),
+    };
     const watches = async (): Promise<void> => {
       let over = false;
-      heard = () => { over = true; };
+      heard = () => {
+        over = true;
+      };
       for (; !over; await delay(20)) await ns.sh('nft', 'add table inet lab-mark; delete table inet lab-mark');
     };
     const sync = startNetworkSync({
-      assignment, pods, clock: systemClock, filter, routing: createIpRouting({ run: ns.run }),
+      assignment,
+      pods,
+      clock: systemClock,
+      filter,
+      routing: createIpRouting({ run: ns.run }),
       cni: createCniConfigFile({ run: ns.run, path: cniPath, dataDir: join(folder, 'cni') }),
-      log: (_level, message, fields) => { if (message === 'packet filter written') writes.push(fields as { commands: number; whole: boolean }); },
-      onState: (state) => { states.push(state); },
-      onEvent: (event) => { events.push(event.reason); },
+      log: (_level, message, fields) => {
+        if (message === 'packet filter written') writes.push(fields as { commands: number; whole: boolean });
+      },
+      onState: (state) => {
+        states.push(state);
+      },
+      onEvent: (event) => {
+        events.push(event.reason);
+      },
       ...(verifyEveryMs !== undefined && { verifyEveryMs }),
     });
-    nodes.push({ object, address, ns, assignment, pods, sync, states, events, watches, writes, cniPath, pod: (host) => makePod(label, ns, `198.19.${i + 1}`, host) });
+    nodes.push({
+      object,
+      address,
+      ns,
+      assignment,
+      pods,
+      sync,
+      states,
+      events,
+      watches,
+      writes,
+      cniPath,
+      pod: (host) => makePod(label, ns, `198.19.${i + 1}`, host),
+    });
   }
   const [first, second] = nodes;
   if (!first || !second) throw new Error('a lab has two nodes');
@@ -124,11 +158,15 @@ export async function makeLab(label: string, { cluster, verifyEveryMs, apart = f
   };
   const startScript = async (ns: Namespace, script: string): Promise<void> => {
     const child = start(ns, [process.execPath, '-e', script]);
-    const up = await Promise.race([once(child.stdout ?? child, 'data').then(() => true), once(child, 'exit').then(() => false)]);
+    const up = await Promise.race([
+      once(child.stdout ?? child, 'data').then(() => true),
+      once(child, 'exit').then(() => false),
+    ]);
     if (!up) throw new Error('a test server did not start');
   };
   return {
-    nodes: [first, second], outside,
+    nodes: [first, second],
+    outside,
     async set(...changed) {
       for (const n of nodes) n.assignment.set(...changed);
       await Promise.all(nodes.map((n) => n.sync.synced()));
@@ -138,17 +176,33 @@ export async function makeLab(label: string, { cluster, verifyEveryMs, apart = f
       await Promise.all(nodes.map((n) => n.sync.synced()));
     },
     start,
-    serve: (ns, port, text) => startScript(ns, `require('http').createServer((q, s) => s.end(['${text}', q.socket.remoteAddress, q.socket.localAddress].join(' '))).listen(${port}, '0.0.0.0', () => console.log('up'))`),
-    answerUdp: (ns, port, text) => startScript(ns, `const s = require('dgram').createSocket('udp4'); s.on('message', (m, r) => s.send('${text}', r.port, r.address)); s.bind(${port}, () => console.log('up'))`),
-    recordUdp: (ns, port) => startScript(ns, `const heard = []; const s = require('dgram').createSocket('udp4');
-      s.on('message', (m, r) => { if (String(m) === 'list') s.send(heard.join(), r.port, r.address); else heard.push(m); }); s.bind(${port}, () => console.log('up'))`),
+    serve: (ns, port, text) =>
+      startScript(
+        ns,
+        `require('http').createServer((q, s) => s.end(['${text}', q.socket.remoteAddress, q.socket.localAddress].join(' '))).listen(${port}, '0.0.0.0', () => console.log('up'))`,
+      ),
+    answerUdp: (ns, port, text) =>
+      startScript(
+        ns,
+        `const s = require('dgram').createSocket('udp4'); s.on('message', (m, r) => s.send('${text}', r.port, r.address)); s.bind(${port}, () => console.log('up'))`,
+      ),
+    recordUdp: (ns, port) =>
+      startScript(
+        ns,
+        `const heard = []; const s = require('dgram').createSocket('udp4');
+      s.on('message', (m, r) => { if (String(m) === 'list') s.send(heard.join(), r.port, r.address); else heard.push(m); }); s.bind(${port}, () => console.log('up'))`,
+      ),
     async close() {
       await Promise.all(nodes.map((n) => n.sync.close()));
-      await Promise.all(children.filter((c) => c.exitCode === null && c.signalCode === null).map(async (c) => {
-        const gone = once(c, 'exit');
-        c.kill('SIGKILL');
-        await gone;
-      }));
+      await Promise.all(
+        children
+          .filter((c) => c.exitCode === null && c.signalCode === null)
+          .map(async (c) => {
+            const gone = once(c, 'exit');
+            c.kill('SIGKILL');
+            await gone;
+          }),
+      );
       for (const ns of made.splice(0)) ns.remove();
       for (const n of nodes) n.ns.remove();
       outside.remove();
@@ -170,7 +224,10 @@ async function plug(hub: Namespace, ns: Namespace, address: string): Promise<voi
   await ns.sh('ip', 'link', 'set', 'eth0', 'up');
 }
 
-/** As `ptp` with our configuration: the node's end has the gateway's address as a /32, the pod has a default route by it. */
+/**
+ * As `ptp` with our configuration: the node's end has the gateway's address as a /32, the pod has a default route by
+ * it.
+ */
 async function makePod(label: string, at: Namespace, net: string, host: number): Promise<TestPod> {
   const ns = makeNamespace(`${label}-${net.split('.')[2] ?? ''}-${host}`);
   made.push(ns);
@@ -189,10 +246,13 @@ async function makePod(label: string, at: Namespace, net: string, host: number):
   return { ns, address };
 }
 
-/** One HTTP request: the answer's words, or curl's-like reason (`refused`, `timeout`, ...). Each is a new connection. */
+/**
+ * One HTTP request: the answer's words, or curl's-like reason (`refused`, `timeout`, ...). Each is a new connection.
+ */
 export async function ask(ns: Namespace, host: string, port: number): Promise<string> {
-  const script = `require('http').get({ host: '${host}', port: ${port}, agent: false, timeout: 3000 }, (r) => { let t = ''; r.on('data', (d) => t += d); r.on('end', () => console.log(t)); })`
-    + ".on('timeout', function () { this.destroy(Object.assign(new Error(), { code: 'ETIMEDOUT' })); }).on('error', (e) => console.log(e.code))";
+  const script =
+    `require('http').get({ host: '${host}', port: ${port}, agent: false, timeout: 3000 }, (r) => { let t = ''; r.on('data', (d) => t += d); r.on('end', () => console.log(t)); })` +
+    ".on('timeout', function () { this.destroy(Object.assign(new Error(), { code: 'ETIMEDOUT' })); }).on('error', (e) => console.log(e.code))";
   return (await ns.sh(process.execPath, '-e', script)).trim();
 }
 
@@ -204,6 +264,8 @@ export async function askUdp(ns: Namespace, host: string, port: number, from: nu
   return (await ns.sh(process.execPath, '-e', script)).trim();
 }
 
-export async function readCni(path: string): Promise<{ plugins: { type: string; mtu: number; ipam: { ranges: { subnet: string; gateway: string }[][] } }[] }> {
+export async function readCni(
+  path: string,
+): Promise<{ plugins: { type: string; mtu: number; ipam: { ranges: { subnet: string; gateway: string }[][] } }[] }> {
   return JSON.parse(await readFile(path, 'utf8')) as Awaited<ReturnType<typeof readCni>>;
 }

@@ -17,7 +17,9 @@ let prepared = false;
 export function cannotRun(): string | undefined {
   if (process.platform !== 'linux') return 'needs Linux';
   if (process.getuid?.() !== 0) return 'needs root';
-  const missing = ['nft', 'ip', 'nsenter', 'conntrack'].filter((p) => !['/usr/sbin', '/usr/bin', '/sbin', '/bin'].some((d) => existsSync(`${d}/${p}`)));
+  const missing = ['nft', 'ip', 'nsenter', 'conntrack'].filter(
+    (p) => !['/usr/sbin', '/usr/bin', '/sbin', '/bin'].some((d) => existsSync(`${d}/${p}`)),
+  );
   return missing.length === 0 ? undefined : `needs ${missing.join(', ')}`;
 }
 
@@ -43,7 +45,10 @@ export function makeNamespace(label: string): Namespace {
   const enter = ['nsenter', `--net=/run/netns/${name}`];
   const run = createRunCommand({ prefix: enter });
   const namespace: Namespace = {
-    name, enter, run, follow: createFollowCommand({ prefix: enter }),
+    name,
+    enter,
+    run,
+    follow: createFollowCommand({ prefix: enter }),
     async sh(...argv) {
       const result: CommandResult = await run(argv, { signal: never });
       if (result.code !== 0) throw new Error(`${name}: ${argv.join(' ')}: ${result.stderr}`);

@@ -8,7 +8,7 @@ import { cannotRun } from './namespace.ts';
 
 const STRANGER = '198.18.0.9';
 
-describe('network: the overlay\'s port', { skip: cannotRun() ?? false, timeout: 60_000 }, () => {
+describe("network: the overlay's port", { skip: cannotRun() ?? false, timeout: 60_000 }, () => {
   let lab: Lab;
   let target: TestPod;
   let peer: TestPod;
@@ -19,11 +19,41 @@ describe('network: the overlay\'s port', { skip: cannotRun() ?? false, timeout: 
     peer = await lab.nodes[1].pod(2);
     await lab.recordUdp(target.ns, 7000);
     // The stranger knows everything that a node knows.
-    const { outside, nodes: [n1] } = lab;
-    await outside.sh('ip', 'link', 'add', 'vx', 'type', 'vxlan', 'id', '7846', 'dstport', '8472', 'local', STRANGER, 'remote', n1.address, 'nolearning');
+    const {
+      outside,
+      nodes: [n1],
+    } = lab;
+    await outside.sh(
+      'ip',
+      'link',
+      'add',
+      'vx',
+      'type',
+      'vxlan',
+      'id',
+      '7846',
+      'dstport',
+      '8472',
+      'local',
+      STRANGER,
+      'remote',
+      n1.address,
+      'nolearning',
+    );
     await outside.sh('ip', 'address', 'add', '198.19.77.1/32', 'dev', 'vx');
     await outside.sh('ip', 'link', 'set', 'vx', 'up');
-    await outside.sh('ip', 'neighbour', 'add', '198.19.1.0', 'lladdr', overlayMac(n1.address), 'dev', 'vx', 'nud', 'permanent');
+    await outside.sh(
+      'ip',
+      'neighbour',
+      'add',
+      '198.19.1.0',
+      'lladdr',
+      overlayMac(n1.address),
+      'dev',
+      'vx',
+      'nud',
+      'permanent',
+    );
     await outside.sh('ip', 'route', 'add', '198.19.1.0/24', 'via', '198.19.1.0', 'dev', 'vx', 'onlink');
   });
   after(() => lab.close());
@@ -32,7 +62,11 @@ describe('network: the overlay\'s port', { skip: cannotRun() ?? false, timeout: 
   const heard = (): Promise<string> => askUdp(peer.ns, target.address, 7000, 4300, 'list');
   /** Nobody answers the stranger either way: what the pod heard tells. */
   const send = async (text: string): Promise<void> => {
-    await lab.outside.sh(process.execPath, '-e', `const s = require('dgram').createSocket('udp4'); s.send('${text}', 7000, '${target.address}', () => s.close())`);
+    await lab.outside.sh(
+      process.execPath,
+      '-e',
+      `const s = require('dgram').createSocket('udp4'); s.send('${text}', 7000, '${target.address}', () => s.close())`,
+    );
   };
 
   it('takes no frame of a host that is no node', async () => {

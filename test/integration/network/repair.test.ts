@@ -35,19 +35,33 @@ describe('network: what others change', { skip: cannotRun() ?? false, timeout: 6
   const routing = async (): Promise<string> => {
     const { ns } = lab.nodes[1];
     const shown = await Promise.all([
-      ns.sh('ip', 'route', 'show', 'proto', '78'), ns.sh('ip', 'neighbour', 'show', 'dev', 'plumb-vxlan', 'nud', 'permanent'),
-      ns.sh('bridge', 'fdb', 'show', 'dev', 'plumb-vxlan'), ns.sh('ip', '-brief', 'address', 'show', 'dev', 'plumb-vxlan'),
+      ns.sh('ip', 'route', 'show', 'proto', '78'),
+      ns.sh('ip', 'neighbour', 'show', 'dev', 'plumb-vxlan', 'nud', 'permanent'),
+      ns.sh('bridge', 'fdb', 'show', 'dev', 'plumb-vxlan'),
+      ns.sh('ip', '-brief', 'address', 'show', 'dev', 'plumb-vxlan'),
     ]).catch((error: unknown) => [String(error)]);
     // IPv6 gives every link an address in its own time; the device's number rises when it is made again.
-    return shown.join('').split('\n').filter((line) => !line.includes('33:33:')).map((line) => line.replaceAll(/ fe80\S+/g, '').trim()).sort().join('\n');
+    return shown
+      .join('')
+      .split('\n')
+      .filter((line) => !line.includes('33:33:'))
+      .map((line) => line.replaceAll(/ fe80\S+/g, '').trim())
+      .sort()
+      .join('\n');
   };
 
-  for (const damage of ['ip link delete plumb-vxlan', 'ip route flush proto 78', 'ip neigh flush dev plumb-vxlan nud permanent', 'ip address flush dev plumb-vxlan', 'ip link set plumb-vxlan down']) {
+  for (const damage of [
+    'ip link delete plumb-vxlan',
+    'ip route flush proto 78',
+    'ip neigh flush dev plumb-vxlan nud permanent',
+    'ip address flush dev plumb-vxlan',
+    'ip link set plumb-vxlan down',
+  ]) {
     it(`is repaired after ${damage}`, async () => {
       const whole = await routing();
       assert.match(whole, /198\.19\.1\.0\/24 via 198\.19\.1\.0 dev plumb-vxlan/);
       await lab.nodes[1].ns.sh(...damage.split(' '));
-      for (const end = Date.now() + 10_000; Date.now() < end && await routing() !== whole; await delay(20));
+      for (const end = Date.now() + 10_000; Date.now() < end && (await routing()) !== whole; await delay(20));
       assert.equal(await routing(), whole);
       await answers();
     });
@@ -55,9 +69,15 @@ describe('network: what others change', { skip: cannotRun() ?? false, timeout: 6
 
   it('touches neither tables nor routes of others', async () => {
     const { ns } = lab.nodes[0];
-    await ns.sh('nft', 'add table inet other; add chain inet other c { type filter hook forward priority 5; }; add rule inet other c counter');
+    await ns.sh(
+      'nft',
+      'add table inet other; add chain inet other c { type filter hook forward priority 5; }; add rule inet other c counter',
+    );
     await ns.sh('ip', 'route', 'add', '198.19.77.0/24', 'via', '198.18.0.9');
-    const others = async (): Promise<string[]> => [await ns.sh('nft', '-s', '-a', 'list', 'table', 'inet', 'other'), await ns.sh('ip', 'route', 'show', '198.19.77.0/24')];
+    const others = async (): Promise<string[]> => [
+      await ns.sh('nft', '-s', '-a', 'list', 'table', 'inet', 'other'),
+      await ns.sh('ip', 'route', 'show', '198.19.77.0/24'),
+    ];
     const before = await others();
     await lab.set(node('n3', '198.18.0.3', '198.19.77.0/24'));
     await lab.remove('Node//n3');

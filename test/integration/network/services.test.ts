@@ -15,7 +15,14 @@ const DNS = '198.19.128.53';
 
 const LAYOUTS = [
   { name: 'nodes on one link, plain routes', label: 'flat', network: {}, apart: false, device: 'eth0', mtu: 1500 },
-  { name: 'nodes on one link, VXLAN asked for', label: 'vx', network: { overlay: 'vxlan' }, apart: false, device: 'plumb-vxlan', mtu: 1450 },
+  {
+    name: 'nodes on one link, VXLAN asked for',
+    label: 'vx',
+    network: { overlay: 'vxlan' },
+    apart: false,
+    device: 'plumb-vxlan',
+    mtu: 1450,
+  },
   { name: 'nodes behind a router', label: 'far', network: {}, apart: true, device: 'plumb-vxlan', mtu: 1450 },
 ] as const;
 
@@ -33,7 +40,7 @@ for (const layout of LAYOUTS) {
     });
     after(() => lab.close());
 
-    it('routes to the other node\'s pods through the right device, and says which assignment is in force', async () => {
+    it("routes to the other node's pods through the right device, and says which assignment is in force", async () => {
       const [n1, n2] = lab.nodes;
       assert.match(await n1.ns.sh('ip', 'route', 'get', pods.b.address), new RegExp(`dev ${layout.device} `));
       assert.deepEqual(n1.states.at(-1), { version: n1.assignment.current().version, error: null });
@@ -47,7 +54,10 @@ for (const layout of LAYOUTS) {
         const routing = createIpRouting({ run: ns.run });
         const { signal } = new AbortController();
         const wanted = wantRouting({
-          node: object.metadata.name, nodes: assignment.current().list('Node'), network: networkSettings(assignment.current()), links: (await routing.inspect([], signal)).links,
+          node: object.metadata.name,
+          nodes: assignment.current().list('Node'),
+          network: networkSettings(assignment.current()),
+          links: (await routing.inspect([], signal)).links,
         });
         assert.deepEqual(diffRouting(wanted, await routing.inspect(Object.keys(wanted.sysctls), signal)), []);
       }
@@ -55,7 +65,10 @@ for (const layout of LAYOUTS) {
 
     it('writes the CNI configuration for its range and MTU', async () => {
       const { plugins } = await readCni(lab.nodes[0].cniPath);
-      assert.deepEqual(plugins.map((p) => [p.type, p.mtu, p.ipam.ranges]), [['ptp', layout.mtu, [[{ subnet: '198.19.1.0/24', rangeStart: '198.19.1.2', gateway: '198.19.1.1' }]]]]);
+      assert.deepEqual(
+        plugins.map((p) => [p.type, p.mtu, p.ipam.ranges]),
+        [['ptp', layout.mtu, [[{ subnet: '198.19.1.0/24', rangeStart: '198.19.1.2', gateway: '198.19.1.1' }]]]],
+      );
     });
 
     it('refuses at once where there is no endpoint: from a pod, the node, outside', async () => {
@@ -123,7 +136,10 @@ for (const layout of LAYOUTS) {
       await once(load.stdout ?? load, 'data');
       const before = n1.writes.length;
       for (let round = 0; round < 30; round += 1) {
-        await lab.set(slice(web, [endpoint(pods.a.address, round % 3 === 0 ? 'unready' : 'ready')], 'a'), slice(web, [endpoint(pods.b.address, round % 3 === 1 ? 'unready' : 'ready')], 'b'));
+        await lab.set(
+          slice(web, [endpoint(pods.a.address, round % 3 === 0 ? 'unready' : 'ready')], 'a'),
+          slice(web, [endpoint(pods.b.address, round % 3 === 1 ? 'unready' : 'ready')], 'b'),
+        );
       }
       const report = once(load.stdout ?? load, 'data');
       load.kill('SIGTERM');
@@ -132,7 +148,10 @@ for (const layout of LAYOUTS) {
       assert.ok(done > 30, `only ${done} requests`);
       const writes = n1.writes.slice(before);
       assert.ok(writes.length >= 20);
-      assert.ok(writes.every((w) => !w.whole && w.commands <= 3), JSON.stringify(writes));
+      assert.ok(
+        writes.every((w) => !w.whole && w.commands <= 3),
+        JSON.stringify(writes),
+      );
     });
 
     it('keeps a connection that exists when the rules change', async () => {
@@ -155,7 +174,10 @@ for (const layout of LAYOUTS) {
         client.kill('SIGUSR2');
         return String((await said)[0]).trim();
       };
-      await lab.set(slice(web, [endpoint(pods.a.address, 'terminating')], 'a'), slice(web, [endpoint(pods.b.address)], 'b'));
+      await lab.set(
+        slice(web, [endpoint(pods.a.address, 'terminating')], 'a'),
+        slice(web, [endpoint(pods.b.address)], 'b'),
+      );
       assert.match(await again(), /^a /);
       await lab.set(slice(web, [], 'a'));
       assert.equal(await again(), 'ECONNRESET');
@@ -165,11 +187,16 @@ for (const layout of LAYOUTS) {
       const [n1] = lab.nodes;
       const DEAD = '198.19.2.99';
       await lab.set(slice(web, [endpoint(DEAD)], 'a'), slice(web, [], 'b'));
-      const client = lab.start(pods.c.ns, [process.execPath, '-e', `
-        require('net').connect({ host: '${WEB}', port: 80, localPort: 4200 }, function () { this.write('GET / HTTP/1.0\\r\\n\\r\\n'); this.on('data', (d) => console.log(String(d))); })`]);
+      const client = lab.start(pods.c.ns, [
+        process.execPath,
+        '-e',
+        `
+        require('net').connect({ host: '${WEB}', port: 80, localPort: 4200 }, function () { this.write('GET / HTTP/1.0\\r\\n\\r\\n'); this.on('data', (d) => console.log(String(d))); })`,
+      ]);
       const answer = once(client.stdout ?? client, 'data');
-      const waits = async (): Promise<boolean> => (await n1.ns.sh('conntrack', '-L', '-p', 'tcp', '--state', 'SYN_SENT')).includes(`src=${DEAD}`);
-      while (!await waits());
+      const waits = async (): Promise<boolean> =>
+        (await n1.ns.sh('conntrack', '-L', '-p', 'tcp', '--state', 'SYN_SENT')).includes(`src=${DEAD}`);
+      while (!(await waits()));
       await lab.set(slice(web, [endpoint(DEAD, 'unready'), endpoint(pods.a.address)], 'a'));
       assert.match(String((await answer)[0]), /a 198\.19\.1\.3 198\.19\.1\.2/);
     });

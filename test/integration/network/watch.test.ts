@@ -30,7 +30,13 @@ describe('network: the packet filter is watched', { skip: cannotRun() ?? false, 
     assert.fail(`not within 30 s: ${what}`);
   }
 
-  for (const damage of ['delete table ip plumbline', 'flush table ip plumbline', 'flush ruleset', 'flush chain ip plumbline services', 'delete element ip plumbline service-ips { 198.19.128.10 . tcp . 80 }']) {
+  for (const damage of [
+    'delete table ip plumbline',
+    'flush table ip plumbline',
+    'flush ruleset',
+    'flush chain ip plumbline services',
+    'delete element ip plumbline service-ips { 198.19.128.10 . tcp . 80 }',
+  ]) {
     it(`repairs the table after nft ${damage}, and tells it`, async () => {
       const [, n2] = lab.nodes;
       const before = n2.events.length;
@@ -42,7 +48,7 @@ describe('network: the packet filter is watched', { skip: cannotRun() ?? false, 
     });
   }
 
-  it('takes its own changes for nobody else\'s', async () => {
+  it("takes its own changes for nobody else's", async () => {
     const [, n2] = lab.nodes;
     const before = { events: n2.events.length, writes: n2.writes.length };
     for (let i = 0; i < 5; i += 1) await lab.set(slice(web, [endpoint(a.address), endpoint(`198.19.1.${50 + i}`)]));
@@ -55,12 +61,16 @@ describe('network: the packet filter is watched', { skip: cannotRun() ?? false, 
   it('tells of a foreign policy that drops forwarded packets, with words that fit it, and stops when it is gone', async () => {
     const [n1] = lab.nodes;
     await n1.watches();
-    await n1.ns.sh('nft', 'add table inet wall; add chain inet wall forward { type filter hook forward priority 0; policy drop; }');
+    await n1.ns.sh(
+      'nft',
+      'add table inet wall; add chain inet wall forward { type filter hook forward priority 0; policy drop; }',
+    );
     await until('the drop is told', () => n1.states.at(-1)?.error !== null);
     const told = n1.states.at(-1)?.error ?? '';
     assert.match(told, /^chain inet wall forward drops forwarded packets/);
     assert.equal(n1.states.at(-1)?.version, n1.assignment.current().version);
-    for (const command of /Accept them there: (.*)$/.exec(told)?.[1]?.split('; ') ?? []) await n1.ns.sh(...command.split(' '));
+    for (const command of /Accept them there: (.*)$/.exec(told)?.[1]?.split('; ') ?? [])
+      await n1.ns.sh(...command.split(' '));
     await lab.set(web);
     assert.match(await ask(c.ns, a.address, 8080), /^a /);
     await n1.ns.sh('nft', 'delete', 'table', 'inet', 'wall');

@@ -5,7 +5,18 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KubeObject } from '../../../contracts/objects/index.ts';
-import { configMap, deleted, isReady, key, main, secret, shellPod, startAgent, testPod, type TestAgent } from './agent.ts';
+import {
+  configMap,
+  deleted,
+  isReady,
+  key,
+  main,
+  secret,
+  shellPod,
+  startAgent,
+  testPod,
+  type TestAgent,
+} from './agent.ts';
 import { BUSYBOX, startHost, UID_MARK, type TestHost } from './host.ts';
 
 describe('an agent that starts', () => {
@@ -20,10 +31,15 @@ describe('an agent that starts', () => {
     await host.close();
   });
 
-  const running = async (): Promise<string> => host.run(['sh', '-c', 'ctr --address "$0" -n k8s.io tasks ls -q | sort', host.containerdSocket]);
+  const running = async (): Promise<string> =>
+    host.run(['sh', '-c', 'ctr --address "$0" -n k8s.io tasks ls -q | sort', host.containerdSocket]);
 
   it('adopts what runs, without a restart and without a word of unreadiness', async () => {
-    const probed = shellPod('probed', 'touch /tmp/up; exec sleep 1000', { container: { readinessProbe: { exec: { command: ['/bin/test', '-e', '/tmp/up'] }, periodSeconds: 1, failureThreshold: 1 } } });
+    const probed = shellPod('probed', 'touch /tmp/up; exec sleep 1000', {
+      container: {
+        readinessProbe: { exec: { command: ['/bin/test', '-e', '/tmp/up'] }, periodSeconds: 1, failureThreshold: 1 },
+      },
+    });
     const plain = shellPod('plain', 'exec sleep 1000');
     await agent.assign({ upsert: [probed, plain] });
     const before = await agent.until('probed', isReady);
@@ -43,23 +59,64 @@ describe('an agent that starts', () => {
       assert.equal(main(first)?.containerID, main(before)?.containerID);
       assert.equal(main(first)?.restartCount, 0);
       assert.equal(first.status?.startTime, before.status?.startTime);
-      assert.deepEqual(first.status?.conditions?.find((c) => c.type === 'Ready'), before.status?.conditions?.find((c) => c.type === 'Ready'));
+      assert.deepEqual(
+        first.status?.conditions?.find((c) => c.type === 'Ready'),
+        before.status?.conditions?.find((c) => c.type === 'Ready'),
+      );
       assert.equal(await running(), tasks);
     }
     assert.equal((await agent.info()).assignmentVersion, 'v1');
   });
 
   it('refuses what the node has no room for, and nothing that it has said yes to', async () => {
-    const node = (cpu: string): KubeObject => ({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'test-node' }, spec: {}, status: { allocatable: { cpu, memory: '1Gi', pods: '10' } } });
-    const port = (name: string, at: string) => testPod(name, { containers: [{ name: 'main', image: BUSYBOX, command: ['/bin/sleep', '1000'], ports: [{ containerPort: 80, hostPort: 8099 }], resources: { requests: { cpu: '1' } } }], terminationGracePeriodSeconds: 1 }, { creationTimestamp: at });
-    const large = testPod('large', { containers: [{ name: 'main', image: BUSYBOX, command: ['/bin/sleep', '1000'], resources: { requests: { cpu: '64' } } }] });
+    const node = (cpu: string): KubeObject => ({
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: 'test-node' },
+      spec: {},
+      status: { allocatable: { cpu, memory: '1Gi', pods: '10' } },
+    });
+    const port = (name: string, at: string) =>
+      testPod(
+        name,
+        {
+          containers: [
+            {
+              name: 'main',
+              image: BUSYBOX,
+              command: ['/bin/sleep', '1000'],
+              ports: [{ containerPort: 80, hostPort: 8099 }],
+              resources: { requests: { cpu: '1' } },
+            },
+          ],
+          terminationGracePeriodSeconds: 1,
+        },
+        { creationTimestamp: at },
+      );
+    const large = testPod('large', {
+      containers: [
+        { name: 'main', image: BUSYBOX, command: ['/bin/sleep', '1000'], resources: { requests: { cpu: '64' } } },
+      ],
+    });
     const [first, second] = [port('port-b', '2026-01-01T00:00:00Z'), port('port-a', '2026-01-01T00:00:01Z')];
     await agent.assign({ upsert: [node('4'), first, second, large] });
     await agent.until('port-b', isReady);
     const refused = await agent.until('port-a', (report) => report.status?.phase === 'Failed');
-    assert.deepEqual([refused.status?.reason, refused.status?.message, refused.status?.containerStatuses], ['NodePorts', "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports", undefined]);
-    assert.equal((await agent.until('large', (report) => report.status?.phase === 'Failed')).status?.reason, 'OutOfcpu');
-    assert.ok(agent.events.some((event) => event.name === 'large' && event.type === 'Warning' && event.reason === 'OutOfcpu'));
+    assert.deepEqual(
+      [refused.status?.reason, refused.status?.message, refused.status?.containerStatuses],
+      [
+        'NodePorts',
+        "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
+        undefined,
+      ],
+    );
+    assert.equal(
+      (await agent.until('large', (report) => report.status?.phase === 'Failed')).status?.reason,
+      'OutOfcpu',
+    );
+    assert.ok(
+      agent.events.some((event) => event.name === 'large' && event.type === 'Warning' && event.reason === 'OutOfcpu'),
+    );
 
     // The node shrinks below what runs: that stays, also for an agent that starts anew.
     await agent.assign({ upsert: [node('1')] });
@@ -74,11 +131,15 @@ describe('an agent that starts', () => {
   });
 
   it('lets a pod that is being deleted go on with the grace that it had', async () => {
-    const stubborn = shellPod('stubborn', 'trap "" TERM; while :; do sleep 1; done', { spec: { terminationGracePeriodSeconds: 15 } });
+    const stubborn = shellPod('stubborn', 'trap "" TERM; while :; do sleep 1; done', {
+      spec: { terminationGracePeriodSeconds: 15 },
+    });
     await agent.assign({ upsert: [stubborn] });
     await agent.until('stubborn', isReady);
     await agent.assign({ upsert: [deleted(stubborn)] });
-    await agent.until('stubborn', () => agent.events.some((event) => event.name === 'stubborn' && event.reason === 'Killing'));
+    await agent.until('stubborn', () =>
+      agent.events.some((event) => event.name === 'stubborn' && event.reason === 'Killing'),
+    );
     const begun = performance.now();
     while (performance.now() - begun < 10_000) await agent.info();
     await agent.kill();
@@ -118,7 +179,19 @@ describe('an agent that starts', () => {
 
   it('makes a pod anew whose sandbox died, and counts on', async () => {
     const before = await agent.until('plain', isReady);
-    const sandbox = (await host.run(['ctr', '--address', host.containerdSocket, '-n', 'k8s.io', 'containers', 'ls', '-q', 'labels."io.cri-containerd.kind"==sandbox,labels."io.kubernetes.pod.name"==plain'])).trim();
+    const sandbox = (
+      await host.run([
+        'ctr',
+        '--address',
+        host.containerdSocket,
+        '-n',
+        'k8s.io',
+        'containers',
+        'ls',
+        '-q',
+        'labels."io.cri-containerd.kind"==sandbox,labels."io.kubernetes.pod.name"==plain',
+      ])
+    ).trim();
     await host.run(['ctr', '--address', host.containerdSocket, '-n', 'k8s.io', 'tasks', 'kill', '-s', 'KILL', sandbox]);
     const again = await agent.until('plain', (report) => isReady(report) && (main(report)?.restartCount ?? 0) > 1);
     assert.notEqual(again.status?.podIP, undefined);
@@ -128,24 +201,48 @@ describe('an agent that starts', () => {
 
   it('leaves containers alone that are not its own, and ends pods that nobody assigned', async () => {
     const stranger = `stranger${UID_MARK}1`;
-    await host.run(['ctr', '--address', host.containerdSocket, '-n', 'k8s.io', 'run', '-d', BUSYBOX, stranger, '/bin/sleep', '1000']);
+    await host.run([
+      'ctr',
+      '--address',
+      host.containerdSocket,
+      '-n',
+      'k8s.io',
+      'run',
+      '-d',
+      BUSYBOX,
+      stranger,
+      '/bin/sleep',
+      '1000',
+    ]);
     const other = `uid${UID_MARK}0-other`;
     const orphan = shellPod('orphan', 'exec sleep 1000');
     await agent.assign({ upsert: [orphan] });
     await agent.until('orphan', isReady);
     await agent.stop();
     // As if the assignment had moved on while the agent was away.
-    await host.run(['sh', '-c', 'cd "$0" && sed -i "s/uid-[0-9]*-[0-9]*-orphan/$1/g" assignment.j* && rm statuses.json', `${host.folder}/root/var/lib/plumbline`, other]);
+    await host.run([
+      'sh',
+      '-c',
+      'cd "$0" && sed -i "s/uid-[0-9]*-[0-9]*-orphan/$1/g" assignment.j* && rm statuses.json',
+      `${host.folder}/root/var/lib/plumbline`,
+      other,
+    ]);
     agent = await startAgent(host);
     await agent.until('orphan', (report) => report.uid === other && isReady(report));
-    for (let tries = 0; (await running()).split('\n').length !== 1 + 2 * 3 + 1; tries += 1) assert.ok(tries < 200, await running());
+    for (let tries = 0; (await running()).split('\n').length !== 1 + 2 * 3 + 1; tries += 1)
+      assert.ok(tries < 200, await running());
     assert.ok((await running()).split('\n').includes(stranger));
     await agent.until('probed', isReady);
   });
 
   it('touches nothing before it was ever given an assignment', async () => {
     await agent.stop();
-    await host.run(['sh', '-c', 'mkdir "$0/aside" && mv "$0"/assignment.j* "$0/aside/"', `${host.folder}/root/var/lib/plumbline`]);
+    await host.run([
+      'sh',
+      '-c',
+      'mkdir "$0/aside" && mv "$0"/assignment.j* "$0/aside/"',
+      `${host.folder}/root/var/lib/plumbline`,
+    ]);
     const tasks = await running();
     agent = await startAgent(host);
     assert.equal((await agent.info()).assignmentVersion, null);
@@ -153,15 +250,32 @@ describe('an agent that starts', () => {
     for (const from = Date.now(); Date.now() - from < 2500;) await agent.info();
     assert.equal(await running(), tasks);
     await agent.stop();
-    await host.run(['sh', '-c', 'rm -f "$0"/assignment.j*; mv "$0"/aside/* "$0/"', `${host.folder}/root/var/lib/plumbline`]);
+    await host.run([
+      'sh',
+      '-c',
+      'rm -f "$0"/assignment.j*; mv "$0"/aside/* "$0/"',
+      `${host.folder}/root/var/lib/plumbline`,
+    ]);
     agent = await startAgent(host);
     await agent.until('probed', isReady);
   });
 
-  const untilReason = async (reason: string): Promise<void> => { while (agent.node()?.reason !== reason) await delay(20); };
+  const untilReason = async (reason: string): Promise<void> => {
+    while (agent.node()?.reason !== reason) await delay(20);
+  };
 
   it('asks for Secrets again when they did not survive, and starts what needs none of them', async () => {
-    const pod = testPod('guarded', { terminationGracePeriodSeconds: 0, containers: [{ name: 'main', image: BUSYBOX, command: ['/bin/sleep', '1000'], env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'key', key: 'a' } } }] }] });
+    const pod = testPod('guarded', {
+      terminationGracePeriodSeconds: 0,
+      containers: [
+        {
+          name: 'main',
+          image: BUSYBOX,
+          command: ['/bin/sleep', '1000'],
+          env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'key', key: 'a' } } }],
+        },
+      ],
+    });
     const value = secret('key', { a: 'top-secret-value' });
     await agent.assign({ upsert: [value, configMap('other', {}), pod] });
     await agent.until('guarded', isReady);
@@ -199,9 +313,12 @@ describe('an agent that starts', () => {
   });
 
   it('lets one agent at a time serve the socket', async () => {
-    await assert.rejects(startAgent(host, { flags: ['--debug'] }).then(async (second) => {
-      if (second.pid === agent.pid) throw new Error('the first still answers');
-    }), /another agent answers|the first still answers/);
+    await assert.rejects(
+      startAgent(host, { flags: ['--debug'] }).then(async (second) => {
+        if (second.pid === agent.pid) throw new Error('the first still answers');
+      }),
+      /another agent answers|the first still answers/,
+    );
     await agent.until('probed', isReady);
   });
 });

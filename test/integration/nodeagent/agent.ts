@@ -6,8 +6,24 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execFrame, takeExecFrames } from '../../../nodeagent/core/wire/exec-frame.ts';
-import type { AgentInfo, AssignmentUpdate, InventoryLine, NodeImage, NodeReport, PodEventReport, PodReport, StatusLine } from '../../../contracts/agent/index.ts';
-import { keyOf, type ConfigMap, type KubeObject, type ObjectKey, type Pod, type Secret } from '../../../contracts/objects/index.ts';
+import type {
+  AgentInfo,
+  AssignmentUpdate,
+  InventoryLine,
+  NodeImage,
+  NodeReport,
+  PodEventReport,
+  PodReport,
+  StatusLine,
+} from '../../../contracts/agent/index.ts';
+import {
+  keyOf,
+  type ConfigMap,
+  type KubeObject,
+  type ObjectKey,
+  type Pod,
+  type Secret,
+} from '../../../contracts/objects/index.ts';
 import { PodManifest } from '../../../contracts/objects/pod.ts';
 import { BUSYBOX, UID_MARK, type TestHost } from './host.ts';
 
@@ -25,51 +41,87 @@ export interface TestAgent {
   info(): Promise<AgentInfo>;
   inventory(): Promise<readonly InventoryLine[]>;
   /** Brings the assignment from what it was to what it is now. */
-  assign(change: { upsert?: readonly KubeObject[]; remove?: readonly ObjectKey[]; whole?: boolean; epoch?: number }): Promise<{ status: number; text: string }>;
+  assign(change: {
+    upsert?: readonly KubeObject[];
+    remove?: readonly ObjectKey[];
+    whole?: boolean;
+    epoch?: number;
+  }): Promise<{ status: number; text: string }>;
   /** Resolves with the report when it passes the test; rejects with the last one after `ms`. */
   until(name: string, test: (pod: PodReport) => boolean, ms?: number): Promise<PodReport>;
-  exec(pod: string, command: readonly string[], stdin?: string): Promise<{ stdout: string; stderr: string; exitCode: number }>;
+  exec(
+    pod: string,
+    command: readonly string[],
+    stdin?: string,
+  ): Promise<{ stdout: string; stderr: string; exitCode: number }>;
   /** SIGTERM, and waits for the end. */
   stop(): Promise<number | null>;
   kill(): Promise<void>;
 }
 
-
 /** Bundles the agent for a host. */
 async function bundle(folder: string): Promise<string> {
   const outfile = join(folder, 'agent.mjs');
   await build({
-    entryPoints: ['nodeagent/main.ts'], outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'error',
-    banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+    entryPoints: ['nodeagent/main.ts'],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    logLevel: 'error',
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
   });
   return outfile;
 }
 
-export async function startAgent(host: TestHost, options: { node?: string; file?: string; flags?: readonly string[]; network?: boolean } = {}): Promise<TestAgent> {
+export async function startAgent(
+  host: TestHost,
+  options: { node?: string; file?: string; flags?: readonly string[]; network?: boolean } = {},
+): Promise<TestAgent> {
   const file = options.file ?? (await bundle(host.folder));
   const root = join(host.folder, 'root');
-  const child = host.spawn([options.node ?? process.execPath, file, '--containerd', host.containerdSocket, '--root', root, ...(options.network ? [] : ['--no-network']), ...(options.flags ?? [])]);
+  const child = host.spawn([
+    options.node ?? process.execPath,
+    file,
+    '--containerd',
+    host.containerdSocket,
+    '--root',
+    root,
+    ...(options.network ? [] : ['--no-network']),
+    ...(options.flags ?? []),
+  ]);
   let noise = '';
-  child.stderr?.on('data', (chunk: Buffer) => { noise += chunk.toString(); });
+  child.stderr?.on('data', (chunk: Buffer) => {
+    noise += chunk.toString();
+  });
   child.stdin?.end();
   const exited = once(child, 'exit');
   const socket = `/proc/${host.pid}/root${root}/run/plumbline/agent.sock`;
 
-  const call: TestAgent['call'] = (method, path, body) => new Promise((resolve, reject) => {
-    const request = httpRequest({ socketPath: socket, method, path, agent: false }, (response) => {
-      let text = '';
-      response.on('data', (chunk: Buffer) => { text += chunk.toString(); });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
-      response.on('error', reject);
+  const call: TestAgent['call'] = (method, path, body) =>
+    new Promise((resolve, reject) => {
+      const request = httpRequest({ socketPath: socket, method, path, agent: false }, (response) => {
+        let text = '';
+        response.on('data', (chunk: Buffer) => {
+          text += chunk.toString();
+        });
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+        response.on('error', reject);
+      });
+      request.on('error', reject);
+      request.end(body === undefined ? undefined : JSON.stringify(body));
     });
-    request.on('error', reject);
-    request.end(body === undefined ? undefined : JSON.stringify(body));
-  });
 
   let info: AgentInfo | undefined;
   for (let tries = 0; !info; tries += 1) {
     if (child.exitCode !== null || tries > 200) throw new Error(`the agent does not start: ${noise}`);
-    info = await call('GET', '/v1/info').then((answer) => JSON.parse(answer.text) as AgentInfo, () => undefined);
+    info = await call('GET', '/v1/info').then(
+      (answer) => JSON.parse(answer.text) as AgentInfo,
+      () => undefined,
+    );
     if (!info) await delay(50);
   }
   const started = info;
@@ -104,14 +156,25 @@ export async function startAgent(host: TestHost, options: { node?: string; file?
   });
 
   return {
-    pid: started.pid, pods, events, call,
+    pid: started.pid,
+    pods,
+    events,
+    call,
     node: () => node,
     imageLines: () => imageLines,
     untilImages(test, ms = 30_000) {
       return new Promise((resolve, reject) => {
         const timer = setTimeout(() => {
           watchers.delete(look);
-          reject(new Error(`the images did not come to that within ${ms} ms: ${JSON.stringify(images, null, 1)}\nevents: ${JSON.stringify(events.map((e) => `${e.reason} ${e.message}`), null, 1)}`));
+          reject(
+            new Error(
+              `the images did not come to that within ${ms} ms: ${JSON.stringify(images, null, 1)}\nevents: ${JSON.stringify(
+                events.map((e) => `${e.reason} ${e.message}`),
+                null,
+                1,
+              )}`,
+            ),
+          );
         }, ms);
         const look = (): void => {
           if (!test(images)) return;
@@ -125,9 +188,20 @@ export async function startAgent(host: TestHost, options: { node?: string; file?
     },
     log: () => noise,
     info: async () => JSON.parse((await call('GET', '/v1/info')).text) as AgentInfo,
-    inventory: async () => (await call('GET', '/v1/inventory/lines')).text.trimEnd().split('\n').map((line) => JSON.parse(line) as InventoryLine),
+    inventory: async () =>
+      (await call('GET', '/v1/inventory/lines')).text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as InventoryLine),
     async assign({ upsert = [], remove = [], whole = version === null, epoch = 1 }) {
-      const update: AssignmentUpdate = { epoch, node: 'test-node', from: whole ? null : version, to: `v${(serial += 1)}`, upsert, remove };
+      const update: AssignmentUpdate = {
+        epoch,
+        node: 'test-node',
+        from: whole ? null : version,
+        to: `v${(serial += 1)}`,
+        upsert,
+        remove,
+      };
       const answer = await call('POST', '/v1/assignment', update);
       if (answer.status === 200) version = update.to;
       return answer;
@@ -136,7 +210,15 @@ export async function startAgent(host: TestHost, options: { node?: string; file?
       return new Promise((resolve, reject) => {
         const timer = setTimeout(() => {
           watchers.delete(look);
-          reject(new Error(`pod ${name} did not come to that within ${ms} ms: ${JSON.stringify(pods.get(name), null, 1)}\nevents: ${JSON.stringify(events.filter((e) => e.name === name).map((e) => `${e.reason} ${e.message}`), null, 1)}\n${noise.split('\n').slice(-30).join('\n')}`));
+          reject(
+            new Error(
+              `pod ${name} did not come to that within ${ms} ms: ${JSON.stringify(pods.get(name), null, 1)}\nevents: ${JSON.stringify(
+                events.filter((e) => e.name === name).map((e) => `${e.reason} ${e.message}`),
+                null,
+                1,
+              )}\n${noise.split('\n').slice(-30).join('\n')}`,
+            ),
+          );
         }, ms);
         const look = (): void => {
           const pod = pods.get(name);
@@ -150,7 +232,12 @@ export async function startAgent(host: TestHost, options: { node?: string; file?
       });
     },
     exec(pod, command, stdin) {
-      const query = new URLSearchParams({ namespace: 'default', pod, stdin: String(stdin !== undefined), tty: 'false' });
+      const query = new URLSearchParams({
+        namespace: 'default',
+        pod,
+        stdin: String(stdin !== undefined),
+        tty: 'false',
+      });
       for (const word of command) query.append('command', word);
       return execOver(socket, `/v1/exec?${query.toString()}`, stdin);
     },
@@ -168,7 +255,11 @@ export async function startAgent(host: TestHost, options: { node?: string; file?
   };
 }
 
-function execOver(socketPath: string, path: string, stdin: string | undefined): Promise<{ stdout: string; stderr: string; exitCode: number }> {
+function execOver(
+  socketPath: string,
+  path: string,
+  stdin: string | undefined,
+): Promise<{ stdout: string; stderr: string; exitCode: number }> {
   return new Promise((resolve, reject) => {
     const socket = connect(socketPath);
     const out = ['', '', ''];
@@ -194,7 +285,12 @@ function execOver(socketPath: string, path: string, stdin: string | undefined): 
       const taken = takeExecFrames(buffered);
       buffered = taken.rest;
       for (const { channel, payload } of taken.frames) {
-        if (channel === 3) resolve({ stdout: out[1] ?? '', stderr: out[2] ?? '', exitCode: (JSON.parse(payload.toString()) as { exitCode: number }).exitCode });
+        if (channel === 3)
+          resolve({
+            stdout: out[1] ?? '',
+            stderr: out[2] ?? '',
+            exitCode: (JSON.parse(payload.toString()) as { exitCode: number }).exitCode,
+          });
         else out[channel] += payload.toString();
       }
     });
@@ -204,28 +300,63 @@ function execOver(socketPath: string, path: string, stdin: string | undefined): 
 let uids = 0;
 /** A pod as the control plane would assign it: parsed, with defaults, with a uid. */
 export function testPod(name: string, spec: Record<string, unknown>, meta: Record<string, unknown> = {}): Pod {
-  const parsed = PodManifest.parse({ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default' }, spec }) as unknown as Pod;
+  const parsed = PodManifest.parse({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'default' },
+    spec,
+  }) as unknown as Pod;
   uids += 1;
-  return { ...parsed, metadata: { ...parsed.metadata, uid: `uid${UID_MARK}${uids}-${name}`, resourceVersion: String(uids), ...meta } };
+  return {
+    ...parsed,
+    metadata: { ...parsed.metadata, uid: `uid${UID_MARK}${uids}-${name}`, resourceVersion: String(uids), ...meta },
+  };
 }
 
 /** One busybox container that runs a shell line. */
-export function shellPod(name: string, script: string, more: { spec?: Record<string, unknown>; container?: Record<string, unknown> } = {}): Pod {
-  return testPod(name, { containers: [{ name: 'main', image: BUSYBOX, command: ['/bin/sh', '-c', script], ...more.container }], terminationGracePeriodSeconds: 2, ...more.spec });
+export function shellPod(
+  name: string,
+  script: string,
+  more: { spec?: Record<string, unknown>; container?: Record<string, unknown> } = {},
+): Pod {
+  return testPod(name, {
+    containers: [{ name: 'main', image: BUSYBOX, command: ['/bin/sh', '-c', script], ...more.container }],
+    terminationGracePeriodSeconds: 2,
+    ...more.spec,
+  });
 }
 
 export function deleted(pod: Pod, graceSeconds?: number): Pod {
-  return { ...pod, metadata: { ...pod.metadata, deletionTimestamp: new Date().toISOString(), ...(graceSeconds !== undefined && { deletionGracePeriodSeconds: graceSeconds }) } };
+  return {
+    ...pod,
+    metadata: {
+      ...pod.metadata,
+      deletionTimestamp: new Date().toISOString(),
+      ...(graceSeconds !== undefined && { deletionGracePeriodSeconds: graceSeconds }),
+    },
+  };
 }
 
 export function configMap(name: string, data: Record<string, string>, resourceVersion = '1'): ConfigMap {
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'default', resourceVersion, uid: `cm-${name}` }, data };
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, namespace: 'default', resourceVersion, uid: `cm-${name}` },
+    data,
+  };
 }
 
 export function secret(name: string, data: Record<string, string>, resourceVersion = '1'): Secret {
-  return { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name, namespace: 'default', resourceVersion, uid: `secret-${name}` }, data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value).toString('base64')])) };
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    type: 'Opaque',
+    metadata: { name, namespace: 'default', resourceVersion, uid: `secret-${name}` },
+    data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value).toString('base64')])),
+  };
 }
 
 export const key = (object: KubeObject): ObjectKey => keyOf(object);
-export const isReady = (pod: PodReport): boolean => pod.status?.conditions?.find((c) => c.type === 'Ready')?.status === 'True';
+export const isReady = (pod: PodReport): boolean =>
+  pod.status?.conditions?.find((c) => c.type === 'Ready')?.status === 'True';
 export const main = (pod: PodReport) => pod.status?.containerStatuses?.[0];

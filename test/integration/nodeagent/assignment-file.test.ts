@@ -25,7 +25,11 @@ describe('assignment on disk', () => {
   });
 
   const open = () => assignmentFile(join(folder, 'state'), folder);
-  const change = (version: string, upsert: readonly KubeObject[], more: Partial<AssignmentChange> = {}): AssignmentChange => ({ epoch: 1, version, node: 'n', whole: false, upsert, remove: [], ...more });
+  const change = (
+    version: string,
+    upsert: readonly KubeObject[],
+    more: Partial<AssignmentChange> = {},
+  ): AssignmentChange => ({ epoch: 1, version, node: 'n', whole: false, upsert, remove: [], ...more });
   const names = (objects: readonly KubeObject[]): string[] => objects.map((object) => object.metadata.name).sort();
 
   const journalPath = (): string => join(folder, 'state', 'assignment.journal');
@@ -52,13 +56,17 @@ describe('assignment on disk', () => {
     await filled();
     const stored = await open().load();
     assert.deepEqual([stored.epoch, stored.version, stored.node, names(stored.objects)], [7, 'v2', 'n', ['b', 's']]);
-    assert.deepEqual(stored.objects.find((object) => object.kind === 'Secret'), secret('s', { p: 'hidden-value' }));
+    assert.deepEqual(
+      stored.objects.find((object) => object.kind === 'Secret'),
+      secret('s', { p: 'hidden-value' }),
+    );
   });
 
-  it('keeps Secrets\' data out of the disk, and asks for everything when it is lost', async () => {
+  it("keeps Secrets' data out of the disk, and asks for everything when it is lost", async () => {
     await filled();
     const hidden = Buffer.from('hidden-value').toString('base64');
-    for (const file of await readdir(join(folder, 'state'))) assert.ok(!(await readFile(join(folder, 'state', file), 'utf8')).includes(hidden), file);
+    for (const file of await readdir(join(folder, 'state')))
+      assert.ok(!(await readFile(join(folder, 'state', file), 'utf8')).includes(hidden), file);
     assert.equal((await stat(join(folder, 'secrets.json'))).mode & 0o777, 0o600);
     await rm(join(folder, 'secrets.json'));
     const stored = await open().load();
@@ -83,7 +91,9 @@ describe('assignment on disk', () => {
     const disk = open();
     await disk.load();
     // Enough to outgrow the journal: a snapshot is written and the journal emptied.
-    await disk.append(change('v3', [configMap('big', { x: 'y'.repeat(1_200_000) })], { remove: [key(configMap('b', {}))] }));
+    await disk.append(
+      change('v3', [configMap('big', { x: 'y'.repeat(1_200_000) })], { remove: [key(configMap('b', {}))] }),
+    );
     await disk.close();
     assert.equal((await textOf(journal)).length, 0);
     await writeFile(journal, lines);
@@ -102,7 +112,8 @@ describe('assignment on disk', () => {
   it('keeps what is before a damaged line, also through the next starts, and the highest epoch that is behind it', async () => {
     const first = open();
     await first.load();
-    for (const [index, name] of ['a', 'b', 'c', 'd'].entries()) await first.append(change(`v${index}`, [configMap(name, {})], { whole: index === 0, epoch: index + 1 }));
+    for (const [index, name] of ['a', 'b', 'c', 'd'].entries())
+      await first.append(change(`v${index}`, [configMap(name, {})], { whole: index === 0, epoch: index + 1 }));
     await first.close();
     const lines = (await textOf(journalPath())).split('\n');
     const at = Buffer.byteLength(`${lines.slice(0, 2).join('\n')}\n`);
@@ -111,12 +122,20 @@ describe('assignment on disk', () => {
     await file.close();
 
     const second = open();
-    assert.deepEqual(((stored) => [stored.epoch, stored.version, names(stored.objects)])(await second.load()), [4, 'v1', ['a', 'b']]);
+    assert.deepEqual(((stored) => [stored.epoch, stored.version, names(stored.objects)])(await second.load()), [
+      4,
+      'v1',
+      ['a', 'b'],
+    ]);
     await second.append(change('v9', [configMap('z', {})], { epoch: 5 }));
     await second.close();
     for (let start = 0; start < 2; start += 1) {
       const again = open();
-      assert.deepEqual(((stored) => [stored.epoch, stored.version, names(stored.objects)])(await again.load()), [5, 'v9', ['a', 'b', 'z']]);
+      assert.deepEqual(((stored) => [stored.epoch, stored.version, names(stored.objects)])(await again.load()), [
+        5,
+        'v9',
+        ['a', 'b', 'z'],
+      ]);
       await again.close();
     }
     assert.match(await readFile(`${journalPath()}.damaged`, 'utf8'), /"version":"v3"/);
@@ -151,13 +170,17 @@ describe('assignment on disk', () => {
     /** Takes every byte that is left, as a container does. */
     async function fill(): Promise<void> {
       const file = await openFile(join(folder, 'state', 'hog'), 'a');
-      await assert.rejects(async () => {
-        for (;;) await file.writeFile(Buffer.alloc(64 * 1024, 1));
-      }, { code: 'ENOSPC' });
+      await assert.rejects(
+        async () => {
+          for (;;) await file.writeFile(Buffer.alloc(64 * 1024, 1));
+        },
+        { code: 'ENOSPC' },
+      );
       await file.close();
       assert.equal((await statfs(join(folder, 'state'))).bavail, 0);
     }
-    const pods = (count: number): KubeObject[] => Array.from({ length: count }, (_, index) => testPod(`p${index}`, SPEC));
+    const pods = (count: number): KubeObject[] =>
+      Array.from({ length: count }, (_, index) => testPod(`p${index}`, SPEC));
 
     it('holds what it said it holds, through every start, and refuses new pods by name', async () => {
       const disk = open();
@@ -167,10 +190,16 @@ describe('assignment on disk', () => {
       const acknowledged = new Map([['v0', 3]]);
       for (let index = 0; index < 60; index += 1) {
         const version = `new${index}`;
-        await disk.append(change(version, [testPod(version, SPEC), configMap(`with-${version}`, { x: 'y'.repeat(30_000) })], { epoch: 4 })).then(
-          () => acknowledged.set(version, 4),
-          (cause: unknown) => assert.equal((cause as Error).name, 'DiskFullError'),
-        );
+        await disk
+          .append(
+            change(version, [testPod(version, SPEC), configMap(`with-${version}`, { x: 'y'.repeat(30_000) })], {
+              epoch: 4,
+            }),
+          )
+          .then(
+            () => acknowledged.set(version, 4),
+            (cause: unknown) => assert.equal((cause as Error).name, 'DiskFullError'),
+          );
       }
       assert.ok(acknowledged.size < 60, 'the disk was never full');
       await disk.close();
@@ -193,17 +222,29 @@ describe('assignment on disk', () => {
       await fill();
       let serial = 0;
       const next = (): string => `d${(serial += 1)}`;
-      await assert.rejects(async () => {
-        for (;;) await disk.append(change(next(), [testPod(`late${serial}`, SPEC), configMap('big', { x: 'y'.repeat(50_000) })]));
-      }, { name: 'DiskFullError' });
+      await assert.rejects(
+        async () => {
+          for (;;)
+            await disk.append(
+              change(next(), [testPod(`late${serial}`, SPEC), configMap('big', { x: 'y'.repeat(50_000) })]),
+            );
+        },
+        { name: 'DiskFullError' },
+      );
       for (const pod of all) {
-        const ending = { ...pod, metadata: { ...pod.metadata, deletionTimestamp: '2026-01-01T00:00:00Z', deletionGracePeriodSeconds: 30 } } as KubeObject;
+        const ending = {
+          ...pod,
+          metadata: { ...pod.metadata, deletionTimestamp: '2026-01-01T00:00:00Z', deletionGracePeriodSeconds: 30 },
+        } as KubeObject;
         await disk.append(change(next(), [ending]));
         await disk.append(change(next(), [], { remove: [key(pod)] }));
       }
       await disk.close();
       const again = open();
-      assert.deepEqual(names((await again.load()).objects).filter((name) => /^p\d/.test(name)), []);
+      assert.deepEqual(
+        names((await again.load()).objects).filter((name) => /^p\d/.test(name)),
+        [],
+      );
       await rm(join(folder, 'state', 'hog'));
       await again.append(change(next(), [testPod('later', SPEC)]));
       await again.close();
@@ -219,7 +260,12 @@ describe('assignment on disk', () => {
       let last = 'v0';
       for (let index = 1; index < 40; index += 1) {
         // The same object again and again: the journal outgrows what it stands for.
-        await disk.append(change(`v${index}`, [configMap('a', { x: String(index).repeat(20_000) })])).then(() => { last = `v${index}`; }, (cause: unknown) => refused.push((cause as Error).name));
+        await disk.append(change(`v${index}`, [configMap('a', { x: String(index).repeat(20_000) })])).then(
+          () => {
+            last = `v${index}`;
+          },
+          (cause: unknown) => refused.push((cause as Error).name),
+        );
       }
       assert.deepEqual([...new Set(refused)], ['DiskFullError']);
       await rm(join(folder, 'state', 'hog'));

@@ -26,7 +26,7 @@ describe('a node that runs out of disk', () => {
   });
   after(() => host.close());
 
-  it('removes images that nobody uses, the sandboxes\' own not', async () => {
+  it("removes images that nobody uses, the sandboxes' own not", async () => {
     await host.importImage('registry.test/unused:1', 'unused');
     const user = shellPod('user', 'sleep 1000');
     await agent.assign({ upsert: [user] });
@@ -42,26 +42,39 @@ describe('a node that runs out of disk', () => {
     let images15: DiskUse = roomy;
     let minutes = 0;
     let looked = (): void => undefined;
-    const removed = new Promise<void>((resolve) => { looked = resolve; });
+    const removed = new Promise<void>((resolve) => {
+      looked = resolve;
+    });
     const pause = before.find((name) => name.includes('pause')) ?? '';
     const keeper = startDiskKeeper({
-      space: { ...space, read: async () => ({ node: roomy, images: images15 }) }, images, log: jsonLog(() => undefined),
+      space: { ...space, read: async () => ({ node: roomy, images: images15 }) },
+      images,
+      log: jsonLog(() => undefined),
       // The pod is not in this assignment: its image is in use all the same.
-      assignment: { current: () => ({ version: 'v', node: 'n', get: () => undefined, list: () => [] }) } as unknown as Parameters<typeof startDiskKeeper>[0]['assignment'],
-      hub: { statuses: () => new Map() }, pods: { observed: () => undefined, evict: () => assert.fail('a pod is evicted'), wakeAll: () => undefined },
+      assignment: {
+        current: () => ({ version: 'v', node: 'n', get: () => undefined, list: () => [] }),
+      } as unknown as Parameters<typeof startDiskKeeper>[0]['assignment'],
+      hub: { statuses: () => new Map() },
+      pods: { observed: () => undefined, evict: () => assert.fail('a pod is evicted'), wakeAll: () => undefined },
       clock: {
-        ...systemClock, monotonic: () => minutes * 60_000,
+        ...systemClock,
+        monotonic: () => minutes * 60_000,
         async sleep(_ms, over) {
           minutes += 3;
           images15 = { ...roomy, freeBytes: 150 };
           await systemClock.sleep(0, over);
         },
       },
-      sandboxImage: () => pause, onState: () => undefined, onImages: () => looked(),
+      sandboxImage: () => pause,
+      onState: () => undefined,
+      onImages: () => looked(),
     });
     await removed;
     await keeper.close();
-    assert.deepEqual(await present(), before.filter((name) => name !== 'registry.test/unused:1'));
+    assert.deepEqual(
+      await present(),
+      before.filter((name) => name !== 'registry.test/unused:1'),
+    );
     client.close();
   });
 
@@ -71,14 +84,18 @@ describe('a node that runs out of disk', () => {
     await agent.assign({ upsert: [shellPod('hog', 'dd if=/dev/zero of=/hog bs=65536 count=4096; sleep 1000')] });
     const evicted = await agent.until('hog', (pod) => pod.status?.reason === 'Evicted', PRESSURE_MS);
     assert.equal(evicted.status?.phase, 'Failed');
-    assert.match(evicted.status?.message ?? '', /^The node was low on resource: ephemeral-storage \(.*imagefs\.available/);
+    assert.match(
+      evicted.status?.message ?? '',
+      /^The node was low on resource: ephemeral-storage \(.*imagefs\.available/,
+    );
     assert.equal(agent.node()?.diskPressure?.pressure, true);
     assert.equal(agent.node()?.ready, true);
     assert.ok(isReady(await agent.until('modest', () => true)));
     assert.ok(isReady(await agent.until('user', () => true)));
     // What it held is free again: it left nothing but its status.
     await agent.until('hog', (pod) => pod.status?.containerStatuses?.[0]?.state.terminated !== undefined, PRESSURE_MS);
-    for (let used = 100; used > 50;) used = Number(/(\d+)%/.exec(await host.run(['df', '--output=pcent', join(host.folder, 'containerd')]))?.[1]);
+    for (let used = 100; used > 50;)
+      used = Number(/(\d+)%/.exec(await host.run(['df', '--output=pcent', join(host.folder, 'containerd')]))?.[1]);
     assert.ok(agent.events.some((event) => event.name === 'hog' && event.reason === 'Evicted'));
   });
 });

@@ -1,4 +1,7 @@
-/** A host of its own for one test: its own network, mounts and processes, its own containerd. Killing its first process leaves nothing behind. */
+/**
+ * A host of its own for one test: its own network, mounts and processes, its own containerd. Killing its first process
+ * leaves nothing behind.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
@@ -42,8 +45,20 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
 }
 
 const CNI = {
-  cniVersion: '0.4.0', name: 'test',
-  plugins: [{ type: 'ptp', ipMasq: false, ipam: { type: 'host-local', dataDir: '/run/cni', ranges: [[{ subnet: '198.18.77.0/24' }]], routes: [{ dst: '0.0.0.0/0' }] } }],
+  cniVersion: '0.4.0',
+  name: 'test',
+  plugins: [
+    {
+      type: 'ptp',
+      ipMasq: false,
+      ipam: {
+        type: 'host-local',
+        dataDir: '/run/cni',
+        ranges: [[{ subnet: '198.18.77.0/24' }]],
+        routes: [{ dst: '0.0.0.0/0' }],
+      },
+    },
+  ],
 };
 
 const BOOT = `
@@ -61,8 +76,9 @@ exec containerd --config "$1/config.toml" --log-level warn
 `;
 
 /**
- * Boots a host and waits until its containerd answers. Removes the cgroups of test processes that were killed. `disk`: size of the
- * disk that images, containers' own files and the agent's are on, as tmpfs has it; the machine's own disk when absent.
+ * Boots a host and waits until its containerd answers. Removes the cgroups of test processes that were killed. `disk`:
+ * size of the disk that images, containers' own files and the agent's are on, as tmpfs has it; the machine's own disk
+ * when absent.
  */
 export async function startHost(options: { readonly disk?: string } = {}): Promise<TestHost> {
   await removeCgroups((owner) => processStart(owner) === undefined);
@@ -70,11 +86,31 @@ export async function startHost(options: { readonly disk?: string } = {}): Promi
   await mkdir(join(folder, 'cni'), { recursive: true });
   await writeFile(join(folder, 'config.toml'), containerdConfig(folder));
   await writeFile(join(folder, 'cni', '10-test.conflist'), JSON.stringify(CNI));
-  const [program, ...args] = tied('unshare', '--mount', '--pid', '--net', '--uts', '--ipc', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec', BOOT, 'boot', folder, options.disk ?? '');
+  const [program, ...args] = tied(
+    'unshare',
+    '--mount',
+    '--pid',
+    '--net',
+    '--uts',
+    '--ipc',
+    '--fork',
+    '--kill-child',
+    '--mount-proc',
+    'sh',
+    '-ec',
+    BOOT,
+    'boot',
+    folder,
+    options.disk ?? '',
+  );
   const init = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let noise = '';
-  init.stdout.on('data', (chunk: Buffer) => { noise += chunk.toString(); });
-  init.stderr.on('data', (chunk: Buffer) => { noise += chunk.toString(); });
+  init.stdout.on('data', (chunk: Buffer) => {
+    noise += chunk.toString();
+  });
+  init.stderr.on('data', (chunk: Buffer) => {
+    noise += chunk.toString();
+  });
   const ended = once(init, 'exit');
   const socket = join(folder, 'containerd.sock');
 
@@ -90,8 +126,17 @@ export async function startHost(options: { readonly disk?: string } = {}): Promi
 
   let pid = 0;
   for (let tries = 0; ; tries += 1) {
-    pid = Number((await readFile(`/proc/${init.pid ?? 0}/task/${init.pid ?? 0}/children`, 'utf8').catch(() => '')).trim());
-    if (pid > 0 && (await output('ctr', ['--address', socket, 'version']).then(() => true, () => false))) break;
+    pid = Number(
+      (await readFile(`/proc/${init.pid ?? 0}/task/${init.pid ?? 0}/children`, 'utf8').catch(() => '')).trim(),
+    );
+    if (
+      pid > 0 &&
+      (await output('ctr', ['--address', socket, 'version']).then(
+        () => true,
+        () => false,
+      ))
+    )
+      break;
     if (tries > 200 || init.exitCode !== null) {
       await close();
       throw new Error(`the test's containerd does not start: ${noise}`);
@@ -99,10 +144,24 @@ export async function startHost(options: { readonly disk?: string } = {}): Promi
     await delay(50);
   }
 
-  const enter = (argv: readonly string[]): string[] => ['--target', String(pid), '--mount', '--pid', '--net', '--uts', '--ipc', '--', ...argv];
+  const enter = (argv: readonly string[]): string[] => [
+    '--target',
+    String(pid),
+    '--mount',
+    '--pid',
+    '--net',
+    '--uts',
+    '--ipc',
+    '--',
+    ...argv,
+  ];
   return {
-    folder, containerdSocket: socket, pid, close,
-    spawn: (argv, env) => spawn('nsenter', enter(argv), { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } }),
+    folder,
+    containerdSocket: socket,
+    pid,
+    close,
+    spawn: (argv, env) =>
+      spawn('nsenter', enter(argv), { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } }),
     run: (argv, env) => output('nsenter', enter(argv), env),
     async importImage(name, variant = '1') {
       const file = join(folder, 'image.tar');
@@ -131,7 +190,8 @@ async function removeCgroups(ofProcess: (pid: number) => boolean): Promise<void>
 }
 
 async function removeCgroup(path: string): Promise<void> {
-  for (const entry of await readdir(path, { withFileTypes: true }).catch(() => [])) if (entry.isDirectory()) await removeCgroup(join(path, entry.name));
+  for (const entry of await readdir(path, { withFileTypes: true }).catch(() => []))
+    if (entry.isDirectory()) await removeCgroup(join(path, entry.name));
   for (let tries = 0; ; tries += 1) {
     try {
       return await rmdir(path);
@@ -147,11 +207,44 @@ async function removeCgroup(path: string): Promise<void> {
 /** busybox with its usual names, and a file that tells the variant. */
 export async function busyboxImage(name: string, variant: string): Promise<Buffer> {
   const busybox = await readFile('/bin/busybox');
-  const applets = ['sh', 'sleep', 'cat', 'echo', 'httpd', 'nc', 'wget', 'true', 'false', 'ls', 'env', 'id', 'hostname', 'kill', 'test', 'touch', 'rm', 'stat', 'head', 'seq', 'stty', 'ip', 'readlink', 'mount', 'wc', 'dd', 'tail'];
+  const applets = [
+    'sh',
+    'sleep',
+    'cat',
+    'echo',
+    'httpd',
+    'nc',
+    'wget',
+    'true',
+    'false',
+    'ls',
+    'env',
+    'id',
+    'hostname',
+    'kill',
+    'test',
+    'touch',
+    'rm',
+    'stat',
+    'head',
+    'seq',
+    'stty',
+    'ip',
+    'readlink',
+    'mount',
+    'wc',
+    'dd',
+    'tail',
+  ];
   return imageArchive({
-    name, architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
+    name,
+    architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
     files: [
-      { path: 'bin/' }, { path: 'etc/' }, { path: 'tmp/', mode: 0o777 }, { path: 'www/' }, { path: 'www/index.html', content: Buffer.from(`variant ${variant}\n`) },
+      { path: 'bin/' },
+      { path: 'etc/' },
+      { path: 'tmp/', mode: 0o777 },
+      { path: 'www/' },
+      { path: 'www/index.html', content: Buffer.from(`variant ${variant}\n`) },
       { path: 'etc/passwd', content: Buffer.from('root:x:0:0:root:/:/bin/sh\n') },
       { path: 'bin/busybox', content: busybox, mode: 0o755 },
       ...applets.map((applet) => ({ path: `bin/${applet}`, link: 'busybox' })),
@@ -160,12 +253,20 @@ export async function busyboxImage(name: string, variant: string): Promise<Buffe
   });
 }
 
-async function output(command: string, args: readonly string[], env?: Readonly<Record<string, string>>): Promise<string> {
+async function output(
+  command: string,
+  args: readonly string[],
+  env?: Readonly<Record<string, string>>,
+): Promise<string> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
   let out = '';
   let err = '';
-  child.stdout.on('data', (chunk: Buffer) => { out += chunk.toString(); });
-  child.stderr.on('data', (chunk: Buffer) => { err += chunk.toString(); });
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    err += chunk.toString();
+  });
   const [code] = (await once(child, 'close')) as [number | null];
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} failed with ${code}: ${err}${out}`);
   return out;

@@ -27,13 +27,30 @@ createServer((request, response) => {
 /** An image of one layer with `size` bytes; answers its digest. */
 async function offer(folder: string, tag: string, size: number): Promise<string> {
   const layer = tarArchive([{ path: 'data', content: Buffer.alloc(size, tag) }]);
-  const config = Buffer.from(JSON.stringify({ architecture: process.arch === 'arm64' ? 'arm64' : 'amd64', os: 'linux', config: {}, rootfs: { type: 'layers', diff_ids: [sha256(layer)] } }));
+  const config = Buffer.from(
+    JSON.stringify({
+      architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
+      os: 'linux',
+      config: {},
+      rootfs: { type: 'layers', diff_ids: [sha256(layer)] },
+    }),
+  );
   const descriptor = (mediaType: string, bytes: Buffer) => ({ mediaType, digest: sha256(bytes), size: bytes.length });
-  const manifest = Buffer.from(JSON.stringify({
-    schemaVersion: 2, mediaType: 'application/vnd.oci.image.manifest.v1+json',
-    config: descriptor('application/vnd.oci.image.config.v1+json', config), layers: [descriptor('application/vnd.oci.image.layer.v1.tar', layer)],
-  }));
-  for (const [name, bytes] of [[tag, manifest], [sha256(manifest), manifest], [sha256(config), config], [sha256(layer), layer]] as const) await writeFile(join(folder, name), bytes);
+  const manifest = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      config: descriptor('application/vnd.oci.image.config.v1+json', config),
+      layers: [descriptor('application/vnd.oci.image.layer.v1.tar', layer)],
+    }),
+  );
+  for (const [name, bytes] of [
+    [tag, manifest],
+    [sha256(manifest), manifest],
+    [sha256(config), config],
+    [sha256(layer), layer],
+  ] as const)
+    await writeFile(join(folder, name), bytes);
   return sha256(manifest);
 }
 
@@ -49,14 +66,21 @@ describe('images on a node', () => {
     await host.close();
   });
 
-  const named = (images: readonly NodeImage[], name: string): NodeImage | undefined => images.find(({ names }) => names.includes(name));
+  const named = (images: readonly NodeImage[], name: string): NodeImage | undefined =>
+    images.find(({ names }) => names.includes(name));
 
   it('are told at the start: tags, and sizes, the largest first', async () => {
     const images = await agent.untilImages((list) => named(list, BUSYBOX) !== undefined);
     const busybox = named(images, BUSYBOX);
     assert.ok(busybox && busybox.sizeBytes > 100_000, JSON.stringify(busybox));
-    assert.deepEqual(images, [...images].sort((a, b) => b.sizeBytes - a.sizeBytes));
-    assert.ok(images.some(({ names }) => names.some((name) => name.includes('pause'))), JSON.stringify(images));
+    assert.deepEqual(
+      images,
+      [...images].sort((a, b) => b.sizeBytes - a.sizeBytes),
+    );
+    assert.ok(
+      images.some(({ names }) => names.some((name) => name.includes('pause'))),
+      JSON.stringify(images),
+    );
   });
 
   it('are told after a pull, with the digest, and once', async () => {
@@ -66,7 +90,14 @@ describe('images on a node', () => {
     const server = host.spawn([process.execPath, '-e', SERVE, folder]);
     await new Promise((resolve) => server.stdout?.once('data', resolve));
     const before = agent.imageLines();
-    await agent.assign({ upsert: [testPod('pulling', { terminationGracePeriodSeconds: 0, containers: [{ name: 'main', image: `${REGISTRY}/app:v1`, command: ['/data'] }] })] });
+    await agent.assign({
+      upsert: [
+        testPod('pulling', {
+          terminationGracePeriodSeconds: 0,
+          containers: [{ name: 'main', image: `${REGISTRY}/app:v1`, command: ['/data'] }],
+        }),
+      ],
+    });
     const images = await agent.untilImages((list) => named(list, `${REGISTRY}/app:v1`) !== undefined);
     const app = named(images, `${REGISTRY}/app:v1`);
     assert.deepEqual(app?.names, [`${REGISTRY}/app@${digest}`, `${REGISTRY}/app:v1`]);
@@ -76,16 +107,42 @@ describe('images on a node', () => {
   });
 
   it('lose the sandbox image to somebody else, and get it back: a pod that waits for it starts', async () => {
-    const pause = (await agent.untilImages((list) => list.some(({ names }) => names.some((name) => name.includes('pause'))))).flatMap(({ names }) => names).filter((name) => name.includes('pause'));
-    await host.run(['ctr', '--address', host.containerdSocket, '--namespace', 'k8s.io', 'images', 'rm', '--sync', ...pause]);
+    const pause = (
+      await agent.untilImages((list) => list.some(({ names }) => names.some((name) => name.includes('pause'))))
+    )
+      .flatMap(({ names }) => names)
+      .filter((name) => name.includes('pause'));
+    await host.run([
+      'ctr',
+      '--address',
+      host.containerdSocket,
+      '--namespace',
+      'k8s.io',
+      'images',
+      'rm',
+      '--sync',
+      ...pause,
+    ]);
     await agent.assign({ upsert: [shellPod('later', 'sleep 1000')] });
     await agent.until('later', isReady);
   });
 
   it('show a part of a volume where the container asked for it', async () => {
     const script = 'echo inside > /part/file; echo "$(cat /whole/a/b/file) $(cat /key)"; sleep 1000';
-    const mounts = [{ name: 'v', mountPath: '/whole' }, { name: 'v', mountPath: '/part', subPath: 'a/b' }, { name: 'c', mountPath: '/key', subPath: 'key' }];
-    const pod = shellPod('parts', script, { container: { volumeMounts: mounts }, spec: { volumes: [{ name: 'v', emptyDir: {} }, { name: 'c', configMap: { name: 'c' } }] } });
+    const mounts = [
+      { name: 'v', mountPath: '/whole' },
+      { name: 'v', mountPath: '/part', subPath: 'a/b' },
+      { name: 'c', mountPath: '/key', subPath: 'key' },
+    ];
+    const pod = shellPod('parts', script, {
+      container: { volumeMounts: mounts },
+      spec: {
+        volumes: [
+          { name: 'v', emptyDir: {} },
+          { name: 'c', configMap: { name: 'c' } },
+        ],
+      },
+    });
     await agent.assign({ upsert: [configMap('c', { key: 'value' }), pod] });
     await agent.until('parts', isReady);
     assert.equal((await agent.exec('parts', ['cat', '/whole/a/b/file', '/key'])).stdout, 'inside\nvalue');

@@ -16,8 +16,10 @@ describe('limits of a pod', () => {
   });
   after(() => host.close());
 
-  it('a container that starts processes without end runs out of its own, not of the machine\'s', async () => {
-    const [pidMax, threadsMax] = await Promise.all(['pid_max', 'threads-max'].map(async (name) => Number(await readFile(`/proc/sys/kernel/${name}`, 'utf8'))));
+  it("a container that starts processes without end runs out of its own, not of the machine's", async () => {
+    const [pidMax, threadsMax] = await Promise.all(
+      ['pid_max', 'threads-max'].map(async (name) => Number(await readFile(`/proc/sys/kernel/${name}`, 'utf8'))),
+    );
     const limit = pidsLimits({ pidMax: pidMax ?? 0, threadsMax: threadsMax ?? 0 }).pod;
     // Stops by itself a little later than it must be stopped, so that a test that fails takes no machine.
     const bomb = `i=0; while [ $i -lt ${limit + 200} ]; do sleep 1000 & i=$((i+1)); echo $i > /dev/termination-log; done; exit 0`;

@@ -12,20 +12,31 @@ const WEB = '198.19.128.10';
 describe('the rules of a node', { timeout: 120_000 }, () => {
   let host: TestHost;
   let agent: TestAgent;
-  const web = shellPod('web', 'mkdir /www; echo web > /www/index.html; exec httpd -f -p 8080 -h /www', { container: { ports: [{ containerPort: 8080, hostPort: 80 }] } });
+  const web = shellPod('web', 'mkdir /www; echo web > /www/index.html; exec httpd -f -p 8080 -h /www', {
+    container: { ports: [{ containerPort: 8080, hostPort: 80 }] },
+  });
   const svc = service('web', WEB, [{ port: 80, targetPort: 8080 }]);
 
   before(async () => {
     host = await startHost();
     await host.importImage(BUSYBOX);
     agent = await startAgent(host, { network: true });
-    await agent.assign({ upsert: [cluster({ podCIDR: '198.18.64.0/18' }), node('test-node', ADDRESS, '198.18.77.0/24')] });
+    await agent.assign({
+      upsert: [cluster({ podCIDR: '198.18.64.0/18' }), node('test-node', ADDRESS, '198.18.77.0/24')],
+    });
   });
   after(() => host.close());
 
-  const ask = async (address: string): Promise<string> => (await host.run([process.execPath, '-e', `
+  const ask = async (address: string): Promise<string> =>
+    (
+      await host.run([
+        process.execPath,
+        '-e',
+        `
     require('http').get({ host: '${address}', agent: false, timeout: 2000 }, (r) => r.on('data', (d) => console.log(String(d).trim())))
-      .on('timeout', function () { this.destroy(new Error('timeout')); }).on('error', (e) => console.log(e.code ?? e.message))`])).trim();
+      .on('timeout', function () { this.destroy(new Error('timeout')); }).on('error', (e) => console.log(e.code ?? e.message))`,
+      ])
+    ).trim();
   const until = async (address: string, wanted: (answer: string) => boolean): Promise<void> => {
     let answer = '';
     for (const end = Date.now() + 20_000; Date.now() < end; await delay(50)) {
@@ -46,7 +57,11 @@ describe('the rules of a node', { timeout: 120_000 }, () => {
 
   const newSandbox = async (restarts: number): Promise<{ readonly before: string; readonly after: string }> => {
     const before = agent.pods.get('web')?.status?.podIP ?? '';
-    await host.run(['sh', '-c', 'for p in /proc/[0-9]*; do read -r name < $p/comm; [ "$name" != pause ] || kill -9 ${p#/proc/}; done']);
+    await host.run([
+      'sh',
+      '-c',
+      'for p in /proc/[0-9]*; do read -r name < $p/comm; [ "$name" != pause ] || kill -9 ${p#/proc/}; done',
+    ]);
     const pod = await agent.until('web', (one) => isReady(one) && main(one)?.restartCount === restarts);
     return { before, after: pod.status?.podIP ?? '' };
   };
@@ -59,7 +74,13 @@ describe('the rules of a node', { timeout: 120_000 }, () => {
 
   it('follow a pod whose address was given away, though the assignment has the old one', async () => {
     // What host-local keeps of the address names another's sandbox now: the end of the pod's own does not free it.
-    await host.run(['sh', '-c', 'printf "another\\r\\neth0" > /run/cni/test/"$1"', 'sh', agent.pods.get('web')?.status?.podIP ?? '']);
+    await host.run([
+      'sh',
+      '-c',
+      'printf "another\\r\\neth0" > /run/cni/test/"$1"',
+      'sh',
+      agent.pods.get('web')?.status?.podIP ?? '',
+    ]);
     const { before, after: now } = await newSandbox(2);
     assert.ok(now !== '' && now !== before, `${before}, then ${now}`);
     await until(WEB, (answer) => answer === 'web');

@@ -1,14 +1,33 @@
 /** Pods' files on a real file system, with what a container may have put among them. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, open, readdir, readFile, readlink, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import assert from 'node:assert/strict';
 import { podFiles } from '../../../nodeagent/adapters/disk/pod-files.ts';
 import { createRunCommand } from '../../../nodeagent/adapters/process/run-command.ts';
-import { hostsFile, subPathTarget, terminationFile, volumeFolder, type NodeFolders } from '../../../nodeagent/core/pod/layout.ts';
+import {
+  hostsFile,
+  subPathTarget,
+  terminationFile,
+  volumeFolder,
+  type NodeFolders,
+} from '../../../nodeagent/core/pod/layout.ts';
 import type { PodFiles } from '../../../nodeagent/ports/pod-files.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { inTime } from '../../support/in-time.ts';
@@ -33,7 +52,9 @@ describe('files of pods', () => {
     forget();
     await rm(mount, { recursive: true });
   });
-  const unmount = async (): Promise<void> => { await exec('umount', ['--recursive', mount]); };
+  const unmount = async (): Promise<void> => {
+    await exec('umount', ['--recursive', mount]);
+  };
 
   let folders: NodeFolders;
   let files: PodFiles;
@@ -48,7 +69,10 @@ describe('files of pods', () => {
     await writeFile(join(outside, 'kept'), 'kept');
     volume = volumeFolder(folders, POD.uid, 'v', 'disk');
     await files.prepare(signal);
-    await files.syncVolumes([{ kind: 'empty', name: 'v', path: volume, medium: 'disk', sizeBytes: undefined, group: undefined }], signal);
+    await files.syncVolumes(
+      [{ kind: 'empty', name: 'v', path: volume, medium: 'disk', sizeBytes: undefined, group: undefined }],
+      signal,
+    );
   });
   afterEach(async () => {
     assert.deepEqual(await readdir(outside), ['kept']);
@@ -58,14 +82,23 @@ describe('files of pods', () => {
   });
 
   const target = (): string => subPathTarget(folders, POD.uid, 'main', 0);
-  const prepare = (subPath: string): Promise<void> => files.prepareContainer({
-    hostsFile: { path: hostsFile(folders, POD.uid), text: '' }, terminationFile: terminationFile(folders, POD.uid, 'main', 0),
-    logFolder: join(folders.podLogs, 'main'), subPaths: [{ volume, subPath, target: target() }],
-  }, signal);
+  const prepare = (subPath: string): Promise<void> =>
+    files.prepareContainer(
+      {
+        hostsFile: { path: hostsFile(folders, POD.uid), text: '' },
+        terminationFile: terminationFile(folders, POD.uid, 'main', 0),
+        logFolder: join(folders.podLogs, 'main'),
+        subPaths: [{ volume, subPath, target: target() }],
+      },
+      signal,
+    );
 
   describe('a subPath', () => {
     for (const [what, link, subPath] of [
-      ['a link to a folder outside', 'a', 'a'], ['what is to be made behind such a link', 'a', 'a/new/x'], ['a file behind it', 'a', 'a/kept'], ['a link deeper down', 'deep/a', 'deep/a/new'],
+      ['a link to a folder outside', 'a', 'a'],
+      ['what is to be made behind such a link', 'a', 'a/new/x'],
+      ['a file behind it', 'a', 'a/kept'],
+      ['a link deeper down', 'deep/a', 'deep/a/new'],
     ] as const) {
       it(`refuses ${what}, and makes nothing there`, async () => {
         await mkdir(join(volume, 'deep'));
@@ -109,7 +142,9 @@ describe('files of pods', () => {
       await mkdir(join(volume, 'one', 'inner'));
       await prepare('one');
       await prepare('one');
-      const points = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').filter((line) => line.split(' ')[4] === target());
+      const points = (await readFile('/proc/self/mountinfo', 'utf8'))
+        .split('\n')
+        .filter((line) => line.split(' ')[4] === target());
       assert.equal(points.length, 1);
       assert.deepEqual(await readdir(target()), ['inner']);
       await writeFile(join(volume, 'two'), 'a file now');
@@ -134,9 +169,24 @@ describe('files of pods', () => {
     });
 
     for (const [what, plant] of [
-      ['a FIFO', async () => { await exec('mkfifo', [path()]); }],
-      ['a link', async () => { await symlink(join(outside, 'kept'), path()); }],
-      ['a folder', async () => { await mkdir(path()); }],
+      [
+        'a FIFO',
+        async () => {
+          await exec('mkfifo', [path()]);
+        },
+      ],
+      [
+        'a link',
+        async () => {
+          await symlink(join(outside, 'kept'), path());
+        },
+      ],
+      [
+        'a folder',
+        async () => {
+          await mkdir(path());
+        },
+      ],
       ['nothing', async () => undefined],
     ] as const) {
       it(`is empty where there is ${what}`, async () => {
@@ -171,7 +221,12 @@ describe('files of pods', () => {
 
     it('ends in folders deeper than any path', async () => {
       // From within: no path to the deepest is short enough.
-      await exec('sh', ['-c', 'cd "$1" && i=0 && while [ $i -lt 600 ]; do mkdir a-folder-with-a-long-name && cd -P a-folder-with-a-long-name || exit 1; i=$((i+1)); done', 'sh', volume]);
+      await exec('sh', [
+        '-c',
+        'cd "$1" && i=0 && while [ $i -lt 600 ]; do mkdir a-folder-with-a-long-name && cd -P a-folder-with-a-long-name || exit 1; i=$((i+1)); done',
+        'sh',
+        volume,
+      ]);
     });
 
     it('takes many entries', async () => {

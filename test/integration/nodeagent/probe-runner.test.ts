@@ -26,13 +26,16 @@ describe('probe runner', () => {
   let seenHeaders: Record<string, unknown> = {};
   const port = (server: Server | Http2Server): number => (server.address() as AddressInfo).port;
   const { signal } = new AbortController();
-  const runner = probeRunner({
-    async execSync(_id, command, seconds) {
-      if (command[0] === 'hang') throw new RuntimeError('Timeout', `timeout ${seconds}s exceeded`);
-      if (command[0] === 'away') throw new RuntimeError('Unavailable', 'no socket');
-      return { exitCode: Number(command[1]), stdout: Buffer.from('said'), stderr: Buffer.alloc(0) };
+  const runner = probeRunner(
+    {
+      async execSync(_id, command, seconds) {
+        if (command[0] === 'hang') throw new RuntimeError('Timeout', `timeout ${seconds}s exceeded`);
+        if (command[0] === 'away') throw new RuntimeError('Unavailable', 'no socket');
+        return { exitCode: Number(command[1]), stdout: Buffer.from('said'), stderr: Buffer.alloc(0) };
+      },
     },
-  }, systemClock);
+    systemClock,
+  );
 
   before(async () => {
     web = createServer((request, response) => {
@@ -57,14 +60,22 @@ describe('probe runner', () => {
       stream.on('data', (chunk: Buffer) => chunks.push(chunk));
       stream.on('end', () => {
         const service = Buffer.concat(chunks).subarray(7).toString();
-        if (headers[':path'] !== '/grpc.health.v1.Health/Check' || service === 'none') return stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '5' }, { endStream: true });
+        if (headers[':path'] !== '/grpc.health.v1.Health/Check' || service === 'none')
+          return stream.respond(
+            { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '5' },
+            { endStream: true },
+          );
         stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
         stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
         stream.end(grpcFrame(Buffer.from([0x08, service === 'down' ? 2 : 1])));
       });
     });
-    await new Promise<void>((resolve) => { web.listen(0, '127.0.0.1', resolve); });
-    await new Promise<void>((resolve) => { grpc.listen(0, '127.0.0.1', resolve); });
+    await new Promise<void>((resolve) => {
+      web.listen(0, '127.0.0.1', resolve);
+    });
+    await new Promise<void>((resolve) => {
+      grpc.listen(0, '127.0.0.1', resolve);
+    });
   });
   after(() => {
     web.closeAllConnections();
@@ -72,10 +83,19 @@ describe('probe runner', () => {
     grpc.close();
   });
 
-  const http = (path: string, more: Record<string, unknown> = {}) => ({ kind: 'http', scheme: 'http', host: '127.0.0.1', port: port(web), path, headers: [], ...more }) as const;
+  const http = (path: string, more: Record<string, unknown> = {}) =>
+    ({ kind: 'http', scheme: 'http', host: '127.0.0.1', port: port(web), path, headers: [], ...more }) as const;
   for (const [path, outcome, message] of [
-    ['/200', 'success', /HTTP 200/], ['/399', 'success', /./], ['/400', 'failure', /HTTP probe failed with statuscode: 400/], ['/503', 'failure', /503/],
-    ['/302-home', 'failure', /statuscode: 404/], ['/302-away', 'success', /HTTP 302/], ['/loop', 'failure', /stopped after 10 redirects/], ['/304-home', 'success', /HTTP 304/], ['/200-endless', 'success', /HTTP 200/], ['/hang', 'failure', /context deadline exceeded/],
+    ['/200', 'success', /HTTP 200/],
+    ['/399', 'success', /./],
+    ['/400', 'failure', /HTTP probe failed with statuscode: 400/],
+    ['/503', 'failure', /503/],
+    ['/302-home', 'failure', /statuscode: 404/],
+    ['/302-away', 'success', /HTTP 302/],
+    ['/loop', 'failure', /stopped after 10 redirects/],
+    ['/304-home', 'success', /HTTP 304/],
+    ['/200-endless', 'success', /HTTP 200/],
+    ['/hang', 'failure', /context deadline exceeded/],
   ] as const) {
     it(`HTTP ${path}: ${outcome}`, async () => {
       const answer = await runner.run(http(path), 1, signal);
@@ -87,9 +107,13 @@ describe('probe runner', () => {
   it('HTTP that switches protocols: an answer as any other', async () => {
     const switching = createTcpServer((socket) => {
       socket.on('error', () => undefined);
-      socket.once('data', () => socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n'));
+      socket.once('data', () =>
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n'),
+      );
     });
-    await new Promise<void>((resolve) => { switching.listen(0, '127.0.0.1', resolve); });
+    await new Promise<void>((resolve) => {
+      switching.listen(0, '127.0.0.1', resolve);
+    });
     const answer = await runner.run(http('/', { port: (switching.address() as AddressInfo).port }), 3600, signal);
     switching.close();
     assert.deepEqual(answer, { outcome: 'failure', message: 'HTTP probe failed with statuscode: 101' });
@@ -102,7 +126,16 @@ describe('probe runner', () => {
   });
 
   it('sends the headers that the probe names, its own host included', async () => {
-    await runner.run(http('/200', { headers: [{ name: 'Host', value: 'app.example' }, { name: 'X-Probe', value: '1' }] }), 1, signal);
+    await runner.run(
+      http('/200', {
+        headers: [
+          { name: 'Host', value: 'app.example' },
+          { name: 'X-Probe', value: '1' },
+        ],
+      }),
+      1,
+      signal,
+    );
     assert.equal(seenHeaders['host'], 'app.example');
     assert.equal(seenHeaders['x-probe'], '1');
     assert.match(String(seenHeaders['user-agent']), /^kube-probe\//);
@@ -113,7 +146,11 @@ describe('probe runner', () => {
     assert.equal((await runner.run({ kind: 'tcp', host: '127.0.0.1', port: 1 }, 1, signal)).outcome, 'failure');
   });
 
-  for (const [service, outcome, message] of [['', 'success', /SERVING/], ['down', 'failure', /NOT_SERVING/], ['none', 'failure', /code 5/]] as const) {
+  for (const [service, outcome, message] of [
+    ['', 'success', /SERVING/],
+    ['down', 'failure', /NOT_SERVING/],
+    ['none', 'failure', /code 5/],
+  ] as const) {
     it(`gRPC ${service || 'server'}: ${outcome}`, async () => {
       const answer = await runner.run({ kind: 'grpc', host: '127.0.0.1', port: port(grpc), service }, 1, signal);
       assert.equal(answer.outcome, outcome, answer.message);
@@ -121,12 +158,18 @@ describe('probe runner', () => {
     });
   }
   it('gRPC where nobody listens', async () => {
-    assert.equal((await runner.run({ kind: 'grpc', host: '127.0.0.1', port: 1, service: '' }, 1, signal)).outcome, 'failure');
+    assert.equal(
+      (await runner.run({ kind: 'grpc', host: '127.0.0.1', port: 1, service: '' }, 1, signal)).outcome,
+      'failure',
+    );
   });
 
   for (const [what, header, payload] of [
-    ['pings', '000008 06 00 00000000', Buffer.alloc(8)], ['settings', '000006 04 00 00000000', Buffer.from('000300000064', 'hex')],
-    ['empty data', '000000 00 00 00000001', Buffer.alloc(0)], ['data', '004000 00 00 00000001', Buffer.alloc(16_384)], ['pieces of a header block', '000000 09 00 00000001', Buffer.alloc(0)],
+    ['pings', '000008 06 00 00000000', Buffer.alloc(8)],
+    ['settings', '000006 04 00 00000000', Buffer.from('000300000064', 'hex')],
+    ['empty data', '000000 00 00 00000001', Buffer.alloc(0)],
+    ['data', '004000 00 00 00000001', Buffer.alloc(16_384)],
+    ['pieces of a header block', '000000 09 00 00000001', Buffer.alloc(0)],
   ] as const) {
     it(`gRPC that answers with endless ${what}: failure, not by its time`, async () => {
       const one = Buffer.concat([Buffer.from(header.replaceAll(' ', ''), 'hex'), payload]);
@@ -134,16 +177,28 @@ describe('probe runner', () => {
         socket.on('error', () => undefined);
         endless(socket, Buffer.concat(Array.from({ length: 100 }, () => one)));
       });
-      await new Promise<void>((resolve) => { hostile.listen(0, '127.0.0.1', resolve); });
-      const answer = await runner.run({ kind: 'grpc', host: '127.0.0.1', port: (hostile.address() as AddressInfo).port, service: '' }, 3600, signal);
+      await new Promise<void>((resolve) => {
+        hostile.listen(0, '127.0.0.1', resolve);
+      });
+      const answer = await runner.run(
+        { kind: 'grpc', host: '127.0.0.1', port: (hostile.address() as AddressInfo).port, service: '' },
+        3600,
+        signal,
+      );
       hostile.close();
       assert.equal(answer.outcome, 'failure');
       assert.match(answer.message, /^error: health rpc failed: /);
     });
   }
 
-  for (const [command, outcome] of [[['x', '0'], 'success'], [['x', '3'], 'failure'], [['hang'], 'failure'], [['away'], 'unknown']] as const) {
-    it(`exec ${command.join(' ')}: ${outcome}`, async () => assert.equal((await runner.run({ kind: 'exec', containerId: 'c', command }, 1, signal)).outcome, outcome));
+  for (const [command, outcome] of [
+    [['x', '0'], 'success'],
+    [['x', '3'], 'failure'],
+    [['hang'], 'failure'],
+    [['away'], 'unknown'],
+  ] as const) {
+    it(`exec ${command.join(' ')}: ${outcome}`, async () =>
+      assert.equal((await runner.run({ kind: 'exec', containerId: 'c', command }, 1, signal)).outcome, outcome));
   }
 
   it('counts for nothing when it is given up', async () => {

@@ -19,14 +19,25 @@ describe('probes', () => {
   const HTTPD = 'httpd -f -p 8080 -h /www';
 
   it('follow an HTTP answer in and out of readiness', async () => {
-    const pod = shellPod('web', HTTPD, { container: { ports: [{ name: 'http', containerPort: 8080 }], readinessProbe: { httpGet: { port: 'http', path: '/index.html' }, periodSeconds: 1, failureThreshold: 2 } } });
+    const pod = shellPod('web', HTTPD, {
+      container: {
+        ports: [{ name: 'http', containerPort: 8080 }],
+        readinessProbe: { httpGet: { port: 'http', path: '/index.html' }, periodSeconds: 1, failureThreshold: 2 },
+      },
+    });
     await agent.assign({ upsert: [pod] });
     await agent.until('web', isReady);
     await agent.exec('web', ['/bin/rm', '/www/index.html']);
     const out = await agent.until('web', (report) => !isReady(report));
     assert.ok(main(out)?.state.running);
     assert.equal(main(out)?.restartCount, 0);
-    assert.ok(agent.events.some((event) => event.reason === 'Unhealthy' && event.message === 'Readiness probe failed: HTTP probe failed with statuscode: 404'));
+    assert.ok(
+      agent.events.some(
+        (event) =>
+          event.reason === 'Unhealthy' &&
+          event.message === 'Readiness probe failed: HTTP probe failed with statuscode: 404',
+      ),
+    );
     await agent.exec('web', ['/bin/touch', '/www/index.html']);
     await agent.until('web', isReady);
   });
@@ -48,21 +59,36 @@ describe('probes', () => {
   });
 
   it('restart a container whose liveness fails', async () => {
-    const pod = shellPod('sick', 'touch /tmp/ok; trap "exit 9" TERM; while true; do sleep 0.1; done', { container: { livenessProbe: { exec: { command: ['/bin/cat', '/tmp/ok'] }, periodSeconds: 1, failureThreshold: 1 } } });
+    const pod = shellPod('sick', 'touch /tmp/ok; trap "exit 9" TERM; while true; do sleep 0.1; done', {
+      container: {
+        livenessProbe: { exec: { command: ['/bin/cat', '/tmp/ok'] }, periodSeconds: 1, failureThreshold: 1 },
+      },
+    });
     await agent.assign({ upsert: [pod] });
     const before = await agent.until('sick', isReady);
     await agent.exec('sick', ['/bin/rm', '/tmp/ok']);
     const after = await agent.until('sick', (report) => main(report)?.restartCount === 1 && isReady(report));
     assert.notEqual(main(after)?.containerID, main(before)?.containerID);
     assert.equal(main(after)?.lastState.terminated?.exitCode, 9);
-    assert.ok(agent.events.some((event) => event.reason === 'Killing' && event.message === 'Container main failed liveness probe, will be restarted'));
+    assert.ok(
+      agent.events.some(
+        (event) =>
+          event.reason === 'Killing' && event.message === 'Container main failed liveness probe, will be restarted',
+      ),
+    );
   });
 
   it('count a command that takes too long as failed', async () => {
-    const pod = shellPod('stuck', 'exec sleep 1000', { container: { readinessProbe: { exec: { command: ['/bin/sleep', '30'] }, periodSeconds: 1, timeoutSeconds: 1 } } });
+    const pod = shellPod('stuck', 'exec sleep 1000', {
+      container: { readinessProbe: { exec: { command: ['/bin/sleep', '30'] }, periodSeconds: 1, timeoutSeconds: 1 } },
+    });
     await agent.assign({ upsert: [pod] });
     await agent.until('stuck', (report) => main(report)?.state.running !== undefined);
-    for (let tries = 0; !agent.events.some((event) => event.name === 'stuck' && event.message.includes('timed out')); tries += 1) {
+    for (
+      let tries = 0;
+      !agent.events.some((event) => event.name === 'stuck' && event.message.includes('timed out'));
+      tries += 1
+    ) {
       assert.ok(tries < 20_000, JSON.stringify(agent.events.filter((event) => event.name === 'stuck')));
       await agent.info();
     }
@@ -76,16 +102,36 @@ describe('probes', () => {
     ['leaves-a-daemon', '/bin/sleep 1234 > /dev/null 2>&1 & exit 0', 1],
   ] as const) {
     it(`end what a command has started when its time is over: ${name}`, async () => {
-      const pod = shellPod(name, '/bin/sleep 4321 & exec sleep 1000', { container: { livenessProbe: { exec: { command: ['/bin/sh', '-c', command] }, periodSeconds: 3600, timeoutSeconds: 1, failureThreshold: 3 } } });
+      const pod = shellPod(name, '/bin/sleep 4321 & exec sleep 1000', {
+        container: {
+          livenessProbe: {
+            exec: { command: ['/bin/sh', '-c', command] },
+            periodSeconds: 3600,
+            timeoutSeconds: 1,
+            failureThreshold: 3,
+          },
+        },
+      });
       await agent.assign({ upsert: [pod] });
       await agent.until(name, (report) => main(report)?.state.running !== undefined);
       const sleepers = async (seconds: number): Promise<number> => {
-        const { stdout } = await agent.exec(name, ['/bin/sh', '-c', `/bin/busybox ps -o args | /bin/busybox grep -c "^/bin/sleep ${seconds}" || true`]);
+        const { stdout } = await agent.exec(name, [
+          '/bin/sh',
+          '-c',
+          `/bin/busybox ps -o args | /bin/busybox grep -c "^/bin/sleep ${seconds}" || true`,
+        ]);
         return Number(stdout);
       };
-      const isOver = (): boolean => left > 0 || agent.events.some((event) => event.name === name && event.message === 'Liveness probe failed: command timed out after 1s');
+      const isOver = (): boolean =>
+        left > 0 ||
+        agent.events.some(
+          (event) => event.name === name && event.message === 'Liveness probe failed: command timed out after 1s',
+        );
       for (let tries = 0; !isOver() || (await sleepers(1234)) !== left; tries += 1) {
-        assert.ok(tries < 300, `${await sleepers(1234)} left; ${JSON.stringify(agent.events.filter((event) => event.name === name))}`);
+        assert.ok(
+          tries < 300,
+          `${await sleepers(1234)} left; ${JSON.stringify(agent.events.filter((event) => event.name === name))}`,
+        );
       }
       assert.equal(await sleepers(4321), 1);
       await agent.assign({ remove: [key(pod)] });
@@ -93,11 +139,19 @@ describe('probes', () => {
   }
 
   it('end what an agent that was killed has left running', async () => {
-    const pod = shellPod('orphan', 'exec sleep 1000', { container: { livenessProbe: { exec: { command: ['/bin/sleep', '2345'] }, periodSeconds: 1, timeoutSeconds: 3600 } } });
+    const pod = shellPod('orphan', 'exec sleep 1000', {
+      container: {
+        livenessProbe: { exec: { command: ['/bin/sleep', '2345'] }, periodSeconds: 1, timeoutSeconds: 3600 },
+      },
+    });
     await agent.assign({ upsert: [pod] });
     await agent.until('orphan', (report) => main(report)?.state.running !== undefined);
     const sleepers = async (): Promise<string[]> => {
-      const { stdout } = await agent.exec('orphan', ['/bin/sh', '-c', '/bin/busybox ps -o pid,args | /bin/busybox grep "/bin/sleep 2345$" | /bin/busybox grep -v grep || true']);
+      const { stdout } = await agent.exec('orphan', [
+        '/bin/sh',
+        '-c',
+        '/bin/busybox ps -o pid,args | /bin/busybox grep "/bin/sleep 2345$" | /bin/busybox grep -v grep || true',
+      ]);
       return stdout.split('\n').filter((line) => line !== '');
     };
     let before: string[] = [];
@@ -116,18 +170,29 @@ describe('probes', () => {
   });
 
   it('keep the beginning of what a command writes, in bounded memory', async () => {
-    const pod = shellPod('loud', 'exec sleep 1000', { container: { readinessProbe: { exec: { command: ['/bin/sh', '-c', 'echo begin; dd if=/dev/zero bs=1M count=15 2>/dev/null; exit 3'] }, periodSeconds: 1, timeoutSeconds: 20 } } });
-    const peak = async (): Promise<number> => Number(/^VmHWM:\s+(\d+) kB$/m.exec(await host.run(['cat', `/proc/${agent.pid}/status`]))?.[1]) * 1024;
+    const pod = shellPod('loud', 'exec sleep 1000', {
+      container: {
+        readinessProbe: {
+          exec: { command: ['/bin/sh', '-c', 'echo begin; dd if=/dev/zero bs=1M count=15 2>/dev/null; exit 3'] },
+          periodSeconds: 1,
+          timeoutSeconds: 20,
+        },
+      },
+    });
+    const peak = async (): Promise<number> =>
+      Number(/^VmHWM:\s+(\d+) kB$/m.exec(await host.run(['cat', `/proc/${agent.pid}/status`]))?.[1]) * 1024;
     // Forgets the peak so far. Source: proc_pid_clear_refs(5).
     await host.run(['sh', '-c', `echo 5 > /proc/${agent.pid}/clear_refs`]);
     const before = await peak();
     await agent.assign({ upsert: [pod] });
-    const failures = (): number => agent.events.filter((event) => event.name === 'loud' && event.message.startsWith('Readiness probe failed: begin')).length;
+    const failures = (): number =>
+      agent.events.filter((event) => event.name === 'loud' && event.message.startsWith('Readiness probe failed: begin'))
+        .length;
     for (let tries = 0; failures() === 0; tries += 1) {
       assert.ok(tries < 20_000, JSON.stringify(agent.events.filter((event) => event.name === 'loud')));
       await agent.info();
     }
-    const grown = await peak() - before;
+    const grown = (await peak()) - before;
     assert.ok(grown < 15 * 1024 * 1024, `${grown} bytes more`);
     await agent.assign({ remove: [key(pod)] });
   });

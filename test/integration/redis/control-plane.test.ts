@@ -44,33 +44,57 @@ describe('a control plane on a Redis', () => {
 
   async function start(): Promise<void> {
     plane = await startControlPlane({
-      home, repo: repository.dir, branch: 'main', sourceName: 'main', version: '0', redis: `unix://${redis.connection.path ?? ''}`,
-      progress: (line) => said.push(line), signal: new AbortController().signal,
+      home,
+      repo: repository.dir,
+      branch: 'main',
+      sourceName: 'main',
+      version: '0',
+      redis: `unix://${redis.connection.path ?? ''}`,
+      progress: (line) => said.push(line),
+      signal: new AbortController().signal,
     });
-    void plane.failed.then((error) => { failed = error; });
+    void plane.failed.then((error) => {
+      failed = error;
+    });
   }
 
   let newest: string;
   function push(value: string): void {
     newest = repository.commit([
       { path: 'plumbline.yaml', content: CLUSTER.replace('3600', '1') },
-      { path: 'c.yaml', content: `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\ndata:\n  value: "${value}"\n` },
+      {
+        path: 'c.yaml',
+        content: `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\ndata:\n  value: "${value}"\n`,
+      },
     ]);
   }
 
-  const ask = <T>(path: string): Promise<T | undefined> => controlPlane(home).get<T>(path).catch(() => undefined);
+  const ask = <T>(path: string): Promise<T | undefined> =>
+    controlPlane(home)
+      .get<T>(path)
+      .catch(() => undefined);
   const status = (): Promise<StatusReport | undefined> => ask<StatusReport>('/plumbline/v1/status');
-  const value = async (): Promise<string | undefined> => (await ask<ConfigMap>('/api/v1/namespaces/default/configmaps/c'))?.data?.['value'];
+  const value = async (): Promise<string | undefined> =>
+    (await ask<ConfigMap>('/api/v1/namespaces/default/configmaps/c'))?.data?.['value'];
 
   async function synced(): Promise<void> {
-    await until(`${newest} is not applied; said: ${said.join('; ')}`, async () => {
-      assert.equal(failed, undefined);
-      const report = await status();
-      return (report?.synced && report.healthy && report.source.appliedRevision === newest) || undefined;
-    }, { timeoutMs: PATIENCE_MS });
+    await until(
+      `${newest} is not applied; said: ${said.join('; ')}`,
+      async () => {
+        assert.equal(failed, undefined);
+        const report = await status();
+        return (report?.synced && report.healthy && report.source.appliedRevision === newest) || undefined;
+      },
+      { timeoutMs: PATIENCE_MS },
+    );
   }
 
-  const says = (words: RegExp): Promise<true> => until(`it does not say ${String(words)}, but: ${said.join('; ')}`, () => said.some((line) => words.test(line)) || undefined, { timeoutMs: PATIENCE_MS });
+  const says = (words: RegExp): Promise<true> =>
+    until(
+      `it does not say ${String(words)}, but: ${said.join('; ')}`,
+      () => said.some((line) => words.test(line)) || undefined,
+      { timeoutMs: PATIENCE_MS },
+    );
 
   it('that comes back with older data rebuilds', async () => {
     const restore = await snapshotOf(redis.client);
@@ -100,7 +124,10 @@ describe('a control plane on a Redis', () => {
     const record = (await redis.client.hget(HASH, 'default/c')) ?? '';
     await redis.client.hset(HASH, 'default/c', record.replace('"value":"1"', '"value":"evil"'));
     await start();
-    assert.ok(said.some((line) => /not written by this control plane.*rebuilding all state/.test(line)), said.join('; '));
+    assert.ok(
+      said.some((line) => /not written by this control plane.*rebuilding all state/.test(line)),
+      said.join('; '),
+    );
     await synced();
     assert.equal(await value(), '1');
   });
@@ -109,15 +136,26 @@ describe('a control plane on a Redis', () => {
     const [stream = ''] = await redis.client.keys('{plumb:main}:changes:*');
     const evil = ((await redis.client.hget(HASH, 'default/c')) ?? '').replace('"value":"1"', '"value":"evil"');
     assert.ok(evil.includes('evil'));
-    await redis.client.eval(`
+    await redis.client.eval(
+      `
       local version = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'version', 1))
       local record = string.gsub(ARGV[1], '^%d+', version)
       redis.call('HSET', KEYS[3], 'default/c', record)
-      redis.call('XADD', KEYS[2], version .. '-0', 'put', record)`, 3, '{plumb:main}:meta', stream, HASH, evil);
-    await until('it is not rebuilt', async () => {
-      assert.notEqual(await value(), 'evil');
-      return said.some((line) => /not written by this control plane.*rebuilding all state/.test(line)) || undefined;
-    }, { timeoutMs: PATIENCE_MS });
+      redis.call('XADD', KEYS[2], version .. '-0', 'put', record)`,
+      3,
+      '{plumb:main}:meta',
+      stream,
+      HASH,
+      evil,
+    );
+    await until(
+      'it is not rebuilt',
+      async () => {
+        assert.notEqual(await value(), 'evil');
+        return said.some((line) => /not written by this control plane.*rebuilding all state/.test(line)) || undefined;
+      },
+      { timeoutMs: PATIENCE_MS },
+    );
     await synced();
     assert.equal(await value(), '1');
   });
@@ -125,7 +163,11 @@ describe('a control plane on a Redis', () => {
   it('that is out of memory says so in its status, and goes on', async () => {
     await redis.client.config('SET', 'maxmemory', '1');
     push('2');
-    await until('the status does not tell', async () => (await status())?.missing.some((line) => line.includes('OOM')) || undefined, { timeoutMs: PATIENCE_MS });
+    await until(
+      'the status does not tell',
+      async () => (await status())?.missing.some((line) => line.includes('OOM')) || undefined,
+      { timeoutMs: PATIENCE_MS },
+    );
     assert.equal((await status())?.healthy, false);
     await redis.client.config('SET', 'maxmemory', '0');
     await synced();

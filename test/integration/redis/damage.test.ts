@@ -1,4 +1,6 @@
-/** Data that Redis lost, brought back or had put into it, and a Redis that cannot write: noticed, and never acted upon. */
+/**
+ * Data that Redis lost, brought back or had put into it, and a Redis that cannot write: noticed, and never acted upon.
+ */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -24,19 +26,21 @@ const TAMPERED = { name: 'RetryableError', code: 'StoreTampered' };
 const storeOn = (redis: TestRedis, mark = new PositionMark()): RedisObjectStore =>
   new RedisObjectStore({ connection: redis.connection, cluster: 'test', sealKey, clock, ids: new CryptoIds(), mark });
 
-const onRedis = (body: (redis: TestRedis, store: RedisObjectStore, mark: PositionMark) => Promise<void>) => async (): Promise<void> => {
-  const redis = await startTestRedis();
-  const mark = new PositionMark();
-  const store = storeOn(redis, mark);
-  try {
-    await store.open(signal);
-    await store.markReady(signal);
-    await body(redis, store, mark);
-  } finally {
-    await store.close();
-    await redis.close();
-  }
-};
+const onRedis =
+  (body: (redis: TestRedis, store: RedisObjectStore, mark: PositionMark) => Promise<void>) =>
+  async (): Promise<void> => {
+    const redis = await startTestRedis();
+    const mark = new PositionMark();
+    const store = storeOn(redis, mark);
+    try {
+      await store.open(signal);
+      await store.markReady(signal);
+      await body(redis, store, mark);
+    } finally {
+      await store.close();
+      await redis.close();
+    }
+  };
 
 async function write<T extends Stored>(store: RedisObjectStore, op: WriteOp): Promise<T> {
   const [result] = await store.write([op]);
@@ -44,12 +48,17 @@ async function write<T extends Stored>(store: RedisObjectStore, op: WriteOp): Pr
   return result.object as T;
 }
 
-const create = <T extends Stored = Stored<ConfigMap>>(store: RedisObjectStore, name: string, data: Record<string, string> = {}): Promise<T> =>
-  write<T>(store, { op: 'create', object: configMap(name, data) });
+const create = <T extends Stored = Stored<ConfigMap>>(
+  store: RedisObjectStore,
+  name: string,
+  data: Record<string, string> = {},
+): Promise<T> => write<T>(store, { op: 'create', object: configMap(name, data) });
 
 /** All of the store's keys as Redis would put them into a snapshot. */
 async function snapshot({ client }: TestRedis): Promise<() => Promise<void>> {
-  const dumps = await Promise.all((await client.keys('{plumb:test}:*')).map(async (key) => [key, await client.dumpBuffer(key)] as const));
+  const dumps = await Promise.all(
+    (await client.keys('{plumb:test}:*')).map(async (key) => [key, await client.dumpBuffer(key)] as const),
+  );
   return async () => {
     await client.flushall();
     for (const [key, dump] of dumps) if (dump) await client.restore(key, 0, dump);
@@ -57,58 +66,71 @@ async function snapshot({ client }: TestRedis): Promise<() => Promise<void>> {
 }
 
 /** A watch from the beginning, and its next answer. */
-const nextOf = (store: RedisObjectStore, from: string): Promise<unknown> => store.watch(from, signal)[Symbol.asyncIterator]().next();
+const nextOf = (store: RedisObjectStore, from: string): Promise<unknown> =>
+  store.watch(from, signal)[Symbol.asyncIterator]().next();
 
 describe('a store that came back with older data', () => {
-  it('is lost to calls and watches, and is opened as a fresh one', onRedis(async (redis, store) => {
-    const a = await create(store, 'a');
-    const restore = await snapshot(redis);
-    await create(store, 'b');
-    const watch = assert.rejects(nextOf(store, '2'), LOST);
-    await restore();
-    await watch;
-    await assert.rejects(store.write([{ op: 'update', object: { ...a, data: { x: 'y' } } }]), LOST);
-    assert.equal((await store.open(signal)).fresh, true);
-    assert.deepEqual((await store.list(undefined)).objects, []);
-  }));
+  it(
+    'is lost to calls and watches, and is opened as a fresh one',
+    onRedis(async (redis, store) => {
+      const a = await create(store, 'a');
+      const restore = await snapshot(redis);
+      await create(store, 'b');
+      const watch = assert.rejects(nextOf(store, '2'), LOST);
+      await restore();
+      await watch;
+      await assert.rejects(store.write([{ op: 'update', object: { ...a, data: { x: 'y' } } }]), LOST);
+      assert.equal((await store.open(signal)).fresh, true);
+      assert.deepEqual((await store.list(undefined)).objects, []);
+    }),
+  );
 
-  it('is lost to whoever opens it with the mark of before', onRedis(async (redis, store, mark) => {
-    await create(store, 'a');
-    const restore = await snapshot(redis);
-    await create(store, 'b');
-    await restore();
-    const next = storeOn(redis, mark);
-    try {
-      assert.equal((await next.open(signal)).fresh, true);
-    } finally {
-      await next.close();
-    }
-  }));
+  it(
+    'is lost to whoever opens it with the mark of before',
+    onRedis(async (redis, store, mark) => {
+      await create(store, 'a');
+      const restore = await snapshot(redis);
+      await create(store, 'b');
+      await restore();
+      const next = storeOn(redis, mark);
+      try {
+        assert.equal((await next.open(signal)).fresh, true);
+      } finally {
+        await next.close();
+      }
+    }),
+  );
 
-  it('is lost also when it is an incarnation that was over', onRedis(async (redis, store) => {
-    await create(store, 'a');
-    const restore = await snapshot(redis);
-    await redis.client.flushall();
-    await store.open(signal);
-    await store.markReady(signal);
-    await restore();
-    await assert.rejects(store.list(undefined), LOST);
-    assert.equal((await store.open(signal)).fresh, true);
-  }));
+  it(
+    'is lost also when it is an incarnation that was over',
+    onRedis(async (redis, store) => {
+      await create(store, 'a');
+      const restore = await snapshot(redis);
+      await redis.client.flushall();
+      await store.open(signal);
+      await store.markReady(signal);
+      await restore();
+      await assert.rejects(store.list(undefined), LOST);
+      assert.equal((await store.open(signal)).fresh, true);
+    }),
+  );
 
-  it('goes on where it is as far as it was', onRedis(async (redis, store, mark) => {
-    await create(store, 'a');
-    const restore = await snapshot(redis);
-    await restore();
-    await create(store, 'b');
-    const next = storeOn(redis, mark);
-    try {
-      assert.equal((await next.open(signal)).fresh, false);
-      assert.equal((await next.list(undefined)).objects.length, 2);
-    } finally {
-      await next.close();
-    }
-  }));
+  it(
+    'goes on where it is as far as it was',
+    onRedis(async (redis, store, mark) => {
+      await create(store, 'a');
+      const restore = await snapshot(redis);
+      await restore();
+      await create(store, 'b');
+      const next = storeOn(redis, mark);
+      try {
+        assert.equal((await next.open(signal)).fresh, false);
+        assert.equal((await next.list(undefined)).objects.length, 2);
+      } finally {
+        await next.close();
+      }
+    }),
+  );
 
   it('is noticed by a control plane that was restarted', async () => {
     const dir = makeFolder('plumb-mark-');
@@ -140,40 +162,57 @@ describe('a store without some of its data', () => {
     ['a hash', (redis: TestRedis) => redis.client.del('{plumb:test}:objects:ConfigMap')],
     ['one object', (redis: TestRedis) => redis.client.hdel('{plumb:test}:objects:ConfigMap', 'default/a')],
     ['its position', (redis: TestRedis) => redis.client.hdel(META, 'version')],
-    ['a hash, which is something else now', (redis: TestRedis) => redis.client.set('{plumb:test}:objects:ConfigMap', 'x')],
+    [
+      'a hash, which is something else now',
+      (redis: TestRedis) => redis.client.set('{plumb:test}:objects:ConfigMap', 'x'),
+    ],
     ['its meta, which is something else now', (redis: TestRedis) => redis.client.set(META, 'x')],
   ] as const) {
-    it(`is lost when ${what} is gone`, onRedis(async (redis, store) => {
-      await create(store, 'a');
-      await create(store, 'b');
-      const watch = assert.rejects(nextOf(store, '2'), LOST);
-      await damage(redis);
-      await watch;
-      await assert.rejects(store.list(undefined), LOST);
-      assert.equal((await store.open(signal)).fresh, true);
-      await create(store, 'a');
-    }));
+    it(
+      `is lost when ${what} is gone`,
+      onRedis(async (redis, store) => {
+        await create(store, 'a');
+        await create(store, 'b');
+        const watch = assert.rejects(nextOf(store, '2'), LOST);
+        await damage(redis);
+        await watch;
+        await assert.rejects(store.list(undefined), LOST);
+        assert.equal((await store.open(signal)).fresh, true);
+        await create(store, 'a');
+      }),
+    );
   }
 
-  it('has its watchers list again when the change stream is gone', onRedis(async (redis, store) => {
-    await create(store, 'a');
-    const next = nextOf(store, '1');
-    const [stream = ''] = await redis.client.keys('{plumb:test}:changes:*');
-    // In one step: the watcher reads the change or finds no stream, never the change first.
-    await redis.client.eval("redis.call('HINCRBY', KEYS[1], 'version', 1) redis.call('DEL', KEYS[2])", 2, META, stream);
-    assert.deepEqual(await next, { done: false, value: { type: 'relist' } });
-  }));
+  it(
+    'has its watchers list again when the change stream is gone',
+    onRedis(async (redis, store) => {
+      await create(store, 'a');
+      const next = nextOf(store, '1');
+      const [stream = ''] = await redis.client.keys('{plumb:test}:changes:*');
+      // In one step: the watcher reads the change or finds no stream, never the change first.
+      await redis.client.eval(
+        "redis.call('HINCRBY', KEYS[1], 'version', 1) redis.call('DEL', KEYS[2])",
+        2,
+        META,
+        stream,
+      );
+      assert.deepEqual(await next, { done: false, value: { type: 'relist' } });
+    }),
+  );
 
-  it('is claimed anew where records are of another format', onRedis(async (redis, store, mark) => {
-    await create(store, 'a');
-    await redis.client.hdel(META, 'format');
-    const next = storeOn(redis, mark);
-    try {
-      assert.equal((await next.open(signal)).fresh, true);
-    } finally {
-      await next.close();
-    }
-  }));
+  it(
+    'is claimed anew where records are of another format',
+    onRedis(async (redis, store, mark) => {
+      await create(store, 'a');
+      await redis.client.hdel(META, 'format');
+      const next = storeOn(redis, mark);
+      try {
+        assert.equal((await next.open(signal)).fresh, true);
+      } finally {
+        await next.close();
+      }
+    }),
+  );
 
   it('is no place to begin with where Redis may evict', async () => {
     const redis = await startTestRedis();
@@ -190,13 +229,16 @@ describe('a store without some of its data', () => {
 
 describe('a count of epochs that somebody else set', () => {
   for (const count of ['9007199254740990', 'inf', 'nan', '1e300']) {
-    it(`reaches no agent: ${count}`, onRedis(async (redis, store) => {
-      await redis.client.hset(META, 'epoch', count);
-      await assert.rejects(store.nextEpoch(0, signal), TAMPERED);
-      assert.equal((await store.open(signal)).fresh, true);
-      const epoch = await store.nextEpoch(0, signal);
-      assert.ok(epoch <= Date.now(), String(epoch));
-    }));
+    it(
+      `reaches no agent: ${count}`,
+      onRedis(async (redis, store) => {
+        await redis.client.hset(META, 'epoch', count);
+        await assert.rejects(store.nextEpoch(0, signal), TAMPERED);
+        assert.equal((await store.open(signal)).fresh, true);
+        const epoch = await store.nextEpoch(0, signal);
+        assert.ok(epoch <= Date.now(), String(epoch));
+      }),
+    );
   }
 });
 
@@ -206,14 +248,24 @@ describe('a record that somebody else put into Redis', () => {
   /** As who can write Redis but has no key would: into the hash and the change stream. */
   async function plant({ client }: TestRedis, record: string, field = 'default/p', type = 'put'): Promise<void> {
     const [stream = ''] = await client.keys('{plumb:test}:changes:*');
-    await client.eval(`
+    await client.eval(
+      `
       local version = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'version', 1))
       local record = string.gsub(ARGV[1], '^%d+', version)
       if redis.call('HSET', KEYS[3], ARGV[2], record) == 1 then redis.call('HINCRBY', KEYS[1], 'count:Pod', 1) end
-      redis.call('XADD', KEYS[2], version .. '-0', ARGV[3], record)`, 3, META, stream, PODS, record, field, type);
+      redis.call('XADD', KEYS[2], version .. '-0', ARGV[3], record)`,
+      3,
+      META,
+      stream,
+      PODS,
+      record,
+      field,
+      type,
+    );
   }
 
-  const recordOf = async (redis: TestRedis, field = 'default/p'): Promise<string> => (await redis.client.hget(PODS, field)) ?? '';
+  const recordOf = async (redis: TestRedis, field = 'default/p'): Promise<string> =>
+    (await redis.client.hget(PODS, field)) ?? '';
 
   for (const [what, forge] of [
     ['another image', (record: string) => record.replace('app:1', 'evil:1')],
@@ -225,107 +277,153 @@ describe('a record that somebody else put into Redis', () => {
     ['no proof', (record: string) => record.replace(/\|0\.[\w-]+/, '|')],
     ['nothing that is a record', () => 'x'],
   ] as const) {
-    it(`is believed by nobody: ${what}`, onRedis(async (redis, store) => {
-      const { metadata } = await write<StoredPod>(store, { op: 'create', object: pod('p') });
-      const watch = assert.rejects(nextOf(store, metadata.resourceVersion), TAMPERED);
-      await plant(redis, forge(await recordOf(redis)));
-      await watch;
-      await assert.rejects(store.list(undefined), TAMPERED, 'nothing of this incarnation is believed any more');
-      await assert.rejects(store.write([{ op: 'create', object: pod('other') }]), TAMPERED);
-      assert.equal((await store.open(signal)).fresh, true);
-      assert.deepEqual((await store.list(undefined)).objects, []);
-      await write(store, { op: 'create', object: pod('p') });
-    }));
+    it(
+      `is believed by nobody: ${what}`,
+      onRedis(async (redis, store) => {
+        const { metadata } = await write<StoredPod>(store, { op: 'create', object: pod('p') });
+        const watch = assert.rejects(nextOf(store, metadata.resourceVersion), TAMPERED);
+        await plant(redis, forge(await recordOf(redis)));
+        await watch;
+        await assert.rejects(store.list(undefined), TAMPERED, 'nothing of this incarnation is believed any more');
+        await assert.rejects(store.write([{ op: 'create', object: pod('other') }]), TAMPERED);
+        assert.equal((await store.open(signal)).fresh, true);
+        assert.deepEqual((await store.list(undefined)).objects, []);
+        await write(store, { op: 'create', object: pod('p') });
+      }),
+    );
   }
 
-  it('is refused to get, list and write as well', onRedis(async (redis, store) => {
-    for (const read of [
-      () => store.get(objectKey('Pod', 'default', 'p')),
-      () => store.list('Pod'),
-      () => store.list(undefined),
-      () => store.write([{ op: 'delete', key: objectKey('Pod', 'default', 'p') }]),
-    ]) {
+  it(
+    'is refused to get, list and write as well',
+    onRedis(async (redis, store) => {
+      for (const read of [
+        () => store.get(objectKey('Pod', 'default', 'p')),
+        () => store.list('Pod'),
+        () => store.list(undefined),
+        () => store.write([{ op: 'delete', key: objectKey('Pod', 'default', 'p') }]),
+      ]) {
+        await store.open(signal);
+        await write(store, { op: 'create', object: pod('p') });
+        await redis.client.hset(PODS, 'default/p', (await recordOf(redis)).replace('app:1', 'evil:1'));
+        await assert.rejects(read(), TAMPERED);
+      }
+    }),
+  );
+
+  it(
+    "is refused where it is another object's, and where a status is",
+    onRedis(async (redis, store) => {
+      const status = { phase: 'Running' as const, podIP: '198.18.0.1' };
+      const a = await write<StoredPod>(store, { op: 'create', object: pod('a') });
+      await write(store, { op: 'updateStatus', object: { ...a, status } });
+      const b = await write<StoredPod>(store, { op: 'create', object: pod('b') });
+      await write(store, { op: 'updateStatus', object: { ...b, status: { ...status, podIP: '198.18.0.2' } } });
+      const [ofA, ofB] = [await recordOf(redis, 'default/a'), await recordOf(redis, 'default/b')];
+      await redis.client.hset(PODS, 'default/b', ofA);
+      await assert.rejects(store.list('Pod'), TAMPERED);
+      await redis.client.hset(PODS, 'default/b', ofB.replace(/\n[^\n]*$/, ofA.slice(ofA.lastIndexOf('\n'))));
+      const fresh = storeOn(redis);
+      try {
+        await fresh.open(signal);
+        await assert.rejects(fresh.list('Pod'), TAMPERED);
+      } finally {
+        await fresh.close();
+      }
+    }),
+  );
+
+  it(
+    'is refused where it is an earlier one, given a newer version',
+    onRedis(async (redis, store) => {
+      const first = await write<StoredPod>(store, { op: 'create', object: pod('p') });
+      const early = await recordOf(redis);
+      const second = await write<StoredPod>(store, {
+        op: 'update',
+        object: { ...first, metadata: { ...first.metadata, labels: { a: 'b' } } },
+      });
+      const watch = assert.rejects(nextOf(store, second.metadata.resourceVersion), TAMPERED);
+      await plant(redis, early);
+      await watch;
+    }),
+  );
+
+  it(
+    'is refused where it is an earlier body under the newest status',
+    onRedis(async (redis, store) => {
+      const first = await write<StoredPod>(store, { op: 'create', object: pod('p') });
+      const early = await recordOf(redis);
+      const second = await write<StoredPod>(store, {
+        op: 'update',
+        object: { ...first, metadata: { ...first.metadata, labels: { a: 'b' } } },
+      });
+      const third = await write<StoredPod>(store, {
+        op: 'updateStatus',
+        object: { ...second, status: { phase: 'Running' } },
+      });
+      const [head = '', , status = ''] = (await recordOf(redis)).split('\n');
+      const [earlyHead = '', earlyBody = ''] = early.split('\n');
+      const mixed = [...earlyHead.split('|').slice(0, 7), head.split('|')[7]].join('|');
+      const watch = assert.rejects(nextOf(store, third.metadata.resourceVersion), TAMPERED);
+      await plant(redis, `${mixed}\n${earlyBody}\n${status}`);
+      await watch;
+    }),
+  );
+
+  it(
+    "is refused where it is a deleted object's",
+    onRedis(async (redis, store) => {
+      await write<StoredPod>(store, { op: 'create', object: pod('p') });
+      const early = await recordOf(redis);
+      const gone = await write(store, { op: 'delete', key: objectKey('Pod', 'default', 'p') });
+      const watch = assert.rejects(nextOf(store, gone.metadata.resourceVersion), TAMPERED);
+      await plant(redis, early);
+      await watch;
+    }),
+  );
+
+  it(
+    'is refused where it is of an incarnation before',
+    onRedis(async (redis, store) => {
+      const { metadata } = await write<StoredPod>(store, { op: 'create', object: pod('p') });
+      const early = await recordOf(redis);
+      await redis.client.flushall();
       await store.open(signal);
-      await write(store, { op: 'create', object: pod('p') });
-      await redis.client.hset(PODS, 'default/p', (await recordOf(redis)).replace('app:1', 'evil:1'));
-      await assert.rejects(read(), TAMPERED);
-    }
-  }));
+      const again = await write<StoredPod>(store, {
+        op: 'create',
+        object: { ...pod('p'), metadata: { ...pod('p').metadata, uid: metadata.uid } },
+      });
+      const watch = assert.rejects(nextOf(store, again.metadata.resourceVersion), TAMPERED);
+      await plant(redis, early);
+      await watch;
+    }),
+  );
 
-  it('is refused where it is another object\'s, and where a status is', onRedis(async (redis, store) => {
-    const status = { phase: 'Running' as const, podIP: '198.18.0.1' };
-    const a = await write<StoredPod>(store, { op: 'create', object: pod('a') });
-    await write(store, { op: 'updateStatus', object: { ...a, status } });
-    const b = await write<StoredPod>(store, { op: 'create', object: pod('b') });
-    await write(store, { op: 'updateStatus', object: { ...b, status: { ...status, podIP: '198.18.0.2' } } });
-    const [ofA, ofB] = [await recordOf(redis, 'default/a'), await recordOf(redis, 'default/b')];
-    await redis.client.hset(PODS, 'default/b', ofA);
-    await assert.rejects(store.list('Pod'), TAMPERED);
-    await redis.client.hset(PODS, 'default/b', ofB.replace(/\n[^\n]*$/, ofA.slice(ofA.lastIndexOf('\n'))));
-    const fresh = storeOn(redis);
-    try {
-      await fresh.open(signal);
-      await assert.rejects(fresh.list('Pod'), TAMPERED);
-    } finally {
-      await fresh.close();
-    }
-  }));
+  it(
+    'is not seen in a recovery that brings back what was deleted',
+    onRedis(async (_redis, store) => {
+      const { metadata } = await write<StoredPod>(store, { op: 'create', object: pod('p') });
+      await write(store, { op: 'delete', key: objectKey('Pod', 'default', 'p') });
+      const { uid } = await write<StoredPod>(store, {
+        op: 'create',
+        object: { ...pod('p'), metadata: { ...pod('p').metadata, uid: metadata.uid } },
+      }).then((p) => p.metadata);
+      assert.equal(uid, metadata.uid);
+      assert.equal((await store.list('Pod')).objects.length, 1);
+    }),
+  );
 
-  it('is refused where it is an earlier one, given a newer version', onRedis(async (redis, store) => {
-    const first = await write<StoredPod>(store, { op: 'create', object: pod('p') });
-    const early = await recordOf(redis);
-    const second = await write<StoredPod>(store, { op: 'update', object: { ...first, metadata: { ...first.metadata, labels: { a: 'b' } } } });
-    const watch = assert.rejects(nextOf(store, second.metadata.resourceVersion), TAMPERED);
-    await plant(redis, early);
-    await watch;
-  }));
-
-  it('is refused where it is an earlier body under the newest status', onRedis(async (redis, store) => {
-    const first = await write<StoredPod>(store, { op: 'create', object: pod('p') });
-    const early = await recordOf(redis);
-    const second = await write<StoredPod>(store, { op: 'update', object: { ...first, metadata: { ...first.metadata, labels: { a: 'b' } } } });
-    const third = await write<StoredPod>(store, { op: 'updateStatus', object: { ...second, status: { phase: 'Running' } } });
-    const [head = '', , status = ''] = (await recordOf(redis)).split('\n');
-    const [earlyHead = '', earlyBody = ''] = early.split('\n');
-    const mixed = [...earlyHead.split('|').slice(0, 7), head.split('|')[7]].join('|');
-    const watch = assert.rejects(nextOf(store, third.metadata.resourceVersion), TAMPERED);
-    await plant(redis, `${mixed}\n${earlyBody}\n${status}`);
-    await watch;
-  }));
-
-  it('is refused where it is a deleted object\'s', onRedis(async (redis, store) => {
-    await write<StoredPod>(store, { op: 'create', object: pod('p') });
-    const early = await recordOf(redis);
-    const gone = await write(store, { op: 'delete', key: objectKey('Pod', 'default', 'p') });
-    const watch = assert.rejects(nextOf(store, gone.metadata.resourceVersion), TAMPERED);
-    await plant(redis, early);
-    await watch;
-  }));
-
-  it('is refused where it is of an incarnation before', onRedis(async (redis, store) => {
-    const { metadata } = await write<StoredPod>(store, { op: 'create', object: pod('p') });
-    const early = await recordOf(redis);
-    await redis.client.flushall();
-    await store.open(signal);
-    const again = await write<StoredPod>(store, { op: 'create', object: { ...pod('p'), metadata: { ...pod('p').metadata, uid: metadata.uid } } });
-    const watch = assert.rejects(nextOf(store, again.metadata.resourceVersion), TAMPERED);
-    await plant(redis, early);
-    await watch;
-  }));
-
-  it('is not seen in a recovery that brings back what was deleted', onRedis(async (_redis, store) => {
-    const { metadata } = await write<StoredPod>(store, { op: 'create', object: pod('p') });
-    await write(store, { op: 'delete', key: objectKey('Pod', 'default', 'p') });
-    const { uid } = await write<StoredPod>(store, { op: 'create', object: { ...pod('p'), metadata: { ...pod('p').metadata, uid: metadata.uid } } }).then((p) => p.metadata);
-    assert.equal(uid, metadata.uid);
-    assert.equal((await store.list('Pod')).objects.length, 1);
-  }));
-
-  it('has nothing of the key in it', onRedis(async (redis, store) => {
-    await write(store, { op: 'create', object: secret('s', { a: 'YQ==' }) });
-    const dump = JSON.stringify([await redis.client.hgetall(META), await redis.client.hgetall('{plumb:test}:objects:Secret')]);
-    for (const text of [sealKey.toString('base64'), sealKey.toString('base64url'), sealKey.toString('hex')]) assert.ok(!dump.includes(text));
-  }));
+  it(
+    'has nothing of the key in it',
+    onRedis(async (redis, store) => {
+      await write(store, { op: 'create', object: secret('s', { a: 'YQ==' }) });
+      const dump = JSON.stringify([
+        await redis.client.hgetall(META),
+        await redis.client.hgetall('{plumb:test}:objects:Secret'),
+      ]);
+      for (const text of [sealKey.toString('base64'), sealKey.toString('base64url'), sealKey.toString('hex')])
+        assert.ok(!dump.includes(text));
+    }),
+  );
 });
 
 describe('a Redis that takes no writes', () => {
@@ -333,37 +431,50 @@ describe('a Redis that takes no writes', () => {
     ['is out of memory', ['maxmemory', '1'], ['maxmemory', '0'], /OOM/],
     ['cannot keep enough replicas', ['min-replicas-to-write', '1'], ['min-replicas-to-write', '0'], /NOREPLICAS/],
   ] as const) {
-    it(`that ${what} is waited for, and the store says so meanwhile`, onRedis(async (redis, store) => {
-      await create(store, 'a');
-      const next = nextOf(store, '1') as Promise<{ value: { type: string } }>;
-      await redis.client.config('SET', ...begin);
-      await assert.rejects(store.write([{ op: 'create', object: configMap('b', {}) }]), { name: 'RetryableError', code: 'StoreUnavailable', message: words });
-      assert.match(store.problem ?? '', words);
-      assert.equal((await store.list(undefined)).objects.length, 1);
-      assert.match(store.problem ?? '', words, 'that it can be read does not mean that all is well');
-      await redis.client.config('SET', ...end);
-      await create(store, 'b');
-      assert.equal(store.problem, undefined);
-      assert.equal((await next).value.type, 'events');
-    }));
+    it(
+      `that ${what} is waited for, and the store says so meanwhile`,
+      onRedis(async (redis, store) => {
+        await create(store, 'a');
+        const next = nextOf(store, '1') as Promise<{ value: { type: string } }>;
+        await redis.client.config('SET', ...begin);
+        await assert.rejects(store.write([{ op: 'create', object: configMap('b', {}) }]), {
+          name: 'RetryableError',
+          code: 'StoreUnavailable',
+          message: words,
+        });
+        assert.match(store.problem ?? '', words);
+        assert.equal((await store.list(undefined)).objects.length, 1);
+        assert.match(store.problem ?? '', words, 'that it can be read does not mean that all is well');
+        await redis.client.config('SET', ...end);
+        await create(store, 'b');
+        assert.equal(store.problem, undefined);
+        assert.equal((await next).value.type, 'events');
+      }),
+    );
   }
 
-  it('that became a replica is waited for', onRedis(async (redis, store) => {
-    await create(store, 'a');
-    const next = nextOf(store, '1') as Promise<{ value: { type: string } }>;
-    await redis.client.replicaof('127.0.0.1', 1);
-    const slow = store.write([{ op: 'create', object: configMap('b', {}) }]);
-    await redis.client.replicaof('NO', 'ONE');
-    assert.ok((await slow)[0]?.ok);
-    assert.equal((await next).value.type, 'events');
-  }));
+  it(
+    'that became a replica is waited for',
+    onRedis(async (redis, store) => {
+      await create(store, 'a');
+      const next = nextOf(store, '1') as Promise<{ value: { type: string } }>;
+      await redis.client.replicaof('127.0.0.1', 1);
+      const slow = store.write([{ op: 'create', object: configMap('b', {}) }]);
+      await redis.client.replicaof('NO', 'ONE');
+      assert.ok((await slow)[0]?.ok);
+      assert.equal((await next).value.type, 'events');
+    }),
+  );
 
-  it('that wants a password since is waited for; one that never had us is refused', onRedis(async (redis, store) => {
-    await create(store, 'a');
-    await redis.client.config('SET', 'requirepass', 'new');
-    await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-    await assert.rejects(store.list(undefined), { code: 'StoreUnavailable' });
-    await redis.client.config('SET', 'requirepass', '');
-    assert.equal((await store.list(undefined)).objects.length, 1);
-  }));
+  it(
+    'that wants a password since is waited for; one that never had us is refused',
+    onRedis(async (redis, store) => {
+      await create(store, 'a');
+      await redis.client.config('SET', 'requirepass', 'new');
+      await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+      await assert.rejects(store.list(undefined), { code: 'StoreUnavailable' });
+      await redis.client.config('SET', 'requirepass', '');
+      assert.equal((await store.list(undefined)).objects.length, 1);
+    }),
+  );
 });

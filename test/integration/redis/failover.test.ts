@@ -25,20 +25,35 @@ const PATIENCE_MS = 60_000;
 
 describe('a failover', () => {
   let group: SentinelGroup;
-  beforeEach(async () => { group = await startSentinels(); });
-  afterEach(async () => { await group.close(); });
+  beforeEach(async () => {
+    group = await startSentinels();
+  });
+  afterEach(async () => {
+    await group.close();
+  });
 
   it('under load is waited for, or is a lost store where the replica lagged; a watch misses nothing and the queues forget nothing', async () => {
     const signal = AbortSignal.timeout(PATIENCE_MS);
     const connection = redisOptionsFromUrl(group.url);
     const mark = new PositionMark();
     const clock = new SystemClock();
-    const store = new RedisObjectStore({ connection, cluster: 'test', sealKey: randomBytes(32), clock, ids: new CryptoIds(), mark, callTimeoutMs: 1000 });
+    const store = new RedisObjectStore({
+      connection,
+      cluster: 'test',
+      sealKey: randomBytes(32),
+      clock,
+      ids: new CryptoIds(),
+      mark,
+      callTimeoutMs: 1000,
+    });
     const queue = new BullWorkQueue({ connection, cluster: 'test', log: SILENT_LOG, callTimeoutMs: 1000 });
     try {
       await store.open(signal);
       const done = new Set<string>();
-      queue.work('controllers', 4, async (key) => { done.add(key); return {}; });
+      queue.work('controllers', 4, async (key) => {
+        done.add(key);
+        return {};
+      });
       const seen = new Set<string>();
       const stop = new AbortController();
       const watching = (async () => {
@@ -53,21 +68,29 @@ describe('a failover', () => {
       const load = (async () => {
         while (!over) {
           const name = `c-${written}`;
-          const [result] = await store.write([{ op: 'create', object: configMap(name, {}) }]).catch((error: unknown) => {
-            if (error instanceof PlumbError && error.code === 'StoreUnavailable') return [];
-            throw error;
-          });
+          const [result] = await store
+            .write([{ op: 'create', object: configMap(name, {}) }])
+            .catch((error: unknown) => {
+              if (error instanceof PlumbError && error.code === 'StoreUnavailable') return [];
+              throw error;
+            });
           if (!result) continue;
           assert.ok(result.ok || result.reason === 'AlreadyExists');
           written += 1;
-          await queue.add('controllers', name).catch((error: unknown) => { assert.equal((error as PlumbError).code, 'QueueUnavailable'); });
+          await queue.add('controllers', name).catch((error: unknown) => {
+            assert.equal((error as PlumbError).code, 'QueueUnavailable');
+          });
         }
         return 'done';
       })().catch((error: unknown) => (error instanceof PlumbError ? error.code : String(error)));
       await until('no load', () => (written > 200 ? true : undefined), { timeoutMs: PATIENCE_MS });
       await group.failOver();
       const before = written;
-      const lost = await Promise.race([watching, load, until('no more writes', () => (written > before + 200 ? true : undefined), { timeoutMs: PATIENCE_MS })]);
+      const lost = await Promise.race([
+        watching,
+        load,
+        until('no more writes', () => (written > before + 200 ? true : undefined), { timeoutMs: PATIENCE_MS }),
+      ]);
       over = true;
       await load;
       if (lost === true) {
@@ -87,38 +110,66 @@ describe('a failover', () => {
   });
 
   for (const [what, replace] of [
-    ['dies', async (): Promise<() => void> => { await group.failOver(); return () => undefined; }],
+    [
+      'dies',
+      async (): Promise<() => void> => {
+        await group.failOver();
+        return () => undefined;
+      },
+    ],
     ['hangs, and wakes up as a replica', (): Promise<() => void> => group.freeze()],
   ] as const) {
     it(`leaves the control plane running when the primary ${what}`, async () => {
       const repository = scratchRepository();
       const home = makeFolder('plumb-failover-');
       const said: string[] = [];
-      const files = (count: number): { path: string; content: string }[] => Array.from({ length: count }, (_, n) => ({
-        path: `c-${n}.yaml`, content: `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c-${n}\ndata:\n  commits: "${count}"\n`,
-      }));
-      const push = (count: number): string => repository.commit([{ path: 'plumbline.yaml', content: CLUSTER.replace('3600', '1') }, ...files(count)]);
+      const files = (count: number): { path: string; content: string }[] =>
+        Array.from({ length: count }, (_, n) => ({
+          path: `c-${n}.yaml`,
+          content: `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c-${n}\ndata:\n  commits: "${count}"\n`,
+        }));
+      const push = (count: number): string =>
+        repository.commit([{ path: 'plumbline.yaml', content: CLUSTER.replace('3600', '1') }, ...files(count)]);
       push(1);
       const ending = new AbortController();
       const plane = await startControlPlane({
-        home, repo: repository.dir, branch: 'main', sourceName: 'main', version: '0', redis: group.url,
-        progress: (line) => said.push(line), signal: ending.signal,
+        home,
+        repo: repository.dir,
+        branch: 'main',
+        sourceName: 'main',
+        version: '0',
+        redis: group.url,
+        progress: (line) => said.push(line),
+        signal: ending.signal,
       });
       let failed: Error | undefined;
-      void plane.failed.then((error) => { failed = error; });
-      const synced = (sha: string): Promise<true> => until(`${sha} is not applied; said: ${said.join('; ')}`, async () => {
-        assert.equal(failed, undefined);
-        const report = await controlPlane(home).get<StatusReport>('/plumbline/v1/status').catch(() => undefined);
-        return (report?.synced && report.healthy && report.source.appliedRevision === sha) || undefined;
-      }, { timeoutMs: PATIENCE_MS });
+      void plane.failed.then((error) => {
+        failed = error;
+      });
+      const synced = (sha: string): Promise<true> =>
+        until(
+          `${sha} is not applied; said: ${said.join('; ')}`,
+          async () => {
+            assert.equal(failed, undefined);
+            const report = await controlPlane(home)
+              .get<StatusReport>('/plumbline/v1/status')
+              .catch(() => undefined);
+            return (report?.synced && report.healthy && report.source.appliedRevision === sha) || undefined;
+          },
+          { timeoutMs: PATIENCE_MS },
+        );
       try {
         await synced(push(2));
         let newest = '';
         let replaced = false;
-        const replacing = replace().finally(() => { replaced = true; });
+        const replacing = replace().finally(() => {
+          replaced = true;
+        });
         for (let count = 3; !replaced; count += 1) {
           newest = push(count);
-          await new Promise((resolve) => { setImmediate(resolve); });
+          await new Promise((resolve) => {
+            setImmediate(resolve);
+          });
         }
         const wake = await replacing;
         await synced(newest);

@@ -8,157 +8,209 @@ import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import { Counter, gate } from '../../contract/work-queue/waiting.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 
-const queueOn = (redis: TestRedis, callTimeoutMs = 5000): BullWorkQueue => new BullWorkQueue({ connection: redis.connection, cluster: 'test', log: SILENT_LOG, callTimeoutMs });
+const queueOn = (redis: TestRedis, callTimeoutMs = 5000): BullWorkQueue =>
+  new BullWorkQueue({ connection: redis.connection, cluster: 'test', log: SILENT_LOG, callTimeoutMs });
 
-const onRedis = (body: (redis: TestRedis, queue: BullWorkQueue) => Promise<void>, callTimeoutMs?: number) => async (): Promise<void> => {
-  const redis = await startTestRedis();
-  const queue = queueOn(redis, callTimeoutMs);
-  try {
-    await body(redis, queue);
-  } finally {
-    await queue.close();
-    await redis.close();
-  }
-};
+const onRedis =
+  (body: (redis: TestRedis, queue: BullWorkQueue) => Promise<void>, callTimeoutMs?: number) =>
+  async (): Promise<void> => {
+    const redis = await startTestRedis();
+    const queue = queueOn(redis, callTimeoutMs);
+    try {
+      await body(redis, queue);
+    } finally {
+      await queue.close();
+      await redis.close();
+    }
+  };
 
 describe('BullWorkQueue on a real server', () => {
-  it('leaves nothing that grows', onRedis(async (redis, queue) => {
-    const runs = new Counter();
-    const failed = new Counter();
-    queue.onFailure(({ key }) => { failed.hit(key); });
-    queue.work('controllers', 16, async (key) => {
-      runs.hit('all');
-      if (key.endsWith('7') && runs.count(key) === 0) { runs.hit(key); throw new Error('once'); }
-      return {};
-    });
-    await queue.addMany('controllers', Array.from({ length: 2000 }, (_, n) => `k-${n}`));
-    await runs.reach('all', 2200);
-    await queue.close();
-    const keys = await redis.client.keys('*');
-    assert.ok(keys.length < 12, keys.join(' '));
-    for (const key of keys) assert.match(key, /^\{plumb:test\}:queue:/);
-    const events = await redis.client.xlen('{plumb:test}:queue:controllers:events');
-    assert.ok(events < 400, `${events} queue events`);
-  }));
-
-  it('never has two control planes run one key at once, and loses none', onRedis(async (redis, queue) => {
-    const other = queueOn(redis);
-    try {
-      const running = new Set<string>();
-      let doubled = 0;
+  it(
+    'leaves nothing that grows',
+    onRedis(async (redis, queue) => {
       const runs = new Counter();
-      const handler = async (key: string): Promise<object> => {
-        if (running.has(key)) doubled += 1;
-        running.add(key);
-        await new Promise((resolve) => { setImmediate(resolve); });
-        running.delete(key);
+      const failed = new Counter();
+      queue.onFailure(({ key }) => {
+        failed.hit(key);
+      });
+      queue.work('controllers', 16, async (key) => {
+        runs.hit('all');
+        if (key.endsWith('7') && runs.count(key) === 0) {
+          runs.hit(key);
+          throw new Error('once');
+        }
+        return {};
+      });
+      await queue.addMany(
+        'controllers',
+        Array.from({ length: 2000 }, (_, n) => `k-${n}`),
+      );
+      await runs.reach('all', 2200);
+      await queue.close();
+      const keys = await redis.client.keys('*');
+      assert.ok(keys.length < 12, keys.join(' '));
+      for (const key of keys) assert.match(key, /^\{plumb:test\}:queue:/);
+      const events = await redis.client.xlen('{plumb:test}:queue:controllers:events');
+      assert.ok(events < 400, `${events} queue events`);
+    }),
+  );
+
+  it(
+    'never has two control planes run one key at once, and loses none',
+    onRedis(async (redis, queue) => {
+      const other = queueOn(redis);
+      try {
+        const running = new Set<string>();
+        let doubled = 0;
+        const runs = new Counter();
+        const handler = async (key: string): Promise<object> => {
+          if (running.has(key)) doubled += 1;
+          running.add(key);
+          await new Promise((resolve) => {
+            setImmediate(resolve);
+          });
+          running.delete(key);
+          runs.hit(key);
+          return {};
+        };
+        queue.work('controllers', 4, handler);
+        other.work('controllers', 4, handler);
+        for (let round = 0; round < 20; round += 1) {
+          await Promise.all([queue, other].map((q) => q.addMany('controllers', ['a', 'b', 'c'])));
+        }
+        const last = runs.count('a');
+        await queue.add('controllers', 'a');
+        await runs.reach('a', last + 1);
+        assert.equal(doubled, 0);
+      } finally {
+        await other.close();
+      }
+    }),
+  );
+
+  it(
+    'hands over the later passes of a process that ended',
+    onRedis(async (redis, queue) => {
+      const before = queueOn(redis);
+      await before.addAfter('timers', 'deadline', 200);
+      await before.close();
+      const runs = new Counter();
+      queue.work('timers', 1, async (key) => {
         runs.hit(key);
         return {};
-      };
-      queue.work('controllers', 4, handler);
-      other.work('controllers', 4, handler);
-      for (let round = 0; round < 20; round += 1) {
-        await Promise.all([queue, other].map((q) => q.addMany('controllers', ['a', 'b', 'c'])));
-      }
-      const last = runs.count('a');
+      });
+      await runs.reach('deadline', 1);
+      assert.equal(await redis.client.zcard('{plumb:test}:queue:timers:later'), 0);
+    }),
+  );
+
+  it(
+    'works on after cut connections and forgotten scripts',
+    onRedis(async (redis, queue) => {
+      const runs = new Counter();
+      queue.work('controllers', 2, async (key) => {
+        runs.hit(key);
+        return {};
+      });
       await queue.add('controllers', 'a');
-      await runs.reach('a', last + 1);
-      assert.equal(doubled, 0);
-    } finally {
-      await other.close();
-    }
-  }));
+      await runs.reach('a', 1);
+      await redis.client.script('FLUSH');
+      await queue.addMany('controllers', ['b', 'c']);
+      await runs.reach('c', 1);
+      await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+      await queue.addMany('controllers', ['d', 'e']);
+      await runs.reach('d', 1);
+      await runs.reach('e', 1);
+    }),
+  );
 
-  it('hands over the later passes of a process that ended', onRedis(async (redis, queue) => {
-    const before = queueOn(redis);
-    await before.addAfter('timers', 'deadline', 200);
-    await before.close();
-    const runs = new Counter();
-    queue.work('timers', 1, async (key) => { runs.hit(key); return {}; });
-    await runs.reach('deadline', 1);
-    assert.equal(await redis.client.zcard('{plumb:test}:queue:timers:later'), 0);
-  }));
-
-  it('works on after cut connections and forgotten scripts', onRedis(async (redis, queue) => {
-    const runs = new Counter();
-    queue.work('controllers', 2, async (key) => { runs.hit(key); return {}; });
-    await queue.add('controllers', 'a');
-    await runs.reach('a', 1);
-    await redis.client.script('FLUSH');
-    await queue.addMany('controllers', ['b', 'c']);
-    await runs.reach('c', 1);
-    await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-    await queue.addMany('controllers', ['d', 'e']);
-    await runs.reach('d', 1);
-    await runs.reach('e', 1);
-  }));
-
-  it('asks again, on a new connection, for what the server has forgotten', onRedis(async (redis, queue) => {
-    const runs = new Counter();
-    const open = gate();
-    queue.work('controllers', 1, async (key) => {
-      runs.hit(key);
-      if (key === 'first') await open.passed;
-      return {};
-    });
-    await queue.add('controllers', 'first');
-    await runs.reach('first', 1);
-    await queue.addMany('controllers', ['a', 'b', 'first']);
-    await queue.addAfter('timers', 'later', 3_600_000);
-    // What a replica that lagged does not have.
-    await redis.client.flushall();
-    await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-    await until('what waits for later is not kept again', async () => (await redis.client.zcard('{plumb:test}:queue:timers:later')) === 1 || undefined, { timeoutMs: 10_000 });
-    open.pass();
-    await runs.reach('a', 1);
-    await runs.reach('b', 1);
-    await runs.reach('first', 2);
-  }));
-
-  it('drops jobs that carry no key of ours', onRedis(async (redis, queue) => {
-    const seen: unknown[] = [];
-    const runs = new Counter();
-    queue.work('controllers', 1, async (key) => { seen.push(key); runs.hit(key); return {}; });
-    const stranger = new Queue('controllers', { connection: redis.client, prefix: '{plumb:test}:queue' });
-    try {
-      for (const data of [undefined, null, 'text', {}, { key: 7 }, { key: '' }, { key: 'x'.repeat(10_000) }]) await stranger.add('pass', data, { removeOnComplete: true });
-      await stranger.add('pass', { key: 'last' }, { removeOnComplete: true });
-      await runs.reach('last', 1);
-      assert.deepEqual(seen, ['last']);
-    } finally {
-      await stranger.close();
-    }
-  }));
-
-  it('says QueueUnavailable when the server hangs, and the retry is not forgotten', onRedis(async (redis, queue) => {
-    const runs = new Counter();
-    const open = gate();
-    queue.work('controllers', 1, async (key) => {
-      runs.hit(key);
-      if (runs.count(key) === 1) {
-        await open.passed;
-        throw new Error('the node is away');
-      }
-      return {};
-    });
-    await queue.add('controllers', 'k');
-    await runs.reach('k', 1);
-    process.kill(redis.pid, 'SIGSTOP');
-    try {
-      await assert.rejects(queue.add('controllers', 'x'), { name: 'RetryableError', code: 'QueueUnavailable' });
+  it(
+    'asks again, on a new connection, for what the server has forgotten',
+    onRedis(async (redis, queue) => {
+      const runs = new Counter();
+      const open = gate();
+      queue.work('controllers', 1, async (key) => {
+        runs.hit(key);
+        if (key === 'first') await open.passed;
+        return {};
+      });
+      await queue.add('controllers', 'first');
+      await runs.reach('first', 1);
+      await queue.addMany('controllers', ['a', 'b', 'first']);
+      await queue.addAfter('timers', 'later', 3_600_000);
+      // What a replica that lagged does not have.
+      await redis.client.flushall();
+      await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+      await until(
+        'what waits for later is not kept again',
+        async () => (await redis.client.zcard('{plumb:test}:queue:timers:later')) === 1 || undefined,
+        { timeoutMs: 10_000 },
+      );
       open.pass();
-    } finally {
-      process.kill(redis.pid, 'SIGCONT');
-    }
-    await runs.reach('k', 2);
-  }, 300));
+      await runs.reach('a', 1);
+      await runs.reach('b', 1);
+      await runs.reach('first', 2);
+    }),
+  );
+
+  it(
+    'drops jobs that carry no key of ours',
+    onRedis(async (redis, queue) => {
+      const seen: unknown[] = [];
+      const runs = new Counter();
+      queue.work('controllers', 1, async (key) => {
+        seen.push(key);
+        runs.hit(key);
+        return {};
+      });
+      const stranger = new Queue('controllers', { connection: redis.client, prefix: '{plumb:test}:queue' });
+      try {
+        for (const data of [undefined, null, 'text', {}, { key: 7 }, { key: '' }, { key: 'x'.repeat(10_000) }])
+          await stranger.add('pass', data, { removeOnComplete: true });
+        await stranger.add('pass', { key: 'last' }, { removeOnComplete: true });
+        await runs.reach('last', 1);
+        assert.deepEqual(seen, ['last']);
+      } finally {
+        await stranger.close();
+      }
+    }),
+  );
+
+  it(
+    'says QueueUnavailable when the server hangs, and the retry is not forgotten',
+    onRedis(async (redis, queue) => {
+      const runs = new Counter();
+      const open = gate();
+      queue.work('controllers', 1, async (key) => {
+        runs.hit(key);
+        if (runs.count(key) === 1) {
+          await open.passed;
+          throw new Error('the node is away');
+        }
+        return {};
+      });
+      await queue.add('controllers', 'k');
+      await runs.reach('k', 1);
+      process.kill(redis.pid, 'SIGSTOP');
+      try {
+        await assert.rejects(queue.add('controllers', 'x'), { name: 'RetryableError', code: 'QueueUnavailable' });
+        open.pass();
+      } finally {
+        process.kill(redis.pid, 'SIGCONT');
+      }
+      await runs.reach('k', 2);
+    }, 300),
+  );
 
   it('closes while the server is away', async () => {
     const redis = await startTestRedis();
     const queue = queueOn(redis);
     try {
       const runs = new Counter();
-      queue.work('controllers', 2, async (key) => { runs.hit(key); return {}; });
+      queue.work('controllers', 2, async (key) => {
+        runs.hit(key);
+        return {};
+      });
       await queue.add('controllers', 'a');
       await runs.reach('a', 1);
     } finally {

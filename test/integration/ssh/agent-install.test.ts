@@ -36,7 +36,11 @@ describe('installing the agent', () => {
   const payloads = new FilePayloads();
   const install = (from: AgentPayloads, startTimeoutMs = 60_000): Promise<InstallResult> =>
     installAgent(connection, { nodeName: 'box', payloads: from, clock, log: SILENT_LOG, signal, startTimeoutMs });
-  const running = (): string[] => machine.inside('sh', '-c', 'for p in /proc/[0-9]*; do tr "\\0" " " < $p/cmdline 2>/dev/null; echo; done').split('\n').filter((line) => line.includes('/agent.mjs'));
+  const running = (): string[] =>
+    machine
+      .inside('sh', '-c', 'for p in /proc/[0-9]*; do tr "\\0" " " < $p/cmdline 2>/dev/null; echo; done')
+      .split('\n')
+      .filter((line) => line.includes('/agent.mjs'));
 
   before(async () => {
     execFileSync('node', ['build.mjs']);
@@ -51,7 +55,14 @@ describe('installing the agent', () => {
 
   it('says what the machine lacks', async () => {
     machine.inside('rm', '/run/containerd/containerd.sock');
-    await assert.rejects(install(payloads), (error: unknown) => error instanceof PlumbError && error.code === 'NodeNotPrepared' && error.retry === 'after' && error.message.includes('containerd'));
+    await assert.rejects(
+      install(payloads),
+      (error: unknown) =>
+        error instanceof PlumbError &&
+        error.code === 'NodeNotPrepared' &&
+        error.retry === 'after' &&
+        error.message.includes('containerd'),
+    );
     machine.inside('sh', '-c', `ln -s ${machine.folder}/containerd.sock /run/containerd/containerd.sock`);
   });
 
@@ -65,13 +76,24 @@ describe('installing the agent', () => {
     assert.match(machine.inside('/etc/init.d/plumbline-agent', 'status'), /is running/);
     assert.match(machine.inside('cat', `/proc/${info.pid}/limits`), /^Max core file size +0 +0 /m);
     // A machine may not let a process raise itself above others: then all is as it was.
-    const mayRise = machine.inside('sh', '-c', '{ echo -999 > /proc/$$/oom_score_adj; } 2>/dev/null || :; cat /proc/$$/oom_score_adj');
+    const mayRise = machine.inside(
+      'sh',
+      '-c',
+      '{ echo -999 > /proc/$$/oom_score_adj; } 2>/dev/null || :; cat /proc/$$/oom_score_adj',
+    );
     assert.equal(machine.inside('cat', `/proc/${info.pid}/oom_score_adj`), mayRise);
   });
 
   it('does nothing the second time', async () => {
     const pid = (await new AgentClient(connection, clock).info(signal)).pid;
-    const { did, info } = await installAgent(connection, { nodeName: 'box', arch: 'x64', payloads, clock, log: SILENT_LOG, signal });
+    const { did, info } = await installAgent(connection, {
+      nodeName: 'box',
+      arch: 'x64',
+      payloads,
+      clock,
+      log: SILENT_LOG,
+      signal,
+    });
     assert.equal(did, 'nothing');
     assert.equal(info.pid, pid);
   });
@@ -105,7 +127,11 @@ describe('installing the agent', () => {
   it('goes back to the version before when a new one does not start', async () => {
     const { bundleHash } = await new AgentClient(connection, clock).info(signal);
     const broken = withBundle(payloads, () => 'console.error("cannot go on"); process.exit(1);');
-    await assert.rejects(install(broken, 3_000), (error: unknown) => error instanceof PlumbError && error.code === 'AgentUpgradeFailed' && error.message.includes('cannot go on'));
+    await assert.rejects(
+      install(broken, 3_000),
+      (error: unknown) =>
+        error instanceof PlumbError && error.code === 'AgentUpgradeFailed' && error.message.includes('cannot go on'),
+    );
     const client = new AgentClient(connection, clock);
     for (;;) {
       const info = await client.info(signal).catch(() => undefined);
@@ -122,7 +148,10 @@ describe('installing the agent', () => {
     await removeAgent(connection, { clock, signal, stopPodsForMs: 10_000 });
     await removeAgent(connection, { clock, signal, stopPodsForMs: 0 });
     assert.deepEqual(running(), []);
-    assert.equal(machine.inside('sh', '-c', 'for d in /opt /run /etc /var/lib /var/log; do find $d -name "*plumb*"; done').trim(), '');
+    assert.equal(
+      machine.inside('sh', '-c', 'for d in /opt /run /etc /var/lib /var/log; do find $d -name "*plumb*"; done').trim(),
+      '',
+    );
     assert.equal(machine.inside('nft', 'list', 'tables').trim(), 'table ip other');
     assert.doesNotMatch(machine.inside('ip', 'link'), /plumb/);
   });

@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
-import { findCondition, keyOf, objectKey, type KubeObject, type Machine, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import {
+  findCondition,
+  keyOf,
+  objectKey,
+  type KubeObject,
+  type Machine,
+  type ObjectKey,
+  type Stored,
+} from '../../../contracts/objects/index.ts';
 import { MemoryObjectStore } from '../../../reconciler/adapters/memory/object-store.ts';
 import { FilePayloads } from '../../../reconciler/adapters/payload/payloads.ts';
 import { SshNodeTransport } from '../../../reconciler/adapters/ssh/transport.ts';
@@ -23,7 +31,8 @@ describe('following a node', () => {
   let sync: NodeSync;
   let machine: Machine;
   const signal = new AbortController().signal;
-  const conditionOf = (type: string) => findCondition(w.cache.get(objectKey('Node', undefined, 'box'))?.status?.conditions, type);
+  const conditionOf = (type: string) =>
+    findCondition(w.cache.get(objectKey('Node', undefined, 'box'))?.status?.conditions, type);
   const put = async (object: KubeObject): Promise<Stored> => {
     const [result] = await w.cache.write([{ op: 'create', object }]);
     assert.ok(result?.ok, JSON.stringify(result));
@@ -32,15 +41,28 @@ describe('following a node', () => {
   const agentHas = async (look: (keys: readonly ObjectKey[]) => boolean): Promise<void> => {
     for (;;) {
       const connection = sync.connectionTo('box');
-      const keys = connection ? await new AgentClient(connection, w.clock).inventory(signal).then((i) => i.keys, () => []) : [];
+      const keys = connection
+        ? await new AgentClient(connection, w.clock).inventory(signal).then(
+            (i) => i.keys,
+            () => [],
+          )
+        : [];
       if (look(keys)) return;
       await w.clock.sleep(5, signal);
     }
   };
   const start = (): NodeSync => {
     const made = new NodeSync({
-      cache: w.cache, store: w.store, recorder: w.recorder, queue: w.queue, transport, payloads: new FilePayloads(), clock: w.clock, log: w.log,
-      epoch: Date.now(), incarnation: w.state.incarnation ?? '',
+      cache: w.cache,
+      store: w.store,
+      recorder: w.recorder,
+      queue: w.queue,
+      transport,
+      payloads: new FilePayloads(),
+      clock: w.clock,
+      log: w.log,
+      epoch: Date.now(),
+      incarnation: w.state.incarnation ?? '',
     });
     made.start();
     return made;
@@ -66,11 +88,21 @@ describe('following a node', () => {
     await put(cluster({ nodes: { monitorGracePeriodSeconds: 4 } }));
     await put(machine);
     await put({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'box' }, spec: { podCIDR: '198.19.1.0/24' } });
-    await w.until(() => conditionOf('Connected')?.status === 'True' && conditionOf('AssignmentSynced')?.status === 'True' && conditionOf('Ready') !== undefined, 'connected, assigned, reported', 60);
+    await w.until(
+      () =>
+        conditionOf('Connected')?.status === 'True' &&
+        conditionOf('AssignmentSynced')?.status === 'True' &&
+        conditionOf('Ready') !== undefined,
+      'connected, assigned, reported',
+      60,
+    );
     const node = w.cache.get(objectKey('Node', undefined, 'box'));
     assert.equal(node?.status?.capacity?.['pods'], '5');
     assert.equal(node.status.nodeInfo?.architecture === 'amd64' || node.status.nodeInfo?.architecture === 'x64', true);
-    assert.equal(findCondition(w.cache.get(objectKey('Machine', undefined, 'box'))?.status?.conditions, 'Connected')?.status, 'True');
+    assert.equal(
+      findCondition(w.cache.get(objectKey('Machine', undefined, 'box'))?.status?.conditions, 'Connected')?.status,
+      'True',
+    );
     // Nobody runs containers there.
     assert.equal(conditionOf('Ready')?.status, 'False');
   });
@@ -79,7 +111,18 @@ describe('following a node', () => {
     const times: number[] = [];
     for (let i = 0; i < 10; i += 1) {
       const began = performance.now();
-      const made = await put(pod(`p${i}`, { nodeName: 'box', containers: [{ name: 'app', image: 'registry.invalid/app:v1', envFrom: [{ configMapRef: { name: 'env', optional: true } }] }] }));
+      const made = await put(
+        pod(`p${i}`, {
+          nodeName: 'box',
+          containers: [
+            {
+              name: 'app',
+              image: 'registry.invalid/app:v1',
+              envFrom: [{ configMapRef: { name: 'env', optional: true } }],
+            },
+          ],
+        }),
+      );
       await agentHas((keys) => keys.includes(keyOf(made)));
       times.push(performance.now() - began);
     }
@@ -124,7 +167,11 @@ describe('following a node', () => {
     while (!sync.connectionTo('box')) await w.clock.sleep(5, signal);
     const info = await new AgentClient(sync.connectionTo('box')!, w.clock).info(signal);
     assert.equal(info.assignmentVersion, version);
-    const log = box.inside('cat', '/var/log/plumbline/agent.log').split('\n').filter((line) => line.includes('assignment moved')).map((line) => JSON.parse(line) as { upserts: number; removals: number });
+    const log = box
+      .inside('cat', '/var/log/plumbline/agent.log')
+      .split('\n')
+      .filter((line) => line.includes('assignment moved'))
+      .map((line) => JSON.parse(line) as { upserts: number; removals: number });
     assert.deepEqual([log.at(-1)?.upserts, log.at(-1)?.removals], [0, 0]);
   });
 
@@ -134,11 +181,38 @@ describe('following a node', () => {
     await store.open(signal);
     const absent = machineManifest('absent', { address: '127.0.0.1', port: 1, hostKey: machine.spec.hostKey });
     const began = performance.now();
-    const written: readonly KubeObject[] = [service('while-away'), ...Array.from({ length: 10 }, (_, i) => pod(`p${i}`, { containers: [{ name: 'app', image: 'registry.invalid/app:v1', envFrom: [{ configMapRef: { name: 'env', optional: true } }] }] })), cluster({ network: { podCIDR: '198.19.0.0/16' } })];
-    const state: DesiredState = new Map(written.map((object) => [keyOf(object), { key: keyOf(object), object, position: { file: 'all.yaml', line: 1, column: 1 } }]));
+    const written: readonly KubeObject[] = [
+      service('while-away'),
+      ...Array.from({ length: 10 }, (_, i) =>
+        pod(`p${i}`, {
+          containers: [
+            {
+              name: 'app',
+              image: 'registry.invalid/app:v1',
+              envFrom: [{ configMapRef: { name: 'env', optional: true } }],
+            },
+          ],
+        }),
+      ),
+      cluster({ network: { podCIDR: '198.19.0.0/16' } }),
+    ];
+    const state: DesiredState = new Map(
+      written.map((object) => [
+        keyOf(object),
+        { key: keyOf(object), object, position: { file: 'all.yaml', line: 1, column: 1 } },
+      ]),
+    );
     const { epoch, answered, unanswered, refused } = await recover({
-      store, incarnation: 'new', machines: [machine, absent], source: { name: 'main', url: 'git', branch: 'main' },
-      history: { applied: async () => ({ revision: undefined, state }), templates: async () => new Map() }, transport, clock: w.clock, log: w.log, signal, perNodeTimeoutMs: 1500,
+      store,
+      incarnation: 'new',
+      machines: [machine, absent],
+      source: { name: 'main', url: 'git', branch: 'main' },
+      history: { applied: async () => ({ revision: undefined, state }), templates: async () => new Map() },
+      transport,
+      clock: w.clock,
+      log: w.log,
+      signal,
+      perNodeTimeoutMs: 1500,
     });
     assert.deepEqual(refused, []);
     assert.ok(performance.now() - began < 5000);
@@ -157,7 +231,9 @@ describe('following a node', () => {
   it('tells the agent to stop everything when the Machine is removed', async () => {
     const watching = await transport.connect(box.target('watcher'), signal);
     const stored = w.cache.get(objectKey('Machine', undefined, 'box'));
-    await w.cache.write([{ op: 'delete', key: objectKey('Machine', undefined, 'box'), uid: stored?.metadata.uid ?? '' }]);
+    await w.cache.write([
+      { op: 'delete', key: objectKey('Machine', undefined, 'box'), uid: stored?.metadata.uid ?? '' },
+    ]);
     const client = new AgentClient(watching, w.clock);
     while ((await client.inventory(signal)).keys.length > 0) await w.clock.sleep(10, signal);
     assert.equal(sync.connectionTo('box'), undefined);
@@ -167,7 +243,8 @@ describe('following a node', () => {
   it('says on the Machine that its host key changed, and tries again when the Machine is corrected', async () => {
     const wrong = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl';
     const made = await put({ ...machine, metadata: { name: 'wrong' }, spec: { ...machine.spec, hostKey: wrong } });
-    const connected = () => findCondition(w.cache.get(objectKey('Machine', undefined, 'wrong'))?.status?.conditions, 'Connected');
+    const connected = () =>
+      findCondition(w.cache.get(objectKey('Machine', undefined, 'wrong'))?.status?.conditions, 'Connected');
     await w.until(() => connected()?.reason === 'HostKeyChanged', 'HostKeyChanged');
     assert.match(connected()?.message ?? '', /SHA256:.*expected SHA256:/);
     await w.until(() => w.cache.list('Event').some((event) => event.reason === 'HostKeyChanged'), 'an event');

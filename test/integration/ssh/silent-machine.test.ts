@@ -50,7 +50,14 @@ describe('a machine that went silent', () => {
   /** A call of every kind. */
   const calls = (signal: AbortSignal): Record<string, Promise<unknown>> => ({
     run: connection.run(['sleep', '1000'], { signal }),
-    'run with input': connection.run(['cat'], { stdin: new Readable({ read() { /* never a word */ } }), signal }),
+    'run with input': connection.run(['cat'], {
+      stdin: new Readable({
+        read() {
+          /* never a word */
+        },
+      }),
+      signal,
+    }),
     upload: connection.upload(join(box.folder, 'file'), Buffer.alloc(8 * 1024 * 1024), 0o600, signal),
     http: connection.http(socket, { method: 'GET', path: '/never' }, signal),
     'another http': connection.http(socket, { method: 'POST', path: '/never', body: 'x'.repeat(1024 * 1024) }, signal),
@@ -62,13 +69,25 @@ describe('a machine that went silent', () => {
     const { body } = await connection.httpStream(socket, '/lines', open());
     const streamEnd = new Promise((resolve) => body.once('error', resolve));
     body.resume();
-    const reached = new Promise<void>((resolve) => { asked = resolve; });
+    const reached = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
     const before = calls(open());
     await reached;
     const sent = box.silence();
     const connecting = transport.connect(box.target('box'), open());
-    const waiting = { ...before, ...Object.fromEntries(Object.entries(calls(open())).map(([name, call]) => [`${name}, begun in silence`, call])), connecting };
-    const outcomes = Object.entries(waiting).map(async ([name, call]) => ({ name, error: await call.then(() => 'an answer', (error: unknown) => error) }));
+    const waiting = {
+      ...before,
+      ...Object.fromEntries(Object.entries(calls(open())).map(([name, call]) => [`${name}, begun in silence`, call])),
+      connecting,
+    };
+    const outcomes = Object.entries(waiting).map(async ([name, call]) => ({
+      name,
+      error: await call.then(
+        () => 'an answer',
+        (error: unknown) => error,
+      ),
+    }));
     await sent;
 
     await inTime('close', BOUND_MS, transport.close());
@@ -77,7 +96,10 @@ describe('a machine that went silent', () => {
     for (const outcome of outcomes) {
       const { name, error } = await inTime('every call', BOUND_MS, outcome);
       assert.ok(error instanceof PlumbError, `${name}: ${String(error)}`);
-      assert.ok(['ConnectionLost', 'AgentUnreachable', 'TransportClosed'].includes(error.code), `${name}: ${error.code}`);
+      assert.ok(
+        ['ConnectionLost', 'AgentUnreachable', 'TransportClosed'].includes(error.code),
+        `${name}: ${error.code}`,
+      );
     }
   });
 
@@ -86,7 +108,15 @@ describe('a machine that went silent', () => {
     const stop = new AbortController();
     setMaxListeners(0, stop.signal);
     // More than there are pooled channels or sessions: some have not even begun.
-    const outcomes = [1, 2, 3].flatMap(() => Object.entries(calls(stop.signal))).map(async ([name, call]) => ({ name, error: await call.then(() => 'an answer', (error: unknown) => error) }));
+    const outcomes = [1, 2, 3]
+      .flatMap(() => Object.entries(calls(stop.signal)))
+      .map(async ([name, call]) => ({
+        name,
+        error: await call.then(
+          () => 'an answer',
+          (error: unknown) => error,
+        ),
+      }));
     await sent;
     stop.abort(new Error('enough'));
     for (const outcome of outcomes) {

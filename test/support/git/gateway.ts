@@ -27,7 +27,8 @@ export async function startGateway({ tls, login }: GatewaySettings = {}): Promis
   let instead: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     if (instead) instead(request, response);
-    else if (wanted !== undefined && request.headers.authorization !== wanted) response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end();
+    else if (wanted !== undefined && request.headers.authorization !== wanted)
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end();
     else backend(projectRoot, request, response);
   };
   const server = tls ? createTlsServer(tls, answer) : createHttpServer(answer);
@@ -35,8 +36,12 @@ export async function startGateway({ tls, login }: GatewaySettings = {}): Promis
   return {
     port: (server.address() as AddressInfo).port,
     answer,
-    serve: (root) => { projectRoot = root; },
-    answerBy: (handler) => { instead = handler; },
+    serve: (root) => {
+      projectRoot = root;
+    },
+    answerBy: (handler) => {
+      instead = handler;
+    },
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
@@ -47,18 +52,39 @@ export async function startGateway({ tls, login }: GatewaySettings = {}): Promis
 
 function backend(projectRoot: string, request: IncomingMessage, response: ServerResponse): void {
   const url = new URL(request.url ?? '/', 'http://localhost');
-  const child = execFile('git', ['http-backend'], {
-    encoding: 'buffer', maxBuffer: 1 << 28,
-    env: {
-      PATH: process.env['PATH'], GIT_PROJECT_ROOT: projectRoot, GIT_HTTP_EXPORT_ALL: '1', REMOTE_USER: 'ada', REQUEST_METHOD: request.method, PATH_INFO: url.pathname,
-      QUERY_STRING: url.search.slice(1), CONTENT_TYPE: request.headers['content-type'], CONTENT_LENGTH: request.headers['content-length'],
+  const child = execFile(
+    'git',
+    ['http-backend'],
+    {
+      encoding: 'buffer',
+      maxBuffer: 1 << 28,
+      env: {
+        PATH: process.env['PATH'],
+        GIT_PROJECT_ROOT: projectRoot,
+        GIT_HTTP_EXPORT_ALL: '1',
+        REMOTE_USER: 'ada',
+        REQUEST_METHOD: request.method,
+        PATH_INFO: url.pathname,
+        QUERY_STRING: url.search.slice(1),
+        CONTENT_TYPE: request.headers['content-type'],
+        CONTENT_LENGTH: request.headers['content-length'],
+      },
     },
-  }, (_error, stdout) => {
-    const gap = stdout.indexOf('\r\n\r\n');
-    const headers = stdout.toString('latin1', 0, gap).split('\r\n').map((line) => line.split(': ') as [string, string]);
-    const status = headers.find(([name]) => name === 'Status')?.[1];
-    response.writeHead(Number(status?.split(' ')[0] ?? 200), Object.fromEntries(headers.filter(([name]) => name !== 'Status'))).end(stdout.subarray(gap + 4));
-  });
+    (_error, stdout) => {
+      const gap = stdout.indexOf('\r\n\r\n');
+      const headers = stdout
+        .toString('latin1', 0, gap)
+        .split('\r\n')
+        .map((line) => line.split(': ') as [string, string]);
+      const status = headers.find(([name]) => name === 'Status')?.[1];
+      response
+        .writeHead(
+          Number(status?.split(' ')[0] ?? 200),
+          Object.fromEntries(headers.filter(([name]) => name !== 'Status')),
+        )
+        .end(stdout.subarray(gap + 4));
+    },
+  );
   child.stdin?.on('error', () => undefined);
   request.pipe(child.stdin!);
 }

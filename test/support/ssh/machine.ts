@@ -1,6 +1,6 @@
 /**
- * A machine of its own within this one: its own mounts (/etc, /opt, /run, /var/lib, /var/log are private), processes and network. A port on
- * 127.0.0.1 leads to an sshd in it. Ending its first process ends everything in it.
+ * A machine of its own within this one: its own mounts (/etc, /opt, /run, /var/lib, /var/log are private), processes
+ * and network. A port on 127.0.0.1 leads to an sshd in it. Ending its first process ends everything in it.
  */
 import { execFileSync, spawn, type ChildProcessByStdio } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -36,8 +36,8 @@ export interface TestMachine {
   inside(...argv: readonly string[]): string;
   dropConnections(): void;
   /**
-   * From now on nothing passes and nothing is closed, as when its power is cut; connections are still taken, and never answered.
-   * Resolves when something was sent that will not be answered.
+   * From now on nothing passes and nothing is closed, as when its power is cut; connections are still taken, and never
+   * answered. Resolves when something was sent that will not be answered.
    */
   silence(): Promise<void>;
   /** New connections are served again; those of before stay silent, as when a firewall forgot them. */
@@ -49,19 +49,49 @@ export interface TestMachine {
 
 export async function startMachine(): Promise<TestMachine> {
   const folder = makeFolder('plumb-machine-');
-  for (const name of ['client', 'host']) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'test', '-f', join(folder, name)]);
-  const publicKey = (name: string): string => readFileSync(join(folder, `${name}.pub`), 'utf8').split(' ').slice(0, 2).join(' ');
+  for (const name of ['client', 'host'])
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'test', '-f', join(folder, name)]);
+  const publicKey = (name: string): string =>
+    readFileSync(join(folder, `${name}.pub`), 'utf8')
+      .split(' ')
+      .slice(0, 2)
+      .join(' ');
   writeFileSync(join(folder, 'authorized_keys'), `${publicKey('client')}\n`, { mode: 0o600 });
   const config = join(folder, 'sshd_config');
-  writeFileSync(config, [
-    `HostKey ${join(folder, 'host')}`, `AuthorizedKeysFile ${join(folder, 'authorized_keys')}`, 'StrictModes no', 'PasswordAuthentication no',
-    'KbdInteractiveAuthentication no', 'PermitRootLogin prohibit-password', 'UsePAM no', 'LogLevel ERROR', '',
-  ].join('\n'));
+  writeFileSync(
+    config,
+    [
+      `HostKey ${join(folder, 'host')}`,
+      `AuthorizedKeysFile ${join(folder, 'authorized_keys')}`,
+      'StrictModes no',
+      'PasswordAuthentication no',
+      'KbdInteractiveAuthentication no',
+      'PermitRootLogin prohibit-password',
+      'UsePAM no',
+      'LogLevel ERROR',
+      '',
+    ].join('\n'),
+  );
   // Somebody has to listen where containerd would; the agent finds nobody who speaks and says so in its report.
   const containerd = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve) => containerd.listen(join(folder, 'containerd.sock'), resolve));
 
-  const [program, ...args] = tied('unshare', '--mount', '--net', '--pid', '--uts', '--ipc', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', FIRST_PROCESS, 'sh', folder);
+  const [program, ...args] = tied(
+    'unshare',
+    '--mount',
+    '--net',
+    '--pid',
+    '--uts',
+    '--ipc',
+    '--fork',
+    '--kill-child',
+    '--mount-proc',
+    'sh',
+    '-c',
+    FIRST_PROCESS,
+    'sh',
+    folder,
+  );
   const first = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const gone = new Promise((resolve) => first.once('exit', resolve));
   const forget = whenInterrupted(`the machine in ${folder}`, async () => {
@@ -69,7 +99,9 @@ export async function startMachine(): Promise<TestMachine> {
     await gone;
   });
   let complaint = '';
-  first.stderr.on('data', (chunk: Buffer) => { complaint += chunk.toString(); });
+  first.stderr.on('data', (chunk: Buffer) => {
+    complaint += chunk.toString();
+  });
   await new Promise<void>((resolve, reject) => {
     first.stdout.once('data', () => resolve());
     first.once('exit', (code) => reject(new Error(`the machine ended at its start with code ${code}: ${complaint}`)));
@@ -84,20 +116,30 @@ export async function startMachine(): Promise<TestMachine> {
   // Half-open, so that silence does not even answer a goodbye.
   const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => socket.destroy());
-    socket.on('close', () => { sockets.delete(socket); });
+    socket.on('close', () => {
+      sockets.delete(socket);
+    });
     if (silent) {
       sockets.set(socket, undefined);
       socket.on('data', () => unanswered());
       return;
     }
-    const sshd = spawn('nsenter', [...enter, '/usr/sbin/sshd', '-i', '-f', config], { stdio: ['pipe', 'pipe', 'ignore'] });
+    const sshd = spawn('nsenter', [...enter, '/usr/sbin/sshd', '-i', '-f', config], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
     sockets.set(socket, sshd);
     socket.setNoDelay(true).pipe(sshd.stdin);
     sshd.stdout.pipe(socket);
-    socket.on('end', () => { if (!silent) socket.end(); });
+    socket.on('end', () => {
+      if (!silent) socket.end();
+    });
     for (const stream of [sshd.stdin, sshd.stdout]) stream.on('error', () => socket.destroy());
-    socket.on('close', () => { sshd.kill('SIGKILL'); });
-    sshd.on('exit', () => { if (!silent) socket.destroy(); });
+    socket.on('close', () => {
+      sshd.kill('SIGKILL');
+    });
+    sshd.on('exit', () => {
+      if (!silent) socket.destroy();
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -112,7 +154,9 @@ export async function startMachine(): Promise<TestMachine> {
     },
     async silence() {
       silent = true;
-      const sent = new Promise<void>((resolve) => { unanswered = resolve; });
+      const sent = new Promise<void>((resolve) => {
+        unanswered = resolve;
+      });
       for (const [socket, sshd] of sockets) {
         socket.unpipe();
         sshd?.stdout.unpipe();

@@ -37,7 +37,11 @@ export async function startSshd(settings: SshdSettings = {}): Promise<TestSshd> 
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'test', '-f', join(folder, name)]);
     return readFileSync(join(folder, name), 'utf8');
   };
-  const publicKey = (name: string): string => readFileSync(join(folder, `${name}.pub`), 'utf8').split(' ').slice(0, 2).join(' ');
+  const publicKey = (name: string): string =>
+    readFileSync(join(folder, `${name}.pub`), 'utf8')
+      .split(' ')
+      .slice(0, 2)
+      .join(' ');
   const privateKey = makeKey('client');
   const strangerKey = makeKey('stranger');
   makeKey('host-1');
@@ -49,11 +53,24 @@ export async function startSshd(settings: SshdSettings = {}): Promise<TestSshd> 
 
   const listen = async (): Promise<void> => {
     const config = join(folder, 'sshd_config');
-    writeFileSync(config, [
-      'ListenAddress 127.0.0.1', `Port ${port}`, `HostKey ${join(folder, `host-${generation}`)}`, `PidFile ${join(folder, 'pid')}`,
-      `AuthorizedKeysFile ${join(folder, 'authorized_keys')}`, 'StrictModes no', 'PasswordAuthentication no', 'KbdInteractiveAuthentication no',
-      'PermitRootLogin prohibit-password', 'UsePAM no', `AllowStreamLocalForwarding ${settings.streamLocal === false ? 'no' : 'yes'}`, 'LogLevel ERROR', '',
-    ].join('\n'));
+    writeFileSync(
+      config,
+      [
+        'ListenAddress 127.0.0.1',
+        `Port ${port}`,
+        `HostKey ${join(folder, `host-${generation}`)}`,
+        `PidFile ${join(folder, 'pid')}`,
+        `AuthorizedKeysFile ${join(folder, 'authorized_keys')}`,
+        'StrictModes no',
+        'PasswordAuthentication no',
+        'KbdInteractiveAuthentication no',
+        'PermitRootLogin prohibit-password',
+        'UsePAM no',
+        `AllowStreamLocalForwarding ${settings.streamLocal === false ? 'no' : 'yes'}`,
+        'LogLevel ERROR',
+        '',
+      ].join('\n'),
+    );
     const [program, ...args] = tied(...(settings.wrapper ?? []), '/usr/sbin/sshd', '-D', '-e', '-f', config);
     child = spawn(program, args, { stdio: 'ignore' });
     const listening = child;
@@ -71,10 +88,22 @@ export async function startSshd(settings: SshdSettings = {}): Promise<TestSshd> 
   const forget = whenInterrupted(`the sshd in ${folder}`, end);
   await listen();
   return {
-    folder, port, privateKey, strangerKey,
-    get hostKey() { return publicKey(`host-${generation}`); },
+    folder,
+    port,
+    privateKey,
+    strangerKey,
+    get hostKey() {
+      return publicKey(`host-${generation}`);
+    },
     target(over = {}) {
-      return { name: 'loop', address: '127.0.0.1', port, user: 'root', hostKey: publicKey(`host-${generation}`), ...over };
+      return {
+        name: 'loop',
+        address: '127.0.0.1',
+        port,
+        user: 'root',
+        hostKey: publicKey(`host-${generation}`),
+        ...over,
+      };
     },
     dropConnections() {
       for (const pid of descendants(child?.pid ?? 0)) if (commandOf(pid).startsWith('sshd: ')) kill(pid);
@@ -101,7 +130,9 @@ function hasEnded(child: ChildProcess): boolean {
 function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
-  } catch { /* ended by itself */ }
+  } catch {
+    /* ended by itself */
+  }
 }
 
 /** All processes below one, children of children too. */
@@ -109,7 +140,9 @@ function descendants(pid: number): number[] {
   let children: number[] = [];
   try {
     children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
-  } catch { /* ended */ }
+  } catch {
+    /* ended */
+  }
   return children.flatMap((child) => [child, ...descendants(child)]);
 }
 
@@ -134,7 +167,10 @@ async function answers(port: number, failed: () => boolean): Promise<void> {
     if (failed()) throw new Error('sshd ended at its start');
     const open = await new Promise<boolean>((resolve) => {
       const socket = connect({ host: '127.0.0.1', port });
-      socket.once('connect', () => { socket.destroy(); resolve(true); });
+      socket.once('connect', () => {
+        socket.destroy();
+        resolve(true);
+      });
       socket.once('error', () => resolve(false));
     });
     if (open) return;

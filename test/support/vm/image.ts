@@ -1,4 +1,7 @@
-/** A Debian 12 disk as a person's own server would have it: systemd, cgroup v2, the distribution's kernel, sshd, containerd. */
+/**
+ * A Debian 12 disk as a person's own server would have it: systemd, cgroup v2, the distribution's kernel, sshd,
+ * containerd.
+ */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -29,12 +32,27 @@ export interface ImageOptions {
 }
 
 const PACKAGES = [
-  'systemd', 'systemd-sysv', 'udev', 'dbus', 'openssh-server', 'iproute2', 'linux-image-amd64', 'ca-certificates', 'nftables', 'containerd', 'runc',
-  'containernetworking-plugins', 'kmod', 'procps',
+  'systemd',
+  'systemd-sysv',
+  'udev',
+  'dbus',
+  'openssh-server',
+  'iproute2',
+  'linux-image-amd64',
+  'ca-certificates',
+  'nftables',
+  'containerd',
+  'runc',
+  'containernetworking-plugins',
+  'kmod',
+  'procps',
 ];
 const DISK_BYTES = 4 * 1024 ** 3;
 
-/** Gives the machine what differs from boot to boot, out of the kernel's command line: address, root's key, the registry's place. */
+/**
+ * Gives the machine what differs from boot to boot, out of the kernel's command line: address, root's key, the
+ * registry's place.
+ */
 const IDENTITY_SCRIPT = `#!/bin/sh
 set -eu
 for word in $(cat /proc/cmdline); do
@@ -102,36 +120,50 @@ const FINISH = [
 
 /** Says with one sentence why images cannot be built or run on this machine; undefined when they can. */
 export function vmUnsupported(): string | undefined {
-  if (process.platform !== 'linux' || process.arch !== 'x64') return `the machine test needs Linux on x86-64, this is ${process.platform} on ${process.arch}`;
+  if (process.platform !== 'linux' || process.arch !== 'x64')
+    return `the machine test needs Linux on x86-64, this is ${process.platform} on ${process.arch}`;
   if (process.geteuid?.() !== 0) return 'the machine test needs root';
-  const needed = [['qemu-system-x86_64', 'qemu-system-x86'], ['debootstrap', 'debootstrap'], ['mkfs.ext4', 'e2fsprogs']] as const;
+  const needed = [
+    ['qemu-system-x86_64', 'qemu-system-x86'],
+    ['debootstrap', 'debootstrap'],
+    ['mkfs.ext4', 'e2fsprogs'],
+  ] as const;
   const missing = needed.filter(([program]) => findProgram(program) === undefined);
-  return missing.length === 0 ? undefined : `missing ${missing.map(([program]) => program).join(', ')}: apt-get install ${missing.map(([, debianPackage]) => debianPackage).join(' ')}`;
+  return missing.length === 0
+    ? undefined
+    : `missing ${missing.map(([program]) => program).join(', ')}: apt-get install ${missing.map(([, debianPackage]) => debianPackage).join(' ')}`;
 }
 
 /**
  * The image, from the cache or built: debootstrap takes one to three minutes and needs the machine's Debian mirror.
- * Throws LabRefusal where {@link vmUnsupported} says so. A build that is killed leaves nothing but a folder that the next one removes; one
- * that is interrupted not even that.
+ * Throws LabRefusal where {@link vmUnsupported} says so. A build that is killed leaves nothing but a folder that the
+ * next one removes; one that is interrupted not even that.
  */
 export async function buildImage(options: ImageOptions = {}): Promise<VmImage> {
   const dir = options.dir ?? VM_CACHE;
   const refusal = vmUnsupported();
   if (refusal !== undefined) throw new LabRefusal(refusal);
-  const recipe = createHash('sha256').update(JSON.stringify([PACKAGES, FILES, FINISH, DISK_BYTES])).digest('hex').slice(0, 16);
+  const recipe = createHash('sha256')
+    .update(JSON.stringify([PACKAGES, FILES, FINISH, DISK_BYTES]))
+    .digest('hex')
+    .slice(0, 16);
   const folder = `${dir}/debian-12-${recipe}`;
   const cached = await readImage(folder);
   if (cached) return cached;
   const work = `${dir}/building-${process.pid}`;
   await mkdir(dir, { recursive: true });
-  for (const name of await readdir(dir)) if (isAbandoned(name)) await rm(`${dir}/${name}`, { recursive: true, force: true });
+  for (const name of await readdir(dir))
+    if (isAbandoned(name)) await rm(`${dir}/${name}`, { recursive: true, force: true });
   const signal = options.signal ? AbortSignal.any([options.signal, interrupted]) : interrupted;
   const building = build(work, { ...options, signal });
-  const forget = whenInterrupted(`the image in ${work}`, () => building.catch(() => undefined).then(() => rm(work, { recursive: true, force: true })));
+  const forget = whenInterrupted(`the image in ${work}`, () =>
+    building.catch(() => undefined).then(() => rm(work, { recursive: true, force: true })),
+  );
   try {
     await building;
     // Images of older recipes go: nobody asks for them again, and a machine that runs has its own copy.
-    for (const name of await readdir(dir)) if (name.startsWith('debian-12-')) await rm(`${dir}/${name}`, { recursive: true, force: true });
+    for (const name of await readdir(dir))
+      if (name.startsWith('debian-12-')) await rm(`${dir}/${name}`, { recursive: true, force: true });
     await rename(work, folder);
   } finally {
     await rm(work, { recursive: true, force: true });
@@ -148,7 +180,17 @@ async function build(work: string, options: ImageOptions & { readonly signal: Ab
   const root = `${work}/root`;
   await mkdir(root, { recursive: true });
   progress('installing Debian 12 into a folder (debootstrap)');
-  await runAlone(['debootstrap', '--variant=minbase', `--include=${PACKAGES.join(',')}`, 'bookworm', root, await debianMirror(signal)], signal);
+  await runAlone(
+    [
+      'debootstrap',
+      '--variant=minbase',
+      `--include=${PACKAGES.join(',')}`,
+      'bookworm',
+      root,
+      await debianMirror(signal),
+    ],
+    signal,
+  );
   for (const [path, text, mode] of FILES) {
     await mkdir(`${root}/${path}`.replace(/\/[^/]+$/, ''), { recursive: true });
     await rm(`${root}/${path}`, { force: true });
@@ -157,7 +199,10 @@ async function build(work: string, options: ImageOptions & { readonly signal: Ab
   }
   await runAlone(['chroot', root, 'sh', '-euc', FINISH.join('\n')], signal);
   const boot = await readdir(`${root}/boot`);
-  for (const [prefix, name] of [['vmlinuz-', 'vmlinuz'], ['initrd.img-', 'initrd']] as const) {
+  for (const [prefix, name] of [
+    ['vmlinuz-', 'vmlinuz'],
+    ['initrd.img-', 'initrd'],
+  ] as const) {
     const found = boot.find((file) => file.startsWith(prefix));
     if (found === undefined) throw new Error(`the installed system has no ${prefix}* in /boot`);
     await copyFile(`${root}/boot/${found}`, `${work}/${name}`);
@@ -171,15 +216,32 @@ async function build(work: string, options: ImageOptions & { readonly signal: Ab
 }
 
 /**
- * Runs what mounts things and starts others in mount and process namespaces of their own: no mount can stay behind, and all processes end
- * with the first. That is killed when it is told to give up, since unshare(1) lets no other signal through to itself.
+ * Runs what mounts things and starts others in mount and process namespaces of their own: no mount can stay behind, and
+ * all processes end with the first. That is killed when it is told to give up, since unshare(1) lets no other signal
+ * through to itself.
  */
 async function runAlone(argv: readonly string[], signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
-  const [program, ...args] = tied('unshare', '--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--', ...argv);
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, PATH: systemPath(), LC_ALL: 'C' } });
+  const [program, ...args] = tied(
+    'unshare',
+    '--mount',
+    '--propagation',
+    'private',
+    '--pid',
+    '--fork',
+    '--kill-child',
+    '--',
+    ...argv,
+  );
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, PATH: systemPath(), LC_ALL: 'C' },
+  });
   let words = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { words = (words + chunk.toString('utf8')).slice(-4000); });
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      words = (words + chunk.toString('utf8')).slice(-4000);
+    });
   const giveUp = (): void => void child.kill('SIGKILL');
   signal.addEventListener('abort', giveUp);
   const [code] = (await once(child, 'close')) as [number | null];
@@ -191,8 +253,14 @@ async function runAlone(argv: readonly string[], signal: AbortSignal): Promise<v
 async function readImage(folder: string): Promise<VmImage | undefined> {
   const files = await readdir(folder).catch(() => []);
   const key = await readFile(`${folder}/host-key.pub`, 'utf8').catch(() => undefined);
-  if (key === undefined || !['disk.img', 'vmlinuz', 'initrd'].every((name) => files.some((file) => file === name))) return undefined;
-  return { disk: `${folder}/disk.img`, kernel: `${folder}/vmlinuz`, initrd: `${folder}/initrd`, hostKey: key.trim().split(' ').slice(0, 2).join(' ') };
+  if (key === undefined || !['disk.img', 'vmlinuz', 'initrd'].every((name) => files.some((file) => file === name)))
+    return undefined;
+  return {
+    disk: `${folder}/disk.img`,
+    kernel: `${folder}/vmlinuz`,
+    initrd: `${folder}/initrd`,
+    hostKey: key.trim().split(' ').slice(0, 2).join(' '),
+  };
 }
 
 /** A build folder whose builder is gone. */
@@ -209,6 +277,12 @@ function isAbandoned(name: string): boolean {
 
 /** The mirror that this machine's apt uses for Debian 12, else Debian's own. */
 async function debianMirror(signal: AbortSignal | undefined): Promise<string> {
-  const asked = await run(['apt-get', 'indextargets', '--format', '$(REPO_URI)', 'Codename: bookworm', 'Component: main'], { signal });
-  return asked.stdout.split('\n').find((line) => /^https?:\/\//.test(line) && !line.includes('security')) ?? 'http://deb.debian.org/debian';
+  const asked = await run(
+    ['apt-get', 'indextargets', '--format', '$(REPO_URI)', 'Codename: bookworm', 'Component: main'],
+    { signal },
+  );
+  return (
+    asked.stdout.split('\n').find((line) => /^https?:\/\//.test(line) && !line.includes('security')) ??
+    'http://deb.debian.org/debian'
+  );
 }

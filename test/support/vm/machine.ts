@@ -52,11 +52,15 @@ const BOOT_TIMEOUT_MS = 1_200_000;
 type Booting = VmOptions & { readonly signal: AbortSignal };
 
 /**
- * Boots a machine on a copy of the image; returns when its sshd answers. What a killed run left of the lab's machine of this name is taken
- * down first. On failure nothing of it stays but the error's words. When this process is interrupted, it closes by itself.
+ * Boots a machine on a copy of the image; returns when its sshd answers. What a killed run left of the lab's machine of
+ * this name is taken down first. On failure nothing of it stays but the error's words. When this process is
+ * interrupted, it closes by itself.
  */
 export async function bootVm(given: VmOptions): Promise<Vm> {
-  const options: Booting = { ...given, signal: given.signal ? AbortSignal.any([given.signal, interrupted]) : interrupted };
+  const options: Booting = {
+    ...given,
+    signal: given.signal ? AbortSignal.any([given.signal, interrupted]) : interrupted,
+  };
   let booting: Promise<Vm> | undefined;
   const close = async (): Promise<void> => {
     await booting?.catch(() => undefined);
@@ -72,7 +76,10 @@ export async function bootVm(given: VmOptions): Promise<Vm> {
     const words = await lastWords([`${options.dir}/qemu.log`, serialLogOf(options)]);
     await close();
     if (options.signal.aborted) throw error;
-    throw new LabFailure(`${options.name} did not boot: ${error instanceof Error ? error.message : String(error)}${words}`, { cause: error });
+    throw new LabFailure(
+      `${options.name} did not boot: ${error instanceof Error ? error.message : String(error)}${words}`,
+      { cause: error },
+    );
   }
 }
 
@@ -84,26 +91,52 @@ async function boot(options: Booting, close: () => Promise<void>): Promise<Vm> {
   const controlSocket = `${options.dir}/qmp`;
   await mkdir(options.dir, { recursive: true });
   await copySparse(options.image.disk, `${options.dir}/disk.img`, signal);
-  await runOrFail(['ip', '-batch', '-'], { input: [`tuntap add dev ${tap} mode tap`, `link set dev ${tap} addrgenmode none`, `link set dev ${tap} master ${lab.bridge}`, `link set dev ${tap} up`, ''].join('\n'), signal });
+  await runOrFail(['ip', '-batch', '-'], {
+    input: [
+      `tuntap add dev ${tap} mode tap`,
+      `link set dev ${tap} addrgenmode none`,
+      `link set dev ${tap} master ${lab.bridge}`,
+      `link set dev ${tap} up`,
+      '',
+    ].join('\n'),
+    signal,
+  });
   const began = performance.now();
-  const pid = spawnService({ name: lab.name }, name, await qemuArgv(options, tap, serialLog, controlSocket), `${options.dir}/qemu.log`);
+  const pid = spawnService(
+    { name: lab.name },
+    name,
+    await qemuArgv(options, tap, serialLog, controlSocket),
+    `${options.dir}/qemu.log`,
+  );
   await sshAnswers(options, pid, signal);
   const bootMs = Math.round(performance.now() - began);
   const accelerator = await acceleratorOf(controlSocket);
   const either = (inner: AbortSignal | undefined): AbortSignal => (inner ? AbortSignal.any([inner, signal]) : signal);
-  const ssh = (line: string, inner?: AbortSignal): Promise<Ran> => run(sshArgv(options, line), { signal: either(inner) });
+  const ssh = (line: string, inner?: AbortSignal): Promise<Ran> =>
+    run(sshArgv(options, line), { signal: either(inner) });
   return {
-    name, address, hostKey: options.image.hostKey, serialLog, bootMs, accelerator, ssh, close,
+    name,
+    address,
+    hostKey: options.image.hostKey,
+    serialLog,
+    bootMs,
+    accelerator,
+    ssh,
+    close,
     async reboot(inner) {
       const before = await bootId(ssh, inner);
       if (before === undefined) throw new LabFailure(`${name} does not answer over ssh`);
       const start = performance.now();
       await ssh('systemctl reboot', inner);
-      await until(`${name} did not come back from its reboot; see ${serialLog}`, async () => {
-        if (!(await answers({ host: address, port: 22 }, { greeting: true, timeoutMs: 2000 }))) return undefined;
-        const now = await bootId(ssh, inner);
-        return now !== undefined && now !== before ? true : undefined;
-      }, { timeoutMs: BOOT_TIMEOUT_MS, everyMs: 200, signal: either(inner) });
+      await until(
+        `${name} did not come back from its reboot; see ${serialLog}`,
+        async () => {
+          if (!(await answers({ host: address, port: 22 }, { greeting: true, timeoutMs: 2000 }))) return undefined;
+          const now = await bootId(ssh, inner);
+          return now !== undefined && now !== before ? true : undefined;
+        },
+        { timeoutMs: BOOT_TIMEOUT_MS, everyMs: 200, signal: either(inner) },
+      );
       return Math.round(performance.now() - start);
     },
   };
@@ -124,27 +157,75 @@ function serialLogOf({ dir }: VmOptions): string {
   return `${dir}/serial.log`;
 }
 
-async function qemuArgv(options: VmOptions, tap: string, serialLog: string, controlSocket: string): Promise<readonly string[]> {
+async function qemuArgv(
+  options: VmOptions,
+  tap: string,
+  serialLog: string,
+  controlSocket: string,
+): Promise<readonly string[]> {
   const publicKey = (await readFile(options.publicKeyPath ?? `${options.lab.sshKeyPath}.pub`, 'utf8')).trim();
   const prefix = options.lab.subnet.split('/')[1] ?? '24';
   const commandLine = [
-    'root=/dev/vda', 'rw', 'console=ttyS0', 'quiet', `vm.name=${options.name}`, `vm.address=${options.address}/${prefix}`, `vm.key=${Buffer.from(`${publicKey}\n`).toString('base64')}`,
+    'root=/dev/vda',
+    'rw',
+    'console=ttyS0',
+    'quiet',
+    `vm.name=${options.name}`,
+    `vm.address=${options.address}/${prefix}`,
+    `vm.key=${Buffer.from(`${publicKey}\n`).toString('base64')}`,
     ...(options.lab.registry ? [`vm.registry=${options.lab.registry.name}@${options.lab.registry.address}`] : []),
   ];
   return [
-    'qemu-system-x86_64', '-name', options.name, '-machine', 'q35', ...(await accelerators()), '-cpu', 'max,arch-capabilities=off', '-smp', '2', '-m', String(options.memory ?? 1024),
-    '-display', 'none', '-monitor', 'none', '-serial', `file:${serialLog}`, '-qmp', `unix:${controlSocket},server=on,wait=off`,
-    '-kernel', options.image.kernel, '-initrd', options.image.initrd, '-append', commandLine.join(' '),
-    '-drive', `file=${options.dir}/disk.img,if=virtio,format=raw,cache=unsafe`,
-    '-netdev', `tap,id=lan,ifname=${tap},script=no,downscript=no`, '-device', `virtio-net-pci,netdev=lan,mac=${macOf(options.address)}`,
-    '-device', 'virtio-rng-pci',
+    'qemu-system-x86_64',
+    '-name',
+    options.name,
+    '-machine',
+    'q35',
+    ...(await accelerators()),
+    '-cpu',
+    'max,arch-capabilities=off',
+    '-smp',
+    '2',
+    '-m',
+    String(options.memory ?? 1024),
+    '-display',
+    'none',
+    '-monitor',
+    'none',
+    '-serial',
+    `file:${serialLog}`,
+    '-qmp',
+    `unix:${controlSocket},server=on,wait=off`,
+    '-kernel',
+    options.image.kernel,
+    '-initrd',
+    options.image.initrd,
+    '-append',
+    commandLine.join(' '),
+    '-drive',
+    `file=${options.dir}/disk.img,if=virtio,format=raw,cache=unsafe`,
+    '-netdev',
+    `tap,id=lan,ifname=${tap},script=no,downscript=no`,
+    '-device',
+    `virtio-net-pci,netdev=lan,mac=${macOf(options.address)}`,
+    '-device',
+    'virtio-rng-pci',
   ];
 }
 
-/** KVM where the processor's own virtualization is there. KVM's paravirtual relatives run only kernels made for them: emulation does better. */
+/**
+ * KVM where the processor's own virtualization is there. KVM's paravirtual relatives run only kernels made for them:
+ * emulation does better.
+ */
 async function accelerators(): Promise<readonly string[]> {
-  const hardware = await Promise.any(['/sys/module/kvm_intel', '/sys/module/kvm_amd'].map((path) => access(path))).then(() => true, () => false);
-  const allowed = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(() => true, () => false);
+  const hardware = await Promise.any(['/sys/module/kvm_intel', '/sys/module/kvm_amd'].map((path) => access(path))).then(
+    () => true,
+    () => false,
+  );
+  const allowed = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(
+    () => true,
+    () => false,
+  );
   return [...(hardware && allowed ? ['-accel', 'kvm'] : []), '-accel', 'tcg,thread=multi'];
 }
 
@@ -153,19 +234,41 @@ function macOf(address: string): string {
 }
 
 function sshArgv(options: VmOptions, line: string): readonly string[] {
-  const settings = ['IdentitiesOnly=yes', 'BatchMode=yes', `KnownHostsCommand=/bin/echo ${options.address} ${options.image.hostKey}`, 'UserKnownHostsFile=/dev/null', 'GlobalKnownHostsFile=/dev/null',
-    'StrictHostKeyChecking=yes', 'HostKeyAlgorithms=ssh-ed25519', 'ConnectTimeout=10', 'LogLevel=ERROR'];
+  const settings = [
+    'IdentitiesOnly=yes',
+    'BatchMode=yes',
+    `KnownHostsCommand=/bin/echo ${options.address} ${options.image.hostKey}`,
+    'UserKnownHostsFile=/dev/null',
+    'GlobalKnownHostsFile=/dev/null',
+    'StrictHostKeyChecking=yes',
+    'HostKeyAlgorithms=ssh-ed25519',
+    'ConnectTimeout=10',
+    'LogLevel=ERROR',
+  ];
   const privateKey = options.publicKeyPath?.replace(/\.pub$/, '') ?? options.lab.sshKeyPath;
-  return ['ssh', '-F', '/dev/null', '-i', privateKey, ...settings.flatMap((setting) => ['-o', setting]), `root@${options.address}`, line];
+  return [
+    'ssh',
+    '-F',
+    '/dev/null',
+    '-i',
+    privateKey,
+    ...settings.flatMap((setting) => ['-o', setting]),
+    `root@${options.address}`,
+    line,
+  ];
 }
 
 async function sshAnswers(options: VmOptions, pid: number, signal: AbortSignal | undefined): Promise<void> {
-  await until(`sshd on ${options.address}:22 does not answer`, async () => {
-    if (await answers({ host: options.address, port: 22 }, { greeting: true, timeoutMs: 2000 })) return true;
-    const log = await readFile(`${options.dir}/qemu.log`, 'utf8').catch(() => '');
-    if (processStart(pid) === undefined) throw new LabFailure(log.trim() || 'qemu ended');
-    return undefined;
-  }, { timeoutMs: BOOT_TIMEOUT_MS, everyMs: 100, signal });
+  await until(
+    `sshd on ${options.address}:22 does not answer`,
+    async () => {
+      if (await answers({ host: options.address, port: 22 }, { greeting: true, timeoutMs: 2000 })) return true;
+      const log = await readFile(`${options.dir}/qemu.log`, 'utf8').catch(() => '');
+      if (processStart(pid) === undefined) throw new LabFailure(log.trim() || 'qemu ended');
+      return undefined;
+    },
+    { timeoutMs: BOOT_TIMEOUT_MS, everyMs: 100, signal },
+  );
 }
 
 async function bootId(ssh: Vm['ssh'], signal: AbortSignal | undefined): Promise<string | undefined> {
@@ -201,5 +304,9 @@ async function copySparse(from: string, to: string, signal: AbortSignal | undefi
 
 async function lastWords(files: readonly string[]): Promise<string> {
   const texts = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')));
-  return texts.map((text) => text.trim().split('\n').slice(-8).join('\n    ')).filter(Boolean).map((text) => `\n    ${text}`).join('');
+  return texts
+    .map((text) => text.trim().split('\n').slice(-8).join('\n    '))
+    .filter(Boolean)
+    .map((text) => `\n    ${text}`)
+    .join('');
 }

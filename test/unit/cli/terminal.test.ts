@@ -30,7 +30,10 @@ describe('text for a terminal', () => {
     });
     it(`that ${what} stays itself in JSON and YAML`, () => {
       const data = { [text]: [text, `a\n${text}\nb`] };
-      for (const [printed, read] of [[escaped(JSON.stringify(data, null, 2)), (text: string) => JSON.parse(text) as unknown], [yamlText(data), (text: string) => parse(text) as unknown]] satisfies [string, (text: string) => unknown][]) {
+      for (const [printed, read] of [
+        [escaped(JSON.stringify(data, null, 2)), (text: string) => JSON.parse(text) as unknown],
+        [yamlText(data), (text: string) => parse(text) as unknown],
+      ] satisfies [string, (text: string) => unknown][]) {
         assert.equal(visible(printed), printed);
         assert.deepEqual(read(printed), data);
       }
@@ -48,9 +51,13 @@ describe('what a container prints, on a terminal', () => {
   async function shown(...chunks: readonly Buffer[]): Promise<string> {
     const filter = terminalText();
     let text = '';
-    filter.on('data', (chunk: Buffer) => { text += chunk.toString('utf8'); });
+    filter.on('data', (chunk: Buffer) => {
+      text += chunk.toString('utf8');
+    });
     for (const chunk of chunks) filter.write(chunk);
-    await new Promise<void>((done) => { filter.end(done); });
+    await new Promise<void>((done) => {
+      filter.end(done);
+    });
     return text;
   }
   const bytes = (text: string): Buffer[] => [...Buffer.from(text, 'utf8')].map((byte) => Buffer.from([byte]));
@@ -80,14 +87,33 @@ describe('reports about hostile names', () => {
   const now = new Date('2026-01-01T00:00:00Z');
 
   it('hold nothing that a terminal acts on once they are printed', () => {
-    const explained = formatExplain({
-      found: true, object: { kind: evil, namespace: evil, name: evil }, owners: [evil], conditions: [{ type: evil, status: 'False', reason: evil, message: evil }],
-      children: [], pods: [], events: [], more: { pods: 0, events: 0 }, broken: evil, commit: { revision: 'a'.repeat(40), subject: evil, author: evil, outcome: 'Applied', message: evil },
-    } as never, now);
-    const status = formatStatus({
-      synced: false, healthy: false, source: { name: evil, url: evil, branch: evil, headError: evil }, controlPlane: { warnings: [evil], version: evil, pid: 1, startedAt: '' },
-      objects: [{ kind: evil, name: evil, namespace: evil, health: evil, message: evil }], nodes: [{ name: evil, address: evil, ready: evil, pods: 0, reason: evil, message: evil }], missing: [evil],
-    } as never, now);
+    const explained = formatExplain(
+      {
+        found: true,
+        object: { kind: evil, namespace: evil, name: evil },
+        owners: [evil],
+        conditions: [{ type: evil, status: 'False', reason: evil, message: evil }],
+        children: [],
+        pods: [],
+        events: [],
+        more: { pods: 0, events: 0 },
+        broken: evil,
+        commit: { revision: 'a'.repeat(40), subject: evil, author: evil, outcome: 'Applied', message: evil },
+      } as never,
+      now,
+    );
+    const status = formatStatus(
+      {
+        synced: false,
+        healthy: false,
+        source: { name: evil, url: evil, branch: evil, headError: evil },
+        controlPlane: { warnings: [evil], version: evil, pid: 1, startedAt: '' },
+        objects: [{ kind: evil, name: evil, namespace: evil, health: evil, message: evil }],
+        nodes: [{ name: evil, address: evil, ready: evil, pods: 0, reason: evil, message: evil }],
+        missing: [evil],
+      } as never,
+      now,
+    );
     for (const text of [explained, status]) {
       const printed = visible(text);
       assert.doesNotMatch(printed, /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/);

@@ -12,7 +12,15 @@ const collectGarbage = runInNewContext('gc') as () => void;
 
 /** Whether `promise` has settled when what was due at once has happened. */
 async function settlesAtOnce(promise: Promise<unknown>): Promise<boolean> {
-  return Promise.race([promise.then(() => true, () => true), new Promise<boolean>((resolve) => { setTimeout(() => resolve(false), 20); })]);
+  return Promise.race([
+    promise.then(
+      () => true,
+      () => true,
+    ),
+    new Promise<boolean>((resolve) => {
+      setTimeout(() => resolve(false), 20);
+    }),
+  ]);
 }
 
 describe('joined signals', () => {
@@ -38,7 +46,10 @@ describe('joined signals', () => {
   });
 });
 
-for (const [name, clock] of [['the control plane', new SystemClock()], ['the agent', systemClock]] as const) {
+for (const [name, clock] of [
+  ['the control plane', new SystemClock()],
+  ['the agent', systemClock],
+] as const) {
   describe(`the clock of ${name}`, () => {
     it('waits for longer than one timer can', async () => {
       const stop = new AbortController();
@@ -50,7 +61,9 @@ for (const [name, clock] of [['the control plane', new SystemClock()], ['the age
 
     it('ends a deadline with a TimeoutError, also after garbage was collected', async () => {
       using limit = clock.deadline(10);
-      const ended = new Promise((resolve) => { limit.signal.addEventListener('abort', resolve); });
+      const ended = new Promise((resolve) => {
+        limit.signal.addEventListener('abort', resolve);
+      });
       collectGarbage();
       await ended;
       assert.equal((limit.signal.reason as Error).name, 'TimeoutError');

@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
-  DRAIN_TAINT, findCondition, objectKey, PodDisruptionBudgetManifest, type Condition, type StoredNode, type StoredPod,
+  DRAIN_TAINT,
+  findCondition,
+  objectKey,
+  PodDisruptionBudgetManifest,
+  type Condition,
+  type StoredNode,
+  type StoredPod,
 } from '../../../contracts/objects/index.ts';
 import { allControllers } from '../../../reconciler/controllers/index.ts';
 import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
@@ -11,11 +17,17 @@ import { cluster, condition, deployment, machine, pod, running } from './objects
 import { World } from './world.ts';
 
 const DRAINING = { unschedulable: true, taints: [{ key: DRAIN_TAINT, effect: 'NoExecute' }] };
-const nodeOf = (w: World, name: string): StoredNode => w.get(objectKey('Node', undefined, name)) ?? assert.fail(`no node ${name}`);
-const drained = (w: World, name: string): Condition | undefined => findCondition(nodeOf(w, name).status?.conditions, 'Drained');
-const said = (w: World, name: string): string => { const c = drained(w, name); return `${c?.status} ${c?.reason}: ${c?.message}`; };
+const nodeOf = (w: World, name: string): StoredNode =>
+  w.get(objectKey('Node', undefined, name)) ?? assert.fail(`no node ${name}`);
+const drained = (w: World, name: string): Condition | undefined =>
+  findCondition(nodeOf(w, name).status?.conditions, 'Drained');
+const said = (w: World, name: string): string => {
+  const c = drained(w, name);
+  return `${c?.status} ${c?.reason}: ${c?.message}`;
+};
 const going = (p: StoredPod): boolean => p.metadata.deletionTimestamp !== undefined;
-const healthy = (w: World): number => w.list('Pod').filter((p) => !going(p) && findCondition(p.status?.conditions, 'Ready')?.status === 'True').length;
+const healthy = (w: World): number =>
+  w.list('Pod').filter((p) => !going(p) && findCondition(p.status?.conditions, 'Ready')?.status === 'True').length;
 const names = (pods: readonly StoredPod[]): string[] => pods.map((p) => p.metadata.name).sort();
 
 function world(...machines: readonly string[]): World {
@@ -24,19 +36,33 @@ function world(...machines: readonly string[]): World {
   for (const name of machines) w.put(machine(name));
   w.settle();
   for (const name of machines) {
-    w.put({ ...nodeOf(w, name), status: { allocatable: { cpu: '4', memory: '4Gi', pods: '110' }, conditions: [condition('Ready', 'True', { lastHeartbeatTime: w.now.toISOString() })] } });
+    w.put({
+      ...nodeOf(w, name),
+      status: {
+        allocatable: { cpu: '4', memory: '4Gi', pods: '110' },
+        conditions: [condition('Ready', 'True', { lastHeartbeatTime: w.now.toISOString() })],
+      },
+    });
   }
   w.settle();
   return w;
 }
 const budget = (spec: object): ReturnType<typeof PodDisruptionBudgetManifest.parse> & { metadata: { name: string } } =>
-  PodDisruptionBudgetManifest.parse({ apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata: { name: 'web', namespace: 'default' }, spec: { selector: { matchLabels: { app: 'web' } }, ...spec } });
+  PodDisruptionBudgetManifest.parse({
+    apiVersion: 'policy/v1',
+    kind: 'PodDisruptionBudget',
+    metadata: { name: 'web', namespace: 'default' },
+    spec: { selector: { matchLabels: { app: 'web' } }, ...spec },
+  });
 
 function removeGoing(w: World): void {
   for (const p of w.list('Pod').filter(going)) w.remove(objectKey('Pod', 'default', p.metadata.name));
 }
 function startBound(w: World, most = Infinity): void {
-  w.list('Pod').filter((p) => p.spec.nodeName !== undefined && p.status?.phase === 'Pending').slice(0, most).forEach((p) => w.put(running(p, true, w.now.toISOString())));
+  w.list('Pod')
+    .filter((p) => p.spec.nodeName !== undefined && p.status?.phase === 'Pending')
+    .slice(0, most)
+    .forEach((p) => w.put(running(p, true, w.now.toISOString())));
 }
 /** Scheduler and agents, until nothing moves any more. */
 function work(w: World): void {
@@ -54,7 +80,10 @@ describe('a drain', () => {
   it('without budgets moves everything but what tolerates it', () => {
     const w = world('n1', 'n2');
     w.put(deployment({ replicas: 4 }));
-    w.put({ ...pod('stays', { tolerations: [{ operator: 'Exists' }] }), spec: { ...pod('stays', { tolerations: [{ operator: 'Exists' }] }).spec, nodeName: 'n1' } });
+    w.put({
+      ...pod('stays', { tolerations: [{ operator: 'Exists' }] }),
+      spec: { ...pod('stays', { tolerations: [{ operator: 'Exists' }] }).spec, nodeName: 'n1' },
+    });
     work(w);
     w.put(machine('n1', DRAINING));
     work(w);
@@ -74,8 +103,11 @@ describe('a drain', () => {
     work(w);
     w.put(machine('n1', DRAINING));
     w.settle();
-    assert.equal(said(w, 'n1'), `False DisruptionBudget: 4 pods are left; pods default/${names(w.podsOnNode('n1'))[0]} and 3 more: Cannot evict pod as it would violate the pod's disruption budget. `
-      + 'The disruption budget web needs 4 healthy pods and has 4 currently');
+    assert.equal(
+      said(w, 'n1'),
+      `False DisruptionBudget: 4 pods are left; pods default/${names(w.podsOnNode('n1'))[0]} and 3 more: Cannot evict pod as it would violate the pod's disruption budget. ` +
+        'The disruption budget web needs 4 healthy pods and has 4 currently',
+    );
   });
 
   it('evicts as many as the budget allows, says what it waits for, and goes on when others are ready', () => {
@@ -89,9 +121,15 @@ describe('a drain', () => {
     const [first] = w.podsOnNode('n1').filter(going);
     assert.equal(w.podsOnNode('n1').filter(going).length, 1);
     const [other] = w.podsOnNode('n1').filter((p) => !going(p));
-    assert.equal(said(w, 'n1'), `False DisruptionBudget: 2 pods are left; pod default/${other?.metadata.name}: Cannot evict pod as it would violate the pod's disruption budget. `
-      + 'The disruption budget web needs 3 healthy pods and has 3 currently');
-    assert.deepEqual(w.events.filter((e) => e.reason === 'EvictionByEvictionAPI').map((e) => e.regarding.metadata.name), [first?.metadata.name]);
+    assert.equal(
+      said(w, 'n1'),
+      `False DisruptionBudget: 2 pods are left; pod default/${other?.metadata.name}: Cannot evict pod as it would violate the pod's disruption budget. ` +
+        'The disruption budget web needs 3 healthy pods and has 3 currently',
+    );
+    assert.deepEqual(
+      w.events.filter((e) => e.reason === 'EvictionByEvictionAPI').map((e) => e.regarding.metadata.name),
+      [first?.metadata.name],
+    );
     removeGoing(w);
     w.settle();
     assert.equal(w.podsOnNode('n1').length, 1, 'the next one waits until the first is replaced');
@@ -137,28 +175,51 @@ describe('a drain', () => {
 
 describe('property: drains', () => {
   it('of several nodes at once never leave a budget short, in whatever order passes run, and end', () => {
-    fc.assert(fc.property(
-      fc.integer({ min: 2, max: 6 }), fc.integer({ min: 1, max: 3 }), fc.boolean(), fc.array(fc.nat(1000), { minLength: 40, maxLength: 160 }),
-      (replicas, spare, byShare, choices) => {
-        const needed = Math.max(1, replicas - spare);
-        const w = world('n1', 'n2', 'n3', 'n4');
-        w.put(deployment({ replicas }));
-        w.put(budget(byShare ? { maxUnavailable: `${Math.floor(((replicas - needed) * 100) / replicas)}%` } : { minAvailable: needed }));
-        work(w);
-        const least = w.list('PodDisruptionBudget')[0]?.status?.desiredHealthy ?? 0;
-        for (const name of ['n1', 'n2', 'n3']) w.put(machine(name, DRAINING));
-        for (const choice of choices) {
-          switch (choice % 5) {
-            case 0: w.apply(new PendingPods(w).pass(w.now, Infinity)); break;
-            case 1: startBound(w, 1); break;
-            case 2: { const gone = w.list('Pod').find(going); if (gone) w.remove(objectKey('Pod', 'default', gone.metadata.name)); break; }
-            default: w.step(choice);
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 2, max: 6 }),
+        fc.integer({ min: 1, max: 3 }),
+        fc.boolean(),
+        fc.array(fc.nat(1000), { minLength: 40, maxLength: 160 }),
+        (replicas, spare, byShare, choices) => {
+          const needed = Math.max(1, replicas - spare);
+          const w = world('n1', 'n2', 'n3', 'n4');
+          w.put(deployment({ replicas }));
+          w.put(
+            budget(
+              byShare
+                ? { maxUnavailable: `${Math.floor(((replicas - needed) * 100) / replicas)}%` }
+                : { minAvailable: needed },
+            ),
+          );
+          work(w);
+          const least = w.list('PodDisruptionBudget')[0]?.status?.desiredHealthy ?? 0;
+          for (const name of ['n1', 'n2', 'n3']) w.put(machine(name, DRAINING));
+          for (const choice of choices) {
+            switch (choice % 5) {
+              case 0:
+                w.apply(new PendingPods(w).pass(w.now, Infinity));
+                break;
+              case 1:
+                startBound(w, 1);
+                break;
+              case 2: {
+                const gone = w.list('Pod').find(going);
+                if (gone) w.remove(objectKey('Pod', 'default', gone.metadata.name));
+                break;
+              }
+              default:
+                w.step(choice);
+            }
+            assert.ok(healthy(w) >= least, `${healthy(w)} of ${replicas} are healthy, ${least} have to be`);
           }
-          assert.ok(healthy(w) >= least, `${healthy(w)} of ${replicas} are healthy, ${least} have to be`);
-        }
-        work(w);
-        for (const name of ['n1', 'n2', 'n3']) assert.equal(drained(w, name)?.status, least < replicas ? 'True' : drained(w, name)?.status);
-        assert.equal(healthy(w), replicas);
-      }), { numRuns: 60 });
+          work(w);
+          for (const name of ['n1', 'n2', 'n3'])
+            assert.equal(drained(w, name)?.status, least < replicas ? 'True' : drained(w, name)?.status);
+          assert.equal(healthy(w), replicas);
+        },
+      ),
+      { numRuns: 60 },
+    );
   });
 });

@@ -1,7 +1,15 @@
 /** Nodes, evictions and collection over the small store, with every controller running. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { findCondition, internalIP, objectKey, type Condition, type Pod, type StoredNode, type StoredPod } from '../../../contracts/objects/index.ts';
+import {
+  findCondition,
+  internalIP,
+  objectKey,
+  type Condition,
+  type Pod,
+  type StoredNode,
+  type StoredPod,
+} from '../../../contracts/objects/index.ts';
 import { allControllers } from '../../../reconciler/controllers/index.ts';
 import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
 import { leavesInMs } from '../../../reconciler/core/health/eviction.ts';
@@ -9,7 +17,8 @@ import { ageByWall } from '../../../reconciler/core/health/node-monitor.ts';
 import { cluster, deployment, machine, pod, running, service } from './objects.ts';
 import { World } from './world.ts';
 
-const nodeOf = (w: World, name: string): StoredNode => w.get(objectKey('Node', undefined, name)) ?? assert.fail(`no node ${name}`);
+const nodeOf = (w: World, name: string): StoredNode =>
+  w.get(objectKey('Node', undefined, name)) ?? assert.fail(`no node ${name}`);
 const podOf = (w: World, name: string): StoredPod | undefined => w.get(objectKey('Pod', 'default', name));
 const ready = (n: StoredNode): Condition | undefined => findCondition(n.status?.conditions, 'Ready');
 
@@ -17,12 +26,22 @@ const ready = (n: StoredNode): Condition | undefined => findCondition(n.status?.
 function heartbeat(w: World, name: string, status: Condition['status'] = 'True'): void {
   const n = nodeOf(w, name);
   const before = ready(n);
-  const lastTransitionTime = before?.status === status && before.lastTransitionTime ? before.lastTransitionTime : w.now.toISOString();
+  const lastTransitionTime =
+    before?.status === status && before.lastTransitionTime ? before.lastTransitionTime : w.now.toISOString();
   w.put({
     ...n,
     status: {
-      addresses: [{ type: 'InternalIP', address: '198.18.0.9' }], allocatable: { cpu: '2', memory: '4Gi', pods: '110' },
-      nodeInfo: { machineID: 'm', bootID: 'b', kernelVersion: 'k', osImage: 'o', architecture: 'x86_64', containerRuntimeVersion: 'c', agentVersion: '1' },
+      addresses: [{ type: 'InternalIP', address: '198.18.0.9' }],
+      allocatable: { cpu: '2', memory: '4Gi', pods: '110' },
+      nodeInfo: {
+        machineID: 'm',
+        bootID: 'b',
+        kernelVersion: 'k',
+        osImage: 'o',
+        architecture: 'x86_64',
+        containerRuntimeVersion: 'c',
+        agentVersion: '1',
+      },
       conditions: [{ type: 'Ready', status, lastHeartbeatTime: w.now.toISOString(), lastTransitionTime }],
     },
   });
@@ -61,19 +80,38 @@ function pass(w: World, seconds: number, heard: readonly string[]): void {
   }
 }
 
-const readyEndpoints = (w: World): number => w.list('EndpointSlice').flatMap((s) => s.endpoints).filter((e) => e.conditions.ready).length;
+const readyEndpoints = (w: World): number =>
+  w
+    .list('EndpointSlice')
+    .flatMap((s) => s.endpoints)
+    .filter((e) => e.conditions.ready).length;
 
 describe('a Node', () => {
   it('is made from its Machine, with labels, taints and a pod range of its own', () => {
     const w = world('n2', 'n1', 'n3');
-    assert.deepEqual(w.list('Node').map((n) => [n.metadata.name, n.spec.podCIDR]), [['n1', '198.18.128.0/24'], ['n2', '198.18.129.0/24'], ['n3', '198.18.130.0/24']]);
+    assert.deepEqual(
+      w.list('Node').map((n) => [n.metadata.name, n.spec.podCIDR]),
+      [
+        ['n1', '198.18.128.0/24'],
+        ['n2', '198.18.129.0/24'],
+        ['n3', '198.18.130.0/24'],
+      ],
+    );
     const n1 = nodeOf(w, 'n1');
-    assert.deepEqual(n1.metadata.labels, { zone: 'z1', 'kubernetes.io/hostname': 'n1', 'kubernetes.io/arch': 'amd64', 'kubernetes.io/os': 'linux' });
+    assert.deepEqual(n1.metadata.labels, {
+      zone: 'z1',
+      'kubernetes.io/hostname': 'n1',
+      'kubernetes.io/arch': 'amd64',
+      'kubernetes.io/os': 'linux',
+    });
     assert.equal(n1.spec.taints, undefined);
     assert.equal(internalIP(n1), '198.18.0.9');
     w.put(machine('n1', { unschedulable: true, taints: [{ key: 'gpu', effect: 'NoSchedule' }] }));
     w.settle();
-    assert.deepEqual(nodeOf(w, 'n1').spec.taints?.map((t) => `${t.key}:${t.effect}`), ['gpu:NoSchedule', 'node.kubernetes.io/unschedulable:NoSchedule']);
+    assert.deepEqual(
+      nodeOf(w, 'n1').spec.taints?.map((t) => `${t.key}:${t.effect}`),
+      ['gpu:NoSchedule', 'node.kubernetes.io/unschedulable:NoSchedule'],
+    );
     assert.equal(nodeOf(w, 'n1').spec.unschedulable, true);
     assert.equal(nodeOf(w, 'n1').spec.podCIDR, '198.18.128.0/24', 'never changed');
     w.resync();
@@ -88,7 +126,10 @@ describe('a Node', () => {
     w.put(machine('n3'));
     w.put({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n3' }, spec: { podCIDR: '198.18.128.0/24' } });
     w.settle();
-    assert.deepEqual(w.list('Node').map((n) => n.spec.podCIDR), ['198.18.128.0/24', '198.18.129.0/24', '198.18.130.0/24']);
+    assert.deepEqual(
+      w.list('Node').map((n) => n.spec.podCIDR),
+      ['198.18.128.0/24', '198.18.129.0/24', '198.18.130.0/24'],
+    );
   });
 
   it('goes with its Machine, and its pods with it', () => {
@@ -106,7 +147,10 @@ describe('a Node', () => {
     const w = new World(allControllers());
     w.put(machine('n1'));
     w.settle();
-    assert.deepEqual(nodeOf(w, 'n1').spec.taints?.map((t) => `${t.key}:${t.effect}`), ['node.kubernetes.io/not-ready:NoSchedule']);
+    assert.deepEqual(
+      nodeOf(w, 'n1').spec.taints?.map((t) => `${t.key}:${t.effect}`),
+      ['node.kubernetes.io/not-ready:NoSchedule'],
+    );
     w.advance(40_000);
     w.settle();
     assert.equal(ready(nodeOf(w, 'n1'))?.reason, 'NodeStatusNeverUpdated');
@@ -114,11 +158,26 @@ describe('a Node', () => {
 
   it('that is short of disk gets no more pods until it is not', () => {
     const w = world('n1');
-    for (const [status, taints] of [['True', ['node.kubernetes.io/disk-pressure:NoSchedule']], ['False', undefined]] as const) {
+    for (const [status, taints] of [
+      ['True', ['node.kubernetes.io/disk-pressure:NoSchedule']],
+      ['False', undefined],
+    ] as const) {
       const before = nodeOf(w, 'n1');
-      w.put({ ...before, status: { ...before.status, conditions: [...(before.status?.conditions ?? []).filter((c) => c.type !== 'DiskPressure'), { type: 'DiskPressure', status }] } });
+      w.put({
+        ...before,
+        status: {
+          ...before.status,
+          conditions: [
+            ...(before.status?.conditions ?? []).filter((c) => c.type !== 'DiskPressure'),
+            { type: 'DiskPressure', status },
+          ],
+        },
+      });
       w.settle();
-      assert.deepEqual(nodeOf(w, 'n1').spec.taints?.map((t) => `${t.key}:${t.effect}`), taints);
+      assert.deepEqual(
+        nodeOf(w, 'n1').spec.taints?.map((t) => `${t.key}:${t.effect}`),
+        taints,
+      );
     }
   });
 
@@ -148,15 +207,26 @@ describe('a Node', () => {
     pass(w, 45, ['n1']);
     const silent = nodeOf(w, 'n2');
     assert.deepEqual([ready(silent)?.status, ready(silent)?.reason], ['Unknown', 'NodeStatusUnknown']);
-    assert.deepEqual(silent.spec.taints?.map((t) => `${t.key}:${t.effect}`), ['node.kubernetes.io/unreachable:NoSchedule', 'node.kubernetes.io/unreachable:NoExecute']);
+    assert.deepEqual(
+      silent.spec.taints?.map((t) => `${t.key}:${t.effect}`),
+      ['node.kubernetes.io/unreachable:NoSchedule', 'node.kubernetes.io/unreachable:NoExecute'],
+    );
     assert.equal(readyEndpoints(w), 2);
-    assert.ok(lost.every((name) => podOf(w, name)?.metadata.deletionTimestamp === undefined), 'tolerated for five minutes');
+    assert.ok(
+      lost.every((name) => podOf(w, name)?.metadata.deletionTimestamp === undefined),
+      'tolerated for five minutes',
+    );
 
     pass(w, 300, ['n1']);
     assert.ok(lost.every((name) => podOf(w, name)?.metadata.deletionTimestamp !== undefined));
     assert.equal(w.events.filter((e) => e.reason === 'TaintManagerEviction').length, 2);
     assert.equal(readyEndpoints(w), 4);
-    assert.ok(w.list('Pod').filter((p) => p.metadata.deletionTimestamp === undefined).every((p) => p.spec.nodeName === 'n1'));
+    assert.ok(
+      w
+        .list('Pod')
+        .filter((p) => p.metadata.deletionTimestamp === undefined)
+        .every((p) => p.spec.nodeName === 'n1'),
+    );
 
     pass(w, 15, ['n1', 'n2']);
     assert.deepEqual(nodeOf(w, 'n2').spec.taints, undefined);
@@ -171,7 +241,10 @@ describe('a Node', () => {
     assert.equal(readyEndpoints(w), 2);
     pass(w, 20, ['n1', 'n2']);
     assert.equal(readyEndpoints(w), 4);
-    assert.deepEqual(w.list('Pod').map((p) => p.metadata.name), names);
+    assert.deepEqual(
+      w.list('Pod').map((p) => p.metadata.name),
+      names,
+    );
   });
 });
 
@@ -184,22 +257,33 @@ function serving(...machines: readonly string[]): World {
   assert.equal(readyEndpoints(w), 4);
   return w;
 }
-const terminating = (w: World): number => w.list('Pod').filter((p) => p.metadata.deletionTimestamp !== undefined).length;
-const emptied = (w: World): string[] => w.list('Node').filter((n) => n.spec.taints?.some(({ effect }) => effect === 'NoExecute')).map((n) => n.metadata.name);
+const terminating = (w: World): number =>
+  w.list('Pod').filter((p) => p.metadata.deletionTimestamp !== undefined).length;
+const emptied = (w: World): string[] =>
+  w
+    .list('Node')
+    .filter((n) => n.spec.taints?.some(({ effect }) => effect === 'NoExecute'))
+    .map((n) => n.metadata.name);
 
 describe('many silent nodes', () => {
-  it('all at once are the control plane\'s blindness: no pod is marked or moved, however long', () => {
+  it("all at once are the control plane's blindness: no pod is marked or moved, however long", () => {
     const w = serving('n1', 'n2', 'n3');
     const uids = w.list('Pod').map((p) => p.metadata.uid);
     pass(w, 1200, []);
-    assert.deepEqual(w.list('Node').map((n) => ready(n)?.status), ['Unknown', 'Unknown', 'Unknown']);
+    assert.deepEqual(
+      w.list('Node').map((n) => ready(n)?.status),
+      ['Unknown', 'Unknown', 'Unknown'],
+    );
     assert.deepEqual([emptied(w), terminating(w), readyEndpoints(w)], [[], 0, 4]);
     // They come back one after another, within the time that a node may be silent.
     pass(w, 15, ['n2']);
     assert.deepEqual([emptied(w), terminating(w), readyEndpoints(w)], [[], 0, 4]);
     pass(w, 15, ['n2', 'n3']);
     pass(w, 600, ['n1', 'n2', 'n3']);
-    assert.deepEqual(w.list('Pod').map((p) => p.metadata.uid), uids);
+    assert.deepEqual(
+      w.list('Pod').map((p) => p.metadata.uid),
+      uids,
+    );
     assert.equal(readyEndpoints(w), 4);
   });
 
@@ -208,7 +292,12 @@ describe('many silent nodes', () => {
     pass(w, 600, []);
     pass(w, 400, ['n1']);
     assert.deepEqual(emptied(w), ['n2']);
-    assert.ok(w.list('Pod').filter((p) => p.metadata.deletionTimestamp === undefined).every((p) => p.spec.nodeName === 'n1'));
+    assert.ok(
+      w
+        .list('Pod')
+        .filter((p) => p.metadata.deletionTimestamp === undefined)
+        .every((p) => p.spec.nodeName === 'n1'),
+    );
   });
 
   it('one after another lose the taint that empties them, when the last falls silent', () => {
@@ -244,9 +333,15 @@ describe('a wall clock that is set', () => {
       w.now = new Date(w.now.getTime() + hours * 3_600_000);
       w.resync();
       w.settle();
-      assert.deepEqual(w.list('Node').map((n) => ready(n)?.status), ['True', 'True']);
+      assert.deepEqual(
+        w.list('Node').map((n) => ready(n)?.status),
+        ['True', 'True'],
+      );
       pass(w, 60, ['n1', 'n2']);
-      assert.deepEqual(w.list('Pod').map((p) => p.metadata.uid), uids);
+      assert.deepEqual(
+        w.list('Pod').map((p) => p.metadata.uid),
+        uids,
+      );
       assert.equal(readyEndpoints(w), 4);
     });
 
@@ -268,12 +363,31 @@ describe('eviction', () => {
   const rows: readonly { name: string; tolerations: readonly object[]; left: number | undefined }[] = [
     { name: 'not tolerated: now', tolerations: [], left: 0 },
     { name: 'tolerated for ever', tolerations: [{ key: 'maintenance', operator: 'Exists' }], left: undefined },
-    { name: 'tolerated for a while', tolerations: [{ key: 'maintenance', operator: 'Exists', tolerationSeconds: 90 }], left: 30_000 },
-    { name: 'no longer', tolerations: [{ key: 'maintenance', operator: 'Exists', tolerationSeconds: 30 }], left: -30_000 },
-    { name: 'the shortest of several counts', tolerations: [{ operator: 'Exists', tolerationSeconds: 70 }, { operator: 'Exists' }], left: 10_000 },
-    { name: 'another effect', tolerations: [{ key: 'maintenance', operator: 'Exists', effect: 'NoSchedule' }], left: 0 },
+    {
+      name: 'tolerated for a while',
+      tolerations: [{ key: 'maintenance', operator: 'Exists', tolerationSeconds: 90 }],
+      left: 30_000,
+    },
+    {
+      name: 'no longer',
+      tolerations: [{ key: 'maintenance', operator: 'Exists', tolerationSeconds: 30 }],
+      left: -30_000,
+    },
+    {
+      name: 'the shortest of several counts',
+      tolerations: [{ operator: 'Exists', tolerationSeconds: 70 }, { operator: 'Exists' }],
+      left: 10_000,
+    },
+    {
+      name: 'another effect',
+      tolerations: [{ key: 'maintenance', operator: 'Exists', effect: 'NoSchedule' }],
+      left: 0,
+    },
   ];
-  for (const row of rows) it(row.name, () => assert.equal(leavesInMs(pod('p', { tolerations: row.tolerations }), [taint], ageByWall(now)), row.left));
+  for (const row of rows)
+    it(row.name, () =>
+      assert.equal(leavesInMs(pod('p', { tolerations: row.tolerations }), [taint], ageByWall(now)), row.left),
+    );
 });
 
 describe('collection', () => {
@@ -316,7 +430,10 @@ describe('namespaces', () => {
     w.settle();
     w.remove(objectKey('Namespace', undefined, 'shop'));
     w.settle();
-    assert.deepEqual([...w.objects.values()].filter((o) => o.metadata.namespace === 'shop'), []);
+    assert.deepEqual(
+      [...w.objects.values()].filter((o) => o.metadata.namespace === 'shop'),
+      [],
+    );
     assert.equal(w.list('Deployment').length, 1);
   });
 });
@@ -330,13 +447,23 @@ describe('the scheduling lane', () => {
     w.apply(new PendingPods(w).pass(w.now, Infinity));
     assert.equal(podOf(w, 'p')?.spec.nodeName, 'n1');
     const told = findCondition(podOf(w, 'big')?.status?.conditions, 'PodScheduled');
-    assert.deepEqual([told?.status, told?.reason, told?.message], ['False', 'Unschedulable', '0/1 nodes are available: 1 Insufficient cpu.']);
+    assert.deepEqual(
+      [told?.status, told?.reason, told?.message],
+      ['False', 'Unschedulable', '0/1 nodes are available: 1 Insufficient cpu.'],
+    );
     assert.deepEqual(new PendingPods(w).pass(w.now, Infinity).steps, []);
-    assert.deepEqual(w.events.filter((e) => e.regarding.kind === 'Pod').map((e) => [e.reason, e.message]), [
-      ['FailedScheduling', '0/1 nodes are available: 1 Insufficient cpu.'], ['Scheduled', 'Successfully assigned default/p to n1'],
-    ]);
+    assert.deepEqual(
+      w.events.filter((e) => e.regarding.kind === 'Pod').map((e) => [e.reason, e.message]),
+      [
+        ['FailedScheduling', '0/1 nodes are available: 1 Insufficient cpu.'],
+        ['Scheduled', 'Successfully assigned default/p to n1'],
+      ],
+    );
     const why = new PendingPods(w).scheduler.refusal(podOf(w, 'big') ?? assert.fail());
-    assert.deepEqual(why.verdicts[0]?.reasons.map(({ detail }) => detail), ['cpu: asks for 3000m, 2000m of 2000m is free']);
+    assert.deepEqual(
+      why.verdicts[0]?.reasons.map(({ detail }) => detail),
+      ['cpu: asks for 3000m, 2000m of 2000m is free'],
+    );
     const n1 = nodeOf(w, 'n1');
     w.put({ ...n1, status: { ...n1.status, allocatable: { cpu: '8', memory: '4Gi', pods: '110' } } });
     w.apply(new PendingPods(w).pass(w.now, Infinity));

@@ -1,6 +1,12 @@
 /** A store, a view and an executor in one, small enough to read: writes are compare-and-set and seen at once. */
 import {
-  keyOf, parseKey, type Kind, type KubeObject, type ObjectKey, type Stored, type StoredOf,
+  keyOf,
+  parseKey,
+  type Kind,
+  type KubeObject,
+  type ObjectKey,
+  type Stored,
+  type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import { finish } from '../../../reconciler/core/paced.ts';
 import { controllerOf } from '../../../reconciler/core/workloads/owners.ts';
@@ -33,14 +39,22 @@ export class World implements StoreView {
 
   get context(): PassContext {
     const next = (): string => (++this.counter).toString(36).padStart(5, '0');
-    return { view: this, now: this.now, monotonic: this.monotonic, signal: new AbortController().signal, ids: { uid: () => `uid-${next()}`, suffix: (n) => next().slice(-n) } };
+    return {
+      view: this,
+      now: this.now,
+      monotonic: this.monotonic,
+      signal: new AbortController().signal,
+      ids: { uid: () => `uid-${next()}`, suffix: (n) => next().slice(-n) },
+    };
   }
 
   get<K extends Kind>(key: ObjectKey<K>): StoredOf<K> | undefined {
     return this.objects.get(key) as StoredOf<K> | undefined;
   }
   list<K extends Kind>(kind: K, namespace?: string): readonly StoredOf<K>[] {
-    const found = [...this.objects.values()].filter((o) => o.kind === kind && (namespace === undefined || o.metadata.namespace === namespace));
+    const found = [...this.objects.values()].filter(
+      (o) => o.kind === kind && (namespace === undefined || o.metadata.namespace === namespace),
+    );
     return found.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)) as readonly Stored[] as readonly StoredOf<K>[];
   }
   ownedBy<K extends Kind>(kind: K, uid: string): readonly StoredOf<K>[] {
@@ -50,7 +64,9 @@ export class World implements StoreView {
     return this.list('Pod').filter((pod) => pod.spec.nodeName === node);
   }
   pendingPods(): readonly StoredOf<'Pod'>[] {
-    return this.list('Pod').filter((pod) => pod.spec.nodeName === undefined && pod.metadata.deletionTimestamp === undefined);
+    return this.list('Pod').filter(
+      (pod) => pod.spec.nodeName === undefined && pod.metadata.deletionTimestamp === undefined,
+    );
   }
   labelled<K extends Kind>(kind: K, key: string, value: string, namespace?: string): readonly StoredOf<K>[] {
     return this.list(kind, namespace).filter((o) => o.metadata.labels?.[key] === value);
@@ -61,13 +77,16 @@ export class World implements StoreView {
     const key = keyOf(object);
     const before = this.objects.get(key);
     const version = String(++this.counter);
-    const changed = before === undefined || canonicalJson({ ...before, metadata: 0, status: 0 }) !== canonicalJson({ ...object, metadata: 0, status: 0 });
+    const changed =
+      before === undefined ||
+      canonicalJson({ ...before, metadata: 0, status: 0 }) !== canonicalJson({ ...object, metadata: 0, status: 0 });
     const stored = {
       ...object,
       metadata: {
         ...object.metadata,
         uid: before?.metadata.uid ?? object.metadata.uid ?? `uid-${version}`,
-        creationTimestamp: before?.metadata.creationTimestamp ?? object.metadata.creationTimestamp ?? this.now.toISOString(),
+        creationTimestamp:
+          before?.metadata.creationTimestamp ?? object.metadata.creationTimestamp ?? this.now.toISOString(),
         generation: (before?.metadata.generation ?? 0) + (changed ? 1 : 0),
         resourceVersion: version,
       },
@@ -87,7 +106,8 @@ export class World implements StoreView {
   private notify(object: Stored, event: 'put' | 'delete'): void {
     for (const controller of this.controllers) {
       if (controller.kind === object.kind) this.enqueue(controller, keyOf(object));
-      const watch = controller.watches[object.kind] as ((o: Stored, view: StoreView, e: 'put' | 'delete') => readonly ObjectKey[]) | undefined;
+      const watch = controller.watches[object.kind] as
+        ((o: Stored, view: StoreView, e: 'put' | 'delete') => readonly ObjectKey[]) | undefined;
       for (const key of watch?.(object, this, event) ?? []) this.enqueue(controller, key);
     }
   }
@@ -129,7 +149,8 @@ export class World implements StoreView {
         const status = (o: Stored): object => ('status' in o && o.status !== undefined ? { status: o.status } : {});
         const { status: _a, ...body } = step.object as Stored & { status?: unknown };
         const { status: _b, ...bodyBefore } = before as Stored & { status?: unknown };
-        const merged = step.do === 'update' ? { ...body, ...status(before) } : { ...bodyBefore, ...status(step.object) };
+        const merged =
+          step.do === 'update' ? { ...body, ...status(before) } : { ...bodyBefore, ...status(step.object) };
         written.set(key, { base, made: this.put(merged).metadata.resourceVersion });
         return;
       }
@@ -138,7 +159,10 @@ export class World implements StoreView {
         if (object?.metadata.uid !== step.uid) return;
         if (object.kind === 'Pod' && object.spec.nodeName !== undefined && !step.gone) {
           if (object.metadata.deletionTimestamp !== undefined) return;
-          const marked = this.put({ ...object, metadata: { ...object.metadata, deletionTimestamp: this.now.toISOString() } });
+          const marked = this.put({
+            ...object,
+            metadata: { ...object.metadata, deletionTimestamp: this.now.toISOString() },
+          });
           written.set(step.key, { base: object.metadata.resourceVersion, made: marked.metadata.resourceVersion });
         } else this.remove(step.key);
       }
@@ -146,7 +170,8 @@ export class World implements StoreView {
   }
 
   private requeue(key: ObjectKey): void {
-    for (const controller of this.controllers) if (controller.kind === parseKey(key).kind) this.enqueue(controller, key);
+    for (const controller of this.controllers)
+      if (controller.kind === parseKey(key).kind) this.enqueue(controller, key);
   }
 
   /** One waiting pass, the `index`-th; false when none waits. */
@@ -170,7 +195,8 @@ export class World implements StoreView {
   /** Works until nothing waits; fails when that takes more than `limit` passes (a hot loop). */
   settle(limit = 2000): number {
     let passes = 0;
-    while (this.step()) if (++passes > limit) throw new Error(`still busy after ${limit} passes: ${[...this.queue.keys()].join(', ')}`);
+    while (this.step())
+      if (++passes > limit) throw new Error(`still busy after ${limit} passes: ${[...this.queue.keys()].join(', ')}`);
     return passes;
   }
 
@@ -192,4 +218,3 @@ export class World implements StoreView {
     for (const object of this.objects.values()) this.notify(object, 'put');
   }
 }
-

@@ -18,46 +18,144 @@ function step(before: string, after: string): string[] {
 
 const configMap = (rest: string): string => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n${rest}`;
 const secret = (rest: string): string => `apiVersion: v1\nkind: Secret\nmetadata: {name: c}\n${rest}`;
-const service = (rest: string): string => `apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  ports: [{port: 80}]\n${rest}`;
-const priorityClass = (fields: string): string => `apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: high}\n${fields}`;
-const gated = (...gates: readonly string[]): string => `${pod('a:1', 'x')}  schedulingGates: [${gates.map((g) => `{name: ${g}}`).join(', ')}]\n`;
-const pod = (image: string, command: string): string => `apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers: [{name: a, image: "${image}", command: [${command}]}]\n`;
+const service = (rest: string): string =>
+  `apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  ports: [{port: 80}]\n${rest}`;
+const priorityClass = (fields: string): string =>
+  `apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: high}\n${fields}`;
+const gated = (...gates: readonly string[]): string =>
+  `${pod('a:1', 'x')}  schedulingGates: [${gates.map((g) => `{name: ${g}}`).join(', ')}]\n`;
+const pod = (image: string, command: string): string =>
+  `apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers: [{name: a, image: "${image}", command: [${command}]}]\n`;
 
 describe('fields that cannot change', () => {
-  const cases: readonly { readonly name: string; readonly before: string; readonly after: string; readonly refused: readonly string[] }[] = [
-    { name: 'a Deployment\'s selector', before: deployment('web'), after: deployment('web', { app: 'other' }), refused: ['app.yaml:1 ImmutableField'] },
-    { name: 'anything else of a Deployment', before: deployment('web'), after: deployment('web', { image: 'hello:2', replicas: 5 }), refused: [] },
-    { name: 'a Service\'s address', before: service('  clusterIP: 10.96.0.5'), after: service('  clusterIP: 10.96.0.6'), refused: ['app.yaml:6 ImmutableField'] },
-    { name: 'to headless', before: service('  clusterIP: 10.96.0.5'), after: service('  clusterIP: None'), refused: ['app.yaml:6 ImmutableField'] },
-    { name: 'from headless', before: service('  clusterIP: None'), after: service(''), refused: ['app.yaml:4 ImmutableField'] },
-    { name: 'an address that is no longer written', before: service('  clusterIP: 10.96.0.5'), after: service(''), refused: [] },
-    { name: 'a Secret\'s type', before: secret('type: Opaque'), after: secret('type: example.com/other'), refused: ['app.yaml:4 ImmutableField'] },
-    { name: 'data marked immutable', before: configMap('immutable: true\ndata: {a: b}'), after: configMap('immutable: true\ndata: {a: c}'), refused: ['app.yaml:5 ImmutableField'] },
-    { name: 'the mark itself', before: configMap('immutable: true\ndata: {a: b}'), after: configMap('data: {a: b}'), refused: ['app.yaml:1 ImmutableField'] },
-    { name: 'labels beside immutable data', before: configMap('immutable: true\ndata: {a: b}'), after: configMap('immutable: true\ndata: {a: b}').replace('{name: c}', '{name: c, labels: {x: z}}'), refused: [] },
-    { name: 'data marked immutable from now on', before: configMap('data: {a: b}'), after: configMap('immutable: true\ndata: {a: c}'), refused: [] },
-    { name: 'a Pod\'s command', before: pod('a:1', 'x'), after: pod('a:1', 'z'), refused: ['app.yaml:4 ImmutableField'] },
-    { name: 'a Pod\'s image', before: pod('a:1', 'x'), after: pod('a:2', 'x'), refused: [] },
+  const cases: readonly {
+    readonly name: string;
+    readonly before: string;
+    readonly after: string;
+    readonly refused: readonly string[];
+  }[] = [
+    {
+      name: "a Deployment's selector",
+      before: deployment('web'),
+      after: deployment('web', { app: 'other' }),
+      refused: ['app.yaml:1 ImmutableField'],
+    },
+    {
+      name: 'anything else of a Deployment',
+      before: deployment('web'),
+      after: deployment('web', { image: 'hello:2', replicas: 5 }),
+      refused: [],
+    },
+    {
+      name: "a Service's address",
+      before: service('  clusterIP: 10.96.0.5'),
+      after: service('  clusterIP: 10.96.0.6'),
+      refused: ['app.yaml:6 ImmutableField'],
+    },
+    {
+      name: 'to headless',
+      before: service('  clusterIP: 10.96.0.5'),
+      after: service('  clusterIP: None'),
+      refused: ['app.yaml:6 ImmutableField'],
+    },
+    {
+      name: 'from headless',
+      before: service('  clusterIP: None'),
+      after: service(''),
+      refused: ['app.yaml:4 ImmutableField'],
+    },
+    {
+      name: 'an address that is no longer written',
+      before: service('  clusterIP: 10.96.0.5'),
+      after: service(''),
+      refused: [],
+    },
+    {
+      name: "a Secret's type",
+      before: secret('type: Opaque'),
+      after: secret('type: example.com/other'),
+      refused: ['app.yaml:4 ImmutableField'],
+    },
+    {
+      name: 'data marked immutable',
+      before: configMap('immutable: true\ndata: {a: b}'),
+      after: configMap('immutable: true\ndata: {a: c}'),
+      refused: ['app.yaml:5 ImmutableField'],
+    },
+    {
+      name: 'the mark itself',
+      before: configMap('immutable: true\ndata: {a: b}'),
+      after: configMap('data: {a: b}'),
+      refused: ['app.yaml:1 ImmutableField'],
+    },
+    {
+      name: 'labels beside immutable data',
+      before: configMap('immutable: true\ndata: {a: b}'),
+      after: configMap('immutable: true\ndata: {a: b}').replace('{name: c}', '{name: c, labels: {x: z}}'),
+      refused: [],
+    },
+    {
+      name: 'data marked immutable from now on',
+      before: configMap('data: {a: b}'),
+      after: configMap('immutable: true\ndata: {a: c}'),
+      refused: [],
+    },
+    {
+      name: "a Pod's command",
+      before: pod('a:1', 'x'),
+      after: pod('a:1', 'z'),
+      refused: ['app.yaml:4 ImmutableField'],
+    },
+    { name: "a Pod's image", before: pod('a:1', 'x'), after: pod('a:2', 'x'), refused: [] },
     { name: 'a scheduling gate that is taken away', before: gated('a', 'b'), after: gated('b'), refused: [] },
     { name: 'the last scheduling gate', before: gated('a'), after: pod('a:1', 'x'), refused: [] },
-    { name: 'a scheduling gate that is added', before: gated('a'), after: gated('a', 'b'), refused: ['app.yaml:4 ImmutableField'] },
-    { name: 'a PriorityClass\' value', before: priorityClass('value: 1\n'), after: priorityClass('value: 2\n'), refused: ['app.yaml:4 ImmutableField'] },
-    { name: 'whether a PriorityClass preempts', before: priorityClass('value: 1\n'), after: priorityClass('value: 1\npreemptionPolicy: Never\n'), refused: ['app.yaml:5 ImmutableField'] },
-    { name: 'the description of a PriorityClass', before: priorityClass('value: 1\n'), after: priorityClass('value: 1\ndescription: x\nglobalDefault: true\n'), refused: [] },
+    {
+      name: 'a scheduling gate that is added',
+      before: gated('a'),
+      after: gated('a', 'b'),
+      refused: ['app.yaml:4 ImmutableField'],
+    },
+    {
+      name: "a PriorityClass' value",
+      before: priorityClass('value: 1\n'),
+      after: priorityClass('value: 2\n'),
+      refused: ['app.yaml:4 ImmutableField'],
+    },
+    {
+      name: 'whether a PriorityClass preempts',
+      before: priorityClass('value: 1\n'),
+      after: priorityClass('value: 1\npreemptionPolicy: Never\n'),
+      refused: ['app.yaml:5 ImmutableField'],
+    },
+    {
+      name: 'the description of a PriorityClass',
+      before: priorityClass('value: 1\n'),
+      after: priorityClass('value: 1\ndescription: x\nglobalDefault: true\n'),
+      refused: [],
+    },
   ];
   for (const { name, before, after, refused } of cases) it(name, () => assert.deepEqual(step(before, after), refused));
 
   it('an allocated address is no change, and neither is a binding', () => {
     const state = desired(manifests(service(''), pod('a:1', 'x')));
-    let live = edited(applied(state), 'Service/default/web', (o) => ({ ...o, spec: { ...(o as Extract<KubeObject, { kind: 'Service' }>).spec, clusterIP: '10.96.0.9' } }));
-    live = edited(live, 'Pod/default/p', (o) => ({ ...o, spec: { ...(o as Extract<KubeObject, { kind: 'Pod' }>).spec, nodeName: 'node-1' } }));
+    let live = edited(applied(state), 'Service/default/web', (o) => ({
+      ...o,
+      spec: { ...(o as Extract<KubeObject, { kind: 'Service' }>).spec, clusterIP: '10.96.0.9' },
+    }));
+    live = edited(live, 'Pod/default/p', (o) => ({
+      ...o,
+      spec: { ...(o as Extract<KubeObject, { kind: 'Pod' }>).spec, nodeName: 'node-1' },
+    }));
     assert.deepEqual(refusals({ desired: state, live }), []);
     assert.deepEqual(planSync(planInput({ applied: state, desired: state, live })).items, []);
   });
 
   it('drift of such a field is put back, not refused', () => {
     const state = desired(deployment('web'));
-    const live = edited(applied(state), 'Deployment/default/web', (o) => ({ ...o, spec: { ...(o as Extract<KubeObject, { kind: 'Deployment' }>).spec, selector: { matchLabels: { app: 'x' } } } }));
+    const live = edited(applied(state), 'Deployment/default/web', (o) => ({
+      ...o,
+      spec: { ...(o as Extract<KubeObject, { kind: 'Deployment' }>).spec, selector: { matchLabels: { app: 'x' } } },
+    }));
     assert.deepEqual(refusals({ applied: state, desired: state, live }), []);
   });
 });
@@ -65,23 +163,38 @@ describe('fields that cannot change', () => {
 describe('objects of others', () => {
   const key: ObjectKey = 'Deployment/default/web';
   const state = desired(deployment('web'));
-  it('a controller\'s', () => {
-    const live = edited(applied(state), key, (o) => ({ ...o, metadata: { ...o.metadata, ownerReferences: [{ apiVersion: 'x/v1', kind: 'Thing', name: 't', uid: 'u', controller: true }] } }));
+  it("a controller's", () => {
+    const live = edited(applied(state), key, (o) => ({
+      ...o,
+      metadata: {
+        ...o.metadata,
+        ownerReferences: [{ apiVersion: 'x/v1', kind: 'Thing', name: 't', uid: 'u', controller: true }],
+      },
+    }));
     const [d] = checkPlan(planInput({ desired: state, live }));
-    assert.deepEqual([d?.code, d?.message], ['OwnedByController', 'Deployment default/web exists already and belongs to Thing t']);
+    assert.deepEqual(
+      [d?.code, d?.message],
+      ['OwnedByController', 'Deployment default/web exists already and belongs to Thing t'],
+    );
   });
-  it('another source\'s', () => {
-    const live = edited(applied(state), key, (o) => ({ ...o, metadata: { ...o.metadata, annotations: { [SOURCE_ANNOTATION]: 'other' } } }));
+  it("another source's", () => {
+    const live = edited(applied(state), key, (o) => ({
+      ...o,
+      metadata: { ...o.metadata, annotations: { [SOURCE_ANNOTATION]: 'other' } },
+    }));
     assert.deepEqual(refusals({ desired: state, live }), ['app.yaml:1 OwnedByOtherSource']);
   });
 });
 
 describe('the prune limit', () => {
-  const cluster = (percent: number): string => `apiVersion: plumbline.dev/v1alpha1\nkind: Cluster\nmetadata: {name: c}\nspec:\n  sync: {maxPrunePercent: ${percent}}\n`;
+  const cluster = (percent: number): string =>
+    `apiVersion: plumbline.dev/v1alpha1\nkind: Cluster\nmetadata: {name: c}\nspec:\n  sync: {maxPrunePercent: ${percent}}\n`;
   const all = ['a', 'b', 'c'].map((name) => deployment(name));
   const before = manifests(cluster(50), ...all);
-  it('refuses more, at the line that says so', () => assert.deepEqual(step(before, manifests(cluster(50))), ['app.yaml:5 PruneLimit']));
+  it('refuses more, at the line that says so', () =>
+    assert.deepEqual(step(before, manifests(cluster(50))), ['app.yaml:5 PruneLimit']));
   it('allows as much', () => assert.deepEqual(step(before, manifests(cluster(50), deployment('a'))), []));
   it('holds as the new revision says it', () => assert.deepEqual(step(before, manifests(cluster(100))), []));
-  it('is not there without a Cluster', () => assert.deepEqual(refusals({ applied: desired(before), desired: NOTHING, live: applied(desired(before)) }), []));
+  it('is not there without a Cluster', () =>
+    assert.deepEqual(refusals({ applied: desired(before), desired: NOTHING, live: applied(desired(before)) }), []));
 });

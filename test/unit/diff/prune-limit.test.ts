@@ -6,9 +6,18 @@ import { unlessRestored } from '../../../reconciler/core/revisions/prune-guard.t
 
 describe('how much one commit may delete', () => {
   const table: readonly [percent: number | undefined, deleted: number, left: number, wanted: RegExp | undefined][] = [
-    [undefined, 0, 0, undefined], [undefined, 2, 1, undefined], [undefined, 10, 1, undefined], [undefined, 11, 1, /11 of 12 objects, more than 50 %/],
-    [undefined, 11, 11, undefined], [undefined, 1, 0, /all 1 objects/], [undefined, 7, 0, /all 7 objects and leave nothing/], [undefined, 400, 600, undefined],
-    [100, 7, 0, undefined], [0, 1, 99, /1 of 100 objects, more than spec\.sync\.maxPrunePercent \(0\)/], [40, 2, 2, /2 of 4/], [50, 2, 2, undefined],
+    [undefined, 0, 0, undefined],
+    [undefined, 2, 1, undefined],
+    [undefined, 10, 1, undefined],
+    [undefined, 11, 1, /11 of 12 objects, more than 50 %/],
+    [undefined, 11, 11, undefined],
+    [undefined, 1, 0, /all 1 objects/],
+    [undefined, 7, 0, /all 7 objects and leave nothing/],
+    [undefined, 400, 600, undefined],
+    [100, 7, 0, undefined],
+    [0, 1, 99, /1 of 100 objects, more than spec\.sync\.maxPrunePercent \(0\)/],
+    [40, 2, 2, /2 of 4/],
+    [50, 2, 2, undefined],
   ];
   for (const [percent, deleted, left, wanted] of table) {
     it(`${deleted} deleted, ${left} left, limit ${percent ?? 'not set'}: ${wanted ? 'refused' : 'allowed'}`, () => {
@@ -20,11 +29,25 @@ describe('how much one commit may delete', () => {
 });
 
 describe('a commit with the files of an earlier one', () => {
-  const refusal = (code: string): Diagnostic => ({ severity: 'error', code, file: 'a', line: 1, column: 1, message: '' });
+  const refusal = (code: string): Diagnostic => ({
+    severity: 'error',
+    code,
+    file: 'a',
+    line: 1,
+    column: 1,
+    message: '',
+  });
   const refusals = [refusal('PruneLimit'), refusal('ImmutableField')];
   const some = new Map([['k', {}]]) as unknown as DesiredState;
-  const codes = (log: readonly { tree: string }[], desired: DesiredState): string[] => unlessRestored(refusals, log, desired).map((d) => d.code);
-  it('is not held to the limit, but to everything else', () => assert.deepEqual(codes([{ tree: 'a' }, { tree: 'b' }, { tree: 'a' }], some), ['ImmutableField']));
-  it('is when nothing is in it', () => assert.deepEqual(codes([{ tree: 'a' }, { tree: 'b' }, { tree: 'a' }], new Map()), ['PruneLimit', 'ImmutableField']));
-  it('is when there is no such one', () => assert.deepEqual(codes([{ tree: 'a' }, { tree: 'b' }], some), ['PruneLimit', 'ImmutableField']));
+  const codes = (log: readonly { tree: string }[], desired: DesiredState): string[] =>
+    unlessRestored(refusals, log, desired).map((d) => d.code);
+  it('is not held to the limit, but to everything else', () =>
+    assert.deepEqual(codes([{ tree: 'a' }, { tree: 'b' }, { tree: 'a' }], some), ['ImmutableField']));
+  it('is when nothing is in it', () =>
+    assert.deepEqual(codes([{ tree: 'a' }, { tree: 'b' }, { tree: 'a' }], new Map()), [
+      'PruneLimit',
+      'ImmutableField',
+    ]));
+  it('is when there is no such one', () =>
+    assert.deepEqual(codes([{ tree: 'a' }, { tree: 'b' }], some), ['PruneLimit', 'ImmutableField']));
 });

@@ -1,7 +1,12 @@
 /** Desired and live states for the tests of the planner. */
 import type { KubeObject, ObjectKey } from '../../../contracts/objects/index.ts';
 import type { Plan, PlanInput } from '../../../reconciler/core/diff/index.ts';
-import { composeState, formatDiagnostic, parseManifest, type DesiredState } from '../../../reconciler/core/manifests/index.ts';
+import {
+  composeState,
+  formatDiagnostic,
+  parseManifest,
+  type DesiredState,
+} from '../../../reconciler/core/manifests/index.ts';
 
 export type Live = ReadonlyMap<ObjectKey, KubeObject>;
 export const NOTHING: DesiredState = new Map();
@@ -14,13 +19,29 @@ export function desired(text: string, file = 'app.yaml'): DesiredState {
   return state;
 }
 
-export function deployment(name: string, fields: { readonly image?: string; readonly replicas?: number; readonly env?: Readonly<Record<string, string>>; readonly app?: string } = {}): string {
+export function deployment(
+  name: string,
+  fields: {
+    readonly image?: string;
+    readonly replicas?: number;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly app?: string;
+  } = {},
+): string {
   const { image = 'hello:1', replicas = 1, env = {}, app = name } = fields;
   return JSON.stringify({
-    apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name },
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name },
     spec: {
-      replicas, selector: { matchLabels: { app } },
-      template: { metadata: { labels: { app } }, spec: { containers: [{ name: 'web', image, env: Object.entries(env).map(([k, value]) => ({ name: k, value })) }] } },
+      replicas,
+      selector: { matchLabels: { app } },
+      template: {
+        metadata: { labels: { app } },
+        spec: {
+          containers: [{ name: 'web', image, env: Object.entries(env).map(([k, value]) => ({ name: k, value })) }],
+        },
+      },
     },
   });
 }
@@ -36,7 +57,12 @@ export function carryOut(live: Live, plan: Plan): Live {
     if (item.action === 'delete') after.delete(item.key);
     else if (item.action === 'update') after.set(item.key, item.object);
     else {
-      const stored = { uid: `uid-${item.key}`, resourceVersion: '1', generation: 1, creationTimestamp: '2024-01-01T00:00:00Z' };
+      const stored = {
+        uid: `uid-${item.key}`,
+        resourceVersion: '1',
+        generation: 1,
+        creationTimestamp: '2024-01-01T00:00:00Z',
+      };
       after.set(item.key, { ...item.object, metadata: { ...item.object.metadata, ...stored } });
     }
   }

@@ -30,7 +30,18 @@ describe('an HTTP exchange', () => {
   async function ask(method: 'GET' | 'POST'): Promise<string> {
     const body = method === 'POST' ? [Buffer.from('x')] : undefined;
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-    const answer = await httpExchange()({ url, method, ...(body && { body: (async function* () { yield* body; })() }) }, signal);
+    const answer = await httpExchange()(
+      {
+        url,
+        method,
+        ...(body && {
+          body: (async function* () {
+            yield* body;
+          })(),
+        }),
+      },
+      signal,
+    );
     const chunks: Uint8Array[] = [];
     for await (const chunk of answer.body ?? []) chunks.push(chunk);
     return Buffer.concat(chunks).toString();
@@ -48,18 +59,27 @@ describe('an HTTP exchange', () => {
   it('reads again on a new connection when the server closed the one that was kept', async () => {
     await kept(2);
     assert.equal(await ask('GET'), 'refs');
-    assert.deepEqual(served.map(({ requests }) => requests), [2, 1]);
+    assert.deepEqual(
+      served.map(({ requests }) => requests),
+      [2, 1],
+    );
   });
 
   it('does not say twice what may not be done twice', async () => {
     await kept(2);
     await assert.rejects(ask('POST'), { code: 'ECONNRESET' });
-    assert.deepEqual(served.map(({ requests }) => requests), [2]);
+    assert.deepEqual(
+      served.map(({ requests }) => requests),
+      [2],
+    );
   });
 
   it('fails when a new connection is closed too', async () => {
     await kept(1);
     await assert.rejects(ask('GET'), { code: 'ECONNRESET' });
-    assert.deepEqual(served.map(({ requests }) => requests), [2, 1]);
+    assert.deepEqual(
+      served.map(({ requests }) => requests),
+      [2, 1],
+    );
   });
 });

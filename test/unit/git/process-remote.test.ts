@@ -4,8 +4,12 @@ import { processRemote } from '../../../reconciler/adapters/git/process-remote.t
 import { PlumbError } from '../../../reconciler/core/errors.ts';
 
 const signal = AbortSignal.timeout(30_000);
-const remote = (script: string, silenceMs?: number) => processRemote('ssh://host/repo.git', () => ['sh', '-c', script], undefined, silenceMs);
-const failure = (code: string, words: RegExp) => (error: unknown): boolean => error instanceof PlumbError && error.code === code && words.test(error.message);
+const remote = (script: string, silenceMs?: number) =>
+  processRemote('ssh://host/repo.git', () => ['sh', '-c', script], undefined, silenceMs);
+const failure =
+  (code: string, words: RegExp) =>
+  (error: unknown): boolean =>
+    error instanceof PlumbError && error.code === code && words.test(error.message);
 
 describe('a Git server that is a process', () => {
   const table: readonly [name: string, script: string, code: string, words: RegExp][] = [
@@ -19,11 +23,17 @@ describe('a Git server that is a process', () => {
   ];
   for (const [name, script, code, words] of table) {
     it(`is given up when it ${name}`, async () => {
-      await assert.rejects(remote(script, code === 'GitUnreachable' ? 200 : undefined).advertise('git-upload-pack', signal), failure(code, words));
+      await assert.rejects(
+        remote(script, code === 'GitUnreachable' ? 200 : undefined).advertise('git-upload-pack', signal),
+        failure(code, words),
+      );
     });
   }
 
   it('is given up when it stops in the middle of an answer', async () => {
-    await assert.rejects(remote('printf 0000; printf 0008; exec sleep 60', 200).push(Buffer.from('0000'), signal), failure('GitUnreachable', /no answer/));
+    await assert.rejects(
+      remote('printf 0000; printf 0008; exec sleep 60', 200).push(Buffer.from('0000'), signal),
+      failure('GitUnreachable', /no answer/),
+    );
   });
 });

@@ -4,10 +4,19 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { machineManifests } from '../../../cli/lab/manifests.ts';
-import { DeploymentManifest, isKind, KINDS, labelsInclude, MachineManifest, type Deployment } from '../../../contracts/objects/index.ts';
+import {
+  DeploymentManifest,
+  isKind,
+  KINDS,
+  labelsInclude,
+  MachineManifest,
+  type Deployment,
+} from '../../../contracts/objects/index.ts';
 
 const ROOT = join(import.meta.dirname, '../../../examples-repo');
-const files = readdirSync(ROOT, { recursive: true, encoding: 'utf8' }).filter((name) => /\.ya?ml$/.test(name)).sort();
+const files = readdirSync(ROOT, { recursive: true, encoding: 'utf8' })
+  .filter((name) => /\.ya?ml$/.test(name))
+  .sort();
 
 interface Manifest {
   readonly kind: string;
@@ -31,7 +40,8 @@ function parse(manifest: Manifest): unknown {
 }
 
 describe('examples-repo', () => {
-  it('has the cluster and the apps', () => assert.deepEqual(files, ['apps/greeter.yaml', 'apps/hello.yaml', 'plumbline.yaml']));
+  it('has the cluster and the apps', () =>
+    assert.deepEqual(files, ['apps/greeter.yaml', 'apps/hello.yaml', 'plumbline.yaml']));
 
   for (const file of files) {
     for (const manifest of documents(readFileSync(join(ROOT, file), 'utf8'))) {
@@ -41,29 +51,46 @@ describe('examples-repo', () => {
 
   it('has Services that select the pods of a Deployment, Deployments that select their own', () => {
     const all = files.flatMap((file) => documents(readFileSync(join(ROOT, file), 'utf8')));
-    const deployments: Deployment[] = all.filter((m) => m.kind === 'Deployment').map((m) => DeploymentManifest.parse(m));
+    const deployments: Deployment[] = all
+      .filter((m) => m.kind === 'Deployment')
+      .map((m) => DeploymentManifest.parse(m));
     assert.ok(deployments.length > 0);
-    for (const d of deployments) assert.ok(labelsInclude(d.spec.template.metadata?.labels, d.spec.selector.matchLabels), d.metadata.name);
+    for (const d of deployments)
+      assert.ok(labelsInclude(d.spec.template.metadata?.labels, d.spec.selector.matchLabels), d.metadata.name);
     for (const service of all.filter((m) => m.kind === 'Service')) {
-      assert.ok(deployments.some((d) => labelsInclude(d.spec.template.metadata?.labels, service.spec?.selector)), service.metadata.name);
+      assert.ok(
+        deployments.some((d) => labelsInclude(d.spec.template.metadata?.labels, service.spec?.selector)),
+        service.metadata.name,
+      );
     }
   });
 
   it('pulls only images that the lab has', () => {
-    const images = files.flatMap((file) => [...readFileSync(join(ROOT, file), 'utf8').matchAll(/^\s*image: (\S+)$/gm)].map((match) => match[1]));
+    const images = files.flatMap((file) =>
+      [...readFileSync(join(ROOT, file), 'utf8').matchAll(/^\s*image: (\S+)$/gm)].map((match) => match[1]),
+    );
     assert.ok(images.length > 0);
-    for (const image of images) assert.ok(['registry.lab/hello:1', 'registry.lab/hello:2', 'registry.lab/busybox:1'].includes(image ?? ''), image);
+    for (const image of images)
+      assert.ok(
+        ['registry.lab/hello:1', 'registry.lab/hello:2', 'registry.lab/busybox:1'].includes(image ?? ''),
+        image,
+      );
   });
 });
 
 describe('machine manifests of a lab', () => {
   it('are one valid Machine per host, with its key pinned', () => {
     const hostKey = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPFNfmKXFVAfA+43PebKlmWue6DXBOl1YzG7wUFl3prL';
-    const [manifest, ...rest] = machineManifests({ nodes: [{ name: 'node-1', address: '198.18.0.11', port: 22, hostKey, state: 'up' }] });
+    const [manifest, ...rest] = machineManifests({
+      nodes: [{ name: 'node-1', address: '198.18.0.11', port: 22, hostKey, state: 'up' }],
+    });
     assert.ok(manifest);
     assert.deepEqual(rest, []);
     assert.equal(manifest.path, 'machines/node-1.yaml');
     const machine = MachineManifest.parse(documents(manifest.text)[0]);
-    assert.deepEqual([machine.metadata.name, machine.spec.address, machine.spec.port, machine.spec.hostKey], ['node-1', '198.18.0.11', 22, hostKey]);
+    assert.deepEqual(
+      [machine.metadata.name, machine.spec.address, machine.spec.port, machine.spec.hostKey],
+      ['node-1', '198.18.0.11', 22, hostKey],
+    );
   });
 });

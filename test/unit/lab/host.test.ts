@@ -39,7 +39,9 @@ describe('boot scripts', () => {
     const lines = enter.split('\n');
     const joined = lines.filter((line) => line.includes('/plumb-lab/plumb/node-1/cgroup.procs'));
     assert.equal(joined.length, 4);
-    assert.ok(lines.findIndex((line) => line.startsWith('exec unshare --cgroup')) > lines.lastIndexOf(joined.at(-1) ?? ''));
+    assert.ok(
+      lines.findIndex((line) => line.startsWith('exec unshare --cgroup')) > lines.lastIndexOf(joined.at(-1) ?? ''),
+    );
   });
 
   it('show a version 1 host every controller under its usual name', () => {
@@ -81,7 +83,10 @@ describe('host files', () => {
   });
 
   it('send pulls of registry.lab to the bridge', () => {
-    assert.match(registryHostsToml('198.18.0.1:5000'), /\[host\."http:\/\/198\.18\.0\.1:5000"\]\n {2}capabilities = \["pull", "resolve"\]/);
+    assert.match(
+      registryHostsToml('198.18.0.1:5000'),
+      /\[host\."http:\/\/198\.18\.0\.1:5000"\]\n {2}capabilities = \["pull", "resolve"\]/,
+    );
   });
 
   it('name every host of the lab', () => {

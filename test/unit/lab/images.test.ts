@@ -9,13 +9,22 @@ const busybox = { program: Buffer.from('a program'), applets: ['sh', 'httpd', 'b
 /** Reads a ustar archive by its own rules: name, type, size, sum. */
 function entriesOf(archive: Buffer): { path: string; type: string; mode: number; content: string; target: string }[] {
   const entries = [];
-  for (let at = 0; archive[at] !== 0; ) {
-    const field = (offset: number, length: number): string => archive.toString('latin1', at + offset, at + offset + length).replace(/[\0 ].*$/s, '');
+  for (let at = 0; archive[at] !== 0;) {
+    const field = (offset: number, length: number): string =>
+      archive.toString('latin1', at + offset, at + offset + length).replace(/[\0 ].*$/s, '');
     const size = Number.parseInt(field(124, 12), 8);
-    const summed = archive.subarray(at, at + 512).reduce((sum, byte, i) => sum + (i >= 148 && i < 156 ? 0x20 : byte), 0);
+    const summed = archive
+      .subarray(at, at + 512)
+      .reduce((sum, byte, i) => sum + (i >= 148 && i < 156 ? 0x20 : byte), 0);
     assert.equal(Number.parseInt(field(148, 8), 8), summed, 'header sum');
     assert.equal(field(257, 6), 'ustar');
-    entries.push({ path: field(0, 100), type: field(156, 1), mode: Number.parseInt(field(100, 8), 8), content: archive.toString('utf8', at + 512, at + 512 + size), target: field(157, 100) });
+    entries.push({
+      path: field(0, 100),
+      type: field(156, 1),
+      mode: Number.parseInt(field(100, 8), 8),
+      content: archive.toString('utf8', at + 512, at + 512 + size),
+      target: field(157, 100),
+    });
     at += 512 + Math.ceil(size / 512) * 512;
   }
   return entries;
@@ -51,7 +60,10 @@ describe('example images', () => {
 
   it('have the same digests each time they are built', () => {
     const again = exampleRecipes(busybox).map((recipe) => buildImage(recipe, 'amd64'));
-    assert.deepEqual(again.map((i) => i.manifest.digest), images.map((i) => i.manifest.digest));
+    assert.deepEqual(
+      again.map((i) => i.manifest.digest),
+      images.map((i) => i.manifest.digest),
+    );
     assert.equal(new Set(images.map((i) => i.manifest.digest)).size, images.length);
   });
 
@@ -61,9 +73,15 @@ describe('example images', () => {
 
   it('name every blob of the manifest with its size and digest', () => {
     for (const image of images) {
-      const manifest = JSON.parse(image.manifest.content.toString('utf8')) as { config: { digest: string; size: number }; layers: { digest: string; size: number }[] };
+      const manifest = JSON.parse(image.manifest.content.toString('utf8')) as {
+        config: { digest: string; size: number };
+        layers: { digest: string; size: number }[];
+      };
       const named = [...manifest.layers, manifest.config].map(({ digest, size }) => [digest, size]);
-      assert.deepEqual(named, image.blobs.map((blob) => [blob.digest, blob.content.length]));
+      assert.deepEqual(
+        named,
+        image.blobs.map((blob) => [blob.digest, blob.content.length]),
+      );
     }
   });
 
@@ -71,7 +89,10 @@ describe('example images', () => {
     const layer = byName.get('busybox:1')?.blobs[0];
     assert.ok(layer);
     const entries = entriesOf(layer.content);
-    assert.deepEqual(entries.filter((e) => e.target === 'busybox').map((e) => e.path), ['bin/httpd', 'bin/sh', 'bin/wget']);
+    assert.deepEqual(
+      entries.filter((e) => e.target === 'busybox').map((e) => e.path),
+      ['bin/httpd', 'bin/sh', 'bin/wget'],
+    );
     assert.equal(entries.find((e) => e.path === 'bin/busybox')?.content, 'a program');
   });
 

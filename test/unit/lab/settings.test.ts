@@ -1,25 +1,45 @@
 import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
-import { bridgeName, hostNamed, hostsOf, labSettings, machineAddress, parseCidr, rangesOverlap, registryAddress } from '../../../cli/lab/settings.ts';
+import {
+  bridgeName,
+  hostNamed,
+  hostsOf,
+  labSettings,
+  machineAddress,
+  parseCidr,
+  rangesOverlap,
+  registryAddress,
+} from '../../../cli/lab/settings.ts';
 
 const wanted = { name: 'plumb', dir: '/var/lib/lab', subnet: '198.18.0.0/24', nodes: 3, registry: true };
 
 describe('lab settings', () => {
   it('gives every host a name, an address, a port at the bridge and a hardware address of its own', () => {
     const hosts = hostsOf(labSettings(wanted));
-    assert.deepEqual(hosts.map((h) => [h.name, h.address, h.port]), [['node-1', '198.18.0.11', 'plumb-n1'], ['node-2', '198.18.0.12', 'plumb-n2'], ['node-3', '198.18.0.13', 'plumb-n3']]);
+    assert.deepEqual(
+      hosts.map((h) => [h.name, h.address, h.port]),
+      [
+        ['node-1', '198.18.0.11', 'plumb-n1'],
+        ['node-2', '198.18.0.12', 'plumb-n2'],
+        ['node-3', '198.18.0.13', 'plumb-n3'],
+      ],
+    );
     assert.equal(new Set(hosts.map((h) => h.mac)).size, 3);
     assert.equal(hosts[0]?.mac, '02:70:c6:12:00:0b');
   });
 
   it('puts the machine and the registry on the first address', () => {
     const settings = labSettings(wanted);
-    assert.deepEqual([machineAddress(settings), registryAddress(settings), bridgeName(settings)], ['198.18.0.1', '198.18.0.1:5000', 'plumb-br']);
+    assert.deepEqual(
+      [machineAddress(settings), registryAddress(settings), bridgeName(settings)],
+      ['198.18.0.1', '198.18.0.1:5000', 'plumb-br'],
+    );
   });
 
   it('keeps every device name within the 15 characters the kernel allows', () => {
     const settings = labSettings({ ...wanted, name: 'abcdefghij', nodes: 32 });
-    for (const name of [bridgeName(settings), ...hostsOf(settings).map((h) => h.port)]) assert.ok(name.length <= 15, name);
+    for (const name of [bridgeName(settings), ...hostsOf(settings).map((h) => h.port)])
+      assert.ok(name.length <= 15, name);
   });
 
   it('clears host bits of the subnet', () => {
@@ -39,7 +59,10 @@ describe('lab settings', () => {
   ];
   for (const [what, change, words] of refusals) {
     it(`refuses ${what} with exit code 2`, () => {
-      assert.throws(() => labSettings({ ...wanted, ...change }), (error: Error & { exitCode?: number }) => words.test(error.message) && error.exitCode === 2);
+      assert.throws(
+        () => labSettings({ ...wanted, ...change }),
+        (error: Error & { exitCode?: number }) => words.test(error.message) && error.exitCode === 2,
+      );
     });
   }
 
@@ -66,5 +89,6 @@ describe('address ranges', () => {
     });
   }
 
-  for (const text of ['', '1.2.3', '1.2.3.256', '1.2.3.4/33', 'default', 'fe80::1/64']) it(`'${text}' is no range`, () => assert.equal(parseCidr(text), undefined));
+  for (const text of ['', '1.2.3', '1.2.3.256', '1.2.3.4/33', 'default', 'fe80::1/64'])
+    it(`'${text}' is no range`, () => assert.equal(parseCidr(text), undefined));
 });

@@ -25,12 +25,31 @@ spec:
 }
 
 describe('a budget that allows no eviction ever', () => {
-  for (const [replicas, spec] of [[1, 'minAvailable: 1'], [3, 'minAvailable: 3'], [3, 'minAvailable: 5'], [2, 'minAvailable: 100%'], [3, 'minAvailable: 67%'], [2, 'maxUnavailable: 0'], [2, 'maxUnavailable: 0%']] as const) {
+  for (const [replicas, spec] of [
+    [1, 'minAvailable: 1'],
+    [3, 'minAvailable: 3'],
+    [3, 'minAvailable: 5'],
+    [2, 'minAvailable: 100%'],
+    [3, 'minAvailable: 67%'],
+    [2, 'maxUnavailable: 0'],
+    [2, 'maxUnavailable: 0%'],
+  ] as const) {
     it(`is told of: ${spec} of ${replicas}`, () => {
-      assert.match(told(replicas, spec).join('\n'), /^budget\.yaml:6:\d+ BudgetAllowsNothing warning: \d of the \d pods of Deployment web have to stay/);
+      assert.match(
+        told(replicas, spec).join('\n'),
+        /^budget\.yaml:6:\d+ BudgetAllowsNothing warning: \d of the \d pods of Deployment web have to stay/,
+      );
     });
   }
-  for (const [replicas, spec, label] of [[3, 'minAvailable: 2'], [3, 'minAvailable: 50%'], [2, 'maxUnavailable: 1'], [1, 'maxUnavailable: 1%'], [0, 'minAvailable: 1'], [1, 'minAvailable: 1', 'other']] as const) {
-    it(`is not: ${spec} of ${replicas}${label ? ', over others' : ''}`, () => assert.deepEqual(told(replicas, spec, label), []));
+  for (const [replicas, spec, label] of [
+    [3, 'minAvailable: 2'],
+    [3, 'minAvailable: 50%'],
+    [2, 'maxUnavailable: 1'],
+    [1, 'maxUnavailable: 1%'],
+    [0, 'minAvailable: 1'],
+    [1, 'minAvailable: 1', 'other'],
+  ] as const) {
+    it(`is not: ${spec} of ${replicas}${label ? ', over others' : ''}`, () =>
+      assert.deepEqual(told(replicas, spec, label), []));
   }
 });

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { composeState, formatDiagnostic, parseManifest, type Rendering } from '../../../reconciler/core/manifests/index.ts';
+import {
+  composeState,
+  formatDiagnostic,
+  parseManifest,
+  type Rendering,
+} from '../../../reconciler/core/manifests/index.ts';
 
 const FIXTURES = new URL('../../fixtures/manifests/', import.meta.url);
 
@@ -10,7 +15,9 @@ function render(folder: string, file: string): Rendering {
 }
 
 function yamlFiles(folder: string): string[] {
-  return readdirSync(new URL(folder, FIXTURES)).filter((name) => name.endsWith('.yaml')).sort();
+  return readdirSync(new URL(folder, FIXTURES))
+    .filter((name) => name.endsWith('.yaml'))
+    .sort();
 }
 
 describe('manifests that must be accepted unchanged', () => {
@@ -20,9 +27,12 @@ describe('manifests that must be accepted unchanged', () => {
     });
   }
 
-  it('fills defaults and namespaces of the documentation\'s nginx', () => {
+  it("fills defaults and namespaces of the documentation's nginx", () => {
     const { state } = render('good', 'nginx.yaml');
-    assert.deepEqual([...state.keys()], ['Deployment/default/nginx-deployment', 'Service/default/my-service', 'Service/default/my-nginx']);
+    assert.deepEqual(
+      [...state.keys()],
+      ['Deployment/default/nginx-deployment', 'Service/default/my-service', 'Service/default/my-nginx'],
+    );
     const deployment = state.get('Deployment/default/nginx-deployment');
     assert.deepEqual(deployment?.position, { file: 'nginx.yaml', line: 2, column: 1 });
     assert.ok(deployment?.object.kind === 'Deployment');
@@ -41,7 +51,13 @@ describe('manifests that must be accepted unchanged', () => {
     assert.ok(merged?.kind === 'Deployment');
     assert.equal(merged.spec.replicas, 2);
     assert.deepEqual(merged.spec.template.metadata.labels, { tier: 'x', app: 'merged' });
-    assert.deepEqual(merged.spec.template.spec.containers.map((c) => [c.name, c.image]), [['main', 'example:1'], ['second', 'example:1']]);
+    assert.deepEqual(
+      merged.spec.template.spec.containers.map((c) => [c.name, c.image]),
+      [
+        ['main', 'example:1'],
+        ['second', 'example:1'],
+      ],
+    );
     assert.equal('nodeSelector' in merged.spec.template.spec, false);
     const pod = render('good', 'pods.yaml').state.get('Pod/default/configmap-demo-pod')?.object;
     assert.ok(pod?.kind === 'Pod');
@@ -51,22 +67,30 @@ describe('manifests that must be accepted unchanged', () => {
   it('folds stringData of a Secret into data', () => {
     const secret = render('good', 'pods.yaml').state.get('Secret/default/secret-basic-auth')?.object;
     assert.ok(secret?.kind === 'Secret');
-    assert.deepEqual(secret.data, { username: Buffer.from('admin').toString('base64'), password: Buffer.from('t0p-Secret').toString('base64') });
+    assert.deepEqual(secret.data, {
+      username: Buffer.from('admin').toString('base64'),
+      password: Buffer.from('t0p-Secret').toString('base64'),
+    });
   });
 });
 
 describe('manifests that must be refused, every mistake at once', () => {
   for (const file of yamlFiles('bad')) {
     it(file, () => {
-      const expected = readFileSync(new URL(`bad/${file.replace('.yaml', '.expected')}`, FIXTURES), 'utf8').trimEnd().split('\n');
+      const expected = readFileSync(new URL(`bad/${file.replace('.yaml', '.expected')}`, FIXTURES), 'utf8')
+        .trimEnd()
+        .split('\n');
       assert.deepEqual(render('bad', file).diagnostics.map(formatDiagnostic), expected);
     });
   }
 
-  it('speaks no schema library\'s language and shows no Secret', () => {
+  it("speaks no schema library's language and shows no Secret", () => {
     for (const file of yamlFiles('bad')) {
       for (const { message, hint } of render('bad', file).diagnostics) {
-        assert.doesNotMatch(`${message} ${hint ?? ''}`, /Invalid input|Unrecognized|expected (string|number)|received|zod|undefined|hunter2/i);
+        assert.doesNotMatch(
+          `${message} ${hint ?? ''}`,
+          /Invalid input|Unrecognized|expected (string|number)|received|zod|undefined|hunter2/i,
+        );
       }
     }
   });

@@ -1,6 +1,6 @@
 /**
- * One mistake, one line. Each manifest has one mistake, and a mark (▶) where a person would point. What is said must be one finding, at
- * that place, in words about that mistake.
+ * One mistake, one line. Each manifest has one mistake, and a mark (▶) where a person would point. What is said must be
+ * one finding, at that place, in words about that mistake.
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -10,74 +10,271 @@ const MARK = '▶';
 
 type Case = readonly [mistake: string, manifest: string, code: string, words: RegExp];
 
-const pod = (spec: string): string => `apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers:\n  - name: web\n    image: nginx:1.27\n${spec}`;
+const pod = (spec: string): string =>
+  `apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers:\n  - name: web\n    image: nginx:1.27\n${spec}`;
 const deployment = (spec: string): string =>
   `apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n${spec}  template:\n    metadata:\n      labels: {app: web}\n    spec:\n      containers: [{name: web, image: "nginx:1.27"}]\n`;
 const service = (spec: string): string => `apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n${spec}`;
 const configMap = (rest: string): string => `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\n${rest}`;
 
 const FIELDS: readonly Case[] = [
-  ['a volume of a type that is not there yet', pod('  volumes:\n  - name: data\n    ▶persistentVolumeClaim:\n      claimName: data\n'), 'UnsupportedField', /volumes\[0\]\.persistentVolumeClaim is a Kubernetes field/],
-  ['a volume of a type that went long ago', pod('  volumes:\n  - name: data\n    ▶awsElasticBlockStore: {volumeID: vol-1}\n'), 'UnsupportedField', /awsElasticBlockStore is a Kubernetes field/],
-  ['a field of the newest Kubernetes', pod('  ▶hostnameOverride: web\n'), 'UnsupportedField', /spec\.hostnameOverride is a Kubernetes field/],
-  ['a source of a variable that is not there yet', pod('    env:\n    - name: CPU\n      valueFrom:\n        ▶resourceFieldRef: {resource: limits.cpu}\n'), 'UnsupportedField', /resourceFieldRef is a Kubernetes field/],
-  ['a source of variables that is none', pod('    envFrom:\n    - ▶vaultRef: {name: a}\n'), 'UnknownField', /unknown field spec\.containers\[0\]\.envFrom\[0\]\.vaultRef/],
-  ['a Service for a name elsewhere', service('  type: ▶ExternalName\n  externalName: db.example.com\n'), 'UnsupportedValue', /spec\.type ExternalName is a Kubernetes value/],
-  ['a load balancer', service('  type: ▶LoadBalancer\n  loadBalancerIP: 192.0.2.7\n  externalTrafficPolicy: Local\n  selector: {app: web}\n  ports: [{port: 80}]\n'), 'UnsupportedValue', /LoadBalancer/],
-  ['a name that the server would make', 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  ▶generateName: web-\n', 'UnsupportedField', /metadata\.generateName/],
   [
-    'a sidecar', pod('  initContainers:\n  - name: proxy\n    image: envoy:1.31\n    ▶restartPolicy: Always\n    readinessProbe: {httpGet: {port: 80}}\n    lifecycle: {preStop: {sleep: {seconds: 5}}}\n'),
-    'UnsupportedField', /initContainers\[0\]\.restartPolicy is a Kubernetes field/,
+    'a volume of a type that is not there yet',
+    pod('  volumes:\n  - name: data\n    ▶persistentVolumeClaim:\n      claimName: data\n'),
+    'UnsupportedField',
+    /volumes\[0\]\.persistentVolumeClaim is a Kubernetes field/,
   ],
   [
-    'a selector that can match nothing', deployment('  selector:\n    matchExpressions:\n    - {key: app, operator: In, values: ▶[]}\n'),
-    'MissingField', /values must have at least one entry when operator is In/,
+    'a volume of a type that went long ago',
+    pod('  volumes:\n  - name: data\n    ▶awsElasticBlockStore: {volumeID: vol-1}\n'),
+    'UnsupportedField',
+    /awsElasticBlockStore is a Kubernetes field/,
   ],
-  ['a misspelled probe', pod('    livenessProbe:\n      ▶httpget: {port: 80}\n'), 'UnknownField', /did you mean httpGet/],
-  ['a probe of no known kind', pod('    livenessProbe:\n      ▶redis: {port: 80}\n'), 'UnknownField', /unknown field spec\.containers\[0\]\.livenessProbe\.redis/],
-  ['a field that confines the pod', pod('    securityContext:\n      ▶seLinuxOptions: {level: "s0:c1"}\n'), 'UnsupportedField', /less confined .* only where that is acceptable/],
+  [
+    'a field of the newest Kubernetes',
+    pod('  ▶hostnameOverride: web\n'),
+    'UnsupportedField',
+    /spec\.hostnameOverride is a Kubernetes field/,
+  ],
+  [
+    'a source of a variable that is not there yet',
+    pod('    env:\n    - name: CPU\n      valueFrom:\n        ▶resourceFieldRef: {resource: limits.cpu}\n'),
+    'UnsupportedField',
+    /resourceFieldRef is a Kubernetes field/,
+  ],
+  [
+    'a source of variables that is none',
+    pod('    envFrom:\n    - ▶vaultRef: {name: a}\n'),
+    'UnknownField',
+    /unknown field spec\.containers\[0\]\.envFrom\[0\]\.vaultRef/,
+  ],
+  [
+    'a Service for a name elsewhere',
+    service('  type: ▶ExternalName\n  externalName: db.example.com\n'),
+    'UnsupportedValue',
+    /spec\.type ExternalName is a Kubernetes value/,
+  ],
+  [
+    'a load balancer',
+    service(
+      '  type: ▶LoadBalancer\n  loadBalancerIP: 192.0.2.7\n  externalTrafficPolicy: Local\n  selector: {app: web}\n  ports: [{port: 80}]\n',
+    ),
+    'UnsupportedValue',
+    /LoadBalancer/,
+  ],
+  [
+    'a name that the server would make',
+    'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  ▶generateName: web-\n',
+    'UnsupportedField',
+    /metadata\.generateName/,
+  ],
+  [
+    'a sidecar',
+    pod(
+      '  initContainers:\n  - name: proxy\n    image: envoy:1.31\n    ▶restartPolicy: Always\n    readinessProbe: {httpGet: {port: 80}}\n    lifecycle: {preStop: {sleep: {seconds: 5}}}\n',
+    ),
+    'UnsupportedField',
+    /initContainers\[0\]\.restartPolicy is a Kubernetes field/,
+  ],
+  [
+    'a selector that can match nothing',
+    deployment('  selector:\n    matchExpressions:\n    - {key: app, operator: In, values: ▶[]}\n'),
+    'MissingField',
+    /values must have at least one entry when operator is In/,
+  ],
+  [
+    'a misspelled probe',
+    pod('    livenessProbe:\n      ▶httpget: {port: 80}\n'),
+    'UnknownField',
+    /did you mean httpGet/,
+  ],
+  [
+    'a probe of no known kind',
+    pod('    livenessProbe:\n      ▶redis: {port: 80}\n'),
+    'UnknownField',
+    /unknown field spec\.containers\[0\]\.livenessProbe\.redis/,
+  ],
+  [
+    'a field that confines the pod',
+    pod('    securityContext:\n      ▶seLinuxOptions: {level: "s0:c1"}\n'),
+    'UnsupportedField',
+    /less confined .* only where that is acceptable/,
+  ],
   ['a name space of users', pod('  ▶hostUsers: false\n'), 'UnsupportedField', /less confined/],
-  ['plain text in a ConfigMap, as in a Secret', configMap('▶stringData:\n  a: b\n'), 'UnknownField', /ConfigMap has plain text in data/],
-  ['bytes of a ConfigMap that are no base64', configMap('binaryData:\n  a: ▶"?!"\n'), 'InvalidValue', /use data for plain text/],
-  ['bytes of a Secret that are no base64', 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: a\ndata:\n  a: ▶"?!"\n', 'InvalidValue', /use stringData for plain text/],
-  ['a file of settings that is not quoted', configMap('data:\n  app.yaml: ▶{log: info}\n'), 'WrongType', /write "app\.yaml: \|"/],
+  [
+    'plain text in a ConfigMap, as in a Secret',
+    configMap('▶stringData:\n  a: b\n'),
+    'UnknownField',
+    /ConfigMap has plain text in data/,
+  ],
+  [
+    'bytes of a ConfigMap that are no base64',
+    configMap('binaryData:\n  a: ▶"?!"\n'),
+    'InvalidValue',
+    /use data for plain text/,
+  ],
+  [
+    'bytes of a Secret that are no base64',
+    'apiVersion: v1\nkind: Secret\nmetadata:\n  name: a\ndata:\n  a: ▶"?!"\n',
+    'InvalidValue',
+    /use stringData for plain text/,
+  ],
+  [
+    'a file of settings that is not quoted',
+    configMap('data:\n  app.yaml: ▶{log: info}\n'),
+    'WrongType',
+    /write "app\.yaml: \|"/,
+  ],
 ];
 
 const KINDS: readonly Case[] = [
-  ['a Service of Knative', 'apiVersion: serving.knative.dev/v1\nkind: ▶Service\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{image: a}]}}}\n', 'UnknownKind', /^Service of group serving\.knative\.dev is a custom resource/],
-  ['a Cluster of the Cluster API', 'apiVersion: cluster.x-k8s.io/v1beta1\nkind: ▶Cluster\nmetadata: {name: a}\nspec: {}\n', 'UnknownKind', /^Cluster of group cluster\.x-k8s\.io/],
-  ['a Machine of OpenShift', 'apiVersion: machine.openshift.io/v1beta1\nkind: ▶Machine\nmetadata: {name: a}\n', 'UnknownKind', /^Machine of group machine\.openshift\.io/],
-  ['a monitor of Prometheus', 'apiVersion: monitoring.coreos.com/v1\nkind: ▶PodMonitor\nmetadata: {name: a}\n', 'UnknownKind', /^PodMonitor of group monitoring\.coreos\.com (?!.*did you mean)/],
-  ['a kind of Kubernetes', 'apiVersion: batch/v1\nkind: ▶CronJob\nmetadata: {name: a}\n', 'UnknownKind', /CronJob is a Kubernetes kind/],
-  ['a group that Deployments left', deployment('  selector: {matchLabels: {app: web}}\n').replace('apps/v1', '▶extensions/v1beta1'), 'WrongApiVersion', /write apiVersion: apps\/v1/],
-  ['a misspelled group', 'apiVersion: ▶plumbline.de/v1alpha1\nkind: SchedulerPlugin\nmetadata: {name: a}\nspec: {score: {expression: "1"}}\n', 'WrongApiVersion', /write apiVersion: plumbline\.dev\/v1alpha1/],
-  ['a misspelled kind', 'apiVersion: apps/v1\nkind: ▶Deploymnet\nmetadata: {name: a}\n', 'UnknownKind', /did you mean Deployment/],
-  ['a Kustomization', 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: ▶Kustomization\nresources: [a.yaml]\n', 'NeedsRendering', /^Kustomization is read by Kustomize/],
-  ['a Kustomization of Flux', 'apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: ▶Kustomization\nmetadata: {name: a}\n', 'UnknownKind', /group kustomize\.toolkit\.fluxcd\.io/],
+  [
+    'a Service of Knative',
+    'apiVersion: serving.knative.dev/v1\nkind: ▶Service\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{image: a}]}}}\n',
+    'UnknownKind',
+    /^Service of group serving\.knative\.dev is a custom resource/,
+  ],
+  [
+    'a Cluster of the Cluster API',
+    'apiVersion: cluster.x-k8s.io/v1beta1\nkind: ▶Cluster\nmetadata: {name: a}\nspec: {}\n',
+    'UnknownKind',
+    /^Cluster of group cluster\.x-k8s\.io/,
+  ],
+  [
+    'a Machine of OpenShift',
+    'apiVersion: machine.openshift.io/v1beta1\nkind: ▶Machine\nmetadata: {name: a}\n',
+    'UnknownKind',
+    /^Machine of group machine\.openshift\.io/,
+  ],
+  [
+    'a monitor of Prometheus',
+    'apiVersion: monitoring.coreos.com/v1\nkind: ▶PodMonitor\nmetadata: {name: a}\n',
+    'UnknownKind',
+    /^PodMonitor of group monitoring\.coreos\.com (?!.*did you mean)/,
+  ],
+  [
+    'a kind of Kubernetes',
+    'apiVersion: batch/v1\nkind: ▶CronJob\nmetadata: {name: a}\n',
+    'UnknownKind',
+    /CronJob is a Kubernetes kind/,
+  ],
+  [
+    'a group that Deployments left',
+    deployment('  selector: {matchLabels: {app: web}}\n').replace('apps/v1', '▶extensions/v1beta1'),
+    'WrongApiVersion',
+    /write apiVersion: apps\/v1/,
+  ],
+  [
+    'a misspelled group',
+    'apiVersion: ▶plumbline.de/v1alpha1\nkind: SchedulerPlugin\nmetadata: {name: a}\nspec: {score: {expression: "1"}}\n',
+    'WrongApiVersion',
+    /write apiVersion: plumbline\.dev\/v1alpha1/,
+  ],
+  [
+    'a misspelled kind',
+    'apiVersion: apps/v1\nkind: ▶Deploymnet\nmetadata: {name: a}\n',
+    'UnknownKind',
+    /did you mean Deployment/,
+  ],
+  [
+    'a Kustomization',
+    'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: ▶Kustomization\nresources: [a.yaml]\n',
+    'NeedsRendering',
+    /^Kustomization is read by Kustomize/,
+  ],
+  [
+    'a Kustomization of Flux',
+    'apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: ▶Kustomization\nmetadata: {name: a}\n',
+    'UnknownKind',
+    /group kustomize\.toolkit\.fluxcd\.io/,
+  ],
 ];
 
 const SYNTAX: readonly Case[] = [
-  ['a quote that is not closed', 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ▶"web\n  labels: {a: b}\ndata:\n  k: v\n', 'InvalidYaml', /this " is not closed/],
-  ['a single quote that is not closed', "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ▶'web\ndata:\n  k: v\n", 'InvalidYaml', /this ' is not closed/],
-  ['a brace that is not closed', 'apiVersion: v1\nkind: ConfigMap\nmetadata: ▶{name: web\ndata:\n  k: v\n', 'InvalidYaml', /this \{ is not closed; write \}/],
-  ['a bracket that is not closed', 'apiVersion: v1\nkind: List\nitems: ▶[\n', 'InvalidYaml', /this \[ is not closed; write \]/],
-  ['a no-break space for indentation', 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n▶\u00a0 name: web\n', 'InvalidYaml', /<U\+00A0> name starts with U\+00A0/],
-  ['a space of no width in a name', 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ▶we\u200bb\n', 'InvalidValue', /found text "we<U\+200B>b"/],
-  ['an action of Helm for a value', 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ▶{{ .Values.name }}\n  {{- with .Values.labels }}\n  labels: {{ toYaml . | nindent 4 }}\n  {{- end }}\n', 'NeedsRendering', /the file is a template/],
-  ['an action of Helm around an object', '▶{{- if .Values.enabled }}\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ include "web.name" . }}\n{{- end }}\n', 'NeedsRendering', /helm template/],
-  ['an action of Jinja', 'apiVersion: v1\n▶{% if a %}\nkind: ConfigMap\n{% endif %}\nmetadata: {name: web}\n', 'NeedsRendering', /the file is a template/],
-  ['an alias for a key that is not there', 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {▶*key : x}\n', 'InvalidYaml', /names no anchor/],
-  ['wrong indentation', 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ▶d\n   labels: {a: b}\n', 'InvalidYaml', /check the indentation of the lines below/],
+  [
+    'a quote that is not closed',
+    'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ▶"web\n  labels: {a: b}\ndata:\n  k: v\n',
+    'InvalidYaml',
+    /this " is not closed/,
+  ],
+  [
+    'a single quote that is not closed',
+    "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ▶'web\ndata:\n  k: v\n",
+    'InvalidYaml',
+    /this ' is not closed/,
+  ],
+  [
+    'a brace that is not closed',
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: ▶{name: web\ndata:\n  k: v\n',
+    'InvalidYaml',
+    /this \{ is not closed; write \}/,
+  ],
+  [
+    'a bracket that is not closed',
+    'apiVersion: v1\nkind: List\nitems: ▶[\n',
+    'InvalidYaml',
+    /this \[ is not closed; write \]/,
+  ],
+  [
+    'a no-break space for indentation',
+    'apiVersion: v1\nkind: ConfigMap\nmetadata:\n▶\u00a0 name: web\n',
+    'InvalidYaml',
+    /<U\+00A0> name starts with U\+00A0/,
+  ],
+  [
+    'a space of no width in a name',
+    'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ▶we\u200bb\n',
+    'InvalidValue',
+    /found text "we<U\+200B>b"/,
+  ],
+  [
+    'an action of Helm for a value',
+    'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ▶{{ .Values.name }}\n  {{- with .Values.labels }}\n  labels: {{ toYaml . | nindent 4 }}\n  {{- end }}\n',
+    'NeedsRendering',
+    /the file is a template/,
+  ],
+  [
+    'an action of Helm around an object',
+    '▶{{- if .Values.enabled }}\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ include "web.name" . }}\n{{- end }}\n',
+    'NeedsRendering',
+    /helm template/,
+  ],
+  [
+    'an action of Jinja',
+    'apiVersion: v1\n▶{% if a %}\nkind: ConfigMap\n{% endif %}\nmetadata: {name: web}\n',
+    'NeedsRendering',
+    /the file is a template/,
+  ],
+  [
+    'an alias for a key that is not there',
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {▶*key : x}\n',
+    'InvalidYaml',
+    /names no anchor/,
+  ],
+  [
+    'wrong indentation',
+    'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ▶d\n   labels: {a: b}\n',
+    'InvalidYaml',
+    /check the indentation of the lines below/,
+  ],
 ];
 
-for (const [title, cases] of [['a field', FIELDS], ['a kind', KINDS], ['the text', SYNTAX]] as const) {
+for (const [title, cases] of [
+  ['a field', FIELDS],
+  ['a kind', KINDS],
+  ['the text', SYNTAX],
+] as const) {
   describe(`one mistake in ${title} is one finding at its place`, () => {
     for (const [mistake, marked, code, words] of cases) {
       it(mistake, () => {
         const at = marked.indexOf(MARK);
         const before = marked.slice(0, at).split('\n');
         const place = `f.yaml:${before.length}:${(before.at(-1) ?? '').length + 1}`;
-        const { diagnostics, objects } = parseManifest('f.yaml', 'oid', new TextEncoder().encode(marked.replace(MARK, '')));
+        const { diagnostics, objects } = parseManifest(
+          'f.yaml',
+          'oid',
+          new TextEncoder().encode(marked.replace(MARK, '')),
+        );
         const said = diagnostics.map(formatDiagnostic);
         assert.equal(said.length, 1, said.join('\n'));
         const [line = ''] = said;
@@ -92,8 +289,19 @@ for (const [title, cases] of [['a field', FIELDS], ['a kind', KINDS], ['the text
 
 describe('several mistakes are all told', () => {
   it('beside a refused field', () => {
-    const { diagnostics } = parseManifest('f.yaml', 'oid', new TextEncoder().encode(pod('    ports: [{containerPort: 0}]\n  volumes:\n  - {name: A, nfs: {}}\n  - {name: b, emptyDir: {}, hostPath: {path: /x}}\n')));
-    assert.deepEqual(diagnostics.map((d) => `${d.line}:${d.column} ${d.code}`), ['9:29 InvalidValue', '11:12 InvalidValue', '11:15 UnsupportedField', '12:5 InvalidValue']);
+    const { diagnostics } = parseManifest(
+      'f.yaml',
+      'oid',
+      new TextEncoder().encode(
+        pod(
+          '    ports: [{containerPort: 0}]\n  volumes:\n  - {name: A, nfs: {}}\n  - {name: b, emptyDir: {}, hostPath: {path: /x}}\n',
+        ),
+      ),
+    );
+    assert.deepEqual(
+      diagnostics.map((d) => `${d.line}:${d.column} ${d.code}`),
+      ['9:29 InvalidValue', '11:12 InvalidValue', '11:15 UnsupportedField', '12:5 InvalidValue'],
+    );
   });
 
   it('up to a limit, and then that there are more', () => {

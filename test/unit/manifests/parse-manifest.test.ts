@@ -30,15 +30,30 @@ describe('bytes that are no text', () => {
   it('accepts a byte order mark and Windows line ends', () => {
     const file = parse(`\ufeff${configMap('{a: b}').replaceAll('\n', '\r\n')}`);
     assert.deepEqual(places(file), []);
-    assert.deepEqual(file.objects.map((o) => o.key), ['ConfigMap/default/a']);
+    assert.deepEqual(
+      file.objects.map((o) => o.key),
+      ['ConfigMap/default/a'],
+    );
   });
 
   it('names Git LFS where a commit has its pointer, and warns of one that may be anything', () => {
-    const pointer = new TextEncoder().encode('version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n');
+    const pointer = new TextEncoder().encode(
+      'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n',
+    );
     const [error] = parseManifest('f.yaml', 'o', pointer).diagnostics;
-    assert.deepEqual([error?.severity, error?.code, error?.message], ['error', 'LfsPointer', 'f.yaml is in Git LFS: the commit has a pointer to its contents, and these are not fetched']);
+    assert.deepEqual(
+      [error?.severity, error?.code, error?.message],
+      [
+        'error',
+        'LfsPointer',
+        'f.yaml is in Git LFS: the commit has a pointer to its contents, and these are not fetched',
+      ],
+    );
     assert.match(error?.hint ?? '', /git lfs untrack/);
-    assert.deepEqual(parseManifest('f.json', 'o', pointer).diagnostics.map((d) => `${d.severity} ${d.code}`), ['warning LfsPointer']);
+    assert.deepEqual(
+      parseManifest('f.json', 'o', pointer).diagnostics.map((d) => `${d.severity} ${d.code}`),
+      ['warning LfsPointer'],
+    );
     assert.deepEqual(places(parse('version: https://git-lfs.github.com/spec/v1\n')).includes('1:1 LfsPointer'), false);
   });
 
@@ -48,31 +63,101 @@ describe('bytes that are no text', () => {
 });
 
 describe('what plain words mean, as Kubernetes reads them', () => {
-  const text = ['22:22', '2001-12-14', '1.2.3', '0x', 'yes please', '"yes"', "'1'", '!!str 5', '1e', '08:00', '.', '+', '1e400', '.5_0', '0x1p-2', 'NaN', 'inf', '.inf5', '0b12', '0o8', '_1', '"0x1F"', '!!str .inf'];
+  const text = [
+    '22:22',
+    '2001-12-14',
+    '1.2.3',
+    '0x',
+    'yes please',
+    '"yes"',
+    "'1'",
+    '!!str 5',
+    '1e',
+    '08:00',
+    '.',
+    '+',
+    '1e400',
+    '.5_0',
+    '0x1p-2',
+    'NaN',
+    'inf',
+    '.inf5',
+    '0b12',
+    '0o8',
+    '_1',
+    '"0x1F"',
+    '!!str .inf',
+  ];
   for (const word of text) {
     it(`${word} is text`, () => assert.deepEqual(places(parse(configMap(`{k: ${word}}`))), []));
   }
-  const notText = ['yes', 'No', 'on', 'y', '5', '0644', '0x1F', '0b1', '1_000', '1.5', '.5', '1e3', '~', 'null', 'True', '08', '0X1F', '0B1', '0O17', '-0x1', '+0b1', '0_7', '9'.repeat(101)];
+  const notText = [
+    'yes',
+    'No',
+    'on',
+    'y',
+    '5',
+    '0644',
+    '0x1F',
+    '0b1',
+    '1_000',
+    '1.5',
+    '.5',
+    '1e3',
+    '~',
+    'null',
+    'True',
+    '08',
+    '0X1F',
+    '0B1',
+    '0O17',
+    '-0x1',
+    '+0b1',
+    '0_7',
+    '9'.repeat(101),
+  ];
   for (const word of notText) {
     it(`${word} is no text`, () => {
       const file = parse(configMap(`{k: ${word}}`));
-      assert.deepEqual(file.diagnostics.map((d) => d.code), ['WrongType']);
+      assert.deepEqual(
+        file.diagnostics.map((d) => d.code),
+        ['WrongType'],
+      );
     });
   }
 });
 
 describe('numbers that JSON has not, which Kubernetes refuses wherever they are', () => {
-  for (const word of ['.inf', '-.Inf', '+.INF', '.nan', '.NaN', '!!float .inf', '9'.repeat(400), `0x${'f'.repeat(300)}`]) {
+  for (const word of [
+    '.inf',
+    '-.Inf',
+    '+.INF',
+    '.nan',
+    '.NaN',
+    '!!float .inf',
+    '9'.repeat(400),
+    `0x${'f'.repeat(300)}`,
+  ]) {
     it(word.slice(0, 20), () => {
-      for (const place of [`{k: ${word}}`, `{? ${word} : x}`]) assert.deepEqual(parse(configMap(place)).diagnostics.map((d) => d.code), ['InvalidYaml'], place);
+      for (const place of [`{k: ${word}}`, `{? ${word} : x}`])
+        assert.deepEqual(
+          parse(configMap(place)).diagnostics.map((d) => d.code),
+          ['InvalidYaml'],
+          place,
+        );
     });
   }
 });
 
 describe('files with several documents', () => {
   it('keeps the good ones beside the bad', () => {
-    const file = parse(`${configMap('{a: b}')}---\n${configMap('{a: 5}').replace('name: a', 'name: b')}---\n# empty\n---\n${configMap('').replace('name: a', 'name: c')}`);
-    assert.deepEqual(file.objects.map((o) => o.key), ['ConfigMap/default/a', 'ConfigMap/default/c']);
+    const file = parse(
+      `${configMap('{a: b}')}---\n${configMap('{a: 5}').replace('name: a', 'name: b')}---\n# empty\n---\n${configMap('').replace('name: a', 'name: c')}`,
+    );
+    assert.deepEqual(
+      file.objects.map((o) => o.key),
+      ['ConfigMap/default/a', 'ConfigMap/default/c'],
+    );
     assert.deepEqual(file.refused, ['ConfigMap/default/b']);
     assert.deepEqual(places(file), ['9:11 WrongType']);
   });
@@ -81,16 +166,32 @@ describe('files with several documents', () => {
     const file = parse('apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, name: b}\ndata: {k: 5}\n');
     assert.deepEqual(places(file), ['3:21 DuplicateKey', '4:11 WrongType']);
     const sound = parse('apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: x, k: y}\n');
-    assert.deepEqual([places(sound), sound.objects, sound.refused], [['4:14 DuplicateKey'], [], ['ConfigMap/default/a']]);
+    assert.deepEqual(
+      [places(sound), sound.objects, sound.refused],
+      [['4:14 DuplicateKey'], [], ['ConfigMap/default/a']],
+    );
   });
 
   it('an empty file and a file of comments hold nothing and are no mistake', () => {
-    for (const content of ['', '\n\n', '# nothing\n', '---\n---\n']) assert.deepEqual(parse(content), { path: 'f.yaml', oid: 'oid', bytes: content.length, objects: [], refused: [], diagnostics: [] });
+    for (const content of ['', '\n\n', '# nothing\n', '---\n---\n'])
+      assert.deepEqual(parse(content), {
+        path: 'f.yaml',
+        oid: 'oid',
+        bytes: content.length,
+        objects: [],
+        refused: [],
+        diagnostics: [],
+      });
   });
 
   it('says on which line every item of a List is', () => {
-    const file = parse('apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Namespace\n  metadata: {name: a}\n- kind: Nope\n  apiVersion: v1\n');
-    assert.deepEqual(file.objects.map((o) => o.position.line), [4]);
+    const file = parse(
+      'apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Namespace\n  metadata: {name: a}\n- kind: Nope\n  apiVersion: v1\n',
+    );
+    assert.deepEqual(
+      file.objects.map((o) => o.position.line),
+      [4],
+    );
     assert.deepEqual(places(file), ['7:9 UnknownKind']);
   });
 });
@@ -103,21 +204,45 @@ describe('JSON', () => {
     for (const indent of [undefined, 2, '\t']) {
       const text = JSON.stringify({ ...object, data: { k: '\u{1f600}\\ "/\n\t\u2028' } }, null, indent);
       const [read] = json(text).objects;
-      assert.deepEqual(read?.object, { ...(JSON.parse(text) as object), metadata: { name: 'a', namespace: 'default' } });
+      assert.deepEqual(read?.object, {
+        ...(JSON.parse(text) as object),
+        metadata: { name: 'a', namespace: 'default' },
+      });
     }
   });
 
   const mistakes: readonly (readonly [string, string, string])[] = [
-    ['a wrong type', '{\n "apiVersion": "v1",\n "kind": "ConfigMap",\n "metadata": {"name": "a"},\n "data": {"k": 5}\n}', '5:16 WrongType'],
-    ['a doubled key', '{\n "apiVersion": "v1", "kind": "ConfigMap",\n "metadata": {"name": "a", "name": "b"}\n}', '3:28 DuplicateKey'],
-    ['a List', '{"apiVersion": "v1", "kind": "List", "items": [\n {"apiVersion": "v1", "kind": "Nope"}\n]}', '2:31 UnknownKind'],
+    [
+      'a wrong type',
+      '{\n "apiVersion": "v1",\n "kind": "ConfigMap",\n "metadata": {"name": "a"},\n "data": {"k": 5}\n}',
+      '5:16 WrongType',
+    ],
+    [
+      'a doubled key',
+      '{\n "apiVersion": "v1", "kind": "ConfigMap",\n "metadata": {"name": "a", "name": "b"}\n}',
+      '3:28 DuplicateKey',
+    ],
+    [
+      'a List',
+      '{"apiVersion": "v1", "kind": "List", "items": [\n {"apiVersion": "v1", "kind": "Nope"}\n]}',
+      '2:31 UnknownKind',
+    ],
     ['no kind', '{"apiVersion": "v1",\n "metadata": {}}', '1:1 MissingField'],
     ['cut off', '{"apiVersion": "v1",\n "kind": "ConfigMap",\n "metadata": {"name": "a"', '3:14 InvalidYaml'],
-    ['a word that is no JSON', '{"apiVersion": "v1",\n "kind": "ConfigMap",\n "metadata": {"name": web}}', '3:23 InvalidYaml'],
-    ['a number that is out of range', '{"apiVersion": "v1",\n "kind": "ConfigMap",\n "metadata": {"name": "a"}, "data": {"k": 1e400}}', '3:43 InvalidYaml'],
+    [
+      'a word that is no JSON',
+      '{"apiVersion": "v1",\n "kind": "ConfigMap",\n "metadata": {"name": web}}',
+      '3:23 InvalidYaml',
+    ],
+    [
+      'a number that is out of range',
+      '{"apiVersion": "v1",\n "kind": "ConfigMap",\n "metadata": {"name": "a"}, "data": {"k": 1e400}}',
+      '3:43 InvalidYaml',
+    ],
     ['a quote that is not closed', '{"apiVersion": "v1",\n "kind": "ConfigMap,\n "metadata": {}}', '2:10 InvalidYaml'],
   ];
-  for (const [name, text, place] of mistakes) it(`${name} is told at its place`, () => assert.deepEqual(places(json(text)), [place]));
+  for (const [name, text, place] of mistakes)
+    it(`${name} is told at its place`, () => assert.deepEqual(places(json(text)), [place]));
 
   const others: readonly (readonly [string, string])[] = [
     ['package.json', '{"name": "shop", "version": "1.0.0", "scripts": {"kind": "x"}}'],
@@ -130,7 +255,9 @@ describe('JSON', () => {
     ['too many values for a manifest', `{"data": [${'1,'.repeat(400_000)}1]}`],
     ['nesting without end', `{"kind": ${'['.repeat(900_000)}`],
   ];
-  for (const [name, text] of others) it(`that is no manifest is left alone: ${name}`, () => assert.deepEqual(json(text), { path: 'f.json', oid: 'oid', bytes: text.length, objects: [], diagnostics: [] }));
+  for (const [name, text] of others)
+    it(`that is no manifest is left alone: ${name}`, () =>
+      assert.deepEqual(json(text), { path: 'f.json', oid: 'oid', bytes: text.length, objects: [], diagnostics: [] }));
 });
 
 describe('hostile files are refused quickly', () => {
@@ -150,8 +277,16 @@ describe('hostile files are refused quickly', () => {
     ['quotes that are not closed', 'a: "\n--- \n'.repeat(30_000), 'InvalidYaml'],
     ['closing brackets', repeat('}]'), 'InvalidYaml'],
     ['comments', repeat('#\n'), 'TooComplex'],
-    ['many fields', `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n${Array.from({ length: 40_000 }, (_, i) => `k${i}: x`).join('\n')}`, 'UnknownField'],
-    ['white space for base64', `apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: "${' '.repeat(900_000)}!"}`, 'InvalidValue'],
+    [
+      'many fields',
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n${Array.from({ length: 40_000 }, (_, i) => `k${i}: x`).join('\n')}`,
+      'UnknownField',
+    ],
+    [
+      'white space for base64',
+      `apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: "${' '.repeat(900_000)}!"}`,
+      'InvalidValue',
+    ],
     ['a key that is a prototype', configMap('{__proto__: x}'), 'InvalidYaml'],
   ];
   for (const [name, text, code] of cases) {
@@ -170,7 +305,9 @@ describe('speed', () => {
   it('reads 1,000 small manifests in seconds', () => {
     const started = performance.now();
     for (let i = 0; i < 1000; i++) {
-      const file = parse(`apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web-${i}}\nspec:\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec:\n      containers:\n      - {name: web, image: "hello:1", ports: [{containerPort: 80}]}\n`);
+      const file = parse(
+        `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web-${i}}\nspec:\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec:\n      containers:\n      - {name: web, image: "hello:1", ports: [{containerPort: 80}]}\n`,
+      );
       assert.equal(file.objects.length, 1);
     }
     assert.ok(performance.now() - started < 10_000, 'took more than 10 s');

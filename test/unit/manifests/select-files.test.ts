@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { fileTooLarge, formatDiagnostic, ManifestCache, parseManifest, selectManifestFiles } from '../../../reconciler/core/manifests/index.ts';
+import {
+  fileTooLarge,
+  formatDiagnostic,
+  ManifestCache,
+  parseManifest,
+  selectManifestFiles,
+} from '../../../reconciler/core/manifests/index.ts';
 
 describe('which files are manifests', () => {
   const cases: readonly (readonly [path: string, mode: string, outcome: string])[] = [
@@ -40,22 +46,56 @@ describe('which files are manifests', () => {
   }
 
   it('tells of a Helm chart once, and reads nothing of it', () => {
-    const paths = ['charts/web/Chart.yaml', 'charts/web/values.yaml', 'charts/web/templates/deploy.yaml', 'charts/web/charts/db/Chart.yaml', 'charts/web/link', 'charts/website/a.yaml', 'a.yaml'];
-    const { manifests, diagnostics } = selectManifestFiles(paths.map((path) => ({ path, mode: path.endsWith('link') ? '120000' : '100644', oid: 'o' })));
-    assert.deepEqual(manifests.map((f) => f.path), ['charts/website/a.yaml', 'a.yaml']);
-    assert.deepEqual(diagnostics.map((d) => `${d.file} ${d.code}`), ['charts/web/Chart.yaml NeedsRendering']);
-    assert.match(formatDiagnostic(selectManifestFiles([{ path: 'Chart.yaml', mode: '100644', oid: 'o' }, { path: 'b.yaml', mode: '100644', oid: 'o' }]).diagnostics[0]!), /this repository a Helm chart/);
+    const paths = [
+      'charts/web/Chart.yaml',
+      'charts/web/values.yaml',
+      'charts/web/templates/deploy.yaml',
+      'charts/web/charts/db/Chart.yaml',
+      'charts/web/link',
+      'charts/website/a.yaml',
+      'a.yaml',
+    ];
+    const { manifests, diagnostics } = selectManifestFiles(
+      paths.map((path) => ({ path, mode: path.endsWith('link') ? '120000' : '100644', oid: 'o' })),
+    );
+    assert.deepEqual(
+      manifests.map((f) => f.path),
+      ['charts/website/a.yaml', 'a.yaml'],
+    );
+    assert.deepEqual(
+      diagnostics.map((d) => `${d.file} ${d.code}`),
+      ['charts/web/Chart.yaml NeedsRendering'],
+    );
+    assert.match(
+      formatDiagnostic(
+        selectManifestFiles([
+          { path: 'Chart.yaml', mode: '100644', oid: 'o' },
+          { path: 'b.yaml', mode: '100644', oid: 'o' },
+        ]).diagnostics[0]!,
+      ),
+      /this repository a Helm chart/,
+    );
   });
 
   it('says how large a file is', () => {
-    assert.match(formatDiagnostic(fileTooLarge('big.yaml', 50 * 1024 * 1024)), /^big\.yaml:1:1 FileTooLarge big\.yaml is a file of 50\.0 MiB/);
+    assert.match(
+      formatDiagnostic(fileTooLarge('big.yaml', 50 * 1024 * 1024)),
+      /^big\.yaml:1:1 FileTooLarge big\.yaml is a file of 50\.0 MiB/,
+    );
     assert.match(fileTooLarge('big.yaml').message, /at most 1 MiB/);
-    assert.match(formatDiagnostic(fileTooLarge('data.json')), /^data\.json:1:1 FileTooLarge warning: .*was not read; if it holds manifests, split it/);
+    assert.match(
+      formatDiagnostic(fileTooLarge('data.json')),
+      /^data\.json:1:1 FileTooLarge warning: .*was not read; if it holds manifests, split it/,
+    );
   });
 });
 
 describe('the cache of parsed files', () => {
-  const file = parseManifest('a.yaml', 'oid-1', new TextEncoder().encode('apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n'));
+  const file = parseManifest(
+    'a.yaml',
+    'oid-1',
+    new TextEncoder().encode('apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n'),
+  );
 
   it('answers for the same blob at the same path only', () => {
     const cache = new ManifestCache();

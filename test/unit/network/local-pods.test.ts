@@ -8,7 +8,9 @@ import { createStatusHub } from '../../../nodeagent/loops/status-hub.ts';
 
 const web = { namespace: 'default', name: 'web', uid: 'u1' };
 const status = (podIP: string | undefined, ready: boolean, phase: PodStatus['phase'] = 'Running'): PodStatus => ({
-  phase, conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }], ...(podIP !== undefined && { podIP }),
+  phase,
+  conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
+  ...(podIP !== undefined && { podIP }),
 });
 
 describe('what the node sees of its own pods', () => {
@@ -25,9 +27,17 @@ describe('what the node sees of its own pods', () => {
     hub.tellPod(web, status(undefined, false));
     hub.tellPod(web, status('198.19.1.9', false, 'Succeeded'));
     hub.tellGone(web);
-    const as = (address: string | undefined, ready: boolean, over = false): unknown => ['Pod/default/web', { address, ready, over }];
+    const as = (address: string | undefined, ready: boolean, over = false): unknown => [
+      'Pod/default/web',
+      { address, ready, over },
+    ];
     assert.deepEqual(told, [
-      as('198.19.1.2', false), as('198.19.1.2', true), as('198.19.1.9', true), as(undefined, false), as('198.19.1.9', false, true), as(undefined, false, true),
+      as('198.19.1.2', false),
+      as('198.19.1.2', true),
+      as('198.19.1.9', true),
+      as(undefined, false),
+      as('198.19.1.9', false, true),
+      as(undefined, false, true),
     ]);
     hub.forget('u1');
     assert.equal(pods.get('u1'), undefined);

@@ -5,7 +5,9 @@ import { createLineReader } from '../../../nodeagent/adapters/process/follow-com
 
 function changes(...lines: string[]): string[] {
   const told: string[] = [];
-  const read = createMonitorReader({ family: 'ip', table: 'plumbline', generationChain: 'generation' }, (change) => told.push(change));
+  const read = createMonitorReader({ family: 'ip', table: 'plumbline', generationChain: 'generation' }, (change) =>
+    told.push(change),
+  );
   for (const line of lines) read(line);
   return told;
 }
@@ -14,17 +16,50 @@ const END = '# new generation 7 by process 4711 (nft)';
 
 describe('what nft monitor says', () => {
   const cases: readonly (readonly [string, readonly string[], readonly string[]])[] = [
-    ['a transaction of ours', ['flush chain ip plumbline svc-a', 'add rule ip plumbline svc-a drop', 'add rule ip plumbline generation jump anchor comment "7"', END], []],
-    ['our table is deleted', ['delete rule ip plumbline generation handle 3', 'delete chain ip plumbline anchor', 'delete table ip plumbline', END], ['own-table']],
+    [
+      'a transaction of ours',
+      [
+        'flush chain ip plumbline svc-a',
+        'add rule ip plumbline svc-a drop',
+        'add rule ip plumbline generation jump anchor comment "7"',
+        END,
+      ],
+      [],
+    ],
+    [
+      'our table is deleted',
+      [
+        'delete rule ip plumbline generation handle 3',
+        'delete chain ip plumbline anchor',
+        'delete table ip plumbline',
+        END,
+      ],
+      ['own-table'],
+    ],
     ['a rule of ours is deleted', ['delete rule ip plumbline services handle 9', END], ['own-table']],
-    ['a table with a longer name, and one of another family', ['add table ip plumbline2', 'add rule ip plumbline2 a drop', 'add rule ip6 plumbline a drop', END], ['others']],
-    ['a chain of others', ['add chain ip filter FORWARD { type filter hook forward priority filter; policy drop; }', END], ['others']],
+    [
+      'a table with a longer name, and one of another family',
+      ['add table ip plumbline2', 'add rule ip plumbline2 a drop', 'add rule ip6 plumbline a drop', END],
+      ['others'],
+    ],
+    [
+      'a chain of others',
+      ['add chain ip filter FORWARD { type filter hook forward priority filter; policy drop; }', END],
+      ['others'],
+    ],
     ['everything is flushed', ['delete table ip plumbline', 'delete table ip filter', END], ['own-table', 'others']],
     ['nothing before the transaction is over', ['delete table ip plumbline'], []],
-    ['one after ours is told', ['add rule ip plumbline generation jump anchor comment "7"', END, 'delete table ip plumbline', END], ['own-table']],
+    [
+      'one after ours is told',
+      ['add rule ip plumbline generation jump anchor comment "7"', END, 'delete table ip plumbline', END],
+      ['own-table'],
+    ],
     ['events were lost', ['# ERROR: We lost some netlink events!', END], ['others']],
   ];
-  for (const [name, lines, told] of cases) it(name, () => { assert.deepEqual(changes(...lines), told); });
+  for (const [name, lines, told] of cases)
+    it(name, () => {
+      assert.deepEqual(changes(...lines), told);
+    });
 });
 
 describe('lines of a program', () => {
@@ -36,6 +71,9 @@ describe('lines of a program', () => {
     read('o\n');
     for (let i = 0; i < 100; i += 1) read('x'.repeat(1024));
     read('\nlast\n');
-    assert.deepEqual(lines.map((line) => (line.length > 10 ? line.length : line)), ['one', 'two', 16 * 1024, 'last']);
+    assert.deepEqual(
+      lines.map((line) => (line.length > 10 ? line.length : line)),
+      ['one', 'two', 16 * 1024, 'last'],
+    );
   });
 });

@@ -16,23 +16,36 @@ class ManualClock {
   private passed = 0;
   private sleepers: { ms: number; end(): void }[] = [];
   private watchers: (() => void)[] = [];
-  now(): Date { return new Date(0); }
-  monotonic(): number { return this.passed; }
-  deadline(ms: number, ...signals: readonly AbortSignal[]): JoinedSignal { return limitSignals((left, over) => this.sleep(left, over), ms, ...signals); }
+  now(): Date {
+    return new Date(0);
+  }
+  monotonic(): number {
+    return this.passed;
+  }
+  deadline(ms: number, ...signals: readonly AbortSignal[]): JoinedSignal {
+    return limitSignals((left, over) => this.sleep(left, over), ms, ...signals);
+  }
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const sleeper = { ms, end: resolve };
       this.sleepers.push(sleeper);
-      signal?.addEventListener('abort', () => {
-        this.sleepers = this.sleepers.filter((s) => s !== sleeper);
-        reject(signal.reason as Error);
-      }, { once: true });
+      signal?.addEventListener(
+        'abort',
+        () => {
+          this.sleepers = this.sleepers.filter((s) => s !== sleeper);
+          reject(signal.reason as Error);
+        },
+        { once: true },
+      );
       for (const watcher of this.watchers.splice(0)) watcher();
     });
   }
   /** Waits until the loop sleeps, and tells for how long. */
   async asleep(): Promise<number> {
-    while (this.sleepers.length === 0) await new Promise<void>((resolve) => { this.watchers.push(resolve); });
+    while (this.sleepers.length === 0)
+      await new Promise<void>((resolve) => {
+        this.watchers.push(resolve);
+      });
     return this.sleepers[0]?.ms ?? 0;
   }
   async pass(): Promise<void> {
@@ -40,7 +53,9 @@ class ManualClock {
     for (const sleeper of this.sleepers.splice(0)) sleeper.end();
   }
   /** Time goes by; who sleeps sleeps on. */
-  elapse(ms: number): void { this.passed += ms; }
+  elapse(ms: number): void {
+    this.passed += ms;
+  }
 }
 
 class Filter extends MemoryPacketFilter {
@@ -53,7 +68,9 @@ class Filter extends MemoryPacketFilter {
     if (failure) throw failure;
     await super.apply(transaction, signal);
   }
-  override forwardDrops(): Promise<readonly string[]> { return Promise.resolve(this.drops); }
+  override forwardDrops(): Promise<readonly string[]> {
+    return Promise.resolve(this.drops);
+  }
 }
 
 interface World {
@@ -72,31 +89,56 @@ interface World {
   sync: NetworkSync;
 }
 
-const LINKS: readonly Link[] = [{ name: 'eth0', up: true, mtu: 1500, addresses: [{ address: '198.18.0.1', prefixLength: 24 }] }];
+const LINKS: readonly Link[] = [
+  { name: 'eth0', up: true, mtu: 1500, addresses: [{ address: '198.18.0.1', prefixLength: 24 }] },
+];
 const web = service('web', '198.19.128.10', [{ port: 80 }]);
 const BASE = [cluster(), node('n1', '198.18.0.1', '198.19.1.0/24'), web, slice(web, [endpoint('198.19.1.2')])];
 let open: NetworkSync[] = [];
 
 function start(objects: readonly KubeObject[] = BASE): World {
   const world = {
-    assignment: new TestAssignment('n1', objects), pods: new TestLocalPods(), filter: new Filter(), clock: new ManualClock(), states: [], events: [], steps: [], cniText: undefined, cniWrites: 0, portMappings: true, routingError: undefined,
+    assignment: new TestAssignment('n1', objects),
+    pods: new TestLocalPods(),
+    filter: new Filter(),
+    clock: new ManualClock(),
+    states: [],
+    events: [],
+    steps: [],
+    cniText: undefined,
+    cniWrites: 0,
+    portMappings: true,
+    routingError: undefined,
   } as unknown as World;
   const routing: Routing = {
     inspect: async () => {
       if (world.routingError !== undefined) throw new Error(world.routingError);
       return { links: LINKS, routes: [], vxlan: undefined, sysctls: {} };
     },
-    apply: async (steps) => { world.steps.push(...steps); },
+    apply: async (steps) => {
+      world.steps.push(...steps);
+    },
   };
   const cni: CniConfigFile = {
-    dataDir: '/state/cni', read: async () => world.cniText, removePortMappings: async () => { world.portMappings = false; },
+    dataDir: '/state/cni',
+    read: async () => world.cniText,
+    removePortMappings: async () => {
+      world.portMappings = false;
+    },
     write: async (text) => {
       world.cniText = text;
       world.cniWrites += 1;
     },
   };
   world.sync = startNetworkSync({
-    assignment: world.assignment, pods: world.pods, filter: world.filter, routing, cni, clock: world.clock, log: () => undefined, onState: (s) => world.states.push(s),
+    assignment: world.assignment,
+    pods: world.pods,
+    filter: world.filter,
+    routing,
+    cni,
+    clock: world.clock,
+    log: () => undefined,
+    onState: (s) => world.states.push(s),
     onEvent: (event) => world.events.push(event.reason),
   });
   open.push(world.sync);
@@ -122,7 +164,9 @@ describe('network loop', () => {
     const w = start();
     await w.sync.synced();
     let release: () => void = () => undefined;
-    w.filter.hold = new Promise((resolve) => { release = resolve; });
+    w.filter.hold = new Promise((resolve) => {
+      release = resolve;
+    });
     w.assignment.set(slice(web, [endpoint('198.19.1.3')]));
     await Promise.resolve();
     for (let i = 4; i < 50; i += 1) w.assignment.set(slice(web, [endpoint(`198.19.1.${i}`)]));
@@ -161,13 +205,19 @@ describe('network loop', () => {
     w.assignment.set(slice(web, [endpoint('198.19.1.3')]));
     const pauses: number[] = [];
     for (let i = 0; i < 3; i += 1) {
-      while (w.states.at(-1)?.error === null) await new Promise((resolve) => { setImmediate(resolve); });
+      while (w.states.at(-1)?.error === null)
+        await new Promise((resolve) => {
+          setImmediate(resolve);
+        });
       pauses.push(await w.clock.asleep());
       await w.clock.pass();
     }
     await w.sync.synced();
     assert.deepEqual(pauses, [250, 500, 1000]);
-    assert.deepEqual(w.states.slice(1), [{ version: '1', error: 'packet filter: kernel says no' }, { version: '2', error: null }]);
+    assert.deepEqual(w.states.slice(1), [
+      { version: '1', error: 'packet filter: kernel says no' },
+      { version: '2', error: null },
+    ]);
   });
 
   it('keeps Services going while routes fail', async () => {
@@ -175,7 +225,16 @@ describe('network loop', () => {
     await w.sync.synced();
     w.routingError = 'no ip program';
     w.assignment.set(node('n2', '198.18.0.2', '198.19.2.0/24'), slice(web, [endpoint('198.19.1.9')]));
-    assert.equal(await new Promise((resolve) => { const look = (): void => { if (w.states.at(-1)?.error) resolve(w.states.at(-1)?.error); else setImmediate(look); }; look(); }), 'routes: no ip program');
+    assert.equal(
+      await new Promise((resolve) => {
+        const look = (): void => {
+          if (w.states.at(-1)?.error) resolve(w.states.at(-1)?.error);
+          else setImmediate(look);
+        };
+        look();
+      }),
+      'routes: no ip program',
+    );
     assert.ok(w.filter.table?.elements.get('hairpin')?.has('198.19.1.9 . 198.19.1.9'));
     assert.equal(w.states.at(-1)?.version, '1');
     w.routingError = undefined;
@@ -247,7 +306,10 @@ describe('network loop', () => {
       await w.sync.synced();
       await w.clock.pass();
     }
-    assert.match(w.states[1]?.error ?? '', /^chain inet firewalld filter_FORWARD drops .* Accept them there: nft insert rule inet firewalld filter_FORWARD ip saddr 198\.19\.0\.0\/17 accept; nft insert rule/);
+    assert.match(
+      w.states[1]?.error ?? '',
+      /^chain inet firewalld filter_FORWARD drops .* Accept them there: nft insert rule inet firewalld filter_FORWARD ip saddr 198\.19\.0\.0\/17 accept; nft insert rule/,
+    );
     assert.deepEqual(w.states[2], { version: '1', error: null });
   });
 
@@ -258,14 +320,20 @@ describe('network loop', () => {
     w.filter.forgotten.length = 0;
     w.assignment.set(slice(dns, [endpoint('198.19.1.6')]));
     await w.sync.synced();
-    assert.deepEqual(w.filter.forgotten, [{ protocol: 'UDP', address: '198.19.128.53', port: 53, endpoint: '198.19.1.5' }]);
+    assert.deepEqual(w.filter.forgotten, [
+      { protocol: 'UDP', address: '198.19.128.53', port: 53, endpoint: '198.19.1.5' },
+    ]);
   });
 
   it('forgets TCP connections that wait for the answer of an endpoint that gets no new ones, when it leaves', async () => {
     const w = start([...BASE, slice(web, [endpoint('198.19.1.2'), endpoint('198.19.1.3')])]);
     await w.sync.synced();
     const flow = { protocol: 'TCP', address: '198.19.128.10', port: 80 } as const;
-    w.filter.tracked.push({ ...flow, endpoint: '198.19.1.2' }, { ...flow, endpoint: '198.19.1.3' }, { ...flow, port: 81, endpoint: '198.19.1.2' });
+    w.filter.tracked.push(
+      { ...flow, endpoint: '198.19.1.2' },
+      { ...flow, endpoint: '198.19.1.3' },
+      { ...flow, port: 81, endpoint: '198.19.1.2' },
+    );
     w.assignment.set(slice(web, [endpoint('198.19.1.2', 'unready'), endpoint('198.19.1.3')]));
     await w.sync.synced();
     assert.deepEqual(w.filter.forgotten, [{ ...flow, endpoint: '198.19.1.2', unanswered: true }]);
@@ -276,12 +344,15 @@ describe('network loop', () => {
     const w = start([...BASE, dns, slice(dns, [endpoint('198.19.1.5')])]);
     const protocol = 'UDP';
     w.filter.tracked.push(
-      { protocol, address: '198.19.128.53', port: 53, endpoint: '198.19.1.5' }, { protocol, address: '198.19.128.53', port: 53, endpoint: '198.19.1.4' },
-      { protocol, address: '198.18.0.1', port: 30053, endpoint: '198.19.1.3' }, { protocol, address: '192.0.2.1', port: 53, endpoint: '192.0.2.1' },
+      { protocol, address: '198.19.128.53', port: 53, endpoint: '198.19.1.5' },
+      { protocol, address: '198.19.128.53', port: 53, endpoint: '198.19.1.4' },
+      { protocol, address: '198.18.0.1', port: 30053, endpoint: '198.19.1.3' },
+      { protocol, address: '192.0.2.1', port: 53, endpoint: '192.0.2.1' },
     );
     await w.sync.synced();
     assert.deepEqual(w.filter.forgotten, [
-      { protocol, address: '198.19.128.53', port: 53, endpoint: '198.19.1.4' }, { protocol, address: '198.18.0.1', port: 30053, endpoint: '198.19.1.3' },
+      { protocol, address: '198.19.128.53', port: 53, endpoint: '198.19.1.4' },
+      { protocol, address: '198.18.0.1', port: 30053, endpoint: '198.19.1.3' },
     ]);
   });
 
@@ -335,7 +406,10 @@ describe('network loop', () => {
     w.pods.see(own, '198.19.1.9', false);
     await w.sync.synced();
     assert.equal(w.filter.table?.elements.get('hairpin')?.size, 0);
-    assert.deepEqual(w.filter.transactions.slice(1).map((t) => t.commands.some((c) => c.do === 'replace-table')), [false, false]);
+    assert.deepEqual(
+      w.filter.transactions.slice(1).map((t) => t.commands.some((c) => c.do === 'replace-table')),
+      [false, false],
+    );
     assert.deepEqual(w.states, [{ version: '1', error: null }]);
   });
 
@@ -355,9 +429,17 @@ describe('network loop', () => {
     const w = start();
     await w.sync.synced();
     const current = w.assignment.current.bind(w.assignment);
-    w.assignment.current = () => ({ ...current(), get: () => { throw new Error('no view'); } });
+    w.assignment.current = () => ({
+      ...current(),
+      get: () => {
+        throw new Error('no view');
+      },
+    });
     w.assignment.set(slice(web, [endpoint('198.19.1.9')]));
-    while (w.states.at(-1)?.error === null) await new Promise((resolve) => { setImmediate(resolve); });
+    while (w.states.at(-1)?.error === null)
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
     w.assignment.current = current;
     await w.clock.pass();
     await w.sync.synced();
@@ -365,9 +447,15 @@ describe('network loop', () => {
   });
 
   it('is not held back by an object of a kind that it does not know', async () => {
-    const w = start([...BASE, { kind: 'Later', metadata: { name: 'x', namespace: 'default' } } as unknown as KubeObject]);
+    const w = start([
+      ...BASE,
+      { kind: 'Later', metadata: { name: 'x', namespace: 'default' } } as unknown as KubeObject,
+    ]);
     await w.sync.synced();
-    w.assignment.set({ kind: 'Later', metadata: { name: 'x', namespace: 'default' } } as unknown as KubeObject, slice(web, [endpoint('198.19.1.9')]));
+    w.assignment.set(
+      { kind: 'Later', metadata: { name: 'x', namespace: 'default' } } as unknown as KubeObject,
+      slice(web, [endpoint('198.19.1.9')]),
+    );
     await w.sync.synced();
     assert.deepEqual(w.states.at(-1), { version: '2', error: null });
     assert.ok(w.filter.table?.elements.get('hairpin')?.has('198.19.1.9 . 198.19.1.9'));

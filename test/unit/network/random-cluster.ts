@@ -7,45 +7,75 @@ import type { FragmentChanges } from '../../../nodeagent/core/nftables/delta.ts'
 import { ServiceIndex } from '../../../nodeagent/core/nftables/service-index.ts';
 import { cluster, endpoint, node, pod, service, slice, TestAssignment } from './world.ts';
 
-const randomEndpoint = fc.record({ host: fc.integer({ min: 2, max: 5 }), net: fc.constantFrom(1, 2), state: fc.constantFrom('ready', 'unready', 'terminating') })
+const randomEndpoint = fc
+  .record({
+    host: fc.integer({ min: 2, max: 5 }),
+    net: fc.constantFrom(1, 2),
+    state: fc.constantFrom('ready', 'unready', 'terminating'),
+  })
   .map((e) => endpoint(`198.19.${e.net}.${e.host}`, e.state));
 
-const randomService = fc.record({
-  name: fc.constantFrom('a', 'b', 'c', 'd'),
-  ip: fc.integer({ min: 1, max: 5 }),
-  protocol: fc.constantFrom('TCP' as const, 'UDP' as const),
-  nodePort: fc.option(fc.constantFrom(30001, 30002), { nil: undefined }),
-  second: fc.boolean(),
-  affinity: fc.option(fc.constantFrom(10, 20), { nil: undefined }),
-  endpoints: fc.array(randomEndpoint, { maxLength: 4 }),
-  more: fc.array(randomEndpoint, { maxLength: 2 }),
-}).map((r): KubeObject[] => {
-  const first = { name: 'one', port: 80, protocol: r.protocol, ...(r.nodePort !== undefined && { nodePort: r.nodePort }) };
-  const affinity = r.affinity === undefined ? {} : { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: r.affinity } } };
-  const svc = service(r.name, `198.19.128.${r.ip}`, r.second ? [first, { name: 'two', port: 81 }] : [first], affinity);
-  return [svc, slice(svc, r.endpoints, 'a'), slice(svc, r.more, 'b')];
-});
+const randomService = fc
+  .record({
+    name: fc.constantFrom('a', 'b', 'c', 'd'),
+    ip: fc.integer({ min: 1, max: 5 }),
+    protocol: fc.constantFrom('TCP' as const, 'UDP' as const),
+    nodePort: fc.option(fc.constantFrom(30001, 30002), { nil: undefined }),
+    second: fc.boolean(),
+    affinity: fc.option(fc.constantFrom(10, 20), { nil: undefined }),
+    endpoints: fc.array(randomEndpoint, { maxLength: 4 }),
+    more: fc.array(randomEndpoint, { maxLength: 2 }),
+  })
+  .map((r): KubeObject[] => {
+    const first = {
+      name: 'one',
+      port: 80,
+      protocol: r.protocol,
+      ...(r.nodePort !== undefined && { nodePort: r.nodePort }),
+    };
+    const affinity =
+      r.affinity === undefined
+        ? {}
+        : { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: r.affinity } } };
+    const svc = service(
+      r.name,
+      `198.19.128.${r.ip}`,
+      r.second ? [first, { name: 'two', port: 81 }] : [first],
+      affinity,
+    );
+    return [svc, slice(svc, r.endpoints, 'a'), slice(svc, r.more, 'b')];
+  });
 
-const randomPod = fc.record({
-  host: fc.constantFrom(2, 3, 4),
-  hostPort: fc.constantFrom(8080, 8081),
-  protocol: fc.constantFrom('TCP', 'UDP', 'SCTP'),
-  hostIP: fc.constantFrom(undefined, '0.0.0.0', '127.0.0.1', '198.18.0.1'),
-}).map(({ host, hostIP, ...port }) => pod(`p${host}`, [{ containerPort: 80, ...port, ...(hostIP !== undefined && { hostIP }) }]));
+const randomPod = fc
+  .record({
+    host: fc.constantFrom(2, 3, 4),
+    hostPort: fc.constantFrom(8080, 8081),
+    protocol: fc.constantFrom('TCP', 'UDP', 'SCTP'),
+    hostIP: fc.constantFrom(undefined, '0.0.0.0', '127.0.0.1', '198.18.0.1'),
+  })
+  .map(({ host, hostIP, ...port }) =>
+    pod(`p${host}`, [{ containerPort: 80, ...port, ...(hostIP !== undefined && { hostIP }) }]),
+  );
 
 /** Every pod `pN` has the address `198.19.1.N`. */
 const PODS: LocalPods = { get: (uid) => ({ address: `198.19.1.${uid.slice(1)}`, ready: true, over: false }) };
 
 export type RandomCluster = readonly KubeObject[];
 
-export const randomCluster: fc.Arbitrary<RandomCluster> = fc.record({
-  services: fc.uniqueArray(randomService, { maxLength: 4, selector: ([svc]) => svc?.metadata.name }),
-  pods: fc.uniqueArray(randomPod, { maxLength: 3, selector: (p) => p.metadata.name }),
-  placed: fc.boolean(),
-  peers: fc.subarray(['198.18.0.2', '198.18.0.3']),
-}).map(({ services, pods, placed, peers }) => [
-  cluster(), node('n1', '198.18.0.1', placed ? '198.19.1.0/24' : undefined), ...peers.map((p, i) => node(`p${p}`, p, `198.19.${i + 2}.0/24`)), ...services.flat(), ...pods,
-]);
+export const randomCluster: fc.Arbitrary<RandomCluster> = fc
+  .record({
+    services: fc.uniqueArray(randomService, { maxLength: 4, selector: ([svc]) => svc?.metadata.name }),
+    pods: fc.uniqueArray(randomPod, { maxLength: 3, selector: (p) => p.metadata.name }),
+    placed: fc.boolean(),
+    peers: fc.subarray(['198.18.0.2', '198.18.0.3']),
+  })
+  .map(({ services, pods, placed, peers }) => [
+    cluster(),
+    node('n1', '198.18.0.1', placed ? '198.19.1.0/24' : undefined),
+    ...peers.map((p, i) => node(`p${p}`, p, `198.19.${i + 2}.0/24`)),
+    ...services.flat(),
+    ...pods,
+  ]);
 
 /** Everything, as after a start. */
 export function compileRandom(objects: RandomCluster): FragmentChanges {

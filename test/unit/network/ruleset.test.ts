@@ -29,7 +29,11 @@ function rulesetWith(pods: LocalPods, objects: readonly KubeObject[]): Ruleset {
 }
 
 function ends(objects: readonly KubeObject[], packet: Packet): Outcome {
-  return tracePacket(applyCommands(undefined, renderWhole(rulesetOf(...objects))), { addresses: ['198.18.0.1', '198.19.1.1'] }, packet);
+  return tracePacket(
+    applyCommands(undefined, renderWhole(rulesetOf(...objects))),
+    { addresses: ['198.18.0.1', '198.19.1.1'] },
+    packet,
+  );
 }
 
 function delivered(to: string, masqueraded = false): Outcome {
@@ -47,51 +51,166 @@ describe('where a packet ends', () => {
   const elsewhere = web(endpoint(ELSEWHERE));
   const dns = service('dns', '198.19.128.53', [{ name: 'dns', port: 53, protocol: 'UDP' }]);
   const cases: readonly (readonly [string, readonly KubeObject[], Packet, Outcome])[] = [
-    ['pod to ClusterIP, endpoint elsewhere: source kept', elsewhere, { from: '198.19.1.9', to: CLUSTER_IP, port: 80 }, delivered(`${ELSEWHERE}:8080`)],
-    ['pod to ClusterIP, endpoint here', here, { from: '198.19.1.9', to: CLUSTER_IP, port: 80 }, delivered(`${HERE}:8080`)],
+    [
+      'pod to ClusterIP, endpoint elsewhere: source kept',
+      elsewhere,
+      { from: '198.19.1.9', to: CLUSTER_IP, port: 80 },
+      delivered(`${ELSEWHERE}:8080`),
+    ],
+    [
+      'pod to ClusterIP, endpoint here',
+      here,
+      { from: '198.19.1.9', to: CLUSTER_IP, port: 80 },
+      delivered(`${HERE}:8080`),
+    ],
     ['hairpin', here, { from: HERE, to: CLUSTER_IP, port: 80 }, delivered(`${HERE}:8080`, true)],
     ['hairpin by node port', here, { from: HERE, to: '198.18.0.1', port: 30080 }, delivered(`${HERE}:8080`, true)],
-    ['a pod that may meet itself or not', both, { from: HERE, to: CLUSTER_IP, port: 80 }, { end: 'delivered', to: [`${HERE}:8080`, `${ELSEWHERE}:8080`], masqueraded: [true, false] }],
-    ['node to ClusterIP, endpoint here', here, { from: '198.18.0.1', to: CLUSTER_IP, port: 80 }, delivered(`${HERE}:8080`)],
-    ['node to ClusterIP, endpoint elsewhere', elsewhere, { from: '198.18.0.1', to: CLUSTER_IP, port: 80 }, delivered(`${ELSEWHERE}:8080`, true)],
-    ['node port from outside, endpoint here: client address kept', here, { from: '198.18.9.9', to: '198.18.0.1', port: 30080 }, delivered(`${HERE}:8080`)],
-    ['node port from outside, endpoint elsewhere', elsewhere, { from: '198.18.9.9', to: '198.18.0.1', port: 30080 }, delivered(`${ELSEWHERE}:8080`, true)],
-    ['another node\'s pod by our node port', elsewhere, { from: '198.19.2.7', to: '198.18.0.1', port: 30080 }, delivered(`${ELSEWHERE}:8080`, true)],
-    ['node port on loopback is left alone', here, { from: '127.0.0.1', to: '127.0.0.1', port: 30080 }, delivered('127.0.0.1:30080')],
-    ['node port number on a foreign address is left alone', here, { from: HERE, to: '198.18.0.2', port: 30080 }, delivered('198.18.0.2:30080')],
+    [
+      'a pod that may meet itself or not',
+      both,
+      { from: HERE, to: CLUSTER_IP, port: 80 },
+      { end: 'delivered', to: [`${HERE}:8080`, `${ELSEWHERE}:8080`], masqueraded: [true, false] },
+    ],
+    [
+      'node to ClusterIP, endpoint here',
+      here,
+      { from: '198.18.0.1', to: CLUSTER_IP, port: 80 },
+      delivered(`${HERE}:8080`),
+    ],
+    [
+      'node to ClusterIP, endpoint elsewhere',
+      elsewhere,
+      { from: '198.18.0.1', to: CLUSTER_IP, port: 80 },
+      delivered(`${ELSEWHERE}:8080`, true),
+    ],
+    [
+      'node port from outside, endpoint here: client address kept',
+      here,
+      { from: '198.18.9.9', to: '198.18.0.1', port: 30080 },
+      delivered(`${HERE}:8080`),
+    ],
+    [
+      'node port from outside, endpoint elsewhere',
+      elsewhere,
+      { from: '198.18.9.9', to: '198.18.0.1', port: 30080 },
+      delivered(`${ELSEWHERE}:8080`, true),
+    ],
+    [
+      "another node's pod by our node port",
+      elsewhere,
+      { from: '198.19.2.7', to: '198.18.0.1', port: 30080 },
+      delivered(`${ELSEWHERE}:8080`, true),
+    ],
+    [
+      'node port on loopback is left alone',
+      here,
+      { from: '127.0.0.1', to: '127.0.0.1', port: 30080 },
+      delivered('127.0.0.1:30080'),
+    ],
+    [
+      'node port number on a foreign address is left alone',
+      here,
+      { from: HERE, to: '198.18.0.2', port: 30080 },
+      delivered('198.18.0.2:30080'),
+    ],
     ['pod to pod', here, { from: HERE, to: ELSEWHERE, port: 1 }, delivered(`${ELSEWHERE}:1`)],
     ['pod to node', here, { from: HERE, to: '198.18.0.2', port: 22 }, delivered('198.18.0.2:22')],
     ['pod to the world', here, { from: HERE, to: '192.0.2.1', port: 443 }, delivered('192.0.2.1:443', true)],
     ['no slice', [here[0]], { from: HERE, to: CLUSTER_IP, port: 80 }, { end: 'rejected', with: 'reset' }],
-    ['no slice, from the node', [here[0]], { from: '198.18.0.1', to: CLUSTER_IP, port: 80 }, { end: 'rejected', with: 'reset' }],
-    ['no slice, node port from outside', [here[0]], { from: '198.18.9.9', to: '198.18.0.1', port: 30080 }, { end: 'rejected', with: 'reset' }],
-    ['a port that the Service has not', here, { from: HERE, to: CLUSTER_IP, port: 81 }, { end: 'rejected', with: 'reset' }],
-    ['no endpoint, UDP', [dns], { from: HERE, to: '198.19.128.53', port: 53, protocol: 'UDP' }, { end: 'rejected', with: 'unreachable' }],
-    ['UDP', [dns, slice(dns, [endpoint(ELSEWHERE)], 'a', 5353)], { from: HERE, to: '198.19.128.53', port: 53, protocol: 'UDP' }, delivered(`${ELSEWHERE}:5353`)],
-    ['TCP on a UDP Service', [dns, slice(dns, [endpoint(ELSEWHERE)])], { from: HERE, to: '198.19.128.53', port: 53 }, { end: 'rejected', with: 'reset' }],
-    ['not ready', web(endpoint(HERE, 'unready')), { from: '198.19.1.9', to: CLUSTER_IP, port: 80 }, { end: 'rejected', with: 'reset' }],
-    ['ready before terminating', web(endpoint(HERE, 'terminating'), endpoint(ELSEWHERE)), { from: '198.19.1.9', to: CLUSTER_IP, port: 80 }, delivered(`${ELSEWHERE}:8080`)],
-    ['terminating where nothing is ready', web(endpoint(HERE, 'terminating'), endpoint(ELSEWHERE, 'unready')), { from: '198.19.1.9', to: CLUSTER_IP, port: 80 }, delivered(`${HERE}:8080`)],
+    [
+      'no slice, from the node',
+      [here[0]],
+      { from: '198.18.0.1', to: CLUSTER_IP, port: 80 },
+      { end: 'rejected', with: 'reset' },
+    ],
+    [
+      'no slice, node port from outside',
+      [here[0]],
+      { from: '198.18.9.9', to: '198.18.0.1', port: 30080 },
+      { end: 'rejected', with: 'reset' },
+    ],
+    [
+      'a port that the Service has not',
+      here,
+      { from: HERE, to: CLUSTER_IP, port: 81 },
+      { end: 'rejected', with: 'reset' },
+    ],
+    [
+      'no endpoint, UDP',
+      [dns],
+      { from: HERE, to: '198.19.128.53', port: 53, protocol: 'UDP' },
+      { end: 'rejected', with: 'unreachable' },
+    ],
+    [
+      'UDP',
+      [dns, slice(dns, [endpoint(ELSEWHERE)], 'a', 5353)],
+      { from: HERE, to: '198.19.128.53', port: 53, protocol: 'UDP' },
+      delivered(`${ELSEWHERE}:5353`),
+    ],
+    [
+      'TCP on a UDP Service',
+      [dns, slice(dns, [endpoint(ELSEWHERE)])],
+      { from: HERE, to: '198.19.128.53', port: 53 },
+      { end: 'rejected', with: 'reset' },
+    ],
+    [
+      'not ready',
+      web(endpoint(HERE, 'unready')),
+      { from: '198.19.1.9', to: CLUSTER_IP, port: 80 },
+      { end: 'rejected', with: 'reset' },
+    ],
+    [
+      'ready before terminating',
+      web(endpoint(HERE, 'terminating'), endpoint(ELSEWHERE)),
+      { from: '198.19.1.9', to: CLUSTER_IP, port: 80 },
+      delivered(`${ELSEWHERE}:8080`),
+    ],
+    [
+      'terminating where nothing is ready',
+      web(endpoint(HERE, 'terminating'), endpoint(ELSEWHERE, 'unready')),
+      { from: '198.19.1.9', to: CLUSTER_IP, port: 80 },
+      delivered(`${HERE}:8080`),
+    ],
   ];
-  for (const [name, objects, packet, outcome] of cases) it(name, () => { assert.deepEqual(ends(objects, packet), outcome); });
+  for (const [name, objects, packet, outcome] of cases)
+    it(name, () => {
+      assert.deepEqual(ends(objects, packet), outcome);
+    });
 
   it('adds up several slices and drops doubles', () => {
     const [svc] = here;
-    const objects = [svc, slice(svc, [endpoint(HERE), endpoint(ELSEWHERE)], 'a'), slice(svc, [endpoint(ELSEWHERE), endpoint('198.19.2.6')], 'b')];
+    const objects = [
+      svc,
+      slice(svc, [endpoint(HERE), endpoint(ELSEWHERE)], 'a'),
+      slice(svc, [endpoint(ELSEWHERE), endpoint('198.19.2.6')], 'b'),
+    ];
     assert.deepEqual(ends(objects, { from: '198.19.1.9', to: CLUSTER_IP, port: 80 }), {
-      end: 'delivered', to: [`${HERE}:8080`, `${ELSEWHERE}:8080`, '198.19.2.6:8080'], masqueraded: [false, false, false],
+      end: 'delivered',
+      to: [`${HERE}:8080`, `${ELSEWHERE}:8080`, '198.19.2.6:8080'],
+      masqueraded: [false, false, false],
     });
   });
 
   it('sends a client of a sticky Service where it was before', () => {
     const svc = service('cart', CLUSTER_IP, [{ port: 80 }], { sessionAffinity: 'ClientIP' });
-    const table = applyCommands(undefined, renderWhole(rulesetOf(svc, slice(svc, [endpoint(HERE), endpoint(ELSEWHERE)]))));
+    const table = applyCommands(
+      undefined,
+      renderWhole(rulesetOf(svc, slice(svc, [endpoint(HERE), endpoint(ELSEWHERE)]))),
+    );
     const set = [...table.containers.values()].find((c) => c.timeoutSeconds === 10_800 && c.name.includes(ELSEWHERE));
     assert.ok(set);
-    const stuck = { ...table, elements: new Map([...table.elements, [set.name, new Map([['198.19.1.9', undefined]])]]) };
-    const trace = (from: string): Outcome => tracePacket(stuck, { addresses: ['198.18.0.1'] }, { from, to: CLUSTER_IP, port: 80 });
+    const stuck = {
+      ...table,
+      elements: new Map([...table.elements, [set.name, new Map([['198.19.1.9', undefined]])]]),
+    };
+    const trace = (from: string): Outcome =>
+      tracePacket(stuck, { addresses: ['198.18.0.1'] }, { from, to: CLUSTER_IP, port: 80 });
     assert.deepEqual(trace('198.19.1.9'), delivered(`${ELSEWHERE}:8080`));
-    assert.deepEqual(trace('198.19.1.10'), { end: 'delivered', to: [`${HERE}:8080`, `${ELSEWHERE}:8080`], masqueraded: [false, false] });
+    assert.deepEqual(trace('198.19.1.10'), {
+      end: 'delivered',
+      to: [`${HERE}:8080`, `${ELSEWHERE}:8080`],
+      masqueraded: [false, false],
+    });
   });
 
   it('gives a node port that two Services claim to the first by name', () => {
@@ -102,39 +221,119 @@ describe('where a packet ends', () => {
 });
 
 describe('a host port', () => {
-  const web = pod('web', [{ containerPort: 80, hostPort: 8080 }, { containerPort: 53, hostPort: 53, protocol: 'UDP' }, { containerPort: 9, hostPort: 9, protocol: 'SCTP' }]);
+  const web = pod('web', [
+    { containerPort: 80, hostPort: 8080 },
+    { containerPort: 53, hostPort: 53, protocol: 'UDP' },
+    { containerPort: 9, hostPort: 9, protocol: 'SCTP' },
+  ]);
   const only = (hostIP: string): ReturnType<typeof pod> => pod('web', [{ containerPort: 80, hostPort: 8080, hostIP }]);
   const OUTSIDE = '198.18.9.9';
   const cases: readonly (readonly [string, ReturnType<typeof pod>, Packet, Outcome])[] = [
-    ['from another host: client address kept', web, { from: OUTSIDE, to: '198.18.0.1', port: 8080 }, delivered(`${HERE}:80`)],
-    ['from the node by its own address', web, { from: '198.18.0.1', to: '198.18.0.1', port: 8080 }, delivered(`${HERE}:80`)],
-    ['from the node by loopback: with an address that the pod can answer', web, { from: '127.0.0.1', to: '127.0.0.1', port: 8080 }, delivered(`${HERE}:80`, true)],
-    ['another loopback address is left alone', web, { from: '127.0.0.1', to: '127.0.0.2', port: 8080 }, delivered('127.0.0.2:8080')],
+    [
+      'from another host: client address kept',
+      web,
+      { from: OUTSIDE, to: '198.18.0.1', port: 8080 },
+      delivered(`${HERE}:80`),
+    ],
+    [
+      'from the node by its own address',
+      web,
+      { from: '198.18.0.1', to: '198.18.0.1', port: 8080 },
+      delivered(`${HERE}:80`),
+    ],
+    [
+      'from the node by loopback: with an address that the pod can answer',
+      web,
+      { from: '127.0.0.1', to: '127.0.0.1', port: 8080 },
+      delivered(`${HERE}:80`, true),
+    ],
+    [
+      'another loopback address is left alone',
+      web,
+      { from: '127.0.0.1', to: '127.0.0.2', port: 8080 },
+      delivered('127.0.0.2:8080'),
+    ],
     ['from a pod of this node', web, { from: '198.19.1.9', to: '198.18.0.1', port: 8080 }, delivered(`${HERE}:80`)],
     ['from the pod itself', web, { from: HERE, to: '198.18.0.1', port: 8080 }, delivered(`${HERE}:80`, true)],
     ['UDP', web, { from: OUTSIDE, to: '198.18.0.1', port: 53, protocol: 'UDP' }, delivered(`${HERE}:53`)],
     ['SCTP', web, { from: OUTSIDE, to: '198.18.0.1', port: 9, protocol: 'SCTP' }, delivered(`${HERE}:9`)],
     ['another protocol is left alone', web, { from: OUTSIDE, to: '198.18.0.1', port: 53 }, delivered('198.18.0.1:53')],
-    ['the number at a foreign address is left alone', web, { from: HERE, to: '198.18.0.2', port: 8080 }, delivered('198.18.0.2:8080')],
-    ['hostIP 0.0.0.0 is every address', only('0.0.0.0'), { from: OUTSIDE, to: '198.18.0.1', port: 8080 }, delivered(`${HERE}:80`)],
-    ['hostIP: that address', only('198.18.0.1'), { from: OUTSIDE, to: '198.18.0.1', port: 8080 }, delivered(`${HERE}:80`)],
-    ['hostIP: no other address', only('198.18.0.1'), { from: '127.0.0.1', to: '127.0.0.1', port: 8080 }, delivered('127.0.0.1:8080')],
-    ['hostIP on loopback', only('127.0.0.1'), { from: '127.0.0.1', to: '127.0.0.1', port: 8080 }, delivered(`${HERE}:80`, true)],
-    ['hostIP on loopback: not from outside', only('127.0.0.1'), { from: OUTSIDE, to: '198.18.0.1', port: 8080 }, delivered('198.18.0.1:8080')],
-    ['hostIP that is none of this machine takes nothing from its owner', only('192.0.2.7'), { from: '198.19.1.9', to: '192.0.2.7', port: 8080 }, delivered('192.0.2.7:8080', true)],
-    ['a pod in the network of the machine', pod('web', [{ containerPort: 8080, hostPort: 8080 }], { hostNetwork: true }), { from: OUTSIDE, to: '198.18.0.1', port: 8080 }, delivered('198.18.0.1:8080')],
+    [
+      'the number at a foreign address is left alone',
+      web,
+      { from: HERE, to: '198.18.0.2', port: 8080 },
+      delivered('198.18.0.2:8080'),
+    ],
+    [
+      'hostIP 0.0.0.0 is every address',
+      only('0.0.0.0'),
+      { from: OUTSIDE, to: '198.18.0.1', port: 8080 },
+      delivered(`${HERE}:80`),
+    ],
+    [
+      'hostIP: that address',
+      only('198.18.0.1'),
+      { from: OUTSIDE, to: '198.18.0.1', port: 8080 },
+      delivered(`${HERE}:80`),
+    ],
+    [
+      'hostIP: no other address',
+      only('198.18.0.1'),
+      { from: '127.0.0.1', to: '127.0.0.1', port: 8080 },
+      delivered('127.0.0.1:8080'),
+    ],
+    [
+      'hostIP on loopback',
+      only('127.0.0.1'),
+      { from: '127.0.0.1', to: '127.0.0.1', port: 8080 },
+      delivered(`${HERE}:80`, true),
+    ],
+    [
+      'hostIP on loopback: not from outside',
+      only('127.0.0.1'),
+      { from: OUTSIDE, to: '198.18.0.1', port: 8080 },
+      delivered('198.18.0.1:8080'),
+    ],
+    [
+      'hostIP that is none of this machine takes nothing from its owner',
+      only('192.0.2.7'),
+      { from: '198.19.1.9', to: '192.0.2.7', port: 8080 },
+      delivered('192.0.2.7:8080', true),
+    ],
+    [
+      'a pod in the network of the machine',
+      pod('web', [{ containerPort: 8080, hostPort: 8080 }], { hostNetwork: true }),
+      { from: OUTSIDE, to: '198.18.0.1', port: 8080 },
+      delivered('198.18.0.1:8080'),
+    ],
   ];
   const trace = (of: ReturnType<typeof pod>, see: (pods: TestLocalPods) => void, packet: Packet): Outcome => {
     const pods = new TestLocalPods();
     see(pods);
-    return tracePacket(applyCommands(undefined, renderWhole(rulesetWith(pods, [of]))), { addresses: ['198.18.0.1', '198.19.1.1'] }, packet);
+    return tracePacket(
+      applyCommands(undefined, renderWhole(rulesetWith(pods, [of]))),
+      { addresses: ['198.18.0.1', '198.19.1.1'] },
+      packet,
+    );
   };
-  for (const [name, of, packet, outcome] of cases) it(name, () => { assert.deepEqual(trace(of, (pods) => pods.see(of, HERE, false), packet), outcome); });
+  for (const [name, of, packet, outcome] of cases)
+    it(name, () => {
+      assert.deepEqual(
+        trace(of, (pods) => pods.see(of, HERE, false), packet),
+        outcome,
+      );
+    });
 
   it('is not there while the pod has no address, nor when it is gone', () => {
     const packet: Packet = { from: OUTSIDE, to: '198.18.0.1', port: 8080 };
-    assert.deepEqual(trace(web, () => undefined, packet), delivered('198.18.0.1:8080'));
-    assert.deepEqual(trace(web, (pods) => pods.see(web, undefined), packet), delivered('198.18.0.1:8080'));
+    assert.deepEqual(
+      trace(web, () => undefined, packet),
+      delivered('198.18.0.1:8080'),
+    );
+    assert.deepEqual(
+      trace(web, (pods) => pods.see(web, undefined), packet),
+      delivered('198.18.0.1:8080'),
+    );
   });
 
   it('gives a port that two pods claim to the first by name', () => {
@@ -143,7 +342,10 @@ describe('a host port', () => {
     pods.see(web, HERE);
     pods.see(second, '198.19.1.77');
     const table = applyCommands(undefined, renderWhole(rulesetWith(pods, [second, web])));
-    assert.deepEqual(tracePacket(table, { addresses: ['198.18.0.1'] }, { from: OUTSIDE, to: '198.18.0.1', port: 8080 }), delivered(`${HERE}:80`));
+    assert.deepEqual(
+      tracePacket(table, { addresses: ['198.18.0.1'] }, { from: OUTSIDE, to: '198.18.0.1', port: 8080 }),
+      delivered(`${HERE}:80`),
+    );
   });
 });
 
@@ -154,35 +356,72 @@ describe('endpoints that are pods of this node', () => {
   const asked = (objects: readonly KubeObject[], see: (pods: TestLocalPods) => void): Outcome => {
     const pods = new TestLocalPods();
     see(pods);
-    return tracePacket(applyCommands(undefined, renderWhole(rulesetWith(pods, objects))), { addresses: ['198.18.0.1'] }, { from: '198.19.1.9', to: CLUSTER_IP, port: 80 });
+    return tracePacket(
+      applyCommands(undefined, renderWhole(rulesetWith(pods, objects))),
+      { addresses: ['198.18.0.1'] },
+      { from: '198.19.1.9', to: CLUSTER_IP, port: 80 },
+    );
   };
   const refused: Outcome = { end: 'rejected', with: 'reset' };
   const leaving = { ...web, metadata: { ...web.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } };
-  const told = (state: Parameters<typeof podEndpoint>[3] = 'ready', of = web): KubeObject[] => [of, svc, slice(svc, [podEndpoint(web, 'n1', OLD, state)])];
+  const told = (state: Parameters<typeof podEndpoint>[3] = 'ready', of = web): KubeObject[] => [
+    of,
+    svc,
+    slice(svc, [podEndpoint(web, 'n1', OLD, state)]),
+  ];
   const cases: readonly (readonly [string, readonly KubeObject[], (pods: TestLocalPods) => void, Outcome])[] = [
     ['stay as told until the pod was looked at', told(), () => undefined, delivered(`${OLD}:8080`)],
     ['have the address that the pod has now', told(), (pods) => pods.see(web, HERE), delivered(`${HERE}:8080`)],
-    ['are ready when the node sees them ready', told('unready'), (pods) => pods.see(web, HERE), delivered(`${HERE}:8080`)],
+    [
+      'are ready when the node sees them ready',
+      told('unready'),
+      (pods) => pods.see(web, HERE),
+      delivered(`${HERE}:8080`),
+    ],
     ['are not ready when the node sees that', told(), (pods) => pods.see(web, HERE, false), refused],
     ['are out when the pod is gone', told(), (pods) => pods.see(web, undefined), refused],
     ['are out when the pod was never given to this node', told().slice(1), () => undefined, refused],
-    ['serve the last connections while the pod terminates', told('ready', leaving), (pods) => pods.see(web, HERE), delivered(`${HERE}:8080`)],
-    ['terminate once the pod does: another endpoint is taken first', [leaving, svc, slice(svc, [podEndpoint(web, 'n1', OLD), endpoint(ELSEWHERE)])], (pods) => pods.see(web, HERE), delivered(`${ELSEWHERE}:8080`)],
-    ['of another node are as told', [svc, slice(svc, [podEndpoint(web, 'n2', ELSEWHERE)])], (pods) => pods.see(web, HERE), delivered(`${ELSEWHERE}:8080`)],
+    [
+      'serve the last connections while the pod terminates',
+      told('ready', leaving),
+      (pods) => pods.see(web, HERE),
+      delivered(`${HERE}:8080`),
+    ],
+    [
+      'terminate once the pod does: another endpoint is taken first',
+      [leaving, svc, slice(svc, [podEndpoint(web, 'n1', OLD), endpoint(ELSEWHERE)])],
+      (pods) => pods.see(web, HERE),
+      delivered(`${ELSEWHERE}:8080`),
+    ],
+    [
+      'of another node are as told',
+      [svc, slice(svc, [podEndpoint(web, 'n2', ELSEWHERE)])],
+      (pods) => pods.see(web, HERE),
+      delivered(`${ELSEWHERE}:8080`),
+    ],
   ];
-  for (const [name, objects, see, outcome] of cases) it(name, () => { assert.deepEqual(asked(objects, see), outcome); });
+  for (const [name, objects, see, outcome] of cases)
+    it(name, () => {
+      assert.deepEqual(asked(objects, see), outcome);
+    });
 
   it('are ready whatever the node sees where the Service publishes those that are not', () => {
     const open = service('web', CLUSTER_IP, [{ port: 80 }], { publishNotReadyAddresses: true });
-    assert.deepEqual(asked([web, open, slice(open, [podEndpoint(web, 'n1', OLD)])], (pods) => pods.see(web, HERE, false)), delivered(`${HERE}:8080`));
+    assert.deepEqual(
+      asked([web, open, slice(open, [podEndpoint(web, 'n1', OLD)])], (pods) => pods.see(web, HERE, false)),
+      delivered(`${HERE}:8080`),
+    );
   });
 });
 
-describe('the overlay\'s port', () => {
+describe("the overlay's port", () => {
   const table = (overlayPort: number | undefined): ReturnType<typeof applyCommands> => {
     const view = new TestAssignment('n1', [cluster(), ...NODES]).current();
     const scope = { view, pods: NO_LOCAL_PODS, index: new ServiceIndex(), overlayPort };
-    return applyCommands(undefined, renderWhole(changeRuleset(EMPTY_RULESET, compileChanges(scope, touchedByAll(scope, []))).next));
+    return applyCommands(
+      undefined,
+      renderWhole(changeRuleset(EMPTY_RULESET, compileChanges(scope, touchedByAll(scope, []))).next),
+    );
   };
   const frame = (from: string, port = 8472): Packet => ({ from, to: '198.18.0.1', port, protocol: 'UDP' });
   const cases: readonly (readonly [string, number | undefined, Packet, Outcome])[] = [
@@ -190,32 +429,59 @@ describe('the overlay\'s port', () => {
     ['takes none of a host that is no node', 8472, frame('198.18.0.9'), { end: 'dropped' }],
     ['takes none of a pod', 8472, frame('198.19.2.7'), { end: 'dropped' }],
     ['is the only one', 8472, frame('198.18.0.9', 8473), delivered('198.18.0.1:8473')],
-    ['is anybody\'s where there is no overlay', undefined, frame('198.18.0.9'), delivered('198.18.0.1:8472')],
+    ["is anybody's where there is no overlay", undefined, frame('198.18.0.9'), delivered('198.18.0.1:8472')],
   ];
-  for (const [name, port, packet, outcome] of cases) it(name, () => { assert.deepEqual(tracePacket(table(port), { addresses: ['198.18.0.1'] }, packet), outcome); });
+  for (const [name, port, packet, outcome] of cases)
+    it(name, () => {
+      assert.deepEqual(tracePacket(table(port), { addresses: ['198.18.0.1'] }, packet), outcome);
+    });
 });
 
 describe('the text', () => {
   it('is this, for one Service', () => {
-    assert.equal(renderTransaction('plumbline', renderWhole(rulesetOf(...web(endpoint(HERE), endpoint(ELSEWHERE)))), '7'), readFileSync(new URL('golden/one-service.nft', import.meta.url), 'utf8'));
+    assert.equal(
+      renderTransaction('plumbline', renderWhole(rulesetOf(...web(endpoint(HERE), endpoint(ELSEWHERE)))), '7'),
+      readFileSync(new URL('golden/one-service.nft', import.meta.url), 'utf8'),
+    );
   });
 
   it('is one chain when one endpoint of one of 2,000 Services changes', () => {
-    const services = Array.from({ length: 2000 }, (_, i) => service(`s${i}`, `198.19.${128 + (i >> 8)}.${i & 255}`, [{ port: 80 }]));
+    const services = Array.from({ length: 2000 }, (_, i) =>
+      service(`s${i}`, `198.19.${128 + (i >> 8)}.${i & 255}`, [{ port: 80 }]),
+    );
     const before = rulesetOf(...services.flatMap((s) => [s, slice(s, [endpoint(ELSEWHERE), endpoint('198.19.2.6')])]));
     const changed = services[1234] as Service;
-    const view = new TestAssignment('n1', [cluster(), ...NODES, changed, slice(changed, [endpoint(ELSEWHERE), endpoint('198.19.2.6', 'unready')])]).current();
+    const view = new TestAssignment('n1', [
+      cluster(),
+      ...NODES,
+      changed,
+      slice(changed, [endpoint(ELSEWHERE), endpoint('198.19.2.6', 'unready')]),
+    ]).current();
     const scope = { view, pods: NO_LOCAL_PODS, index: new ServiceIndex() };
-    const { commands } = changeRuleset(before, compileChanges(scope, touchedBy(scope, new Set(['EndpointSlice/default/s1234-a' as const]))));
-    assert.equal(renderTransaction('plumbline', commands, '8'), [
-      'flush chain ip plumbline svc-s1234-80-4d170580', 'add rule ip plumbline svc-s1234-80-4d170580 meta l4proto tcp meta mark set meta mark | 0x2000 dnat to 198.19.2.5:8080',
-      'add chain ip plumbline anchor', 'add chain ip plumbline generation', 'flush chain ip plumbline generation',
-      'add rule ip plumbline generation jump anchor comment "8"', '',
-    ].join('\n'));
+    const { commands } = changeRuleset(
+      before,
+      compileChanges(scope, touchedBy(scope, new Set(['EndpointSlice/default/s1234-a' as const]))),
+    );
+    assert.equal(
+      renderTransaction('plumbline', commands, '8'),
+      [
+        'flush chain ip plumbline svc-s1234-80-4d170580',
+        'add rule ip plumbline svc-s1234-80-4d170580 meta l4proto tcp meta mark set meta mark | 0x2000 dnat to 198.19.2.5:8080',
+        'add chain ip plumbline anchor',
+        'add chain ip plumbline generation',
+        'flush chain ip plumbline generation',
+        'add rule ip plumbline generation jump anchor comment "8"',
+        '',
+      ].join('\n'),
+    );
   });
 
   it('is the same whatever the order of the objects', () => {
-    const objects = [...web(endpoint(HERE)), service('b', '198.19.128.20', [{ port: 1 }]), service('a', '198.19.128.21', [{ port: 1 }])];
+    const objects = [
+      ...web(endpoint(HERE)),
+      service('b', '198.19.128.20', [{ port: 1 }]),
+      service('a', '198.19.128.21', [{ port: 1 }]),
+    ];
     assert.deepEqual(renderWhole(rulesetOf(...objects)), renderWhole(rulesetOf(...objects.toReversed())));
   });
 });

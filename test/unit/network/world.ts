@@ -1,31 +1,76 @@
 /** Small makers of the objects that the network is decided from, and an assignment that a test can move. */
-import { ClusterManifest, keyOf, OWN_API_VERSION, PodManifest, ServiceManifest, type Cluster, type Endpoint, type EndpointSlice, type Kind, type KubeObject, type Node, type ObjectKey, type ObjectsByKind, type Pod, type Service } from '../../../contracts/objects/index.ts';
+import {
+  ClusterManifest,
+  keyOf,
+  OWN_API_VERSION,
+  PodManifest,
+  ServiceManifest,
+  type Cluster,
+  type Endpoint,
+  type EndpointSlice,
+  type Kind,
+  type KubeObject,
+  type Node,
+  type ObjectKey,
+  type ObjectsByKind,
+  type Pod,
+  type Service,
+} from '../../../contracts/objects/index.ts';
 import type { AssignmentSource, AssignmentView } from '../../../nodeagent/core/assignment.ts';
 import type { LocalPod, LocalPodSource } from '../../../nodeagent/core/local-pods.ts';
 
-export interface PortSpec { name?: string; protocol?: 'TCP' | 'UDP'; port: number; targetPort?: number; nodePort?: number }
+export interface PortSpec {
+  name?: string;
+  protocol?: 'TCP' | 'UDP';
+  port: number;
+  targetPort?: number;
+  nodePort?: number;
+}
 
-export function service(name: string, clusterIP: string, ports: readonly PortSpec[], extra: Record<string, unknown> = {}): Service {
+export function service(
+  name: string,
+  clusterIP: string,
+  ports: readonly PortSpec[],
+  extra: Record<string, unknown> = {},
+): Service {
   const type = ports.some((p) => p.nodePort !== undefined) ? 'NodePort' : 'ClusterIP';
   return ServiceManifest.parse({
-    apiVersion: 'v1', kind: 'Service', metadata: { name, namespace: 'default' }, spec: { type, clusterIP, ports: [...ports], ...extra },
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: 'default' },
+    spec: { type, clusterIP, ports: [...ports], ...extra },
   });
 }
 
 export function endpoint(address: string, state: 'ready' | 'unready' | 'terminating' = 'ready'): Endpoint {
-  return { addresses: [address], conditions: { ready: state === 'ready', serving: state !== 'unready', terminating: state === 'terminating' } };
+  return {
+    addresses: [address],
+    conditions: { ready: state === 'ready', serving: state !== 'unready', terminating: state === 'terminating' },
+  };
 }
 
 /** A pod of the namespace `default`; its uid is its name. */
-export function pod(name: string, ports: readonly Record<string, unknown>[] = [], more: Record<string, unknown> = {}): Pod {
+export function pod(
+  name: string,
+  ports: readonly Record<string, unknown>[] = [],
+  more: Record<string, unknown> = {},
+): Pod {
   const { metadata, ...manifest } = PodManifest.parse({
-    apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default' }, spec: { containers: [{ name: 'c', image: 'i:1', ports }], ...more },
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'default' },
+    spec: { containers: [{ name: 'c', image: 'i:1', ports }], ...more },
   });
   return { ...manifest, metadata: { ...metadata, uid: name } };
 }
 
 /** The endpoint of a pod that is on `node`. */
-export function podEndpoint(of: Pod, node: string, address: string, state: 'ready' | 'unready' | 'terminating' = 'ready'): Endpoint {
+export function podEndpoint(
+  of: Pod,
+  node: string,
+  address: string,
+  state: 'ready' | 'unready' | 'terminating' = 'ready',
+): Endpoint {
   const { name, uid = '' } = of.metadata;
   return { ...endpoint(address, state), nodeName: node, targetRef: { kind: 'Pod', namespace: 'default', name, uid } };
 }
@@ -41,7 +86,9 @@ export class TestLocalPods implements LocalPodSource {
 
   onChange(listener: (changed: readonly ObjectKey<'Pod'>[]) => void): () => void {
     this.listeners.add(listener);
-    return () => { this.listeners.delete(listener); };
+    return () => {
+      this.listeners.delete(listener);
+    };
   }
 
   /** Undefined: nothing of it is left. */
@@ -53,22 +100,38 @@ export class TestLocalPods implements LocalPodSource {
 
 export function slice(of: Service, endpoints: readonly Endpoint[], suffix = 'a', targetPort = 8080): EndpointSlice {
   return {
-    apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4',
-    metadata: { name: `${of.metadata.name}-${suffix}`, namespace: 'default', labels: { 'kubernetes.io/service-name': of.metadata.name } },
-    endpoints, ports: of.spec.ports.map((p) => ({ name: p.name ?? '', protocol: p.protocol, port: typeof p.targetPort === 'number' && p.targetPort !== p.port ? p.targetPort : targetPort })),
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    addressType: 'IPv4',
+    metadata: {
+      name: `${of.metadata.name}-${suffix}`,
+      namespace: 'default',
+      labels: { 'kubernetes.io/service-name': of.metadata.name },
+    },
+    endpoints,
+    ports: of.spec.ports.map((p) => ({
+      name: p.name ?? '',
+      protocol: p.protocol,
+      port: typeof p.targetPort === 'number' && p.targetPort !== p.port ? p.targetPort : targetPort,
+    })),
   };
 }
 
 export function node(name: string, address: string | undefined, podCIDR: string | undefined): Node {
   return {
-    apiVersion: 'v1', kind: 'Node', metadata: { name }, spec: podCIDR === undefined ? {} : { podCIDR },
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name },
+    spec: podCIDR === undefined ? {} : { podCIDR },
     status: { addresses: address === undefined ? [] : [{ type: 'InternalIP', address }] },
   };
 }
 
 export function cluster(network: Record<string, unknown> = {}): Cluster {
   return ClusterManifest.parse({
-    apiVersion: OWN_API_VERSION, kind: 'Cluster', metadata: { name: 'lab' },
+    apiVersion: OWN_API_VERSION,
+    kind: 'Cluster',
+    metadata: { name: 'lab' },
     spec: { network: { podCIDR: '198.19.0.0/17', serviceCIDR: '198.19.128.0/17', ...network } },
   });
 }
@@ -101,13 +164,19 @@ export class TestAssignment implements AssignmentSource {
       version: this.version === 0 ? null : String(this.version),
       node: this.node,
       get: <K extends Kind>(key: ObjectKey<K>) => objects.get(key) as ObjectsByKind[K] | undefined,
-      list: <K extends Kind>(kind: K) => [...objects].filter(([key]) => key.startsWith(`${kind}/`)).sort(([a], [b]) => (a < b ? -1 : 1)).map(([, o]) => o as ObjectsByKind[K]),
+      list: <K extends Kind>(kind: K) =>
+        [...objects]
+          .filter(([key]) => key.startsWith(`${kind}/`))
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([, o]) => o as ObjectsByKind[K]),
     };
   }
 
   onChange(listener: (changed: readonly ObjectKey[]) => void): () => void {
     this.listeners.add(listener);
-    return () => { this.listeners.delete(listener); };
+    return () => {
+      this.listeners.delete(listener);
+    };
   }
 
   private moved(keys: readonly ObjectKey[]): string {

@@ -15,12 +15,19 @@ describe('commands in a container', () => {
     const client = {
       unary: async (method: { readonly path: string }) => {
         asked.push(method.path);
-        if (method.path !== TASKS.processes.path || asked.length === 1) throw new RuntimeError('Unavailable', 'not now');
+        if (method.path !== TASKS.processes.path || asked.length === 1)
+          throw new RuntimeError('Unavailable', 'not now');
         return { processes: [] };
       },
     } as unknown as GrpcClient;
-    const commands = taskCommands({ client, folder: join(tmpdir(), 'never-made'), run: () => assert.fail('nothing is run'), clock: systemClock });
-    for (let times = 0; times < 3; times += 1) await assert.rejects(commands.run('c1', ['true'], 1000, new AbortController().signal), /not now/);
+    const commands = taskCommands({
+      client,
+      folder: join(tmpdir(), 'never-made'),
+      run: () => assert.fail('nothing is run'),
+      clock: systemClock,
+    });
+    for (let times = 0; times < 3; times += 1)
+      await assert.rejects(commands.run('c1', ['true'], 1000, new AbortController().signal), /not now/);
     assert.deepEqual(asked, [TASKS.processes.path, TASKS.processes.path, TASKS.container.path, TASKS.container.path]);
   });
 });

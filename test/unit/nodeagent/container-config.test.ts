@@ -1,7 +1,12 @@
 import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import type { ConfigMap, Secret, Service } from '../../../contracts/objects/index.ts';
-import { containerConfig, hostsFileText, linuxResources, sandboxConfig } from '../../../nodeagent/core/pod/container-config.ts';
+import {
+  containerConfig,
+  hostsFileText,
+  linuxResources,
+  sandboxConfig,
+} from '../../../nodeagent/core/pod/container-config.ts';
 import { expandReferences } from '../../../nodeagent/core/pod/expand.ts';
 import { cgroupParent } from '../../../nodeagent/core/pod/identity.ts';
 import { referredKeys, type PodObjects } from '../../../nodeagent/core/pod/objects.ts';
@@ -10,17 +15,58 @@ import { planVolumes, volumesVersion } from '../../../nodeagent/core/pod/volumes
 import { NO_OBJECTS, pod } from './pods.ts';
 
 const folders = { state: '/state', run: '/run', podLogs: '/logs' };
-const facts = { folders, hostIP: '198.18.0.1', systemdCgroup: false, thermalPaths: ['/sys/devices/system/cpu/cpu0/thermal_throttle'] };
-const settings = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings', uid: 'u', resourceVersion: '7' }, data: { COLOR: 'blue', 'odd key': 'x' } } as ConfigMap;
-const login = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: 'login' }, data: { PASSWORD: Buffer.from('pw').toString('base64') } } as Secret;
-const web = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'my-web', namespace: 'default' }, spec: { type: 'ClusterIP', clusterIP: '10.96.0.7', ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 80 }], sessionAffinity: 'None', publishNotReadyAddresses: false } } as Service;
-const objects: PodObjects = { configMap: (name) => (name === 'settings' ? settings : undefined), secret: (name) => (name === 'login' ? login : undefined), services: () => [web] };
+const facts = {
+  folders,
+  hostIP: '198.18.0.1',
+  systemdCgroup: false,
+  thermalPaths: ['/sys/devices/system/cpu/cpu0/thermal_throttle'],
+};
+const settings = {
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name: 'settings', uid: 'u', resourceVersion: '7' },
+  data: { COLOR: 'blue', 'odd key': 'x' },
+} as ConfigMap;
+const login = {
+  apiVersion: 'v1',
+  kind: 'Secret',
+  type: 'Opaque',
+  metadata: { name: 'login' },
+  data: { PASSWORD: Buffer.from('pw').toString('base64') },
+} as Secret;
+const web = {
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'my-web', namespace: 'default' },
+  spec: {
+    type: 'ClusterIP',
+    clusterIP: '10.96.0.7',
+    ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 80 }],
+    sessionAffinity: 'None',
+    publishNotReadyAddresses: false,
+  },
+} as Service;
+const objects: PodObjects = {
+  configMap: (name) => (name === 'settings' ? settings : undefined),
+  secret: (name) => (name === 'login' ? login : undefined),
+  services: () => [web],
+};
 
 function made(container: Record<string, unknown>, spec: Record<string, unknown> = {}, known = objects) {
-  const one = pod({ enableServiceLinks: false, ...spec, containers: [{ name: 'main', image: 'app:1', ...container }] }, { labels: { tier: 'front' }, annotations: { note: 'n' } });
+  const one = pod(
+    { enableServiceLinks: false, ...spec, containers: [{ name: 'main', image: 'app:1', ...container }] },
+    { labels: { tier: 'front' }, annotations: { note: 'n' } },
+  );
   const first = one.spec.containers[0];
   assert.ok(first);
-  return containerConfig({ pod: one, container: first, attempt: { number: 2, restarts: 2, backoffMs: 10_000, role: 'app' }, objects: known, podIP: '198.18.0.9', facts });
+  return containerConfig({
+    pod: one,
+    container: first,
+    attempt: { number: 2, restarts: 2, backoffMs: 10_000, role: 'app' },
+    objects: known,
+    podIP: '198.18.0.9',
+    facts,
+  });
 }
 function envOf(container: Record<string, unknown>, spec?: Record<string, unknown>): Record<string, string> {
   const config = made(container, spec);
@@ -29,8 +75,22 @@ function envOf(container: Record<string, unknown>, spec?: Record<string, unknown
 }
 
 describe('expandReferences', () => {
-  for (const [text, expected] of [['$(A)', '1'], ['$(B)', '$(B)'], ['$$(A)', '$(A)'], ['$$$(A)', '$1'], ['a$', 'a$'], ['$(A)$(A)', '11'], ['$(A', '$(A'], ['$A', '$A'], ['$()', '$()']] as const) {
-    it(`${text} -> ${expected}`, () => assert.equal(expandReferences(text, (name) => (name === 'A' ? '1' : undefined)), expected));
+  for (const [text, expected] of [
+    ['$(A)', '1'],
+    ['$(B)', '$(B)'],
+    ['$$(A)', '$(A)'],
+    ['$$$(A)', '$1'],
+    ['a$', 'a$'],
+    ['$(A)$(A)', '11'],
+    ['$(A', '$(A'],
+    ['$A', '$A'],
+    ['$()', '$()'],
+  ] as const) {
+    it(`${text} -> ${expected}`, () =>
+      assert.equal(
+        expandReferences(text, (name) => (name === 'A' ? '1' : undefined)),
+        expected,
+      ));
   }
 });
 
@@ -39,19 +99,45 @@ describe('containerConfig', () => {
     const env = envOf({
       envFrom: [{ configMapRef: { name: 'settings' } }, { prefix: 'S_', secretRef: { name: 'login' } }],
       env: [
-        { name: 'COLOR', value: 'red' }, { name: 'SHADE', value: 'dark-$(COLOR)-$(NONE)' }, { name: 'IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
-        { name: 'TIER', valueFrom: { fieldRef: { fieldPath: "metadata.labels['tier']" } } }, { name: 'NOTE', valueFrom: { fieldRef: { fieldPath: "metadata.annotations['note']" } } },
-        { name: 'HOST', valueFrom: { fieldRef: { fieldPath: 'status.hostIP' } } }, { name: 'ABSENT', valueFrom: { configMapKeyRef: { name: 'none', key: 'x', optional: true } } },
+        { name: 'COLOR', value: 'red' },
+        { name: 'SHADE', value: 'dark-$(COLOR)-$(NONE)' },
+        { name: 'IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+        { name: 'TIER', valueFrom: { fieldRef: { fieldPath: "metadata.labels['tier']" } } },
+        { name: 'NOTE', valueFrom: { fieldRef: { fieldPath: "metadata.annotations['note']" } } },
+        { name: 'HOST', valueFrom: { fieldRef: { fieldPath: 'status.hostIP' } } },
+        { name: 'ABSENT', valueFrom: { configMapKeyRef: { name: 'none', key: 'x', optional: true } } },
       ],
     });
-    assert.deepEqual(env, { HOSTNAME: 'app', COLOR: 'red', 'odd key': 'x', S_PASSWORD: 'pw', SHADE: 'dark-red-$(NONE)', IP: '198.18.0.9', TIER: 'front', NOTE: 'n', HOST: '198.18.0.1' });
+    assert.deepEqual(env, {
+      HOSTNAME: 'app',
+      COLOR: 'red',
+      'odd key': 'x',
+      S_PASSWORD: 'pw',
+      SHADE: 'dark-red-$(NONE)',
+      IP: '198.18.0.9',
+      TIER: 'front',
+      NOTE: 'n',
+      HOST: '198.18.0.1',
+    });
   });
 
   it('takes every key of a source for a name, as Kubernetes does', () => {
     const odd = { ...settings, data: { '1badkey': '1', 'a.b-c': '2', _: '3' } } as ConfigMap;
-    const config = made({ envFrom: [{ configMapRef: { name: 'settings' } }, { prefix: '9 ', configMapRef: { name: 'settings' } }] }, {}, { ...objects, configMap: () => odd });
+    const config = made(
+      { envFrom: [{ configMapRef: { name: 'settings' } }, { prefix: '9 ', configMapRef: { name: 'settings' } }] },
+      {},
+      { ...objects, configMap: () => odd },
+    );
     assert.ok(config.ok);
-    assert.deepEqual(config.value.env.map(({ name, value }) => `${name}=${value}`).sort(), ['1badkey=1', '9 1badkey=1', '9 _=3', '9 a.b-c=2', 'HOSTNAME=app', '_=3', 'a.b-c=2']);
+    assert.deepEqual(config.value.env.map(({ name, value }) => `${name}=${value}`).sort(), [
+      '1badkey=1',
+      '9 1badkey=1',
+      '9 _=3',
+      '9 a.b-c=2',
+      'HOSTNAME=app',
+      '_=3',
+      'a.b-c=2',
+    ]);
   });
 
   it('names the ServiceAccount, and no label that the pod does not have', () => {
@@ -69,28 +155,88 @@ describe('containerConfig', () => {
   });
 
   for (const [what, container, spec, message] of [
-    ['a missing ConfigMap', { env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'none', key: 'x' } } }] }, {}, 'configmap "none" not found'],
-    ['a missing key', { env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'login', key: 'x' } } }] }, {}, "couldn't find key x in Secret default/login"],
-    ['a key that every object inherits, of a ConfigMap', { env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'settings', key: 'constructor' } } }] }, {}, "couldn't find key constructor in ConfigMap default/settings"],
-    ['a key that every object inherits, of a Secret', { env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'login', key: 'toString' } } }] }, {}, "couldn't find key toString in Secret default/login"],
+    [
+      'a missing ConfigMap',
+      { env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'none', key: 'x' } } }] },
+      {},
+      'configmap "none" not found',
+    ],
+    [
+      'a missing key',
+      { env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'login', key: 'x' } } }] },
+      {},
+      "couldn't find key x in Secret default/login",
+    ],
+    [
+      'a key that every object inherits, of a ConfigMap',
+      { env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'settings', key: 'constructor' } } }] },
+      {},
+      "couldn't find key constructor in ConfigMap default/settings",
+    ],
+    [
+      'a key that every object inherits, of a Secret',
+      { env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'login', key: 'toString' } } }] },
+      {},
+      "couldn't find key toString in Secret default/login",
+    ],
     ['a missing source of many', { envFrom: [{ secretRef: { name: 'none' } }] }, {}, 'secret "none" not found'],
-    ['a field that is none', { env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: 'spec.nothing' } } }] }, {}, 'unsupported fieldPath: spec.nothing'],
-    ['a volume that the pod lacks', { volumeMounts: [{ name: 'x', mountPath: '/x' }] }, {}, 'volumeMounts names the volume "x", which the pod does not have'],
-    ['a subPath that leads out', { volumeMounts: [{ name: 'v', mountPath: '/x', subPath: '../y' }] }, { volumes: [{ name: 'v', emptyDir: {} }] }, 'subPath "../y" leaves the volume "v"'],
-    ['root where the pod forbids it', { securityContext: { runAsNonRoot: true, runAsUser: 0 } }, {}, "container's runAsUser breaks non-root policy"],
+    [
+      'a field that is none',
+      { env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: 'spec.nothing' } } }] },
+      {},
+      'unsupported fieldPath: spec.nothing',
+    ],
+    [
+      'a volume that the pod lacks',
+      { volumeMounts: [{ name: 'x', mountPath: '/x' }] },
+      {},
+      'volumeMounts names the volume "x", which the pod does not have',
+    ],
+    [
+      'a subPath that leads out',
+      { volumeMounts: [{ name: 'v', mountPath: '/x', subPath: '../y' }] },
+      { volumes: [{ name: 'v', emptyDir: {} }] },
+      'subPath "../y" leaves the volume "v"',
+    ],
+    [
+      'root where the pod forbids it',
+      { securityContext: { runAsNonRoot: true, runAsUser: 0 } },
+      {},
+      "container's runAsUser breaks non-root policy",
+    ],
   ] as const) {
     it(`refuses ${what}`, () => assert.deepEqual(made(container, spec), { ok: false, message }));
   }
 
   it('expands references in command and arguments, and mounts what is asked for', () => {
-    const config = made({ command: ['run', '$(X)'], args: ['$(X)-$$(X)'], env: [{ name: 'X', value: '1' }], volumeMounts: [{ name: 'c', mountPath: '/c' }, { name: 'm', mountPath: '/m', subPath: 'deep' }] },
-      { volumes: [{ name: 'c', secret: { secretName: 'login' } }, { name: 'm', emptyDir: { medium: 'Memory' } }] });
+    const config = made(
+      {
+        command: ['run', '$(X)'],
+        args: ['$(X)-$$(X)'],
+        env: [{ name: 'X', value: '1' }],
+        volumeMounts: [
+          { name: 'c', mountPath: '/c' },
+          { name: 'm', mountPath: '/m', subPath: 'deep' },
+        ],
+      },
+      {
+        volumes: [
+          { name: 'c', secret: { secretName: 'login' } },
+          { name: 'm', emptyDir: { medium: 'Memory' } },
+        ],
+      },
+    );
     assert.ok(config.ok);
     assert.deepEqual([config.value.command, config.value.args], [['run', '1'], ['1-$(X)']]);
-    assert.deepEqual(config.value.mounts.map((mount) => [mount.containerPath, mount.hostPath, mount.readOnly]), [
-      ['/c', '/run/pods/uid-1/volumes/c', true], ['/m', '/state/pods/uid-1/subpaths/main/1', false], ['/etc/hosts', '/state/pods/uid-1/etc-hosts', false],
-      ['/dev/termination-log', '/state/pods/uid-1/containers/main/2', false],
-    ]);
+    assert.deepEqual(
+      config.value.mounts.map((mount) => [mount.containerPath, mount.hostPath, mount.readOnly]),
+      [
+        ['/c', '/run/pods/uid-1/volumes/c', true],
+        ['/m', '/state/pods/uid-1/subpaths/main/1', false],
+        ['/etc/hosts', '/state/pods/uid-1/etc-hosts', false],
+        ['/dev/termination-log', '/state/pods/uid-1/containers/main/2', false],
+      ],
+    );
     assert.equal(config.value.logPath, 'main/2.log');
   });
 
@@ -116,9 +262,10 @@ describe('security of a container', () => {
   };
   const local = { type: 'Localhost', localhostProfile: 'web/strict.json' };
 
-  it('masks and write-protects what is the host\'s, unless it is privileged', () => {
+  it("masks and write-protects what is the host's, unless it is privileged", () => {
     const { maskedPaths, readonlyPaths } = secured({});
-    for (const path of ['/proc/kcore', '/proc/interrupts', '/sys/devices/system/cpu/cpu0/thermal_throttle']) assert.ok(maskedPaths.includes(path), path);
+    for (const path of ['/proc/kcore', '/proc/interrupts', '/sys/devices/system/cpu/cpu0/thermal_throttle'])
+      assert.ok(maskedPaths.includes(path), path);
     for (const path of ['/proc/sys', '/proc/sysrq-trigger']) assert.ok(readonlyPaths.includes(path), path);
     const free = secured({ privileged: true });
     assert.deepEqual([free.maskedPaths, free.readonlyPaths], [[], []]);
@@ -131,12 +278,19 @@ describe('security of a container', () => {
     ['a file', local, { type: 'Unconfined' }, { type: 'Localhost', path: '/state/seccomp/web/strict.json' }],
   ] as const) {
     it(`filters system calls: ${what}`, () => {
-      assert.deepEqual(secured({ ...(container && { seccompProfile: container }) }, { ...(ofPod && { seccompProfile: ofPod }) }).seccomp, expected);
+      assert.deepEqual(
+        secured({ ...(container && { seccompProfile: container }) }, { ...(ofPod && { seccompProfile: ofPod }) })
+          .seccomp,
+        expected,
+      );
     });
   }
 
   it('holds the sandbox to the default whatever the pod asks for', () => {
-    assert.deepEqual(sandboxConfig(pod({ securityContext: { seccompProfile: { type: 'Unconfined' } } }), 0, facts).security.seccomp, { type: 'RuntimeDefault' });
+    assert.deepEqual(
+      sandboxConfig(pod({ securityContext: { seccompProfile: { type: 'Unconfined' } } }), 0, facts).security.seccomp,
+      { type: 'RuntimeDefault' },
+    );
   });
 
   it('takes no profile from elsewhere, though a manifest came around the check', () => {
@@ -144,13 +298,30 @@ describe('security of a container', () => {
     for (const localhostProfile of ['../../etc/x', '/etc/x', '', 'a/../../x']) {
       const [container] = one.spec.containers;
       assert.ok(container);
-      const asked = { ...container, securityContext: { privileged: false, readOnlyRootFilesystem: false, seccompProfile: { type: 'Localhost', localhostProfile } } } as const;
-      assert.deepEqual(containerSecurity(one, asked, facts), { ok: false, message: `the seccomp profile "${localhostProfile}" is none below /state/seccomp` });
+      const asked = {
+        ...container,
+        securityContext: {
+          privileged: false,
+          readOnlyRootFilesystem: false,
+          seccompProfile: { type: 'Localhost', localhostProfile },
+        },
+      } as const;
+      assert.deepEqual(containerSecurity(one, asked, facts), {
+        ok: false,
+        message: `the seccomp profile "${localhostProfile}" is none below /state/seccomp`,
+      });
     }
   });
 
   it('forbids to gain privileges only where that is said', () => {
-    assert.deepEqual([secured({}).noNewPrivileges, secured({ allowPrivilegeEscalation: true }).noNewPrivileges, secured({ allowPrivilegeEscalation: false }).noNewPrivileges], [false, false, true]);
+    assert.deepEqual(
+      [
+        secured({}).noNewPrivileges,
+        secured({ allowPrivilegeEscalation: true }).noNewPrivileges,
+        secured({ allowPrivilegeEscalation: false }).noNewPrivileges,
+      ],
+      [false, false, true],
+    );
   });
 });
 
@@ -158,7 +329,14 @@ describe('sandboxConfig', () => {
   it('names cgroups as the driver wants them', () => {
     assert.equal(cgroupParent('a-b', false), '/plumbline/poda-b');
     assert.equal(cgroupParent('a-b', true), 'plumbline-poda_b.slice');
-    assert.equal(sandboxConfig(pod({ containers: [{ name: 'm', image: 'a', ports: [{ containerPort: 80, hostPort: 8080 }] }] }), 0, facts).portMappings[0]?.hostPort, 8080);
+    assert.equal(
+      sandboxConfig(
+        pod({ containers: [{ name: 'm', image: 'a', ports: [{ containerPort: 80, hostPort: 8080 }] }] }),
+        0,
+        facts,
+      ).portMappings[0]?.hostPort,
+      8080,
+    );
   });
   it('writes the hosts file of the pod', () => {
     assert.match(hostsFileText(pod({ hostname: 'db' }), '198.18.0.9'), /^198\.18\.0\.9\tdb$/m);
@@ -168,36 +346,119 @@ describe('sandboxConfig', () => {
 describe('planVolumes', () => {
   const withVolume = (volume: Record<string, unknown>) => pod({ volumes: [{ name: 'v', ...volume }] });
   it('gives each kind its place', () => {
-    const plan = planVolumes(pod({ volumes: [{ name: 'a', emptyDir: {} }, { name: 'b', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }, { name: 'c', hostPath: { path: '/x', type: 'File' } }, { name: 'd', configMap: { name: 'settings', items: [{ key: 'COLOR', path: 'deep/color', mode: 0o600 }] } }, { name: 'e', secret: { secretName: 'login' } }] }), objects, folders);
+    const plan = planVolumes(
+      pod({
+        volumes: [
+          { name: 'a', emptyDir: {} },
+          { name: 'b', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
+          { name: 'c', hostPath: { path: '/x', type: 'File' } },
+          { name: 'd', configMap: { name: 'settings', items: [{ key: 'COLOR', path: 'deep/color', mode: 0o600 }] } },
+          { name: 'e', secret: { secretName: 'login' } },
+        ],
+      }),
+      objects,
+      folders,
+    );
     assert.ok(plan.ok);
-    assert.deepEqual(plan.value.map((v) => (v.kind === 'files' ? [v.path, v.medium, v.files.map((f) => [f.path, f.mode, f.content.toString()])] : v.kind === 'empty' ? [v.path, v.medium, v.sizeBytes] : [v.path, v.type])), [
-      ['/state/pods/uid-1/volumes/a', 'disk', undefined], ['/run/pods/uid-1/volumes/b', 'memory', 1_048_576], ['/x', 'File'],
-      ['/state/pods/uid-1/volumes/d', 'disk', [['deep/color', 0o600, 'blue']]], ['/run/pods/uid-1/volumes/e', 'memory', [['PASSWORD', 0o644, 'pw']]],
-    ]);
+    assert.deepEqual(
+      plan.value.map((v) =>
+        v.kind === 'files'
+          ? [v.path, v.medium, v.files.map((f) => [f.path, f.mode, f.content.toString()])]
+          : v.kind === 'empty'
+            ? [v.path, v.medium, v.sizeBytes]
+            : [v.path, v.type],
+      ),
+      [
+        ['/state/pods/uid-1/volumes/a', 'disk', undefined],
+        ['/run/pods/uid-1/volumes/b', 'memory', 1_048_576],
+        ['/x', 'File'],
+        ['/state/pods/uid-1/volumes/d', 'disk', [['deep/color', 0o600, 'blue']]],
+        ['/run/pods/uid-1/volumes/e', 'memory', [['PASSWORD', 0o644, 'pw']]],
+      ],
+    );
   });
   for (const [what, volume, message] of [
-    ['missing', { configMap: { name: 'none' } }, 'MountVolume.SetUp failed for volume "v" : configmap "none" not found'],
-    ['key missing', { configMap: { name: 'settings', items: [{ key: 'NONE', path: 'x' }] } }, 'MountVolume.SetUp failed for volume "v" : references non-existent config key: NONE'],
-    ['a key that every object inherits', { configMap: { name: 'settings', items: [{ key: 'constructor', path: 'x' }] } }, 'MountVolume.SetUp failed for volume "v" : references non-existent config key: constructor'],
-    ['a path to the versions of the volume', { configMap: { name: 'settings', items: [{ key: 'COLOR', path: '..data' }] } }, 'MountVolume.SetUp failed for volume "v" : path ..data is no name for a file of a volume'],
-    ['a path to the volume itself', { configMap: { name: 'settings', items: [{ key: 'COLOR', path: './' }] } }, 'MountVolume.SetUp failed for volume "v" : path ./ is no name for a file of a volume'],
-    ['a path in the middle that leads out', { configMap: { name: 'settings', items: [{ key: 'COLOR', path: 'a/../../b' }] } }, 'MountVolume.SetUp failed for volume "v" : path a/../../b leaves the volume'],
-    ['a file in a file', { configMap: { name: 'settings', items: [{ key: 'COLOR', path: 'a/b' }, { key: 'COLOR', path: 'a' }] } }, 'MountVolume.SetUp failed for volume "v" : path a/b is in a, which is a file'],
-    ['path leads out', { configMap: { name: 'settings', items: [{ key: 'COLOR', path: '../x' }] } }, 'MountVolume.SetUp failed for volume "v" : path ../x leaves the volume'],
+    [
+      'missing',
+      { configMap: { name: 'none' } },
+      'MountVolume.SetUp failed for volume "v" : configmap "none" not found',
+    ],
+    [
+      'key missing',
+      { configMap: { name: 'settings', items: [{ key: 'NONE', path: 'x' }] } },
+      'MountVolume.SetUp failed for volume "v" : references non-existent config key: NONE',
+    ],
+    [
+      'a key that every object inherits',
+      { configMap: { name: 'settings', items: [{ key: 'constructor', path: 'x' }] } },
+      'MountVolume.SetUp failed for volume "v" : references non-existent config key: constructor',
+    ],
+    [
+      'a path to the versions of the volume',
+      { configMap: { name: 'settings', items: [{ key: 'COLOR', path: '..data' }] } },
+      'MountVolume.SetUp failed for volume "v" : path ..data is no name for a file of a volume',
+    ],
+    [
+      'a path to the volume itself',
+      { configMap: { name: 'settings', items: [{ key: 'COLOR', path: './' }] } },
+      'MountVolume.SetUp failed for volume "v" : path ./ is no name for a file of a volume',
+    ],
+    [
+      'a path in the middle that leads out',
+      { configMap: { name: 'settings', items: [{ key: 'COLOR', path: 'a/../../b' }] } },
+      'MountVolume.SetUp failed for volume "v" : path a/../../b leaves the volume',
+    ],
+    [
+      'a file in a file',
+      {
+        configMap: {
+          name: 'settings',
+          items: [
+            { key: 'COLOR', path: 'a/b' },
+            { key: 'COLOR', path: 'a' },
+          ],
+        },
+      },
+      'MountVolume.SetUp failed for volume "v" : path a/b is in a, which is a file',
+    ],
+    [
+      'path leads out',
+      { configMap: { name: 'settings', items: [{ key: 'COLOR', path: '../x' }] } },
+      'MountVolume.SetUp failed for volume "v" : path ../x leaves the volume',
+    ],
   ] as const) {
     it(what, () => assert.deepEqual(planVolumes(withVolume(volume), objects, folders), { ok: false, message }));
   }
   for (const key of ['.', '..', '..data']) {
     it(`refuses an object that has the key ${key}, however it came there`, () => {
       const odd = { ...settings, data: { [key]: 'x' } };
-      const plan = planVolumes(withVolume({ configMap: { name: 'settings' } }), { ...objects, configMap: () => odd }, folders);
+      const plan = planVolumes(
+        withVolume({ configMap: { name: 'settings' } }),
+        { ...objects, configMap: () => odd },
+        folders,
+      );
       assert.ok(!plan.ok && plan.message.includes(`path ${key} `), JSON.stringify(plan));
     });
   }
   it('writes paths in their short form, the later of two at one path', () => {
-    const plan = planVolumes(withVolume({ configMap: { name: 'settings', items: [{ key: 'odd key', path: 'a//b' }, { key: 'COLOR', path: './a/b/' }] } }), objects, folders);
+    const plan = planVolumes(
+      withVolume({
+        configMap: {
+          name: 'settings',
+          items: [
+            { key: 'odd key', path: 'a//b' },
+            { key: 'COLOR', path: './a/b/' },
+          ],
+        },
+      }),
+      objects,
+      folders,
+    );
     assert.ok(plan.ok && plan.value[0]?.kind === 'files');
-    assert.deepEqual(plan.value[0].files.map((file) => [file.path, file.content.toString()]), [['a/b', 'blue']]);
+    assert.deepEqual(
+      plan.value[0].files.map((file) => [file.path, file.content.toString()]),
+      [['a/b', 'blue']],
+    );
   });
   it('lets what is optional be missing', () => {
     const plan = planVolumes(withVolume({ secret: { secretName: 'none', optional: true } }), NO_OBJECTS, folders);
@@ -206,6 +467,9 @@ describe('planVolumes', () => {
   it('has a version that follows the objects', () => {
     const one = withVolume({ configMap: { name: 'settings' } });
     assert.notEqual(volumesVersion(one, objects), volumesVersion(one, NO_OBJECTS));
-    assert.deepEqual([...referredKeys(one)], ['ConfigMap/default/settings'].map((key) => key));
+    assert.deepEqual(
+      [...referredKeys(one)],
+      ['ConfigMap/default/settings'].map((key) => key),
+    );
   });
 });

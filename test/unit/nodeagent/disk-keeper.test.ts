@@ -24,7 +24,9 @@ async function looks(times: number, world: World): Promise<string[]> {
   const did: string[] = [];
   let looked = 0;
   let enough = (): void => undefined;
-  const over = new Promise<void>((resolve) => { enough = resolve; });
+  const over = new Promise<void>((resolve) => {
+    enough = resolve;
+  });
   const call = async (name: string): Promise<void> => {
     const failure = world.runtime?.(name);
     if (failure) throw failure;
@@ -53,18 +55,25 @@ async function looks(times: number, world: World): Promise<string[]> {
       },
     } as unknown as DiskKeeperDeps['images'],
     assignment: { current: () => ({ list: () => world.pods ?? [] }) } as unknown as DiskKeeperDeps['assignment'],
-    pods: { observed: () => seen({ containers: [container()] }), evict: (uid) => void did.push(`evict ${uid}`), wakeAll: () => undefined },
+    pods: {
+      observed: () => seen({ containers: [container()] }),
+      evict: (uid) => void did.push(`evict ${uid}`),
+      wakeAll: () => undefined,
+    },
     hub: { statuses: () => new Map() },
     sandboxImage: () => 'pause',
     clock: {
-      ...systemClock, monotonic: () => looked * LOOK_MS,
+      ...systemClock,
+      monotonic: () => looked * LOOK_MS,
       async sleep(_ms, signal) {
         looked += 1;
         if (looked === times) enough();
         await systemClock.sleep(looked < times ? 0 : 3_600_000, signal);
       },
     },
-    log: jsonLog(() => undefined), onState: () => undefined, onImages: () => undefined,
+    log: jsonLog(() => undefined),
+    onState: () => undefined,
+    onImages: () => undefined,
   });
   await over;
   await keeper.close();
@@ -72,7 +81,7 @@ async function looks(times: number, world: World): Promise<string[]> {
 }
 
 describe('a keeper of a full disk', () => {
-  it('evicts by the pods\' own files when the runtime does not say what containers wrote', async () => {
+  it("evicts by the pods' own files when the runtime does not say what containers wrote", async () => {
     const runtime = (call: string) => (call === 'stats' ? new RuntimeError('Timeout', 'no answer') : undefined);
     assert.deepEqual(await looks(2, { pods: [pod()], runtime }), [`evict ${UID}`]);
   });
@@ -82,17 +91,20 @@ describe('a keeper of a full disk', () => {
   });
 
   it('removes the other images when one cannot be removed', async () => {
-    const runtime = (call: string) => (call === 'remove a' ? new RuntimeError('Other', 'in use by a snapshot') : undefined);
+    const runtime = (call: string) =>
+      call === 'remove a' ? new RuntimeError('Other', 'in use by a snapshot') : undefined;
     assert.deepEqual(await looks(2, { images: ['a', 'b', 'c'], runtime }), ['remove b', 'remove c']);
   });
 
   it('removes images although a pod names one that the runtime makes nothing of', async () => {
-    const runtime = (call: string) => (call === 'find app:1' ? new RuntimeError('Other', 'ambiguous digest string') : undefined);
+    const runtime = (call: string) =>
+      call === 'find app:1' ? new RuntimeError('Other', 'ambiguous digest string') : undefined;
     assert.deepEqual(await looks(2, { images: ['a'], pods: [pod()], runtime }), ['remove a']);
   });
 
   it('removes no image while the runtime does not say which are in use', async () => {
-    const runtime = (call: string) => (call === 'find app:1' ? new RuntimeError('Unavailable', 'no socket') : undefined);
+    const runtime = (call: string) =>
+      call === 'find app:1' ? new RuntimeError('Unavailable', 'no socket') : undefined;
     assert.deepEqual(await looks(2, { images: ['a'], pods: [pod()], runtime }), [`evict ${UID}`]);
   });
 });

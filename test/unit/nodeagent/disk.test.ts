@@ -1,10 +1,25 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { agedImages, imageBytesToFree, imagesToRemove, isFull, podToEvict, reserveBytes, shortages, type DiskUse, type ImageAge } from '../../../nodeagent/core/node/disk.ts';
+import {
+  agedImages,
+  imageBytesToFree,
+  imagesToRemove,
+  isFull,
+  podToEvict,
+  reserveBytes,
+  shortages,
+  type DiskUse,
+  type ImageAge,
+} from '../../../nodeagent/core/node/disk.ts';
 
-const use = (freePercent: number, freeInodePercent = 100): DiskUse => ({ bytes: 1000, freeBytes: freePercent * 10, inodes: 100, freeInodes: freeInodePercent });
+const use = (freePercent: number, freeInodePercent = 100): DiskUse => ({
+  bytes: 1000,
+  freeBytes: freePercent * 10,
+  inodes: 100,
+  freeInodes: freeInodePercent,
+});
 
-describe('a node\'s disk', () => {
+describe("a node's disk", () => {
   for (const [name, disks, short, toFree] of [
     ['has room', { node: use(50), images: use(50) }, [], 0],
     ['is at the high mark', { node: use(15), images: use(15) }, [], 50],
@@ -15,9 +30,27 @@ describe('a node\'s disk', () => {
     ['is short for both', { node: use(9), images: use(9) }, ['nodefs.available', 'imagefs.available'], Infinity],
     ['has no inodes left', { node: use(50, 4), images: use(50, 5) }, ['nodefs.inodesFree'], Infinity],
     ['makes inodes as it needs them', { node: { ...use(50), inodes: 0, freeInodes: 0 }, images: use(50) }, [], 0],
-    ['is large and has more than a node needs', { node: { ...use(50), bytes: 2e12, freeBytes: 5e10 }, images: { ...use(50), bytes: 2e12, freeBytes: 5e10 } }, [], 0],
-    ['is large and has less', { node: { ...use(50), bytes: 2e12, freeBytes: 1e10 }, images: { ...use(50), bytes: 2e12, freeBytes: 1e10 } }, ['nodefs.available', 'imagefs.available'], Infinity],
-    ['cannot be measured', { node: { bytes: 0, freeBytes: 0, inodes: 0, freeInodes: 0 }, images: { bytes: 0, freeBytes: 0, inodes: 0, freeInodes: 0 } }, [], 0],
+    [
+      'is large and has more than a node needs',
+      { node: { ...use(50), bytes: 2e12, freeBytes: 5e10 }, images: { ...use(50), bytes: 2e12, freeBytes: 5e10 } },
+      [],
+      0,
+    ],
+    [
+      'is large and has less',
+      { node: { ...use(50), bytes: 2e12, freeBytes: 1e10 }, images: { ...use(50), bytes: 2e12, freeBytes: 1e10 } },
+      ['nodefs.available', 'imagefs.available'],
+      Infinity,
+    ],
+    [
+      'cannot be measured',
+      {
+        node: { bytes: 0, freeBytes: 0, inodes: 0, freeInodes: 0 },
+        images: { bytes: 0, freeBytes: 0, inodes: 0, freeInodes: 0 },
+      },
+      [],
+      0,
+    ],
   ] as const) {
     it(name, () => {
       assert.deepEqual(shortages(disks), short);
@@ -37,7 +70,10 @@ describe('a full disk', () => {
     it(name, () => assert.equal(isFull(disks), full));
   }
   it('has a reserve in keeping with its size', () => {
-    assert.deepEqual([reserveBytes({ node: free(1e6, 0), images: use(0) }), reserveBytes({ node: free(1e12, 0), images: use(0) })], [20_000, 32 * 2 ** 20]);
+    assert.deepEqual(
+      [reserveBytes({ node: free(1e6, 0), images: use(0) }), reserveBytes({ node: free(1e12, 0), images: use(0) })],
+      [20_000, 32 * 2 ** 20],
+    );
   });
 });
 
@@ -46,7 +82,14 @@ describe('images to remove', () => {
   const NOW = 1_000_000;
   const age = (firstSeenAt: number, usedAt?: number): ImageAge => ({ firstSeenAt, usedAt });
   const images = [image('pause'), image('used'), image('old'), image('older'), image('never'), image('new')];
-  const ages = new Map([['pause', age(0)], ['used', age(0, NOW)], ['old', age(0, 500)], ['older', age(0, 400)], ['never', age(100)], ['new', age(NOW - 119_999)]]);
+  const ages = new Map([
+    ['pause', age(0)],
+    ['used', age(0, NOW)],
+    ['old', age(0, 500)],
+    ['older', age(0, 400)],
+    ['never', age(100)],
+    ['new', age(NOW - 119_999)],
+  ]);
   const inUse = new Set(['pause:1', 'used']);
 
   for (const [name, bytes, removed] of [
@@ -60,13 +103,25 @@ describe('images to remove', () => {
 
   it('age by when they were seen and used; one that is gone is forgotten', () => {
     const first = agedImages(new Map(), [image('a'), image('b')], new Set(['a@sha256:1']), 5);
-    assert.deepEqual([...first], [['a', age(5, 5)], ['b', age(5)]]);
+    assert.deepEqual(
+      [...first],
+      [
+        ['a', age(5, 5)],
+        ['b', age(5)],
+      ],
+    );
     assert.deepEqual([...agedImages(first, [image('a')], new Set(), 9)], [['a', age(5, 5)]]);
   });
 });
 
 describe('the pod to evict', () => {
-  const pod = (uid: string, usedBytes: number, requestedBytes = 0, critical = false, counted = true) => ({ uid, usedBytes, requestedBytes, critical, counted });
+  const pod = (uid: string, usedBytes: number, requestedBytes = 0, critical = false, counted = true) => ({
+    uid,
+    usedBytes,
+    requestedBytes,
+    critical,
+    counted,
+  });
   for (const [name, pods, uid] of [
     ['is none where there is none', [], undefined],
     ['is the one that uses most', [pod('a', 5), pod('b', 9), pod('c', 7)], 'b'],

@@ -20,7 +20,15 @@ function deps(session: ExecSession): ExecRequestDeps {
 /** A client: what it was sent, and its end. */
 function client(): { readonly socket: Duplex; readonly sent: () => Buffer } {
   const chunks: Buffer[] = [];
-  const socket = new Duplex({ read() { /* It says nothing. */ }, write(chunk: Buffer, _encoding, done) { chunks.push(chunk); done(); } });
+  const socket = new Duplex({
+    read() {
+      /* It says nothing. */
+    },
+    write(chunk: Buffer, _encoding, done) {
+      chunks.push(chunk);
+      done();
+    },
+  });
   return { socket, sent: () => Buffer.concat(chunks) };
 }
 
@@ -32,11 +40,28 @@ describe('an exec request', () => {
     const closing = new AbortController();
     for (let times = 0; times < 3; times += 1) {
       const { socket, sent } = client();
-      const session: ExecSession = { stdin: undefined, stdout: Readable.from([Buffer.from('hello')]), stderr: undefined, exit: Promise.resolve({ exitCode: 3 }), resize() { /* No terminal. */ }, close() { /* It ended. */ } };
+      const session: ExecSession = {
+        stdin: undefined,
+        stdout: Readable.from([Buffer.from('hello')]),
+        stderr: undefined,
+        exit: Promise.resolve({ exitCode: 3 }),
+        resize() {
+          /* No terminal. */
+        },
+        close() {
+          /* It ended. */
+        },
+      };
       await serveExec(socket, NOTHING, QUERY, deps(session), closing.signal);
       const text = sent();
       const { frames } = takeExecFrames(text.subarray(text.indexOf('\r\n\r\n') + 4));
-      assert.deepEqual(frames.map(({ channel, payload }) => [channel, payload.toString()]), [[EXEC_CHANNEL.stdout, 'hello'], [EXEC_CHANNEL.result, '{"exitCode":3}']]);
+      assert.deepEqual(
+        frames.map(({ channel, payload }) => [channel, payload.toString()]),
+        [
+          [EXEC_CHANNEL.stdout, 'hello'],
+          [EXEC_CHANNEL.result, '{"exitCode":3}'],
+        ],
+      );
     }
     assert.equal(getEventListeners(closing.signal, 'abort').length, 0);
   });
@@ -44,10 +69,23 @@ describe('an exec request', () => {
   it('ends its session with the agent', async () => {
     const closing = new AbortController();
     const stdout = new PassThrough();
-    const session: ExecSession = { stdin: undefined, stdout, stderr: undefined, exit: new Promise(() => { /* It waits. */ }), resize() { /* No terminal. */ }, close: () => void stdout.destroy() };
+    const session: ExecSession = {
+      stdin: undefined,
+      stdout,
+      stderr: undefined,
+      exit: new Promise(() => {
+        /* It waits. */
+      }),
+      resize() {
+        /* No terminal. */
+      },
+      close: () => void stdout.destroy(),
+    };
     const { socket } = client();
     void serveExec(socket, NOTHING, QUERY, deps(session), closing.signal);
-    await new Promise((resolve) => { setImmediate(resolve); });
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
     closing.abort();
     await once(stdout, 'close');
     assert.equal(stdout.destroyed, true);
@@ -56,7 +94,16 @@ describe('an exec request', () => {
   it('ends its session when the client went away before it began', async () => {
     const { socket } = client();
     const stdout = new PassThrough();
-    const session: ExecSession = { stdin: undefined, stdout, stderr: undefined, exit: Promise.resolve({ exitCode: 137 }), resize() { /* No terminal. */ }, close: () => void stdout.destroy() };
+    const session: ExecSession = {
+      stdin: undefined,
+      stdout,
+      stderr: undefined,
+      exit: Promise.resolve({ exitCode: 137 }),
+      resize() {
+        /* No terminal. */
+      },
+      close: () => void stdout.destroy(),
+    };
     socket.on('error', () => undefined);
     socket.destroy();
     await once(socket, 'close');

@@ -26,14 +26,20 @@ describe('a session with the runtime', () => {
   let socket: Duplex | undefined;
   afterEach(async () => {
     socket?.destroy();
-    await new Promise<void>((resolve) => { server.close(() => resolve()); });
+    await new Promise<void>((resolve) => {
+      server.close(() => resolve());
+    });
   });
 
   it('hears the verdict behind a stream that ended while nobody read it', { timeout: 20_000 }, async () => {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const runtime = once(server, 'upgrade') as Promise<[unknown, Duplex]>;
-    const opened = openExec(`http://127.0.0.1:${(server.address() as AddressInfo).port}/exec`, { tty: false, stdin: false }, new AbortController().signal);
+    const opened = openExec(
+      `http://127.0.0.1:${(server.address() as AddressInfo).port}/exec`,
+      { tty: false, stdin: false },
+      new AbortController().signal,
+    );
     [, socket] = await runtime;
     socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n');
     const session = await opened;

@@ -7,8 +7,12 @@ import { graceLeft } from '../../../nodeagent/adapters/disk/grace.ts';
 
 describe('graceLeft', () => {
   let folder = '';
-  before(async () => { folder = await mkdtemp(join(tmpdir(), 'grace-')); });
-  after(async () => { await rm(folder, { recursive: true }); });
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'grace-'));
+  });
+  after(async () => {
+    await rm(folder, { recursive: true });
+  });
 
   it('counts from the first time that it was asked, to nothing', async () => {
     const path = join(folder, 'first/main');

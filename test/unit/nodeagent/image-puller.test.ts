@@ -8,18 +8,23 @@ import { limitSignals } from '../../../contracts/signals.ts';
 
 /** A registry that answers when the test says so. */
 class SlowImages {
-  readonly begun: { readonly image: string; readonly signal: AbortSignal; readonly finish: (ref: string) => void }[] = [];
+  readonly begun: { readonly image: string; readonly signal: AbortSignal; readonly finish: (ref: string) => void }[] =
+    [];
   private watchers: (() => void)[] = [];
   readonly store = {
     find: async () => undefined,
-    pull: (image: string, signal: AbortSignal) => new Promise<string>((resolve, reject) => {
-      this.begun.push({ image, signal, finish: resolve });
-      signal.addEventListener('abort', () => reject(new Error('cancelled')), { once: true });
-      for (const watcher of this.watchers.splice(0)) watcher();
-    }),
+    pull: (image: string, signal: AbortSignal) =>
+      new Promise<string>((resolve, reject) => {
+        this.begun.push({ image, signal, finish: resolve });
+        signal.addEventListener('abort', () => reject(new Error('cancelled')), { once: true });
+        for (const watcher of this.watchers.splice(0)) watcher();
+      }),
   } as unknown as ImageStore;
   async pull(index: number) {
-    while (this.begun[index] === undefined) await new Promise<void>((resolve) => { this.watchers.push(resolve); });
+    while (this.begun[index] === undefined)
+      await new Promise<void>((resolve) => {
+        this.watchers.push(resolve);
+      });
     return this.begun[index];
   }
 }
@@ -30,10 +35,22 @@ describe('image puller', () => {
   let late: () => void;
   beforeEach(() => {
     images = new SlowImages();
-    const clock: Clock = { ...systemClock, deadline: (ms, ...signals) => limitSignals(() => new Promise((resolve) => { late = resolve; }), ms, ...signals) };
+    const clock: Clock = {
+      ...systemClock,
+      deadline: (ms, ...signals) =>
+        limitSignals(
+          () =>
+            new Promise((resolve) => {
+              late = resolve;
+            }),
+          ms,
+          ...signals,
+        ),
+    };
     puller = createImagePuller(images.store, clock, new AbortController().signal, () => undefined);
   });
-  const ensure = (signal = new AbortController().signal) => puller.ensure('app:1', 'IfNotPresent', () => undefined, signal);
+  const ensure = (signal = new AbortController().signal) =>
+    puller.ensure('app:1', 'IfNotPresent', () => undefined, signal);
 
   it('pulls once for all who ask, and goes on when one of them leaves', async () => {
     const leaver = new AbortController();
@@ -63,7 +80,8 @@ describe('image puller', () => {
     const asked = [ensure(), ensure()];
     const pull = await images.pull(0);
     late();
-    for (const outcome of await Promise.all(asked)) assert.match(outcome.ok ? '' : `${outcome.reason} ${outcome.message}`, /^ErrImagePull not done within \d+ ms$/);
+    for (const outcome of await Promise.all(asked))
+      assert.match(outcome.ok ? '' : `${outcome.reason} ${outcome.message}`, /^ErrImagePull not done within \d+ ms$/);
     assert.equal(pull.signal.aborted, true);
     const again = ensure();
     (await images.pull(1)).finish('ref');

@@ -3,9 +3,12 @@ import { closeSync, openSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { descriptorLines, jsonLog } from '../../../nodeagent/adapters/system/json-log.ts';
 
-describe('the agent\'s log', () => {
+describe("the agent's log", () => {
   it('loses lines that a full disk or a closed pipe refuses, and nothing else', () => {
-    for (const [path, flags, code] of [['/dev/full', 'w', 'ENOSPC'], ['/dev/null', 'r', 'EBADF']] as const) {
+    for (const [path, flags, code] of [
+      ['/dev/full', 'w', 'ENOSPC'],
+      ['/dev/null', 'r', 'EBADF'],
+    ] as const) {
       const descriptor = openSync(path, flags);
       const write = descriptorLines(descriptor);
       assert.throws(() => write('a line\n'), { code });
@@ -27,7 +30,14 @@ describe('the agent\'s log', () => {
     full = false;
     log.info('three');
     log.info('four');
-    assert.deepEqual(lines.map(({ message, lines: count }) => [message, count]), [['log lines were lost', 2], ['three', undefined], ['four', undefined]]);
+    assert.deepEqual(
+      lines.map(({ message, lines: count }) => [message, count]),
+      [
+        ['log lines were lost', 2],
+        ['three', undefined],
+        ['four', undefined],
+      ],
+    );
   });
 
   it('takes fields that no JSON can hold for a lost line', () => {

@@ -17,7 +17,9 @@ const signal = new AbortController().signal;
 describe('log files', () => {
   let folder: string;
   let path: string;
-  before(() => { folder = makeFolder('plumbline-logs-'); });
+  before(() => {
+    folder = makeFolder('plumbline-logs-');
+  });
   after(() => rm(folder, { recursive: true }));
   beforeEach(async () => {
     await rm(folder, { recursive: true, force: true });
@@ -34,7 +36,10 @@ describe('log files', () => {
   it('are read in batches that a line of any length does not outgrow', async () => {
     await writeFile(path, `first\n${'x'.repeat(2_000_000)}\nlast\n`);
     const found = await batches();
-    assert.ok(found.every((lines) => lines.join('').length < 512 * 1024), String(found.map((lines) => lines.join('').length)));
+    assert.ok(
+      found.every((lines) => lines.join('').length < 512 * 1024),
+      String(found.map((lines) => lines.join('').length)),
+    );
     assert.equal(found.flat().join('').length, 2_000_000 + 'firstlast'.length);
     assert.deepEqual([found.flat()[0], found.flat().at(-1)], ['first', 'last']);
   });
@@ -61,7 +66,9 @@ describe('log files', () => {
     let attempts = 0;
     let looks = 0;
     let seen = (): void => undefined;
-    const enough = new Promise<void>((resolve) => { seen = resolve; });
+    const enough = new Promise<void>((resolve) => {
+      seen = resolve;
+    });
     const rotation = startLogRotation({
       runtime: {
         ...memoryRuntime(systemClock),
@@ -71,7 +78,8 @@ describe('log files', () => {
           await writeFile(path, 'new\n');
         },
       },
-      logs: logFiles(), log: jsonLog(() => undefined),
+      logs: logFiles(),
+      log: jsonLog(() => undefined),
       // Ten seconds are a turn of the event loop here.
       clock: { ...systemClock, sleep: (_ms, over) => systemClock.sleep(0, over) },
       running() {

@@ -10,15 +10,51 @@ import { nodeReport, type ReportInput } from '../../../nodeagent/core/node/repor
 import { parseUpdate } from '../../../nodeagent/loops/api/update-body.ts';
 
 const machine: ReportInput['machine'] = {
-  hostname: 'host', cpus: 4, memoryBytes: 8 * 2 ** 30, diskBytes: 2 ** 30, machineID: 'm', bootID: 'b', kernelVersion: '6', osImage: 'Debian', architecture: 'amd64',
-  addresses: [{ device: 'veth1', address: '198.18.9.1' }, { device: 'eth0', address: '198.18.0.1' }, { device: 'eth1', address: '198.18.1.1' }], uplink: 'eth0',
+  hostname: 'host',
+  cpus: 4,
+  memoryBytes: 8 * 2 ** 30,
+  diskBytes: 2 ** 30,
+  machineID: 'm',
+  bootID: 'b',
+  kernelVersion: '6',
+  osImage: 'Debian',
+  architecture: 'amd64',
+  addresses: [
+    { device: 'veth1', address: '198.18.9.1' },
+    { device: 'eth0', address: '198.18.0.1' },
+    { device: 'eth1', address: '198.18.1.1' },
+  ],
+  uplink: 'eth0',
 };
-const healthy = { reachable: true, health: { runtimeReady: true, networkReady: true, message: '', systemdCgroup: false } } as const;
+const healthy = {
+  reachable: true,
+  health: { runtimeReady: true, networkReady: true, message: '', systemdCgroup: false },
+} as const;
 function viewWith(address: string | undefined): AssignmentView {
-  const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n' }, spec: {}, status: { addresses: address === undefined ? [] : [{ type: 'InternalIP', address }] } } as Node;
-  return { version: 'v1', node: 'n', get: ((key: string) => (key === 'Node//n' ? node : undefined)) as AssignmentView['get'], list: () => [] };
+  const node = {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: 'n' },
+    spec: {},
+    status: { addresses: address === undefined ? [] : [{ type: 'InternalIP', address }] },
+  } as Node;
+  return {
+    version: 'v1',
+    node: 'n',
+    get: ((key: string) => (key === 'Node//n' ? node : undefined)) as AssignmentView['get'],
+    list: () => [],
+  };
 }
-const base: ReportInput = { machine, runtime: healthy, runtimeVersion: 'containerd://1', network: { version: 'v1', error: null }, disk: undefined, view: viewWith(undefined), agentVersion: '1', agentRss: 1 };
+const base: ReportInput = {
+  machine,
+  runtime: healthy,
+  runtimeVersion: 'containerd://1',
+  network: { version: 'v1', error: null },
+  disk: undefined,
+  view: viewWith(undefined),
+  agentVersion: '1',
+  agentRss: 1,
+};
 
 describe('nodeReport', () => {
   it('measures the machine', () => {
@@ -28,9 +64,16 @@ describe('nodeReport', () => {
   });
   it('tells of its disk once it was looked at', () => {
     assert.ok(!('diskPressure' in nodeReport(base)));
-    assert.deepEqual(nodeReport({ ...base, disk: { pressure: true, message: 'm' } }).diskPressure, { pressure: true, message: 'm' });
+    assert.deepEqual(nodeReport({ ...base, disk: { pressure: true, message: 'm' } }).diskPressure, {
+      pressure: true,
+      message: 'm',
+    });
   });
-  for (const [name, view, expected] of [['the uplink\'s', viewWith(undefined), '198.18.0.1'], ['the known one while the machine has it', viewWith('198.18.1.1'), '198.18.1.1'], ['not one that it lost', viewWith('198.18.7.7'), '198.18.0.1']] as const) {
+  for (const [name, view, expected] of [
+    ["the uplink's", viewWith(undefined), '198.18.0.1'],
+    ['the known one while the machine has it', viewWith('198.18.1.1'), '198.18.1.1'],
+    ['not one that it lost', viewWith('198.18.7.7'), '198.18.0.1'],
+  ] as const) {
     it(`address: ${name}`, () => assert.equal(nodeReport({ ...base, view }).internalIP, expected));
   }
   for (const [reason, more] of [
@@ -50,7 +93,17 @@ describe('parseUpdate', () => {
   const good = { epoch: 1, node: 'n', from: null, to: 'v1', upsert: [], remove: ['Pod/default/a'] };
   it('takes an update', () => assert.deepEqual(parseUpdate(JSON.stringify(good)), good));
   const pod = (uid: string) => ({ kind: 'Pod', metadata: { name: 'a', uid }, spec: { containers: [] } });
-  for (const bad of ['{', '[]', { ...good, epoch: 'x' }, { ...good, from: 3 }, { ...good, to: '' }, { ...good, upsert: [1] }, { ...good, remove: ['x'] }, { ...good, upsert: [pod('../../etc')] }, { ...good, upsert: [{ kind: 'Secret', metadata: { name: 's' } }] }]) {
+  for (const bad of [
+    '{',
+    '[]',
+    { ...good, epoch: 'x' },
+    { ...good, from: 3 },
+    { ...good, to: '' },
+    { ...good, upsert: [1] },
+    { ...good, remove: ['x'] },
+    { ...good, upsert: [pod('../../etc')] },
+    { ...good, upsert: [{ kind: 'Secret', metadata: { name: 's' } }] },
+  ]) {
     const text = typeof bad === 'string' ? bad : JSON.stringify(bad);
     it(`refuses ${text}`, () => assert.throws(() => parseUpdate(text), /cannot be read/));
   }
@@ -58,7 +111,11 @@ describe('parseUpdate', () => {
 
 describe('what an agent knows without schemas', () => {
   it('is what the schemas say', () => {
-    const cluster = ClusterManifest.parse({ apiVersion: 'plumbline.dev/v1alpha1', kind: 'Cluster', metadata: { name: 'c' } });
+    const cluster = ClusterManifest.parse({
+      apiVersion: 'plumbline.dev/v1alpha1',
+      kind: 'Cluster',
+      metadata: { name: 'c' },
+    });
     assert.deepEqual(DEFAULT_NETWORK, cluster.spec.network);
     assert.ok(Object.keys(KINDS).every(isKind));
   });

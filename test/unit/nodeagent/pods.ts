@@ -12,12 +12,25 @@ export const NOW = Date.parse('2026-01-01T12:00:00Z');
 export const UID = 'uid-1';
 
 export function pod(spec: Record<string, unknown> = {}, meta: Record<string, unknown> = {}): Pod {
-  const parsed = PodManifest.parse({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'app', namespace: 'default' }, spec: { containers: [{ name: 'main', image: 'app:1' }], ...spec } }) as unknown as Pod;
+  const parsed = PodManifest.parse({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'app', namespace: 'default' },
+    spec: { containers: [{ name: 'main', image: 'app:1' }], ...spec },
+  }) as unknown as Pod;
   return { ...parsed, metadata: { ...parsed.metadata, uid: UID, ...meta } };
 }
 
 export function sandbox(more: Partial<SandboxSummary> = {}): SandboxSummary {
-  return { id: 'sandbox-0', pod: { namespace: 'default', name: 'app', uid: UID }, attempt: 0, ready: true, createdAt: NOW - 60_000, annotations: {}, ...more };
+  return {
+    id: 'sandbox-0',
+    pod: { namespace: 'default', name: 'app', uid: UID },
+    attempt: 0,
+    ready: true,
+    createdAt: NOW - 60_000,
+    annotations: {},
+    ...more,
+  };
 }
 
 interface ContainerFacts {
@@ -37,11 +50,29 @@ export function container(facts: ContainerFacts = {}): ObservedContainer {
   const { name = 'main', attempt = 0, state = 'running', exitCode = 0 } = facts;
   const ended = state === 'exited';
   return {
-    id: `${name}-${attempt}`, sandboxId: facts.sandboxId ?? 'sandbox-0', podUid: UID, name, attempt, state, createdAt: NOW - 50_000 + attempt, image: 'app:1', imageRef: 'sha256:1', labels: {},
-    annotations: { [ANNOTATION.restarts]: String(facts.restarts ?? attempt), [ANNOTATION.backoff]: String(facts.backoffMs ?? 0) },
+    id: `${name}-${attempt}`,
+    sandboxId: facts.sandboxId ?? 'sandbox-0',
+    podUid: UID,
+    name,
+    attempt,
+    state,
+    createdAt: NOW - 50_000 + attempt,
+    image: 'app:1',
+    imageRef: 'sha256:1',
+    labels: {},
+    annotations: {
+      [ANNOTATION.restarts]: String(facts.restarts ?? attempt),
+      [ANNOTATION.backoff]: String(facts.backoffMs ?? 0),
+    },
     detail: {
-      id: `${name}-${attempt}`, state, startedAt: facts.startedAt ?? NOW - 40_000, finishedAt: ended ? (facts.finishedAt ?? NOW - 1000) : 0,
-      exitCode, reason: facts.reason ?? (exitCode === 0 ? 'Completed' : 'Error'), message: '', logPath: '',
+      id: `${name}-${attempt}`,
+      state,
+      startedAt: facts.startedAt ?? NOW - 40_000,
+      finishedAt: ended ? (facts.finishedAt ?? NOW - 1000) : 0,
+      exitCode,
+      reason: facts.reason ?? (exitCode === 0 ? 'Completed' : 'Error'),
+      message: '',
+      logPath: '',
     },
   };
 }
@@ -52,13 +83,29 @@ export function seen(parts: Partial<ObservedPod> = {}): ObservedPod {
 
 /** Volumes are there and images are known, unless told otherwise. */
 export function remembered(more: Partial<PodMemory> = {}, images: readonly string[] = ['main']): PodMemory {
-  return { ...NO_MEMORY, volumes: { version: '', failure: undefined }, images: new Map(images.map((name) => [name, { ready: true }])), ...more };
+  return {
+    ...NO_MEMORY,
+    volumes: { version: '', failure: undefined },
+    images: new Map(images.map((name) => [name, { ready: true }])),
+    ...more,
+  };
 }
 
 export function input(more: Partial<PodInput> = {}): PodInput {
   const observed = more.observed ?? seen();
   const ends = new Map(observed.containers.map(({ id, detail }) => [id, detail.finishedAt]));
-  return { pod: pod(), observed, memory: remembered(), probes: new Map(), previous: undefined, volumesVersion: '', ends, now: NOW, monotonic: NOW, ...more };
+  return {
+    pod: pod(),
+    observed,
+    memory: remembered(),
+    probes: new Map(),
+    previous: undefined,
+    volumesVersion: '',
+    ends,
+    now: NOW,
+    monotonic: NOW,
+    ...more,
+  };
 }
 
 export const NO_OBJECTS: PodObjects = { configMap: () => undefined, secret: () => undefined, services: () => [] };

@@ -1,27 +1,46 @@
 import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import type { Container } from '../../../contracts/objects/index.ts';
-import { afterProbe, beginProbes, nextProbe, runningFor, type ContainerProbes, type ProbeKind } from '../../../nodeagent/core/probe/machine.ts';
+import {
+  afterProbe,
+  beginProbes,
+  nextProbe,
+  runningFor,
+  type ContainerProbes,
+  type ProbeKind,
+} from '../../../nodeagent/core/probe/machine.ts';
 import { probeTarget } from '../../../nodeagent/core/probe/target.ts';
 import { NOW, pod } from './pods.ts';
 
 function containerWith(probes: Record<string, unknown>): Container {
-  const [one] = pod({ containers: [{ name: 'main', image: 'app:1', ports: [{ name: 'http', containerPort: 8080 }], ...probes }] }).spec.containers;
+  const [one] = pod({
+    containers: [{ name: 'main', image: 'app:1', ports: [{ name: 'http', containerPort: 8080 }], ...probes }],
+  }).spec.containers;
   assert.ok(one);
   return one;
 }
 const tcp = { tcpSocket: { port: 80 } };
 const KINDS = ['startup', 'liveness', 'readiness'] as const;
 /** The probe that is due first. */
-function firstDue(container: Container, state: ContainerProbes): { readonly kind: ProbeKind; readonly at: number } | undefined {
+function firstDue(
+  container: Container,
+  state: ContainerProbes,
+): { readonly kind: ProbeKind; readonly at: number } | undefined {
   const due = KINDS.flatMap((kind) => {
     const next = nextProbe(container, state, kind);
     return next ? [{ kind, at: next.at }] : [];
   });
-  return due.reduce<(typeof due)[number] | undefined>((first, one) => (!first || one.at < first.at ? one : first), undefined);
+  return due.reduce<(typeof due)[number] | undefined>(
+    (first, one) => (!first || one.at < first.at ? one : first),
+    undefined,
+  );
 }
 /** Feeds outcomes (`s`, `f`, `?`) to whichever probe is due; shows ready, started, kill after each. */
-function feed(container: Container, state: ContainerProbes, outcomes: string): { states: string; kinds: ProbeKind[]; state: ContainerProbes; at: number[] } {
+function feed(
+  container: Container,
+  state: ContainerProbes,
+  outcomes: string,
+): { states: string; kinds: ProbeKind[]; state: ContainerProbes; at: number[] } {
   const kinds: ProbeKind[] = [];
   const at: number[] = [];
   let states = '';
@@ -40,12 +59,42 @@ function feed(container: Container, state: ContainerProbes, outcomes: string): {
 
 describe('probes of a container', () => {
   const rows = [
-    { name: 'readiness begins as failed and needs its successes in a row', probes: { readinessProbe: { ...tcp, successThreshold: 2 } }, outcomes: 'sfss', states: 'UUUR' },
-    { name: 'readiness ends after its failures in a row', probes: { readinessProbe: { ...tcp, failureThreshold: 2 } }, outcomes: 'sfsffs', states: 'RRRRUR' },
-    { name: 'what could not be asked counts for nothing', probes: { readinessProbe: { ...tcp, failureThreshold: 2 } }, outcomes: 'sf?f', states: 'RRRU' },
-    { name: 'liveness kills after its failures in a row', probes: { livenessProbe: { ...tcp, failureThreshold: 3 } }, outcomes: 'ffsfff', states: 'RRRRRK' },
-    { name: 'a startup probe that passes lets the others begin', probes: { startupProbe: { ...tcp, failureThreshold: 5 }, readinessProbe: tcp }, outcomes: 'ffss', states: '--UR' },
-    { name: 'a startup probe that fails too often kills', probes: { startupProbe: { ...tcp, failureThreshold: 2 }, livenessProbe: tcp }, outcomes: 'ff', states: '-K' },
+    {
+      name: 'readiness begins as failed and needs its successes in a row',
+      probes: { readinessProbe: { ...tcp, successThreshold: 2 } },
+      outcomes: 'sfss',
+      states: 'UUUR',
+    },
+    {
+      name: 'readiness ends after its failures in a row',
+      probes: { readinessProbe: { ...tcp, failureThreshold: 2 } },
+      outcomes: 'sfsffs',
+      states: 'RRRRUR',
+    },
+    {
+      name: 'what could not be asked counts for nothing',
+      probes: { readinessProbe: { ...tcp, failureThreshold: 2 } },
+      outcomes: 'sf?f',
+      states: 'RRRU',
+    },
+    {
+      name: 'liveness kills after its failures in a row',
+      probes: { livenessProbe: { ...tcp, failureThreshold: 3 } },
+      outcomes: 'ffsfff',
+      states: 'RRRRRK',
+    },
+    {
+      name: 'a startup probe that passes lets the others begin',
+      probes: { startupProbe: { ...tcp, failureThreshold: 5 }, readinessProbe: tcp },
+      outcomes: 'ffss',
+      states: '--UR',
+    },
+    {
+      name: 'a startup probe that fails too often kills',
+      probes: { startupProbe: { ...tcp, failureThreshold: 2 }, livenessProbe: tcp },
+      outcomes: 'ff',
+      states: '-K',
+    },
   ];
   for (const { name, probes, outcomes, states } of rows) {
     it(name, () => {
@@ -81,7 +130,9 @@ describe('probes of a container', () => {
   });
 
   it('makes no further probe of a container that is to be killed', () => {
-    const container = containerWith({ livenessProbe: { ...tcp, failureThreshold: 1, terminationGracePeriodSeconds: 4 } });
+    const container = containerWith({
+      livenessProbe: { ...tcp, failureThreshold: 1, terminationGracePeriodSeconds: 4 },
+    });
     const { state } = feed(container, beginProbes(container, 0, undefined, NOW, 0), 'f');
     assert.equal(firstDue(container, state), undefined);
     assert.equal(state.kill?.graceSeconds, 4);
@@ -91,9 +142,21 @@ describe('probes of a container', () => {
 describe('probeTarget', () => {
   const container = containerWith({});
   it('resolves names of ports', () => {
-    assert.deepEqual(probeTarget({ httpGet: { path: 'x', port: 'http', scheme: 'HTTPS' } }, container, 'id', '198.18.0.9'), { kind: 'http', scheme: 'https', host: '198.18.0.9', port: 8080, path: '/x', headers: [] });
+    assert.deepEqual(
+      probeTarget({ httpGet: { path: 'x', port: 'http', scheme: 'HTTPS' } }, container, 'id', '198.18.0.9'),
+      { kind: 'http', scheme: 'https', host: '198.18.0.9', port: 8080, path: '/x', headers: [] },
+    );
     assert.equal(probeTarget({ tcpSocket: { port: 'none' } }, container, 'id', '198.18.0.9'), undefined);
-    assert.deepEqual(probeTarget({ grpc: { port: 1, service: 's' } }, container, 'id', '198.18.0.9'), { kind: 'grpc', host: '198.18.0.9', port: 1, service: 's' });
-    assert.deepEqual(probeTarget({ exec: { command: ['a'] } }, container, 'id', ''), { kind: 'exec', containerId: 'id', command: ['a'] });
+    assert.deepEqual(probeTarget({ grpc: { port: 1, service: 's' } }, container, 'id', '198.18.0.9'), {
+      kind: 'grpc',
+      host: '198.18.0.9',
+      port: 1,
+      service: 's',
+    });
+    assert.deepEqual(probeTarget({ exec: { command: ['a'] } }, container, 'id', ''), {
+      kind: 'exec',
+      containerId: 'id',
+      command: ['a'],
+    });
   });
 });

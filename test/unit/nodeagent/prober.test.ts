@@ -20,16 +20,23 @@ function manualClock(): Clock & { advance(ms: number): Promise<void>; setWall(ms
   return {
     now: () => new Date(wall),
     monotonic: () => time,
-    sleep: (ms, signal) => new Promise((resolve, reject) => {
-      const sleeper = { at: time + ms, wake: resolve };
-      sleepers.add(sleeper);
-      signal?.addEventListener('abort', () => {
-        sleepers.delete(sleeper);
-        reject(signal.reason as Error);
-      }, { once: true });
-    }),
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        const sleeper = { at: time + ms, wake: resolve };
+        sleepers.add(sleeper);
+        signal?.addEventListener(
+          'abort',
+          () => {
+            sleepers.delete(sleeper);
+            reject(signal.reason as Error);
+          },
+          { once: true },
+        );
+      }),
     deadline: () => assert.fail('not used'),
-    setWall(ms) { wall += ms; },
+    setWall(ms) {
+      wall += ms;
+    },
     async advance(ms) {
       for (const end = time + ms; ;) {
         await turn();
@@ -54,14 +61,21 @@ interface Rig {
   readonly follow: (...running: ProbedContainer[]) => void;
 }
 
-function rig(probes: Record<string, unknown>, answer: (kind: string, signal: AbortSignal) => Promise<ProbeAnswer>): Rig {
+function rig(
+  probes: Record<string, unknown>,
+  answer: (kind: string, signal: AbortSignal) => Promise<ProbeAnswer>,
+): Rig {
   const clock = manualClock();
   const asked: string[] = [];
   const [spec] = pod({ containers: [{ name: 'main', image: 'app:1', ...probes }] }).spec.containers;
   assert.ok(spec);
-  const kindOf = (target: ProbeTarget): string => Object.entries(PORT).find(([, port]) => 'port' in target && port === target.port)?.[0] ?? assert.fail();
+  const kindOf = (target: ProbeTarget): string =>
+    Object.entries(PORT).find(([, port]) => 'port' in target && port === target.port)?.[0] ?? assert.fail();
   const prober = createProber({
-    clock, random: () => 0, onChange: () => undefined, onEvent: () => undefined,
+    clock,
+    random: () => 0,
+    onChange: () => undefined,
+    onEvent: () => undefined,
     runner: {
       run(target, _seconds, signal) {
         asked.push(`${kindOf(target)}@${clock.monotonic() / 1000}`);
@@ -69,30 +83,48 @@ function rig(probes: Record<string, unknown>, answer: (kind: string, signal: Abo
       },
     },
   });
-  return { clock, prober, asked, container: { spec, id: 'c', startedAt: clock.now().getTime() }, follow: (...running) => prober.follow(POD, '198.18.0.9', running, undefined) };
+  return {
+    clock,
+    prober,
+    asked,
+    container: { spec, id: 'c', startedAt: clock.now().getTime() },
+    follow: (...running) => prober.follow(POD, '198.18.0.9', running, undefined),
+  };
 }
 
-const never = (signal: AbortSignal): Promise<never> => new Promise((_resolve, reject) => {
-  signal.addEventListener('abort', () => reject(new Error('given up')), { once: true });
+const never = (signal: AbortSignal): Promise<never> =>
+  new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(new Error('given up')), { once: true });
+  });
+const probe = (kind: keyof typeof PORT, more: Record<string, unknown> = {}) => ({
+  [`${kind}Probe`]: { tcpSocket: { port: PORT[kind] }, periodSeconds: 10, ...more },
 });
-const probe = (kind: keyof typeof PORT, more: Record<string, unknown> = {}) => ({ [`${kind}Probe`]: { tcpSocket: { port: PORT[kind] }, periodSeconds: 10, ...more } });
 const success = async (): Promise<ProbeAnswer> => ({ outcome: 'success', message: '' });
 const failure = async (): Promise<ProbeAnswer> => ({ outcome: 'failure', message: '' });
 
 describe('prober', () => {
   it('lets a probe that hangs hold up no other', async () => {
-    const { clock, prober, asked, container, follow } = rig({ ...probe('liveness', { failureThreshold: 3 }), ...probe('readiness') }, (kind, signal) => (kind === 'readiness' ? never(signal) : failure()));
+    const { clock, prober, asked, container, follow } = rig(
+      { ...probe('liveness', { failureThreshold: 3 }), ...probe('readiness') },
+      (kind, signal) => (kind === 'readiness' ? never(signal) : failure()),
+    );
     follow(container);
     await clock.advance(19_000);
     assert.equal(prober.verdicts(POD.uid).get('c')?.kill, undefined);
     await clock.advance(2000);
-    assert.equal(prober.verdicts(POD.uid).get('c')?.kill?.message, 'Container main failed liveness probe, will be restarted');
+    assert.equal(
+      prober.verdicts(POD.uid).get('c')?.kill?.message,
+      'Container main failed liveness probe, will be restarted',
+    );
     assert.deepEqual(asked, ['liveness@0', 'readiness@0', 'liveness@10', 'liveness@20']);
     await prober.close();
   });
 
   it('asks no more of a container that is to be killed', async () => {
-    const { clock, prober, asked, container, follow } = rig({ ...probe('liveness', { failureThreshold: 1 }), ...probe('readiness', { initialDelaySeconds: 5 }) }, failure);
+    const { clock, prober, asked, container, follow } = rig(
+      { ...probe('liveness', { failureThreshold: 1 }), ...probe('readiness', { initialDelaySeconds: 5 }) },
+      failure,
+    );
     follow(container);
     await clock.advance(60_000);
     assert.deepEqual(asked, ['liveness@0']);
@@ -101,14 +133,20 @@ describe('prober', () => {
 
   it('begins the others when the startup probe has passed', async () => {
     let answers = 0;
-    const { clock, prober, asked, container, follow } = rig({ ...probe('startup', { failureThreshold: 9 }), ...probe('liveness'), ...probe('readiness') }, (kind) => (kind === 'startup' && (answers += 1) < 3 ? failure() : success()));
+    const { clock, prober, asked, container, follow } = rig(
+      { ...probe('startup', { failureThreshold: 9 }), ...probe('liveness'), ...probe('readiness') },
+      (kind) => (kind === 'startup' && (answers += 1) < 3 ? failure() : success()),
+    );
     follow(container);
     await clock.advance(25_000);
     assert.deepEqual(asked, ['startup@0', 'startup@10', 'startup@20', 'liveness@20', 'readiness@20']);
     await prober.close();
   });
 
-  for (const [what, step] of [['forward', HOUR_MS], ['back', -HOUR_MS]] as const) {
+  for (const [what, step] of [
+    ['forward', HOUR_MS],
+    ['back', -HOUR_MS],
+  ] as const) {
     it(`keeps its beat when the wall's clock is set ${what} an hour`, async () => {
       const { clock, prober, asked, container, follow } = rig(probe('readiness'), success);
       follow(container);

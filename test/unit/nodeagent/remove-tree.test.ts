@@ -7,7 +7,9 @@ import { makeFolder } from '../../support/folder.ts';
 
 describe('removal of a tree', () => {
   let root: string;
-  before(() => { root = makeFolder('plumbline-remove-'); });
+  before(() => {
+    root = makeFolder('plumbline-remove-');
+  });
   after(() => rm(root, { recursive: true }));
 
   it('takes what is in it, however deep, and nothing that links lead to', async () => {

@@ -14,8 +14,12 @@ class SlowReader extends Writable {
   readonly lines: { type: string; event?: { message: string } }[] = [];
   private goOn: (() => void) | undefined;
   private reading = false;
-  constructor() { super({ highWaterMark: 1, decodeStrings: true }); }
-  writeHead(): void { /* It does not look at headers. */ }
+  constructor() {
+    super({ highWaterMark: 1, decodeStrings: true });
+  }
+  writeHead(): void {
+    /* It does not look at headers. */
+  }
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.lines.push(JSON.parse(chunk.toString()) as SlowReader['lines'][number]);
     if (this.reading) done();
@@ -34,7 +38,10 @@ async function readLate(say: (hub: StatusHub) => void): Promise<SlowReader['line
   const streamed = streamStatus(reader as unknown as ServerResponse, hub, systemClock, closing.signal);
   say(hub);
   reader.read();
-  while (reader.writableNeedDrain) await new Promise((resolve) => { setImmediate(resolve); });
+  while (reader.writableNeedDrain)
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
   closing.abort();
   await streamed;
   return reader.lines;
@@ -42,12 +49,21 @@ async function readLate(say: (hub: StatusHub) => void): Promise<SlowReader['line
 
 describe('a slow reader of the status stream', () => {
   it('gets every event of the node', async () => {
-    const lines = await readLate((hub) => { for (const message of ['first', 'second']) hub.tellNodeEvent({ type: 'Warning', reason: 'PacketFilterRepaired', message }); });
-    assert.deepEqual(lines.filter(({ type }) => type === 'node-event').map(({ event }) => event?.message), ['first', 'second']);
+    const lines = await readLate((hub) => {
+      for (const message of ['first', 'second'])
+        hub.tellNodeEvent({ type: 'Warning', reason: 'PacketFilterRepaired', message });
+    });
+    assert.deepEqual(
+      lines.filter(({ type }) => type === 'node-event').map(({ event }) => event?.message),
+      ['first', 'second'],
+    );
   });
 
   it('gets the newest events, however many there were', async () => {
-    const lines = await readLate((hub) => { for (let n = 0; n < EVENTS_KEPT + 100; n += 1) hub.tellEvent(POD, { type: 'Warning', reason: 'Unhealthy', message: String(n) }); });
+    const lines = await readLate((hub) => {
+      for (let n = 0; n < EVENTS_KEPT + 100; n += 1)
+        hub.tellEvent(POD, { type: 'Warning', reason: 'Unhealthy', message: String(n) });
+    });
     const events = lines.filter(({ type }) => type === 'event').map(({ event }) => Number(event?.message));
     assert.equal(events.length, EVENTS_KEPT);
     assert.deepEqual([events[0], events.at(-1)], [100, EVENTS_KEPT + 99]);

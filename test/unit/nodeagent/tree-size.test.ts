@@ -9,7 +9,9 @@ const CONTENT = Buffer.alloc(100_000, 1);
 
 describe('the size of a tree', () => {
   let root = '';
-  beforeEach(async () => { root = await mkdtemp(join(tmpdir(), 'tree-size-')); });
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'tree-size-'));
+  });
   afterEach(() => rm(root, { recursive: true }));
 
   it('counts what is below, not what links lead to', async () => {
@@ -36,5 +38,6 @@ describe('the size of a tree', () => {
     assert.equal((await treeSize(root, 1000)).whole, false);
   });
 
-  it('is nothing where there is no folder', async () => assert.deepEqual(await treeSize(join(root, 'none'), 10), { bytes: 0, whole: true }));
+  it('is nothing where there is no folder', async () =>
+    assert.deepEqual(await treeSize(join(root, 'none'), 10), { bytes: 0, whole: true }));
 });

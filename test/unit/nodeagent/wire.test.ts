@@ -5,15 +5,43 @@ import { pauseImage, pauseProgram } from '../../../nodeagent/core/image/pause.ts
 import { parseLogLine, plainText } from '../../../nodeagent/core/logs/cri-log.ts';
 import { execFrame, takeExecFrames } from '../../../nodeagent/core/wire/exec-frame.ts';
 import { grpcFrame, GrpcMessages } from '../../../nodeagent/core/wire/grpc-frame.ts';
-import { bool, bytes, decode, encode, int, ints, message, messages, text, textMap, texts, WireError } from '../../../nodeagent/core/wire/protobuf.ts';
+import {
+  bool,
+  bytes,
+  decode,
+  encode,
+  int,
+  ints,
+  message,
+  messages,
+  text,
+  textMap,
+  texts,
+  WireError,
+} from '../../../nodeagent/core/wire/protobuf.ts';
 import { dataFrames, openStreamFrame, takeSpdyFrames } from '../../../nodeagent/core/wire/spdy.ts';
 
 describe('protobuf', () => {
   const Inner = { name: text(1), on: bool(2) };
-  const Outer = { n: int(1), inner: message(2, Inner), list: messages(3, Inner), map: textMap(4), words: texts(5), raw: bytes(6), numbers: ints(7) };
+  const Outer = {
+    n: int(1),
+    inner: message(2, Inner),
+    list: messages(3, Inner),
+    map: textMap(4),
+    words: texts(5),
+    raw: bytes(6),
+    numbers: ints(7),
+  };
 
   // Bytes as in the Protocol Buffers encoding guide.
-  for (const [value, hex] of [[150, '089601'], [1, '0801'], [-1, '08ffffffffffffffffff01'], [2 ** 31, '088080808008'], [1_700_000_000_000_000_000, '088080a8b1e39fe7cb17'], [0, '']] as const) {
+  for (const [value, hex] of [
+    [150, '089601'],
+    [1, '0801'],
+    [-1, '08ffffffffffffffffff01'],
+    [2 ** 31, '088080808008'],
+    [1_700_000_000_000_000_000, '088080a8b1e39fe7cb17'],
+    [0, ''],
+  ] as const) {
     it(`int ${value} is ${hex}`, () => {
       assert.equal(encode({ n: int(1) }, { n: value }).toString('hex'), hex);
       assert.equal(decode({ n: int(1) }, Buffer.from(hex, 'hex')).n, value);
@@ -21,15 +49,37 @@ describe('protobuf', () => {
   }
 
   it('gives back what was written', () => {
-    const value = { n: -7, inner: { name: 'ü', on: true }, list: [{ name: 'a', on: false }, { name: '', on: true }], map: { a: '1', b: '' }, words: ['x', ''], raw: Buffer.from([0, 255]), numbers: [1, 300, -1] };
+    const value = {
+      n: -7,
+      inner: { name: 'ü', on: true },
+      list: [
+        { name: 'a', on: false },
+        { name: '', on: true },
+      ],
+      map: { a: '1', b: '' },
+      words: ['x', ''],
+      raw: Buffer.from([0, 255]),
+      numbers: [1, 300, -1],
+    };
     assert.deepEqual(decode(Outer, encode(Outer, value)), value);
-    assert.deepEqual(decode(Outer, Buffer.alloc(0)), { n: 0, inner: undefined, list: [], map: {}, words: [], raw: Buffer.alloc(0), numbers: [] });
+    assert.deepEqual(decode(Outer, Buffer.alloc(0)), {
+      n: 0,
+      inner: undefined,
+      list: [],
+      map: {},
+      words: [],
+      raw: Buffer.alloc(0),
+      numbers: [],
+    });
   });
 
   it('skips what it does not know and refuses what is cut off', () => {
     const wide = encode({ a: text(9), n: int(1), z: messages(12, Inner) }, { a: 'x', n: 3, z: [{ name: 'y' }] });
     assert.equal(decode({ n: int(1) }, wide).n, 3);
-    assert.equal(decode({ n: int(1) }, Buffer.from('0d00000000' + '110000000000000000' + '0805', 'hex').subarray(0)).n, 5);
+    assert.equal(
+      decode({ n: int(1) }, Buffer.from('0d00000000' + '110000000000000000' + '0805', 'hex').subarray(0)).n,
+      5,
+    );
     assert.throws(() => decode(Outer, encode(Outer, { words: ['hello'] }).subarray(0, 4)), WireError);
     assert.throws(() => decode(Outer, Buffer.from([0x08, 0x80])), WireError);
   });
@@ -37,10 +87,18 @@ describe('protobuf', () => {
 
 describe('frames', () => {
   it('gRPC messages come out whole, whatever the pieces', () => {
-    const stream = Buffer.concat([grpcFrame(Buffer.from('one')), grpcFrame(Buffer.alloc(0)), grpcFrame(Buffer.from('three'))]);
+    const stream = Buffer.concat([
+      grpcFrame(Buffer.from('one')),
+      grpcFrame(Buffer.alloc(0)),
+      grpcFrame(Buffer.from('three')),
+    ]);
     for (let cut = 0; cut <= stream.length; cut += 1) {
       const reader = new GrpcMessages(5);
-      assert.deepEqual([...reader.push(stream.subarray(0, cut)), ...reader.push(stream.subarray(cut))].map(String), ['one', '', 'three']);
+      assert.deepEqual([...reader.push(stream.subarray(0, cut)), ...reader.push(stream.subarray(cut))].map(String), [
+        'one',
+        '',
+        'three',
+      ]);
     }
     const reader = new GrpcMessages(5);
     assert.deepEqual([...stream].flatMap((byte) => reader.push(Buffer.from([byte]))).map(String), ['one', '', 'three']);
@@ -53,8 +111,16 @@ describe('frames', () => {
   });
 
   it('exec frames come out whole; one that is too large is refused', () => {
-    const taken = takeExecFrames(Buffer.concat([execFrame(1, Buffer.from('a')), execFrame(0, Buffer.alloc(0)), Buffer.from([3, 0, 0])]));
-    assert.deepEqual(taken.frames.map((frame) => [frame.channel, frame.payload.toString()]), [[1, 'a'], [0, '']]);
+    const taken = takeExecFrames(
+      Buffer.concat([execFrame(1, Buffer.from('a')), execFrame(0, Buffer.alloc(0)), Buffer.from([3, 0, 0])]),
+    );
+    assert.deepEqual(
+      taken.frames.map((frame) => [frame.channel, frame.payload.toString()]),
+      [
+        [1, 'a'],
+        [0, ''],
+      ],
+    );
     assert.equal(taken.rest.length, 3);
     assert.throws(() => takeExecFrames(Buffer.from([1, 0xff, 0, 0, 0])), RangeError);
   });
@@ -67,14 +133,25 @@ describe('frames', () => {
     const large = Buffer.alloc(100_000, 7);
     const { events, rest } = takeSpdyFrames(Buffer.concat([dataFrames(5, large, true), Buffer.from([0])]));
     assert.equal(rest.length, 1);
-    assert.deepEqual(Buffer.concat(events.map((event) => (event.type === 'data' ? event.data : Buffer.alloc(0)))), large);
-    assert.deepEqual(events.map((event) => event.type === 'data' && event.last), [false, false, false, true]);
-    assert.deepEqual(takeSpdyFrames(dataFrames(1, Buffer.alloc(0), true)).events, [{ type: 'data', streamId: 1, data: Buffer.alloc(0), last: true }]);
+    assert.deepEqual(
+      Buffer.concat(events.map((event) => (event.type === 'data' ? event.data : Buffer.alloc(0)))),
+      large,
+    );
+    assert.deepEqual(
+      events.map((event) => event.type === 'data' && event.last),
+      [false, false, false, true],
+    );
+    assert.deepEqual(takeSpdyFrames(dataFrames(1, Buffer.alloc(0), true)).events, [
+      { type: 'data', streamId: 1, data: Buffer.alloc(0), last: true },
+    ]);
   });
 });
 
 describe('the sandbox image', () => {
-  for (const [architecture, machine] of [['amd64', 62], ['arm64', 183]] as const) {
+  for (const [architecture, machine] of [
+    ['amd64', 62],
+    ['arm64', 183],
+  ] as const) {
     it(`${architecture}: an ELF program whose entry is its code`, () => {
       const program = pauseProgram(architecture);
       assert.equal(program.subarray(0, 4).toString('latin1'), '\x7fELF');
@@ -92,11 +169,22 @@ describe('the sandbox image', () => {
 });
 
 describe('logs', () => {
-  const lines = ['2026-01-01T00:00:00.1Z stdout F one', '2026-01-01T00:00:00.2Z stderr P half ', '2026-01-01T00:00:00.3Z stderr F whole', 'garbage', '2026-01-01T00:00:00.4Z stdout F '];
+  const lines = [
+    '2026-01-01T00:00:00.1Z stdout F one',
+    '2026-01-01T00:00:00.2Z stderr P half ',
+    '2026-01-01T00:00:00.3Z stderr F whole',
+    'garbage',
+    '2026-01-01T00:00:00.4Z stdout F ',
+  ];
   it('are joined and stripped', () => {
     assert.equal(plainText(lines, false), 'one\nhalf whole\n\n');
     assert.equal(plainText(lines.slice(0, 1), true), '2026-01-01T00:00:00.1Z one\n');
-    assert.deepEqual(parseLogLine('2026-01-01T00:00:00Z stdout F a b '), { time: '2026-01-01T00:00:00Z', stream: 'stdout', partial: false, message: 'a b ' });
+    assert.deepEqual(parseLogLine('2026-01-01T00:00:00Z stdout F a b '), {
+      time: '2026-01-01T00:00:00Z',
+      stream: 'stdout',
+      partial: false,
+      message: 'a b ',
+    });
     assert.equal(parseLogLine('x'), undefined);
   });
 });

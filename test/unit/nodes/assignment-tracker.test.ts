@@ -14,33 +14,73 @@ function tracker(...objects: readonly Stored[]): AssignmentTracker {
 }
 
 const withEverything = {
-  containers: [{
-    name: 'app', image: 'app:v1',
-    env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'env', key: 'a' } } }, { name: 'B', valueFrom: { secretKeyRef: { name: 'password', key: 'a' } } }],
-    envFrom: [{ configMapRef: { name: 'all-env' } }, { secretRef: { name: 'all-secret' } }],
-  }],
-  volumes: [{ name: 'v1', configMap: { name: 'files' } }, { name: 'v2', secret: { secretName: 'keys' } }, { name: 'v3', emptyDir: {} }],
+  containers: [
+    {
+      name: 'app',
+      image: 'app:v1',
+      env: [
+        { name: 'A', valueFrom: { configMapKeyRef: { name: 'env', key: 'a' } } },
+        { name: 'B', valueFrom: { secretKeyRef: { name: 'password', key: 'a' } } },
+      ],
+      envFrom: [{ configMapRef: { name: 'all-env' } }, { secretRef: { name: 'all-secret' } }],
+    },
+  ],
+  volumes: [
+    { name: 'v1', configMap: { name: 'files' } },
+    { name: 'v2', secret: { secretName: 'keys' } },
+    { name: 'v3', emptyDir: {} },
+  ],
 };
 const web = stored<'Deployment'>(deployment());
 const replicaSet = stored<'ReplicaSet'>({
-  apiVersion: 'apps/v1', kind: 'ReplicaSet',
-  metadata: { name: 'web-1', namespace: 'default', ownerReferences: [{ apiVersion: 'apps/v1', kind: 'Deployment', name: 'web', uid: 'uid-web', controller: true }] },
+  apiVersion: 'apps/v1',
+  kind: 'ReplicaSet',
+  metadata: {
+    name: 'web-1',
+    namespace: 'default',
+    ownerReferences: [{ apiVersion: 'apps/v1', kind: 'Deployment', name: 'web', uid: 'uid-web', controller: true }],
+  },
   spec: { replicas: 1, selector: {}, template: web.spec.template, minReadySeconds: 0 },
 });
-const owned = { ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-1', uid: 'uid-web-1', controller: true }] };
+const owned = {
+  ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-1', uid: 'uid-web-1', controller: true }],
+};
 
 describe('assignment of a node', () => {
   it('holds its pods and what they refer to, not who owns them, and what every node holds', () => {
     const mine = tracker(
-      web, replicaSet, boundPod('p1', 'n1', withEverything, owned), boundPod('p2', 'n2'), boundPod('p3', undefined),
-      ...['env', 'all-env', 'files', 'other'].map((name) => configMap(name)), ...['password', 'all-secret', 'keys', 'unrelated'].map(secret),
-      stored<'Service'>(service('web')), nodeObject('n1', '10.0.1.0/24'), nodeObject('n2', '10.0.2.0/24'), stored<'Cluster'>(cluster()),
+      web,
+      replicaSet,
+      boundPod('p1', 'n1', withEverything, owned),
+      boundPod('p2', 'n2'),
+      boundPod('p3', undefined),
+      ...['env', 'all-env', 'files', 'other'].map((name) => configMap(name)),
+      ...['password', 'all-secret', 'keys', 'unrelated'].map(secret),
+      stored<'Service'>(service('web')),
+      nodeObject('n1', '10.0.1.0/24'),
+      nodeObject('n2', '10.0.2.0/24'),
+      stored<'Cluster'>(cluster()),
     );
     assert.deepEqual(bringUp(mine, 'n1').keys(), [
-      'Cluster//lab', 'ConfigMap/default/all-env', 'ConfigMap/default/env', 'ConfigMap/default/files', 'Node//n1', 'Node//n2',
-      'Pod/default/p1', 'Secret/default/all-secret', 'Secret/default/keys', 'Secret/default/password', 'Service/default/web',
+      'Cluster//lab',
+      'ConfigMap/default/all-env',
+      'ConfigMap/default/env',
+      'ConfigMap/default/files',
+      'Node//n1',
+      'Node//n2',
+      'Pod/default/p1',
+      'Secret/default/all-secret',
+      'Secret/default/keys',
+      'Secret/default/password',
+      'Service/default/web',
     ]);
-    assert.deepEqual(bringUp(mine, 'n2').keys(), ['Cluster//lab', 'Node//n1', 'Node//n2', 'Pod/default/p2', 'Service/default/web']);
+    assert.deepEqual(bringUp(mine, 'n2').keys(), [
+      'Cluster//lab',
+      'Node//n1',
+      'Node//n2',
+      'Pod/default/p2',
+      'Service/default/web',
+    ]);
   });
 
   const p1 = boundPod('p1', 'n1');
@@ -48,8 +88,16 @@ describe('assignment of a node', () => {
   const n2 = nodeObject('n2', '10.0.2.0/24');
   const noChange: readonly (readonly [string, Stored, Stored])[] = [
     ['a pod status', p1, withStatus(p1, { phase: 'Running' })],
-    ['a heartbeat', n1, withStatus(n1, { ...n1.status, conditions: [{ type: 'Ready', status: 'True', lastHeartbeatTime: 'later' }] })],
-    ['a taint of another node', n2, changed(n2, { spec: { ...n2.spec, taints: [{ key: 'a', effect: 'NoSchedule' }] } })],
+    [
+      'a heartbeat',
+      n1,
+      withStatus(n1, { ...n1.status, conditions: [{ type: 'Ready', status: 'True', lastHeartbeatTime: 'later' }] }),
+    ],
+    [
+      'a taint of another node',
+      n2,
+      changed(n2, { spec: { ...n2.spec, taints: [{ key: 'a', effect: 'NoSchedule' }] } }),
+    ],
     ['a deployment status', web, withStatus(web, { replicas: 3 })],
     ['a new resourceVersion alone', p1, changed(p1, {})],
   ];
@@ -68,20 +116,37 @@ describe('assignment of a node', () => {
     const mine = tracker(bare, n2);
     const [a1, a2] = [bringUp(mine, 'n1'), bringUp(mine, 'n2')];
     const [before1, before2] = [a1.version, a2.version];
-    const told = changed({ ...bare, metadata: { ...bare.metadata, labels: { disk: 'ssd' } } }, { spec: { ...bare.spec, taints: [{ key: 'a', effect: 'NoExecute' }] }, status: { ...bare.status, allocatable: { cpu: '2' } } });
+    const told = changed(
+      { ...bare, metadata: { ...bare.metadata, labels: { disk: 'ssd' } } },
+      {
+        spec: { ...bare.spec, taints: [{ key: 'a', effect: 'NoExecute' }] },
+        status: { ...bare.status, allocatable: { cpu: '2' } },
+      },
+    );
     assert.deepEqual(mine.observe('put', told, 0), ['n1']);
     assert.notEqual(mine.version('n1'), before1);
     assert.equal(mine.version('n2'), before2);
     bringUp(mine, 'n1', a1);
     const [own, others] = [a1.objects.get('Node//n1'), a2.objects.get('Node//n1')] as Node[];
-    assert.deepEqual([own?.metadata.labels, own?.spec.taints, own?.status?.allocatable], [{ disk: 'ssd' }, [{ key: 'a', effect: 'NoExecute' }], { cpu: '2' }]);
-    assert.deepEqual([others?.metadata.labels, others?.spec.taints, others?.status?.allocatable], [undefined, undefined, undefined]);
+    assert.deepEqual(
+      [own?.metadata.labels, own?.spec.taints, own?.status?.allocatable],
+      [{ disk: 'ssd' }, [{ key: 'a', effect: 'NoExecute' }], { cpu: '2' }],
+    );
+    assert.deepEqual(
+      [others?.metadata.labels, others?.spec.taints, others?.status?.allocatable],
+      [undefined, undefined, undefined],
+    );
     mine.observe('delete', told, 0);
     assert.equal(bringUp(mine, 'n1', a1).objects.has('Node//n1'), false);
   });
 
   it('moves by what changed, and only on the nodes that it concerns', () => {
-    const mine = tracker(boundPod('p1', 'n1', withEverything), boundPod('p2', 'n2'), configMap('env'), nodeObject('n1', '10.0.1.0/24'));
+    const mine = tracker(
+      boundPod('p1', 'n1', withEverything),
+      boundPod('p2', 'n2'),
+      configMap('env'),
+      nodeObject('n1', '10.0.1.0/24'),
+    );
     const [a1, a2] = [bringUp(mine, 'n1'), bringUp(mine, 'n2')];
     assert.deepEqual(mine.observe('put', configMap('env', { a: '2' }), 0), ['n1']);
     const delta = mine.delta('n1');
@@ -96,7 +161,9 @@ describe('assignment of a node', () => {
 
   it('takes a deleted pod away with what only it referred to', () => {
     const p = boundPod('p1', 'n1', withEverything, owned);
-    const other = boundPod('p2', 'n1', { containers: [{ name: 'app', image: 'a', envFrom: [{ configMapRef: { name: 'env' } }] }] });
+    const other = boundPod('p2', 'n1', {
+      containers: [{ name: 'app', image: 'a', envFrom: [{ configMapRef: { name: 'env' } }] }],
+    });
     const mine = tracker(web, replicaSet, p, other, configMap('env'), configMap('files'), secret('keys'));
     const agent = bringUp(mine, 'n1');
     mine.observe('delete', p, 0);
@@ -115,7 +182,10 @@ describe('assignment of a node', () => {
     mine.acknowledge('n1', sent);
     assert.equal(mine.isBehind('n1'), true);
     bringUp(mine, 'n1', agent);
-    assert.deepEqual(agent.objects.get('ConfigMap/default/env'), mine.wholeDelta('n1').upsert.find((o) => o.kind === 'ConfigMap'));
+    assert.deepEqual(
+      agent.objects.get('ConfigMap/default/env'),
+      mine.wholeDelta('n1').upsert.find((o) => o.kind === 'ConfigMap'),
+    );
   });
 
   it('knows an agent of an earlier process by its version, and resends nothing', () => {
@@ -147,7 +217,12 @@ describe('assignment of a node', () => {
     const after = new AssignmentTracker('store-2');
     after.observe('put', p, 0);
     bringUp(after, 'n1', agent);
-    assert.deepEqual(agent.keys(), ['ConfigMap/default/env', 'Pod/default/p1', 'Secret/default/keys', 'Secret/default/password']);
+    assert.deepEqual(agent.keys(), [
+      'ConfigMap/default/env',
+      'Pod/default/p1',
+      'Secret/default/keys',
+      'Secret/default/password',
+    ]);
     after.observe('put', secret('keys'), 0);
     bringUp(after, 'n1', agent);
     assert.ok(agent.objects.has('Secret/default/password'));
@@ -160,48 +235,80 @@ describe('assignment of a node', () => {
     const p = boundPod('p1', 'n1');
     const mine = tracker(p);
     const agent = bringUp(mine, 'n1');
-    mine.observe('put', { ...p, metadata: { ...p.metadata, deletionTimestamp: 'now', deletionGracePeriodSeconds: 5 } }, 0);
+    mine.observe(
+      'put',
+      { ...p, metadata: { ...p.metadata, deletionTimestamp: 'now', deletionGracePeriodSeconds: 5 } },
+      0,
+    );
     bringUp(mine, 'n1', agent);
     assert.equal(agent.objects.get('Pod/default/p1')?.metadata.deletionTimestamp, 'now');
   });
 
   it('always ends with what a new tracker would send whole, whatever happened in whatever order', () => {
     const names = ['a', 'b', 'c'];
-    const podOf = (name: string, on: string | undefined, refers: string) => boundPod(name, on, { containers: [{ name: 'app', image: 'i', envFrom: [{ configMapRef: { name: refers } }] }] }, { uid: `${name}-${on}` });
+    const podOf = (name: string, on: string | undefined, refers: string) =>
+      boundPod(
+        name,
+        on,
+        { containers: [{ name: 'app', image: 'i', envFrom: [{ configMapRef: { name: refers } }] }] },
+        { uid: `${name}-${on}` },
+      );
     const action = fc.oneof(
-      fc.record({ do: fc.constant('pod' as const), name: fc.constantFrom(...names), on: fc.constantFrom('n1', 'n2', undefined), refers: fc.constantFrom(...names) }),
-      fc.record({ do: fc.constant('config' as const), name: fc.constantFrom(...names), value: fc.constantFrom('1', '2') }),
+      fc.record({
+        do: fc.constant('pod' as const),
+        name: fc.constantFrom(...names),
+        on: fc.constantFrom('n1', 'n2', undefined),
+        refers: fc.constantFrom(...names),
+      }),
+      fc.record({
+        do: fc.constant('config' as const),
+        name: fc.constantFrom(...names),
+        value: fc.constantFrom('1', '2'),
+      }),
       fc.record({ do: fc.constant('service' as const), name: fc.constantFrom(...names) }),
-      fc.record({ do: fc.constant('delete' as const), kind: fc.constantFrom('Pod', 'ConfigMap', 'Service'), name: fc.constantFrom(...names) }),
+      fc.record({
+        do: fc.constant('delete' as const),
+        kind: fc.constantFrom('Pod', 'ConfigMap', 'Service'),
+        name: fc.constantFrom(...names),
+      }),
       fc.record({ do: fc.constant('push' as const), node: fc.constantFrom('n1', 'n2'), lost: fc.boolean() }),
     );
-    fc.assert(fc.property(fc.array(action, { maxLength: 60 }), (actions) => {
-      const mine = new AssignmentTracker('store-1');
-      const live = new Map<string, Stored>();
-      const agents = { n1: new Agent(), n2: new Agent() };
-      const put = (object: Stored): void => { live.set(keyOf(object), object); mine.observe('put', object, 0); };
-      for (const step of actions) {
-        if (step.do === 'pod') put(podOf(step.name, step.on, step.refers));
-        else if (step.do === 'config') put(configMap(step.name, { a: step.value }));
-        else if (step.do === 'service') put(stored<'Service'>(service(step.name)));
-        else if (step.do === 'delete') {
-          const key = `${step.kind}/default/${step.name}`;
-          const object = live.get(key);
-          if (object) { live.delete(key); mine.observe('delete', object, 0); }
-        } else {
-          const agent = agents[step.node];
-          const delta = mine.delta(step.node) ?? mine.wholeDelta(step.node);
-          agent.take(delta);
-          if (step.lost) mine.agentHolds(step.node, agent.version);
-          else mine.acknowledge(step.node, delta);
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 60 }), (actions) => {
+        const mine = new AssignmentTracker('store-1');
+        const live = new Map<string, Stored>();
+        const agents = { n1: new Agent(), n2: new Agent() };
+        const put = (object: Stored): void => {
+          live.set(keyOf(object), object);
+          mine.observe('put', object, 0);
+        };
+        for (const step of actions) {
+          if (step.do === 'pod') put(podOf(step.name, step.on, step.refers));
+          else if (step.do === 'config') put(configMap(step.name, { a: step.value }));
+          else if (step.do === 'service') put(stored<'Service'>(service(step.name)));
+          else if (step.do === 'delete') {
+            const key = `${step.kind}/default/${step.name}`;
+            const object = live.get(key);
+            if (object) {
+              live.delete(key);
+              mine.observe('delete', object, 0);
+            }
+          } else {
+            const agent = agents[step.node];
+            const delta = mine.delta(step.node) ?? mine.wholeDelta(step.node);
+            agent.take(delta);
+            if (step.lost) mine.agentHolds(step.node, agent.version);
+            else mine.acknowledge(step.node, delta);
+          }
         }
-      }
-      for (const node of ['n1', 'n2'] as const) {
-        bringUp(mine, node, agents[node]);
-        const clean = bringUp(tracker(...live.values()), node);
-        assert.deepEqual(agents[node].contents(), clean.contents());
-        assert.equal(agents[node].version, clean.version);
-      }
-    }), { numRuns: 300, seed: 7 });
+        for (const node of ['n1', 'n2'] as const) {
+          bringUp(mine, node, agents[node]);
+          const clean = bringUp(tracker(...live.values()), node);
+          assert.deepEqual(agents[node].contents(), clean.contents());
+          assert.equal(agents[node].version, clean.version);
+        }
+      }),
+      { numRuns: 300, seed: 7 },
+    );
   });
 });

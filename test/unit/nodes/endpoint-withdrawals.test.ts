@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { keyOf, type EndpointSlice, type ObjectKey, type Stored, type StoredOf } from '../../../contracts/objects/index.ts';
+import {
+  keyOf,
+  type EndpointSlice,
+  type ObjectKey,
+  type Stored,
+  type StoredOf,
+} from '../../../contracts/objects/index.ts';
 import { AssignmentTracker } from '../../../reconciler/core/nodes/assignment-tracker.ts';
 import { WITHDRAWAL_LIMIT_MS } from '../../../reconciler/core/nodes/endpoint-withdrawals.ts';
 import { Agent, bringUp } from './model-agent.ts';
@@ -11,19 +17,30 @@ type Listed = 'ready' | 'terminating' | 'not ready';
 
 function slice(endpoints: Readonly<Record<string, Listed>>, name = 'web-1'): StoredOf<'EndpointSlice'> {
   return stored<'EndpointSlice'>({
-    apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata: { name, namespace: 'default' }, addressType: 'IPv4', ports: [{ name: '', port: 80, protocol: 'TCP' }],
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name, namespace: 'default' },
+    addressType: 'IPv4',
+    ports: [{ name: '', port: 80, protocol: 'TCP' }],
     endpoints: Object.entries(endpoints).map(([pod, is]) => ({
-      addresses: ['198.19.1.2'], conditions: { ready: is === 'ready', serving: true, terminating: is === 'terminating' },
+      addresses: ['198.19.1.2'],
+      conditions: { ready: is === 'ready', serving: true, terminating: is === 'terminating' },
       targetRef: { kind: 'Pod' as const, namespace: 'default', name: pod, uid: `uid-${pod}` },
     })),
   });
 }
 
 function ending(pod: StoredOf<'Pod'>, graceSeconds = 30): StoredOf<'Pod'> {
-  return stored<'Pod'>({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: '2026-01-01T00:00:30Z', deletionGracePeriodSeconds: graceSeconds } });
+  return stored<'Pod'>({
+    ...pod,
+    metadata: { ...pod.metadata, deletionTimestamp: '2026-01-01T00:00:30Z', deletionGracePeriodSeconds: graceSeconds },
+  });
 }
 
-/** A store, the control planes that come and go with it, and nodes whose rules follow their assignments when they get to it. */
+/**
+ * A store, the control planes that come and go with it, and nodes whose rules follow their assignments when they get to
+ * it.
+ */
 class Cluster {
   readonly objects = new Map<ObjectKey, Stored>();
   readonly nodes: readonly string[];
@@ -47,7 +64,9 @@ class Cluster {
   restart(): void {
     this.#tracker = new AssignmentTracker('store');
     for (const node of this.nodes) this.#tracker.join(node);
-    const present = [...this.objects.values()].sort((a, b) => Number(b.kind === 'EndpointSlice') - Number(a.kind === 'EndpointSlice'));
+    const present = [...this.objects.values()].sort(
+      (a, b) => Number(b.kind === 'EndpointSlice') - Number(a.kind === 'EndpointSlice'),
+    );
     for (const object of present) this.#tracker.observe('put', object, this.now);
     for (const node of this.nodes) if (!this.#off.has(node)) this.connect(node);
   }
@@ -75,7 +94,10 @@ class Cluster {
   enforce(node: string): void {
     if (this.#off.has(node)) return;
     const { version, objects } = this.agent(node);
-    this.rules.set(node, { version, slices: [...objects.values()].filter((object) => object.kind === 'EndpointSlice') });
+    this.rules.set(node, {
+      version,
+      slices: [...objects.values()].filter((object) => object.kind === 'EndpointSlice'),
+    });
     this.report(node);
   }
 
@@ -112,7 +134,15 @@ class Cluster {
 
   /** Nodes whose rules send to the pod. */
   senders(pod: string): readonly string[] {
-    return this.nodes.filter((node) => this.rules.get(node)?.slices.some(({ endpoints }) => endpoints.some(({ targetRef, conditions }) => targetRef?.name === pod && conditions.ready && !conditions.terminating)));
+    return this.nodes.filter((node) =>
+      this.rules
+        .get(node)
+        ?.slices.some(({ endpoints }) =>
+          endpoints.some(
+            ({ targetRef, conditions }) => targetRef?.name === pod && conditions.ready && !conditions.terminating,
+          ),
+        ),
+    );
   }
 }
 
@@ -130,20 +160,70 @@ function running(): Cluster {
 
 /** What happens after the pod was deleted, in order. */
 const STEPS: readonly (readonly [string, (cluster: Cluster) => void])[] = [
-  ['the pod is marked', (c) => { c.put(ending(pod)); }],
-  ['its node is sent what is new', (c) => { c.push('n1'); }],
-  ['its endpoint ends', (c) => { c.put(slice({ a: 'terminating' })); }],
-  ['its node hears', (c) => { c.settle('n1'); }],
-  ['a second node is sent it', (c) => { c.push('n2'); }],
-  ['a second node enforces it', (c) => { c.enforce('n2'); }],
-  ['its node is looked at again', (c) => { c.push('n1'); }],
-  ['the last node is sent it', (c) => { c.push('n3'); }],
-  ['its node is looked at again', (c) => { c.push('n1'); }],
-  ['the last node enforces it', (c) => { c.enforce('n3'); }],
+  [
+    'the pod is marked',
+    (c) => {
+      c.put(ending(pod));
+    },
+  ],
+  [
+    'its node is sent what is new',
+    (c) => {
+      c.push('n1');
+    },
+  ],
+  [
+    'its endpoint ends',
+    (c) => {
+      c.put(slice({ a: 'terminating' }));
+    },
+  ],
+  [
+    'its node hears',
+    (c) => {
+      c.settle('n1');
+    },
+  ],
+  [
+    'a second node is sent it',
+    (c) => {
+      c.push('n2');
+    },
+  ],
+  [
+    'a second node enforces it',
+    (c) => {
+      c.enforce('n2');
+    },
+  ],
+  [
+    'its node is looked at again',
+    (c) => {
+      c.push('n1');
+    },
+  ],
+  [
+    'the last node is sent it',
+    (c) => {
+      c.push('n3');
+    },
+  ],
+  [
+    'its node is looked at again',
+    (c) => {
+      c.push('n1');
+    },
+  ],
+  [
+    'the last node enforces it',
+    (c) => {
+      c.enforce('n3');
+    },
+  ],
 ];
 
 describe('a pod that ends', () => {
-  it('is told once no node\'s rules send to it, and with its whole grace period', () => {
+  it("is told once no node's rules send to it, and with its whole grace period", () => {
     const cluster = running();
     for (const [what, step] of STEPS) {
       step(cluster);
@@ -162,7 +242,10 @@ describe('a pod that ends', () => {
         step(cluster);
         if (index === at) cluster.restart();
         cluster.push('n1');
-        assert.ok(!cluster.isTold('a') || cluster.senders('a').length === 0, `sent to by ${cluster.senders('a').join()}`);
+        assert.ok(
+          !cluster.isTold('a') || cluster.senders('a').length === 0,
+          `sent to by ${cluster.senders('a').join()}`,
+        );
       }
       cluster.settle();
       cluster.push('n1');
@@ -171,9 +254,33 @@ describe('a pod that ends', () => {
   }
 
   const atOnce: readonly (readonly [string, (cluster: Cluster) => void])[] = [
-    ['no Service has', (c) => { c.put(boundPod('b', 'n1')); c.settle(); c.put(ending(boundPod('b', 'n1'))); }],
-    ['was not ready for long', (c) => { c.put(boundPod('b', 'n1')); c.put(slice({ a: 'ready', b: 'ready' })); c.put(slice({ a: 'ready', b: 'not ready' })); c.settle(); c.put(ending(boundPod('b', 'n1'))); }],
-    ['gets no grace period', (c) => { c.put(boundPod('b', 'n1')); c.put(slice({ a: 'ready', b: 'ready' })); c.settle(); c.put(ending(boundPod('b', 'n1'), 0)); }],
+    [
+      'no Service has',
+      (c) => {
+        c.put(boundPod('b', 'n1'));
+        c.settle();
+        c.put(ending(boundPod('b', 'n1')));
+      },
+    ],
+    [
+      'was not ready for long',
+      (c) => {
+        c.put(boundPod('b', 'n1'));
+        c.put(slice({ a: 'ready', b: 'ready' }));
+        c.put(slice({ a: 'ready', b: 'not ready' }));
+        c.settle();
+        c.put(ending(boundPod('b', 'n1')));
+      },
+    ],
+    [
+      'gets no grace period',
+      (c) => {
+        c.put(boundPod('b', 'n1'));
+        c.put(slice({ a: 'ready', b: 'ready' }));
+        c.settle();
+        c.put(ending(boundPod('b', 'n1'), 0));
+      },
+    ],
   ];
   for (const [what, happens] of atOnce) {
     it(`is told at once where it is one that ${what}`, () => {
@@ -271,43 +378,59 @@ describe('a pod that ends', () => {
     const pods = ['a', 'b'];
     const node = fc.constantFrom('n1', 'n2', 'n3');
     const action = fc.oneof(
-      fc.record({ do: fc.constant('slice' as const), a: fc.constantFrom<Listed>('ready', 'not ready'), b: fc.constantFrom<Listed>('ready', 'not ready') }),
+      fc.record({
+        do: fc.constant('slice' as const),
+        a: fc.constantFrom<Listed>('ready', 'not ready'),
+        b: fc.constantFrom<Listed>('ready', 'not ready'),
+      }),
       fc.record({ do: fc.constant('delete' as const), pod: fc.constantFrom(...pods) }),
       fc.record({ do: fc.constant('push' as const), node }),
       fc.record({ do: fc.constant('enforce' as const), node }),
       fc.record({ do: fc.constant('config' as const), value: fc.constantFrom('1', '2') }),
       fc.record({ do: fc.constant('restart' as const) }),
     );
-    fc.assert(fc.property(fc.array(action, { maxLength: 80 }), (actions) => {
-      const cluster = new Cluster('n1', 'n2', 'n3');
-      const live: Record<string, StoredOf<'Pod'>> = { a: boundPod('a', 'n1', { containers: [{ name: 'app', image: 'i', envFrom: [{ configMapRef: { name: 'env' } }] }] }), b: boundPod('b', 'n2') };
-      const listed: Record<string, Listed> = { a: 'ready', b: 'ready' };
-      const told = new Set<string>();
-      for (const one of Object.values(live)) cluster.put(one);
-      cluster.put(slice(listed));
-      for (const step of actions) {
-        if (step.do === 'slice') {
-          // As the EndpointSlice controller: what ends is never ready again.
-          for (const name of pods) listed[name] = live[name]?.metadata.deletionTimestamp === undefined ? step[name as 'a' | 'b'] : 'terminating';
-          cluster.put(slice(listed));
-        } else if (step.do === 'delete' && live[step.pod]?.metadata.deletionTimestamp === undefined) cluster.put(live[step.pod] = ending(live[step.pod]!));
-        else if (step.do === 'push') cluster.push(step.node);
-        else if (step.do === 'enforce') cluster.enforce(step.node);
-        else if (step.do === 'config') cluster.put(configMap('env', { a: step.value }));
-        else if (step.do === 'restart') cluster.restart();
-        for (const name of pods) {
-          if (told.has(name)) assert.ok(cluster.isTold(name), `${name} was revived`);
-          else if (cluster.isTold(name)) {
-            assert.deepEqual(cluster.senders(name), [], `${name} was told to end`);
-            told.add(name);
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 80 }), (actions) => {
+        const cluster = new Cluster('n1', 'n2', 'n3');
+        const live: Record<string, StoredOf<'Pod'>> = {
+          a: boundPod('a', 'n1', {
+            containers: [{ name: 'app', image: 'i', envFrom: [{ configMapRef: { name: 'env' } }] }],
+          }),
+          b: boundPod('b', 'n2'),
+        };
+        const listed: Record<string, Listed> = { a: 'ready', b: 'ready' };
+        const told = new Set<string>();
+        for (const one of Object.values(live)) cluster.put(one);
+        cluster.put(slice(listed));
+        for (const step of actions) {
+          if (step.do === 'slice') {
+            // As the EndpointSlice controller: what ends is never ready again.
+            for (const name of pods)
+              listed[name] =
+                live[name]?.metadata.deletionTimestamp === undefined ? step[name as 'a' | 'b'] : 'terminating';
+            cluster.put(slice(listed));
+          } else if (step.do === 'delete' && live[step.pod]?.metadata.deletionTimestamp === undefined)
+            cluster.put((live[step.pod] = ending(live[step.pod]!)));
+          else if (step.do === 'push') cluster.push(step.node);
+          else if (step.do === 'enforce') cluster.enforce(step.node);
+          else if (step.do === 'config') cluster.put(configMap('env', { a: step.value }));
+          else if (step.do === 'restart') cluster.restart();
+          for (const name of pods) {
+            if (told.has(name)) assert.ok(cluster.isTold(name), `${name} was revived`);
+            else if (cluster.isTold(name)) {
+              assert.deepEqual(cluster.senders(name), [], `${name} was told to end`);
+              told.add(name);
+            }
           }
         }
-      }
-      for (const name of pods) if (live[name]?.metadata.deletionTimestamp !== undefined) listed[name] = 'terminating';
-      cluster.put(slice(listed));
-      cluster.settle();
-      cluster.settle();
-      for (const name of pods) assert.equal(cluster.isTold(name), live[name]?.metadata.deletionTimestamp !== undefined);
-    }), { numRuns: 500, seed: 7 });
+        for (const name of pods) if (live[name]?.metadata.deletionTimestamp !== undefined) listed[name] = 'terminating';
+        cluster.put(slice(listed));
+        cluster.settle();
+        cluster.settle();
+        for (const name of pods)
+          assert.equal(cluster.isTold(name), live[name]?.metadata.deletionTimestamp !== undefined);
+      }),
+      { numRuns: 500, seed: 7 },
+    );
   });
 });

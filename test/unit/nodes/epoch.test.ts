@@ -20,6 +20,11 @@ describe('epochs after the store was lost', () => {
     ['of many liars leave room above', [HIGHEST, HIGHEST, HIGHEST], 0, ['n0', 'n1', 'n2']],
   ];
   for (const [what, claims, highest, implausible] of cases) {
-    it(what, () => assert.deepEqual(judgeEpochs(new Map(claims.map((epoch, index) => [`n${index}`, epoch])), NOW), { highest, implausible }));
+    it(what, () =>
+      assert.deepEqual(judgeEpochs(new Map(claims.map((epoch, index) => [`n${index}`, epoch])), NOW), {
+        highest,
+        implausible,
+      }),
+    );
   }
 });

@@ -1,18 +1,51 @@
 /** An agent behind a memory machine: keeps what it is sent, says what a test tells it to say. */
 import { createServer, type ServerResponse } from 'node:http';
-import { AGENT_API, NODE_PATHS, type AgentInfo, type AssignmentUpdate, type InventoryLine, type NodeReport, type StatusLine } from '../../../contracts/agent/index.ts';
+import {
+  AGENT_API,
+  NODE_PATHS,
+  type AgentInfo,
+  type AssignmentUpdate,
+  type InventoryLine,
+  type NodeReport,
+  type StatusLine,
+} from '../../../contracts/agent/index.ts';
 import { keyOf, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { MemoryMachine } from '../../../reconciler/adapters/memory/node-transport.ts';
 import type { AgentPayloads } from '../../../reconciler/ports/agent-payloads.ts';
 
 export const PAYLOADS: AgentPayloads = {
-  get: async (arch) => ({ arch, bundle: Buffer.alloc(0), bundleHash: 'b', runtimeHash: 'r', runtimePath: '', runtime: () => { throw new Error('nothing is pushed in this test'); } }),
+  get: async (arch) => ({
+    arch,
+    bundle: Buffer.alloc(0),
+    bundleHash: 'b',
+    runtimeHash: 'r',
+    runtimePath: '',
+    runtime: () => {
+      throw new Error('nothing is pushed in this test');
+    },
+  }),
 };
 
 export const NODE_REPORT: NodeReport = {
-  internalIP: '198.18.0.5', hostname: 'n1', capacity: { cpu: '2', memory: '4000000000', pods: '110' },
-  nodeInfo: { machineID: 'm', bootID: 'b', kernelVersion: '6', osImage: 'Debian', architecture: 'x64', containerRuntimeVersion: 'containerd://1', agentVersion: '0' },
-  ready: true, reason: 'KubeletReady', message: 'ready', networkVersion: null, networkError: null, diskPressure: { pressure: false, message: 'the node has disk to spare' }, agentRss: 1,
+  internalIP: '198.18.0.5',
+  hostname: 'n1',
+  capacity: { cpu: '2', memory: '4000000000', pods: '110' },
+  nodeInfo: {
+    machineID: 'm',
+    bootID: 'b',
+    kernelVersion: '6',
+    osImage: 'Debian',
+    architecture: 'x64',
+    containerRuntimeVersion: 'containerd://1',
+    agentVersion: '0',
+  },
+  ready: true,
+  reason: 'KubeletReady',
+  message: 'ready',
+  networkVersion: null,
+  networkError: null,
+  diskPressure: { pressure: false, message: 'the node has disk to spare' },
+  agentRss: 1,
 };
 
 export class FakeAgent {
@@ -37,20 +70,34 @@ export class FakeAgent {
   readonly #waiting = new Set<() => void>();
 
   constructor() {
-    this.machine.programs.set('sh', () => ({ code: 0, stdout: 'machine=x86_64\nuid=0\ninit=systemd\nglibc=yes\ngzip=yes\ncontainerd=yes\n', stderr: '' }));
+    this.machine.programs.set('sh', () => ({
+      code: 0,
+      stdout: 'machine=x86_64\nuid=0\ninit=systemd\nglibc=yes\ngzip=yes\ncontainerd=yes\n',
+      stderr: '',
+    }));
     this.listen();
   }
 
   listen(): void {
-    this.machine.sockets.set(NODE_PATHS.socket, createServer((request, response) => {
-      const path = request.url?.slice(AGENT_API.length);
-      if (path === '/status') return this.#status(response);
-      if (path === '/info') return void response.end(JSON.stringify(this.#info()));
-      if (path === '/inventory/lines') return void response.end(this.#inventory().map((line) => `${JSON.stringify(line)}\n`).join(''));
-      const chunks: Buffer[] = [];
-      request.on('data', (chunk: Buffer) => chunks.push(chunk));
-      request.on('end', () => this.#assign(JSON.parse(Buffer.concat(chunks).toString()) as AssignmentUpdate, response));
-    }));
+    this.machine.sockets.set(
+      NODE_PATHS.socket,
+      createServer((request, response) => {
+        const path = request.url?.slice(AGENT_API.length);
+        if (path === '/status') return this.#status(response);
+        if (path === '/info') return void response.end(JSON.stringify(this.#info()));
+        if (path === '/inventory/lines')
+          return void response.end(
+            this.#inventory()
+              .map((line) => `${JSON.stringify(line)}\n`)
+              .join(''),
+          );
+        const chunks: Buffer[] = [];
+        request.on('data', (chunk: Buffer) => chunks.push(chunk));
+        request.on('end', () =>
+          this.#assign(JSON.parse(Buffer.concat(chunks).toString()) as AssignmentUpdate, response),
+        );
+      }),
+    );
   }
 
   say(...lines: readonly StatusLine[]): void {
@@ -69,11 +116,24 @@ export class FakeAgent {
 
   #inventory(): readonly InventoryLine[] {
     const pods = this.lines.flatMap((line) => (line.type === 'pod' ? [{ pod: line.pod }] : []));
-    return [{ info: this.#info() }, ...[...this.objects.values()].map((object) => ({ object })), ...pods, { end: true }];
+    return [
+      { info: this.#info() },
+      ...[...this.objects.values()].map((object) => ({ object })),
+      ...pods,
+      { end: true },
+    ];
   }
 
   #info(): AgentInfo {
-    return { agentVersion: '0', bundleHash: 'b', runtimeHash: 'r', pid: 1, startedAt: '', epoch: this.epoch, assignmentVersion: this.version };
+    return {
+      agentVersion: '0',
+      bundleHash: 'b',
+      runtimeHash: 'r',
+      pid: 1,
+      startedAt: '',
+      epoch: this.epoch,
+      assignmentVersion: this.version,
+    };
   }
 
   #status(response: ServerResponse): void {
@@ -88,7 +148,13 @@ export class FakeAgent {
   #assign(update: AssignmentUpdate, response: ServerResponse): void {
     this.updates.push(update);
     if (this.mute) return this.#wake();
-    const refused = this.refuse ?? (update.epoch < this.epoch ? { status: 409, code: 'StaleEpoch' } : update.from !== null && update.from !== this.version ? { status: 409, code: 'VersionMismatch' } : undefined);
+    const refused =
+      this.refuse ??
+      (update.epoch < this.epoch
+        ? { status: 409, code: 'StaleEpoch' }
+        : update.from !== null && update.from !== this.version
+          ? { status: 409, code: 'VersionMismatch' }
+          : undefined);
     if (refused) {
       response.statusCode = refused.status;
       response.end(JSON.stringify({ code: refused.code, message: 'no', version: this.version }));

@@ -15,7 +15,9 @@ export class Agent {
     this.version = delta.to;
   }
   ending(): string[] {
-    return [...this.objects.values()].flatMap(({ kind, metadata }) => (kind === 'Pod' && metadata.deletionTimestamp !== undefined ? [metadata.uid ?? ''] : []));
+    return [...this.objects.values()].flatMap(({ kind, metadata }) =>
+      kind === 'Pod' && metadata.deletionTimestamp !== undefined ? [metadata.uid ?? ''] : [],
+    );
   }
   contents(): string[] {
     return this.keys().map((key) => projectionText(this.objects.get(key as ObjectKey)!));
@@ -28,7 +30,9 @@ export class Agent {
 /** Until the agent holds what the tracker wants. */
 export function bringUp(from: AssignmentTracker, node: string, agent = new Agent()): Agent {
   for (let i = 0; i < 5 && from.isBehind(node); i += 1) {
-    const delta = from.delta(node) ?? from.wholeDelta(node, { version: agent.version, keys: [...agent.objects.keys()], ending: agent.ending() });
+    const delta =
+      from.delta(node) ??
+      from.wholeDelta(node, { version: agent.version, keys: [...agent.objects.keys()], ending: agent.ending() });
     agent.take(delta);
     from.acknowledge(node, delta);
   }

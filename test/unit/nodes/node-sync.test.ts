@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { findCondition, keyOf, objectKey, type KubeObject, type PodStatus, type Stored, type StoredOf } from '../../../contracts/objects/index.ts';
+import {
+  findCondition,
+  keyOf,
+  objectKey,
+  type KubeObject,
+  type PodStatus,
+  type Stored,
+  type StoredOf,
+} from '../../../contracts/objects/index.ts';
 import { Claim, NODE_PATHS } from '../../../contracts/agent/index.ts';
 import { MemoryNodeTransport } from '../../../reconciler/adapters/memory/node-transport.ts';
 import { importLate } from '../../../reconciler/controllers/nodes/late-import.ts';
@@ -14,7 +22,11 @@ import { FakeAgent, NODE_REPORT, PAYLOADS } from './fake-agent.ts';
 import { stored } from './stored.ts';
 
 const EPOCH = 1000;
-const running: PodStatus = { phase: 'Running', podIP: '198.19.1.2', conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' }] };
+const running: PodStatus = {
+  phase: 'Running',
+  podIP: '198.19.1.2',
+  conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' }],
+};
 
 describe('node sync', () => {
   let w: World;
@@ -23,7 +35,19 @@ describe('node sync', () => {
   let sync: NodeSync;
 
   const start = (epoch = EPOCH): NodeSync => {
-    const made = new NodeSync({ cache: w.cache, store: w.store, recorder: w.recorder, queue: w.queue, transport, payloads: PAYLOADS, clock: w.clock, log: w.log, epoch, incarnation: w.state.incarnation ?? '', random: () => 0 });
+    const made = new NodeSync({
+      cache: w.cache,
+      store: w.store,
+      recorder: w.recorder,
+      queue: w.queue,
+      transport,
+      payloads: PAYLOADS,
+      clock: w.clock,
+      log: w.log,
+      epoch,
+      incarnation: w.state.incarnation ?? '',
+      random: () => 0,
+    });
     made.start();
     return made;
   };
@@ -33,10 +57,18 @@ describe('node sync', () => {
     return result.object as Stored<T>;
   };
   const podNow = (name: string): StoredOf<'Pod'> | undefined => w.cache.get(objectKey('Pod', 'default', name));
-  const nodeCondition = (type: string) => findCondition(w.cache.get(objectKey('Node', undefined, 'n1'))?.status?.conditions, type);
-  const machineCondition = () => findCondition(w.cache.get(objectKey('Machine', undefined, 'n1'))?.status?.conditions, 'Connected');
-  const report = (p: Stored, status: PodStatus) => ({ type: 'pod' as const, pod: { namespace: 'default', name: p.metadata.name, uid: p.metadata.uid, gone: false, status } });
-  const gone = (p: Stored) => ({ type: 'pod' as const, pod: { namespace: 'default', name: p.metadata.name, uid: p.metadata.uid, gone: true } });
+  const nodeCondition = (type: string) =>
+    findCondition(w.cache.get(objectKey('Node', undefined, 'n1'))?.status?.conditions, type);
+  const machineCondition = () =>
+    findCondition(w.cache.get(objectKey('Machine', undefined, 'n1'))?.status?.conditions, 'Connected');
+  const report = (p: Stored, status: PodStatus) => ({
+    type: 'pod' as const,
+    pod: { namespace: 'default', name: p.metadata.name, uid: p.metadata.uid, gone: false, status },
+  });
+  const gone = (p: Stored) => ({
+    type: 'pod' as const,
+    pod: { namespace: 'default', name: p.metadata.name, uid: p.metadata.uid, gone: true },
+  });
 
   beforeEach(async () => {
     w = await world();
@@ -47,19 +79,31 @@ describe('node sync', () => {
     await put(machine('n1'));
     await put({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' }, spec: { podCIDR: '198.19.1.0/24' } });
     sync = start();
-    await w.until(() => nodeCondition('AssignmentSynced')?.status === 'True' && machineCondition()?.status === 'True' && nodeCondition('Ready')?.status === 'True', 'a synced node');
+    await w.until(
+      () =>
+        nodeCondition('AssignmentSynced')?.status === 'True' &&
+        machineCondition()?.status === 'True' &&
+        nodeCondition('Ready')?.status === 'True',
+      'a synced node',
+    );
   });
   afterEach(async () => {
     await sync.close(100);
     await w.close();
   });
 
-  it('writes a pod\'s report down, and keeps the scheduler\'s condition', async () => {
-    const p = await put({ ...pod('p', { nodeName: 'n1' }), status: { phase: 'Pending' as const, conditions: [{ type: 'PodScheduled', status: 'True' as const }] } });
+  it("writes a pod's report down, and keeps the scheduler's condition", async () => {
+    const p = await put({
+      ...pod('p', { nodeName: 'n1' }),
+      status: { phase: 'Pending' as const, conditions: [{ type: 'PodScheduled', status: 'True' as const }] },
+    });
     await agent.until(() => agent.objects.has('Pod/default/p'));
     agent.say(report(p, running));
     await w.until(() => podNow('p')?.status?.phase === 'Running', 'a running pod');
-    assert.deepEqual(podNow('p')?.status?.conditions?.map((c) => c.type), ['PodScheduled', 'Ready']);
+    assert.deepEqual(
+      podNow('p')?.status?.conditions?.map((c) => c.type),
+      ['PodScheduled', 'Ready'],
+    );
   });
 
   it('writes many reports at once, the newest of each pod', async () => {
@@ -70,7 +114,7 @@ describe('node sync', () => {
     assert.ok(w.state.version - before < 30 * 2);
   });
 
-  it('takes another writer\'s change into account instead of losing to it', async () => {
+  it("takes another writer's change into account instead of losing to it", async () => {
     const p = await put(pod('p', { nodeName: 'n1' }));
     const write = w.store.write.bind(w.store);
     let raced = false;
@@ -79,7 +123,9 @@ describe('node sync', () => {
         raced = true;
         const current = await w.other.get(keyOf(p));
         assert.ok(current);
-        await w.other.write([{ op: 'update', object: { ...current, metadata: { ...current.metadata, labels: { from: 'another' } } } }]);
+        await w.other.write([
+          { op: 'update', object: { ...current, metadata: { ...current.metadata, labels: { from: 'another' } } } },
+        ]);
       }
       return write(ops, signal);
     };
@@ -106,13 +152,30 @@ describe('node sync', () => {
     await put(machine('n2', { address: '198.18.0.3' }));
     const p = await put(pod('p', { nodeName: 'n1' }));
     const slice = (terminating: boolean): KubeObject => ({
-      apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata: { name: 'web-1', namespace: 'default' }, addressType: 'IPv4', ports: [],
-      endpoints: [{ addresses: ['198.19.1.2'], conditions: { ready: !terminating, serving: true, terminating }, targetRef: { kind: 'Pod', namespace: 'default', name: 'p', uid: p.metadata.uid } }],
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: 'web-1', namespace: 'default' },
+      addressType: 'IPv4',
+      ports: [],
+      endpoints: [
+        {
+          addresses: ['198.19.1.2'],
+          conditions: { ready: !terminating, serving: true, terminating },
+          targetRef: { kind: 'Pod', namespace: 'default', name: 'p', uid: p.metadata.uid },
+        },
+      ],
     });
     const before = await put(slice(false));
-    const hasIt = (agents: readonly FakeAgent[]): boolean => agents.every(({ objects }) => JSON.stringify(objects.get(keyOf(before)))?.includes('"terminating":true'));
-    const enforce = (of: FakeAgent): void => { of.say({ type: 'node', node: { ...NODE_REPORT, networkVersion: of.version } }); };
-    await w.executor.execute([{ do: 'delete', key: keyOf(p), uid: p.metadata.uid, graceSeconds: 20 }], 'test', w.signal);
+    const hasIt = (agents: readonly FakeAgent[]): boolean =>
+      agents.every(({ objects }) => JSON.stringify(objects.get(keyOf(before)))?.includes('"terminating":true'));
+    const enforce = (of: FakeAgent): void => {
+      of.say({ type: 'node', node: { ...NODE_REPORT, networkVersion: of.version } });
+    };
+    await w.executor.execute(
+      [{ do: 'delete', key: keyOf(p), uid: p.metadata.uid, graceSeconds: 20 }],
+      'test',
+      w.signal,
+    );
     await w.cache.write([{ op: 'update', object: { ...before, ...slice(true), metadata: before.metadata } as Stored }]);
     await Promise.all([agent, other].map((one) => one.until(() => hasIt([one]))));
     enforce(agent);
@@ -134,15 +197,36 @@ describe('node sync', () => {
 
   it('passes events on, of pods that are still the same', async () => {
     const p = await put(pod('p', { nodeName: 'n1' }));
-    const event = { namespace: 'default', name: 'p', uid: p.metadata.uid, type: 'Warning' as const, reason: 'BackOff', message: 'again', at: '2026-01-01T00:00:00Z', count: 3 };
+    const event = {
+      namespace: 'default',
+      name: 'p',
+      uid: p.metadata.uid,
+      type: 'Warning' as const,
+      reason: 'BackOff',
+      message: 'again',
+      at: '2026-01-01T00:00:00Z',
+      count: 3,
+    };
     agent.say({ type: 'event', event: { ...event, uid: 'another', reason: 'Wrong' } }, { type: 'event', event });
     await w.until(() => w.cache.list('Event').some((e) => e.reason === 'BackOff'), 'the event');
     assert.equal(w.cache.list('Event').find((e) => e.reason === 'BackOff')?.count, 3);
-    assert.equal(w.cache.list('Event').some((e) => e.reason === 'Wrong'), false);
+    assert.equal(
+      w.cache.list('Event').some((e) => e.reason === 'Wrong'),
+      false,
+    );
   });
 
-  it('passes events of the machine on as the Node\'s', async () => {
-    agent.say({ type: 'node-event', event: { type: 'Warning', reason: 'PacketFilterRepaired', message: 'written again', at: '2026-01-01T00:00:00Z', count: 1 } });
+  it("passes events of the machine on as the Node's", async () => {
+    agent.say({
+      type: 'node-event',
+      event: {
+        type: 'Warning',
+        reason: 'PacketFilterRepaired',
+        message: 'written again',
+        at: '2026-01-01T00:00:00Z',
+        count: 1,
+      },
+    });
     await w.until(() => w.cache.list('Event').some((e) => e.reason === 'PacketFilterRepaired'), 'the event');
     const { kind, name } = w.cache.list('Event').find((e) => e.reason === 'PacketFilterRepaired')?.involvedObject ?? {};
     assert.deepEqual([kind, name], ['Node', 'n1']);
@@ -155,7 +239,10 @@ describe('node sync', () => {
     await w.until(() => images() !== undefined, 'images');
     assert.deepEqual(images(), list);
     agent.say({ type: 'node', node: { ...NODE_REPORT, hostname: 'renamed' } });
-    await w.until(() => w.cache.get('Node//n1')?.status?.addresses?.some(({ address }) => address === 'renamed') ?? false, 'the new name');
+    await w.until(
+      () => w.cache.get('Node//n1')?.status?.addresses?.some(({ address }) => address === 'renamed') ?? false,
+      'the new name',
+    );
     assert.deepEqual(images(), list);
     agent.say({ type: 'images', images: [...list, { names: ['b:1'], sizeBytes: 1 }] });
     await w.until(() => w.cache.get('Node//n1')?.status?.images?.length === 2, 'two images');
@@ -242,15 +329,30 @@ describe('node sync', () => {
     const template = deployment().spec.template;
     const set = replicaSetWith(stored<'Deployment'>(deployment()), template, 'bcdfg');
     const claimed: KubeObject = {
-      apiVersion: 'v1', kind: 'Pod',
-      metadata: { name: 'web-bcdfg-1', namespace: 'default', uid: 'kept', creationTimestamp: '2026-01-01T00:00:00Z', labels: set.spec.template.metadata.labels, ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-bcdfg', uid: 'earlier', controller: true }] },
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: {
+        name: 'web-bcdfg-1',
+        namespace: 'default',
+        uid: 'kept',
+        creationTimestamp: '2026-01-01T00:00:00Z',
+        labels: set.spec.template.metadata.labels,
+        ownerReferences: [
+          { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-bcdfg', uid: 'earlier', controller: true },
+        ],
+      },
       spec: { ...template.spec, nodeName: 'n1' },
     };
     const restart = async (): Promise<void> => {
       await sync.close(100);
       await put({ ...set, spec: { ...set.spec, replicas: 1 } });
       const node = w.cache.get(objectKey('Node', undefined, 'n1'))!;
-      await w.cache.write([{ op: 'updateStatus', object: { ...node, status: { ...node.status, conditions: [{ type: 'PodsKnown', status: 'False' }] } } }]);
+      await w.cache.write([
+        {
+          op: 'updateStatus',
+          object: { ...node, status: { ...node.status, conditions: [{ type: 'PodsKnown', status: 'False' }] } },
+        },
+      ]);
       agent.objects.set(keyOf(claimed), claimed);
       agent.version = 'of the store before';
       sync = start();
@@ -258,7 +360,10 @@ describe('node sync', () => {
 
     it('takes its pods in before it sends it an assignment', async () => {
       await restart();
-      await w.until(() => nodeCondition('AssignmentSynced')?.status === 'True' && nodeCondition('PodsKnown')?.status === 'True', 'synced and known');
+      await w.until(
+        () => nodeCondition('AssignmentSynced')?.status === 'True' && nodeCondition('PodsKnown')?.status === 'True',
+        'synced and known',
+      );
       assert.equal(podNow('web-bcdfg-1')?.metadata.uid, 'kept');
       assert.ok(agent.objects.has(keyOf(claimed)));
       assert.equal(agent.lost.includes(keyOf(claimed)), false, 'it never had to stop it');
@@ -266,9 +371,34 @@ describe('node sync', () => {
 
     it('takes in no more pods than the node can have, also of those that are being ended', async () => {
       await put({ ...set, spec: { ...set.spec, replicas: 0 } });
-      const claims = Array.from({ length: 300 }, (_, index) => Claim.parse({ ...claimed, metadata: { ...claimed.metadata, name: `web-bcdfg-${index}`, uid: `kept-${index}`, deletionTimestamp: '2026-01-01T00:00:30Z' } }));
-      const info = { agentVersion: '0', bundleHash: '', runtimeHash: '', pid: 1, startedAt: '', epoch: EPOCH, assignmentVersion: null };
-      assert.equal(await importLate('n1', { info, claims, keys: [], pods: [], unread: 0 }, { cache: w.cache, clock: w.clock, signal: w.signal }), 220);
+      const claims = Array.from({ length: 300 }, (_, index) =>
+        Claim.parse({
+          ...claimed,
+          metadata: {
+            ...claimed.metadata,
+            name: `web-bcdfg-${index}`,
+            uid: `kept-${index}`,
+            deletionTimestamp: '2026-01-01T00:00:30Z',
+          },
+        }),
+      );
+      const info = {
+        agentVersion: '0',
+        bundleHash: '',
+        runtimeHash: '',
+        pid: 1,
+        startedAt: '',
+        epoch: EPOCH,
+        assignmentVersion: null,
+      };
+      assert.equal(
+        await importLate(
+          'n1',
+          { info, claims, keys: [], pods: [], unread: 0 },
+          { cache: w.cache, clock: w.clock, signal: w.signal },
+        ),
+        220,
+      );
     });
   });
 
@@ -294,7 +424,7 @@ describe('node sync', () => {
     assert.equal(refused, 2);
   });
 
-  it('keeps no word of a node on a pod that is another\'s, so that it pushes out none of the pod\'s own node', async () => {
+  it("keeps no word of a node on a pod that is another's, so that it pushes out none of the pod's own node", async () => {
     const p = await put(pod('p', { nodeName: 'n1' }));
     const writer = new StatusWriter({ cache: w.cache, clock: w.clock, log: w.log });
     writer.pod('n1', report(p, running).pod);
@@ -304,12 +434,27 @@ describe('node sync', () => {
     await writer.close();
   });
 
-  it('takes from a node no address of another\'s, and no event of a pod that is not its own', async () => {
+  it("takes from a node no address of another's, and no event of a pod that is not its own", async () => {
     const p = await put(pod('p', { nodeName: 'n1' }));
     const other = await put(pod('other', { nodeName: 'n2' }));
-    const event = (of: Stored, reason: string) => ({ type: 'event' as const, event: { namespace: 'default', name: of.metadata.name, uid: of.metadata.uid, type: 'Normal' as const, reason, message: 'x'.repeat(10_000), at: '2026-01-01T00:00:00Z', count: 1 } });
+    const event = (of: Stored, reason: string) => ({
+      type: 'event' as const,
+      event: {
+        namespace: 'default',
+        name: of.metadata.name,
+        uid: of.metadata.uid,
+        type: 'Normal' as const,
+        reason,
+        message: 'x'.repeat(10_000),
+        at: '2026-01-01T00:00:00Z',
+        count: 1,
+      },
+    });
     agent.say(event(other, 'Foreign'), event(p, 'Own'), report(p, { ...running, podIP: '198.19.2.2' }));
-    await w.until(() => podNow('p')?.status?.phase === 'Running' && w.cache.list('Event').some(({ reason }) => reason === 'Own'), 'the report and the event');
+    await w.until(
+      () => podNow('p')?.status?.phase === 'Running' && w.cache.list('Event').some(({ reason }) => reason === 'Own'),
+      'the report and the event',
+    );
     assert.equal(podNow('p')?.status?.podIP, undefined);
     assert.ok(w.cache.list('Event').every(({ reason, message }) => reason !== 'Foreign' && message.length <= 1024));
   });
@@ -317,15 +462,21 @@ describe('node sync', () => {
   it('does not ask again and again for a stream that ends at once', async () => {
     const pauses: number[] = [];
     const sleep = w.clock.sleep.bind(w.clock);
-    w.clock.sleep = (ms, signal) => { pauses.push(ms); return sleep(ms, signal); };
+    w.clock.sleep = (ms, signal) => {
+      pauses.push(ms);
+      return sleep(ms, signal);
+    };
     agent.closeStreams = true;
     const before = agent.streams;
     agent.endStreams();
     await agent.until(() => agent.streams >= before + 5);
-    assert.deepEqual([100, 200, 400].filter((ms) => !pauses.includes(ms)), []);
+    assert.deepEqual(
+      [100, 200, 400].filter((ms) => !pauses.includes(ms)),
+      [],
+    );
   });
 
-  it('tells a removed machine\'s agent to stop everything', async () => {
+  it("tells a removed machine's agent to stop everything", async () => {
     await put(pod('p', { nodeName: 'n1' }));
     await agent.until(() => agent.objects.has('Pod/default/p'));
     const uid = w.cache.get(objectKey('Machine', undefined, 'n1'))?.metadata.uid ?? '';
@@ -336,7 +487,14 @@ describe('node sync', () => {
 
   for (const [what, begin] of Object.entries({
     'a push': async () => put(pod('p', { nodeName: 'n1' })),
-    'the word that its machine was removed': async () => w.cache.write([{ op: 'delete', key: objectKey('Machine', undefined, 'n1'), uid: w.cache.get(objectKey('Machine', undefined, 'n1'))?.metadata.uid ?? '' }]),
+    'the word that its machine was removed': async () =>
+      w.cache.write([
+        {
+          op: 'delete',
+          key: objectKey('Machine', undefined, 'n1'),
+          uid: w.cache.get(objectKey('Machine', undefined, 'n1'))?.metadata.uid ?? '',
+        },
+      ]),
   })) {
     it(`is closed at once though the agent does not answer ${what}`, async () => {
       agent.mute = true;
@@ -354,6 +512,9 @@ describe('node sync', () => {
     const updates = agent.updates.length;
     sync = start(EPOCH + 1);
     await agent.until(() => agent.epoch === EPOCH + 1);
-    assert.deepEqual(agent.updates.slice(updates).map(({ upsert, remove }) => [upsert.length, remove.length]), [[0, 0]]);
+    assert.deepEqual(
+      agent.updates.slice(updates).map(({ upsert, remove }) => [upsert.length, remove.length]),
+      [[0, 0]],
+    );
   });
 });

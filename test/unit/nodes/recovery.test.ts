@@ -26,18 +26,33 @@ const signal = new AbortController().signal;
 
 function held(name: string, node: string): KubeObject {
   return {
-    apiVersion: 'v1', kind: 'Pod',
+    apiVersion: 'v1',
+    kind: 'Pod',
     metadata: {
-      name, namespace: 'default', uid: `uid-${name}`, creationTimestamp: '2026-01-01T00:00:00Z', labels: { ...web.spec.template.metadata.labels, [HASH_LABEL]: hash },
+      name,
+      namespace: 'default',
+      uid: `uid-${name}`,
+      creationTimestamp: '2026-01-01T00:00:00Z',
+      labels: { ...web.spec.template.metadata.labels, [HASH_LABEL]: hash },
       ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: `web-${hash}`, uid: 'u', controller: true }],
     },
     spec: { ...web.spec.template.spec, nodeName: node },
   };
 }
-const source: KubeObject = { apiVersion: 'plumbline.dev/v1alpha1', kind: 'Source', metadata: { name: 'main' }, spec: { url: 'u', branch: 'b' }, status: { appliedRevision: SHA, history: [] } };
+const source: KubeObject = {
+  apiVersion: 'plumbline.dev/v1alpha1',
+  kind: 'Source',
+  metadata: { name: 'main' },
+  spec: { url: 'u', branch: 'b' },
+  status: { appliedRevision: SHA, history: [] },
+};
 
 /** One agent for each machine; undefined: switched off. */
-async function recovered(agents: Readonly<Record<string, FakeAgent | undefined>>): Promise<RecoveryResult & { readonly store: MemoryObjectStore; readonly log: MemoryLog; readonly told: readonly string[] }> {
+async function recovered(
+  agents: Readonly<Record<string, FakeAgent | undefined>>,
+): Promise<
+  RecoveryResult & { readonly store: MemoryObjectStore; readonly log: MemoryLog; readonly told: readonly string[] }
+> {
   const transport = new MemoryNodeTransport();
   const log = new MemoryLog();
   const machines = Object.entries(agents).map(([name, agent], index) => {
@@ -47,9 +62,29 @@ async function recovered(agents: Readonly<Record<string, FakeAgent | undefined>>
   const store = new MemoryObjectStore({ clock, ids: new CryptoIds() });
   const { incarnation } = await store.open(signal);
   let told: readonly string[] = [];
-  const applied: AppliedState = { revision: SHA, state: new Map([[keyOf(web), { key: keyOf(web), object: web, position: { file: 'a', line: 1, column: 1 } }]]) };
-  const history = { applied: async (shas: readonly string[]) => { told = shas; return applied; }, templates: async () => new Map([[keyOf(web), [web.spec.template]]]) };
-  const result = await recover({ store, incarnation, machines, source: { name: 'main', url: 'u', branch: 'b' }, history, transport, clock, log, signal, perNodeTimeoutMs: 500 });
+  const applied: AppliedState = {
+    revision: SHA,
+    state: new Map([[keyOf(web), { key: keyOf(web), object: web, position: { file: 'a', line: 1, column: 1 } }]]),
+  };
+  const history = {
+    applied: async (shas: readonly string[]) => {
+      told = shas;
+      return applied;
+    },
+    templates: async () => new Map([[keyOf(web), [web.spec.template]]]),
+  };
+  const result = await recover({
+    store,
+    incarnation,
+    machines,
+    source: { name: 'main', url: 'u', branch: 'b' },
+    history,
+    transport,
+    clock,
+    log,
+    signal,
+    perNodeTimeoutMs: 500,
+  });
   return { ...result, store, log, told };
 }
 
@@ -60,14 +95,19 @@ function agentWith(...objects: readonly KubeObject[]): FakeAgent {
   agent.epoch = 7;
   return agent;
 }
-const podsIn = async (store: MemoryObjectStore): Promise<string[]> => (await store.list('Pod')).objects.map(({ metadata }) => metadata.uid).sort();
+const podsIn = async (store: MemoryObjectStore): Promise<string[]> =>
+  (await store.list('Pod')).objects.map(({ metadata }) => metadata.uid).sort();
 
 describe('recovery', () => {
   it('reads what the nodes have, and names nobody who has no agent', async () => {
     const bare = new FakeAgent();
     bare.machine.sockets.clear();
     bare.machine.programs.set('test', () => ({ code: 1, stdout: '', stderr: '' }));
-    const result = await recovered({ a: agentWith(source, held('p1', 'a')), b: agentWith(source, held('p2', 'b')), c: bare });
+    const result = await recovered({
+      a: agentWith(source, held('p1', 'a')),
+      b: agentWith(source, held('p2', 'b')),
+      c: bare,
+    });
     assert.deepEqual([result.answered, result.unanswered], [['a', 'b', 'c'], []]);
     assert.deepEqual(result.told, [SHA]);
     assert.deepEqual(await podsIn(result.store), ['uid-p1', 'uid-p2']);
@@ -76,13 +116,35 @@ describe('recovery', () => {
 
   it('reads agents that know no lines yet', async () => {
     const old = agentWith();
-    const report: PodReport = { namespace: 'default', name: 'p1', uid: 'uid-p1', gone: false, status: { phase: 'Running' } };
-    const whole = { info: { agentVersion: '0', bundleHash: '', runtimeHash: '', pid: 1, startedAt: '', epoch: 1, assignmentVersion: 'v' }, node: NODE_REPORT, objects: [source, held('p1', 'a')], pods: [report] };
-    old.machine.sockets.set(NODE_PATHS.socket, createServer((request, response) => {
-      if (request.url === '/v1/inventory') return void response.end(JSON.stringify(whole));
-      response.statusCode = 404;
-      response.end('{}');
-    }));
+    const report: PodReport = {
+      namespace: 'default',
+      name: 'p1',
+      uid: 'uid-p1',
+      gone: false,
+      status: { phase: 'Running' },
+    };
+    const whole = {
+      info: {
+        agentVersion: '0',
+        bundleHash: '',
+        runtimeHash: '',
+        pid: 1,
+        startedAt: '',
+        epoch: 1,
+        assignmentVersion: 'v',
+      },
+      node: NODE_REPORT,
+      objects: [source, held('p1', 'a')],
+      pods: [report],
+    };
+    old.machine.sockets.set(
+      NODE_PATHS.socket,
+      createServer((request, response) => {
+        if (request.url === '/v1/inventory') return void response.end(JSON.stringify(whole));
+        response.statusCode = 404;
+        response.end('{}');
+      }),
+    );
     const { store } = await recovered({ a: old });
     const pod = await store.get(objectKey('Pod', 'default', 'p1'));
     assert.equal(pod?.kind === 'Pod' && pod.status?.phase, 'Running');
@@ -103,22 +165,36 @@ describe('recovery', () => {
   it('says of machines that did not answer that their pods are not known, but not when the cluster is new', async () => {
     const known = async (agents: Readonly<Record<string, FakeAgent | undefined>>): Promise<unknown> => {
       const { store } = await recovered(agents);
-      return (await store.list('Node')).objects.map((node) => (node.kind === 'Node' ? [node.metadata.name, node.status?.conditions?.[0]?.type] : []));
+      return (await store.list('Node')).objects.map((node) =>
+        node.kind === 'Node' ? [node.metadata.name, node.status?.conditions?.[0]?.type] : [],
+      );
     };
     assert.deepEqual(await known({ a: agentWith(source), b: undefined }), [['b', 'PodsKnown']]);
-    assert.deepEqual(await known({ a: undefined, b: undefined }), [['a', 'PodsKnown'], ['b', 'PodsKnown']]);
+    assert.deepEqual(await known({ a: undefined, b: undefined }), [
+      ['a', 'PodsKnown'],
+      ['b', 'PodsKnown'],
+    ]);
     const bare = new FakeAgent();
     bare.machine.sockets.clear();
     bare.machine.programs.set('test', () => ({ code: 1, stdout: '', stderr: '' }));
     assert.deepEqual(await known({ a: bare, b: undefined }), []);
-    assert.deepEqual(await known({ a: bare, b: undefined, c: undefined }), [['b', 'PodsKnown'], ['c', 'PodsKnown']], 'a new machine does not speak for those that ran');
+    assert.deepEqual(
+      await known({ a: bare, b: undefined, c: undefined }),
+      [
+        ['b', 'PodsKnown'],
+        ['c', 'PodsKnown'],
+      ],
+      'a new machine does not speak for those that ran',
+    );
   });
 
   it('looks at no more pods of a node than it can have, and says so', async () => {
     const claims = Array.from({ length: 230 }, (_, index) => held(`p${index}`, 'a'));
     const { refused, log } = await recovered({ a: agentWith(source, ...claims) });
     assert.equal(refused.length, 220 - 4, 'twice 110; replicas and surge are followed');
-    assert.ok(log.lines.some(({ level, fields }) => level === 'warn' && fields?.['node'] === 'a' && fields['pods'] === 10));
+    assert.ok(
+      log.lines.some(({ level, fields }) => level === 'warn' && fields?.['node'] === 'a' && fields['pods'] === 10),
+    );
   });
 
   it('can be made again after it was interrupted: what is there belongs together', async () => {
@@ -126,11 +202,30 @@ describe('recovery', () => {
     transport.machines.set('198.18.0.2:22', agentWith(source, held('p1', 'a')).machine);
     const store = new MemoryObjectStore({ clock, ids: new CryptoIds() });
     const { incarnation } = await store.open(signal);
-    const state = new Map([[keyOf(web), { key: keyOf(web), object: web, position: { file: 'a', line: 1, column: 1 } }]]);
-    const history = { applied: async () => ({ revision: SHA, state }), templates: async () => new Map([[keyOf(web), [web.spec.template]]]) };
-    const again = () => recover({ store, incarnation, machines: [machine('a')], source: { name: 'main', url: 'u', branch: 'b' }, history, transport, clock, log: new MemoryLog(), signal });
+    const state = new Map([
+      [keyOf(web), { key: keyOf(web), object: web, position: { file: 'a', line: 1, column: 1 } }],
+    ]);
+    const history = {
+      applied: async () => ({ revision: SHA, state }),
+      templates: async () => new Map([[keyOf(web), [web.spec.template]]]),
+    };
+    const again = () =>
+      recover({
+        store,
+        incarnation,
+        machines: [machine('a')],
+        source: { name: 'main', url: 'u', branch: 'b' },
+        history,
+        transport,
+        clock,
+        log: new MemoryLog(),
+        signal,
+      });
     const write = store.write.bind(store);
-    store.write = async (ops, stop) => { await write(ops.slice(0, 3), stop); throw new Error('interrupted'); };
+    store.write = async (ops, stop) => {
+      await write(ops.slice(0, 3), stop);
+      throw new Error('interrupted');
+    };
     await assert.rejects(again(), /interrupted/);
     store.write = write;
     await again();
@@ -143,30 +238,47 @@ describe('recovery', () => {
 });
 
 describe('what a node sends', () => {
-  const read = async (chunks: readonly string[], limits: { readonly line: number; readonly total?: number }): Promise<string[]> => {
+  const read = async (
+    chunks: readonly string[],
+    limits: { readonly line: number; readonly total?: number },
+  ): Promise<string[]> => {
     const lines: string[] = [];
-    for await (const some of linesOf(Readable.from(chunks.map((chunk) => Buffer.from(chunk))), limits)) lines.push(...some);
+    for await (const some of linesOf(Readable.from(chunks.map((chunk) => Buffer.from(chunk))), limits))
+      lines.push(...some);
     return lines;
   };
 
   it('is cut into lines wherever the chunks end', async () => {
     const text = 'a\nbb\n\nc\nno end';
     assert.deepEqual(await read([...text], { line: 10 }), ['a', 'bb', 'c']);
-    for (let cut = 0; cut <= text.length; cut += 1) assert.deepEqual(await read([text.slice(0, cut), text.slice(cut)], { line: 10 }), ['a', 'bb', 'c']);
+    for (let cut = 0; cut <= text.length; cut += 1)
+      assert.deepEqual(await read([text.slice(0, cut), text.slice(cut)], { line: 10 }), ['a', 'bb', 'c']);
   });
 
-  const tooMuch: readonly (readonly [string, readonly string[], { readonly line: number; readonly total?: number }])[] = [
-    ['a line that does not end', ['12345', '67890', '1'], { line: 10 }],
-    ['a line that is too long', ['12345678901\n'], { line: 10 }],
-    ['too many lines', Array.from({ length: 20 }, () => 'abc\n'), { line: 10, total: 50 }],
-  ];
-  for (const [what, chunks, limits] of tooMuch) it(`is not read on after ${what}`, async () => assert.rejects(read(chunks, limits), { code: 'AnswerTooLarge' }));
+  const tooMuch: readonly (readonly [string, readonly string[], { readonly line: number; readonly total?: number }])[] =
+    [
+      ['a line that does not end', ['12345', '67890', '1'], { line: 10 }],
+      ['a line that is too long', ['12345678901\n'], { line: 10 }],
+      ['too many lines', Array.from({ length: 20 }, () => 'abc\n'), { line: 10, total: 50 }],
+    ];
+  for (const [what, chunks, limits] of tooMuch)
+    it(`is not read on after ${what}`, async () => assert.rejects(read(chunks, limits), { code: 'AnswerTooLarge' }));
 
   it('lets others have their turn while it is read', async () => {
     let turns = 0;
     let reading = true;
-    const others = (async () => { while (reading) { turns += 1; await new Promise((resolve) => { setImmediate(resolve); }); } })();
-    await read(Array.from({ length: 50 }, () => 'abc\n'), { line: 10 });
+    const others = (async () => {
+      while (reading) {
+        turns += 1;
+        await new Promise((resolve) => {
+          setImmediate(resolve);
+        });
+      }
+    })();
+    await read(
+      Array.from({ length: 50 }, () => 'abc\n'),
+      { line: 10 },
+    );
     reading = false;
     await others;
     assert.ok(turns >= 50, `${turns} turns`);
@@ -175,31 +287,53 @@ describe('what a node sends', () => {
   it('counts what cannot be read, and keeps the rest', () => {
     const reader = new InventoryReader();
     const lines = [
-      { info: { agentVersion: '0', bundleHash: '', runtimeHash: '', pid: 1, startedAt: '', epoch: 1, assignmentVersion: null } },
-      { object: held('p1', 'a') }, { object: { ...held('p2', 'a'), spec: { containers: 'none' } } }, { object: { kind: 'Deployment', metadata: { name: 'x', namespace: 'default' } } },
-      { held: ['Secret/default/s', 'Nonsense/default/s', 7] }, { pod: { namespace: 1 } }, { unknown: true }, null, 'text',
+      {
+        info: {
+          agentVersion: '0',
+          bundleHash: '',
+          runtimeHash: '',
+          pid: 1,
+          startedAt: '',
+          epoch: 1,
+          assignmentVersion: null,
+        },
+      },
+      { object: held('p1', 'a') },
+      { object: { ...held('p2', 'a'), spec: { containers: 'none' } } },
+      { object: { kind: 'Deployment', metadata: { name: 'x', namespace: 'default' } } },
+      { held: ['Secret/default/s', 'Nonsense/default/s', 7] },
+      { pod: { namespace: 1 } },
+      { unknown: true },
+      null,
+      'text',
     ];
     for (const line of lines) reader.take(JSON.stringify(line));
     reader.take('{');
     assert.throws(() => reader.finish(), { code: 'AgentFailed' }, 'it was cut off');
     reader.take('{"end":true}');
     const { claims, keys, pods, unread } = reader.finish();
-    assert.deepEqual(claims.map((claim) => claim.metadata.name), ['p1']);
+    assert.deepEqual(
+      claims.map((claim) => claim.metadata.name),
+      ['p1'],
+    );
     assert.deepEqual(keys, ['Pod/default/p1', 'Pod/default/p2', 'Deployment/default/x', 'Secret/default/s']);
     assert.deepEqual([pods.length, unread], [0, 7]);
   });
 
   it('is an inventory of at most 32 MiB', async () => {
     const agent = new FakeAgent();
-    agent.machine.sockets.set(NODE_PATHS.socket, createServer((_request, response) => {
-      const line = `${JSON.stringify({ held: Array.from({ length: 1000 }, () => 'x'.repeat(600)) })}\n`;
-      const send = (): void => {
-        if (response.destroyed) return;
-        response.write(line);
-        setImmediate(send);
-      };
-      send();
-    }));
+    agent.machine.sockets.set(
+      NODE_PATHS.socket,
+      createServer((_request, response) => {
+        const line = `${JSON.stringify({ held: Array.from({ length: 1000 }, () => 'x'.repeat(600)) })}\n`;
+        const send = (): void => {
+          if (response.destroyed) return;
+          response.write(line);
+          setImmediate(send);
+        };
+        send();
+      }),
+    );
     const transport = new MemoryNodeTransport();
     transport.machines.set('198.18.0.2:22', agent.machine);
     const { name, address, port, user, hostKey } = { name: 'a', ...machine('a').spec };

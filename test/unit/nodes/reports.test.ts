@@ -3,29 +3,61 @@ import { describe, it } from 'node:test';
 import { findCondition, type PodStatus } from '../../../contracts/objects/index.ts';
 import type { NodeReport, PodReport } from '../../../contracts/agent/index.ts';
 import { RetryableError, TerminalError, WaitingError } from '../../../reconciler/core/errors.ts';
-import { differsBeyondHeartbeat, observedNodeStatus, withStatusCondition } from '../../../reconciler/core/nodes/node-status.ts';
+import {
+  differsBeyondHeartbeat,
+  observedNodeStatus,
+  withStatusCondition,
+} from '../../../reconciler/core/nodes/node-status.ts';
 import { judgePodReport } from '../../../reconciler/core/nodes/pod-status.ts';
 import { reconnectDelayMs } from '../../../reconciler/core/nodes/reconnect.ts';
 import { boundPod, nodeObject, withStatus } from './stored.ts';
 
 const NOW = '2026-01-02T00:00:00Z';
-const running: PodStatus = { phase: 'Running', podIP: '10.0.0.2', conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: NOW }] };
-const report = (over: Partial<PodReport> = {}): PodReport => ({ namespace: 'default', name: 'p', uid: 'uid-p', gone: false, status: running, ...over });
+const running: PodStatus = {
+  phase: 'Running',
+  podIP: '10.0.0.2',
+  conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: NOW }],
+};
+const report = (over: Partial<PodReport> = {}): PodReport => ({
+  namespace: 'default',
+  name: 'p',
+  uid: 'uid-p',
+  gone: false,
+  status: running,
+  ...over,
+});
 const scheduled = { type: 'PodScheduled', status: 'True' as const, lastTransitionTime: 't0' };
 const pod = withStatus(boundPod('p', 'n1'), { phase: 'Pending', conditions: [scheduled] });
 
 describe('a pod report', () => {
   it('becomes the status, and keeps the conditions of the control plane', () => {
-    const verdict = judgePodReport(pod, report({ status: { ...running, conditions: [{ type: 'PodScheduled', status: 'False' }, ...(running.conditions ?? [])] } }), 'n1', NOW);
+    const verdict = judgePodReport(
+      pod,
+      report({
+        status: { ...running, conditions: [{ type: 'PodScheduled', status: 'False' }, ...(running.conditions ?? [])] },
+      }),
+      'n1',
+      NOW,
+    );
     assert.equal(verdict.do, 'setStatus');
-    assert.deepEqual(verdict.do === 'setStatus' && verdict.pod.status, { ...running, conditions: [scheduled, ...(running.conditions ?? [])] });
+    assert.deepEqual(verdict.do === 'setStatus' && verdict.pod.status, {
+      ...running,
+      conditions: [scheduled, ...(running.conditions ?? [])],
+    });
   });
 
   it('shows that the pod has its node, whatever kept it from one before', () => {
-    const waited = withStatus(pod, { phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'no room' }] });
+    const waited = withStatus(pod, {
+      phase: 'Pending',
+      conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'no room' }],
+    });
     for (const before of [waited, withStatus(pod, { phase: 'Pending' })]) {
       const verdict = judgePodReport(before, report(), 'n1', NOW);
-      assert.deepEqual(verdict.do === 'setStatus' && findCondition(verdict.pod.status?.conditions, 'PodScheduled'), { type: 'PodScheduled', status: 'True', lastTransitionTime: NOW });
+      assert.deepEqual(verdict.do === 'setStatus' && findCondition(verdict.pod.status?.conditions, 'PodScheduled'), {
+        type: 'PodScheduled',
+        status: 'True',
+        lastTransitionTime: NOW,
+      });
     }
   });
 
@@ -37,7 +69,8 @@ describe('a pod report', () => {
     ['that would revive a finished pod', withStatus(pod, { phase: 'Succeeded' }), report(), 'n1'],
     ['that a finished pod is gone', withStatus(pod, { phase: 'Failed' }), report({ gone: true }), 'n1'],
   ];
-  for (const [what, object, said, node] of ignored) it(`is ignored ${what}`, () => assert.deepEqual(judgePodReport(object, said, node, NOW), { do: 'ignore' }));
+  for (const [what, object, said, node] of ignored)
+    it(`is ignored ${what}`, () => assert.deepEqual(judgePodReport(object, said, node, NOW), { do: 'ignore' }));
 
   it('changes nothing when it comes twice', () => {
     const first = judgePodReport(pod, report(), 'n1', NOW);
@@ -52,7 +85,12 @@ describe('a pod report', () => {
   });
 
   it('makes a pod that is gone unasked Failed and not ready', () => {
-    const verdict = judgePodReport(withStatus(pod, { ...running, conditions: [scheduled, ...(running.conditions ?? [])] }), report({ gone: true }), 'n1', NOW);
+    const verdict = judgePodReport(
+      withStatus(pod, { ...running, conditions: [scheduled, ...(running.conditions ?? [])] }),
+      report({ gone: true }),
+      'n1',
+      NOW,
+    );
     assert.ok(verdict.do === 'setStatus');
     assert.equal(verdict.pod.status?.phase, 'Failed');
     assert.equal(findCondition(verdict.pod.status?.conditions, 'Ready')?.status, 'False');
@@ -61,9 +99,24 @@ describe('a pod report', () => {
 });
 
 const nodeReport: NodeReport = {
-  internalIP: '198.18.0.5', hostname: 'box', capacity: { cpu: '4', memory: '8000000000', pods: '250' },
-  nodeInfo: { machineID: 'm', bootID: 'b', kernelVersion: '6', osImage: 'Debian', architecture: 'x64', containerRuntimeVersion: 'containerd://1.6', agentVersion: '0.1.0' },
-  ready: true, reason: 'KubeletReady', message: 'ok', networkVersion: 'v', networkError: null, agentRss: 1,
+  internalIP: '198.18.0.5',
+  hostname: 'box',
+  capacity: { cpu: '4', memory: '8000000000', pods: '250' },
+  nodeInfo: {
+    machineID: 'm',
+    bootID: 'b',
+    kernelVersion: '6',
+    osImage: 'Debian',
+    architecture: 'x64',
+    containerRuntimeVersion: 'containerd://1.6',
+    agentVersion: '0.1.0',
+  },
+  ready: true,
+  reason: 'KubeletReady',
+  message: 'ok',
+  networkVersion: 'v',
+  networkError: null,
+  agentRss: 1,
 };
 
 describe('a node report', () => {
@@ -73,33 +126,87 @@ describe('a node report', () => {
   it('gives capacity, what is left for pods, addresses and conditions', () => {
     assert.deepEqual(status.capacity, { cpu: '4', memory: '4Gi', pods: '20' });
     assert.deepEqual(status.allocatable, { cpu: '3500m', memory: String(3 * 2 ** 30), pods: '20' });
-    assert.deepEqual(status.addresses, [{ type: 'InternalIP', address: '198.18.0.5' }, { type: 'Hostname', address: 'box' }]);
-    assert.deepEqual(findCondition(status.conditions, 'Ready'), { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'ok', lastHeartbeatTime: NOW, lastTransitionTime: NOW });
+    assert.deepEqual(status.addresses, [
+      { type: 'InternalIP', address: '198.18.0.5' },
+      { type: 'Hostname', address: 'box' },
+    ]);
+    assert.deepEqual(findCondition(status.conditions, 'Ready'), {
+      type: 'Ready',
+      status: 'True',
+      reason: 'KubeletReady',
+      message: 'ok',
+      lastHeartbeatTime: NOW,
+      lastTransitionTime: NOW,
+    });
     assert.equal(findCondition(status.conditions, 'NetworkUnavailable')?.status, 'False');
   });
 
   for (const [what, capacity, reserved, allocatable] of [
-    ['a small machine', { cpu: '1', memory: '1Gi', pods: '110' }, undefined, { cpu: '950m', memory: String(2 ** 30 - Math.floor(2 ** 30 / 10)), pods: '20' }],
-    ['a large one', { cpu: '64', memory: '256Gi', pods: '110' }, undefined, { cpu: '63900m', memory: String(256 * 2 ** 30 - 256 * 2 ** 20), pods: '20' }],
-    ['one whose Machine says it', { cpu: '2', memory: '4Gi' }, { cpu: '0', memory: '1Gi' }, { cpu: '2000m', memory: String(3 * 2 ** 30), pods: '20' }],
+    [
+      'a small machine',
+      { cpu: '1', memory: '1Gi', pods: '110' },
+      undefined,
+      { cpu: '950m', memory: String(2 ** 30 - Math.floor(2 ** 30 / 10)), pods: '20' },
+    ],
+    [
+      'a large one',
+      { cpu: '64', memory: '256Gi', pods: '110' },
+      undefined,
+      { cpu: '63900m', memory: String(256 * 2 ** 30 - 256 * 2 ** 20), pods: '20' },
+    ],
+    [
+      'one whose Machine says it',
+      { cpu: '2', memory: '4Gi' },
+      { cpu: '0', memory: '1Gi' },
+      { cpu: '2000m', memory: String(3 * 2 ** 30), pods: '20' },
+    ],
   ] as const) {
     it(`holds a little back from pods on ${what}`, () => {
-      const made = observedNodeStatus(undefined, { report: { ...nodeReport, capacity }, machine: { maxPods: 20, ...(reserved && { reserved }) }, heardAt: NOW });
+      const made = observedNodeStatus(undefined, {
+        report: { ...nodeReport, capacity },
+        machine: { maxPods: 20, ...(reserved && { reserved }) },
+        heardAt: NOW,
+      });
       assert.deepEqual(made.allocatable, allocatable);
     });
   }
 
   it('tells of disk pressure when the agent does; what is known stays with one that does not', () => {
-    const short = observedNodeStatus(status, { report: { ...nodeReport, diskPressure: { pressure: true, message: 'short of disk' } }, machine, heardAt: NOW });
+    const short = observedNodeStatus(status, {
+      report: { ...nodeReport, diskPressure: { pressure: true, message: 'short of disk' } },
+      machine,
+      heardAt: NOW,
+    });
     assert.equal(findCondition(status.conditions, 'DiskPressure'), undefined);
-    assert.deepEqual(findCondition(short.conditions, 'DiskPressure'), { type: 'DiskPressure', status: 'True', reason: 'AgentHasDiskPressure', message: 'short of disk', lastHeartbeatTime: NOW, lastTransitionTime: NOW });
-    assert.equal(findCondition(observedNodeStatus(short, { report: nodeReport, machine, heardAt: 'later' }).conditions, 'DiskPressure')?.status, 'True');
-    const well = observedNodeStatus(short, { report: { ...nodeReport, diskPressure: { pressure: false, message: 'none' } }, machine, heardAt: 'later' });
+    assert.deepEqual(findCondition(short.conditions, 'DiskPressure'), {
+      type: 'DiskPressure',
+      status: 'True',
+      reason: 'AgentHasDiskPressure',
+      message: 'short of disk',
+      lastHeartbeatTime: NOW,
+      lastTransitionTime: NOW,
+    });
+    assert.equal(
+      findCondition(
+        observedNodeStatus(short, { report: nodeReport, machine, heardAt: 'later' }).conditions,
+        'DiskPressure',
+      )?.status,
+      'True',
+    );
+    const well = observedNodeStatus(short, {
+      report: { ...nodeReport, diskPressure: { pressure: false, message: 'none' } },
+      machine,
+      heardAt: 'later',
+    });
     assert.equal(findCondition(well.conditions, 'DiskPressure')?.status, 'False');
   });
 
   it('prefers the address of the Machine, never leaves less than nothing', () => {
-    const odd = observedNodeStatus(undefined, { report: nodeReport, machine: { maxPods: 1, internalIP: '198.18.9.9', reserved: { cpu: '99' } }, heardAt: NOW });
+    const odd = observedNodeStatus(undefined, {
+      report: nodeReport,
+      machine: { maxPods: 1, internalIP: '198.18.9.9', reserved: { cpu: '99' } },
+      heardAt: NOW,
+    });
     assert.equal(odd.addresses?.[0]?.address, '198.18.9.9');
     assert.equal(odd.allocatable?.['cpu'], '0m');
   });
@@ -109,7 +216,11 @@ describe('a node report', () => {
     const beat = observedNodeStatus(before, { report: nodeReport, machine, heardAt: 'later' });
     assert.equal(differsBeyondHeartbeat(before, beat), false);
     assert.ok(findCondition(beat.conditions, 'Mine'));
-    const broken = observedNodeStatus(before, { report: { ...nodeReport, networkError: 'nft failed' }, machine, heardAt: 'later' });
+    const broken = observedNodeStatus(before, {
+      report: { ...nodeReport, networkError: 'nft failed' },
+      machine,
+      heardAt: 'later',
+    });
     assert.equal(differsBeyondHeartbeat(before, broken), true);
     assert.equal(findCondition(broken.conditions, 'NetworkUnavailable')?.message, 'nft failed');
     assert.equal(findCondition(beat.conditions, 'Ready')?.lastTransitionTime, NOW);
@@ -120,16 +231,35 @@ describe('a node report', () => {
     const before = observedNodeStatus(status, { report: nodeReport, images, machine, heardAt: NOW });
     assert.deepEqual(before.images, images);
     assert.equal(differsBeyondHeartbeat(status, before), true);
-    assert.equal(differsBeyondHeartbeat(before, observedNodeStatus(before, { report: nodeReport, images: [...images], machine, heardAt: 'later' })), false);
+    assert.equal(
+      differsBeyondHeartbeat(
+        before,
+        observedNodeStatus(before, { report: nodeReport, images: [...images], machine, heardAt: 'later' }),
+      ),
+      false,
+    );
     assert.deepEqual(observedNodeStatus(before, { report: nodeReport, machine, heardAt: 'later' }).images, images);
-    assert.equal(differsBeyondHeartbeat(before, observedNodeStatus(before, { report: nodeReport, images: [], machine, heardAt: 'later' })), true);
+    assert.equal(
+      differsBeyondHeartbeat(
+        before,
+        observedNodeStatus(before, { report: nodeReport, images: [], machine, heardAt: 'later' }),
+      ),
+      true,
+    );
   });
 
   it('sets a condition once', () => {
     const node = nodeObject('n1', '10.0.0.0/24');
-    const set = withStatusCondition(node, { type: 'Connected', status: 'False', reason: 'HostKeyChanged', message: 'm' }, NOW);
+    const set = withStatusCondition(
+      node,
+      { type: 'Connected', status: 'False', reason: 'HostKeyChanged', message: 'm' },
+      NOW,
+    );
     assert.ok(set);
-    assert.equal(withStatusCondition(set, { type: 'Connected', status: 'False', reason: 'HostKeyChanged', message: 'm' }, 'later'), undefined);
+    assert.equal(
+      withStatusCondition(set, { type: 'Connected', status: 'False', reason: 'HostKeyChanged', message: 'm' }, 'later'),
+      undefined,
+    );
   });
 });
 
@@ -142,5 +272,6 @@ describe('the pause before a machine is tried again', () => {
     ['is what a waiting error says', 9, new WaitingError('NodeNotPrepared', '', 30000), 1, 30000],
     ['treats a surprise as a failure', 2, new Error('?'), 1, 200],
   ];
-  for (const [what, failures, error, random, wanted] of cases) it(what, () => assert.equal(reconnectDelayMs(failures, error, random), wanted));
+  for (const [what, failures, error, random, wanted] of cases)
+    it(what, () => assert.equal(reconnectDelayMs(failures, error, random), wanted));
 });

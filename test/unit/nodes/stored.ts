@@ -4,14 +4,32 @@ import { pod as podManifest, TIME } from '../controllers/objects.ts';
 
 let version = 0;
 
-export function stored<K extends Kind>(object: ObjectsByKind[K] & { readonly kind: K }, metadata: object = {}): StoredOf<K> {
+export function stored<K extends Kind>(
+  object: ObjectsByKind[K] & { readonly kind: K },
+  metadata: object = {},
+): StoredOf<K> {
   version += 1;
   const plain = object as KubeObject;
-  return { ...plain, metadata: { uid: `uid-${plain.metadata.name}`, generation: 1, creationTimestamp: TIME, ...plain.metadata, resourceVersion: String(version), ...metadata } } as unknown as StoredOf<K>;
+  return {
+    ...plain,
+    metadata: {
+      uid: `uid-${plain.metadata.name}`,
+      generation: 1,
+      creationTimestamp: TIME,
+      ...plain.metadata,
+      resourceVersion: String(version),
+      ...metadata,
+    },
+  } as unknown as StoredOf<K>;
 }
 
 /** Bound to a node. */
-export function boundPod(name: string, nodeName: string | undefined, spec: object = {}, metadata: object = {}): StoredOf<'Pod'> {
+export function boundPod(
+  name: string,
+  nodeName: string | undefined,
+  spec: object = {},
+  metadata: object = {},
+): StoredOf<'Pod'> {
   return stored<'Pod'>(podManifest(name, { ...(nodeName !== undefined && { nodeName }), ...spec }, metadata));
 }
 
@@ -20,13 +38,25 @@ export function configMap(name: string, data: Record<string, string> = { a: '1' 
 }
 
 export function secret(name: string): StoredOf<'Secret'> {
-  return stored<'Secret'>({ apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: 'default' }, type: 'Opaque', data: { a: 'MQ==' } });
+  return stored<'Secret'>({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name, namespace: 'default' },
+    type: 'Opaque',
+    data: { a: 'MQ==' },
+  });
 }
 
 export function nodeObject(name: string, podCIDR: string, heartbeat = TIME): StoredOf<'Node'> {
   return stored<'Node'>({
-    apiVersion: 'v1', kind: 'Node', metadata: { name, labels: { zone: 'a' } }, spec: { podCIDR },
-    status: { addresses: [{ type: 'InternalIP', address: '198.18.0.2' }], conditions: [{ type: 'Ready', status: 'True', lastHeartbeatTime: heartbeat }] },
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name, labels: { zone: 'a' } },
+    spec: { podCIDR },
+    status: {
+      addresses: [{ type: 'InternalIP', address: '198.18.0.2' }],
+      conditions: [{ type: 'Ready', status: 'True', lastHeartbeatTime: heartbeat }],
+    },
   });
 }
 
@@ -37,5 +67,9 @@ export function withStatus<T extends Stored>(object: T, status: unknown): T {
 
 export function changed<T extends Stored>(object: T, change: object): T {
   version += 1;
-  return { ...object, ...change, metadata: { ...object.metadata, resourceVersion: String(version), generation: object.metadata.generation + 1 } };
+  return {
+    ...object,
+    ...change,
+    metadata: { ...object.metadata, resourceVersion: String(version), generation: object.metadata.generation + 1 },
+  };
 }

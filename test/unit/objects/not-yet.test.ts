@@ -9,11 +9,24 @@ type Schema = z.core.$ZodTypes;
 
 const probe = { httpGet: { port: 80, httpHeaders: [{ name: 'A', value: 'b' }] } };
 const container = {
-  name: 'a', image: 'a:1', ports: [{ containerPort: 80 }], volumeMounts: [{ name: 'a', mountPath: '/a' }], securityContext: { capabilities: {} }, resources: {},
-  env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }], envFrom: [{ configMapRef: { name: 'a', optional: true } }],
-  livenessProbe: probe, lifecycle: {},
+  name: 'a',
+  image: 'a:1',
+  ports: [{ containerPort: 80 }],
+  volumeMounts: [{ name: 'a', mountPath: '/a' }],
+  securityContext: { capabilities: {} },
+  resources: {},
+  env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
+  envFrom: [{ configMapRef: { name: 'a', optional: true } }],
+  livenessProbe: probe,
+  lifecycle: {},
 };
-const pod = { containers: [container], securityContext: {}, volumes: [{ name: 'a', emptyDir: {} }], affinity: {}, tolerations: [{ operator: 'Exists' }] };
+const pod = {
+  containers: [container],
+  securityContext: {},
+  volumes: [{ name: 'a', emptyDir: {} }],
+  affinity: {},
+  tolerations: [{ operator: 'Exists' }],
+};
 const template = { metadata: { labels: { a: 'b' } }, spec: pod };
 const selector = { matchLabels: { a: 'b' } };
 
@@ -26,25 +39,50 @@ const MANIFESTS: Partial<Record<Kind, object>> = {
   PodGroup: { spec: { minMember: 1 } },
   KubeSchedulerConfiguration: { profiles: [{ plugins: { score: { disabled: [{ name: 'NodeAffinity' }] } } }] },
   DeschedulerPolicy: { profiles: [{ name: 'a', plugins: { deschedule: {}, balance: {} } }] },
-  Namespace: {}, ConfigMap: {}, Secret: {}, ServiceAccount: {}, PriorityClass: {}, PodDisruptionBudget: { spec: { minAvailable: 1 } },
-  Cluster: {}, SchedulerPlugin: { spec: { score: { expression: '1' } } },
+  Namespace: {},
+  ConfigMap: {},
+  Secret: {},
+  ServiceAccount: {},
+  PriorityClass: {},
+  PodDisruptionBudget: { spec: { minAvailable: 1 } },
+  Cluster: {},
+  SchedulerPlugin: { spec: { score: { expression: '1' } } },
   Machine: { spec: { address: 'a', hostKey: 'ssh-ed25519 AAAA' } },
 };
 
-interface Place { readonly kind: Kind; readonly path: Path; readonly field: string; readonly schema: Schema }
+interface Place {
+  readonly kind: Kind;
+  readonly path: Path;
+  readonly field: string;
+  readonly schema: Schema;
+}
 
-/** Calls `visit` for every object schema in `schema`; where `value` is given, for those that it has a value for. Lists are entered at their first entry. */
-function eachObject(schema: Schema, visit: (schema: Schema, path: Path) => void, value: { readonly at: unknown } | 'any', path: Path = []): void {
+/**
+ * Calls `visit` for every object schema in `schema`; where `value` is given, for those that it has a value for. Lists
+ * are entered at their first entry.
+ */
+function eachObject(
+  schema: Schema,
+  visit: (schema: Schema, path: Path) => void,
+  value: { readonly at: unknown } | 'any',
+  path: Path = [],
+): void {
   const { def } = schema._zod;
-  const inside = (step: string | number): typeof value => (value === 'any' ? 'any' : { at: (value.at as Record<string | number, unknown> | undefined)?.[step] });
+  const inside = (step: string | number): typeof value =>
+    value === 'any' ? 'any' : { at: (value.at as Record<string | number, unknown> | undefined)?.[step] };
   if (value !== 'any' && value.at === undefined) return;
   if ('innerType' in def) eachObject(def.innerType as Schema, visit, value, path);
-  else if (def.type === 'pipe') eachObject(((def.in as Schema)._zod.def.type === 'transform' ? def.out : def.in) as Schema, visit, value, path);
-  else if (def.type === 'union') def.options.forEach((option) => { eachObject(option as Schema, visit, value, path); });
+  else if (def.type === 'pipe')
+    eachObject(((def.in as Schema)._zod.def.type === 'transform' ? def.out : def.in) as Schema, visit, value, path);
+  else if (def.type === 'union')
+    def.options.forEach((option) => {
+      eachObject(option as Schema, visit, value, path);
+    });
   else if (def.type === 'array') eachObject(def.element as Schema, visit, inside(0), [...path, 0]);
   else if (def.type === 'object') {
     visit(schema, path);
-    for (const [name, inner] of Object.entries(def.shape)) eachObject(inner as Schema, visit, inside(name), [...path, name]);
+    for (const [name, inner] of Object.entries(def.shape))
+      eachObject(inner as Schema, visit, inside(name), [...path, name]);
   }
 }
 
@@ -55,9 +93,13 @@ function notYetOf(schema: Schema): NotYet {
 /** Every field of the kind's manifest that is not acted on yet. */
 function places(kind: Kind): Place[] {
   const found: Place[] = [];
-  eachObject(schemaOf(kind), (schema, path) => {
-    for (const field of Object.keys(notYetOf(schema))) found.push({ kind, path, field, schema });
-  }, { at: manifestOf(kind) });
+  eachObject(
+    schemaOf(kind),
+    (schema, path) => {
+      for (const field of Object.keys(notYetOf(schema))) found.push({ kind, path, field, schema });
+    },
+    { at: manifestOf(kind) },
+  );
   return found;
 }
 
@@ -75,7 +117,9 @@ function parse(manifest: object): ParsedFile {
 
 function withField(manifest: object, { path, field }: Place, value: unknown): object {
   const copy = structuredClone(manifest);
-  (path.reduce<unknown>((at, step) => (at as Record<string | number, unknown>)[step], copy) as Record<string, unknown>)[field] = value;
+  (path.reduce<unknown>((at, step) => (at as Record<string | number, unknown>)[step], copy) as Record<string, unknown>)[
+    field
+  ] = value;
   return copy;
 }
 
@@ -90,9 +134,13 @@ describe('fields that are not acted on yet', () => {
     const met = new Set(all.map((place) => place.schema));
     const missed = new Set<string>();
     for (const kind of kinds) {
-      eachObject(schemaOf(kind), (schema, path) => {
-        if (Object.keys(notYetOf(schema)).length > 0 && !met.has(schema)) missed.add([kind, ...path].join('.'));
-      }, 'any');
+      eachObject(
+        schemaOf(kind),
+        (schema, path) => {
+          if (Object.keys(notYetOf(schema)).length > 0 && !met.has(schema)) missed.add([kind, ...path].join('.'));
+        },
+        'any',
+      );
     }
     assert.deepEqual([...missed], []);
   });
@@ -100,7 +148,8 @@ describe('fields that are not acted on yet', () => {
   for (const kind of kinds) {
     const manifest = manifestOf(kind);
     const plain = parse(manifest);
-    it(`${kind}: the manifest of this table is accepted`, () => assert.deepEqual(plain.diagnostics.map(formatDiagnostic), []));
+    it(`${kind}: the manifest of this table is accepted`, () =>
+      assert.deepEqual(plain.diagnostics.map(formatDiagnostic), []));
     for (const place of all.filter((p) => p.kind === kind)) {
       const accepted = notYetOf(place.schema)[place.field] ?? [];
       const values = accepted === 'anything' ? ['', 'x', 1, OTHER] : accepted;
@@ -109,14 +158,20 @@ describe('fields that are not acted on yet', () => {
         for (const value of [null, ...values]) {
           const read = parse(withField(manifest, place, value));
           assert.deepEqual(read.diagnostics.map(formatDiagnostic), []);
-          assert.deepEqual(read.objects.map((o) => o.object), plain.objects.map((o) => o.object));
+          assert.deepEqual(
+            read.objects.map((o) => o.object),
+            plain.objects.map((o) => o.object),
+          );
         }
       });
       if (accepted === 'anything') continue;
       it(`${name}: anything else is refused by name`, () => {
         const { diagnostics, objects } = parse(withField(manifest, place, OTHER));
         assert.deepEqual(objects, []);
-        assert.deepEqual(diagnostics.map((d) => d.code), ['UnsupportedField']);
+        assert.deepEqual(
+          diagnostics.map((d) => d.code),
+          ['UnsupportedField'],
+        );
         assert.match(diagnostics[0]?.message ?? '', new RegExp(`\\b${place.field} is a Kubernetes field`));
       });
     }

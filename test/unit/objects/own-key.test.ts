@@ -24,7 +24,9 @@ describe('keys that every object inherits', () => {
 
   it('are keys like others where a manifest has them', () => {
     const keys = INHERITED.filter((key) => !key.startsWith('_'));
-    const { state, diagnostics } = render(`apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  labels: {${keys.map((k) => `${k}: x`).join(', ')}}\ndata: {${keys.map((k) => `${k}: x`).join(', ')}}\n`);
+    const { state, diagnostics } = render(
+      `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  labels: {${keys.map((k) => `${k}: x`).join(', ')}}\ndata: {${keys.map((k) => `${k}: x`).join(', ')}}\n`,
+    );
     assert.deepEqual(diagnostics, []);
     const object = state.get('ConfigMap/default/a')?.object;
     assert.ok(object?.kind === 'ConfigMap');
@@ -33,10 +35,21 @@ describe('keys that every object inherits', () => {
   });
 
   it('are unknown fields, and name no class, no scheduler and no plugin', () => {
-    const pod = (spec: string): string => `apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: "a:1"}], ${spec}}\n`;
-    assert.deepEqual(render(pod('constructor: 1, toString: {}')).diagnostics.map((d) => `${d.code} ${d.message}`), ['UnknownField unknown field spec.constructor', 'UnknownField unknown field spec.toString']);
-    assert.deepEqual(render(pod('priorityClassName: constructor')).diagnostics.map((d) => d.code), ['UnknownPriorityClass']);
-    const config = 'apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nprofiles: [{plugins: {score: {enabled: [{name: constructor}]}}}]\n';
-    assert.deepEqual(render(config).diagnostics.map((d) => d.code), ['UnknownPlugin']);
+    const pod = (spec: string): string =>
+      `apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: "a:1"}], ${spec}}\n`;
+    assert.deepEqual(
+      render(pod('constructor: 1, toString: {}')).diagnostics.map((d) => `${d.code} ${d.message}`),
+      ['UnknownField unknown field spec.constructor', 'UnknownField unknown field spec.toString'],
+    );
+    assert.deepEqual(
+      render(pod('priorityClassName: constructor')).diagnostics.map((d) => d.code),
+      ['UnknownPriorityClass'],
+    );
+    const config =
+      'apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nprofiles: [{plugins: {score: {enabled: [{name: constructor}]}}}]\n';
+    assert.deepEqual(
+      render(config).diagnostics.map((d) => d.code),
+      ['UnknownPlugin'],
+    );
   });
 });

@@ -13,7 +13,9 @@ interface Locked {
   readonly cpu?: readonly string[];
 }
 
-const { packages } = JSON.parse(readFileSync(new URL('../../../package-lock.json', import.meta.url), 'utf8')) as { packages: Record<string, Locked> };
+const { packages } = JSON.parse(readFileSync(new URL('../../../package-lock.json', import.meta.url), 'utf8')) as {
+  packages: Record<string, Locked>;
+};
 const installed = Object.entries(packages).filter(([path]) => path !== '');
 
 /** Where Node.js would find `name` from the package at `path`. */
@@ -27,7 +29,10 @@ function found(path: string, name: string): boolean {
 describe('package-lock.json', () => {
   it('holds what every package depends on, also what only other platforms install', () => {
     const missing = Object.entries(packages).flatMap(([path, { dependencies, optionalDependencies }]) =>
-      Object.keys({ ...dependencies, ...optionalDependencies }).filter((name) => !found(path, name)).map((name) => `${path} -> ${name}`));
+      Object.keys({ ...dependencies, ...optionalDependencies })
+        .filter((name) => !found(path, name))
+        .map((name) => `${path} -> ${name}`),
+    );
     assert.deepEqual(missing, []);
   });
 
@@ -36,12 +41,23 @@ describe('package-lock.json', () => {
   });
 
   it('pins every package by its hash, and names no registry', () => {
-    assert.deepEqual(installed.filter(([, { integrity, resolved }]) => integrity === undefined || resolved !== undefined).map(([path]) => path), []);
+    assert.deepEqual(
+      installed
+        .filter(([, { integrity, resolved }]) => integrity === undefined || resolved !== undefined)
+        .map(([path]) => path),
+      [],
+    );
   });
 
   it('asks for no newer Node.js than package.json does', () => {
-    const newer = installed.filter(([, { engines }]) => engines?.node !== undefined && !engines.node.split('||').some((range) => allows20(range.trim())));
-    assert.deepEqual(newer.map(([path, { engines }]) => `${path}: ${engines?.node}`), []);
+    const newer = installed.filter(
+      ([, { engines }]) =>
+        engines?.node !== undefined && !engines.node.split('||').some((range) => allows20(range.trim())),
+    );
+    assert.deepEqual(
+      newer.map(([path, { engines }]) => `${path}: ${engines?.node}`),
+      [],
+    );
   });
 });
 

@@ -10,7 +10,10 @@ import { PlumbError } from '../../../reconciler/core/errors.ts';
 import { makeFolder } from '../../support/folder.ts';
 
 const signal = new AbortController().signal;
-const failsWith = (code: string, words: RegExp) => (error: unknown): boolean => error instanceof PlumbError && error.code === code && words.test(error.message);
+const failsWith =
+  (code: string, words: RegExp) =>
+  (error: unknown): boolean =>
+    error instanceof PlumbError && error.code === code && words.test(error.message);
 
 describe('the runtime cache', () => {
   const folder = makeFolder('plumb-payload-');
@@ -26,7 +29,12 @@ describe('the runtime cache', () => {
   };
   const payloads = (cache: string, wanted = integrity, fetch = fetchTarball): FilePayloads => {
     const pin = { spec: 'node-test@1.2.3', integrity: wanted };
-    return new FilePayloads({ cacheDir: join(folder, cache), bundlePath: join(folder, 'agent.mjs'), pins: { x64: pin, arm64: pin }, fetchTarball: fetch });
+    return new FilePayloads({
+      cacheDir: join(folder, cache),
+      bundlePath: join(folder, 'agent.mjs'),
+      pins: { x64: pin, arm64: pin },
+      fetchTarball: fetch,
+    });
   };
   before(() => {
     mkdirSync(join(folder, 'package/bin'), { recursive: true });
@@ -52,13 +60,17 @@ describe('the runtime cache', () => {
 
   it('gives the executable plain and compressed', async () => {
     const payload = await payloads('a').get('x64', signal);
-    const read = async (form: 'plain' | 'gzip'): Promise<Buffer> => Buffer.concat(await payload.runtime(form).toArray() as Buffer[]);
+    const read = async (form: 'plain' | 'gzip'): Promise<Buffer> =>
+      Buffer.concat((await payload.runtime(form).toArray()) as Buffer[]);
     assert.deepEqual(await read('plain'), program);
     assert.deepEqual(gunzipSync(await read('gzip')), program);
   });
 
   it('refuses a package that is not the pinned one', async () => {
-    await assert.rejects(payloads('b', 'sha512-other').get('x64', signal), failsWith('RuntimeUnavailable', /not the pinned one/));
+    await assert.rejects(
+      payloads('b', 'sha512-other').get('x64', signal),
+      failsWith('RuntimeUnavailable', /not the pinned one/),
+    );
     assert.deepEqual(readdirSync(join(folder, 'b')), []);
   });
 
@@ -66,12 +78,18 @@ describe('the runtime cache', () => {
     const offline = payloads('c', integrity, async () => {
       throw new Error('ENOTFOUND');
     });
-    await assert.rejects(offline.get('x64', signal), failsWith('RuntimeUnavailable', /ENOTFOUND.*connect to an npm registry/));
+    await assert.rejects(
+      offline.get('x64', signal),
+      failsWith('RuntimeUnavailable', /ENOTFOUND.*connect to an npm registry/),
+    );
     await payloads('c').get('x64', signal);
     await offline.get('x64', signal);
   });
 
   it('says that the bundle was not built', async () => {
-    await assert.rejects(new FilePayloads({ bundlePath: join(folder, 'none.mjs') }).get('x64', signal), failsWith('BundleMissing', /npm run build/));
+    await assert.rejects(
+      new FilePayloads({ bundlePath: join(folder, 'none.mjs') }).get('x64', signal),
+      failsWith('BundleMissing', /npm run build/),
+    );
   });
 });

@@ -11,7 +11,10 @@ describe('classifyFailure', () => {
     ["MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", 'unavailable'],
     [UNBLOCKED, 'unavailable'],
     ["OOM command not allowed when used memory > 'maxmemory'.", 'unavailable'],
-    ['MISCONF Redis is configured to save RDB snapshots, but it is currently unable to persist to disk.', 'unavailable'],
+    [
+      'MISCONF Redis is configured to save RDB snapshots, but it is currently unable to persist to disk.',
+      'unavailable',
+    ],
     ['NOREPLICAS Not enough good replicas to write.', 'unavailable'],
     ['BUSY Redis is busy running a script.', 'unavailable'],
     ['CLUSTERDOWN The cluster is down', 'unavailable'],
@@ -24,16 +27,32 @@ describe('classifyFailure', () => {
     ["NOPERM User x has no permissions to run the 'evalsha' command", 'refused'],
     ["ERR unknown command 'EVALSHA'", 'refused'],
   ] as const) {
-    it(`${wanted}: ${message}`, () => { assert.equal(classifyFailure(message, true), wanted); });
+    it(`${wanted}: ${message}`, () => {
+      assert.equal(classifyFailure(message, true), wanted);
+    });
   }
 
   it('takes what no server said for a connection that failed', () => {
-    for (const message of ['read ECONNRESET', 'Connection is closed.', 'connect ENOENT /run/redis.sock', 'ERR something']) assert.equal(classifyFailure(message, false), 'unavailable');
+    for (const message of [
+      'read ECONNRESET',
+      'Connection is closed.',
+      'connect ENOENT /run/redis.sock',
+      'ERR something',
+    ])
+      assert.equal(classifyFailure(message, false), 'unavailable');
   });
 });
 
 describe('leadsToReplica', () => {
-  for (const [message, wanted] of [['READONLY x', true], [UNBLOCKED, true], ['MASTERDOWN x', true], ['READONLYISH x', false], ['ERR x', false]] as const) {
-    it(`${wanted}: ${message}`, () => { assert.equal(leadsToReplica(new Error(message)), wanted); });
+  for (const [message, wanted] of [
+    ['READONLY x', true],
+    [UNBLOCKED, true],
+    ['MASTERDOWN x', true],
+    ['READONLYISH x', false],
+    ['ERR x', false],
+  ] as const) {
+    it(`${wanted}: ${message}`, () => {
+      assert.equal(leadsToReplica(new Error(message)), wanted);
+    });
   }
 });

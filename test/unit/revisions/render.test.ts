@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import { ManifestCache } from '../../../reconciler/core/manifests/index.ts';
 import { MAX_REVISION_BYTES, renderFiles, type FileReader } from '../../../reconciler/core/revisions/render.ts';
 
-const configMap = (name: string): string => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {a: b}\n`;
+const configMap = (name: string): string =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {a: b}\n`;
 const file = (path: string, oid: string) => ({ path, oid, mode: '100644' });
 
 /** Reads from `contents`, by blob id; counts. */
@@ -25,7 +26,10 @@ describe('rendering files', () => {
     const cache = new ManifestCache();
     const { diagnostics } = await renderFiles(files, read, cache);
     assert.equal(reads(), 1);
-    assert.deepEqual(diagnostics.map((d) => [d.file, d.line, d.code]), files.map(({ path }) => [path, 5, 'UnknownField']));
+    assert.deepEqual(
+      diagnostics.map((d) => [d.file, d.line, d.code]),
+      files.map(({ path }) => [path, 5, 'UnknownField']),
+    );
     assert.equal(cache.size, 3);
   });
 
@@ -51,9 +55,16 @@ describe('rendering files', () => {
     };
     const { state, diagnostics } = await renderFiles(files, read, new ManifestCache());
     assert.equal(state.size, 0);
-    assert.deepEqual(diagnostics.map((d) => [d.code, d.file]), [['RevisionTooLarge', `${String(fits).padStart(4, '0')}.yaml`]]);
+    assert.deepEqual(
+      diagnostics.map((d) => [d.code, d.file]),
+      [['RevisionTooLarge', `${String(fits).padStart(4, '0')}.yaml`]],
+    );
     assert.ok(reads < fits + 40, `${reads} reads`);
-    const same = await renderFiles(files.map(({ path }) => file(path, 'same')), read, new ManifestCache());
+    const same = await renderFiles(
+      files.map(({ path }) => file(path, 'same')),
+      read,
+      new ManifestCache(),
+    );
     assert.deepEqual(same.diagnostics, diagnostics);
   });
 });

@@ -10,7 +10,9 @@ import { world, type World } from './world.ts';
 /** A clock whose `now` is set by the test; the rest is real. */
 class SetClock extends SystemClock {
   at = new Date('2026-01-01T00:00:00Z');
-  override now(): Date { return this.at; }
+  override now(): Date {
+    return this.at;
+  }
 }
 
 const inWorld = (body: (w: World, clock: SetClock) => Promise<void>) => async (): Promise<void> => {
@@ -24,155 +26,267 @@ const inWorld = (body: (w: World, clock: SetClock) => Promise<void>) => async ()
 };
 
 const POD = objectKey('Pod', 'default', 'a');
-const remove = (w: World, more: Partial<Extract<Step, { do: 'delete' }>> = {}): Step => ({ do: 'delete', key: POD, uid: w.cache.get(POD)?.metadata.uid ?? '', ...more });
+const remove = (w: World, more: Partial<Extract<Step, { do: 'delete' }>> = {}): Step => ({
+  do: 'delete',
+  key: POD,
+  uid: w.cache.get(POD)?.metadata.uid ?? '',
+  ...more,
+});
 
 describe('StepExecutor', () => {
-  it('does contiguous writes in one round trip', inWorld(async (w) => {
-    let trips = 0;
-    const write = w.store.write.bind(w.store);
-    w.store.write = async (ops, signal) => { trips += 1; return write(ops, signal); };
-    await w.executor.execute([
-      { do: 'create', object: configMap('a', {}) },
-      { do: 'event', regarding: configMap('a', {}), type: 'Normal', reason: 'Test', message: 'a' },
-      { do: 'create', object: configMap('b', {}) },
-    ], 'test', w.signal);
-    assert.equal(trips, 1);
-    assert.equal(w.cache.list('ConfigMap').length, 2);
-  }));
+  it(
+    'does contiguous writes in one round trip',
+    inWorld(async (w) => {
+      let trips = 0;
+      const write = w.store.write.bind(w.store);
+      w.store.write = async (ops, signal) => {
+        trips += 1;
+        return write(ops, signal);
+      };
+      await w.executor.execute(
+        [
+          { do: 'create', object: configMap('a', {}) },
+          { do: 'event', regarding: configMap('a', {}), type: 'Normal', reason: 'Test', message: 'a' },
+          { do: 'create', object: configMap('b', {}) },
+        ],
+        'test',
+        w.signal,
+      );
+      assert.equal(trips, 1);
+      assert.equal(w.cache.list('ConfigMap').length, 2);
+    }),
+  );
 
-  it('lets a second write to one object build on the first', inWorld(async (w) => {
-    await w.executor.execute([{ do: 'create', object: pod('a') }], 'test', w.signal);
-    const a = w.cache.get(POD) as StoredPod;
-    await w.executor.execute([
-      { do: 'update', object: { ...a, metadata: { ...a.metadata, labels: { x: 'y' } } } },
-      { do: 'updateStatus', object: { ...a, status: { phase: 'Running' } } },
-    ], 'test', w.signal);
-    const after = w.cache.get(POD) as StoredPod;
-    assert.deepEqual([after.metadata.labels, after.status], [{ x: 'y' }, { phase: 'Running' }]);
-  }));
+  it(
+    'lets a second write to one object build on the first',
+    inWorld(async (w) => {
+      await w.executor.execute([{ do: 'create', object: pod('a') }], 'test', w.signal);
+      const a = w.cache.get(POD) as StoredPod;
+      await w.executor.execute(
+        [
+          { do: 'update', object: { ...a, metadata: { ...a.metadata, labels: { x: 'y' } } } },
+          { do: 'updateStatus', object: { ...a, status: { phase: 'Running' } } },
+        ],
+        'test',
+        w.signal,
+      );
+      const after = w.cache.get(POD) as StoredPod;
+      assert.deepEqual([after.metadata.labels, after.status], [{ x: 'y' }, { phase: 'Running' }]);
+    }),
+  );
 
-  it('throws WriteConflict after the rest was done, and leaves out the events of what was refused', inWorld(async (w) => {
-    await w.executor.execute([{ do: 'create', object: configMap('a', { v: '1' }) }], 'test', w.signal);
-    const stale = w.cache.get(objectKey('ConfigMap', 'default', 'a')) as StoredConfigMap;
-    await w.cache.write([{ op: 'update', object: { ...stale, data: { v: '2' } } }]);
-    const event = (reason: string): Step => ({ do: 'event', regarding: stale, type: 'Normal', reason, message: reason });
-    await assert.rejects(
-      w.executor.execute([{ do: 'update', object: { ...stale, data: { v: '3' } } }, event('Updated'), { do: 'create', object: configMap('b', {}) }, event('Created')], 'test', w.signal),
-      { name: 'RetryableError', code: 'WriteConflict', message: /update ConfigMap\/default\/a/ },
-    );
-    assert.ok(w.cache.get(objectKey('ConfigMap', 'default', 'b')));
-    await w.recorder.flush();
-    assert.deepEqual(w.cache.list('Event').map((e) => e.reason), ['Created']);
-  }));
+  it(
+    'throws WriteConflict after the rest was done, and leaves out the events of what was refused',
+    inWorld(async (w) => {
+      await w.executor.execute([{ do: 'create', object: configMap('a', { v: '1' }) }], 'test', w.signal);
+      const stale = w.cache.get(objectKey('ConfigMap', 'default', 'a')) as StoredConfigMap;
+      await w.cache.write([{ op: 'update', object: { ...stale, data: { v: '2' } } }]);
+      const event = (reason: string): Step => ({
+        do: 'event',
+        regarding: stale,
+        type: 'Normal',
+        reason,
+        message: reason,
+      });
+      await assert.rejects(
+        w.executor.execute(
+          [
+            { do: 'update', object: { ...stale, data: { v: '3' } } },
+            event('Updated'),
+            { do: 'create', object: configMap('b', {}) },
+            event('Created'),
+          ],
+          'test',
+          w.signal,
+        ),
+        { name: 'RetryableError', code: 'WriteConflict', message: /update ConfigMap\/default\/a/ },
+      );
+      assert.ok(w.cache.get(objectKey('ConfigMap', 'default', 'b')));
+      await w.recorder.flush();
+      assert.deepEqual(
+        w.cache.list('Event').map((e) => e.reason),
+        ['Created'],
+      );
+    }),
+  );
 
-  it('takes a deletion of nothing as done', inWorld(async (w) => {
-    await w.executor.execute([{ do: 'delete', key: POD, uid: 'gone-already' }], 'test', w.signal);
-  }));
+  it(
+    'takes a deletion of nothing as done',
+    inWorld(async (w) => {
+      await w.executor.execute([{ do: 'delete', key: POD, uid: 'gone-already' }], 'test', w.signal);
+    }),
+  );
 
-  it('removes an unbound pod at once', inWorld(async (w) => {
-    await w.cache.write([{ op: 'create', object: pod('a') }]);
-    await w.executor.execute([remove(w)], 'test', w.signal);
-    assert.equal(w.cache.get(POD), undefined);
-  }));
+  it(
+    'removes an unbound pod at once',
+    inWorld(async (w) => {
+      await w.cache.write([{ op: 'create', object: pod('a') }]);
+      await w.executor.execute([remove(w)], 'test', w.signal);
+      assert.equal(w.cache.get(POD), undefined);
+    }),
+  );
 
-  it('marks a bound pod, only ever shortens the grace, and removes it once it is gone', inWorld(async (w) => {
-    await w.cache.write([{ op: 'create', object: pod('a', { nodeName: 'node-1', terminationGracePeriodSeconds: 30 }) }]);
-    const marks = (): unknown[] => {
-      const { deletionTimestamp, deletionGracePeriodSeconds, generation } = (w.cache.get(POD) as StoredPod).metadata;
-      return [deletionTimestamp, deletionGracePeriodSeconds, generation];
-    };
-    await w.executor.execute([remove(w)], 'test', w.signal);
-    assert.deepEqual(marks(), ['2026-01-01T00:00:30Z', 30, 1]);
-    await w.executor.execute([remove(w, { graceSeconds: 60 })], 'test', w.signal);
-    assert.deepEqual(marks(), ['2026-01-01T00:00:30Z', 30, 1]);
-    await w.executor.execute([remove(w, { graceSeconds: 5 })], 'test', w.signal);
-    assert.deepEqual(marks(), ['2026-01-01T00:00:05Z', 5, 1]);
-    await w.executor.execute([remove(w, { gone: true })], 'test', w.signal);
-    assert.equal(w.cache.get(POD), undefined);
-  }));
+  it(
+    'marks a bound pod, only ever shortens the grace, and removes it once it is gone',
+    inWorld(async (w) => {
+      await w.cache.write([
+        { op: 'create', object: pod('a', { nodeName: 'node-1', terminationGracePeriodSeconds: 30 }) },
+      ]);
+      const marks = (): unknown[] => {
+        const { deletionTimestamp, deletionGracePeriodSeconds, generation } = (w.cache.get(POD) as StoredPod).metadata;
+        return [deletionTimestamp, deletionGracePeriodSeconds, generation];
+      };
+      await w.executor.execute([remove(w)], 'test', w.signal);
+      assert.deepEqual(marks(), ['2026-01-01T00:00:30Z', 30, 1]);
+      await w.executor.execute([remove(w, { graceSeconds: 60 })], 'test', w.signal);
+      assert.deepEqual(marks(), ['2026-01-01T00:00:30Z', 30, 1]);
+      await w.executor.execute([remove(w, { graceSeconds: 5 })], 'test', w.signal);
+      assert.deepEqual(marks(), ['2026-01-01T00:00:05Z', 5, 1]);
+      await w.executor.execute([remove(w, { gone: true })], 'test', w.signal);
+      assert.equal(w.cache.get(POD), undefined);
+    }),
+  );
 
-  it('leaves a pod of the same name with another uid alone', inWorld(async (w) => {
-    await w.cache.write([{ op: 'create', object: pod('a', { nodeName: 'node-1' }) }]);
-    await assert.rejects(w.executor.execute([{ do: 'delete', key: POD, uid: 'the-one-before' }], 'test', w.signal), { code: 'WriteConflict' });
-    assert.equal((w.cache.get(POD) as StoredPod).metadata.deletionTimestamp, undefined);
-  }));
+  it(
+    'leaves a pod of the same name with another uid alone',
+    inWorld(async (w) => {
+      await w.cache.write([{ op: 'create', object: pod('a', { nodeName: 'node-1' }) }]);
+      await assert.rejects(w.executor.execute([{ do: 'delete', key: POD, uid: 'the-one-before' }], 'test', w.signal), {
+        code: 'WriteConflict',
+      });
+      assert.equal((w.cache.get(POD) as StoredPod).metadata.deletionTimestamp, undefined);
+    }),
+  );
 });
 
 describe('EventRecorder', () => {
   const events = (w: World): Event[] => [...w.cache.list('Event')];
 
-  it('counts equal events, tells different ones apart', inWorld(async (w, clock) => {
-    const say = (message: string): void => { w.recorder.record({ regarding: pod('a'), type: 'Warning', reason: 'BackOff', message, component: 'nodeagent', host: 'node-1' }); };
-    say('restarting');
-    say('restarting');
-    await w.recorder.flush();
-    clock.at = new Date('2026-01-01T00:01:00Z');
-    say('restarting');
-    say('something else');
-    await w.recorder.flush();
-    assert.deepEqual(events(w).map((e) => [e.message, e.count, e.firstTimestamp, e.lastTimestamp]).sort(), [
-      ['restarting', 3, '2026-01-01T00:00:00Z', '2026-01-01T00:01:00Z'],
-      ['something else', 1, '2026-01-01T00:01:00Z', '2026-01-01T00:01:00Z'],
-    ]);
-    assert.match(events(w)[0]?.metadata.name ?? '', /^a\.[0-9a-f]{16}$/);
-    assert.deepEqual(events(w)[0]?.source, { component: 'nodeagent', host: 'node-1' });
-  }));
-
-  it('writes them by itself', inWorld(async (w) => {
-    w.recorder.record({ regarding: pod('a'), type: 'Normal', reason: 'Pulled', message: 'm', component: 'c' });
-    await w.until(() => w.cache.list('Event').length === 1, 'the event is there');
-  }));
-
-  it('keeps them while the store is away, and counts on', inWorld(async (w) => {
-    const write = w.store.write.bind(w.store);
-    const say = (): void => { w.recorder.record({ regarding: pod('a'), type: 'Normal', reason: 'Pulled', message: 'm', component: 'c' }); };
-    let refused = 0;
-    w.store.write = async (ops, signal) => {
-      if (refused++ > 0) return write(ops, signal);
-      say();
-      throw new RetryableError('StoreUnavailable', 'out of memory');
-    };
-    say();
-    await w.recorder.flush();
-    assert.deepEqual(events(w).map(({ count }) => count), [2]);
-  }));
-
-  it('drops what waits for a store that is away when it is closed', inWorld(async (w) => {
-    w.store.write = async () => { throw new RetryableError('StoreUnavailable', 'gone'); };
-    w.recorder.record({ regarding: pod('a'), type: 'Normal', reason: 'Pulled', message: 'm', component: 'c' });
-    await w.recorder.close();
-    assert.deepEqual(events(w), []);
-  }));
-
-  it('puts those of cluster-scoped objects into default', inWorld(async (w) => {
-    w.recorder.record({ regarding: { kind: 'Node', metadata: { name: 'node-1' } }, type: 'Normal', reason: 'NodeReady', message: 'm', component: 'c' });
-    await w.recorder.flush();
-    assert.equal(events(w)[0]?.metadata.namespace, 'default');
-    assert.deepEqual(events(w)[0]?.involvedObject, { kind: 'Node', name: 'node-1' });
-  }));
-
-  it('keeps the newest 25 of an object, and none for longer than an hour', inWorld(async (w, clock) => {
-    for (let n = 0; n < 30; n += 1) {
-      clock.at = new Date(Date.UTC(2026, 0, 1, 0, n));
-      w.recorder.record({ regarding: pod('a'), type: 'Normal', reason: `R${n}`, message: 'm', component: 'c' });
+  it(
+    'counts equal events, tells different ones apart',
+    inWorld(async (w, clock) => {
+      const say = (message: string): void => {
+        w.recorder.record({
+          regarding: pod('a'),
+          type: 'Warning',
+          reason: 'BackOff',
+          message,
+          component: 'nodeagent',
+          host: 'node-1',
+        });
+      };
+      say('restarting');
+      say('restarting');
       await w.recorder.flush();
-    }
-    assert.equal(events(w).length, 25);
-    assert.ok(!events(w).some((e) => e.reason === 'R4'));
-    clock.at = new Date('2026-01-01T01:15:00Z');
-    await w.recorder.sweep();
-    assert.deepEqual(events(w).map((e) => Number(e.reason.slice(1))).sort((a, b) => a - b), Array.from({ length: 15 }, (_, n) => n + 15));
-  }));
+      clock.at = new Date('2026-01-01T00:01:00Z');
+      say('restarting');
+      say('something else');
+      await w.recorder.flush();
+      assert.deepEqual(
+        events(w)
+          .map((e) => [e.message, e.count, e.firstTimestamp, e.lastTimestamp])
+          .sort(),
+        [
+          ['restarting', 3, '2026-01-01T00:00:00Z', '2026-01-01T00:01:00Z'],
+          ['something else', 1, '2026-01-01T00:01:00Z', '2026-01-01T00:01:00Z'],
+        ],
+      );
+      assert.match(events(w)[0]?.metadata.name ?? '', /^a\.[0-9a-f]{16}$/);
+      assert.deepEqual(events(w)[0]?.source, { component: 'nodeagent', host: 'node-1' });
+    }),
+  );
 
-  it('counts on when another control plane recorded the same event first', inWorld(async (w) => {
-    const record = { regarding: pod('a'), type: 'Normal' as const, reason: 'Same', message: 'm', component: 'c' };
-    w.recorder.record(record);
-    await w.recorder.flush();
-    const [known] = w.cache.list('Event');
-    assert.ok(known);
-    await w.other.write([{ op: 'update', object: { ...known, count: 7 } }]);
-    w.recorder.record(record);
-    await w.recorder.flush();
-    await w.until(() => w.cache.list('Event')[0]?.count === 8, 'both counts are in');
-  }));
+  it(
+    'writes them by itself',
+    inWorld(async (w) => {
+      w.recorder.record({ regarding: pod('a'), type: 'Normal', reason: 'Pulled', message: 'm', component: 'c' });
+      await w.until(() => w.cache.list('Event').length === 1, 'the event is there');
+    }),
+  );
+
+  it(
+    'keeps them while the store is away, and counts on',
+    inWorld(async (w) => {
+      const write = w.store.write.bind(w.store);
+      const say = (): void => {
+        w.recorder.record({ regarding: pod('a'), type: 'Normal', reason: 'Pulled', message: 'm', component: 'c' });
+      };
+      let refused = 0;
+      w.store.write = async (ops, signal) => {
+        if (refused++ > 0) return write(ops, signal);
+        say();
+        throw new RetryableError('StoreUnavailable', 'out of memory');
+      };
+      say();
+      await w.recorder.flush();
+      assert.deepEqual(
+        events(w).map(({ count }) => count),
+        [2],
+      );
+    }),
+  );
+
+  it(
+    'drops what waits for a store that is away when it is closed',
+    inWorld(async (w) => {
+      w.store.write = async () => {
+        throw new RetryableError('StoreUnavailable', 'gone');
+      };
+      w.recorder.record({ regarding: pod('a'), type: 'Normal', reason: 'Pulled', message: 'm', component: 'c' });
+      await w.recorder.close();
+      assert.deepEqual(events(w), []);
+    }),
+  );
+
+  it(
+    'puts those of cluster-scoped objects into default',
+    inWorld(async (w) => {
+      w.recorder.record({
+        regarding: { kind: 'Node', metadata: { name: 'node-1' } },
+        type: 'Normal',
+        reason: 'NodeReady',
+        message: 'm',
+        component: 'c',
+      });
+      await w.recorder.flush();
+      assert.equal(events(w)[0]?.metadata.namespace, 'default');
+      assert.deepEqual(events(w)[0]?.involvedObject, { kind: 'Node', name: 'node-1' });
+    }),
+  );
+
+  it(
+    'keeps the newest 25 of an object, and none for longer than an hour',
+    inWorld(async (w, clock) => {
+      for (let n = 0; n < 30; n += 1) {
+        clock.at = new Date(Date.UTC(2026, 0, 1, 0, n));
+        w.recorder.record({ regarding: pod('a'), type: 'Normal', reason: `R${n}`, message: 'm', component: 'c' });
+        await w.recorder.flush();
+      }
+      assert.equal(events(w).length, 25);
+      assert.ok(!events(w).some((e) => e.reason === 'R4'));
+      clock.at = new Date('2026-01-01T01:15:00Z');
+      await w.recorder.sweep();
+      assert.deepEqual(
+        events(w)
+          .map((e) => Number(e.reason.slice(1)))
+          .sort((a, b) => a - b),
+        Array.from({ length: 15 }, (_, n) => n + 15),
+      );
+    }),
+  );
+
+  it(
+    'counts on when another control plane recorded the same event first',
+    inWorld(async (w) => {
+      const record = { regarding: pod('a'), type: 'Normal' as const, reason: 'Same', message: 'm', component: 'c' };
+      w.recorder.record(record);
+      await w.recorder.flush();
+      const [known] = w.cache.list('Event');
+      assert.ok(known);
+      await w.other.write([{ op: 'update', object: { ...known, count: 7 } }]);
+      w.recorder.record(record);
+      await w.recorder.flush();
+      await w.until(() => w.cache.list('Event')[0]?.count === 8, 'both counts are in');
+    }),
+  );
 });

@@ -18,15 +18,29 @@ describe('a paced calculation', () => {
       if (on) setImmediate(turn);
     };
     turn();
-    assert.equal(await inSlices(waitingFor(5, () => turns), new AbortController().signal), 5);
+    assert.equal(
+      await inSlices(
+        waitingFor(5, () => turns),
+        new AbortController().signal,
+      ),
+      5,
+    );
     on = false;
   });
 
   it('ends at once when nobody wants it any more', async () => {
     const stop = new AbortController();
     const reason = new Error('stopping');
-    setImmediate(() => { stop.abort(reason); });
-    await assert.rejects(inSlices(waitingFor(1, () => 0), stop.signal), reason);
+    setImmediate(() => {
+      stop.abort(reason);
+    });
+    await assert.rejects(
+      inSlices(
+        waitingFor(1, () => 0),
+        stop.signal,
+      ),
+      reason,
+    );
   });
 
   it('fails as it fails', async () => {

@@ -15,10 +15,18 @@ import type { Stored } from '../../../contracts/objects/index.ts';
 
 export class MemoryLog implements Log {
   readonly lines: { readonly level: string; readonly message: string; readonly fields: LogFields | undefined }[] = [];
-  debug(): void { /* too much to keep */ }
-  info(message: string, fields?: LogFields): void { this.lines.push({ level: 'info', message, fields }); }
-  warn(message: string, fields?: LogFields): void { this.lines.push({ level: 'warn', message, fields }); }
-  error(message: string, fields?: LogFields): void { this.lines.push({ level: 'error', message, fields }); }
+  debug(): void {
+    /* too much to keep */
+  }
+  info(message: string, fields?: LogFields): void {
+    this.lines.push({ level: 'info', message, fields });
+  }
+  warn(message: string, fields?: LogFields): void {
+    this.lines.push({ level: 'warn', message, fields });
+  }
+  error(message: string, fields?: LogFields): void {
+    this.lines.push({ level: 'error', message, fields });
+  }
 }
 
 export interface World {
@@ -35,17 +43,28 @@ export interface World {
   readonly signal: AbortSignal;
   /** Settles when the cache's run does. */
   readonly running: Promise<void>;
-  manager(controllers: readonly Controller[], options?: { readonly resyncMs?: number; readonly concurrency?: number }): ControllerManager;
+  manager(
+    controllers: readonly Controller[],
+    options?: { readonly resyncMs?: number; readonly concurrency?: number },
+  ): ControllerManager;
   /** Resolves when `look` holds after a change of the cache; rejects after 10 s, or as many as are given. */
   until(look: () => boolean, what: string, seconds?: number): Promise<void>;
   close(): Promise<void>;
 }
 
-export async function world(options: { readonly streamLength?: number; readonly synced?: boolean; readonly clock?: Clock } = {}): Promise<World> {
+export async function world(
+  options: { readonly streamLength?: number; readonly synced?: boolean; readonly clock?: Clock } = {},
+): Promise<World> {
   const clock = options.clock ?? new SystemClock();
   const log = new MemoryLog();
   const state = new MemoryState();
-  const connect = (): MemoryObjectStore => new MemoryObjectStore({ clock, ids: new CryptoIds(), state, ...(options.streamLength !== undefined && { streamLength: options.streamLength }) });
+  const connect = (): MemoryObjectStore =>
+    new MemoryObjectStore({
+      clock,
+      ids: new CryptoIds(),
+      state,
+      ...(options.streamLength !== undefined && { streamLength: options.streamLength }),
+    });
   const store = connect();
   const other = connect();
   const stop = new AbortController();
@@ -59,11 +78,28 @@ export async function world(options: { readonly streamLength?: number; readonly 
   if (options.synced !== false) await cache.waitSynced(stop.signal);
   const managers: ControllerManager[] = [];
   return {
-    state, other, store, cache, recorder, queue, log, clock, running,
+    state,
+    other,
+    store,
+    cache,
+    recorder,
+    queue,
+    log,
+    clock,
+    running,
     executor: new StepExecutor({ cache, recorder, clock }),
     signal: stop.signal,
     manager: (controllers, more) => {
-      const manager = new ControllerManager({ queue, cache, recorder, clock, ids: new CryptoIds(), log, controllers, ...more });
+      const manager = new ControllerManager({
+        queue,
+        cache,
+        recorder,
+        clock,
+        ids: new CryptoIds(),
+        log,
+        controllers,
+        ...more,
+      });
       managers.push(manager);
       return manager;
     },
@@ -82,8 +118,12 @@ export async function world(options: { readonly streamLength?: number; readonly 
 
 function until(cache: StoreCache, look: () => boolean, what: string, seconds: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => { finish(new Error(`not within ${seconds} s: ${what}`)); }, seconds * 1000);
-    const unsubscribe = cache.subscribe(() => { if (look()) finish(); });
+    const timer = setTimeout(() => {
+      finish(new Error(`not within ${seconds} s: ${what}`));
+    }, seconds * 1000);
+    const unsubscribe = cache.subscribe(() => {
+      if (look()) finish();
+    });
     const finish = (error?: Error): void => {
       clearTimeout(timer);
       unsubscribe();
@@ -94,7 +134,10 @@ function until(cache: StoreCache, look: () => boolean, what: string, seconds: nu
   });
 }
 
-export async function created<T extends Stored>(store: Pick<MemoryObjectStore, 'write'>, object: Parameters<MemoryObjectStore['write']>[0][number] & { op: 'create' }): Promise<T> {
+export async function created<T extends Stored>(
+  store: Pick<MemoryObjectStore, 'write'>,
+  object: Parameters<MemoryObjectStore['write']>[0][number] & { op: 'create' },
+): Promise<T> {
   const [result] = await store.write([object]);
   assert.ok(result?.ok);
   return result.object as T;

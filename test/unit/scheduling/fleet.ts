@@ -1,5 +1,15 @@
-/** A cluster that does what its manifests say: real planner, real workload controllers and scheduler, pods that run as soon as they have a node. */
-import { keyOf, parseMilli, type KubeObject, type ObjectKey, type StoredDeployment, type StoredPod } from '../../../contracts/objects/index.ts';
+/**
+ * A cluster that does what its manifests say: real planner, real workload controllers and scheduler, pods that run as
+ * soon as they have a node.
+ */
+import {
+  keyOf,
+  parseMilli,
+  type KubeObject,
+  type ObjectKey,
+  type StoredDeployment,
+  type StoredPod,
+} from '../../../contracts/objects/index.ts';
 import { deploymentController } from '../../../reconciler/controllers/deployment.ts';
 import { NodeMonitor } from '../../../reconciler/core/health/node-monitor.ts';
 import { replicaSetController } from '../../../reconciler/controllers/replicaset.ts';
@@ -82,18 +92,26 @@ export class Fleet {
   }
 
   /** Pods of a Deployment, those of its present template and those of earlier ones. */
-  byTemplate({ metadata, spec }: StoredDeployment): { readonly next: readonly StoredPod[]; readonly old: readonly StoredPod[] } {
+  byTemplate({ metadata, spec }: StoredDeployment): {
+    readonly next: readonly StoredPod[];
+    readonly old: readonly StoredPod[];
+  } {
     const sets = this.world.ownedBy('ReplicaSet', metadata.uid);
-    const podsOf = (isNext: boolean): StoredPod[] => sets.filter(({ spec: { template } }) => sameTemplate(template, spec.template) === isNext)
-      .flatMap((rs) => this.world.ownedBy('Pod', rs.metadata.uid).filter(isActive));
+    const podsOf = (isNext: boolean): StoredPod[] =>
+      sets
+        .filter(({ spec: { template } }) => sameTemplate(template, spec.template) === isNext)
+        .flatMap((rs) => this.world.ownedBy('Pod', rs.metadata.uid).filter(isActive));
     return { next: podsOf(true), old: podsOf(false) };
   }
 
   /** Thousandths of a core that the pods on each node ask for. */
   used(): Record<string, number> {
     const used = Object.fromEntries(this.world.list('Node').map(({ metadata }) => [metadata.name, 0]));
-    for (const { spec: { nodeName, containers } } of this.pods()) {
-      if (nodeName !== undefined) used[nodeName] = (used[nodeName] ?? 0) + parseMilli(containers[0]?.resources.requests?.['cpu'] ?? '0');
+    for (const {
+      spec: { nodeName, containers },
+    } of this.pods()) {
+      if (nodeName !== undefined)
+        used[nodeName] = (used[nodeName] ?? 0) + parseMilli(containers[0]?.resources.requests?.['cpu'] ?? '0');
     }
     return used;
   }
@@ -107,15 +125,28 @@ export class Fleet {
     let moved = false;
     for (const pod of this.world.list('Pod')) {
       if (isTerminating(pod)) this.world.remove(keyOf(pod));
-      else if (pod.spec.nodeName !== undefined && pod.status?.phase !== 'Running') this.world.put({ ...pod, status: { ...running(pod, true, this.world.now.toISOString()).status, phase: 'Running' } });
+      else if (pod.spec.nodeName !== undefined && pod.status?.phase !== 'Running')
+        this.world.put({
+          ...pod,
+          status: { ...running(pod, true, this.world.now.toISOString()).status, phase: 'Running' },
+        });
       else continue;
       moved = true;
     }
     const owned = this.world.list('ReplicaSet').filter((rs) => rs.metadata.ownerReferences !== undefined);
-    for (const rs of owned) if (!rs.metadata.ownerReferences?.some(({ name }) => this.world.get(`Deployment/${rs.metadata.namespace ?? ''}/${name}`))) this.world.remove(keyOf(rs));
+    for (const rs of owned)
+      if (
+        !rs.metadata.ownerReferences?.some(({ name }) =>
+          this.world.get(`Deployment/${rs.metadata.namespace ?? ''}/${name}`),
+        )
+      )
+        this.world.remove(keyOf(rs));
     for (const pod of this.world.list('Pod')) {
       const owner = pod.metadata.ownerReferences?.[0];
-      if (owner && !this.world.get(`ReplicaSet/${pod.metadata.namespace ?? ''}/${owner.name}`)) { this.world.remove(keyOf(pod)); moved = true; }
+      if (owner && !this.world.get(`ReplicaSet/${pod.metadata.namespace ?? ''}/${owner.name}`)) {
+        this.world.remove(keyOf(pod));
+        moved = true;
+      }
     }
     return this.world.settle() > 0 || moved;
   }
@@ -123,9 +154,17 @@ export class Fleet {
 
 /** The forecast in the words of {@link Fleet.places}, of what it places anew. */
 export function placesOf(forecast: Forecast | undefined): Record<string, string> {
-  return Object.fromEntries((forecast?.placements ?? []).map(({ workload, nodes }) => [workload, told(new Map(nodes.map(({ node, pods }) => [node, pods])))]));
+  return Object.fromEntries(
+    (forecast?.placements ?? []).map(({ workload, nodes }) => [
+      workload,
+      told(new Map(nodes.map(({ node, pods }) => [node, pods]))),
+    ]),
+  );
 }
 
 function told(nodes: ReadonlyMap<string, number>): string {
-  return [...nodes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([node, count]) => `${node} x${count}`).join(', ');
+  return [...nodes]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([node, count]) => `${node} x${count}`)
+    .join(', ');
 }

@@ -19,7 +19,10 @@ export interface Proposal {
   readonly node?: string;
 }
 
-const scheduler = new Scheduler(new ClusterState(), { profiles: buildProfiles(undefined).profiles, seed: process.argv[2] ?? '' });
+const scheduler = new Scheduler(new ClusterState(), {
+  profiles: buildProfiles(undefined).profiles,
+  seed: process.argv[2] ?? '',
+});
 
 process.on('message', ({ nodes = [], taken, lost, wanted }: Order) => {
   for (const node of nodes) scheduler.cluster.setNode(node);

@@ -10,23 +10,39 @@ import { World } from '../controllers/world.ts';
 const store = new World();
 const START = store.now.getTime();
 
-const stored = (name: string, spec: object = {}, metadata: object = {}): StoredPod => store.put(pod(name, spec, metadata));
-const asking = (cpu: string): object => ({ containers: [{ name: 'app', image: 'app:v1', resources: { requests: { cpu } } }] });
+const stored = (name: string, spec: object = {}, metadata: object = {}): StoredPod =>
+  store.put(pod(name, spec, metadata));
+const asking = (cpu: string): object => ({
+  containers: [{ name: 'app', image: 'app:v1', resources: { requests: { cpu } } }],
+});
 const names = (pods: readonly StoredPod[]): string[] => pods.map(({ metadata }) => metadata.name);
 const after = (ms: number): object => ({ creationTimestamp: new Date(START + ms).toISOString() });
 
 function queueOver(cluster: ClusterState): SchedulingQueue {
   const { profiles } = buildProfiles(undefined);
   const profile = profiles.get('default-scheduler') ?? assert.fail();
-  const queue = new SchedulingQueue({ cluster, profileOf: (p) => profiles.get(p.spec.schedulerName), queueSort: profile.queueSort });
-  cluster.subscribe((event) => { queue.event(event); });
+  const queue = new SchedulingQueue({
+    cluster,
+    profileOf: (p) => profiles.get(p.spec.schedulerName),
+    queueSort: profile.queueSort,
+  });
+  cluster.subscribe((event) => {
+    queue.event(event);
+  });
   return queue;
 }
 
 describe('the scheduling queue', () => {
   it('gives higher priority first, then who came first', () => {
     const cluster = new ClusterState();
-    const high: PriorityClass = { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name: 'high' }, value: 10, globalDefault: false, preemptionPolicy: 'Never' };
+    const high: PriorityClass = {
+      apiVersion: 'scheduling.k8s.io/v1',
+      kind: 'PriorityClass',
+      metadata: { name: 'high' },
+      value: 10,
+      globalDefault: false,
+      preemptionPolicy: 'Never',
+    };
     cluster.priorityClasses = new Map([['high', high]]);
     const queue = queueOver(cluster);
     queue.set(stored('younger', {}, after(1000)));
@@ -59,7 +75,12 @@ describe('the scheduling queue', () => {
     assert.deepEqual(names(queue.pop(1, START + 1000)), ['big']);
   });
 
-  for (const { failures, waits } of [{ failures: 1, waits: 1000 }, { failures: 2, waits: 2000 }, { failures: 4, waits: 8000 }, { failures: 9, waits: 10_000 }]) {
+  for (const { failures, waits } of [
+    { failures: 1, waits: 1000 },
+    { failures: 2, waits: 2000 },
+    { failures: 4, waits: 8000 },
+    { failures: 9, waits: 10_000 },
+  ]) {
     it(`waits ${waits} ms after ${failures} failures`, () => {
       const queue = queueOver(new ClusterState());
       const p = stored(`p${failures}`);
@@ -74,16 +95,74 @@ describe('the scheduling queue', () => {
     });
   }
 
-  const whileRoomIsMade: readonly { readonly event: string; readonly happens: (cluster: ClusterState) => void; readonly wakes: boolean }[] = [
-    { event: 'a pod leaves the node', happens: (cluster) => { cluster.removePod('on-n'); }, wakes: true },
-    { event: 'a pod there begins to terminate', happens: (cluster) => { cluster.terminate('on-n'); }, wakes: false },
-    { event: 'a pod leaves another node', happens: (cluster) => { cluster.removePod('on-m'); }, wakes: false },
-    { event: 'a node comes', happens: (cluster) => { cluster.setNode(node('new')); }, wakes: true },
-    { event: 'a node changes', happens: (cluster) => { cluster.setNode(node('m', { labels: { disk: 'ssd' } })); }, wakes: true },
-    { event: 'its node goes', happens: (cluster) => { cluster.removeNode('n'); }, wakes: true },
-    { event: 'a namespace changes', happens: (cluster) => { cluster.setNamespace({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'new' } }); }, wakes: false },
-    { event: 'Services change', happens: (cluster) => { cluster.setServices('default', []); }, wakes: false },
-    { event: 'budgets change', happens: (cluster) => { cluster.setBudgets('default', []); }, wakes: false },
+  const whileRoomIsMade: readonly {
+    readonly event: string;
+    readonly happens: (cluster: ClusterState) => void;
+    readonly wakes: boolean;
+  }[] = [
+    {
+      event: 'a pod leaves the node',
+      happens: (cluster) => {
+        cluster.removePod('on-n');
+      },
+      wakes: true,
+    },
+    {
+      event: 'a pod there begins to terminate',
+      happens: (cluster) => {
+        cluster.terminate('on-n');
+      },
+      wakes: false,
+    },
+    {
+      event: 'a pod leaves another node',
+      happens: (cluster) => {
+        cluster.removePod('on-m');
+      },
+      wakes: false,
+    },
+    {
+      event: 'a node comes',
+      happens: (cluster) => {
+        cluster.setNode(node('new'));
+      },
+      wakes: true,
+    },
+    {
+      event: 'a node changes',
+      happens: (cluster) => {
+        cluster.setNode(node('m', { labels: { disk: 'ssd' } }));
+      },
+      wakes: true,
+    },
+    {
+      event: 'its node goes',
+      happens: (cluster) => {
+        cluster.removeNode('n');
+      },
+      wakes: true,
+    },
+    {
+      event: 'a namespace changes',
+      happens: (cluster) => {
+        cluster.setNamespace({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'new' } });
+      },
+      wakes: false,
+    },
+    {
+      event: 'Services change',
+      happens: (cluster) => {
+        cluster.setServices('default', []);
+      },
+      wakes: false,
+    },
+    {
+      event: 'budgets change',
+      happens: (cluster) => {
+        cluster.setBudgets('default', []);
+      },
+      wakes: false,
+    },
   ];
   for (const { event, happens, wakes } of whileRoomIsMade) {
     it(`${wakes ? 'tries' : 'leaves'} a pod for which room is made on a node when ${event}`, () => {
@@ -117,7 +196,15 @@ describe('the scheduling queue', () => {
     const gated = stored('gated', { schedulingGates: [{ name: 'example.com/a' }, { name: 'example.com/b' }] });
     queue.set(gated);
     assert.equal(queue.nextInMs(START), 0);
-    assert.deepEqual(queue.takeGated().map(({ gate }) => gate), [{ reason: 'SchedulingGated', message: 'Scheduling is blocked due to non-empty scheduling gates: example.com/a, example.com/b' }]);
+    assert.deepEqual(
+      queue.takeGated().map(({ gate }) => gate),
+      [
+        {
+          reason: 'SchedulingGated',
+          message: 'Scheduling is blocked due to non-empty scheduling gates: example.com/a, example.com/b',
+        },
+      ],
+    );
     assert.deepEqual(queue.takeGated(), []);
     assert.equal(queue.nextInMs(START), undefined);
     assert.deepEqual(names(queue.pop(1, START)), []);

@@ -18,32 +18,54 @@ function world(...objects: readonly (Pod | Service)[]): World {
   assert.equal(w.conflicts, 0);
   return w;
 }
-const live = (w: World, name: string): Service => w.get(objectKey('Service', 'default', name)) ?? assert.fail(`no Service ${name}`);
+const live = (w: World, name: string): Service =>
+  w.get(objectKey('Service', 'default', name)) ?? assert.fail(`no Service ${name}`);
 
 describe('endpoint slices', () => {
-  it('list pods by name with Kubernetes\' conditions', () => {
+  it("list pods by name with Kubernetes' conditions", () => {
     const going = web('c', true, '198.18.1.3');
-    const w = world(service('web'), web('b', true, '198.18.1.2'), web('a', false, '198.18.1.1'),
+    const w = world(
+      service('web'),
+      web('b', true, '198.18.1.2'),
+      web('a', false, '198.18.1.1'),
       { ...going, metadata: { ...going.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } },
-      { ...web('done', true, '198.18.1.4'), status: { phase: 'Succeeded', podIP: '198.18.1.4' } }, pod('no-address', {}, { labels: { app: 'web' } }));
+      { ...web('done', true, '198.18.1.4'), status: { phase: 'Succeeded', podIP: '198.18.1.4' } },
+      pod('no-address', {}, { labels: { app: 'web' } }),
+    );
     const slices = w.list('EndpointSlice');
     assert.equal(slices.length, 1);
     assert.match(slices[0]?.metadata.name ?? '', /^web-.{5}$/);
     assert.equal(slices[0]?.metadata.labels?.['kubernetes.io/service-name'], 'web');
     assert.deepEqual(slices[0]?.ports, [{ name: '', port: 8080, protocol: 'TCP' }]);
-    assert.deepEqual(slices[0]?.endpoints.map((e) => [e.addresses[0], e.conditions.ready, e.conditions.serving, e.conditions.terminating]), [
-      ['198.18.1.1', false, false, false], ['198.18.1.2', true, true, false], ['198.18.1.3', false, true, true],
-    ]);
+    assert.deepEqual(
+      slices[0]?.endpoints.map((e) => [
+        e.addresses[0],
+        e.conditions.ready,
+        e.conditions.serving,
+        e.conditions.terminating,
+      ]),
+      [
+        ['198.18.1.1', false, false, false],
+        ['198.18.1.2', true, true, false],
+        ['198.18.1.3', false, true, true],
+      ],
+    );
   });
   it('follow readiness, relabelling and removal, and then rest', () => {
     const w = world(service('web'), web('a', true, '198.18.1.1'), web('b', true, '198.18.1.2'));
-    const ready = (): string[] => w.list('EndpointSlice').flatMap((s) => s.endpoints.filter((e) => e.conditions.ready).map((e) => e.addresses[0] ?? ''));
+    const ready = (): string[] =>
+      w
+        .list('EndpointSlice')
+        .flatMap((s) => s.endpoints.filter((e) => e.conditions.ready).map((e) => e.addresses[0] ?? ''));
     w.put(web('a', false, '198.18.1.1'));
     w.settle(20);
     assert.deepEqual(ready(), ['198.18.1.2']);
     w.put({ ...web('b', true, '198.18.1.2'), metadata: { name: 'b', namespace: 'default', labels: { app: 'other' } } });
     w.settle(20);
-    assert.deepEqual(w.list('EndpointSlice')[0]?.endpoints.map((e) => e.addresses[0]), ['198.18.1.1']);
+    assert.deepEqual(
+      w.list('EndpointSlice')[0]?.endpoints.map((e) => e.addresses[0]),
+      ['198.18.1.1'],
+    );
     w.remove(objectKey('Pod', 'default', 'a'));
     w.settle(20);
     assert.deepEqual(w.list('EndpointSlice')[0]?.endpoints, []);
@@ -53,14 +75,38 @@ describe('endpoint slices', () => {
     assert.equal(w.list('EndpointSlice')[0]?.metadata.resourceVersion, version);
   });
   it('split where a named port resolves differently', () => {
-    const named = (port: number): object => ({ containers: [{ name: 'app', image: 'i', ports: [{ name: 'http', containerPort: port }] }] });
-    const w = world(service('web', { ports: [{ name: 'main', port: 80, targetPort: 'http' }] }), web('a', true, '198.18.1.1', named(8080)), web('b', true, '198.18.1.2', named(9090)));
-    assert.deepEqual(w.list('EndpointSlice').map((s) => [s.ports[0]?.port, s.endpoints.map((e) => e.targetRef?.name)]).sort(), [[8080, ['a']], [9090, ['b']]]);
+    const named = (port: number): object => ({
+      containers: [{ name: 'app', image: 'i', ports: [{ name: 'http', containerPort: port }] }],
+    });
+    const w = world(
+      service('web', { ports: [{ name: 'main', port: 80, targetPort: 'http' }] }),
+      web('a', true, '198.18.1.1', named(8080)),
+      web('b', true, '198.18.1.2', named(9090)),
+    );
+    assert.deepEqual(
+      w
+        .list('EndpointSlice')
+        .map((s) => [s.ports[0]?.port, s.endpoints.map((e) => e.targetRef?.name)])
+        .sort(),
+      [
+        [8080, ['a']],
+        [9090, ['b']],
+      ],
+    );
   });
   it('are none for a Service without a selector; publishNotReadyAddresses makes all ready', () => {
     const { selector: _none, ...rest } = service('bare').spec;
-    const w = world({ ...service('bare'), spec: rest }, service('all', { publishNotReadyAddresses: true }), web('a', false, '198.18.1.1'));
-    assert.deepEqual(w.list('EndpointSlice').map((s) => [s.metadata.labels?.['kubernetes.io/service-name'], s.endpoints[0]?.conditions.ready]), [['all', true]]);
+    const w = world(
+      { ...service('bare'), spec: rest },
+      service('all', { publishNotReadyAddresses: true }),
+      web('a', false, '198.18.1.1'),
+    );
+    assert.deepEqual(
+      w
+        .list('EndpointSlice')
+        .map((s) => [s.metadata.labels?.['kubernetes.io/service-name'], s.endpoints[0]?.conditions.ready]),
+      [['all', true]],
+    );
   });
 });
 
@@ -70,7 +116,11 @@ describe('Service addresses', () => {
     const w = world(...names.map((name) => service(name)));
     const addresses = names.map((name) => live(w, name).spec.clusterIP ?? '');
     assert.equal(new Set(addresses).size, 60);
-    assert.ok(addresses.every((ip) => /^198\.18\.96\.\d+$/.test(ip) && !['198.18.96.0', '198.18.96.1', '198.18.96.255'].includes(ip)));
+    assert.ok(
+      addresses.every(
+        (ip) => /^198\.18\.96\.\d+$/.test(ip) && !['198.18.96.0', '198.18.96.1', '198.18.96.255'].includes(ip),
+      ),
+    );
     assert.equal(live(world(service('s0')), 's0').spec.clusterIP, addresses[0]);
   });
   it('headless Services get none', () => {
@@ -80,7 +130,14 @@ describe('Service addresses', () => {
     const w = world(service('old'));
     const { clusterIP } = live(w, 'old').spec;
     w.advance(1000);
-    w.put({ ...service('young', { clusterIP }), metadata: { name: 'young', namespace: 'default', annotations: { 'plumbline.dev/allocated': `clusterIP=${clusterIP}` } } });
+    w.put({
+      ...service('young', { clusterIP }),
+      metadata: {
+        name: 'young',
+        namespace: 'default',
+        annotations: { 'plumbline.dev/allocated': `clusterIP=${clusterIP}` },
+      },
+    });
     w.settle(50);
     assert.equal(live(w, 'old').spec.clusterIP, clusterIP);
     assert.notEqual(live(w, 'young').spec.clusterIP, clusterIP);
@@ -101,7 +158,10 @@ describe('Service addresses', () => {
     assert.deepEqual(live(w, 'second').status?.conditions ?? [], []);
   });
   it('outside the range is said', () => {
-    assert.equal(live(world(service('web', { clusterIP: '192.0.2.1' })), 'web').status?.conditions?.[0]?.reason, 'AddressOutOfRange');
+    assert.equal(
+      live(world(service('web', { clusterIP: '192.0.2.1' })), 'web').status?.conditions?.[0]?.reason,
+      'AddressOutOfRange',
+    );
   });
   it('a full range is said, and filled when there is room again', () => {
     const w = new World([serviceController]);
@@ -116,20 +176,34 @@ describe('Service addresses', () => {
     w.settle(50);
     assert.equal(live(w, waits ?? '').spec.clusterIP, '198.18.96.2');
   });
-  it('node ports: allocated in range, the user\'s kept, given back with the type', () => {
-    const w = world(service('np', { type: 'NodePort', ports: [{ name: 'a', port: 80 }, { name: 'b', port: 81, nodePort: 30777 }] }));
+  it("node ports: allocated in range, the user's kept, given back with the type", () => {
+    const w = world(
+      service('np', {
+        type: 'NodePort',
+        ports: [
+          { name: 'a', port: 80 },
+          { name: 'b', port: 81, nodePort: 30777 },
+        ],
+      }),
+    );
     const [a, b] = live(w, 'np').spec.ports.map((p) => p.nodePort ?? 0);
     assert.ok(a !== undefined && a >= 30000 && a <= 32767 && a !== 30777);
     assert.equal(b, 30777);
     w.put({ ...live(w, 'np'), spec: { ...live(w, 'np').spec, type: 'ClusterIP' } });
     w.settle(20);
-    assert.deepEqual(live(w, 'np').spec.ports.map((p) => p.nodePort), [undefined, 30777]);
+    assert.deepEqual(
+      live(w, 'np').spec.ports.map((p) => p.nodePort),
+      [undefined, 30777],
+    );
   });
 });
 
 describe('ranges', () => {
   it('are cut into parts until they end', () => {
     const range = parseRange('198.18.5.9/23');
-    assert.deepEqual([0, 1, 2].map((i) => subrange(range, 24, i)), ['198.18.4.0/24', '198.18.5.0/24', undefined]);
+    assert.deepEqual(
+      [0, 1, 2].map((i) => subrange(range, 24, i)),
+      ['198.18.4.0/24', '198.18.5.0/24', undefined],
+    );
   });
 });

@@ -19,7 +19,9 @@ class Channel extends Duplex {
 /** Forwarding is off; a bridge starts and ends with the code in the same packet. */
 function clientWhoseBridgeEndsAtOnce(code: number): Client {
   const partial = {
-    openssh_forwardOutStreamLocal: (_socket: string, opened: (error: Error) => void) => { opened(new Error('administratively prohibited')); },
+    openssh_forwardOutStreamLocal: (_socket: string, opened: (error: Error) => void) => {
+      opened(new Error('administratively prohibited'));
+    },
     exec: (_command: string, opened: (error: undefined, channel: ClientChannel) => void) => {
       const channel = new Channel();
       opened(undefined, channel as Duplex as ClientChannel);
@@ -33,7 +35,10 @@ function clientWhoseBridgeEndsAtOnce(code: number): Client {
 function sshd(): { readonly client: Client; forwards: boolean; listens: boolean; bridges: number } {
   const state = { forwards: true, listens: true, bridges: 0 };
   const partial = {
-    openssh_forwardOutStreamLocal: (_socket: string, opened: (error: Error | undefined, channel?: ClientChannel) => void) => {
+    openssh_forwardOutStreamLocal: (
+      _socket: string,
+      opened: (error: Error | undefined, channel?: ClientChannel) => void,
+    ) => {
       if (state.forwards && state.listens) opened(undefined, new Channel() as Duplex as ClientChannel);
       else opened(new Error('open failed'));
     },
@@ -53,7 +58,9 @@ describe('the way to the agent', () => {
   const open = async (channels: SocketChannels): Promise<Duplex> => {
     const stream = await channels.open('/run/agent.sock', false, new AbortController().signal);
     stream.resume();
-    await new Promise((resolve) => { setImmediate(resolve); });
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
     return stream;
   };
 
@@ -80,9 +87,18 @@ describe('the way to the agent', () => {
 
 describe('a bridge to the agent', () => {
   it('that ends as it starts is told to who asked, and to nobody else', async () => {
-    const channels = new SocketChannels(clientWhoseBridgeEndsAtOnce(69), new SessionSlots({ total: 4, streams: 2 }), '/usr/bin/node');
-    await assert.rejects(channels.open('/run/agent.sock', false, AbortSignal.timeout(5000)), /nothing answers on \/run\/agent.sock: the bridge ended with code 69; is the agent running\?/);
+    const channels = new SocketChannels(
+      clientWhoseBridgeEndsAtOnce(69),
+      new SessionSlots({ total: 4, streams: 2 }),
+      '/usr/bin/node',
+    );
+    await assert.rejects(
+      channels.open('/run/agent.sock', false, AbortSignal.timeout(5000)),
+      /nothing answers on \/run\/agent.sock: the bridge ended with code 69; is the agent running\?/,
+    );
     // An error that nobody listens to would end the process in the next turn.
-    await new Promise((resolve) => { setImmediate(resolve); });
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
   });
 });

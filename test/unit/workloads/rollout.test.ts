@@ -1,8 +1,17 @@
-/** Deployments and ReplicaSets run together over a small store: what the world comes to, and what it never does on the way. */
+/**
+ * Deployments and ReplicaSets run together over a small store: what the world comes to, and what it never does on the
+ * way.
+ */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { findCondition, objectKey, type Deployment, type StoredDeployment, type StoredPod } from '../../../contracts/objects/index.ts';
+import {
+  findCondition,
+  objectKey,
+  type Deployment,
+  type StoredDeployment,
+  type StoredPod,
+} from '../../../contracts/objects/index.ts';
 import { deploymentController } from '../../../reconciler/controllers/deployment.ts';
 import { NodeMonitor } from '../../../reconciler/core/health/node-monitor.ts';
 import { replicaSetController } from '../../../reconciler/controllers/replicaset.ts';
@@ -21,13 +30,17 @@ function world(spec?: object): World {
 
 const web = (w: World): StoredDeployment => w.get(KEY) ?? assert.fail('no deployment');
 const activePods = (w: World): readonly StoredPod[] => w.list('Pod').filter(isActive);
-const images = (w: World): string[] => activePods(w).map((p) => p.spec.containers[0]?.image ?? '').sort();
+const images = (w: World): string[] =>
+  activePods(w)
+    .map((p) => p.spec.containers[0]?.image ?? '')
+    .sort();
 
 /** Every pod gets a node and becomes ready; pods being deleted go. */
 function nodesCatchUp(w: World): void {
   for (const p of w.list('Pod')) {
     if (p.metadata.deletionTimestamp !== undefined) w.remove(objectKey('Pod', p.metadata.namespace, p.metadata.name));
-    else if (p.status?.phase === 'Pending') w.put(running({ ...p, spec: { ...p.spec, nodeName: 'n1' } }, true, w.now.toISOString()));
+    else if (p.status?.phase === 'Pending')
+      w.put(running({ ...p, spec: { ...p.spec, nodeName: 'n1' } }, true, w.now.toISOString()));
   }
 }
 
@@ -46,8 +59,12 @@ function rollOut(w: World): void {
 function change(w: World, edit: (d: Deployment) => Deployment): void {
   w.put(edit(web(w)));
 }
-const withImage = (image: string) => (d: Deployment): Deployment => ({ ...d, spec: { ...d.spec, template: deployment({}, image).spec.template } });
-const withReplicas = (replicas: number) => (d: Deployment): Deployment => ({ ...d, spec: { ...d.spec, replicas } });
+const withImage =
+  (image: string) =>
+  (d: Deployment): Deployment => ({ ...d, spec: { ...d.spec, template: deployment({}, image).spec.template } });
+const withReplicas =
+  (replicas: number) =>
+  (d: Deployment): Deployment => ({ ...d, spec: { ...d.spec, replicas } });
 
 describe('a Deployment', () => {
   it('starts its pods, becomes available, and then rests', () => {
@@ -61,11 +78,25 @@ describe('a Deployment', () => {
     assert.ok(activePods(w).every((p) => new RegExp(`^${rs[0]?.metadata.name}-.{5}$`).test(p.metadata.name)));
     assert.equal(web(w).metadata.annotations?.['deployment.kubernetes.io/revision'], '1');
     const { status } = web(w);
-    assert.deepEqual([status?.replicas, status?.updatedReplicas, status?.readyReplicas, status?.availableReplicas, status?.unavailableReplicas], [3, 3, 3, 3, 0]);
+    assert.deepEqual(
+      [
+        status?.replicas,
+        status?.updatedReplicas,
+        status?.readyReplicas,
+        status?.availableReplicas,
+        status?.unavailableReplicas,
+      ],
+      [3, 3, 3, 3, 0],
+    );
     assert.equal(findCondition(status?.conditions, 'Available')?.reason, 'MinimumReplicasAvailable');
     assert.equal(findCondition(status?.conditions, 'Progressing')?.reason, 'NewReplicaSetAvailable');
     assert.equal(w.conflicts, 0);
-    assert.ok(w.events.some((e) => e.reason === 'ScalingReplicaSet' && e.message === `Scaled up replica set ${rs[0]?.metadata.name} from 0 to 3`));
+    assert.ok(
+      w.events.some(
+        (e) =>
+          e.reason === 'ScalingReplicaSet' && e.message === `Scaled up replica set ${rs[0]?.metadata.name} from 0 to 3`,
+      ),
+    );
 
     const before = web(w).metadata.resourceVersion;
     w.resync();
@@ -99,7 +130,10 @@ describe('a Deployment', () => {
       change(w, withImage(image));
       rollOut(w);
     }
-    const left = w.list('ReplicaSet').map((rs) => rs.spec.template.spec.containers[0]?.image).sort();
+    const left = w
+      .list('ReplicaSet')
+      .map((rs) => rs.spec.template.spec.containers[0]?.image)
+      .sort();
     assert.deepEqual(left, ['app:v3', 'app:v4']);
   });
 
@@ -136,10 +170,23 @@ describe('a Deployment', () => {
     rollOut(w);
     change(w, withImage('app:broken'));
     w.settle();
-    assert.deepEqual(w.list('ReplicaSet').map((rs) => rs.spec.replicas).sort((a, b) => a - b), [5, 8]);
+    assert.deepEqual(
+      w
+        .list('ReplicaSet')
+        .map((rs) => rs.spec.replicas)
+        .sort((a, b) => a - b),
+      [5, 8],
+    );
     change(w, withReplicas(15));
     w.settle();
-    assert.deepEqual(w.list('ReplicaSet').map((rs) => rs.spec.replicas).sort((a, b) => a - b), [7, 11], 'as in the Kubernetes documentation');
+    assert.deepEqual(
+      w
+        .list('ReplicaSet')
+        .map((rs) => rs.spec.replicas)
+        .sort((a, b) => a - b),
+      [7, 11],
+      'as in the Kubernetes documentation',
+    );
   });
 
   it('says ProgressDeadlineExceeded when nothing moves for too long, and recovers', () => {
@@ -181,7 +228,11 @@ describe('a Deployment', () => {
     rollOut(w);
     const rs = w.list('ReplicaSet')[0] ?? assert.fail();
     const other = new World([deploymentController]);
-    other.put({ ...rs, metadata: { name: rs.metadata.name, namespace: 'default' }, spec: { ...rs.spec, template: deployment({}, 'other').spec.template } });
+    other.put({
+      ...rs,
+      metadata: { name: rs.metadata.name, namespace: 'default' },
+      spec: { ...rs.spec, template: deployment({}, 'other').spec.template },
+    });
     other.put(deployment());
     other.settle();
     assert.equal(other.list('ReplicaSet').length, 2);
@@ -218,47 +269,66 @@ describe('a ReplicaSet', () => {
 });
 
 describe('property: a rollout', () => {
-  const strategy = fc.record({ maxSurge: fc.oneof(fc.nat(4), fc.nat(100).map((n) => `${n}%`)), maxUnavailable: fc.oneof(fc.nat(4), fc.nat(100).map((n) => `${n}%`)) });
+  const strategy = fc.record({
+    maxSurge: fc.oneof(
+      fc.nat(4),
+      fc.nat(100).map((n) => `${n}%`),
+    ),
+    maxUnavailable: fc.oneof(
+      fc.nat(4),
+      fc.nat(100).map((n) => `${n}%`),
+    ),
+  });
 
   it('never has more pods than maxSurge allows, never takes one below minAvailable, and ends', () => {
-    fc.assert(fc.property(
-      fc.record({ replicas: fc.integer({ min: 1, max: 9 }), strategy, minReadySeconds: fc.constantFrom(0, 0, 3) }),
-      fc.infiniteStream(fc.nat(1000)),
-      ({ replicas, strategy: rollingUpdate, minReadySeconds }, dice) => {
-        const w = world({ replicas, minReadySeconds, strategy: { type: 'RollingUpdate', rollingUpdate } });
-        rollOut(w);
-        const limit = bounds(web(w).spec);
-        const roll = (sides: number): number => (dice.next().value as number) % sides;
-        const available = (): number => activePods(w).filter((p) => isAvailable(p, minReadySeconds, w.now)).length;
-        change(w, withImage('app:v2'));
-        for (let turn = 0; turn < 120; turn++) {
-          if (turn === 40) change(w, withImage('app:v3'));
-          const pods = w.list('Pod');
-          const p = pods[roll(Math.max(1, pods.length))];
-          switch (roll(4)) {
-            case 0:
-              if (p?.metadata.deletionTimestamp !== undefined) w.remove(objectKey('Pod', 'default', p.metadata.name));
-              else if (p && p.status?.phase !== 'Running') w.put(running({ ...p, spec: { ...p.spec, nodeName: `n${roll(3)}` } }, true, w.now.toISOString()));
-              break;
-            case 1:
-              w.advance(1000);
-              break;
-            default: {
-              const before = available();
-              w.step(roll(20));
-              const after = available();
-              assert.ok(after >= Math.min(before, limit.minAvailable), `${after} available of at least ${limit.minAvailable}, had ${before}`);
+    fc.assert(
+      fc.property(
+        fc.record({ replicas: fc.integer({ min: 1, max: 9 }), strategy, minReadySeconds: fc.constantFrom(0, 0, 3) }),
+        fc.infiniteStream(fc.nat(1000)),
+        ({ replicas, strategy: rollingUpdate, minReadySeconds }, dice) => {
+          const w = world({ replicas, minReadySeconds, strategy: { type: 'RollingUpdate', rollingUpdate } });
+          rollOut(w);
+          const limit = bounds(web(w).spec);
+          const roll = (sides: number): number => (dice.next().value as number) % sides;
+          const available = (): number => activePods(w).filter((p) => isAvailable(p, minReadySeconds, w.now)).length;
+          change(w, withImage('app:v2'));
+          for (let turn = 0; turn < 120; turn++) {
+            if (turn === 40) change(w, withImage('app:v3'));
+            const pods = w.list('Pod');
+            const p = pods[roll(Math.max(1, pods.length))];
+            switch (roll(4)) {
+              case 0:
+                if (p?.metadata.deletionTimestamp !== undefined) w.remove(objectKey('Pod', 'default', p.metadata.name));
+                else if (p && p.status?.phase !== 'Running')
+                  w.put(running({ ...p, spec: { ...p.spec, nodeName: `n${roll(3)}` } }, true, w.now.toISOString()));
+                break;
+              case 1:
+                w.advance(1000);
+                break;
+              default: {
+                const before = available();
+                w.step(roll(20));
+                const after = available();
+                assert.ok(
+                  after >= Math.min(before, limit.minAvailable),
+                  `${after} available of at least ${limit.minAvailable}, had ${before}`,
+                );
+              }
             }
+            assert.ok(
+              activePods(w).length <= limit.maxTotal,
+              `${activePods(w).length} pods of at most ${limit.maxTotal}`,
+            );
           }
-          assert.ok(activePods(w).length <= limit.maxTotal, `${activePods(w).length} pods of at most ${limit.maxTotal}`);
-        }
-        rollOut(w);
-        assert.deepEqual(images(w), Array(replicas).fill('app:v3'));
-        assert.equal(w.conflicts, 0);
-        w.resync();
-        w.settle(60);
-      },
-    ), { numRuns: 100, includeErrorInReport: true });
+          rollOut(w);
+          assert.deepEqual(images(w), Array(replicas).fill('app:v3'));
+          assert.equal(w.conflicts, 0);
+          w.resync();
+          w.settle(60);
+        },
+      ),
+      { numRuns: 100, includeErrorInReport: true },
+    );
   });
 });
 
@@ -272,8 +342,10 @@ describe('pods that their node refuses', () => {
       for (const p of w.list('Pod')) {
         if (!seen.has(p.metadata.uid)) made += 1;
         seen.add(p.metadata.uid);
-        if (p.metadata.deletionTimestamp !== undefined) w.remove(objectKey('Pod', p.metadata.namespace, p.metadata.name));
-        else if (p.status?.phase === 'Pending') w.put({ ...p, status: { phase: 'Failed', reason: 'OutOfcpu', message: 'm' } });
+        if (p.metadata.deletionTimestamp !== undefined)
+          w.remove(objectKey('Pod', p.metadata.namespace, p.metadata.name));
+        else if (p.status?.phase === 'Pending')
+          w.put({ ...p, status: { phase: 'Failed', reason: 'OutOfcpu', message: 'm' } });
       }
       w.advance(1000);
     }

@@ -11,13 +11,26 @@ export function checkCluster(object: Cluster, { error, has }: CheckContext): voi
   const pods = parseRange(podCIDR);
   if (rangesOverlap(pods, parseRange(serviceCIDR))) {
     const field = has([...network, 'serviceCIDR']) ? 'serviceCIDR' : 'podCIDR';
-    error('RangeOverlap', [...network, field], `overlaps: podCIDR is ${podCIDR}, serviceCIDR is ${serviceCIDR}`, 'pods and Services need ranges of their own');
+    error(
+      'RangeOverlap',
+      [...network, field],
+      `overlaps: podCIDR is ${podCIDR}, serviceCIDR is ${serviceCIDR}`,
+      'pods and Services need ranges of their own',
+    );
   }
   if (nodeMaskSize < pods.prefix) {
-    error('RangeTooSmall', [...network, 'nodeMaskSize'], `must be ${pods.prefix} or more to fit in podCIDR ${podCIDR}, found ${nodeMaskSize}`);
+    error(
+      'RangeTooSmall',
+      [...network, 'nodeMaskSize'],
+      `must be ${pods.prefix} or more to fit in podCIDR ${podCIDR}, found ${nodeMaskSize}`,
+    );
   }
   const [first = 0, last = 0] = nodePortRange.split('-').map(Number);
   if (first < 1 || last > MAX_PORT || first > last) {
-    error('InvalidValue', [...network, 'nodePortRange'], `must be FIRST-LAST between 1 and ${MAX_PORT}, found ${nodePortRange}`);
+    error(
+      'InvalidValue',
+      [...network, 'nodePortRange'],
+      `must be FIRST-LAST between 1 and ${MAX_PORT}, found ${nodePortRange}`,
+    );
   }
 }

@@ -1,4 +1,7 @@
-/** Rules between the fields of one object. Source: Kubernetes' own validation, pkg/apis/core/validation and pkg/apis/apps/validation. */
+/**
+ * Rules between the fields of one object. Source: Kubernetes' own validation, pkg/apis/core/validation and
+ * pkg/apis/apps/validation.
+ */
 import { KINDS, readKey, type KubeObject } from '../../../../contracts/objects/index.ts';
 import { ORIGIN_ANNOTATION, SOURCE_ANNOTATION } from '../../diff/types.ts';
 import { podTemplateOf } from '../pod-templates.ts';
@@ -9,7 +12,12 @@ import { checkPod } from './check-pod.ts';
 import { checkService } from './check-service.ts';
 import { checkResources } from './check-resources.ts';
 import { checkSchedulerPlugin } from './check-scheduler-plugin.ts';
-import { checkDeschedulerPolicy, checkDisruptionBudget, checkPriorityClass, checkSchedulerConfiguration } from './check-scheduling.ts';
+import {
+  checkDeschedulerPolicy,
+  checkDisruptionBudget,
+  checkPriorityClass,
+  checkSchedulerConfiguration,
+} from './check-scheduling.ts';
 import { checkDeployment, checkReplicaSet } from './check-workloads.ts';
 import type { CheckContext } from './context.ts';
 
@@ -28,24 +36,57 @@ export function checkObject(object: KubeObject, context: CheckContext): void {
   const template = podTemplateOf(object);
   if (template) checkPod(template, context);
   if (object.kind === 'Deployment' || object.kind === 'ReplicaSet') {
-    checkAnnotations(object.spec.template.metadata.annotations, ['spec', 'template', 'metadata', 'annotations'], context);
+    checkAnnotations(
+      object.spec.template.metadata.annotations,
+      ['spec', 'template', 'metadata', 'annotations'],
+      context,
+    );
   }
   switch (object.kind) {
-    case 'Deployment': return checkDeployment(object, context);
-    case 'ReplicaSet': return checkReplicaSet(object, context);
-    case 'Service': return checkService(object, context);
-    case 'ConfigMap': return checkConfigMap(object, context);
-    case 'Secret': return checkSecret(object, context);
-    case 'Cluster': return checkCluster(object, context);
+    case 'Deployment':
+      return checkDeployment(object, context);
+    case 'ReplicaSet':
+      return checkReplicaSet(object, context);
+    case 'Service':
+      return checkService(object, context);
+    case 'ConfigMap':
+      return checkConfigMap(object, context);
+    case 'Secret':
+      return checkSecret(object, context);
+    case 'Cluster':
+      return checkCluster(object, context);
     case 'Machine':
-      checkResources({ limits: object.spec.capacity }, ['spec'], { limits: 'capacity', others: NODE_RESOURCES }, context);
-      return checkResources({ limits: object.spec.reserved }, ['spec'], { limits: 'reserved', others: NODE_RESOURCES }, context);
-    case 'PriorityClass': return checkPriorityClass(object, context);
-    case 'PodDisruptionBudget': return checkDisruptionBudget(object, context);
-    case 'KubeSchedulerConfiguration': return checkSchedulerConfiguration(object, context);
-    case 'DeschedulerPolicy': return checkDeschedulerPolicy(object, context);
-    case 'SchedulerPlugin': return checkSchedulerPlugin(object, context);
-    case 'Namespace': case 'Pod': case 'Source': case 'Node': case 'EndpointSlice': case 'Event': case 'PodGroup': case 'ServiceAccount': return;
+      checkResources(
+        { limits: object.spec.capacity },
+        ['spec'],
+        { limits: 'capacity', others: NODE_RESOURCES },
+        context,
+      );
+      return checkResources(
+        { limits: object.spec.reserved },
+        ['spec'],
+        { limits: 'reserved', others: NODE_RESOURCES },
+        context,
+      );
+    case 'PriorityClass':
+      return checkPriorityClass(object, context);
+    case 'PodDisruptionBudget':
+      return checkDisruptionBudget(object, context);
+    case 'KubeSchedulerConfiguration':
+      return checkSchedulerConfiguration(object, context);
+    case 'DeschedulerPolicy':
+      return checkDeschedulerPolicy(object, context);
+    case 'SchedulerPlugin':
+      return checkSchedulerPlugin(object, context);
+    case 'Namespace':
+    case 'Pod':
+    case 'Source':
+    case 'Node':
+    case 'EndpointSlice':
+    case 'Event':
+    case 'PodGroup':
+    case 'ServiceAccount':
+      return;
   }
 }
 
@@ -54,16 +95,33 @@ function checkMetadata(object: KubeObject, context: CheckContext): void {
   const { kind, metadata } = object;
   checkAnnotations(metadata.annotations, ['metadata', 'annotations'], context);
   if (!KINDS[kind].namespaced && has(['metadata', 'namespace'])) {
-    error('NamespaceNotAllowed', ['metadata', 'namespace'], `may not be set: ${kind} objects are in no namespace`, 'remove it');
+    error(
+      'NamespaceNotAllowed',
+      ['metadata', 'namespace'],
+      `may not be set: ${kind} objects are in no namespace`,
+      'remove it',
+    );
   }
   if (metadata.namespace !== undefined && KINDS[kind].namespaced && !isLabel(metadata.namespace, LABEL)) {
-    error('InvalidValue', ['metadata', 'namespace'], "must consist of lower case letters, digits and '-', at most 63 characters");
+    error(
+      'InvalidValue',
+      ['metadata', 'namespace'],
+      "must consist of lower case letters, digits and '-', at most 63 characters",
+    );
   }
   if (kind === 'Namespace' && !isLabel(metadata.name, LABEL)) {
-    error('InvalidValue', ['metadata', 'name'], "must consist of lower case letters, digits and '-', at most 63 characters");
+    error(
+      'InvalidValue',
+      ['metadata', 'name'],
+      "must consist of lower case letters, digits and '-', at most 63 characters",
+    );
   }
   if (kind === 'Service' && !isLabel(metadata.name, LETTER_FIRST_LABEL)) {
-    error('InvalidValue', ['metadata', 'name'], "must consist of lower case letters, digits and '-', start with a letter, and have at most 63 characters");
+    error(
+      'InvalidValue',
+      ['metadata', 'name'],
+      "must consist of lower case letters, digits and '-', start with a letter, and have at most 63 characters",
+    );
   }
   for (const annotation of [SOURCE_ANNOTATION, ORIGIN_ANNOTATION]) {
     if (readKey(metadata.annotations, annotation) !== undefined) {
@@ -72,9 +130,17 @@ function checkMetadata(object: KubeObject, context: CheckContext): void {
   }
 }
 
-function checkAnnotations(annotations: Readonly<Record<string, string>> = {}, path: FieldPath, { error }: CheckContext): void {
-  const bytes = Object.entries(annotations).reduce((sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value), 0);
-  if (bytes > MAX_ANNOTATION_BYTES) error('InvalidValue', path, `must have at most ${MAX_ANNOTATION_BYTES} bytes in all, found ${bytes}`);
+function checkAnnotations(
+  annotations: Readonly<Record<string, string>> = {},
+  path: FieldPath,
+  { error }: CheckContext,
+): void {
+  const bytes = Object.entries(annotations).reduce(
+    (sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value),
+    0,
+  );
+  if (bytes > MAX_ANNOTATION_BYTES)
+    error('InvalidValue', path, `must have at most ${MAX_ANNOTATION_BYTES} bytes in all, found ${bytes}`);
 }
 
 function isLabel(name: string, pattern: RegExp): boolean {

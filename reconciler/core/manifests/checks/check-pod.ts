@@ -10,15 +10,38 @@ import { eachDuplicate, type CheckContext } from './context.ts';
 export function checkPod(template: PodTemplate, context: CheckContext): void {
   const { spec, path } = template;
   const containers = containersOf(template);
-  eachDuplicate(containers, (c) => c.container.name, (c, name) => {
-    context.error('DuplicateName', [...c.path, 'name'], `${name} is the name of another container of this pod`, 'container names are unique, also between containers and initContainers');
-  });
-  eachDuplicate(spec.volumes ?? [], (v) => v.name, (_, name, i) => {
-    context.error('DuplicateName', [...path, 'volumes', i, 'name'], `${name} is the name of another volume of this pod`);
-  });
+  eachDuplicate(
+    containers,
+    (c) => c.container.name,
+    (c, name) => {
+      context.error(
+        'DuplicateName',
+        [...c.path, 'name'],
+        `${name} is the name of another container of this pod`,
+        'container names are unique, also between containers and initContainers',
+      );
+    },
+  );
+  eachDuplicate(
+    spec.volumes ?? [],
+    (v) => v.name,
+    (_, name, i) => {
+      context.error(
+        'DuplicateName',
+        [...path, 'volumes', i, 'name'],
+        `${name} is the name of another volume of this pod`,
+      );
+    },
+  );
   const volumes = new Set((spec.volumes ?? []).map((v) => v.name));
   for (const placed of containers) checkContainer(placed, volumes, spec, context);
-  if (spec.dnsPolicy === 'None') context.error('MissingField', [...path, 'dnsConfig'], 'with nameservers is required when dnsPolicy is None, and is not acted on yet', 'use another dnsPolicy');
+  if (spec.dnsPolicy === 'None')
+    context.error(
+      'MissingField',
+      [...path, 'dnsConfig'],
+      'with nameservers is required when dnsPolicy is None, and is not acted on yet',
+      'use another dnsPolicy',
+    );
   checkVolumes(spec, path, context);
   checkHostPorts(template, context);
   checkTolerations(spec, path, context);
@@ -30,9 +53,13 @@ function checkVolumes(spec: PodSpec, path: FieldPath, { error }: CheckContext): 
   for (const [i, volume] of (spec.volumes ?? []).entries()) {
     const at = [...path, 'volumes', i];
     const sizeLimit = volume.emptyDir?.sizeLimit;
-    if (sizeLimit !== undefined && parseQuantity(sizeLimit) < 0) error('InvalidValue', [...at, 'emptyDir', 'sizeLimit'], `must not be negative, found ${sizeLimit}`);
+    if (sizeLimit !== undefined && parseQuantity(sizeLimit) < 0)
+      error('InvalidValue', [...at, 'emptyDir', 'sizeLimit'], `must not be negative, found ${sizeLimit}`);
     if (volume.hostPath) checkPathIsAbsolute(volume.hostPath.path, [...at, 'hostPath', 'path'], error);
-    for (const [source, items, mode] of [['configMap', volume.configMap?.items, volume.configMap?.defaultMode], ['secret', volume.secret?.items, volume.secret?.defaultMode]] as const) {
+    for (const [source, items, mode] of [
+      ['configMap', volume.configMap?.items, volume.configMap?.defaultMode],
+      ['secret', volume.secret?.items, volume.secret?.defaultMode],
+    ] as const) {
       if (mode !== undefined) checkMode(mode, [...at, source, 'defaultMode'], error);
       for (const [j, item] of (items ?? []).entries()) {
         const itemAt = [...at, source, 'items', j];
@@ -46,26 +73,55 @@ function checkVolumes(spec: PodSpec, path: FieldPath, { error }: CheckContext): 
 }
 
 function checkPathIsAbsolute(value: string, at: FieldPath, error: CheckContext['error']): void {
-  if (!value.startsWith('/') || value.split('/').includes('..')) error('InvalidValue', at, "must be an absolute path without '..'");
+  if (!value.startsWith('/') || value.split('/').includes('..'))
+    error('InvalidValue', at, "must be an absolute path without '..'");
 }
 
 function checkMode(mode: number, at: FieldPath, error: CheckContext['error']): void {
-  if (mode < 0 || mode > 0o777) error('InvalidValue', at, `must be between 0 and 0777 (octal), found ${mode}`, 'write the mode with a leading 0, as in 0644');
+  if (mode < 0 || mode > 0o777)
+    error(
+      'InvalidValue',
+      at,
+      `must be between 0 and 0777 (octal), found ${mode}`,
+      'write the mode with a leading 0, as in 0644',
+    );
 }
 
 function checkHostPorts(template: PodTemplate, { error }: CheckContext): void {
-  const ports = containersOf(template).filter((c) => !c.init)
-    .flatMap(({ container, path }) => (container.ports ?? []).map((port, i) => ({ port, path: [...path, 'ports', i] })));
-  eachDuplicate(ports, ({ port }) => (port.hostPort === undefined ? undefined : `${port.hostIP === undefined ? '' : `${port.hostIP}:`}${port.hostPort}/${port.protocol}`), ({ path }, name) => {
-    error('DuplicateName', [...path, 'hostPort'], `${name} is taken by another port of this pod`);
-  });
+  const ports = containersOf(template)
+    .filter((c) => !c.init)
+    .flatMap(({ container, path }) =>
+      (container.ports ?? []).map((port, i) => ({ port, path: [...path, 'ports', i] })),
+    );
+  eachDuplicate(
+    ports,
+    ({ port }) =>
+      port.hostPort === undefined
+        ? undefined
+        : `${port.hostIP === undefined ? '' : `${port.hostIP}:`}${port.hostPort}/${port.protocol}`,
+    ({ path }, name) => {
+      error('DuplicateName', [...path, 'hostPort'], `${name} is taken by another port of this pod`);
+    },
+  );
 }
 
 function checkTolerations(spec: PodSpec, path: FieldPath, { error }: CheckContext): void {
   for (const [i, t] of (spec.tolerations ?? []).entries()) {
     const at = [...path, 'tolerations', i];
-    if (t.operator === 'Exists' && t.value) error('ForbiddenField', [...at, 'value'], 'may not be set when operator is Exists', 'remove it, or use operator: Equal');
-    if (t.operator === 'Equal' && t.key === undefined) error('MissingField', [...at, 'key'], 'is required when operator is Equal', 'to tolerate everything, write operator: Exists');
+    if (t.operator === 'Exists' && t.value)
+      error(
+        'ForbiddenField',
+        [...at, 'value'],
+        'may not be set when operator is Exists',
+        'remove it, or use operator: Equal',
+      );
+    if (t.operator === 'Equal' && t.key === undefined)
+      error(
+        'MissingField',
+        [...at, 'key'],
+        'is required when operator is Equal',
+        'to tolerate everything, write operator: Exists',
+      );
     if (t.tolerationSeconds !== undefined && t.effect !== 'NoExecute') {
       error('ForbiddenField', [...at, 'tolerationSeconds'], 'may be set only when effect is NoExecute');
     }

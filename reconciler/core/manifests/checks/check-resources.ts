@@ -21,15 +21,19 @@ interface Place {
 }
 
 /**
- * Resource names, amounts, and requests that do not go with their limit. Extended resources (`example.com/gpu`) come in whole pieces, and
- * neither they nor huge pages are promised twice: they need a limit, and the request is the same.
+ * Resource names, amounts, and requests that do not go with their limit. Extended resources (`example.com/gpu`) come in
+ * whole pieces, and neither they nor huge pages are promised twice: they need a limit, and the request is the same.
  */
 export function checkResources(resources: Resources, path: FieldPath, place: Place, { error }: CheckContext): void {
   const fields = { limits: place.limits ?? 'limits', requests: 'requests' };
   const names = [...Object.keys(resources.limits ?? {}), ...Object.keys(resources.requests ?? {})];
   const hugePages = names.find((name) => name.startsWith(HUGE_PAGES));
   if (hugePages !== undefined && place.limits === undefined && !names.includes('cpu') && !names.includes('memory')) {
-    error('InvalidValue', [...path, Object.hasOwn(resources.limits ?? {}, hugePages) ? 'limits' : 'requests', hugePages], 'needs cpu or memory beside it');
+    error(
+      'InvalidValue',
+      [...path, Object.hasOwn(resources.limits ?? {}, hugePages) ? 'limits' : 'requests', hugePages],
+      'needs cpu or memory beside it',
+    );
   }
   const known = [...RESOURCES, ...(place.others ?? [])];
   for (const part of ['limits', 'requests'] as const) {
@@ -41,22 +45,39 @@ export function checkResources(resources: Resources, path: FieldPath, place: Pla
       const extended = EXTENDED.test(resource);
       if (!known.includes(resource) && !resource.startsWith(HUGE_PAGES) && !extended) {
         const close = suggest(resource, known);
-        error('UnknownResource', at, 'is not a resource', close ? `did you mean ${close}?` : `known: ${known.join(', ')}; others need a domain, as in example.com/gpu`);
+        error(
+          'UnknownResource',
+          at,
+          'is not a resource',
+          close ? `did you mean ${close}?` : `known: ${known.join(', ')}; others need a domain, as in example.com/gpu`,
+        );
       }
       const units = parseQuantity(amount);
       if (units < 0) error('InvalidValue', at, `must not be negative, found ${amount}`);
       if (resource.startsWith(HUGE_PAGES)) {
-        const size = QUANTITY_PATTERN.test(resource.slice(HUGE_PAGES.length)) ? parseQuantity(resource.slice(HUGE_PAGES.length)) : 0;
-        if (size <= 0) error('UnknownResource', at, 'is not a resource', 'huge pages name their size, as in hugepages-2Mi');
-        else if (part === 'limits' && (units <= 0 || units % size !== 0)) error('InvalidValue', at, `must be a multiple of the size of a page, found ${amount}`);
+        const size = QUANTITY_PATTERN.test(resource.slice(HUGE_PAGES.length))
+          ? parseQuantity(resource.slice(HUGE_PAGES.length))
+          : 0;
+        if (size <= 0)
+          error('UnknownResource', at, 'is not a resource', 'huge pages name their size, as in hugepages-2Mi');
+        else if (part === 'limits' && (units <= 0 || units % size !== 0))
+          error('InvalidValue', at, `must be a multiple of the size of a page, found ${amount}`);
       }
       if (extended && !Number.isInteger(units)) error('InvalidValue', at, `must be a whole number, found ${amount}`);
       if (part === 'limits') continue;
       const exact = extended || resource.startsWith(HUGE_PAGES);
-      if (exact && limit === undefined) error('InvalidValue', at, 'needs the same amount in limits: this resource is never promised twice', `add to limits: ${resource}: ${amount}`);
+      if (exact && limit === undefined)
+        error(
+          'InvalidValue',
+          at,
+          'needs the same amount in limits: this resource is never promised twice',
+          `add to limits: ${resource}: ${amount}`,
+        );
       else if (limit === undefined) continue;
-      else if (exact && units !== parseQuantity(limit)) error('InvalidValue', at, `must be the same as the limit (${limit}), found ${amount}`);
-      else if (units > parseQuantity(limit)) error('RequestOverLimit', at, `must be at most the limit (${limit}), found ${amount}`);
+      else if (exact && units !== parseQuantity(limit))
+        error('InvalidValue', at, `must be the same as the limit (${limit}), found ${amount}`);
+      else if (units > parseQuantity(limit))
+        error('RequestOverLimit', at, `must be at most the limit (${limit}), found ${amount}`);
     }
   }
 }

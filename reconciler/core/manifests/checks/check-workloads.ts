@@ -8,13 +8,22 @@ export function checkDeployment(object: Deployment, context: CheckContext): void
   checkTemplate(object, context);
   const { strategy, minReadySeconds, progressDeadlineSeconds } = object.spec;
   if (progressDeadlineSeconds <= minReadySeconds) {
-    context.error('InvalidValue', ['spec', 'progressDeadlineSeconds'], `must be greater than minReadySeconds (${minReadySeconds})`);
+    context.error(
+      'InvalidValue',
+      ['spec', 'progressDeadlineSeconds'],
+      `must be greater than minReadySeconds (${minReadySeconds})`,
+    );
   }
   if (strategy.type !== 'RollingUpdate') return;
   const { maxSurge, maxUnavailable } = strategy.rollingUpdate;
   const path: FieldPath = ['spec', 'strategy', 'rollingUpdate', 'maxUnavailable'];
   if (isZero(maxSurge) && isZero(maxUnavailable)) {
-    context.error('InvalidValue', path, 'may not be 0 when maxSurge is 0: no pod could ever be replaced', 'raise one of the two');
+    context.error(
+      'InvalidValue',
+      path,
+      'may not be 0 when maxSurge is 0: no pod could ever be replaced',
+      'raise one of the two',
+    );
   }
   if (typeof maxUnavailable === 'string' && Number.parseInt(maxUnavailable, 10) > 100) {
     context.error('InvalidValue', path, `must not be more than 100%, found ${maxUnavailable}`);
@@ -34,16 +43,36 @@ function checkTemplate(object: Deployment | ReplicaSet, context: CheckContext): 
   const { kind } = object;
   const sound = checkSelector(selector, ['spec', 'selector'], context);
   const empty = Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0;
-  if (empty) context.error('InvalidValue', ['spec', 'selector'], `must not be empty: a ${kind} would take every pod`, 'add matchLabels that the template has too');
+  if (empty)
+    context.error(
+      'InvalidValue',
+      ['spec', 'selector'],
+      `must not be empty: a ${kind} would take every pod`,
+      'add matchLabels that the template has too',
+    );
   else if (sound && !selectorMatches(selector, template.metadata.labels)) {
-    const missing = Object.entries(selector.matchLabels ?? {}).filter(([key, value]) => readKey(template.metadata.labels, key) !== value);
-    const hint = missing.length > 0 ? `add to the template's labels: ${missing.map(([k, v]) => `${k}: ${v}`).join(', ')}` : 'change one of the two';
+    const missing = Object.entries(selector.matchLabels ?? {}).filter(
+      ([key, value]) => readKey(template.metadata.labels, key) !== value,
+    );
+    const hint =
+      missing.length > 0
+        ? `add to the template's labels: ${missing.map(([k, v]) => `${k}: ${v}`).join(', ')}`
+        : 'change one of the two';
     context.error('SelectorMismatch', ['spec', 'selector'], 'does not match the labels of spec.template', hint);
   }
   if (template.spec.restartPolicy !== 'Always') {
-    context.error('InvalidValue', ['spec', 'template', 'spec', 'restartPolicy'], `must be Always in a ${kind}, found ${template.spec.restartPolicy}`);
+    context.error(
+      'InvalidValue',
+      ['spec', 'template', 'spec', 'restartPolicy'],
+      `must be Always in a ${kind}, found ${template.spec.restartPolicy}`,
+    );
   }
   if (template.spec.activeDeadlineSeconds !== undefined) {
-    context.error('ForbiddenField', ['spec', 'template', 'spec', 'activeDeadlineSeconds'], `may not be set in a ${kind}`, 'remove it');
+    context.error(
+      'ForbiddenField',
+      ['spec', 'template', 'spec', 'activeDeadlineSeconds'],
+      `may not be set in a ${kind}`,
+      'remove it',
+    );
   }
 }

@@ -1,6 +1,6 @@
 /**
- * How a check says what is wrong. `path` leads to the field; the message continues the field's name ("must be ..."). `at`: which character
- * of the field's text is meant, where it is one.
+ * How a check says what is wrong. `path` leads to the field; the message continues the field's name ("must be ...").
+ * `at`: which character of the field's text is meant, where it is one.
  */
 import type { z } from 'zod';
 import type { DiagnosticCode } from '../codes.ts';
@@ -20,7 +20,11 @@ export interface CheckContext {
 }
 
 /** Calls `report` for every entry whose name an earlier entry has. Entries without a name are passed over. */
-export function eachDuplicate<T>(entries: readonly T[], nameOf: (entry: T) => string | undefined, report: (entry: T, name: string, index: number, first: number) => void): void {
+export function eachDuplicate<T>(
+  entries: readonly T[],
+  nameOf: (entry: T) => string | undefined,
+  report: (entry: T, name: string, index: number, first: number) => void,
+): void {
   const seen = new Map<string, number>();
   entries.forEach((entry, index) => {
     const name = nameOf(entry);
@@ -31,7 +35,11 @@ export function eachDuplicate<T>(entries: readonly T[], nameOf: (entry: T) => st
   });
 }
 
-/** Kubernetes' form of a port's name (IANA service name): at most 15 characters, at least one letter, no doubled hyphen. */
+/**
+ * Kubernetes' form of a port's name (IANA service name): at most 15 characters, at least one letter, no doubled hyphen.
+ */
 export function isPortName(name: string): boolean {
-  return name.length <= 15 && /^[a-z0-9-]+$/.test(name) && /[a-z]/.test(name) && !name.includes('--') && !/^-|-$/.test(name);
+  return (
+    name.length <= 15 && /^[a-z0-9-]+$/.test(name) && /[a-z]/.test(name) && !name.includes('--') && !/^-|-$/.test(name)
+  );
 }

@@ -1,5 +1,14 @@
-/** What expressions see: `node` and `pod`. Made when an expression asks for it, so that what it does not ask for costs nothing. */
-import { ARCH_LABEL, HOSTNAME_LABEL, OS_LABEL, type Taint, type Toleration } from '../../../../contracts/objects/index.ts';
+/**
+ * What expressions see: `node` and `pod`. Made when an expression asks for it, so that what it does not ask for costs
+ * nothing.
+ */
+import {
+  ARCH_LABEL,
+  HOSTNAME_LABEL,
+  OS_LABEL,
+  type Taint,
+  type Toleration,
+} from '../../../../contracts/objects/index.ts';
 import type { ClusterState } from '../cluster-state.ts';
 import type { ResourceColumn } from '../columns.ts';
 import type { PodShape } from '../pod-shape.ts';
@@ -26,7 +35,10 @@ export interface Sizes {
 }
 
 /** What a node or pod with much on it has. */
-export const LARGE: Sizes = { node: { labels: 64, taints: 16, allocatable: 32, requested: 32 }, pod: { labels: 16, requests: 16, tolerations: 16 } };
+export const LARGE: Sizes = {
+  node: { labels: 64, taints: 16, allocatable: 32, requested: 32 },
+  pod: { labels: 16, requests: 16, tolerations: 16 },
+};
 /** Characters of the longest name, label or value. */
 export const LONGEST_WORD = 320;
 
@@ -92,17 +104,26 @@ export class PodFacts {
   readonly requests: AmountsByName;
   readonly tolerations: readonly TolerationFacts[];
 
-  constructor(of: Pick<PodShape, 'namespace' | 'labels' | 'priority' | 'requests'> & { readonly tolerations: readonly Toleration[] }) {
+  constructor(
+    of: Pick<PodShape, 'namespace' | 'labels' | 'priority' | 'requests'> & {
+      readonly tolerations: readonly Toleration[];
+    },
+  ) {
     this.namespace = of.namespace;
     this.labels = of.labels;
     this.priority = BigInt(of.priority);
-    const asked = [...of.requests].filter(([resource]) => resource !== 'pods').map(([resource, amount]) => [resource, inUnits(resource, amount)] as const);
+    const asked = [...of.requests]
+      .filter(([resource]) => resource !== 'pods')
+      .map(([resource, amount]) => [resource, inUnits(resource, amount)] as const);
     this.requests = { cpu: 0, memory: 0, ...Object.fromEntries(asked) };
     this.tolerations = of.tolerations.map((toleration) => new TolerationFacts(toleration));
   }
 }
 
-/** The nodes of a cluster, one at a time: expressions see the one that {@link ClusterNodes.at} chose last, as it is then. */
+/**
+ * The nodes of a cluster, one at a time: expressions see the one that {@link ClusterNodes.at} chose last, as it is
+ * then.
+ */
 export class ClusterNodes implements NodeSource {
   readonly #cluster: ClusterState;
   #node = -1;
@@ -153,7 +174,12 @@ export class ClusterNodes implements NodeSource {
 
 export function sizesOf(node: NodeSource, pod: PodFacts): Sizes {
   return {
-    node: { labels: sizeOf(node.labels), taints: node.taints.length, allocatable: sizeOf(node.allocatable), requested: sizeOf(node.requested) },
+    node: {
+      labels: sizeOf(node.labels),
+      taints: node.taints.length,
+      allocatable: sizeOf(node.allocatable),
+      requested: sizeOf(node.requested),
+    },
     pod: { labels: sizeOf(pod.labels), requests: sizeOf(pod.requests), tolerations: pod.tolerations.length },
   };
 }
@@ -166,19 +192,42 @@ export interface Sample {
 const OWN_LABELS = { [HOSTNAME_LABEL]: 'node-1', [OS_LABEL]: 'linux', [ARCH_LABEL]: 'amd64' };
 const AMOUNTS = { cpu: 8, memory: 2 ** 34, 'ephemeral-storage': 2 ** 37, pods: 110 };
 
-/** What expressions are tried on before they are accepted: a node and a pod with as little as any, and with something of everything. */
+/**
+ * What expressions are tried on before they are accepted: a node and a pod with as little as any, and with something of
+ * everything.
+ */
 export const SAMPLES: readonly Sample[] = [
   {
-    node: { name: 'node-1', labels: OWN_LABELS, taints: [], allocatable: AMOUNTS, requested: { cpu: 0, memory: 0, 'ephemeral-storage': 0, pods: 0 }, ready: true, pods: 0 },
+    node: {
+      name: 'node-1',
+      labels: OWN_LABELS,
+      taints: [],
+      allocatable: AMOUNTS,
+      requested: { cpu: 0, memory: 0, 'ephemeral-storage': 0, pods: 0 },
+      ready: true,
+      pods: 0,
+    },
     pod: new PodFacts({ namespace: 'default', labels: {}, priority: 0, requests: new Map(), tolerations: [] }),
   },
   {
     node: {
-      name: 'node-1', labels: OWN_LABELS, taints: [{ key: 'dedicated', effect: 'NoSchedule' }], allocatable: AMOUNTS,
-      requested: { cpu: 2.5, memory: 2 ** 32, 'ephemeral-storage': 0, pods: 7 }, ready: true, pods: 7,
+      name: 'node-1',
+      labels: OWN_LABELS,
+      taints: [{ key: 'dedicated', effect: 'NoSchedule' }],
+      allocatable: AMOUNTS,
+      requested: { cpu: 2.5, memory: 2 ** 32, 'ephemeral-storage': 0, pods: 7 },
+      ready: true,
+      pods: 7,
     },
     pod: new PodFacts({
-      namespace: 'default', labels: { app: 'web' }, priority: 1000, requests: new Map([['pods', 1], ['cpu', 500], ['memory', 2 ** 28]]),
+      namespace: 'default',
+      labels: { app: 'web' },
+      priority: 1000,
+      requests: new Map([
+        ['pods', 1],
+        ['cpu', 500],
+        ['memory', 2 ** 28],
+      ]),
       tolerations: [{ key: 'dedicated', operator: 'Exists' }],
     }),
   },

@@ -1,6 +1,7 @@
 /**
- * Prefers nodes whose resources the pod evens out. Source: kube-scheduler 1.36, NodeResourcesBalancedAllocation: how much smaller the standard
- * deviation of the resources' shares is with the pod than without it. Until 1.35 it was the deviation with the pod alone.
+ * Prefers nodes whose resources the pod evens out. Source: kube-scheduler 1.36, NodeResourcesBalancedAllocation: how
+ * much smaller the standard deviation of the resources' shares is with the pod than without it. Until 1.35 it was the
+ * deviation with the pod alone.
  */
 import { DEFAULT_SCORING, type NodeResourcesBalancedAllocationArgs } from '../../../../contracts/objects/index.ts';
 import { MAX_NODE_SCORE, type Plugin } from '../framework.ts';
@@ -16,7 +17,8 @@ export function balancedAllocation(args: NodeResourcesBalancedAllocationArgs = {
     name: 'NodeResourcesBalancedAllocation',
     preScore(shape, cluster) {
       const rated = ratedResources(shape, cluster, resources, 'requests');
-      // A pod that asks for nothing changes no balance: rated, all such pods would go to the node that happens to be even.
+      // A pod that asks for nothing changes no balance: rated, all such pods would go to the node that happens to be
+      // even.
       if (rated.length < 2 || rated.every(({ asked }) => asked === 0)) return undefined;
       const [without, including] = [new Float64Array(rated.length), new Float64Array(rated.length)];
       return {

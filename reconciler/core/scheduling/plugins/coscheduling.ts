@@ -1,7 +1,7 @@
 /**
- * Gangs: pods with the label `scheduling.x-k8s.io/pod-group` are placed when `minMember` of their PodGroup have a place, and not before.
- * Source: kubernetes-sigs/scheduler-plugins, coscheduling; KEP-4671. Here a whole group is tried in one step, so two groups never hold
- * places while each waits for the other.
+ * Gangs: pods with the label `scheduling.x-k8s.io/pod-group` are placed when `minMember` of their PodGroup have a
+ * place, and not before. Source: kubernetes-sigs/scheduler-plugins, coscheduling; KEP-4671. Here a whole group is tried
+ * in one step, so two groups never hold places while each waits for the other.
  */
 import { POD_GROUP_LABEL } from '../../../../contracts/objects/index.ts';
 import type { Plugin } from '../framework.ts';
@@ -17,5 +17,6 @@ export const coscheduling: Plugin = {
     return { group, needed: spec.minMember };
   },
   // A pod of the group that comes is tried, and the others with it.
-  hint: (event, shape) => (event.type === 'Other' ? event.kind === 'PodGroup' : event.type === 'PodAdd' && event.shape.group === shape.group),
+  hint: (event, shape) =>
+    event.type === 'Other' ? event.kind === 'PodGroup' : event.type === 'PodAdd' && event.shape.group === shape.group,
 };

@@ -1,9 +1,10 @@
 /**
- * A pod that fits nowhere takes the place of pods of lower priority. Source: Kubernetes documentation, "Pod Priority and Preemption";
- * kube-scheduler, DefaultPreemption.
+ * A pod that fits nowhere takes the place of pods of lower priority. Source: Kubernetes documentation, "Pod Priority
+ * and Preemption"; kube-scheduler, DefaultPreemption.
  *
- * Kubernetes tries some of the nodes. Here all are compared, unless a filter looks beyond the node: then each try stands alone, and
- * as many are made as there. Where waiting for pods that terminate already is enough, nobody else is taken away.
+ * Kubernetes tries some of the nodes. Here all are compared, unless a filter looks beyond the node: then each try
+ * stands alone, and as many are made as there. Where waiting for pods that terminate already is enough, nobody else is
+ * taken away.
  */
 import type { DefaultPreemptionArgs, StoredPod } from '../../../../contracts/objects/index.ts';
 import { hash32 } from '../../workloads/stable-hash.ts';
@@ -29,8 +30,16 @@ export function defaultPreemption(args: DefaultPreemptionArgs): Plugin {
       const table = tableOf(shape, cluster, view);
       const before = earlierNomination(pod, shape, cluster, view, table.search);
       if (before) return before;
-      const node = view.local ? table.best() : table.bestOfSome(cluster.zoneFairOrder(), hash32(pod.metadata.uid), enough(args, cluster));
-      return node < 0 ? undefined : { node: cluster.nodeName(node), victims: table.search.victims.map(podOf), displaced: table.search.displaced.map(podOf) };
+      const node = view.local
+        ? table.best()
+        : table.bestOfSome(cluster.zoneFairOrder(), hash32(pod.metadata.uid), enough(args, cluster));
+      return node < 0
+        ? undefined
+        : {
+            node: cluster.nodeName(node),
+            victims: table.search.victims.map(podOf),
+            displaced: table.search.displaced.map(podOf),
+          };
     },
   };
 }
@@ -40,20 +49,36 @@ function podOf({ pod }: Placed): StoredPod {
 }
 
 /** How many nodes where room can be made are enough. */
-function enough({ minCandidateNodesPercentage, minCandidateNodesAbsolute }: DefaultPreemptionArgs, { nodeCount }: ClusterState): number {
+function enough(
+  { minCandidateNodesPercentage, minCandidateNodesAbsolute }: DefaultPreemptionArgs,
+  { nodeCount }: ClusterState,
+): number {
   return Math.max(minCandidateNodesAbsolute, Math.floor((nodeCount * minCandidateNodesPercentage) / 100));
 }
 
 /**
- * The nomination that the pod has, while room is being made for it: victims of preemption terminate there, or what terminates is enough.
- * Not when other than pods keeps it from that node now. Source: kube-scheduler, PodEligibleToPreemptOthers (since 1.31: of victims alone).
+ * The nomination that the pod has, while room is being made for it: victims of preemption terminate there, or what
+ * terminates is enough. Not when other than pods keeps it from that node now. Source: kube-scheduler,
+ * PodEligibleToPreemptOthers (since 1.31: of victims alone).
  */
-function earlierNomination(pod: StoredPod, shape: PodShape, cluster: ClusterState, view: PreemptionView, search: VictimSearch): Nomination | undefined {
+function earlierNomination(
+  pod: StoredPod,
+  shape: PodShape,
+  cluster: ClusterState,
+  view: PreemptionView,
+  search: VictimSearch,
+): Nomination | undefined {
   const name = pod.status?.nominatedNodeName;
   const node = name === undefined ? undefined : cluster.number(name);
   if (name === undefined || node === undefined || !view.preemptableAt(node)) return undefined;
   let victimsGoing = false;
-  for (const { pod: other, shape: { terminating, priority } } of cluster.podsOn(node)) if (terminating && priority < shape.priority && isPreempted(other)) victimsGoing = true;
+  for (const {
+    pod: other,
+    shape: { terminating, priority },
+  } of cluster.podsOn(node))
+    if (terminating && priority < shape.priority && isPreempted(other)) victimsGoing = true;
   const enoughGoes = search.on(node) && search.victims.length === 0;
-  return victimsGoing || enoughGoes ? { node: name, victims: [], displaced: enoughGoes ? search.displaced.map(podOf) : [] } : undefined;
+  return victimsGoing || enoughGoes
+    ? { node: name, victims: [], displaced: enoughGoes ? search.displaced.map(podOf) : [] }
+    : undefined;
 }

@@ -1,9 +1,9 @@
 /**
- * Plugins that users write: a SchedulerPlugin's CEL expressions, see {@link readExpression}. An expression that fails on a node makes the
- * filter refuse the node and the score 0, and nothing else.
+ * Plugins that users write: a SchedulerPlugin's CEL expressions, see {@link readExpression}. An expression that fails
+ * on a node makes the filter refuse the node and the score 0, and nothing else.
  *
- * One evaluation takes a microsecond or a few. A filter is asked for all nodes when a shape of pod is new or a node changed, and for one node
- * when a pod comes or goes there.
+ * One evaluation takes a microsecond or a few. A filter is asked for all nodes when a shape of pod is new or a node
+ * changed, and for one node when a pod comes or goes there.
  */
 import type { SchedulerPlugin } from '../../../../contracts/objects/index.ts';
 import type { ClusterState } from '../cluster-state.ts';
@@ -19,16 +19,29 @@ export function expressionPlugin({ metadata: { name }, spec }: Pick<SchedulerPlu
     name,
     // Expressions see labels, namespace and priority.
     tellsApart: () => true,
-    ...(filter && filterPart(name, filter.reason, once(() => usable(filter.expression, 'bool')))),
+    ...(filter &&
+      filterPart(
+        name,
+        filter.reason,
+        once(() => usable(filter.expression, 'bool')),
+      )),
     ...(score && scorePart(once(() => usable(score.expression, 'number')))),
   };
 }
 
-function filterPart(name: string, reason: string, expression: () => Expression<'bool'>): Pick<Plugin, 'preFilter' | 'hint'> {
+function filterPart(
+  name: string,
+  reason: string,
+  expression: () => Expression<'bool'>,
+): Pick<Plugin, 'preFilter' | 'hint'> {
   return {
     preFilter: (shape, cluster) => filtering(name, reason, expression(), shape, cluster),
     hint(event, shape, cluster) {
-      if (event.type === 'Other' || (!expression().readsPods && (event.type === 'PodAdd' || event.type === 'PodDelete'))) return false;
+      if (
+        event.type === 'Other' ||
+        (!expression().readsPods && (event.type === 'PodAdd' || event.type === 'PodDelete'))
+      )
+        return false;
       return filtering(name, reason, expression(), shape, cluster).filter(event.node);
     },
   };
@@ -49,7 +62,13 @@ function usable<R extends keyof Results>(text: string, wanted: R): Expression<R>
   return isMistake(read) ? { readsPods: false, evaluate: () => new Failure(read.message) } : read;
 }
 
-function filtering(name: string, reason: string, expression: Expression<'bool'>, shape: PodShape, cluster: ClusterState): Filtering {
+function filtering(
+  name: string,
+  reason: string,
+  expression: Expression<'bool'>,
+  shape: PodShape,
+  cluster: ClusterState,
+): Filtering {
   const nodes = new ClusterNodes(cluster);
   const pod = podFacts(shape);
   return {
@@ -57,7 +76,11 @@ function filtering(name: string, reason: string, expression: Expression<'bool'>,
     filter: (node) => expression.evaluate(nodes.at(node), pod) === true,
     reasons(node): readonly Reason[] {
       const result = expression.evaluate(nodes.at(node), pod);
-      return [result instanceof Failure ? { reason: `SchedulerPlugin ${name} failed`, detail: result.detail } : { reason, detail: `SchedulerPlugin ${name} refuses it` }];
+      return [
+        result instanceof Failure
+          ? { reason: `SchedulerPlugin ${name} failed`, detail: result.detail }
+          : { reason, detail: `SchedulerPlugin ${name} refuses it` },
+      ];
     },
     preemptable: () => expression.readsPods,
     ...(!expression.readsPods && { fixed: true }),

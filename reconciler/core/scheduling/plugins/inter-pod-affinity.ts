@@ -1,5 +1,9 @@
 /** Near other pods, or far from them. Source: Kubernetes documentation, "Inter-pod affinity and anti-affinity". */
-import type { InterPodAffinityArgs, PodAffinityTerm, WeightedPodAffinityTerm } from '../../../../contracts/objects/index.ts';
+import type {
+  InterPodAffinityArgs,
+  PodAffinityTerm,
+  WeightedPodAffinityTerm,
+} from '../../../../contracts/objects/index.ts';
 import type { ClusterState } from '../cluster-state.ts';
 import type { Domains } from '../columns.ts';
 import type { Filtering, Plugin, Scoring } from '../framework.ts';
@@ -11,7 +15,9 @@ const MISSES_AFFINITY = "node(s) didn't match pod affinity rules";
 const MEETS_ANTI_AFFINITY = "node(s) didn't match pod anti-affinity rules";
 const EXISTING_ANTI_AFFINITY = "node(s) didn't satisfy existing pods anti-affinity rules";
 
-/** How much a pod that wants to be near another counts for that one. Source: InterPodAffinityArgs.hardPodAffinityWeight. */
+/**
+ * How much a pod that wants to be near another counts for that one. Source: InterPodAffinityArgs.hardPodAffinityWeight.
+ */
 const HARD_AFFINITY_WEIGHT = 1;
 
 export function interPodAffinity(args: InterPodAffinityArgs = {}): Plugin {
@@ -20,17 +26,23 @@ export function interPodAffinity(args: InterPodAffinityArgs = {}): Plugin {
     preFilter: (shape, cluster) => new PodAffinityFilter(shape, cluster),
     preScore(shape, cluster) {
       const own = preferredTerms(shape, 'podAffinity').length + preferredTerms(shape, 'podAntiAffinity').length;
-      return own === 0 && args.ignorePreferredTermsOfExistingPods === true ? undefined : new PodAffinityScore(shape, cluster, args.hardPodAffinityWeight ?? HARD_AFFINITY_WEIGHT);
+      return own === 0 && args.ignorePreferredTermsOfExistingPods === true
+        ? undefined
+        : new PodAffinityScore(shape, cluster, args.hardPodAffinityWeight ?? HARD_AFFINITY_WEIGHT);
     },
     hint(event, shape, cluster) {
       if (event.type === 'NodeAdd' || event.type === 'NodeUpdate') return true;
       // Labels of namespaces say which pods a term means; the pods of a node that went are near and far no more.
       if (event.type === 'Other') return event.kind === 'Namespace' || event.kind === 'Node';
       if (event.type === 'PodDelete' && event.leaving) return false;
-      const meets = (of: PodShape, direction: Direction, other: PodShape): boolean => requiredTerms(of, direction).some((term) => meantBy(term, of, cluster)(other));
+      const meets = (of: PodShape, direction: Direction, other: PodShape): boolean =>
+        requiredTerms(of, direction).some((term) => meantBy(term, of, cluster)(other));
       // A pod that goes may have been the last of its group: the next one may begin it anew somewhere else.
       if (meets(shape, 'podAffinity', event.shape)) return true;
-      return event.type === 'PodDelete' && (meets(shape, 'podAntiAffinity', event.shape) || meets(event.shape, 'podAntiAffinity', shape));
+      return (
+        event.type === 'PodDelete' &&
+        (meets(shape, 'podAntiAffinity', event.shape) || meets(event.shape, 'podAntiAffinity', shape))
+      );
     },
   };
 }
@@ -77,7 +89,8 @@ interface Counting {
 /** Hands every pod that is there to the one that counts. */
 function countAll(cluster: ClusterState, shapes: Iterable<PodShape>, counting: Counting): void {
   const live = cluster.liveShapes();
-  for (const shape of shapes) if (counting.concerns(shape)) for (const [node, count] of live.get(shape) ?? []) counting.moved(shape, node, count);
+  for (const shape of shapes)
+    if (counting.concerns(shape)) for (const [node, count] of live.get(shape) ?? []) counting.moved(shape, node, count);
 }
 
 class PodAffinityFilter implements Filtering {
@@ -98,18 +111,30 @@ class PodAffinityFilter implements Filtering {
     this.#near = near.map((term) => new DomainSums(cluster.domains(term.topologyKey)));
     this.#isNear = remembered((other) => means.length > 0 && means.every((meant) => meant(other)));
     this.#meansItself = this.#isNear(shape);
-    this.#far = requiredTerms(shape, 'podAntiAffinity').map((term) => ({ means: remembered(meantBy(term, shape, cluster)), sums: new DomainSums(cluster.domains(term.topologyKey)) }));
-    this.#keepsAway = remembered((other) => requiredTerms(other, 'podAntiAffinity').filter((term) => meantBy(term, other, cluster)(shape)).map((term) => {
-      let sums = this.#kept.get(term.topologyKey);
-      if (!sums) this.#kept.set(term.topologyKey, (sums = new DomainSums(cluster.domains(term.topologyKey))));
-      return sums;
+    this.#far = requiredTerms(shape, 'podAntiAffinity').map((term) => ({
+      means: remembered(meantBy(term, shape, cluster)),
+      sums: new DomainSums(cluster.domains(term.topologyKey)),
     }));
-    const all = this.#near.length + this.#far.length > 0 ? cluster.liveShapes().keys() : cluster.liveShapesWithPodAffinity();
+    this.#keepsAway = remembered((other) =>
+      requiredTerms(other, 'podAntiAffinity')
+        .filter((term) => meantBy(term, other, cluster)(shape))
+        .map((term) => {
+          let sums = this.#kept.get(term.topologyKey);
+          if (!sums) this.#kept.set(term.topologyKey, (sums = new DomainSums(cluster.domains(term.topologyKey))));
+          return sums;
+        }),
+    );
+    const all =
+      this.#near.length + this.#far.length > 0 ? cluster.liveShapes().keys() : cluster.liveShapesWithPodAffinity();
     countAll(cluster, all, this);
   }
 
   concerns(other: PodShape): boolean {
-    return this.#isNear(other) || this.#far.some(({ means }) => means(other)) || (other.affinity?.podAntiAffinity !== undefined && this.#keepsAway(other).length > 0);
+    return (
+      this.#isNear(other) ||
+      this.#far.some(({ means }) => means(other)) ||
+      (other.affinity?.podAntiAffinity !== undefined && this.#keepsAway(other).length > 0)
+    );
   }
 
   moved(other: PodShape, node: number, by: number): void {
@@ -137,14 +162,27 @@ class PodAffinityFilter implements Filtering {
     if (!this.#nearEnough(node)) {
       const lacks = this.#near.find(({ domains }) => (domains.ids[node] ?? -1) < 0);
       const term = this.#near.find((sums) => sums.at(node) === 0);
-      const detail = lacks ? `lacks label ${lacks.domains.key}` : `no pod that it must be near is in this ${term?.domains.key ?? 'topology'}`;
+      const detail = lacks
+        ? `lacks label ${lacks.domains.key}`
+        : `no pod that it must be near is in this ${term?.domains.key ?? 'topology'}`;
       return [{ reason: MISSES_AFFINITY, detail }];
     }
     const far = this.#far.find(({ sums }) => sums.at(node) > 0);
-    if (far) return [{ reason: MEETS_ANTI_AFFINITY, detail: `${far.sums.at(node)} pod(s) that it must be far from in this ${far.sums.domains.key}` }];
+    if (far)
+      return [
+        {
+          reason: MEETS_ANTI_AFFINITY,
+          detail: `${far.sums.at(node)} pod(s) that it must be far from in this ${far.sums.domains.key}`,
+        },
+      ];
     // The first by name: which key was met first depends on the order in which pods came.
     const [key = 'topology'] = [...this.#kept].flatMap(([name, sums]) => (sums.at(node) > 0 ? [name] : [])).sort();
-    return [{ reason: EXISTING_ANTI_AFFINITY, detail: `${this.#kept.get(key)?.at(node) ?? 0} pod(s) in this ${key} must be far from it` }];
+    return [
+      {
+        reason: EXISTING_ANTI_AFFINITY,
+        detail: `${this.#kept.get(key)?.at(node) ?? 0} pod(s) in this ${key} must be far from it`,
+      },
+    ];
   }
 
   #nearEnough(node: number): boolean {
@@ -180,18 +218,32 @@ class PodAffinityScore implements Scoring {
   constructor(shape: PodShape, cluster: ClusterState, hard: number) {
     this.#cluster = cluster;
     const own = [
-      ...preferredTerms(shape, 'podAffinity').map(({ weight, podAffinityTerm: term }) => ({ weight, term, means: meantBy(term, shape, cluster) })),
-      ...preferredTerms(shape, 'podAntiAffinity').map(({ weight, podAffinityTerm: term }) => ({ weight: -weight, term, means: meantBy(term, shape, cluster) })),
+      ...preferredTerms(shape, 'podAffinity').map(({ weight, podAffinityTerm: term }) => ({
+        weight,
+        term,
+        means: meantBy(term, shape, cluster),
+      })),
+      ...preferredTerms(shape, 'podAntiAffinity').map(({ weight, podAffinityTerm: term }) => ({
+        weight: -weight,
+        term,
+        means: meantBy(term, shape, cluster),
+      })),
     ];
     this.#looks = own.length > 0;
     this.#effects = remembered((other) => {
-      const effects = own.filter(({ means }) => means(other)).map(({ term, weight }) => ({ sums: this.#sumsOf(term.topologyKey), weight }));
+      const effects = own
+        .filter(({ means }) => means(other))
+        .map(({ term, weight }) => ({ sums: this.#sumsOf(term.topologyKey), weight }));
       const theirs = [
         ...(hard > 0 ? requiredTerms(other, 'podAffinity').map((term) => ({ term, weight: hard })) : []),
         ...preferredTerms(other, 'podAffinity').map(({ podAffinityTerm: term, weight }) => ({ term, weight })),
-        ...preferredTerms(other, 'podAntiAffinity').map(({ podAffinityTerm: term, weight }) => ({ term, weight: -weight })),
+        ...preferredTerms(other, 'podAntiAffinity').map(({ podAffinityTerm: term, weight }) => ({
+          term,
+          weight: -weight,
+        })),
       ];
-      for (const { term, weight } of theirs) if (meantBy(term, other, cluster)(shape)) effects.push({ sums: this.#sumsOf(term.topologyKey), weight });
+      for (const { term, weight } of theirs)
+        if (meantBy(term, other, cluster)(shape)) effects.push({ sums: this.#sumsOf(term.topologyKey), weight });
       return effects;
     });
     const all = this.#looks ? cluster.liveShapes().keys() : cluster.liveShapesWithPodAffinity();

@@ -10,8 +10,15 @@ const REASON = "node(s) didn't match Pod's node affinity/selector";
 const ENFORCED = "node(s) didn't match scheduler-enforced node affinity";
 
 /** Whether there may be a node that {@link matchesRequired} does not hold for. */
-export function restrictsNodes({ sample: { spec: { nodeSelector } }, affinity }: PodShape): boolean {
-  return nodeSelector !== undefined || affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution !== undefined;
+export function restrictsNodes({
+  sample: {
+    spec: { nodeSelector },
+  },
+  affinity,
+}: PodShape): boolean {
+  return (
+    nodeSelector !== undefined || affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution !== undefined
+  );
 }
 
 /** Whether the node is one that the pod's nodeSelector and required node affinity allow. */
@@ -38,7 +45,8 @@ export function nodeAffinity({ addedAffinity }: NodeAffinityArgs = {}): Plugin {
     preFilter(shape, cluster) {
       const added = addedAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
       if (!restrictsNodes(shape) && !added) return undefined;
-      const enforced = (node: number): boolean => !added || added.some((term) => termMatches(term, cluster.nodeName(node), cluster.labels(node)));
+      const enforced = (node: number): boolean =>
+        !added || added.some((term) => termMatches(term, cluster.nodeName(node), cluster.labels(node)));
       const only = namedNodes(shape.affinity?.nodeAffinity, cluster);
       return {
         scope: 'node',
@@ -46,7 +54,11 @@ export function nodeAffinity({ addedAffinity }: NodeAffinityArgs = {}): Plugin {
         preemptable: () => false,
         ...(only && { only }),
         filter: (node) => enforced(node) && matchesRequired(shape, cluster, node),
-        reasons: (node) => [enforced(node) ? { reason: REASON, detail: whyNot(shape, cluster.labels(node)) } : { reason: ENFORCED, detail: "no term of the profile's addedAffinity matches" }],
+        reasons: (node) => [
+          enforced(node)
+            ? { reason: REASON, detail: whyNot(shape, cluster.labels(node)) }
+            : { reason: ENFORCED, detail: "no term of the profile's addedAffinity matches" },
+        ],
       };
     },
     preScore(shape, cluster) {
@@ -67,11 +79,14 @@ export function nodeAffinity({ addedAffinity }: NodeAffinityArgs = {}): Plugin {
         },
       };
     },
-    hint: (event, shape, cluster) => (event.type === 'NodeAdd' || event.type === 'NodeUpdate') && matchesRequired(shape, cluster, event.node),
+    hint: (event, shape, cluster) =>
+      (event.type === 'NodeAdd' || event.type === 'NodeUpdate') && matchesRequired(shape, cluster, event.node),
   };
 }
 
 function whyNot(shape: PodShape, labels: Readonly<Record<string, string>>): string {
-  const missing = Object.entries(shape.sample.spec.nodeSelector ?? {}).filter(([key, value]) => readKey(labels, key) !== value).map(([key, value]) => `${key}=${value}`);
+  const missing = Object.entries(shape.sample.spec.nodeSelector ?? {})
+    .filter(([key, value]) => readKey(labels, key) !== value)
+    .map(([key, value]) => `${key}=${value}`);
   return missing.length > 0 ? `lacks label ${missing.join(', ')}` : 'no term of its required node affinity matches';
 }

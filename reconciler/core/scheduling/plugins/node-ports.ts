@@ -11,10 +11,23 @@ export const nodePorts: Plugin = {
       preemptable: () => true,
       filter: (node) => hostPorts.every((port) => !cluster.portTaken(node, port)),
       reasons(node) {
-        const taken = hostPorts.filter((port) => cluster.portTaken(node, port)).map(({ port, address }) => (address === undefined ? port : `${port} at ${address}`)).join(', ');
-        return [{ reason: "node(s) didn't have free ports for the requested pod ports", detail: `host port ${taken} is taken` }];
+        const taken = hostPorts
+          .filter((port) => cluster.portTaken(node, port))
+          .map(({ port, address }) => (address === undefined ? port : `${port} at ${address}`))
+          .join(', ');
+        return [
+          {
+            reason: "node(s) didn't have free ports for the requested pod ports",
+            detail: `host port ${taken} is taken`,
+          },
+        ];
       },
     };
   },
-  hint: (event, shape) => event.type === 'NodeAdd' || event.type === 'NodeUpdate' || (event.type === 'PodDelete' && !event.leaving && event.shape.hostPorts.some((freed) => shape.hostPorts.some((wanted) => portsClash(freed, wanted)))),
+  hint: (event, shape) =>
+    event.type === 'NodeAdd' ||
+    event.type === 'NodeUpdate' ||
+    (event.type === 'PodDelete' &&
+      !event.leaving &&
+      event.shape.hostPorts.some((freed) => shape.hostPorts.some((wanted) => portsClash(freed, wanted)))),
 };

@@ -1,5 +1,12 @@
-/** Room for what a pod asks for, and which room is better. Source: Kubernetes documentation, "Resource Bin Packing" and "Scheduler Configuration". */
-import { DEFAULT_SCORING, type NodeResourcesFitArgs, type ScoringStrategy } from '../../../../contracts/objects/index.ts';
+/**
+ * Room for what a pod asks for, and which room is better. Source: Kubernetes documentation, "Resource Bin Packing" and
+ * "Scheduler Configuration".
+ */
+import {
+  DEFAULT_SCORING,
+  type NodeResourcesFitArgs,
+  type ScoringStrategy,
+} from '../../../../contracts/objects/index.ts';
 import type { ClusterState } from '../cluster-state.ts';
 import type { ResourceColumn } from '../columns.ts';
 import { MAX_NODE_SCORE, type Filtering, type Plugin, type Reason, type Scoring } from '../framework.ts';
@@ -11,7 +18,8 @@ export function nodeResourcesFit(args: NodeResourcesFitArgs = {}): Plugin {
     preFilter: (shape, cluster) => fit(shape, cluster, args),
     preScore: (shape, cluster) => rate(shape, cluster, args.scoringStrategy ?? DEFAULT_SCORING),
     hint(event, shape, cluster) {
-      if (event.type === 'PodDelete') return !event.leaving && [...shape.requests.keys()].some((name) => (event.shape.requests.get(name) ?? 0) > 0);
+      if (event.type === 'PodDelete')
+        return !event.leaving && [...shape.requests.keys()].some((name) => (event.shape.requests.get(name) ?? 0) > 0);
       if (event.type !== 'NodeAdd' && event.type !== 'NodeUpdate') return false;
       return asks(shape, cluster, args).every(({ amount, column }) => amount <= (column.allocatable[event.node] ?? 0));
     },
@@ -19,14 +27,23 @@ export function nodeResourcesFit(args: NodeResourcesFitArgs = {}): Plugin {
 }
 
 /** Extended resources only: what every node has is never left out. */
-function ignored(resource: string, { ignoredResources = [], ignoredResourceGroups = [] }: NodeResourcesFitArgs): boolean {
+function ignored(
+  resource: string,
+  { ignoredResources = [], ignoredResourceGroups = [] }: NodeResourcesFitArgs,
+): boolean {
   const slash = resource.indexOf('/');
   return slash > 0 && (ignoredResources.includes(resource) || ignoredResourceGroups.includes(resource.slice(0, slash)));
 }
 
 /** What must be free on a node. */
-function asks(shape: PodShape, cluster: ClusterState, args: NodeResourcesFitArgs): { readonly name: string; readonly amount: number; readonly column: ResourceColumn }[] {
-  return [...shape.requests].flatMap(([name, amount]) => (amount > 0 && !ignored(name, args) ? [{ name, amount, column: cluster.resource(name) }] : []));
+function asks(
+  shape: PodShape,
+  cluster: ClusterState,
+  args: NodeResourcesFitArgs,
+): { readonly name: string; readonly amount: number; readonly column: ResourceColumn }[] {
+  return [...shape.requests].flatMap(([name, amount]) =>
+    amount > 0 && !ignored(name, args) ? [{ name, amount, column: cluster.resource(name) }] : [],
+  );
 }
 
 function fit(shape: PodShape, cluster: ClusterState, args: NodeResourcesFitArgs): Filtering {
@@ -35,17 +52,21 @@ function fit(shape: PodShape, cluster: ClusterState, args: NodeResourcesFitArgs)
     scope: 'node',
     preemptable: (node) => asked.every(({ amount, column }) => amount <= (column.allocatable[node] ?? 0)),
     filter(node) {
-      for (const { amount, column } of asked) if ((column.used[node] ?? 0) + amount > (column.allocatable[node] ?? 0)) return false;
+      for (const { amount, column } of asked)
+        if ((column.used[node] ?? 0) + amount > (column.allocatable[node] ?? 0)) return false;
       return true;
     },
-    reasons: (node) => asked.flatMap(({ name, amount, column }): Reason[] => {
-      const [has, used] = [column.allocatable[node] ?? 0, column.used[node] ?? 0];
-      if (used + amount <= has) return [];
-      return [{
-        reason: name === 'pods' ? 'Too many pods' : `Insufficient ${name}`,
-        detail: `${name}: asks for ${shown(name, amount)}, ${shown(name, Math.max(0, has - used))} of ${shown(name, has)} is free`,
-      }];
-    }),
+    reasons: (node) =>
+      asked.flatMap(({ name, amount, column }): Reason[] => {
+        const [has, used] = [column.allocatable[node] ?? 0, column.used[node] ?? 0];
+        if (used + amount <= has) return [];
+        return [
+          {
+            reason: name === 'pods' ? 'Too many pods' : `Insufficient ${name}`,
+            detail: `${name}: asks for ${shown(name, amount)}, ${shown(name, Math.max(0, has - used))} of ${shown(name, has)} is free`,
+          },
+        ];
+      }),
   };
 }
 
@@ -65,16 +86,25 @@ interface Rated {
 /** Resources of every node; others are compared only where the pod asks for them. */
 const NATIVE: readonly string[] = ['cpu', 'memory', 'ephemeral-storage'];
 
-/** Resources that are compared. By `weight`, cpu and memory have a floor for containers that ask for nothing; by `requests` they have none. */
+/**
+ * Resources that are compared. By `weight`, cpu and memory have a floor for containers that ask for nothing; by
+ * `requests` they have none.
+ */
 export function ratedResources(
-  shape: PodShape, cluster: ClusterState, resources: readonly { readonly name: string; readonly weight: number }[], by: 'weight' | 'requests',
+  shape: PodShape,
+  cluster: ClusterState,
+  resources: readonly { readonly name: string; readonly weight: number }[],
+  by: 'weight' | 'requests',
 ): Rated[] {
   const { weights } = cluster;
   return resources.flatMap(({ name, weight }): Rated[] => {
     const column = cluster.resource(name);
-    if (by === 'weight' && (name === 'cpu' || name === 'memory')) return [{ weight, asked: shape.weight[name], used: (node) => weights[name][node] ?? 0, column }];
+    if (by === 'weight' && (name === 'cpu' || name === 'memory'))
+      return [{ weight, asked: shape.weight[name], used: (node) => weights[name][node] ?? 0, column }];
     const asked = shape.requests.get(name) ?? 0;
-    return asked > 0 || NATIVE.includes(name) ? [{ weight, asked, used: (node) => column.used[node] ?? 0, column }] : [];
+    return asked > 0 || NATIVE.includes(name)
+      ? [{ weight, asked, used: (node) => column.used[node] ?? 0, column }]
+      : [];
   });
 }
 
@@ -105,8 +135,10 @@ function rate(shape: PodShape, cluster: ClusterState, strategy: ScoringStrategy)
 /** Score of a resource by the share of it that would be in use (may exceed 1). */
 function scorer(strategy: ScoringStrategy): (share: number) => number {
   switch (strategy.type) {
-    case 'LeastAllocated': return (share) => (share > 1 ? 0 : (1 - share) * MAX_NODE_SCORE);
-    case 'MostAllocated': return (share) => Math.min(1, share) * MAX_NODE_SCORE;
+    case 'LeastAllocated':
+      return (share) => (share > 1 ? 0 : (1 - share) * MAX_NODE_SCORE);
+    case 'MostAllocated':
+      return (share) => Math.min(1, share) * MAX_NODE_SCORE;
     case 'RequestedToCapacityRatio': {
       const points = strategy.requestedToCapacityRatio?.shape ?? [];
       return (share) => piecewise(points, Math.min(100, share * 100)) * (MAX_NODE_SCORE / 10);
@@ -115,10 +147,16 @@ function scorer(strategy: ScoringStrategy): (share: number) => number {
 }
 
 /** Linear between the points, level outside them. Points are in the order of their utilization. */
-function piecewise(points: readonly { readonly utilization: number; readonly score: number }[], utilization: number): number {
+function piecewise(
+  points: readonly { readonly utilization: number; readonly score: number }[],
+  utilization: number,
+): number {
   const after = points.findIndex((point) => utilization <= point.utilization);
   const [left, right] = [points[after - 1], points[after]];
   if (!right) return points.at(-1)?.score ?? 0;
   if (!left) return right.score;
-  return left.score + ((right.score - left.score) * (utilization - left.utilization)) / (right.utilization - left.utilization);
+  return (
+    left.score +
+    ((right.score - left.score) * (utilization - left.utilization)) / (right.utilization - left.utilization)
+  );
 }

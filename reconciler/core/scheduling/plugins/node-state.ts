@@ -13,17 +13,29 @@ export const nodeUnschedulable: Plugin = {
   name: 'NodeUnschedulable',
   preFilter(shape, cluster) {
     if (!untolerated([CORDON], shape.sample.spec.tolerations, ['NoSchedule'])) return undefined;
-    return onNode((node) => cluster.node(node).spec.unschedulable !== true, () => ({ reason: 'node(s) were unschedulable', detail: 'the node is cordoned' }));
+    return onNode(
+      (node) => cluster.node(node).spec.unschedulable !== true,
+      () => ({ reason: 'node(s) were unschedulable', detail: 'the node is cordoned' }),
+    );
   },
-  hint: (event, _shape, cluster) => (event.type === 'NodeAdd' || event.type === 'NodeUpdate') && cluster.node(event.node).spec.unschedulable !== true,
+  hint: (event, _shape, cluster) =>
+    (event.type === 'NodeAdd' || event.type === 'NodeUpdate') && cluster.node(event.node).spec.unschedulable !== true,
 };
 
-/** Pods that name their node are bound by that, and never wait for one: there is nothing to filter. Known so that profiles may name it. */
+/**
+ * Pods that name their node are bound by that, and never wait for one: there is nothing to filter. Known so that
+ * profiles may name it.
+ */
 export const nodeName: Plugin = { name: 'NodeName' };
 
 /** Ours: Kubernetes taints a node that is not ready; here its condition counts at once. */
 export const nodeReady: Plugin = {
   name: 'NodeReady',
-  preFilter: (_shape, cluster) => onNode((node) => cluster.ready(node), () => ({ reason: 'node(s) were not ready', detail: 'its Ready condition is not True' })),
-  hint: (event, _shape, cluster) => (event.type === 'NodeAdd' || event.type === 'NodeUpdate') && cluster.ready(event.node),
+  preFilter: (_shape, cluster) =>
+    onNode(
+      (node) => cluster.ready(node),
+      () => ({ reason: 'node(s) were not ready', detail: 'its Ready condition is not True' }),
+    ),
+  hint: (event, _shape, cluster) =>
+    (event.type === 'NodeAdd' || event.type === 'NodeUpdate') && cluster.ready(event.node),
 };

@@ -1,5 +1,12 @@
 /** Pods spread evenly over zones, hosts, ... Source: Kubernetes documentation, "Pod Topology Spread Constraints". */
-import { HOSTNAME_LABEL, labelsInclude, selectorMatches, ZONE_LABEL, type PodTopologySpreadArgs, type TopologySpreadConstraint } from '../../../../contracts/objects/index.ts';
+import {
+  HOSTNAME_LABEL,
+  labelsInclude,
+  selectorMatches,
+  ZONE_LABEL,
+  type PodTopologySpreadArgs,
+  type TopologySpreadConstraint,
+} from '../../../../contracts/objects/index.ts';
 import type { ClusterState } from '../cluster-state.ts';
 import type { Domains } from '../columns.ts';
 import { MAX_NODE_SCORE, type Filtering, type Normalize, type Plugin, type Scoring } from '../framework.ts';
@@ -11,7 +18,10 @@ import { matchesRequired, restrictsNodes } from './node-affinity.ts';
 const UNEVEN = "node(s) didn't match pod topology spread constraints";
 const NO_LABEL = `${UNEVEN} (missing required label)`;
 
-type Rule = Pick<TopologySpreadConstraint, 'maxSkew' | 'topologyKey' | 'minDomains' | 'nodeAffinityPolicy' | 'nodeTaintsPolicy'>;
+type Rule = Pick<
+  TopologySpreadConstraint,
+  'maxSkew' | 'topologyKey' | 'minDomains' | 'nodeAffinityPolicy' | 'nodeTaintsPolicy'
+>;
 
 /** For pods without constraints of their own, as in kube-scheduler (`defaultingType: System`). */
 const SYSTEM_DEFAULTS: readonly Rule[] = [
@@ -20,9 +30,21 @@ const SYSTEM_DEFAULTS: readonly Rule[] = [
 ];
 
 export function podTopologySpread(args: PodTopologySpreadArgs = {}): Plugin {
-  const given = (shape: PodShape, cluster: ClusterState, when: TopologySpreadConstraint['whenUnsatisfiable']): readonly { rule: Rule; means: Means }[] => {
-    if (shape.spread.length > 0) return shape.spread.filter((c) => c.whenUnsatisfiable === when).map((rule) => ({ rule, means: meantByConstraint(rule, shape) }));
-    const defaults = args.defaultingType === 'List' ? (args.defaultConstraints ?? []).filter((c) => c.whenUnsatisfiable === when) : when === 'ScheduleAnyway' ? SYSTEM_DEFAULTS : [];
+  const given = (
+    shape: PodShape,
+    cluster: ClusterState,
+    when: TopologySpreadConstraint['whenUnsatisfiable'],
+  ): readonly { rule: Rule; means: Means }[] => {
+    if (shape.spread.length > 0)
+      return shape.spread
+        .filter((c) => c.whenUnsatisfiable === when)
+        .map((rule) => ({ rule, means: meantByConstraint(rule, shape) }));
+    const defaults =
+      args.defaultingType === 'List'
+        ? (args.defaultConstraints ?? []).filter((c) => c.whenUnsatisfiable === when)
+        : when === 'ScheduleAnyway'
+          ? SYSTEM_DEFAULTS
+          : [];
     const siblings = defaults.length > 0 ? siblingsOf(shape, cluster) : undefined;
     return siblings ? defaults.map((rule) => ({ rule, means: siblings })) : [];
   };
@@ -40,8 +62,10 @@ export function podTopologySpread(args: PodTopologySpreadArgs = {}): Plugin {
     },
     hint(event, shape, cluster) {
       if (event.type === 'NodeAdd' || event.type === 'NodeUpdate') return true;
-      // The domain that held the others back may have gone; Services say what a pod without constraints of its own is spread with.
-      if (event.type === 'Other') return event.kind === 'Node' || (event.kind === 'Service' && shape.spread.length === 0);
+      // The domain that held the others back may have gone; Services say what a pod without constraints of its own is
+      // spread with.
+      if (event.type === 'Other')
+        return event.kind === 'Node' || (event.kind === 'Service' && shape.spread.length === 0);
       return given(shape, cluster, 'DoNotSchedule').some(({ means }) => means(event.shape));
     },
   };
@@ -61,7 +85,10 @@ function siblingsOf(shape: PodShape, cluster: ClusterState): Means | undefined {
     return selector && Object.keys(selector).length > 0 && labelsInclude(shape.labels, selector) ? [selector] : [];
   });
   if (selectors.length === 0 && shape.owner === undefined) return undefined;
-  return (other) => other.namespace === shape.namespace && (shape.owner === undefined || other.owner?.uid === shape.owner.uid) && selectors.every((selector) => labelsInclude(other.labels, selector));
+  return (other) =>
+    other.namespace === shape.namespace &&
+    (shape.owner === undefined || other.owner?.uid === shape.owner.uid) &&
+    selectors.every((selector) => labelsInclude(other.labels, selector));
 }
 
 /** 1 for each node that counts for the rule. */
@@ -72,10 +99,15 @@ function nodesThatCount(shape: PodShape, cluster: ClusterState, rule: Rule, allK
   for (let node = 0; node < counted.length; node++) {
     if (!cluster.has(node)) continue;
     if (honorsAffinity && !matchesRequired(shape, cluster, node)) continue;
-    if (rule.nodeTaintsPolicy === 'Honor' && untolerated(cluster.taints(node), tolerations, ['NoSchedule', 'NoExecute'])) continue;
+    if (
+      rule.nodeTaintsPolicy === 'Honor' &&
+      untolerated(cluster.taints(node), tolerations, ['NoSchedule', 'NoExecute'])
+    )
+      continue;
     counted[node] = 1;
   }
-  for (const { ids } of allKeys) for (let node = 0; node < counted.length; node++) if ((ids[node] ?? -1) < 0) counted[node] = 0;
+  for (const { ids } of allKeys)
+    for (let node = 0; node < counted.length; node++) if ((ids[node] ?? -1) < 0) counted[node] = 0;
   return counted;
 }
 
@@ -153,7 +185,10 @@ class SpreadFilter implements Filtering {
 
   constructor(shape: PodShape, cluster: ClusterState, rules: readonly { rule: Rule; means: Means }[]) {
     const keys = rules.map(({ rule }) => cluster.domains(rule.topologyKey));
-    this.#rules = rules.map(({ rule, means }) => ({ spread: new SpreadCounts(shape, cluster, rule, means, keys), self: means(shape) ? 1 : 0 }));
+    this.#rules = rules.map(({ rule, means }) => ({
+      spread: new SpreadCounts(shape, cluster, rule, means, keys),
+      self: means(shape) ? 1 : 0,
+    }));
   }
 
   concerns(other: PodShape): boolean {
@@ -183,7 +218,12 @@ class SpreadFilter implements Filtering {
       if (id < 0) return [{ reason: NO_LABEL, detail: `lacks label ${topologyKey}` }];
       const count = spread.counts[id] ?? 0;
       if (count + self - spread.least() <= maxSkew) continue;
-      return [{ reason: UNEVEN, detail: `${topologyKey}=${spread.domains.value(id)} has ${count} of its pods, the least is ${spread.least()}, maxSkew ${maxSkew}` }];
+      return [
+        {
+          reason: UNEVEN,
+          detail: `${topologyKey}=${spread.domains.value(id)} has ${count} of its pods, the least is ${spread.least()}, maxSkew ${maxSkew}`,
+        },
+      ];
     }
     return [];
   }
@@ -191,9 +231,14 @@ class SpreadFilter implements Filtering {
 
 /** Few pods score high; no pods anywhere leave all nodes equal. */
 const fewIsGood: Normalize = (min, max) =>
-  max === 0 ? { scale: -1, offset: MAX_NODE_SCORE } : { scale: -MAX_NODE_SCORE / max, offset: (MAX_NODE_SCORE * (max + min)) / max };
+  max === 0
+    ? { scale: -1, offset: MAX_NODE_SCORE }
+    : { scale: -MAX_NODE_SCORE / max, offset: (MAX_NODE_SCORE * (max + min)) / max };
 
-/** A topology with many small domains counts for as much as one with few large ones. Source: kube-scheduler, topologyNormalizingWeight. */
+/**
+ * A topology with many small domains counts for as much as one with few large ones. Source: kube-scheduler,
+ * topologyNormalizingWeight.
+ */
 function weightOf(domains: number): number {
   return Math.log(domains + 2);
 }
@@ -207,7 +252,12 @@ class SpreadScore implements Scoring {
   #seen = new Uint32Array(0);
   #round = 0;
 
-  constructor(shape: PodShape, cluster: ClusterState, rules: readonly { rule: Rule; means: Means }[], needsAllKeys: boolean) {
+  constructor(
+    shape: PodShape,
+    cluster: ClusterState,
+    rules: readonly { rule: Rule; means: Means }[],
+    needsAllKeys: boolean,
+  ) {
     const keys = needsAllKeys ? rules.map(({ rule }) => cluster.domains(rule.topologyKey)) : [];
     this.#needsAllKeys = needsAllKeys;
     this.#rules = rules.map(({ rule, means }) => {

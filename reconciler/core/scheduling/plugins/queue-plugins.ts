@@ -9,7 +9,11 @@ export function byPriority(a: QueuedPod, b: QueuedPod): number {
 
 export const prioritySort: Plugin = { name: 'PrioritySort', queueSort: byPriority };
 
-function nameOf({ metadata }: { readonly metadata: { readonly namespace?: string | undefined; readonly name: string } }): string {
+function nameOf({
+  metadata,
+}: {
+  readonly metadata: { readonly namespace?: string | undefined; readonly name: string };
+}): string {
   return `${metadata.namespace ?? ''}/${metadata.name}`;
 }
 
@@ -19,7 +23,10 @@ export const schedulingGates: Plugin = {
   preEnqueue(pod) {
     const gates = pod.spec.schedulingGates ?? [];
     if (gates.length === 0) return undefined;
-    return { reason: 'SchedulingGated', message: `Scheduling is blocked due to non-empty scheduling gates: ${gates.map(({ name }) => name).join(', ')}` };
+    return {
+      reason: 'SchedulingGated',
+      message: `Scheduling is blocked due to non-empty scheduling gates: ${gates.map(({ name }) => name).join(', ')}`,
+    };
   },
 };
 

@@ -1,4 +1,7 @@
-/** Pods of one owner that share a node although others are free of them. Source: kubernetes-sigs/descheduler, RemoveDuplicates. */
+/**
+ * Pods of one owner that share a node although others are free of them. Source: kubernetes-sigs/descheduler,
+ * RemoveDuplicates.
+ */
 import type { RemoveDuplicatesArgs } from '../../../../contracts/objects/index.ts';
 import type { PodShape } from '../pod-shape.ts';
 import { remembered } from '../pod-terms.ts';
@@ -6,7 +9,13 @@ import type { Simulation } from './simulation.ts';
 import type { Strategy } from './strategy.ts';
 
 /** Filters whose answer is the same wherever the pods are. */
-const OF_THE_NODE: ReadonlySet<string> = new Set(['NodeUnschedulable', 'NodeName', 'TaintToleration', 'NodeReady', 'NodeAffinity']);
+const OF_THE_NODE: ReadonlySet<string> = new Set([
+  'NodeUnschedulable',
+  'NodeName',
+  'TaintToleration',
+  'NodeReady',
+  'NodeAffinity',
+]);
 
 /** Pods of one owner with the same images. */
 interface Group {
@@ -26,11 +35,18 @@ export function duplicates(sim: Simulation, { excludeOwnerKinds = [] }: RemoveDu
   const { cluster } = sim;
   const groups = new Map<string, Group>();
   const groupOf = remembered((shape): Group | undefined => {
-    const { owner, sample: { spec } } = shape;
+    const {
+      owner,
+      sample: { spec },
+    } = shape;
     if (!owner || shape.terminating || excludeOwnerKinds.includes(owner.kind)) return undefined;
     const key = JSON.stringify([shape.namespace, owner.uid, spec.containers.map(({ image }) => image).sort()]);
     let group = groups.get(key);
-    if (!group) groups.set(key, (group = { owner: `${owner.kind} ${owner.name}`, perNode: new Map(), total: 0, targets: new Set() }));
+    if (!group)
+      groups.set(
+        key,
+        (group = { owner: `${owner.kind} ${owner.name}`, perNode: new Map(), total: 0, targets: new Set() }),
+      );
     return group;
   });
   for (const [shape, nodes] of cluster.liveShapes()) {
@@ -40,7 +56,8 @@ export function duplicates(sim: Simulation, { excludeOwnerKinds = [] }: RemoveDu
     for (const node of possibleNodes(sim, shape)) group.targets.add(node);
   }
   /** Pods that the node has too many; 0 where there is nowhere else to go. */
-  const over = (group: Group, node: number): number => (group.targets.size < 2 ? 0 : Math.max(0, (group.perNode.get(node) ?? 0) - shareOf(group)));
+  const over = (group: Group, node: number): number =>
+    group.targets.size < 2 ? 0 : Math.max(0, (group.perNode.get(node) ?? 0) - shareOf(group));
   return {
     plugin: 'RemoveDuplicates',
     required: false,
@@ -71,6 +88,10 @@ function add(group: Group, node: number, by: number): void {
 
 function possibleNodes(sim: Simulation, shape: PodShape): number[] {
   const { cluster } = sim;
-  const filters = (sim.profileOf(shape.sample)?.filters ?? []).filter(({ name }) => OF_THE_NODE.has(name)).flatMap((plugin) => plugin.preFilter?.(shape, cluster) ?? []);
-  return Array.from({ length: cluster.length }, (_, node) => node).filter((node) => cluster.has(node) && filters.every((filter) => filter.filter(node)));
+  const filters = (sim.profileOf(shape.sample)?.filters ?? [])
+    .filter(({ name }) => OF_THE_NODE.has(name))
+    .flatMap((plugin) => plugin.preFilter?.(shape, cluster) ?? []);
+  return Array.from({ length: cluster.length }, (_, node) => node).filter(
+    (node) => cluster.has(node) && filters.every((filter) => filter.filter(node)),
+  );
 }

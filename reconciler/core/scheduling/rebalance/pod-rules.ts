@@ -1,4 +1,7 @@
-/** Pods that are near what they must be far from, or far from what they must be near. Source: kubernetes-sigs/descheduler, RemovePodsViolatingInterPodAntiAffinity. */
+/**
+ * Pods that are near what they must be far from, or far from what they must be near. Source:
+ * kubernetes-sigs/descheduler, RemovePodsViolatingInterPodAntiAffinity.
+ */
 import type { PodAffinityTerm } from '../../../../contracts/objects/index.ts';
 import type { ClusterState } from '../cluster-state.ts';
 import type { PodShape } from '../pod-shape.ts';
@@ -10,9 +13,15 @@ interface Term {
   readonly means: Means;
 }
 
-function termsOf(direction: 'podAffinity' | 'podAntiAffinity', cluster: ClusterState): (shape: PodShape) => readonly Term[] {
-  return remembered((shape) => (shape.affinity?.[direction]?.requiredDuringSchedulingIgnoredDuringExecution ?? [])
-    .map((term: PodAffinityTerm) => ({ topologyKey: term.topologyKey, means: remembered(meantBy(term, shape, cluster)) })));
+function termsOf(
+  direction: 'podAffinity' | 'podAntiAffinity',
+  cluster: ClusterState,
+): (shape: PodShape) => readonly Term[] {
+  return remembered((shape) =>
+    (shape.affinity?.[direction]?.requiredDuringSchedulingIgnoredDuringExecution ?? []).map(
+      (term: PodAffinityTerm) => ({ topologyKey: term.topologyKey, means: remembered(meantBy(term, shape, cluster)) }),
+    ),
+  );
 }
 
 /** How many pods of the shape are in the node's domain, not counting one of shape `but` on the node itself. */
@@ -25,16 +34,21 @@ function inDomain(cluster: ClusterState, topologyKey: string, shape: PodShape, n
   return count;
 }
 
-/** Pods that must be far from each other and are not: rules that came after the pods, or nodes that were given other labels. */
+/**
+ * Pods that must be far from each other and are not: rules that came after the pods, or nodes that were given other
+ * labels.
+ */
 export function antiAffinity(cluster: ClusterState): Strategy {
   const terms = termsOf('podAntiAffinity', cluster);
   const conflicts = (shape: PodShape, node: number): number => {
     let count = 0;
     for (const { topologyKey, means } of terms(shape)) {
-      for (const other of cluster.liveShapes().keys()) if (means(other)) count += inDomain(cluster, topologyKey, other, node, shape);
+      for (const other of cluster.liveShapes().keys())
+        if (means(other)) count += inDomain(cluster, topologyKey, other, node, shape);
     }
     for (const other of cluster.liveShapesWithPodAffinity()) {
-      for (const { topologyKey, means } of terms(other)) if (means(shape)) count += inDomain(cluster, topologyKey, other, node, shape);
+      for (const { topologyKey, means } of terms(other))
+        if (means(shape)) count += inDomain(cluster, topologyKey, other, node, shape);
     }
     return count;
   };
@@ -42,7 +56,10 @@ export function antiAffinity(cluster: ClusterState): Strategy {
     plugin: 'RemovePodsViolatingInterPodAntiAffinity',
     required: true,
     weigh: (shape, node) => [conflicts(shape, node)],
-    complaint: (shape, node) => conflicts(shape, node) === 0 ? undefined : `required anti-affinity keeps it and others that are near ${cluster.nodeName(node)} apart`,
+    complaint: (shape, node) =>
+      conflicts(shape, node) === 0
+        ? undefined
+        : `required anti-affinity keeps it and others that are near ${cluster.nodeName(node)} apart`,
     /** Of pods that disturb each other the least important goes, then the one that disturbs most. */
     urgency: (shape, node) => -shape.priority + conflicts(shape, node) / 1e6,
   };
@@ -58,7 +75,9 @@ export function lonelyPods(cluster: ClusterState): Measure {
     const sums = terms(shape).map(({ topologyKey }) => {
       const { ids } = cluster.domains(topologyKey);
       const perDomain = new Map<number, number>();
-      for (const [, nodes] of near) for (const [node, count] of nodes) perDomain.set(ids[node] ?? -1, (perDomain.get(ids[node] ?? -1) ?? 0) + count);
+      for (const [, nodes] of near)
+        for (const [node, count] of nodes)
+          perDomain.set(ids[node] ?? -1, (perDomain.get(ids[node] ?? -1) ?? 0) + count);
       perDomain.delete(-1);
       return { ids, perDomain, others: [...perDomain.values()].reduce((sum, count) => sum + count, 0) - itself };
     });
@@ -72,7 +91,10 @@ export function lonelyPods(cluster: ClusterState): Measure {
     return count;
   };
   return {
-    weigh: (shape) => [...cluster.liveShapesWithPodAffinity()].filter((other) => terms(other).length > 0 && (other === shape || isNear(other, shape)))
-      .sort((a, b) => a.id - b.id).map(lonely),
+    weigh: (shape) =>
+      [...cluster.liveShapesWithPodAffinity()]
+        .filter((other) => terms(other).length > 0 && (other === shape || isNear(other, shape)))
+        .sort((a, b) => a.id - b.id)
+        .map(lonely),
   };
 }

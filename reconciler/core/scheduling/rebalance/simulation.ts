@@ -1,5 +1,15 @@
-/** The cluster as it would be: pods are taken off their nodes and given to the ordinary scheduler again. Nothing of the real state is touched. */
-import { POD_GROUP_LABEL, type Namespace, type Node, type PriorityClass, type StoredPod, type StoredService } from '../../../../contracts/objects/index.ts';
+/**
+ * The cluster as it would be: pods are taken off their nodes and given to the ordinary scheduler again. Nothing of the
+ * real state is touched.
+ */
+import {
+  POD_GROUP_LABEL,
+  type Namespace,
+  type Node,
+  type PriorityClass,
+  type StoredPod,
+  type StoredService,
+} from '../../../../contracts/objects/index.ts';
 import type { Paced } from '../../paced.ts';
 import { compareText } from '../../workloads/owners.ts';
 import { isFinished, isReady, isTerminating } from '../../workloads/pod-state.ts';
@@ -41,7 +51,12 @@ export class Simulation {
 
   private constructor(profiles: ReadonlyMap<string, Profile>, seed: string) {
     // Every node is looked at and nobody's place is taken: what is planned must not depend on whose turn it is.
-    this.#profiles = new Map([...profiles].map(([name, profile]): [string, Profile] => [name, { ...profile, percentageOfNodesToScore: 100, postFilters: [], reserve: [] }]));
+    this.#profiles = new Map(
+      [...profiles].map(([name, profile]): [string, Profile] => [
+        name,
+        { ...profile, percentageOfNodesToScore: 100, postFilters: [], reserve: [] },
+      ]),
+    );
     this.#scheduler = new Scheduler(this.cluster, { profiles: this.#profiles, seed });
   }
 
@@ -56,7 +71,8 @@ export class Simulation {
     cluster.volumes = volumes;
     cluster.priorityClasses = new Map(priorityClasses.map((known) => [known.metadata.name, known]));
     for (const namespace of namespaces) cluster.setNamespace(namespace);
-    for (const [namespace, group] of grouped(services, ({ metadata }) => metadata.namespace ?? '')) cluster.setServices(namespace, group);
+    for (const [namespace, group] of grouped(services, ({ metadata }) => metadata.namespace ?? ''))
+      cluster.setServices(namespace, group);
     for (const node of [...nodes].sort((a, b) => compareText(a.metadata.name, b.metadata.name))) cluster.setNode(node);
     const known = pods.filter((pod) => !isFinished(pod)).sort(byName);
     for (const pod of known) {
@@ -64,10 +80,16 @@ export class Simulation {
       if (home === undefined) continue;
       yield;
       cluster.assume(pod, home);
-      if (!isTerminating(pod) && cluster.number(home) !== undefined) this.#running.set(pod.metadata.uid, { pod, home, priority: cluster.priority(pod) });
+      if (!isTerminating(pod) && cluster.number(home) !== undefined)
+        this.#running.set(pod.metadata.uid, { pod, home, priority: cluster.priority(pod) });
     }
     const pending = known.filter((pod) => pod.spec.nodeName === undefined && !isTerminating(pod) && isAlone(pod));
-    for (const pod of pending.sort((a, b) => cluster.priority(b) - cluster.priority(a) || compareText(a.metadata.creationTimestamp, b.metadata.creationTimestamp) || byName(a, b))) {
+    for (const pod of pending.sort(
+      (a, b) =>
+        cluster.priority(b) - cluster.priority(a) ||
+        compareText(a.metadata.creationTimestamp, b.metadata.creationTimestamp) ||
+        byName(a, b),
+    )) {
       yield;
       if (this.profileOf(pod)) this.#scheduler.place(pod);
     }
@@ -100,8 +122,8 @@ export class Simulation {
   }
 
   /**
-   * Takes the pod off its node and places it anew. Answers the node that it is on then, or why it was put back: the scheduler would have
-   * it where it is, or nowhere.
+   * Takes the pod off its node and places it anew. Answers the node that it is on then, or why it was put back: the
+   * scheduler would have it where it is, or nowhere.
    */
   replace(running: Running): { readonly to: number } | { readonly stays: string } {
     const placed = this.placeOf(running);
@@ -134,8 +156,12 @@ function byName(a: StoredPod, b: StoredPod): number {
 
 /** Low priority first, then pods that do not serve anyway, then the youngest. */
 export function byCost(a: Running, b: Running): number {
-  return a.priority - b.priority || Number(isReady(a.pod)) - Number(isReady(b.pod))
-    || compareText(b.pod.metadata.creationTimestamp, a.pod.metadata.creationTimestamp) || byName(a.pod, b.pod);
+  return (
+    a.priority - b.priority ||
+    Number(isReady(a.pod)) - Number(isReady(b.pod)) ||
+    compareText(b.pod.metadata.creationTimestamp, a.pod.metadata.creationTimestamp) ||
+    byName(a.pod, b.pod)
+  );
 }
 
 function grouped<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {

@@ -1,4 +1,7 @@
-/** Pods that are spread less evenly than their constraints ask for. Source: kubernetes-sigs/descheduler, RemovePodsViolatingTopologySpreadConstraint. */
+/**
+ * Pods that are spread less evenly than their constraints ask for. Source: kubernetes-sigs/descheduler,
+ * RemovePodsViolatingTopologySpreadConstraint.
+ */
 import type { TopologySpreadConstraint } from '../../../../contracts/objects/index.ts';
 import { canonicalJson } from '../../storage/canonical-json.ts';
 import type { ClusterState } from '../cluster-state.ts';
@@ -7,7 +10,9 @@ import type { PodShape } from '../pod-shape.ts';
 import { remembered, withLabelKeys } from '../pod-terms.ts';
 import type { Strategy } from './strategy.ts';
 
-/** Pods above what a domain may have: by how much each domain has more than `maxSkew` more than the one that has least. */
+/**
+ * Pods above what a domain may have: by how much each domain has more than `maxSkew` more than the one that has least.
+ */
 function surplus(counts: SpreadCounts): number {
   const most = counts.least() + counts.rule.maxSkew;
   return counts.counts.reduce((sum, count) => sum + Math.max(0, count - most), 0);
@@ -18,8 +23,14 @@ function identityOf(constraint: TopologySpreadConstraint, shape: PodShape, keys:
   const { labelSelector, matchLabelKeys, ...rule } = constraint;
   const { spec } = shape.sample;
   return canonicalJson([
-    shape.namespace, rule, keys, labelSelector && withLabelKeys(labelSelector, shape, matchLabelKeys),
-    constraint.nodeAffinityPolicy === 'Honor' && [spec.nodeSelector, spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution],
+    shape.namespace,
+    rule,
+    keys,
+    labelSelector && withLabelKeys(labelSelector, shape, matchLabelKeys),
+    constraint.nodeAffinityPolicy === 'Honor' && [
+      spec.nodeSelector,
+      spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution,
+    ],
     constraint.nodeTaintsPolicy === 'Honor' && spec.tolerations,
   ]);
 }
@@ -33,12 +44,29 @@ export function spread(cluster: ClusterState, when: TopologySpreadConstraint['wh
     const keys = constraints.map(({ topologyKey }) => topologyKey);
     for (const constraint of constraints) {
       const identity = identityOf(constraint, shape, keys);
-      if (!groups.has(identity)) groups.set(identity, new SpreadCounts(shape, cluster, constraint, meantByConstraint(constraint, shape), keys.map((key) => cluster.domains(key))));
+      if (!groups.has(identity))
+        groups.set(
+          identity,
+          new SpreadCounts(
+            shape,
+            cluster,
+            constraint,
+            meantByConstraint(constraint, shape),
+            keys.map((key) => cluster.domains(key)),
+          ),
+        );
     }
   }
-  const concerned = remembered((shape) => (shape.terminating ? [] : [...groups.values()].filter(({ means }) => means(shape))));
+  const concerned = remembered((shape) =>
+    shape.terminating ? [] : [...groups.values()].filter(({ means }) => means(shape)),
+  );
   /** The constraint that the node's domain breaks most, with its numbers. */
-  const worst = (shape: PodShape, node: number): { readonly group: SpreadCounts; readonly domain: number; readonly count: number; readonly over: number } | undefined => {
+  const worst = (
+    shape: PodShape,
+    node: number,
+  ):
+    | { readonly group: SpreadCounts; readonly domain: number; readonly count: number; readonly over: number }
+    | undefined => {
     let found: ReturnType<typeof worst>;
     for (const group of concerned(shape)) {
       const domain = group.domainOf(node);
@@ -58,7 +86,11 @@ export function spread(cluster: ClusterState, when: TopologySpreadConstraint['wh
     complaint(shape, node) {
       const found = worst(shape, node);
       if (!found) return undefined;
-      const { group: { rule, domains }, domain, count } = found;
+      const {
+        group: { rule, domains },
+        domain,
+        count,
+      } = found;
       return `${rule.topologyKey}=${domains.value(domain)} has ${count} of its pods, the least is ${found.group.least()}, maxSkew ${rule.maxSkew}`;
     },
     urgency: (shape, node) => worst(shape, node)?.over ?? 0,

@@ -3,8 +3,8 @@ import type { DeschedulerPluginName } from '../../../../contracts/objects/index.
 import type { PodShape } from '../pod-shape.ts';
 
 /**
- * Says how bad things are. A move is weighed before and after: it may make some numbers smaller, and must make none larger.
- * Numbers are differences from what should be; smaller ones than {@link LEAST_DIFFERENCE} are none.
+ * Says how bad things are. A move is weighed before and after: it may make some numbers smaller, and must make none
+ * larger. Numbers are differences from what should be; smaller ones than {@link LEAST_DIFFERENCE} are none.
  */
 export interface Measure {
   /** Told of a pod of the shape that came to the node (`by` 1) or left it, after it did. */
@@ -21,7 +21,9 @@ export interface Strategy extends Measure {
   complaint(shape: PodShape, node: number): string | undefined;
   /** Which of two complaints is seen to first: the one with the greater number; where equal, the cheaper pod. */
   urgency?(shape: PodShape, node: number): number;
-  /** Why the scheduler need not be asked about a pod of the shape: wherever it would go, {@link accepts} would say no. */
+  /**
+   * Why the scheduler need not be asked about a pod of the shape: wherever it would go, {@link accepts} would say no.
+   */
   hopeless?(shape: PodShape): string | undefined;
   /** Whether a pod of the shape may go from one node to the other at all; asked before it is counted there. */
   accepts?(shape: PodShape, from: number, to: number): boolean;
@@ -31,7 +33,10 @@ export interface Strategy extends Measure {
 const LEAST_DIFFERENCE = 1e-6;
 
 /** Whether some number became smaller, and whether some became larger. */
-export function compared(before: readonly number[], after: readonly number[]): { readonly better: boolean; readonly worse: boolean } {
+export function compared(
+  before: readonly number[],
+  after: readonly number[],
+): { readonly better: boolean; readonly worse: boolean } {
   let [better, worse] = [false, false];
   for (const [at, was] of before.entries()) {
     const by = (after[at] ?? 0) - was;

@@ -1,4 +1,7 @@
-/** Full nodes beside empty ones. Source: kubernetes-sigs/descheduler, LowNodeUtilization. Utilization is what pods request, in percent of what a node has. */
+/**
+ * Full nodes beside empty ones. Source: kubernetes-sigs/descheduler, LowNodeUtilization. Utilization is what pods
+ * request, in percent of what a node has.
+ */
 import { readKey, type LowNodeUtilizationArgs } from '../../../../contracts/objects/index.ts';
 import type { ClusterState } from '../cluster-state.ts';
 import type { PodShape } from '../pod-shape.ts';
@@ -42,14 +45,27 @@ class LowNodeUtilization implements Strategy {
     this.#cluster = cluster;
     this.#args = args;
     const { thresholds, targetThresholds, useDeviationThresholds } = args;
-    const names = [...new Set([...Object.keys(thresholds), ...(useDeviationThresholds ? [] : ['cpu', 'memory', 'pods'])])].sort();
+    const names = [
+      ...new Set([...Object.keys(thresholds), ...(useDeviationThresholds ? [] : ['cpu', 'memory', 'pods'])]),
+    ].sort();
     this.#rated = names.map((name): Rated => {
       const [low, target] = [readKey(thresholds, name) ?? NO_BOUND, readKey(targetThresholds, name) ?? NO_BOUND];
-      return { name, used: new Float64Array(cluster.length), has: cluster.resource(name).allocatable, low, target, takes: low, gives: target };
+      return {
+        name,
+        used: new Float64Array(cluster.length),
+        has: cluster.resource(name).allocatable,
+        low,
+        target,
+        takes: low,
+        gives: target,
+      };
     });
-    this.#nodes = Array.from({ length: cluster.length }, (_, node) => node).filter((node) => cluster.has(node) && cluster.ready(node));
+    this.#nodes = Array.from({ length: cluster.length }, (_, node) => node).filter(
+      (node) => cluster.has(node) && cluster.ready(node),
+    );
     this.#over = new Float64Array(cluster.length);
-    for (const [shape, on] of cluster.liveShapes()) if (!shape.terminating) for (const [node, pods] of on) this.#count(shape, node, pods);
+    for (const [shape, on] of cluster.liveShapes())
+      if (!shape.terminating) for (const [node, pods] of on) this.#count(shape, node, pods);
     this.#judgeAll();
   }
 
@@ -68,9 +84,19 @@ class LowNodeUtilization implements Strategy {
   }
 
   complaint(shape: PodShape, node: number): string | undefined {
-    if ((this.#over[node] ?? 0) === 0 || this.#under.size <= this.#args.numberOfNodes || this.#under.size === this.#nodes.length) return undefined;
-    const found = this.#rated.find((rated) => (shape.requests.get(rated.name) ?? 0) > 0 && percent(rated, node) > rated.gives);
-    return found && `${this.#cluster.nodeName(node)} has ${Math.round(percent(found, node))}% of its ${found.name} requested, the target is ${Math.round(found.gives)}%`;
+    if (
+      (this.#over[node] ?? 0) === 0 ||
+      this.#under.size <= this.#args.numberOfNodes ||
+      this.#under.size === this.#nodes.length
+    )
+      return undefined;
+    const found = this.#rated.find(
+      (rated) => (shape.requests.get(rated.name) ?? 0) > 0 && percent(rated, node) > rated.gives,
+    );
+    return (
+      found &&
+      `${this.#cluster.nodeName(node)} has ${Math.round(percent(found, node))}% of its ${found.name} requested, the target is ${Math.round(found.gives)}%`
+    );
   }
 
   hopeless(shape: PodShape): string | undefined {
@@ -87,7 +113,8 @@ class LowNodeUtilization implements Strategy {
   }
 
   #hasRoom(shape: PodShape, node: number): boolean {
-    for (const rated of this.#rated) if (percent(rated, node, shape.requests.get(rated.name) ?? 0) > rated.gives) return false;
+    for (const rated of this.#rated)
+      if (percent(rated, node, shape.requests.get(rated.name) ?? 0) > rated.gives) return false;
     return true;
   }
 
