@@ -35,6 +35,7 @@ module.exports = {
       '^reconciler/(controllers|api)/',
       '^reconciler/(core|ports|controllers|api)/|^node_modules/(zod|fastify|fast-json-patch)/',
     ),
+    room('^reconciler/session/', '^contracts/|^reconciler/(core|ports|controllers|api|session)/'),
     room('^nodeagent/loops/', '^nodeagent/(core|ports|loops)/|^node_modules/zod/'),
     room('^reconciler/main\\.ts$', '^(contracts|reconciler)/|^node_modules/|^(node:)?[a-z0-9_/]+$'),
     room('^nodeagent/main\\.ts$', '^(contracts|nodeagent)/|^node_modules/|^(node:)?[a-z0-9_/]+$'),

@@ -77,6 +77,7 @@ export default tseslint.config(
     files: [
       'reconciler/controllers/**',
       'reconciler/api/**',
+      'reconciler/session/**',
       'reconciler/main.ts',
       'nodeagent/loops/**',
       'nodeagent/main.ts',

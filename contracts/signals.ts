@@ -3,6 +3,7 @@
  * on those it joins, so a long-lived one grows with each call, and a joined time-out that nobody else holds may be
  * collected and then never fires.
  */
+import { asError } from './errors.ts';
 
 /** Aborts with the first of what it joins. Disposing of it lets go of them; it never aborts afterwards. */
 export interface JoinedSignal extends Disposable {
@@ -83,4 +84,24 @@ export function limitSignals(
       joined[Symbol.dispose]();
     },
   };
+}
+
+/**
+ * What `work` gives, or the signal's reason as a rejection as soon as it aborts: for work that does not look at the
+ * signal, and then goes on unheard.
+ */
+export async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  let letGo = (): void => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    const abort = (): void => {
+      reject(asError(signal.reason));
+    };
+    if (signal.aborted) abort();
+    else letGo = onAbort(signal, abort);
+  });
+  try {
+    return await Promise.race([aborted, work]);
+  } finally {
+    letGo();
+  }
 }

@@ -286,6 +286,9 @@ class WatchedQueue implements WorkQueue {
     this.#queue = queue;
   }
 
+  get problem(): string | undefined {
+    return this.#queue.problem;
+  }
   add(queue: QueueName, key: string): Promise<void> {
     this.#asked ??= performance.now();
     return this.#queue.add(queue, key);

@@ -20,6 +20,8 @@ export interface QueueFailure {
 }
 
 export interface WorkQueue {
+  /** Why nothing could be added last, in words for people; undefined while all is well. */
+  readonly problem: string | undefined;
   /** Asks for a pass over `key`. While one waits it is a no-op; while one runs, exactly one more follows. */
   add(queue: QueueName, key: string): Promise<void>;
   /** The same for many keys in one round trip. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { describe, it } from 'node:test';
-import { joinSignals, onAbort } from '../../contracts/signals.ts';
+import { joinSignals, onAbort, unlessAborted } from '../../contracts/signals.ts';
 
 const count = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
 
@@ -39,5 +39,25 @@ describe('a signal that many wait under', () => {
     });
     closing.abort();
     assert.deepEqual(called, ['a', 'c']);
+  });
+});
+
+describe('work that does not look at its signal', () => {
+  it('is given up when the signal aborts, with its reason', async () => {
+    const stop = new AbortController();
+    const given = unlessAborted(stop.signal, new Promise(() => undefined));
+    const why = new Error('stopping');
+    stop.abort(why);
+    await assert.rejects(given, why);
+    await assert.rejects(unlessAborted(stop.signal, Promise.resolve('late')), why);
+  });
+
+  it('leaves no listener, whether it is done or fails', async () => {
+    const { signal } = new AbortController();
+    for (let round = 0; round < 20; round += 1) {
+      assert.equal(await unlessAborted(signal, Promise.resolve('done')), 'done');
+      await assert.rejects(unlessAborted(signal, Promise.reject(new Error('failed'))), /failed/);
+    }
+    assert.equal(count(signal), 0);
   });
 });

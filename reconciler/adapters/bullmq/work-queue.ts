@@ -77,7 +77,6 @@ export class BullWorkQueue implements WorkQueue {
     });
   }
 
-  /** Why nothing could be added last; undefined while all is well. */
   get problem(): string | undefined {
     return this.#problem;
   }

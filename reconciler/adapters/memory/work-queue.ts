@@ -8,6 +8,7 @@ type Handler = (key: string, signal: AbortSignal) => Promise<JobResult>;
 const DEFAULT_GRACE_MS = 10_000;
 
 export class MemoryWorkQueue implements WorkQueue {
+  readonly problem = undefined;
   readonly #lanes = new Map<QueueName, Lane>();
   readonly #listeners: ((failure: QueueFailure) => void)[] = [];
   readonly #workers = new Set<QueueWorker>();

@@ -2,6 +2,7 @@
  * The in-process copy of the store: fed by its change stream and by this process's own writes, whichever tells first.
  */
 import { keyOf, type Kind, type ObjectKey, type Stored, type StoredOf } from '../../../contracts/objects/index.ts';
+import { unlessAborted } from '../../../contracts/signals.ts';
 import { PlumbError } from '../../core/errors.ts';
 import { compareVersions } from '../../core/storage/object-form.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -76,16 +77,7 @@ export class StoreCache implements StoreView {
    */
   async waitSynced(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const aborted = deferred<never>();
-    const onAbort = (): void => {
-      aborted.reject(signal.reason);
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      await Promise.race([this.#synced.promise, aborted.promise]);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
+    await unlessAborted(signal, this.#synced.promise);
   }
 
   /** Writes to the store, and shows what came of it here before it returns. */

@@ -1,4 +1,5 @@
 /** Git could not be read: what a pass does then. */
+import { errorText } from '../../../contracts/errors.ts';
 import { PlumbError } from '../../core/errors.ts';
 import type { SyncReason } from '../../core/revisions/source-status.ts';
 
@@ -17,21 +18,10 @@ export class GitTrouble extends Error {
   readonly retry: boolean;
 
   constructor(failure: unknown) {
-    super(failure instanceof Error ? failure.message : String(failure), { cause: failure });
+    super(errorText(failure), { cause: failure });
     this.name = 'GitTrouble';
     this.failure = failure;
     this.reason = failure instanceof PlumbError && DAMAGE.has(failure.code) ? 'RepositoryDamaged' : 'GitUnreachable';
     this.retry = !(failure instanceof PlumbError && failure.retry === 'never');
   }
-}
-
-/** Rejects with the signal's reason, for a call that does not look at its signal. */
-export function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const abort = (): void => {
-      reject(signal.reason as Error);
-    };
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
-  });
 }

@@ -11,7 +11,7 @@ import {
   type Stored,
   type StoredSource,
 } from '../../../contracts/objects/index.ts';
-import { joinSignals } from '../../../contracts/signals.ts';
+import { joinSignals, unlessAborted } from '../../../contracts/signals.ts';
 import { andMore } from '../../core/and-more.ts';
 import { SOURCE_ANNOTATION } from '../../core/diff/index.ts';
 import { RetryableError } from '../../core/errors.ts';
@@ -35,7 +35,7 @@ import type { JobResult, QueueWorker } from '../../ports/work-queue.ts';
 import { containedIn } from './ancestry.ts';
 import { COMPONENT, type SyncDependencies } from './dependencies.ts';
 import { driftSentences, planLive, stepsOf } from './plan-live.ts';
-import { aborted, GitTrouble } from './git-trouble.ts';
+import { GitTrouble } from './git-trouble.ts';
 import { rollBack, type RollbackOrder } from './requests.ts';
 import { RevisionReader } from './revision-reader.ts';
 
@@ -165,7 +165,7 @@ export class SyncController {
     const ms = this.#deps.gitLimitMs ?? GIT_LIMIT_MS;
     using limit = this.#deps.clock.deadline(ms, signal);
     try {
-      return await Promise.race([look(limit.signal), aborted(limit.signal)]);
+      return await unlessAborted(limit.signal, look(limit.signal));
     } catch (error) {
       signal.throwIfAborted();
       throw new GitTrouble(
