@@ -50,6 +50,11 @@ export interface ObjectStore {
    * and cannot be asked are below it.
    */
   nextEpoch(above: number, signal: AbortSignal): Promise<number>;
+  /**
+   * From now on this instance writes as a member of `Leases`: once that one is expelled, or has left, its writes throw
+   * RetryableError `LeaseLost` and change nothing.
+   */
+  writeAs(member: string): void;
   /** Marks recovery as complete: later opens are not fresh. */
   markReady(signal: AbortSignal): Promise<void>;
   get<K extends Kind>(key: ObjectKey<K>, signal?: AbortSignal): Promise<Stored | undefined>;

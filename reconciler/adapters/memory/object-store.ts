@@ -12,6 +12,7 @@ import { canonicalJson } from '../../core/storage/canonical-json.ts';
 import { kubeTime, putTogether, takeApart } from '../../core/storage/object-form.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ids } from '../../ports/ids.ts';
+import type { Member } from '../../ports/leases.ts';
 import type { ChangeEvent, ObjectStore, WatchBatch, WriteOp, WriteResult } from '../../ports/object-store.ts';
 
 /**
@@ -27,6 +28,11 @@ export class MemoryState {
   incarnation: string | undefined;
   ready = false;
   epoch: number | undefined;
+  /** Of {@link MemoryLeases}. */
+  readonly members = new Map<string, Member>();
+  readonly homes = new Map<string, string>();
+  readonly holders = new Map<string, string>();
+  joined = 0;
 
   /** Empties the store, as FLUSHALL does. */
   flush(): void {
@@ -37,6 +43,10 @@ export class MemoryState {
     this.incarnation = undefined;
     this.ready = false;
     this.epoch = undefined;
+    this.members.clear();
+    this.homes.clear();
+    this.holders.clear();
+    this.joined = 0;
     this.wake();
   }
 
@@ -60,6 +70,7 @@ export class MemoryObjectStore implements ObjectStore {
   readonly #ids: Ids;
   readonly #streamLength: number;
   #incarnation: string | undefined;
+  #member = '';
   #closed = false;
 
   constructor(options: MemoryObjectStoreOptions) {
@@ -76,8 +87,13 @@ export class MemoryObjectStore implements ObjectStore {
     return { incarnation: this.#incarnation, fresh: !this.state.ready };
   }
 
+  writeAs(member: string): void {
+    this.#member = member;
+  }
+
   async markReady(signal: AbortSignal): Promise<void> {
     this.#check(signal);
+    this.#checkFence();
     this.state.ready = true;
   }
 
@@ -106,6 +122,7 @@ export class MemoryObjectStore implements ObjectStore {
 
   async write(ops: readonly WriteOp[], signal?: AbortSignal): Promise<readonly WriteResult[]> {
     this.#check(signal);
+    this.#checkFence();
     const results = ops.map((op) => this.#apply(op));
     this.state.wake();
     return results;
@@ -144,6 +161,11 @@ export class MemoryObjectStore implements ObjectStore {
         'the live state was emptied or claimed anew; it is rebuilt after the store is opened again',
       );
     }
+  }
+
+  #checkFence(): void {
+    if (this.#member !== '' && !this.state.members.has(this.#member))
+      throw new RetryableError('LeaseLost', 'another control plane took over what this one held');
   }
 
   #change(signal: AbortSignal): Promise<void> {

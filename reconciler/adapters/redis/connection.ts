@@ -126,7 +126,12 @@ export class Link {
       case 'sealed':
         return new TerminalError(
           'SealBroken',
-          `Redis at ${this.#where}: the live state was written with another control plane's key; start with that home's seal.key, or empty the store (it is rebuilt from Git and the nodes)`,
+          `Redis at ${this.#where}: the live state was written with another control plane's key; control planes that share a Redis share a seal.key: copy it from that control plane's home to this one (or empty the store: it is rebuilt from Git and the nodes)`,
+        );
+      case 'fenced':
+        return new RetryableError(
+          'LeaseLost',
+          'this control plane was not heard for a while, and another one took over what it held: it writes nothing more until it has joined again',
         );
       case 'unavailable':
         return this.#unavailable(message, error);

@@ -1,5 +1,4 @@
 /** The `ObjectStore` on Redis >= 7 or Valkey: alone, with Sentinel, or in Cluster mode. */
-import { createHash } from 'node:crypto';
 import type { Redis, RedisOptions } from 'ioredis';
 import { keyOf, type Kind, type ObjectKey, parseKey, type Stored } from '../../../contracts/objects/index.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
@@ -14,6 +13,7 @@ import { ALL_KINDS, fieldOf, storeKeys, type StoreKeys } from './keys.ts';
 import { PositionMark } from './position-mark.ts';
 import { decodeRecord, encodeBody, encodeStatus, NO_STATUS, type DecodedRecord, type PartPlace } from './record.ts';
 import { Seal } from './seal.ts';
+import { runScript } from './run-script.ts';
 import * as scripts from './scripts.ts';
 
 export interface RedisObjectStoreOptions {
@@ -60,7 +60,6 @@ export class RedisObjectStore implements ObjectStore {
   readonly #streamLength: number;
   readonly #callTimeoutMs: number;
   readonly #watchers = new Set<Redis>();
-  readonly #digests = new Map<string, string>();
   /**
    * By version, what the answer to a write was: the change stream brings it again, and it is neither checked nor parsed
    * twice.
@@ -68,6 +67,8 @@ export class RedisObjectStore implements ObjectStore {
   readonly #ownWrites = new Map<string, { readonly record: string; readonly object: Stored }>();
   #freshness = new Freshness();
   #incarnation: string | undefined;
+  /** As whom it writes; empty: as nobody in particular. */
+  #member = '';
   /** Why nothing of this incarnation is believed any more. */
   #condemned: PlumbError | undefined;
   #readProblem: string | undefined;
@@ -109,8 +110,12 @@ export class RedisObjectStore implements ObjectStore {
     return { incarnation, fresh: fresh === 1 };
   }
 
+  writeAs(member: string): void {
+    this.#member = member;
+  }
+
   async markReady(signal: AbortSignal): Promise<void> {
-    await this.#run(scripts.MARK_READY, [this.#keys.meta], this.#check(), signal);
+    await this.#run(scripts.MARK_READY, [this.#keys.meta], [...this.#check(), this.#member], signal);
   }
 
   async nextEpoch(above: number, signal: AbortSignal): Promise<number> {
@@ -324,7 +329,7 @@ export class RedisObjectStore implements ObjectStore {
     const replies = await this.#run<[string, string][]>(
       scripts.WRITE,
       keys,
-      [incarnation, reached, String(this.#streamLength), ...args],
+      [incarnation, reached, this.#member, String(this.#streamLength), ...args],
       signal,
     );
     return replies.map(([outcome, detail], index) =>
@@ -419,15 +424,7 @@ export class RedisObjectStore implements ObjectStore {
   ): Promise<T> {
     const writes = script === scripts.WRITE;
     try {
-      const answer = (await this.#link.call(async (client) => {
-        try {
-          return await client.evalsha(this.#digestOf(script), keys.length, ...keys, ...args);
-        } catch (error) {
-          // A server that was restarted or told to forget its scripts.
-          if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-          return await client.eval(script, keys.length, ...keys, ...args);
-        }
-      }, signal)) as T;
+      const answer = (await this.#link.call((client) => runScript(client, script, keys, args), signal)) as T;
       this.#readProblem = undefined;
       if (writes) this.#writeProblem = undefined;
       return answer;
@@ -438,16 +435,6 @@ export class RedisObjectStore implements ObjectStore {
       else this.#readProblem = error.message;
       throw error;
     }
-  }
-
-  /** The name that Redis knows a script by. */
-  #digestOf(script: string): string {
-    let digest = this.#digests.get(script);
-    if (digest === undefined) {
-      digest = createHash('sha1').update(script).digest('hex');
-      this.#digests.set(script, digest);
-    }
-    return digest;
   }
 }
 

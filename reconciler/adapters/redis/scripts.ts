@@ -16,6 +16,16 @@ end
 `;
 
 /**
+ * ARGV[3]: the member that writes, or nothing. One that was expelled (lease-scripts.ts) writes nothing any more, whatever
+ * it believes to hold: others do its work.
+ */
+const FENCE = `
+if ARGV[3] ~= '' and redis.call('HEXISTS', KEYS[1], 'member:' .. ARGV[3]) == 0 then
+  return redis.error_reply('STOREFENCED another control plane took over what this one held')
+end
+`;
+
+/**
  * Meta counts each kind's objects: a hash that was evicted or deleted does not go unseen. Compares `hash` with its
  * count.
  */
@@ -64,7 +74,7 @@ end
 return {current, ready == '1' and 0 or 1, version}
 `;
 
-export const MARK_READY = `${CHECK}
+export const MARK_READY = `${CHECK}${FENCE}
 redis.call('HSET', KEYS[1], 'ready', '1')
 return 1
 `;
@@ -102,12 +112,12 @@ return reply
 `;
 
 /**
- * KEYS: meta, change stream, kinds' hashes. ARGV: check, stream length, then per operation (12 of them): verb, index of
+ * KEYS: meta, change stream, kinds' hashes. ARGV: check, member, stream length, then per operation (12 of them): verb, index of
  * the hash in KEYS, field, uid, expected version, creation time, specDigest, bodyDigest, bodyProof, statusProof, body,
  * status. Returns per operation {'ok', record} or {reason, detail}. Stream entries have the id VERSION-0 and every
  * version has exactly one entry, which is how a watcher sees that it missed one.
  */
-export const WRITE = `${CHECK}${COUNTED}
+export const WRITE = `${CHECK}${FENCE}${COUNTED}
 local function parse(record)
   local version, generation, uid, created, spec, digest, bodyProof, statusProof, body, status =
     string.match(record, '^(%d+)|(%d+)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|\\n]*)\\n([^\\n]*)\\n(.*)$')
@@ -122,12 +132,12 @@ end
 local function publish(object, change)
   object.version = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'version', 1))
   local record = format(object)
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], object.version .. '-0', change, record)
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], object.version .. '-0', change, record)
   return record
 end
 
 local results = {}
-for first = 4, #ARGV, 12 do
+for first = 5, #ARGV, 12 do
   local verb, hash, field, uid, expected = ARGV[first], KEYS[tonumber(ARGV[first + 1])], ARGV[first + 2], ARGV[first + 3], ARGV[first + 4]
   local created, spec, digest, bodyProof, statusProof = ARGV[first + 5], ARGV[first + 6], ARGV[first + 7], ARGV[first + 8], ARGV[first + 9]
   local body, status = ARGV[first + 10], ARGV[first + 11]

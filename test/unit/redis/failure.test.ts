@@ -22,6 +22,7 @@ describe('classifyFailure', () => {
     ['WRONGTYPE Operation against a key holding the wrong kind of value script: x, on @user_script:3.', 'lost'],
     ['ERR user_script:9: attempt to compare nil with number script: x, on @user_script:9.', 'lost'],
     ['STORESEALED another key', 'sealed'],
+    ['STOREFENCED another control plane took over', 'fenced'],
     ['NOAUTH Authentication required.', 'refused'],
     ['WRONGPASS invalid username-password pair or user is disabled.', 'refused'],
     ["NOPERM User x has no permissions to run the 'evalsha' command", 'refused'],

@@ -1,0 +1,132 @@
+/** The table of members and leases, in the store's meta hash. */
+import type { RedisOptions } from 'ioredis';
+import { RetryableError } from '../../core/errors.ts';
+import { SHARDS } from '../../core/leases/shards.ts';
+import { EPOCH_SLACK } from '../../core/nodes/epoch.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Grant, Leases, LeaseView, Member } from '../../ports/leases.ts';
+import { Link } from './connection.ts';
+import { storeKeys } from './keys.ts';
+import * as scripts from './lease-scripts.ts';
+import { runScript } from './run-script.ts';
+
+export interface RedisLeasesOptions {
+  readonly connection: RedisOptions;
+  /** As the object store's. */
+  readonly cluster: string;
+  /** Of the store, as it was opened. */
+  readonly incarnation: string;
+  readonly clock: Clock;
+  /** How long a call waits for a server that does not answer, in ms. Default 3000. */
+  readonly callTimeoutMs?: number;
+}
+
+const MOST_SHARDS = 1024;
+const LONGEST_LABEL = 200;
+const MEMBER = 'member:';
+const LEASE = 'lease:';
+
+/** On a connection of its own: a renewal does not stand in line behind large writes. */
+export class RedisLeases implements Leases {
+  readonly #link: Link;
+  readonly #meta: string;
+  readonly #incarnation: string;
+  readonly #clock: Clock;
+  /** Of each member, what no renewal changes. */
+  readonly #fixed = new Map<string, { readonly home: string; readonly label: string }>();
+
+  constructor({ connection, cluster, incarnation, clock, callTimeoutMs }: RedisLeasesOptions) {
+    this.#link = new Link({ connection, timeoutMs: callTimeoutMs ?? 3000 });
+    this.#meta = storeKeys(cluster).meta;
+    this.#incarnation = incarnation;
+    this.#clock = clock;
+  }
+
+  async join(
+    who: { readonly home: string; readonly label: string },
+    signal: AbortSignal,
+  ): Promise<{ member: string; shards: number }> {
+    const home = who.home.replaceAll('|', '');
+    const label = who.label.slice(0, LONGEST_LABEL);
+    const answer = await this.#run<[string, string]>(scripts.JOIN, [home, label, String(SHARDS)], signal);
+    const [member, text] = answer;
+    const shards = Number(text);
+    if (!Number.isInteger(shards) || shards < 1 || shards > MOST_SHARDS) throw tampered('the number of shards');
+    this.#fixed.set(member, { home, label });
+    return { member, shards };
+  }
+
+  async renew(
+    member: string,
+    { beat, ready, withdrawn }: Pick<Member, 'beat' | 'ready' | 'withdrawn'>,
+    signal: AbortSignal,
+  ): Promise<LeaseView | undefined> {
+    const { home = '', label = '' } = this.#fixed.get(member) ?? {};
+    const value = [home, beat, ready ? 1 : 0, withdrawn, label].join('|');
+    const fields = await this.#run<string[]>(scripts.RENEW, [member, value], signal);
+    return fields.length === 0 ? undefined : viewOf(fields);
+  }
+
+  async acquire(member: string, names: readonly string[], signal: AbortSignal): Promise<readonly Grant[]> {
+    if (names.length === 0) return [];
+    const now = this.#clock.now().getTime();
+    const taken = await this.#run<[string, string, string][]>(scripts.ACQUIRE, [member, String(now), ...names], signal);
+    return taken.map(([name, text, resourceVersion]) => {
+      const token = Number(text);
+      // As the count of epochs: see `RedisObjectStore.nextEpoch`.
+      if (!(token <= now + EPOCH_SLACK)) throw tampered('the count of epochs');
+      return { name, token, resourceVersion };
+    });
+  }
+
+  async release(member: string, names: readonly string[], signal: AbortSignal): Promise<void> {
+    if (names.length > 0) await this.#run(scripts.RELEASE, [member, ...names], signal);
+  }
+
+  async expel(member: string, beat: number, signal: AbortSignal): Promise<boolean> {
+    return (await this.#run<number>(scripts.EXPEL, [member, String(beat)], signal)) === 1;
+  }
+
+  async leave(member: string, signal: AbortSignal): Promise<void> {
+    await this.#run(scripts.EXPEL, [member, ''], signal);
+  }
+
+  async close(): Promise<void> {
+    this.#link.close();
+  }
+
+  async #run<T>(script: string, args: readonly string[], signal: AbortSignal): Promise<T> {
+    return (await this.#link.call(
+      (client) => runScript(client, script, [this.#meta], [this.#incarnation, ...args]),
+      signal,
+    )) as T;
+  }
+}
+
+/** Fields and values of meta, by turns. */
+function viewOf(fields: readonly string[]): LeaseView {
+  const members: Member[] = [];
+  const holders = new Map<string, string>();
+  for (let at = 0; at + 1 < fields.length; at += 2) {
+    const [field = '', value = ''] = [fields[at], fields[at + 1]];
+    if (field.startsWith(LEASE)) holders.set(field.slice(LEASE.length), value);
+    else if (field.startsWith(MEMBER)) {
+      const [, beat, ready, withdrawn, ...label] = value.split('|');
+      members.push({
+        id: field.slice(MEMBER.length),
+        label: label.join('|').slice(0, LONGEST_LABEL),
+        beat: Number(beat),
+        ready: ready === '1',
+        withdrawn: Number(withdrawn),
+      });
+    }
+  }
+  return { members, holders };
+}
+
+function tampered(what: string): RetryableError {
+  return new RetryableError(
+    'StoreTampered',
+    `${what}: what is in Redis was not written by this control plane; find out who else can write to this Redis`,
+  );
+}
