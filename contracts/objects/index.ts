@@ -3,6 +3,7 @@ export * from './conditions.ts';
 export * from './config.ts';
 export * from './descheduler-args.ts';
 export * from './events.ts';
+export * from './identity.ts';
 export * from './key.ts';
 export * from './kinds.ts';
 export * from './meta.ts';

@@ -2,8 +2,8 @@
  * Object keys: `Kind/namespace/name`; the namespace is empty for cluster-scoped kinds (`Node//node-1`). Free of
  * schemas: a node agent uses it.
  */
-import { isKind } from './kind-names.ts';
-import type { Kind, KubeObject } from './kinds.ts';
+import { isKind, type Kind } from './identity.ts';
+import type { KubeObject } from './kinds.ts';
 
 export type ObjectKey<K extends Kind = Kind> = `${K}/${string}/${string}`;
 

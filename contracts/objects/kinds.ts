@@ -1,12 +1,13 @@
-/** The kinds Plumbline knows: one table that the manifest reader, the store, the API and the CLI share. */
+/** The kinds' objects and schemas: what the manifest reader, the API and the CLI share. Their names are in identity.ts. */
 import type { z } from 'zod';
 import type { ConfigMap, Namespace, Secret, ServiceAccount } from './config.ts';
 import { ConfigMapManifest, NamespaceManifest, SecretManifest, ServiceAccountManifest } from './config.ts';
 import type { Event } from './events.ts';
+import { IDENTITIES, type Kind, type KindIdentity } from './identity.ts';
 import { FILE_OBJECT_NAME, type StoredMeta } from './meta.ts';
 import type { Node } from './nodes.ts';
 import type { Cluster, Machine, Source } from './own.ts';
-import { ClusterManifest, MachineManifest, OWN_API_VERSION } from './own.ts';
+import { ClusterManifest, MachineManifest } from './own.ts';
 import type { Pod } from './pod.ts';
 import { PodManifest } from './pod.ts';
 import type {
@@ -52,17 +53,12 @@ export interface ObjectsByKind {
   SchedulerPlugin: SchedulerPlugin;
   ServiceAccount: ServiceAccount;
 }
-export type Kind = keyof ObjectsByKind;
 export type KubeObject = ObjectsByKind[Kind];
 /** An object that the store has accepted: uid, resourceVersion, generation and creationTimestamp are there. */
 export type Stored<T extends KubeObject = KubeObject> = T & { readonly metadata: StoredMeta };
 export type StoredOf<K extends Kind> = Stored<ObjectsByKind[K]>;
 
-export interface KindInfo {
-  readonly apiVersion: string;
-  readonly plural: string;
-  readonly shortNames: readonly string[];
-  readonly namespaced: boolean;
+export interface KindInfo extends KindIdentity {
   /** Schema of the manifest form, where the kind may be written in Git. Parsing fills defaults. */
   readonly manifest?: z.ZodType;
   /**
@@ -74,142 +70,35 @@ export interface KindInfo {
   readonly wave: number;
 }
 
-export const KINDS: { readonly [K in Kind]: KindInfo } = {
-  Cluster: {
-    apiVersion: OWN_API_VERSION,
-    plural: 'clusters',
-    shortNames: [],
-    namespaced: false,
-    manifest: ClusterManifest,
-    wave: 0,
-  },
-  Machine: {
-    apiVersion: OWN_API_VERSION,
-    plural: 'machines',
-    shortNames: [],
-    namespaced: false,
-    manifest: MachineManifest,
-    wave: 0,
-  },
-  Source: { apiVersion: OWN_API_VERSION, plural: 'sources', shortNames: [], namespaced: false, wave: 0 },
-  Namespace: {
-    apiVersion: 'v1',
-    plural: 'namespaces',
-    shortNames: ['ns'],
-    namespaced: false,
-    manifest: NamespaceManifest,
-    wave: 0,
-  },
-  Node: { apiVersion: 'v1', plural: 'nodes', shortNames: ['no'], namespaced: false, wave: 0 },
-  ConfigMap: {
-    apiVersion: 'v1',
-    plural: 'configmaps',
-    shortNames: ['cm'],
-    namespaced: true,
-    manifest: ConfigMapManifest,
-    wave: 1,
-  },
-  Secret: { apiVersion: 'v1', plural: 'secrets', shortNames: [], namespaced: true, manifest: SecretManifest, wave: 1 },
-  ServiceAccount: {
-    apiVersion: 'v1',
-    plural: 'serviceaccounts',
-    shortNames: ['sa'],
-    namespaced: true,
-    manifest: ServiceAccountManifest,
-    wave: 1,
-  },
-  Service: {
-    apiVersion: 'v1',
-    plural: 'services',
-    shortNames: ['svc'],
-    namespaced: true,
-    manifest: ServiceManifest,
-    wave: 2,
-  },
-  EndpointSlice: {
-    apiVersion: 'discovery.k8s.io/v1',
-    plural: 'endpointslices',
-    shortNames: [],
-    namespaced: true,
-    wave: 2,
-  },
-  Deployment: {
-    apiVersion: 'apps/v1',
-    plural: 'deployments',
-    shortNames: ['deploy'],
-    namespaced: true,
-    manifest: DeploymentManifest,
-    wave: 3,
-  },
-  ReplicaSet: {
-    apiVersion: 'apps/v1',
-    plural: 'replicasets',
-    shortNames: ['rs'],
-    namespaced: true,
-    manifest: ReplicaSetManifest,
-    wave: 3,
-  },
-  Pod: { apiVersion: 'v1', plural: 'pods', shortNames: ['po'], namespaced: true, manifest: PodManifest, wave: 3 },
-  PriorityClass: {
-    apiVersion: 'scheduling.k8s.io/v1',
-    plural: 'priorityclasses',
-    shortNames: ['pc'],
-    namespaced: false,
-    manifest: PriorityClassManifest,
-    wave: 0,
-  },
-  PodDisruptionBudget: {
-    apiVersion: 'policy/v1',
-    plural: 'poddisruptionbudgets',
-    shortNames: ['pdb'],
-    namespaced: true,
-    manifest: PodDisruptionBudgetManifest,
-    wave: 2,
-  },
-  PodGroup: {
-    apiVersion: 'scheduling.x-k8s.io/v1alpha1',
-    plural: 'podgroups',
-    shortNames: ['pg'],
-    namespaced: true,
-    manifest: PodGroupManifest,
-    wave: 2,
-  },
+export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: ObjectsByKind[K]['apiVersion'] } } = {
+  Cluster: { ...IDENTITIES.Cluster, manifest: ClusterManifest, wave: 0 },
+  Machine: { ...IDENTITIES.Machine, manifest: MachineManifest, wave: 0 },
+  Source: { ...IDENTITIES.Source, wave: 0 },
+  Namespace: { ...IDENTITIES.Namespace, manifest: NamespaceManifest, wave: 0 },
+  Node: { ...IDENTITIES.Node, wave: 0 },
+  ConfigMap: { ...IDENTITIES.ConfigMap, manifest: ConfigMapManifest, wave: 1 },
+  Secret: { ...IDENTITIES.Secret, manifest: SecretManifest, wave: 1 },
+  ServiceAccount: { ...IDENTITIES.ServiceAccount, manifest: ServiceAccountManifest, wave: 1 },
+  Service: { ...IDENTITIES.Service, manifest: ServiceManifest, wave: 2 },
+  EndpointSlice: { ...IDENTITIES.EndpointSlice, wave: 2 },
+  Deployment: { ...IDENTITIES.Deployment, manifest: DeploymentManifest, wave: 3 },
+  ReplicaSet: { ...IDENTITIES.ReplicaSet, manifest: ReplicaSetManifest, wave: 3 },
+  Pod: { ...IDENTITIES.Pod, manifest: PodManifest, wave: 3 },
+  PriorityClass: { ...IDENTITIES.PriorityClass, manifest: PriorityClassManifest, wave: 0 },
+  PodDisruptionBudget: { ...IDENTITIES.PodDisruptionBudget, manifest: PodDisruptionBudgetManifest, wave: 2 },
+  PodGroup: { ...IDENTITIES.PodGroup, manifest: PodGroupManifest, wave: 2 },
   KubeSchedulerConfiguration: {
-    apiVersion: 'kubescheduler.config.k8s.io/v1',
-    plural: 'kubeschedulerconfigurations',
-    shortNames: [],
-    namespaced: false,
+    ...IDENTITIES.KubeSchedulerConfiguration,
     manifest: KubeSchedulerConfigurationManifest,
     defaultName: FILE_OBJECT_NAME,
     wave: 0,
   },
   DeschedulerPolicy: {
-    apiVersion: 'descheduler/v1alpha2',
-    plural: 'deschedulerpolicies',
-    shortNames: [],
-    namespaced: false,
+    ...IDENTITIES.DeschedulerPolicy,
     manifest: DeschedulerPolicyManifest,
     defaultName: FILE_OBJECT_NAME,
     wave: 0,
   },
-  SchedulerPlugin: {
-    apiVersion: OWN_API_VERSION,
-    plural: 'schedulerplugins',
-    shortNames: [],
-    namespaced: false,
-    manifest: SchedulerPluginManifest,
-    wave: 0,
-  },
-  Event: { apiVersion: 'v1', plural: 'events', shortNames: ['ev'], namespaced: true, wave: 4 },
+  SchedulerPlugin: { ...IDENTITIES.SchedulerPlugin, manifest: SchedulerPluginManifest, wave: 0 },
+  Event: { ...IDENTITIES.Event, wave: 4 },
 };
-
-export { isKind } from './kind-names.ts';
-
-/** Finds a kind by its name, plural or short name, in any case (`deploy`, `Pods`). */
-export function findKind(word: string): Kind | undefined {
-  const wanted = word.toLowerCase();
-  return (Object.keys(KINDS) as Kind[]).find((kind) => {
-    const info = KINDS[kind];
-    return kind.toLowerCase() === wanted || info.plural === wanted || info.shortNames.includes(wanted);
-  });
-}

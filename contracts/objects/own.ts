@@ -2,12 +2,11 @@
  * Plumbline's own kinds, group plumbline.dev/v1alpha1: Cluster (the repository's settings) and Machine (one server).
  */
 import { z } from 'zod';
+import { OWN_API_VERSION } from './identity.ts';
 import { ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
 import { Taint } from './nodes.ts';
 import { ResourceList } from './quantity.ts';
 import { LabelValue, object, Port, QualifiedName } from './schema.ts';
-
-export const OWN_API_VERSION = 'plumbline.dev/v1alpha1';
 
 const ClusterSpec = object({
   network: object({

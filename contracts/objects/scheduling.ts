@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { FileMeta, ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
-import { OWN_API_VERSION } from './own.ts';
+import { OWN_API_VERSION } from './identity.ts';
 import { PreemptionPolicy } from './placement.ts';
 import { IntOrPercent, NEVER, object, Seconds } from './schema.ts';
 import { LabelSelector } from './selectors.ts';

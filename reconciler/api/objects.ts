@@ -1,5 +1,6 @@
 /** Kubernetes-style reads of the live state. */
 import {
+  ALL_KINDS,
   KINDS,
   labelsInclude,
   objectKey,
@@ -15,9 +16,7 @@ import type { ObjectList } from './types.ts';
 
 /** The kind that a path's group, version and plural name; ApiError 404 where there is none. */
 export function kindOfPath(apiVersion: string, plural: string): Kind {
-  const kind = (Object.keys(KINDS) as Kind[]).find(
-    (k) => KINDS[k].plural === plural && KINDS[k].apiVersion === apiVersion,
-  );
+  const kind = ALL_KINDS.find((k) => KINDS[k].plural === plural && KINDS[k].apiVersion === apiVersion);
   if (!kind) throw notFound(`there is no resource ${plural} in ${apiVersion}`);
   return kind;
 }

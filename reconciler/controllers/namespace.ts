@@ -1,5 +1,6 @@
 /** Namespaces: `default` is always there; with any other goes what is in it. */
 import {
+  ALL_KINDS,
   KINDS,
   keyOf,
   objectKey,
@@ -12,7 +13,7 @@ import type { Decision, Step } from '../core/step.ts';
 import type { Controller, PassContext } from './runtime/controller.ts';
 
 const DEFAULT = 'default';
-const NAMESPACED = (Object.keys(KINDS) as Kind[]).filter((kind) => KINDS[kind].namespaced);
+const NAMESPACED = ALL_KINDS.filter((kind) => KINDS[kind].namespaced);
 
 /**
  * Asked for a Namespace that is gone, deletes what is left in it. It is never asked for one that was never there:

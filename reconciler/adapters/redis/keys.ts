@@ -1,7 +1,5 @@
 /** Names of the store's keys. All carry one hash tag, so that a script may touch them together in Cluster mode. */
-import { KINDS, parseKey, type Kind, type ObjectKey } from '../../../contracts/objects/index.ts';
-
-export const ALL_KINDS = Object.keys(KINDS) as readonly Kind[];
+import { parseKey, type Kind, type ObjectKey } from '../../../contracts/objects/index.ts';
 
 export interface StoreKeys {
   /** Hash: `incarnation`, `version` (the counter behind resourceVersion), `ready`. */

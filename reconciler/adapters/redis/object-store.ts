@@ -1,6 +1,13 @@
 /** The `ObjectStore` on Redis >= 7 or Valkey: alone, with Sentinel, or in Cluster mode. */
 import type { Redis, RedisOptions } from 'ioredis';
-import { keyOf, type Kind, type ObjectKey, parseKey, type Stored } from '../../../contracts/objects/index.ts';
+import {
+  ALL_KINDS,
+  keyOf,
+  type Kind,
+  type ObjectKey,
+  parseKey,
+  type Stored,
+} from '../../../contracts/objects/index.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
 import { EPOCH_SLACK } from '../../core/nodes/epoch.ts';
 import { kubeTime } from '../../core/storage/object-form.ts';
@@ -9,7 +16,7 @@ import type { Ids } from '../../ports/ids.ts';
 import type { ChangeEvent, ObjectStore, WatchBatch, WriteOp, WriteResult } from '../../ports/object-store.ts';
 import { Link, storeLost } from './connection.ts';
 import { Freshness } from './freshness.ts';
-import { ALL_KINDS, fieldOf, storeKeys, type StoreKeys } from './keys.ts';
+import { fieldOf, storeKeys, type StoreKeys } from './keys.ts';
 import { PositionMark } from './position-mark.ts';
 import { decodeRecord, encodeBody, encodeStatus, NO_STATUS, type DecodedRecord, type PartPlace } from './record.ts';
 import { Seal } from './seal.ts';

@@ -1,7 +1,7 @@
 /** Feeds controllers their keys, runs their passes, and does what they decide. */
 import {
   isObjectKey,
-  KINDS,
+  ALL_KINDS,
   parseKey,
   type Kind,
   type ObjectKey,
@@ -101,12 +101,14 @@ export class ControllerManager {
     this.#concurrency = options.concurrency ?? DEFAULT_CONCURRENCY;
     this.#resyncMs = options.resyncMs ?? DEFAULT_RESYNC_MS;
     this.#executor = new StepExecutor({ cache: options.cache, recorder: options.recorder, clock: options.clock });
-    const kinds = Object.keys(KINDS) as Kind[];
     this.#byKind = new Map(
-      kinds.map((kind) => [kind, options.controllers.filter((controller) => controller.kind === kind)]),
+      ALL_KINDS.map((kind) => [kind, options.controllers.filter((controller) => controller.kind === kind)]),
     );
     this.#watchers = new Map(
-      kinds.map((kind) => [kind, options.controllers.filter((controller) => controller.watches[kind] !== undefined)]),
+      ALL_KINDS.map((kind) => [
+        kind,
+        options.controllers.filter((controller) => controller.watches[kind] !== undefined),
+      ]),
     );
   }
 

@@ -1,7 +1,9 @@
 /** One YAML document (or one item of a List) to one desired object, or to everything that is wrong with it. */
 import type { z } from 'zod';
 import {
+  groupOf,
   isKind,
+  ALL_KINDS,
   KINDS,
   keyOf,
   objectKey,
@@ -33,7 +35,7 @@ export interface ReadResult {
   readonly refused: ObjectKey[];
 }
 
-const WRITABLE_KINDS = (Object.keys(KINDS) as Kind[]).filter((kind) => KINDS[kind].manifest).sort();
+const WRITABLE_KINDS = ALL_KINDS.filter((kind) => KINDS[kind].manifest).sort();
 
 /** Kinds of Kubernetes itself, so that a manifest gets told apart from a misspelling. */
 const KUBERNETES_KINDS: ReadonlySet<string> = new Set([
@@ -188,10 +190,6 @@ const NOT_AN_OBJECT_HINT =
 function textField(map: YamlMap, name: string): string | undefined {
   const node = map.fields.get(name)?.node;
   return node?.kind === 'scalar' && typeof node.value === 'string' ? node.value : undefined;
-}
-
-function groupOf(apiVersion: string): string {
-  return apiVersion.slice(0, Math.max(0, apiVersion.indexOf('/')));
 }
 
 /** Whether a group is neither Kubernetes' nor ours, nor a misspelling of the one that the kind is in. */

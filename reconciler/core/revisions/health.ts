@@ -1,5 +1,5 @@
 /** Whether everything that a revision brought is well: one line per object, and what is missing in words. */
-import { KINDS, type Kind, type Stored, type StoredOf } from '../../../contracts/objects/index.ts';
+import { ALL_KINDS, KINDS, type Kind, type Stored, type StoredOf } from '../../../contracts/objects/index.ts';
 import { SOURCE_ANNOTATION } from '../diff/types.ts';
 import type { HealthStatus } from '../health/health.ts';
 import { type HealthView, objectHealth } from '../health/object-health.ts';
@@ -23,9 +23,7 @@ export interface LiveReader extends HealthView {
 }
 
 /** Kinds that a manifest may have. */
-export const MANIFEST_KINDS: readonly Kind[] = (Object.keys(KINDS) as Kind[]).filter(
-  (kind) => KINDS[kind].manifest !== undefined,
-);
+export const MANIFEST_KINDS: readonly Kind[] = ALL_KINDS.filter((kind) => KINDS[kind].manifest !== undefined);
 
 /** All live objects that came from the source, ordered by wave, then key. */
 export function sourceObjects(reader: Pick<LiveReader, 'list'>, sourceName: string): Stored[] {

@@ -2,7 +2,7 @@ import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import { ClusterManifest } from '../../../contracts/objects/own.ts';
 import { KINDS } from '../../../contracts/objects/kinds.ts';
-import { isKind } from '../../../contracts/objects/kind-names.ts';
+import { isKind } from '../../../contracts/objects/identity.ts';
 import { DEFAULT_NETWORK } from '../../../contracts/objects/well-known.ts';
 import type { Node } from '../../../contracts/objects/index.ts';
 import type { AssignmentView } from '../../../nodeagent/core/assignment.ts';
