@@ -40,6 +40,7 @@ export class StoreCache implements StoreView {
   readonly #tombstones = new Map<ObjectKey, string>();
   readonly #listeners = new Set<ChangeListener>();
   readonly #synced = deferred<undefined>();
+  readonly #awaited = new Set<{ readonly version: string; readonly reached: Deferred<undefined> }>();
   #writesInFlight = 0;
   #position = '0';
   #isSynced = false;
@@ -78,6 +79,24 @@ export class StoreCache implements StoreView {
   async waitSynced(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     await unlessAborted(signal, this.#synced.promise);
+  }
+
+  /** Resolves when everything up to that version shows here; rejects with the signal's reason. */
+  async reached(resourceVersion: string, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (compareVersions(this.#position, resourceVersion) >= 0) return;
+    const awaited = { version: resourceVersion, reached: deferred<undefined>() };
+    const onAbort = (): void => {
+      awaited.reached.reject(signal.reason);
+    };
+    this.#awaited.add(awaited);
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      await awaited.reached.promise;
+    } finally {
+      this.#awaited.delete(awaited);
+      signal.removeEventListener('abort', onAbort);
+    }
   }
 
   /** Writes to the store, and shows what came of it here before it returns. */
@@ -167,6 +186,8 @@ export class StoreCache implements StoreView {
 
   #advance(resourceVersion: string): void {
     this.#position = resourceVersion;
+    for (const { version, reached } of this.#awaited)
+      if (compareVersions(resourceVersion, version) >= 0) reached.resolve(undefined);
     if (this.#writesInFlight > 0) return;
     for (const [key, version] of this.#tombstones) {
       if (compareVersions(version, resourceVersion) <= 0) this.#tombstones.delete(key);
