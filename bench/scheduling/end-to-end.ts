@@ -308,6 +308,9 @@ class WatchedQueue implements WorkQueue {
   onFailure(listener: Parameters<WorkQueue['onFailure']>[0]): void {
     this.#queue.onFailure(listener);
   }
+  stats(): ReturnType<WorkQueue['stats']> {
+    return this.#queue.stats();
+  }
   close(): Promise<void> {
     return this.#queue.close();
   }

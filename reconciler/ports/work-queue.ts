@@ -2,8 +2,18 @@
  * Level-triggered work: a queue carries keys. At most one running and one waiting job per key; nothing is lost while
  * one runs.
  */
+import type { QueueStats } from '../core/storage/queue-metrics.ts';
 
-export type QueueName = 'revisions' | 'controllers' | 'scheduling' | 'nodes' | 'timers';
+/** Each controller has a queue of its own, and so has each shard of the nodes. */
+export type QueueName =
+  'revisions' | 'scheduling' | 'controllers' | `controllers.${string}` | 'nodes' | `nodes.${number}` | 'timers';
+
+/**
+ * `fresh`: something changed. `resync`: nothing is known to have changed; it waits until what is fresh has begun, and a
+ * fresh request for the same key overtakes it. Where the process that asks works the queue itself, it alone remembers
+ * the `resync` keys: whoever takes a queue over begins with all keys anyway.
+ */
+export type Priority = 'fresh' | 'resync';
 
 export interface JobResult {
   /** Look again after this long, unless something else asks earlier. */
@@ -23,9 +33,9 @@ export interface WorkQueue {
   /** Why nothing could be added last, in words for people; undefined while all is well. */
   readonly problem: string | undefined;
   /** Asks for a pass over `key`. While one waits it is a no-op; while one runs, exactly one more follows. */
-  add(queue: QueueName, key: string): Promise<void>;
+  add(queue: QueueName, key: string, priority?: Priority): Promise<void>;
   /** The same for many keys in one round trip. */
-  addMany(queue: QueueName, keys: readonly string[]): Promise<void>;
+  addMany(queue: QueueName, keys: readonly string[], priority?: Priority): Promise<void>;
   /**
    * Asks for a pass not before `delayMs` from now. An earlier pending delay wins; `add` overtakes it and never waits
    * for it.
@@ -43,6 +53,8 @@ export interface WorkQueue {
   ): QueueWorker;
   /** Every failure is told here: controllers turn it into a condition or an event. */
   onFailure(listener: (failure: QueueFailure) => void): void;
+  /** Of every queue that this process added to or worked on. */
+  stats(): ReadonlyMap<QueueName, QueueStats>;
   close(): Promise<void>;
 }
 

@@ -3,8 +3,9 @@ import { Queue, Worker } from 'bullmq';
 import type { RedisOptions } from 'ioredis';
 import { RetryableError } from '../../core/errors.ts';
 import { FailureStreaks } from '../../core/storage/retry.ts';
+import { QueueMetrics, type QueueStats } from '../../core/storage/queue-metrics.ts';
 import type { Log } from '../../ports/log.ts';
-import type { JobResult, QueueFailure, QueueName, QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
+import type { JobResult, Priority, QueueFailure, QueueName, QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
 import { MotherConnection } from './connection.ts';
 import { DelayedKeys } from './delayed-keys.ts';
 
@@ -25,11 +26,18 @@ interface JobData {
 interface Lane {
   readonly queue: Queue<JobData>;
   readonly delayed: DelayedKeys;
+  readonly metrics: QueueMetrics;
   /**
    * Keys that this process asked for and whose pass did not begin here since. A failover may lose them: they are asked
    * for again on every new connection. Kept only where this process also works; undefined until then.
    */
   asked: Set<string> | undefined;
+  /** Keys of no hurry. They are handed to the server when its line is short, so that what is fresh stands in front. */
+  readonly resync: Set<string>;
+  workers: number;
+  /** Longer than this the line is not made with keys of no hurry. */
+  shortLine: number;
+  handing: Promise<void> | undefined;
 }
 
 type Handler = (key: string, signal: AbortSignal) => Promise<JobResult>;
@@ -85,14 +93,24 @@ export class BullWorkQueue implements WorkQueue {
    * Throws RetryableError `QueueUnavailable` when Redis does not answer in time; the key may be added all the same, or
    * is added later.
    */
-  async add(queue: QueueName, key: string): Promise<void> {
-    await this.addMany(queue, [key]);
+  async add(queue: QueueName, key: string, priority?: Priority): Promise<void> {
+    await this.addMany(queue, [key], priority);
   }
 
-  async addMany(queue: QueueName, keys: readonly string[]): Promise<void> {
+  async addMany(queue: QueueName, keys: readonly string[], priority: Priority = 'fresh'): Promise<void> {
     if (keys.length === 0) return;
     const lane = this.#lane(queue);
-    for (const key of keys) lane.asked?.add(key);
+    const at = performance.now();
+    for (const key of keys) lane.metrics.added(key, at);
+    if (priority === 'resync' && lane.asked) {
+      for (const key of keys) if (!lane.asked.has(key)) lane.resync.add(key);
+      this.#handOver(lane);
+      return;
+    }
+    for (const key of keys) {
+      lane.asked?.add(key);
+      lane.resync.delete(key);
+    }
     try {
       await this.#bounded(() => this.#enqueue(lane.queue, keys));
     } catch (error) {
@@ -113,14 +131,19 @@ export class BullWorkQueue implements WorkQueue {
   work(queue: QueueName, concurrency: number, handler: Handler): QueueWorker {
     const lane = this.#lane(queue);
     const asked = (lane.asked ??= new Set());
+    lane.shortLine = concurrency;
+    lane.workers += 1;
     const stopping = new AbortController();
     // Only a store that was emptied, or a lock lost to a long pause, can start a key twice; then the second waits here.
     const running = new Map<string, Promise<void>>();
     const process = async (key: string): Promise<void> => {
       for (let earlier = running.get(key); earlier; earlier = running.get(key)) await earlier;
       asked.delete(key);
+      lane.metrics.began(key, performance.now());
+      this.#handOver(lane);
       const pass = this.#pass(queue, key, handler, stopping.signal).finally(() => {
         running.delete(key);
+        lane.metrics.ended(key, performance.now());
       });
       running.set(key, pass);
       await pass;
@@ -152,10 +175,20 @@ export class BullWorkQueue implements WorkQueue {
       close: (graceMs) =>
         (closing ??= this.#closeWorker(worker, running, stopping, graceMs ?? DEFAULT_GRACE_MS).finally(() => {
           this.#workers.delete(handle);
+          lane.workers -= 1;
+          if (lane.workers > 0) return;
+          // What waits is for whoever works it next.
+          lane.asked = undefined;
+          lane.resync.clear();
+          lane.metrics.forgetWaiting();
         })),
     };
     this.#workers.add(handle);
     return handle;
+  }
+
+  stats(): ReadonlyMap<QueueName, QueueStats> {
+    return new Map([...this.#lanes].map(([queue, { metrics }]) => [queue, metrics.stats(performance.now())]));
   }
 
   onFailure(listener: (failure: QueueFailure) => void): void {
@@ -194,7 +227,10 @@ export class BullWorkQueue implements WorkQueue {
         return;
       }
       const { attempt, retryInMs } = this.#streaks.failed(job, error, Math.random());
-      if (retryInMs !== undefined) await this.#later(queue, key, retryInMs);
+      if (retryInMs !== undefined) {
+        this.#lane(queue).metrics.failed();
+        await this.#later(queue, key, retryInMs);
+      }
       for (const listener of this.#listeners) listener({ queue, key, error, attempt, retryInMs });
     }
   }
@@ -217,6 +253,30 @@ export class BullWorkQueue implements WorkQueue {
     const [first] = jobs;
     if (jobs.length === 1 && first) await queue.add(first.name, first.data, first.opts);
     else await queue.addBulk(jobs);
+  }
+
+  /** As many keys of no hurry as make a short line, in one round trip. */
+  #handOver(lane: Lane): void {
+    if (!lane.asked || lane.resync.size === 0 || lane.asked.size >= lane.shortLine) return;
+    lane.handing ??= this.#handOverSome(lane, lane.asked).finally(() => {
+      lane.handing = undefined;
+      this.#handOver(lane);
+    });
+  }
+
+  async #handOverSome(lane: Lane, asked: Set<string>): Promise<void> {
+    const keys = [...lane.resync].slice(0, 2 * lane.shortLine);
+    for (const key of keys) {
+      lane.resync.delete(key);
+      asked.add(key);
+    }
+    try {
+      await this.#bounded(() => this.#enqueue(lane.queue, keys));
+    } catch (error) {
+      // They are among those that are asked for again.
+      this.#log.debug('keys of no hurry wait for the queue', { keys: keys.length, error: String(error) });
+      this.#askAgainSoon();
+    }
   }
 
   /** What the server held may be gone: another one has taken its place, or it lost its last seconds. */
@@ -287,6 +347,11 @@ export class BullWorkQueue implements WorkQueue {
         queue,
         delayed: new DelayedKeys(this.#client, `${this.#prefix}:${name}:later`, (keys) => this.#enqueue(queue, keys)),
         asked: undefined,
+        metrics: new QueueMetrics(),
+        resync: new Set(),
+        workers: 0,
+        shortLine: 0,
+        handing: undefined,
       };
       this.#lanes.set(name, lane);
     }

@@ -1,7 +1,8 @@
 /** The `WorkQueue` within one process. */
 import { LONGEST_TIMER_MS } from '../../../contracts/timers.ts';
 import { FailureStreaks } from '../../core/storage/retry.ts';
-import type { JobResult, QueueFailure, QueueName, QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
+import { QueueMetrics, type QueueStats } from '../../core/storage/queue-metrics.ts';
+import type { JobResult, Priority, QueueFailure, QueueName, QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
 
 type Handler = (key: string, signal: AbortSignal) => Promise<JobResult>;
 
@@ -13,12 +14,12 @@ export class MemoryWorkQueue implements WorkQueue {
   readonly #listeners: ((failure: QueueFailure) => void)[] = [];
   readonly #workers = new Set<QueueWorker>();
 
-  async add(queue: QueueName, key: string): Promise<void> {
-    this.#lane(queue).add([key]);
+  async add(queue: QueueName, key: string, priority?: Priority): Promise<void> {
+    this.#lane(queue).add([key], priority);
   }
 
-  async addMany(queue: QueueName, keys: readonly string[]): Promise<void> {
-    this.#lane(queue).add(keys);
+  async addMany(queue: QueueName, keys: readonly string[], priority?: Priority): Promise<void> {
+    this.#lane(queue).add(keys, priority);
   }
 
   async addAfter(queue: QueueName, key: string, delayMs: number): Promise<void> {
@@ -39,6 +40,10 @@ export class MemoryWorkQueue implements WorkQueue {
 
   onFailure(listener: (failure: QueueFailure) => void): void {
     this.#listeners.push(listener);
+  }
+
+  stats(): ReadonlyMap<QueueName, QueueStats> {
+    return new Map([...this.#lanes].map(([queue, lane]) => [queue, lane.metrics.stats(performance.now())]));
   }
 
   async close(): Promise<void> {
@@ -72,7 +77,10 @@ interface Crew {
 }
 
 class Lane {
+  readonly metrics = new QueueMetrics();
   readonly #waiting = new Set<string>();
+  /** Keys that wait behind those. */
+  readonly #resync = new Set<string>();
   readonly #running = new Set<string>();
   readonly #delayed = new Map<string, { readonly due: number; readonly timer: NodeJS.Timeout }>();
   readonly #streaks = new FailureStreaks();
@@ -83,8 +91,16 @@ class Lane {
     this.#report = report;
   }
 
-  add(keys: readonly string[]): void {
-    for (const key of keys) this.#waiting.add(key);
+  add(keys: readonly string[], priority: Priority = 'fresh'): void {
+    for (const key of keys) {
+      this.metrics.added(key, performance.now());
+      if (priority === 'fresh') {
+        this.#waiting.add(key);
+        this.#resync.delete(key);
+      } else if (!this.#waiting.has(key)) {
+        this.#resync.add(key);
+      }
+    }
     this.#dispatch();
   }
 
@@ -126,16 +142,19 @@ class Lane {
 
   clear(): void {
     this.#waiting.clear();
+    this.#resync.clear();
+    this.metrics.forgetWaiting();
     for (const { timer } of this.#delayed.values()) clearTimeout(timer);
     this.#delayed.clear();
   }
 
   #dispatch(): void {
     for (const crew of this.#crews) {
-      for (const key of [...this.#waiting]) {
+      for (const key of [...this.#waiting, ...this.#resync]) {
         if (crew.closing || crew.jobs.size >= crew.concurrency) break;
         if (this.#running.has(key)) continue;
         this.#waiting.delete(key);
+        this.#resync.delete(key);
         this.#running.add(key);
         const job = this.#run(crew, key).finally(() => {
           this.#running.delete(key);
@@ -148,6 +167,7 @@ class Lane {
   }
 
   async #run(crew: Crew, key: string): Promise<void> {
+    this.metrics.began(key, performance.now());
     try {
       const { requeueAfterMs } = await crew.handler(key, crew.stopping.signal);
       this.#streaks.succeeded(key);
@@ -158,8 +178,13 @@ class Lane {
         return;
       }
       const { attempt, retryInMs } = this.#streaks.failed(key, error, Math.random());
-      if (retryInMs !== undefined) this.addAfter(key, retryInMs);
+      if (retryInMs !== undefined) {
+        this.metrics.failed();
+        this.addAfter(key, retryInMs);
+      }
       this.#report({ key, error, attempt, retryInMs });
+    } finally {
+      this.metrics.ended(key, performance.now());
     }
   }
 }

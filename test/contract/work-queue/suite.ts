@@ -118,6 +118,65 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
     );
 
     it(
+      'puts what changed before what is only looked at again, and makes one pass of both',
+      on(async (queue) => {
+        const open = gate();
+        const runs = new Counter();
+        const order: string[] = [];
+        queue.work('controllers', 1, async (key) => {
+          order.push(key);
+          runs.hit(key);
+          if (key === 'first') await open.passed;
+          return {};
+        });
+        await queue.add('controllers', 'first');
+        await runs.reach('first', 1);
+        const again = Array.from({ length: 30 }, (_, index) => `again-${index}`);
+        await queue.addMany('controllers', again, 'resync');
+        await queue.add('controllers', 'changed');
+        await queue.add('controllers', 'again-29');
+        open.pass();
+        await Promise.all(again.map((key) => runs.reach(key, 1)));
+        await queue.add('controllers', 'end');
+        await runs.reach('end', 1);
+        // A few of the others may stand in the line already.
+        assert.ok(order.indexOf('changed') <= 5, `changed came ${order.indexOf('changed')}th`);
+        assert.ok(order.indexOf('again-29') <= 6, `again-29 came ${order.indexOf('again-29')}th`);
+        assert.equal(order.length, 33, 'each had one pass');
+      }),
+    );
+
+    it(
+      'counts what it does',
+      on(async (queue) => {
+        const open = gate();
+        const runs = new Counter();
+        queue.work('controllers', 1, async (key) => {
+          runs.hit(key);
+          if (key === 'slow') await open.passed;
+          if (key === 'bad' && runs.count(key) === 1) throw new RetryableError('Test', 'once');
+          return {};
+        });
+        await queue.add('controllers', 'slow');
+        await runs.reach('slow', 1);
+        await queue.addMany('controllers', ['bad', 'good']);
+        const busy = queue.stats().get('controllers');
+        assert.ok(busy);
+        assert.deepEqual([busy.adds, busy.running, busy.depth, busy.work.count], [3, 1, 2, 0]);
+        open.pass();
+        await runs.reach('bad', 2);
+        await queue.add('controllers', 'end');
+        await runs.reach('end', 1);
+        const done = queue.stats().get('controllers');
+        assert.ok(done);
+        assert.deepEqual([done.retries, done.depth], [1, 0]);
+        assert.ok(done.work.count >= 4 && done.latency.count >= 4);
+        assert.ok(done.work.sumMs > 0);
+        assert.equal(done.work.buckets.at(-1), done.work.count);
+      }),
+    );
+
+    it(
       'starts a pass within milliseconds of its add',
       on(async (queue) => {
         const latencies: number[] = [];
