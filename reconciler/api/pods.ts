@@ -3,14 +3,25 @@ import type { Duplex, Readable } from 'node:stream';
 import { AGENT_API, EXEC_UPGRADE, NODE_PATHS } from '../../contracts/agent/index.ts';
 import { objectKey, type StoredPod } from '../../contracts/objects/index.ts';
 import type { PlacementExplanation } from '../core/scheduling/explain.ts';
+import type { StoreView } from '../controllers/runtime/controller.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { NodeConnection } from '../ports/node-transport.ts';
 import { ApiError, notFound } from './answers.ts';
-import type { ApiDependencies } from './dependencies.ts';
 import { failingContainer } from './explain.ts';
 import type { ExplainedPod } from './types.ts';
 
-type PodAccess = Pick<ApiDependencies, 'view' | 'connectionTo' | 'clock'>;
-type PlacementAccess = Pick<ApiDependencies, 'view' | 'explainPlacement'>;
+export interface PodAccess {
+  readonly view: StoreView;
+  /** The open connection to a node's agent, or undefined while there is none. */
+  readonly connectionTo: (nodeName: string) => NodeConnection | undefined;
+  readonly clock: Clock;
+}
+
+export interface PlacementAccess {
+  readonly view: StoreView;
+  /** Why a pod is where it is, or nowhere; undefined for one that needs no place any more. */
+  readonly explainPlacement: (pod: StoredPod) => PlacementExplanation | undefined;
+}
 
 const EXPLAIN_LOG_LINES = 8;
 const EXPLAIN_LOG_MS = 3000;

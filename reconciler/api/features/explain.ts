@@ -1,0 +1,34 @@
+/** Why an object is as it is: the chain from its commit to its containers' last lines. */
+import { z } from 'zod';
+import { findKind, KINDS } from '../../../contracts/objects/index.ts';
+import { ApiError } from '../answers.ts';
+import { explainReport } from '../explain.ts';
+import { type PlacementAccess, type PodAccess, withLastLines, withPlacement } from '../pods.ts';
+import { type Feature, OWN_ROOT, read } from '../routes.ts';
+
+export interface ExplainNeeds extends PodAccess, PlacementAccess {
+  readonly sourceName: string;
+}
+
+const Query = z.object({ kind: z.string(), namespace: z.string().default('default'), name: z.string() });
+
+export function explain(needs: ExplainNeeds): Feature {
+  return ({ app, signalOf }) => {
+    app.get(`${OWN_ROOT}/explain`, async (request, reply) => {
+      const asked = read(Query, request.query);
+      const kind = findKind(asked.kind);
+      if (!kind) throw new ApiError(400, 'BadRequest', `there is no kind ${JSON.stringify(asked.kind)}`);
+      const explained = explainReport({
+        view: needs.view,
+        sourceName: needs.sourceName,
+        kind,
+        namespace: KINDS[kind].namespaced ? asked.namespace : '',
+        name: asked.name,
+      });
+      const signal = signalOf(reply);
+      const shown = kind === 'Pod' ? explained.pods[0] : explained.pods.find(({ node }) => node === undefined);
+      const [first, ...others] = explained.pods.map((pod) => (pod === shown ? withPlacement(needs, pod) : pod));
+      return first ? { ...explained, pods: [await withLastLines(needs, first, signal), ...others] } : explained;
+    });
+  };
+}
