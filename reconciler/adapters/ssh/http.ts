@@ -5,24 +5,31 @@ import type { Duplex, Readable } from 'node:stream';
 import { RetryableError } from '../../core/errors.ts';
 import { answerBody } from '../../ports/answer-body.ts';
 import { SHORT_ANSWER_BYTES, type HttpAnswer, type HttpQuestion } from '../../ports/node-transport.ts';
-import type { SocketChannels } from './socket-channels.ts';
 
 /** Requests in flight at the same time; sshd's default MaxSessions of 10 leaves room for them even over bridges. */
 const POOLED_CHANNELS = 3;
+
+/** Where streams to a Unix socket on the node come from. */
+export interface StreamSource {
+  /** `endless` when nobody knows when the stream will end. */
+  open(socket: string, endless: boolean, signal: AbortSignal): Promise<Duplex>;
+  /** Whether a stream may be kept for later requests. */
+  isLasting(stream: Duplex): boolean;
+}
 
 type RequestOptions = ClientRequestArgs & { readonly unixSocket: string };
 type Connected = (error: Error | null, socket: Duplex) => void;
 
 /** An agent whose sockets are channels. */
 class ChannelAgent extends Agent {
-  readonly #channels: SocketChannels;
+  readonly #channels: StreamSource;
   readonly #pool: AbortSignal | undefined;
 
   /**
    * `pool`: ends the wait for channels that many requests share; without it, each serves one request of unknown length
    * and ends with that.
    */
-  constructor(channels: SocketChannels, pool?: AbortSignal) {
+  constructor(channels: StreamSource, pool?: AbortSignal) {
     super({
       keepAlive: pool !== undefined,
       maxSockets: pool ? POOLED_CHANNELS : Infinity,
@@ -61,7 +68,7 @@ export class ChannelHttp {
   readonly #pool: Agent;
   readonly #streams: Agent;
 
-  constructor(channels: SocketChannels) {
+  constructor(channels: StreamSource) {
     setMaxListeners(0, this.#over.signal);
     this.#pool = new ChannelAgent(channels, this.#over.signal);
     this.#streams = new ChannelAgent(channels);
