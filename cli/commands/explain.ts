@@ -1,10 +1,10 @@
 /** `plumb explain`: one chain from the commit to the runtime's own words. */
 import type { ExplainedPod, ExplainReport } from '../../reconciler/api/types.ts';
+import { age, short } from '../../reconciler/core/kinds/columns.ts';
 import { controlPlane } from '../control-plane.ts';
 import { printData } from '../print/format.ts';
 import { print } from '../print/terminal.ts';
 import { placementLinks } from '../print/placement.ts';
-import { age, short } from '../print/table.ts';
 import { parseObject } from './get.ts';
 
 export async function explain(

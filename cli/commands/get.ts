@@ -1,5 +1,6 @@
 /** `plumb get`: live objects. */
 import {
+  ALL_KINDS,
   findKind,
   KINDS,
   type Kind,
@@ -9,6 +10,7 @@ import {
   type Pod,
 } from '../../contracts/objects/index.ts';
 import type { ObjectList } from '../../reconciler/api/types.ts';
+import { descriptorOf, DESCRIPTORS } from '../../reconciler/core/kinds/index.ts';
 import { type ControlPlaneClient, controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
 import { rowsOf, unheardNodes } from '../print/columns.ts';
@@ -25,7 +27,8 @@ export interface GetOptions {
   readonly output?: string;
 }
 
-const ALL: readonly Kind[] = ['Pod', 'Service', 'Deployment', 'ReplicaSet'];
+/** What `plumb get all` shows. */
+const ALL = ALL_KINDS.filter((kind) => DESCRIPTORS[kind].categories.includes('all'));
 
 /** What is named by `KIND/NAME`. CliFailure 2 for a name without its kind, which shows `example`. */
 export function parseObject(word: string, example: string): { readonly kind: Kind; readonly name: string } {
@@ -114,7 +117,7 @@ async function printed(
   const unheard =
     kind === 'Pod' ? await unheardUnder(client, objects as readonly Pod[], now) : new Map<string, string>();
   for (const sentence of unheard.values()) progress(sentence);
-  const { headings, rows } = rowsOf(kind, inOrder(objects) as readonly ObjectsByKind[typeof kind][], {
+  const { headings, rows } = rowsOf(kind, inOrder(kind, objects) as readonly ObjectsByKind[typeof kind][], {
     wide: options.output === 'wide',
     namespace: options.allNamespaces === true && KINDS[kind].namespaced,
     now,
@@ -137,11 +140,10 @@ async function unheardUnder(
   return unheardNodes(items as readonly Node[], pods, now);
 }
 
-/** Events as they happened, the newest last; others as they came. */
-function inOrder(objects: readonly KubeObject[]): readonly KubeObject[] {
-  return objects.toSorted((a, b) =>
-    a.kind === 'Event' && b.kind === 'Event' ? Date.parse(a.lastTimestamp) - Date.parse(b.lastTimestamp) : 0,
-  );
+/** They came by key. */
+function inOrder(kind: Kind, objects: readonly KubeObject[]): readonly KubeObject[] {
+  const { listed } = descriptorOf(kind);
+  return listed === 'by key' ? objects : objects.toSorted((a, b) => listed.compare(a, b));
 }
 
 /** `plumb delete pod/NAME`. */

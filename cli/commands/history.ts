@@ -5,11 +5,12 @@ import { promisify } from 'node:util';
 import type { RevisionRecord } from '../../contracts/objects/index.ts';
 import type { HistoryReport } from '../../reconciler/api/types.ts';
 import type { Revision } from '../../reconciler/ports/git-source.ts';
+import { age, short } from '../../reconciler/core/kinds/columns.ts';
 import { controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
 import { printData } from '../print/format.ts';
 import { print, progress } from '../print/terminal.ts';
-import { age, short, table } from '../print/table.ts';
+import { table } from '../print/table.ts';
 
 export interface HistoryOptions {
   readonly home?: string;

@@ -1,9 +1,12 @@
 /** `plumb status`: is the newest revision applied and healthy, and if not, what is missing. */
+import type { Kind } from '../../contracts/objects/index.ts';
 import type { StatusReport } from '../../reconciler/api/types.ts';
+import { age, short } from '../../reconciler/core/kinds/columns.ts';
+import { DESCRIPTORS } from '../../reconciler/core/kinds/index.ts';
 import { type ControlPlaneClient, controlPlane } from '../control-plane.ts';
 import { printData } from '../print/format.ts';
 import { print, progress } from '../print/terminal.ts';
-import { age, short, table } from '../print/table.ts';
+import { table } from '../print/table.ts';
 
 export interface StatusOptions {
   readonly home?: string;
@@ -89,7 +92,7 @@ export function formatStatus(report: StatusReport, now: Date): string {
       table(
         ['OBJECT', 'NAMESPACE', 'HEALTH', 'WHY'],
         report.objects
-          .filter((o) => o.health !== 'Healthy' || SHOWN_WHEN_HEALTHY.has(o.kind))
+          .filter((o) => o.health !== 'Healthy' || isShownWhenHealthy(o.kind))
           .map((o) => [`${o.kind}/${o.name}`, o.namespace, o.health, o.message]),
       ),
     );
@@ -113,5 +116,7 @@ export function formatStatus(report: StatusReport, now: Date): string {
   return lines.join('\n');
 }
 
-/** Kinds whose health says something even when it is good. */
-const SHOWN_WHEN_HEALTHY: ReadonlySet<string> = new Set(['Deployment', 'ReplicaSet', 'Pod', 'Service']);
+function isShownWhenHealthy(kind: Kind): boolean {
+  const { health } = DESCRIPTORS[kind];
+  return health !== 'stored' && health.shown === 'always';
+}

@@ -6,7 +6,8 @@ import type {
   WaitingPod,
 } from '../../reconciler/core/scheduling/explain.ts';
 import { verdictLines } from '../../reconciler/core/scheduling/verdict-lines.ts';
-import { age, table } from './table.ts';
+import { age } from '../../reconciler/core/kinds/columns.ts';
+import { table } from './table.ts';
 
 /** Name and text of each link; a text may have several lines. */
 export function placementLinks(placement: PlacementExplanation, now: Date): [string, string][] {

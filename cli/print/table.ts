@@ -19,19 +19,3 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
 function oneLine(text: string): string {
   return visible(text.replace(/\s+/g, ' '));
 }
-
-/** Time between two moments as kubectl writes ages: `12s`, `5m`, `3h`, `9d`. */
-export function age(from: string | undefined, now: Date): string {
-  const at = Date.parse(from ?? '');
-  if (Number.isNaN(at)) return '<unknown>';
-  const seconds = Math.max(0, Math.floor((now.getTime() - at) / 1000));
-  if (seconds < 120) return `${seconds}s`;
-  if (seconds < 7200) return `${Math.floor(seconds / 60)}m`;
-  if (seconds < 172800) return `${Math.floor(seconds / 3600)}h`;
-  return `${Math.floor(seconds / 86400)}d`;
-}
-
-/** A commit id as people write it. */
-export function short(sha: string | undefined): string {
-  return sha === undefined ? '<none>' : sha.slice(0, 12);
-}

@@ -1,5 +1,6 @@
 /** The plan of a revision: what has to be created, updated and deleted so that the cluster is what Git says. */
-import { KINDS, parseKey, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { parseKey, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { DESCRIPTORS } from '../kinds/index.ts';
 import type { DesiredObject } from '../manifests/types.ts';
 import { diffObjects } from './diff-objects.ts';
 import { equal } from './json.ts';
@@ -93,7 +94,7 @@ function withAnnotations(object: KubeObject, annotations: Readonly<Record<string
 }
 
 function waveOf(key: ObjectKey): number {
-  return KINDS[parseKey(key).kind].wave;
+  return DESCRIPTORS[parseKey(key).kind].wave;
 }
 
 function compareKeys(a: string, b: string): number {

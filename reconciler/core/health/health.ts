@@ -1,4 +1,5 @@
 /** What `plumb status` says of an object. The idea of one judgement per kind is gitops-engine's. */
+import type { Kind, ObjectKey, StoredOf } from '../../../contracts/objects/index.ts';
 
 export type HealthStatus = 'Healthy' | 'Progressing' | 'Degraded' | 'Suspended' | 'Missing';
 
@@ -25,3 +26,14 @@ export function worst(list: readonly Health[]): Health | undefined {
     undefined,
   );
 }
+
+/** What a judgement looks at besides the object; the process's view of the store is one. */
+export interface HealthView {
+  get<K extends Kind>(key: ObjectKey<K>): StoredOf<K> | undefined;
+  ownedBy<K extends Kind>(kind: K, ownerUid: string): readonly StoredOf<K>[];
+  labelled<K extends Kind>(kind: K, key: string, value: string, namespace?: string): readonly StoredOf<K>[];
+}
+
+export const healthy = (message: string): Health => ({ status: 'Healthy', message });
+export const progressing = (message: string): Health => ({ status: 'Progressing', message });
+export const degraded = (message: string): Health => ({ status: 'Degraded', message });

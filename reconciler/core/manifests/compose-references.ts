@@ -12,9 +12,11 @@ import {
   type Secret,
   type Service,
 } from '../../../contracts/objects/index.ts';
+import { descriptorOf } from '../kinds/index.ts';
+import { podTemplateOf } from '../kinds/pod-template.ts';
 import type { Tell } from './compose-state.ts';
 import { positionOf } from './marks.ts';
-import { configReferences, containersOf, podTemplateOf, type PodTemplate } from './pod-templates.ts';
+import { containersOf, type PodTemplate } from './pod-templates.ts';
 import { suggest } from './suggest.ts';
 import type { DesiredObject, DesiredState } from './types.ts';
 import { pathText } from './yaml-tree.ts';
@@ -22,13 +24,13 @@ import { pathText } from './yaml-tree.ts';
 export function checkReferences(state: DesiredState, declared: ReadonlySet<ObjectKey>, tell: Tell): void {
   const templates = new Map<string, PodTemplate[]>();
   for (const desired of state.values()) {
+    checkNamed(desired, state, declared, tell);
     const template = podTemplateOf(desired.object);
     if (!template) continue;
     const namespace = desired.object.metadata.namespace ?? '';
     const known = templates.get(namespace);
     if (known) known.push(template);
     else templates.set(namespace, [template]);
-    checkConfigReferences(desired, template, state, declared, tell);
     checkServiceAccount(desired, template, declared, tell);
   }
   for (const desired of state.values()) {
@@ -38,15 +40,12 @@ export function checkReferences(state: DesiredState, declared: ReadonlySet<Objec
   }
 }
 
-function checkConfigReferences(
-  desired: DesiredObject,
-  template: PodTemplate,
-  state: DesiredState,
-  declared: ReadonlySet<ObjectKey>,
-  tell: Tell,
-): void {
+/** What the facet `references` has of the object. */
+function checkNamed(desired: DesiredObject, state: DesiredState, declared: ReadonlySet<ObjectKey>, tell: Tell): void {
+  const { references } = descriptorOf(desired.object.kind);
+  if (references === 'none') return;
   const told = new Set<string>();
-  for (const { kind, name, keys, optional, path } of configReferences(template)) {
+  for (const { kind, name, keys, optional, path } of references.of(desired.object)) {
     if (optional) continue;
     const key = objectKey(kind, desired.object.metadata.namespace, name);
     const at = positionOf(desired, ...path);

@@ -10,9 +10,9 @@ import {
   type ObjectKey,
   type PriorityClass,
 } from '../../../contracts/objects/index.ts';
+import { podTemplateOf } from '../kinds/pod-template.ts';
 import type { Tell } from './compose-state.ts';
 import { positionOf } from './marks.ts';
-import { podTemplateOf } from './pod-templates.ts';
 import { suggest } from './suggest.ts';
 import type { DesiredObject, DesiredState } from './types.ts';
 import { pathText } from './yaml-tree.ts';

@@ -2,53 +2,27 @@
  * Where the fields are that are compared with other objects once all files are read; the trees themselves are not kept.
  */
 import { readKey, type KubeObject } from '../../../contracts/objects/index.ts';
-import { pluginUses } from './checks/check-profiles.ts';
+import { descriptorOf } from '../kinds/index.ts';
+import { podTemplateOf } from '../kinds/pod-template.ts';
 import type { Findings } from './findings.ts';
-import { configReferences, podTemplateOf } from './pod-templates.ts';
 import type { DesiredObject, Position } from './types.ts';
 import { nodeAt, offsetOf, pathText, type FieldPath, type YamlNode } from './yaml-tree.ts';
 
-const FIXED: readonly FieldPath[] = [
-  ['metadata', 'name'],
-  ['metadata', 'namespace'],
-  ['spec'],
-  ['spec', 'selector'],
-  ['spec', 'clusterIP'],
-  ['spec', 'address'],
-  ['spec', 'network', 'podCIDR'],
-  ['spec', 'sync', 'maxPrunePercent'],
-  ['spec', 'minAvailable'],
-  ['spec', 'maxUnavailable'],
-  ['data'],
-  ['binaryData'],
-  ['stringData'],
-  ['type'],
-  ['immutable'],
-  ['value'],
-  ['globalDefault'],
-  ['preemptionPolicy'],
-];
+/** Of every kind. */
+const COMMON: readonly FieldPath[] = [['metadata', 'name'], ['metadata', 'namespace'], ['spec']];
 
 export function fieldMarks(
   object: KubeObject,
   tree: YamlNode,
   findings: Findings,
 ): NonNullable<DesiredObject['marks']> {
-  const paths: FieldPath[] = [...FIXED];
-  if (object.kind === 'Service')
-    object.spec.ports.forEach((_, i) =>
-      paths.push(['spec', 'ports', i, 'nodePort'], ['spec', 'ports', i, 'targetPort']),
-    );
+  const { compared, fixed, references } = descriptorOf(object.kind);
+  const paths: FieldPath[] = [...COMMON, ...fixed.map(({ path }) => path)];
+  if (compared !== 'none') paths.push(...('paths' in compared ? compared.paths(object) : compared));
+  if (references !== 'none') paths.push(...references.of(object).map(({ path }) => path));
   const template = podTemplateOf(object);
-  if (template) {
-    paths.push(
-      ...configReferences(template).map((r) => r.path),
-      [...template.path, 'priorityClassName'],
-      [...template.path, 'schedulerName'],
-      [...template.path, 'serviceAccountName'],
-    );
-  }
-  if (object.kind === 'KubeSchedulerConfiguration') paths.push(...pluginUses(object).map((use) => use.path));
+  if (template)
+    paths.push(...['priorityClassName', 'schedulerName', 'serviceAccountName'].map((name) => [...template.path, name]));
   const marks: Record<string, readonly [number, number]> = {};
   for (const path of paths) {
     if (!nodeAt(tree, path)) continue;

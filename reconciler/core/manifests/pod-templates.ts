@@ -1,5 +1,6 @@
 /** The pods that an object stands for, and what those refer to by name. */
-import type { Container, KubeObject, PodSpec } from '../../../contracts/objects/index.ts';
+import type { Container, PodSpec } from '../../../contracts/objects/index.ts';
+import type { Reference } from '../kinds/descriptor.ts';
 import type { FieldPath } from './yaml-tree.ts';
 
 export interface PodTemplate {
@@ -7,23 +8,6 @@ export interface PodTemplate {
   /** Where `spec` is in the object. */
   readonly path: FieldPath;
   readonly labels: Readonly<Record<string, string>>;
-}
-
-/** The pod that an object is or makes, or undefined. */
-export function podTemplateOf(object: KubeObject): PodTemplate | undefined {
-  switch (object.kind) {
-    case 'Pod':
-      return { spec: object.spec, path: ['spec'], labels: object.metadata.labels ?? {} };
-    case 'Deployment':
-    case 'ReplicaSet':
-      return {
-        spec: object.spec.template.spec,
-        path: ['spec', 'template', 'spec'],
-        labels: object.spec.template.metadata.labels ?? {},
-      };
-    default:
-      return undefined;
-  }
 }
 
 export interface PlacedContainer {
@@ -44,18 +28,9 @@ export function containersOf({ spec, path }: PodTemplate): PlacedContainer[] {
   ];
 }
 
-export interface ConfigReference {
-  readonly kind: 'ConfigMap' | 'Secret';
-  readonly name: string;
-  /** Keys that must be in it; all of it when empty. */
-  readonly keys: readonly string[];
-  readonly optional: boolean;
-  readonly path: FieldPath;
-}
-
 /** Every ConfigMap and Secret that the pod needs to start. */
-export function configReferences(template: PodTemplate): ConfigReference[] {
-  const references: ConfigReference[] = [];
+export function configReferences(template: PodTemplate): Reference[] {
+  const references: Reference[] = [];
   for (const { container, path } of containersOf(template)) {
     for (const [i, { valueFrom }] of (container.env ?? []).entries()) {
       const at = [...path, 'env', i, 'valueFrom'];

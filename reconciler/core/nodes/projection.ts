@@ -5,68 +5,27 @@ import {
   type KubeObject,
   type Node,
   type ObjectKey,
-  type Pod,
   type Stored,
 } from '../../../contracts/objects/index.ts';
+import { DESCRIPTORS, descriptorOf } from '../kinds/index.ts';
+import { nodeForRoutes } from '../kinds/node.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 
-/** Kinds that every node holds. */
-const SHARED_KINDS: ReadonlySet<Kind> = new Set<Kind>(['Service', 'EndpointSlice', 'Node', 'Cluster', 'Source']);
-/** Kinds that a node holds when a pod of its own leads to them. */
-const FOLLOWED_KINDS: ReadonlySet<Kind> = new Set<Kind>(['Pod', 'ConfigMap', 'Secret']);
-
-export type Reach = 'shared' | 'followed' | 'none';
-
-export function reachOf(kind: Kind): Reach {
-  if (SHARED_KINDS.has(kind)) return 'shared';
-  return FOLLOWED_KINDS.has(kind) ? 'followed' : 'none';
+/** Whether every node holds objects of the kind, or those that a pod of its own leads to, or none. */
+export function reachOf(kind: Kind): 'shared' | 'followed' | 'none' {
+  const { reach } = DESCRIPTORS[kind];
+  return reach === 'none' ? 'none' : reach.how;
 }
 
-/**
- * The object as a node gets it. Keeps uid, labels, annotations, owners and times, so that a pod can be followed again;
- * keeps the resourceVersion, which is no part of {@link projectionText}.
- */
+/** The object as a node gets it; with its resourceVersion, which is no part of {@link projectionText}. */
 export function project(object: Stored): KubeObject {
-  switch (object.kind) {
-    case 'Node':
-      return projectNode(object);
-    case 'Source':
-      return {
-        apiVersion: object.apiVersion,
-        kind: object.kind,
-        metadata: object.metadata,
-        spec: object.spec,
-        ...(object.status?.appliedRevision !== undefined && {
-          status: { appliedRevision: object.status.appliedRevision, history: [] },
-        }),
-      };
-    case 'Pod':
-    case 'Service': {
-      const { status: _status, ...rest } = object;
-      return rest;
-    }
-    default:
-      return object;
-  }
-}
-
-/**
- * Routes need a node's pod range and address. Its owner is a Machine, which is read from Git again after a recovery.
- */
-function projectNode(node: Stored<Node>): Node {
-  const { name, uid, resourceVersion, creationTimestamp } = node.metadata;
-  return {
-    apiVersion: node.apiVersion,
-    kind: node.kind,
-    metadata: { name, uid, resourceVersion, creationTimestamp },
-    spec: node.spec.podCIDR === undefined ? {} : { podCIDR: node.spec.podCIDR },
-    ...(node.status?.addresses && { status: { addresses: node.status.addresses } }),
-  };
+  const { reach } = descriptorOf(object.kind);
+  return reach === 'none' ? object : reach.form(object);
 }
 
 /** A node's own Node: also what its agent holds new pods against. */
 export function projectOwnNode(node: Stored<Node>): Node {
-  const { metadata, spec, ...rest } = projectNode(node);
+  const { metadata, spec, ...rest } = nodeForRoutes(node);
   const { labels } = node.metadata;
   const status = { ...rest.status, ...(node.status?.allocatable && { allocatable: node.status.allocatable }) };
   return {
@@ -85,36 +44,8 @@ export function projectionText(projected: KubeObject): string {
 
 /** Keys that a node needs because it needs this object. */
 export function referencesOf(object: KubeObject): readonly ObjectKey[] {
-  switch (object.kind) {
-    case 'Pod':
-      return podReferences(object);
-    default:
-      return [];
-  }
-}
-
-function podReferences(pod: Pod): readonly ObjectKey[] {
-  const { namespace } = pod.metadata;
-  const keys = new Set<ObjectKey>();
-  const configMap = (name: string | undefined): void => {
-    if (name !== undefined) keys.add(objectKey('ConfigMap', namespace, name));
-  };
-  const secret = (name: string | undefined): void => {
-    if (name !== undefined) keys.add(objectKey('Secret', namespace, name));
-  };
-  for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
-    for (const { valueFrom } of container.env ?? []) {
-      configMap(valueFrom?.configMapKeyRef?.name);
-      secret(valueFrom?.secretKeyRef?.name);
-    }
-    for (const from of container.envFrom ?? []) {
-      configMap(from.configMapRef?.name);
-      secret(from.secretRef?.name);
-    }
-  }
-  for (const volume of pod.spec.volumes ?? []) {
-    configMap(volume.configMap?.name);
-    secret(volume.secret?.secretName);
-  }
-  return [...keys];
+  const { references } = descriptorOf(object.kind);
+  if (references === 'none') return [];
+  const named = references.of(object).filter(({ kind }) => reachOf(kind) === 'followed');
+  return [...new Set(named.map(({ kind, name }): ObjectKey => objectKey(kind, object.metadata.namespace, name)))];
 }

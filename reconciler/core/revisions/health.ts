@@ -1,8 +1,9 @@
 /** Whether everything that a revision brought is well: one line per object, and what is missing in words. */
-import { ALL_KINDS, KINDS, type Kind, type Stored, type StoredOf } from '../../../contracts/objects/index.ts';
+import { ALL_KINDS, type Kind, type Stored, type StoredOf } from '../../../contracts/objects/index.ts';
 import { SOURCE_ANNOTATION } from '../diff/types.ts';
-import type { HealthStatus } from '../health/health.ts';
-import { type HealthView, objectHealth } from '../health/object-health.ts';
+import type { HealthStatus, HealthView } from '../health/health.ts';
+import { objectHealth } from '../health/object-health.ts';
+import { DESCRIPTORS } from '../kinds/index.ts';
 
 /** The health of one object, as `plumb status` lists it. */
 export interface ObjectReport {
@@ -23,12 +24,14 @@ export interface LiveReader extends HealthView {
 }
 
 /** Kinds that a manifest may have. */
-export const MANIFEST_KINDS: readonly Kind[] = ALL_KINDS.filter((kind) => KINDS[kind].manifest !== undefined);
+export const MANIFEST_KINDS: readonly Kind[] = ALL_KINDS.filter(
+  (kind) => DESCRIPTORS[kind].identity.manifest !== undefined,
+);
 
 /** All live objects that came from the source, ordered by wave, then key. */
 export function sourceObjects(reader: Pick<LiveReader, 'list'>, sourceName: string): Stored[] {
   return [...MANIFEST_KINDS]
-    .sort((a, b) => KINDS[a].wave - KINDS[b].wave || (a < b ? -1 : 1))
+    .sort((a, b) => DESCRIPTORS[a].wave - DESCRIPTORS[b].wave || (a < b ? -1 : 1))
     .flatMap((kind): readonly Stored[] => reader.list(kind))
     .filter((object) => object.metadata.annotations?.[SOURCE_ANNOTATION] === sourceName);
 }

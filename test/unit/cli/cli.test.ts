@@ -17,8 +17,10 @@ import { fingerprintOf, parseDestination } from '../../../cli/commands/node-add.
 import { editMachine, printed } from '../../../cli/commands/node-edit.ts';
 import { diagnosticLines } from '../../../cli/commands/hook.ts';
 import { summary } from '../../../cli/commands/status.ts';
-import { podStatusWord, rowsOf, unheardNodes } from '../../../cli/print/columns.ts';
-import { age, table } from '../../../cli/print/table.ts';
+import { rowsOf, unheardNodes } from '../../../cli/print/columns.ts';
+import { table } from '../../../cli/print/table.ts';
+import { age } from '../../../reconciler/core/kinds/columns.ts';
+import { podStatusWord } from '../../../reconciler/core/kinds/pod-status-word.ts';
 import type { StatusReport } from '../../../reconciler/api/types.ts';
 import type { Diagnostic } from '../../../reconciler/core/manifests/index.ts';
 import { postReceiveHook, preReceiveHook } from '../../../cli/templates/hooks.ts';

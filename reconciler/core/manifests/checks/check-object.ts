@@ -4,21 +4,10 @@
  */
 import { KINDS, readKey, type KubeObject } from '../../../../contracts/objects/index.ts';
 import { ORIGIN_ANNOTATION, SOURCE_ANNOTATION } from '../../diff/types.ts';
-import { podTemplateOf } from '../pod-templates.ts';
+import { descriptorOf } from '../../kinds/index.ts';
+import { podTemplateOf } from '../../kinds/pod-template.ts';
 import type { FieldPath } from '../yaml-tree.ts';
-import { checkCluster } from './check-cluster.ts';
-import { checkConfigMap, checkSecret } from './check-config.ts';
 import { checkPod } from './check-pod.ts';
-import { checkService } from './check-service.ts';
-import { checkResources } from './check-resources.ts';
-import { checkSchedulerPlugin } from './check-scheduler-plugin.ts';
-import {
-  checkDeschedulerPolicy,
-  checkDisruptionBudget,
-  checkPriorityClass,
-  checkSchedulerConfiguration,
-} from './check-scheduling.ts';
-import { checkDeployment, checkReplicaSet } from './check-workloads.ts';
 import type { CheckContext } from './context.ts';
 
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
@@ -27,67 +16,18 @@ const LETTER_FIRST_LABEL = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
 const MAX_LABEL = 63;
 /** Bytes of all annotations' keys and values together. Source: Kubernetes, TotalAnnotationSizeLimitB. */
 const MAX_ANNOTATION_BYTES = 256 * 1024;
-/** What nodes have and containers cannot ask for. */
-const NODE_RESOURCES = ['pods'];
 
 /** Checks an object whose shape is right. */
 export function checkObject(object: KubeObject, context: CheckContext): void {
   checkMetadata(object, context);
+  const { check, podTemplate } = descriptorOf(object.kind);
   const template = podTemplateOf(object);
   if (template) checkPod(template, context);
-  if (object.kind === 'Deployment' || object.kind === 'ReplicaSet') {
-    checkAnnotations(
-      object.spec.template.metadata.annotations,
-      ['spec', 'template', 'metadata', 'annotations'],
-      context,
-    );
+  if (podTemplate !== 'none' && podTemplate.path.length > 0) {
+    const path = [...podTemplate.path, 'metadata', 'annotations'];
+    checkAnnotations(podTemplate.of(object).metadata.annotations, path, context);
   }
-  switch (object.kind) {
-    case 'Deployment':
-      return checkDeployment(object, context);
-    case 'ReplicaSet':
-      return checkReplicaSet(object, context);
-    case 'Service':
-      return checkService(object, context);
-    case 'ConfigMap':
-      return checkConfigMap(object, context);
-    case 'Secret':
-      return checkSecret(object, context);
-    case 'Cluster':
-      return checkCluster(object, context);
-    case 'Machine':
-      checkResources(
-        { limits: object.spec.capacity },
-        ['spec'],
-        { limits: 'capacity', others: NODE_RESOURCES },
-        context,
-      );
-      return checkResources(
-        { limits: object.spec.reserved },
-        ['spec'],
-        { limits: 'reserved', others: NODE_RESOURCES },
-        context,
-      );
-    case 'PriorityClass':
-      return checkPriorityClass(object, context);
-    case 'PodDisruptionBudget':
-      return checkDisruptionBudget(object, context);
-    case 'KubeSchedulerConfiguration':
-      return checkSchedulerConfiguration(object, context);
-    case 'DeschedulerPolicy':
-      return checkDeschedulerPolicy(object, context);
-    case 'SchedulerPlugin':
-      return checkSchedulerPlugin(object, context);
-    case 'Namespace':
-    case 'Pod':
-    case 'Source':
-    case 'Node':
-    case 'EndpointSlice':
-    case 'Event':
-    case 'PodGroup':
-    case 'ServiceAccount':
-      return;
-  }
+  if (check !== 'by its schema') check.object(object, context);
 }
 
 function checkMetadata(object: KubeObject, context: CheckContext): void {

@@ -1,0 +1,173 @@
+/**
+ * What Plumbline has to know of a kind, in one place. Everything that goes through kinds (garbage collection, `get`,
+ * `status`, `explain`, budgets, what nodes hold, recovery, plan checks) is derived from these facets, and none of it
+ * names a kind. A facet that a kind has not is said with a word for that, so that the compiler refuses a descriptor
+ * that forgot one; `test/unit/kinds/descriptors.test.ts` holds the facets against each other. How a kind is added:
+ * docs/add-a-kind.md.
+ *
+ * A descriptor decides nothing: it points at the pure functions that do. Shape, names and scope are in
+ * contracts/objects, because a node agent shares them.
+ */
+import type { Claim } from '../../../contracts/agent/index.ts';
+import type {
+  Kind,
+  KindInfo,
+  KubeObject,
+  LabelSelector,
+  ObjectsByKind,
+  PodSpec,
+  Stored,
+  StoredOf,
+} from '../../../contracts/objects/index.ts';
+import type { FixedField } from '../diff/fixed-fields.ts';
+import type { Health, HealthView } from '../health/health.ts';
+import type { CheckContext } from '../manifests/checks/context.ts';
+import type { FieldPath } from '../manifests/yaml-tree.ts';
+import type { Column } from './columns.ts';
+
+export interface KindDescriptor<K extends Kind> {
+  /** API version, names, scope, schema of the manifest. */
+  readonly identity: KindInfo;
+
+  /**
+   * When a plan carries out its objects: lower waves are created first and deleted last. 0 what everything stands on, 1
+   * what pods read, 2 what is said of pods, 3 what makes pods, 4 what is told of the others.
+   */
+  readonly wave: number;
+
+  /** Lists that have it beside its own: `plumb get all`. Kubernetes' `APIResource.categories`. */
+  readonly categories: readonly 'all'[];
+
+  /** What `plumb get` shows. Kubernetes: pkg/printers/internalversion. */
+  readonly columns: readonly Column<K>[];
+
+  /** In which order `plumb get` lists objects. */
+  readonly listed: 'by key' | { compare(a: ObjectsByKind[K], b: ObjectsByKind[K]): number };
+
+  /** Rules between the fields of a manifest, beyond its schema. Not for kinds that are in no manifest. */
+  readonly check: 'by its schema' | { object(object: ObjectsByKind[K], context: CheckContext): void };
+
+  /**
+   * Fields, besides the template's, that other objects are compared with once all files are read: where they stand in
+   * the file is remembered. Those of {@link fixed} are, anyhow.
+   */
+  readonly compared: 'none' | readonly FieldPath[] | { paths(object: ObjectsByKind[K]): readonly FieldPath[] };
+
+  /** The pods that it makes, or that it is. Checked, followed by the forecast, and searched for references. */
+  readonly podTemplate: 'none' | PodTemplateFacet<K>;
+
+  /** What an object needs by name, in its own namespace. What of it travels to nodes goes with it. */
+  readonly references: 'none' | { of(object: ObjectsByKind[K]): readonly Reference[] };
+
+  /** Kinds whose objects it makes and is the controller of: they are adopted, counted, explained and go with it. */
+  readonly owns: readonly Kind[];
+
+  /** One line of an object below its owner, for `plumb explain`; undefined where it is not worth one. */
+  readonly summary: 'none' | { of(object: ObjectsByKind[K]): string | undefined };
+
+  /** Which pods, or objects that it {@link owns}, it is about. */
+  readonly selector: 'none' | { of(object: ObjectsByKind[K]): LabelSelector | undefined };
+
+  /**
+   * Where the number of its pods is, wanted and present: the paths of Kubernetes' scale subresource. Disruption budgets
+   * take shares of the topmost owner of a pod that has one.
+   */
+  readonly scale: 'none' | { readonly replicas: FieldPath; readonly statusReplicas: FieldPath };
+
+  /**
+   * How an object is, for `plumb status`; `stored`: it holds data, and is well when it is there. `shown`: whether it has
+   * a line also while it is well.
+   */
+  readonly health: 'stored' | HealthFacet<K>;
+
+  /**
+   * `graceful`: an object is marked (deletionTimestamp) and goes when its node says so; `at once`: it is removed, as
+   * far as no finalizer keeps it.
+   */
+  readonly deletion: 'graceful' | 'at once';
+
+  /** Values that never change once an object exists. A plan that would change them is refused. */
+  readonly fixed: readonly FixedField<K>[];
+
+  /** Values that Plumbline chooses where a manifest says none. `*` stands for every entry of a list. */
+  readonly allocated: readonly FieldPath[];
+
+  /**
+   * Fields of secret values: sealed in the store, kept in memory on nodes, and hidden in plans, errors, logs and answers.
+   */
+  readonly sealed: readonly FieldPath[];
+
+  /** What a node gets of it. */
+  readonly reach: 'none' | Reach<K>;
+
+  /** From where an object comes again when the store was lost. */
+  readonly recovery: RecoveryOf<K>;
+
+  /** Served besides the object itself; `status` and `scale` come from the fields of that name. */
+  readonly subresources: readonly ('log' | 'exec' | 'eviction')[];
+}
+
+export interface PodTemplateFacet<K extends Kind> {
+  /** Where metadata and spec of the pod are; empty for a kind that is the pod. */
+  readonly path: FieldPath;
+  of(object: ObjectsByKind[K]): {
+    readonly metadata: { readonly labels?: Labels | undefined; readonly annotations?: Labels | undefined };
+    readonly spec: PodSpec;
+  };
+}
+type Labels = Readonly<Record<string, string>>;
+
+export interface HealthFacet<K extends Kind> {
+  judge(object: ObjectsByKind[K], view: HealthView): Health;
+  readonly shown: 'always' | 'when not healthy';
+}
+
+/** An object that another one names. */
+export interface Reference {
+  readonly kind: 'ConfigMap' | 'Secret';
+  readonly name: string;
+  /** Keys that must be in it; all of it when empty. */
+  readonly keys: readonly string[];
+  /** Whether it may be absent. */
+  readonly optional: boolean;
+  /** Where the name is. */
+  readonly path: FieldPath;
+}
+
+export interface Reach<K extends Kind> {
+  /** `shared`: every node holds it. `followed`: a node holds it when a pod of its own leads to it, or is it. */
+  readonly how: 'shared' | 'followed';
+  /**
+   * The object as a node gets it. A pod can only be followed again by what is in it: uid, labels, annotations, owners
+   * and times.
+   */
+  form(object: StoredOf<K>): KubeObject;
+}
+
+/** The whole object goes to nodes. */
+export const WHOLE = { form: (object: Stored): KubeObject => object };
+/** All but its status, which comes from nodes or means nothing to them. */
+export const WITHOUT_STATUS = {
+  form(object: Stored): KubeObject {
+    const { status: _status, ...rest } = object as Stored & { readonly status?: unknown };
+    return rest;
+  },
+};
+
+/**
+ * `order`: place among all that is rebuilt before anything acts; an owner comes before what it owns, so that it is never
+ * taken for deleted. `git`: as the commit in force has it, with what was allocated. `nodes`: as nodes claim it, where Git
+ * agrees ({@link Claim}). `computed`: from the others, to the same names.
+ *
+ * Without an order it is not needed before the first sync: it comes `with the first sync`, or is `lost`. An object
+ * that owns others has an order: its uid would be a new one else, and what it owns would be taken for orphaned.
+ */
+export type Recovery = Rebuilt<'git' | 'nodes' | 'computed'> | 'with the first sync' | 'lost';
+interface Rebuilt<From extends string> {
+  readonly from: From;
+  readonly order: number;
+}
+/** Of a kind that the protocol with the agents has a claim of, the claims are taken; of no other kind. */
+type RecoveryOf<K extends Kind> = K extends Claim['kind']
+  ? Rebuilt<'nodes'>
+  : Rebuilt<'git' | 'computed'> | 'with the first sync' | 'lost';

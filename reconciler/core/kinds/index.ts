@@ -1,0 +1,54 @@
+/** The table of kinds: one {@link KindDescriptor} each. */
+import type { Kind } from '../../../contracts/objects/index.ts';
+import { CLUSTER } from './cluster.ts';
+import { CONFIG_MAP } from './configmap.ts';
+import { DEPLOYMENT } from './deployment.ts';
+import { DESCHEDULER_POLICY } from './deschedulerpolicy.ts';
+import type { KindDescriptor } from './descriptor.ts';
+import { ENDPOINT_SLICE } from './endpointslice.ts';
+import { EVENT } from './event.ts';
+import { KUBE_SCHEDULER_CONFIGURATION } from './kubeschedulerconfiguration.ts';
+import { MACHINE } from './machine.ts';
+import { NAMESPACE } from './namespace.ts';
+import { NODE } from './node.ts';
+import { POD } from './pod.ts';
+import { POD_DISRUPTION_BUDGET } from './poddisruptionbudget.ts';
+import { POD_GROUP } from './podgroup.ts';
+import { PRIORITY_CLASS } from './priorityclass.ts';
+import { REPLICA_SET } from './replicaset.ts';
+import { SCHEDULER_PLUGIN } from './schedulerplugin.ts';
+import { SECRET } from './secret.ts';
+import { SERVICE_ACCOUNT } from './serviceaccount.ts';
+import { SERVICE } from './service.ts';
+import { SOURCE } from './source.ts';
+
+export type { KindDescriptor } from './descriptor.ts';
+
+/** In the order in which `plumb get all` shows them. */
+export const DESCRIPTORS: { readonly [K in Kind]: KindDescriptor<K> } = {
+  Pod: POD,
+  Service: SERVICE,
+  Deployment: DEPLOYMENT,
+  ReplicaSet: REPLICA_SET,
+  EndpointSlice: ENDPOINT_SLICE,
+  ConfigMap: CONFIG_MAP,
+  Secret: SECRET,
+  ServiceAccount: SERVICE_ACCOUNT,
+  PodDisruptionBudget: POD_DISRUPTION_BUDGET,
+  PodGroup: POD_GROUP,
+  Namespace: NAMESPACE,
+  Node: NODE,
+  Machine: MACHINE,
+  Cluster: CLUSTER,
+  Source: SOURCE,
+  PriorityClass: PRIORITY_CLASS,
+  KubeSchedulerConfiguration: KUBE_SCHEDULER_CONFIGURATION,
+  DeschedulerPolicy: DESCHEDULER_POLICY,
+  SchedulerPlugin: SCHEDULER_PLUGIN,
+  Event: EVENT,
+};
+
+/** The descriptor of a kind that is only known at run time: what it is asked of must be of that kind. */
+export function descriptorOf(kind: Kind): KindDescriptor<Kind> {
+  return DESCRIPTORS[kind];
+}

@@ -1,0 +1,28 @@
+/** Namespace: what is in it goes with it. */
+import { KINDS } from '../../../contracts/objects/index.ts';
+import { AGE, NAME } from './columns.ts';
+import type { KindDescriptor } from './descriptor.ts';
+
+export const NAMESPACE: KindDescriptor<'Namespace'> = {
+  identity: KINDS.Namespace,
+  wave: 0,
+  categories: [],
+  columns: [NAME, { heading: 'STATUS', cell: (n) => n.status?.phase ?? 'Active' }, AGE],
+  listed: 'by key',
+  check: 'by its schema',
+  compared: 'none',
+  podTemplate: 'none',
+  references: 'none',
+  owns: [],
+  summary: 'none',
+  selector: 'none',
+  scale: 'none',
+  health: 'stored',
+  deletion: 'at once',
+  fixed: [],
+  allocated: [],
+  sealed: [],
+  reach: 'none',
+  recovery: 'with the first sync',
+  subresources: [],
+};

@@ -1,0 +1,62 @@
+/** Node: what is known of a server. Made from its Machine and from what its agent reports. */
+import { findCondition, KINDS, type Node, type Stored } from '../../../contracts/objects/index.ts';
+import { nodeHealth } from '../health/machine.ts';
+import { AGE, NAME, NONE } from './columns.ts';
+import type { KindDescriptor } from './descriptor.ts';
+
+export const NODE: KindDescriptor<'Node'> = {
+  identity: KINDS.Node,
+  wave: 0,
+  categories: [],
+  columns: [
+    NAME,
+    {
+      heading: 'STATUS',
+      cell: (n) => {
+        const ready = findCondition(n.status?.conditions, 'Ready')?.status ?? 'Unknown';
+        return `${ready === 'True' ? 'Ready' : ready === 'False' ? 'NotReady' : 'Unknown'}${n.spec.unschedulable ? ',SchedulingDisabled' : ''}`;
+      },
+    },
+    AGE,
+    { heading: 'VERSION', cell: (n) => n.status?.nodeInfo?.agentVersion ?? NONE },
+    {
+      heading: 'INTERNAL-IP',
+      wide: true,
+      cell: (n) => n.status?.addresses?.find((a) => a.type === 'InternalIP')?.address ?? NONE,
+    },
+    { heading: 'OS-IMAGE', wide: true, cell: (n) => n.status?.nodeInfo?.osImage ?? NONE },
+    { heading: 'KERNEL-VERSION', wide: true, cell: (n) => n.status?.nodeInfo?.kernelVersion ?? NONE },
+    { heading: 'CONTAINER-RUNTIME', wide: true, cell: (n) => n.status?.nodeInfo?.containerRuntimeVersion ?? NONE },
+  ],
+  listed: 'by key',
+  check: 'by its schema',
+  compared: 'none',
+  podTemplate: 'none',
+  references: 'none',
+  owns: [],
+  summary: 'none',
+  selector: 'none',
+  scale: 'none',
+  health: { judge: nodeHealth, shown: 'when not healthy' },
+  deletion: 'at once',
+  fixed: [],
+  allocated: [['spec', 'podCIDR']],
+  sealed: [],
+  reach: { how: 'shared', form: nodeForRoutes },
+  recovery: { from: 'nodes', order: 1 },
+  subresources: [],
+};
+
+/**
+ * Routes need a node's pod range and address. Its owner is a Machine, which is read from Git again after a recovery.
+ */
+export function nodeForRoutes(node: Stored<Node>): Node {
+  const { name, uid, resourceVersion, creationTimestamp } = node.metadata;
+  return {
+    apiVersion: node.apiVersion,
+    kind: node.kind,
+    metadata: { name, uid, resourceVersion, creationTimestamp },
+    spec: node.spec.podCIDR === undefined ? {} : { podCIDR: node.spec.podCIDR },
+    ...(node.status?.addresses && { status: { addresses: node.status.addresses } }),
+  };
+}

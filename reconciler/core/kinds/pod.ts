@@ -1,0 +1,54 @@
+/** Pod: what all others are about. */
+import { KINDS, type Pod } from '../../../contracts/objects/index.ts';
+import { POD_GATES, POD_SPEC } from '../diff/fixed-fields.ts';
+import { podHealth } from '../health/pod.ts';
+import { configReferences } from '../manifests/pod-templates.ts';
+import { AGE, NAME, NONE, type Seen } from './columns.ts';
+import { WITHOUT_STATUS, type KindDescriptor } from './descriptor.ts';
+import { podStatusWord } from './pod-status-word.ts';
+
+export const POD: KindDescriptor<'Pod'> = {
+  identity: KINDS.Pod,
+  wave: 3,
+  categories: ['all'],
+  columns: [
+    NAME,
+    { heading: 'READY', cell: (pod) => `${statuses(pod).filter((c) => c.ready).length}/${pod.spec.containers.length}` },
+    { heading: 'STATUS', cell: (pod, { unheard }) => (isPastKnowing(pod, unheard) ? 'Unknown' : podStatusWord(pod)) },
+    { heading: 'RESTARTS', cell: (pod) => String(statuses(pod).reduce((sum, c) => sum + c.restartCount, 0)) },
+    AGE,
+    { heading: 'IP', wide: true, cell: (pod) => pod.status?.podIP ?? NONE },
+    { heading: 'NODE', wide: true, cell: (pod) => pod.spec.nodeName ?? NONE },
+  ],
+  listed: 'by key',
+  check: 'by its schema',
+  compared: 'none',
+  podTemplate: { path: [], of: (pod) => pod },
+  references: {
+    of: ({ spec, metadata }) => configReferences({ spec, path: ['spec'], labels: metadata.labels ?? {} }),
+  },
+  owns: [],
+  // Pods have a list of their own, wherever they are explained.
+  summary: { of: () => undefined },
+  selector: 'none',
+  scale: 'none',
+  health: { judge: podHealth, shown: 'always' },
+  deletion: 'graceful',
+  fixed: [POD_SPEC, POD_GATES],
+  allocated: [['spec', 'nodeName']],
+  sealed: [],
+  reach: { how: 'followed', ...WITHOUT_STATUS },
+  recovery: { from: 'nodes', order: 5 },
+  subresources: ['log', 'exec', 'eviction'],
+};
+
+function statuses(pod: Pod): NonNullable<NonNullable<Pod['status']>['containerStatuses']> {
+  return pod.status?.containerStatuses ?? [];
+}
+
+/** A pod that has ended stays ended, and one that is to go says so, whether its node is heard or not. */
+function isPastKnowing(pod: Pod, unheard: Seen['unheard']): boolean {
+  const over =
+    pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed' || pod.metadata.deletionTimestamp !== undefined;
+  return !over && pod.spec.nodeName !== undefined && unheard.has(pod.spec.nodeName);
+}

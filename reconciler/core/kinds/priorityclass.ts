@@ -1,0 +1,36 @@
+/** PriorityClass: which pods come before others. */
+import { KINDS } from '../../../contracts/objects/index.ts';
+import { neverChanges } from '../diff/fixed-fields.ts';
+import { checkPriorityClass } from '../manifests/checks/check-scheduling.ts';
+import { AGE, NAME } from './columns.ts';
+import type { KindDescriptor } from './descriptor.ts';
+
+export const PRIORITY_CLASS: KindDescriptor<'PriorityClass'> = {
+  identity: KINDS.PriorityClass,
+  wave: 0,
+  categories: [],
+  columns: [
+    NAME,
+    { heading: 'VALUE', cell: (c) => String(c.value) },
+    { heading: 'GLOBAL-DEFAULT', cell: (c) => String(c.globalDefault) },
+    AGE,
+    { heading: 'PREEMPTIONPOLICY', cell: (c) => c.preemptionPolicy },
+  ],
+  listed: 'by key',
+  check: { object: checkPriorityClass },
+  compared: [['globalDefault']],
+  podTemplate: 'none',
+  references: 'none',
+  owns: [],
+  summary: 'none',
+  selector: 'none',
+  scale: 'none',
+  health: 'stored',
+  deletion: 'at once',
+  fixed: [neverChanges('value'), neverChanges('preemptionPolicy')],
+  allocated: [],
+  sealed: [],
+  reach: 'none',
+  recovery: 'with the first sync',
+  subresources: [],
+};

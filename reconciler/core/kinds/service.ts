@@ -1,0 +1,51 @@
+/** Service: an address for the pods of a selector. */
+import { KINDS } from '../../../contracts/objects/index.ts';
+import { HEADLESS, neverChanges } from '../diff/fixed-fields.ts';
+import { serviceHealth } from '../health/service.ts';
+import { checkService } from '../manifests/checks/check-service.ts';
+import { AGE, labelsText, NAME } from './columns.ts';
+import { WITHOUT_STATUS, type KindDescriptor } from './descriptor.ts';
+
+export const SERVICE: KindDescriptor<'Service'> = {
+  identity: KINDS.Service,
+  wave: 2,
+  categories: ['all'],
+  columns: [
+    NAME,
+    { heading: 'TYPE', cell: (s) => s.spec.type },
+    { heading: 'CLUSTER-IP', cell: (s) => s.spec.clusterIP ?? '<pending>' },
+    {
+      heading: 'PORT(S)',
+      cell: (s) =>
+        s.spec.ports.map((p) => `${p.port}${p.nodePort === undefined ? '' : `:${p.nodePort}`}/${p.protocol}`).join(','),
+    },
+    AGE,
+    { heading: 'SELECTOR', wide: true, cell: (s) => labelsText(s.spec.selector) },
+  ],
+  listed: 'by key',
+  check: { object: checkService },
+  compared: {
+    paths: ({ spec }) =>
+      spec.ports.flatMap((_, i) => [
+        ['spec', 'ports', i, 'nodePort'],
+        ['spec', 'ports', i, 'targetPort'],
+      ]),
+  },
+  podTemplate: 'none',
+  references: 'none',
+  owns: ['EndpointSlice'],
+  summary: 'none',
+  selector: { of: ({ spec }) => spec.selector && { matchLabels: spec.selector } },
+  scale: 'none',
+  health: { judge: serviceHealth, shown: 'always' },
+  deletion: 'at once',
+  fixed: [neverChanges('spec', 'clusterIP'), HEADLESS],
+  allocated: [
+    ['spec', 'clusterIP'],
+    ['spec', 'ports', '*', 'nodePort'],
+  ],
+  sealed: [],
+  reach: { how: 'shared', ...WITHOUT_STATUS },
+  recovery: { from: 'nodes', order: 2 },
+  subresources: [],
+};

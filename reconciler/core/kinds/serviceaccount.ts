@@ -1,0 +1,28 @@
+/** ServiceAccount: a name that pods go by. */
+import { KINDS } from '../../../contracts/objects/index.ts';
+import { AGE, NAME } from './columns.ts';
+import type { KindDescriptor } from './descriptor.ts';
+
+export const SERVICE_ACCOUNT: KindDescriptor<'ServiceAccount'> = {
+  identity: KINDS.ServiceAccount,
+  wave: 1,
+  categories: [],
+  columns: [NAME, AGE],
+  listed: 'by key',
+  check: 'by its schema',
+  compared: 'none',
+  podTemplate: 'none',
+  references: 'none',
+  owns: [],
+  summary: 'none',
+  selector: 'none',
+  scale: 'none',
+  health: 'stored',
+  deletion: 'at once',
+  fixed: [],
+  allocated: [],
+  sealed: [],
+  reach: 'none',
+  recovery: 'with the first sync',
+  subresources: [],
+};

@@ -1,0 +1,22 @@
+/** Facets of kinds that make pods from `spec.template`. */
+import type { PodTemplateSpec } from '../../../contracts/objects/index.ts';
+import { configReferences } from '../manifests/pod-templates.ts';
+import type { Reference } from './descriptor.ts';
+
+interface Templated {
+  readonly spec: { readonly template: PodTemplateSpec };
+}
+
+export const TEMPLATE = {
+  path: ['spec', 'template'],
+  of: ({ spec }: Templated): PodTemplateSpec => spec.template,
+};
+
+export const referencesOfTemplate = {
+  of: ({ spec: { template } }: Templated): readonly Reference[] =>
+    configReferences({
+      spec: template.spec,
+      path: [...TEMPLATE.path, 'spec'],
+      labels: template.metadata.labels ?? {},
+    }),
+};
