@@ -16,6 +16,7 @@ import { z } from 'zod';
 import { NodeSystemInfo, ResourceList, type KubeObject, type ObjectKey } from '../objects/index.ts';
 import { PodReport } from './inventory.ts';
 
+export * from './claimed-kinds.ts';
 export * from './inventory.ts';
 export * from './places.ts';
 

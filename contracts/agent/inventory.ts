@@ -93,8 +93,6 @@ export type SourceClaim = z.infer<typeof SourceClaim>;
 
 export const Claim = z.discriminatedUnion('kind', [PodClaim, ServiceClaim, NodeClaim, SourceClaim]);
 export type Claim = z.infer<typeof Claim>;
-/** Kinds of which a node tells the object; of all others it tells the keys. */
-export const CLAIMED_KINDS = ['Pod', 'Service', 'Node', 'Source'] as const;
 
 /** A line: one of these. `end` is the last; an answer without it was cut off. */
 export type InventoryLine =

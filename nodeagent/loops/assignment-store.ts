@@ -21,6 +21,8 @@ export interface AssignmentStore extends AssignmentSource {
   readonly epoch: number;
   /** Version that a change may start from; null when it has to be sent whole. */
   readonly acceptedVersion: string | null;
+  /** Of everything in force, sorted. */
+  keys(): readonly ObjectKey[];
   /** Makes the change durable, then visible. One at a time. */
   move(update: AssignmentUpdate): Promise<MoveResult>;
 }
@@ -92,6 +94,7 @@ export async function openAssignment(disk: AssignmentDisk, log: Log): Promise<As
       return acceptedVersion;
     },
     current: () => view,
+    keys: () => [...view.objects.keys()].sort(),
     onChange(listener) {
       listeners.add(listener);
       if (view.version !== null)

@@ -5,15 +5,13 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { AgentInfo, InventoryLine } from '../../../contracts/agent/index.ts';
-import type { KubeObject } from '../../../contracts/objects/index.ts';
-import { keyOf } from '../../../contracts/objects/key.ts';
+import { CLAIMED_KINDS } from '../../../contracts/agent/claimed-kinds.ts';
+import type { Kind } from '../../../contracts/objects/index.ts';
+import { parseKey } from '../../../contracts/objects/key.ts';
 import type { AssignmentStore } from '../assignment-store.ts';
 import type { StatusHub } from '../status-hub.ts';
 
-/** Told whole: what only a node knows after the store was lost is in these. */
-const TOLD = ['Source', 'Node', 'Service', 'Pod'] as const;
-/** Of these the keys are enough: they come from Git again. */
-const NAMED = ['Cluster', 'ConfigMap', 'Secret', 'EndpointSlice', 'Deployment', 'ReplicaSet'] as const;
+const CLAIMED: ReadonlySet<Kind> = new Set(CLAIMED_KINDS);
 const KEYS_PER_LINE = 500;
 
 export async function streamInventory(
@@ -33,11 +31,16 @@ export async function streamInventory(
   response.end();
 }
 
-function* inventoryLines(info: AgentInfo, assignment: AssignmentStore, hub: StatusHub): Generator<InventoryLine> {
+/** What the agent stands for, what only it may know, the names of all else that it holds, and how its pods are. */
+export function* inventoryLines(
+  info: AgentInfo,
+  assignment: Pick<AssignmentStore, 'current' | 'keys'>,
+  hub: Pick<StatusHub, 'pods'>,
+): Generator<InventoryLine> {
   const view = assignment.current();
+  const keys = assignment.keys().filter((key) => !CLAIMED.has(parseKey(key).kind));
   yield { info };
-  for (const kind of TOLD) for (const object of view.list(kind)) yield { object };
-  const keys = NAMED.flatMap((kind): readonly KubeObject[] => view.list(kind)).map(keyOf);
+  for (const kind of CLAIMED_KINDS) for (const object of view.list(kind)) yield { object };
   for (let first = 0; first < keys.length; first += KEYS_PER_LINE)
     yield { held: keys.slice(first, first + KEYS_PER_LINE) };
   for (const pod of hub.pods()) yield { pod };

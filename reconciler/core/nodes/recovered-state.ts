@@ -10,6 +10,7 @@ import {
   objectKey,
   OWN_API_VERSION,
   type ClusterSpec,
+  type Kind,
   type KubeObject,
   type Machine,
   type Node,
@@ -18,6 +19,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import type { NodeClaim, ServiceClaim } from '../../../contracts/agent/index.ts';
 import { planSync } from '../diff/index.ts';
+import { DESCRIPTORS } from '../kinds/index.ts';
 import type { DesiredState } from '../manifests/types.ts';
 import { ALLOCATED_ANNOTATION, allocatedText, portKey, wishesOf } from '../services/allocation.ts';
 import { endpointSlices } from '../services/endpoints.ts';
@@ -55,11 +57,12 @@ const DEFAULTS = ClusterManifest.parse({
   kind: 'Cluster',
   metadata: { name: 'defaults' },
 }).spec;
-/**
- * Of what Git says, this has to be there before the first sync, with what the nodes know of it. The rest comes with
- * that sync.
- */
-const RECOVERED_KINDS: ReadonlySet<string> = new Set(['Service', 'Deployment', 'ReplicaSet', 'Pod']);
+
+/** Place of an object among what is rebuilt; undefined where it comes with the first sync. */
+function orderOf(kind: Kind): number | undefined {
+  const { recovery } = DESCRIPTORS[kind];
+  return typeof recovery === 'string' ? undefined : recovery.order;
+}
 
 export function recoverState(input: RecoveryInput): RecoveredState {
   const settings = settingsOf(input.applied);
@@ -86,7 +89,8 @@ export function recoverState(input: RecoveryInput): RecoveredState {
       ),
     ),
   );
-  return { objects: [recoveredSource(input), ...nodes, ...services, ...workloads, ...pods, ...slices], refused };
+  const objects = [recoveredSource(input), ...nodes, ...services, ...workloads, ...pods, ...slices];
+  return { objects: objects.sort((a, b) => (orderOf(a.kind) ?? 0) - (orderOf(b.kind) ?? 0)), refused };
 }
 
 function settingsOf(applied: DesiredState): ClusterSpec {
@@ -94,9 +98,9 @@ function settingsOf(applied: DesiredState): ClusterSpec {
   return clusters.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))[0]?.spec ?? DEFAULTS;
 }
 
-/** As the sync would create them. */
+/** Those that are rebuilt, as the sync would create them. */
 function manifests({ applied, source }: RecoveryInput): readonly KubeObject[] {
-  const desired = new Map([...applied].filter(([, { object }]) => RECOVERED_KINDS.has(object.kind)));
+  const desired = new Map([...applied].filter(([, { object }]) => orderOf(object.kind) !== undefined));
   return planSync({ sourceName: source.name, applied: new Map(), desired, live: new Map() }).items.map(
     ({ object }) => object,
   );

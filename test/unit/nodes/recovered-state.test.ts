@@ -5,9 +5,11 @@ import { Claim, type PodReport } from '../../../contracts/agent/index.ts';
 import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
 import { recoverState, type RecoveredState } from '../../../reconciler/core/nodes/recovered-state.ts';
 import { hasUnexplained, type NodeWord } from '../../../reconciler/core/nodes/recovered-workloads.ts';
+import { ALL_KINDS, DESCRIPTORS } from '../../../reconciler/core/kinds/index.ts';
 import { templateHash } from '../../../reconciler/core/workloads/template.ts';
 import { UNHEARD_ANNOTATION } from '../../../reconciler/core/workloads/unheard.ts';
 import { cluster, deployment, machine, pod, service } from '../controllers/objects.ts';
+import { EXAMPLES } from '../kinds/examples.ts';
 
 const NOW = new Date('2026-03-01T12:00:00Z');
 const web = deployment();
@@ -110,6 +112,36 @@ const names = (result: RecoveredState): string[] =>
     .map(({ metadata }) => metadata.name)
     .sort();
 const sets = ({ objects }: RecoveredState) => objects.filter((object) => object.kind === 'ReplicaSet');
+
+describe('kinds that are rebuilt from Git', () => {
+  for (const kind of ALL_KINDS) {
+    const { recovery } = DESCRIPTORS[kind];
+    if (typeof recovery === 'string' || recovery.from !== 'git') continue;
+    it(`${kind} has its uid before the first sync, and the same one when the recovery is made again`, () => {
+      const key = keyOf(EXAMPLES[kind]);
+      const uids = [1, 2].map(
+        () =>
+          recovered([], { applied: state(EXAMPLES[kind]) }).objects.find((object) => keyOf(object) === key)?.metadata
+            .uid,
+      );
+      assert.equal(typeof uids[0], 'string');
+      assert.equal(uids[0], uids[1]);
+    });
+  }
+
+  it('an owner comes before what it owns', () => {
+    const kinds = recovered([], { applied: state(...Object.values(EXAMPLES)) }).objects.map(({ kind }) => kind);
+    const places = kinds.map((kind) => {
+      const { recovery } = DESCRIPTORS[kind];
+      return typeof recovery === 'string' ? -1 : recovery.order;
+    });
+    assert.deepEqual(
+      places,
+      places.toSorted((a, b) => a - b),
+    );
+    assert.ok(kinds.indexOf('Deployment') < kinds.lastIndexOf('ReplicaSet'));
+  });
+});
 
 describe('the state after the store was lost', () => {
   const ranges = [
