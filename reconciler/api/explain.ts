@@ -13,6 +13,8 @@ import {
   type StoredPod,
 } from '../../contracts/objects/index.ts';
 import { ORIGIN_ANNOTATION } from '../core/diff/types.ts';
+import { descriptorOf } from '../core/kinds/index.ts';
+import { childrenOf, descendantsOf, ownerChain, podsOf } from '../core/kinds/owners.ts';
 import { reportHealth } from '../core/revisions/health.ts';
 import { recordOf } from '../core/revisions/history.ts';
 import type { StoreView } from '../controllers/runtime/controller.ts';
@@ -37,7 +39,7 @@ export function explainReport(input: ExplainInput): ExplainReport {
   const owners = object ? ownerChain(view, object) : [];
   const root = owners.at(-1) ?? object;
   const origin = root?.metadata.annotations?.[ORIGIN_ANNOTATION];
-  const pods = object ? podsOf(view, object).map(explainPod) : [];
+  const pods = object ? shownPodsOf(view, object).map(explainPod) : [];
   const shownPods = [...pods]
     .sort((a, b) => Number(b.problem !== undefined) - Number(a.problem !== undefined))
     .slice(0, MAX_PODS);
@@ -49,7 +51,7 @@ export function explainReport(input: ExplainInput): ExplainReport {
   const health = object && reportHealth(object, view);
   const commit = commitOf(input);
   const conditions = conditionsOf(object);
-  const involved = new Set([key, ...(object ? descendants(view, object).map(keyOf) : [])]);
+  const involved = new Set([key, ...(object ? descendantsOf(view, object).map(keyOf) : [])]);
   const events = view
     .list('Event')
     .filter((e) =>
@@ -74,16 +76,7 @@ export function explainReport(input: ExplainInput): ExplainReport {
     events: shownEvents,
     pods: shownPods,
     more: { pods: pods.length - shownPods.length, events: events.length - shownEvents.length },
-    children: object
-      ? childrenOf(view, object)
-          .filter((c) => c.kind !== 'Pod' && !isPast(c))
-          .map((c) => ({
-            kind: c.kind,
-            namespace: c.metadata.namespace ?? '',
-            name: c.metadata.name,
-            summary: summary(c),
-          }))
-      : [],
+    children: object ? childrenOf(view, object).flatMap(summarized) : [],
   };
   const broken = firstBrokenLink(draft);
   return broken === undefined ? draft : { ...draft, broken };
@@ -130,42 +123,8 @@ function commitOf({ view, sourceName }: ExplainInput): ExplainReport['commit'] |
   );
 }
 
-function ownerChain(view: StoreView, object: Stored): Stored[] {
-  const chain: Stored[] = [];
-  for (let at: Stored = object; chain.length < 5;) {
-    const reference = at.metadata.ownerReferences?.find((r) => r.controller === true);
-    const owner: Stored | undefined =
-      reference && view.get(objectKey(reference.kind as Kind, at.metadata.namespace, reference.name));
-    if (!owner) break;
-    chain.push(owner);
-    at = owner;
-  }
-  return chain;
-}
-
-function childrenOf(view: StoreView, object: Stored): readonly Stored[] {
-  switch (object.kind) {
-    case 'Deployment':
-      return view.ownedBy('ReplicaSet', object.metadata.uid);
-    case 'ReplicaSet':
-      return view.ownedBy('Pod', object.metadata.uid);
-    case 'Service':
-      return view
-        .list('EndpointSlice', object.metadata.namespace)
-        .filter((s) => s.metadata.ownerReferences?.some((r) => r.uid === object.metadata.uid));
-    default:
-      return [];
-  }
-}
-
-function descendants(view: StoreView, object: Stored): Stored[] {
-  return childrenOf(view, object).flatMap((child) => [child, ...descendants(view, child)]);
-}
-
-function podsOf(view: StoreView, object: Stored): readonly StoredPod[] {
-  if (object.kind === 'Pod') return [object];
-  if (object.kind === 'Node') return view.podsOnNode(object.metadata.name);
-  return descendants(view, object).filter((o): o is StoredPod => o.kind === 'Pod');
+function shownPodsOf(view: StoreView, object: Stored): readonly StoredPod[] {
+  return object.kind === 'Node' ? view.podsOnNode(object.metadata.name) : podsOf(view, object);
 }
 
 function conditionsOf(object: KubeObject | undefined): readonly Condition[] {
@@ -180,16 +139,13 @@ function conditionsOf(object: KubeObject | undefined): readonly Condition[] {
   );
 }
 
-/** A ReplicaSet of an earlier template that has no pod any more. */
-function isPast(object: KubeObject): boolean {
-  return object.kind === 'ReplicaSet' && object.spec.replicas === 0 && (object.status?.replicas ?? 0) === 0;
-}
-
-function summary(object: KubeObject): string {
-  if (object.kind === 'ReplicaSet') return `${object.status?.readyReplicas ?? 0} of ${object.spec.replicas} ready`;
-  if (object.kind === 'EndpointSlice')
-    return `${object.endpoints.filter((e) => e.conditions.ready).length} of ${object.endpoints.length} endpoints ready`;
-  return '';
+/** One line for each of those that its kind has one for. */
+function summarized(object: Stored): ExplainReport['children'] {
+  const { summary } = descriptorOf(object.kind);
+  const text = summary === 'none' ? undefined : summary.of(object);
+  if (text === undefined) return [];
+  const { kind, metadata } = object;
+  return [{ kind, namespace: metadata.namespace ?? '', name: metadata.name, summary: text }];
 }
 
 /** What is wrong with a pod, in the words of whoever said it first: runtime, probe, scheduler. */

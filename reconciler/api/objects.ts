@@ -11,6 +11,7 @@ import {
   type Stored,
 } from '../../contracts/objects/index.ts';
 import type { StoreView } from '../controllers/runtime/controller.ts';
+import { descendantsOf } from '../core/kinds/owners.ts';
 import { ApiError, notFound } from './answers.ts';
 import type { ObjectList } from './types.ts';
 
@@ -31,7 +32,7 @@ export interface ListQuery {
   readonly namespace?: string;
   /** `key=value,key2=value2`. */
   readonly labelSelector?: string;
-  /** `KIND/NAME` in the same namespace: objects that it owns, directly or through a ReplicaSet. */
+  /** `KIND/NAME` in the same namespace: objects that it owns, directly or through what it owns. */
   readonly owner?: string;
 }
 
@@ -84,6 +85,5 @@ function ownerUids(view: StoreView, owner: string, namespace: string): ReadonlyS
   }
   const object = view.get(key);
   if (!object) throw notFound(`${owner} not found in namespace ${namespace}`);
-  const { uid } = object.metadata;
-  return new Set([uid, ...view.ownedBy('ReplicaSet', uid).map((r) => r.metadata.uid)]);
+  return new Set([object, ...descendantsOf(view, object)].map(({ metadata }) => metadata.uid));
 }

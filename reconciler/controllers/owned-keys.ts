@@ -3,11 +3,13 @@ import {
   keyOf,
   objectKey,
   selectorMatches,
+  type Kind,
   type LabelSelector,
   type ObjectKey,
   type Stored,
   type StoredOf,
 } from '../../contracts/objects/index.ts';
+import { descriptorOf } from '../core/kinds/index.ts';
 import { controllerOf } from '../core/workloads/owners.ts';
 import { HASH_LABEL } from '../core/workloads/template.ts';
 import type { StoreView } from './runtime/controller.ts';
@@ -16,19 +18,22 @@ import type { StoreView } from './runtime/controller.ts';
  * The controller of `object`, when it is of `kind`; for an object without one, every `kind` of its namespace whose
  * selector wants it.
  */
-export function controllerKeys(
-  kind: 'Deployment' | 'ReplicaSet',
-  object: Stored,
-  view: StoreView,
-): readonly ObjectKey[] {
+export function controllerKeys(kind: Kind, object: Stored, view: StoreView): readonly ObjectKey[] {
   const controller = controllerOf(object.metadata);
   if (controller) return controller.kind === kind ? [objectKey(kind, object.metadata.namespace, controller.name)] : [];
-  const candidates: readonly StoredOf<'Deployment' | 'ReplicaSet'>[] = view.list(kind, object.metadata.namespace);
-  return candidates.filter((candidate) => selectorMatches(candidate.spec.selector, object.metadata.labels)).map(keyOf);
+  const { selector } = descriptorOf(kind);
+  if (selector === 'none') return [];
+  const candidates: readonly Stored[] = view.list(kind, object.metadata.namespace);
+  return candidates
+    .filter((candidate) => {
+      const wanted = selector.of(candidate);
+      return wanted !== undefined && selectorMatches(wanted, object.metadata.labels);
+    })
+    .map(keyOf);
 }
 
 /** Objects of the namespace that the selector may match; narrowed by one label where the selector names one. */
-export function selected<K extends 'Pod' | 'ReplicaSet'>(
+export function selected<K extends Kind>(
   kind: K,
   namespace: string,
   selector: LabelSelector,
@@ -42,7 +47,7 @@ export function selected<K extends 'Pod' | 'ReplicaSet'>(
 }
 
 /** Those without a controller. */
-export function orphans<K extends 'Pod' | 'ReplicaSet'>(
+export function orphans<K extends Kind>(
   kind: K,
   namespace: string,
   selector: LabelSelector,

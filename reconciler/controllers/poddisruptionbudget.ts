@@ -7,23 +7,25 @@ import {
   type OwnerReference,
   type StoredPod,
 } from '../../contracts/objects/index.ts';
+import { controllerIn, ownerChain, replicasOf } from '../core/kinds/owners.ts';
 import type { Decision } from '../core/step.ts';
 import { planDisruptionBudget, type Scale } from '../core/workloads/disruption-budget.ts';
 import { covers } from '../core/workloads/disruption.ts';
-import { controllerOf } from '../core/workloads/owners.ts';
 import { selected } from './owned-keys.ts';
 import type { Controller, PassContext, StoreView } from './runtime/controller.ts';
 
-/** Replicas of a pod's controller; a ReplicaSet's Deployment stands for all its ReplicaSets. */
-function scaleOf(controller: OwnerReference, namespace: string, view: StoreView): Scale | undefined {
-  if (controller.kind !== 'ReplicaSet') return undefined;
-  const replicaSet = view.get(objectKey('ReplicaSet', namespace, controller.name));
-  if (replicaSet?.metadata.uid !== controller.uid) return undefined;
-  const owner = controllerOf(replicaSet.metadata);
-  const deployment =
-    owner?.kind === 'Deployment' ? view.get(objectKey('Deployment', namespace, owner.name)) : undefined;
-  const scaled = deployment && deployment.metadata.uid === owner?.uid ? deployment : replicaSet;
-  return { uid: scaled.metadata.uid, replicas: scaled.spec.replicas };
+/**
+ * Replicas of a pod's controller. The topmost owner that is scaled stands for all below it, such as a Deployment for its
+ * ReplicaSets.
+ */
+function scaleOf(reference: OwnerReference, namespace: string, view: StoreView): Scale | undefined {
+  const controller = controllerIn(view, namespace, reference);
+  if (!controller) return undefined;
+  const scales = [controller, ...ownerChain(view, controller)].flatMap((owner): Scale[] => {
+    const replicas = replicasOf(owner);
+    return replicas === undefined ? [] : [{ uid: owner.metadata.uid, replicas }];
+  });
+  return scales.at(-1);
 }
 
 function decide(key: ObjectKey, { view, now }: PassContext): Decision {

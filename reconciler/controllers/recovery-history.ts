@@ -1,6 +1,7 @@
 /** What a recovery reads in Git: the commit in force, and the pod templates of recent ones. */
 import type { ObjectKey, PodTemplateSpec } from '../../contracts/objects/index.ts';
 import { PlumbError } from '../core/errors.ts';
+import { descriptorOf } from '../core/kinds/index.ts';
 import type { DesiredState } from '../core/manifests/index.ts';
 import type { PodTemplates } from '../core/nodes/recovered-workloads.ts';
 import { sameTemplate } from '../core/workloads/template.ts';
@@ -91,10 +92,11 @@ export class GitHistory implements RecoveryHistory {
 
 function add(found: Map<ObjectKey, PodTemplateSpec[]>, wanted: DesiredState, state: DesiredState): void {
   for (const [key, { object }] of state) {
-    if ((object.kind !== 'Deployment' && object.kind !== 'ReplicaSet') || !wanted.has(key)) continue;
+    const { owns, podTemplate } = descriptorOf(object.kind);
+    if (owns.length === 0 || podTemplate === 'none' || !wanted.has(key)) continue;
+    const made = podTemplate.of(object);
     const templates = found.get(key) ?? [];
     found.set(key, templates);
-    if (!templates.some((template) => sameTemplate(template, object.spec.template)))
-      templates.push(object.spec.template);
+    if (!templates.some((template) => sameTemplate(template, made))) templates.push(made);
   }
 }

@@ -15,7 +15,7 @@ import type {
   KubeObject,
   LabelSelector,
   ObjectsByKind,
-  PodSpec,
+  PodTemplateSpec,
   Stored,
   StoredOf,
 } from '../../../contracts/objects/index.ts';
@@ -110,12 +110,8 @@ export interface KindDescriptor<K extends Kind> {
 export interface PodTemplateFacet<K extends Kind> {
   /** Where metadata and spec of the pod are; empty for a kind that is the pod. */
   readonly path: FieldPath;
-  of(object: ObjectsByKind[K]): {
-    readonly metadata: { readonly labels?: Labels | undefined; readonly annotations?: Labels | undefined };
-    readonly spec: PodSpec;
-  };
+  of(object: ObjectsByKind[K]): PodTemplateSpec;
 }
-type Labels = Readonly<Record<string, string>>;
 
 export interface HealthFacet<K extends Kind> {
   judge(object: ObjectsByKind[K], view: HealthView): Health;

@@ -1,13 +1,8 @@
 /**
  * How things stood when a newer revision took the place of the one in force: what is kept of it once its pods are gone.
  */
-import type {
-  ContainerStatus,
-  FailedContainer,
-  PostMortem,
-  Stored,
-  StoredPod,
-} from '../../../contracts/objects/index.ts';
+import type { ContainerStatus, FailedContainer, PostMortem, StoredPod } from '../../../contracts/objects/index.ts';
+import { podsOf } from '../kinds/owners.ts';
 import { type LiveReader, reportHealth, sourceObjects, unhealthySentences } from './health.ts';
 import { shownText } from './history.ts';
 
@@ -40,12 +35,6 @@ export function postMortem(view: LiveReader, sourceName: string): PostMortem {
     ],
     containers: containers.slice(0, MAX_CONTAINERS),
   };
-}
-
-function podsOf(view: LiveReader, object: Stored): readonly StoredPod[] {
-  if (object.kind === 'Pod') return [object];
-  const owners = [object, ...view.ownedBy('ReplicaSet', object.metadata.uid)];
-  return owners.flatMap(({ metadata }) => view.ownedBy('Pod', metadata.uid));
 }
 
 function failedContainers(pod: StoredPod): FailedContainer[] {
