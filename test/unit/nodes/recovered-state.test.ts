@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { ALL_KINDS, describe, it } from 'node:test';
 import { keyOf, objectKey, type KubeObject, type Pod, type PodTemplateSpec } from '../../../contracts/objects/index.ts';
 import { Claim, type PodReport } from '../../../contracts/agent/index.ts';
 import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
 import { recoverState, type RecoveredState } from '../../../reconciler/core/nodes/recovered-state.ts';
 import { hasUnexplained, type NodeWord } from '../../../reconciler/core/nodes/recovered-workloads.ts';
-import { ALL_KINDS, DESCRIPTORS } from '../../../reconciler/core/kinds/index.ts';
+import { DESCRIPTORS } from '../../../reconciler/core/kinds/index.ts';
 import { templateHash } from '../../../reconciler/core/workloads/template.ts';
 import { UNHEARD_ANNOTATION } from '../../../reconciler/core/workloads/unheard.ts';
 import { cluster, deployment, machine, pod, service } from '../controllers/objects.ts';
