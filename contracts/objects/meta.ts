@@ -1,15 +1,29 @@
 /** What every object carries. Source: Kubernetes API conventions, "Metadata". */
 import { z } from 'zod';
-import { Annotations, DnsSubdomain, Labels, NEVER, object, Seconds, Timestamp, unset, type NotYet } from './schema.ts';
+import {
+  Annotations,
+  atomic,
+  DnsSubdomain,
+  Labels,
+  listMap,
+  NEVER,
+  object,
+  Seconds,
+  Timestamp,
+  unset,
+  type NotYet,
+} from './schema.ts';
 
-export const OwnerReference = object({
-  apiVersion: z.string(),
-  kind: z.string(),
-  name: z.string(),
-  uid: z.string(),
-  controller: z.boolean().optional(),
-  blockOwnerDeletion: z.boolean().optional(),
-});
+export const OwnerReference = atomic(
+  object({
+    apiVersion: z.string(),
+    kind: z.string(),
+    name: z.string(),
+    uid: z.string(),
+    controller: z.boolean().optional(),
+    blockOwnerDeletion: z.boolean().optional(),
+  }),
+);
 export type OwnerReference = z.infer<typeof OwnerReference>;
 
 /** Metadata as the store and the wire carry it. */
@@ -25,7 +39,7 @@ export const ObjectMeta = object({
   creationTimestamp: Timestamp.optional(),
   deletionTimestamp: Timestamp.optional(),
   deletionGracePeriodSeconds: Seconds.optional(),
-  ownerReferences: z.array(OwnerReference).optional(),
+  ownerReferences: listMap(['uid'], OwnerReference).optional(),
 });
 export type ObjectMeta = z.infer<typeof ObjectMeta>;
 

@@ -6,7 +6,7 @@ import { OWN_API_VERSION } from './identity.ts';
 import { ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
 import { Taint } from './nodes.ts';
 import { ResourceList } from './quantity.ts';
-import { LabelValue, object, Port, QualifiedName } from './schema.ts';
+import { atomicList, LabelValue, object, Port, QualifiedName } from './schema.ts';
 
 const ClusterSpec = object({
   network: object({
@@ -69,7 +69,7 @@ const MachineSpec = object({
   /** Address that other nodes reach this node at; the address of its default or only route when absent. */
   internalIP: z.ipv4().optional(),
   labels: z.record(QualifiedName, LabelValue).optional(),
-  taints: z.array(Taint).optional(),
+  taints: atomicList(['key', 'effect', 'value'], Taint).optional(),
   unschedulable: z.boolean().default(false),
   /** Overrides of what the agent measures. */
   capacity: ResourceList.optional(),

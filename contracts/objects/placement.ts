@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { LabelSelector } from './selectors.ts';
-import { DnsLabel, object, QualifiedName } from './schema.ts';
+import { atomic, atomicList, DnsLabel, object, QualifiedName } from './schema.ts';
 
 const Weight = z.int().min(1, 'must be between 1 and 100').max(100, 'must be between 1 and 100');
 
@@ -27,7 +27,7 @@ export type NodeFieldRequirement = z.infer<typeof NodeFieldRequirement>;
 
 /** All requirements of a term hold together; an empty term matches no node. */
 const NodeSelectorTerm = object({
-  matchExpressions: z.array(NodeSelectorRequirement).optional(),
+  matchExpressions: atomicList(['key', 'operator'], NodeSelectorRequirement).optional(),
   matchFields: z.array(NodeFieldRequirement).optional(),
 });
 export type NodeSelectorTerm = z.infer<typeof NodeSelectorTerm>;
@@ -37,9 +37,11 @@ export type PreferredSchedulingTerm = z.infer<typeof PreferredSchedulingTerm>;
 
 export const NodeAffinity = object({
   /** One of the terms must match. */
-  requiredDuringSchedulingIgnoredDuringExecution: object({
-    nodeSelectorTerms: z.array(NodeSelectorTerm).min(1, 'must have at least one entry'),
-  }).optional(),
+  requiredDuringSchedulingIgnoredDuringExecution: atomic(
+    object({
+      nodeSelectorTerms: z.array(NodeSelectorTerm).min(1, 'must have at least one entry'),
+    }),
+  ).optional(),
   preferredDuringSchedulingIgnoredDuringExecution: z.array(PreferredSchedulingTerm).optional(),
 });
 export type NodeAffinity = z.infer<typeof NodeAffinity>;

@@ -6,14 +6,19 @@ import { Condition, ManifestMeta, TemplateMeta, type StoredMeta } from './meta.t
 import { Affinity, PodSchedulingGate, PreemptionPolicy, TopologySpreadConstraint } from './placement.ts';
 import { Quantity, ResourceList } from './quantity.ts';
 import {
+  allocated,
+  atomic,
+  atomicList,
   DnsLabel,
   DnsSubdomain,
   int32,
   LabelValue,
+  listMap,
   MAX_INT32,
   NEVER,
   NumericId,
   object,
+  oneOf,
   Port,
   QualifiedName,
   Seconds,
@@ -37,49 +42,61 @@ export const TcpSocketAction = object({ port: PortOrName, host: unset('', z.stri
 export const ExecAction = object({ command: z.array(z.string()).min(1) });
 export const GrpcAction = object({ port: Port, service: z.string().default('') });
 
-export const Probe = object({
-  httpGet: HttpGetAction.optional(),
-  tcpSocket: TcpSocketAction.optional(),
-  exec: ExecAction.optional(),
-  grpc: GrpcAction.optional(),
-  initialDelaySeconds: Seconds.default(0),
-  periodSeconds: unset(0, int32(1).default(10)),
-  timeoutSeconds: unset(0, int32(1).default(1)),
-  successThreshold: unset(0, int32(1).default(1)),
-  failureThreshold: unset(0, int32(1).default(3)),
-  terminationGracePeriodSeconds: int32(1).optional(),
-}).refine(
+export const Probe = oneOf(
+  ['exec', 'grpc', 'httpGet', 'tcpSocket'],
+  object({
+    httpGet: HttpGetAction.optional(),
+    tcpSocket: TcpSocketAction.optional(),
+    exec: ExecAction.optional(),
+    grpc: GrpcAction.optional(),
+    initialDelaySeconds: Seconds.default(0),
+    periodSeconds: unset(0, int32(1).default(10)),
+    timeoutSeconds: unset(0, int32(1).default(1)),
+    successThreshold: unset(0, int32(1).default(1)),
+    failureThreshold: unset(0, int32(1).default(3)),
+    terminationGracePeriodSeconds: int32(1).optional(),
+  }),
+).refine(
   (p) => [p.httpGet, p.tcpSocket, p.exec, p.grpc].filter(Boolean).length === 1,
   'must have exactly one of httpGet, tcpSocket, exec, grpc',
 );
 export type Probe = z.infer<typeof Probe>;
 
-const LifecycleHandler = object({
-  exec: ExecAction.optional(),
-  httpGet: HttpGetAction.optional(),
-  tcpSocket: TcpSocketAction.optional(),
-  sleep: object({ seconds: Seconds }).optional(),
-}).refine(
+const LifecycleHandler = oneOf(
+  ['exec', 'httpGet', 'sleep', 'tcpSocket'],
+  object({
+    exec: ExecAction.optional(),
+    httpGet: HttpGetAction.optional(),
+    tcpSocket: TcpSocketAction.optional(),
+    sleep: object({ seconds: Seconds }).optional(),
+  }),
+).refine(
   (h) => [h.httpGet, h.tcpSocket, h.exec, h.sleep].filter(Boolean).length === 1,
   'must have exactly one of exec, httpGet, sleep, tcpSocket',
 );
 export type LifecycleHandler = z.infer<typeof LifecycleHandler>;
 
-const KeyRef = object({ name: DnsSubdomain, key: DataKey, optional: z.boolean().default(false) });
-const FieldRef = object({ fieldPath: z.string(), apiVersion: unset('', z.literal('v1').default('v1')) });
+const KeyRef = atomic(object({ name: DnsSubdomain, key: DataKey, optional: z.boolean().default(false) }));
+const FieldRef = atomic(object({ fieldPath: z.string(), apiVersion: unset('', z.literal('v1').default('v1')) }));
 
-export const EnvVar = object({
-  name: z.string().min(1),
-  value: z.string().optional(),
-  valueFrom: object(
-    {
-      configMapKeyRef: KeyRef.optional(),
-      secretKeyRef: KeyRef.optional(),
-      fieldRef: FieldRef.optional(),
-    },
-    { resourceFieldRef: NEVER, fileKeyRef: NEVER },
-  ).optional(),
-}).refine((e) => !(e.value && e.valueFrom), 'may not have both value and valueFrom');
+export const EnvVar = oneOf(
+  ['value', 'valueFrom'],
+  object({
+    name: z.string().min(1),
+    value: z.string().optional(),
+    valueFrom: oneOf(
+      ['configMapKeyRef', 'fieldRef', 'secretKeyRef'],
+      object(
+        {
+          configMapKeyRef: KeyRef.optional(),
+          secretKeyRef: KeyRef.optional(),
+          fieldRef: FieldRef.optional(),
+        },
+        { resourceFieldRef: NEVER, fileKeyRef: NEVER },
+      ),
+    ).optional(),
+  }),
+).refine((e) => !(e.value && e.valueFrom), 'may not have both value and valueFrom');
 export type EnvVar = z.infer<typeof EnvVar>;
 
 const EnvFromRef = object({ name: DnsSubdomain, optional: z.boolean().default(false) });
@@ -105,10 +122,14 @@ export const ContainerPort = object({
  * `localhostProfile` is a file below the node's folder of profiles. Source: Kubernetes pkg/apis/core/validation,
  * validateSeccompProfileField.
  */
-const SeccompProfile = object({
-  type: z.enum(['RuntimeDefault', 'Unconfined', 'Localhost']),
-  localhostProfile: z.string().optional(),
-})
+const SeccompProfile = oneOf(
+  ['localhostProfile'],
+  object({
+    type: z.enum(['RuntimeDefault', 'Unconfined', 'Localhost']),
+    localhostProfile: z.string().optional(),
+  }),
+  'type',
+)
   .refine((p) => p.type !== 'Localhost' || (p.localhostProfile ?? '') !== '', {
     path: ['localhostProfile'],
     error: 'must be set when type is Localhost',
@@ -170,9 +191,9 @@ const ContainerShape = object(
     command: z.array(z.string()).optional(),
     args: z.array(z.string()).optional(),
     workingDir: unset('', z.string().optional()),
-    ports: z.array(ContainerPort).optional(),
-    env: z.array(EnvVar).optional(),
-    envFrom: z.array(EnvFrom).optional(),
+    ports: listMap(['containerPort', 'protocol'], ContainerPort).optional(),
+    env: listMap(['name'], EnvVar).optional(),
+    envFrom: atomicList(['configMapRef', 'secretRef', 'prefix'], EnvFrom).optional(),
     resources: object({ limits: ResourceList.optional(), requests: ResourceList.optional() }, { claims: [[]] }).default(
       {},
     ),
@@ -184,7 +205,7 @@ const ContainerShape = object(
       { stopSignal: NEVER },
     ).optional(),
     securityContext: SecurityContext.optional(),
-    volumeMounts: z.array(VolumeMount).optional(),
+    volumeMounts: listMap(['mountPath'], VolumeMount).optional(),
     stdin: z.boolean().default(false),
     tty: z.boolean().default(false),
     terminationMessagePath: unset('', z.string().default('/dev/termination-log')),
@@ -238,45 +259,48 @@ const VolumeSource = {
     name: DnsSubdomain,
     optional: z.boolean().default(false),
     defaultMode: FileMode.default(0o644),
-    items: z.array(KeyToPath).optional(),
+    items: atomicList(['key'], KeyToPath).optional(),
   }).optional(),
   secret: object({
     secretName: DnsSubdomain,
     optional: z.boolean().default(false),
     defaultMode: FileMode.default(0o644),
-    items: z.array(KeyToPath).optional(),
+    items: atomicList(['key'], KeyToPath).optional(),
   }).optional(),
 };
-const VolumeShape = object(
-  { name: DnsLabel, ...VolumeSource },
-  {
-    awsElasticBlockStore: NEVER,
-    azureDisk: NEVER,
-    azureFile: NEVER,
-    cephfs: NEVER,
-    cinder: NEVER,
-    csi: NEVER,
-    downwardAPI: NEVER,
-    ephemeral: NEVER,
-    fc: NEVER,
-    flexVolume: NEVER,
-    flocker: NEVER,
-    gcePersistentDisk: NEVER,
-    gitRepo: NEVER,
-    glusterfs: NEVER,
-    image: NEVER,
-    iscsi: NEVER,
-    nfs: NEVER,
-    persistentVolumeClaim: NEVER,
-    photonPersistentDisk: NEVER,
-    portworxVolume: NEVER,
-    projected: NEVER,
-    quobyte: NEVER,
-    rbd: NEVER,
-    scaleIO: NEVER,
-    storageos: NEVER,
-    vsphereVolume: NEVER,
-  },
+const VolumeShape = oneOf(
+  ['configMap', 'emptyDir', 'hostPath', 'secret'],
+  object(
+    { name: DnsLabel, ...VolumeSource },
+    {
+      awsElasticBlockStore: NEVER,
+      azureDisk: NEVER,
+      azureFile: NEVER,
+      cephfs: NEVER,
+      cinder: NEVER,
+      csi: NEVER,
+      downwardAPI: NEVER,
+      ephemeral: NEVER,
+      fc: NEVER,
+      flexVolume: NEVER,
+      flocker: NEVER,
+      gcePersistentDisk: NEVER,
+      gitRepo: NEVER,
+      glusterfs: NEVER,
+      image: NEVER,
+      iscsi: NEVER,
+      nfs: NEVER,
+      persistentVolumeClaim: NEVER,
+      photonPersistentDisk: NEVER,
+      portworxVolume: NEVER,
+      projected: NEVER,
+      quobyte: NEVER,
+      rbd: NEVER,
+      scaleIO: NEVER,
+      storageos: NEVER,
+      vsphereVolume: NEVER,
+    },
+  ),
 ).refine((v) => sourcesOf(v).length <= 1, 'must have at most one of configMap, emptyDir, hostPath, secret');
 function sourcesOf(volume: z.infer<z.ZodObject<typeof VolumeSource>>): unknown[] {
   return [volume.emptyDir, volume.hostPath, volume.configMap, volume.secret].filter(Boolean);
@@ -308,8 +332,8 @@ function withOutageTolerations(tolerations: readonly Toleration[] | undefined): 
 
 const PodSpecShape = object(
   {
-    containers: z.array(Container).min(1, 'must have at least one container'),
-    initContainers: z.array(Container).optional(),
+    containers: listMap(['name'], Container).min(1, 'must have at least one container'),
+    initContainers: listMap(['name'], Container).optional(),
     restartPolicy: unset('', z.enum(['Always', 'OnFailure', 'Never']).default('Always')),
     /** A negative one is 1, as in Kubernetes. */
     terminationGracePeriodSeconds: int32(-MAX_INT32 - 1)
@@ -317,15 +341,15 @@ const PodSpecShape = object(
       .default(30),
     activeDeadlineSeconds: int32(1).optional(),
     nodeName: unset('', DnsSubdomain.optional()),
-    nodeSelector: z.record(QualifiedName, LabelValue).optional(),
+    nodeSelector: atomic(z.record(QualifiedName, LabelValue)).optional(),
     affinity: Affinity.optional(),
-    topologySpreadConstraints: z.array(TopologySpreadConstraint).optional(),
-    tolerations: z.array(Toleration).optional(),
+    topologySpreadConstraints: listMap(['topologyKey', 'whenUnsatisfiable'], TopologySpreadConstraint).optional(),
+    tolerations: atomicList(['key', 'operator', 'effect', 'value'], Toleration).optional(),
     /** Name of the PriorityClass that the scheduler takes the pod's priority from. */
     priorityClassName: unset('', DnsSubdomain.optional()),
     /** Absent: what the PriorityClass says. */
     preemptionPolicy: PreemptionPolicy.optional(),
-    schedulingGates: z.array(PodSchedulingGate).optional(),
+    schedulingGates: listMap(['name'], PodSchedulingGate).optional(),
     /** What the pod takes besides what its containers ask for. */
     overhead: ResourceList.optional(),
     hostNetwork: z.boolean().default(false),
@@ -358,7 +382,7 @@ const PodSpecShape = object(
         fsGroupChangePolicy: ['Always', 'OnRootMismatch'],
       },
     ).optional(),
-    volumes: z.array(Volume).optional(),
+    volumes: listMap(['name'], Volume).optional(),
   },
   {
     // No pod has a token, so one that wants none gets what it asks for, and the default is known to every pod without
@@ -445,7 +469,7 @@ export const PodManifest = object({
   apiVersion: z.literal('v1'),
   kind: z.literal('Pod'),
   metadata: ManifestMeta,
-  spec: PodSpec,
+  spec: allocated(['nodeName'], PodSpec),
 });
 /** A pod. `spec.nodeName` is its binding: set once by the scheduler, never changed. */
 export interface Pod {

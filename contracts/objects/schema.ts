@@ -32,6 +32,61 @@ export const NEVER: Accepted = [];
 /** Registry that maps an object schema to its {@link ObjectSchemaMeta}. */
 export const objectSchemaMeta = z.registry<ObjectSchemaMeta>();
 
+/**
+ * What merging, comparing and owning have to know of the values at a place and its type does not say. The values are
+ * those of Kubernetes' own types: its markers `+listType`, `+listMapKey`, `+structType`, `+union` and `+patchStrategy`
+ * in k8s.io/api. Read through {@link FieldSemantics}.
+ */
+export interface SchemaTraits {
+  readonly atomic?: true;
+  readonly list?: 'set' | 'map';
+  readonly keys?: readonly string[];
+  readonly union?: Union;
+  readonly allocated?: readonly string[];
+}
+
+/** Fields of which an object has at most one: setting one takes the others away. */
+export interface Union {
+  readonly members: readonly string[];
+  /** The field whose value says which member it is; a member goes when the value changes. */
+  readonly discriminator?: string;
+}
+
+/** Registry that maps a schema to its {@link SchemaTraits}. */
+export const schemaTraits = z.registry<SchemaTraits>();
+
+/** A schema of its own with these traits: one that is used in several places has them here only. */
+function withTraits<Z extends z.ZodType>(schema: Z, traits: SchemaTraits): Z {
+  const own = schema.clone();
+  schemaTraits.add(own, traits);
+  return own;
+}
+
+/** A map or object with one owner: who writes it writes all of it. */
+export function atomic<Z extends z.ZodType>(schema: Z): Z {
+  return withTraits(schema, { atomic: true });
+}
+
+/** A list whose entries have owners of their own, and are known by these fields. */
+export function listMap<E extends z.ZodType>(keys: readonly string[], entry: E): z.ZodArray<E> {
+  return withTraits(z.array(entry), { list: 'map', keys });
+}
+
+/** A list with one owner; the fields only tell its entries apart, for small patches and for people. */
+export function atomicList<E extends z.ZodType>(keys: readonly string[], entry: E): z.ZodArray<E> {
+  return withTraits(z.array(entry), { keys });
+}
+
+/** An object that has at most one of these fields. */
+export function oneOf<Z extends z.ZodType>(members: readonly string[], schema: Z, discriminator?: string): Z {
+  return withTraits(schema, { union: { members, ...(discriminator !== undefined && { discriminator }) } });
+}
+
+/** An object some of whose fields are chosen for it where they are not written, and then stay. */
+export function allocated<Z extends z.ZodType>(fields: readonly string[], schema: Z): Z {
+  return withTraits(schema, { allocated: fields });
+}
+
 /** A closed object: an unknown field is an error. `notYet` has Kubernetes' other fields at this place. */
 export function object<S extends z.ZodRawShape>(shape: S, notYet: NotYet = {}): z.ZodObject<S, z.core.$strict> {
   const schema = z.strictObject(shape);
@@ -46,6 +101,25 @@ export function object<S extends z.ZodRawShape>(shape: S, notYet: NotYet = {}): 
  */
 export function unset<Z extends z.ZodType>(zero: '' | 0, schema: Z): z.ZodPreprocess<Z> {
   return z.preprocess((value) => (value === zero ? undefined : value), schema);
+}
+
+/** The schema and what it wraps, from the outside in; the last is that of what is written, without its default. */
+export function layers(schema: z.core.$ZodType): readonly z.core.$ZodType[] {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  switch (def.type) {
+    case 'optional':
+    case 'default':
+    case 'prefault':
+    case 'nullable':
+    case 'nonoptional':
+    case 'readonly':
+    case 'catch':
+      return [schema, ...layers(def.innerType)];
+    case 'pipe':
+      return [schema, ...layers((def.in as z.core.$ZodTypes)._zod.def.type === 'transform' ? def.out : def.in)];
+    default:
+      return [schema];
+  }
 }
 
 /** RFC 1123 label: names of most things; at most 63 characters. */

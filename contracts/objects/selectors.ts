@@ -1,20 +1,21 @@
 /** Label selectors. Source: Kubernetes meta/v1 LabelSelector. */
 import { z } from 'zod';
 import { readKey } from './own-key.ts';
-import { LabelValue, object, QualifiedName } from './schema.ts';
+import { atomic, atomicList, LabelValue, object, QualifiedName } from './schema.ts';
 
-export const LabelSelector = object({
-  matchLabels: z.record(QualifiedName, LabelValue).optional(),
-  matchExpressions: z
-    .array(
+export const LabelSelector = atomic(
+  object({
+    matchLabels: z.record(QualifiedName, LabelValue).optional(),
+    matchExpressions: atomicList(
+      ['key', 'operator'],
       object({
         key: QualifiedName,
         operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
         values: z.array(LabelValue).optional(),
       }),
-    )
-    .optional(),
-});
+    ).optional(),
+  }),
+);
 export type LabelSelector = z.infer<typeof LabelSelector>;
 
 type LabelSet = Readonly<Record<string, string>> | undefined;

@@ -1,7 +1,18 @@
 /** Service and EndpointSlice. Source: Kubernetes v1 and discovery.k8s.io/v1 API references. */
 import { z } from 'zod';
 import { ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
-import { DnsLabel, LabelValue, NEVER, object, Port, QualifiedName, unset } from './schema.ts';
+import {
+  allocated,
+  atomic,
+  DnsLabel,
+  LabelValue,
+  listMap,
+  NEVER,
+  object,
+  Port,
+  QualifiedName,
+  unset,
+} from './schema.ts';
 
 export const ServicePort = object({
   name: unset('', DnsLabel.optional()),
@@ -20,9 +31,9 @@ export type ServicePort = z.infer<typeof ServicePort>;
 export const ServiceSpec = object(
   {
     type: unset('', z.enum(['ClusterIP', 'NodePort']).default('ClusterIP')),
-    selector: z.record(QualifiedName, LabelValue).optional(),
+    selector: atomic(z.record(QualifiedName, LabelValue)).optional(),
     /** May be empty for a headless Service only. */
-    ports: z.array(ServicePort).default([]),
+    ports: listMap(['port', 'protocol'], allocated(['nodePort'], ServicePort)).default([]),
     /** Allocated from the cluster's service range when absent; `None` makes a headless Service. */
     clusterIP: unset('', z.union([z.literal('None'), z.ipv4()]).optional()),
     /** The same, as a list of one. */
@@ -62,7 +73,7 @@ export const ServiceManifest = object({
   apiVersion: z.literal('v1'),
   kind: z.literal('Service'),
   metadata: ManifestMeta,
-  spec: ServiceSpec,
+  spec: allocated(['clusterIP'], ServiceSpec),
 });
 export interface Service {
   readonly apiVersion: 'v1';

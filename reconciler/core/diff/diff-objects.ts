@@ -1,33 +1,46 @@
 /** The differences of two objects as an RFC 6902 patch. */
-import { readKey } from '../../../contracts/objects/index.ts';
+import { readKey, type FieldSemantics } from '../../../contracts/objects/index.ts';
 import { equal, fieldsOf, isList, isObject, type JsonObject } from './json.ts';
-import { keyLists } from './list-keys.ts';
+import { keyLists, semanticsAt } from './list-keys.ts';
 import type { PatchOperation } from './types.ts';
 
 /**
  * The operations that turn `before` into `after`, to be applied in order. Empty if and only if the two are equal.
  * Entries of Kubernetes' list-maps are matched by their key, so that one changed container is one small operation
- * wherever it stands; entries that moved are taken out and put in again. The order is the same for equal input. Time
+ * wherever it stands; which lists are such is told by `semantics`. Entries that moved are taken out and put in again. The order is the same for equal input. Time
  * and size grow linearly with the input (n log n for reordered lists).
  */
-export function diffObjects(before: unknown, after: unknown): PatchOperation[] {
+export function diffObjects(before: unknown, after: unknown, semantics: FieldSemantics = {}): PatchOperation[] {
   const operations: PatchOperation[] = [];
-  diffValue(before, after, '', '', operations);
+  diffValue(before, after, '', semantics, operations);
   return operations;
 }
 
-function diffValue(before: unknown, after: unknown, path: string, field: string, out: PatchOperation[]): void {
-  if (isObject(before) && isObject(after)) diffFields(before, after, path, out);
-  else if (isList(before) && isList(after)) diffLists(before, after, path, field, out);
-  else if (before !== after) out.push({ op: 'replace', path, value: after });
+function diffValue(
+  before: unknown,
+  after: unknown,
+  path: string,
+  semantics: FieldSemantics,
+  out: PatchOperation[],
+): void {
+  if (before === after) return;
+  if (isObject(before) && isObject(after)) diffFields(before, after, path, semantics, out);
+  else if (isList(before) && isList(after)) diffLists(before, after, path, semantics, out);
+  else out.push({ op: 'replace', path, value: after });
 }
 
-function diffFields(before: JsonObject, after: JsonObject, path: string, out: PatchOperation[]): void {
+function diffFields(
+  before: JsonObject,
+  after: JsonObject,
+  path: string,
+  semantics: FieldSemantics,
+  out: PatchOperation[],
+): void {
   for (const name of fieldsOf(before)) {
     const at = `${path}/${escapeToken(name)}`;
     const next = readKey(after, name);
     if (next === undefined) out.push({ op: 'remove', path: at });
-    else diffValue(readKey(before, name), next, at, name, out);
+    else diffValue(readKey(before, name), next, at, semanticsAt(semantics, name), out);
   }
   for (const name of fieldsOf(after)) {
     if (readKey(before, name) === undefined)
@@ -39,12 +52,13 @@ function diffLists(
   before: readonly unknown[],
   after: readonly unknown[],
   path: string,
-  field: string,
+  semantics: FieldSemantics,
   out: PatchOperation[],
 ): void {
-  const keys = keyLists(field, [before, after]);
-  if (keys?.[0] && keys[1]) diffKeyedLists(before, after, keys[0], keys[1], path, out);
-  else diffByPosition(before, after, path, out);
+  const keys = keyLists(semantics, [before, after]);
+  const entry = semanticsAt(semantics);
+  if (keys?.[0] && keys[1]) diffKeyedLists(before, after, keys[0], keys[1], path, entry, out);
+  else diffByPosition(before, after, path, entry, out);
 }
 
 /**
@@ -57,6 +71,7 @@ function diffKeyedLists(
   keysBefore: readonly string[],
   keysAfter: readonly string[],
   path: string,
+  entry: FieldSemantics,
   out: PatchOperation[],
 ): void {
   const placeBefore = new Map(keysBefore.map((key, i) => [key, i]));
@@ -68,7 +83,7 @@ function diffKeyedLists(
   keysAfter.forEach((key, i) => {
     const was = placeBefore.get(key);
     if (was !== undefined && keptPlaces.has(was))
-      inner.push(() => diffValue(before[was], after[i], `${path}/${i}`, '', out));
+      inner.push(() => diffValue(before[was], after[i], `${path}/${i}`, entry, out));
     else out.push({ op: 'add', path: `${path}/${i}`, value: after[i] });
   });
   for (const diff of inner) diff();
@@ -79,6 +94,7 @@ function diffByPosition(
   before: readonly unknown[],
   after: readonly unknown[],
   path: string,
+  entry: FieldSemantics,
   out: PatchOperation[],
 ): void {
   let start = 0;
@@ -90,7 +106,7 @@ function diffByPosition(
     endAfter--;
   }
   const shared = Math.min(endBefore, endAfter);
-  for (let i = start; i < shared; i++) diffValue(before[i], after[i], `${path}/${i}`, '', out);
+  for (let i = start; i < shared; i++) diffValue(before[i], after[i], `${path}/${i}`, entry, out);
   for (let i = endBefore - 1; i >= shared; i--) out.push({ op: 'remove', path: `${path}/${i}` });
   for (let i = shared; i < endAfter; i++) out.push({ op: 'add', path: `${path}/${i}`, value: after[i] });
 }

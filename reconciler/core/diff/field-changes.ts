@@ -1,7 +1,7 @@
 /** What an update changes, field by field, in people's words. */
-import { readKey, type KubeObject } from '../../../contracts/objects/index.ts';
+import { fieldSemantics, readKey, type FieldSemantics, type KubeObject } from '../../../contracts/objects/index.ts';
 import { equal, fieldsOf, isList, isObject } from './json.ts';
-import { entryLabel, keyLists } from './list-keys.ts';
+import { entryLabel, keyLists, semanticsAt } from './list-keys.ts';
 import { ORIGIN_ANNOTATION, type PlanItem } from './types.ts';
 
 export interface FieldChange {
@@ -26,7 +26,7 @@ const SAME = '[redacted, the same value]';
  */
 export function changedFields({ before, object }: Extract<PlanItem, { action: 'update' }>): FieldChange[] {
   const changes: FieldChange[] = [];
-  collect(before, object, '', '', changes);
+  collect(before, object, '', fieldSemantics(object.kind), changes);
   const origin = `metadata.annotations[${ORIGIN_ANNOTATION}]`;
   const told = changes.filter((change) => change.field !== origin);
   return object.kind === 'Secret' ? told.map(hideSecret) : told;
@@ -57,12 +57,13 @@ function sameBytes(a: unknown, b: unknown): boolean {
   return typeof a === 'string' && typeof b === 'string' && Buffer.from(a, 'base64').equals(Buffer.from(b, 'base64'));
 }
 
-function collect(before: unknown, after: unknown, path: string, field: string, out: FieldChange[]): void {
+function collect(before: unknown, after: unknown, path: string, semantics: FieldSemantics, out: FieldChange[]): void {
+  if (before === after) return;
   if (isObject(before) && isObject(after)) {
     for (const name of [...new Set([...fieldsOf(before), ...fieldsOf(after)])].sort()) {
-      collect(readKey(before, name), readKey(after, name), joinField(path, name), name, out);
+      collect(readKey(before, name), readKey(after, name), joinField(path, name), semanticsAt(semantics, name), out);
     }
-  } else if (isList(before) && isList(after)) collectEntries(before, after, path, field, out);
+  } else if (isList(before) && isList(after)) collectEntries(before, after, path, semantics, out);
   else if (!equal(before, after)) {
     out.push({ field: path, ...(before !== undefined && { from: before }), ...(after !== undefined && { to: after }) });
   }
@@ -72,29 +73,30 @@ function collectEntries(
   before: readonly unknown[],
   after: readonly unknown[],
   path: string,
-  field: string,
+  semantics: FieldSemantics,
   out: FieldChange[],
 ): void {
-  const keys = keyLists(field, [before, after]);
+  const keys = keyLists(semantics, [before, after]);
   if (!keys?.[0] || !keys[1]) {
     if (!equal(before, after)) out.push({ field: path, from: before, to: after });
     return;
   }
   const [keysBefore, keysAfter] = keys;
   const entriesAfter = new Map(keysAfter.map((key, i) => [key, after[i]]));
-  const place = (entry: unknown, i: number): string => `${path}[${entryLabel(field, entry) ?? i}]`;
-  for (const [i, key] of keysBefore.entries()) collect(before[i], entriesAfter.get(key), place(before[i], i), '', out);
+  const place = (entry: unknown, i: number): string => `${path}[${entryLabel(semantics, entry) ?? i}]`;
+  for (const [i, key] of keysBefore.entries())
+    collect(before[i], entriesAfter.get(key), place(before[i], i), semanticsAt(semantics), out);
   const known = new Set(keysBefore);
   for (const [i, key] of keysAfter.entries())
     if (!known.has(key)) out.push({ field: place(after[i], i), to: after[i] });
   const stillThere = keysAfter.filter((key) => known.has(key));
   const order = (list: readonly string[]): string[] => list.filter((key) => entriesAfter.has(key));
   if (!equal(order(keysBefore), stillThere))
-    out.push({ field: `${path} (order)`, from: labels(field, before), to: labels(field, after) });
+    out.push({ field: `${path} (order)`, from: labels(semantics, before), to: labels(semantics, after) });
 }
 
-function labels(field: string, list: readonly unknown[]): string[] {
-  return list.map((entry, i) => entryLabel(field, entry) ?? String(i));
+function labels(semantics: FieldSemantics, list: readonly unknown[]): string[] {
+  return list.map((entry, i) => entryLabel(semantics, entry) ?? String(i));
 }
 
 function joinField(path: string, name: string): string {

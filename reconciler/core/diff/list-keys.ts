@@ -1,107 +1,62 @@
-/**
- * Which lists are maps in disguise, and what names their entries. Source: the `x-kubernetes-list-map-keys` and patch
- * merge keys of Kubernetes' OpenAPI document.
- */
-import { readKey } from '../../../contracts/objects/index.ts';
+/** Entries of lists that are known by keys rather than by their place. */
+import { readKey, type FieldSemantics } from '../../../contracts/objects/index.ts';
 import { isObject } from './json.ts';
 
-interface ListKey {
-  /** The first that all entries have is used. Fields after the first of a row may be absent. */
-  readonly fields: readonly (readonly string[])[];
-  /**
-   * Whether two writers may each own entries; otherwise the list belongs to one writer whole, and the key only makes
-   * patches small.
-   */
-  readonly shared: boolean;
-}
+const NOTHING_KNOWN: FieldSemantics = {};
 
-const LIST_KEYS: Readonly<Record<string, ListKey>> = {
-  containers: { fields: [['name']], shared: true },
-  initContainers: { fields: [['name']], shared: true },
-  volumes: { fields: [['name']], shared: true },
-  env: { fields: [['name']], shared: true },
-  ports: {
-    fields: [
-      ['containerPort', 'protocol'],
-      ['port', 'protocol'],
-    ],
-    shared: true,
-  },
-  volumeMounts: { fields: [['mountPath']], shared: true },
-  conditions: { fields: [['type']], shared: true },
-  ownerReferences: { fields: [['uid']], shared: true },
-  imagePullSecrets: { fields: [['name']], shared: true },
-  hostAliases: { fields: [['ip']], shared: true },
-  topologySpreadConstraints: { fields: [['topologyKey', 'whenUnsatisfiable']], shared: true },
-  containerStatuses: { fields: [['name']], shared: true },
-  initContainerStatuses: { fields: [['name']], shared: true },
-  tolerations: {
-    fields: [
-      ['key', 'operator', 'effect', 'value'],
-      ['operator', 'effect', 'value'],
-    ],
-    shared: false,
-  },
-  taints: { fields: [['key', 'effect', 'value']], shared: false },
-  envFrom: {
-    fields: [
-      ['configMapRef', 'secretRef', 'prefix'],
-      ['secretRef', 'prefix'],
-    ],
-    shared: false,
-  },
-  matchExpressions: { fields: [['key', 'operator']], shared: false },
-  items: { fields: [['key']], shared: false },
-};
-
-/** Fields that Kubernetes fills when they are absent, so that the written and the filled entry have one key. */
-const KEY_DEFAULTS: Readonly<Record<string, string>> = { protocol: 'TCP', operator: 'Equal' };
-
-/** Whether entries of the list `field` that only the live object has are left alone. */
-export function isSharedList(field: string): boolean {
-  return readKey(LIST_KEYS, field)?.shared === true;
+/** The semantics of a field of an object, of a value of a map; without a name, of a list's entries. */
+export function semanticsAt({ fields, values }: FieldSemantics, name?: string): FieldSemantics {
+  return (name === undefined ? undefined : readKey(fields, name)) ?? values ?? NOTHING_KNOWN;
 }
 
 /**
  * The keys of all lists given, in their order; undefined when one of them cannot be keyed (no rule, a doubled key, not
- * objects).
+ * objects, an entry without any of the keys).
  */
 export function keyLists(
-  field: string,
+  semantics: FieldSemantics,
   lists: readonly (readonly unknown[])[],
 ): readonly (readonly string[])[] | undefined {
-  for (const fields of readKey(LIST_KEYS, field)?.fields ?? []) {
-    const keyed = lists.map((list) => keysOf(fields, list));
-    if (keyed.every((k) => k !== undefined)) return keyed;
+  const keyed: (readonly string[])[] = [];
+  for (const list of lists) {
+    const keys =
+      semantics.list === 'set' ? distinct(list.map((entry) => JSON.stringify(entry))) : keysOf(semantics, list);
+    if (!keys) return undefined;
+    keyed.push(keys);
   }
-  return undefined;
+  return keyed;
 }
 
-function keysOf(fields: readonly string[], list: readonly unknown[]): string[] | undefined {
+function keysOf(
+  { keys: names = [], keyDefaults }: FieldSemantics,
+  list: readonly unknown[],
+): readonly string[] | undefined {
   const keys: string[] = [];
   for (const entry of list) {
-    const [first = ''] = fields;
-    if (!isObject(entry) || readKey(entry, first) === undefined) return undefined;
-    keys.push(JSON.stringify(fields.map((f) => readKey(entry, f) ?? readKey(KEY_DEFAULTS, f) ?? null)));
+    if (!isObject(entry) || !names.some((name) => readKey(entry, name) !== undefined)) return undefined;
+    const values = names.map((name) => readKey(entry, name) ?? readKey(keyDefaults, name) ?? null);
+    keys.push(JSON.stringify(values));
   }
+  return distinct(keys);
+}
+
+function distinct(keys: readonly string[]): readonly string[] | undefined {
   return new Set(keys).size === keys.length ? keys : undefined;
 }
 
-/** How people name an entry: its name, port or path; undefined where only its position names it. */
-export function entryLabel(field: string, entry: unknown): string | undefined {
-  const [first] =
-    readKey(LIST_KEYS, field)?.fields.find(
-      ([name]) => isObject(entry) && name !== undefined && readKey(entry, name) !== undefined,
-    ) ?? [];
-  if (first === undefined || !isObject(entry)) return undefined;
-  const value = readKey(entry, first);
-  if (typeof value !== 'string' && typeof value !== 'number') return undefined;
-  const protocol =
-    field === 'ports' &&
-    entry['protocol'] !== undefined &&
-    entry['protocol'] !== 'TCP' &&
-    typeof entry['protocol'] === 'string'
-      ? `/${entry['protocol']}`
-      : '';
-  return `${value}${protocol}`;
+/**
+ * How people name an entry: its name, port or path, with what of the other keys is not as usual (`53/UDP`); undefined
+ * where only its position names it.
+ */
+export function entryLabel({ keys = [], keyDefaults, list }: FieldSemantics, entry: unknown): string | undefined {
+  if (!isObject(entry)) return undefined;
+  const [name, ...others] = keys.filter((key) => readKey(entry, key) !== undefined);
+  const label = name !== undefined ? readKey(entry, name) : undefined;
+  if ((typeof label !== 'string' && typeof label !== 'number') || label === '') return undefined;
+  const unusual = others.flatMap((key) => {
+    const usual = list === 'map' ? readKey(keyDefaults, key) : undefined;
+    const value = readKey(entry, key);
+    return usual !== undefined && typeof value === 'string' && value !== usual ? [`/${value}`] : [];
+  });
+  return `${label}${unusual.join('')}`;
 }

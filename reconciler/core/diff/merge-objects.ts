@@ -1,150 +1,130 @@
 /**
  * The three-way merge behind apply: what Git says is set, what Git no longer says is removed, what Git never said is
- * left to whoever wrote it. Source: Kubernetes, "Declarative Management of Kubernetes Objects Using Configuration
- * Files", how apply calculates differences.
+ * left to whoever wrote it. Sources: Kubernetes, "Declarative Management of Kubernetes Objects Using Configuration
+ * Files", how apply calculates differences; "Server-Side Apply", merge strategy.
  */
-import { readKey, type KubeObject } from '../../../contracts/objects/index.ts';
-import { isList, isObject, type JsonObject } from './json.ts';
-import { isSharedList, keyLists } from './list-keys.ts';
-
-/** Fields of which one object has at most one: setting one takes the others away. */
-const EXCLUSIVE: readonly (readonly string[])[] = [
-  ['configMap', 'emptyDir', 'hostPath', 'secret'],
-  ['exec', 'grpc', 'httpGet', 'sleep', 'tcpSocket'],
-  ['value', 'valueFrom'],
-  ['configMapKeyRef', 'fieldRef', 'secretKeyRef'],
-  ['configMapRef', 'secretRef'],
-];
-
-/** Maps whose keys are people's own: no field of theirs means anything here. */
-const FREE_MAPS: ReadonlySet<string> = new Set([
-  'annotations',
-  'binaryData',
-  'data',
-  'labels',
-  'limits',
-  'matchLabels',
-  'nodeSelector',
-  'requests',
-  'selector',
-]);
+import { fieldSemantics, readKey, type FieldSemantics, type KubeObject } from '../../../contracts/objects/index.ts';
+import { equal, isList, isObject, type JsonObject } from './json.ts';
+import { keyLists, semanticsAt } from './list-keys.ts';
 
 /**
- * Values that Plumbline chose for an object, by kind. They stay when the manifest stops naming them, as in Kubernetes.
- */
-const ALLOCATED: { readonly [K in KubeObject['kind']]?: readonly string[] } = {
-  Service: ['clusterIP', 'nodePort'],
-  Pod: ['nodeName'],
-};
-
-/**
- * The live object with `desired` put in force. Its identity (uid, resourceVersion, owner references, ...) and its
- * status are kept. `applied` is what was put in force last; undefined when nobody knows, then nothing is removed.
+ * The live object with `desired` put in force; the live object itself where that changes nothing. What a manifest never
+ * has (uid, resourceVersion, owner references, status, ...) is kept. `applied` is what was put in force last; undefined
+ * when nobody knows, then nothing is removed.
  */
 export function mergeObjects(applied: KubeObject | undefined, desired: KubeObject, live: KubeObject): KubeObject {
-  const merged: Record<string, unknown> = { ...live };
-  const { metadata: wantedMeta, ...wanted } = withoutStatus(desired);
-  const { metadata: appliedMeta, ...was } = applied ? withoutStatus(applied) : { metadata: undefined };
-  const { metadata: liveMeta, ...is } = withoutStatus(live);
-  for (const name of Object.keys(is)) Reflect.deleteProperty(merged, name);
-  Object.assign(merged, mergeFields(was, wanted, is, '', ALLOCATED[desired.kind] ?? []));
-  merged['metadata'] = mergeMetadata(appliedMeta, wantedMeta, liveMeta);
-  return (desired.kind === 'Service' && desired.spec.type === 'ClusterIP'
-    ? withoutNodePorts(merged, desired)
-    : merged) as unknown as KubeObject;
+  const merged = mergeValue(fieldSemantics(live.kind), applied, desired, live);
+  return withoutUnusedNodePorts(merged as KubeObject);
 }
 
-type Metadata = KubeObject['metadata'];
+const NO_FIELDS: JsonObject = {};
 
-function withoutStatus(object: KubeObject): JsonObject & { readonly metadata: Metadata } {
-  return Object.fromEntries(Object.entries(object).filter(([name]) => name !== 'status')) as JsonObject & {
-    readonly metadata: Metadata;
-  };
-}
-
-function mergeMetadata(applied: Metadata | undefined, desired: Metadata, live: Metadata): JsonObject {
-  const merged: Record<string, unknown> = { ...live };
-  for (const name of ['labels', 'annotations'] as const) {
-    const result = mergeFields(applied?.[name] ?? {}, desired[name] ?? {}, live[name] ?? {}, name, []);
-    if (Object.keys(result).length > 0) merged[name] = result;
-    else Reflect.deleteProperty(merged, name);
+/** Undefined where there is no value. What is as in `live` is that very value. */
+function mergeValue(semantics: FieldSemantics, applied: unknown, desired: unknown, live: unknown): unknown {
+  if (desired === undefined) return remaining(semantics, applied, live);
+  if (!semantics.atomic && isObject(desired) && isObject(live))
+    return mergeFields(semantics, isObject(applied) ? applied : NO_FIELDS, desired, live);
+  if (semantics.list && isList(desired) && isList(live)) {
+    const merged = mergeList(semantics, isList(applied) ? applied : [], desired, live);
+    if (merged) return merged;
   }
-  return merged;
-}
-
-function mergeValue(
-  applied: unknown,
-  desired: unknown,
-  live: unknown,
-  field: string,
-  kept: readonly string[],
-): unknown {
-  if (isObject(desired) && isObject(live))
-    return mergeFields(isObject(applied) ? applied : {}, desired, live, field, kept);
-  if (isList(desired) && isList(live) && isSharedList(field))
-    return mergeList(isList(applied) ? applied : [], desired, live, field, kept);
-  return desired;
+  return equal(desired, live) ? live : desired;
 }
 
 function mergeFields(
+  semantics: FieldSemantics,
   applied: JsonObject,
   desired: JsonObject,
   live: JsonObject,
-  field: string,
-  kept: readonly string[],
 ): JsonObject {
   const merged: Record<string, unknown> = {};
-  const free = FREE_MAPS.has(field);
-  const otherForm = field === 'strategy' && desired['type'] !== live['type'];
-  const stays = (name: string): boolean => {
-    if (free) return readKey(applied, name) === undefined;
-    return kept.includes(name) || (readKey(applied, name) === undefined && !otherForm && !isExcluded(name, desired));
-  };
+  const excluded = excludedMembers(semantics, desired, live);
+  let changed = false;
   for (const [name, value] of Object.entries(live)) {
     const wanted = readKey(desired, name);
-    if (wanted !== undefined) merged[name] = mergeValue(readKey(applied, name), wanted, value, name, kept);
-    else if (stays(name)) merged[name] = value;
+    let result: unknown;
+    if (wanted !== undefined || !excluded?.includes(name))
+      result =
+        wanted === undefined && semantics.allocated?.includes(name)
+          ? value
+          : mergeValue(semanticsAt(semantics, name), readKey(applied, name), wanted, value);
+    if (result !== undefined) merged[name] = result;
+    changed ||= result !== value;
   }
   for (const [name, value] of Object.entries(desired)) {
-    if (value !== undefined && !Object.hasOwn(merged, name)) merged[name] = value;
+    if (value === undefined || readKey(live, name) !== undefined) continue;
+    merged[name] = value;
+    changed = true;
   }
-  return merged;
+  return changed ? merged : live;
 }
 
-function isExcluded(name: string, desired: JsonObject): boolean {
-  return EXCLUSIVE.some(
-    (group) => group.includes(name) && group.some((other) => readKey(desired, other) !== undefined),
-  );
+/** Members of a union that have no place beside what is desired; undefined where it says nothing about the union. */
+function excludedMembers(
+  { union }: FieldSemantics,
+  desired: JsonObject,
+  live: JsonObject,
+): readonly string[] | undefined {
+  if (!union) return undefined;
+  const { members, discriminator } = union;
+  const said =
+    members.some((name) => readKey(desired, name) !== undefined) ||
+    (discriminator !== undefined && readKey(desired, discriminator) !== readKey(live, discriminator));
+  return said ? members : undefined;
 }
 
-/** In the order of the manifest; entries that only the live object has come last. */
+/**
+ * What stays of a live value that Git no longer says, or never said. Entries of a list that Git had go whole, other
+ * fields in them too: what is left would be no entry.
+ */
+function remaining(semantics: FieldSemantics, applied: unknown, live: unknown): unknown {
+  if (applied === undefined) return live;
+  if (!semantics.atomic && isObject(applied) && isObject(live)) {
+    const left = Object.entries(live).flatMap(([name, value]) => {
+      const stays = remaining(semanticsAt(semantics, name), readKey(applied, name), value);
+      return stays === undefined ? [] : [[name, stays] as const];
+    });
+    return left.length > 0 ? Object.fromEntries(left) : undefined;
+  }
+  if (semantics.list && isList(applied) && isList(live)) {
+    const keys = keyLists(semantics, [applied, live]);
+    const had = new Set(keys?.[0]);
+    const left = keys ? live.filter((_, i) => !had.has(keys[1]?.[i] ?? '')) : [];
+    return left.length > 0 ? left : undefined;
+  }
+  return undefined;
+}
+
+/**
+ * In the order of the manifest; entries that only the live object has come last. Undefined where the entries cannot be
+ * told apart: then the list is the manifest's.
+ */
 function mergeList(
+  semantics: FieldSemantics,
   applied: readonly unknown[],
   desired: readonly unknown[],
   live: readonly unknown[],
-  field: string,
-  kept: readonly string[],
-): readonly unknown[] {
-  const keys = keyLists(field, [desired, live]);
-  if (!keys?.[0] || !keys[1]) return desired;
-  const [keysDesired, keysLive] = keys;
-  const keysApplied = keyLists(field, [applied, desired])?.[0] ?? [];
+): readonly unknown[] | undefined {
+  const [keysDesired, keysLive] = keyLists(semantics, [desired, live]) ?? [];
+  if (!keysDesired || !keysLive) return undefined;
+  const [keysApplied = []] = keyLists(semantics, [applied]) ?? [];
   const appliedByKey = new Map(keysApplied.map((key, i) => [key, applied[i]]));
   const liveByKey = new Map(keysLive.map((key, i) => [key, live[i]]));
   const wanted = new Set(keysDesired);
-  return [
+  const entry = semanticsAt(semantics);
+  const merged = [
     ...keysDesired.map((key, i) =>
-      liveByKey.has(key) ? mergeValue(appliedByKey.get(key), desired[i], liveByKey.get(key), '', kept) : desired[i],
+      liveByKey.has(key) ? mergeValue(entry, appliedByKey.get(key), desired[i], liveByKey.get(key)) : desired[i],
     ),
     ...keysLive.flatMap((key, i) => (wanted.has(key) || appliedByKey.has(key) ? [] : [live[i]])),
   ];
+  return merged.length === live.length && merged.every((value, i) => value === live[i]) ? live : merged;
 }
 
 /** A Service that stops being a NodePort gives its node ports back, as the Kubernetes API server does. */
-function withoutNodePorts(merged: Record<string, unknown>, desired: KubeObject): JsonObject {
-  if (desired.kind !== 'Service' || !isObject(merged['spec']) || !isList(merged['spec']['ports'])) return merged;
-  const ports = merged['spec']['ports'].map((port) =>
-    isObject(port) ? Object.fromEntries(Object.entries(port).filter(([name]) => name !== 'nodePort')) : port,
-  );
-  return { ...merged, spec: { ...merged['spec'], ports } };
+function withoutUnusedNodePorts(merged: KubeObject): KubeObject {
+  if (merged.kind !== 'Service' || merged.spec.type !== 'ClusterIP') return merged;
+  if (merged.spec.ports.every(({ nodePort }) => nodePort === undefined)) return merged;
+  const ports = merged.spec.ports.map(({ nodePort: _, ...port }) => port);
+  return { ...merged, spec: { ...merged.spec, ports } };
 }

@@ -1,5 +1,5 @@
 /** The plan of a revision: what has to be created, updated and deleted so that the cluster is what Git says. */
-import { parseKey, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { fieldSemantics, parseKey, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { DESCRIPTORS } from '../kinds/index.ts';
 import type { DesiredObject } from '../manifests/types.ts';
 import { diffObjects } from './diff-objects.ts';
@@ -42,10 +42,18 @@ function planObject(input: PlanInput, desired: DesiredObject): PlanItem | undefi
   const applied = input.applied.get(key)?.object;
   const merged = mergeObjects(applied, withAnnotations(desired.object, { [SOURCE_ANNOTATION]: sourceName }), live);
   // A manifest that only moved changes nothing; where it moved to is told when something else changes.
-  if (equal(merged, live)) return undefined;
+  if (merged === live) return undefined;
   const object = withAnnotations(merged, { [ORIGIN_ANNOTATION]: originOf(desired) });
   const reason = applied && equal(applied, desired.object) ? 'drift' : 'commit';
-  return { action: 'update', key, before: live, object, patch: diffObjects(live, object), reason, position };
+  return {
+    action: 'update',
+    key,
+    before: live,
+    object,
+    patch: diffObjects(live, object, fieldSemantics(object.kind)),
+    reason,
+    position,
+  };
 }
 
 /** Why this source may not write a live object: somebody else does. */

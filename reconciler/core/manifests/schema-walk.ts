@@ -3,7 +3,7 @@
  * on.
  */
 import type { z } from 'zod';
-import { objectSchemaMeta, readKey, type NotYet } from '../../../contracts/objects/index.ts';
+import { layers, objectSchemaMeta, readKey, type NotYet } from '../../../contracts/objects/index.ts';
 import { valueAt, type FieldPath } from './yaml-tree.ts';
 
 type Schema = z.core.$ZodType;
@@ -11,21 +11,7 @@ type ObjectSchema = z.core.$ZodObject;
 
 /** Without defaults, optionality and transformations: the schema of what is written. */
 function written(schema: Schema): Schema {
-  const { def } = (schema as z.core.$ZodTypes)._zod;
-  switch (def.type) {
-    case 'optional':
-    case 'default':
-    case 'prefault':
-    case 'nullable':
-    case 'nonoptional':
-    case 'readonly':
-    case 'catch':
-      return written(def.innerType);
-    case 'pipe':
-      return written((def.in as z.core.$ZodTypes)._zod.def.type === 'transform' ? def.out : def.in);
-    default:
-      return schema;
-  }
+  return layers(schema).at(-1) ?? schema;
 }
 
 /** The object schemas that may describe a value: one, or the options of a union that fit the value's discriminator. */

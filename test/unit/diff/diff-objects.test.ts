@@ -2,12 +2,32 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import jsonPatch from 'fast-json-patch';
+import type { FieldSemantics } from '../../../contracts/objects/index.ts';
 import { diffObjects, type PatchOperation } from '../../../reconciler/core/diff/index.ts';
 
 function apply(before: unknown, patch: readonly PatchOperation[]): unknown {
   return jsonPatch.applyPatch(structuredClone(before), structuredClone(patch) as jsonPatch.Operation[], true)
     .newDocument;
 }
+
+const named: FieldSemantics = { list: 'map', keys: ['name'] };
+/** Lists with keys, at the root and some way down. */
+function semanticsTo(depth: number): FieldSemantics {
+  const values = depth === 0 ? {} : semanticsTo(depth - 1);
+  const list = (more: FieldSemantics): FieldSemantics => ({ ...more, values });
+  return {
+    values,
+    fields: {
+      containers: list(named),
+      env: list(named),
+      ports: list({ list: 'map', keys: ['port', 'protocol'], keyDefaults: { protocol: 'TCP' } }),
+      volumeMounts: list({ list: 'map', keys: ['mountPath'] }),
+      conditions: list({ list: 'set' }),
+      tolerations: list({ keys: ['key', 'operator'], keyDefaults: { operator: 'Equal' } }),
+    },
+  };
+}
+const SEMANTICS = semanticsTo(3);
 
 /** Field names that matter: list-maps, their keys, and characters that RFC 6901 escapes. */
 const fieldName = fc.oneof(
@@ -61,7 +81,7 @@ describe('the patch turns before into after', () => {
   it('for any JSON', () => {
     fc.assert(
       fc.property(json.value, json.value, (before, after) => {
-        assert.deepEqual(apply(before, diffObjects(before, after)), structuredClone(after));
+        assert.deepEqual(apply(before, diffObjects(before, after, SEMANTICS)), structuredClone(after));
       }),
       { numRuns: 500 },
     );
@@ -70,7 +90,7 @@ describe('the patch turns before into after', () => {
   it('for list-maps in any order', () => {
     fc.assert(
       fc.property(podLike, podLike, (before, after) => {
-        assert.deepEqual(apply(before, diffObjects(before, after)), structuredClone(after));
+        assert.deepEqual(apply(before, diffObjects(before, after, SEMANTICS)), structuredClone(after));
       }),
       { numRuns: 500 },
     );
@@ -79,7 +99,7 @@ describe('the patch turns before into after', () => {
   it('and is empty only for equal values', () => {
     fc.assert(
       fc.property(json.value, (value) => {
-        assert.deepEqual(diffObjects(value, structuredClone(value)), []);
+        assert.deepEqual(diffObjects(value, structuredClone(value), SEMANTICS), []);
       }),
     );
   });
@@ -178,16 +198,19 @@ describe('the patch is small', () => {
     },
   ];
   for (const { name, before, after, patch } of cases)
-    it(name, () => assert.deepEqual(diffObjects(before, after), patch));
+    it(name, () => assert.deepEqual(diffObjects(before, after, SEMANTICS), patch));
 });
 
 describe('long lists', () => {
   it('are compared in seconds, reversed, shifted or rewritten', () => {
     const list = Array.from({ length: 20_000 }, (_, i) => ({ name: `n${i}`, value: String(i) }));
     const started = performance.now();
-    assert.equal(diffObjects({ env: list }, { env: [...list].reverse() }).length, 2 * (list.length - 1));
-    assert.equal(diffObjects({ env: list }, { env: list.slice(1) }).length, 1);
-    assert.equal(diffObjects({ args: list }, { args: list.map((e) => ({ ...e, value: 'x' })) }).length, list.length);
+    assert.equal(diffObjects({ env: list }, { env: [...list].reverse() }, SEMANTICS).length, 2 * (list.length - 1));
+    assert.equal(diffObjects({ env: list }, { env: list.slice(1) }, SEMANTICS).length, 1);
+    assert.equal(
+      diffObjects({ args: list }, { args: list.map((e) => ({ ...e, value: 'x' })) }, SEMANTICS).length,
+      list.length,
+    );
     assert.ok(performance.now() - started < 10_000, 'took more than 10 s');
   });
 });

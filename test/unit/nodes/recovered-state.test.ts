@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
-import { ALL_KINDS, describe, it } from 'node:test';
-import { keyOf, objectKey, type KubeObject, type Pod, type PodTemplateSpec } from '../../../contracts/objects/index.ts';
+import { describe, it } from 'node:test';
+import {
+  ALL_KINDS,
+  keyOf,
+  objectKey,
+  type KubeObject,
+  type Pod,
+  type PodTemplateSpec,
+} from '../../../contracts/objects/index.ts';
 import { Claim, type PodReport } from '../../../contracts/agent/index.ts';
 import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
 import { recoverState, type RecoveredState } from '../../../reconciler/core/nodes/recovered-state.ts';
