@@ -14,7 +14,7 @@ import {
   type NodeReport,
   type StatusLine,
 } from '../../../contracts/agent/index.ts';
-import { joinSignals } from '../../../contracts/signals.ts';
+import { joinSignals, onAbort } from '../../../contracts/signals.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
 import type { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
 import { boundedEvent, boundedImages, boundedNodeReport } from '../../core/nodes/bounded-report.ts';
@@ -165,13 +165,14 @@ export class NodeSession {
   }
 
   /**
-   * The Machine was removed: its pods are being replaced elsewhere, so the agent is told to stop them, unless `hurry`
-   * aborts. Then as {@link close}.
+   * The Machine was removed: its pods are being replaced elsewhere, so the agent is told to stop them once nobody sends
+   * to them (`withdrawn`), unless `hurry` aborts. Then as {@link close}.
    */
-  async retire(hurry: AbortSignal): Promise<void> {
+  async retire(withdrawn: Promise<void>, hurry: AbortSignal): Promise<void> {
     const { log, epoch, store, clock } = this.#deps;
     const live = this.#live;
-    if (live) {
+    if (live) await unlessAborted(withdrawn, hurry);
+    if (live && !hurry.aborted) {
       using limit = clock.deadline(RETIRE_TIMEOUT_MS, hurry);
       const { signal } = limit;
       try {
@@ -460,4 +461,15 @@ function codeOf(error: unknown): string {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Waits for work that never fails, or until the signal aborts. */
+async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  let letGo: () => void = () => undefined;
+  const aborted = new Promise<void>((resolve) => {
+    letGo = onAbort(signal, resolve);
+  });
+  await Promise.race([work, aborted]);
+  letGo();
 }

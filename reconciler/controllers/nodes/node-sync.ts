@@ -45,6 +45,8 @@ export class NodeSync {
   readonly #sessions = new Map<string, NodeSession>();
   /** Sessions that are ending. */
   readonly #ending = new Set<Promise<void>>();
+  /** Removed machines whose pods the others still send to. */
+  readonly #departing = new Map<string, () => void>();
   readonly #requested = new Set<string>();
   readonly #stopping = new AbortController();
   #flushing: Promise<void> | undefined;
@@ -108,10 +110,10 @@ export class NodeSync {
     const session = this.#sessions.get(name);
     if (type === 'delete') {
       this.#sessions.delete(name);
-      this.#requestAll(this.#tracker.leave(name));
+      this.#requestAll(this.#tracker.leave(name, this.#options.clock.monotonic()));
       this.#writer.forget(`Machine//${name}`);
       this.#writer.forget(`Node//${name}`);
-      if (session) this.#end(session.retire(this.#stopping.signal));
+      if (session) this.#end(session.retire(this.#departed(name), this.#stopping.signal));
     } else if (session) {
       session.update(machine);
     } else {
@@ -120,6 +122,14 @@ export class NodeSync {
       this.#tracker.join(name);
       started.start();
     }
+  }
+
+  /** Resolves when the other nodes' rules have let go of a removed machine's pods, or have had their time. */
+  #departed(name: string): Promise<void> {
+    if (this.#tracker.mayEnd(name)) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#departing.set(name, resolve);
+    });
   }
 
   #sessionDeps(): NodeSessionDeps {
@@ -170,6 +180,10 @@ export class NodeSync {
 
   /** Collects nodes until the event loop's turn ends, then asks for all of them in one round trip. */
   #request(node: string): void {
+    if (this.#departing.has(node) && this.#tracker.mayEnd(node)) {
+      this.#departing.get(node)?.();
+      this.#departing.delete(node);
+    }
     if (!this.#sessions.has(node) || this.#stopping.signal.aborted) return;
     this.#requested.add(node);
     this.#flushing ??= this.#flush();

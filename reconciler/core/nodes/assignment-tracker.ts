@@ -60,6 +60,8 @@ export class AssignmentTracker {
   readonly #withdrawals = new EndpointWithdrawals();
   /** Pods that end, by uid, whose nodes are not told yet: they hold {@link living} forms. */
   readonly #withheld = new Map<string, StoredPod>();
+  /** Pods, by uid, that end with a node that is no more, once the others have let go of them; and that node. */
+  readonly #departing = new Map<string, string>();
   readonly #incarnation: string;
 
   /**
@@ -101,10 +103,22 @@ export class AssignmentTracker {
     this.#withdrawals.join(node);
   }
 
-  /** The node is no more. Says which nodes' assignments differ because of it. */
-  leave(node: string): readonly string[] {
+  /**
+   * The node is no more, and its pods end with it: once the others have let go of them. Says which nodes' assignments
+   * differ because of it; the node itself is named, now or by a later call, when it {@link mayEnd}.
+   */
+  leave(node: string, now: number): readonly string[] {
     this.#withdrawals.leave(node);
+    for (const [key, bound] of this.#binding) {
+      const uid = bound === node ? this.#followed.get(key)?.object.metadata.uid : undefined;
+      if (uid !== undefined && this.#withdrawals.depart(uid, now)) this.#departing.set(uid, node);
+    }
     return this.#tell(this.#withdrawals.takeFree());
+  }
+
+  /** Whether nobody sends to the pods of a node that is no more, or has had the time to stop it. */
+  mayEnd(node: string): boolean {
+    return ![...this.#departing.values()].includes(node);
   }
 
   /** The node says which version's rules are in force on it. Says which nodes' assignments differ because of it. */
@@ -275,6 +289,8 @@ export class AssignmentTracker {
       this.#withheld.delete(uid);
       this.#withdrawals.waitNoMore(uid);
       if (pod) this.#setPod(keyOf(pod), projected(pod), pod.spec.nodeName, touched);
+      const left = this.#departing.get(uid);
+      if (this.#departing.delete(uid) && left !== undefined && this.mayEnd(left)) touched.add(left);
     }
     return [...touched];
   }

@@ -44,6 +44,8 @@ export class EndpointWithdrawals {
   readonly #nodes = new Map<string, NodeRules>();
   /** Pods that wait, and until when at most; earliest first. */
   readonly #waiting = new Map<string, number>();
+  /** Those of them that end with their node, and are remembered when their objects are gone. */
+  readonly #departing = new Set<string>();
   /**
    * The earliest withdrawal that is waited for, and whom for; null when there is none; undefined when it has to be
    * looked for.
@@ -113,6 +115,7 @@ export class EndpointWithdrawals {
   }
 
   gone(uid: string): void {
+    if (this.#departing.has(uid)) return;
     this.#withdrawn.delete(uid);
     this.#waiting.delete(uid);
   }
@@ -121,15 +124,24 @@ export class EndpointWithdrawals {
   mustWait(uid: string, now: number): boolean {
     if (this.#waiting.has(uid)) return true;
     const number = this.#numberOf(uid);
-    if (number === 0) return false;
+    if (number === 0 || this.#nodes.size === 0) return false;
     if (number !== undefined && ![...this.#nodes.values()].some((rules) => isBehind(rules, number))) return false;
     this.#waiting.set(uid, now + WITHDRAWAL_LIMIT_MS);
     if (number !== undefined && (!this.#front || number < this.#front.number)) this.#front = undefined;
     return true;
   }
 
+  /**
+   * The pod's node is no more, and its agent would end it. As {@link mustWait}; it waits on when its object is deleted.
+   */
+  depart(uid: string, now: number): boolean {
+    if (!this.mustWait(uid, now)) return false;
+    this.#departing.add(uid);
+    return true;
+  }
+
   waitNoMore(uid: string): void {
-    this.#waiting.delete(uid);
+    if (!this.#departing.has(uid)) this.#waiting.delete(uid);
   }
 
   /**
@@ -147,7 +159,7 @@ export class EndpointWithdrawals {
       if (number <= reached && number < Infinity) free.push(uid);
       else next = Math.min(next, number);
     }
-    for (const uid of free) this.#waiting.delete(uid);
+    for (const uid of free) this.#release(uid);
     this.#front =
       next === Infinity
         ? null
@@ -173,11 +185,16 @@ export class EndpointWithdrawals {
       expired.push(uid);
       number = Math.max(number, this.#numberOf(uid) ?? 0);
     }
-    for (const uid of expired) this.#waiting.delete(uid);
+    for (const uid of expired) this.#release(uid);
     for (const rules of this.#nodes.values())
       if (rules.inForce < number) rules.excusedTo = Math.max(rules.excusedTo, number);
     this.#front = undefined;
     return expired;
+  }
+
+  #release(uid: string): void {
+    this.#waiting.delete(uid);
+    if (this.#departing.delete(uid)) this.#withdrawn.delete(uid);
   }
 
   /** Number of the pod's withdrawal; undefined while it is still to come. */

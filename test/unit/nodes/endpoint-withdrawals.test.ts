@@ -106,7 +106,7 @@ class Cluster {
   }
 
   remove(node: string): void {
-    this.#tracker.leave(node);
+    this.#tracker.leave(node, this.now);
   }
 
   settle(...nodes: readonly string[]): void {

@@ -4,6 +4,7 @@ import {
   findCondition,
   keyOf,
   objectKey,
+  type EndpointSlice,
   type KubeObject,
   type PodStatus,
   type Stored,
@@ -481,6 +482,43 @@ describe('node sync', () => {
     await agent.until(() => agent.objects.has('Pod/default/p'));
     const uid = w.cache.get(objectKey('Machine', undefined, 'n1'))?.metadata.uid ?? '';
     await w.cache.write([{ op: 'delete', key: objectKey('Machine', undefined, 'n1'), uid }]);
+    await agent.until(() => agent.objects.size === 0);
+    assert.equal(agent.version, 'retired');
+  });
+
+  it('tells it so once the rules of the other nodes have let go of its pods', async () => {
+    const other = new FakeAgent();
+    transport.machines.set('198.18.0.3:22', other.machine);
+    await put(machine('n2', { address: '198.18.0.3' }));
+    const p = await put(pod('p', { nodeName: 'n1' }));
+    const slice = await put<EndpointSlice>({
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: 'web-1', namespace: 'default' },
+      addressType: 'IPv4',
+      ports: [],
+      endpoints: [
+        {
+          addresses: ['198.19.1.2'],
+          conditions: { ready: true, serving: true, terminating: false },
+          targetRef: { kind: 'Pod', namespace: 'default', name: 'p', uid: p.metadata.uid },
+        },
+      ],
+    });
+    await Promise.all([agent, other].map((one) => one.until(() => one.objects.has(keyOf(slice)))));
+    const enforce = (): void => {
+      other.say({ type: 'node', node: { ...NODE_REPORT, networkVersion: other.version } });
+    };
+    enforce();
+    const uid = w.cache.get(objectKey('Machine', undefined, 'n1'))?.metadata.uid ?? '';
+    await w.cache.write([
+      { op: 'delete', key: objectKey('Machine', undefined, 'n1'), uid },
+      { op: 'delete', key: keyOf(p) },
+    ]);
+    await w.cache.write([{ op: 'delete', key: keyOf(slice) }]);
+    await other.until(() => !other.objects.has(keyOf(slice)));
+    assert.ok(agent.objects.has(keyOf(p)), 'the other node may still send to the pod');
+    enforce();
     await agent.until(() => agent.objects.size === 0);
     assert.equal(agent.version, 'retired');
   });
