@@ -31,6 +31,7 @@ import type { Log } from '../ports/log.ts';
 import type { AssignmentStore } from './assignment-store.ts';
 import type { PodManager } from './pod-manager.ts';
 import type { StatusHub } from './status-hub.ts';
+import { withDefaultTag } from '../core/image/reference.ts';
 
 export interface DiskKeeperDeps {
   readonly space: DiskSpace;
@@ -98,7 +99,7 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
     const wanted = new Set([
       deps.sandboxImage(),
       ...podsToRun().flatMap((pod) =>
-        [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map(({ image }) => image),
+        [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map(({ image }) => withDefaultTag(image)),
       ),
     ]);
     const names = new Set(await space.imagesInUse(closing.signal));

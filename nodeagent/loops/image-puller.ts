@@ -1,14 +1,11 @@
 /** Makes sure of images: one pull at a time for each name, whoever asks. */
 import type { Container } from '../../contracts/objects/index.ts';
 import { durationText } from '../core/pod/backoff.ts';
+import { isReference, withDefaultTag } from '../core/image/reference.ts';
 import type { StepOutcome } from '../core/pod/memory.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageStore } from '../ports/image-store.ts';
 import type { PodEvent } from './status-hub.ts';
-
-/** A reference as registries take it. Source: https://github.com/distribution/reference */
-const REFERENCE =
-  /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::\d+)?\/)?[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?(?:@[a-z0-9]+:[a-fA-F0-9]{32,})?$/;
 
 /**
  * A pull that takes longer is given up and begun anew, after a pause: what holds it may be a connection that says
@@ -87,36 +84,37 @@ export function createImagePuller(
   }
 
   return {
-    async ensure(image, policy, tell, signal) {
-      if (!REFERENCE.test(image)) {
-        const message = `Failed to apply default image tag "${image}": couldn't parse image name "${image}": invalid reference format`;
+    async ensure(name, policy, tell, signal) {
+      if (!isReference(name)) {
+        const message = `Failed to apply default image tag "${name}": couldn't parse image name "${name}": invalid reference format`;
         tell({ type: 'Warning', reason: 'InspectFailed', message });
         return { ok: false, reason: 'InvalidImageName', message };
       }
+      const image = withDefaultTag(name);
       try {
         const present = policy === 'Always' ? undefined : await images.find(image, signal);
         if (present) {
-          tell({ type: 'Normal', reason: 'Pulled', message: `Container image "${image}" already present on machine` });
+          tell({ type: 'Normal', reason: 'Pulled', message: `Container image "${name}" already present on machine` });
           return { ok: true };
         }
         if (policy === 'Never') {
-          const message = `Container image "${image}" is not present with pull policy of Never`;
+          const message = `Container image "${name}" is not present with pull policy of Never`;
           tell({ type: 'Warning', reason: 'ErrImageNeverPull', message });
           return { ok: false, reason: 'ErrImageNeverPull', message };
         }
-        tell({ type: 'Normal', reason: 'Pulling', message: `Pulling image "${image}"` });
+        tell({ type: 'Normal', reason: 'Pulling', message: `Pulling image "${name}"` });
         const begun = clock.monotonic();
         await pull(image, signal);
         tell({
           type: 'Normal',
           reason: 'Pulled',
-          message: `Successfully pulled image "${image}" in ${pullTime(Math.round(clock.monotonic() - begun))}`,
+          message: `Successfully pulled image "${name}" in ${pullTime(Math.round(clock.monotonic() - begun))}`,
         });
         return { ok: true };
       } catch (cause) {
         const message = cause instanceof Error ? cause.message : String(cause);
         if (!signal.aborted)
-          tell({ type: 'Warning', reason: 'Failed', message: `Failed to pull image "${image}": ${message}` });
+          tell({ type: 'Warning', reason: 'Failed', message: `Failed to pull image "${name}": ${message}` });
         return { ok: false, reason: 'ErrImagePull', message };
       }
     },

@@ -21,6 +21,7 @@ import type { ProbeRunner } from '../ports/probe-runner.ts';
 import type { ImagePuller } from './image-puller.ts';
 import type { Limiter } from './limiter.ts';
 import type { PodEvent } from './status-hub.ts';
+import { withDefaultTag } from '../core/image/reference.ts';
 
 export interface StepDeps {
   readonly runtime: ContainerRuntime;
@@ -225,7 +226,7 @@ async function refusedAsRoot(
   const nonRoot = container.securityContext?.runAsNonRoot ?? pod.spec.securityContext?.runAsNonRoot;
   const user = container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser;
   if (nonRoot !== true || user !== undefined) return undefined;
-  const image = await deps.images.find(container.image, context.closing);
+  const image = await deps.images.find(withDefaultTag(container.image), context.closing);
   if (image?.username !== undefined && image.username !== '') {
     return `container has runAsNonRoot and image has non-numeric user (${image.username}), cannot verify user is non-root`;
   }

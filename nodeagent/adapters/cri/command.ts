@@ -79,8 +79,15 @@ export function taskCommands({ client, folder, run, clock }: CommandDeps): Comma
       }));
       const made = await run(['mkfifo', '-m', '0600', ...paths], { signal });
       if (made.code !== 0) throw new Error(made.stderr.trim());
-      return { paths, stdout: capture(paths[0]), stderr: capture(paths[1]) };
+      const stdout = capture(paths[0]);
+      try {
+        return { paths, stdout, stderr: capture(paths[1]) };
+      } catch (cause) {
+        stdout.close();
+        throw cause;
+      }
     } catch (cause) {
+      await removePipes(paths);
       throw new RuntimeError(
         'Unavailable',
         `no pipes for a command's output: ${cause instanceof Error ? cause.message : String(cause)}`,
@@ -181,7 +188,7 @@ export function taskCommands({ client, folder, run, clock }: CommandDeps): Comma
           live.delete(execId);
           stdout.close();
           stderr.close();
-          await Promise.all(pipes.paths.map((path) => rm(path, { force: true }).catch(() => undefined)));
+          await removePipes(pipes.paths);
         })().finally(() => endings.delete(ending));
         endings.add(ending);
       }
@@ -190,6 +197,10 @@ export function taskCommands({ client, folder, run, clock }: CommandDeps): Comma
       await Promise.all(endings);
     },
   };
+}
+
+async function removePipes(paths: readonly string[]): Promise<void> {
+  await Promise.all(paths.map((path) => rm(path, { force: true }).catch(() => undefined)));
 }
 
 /** What a failed wait means: the command's time was over, its caller gave up, or the runtime failed. */

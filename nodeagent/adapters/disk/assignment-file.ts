@@ -67,14 +67,14 @@ export function assignmentFile(stateFolder: string, runFolder: string): Assignme
     const text = JSON.stringify(line);
     const bringsPods = change.upsert.some((object) => object.kind === 'Pod' && !state.objects.has(keyOf(object)));
     if (bringsPods && !(await journal.hasRoom(text))) throw new DiskFullError(stateFolder);
-    if (change.epoch > fence) await raiseFence(change.epoch);
+    if (change.epoch > fence) await raiseFence(change.epoch).catch(orDiskFull(stateFolder));
     const secretsBefore = secrets;
-    await saveSecrets(secretsAfter(secrets, change));
+    await saveSecrets(secretsAfter(secrets, change)).catch(orDiskFull(runFolder));
     try {
-      await journal.append(text);
+      await journal.append(text).catch(orDiskFull(stateFolder));
     } catch (cause) {
       await saveSecrets(secretsBefore).catch(() => undefined);
-      throw isDiskFull(cause) ? new DiskFullError(stateFolder, { cause }) : cause;
+      throw cause;
     }
     applyLine(state, line);
     if (journal.bytes > compactAt)
@@ -203,9 +203,11 @@ async function parsedOrAside<T>(path: string, text: string): Promise<T | undefin
   return value;
 }
 
-function isDiskFull(cause: unknown): boolean {
-  const { code } = cause as NodeJS.ErrnoException;
-  return code === 'ENOSPC' || code === 'EDQUOT';
+function orDiskFull(folder: string): (cause: unknown) => never {
+  return (cause) => {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw code === 'ENOSPC' || code === 'EDQUOT' ? new DiskFullError(folder, { cause }) : cause;
+  };
 }
 
 function parsed<T>(text: string): T | undefined {

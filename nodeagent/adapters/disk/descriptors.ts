@@ -5,7 +5,7 @@
  * pkg/volume/util/subpath.
  */
 import { constants } from 'node:fs';
-import { chmod, mkdir, open, readFile, realpath, type FileHandle } from 'node:fs/promises';
+import { chmod, mkdir, open, opendir, readFile, realpath, type FileHandle } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 
 /**
@@ -91,8 +91,8 @@ export async function openSubPath(volume: string, subPath: string): Promise<File
     for (const part of missing) {
       await mkdir(pathOf(place, part), { mode });
       place = await step(place, part, subPath);
-      // mkdir leaves out what the umask says.
-      await chmod(pathOf(place), mode);
+      // mkdir leaves out what the umask says. What the container put in its place meanwhile keeps its mode.
+      if (await isMadeByUs(place)) await chmod(pathOf(place), mode);
     }
     return place;
   } catch (cause) {
@@ -114,6 +114,18 @@ async function existingPart(
     if (found !== undefined) return { found, missing: parts.slice(length) };
   }
   return { found: root, missing: parts };
+}
+
+/** Whether it is what mkdir makes: an empty folder of ours. */
+async function isMadeByUs(place: FileHandle): Promise<boolean> {
+  const { uid, mode } = await place.stat();
+  if ((mode & constants.S_IFMT) !== constants.S_IFDIR || uid !== process.geteuid?.()) return false;
+  const entries = await opendir(pathOf(place));
+  try {
+    return (await entries.read()) === null;
+  } finally {
+    await entries.close();
+  }
 }
 
 async function step(from: FileHandle, name: string, subPath: string): Promise<FileHandle> {

@@ -1,5 +1,6 @@
 /** `FollowCommand` on child processes. */
 import { spawn } from 'node:child_process';
+import { hasPipes } from './pipes.ts';
 import type { FollowCommand } from '../../ports/follow-command.ts';
 
 export interface FollowCommandSettings {
@@ -18,6 +19,10 @@ export function createFollowCommand({ prefix = [] }: FollowCommandSettings = {})
       if (program === undefined) throw new RangeError('an empty command');
       // The pipe ends with this process, so the program does at its next word, whatever ends us.
       const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, LC_ALL: 'C' } });
+      if (!hasPipes(child)) {
+        child.once('error', reject);
+        return;
+      }
       let stderr = '';
       const end = (): void => {
         child.kill('SIGKILL');

@@ -1,5 +1,6 @@
 /** `RunCommand` on child processes. */
 import { spawn } from 'node:child_process';
+import { hasPipes } from './pipes.ts';
 import type { RunCommand } from '../../ports/run-command.ts';
 
 export interface RunCommandSettings {
@@ -20,6 +21,10 @@ export function createRunCommand(settings: RunCommandSettings = {}): RunCommand 
       const [program, ...args] = [...prefix, ...argv];
       if (program === undefined) throw new RangeError('an empty command');
       const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, LC_ALL: 'C' } });
+      if (!hasPipes(child)) {
+        child.once('error', reject);
+        return;
+      }
       const stdout: Buffer[] = [];
       const stderr: Buffer[] = [];
       let size = 0;

@@ -9,6 +9,7 @@ import { identityOf, type PodObjects } from './objects.ts';
 import type { ContainerConfig, ContainerResources, Mount, SandboxConfig } from './runtime-types.ts';
 import { containerSecurity, sandboxSecurity, type SecurityFacts } from './security.ts';
 import { volumePath } from './volumes.ts';
+import { withDefaultTag } from '../image/reference.ts';
 
 export interface NodeFacts extends SecurityFacts {
   readonly hostIP: string;
@@ -89,7 +90,7 @@ export function containerConfig(input: ContainerInput): Resolved<ContainerConfig
     value: {
       name: container.name,
       attempt: attempt.number,
-      image: container.image,
+      image: withDefaultTag(container.image),
       command: (container.command ?? []).map(expand),
       args: (container.args ?? []).map(expand),
       workingDir: container.workingDir ?? '',

@@ -153,6 +153,29 @@ describe('assignment on disk', () => {
     assert.deepEqual(names((await open().load()).objects), ['new']);
   });
 
+  it('says so by name where the memory-backed folder is full, and keeps what it had', async () => {
+    const run = join(folder, 'run');
+    await mkdir(run);
+    await exec('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', run]);
+    const forget = whenInterrupted(`the mount at ${run}`, () => exec('umount', ['--lazy', run]));
+    try {
+      const disk = assignmentFile(join(folder, 'state'), run);
+      await disk.load();
+      await disk.append(change('v1', [secret('small', { a: 'YQ==' })], { whole: true, epoch: 1 }));
+      await assert.rejects(disk.append(change('v2', [secret('big', { a: 'y'.repeat(200_000) })])), {
+        name: 'DiskFullError',
+      });
+      await disk.close();
+      const again = assignmentFile(join(folder, 'state'), run);
+      const stored = await again.load();
+      await again.close();
+      assert.deepEqual([stored.version, names(stored.objects)], ['v1', ['small']]);
+    } finally {
+      await exec('umount', ['--lazy', run]);
+      forget();
+    }
+  });
+
   describe('that is full', () => {
     let unmount: () => Promise<void>;
     beforeEach(async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
+import { withDefaultTag } from '../../../nodeagent/core/image/reference.ts';
 import { createImagePuller, type ImagePuller } from '../../../nodeagent/loops/image-puller.ts';
 import type { Clock } from '../../../nodeagent/ports/clock.ts';
 import type { ImageStore } from '../../../nodeagent/ports/image-store.ts';
@@ -87,4 +88,23 @@ describe('image puller', () => {
     (await images.pull(1)).finish('ref');
     assert.deepEqual(await again, { ok: true });
   });
+
+  it('asks for the newest where a name has neither tag nor digest: it may be the beginning of an id', async () => {
+    const done = puller.ensure('cafe', 'IfNotPresent', () => undefined, new AbortController().signal);
+    const pull = await images.pull(0);
+    assert.equal(pull.image, 'cafe:latest');
+    pull.finish('sha256:1');
+    assert.equal((await done).ok, true);
+  });
+});
+
+describe('the name of an image', () => {
+  for (const [name, asked] of [
+    ['nginx', 'nginx:latest'],
+    ['registry:5000/team/app', 'registry:5000/team/app:latest'],
+    ['registry:5000/team/app:1', 'registry:5000/team/app:1'],
+    [`app@sha256:${'a'.repeat(64)}`, `app@sha256:${'a'.repeat(64)}`],
+    [`app:1@sha256:${'a'.repeat(64)}`, `app:1@sha256:${'a'.repeat(64)}`],
+  ] as const)
+    it(`${name} is asked for as ${asked}`, () => assert.equal(withDefaultTag(name), asked));
 });
