@@ -69,6 +69,7 @@ async function showOne(report: HistoryReport, rev: string, output: string | unde
         ...(c.message === undefined ? [] : c.message.split('\n').map((line) => `  ${line}`)),
       ].join(`\n${INDENT}`),
     ]),
+    end?.moreContainers === undefined ? undefined : ['', `and ${end.moreContainers} more that failed`],
   ];
   await print(lines.flatMap((line) => (line ? [`${line[0].padEnd(INDENT.length)}${line[1]}\n`] : [])).join(''));
 }

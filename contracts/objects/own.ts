@@ -141,6 +141,8 @@ export interface PostMortem {
   /** One sentence for each of the first objects that were not healthy. */
   readonly causes: readonly string[];
   readonly containers: readonly FailedContainer[];
+  /** How many more containers failed; absent where all are told. */
+  readonly moreContainers?: number;
 }
 export interface FailedContainer {
   /** NAMESPACE/NAME. */

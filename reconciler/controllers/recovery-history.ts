@@ -12,6 +12,8 @@ import type { RevisionReader, RenderedRevision } from './sync/revision-reader.ts
  * Commits of the branch that a recovery looks at: a rollout that still stands after that many pushes is not followed.
  */
 const RECENT = 50;
+/** Codes of a commit that Git has no longer, not whole, or damaged: one of them holds up no recovery. */
+const UNREADABLE: ReadonlySet<string> = new Set(['RevisionNotFound', 'ObjectMissing', 'ObjectUnreadable']);
 
 export interface AppliedState {
   /**
@@ -78,13 +80,13 @@ export class GitHistory implements RecoveryHistory {
     return head.state === 'at' ? this.#git.log(head.revision.sha, RECENT, signal) : [];
   }
 
-  /** Undefined for a commit that was never in force: it cannot be read, or does not validate. */
+  /** Undefined for a commit that is not there whole, or does not validate: others tell as much, and sooner. */
   async #read(sha: string, signal: AbortSignal): Promise<RenderedRevision | undefined> {
     try {
       const rendered = await this.#reader.read(sha, signal);
       return rendered.diagnostics.some(({ severity }) => severity === 'error') ? undefined : rendered;
     } catch (error) {
-      if (error instanceof PlumbError && error.code === 'RevisionNotFound') return undefined;
+      if (error instanceof PlumbError && UNREADABLE.has(error.code)) return undefined;
       throw error;
     }
   }

@@ -10,16 +10,22 @@ export function knownNode(name: string, cache: StoreCache): KnownNode {
 }
 
 /**
- * An address that a Machine in Git states is that machine's; of two nodes that tell the same one, the first to tell has
- * it.
+ * An address that a Machine in Git states, as its own or as the one to reach it at, is that machine's; of two nodes that
+ * tell the same one, the first to tell has it.
  */
 export function neighbourhoodOf(name: string, cache: StoreCache): Neighbourhood {
   const { podCIDR, serviceCIDR } = clusterSettings(cache).network;
-  const stated = cache
-    .list('Machine')
-    .flatMap(({ metadata, spec }) =>
-      metadata.name !== name && spec.internalIP !== undefined ? [spec.internalIP] : [],
-    );
-  const told = cache.list('Node').flatMap((node) => (node.metadata.name === name ? [] : (internalIP(node) ?? [])));
-  return { others: new Set([...stated, ...told]), ranges: [podCIDR, serviceCIDR] };
+  const own = new Set<string>();
+  const others = new Set<string>();
+  for (const { metadata, spec } of cache.list('Machine')) {
+    for (const address of [spec.internalIP, spec.address])
+      if (address !== undefined) (metadata.name === name ? own : others).add(address);
+  }
+  // Several machines may be reached at one address, by different ports.
+  for (const address of own) others.delete(address);
+  for (const node of cache.list('Node')) {
+    const told = node.metadata.name === name ? undefined : internalIP(node);
+    if (told !== undefined) others.add(told);
+  }
+  return { others, ranges: [podCIDR, serviceCIDR] };
 }

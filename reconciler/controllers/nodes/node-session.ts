@@ -54,6 +54,8 @@ export interface NodeSessionDeps {
   readonly requestPush: (node: string) => void;
 }
 
+type OwnLine = Extract<StatusLine, { type: 'node' | 'images' }>;
+
 interface Live {
   readonly connection: NodeConnection;
   readonly client: AgentClient;
@@ -76,6 +78,9 @@ const QUIET_MS = MISSED_BEATS * HEARTBEAT_SECONDS * 1000;
 /** Events of one node: at once, and each second. Beyond that they are counted in the log. */
 const EVENT_BURST = 200;
 const EVENTS_PER_SECOND = 20;
+/** What a node says of itself: at once, and each second. Of more the newest is taken in when its turn comes. */
+const REPORT_BURST = 20;
+const REPORTS_PER_SECOND = 5;
 
 export class NodeSession {
   readonly name: string;
@@ -94,6 +99,10 @@ export class NodeSession {
   #heardTime = '';
   #events: Rate;
   #eventsLost = 0;
+  #reports: Rate;
+  /** Lines that wait for their turn: the newest of each type. */
+  readonly #waiting = new Map<OwnLine['type'], OwnLine>();
+  #turn: Promise<void> | undefined;
   #trouble = '';
   #saidConnected = false;
 
@@ -102,6 +111,7 @@ export class NodeSession {
     this.#machine = machine;
     this.#deps = deps;
     this.#events = new Rate(EVENT_BURST, EVENTS_PER_SECOND, deps.clock.monotonic());
+    this.#reports = new Rate(REPORT_BURST, REPORTS_PER_SECOND, deps.clock.monotonic());
   }
 
   /** The connection to a node whose agent answers. */
@@ -161,7 +171,7 @@ export class NodeSession {
   async close(): Promise<void> {
     this.#stop.abort(new Error('the session is being closed'));
     this.#attempt.abort(this.#stop.signal.reason);
-    await this.#running;
+    await Promise.all([this.#running, this.#turn]);
   }
 
   /**
@@ -263,6 +273,7 @@ export class NodeSession {
     } finally {
       this.#live = undefined;
       this.#report = undefined;
+      this.#waiting.clear();
       this.#images = undefined;
       writer.silent(this.name);
       ended.abort(new RetryableError('ConnectionLost', 'the session ended'));
@@ -333,14 +344,10 @@ export class NodeSession {
   #take(line: StatusLine): void {
     switch (line.type) {
       case 'node':
-        this.#report = boundedNodeReport(line.node, neighbourhoodOf(this.name, this.#deps.cache));
-        this.#tellNode();
-        for (const node of this.#deps.tracker.inForce(this.name, this.#report.networkVersion))
-          this.#deps.requestPush(node);
-        return;
       case 'images':
-        this.#images = boundedImages(line.images);
-        this.#tellNode();
+        this.#waiting.set(line.type, line);
+        if (this.#reports.take(this.#deps.clock.monotonic())) this.#takeWaiting();
+        else this.#turn ??= this.#awaitTurn();
         return;
       case 'pod':
         this.#deps.writer.pod(this.name, line.pod);
@@ -360,6 +367,26 @@ export class NodeSession {
       case 'heartbeat':
         return;
     }
+  }
+
+  async #awaitTurn(): Promise<void> {
+    await this.#deps.clock.sleep(1000 / REPORTS_PER_SECOND, this.#stop.signal).catch(() => undefined);
+    this.#turn = undefined;
+    if (!this.#stop.signal.aborted && this.#waiting.size > 0) this.#takeWaiting();
+  }
+
+  #takeWaiting(): void {
+    for (const line of this.#waiting.values()) {
+      if (line.type === 'images') {
+        this.#images = boundedImages(line.images);
+        continue;
+      }
+      this.#report = boundedNodeReport(line.node, neighbourhoodOf(this.name, this.#deps.cache));
+      for (const node of this.#deps.tracker.inForce(this.name, this.#report.networkVersion))
+        this.#deps.requestPush(node);
+    }
+    this.#waiting.clear();
+    this.#tellNode();
   }
 
   /** Of the node and its own pods only, and no more than it may tell. */

@@ -34,6 +34,7 @@ export function postMortem(view: LiveReader, sourceName: string): PostMortem {
       ...(sentences.length > MAX_CAUSES ? [`and ${sentences.length - MAX_CAUSES} more`] : []),
     ],
     containers: containers.slice(0, MAX_CONTAINERS),
+    ...(containers.length > MAX_CONTAINERS && { moreContainers: containers.length - MAX_CONTAINERS }),
   };
 }
 

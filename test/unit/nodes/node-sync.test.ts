@@ -115,6 +115,18 @@ describe('node sync', () => {
     assert.ok(w.state.version - before < 30 * 2);
   });
 
+  it('writes no more of what a node says of itself than has its turn, and the newest in the end', async () => {
+    const before = w.state.version;
+    for (let line = 0; line < 300; line += 1) {
+      agent.say({ type: 'node', node: { ...NODE_REPORT, ready: false, message: `line ${line}` } });
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
+    }
+    await w.until(() => nodeCondition('Ready')?.message === 'line 299', 'the newest line');
+    assert.ok(w.state.version - before < 60, String(w.state.version - before));
+  });
+
   it("takes another writer's change into account instead of losing to it", async () => {
     const p = await put(pod('p', { nodeName: 'n1' }));
     const write = w.store.write.bind(w.store);

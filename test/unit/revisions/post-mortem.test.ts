@@ -105,6 +105,7 @@ describe('post-mortem of a revision', () => {
       'main',
     );
     assert.ok(JSON.stringify(end).length < 3000);
+    assert.deepEqual([end.containers.length, end.moreContainers], [3, 47]);
     assert.match(end.containers[0]?.message ?? '', /^…x+end$/);
     assert.doesNotMatch(JSON.stringify(end), /u001b/);
   });

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { KubeObject } from '../../../contracts/objects/index.ts';
+import { neighbourhoodOf } from '../../../reconciler/controllers/nodes/known-node.ts';
+import type { StoreCache } from '../../../reconciler/controllers/runtime/cache.ts';
+import { machine } from '../controllers/objects.ts';
+import { stored } from './stored.ts';
+
+function othersOf(name: string, ...objects: readonly KubeObject[]): readonly string[] {
+  const all = objects.map((object) => stored(object));
+  const cache = { list: (kind: string) => all.filter((object) => object.kind === kind) } as unknown as StoreCache;
+  return [...neighbourhoodOf(name, cache).others].sort();
+}
+
+const node = (name: string, address: string): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name },
+  spec: {},
+  status: { addresses: [{ type: 'InternalIP', address }] },
+});
+
+describe('the addresses that a node may not claim', () => {
+  it('are what others told, and what Git states of them, heard or not', () => {
+    const objects = [
+      machine('a', { address: '192.0.2.1' }),
+      machine('new', { address: '192.0.2.2' }),
+      machine('behind', { address: 'gate.example', internalIP: '198.18.0.3' }),
+      machine('old', { address: '192.0.2.4' }),
+      node('old', '198.18.0.4'),
+    ];
+    assert.deepEqual(othersOf('a', ...objects), ['192.0.2.2', '192.0.2.4', '198.18.0.3', '198.18.0.4', 'gate.example']);
+  });
+
+  it('are none that its own Machine states: several may be reached at one address', () => {
+    const gate = machine('gate', { address: '192.0.2.1' });
+    const behind = machine('behind', { address: '192.0.2.1', port: 2222 });
+    assert.deepEqual(othersOf('gate', gate, behind), []);
+  });
+});
