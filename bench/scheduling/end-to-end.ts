@@ -12,7 +12,7 @@ import { SystemClock } from '../../reconciler/adapters/system/clock.ts';
 import { CryptoIds } from '../../reconciler/adapters/system/ids.ts';
 import { StoreCache } from '../../reconciler/controllers/runtime/cache.ts';
 import { EventRecorder } from '../../reconciler/controllers/runtime/event-recorder.ts';
-import { StepExecutor, type StepProblem } from '../../reconciler/controllers/runtime/executor.ts';
+import { Writer, type StepProblem } from '../../reconciler/controllers/runtime/writer.ts';
 import { SchedulingLane } from '../../reconciler/controllers/scheduling/lane.ts';
 import type { PendingPods } from '../../reconciler/controllers/scheduling/pending-pods.ts';
 import type { Step } from '../../reconciler/core/step.ts';
@@ -100,8 +100,8 @@ async function round(redis: TestRedis, nodes: number, pods: number): Promise<End
   );
   const recorder = new EventRecorder({ cache, clock, log: SILENT_LOG });
   recorder.start();
-  const executor = new WatchedExecutor({ cache, recorder, clock });
-  const lane = new SchedulingLane({ queue, cache, executor, clock, log: SILENT_LOG });
+  const writer = new WatchedWriter({ cache, recorder, clock });
+  const lane = new SchedulingLane({ queue, cache, writer, clock, log: SILENT_LOG });
   lane.start();
   const placing = watchPasses(lane.pending);
   const bindings = new Bindings(cache, pods);
@@ -122,7 +122,7 @@ async function round(redis: TestRedis, nodes: number, pods: number): Promise<End
       wakingMs: queue.wakingMs,
       passes: placing.passes,
       placingMs: placing.ms,
-      writingMs: executor.ms,
+      writingMs: writer.ms,
       cpuMs: (cpuNow() - cpu) / 1000,
       redisCpuMs: (await redisCpuMs(redis)) - redisCpu,
       floorMs: least.ms,
@@ -259,7 +259,7 @@ function watchPasses(pending: PendingPods | undefined): { passes: number; ms: nu
   return seen;
 }
 
-class WatchedExecutor extends StepExecutor {
+class WatchedWriter extends Writer {
   ms = 0;
 
   override async attempt(

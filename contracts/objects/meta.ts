@@ -8,11 +8,13 @@ import {
   listMap,
   NEVER,
   object,
+  QualifiedName,
   Seconds,
   Timestamp,
   unset,
   type NotYet,
 } from './schema.ts';
+import { FOREGROUND_FINALIZER, ORPHAN_FINALIZER } from './well-known.ts';
 
 export const OwnerReference = atomic(
   object({
@@ -25,6 +27,23 @@ export const OwnerReference = atomic(
   }),
 );
 export type OwnerReference = z.infer<typeof OwnerReference>;
+
+/** Names that stand without a domain. Source: Kubernetes, IsStandardFinalizerName. */
+const STANDARD_FINALIZERS: readonly string[] = ['kubernetes', FOREGROUND_FINALIZER, ORPHAN_FINALIZER];
+/** Far more than anybody has; Kubernetes bounds the object alone. */
+const MAX_FINALIZERS = 64;
+
+/**
+ * Who has to do something before an object can go. Source: Kubernetes, ValidateFinalizerName of apis/core/validation.
+ */
+export const Finalizers = z
+  .array(
+    QualifiedName.refine(
+      (name) => name.includes('/') || STANDARD_FINALIZERS.includes(name),
+      `must have a domain in front (example.com/name), or be one of ${STANDARD_FINALIZERS.join(', ')}`,
+    ),
+  )
+  .max(MAX_FINALIZERS, `must be no more than ${MAX_FINALIZERS}`);
 
 /** Metadata as the store and the wire carry it. */
 export const ObjectMeta = object({
@@ -40,6 +59,7 @@ export const ObjectMeta = object({
   deletionTimestamp: Timestamp.optional(),
   deletionGracePeriodSeconds: Seconds.optional(),
   ownerReferences: listMap(['uid'], OwnerReference).optional(),
+  finalizers: z.array(z.string()).optional(),
 });
 export type ObjectMeta = z.infer<typeof ObjectMeta>;
 

@@ -2,7 +2,9 @@
 import type { Duplex, Readable } from 'node:stream';
 import { AGENT_API, EXEC_UPGRADE, NODE_PATHS } from '../../contracts/agent/index.ts';
 import { objectKey, type StoredPod } from '../../contracts/objects/index.ts';
+import type { Author } from '../core/admission/request.ts';
 import type { PlacementExplanation } from '../core/scheduling/explain.ts';
+import type { DeletionPropagation, Step } from '../core/step.ts';
 import type { StoreView } from '../controllers/runtime/controller.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { NodeConnection } from '../ports/node-transport.ts';
@@ -23,6 +25,14 @@ export interface PlacementAccess {
   readonly explainPlacement: (pod: StoredPod) => PlacementExplanation | undefined;
 }
 
+export interface DeleteAccess {
+  readonly view: StoreView;
+  /** `Writer.submit`. */
+  readonly submit: (steps: readonly Step[], by: Author, signal: AbortSignal) => Promise<void>;
+}
+
+/** Nobody but the owner of the control plane can open its socket. */
+const API_USER = 'user:owner';
 const EXPLAIN_LOG_LINES = 8;
 const EXPLAIN_LOG_MS = 3000;
 const MAX_LOG_BYTES = 64 * 1024;
@@ -49,6 +59,21 @@ function reach(
       `there is no connection to node ${node}: see why with \`plumb node ls\``,
     );
   return { pod, connection };
+}
+
+/** Deletes a pod as Kubernetes does: gracefully, and held by its finalizers. ApiError where there is none. */
+export async function deletePod(
+  { view, submit }: DeleteAccess,
+  namespace: string,
+  name: string,
+  propagation: DeletionPropagation | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const key = objectKey('Pod', namespace, name);
+  const pod = view.get(key);
+  if (!pod) throw notFound(`pods ${JSON.stringify(name)} not found in namespace ${namespace}`);
+  const { uid } = pod.metadata;
+  await submit([{ do: 'delete', key, uid, ...(propagation && { propagation }) }], API_USER, signal);
 }
 
 /** Why the pod is where it is. ApiError where there is no such pod, or nothing to say of it. */

@@ -8,7 +8,7 @@ import { allControllers } from '../controllers/index.ts';
 import { NodeSync } from '../controllers/nodes/node-sync.ts';
 import { StoreCache } from '../controllers/runtime/cache.ts';
 import { EventRecorder } from '../controllers/runtime/event-recorder.ts';
-import { StepExecutor } from '../controllers/runtime/executor.ts';
+import { Writer } from '../controllers/runtime/writer.ts';
 import { ControllerManager } from '../controllers/runtime/manager.ts';
 import { SchedulingLane } from '../controllers/scheduling/lane.ts';
 import { planRevision, SyncController } from '../controllers/sync/index.ts';
@@ -55,7 +55,7 @@ interface State {
   readonly lost: Promise<Error | undefined>;
   readonly queue: WorkQueue;
   readonly recorder: EventRecorder;
-  readonly executor: StepExecutor;
+  readonly writer: Writer;
 }
 
 /**
@@ -113,7 +113,7 @@ async function startState(options: SessionOptions, parts: Parts): Promise<State>
   await parts.start({ name: 'queues', start: () => undefined, close: () => queue.close() });
   const recorder = new EventRecorder({ cache, clock, log });
   await parts.start(recorderPart(recorder));
-  return { ...opened, store, cache, lost, queue, recorder, executor: new StepExecutor({ cache, recorder, clock }) };
+  return { ...opened, store, cache, lost, queue, recorder, writer: new Writer({ cache, recorder, clock }) };
 }
 
 function recorderPart(recorder: EventRecorder): Part {
@@ -128,11 +128,11 @@ function recorderPart(recorder: EventRecorder): Part {
 
 async function startSync(options: SessionOptions, state: State, parts: Parts): Promise<SyncController> {
   const { sourceName, git, clock, log } = options;
-  const { fresh, cache, lost, queue, executor } = state;
+  const { fresh, cache, lost, queue, writer } = state;
   const sync = new SyncController(sourceName, {
     git,
     view: cache,
-    execute: (steps, component, signal) => executor.attempt(steps, component, signal),
+    execute: (steps, by, signal) => writer.attempt(steps, by, signal),
     queue,
     clock,
     log,
@@ -161,9 +161,9 @@ interface Work {
 
 async function startWork(options: SessionOptions, state: State, parts: Parts): Promise<Work> {
   const { transport, payloads, clock, ids, log } = options;
-  const { cache, store, queue, recorder, executor, epoch, incarnation } = state;
+  const { cache, store, queue, recorder, writer, epoch, incarnation } = state;
   const manager = new ControllerManager({ queue, cache, recorder, clock, ids, log, controllers: allControllers() });
-  const lane = new SchedulingLane({ queue, cache, executor, clock, log });
+  const lane = new SchedulingLane({ queue, cache, writer, clock, log });
   const nodes = new NodeSync({
     cache,
     store,
@@ -199,7 +199,7 @@ async function startAnswers(
   parts: Parts,
 ): Promise<void> {
   const { sourceName, git, clock, log } = options;
-  const { store, cache, queue, executor } = state;
+  const { store, cache, queue, writer } = state;
   await parts.start({
     name: 'API',
     start: () =>
@@ -217,16 +217,11 @@ async function startAnswers(
         rollback: (request, signal) => sync.rollBack(request, signal),
         rebalance: (order, signal) =>
           rebalance(
-            { view: cache, clock, execute: (steps, during) => executor.attempt(steps, DESCHEDULER_NAME, during) },
+            { view: cache, clock, execute: (steps, during) => writer.attempt(steps, DESCHEDULER_NAME, during) },
             order,
             signal,
           ),
-        deletePod: async (key, signal) => {
-          const pod = cache.get(key);
-          if (!pod) return false;
-          await executor.execute([{ do: 'delete', key, uid: pod.metadata.uid }], 'api', signal);
-          return true;
-        },
+        submit: (steps, by, signal) => writer.submit(steps, by, signal),
         connectionTo: (name) => nodes.connectionTo(name),
         onChange: (listener) => cache.subscribe(listener),
       }),

@@ -1,20 +1,25 @@
 /** What a pod has beside its object: its end, its place, its log, and commands in its containers. */
 import { z } from 'zod';
 import { EXEC_UPGRADE } from '../../../contracts/agent/index.ts';
-import { type ObjectKey, objectKey } from '../../../contracts/objects/index.ts';
-import { notFound } from '../answers.ts';
-import { podExec, podLog, podPlacement, type PlacementAccess, type PodAccess } from '../pods.ts';
+import {
+  deletePod,
+  podExec,
+  podLog,
+  podPlacement,
+  type DeleteAccess,
+  type PlacementAccess,
+  type PodAccess,
+} from '../pods.ts';
 import { type Feature, read } from '../routes.ts';
 
-export interface PodsNeeds extends PodAccess, PlacementAccess {
-  /** Deletes a pod gracefully; false where there is none. */
-  readonly deletePod: (key: ObjectKey<'Pod'>, signal: AbortSignal) => Promise<boolean>;
-}
+export interface PodsNeeds extends DeleteAccess, PodAccess, PlacementAccess {}
 
 const POD = '/api/v1/namespaces/:namespace/pods/:name';
 const EXEC = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/]+)\/exec$/;
 
 const Path = z.object({ namespace: z.string(), name: z.string() });
+/** Source: Kubernetes, meta/v1 DeleteOptions. */
+const DeleteOptions = z.object({ propagationPolicy: z.enum(['Background', 'Foreground', 'Orphan']).optional() });
 const Flag = z.stringbool().default(false);
 const Log = z.object({
   container: z.string().optional(),
@@ -28,8 +33,8 @@ export function pods(needs: PodsNeeds): Feature {
   return ({ app, signalOf, upgrade }) => {
     app.delete(POD, async (request, reply) => {
       const { namespace, name } = read(Path, request.params);
-      if (!(await needs.deletePod(objectKey('Pod', namespace, name), signalOf(reply))))
-        throw notFound(`pods ${JSON.stringify(name)} not found in namespace ${namespace}`);
+      const { propagationPolicy } = read(DeleteOptions, request.query);
+      await deletePod(needs, namespace, name, propagationPolicy, signalOf(reply));
       return { apiVersion: 'v1', kind: 'Status', status: 'Success' };
     });
     app.get(`${POD}/placement`, (request) => {

@@ -13,7 +13,7 @@ import type { Step } from '../../core/step.ts';
 import { isTerminating } from '../../core/workloads/pod-state.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { StoreView } from '../runtime/controller.ts';
-import type { StepProblem } from '../runtime/executor.ts';
+import type { StepProblem } from '../runtime/writer.ts';
 import { inSlices } from '../runtime/slices.ts';
 import { clusterOf } from './cluster-snapshot.ts';
 

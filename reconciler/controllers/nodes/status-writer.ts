@@ -1,6 +1,5 @@
 /** Writes what nodes say into the store: all reports of a moment in one round trip, the newest of each thing only. */
 import {
-  keyOf,
   objectKey,
   type Condition,
   type Node,
@@ -9,6 +8,7 @@ import {
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import type { PodReport } from '../../../contracts/agent/index.ts';
+import { deletion } from '../../core/admission/deletion.ts';
 import { PlumbError } from '../../core/errors.ts';
 import {
   differsBeyondHeartbeat,
@@ -208,7 +208,7 @@ export class StatusWriter {
       case 'setStatus':
         return { op: 'updateStatus', object: verdict.pod };
       case 'remove':
-        return { op: 'delete', key: keyOf(verdict.pod), uid: verdict.pod.metadata.uid };
+        return deletion({ operation: 'delete', old: verdict.pod, gone: true, by: node, view: this.#cache, now });
     }
   }
 

@@ -17,7 +17,7 @@ import type { JobResult, QueueWorker, WorkQueue } from '../../ports/work-queue.t
 import type { StoreCache } from './cache.ts';
 import type { Controller } from './controller.ts';
 import type { EventRecorder } from './event-recorder.ts';
-import { StepExecutor } from './executor.ts';
+import { Writer } from './writer.ts';
 import { inSlices } from './slices.ts';
 
 export interface ControllerManagerOptions {
@@ -66,7 +66,7 @@ export class ControllerManager {
   readonly #queue: WorkQueue;
   readonly #cache: StoreCache;
   readonly #recorder: EventRecorder;
-  readonly #executor: StepExecutor;
+  readonly #writer: Writer;
   readonly #clock: Clock;
   readonly #ids: Ids;
   readonly #log: Log;
@@ -100,7 +100,7 @@ export class ControllerManager {
     this.#log = options.log;
     this.#concurrency = options.concurrency ?? DEFAULT_CONCURRENCY;
     this.#resyncMs = options.resyncMs ?? DEFAULT_RESYNC_MS;
-    this.#executor = new StepExecutor({ cache: options.cache, recorder: options.recorder, clock: options.clock });
+    this.#writer = new Writer({ cache: options.cache, recorder: options.recorder, clock: options.clock });
     this.#byKind = new Map(
       ALL_KINDS.map((kind) => [kind, options.controllers.filter((controller) => controller.kind === kind)]),
     );
@@ -232,7 +232,7 @@ export class ControllerManager {
     });
     const decision = 'steps' in decided ? decided : await inSlices(decided, signal);
     if (decision.steps.length > 0) {
-      await this.#executor.execute(decision.steps, controller.name, signal);
+      await this.#writer.submit(decision.steps, controller.name, signal);
       for (const step of decision.steps) this.#stats.steps[step.do] += 1;
       this.#log.debug('pass', { controller: controller.name, key, steps: decision.steps.map((step) => step.do) });
     }

@@ -5,13 +5,13 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
 import type { StoreCache } from '../runtime/cache.ts';
-import type { StepExecutor } from '../runtime/executor.ts';
+import type { Writer } from '../runtime/writer.ts';
 import { PendingPods, SCHEDULER_NAME, type Pass } from './pending-pods.ts';
 
 export interface SchedulingLaneOptions {
   readonly queue: WorkQueue;
   readonly cache: StoreCache;
-  readonly executor: StepExecutor;
+  readonly writer: Writer;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -114,7 +114,7 @@ export class SchedulingLane {
   ): Promise<void> {
     try {
       await earlier;
-      const problems = await this.#options.executor.attempt(steps, SCHEDULER_NAME, signal);
+      const problems = await this.#options.writer.attempt(steps, SCHEDULER_NAME, signal);
       const refused = new Set(problems.map(({ step }) => ('object' in step ? step.object.metadata.uid : step.uid)));
       for (const pod of placed) if (refused.has(pod.metadata.uid)) pending.notBound(pod);
       for (const preemption of preemptions)

@@ -1,21 +1,18 @@
 /** What the sync controller is given. */
+import type { Author } from '../../core/admission/request.ts';
 import type { Step } from '../../core/step.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { GitSource } from '../../ports/git-source.ts';
 import type { WorkQueue } from '../../ports/work-queue.ts';
 import type { Log } from '../../ports/log.ts';
 import type { StoreView } from '../runtime/controller.ts';
-import type { StepProblem } from '../runtime/executor.ts';
+import type { StepProblem } from '../runtime/writer.ts';
 
 /**
- * `StepExecutor.attempt`: all steps in order; the view shows what was written when it resolves. Throws when the store
+ * `Writer.attempt`: all steps in order; the view shows what was written when it resolves. Throws when the store
  * does not answer.
  */
-export type ExecuteSteps = (
-  steps: readonly Step[],
-  component: string,
-  signal: AbortSignal,
-) => Promise<readonly StepProblem[]>;
+export type ExecuteSteps = (steps: readonly Step[], by: Author, signal: AbortSignal) => Promise<readonly StepProblem[]>;
 
 export interface SyncDependencies {
   readonly git: GitSource;

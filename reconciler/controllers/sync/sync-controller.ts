@@ -290,7 +290,7 @@ export class SyncController {
         return;
       }
       counts ??= plan.counts;
-      const problems = await this.#deps.execute(stepsOf(plan), COMPONENT, signal);
+      const problems = await this.#deps.execute(stepsOf(plan), `git:${this.#name}`, signal);
       if (problems.length === 0) break;
       if (round === MAX_PLANS) {
         const message = andMore(
@@ -376,7 +376,7 @@ export class SyncController {
     const { plan } = planLive(this.#deps.view, this.#name, applied, applied);
     if (plan.items.length === 0) return;
     const drift = driftSentences(plan);
-    const problems = await this.#deps.execute(stepsOf(plan), COMPONENT, signal);
+    const problems = await this.#deps.execute(stepsOf(plan), `git:${this.#name}`, signal);
     if (problems.length > 0)
       throw new RetryableError(
         'SyncConflict',

@@ -51,7 +51,7 @@ describe('API on a Unix socket', () => {
     bench = await syncBench();
     home = makeFolder('plumb-api-');
     asked = [];
-    const { git, cache, sync, executor } = bench;
+    const { git, cache, sync, writer } = bench;
     api = await startApi(join(home, 'control.sock'), {
       view: cache,
       git,
@@ -68,16 +68,12 @@ describe('API on a Unix socket', () => {
           {
             view: cache,
             clock: new SystemClock(),
-            execute: (steps, during) => executor.attempt(steps, 'descheduler', during),
+            execute: (steps, during) => writer.attempt(steps, 'descheduler', during),
           },
           order,
           s,
         ),
-      deletePod: async (key, s) => {
-        const pod = cache.get(key);
-        if (pod) await executor.execute([{ do: 'delete', key, uid: pod.metadata.uid }], 'api', s);
-        return pod !== undefined;
-      },
+      submit: (steps, by, s) => writer.submit(steps, by, s),
       connectionTo: (node) => (node === 'node-1' ? connection : undefined),
       onChange: (listener) => cache.subscribe(listener),
     });
@@ -163,7 +159,7 @@ describe('API on a Unix socket', () => {
       type: 'Opaque',
       data: { password: 'aHVudGVyMg==' },
     };
-    await bench.executor.execute([{ do: 'create', object: secret }], 'test', signal);
+    await bench.writer.submit([{ do: 'create', object: secret }], 'test', signal);
     for (const path of [
       '/api/v1/secrets',
       '/api/v1/secrets?reveal=true',
@@ -225,7 +221,7 @@ describe('API on a Unix socket', () => {
   });
 
   it('plans where new pods would go, and warns of those that would not fit', async () => {
-    await bench.executor.execute(
+    await bench.writer.submit(
       [
         { do: 'create', object: node('node-1') },
         { do: 'create', object: node('node-2') },
@@ -264,7 +260,7 @@ describe('API on a Unix socket', () => {
   });
 
   it('tells why a pod is where it is, or nowhere', async () => {
-    await bench.executor.execute(
+    await bench.writer.submit(
       [
         { do: 'create', object: node('node-1') },
         { do: 'create', object: pod('a', 'node-1') },
@@ -305,7 +301,7 @@ describe('API on a Unix socket', () => {
   });
 
   it("passes a pod's log and exec through to its node", async () => {
-    await bench.executor.execute(
+    await bench.writer.submit(
       [
         { do: 'create', object: pod('a', 'node-1') },
         { do: 'create', object: pod('b', 'node-2') },
@@ -347,7 +343,7 @@ describe('API on a Unix socket', () => {
 
   it('deletes a pod and nothing else', async () => {
     await appliedCommit();
-    await bench.executor.execute([{ do: 'create', object: pod('a') }], 'test', signal);
+    await bench.writer.submit([{ do: 'create', object: pod('a') }], 'test', signal);
     assert.equal((await ask('/api/v1/namespaces/default/pods/a', 'DELETE')).status, 200);
     assert.equal(bench.cache.get('Pod/default/a'), undefined);
     assert.equal((await ask('/api/v1/namespaces/default/pods/a', 'DELETE')).status, 404);
@@ -355,7 +351,7 @@ describe('API on a Unix socket', () => {
   });
 
   it('shows which pods should be elsewhere, and evicts them within their budget when told to', async () => {
-    await bench.executor.execute(crowd(4), 'test', signal);
+    await bench.writer.submit(crowd(4), 'test', signal);
     const plan = (
       await ask<RebalanceReport>('/plumbline/v1/rebalance?plugin=RemoveDuplicates&plugin=LowNodeUtilization')
     ).body;

@@ -62,7 +62,7 @@ describe('commands about a running cluster', () => {
   beforeEach(async () => {
     bench = await syncBench();
     home = makeFolder('plumb-home-');
-    const { git, cache, sync, executor } = bench;
+    const { git, cache, sync, writer } = bench;
     api = await startApi(join(home, 'control.sock'), {
       view: cache,
       git,
@@ -76,7 +76,7 @@ describe('commands about a running cluster', () => {
           {
             view: cache,
             clock: new SystemClock(),
-            execute: (steps, during) => executor.attempt(steps, 'descheduler', during),
+            execute: (steps, during) => writer.attempt(steps, 'descheduler', during),
           },
           order,
           s,
@@ -84,7 +84,7 @@ describe('commands about a running cluster', () => {
       plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s),
       explainPlacement: (pod) => new PendingPods(cache).explain(pod),
       rollback: (order, s) => sync.rollBack(order, s),
-      deletePod: async () => true,
+      submit: async () => undefined,
       connectionTo: () => connection,
       onChange: (listener) => cache.subscribe(listener),
     });
@@ -118,7 +118,7 @@ describe('commands about a running cluster', () => {
       availableReplicas: replicas,
       unavailableReplicas: 0,
     };
-    await bench.executor.execute([{ do: 'updateStatus', object: { ...object, status } }], 'test', signal);
+    await bench.writer.submit([{ do: 'updateStatus', object: { ...object, status } }], 'test', signal);
   }
 
   const crashing: PodStatus = {
@@ -144,10 +144,10 @@ describe('commands about a running cluster', () => {
       metadata: { name: 'web-1', namespace: 'default' },
       spec: PodSpec.parse({ nodeName: 'node-1', containers: [{ name: 'web', image: 'x:1' }] }),
     };
-    await bench.executor.execute([{ do: 'create', object: pod }], 'test', signal);
+    await bench.writer.submit([{ do: 'create', object: pod }], 'test', signal);
     const made = bench.cache.get('Pod/default/web-1');
     assert.ok(made);
-    await bench.executor.execute([{ do: 'updateStatus', object: { ...made, status: crashing } }], 'test', signal);
+    await bench.writer.submit([{ do: 'updateStatus', object: { ...made, status: crashing } }], 'test', signal);
   }
 
   it('status is 0 only when the newest revision is applied and healthy, and --wait waits for that', async () => {
@@ -242,10 +242,10 @@ describe('commands about a running cluster', () => {
 
   it('node drain --wait says what keeps the pods, and ends when they are gone', async () => {
     const made: Node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1' }, spec: {} };
-    await bench.executor.execute([{ do: 'create', object: made }], 'test', signal);
+    await bench.writer.submit([{ do: 'create', object: made }], 'test', signal);
     const node = (): StoredNode => bench.cache.get('Node//node-1') ?? assert.fail('no node');
     const condition = (status: 'True' | 'False', message: string): Promise<void> =>
-      bench.executor.execute(
+      bench.writer.submit(
         [
           {
             do: 'updateStatus',
@@ -269,7 +269,7 @@ describe('commands about a running cluster', () => {
       early.stderr,
       /waiting: node node-1 is not being drained yet: push the change[\s\S]*not drained after 1 s/,
     );
-    await bench.executor.execute(
+    await bench.writer.submit(
       [{ do: 'update', object: { ...node(), spec: { taints: [{ key: DRAIN_TAINT, effect: 'NoExecute' }] } } }],
       'test',
       signal,
@@ -327,7 +327,7 @@ describe('commands about a running cluster', () => {
 
   it('rebalance shows a plan, and evicts with --apply', async () => {
     assert.equal((await run('rebalance')).stdout, 'Nothing to move.\n');
-    await bench.executor.execute(crowd(2), 'test', signal);
+    await bench.writer.submit(crowd(2), 'test', signal);
     const shown = await run('rebalance');
     assert.equal(shown.code, 0, shown.stderr);
     assert.match(
@@ -353,7 +353,7 @@ describe('commands about a running cluster', () => {
       kind: 'DeschedulerPolicy',
       profiles: [{ name: 'p', pluginConfig: [{ name: 'LowNodeUtilization', args: { numberOfNode: 1 } }] }],
     });
-    await bench.executor.execute([...crowd(2), { do: 'create', object }], 'test', signal);
+    await bench.writer.submit([...crowd(2), { do: 'create', object }], 'test', signal);
     const shown = await run('rebalance');
     assert.deepEqual([shown.code, shown.stdout], [1, 'Nothing to do: the DeschedulerPolicy enables no plugin.\n']);
     assert.match(
@@ -374,7 +374,7 @@ describe('commands about a running cluster', () => {
       metadata: { name: 'big', namespace: 'default' },
       spec: PodSpec.parse({ containers: [{ name: 'web', image: 'x:1', resources: { requests: { cpu: '4' } } }] }),
     };
-    await bench.executor.execute(
+    await bench.writer.submit(
       [
         { do: 'create', object: node('node-1') },
         { do: 'create', object: tainted },
@@ -409,7 +409,7 @@ describe('commands about a running cluster', () => {
   });
 
   it('plan --live shows where new pods would go, and is 0 even if some would not fit', async () => {
-    await bench.executor.execute([{ do: 'create', object: node('node-1') }], 'test', signal);
+    await bench.writer.submit([{ do: 'create', object: node('node-1') }], 'test', signal);
     await applied('x:1');
     bench.repository.commit(
       [
@@ -472,9 +472,9 @@ describe('commands about a running cluster', () => {
         ],
       },
     } as Node;
-    await bench.executor.execute([{ do: 'create', object: silent }], 'test', signal);
+    await bench.writer.submit([{ do: 'create', object: silent }], 'test', signal);
     for (let i = 0; i < 7; i++) {
-      await bench.executor.execute(
+      await bench.writer.submit(
         [
           {
             do: 'create',
@@ -492,7 +492,7 @@ describe('commands about a running cluster', () => {
     }
     const regarding = bench.cache.get('Node//node-1') ?? assert.fail('no node');
     for (let i = 0; i < 12; i++)
-      await bench.executor.execute(
+      await bench.writer.submit(
         [{ do: 'event', regarding, type: i === 0 ? 'Warning' : 'Normal', reason: `Reason${i}`, message: 'm' }],
         'test',
         signal,

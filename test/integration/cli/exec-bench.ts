@@ -51,9 +51,9 @@ export async function execBench(): Promise<ExecBench> {
     const connect = (): Promise<NodeConnection> => transport.connect(sshd.target({ name: 'test-node' }), signal);
     let connection = await connect();
 
-    const { cache, git, sync, executor, ...bench } = await syncBench();
+    const { cache, git, sync, writer, ...bench } = await syncBench();
     closers.push(() => bench.close());
-    await executor.execute(
+    await writer.submit(
       [
         {
           do: 'create',
@@ -78,7 +78,7 @@ export async function execBench(): Promise<ExecBench> {
       plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s),
       explainPlacement: () => undefined,
       rollback: (order, s) => sync.rollBack(order, s),
-      deletePod: async () => true,
+      submit: async () => undefined,
       rebalance: async () => {
         throw new Error('not here');
       },

@@ -7,7 +7,7 @@ import { CryptoIds } from '../../../reconciler/adapters/system/ids.ts';
 import type { Condition, RevisionRecord, SourceStatus } from '../../../contracts/objects/index.ts';
 import { StoreCache } from '../../../reconciler/controllers/runtime/cache.ts';
 import { EventRecorder } from '../../../reconciler/controllers/runtime/event-recorder.ts';
-import { StepExecutor } from '../../../reconciler/controllers/runtime/executor.ts';
+import { Writer } from '../../../reconciler/controllers/runtime/writer.ts';
 import { SyncController } from '../../../reconciler/controllers/sync/index.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import type { GitSource } from '../../../reconciler/ports/git-source.ts';
@@ -21,7 +21,7 @@ export interface SyncBench {
   readonly cache: StoreCache;
   readonly store: MemoryObjectStore;
   readonly queue: MemoryWorkQueue;
-  readonly executor: StepExecutor;
+  readonly writer: Writer;
   readonly sync: SyncController;
   status(): SourceStatus | undefined;
   record(sha: string): RevisionRecord | undefined;
@@ -52,7 +52,7 @@ export async function syncBench(options: SyncBenchOptions = {}): Promise<SyncBen
   await cache.waitSynced(stop.signal);
   const recorder = new EventRecorder({ cache, clock, log: SILENT_LOG });
   const queue = new MemoryWorkQueue();
-  const executor = new StepExecutor({ cache, recorder, clock });
+  const writer = new Writer({ cache, recorder, clock });
   const sync = new SyncController('main', {
     git,
     view: cache,
@@ -60,7 +60,7 @@ export async function syncBench(options: SyncBenchOptions = {}): Promise<SyncBen
     clock,
     log: SILENT_LOG,
     ...(options.gitLimitMs !== undefined && { gitLimitMs: options.gitLimitMs }),
-    execute: (steps, component, signal) => executor.attempt(steps, component, signal),
+    execute: (steps, component, signal) => writer.attempt(steps, component, signal),
   });
   const failures: unknown[] = [];
   queue.onFailure((failure) => failures.push(failure.error));
@@ -72,7 +72,7 @@ export async function syncBench(options: SyncBenchOptions = {}): Promise<SyncBen
     cache,
     store,
     queue,
-    executor,
+    writer,
     sync,
     status: () => cache.get('Source//main')?.status,
     record: (sha) => bench.status()?.history.find((r) => r.revision === sha),

@@ -37,7 +37,7 @@ describe('sync controller on a real repository', () => {
       availableReplicas: object.spec.replicas,
       unavailableReplicas: 0,
     };
-    await bench.executor.execute([{ do: 'updateStatus', object: { ...object, status } }], 'test', signal);
+    await bench.writer.submit([{ do: 'updateStatus', object: { ...object, status } }], 'test', signal);
   }
 
   it('says that the repository is empty, then applies the first commit and calls it healthy once it is', async () => {
@@ -90,7 +90,7 @@ describe('sync controller on a real repository', () => {
     await applied(sha);
     const object = web();
     assert.ok(object);
-    await bench.executor.execute(
+    await bench.writer.submit(
       [{ do: 'update', object: { ...object, spec: { ...object.spec, replicas: 9 } } }],
       'somebody',
       signal,
@@ -107,7 +107,7 @@ describe('sync controller on a real repository', () => {
       'DriftHealed',
     );
     const uid = web()?.metadata.uid ?? '';
-    await bench.executor.execute([{ do: 'delete', key: 'Deployment/default/web', uid }], 'somebody', signal);
+    await bench.writer.submit([{ do: 'delete', key: 'Deployment/default/web', uid }], 'somebody', signal);
     await bench.until(() => web() !== undefined && web()?.metadata.uid !== uid, 'made again');
     assert.equal(bench.status()?.appliedRevision, sha);
   });
@@ -116,7 +116,7 @@ describe('sync controller on a real repository', () => {
     await applied(commit({ path: 'web.yaml', content: deployment('web') }));
     commit({ path: 'web.yaml', content: ': : :' });
     await bench.until(() => bench.synced()?.reason === 'Refused', 'Refused');
-    await bench.executor.execute(
+    await bench.writer.submit(
       [{ do: 'delete', key: 'Deployment/default/web', uid: web()?.metadata.uid ?? '' }],
       'somebody',
       signal,
@@ -184,7 +184,7 @@ describe('sync controller on a real repository', () => {
       unavailableReplicas: 1,
       conditions,
     };
-    await bench.executor.execute([{ do: 'updateStatus', object: { ...object, status } }], 'test', signal);
+    await bench.writer.submit([{ do: 'updateStatus', object: { ...object, status } }], 'test', signal);
     const revert = commit({ path: 'web.yaml', content: deployment('web') });
     await applied(revert);
     assert.equal(bench.record(bad)?.outcome, 'Degraded');
@@ -237,7 +237,7 @@ describe('sync controller on a real repository', () => {
       metadata: { name: 'web-1', namespace: 'default' },
       spec: { containers: [{ name: 'web', image: 'registry.lab/web:1' }], nodeName: 'n1' },
     } as unknown as Pod;
-    await bench.executor.execute([{ do: 'create', object: pod }], 'recovery', signal);
+    await bench.writer.submit([{ do: 'create', object: pod }], 'recovery', signal);
     const sha = commit({ path: 'web.yaml', content: deployment('web') });
     await applied(sha);
     assert.equal(bench.record(sha)?.counts, undefined);
@@ -302,7 +302,7 @@ describe('sync controller on a real repository', () => {
       bench.repository.git(['update-ref', 'refs/heads/main', other]);
       await bench.until(() => bench.synced()?.reason === 'RepositoryDamaged', 'RepositoryDamaged');
       await bench.until(() => bench.cache.list('Event').some((e) => e.reason === 'RepositoryDamaged'), 'the event');
-      await bench.executor.execute(
+      await bench.writer.submit(
         [{ do: 'delete', key: 'Deployment/default/web', uid: web()?.metadata.uid ?? '' }],
         'somebody',
         signal,

@@ -96,7 +96,7 @@ describe('the controllers in the runtime', () => {
     const lane = new SchedulingLane({
       queue: w.queue,
       cache: w.cache,
-      executor: w.executor,
+      writer: w.writer,
       clock: w.clock,
       log: w.log,
     });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PriorityClassManifest, type KubeObject, type StoredPod } from '../../../contracts/objects/index.ts';
-import { StepExecutor, type StepProblem } from '../../../reconciler/controllers/runtime/executor.ts';
+import { Writer, type StepProblem } from '../../../reconciler/controllers/runtime/writer.ts';
 import { SchedulingLane } from '../../../reconciler/controllers/scheduling/lane.ts';
 import type { Step } from '../../../reconciler/core/step.ts';
 import { created, world, type World } from '../runtime/world.ts';
@@ -22,7 +22,7 @@ const HIGH = PriorityClassManifest.parse({
 type Fate = (deletions: readonly Extract<Step, { do: 'delete' }>[]) => readonly StepProblem[];
 
 /** Leaves the first deletions to their fate; all else is done. */
-class Refusing extends StepExecutor {
+class Refusing extends Writer {
   readonly refused: Promise<void>;
   #fate: Fate | undefined;
   #tell: () => void = () => undefined;
@@ -66,7 +66,7 @@ const fates: Readonly<Record<string, Fate>> = {
 };
 
 /** Fails after a while, when the first pods are written. */
-class Losing extends StepExecutor {
+class Losing extends Writer {
   #lost = false;
 
   override async attempt(
@@ -90,7 +90,7 @@ describe('the lane', () => {
     const lane = new SchedulingLane({
       queue: w.queue,
       cache: w.cache,
-      executor: new Losing(w),
+      writer: new Losing(w),
       clock: w.clock,
       log: w.log,
     });
@@ -115,8 +115,8 @@ describe('a victim stays where the store', () => {
   for (const [title, fate] of Object.entries(fates)) {
     it(title, async () => {
       const w = await world();
-      const executor = new Refusing(w, fate);
-      const lane = new SchedulingLane({ queue: w.queue, cache: w.cache, executor, clock: w.clock, log: w.log });
+      const writer = new Refusing(w, fate);
+      const lane = new SchedulingLane({ queue: w.queue, cache: w.cache, writer, clock: w.clock, log: w.log });
       const create = <T extends KubeObject>(object: T): Promise<StoredPod> =>
         created(w.cache, { op: 'create', object });
       try {
@@ -127,7 +127,7 @@ describe('a victim stays where the store', () => {
         } = await create(pod('low', { ...asking('2'), nodeName: 'n1' }));
         lane.start();
         await create(pod('high', { ...asking('2'), priorityClassName: 'high' }));
-        await executor.refused;
+        await writer.refused;
         const cluster = lane.pending?.scheduler.cluster;
         while (cluster?.placed(uid)?.shape.terminating !== false)
           await new Promise((resolve) => {

@@ -1,4 +1,4 @@
-/** A store, a view and an executor in one, small enough to read: writes are compare-and-set and seen at once. */
+/** A store, a view and a writer in one, small enough to read: writes are compare-and-set and seen at once. */
 import {
   keyOf,
   parseKey,
@@ -8,6 +8,7 @@ import {
   type Stored,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
+import { deletion, isFinalized } from '../../../reconciler/core/admission/deletion.ts';
 import { finish } from '../../../reconciler/core/paced.ts';
 import { controllerOf } from '../../../reconciler/core/workloads/owners.ts';
 import { canonicalJson } from '../../../reconciler/core/storage/canonical-json.ts';
@@ -116,7 +117,7 @@ export class World implements StoreView {
     this.queue.set(`${controller.name} ${key}`, { controller, key });
   }
 
-  /** Conflicts that steps met. A second write of a decision to an object builds on the first, as in the executor. */
+  /** Conflicts that steps met. A second write of a decision to an object builds on the first, as in the writer. */
   get conflicts(): number {
     return this.clashes;
   }
@@ -147,6 +148,7 @@ export class World implements StoreView {
           return;
         }
         const status = (o: Stored): object => ('status' in o && o.status !== undefined ? { status: o.status } : {});
+        if (before && step.do === 'update' && isFinalized(step.object, before)) return this.remove(key);
         const { status: _a, ...body } = step.object as Stored & { status?: unknown };
         const { status: _b, ...bodyBefore } = before as Stored & { status?: unknown };
         const merged =
@@ -155,16 +157,16 @@ export class World implements StoreView {
         return;
       }
       case 'delete': {
-        const object = this.objects.get(step.key);
-        if (object?.metadata.uid !== step.uid) return;
-        if (object.kind === 'Pod' && object.spec.nodeName !== undefined && !step.gone) {
-          if (object.metadata.deletionTimestamp !== undefined) return;
-          const marked = this.put({
-            ...object,
-            metadata: { ...object.metadata, deletionTimestamp: this.now.toISOString() },
+        const { key, uid, do: _delete, ...options } = step;
+        const old = this.objects.get(key);
+        if (old?.metadata.uid !== uid) return;
+        const write = deletion({ operation: 'delete', old, ...options, by: 'test', view: this, now: this.now });
+        if (write?.op === 'delete') this.remove(key);
+        else if (write)
+          written.set(key, {
+            base: old.metadata.resourceVersion,
+            made: this.put(write.object).metadata.resourceVersion,
           });
-          written.set(step.key, { base: object.metadata.resourceVersion, made: marked.metadata.resourceVersion });
-        } else this.remove(step.key);
       }
     }
   }

@@ -151,7 +151,7 @@ describe('node sync', () => {
   it('removes a pod that its node has stopped, and only then', async () => {
     const p = await put(pod('p', { nodeName: 'n1' }));
     await agent.until(() => agent.objects.has('Pod/default/p'));
-    await w.executor.execute([{ do: 'delete', key: keyOf(p), uid: p.metadata.uid, graceSeconds: 1 }], 'test', w.signal);
+    await w.writer.submit([{ do: 'delete', key: keyOf(p), uid: p.metadata.uid, graceSeconds: 1 }], 'test', w.signal);
     await agent.until(() => agent.objects.get('Pod/default/p')?.metadata.deletionTimestamp !== undefined);
     assert.ok(podNow('p'));
     agent.say(gone(p));
@@ -184,11 +184,7 @@ describe('node sync', () => {
     const enforce = (of: FakeAgent): void => {
       of.say({ type: 'node', node: { ...NODE_REPORT, networkVersion: of.version } });
     };
-    await w.executor.execute(
-      [{ do: 'delete', key: keyOf(p), uid: p.metadata.uid, graceSeconds: 20 }],
-      'test',
-      w.signal,
-    );
+    await w.writer.submit([{ do: 'delete', key: keyOf(p), uid: p.metadata.uid, graceSeconds: 20 }], 'test', w.signal);
     await w.cache.write([{ op: 'update', object: { ...before, ...slice(true), metadata: before.metadata } as Stored }]);
     await Promise.all([agent, other].map((one) => one.until(() => hasIt([one]))));
     enforce(agent);

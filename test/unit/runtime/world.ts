@@ -7,7 +7,7 @@ import { CryptoIds } from '../../../reconciler/adapters/system/ids.ts';
 import { StoreCache } from '../../../reconciler/controllers/runtime/cache.ts';
 import type { Controller } from '../../../reconciler/controllers/runtime/controller.ts';
 import { EventRecorder } from '../../../reconciler/controllers/runtime/event-recorder.ts';
-import { StepExecutor } from '../../../reconciler/controllers/runtime/executor.ts';
+import { Writer } from '../../../reconciler/controllers/runtime/writer.ts';
 import { ControllerManager } from '../../../reconciler/controllers/runtime/manager.ts';
 import type { Clock } from '../../../reconciler/ports/clock.ts';
 import type { Log, LogFields } from '../../../reconciler/ports/log.ts';
@@ -36,7 +36,7 @@ export interface World {
   readonly store: MemoryObjectStore;
   readonly cache: StoreCache;
   readonly recorder: EventRecorder;
-  readonly executor: StepExecutor;
+  readonly writer: Writer;
   readonly queue: MemoryWorkQueue;
   readonly log: MemoryLog;
   readonly clock: Clock;
@@ -87,7 +87,7 @@ export async function world(
     log,
     clock,
     running,
-    executor: new StepExecutor({ cache, recorder, clock }),
+    writer: new Writer({ cache, recorder, clock }),
     signal: stop.signal,
     manager: (controllers, more) => {
       const manager = new ControllerManager({

@@ -33,7 +33,7 @@ const remove = (w: World, more: Partial<Extract<Step, { do: 'delete' }>> = {}): 
   ...more,
 });
 
-describe('StepExecutor', () => {
+describe('Writer', () => {
   it(
     'does contiguous writes in one round trip',
     inWorld(async (w) => {
@@ -43,7 +43,7 @@ describe('StepExecutor', () => {
         trips += 1;
         return write(ops, signal);
       };
-      await w.executor.execute(
+      await w.writer.submit(
         [
           { do: 'create', object: configMap('a', {}) },
           { do: 'event', regarding: configMap('a', {}), type: 'Normal', reason: 'Test', message: 'a' },
@@ -60,9 +60,9 @@ describe('StepExecutor', () => {
   it(
     'lets a second write to one object build on the first',
     inWorld(async (w) => {
-      await w.executor.execute([{ do: 'create', object: pod('a') }], 'test', w.signal);
+      await w.writer.submit([{ do: 'create', object: pod('a') }], 'test', w.signal);
       const a = w.cache.get(POD) as StoredPod;
-      await w.executor.execute(
+      await w.writer.submit(
         [
           { do: 'update', object: { ...a, metadata: { ...a.metadata, labels: { x: 'y' } } } },
           { do: 'updateStatus', object: { ...a, status: { phase: 'Running' } } },
@@ -78,7 +78,7 @@ describe('StepExecutor', () => {
   it(
     'throws WriteConflict after the rest was done, and leaves out the events of what was refused',
     inWorld(async (w) => {
-      await w.executor.execute([{ do: 'create', object: configMap('a', { v: '1' }) }], 'test', w.signal);
+      await w.writer.submit([{ do: 'create', object: configMap('a', { v: '1' }) }], 'test', w.signal);
       const stale = w.cache.get(objectKey('ConfigMap', 'default', 'a')) as StoredConfigMap;
       await w.cache.write([{ op: 'update', object: { ...stale, data: { v: '2' } } }]);
       const event = (reason: string): Step => ({
@@ -89,7 +89,7 @@ describe('StepExecutor', () => {
         message: reason,
       });
       await assert.rejects(
-        w.executor.execute(
+        w.writer.submit(
           [
             { do: 'update', object: { ...stale, data: { v: '3' } } },
             event('Updated'),
@@ -113,7 +113,7 @@ describe('StepExecutor', () => {
   it(
     'takes a deletion of nothing as done',
     inWorld(async (w) => {
-      await w.executor.execute([{ do: 'delete', key: POD, uid: 'gone-already' }], 'test', w.signal);
+      await w.writer.submit([{ do: 'delete', key: POD, uid: 'gone-already' }], 'test', w.signal);
     }),
   );
 
@@ -121,7 +121,7 @@ describe('StepExecutor', () => {
     'removes an unbound pod at once',
     inWorld(async (w) => {
       await w.cache.write([{ op: 'create', object: pod('a') }]);
-      await w.executor.execute([remove(w)], 'test', w.signal);
+      await w.writer.submit([remove(w)], 'test', w.signal);
       assert.equal(w.cache.get(POD), undefined);
     }),
   );
@@ -136,14 +136,91 @@ describe('StepExecutor', () => {
         const { deletionTimestamp, deletionGracePeriodSeconds, generation } = (w.cache.get(POD) as StoredPod).metadata;
         return [deletionTimestamp, deletionGracePeriodSeconds, generation];
       };
-      await w.executor.execute([remove(w)], 'test', w.signal);
+      await w.writer.submit([remove(w)], 'test', w.signal);
       assert.deepEqual(marks(), ['2026-01-01T00:00:30Z', 30, 1]);
-      await w.executor.execute([remove(w, { graceSeconds: 60 })], 'test', w.signal);
+      await w.writer.submit([remove(w, { graceSeconds: 60 })], 'test', w.signal);
       assert.deepEqual(marks(), ['2026-01-01T00:00:30Z', 30, 1]);
-      await w.executor.execute([remove(w, { graceSeconds: 5 })], 'test', w.signal);
+      await w.writer.submit([remove(w, { graceSeconds: 5 })], 'test', w.signal);
       assert.deepEqual(marks(), ['2026-01-01T00:00:05Z', 5, 1]);
-      await w.executor.execute([remove(w, { gone: true })], 'test', w.signal);
+      await w.writer.submit([remove(w, { gone: true })], 'test', w.signal);
       assert.equal(w.cache.get(POD), undefined);
+    }),
+  );
+
+  it(
+    'deletes an object that somebody changed in between, and keeps what was changed',
+    inWorld(async (w) => {
+      await w.cache.write([{ op: 'create', object: configMap('a', { v: '1' }) }]);
+      const key = objectKey('ConfigMap', 'default', 'a');
+      const before = w.cache.get(key) as StoredConfigMap;
+      const write = w.store.write.bind(w.store);
+      w.store.write = async (ops, signal) => {
+        w.store.write = write;
+        const finalizers = ['example.com/x'];
+        await w.cache.write([{ op: 'update', object: { ...before, metadata: { ...before.metadata, finalizers } } }]);
+        return write(ops, signal);
+      };
+      await w.writer.submit([{ do: 'delete', key, uid: before.metadata.uid }], 'test', w.signal);
+      const { deletionTimestamp, finalizers } = (w.cache.get(key) as StoredConfigMap).metadata;
+      assert.deepEqual([deletionTimestamp, finalizers], ['2026-01-01T00:00:00Z', ['example.com/x']]);
+    }),
+  );
+
+  it(
+    'lets an object go with its last finalizer, and makes it anew in the same call',
+    inWorld(async (w) => {
+      const key = objectKey('ConfigMap', 'default', 'a');
+      const finalizers = ['example.com/x'];
+      await w.writer.submit([{ do: 'create', object: configMap('a', {}, { finalizers }) }], 'test', w.signal);
+      const first = w.cache.get(key) as StoredConfigMap;
+      await w.writer.submit([{ do: 'delete', key, uid: first.metadata.uid }], 'test', w.signal);
+      const held = w.cache.get(key) as StoredConfigMap;
+      assert.equal(held.metadata.uid, first.metadata.uid);
+      await w.writer.submit(
+        [
+          { do: 'update', object: { ...held, metadata: { ...held.metadata, finalizers: [] } } },
+          { do: 'create', object: configMap('a', { v: '2' }) },
+        ],
+        'test',
+        w.signal,
+      );
+      const second = w.cache.get(key) as StoredConfigMap;
+      assert.notEqual(second.metadata.uid, first.metadata.uid);
+      assert.deepEqual(second.data, { v: '2' });
+    }),
+  );
+
+  it(
+    'keeps the marks of a deletion when a change of the same call was made without them',
+    inWorld(async (w) => {
+      await w.cache.write([{ op: 'create', object: pod('a', { nodeName: 'node-1' }) }]);
+      const before = w.cache.get(POD) as StoredPod;
+      const change: Step = {
+        do: 'update',
+        object: { ...before, metadata: { ...before.metadata, labels: { x: 'y' } } },
+      };
+      await w.writer.submit([remove(w), change], 'test', w.signal);
+      const { labels, deletionTimestamp } = (w.cache.get(POD) as StoredPod).metadata;
+      assert.deepEqual([labels, deletionTimestamp], [{ x: 'y' }, '2026-01-01T00:00:30Z']);
+    }),
+  );
+
+  it(
+    'does the rest when admission refuses a step, and says that trying again is no use',
+    inWorld(async (w) => {
+      const steps: Step[] = [
+        { do: 'create', object: configMap('a', {}, { finalizers: ['mine'] }) },
+        { do: 'create', object: configMap('b', {}) },
+      ];
+      await assert.rejects(w.writer.submit(steps, 'test', w.signal), {
+        name: 'TerminalError',
+        code: 'AdmissionRefused',
+        message: /create ConfigMap\/default\/a: metadata\.finalizers\.0: must have a domain in front/,
+      });
+      assert.deepEqual(
+        w.cache.list('ConfigMap').map(({ metadata }) => metadata.name),
+        ['b'],
+      );
     }),
   );
 
@@ -151,7 +228,7 @@ describe('StepExecutor', () => {
     'leaves a pod of the same name with another uid alone',
     inWorld(async (w) => {
       await w.cache.write([{ op: 'create', object: pod('a', { nodeName: 'node-1' }) }]);
-      await assert.rejects(w.executor.execute([{ do: 'delete', key: POD, uid: 'the-one-before' }], 'test', w.signal), {
+      await assert.rejects(w.writer.submit([{ do: 'delete', key: POD, uid: 'the-one-before' }], 'test', w.signal), {
         code: 'WriteConflict',
       });
       assert.equal((w.cache.get(POD) as StoredPod).metadata.deletionTimestamp, undefined);

@@ -1,0 +1,233 @@
+/**
+ * The one way of a write to the store, for controllers, the sync and the API alike: steps go through admission, and
+ * become writes and events. What does not come this way: reports of nodes (controllers/nodes/status-writer.ts: statuses
+ * alone, and the end of a pod by the same rules), the Events themselves (event-recorder.ts), and what a recovery
+ * imports (controllers/recovery.ts): objects as they were, into a store that nobody acts on yet.
+ */
+import { displayKey, keyOf, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import { admit } from '../../core/admission/chain.ts';
+import type { Author, Refusal, Verdict } from '../../core/admission/request.ts';
+import { RetryableError, TerminalError } from '../../core/errors.ts';
+import type { Step } from '../../core/step.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { WriteOp, WriteResult } from '../../ports/object-store.ts';
+import type { StoreCache } from './cache.ts';
+import type { EventRecorder } from './event-recorder.ts';
+
+export interface WriterOptions {
+  readonly cache: StoreCache;
+  readonly recorder: EventRecorder;
+  readonly clock: Clock;
+}
+
+type WriteStep = Exclude<Step, { readonly do: 'event' }>;
+type EventStep = Extract<Step, { readonly do: 'event' }>;
+type StoreReason = Extract<WriteResult, { readonly ok: false }>['reason'];
+
+/** A step that was not done, with the store's reason or the admission's (`Invalid`, `Forbidden`). */
+export interface StepProblem {
+  readonly step: WriteStep;
+  readonly reason: StoreReason | Refusal['reason'];
+  readonly message: string;
+}
+
+/** What one call made of an object: the version that the write was based on, and the object as it is since. */
+interface Written {
+  readonly base: string | undefined;
+  readonly object: Stored;
+}
+
+type Decided = Verdict | { readonly admitted: false; readonly reason: StoreReason; readonly message: string };
+
+/**
+ * How often a delete is decided on what is there now, when the object changed in between: it says which object goes,
+ * not of which version.
+ */
+const DELETE_ROUNDS = 4;
+
+export class Writer {
+  readonly #cache: StoreCache;
+  readonly #recorder: EventRecorder;
+  readonly #clock: Clock;
+
+  constructor(options: WriterOptions) {
+    this.#cache = options.cache;
+    this.#recorder = options.recorder;
+    this.#clock = options.clock;
+  }
+
+  /**
+   * As {@link attempt}; throws when any write was refused, after the others were done and show in the cache:
+   * RetryableError `WriteConflict` where the next pass decides on what is there then, TerminalError `AdmissionRefused`
+   * where the same steps would be refused again.
+   */
+  async submit(steps: readonly Step[], by: Author, signal: AbortSignal): Promise<void> {
+    const problems = await this.attempt(steps, by, signal);
+    if (problems.length === 0) return;
+    const said = problems.map(({ message }) => message).join('; ');
+    if (problems.every(isRefusal)) throw new TerminalError('AdmissionRefused', said);
+    throw new RetryableError('WriteConflict', `${said}: somebody else wrote in between; it is decided anew`);
+  }
+
+  /**
+   * Does the steps in order and returns those that were refused. Writes go to the store in one round trip, except that
+   * a second write to one object waits for the first and builds on its version. What was written shows in the cache
+   * when this returns. Deleting what is not there is no problem. An event is recorded, as of `by`, unless the write in
+   * front of it was refused. Throws what the store throws.
+   */
+  async attempt(steps: readonly Step[], by: Author, signal: AbortSignal): Promise<readonly StepProblem[]> {
+    const problems: StepProblem[] = [];
+    const written = new Map<ObjectKey, Written>();
+    for (const batch of batches(steps)) {
+      const found = await this.#write(batch.writes, by, written, signal);
+      problems.push(...found);
+      const refused = new Set(found.map(({ step }) => step));
+      for (const { event, follows } of batch.events) {
+        if (!follows || !refused.has(follows)) this.#record(event, by);
+      }
+    }
+    return problems;
+  }
+
+  /** Writes to different objects. */
+  async #write(
+    steps: readonly WriteStep[],
+    by: Author,
+    written: Map<ObjectKey, Written>,
+    signal: AbortSignal,
+  ): Promise<StepProblem[]> {
+    const problems: StepProblem[] = [];
+    let left = steps;
+    for (let round = 1; left.length > 0; round += 1) {
+      const planned: { readonly step: WriteStep; readonly op: WriteOp }[] = [];
+      for (const step of left) {
+        const decided = this.#decide(step, by, written);
+        if (!decided.admitted) problems.push({ step, reason: decided.reason, message: decided.message });
+        else if (decided.write) planned.push({ step, op: decided.write });
+      }
+      const results = await this.#cache.write(
+        planned.map(({ op }) => op),
+        signal,
+      );
+      const again: WriteStep[] = [];
+      for (const [index, { step, op }] of planned.entries()) {
+        const result = results[index];
+        if (!result) continue;
+        if (result.ok) {
+          if (op.op !== 'delete')
+            written.set(keyOf(result.object), { base: op.object.metadata.resourceVersion, object: result.object });
+        } else if (step.do === 'delete' && result.reason === 'Conflict' && round < DELETE_ROUNDS && this.#moved(op)) {
+          again.push(step);
+        } else if (!isHarmless(op, result)) {
+          problems.push({ step, reason: result.reason, message: result.message });
+        }
+      }
+      left = again;
+    }
+    return problems;
+  }
+
+  #decide(step: WriteStep, by: Author, written: ReadonlyMap<ObjectKey, Written>): Decided {
+    const asked = { by, view: this.#cache, now: this.#clock.now() };
+    switch (step.do) {
+      case 'create':
+        return admit({ operation: 'create', object: step.object, ...asked });
+      case 'update':
+      case 'updateStatus': {
+        const key = keyOf(step.object);
+        const base = step.object.metadata.resourceVersion;
+        const earlier = written.get(key);
+        if (earlier?.base === base)
+          return admit({
+            operation: step.do,
+            object: onVersion(step.object, earlier.object),
+            old: earlier.object,
+            ...asked,
+          });
+        const old: Stored | undefined = this.#cache.get(key);
+        if (old?.metadata.uid !== step.object.metadata.uid)
+          return stale('NotFound', `${step.do} ${displayKey(key)}: there is no such object any more`);
+        if (old.metadata.resourceVersion !== base)
+          return stale(
+            'Conflict',
+            `${step.do} ${displayKey(key)}: made from resourceVersion ${base}, the object is at ${old.metadata.resourceVersion}`,
+          );
+        return admit({ operation: step.do, object: step.object, old, ...asked });
+      }
+      case 'delete': {
+        const { key, uid, do: _delete, ...options } = step;
+        const old: Stored | undefined = this.#cache.get(key);
+        if (!old) return { admitted: true, write: undefined };
+        if (old.metadata.uid !== uid)
+          return stale('Conflict', `delete ${displayKey(key)}: the object there is another one, ${old.metadata.uid}`);
+        return admit({ operation: 'delete', old, ...options, ...asked });
+      }
+    }
+  }
+
+  /** The view has a newer version than the one that `op` was made for. */
+  #moved(op: WriteOp): boolean {
+    const [key, version] =
+      op.op === 'delete' ? [op.key, op.resourceVersion] : [keyOf(op.object), op.object.metadata.resourceVersion];
+    return this.#cache.get(key)?.metadata.resourceVersion !== version;
+  }
+
+  #record(step: EventStep, by: Author): void {
+    this.#recorder.record({
+      regarding: step.regarding,
+      type: step.type,
+      reason: step.reason,
+      message: step.message,
+      component: by,
+    });
+  }
+}
+
+interface Batch {
+  readonly writes: WriteStep[];
+  readonly events: { readonly event: EventStep; readonly follows: WriteStep | undefined }[];
+}
+
+/** Cuts the steps where an object is written for the second time. */
+function batches(steps: readonly Step[]): Batch[] {
+  let current: Batch = { writes: [], events: [] };
+  const all = [current];
+  let keys = new Set<ObjectKey>();
+  let last: WriteStep | undefined;
+  for (const step of steps) {
+    if (step.do === 'event') {
+      current.events.push({ event: step, follows: last });
+      continue;
+    }
+    const key = step.do === 'delete' ? step.key : keyOf(step.object);
+    if (keys.has(key)) {
+      current = { writes: [], events: [] };
+      all.push(current);
+      keys = new Set();
+    }
+    keys.add(key);
+    current.writes.push(step);
+    last = step;
+  }
+  return all;
+}
+
+function onVersion(object: Stored, earlier: Stored): Stored {
+  return {
+    ...object,
+    metadata: { ...object.metadata, uid: earlier.metadata.uid, resourceVersion: earlier.metadata.resourceVersion },
+  };
+}
+
+function stale(reason: StoreReason, message: string): Decided {
+  return { admitted: false, reason, message };
+}
+
+/** Somebody else removed it first. */
+function isHarmless(op: WriteOp, result: Extract<WriteResult, { ok: false }>): boolean {
+  return op.op === 'delete' && result.reason === 'NotFound';
+}
+
+function isRefusal({ reason }: StepProblem): boolean {
+  return reason === 'Invalid' || reason === 'Forbidden';
+}

@@ -1,0 +1,56 @@
+/** Rules of the metadata that every kind has. Source: Kubernetes, apimachinery/pkg/api/validation/objectmeta.go. */
+import {
+  Finalizers,
+  FOREGROUND_FINALIZER,
+  ORPHAN_FINALIZER,
+  type KubeObject,
+} from '../../../contracts/objects/index.ts';
+import type { CreateRequest, Refusal, UpdateRequest } from './request.ts';
+
+const invalid = (message: string): Refusal => ({ reason: 'Invalid', message });
+
+/** ValidateFinalizers: qualified names, and not both of those that contradict one another. Looked at when they change. */
+export function wellFormedFinalizers(
+  { metadata: { finalizers } }: KubeObject,
+  request: CreateRequest | UpdateRequest,
+): Refusal | undefined {
+  if (finalizers === undefined || finalizers.length === 0) return undefined;
+  if (request.operation !== 'create' && request.old.metadata.finalizers === finalizers) return undefined;
+  const parsed = Finalizers.safeParse(finalizers);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const place = ['metadata.finalizers', ...(issue?.path ?? [])].join('.');
+    return invalid(`${place}: ${issue?.message ?? 'is invalid'}`);
+  }
+  return finalizers.includes(ORPHAN_FINALIZER) && finalizers.includes(FOREGROUND_FINALIZER)
+    ? invalid(
+        `metadata.finalizers: ${ORPHAN_FINALIZER} and ${FOREGROUND_FINALIZER} contradict one another: have one of them`,
+      )
+    : undefined;
+}
+
+/** ValidateNoNewFinalizers: whoever waits for an object to go must not find new reasons why it does not. */
+export function onlyRemovedFinalizers(
+  { metadata }: KubeObject,
+  request: CreateRequest | UpdateRequest,
+): Refusal | undefined {
+  if (request.operation === 'create' || request.old.metadata.deletionTimestamp === undefined) return undefined;
+  const before = request.old.metadata.finalizers ?? [];
+  const added = (metadata.finalizers ?? []).filter((name) => !before.includes(name));
+  return added.length === 0
+    ? undefined
+    : invalid(
+        `metadata.finalizers: ${added.join(', ')} cannot be added, the object is being deleted: make it anew when it is gone`,
+      );
+}
+
+/** ValidateOwnerReferences: at most one owner is the controller. */
+export function onlyOneController({ metadata: { ownerReferences } }: KubeObject): Refusal | undefined {
+  if (ownerReferences === undefined || ownerReferences.length < 2) return undefined;
+  const controllers = ownerReferences.filter(({ controller }) => controller === true);
+  return controllers.length < 2
+    ? undefined
+    : invalid(
+        `metadata.ownerReferences: ${controllers.map(({ kind, name }) => `${kind}/${name}`).join(' and ')} cannot both be its controller: leave \`controller: true\` to one`,
+      );
+}

@@ -1,0 +1,53 @@
+/** A write that somebody asks for, as the members of the chain see it. */
+import type { Kind, KubeObject, ObjectKey, Stored, StoredOf } from '../../../contracts/objects/index.ts';
+import type { DeletionPropagation } from '../step.ts';
+
+/** Who writes: a controller's name, `git:SOURCE` or `user:NAME`. */
+export type Author = string;
+
+/** What a member may look at besides the object. */
+export interface AdmissionView {
+  get<K extends Kind>(key: ObjectKey<K>): StoredOf<K> | undefined;
+}
+
+interface Asked {
+  readonly by: Author;
+  readonly view: AdmissionView;
+  readonly now: Date;
+}
+export interface CreateRequest extends Asked {
+  readonly operation: 'create';
+  readonly object: KubeObject;
+}
+/** `old` is the stored object of the version that `object` was made from. */
+export interface UpdateRequest extends Asked {
+  readonly operation: 'update' | 'updateStatus';
+  readonly object: Stored;
+  readonly old: Stored;
+}
+export interface DeleteRequest extends Asked {
+  readonly operation: 'delete';
+  readonly old: Stored;
+  /** As in the step of that name. */
+  readonly graceSeconds?: number;
+  readonly gone?: true;
+  readonly propagation?: DeletionPropagation;
+}
+export type AdmissionRequest = CreateRequest | UpdateRequest | DeleteRequest;
+
+/** Why a write is not made. `Invalid`: the object is at fault. `Forbidden`: the moment or the place is. */
+export interface Refusal {
+  readonly reason: 'Invalid' | 'Forbidden';
+  /** What is wrong, where, and what to do. */
+  readonly message: string;
+}
+
+/** What is asked of the store: always compare-and-set on the version that the chain has seen. */
+export type AdmittedWrite =
+  | { readonly op: 'create'; readonly object: KubeObject }
+  | { readonly op: 'update' | 'updateStatus'; readonly object: Stored }
+  | { readonly op: 'delete'; readonly key: ObjectKey; readonly uid: string; readonly resourceVersion: string };
+
+/** `write` is undefined where all is as it was asked for already. */
+export type Verdict =
+  { readonly admitted: true; readonly write: AdmittedWrite | undefined } | ({ readonly admitted: false } & Refusal);

@@ -1,0 +1,25 @@
+/** Stored objects and a view for the tests of the admission chain. */
+import type { Kind, KubeObject, ObjectKey, Stored, StoredMeta, StoredOf } from '../../../contracts/objects/index.ts';
+import type { AdmissionView } from '../../../reconciler/core/admission/request.ts';
+
+export const NOW = new Date('2026-01-01T00:00:00Z');
+
+/** Accepted by the store, at version 7. */
+export function stored<T extends KubeObject>(object: T, metadata: Partial<StoredMeta> = {}): Stored<T> {
+  return {
+    ...object,
+    metadata: {
+      ...object.metadata,
+      uid: 'uid-1',
+      resourceVersion: '7',
+      generation: 1,
+      creationTimestamp: '2025-12-31T00:00:00Z',
+      ...metadata,
+    },
+  };
+}
+
+export function viewOf(objects: ReadonlyMap<ObjectKey, Stored>): AdmissionView {
+  return { get: <K extends Kind>(key: ObjectKey<K>) => objects.get(key) as StoredOf<K> | undefined };
+}
+export const NO_VIEW = viewOf(new Map());
