@@ -6,6 +6,7 @@ import {
   DnsSubdomain,
   Labels,
   listMap,
+  listSet,
   NEVER,
   object,
   QualifiedName,
@@ -43,7 +44,11 @@ export const Finalizers = z
       `must have a domain in front (example.com/name), or be one of ${STANDARD_FINALIZERS.join(', ')}`,
     ),
   )
-  .max(MAX_FINALIZERS, `must be no more than ${MAX_FINALIZERS}`);
+  .max(MAX_FINALIZERS, `must be no more than ${MAX_FINALIZERS}`)
+  .refine(
+    (names) => !(names.includes(ORPHAN_FINALIZER) && names.includes(FOREGROUND_FINALIZER)),
+    `cannot have both ${ORPHAN_FINALIZER} and ${FOREGROUND_FINALIZER}, which contradict one another`,
+  );
 
 /** Metadata as the store and the wire carry it. */
 export const ObjectMeta = object({
@@ -59,13 +64,12 @@ export const ObjectMeta = object({
   deletionTimestamp: Timestamp.optional(),
   deletionGracePeriodSeconds: Seconds.optional(),
   ownerReferences: listMap(['uid'], OwnerReference).optional(),
-  finalizers: z.array(z.string()).optional(),
+  finalizers: listSet(z.string()).optional(),
 });
 export type ObjectMeta = z.infer<typeof ObjectMeta>;
 
 const SERVER_FIELDS: NotYet = {
   generateName: [''],
-  finalizers: [[]],
   ownerReferences: [[]],
   uid: [''],
   resourceVersion: [''],
@@ -80,6 +84,11 @@ const WRITTEN = {
   namespace: unset('', DnsSubdomain.optional()),
   labels: Labels.optional(),
   annotations: Annotations.optional(),
+  /** An empty list is none. */
+  finalizers: z.preprocess(
+    (value) => (Array.isArray(value) && value.length === 0 ? undefined : value),
+    Finalizers.optional(),
+  ),
 };
 /** Metadata that a manifest in Git may carry. */
 export const ManifestMeta = object({ name: DnsSubdomain, ...WRITTEN }, SERVER_FIELDS);

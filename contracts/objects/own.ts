@@ -3,7 +3,7 @@
  */
 import { z } from 'zod';
 import { OWN_API_VERSION } from './identity.ts';
-import { ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
+import { Finalizers, ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
 import { Taint } from './nodes.ts';
 import { ResourceList } from './quantity.ts';
 import { atomicList, LabelValue, object, Port, QualifiedName } from './schema.ts';
@@ -37,6 +37,11 @@ const ClusterSpec = object({
      * a rollback makes it, may delete any share.
      */
     maxPrunePercent: z.int().min(0).max(100).optional(),
+    /**
+     * Finalizers that nobody here removes any more: taken off every object that is being deleted. For a controller that
+     * is gone, and has left its name on objects.
+     */
+    abandonedFinalizers: Finalizers.optional(),
   }).prefault({}),
 });
 export type ClusterSpec = z.infer<typeof ClusterSpec>;

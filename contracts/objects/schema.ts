@@ -72,6 +72,11 @@ export function listMap<E extends z.ZodType>(keys: readonly string[], entry: E):
   return withTraits(z.array(entry), { list: 'map', keys });
 }
 
+/** A list of values each of which has owners of its own. */
+export function listSet<E extends z.ZodType>(entry: E): z.ZodArray<E> {
+  return withTraits(z.array(entry), { list: 'set' });
+}
+
 /** A list with one owner; the fields only tell its entries apart, for small patches and for people. */
 export function atomicList<E extends z.ZodType>(keys: readonly string[], entry: E): z.ZodArray<E> {
   return withTraits(z.array(entry), { keys });

@@ -9,6 +9,7 @@ import {
 } from '../../contracts/objects/index.ts';
 import { endpointSlices, sliceSteps } from '../core/services/endpoints.ts';
 import type { Decision } from '../core/step.ts';
+import { waitsForDependents } from '../core/workloads/collection.ts';
 import { controllerOf } from '../core/workloads/owners.ts';
 import type { Controller, PassContext, StoreView } from './runtime/controller.ts';
 
@@ -27,7 +28,8 @@ function matching(
 function decide(key: ObjectKey, { view }: PassContext): Decision {
   const { namespace, name } = parseKey(key);
   const service = view.get(objectKey('Service', namespace, name));
-  if (!service) return { steps: [] };
+  // A Service that waits for its slices to go would wait for ever for those made anew.
+  if (!service || waitsForDependents(service)) return { steps: [] };
   const present = view
     .labelled('EndpointSlice', SERVICE_NAME_LABEL, name, namespace)
     .filter((slice) => controllerOf(slice.metadata)?.uid === service.metadata.uid);

@@ -134,6 +134,10 @@ export class StoreCache implements StoreView {
     return this.#table.ownedBy(kind, ownerUid);
   }
 
+  dependents<K extends Kind>(kind: K, ownerUid: string): readonly StoredOf<K>[] {
+    return this.#table.dependents(kind, ownerUid);
+  }
+
   podsOnNode(nodeName: string): readonly StoredOf<'Pod'>[] {
     return this.#table.podsOnNode(nodeName);
   }

@@ -17,6 +17,8 @@ export interface StoreView {
   list<K extends Kind>(kind: K, namespace?: string): readonly StoredOf<K>[];
   /** Objects of `kind` whose controller owner reference has this uid. */
   ownedBy<K extends Kind>(kind: K, ownerUid: string): readonly StoredOf<K>[];
+  /** Objects of `kind` that have this uid among their owners, whether as their controller or beside it. */
+  dependents<K extends Kind>(kind: K, ownerUid: string): readonly StoredOf<K>[];
   /** Pods bound to a node. */
   podsOnNode(nodeName: string): readonly StoredOf<'Pod'>[];
   /** Pods without a node that are not being deleted. */

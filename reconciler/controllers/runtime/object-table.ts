@@ -50,6 +50,11 @@ export class ObjectTable implements StoreView {
     return this.#find<K>(`owner ${kind} ${ownerUid}`);
   }
 
+  dependents<K extends Kind>(kind: K, ownerUid: string): readonly StoredOf<K>[] {
+    const besides = this.#find<K>(`co-owner ${kind} ${ownerUid}`);
+    return besides.length === 0 ? this.ownedBy(kind, ownerUid) : [...this.ownedBy(kind, ownerUid), ...besides];
+  }
+
   podsOnNode(nodeName: string): readonly StoredOf<'Pod'>[] {
     return this.#find<'Pod'>(`node ${nodeName}`);
   }
@@ -111,8 +116,8 @@ function labelTerm(kind: Kind, key: string, value: string): string {
 function termsOf(object: Stored): string[] {
   const { metadata, kind } = object;
   const terms = Object.entries(metadata.labels ?? {}).map(([key, value]) => labelTerm(kind, key, value));
-  const owner = metadata.ownerReferences?.find((reference) => reference.controller === true);
-  if (owner) terms.push(`owner ${kind} ${owner.uid}`);
+  for (const { uid, controller } of metadata.ownerReferences ?? [])
+    terms.push(`${controller === true ? 'owner' : 'co-owner'} ${kind} ${uid}`);
   if (object.kind === 'Pod') {
     if (object.spec.nodeName !== undefined) terms.push(`node ${object.spec.nodeName}`);
     else if (metadata.deletionTimestamp === undefined) terms.push(PENDING);

@@ -1,15 +1,10 @@
 /** Rules of the metadata that every kind has. Source: Kubernetes, apimachinery/pkg/api/validation/objectmeta.go. */
-import {
-  Finalizers,
-  FOREGROUND_FINALIZER,
-  ORPHAN_FINALIZER,
-  type KubeObject,
-} from '../../../contracts/objects/index.ts';
+import { Finalizers, type KubeObject } from '../../../contracts/objects/index.ts';
 import type { CreateRequest, Refusal, UpdateRequest } from './request.ts';
 
 const invalid = (message: string): Refusal => ({ reason: 'Invalid', message });
 
-/** ValidateFinalizers: qualified names, and not both of those that contradict one another. Looked at when they change. */
+/** ValidateFinalizers, in the schema's words. Looked at when they change. */
 export function wellFormedFinalizers(
   { metadata: { finalizers } }: KubeObject,
   request: CreateRequest | UpdateRequest,
@@ -17,16 +12,9 @@ export function wellFormedFinalizers(
   if (finalizers === undefined || finalizers.length === 0) return undefined;
   if (request.operation !== 'create' && request.old.metadata.finalizers === finalizers) return undefined;
   const parsed = Finalizers.safeParse(finalizers);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    const place = ['metadata.finalizers', ...(issue?.path ?? [])].join('.');
-    return invalid(`${place}: ${issue?.message ?? 'is invalid'}`);
-  }
-  return finalizers.includes(ORPHAN_FINALIZER) && finalizers.includes(FOREGROUND_FINALIZER)
-    ? invalid(
-        `metadata.finalizers: ${ORPHAN_FINALIZER} and ${FOREGROUND_FINALIZER} contradict one another: have one of them`,
-      )
-    : undefined;
+  if (parsed.success) return undefined;
+  const [issue] = parsed.error.issues;
+  return invalid(`${['metadata.finalizers', ...(issue?.path ?? [])].join('.')}: ${issue?.message ?? 'is invalid'}`);
 }
 
 /** ValidateNoNewFinalizers: whoever waits for an object to go must not find new reasons why it does not. */

@@ -246,6 +246,17 @@ function outdated(s: Situation, status: DeploymentStatus): readonly Step[] {
     }));
 }
 
+/** A Deployment that is being deleted only tells where it stands. Source: Kubernetes, syncDeployment. */
+function endingStatus({ deployment, next, old, now }: Situation): Decision {
+  const status = deploymentStatus({ deployment, next, old, now });
+  return {
+    steps:
+      canonicalJson(status) === canonicalJson(deployment.status)
+        ? []
+        : [{ do: 'updateStatus', object: { ...deployment, status } }],
+  };
+}
+
 /**
  * Moves a Deployment one step towards its present template and number, never beyond maxSurge nor below what
  * maxUnavailable leaves, and tells where it stands. The Deployment itself gets at most one write: its revision
@@ -254,6 +265,8 @@ function outdated(s: Situation, status: DeploymentStatus): readonly Step[] {
 export function planDeployment(input: DeploymentInput): Decision {
   const s = situationOf(input);
   const { deployment, next, old, now } = s;
+  // Whoever waits for its ReplicaSets to go, or lets them stay without it, would wait for ever for one made anew.
+  if (deployment.metadata.deletionTimestamp !== undefined) return endingStatus(s);
   const move = moveOf(s);
   const steps: Step[] = [...replicaSetSteps(s, move)];
   const status = deploymentStatus({

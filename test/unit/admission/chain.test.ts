@@ -57,7 +57,7 @@ describe('a write that is refused', () => {
       'objectmeta.go ValidateFinalizers: cannot be both set',
       update({}, { finalizers: ['orphan', 'foregroundDeletion'] }),
       'Invalid',
-      /contradict one another/,
+      /metadata\.finalizers: cannot have both orphan and foregroundDeletion/,
     ],
     [
       'objectmeta.go ValidateOwnerReferences: only one reference can have Controller set to true',

@@ -61,6 +61,9 @@ export class World implements StoreView {
   ownedBy<K extends Kind>(kind: K, uid: string): readonly StoredOf<K>[] {
     return this.list(kind).filter((o) => controllerOf(o.metadata)?.uid === uid);
   }
+  dependents<K extends Kind>(kind: K, uid: string): readonly StoredOf<K>[] {
+    return this.list(kind).filter((o) => o.metadata.ownerReferences?.some((owner) => owner.uid === uid));
+  }
   podsOnNode(node: string): readonly StoredOf<'Pod'>[] {
     return this.list('Pod').filter((pod) => pod.spec.nodeName === node);
   }
