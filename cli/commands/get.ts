@@ -27,8 +27,11 @@ export interface GetOptions {
   readonly output?: string;
 }
 
-/** What `plumb get all` shows. */
-const ALL = ALL_KINDS.filter((kind) => DESCRIPTORS[kind].categories.includes('all'));
+/** What `plumb get all` shows, in kubectl's order: by group, the core group first, then by name. */
+export const IN_ALL = ALL_KINDS.filter((kind) => DESCRIPTORS[kind].categories.includes('all')).sort((a, b) => {
+  const [one, other] = [a, b].map((kind) => `${KINDS[kind].group} ${KINDS[kind].plural}`);
+  return (one ?? '') < (other ?? '') ? -1 : 1;
+});
 
 /** What is named by `KIND/NAME`. CliFailure 2 for a name without its kind, which shows `example`. */
 export function parseObject(word: string, example: string): { readonly kind: Kind; readonly name: string } {
@@ -71,7 +74,7 @@ export async function get(word: string, name: string | undefined, options: GetOp
   const client = controlPlane(options.home);
   if (word === 'all') {
     let shown = 0;
-    for (const kind of ALL) {
+    for (const kind of IN_ALL) {
       const { items } = await client.get<ObjectList>(listPath(kind, options));
       if (items.length === 0) continue;
       await print(

@@ -24,7 +24,6 @@ import { SOURCE } from './source.ts';
 
 export type { KindDescriptor } from './descriptor.ts';
 
-/** In the order in which `plumb get all` shows them. */
 export const DESCRIPTORS: { readonly [K in Kind]: KindDescriptor<K> } = {
   Pod: POD,
   Service: SERVICE,

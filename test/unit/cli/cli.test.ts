@@ -12,7 +12,7 @@ import {
   type PodStatus,
 } from '../../../contracts/objects/index.ts';
 import { frame, frameReader } from '../../../cli/commands/exec.ts';
-import { objectPath, parseTarget } from '../../../cli/commands/get.ts';
+import { IN_ALL, objectPath, parseTarget } from '../../../cli/commands/get.ts';
 import { fingerprintOf, parseDestination } from '../../../cli/commands/node-add.ts';
 import { editMachine, printed } from '../../../cli/commands/node-edit.ts';
 import { diagnosticLines } from '../../../cli/commands/hook.ts';
@@ -287,6 +287,10 @@ describe('words on the command line', () => {
     assert.deepEqual(parseTarget('deploy/web'), { kind: 'Deployment', name: 'web' });
     assert.deepEqual(parseTarget('Pods', 'a'), { kind: 'Pod', name: 'a' });
     assert.throws(() => parseTarget('gizmo'), /no kind/);
+  });
+
+  it('shows workloads and what leads to them under `all`, as kubectl does', () => {
+    assert.deepEqual(IN_ALL, ['Pod', 'Service', 'Deployment', 'ReplicaSet']);
   });
 
   it('makes API paths', () => {
