@@ -66,39 +66,35 @@ export interface KindInfo extends KindIdentity {
    * object at most.
    */
   readonly defaultName?: string;
-  /** Creation order within a plan: lower first; deletion runs the other way. */
-  readonly wave: number;
 }
 
 export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: ObjectsByKind[K]['apiVersion'] } } = {
-  Cluster: { ...IDENTITIES.Cluster, manifest: ClusterManifest, wave: 0 },
-  Machine: { ...IDENTITIES.Machine, manifest: MachineManifest, wave: 0 },
-  Source: { ...IDENTITIES.Source, wave: 0 },
-  Namespace: { ...IDENTITIES.Namespace, manifest: NamespaceManifest, wave: 0 },
-  Node: { ...IDENTITIES.Node, wave: 0 },
-  ConfigMap: { ...IDENTITIES.ConfigMap, manifest: ConfigMapManifest, wave: 1 },
-  Secret: { ...IDENTITIES.Secret, manifest: SecretManifest, wave: 1 },
-  ServiceAccount: { ...IDENTITIES.ServiceAccount, manifest: ServiceAccountManifest, wave: 1 },
-  Service: { ...IDENTITIES.Service, manifest: ServiceManifest, wave: 2 },
-  EndpointSlice: { ...IDENTITIES.EndpointSlice, wave: 2 },
-  Deployment: { ...IDENTITIES.Deployment, manifest: DeploymentManifest, wave: 3 },
-  ReplicaSet: { ...IDENTITIES.ReplicaSet, manifest: ReplicaSetManifest, wave: 3 },
-  Pod: { ...IDENTITIES.Pod, manifest: PodManifest, wave: 3 },
-  PriorityClass: { ...IDENTITIES.PriorityClass, manifest: PriorityClassManifest, wave: 0 },
-  PodDisruptionBudget: { ...IDENTITIES.PodDisruptionBudget, manifest: PodDisruptionBudgetManifest, wave: 2 },
-  PodGroup: { ...IDENTITIES.PodGroup, manifest: PodGroupManifest, wave: 2 },
+  Cluster: { ...IDENTITIES.Cluster, manifest: ClusterManifest },
+  Machine: { ...IDENTITIES.Machine, manifest: MachineManifest },
+  Source: { ...IDENTITIES.Source },
+  Namespace: { ...IDENTITIES.Namespace, manifest: NamespaceManifest },
+  Node: { ...IDENTITIES.Node },
+  ConfigMap: { ...IDENTITIES.ConfigMap, manifest: ConfigMapManifest },
+  Secret: { ...IDENTITIES.Secret, manifest: SecretManifest },
+  ServiceAccount: { ...IDENTITIES.ServiceAccount, manifest: ServiceAccountManifest },
+  Service: { ...IDENTITIES.Service, manifest: ServiceManifest },
+  EndpointSlice: { ...IDENTITIES.EndpointSlice },
+  Deployment: { ...IDENTITIES.Deployment, manifest: DeploymentManifest },
+  ReplicaSet: { ...IDENTITIES.ReplicaSet, manifest: ReplicaSetManifest },
+  Pod: { ...IDENTITIES.Pod, manifest: PodManifest },
+  PriorityClass: { ...IDENTITIES.PriorityClass, manifest: PriorityClassManifest },
+  PodDisruptionBudget: { ...IDENTITIES.PodDisruptionBudget, manifest: PodDisruptionBudgetManifest },
+  PodGroup: { ...IDENTITIES.PodGroup, manifest: PodGroupManifest },
   KubeSchedulerConfiguration: {
     ...IDENTITIES.KubeSchedulerConfiguration,
     manifest: KubeSchedulerConfigurationManifest,
     defaultName: FILE_OBJECT_NAME,
-    wave: 0,
   },
   DeschedulerPolicy: {
     ...IDENTITIES.DeschedulerPolicy,
     manifest: DeschedulerPolicyManifest,
     defaultName: FILE_OBJECT_NAME,
-    wave: 0,
   },
-  SchedulerPlugin: { ...IDENTITIES.SchedulerPlugin, manifest: SchedulerPluginManifest, wave: 0 },
-  Event: { ...IDENTITIES.Event, wave: 4 },
+  SchedulerPlugin: { ...IDENTITIES.SchedulerPlugin, manifest: SchedulerPluginManifest },
+  Event: { ...IDENTITIES.Event },
 };

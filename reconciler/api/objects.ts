@@ -6,12 +6,12 @@ import {
   objectKey,
   parseKey,
   type Kind,
-  type KubeObject,
   type ObjectKey,
   type Stored,
 } from '../../contracts/objects/index.ts';
 import type { StoreView } from '../controllers/runtime/controller.ts';
 import { descendantsOf } from '../core/kinds/owners.ts';
+import { redacted } from '../core/kinds/sealed.ts';
 import { ApiError, notFound } from './answers.ts';
 import type { ObjectList } from './types.ts';
 
@@ -20,12 +20,6 @@ export function kindOfPath(apiVersion: string, plural: string): Kind {
   const kind = ALL_KINDS.find((k) => KINDS[k].plural === plural && KINDS[k].apiVersion === apiVersion);
   if (!kind) throw notFound(`there is no resource ${plural} in ${apiVersion}`);
   return kind;
-}
-
-/** A Secret without its values: their keys stay, so that people see what is there. */
-export function redacted<T extends KubeObject>(object: T): T {
-  if (object.kind !== 'Secret') return object;
-  return { ...object, data: Object.fromEntries(Object.keys(object.data).map((key) => [key, '[redacted]'])) };
 }
 
 export interface ListQuery {

@@ -2,6 +2,7 @@
 import { objectKey, type Kind, type Node, type StoredMachine } from '../../../contracts/objects/index.ts';
 import type { Plan } from '../../core/diff/index.ts';
 import { planNode } from '../../core/health/node.ts';
+import { DESCRIPTORS } from '../../core/kinds/index.ts';
 import type { Paced } from '../../core/paced.ts';
 import type { NodeChanges } from '../../core/scheduling/attempt.ts';
 import { ClusterState } from '../../core/scheduling/cluster-state.ts';
@@ -16,16 +17,6 @@ import { filling, type PlacementView } from './cluster-feed.ts';
 import { SCHEDULER_NAME } from './pending-pods.ts';
 import { profilesOf } from './profiles.ts';
 
-/** Kinds that say how pods are placed. A change of the first alone may give a waiting pod its place. */
-const RULES: ReadonlySet<Kind> = new Set([
-  'PriorityClass',
-  'PodGroup',
-  'KubeSchedulerConfiguration',
-  'SchedulerPlugin',
-  'Namespace',
-]);
-const SETTINGS: ReadonlySet<Kind> = new Set([...RULES, 'Service', 'PodDisruptionBudget']);
-
 /**
  * Undefined where the plan places no pod anew. The view may go on meanwhile: what is looked at later is then as it is
  * by then.
@@ -37,7 +28,7 @@ export function* forecastOf(plan: Plan, view: StoreView, now: Date): Paced<Forec
   const isConcerned =
     workloads.isMoving ||
     nodes.changed.length + nodes.removed.length > 0 ||
-    plan.items.some(({ object }) => RULES.has(object.kind));
+    plan.items.some(({ object }) => DESCRIPTORS[object.kind].placement === 'rule');
   if (!isConcerned) return undefined;
   const waiting = view
     .pendingPods()
@@ -60,7 +51,7 @@ export function* forecastOf(plan: Plan, view: StoreView, now: Date): Paced<Forec
 /** The live state with what the plan makes of settings in it. Pods, their owners and nodes are as they are. */
 function plannedView(plan: Plan, view: StoreView, now: Date): PlacementView {
   const table = new ObjectTable();
-  const changed = new Set(plan.items.flatMap(({ object: { kind } }) => (SETTINGS.has(kind) ? [kind] : [])));
+  const changed = new Set(plan.items.flatMap(({ object: { kind } }) => (isSetting(kind) ? [kind] : [])));
   for (const kind of changed) for (const object of view.list(kind)) table.put(object);
   for (const { action, key, object } of plan.items) {
     if (!changed.has(object.kind)) continue;
@@ -71,6 +62,11 @@ function plannedView(plan: Plan, view: StoreView, now: Date): PlacementView {
     list: (kind, namespace) => (changed.has(kind) ? table : view).list(kind, namespace),
     pendingPods: () => view.pendingPods(),
   };
+}
+
+function isSetting(kind: Kind): boolean {
+  const { placement } = DESCRIPTORS[kind];
+  return placement === 'rule' || placement === 'setting';
 }
 
 /** What the node controller will make of the plan's Machines. */

@@ -26,6 +26,7 @@ export const CLUSTER: KindDescriptor<'Cluster'> = {
   summary: 'none',
   selector: 'none',
   scale: 'none',
+  placement: 'none',
   health: 'stored',
   deletion: 'at once',
   fixed: [],

@@ -19,6 +19,7 @@ export const CONFIG_MAP: KindDescriptor<'ConfigMap'> = {
   summary: 'none',
   selector: 'none',
   scale: 'none',
+  placement: 'none',
   health: 'stored',
   deletion: 'at once',
   fixed: IMMUTABLE_DATA,

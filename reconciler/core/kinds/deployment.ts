@@ -30,6 +30,7 @@ export const DEPLOYMENT: KindDescriptor<'Deployment'> = {
   summary: 'none',
   selector: { of: ({ spec }) => spec.selector },
   scale: { replicas: ['spec', 'replicas'], statusReplicas: ['status', 'replicas'] },
+  placement: 'none',
   health: { judge: deploymentHealth, shown: 'always' },
   deletion: 'at once',
   fixed: [neverChanges('spec', 'selector')],

@@ -26,6 +26,7 @@ export const DESCHEDULER_POLICY: KindDescriptor<'DeschedulerPolicy'> = {
   summary: 'none',
   selector: 'none',
   scale: 'none',
+  placement: 'none',
   health: 'stored',
   deletion: 'at once',
   fixed: [],

@@ -75,6 +75,12 @@ export interface KindDescriptor<K extends Kind> {
   readonly scale: 'none' | { readonly replicas: FieldPath; readonly statusReplicas: FieldPath };
 
   /**
+   * What it is to the placing of pods. `rule`: its change alone may give a waiting pod its place, so that a plan with one
+   * has a forecast; `setting`: a forecast is made with it as the plan has it; `state`: what is placed, and where.
+   */
+  readonly placement: 'none' | 'rule' | 'setting' | 'state';
+
+  /**
    * How an object is, for `plumb status`; `stored`: it holds data, and is well when it is there. `shown`: whether it has
    * a line also while it is well.
    */

@@ -29,6 +29,7 @@ export const ENDPOINT_SLICE: KindDescriptor<'EndpointSlice'> = {
   summary: { of: (e) => `${ready(e).length} of ${e.endpoints.length} endpoints ready` },
   selector: 'none',
   scale: 'none',
+  placement: 'none',
   health: 'stored',
   deletion: 'at once',
   fixed: [],

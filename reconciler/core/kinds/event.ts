@@ -27,6 +27,7 @@ export const EVENT: KindDescriptor<'Event'> = {
   summary: 'none',
   selector: 'none',
   scale: 'none',
+  placement: 'none',
   health: 'stored',
   deletion: 'at once',
   fixed: [],

@@ -19,6 +19,7 @@ export const KUBE_SCHEDULER_CONFIGURATION: KindDescriptor<'KubeSchedulerConfigur
   summary: 'none',
   selector: 'none',
   scale: 'none',
+  placement: 'rule',
   health: 'stored',
   deletion: 'at once',
   fixed: [],

@@ -30,6 +30,7 @@ export const MACHINE: KindDescriptor<'Machine'> = {
   summary: 'none',
   selector: 'none',
   scale: 'none',
+  placement: 'none',
   health: { judge: machineHealth, shown: 'when not healthy' },
   deletion: 'at once',
   fixed: [],

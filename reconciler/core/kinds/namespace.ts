@@ -17,6 +17,7 @@ export const NAMESPACE: KindDescriptor<'Namespace'> = {
   summary: 'none',
   selector: 'none',
   scale: 'none',
+  placement: 'rule',
   health: 'stored',
   deletion: 'at once',
   fixed: [],

@@ -37,6 +37,7 @@ export const NODE: KindDescriptor<'Node'> = {
   summary: 'none',
   selector: 'none',
   scale: 'none',
+  placement: 'state',
   health: { judge: nodeHealth, shown: 'when not healthy' },
   deletion: 'at once',
   fixed: [],

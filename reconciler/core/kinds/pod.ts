@@ -32,6 +32,7 @@ export const POD: KindDescriptor<'Pod'> = {
   summary: { of: () => undefined },
   selector: 'none',
   scale: 'none',
+  placement: 'state',
   health: { judge: podHealth, shown: 'always' },
   deletion: 'graceful',
   fixed: [POD_SPEC, POD_GATES],

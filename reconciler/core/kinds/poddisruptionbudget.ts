@@ -28,6 +28,7 @@ export const POD_DISRUPTION_BUDGET: KindDescriptor<'PodDisruptionBudget'> = {
   summary: 'none',
   selector: { of: ({ spec }) => spec.selector },
   scale: 'none',
+  placement: 'setting',
   health: { judge: disruptionBudgetHealth, shown: 'when not healthy' },
   deletion: 'at once',
   fixed: [],

@@ -26,6 +26,7 @@ export const POD_GROUP: KindDescriptor<'PodGroup'> = {
   summary: 'none',
   selector: 'none',
   scale: 'none',
+  placement: 'rule',
   health: { judge: podGroupHealth, shown: 'when not healthy' },
   deletion: 'at once',
   fixed: [],

@@ -25,6 +25,7 @@ export const PRIORITY_CLASS: KindDescriptor<'PriorityClass'> = {
   summary: 'none',
   selector: 'none',
   scale: 'none',
+  placement: 'rule',
   health: 'stored',
   deletion: 'at once',
   fixed: [neverChanges('value'), neverChanges('preemptionPolicy')],

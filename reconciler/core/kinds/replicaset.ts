@@ -34,6 +34,7 @@ export const REPLICA_SET: KindDescriptor<'ReplicaSet'> = {
   },
   selector: { of: ({ spec }) => spec.selector },
   scale: { replicas: ['spec', 'replicas'], statusReplicas: ['status', 'replicas'] },
+  placement: 'none',
   health: { judge: replicaSetHealth, shown: 'always' },
   deletion: 'at once',
   fixed: [neverChanges('spec', 'selector')],

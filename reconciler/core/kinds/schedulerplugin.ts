@@ -24,6 +24,7 @@ export const SCHEDULER_PLUGIN: KindDescriptor<'SchedulerPlugin'> = {
   summary: 'none',
   selector: 'none',
   scale: 'none',
+  placement: 'rule',
   health: 'stored',
   deletion: 'at once',
   fixed: [],

@@ -24,6 +24,7 @@ export const SECRET: KindDescriptor<'Secret'> = {
   summary: 'none',
   selector: 'none',
   scale: 'none',
+  placement: 'none',
   health: 'stored',
   deletion: 'at once',
   fixed: [neverChanges('type'), ...IMMUTABLE_DATA],

@@ -37,6 +37,7 @@ export const SERVICE: KindDescriptor<'Service'> = {
   summary: 'none',
   selector: { of: ({ spec }) => spec.selector && { matchLabels: spec.selector } },
   scale: 'none',
+  placement: 'setting',
   health: { judge: serviceHealth, shown: 'always' },
   deletion: 'at once',
   fixed: [neverChanges('spec', 'clusterIP'), HEADLESS],

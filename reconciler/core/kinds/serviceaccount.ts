@@ -17,6 +17,7 @@ export const SERVICE_ACCOUNT: KindDescriptor<'ServiceAccount'> = {
   summary: 'none',
   selector: 'none',
   scale: 'none',
+  placement: 'none',
   health: 'stored',
   deletion: 'at once',
   fixed: [],

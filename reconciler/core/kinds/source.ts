@@ -25,6 +25,7 @@ export const SOURCE: KindDescriptor<'Source'> = {
   summary: 'none',
   selector: 'none',
   scale: 'none',
+  placement: 'none',
   health: 'stored',
   deletion: 'at once',
   fixed: [],

@@ -1,6 +1,7 @@
 /** Holds a YAML tree against the schema of its kind. */
 import type { z } from 'zod';
 import { KINDS, readKey, type Kind, type KubeObject } from '../../../contracts/objects/index.ts';
+import { isSealed } from '../kinds/sealed.ts';
 import type { Findings } from './findings.ts';
 import { explainIssue, goesWithRefusedValue, type SchemaIssue } from './schema-issues.ts';
 import { fieldsAt, isFreeMap } from './schema-walk.ts';
@@ -60,14 +61,7 @@ export function explainShape(kind: Kind, schema: z.ZodType, root: YamlNode, find
     ...(toValue(tree) as Record<string, unknown>),
     apiVersion: KINDS[kind].apiVersion,
   });
-  const { value, tree, refused } = explain(
-    schema,
-    root,
-    [],
-    plainOf,
-    findings,
-    (path) => kind === 'Secret' && (path[0] === 'data' || path[0] === 'stringData'),
-  );
+  const { value, tree, refused } = explain(schema, root, [], plainOf, findings, (path) => isSealed(kind, path));
   return { value: value as KubeObject | undefined, tree, refused };
 }
 

@@ -25,6 +25,7 @@ const FACETS: readonly (keyof KindDescriptor<Kind>)[] = [
   'identity',
   'listed',
   'owns',
+  'placement',
   'podTemplate',
   'reach',
   'recovery',
