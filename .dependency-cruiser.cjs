@@ -39,9 +39,10 @@ module.exports = {
     room('^nodeagent/loops/', '^nodeagent/(core|ports|loops)/|^node_modules/zod/'),
     room('^reconciler/main\\.ts$', '^(contracts|reconciler)/|^node_modules/|^(node:)?[a-z0-9_/]+$'),
     room('^nodeagent/main\\.ts$', '^(contracts|nodeagent)/|^node_modules/|^(node:)?[a-z0-9_/]+$'),
+    room('^lab/', '^(contracts|lab)/|^node_modules/zod/|^(node:)?[a-z0-9_/]+$'),
     room(
       '^cli/',
-      '^(contracts|cli)/|^reconciler/(core|ports|adapters|api|main\\.ts)|^node_modules/|^(node:)?[a-z0-9_/]+$',
+      '^(contracts|lab|cli)/|^reconciler/(core|ports|adapters|api|main\\.ts)|^node_modules/|^(node:)?[a-z0-9_/]+$',
     ),
     room('^(test|bench)/', '.*'),
   ],

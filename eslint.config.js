@@ -58,7 +58,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['contracts/**', 'reconciler/**', 'nodeagent/**', 'cli/**'],
+    files: ['contracts/**', 'reconciler/**', 'nodeagent/**', 'lab/**', 'cli/**'],
     ignores: ['contracts/objects/own-key.ts'],
     plugins: { plumbline: { rules: { 'own-key': ownKey } } },
     rules: { 'plumbline/own-key': 'error' },
@@ -86,7 +86,7 @@ export default tseslint.config(
   },
   { files: ['reconciler/core/**', 'nodeagent/core/**', 'contracts/**'], rules: pureRoom },
   {
-    files: ['cli/**'],
+    files: ['lab/**', 'cli/**'],
     ignores: ['cli/print/terminal.ts'],
     rules: {
       'no-console': 'error',

@@ -35,7 +35,7 @@ function overrideExits(command: Command): void {
 async function main(argv: readonly string[]): Promise<number> {
   const plumb = program();
   if (argv[2] === 'lab' || argv[2] === undefined || argv[2].startsWith('-') || argv[2] === 'help') {
-    const { registerLabCommand } = await import('./lab/command.ts');
+    const { registerLabCommand } = await import('./commands/lab.ts');
     registerLabCommand(plumb);
   }
   overrideExits(plumb);

@@ -11,8 +11,8 @@ import { CliFailure } from './failure.ts';
 import { homeFolder, SOCKET_NAME } from './home.ts';
 import { print, progress, tell } from './print/terminal.ts';
 import { packageRoot, programPath } from './program-path.ts';
-import { labDown, labUp, machineManifests, type LabInfo } from './lab/index.ts';
-import { processStart, run, runOrFail, until } from './lab/process.ts';
+import { labDown, labUp, machineManifests, type LabInfo } from '../lab/index.ts';
+import { processStart, run, runOrFail, until } from '../lab/process.ts';
 
 const STATE_FILE = 'quickstart.json';
 const APP_TIMEOUT_SECONDS = 150;

@@ -21,7 +21,7 @@ import {
   machineManifests,
   type LabInfo,
   type LabNode,
-} from '../../cli/lab/index.ts';
+} from '../../lab/index.ts';
 import { buildCli, PLUMB } from '../support/built-cli.ts';
 import { interrupted, whenInterrupted } from '../support/interruption.ts';
 import { ownLab, type OwnLab } from '../support/lab.ts';

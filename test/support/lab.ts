@@ -1,8 +1,8 @@
 /** Labs of tests: under fixed names and in fixed folders, so that a run finds what a killed one left. */
 import { rm } from 'node:fs/promises';
-import { LabRefusal } from '../../cli/lab/errors.ts';
-import { labDown } from '../../cli/lab/index.ts';
-import { until } from '../../cli/lab/process.ts';
+import { LabRefusal } from '../../lab/errors.ts';
+import { labDown } from '../../lab/index.ts';
+import { until } from '../../lab/process.ts';
 import { claim } from './claim.ts';
 import { whenInterrupted } from './interruption.ts';
 

@@ -5,7 +5,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { until } from '../../cli/lab/process.ts';
+import { until } from '../../lab/process.ts';
 import { makeFolder } from './folder.ts';
 import { whenInterrupted } from './interruption.ts';
 import { tied } from './tied.ts';

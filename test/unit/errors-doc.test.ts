@@ -5,7 +5,7 @@ import { PLAN_CODES } from '../../reconciler/core/diff/index.ts';
 import { DIAGNOSTIC_CODES } from '../../reconciler/core/manifests/index.ts';
 
 const ROOT = new URL('../../', import.meta.url);
-const ROOMS = ['reconciler', 'nodeagent', 'cli', 'contracts'];
+const ROOMS = ['reconciler', 'nodeagent', 'lab', 'cli', 'contracts'];
 const CLASSES = { RetryableError: 'Retryable', WaitingError: 'Waiting', TerminalError: 'Terminal' } as const;
 
 const sources = ROOMS.flatMap((room) =>

@@ -8,7 +8,7 @@ import { afterEach, before, beforeEach, describe, it } from 'node:test';
 import { Redis } from 'ioredis';
 import { findCondition, type Node } from '../../../contracts/objects/index.ts';
 import { controlPlane } from '../../../cli/control-plane.ts';
-import { processStart, until } from '../../../cli/lab/process.ts';
+import { processStart, until } from '../../../lab/process.ts';
 import {
   scratchRepository,
   type NewFile,

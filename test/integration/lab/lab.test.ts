@@ -16,9 +16,9 @@ import {
   labStatus,
   labUp,
   type LabInfo,
-} from '../../../cli/lab/index.ts';
-import { cgroupExists, machineHierarchies } from '../../../cli/lab/cgroups.ts';
-import { answers, run, until, type Ran } from '../../../cli/lab/process.ts';
+} from '../../../lab/index.ts';
+import { cgroupExists, machineHierarchies } from '../../../lab/cgroups.ts';
+import { answers, run, until, type Ran } from '../../../lab/process.ts';
 import { interrupted } from '../../support/interruption.ts';
 import { ownLab, type OwnLab } from '../../support/lab.ts';
 import { tied } from '../../support/tied.ts';
@@ -325,7 +325,7 @@ describe('lab in a crash', { skip }, () => {
   const work = '/var/tmp/plumb-crash-test';
   const dir = join(work, 'lab');
   const subnet = '198.18.10.0/24';
-  const script = `import { labUp } from ${JSON.stringify(join(import.meta.dirname, '../../../cli/lab/index.ts'))};
+  const script = `import { labUp } from ${JSON.stringify(join(import.meta.dirname, '../../../lab/index.ts'))};
 await labUp({ name: ${JSON.stringify(name)}, dir: ${JSON.stringify(dir)}, subnet: ${JSON.stringify(subnet)}, nodes: 2, progress: (line) => console.log(line) });`;
   let own: OwnLab;
 

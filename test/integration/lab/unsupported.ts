@@ -1,4 +1,4 @@
-import { findProgram } from '../../../cli/lab/process.ts';
+import { findProgram } from '../../../lab/process.ts';
 
 /** Why lab tests cannot run on this machine; false when they can. For node:test's `skip`. */
 export function labUnsupported(): string | false {

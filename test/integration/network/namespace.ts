@@ -1,7 +1,7 @@
 /** Network namespaces of a test, entered with `nsenter`, removed whatever happens. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { processStart } from '../../../cli/lab/process.ts';
+import { processStart } from '../../../lab/process.ts';
 import { createFollowCommand } from '../../../nodeagent/adapters/process/follow-command.ts';
 import { createRunCommand } from '../../../nodeagent/adapters/process/run-command.ts';
 import type { FollowCommand } from '../../../nodeagent/ports/follow-command.ts';

@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { ConfigMap, KubeObject } from '../../../contracts/objects/index.ts';
 import { controlPlane } from '../../../cli/control-plane.ts';
-import { until } from '../../../cli/lab/process.ts';
+import { until } from '../../../lab/process.ts';
 import type { StatusReport } from '../../../reconciler/api/index.ts';
 import { type ControlPlane, startControlPlane } from '../../../reconciler/main.ts';
 import { scratchRepository, type ScratchRepository } from '../../contract/git-source/scratch-repository.ts';

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { controlPlane } from '../../../cli/control-plane.ts';
-import { until } from '../../../cli/lab/process.ts';
+import { until } from '../../../lab/process.ts';
 import { BullWorkQueue } from '../../../reconciler/adapters/bullmq/work-queue.ts';
 import { RedisObjectStore } from '../../../reconciler/adapters/redis/object-store.ts';
 import { PositionMark } from '../../../reconciler/adapters/redis/position-mark.ts';

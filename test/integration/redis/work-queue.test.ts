@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Queue } from 'bullmq';
-import { until } from '../../../cli/lab/process.ts';
+import { until } from '../../../lab/process.ts';
 import { BullWorkQueue } from '../../../reconciler/adapters/bullmq/work-queue.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import { Counter, gate } from '../../contract/work-queue/waiting.ts';

@@ -7,8 +7,8 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LabFailure, LabRefusal } from '../../../cli/lab/errors.ts';
-import { findProgram, run, runOrFail, systemPath } from '../../../cli/lab/process.ts';
+import { LabFailure, LabRefusal } from '../../../lab/errors.ts';
+import { findProgram, run, runOrFail, systemPath } from '../../../lab/process.ts';
 import { interrupted, whenInterrupted } from '../interruption.ts';
 import { tied } from '../tied.ts';
 

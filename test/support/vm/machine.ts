@@ -2,12 +2,12 @@
 import { constants } from 'node:fs';
 import { access, copyFile, mkdir, readFile, rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
-import { machineHierarchies, killCgroup } from '../../../cli/lab/cgroups.ts';
-import { LabFailure } from '../../../cli/lab/errors.ts';
-import { spawnService } from '../../../cli/lab/host.ts';
-import type { LabInfo } from '../../../cli/lab/lab.ts';
-import { deviceExists } from '../../../cli/lab/network.ts';
-import { answers, processStart, run, runOrFail, until, type Ran } from '../../../cli/lab/process.ts';
+import { machineHierarchies, killCgroup } from '../../../lab/cgroups.ts';
+import { LabFailure } from '../../../lab/errors.ts';
+import { spawnService } from '../../../lab/host.ts';
+import type { LabInfo } from '../../../lab/lab.ts';
+import { deviceExists } from '../../../lab/network.ts';
+import { answers, processStart, run, runOrFail, until, type Ran } from '../../../lab/process.ts';
 import { interrupted, whenInterrupted } from '../interruption.ts';
 import type { VmImage } from './image.ts';
 

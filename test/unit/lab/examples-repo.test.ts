@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
-import { machineManifests } from '../../../cli/lab/manifests.ts';
+import { machineManifests } from '../../../lab/manifests.ts';
 import {
   DeploymentManifest,
   isKind,

@@ -1,9 +1,9 @@
 import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
-import { bootScripts, quote } from '../../../cli/lab/boot-scripts.ts';
-import { parseHierarchies } from '../../../cli/lab/cgroups.ts';
-import { containerdConfig, hostsFile, machineId, registryHostsToml, sshdConfig } from '../../../cli/lab/host-files.ts';
-import { hostsOf, labSettings } from '../../../cli/lab/settings.ts';
+import { bootScripts, quote } from '../../../lab/boot-scripts.ts';
+import { parseHierarchies } from '../../../lab/cgroups.ts';
+import { containerdConfig, hostsFile, machineId, registryHostsToml, sshdConfig } from '../../../lab/host-files.ts';
+import { hostsOf, labSettings } from '../../../lab/settings.ts';
 
 const settings = labSettings({ name: 'plumb', dir: '/var/lib/lab', subnet: '198.18.0.0/24', nodes: 2, registry: true });
 const [first, second] = hostsOf(settings);

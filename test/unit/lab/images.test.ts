@@ -1,8 +1,8 @@
 import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
-import { exampleRecipes } from '../../../cli/lab/images/examples.ts';
-import { buildImage } from '../../../cli/lab/images/image.ts';
-import { tar } from '../../../cli/lab/images/tar.ts';
+import { exampleRecipes } from '../../../lab/images/examples.ts';
+import { buildImage } from '../../../lab/images/image.ts';
+import { tar } from '../../../lab/images/tar.ts';
 
 const busybox = { program: Buffer.from('a program'), applets: ['sh', 'httpd', 'busybox', 'wget'] };
 

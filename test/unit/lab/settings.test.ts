@@ -9,7 +9,7 @@ import {
   parseCidr,
   rangesOverlap,
   registryAddress,
-} from '../../../cli/lab/settings.ts';
+} from '../../../lab/settings.ts';
 
 const wanted = { name: 'plumb', dir: '/var/lib/lab', subnet: '198.18.0.0/24', nodes: 3, registry: true };
 

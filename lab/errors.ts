@@ -20,8 +20,3 @@ export class LabFailure extends Error {
     this.name = 'LabFailure';
   }
 }
-
-/** The text of anything thrown. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

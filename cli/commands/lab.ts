@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { outputOption, printData } from '../print/format.ts';
 import { print, progress } from '../print/terminal.ts';
 import { table } from '../print/table.ts';
-import { LabRefusal } from './errors.ts';
+import { LabRefusal } from '../../lab/errors.ts';
 import {
   LAB_DIR_VARIABLE,
   labDown,
@@ -15,8 +15,8 @@ import {
   labStatus,
   labUp,
   type LabInfo,
-} from './lab.ts';
-import { DEFAULT_SUBNET } from './settings.ts';
+} from '../../lab/lab.ts';
+import { DEFAULT_SUBNET } from '../../lab/settings.ts';
 
 interface PlaceOptions {
   readonly dir?: string;

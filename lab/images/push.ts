@@ -1,5 +1,6 @@
 /** Uploads images with the registry's HTTP API. Source: OCI Distribution Specification 1.0, "Push". */
-import { LabFailure, messageOf } from '../errors.ts';
+import { errorText } from '../../contracts/errors.ts';
+import { LabFailure } from '../errors.ts';
 import type { Blob, Image } from './image.ts';
 
 /** Pushes what the registry at `address` (HOST:PORT, plain HTTP) lacks, then the tag. Safe to repeat. */
@@ -43,7 +44,7 @@ async function call(
     answer = await fetch(url, { ...init, ...(signal ? { signal } : {}) });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new LabFailure(`The registry does not answer (${init.method} ${url}): ${messageOf(error)}`, { cause: error });
+    throw new LabFailure(`The registry does not answer (${init.method} ${url}): ${errorText(error)}`, { cause: error });
   }
   const body = await answer.text();
   if (!expected.includes(answer.status))

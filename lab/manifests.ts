@@ -1,5 +1,5 @@
 /** What a lab looks like in a GitOps repository. */
-import { OWN_API_VERSION } from '../../contracts/objects/index.ts';
+import { OWN_API_VERSION } from '../contracts/objects/index.ts';
 import type { LabInfo } from './lab.ts';
 
 /** One Machine manifest per host, with its pinned key; `path` is relative to the repository's root. */
