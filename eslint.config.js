@@ -2,10 +2,24 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 import { ownKey } from './eslint.own-key.mjs';
 
+const anywhere = [
+  {
+    selector:
+      "ConditionalExpression[test.operator='instanceof'][test.right.name='Error'][consequent.property.name='message'][alternate.callee.name='String']",
+    message: 'use errorText of contracts/errors.ts.',
+  },
+  {
+    selector:
+      "ConditionalExpression[test.operator='instanceof'][test.right.name='Error'][alternate.type='NewExpression'][alternate.callee.name='Error']",
+    message: 'use asError of contracts/errors.ts.',
+  },
+];
+
 const pureRoom = {
   'no-restricted-globals': ['error', 'process', 'setTimeout', 'setInterval', 'fetch', 'performance'],
   'no-restricted-syntax': [
     'error',
+    ...anywhere,
     {
       selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']",
       message: 'core has no clock: pass `now` in.',
@@ -23,6 +37,7 @@ const JOINED =
 const lastingRoom = {
   'no-restricted-syntax': [
     'error',
+    ...anywhere,
     { selector: "MemberExpression[object.name='AbortSignal'][property.name='any']", message: JOINED },
     { selector: "MemberExpression[object.name='AbortSignal'][property.name='timeout']", message: JOINED },
   ],
@@ -55,6 +70,7 @@ export default tseslint.config(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       'max-lines': ['error', { max: 600, skipBlankLines: true, skipComments: true }],
       'no-control-regex': 'off',
+      'no-restricted-syntax': ['error', ...anywhere],
     },
   },
   {
@@ -85,6 +101,7 @@ export default tseslint.config(
     rules: clockedRoom,
   },
   { files: ['reconciler/core/**', 'nodeagent/core/**', 'contracts/**'], rules: pureRoom },
+  { files: ['contracts/errors.ts'], rules: { 'no-restricted-syntax': 'off' } },
   {
     files: ['lab/**', 'cli/**'],
     ignores: ['cli/print/terminal.ts'],
@@ -92,6 +109,7 @@ export default tseslint.config(
       'no-console': 'error',
       'no-restricted-syntax': [
         'error',
+        ...anywhere,
         {
           selector:
             "MemberExpression[object.object.name='process'][object.property.name=/^std(out|err)$/][property.name=/^(write|pipe|end)$/]",

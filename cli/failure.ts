@@ -1,4 +1,5 @@
 /** How a command says no: one sentence of what is wrong and where, one of what to do, and an exit code. */
+import { errorText } from '../contracts/errors.ts';
 
 export class CliFailure extends Error {
   /** 1: the check or the cluster says no. 2: wrong usage, or a machine that cannot do this. */
@@ -20,7 +21,7 @@ export function exitCodeOf(error: unknown): number {
 
 /** What to print for an error, without a stack: `error: ...`, then what to do. */
 export function describeFailure(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorText(error);
   const code = (error as { code?: unknown }).code;
   const named = typeof code === 'string' && /^[A-Z][a-z]\w+$/.test(code) && !message.includes(code) ? ` (${code})` : '';
   const advice = error instanceof CliFailure && error.advice !== undefined ? `\n  ${error.advice}` : '';

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { errorText } from '../contracts/errors.ts';
 import { bootScripts, joinGroup, quote } from './boot-scripts.ts';
 import { cgroupEntries, killCgroup, machineHierarchies, makeCgroup, type Hierarchy } from './cgroups.ts';
 import { LabFailure, LabRefusal } from './errors.ts';
@@ -58,10 +59,7 @@ export async function startHost(settings: LabSettings, host: HostSettings, signa
     const logs = lastLogLines(host);
     await stopHost(settings, host);
     if (signal?.aborted || error instanceof LabRefusal) throw error;
-    throw new LabFailure(
-      `${host.name} did not come up: ${error instanceof Error ? error.message : String(error)}${logs}`,
-      { cause: error },
-    );
+    throw new LabFailure(`${host.name} did not come up: ${errorText(error)}${logs}`, { cause: error });
   }
 }
 

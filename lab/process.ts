@@ -4,6 +4,7 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { delimiter } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { asError } from '../contracts/errors.ts';
 import { LabFailure } from './errors.ts';
 
 export interface Ran {
@@ -89,7 +90,7 @@ export async function runOrFail(argv: readonly string[], options: Parameters<typ
 }
 
 function abortReason(signal: AbortSignal): Error {
-  return signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason));
+  return asError(signal.reason);
 }
 
 /**

@@ -5,6 +5,7 @@ import { setMaxListeners } from 'node:events';
 import { open } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { errorText } from '../contracts/errors.ts';
 import { NODE_PATHS } from '../contracts/agent/places.ts';
 import { createCniConfigFile } from './adapters/cni/file.ts';
 import { criDisk } from './adapters/cri/cri-disk.ts';
@@ -248,7 +249,7 @@ main().then(
   () => process.exit(0),
   (error: unknown) => {
     process.stderr.write(
-      `${JSON.stringify({ at: new Date().toISOString(), level: 'error', message: error instanceof Error ? error.message : String(error) })}\n`,
+      `${JSON.stringify({ at: new Date().toISOString(), level: 'error', message: errorText(error) })}\n`,
     );
     process.exit(error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS') ? 2 : 1);
   },

@@ -1,5 +1,6 @@
 /** `plumb exec`: a command in a container, with the terminal when asked. */
 import { spawnSync } from 'node:child_process';
+import { asError } from '../../contracts/errors.ts';
 import { EXEC_CHANNEL, EXEC_UPGRADE, ExecResult } from '../../contracts/agent/index.ts';
 import { controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
@@ -102,7 +103,7 @@ export async function exec(word: string, command: readonly string[], options: Ex
           read(chunk);
           if (result) resolve();
         } catch (error) {
-          reject(error instanceof Error ? error : new Error(String(error)));
+          reject(asError(error));
         }
       });
       socket.once('error', reject);

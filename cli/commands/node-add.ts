@@ -5,6 +5,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { stringify } from 'yaml';
+import { errorText } from '../../contracts/errors.ts';
 import { MachineManifest, OWN_API_VERSION } from '../../contracts/objects/index.ts';
 import { SILENT_LOG } from '../../reconciler/ports/log.ts';
 import type { NodeTransport } from '../../reconciler/ports/node-transport.ts';
@@ -175,7 +176,7 @@ async function checkLogin(
   const connection = await transport.connect({ name, address, port, user, hostKey }, signal).catch((error: unknown) => {
     throw new CliFailure(
       1,
-      error instanceof Error ? error.message : String(error),
+      errorText(error),
       `the machine must accept ${keyFile}.pub: ssh-copy-id -f -i ${keyFile}.pub -p ${port} ${user}@${address}`,
     );
   });

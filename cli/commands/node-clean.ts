@@ -1,5 +1,6 @@
 /** `plumb node clean`: takes everything that Plumbline put on a machine off it again. */
 import { join } from 'node:path';
+import { errorText } from '../../contracts/errors.ts';
 import { CliFailure } from '../failure.ts';
 import { homeFolder } from '../home.ts';
 import { print, progress } from '../print/terminal.ts';
@@ -34,11 +35,7 @@ export async function nodeClean(text: string, options: NodeCleanOptions): Promis
     const connection = await transport
       .connect({ name: destination.address, ...destination, hostKey }, signal)
       .catch((error: unknown) => {
-        throw new CliFailure(
-          1,
-          error instanceof Error ? error.message : String(error),
-          'name the private key that the machine accepts with --ssh-key',
-        );
+        throw new CliFailure(1, errorText(error), 'name the private key that the machine accepts with --ssh-key');
       });
     progress('stopping its pods, then removing the agent, its rules, routes, network device, service and folders');
     await removeAgent(connection, { clock: new SystemClock(), signal, stopPodsForMs: STOP_PODS_MS });

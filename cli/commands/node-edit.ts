@@ -4,6 +4,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { type Document, isMap, isScalar, isSeq, parseAllDocuments } from 'yaml';
+import { errorText } from '../../contracts/errors.ts';
 import { DRAIN_TAINT } from '../../contracts/objects/index.ts';
 import { CliFailure } from '../failure.ts';
 import { print } from '../print/terminal.ts';
@@ -127,7 +128,7 @@ export async function commit(root: string, path: string, message: string): Promi
     const said = (error as { stderr?: string }).stderr?.trim();
     throw new CliFailure(
       1,
-      `git could not commit: ${said ?? (error instanceof Error ? error.message : String(error))}`,
+      `git could not commit: ${said ?? errorText(error)}`,
       `the file is changed; commit it yourself in ${root}`,
     );
   }

@@ -6,6 +6,7 @@
  * On a disk without a free byte a container runtime can neither remove an image nor write down that a container has
  * ended. The agent holds a little room, and gives it back when the one that filled the disk was told to end.
  */
+import { errorText } from '../../contracts/errors.ts';
 import type { Pod } from '../../contracts/objects/index.ts';
 import { parseQuantity } from '../../contracts/objects/quantity-value.ts';
 import {
@@ -180,7 +181,7 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
   }
 
   function complain(cause: unknown): void {
-    const detail = cause instanceof Error ? cause.message : String(cause);
+    const detail = errorText(cause);
     if (!closing.signal.aborted && detail !== trouble) log.warn('the disks cannot be kept in order', { detail });
     trouble = detail;
   }

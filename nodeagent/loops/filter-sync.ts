@@ -2,6 +2,7 @@
  * Keeps the packet filter at the assignment: small transactions while all goes well, a whole one when anything is in
  * doubt.
  */
+import { errorText } from '../../contracts/errors.ts';
 import type { ObjectKey } from '../../contracts/objects/index.ts';
 import type { AssignmentView } from '../core/assignment.ts';
 import type { LocalPods } from '../core/local-pods.ts';
@@ -126,7 +127,7 @@ export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps
       if (signal.aborted) throw error;
       flowsKnown = true;
       waiting = false;
-      warnOfFlows(error instanceof Error ? error.message : String(error));
+      warnOfFlows(errorText(error));
     }
   };
 

@@ -1,4 +1,5 @@
 /** Hears what others change in the machine's packet filter, for as long as the loop that asks. */
+import { errorText } from '../../contracts/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { PacketFilter } from '../ports/packet-filter.ts';
 import type { NetworkLog } from './network-log.ts';
@@ -51,7 +52,7 @@ export async function watchFilter(
     const failure = await filter.watch(throttled, signal).catch((error: unknown) => error);
     if (signal.aborted) return;
     pause = clock.monotonic() - since > LAST_RETRY_MS ? FIRST_RETRY_MS : Math.min(pause * 2, LAST_RETRY_MS);
-    const message = failure instanceof Error ? failure.message : String(failure);
+    const message = errorText(failure);
     if (message !== reason)
       log('warn', 'changes to the packet filter by others are seen at the slow beat only', { reason: message });
     reason = message;

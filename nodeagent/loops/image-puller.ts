@@ -1,4 +1,5 @@
 /** Makes sure of images: one pull at a time for each name, whoever asks. */
+import { errorText } from '../../contracts/errors.ts';
 import type { Container } from '../../contracts/objects/index.ts';
 import { durationText } from '../core/pod/backoff.ts';
 import { isReference, withDefaultTag } from '../core/image/reference.ts';
@@ -112,7 +113,7 @@ export function createImagePuller(
         });
         return { ok: true };
       } catch (cause) {
-        const message = cause instanceof Error ? cause.message : String(cause);
+        const message = errorText(cause);
         if (!signal.aborted)
           tell({ type: 'Warning', reason: 'Failed', message: `Failed to pull image "${name}": ${message}` });
         return { ok: false, reason: 'ErrImagePull', message };

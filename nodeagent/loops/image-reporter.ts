@@ -1,4 +1,5 @@
 /** Tells which images the machine has: at the start, after pulls, and at a slow beat for what others add and remove. */
+import { errorText } from '../../contracts/errors.ts';
 import { reportedImages } from '../core/node/images.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageStore } from '../ports/image-store.ts';
@@ -34,7 +35,7 @@ export function startImageReporter({ images, hub, clock, log }: ImageReporterDep
       trouble = '';
       return LOOK_EVERY_MS;
     } catch (cause) {
-      const detail = cause instanceof Error ? cause.message : String(cause);
+      const detail = errorText(cause);
       if (!closing.signal.aborted && detail !== trouble) log.warn('images cannot be listed', { detail });
       trouble = detail;
       return LOOK_AGAIN_MS;

@@ -1,4 +1,5 @@
 /** Keeps running containers' logs at a size: Kubernetes' containerLogMaxSize and containerLogMaxFiles. */
+import { errorText } from '../../contracts/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ContainerRuntime } from '../ports/container-runtime.ts';
 import type { LogFiles } from '../ports/log-files.ts';
@@ -35,7 +36,7 @@ export function startLogRotation(deps: LogRotationDeps): { close(): Promise<void
           if (!closing.signal.aborted)
             deps.log.warn('a log cannot be rotated', {
               path: logPath,
-              detail: cause instanceof Error ? cause.message : String(cause),
+              detail: errorText(cause),
             });
         });
       }

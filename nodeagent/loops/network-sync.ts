@@ -2,6 +2,7 @@
  * The network loop: Services, host ports, routes and CNI of this node follow the assignment and its own pods, with or
  * without a control plane.
  */
+import { errorText } from '../../contracts/errors.ts';
 import type { ObjectKey } from '../../contracts/objects/key.ts';
 import type { AssignmentSource, AssignmentView, NetworkState } from '../core/assignment.ts';
 import { NO_LOCAL_PODS, type LocalPodSource } from '../core/local-pods.ts';
@@ -159,8 +160,8 @@ export function startNetworkSync(deps: NetworkSyncDeps): NetworkSync {
   };
 
   const running = run().catch((error: unknown) => {
-    deps.log('error', 'network loop ended', { reason: reasonOf(error) });
-    tell({ ...state, error: reasonOf(error) });
+    deps.log('error', 'network loop ended', { reason: errorText(error) });
+    tell({ ...state, error: errorText(error) });
   });
 
   return {
@@ -231,7 +232,7 @@ function createPass({ filter, pods = NO_LOCAL_PODS, routing, cni, log, onEvent }
         await action();
         return true;
       } catch (error) {
-        failures.push(`${what}: ${reasonOf(error)}`);
+        failures.push(`${what}: ${errorText(error)}`);
         return false;
       }
     };
@@ -307,8 +308,4 @@ function acceptance(chain: string, podCIDR: string): string {
 /** By its text alone: an assignment may hold kinds that this agent does not know. */
 function kindOf(key: ObjectKey): string {
   return key.slice(0, key.indexOf('/'));
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

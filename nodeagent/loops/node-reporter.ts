@@ -1,4 +1,5 @@
 /** The node's own report: what the machine has, and whether pods can run on it. */
+import { errorText } from '../../contracts/errors.ts';
 import type { NodeReport } from '../../contracts/agent/index.ts';
 import { HEARTBEAT_SECONDS } from '../../contracts/agent/places.ts';
 import type { NetworkState } from '../core/assignment.ts';
@@ -65,7 +66,7 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
       trouble = '';
     } catch (cause) {
       if (sandboxImage !== image) throw cause;
-      const detail = cause instanceof Error ? cause.message : String(cause);
+      const detail = errorText(cause);
       if (!closing.signal.aborted && detail !== trouble)
         log.warn('the sandbox image is gone and cannot be brought back', { image, detail });
       trouble = detail;
@@ -83,7 +84,7 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
       return { reachable: true, health };
     } catch (cause) {
       version = '';
-      return { reachable: false, message: cause instanceof Error ? cause.message : String(cause) };
+      return { reachable: false, message: errorText(cause) };
     }
   }
 
@@ -113,7 +114,7 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
   async function run(first: () => void): Promise<void> {
     while (!closing.signal.aborted) {
       await pass().catch((cause: unknown) => {
-        log.warn('the node report cannot be made', { detail: cause instanceof Error ? cause.message : String(cause) });
+        log.warn('the node report cannot be made', { detail: errorText(cause) });
       });
       first();
       await waker.until(clock.monotonic() + HEARTBEAT_SECONDS * 1000);

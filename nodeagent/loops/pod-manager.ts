@@ -2,6 +2,7 @@
  * All pods of the node: a worker for each that is assigned, and for each that is found in the runtime but no longer
  * assigned.
  */
+import { errorText } from '../../contracts/errors.ts';
 import type { Node, Pod, PodStatus } from '../../contracts/objects/index.ts';
 import type { ObjectKey } from '../../contracts/objects/index.ts';
 import { objectKey } from '../../contracts/objects/key.ts';
@@ -214,7 +215,7 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
       await list().catch((cause: unknown) => {
         if (!closing.signal.aborted)
           log.warn('the container runtime cannot be listed', {
-            detail: cause instanceof Error ? cause.message : String(cause),
+            detail: errorText(cause),
           });
       });
       await beat.until(clock.monotonic() + (eventsLive && listedOnce ? LIST_EVERY_MS : LIST_WITHOUT_EVENTS_MS));

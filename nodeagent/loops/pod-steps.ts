@@ -1,4 +1,5 @@
 /** Does one step of a pod's plan. An expected failure is an outcome; the plan decides what follows from it. */
+import { errorText } from '../../contracts/errors.ts';
 import type { Container, LifecycleHandler, Pod } from '../../contracts/objects/index.ts';
 import { joinSignals } from '../../contracts/signals.ts';
 import { namesAddress } from '../core/pod/address.ts';
@@ -212,7 +213,7 @@ async function create(
   try {
     return { id: await deps.runtime.createContainer(step.sandboxId, config.value, sandbox, context.closing) };
   } catch (cause) {
-    return { reason: 'CreateContainerError', message: textOf(cause) };
+    return { reason: 'CreateContainerError', message: errorText(cause) };
   }
 }
 
@@ -291,10 +292,6 @@ async function reasonIfFails(work: Promise<unknown>): Promise<string | undefined
     await work;
     return undefined;
   } catch (cause) {
-    return textOf(cause);
+    return errorText(cause);
   }
-}
-
-function textOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

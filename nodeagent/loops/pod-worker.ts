@@ -1,4 +1,5 @@
 /** Brings one pod to what it should be: looks, plans, does, and looks again. One pass at a time. */
+import { errorText } from '../../contracts/errors.ts';
 import type { Pod, PodStatus } from '../../contracts/objects/index.ts';
 import type { Refusal } from '../core/pod/admission.ts';
 import { NO_MEMORY, remember, type PodMemory, type StepOutcome } from '../core/pod/memory.ts';
@@ -255,7 +256,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
         failures += 1;
         deps.log.warn('pod pass failed', {
           pod: `${identity.namespace}/${identity.name}`,
-          detail: cause instanceof Error ? cause.message : String(cause),
+          detail: errorText(cause),
         });
         wakeAt = now() + Math.min(FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 10), LONGEST_RETRY_MS);
       }

@@ -1,4 +1,5 @@
 /** Writes the pods' last statuses down, a moment after they changed, and recalls them. */
+import { errorText } from '../../contracts/errors.ts';
 import type { PodStatus } from '../../contracts/objects/index.ts';
 import type { AssignmentSource } from '../core/assignment.ts';
 import { identityOf } from '../core/pod/objects.ts';
@@ -51,7 +52,7 @@ export function startStatusKeeper({
       await clock.sleep(SETTLE_MS, closing.signal).catch(() => undefined);
       await disk.save(hub.statuses()).catch((cause: unknown) =>
         log.warn('the last statuses cannot be written', {
-          detail: cause instanceof Error ? cause.message : String(cause),
+          detail: errorText(cause),
         }),
       );
     }

@@ -1,4 +1,5 @@
 /** Errors as Kubernetes' API answers them. */
+import { errorText } from '../../contracts/errors.ts';
 import { PlumbError } from '../core/errors.ts';
 import type { ErrorStatus } from './types.ts';
 
@@ -32,7 +33,7 @@ export function errorStatus(error: unknown): ErrorStatus {
     status: 'Failure',
     code,
     reason,
-    message: error instanceof Error ? error.message : String(error),
+    message: errorText(error),
   };
 }
 

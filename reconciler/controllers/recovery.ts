@@ -2,6 +2,7 @@
  * After the store was lost: reads what every machine that answers holds, and fills the store with what Git and they
  * give together, before anyone acts. Nodes are witnesses, not authorities: docs/adr/0004 says what is taken from whom.
  */
+import { errorText } from '../../contracts/errors.ts';
 import { keyOf, type KubeObject, type Machine, type Stored } from '../../contracts/objects/index.ts';
 import { NODE_PATHS } from '../../contracts/agent/index.ts';
 import { PlumbError } from '../core/errors.ts';
@@ -206,7 +207,7 @@ async function answerOf(
   signal.throwIfAborted();
   log.warn('a machine told no inventory: it is left as it is', {
     node: name,
-    error: last instanceof Error ? last.message : String(last),
+    error: errorText(last),
   });
   return { is: 'silent' };
 }

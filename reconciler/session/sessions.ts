@@ -1,5 +1,5 @@
 /** One session after another: when the store is lost the session ends, and the next one rebuilds all state. */
-import { asError } from '../../contracts/errors.ts';
+import { asError, errorText } from '../../contracts/errors.ts';
 import { joinSignals } from '../../contracts/signals.ts';
 import { PlumbError } from '../core/errors.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -49,7 +49,7 @@ export class Sessions {
     using starting = joinSignals(this.#stop.signal, signal);
     const first = await open(starting.signal, free).catch((error: unknown) => {
       if (!isStoreLost(asError(error))) throw error;
-      progress(`${asError(error).message}: rebuilding all state from Git and the nodes`);
+      progress(`${errorText(error)}: rebuilding all state from Git and the nodes`);
       return open(starting.signal, free);
     });
     this.#running = this.#follow(first).catch((error: unknown) => {
@@ -73,8 +73,8 @@ export class Sessions {
       await session.close();
       if (this.#stop.signal.aborted) return;
       if (!isStoreLost(reason)) throw reason ?? new Error('the session ended without a reason');
-      progress(`${asError(reason).message}: rebuilding all state from Git and the nodes`);
-      log.warn('the store was lost; a new session rebuilds it', { error: asError(reason).message });
+      progress(`${errorText(reason)}: rebuilding all state from Git and the nodes`);
+      log.warn('the store was lost; a new session rebuilds it', { error: errorText(reason) });
       session = await this.#reopen();
       if (session) progress('rebuilt: everything goes on');
     }
@@ -94,10 +94,10 @@ export class Sessions {
           return await open(this.#stop.signal, () => meanwhile.close());
         } catch (error) {
           if (this.#stop.signal.aborted) break;
-          const reason = `the state could not be rebuilt yet: ${asError(error).message}`;
+          const reason = `the state could not be rebuilt yet: ${errorText(error)}`;
           if (reason !== why) progress(`${reason}; trying on`);
           why = reason;
-          log.warn('the state could not be rebuilt yet', { error: asError(error).message });
+          log.warn('the state could not be rebuilt yet', { error: errorText(error) });
           await clock.sleep(pause, this.#stop.signal).catch(() => undefined);
         }
       }

@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errorText } from '../../../contracts/errors.ts';
 import { parseStat, startedBy, type Process } from '../../core/probe/processes.ts';
 import { decode } from '../../core/wire/protobuf.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -88,11 +89,7 @@ export function taskCommands({ client, folder, run, clock }: CommandDeps): Comma
       }
     } catch (cause) {
       await removePipes(paths);
-      throw new RuntimeError(
-        'Unavailable',
-        `no pipes for a command's output: ${cause instanceof Error ? cause.message : String(cause)}`,
-        { cause },
-      );
+      throw new RuntimeError('Unavailable', `no pipes for a command's output: ${errorText(cause)}`, { cause });
     }
   }
 

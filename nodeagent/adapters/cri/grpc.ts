@@ -1,5 +1,6 @@
 /** A small gRPC client over a Unix socket: one HTTP/2 connection, made on demand and made again after it broke. */
 import { connect, type Socket } from 'node:net';
+import { errorText } from '../../../contracts/errors.ts';
 import { LONGEST_TIMER_MS } from '../../../contracts/timers.ts';
 import { GRPC_CODE, grpcFrame, GrpcMessages } from '../../core/wire/grpc-frame.ts';
 import type { Header } from '../../core/wire/hpack.ts';
@@ -172,7 +173,7 @@ export class GrpcClient {
         for (const event of connection.http2.receive(chunk)) accept(connection, event);
         flush(connection);
       } catch (cause) {
-        broken(cause instanceof Error ? cause.message : String(cause));
+        broken(errorText(cause));
       }
     });
     socket.on('error', (cause) => broken(cause.message));

@@ -1,6 +1,7 @@
 /** Pods' files on a Linux machine. */
 import { chmod, chown, mkdir, open, readdir, rm, rmdir, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { errorText } from '../../../contracts/errors.ts';
 import { endingFile, logFolder, podFolder, terminationFolder, type NodeFolders } from '../../core/pod/layout.ts';
 import { messagesOf } from '../../core/logs/cri-log.ts';
 import type { VolumePlan } from '../../core/pod/volumes.ts';
@@ -56,10 +57,7 @@ export function podFiles(folders: NodeFolders, run: RunCommand): PodFiles {
     async syncVolumes(plans, signal) {
       for (const plan of plans) {
         await syncVolume(plan, signal).catch((cause: unknown) => {
-          throw new Error(
-            `MountVolume.SetUp failed for volume "${plan.name}" : ${cause instanceof Error ? cause.message : String(cause)}`,
-            { cause },
-          );
+          throw new Error(`MountVolume.SetUp failed for volume "${plan.name}" : ${errorText(cause)}`, { cause });
         });
       }
     },

@@ -1,5 +1,6 @@
 /** The gRPC health check. Source: https://github.com/grpc/grpc/blob/master/doc/health-checking.md */
 import { connect } from 'node:net';
+import { errorText } from '../../../contracts/errors.ts';
 import { GRPC_CODE, grpcFrame, GrpcMessages } from '../../core/wire/grpc-frame.ts';
 import { Http2Client, type Http2Event } from '../../core/wire/http2-client.ts';
 import { decode, encode, int, text } from '../../core/wire/protobuf.ts';
@@ -55,7 +56,7 @@ export function checkGrpcHealth(
           if (take(answer, event)) return finish(...verdict(answer, target.service));
         socket.write(http2.takeOutput());
       } catch (cause) {
-        finish('failure', `error: health rpc failed: ${cause instanceof Error ? cause.message : String(cause)}`);
+        finish('failure', `error: health rpc failed: ${errorText(cause)}`);
       }
     });
     socket.on('error', (cause) => finish('failure', `error: failed to connect service "${address}": ${cause.message}`));

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, RequestOptions } from 'node:http';
 import { connect as connectTcp } from 'node:net';
+import { errorText } from '../../../contracts/errors.ts';
 import type { ProbeTarget } from '../../core/probe/target.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { RuntimeError, type ContainerRuntime } from '../../ports/container-runtime.ts';
@@ -37,9 +38,7 @@ export function probeRunner(runtime: Pick<ContainerRuntime, 'execSync'>, clock: 
             return await checkGrpcHealth(target, asking);
         }
       } catch (cause) {
-        return caller.aborted
-          ? GIVEN_UP
-          : { outcome: 'failure', message: cause instanceof Error ? cause.message : String(cause) };
+        return caller.aborted ? GIVEN_UP : { outcome: 'failure', message: errorText(cause) };
       }
     },
   };
@@ -119,7 +118,7 @@ async function httpProbe(target: HttpTarget, { deadline, caller }: Asking): Prom
     return { outcome: 'failure', message: `Get "${url.href}": stopped after ${MOST_REQUESTS} redirects` };
   } catch (cause) {
     if (caller.aborted) return GIVEN_UP;
-    const why = deadline.aborted ? 'context deadline exceeded' : cause instanceof Error ? cause.message : String(cause);
+    const why = deadline.aborted ? 'context deadline exceeded' : errorText(cause);
     return { outcome: 'failure', message: `Get "${url.href}": ${why}` };
   }
 }

@@ -1,5 +1,6 @@
 /** `FollowCommand` on child processes. */
 import { spawn } from 'node:child_process';
+import { asError } from '../../../contracts/errors.ts';
 import { hasPipes } from './pipes.ts';
 import type { FollowCommand } from '../../ports/follow-command.ts';
 
@@ -43,7 +44,7 @@ export function createFollowCommand({ prefix = [] }: FollowCommandSettings = {})
       });
       child.once('close', (code) => {
         signal.removeEventListener('abort', end);
-        if (signal.aborted) reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+        if (signal.aborted) reject(asError(signal.reason));
         else resolve({ code, stderr });
       });
     });

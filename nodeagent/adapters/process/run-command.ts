@@ -1,5 +1,6 @@
 /** `RunCommand` on child processes. */
 import { spawn } from 'node:child_process';
+import { asError } from '../../../contracts/errors.ts';
 import { hasPipes } from './pipes.ts';
 import type { RunCommand } from '../../ports/run-command.ts';
 
@@ -44,7 +45,7 @@ export function createRunCommand(settings: RunCommandSettings = {}): RunCommand 
         stop(new Error(`${program} ran for more than ${timeoutMs} ms`));
       }, timeoutMs);
       const onAbort = (): void => {
-        stop(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+        stop(asError(signal.reason));
       };
       signal.addEventListener('abort', onAbort, { once: true });
       const settle = (): void => {

@@ -1,5 +1,6 @@
 /** Answers of the agent's API. */
 import type { ServerResponse } from 'node:http';
+import { errorText } from '../../../contracts/errors.ts';
 import type { AgentError } from '../../../contracts/agent/index.ts';
 
 /** An answer that is not 2xx. */
@@ -26,10 +27,7 @@ export function errorBody(error: ApiError): AgentError {
 }
 
 export function sendError(response: ServerResponse, error: unknown): void {
-  const known =
-    error instanceof ApiError
-      ? error
-      : new ApiError(500, 'Internal', error instanceof Error ? error.message : String(error));
+  const known = error instanceof ApiError ? error : new ApiError(500, 'Internal', errorText(error));
   if (response.headersSent) response.destroy();
   else sendJson(response, known.status, errorBody(known));
 }

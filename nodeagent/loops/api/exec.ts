@@ -1,6 +1,7 @@
 /** `GET /v1/exec`, upgraded: a command in a container, its streams in frames. */
 import type { Duplex, Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { errorText } from '../../../contracts/errors.ts';
 import type { ExecResult } from '../../../contracts/agent/index.ts';
 import { EXEC_CHANNEL, EXEC_UPGRADE } from '../../../contracts/agent/places.ts';
 import type { ObservedPod } from '../../core/pod/observed.ts';
@@ -56,7 +57,7 @@ export async function serveExec(
     ]);
     const result: ExecResult = await session.exit.catch((cause: unknown) => ({
       exitCode: 255,
-      message: cause instanceof Error ? cause.message : String(cause),
+      message: errorText(cause),
     }));
     socket.write(execFrame(EXEC_CHANNEL.result, Buffer.from(JSON.stringify(result))));
   } finally {

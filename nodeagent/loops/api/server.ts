@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { chmod, rm } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
+import { errorText } from '../../../contracts/errors.ts';
 import type { AgentInfo } from '../../../contracts/agent/index.ts';
 import { AGENT_API, EXEC_UPGRADE } from '../../../contracts/agent/places.ts';
 import type { NodeFolders } from '../../core/pod/layout.ts';
@@ -115,10 +116,7 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
 }
 
 function refuseUpgrade(socket: Duplex, error: unknown): void {
-  const known =
-    error instanceof ApiError
-      ? error
-      : new ApiError(500, 'Internal', error instanceof Error ? error.message : String(error));
+  const known = error instanceof ApiError ? error : new ApiError(500, 'Internal', errorText(error));
   const body = JSON.stringify(errorBody(known));
   if (socket.writable)
     socket.end(

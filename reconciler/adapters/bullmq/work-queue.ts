@@ -1,6 +1,7 @@
 /** The `WorkQueue` on BullMQ. */
 import { Queue, Worker } from 'bullmq';
 import type { RedisOptions } from 'ioredis';
+import { errorText } from '../../../contracts/errors.ts';
 import { RetryableError } from '../../core/errors.ts';
 import { FailureStreaks } from '../../core/storage/retry.ts';
 import { QueueMetrics, type QueueStats } from '../../core/storage/queue-metrics.ts';
@@ -363,7 +364,7 @@ export class BullWorkQueue implements WorkQueue {
     try {
       done = await within(this.#timeoutMs, once(call));
     } catch (cause) {
-      throw this.#unavailable(cause instanceof Error ? cause.message : String(cause), cause);
+      throw this.#unavailable(errorText(cause), cause);
     }
     // A server that hangs, or is cut off, while another took its place.
     if (!done && this.#client.status === 'ready') this.#client.disconnect(true);

@@ -1,6 +1,6 @@
 /** What the source needs of a Git object database. Two engines provide it: isomorphic-git and the native `git`. */
 import { onAbort } from '../../../contracts/signals.ts';
-import { RetryableError } from '../../core/errors.ts';
+import { type ErrorCode, RetryableError } from '../../core/errors.ts';
 import type { RawObject } from './raw-objects.ts';
 
 /**
@@ -24,7 +24,7 @@ export interface ObjectEngine {
 }
 
 /** Codes for a repository that answers and is not whole. */
-export const DAMAGE: ReadonlySet<string> = new Set(['ObjectMissing', 'ObjectUnreadable']);
+export const DAMAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ObjectMissing', 'ObjectUnreadable']);
 
 /** An object whose bytes are damaged or may not be read. Somebody may repair it, so it is asked for again. */
 export function unreadable(oid: string, gitdir: string, cause: unknown): RetryableError {

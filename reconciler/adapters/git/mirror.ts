@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import git, { type GitHttpResponse, type HttpClient } from 'isomorphic-git';
+import { errorText } from '../../../contracts/errors.ts';
 import { joinSignals } from '../../../contracts/signals.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
 import type { GitRemote } from './remote.ts';
@@ -109,11 +110,9 @@ async function fetchInto(
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof PlumbError) throw error;
-    throw new RetryableError(
-      'GitUnreachable',
-      `fetching branch ${branch} failed: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
+    throw new RetryableError('GitUnreachable', `fetching branch ${branch} failed: ${errorText(error)}`, {
+      cause: error,
+    });
   } finally {
     finished.abort();
   }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { isAbsolute, join, resolve as resolvePath } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { errorText } from '../../../contracts/errors.ts';
 import { limitSignals } from '../../../contracts/signals.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
 import type { BranchHead, GitSource, Revision } from '../../ports/git-source.ts';
@@ -211,11 +212,7 @@ function createSource(
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof PlumbError) throw error;
-      throw new RetryableError(
-        'GitUnreachable',
-        `cannot read ${backend.url}: ${error instanceof Error ? error.message : String(error)}`,
-        { cause: error },
-      );
+      throw new RetryableError('GitUnreachable', `cannot read ${backend.url}: ${errorText(error)}`, { cause: error });
     }
   }
 

@@ -1,5 +1,6 @@
 /** One connection to Redis whose calls end: with an answer, the caller's abort, or an error of a known class. */
 import { Redis, ReplyError, type RedisOptions } from 'ioredis';
+import { asError } from '../../../contracts/errors.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
 import { classifyFailure, leadsToReplica } from './failure.ts';
 import { placeOfRedis } from './url.ts';
@@ -163,8 +164,4 @@ export function storeLost(cause?: unknown): RetryableError {
     `the live state in Redis is not what was written there${why}; it is rebuilt from Git and the nodes after the store is opened again`,
     { cause },
   );
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

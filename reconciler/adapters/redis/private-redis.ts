@@ -7,6 +7,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { access, mkdir, rm } from 'node:fs/promises';
 import { Redis, type RedisOptions } from 'ioredis';
+import { asError } from '../../../contracts/errors.ts';
 import { RetryableError, TerminalError } from '../../core/errors.ts';
 
 export interface PrivateRedisOptions {
@@ -172,7 +173,7 @@ async function answering(socketPath: string, ended: Promise<string>, signal: Abo
   let onAbort = (): void => undefined;
   const aborted = new Promise<never>((_resolve, reject) => {
     onAbort = () => {
-      reject(signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason)));
+      reject(asError(signal.reason));
     };
     signal.addEventListener('abort', onAbort, { once: true });
   });

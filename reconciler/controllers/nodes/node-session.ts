@@ -1,4 +1,5 @@
 /** One machine: connected, with the right agent, heard. Reconnects for as long as it lives. */
+import { errorText } from '../../../contracts/errors.ts';
 import {
   objectKey,
   type ObjectKey,
@@ -14,7 +15,7 @@ import {
   type NodeReport,
   type StatusLine,
 } from '../../../contracts/agent/index.ts';
-import { joinSignals, onAbort } from '../../../contracts/signals.ts';
+import { joinSignals, unlessAborted } from '../../../contracts/signals.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
 import type { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
 import { boundedEvent, boundedImages, boundedNodeReport } from '../../core/nodes/bounded-report.ts';
@@ -161,7 +162,7 @@ export class NodeSession {
         type: ASSIGNMENT_SYNCED,
         status: 'False',
         reason: codeOf(error),
-        message: messageOf(error),
+        message: errorText(error),
       });
       throw error;
     }
@@ -181,7 +182,7 @@ export class NodeSession {
   async retire(withdrawn: Promise<void>, hurry: AbortSignal): Promise<void> {
     const { log, epoch, store, clock } = this.#deps;
     const live = this.#live;
-    if (live) await unlessAborted(withdrawn, hurry);
+    if (live) await unlessAborted(hurry, withdrawn).catch(() => undefined);
     if (live && !hurry.aborted) {
       using limit = clock.deadline(RETIRE_TIMEOUT_MS, hurry);
       const { signal } = limit;
@@ -197,7 +198,7 @@ export class NodeSession {
       } catch (error) {
         log.warn('machine removed, but its agent could not be told to stop its pods', {
           node: this.name,
-          error: messageOf(error),
+          error: errorText(error),
         });
       }
     }
@@ -224,7 +225,7 @@ export class NodeSession {
       if (signal.aborted) continue;
       this.#failures += 1;
       const pauseMs = reconnectDelayMs(this.#failures, error, random());
-      log.debug('node connection ended', { node: this.name, error: messageOf(error), pauseMs });
+      log.debug('node connection ended', { node: this.name, error: errorText(error), pauseMs });
       this.#notConnected(error);
       await clock.sleep(pauseMs, signal).catch(() => undefined);
     }
@@ -336,7 +337,7 @@ export class NodeSession {
       }
     } catch (error) {
       signal.throwIfAborted();
-      this.#deps.log.debug('status stream broke', { node: this.name, error: messageOf(error) });
+      this.#deps.log.debug('status stream broke', { node: this.name, error: errorText(error) });
     }
     signal.throwIfAborted();
   }
@@ -461,7 +462,7 @@ export class NodeSession {
 
   #notConnected(error: unknown): void {
     this.#saidConnected = false;
-    const [code, message] = [codeOf(error), messageOf(error)];
+    const [code, message] = [codeOf(error), errorText(error)];
     this.#tellConnected({ status: 'False', reason: code, message });
     if (this.#trouble === code) return;
     this.#trouble = code;
@@ -484,19 +485,4 @@ export class NodeSession {
 
 function codeOf(error: unknown): string {
   return error instanceof PlumbError ? error.code : 'InternalError';
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** Waits for work that never fails, or until the signal aborts. */
-async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  let letGo: () => void = () => undefined;
-  const aborted = new Promise<void>((resolve) => {
-    letGo = onAbort(signal, resolve);
-  });
-  await Promise.race([work, aborted]);
-  letGo();
 }

@@ -1,4 +1,5 @@
 /** Feeds controllers their keys, runs their passes, and does what they decide. */
+import { errorText } from '../../../contracts/errors.ts';
 import {
   isObjectKey,
   ALL_KINDS,
@@ -7,7 +8,7 @@ import {
   type ObjectKey,
   type Stored,
 } from '../../../contracts/objects/index.ts';
-import { PlumbError } from '../../core/errors.ts';
+import { type ErrorCode, PlumbError } from '../../core/errors.ts';
 import type { Step } from '../../core/step.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ids } from '../../ports/ids.ts';
@@ -49,13 +50,13 @@ export interface ManagerStats {
 }
 
 /** Errors that say nothing about the object: the store or queue was away, or somebody else wrote first. */
-const NOT_ABOUT_THE_OBJECT: readonly string[] = [
+const NOT_ABOUT_THE_OBJECT: ReadonlySet<string> = new Set<ErrorCode>([
   'StoreLost',
   'StoreTampered',
   'StoreUnavailable',
   'QueueUnavailable',
   'WriteConflict',
-];
+]);
 const DEFAULT_CONCURRENCY = 8;
 const DEFAULT_RESYNC_MS = 300_000;
 /** A resync goes round in this many portions, so that it is never a burst. */
@@ -242,8 +243,8 @@ export class ControllerManager {
   #failed(controller: Controller, key: ObjectKey, error: unknown): void {
     this.#stats.failures += 1;
     const code = error instanceof PlumbError ? error.code : 'InternalError';
-    const message = error instanceof Error ? error.message : String(error);
-    if (NOT_ABOUT_THE_OBJECT.includes(code)) {
+    const message = errorText(error);
+    if (NOT_ABOUT_THE_OBJECT.has(code)) {
       this.#log.debug('a pass is repeated', { controller: controller.name, key, code, error: message });
       return;
     }

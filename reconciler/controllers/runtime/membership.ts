@@ -6,6 +6,7 @@
  * before another can begin unless one clock runs a third slower than the other or the process stands still; then the
  * fence decides: the store refuses its writes, and agents its epoch.
  */
+import { asError } from '../../../contracts/errors.ts';
 import { PlumbError, RetryableError } from '../../core/errors.ts';
 import { Silence } from '../../core/leases/silence.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -169,7 +170,7 @@ export class Membership {
           log.debug('the leases could not be renewed', { error: error.message });
           continue;
         }
-        this.#end(error instanceof Error ? error : new Error(String(error)));
+        this.#end(asError(error));
         return;
       }
     }

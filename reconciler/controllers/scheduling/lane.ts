@@ -1,6 +1,7 @@
 /**
  * Runs the scheduler: one lane in the cluster, woken by what could place a pending pod, batching what comes together.
  */
+import { errorText } from '../../../contracts/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
@@ -73,7 +74,7 @@ export class SchedulingLane {
       this.#next = wait === 0 ? Infinity : now.getTime() + wait;
       (wait === 0 ? queue.add('scheduling', KEY) : queue.addAfter('scheduling', KEY, wait)).catch((error: unknown) => {
         this.#next = Infinity;
-        log.warn('could not ask for scheduling', { error: error instanceof Error ? error.message : String(error) });
+        log.warn('could not ask for scheduling', { error: errorText(error) });
       });
     });
   }

@@ -1,10 +1,10 @@
 /** Git could not be read: what a pass does then. */
 import { errorText } from '../../../contracts/errors.ts';
-import { PlumbError } from '../../core/errors.ts';
+import { type ErrorCode, PlumbError } from '../../core/errors.ts';
 import type { SyncReason } from '../../core/revisions/source-status.ts';
 
 /** Codes for a repository that answers and is not whole. */
-const DAMAGE: ReadonlySet<string> = new Set(['ObjectMissing', 'ObjectUnreadable']);
+const DAMAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ObjectMissing', 'ObjectUnreadable']);
 
 /** A failure of the repository, told from one of the store. */
 export class GitTrouble extends Error {

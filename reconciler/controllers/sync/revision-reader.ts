@@ -1,6 +1,6 @@
 /** Rendered revisions: the applied one, and those that were asked for last. */
 import { ManifestCache, type DesiredState, type Diagnostic } from '../../core/manifests/index.ts';
-import { PlumbError } from '../../core/errors.ts';
+import { type ErrorCode, PlumbError } from '../../core/errors.ts';
 import { renderFiles } from '../../core/revisions/render.ts';
 import { gitFileReader } from '../../ports/git-file-reader.ts';
 import type { GitSource, TreeFile } from '../../ports/git-source.ts';
@@ -15,9 +15,9 @@ export interface RenderedRevision {
 /**
  * Codes for what a commit is, whoever reads it and when. Only these are remembered: damage and absence may be repaired.
  */
-const REFUSED: ReadonlySet<string> = new Set(['TreeTooLarge', 'TreeInvalid']);
+const REFUSED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['TreeTooLarge', 'TreeInvalid']);
 /** Codes of a commit that Git has no longer, or not whole. */
-const GONE: ReadonlySet<string> = new Set(['RevisionNotFound', 'ObjectMissing']);
+const GONE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['RevisionNotFound', 'ObjectMissing']);
 const KEPT = 3;
 
 export class RevisionReader {

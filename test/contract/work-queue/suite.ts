@@ -154,7 +154,7 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
         queue.work('controllers', 1, async (key) => {
           runs.hit(key);
           if (key === 'slow') await open.passed;
-          if (key === 'bad' && runs.count(key) === 1) throw new RetryableError('Test', 'once');
+          if (key === 'bad' && runs.count(key) === 1) throw new RetryableError('GitUnreachable', 'once');
           return {};
         });
         await queue.add('controllers', 'slow');
@@ -268,7 +268,7 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
         });
         queue.work('controllers', 1, async (key) => {
           runs.hit(key);
-          if (runs.count(key) <= 3) throw new RetryableError('Test', 'not yet');
+          if (runs.count(key) <= 3) throw new RetryableError('GitUnreachable', 'not yet');
           return {};
         });
         await queue.add('controllers', 'k');
@@ -297,7 +297,7 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
         const runs = new Counter();
         queue.work('controllers', 1, async (key) => {
           runs.hit(key);
-          if (runs.count(key) === 1) throw new WaitingError('Test', 'come back in a minute', 60_000);
+          if (runs.count(key) === 1) throw new WaitingError('MachineUnknown', 'come back in a minute', 60_000);
           return {};
         });
         await queue.add('controllers', 'k');
@@ -319,7 +319,7 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
         });
         queue.work('controllers', 1, async (key) => {
           runs.hit(key);
-          if (key === 'bad') throw new TerminalError('Test', 'never');
+          if (key === 'bad') throw new TerminalError('TreeInvalid', 'never');
           return {};
         });
         await queue.add('controllers', 'bad');

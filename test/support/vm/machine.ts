@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import { access, copyFile, mkdir, readFile, rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
+import { errorText } from '../../../contracts/errors.ts';
 import { machineHierarchies, killCgroup } from '../../../lab/cgroups.ts';
 import { LabFailure } from '../../../lab/errors.ts';
 import { spawnService } from '../../../lab/host.ts';
@@ -76,10 +77,7 @@ export async function bootVm(given: VmOptions): Promise<Vm> {
     const words = await lastWords([`${options.dir}/qemu.log`, serialLogOf(options)]);
     await close();
     if (options.signal.aborted) throw error;
-    throw new LabFailure(
-      `${options.name} did not boot: ${error instanceof Error ? error.message : String(error)}${words}`,
-      { cause: error },
-    );
+    throw new LabFailure(`${options.name} did not boot: ${errorText(error)}${words}`, { cause: error });
   }
 }
 

@@ -142,7 +142,7 @@ describe('ControllerManager', () => {
         decide: () => {
           order.push(name);
           done.hit(name);
-          if (fails) throw new TerminalError('Broken', 'no use');
+          if (fails) throw new TerminalError('TreeInvalid', 'no use');
           return { steps: [] };
         },
       });
