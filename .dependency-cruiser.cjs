@@ -1,5 +1,5 @@
 /** The import table of docs/ARCHITECTURE.md as an allow-list: what is not allowed here is an error. */
-const IO_FREE_SDKS = '^node_modules/(zod|yaml|fast-json-patch|@marcbachmann/cel-js)/';
+const IO_FREE_SDKS = '^node_modules/(zod|yaml|@marcbachmann/cel-js)/';
 const room = (from, to) => ({ from: { path: from }, to: { path: to } });
 
 module.exports = {
@@ -33,7 +33,7 @@ module.exports = {
     room('^nodeagent/adapters/([^/]+)/', '^nodeagent/(ports|core)/|^nodeagent/adapters/$1/|^node_modules/'),
     room(
       '^reconciler/(controllers|api)/',
-      '^reconciler/(core|ports|controllers|api)/|^node_modules/(zod|fastify|fast-json-patch)/',
+      '^reconciler/(core|ports|controllers|api)/|^node_modules/(zod|fastify)/',
     ),
     room('^reconciler/session/', '^contracts/|^reconciler/(core|ports|controllers|api|session)/'),
     room('^nodeagent/loops/', '^nodeagent/(core|ports|loops)/|^node_modules/zod/'),
