@@ -9,6 +9,7 @@ export * from './key.ts';
 export * from './kinds.ts';
 export * from './meta.ts';
 export * from './nodes.ts';
+export { internalIP } from './node-address.ts';
 export * from './own.ts';
 export * from './own-key.ts';
 export * from './placement.ts';

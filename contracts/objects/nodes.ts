@@ -46,5 +46,3 @@ export interface Node {
   readonly status?: NodeStatus;
 }
 export type StoredNode = Node & { readonly metadata: StoredMeta };
-
-export { internalIP } from './node-address.ts';

@@ -4,7 +4,7 @@ import { replicasOf } from '../kinds/owners.ts';
 import { podTemplateOf } from '../kinds/pod-template.ts';
 import { healthyShare } from '../workloads/disruption-budget.ts';
 import { covers } from '../workloads/disruption.ts';
-import type { Tell } from './compose-state.ts';
+import type { Tell } from './findings.ts';
 import { positionOf } from './marks.ts';
 import type { DesiredObject, DesiredState } from './types.ts';
 

@@ -1,7 +1,7 @@
 /** Addresses and ports of a revision, which must not clash: the Cluster, Machines and Services. */
 import { ClusterManifest, type Cluster, type Machine, type Service } from '../../../contracts/objects/index.ts';
 import { inRange, parseAddress, parseRange } from './address-ranges.ts';
-import type { Tell } from './compose-state.ts';
+import type { Tell } from './findings.ts';
 import { positionOf } from './marks.ts';
 import type { DesiredObject, DesiredState } from './types.ts';
 

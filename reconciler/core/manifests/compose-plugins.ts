@@ -3,7 +3,7 @@ import { objectKey, type KubeSchedulerConfiguration, type ObjectKey } from '../.
 import { expressionPlugin } from '../scheduling/plugins/expression.ts';
 import { BUILT_IN_PLUGINS, builtIn, extendsPoint } from '../scheduling/profile.ts';
 import { KUBERNETES_PLUGINS, pluginUses } from './checks/check-profiles.ts';
-import type { Tell } from './compose-state.ts';
+import type { Tell } from './findings.ts';
 import { positionOf } from './marks.ts';
 import { suggest } from './suggest.ts';
 import type { DesiredObject, DesiredState } from './types.ts';

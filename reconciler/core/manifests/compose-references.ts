@@ -14,7 +14,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { descriptorOf } from '../kinds/index.ts';
 import { podTemplateOf } from '../kinds/pod-template.ts';
-import type { Tell } from './compose-state.ts';
+import type { Tell } from './findings.ts';
 import { positionOf } from './marks.ts';
 import { containersOf, type PodTemplate } from './pod-templates.ts';
 import { suggest } from './suggest.ts';

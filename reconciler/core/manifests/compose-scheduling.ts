@@ -11,7 +11,7 @@ import {
   type PriorityClass,
 } from '../../../contracts/objects/index.ts';
 import { podTemplateOf } from '../kinds/pod-template.ts';
-import type { Tell } from './compose-state.ts';
+import type { Tell } from './findings.ts';
 import { positionOf } from './marks.ts';
 import { suggest } from './suggest.ts';
 import type { DesiredObject, DesiredState } from './types.ts';

@@ -1,24 +1,15 @@
 /** All files of a revision to one desired state, checked against each other. */
 import { KINDS, type ObjectKey } from '../../../contracts/objects/index.ts';
-import { UNREAD_CODES, type DiagnosticCode } from './codes.ts';
+import { UNREAD_CODES } from './codes.ts';
 import { checkBudgets } from './compose-budgets.ts';
 import { checkNetwork } from './compose-network.ts';
 import { checkPlugins } from './compose-plugins.ts';
 import { checkReferences } from './compose-references.ts';
 import { checkGlobalDefault, checkPlacementReferences, checkSingletons } from './compose-scheduling.ts';
-import { byPosition } from './findings.ts';
+import { byPosition, type Tell } from './findings.ts';
 import { positionOf } from './marks.ts';
 import { suggest } from './suggest.ts';
-import type { DesiredObject, DesiredState, Diagnostic, ParsedFile, Position, Rendering } from './types.ts';
-
-/** Adds one diagnostic to a rendering. */
-export type Tell = (
-  severity: Diagnostic['severity'],
-  code: DiagnosticCode,
-  at: Position,
-  message: string,
-  hint?: string,
-) => void;
+import type { DesiredObject, DesiredState, Diagnostic, ParsedFile, Rendering } from './types.ts';
 
 /** The namespace that every cluster has. */
 const DEFAULT_NAMESPACE = 'default';

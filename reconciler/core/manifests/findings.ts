@@ -1,7 +1,16 @@
-/** Collects what is wrong with one file. */
+/** What is wrong: how it is told, collected and put in order. */
 import type { LineCounter } from 'yaml';
 import type { DiagnosticCode } from './codes.ts';
 import type { Diagnostic, Position } from './types.ts';
+
+/** Adds one diagnostic to a rendering. */
+export type Tell = (
+  severity: Diagnostic['severity'],
+  code: DiagnosticCode,
+  at: Position,
+  message: string,
+  hint?: string,
+) => void;
 
 /** More errors than this in one file help nobody. That there are more is said: see {@link Findings.sorted}. */
 const MAX_FINDINGS = 199;

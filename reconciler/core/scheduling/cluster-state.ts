@@ -29,11 +29,11 @@ import { canonicalJson } from '../storage/canonical-json.ts';
 import { hash32 } from '../workloads/stable-hash.ts';
 import { Budgets } from './budgets.ts';
 import { addTo, Domains, grown, ResourceColumn } from './columns.ts';
-import type { ClusterEvent } from './framework.ts';
+import type { ClusterEvent } from './cluster-event.ts';
 import { TakenPorts } from './host-ports.ts';
 import { ImageTable } from './images.ts';
 import { ShapeTable, type PodShape } from './pod-shape.ts';
-import type { VolumePlacement } from './plugins/volume-binding.ts';
+import type { VolumePlacement } from './volume-placement.ts';
 import { preempted } from './preemption.ts';
 import { priorityOf, type PriorityClasses } from './priority.ts';
 

@@ -8,16 +8,12 @@
  */
 import type { StoredPod } from '../../../contracts/objects/index.ts';
 import type { Step } from '../step.ts';
+import type { ClusterEvent } from './cluster-event.ts';
 import type { ClusterState, Placed } from './cluster-state.ts';
 import type { PodShape } from './pod-shape.ts';
+import type { Reason } from './reason.ts';
 
-/** Why a node may not run a pod. Worded as Kubernetes' plugins have it, so that known messages stay searchable. */
-export interface Reason {
-  /** Counted over nodes in the pod's message. */
-  readonly reason: string;
-  /** The same for this node, with its numbers. */
-  readonly detail: string;
-}
+export type { Reason };
 
 export type Scope = 'node' | 'cluster';
 
@@ -68,17 +64,6 @@ export interface Scoring extends Partial<Follower> {
   /** Absent: `score` gives 0..100 already. */
   readonly normalize?: Normalize;
 }
-
-/** What happened in the cluster, as far as it could help a pod that found no node. */
-export type ClusterEvent =
-  | { readonly type: 'NodeAdd'; readonly node: number }
-  | { readonly type: 'NodeUpdate'; readonly node: number }
-  /** A pod got a place. */
-  | { readonly type: 'PodAdd'; readonly shape: PodShape; readonly node: number }
-  /** A pod left: it was deleted, or ended. `leaving`: it only began to terminate, and has its room still. */
-  | { readonly type: 'PodDelete'; readonly shape: PodShape; readonly node: number; readonly leaving?: true }
-  /** Anything else that plugins look at. Of nodes, that one went, and its pods with it; of the others, any change. */
-  | { readonly type: 'Other'; readonly kind: 'Node' | 'Service' | 'Namespace' | 'PodDisruptionBudget' | 'PodGroup' };
 
 /** Pods that get their places together, or none of them does (a gang). */
 export interface Together {

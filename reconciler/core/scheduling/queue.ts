@@ -6,7 +6,8 @@
  */
 import { findCondition, type StoredPod } from '../../../contracts/objects/index.ts';
 import type { ClusterState } from './cluster-state.ts';
-import type { ClusterEvent, Gate, Plugin, QueuedPod } from './framework.ts';
+import type { ClusterEvent } from './cluster-event.ts';
+import type { Gate, Plugin, QueuedPod } from './framework.ts';
 import { Heap } from './heap.ts';
 import type { PodShape } from './pod-shape.ts';
 import type { Profile } from './profile.ts';

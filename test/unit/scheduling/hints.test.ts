@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Node, Pod } from '../../../contracts/objects/index.ts';
 import type { ClusterState } from '../../../reconciler/core/scheduling/cluster-state.ts';
-import type { ClusterEvent } from '../../../reconciler/core/scheduling/framework.ts';
+import type { ClusterEvent } from '../../../reconciler/core/scheduling/cluster-event.ts';
 import { node, pod, service } from '../controllers/objects.ts';
 import { budget } from './preemption-cluster.ts';
 import { asking, owned, placedOn, podWith, profilesOf, schedulerFor, stored } from './situation.ts';

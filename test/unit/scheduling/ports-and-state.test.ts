@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Pod } from '../../../contracts/objects/index.ts';
 import { ClusterState } from '../../../reconciler/core/scheduling/cluster-state.ts';
-import type { ClusterEvent } from '../../../reconciler/core/scheduling/framework.ts';
+import type { ClusterEvent } from '../../../reconciler/core/scheduling/cluster-event.ts';
 import { node, pod } from '../controllers/objects.ts';
 import {
   asking,

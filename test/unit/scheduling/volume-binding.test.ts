@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ZONE_LABEL, type StoredPod } from '../../../contracts/objects/index.ts';
 import { ClusterState } from '../../../reconciler/core/scheduling/cluster-state.ts';
-import type { VolumePlacement } from '../../../reconciler/core/scheduling/plugins/volume-binding.ts';
+import type { VolumePlacement } from '../../../reconciler/core/scheduling/volume-placement.ts';
 import { buildProfiles } from '../../../reconciler/core/scheduling/profile.ts';
 import { Scheduler } from '../../../reconciler/core/scheduling/scheduler.ts';
 import { node, pod } from '../controllers/objects.ts';

@@ -14,7 +14,7 @@ import type { Paced } from '../../paced.ts';
 import { compareText } from '../../workloads/owners.ts';
 import { isFinished, isReady, isTerminating } from '../../workloads/pod-state.ts';
 import { ClusterState, type Placed } from '../cluster-state.ts';
-import type { VolumePlacement } from '../plugins/volume-binding.ts';
+import type { VolumePlacement } from '../volume-placement.ts';
 import type { PodShape } from '../pod-shape.ts';
 import type { Profile } from '../profile.ts';
 import { Scheduler } from '../scheduler.ts';
