@@ -49,8 +49,9 @@ export function taintEvictionController(monitor: NodeMonitor): Controller {
     kind: 'Pod',
     watches: {
       /** A heartbeat of a well node concerns only pods that were marked while it was silent. */
-      Node: (node, view, event) => {
-        if (event === 'delete') return [];
+      Node: ({ metadata: { name } }, view) => {
+        const node = view.get(objectKey('Node', undefined, name));
+        if (!node) return [];
         monitor.count(node);
         const pods = view.podsOnNode(node.metadata.name);
         const troubled =

@@ -86,8 +86,7 @@ function nodeChanges(plan: Plan, view: StoreView, now: Date): NodeChanges {
     const { steps } = planNode({
       machine,
       node,
-      machines: view.list('Machine'),
-      nodes: view.list('Node'),
+      podCIDR: node.spec.podCIDR,
       settings: clusterSettings(view),
       now,
       silentMs: 0,

@@ -17,9 +17,7 @@ import {
   type StoredNode,
   type Taint,
 } from '../../../contracts/objects/index.ts';
-import { parseRange, subrange } from '../services/ipv4.ts';
 import type { Decision, Step } from '../step.ts';
-import { byAge, compareText } from '../workloads/owners.ts';
 import { DISK_PRESSURE } from '../nodes/node-status.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 
@@ -33,8 +31,8 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', x86_64: 
 export interface NodeInput {
   readonly machine: StoredMachine | undefined;
   readonly node: StoredNode | undefined;
-  readonly machines: readonly StoredMachine[];
-  readonly nodes: readonly StoredNode[];
+  /** Of the node's pods; undefined while none is left. */
+  readonly podCIDR: string | undefined;
   readonly settings: ClusterSpec;
   readonly now: Date;
   /** For how long the node was not heard while it could have been. */
@@ -43,46 +41,6 @@ export interface NodeInput {
   readonly evictsInMs: number | undefined;
   /** No node is ready. */
   readonly blind: boolean;
-}
-
-/**
- * The pod range of a node: the one it has, unless an older node has it too; else the lowest that is free after all
- * machines that come before it by name and still need one have taken theirs, so that passes over the same view never
- * choose the same.
- */
-export function podRange(
-  name: string,
-  machines: readonly Machine[],
-  nodes: readonly StoredNode[],
-  settings: ClusterSpec,
-): string | undefined {
-  const own = nodes.find((node) => node.metadata.name === name);
-  const cidr = own?.spec.podCIDR;
-  const clash = (node: StoredNode): boolean =>
-    nodes.some((other) => other !== node && other.spec.podCIDR === node.spec.podCIDR && byAge(other, node) < 0);
-  if (own && cidr !== undefined && !clash(own)) return cidr;
-  const settled = nodes.filter((node) => node.spec.podCIDR !== undefined && !clash(node));
-  const taken = settled.map((node) => parseRange(node.spec.podCIDR ?? ''));
-  const served = new Set(settled.map((node) => node.metadata.name));
-  const waiting = machines
-    .map((machine) => machine.metadata.name)
-    .filter((other) => !served.has(other))
-    .sort(compareText);
-  const whole = parseRange(settings.network.podCIDR);
-  let index = 0;
-  for (const next of waiting) {
-    let free: string | undefined;
-    for (
-      free = subrange(whole, settings.network.nodeMaskSize, index++);
-      free !== undefined;
-      free = subrange(whole, settings.network.nodeMaskSize, index++)
-    ) {
-      const { first, size } = parseRange(free);
-      if (!taken.some((range) => first < range.first + range.size && range.first < first + size)) break;
-    }
-    if (next === name) return free;
-  }
-  return undefined;
 }
 
 interface WantedTaints {
@@ -145,7 +103,7 @@ function wantedNode(
 ): Node {
   const { name } = machine.metadata;
   const architecture = node?.status?.nodeInfo?.architecture;
-  const podCIDR = podRange(name, input.machines, input.nodes, input.settings);
+  const { podCIDR } = input;
   return {
     apiVersion: 'v1',
     kind: 'Node',

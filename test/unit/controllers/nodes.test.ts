@@ -132,6 +132,26 @@ describe('a Node', () => {
     );
   });
 
+  it('that beats costs the same however many there are', () => {
+    const listed = (count: number): number => {
+      const names = Array.from({ length: count }, (_, i) => `n${i}`);
+      const w = world(...names);
+      const list = w.list.bind(w);
+      let objects = 0;
+      w.list = (kind, namespace) => {
+        const found = list(kind, namespace);
+        if (kind === 'Node' || kind === 'Machine') objects += found.length;
+        return found;
+      };
+      w.advance(5000);
+      heartbeat(w, 'n0');
+      w.settle();
+      return objects;
+    };
+    assert.equal(listed(3), 0);
+    assert.equal(listed(4), 0);
+  });
+
   it('goes with its Machine, and its pods with it', () => {
     const w = world('n1');
     w.put({ ...pod('p'), spec: { ...pod('p').spec, nodeName: 'n1' } });
