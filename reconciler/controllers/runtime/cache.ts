@@ -1,7 +1,14 @@
 /**
  * The in-process copy of the store: fed by its change stream and by this process's own writes, whichever tells first.
  */
-import { keyOf, type Kind, type ObjectKey, type Stored, type StoredOf } from '../../../contracts/objects/index.ts';
+import {
+  keyOf,
+  type Event,
+  type Kind,
+  type ObjectKey,
+  type Stored,
+  type StoredOf,
+} from '../../../contracts/objects/index.ts';
 import { unlessAborted } from '../../../contracts/signals.ts';
 import { PlumbError } from '../../core/errors.ts';
 import { compareVersions } from '../../core/storage/object-form.ts';
@@ -148,6 +155,14 @@ export class StoreCache implements StoreView {
 
   labelled<K extends Kind>(kind: K, key: string, value: string, namespace?: string): readonly StoredOf<K>[] {
     return this.#table.labelled(kind, key, value, namespace);
+  }
+
+  withAddress(address: string): readonly StoredOf<'Node' | 'Machine'>[] {
+    return this.#table.withAddress(address);
+  }
+
+  eventsRegarding(object: Event['involvedObject']): readonly StoredOf<'Event'>[] {
+    return this.#table.eventsRegarding(object);
   }
 
   /** Every key, in no order. */

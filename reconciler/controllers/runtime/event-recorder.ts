@@ -207,12 +207,9 @@ export class EventRecorder {
 
   #makeRoom(coming: readonly Event[]): WriteOp[] {
     const fresh = coming.filter((event) => this.#cache.get(eventKey(event)) === undefined);
-    const namespaces = new Set(fresh.map(({ metadata }) => metadata.namespace ?? ''));
-    const known = [...namespaces].flatMap((namespace) => this.#cache.list('Event', namespace));
-    const byObject = groupBy(known, involved);
-    const newByObject = groupBy(fresh, involved);
-    return [...newByObject].flatMap(([object, added]) => {
-      const kept = byObject.get(object) ?? [];
+    return [...groupBy(fresh, involved).values()].flatMap((added) => {
+      const [first] = added;
+      const kept = first ? this.#cache.eventsRegarding(first.involvedObject) : [];
       const surplus = kept.length + added.length - KEPT_PER_OBJECT;
       return surplus > 0 ? kept.toSorted(longestAgoFirst).slice(0, surplus).map(removal) : [];
     });

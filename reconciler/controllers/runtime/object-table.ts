@@ -1,29 +1,34 @@
-/** All objects that a process knows, indexed. Reads are synchronous; objects are shared and never changed. */
+/**
+ * All objects that a process knows, indexed. Reads are synchronous; objects and lists are shared and never changed.
+ * Lists are kept in order as objects come, change and go: a read after a change costs a copy at most.
+ */
 import {
+  internalIP,
   keyOf,
   parseKey,
+  type Event,
   type Kind,
   type ObjectKey,
   type Stored,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import type { StoreView } from './controller.ts';
-import { KeyIndex } from './key-index.ts';
+import { Ordered } from './ordered.ts';
 
 interface KindTable {
   readonly objects: Map<ObjectKey, Stored>;
-  /** By namespace (`*` for all): built when asked for, dropped with the next change. */
-  readonly lists: Map<string, readonly Stored[]>;
-  /** Dropped only when an object comes or goes: sorting is what costs. */
-  sortedKeys: readonly ObjectKey[] | undefined;
+  /** By namespace (`*` for all); kept from the first time on that it is asked for. */
+  readonly lists: Map<string, Ordered<Stored>>;
 }
 
 const ALL_NAMESPACES = '*';
 const PENDING = 'pending';
+const NONE: readonly never[] = [];
 
 export class ObjectTable implements StoreView {
   readonly #kinds = new Map<Kind, KindTable>();
-  readonly #index = new KeyIndex();
+  /** Objects that carry a term: a label, an owner's uid, a node's name. */
+  readonly #terms = new Map<string, Ordered<Stored>>();
 
   get<K extends Kind>(key: ObjectKey<K>): StoredOf<K> | undefined {
     return this.#kinds.get(kindOf(key))?.objects.get(key) as StoredOf<K> | undefined;
@@ -31,19 +36,16 @@ export class ObjectTable implements StoreView {
 
   list<K extends Kind>(kind: K, namespace?: string): readonly StoredOf<K>[] {
     const table = this.#kinds.get(kind);
-    if (!table) return [];
+    if (!table) return NONE;
     const name = namespace ?? ALL_NAMESPACES;
     let list = table.lists.get(name);
     if (!list) {
-      table.sortedKeys ??= [...table.objects.keys()].sort();
-      const keys =
-        namespace === undefined
-          ? table.sortedKeys
-          : table.sortedKeys.filter((key) => key.startsWith(`${kind}/${namespace}/`));
-      list = keys.flatMap((key) => table.objects.get(key) ?? []);
+      list = new Ordered();
+      for (const [key, object] of table.objects)
+        if (namespace === undefined || object.metadata.namespace === namespace) list.put(key, object);
       table.lists.set(name, list);
     }
-    return list as readonly StoredOf<K>[];
+    return list.values() as readonly StoredOf<K>[];
   }
 
   ownedBy<K extends Kind>(kind: K, ownerUid: string): readonly StoredOf<K>[] {
@@ -65,7 +67,19 @@ export class ObjectTable implements StoreView {
 
   labelled<K extends Kind>(kind: K, key: string, value: string, namespace?: string): readonly StoredOf<K>[] {
     const found = this.#find<K>(labelTerm(kind, key, value));
-    return namespace === undefined ? found : found.filter((object) => object.metadata.namespace === namespace);
+    return namespace === undefined || found.every((object) => object.metadata.namespace === namespace)
+      ? found
+      : found.filter((object) => object.metadata.namespace === namespace);
+  }
+
+  /** Nodes that have this address, and Machines whose manifest has it. */
+  withAddress(address: string): readonly StoredOf<'Node' | 'Machine'>[] {
+    return this.#find<'Node' | 'Machine'>(`address ${address}`);
+  }
+
+  /** Events of one object, by its kind, namespace, name and uid as `involvedObject` has them. */
+  eventsRegarding(object: Event['involvedObject']): readonly StoredOf<'Event'>[] {
+    return this.#find<'Event'>(regardingTerm(object));
   }
 
   /** Every key, kind by kind. */
@@ -77,15 +91,20 @@ export class ObjectTable implements StoreView {
     const key = keyOf(object);
     let table = this.#kinds.get(object.kind);
     if (!table) {
-      table = { objects: new Map(), lists: new Map(), sortedKeys: undefined };
+      table = { objects: new Map(), lists: new Map() };
       this.#kinds.set(object.kind, table);
     }
     const previous = table.objects.get(key);
-    if (previous) this.#index.remove(termsOf(previous), key);
-    else table.sortedKeys = undefined;
-    table.lists.clear();
     table.objects.set(key, object);
-    this.#index.add(termsOf(object), key);
+    table.lists.get(ALL_NAMESPACES)?.put(key, object);
+    table.lists.get(object.metadata.namespace ?? '')?.put(key, object);
+    const terms = new Set(termsOf(object));
+    if (previous) for (const term of termsOf(previous)) if (!terms.has(term)) this.#drop(term, key);
+    for (const term of terms) {
+      let found = this.#terms.get(term);
+      if (!found) this.#terms.set(term, (found = new Ordered()));
+      found.put(key, object);
+    }
     return previous;
   }
 
@@ -93,15 +112,21 @@ export class ObjectTable implements StoreView {
     const table = this.#kinds.get(kindOf(key));
     const previous = table?.objects.get(key);
     if (!table || !previous) return undefined;
-    this.#index.remove(termsOf(previous), key);
     table.objects.delete(key);
-    table.lists.clear();
-    table.sortedKeys = undefined;
+    table.lists.get(ALL_NAMESPACES)?.delete(key);
+    table.lists.get(previous.metadata.namespace ?? '')?.delete(key);
+    for (const term of termsOf(previous)) this.#drop(term, key);
     return previous;
   }
 
+  #drop(term: string, key: string): void {
+    const found = this.#terms.get(term);
+    found?.delete(key);
+    if (found?.size === 0) this.#terms.delete(term);
+  }
+
   #find<K extends Kind>(term: string): readonly StoredOf<K>[] {
-    return this.#index.keys(term).flatMap((key) => this.get(key as ObjectKey<K>) ?? []);
+    return (this.#terms.get(term)?.values() ?? NONE) as readonly StoredOf<K>[];
   }
 }
 
@@ -113,14 +138,24 @@ function labelTerm(kind: Kind, key: string, value: string): string {
   return `label ${kind} ${key}=${value}`;
 }
 
+function regardingTerm({ kind, namespace = '', name, uid = '' }: Event['involvedObject']): string {
+  return `regarding ${kind}/${namespace}/${name}/${uid}`;
+}
+
 function termsOf(object: Stored): string[] {
   const { metadata, kind } = object;
   const terms = Object.entries(metadata.labels ?? {}).map(([key, value]) => labelTerm(kind, key, value));
   for (const { uid, controller } of metadata.ownerReferences ?? [])
     terms.push(`${controller === true ? 'owner' : 'co-owner'} ${kind} ${uid}`);
+  const addresses = (...some: readonly (string | undefined)[]): void => {
+    for (const address of some) if (address !== undefined) terms.push(`address ${address}`);
+  };
   if (object.kind === 'Pod') {
     if (object.spec.nodeName !== undefined) terms.push(`node ${object.spec.nodeName}`);
     else if (metadata.deletionTimestamp === undefined) terms.push(PENDING);
   }
+  if (object.kind === 'Event') terms.push(regardingTerm(object.involvedObject));
+  if (object.kind === 'Node') addresses(internalIP(object));
+  if (object.kind === 'Machine') addresses(object.spec.internalIP, object.spec.address);
   return terms;
 }

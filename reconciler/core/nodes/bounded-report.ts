@@ -121,8 +121,8 @@ function boundedState({ waiting, running, terminated }: ContainerState, now: Dat
 
 /** What the control plane knows of the other nodes and ranges. */
 export interface Neighbourhood {
-  /** Addresses that belong to other nodes. */
-  readonly others: ReadonlySet<string>;
+  /** Whether the address belongs to another node. */
+  readonly isAnothers: (address: string) => boolean;
   /** The cluster's ranges: no machine has an address in them. */
   readonly ranges: readonly string[];
 }
@@ -165,10 +165,10 @@ export function boundedNodeReport(report: NodeReport, around: Neighbourhood): No
   };
 }
 
-export function isOwnHostAddress(address: string, { others, ranges }: Neighbourhood): boolean {
+export function isOwnHostAddress(address: string, { isAnothers, ranges }: Neighbourhood): boolean {
   return (
     isAddress(address) &&
-    !others.has(address) &&
+    !isAnothers(address) &&
     !ranges.some((range) => rangeHolds(parseRange(range), parseAddress(address)))
   );
 }

@@ -132,7 +132,7 @@ function recoverNodes({ words, machines, silent, now }: RecoveryInput, { network
   }
   const names = machines.map(({ metadata }) => metadata.name);
   const podRanges = elect(names, ranges, (cidr) => isCutOf(network, cidr));
-  const around = { others: new Set<string>(), ranges: [network.podCIDR, network.serviceCIDR] };
+  const around = { isAnothers: () => false, ranges: [network.podCIDR, network.serviceCIDR] };
   const hostAddresses = elect(names, addresses, (address) => isOwnHostAddress(address, around));
   return machines.flatMap((machine): Node[] => {
     const { name } = machine.metadata;

@@ -2,14 +2,18 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { KubeObject } from '../../../contracts/objects/index.ts';
 import { neighbourhoodOf } from '../../../reconciler/controllers/nodes/known-node.ts';
-import type { StoreCache } from '../../../reconciler/controllers/runtime/cache.ts';
+import { ObjectTable } from '../../../reconciler/controllers/runtime/object-table.ts';
 import { machine } from '../controllers/objects.ts';
 import { stored } from './stored.ts';
 
+const ADDRESSES = ['192.0.2.1', '192.0.2.2', '192.0.2.4', '198.18.0.3', '198.18.0.4', 'gate.example'];
+
+/** Those of the addresses that the node may not claim. */
 function othersOf(name: string, ...objects: readonly KubeObject[]): readonly string[] {
-  const all = objects.map((object) => stored(object));
-  const cache = { list: (kind: string) => all.filter((object) => object.kind === kind) } as unknown as StoreCache;
-  return [...neighbourhoodOf(name, cache).others].sort();
+  const table = new ObjectTable();
+  for (const object of objects) table.put(stored(object));
+  const around = neighbourhoodOf(name, table);
+  return ADDRESSES.filter((address) => around.isAnothers(address));
 }
 
 const node = (name: string, address: string): KubeObject => ({
