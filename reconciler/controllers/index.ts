@@ -15,9 +15,8 @@ import type { Controller } from './runtime/controller.ts';
 import { serviceController } from './service.ts';
 import { taintEvictionController } from './taint-eviction.ts';
 
-/** Made anew for each process: some remember what they saw of nodes. */
-export function allControllers(): Controller[] {
-  const monitor = new NodeMonitor();
+/** Made anew for each session: some remember what they saw of nodes, in the `monitor`. */
+export function allControllers(monitor = new NodeMonitor()): Controller[] {
   return [
     ...namespaceControllers,
     ...nodeLifecycleControllers(monitor),

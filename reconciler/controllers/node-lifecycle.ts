@@ -43,6 +43,7 @@ export function nodeLifecycleControllers(monitor: NodeMonitor): readonly Control
       settings: clusterSettings(view),
       now,
       silentMs: monitor.silentMs(name, monotonic),
+      heardMsAgo: monitor.heardMsAgo(name, monotonic),
       evictsInMs: monitor.evictsInMs(name, monotonic),
       blind: monitor.blind,
     });

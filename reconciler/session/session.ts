@@ -12,6 +12,7 @@ import { Writer } from '../controllers/runtime/writer.ts';
 import { ControllerManager } from '../controllers/runtime/manager.ts';
 import { SchedulingLane } from '../controllers/scheduling/lane.ts';
 import { planRevision, SyncController } from '../controllers/sync/index.ts';
+import { NodeMonitor } from '../core/health/node-monitor.ts';
 import type { AgentPayloads } from '../ports/agent-payloads.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { GitSource } from '../ports/git-source.ts';
@@ -162,7 +163,9 @@ interface Work {
 async function startWork(options: SessionOptions, state: State, parts: Parts): Promise<Work> {
   const { transport, payloads, clock, ids, log } = options;
   const { cache, store, queue, recorder, writer, epoch, incarnation } = state;
-  const manager = new ControllerManager({ queue, cache, recorder, clock, ids, log, controllers: allControllers() });
+  const monitor = new NodeMonitor();
+  const controllers = allControllers(monitor);
+  const manager = new ControllerManager({ queue, cache, recorder, clock, ids, log, controllers });
   const lane = new SchedulingLane({ queue, cache, writer, clock, log });
   const nodes = new NodeSync({
     cache,
@@ -175,6 +178,9 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
     clock,
     log,
     epoch,
+    heard: (node) => {
+      monitor.hears(node, clock.monotonic());
+    },
   });
   await parts.start(together(worker('controllers', manager), worker('scheduling', lane), worker('nodes', nodes)));
   return { lane, nodes };

@@ -46,6 +46,8 @@ export interface NodeSessionDeps {
   readonly payloads: AgentPayloads;
   readonly tracker: AssignmentTracker;
   readonly writer: StatusWriter;
+  /** Told of each sign of life. */
+  readonly heard: (node: string) => void;
   readonly clock: Clock;
   readonly log: Log;
   readonly epoch: number;
@@ -407,6 +409,7 @@ export class NodeSession {
   #heard(): void {
     this.#heardAt = this.#deps.clock.monotonic();
     this.#heardTime = this.#deps.clock.now().toISOString();
+    this.#deps.heard(this.name);
   }
 
   #isQuiet(): boolean {

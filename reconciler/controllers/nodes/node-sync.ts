@@ -26,6 +26,11 @@ export interface NodeSyncOptions {
   readonly epoch: number;
   /** Names the store's content for good: agents that were given objects of another incarnation get all of them anew. */
   readonly incarnation: string;
+  /**
+   * Told of each sign of life of a node's agent; beats are written to the store seldom then. When absent, the store
+   * tells: several times within the time after which a node counts as silent.
+   */
+  readonly heard?: (node: string) => void;
   /** Between 0 and 1, for jitter. Math.random unless given. */
   readonly random?: () => number;
   /** Pushes at once. */
@@ -57,7 +62,7 @@ export class NodeSync {
   constructor(options: NodeSyncOptions) {
     this.#options = options;
     this.#tracker = new AssignmentTracker(options.incarnation);
-    this.#writer = new StatusWriter(options);
+    this.#writer = new StatusWriter({ ...options, beatsAreHeard: options.heard !== undefined });
   }
 
   /** Call once, when the cache is synced and a recovery, if any, is done. */
@@ -146,6 +151,7 @@ export class NodeSync {
       random: random ?? Math.random,
       tracker: this.#tracker,
       writer: this.#writer,
+      heard: this.#options.heard ?? (() => undefined),
       requestPush: (node) => {
         this.#request(node);
       },

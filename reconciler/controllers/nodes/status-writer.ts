@@ -30,6 +30,8 @@ export interface StatusWriterOptions {
   readonly cache: StoreCache;
   readonly clock: Clock;
   readonly log: Log;
+  /** Somebody hears the nodes' beats as they come: writing them down now and then is enough. */
+  readonly beatsAreHeard?: boolean;
 }
 
 type NewCondition = Omit<Condition, 'lastTransitionTime'>;
@@ -40,6 +42,14 @@ const RETRY_MS = 250;
 const CONFLICT_MS = 5;
 /** A heartbeat is written this often within the time after which a node counts as silent. */
 const BEATS_PER_GRACE = 4;
+/** Where beats are heard without the store. Source: Kubernetes, kubelet, `nodeStatusReportFrequency`. */
+const WRITE_BEAT_MS = 300_000;
+
+/** What a Node's status was last made of: made of the same again, it would be the same. */
+interface Seen {
+  readonly node: Stored<Node>;
+  readonly observation: NodeObservation;
+}
 
 export class StatusWriter {
   readonly #cache: StoreCache;
@@ -54,6 +64,9 @@ export class StatusWriter {
   readonly #conditions = new Map<ObjectKey<ConditionKind>, Map<string, NewCondition>>();
   /** When a heartbeat of each node was written last, on the monotonic clock. */
   readonly #beats = new Map<string, number>();
+  /** Nodes whose status says what was observed. */
+  readonly #seen = new Map<string, Seen>();
+  readonly #beatsAreHeard: boolean;
   readonly #dirty = new Set<ObjectKey<ConditionKind>>();
   #flushing: Promise<void> | undefined;
   /** Why the store took nothing the last time; empty when it did. */
@@ -63,6 +76,7 @@ export class StatusWriter {
     this.#cache = options.cache;
     this.#clock = options.clock;
     this.#log = options.log;
+    this.#beatsAreHeard = options.beatsAreHeard ?? false;
   }
 
   /**
@@ -86,6 +100,7 @@ export class StatusWriter {
   silent(name: string): void {
     this.#observed.delete(name);
     this.#beats.delete(name);
+    this.#seen.delete(name);
   }
 
   condition(key: ObjectKey<ConditionKind>, condition: NewCondition): void {
@@ -222,16 +237,35 @@ export class StatusWriter {
   }
 
   #observe(node: Stored<Node>): Stored<Node> {
-    const observation = this.#observed.get(node.metadata.name);
+    const { name } = node.metadata;
+    const observation = this.#observed.get(name);
     if (!observation) return node;
-    const status = observedNodeStatus(node.status, observation);
-    const beat = this.#beats.get(node.metadata.name);
+    const beat = this.#beats.get(name);
     const at = this.#clock.monotonic();
     // A little early: the next look is a whole period away. Not by the times shown, which a stepped clock makes
     // meaningless.
-    const due = beat === undefined || at - beat >= this.heartbeatMs() * 0.8;
-    if (!due && !differsBeyondHeartbeat(node.status, status)) return node;
-    this.#beats.set(node.metadata.name, at);
+    const everyMs = this.#beatsAreHeard ? WRITE_BEAT_MS : this.heartbeatMs();
+    const due = beat === undefined || at - beat >= everyMs * 0.8;
+    if (!due && saysTheSame(this.#seen.get(name), node, observation)) return node;
+    const status = observedNodeStatus(node.status, observation);
+    if (!due && !differsBeyondHeartbeat(node.status, status)) {
+      this.#seen.set(name, { node, observation });
+      return node;
+    }
+    this.#beats.set(name, at);
     return { ...node, status };
   }
+}
+
+function saysTheSame(
+  seen: Seen | undefined,
+  node: Stored<Node>,
+  { report, images, machine }: NodeObservation,
+): boolean {
+  return (
+    seen?.node === node &&
+    seen.observation.report === report &&
+    seen.observation.images === images &&
+    seen.observation.machine === machine
+  );
 }

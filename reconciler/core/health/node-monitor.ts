@@ -43,6 +43,8 @@ interface Known {
   heartbeat: string | undefined;
   /** The first look at it counts as well: nobody listened before. */
   heardAt: number | undefined;
+  /** As {@link heardAt}, where a connection to its agent told, not its object. */
+  heardLiveAt?: number;
   /** When its NoExecute taints were put, by key and timeAdded. */
   addedAt: ReadonlyMap<string, number>;
 }
@@ -97,6 +99,20 @@ export class NodeMonitor {
         .filter(({ effect }) => effect === 'NoExecute')
         .map((taint) => [taintId(taint), before.get(taintId(taint)) ?? at - ageByWall(now)(taint)]),
     );
+  }
+
+  /** Its agent gave a sign of life over its connection: its object does not have to say so. */
+  hears(name: string, at: number): void {
+    const known = this.#known.get(name);
+    if (!known) return;
+    known.heardAt = at;
+    known.heardLiveAt = at;
+  }
+
+  /** Milliseconds since the last sign of life over a connection; undefined when there was none. */
+  heardMsAgo(name: string, at: number): number | undefined {
+    const heard = this.#known.get(name)?.heardLiveAt;
+    return heard === undefined ? undefined : at - heard;
   }
 
   /**

@@ -37,6 +37,8 @@ export interface NodeInput {
   readonly now: Date;
   /** For how long the node was not heard while it could have been. */
   readonly silentMs: number;
+  /** Since its agent gave a sign of life over its connection; undefined when its object alone tells. */
+  readonly heardMsAgo?: number | undefined;
   /** Milliseconds until the node may be emptied; undefined while it may not. */
   readonly evictsInMs: number | undefined;
   /** No node is ready. */
@@ -130,13 +132,15 @@ export function graceLeftMs({ settings, silentMs }: Pick<NodeInput, 'settings' |
   return Math.max(0, settings.nodes.monitorGracePeriodSeconds * 1000 - silentMs);
 }
 
-function silenceSteps(node: StoredNode, now: Date): readonly Step[] {
+function silenceSteps(node: StoredNode, { now, heardMsAgo }: NodeInput): readonly Step[] {
   const before = findCondition(node.status?.conditions, 'Ready');
   const told =
     before === undefined
       ? { reason: 'NodeStatusNeverUpdated', message: 'The node agent never posted node status.' }
       : { reason: 'NodeStatusUnknown', message: 'The node agent stopped posting node status.' };
-  const heartbeat = before?.lastHeartbeatTime === undefined ? {} : { lastHeartbeatTime: before.lastHeartbeatTime };
+  const heardAt =
+    heardMsAgo === undefined ? before?.lastHeartbeatTime : new Date(now.getTime() - heardMsAgo).toISOString();
+  const heartbeat = heardAt === undefined ? {} : { lastHeartbeatTime: heardAt };
   const conditions = withCondition(
     node.status?.conditions,
     { type: 'Ready', status: 'Unknown', ...told, ...heartbeat },
@@ -159,7 +163,7 @@ function silenceSteps(node: StoredNode, now: Date): readonly Step[] {
  * condition becomes Unknown here. One write per pass: the condition first, the taints that follow from it in the next.
  */
 export function planNode(input: NodeInput): Decision {
-  const { machine, node, now } = input;
+  const { machine, node } = input;
   if (!machine) {
     return {
       steps: node
@@ -186,7 +190,7 @@ export function planNode(input: NodeInput): Decision {
   }
   const isKnownSilent = findCondition(node.status?.conditions, 'Ready')?.status === 'Unknown';
   const leftMs = graceLeftMs(input);
-  if (!isKnownSilent && leftMs === 0) return { steps: silenceSteps(node, now) };
+  if (!isKnownSilent && leftMs === 0) return { steps: silenceSteps(node, input) };
   const { status: _status, ...present } = node;
   const steps: Step[] = [];
   if (canonicalJson(present) !== canonicalJson(wanted))

@@ -13,7 +13,7 @@ import {
 import { allControllers } from '../../../reconciler/controllers/index.ts';
 import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
 import { leavesInMs } from '../../../reconciler/core/health/eviction.ts';
-import { ageByWall } from '../../../reconciler/core/health/node-monitor.ts';
+import { ageByWall, NodeMonitor } from '../../../reconciler/core/health/node-monitor.ts';
 import { cluster, deployment, machine, pod, running, service } from './objects.ts';
 import { World } from './world.ts';
 
@@ -47,8 +47,8 @@ function heartbeat(w: World, name: string, status: Condition['status'] = 'True')
   });
 }
 
-function world(...machines: readonly string[]): World {
-  const w = new World(allControllers());
+function world(machines: readonly string[], controllers = allControllers()): World {
+  const w = new World(controllers);
   w.put(cluster({ network: { podCIDR: '198.18.128.0/22' }, nodes: { monitorGracePeriodSeconds: 40 } }));
   for (const name of machines) w.put(machine(name, { labels: { zone: 'z1' } }));
   w.settle();
@@ -88,7 +88,7 @@ const readyEndpoints = (w: World): number =>
 
 describe('a Node', () => {
   it('is made from its Machine, with labels, taints and a pod range of its own', () => {
-    const w = world('n2', 'n1', 'n3');
+    const w = world(['n2', 'n1', 'n3']);
     assert.deepEqual(
       w.list('Node').map((n) => [n.metadata.name, n.spec.podCIDR]),
       [
@@ -121,7 +121,7 @@ describe('a Node', () => {
   });
 
   it('gets another pod range when two passes cut the same', () => {
-    const w = world('n1', 'n2');
+    const w = world(['n1', 'n2']);
     w.advance(1000);
     w.put(machine('n3'));
     w.put({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n3' }, spec: { podCIDR: '198.18.128.0/24' } });
@@ -135,7 +135,7 @@ describe('a Node', () => {
   it('that beats costs the same however many there are', () => {
     const listed = (count: number): number => {
       const names = Array.from({ length: count }, (_, i) => `n${i}`);
-      const w = world(...names);
+      const w = world(names);
       const list = w.list.bind(w);
       let objects = 0;
       w.list = (kind, namespace) => {
@@ -153,7 +153,7 @@ describe('a Node', () => {
   });
 
   it('goes with its Machine, and its pods with it', () => {
-    const w = world('n1');
+    const w = world(['n1']);
     w.put({ ...pod('p'), spec: { ...pod('p').spec, nodeName: 'n1' } });
     w.settle();
     assert.ok(podOf(w, 'p'));
@@ -177,7 +177,7 @@ describe('a Node', () => {
   });
 
   it('that is short of disk gets no more pods until it is not', () => {
-    const w = world('n1');
+    const w = world(['n1']);
     for (const [status, taints] of [
       ['True', ['node.kubernetes.io/disk-pressure:NoSchedule']],
       ['False', undefined],
@@ -202,7 +202,7 @@ describe('a Node', () => {
   });
 
   it('is given its full grace by a control plane that was away', () => {
-    const before = world('n1');
+    const before = world(['n1']);
     const w = new World(allControllers());
     w.now = new Date(before.now.getTime() + 3_600_000);
     for (const object of before.objects.values()) w.put(object);
@@ -216,7 +216,7 @@ describe('a Node', () => {
   });
 
   it('that falls silent loses its traffic, then its pods, which come back elsewhere; when heard again it has no doubles', () => {
-    const w = world('n1', 'n2');
+    const w = world(['n1', 'n2']);
     w.put(deployment({ replicas: 4 }));
     w.put(service('web'));
     work(w, ['n1', 'n2']);
@@ -254,6 +254,27 @@ describe('a Node', () => {
     assert.equal(readyEndpoints(w), 4);
   });
 
+  it('whose agent is heard over its connection needs no beats in the store, until it falls silent', () => {
+    const monitor = new NodeMonitor();
+    const w = world(['n1', 'n2'], allControllers(monitor));
+    const { resourceVersion } = nodeOf(w, 'n1').metadata;
+    for (let i = 0; i < 20; i++) {
+      w.advance(5000);
+      for (const name of ['n1', 'n2']) monitor.hears(name, w.monotonic);
+      w.settle();
+    }
+    assert.equal(nodeOf(w, 'n1').metadata.resourceVersion, resourceVersion);
+    const last = w.now.toISOString();
+    for (let i = 0; i < 9; i++) {
+      w.advance(5000);
+      monitor.hears('n2', w.monotonic);
+      w.settle();
+    }
+    assert.equal(ready(nodeOf(w, 'n1'))?.status, 'Unknown');
+    assert.equal(ready(nodeOf(w, 'n1'))?.lastHeartbeatTime, last);
+    assert.equal(ready(nodeOf(w, 'n2'))?.status, 'True');
+  });
+
   it('that is heard again in time keeps its pods, ready as before', () => {
     const w = serving('n1', 'n2');
     const names = w.list('Pod').map((p) => p.metadata.name);
@@ -270,7 +291,7 @@ describe('a Node', () => {
 
 /** Four replicas behind a Service, spread over the nodes. */
 function serving(...machines: readonly string[]): World {
-  const w = world(...machines);
+  const w = world(machines);
   w.put(deployment({ replicas: 4 }));
   w.put(service('web'));
   work(w, machines);
@@ -412,7 +433,7 @@ describe('eviction', () => {
 
 describe('collection', () => {
   it('cascades from a Deployment to its pods and from a Service to its slices', () => {
-    const w = world('n1');
+    const w = world(['n1']);
     w.put(deployment());
     w.put(service('web'));
     work(w, ['n1']);
@@ -423,7 +444,7 @@ describe('collection', () => {
     assert.deepEqual([w.list('ReplicaSet').length, w.list('Pod').length, w.list('EndpointSlice').length], [0, 0, 0]);
   });
   it('does not take an owner of the same name for the owner, and leaves the unowned and the owned alone', () => {
-    const w = world('n1');
+    const w = world(['n1']);
     w.put(deployment());
     w.put(pod('alone'));
     const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'gone', uid: 'old-uid', controller: true };
@@ -438,7 +459,7 @@ describe('collection', () => {
 
 describe('namespaces', () => {
   it('default is always there; what was in a deleted one goes', () => {
-    const w = world('n1');
+    const w = world(['n1']);
     const fixed = objectKey('Namespace', undefined, 'default');
     assert.equal(w.get(fixed)?.status?.phase, 'Active');
     w.remove(fixed);
@@ -461,7 +482,7 @@ describe('namespaces', () => {
 describe('the scheduling lane', () => {
   const big = (): Pod => pod('big', { containers: [{ name: 'a', image: 'i', resources: { requests: { cpu: '3' } } }] });
   it('binds once, says why not once, and tries again when nodes change', () => {
-    const w = world('n1');
+    const w = world(['n1']);
     w.put(pod('p'));
     w.put(big());
     w.apply(new PendingPods(w).pass(w.now, Infinity));

@@ -35,7 +35,7 @@ describe('node sync', () => {
   let transport: MemoryNodeTransport;
   let sync: NodeSync;
 
-  const start = (epoch = EPOCH): NodeSync => {
+  const start = (epoch = EPOCH, heard?: (node: string) => void): NodeSync => {
     const made = new NodeSync({
       cache: w.cache,
       store: w.store,
@@ -48,6 +48,7 @@ describe('node sync', () => {
       epoch,
       incarnation: w.state.incarnation ?? '',
       random: () => 0,
+      ...(heard && { heard }),
     });
     made.start();
     return made;
@@ -266,6 +267,33 @@ describe('node sync', () => {
     const beat = nodeCondition('Ready')?.lastHeartbeatTime;
     await w.until(() => nodeCondition('Ready')?.lastHeartbeatTime !== beat, 'a heartbeat');
     assert.equal(agent.updates.length, updates);
+  });
+
+  it('writes no beat down that somebody hears as it comes, but what else the node says', async () => {
+    await sync.close(100);
+    let heard = (): void => undefined;
+    sync = start(EPOCH, () => {
+      heard();
+    });
+    await w.until(() => sync.connectionTo('n1') !== undefined, 'a connection');
+    agent.say({ type: 'node', node: { ...NODE_REPORT, hostname: 'first' } });
+    const hostname = () => w.cache.get('Node//n1')?.status?.addresses?.find(({ type }) => type === 'Hostname')?.address;
+    await w.until(() => hostname() === 'first', 'the first word');
+    const { version } = w.state;
+    // The agent says nothing and is asked at the pace at which beats would be written.
+    let beats = 0;
+    await inTime(
+      'beats',
+      10_000,
+      new Promise<void>((resolve) => {
+        heard = () => {
+          if (++beats === 3) resolve();
+        };
+      }),
+    );
+    assert.equal(w.state.version, version);
+    agent.say({ type: 'node', node: { ...NODE_REPORT, hostname: 'second' } });
+    await w.until(() => hostname() === 'second', 'the next word');
   });
 
   it('sends everything when the agent is not where it was, also when it says so in between', async () => {
