@@ -38,6 +38,7 @@ const LIVE_STATE = {
   SealBroken: 'never',
   RedisEvicts: 'never',
   WriteConflict: 'backoff',
+  AdmissionRefused: 'never',
   QueueUnavailable: 'backoff',
   RedisMissing: 'never',
   RedisTooOld: 'never',

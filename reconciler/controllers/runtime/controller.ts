@@ -45,6 +45,13 @@ export interface Controller {
   /** Keys of this kind are its work. */
   readonly kind: Kind;
   /**
+   * Whether a change of an object of its own kind asks for a pass; when absent, all do. `previous` is the object before:
+   * what is new, what is gone and what a resync brings asks in any case. A predicate of controller-runtime.
+   */
+  readonly concerns?: (object: Stored, previous: Stored) => boolean;
+  /** Whether heartbeats of nodes, changes that say nothing but that the node lives, concern it. Default: no. */
+  readonly hearsHeartbeats?: boolean;
+  /**
    * Which keys of its kind a change to another object concerns. Pure and cheap: it runs on every change of these kinds.
    */
   readonly watches: {

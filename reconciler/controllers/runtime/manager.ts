@@ -1,23 +1,31 @@
-/** Feeds controllers their keys, runs their passes, and does what they decide. */
+/**
+ * Feeds controllers their keys, runs their passes, and does what they decide. Each controller has a queue of its own: a
+ * slow one holds up no other.
+ */
 import { errorText } from '../../../contracts/errors.ts';
 import {
   isObjectKey,
   ALL_KINDS,
+  keyOf,
   parseKey,
   type Kind,
   type ObjectKey,
   type Stored,
 } from '../../../contracts/objects/index.ts';
 import { type ErrorCode, PlumbError } from '../../core/errors.ts';
+import { hashOf } from '../../core/leases/shards.ts';
+import type { QueueStats } from '../../core/storage/queue-metrics.ts';
 import type { Step } from '../../core/step.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ids } from '../../ports/ids.ts';
 import type { Log } from '../../ports/log.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
-import type { JobResult, QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
+import type { JobResult, Priority, QueueName, QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
 import type { StoreCache } from './cache.ts';
 import type { Controller } from './controller.ts';
 import type { EventRecorder } from './event-recorder.ts';
+import { isHeartbeat } from './heartbeat.ts';
+import { OwnWrites } from './own-writes.ts';
 import { Writer } from './writer.ts';
 import { inSlices } from './slices.ts';
 
@@ -28,9 +36,8 @@ export interface ControllerManagerOptions {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
-  /** Controllers of one kind are run in this order within a pass. */
   readonly controllers: readonly Controller[];
-  /** Passes at once. Default 8. */
+  /** Passes of one controller at once. Default 8. */
   readonly concurrency?: number;
   /** How often every object is looked at though nothing changed, in ms. Default 5 minutes. */
   readonly resyncMs?: number;
@@ -44,9 +51,25 @@ export interface ManagerStats {
   readonly steps: Readonly<Record<Step['do'], number>>;
   /** Changes of the cache that were mapped to keys. */
   readonly changes: number;
-  /** Keys handed to the queue. */
+  /** Keys handed to the queues. */
   readonly enqueued: number;
   readonly running: number;
+  /** By controller. */
+  readonly queues: ReadonlyMap<string, QueueStats>;
+}
+
+/** A controller at work. */
+interface Lane {
+  readonly controller: Controller;
+  readonly queue: QueueName;
+  /** Keys not yet in the queue. */
+  readonly asked: Map<ObjectKey, Priority>;
+  readonly ownWrites: OwnWrites;
+}
+
+/** The queue that a controller works. */
+export function queueOf({ name }: Controller): QueueName {
+  return `controllers.${name}`;
 }
 
 /** Errors that say nothing about the object: the store or queue was away, or somebody else wrote first. */
@@ -54,6 +77,7 @@ const NOT_ABOUT_THE_OBJECT: ReadonlySet<string> = new Set<ErrorCode>([
   'StoreLost',
   'StoreTampered',
   'StoreUnavailable',
+  'LeaseLost',
   'QueueUnavailable',
   'WriteConflict',
 ]);
@@ -71,12 +95,12 @@ export class ControllerManager {
   readonly #clock: Clock;
   readonly #ids: Ids;
   readonly #log: Log;
-  readonly #byKind: ReadonlyMap<Kind, readonly Controller[]>;
-  readonly #watchers: ReadonlyMap<Kind, readonly Controller[]>;
+  readonly #lanes: readonly Lane[];
+  readonly #byKind: ReadonlyMap<Kind, readonly Lane[]>;
+  readonly #watchers: ReadonlyMap<Kind, readonly Lane[]>;
   readonly #concurrency: number;
   readonly #resyncMs: number;
   readonly #stopping = new AbortController();
-  readonly #dirty = new Set<ObjectKey>();
   /** What is wrong with a controller's pass over a key now: told again only when it changes. */
   readonly #faults = new Map<string, string>();
   readonly #stats = {
@@ -89,7 +113,7 @@ export class ControllerManager {
   };
   #flushing: Promise<void> | undefined;
   #resyncing: Promise<void> | undefined;
-  #worker: QueueWorker | undefined;
+  #workers: readonly QueueWorker[] = [];
   #unsubscribe: (() => void) | undefined;
 
   constructor(options: ControllerManagerOptions) {
@@ -102,14 +126,17 @@ export class ControllerManager {
     this.#concurrency = options.concurrency ?? DEFAULT_CONCURRENCY;
     this.#resyncMs = options.resyncMs ?? DEFAULT_RESYNC_MS;
     this.#writer = new Writer({ cache: options.cache, recorder: options.recorder, clock: options.clock });
+    this.#lanes = options.controllers.map((controller) => ({
+      controller,
+      queue: queueOf(controller),
+      asked: new Map(),
+      ownWrites: new OwnWrites(),
+    }));
     this.#byKind = new Map(
-      ALL_KINDS.map((kind) => [kind, options.controllers.filter((controller) => controller.kind === kind)]),
+      ALL_KINDS.map((kind) => [kind, this.#lanes.filter((lane) => lane.controller.kind === kind)]),
     );
     this.#watchers = new Map(
-      ALL_KINDS.map((kind) => [
-        kind,
-        options.controllers.filter((controller) => controller.watches[kind] !== undefined),
-      ]),
+      ALL_KINDS.map((kind) => [kind, this.#lanes.filter((lane) => lane.controller.watches[kind] !== undefined)]),
     );
   }
 
@@ -118,10 +145,12 @@ export class ControllerManager {
     this.#unsubscribe = this.#cache.subscribe((type, object, previous) => {
       this.#onChange(type, object, previous);
     });
-    this.#enqueue(this.#cache.keys());
-    this.#worker = this.#queue.work('controllers', this.#concurrency, async (key, signal) =>
-      isObjectKey(key) ? this.#pass(key, signal) : {},
+    this.#workers = this.#lanes.map((lane) =>
+      this.#queue.work(lane.queue, this.#concurrency, async (key, signal) =>
+        isObjectKey(key) ? this.#pass(lane, key, signal) : {},
+      ),
     );
+    this.#resync(this.#cache.keys());
     this.#resyncing = this.#resyncLoop();
   }
 
@@ -129,24 +158,38 @@ export class ControllerManager {
   async close(graceMs?: number): Promise<void> {
     this.#unsubscribe?.();
     this.#stopping.abort(new Error('the controllers are being closed'));
-    await this.#worker?.close(graceMs);
+    await Promise.all(this.#workers.map((worker) => worker.close(graceMs)));
     await this.#flushing;
     await this.#resyncing;
   }
 
   stats(): ManagerStats {
-    return { ...this.#stats, steps: { ...this.#stats.steps } };
+    const all = this.#queue.stats();
+    const queues = this.#lanes.flatMap(({ controller, queue }) => {
+      const stats = all.get(queue);
+      return stats ? [[controller.name, stats] as const] : [];
+    });
+    return { ...this.#stats, steps: { ...this.#stats.steps }, queues: new Map(queues) };
   }
 
   #onChange(type: ChangeEvent['type'], object: Stored, previous: Stored | undefined): void {
     this.#stats.changes += 1;
-    const keys: ObjectKey[] = [`${object.kind}/${object.metadata.namespace ?? ''}/${object.metadata.name}`];
-    for (const controller of this.#watchers.get(object.kind) ?? []) {
-      keys.push(...this.#mapChange(controller, object, type));
-      // What the object concerned before (an old label, an old owner) has to hear of the change too.
-      if (previous && type === 'put') keys.push(...this.#mapChange(controller, previous, type));
+    const beats = type === 'put' && previous !== undefined && isHeartbeat(previous, object);
+    const cares = ({ controller }: Lane): boolean => !beats || controller.hearsHeartbeats === true;
+    for (const lane of this.#byKind.get(object.kind) ?? []) {
+      if (!cares(lane)) continue;
+      if (type === 'put' && previous !== undefined) {
+        if (lane.ownWrites.made(object, previous)) continue;
+        if (lane.controller.concerns && !lane.controller.concerns(object, previous)) continue;
+      }
+      this.#enqueue(lane, [keyOf(object)], 'fresh');
     }
-    this.#enqueue(keys);
+    for (const lane of this.#watchers.get(object.kind) ?? []) {
+      if (!cares(lane)) continue;
+      this.#enqueue(lane, this.#mapChange(lane.controller, object, type), 'fresh');
+      // What the object concerned before (an old label, an old owner) has to hear of the change too.
+      if (previous && type === 'put') this.#enqueue(lane, this.#mapChange(lane.controller, previous, type), 'fresh');
+    }
   }
 
   /** Keys of the controller's kind that a change to `object` concerns. */
@@ -167,62 +210,68 @@ export class ControllerManager {
     }
   }
 
-  /** Collects keys until the event loop's turn ends, then adds them in one round trip. */
-  #enqueue(keys: readonly ObjectKey[]): void {
-    for (const key of keys) {
-      if ((this.#byKind.get(parseKey(key).kind)?.length ?? 0) > 0) this.#dirty.add(key);
-    }
-    if (this.#dirty.size > 0) this.#flushing ??= this.#flush();
+  #resync(keys: readonly ObjectKey[]): void {
+    for (const key of keys)
+      for (const lane of this.#byKind.get(parseKey(key).kind) ?? []) this.#enqueue(lane, [key], 'resync');
+  }
+
+  /** Collects keys until the event loop's turn ends, then adds them in one round trip for each controller. */
+  #enqueue({ asked, controller }: Lane, keys: readonly ObjectKey[], priority: Priority): void {
+    for (const key of keys)
+      if (parseKey(key).kind === controller.kind && asked.get(key) !== 'fresh') asked.set(key, priority);
+    if (asked.size > 0) this.#flushing ??= this.#flush();
   }
 
   async #flush(): Promise<void> {
     await new Promise((resolve) => {
       setImmediate(resolve);
     });
-    while (this.#dirty.size > 0) {
-      const keys = [...this.#dirty];
-      this.#dirty.clear();
-      try {
-        await this.#queue.addMany('controllers', keys);
-        this.#stats.enqueued += keys.length;
-      } catch (error) {
-        if (this.#stopping.signal.aborted) break;
-        this.#log.debug('changes wait for the queue', { keys: keys.length, error: String(error) });
-        for (const key of keys) this.#dirty.add(key);
-        await this.#clock.sleep(ENQUEUE_AGAIN_MS, this.#stopping.signal).catch(() => undefined);
-      }
+    while (this.#lanes.some(({ asked }) => asked.size > 0)) {
+      const done = await Promise.all(this.#lanes.map((lane) => this.#handOver(lane)));
+      if (this.#stopping.signal.aborted) break;
+      if (done.includes(false)) await this.#clock.sleep(ENQUEUE_AGAIN_MS, this.#stopping.signal).catch(() => undefined);
     }
-    // In the same turn as the last look at #dirty: a key that comes now begins another flush.
+    // In the same turn as the last look at what is asked: a key that comes now begins another flush.
     this.#flushing = undefined;
   }
 
-  async #pass(key: ObjectKey, signal: AbortSignal): Promise<JobResult> {
-    this.#stats.running += 1;
-    const errors: unknown[] = [];
-    let requeueAfterMs: number | undefined;
+  /** False where the queue took not everything; it is still asked then. */
+  async #handOver({ asked, queue }: Lane): Promise<boolean> {
+    const taken = [...asked];
+    asked.clear();
     try {
-      for (const controller of this.#byKind.get(parseKey(key).kind) ?? []) {
-        try {
-          const wanted = await this.#run(controller, key, signal);
-          if (wanted !== undefined) requeueAfterMs = Math.min(requeueAfterMs ?? wanted, wanted);
-          this.#recovered(controller, key);
-        } catch (error) {
-          signal.throwIfAborted();
-          errors.push(error);
-          this.#failed(controller, key, error);
-        }
+      for (const priority of ['fresh', 'resync'] as const) {
+        const keys = taken.filter(([, wanted]) => wanted === priority).map(([key]) => key);
+        if (keys.length > 0) await this.#queue.addMany(queue, keys, priority);
+        this.#stats.enqueued += keys.length;
       }
+      return true;
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return false;
+      this.#log.debug('changes wait for the queue', { queue, keys: taken.length, error: String(error) });
+      for (const [key, priority] of taken) if (asked.get(key) !== 'fresh') asked.set(key, priority);
+      return false;
+    }
+  }
+
+  async #pass(lane: Lane, key: ObjectKey, signal: AbortSignal): Promise<JobResult> {
+    const { controller } = lane;
+    this.#stats.running += 1;
+    try {
+      const requeueAfterMs = await this.#run(lane, key, signal);
+      this.#recovered(controller, key);
+      return requeueAfterMs === undefined ? {} : { requeueAfterMs };
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#failed(controller, key, error);
+      throw error;
     } finally {
       this.#stats.running -= 1;
       this.#stats.passes += 1;
     }
-    // One controller's fault does not keep the others of this kind from their pass; the queue's back-off repeats them
-    // all.
-    if (errors.length > 0) throw mostUrgent(errors);
-    return requeueAfterMs === undefined ? {} : { requeueAfterMs };
   }
 
-  async #run(controller: Controller, key: ObjectKey, signal: AbortSignal): Promise<number | undefined> {
+  async #run({ controller, ownWrites }: Lane, key: ObjectKey, signal: AbortSignal): Promise<number | undefined> {
     signal.throwIfAborted();
     const decided = controller.decide(key, {
       view: this.#cache,
@@ -233,7 +282,12 @@ export class ControllerManager {
     });
     const decision = 'steps' in decided ? decided : await inSlices(decided, signal);
     if (decision.steps.length > 0) {
-      await this.#writer.submit(decision.steps, controller.name, signal);
+      const own = ownWrites.expect(key, decision.steps);
+      try {
+        await this.#writer.submit(decision.steps, controller.name, signal);
+      } finally {
+        own.over();
+      }
       for (const step of decision.steps) this.#stats.steps[step.do] += 1;
       this.#log.debug('pass', { controller: controller.name, key, steps: decision.steps.map((step) => step.do) });
     }
@@ -280,26 +334,10 @@ export class ControllerManager {
     try {
       for (let portion = 0; !signal.aborted; portion = (portion + 1) % RESYNC_PORTIONS) {
         await this.#clock.sleep(this.#resyncMs / RESYNC_PORTIONS, signal);
-        this.#enqueue(this.#cache.keys().filter((key) => portionOf(key) === portion));
+        this.#resync(this.#cache.keys().filter((key) => hashOf(key) % RESYNC_PORTIONS === portion));
       }
     } catch (error) {
       if (!signal.aborted) this.#log.error('the resync ended', { error: String(error) });
     }
   }
-}
-
-/** What is worth trying again decides over what is not. */
-function mostUrgent(errors: readonly unknown[]): unknown {
-  return (
-    errors.find((error) => !(error instanceof PlumbError) || error.retry === 'backoff') ??
-    errors.find((error) => error instanceof PlumbError && error.retry === 'after') ??
-    errors[0]
-  );
-}
-
-/** A stable spread of keys over the portions (FNV-1a). */
-function portionOf(key: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < key.length; index += 1) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
-  return (hash >>> 0) % RESYNC_PORTIONS;
 }

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { GitHistory } from '../../../reconciler/controllers/recovery-history.ts';
 import type { RevisionReader } from '../../../reconciler/controllers/sync/revision-reader.ts';
+import type { CodeFor } from '../../../reconciler/core/error-codes.ts';
 import { RetryableError } from '../../../reconciler/core/errors.ts';
 import type { GitSource } from '../../../reconciler/ports/git-source.ts';
 
 const signal = new AbortController().signal;
 
 /** A branch of three commits, newest first, of which some cannot be read. */
-function history(failures: Readonly<Record<string, string>>): GitHistory {
+function history(failures: Readonly<Record<string, CodeFor<'backoff'>>>): GitHistory {
   const commits = ['c3', 'c2', 'c1'].map((sha) => ({ sha }));
   const git = {
     head: async () => ({ state: 'at', revision: commits[0] }),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { objectKey, type ConfigMap, type ObjectKey, type StoredConfigMap } from '../../../contracts/objects/index.ts';
+import { queueOf } from '../../../reconciler/controllers/runtime/manager.ts';
 import type { Controller } from '../../../reconciler/controllers/runtime/controller.ts';
 import { TerminalError } from '../../../reconciler/core/errors.ts';
 import { configMap } from '../../contract/object-store/objects.ts';
@@ -86,7 +87,7 @@ describe('ControllerManager', () => {
       await w.until(() => w.cache.list('Secret').length === 50, 'all copies');
       await w.recorder.flush();
       const before = (await w.store.list(undefined)).resourceVersion;
-      for (const { metadata } of w.cache.list('ConfigMap')) await w.queue.add('controllers', key(metadata.name));
+      for (const { metadata } of w.cache.list('ConfigMap')) await w.queue.add(queueOf(copier), key(metadata.name));
       await manager.close();
       assert.equal((await w.store.list(undefined)).resourceVersion, before);
       assert.equal(manager.stats().running, 0);
@@ -131,26 +132,138 @@ describe('ControllerManager', () => {
   );
 
   it(
-    'runs the controllers of one kind in order, and the later ones although an earlier fails',
+    'holds up no controller while another of the same kind is slow, or fails',
     inWorld(async (w) => {
-      const order: string[] = [];
       const done = new Counter();
-      const controller = (name: string, fails: boolean): Controller => ({
-        name,
+      let over = false;
+      const slow: Controller = {
+        name: 'slow',
+        kind: 'ConfigMap',
+        watches: {},
+        *decide() {
+          done.hit('slow');
+          while (!over) yield;
+          return { steps: [] };
+        },
+      };
+      const failing: Controller = {
+        name: 'failing',
         kind: 'ConfigMap',
         watches: {},
         decide: () => {
-          order.push(name);
-          done.hit(name);
-          if (fails) throw new TerminalError('TreeInvalid', 'no use');
+          done.hit('failing');
+          throw new TerminalError('TreeInvalid', 'no use');
+        },
+      };
+      const well: Controller = {
+        name: 'well',
+        kind: 'ConfigMap',
+        watches: {},
+        decide: () => {
+          done.hit('well');
+          return { steps: [] };
+        },
+      };
+      const manager = w.manager([slow, failing, well]);
+      await w.cache.write(
+        Array.from({ length: 20 }, (_, index) => ({ op: 'create' as const, object: configMap(`c-${index}`, {}) })),
+      );
+      manager.start();
+      await done.reach('slow', 8);
+      await done.reach('well', 20);
+      await done.reach('failing', 20);
+      const { queues } = manager.stats();
+      assert.deepEqual([queues.get('slow')?.running, queues.get('slow')?.depth], [8, 12]);
+      over = true;
+      await done.reach('slow', 20);
+    }),
+  );
+
+  it(
+    'is not woken by the status that it wrote itself, and is by that of others',
+    inWorld(async (w) => {
+      const passes = new Counter();
+      const manager = w.manager([
+        {
+          name: 'phase',
+          kind: 'Namespace',
+          watches: {},
+          decide: (k, { view }) => {
+            const found = view.get(k as ObjectKey<'Namespace'>);
+            passes.hit(k);
+            if (!found || found.status) return { steps: [] };
+            return { steps: [{ do: 'updateStatus', object: { ...found, status: { phase: 'Active' } } }] };
+          },
+        },
+      ]);
+      const of = (name: string): ObjectKey<'Namespace'> => objectKey('Namespace', undefined, name);
+      const make = async (name: string): Promise<void> => {
+        await w.cache.write([{ op: 'create', object: { apiVersion: 'v1', kind: 'Namespace', metadata: { name } } }]);
+      };
+      await make('a');
+      manager.start();
+      await w.until(() => w.cache.get(of('a'))?.status !== undefined, 'the status');
+      // Another one goes the whole way after it.
+      await make('b');
+      await passes.reach(of('b'), 1);
+      assert.equal(passes.count(of('a')), 1);
+      const found = w.cache.get(of('a'));
+      assert.ok(found);
+      await w.other.write([{ op: 'updateStatus', object: { ...found, status: { phase: 'Terminating' } } }]);
+      await passes.reach(of('a'), 2);
+    }),
+  );
+
+  it(
+    'wakes nobody for a heartbeat who does not ask for it, and every one for what else a node says',
+    inWorld(async (w) => {
+      const passes = new Counter();
+      const watcher = (name: string, hearsHeartbeats: boolean): Controller => ({
+        name,
+        kind: 'Node',
+        hearsHeartbeats,
+        watches: {
+          Node: () => {
+            passes.hit(`${name} maps`);
+            return [];
+          },
+        },
+        decide: () => {
+          passes.hit(name);
           return { steps: [] };
         },
       });
-      const manager = w.manager([controller('first', true), controller('second', false)]);
-      await w.cache.write([{ op: 'create', object: configMap('a', {}) }]);
+      const beat = async (lastHeartbeatTime: string, status: 'True' | 'False'): Promise<void> => {
+        const node = w.cache.get(objectKey('Node', undefined, 'n'));
+        assert.ok(node);
+        const condition = {
+          type: 'Ready',
+          status,
+          reason: 'R',
+          message: '',
+          lastTransitionTime: '2026-01-01T00:00:00Z',
+        };
+        await w.cache.write([
+          {
+            op: 'updateStatus',
+            object: { ...node, status: { ...node.status, conditions: [{ ...condition, lastHeartbeatTime }] } },
+          },
+        ]);
+      };
+      await w.cache.write([
+        { op: 'create', object: { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n' }, spec: {} } },
+      ]);
+      await beat('2026-01-01T00:00:00Z', 'True');
+      const manager = w.manager([watcher('deaf', false), watcher('hears', true)]);
       manager.start();
-      await done.reach('second', 1);
-      assert.deepEqual(order, ['first', 'second']);
+      await passes.reach('deaf', 1);
+      await passes.reach('hears', 1);
+      await beat('2026-01-01T00:00:10Z', 'True');
+      await passes.reach('hears', 2);
+      assert.deepEqual([passes.count('deaf'), passes.count('deaf maps')], [1, 0]);
+      await beat('2026-01-01T00:00:20Z', 'False');
+      await passes.reach('deaf', 2);
+      await passes.reach('hears', 3);
     }),
   );
 
