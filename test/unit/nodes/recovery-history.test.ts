@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { GitHistory } from '../../../reconciler/controllers/recovery-history.ts';
 import type { RevisionReader } from '../../../reconciler/controllers/sync/revision-reader.ts';
-import type { CodeFor } from '../../../reconciler/core/error-codes.ts';
+import type { CodeFor, ErrorCode } from '../../../reconciler/core/error-codes.ts';
 import { RetryableError } from '../../../reconciler/core/errors.ts';
 import type { GitSource } from '../../../reconciler/ports/git-source.ts';
 
 const signal = new AbortController().signal;
 
 /** A branch of three commits, newest first, of which some cannot be read. */
-function history(failures: Readonly<Record<string, CodeFor<'backoff'>>>): GitHistory {
+function history(failures: Readonly<Record<string, ErrorCode>>): GitHistory {
   const commits = ['c3', 'c2', 'c1'].map((sha) => ({ sha }));
   const git = {
     head: async () => ({ state: 'at', revision: commits[0] }),
@@ -18,7 +18,7 @@ function history(failures: Readonly<Record<string, CodeFor<'backoff'>>>): GitHis
   const reader = {
     read: async (sha: string) => {
       const code = failures[sha];
-      if (code !== undefined) throw new RetryableError(code, `${sha} cannot be read`);
+      if (code !== undefined) throw new RetryableError(code as CodeFor<'backoff'>, `${sha} cannot be read`);
       return { sha, state: new Map(), diagnostics: [], files: [] };
     },
   } as unknown as RevisionReader;
@@ -26,7 +26,7 @@ function history(failures: Readonly<Record<string, CodeFor<'backoff'>>>): GitHis
 }
 
 describe('what a recovery reads in Git', () => {
-  for (const code of ['RevisionNotFound', 'ObjectMissing', 'ObjectUnreadable'])
+  for (const code of ['RevisionNotFound', 'ObjectMissing', 'ObjectUnreadable'] as const)
     it(`is not held up by one commit: ${code}`, async () => {
       assert.equal((await history({ c3: code }).applied(['c3', 'c2'], signal)).revision, 'c2');
       const found = await history({ c2: code }).templates(new Map(), () => false, signal);
