@@ -1,12 +1,14 @@
 /**
- * Tells a record that was put back from one that was written: who can write Redis may keep an object's earlier record,
+ * What is known of the objects in the store, to tell a record that was put back from one that was written: who can write Redis may keep an object's earlier record,
  * proofs and all, and give it a newer version. A write names the version it replaced, so each part's base only ever
- * rises, and the newest part's base is not below the version that was known before.
+ * rises, and the newest part's base is not below the version that was known before. A deletion names the version that it
+ * ended, and nothing is above that.
  */
-import { keyOf, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { keyOf, parseKey, type Kind, type ObjectKey } from '../../../contracts/objects/index.ts';
 import type { DecodedRecord } from './record.ts';
 
-interface Known {
+export interface Known {
+  readonly key: ObjectKey;
   readonly uid: string;
   readonly version: number;
   readonly bodyBase: number;
@@ -17,7 +19,7 @@ interface Known {
 const KEPT_GONE = 20_000;
 
 export class Freshness {
-  #known = new Map<ObjectKey, Known>();
+  readonly #known = new Map<ObjectKey, Known>();
   /** By uid: the version of the deletion; oldest first. */
   readonly #gone = new Map<string, number>();
 
@@ -25,46 +27,60 @@ export class Freshness {
    * Takes note of a record that was read, as the object's state or its end; false when it cannot have been written
    * after what is known.
    */
-  accept(type: 'put' | 'delete', { object, bodyBase, statusBase }: DecodedRecord): boolean {
+  accept(type: 'put' | 'delete', { object, bodyBase, statusBase, endBase }: DecodedRecord): boolean {
     const key = keyOf(object);
     const { uid } = object.metadata;
     const version = Number(object.metadata.resourceVersion);
-    if (version <= Math.max(bodyBase, statusBase)) return false;
+    if ((type === 'delete') !== (endBase !== undefined)) return false;
+    const newest = endBase ?? Math.max(bodyBase, statusBase);
+    if (version <= newest || newest < Math.max(bodyBase, statusBase)) return false;
     const known = this.#known.get(key);
     const ended = this.#gone.get(uid);
     if (ended !== undefined) return version <= ended;
     if (known && version <= known.version) return true;
     if (known?.uid === uid) {
       if (bodyBase < known.bodyBase || statusBase < known.statusBase) return false;
-      if (type === 'put' && Math.max(bodyBase, statusBase) < known.version) return false;
+      if (newest < known.version) return false;
     }
     if (type === 'delete') {
       this.#known.delete(key);
       this.#bury(uid, version);
     } else {
       if (known && known.uid !== uid) this.#bury(known.uid, version - 1);
-      this.#known.set(key, { uid, version, bodyBase, statusBase });
+      this.#known.set(key, { key, uid, version, bodyBase, statusBase });
     }
     return true;
   }
 
+  /** The newest that is known of an object that is there. */
+  known(key: ObjectKey): Known | undefined {
+    return this.#known.get(key);
+  }
+
   /**
-   * The same for a listing of everything at `version`: an object cannot be older in it than it was known to be by then.
+   * The same for a listing at `version` of everything, or of one kind: an object cannot be older in it than it was known
+   * to be by then. Answers the objects that were known by then and are missing; undefined for a listing that cannot be.
    */
-  acceptAll(records: readonly DecodedRecord[], version: number): boolean {
+  acceptAll(records: readonly DecodedRecord[], version: number, kind?: Kind): Known[] | undefined {
     const listed = new Set<ObjectKey>();
     for (const record of records) {
       const key = keyOf(record.object);
       const known = this.#known.get(key);
       if (known && known.version <= version && Number(record.object.metadata.resourceVersion) < known.version)
-        return false;
-      if (!this.accept('put', record)) return false;
+        return undefined;
+      if (!this.accept('put', record)) return undefined;
       listed.add(key);
     }
-    for (const [key, known] of this.#known) {
-      if (known.version <= version && !listed.has(key)) this.#known.delete(key);
-    }
-    return true;
+    return [...this.#known.values()].filter(
+      (known) =>
+        known.version <= version && !listed.has(known.key) && (kind === undefined || parseKey(known.key).kind === kind),
+    );
+  }
+
+  /** The object was deleted at `version`. */
+  end({ key, uid }: Known, version: number): void {
+    if (this.#known.get(key)?.uid === uid) this.#known.delete(key);
+    this.#bury(uid, version);
   }
 
   /** An object with this uid is about to be created, deleted before or not. */

@@ -11,6 +11,8 @@ export interface StoreKeys {
    * one by mistake.
    */
   changes(incarnation: string): string;
+  /** Stream of the newest deletions of one incarnation: uid and proof, at the version of the deletion. */
+  deletions(incarnation: string): string;
 }
 
 /** Throws RangeError for a cluster name that would break the hash tag. */
@@ -22,6 +24,7 @@ export function storeKeys(cluster: string): StoreKeys {
     meta: `${tag}:meta`,
     objects: (kind) => `${tag}:objects:${kind}`,
     changes: (incarnation) => `${tag}:changes:${incarnation}`,
+    deletions: (incarnation) => `${tag}:deletions:${incarnation}`,
   };
 }
 

@@ -15,10 +15,19 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Ids } from '../../ports/ids.ts';
 import type { ChangeEvent, ObjectStore, WatchBatch, WriteOp, WriteResult } from '../../ports/object-store.ts';
 import { Link, storeLost } from './connection.ts';
-import { Freshness } from './freshness.ts';
+import { Freshness, type Known } from './freshness.ts';
 import { fieldOf, storeKeys, type StoreKeys } from './keys.ts';
 import { PositionMark } from './position-mark.ts';
-import { decodeRecord, encodeBody, encodeStatus, NO_STATUS, type DecodedRecord, type PartPlace } from './record.ts';
+import {
+  decodeRecord,
+  encodeBody,
+  encodeStatus,
+  NO_STATUS,
+  proveEnd,
+  provedEnd,
+  type DecodedRecord,
+  type PartPlace,
+} from './record.ts';
 import { Seal } from './seal.ts';
 import { runScript } from './run-script.ts';
 import * as scripts from './scripts.ts';
@@ -43,7 +52,7 @@ export interface RedisObjectStoreOptions {
 }
 
 /** Of records and meta: another one is not read but rebuilt. */
-const FORMAT = '2';
+const FORMAT = '3';
 /**
  * At most this long passes between the emptying of the store and a watcher's StoreLost, also while changes come without
  * a pause.
@@ -54,6 +63,7 @@ const WATCH_FIRST_RETRY_MS = 20;
 const WATCH_LONGEST_RETRY_MS = 500;
 /** Operations per script run: bounds how long Redis serves nobody else. */
 const WRITE_CHUNK = 500;
+const DELETIONS_PAGE = 5000;
 /** Own writes that the watcher has not read yet. */
 const OWN_WRITES_KEPT = 5000;
 
@@ -100,11 +110,11 @@ export class RedisObjectStore implements ObjectStore {
   async open(signal: AbortSignal): Promise<{ incarnation: string; fresh: boolean }> {
     await this.#refuseEviction(signal);
     const { incarnation: known, version: reached, past } = this.#mark;
-    const args = [this.#ids.uid(), FORMAT, this.#seal.name, known, String(reached), this.#keys.changes(''), ...past];
+    const streams = [this.#keys.changes(''), this.#keys.deletions('')];
     const [incarnation, fresh, version] = await this.#run<[string, number, string]>(
       scripts.OPEN,
       this.#allKeys(),
-      args,
+      [this.#ids.uid(), FORMAT, this.#seal.name, known, String(reached), ...streams, ...past],
       signal,
     );
     if (incarnation !== this.#incarnation) {
@@ -127,30 +137,36 @@ export class RedisObjectStore implements ObjectStore {
 
   async nextEpoch(above: number, signal: AbortSignal): Promise<number> {
     const now = this.#clock.now().getTime();
+    const floor = Math.max(above, this.#mark.epoch);
     const epoch = Number(
       await this.#run<string>(
         scripts.NEXT_EPOCH,
         [this.#keys.meta],
-        [...this.#check(), String(above), String(now)],
+        [...this.#check(), String(floor), String(now)],
         signal,
       ),
     );
     // The count has no proof. Agents remember the highest epoch, so one that nobody can speak above must never reach
-    // them.
-    return epoch <= Math.max(now, above) + EPOCH_SLACK ? epoch : this.#tampered('the count of epochs');
+    // them; and one that is not above the last would let a control plane of before speak again.
+    if (!(epoch > floor && epoch <= Math.max(now, floor) + EPOCH_SLACK)) this.#tampered('the count of epochs');
+    this.#mark.count(epoch);
+    return epoch;
   }
 
   async get<K extends Kind>(key: ObjectKey<K>, signal?: AbortSignal): Promise<Stored | undefined> {
     const { kind } = parseKey(key);
+    const known = this.#freshness.known(key);
     const record = await this.#run<string | null>(
       scripts.GET,
       [this.#keys.meta, this.#keys.objects(kind)],
       [...this.#check(), fieldOf(key)],
       signal,
     );
-    if (record === null) return undefined;
-    const decoded = this.#decode(record, key);
-    return keyOf(decoded.object) === key ? decoded.object : this.#tampered(key);
+    if (record === null) {
+      if (known) await this.#proveGone([known], signal);
+      return undefined;
+    }
+    return this.#decodeCurrent(record, key, known).object;
   }
 
   async list(
@@ -166,19 +182,16 @@ export class RedisObjectStore implements ObjectStore {
       signal,
     );
     const records = hashes.flatMap((pairs, index) => this.#decodeHash(kinds[index] ?? 'Pod', pairs));
-    const sound =
-      kind === undefined
-        ? this.#freshness.acceptAll(records, Number(resourceVersion))
-        : records.every((record) => this.#freshness.accept('put', record));
-    if (!sound) this.#tampered('a listing');
+    const missing = this.#freshness.acceptAll(records, Number(resourceVersion), kind) ?? this.#tampered('a listing');
+    if (missing.length > 0) await this.#proveGone(missing, signal);
     this.#advance(Number(resourceVersion));
     return { objects: records.map(({ object }) => object), resourceVersion };
   }
 
   async write(ops: readonly WriteOp[], signal?: AbortSignal): Promise<readonly WriteResult[]> {
     const results: WriteResult[] = [];
-    for (let first = 0; first < ops.length; first += WRITE_CHUNK) {
-      results.push(...(await this.#writeChunk(ops.slice(first, first + WRITE_CHUNK), signal)));
+    while (results.length < ops.length) {
+      results.push(...(await this.#writeChunk(ops.slice(results.length, results.length + WRITE_CHUNK), signal)));
     }
     return results;
   }
@@ -234,11 +247,11 @@ export class RedisObjectStore implements ObjectStore {
         retryMs = Math.min(WATCH_LONGEST_RETRY_MS, retryMs * 2);
       }
       if (reply) {
-        if (versionOf(reply[0]) !== at + 1) {
+        if (versionOf(reply[0][0]) !== at + 1) {
           yield { type: 'relist' };
           return;
         }
-        at = versionOf(reply[reply.length - 1] ?? reply[0]);
+        at = newestOf(reply);
         yield { type: 'events', events: this.#decodeEntries(reply), resourceVersion: String(at) };
         if (this.#clock.monotonic() - checkedAt < WATCH_BLOCK_MS) continue;
       } else if (newest !== undefined && newest > at) {
@@ -315,22 +328,28 @@ export class RedisObjectStore implements ObjectStore {
     if (!(error instanceof PlumbError) || error.code !== 'StoreUnavailable' || this.#closed) throw error;
   }
 
+  /**
+   * The results of the first of these: all of them, or as many as come before a delete whose proof was for another
+   * version than the object has by now, which is known from then on.
+   */
   async #writeChunk(ops: readonly WriteOp[], signal: AbortSignal | undefined): Promise<WriteResult[]> {
     const kinds = new Map<Kind, number>();
     const args: string[] = [];
     const [incarnation, reached] = this.#check();
-    const keyList = ops.map((op) => {
+    const sent = ops.map((op) => {
       const key = op.op === 'delete' ? op.key : keyOf(op.object);
       const { kind } = parseKey(key);
-      // KEYS is 1-based, and begins with the meta hash and the stream.
-      const hash = kinds.get(kind) ?? kinds.size + 3;
+      // KEYS is 1-based, and begins with the meta hash and the two streams.
+      const hash = kinds.get(kind) ?? kinds.size + 4;
       kinds.set(kind, hash);
-      args.push(op.op, String(hash), fieldOf(key), ...this.#encodeOp(op, key, incarnation));
-      return key;
+      const known = this.#freshness.known(key);
+      args.push(op.op, String(hash), fieldOf(key), ...this.#encodeOp(op, key, known, incarnation));
+      return { op, key, known };
     });
     const keys = [
       this.#keys.meta,
       this.#keys.changes(incarnation),
+      this.#keys.deletions(incarnation),
       ...[...kinds.keys()].map((kind) => this.#keys.objects(kind)),
     ];
     const replies = await this.#run<[string, string][]>(
@@ -339,14 +358,28 @@ export class RedisObjectStore implements ObjectStore {
       [incarnation, reached, this.#member, String(this.#streamLength), ...args],
       signal,
     );
-    return replies.map(([outcome, detail], index) =>
-      this.#decodeOutcome(outcome, detail, ops[index]?.op ?? 'update', keyList[index] ?? ''),
-    );
+    const results: WriteResult[] = [];
+    for (const [index, { op, key, known }] of sent.entries()) {
+      const [outcome, detail] = replies[index] ?? ['', ''];
+      if (outcome === 'unproved') {
+        this.#decodeCurrent(detail, key, known);
+        break;
+      }
+      if (outcome === 'NotFound' && known) await this.#proveGone([known], signal);
+      results.push(this.#decodeOutcome(outcome, detail, op.op, key));
+    }
+    return results;
   }
 
   /** uid, expected version, creation time, specDigest, bodyDigest, bodyProof, statusProof, body, status. */
-  #encodeOp(op: WriteOp, key: ObjectKey, incarnation: string): string[] {
-    if (op.op === 'delete') return [op.uid ?? '', op.resourceVersion ?? '', '', '', '', '', '', '', ''];
+  #encodeOp(op: WriteOp, key: ObjectKey, known: Known | undefined, incarnation: string): string[] {
+    if (op.op === 'delete') {
+      const uid = op.uid ?? known?.uid;
+      const base = op.resourceVersion ?? known?.version.toString();
+      const proof =
+        uid === undefined || base === undefined ? '' : proveEnd({ incarnation, key, uid, base }, this.#seal);
+      return [op.uid ?? '', op.resourceVersion ?? '', '', '', '', proof, '', '', ''];
+    }
     const { metadata } = op.object;
     const uid = oneLine(metadata.uid ?? this.#ids.uid());
     const expected = op.op === 'create' ? '' : (metadata.resourceVersion ?? '0');
@@ -358,6 +391,44 @@ export class RedisObjectStore implements ObjectStore {
     if (op.op === 'updateStatus') return [uid, expected, created, '', '', '', statusProof, '', status];
     const { specDigest, bodyDigest, bodyProof, body } = encodeBody(op.object, place, this.#seal);
     return [uid, expected, created, specDigest, bodyDigest, bodyProof, statusProof, body, status];
+  }
+
+  /** The record of an object that is there; `known` is what was known of it before it was asked for. */
+  #decodeCurrent(record: string, key: ObjectKey, known: Known | undefined): DecodedRecord {
+    const decoded = this.#decode(record, key);
+    const { object } = decoded;
+    const isOld = known !== undefined && Number(object.metadata.resourceVersion) < known.version;
+    return keyOf(object) === key && !isOld && this.#freshness.accept('put', decoded) ? decoded : this.#tampered(key);
+  }
+
+  /**
+   * Finds the proofs that these objects, known and not there, were deleted: by another control plane, or unseen between
+   * two listings. Throws StoreLost where there is none.
+   */
+  async #proveGone(missing: readonly Known[], signal: AbortSignal | undefined): Promise<void> {
+    const incarnation = this.#claimed();
+    const left = new Map(missing.map((known) => [known.uid, known]));
+    for (let from = 1 + Math.min(...missing.map(({ version }) => version)); left.size > 0;) {
+      const entries: [id: string, [uid: string, proof: string]][] = await this.#run(
+        scripts.DELETIONS,
+        [this.#keys.meta, this.#keys.deletions(incarnation)],
+        [...this.#check(), String(from), String(DELETIONS_PAGE)],
+        signal,
+      );
+      for (const [id, [uid, proof]] of entries) {
+        const known = left.get(uid);
+        const ended = known && provedEnd(proof, { incarnation, key: known.key, uid }, this.#seal);
+        if (known === undefined || ended === undefined || ended < known.version) continue;
+        this.#freshness.end(known, versionOf(id));
+        left.delete(uid);
+      }
+      const [last] = entries.at(-1) ?? [];
+      if (last === undefined) break;
+      from = versionOf(last) + 1;
+    }
+    const [lost] = left.values();
+    if (lost && this.#freshness.known(lost.key)?.uid === lost.uid)
+      throw this.#condemn(storeLost(new Error(`${lost.key} is gone, and nothing proves that it was deleted`)));
   }
 
   #decodeOutcome(outcome: string, detail: string, verb: WriteOp['op'], key: string): WriteResult {
@@ -378,7 +449,7 @@ export class RedisObjectStore implements ObjectStore {
 
   #decodeEntries(entries: StreamReply): ChangeEvent[] {
     const events = entries.map((entry): ChangeEvent => {
-      const version = String(versionOf(entry));
+      const version = String(versionOf(entry[0]));
       const [type, record] = entry[1];
       const own = this.#ownWrites.get(version);
       this.#ownWrites.delete(version);
@@ -388,7 +459,7 @@ export class RedisObjectStore implements ObjectStore {
         this.#tampered(keyOf(decoded.object));
       return { type, object: decoded.object };
     });
-    this.#advance(versionOf(entries[entries.length - 1] ?? entries[0]));
+    this.#advance(newestOf(entries));
     return events;
   }
 
@@ -461,8 +532,12 @@ function oneLine(text: string): string {
   return text;
 }
 
-function versionOf([id]: StreamEntry): number {
+function versionOf(id: string): number {
   return Number(id.slice(0, id.indexOf('-')));
+}
+
+function newestOf(entries: StreamReply): number {
+  return versionOf((entries.at(-1) ?? entries[0])[0]);
 }
 
 function explain(reason: 'AlreadyExists' | 'Conflict' | 'NotFound', detail: string): string {

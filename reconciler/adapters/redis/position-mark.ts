@@ -11,11 +11,17 @@ import type { Clock } from '../../ports/clock.ts';
 const KEPT_PAST = 50;
 const SAVE_EVERY_MS = 2000;
 
-const SavedMark = z.object({ incarnation: z.string(), version: z.number().int().min(0), past: z.array(z.string()) });
+const SavedMark = z.object({
+  incarnation: z.string(),
+  version: z.number().int().min(0),
+  epoch: z.number().int().min(0).default(0),
+  past: z.array(z.string()),
+});
 
 export class PositionMark {
   #incarnation = '';
   #version = 0;
+  #epoch = 0;
   #past: readonly string[] = [];
 
   /** Of the store as it was last seen; empty before the first. */
@@ -25,6 +31,11 @@ export class PositionMark {
 
   get version(): number {
     return this.#version;
+  }
+
+  /** The highest epoch that was given out; 0 before the first. Redis' own count is believed only above it. */
+  get epoch(): number {
+    return this.#epoch;
   }
 
   /** Incarnations that must not be worked on again. */
@@ -43,6 +54,11 @@ export class PositionMark {
     }
   }
 
+  /** Notes an epoch that is about to be given out. */
+  count(epoch: number): void {
+    this.#epoch = Math.max(this.#epoch, epoch);
+  }
+
   /** From now on this incarnation is a past one, wherever it is found. */
   condemn(incarnation: string): void {
     if (incarnation === '' || this.#past.includes(incarnation)) return;
@@ -52,6 +68,7 @@ export class PositionMark {
   protected load(saved: z.infer<typeof SavedMark>): void {
     this.#incarnation = saved.incarnation;
     this.#version = saved.version;
+    this.#epoch = saved.epoch;
     this.#past = saved.past;
   }
 }
@@ -95,6 +112,11 @@ export class FiledMark extends PositionMark {
     this.#saving ??= this.#save();
   }
 
+  override count(epoch: number): void {
+    super.count(epoch);
+    this.#saving ??= this.#save();
+  }
+
   /** Writes it for the next control plane. */
   async close(): Promise<void> {
     await this.#saving;
@@ -106,7 +128,7 @@ export class FiledMark extends PositionMark {
     // In the next turn: with what this one still adds.
     await Promise.resolve();
     const temporary = `${this.#file}.new`;
-    const saved = { incarnation: this.incarnation, version: this.version, past: this.past };
+    const saved = { incarnation: this.incarnation, version: this.version, epoch: this.epoch, past: this.past };
     await writeFile(temporary, JSON.stringify(saved), { mode: 0o600 })
       .then(() => rename(temporary, this.#file))
       .catch(() => undefined);

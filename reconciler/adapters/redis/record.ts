@@ -2,11 +2,12 @@
  * Objects to records and back; the only place that knows how a Secret is sealed within one, and how a record is proved
  * to be ours.
  *
- * A record is `version|generation|uid|created|specDigest|bodyDigest|bodyProof|statusProof`, a line feed, the body, a
- * line feed, the status. Redis gives the version, and keeps one part while the other is replaced; so each part has a
+ * A record is `version|generation|uid|created|specDigest|bodyDigest|bodyProof|statusProof|endProof`, a line feed, the
+ * body, a line feed, the status. Redis gives the version, and keeps one part while the other is replaced; so each part has a
  * proof of its own, `BASE.MAC`: BASE is the version that the writer replaced, and the MAC covers incarnation, uid, BASE
  * and the part as it lies there. Who can write Redis without the key can neither make a part, nor move one to another
- * object, another incarnation or another BASE.
+ * object, another incarnation or another BASE. The end of an object has a third one, of what was deleted and at which
+ * version; a record without it is no deletion.
  */
 import { timingSafeEqual } from 'node:crypto';
 import { keyOf, type KubeObject, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
@@ -43,6 +44,8 @@ export interface DecodedRecord {
   readonly object: Stored;
   readonly bodyBase: number;
   readonly statusBase: number;
+  /** Of the record of a deletion: the version that was deleted. */
+  readonly endBase?: number;
 }
 
 const SEALED_FIELD = 'plumbline.dev/sealed';
@@ -70,12 +73,23 @@ export function encodeStatus(object: KubeObject, place: PartPlace, seal: Seal): 
   return { statusProof: `${place.base}.${seal.prove(statusContext(place), text)}`, status: text };
 }
 
+/** Proves that the holder of the key deleted the object at version `base`. */
+export function proveEnd(place: PartPlace, seal: Seal): string {
+  return `${place.base}.${seal.prove(endContext(place), '')}`;
+}
+
+/** The version that `proof` says was deleted; undefined where the holder of the key did not say so. */
+export function provedEnd(proof: string, place: Omit<PartPlace, 'base'>, seal: Seal): number | undefined {
+  const base = baseOf(proof);
+  return isProved(proof, base, seal.prove(endContext({ ...place, base }), '')) ? Number(base) : undefined;
+}
+
 /** Undefined for a record that the key's holder did not write like this. Throws TerminalError `SealBroken`. */
 export function decodeRecord(record: string, incarnation: string, seal: Seal): DecodedRecord | undefined {
   const headEnd = record.indexOf('\n');
   const bodyEnd = record.indexOf('\n', headEnd + 1);
   const head = record.slice(0, headEnd).split('|');
-  if (headEnd < 0 || bodyEnd < 0 || head.length !== 8) return undefined;
+  if (headEnd < 0 || bodyEnd < 0 || head.length !== 9) return undefined;
   const [
     resourceVersion = '',
     generation = '',
@@ -85,6 +99,7 @@ export function decodeRecord(record: string, incarnation: string, seal: Seal): D
     bodyDigest = '',
     bodyProof = '',
     statusProof = '',
+    endProof = '',
   ] = head;
   if (!isCounter(resourceVersion) || !isCounter(generation)) return undefined;
   const bodyText = record.slice(headEnd + 1, bodyEnd);
@@ -108,13 +123,20 @@ export function decodeRecord(record: string, incarnation: string, seal: Seal): D
     )
       return undefined;
   }
+  const endBase = endProof === '' ? undefined : provedEnd(endProof, { incarnation, key, uid }, seal);
+  if (endProof !== '' && endBase === undefined) return undefined;
   const status = statusText === '' ? undefined : (JSON.parse(statusText) as unknown);
   const object = putTogether(
     body.kind === 'Secret' ? openBody(body, sealedPlace(key, uid), seal) : body,
     status,
     server,
   );
-  return { object, bodyBase: Number(bodyBase), statusBase: Number(statusBase) };
+  return {
+    object,
+    bodyBase: Number(bodyBase),
+    statusBase: Number(statusBase),
+    ...(endBase !== undefined && { endBase }),
+  };
 }
 
 /** The object's key is in the body. */
@@ -128,6 +150,10 @@ function bodyContext(
 
 function statusContext({ incarnation, key, uid, base }: PartPlace): string {
   return `status|${incarnation}|${key}|${uid}|${base}`;
+}
+
+function endContext({ incarnation, key, uid, base }: PartPlace): string {
+  return `end|${incarnation}|${key}|${uid}|${base}`;
 }
 
 function isCounter(text: string): boolean {

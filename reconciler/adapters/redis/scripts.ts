@@ -36,6 +36,9 @@ local function complete(hash)
 end
 `;
 
+/** Proofs of deletions that are kept for those who missed the change: a few MB. */
+const DELETIONS_KEPT = 50_000;
+
 const CHECK_COUNTS = `
 for i = 2, #KEYS do
   if not complete(KEYS[i]) then return redis.error_reply('STORELOST objects are missing from ' .. KEYS[i]) end
@@ -44,7 +47,7 @@ end
 
 /**
  * KEYS: meta, all kinds' hashes. ARGV: a new incarnation, format, name of the key, incarnation and version known,
- * prefix of the change streams, then incarnations that are over. Returns {incarnation, 1 when fresh, version}. What is
+ * prefixes of the change streams and of the deletions, then incarnations that are over. Returns {incarnation, 1 when fresh, version}. What is
  * older than known, in another format or incomplete is emptied and claimed anew.
  */
 export const OPEN = `${COUNTED}
@@ -64,9 +67,9 @@ if whole then
   for i = 2, #KEYS do whole = whole and complete(KEYS[i]) end
 end
 local back = whole and current == ARGV[4] and tonumber(version) < tonumber(ARGV[5])
-for i = 7, #ARGV do back = back or current == ARGV[i] end
+for i = 8, #ARGV do back = back or current == ARGV[i] end
 if not current or not whole or back then
-  if current then redis.call('DEL', ARGV[6] .. current) end
+  if current then redis.call('DEL', ARGV[6] .. current, ARGV[7] .. current) end
   for i = 1, #KEYS do redis.call('DEL', KEYS[i]) end
   current, version, ready = ARGV[1], '0', '0'
   redis.call('HSET', KEYS[1], 'incarnation', current, 'version', version, 'format', ARGV[2], 'seal', ARGV[3])
@@ -97,7 +100,7 @@ return meta[2]
 `;
 
 /** KEYS: meta, one kind's hash. ARGV: check, field. Returns the record or nil. */
-export const GET = `${CHECK}
+export const GET = `${CHECK}${COUNTED}${CHECK_COUNTS}
 return redis.call('HGET', KEYS[2], ARGV[3])
 `;
 
@@ -111,23 +114,31 @@ for i = 2, #KEYS do reply[i] = redis.call('HGETALL', KEYS[i]) end
 return reply
 `;
 
+/** KEYS: meta, deletions. ARGV: check, the first version, how many. Returns entries of uid and proof. */
+export const DELETIONS = `${CHECK}
+return redis.call('XRANGE', KEYS[2], ARGV[3], '+', 'COUNT', ARGV[4])
+`;
+
 /**
- * KEYS: meta, change stream, kinds' hashes. ARGV: check, member, stream length, then per operation (12 of them): verb, index of
+ * KEYS: meta, change stream, deletions, kinds' hashes. ARGV: check, member, stream length, then per operation (12 of them): verb, index of
  * the hash in KEYS, field, uid, expected version, creation time, specDigest, bodyDigest, bodyProof, statusProof, body,
- * status. Returns per operation {'ok', record} or {reason, detail}. Stream entries have the id VERSION-0 and every
- * version has exactly one entry, which is how a watcher sees that it missed one.
+ * status; of a delete its proof in the place of bodyProof. Returns per operation {'ok', record} or {reason, detail}. A
+ * delete that is proved for another version than the one that is there ends the run with {'unproved', record}. Stream
+ * entries have the id VERSION-0 and every version has exactly one entry, which is how a watcher sees that it missed one.
  */
 export const WRITE = `${CHECK}${FENCE}${COUNTED}
 local function parse(record)
   local version, generation, uid, created, spec, digest, bodyProof, statusProof, body, status =
-    string.match(record, '^(%d+)|(%d+)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|\\n]*)\\n([^\\n]*)\\n(.*)$')
+    string.match(record, '^(%d+)|(%d+)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|\\n([^\\n]*)\\n(.*)$')
   return {
     version = version, generation = generation, uid = uid, created = created, spec = spec, digest = digest,
     bodyProof = bodyProof, statusProof = statusProof, body = body, status = status,
   }
 end
 local function format(o)
-  return table.concat({o.version, o.generation, o.uid, o.created, o.spec, o.digest, o.bodyProof, o.statusProof}, '|') .. '\\n' .. o.body .. '\\n' .. o.status
+  return table.concat({
+    o.version, o.generation, o.uid, o.created, o.spec, o.digest, o.bodyProof, o.statusProof, o.endProof or '',
+  }, '|') .. '\\n' .. o.body .. '\\n' .. o.status
 end
 local function publish(object, change)
   object.version = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'version', 1))
@@ -164,9 +175,15 @@ for first = 5, #ARGV, 12 do
     elseif (expected ~= '' and expected ~= object.version) then
       result = {'Conflict', 'resourceVersion ' .. object.version}
     elseif verb == 'delete' then
+      if string.match(bodyProof, '^(%d+)[.]') ~= object.version then
+        results[#results + 1] = {'unproved', record}
+        break
+      end
       redis.call('HDEL', hash, field)
       redis.call('HINCRBY', KEYS[1], countOf(hash), -1)
+      object.endProof = bodyProof
       result = {'ok', publish(object, 'delete')}
+      redis.call('XADD', KEYS[3], 'MAXLEN', '~', ${DELETIONS_KEPT}, object.version .. '-0', object.uid, bodyProof)
     elseif (verb == 'update' and digest == object.digest) or (verb == 'updateStatus' and status == object.status) then
       result = {'ok', record}
     else

@@ -6,7 +6,13 @@ import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { objectKey, type ConfigMap, type Stored, type StoredPod } from '../../../contracts/objects/index.ts';
+import {
+  objectKey,
+  type ConfigMap,
+  type Machine,
+  type Stored,
+  type StoredPod,
+} from '../../../contracts/objects/index.ts';
 import { RedisObjectStore } from '../../../reconciler/adapters/redis/object-store.ts';
 import { FiledMark, PositionMark } from '../../../reconciler/adapters/redis/position-mark.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
@@ -242,6 +248,40 @@ describe('a count of epochs that somebody else set', () => {
   }
 });
 
+describe('a count of epochs that somebody else set back', () => {
+  it(
+    'gives no epoch twice',
+    onRedis(async (redis, store) => {
+      const first = await store.nextEpoch(0, signal);
+      await redis.client.hset(META, 'epoch', '5');
+      assert.ok((await store.nextEpoch(0, signal)) > first);
+    }),
+  );
+
+  it('gives none twice to a control plane that was restarted', async () => {
+    const dir = makeFolder('plumb-mark-');
+    const redis = await startTestRedis();
+    try {
+      const before = await FiledMark.open(join(dir, 'mark.json'), clock);
+      const store = storeOn(redis, before);
+      await store.open(signal);
+      const first = await store.nextEpoch(0, signal);
+      await store.close();
+      await before.close();
+      await redis.client.hdel(META, 'epoch');
+      const next = storeOn(redis, await FiledMark.open(join(dir, 'mark.json'), clock));
+      await next.open(signal);
+      // The clock is not ahead of the epoch in the mark where it was set back.
+      await redis.client.hset(META, 'epoch', '1');
+      assert.ok((await next.nextEpoch(0, signal)) > first);
+      await next.close();
+    } finally {
+      await redis.close();
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+});
+
 describe('a record that somebody else put into Redis', () => {
   const PODS = '{plumb:test}:objects:Pod';
 
@@ -413,6 +453,17 @@ describe('a record that somebody else put into Redis', () => {
   );
 
   it(
+    'is refused to get where it is an earlier one',
+    onRedis(async (redis, store) => {
+      const first = await write<StoredPod>(store, { op: 'create', object: pod('p') });
+      const early = await recordOf(redis);
+      await write(store, { op: 'updateStatus', object: { ...first, status: { phase: 'Running' } } });
+      await redis.client.hset(PODS, 'default/p', early);
+      await assert.rejects(store.get(objectKey('Pod', 'default', 'p')), TAMPERED);
+    }),
+  );
+
+  it(
     'has nothing of the key in it',
     onRedis(async (redis, store) => {
       await write(store, { op: 'create', object: secret('s', { a: 'YQ==' }) });
@@ -422,6 +473,117 @@ describe('a record that somebody else put into Redis', () => {
       ]);
       for (const text of [sealKey.toString('base64'), sealKey.toString('base64url'), sealKey.toString('hex')])
         assert.ok(!dump.includes(text));
+    }),
+  );
+});
+
+describe('a deletion that somebody else made in Redis', () => {
+  const MACHINES = '{plumb:test}:objects:Machine';
+  const KEY = objectKey('Machine', undefined, 'm');
+  const machine = {
+    apiVersion: 'plumbline.dev/v1alpha1',
+    kind: 'Machine',
+    metadata: { name: 'm' },
+    spec: { address: '192.0.2.1', user: 'root', port: 22, hostKey: 'ssh-ed25519 AAAA' },
+  } as unknown as Machine;
+
+  /** As who can write Redis but has no key would: out of the hash, and with `record` into the change stream. */
+  async function cut({ client }: TestRedis, record?: string): Promise<void> {
+    const [stream = ''] = await client.keys('{plumb:test}:changes:*');
+    await client.eval(
+      `
+      redis.call('HDEL', KEYS[3], '/m')
+      redis.call('HINCRBY', KEYS[1], 'count:Machine', -1)
+      if ARGV[1] == '' then return end
+      local version = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'version', 1))
+      redis.call('XADD', KEYS[2], version .. '-0', 'delete', (string.gsub(ARGV[1], '^%d+', version)))`,
+      3,
+      META,
+      stream,
+      MACHINES,
+      record ?? '',
+    );
+  }
+
+  const recordOf = async (redis: TestRedis): Promise<string> => (await redis.client.hget(MACHINES, '/m')) ?? '';
+  const made = (store: RedisObjectStore): Promise<Stored<Machine>> => write(store, { op: 'create', object: machine });
+
+  it(
+    'is believed by nobody who watches',
+    onRedis(async (redis, store) => {
+      const { metadata } = await made(store);
+      const watch = assert.rejects(nextOf(store, metadata.resourceVersion), TAMPERED);
+      await cut(redis, await recordOf(redis));
+      await watch;
+      assert.equal((await store.open(signal)).fresh, true);
+    }),
+  );
+
+  it(
+    'is not believed either with the proof of an earlier deletion',
+    onRedis(async (redis, store) => {
+      const first = await made(store);
+      await write(store, { op: 'delete', key: KEY });
+      const [stream = ''] = await redis.client.keys('{plumb:test}:changes:*');
+      const early = (await redis.client.xrevrange(stream, '+', '-', 'COUNT', 1))[0]?.[1][1] ?? '';
+      const again = await write<Stored<Machine>>(store, {
+        op: 'create',
+        object: { ...machine, metadata: { ...machine.metadata, uid: first.metadata.uid } },
+      });
+      const watch = assert.rejects(nextOf(store, again.metadata.resourceVersion), TAMPERED);
+      await cut(redis, early);
+      await watch;
+    }),
+  );
+
+  for (const [how, read] of [
+    ['get', (store: RedisObjectStore) => store.get(KEY)],
+    ['list', (store: RedisObjectStore) => store.list(undefined)],
+    ['a list of its kind', (store: RedisObjectStore) => store.list('Machine')],
+    ['delete', (store: RedisObjectStore) => store.write([{ op: 'delete', key: KEY }])],
+  ] as const) {
+    it(
+      `is a lost store to ${how}, also where the count was changed and the streams are gone`,
+      onRedis(async (redis, store) => {
+        await made(store);
+        await cut(redis);
+        await redis.client.del(...(await redis.client.keys('{plumb:test}:*:*-*')));
+        await assert.rejects(read(store), LOST);
+        await assert.rejects(store.list(undefined), LOST, 'nothing of this incarnation is believed any more');
+        assert.equal((await store.open(signal)).fresh, true);
+      }),
+    );
+  }
+
+  it(
+    'is not what another control plane does',
+    onRedis(async (redis, store, mark) => {
+      const other = storeOn(redis, mark);
+      try {
+        await other.open(signal);
+        const own = await made(store);
+        await write(store, { op: 'create', object: configMap('a', {}) });
+        assert.equal((await other.list(undefined)).objects.length, 2);
+        await write(store, { op: 'updateStatus', object: { ...own, status: { phase: 'x' } } as unknown as Stored });
+        await write(other, { op: 'delete', key: KEY, uid: own.metadata.uid });
+        assert.equal(await store.get(KEY), undefined);
+        await made(store);
+        await write(other, { op: 'delete', key: KEY });
+        assert.deepEqual((await store.list('Machine')).objects, []);
+        assert.equal((await store.list(undefined)).objects.length, 1);
+      } finally {
+        await other.close();
+      }
+    }),
+  );
+
+  it(
+    'leaves a count: a get of what is there finds that something is missing',
+    onRedis(async (redis, store) => {
+      await create(store, 'a');
+      await create(store, 'b');
+      await redis.client.hdel('{plumb:test}:objects:ConfigMap', 'default/b');
+      await assert.rejects(store.get(objectKey('ConfigMap', 'default', 'a')), LOST);
     }),
   );
 });
