@@ -1,6 +1,7 @@
 /** Node: what is known of a server. Made from its Machine and from what its agent reports. */
-import { findCondition, KINDS, type Node, type Stored } from '../../../contracts/objects/index.ts';
+import { findCondition, KINDS } from '../../../contracts/objects/index.ts';
 import { nodeHealth } from '../health/machine.ts';
+import { nodeForRoutes } from '../nodes/node-form.ts';
 import { AGE, NAME, NONE } from './columns.ts';
 import type { KindDescriptor } from './descriptor.ts';
 
@@ -47,17 +48,3 @@ export const NODE: KindDescriptor<'Node'> = {
   recovery: { from: 'nodes', order: 1 },
   subresources: [],
 };
-
-/**
- * Routes need a node's pod range and address. Its owner is a Machine, which is read from Git again after a recovery.
- */
-export function nodeForRoutes(node: Stored<Node>): Node {
-  const { name, uid, resourceVersion, creationTimestamp } = node.metadata;
-  return {
-    apiVersion: node.apiVersion,
-    kind: node.kind,
-    metadata: { name, uid, resourceVersion, creationTimestamp },
-    spec: node.spec.podCIDR === undefined ? {} : { podCIDR: node.spec.podCIDR },
-    ...(node.status?.addresses && { status: { addresses: node.status.addresses } }),
-  };
-}

@@ -8,8 +8,8 @@ import {
   type Stored,
 } from '../../../contracts/objects/index.ts';
 import { DESCRIPTORS, descriptorOf } from '../kinds/index.ts';
-import { nodeForRoutes } from '../kinds/node.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
+import { nodeForRoutes } from './node-form.ts';
 
 /** Whether every node holds objects of the kind, or those that a pod of its own leads to, or none. */
 export function reachOf(kind: Kind): 'shared' | 'followed' | 'none' {

@@ -1,5 +1,6 @@
 /** Goes through every kind and every facet: what is missing, or says two things, fails here before anything runs. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { CLAIMED_KINDS } from '../../../contracts/agent/index.ts';
 import { ALL_KINDS, KINDS, type Kind, type KubeObject, type Stored } from '../../../contracts/objects/index.ts';
@@ -122,6 +123,14 @@ function changed(kind: Kind, facets: Partial<Record<keyof KindDescriptor<Kind>, 
 }
 
 describe('descriptors of kinds', () => {
+  it('README.md names every kind that a manifest may have', () => {
+    const text = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+    assert.deepEqual(
+      ALL_KINDS.filter((kind) => KINDS[kind].manifest && !text.includes(`\`${kind}\``)),
+      [],
+    );
+  });
+
   it('there is one of every kind', () => {
     assert.deepEqual(Object.keys(DESCRIPTORS).sort(), [...ALL_KINDS].sort());
   });
