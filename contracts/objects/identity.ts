@@ -36,6 +36,7 @@ export const IDENTITIES = withKinds({
   ConfigMap: namespaced('v1', 'configmaps', 'cm'),
   Secret: namespaced('v1', 'secrets'),
   ServiceAccount: namespaced('v1', 'serviceaccounts', 'sa'),
+  ResourceQuota: namespaced('v1', 'resourcequotas', 'quota'),
   Service: namespaced('v1', 'services', 'svc'),
   EndpointSlice: namespaced('discovery.k8s.io/v1', 'endpointslices'),
   Deployment: namespaced('apps/v1', 'deployments', 'deploy'),

@@ -15,6 +15,7 @@ export * from './own-key.ts';
 export * from './placement.ts';
 export * from './pod.ts';
 export * from './quantity.ts';
+export * from './resource-quota.ts';
 export * from './scheduling.ts';
 export * from './scheduler-args.ts';
 export * from './selectors.ts';

@@ -10,6 +10,7 @@ import type { Cluster, Machine, Source } from './own.ts';
 import { ClusterManifest, MachineManifest } from './own.ts';
 import type { Pod } from './pod.ts';
 import { PodManifest } from './pod.ts';
+import { ResourceQuotaManifest, type ResourceQuota } from './resource-quota.ts';
 import type {
   DeschedulerPolicy,
   KubeSchedulerConfiguration,
@@ -52,6 +53,7 @@ export interface ObjectsByKind {
   DeschedulerPolicy: DeschedulerPolicy;
   SchedulerPlugin: SchedulerPlugin;
   ServiceAccount: ServiceAccount;
+  ResourceQuota: ResourceQuota;
 }
 export type KubeObject = ObjectsByKind[Kind];
 /** An object that the store has accepted: uid, resourceVersion, generation and creationTimestamp are there. */
@@ -77,6 +79,7 @@ export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: Ob
   ConfigMap: { ...IDENTITIES.ConfigMap, manifest: ConfigMapManifest },
   Secret: { ...IDENTITIES.Secret, manifest: SecretManifest },
   ServiceAccount: { ...IDENTITIES.ServiceAccount, manifest: ServiceAccountManifest },
+  ResourceQuota: { ...IDENTITIES.ResourceQuota, manifest: ResourceQuotaManifest },
   Service: { ...IDENTITIES.Service, manifest: ServiceManifest },
   EndpointSlice: { ...IDENTITIES.EndpointSlice },
   Deployment: { ...IDENTITIES.Deployment, manifest: DeploymentManifest },

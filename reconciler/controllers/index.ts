@@ -11,6 +11,7 @@ import { podDisruptionBudgetController } from './poddisruptionbudget.ts';
 import { podGcController } from './pod-gc.ts';
 import { podGroupController } from './podgroup.ts';
 import { replicaSetController } from './replicaset.ts';
+import { resourceQuotaController } from './resourcequota.ts';
 import type { Controller } from './runtime/controller.ts';
 import { serviceController } from './service.ts';
 import { taintEvictionController } from './taint-eviction.ts';
@@ -28,6 +29,7 @@ export function allControllers(monitor = new NodeMonitor()): Controller[] {
     nodeDrainController,
     podDisruptionBudgetController,
     podGroupController,
+    resourceQuotaController,
     deschedulerController,
     podGcController,
     ...garbageCollectors,

@@ -16,6 +16,7 @@ import { POD_DISRUPTION_BUDGET } from './poddisruptionbudget.ts';
 import { POD_GROUP } from './podgroup.ts';
 import { PRIORITY_CLASS } from './priorityclass.ts';
 import { REPLICA_SET } from './replicaset.ts';
+import { RESOURCE_QUOTA } from './resourcequota.ts';
 import { SCHEDULER_PLUGIN } from './schedulerplugin.ts';
 import { SECRET } from './secret.ts';
 import { SERVICE_ACCOUNT } from './serviceaccount.ts';
@@ -33,6 +34,7 @@ export const DESCRIPTORS: { readonly [K in Kind]: KindDescriptor<K> } = {
   ConfigMap: CONFIG_MAP,
   Secret: SECRET,
   ServiceAccount: SERVICE_ACCOUNT,
+  ResourceQuota: RESOURCE_QUOTA,
   PodDisruptionBudget: POD_DISRUPTION_BUDGET,
   PodGroup: POD_GROUP,
   Namespace: NAMESPACE,

@@ -64,6 +64,7 @@ export const DIAGNOSTIC_CODES = [
   'UnknownScheduler',
   'UnknownServiceAccount',
   'BudgetAllowsNothing',
+  'QuotaExceeded',
 ] as const;
 export type DiagnosticCode = (typeof DIAGNOSTIC_CODES)[number];
 

@@ -4,6 +4,7 @@ import { UNREAD_CODES } from './codes.ts';
 import { checkBudgets } from './compose-budgets.ts';
 import { checkNetwork } from './compose-network.ts';
 import { checkPlugins } from './compose-plugins.ts';
+import { checkQuotas } from './compose-quotas.ts';
 import { checkReferences } from './compose-references.ts';
 import { checkGlobalDefault, checkPlacementReferences, checkSingletons } from './compose-scheduling.ts';
 import { byPosition, type Tell } from './findings.ts';
@@ -37,6 +38,7 @@ export function composeState(files: readonly ParsedFile[], others: readonly Diag
   }
   checkNetwork(state, tell);
   checkBudgets(state, tell);
+  checkQuotas(state, tell);
   checkSingletons(state, tell);
   checkGlobalDefault(state, tell);
   return { state, diagnostics: diagnostics.sort(byPosition) };

@@ -9,6 +9,7 @@ import {
   PodGroupManifest,
   PriorityClassManifest,
   ReplicaSetManifest,
+  ResourceQuotaManifest,
   SchedulerPluginManifest,
   SecretManifest,
   ServiceAccountManifest,
@@ -44,6 +45,12 @@ export const EXAMPLES: { readonly [K in Kind]: ObjectsByKind[K] } = {
   ConfigMap: ConfigMapManifest.parse({ apiVersion: 'v1', kind: 'ConfigMap', metadata: scoped, immutable: true }),
   Secret: SecretManifest.parse({ apiVersion: 'v1', kind: 'Secret', metadata: scoped, immutable: true }),
   ServiceAccount: ServiceAccountManifest.parse({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: scoped }),
+  ResourceQuota: ResourceQuotaManifest.parse({
+    apiVersion: 'v1',
+    kind: 'ResourceQuota',
+    metadata: scoped,
+    spec: { hard: { services: 5 } },
+  }),
   PodDisruptionBudget: PodDisruptionBudgetManifest.parse({
     apiVersion: 'policy/v1',
     kind: 'PodDisruptionBudget',

@@ -43,6 +43,7 @@ const MANIFESTS: Partial<Record<Kind, object>> = {
   ConfigMap: {},
   Secret: {},
   ServiceAccount: {},
+  ResourceQuota: { spec: { hard: { services: 1 } } },
   PriorityClass: {},
   PodDisruptionBudget: { spec: { minAvailable: 1 } },
   Cluster: {},
