@@ -38,6 +38,8 @@ const FACETS: readonly (keyof KindDescriptor<Kind>)[] = [
   'summary',
   'wave',
 ];
+/** Controllers of one kind; garbage is collected of all. */
+const KEEPERS = allControllers().filter(({ name }) => !name.startsWith('garbage-collector-'));
 /** Their controllers keep nothing of them that could be other than it should. */
 const WITHOUT_HEALTH: readonly Kind[] = ['Namespace', 'Cluster', 'DeschedulerPolicy'];
 
@@ -109,7 +111,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     WITHOUT_HEALTH.includes(kind) ||
     !isWritten(of) ||
     of.health !== 'stored' ||
-    !allControllers().some((one) => one.kind === kind),
+    !KEEPERS.some((one) => one.kind === kind),
 };
 
 function contradictions(table: Table): string[] {
