@@ -7,23 +7,13 @@ import {
   FOREGROUND_FINALIZER,
   keyOf,
   ORPHAN_FINALIZER,
-  type Kind,
   type KubeObject,
   type Stored,
-  type StoredOf,
 } from '../../../contracts/objects/index.ts';
+import { descriptorOf } from '../kinds/index.ts';
 import type { DeletionPropagation } from '../step.ts';
 import { kubeTime } from '../storage/object-form.ts';
 import type { AdmittedWrite, DeleteRequest } from './request.ts';
-
-/**
- * Kinds whose end is carried out elsewhere before the object can go: the seconds that this takes when nobody says how
- * many; undefined where nobody has to do anything. Every other kind goes at once.
- */
-const GRACEFUL: { readonly [K in Kind]?: (object: StoredOf<K>) => number | undefined } = {
-  /** Its node stops the containers, and says so. A pod without a node has none. */
-  Pod: ({ spec }) => (spec.nodeName === undefined ? undefined : spec.terminationGracePeriodSeconds),
-};
 
 /**
  * What a delete comes to: the object goes, it is marked and waits (for its node, for finalizers), or, undefined, it is
@@ -83,8 +73,10 @@ function withPropagation(
   }
 }
 
-function gracePeriodOf<K extends Kind>(object: StoredOf<K>): number | undefined {
-  return (GRACEFUL[object.kind as K] as ((object: StoredOf<K>) => number | undefined) | undefined)?.(object);
+/** Undefined where nothing has to be carried out before the object can go. */
+function gracePeriodOf(object: Stored): number | undefined {
+  const { deletion: end } = descriptorOf(object.kind);
+  return end === 'at once' ? undefined : end.graceSeconds(object);
 }
 
 function hasEnded({ metadata }: Stored): boolean {

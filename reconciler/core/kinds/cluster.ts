@@ -30,7 +30,6 @@ export const CLUSTER: KindDescriptor<'Cluster'> = {
   health: 'stored',
   deletion: 'at once',
   fixed: [],
-  allocated: [],
   sealed: [],
   reach: { how: 'shared', ...WHOLE },
   recovery: 'with the first sync',

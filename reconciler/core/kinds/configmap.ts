@@ -23,7 +23,6 @@ export const CONFIG_MAP: KindDescriptor<'ConfigMap'> = {
   health: 'stored',
   deletion: 'at once',
   fixed: IMMUTABLE_DATA,
-  allocated: [],
   sealed: [],
   reach: { how: 'followed', ...WHOLE },
   recovery: 'with the first sync',

@@ -34,7 +34,6 @@ export const DEPLOYMENT: KindDescriptor<'Deployment'> = {
   health: { judge: deploymentHealth, shown: 'always' },
   deletion: 'at once',
   fixed: [neverChanges('spec', 'selector')],
-  allocated: [],
   sealed: [],
   reach: 'none',
   recovery: { from: 'git', order: 3 },

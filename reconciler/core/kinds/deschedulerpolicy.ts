@@ -30,7 +30,6 @@ export const DESCHEDULER_POLICY: KindDescriptor<'DeschedulerPolicy'> = {
   health: 'stored',
   deletion: 'at once',
   fixed: [],
-  allocated: [],
   sealed: [],
   reach: 'none',
   recovery: 'with the first sync',

@@ -87,16 +87,13 @@ export interface KindDescriptor<K extends Kind> {
   readonly health: 'stored' | HealthFacet<K>;
 
   /**
-   * `graceful`: an object is marked (deletionTimestamp) and goes when its node says so; `at once`: it is removed, as
-   * far as no finalizer keeps it.
+   * `at once`: an object goes as soon as no finalizer keeps it. Of others the end is carried out elsewhere first:
+   * `graceSeconds` is how long that takes when nobody says how long, undefined where nobody has anything to do.
    */
-  readonly deletion: 'graceful' | 'at once';
+  readonly deletion: 'at once' | { graceSeconds(object: StoredOf<K>): number | undefined };
 
   /** Values that never change once an object exists. A plan that would change them is refused. */
   readonly fixed: readonly FixedField<K>[];
-
-  /** Values that Plumbline chooses where a manifest says none. `*` stands for every entry of a list. */
-  readonly allocated: readonly FieldPath[];
 
   /**
    * Fields of secret values: sealed in the store, kept in memory on nodes, and hidden in plans, errors, logs and answers.
@@ -109,7 +106,7 @@ export interface KindDescriptor<K extends Kind> {
   /** From where an object comes again when the store was lost. */
   readonly recovery: RecoveryOf<K>;
 
-  /** Served besides the object itself; `status` and `scale` come from the fields of that name. */
+  /** Served beside the object itself; of `status` and `scale` other facets and the schema tell. */
   readonly subresources: readonly ('log' | 'exec' | 'eviction')[];
 }
 

@@ -33,7 +33,6 @@ export const ENDPOINT_SLICE: KindDescriptor<'EndpointSlice'> = {
   health: 'stored',
   deletion: 'at once',
   fixed: [],
-  allocated: [],
   sealed: [],
   reach: { how: 'shared', ...WHOLE },
   recovery: { from: 'computed', order: 6 },

@@ -31,7 +31,6 @@ export const EVENT: KindDescriptor<'Event'> = {
   health: 'stored',
   deletion: 'at once',
   fixed: [],
-  allocated: [],
   sealed: [],
   reach: 'none',
   recovery: 'lost',

@@ -23,7 +23,6 @@ export const KUBE_SCHEDULER_CONFIGURATION: KindDescriptor<'KubeSchedulerConfigur
   health: 'stored',
   deletion: 'at once',
   fixed: [],
-  allocated: [],
   sealed: [],
   reach: 'none',
   recovery: 'with the first sync',

@@ -34,7 +34,6 @@ export const MACHINE: KindDescriptor<'Machine'> = {
   health: { judge: machineHealth, shown: 'when not healthy' },
   deletion: 'at once',
   fixed: [],
-  allocated: [],
   sealed: [],
   reach: 'none',
   recovery: 'with the first sync',

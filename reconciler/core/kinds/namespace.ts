@@ -21,7 +21,6 @@ export const NAMESPACE: KindDescriptor<'Namespace'> = {
   health: 'stored',
   deletion: 'at once',
   fixed: [],
-  allocated: [],
   sealed: [],
   reach: 'none',
   recovery: 'with the first sync',

@@ -42,7 +42,6 @@ export const NODE: KindDescriptor<'Node'> = {
   health: { judge: nodeHealth, shown: 'when not healthy' },
   deletion: 'at once',
   fixed: [],
-  allocated: [['spec', 'podCIDR']],
   sealed: [],
   reach: { how: 'shared', form: nodeForRoutes },
   recovery: { from: 'nodes', order: 1 },

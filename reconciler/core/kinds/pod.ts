@@ -34,9 +34,11 @@ export const POD: KindDescriptor<'Pod'> = {
   scale: 'none',
   placement: 'state',
   health: { judge: podHealth, shown: 'always' },
-  deletion: 'graceful',
+  // Its node stops the containers, and says so. A pod without a node has none.
+  deletion: {
+    graceSeconds: ({ spec }) => (spec.nodeName === undefined ? undefined : spec.terminationGracePeriodSeconds),
+  },
   fixed: [POD_SPEC, POD_GATES],
-  allocated: [['spec', 'nodeName']],
   sealed: [],
   reach: { how: 'followed', ...WITHOUT_STATUS },
   recovery: { from: 'nodes', order: 5 },

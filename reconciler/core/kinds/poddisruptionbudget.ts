@@ -32,7 +32,6 @@ export const POD_DISRUPTION_BUDGET: KindDescriptor<'PodDisruptionBudget'> = {
   health: { judge: disruptionBudgetHealth, shown: 'when not healthy' },
   deletion: 'at once',
   fixed: [],
-  allocated: [],
   sealed: [],
   reach: 'none',
   recovery: 'with the first sync',

@@ -30,7 +30,6 @@ export const POD_GROUP: KindDescriptor<'PodGroup'> = {
   health: { judge: podGroupHealth, shown: 'when not healthy' },
   deletion: 'at once',
   fixed: [],
-  allocated: [],
   sealed: [],
   reach: 'none',
   recovery: 'with the first sync',

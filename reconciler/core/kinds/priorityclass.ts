@@ -29,7 +29,6 @@ export const PRIORITY_CLASS: KindDescriptor<'PriorityClass'> = {
   health: 'stored',
   deletion: 'at once',
   fixed: [neverChanges('value'), neverChanges('preemptionPolicy')],
-  allocated: [],
   sealed: [],
   reach: 'none',
   recovery: 'with the first sync',

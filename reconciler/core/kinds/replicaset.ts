@@ -38,7 +38,6 @@ export const REPLICA_SET: KindDescriptor<'ReplicaSet'> = {
   health: { judge: replicaSetHealth, shown: 'always' },
   deletion: 'at once',
   fixed: [neverChanges('spec', 'selector')],
-  allocated: [],
   sealed: [],
   reach: 'none',
   recovery: { from: 'git', order: 4 },

@@ -22,7 +22,6 @@ export const RESOURCE_QUOTA: KindDescriptor<'ResourceQuota'> = {
   health: { judge: quotaHealth, shown: 'when not healthy' },
   deletion: 'at once',
   fixed: [],
-  allocated: [],
   sealed: [],
   reach: 'none',
   recovery: 'with the first sync',

@@ -28,7 +28,6 @@ export const SCHEDULER_PLUGIN: KindDescriptor<'SchedulerPlugin'> = {
   health: 'stored',
   deletion: 'at once',
   fixed: [],
-  allocated: [],
   sealed: [],
   reach: 'none',
   recovery: 'with the first sync',

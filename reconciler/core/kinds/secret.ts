@@ -28,7 +28,6 @@ export const SECRET: KindDescriptor<'Secret'> = {
   health: 'stored',
   deletion: 'at once',
   fixed: [neverChanges('type'), ...IMMUTABLE_DATA],
-  allocated: [],
   sealed: [['data'], ['stringData']],
   reach: { how: 'followed', ...WHOLE },
   recovery: 'with the first sync',

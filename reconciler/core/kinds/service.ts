@@ -41,10 +41,6 @@ export const SERVICE: KindDescriptor<'Service'> = {
   health: { judge: serviceHealth, shown: 'always' },
   deletion: 'at once',
   fixed: [neverChanges('spec', 'clusterIP'), HEADLESS],
-  allocated: [
-    ['spec', 'clusterIP'],
-    ['spec', 'ports', '*', 'nodePort'],
-  ],
   sealed: [],
   reach: { how: 'shared', ...WITHOUT_STATUS },
   recovery: { from: 'nodes', order: 2 },

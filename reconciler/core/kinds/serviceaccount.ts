@@ -21,7 +21,6 @@ export const SERVICE_ACCOUNT: KindDescriptor<'ServiceAccount'> = {
   health: 'stored',
   deletion: 'at once',
   fixed: [],
-  allocated: [],
   sealed: [],
   reach: 'none',
   recovery: 'with the first sync',

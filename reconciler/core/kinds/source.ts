@@ -29,7 +29,6 @@ export const SOURCE: KindDescriptor<'Source'> = {
   health: 'stored',
   deletion: 'at once',
   fixed: [],
-  allocated: [],
   sealed: [],
   reach: { how: 'shared', form: sourceForNodes },
   recovery: { from: 'nodes', order: 0 },

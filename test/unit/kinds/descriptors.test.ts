@@ -3,7 +3,15 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { CLAIMED_KINDS } from '../../../contracts/agent/index.ts';
-import { ALL_KINDS, KINDS, type Kind, type KubeObject, type Stored } from '../../../contracts/objects/index.ts';
+import {
+  ALL_KINDS,
+  fieldSemantics,
+  KINDS,
+  type FieldSemantics,
+  type Kind,
+  type KubeObject,
+  type Stored,
+} from '../../../contracts/objects/index.ts';
 import { allControllers } from '../../../reconciler/controllers/index.ts';
 import { fieldAt } from '../../../reconciler/core/diff/fixed-fields.ts';
 import { descriptorOf, DESCRIPTORS, type KindDescriptor } from '../../../reconciler/core/kinds/index.ts';
@@ -15,7 +23,6 @@ type Table = Readonly<Record<Kind, KindDescriptor<Kind>>>;
 type Rule = (kind: Kind, of: KindDescriptor<Kind>, table: Table) => boolean;
 
 const FACETS: readonly (keyof KindDescriptor<Kind>)[] = [
-  'allocated',
   'categories',
   'check',
   'columns',
@@ -49,6 +56,13 @@ const isRebuilt = (of: KindDescriptor<Kind>): boolean => Number.isFinite(orderOf
 const isFrom = ({ recovery }: KindDescriptor<Kind>, source: 'git' | 'nodes' | 'computed'): boolean =>
   typeof recovery !== 'string' && recovery.from === source;
 const isWritten = ({ identity }: KindDescriptor<Kind>): boolean => identity.manifest !== undefined;
+
+/** Whether a value is chosen for the object at this place or below. */
+function hasAllocated({ allocated = [], fields = {}, values }: FieldSemantics): boolean {
+  return (
+    allocated.length > 0 || Object.values(fields).some(hasAllocated) || (values !== undefined && hasAllocated(values))
+  );
+}
 
 /** This kind and all that it owns, down to the last. A kind that owns itself is not followed for ever. */
 function chain(kind: Kind, table: Table, above: readonly Kind[] = []): readonly Kind[] {
@@ -94,8 +108,8 @@ const RULES: Readonly<Record<string, Rule>> = {
     of,
     table,
   ) => of.owns.length === 0 || (isRebuilt(of) && of.owns.every((owned) => orderOf(table[owned]) > orderOf(of))),
-  'what was given out is taken from nodes, as nobody else knows it': (_kind, of) =>
-    of.allocated.length === 0 || isFrom(of, 'nodes'),
+  'what was given out is taken from nodes, as nobody else knows it': (kind, of) =>
+    !hasAllocated(fieldSemantics(kind)) || isFrom(of, 'nodes'),
   'what comes from Git is in manifests': (_kind, of) =>
     isWritten(of) || !(isFrom(of, 'git') || of.recovery === 'with the first sync'),
   'no two are rebuilt at one place': (kind, of, table) =>
