@@ -16,34 +16,10 @@ import { SchedulingLane } from '../../../reconciler/controllers/scheduling/lane.
 import { objectHealth } from '../../../reconciler/core/health/object-health.ts';
 import { isActive } from '../../../reconciler/core/workloads/pod-state.ts';
 import { world, type World } from '../runtime/world.ts';
-import { cluster, condition, deployment, machine, running, service } from './objects.ts';
+import { startAgents } from './agents.ts';
+import { cluster, deployment, machine, service } from './objects.ts';
 
 const KEY = objectKey('Deployment', 'default', 'web');
-
-/** Every node reports ready once, pods that are bound run, pods that are told to go are gone. */
-function startAgents(w: World): void {
-  let address = 10;
-  const writes: Promise<unknown>[] = [];
-  w.cache.subscribe((type, object) => {
-    if (type === 'delete') return;
-    if (object.kind === 'Node' && object.status === undefined) {
-      const now = w.clock.now().toISOString();
-      const status = {
-        allocatable: { cpu: '4', memory: '8Gi', pods: '110' },
-        conditions: [condition('Ready', 'True', { lastHeartbeatTime: now, lastTransitionTime: now })],
-      };
-      writes.push(w.cache.write([{ op: 'updateStatus', object: { ...object, status } }]));
-    }
-    if (object.kind !== 'Pod' || object.spec.nodeName === undefined) return;
-    const { uid, namespace, name, deletionTimestamp } = object.metadata;
-    if (deletionTimestamp !== undefined)
-      writes.push(w.cache.write([{ op: 'delete', key: objectKey('Pod', namespace, name), uid }]));
-    else if (object.status?.phase !== 'Running') {
-      const status = running(object, true, w.clock.now().toISOString(), `198.18.1.${address++}`).status;
-      writes.push(w.cache.write([{ op: 'updateStatus', object: { ...object, status } as typeof object }]));
-    }
-  });
-}
 
 async function apply(w: World, ...objects: readonly KubeObject[]): Promise<void> {
   const results = await w.cache.write(objects.map((object) => ({ op: 'create', object })));

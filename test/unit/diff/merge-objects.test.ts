@@ -100,6 +100,22 @@ const CASES: readonly MergeCase[] = [
     ],
   },
   {
+    name: 'finalizers are a set: Git has its own, and those of others stay',
+    applied: 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, finalizers: [e.com/was, e.com/stays]}\n',
+    desired: 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, finalizers: [e.com/stays, e.com/new]}\n',
+    live: (o) => put(o, 'metadata.finalizers', ['e.com/was', 'e.com/stays', 'e.com/other']),
+    of: get('metadata.finalizers'),
+    expected: ['e.com/stays', 'e.com/new', 'e.com/other'],
+  },
+  {
+    name: 'finalizers of others stay where Git has none any more',
+    applied: 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, finalizers: [e.com/was]}\n',
+    desired: 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, finalizers: []}\n',
+    live: (o) => put(o, 'metadata.finalizers', ['e.com/was', 'e.com/other']),
+    of: get('metadata.finalizers'),
+    expected: ['e.com/other'],
+  },
+  {
     name: 'names that mean something elsewhere mean nothing in a map of labels',
     applied: 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, labels: {value: a, nodeName: node}}\n',
     desired: 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, labels: {valueFrom: b}}\n',

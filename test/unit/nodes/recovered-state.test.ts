@@ -14,8 +14,10 @@ import { recoverState, type RecoveredState } from '../../../reconciler/core/node
 import { hasUnexplained, type NodeWord } from '../../../reconciler/core/nodes/recovered-workloads.ts';
 import { DESCRIPTORS } from '../../../reconciler/core/kinds/index.ts';
 import { templateHash } from '../../../reconciler/core/workloads/template.ts';
+import { planCollection } from '../../../reconciler/core/workloads/collection.ts';
 import { UNHEARD_ANNOTATION } from '../../../reconciler/core/workloads/unheard.ts';
 import { cluster, deployment, machine, pod, service } from '../controllers/objects.ts';
+import { World } from '../controllers/world.ts';
 import { EXAMPLES } from '../kinds/examples.ts';
 
 const NOW = new Date('2026-03-01T12:00:00Z');
@@ -173,6 +175,32 @@ describe('the state after the store was lost', () => {
       [running('p3', '10.244.2.5')],
     ),
   ];
+
+  /** What the garbage collector would make of the objects, kind by kind. */
+  const collected = (objects: readonly KubeObject[]): string[] => {
+    const w = new World();
+    for (const object of objects) w.put(object);
+    return [...w.objects.values()].flatMap((object) =>
+      planCollection(object, w, []).steps.length > 0 ? [keyOf(object)] : [],
+    );
+  };
+
+  it('has every owner under the uid that its dependents name: nothing of it is garbage', () => {
+    const { objects } = recovered(honest);
+    assert.ok(objects.some(({ metadata }) => metadata.ownerReferences !== undefined));
+    assert.deepEqual(collected(objects), []);
+  });
+
+  it('would lose its pods to the garbage collector if an owner had got a new uid', () => {
+    const { objects } = recovered(honest);
+    const reborn = objects.map((object) =>
+      object.kind === 'ReplicaSet' ? { ...object, metadata: { ...object.metadata, uid: 'a-new-one' } } : object,
+    );
+    assert.deepEqual(
+      collected(reborn).sort(),
+      ['p1', 'p2', 'p3'].map((name) => objectKey('Pod', 'default', name)),
+    );
+  });
 
   it('is what it was: the same pods under their uids, owned, with their endpoints, addresses, ranges', () => {
     const result = recovered(honest);
