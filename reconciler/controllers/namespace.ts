@@ -16,7 +16,7 @@ const DEFAULT = 'default';
 const NAMESPACED = ALL_KINDS.filter((kind) => KINDS[kind].namespaced);
 
 /**
- * Asked for a Namespace that is gone, deletes what is left in it. It is never asked for one that was never there:
+ * Asked for a Namespace that is gone, or that its finalizers hold, deletes what is left in it. It is never asked for one that was never there:
  * objects whose Namespace the repository forgot are the checker's business.
  */
 function decide(key: ObjectKey, { view }: PassContext): Decision {
@@ -31,14 +31,19 @@ function decide(key: ObjectKey, { view }: PassContext): Decision {
     };
     return { steps: [{ do: 'create', object: made }] };
   }
-  if (namespace)
-    return {
-      steps: namespace.status ? [] : [{ do: 'updateStatus', object: { ...namespace, status: { phase: 'Active' } } }],
-    };
+  const isEnding = namespace?.metadata.deletionTimestamp !== undefined;
+  const phase = isEnding ? 'Terminating' : 'Active';
+  const told: readonly Step[] =
+    namespace && namespace.status?.phase !== phase
+      ? [{ do: 'updateStatus', object: { ...namespace, status: { phase } } }]
+      : [];
+  if (namespace && !isEnding) return { steps: told };
   const left = NAMESPACED.flatMap((kind) => view.list<Kind>(kind, name)).filter(
     (object) => object.metadata.deletionTimestamp === undefined,
   );
-  return { steps: left.map((object): Step => ({ do: 'delete', key: keyOf(object), uid: object.metadata.uid })) };
+  return {
+    steps: [...told, ...left.map((object): Step => ({ do: 'delete', key: keyOf(object), uid: object.metadata.uid }))],
+  };
 }
 
 const DEFAULT_KEY = objectKey('Namespace', undefined, DEFAULT);

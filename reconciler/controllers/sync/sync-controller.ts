@@ -4,7 +4,9 @@
  * may run twice.
  */
 import {
+  type Kind,
   type KubeObject,
+  type ObjectKey,
   OWN_API_VERSION,
   type Source,
   type SourceStatus,
@@ -62,6 +64,11 @@ export class SyncController {
   /** Newest commit that this process has judged. */
   #judged: string | undefined;
   #branchSeen: (() => void) | undefined;
+  /**
+   * What the revision in force has and could not make yet: one of that name is still being deleted. For the words alone:
+   * whatever is missing is made.
+   */
+  #awaited: ReadonlySet<ObjectKey> = new Set();
   /**
    * Resolves when the branch was seen once and what it asks for is in the store (or was refused, and the last good
    * state is).
@@ -303,12 +310,12 @@ export class SyncController {
             withSynced(withOutcome(s, revision.sha, { outcome: 'Failed', message }, now), 'ApplyFailed', message, now),
           signal,
         );
-        throw new RetryableError(
-          'SyncConflict',
-          `revision ${revision.sha} could not be applied: others write the same objects: ${message}`,
-        );
+        const cause = problems.some(({ reason }) => reason === 'Conflict') ? 'others write the same objects: ' : '';
+        throw new RetryableError('SyncConflict', `revision ${revision.sha} could not be applied: ${cause}${message}`);
       }
     }
+    const { view } = this.#deps;
+    this.#awaited = new Set([...desired.keys()].filter((key) => isEnding(view.get<Kind>(key))));
     const done = counts;
     const outcome: Outcome = rebuilt
       ? { outcome: 'Applied', message: 'was in force when the state was rebuilt' }
@@ -375,7 +382,8 @@ export class SyncController {
     if (applied.size === 0) return;
     const { plan } = planLive(this.#deps.view, this.#name, applied, applied);
     if (plan.items.length === 0) return;
-    const drift = driftSentences(plan);
+    const made = plan.items.filter(({ action, key }) => action === 'create' && this.#awaited.has(key));
+    const drift = driftSentences(plan).filter(({ item }) => !made.includes(item));
     const problems = await this.#deps.execute(stepsOf(plan), `git:${this.#name}`, signal);
     if (problems.length > 0)
       throw new RetryableError(
@@ -386,6 +394,7 @@ export class SyncController {
           '; ',
         )}`,
       );
+    this.#awaited = new Set([...this.#awaited].filter((key) => !made.some((item) => item.key === key)));
     for (const { item, message } of drift) this.#deps.log.warn(`live object ${message}`, { object: item.key });
     await this.#deps.execute(
       drift.map(({ item, message }): Step => ({
@@ -483,6 +492,10 @@ function specChanged(object: Stored, previous: Stored | undefined): boolean {
   const told = ({ metadata: { uid, generation, labels, annotations } }: Stored): string =>
     JSON.stringify([uid, generation, labels, annotations]);
   return told(object) !== told(previous);
+}
+
+function isEnding(object: Stored | undefined): boolean {
+  return object?.metadata.deletionTimestamp !== undefined;
 }
 
 function countsOf(status: SourceStatus, sha: string): { counts?: { create: number; update: number; delete: number } } {

@@ -3,17 +3,17 @@ import { FOREGROUND_FINALIZER, ORPHAN_FINALIZER, type KubeObject } from '../../.
 import { progressing, type Health } from './health.ts';
 
 /** What the garbage collector does before it removes its own. */
-const COLLECTOR: Readonly<Record<string, string>> = {
-  [FOREGROUND_FINALIZER]: 'what it owns goes first',
-  [ORPHAN_FINALIZER]: 'what it owns is let go of first',
-};
+const COLLECTOR: ReadonlyMap<string, string> = new Map([
+  [FOREGROUND_FINALIZER, 'what it owns goes first'],
+  [ORPHAN_FINALIZER, 'what it owns is let go of first'],
+]);
 
 /** Undefined for an object that is not being deleted, or that no finalizer holds. */
 export function heldDeletion({ metadata }: KubeObject): Health | undefined {
   const { deletionTimestamp, finalizers = [] } = metadata;
   if (deletionTimestamp === undefined || finalizers.length === 0) return undefined;
-  const others = finalizers.filter((name) => COLLECTOR[name] === undefined);
-  const reasons = finalizers.flatMap((name) => COLLECTOR[name] ?? []);
+  const others = finalizers.filter((name) => !COLLECTOR.has(name));
+  const reasons = finalizers.flatMap((name) => COLLECTOR.get(name) ?? []);
   if (others.length > 0)
     reasons.push(
       `it waits for ${others.length === 1 ? 'the finalizer' : 'the finalizers'} ${others.join(', ')}, removed by whoever set ${others.length === 1 ? 'it' : 'them'}; if nobody does any more, commit \`spec.sync.abandonedFinalizers: [${others.join(', ')}]\` in the Cluster`,

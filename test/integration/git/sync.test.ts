@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import type { Pod, StoredDeployment } from '../../../contracts/objects/index.ts';
+import { objectKey, type Pod, type StoredConfigMap, type StoredDeployment } from '../../../contracts/objects/index.ts';
 import { CLUSTER, deployment, type SyncBench, syncBench } from './sync-bench.ts';
 
 const signal = AbortSignal.timeout(120_000);
@@ -64,6 +64,35 @@ describe('sync controller on a real repository', () => {
     assert.equal(web()?.spec.template.spec.containers[0]?.image, 'registry.lab/web:2');
     assert.equal(bench.cache.get('Deployment/default/api'), undefined);
     assert.deepEqual(bench.record(sha)?.counts, { create: 0, update: 1, delete: 1 });
+  });
+
+  it('waits for an object that a finalizer holds, says which, and then makes the one that was pushed meanwhile', async () => {
+    const map = (value: string, finalizers = '') => ({
+      path: 'map.yaml',
+      content: `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: map${finalizers}}\ndata: {value: "${value}"}\n`,
+    });
+    const live = (): StoredConfigMap | undefined => bench.cache.get(objectKey('ConfigMap', 'default', 'map'));
+    await applied(commit(map('1', ', finalizers: [example.com/x]')));
+    const first = live();
+    await applied(commit());
+    assert.ok(live()?.metadata.deletionTimestamp);
+    const health = () => bench.status()?.conditions?.find(({ type }) => type === 'Healthy');
+    await bench.until(() => /example\.com\/x/.test(health()?.message ?? ''), 'it says what it waits for');
+    assert.match(health()?.message ?? '', /map.*is being deleted: it waits for the finalizer example\.com\/x/);
+
+    await applied(commit(map('2')));
+    const held = live();
+    assert.ok(held);
+    assert.deepEqual([held.metadata.uid, held.data], [first?.metadata.uid, { value: '1' }]);
+    const { finalizers: _given, ...metadata } = held.metadata;
+    await bench.writer.submit([{ do: 'update', object: { ...held, metadata } }], 'test', signal);
+    await bench.until(() => live()?.data?.['value'] === '2', 'the new one');
+    assert.notEqual(live()?.metadata.uid, first?.metadata.uid);
+    await bench.until(() => health()?.status === 'True', 'healthy again');
+    assert.deepEqual(
+      bench.cache.list('Event').filter(({ reason }) => reason === 'DriftHealed'),
+      [],
+    );
   });
 
   it('refuses a commit that does not validate, with every place, and keeps the last good one', async () => {
