@@ -3,7 +3,7 @@ import { NodeMonitor } from '../core/health/node-monitor.ts';
 import { deploymentController } from './deployment.ts';
 import { deschedulerController } from './descheduling/descheduler.ts';
 import { endpointSliceController } from './endpointslice.ts';
-import { garbageCollectors } from './garbage-collector.ts';
+import { garbageCollector } from './garbage-collector.ts';
 import { namespaceControllers } from './namespace.ts';
 import { nodeDrainController } from './node-drain.ts';
 import { nodeLifecycleControllers } from './node-lifecycle.ts';
@@ -32,6 +32,6 @@ export function allControllers(monitor = new NodeMonitor()): Controller[] {
     resourceQuotaController,
     deschedulerController,
     podGcController,
-    ...garbageCollectors,
+    garbageCollector,
   ];
 }

@@ -42,8 +42,8 @@ export interface Controller {
    * Its name in logs, events (`source.component`) and job keys: the kind's controller, such as `deployment-controller`.
    */
   readonly name: string;
-  /** Keys of this kind are its work. */
-  readonly kind: Kind;
+  /** Keys of this kind, or of these kinds, are its work. */
+  readonly kind: Kind | readonly Kind[];
   /**
    * Whether a change of an object of its own kind asks for a pass; when absent, all do. `previous` is the object before:
    * what is new, what is gone and what a resync brings asks in any case. A predicate of controller-runtime.
@@ -66,4 +66,8 @@ export interface Controller {
    * nothing.
    */
   decide(key: ObjectKey, context: PassContext): Decision | Paced<Decision>;
+}
+
+export function worksOn({ kind }: Controller, other: Kind): boolean {
+  return typeof kind === 'string' ? kind === other : kind.includes(other);
 }

@@ -22,7 +22,7 @@ import type { Log } from '../../ports/log.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 import type { JobResult, Priority, QueueName, QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
 import type { StoreCache } from './cache.ts';
-import type { Controller } from './controller.ts';
+import { worksOn, type Controller } from './controller.ts';
 import type { EventRecorder } from './event-recorder.ts';
 import { isHeartbeat } from './heartbeat.ts';
 import { OwnWrites } from './own-writes.ts';
@@ -133,7 +133,7 @@ export class ControllerManager {
       ownWrites: new OwnWrites(),
     }));
     this.#byKind = new Map(
-      ALL_KINDS.map((kind) => [kind, this.#lanes.filter((lane) => lane.controller.kind === kind)]),
+      ALL_KINDS.map((kind) => [kind, this.#lanes.filter((lane) => worksOn(lane.controller, kind))]),
     );
     this.#watchers = new Map(
       ALL_KINDS.map((kind) => [kind, this.#lanes.filter((lane) => lane.controller.watches[kind] !== undefined)]),
@@ -218,7 +218,7 @@ export class ControllerManager {
   /** Collects keys until the event loop's turn ends, then adds them in one round trip for each controller. */
   #enqueue({ asked, controller }: Lane, keys: readonly ObjectKey[], priority: Priority): void {
     for (const key of keys)
-      if (parseKey(key).kind === controller.kind && asked.get(key) !== 'fresh') asked.set(key, priority);
+      if (worksOn(controller, parseKey(key).kind) && asked.get(key) !== 'fresh') asked.set(key, priority);
     if (asked.size > 0) this.#flushing ??= this.#flush();
   }
 

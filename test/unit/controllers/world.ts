@@ -13,7 +13,12 @@ import { finish } from '../../../reconciler/core/paced.ts';
 import { controllerOf } from '../../../reconciler/core/workloads/owners.ts';
 import { canonicalJson } from '../../../reconciler/core/storage/canonical-json.ts';
 import type { Decision, Step } from '../../../reconciler/core/step.ts';
-import type { Controller, PassContext, StoreView } from '../../../reconciler/controllers/runtime/controller.ts';
+import {
+  worksOn,
+  type Controller,
+  type PassContext,
+  type StoreView,
+} from '../../../reconciler/controllers/runtime/controller.ts';
 
 /** What a decision made of an object: the version it saw, and the one it wrote. */
 interface Written {
@@ -109,7 +114,7 @@ export class World implements StoreView {
 
   private notify(object: Stored, event: 'put' | 'delete'): void {
     for (const controller of this.controllers) {
-      if (controller.kind === object.kind) this.enqueue(controller, keyOf(object));
+      if (worksOn(controller, object.kind)) this.enqueue(controller, keyOf(object));
       const watch = controller.watches[object.kind] as
         ((o: Stored, view: StoreView, e: 'put' | 'delete') => readonly ObjectKey[]) | undefined;
       for (const key of watch?.(object, this, event) ?? []) this.enqueue(controller, key);
@@ -176,7 +181,7 @@ export class World implements StoreView {
 
   private requeue(key: ObjectKey): void {
     for (const controller of this.controllers)
-      if (controller.kind === parseKey(key).kind) this.enqueue(controller, key);
+      if (worksOn(controller, parseKey(key).kind)) this.enqueue(controller, key);
   }
 
   /** One waiting pass, the `index`-th; false when none waits. */

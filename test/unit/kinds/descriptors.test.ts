@@ -12,7 +12,9 @@ import {
   type KubeObject,
   type Stored,
 } from '../../../contracts/objects/index.ts';
+import { garbageCollector } from '../../../reconciler/controllers/garbage-collector.ts';
 import { allControllers } from '../../../reconciler/controllers/index.ts';
+import { worksOn } from '../../../reconciler/controllers/runtime/controller.ts';
 import { fieldAt } from '../../../reconciler/core/diff/fixed-fields.ts';
 import { descriptorOf, DESCRIPTORS, type KindDescriptor } from '../../../reconciler/core/kinds/index.ts';
 import { TIME } from '../controllers/objects.ts';
@@ -45,8 +47,8 @@ const FACETS: readonly (keyof KindDescriptor<Kind>)[] = [
   'summary',
   'wave',
 ];
-/** Controllers of one kind; garbage is collected of all. */
-const KEEPERS = allControllers().filter(({ name }) => !name.startsWith('garbage-collector-'));
+/** Garbage is collected of all kinds. */
+const KEEPERS = allControllers().filter((one) => one !== garbageCollector);
 /** Their controllers keep nothing of them that could be other than it should. */
 const WITHOUT_HEALTH: readonly Kind[] = ['Namespace', 'Cluster', 'DeschedulerPolicy'];
 
@@ -125,7 +127,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     WITHOUT_HEALTH.includes(kind) ||
     !isWritten(of) ||
     of.health !== 'stored' ||
-    !KEEPERS.some((one) => one.kind === kind),
+    !KEEPERS.some((one) => worksOn(one, kind)),
 };
 
 function contradictions(table: Table): string[] {
