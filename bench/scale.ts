@@ -32,6 +32,8 @@ const ROLLED = 1000;
 const LOST = 500;
 /** Of one Deployment that fills the nodes. */
 const FILLING = 500;
+/** Within two seconds: nothing goes on any more. */
+const QUIET_WRITES = 5;
 const MACHINES_PER_FILE = 100;
 const run = promisify(execFile);
 
@@ -262,7 +264,7 @@ class Bench {
   async #settle(): Promise<void> {
     const end = performance.now() + limitMs;
     for (let before = -Infinity; performance.now() < end; before = this.#observer.allWrites()) {
-      if (this.#observer.allWrites() - before <= nodes / 2) return;
+      if (this.#observer.allWrites() - before <= QUIET_WRITES) return;
       await pause(2000);
     }
   }

@@ -12,6 +12,7 @@ import {
 import { RetryableError, TerminalError } from '../../core/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { HttpAnswer, NodeConnection } from '../../ports/node-transport.ts';
+import { assignmentText } from './assignment-text.ts';
 import { INVENTORY_LIMITS, InventoryReader, type Inventory } from './inventory.ts';
 import { linesOf } from './lines.ts';
 
@@ -82,7 +83,7 @@ export class AgentClient {
 
   /** TerminalError `StaleEpoch` when another control plane with a newer store owns the node. */
   async assign(update: AssignmentUpdate, signal: AbortSignal): Promise<AssignmentAnswer> {
-    const answer = await this.#send('POST', '/assignment', JSON.stringify(update), signal, CALL_TIMEOUT_MS);
+    const answer = await this.#send('POST', '/assignment', assignmentText(update), signal, CALL_TIMEOUT_MS);
     if (answer.status === 200)
       return { outcome: 'taken', version: parsed(AssignmentAck, answer, 'assignment').version };
     const error = errorOf(answer);

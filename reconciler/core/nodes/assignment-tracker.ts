@@ -57,6 +57,10 @@ export class AssignmentTracker {
   readonly #followed = new Map<ObjectKey, Projected>();
   readonly #binding = new Map<ObjectKey, string>();
   readonly #nodes = new Map<string, NodeSet>();
+  /** Which nodes ask for a key: one object's change costs its own nodes, not all. */
+  readonly #askers = new Map<ObjectKey, Set<string>>();
+  /** Nodes that are no more and still have something here. */
+  readonly #left = new Set<string>();
   readonly #withdrawals = new EndpointWithdrawals();
   /** Pods that end, by uid, whose nodes are not told yet: they hold {@link living} forms. */
   readonly #withheld = new Map<string, StoredPod>();
@@ -83,6 +87,7 @@ export class AssignmentTracker {
     const touched = new Set<string>();
     if (object.kind === 'Pod') {
       this.#observePod(key, type === 'delete' ? undefined : object, now, touched);
+      this.#forgetLeft();
       return [...touched];
     }
     const next = type === 'delete' ? undefined : projected(object);
@@ -92,6 +97,7 @@ export class AssignmentTracker {
     }
     for (const node of this.#setShared(key, next)) touched.add(node);
     if (object.kind === 'Node') this.#setOwn(object, type, touched);
+    this.#forgetLeft();
     if (object.kind === 'EndpointSlice') this.#withdrawals.slice(key, type === 'delete' ? undefined : object);
     return this.#tell(this.#withdrawals.takeFree(), touched);
   }
@@ -101,6 +107,7 @@ export class AssignmentTracker {
    */
   join(node: string): void {
     this.#withdrawals.join(node);
+    this.#left.delete(node);
   }
 
   /**
@@ -109,6 +116,8 @@ export class AssignmentTracker {
    */
   leave(node: string, now: number): readonly string[] {
     this.#withdrawals.leave(node);
+    this.#left.add(node);
+    this.#forgetLeft();
     for (const [key, bound] of this.#binding) {
       const uid = bound === node ? this.#followed.get(key)?.object.metadata.uid : undefined;
       if (uid !== undefined && this.#withdrawals.depart(uid, now)) this.#departing.set(uid, node);
@@ -262,6 +271,16 @@ export class AssignmentTracker {
     return set;
   }
 
+  /** Of a node that is no more nothing is kept once its Node and its pods are gone, too. */
+  #forgetLeft(): void {
+    for (const name of this.#left) {
+      const set = this.#nodes.get(name);
+      if (set && (set.own !== undefined || set.asked.size > 0)) continue;
+      this.#nodes.delete(name);
+      this.#left.delete(name);
+    }
+  }
+
   #versionOf(set: NodeSet, fingerprint: SetFingerprint): string {
     const plain = `${this.#incarnation}-${fingerprint.hexWith(this.#sharedFingerprint)}`;
     return set.retained.size === 0 ? plain : `${plain}+${set.retained.size}`;
@@ -368,7 +387,7 @@ export class AssignmentTracker {
   #setFollowed(key: ObjectKey, next: Projected | undefined, touched: Set<string>): void {
     const before = this.#followed.get(key);
     if (same(before, next)) return;
-    const holders = [...this.#nodes].filter(([, set]) => set.asked.has(key));
+    const holders = [...(this.#askers.get(key) ?? [])].map((name) => [name, this.#node(name)] as const);
     for (const [, set] of holders) if (before) set.fingerprint.toggle(before.digest);
     if (next) this.#followed.set(key, next);
     else this.#followed.delete(key);
@@ -387,6 +406,8 @@ export class AssignmentTracker {
     const count = set.asked.get(key) ?? 0;
     set.asked.set(key, count + 1);
     if (count > 0) return;
+    const askers = this.#askers.get(key) ?? new Set();
+    this.#askers.set(key, askers.add(node));
     touched.add(node);
     set.dirty.add(key);
     const object = this.#followed.get(key);
@@ -404,6 +425,9 @@ export class AssignmentTracker {
     }
     if (count === 0) return;
     set.asked.delete(key);
+    const askers = this.#askers.get(key);
+    askers?.delete(node);
+    if (askers?.size === 0) this.#askers.delete(key);
     touched.add(node);
     set.dirty.add(key);
     const object = this.#followed.get(key);

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { keyOf, type Node, type Stored } from '../../../contracts/objects/index.ts';
+import { keyOf, objectKey, type Node, type Stored } from '../../../contracts/objects/index.ts';
+import { assignmentText } from '../../../reconciler/controllers/nodes/assignment-text.ts';
 import { AssignmentTracker } from '../../../reconciler/core/nodes/assignment-tracker.ts';
 import { cluster, deployment, service } from '../controllers/objects.ts';
 import { Agent, bringUp } from './model-agent.ts';
@@ -81,6 +82,48 @@ describe('assignment of a node', () => {
       'Pod/default/p2',
       'Service/default/web',
     ]);
+  });
+
+  it('costs the text of what all nodes hold once, however many there are', () => {
+    const shared = stored<'Service'>(service('web'));
+    let texts = 0;
+    const counted = { ...shared, toJSON: () => ((texts += 1), shared) };
+    const update = { epoch: 1, from: null, to: 'v', upsert: [counted], remove: [objectKey('Pod', 'default', 'p')] };
+    const bodies = Array.from({ length: 50 }, (_, i) => assignmentText({ ...update, node: `n${i}` }));
+    assert.equal(texts, 2);
+    assert.deepEqual(bodies.map((body) => JSON.parse(body) as unknown)[49], {
+      ...update,
+      node: 'n49',
+      upsert: [shared],
+    });
+  });
+
+  it('is forgotten with its node, once its Node and its pods are gone', () => {
+    const pod = boundPod('p1', 'n1', withEverything);
+    const node = nodeObject('n1', '10.0.1.0/24');
+    const orders = [
+      (mine: AssignmentTracker) => [
+        mine.leave('n1', 0),
+        mine.observe('delete', pod, 0),
+        mine.observe('delete', node, 0),
+      ],
+      (mine: AssignmentTracker) => [
+        mine.observe('delete', node, 0),
+        mine.leave('n1', 0),
+        mine.observe('delete', pod, 0),
+      ],
+      (mine: AssignmentTracker) => [
+        mine.observe('delete', node, 0),
+        mine.observe('delete', pod, 0),
+        mine.leave('n1', 0),
+      ],
+    ];
+    for (const go of orders) {
+      const mine = tracker(node, pod, nodeObject('n2', '10.0.2.0/24'));
+      mine.join('n1');
+      go(mine);
+      assert.deepEqual(mine.observe('put', stored<'Service'>(service('web')), 0), ['n2']);
+    }
   });
 
   const p1 = boundPod('p1', 'n1');
