@@ -34,7 +34,10 @@ function decide(key: ObjectKey, { view }: PassContext): Decision {
     .labelled('EndpointSlice', SERVICE_NAME_LABEL, name, namespace)
     .filter((slice) => controllerOf(slice.metadata)?.uid === service.metadata.uid);
   return {
-    steps: sliceSteps(endpointSlices(service, matching(service.spec.selector ?? {}, namespace, view)), present),
+    steps: sliceSteps(
+      endpointSlices(service, matching(service.spec.selector ?? {}, namespace, view), present),
+      present,
+    ),
   };
 }
 

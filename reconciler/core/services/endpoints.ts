@@ -17,6 +17,8 @@ import { nameHash } from '../workloads/stable-hash.ts';
 
 const MANAGED_BY = { 'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io' };
 const HASH_LENGTH = 5;
+/** Of one slice. Kubernetes: --max-endpoints-per-slice. */
+const MOST_ENDPOINTS = 100;
 
 type SlicePort = EndpointSlice['ports'][number];
 
@@ -40,46 +42,134 @@ function endpointOf(pod: StoredPod, ip: string, publishNotReady: boolean): Endpo
   };
 }
 
+/** A way in which the Service's target ports resolve, and the endpoints of pods for which they do. */
+interface Group {
+  readonly ports: readonly SlicePort[];
+  /** By the pod's uid. */
+  readonly endpoints: Map<string, Endpoint>;
+}
+
 /**
- * The slices of a Service over the pods that its selector matches: one for each way in which named target ports
- * resolve, in practice one. A Service without a selector has none; one without endpoints has one empty slice. Finished
- * pods and pods without an address are left out. Order is by pod name.
+ * The slices of a Service over the pods that its selector matches, at most 100 endpoints each and all of one with the
+ * same ports. What is `present` decides which endpoint is in which: one stays where it is, so that a pod's change is one
+ * slice's. A Service without a selector has none; one without endpoints has one empty slice. Finished pods and pods
+ * without an address are left out. Source: Kubernetes, staging/src/k8s.io/endpointslice/reconciler.go.
  */
-export function endpointSlices(service: StoredService, pods: readonly StoredPod[]): readonly EndpointSlice[] {
+export function endpointSlices(
+  service: StoredService,
+  pods: readonly StoredPod[],
+  present: readonly StoredEndpointSlice[] = [],
+): readonly EndpointSlice[] {
   if (service.spec.selector === undefined || Object.keys(service.spec.selector).length === 0) return [];
-  const groups = new Map<string, { ports: readonly SlicePort[]; endpoints: Endpoint[] }>();
+  const groups = groupsOf(service, pods);
+  const kept = [...groups].flatMap(([key, group]) => {
+    const own = present.filter((slice) => canonicalJson(slice.ports) === key);
+    return place([...group.endpoints.values()], own).map((slice) => ({ ...slice, key, ports: group.ports }));
+  });
+  const names = new SliceNames(service, groups.size === 1, new Set(kept.flatMap(({ name }) => name ?? [])));
+  const { name, namespace } = service.metadata;
+  return kept.map(({ name: own, key, ports, endpoints }) => ({
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: {
+      name: own ?? names.next(key),
+      ...(namespace !== undefined && { namespace }),
+      labels: { ...MANAGED_BY, [SERVICE_NAME_LABEL]: name },
+      ownerReferences: [controllerRef(service)],
+    },
+    addressType: 'IPv4',
+    endpoints,
+    ports,
+  }));
+}
+
+/** In the order of their ports; endpoints in that of their pods' names. */
+function groupsOf(service: StoredService, pods: readonly StoredPod[]): ReadonlyMap<string, Group> {
+  const groups = new Map<string, Group>();
   for (const pod of [...pods].sort((a, b) => compareText(a.metadata.name, b.metadata.name))) {
     const ip = pod.status?.podIP;
     if (ip === undefined || isFinished(pod)) continue;
     const ports = service.spec.ports.map((port) => resolve(port, pod)).filter((port) => port !== undefined);
     const key = canonicalJson(ports);
-    const group = groups.get(key) ?? { ports, endpoints: [] };
+    const group = groups.get(key) ?? { ports, endpoints: new Map() };
     groups.set(key, group);
-    group.endpoints.push(endpointOf(pod, ip, service.spec.publishNotReadyAddresses));
+    group.endpoints.set(pod.metadata.uid, endpointOf(pod, ip, service.spec.publishNotReadyAddresses));
   }
   if (groups.size === 0) {
     const ports = service.spec.ports
       .filter((port) => typeof port.targetPort === 'number')
       .map((port): SlicePort => ({ name: port.name ?? '', port: Number(port.targetPort), protocol: port.protocol }));
-    groups.set(canonicalJson(ports), { ports, endpoints: [] });
+    groups.set(canonicalJson(ports), { ports, endpoints: new Map() });
   }
-  const { name, namespace } = service.metadata;
-  const single = groups.size === 1;
-  return [...groups]
-    .sort(([a], [b]) => compareText(a, b))
-    .map(([key, { ports, endpoints }]) => ({
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      metadata: {
-        name: `${name}-${nameHash(single ? `${namespace ?? ''}/${name}` : `${namespace ?? ''}/${name} ${key}`, HASH_LENGTH)}`,
-        ...(namespace !== undefined && { namespace }),
-        labels: { ...MANAGED_BY, [SERVICE_NAME_LABEL]: name },
-        ownerReferences: [controllerRef(service)],
-      },
-      addressType: 'IPv4',
-      endpoints,
-      ports,
-    }));
+  return new Map([...groups].sort(([a], [b]) => compareText(a, b)));
+}
+
+interface Placed {
+  /** Undefined for a new one. */
+  readonly name: string | undefined;
+  readonly endpoints: Endpoint[];
+}
+
+/**
+ * New endpoints fill slices that change anyway, fullest first; then the fullest other that has room for all that are
+ * left; then new ones.
+ */
+function place(wanted: readonly Endpoint[], present: readonly StoredEndpointSlice[]): readonly Placed[] {
+  const left = new Map(wanted.map((endpoint) => [podOf(endpoint), endpoint]));
+  const [changing, others]: [Placed[], Placed[]] = [[], []];
+  for (const { metadata, endpoints: before } of [...present].sort((a, b) =>
+    compareText(a.metadata.name, b.metadata.name),
+  )) {
+    const endpoints: Endpoint[] = [];
+    let changes = false;
+    for (const old of before) {
+      const endpoint = endpoints.length < MOST_ENDPOINTS ? left.get(podOf(old)) : undefined;
+      if (endpoint) endpoints.push(endpoint);
+      changes ||= endpoint === undefined || canonicalJson(endpoint) !== canonicalJson(old);
+      if (endpoint) left.delete(podOf(old));
+    }
+    if (endpoints.length > 0 || !changes) (changes ? changing : others).push({ name: metadata.name, endpoints });
+  }
+  const rest = [...left.values()];
+  const byFullness = (a: Placed, b: Placed): number => b.endpoints.length - a.endpoints.length;
+  for (const slice of changing.toSorted(byFullness))
+    slice.endpoints.push(...rest.splice(0, MOST_ENDPOINTS - slice.endpoints.length));
+  const made: Placed[] = [];
+  while (rest.length > 0) {
+    const roomy = others.toSorted(byFullness).find((slice) => slice.endpoints.length + rest.length <= MOST_ENDPOINTS);
+    if (roomy) roomy.endpoints.push(...rest.splice(0));
+    else made.push({ name: undefined, endpoints: rest.splice(0, MOST_ENDPOINTS) });
+  }
+  const used = [...changing, ...others, ...made].filter(({ endpoints }) => endpoints.length > 0);
+  return used.length > 0 ? used : [others[0] ?? { name: undefined, endpoints: [] }];
+}
+
+function podOf({ targetRef, addresses }: Endpoint): string {
+  return targetRef?.uid ?? addresses.join();
+}
+
+/** Names for new slices: derived, so that two passes over the same view choose the same. */
+class SliceNames {
+  readonly #service: StoredService;
+  readonly #single: boolean;
+  readonly #used: Set<string>;
+
+  constructor(service: StoredService, single: boolean, used: Set<string>) {
+    this.#service = service;
+    this.#single = single;
+    this.#used = used;
+  }
+
+  next(key: string): string {
+    const { name, namespace } = this.#service.metadata;
+    const seed = `${namespace ?? ''}/${name}${this.#single ? '' : ` ${key}`}`;
+    for (let index = 0; ; index += 1) {
+      const made = `${name}-${nameHash(index === 0 ? seed : `${seed} ${index}`, HASH_LENGTH)}`;
+      if (this.#used.has(made)) continue;
+      this.#used.add(made);
+      return made;
+    }
+  }
 }
 
 /** Steps from the slices that are there to those that should be. */
