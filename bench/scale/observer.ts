@@ -44,7 +44,9 @@ export class Observer {
         if (object.metadata.deletionTimestamp === undefined) this.marked += 1;
       }
     });
-    this.#following = this.cache.run(this.#stop.signal).catch(() => undefined);
+    this.#following = this.cache.run(this.#stop.signal).catch((error: unknown) => {
+      process.stderr.write(`the store cannot be watched any more: ${String(error)}\n`);
+    });
   }
 
   static async open(connection: RedisOptions, sealKey: Uint8Array): Promise<Observer> {

@@ -17,6 +17,7 @@ import type { Log } from '../../ports/log.ts';
 import type { ChangeEvent, ObjectStore, WriteOp, WriteResult } from '../../ports/object-store.ts';
 import type { StoreView } from './controller.ts';
 import { ObjectTable } from './object-table.ts';
+import { Turns } from './slices.ts';
 
 /** `previous`: the object before, undefined when it is new. For a `delete`, `object` is as it was last. */
 export type ChangeListener = (type: ChangeEvent['type'], object: Stored, previous: Stored | undefined) => void;
@@ -112,7 +113,9 @@ export class StoreCache implements StoreView {
     this.#writesInFlight += 1;
     try {
       const results = await this.#store.write(ops, signal);
+      const turns = new Turns();
       for (const [index, result] of results.entries()) {
+        if (turns.isOver) await turns.next();
         if (result.ok) this.#accept(ops[index]?.op === 'delete' ? 'delete' : 'put', result.object);
       }
       return results;
@@ -178,7 +181,9 @@ export class StoreCache implements StoreView {
   async #relist(signal: AbortSignal): Promise<void> {
     const { objects, resourceVersion } = await this.#store.list(undefined, signal);
     const listed = new Set(objects.map((object) => keyOf(object)));
+    const turns = new Turns();
     for (const key of this.#table.keys()) {
+      if (turns.isOver) await turns.next();
       const known = this.#table.get(key);
       if (
         known === undefined ||
@@ -188,7 +193,10 @@ export class StoreCache implements StoreView {
         continue;
       this.#accept('delete', { ...known, metadata: { ...known.metadata, resourceVersion } });
     }
-    for (const object of objects) this.#accept('put', object);
+    for (const object of objects) {
+      if (turns.isOver) await turns.next();
+      this.#accept('put', object);
+    }
     this.#advance(resourceVersion);
   }
 
@@ -198,7 +206,11 @@ export class StoreCache implements StoreView {
         this.#log.info('the change stream no longer reaches back to where this process was: listing again');
         return;
       }
-      for (const { type, object } of batch.events) this.#accept(type, object);
+      const turns = new Turns();
+      for (const { type, object } of batch.events) {
+        if (turns.isOver) await turns.next();
+        this.#accept(type, object);
+      }
       this.#advance(batch.resourceVersion);
     }
   }

@@ -45,6 +45,35 @@ describe('StoreCache', () => {
     }),
   );
 
+  for (const [whose, writer] of [
+    ['of others', 'other'],
+    ['of its own', 'cache'],
+  ] as const)
+    it(
+      `lets others go on while it takes many changes ${whose} in`,
+      inWorld(async (w) => {
+        const turns = new Set<number>();
+        let turn = 0;
+        let over = false;
+        w.cache.subscribe(() => {
+          turns.add(turn);
+          for (const end = performance.now() + 2; performance.now() < end;);
+        });
+        const going = (): void => {
+          turn += 1;
+          if (!over) setImmediate(going);
+        };
+        going();
+        const count = 60;
+        await w[writer].write(
+          Array.from({ length: count }, (_, i) => ({ op: 'create', object: configMap(`c${i}`, {}) }) as const),
+        );
+        await w.until(() => w.cache.list('ConfigMap').length === count, 'all are there');
+        over = true;
+        assert.ok(turns.size > 5, `all were taken in within ${turns.size} turns`);
+      }),
+    );
+
   it(
     'shows own writes at once, and tells each change exactly once',
     inWorld(async (w) => {
