@@ -118,11 +118,6 @@ export default tseslint.config(
       ],
     },
   },
-  // Still to be taken apart.
-  {
-    files: ['test/unit/scheduling/{forecast,rebalance}.test.ts'],
-    rules: { 'max-lines': ['error', { max: 820, skipBlankLines: true, skipComments: true }] },
-  },
   {
     files: ['test/**', 'bench/**'],
     rules: {

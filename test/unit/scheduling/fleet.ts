@@ -168,3 +168,17 @@ function told(nodes: ReadonlyMap<string, number>): string {
     .map(([node, count]) => `${node} x${count}`)
     .join(', ');
 }
+
+/** By workload, how many pods get no place, and why. */
+export function unplacedOf(forecast: Forecast | undefined): Record<string, string> {
+  return Object.fromEntries(
+    (forecast?.unplaced ?? []).map(({ workload, pods, of, message }) => [
+      workload,
+      `${pods} of ${of}: ${message.replace(/gang-\w{10}-/, 'gang-')}`,
+    ]),
+  );
+}
+
+export function outcomeOf(forecast: Forecast | undefined): unknown {
+  return forecast && { places: placesOf(forecast), unplaced: unplacedOf(forecast) };
+}

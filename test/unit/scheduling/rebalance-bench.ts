@@ -1,4 +1,6 @@
 /** Small clusters to plan moves in. */
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
 import {
   DEFAULT_SCHEDULER_NAME,
   DeschedulerPolicyManifest,
@@ -188,4 +190,81 @@ export function applied(pods: readonly StoredPod[], { moves }: RebalancePlan): S
     ...p,
     spec: { ...p.spec, ...(to.has(p.metadata.uid) && { nodeName: to.get(p.metadata.uid) }) },
   }));
+}
+
+/** `count` pods NAME-0, NAME-1, ... on the node. */
+export const several = (name: string, count: number, on: string, facts: PodFacts = {}): StoredPod[] =>
+  Array.from({ length: count }, (_, i) => placed(`${name}-${on}${i}`, { owner: name, on, ...facts }));
+export const cpu = (amount: string): PodFacts => ({ requests: { cpu: amount } });
+export const spread = (topologyKey: string, whenUnsatisfiable = 'DoNotSchedule', maxSkew = 1): PodFacts => ({
+  spec: {
+    topologySpreadConstraints: [
+      {
+        topologyKey,
+        maxSkew,
+        whenUnsatisfiable,
+        labelSelector: { matchLabels: { app: 'web' } },
+        nodeAffinityPolicy: 'Honor',
+        nodeTaintsPolicy: 'Ignore',
+      },
+    ],
+  },
+});
+export const apartFrom = (app: string, topologyKey = 'kubernetes.io/hostname'): object => ({
+  podAntiAffinity: {
+    requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey, labelSelector: { matchLabels: { app } } }],
+  },
+});
+export const nearTo = (app: string, topologyKey: string): object => ({
+  podAffinity: {
+    requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey, labelSelector: { matchLabels: { app } } }],
+  },
+});
+export const prefers = (key: string): object => ({
+  nodeAffinity: {
+    preferredDuringSchedulingIgnoredDuringExecution: [
+      { weight: 30, preference: { matchExpressions: [{ key, operator: 'Exists' }] } },
+    ],
+  },
+});
+export const gpu = { key: 'gpu', value: 'true', effect: 'NoSchedule' } as const;
+export const zones = (names: string): Parameters<typeof nodes>[1] =>
+  Object.fromEntries(
+    names.split(' ').map((pair) => {
+      const [name = '', zone = ''] = pair.split('=');
+      return [name, { labels: { zone }, allocatable: { cpu: '10', memory: '10Gi', pods: '100' } }];
+    }),
+  );
+
+export const movesOf = (scene: Scene): string[] =>
+  plan(scene).moves.map(({ pod, from, to }) => `${pod.metadata.name} ${from} ${to}`);
+export const skippedOf = (scene: Scene): string[] =>
+  plan(scene).skipped.map(({ pod, obstacle }) => `${pod.metadata.name}: ${obstacle}`);
+
+export interface Row extends Scene {
+  readonly name: string;
+  /** `POD FROM TO`. */
+  readonly moves: readonly string[];
+  /** Of the first move. */
+  readonly why?: string;
+  /** `POD: OBSTACLE` of the first that stays. */
+  readonly stays?: string;
+}
+
+export function table(rows: readonly Row[]): void {
+  for (const row of rows) {
+    it(row.name, () => {
+      const { moves, skipped } = plan(row);
+      assert.deepEqual(
+        moves.map(({ pod, from, to }) => `${pod.metadata.name} ${from} ${to}`),
+        row.moves,
+      );
+      if (row.why !== undefined) assert.equal(moves[0]?.reason, row.why);
+      if (row.stays !== undefined)
+        assert.ok(
+          skipped.map(({ pod, obstacle }) => `${pod.metadata.name}: ${obstacle}`).includes(row.stays),
+          skipped.map(({ pod, obstacle }) => `${pod.metadata.name}: ${obstacle}`).join('\n'),
+        );
+    });
+  }
 }
