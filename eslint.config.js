@@ -81,12 +81,6 @@ export default tseslint.config(
   },
   {
     files: ['reconciler/**', 'nodeagent/**'],
-    // Still to be mended: these join signals in the old way.
-    ignores: [
-      'nodeagent/loops/api/{logs,status-stream}.ts',
-      'nodeagent/loops/pod-steps.ts',
-      'nodeagent/adapters/cri/command.ts',
-    ],
     rules: lastingRoom,
   },
   {

@@ -115,16 +115,16 @@ export function taskCommands({ client, folder, run, clock }: CommandDeps): Comma
   }
 
   async function end(containerId: string, execId: string, leader: number | undefined): Promise<void> {
-    const signal = AbortSignal.timeout(QUICK_MS);
+    using limit = clock.deadline(QUICK_MS);
+    const { signal } = limit;
     if (leader !== undefined) await endAll(containerId, leader, signal).catch(() => undefined);
     // Also where the process is not seen from here, or had not begun.
     await client.unary(TASKS.kill, { containerId, execId, signal: SIGKILL }, { signal }).catch(() => undefined);
   }
 
   const remove = async (containerId: string, execId: string): Promise<void> => {
-    await client
-      .unary(TASKS.remove, { containerId, execId }, { signal: AbortSignal.timeout(QUICK_MS) })
-      .catch(() => undefined);
+    using limit = clock.deadline(QUICK_MS);
+    await client.unary(TASKS.remove, { containerId, execId }, { signal: limit.signal }).catch(() => undefined);
   };
 
   /** Ends commands of a process before us that was killed in the midst of them. */
