@@ -31,10 +31,7 @@ module.exports = {
     room('^nodeagent/ports/', '^nodeagent/(ports|core)/'),
     room('^reconciler/adapters/([^/]+)/', '^reconciler/(ports|core)/|^reconciler/adapters/$1/|^node_modules/'),
     room('^nodeagent/adapters/([^/]+)/', '^nodeagent/(ports|core)/|^nodeagent/adapters/$1/|^node_modules/'),
-    room(
-      '^reconciler/(controllers|api)/',
-      '^reconciler/(core|ports|controllers|api)/|^node_modules/(zod|fastify)/',
-    ),
+    room('^reconciler/(controllers|api)/', '^reconciler/(core|ports|controllers|api)/|^node_modules/(zod|fastify)/'),
     room('^reconciler/session/', '^contracts/|^reconciler/(core|ports|controllers|api|session)/'),
     room('^nodeagent/loops/', '^nodeagent/(core|ports|loops)/|^node_modules/zod/'),
     room('^reconciler/main\\.ts$', '^(contracts|reconciler)/|^node_modules/|^(node:)?[a-z0-9_/]+$'),
