@@ -144,7 +144,10 @@ describe("a node's word on a pod", () => {
 });
 
 describe("a node's word on itself", () => {
-  const around = { isAnothers: (address: string) => address === '198.18.0.3', ranges: ['10.244.0.0/16', '10.96.0.0/16'] };
+  const around = {
+    isAnothers: (address: string) => address === '198.18.0.3',
+    ranges: ['10.244.0.0/16', '10.96.0.0/16'],
+  };
   const said = (over: Partial<NodeReport>): NodeReport => boundedNodeReport({ ...NODE_REPORT, ...over }, around);
 
   it('of an honest node passes unchanged, with all that a report can have', () => {

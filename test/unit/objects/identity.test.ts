@@ -87,7 +87,9 @@ describe('two kinds of one name in two groups', () => {
 
   it('are found by group, and without one the first is meant', () => {
     assert.deepEqual(
-      ['ev', 'events', 'events.v1.', 'events.events.k8s.io', 'event.v1.events.k8s.io', 'ev.events'].map((word) => lookup.find(word)),
+      ['ev', 'events', 'events.v1.', 'events.events.k8s.io', 'event.v1.events.k8s.io', 'ev.events'].map((word) =>
+        lookup.find(word),
+      ),
       ['Event', 'Event', 'Event', 'EventOfEvents', 'EventOfEvents', 'EventOfEvents'],
     );
   });
