@@ -268,8 +268,9 @@ const VolumeSource = {
     items: atomicList(['key'], KeyToPath).optional(),
   }).optional(),
 };
+const VOLUME_SOURCES = (Object.keys(VolumeSource) as VolumeSourceName[]).sort();
 const VolumeShape = oneOf(
-  ['configMap', 'emptyDir', 'hostPath', 'secret'],
+  VOLUME_SOURCES,
   object(
     { name: DnsLabel, ...VolumeSource },
     {
@@ -301,14 +302,17 @@ const VolumeShape = oneOf(
       vsphereVolume: NEVER,
     },
   ),
-).refine((v) => sourcesOf(v).length <= 1, 'must have at most one of configMap, emptyDir, hostPath, secret');
+).refine((v) => sourcesOf(v).length <= 1, `must have at most one of ${VOLUME_SOURCES.join(', ')}`);
 function sourcesOf(volume: z.infer<z.ZodObject<typeof VolumeSource>>): unknown[] {
-  return [volume.emptyDir, volume.hostPath, volume.configMap, volume.secret].filter(Boolean);
+  return VOLUME_SOURCES.flatMap((name) => volume[name] ?? []);
 }
 /** A volume without a source is an emptyDir, as in Kubernetes. */
 const Volume = VolumeShape.transform((v) =>
   sourcesOf(v).length > 0 ? v : { ...v, emptyDir: { medium: '' as const } },
 );
+export type Volume = z.infer<typeof Volume>;
+/** What a volume may be made of. What each refers to: pod-references.ts; how it is made: the node agent. */
+export type VolumeSourceName = keyof typeof VolumeSource;
 
 /** Every pod tolerates a short outage of its node (Kubernetes' DefaultTolerationSeconds admission plugin). */
 const OUTAGE_TAINTS = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'] as const;

@@ -11,7 +11,7 @@ import type { PodObjects } from '../core/pod/objects.ts';
 import type { ObservedPod } from '../core/pod/observed.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
 import type { PodStep } from '../core/pod/steps.ts';
-import { planVolumes, volumePath } from '../core/pod/volumes.ts';
+import { planVolumes, volumePath } from '../core/pod/volumes/index.ts';
 import { probeTarget } from '../core/probe/target.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ContainerRuntime } from '../ports/container-runtime.ts';

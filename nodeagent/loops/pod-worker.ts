@@ -11,7 +11,7 @@ import { statusEvents } from '../core/pod/status-events.ts';
 import { podStatus } from '../core/pod/status.ts';
 import type { PodStep } from '../core/pod/steps.ts';
 import { deletionGrace, planEnd } from '../core/pod/terminate.ts';
-import { volumesVersion } from '../core/pod/volumes.ts';
+import { volumesVersion } from '../core/pod/volumes/index.ts';
 import { createPodObserver } from './pod-observer.ts';
 import { performStep, type StepContext, type StepDeps } from './pod-steps.ts';
 import type { Prober } from './prober.ts';

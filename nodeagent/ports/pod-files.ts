@@ -3,7 +3,7 @@
  * in.
  */
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
-import type { VolumePlan } from '../core/pod/volumes.ts';
+import type { VolumePlan } from '../core/pod/volumes/index.ts';
 
 export interface ContainerFiles {
   readonly hostsFile: { readonly path: string; readonly text: string } | undefined;

@@ -1,10 +1,9 @@
 /** Pods' files on a Linux machine. */
-import { chmod, chown, mkdir, open, readdir, rm, rmdir, stat, statfs, writeFile } from 'node:fs/promises';
+import { chmod, readdir, rm, rmdir, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorText } from '../../../contracts/errors.ts';
 import { endingFile, logFolder, podFolder, terminationFolder, type NodeFolders } from '../../core/pod/layout.ts';
 import { messagesOf } from '../../core/logs/cri-log.ts';
-import type { VolumePlan } from '../../core/pod/volumes.ts';
 import type { PodFiles } from '../../ports/pod-files.ts';
 import type { RunCommand } from '../../ports/run-command.ts';
 import { readEnd } from './descriptors.ts';
@@ -13,7 +12,7 @@ import { systemMounts } from './mounts.ts';
 import { graceLeft } from './grace.ts';
 import { limitPids } from './pids-limit.ts';
 import { removeTree } from './remove-tree.ts';
-import { writeVolumeFiles } from './volume-files.ts';
+import { makeVolume } from './volumes/index.ts';
 
 const TMPFS_MAGIC = 0x0102_1994;
 const RAMFS_MAGIC = 0x8584_58f6;
@@ -25,27 +24,6 @@ const CGROUP_ROOT = '/sys/fs/cgroup';
 export function podFiles(folders: NodeFolders, run: RunCommand): PodFiles {
   const mounts = systemMounts(run);
 
-  async function syncVolume(plan: VolumePlan, signal: AbortSignal): Promise<void> {
-    switch (plan.kind) {
-      case 'files':
-        return writeVolumeFiles(plan.path, plan.files, plan.group);
-      case 'host':
-        return checkHostPath(plan.path, plan.type);
-      case 'empty': {
-        await makeFolder(plan.path, 0o777);
-        if (plan.medium === 'memory')
-          await mounts.memory(
-            plan.path,
-            ['mode=0777', ...(plan.sizeBytes === undefined ? [] : [`size=${Math.ceil(plan.sizeBytes)}`])],
-            signal,
-          );
-        if (plan.group !== undefined) await chown(plan.path, 0, plan.group);
-        // The setgid bit hands the group on to what is made inside.
-        await chmod(plan.path, plan.group === undefined ? 0o777 : 0o2777);
-      }
-    }
-  }
-
   return {
     async prepare(signal) {
       await makeFolder(folders.state, 0o700);
@@ -56,7 +34,7 @@ export function podFiles(folders: NodeFolders, run: RunCommand): PodFiles {
 
     async syncVolumes(plans, signal) {
       for (const plan of plans) {
-        await syncVolume(plan, signal).catch((cause: unknown) => {
+        await makeVolume(plan, mounts, signal).catch((cause: unknown) => {
           throw new Error(`MountVolume.SetUp failed for volume "${plan.name}" : ${errorText(cause)}`, { cause });
         });
       }
@@ -122,29 +100,6 @@ export function podFiles(folders: NodeFolders, run: RunCommand): PodFiles {
 async function isInMemory(path: string): Promise<boolean> {
   const { type } = await statfs(path);
   return type === TMPFS_MAGIC || type === RAMFS_MAGIC;
-}
-
-type HostPathType = Extract<VolumePlan, { kind: 'host' }>['type'];
-
-async function checkHostPath(path: string, type: HostPathType): Promise<void> {
-  const found = await stat(path).catch(() => undefined);
-  switch (type) {
-    case '':
-      return;
-    case 'DirectoryOrCreate':
-      if (!found) await mkdir(path, { recursive: true, mode: 0o755 });
-      else if (!found.isDirectory()) throw new Error(`hostPath type check failed: ${path} is not a directory`);
-      return;
-    case 'Directory':
-      if (!found?.isDirectory()) throw new Error(`hostPath type check failed: ${path} is not a directory`);
-      return;
-    case 'FileOrCreate':
-      if (!found) await (await open(path, 'a', 0o644)).close();
-      else if (!found.isFile()) throw new Error(`hostPath type check failed: ${path} is not a file`);
-      return;
-    case 'File':
-      if (!found?.isFile()) throw new Error(`hostPath type check failed: ${path} is not a file`);
-  }
 }
 
 /** The pod's own cgroup is empty once its containers' are gone. */

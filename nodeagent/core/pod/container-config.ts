@@ -8,7 +8,7 @@ import { hostsFile, logFolder, subPathTarget, terminationFile } from './layout.t
 import { identityOf, type PodObjects } from './objects.ts';
 import type { ContainerConfig, ContainerResources, Mount, SandboxConfig } from './runtime-types.ts';
 import { containerSecurity, sandboxSecurity, type SecurityFacts } from './security.ts';
-import { volumePath } from './volumes.ts';
+import { isReadOnly, volumePath } from './volumes/index.ts';
 import { withDefaultTag } from '../image/reference.ts';
 
 export interface NodeFacts extends SecurityFacts {
@@ -129,9 +129,7 @@ function containerMounts(input: ContainerInput): Resolved<readonly Mount[]> {
       mount.subPath === undefined || mount.subPath === ''
         ? volumePath(volume, uid, facts.folders)
         : subPathTarget(facts.folders, uid, container.name, index);
-    // ConfigMap and Secret volumes are the control plane's to write.
-    const readOnly = mount.readOnly || volume.configMap !== undefined || volume.secret !== undefined;
-    mounts.push({ containerPath: mount.mountPath, hostPath, readOnly });
+    mounts.push({ containerPath: mount.mountPath, hostPath, readOnly: mount.readOnly || isReadOnly(volume) });
   }
   const taken = new Set(mounts.map((mount) => mount.containerPath));
   // In the host's network the runtime shows the host's own file.

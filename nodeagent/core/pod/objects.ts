@@ -1,6 +1,7 @@
 /** What a pod refers to, as its node knows it. */
 import type { ConfigMap, Pod, Secret, Service } from '../../../contracts/objects/index.ts';
-import { objectKey } from '../../../contracts/objects/key.ts';
+import { objectKey, type ObjectKey } from '../../../contracts/objects/key.ts';
+import { podReferences } from '../../../contracts/objects/pod-references.ts';
 import type { AssignmentView } from '../assignment.ts';
 import type { PodIdentity } from './runtime-types.ts';
 
@@ -28,28 +29,6 @@ export function identityOf(pod: Pod): PodIdentity {
 }
 
 /** Keys of the ConfigMaps and Secrets that a pod's containers and volumes name. */
-export function referredKeys(pod: Pod): ReadonlySet<string> {
-  const keys = new Set<string>();
-  const namespace = pod.metadata.namespace;
-  const configMap = (name: string | undefined): void => {
-    if (name !== undefined) keys.add(objectKey('ConfigMap', namespace, name));
-  };
-  const secret = (name: string | undefined): void => {
-    if (name !== undefined) keys.add(objectKey('Secret', namespace, name));
-  };
-  for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
-    for (const from of container.envFrom ?? []) {
-      configMap(from.configMapRef?.name);
-      secret(from.secretRef?.name);
-    }
-    for (const env of container.env ?? []) {
-      configMap(env.valueFrom?.configMapKeyRef?.name);
-      secret(env.valueFrom?.secretKeyRef?.name);
-    }
-  }
-  for (const volume of pod.spec.volumes ?? []) {
-    configMap(volume.configMap?.name);
-    secret(volume.secret?.secretName);
-  }
-  return keys;
+export function referredKeys(pod: Pod): ReadonlySet<ObjectKey> {
+  return new Set(podReferences(pod.spec).map(({ kind, name }) => objectKey(kind, pod.metadata.namespace, name)));
 }

@@ -17,6 +17,7 @@ import {
 } from './observed.ts';
 import type { PodStep } from './steps.ts';
 import { planEnd } from './terminate.ts';
+import { volumesMayFail } from './volumes/index.ts';
 
 /** What the prober found, by container id. */
 export interface ProbeVerdict {
@@ -167,8 +168,7 @@ function planSandbox(input: PodInput, views: readonly ContainerView[]): PodPlan 
   ]);
   if (due > input.monotonic || volumesFailed) return { ...NOTHING, steps, wakeAt };
   // A pod whose volumes cannot be made keeps no address.
-  if (steps.length > 0 && (pod.spec.volumes ?? []).some((v) => v.configMap ?? v.secret ?? v.hostPath))
-    return { ...NOTHING, steps, wakeAt };
+  if (steps.length > 0 && volumesMayFail(pod)) return { ...NOTHING, steps, wakeAt };
   steps.push({
     do: 'runSandbox',
     attempt: (observed.sandboxes[0]?.attempt ?? -1) + 1,

@@ -1,8 +1,8 @@
 /** Pod: what all others are about. */
 import { KINDS, type Pod } from '../../../contracts/objects/index.ts';
+import { podReferences } from '../../../contracts/objects/pod-references.ts';
 import { POD_GATES, POD_SPEC } from '../diff/fixed-fields.ts';
 import { podHealth } from '../health/pod.ts';
-import { configReferences } from '../manifests/pod-templates.ts';
 import { AGE, NAME, NONE, type Seen } from './columns.ts';
 import { WITHOUT_STATUS, type KindDescriptor } from './descriptor.ts';
 import { podStatusWord } from './pod-status-word.ts';
@@ -25,7 +25,7 @@ export const POD: KindDescriptor<'Pod'> = {
   compared: 'none',
   podTemplate: { path: [], of: (pod) => pod },
   references: {
-    of: ({ spec, metadata }) => configReferences({ spec, path: ['spec'], labels: metadata.labels ?? {} }),
+    of: ({ spec }) => podReferences(spec).map((reference) => ({ ...reference, path: ['spec', ...reference.path] })),
   },
   owns: [],
   // Pods have a list of their own, wherever they are explained.

@@ -1,6 +1,6 @@
 /** Facets of kinds that make pods from `spec.template`. */
 import type { PodTemplateSpec } from '../../../contracts/objects/index.ts';
-import { configReferences } from '../manifests/pod-templates.ts';
+import { podReferences } from '../../../contracts/objects/pod-references.ts';
 import type { Reference } from './descriptor.ts';
 
 interface Templated {
@@ -14,9 +14,8 @@ export const TEMPLATE = {
 
 export const referencesOfTemplate = {
   of: ({ spec: { template } }: Templated): readonly Reference[] =>
-    configReferences({
-      spec: template.spec,
-      path: [...TEMPLATE.path, 'spec'],
-      labels: template.metadata.labels ?? {},
-    }),
+    podReferences(template.spec).map((reference) => ({
+      ...reference,
+      path: [...TEMPLATE.path, 'spec', ...reference.path],
+    })),
 };

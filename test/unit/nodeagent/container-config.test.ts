@@ -11,7 +11,7 @@ import { expandReferences } from '../../../nodeagent/core/pod/expand.ts';
 import { cgroupParent } from '../../../nodeagent/core/pod/identity.ts';
 import { referredKeys, type PodObjects } from '../../../nodeagent/core/pod/objects.ts';
 import { containerSecurity } from '../../../nodeagent/core/pod/security.ts';
-import { planVolumes, volumesVersion } from '../../../nodeagent/core/pod/volumes.ts';
+import { planVolumes, volumesVersion } from '../../../nodeagent/core/pod/volumes/index.ts';
 import { NO_OBJECTS, pod } from './pods.ts';
 
 const folders = { state: '/state', run: '/run', podLogs: '/logs' };

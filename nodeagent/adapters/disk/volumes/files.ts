@@ -6,8 +6,8 @@
 import { chmod, chown, mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import type { VolumeFile } from '../../core/pod/volumes.ts';
-import { makeFolder } from './durable.ts';
+import type { VolumeFile } from '../../../core/pod/volumes/source.ts';
+import { makeFolder } from '../durable.ts';
 
 const DATA = '..data';
 

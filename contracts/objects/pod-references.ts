@@ -1,0 +1,83 @@
+/** What a pod refers to by name, written once: checks, assignments and node agents all go by it. Free of schemas. */
+import type { Container, PodSpec, Volume, VolumeSourceName } from './pod.ts';
+
+/** An object of the pod's own namespace that it needs to start. */
+export interface PodReference {
+  readonly kind: 'ConfigMap' | 'Secret';
+  readonly name: string;
+  /** Of its keys, those that the pod names. */
+  readonly keys: readonly string[];
+  readonly optional: boolean;
+  /** Where the name is, below the pod's spec. */
+  readonly path: readonly (string | number)[];
+}
+
+type Source<S extends VolumeSourceName> = NonNullable<Volume[S]>;
+
+const NOTHING = (): readonly PodReference[] => [];
+const keysOf = (items: readonly { readonly key: string }[] | undefined): readonly string[] =>
+  (items ?? []).map(({ key }) => key);
+
+const OF_SOURCE: { readonly [S in VolumeSourceName]: (source: Source<S>) => readonly PodReference[] } = {
+  emptyDir: NOTHING,
+  hostPath: NOTHING,
+  configMap: ({ name, items, optional }) => [
+    { kind: 'ConfigMap', name, keys: keysOf(items), optional, path: ['configMap', 'name'] },
+  ],
+  secret: ({ secretName, items, optional }) => [
+    { kind: 'Secret', name: secretName, keys: keysOf(items), optional, path: ['secret', 'secretName'] },
+  ],
+};
+
+function ofSource<S extends VolumeSourceName>(volume: Volume, name: S): readonly PodReference[] {
+  const source = volume[name];
+  return source === undefined ? [] : OF_SOURCE[name](source);
+}
+
+/** Of a volume; paths below it. */
+export function volumeReferences(volume: Volume): readonly PodReference[] {
+  return (Object.keys(OF_SOURCE) as VolumeSourceName[]).flatMap((name) => ofSource(volume, name));
+}
+
+/** Every ConfigMap and Secret that the pod needs to start: a name as often as the pod has it. */
+export function podReferences(spec: PodSpec): readonly PodReference[] {
+  return [
+    ...containerReferences('initContainers', spec.initContainers),
+    ...containerReferences('containers', spec.containers),
+    ...(spec.volumes ?? []).flatMap((volume, index) => below(['volumes', index], volumeReferences(volume))),
+  ];
+}
+
+function containerReferences(list: string, containers: readonly Container[] | undefined): readonly PodReference[] {
+  return (containers ?? []).flatMap((container, index) => [
+    ...(container.env ?? []).flatMap(({ valueFrom }, at) =>
+      below(
+        [list, index, 'env', at, 'valueFrom'],
+        [
+          ...keyReference('ConfigMap', 'configMapKeyRef', valueFrom?.configMapKeyRef),
+          ...keyReference('Secret', 'secretKeyRef', valueFrom?.secretKeyRef),
+        ],
+      ),
+    ),
+    ...(container.envFrom ?? []).flatMap(({ configMapRef, secretRef }, at) =>
+      below(
+        [list, index, 'envFrom', at],
+        [...keyReference('ConfigMap', 'configMapRef', configMapRef), ...keyReference('Secret', 'secretRef', secretRef)],
+      ),
+    ),
+  ]);
+}
+
+function keyReference(
+  kind: PodReference['kind'],
+  field: string,
+  from: { readonly name: string; readonly key?: string; readonly optional: boolean } | undefined,
+): readonly PodReference[] {
+  if (from === undefined) return [];
+  const { name, key, optional } = from;
+  return [{ kind, name, keys: key === undefined ? [] : [key], optional, path: [field, 'name'] }];
+}
+
+function below(place: PodReference['path'], references: readonly PodReference[]): readonly PodReference[] {
+  return references.map((reference) => ({ ...reference, path: [...place, ...reference.path] }));
+}

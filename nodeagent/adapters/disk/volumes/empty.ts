@@ -1,0 +1,19 @@
+/** Folders for a pod's containers to write. */
+import { chmod, chown } from 'node:fs/promises';
+import { makeFolder } from '../durable.ts';
+import type { Mounts } from '../mounts.ts';
+import type { VolumePlanOf } from '../../../core/pod/volumes/index.ts';
+
+export async function makeEmpty(plan: VolumePlanOf<'empty'>, mounts: Mounts, signal: AbortSignal): Promise<void> {
+  const { path, medium, sizeBytes, group } = plan;
+  await makeFolder(path, 0o777);
+  if (medium === 'memory')
+    await mounts.memory(
+      path,
+      ['mode=0777', ...(sizeBytes === undefined ? [] : [`size=${Math.ceil(sizeBytes)}`])],
+      signal,
+    );
+  if (group !== undefined) await chown(path, 0, group);
+  // The setgid bit hands the group on to what is made inside.
+  await chmod(path, group === undefined ? 0o777 : 0o2777);
+}

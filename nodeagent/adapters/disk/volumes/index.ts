@@ -1,0 +1,23 @@
+/** Volumes on the disk: one way to make each kind of mount. */
+import type { VolumePlan, VolumePlanOf } from '../../../core/pod/volumes/index.ts';
+import type { Mounts } from '../mounts.ts';
+import { makeEmpty } from './empty.ts';
+import { writeVolumeFiles } from './files.ts';
+import { checkHostPath } from './host-path.ts';
+
+const WAYS: {
+  readonly [K in VolumePlan['kind']]: (plan: VolumePlanOf<K>, mounts: Mounts, signal: AbortSignal) => Promise<void>;
+} = {
+  empty: makeEmpty,
+  files: ({ path, files, group }) => writeVolumeFiles(path, files, group),
+  host: checkHostPath,
+};
+
+/** Makes the volume as planned; one that is as it should be is not touched. */
+export function makeVolume<K extends VolumePlan['kind']>(
+  plan: VolumePlanOf<K>,
+  mounts: Mounts,
+  signal: AbortSignal,
+): Promise<void> {
+  return WAYS[plan.kind](plan, mounts, signal);
+}

@@ -1,0 +1,48 @@
+/** Which entries of an object become which files of a volume. */
+import type { Resolved } from '../env.ts';
+import type { VolumeFile } from './source.ts';
+
+interface Projection {
+  readonly defaultMode: number;
+  readonly optional: boolean;
+  readonly items?:
+    readonly { readonly key: string; readonly path: string; readonly mode?: number | undefined }[] | undefined;
+}
+
+/** The entries at the paths that the volume gives them; all of them, by their keys, where it names none. */
+export function placedFiles(contents: ReadonlyMap<string, Buffer>, from: Projection): Resolved<readonly VolumeFile[]> {
+  if (!from.items) return placed([...contents].map(([path, content]) => ({ path, content, mode: from.defaultMode })));
+  const files: VolumeFile[] = [];
+  for (const item of from.items) {
+    const content = contents.get(item.key);
+    if (!content && from.optional) continue;
+    if (!content) return { ok: false, message: `references non-existent config key: ${item.key}` };
+    files.push({ path: item.path, content, mode: item.mode ?? from.defaultMode });
+  }
+  return placed(files);
+}
+
+/**
+ * The files at their paths in short form; of two at one path the later. Refused are paths that leave the volume, that
+ * are the volume itself, that begin with `..` (there it keeps its versions), and files in files. Source: Kubernetes
+ * pkg/volume/util/atomic_writer.go, validatePath.
+ */
+function placed(files: readonly VolumeFile[]): Resolved<readonly VolumeFile[]> {
+  const byPath = new Map<string, VolumeFile>();
+  for (const file of files) {
+    const steps = file.path.split('/').filter((step) => step !== '' && step !== '.');
+    if (file.path.startsWith('/') || steps.includes('..'))
+      return { ok: false, message: `path ${file.path} leaves the volume` };
+    if (steps[0] === undefined || steps[0].startsWith('..'))
+      return { ok: false, message: `path ${file.path} is no name for a file of a volume` };
+    const path = steps.join('/');
+    byPath.set(path, { ...file, path });
+  }
+  for (const path of byPath.keys()) {
+    for (let end = path.indexOf('/'); end >= 0; end = path.indexOf('/', end + 1)) {
+      if (byPath.has(path.slice(0, end)))
+        return { ok: false, message: `path ${path} is in ${path.slice(0, end)}, which is a file` };
+    }
+  }
+  return { ok: true, value: [...byPath.values()] };
+}

@@ -1,0 +1,94 @@
+/** A pod's volumes: a walk over the table of their sources. */
+import type { Pod, Volume, VolumeSourceName } from '../../../../contracts/objects/index.ts';
+import { volumeReferences } from '../../../../contracts/objects/pod-references.ts';
+import type { Resolved } from '../env.ts';
+import { volumeFolder, type NodeFolders } from '../layout.ts';
+import type { PodObjects } from '../objects.ts';
+import { CONFIG_MAP } from './config-map.ts';
+import { EMPTY_DIR } from './empty-dir.ts';
+import { HOST_PATH } from './host-path.ts';
+import { SECRET } from './secret.ts';
+import type { Source, VolumeMount, VolumeSource } from './source.ts';
+
+const SOURCES: { readonly [S in VolumeSourceName]: VolumeSource<S> } = {
+  configMap: CONFIG_MAP,
+  emptyDir: EMPTY_DIR,
+  hostPath: HOST_PATH,
+  secret: SECRET,
+};
+
+export type VolumePlan = VolumeMount & {
+  readonly name: string;
+  readonly path: string;
+  /** The pod's fsGroup. */
+  readonly group: number | undefined;
+};
+
+export type VolumePlanOf<K extends VolumePlan['kind']> = Extract<VolumePlan, { kind: K }>;
+
+/** Why not, in kubelet's words for a FailedMount event. */
+export function planVolumes(pod: Pod, objects: PodObjects, folders: NodeFolders): Resolved<readonly VolumePlan[]> {
+  const plans: VolumePlan[] = [];
+  for (const volume of pod.spec.volumes ?? []) {
+    const mount = sourceOf(volume)?.mount(objects) ?? { ok: false, message: 'the volume has no source' };
+    if (!mount.ok)
+      return { ok: false, message: `MountVolume.SetUp failed for volume "${volume.name}" : ${mount.message}` };
+    plans.push({
+      ...mount.value,
+      name: volume.name,
+      path: volumePath(volume, pod.metadata.uid ?? '', folders),
+      group: pod.spec.securityContext?.fsGroup,
+    });
+  }
+  return { ok: true, value: plans };
+}
+
+/** Changes when an object behind the pod's volumes changed: the volumes are written anew then. */
+export function volumesVersion(pod: Pod, objects: PodObjects): string {
+  return (pod.spec.volumes ?? [])
+    .flatMap(volumeReferences)
+    .map(({ kind, name }) => {
+      const { metadata } = (kind === 'ConfigMap' ? objects.configMap(name) : objects.secret(name)) ?? {};
+      return `${kind}/${name}@${metadata ? `${metadata.uid ?? ''}.${metadata.resourceVersion ?? ''}` : '-'}`;
+    })
+    .join();
+}
+
+/** Where a volume of the pod is, for mounting. */
+export function volumePath(volume: Volume, uid: string, folders: NodeFolders): string {
+  const place = sourceOf(volume)?.place ?? { medium: 'disk' };
+  return 'path' in place ? place.path : volumeFolder(folders, uid, volume.name, place.medium);
+}
+
+/** Whether containers may not write it, whatever they ask for. */
+export function isReadOnly(volume: Volume): boolean {
+  return sourceOf(volume)?.readOnly ?? false;
+}
+
+/** Whether making the pod's volumes may fail for a reason that is not the machine's. */
+export function volumesMayFail(pod: Pod): boolean {
+  return (pod.spec.volumes ?? []).some((volume) => sourceOf(volume)?.mayFail);
+}
+
+/** The volume's source, with what it says filled in. */
+interface BoundSource {
+  readonly place: ReturnType<VolumeSource<VolumeSourceName>['place']>;
+  readonly readOnly: boolean;
+  readonly mayFail: boolean;
+  mount(objects: PodObjects): Resolved<VolumeMount>;
+}
+
+function sourceOf(volume: Volume): BoundSource | undefined {
+  for (const name of Object.keys(SOURCES) as VolumeSourceName[]) {
+    const bound = bind(volume, name);
+    if (bound) return bound;
+  }
+  return undefined;
+}
+
+function bind<S extends VolumeSourceName>(volume: Volume, name: S): BoundSource | undefined {
+  const said = volume[name] as Source<S> | undefined;
+  if (said === undefined) return undefined;
+  const { place, mount, readOnly, mayFail }: VolumeSource<S> = SOURCES[name];
+  return { place: place(said), readOnly, mayFail, mount: (objects) => mount(said, objects) };
+}

@@ -1,0 +1,41 @@
+/** One source of volumes: what the pod code has to know of it, and what has to be done on the disk for it. */
+import type { Volume, VolumeSourceName } from '../../../../contracts/objects/index.ts';
+import type { Resolved } from '../env.ts';
+import type { Medium } from '../layout.ts';
+import type { PodObjects } from '../objects.ts';
+
+export interface VolumeFile {
+  /** Relative to the volume; no step of it is `.`, `..` or empty. */
+  readonly path: string;
+  readonly mode: number;
+  readonly content: Buffer;
+}
+
+/** What to do on the disk; adapters have one way for each kind. */
+export type VolumeMount =
+  /** A folder for the pod's containers to write; `sizeBytes`: limit of a memory-backed one. */
+  | { readonly kind: 'empty'; readonly medium: Medium; readonly sizeBytes: number | undefined }
+  /** Something that the machine has already. */
+  | {
+      readonly kind: 'host';
+      readonly type: '' | 'DirectoryOrCreate' | 'Directory' | 'FileOrCreate' | 'File';
+    }
+  /** Files that are replaced all at once. */
+  | { readonly kind: 'files'; readonly medium: Medium; readonly files: readonly VolumeFile[] };
+
+export type Source<S extends VolumeSourceName> = NonNullable<Volume[S]>;
+
+/**
+ * Its schema is in contracts/objects/pod.ts, what it refers to in pod-references.ts. Whatever is mounted for it below
+ * the pod's folders is unmounted with the pod.
+ */
+export interface VolumeSource<S extends VolumeSourceName> {
+  /** On which of the agent's folders it lies, or a path of the machine's own. */
+  readonly place: (source: Source<S>) => { readonly medium: Medium } | { readonly path: string };
+  /** Whether its content is the control plane's to write: containers have it read-only. */
+  readonly readOnly: boolean;
+  /** Whether it may be refused, or wait for an object: a pod whose volumes cannot be made is given no address. */
+  readonly mayFail: boolean;
+  /** Why not, in kubelet's words for a FailedMount event. */
+  readonly mount: (source: Source<S>, objects: PodObjects) => Resolved<VolumeMount>;
+}
