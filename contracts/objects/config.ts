@@ -1,7 +1,7 @@
 /** Namespace, ConfigMap, Secret and ServiceAccount. Source: Kubernetes v1 API reference. */
 import { z } from 'zod';
 import { ManifestMeta, type ObjectMeta, type StoredMeta } from './meta.ts';
-import { object, unset } from './schema.ts';
+import { object, readAs, unset } from './schema.ts';
 
 export const NamespaceManifest = object(
   { apiVersion: z.literal('v1'), kind: z.literal('Namespace'), metadata: ManifestMeta },
@@ -54,15 +54,18 @@ export interface ConfigMap {
 export type StoredConfigMap = ConfigMap & { readonly metadata: StoredMeta };
 
 /** `stringData` is folded into `data` (base64) when the manifest is read, as the Kubernetes API server does. */
-export const SecretManifest = object({
-  apiVersion: z.literal('v1'),
-  kind: z.literal('Secret'),
-  metadata: ManifestMeta,
-  type: unset('', z.string().default('Opaque')),
-  data: z.record(DataKey, base64('stringData')).optional(),
-  stringData: z.record(DataKey, z.string()).optional(),
-  immutable: z.boolean().optional(),
-}).transform(({ stringData, data, ...rest }) => ({
+export const SecretManifest = readAs(
+  { stringData: 'data' },
+  object({
+    apiVersion: z.literal('v1'),
+    kind: z.literal('Secret'),
+    metadata: ManifestMeta,
+    type: unset('', z.string().default('Opaque')),
+    data: z.record(DataKey, base64('stringData')).optional(),
+    stringData: z.record(DataKey, z.string()).optional(),
+    immutable: z.boolean().optional(),
+  }),
+).transform(({ stringData, data, ...rest }) => ({
   ...rest,
   data: {
     ...data,

@@ -32,6 +32,8 @@ export interface FieldSemantics {
   readonly union?: Union;
   /** Fields that are chosen for the object where they are not written, and stay when they are no longer written. */
   readonly allocated?: readonly string[];
+  /** Fields that are read as another when a manifest is read: `stringData` is `data`. */
+  readonly readAs?: Readonly<Record<string, string>>;
 }
 
 const NOTHING_KNOWN: FieldSemantics = {};

@@ -21,6 +21,7 @@ import {
   oneOf,
   Port,
   QualifiedName,
+  readAs,
   Seconds,
   Timestamp,
   unset,
@@ -413,12 +414,14 @@ const PodSpecShape = object(
     workloadRef: NEVER,
   },
 );
-export const PodSpec = PodSpecShape.transform(({ serviceAccount, serviceAccountName = serviceAccount, ...spec }) => ({
-  ...spec,
-  // The default is not written down, so that naming it changes no pod.
-  ...(serviceAccountName !== undefined && serviceAccountName !== DEFAULT_SERVICE_ACCOUNT && { serviceAccountName }),
-  tolerations: withOutageTolerations(spec.tolerations),
-}));
+export const PodSpec = readAs({ serviceAccount: 'serviceAccountName' }, PodSpecShape).transform(
+  ({ serviceAccount, serviceAccountName = serviceAccount, ...spec }) => ({
+    ...spec,
+    // The default is not written down, so that naming it changes no pod.
+    ...(serviceAccountName !== undefined && serviceAccountName !== DEFAULT_SERVICE_ACCOUNT && { serviceAccountName }),
+    tolerations: withOutageTolerations(spec.tolerations),
+  }),
+);
 export type PodSpec = z.infer<typeof PodSpec>;
 
 export const PodTemplateSpec = object({ metadata: TemplateMeta.default({}), spec: PodSpec });

@@ -43,6 +43,7 @@ export interface SchemaTraits {
   readonly keys?: readonly string[];
   readonly union?: Union;
   readonly allocated?: readonly string[];
+  readonly readAs?: Readonly<Record<string, string>>;
 }
 
 /** Fields of which an object has at most one: setting one takes the others away. */
@@ -106,6 +107,11 @@ export function object<S extends z.ZodRawShape>(shape: S, notYet: NotYet = {}): 
  */
 export function unset<Z extends z.ZodType>(zero: '' | 0, schema: Z): z.ZodPreprocess<Z> {
   return z.preprocess((value) => (value === zero ? undefined : value), schema);
+}
+
+/** An object some of whose fields are read as others: `{ from: to }`. */
+export function readAs<Z extends z.ZodType>(fields: Readonly<Record<string, string>>, schema: Z): Z {
+  return withTraits(schema, { readAs: fields });
 }
 
 /** The schema and what it wraps, from the outside in; the last is that of what is written, without its default. */

@@ -41,7 +41,7 @@ export function checkPlan(input: PlanInput, plan: Plan = planSync(input)): Diagn
 }
 
 function immutableChanges(desired: DesiredObject, live: KubeObject, applied: KubeObject | undefined): Diagnostic[] {
-  const change = { wanted: desired.object, live, applied };
+  const change = { wanted: desired.object, written: desired.written, live, applied };
   return descriptorOf(desired.object.kind).fixed.flatMap((field) => {
     const what = field.broken(change);
     return what === undefined

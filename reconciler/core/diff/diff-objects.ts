@@ -1,7 +1,7 @@
 /** The differences of two objects as an RFC 6902 patch. */
 import { readKey, type FieldSemantics } from '../../../contracts/objects/index.ts';
-import { equal, fieldsOf, isList, isObject, type JsonObject } from './json.ts';
-import { keyLists, semanticsAt } from './list-keys.ts';
+import { equal, fieldsOf, isList, isObject, type JsonObject } from '../fields/json.ts';
+import { keyLists, semanticsAt } from '../fields/list-keys.ts';
 import type { PatchOperation } from './types.ts';
 
 /**

@@ -1,7 +1,7 @@
 /** What an update changes, field by field, in people's words. */
 import { fieldSemantics, readKey, type FieldSemantics, type KubeObject } from '../../../contracts/objects/index.ts';
-import { equal, fieldsOf, isList, isObject } from './json.ts';
-import { entryLabel, keyLists, semanticsAt } from './list-keys.ts';
+import { equal, fieldsOf, isList, isObject } from '../fields/json.ts';
+import { entryLabel, keyLists, semanticsAt } from '../fields/list-keys.ts';
 import { ORIGIN_ANNOTATION, type PlanItem } from './types.ts';
 
 export interface FieldChange {

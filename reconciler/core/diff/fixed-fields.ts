@@ -2,11 +2,13 @@
 import type { ConfigMap, Kind, ObjectsByKind, Pod, Secret } from '../../../contracts/objects/index.ts';
 import type { FieldPath } from '../manifests/yaml-tree.ts';
 import { readKey } from '../../../contracts/objects/own-key.ts';
-import { equal, isObject } from './json.ts';
+import { equal, isObject, type JsonObject } from '../fields/json.ts';
 
 /** What a plan would make of a live object. `applied`: what was put in force last, where that is known. */
 export interface Change<K extends Kind> {
   readonly wanted: ObjectsByKind[K];
+  /** What of `wanted` the manifest itself says. */
+  readonly written: JsonObject;
   readonly live: ObjectsByKind[K];
   readonly applied: ObjectsByKind[K] | undefined;
 }
@@ -29,8 +31,8 @@ export function neverChanges(...path: readonly string[]): FixedField<Kind> {
   return {
     path,
     hint: RENAME,
-    broken({ wanted, live, applied }): string | undefined {
-      const [after, before] = [fieldAt(wanted, path), fieldAt(live, path)];
+    broken({ written, live, applied }): string | undefined {
+      const [after, before] = [fieldAt(written, path), fieldAt(live, path)];
       if (after === undefined || before === undefined || equal(after, before)) return undefined;
       return applied && equal(fieldAt(applied, path), after) ? undefined : cannotChange(path);
     },

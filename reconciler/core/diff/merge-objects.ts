@@ -1,98 +1,146 @@
 /**
- * The three-way merge behind apply: what Git says is set, what Git no longer says is removed, what Git never said is
- * left to whoever wrote it. Sources: Kubernetes, "Declarative Management of Kubernetes Objects Using Configuration
- * Files", how apply calculates differences; "Server-Side Apply", merge strategy.
+ * The three-way merge behind apply: what Git says is set, what Git no longer says is removed or gets its default again,
+ * what Git never said is left to whoever wrote it. Sources: Kubernetes, "Declarative Management of Kubernetes Objects
+ * Using Configuration Files", how apply calculates differences; "Server-Side Apply", merge strategy.
  */
 import { fieldSemantics, readKey, type FieldSemantics, type KubeObject } from '../../../contracts/objects/index.ts';
-import { equal, isList, isObject, type JsonObject } from './json.ts';
-import { keyLists, semanticsAt } from './list-keys.ts';
+import { equal, isList, isObject, type JsonObject } from '../fields/json.ts';
+import { keyLists, semanticsAt } from '../fields/list-keys.ts';
+import type { DesiredObject } from '../manifests/types.ts';
+
+/** What a commit says of an object, and the object with the defaults that make it whole. */
+export type Manifest = Pick<DesiredObject, 'object' | 'written'>;
 
 /**
  * The live object with `desired` put in force; the live object itself where that changes nothing. What a manifest never
  * has (uid, resourceVersion, owner references, status, ...) is kept. `applied` is what was put in force last; undefined
  * when nobody knows, then nothing is removed.
+ *
+ * Defaults are not what Git says. A field that is not written has its default where it is made; after that the default
+ * follows the manifest (`requests` follow `limits`) for as long as the field is as Git left it, and what somebody else
+ * made of it stays.
  */
-export function mergeObjects(applied: KubeObject | undefined, desired: KubeObject, live: KubeObject): KubeObject {
-  const merged = mergeValue(fieldSemantics(live.kind), applied, desired, live);
+export function mergeObjects(applied: Manifest | undefined, desired: Manifest, live: KubeObject): KubeObject {
+  const was = applied ? { written: applied.written, whole: applied.object } : NOTHING;
+  const merged = mergeValue(fieldSemantics(live.kind), was, { written: desired.written, whole: desired.object }, live);
   return withoutUnusedNodePorts(merged as KubeObject);
 }
 
-const NO_FIELDS: JsonObject = {};
+/** What Git says at one place, and the same with defaults. */
+interface Said {
+  readonly written: unknown;
+  readonly whole: unknown;
+}
+const NOTHING: Said = { written: undefined, whole: undefined };
 
 /** Undefined where there is no value. What is as in `live` is that very value. */
-function mergeValue(semantics: FieldSemantics, applied: unknown, desired: unknown, live: unknown): unknown {
-  if (desired === undefined) return remaining(semantics, applied, live);
-  if (!semantics.atomic && isObject(desired) && isObject(live))
-    return mergeFields(semantics, isObject(applied) ? applied : NO_FIELDS, desired, live);
-  if (semantics.list && isList(desired) && isList(live)) {
-    const merged = mergeList(semantics, isList(applied) ? applied : [], desired, live);
+function mergeValue(semantics: FieldSemantics, was: Said, now: Said, live: unknown): unknown {
+  if (now.whole === undefined) return remaining(semantics, was, live);
+  if (live === undefined) return isMissing(was, now) ? now.whole : undefined;
+  if (!semantics.atomic && isObject(now.whole) && isObject(live)) return mergeFields(semantics, was, now, live);
+  if (semantics.list && isList(now.whole) && isList(live)) {
+    const merged = mergeList(semantics, was, now, live);
     if (merged) return merged;
   }
-  return equal(desired, live) ? live : desired;
+  return equal(now.whole, live) || isOthers(was, now, live) ? live : now.whole;
 }
 
-function mergeFields(
-  semantics: FieldSemantics,
-  applied: JsonObject,
-  desired: JsonObject,
-  live: JsonObject,
-): JsonObject {
+/** Whether a value that is not there has to be: it is written, or it is a default that was not there before. */
+function isMissing(was: Said, now: Said): boolean {
+  return now.written !== undefined || was.whole === undefined || !equal(was.whole, now.whole);
+}
+
+/** Whether Git says nothing of the value, before and now, and it is not the default that was given. */
+function isOthers(was: Said, now: Said, live: unknown): boolean {
+  return now.written === undefined && was.written === undefined && !equal(was.whole, live);
+}
+
+function mergeFields(semantics: FieldSemantics, was: Said, now: Said, live: JsonObject): JsonObject {
+  const whole = isObject(now.whole) ? now.whole : {};
   const merged: Record<string, unknown> = {};
-  const excluded = excludedMembers(semantics, desired, live);
+  const union = unionIn(semantics, now, live);
   let changed = false;
   for (const [name, value] of Object.entries(live)) {
-    const wanted = readKey(desired, name);
+    if (value !== undefined && readKey(whole, name) === value) {
+      merged[name] = value;
+      continue;
+    }
+    const wanted = union.isDecided(name) ? asWritten(field(now, name)) : field(now, name);
     let result: unknown;
-    if (wanted !== undefined || !excluded?.includes(name))
-      result =
-        wanted === undefined && semantics.allocated?.includes(name)
-          ? value
-          : mergeValue(semanticsAt(semantics, name), readKey(applied, name), wanted, value);
+    if (wanted.whole !== undefined) result = mergeValue(semanticsAt(semantics, name), field(was, name), wanted, value);
+    else if (semantics.allocated?.includes(name)) result = value;
+    else if (!union.isExcluded(name)) result = remaining(semanticsAt(semantics, name), field(was, name), value);
     if (result !== undefined) merged[name] = result;
     changed ||= result !== value;
   }
-  for (const [name, value] of Object.entries(desired)) {
-    if (value === undefined || readKey(live, name) !== undefined) continue;
-    merged[name] = value;
+  for (const name of Object.keys(whole)) {
+    if (readKey(live, name) !== undefined) continue;
+    const wanted = field(now, name);
+    if (wanted.whole === undefined || union.isLeft(name)) continue;
+    if (!union.isExcluded(name) && !isMissing(field(was, name), wanted)) continue;
+    merged[name] = wanted.whole;
     changed = true;
   }
   return changed ? merged : live;
 }
 
-/** Members of a union that have no place beside what is desired; undefined where it says nothing about the union. */
-function excludedMembers(
-  { union }: FieldSemantics,
-  desired: JsonObject,
-  live: JsonObject,
-): readonly string[] | undefined {
-  if (!union) return undefined;
+function field({ written, whole }: Said, name: string): Said {
+  if (whole === undefined) return NOTHING;
+  return {
+    written: isObject(written) ? readKey(written, name) : undefined,
+    whole: isObject(whole) ? readKey(whole, name) : undefined,
+  };
+}
+
+/** As if all of it were written. */
+function asWritten({ whole }: Said): Said {
+  return { written: whole, whole };
+}
+
+interface UnionState {
+  /** Whether the field follows from the member that Git writes. */
+  readonly isDecided: (name: string) => boolean;
+  /** Whether the field is there exactly where Git has it. */
+  readonly isExcluded: (name: string) => boolean;
+  /** Whether the field's default has no place beside what somebody else chose. */
+  readonly isLeft: (name: string) => boolean;
+}
+const no = (): boolean => false;
+const NO_UNION: UnionState = { isDecided: no, isExcluded: no, isLeft: no };
+
+/** Of an object with fields that exclude each other. Who writes one of them chooses between all. */
+function unionIn({ union }: FieldSemantics, { written }: Said, live: JsonObject): UnionState {
+  if (!union) return NO_UNION;
   const { members, discriminator } = union;
-  const said =
-    members.some((name) => readKey(desired, name) !== undefined) ||
-    (discriminator !== undefined && readKey(desired, discriminator) !== readKey(live, discriminator));
-  return said ? members : undefined;
+  const fields = discriminator === undefined ? members : [discriminator, ...members];
+  const isMember = (name: string): boolean => members.includes(name);
+  if (isObject(written) && fields.some((name) => readKey(written, name) !== undefined))
+    return { isDecided: (name) => name === discriminator, isExcluded: isMember, isLeft: no };
+  const chosen = fields.some((name) => readKey(live, name) !== undefined);
+  return chosen ? { isDecided: no, isExcluded: no, isLeft: isMember } : NO_UNION;
 }
 
 /**
- * What stays of a live value that Git no longer says, or never said. Entries of a list that Git had go whole, other
- * fields in them too: what is left would be no entry.
+ * What stays of a live value that Git no longer says, or never said: what is neither Git's nor a default that came with
+ * it. Entries of a list that Git had go whole, other fields in them too: what is left would be no entry.
  */
-function remaining(semantics: FieldSemantics, applied: unknown, live: unknown): unknown {
-  if (applied === undefined) return live;
-  if (!semantics.atomic && isObject(applied) && isObject(live)) {
+function remaining(semantics: FieldSemantics, before: Said, live: unknown): unknown {
+  if (before.whole === undefined) return live;
+  const was = before.written === undefined ? before : asWritten(before);
+  if (!semantics.atomic && isObject(was.whole) && isObject(live)) {
     const left = Object.entries(live).flatMap(([name, value]) => {
-      const stays = remaining(semanticsAt(semantics, name), readKey(applied, name), value);
+      const stays = remaining(semanticsAt(semantics, name), field(was, name), value);
       return stays === undefined ? [] : [[name, stays] as const];
     });
     return left.length > 0 ? Object.fromEntries(left) : undefined;
   }
-  if (semantics.list && isList(applied) && isList(live)) {
-    const keys = keyLists(semantics, [applied, live]);
-    const had = new Set(keys?.[0]);
-    const left = keys ? live.filter((_, i) => !had.has(keys[1]?.[i] ?? '')) : [];
+  if (semantics.list && isList(was.whole) && isList(live)) {
+    const had = entriesOf(semantics, was);
+    const there = had && entriesOf(semantics, { written: undefined, whole: live });
+    const left = there ? [...there].flatMap(([key, { whole }]) => (had.has(key) ? [] : [whole])) : [];
     return left.length > 0 ? left : undefined;
   }
-  return undefined;
+  return was.written === undefined && !equal(was.whole, live) ? live : undefined;
 }
 
 /**
@@ -101,24 +149,33 @@ function remaining(semantics: FieldSemantics, applied: unknown, live: unknown): 
  */
 function mergeList(
   semantics: FieldSemantics,
-  applied: readonly unknown[],
-  desired: readonly unknown[],
+  was: Said,
+  now: Said,
   live: readonly unknown[],
 ): readonly unknown[] | undefined {
-  const [keysDesired, keysLive] = keyLists(semantics, [desired, live]) ?? [];
-  if (!keysDesired || !keysLive) return undefined;
-  const [keysApplied = []] = keyLists(semantics, [applied]) ?? [];
-  const appliedByKey = new Map(keysApplied.map((key, i) => [key, applied[i]]));
-  const liveByKey = new Map(keysLive.map((key, i) => [key, live[i]]));
-  const wanted = new Set(keysDesired);
+  const wanted = entriesOf(semantics, now);
+  const there = entriesOf(semantics, { written: undefined, whole: live });
+  if (!wanted || !there) return undefined;
+  const before = entriesOf(semantics, was) ?? NO_ENTRIES;
   const entry = semanticsAt(semantics);
   const merged = [
-    ...keysDesired.map((key, i) =>
-      liveByKey.has(key) ? mergeValue(entry, appliedByKey.get(key), desired[i], liveByKey.get(key)) : desired[i],
-    ),
-    ...keysLive.flatMap((key, i) => (wanted.has(key) || appliedByKey.has(key) ? [] : [live[i]])),
+    ...[...wanted].flatMap(([key, said]) => {
+      const value = mergeValue(entry, before.get(key) ?? NOTHING, said, there.get(key)?.whole);
+      return value === undefined ? [] : [value];
+    }),
+    ...[...there].flatMap(([key, { whole }]) => (wanted.has(key) || before.has(key) ? [] : [whole])),
   ];
   return merged.length === live.length && merged.every((value, i) => value === live[i]) ? live : merged;
+}
+
+const NO_ENTRIES: ReadonlyMap<string, Said> = new Map();
+
+/** The entries of a list by their keys, in order. The written ones stand first in the whole list. */
+function entriesOf(semantics: FieldSemantics, { written, whole }: Said): ReadonlyMap<string, Said> | undefined {
+  if (!isList(whole)) return undefined;
+  const [keys] = keyLists(semantics, [whole]) ?? [];
+  if (!keys) return undefined;
+  return new Map(keys.map((key, i) => [key, { written: isList(written) ? written[i] : undefined, whole: whole[i] }]));
 }
 
 /** A Service that stops being a NodePort gives its node ports back, as the Kubernetes API server does. */

@@ -3,7 +3,7 @@ import { fieldSemantics, parseKey, type KubeObject, type ObjectKey } from '../..
 import { DESCRIPTORS } from '../kinds/index.ts';
 import type { DesiredObject } from '../manifests/types.ts';
 import { diffObjects } from './diff-objects.ts';
-import { equal } from './json.ts';
+import { equal } from '../fields/json.ts';
 import { mergeObjects } from './merge-objects.ts';
 import { ORIGIN_ANNOTATION, SOURCE_ANNOTATION, type Plan, type PlanInput, type PlanItem } from './types.ts';
 
@@ -39,12 +39,14 @@ function planObject(input: PlanInput, desired: DesiredObject): PlanItem | undefi
   const live = liveObject(input, key);
   if (!live) return { action: 'create', key, object: marked(desired, sourceName), position };
   if (obstacleOf(live, sourceName) !== undefined || live.metadata.deletionTimestamp !== undefined) return undefined;
-  const applied = input.applied.get(key)?.object;
-  const merged = mergeObjects(applied, withAnnotations(desired.object, { [SOURCE_ANNOTATION]: sourceName }), live);
+  const applied = input.applied.get(key);
+  const result = mergeObjects(applied, desired, live);
+  const isMarked = result.metadata.annotations?.[SOURCE_ANNOTATION] === sourceName;
+  const merged = isMarked ? result : withAnnotations(result, { [SOURCE_ANNOTATION]: sourceName });
   // A manifest that only moved changes nothing; where it moved to is told when something else changes.
   if (merged === live) return undefined;
   const object = withAnnotations(merged, { [ORIGIN_ANNOTATION]: originOf(desired) });
-  const reason = applied && equal(applied, desired.object) ? 'drift' : 'commit';
+  const reason = applied && equal(applied.written, desired.written) ? 'drift' : 'commit';
   return {
     action: 'update',
     key,

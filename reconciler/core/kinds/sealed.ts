@@ -1,7 +1,7 @@
 /** Secret values, which are shown to nobody who did not ask for them. */
 import type { Kind, KubeObject } from '../../../contracts/objects/index.ts';
 import { fieldAt } from '../diff/fixed-fields.ts';
-import { isObject } from '../diff/json.ts';
+import { isObject } from '../fields/json.ts';
 import type { FieldPath } from '../manifests/yaml-tree.ts';
 import { DESCRIPTORS } from './index.ts';
 

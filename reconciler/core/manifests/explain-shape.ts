@@ -24,6 +24,8 @@ const MAX_ROUNDS = 12;
 export interface Shape {
   /** Undefined when the shape is still wrong after misspelled fields were read as what was meant. */
   readonly value: KubeObject | undefined;
+  /** What `value` was read from. */
+  readonly plain: unknown;
   /** The tree with misspelled fields under their right names. */
   readonly tree: YamlNode;
   readonly refused: RefusedFields;
@@ -61,8 +63,8 @@ export function explainShape(kind: Kind, schema: z.ZodType, root: YamlNode, find
     ...(toValue(tree) as Record<string, unknown>),
     apiVersion: KINDS[kind].apiVersion,
   });
-  const { value, tree, refused } = explain(schema, root, [], plainOf, findings, (path) => isSealed(kind, path));
-  return { value: value as KubeObject | undefined, tree, refused };
+  const explained = explain(schema, root, [], plainOf, findings, (path) => isSealed(kind, path));
+  return { ...explained, value: explained.value as KubeObject | undefined };
 }
 
 /** The same for the value at `base`, of which the schema of the whole object says nothing. */
@@ -81,7 +83,7 @@ function explain(
   plainOf: (tree: YamlNode) => unknown,
   findings: Findings,
   isSecret: (path: readonly PropertyKey[]) => boolean,
-): { readonly value: unknown; readonly tree: YamlNode; readonly refused: RefusedFields } {
+): { readonly value: unknown; readonly plain: unknown; readonly tree: YamlNode; readonly refused: RefusedFields } {
   const refused = new RefusedFields();
   let tree = root;
   for (let round = 0; ; round++) {
@@ -101,7 +103,7 @@ function explain(
         findings.error(e.code, offsetOf(tree, e.path, e.part), e.message, e.hint);
     }
     reportNullEntries(schema, tree, base, plain, findings);
-    return { value: parsed.success ? parsed.data : undefined, tree, refused };
+    return { value: parsed.success ? parsed.data : undefined, plain, tree, refused };
   }
 }
 

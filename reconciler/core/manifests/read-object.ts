@@ -17,6 +17,7 @@ import { fieldMarks } from './marks.ts';
 import { explainPart, explainShape } from './explain-shape.ts';
 import { suggest } from './suggest.ts';
 import type { DesiredObject } from './types.ts';
+import { writtenForm } from './written-form.ts';
 import { shortened } from './wording.ts';
 import {
   isNull,
@@ -243,7 +244,7 @@ function refuseKind(kind: string, root: YamlMap, findings: Findings): void {
 function readKind(kind: Kind, manifest: z.ZodType, root: YamlMap, findings: Findings, result: ReadResult): void {
   const errorsBefore = findings.errors;
   checkApiVersion(kind, root, findings);
-  const { value, tree, refused } = explainShape(kind, manifest, root, findings);
+  const { value, plain, tree, refused } = explainShape(kind, manifest, root, findings);
   const key = identity(kind, root);
   if (value !== undefined) {
     const object = withNamespace(kind, value);
@@ -269,6 +270,7 @@ function readKind(kind: Kind, manifest: z.ZodType, root: YamlMap, findings: Find
       result.objects.push({
         key: keyOf(object),
         object,
+        written: writtenForm(object, plain),
         position: findings.position(root.offset),
         marks: fieldMarks(object, tree, findings),
       });

@@ -1,5 +1,6 @@
 /** What reading a revision gives: desired objects with where each was written, and what is wrong, as values. */
 import type { KubeObject, ObjectKey } from '../../../contracts/objects/index.ts';
+import type { JsonObject } from '../fields/json.ts';
 
 export interface Position {
   readonly file: string;
@@ -22,6 +23,8 @@ export interface DesiredObject {
   readonly key: ObjectKey;
   /** Parsed, defaults filled, namespace filled. */
   readonly object: KubeObject;
+  /** What the manifest itself says of the object: no defaults. Values are as `object` has them. */
+  readonly written: JsonObject;
   readonly position: Position;
   /** Line and column of the fields that are compared with other objects, by path (`spec.clusterIP`). See positionOf. */
   readonly marks?: Readonly<Record<string, readonly [line: number, column: number]>>;

@@ -199,7 +199,7 @@ describe('following a node', () => {
     const state: DesiredState = new Map(
       written.map((object) => [
         keyOf(object),
-        { key: keyOf(object), object, position: { file: 'all.yaml', line: 1, column: 1 } },
+        { key: keyOf(object), object, written: { ...object }, position: { file: 'all.yaml', line: 1, column: 1 } },
       ]),
     );
     const { epoch, answered, unanswered, refused } = await recover({

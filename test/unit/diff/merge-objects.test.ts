@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { KubeObject } from '../../../contracts/objects/index.ts';
-import { mergeObjects } from '../../../reconciler/core/diff/merge-objects.ts';
+import { mergeObjects, type Manifest } from '../../../reconciler/core/diff/merge-objects.ts';
 import { desired } from './states.ts';
 
 interface MergeCase {
@@ -15,10 +15,10 @@ interface MergeCase {
   readonly expected: unknown;
 }
 
-const objectOf = (text: string): KubeObject => {
+const manifestOf = (text: string): Manifest => {
   const [only] = desired(text).values();
   assert.ok(only);
-  return only.object;
+  return only;
 };
 const pod = (spec: string, container = ''): string =>
   `apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: i${container}}]${spec}}\n`;
@@ -125,22 +125,172 @@ const CASES: readonly MergeCase[] = [
   },
 ];
 
+const deployment = (spec: string, container = ''): string =>
+  `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  selector: {matchLabels: {a: b}}\n  template:\n    metadata: {labels: {a: b}}\n    spec: {containers: [{name: c, image: 'i:1'${container}}]}\n${spec}`;
+const CONTAINER = 'spec.template.spec.containers.0';
+const scaledTo = (replicas: number) => (o: unknown) => put(o, 'spec.replicas', replicas);
+
+/** Defaults: what Git does not write. */
+const DEFAULTS: readonly MergeCase[] = [
+  {
+    name: 'replicas that Git never wrote stay as somebody set them',
+    applied: deployment(''),
+    desired: deployment(''),
+    live: scaledTo(7),
+    of: get('spec.replicas'),
+    expected: 7,
+  },
+  {
+    name: 'also when the manifest changes elsewhere',
+    applied: deployment(''),
+    desired: deployment('  minReadySeconds: 3\n'),
+    live: scaledTo(7),
+    of: (o) => [get('spec.replicas')(o), get('spec.minReadySeconds')(o)],
+    expected: [7, 3],
+  },
+  {
+    name: 'and when nobody knows what was applied',
+    desired: deployment(''),
+    live: scaledTo(7),
+    of: get('spec.replicas'),
+    expected: 7,
+  },
+  {
+    name: 'the default written out is written',
+    applied: deployment(''),
+    desired: deployment('  replicas: 1\n'),
+    live: scaledTo(7),
+    of: get('spec.replicas'),
+    expected: 1,
+  },
+  {
+    name: 'a field that Git stops writing gets its default',
+    applied: deployment('  replicas: 5\n'),
+    desired: deployment(''),
+    live: (o) => o,
+    of: get('spec.replicas'),
+    expected: 1,
+  },
+  {
+    name: 'so do the fields of an object that Git stops writing',
+    applied: deployment('  strategy: {rollingUpdate: {maxSurge: 3}}\n'),
+    desired: deployment(''),
+    live: (o) => put(o, 'spec.strategy.rollingUpdate.maxUnavailable', 0),
+    of: get('spec.strategy'),
+    expected: { type: 'RollingUpdate', rollingUpdate: { maxSurge: '25%', maxUnavailable: 0 } },
+  },
+  {
+    name: 'a default that somebody took away does not come back by itself',
+    applied: deployment(''),
+    desired: deployment('  minReadySeconds: 3\n'),
+    live: (o) => put(o, 'spec.revisionHistoryLimit', undefined),
+    of: get('spec.revisionHistoryLimit'),
+    expected: undefined,
+  },
+  {
+    name: 'a default that follows from what is written follows it',
+    applied: deployment('', ', resources: {limits: {cpu: 1}}'),
+    desired: deployment('', ', resources: {limits: {cpu: 2}}'),
+    live: (o) => o,
+    of: get(`${CONTAINER}.resources`),
+    expected: { limits: { cpu: '2' }, requests: { cpu: '2' } },
+  },
+  {
+    name: 'and goes with it, but not what somebody put beside it',
+    applied: deployment('', ', resources: {limits: {cpu: 1}}'),
+    desired: deployment(''),
+    live: (o) => put(o, `${CONTAINER}.resources.requests.memory`, '1Gi'),
+    of: get(`${CONTAINER}.resources`),
+    expected: { requests: { memory: '1Gi' } },
+  },
+  {
+    name: 'unless somebody made something else of it',
+    applied: deployment('', ', resources: {limits: {cpu: 1}}'),
+    desired: deployment('', ', resources: {limits: {cpu: 2}}'),
+    live: (o) => put(o, `${CONTAINER}.resources.requests.cpu`, '100m'),
+    of: get(`${CONTAINER}.resources.requests`),
+    expected: { cpu: '100m' },
+  },
+  {
+    name: 'a probe goes whole, with what somebody made of its defaults',
+    applied: deployment('', ', livenessProbe: {exec: {command: [a]}}'),
+    desired: deployment(''),
+    live: (o) => put(o, `${CONTAINER}.livenessProbe.periodSeconds`, 5),
+    of: get(`${CONTAINER}.livenessProbe`),
+    expected: undefined,
+  },
+  {
+    name: 'a strategy that Git does not write stays as somebody chose it',
+    desired: deployment(''),
+    live: (o) => put(o, 'spec.strategy', { type: 'Recreate' }),
+    of: get('spec.strategy'),
+    expected: { type: 'Recreate' },
+  },
+  {
+    name: 'who writes a field of one form writes the form, and gets its defaults',
+    applied: deployment(''),
+    desired: deployment('  strategy: {rollingUpdate: {maxSurge: 3}}\n'),
+    live: (o) => put(o, 'spec.strategy', { type: 'Recreate' }),
+    of: get('spec.strategy'),
+    expected: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 3, maxUnavailable: '25%' } },
+  },
+  {
+    name: 'so does who writes the form alone',
+    applied: deployment('  strategy: {type: RollingUpdate}\n'),
+    desired: deployment('  strategy: {type: RollingUpdate}\n'),
+    live: (o) => put(o, 'spec.strategy', { type: 'Recreate' }),
+    of: get('spec.strategy'),
+    expected: { type: 'RollingUpdate', rollingUpdate: { maxSurge: '25%', maxUnavailable: '25%' } },
+  },
+  {
+    name: 'a volume whose source Git does not write keeps the one that somebody gave it',
+    desired: pod(', volumes: [{name: v}]'),
+    live: (o) => put(o, 'spec.volumes.0', { name: 'v', hostPath: { path: '/x', type: '' } }),
+    of: get('spec.volumes'),
+    expected: [{ name: 'v', hostPath: { path: '/x', type: '' } }],
+  },
+  {
+    name: 'a value that stands for an absent field writes nothing',
+    applied: pod('', ", imagePullPolicy: ''"),
+    desired: pod('', ", imagePullPolicy: ''"),
+    live: (o) => put(o, 'spec.containers.0.imagePullPolicy', 'Never'),
+    of: get('spec.containers.0.imagePullPolicy'),
+    expected: 'Never',
+  },
+  {
+    name: 'a Secret of text and one of base64 write the same data',
+    applied: 'apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: x, b: x}\n',
+    desired: 'apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {a: eA==}\n',
+    live: (o) => put(put(o, 'data.c', 'eA=='), 'type', 'kubernetes.io/tls'),
+    of: (o) => [get('data')(o), get('type')(o)],
+    expected: [{ a: 'eA==', c: 'eA==' }, 'kubernetes.io/tls'],
+  },
+  {
+    name: 'tolerations are one: what is written has the two that every pod gets with it',
+    desired: pod(', tolerations: [{key: k, operator: Exists, effect: NoSchedule}]'),
+    live: (o) => put(o, 'spec.tolerations', []),
+    of: (o) => (get('spec.tolerations')(o) as unknown[]).length,
+    expected: 3,
+  },
+];
+
 describe('a merge', () => {
-  for (const { name, applied, desired: wanted, live, of, expected } of CASES)
+  for (const { name, applied, desired: wanted, live, of, expected } of [...CASES, ...DEFAULTS])
     it(name, () => {
-      const before = applied === undefined ? undefined : objectOf(applied);
-      const there = live(structuredClone(before ?? objectOf(wanted)) as unknown as Record<string, unknown>);
-      const merged = mergeObjects(before, objectOf(wanted), there as KubeObject);
+      const before = applied === undefined ? undefined : manifestOf(applied);
+      const there = live(structuredClone((before ?? manifestOf(wanted)).object) as unknown as Record<string, unknown>);
+      const merged = mergeObjects(before, manifestOf(wanted), there as KubeObject);
       assert.deepEqual(of(merged), expected);
-      assert.equal(mergeObjects(objectOf(wanted), objectOf(wanted), merged), merged, 'once more changes nothing');
+      assert.equal(mergeObjects(manifestOf(wanted), manifestOf(wanted), merged), merged, 'once more changes nothing');
     });
 
   it('of an object of a kind without a schema: maps field by field, lists whole', () => {
     const widget = (spec: unknown): KubeObject =>
       ({ apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w' }, spec }) as unknown as KubeObject;
+    const said = (object: KubeObject): Manifest => ({ object, written: { ...object } });
     const merged = mergeObjects(
-      widget({ size: { wide: 1, high: 1 }, ports: [{ name: 'a' }], old: true }),
-      widget({ size: { wide: 2 }, ports: [{ name: 'b' }] }),
+      said(widget({ size: { wide: 1, high: 1 }, ports: [{ name: 'a' }], old: true })),
+      said(widget({ size: { wide: 2 }, ports: [{ name: 'b' }] })),
       widget({ size: { wide: 1, high: 1, deep: 9 }, ports: [{ name: 'a' }, { name: 'x' }], old: true, other: [1] }),
     ) as unknown as { spec: unknown };
     assert.deepEqual(merged.spec, { size: { wide: 2, deep: 9 }, ports: [{ name: 'b' }], other: [1] });

@@ -109,6 +109,27 @@ describe('what is updated', () => {
     assert.deepEqual(item.patch, [{ op: 'replace', path: '/spec/replicas', value: 1 }]);
   });
 
+  it('what Git does not write is no drift, and no part of an update', () => {
+    const unwritten = (image: string): DesiredState =>
+      desired(deployment('web', { image }).replace('"replicas":1,', ''));
+    const before = unwritten('hello:1');
+    const live = edited(applied(before), WEB, (o) => ({ ...o, spec: { ...(o as Deployment).spec, replicas: 7 } }));
+    assert.deepEqual(planSync(planInput({ applied: before, desired: before, live })).items, []);
+    assert.deepEqual(
+      planSync(planInput({ desired: before, live })).items,
+      [],
+      'nor when nobody knows what was applied',
+    );
+    const item = onlyUpdate({ applied: before, desired: unwritten('hello:2'), live });
+    assert.deepEqual(item.patch, [{ op: 'replace', path: '/spec/template/spec/containers/0/image', value: 'hello:2' }]);
+    const offline = new Map([...one].map(([key, d]) => [key, d.object]));
+    assert.deepEqual(
+      planSync(planInput({ applied: one, desired: before, live: offline })).items,
+      [],
+      'the default too',
+    );
+  });
+
   it('fields that Git no longer names go, fields that it never named stay', () => {
     const before = desired(deployment('web', { env: { A: '1', B: '2' } }));
     const after = desired(deployment('web', { env: { B: '2' } }));

@@ -26,7 +26,7 @@ const state = (...objects: readonly KubeObject[]): DesiredState =>
   new Map(
     objects.map((object) => [
       keyOf(object),
-      { key: keyOf(object), object, position: { file: 'all.yaml', line: 1, column: 1 } },
+      { key: keyOf(object), object, written: { ...object }, position: { file: 'all.yaml', line: 1, column: 1 } },
     ]),
   );
 const IN_GIT = state(cluster(), web, service('web'), service('shop', { type: 'NodePort' }));

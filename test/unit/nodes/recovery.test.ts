@@ -64,7 +64,7 @@ async function recovered(
   let told: readonly string[] = [];
   const applied: AppliedState = {
     revision: SHA,
-    state: new Map([[keyOf(web), { key: keyOf(web), object: web, position: { file: 'a', line: 1, column: 1 } }]]),
+    state: new Map([[keyOf(web), { key: keyOf(web), object: web, written: { ...web }, position: { file: 'a', line: 1, column: 1 } }]]),
   };
   const history = {
     applied: async (shas: readonly string[]) => {
@@ -203,7 +203,7 @@ describe('recovery', () => {
     const store = new MemoryObjectStore({ clock, ids: new CryptoIds() });
     const { incarnation } = await store.open(signal);
     const state = new Map([
-      [keyOf(web), { key: keyOf(web), object: web, position: { file: 'a', line: 1, column: 1 } }],
+      [keyOf(web), { key: keyOf(web), object: web, written: { ...web }, position: { file: 'a', line: 1, column: 1 } }],
     ]);
     const history = {
       applied: async () => ({ revision: SHA, state }),

@@ -5,7 +5,7 @@ import { fieldSemantics, type FieldSemantics } from '../../../contracts/objects/
 /** At a path such as `spec.ports[].nodePort`, without what is below it. */
 function at(kind: string, path: string): Omit<FieldSemantics, 'fields' | 'values'> | undefined {
   let here: FieldSemantics | undefined = fieldSemantics(kind);
-  for (const step of path.split(/\.|(?=\[\])/))
+  for (const step of path === '' ? [] : path.split(/\.|(?=\[\])/))
     here = step === '[]' ? here?.values : (here?.fields?.[step] ?? here?.values);
   if (!here) return undefined;
   const { fields: _fields, values: _values, ...own } = here;
@@ -50,8 +50,9 @@ const CASES: readonly (readonly [kind: string, path: string, expected: ReturnTyp
   ['Deployment', 'spec.selector', { atomic: true }],
   ['Deployment', 'spec.strategy', { union: { members: ['rollingUpdate'], discriminator: 'type' } }],
   ['Deployment', 'spec.template.metadata.labels', {}],
-  ['Deployment', 'spec.template.spec', {}],
-  ['Pod', 'spec', { allocated: ['nodeName'] }],
+  ['Deployment', 'spec.template.spec', { readAs: { serviceAccount: 'serviceAccountName' } }],
+  ['Secret', '', { readAs: { stringData: 'data' } }],
+  ['Pod', 'spec', { allocated: ['nodeName'], readAs: { serviceAccount: 'serviceAccountName' } }],
   ['Service', 'spec', { allocated: ['clusterIP'] }],
   ['Service', 'spec.selector', { atomic: true }],
   ['Service', 'spec.ports', { ...ports, keys: ['port', 'protocol'] }],
