@@ -10,6 +10,7 @@ import { BullWorkQueue } from './adapters/bullmq/work-queue.ts';
 import { openLog } from './adapters/log/pino-log.ts';
 import { FilePayloads } from './adapters/payload/payloads.ts';
 import { FiledMark } from './adapters/redis/position-mark.ts';
+import { RedisLeases } from './adapters/redis/leases.ts';
 import { RedisObjectStore } from './adapters/redis/object-store.ts';
 import { startPrivateRedis, type PrivateRedis } from './adapters/redis/private-redis.ts';
 import { isExposed, placeOfRedis, redisOptionsFromUrl, type RedisPasswords } from './adapters/redis/url.ts';
@@ -101,6 +102,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
           mark,
         }),
       makeQueue: () => new BullWorkQueue({ connection: redis.connection, cluster: options.sourceName, log }),
+      makeLeases: (incarnation) =>
+        new RedisLeases({ connection: redis.connection, cluster: options.sourceName, incarnation, clock }),
+      homeId: home.id,
       socket: home.socket,
       info: {
         version: options.version,

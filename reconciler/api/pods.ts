@@ -16,6 +16,8 @@ export interface PodAccess {
   readonly view: StoreView;
   /** The open connection to a node's agent, or undefined while there is none. */
   readonly connectionTo: (nodeName: string) => NodeConnection | undefined;
+  /** Where the control plane runs that speaks to the node, when it is another one. One alone has no others. */
+  readonly heldElsewhere?: (nodeName: string) => string | undefined;
   readonly clock: Clock;
 }
 
@@ -52,6 +54,13 @@ function reach(
       `pod ${namespace}/${name} is on no node yet: see why with \`plumb explain pod/${name} -n ${namespace}\``,
     );
   const connection = deps.connectionTo(node);
+  const elsewhere = connection ? undefined : deps.heldElsewhere?.(node);
+  if (elsewhere !== undefined)
+    throw new ApiError(
+      503,
+      'NodeHeldElsewhere',
+      `another control plane speaks to node ${node}: ask there, at ${elsewhere}`,
+    );
   if (!connection)
     throw new ApiError(
       503,

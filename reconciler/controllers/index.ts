@@ -16,22 +16,32 @@ import type { Controller } from './runtime/controller.ts';
 import { serviceController } from './service.ts';
 import { taintEvictionController } from './taint-eviction.ts';
 
-/** Made anew for each session: some remember what they saw of nodes, in the `monitor`. */
-export function allControllers(monitor = new NodeMonitor()): Controller[] {
-  return [
-    ...namespaceControllers,
+/** The group that has to hear of nodes. */
+export const MONITORING = 'nodes';
+
+/**
+ * Controllers by group, made anew each time. A group is held by one control plane at a time, different groups perhaps by
+ * different ones. Within a group they may share what they remember; what a controller decides beyond one object (which
+ * addresses are free, what a budget allows) is decided in one place.
+ */
+export const CONTROLLER_GROUPS: Readonly<Record<string, (monitor: NodeMonitor) => readonly Controller[]>> = {
+  namespaces: () => namespaceControllers,
+  /** They remember what they saw of nodes, in the monitor. */
+  [MONITORING]: (monitor) => [
     ...nodeLifecycleControllers(monitor),
-    serviceController,
-    endpointSliceController,
-    deploymentController,
     replicaSetController(monitor),
     taintEvictionController(monitor),
-    nodeDrainController,
-    podDisruptionBudgetController,
-    podGroupController,
-    resourceQuotaController,
-    deschedulerController,
-    podGcController,
-    garbageCollector,
-  ];
+  ],
+  services: () => [serviceController],
+  endpointslices: () => [endpointSliceController],
+  deployments: () => [deploymentController],
+  evictions: () => [nodeDrainController, podDisruptionBudgetController, deschedulerController],
+  podgroups: () => [podGroupController],
+  quotas: () => [resourceQuotaController],
+  garbage: () => [podGcController, garbageCollector],
+};
+
+/** All of them, for one process that holds everything. */
+export function allControllers(monitor = new NodeMonitor()): Controller[] {
+  return Object.values(CONTROLLER_GROUPS).flatMap((make) => make(monitor));
 }

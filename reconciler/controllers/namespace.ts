@@ -54,6 +54,7 @@ export const namespaceControllers: readonly Controller[] = [
   {
     name: 'namespace-controller',
     kind: 'Namespace',
+    worksOnGone: true,
     watches: { Cluster: askDefault, Source: askDefault, Machine: askDefault },
     decide,
   },

@@ -55,6 +55,7 @@ export function nodeLifecycleControllers(monitor: NodeMonitor): readonly Control
     {
       name: 'node-lifecycle-controller',
       kind: 'Node',
+      hearsHeartbeats: true,
       watches: {
         Cluster: (_cluster, view) => view.list('Node').map(keyOf),
         Node: (node, view) => {

@@ -31,6 +31,9 @@ function decide(key: ObjectKey, { view }: PassContext): Decision {
 export const podGcController: Controller = {
   name: 'pod-garbage-collector',
   kind: 'Pod',
+  concerns: (pod, before) =>
+    pod.metadata.generation !== before.metadata.generation ||
+    pod.metadata.deletionTimestamp !== before.metadata.deletionTimestamp,
   watches: {
     Node: (node, view, event) => (event === 'delete' ? view.podsOnNode(node.metadata.name).map(keyOf) : []),
     Machine: (machine, view, event) => (event === 'delete' ? view.podsOnNode(machine.metadata.name).map(keyOf) : []),

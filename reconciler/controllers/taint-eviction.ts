@@ -1,4 +1,5 @@
 /** Pods leave nodes that are tainted NoExecute, and are not ready while their node is silent. */
+import { isDeepStrictEqual } from 'node:util';
 import {
   conditionIsTrue,
   findCondition,
@@ -47,6 +48,18 @@ export function taintEvictionController(monitor: NodeMonitor): Controller {
   return {
     name: 'taint-eviction-controller',
     kind: 'Pod',
+    hearsHeartbeats: true,
+    /** What of a pod is decided on; the node's part comes with the node. */
+    concerns: (pod, before) =>
+      pod.kind !== 'Pod' ||
+      before.kind !== 'Pod' ||
+      pod.metadata.generation !== before.metadata.generation ||
+      pod.metadata.deletionTimestamp !== before.metadata.deletionTimestamp ||
+      pod.status?.phase !== before.status?.phase ||
+      !isDeepStrictEqual(
+        findCondition(pod.status?.conditions, 'Ready'),
+        findCondition(before.status?.conditions, 'Ready'),
+      ),
     watches: {
       /** A heartbeat of a well node concerns only pods that were marked while it was silent. */
       Node: ({ metadata: { name } }, view) => {

@@ -48,18 +48,3 @@ export class Parts {
     }
   }
 }
-
-/** Parts that start in their order and end at the same time, as one part. */
-export function together(...parts: readonly Part[]): Part {
-  return {
-    name: parts.map(({ name }) => name).join(', '),
-    async start(signal) {
-      for (const part of parts) await part.start(signal);
-    },
-    async close() {
-      const ends = await Promise.allSettled(parts.map(async (part) => part.close(undefined)));
-      const failed = ends.find((end) => end.status === 'rejected');
-      if (failed) throw failed.reason;
-    },
-  };
-}

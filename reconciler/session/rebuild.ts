@@ -1,5 +1,6 @@
-/** What a session does first with an empty store. */
+/** What a session does first: with an empty store it rebuilds the state, and the others wait until it has. */
 import type { Machine } from '../../contracts/objects/index.ts';
+import type { Membership } from '../controllers/runtime/membership.ts';
 import { recover } from '../controllers/recovery.ts';
 import { GitHistory } from '../controllers/recovery-history.ts';
 import { RevisionReader } from '../controllers/sync/revision-reader.ts';
@@ -21,14 +22,45 @@ export interface RebuildOptions {
   readonly progress: (line: string) => void;
 }
 
+/** The lease of whoever opens the store: until it is rebuilt, and what Git asks for is in it, nobody else begins. */
+const TURN = 'opening';
+
+/**
+ * Waits for this control plane's turn to open the store, and rebuilds it where it is fresh: then the turn is kept until
+ * {@link endTurn}. One that dies in between is expelled, its writes are refused, and the next one goes on.
+ */
+export async function takeTurn(
+  options: RebuildOptions & { readonly membership: Membership },
+  signal: AbortSignal,
+): Promise<{ readonly fresh: boolean }> {
+  const { store, membership, clock, progress } = options;
+  for (let told = false; (await membership.acquire([TURN], signal)).length === 0; told = true) {
+    const holder = membership.view.holders.get(TURN);
+    const { label } = membership.others.find(({ id }) => id === holder) ?? { label: 'another one' };
+    if (!told) progress(`the control plane ${label} opens the state: waiting for it`);
+    await clock.sleep(LOOK_AGAIN_MS, signal);
+  }
+  const { fresh } = await store.open(signal);
+  if (fresh) await rebuild(options, signal);
+  // A count that was tampered with must not reach the agents: it is checked where the next epoch is asked for.
+  else await store.nextEpoch(0, signal);
+  return { fresh };
+}
+
+/** Lets the others begin. */
+export async function endTurn(membership: Membership, signal: AbortSignal): Promise<void> {
+  await membership.release([TURN], signal);
+}
+
+const LOOK_AGAIN_MS = 100;
 /** Newest commits looked at for one that renders. */
 const RENDERABLE_WITHIN = 50;
 
-/** Fills the store from Git and the machines' inventories and opens it for everyone; answers the new epoch. */
-export async function rebuild(options: RebuildOptions, signal: AbortSignal): Promise<number> {
+/** Fills the store from Git and the machines' inventories and opens it for everyone. */
+async function rebuild(options: RebuildOptions, signal: AbortSignal): Promise<void> {
   const { store, incarnation, git, sourceName, transport, clock, log, progress } = options;
   const machines = await machinesInGit(git, signal);
-  const { epoch, answered } = await recover({
+  const { answered } = await recover({
     store,
     incarnation,
     machines,
@@ -40,7 +72,6 @@ export async function rebuild(options: RebuildOptions, signal: AbortSignal): Pro
     signal,
   });
   if (machines.length > 0) progress(`recovered from ${answered.length} of ${machines.length} machines`);
-  return epoch;
 }
 
 /** Machines of the newest commit that renders: the one that is in force, or will be. */

@@ -1,28 +1,36 @@
 /** One session: its parts, in the order in which they start. */
-import { asError } from '../../contracts/errors.ts';
+import { hostname } from 'node:os';
+import { asError, errorText } from '../../contracts/errors.ts';
+import { keyOf, objectKey } from '../../contracts/objects/index.ts';
 import { unlessAborted } from '../../contracts/signals.ts';
 import { startApi, type ControlPlaneInfo } from '../api/index.ts';
 import { DESCHEDULER_NAME } from '../controllers/descheduling/descheduler.ts';
 import { rebalance } from '../controllers/descheduling/rebalance.ts';
-import { allControllers } from '../controllers/index.ts';
+import { allControllers, CONTROLLER_GROUPS, MONITORING } from '../controllers/index.ts';
 import { NodeSync } from '../controllers/nodes/node-sync.ts';
 import { StoreCache } from '../controllers/runtime/cache.ts';
 import { EventRecorder } from '../controllers/runtime/event-recorder.ts';
+import { ControllerManager, queueOf } from '../controllers/runtime/manager.ts';
+import { Membership } from '../controllers/runtime/membership.ts';
+import { ShardKeeper } from '../controllers/runtime/shard-keeper.ts';
+import { whileHeld } from '../controllers/runtime/while-held.ts';
 import { Writer } from '../controllers/runtime/writer.ts';
-import { ControllerManager } from '../controllers/runtime/manager.ts';
 import { SchedulingLane } from '../controllers/scheduling/lane.ts';
+import { PendingPods } from '../controllers/scheduling/pending-pods.ts';
 import { planRevision, SyncController } from '../controllers/sync/index.ts';
 import { NodeMonitor } from '../core/health/node-monitor.ts';
+import { shardOf } from '../core/leases/shards.ts';
 import type { AgentPayloads } from '../ports/agent-payloads.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { GitSource } from '../ports/git-source.ts';
 import type { Ids } from '../ports/ids.ts';
+import type { Leases } from '../ports/leases.ts';
 import type { Log } from '../ports/log.ts';
 import type { NodeTransport } from '../ports/node-transport.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { WorkQueue } from '../ports/work-queue.ts';
-import { type Part, Parts, together } from './part.ts';
-import { rebuild } from './rebuild.ts';
+import { type Part, Parts } from './part.ts';
+import { endTurn, takeTurn } from './rebuild.ts';
 import type { Session } from './sessions.ts';
 
 /** What lives as long as the process, or is made anew for each session. */
@@ -33,6 +41,10 @@ export interface SessionOptions {
   readonly payloads: AgentPayloads;
   readonly makeStore: () => ObjectStore;
   readonly makeQueue: () => WorkQueue;
+  /** Of the store's incarnation that was opened. */
+  readonly makeLeases: (incarnation: string) => Leases;
+  /** Names this control plane's home, over restarts, and no other's. */
+  readonly homeId: string;
   /** Of the API. */
   readonly socket: string;
   readonly info: ControlPlaneInfo;
@@ -49,10 +61,10 @@ const GRACE_MS = 1000;
 interface State {
   readonly fresh: boolean;
   readonly incarnation: string;
-  readonly epoch: number;
   readonly store: ObjectStore;
+  readonly membership: Membership;
   readonly cache: StoreCache;
-  /** Resolves with what the cache cannot go on after; undefined when it was closed. */
+  /** Resolves with what the session cannot go on after; undefined when it was closed. */
   readonly lost: Promise<Error | undefined>;
   readonly queue: WorkQueue;
   readonly recorder: EventRecorder;
@@ -71,10 +83,9 @@ export async function openSession(
   const parts = new Parts(signal, options.log);
   try {
     const state = await startState(options, parts);
-    const sync = await startSync(options, state, parts);
     const work = await startWork(options, state, parts);
     await beforeApi();
-    await startAnswers(options, state, sync, work, parts);
+    await startAnswers(options, state, work, parts);
     return { ended: state.lost, close: () => parts.close() };
   } catch (error) {
     await parts.close();
@@ -85,36 +96,63 @@ export async function openSession(
 async function startState(options: SessionOptions, parts: Parts): Promise<State> {
   const { clock, log } = options;
   const store = options.makeStore();
-  const opened = await parts.start({
+  const { incarnation } = await parts.start({
     name: 'store',
-    async start(signal) {
-      const { fresh, incarnation } = await store.open(signal);
-      const epoch = fresh
-        ? await rebuild({ ...options, store, incarnation }, signal)
-        : await store.nextEpoch(0, signal);
-      return { fresh, incarnation, epoch };
-    },
+    start: (signal) => store.open(signal),
     close: () => store.close(),
+  });
+  const membership = await startMembership(options, store, incarnation, parts);
+  const { fresh } = await parts.start({
+    name: 'rebuild',
+    start: (signal) => takeTurn({ ...options, store, incarnation, membership }, signal),
+    close: () => undefined,
   });
   const cache = new StoreCache({ store, clock, log });
   const following = new AbortController();
-  let lost: State['lost'] = Promise.resolve(undefined);
+  let stream: State['lost'] = Promise.resolve(undefined);
   await parts.start({
     name: 'cache',
     async start(signal) {
-      lost = cache.run(following.signal).then(() => undefined, asError);
+      stream = cache.run(following.signal).then(() => undefined, asError);
       await cache.waitSynced(signal);
     },
     async close() {
       following.abort();
-      await lost;
+      await stream;
     },
   });
   const queue = options.makeQueue();
   await parts.start({ name: 'queues', start: () => undefined, close: () => queue.close() });
   const recorder = new EventRecorder({ cache, clock, log });
   await parts.start(recorderPart(recorder));
-  return { ...opened, store, cache, lost, queue, recorder, writer: new Writer({ cache, recorder, clock }) };
+  const writer = new Writer({ cache, recorder, clock });
+  const lost = Promise.race([stream, membership.over]);
+  return { fresh, incarnation, store, membership, cache, lost, queue, recorder, writer };
+}
+
+/** What it holds goes to others when all its work has ended, and before the store is closed. */
+async function startMembership(
+  options: SessionOptions,
+  store: ObjectStore,
+  incarnation: string,
+  parts: Parts,
+): Promise<Membership> {
+  const { clock, log, homeId, info } = options;
+  const leases = options.makeLeases(incarnation);
+  const label = `${hostname()}:${info.home}`;
+  const membership = new Membership({ leases, clock, log, home: homeId, label });
+  await parts.start({
+    name: 'membership',
+    async start(signal) {
+      await membership.join(signal);
+      store.writeAs(membership.id);
+    },
+    async close() {
+      await membership.leave();
+      await leases.close();
+    },
+  });
+  return membership;
 }
 
 function recorderPart(recorder: EventRecorder): Part {
@@ -127,9 +165,19 @@ function recorderPart(recorder: EventRecorder): Part {
   };
 }
 
-async function startSync(options: SessionOptions, state: State, parts: Parts): Promise<SyncController> {
-  const { sourceName, git, clock, log } = options;
-  const { fresh, cache, lost, queue, writer } = state;
+interface Work {
+  readonly sync: SyncController;
+  /** Undefined while another control plane places pods. */
+  readonly lane: () => SchedulingLane | undefined;
+  readonly nodes: NodeSync;
+  readonly keeper: ShardKeeper;
+}
+
+/** What this control plane works on, according to the shards that it holds. */
+async function startWork(options: SessionOptions, state: State, parts: Parts): Promise<Work> {
+  const { sourceName, git, transport, payloads, clock, ids, log } = options;
+  const { fresh, store, membership, cache, lost, queue, recorder, writer, incarnation } = state;
+  const { shards } = membership;
   const sync = new SyncController(sourceName, {
     git,
     view: cache,
@@ -138,70 +186,125 @@ async function startSync(options: SessionOptions, state: State, parts: Parts): P
     clock,
     log,
   });
-  await parts.start({
-    name: 'sync',
-    async start(signal) {
-      cache.subscribe((type, object, previous) => {
-        sync.changed(type, object, previous);
-      });
-      sync.start();
-      // After a recovery the machines are known to Git alone: controllers that saw nodes without machines would remove
-      // them.
-      const ended = lost.then((error) => Promise.reject(error ?? new Error('closed')));
-      if (fresh) await unlessAborted(signal, Promise.race([sync.firstSync, ended]));
-    },
-    close: () => sync.close(GRACE_MS),
-  });
-  return sync;
-}
-
-interface Work {
-  readonly lane: SchedulingLane;
-  readonly nodes: NodeSync;
-}
-
-async function startWork(options: SessionOptions, state: State, parts: Parts): Promise<Work> {
-  const { transport, payloads, clock, ids, log } = options;
-  const { cache, store, queue, recorder, writer, epoch, incarnation } = state;
-  const monitor = new NodeMonitor();
-  const controllers = allControllers(monitor);
-  const manager = new ControllerManager({ queue, cache, recorder, clock, ids, log, controllers });
-  const lane = new SchedulingLane({ queue, cache, writer, clock, log });
+  /** Of the controllers that run here; undefined while they run elsewhere and hear of nodes through the store. */
+  let monitor: NodeMonitor | undefined;
   const nodes = new NodeSync({
     cache,
     store,
     incarnation,
+    shards,
     recorder,
     queue,
     transport,
     payloads,
     clock,
     log,
-    epoch,
     heard: (node) => {
-      monitor.hears(node, clock.monotonic());
+      monitor?.hears(node, clock.monotonic());
+    },
+    beatsAreHeard: () => monitor !== undefined,
+  });
+  await parts.start({
+    name: 'nodes',
+    start: () => {
+      nodes.start();
+    },
+    close: () => nodes.close(GRACE_MS),
+  });
+  const keeper = new ShardKeeper({
+    membership,
+    clock,
+    log,
+    reached: (version, signal) => cache.reached(version, signal),
+    // Redis answers one connection's commands in their order.
+    settled: async (signal) => {
+      await store.get(objectKey('Namespace', undefined, 'default'), signal);
     },
   });
-  await parts.start(together(worker('controllers', manager), worker('scheduling', lane), worker('nodes', nodes)));
-  return { lane, nodes };
+  keeper.add(whileHeld(shardOf(`revisions/${sourceName}`, shards), () => syncing(sync, cache)));
+  await parts.start({
+    name: 'shards',
+    async start(signal) {
+      keeper.start();
+      // After a recovery the machines are known to Git alone: controllers that saw nodes without machines would remove
+      // them.
+      const ended = lost.then((error) => Promise.reject(error ?? new Error('closed')));
+      // Whoever rebuilt may have died before that.
+      const isHalf = cache.list('Machine').length === 0 && cache.list('Node').length > 0;
+      if (fresh || isHalf) await unlessAborted(signal, Promise.race([sync.firstSync, ended]));
+      await endTurn(membership, signal);
+    },
+    close: () => keeper.close(),
+  });
+  let lane: SchedulingLane | undefined;
+  keeper.add(
+    whileHeld(shardOf('scheduling', shards), () => {
+      const made = new SchedulingLane({ queue, cache, writer, clock, log });
+      made.start();
+      lane = made;
+      return {
+        async close() {
+          lane = undefined;
+          await made.close(GRACE_MS);
+        },
+      };
+    }),
+  );
+  for (const [group, make] of Object.entries(CONTROLLER_GROUPS))
+    keeper.add(
+      whileHeld(shardOf(`controllers/${group}`, shards), () => {
+        const made = new NodeMonitor();
+        if (group === MONITORING) monitor = made;
+        const manager = new ControllerManager({ queue, cache, recorder, clock, ids, log, controllers: make(made) });
+        manager.start();
+        return {
+          async close() {
+            if (monitor === made) monitor = undefined;
+            await manager.close(GRACE_MS);
+          },
+        };
+      }),
+    );
+  keeper.add({
+    take: (shard, token) => {
+      nodes.take(shard, token);
+    },
+    leave: (shard) => nodes.leave(shard, GRACE_MS),
+  });
+  askForGone(cache, queue, log);
+  return { sync, lane: () => lane, nodes, keeper };
 }
 
-/** A part that works a queue. */
-function worker(name: string, work: { start(): void; close(graceMs: number): Promise<void> }): Part {
+function syncing(sync: SyncController, cache: StoreCache): { close(): Promise<void> } {
+  const unsubscribe = cache.subscribe((type, object, previous) => {
+    sync.changed(type, object, previous);
+  });
+  sync.start();
   return {
-    name,
-    start: () => {
-      work.start();
+    async close() {
+      unsubscribe();
+      await sync.close(GRACE_MS);
     },
-    close: () => work.close(GRACE_MS),
   };
+}
+
+/** See `Controller.worksOnGone`. */
+function askForGone(cache: StoreCache, queue: WorkQueue, log: Log): void {
+  const controllers = allControllers().filter(({ worksOnGone }) => worksOnGone);
+  cache.subscribe((type, object) => {
+    if (type !== 'delete') return;
+    for (const controller of controllers)
+      if (controller.kind === object.kind)
+        queue.add(queueOf(controller), keyOf(object)).catch((error: unknown) => {
+          log.debug('a pass for what is gone is asked for by its holder alone', { error: errorText(error) });
+        });
+  });
 }
 
 async function startAnswers(
   options: SessionOptions,
   state: State,
-  sync: SyncController,
-  { lane, nodes }: Work,
+  { sync, lane, nodes, keeper }: Work,
   parts: Parts,
 ): Promise<void> {
   const { sourceName, git, clock, log } = options;
@@ -219,7 +322,7 @@ async function startAnswers(
         storeProblem: () => store.problem ?? queue.problem,
         plan: (rev, format, signal) =>
           planRevision(sync.reader, git, cache, sourceName, { rev, format, now: clock.now() }, signal),
-        explainPlacement: (pod) => lane.pending?.explain(pod),
+        explainPlacement: (pod) => (lane()?.pending ?? new PendingPods(cache)).explain(pod),
         rollback: (request, signal) => sync.rollBack(request, signal),
         rebalance: (order, signal) =>
           rebalance(
@@ -229,6 +332,10 @@ async function startAnswers(
           ),
         submit: (steps, by, signal) => writer.submit(steps, by, signal),
         connectionTo: (name) => nodes.connectionTo(name),
+        heldElsewhere: (name) => {
+          const holder = keeper.holderOf(nodes.shardOf(name));
+          return holder?.id === state.membership.id ? undefined : holder?.label;
+        },
         onChange: (listener) => cache.subscribe(listener),
       }),
     close: (api) => api?.close(),

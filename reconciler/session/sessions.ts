@@ -48,8 +48,9 @@ export class Sessions {
     const free = async (): Promise<void> => undefined;
     using starting = joinSignals(this.#stop.signal, signal);
     const first = await open(starting.signal, free).catch((error: unknown) => {
-      if (!isStoreLost(asError(error))) throw error;
-      progress(`${errorText(error)}: rebuilding all state from Git and the nodes`);
+      const reason = asError(error);
+      if (!isStoreLost(reason) && !isLeaseLost(reason)) throw error;
+      progress(`${reason.message}: ${nextOf(reason)}`);
       return open(starting.signal, free);
     });
     this.#running = this.#follow(first).catch((error: unknown) => {
@@ -72,11 +73,12 @@ export class Sessions {
       const reason = await session.ended;
       await session.close();
       if (this.#stop.signal.aborted) return;
-      if (!isStoreLost(reason)) throw reason ?? new Error('the session ended without a reason');
-      progress(`${errorText(reason)}: rebuilding all state from Git and the nodes`);
-      log.warn('the store was lost; a new session rebuilds it', { error: errorText(reason) });
+      if (!reason || (!isStoreLost(reason) && !isLeaseLost(reason)))
+        throw reason ?? new Error('the session ended without a reason');
+      progress(`${reason.message}: ${nextOf(reason)}`);
+      log.warn('the session ended; a new one goes on', { error: reason.message });
       session = await this.#reopen();
-      if (session) progress('rebuilt: everything goes on');
+      if (session) progress(isStoreLost(reason) ? 'rebuilt: everything goes on' : 'joined again');
     }
   }
 
@@ -110,4 +112,12 @@ export class Sessions {
 
 function isStoreLost(error: Error | undefined): boolean {
   return error instanceof PlumbError && (error.code === 'StoreLost' || error.code === 'StoreTampered');
+}
+
+function isLeaseLost(error: Error): boolean {
+  return error instanceof PlumbError && error.code === 'LeaseLost';
+}
+
+function nextOf(reason: Error): string {
+  return isStoreLost(reason) ? 'rebuilding all state from Git and the nodes' : 'joining again';
 }

@@ -1,8 +1,9 @@
 /** The control plane's home folder: keys that must stay, and a claim so that two processes never share one. */
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { TerminalError } from '../../core/errors.ts';
@@ -18,6 +19,8 @@ export interface Home {
   readonly gitCache: string;
   readonly runtimeCache: string;
   readonly logFile: string;
+  /** Names this folder on this machine, over restarts; a copy of it elsewhere has another. */
+  readonly id: string;
   /** 32 bytes that Secrets in Redis are sealed with. */
   readonly sealKey: Buffer;
 }
@@ -44,6 +47,7 @@ export async function openHome(dir: string): Promise<Home> {
     gitCache: join(dir, 'git'),
     runtimeCache: join(dir, 'runtime'),
     logFile: join(dir, 'control-plane.log'),
+    id: await homeId(dir),
     sealKey: await sealKey(join(dir, 'seal.key')),
   };
 }
@@ -87,6 +91,20 @@ async function makeSshKey(path: string): Promise<void> {
       );
     },
   );
+}
+
+/** A home that was copied for a second control plane lies elsewhere: then it is another one. */
+async function homeId(dir: string): Promise<string> {
+  const path = join(dir, 'id');
+  let text = (await readFile(path, 'utf8').catch(() => '')).trim();
+  if (!/^[0-9a-f]{32}$/.test(text)) {
+    text = randomBytes(16).toString('hex');
+    await writeFile(path, `${text}\n`, { mode: 0o600 });
+  }
+  return createHash('sha256')
+    .update([text, hostname(), await realpath(dir)].join('\n'))
+    .digest('hex')
+    .slice(0, 32);
 }
 
 async function sealKey(path: string): Promise<Buffer> {

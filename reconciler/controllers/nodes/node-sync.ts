@@ -1,5 +1,9 @@
-/** All nodes: a session for every Machine, their assignments kept up to date, their word written down. */
+/**
+ * The nodes of the shards that are held here: a session for every Machine, their assignments kept up to date, their word
+ * written down. Of all other nodes it knows what they must hold, so that it can take them over at once.
+ */
 import { keyOf, type Kind, type ObjectKey, type Stored, type StoredMachine } from '../../../contracts/objects/index.ts';
+import { shardOf, SHARDS } from '../../core/leases/shards.ts';
 import { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
 import type { AgentPayloads } from '../../ports/agent-payloads.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -22,8 +26,8 @@ export interface NodeSyncOptions {
   readonly payloads: AgentPayloads;
   readonly clock: Clock;
   readonly log: Log;
-  /** Fence that agents check: a sender with a lower one is refused. */
-  readonly epoch: number;
+  /** How many shards the nodes are spread over. Default: as many as a new store has. */
+  readonly shards?: number;
   /** Names the store's content for good: agents that were given objects of another incarnation get all of them anew. */
   readonly incarnation: string;
   /**
@@ -31,6 +35,8 @@ export interface NodeSyncOptions {
    * tells: several times within the time after which a node counts as silent.
    */
   readonly heard?: (node: string) => void;
+  /** Whether whoever needs it is told by `heard` now. Default: where there is one. */
+  readonly beatsAreHeard?: () => boolean;
   /** Between 0 and 1, for jitter. Math.random unless given. */
   readonly random?: () => number;
   /** Pushes at once. */
@@ -48,6 +54,9 @@ export class NodeSync {
   readonly #tracker: AssignmentTracker;
   readonly #writer: StatusWriter;
   readonly #sessions = new Map<string, NodeSession>();
+  readonly #shards: number;
+  /** Those that are held here. */
+  readonly #held = new Map<number, { readonly epoch: number; readonly worker: QueueWorker }>();
   /** Sessions that are ending. */
   readonly #ending = new Set<Promise<void>>();
   /** Removed machines whose pods the others still send to. */
@@ -56,27 +65,62 @@ export class NodeSync {
   readonly #stopping = new AbortController();
   #flushing: Promise<void> | undefined;
   #expiring: Promise<void> | undefined;
-  #worker: QueueWorker | undefined;
   #unsubscribe: (() => void) | undefined;
 
   constructor(options: NodeSyncOptions) {
     this.#options = options;
+    this.#shards = options.shards ?? SHARDS;
     this.#tracker = new AssignmentTracker(options.incarnation);
-    this.#writer = new StatusWriter({ ...options, beatsAreHeard: options.heard !== undefined });
+    this.#writer = new StatusWriter({
+      ...options,
+      beatsAreHeard: options.beatsAreHeard ?? (() => options.heard !== undefined),
+    });
   }
 
-  /** Call once, when the cache is synced and a recovery, if any, is done. */
+  /** Call once, when the cache is synced and a recovery, if any, is done. No node is spoken to before {@link take}. */
   start(): void {
-    const { cache, queue, concurrency } = this.#options;
+    const { cache } = this.#options;
     this.#unsubscribe = cache.subscribe((type, object, previous) => {
       this.#onChange(type, object, previous);
     });
     const present = [...cache.keys()].flatMap((key) => cache.get(key) ?? []);
     for (const object of present.sort((a, b) => rank(a.kind) - rank(b.kind))) this.#onChange('put', object, undefined);
-    this.#worker = queue.work('nodes', concurrency ?? DEFAULT_CONCURRENCY, async (node, signal) => {
+  }
+
+  /**
+   * The shard's nodes are spoken to from here. `epoch` is the fence that their agents check: a sender with a lower one is
+   * refused.
+   */
+  take(shard: number, epoch: number): void {
+    if (this.#stopping.signal.aborted || this.#held.has(shard)) return;
+    const { cache, queue, concurrency } = this.#options;
+    const worker = queue.work(`nodes.${shard}`, concurrency ?? DEFAULT_CONCURRENCY, async (node, signal) => {
       await this.#sessions.get(node)?.push(signal);
       return {};
     });
+    this.#held.set(shard, { epoch, worker });
+    for (const machine of cache.list('Machine'))
+      if (this.shardOf(machine.metadata.name) === shard) this.#begin(machine, epoch);
+  }
+
+  /** They are spoken to from here no longer; their agents go on. Resolves when nothing of it runs any more. */
+  async leave(shard: number, graceMs?: number): Promise<void> {
+    const held = this.#held.get(shard);
+    this.#held.delete(shard);
+    if (!held) return;
+    const names = [...this.#sessions.keys()].filter((name) => this.shardOf(name) === shard);
+    const ending = names.map((name) => this.#sessions.get(name)?.close());
+    for (const name of names) {
+      this.#sessions.delete(name);
+      this.#requestAll(this.#tracker.handOver(name));
+      this.#writer.left(name);
+    }
+    await Promise.all([...ending, held.worker.close(graceMs)]);
+  }
+
+  /** The shard that a node is in. */
+  shardOf(node: string): number {
+    return shardOf(node, this.#shards);
   }
 
   /**
@@ -96,7 +140,8 @@ export class NodeSync {
     this.#unsubscribe?.();
     for (const session of this.#sessions.values()) this.#end(session.close());
     this.#sessions.clear();
-    await Promise.all([...this.#ending, this.#worker?.close(graceMs)]);
+    await Promise.all([...this.#ending, ...[...this.#held.values()].map(({ worker }) => worker.close(graceMs))]);
+    this.#held.clear();
     await Promise.all([this.#flushing, this.#expiring]);
     await this.#writer.close();
   }
@@ -113,6 +158,8 @@ export class NodeSync {
   #machineChanged(type: 'put' | 'delete', machine: StoredMachine): void {
     const { name } = machine.metadata;
     const session = this.#sessions.get(name);
+    const held = this.#held.get(this.shardOf(name));
+    if (!held) return;
     if (type === 'delete') {
       this.#sessions.delete(name);
       this.#requestAll(this.#tracker.leave(name, this.#options.clock.monotonic()));
@@ -122,10 +169,7 @@ export class NodeSync {
     } else if (session) {
       session.update(machine);
     } else {
-      const started = new NodeSession(machine, this.#sessionDeps());
-      this.#sessions.set(name, started);
-      this.#tracker.join(name);
-      started.start();
+      this.#begin(machine, held.epoch);
     }
   }
 
@@ -137,8 +181,16 @@ export class NodeSync {
     });
   }
 
-  #sessionDeps(): NodeSessionDeps {
-    const { cache, store, recorder, transport, payloads, clock, log, epoch, random } = this.#options;
+  #begin(machine: StoredMachine, epoch: number): void {
+    const { name } = machine.metadata;
+    const started = new NodeSession(machine, this.#sessionDeps(epoch));
+    this.#sessions.set(name, started);
+    this.#tracker.join(name);
+    started.start();
+  }
+
+  #sessionDeps(epoch: number): NodeSessionDeps {
+    const { cache, store, recorder, transport, payloads, clock, log, random } = this.#options;
     return {
       cache,
       store,
@@ -184,7 +236,7 @@ export class NodeSync {
     for (const node of nodes) this.#request(node);
   }
 
-  /** Collects nodes until the event loop's turn ends, then asks for all of them in one round trip. */
+  /** Collects nodes until the event loop's turn ends, then asks for all of a shard in one round trip. */
   #request(node: string): void {
     if (this.#departing.has(node) && this.#tracker.mayEnd(node)) {
       this.#departing.get(node)?.();
@@ -205,7 +257,15 @@ export class NodeSync {
       const nodes = [...this.#requested];
       this.#requested.clear();
       try {
-        await queue.addMany('nodes', nodes);
+        const shards = [...new Set(nodes.map((node) => this.shardOf(node)))];
+        await Promise.all(
+          shards.map((shard) =>
+            queue.addMany(
+              `nodes.${shard}`,
+              nodes.filter((node) => this.shardOf(node) === shard),
+            ),
+          ),
+        );
       } catch (error) {
         if (signal.aborted) break;
         log.debug('nodes wait for the queue', { nodes: nodes.length, error: String(error) });

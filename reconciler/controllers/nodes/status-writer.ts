@@ -31,7 +31,7 @@ export interface StatusWriterOptions {
   readonly clock: Clock;
   readonly log: Log;
   /** Somebody hears the nodes' beats as they come: writing them down now and then is enough. */
-  readonly beatsAreHeard?: boolean;
+  readonly beatsAreHeard?: () => boolean;
 }
 
 type NewCondition = Omit<Condition, 'lastTransitionTime'>;
@@ -66,7 +66,7 @@ export class StatusWriter {
   readonly #beats = new Map<string, number>();
   /** Nodes whose status says what was observed. */
   readonly #seen = new Map<string, Seen>();
-  readonly #beatsAreHeard: boolean;
+  readonly #beatsAreHeard: () => boolean;
   readonly #dirty = new Set<ObjectKey<ConditionKind>>();
   #flushing: Promise<void> | undefined;
   /** Why the store took nothing the last time; empty when it did. */
@@ -76,7 +76,7 @@ export class StatusWriter {
     this.#cache = options.cache;
     this.#clock = options.clock;
     this.#log = options.log;
-    this.#beatsAreHeard = options.beatsAreHeard ?? false;
+    this.#beatsAreHeard = options.beatsAreHeard ?? (() => false);
   }
 
   /**
@@ -116,6 +116,13 @@ export class StatusWriter {
 
   forget(key: ObjectKey<ConditionKind>): void {
     this.#conditions.delete(key);
+  }
+
+  /** Another control plane speaks to the node: what it told here is not written any more. */
+  left(name: string): void {
+    this.silent(name);
+    for (const key of [objectKey('Machine', undefined, name), objectKey('Node', undefined, name)]) this.forget(key);
+    for (const [uid, { node }] of [...this.#pods]) if (node === name) this.#pods.delete(uid);
   }
 
   /** Between two heartbeats of a node, milliseconds. */
@@ -244,7 +251,7 @@ export class StatusWriter {
     const at = this.#clock.monotonic();
     // A little early: the next look is a whole period away. Not by the times shown, which a stepped clock makes
     // meaningless.
-    const everyMs = this.#beatsAreHeard ? WRITE_BEAT_MS : this.heartbeatMs();
+    const everyMs = this.#beatsAreHeard() ? WRITE_BEAT_MS : this.heartbeatMs();
     const due = beat === undefined || at - beat >= everyMs * 0.8;
     if (!due && saysTheSame(this.#seen.get(name), node, observation)) return node;
     const status = observedNodeStatus(node.status, observation);

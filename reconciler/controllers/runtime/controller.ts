@@ -52,6 +52,11 @@ export interface Controller {
   /** Whether heartbeats of nodes, changes that say nothing but that the node lives, concern it. Default: no. */
   readonly hearsHeartbeats?: boolean;
   /**
+   * Whether the end of an object of its kind begins work of its own. Then every control plane asks for that pass, not
+   * only the holder: what exists is found by whoever takes over, what is gone would be lost with a holder that dies.
+   */
+  readonly worksOnGone?: boolean;
+  /**
    * Which keys of its kind a change to another object concerns. Pure and cheap: it runs on every change of these kinds.
    */
   readonly watches: {

@@ -145,10 +145,12 @@ export class ControllerManager {
     this.#unsubscribe = this.#cache.subscribe((type, object, previous) => {
       this.#onChange(type, object, previous);
     });
-    this.#workers = this.#lanes.map((lane) =>
-      this.#queue.work(lane.queue, this.#concurrency, async (key, signal) =>
-        isObjectKey(key) ? this.#pass(lane, key, signal) : {},
-      ),
+    this.#workers = [...new Set(this.#lanes.map(({ queue }) => queue))].map((queue) =>
+      this.#queue.work(queue, this.#concurrency, async (key, signal) => {
+        if (!isObjectKey(key)) return {};
+        const lane = this.#byKind.get(parseKey(key).kind)?.find((one) => one.queue === queue);
+        return lane ? this.#pass(lane, key, signal) : {};
+      }),
     );
     this.#resync(this.#cache.keys());
     this.#resyncing = this.#resyncLoop();

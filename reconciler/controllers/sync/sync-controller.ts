@@ -55,7 +55,7 @@ export class SyncController {
   readonly #name: string;
   readonly #deps: SyncDependencies;
   readonly #reader: RevisionReader;
-  readonly #closing = new AbortController();
+  #closing = new AbortController();
   #worker: QueueWorker | undefined;
   #watching: Promise<void> | undefined;
   #restartHints = new AbortController();
@@ -88,8 +88,10 @@ export class SyncController {
     return this.#reader;
   }
 
-  /** Begins to work the queue and to watch the branch. Call once, after recovery. */
+  /** Begins to work the queue and to watch the branch, after recovery; anew after {@link close}. */
   start(): void {
+    this.#closing = new AbortController();
+    this.#healthAsked = false;
     this.#pollSeconds = this.#clusterPollSeconds();
     this.#worker = this.#deps.queue.work('revisions', 1, (key, signal) => this.#work(key, signal));
     this.#watching = this.#watchBranch();

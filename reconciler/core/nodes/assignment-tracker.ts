@@ -125,6 +125,13 @@ export class AssignmentTracker {
     return this.#tell(this.#withdrawals.takeFree());
   }
 
+  /** Another control plane speaks to the node: where its agent stands is not known here. As {@link leave} answers. */
+  handOver(node: string): readonly string[] {
+    this.#withdrawals.leave(node);
+    this.forget(node);
+    return this.#tell(this.#withdrawals.takeFree());
+  }
+
   /** Whether nobody sends to the pods of a node that is no more, or has had the time to stop it. */
   mayEnd(node: string): boolean {
     return ![...this.#departing.values()].includes(node);

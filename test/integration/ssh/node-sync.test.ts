@@ -16,6 +16,7 @@ import { FilePayloads } from '../../../reconciler/adapters/payload/payloads.ts';
 import { SshNodeTransport } from '../../../reconciler/adapters/ssh/transport.ts';
 import { CryptoIds } from '../../../reconciler/adapters/system/ids.ts';
 import { AgentClient } from '../../../reconciler/controllers/nodes/agent-client.ts';
+import { SHARDS } from '../../../reconciler/core/leases/shards.ts';
 import { NodeSync } from '../../../reconciler/controllers/nodes/node-sync.ts';
 import { recover } from '../../../reconciler/controllers/recovery.ts';
 import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
@@ -61,10 +62,11 @@ describe('following a node', () => {
       payloads: new FilePayloads(),
       clock: w.clock,
       log: w.log,
-      epoch: Date.now(),
       incarnation: w.state.incarnation ?? '',
     });
     made.start();
+    const epoch = Date.now();
+    for (let shard = 0; shard < SHARDS; shard += 1) made.take(shard, epoch);
     return made;
   };
 

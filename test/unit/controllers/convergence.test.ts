@@ -10,8 +10,10 @@ import {
   objectKey,
   type KubeObject,
   type ObjectKey,
+  parseKey,
 } from '../../../contracts/objects/index.ts';
 import { allControllers } from '../../../reconciler/controllers/index.ts';
+import { queueOf } from '../../../reconciler/controllers/runtime/manager.ts';
 import { SchedulingLane } from '../../../reconciler/controllers/scheduling/lane.ts';
 import { objectHealth } from '../../../reconciler/core/health/object-health.ts';
 import { isActive } from '../../../reconciler/core/workloads/pod-state.ts';
@@ -57,9 +59,13 @@ async function rests(w: World, seen: () => number): Promise<boolean> {
     );
   const before = versions();
   const passes = seen();
-  const keys = w.cache.keys().filter((key) => !key.startsWith('Event/'));
-  await w.queue.addMany('controllers', keys);
-  while (seen() < passes + keys.length)
+  let asked = 0;
+  for (const controller of allControllers()) {
+    const keys = w.cache.keys().filter((key) => parseKey(key).kind === controller.kind);
+    await w.queue.addMany(queueOf(controller), keys);
+    asked += keys.length;
+  }
+  while (seen() < passes + asked)
     await new Promise((resolve) => {
       setImmediate(resolve);
     });

@@ -13,6 +13,7 @@ import {
 import { Claim, NODE_PATHS } from '../../../contracts/agent/index.ts';
 import { MemoryNodeTransport } from '../../../reconciler/adapters/memory/node-transport.ts';
 import { importLate } from '../../../reconciler/controllers/nodes/late-import.ts';
+import { SHARDS } from '../../../reconciler/core/leases/shards.ts';
 import { NodeSync } from '../../../reconciler/controllers/nodes/node-sync.ts';
 import { StatusWriter } from '../../../reconciler/controllers/nodes/status-writer.ts';
 import { inTime } from '../../support/in-time.ts';
@@ -45,12 +46,12 @@ describe('node sync', () => {
       payloads: PAYLOADS,
       clock: w.clock,
       log: w.log,
-      epoch,
       incarnation: w.state.incarnation ?? '',
       random: () => 0,
       ...(heard && { heard }),
     });
     made.start();
+    for (let shard = 0; shard < SHARDS; shard += 1) made.take(shard, epoch);
     return made;
   };
   const put = async <T extends KubeObject>(object: T): Promise<Stored<T>> => {

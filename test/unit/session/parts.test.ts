@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Part, Parts, together } from '../../../reconciler/session/part.ts';
+import { type Part, Parts } from '../../../reconciler/session/part.ts';
 import { MemoryLog } from '../runtime/world.ts';
 
 describe('parts', () => {
@@ -56,29 +56,5 @@ describe('parts', () => {
       log.lines.map(({ fields }) => fields),
       [{ part: 'close', error: 'close does not end' }],
     );
-  });
-
-  it('that are together start one after another and end at the same time', async () => {
-    const said: string[] = [];
-    let other = (): void => undefined;
-    const otherEnds = new Promise<void>((resolve) => {
-      other = resolve;
-    });
-    const waits: Part = {
-      name: 'waits',
-      start: () => void said.push('start waits'),
-      close: () => otherEnds,
-    };
-    const lets: Part = {
-      name: 'lets',
-      start: () => void said.push('start lets'),
-      close() {
-        other();
-      },
-    };
-    const parts = new Parts(running, log);
-    await parts.start(together(waits, lets));
-    await parts.close();
-    assert.deepEqual(said, ['start waits', 'start lets']);
   });
 });
