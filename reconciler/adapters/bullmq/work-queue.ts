@@ -55,6 +55,8 @@ const STALLED_CHECK_MS = 5000;
 const ANY_NUMBER_OF_CRASHES = Number.MAX_SAFE_INTEGER;
 /** Kind, namespace and name at their longest, and some. */
 const LONGEST_KEY = 512;
+/** A server that answers, but not this, is waited for so many times as long as a silent one. */
+const MOST_PATIENCE = 12;
 const ASK_AGAIN_MS = 1000;
 const RETRY_AFTER_CONNECTION_LOSS_MS = 250;
 
@@ -362,7 +364,21 @@ export class BullWorkQueue implements WorkQueue {
   async #bounded(call: () => Promise<void>): Promise<void> {
     let done: boolean;
     try {
-      done = await within(this.#timeoutMs, once(call));
+      let heard = this.#heard();
+      const work = once(call);
+      done = await within(this.#timeoutMs, work);
+      // One that answers is not away, however long its line is: a connection made anew, and all asked for again, would
+      // only lengthen that.
+      for (let times = 1; !done && times < MOST_PATIENCE; times += 1) {
+        // After a stall of this process the timer comes before the answer that lies in the socket.
+        await new Promise((resolve) => {
+          setImmediate(resolve);
+        });
+        done = await within(0, work);
+        if (done || heard === this.#heard()) break;
+        heard = this.#heard();
+        done = await within(this.#timeoutMs, work);
+      }
     } catch (cause) {
       throw this.#unavailable(errorText(cause), cause);
     }
@@ -371,6 +387,11 @@ export class BullWorkQueue implements WorkQueue {
     if (!done)
       throw this.#unavailable(`no answer within ${this.#timeoutMs / 1000} s; check that it runs and can be reached`);
     this.#problem = undefined;
+  }
+
+  /** Grows while the server says anything. */
+  #heard(): number {
+    return this.#client.stream?.bytesRead ?? 0;
   }
 
   #unavailable(why: string, cause?: unknown): RetryableError {

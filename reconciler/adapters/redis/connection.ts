@@ -90,12 +90,16 @@ export class Link {
     signal?: AbortSignal,
   ): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
+    let isOver = false;
     let onAbort: (() => void) | undefined;
     const ended = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
+      const judge = (): void => {
+        if (isOver) return;
         if (client.status === 'ready') client.disconnect(true);
         reject(this.#unavailable(`no answer within ${timeoutMs / 1000} s`));
-      }, timeoutMs);
+      };
+      // After a stall of this process the timer comes before the answer that lies in the socket.
+      timer = setTimeout(() => setImmediate(judge), timeoutMs);
       onAbort = () => {
         reject(asError(signal?.reason));
       };
@@ -108,6 +112,7 @@ export class Link {
     } catch (error) {
       throw signal?.aborted && error === signal.reason ? error : this.classified(error);
     } finally {
+      isOver = true;
       clearTimeout(timer);
       if (onAbort) signal?.removeEventListener('abort', onAbort);
     }

@@ -24,6 +24,17 @@ const onRedis =
     }
   };
 
+const STALL_TIMEOUT_MS = 200;
+
+/** Ids of the connections that speak to the queues, without the one that asks. */
+async function connections(redis: TestRedis): Promise<readonly string[]> {
+  const own = String(await redis.client.client('ID'));
+  const lines = String(await redis.client.client('LIST'))
+    .trim()
+    .split('\n');
+  return lines.map((line) => /id=(\d+)/.exec(line)?.[1] ?? '').filter((id) => id !== own);
+}
+
 describe('BullWorkQueue on a real server', () => {
   it(
     'leaves nothing that grows',
@@ -53,6 +64,20 @@ describe('BullWorkQueue on a real server', () => {
       const events = await redis.client.xlen('{plumb:test}:queue:controllers:events');
       assert.ok(events < 400, `${events} queue events`);
     }),
+  );
+
+  it(
+    'does not take a stall of its own process for a server that is away',
+    onRedis(async (redis, queue) => {
+      await queue.add('controllers', 'first');
+      const [before] = await connections(redis);
+      const adding = queue.addMany('controllers', ['a', 'b']);
+      // Longer than a call may take: when it is over, the answer waits to be read.
+      for (const end = performance.now() + 3 * STALL_TIMEOUT_MS; performance.now() < end;);
+      await adding;
+      assert.equal(queue.problem, undefined);
+      assert.deepEqual(await connections(redis), [before]);
+    }, STALL_TIMEOUT_MS),
   );
 
   it(
