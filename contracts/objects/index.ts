@@ -21,5 +21,6 @@ export * from './scheduler-args.ts';
 export * from './selectors.ts';
 export * from './services.ts';
 export * from './well-known.ts';
+export * from './default-network.ts';
 export * from './workloads.ts';
 export { layers, objectSchemaMeta, type Accepted, type NotYet, type ObjectSchemaMeta } from './schema.ts';

@@ -5,7 +5,7 @@
 import type { ClusterSpec } from '../../../contracts/objects/index.ts';
 import { objectKey, parseKey, type ObjectKey } from '../../../contracts/objects/key.ts';
 import { internalIP } from '../../../contracts/objects/node-address.ts';
-import { DEFAULT_NETWORK } from '../../../contracts/objects/well-known.ts';
+import { DEFAULT_NETWORK } from '../../../contracts/objects/default-network.ts';
 import type { AssignmentView } from '../assignment.ts';
 import type { LocalPods } from '../local-pods.ts';
 import { canonicalRange } from '../routes/ipv4.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { ClusterManifest } from '../../../contracts/objects/own.ts';
 import { KINDS } from '../../../contracts/objects/kinds.ts';
 import { isKind } from '../../../contracts/objects/identity.ts';
-import { DEFAULT_NETWORK } from '../../../contracts/objects/well-known.ts';
+import { DEFAULT_NETWORK } from '../../../contracts/objects/default-network.ts';
 import type { Node } from '../../../contracts/objects/index.ts';
 import type { AssignmentView } from '../../../nodeagent/core/assignment.ts';
 import { nodeReport, type ReportInput } from '../../../nodeagent/core/node/report.ts';
