@@ -4,16 +4,15 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { rangesOverlap, readRange } from '../contracts/ipv4.ts';
 import { LabRefusal } from './errors.ts';
 import { run, runOrFail } from './process.ts';
 import {
   bridgeName,
   devicePrefix,
   machineAddress,
-  parseCidr,
   parseSubnet,
   prefixOf,
-  rangesOverlap,
   type HostSettings,
   type LabSettings,
 } from './settings.ts';
@@ -43,7 +42,7 @@ export async function refuseAddressClash(settings: LabSettings, signal?: AbortSi
   const addresses = Addresses.parse(JSON.parse(await runOrFail(['ip', '-json', '-4', 'addr', 'show'], { signal })));
   for (const device of addresses) {
     for (const { local, prefixlen } of device.addr_info ?? []) {
-      const range = parseCidr(`${local ?? ''}/${prefixlen ?? 32}`);
+      const range = readRange(`${local ?? ''}/${prefixlen ?? 32}`);
       if (range && rangesOverlap(range, wanted))
         throw new LabRefusal(
           `${device.ifname ?? 'A device'} already has ${local}/${prefixlen}, which is in the lab's subnet ${settings.subnet}: choose another with --subnet.`,
@@ -54,7 +53,8 @@ export async function refuseAddressClash(settings: LabSettings, signal?: AbortSi
     JSON.parse((await runOrFail(['ip', '-json', '-4', 'route', 'show', 'table', 'all'], { signal })) || '[]'),
   );
   for (const route of routes) {
-    const range = route.dst === 'default' ? undefined : parseCidr(route.dst);
+    // One address is written without its length; `default` is no range.
+    const range = readRange(route.dst.includes('/') ? route.dst : `${route.dst}/32`);
     // A route for all addresses is a default route, however it is written.
     if (range && range.prefix > 1 && rangesOverlap(range, wanted))
       throw new LabRefusal(

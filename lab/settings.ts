@@ -1,5 +1,14 @@
 /** What a lab is made of, worked out from its name, folder and subnet. Pure: nothing here looks at the machine. */
 import { z } from 'zod';
+import {
+  formatAddress,
+  formatRange,
+  nthAddress,
+  parseRange,
+  rangeHolds,
+  readRange,
+  type Range,
+} from '../contracts/ipv4.ts';
 import { LabRefusal } from './errors.ts';
 
 export const DEFAULT_LAB_NAME = 'plumb';
@@ -50,50 +59,25 @@ export function labSettings(wanted: Omit<LabSettings, 'version'>): LabSettings {
     throw new LabRefusal(
       `The lab's folder must be an absolute path of at most 200 letters, digits and ./@+-_, not '${wanted.dir}'.`,
     );
-  const { base, prefix } = parseSubnet(wanted.subnet);
-  if (FIRST_HOST + wanted.nodes >= 2 ** (32 - prefix))
+  const subnet = parseSubnet(wanted.subnet);
+  if (FIRST_HOST + wanted.nodes >= subnet.size)
     throw new LabRefusal(
       `${wanted.subnet} is too small for ${wanted.nodes} nodes, which begin at its address ${FIRST_HOST}: give a larger one with --subnet.`,
     );
-  return { ...wanted, version: 1, subnet: `${dotted(base)}/${prefix}` };
+  return { ...wanted, version: 1, subnet: formatRange(subnet) };
 }
 
-/**
- * The network address as a number, and the prefix length. Only subnets of 198.18.0.0/15 (RFC 2544, reserved for tests)
- * are taken.
- */
-export function parseSubnet(cidr: string): { readonly base: number; readonly prefix: number } {
-  const range = parseCidr(cidr);
-  if (!range || range.prefix < 16 || range.prefix > 28 || range.base >>> 17 !== addressNumber('198.18.0.0') >>> 17) {
+const TEST_ADDRESSES = parseRange('198.18.0.0/15');
+
+/** Only subnets of 198.18.0.0/15 (RFC 2544, reserved for tests) are taken. */
+export function parseSubnet(cidr: string): Range {
+  const range = readRange(cidr);
+  if (!range || range.prefix < 16 || range.prefix > 28 || !rangeHolds(TEST_ADDRESSES, range.first)) {
     throw new LabRefusal(
       `'${cidr}' cannot be a lab's subnet: give one of 198.18.0.0/15 (addresses reserved for tests), /16 to /28, such as ${DEFAULT_SUBNET}.`,
     );
   }
   return range;
-}
-
-/** An IPv4 range, its host bits cleared; undefined for anything else. A bare address is a /32. */
-export function parseCidr(text: string): { readonly base: number; readonly prefix: number } | undefined {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:\/(\d{1,2}))?$/.exec(text);
-  if (!match || match.slice(1, 5).some((octet) => Number(octet) > 255)) return undefined;
-  const prefix = match[5] === undefined ? 32 : Number(match[5]);
-  if (prefix > 32) return undefined;
-  const size = 2 ** (32 - prefix);
-  return { base: Math.floor(addressNumber(text.split('/')[0] ?? '') / size) * size, prefix };
-}
-
-/** Whether two ranges share an address. */
-export function rangesOverlap(a: { base: number; prefix: number }, b: { base: number; prefix: number }): boolean {
-  const size = 2 ** (32 - Math.min(a.prefix, b.prefix));
-  return Math.floor(a.base / size) === Math.floor(b.base / size);
-}
-
-function addressNumber(address: string): number {
-  return address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
-}
-
-function dotted(address: number): string {
-  return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.');
 }
 
 export function prefixOf(settings: LabSettings): number {
@@ -111,7 +95,7 @@ export function devicePrefix(settings: Pick<LabSettings, 'name'>): string {
 
 /** The machine's own address on the bridge: control plane and registry are reached there. */
 export function machineAddress(settings: LabSettings): string {
-  return dotted(parseSubnet(settings.subnet).base + 1);
+  return nthAddress(settings.subnet, 1);
 }
 
 export function registryAddress(settings: LabSettings): string {
@@ -120,16 +104,16 @@ export function registryAddress(settings: LabSettings): string {
 
 /** Every host of the lab, in order. Addresses begin at 11; hardware addresses are the same after each power cycle. */
 export function hostsOf(settings: LabSettings): readonly HostSettings[] {
-  const { base } = parseSubnet(settings.subnet);
+  const { first } = parseSubnet(settings.subnet);
   return Array.from({ length: settings.nodes }, (_, i) => {
-    const address = base + FIRST_HOST + i;
+    const address = first + FIRST_HOST + i;
     const octets = [24, 16, 8, 0].map((shift) =>
       (Math.floor(address / 2 ** shift) % 256).toString(16).padStart(2, '0'),
     );
     return {
       name: `node-${i + 1}`,
       index: i + 1,
-      address: dotted(address),
+      address: formatAddress(address),
       mac: `02:70:${octets.join(':')}`,
       port: `${settings.name}-n${i + 1}`,
       dir: `${settings.dir}/hosts/node-${i + 1}`,

@@ -1,5 +1,5 @@
 /** The CNI configuration that containerd reads: one routed veth pair per pod, addresses from the node's own range. */
-import { canonicalRange, nthAddress } from '../routes/ipv4.ts';
+import { canonicalRange, nthAddress } from '../../../contracts/ipv4.ts';
 
 /** CNI version that containerd 1.4 and newer and the plugins of Debian 11 and newer all speak. */
 const CNI_VERSION = '0.4.0';

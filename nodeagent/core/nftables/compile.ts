@@ -8,7 +8,7 @@ import { internalIP } from '../../../contracts/objects/node-address.ts';
 import { DEFAULT_NETWORK } from '../../../contracts/objects/default-network.ts';
 import type { AssignmentView } from '../assignment.ts';
 import type { LocalPods } from '../local-pods.ts';
-import { canonicalRange } from '../routes/ipv4.ts';
+import { canonicalRange } from '../../../contracts/ipv4.ts';
 import type { FragmentChanges } from './delta.ts';
 import { compileFrame, FRAME } from './frame.ts';
 import { compileForwardings, type Forwarding } from './forwarding.ts';

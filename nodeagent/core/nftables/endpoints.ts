@@ -1,7 +1,7 @@
 /** Which endpoints a Service port sends connections to. */
 import { isIPv4 } from 'node:net';
 import type { Endpoint, EndpointSlice } from '../../../contracts/objects/index.ts';
-import { addressNumber } from '../routes/ipv4.ts';
+import { parseAddress } from '../../../contracts/ipv4.ts';
 import type { Protocol, Target } from './model.ts';
 
 /**
@@ -34,7 +34,7 @@ function collect(
       for (const { port } of ports) found.set(`${address}:${port}`, { address, port });
     }
   }
-  return [...found.values()].sort((a, b) => addressNumber(a.address) - addressNumber(b.address) || a.port - b.port);
+  return [...found.values()].sort((a, b) => parseAddress(a.address) - parseAddress(b.address) || a.port - b.port);
 }
 
 /** First addresses of the wanted endpoints of all ports: ordered, without doubles. */

@@ -3,7 +3,7 @@
  * one of some targets. Services and the host ports of pods make such plans; how one looks in the table is decided here
  * alone.
  */
-import { parseRange, rangeHas } from '../routes/ipv4.ts';
+import { parseRange, rangeHas } from '../../../contracts/ipv4.ts';
 import {
   CONTAINERS,
   type Chain,

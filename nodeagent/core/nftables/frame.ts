@@ -3,7 +3,7 @@
  * a packet's way.
  */
 import { readKey } from '../../../contracts/objects/own-key.ts';
-import { nthAddress } from '../routes/ipv4.ts';
+import { nthAddress } from '../../../contracts/ipv4.ts';
 import {
   CHAINS,
   CONTAINERS,

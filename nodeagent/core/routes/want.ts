@@ -3,7 +3,7 @@ import { isIPv4 } from 'node:net';
 import { NODE_NAMES } from '../../../contracts/agent/places.ts';
 import type { ClusterSpec, Node } from '../../../contracts/objects/index.ts';
 import { internalIP } from '../../../contracts/objects/node-address.ts';
-import { addressNumber, canonicalRange, nthAddress, parseRange, rangeHas } from './ipv4.ts';
+import { parseAddress, canonicalRange, nthAddress, parseRange, rangeHas } from '../../../contracts/ipv4.ts';
 import { VXLAN_OVERHEAD, type Link, type Route, type VxlanPeer, type WantedRouting } from './model.ts';
 
 export interface RoutingInput {
@@ -107,7 +107,7 @@ function findPeers(nodes: readonly Node[], self: string, ownRange: string | unde
     );
     peers.push({ name: node.metadata.name, address, podRange, link: link?.name });
   }
-  return peers.sort((a, b) => addressNumber(a.address) - addressNumber(b.address));
+  return peers.sort((a, b) => parseAddress(a.address) - parseAddress(b.address));
 }
 
 function overlaidPeers(peers: readonly Peer[], overlay: ClusterSpec['network']['overlay']): readonly Peer[] {

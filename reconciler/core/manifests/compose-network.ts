@@ -1,6 +1,6 @@
 /** Addresses and ports of a revision, which must not clash: the Cluster, Machines and Services. */
 import { ClusterManifest, type Cluster, type Machine, type Service } from '../../../contracts/objects/index.ts';
-import { inRange, parseAddress, parseRange } from './address-ranges.ts';
+import { rangeHolds, parseAddress, parseRange } from '../../../contracts/ipv4.ts';
 import type { Tell } from './findings.ts';
 import { positionOf } from './marks.ts';
 import type { DesiredObject, DesiredState } from './types.ts';
@@ -107,7 +107,7 @@ function checkClusterIPs(services: readonly Desired<Service>[], cidr: string, te
     if (clusterIP === undefined || clusterIP === 'None') continue;
     const at = positionOf(service, 'spec', 'clusterIP');
     const address = parseAddress(clusterIP);
-    if (!inRange(range, address))
+    if (!rangeHolds(range, address))
       tell(
         'error',
         'ClusterIPOutOfRange',
@@ -115,7 +115,7 @@ function checkClusterIPs(services: readonly Desired<Service>[], cidr: string, te
         `spec.clusterIP must be in ${cidr}, found ${clusterIP}`,
         'the range is spec.network.serviceCIDR of the Cluster',
       );
-    else if (address === range.first || address === range.last)
+    else if (address === range.first || address === range.first + range.size - 1)
       tell(
         'error',
         'ClusterIPOutOfRange',

@@ -11,7 +11,7 @@ import type {
   ResourceList,
 } from '../../../contracts/objects/index.ts';
 import { TEXT_LIMITS, type NodeEventReport, type NodeImage, type NodeReport } from '../../../contracts/agent/index.ts';
-import { isAddress, parseAddress, parseRange, rangeHolds } from '../services/ipv4.ts';
+import { isAddress, parseAddress, parseRange, rangeHolds } from '../../../contracts/ipv4.ts';
 
 const MOST_CONDITIONS = 16;
 const MOST_IMAGES = 50;

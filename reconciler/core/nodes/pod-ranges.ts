@@ -4,7 +4,7 @@
  * (the lowest free range; here lower ones that were given back are used again).
  */
 import type { ClusterSpec, StoredNode } from '../../../contracts/objects/index.ts';
-import { parseRange, subrange, type Range } from '../services/ipv4.ts';
+import { parseRange, readRange, subrange, type Range } from '../../../contracts/ipv4.ts';
 import { byAge, compareText } from '../workloads/owners.ts';
 
 export class PodRanges {
@@ -127,7 +127,7 @@ export class PodRanges {
   }
 
   *#touched(cidr: string): Generator<number> {
-    const { first, size } = parseRange(cidr);
+    const { first, size } = readRange(cidr) ?? { first: 0, size: 0 };
     const low = Math.max(0, Math.floor((first - this.#whole.first) / this.#partSize));
     const high = Math.min(this.#parts, Math.ceil((first + size - this.#whole.first) / this.#partSize));
     for (let part = low; part < high; part += 1) yield part;

@@ -23,7 +23,7 @@ import { DESCRIPTORS } from '../kinds/index.ts';
 import type { DesiredState } from '../manifests/types.ts';
 import { ALLOCATED_ANNOTATION, allocatedText, portKey, wishesOf } from '../services/allocation.ts';
 import { endpointSlices } from '../services/endpoints.ts';
-import { formatAddress, parseAddress, parseRange, rangeHolds } from '../services/ipv4.ts';
+import { formatRange, isAddress, parseAddress, parseRange, rangeHolds, readRange } from '../../../contracts/ipv4.ts';
 import { NOT_READY_TAINT } from '../health/node.ts';
 import { isOwnHostAddress, type KnownNode } from './bounded-report.ts';
 import { PODS_KNOWN } from '../workloads/unheard.ts';
@@ -190,11 +190,13 @@ function elect(
 
 /** A node's range is a whole cut of the cluster's: two such are equal or do not meet. */
 function isCutOf({ podCIDR, nodeMaskSize }: ClusterSpec['network'], cidr: string): boolean {
-  const { first, size } = parseRange(cidr);
+  const range = readRange(cidr);
+  const whole = parseRange(podCIDR);
   return (
-    cidr === `${formatAddress(first)}/${nodeMaskSize}` &&
-    rangeHolds(parseRange(podCIDR), first) &&
-    size <= parseRange(podCIDR).size
+    range !== undefined &&
+    cidr === formatRange({ first: range.first, prefix: nodeMaskSize }) &&
+    rangeHolds(whole, range.first) &&
+    range.size <= whole.size
   );
 }
 
@@ -271,6 +273,7 @@ function recoverServices(
 
 /** Of the service range, what allocation gives out: not its first two addresses and not its last. */
 function isGivenOut(range: { readonly first: number; readonly size: number }, ip: string): boolean {
+  if (!isAddress(ip)) return false;
   const address = parseAddress(ip);
   return address >= range.first + 2 && address < range.first + range.size - 1;
 }

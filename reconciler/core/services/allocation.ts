@@ -5,7 +5,7 @@
 import type { ServicePort, ServiceSpec, StoredService } from '../../../contracts/objects/index.ts';
 import { byAge } from '../workloads/owners.ts';
 import { hash32 } from '../workloads/stable-hash.ts';
-import { formatAddress, parseAddress, parseRange, rangeHolds } from './ipv4.ts';
+import { formatAddress, parseAddress, parseRange, rangeHolds } from '../../../contracts/ipv4.ts';
 
 export interface Ranges {
   readonly serviceCIDR: string;

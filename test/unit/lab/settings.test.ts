@@ -1,15 +1,6 @@
 import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
-import {
-  bridgeName,
-  hostNamed,
-  hostsOf,
-  labSettings,
-  machineAddress,
-  parseCidr,
-  rangesOverlap,
-  registryAddress,
-} from '../../../lab/settings.ts';
+import { bridgeName, hostNamed, hostsOf, labSettings, machineAddress, registryAddress } from '../../../lab/settings.ts';
 
 const wanted = { name: 'plumb', dir: '/var/lib/lab', subnet: '198.18.0.0/24', nodes: 3, registry: true };
 
@@ -69,26 +60,4 @@ describe('lab settings', () => {
   it('names the hosts there are when one is asked for that is not', () => {
     assert.throws(() => hostNamed(labSettings(wanted), 'node-9'), /it has node-1, node-2, node-3/);
   });
-});
-
-describe('address ranges', () => {
-  const cases: readonly (readonly [a: string, b: string, overlap: boolean])[] = [
-    ['198.18.0.0/24', '198.18.0.128/25', true],
-    ['198.18.0.0/24', '198.18.1.0/24', false],
-    ['198.18.0.0/24', '198.18.0.0/15', true],
-    ['198.18.9.0/24', '198.18.9.7', true],
-    ['198.18.9.0/24', '10.0.0.0/8', false],
-    ['255.255.255.255', '255.255.255.0/24', true],
-  ];
-  for (const [a, b, overlap] of cases) {
-    it(`${a} and ${b} ${overlap ? 'overlap' : 'are apart'}`, () => {
-      const [left, right] = [parseCidr(a), parseCidr(b)];
-      assert.ok(left && right);
-      assert.equal(rangesOverlap(left, right), overlap);
-      assert.equal(rangesOverlap(right, left), overlap);
-    });
-  }
-
-  for (const text of ['', '1.2.3', '1.2.3.256', '1.2.3.4/33', 'default', 'fe80::1/64'])
-    it(`'${text}' is no range`, () => assert.equal(parseCidr(text), undefined));
 });

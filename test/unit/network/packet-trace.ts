@@ -2,7 +2,7 @@
  * Walks a packet through the model as the kernel would walk it through the table: "a packet from A to B:port ends
  * where". Only the first packet of a connection is walked, which is the one that rules decide on.
  */
-import { parseRange, rangeHas } from '../../../nodeagent/core/routes/ipv4.ts';
+import { parseRange, rangeHas } from '../../../contracts/ipv4.ts';
 import { SERVICE_MARK, type Protocol, type Rule, type Target } from '../../../nodeagent/core/nftables/model.ts';
 import type { MemoryTable } from '../../../nodeagent/adapters/memory/packet-filter.ts';
 

@@ -3,7 +3,6 @@ import { describe, it } from 'node:test';
 import { objectKey, type Pod, type Service } from '../../../contracts/objects/index.ts';
 import { endpointSliceController } from '../../../reconciler/controllers/endpointslice.ts';
 import { serviceController } from '../../../reconciler/controllers/service.ts';
-import { parseRange, subrange } from '../../../reconciler/core/services/ipv4.ts';
 import { cluster, pod, running, service } from '../controllers/objects.ts';
 import { World } from '../controllers/world.ts';
 
@@ -194,16 +193,6 @@ describe('Service addresses', () => {
     assert.deepEqual(
       live(w, 'np').spec.ports.map((p) => p.nodePort),
       [undefined, 30777],
-    );
-  });
-});
-
-describe('ranges', () => {
-  it('are cut into parts until they end', () => {
-    const range = parseRange('198.18.5.9/23');
-    assert.deepEqual(
-      [0, 1, 2].map((i) => subrange(range, 24, i)),
-      ['198.18.4.0/24', '198.18.5.0/24', undefined],
     );
   });
 });

@@ -1,6 +1,6 @@
 /** Cluster: its address and port ranges. */
 import type { Cluster } from '../../../../contracts/objects/index.ts';
-import { parseRange, rangesOverlap } from '../address-ranges.ts';
+import { parseRange, rangesOverlap } from '../../../../contracts/ipv4.ts';
 import type { CheckContext } from './context.ts';
 
 const MAX_PORT = 65535;

@@ -1,0 +1,76 @@
+/** IPv4 addresses and ranges: text outside, unsigned 32-bit numbers inside. Source: RFC 4632. */
+
+export interface Range {
+  /** The network's own address. */
+  readonly first: number;
+  /** Number of addresses. */
+  readonly size: number;
+  /** Bits that all its addresses share. */
+  readonly prefix: number;
+}
+
+/** Whether text is an address as Linux prints it: four decimal numbers, none with a leading zero. */
+export function isAddress(text: string): boolean {
+  return /^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(text) && text.split('.').every((part) => Number(part) <= 255);
+}
+
+/** Throws RangeError for text that is no address. */
+export function parseAddress(text: string): number {
+  if (!isAddress(text)) throw new RangeError(`not an IPv4 address: ${text}`);
+  return text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+}
+
+export function formatAddress(address: number): string {
+  return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.');
+}
+
+/** `10.96.0.0/16`, its host bits cut off; undefined for anything else. */
+export function readRange(cidr: string): Range | undefined {
+  const [address = '', bits = '', ...rest] = cidr.split('/');
+  const prefix = Number(bits);
+  if (rest.length > 0 || !/^\d{1,2}$/.test(bits) || prefix > 32 || !isAddress(address)) return undefined;
+  const size = 2 ** (32 - prefix);
+  return { first: Math.floor(parseAddress(address) / size) * size, size, prefix };
+}
+
+/** As {@link readRange}; throws RangeError for what is no range. */
+export function parseRange(cidr: string): Range {
+  const range = readRange(cidr);
+  if (range === undefined) throw new RangeError(`not an IPv4 range: ${cidr}`);
+  return range;
+}
+
+export function formatRange({ first, prefix }: Pick<Range, 'first' | 'prefix'>): string {
+  return `${formatAddress(first)}/${prefix}`;
+}
+
+/** The range with host bits cut off, as the kernel writes it. Throws RangeError. */
+export function canonicalRange(cidr: string): string {
+  return formatRange(parseRange(cidr));
+}
+
+export function rangeHolds({ first, size }: Pick<Range, 'first' | 'size'>, address: number): boolean {
+  return address >= first && address < first + size;
+}
+
+/** Whether text is an address of the range. */
+export function rangeHas(range: Range, text: string): boolean {
+  return isAddress(text) && rangeHolds(range, parseAddress(text));
+}
+
+/** Whether two ranges share an address. */
+export function rangesOverlap(a: Range, b: Range): boolean {
+  return a.first < b.first + b.size && b.first < a.first + a.size;
+}
+
+/** First address of a range (the network's own) plus `offset`. Throws RangeError. */
+export function nthAddress(cidr: string, offset: number): string {
+  return formatAddress(parseRange(cidr).first + offset);
+}
+
+/** The `index`-th part of `range` with prefix length `prefix`, or undefined beyond its end. */
+export function subrange(range: Range, prefix: number, index: number): string | undefined {
+  const size = 2 ** (32 - prefix);
+  const first = range.first + index * size;
+  return size <= range.size && first + size <= range.first + range.size ? formatRange({ first, prefix }) : undefined;
+}
