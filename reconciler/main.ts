@@ -103,7 +103,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         }),
       makeQueue: () => new BullWorkQueue({ connection: redis.connection, cluster: options.sourceName, log }),
       makeLeases: (incarnation) =>
-        new RedisLeases({ connection: redis.connection, cluster: options.sourceName, incarnation, clock }),
+        new RedisLeases({ connection: redis.connection, cluster: options.sourceName, incarnation, clock, mark }),
       homeId: home.id,
       socket: home.socket,
       info: {

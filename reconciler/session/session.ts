@@ -228,10 +228,12 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
       keeper.start();
       // After a recovery the machines are known to Git alone: controllers that saw nodes without machines would remove
       // them.
-      const ended = lost.then((error) => Promise.reject(error ?? new Error('closed')));
       // Whoever rebuilt may have died before that.
       const isHalf = cache.list('Machine').length === 0 && cache.list('Node').length > 0;
-      if (fresh || isHalf) await unlessAborted(signal, Promise.race([sync.firstSync, ended]));
+      if (fresh || isHalf) {
+        const ended = lost.then((error) => Promise.reject(error ?? new Error('closed')));
+        await unlessAborted(signal, Promise.race([sync.firstSync, ended]));
+      }
       await endTurn(membership, signal);
     },
     close: () => keeper.close(),

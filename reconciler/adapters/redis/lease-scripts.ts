@@ -41,18 +41,19 @@ return redis.call('HGETALL', KEYS[1])
 `;
 
 /**
- * ARGV: incarnation, member, first token of a store, names. Returns name, token and version of each that was taken.
+ * ARGV: incarnation, member, first token of a store, one to be above, names. Returns name, token and version of each that was taken.
  * Tokens are counted with the epochs.
  */
 export const ACQUIRE = `${CLAIMED}
 if redis.call('HEXISTS', KEYS[1], 'member:' .. ARGV[2]) == 0 then return {} end
 local taken = {}
-for i = 4, #ARGV do
+for i = 5, #ARGV do
   local field = 'lease:' .. ARGV[i]
   local holder = redis.call('HGET', KEYS[1], field)
   if not holder or holder == ARGV[2] or redis.call('HEXISTS', KEYS[1], 'member:' .. holder) == 0 then
     local last = redis.call('HGET', KEYS[1], 'epoch')
-    local token = string.format('%.0f', last and tonumber(last) + 1 or tonumber(ARGV[3]))
+    local token = last and tonumber(last) + 1 or tonumber(ARGV[3])
+    token = string.format('%.0f', math.max(token, tonumber(ARGV[4]) + 1))
     redis.call('HSET', KEYS[1], 'epoch', token, field, ARGV[2])
     taken[#taken + 1] = {ARGV[i], token, redis.call('HGET', KEYS[1], 'version')}
   end

@@ -8,6 +8,7 @@ import type { Grant, Leases, LeaseView, Member } from '../../ports/leases.ts';
 import { Link } from './connection.ts';
 import { storeKeys } from './keys.ts';
 import * as scripts from './lease-scripts.ts';
+import { PositionMark } from './position-mark.ts';
 import { runScript } from './run-script.ts';
 
 export interface RedisLeasesOptions {
@@ -17,6 +18,8 @@ export interface RedisLeasesOptions {
   /** Of the store, as it was opened. */
   readonly incarnation: string;
   readonly clock: Clock;
+  /** As the object store's: it knows the highest epoch that was seen. */
+  readonly mark?: PositionMark;
   /** How long a call waits for a server that does not answer, in ms. Default 3000. */
   readonly callTimeoutMs?: number;
 }
@@ -32,14 +35,16 @@ export class RedisLeases implements Leases {
   readonly #meta: string;
   readonly #incarnation: string;
   readonly #clock: Clock;
+  readonly #mark: PositionMark;
   /** Of each member, what no renewal changes. */
   readonly #fixed = new Map<string, { readonly home: string; readonly label: string }>();
 
-  constructor({ connection, cluster, incarnation, clock, callTimeoutMs }: RedisLeasesOptions) {
+  constructor({ connection, cluster, incarnation, clock, mark, callTimeoutMs }: RedisLeasesOptions) {
     this.#link = new Link({ connection, timeoutMs: callTimeoutMs ?? 3000 });
     this.#meta = storeKeys(cluster).meta;
     this.#incarnation = incarnation;
     this.#clock = clock;
+    this.#mark = mark ?? new PositionMark();
   }
 
   async join(
@@ -70,11 +75,17 @@ export class RedisLeases implements Leases {
   async acquire(member: string, names: readonly string[], signal: AbortSignal): Promise<readonly Grant[]> {
     if (names.length === 0) return [];
     const now = this.#clock.now().getTime();
-    const taken = await this.#run<[string, string, string][]>(scripts.ACQUIRE, [member, String(now), ...names], signal);
+    const floor = this.#mark.epoch;
+    const args = [member, String(now), String(floor), ...names];
+    const taken = await this.#run<[string, string, string][]>(scripts.ACQUIRE, args, signal);
     return taken.map(([name, text, resourceVersion]) => {
       const token = Number(text);
-      // As the count of epochs: see `RedisObjectStore.nextEpoch`.
-      if (!(token <= now + EPOCH_SLACK)) throw tampered('the count of epochs');
+      // As `RedisObjectStore.nextEpoch` does with the same count.
+      if (!(token > floor && token <= Math.max(now, floor) + EPOCH_SLACK)) {
+        this.#mark.condemn(this.#incarnation);
+        throw tampered('the count of epochs');
+      }
+      this.#mark.count(token);
       return { name, token, resourceVersion };
     });
   }

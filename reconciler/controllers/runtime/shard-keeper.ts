@@ -102,11 +102,12 @@ export class ShardKeeper {
   async #settleOnce(signal: AbortSignal): Promise<void> {
     const { membership, log } = this.#options;
     const { id, shards, view } = membership;
-    const holders = new Map(
-      Array.from({ length: shards }, (_, shard) => [shard, view.holders.get(nameOf(shard))] as const).flatMap(
-        ([shard, holder]) => (holder === undefined ? [] : [[shard, holder] as const]),
-      ),
-    );
+    const holders = new Map<number, string>();
+    for (let shard = 0; shard < shards; shard += 1) {
+      const holder = view.holders.get(nameOf(shard));
+      // What one that is no member is said to hold is free.
+      if (holder !== undefined && view.members.some((member) => member.id === holder)) holders.set(shard, holder);
+    }
     const ready = view.members.filter((member) => member.ready).map((member) => member.id);
     const { take, giveUp } = sharesOf(id, ready, holders, shards);
     if (giveUp.length > 0) {

@@ -69,6 +69,11 @@ export class FakeAgent {
   readonly #listeners = new Set<ServerResponse>();
   readonly #waiting = new Set<() => void>();
 
+  /** Control planes that listen to it now. */
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
   constructor() {
     this.machine.programs.set('sh', () => ({
       code: 0,
