@@ -150,6 +150,7 @@ describe('two control planes on one Redis', () => {
     await podsAre(6);
     await eachNodeIsHeldOnce('together');
     const before = new Set(pods());
+    for (const { said } of planes) said.length = 0;
     await redis.client.flushall();
     await until(
       `both go on; said: ${planes.map(({ said }) => said.join('; ')).join(' | ')}`,
