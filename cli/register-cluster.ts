@@ -141,8 +141,9 @@ export function registerCluster(plumb: Command): void {
     .description('delete a pod; its controller makes another (anything else is deleted in Git)')
     .argument('<pod/name>', 'such as pod/web-5d4f')
     .option('-n, --namespace <name>', 'the namespace', 'default')
+    .option('--cascade <way>', 'what becomes of objects that it owns: background, foreground or orphan')
     .addHelpText('after', '\nExample:\n  plumb delete pod/web-5d4f')
-    .action(async (target: string, options: { namespace: string }, command: Command) =>
+    .action(async (target: string, options: { namespace: string; cascade?: string }, command: Command) =>
       (await import('./commands/get.ts')).deletePod(target, withHome(options, command)),
     );
 

@@ -149,14 +149,29 @@ function inOrder(kind: Kind, objects: readonly KubeObject[]): readonly KubeObjec
   return listed === 'by key' ? objects : objects.toSorted((a, b) => listed.compare(a, b));
 }
 
+/** As kubectl's flag of that name says them. */
+const CASCADES: ReadonlyMap<string, string> = new Map([
+  ['background', 'Background'],
+  ['foreground', 'Foreground'],
+  ['orphan', 'Orphan'],
+]);
+
+function propagationOf(cascade: string): string {
+  const policy = CASCADES.get(cascade);
+  if (policy === undefined)
+    throw new CliFailure(2, `--cascade ${cascade} is unknown`, `write one of ${[...CASCADES.keys()].join(', ')}`);
+  return policy;
+}
+
 /** `plumb delete pod/NAME`. */
 export async function deletePod(
   word: string,
-  options: { readonly home?: string; readonly namespace: string },
+  options: { readonly home?: string; readonly namespace: string; readonly cascade?: string },
 ): Promise<void> {
   const { kind, name } = parseObject(word, 'plumb delete pod/web-5d4f');
   if (kind !== 'Pod')
     throw new CliFailure(2, 'only pods are deleted here', 'remove anything else from its file in Git, commit and push');
-  await controlPlane(options.home).send('DELETE', objectPath('Pod', options.namespace, name));
+  const query = options.cascade === undefined ? '' : `?propagationPolicy=${propagationOf(options.cascade)}`;
+  await controlPlane(options.home).send('DELETE', objectPath('Pod', options.namespace, name) + query);
   await print(`pod/${name} is being deleted\n`);
 }

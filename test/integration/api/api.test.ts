@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Duplex as DuplexStream, PassThrough, Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { EXEC_UPGRADE } from '../../../contracts/agent/index.ts';
-import { PodSpec, type Pod, type Secret } from '../../../contracts/objects/index.ts';
+import { objectKey, PodSpec, type Pod, type Secret } from '../../../contracts/objects/index.ts';
 import { type ApiServer, type HistoryReport, startApi, type StatusReport } from '../../../reconciler/api/index.ts';
 import type { ExplainReport, ObjectList, PlanReport, RebalanceReport } from '../../../reconciler/api/types.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
@@ -344,7 +344,11 @@ describe('API on a Unix socket', () => {
   it('deletes a pod and nothing else', async () => {
     await appliedCommit();
     await bench.writer.submit([{ do: 'create', object: pod('a') }], 'test', signal);
-    assert.equal((await ask('/api/v1/namespaces/default/pods/a', 'DELETE')).status, 200);
+    const path = '/api/v1/namespaces/default/pods/a';
+    assert.equal((await ask(`${path}?propagationPolicy=Sideways`, 'DELETE')).status, 400);
+    assert.equal((await ask(`${path}?propagationPolicy=Orphan`, 'DELETE')).status, 200);
+    assert.deepEqual(bench.cache.get(objectKey('Pod', 'default', 'a'))?.metadata.finalizers, ['orphan']);
+    assert.equal((await ask(`${path}?propagationPolicy=Background`, 'DELETE')).status, 200);
     assert.equal(bench.cache.get('Pod/default/a'), undefined);
     assert.equal((await ask('/api/v1/namespaces/default/pods/a', 'DELETE')).status, 404);
     assert.equal((await ask('/apis/apps/v1/namespaces/default/deployments/web', 'DELETE')).status, 404);

@@ -26,6 +26,10 @@ interface Row {
   readonly says: RegExp;
 }
 
+const ending = (...finalizers: string[]): Pick<KubeObject['metadata'], 'deletionTimestamp' | 'finalizers'> => ({
+  deletionTimestamp: '2026-01-01T00:00:00Z',
+  finalizers,
+});
 const bound = (): Pod => pod('p', { nodeName: 'n1' }, { labels: { app: 'web' } });
 function inState(
   state: ContainerState,
@@ -149,6 +153,24 @@ const slice = (ready: boolean): KubeObject => ({
 });
 
 const rows: readonly Row[] = [
+  {
+    name: 'deleted, held by a finalizer',
+    object: { ...cluster(), metadata: { ...cluster().metadata, ...ending('example.com/x') } },
+    status: 'Progressing',
+    says: /^is being deleted: it waits for the finalizer example\.com\/x, .*abandonedFinalizers: \[example\.com\/x\]/,
+  },
+  {
+    name: 'deleted in the foreground, and held by others',
+    object: { ...deployment(), metadata: { name: 'web', ...ending('foregroundDeletion', 'e.com/x', 'e.com/y') } },
+    status: 'Progressing',
+    says: /^is being deleted: what it owns goes first; it waits for the finalizers e\.com\/x, e\.com\/y, /,
+  },
+  {
+    name: 'with a finalizer, and not deleted',
+    object: { ...cluster(), metadata: { ...cluster().metadata, finalizers: ['example.com/x'] } },
+    status: 'Healthy',
+    says: /in force/,
+  },
   { name: 'PodDisruptionBudget new', object: budget(), status: 'Progressing', says: /not been counted yet/ },
   {
     name: 'PodDisruptionBudget that allows nothing now',

@@ -1,0 +1,82 @@
+/** What is deleted and held, over the small store, with every controller running. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { keyOf, objectKey, type ConfigMap, type Kind, type Stored } from '../../../contracts/objects/index.ts';
+import { allControllers } from '../../../reconciler/controllers/index.ts';
+import type { DeletionPropagation } from '../../../reconciler/core/step.ts';
+import { cluster, pod, running, service } from './objects.ts';
+import { World } from './world.ts';
+
+const X = 'example.com/x';
+
+function map(namespace = 'default', finalizers?: string[]): ConfigMap {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'map', namespace, ...(finalizers && { finalizers }) },
+    data: {},
+  };
+}
+
+function remove(w: World, object: Stored, propagation?: DeletionPropagation): void {
+  const { uid } = object.metadata;
+  w.apply({ steps: [{ do: 'delete', key: keyOf(object), uid, ...(propagation && { propagation }) }] });
+  w.settle();
+}
+const left = (w: World, kind: Kind): string[] => w.list<Kind>(kind).map(({ metadata }) => metadata.name);
+
+describe('an object that a finalizer holds', () => {
+  it('goes when the settings give the finalizer up', () => {
+    const w = new World(allControllers());
+    w.put(cluster());
+    remove(w, w.put(map('default', [X])));
+    assert.deepEqual(left(w, 'ConfigMap'), ['map']);
+    w.put(cluster({ sync: { abandonedFinalizers: [X] } }));
+    w.settle();
+    assert.deepEqual(left(w, 'ConfigMap'), []);
+  });
+
+  it('of a finalizer given up before goes at once', () => {
+    const w = new World(allControllers());
+    w.put(cluster({ sync: { abandonedFinalizers: [X] } }));
+    remove(w, w.put(map('default', [X, 'example.com/kept'])));
+    assert.deepEqual(
+      w.list('ConfigMap').map(({ metadata }) => metadata.finalizers),
+      [['example.com/kept']],
+    );
+  });
+});
+
+describe('a Service that waits for its slices', () => {
+  it('goes after them, and they are not made anew', () => {
+    const w = new World(allControllers());
+    w.put(cluster());
+    w.put(running(pod('p', { nodeName: 'n' }, { labels: { app: 'web' } }), true, undefined, '198.18.1.1'));
+    const web = w.put(service('web'));
+    w.settle();
+    assert.equal(left(w, 'EndpointSlice').length, 1);
+    remove(w, w.get(keyOf(web)) ?? assert.fail(), 'Foreground');
+    assert.deepEqual([left(w, 'EndpointSlice'), left(w, 'Service')], [[], []]);
+  });
+});
+
+describe('a Namespace that a finalizer holds', () => {
+  it('is Terminating, and what is in it goes meanwhile', () => {
+    const w = new World(allControllers());
+    w.put(cluster());
+    const team = w.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team', finalizers: [X] } } as const);
+    w.put(map('team'));
+    w.put(map());
+    w.settle();
+    remove(w, w.get(keyOf(team)) ?? assert.fail());
+    const held = w.get(objectKey('Namespace', undefined, 'team')) ?? assert.fail();
+    assert.equal(held.status?.phase, 'Terminating');
+    assert.deepEqual(
+      w.list('ConfigMap').map(({ metadata }) => metadata.namespace),
+      ['default'],
+    );
+    w.apply({ steps: [{ do: 'update', object: { ...held, metadata: { ...held.metadata, finalizers: [] } } }] });
+    w.settle();
+    assert.deepEqual(left(w, 'Namespace'), ['default']);
+  });
+});
