@@ -5,6 +5,7 @@ export * from './descheduler-args.ts';
 export * from './events.ts';
 export * from './field-semantics.ts';
 export * from './identity.ts';
+export * from './finalizers.ts';
 export * from './key.ts';
 export * from './kinds.ts';
 export * from './meta.ts';

@@ -1,5 +1,6 @@
 /** What every object carries. Source: Kubernetes API conventions, "Metadata". */
 import { z } from 'zod';
+import { FOREGROUND_FINALIZER, ORPHAN_FINALIZER } from './finalizers.ts';
 import {
   Annotations,
   atomic,
@@ -15,7 +16,6 @@ import {
   unset,
   type NotYet,
 } from './schema.ts';
-import { FOREGROUND_FINALIZER, ORPHAN_FINALIZER } from './well-known.ts';
 
 export const OwnerReference = atomic(
   object({

@@ -10,10 +10,6 @@ export const ARCH_LABEL = 'kubernetes.io/arch';
 export const ZONE_LABEL = 'topology.kubernetes.io/zone';
 export const REGION_LABEL = 'topology.kubernetes.io/region';
 
-/** Finalizers of the garbage collector: what the object owns goes before it, or stays without it. */
-export const FOREGROUND_FINALIZER = 'foregroundDeletion';
-export const ORPHAN_FINALIZER = 'orphan';
-
 /** Taint (NoExecute) of a node whose pods move away within their disruption budgets. */
 export const DRAIN_TAINT = 'plumbline.dev/drain';
 
