@@ -2,6 +2,7 @@
  * Wiring of the control plane: which adapter stands behind which port, and what lives as long as the process. What
  * lives as long as one incarnation of the store is a session (session/).
  */
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { RedisOptions } from 'ioredis';
 import { type GitCredentials, openGitSource } from './adapters/git/index.ts';
@@ -105,6 +106,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       makeLeases: (incarnation) =>
         new RedisLeases({ connection: redis.connection, cluster: options.sourceName, incarnation, clock, mark }),
       homeId: home.id,
+      label: `${hostname()}:${home.dir}`,
       socket: home.socket,
       info: {
         version: options.version,

@@ -1,5 +1,4 @@
 /** One session: its parts, in the order in which they start. */
-import { hostname } from 'node:os';
 import { asError, errorText } from '../../contracts/errors.ts';
 import { keyOf, objectKey } from '../../contracts/objects/index.ts';
 import { unlessAborted } from '../../contracts/signals.ts';
@@ -45,6 +44,8 @@ export interface SessionOptions {
   readonly makeLeases: (incarnation: string) => Leases;
   /** Names this control plane's home, over restarts, and no other's. */
   readonly homeId: string;
+  /** Where it runs, for people. */
+  readonly label: string;
   /** Of the API. */
   readonly socket: string;
   readonly info: ControlPlaneInfo;
@@ -137,9 +138,8 @@ async function startMembership(
   incarnation: string,
   parts: Parts,
 ): Promise<Membership> {
-  const { clock, log, homeId, info } = options;
+  const { clock, log, homeId, label } = options;
   const leases = options.makeLeases(incarnation);
-  const label = `${hostname()}:${info.home}`;
   const membership = new Membership({ leases, clock, log, home: homeId, label });
   await parts.start({
     name: 'membership',
