@@ -64,7 +64,9 @@ async function recovered(
   let told: readonly string[] = [];
   const applied: AppliedState = {
     revision: SHA,
-    state: new Map([[keyOf(web), { key: keyOf(web), object: web, written: { ...web }, position: { file: 'a', line: 1, column: 1 } }]]),
+    state: new Map([
+      [keyOf(web), { key: keyOf(web), object: web, written: { ...web }, position: { file: 'a', line: 1, column: 1 } }],
+    ]),
   };
   const history = {
     applied: async (shas: readonly string[]) => {
