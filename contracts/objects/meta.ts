@@ -50,6 +50,22 @@ export const Finalizers = z
     `cannot have both ${ORPHAN_FINALIZER} and ${FOREGROUND_FINALIZER}, which contradict one another`,
   );
 
+/** Fields of an object as a tree; see reconciler/core/fields. */
+export interface FieldsV1 {
+  readonly [element: string]: FieldsV1;
+}
+const FieldsV1: z.ZodType<FieldsV1> = z.lazy(() => z.record(z.string(), FieldsV1));
+
+const ManagedFieldsEntry = object({
+  manager: z.string(),
+  operation: z.literal('Update'),
+  apiVersion: z.string(),
+  time: Timestamp,
+  fieldsType: z.literal('FieldsV1'),
+  fieldsV1: FieldsV1,
+});
+export type ManagedFieldsEntry = z.infer<typeof ManagedFieldsEntry>;
+
 /** Metadata as the store and the wire carry it. */
 export const ObjectMeta = object({
   name: DnsSubdomain,
@@ -64,6 +80,8 @@ export const ObjectMeta = object({
   deletionTimestamp: Timestamp.optional(),
   deletionGracePeriodSeconds: Seconds.optional(),
   ownerReferences: listMap(['uid'], OwnerReference).optional(),
+  /** Who but Git set which field of an object that comes from Git. */
+  managedFields: z.array(ManagedFieldsEntry).readonly().optional(),
   finalizers: listSet(z.string()).optional(),
 });
 export type ObjectMeta = z.infer<typeof ObjectMeta>;

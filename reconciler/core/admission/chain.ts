@@ -3,6 +3,7 @@ import { displayKey, keyOf, type KubeObject } from '../../../contracts/objects/i
 import { deletion, isFinalized } from './deletion.ts';
 import { keepDeletionMarks } from './deletion-marks.ts';
 import { onlyOneController, onlyRemovedFinalizers, wellFormedFinalizers } from './metadata.ts';
+import { noteOwners } from './owners.ts';
 import { openNamespace } from './namespace-lifecycle.ts';
 import type { AdmissionRequest, CreateRequest, Refusal, UpdateRequest, Verdict } from './request.ts';
 
@@ -11,7 +12,7 @@ type Mutation = <T extends KubeObject>(object: T, request: CreateRequest | Updat
 /** Answers why the object must not be written. Sees it as all mutations have left it. */
 type Validation = (object: KubeObject, request: CreateRequest | UpdateRequest) => Refusal | undefined;
 
-const MUTATIONS: readonly Mutation[] = [keepDeletionMarks];
+const MUTATIONS: readonly Mutation[] = [keepDeletionMarks, noteOwners];
 const VALIDATIONS: readonly Validation[] = [
   wellFormedFinalizers,
   onlyRemovedFinalizers,

@@ -3,7 +3,7 @@ import { displayKey, type KubeObject, type ObjectKey } from '../../../contracts/
 import { forecastLines, forecastSummary } from '../scheduling/forecast-lines.ts';
 import type { Forecast } from '../scheduling/simulate.ts';
 import { changedFields, redacted, type FieldChange } from './field-changes.ts';
-import type { Plan, PlanItem } from './types.ts';
+import type { Conflict, Plan, PlanItem } from './types.ts';
 
 export type PlanFormat = 'text' | 'markdown' | 'json';
 
@@ -41,7 +41,15 @@ function textItem(item: PlanItem): string {
   const head = `${SIGN[item.action]} ${displayKey(item.key)}`;
   if (item.action !== 'update') return head;
   const note = item.reason === 'drift' ? ' (drift: the live object was changed by someone else)' : '';
-  return [`${head}${note}`, ...changedFields(item).map((change) => `    ${changeLine(change)}`)].join('\n');
+  return [
+    `${head}${note}`,
+    ...changedFields(item).map((change) => `    ${changeLine(change)}`),
+    ...(item.conflicts ?? []).map((conflict) => `    ${conflictLine(conflict)}`),
+  ].join('\n');
+}
+
+function conflictLine({ field, owner, writes }: Conflict): string {
+  return `conflict: ${field} is owned by ${owner}; Git writes ${shown(writes)}`;
 }
 
 const MAX_SHOWN = 120;
@@ -88,6 +96,7 @@ interface JsonItem {
   readonly line?: number;
   readonly reason?: 'commit' | 'drift';
   readonly changes?: readonly FieldChange[];
+  readonly conflicts?: readonly Conflict[];
   readonly patch?: readonly unknown[];
   readonly object?: KubeObject;
 }
@@ -101,7 +110,9 @@ function jsonItem(item: PlanItem): JsonItem {
   if (item.action === 'delete') return { action, key };
   const { file, line } = item.position;
   if (item.action === 'create') return { action, key, file, line, object: redacted(item.object) };
-  return { action, key, file, line, reason: item.reason, changes: changedFields(item), patch: redactedPatch(item) };
+  const { reason, conflicts } = item;
+  const changes = changedFields(item);
+  return { action, key, file, line, reason, changes, ...(conflicts && { conflicts }), patch: redactedPatch(item) };
 }
 
 function redactedPatch(item: Extract<PlanItem, { action: 'update' }>): readonly unknown[] {

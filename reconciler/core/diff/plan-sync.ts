@@ -4,6 +4,8 @@ import { DESCRIPTORS } from '../kinds/index.ts';
 import type { DesiredObject } from '../manifests/types.ts';
 import { diffObjects } from './diff-objects.ts';
 import { equal } from '../fields/json.ts';
+import { othersFields } from '../fields/managed-fields.ts';
+import { conflictsOf, withoutFields } from './conflicts.ts';
 import { mergeObjects } from './merge-objects.ts';
 import { ORIGIN_ANNOTATION, SOURCE_ANNOTATION, type Plan, type PlanInput, type PlanItem } from './types.ts';
 
@@ -40,13 +42,15 @@ function planObject(input: PlanInput, desired: DesiredObject): PlanItem | undefi
   if (!live) return { action: 'create', key, object: marked(desired, sourceName), position };
   if (obstacleOf(live, sourceName) !== undefined || live.metadata.deletionTimestamp !== undefined) return undefined;
   const applied = input.applied.get(key);
-  const result = mergeObjects(applied, desired, live);
+  const others = othersFields(live);
+  const result = mergeObjects(applied && others ? withoutFields(applied, others) : applied, desired, live);
   const isMarked = result.metadata.annotations?.[SOURCE_ANNOTATION] === sourceName;
   const merged = isMarked ? result : withAnnotations(result, { [SOURCE_ANNOTATION]: sourceName });
   // A manifest that only moved changes nothing; where it moved to is told when something else changes.
   if (merged === live) return undefined;
   const object = withAnnotations(merged, { [ORIGIN_ANNOTATION]: originOf(desired) });
   const reason = applied && equal(applied.written, desired.written) ? 'drift' : 'commit';
+  const conflicts = conflictsOf(live, object, applied, desired);
   return {
     action: 'update',
     key,
@@ -55,6 +59,7 @@ function planObject(input: PlanInput, desired: DesiredObject): PlanItem | undefi
     patch: diffObjects(live, object, fieldSemantics(object.kind)),
     reason,
     position,
+    ...(conflicts.length > 0 && { conflicts }),
   };
 }
 

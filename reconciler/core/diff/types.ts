@@ -28,6 +28,16 @@ export interface PlanInput {
   readonly live: ReadonlyMap<ObjectKey, Stored | KubeObject>;
 }
 
+/** A field that somebody else owns, and that Git writes with another value for the first time. */
+export interface Conflict {
+  /** `spec.replicas`. */
+  readonly field: string;
+  /** The manager that owns it until then. */
+  readonly owner: string;
+  /** What Git sets; of a secret value only that there is one. */
+  readonly writes: unknown;
+}
+
 export type PlanItem =
   | { readonly action: 'create'; readonly key: ObjectKey; readonly object: KubeObject; readonly position: Position }
   | {
@@ -42,6 +52,8 @@ export type PlanItem =
       /** `commit`: the manifest changed. `drift`: the live object was changed by someone else and is put back. */
       readonly reason: 'commit' | 'drift';
       readonly position: Position;
+      /** Fields that Git takes from others; absent where there are none. */
+      readonly conflicts?: readonly Conflict[];
     }
   | { readonly action: 'delete'; readonly key: ObjectKey; readonly object: KubeObject };
 

@@ -1,0 +1,17 @@
+/** Who owns which field is noted with the write that makes it so. */
+import type { KubeObject } from '../../../contracts/objects/index.ts';
+import { SOURCE_ANNOTATION } from '../diff/types.ts';
+import { managedFields } from '../fields/managed-fields.ts';
+import { kubeTime } from '../storage/object-form.ts';
+import type { CreateRequest, UpdateRequest } from './request.ts';
+
+/** What a writer says of owners itself does not count. */
+export function noteOwners<T extends KubeObject>(object: T, request: CreateRequest | UpdateRequest): T {
+  const old = request.operation === 'create' ? undefined : request.old;
+  const name = old?.metadata.annotations?.[SOURCE_ANNOTATION];
+  const source = name === undefined ? undefined : `git:${name}`;
+  const entries = old && managedFields(old, object, request.by, source, kubeTime(request.now));
+  if (entries === object.metadata.managedFields) return object;
+  const { managedFields: _, ...metadata } = object.metadata;
+  return { ...object, metadata: { ...metadata, ...(entries && { managedFields: entries }) } };
+}
