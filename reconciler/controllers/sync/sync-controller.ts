@@ -17,7 +17,7 @@ import { joinSignals, unlessAborted } from '../../../contracts/signals.ts';
 import { andMore } from '../../core/and-more.ts';
 import { SOURCE_ANNOTATION } from '../../core/diff/index.ts';
 import { RetryableError } from '../../core/errors.ts';
-import { reportHealth, sourceObjects } from '../../core/revisions/health.ts';
+import { reportHealth, sourceObjects, type ObjectReport } from '../../core/revisions/health.ts';
 import {
   type Outcome,
   recordOf,
@@ -34,6 +34,7 @@ import type { Step } from '../../core/step.ts';
 import type { Revision } from '../../ports/git-source.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 import type { JobResult, QueueWorker } from '../../ports/work-queue.ts';
+import { Turns } from '../runtime/slices.ts';
 import { containedIn } from './ancestry.ts';
 import { COMPONENT, type SyncDependencies } from './dependencies.ts';
 import { driftSentences, planLive, stepsOf } from './plan-live.ts';
@@ -44,6 +45,8 @@ import { RevisionReader } from './revision-reader.ts';
 const DEFAULT_POLL_SECONDS = 30;
 /** Changes of objects that come together are looked at once, in milliseconds. */
 const HEALTH_SETTLE_MS = 50;
+/** A look at health takes as long as there are objects: where changes never end, it has this share of the time. */
+const HEALTH_SHARE = 1 / 20;
 /** How often a plan is made anew when someone else wrote between plan and execution. */
 const MAX_PLANS = 4;
 const SHOWN_PROBLEMS = 3;
@@ -61,6 +64,8 @@ export class SyncController {
   #restartHints = new AbortController();
   #pollSeconds = DEFAULT_POLL_SECONDS;
   #healthAsked = false;
+  /** From a change to the look at health for it, ms. */
+  #healthSettleMs = HEALTH_SETTLE_MS;
   /** Newest commit that this process has judged. */
   #judged: string | undefined;
   #branchSeen: (() => void) | undefined;
@@ -130,7 +135,7 @@ export class SyncController {
   #askHealth(): void {
     if (this.#healthAsked) return;
     this.#healthAsked = true;
-    this.#deps.queue.addAfter('revisions', this.#name + HEALTH_SUFFIX, HEALTH_SETTLE_MS).catch((error: unknown) => {
+    this.#deps.queue.addAfter('revisions', this.#name + HEALTH_SUFFIX, this.#healthSettleMs).catch((error: unknown) => {
       this.#healthAsked = false;
       this.#warn(error, 'could not ask for a look at health');
     });
@@ -414,10 +419,9 @@ export class SyncController {
   /** Whether what was applied is well; makes an `Applied` record `Healthy` once it is. */
   async #healthPass(signal: AbortSignal): Promise<void> {
     this.#healthAsked = false;
-    const { view } = this.#deps;
     const sha = this.#source()?.status?.appliedRevision;
     if (sha === undefined) return;
-    const reports = sourceObjects(view, this.#name).map((object) => reportHealth(object, view));
+    const reports = await this.#reports(signal);
     const healthy = reports.every((r) => r.health === 'Healthy');
     const turns = healthy && recordOf(this.#source()?.status, sha)?.outcome === 'Applied';
     await this.#writeStatus(
@@ -432,6 +436,27 @@ export class SyncController {
         `${sha.slice(0, 12)}: all ${reports.length} objects are healthy`,
         signal,
       );
+  }
+
+  /** In slices: what changes meanwhile asks for another look. */
+  async #reports(signal: AbortSignal): Promise<readonly ObjectReport[]> {
+    const { view, clock } = this.#deps;
+    const reports: ObjectReport[] = [];
+    const turns = new Turns();
+    let began = clock.monotonic();
+    let tookMs = 0;
+    for (const object of sourceObjects(view, this.#name)) {
+      if (turns.isOver) {
+        tookMs += clock.monotonic() - began;
+        await turns.next();
+        signal.throwIfAborted();
+        began = clock.monotonic();
+      }
+      reports.push(reportHealth(object, view));
+    }
+    tookMs += clock.monotonic() - began;
+    this.#healthSettleMs = Math.max(HEALTH_SETTLE_MS, Math.ceil(tookMs / HEALTH_SHARE));
+    return reports;
   }
 
   async #settle(reason: SyncReason, message: string, signal: AbortSignal): Promise<void> {
