@@ -8,6 +8,8 @@
  * when absent; join and fill always run, as the ground for the others), `--limit SECONDS` for each part (180), `--idle
  * SECONDS` (30), `--json` for the JSON lines alone, `--profile DIR` for a CPU profile of the control plane.
  *
+ * Joining is over when all nodes are Ready; that all hold all other nodes' routes takes until `idle` begins.
+ *
  * What it says of a part: seconds until it converged (or how far it came), processor time of control plane and Redis,
  * their resident memory, the event loop's delay, Redis' commands, writes to the store, bytes of assignments sent.
  */
@@ -32,8 +34,8 @@ const ROLLED = 1000;
 const LOST = 500;
 /** Of one Deployment that fills the nodes. */
 const FILLING = 500;
-/** Within two seconds: nothing goes on any more. */
-const QUIET_WRITES = 5;
+/** Writes and assignments within two seconds: nothing goes on any more. */
+const QUIET = 5;
 const MACHINES_PER_FILE = 100;
 const run = promisify(execFile);
 
@@ -260,11 +262,12 @@ class Bench {
     );
   }
 
-  /** Until two seconds pass without many writes: what a part left behind is not the next one's. */
+  /** Until two seconds pass in which next to nothing is written or sent: what a part left behind is not the next one's. */
   async #settle(): Promise<void> {
     const end = performance.now() + limitMs;
-    for (let before = -Infinity; performance.now() < end; before = this.#observer.allWrites()) {
-      if (this.#observer.allWrites() - before <= QUIET_WRITES) return;
+    for (let before = -Infinity, now = 0; performance.now() < end; before = now) {
+      now = this.#observer.allWrites() + (await fleetStats(this.#subjects.fleets)).assignments;
+      if (now - before <= QUIET) return;
       await pause(2000);
     }
   }
