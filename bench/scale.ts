@@ -265,9 +265,11 @@ class Bench {
   /** Until two seconds pass in which next to nothing is written or sent: what a part left behind is not the next one's. */
   async #settle(): Promise<void> {
     const end = performance.now() + limitMs;
-    for (let before = -Infinity, now = 0; performance.now() < end; before = now) {
-      now = this.#observer.allWrites() + (await fleetStats(this.#subjects.fleets)).assignments;
+    let before = -Infinity;
+    while (performance.now() < end) {
+      const now = this.#observer.allWrites() + (await fleetStats(this.#subjects.fleets)).assignments;
       if (now - before <= QUIET) return;
+      before = now;
       await pause(2000);
     }
   }
