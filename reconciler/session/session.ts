@@ -7,6 +7,7 @@ import { DESCHEDULER_NAME } from '../controllers/descheduling/descheduler.ts';
 import { rebalance } from '../controllers/descheduling/rebalance.ts';
 import { allControllers, CONTROLLER_GROUPS, MONITORING } from '../controllers/index.ts';
 import { NodeSync } from '../controllers/nodes/node-sync.ts';
+import { worksOn } from '../controllers/runtime/controller.ts';
 import { StoreCache } from '../controllers/runtime/cache.ts';
 import { EventRecorder } from '../controllers/runtime/event-recorder.ts';
 import { ControllerManager, queueOf } from '../controllers/runtime/manager.ts';
@@ -296,7 +297,7 @@ function askForGone(cache: StoreCache, queue: WorkQueue, log: Log): void {
   cache.subscribe((type, object) => {
     if (type !== 'delete') return;
     for (const controller of controllers)
-      if (controller.kind === object.kind)
+      if (worksOn(controller, object.kind))
         queue.add(queueOf(controller), keyOf(object)).catch((error: unknown) => {
           log.debug('a pass for what is gone is asked for by its holder alone', { error: errorText(error) });
         });
