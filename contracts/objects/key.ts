@@ -1,18 +1,25 @@
 /**
- * Object keys: `Kind/namespace/name`; the namespace is empty for cluster-scoped kinds (`Node//node-1`). Free of
- * schemas: a node agent uses it.
+ * Object keys: `resource/namespace/name`, such as `deployments.apps/default/web`; the namespace is empty for
+ * cluster-scoped kinds (`nodes//node-1`). A key names one object whatever version of its group it is written in. Nobody
+ * else puts keys together or takes them apart. Free of schemas: a node agent uses it.
  */
-import { isKind, type Kind } from './identity.ts';
+import { IDENTITIES, isKind, kindOfResource, type Kind, type ResourceOf } from './identity.ts';
 import type { KubeObject } from './kinds.ts';
 
-export type ObjectKey<K extends Kind = Kind> = `${K}/${string}/${string}`;
+export type ObjectKey<K extends Kind = Kind> = `${ResourceOf<K>}/${string}/${string}`;
+/** The kind that a key's type tells: `Pod` of `ObjectKey<'Pod'>`, and of `'pods/default/web'`. */
+export type KindOfKey<Key extends ObjectKey> = Key extends `${infer Resource extends keyof KindByResource}/${string}`
+  ? KindByResource[Resource]
+  : never;
+type KindByResource = { readonly [K in Kind as ResourceOf<K>]: K };
 
 export function objectKey<K extends Kind>(kind: K, namespace: string | undefined, name: string): ObjectKey<K> {
-  return `${kind}/${namespace ?? ''}/${name}`;
+  const resource: ResourceOf<K> = IDENTITIES[kind].resource;
+  return `${resource}/${namespace ?? ''}/${name}`;
 }
 
-export function keyOf(object: KubeObject): ObjectKey {
-  return objectKey(object.kind, object.metadata.namespace, object.metadata.name);
+export function keyOf<T extends KubeObject>(object: T): ObjectKey<T['kind']> {
+  return objectKey<T['kind']>(object.kind, object.metadata.namespace, object.metadata.name);
 }
 
 export interface KeyParts<K extends Kind = Kind> {
@@ -23,30 +30,69 @@ export interface KeyParts<K extends Kind = Kind> {
 }
 
 /** Splits a key; throws RangeError for text that is no key. */
-export function parseKey<K extends Kind>(key: ObjectKey<K>): KeyParts<K>;
+export function parseKey<Key extends ObjectKey>(key: Key): KeyParts<KindOfKey<Key>>;
 export function parseKey(key: string): KeyParts;
 export function parseKey(key: string): KeyParts {
-  const [kind, namespace, name, ...rest] = key.split('/');
-  if (kind === undefined || namespace === undefined || !name || rest.length > 0 || !isKind(kind))
-    throw new RangeError(`not an object key: ${key}`);
-  return { kind, namespace, name };
+  const parts = split(key);
+  if (!parts) throw new RangeError(`not an object key: ${key}`);
+  return parts;
+}
+
+/** The kind alone; throws RangeError as {@link parseKey} where it is none of ours. */
+export function kindOfKey<Key extends ObjectKey>(key: Key): KindOfKey<Key> {
+  const kind = kindOfResource(key.slice(0, Math.max(0, key.indexOf('/'))));
+  if (kind === undefined) throw new RangeError(`not an object key: ${key}`);
+  // The key's type says the kind, and the table says it by the key's text.
+  return kind as KindOfKey<Key>;
+}
+
+export function isKeyOf<K extends Kind>(key: ObjectKey, ...kinds: readonly K[]): key is ObjectKey<K> {
+  return kinds.some((kind) => kind === kindOfKey(key));
+}
+
+/** Names of those keys that are of `kind`, in their order. */
+export function namesOf(kind: Kind, keys: Iterable<ObjectKey>): string[] {
+  return [...keys].filter((key) => isKeyOf(key, kind)).map((key) => parseKey(key).name);
 }
 
 /** Whether {@link parseKey} takes it. */
 export function isObjectKey(text: string): text is ObjectKey {
-  const [kind, namespace, name, ...rest] = text.split('/');
-  return (
-    kind !== undefined &&
-    isKind(kind) &&
-    namespace !== undefined &&
-    name !== undefined &&
-    name !== '' &&
-    rest.length === 0
-  );
+  return split(text) !== undefined;
+}
+
+/** `default/web`; of a cluster-scoped object, `/web`. */
+export function namespacedName({ metadata }: KubeObject): string {
+  return `${metadata.namespace ?? ''}/${metadata.name}`;
+}
+
+/** The key for programs that read the CLI's JSON, a form that stays: as for people, but `Node//web`. */
+export function kindKey(key: ObjectKey): string {
+  const { kind, namespace, name } = parseKey(key);
+  return `${kind}/${namespace}/${name}`;
 }
 
 /** The key for people: `Deployment/default/web`, and `Node/web` for kinds without a namespace. */
 export function displayKey(key: ObjectKey): string {
   const { kind, namespace, name } = parseKey(key);
-  return namespace === '' ? `${kind}/${name}` : `${kind}/${namespace}/${name}`;
+  return namespace === '' ? `${kind}/${name}` : kindKey(key);
+}
+
+/**
+ * A key as older versions wrote it (`Kind/namespace/name`, without the group), or as it is written now: as it is
+ * written now. Undefined for text that is neither. For what was kept or is said by a version before this one.
+ */
+export function keyFromOlder(text: string): ObjectKey | undefined {
+  if (isObjectKey(text)) return text;
+  const slash = text.indexOf('/');
+  const kind = text.slice(0, Math.max(0, slash));
+  const key = isKind(kind) ? `${IDENTITIES[kind].resource}${text.slice(slash)}` : '';
+  return isObjectKey(key) ? key : undefined;
+}
+
+function split(key: string): KeyParts | undefined {
+  const first = key.indexOf('/');
+  const second = key.indexOf('/', first + 1);
+  const kind = first > 0 ? kindOfResource(key.slice(0, first)) : undefined;
+  if (kind === undefined || second < 0 || second === key.length - 1 || key.includes('/', second + 1)) return undefined;
+  return { kind, namespace: key.slice(first + 1, second), name: key.slice(second + 1) };
 }

@@ -1,12 +1,12 @@
 /** The node's assignment as the loops read it: the Kubernetes objects this node was given, by key. */
-import type { Kind, ObjectKey, ObjectsByKind } from '../../contracts/objects/index.ts';
+import type { Kind, ObjectAt, ObjectKey, ObjectsByKind } from '../../contracts/objects/index.ts';
 
 export interface AssignmentView {
   /** Null before the first assignment. */
   readonly version: string | null;
   /** Name of this node; empty before the first assignment. */
   readonly node: string;
-  get<K extends Kind>(key: ObjectKey<K>): ObjectsByKind[K] | undefined;
+  get<Key extends ObjectKey>(key: Key): ObjectAt<Key> | undefined;
   /** All of a kind, ordered by key. */
   list<K extends Kind>(kind: K): readonly ObjectsByKind[K][];
 }

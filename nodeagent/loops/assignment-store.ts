@@ -1,6 +1,6 @@
 /** The assignment as the agent holds it: loaded from disk at start, moved by the control plane, heard by the loops. */
 import type { AssignmentUpdate } from '../../contracts/agent/index.ts';
-import type { Kind, KubeObject, ObjectKey, ObjectsByKind } from '../../contracts/objects/index.ts';
+import type { Kind, KubeObject, ObjectKey, ObjectAt, ObjectsByKind } from '../../contracts/objects/index.ts';
 import { keyOf } from '../../contracts/objects/key.ts';
 import type { AssignmentSource, AssignmentView } from '../core/assignment.ts';
 import type { AssignmentDisk } from '../ports/assignment-disk.ts';
@@ -121,7 +121,7 @@ function makeView(version: string | null, node: string, objects: ReadonlyMap<Obj
     version,
     node,
     objects,
-    get: <K extends Kind>(key: ObjectKey<K>) => objects.get(key) as ObjectsByKind[K] | undefined,
+    get: <Key extends ObjectKey>(key: Key) => objects.get(key) as ObjectAt<Key> | undefined,
     list<K extends Kind>(kind: K) {
       let list = lists.get(kind);
       if (!list) {

@@ -5,7 +5,7 @@
 import { errorText } from '../../contracts/errors.ts';
 import type { Node, Pod, PodStatus } from '../../contracts/objects/index.ts';
 import type { ObjectKey } from '../../contracts/objects/index.ts';
-import { objectKey } from '../../contracts/objects/key.ts';
+import { isKeyOf, objectKey } from '../../contracts/objects/key.ts';
 import { refusal } from '../core/pod/admission.ts';
 import { identityOf, objectsFor, referredKeys } from '../core/pod/objects.ts';
 import type { ObservedPod } from '../core/pod/observed.ts';
@@ -160,9 +160,9 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
 
   const unsubscribe = assignment.onChange((changed) => {
     if (!listedOnce) return;
-    for (const key of inTurn(changed.filter((one): one is ObjectKey<'Pod'> => one.startsWith('Pod/')))) podChanged(key);
+    for (const key of inTurn(changed.filter((one) => isKeyOf(one, 'Pod')))) podChanged(key);
     for (const key of changed) {
-      if (key.startsWith('ConfigMap/') || key.startsWith('Secret/')) {
+      if (isKeyOf(key, 'ConfigMap', 'Secret')) {
         for (const [uid, keys] of referers) if (keys.has(key)) workers.get(uid)?.objectsChanged();
       }
     }

@@ -110,7 +110,7 @@ function firstBrokenLink(report: ExplainReport): string | undefined {
 }
 
 function commitOf({ view, sourceName }: ExplainInput): ExplainReport['commit'] | undefined {
-  const status = view.get(`Source//${sourceName}`)?.status;
+  const status = view.get(objectKey('Source', undefined, sourceName))?.status;
   const record = status?.observedRevision === undefined ? undefined : recordOf(status, status.observedRevision);
   return (
     record && {

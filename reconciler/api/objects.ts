@@ -1,12 +1,11 @@
 /** Kubernetes-style reads of the live state. */
 import {
   ALL_KINDS,
+  findKind,
   KINDS,
   labelsInclude,
   objectKey,
-  parseKey,
   type Kind,
-  type ObjectKey,
   type Stored,
 } from '../../contracts/objects/index.ts';
 import type { StoreView } from '../controllers/runtime/controller.ts';
@@ -46,9 +45,7 @@ export function getObject(
   name: string,
   reveal: boolean,
 ): Stored {
-  const object: Stored | undefined = view.get<Kind>(
-    objectKey(kind, KINDS[kind].namespaced ? namespace : undefined, name),
-  );
+  const object: Stored | undefined = view.get(objectKey(kind, KINDS[kind].namespaced ? namespace : undefined, name));
   if (!object)
     throw notFound(
       `${KINDS[kind].plural} ${JSON.stringify(name)} not found${KINDS[kind].namespaced ? ` in namespace ${namespace}` : ''}`,
@@ -69,15 +66,11 @@ function parseSelector(text: string | undefined): Record<string, string> {
 }
 
 function ownerUids(view: StoreView, owner: string, namespace: string): ReadonlySet<string> {
-  let key: ObjectKey;
-  try {
-    const [kind, name] = owner.split('/');
-    const parts = parseKey(`${kind}/${namespace}/${name}`);
-    key = objectKey(parts.kind, parts.namespace, parts.name);
-  } catch {
+  const [word = '', name, ...rest] = owner.split('/');
+  const kind = findKind(word);
+  if (!kind || !name || rest.length > 0)
     throw new ApiError(400, 'BadRequest', `owner ${JSON.stringify(owner)}: write KIND/NAME`);
-  }
-  const object = view.get(key);
+  const object = view.get(objectKey(kind, KINDS[kind].namespaced ? namespace : undefined, name));
   if (!object) throw notFound(`${owner} not found in namespace ${namespace}`);
   return new Set([object, ...descendantsOf(view, object)].map(({ metadata }) => metadata.uid));
 }

@@ -1,5 +1,5 @@
 /** The status report: pure, from the store's view. */
-import { findCondition, internalIP, type StoredSource } from '../../contracts/objects/index.ts';
+import { findCondition, internalIP, objectKey, type StoredSource } from '../../contracts/objects/index.ts';
 import { DRAINED } from '../core/health/drain.ts';
 import { recordOf } from '../core/revisions/history.ts';
 import { reportHealth, sourceObjects, unhealthySentences } from '../core/revisions/health.ts';
@@ -23,8 +23,8 @@ export interface StatusInput {
 const APPLIED: ReadonlySet<string> = new Set(['Applied', 'Healthy']);
 
 export function nodeReport(view: StoreView, name: string): NodeReport | undefined {
-  const node = view.get(`Node//${name}`);
-  const machine = view.get(`Machine//${name}`);
+  const node = view.get(objectKey('Node', undefined, name));
+  const machine = view.get(objectKey('Machine', undefined, name));
   if (!node && !machine) return undefined;
   const problem = machine?.status?.conditions?.find((c) => c.status !== 'True');
   const ready = findCondition(node?.status?.conditions, 'Ready');
@@ -67,7 +67,7 @@ function syncProblem(source: StoredSource | undefined, head: HeadAnswer): string
 
 export function statusReport(input: StatusInput): StatusReport {
   const { view, head } = input;
-  const source = view.get(`Source//${input.sourceName}`);
+  const source = view.get(objectKey('Source', undefined, input.sourceName));
   const objects = sourceObjects(view, input.sourceName).map((object) => reportHealth(object, view));
   const problem = syncProblem(source, head);
   const unhealthy = [...(input.storeProblem === undefined ? [] : [input.storeProblem]), ...unhealthySentences(objects)];

@@ -33,7 +33,7 @@ function waitingOwners({ metadata }: Stored, view: StoreView): readonly ObjectKe
   return (metadata.ownerReferences ?? []).flatMap(({ kind, name, uid }) => {
     if (!isKind(kind)) return [];
     const key = objectKey(kind, KINDS[kind].namespaced ? metadata.namespace : undefined, name);
-    const owner: Stored | undefined = view.get<Kind>(key);
+    const owner: Stored | undefined = view.get(key);
     return owner?.metadata.uid === uid && waitsForDependents(owner) ? [key] : [];
   });
 }
@@ -59,7 +59,7 @@ export const garbageCollector: Controller = {
     Cluster: (cluster, view, event) => [...concerned(cluster, view, event), ...givenUp(view)],
   },
   decide(key, { view }) {
-    const object: Stored | undefined = view.get<Kind>(key);
+    const object: Stored | undefined = view.get(key);
     return object ? planCollection(object, view, abandonedFinalizers(view)) : { steps: [] };
   },
 };

@@ -1,6 +1,7 @@
 /** From an object to the objects it concerns, and from a selector to the objects it may take. */
 import {
   keyOf,
+  kindOf,
   objectKey,
   selectorMatches,
   type Kind,
@@ -20,7 +21,10 @@ import type { StoreView } from './runtime/controller.ts';
  */
 export function controllerKeys(kind: Kind, object: Stored, view: StoreView): readonly ObjectKey[] {
   const controller = controllerOf(object.metadata);
-  if (controller) return controller.kind === kind ? [objectKey(kind, object.metadata.namespace, controller.name)] : [];
+  if (controller) {
+    const isOfKind = kindOf(controller.apiVersion, controller.kind) === kind;
+    return isOfKind ? [objectKey(kind, object.metadata.namespace, controller.name)] : [];
+  }
   const { selector } = descriptorOf(kind);
   if (selector === 'none') return [];
   const candidates: readonly Stored[] = view.list(kind, object.metadata.namespace);

@@ -3,7 +3,7 @@
  * give together, before anyone acts. Nodes are witnesses, not authorities: docs/adr/0004 says what is taken from whom.
  */
 import { errorText } from '../../contracts/errors.ts';
-import { keyOf, type KubeObject, type Machine, type Stored } from '../../contracts/objects/index.ts';
+import { displayKey, keyOf, type KubeObject, type Machine, type Stored } from '../../contracts/objects/index.ts';
 import { NODE_PATHS } from '../../contracts/agent/index.ts';
 import { PlumbError } from '../core/errors.ts';
 import { judgeEpochs } from '../core/nodes/epoch.ts';
@@ -238,6 +238,6 @@ export async function importObjects(
   for (const [index, result] of created.entries()) {
     const object = objects[index];
     if (!result.ok && result.reason !== 'AlreadyExists' && object)
-      throw new Error(`${keyOf(object)} cannot be imported: ${result.message}`);
+      throw new Error(`${displayKey(keyOf(object))} cannot be imported: ${result.message}`);
   }
 }

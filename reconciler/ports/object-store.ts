@@ -57,7 +57,7 @@ export interface ObjectStore {
   writeAs(member: string): void;
   /** Marks recovery as complete: later opens are not fresh. */
   markReady(signal: AbortSignal): Promise<void>;
-  get<K extends Kind>(key: ObjectKey<K>, signal?: AbortSignal): Promise<Stored | undefined>;
+  get(key: ObjectKey, signal?: AbortSignal): Promise<Stored | undefined>;
   list(
     kind: Kind | undefined,
     signal?: AbortSignal,

@@ -4,6 +4,9 @@
  * out of both and kept in one file of the memory-backed folder. The highest epoch is in a file of its own as well: it
  * holds whatever becomes of the other two.
  *
+ * What agents before this one kept is read too: their keys had no group and the kind in place of the resource. Both
+ * forms may be in one journal; the next snapshot has only the new one.
+ *
  * On a full disk the journal's reserve takes changes, but for those that bring a pod: what is left is for pods to end,
  * which frees the disk.
  */
@@ -11,7 +14,8 @@ import { constants } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KubeObject, ObjectKey, Secret } from '../../../contracts/objects/index.ts';
-import { keyOf } from '../../../contracts/objects/key.ts';
+import { kindOf } from '../../../contracts/objects/identity.ts';
+import { keyFromOlder, keyOf } from '../../../contracts/objects/key.ts';
 import { readKey } from '../../../contracts/objects/own-key.ts';
 import {
   DiskFullError,
@@ -133,12 +137,17 @@ export function assignmentFile(stateFolder: string, runFolder: string): Assignme
           version: snapshot.version,
           node: snapshot.node,
         });
-        state.objects = new Map(snapshot.objects.map((object) => [keyOf(object), object]));
+        state.objects = new Map(snapshot.objects.filter(isOurs).map((object) => [keyOf(object), object]));
         compactAt = Math.max(SMALLEST_COMPACTION_BYTES, snapshotText?.length ?? 0);
       }
       await journal.load((text) => {
-        const line = parsed<JournalLine>(text);
-        if (!line) return false;
+        const kept = parsed<JournalLine>(text);
+        if (!kept) return false;
+        const line = {
+          ...kept,
+          upsert: kept.upsert.filter(isOurs),
+          remove: kept.remove.flatMap((key) => keyFromOlder(key) ?? []),
+        };
         // One that replaces everything needs nothing before it.
         if (line.seq === state.seq + 1 || (line.whole && line.seq > state.seq)) applyLine(state, line);
         return true;
@@ -147,8 +156,13 @@ export function assignmentFile(stateFolder: string, runFolder: string): Assignme
       if (!Number.isSafeInteger(fence)) fence = 0;
       state.epoch = Math.max(state.epoch, fence);
       const secretText = await readIfThere(paths.secrets);
-      secrets =
-        (secretText === undefined ? undefined : await parsedOrAside<SecretData>(paths.secrets, secretText)) ?? {};
+      const data = secretText === undefined ? undefined : await parsedOrAside<SecretData>(paths.secrets, secretText);
+      secrets = Object.fromEntries(
+        Object.entries(data ?? {}).flatMap(([kept, values]) => {
+          const key = keyFromOlder(kept);
+          return key === undefined ? [] : [[key, values]];
+        }),
+      );
       const objects = [...state.objects.values()].map((object) => withSecretData(object, secrets));
       const complete = objects.every((object) => object.kind !== 'Secret' || 'data' in object);
       return { epoch: state.epoch, version: complete ? state.version : null, node: state.node, objects };
@@ -201,6 +215,11 @@ async function parsedOrAside<T>(path: string, text: string): Promise<T | undefin
     await syncFolder(join(path, '..')).catch(() => undefined);
   }
   return value;
+}
+
+/** Of a kind that is known here: an agent of another version may have been sent others. */
+function isOurs(object: KubeObject): boolean {
+  return kindOf(object.apiVersion, object.kind) !== undefined;
 }
 
 function orDiskFull(folder: string): (cause: unknown) => never {

@@ -3,7 +3,7 @@
  * Service and each pod with host ports.
  */
 import type { ClusterSpec } from '../../../contracts/objects/index.ts';
-import { objectKey, parseKey, type ObjectKey } from '../../../contracts/objects/key.ts';
+import { isKeyOf, isObjectKey, objectKey, type ObjectKey } from '../../../contracts/objects/key.ts';
 import { internalIP } from '../../../contracts/objects/node-address.ts';
 import { DEFAULT_NETWORK } from '../../../contracts/objects/default-network.ts';
 import type { AssignmentView } from '../assignment.ts';
@@ -16,7 +16,7 @@ import { planHostPorts } from './host-port.ts';
 import type { Fragment } from './model.ts';
 import { withOwnPods } from './own-endpoints.ts';
 import { planService } from './service.ts';
-import type { ServiceId, ServiceIndex } from './service-index.ts';
+import type { ServiceIndex, ServiceKey } from './service-index.ts';
 
 /** The Cluster's network settings; Kubernetes' usual ranges where the assignment has no Cluster. */
 export function networkSettings(view: AssignmentView): ClusterSpec['network'] {
@@ -41,18 +41,18 @@ export interface Scope {
 
 /** Owners whose fragments may have changed. */
 export interface Touched {
-  readonly services: Iterable<ServiceId>;
+  readonly services: Iterable<ServiceKey>;
   readonly pods: Iterable<ObjectKey<'Pod'>>;
   readonly frame: boolean;
 }
 
 /** What the changed objects concern. Moves the index. */
 export function touchedBy({ view, index }: Scope, changed: ReadonlySet<ObjectKey>): Touched {
-  const kinds = [...changed].map((key) => ({ key, kind: parseKey(key).kind }));
+  const keys = [...changed];
   return {
     services: index.update(view, changed),
-    pods: kinds.filter(({ kind }) => kind === 'Pod').map(({ key }) => key as ObjectKey<'Pod'>),
-    frame: kinds.some(({ kind }) => kind === 'Cluster' || kind === 'Node'),
+    pods: keys.filter((key) => isKeyOf(key, 'Pod')),
+    frame: keys.some((key) => isKeyOf(key, 'Cluster', 'Node')),
   };
 }
 
@@ -63,15 +63,11 @@ export function touchedByAll({ view, index }: Scope, owners: Iterable<string>): 
     view.list('Pod').map((pod): ObjectKey<'Pod'> => objectKey('Pod', pod.metadata.namespace, pod.metadata.name)),
   );
   for (const owner of owners) {
-    if (isPodKey(owner)) pods.add(owner);
-    else if (owner !== FRAME) services.add(owner);
+    if (owner === FRAME || !isObjectKey(owner)) continue;
+    if (isKeyOf(owner, 'Pod')) pods.add(owner);
+    else if (isKeyOf(owner, 'Service')) services.add(owner);
   }
   return { services, pods, frame: true };
-}
-
-/** No namespace is spelled like a kind: a pod's key is no Service's `namespace/name`. */
-function isPodKey(owner: string): owner is ObjectKey<'Pod'> {
-  return owner.startsWith('Pod/');
 }
 
 /** The fragments of what was touched, as they should be now. */
@@ -82,13 +78,12 @@ export function compileChanges({ view, pods, index, overlayPort }: Scope, touche
   const put = (owner: string, plans: readonly Forwarding[]): void => {
     changes.set(owner, plans.length === 0 ? undefined : compileForwardings(plans, localRange));
   };
-  for (const id of touched.services) {
-    const [namespace = '', name = ''] = id.split('/');
-    const service = view.get(objectKey('Service', namespace, name));
+  for (const key of touched.services) {
+    const service = view.get(key);
     const slices = index
-      .slices(view, id)
+      .slices(view, key)
       .map((slice) => withOwnPods(slice, service?.spec.publishNotReadyAddresses ?? false, view, pods));
-    put(id, service === undefined ? [] : planService(service, slices));
+    put(key, service === undefined ? [] : planService(service, slices));
   }
   for (const key of touched.pods) {
     const pod = view.get(key);

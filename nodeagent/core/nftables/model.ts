@@ -102,7 +102,9 @@ export interface TrackedFrontend {
   readonly ending: readonly string[];
 }
 
-/** What one owner (a Service, a pod with host ports, or the table's frame) contributes to the table. */
+/**
+ * What one owner contributes to the table: a Service or a pod with host ports, by its object key, or the table's frame.
+ */
 export interface Fragment {
   readonly chains: readonly Chain[];
   readonly containers: readonly Container[];

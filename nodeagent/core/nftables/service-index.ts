@@ -7,24 +7,23 @@ import { objectKey, parseKey, type ObjectKey } from '../../../contracts/objects/
 import { SERVICE_NAME_LABEL } from '../../../contracts/objects/well-known.ts';
 import type { AssignmentView } from '../assignment.ts';
 
-/** `namespace/name` of a Service. */
-export type ServiceId = string;
+export type ServiceKey = ObjectKey<'Service'>;
 
 export class ServiceIndex {
-  private readonly ownerOfSlice = new Map<ObjectKey, ServiceId>();
-  private readonly slicesOf = new Map<ServiceId, Set<ObjectKey<'EndpointSlice'>>>();
+  private readonly ownerOfSlice = new Map<ObjectKey, ServiceKey>();
+  private readonly slicesOf = new Map<ServiceKey, Set<ObjectKey<'EndpointSlice'>>>();
   /** Slices that have this pod, of the pods of this node only, and the reverse. */
   private readonly slicesOfPod = new Map<ObjectKey, Set<ObjectKey<'EndpointSlice'>>>();
   private readonly podsOfSlice = new Map<ObjectKey, readonly ObjectKey[]>();
 
   /** Forgets everything and reads the whole view; answers with every Service and every one that only has slices. */
-  reset(view: AssignmentView): Set<ServiceId> {
+  reset(view: AssignmentView): Set<ServiceKey> {
     this.ownerOfSlice.clear();
     this.slicesOf.clear();
     this.slicesOfPod.clear();
     this.podsOfSlice.clear();
-    const ids = new Set<ServiceId>();
-    for (const service of view.list('Service')) ids.add(serviceId(service.metadata.namespace, service.metadata.name));
+    const ids = new Set<ServiceKey>();
+    for (const service of view.list('Service')) ids.add(serviceKey(service.metadata.namespace, service.metadata.name));
     for (const slice of view.list('EndpointSlice')) {
       for (const id of this.placeSlice(
         objectKey('EndpointSlice', slice.metadata.namespace, slice.metadata.name),
@@ -37,11 +36,11 @@ export class ServiceIndex {
   }
 
   /** The Services that the changed objects concern. */
-  update(view: AssignmentView, changed: Iterable<ObjectKey>): Set<ServiceId> {
-    const ids = new Set<ServiceId>();
+  update(view: AssignmentView, changed: Iterable<ObjectKey>): Set<ServiceKey> {
+    const ids = new Set<ServiceKey>();
     for (const key of changed) {
       const { kind, namespace, name } = parseKey(key);
-      if (kind === 'Service') ids.add(serviceId(namespace, name));
+      if (kind === 'Service') ids.add(serviceKey(namespace, name));
       if (kind === 'Pod') {
         for (const slice of this.slicesOfPod.get(key) ?? []) {
           const id = this.ownerOfSlice.get(slice);
@@ -56,16 +55,16 @@ export class ServiceIndex {
   }
 
   /** The Service's slices as the view has them, ordered by name. */
-  slices(view: AssignmentView, id: ServiceId): EndpointSlice[] {
+  slices(view: AssignmentView, id: ServiceKey): EndpointSlice[] {
     return [...(this.slicesOf.get(id) ?? [])].sort().flatMap((key) => view.get(key) ?? []);
   }
 
   /** Notes whose slice this is now; answers with the Services it left and joined. */
-  private placeSlice(key: ObjectKey<'EndpointSlice'>, slice: EndpointSlice | undefined, node: string): ServiceId[] {
+  private placeSlice(key: ObjectKey<'EndpointSlice'>, slice: EndpointSlice | undefined, node: string): ServiceKey[] {
     this.placePods(key, slice, node);
     const before = this.ownerOfSlice.get(key);
     const name = slice?.metadata.labels?.[SERVICE_NAME_LABEL];
-    const now = slice === undefined || name === undefined ? undefined : serviceId(slice.metadata.namespace, name);
+    const now = slice === undefined || name === undefined ? undefined : serviceKey(slice.metadata.namespace, name);
     if (before !== undefined && before !== now) {
       remove(this.slicesOf, before, key);
       this.ownerOfSlice.delete(key);
@@ -99,6 +98,6 @@ function remove<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
   if (values?.size === 0) map.delete(key);
 }
 
-export function serviceId(namespace: string | undefined, name: string): ServiceId {
-  return `${namespace ?? 'default'}/${name}`;
+export function serviceKey(namespace: string | undefined, name: string): ServiceKey {
+  return objectKey('Service', namespace ?? 'default', name);
 }

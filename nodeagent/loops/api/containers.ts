@@ -1,5 +1,6 @@
 /** Finds the container that a request names. */
 import type { Pod } from '../../../contracts/objects/index.ts';
+import { objectKey } from '../../../contracts/objects/key.ts';
 import { logFile, type NodeFolders } from '../../core/pod/layout.ts';
 import { identityOf } from '../../core/pod/objects.ts';
 import type { ObservedContainer, ObservedPod } from '../../core/pod/observed.ts';
@@ -21,7 +22,7 @@ export function namedContainer(
 ): Named {
   const namespace = query.get('namespace') ?? 'default';
   const name = query.get('pod') ?? '';
-  const pod = assignment.current().get(`Pod/${namespace}/${name}`);
+  const pod = assignment.current().get(objectKey('Pod', namespace, name));
   if (!pod) throw new ApiError(404, 'PodNotFound', `pod ${namespace}/${name} is not on this node`);
   const specs = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
   const container = query.get('container') ?? specs[0]?.name ?? '';

@@ -5,6 +5,8 @@
  */
 import type { AssignmentUpdate } from '../../../contracts/agent/index.ts';
 import type { KubeObject, ObjectKey } from '../../../contracts/objects/index.ts';
+import { kindOf } from '../../../contracts/objects/identity.ts';
+import { isObjectKey } from '../../../contracts/objects/key.ts';
 import { ApiError } from './answers.ts';
 
 export function parseUpdate(text: string): AssignmentUpdate {
@@ -21,15 +23,18 @@ export function parseUpdate(text: string): AssignmentUpdate {
   if (from !== null && typeof from !== 'string') throw bad('from is neither a version nor null');
   if (typeof to !== 'string' || to === '') throw bad('to is no version');
   if (!Array.isArray(upsert) || !upsert.every(isObject)) throw bad('upsert is no list of objects');
-  if (!Array.isArray(remove) || !remove.every((key) => typeof key === 'string' && key.split('/').length === 3))
+  if (!Array.isArray(remove) || !remove.every((key): key is ObjectKey => typeof key === 'string' && isObjectKey(key)))
     throw bad('remove is no list of object keys');
-  return { epoch, node, from, to, upsert, remove: remove as ObjectKey[] };
+  return { epoch, node, from, to, upsert, remove };
 }
 
 function isObject(value: unknown): value is KubeObject {
   if (
     !isRecord(value) ||
     typeof value['kind'] !== 'string' ||
+    // Its key is made of this; and another group's Pod is no pod.
+    typeof value['apiVersion'] !== 'string' ||
+    kindOf(value['apiVersion'], value['kind']) === undefined ||
     !isRecord(value['metadata']) ||
     typeof value['metadata']['name'] !== 'string'
   )

@@ -1,5 +1,6 @@
 /** The `ObjectStore` within one process. */
 import {
+  displayKey,
   keyOf,
   parseKey,
   type Kind,
@@ -106,7 +107,7 @@ export class MemoryObjectStore implements ObjectStore {
     return this.state.epoch;
   }
 
-  async get<K extends Kind>(key: ObjectKey<K>, signal?: AbortSignal): Promise<Stored | undefined> {
+  async get(key: ObjectKey, signal?: AbortSignal): Promise<Stored | undefined> {
     this.#check(signal);
     return this.state.objects.get(key);
   }
@@ -188,19 +189,19 @@ export class MemoryObjectStore implements ObjectStore {
       return current
         ? refuse(
             'AlreadyExists',
-            `create ${key}: there is one already, at resourceVersion ${current.metadata.resourceVersion}`,
+            `create ${displayKey(key)}: there is one already, at resourceVersion ${current.metadata.resourceVersion}`,
           )
         : this.#create(key, op.object);
     }
-    if (!current) return refuse('NotFound', `${op.op} ${key}: there is no such object`);
+    if (!current) return refuse('NotFound', `${op.op} ${displayKey(key)}: there is no such object`);
     const expected =
       op.op === 'delete' ? op : { uid: op.object.metadata.uid, resourceVersion: op.object.metadata.resourceVersion };
     if (expected.uid !== undefined && expected.uid !== current.metadata.uid)
-      return refuse('Conflict', `${op.op} ${key}: the stored object has uid ${current.metadata.uid}`);
+      return refuse('Conflict', `${op.op} ${displayKey(key)}: the stored object has uid ${current.metadata.uid}`);
     if (expected.resourceVersion !== undefined && expected.resourceVersion !== current.metadata.resourceVersion) {
       return refuse(
         'Conflict',
-        `${op.op} ${key}: the stored object has resourceVersion ${current.metadata.resourceVersion}`,
+        `${op.op} ${displayKey(key)}: the stored object has resourceVersion ${current.metadata.resourceVersion}`,
       );
     }
     switch (op.op) {

@@ -1,10 +1,10 @@
 /** Names of the store's keys. All carry one hash tag, so that a script may touch them together in Cluster mode. */
-import { parseKey, type Kind, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { IDENTITIES, parseKey, type Kind, type ObjectKey } from '../../../contracts/objects/index.ts';
 
 export interface StoreKeys {
   /** Hash: `incarnation`, `version` (the counter behind resourceVersion), `ready`. */
   readonly meta: string;
-  /** Hash of one kind: `namespace/name` to the record. */
+  /** Hash of one kind, named by its resource: `namespace/name` to the record. */
   objects(kind: Kind): string;
   /**
    * The change stream of one incarnation: a watcher of a store that was emptied and claimed anew can never read the new
@@ -22,7 +22,7 @@ export function storeKeys(cluster: string): StoreKeys {
   const tag = `{plumb:${cluster}}`;
   return {
     meta: `${tag}:meta`,
-    objects: (kind) => `${tag}:objects:${kind}`,
+    objects: (kind) => `${tag}:objects:${IDENTITIES[kind].resource}`,
     changes: (incarnation) => `${tag}:changes:${incarnation}`,
     deletions: (incarnation) => `${tag}:deletions:${incarnation}`,
   };
@@ -32,4 +32,9 @@ export function storeKeys(cluster: string): StoreKeys {
 export function fieldOf(key: ObjectKey): string {
   const { namespace, name } = parseKey(key);
   return `${namespace}/${name}`;
+}
+
+/** The key of a field within a kind's hash; of a field that is none of ours, no object's key. */
+export function keyOfField(kind: Kind, field: string): string {
+  return `${IDENTITIES[kind].resource}/${field}`;
 }

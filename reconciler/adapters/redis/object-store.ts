@@ -2,6 +2,7 @@
 import type { Redis, RedisOptions } from 'ioredis';
 import {
   ALL_KINDS,
+  displayKey,
   keyOf,
   type Kind,
   type ObjectKey,
@@ -16,7 +17,7 @@ import type { Ids } from '../../ports/ids.ts';
 import type { ChangeEvent, ObjectStore, WatchBatch, WriteOp, WriteResult } from '../../ports/object-store.ts';
 import { Link, storeLost } from './connection.ts';
 import { Freshness, type Known } from './freshness.ts';
-import { fieldOf, storeKeys, type StoreKeys } from './keys.ts';
+import { fieldOf, keyOfField, storeKeys, type StoreKeys } from './keys.ts';
 import { PositionMark } from './position-mark.ts';
 import {
   decodeRecord,
@@ -51,8 +52,8 @@ export interface RedisObjectStoreOptions {
   readonly callTimeoutMs?: number;
 }
 
-/** Of records and meta: another one is not read but rebuilt. */
-const FORMAT = '3';
+/** Of records, meta and keys: another one is not read but rebuilt. Keys have the group (`deployments.apps`) since 4. */
+const FORMAT = '4';
 /**
  * At most this long passes between the emptying of the store and a watcher's StoreLost, also while changes come without
  * a pause.
@@ -153,7 +154,7 @@ export class RedisObjectStore implements ObjectStore {
     return epoch;
   }
 
-  async get<K extends Kind>(key: ObjectKey<K>, signal?: AbortSignal): Promise<Stored | undefined> {
+  async get(key: ObjectKey, signal?: AbortSignal): Promise<Stored | undefined> {
     const { kind } = parseKey(key);
     const known = this.#freshness.known(key);
     const record = await this.#run<string | null>(
@@ -181,7 +182,7 @@ export class RedisObjectStore implements ObjectStore {
       this.#check(),
       signal,
     );
-    const records = hashes.flatMap((pairs, index) => this.#decodeHash(kinds[index] ?? 'Pod', pairs));
+    const records = kinds.flatMap((of, index) => this.#decodeHash(of, hashes[index] ?? []));
     const missing = this.#freshness.acceptAll(records, Number(resourceVersion), kind) ?? this.#tampered('a listing');
     if (missing.length > 0) await this.#proveGone(missing, signal);
     this.#advance(Number(resourceVersion));
@@ -428,13 +429,15 @@ export class RedisObjectStore implements ObjectStore {
     }
     const [lost] = left.values();
     if (lost && this.#freshness.known(lost.key)?.uid === lost.uid)
-      throw this.#condemn(storeLost(new Error(`${lost.key} is gone, and nothing proves that it was deleted`)));
+      throw this.#condemn(
+        storeLost(new Error(`${displayKey(lost.key)} is gone, and nothing proves that it was deleted`)),
+      );
   }
 
-  #decodeOutcome(outcome: string, detail: string, verb: WriteOp['op'], key: string): WriteResult {
+  #decodeOutcome(outcome: string, detail: string, verb: WriteOp['op'], key: ObjectKey): WriteResult {
     if (outcome !== 'ok') {
       const reason = outcome as 'AlreadyExists' | 'Conflict' | 'NotFound';
-      return { ok: false, reason, message: `${verb} ${key}: ${explain(reason, detail)}` };
+      return { ok: false, reason, message: `${verb} ${displayKey(key)}: ${explain(reason, detail)}` };
     }
     const decoded = this.#decode(detail, key);
     const { object } = decoded;
@@ -467,7 +470,7 @@ export class RedisObjectStore implements ObjectStore {
   #decodeHash(kind: Kind, pairs: readonly string[]): DecodedRecord[] {
     const records: DecodedRecord[] = [];
     for (let at = 0; at + 1 < pairs.length; at += 2) {
-      const place = `${kind}/${pairs[at] ?? ''}`;
+      const place = keyOfField(kind, pairs[at] ?? '');
       const decoded = this.#decode(pairs[at + 1] ?? '', place);
       if (keyOf(decoded.object) !== place) this.#tampered(place);
       records.push(decoded);

@@ -10,7 +10,7 @@
  * version; a record without it is no deletion.
  */
 import { timingSafeEqual } from 'node:crypto';
-import { keyOf, type KubeObject, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import { keyOf, kindOf, type KubeObject, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
 import { canonicalJson } from '../../core/storage/canonical-json.ts';
 import { putTogether, takeApart, type Body } from '../../core/storage/object-form.ts';
 import type { Seal } from './seal.ts';
@@ -110,6 +110,8 @@ export function decodeRecord(record: string, incarnation: string, seal: Seal): D
     return undefined;
   const body = JSON.parse(bodyText) as Body;
   const server = { uid, resourceVersion, generation: Number(generation), creationTimestamp };
+  // Ours by its proof, but of a kind that this version does not have.
+  if (kindOf(String(body['apiVersion']), body.kind) === undefined) return undefined;
   const key = keyOf(body as unknown as KubeObject);
   let statusBase = '0';
   if (statusText !== '' || statusProof !== '') {

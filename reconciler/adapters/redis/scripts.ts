@@ -48,7 +48,8 @@ end
 /**
  * KEYS: meta, all kinds' hashes. ARGV: a new incarnation, format, name of the key, incarnation and version known,
  * prefixes of the change streams and of the deletions, then incarnations that are over. Returns {incarnation, 1 when fresh, version}. What is
- * older than known, in another format or incomplete is emptied and claimed anew.
+ * older than known, in another format or incomplete is emptied and claimed anew; hashes that another version named
+ * otherwise are known by their counts.
  */
 export const OPEN = `${COUNTED}
 local function isHash(key)
@@ -70,6 +71,13 @@ local back = whole and current == ARGV[4] and tonumber(version) < tonumber(ARGV[
 for i = 8, #ARGV do back = back or current == ARGV[i] end
 if not current or not whole or back then
   if current then redis.call('DEL', ARGV[6] .. current, ARGV[7] .. current) end
+  if isHash(KEYS[1]) then
+    local prefix = string.match(KEYS[1], '^(.*):meta$') .. ':objects:'
+    for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+      local counted = string.match(field, '^count:(.+)$')
+      if counted then redis.call('DEL', prefix .. counted) end
+    end
+  end
   for i = 1, #KEYS do redis.call('DEL', KEYS[i]) end
   current, version, ready = ARGV[1], '0', '0'
   redis.call('HSET', KEYS[1], 'incarnation', current, 'version', version, 'format', ARGV[2], 'seal', ARGV[3])

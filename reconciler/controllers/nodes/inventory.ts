@@ -1,7 +1,7 @@
 /** What a node claims to hold, read from its lines. See docs/adr/0004 on what is made of it. */
 import { z } from 'zod';
 import { AgentInfo, Claim, CLAIMED_KINDS, PodReport } from '../../../contracts/agent/index.ts';
-import { isKind, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { keyFromOlder, kindOf, objectKey, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { RetryableError } from '../../core/errors.ts';
 
 export interface Inventory {
@@ -18,11 +18,13 @@ export interface Inventory {
 /** Of one line, and of all: a node of a cluster with 5000 Services and 250 pods of its own stays below half of it. */
 export const INVENTORY_LIMITS = { line: 1024 * 1024, total: 32 * 1024 * 1024 } as const;
 const Named = z.object({
+  apiVersion: z.string(),
   kind: z.string(),
   metadata: z.object({ name: z.string(), namespace: z.string().optional() }),
 });
 /** Claims and keys kept of one node. */
 const MOST = 100_000;
+const LONGEST_KEY = 600;
 
 export class InventoryReader {
   readonly #claims: Claim[] = [];
@@ -76,14 +78,17 @@ export class InventoryReader {
   #object(object: unknown): void {
     const named = Named.safeParse(object);
     if (!named.success) return this.#held(undefined);
-    const { kind, metadata } = named.data;
-    this.#held(`${kind}/${metadata.namespace ?? ''}/${metadata.name}`);
+    const { apiVersion, kind, metadata } = named.data;
+    const known = kindOf(apiVersion, kind);
+    this.#held(known && objectKey(known, metadata.namespace, metadata.name));
+    if (known !== kind) return;
     if (CLAIMED_KINDS.some((claimed) => claimed === kind)) this.#read(Claim.safeParse(object), this.#claims);
   }
 
-  #held(key: unknown): void {
-    if (typeof key === 'string' && key.length <= 600 && isObjectKey(key) && this.#keys.length < MOST)
-      this.#keys.push(key);
+  /** Agents of before write keys without the group: they are asked before they are replaced. */
+  #held(told: unknown): void {
+    const key = typeof told === 'string' && told.length <= LONGEST_KEY ? keyFromOlder(told) : undefined;
+    if (key !== undefined && this.#keys.length < MOST) this.#keys.push(key);
     else this.#unread += 1;
   }
 
@@ -91,9 +96,4 @@ export class InventoryReader {
     if (result.success && into.length < MOST) into.push(result.data);
     else this.#unread += 1;
   }
-}
-
-function isObjectKey(text: string): text is ObjectKey {
-  const [kind, , name, ...rest] = text.split('/');
-  return kind !== undefined && isKind(kind) && name !== undefined && name !== '' && rest.length === 0;
 }

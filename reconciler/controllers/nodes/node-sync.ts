@@ -2,7 +2,7 @@
  * The nodes of the shards that are held here: a session for every Machine, their assignments kept up to date, their word
  * written down. Of all other nodes it knows what they must hold, so that it can take them over at once.
  */
-import { keyOf, type Kind, type ObjectKey, type Stored, type StoredMachine } from '../../../contracts/objects/index.ts';
+import { keyOf, objectKey, type Kind, type Stored, type StoredMachine } from '../../../contracts/objects/index.ts';
 import { shardOf, SHARDS } from '../../core/leases/shards.ts';
 import { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
 import type { AgentPayloads } from '../../ports/agent-payloads.ts';
@@ -152,7 +152,7 @@ export class NodeSync {
     if (this.#tracker.nextExpiry() !== undefined && !this.#stopping.signal.aborted) this.#expiring ??= this.#expire();
     // Somebody who replaced the status, or made the object anew, may have lost what was known of it.
     if ((object.kind === 'Machine' || object.kind === 'Node') && type === 'put' && previous === undefined)
-      this.#writer.appeared(keyOf(object) as ObjectKey<'Machine' | 'Node'>);
+      this.#writer.appeared(keyOf(object));
   }
 
   #machineChanged(type: 'put' | 'delete', machine: StoredMachine): void {
@@ -163,8 +163,8 @@ export class NodeSync {
     if (type === 'delete') {
       this.#sessions.delete(name);
       this.#requestAll(this.#tracker.leave(name, this.#options.clock.monotonic()));
-      this.#writer.forget(`Machine//${name}`);
-      this.#writer.forget(`Node//${name}`);
+      this.#writer.forget(objectKey('Machine', undefined, name));
+      this.#writer.forget(objectKey('Node', undefined, name));
       if (session) this.#end(session.retire(this.#departed(name), this.#stopping.signal));
     } else if (session) {
       session.update(machine);

@@ -1,5 +1,7 @@
 /** Writes what nodes say into the store: all reports of a moment in one round trip, the newest of each thing only. */
 import {
+  parseKey,
+  isKeyOf,
   objectKey,
   type Condition,
   type Node,
@@ -111,7 +113,7 @@ export class StatusWriter {
 
   /** The object came into being or changed: what is known of it may have to be written again. */
   appeared(key: ObjectKey<ConditionKind>): void {
-    if (this.#conditions.has(key) || this.#observed.has(key.slice('Node//'.length))) this.#touch(key);
+    if (this.#conditions.has(key) || (isKeyOf(key, 'Node') && this.#observed.has(parseKey(key).name))) this.#touch(key);
   }
 
   forget(key: ObjectKey<ConditionKind>): void {

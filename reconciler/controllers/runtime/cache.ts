@@ -7,6 +7,7 @@ import {
   type Kind,
   type ObjectKey,
   type Stored,
+  type StoredAt,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import { unlessAborted } from '../../../contracts/signals.ts';
@@ -132,7 +133,7 @@ export class StoreCache implements StoreView {
     };
   }
 
-  get<K extends Kind>(key: ObjectKey<K>): StoredOf<K> | undefined {
+  get<Key extends ObjectKey>(key: Key): StoredAt<Key> | undefined {
     return this.#table.get(key);
   }
 

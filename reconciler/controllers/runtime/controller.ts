@@ -2,7 +2,7 @@
  * What a controller is. One file per kind; the runtime feeds it keys from the `controllers` queue and executes its
  * decision.
  */
-import type { Kind, ObjectKey, ObjectsByKind, Stored, StoredOf } from '../../../contracts/objects/index.ts';
+import type { Kind, ObjectKey, ObjectsByKind, Stored, StoredAt, StoredOf } from '../../../contracts/objects/index.ts';
 import type { Paced } from '../../core/paced.ts';
 import type { Decision } from '../../core/step.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
@@ -12,7 +12,7 @@ import type { ChangeEvent } from '../../ports/object-store.ts';
  * Objects are shared: never mutate one.
  */
 export interface StoreView {
-  get<K extends Kind>(key: ObjectKey<K>): StoredOf<K> | undefined;
+  get<Key extends ObjectKey>(key: Key): StoredAt<Key> | undefined;
   /** All of a kind, or of one namespace of it, ordered by key. */
   list<K extends Kind>(kind: K, namespace?: string): readonly StoredOf<K>[];
   /** Objects of `kind` whose controller owner reference has this uid. */

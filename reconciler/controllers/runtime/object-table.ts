@@ -5,11 +5,12 @@
 import {
   internalIP,
   keyOf,
-  parseKey,
+  kindOfKey,
   type Event,
   type Kind,
   type ObjectKey,
   type Stored,
+  type StoredAt,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import type { StoreView } from './controller.ts';
@@ -30,8 +31,8 @@ export class ObjectTable implements StoreView {
   /** Objects that carry a term: a label, an owner's uid, a node's name. */
   readonly #terms = new Map<string, Ordered<Stored>>();
 
-  get<K extends Kind>(key: ObjectKey<K>): StoredOf<K> | undefined {
-    return this.#kinds.get(kindOf(key))?.objects.get(key) as StoredOf<K> | undefined;
+  get<Key extends ObjectKey>(key: Key): StoredAt<Key> | undefined {
+    return this.#kinds.get(kindOfKey(key))?.objects.get(key) as StoredAt<Key> | undefined;
   }
 
   list<K extends Kind>(kind: K, namespace?: string): readonly StoredOf<K>[] {
@@ -109,7 +110,7 @@ export class ObjectTable implements StoreView {
   }
 
   remove(key: ObjectKey): Stored | undefined {
-    const table = this.#kinds.get(kindOf(key));
+    const table = this.#kinds.get(kindOfKey(key));
     const previous = table?.objects.get(key);
     if (!table || !previous) return undefined;
     table.objects.delete(key);
@@ -128,10 +129,6 @@ export class ObjectTable implements StoreView {
   #find<K extends Kind>(term: string): readonly StoredOf<K>[] {
     return (this.#terms.get(term)?.values() ?? NONE) as readonly StoredOf<K>[];
   }
-}
-
-function kindOf(key: ObjectKey): Kind {
-  return parseKey(key).kind;
 }
 
 function labelTerm(kind: Kind, key: string, value: string): string {

@@ -1,6 +1,6 @@
 /** Keeps the scheduler's {@link ClusterState} and queue at what the store says, change by change. */
 import {
-  keyOf,
+  namespacedName,
   type PriorityClass,
   type Stored,
   type StoredPod,
@@ -72,7 +72,7 @@ export function take(
       if (type !== 'delete') cluster.setNamespace(object);
       return;
     case 'PodGroup':
-      return cluster.setPodGroup(keyOf(object).slice('PodGroup/'.length), type === 'delete' ? undefined : object.spec);
+      return cluster.setPodGroup(namespacedName(object), type === 'delete' ? undefined : object.spec);
     case 'PriorityClass':
       cluster.priorityClasses = new Map(
         view.list('PriorityClass').map((known): [string, PriorityClass] => [known.metadata.name, known]),

@@ -8,6 +8,7 @@
  * changed.
  */
 import {
+  namespacedName,
   DEFAULT_SCHEDULER_NAME,
   findCondition,
   keyOf,
@@ -175,7 +176,7 @@ export class PendingPods {
               regarding: victim,
               type: 'Normal',
               reason: 'Preempted',
-              message: `Preempted by pod ${keyOf(pod).slice('Pod/'.length)} on node ${node}`,
+              message: `Preempted by pod ${namespacedName(pod)} on node ${node}`,
             },
           ]),
           ...this.#withoutNomination(displaced),
@@ -198,7 +199,7 @@ export class PendingPods {
 
   #bindSteps(pod: StoredPod, node: string): readonly Step[] {
     const profile = this.#scheduler.profileOf(pod);
-    const message = `Successfully assigned ${keyOf(pod).slice('Pod/'.length)} to ${node}`;
+    const message = `Successfully assigned ${namespacedName(pod)} to ${node}`;
     const bind = profile?.bind.map((plugin) => plugin.bind?.(pod, node)).find((steps) => steps !== undefined) ?? [];
     return [
       ...(profile?.preBind ?? []).flatMap((plugin) => plugin.preBind?.(pod, node, this.#cluster) ?? []),

@@ -1,5 +1,5 @@
 /** The plan of a revision against the live state: the same one whether it is shown or executed. */
-import { keyOf, type Kind, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import { keyOf, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
 import { andMore } from '../../core/and-more.ts';
 import { checkPlan, planSync, type Plan, type PlanInput, type PlanItem } from '../../core/diff/index.ts';
 import type { DesiredState, Diagnostic } from '../../core/manifests/index.ts';
@@ -19,7 +19,7 @@ export function planLive(view: StoreView, sourceName: string, applied: DesiredSt
   const live = new Map<ObjectKey, Stored>();
   for (const object of sourceObjects(view, sourceName)) live.set(keyOf(object), object);
   for (const key of desired.keys()) {
-    const object: Stored | undefined = view.get<Kind>(key);
+    const object: Stored | undefined = view.get(key);
     if (object) live.set(key, object);
   }
   const input: PlanInput = { sourceName, applied, desired, live };

@@ -1,4 +1,5 @@
 /** What people ask of a source: the plan of a revision against what is live, and a commit that goes back. */
+import { objectKey } from '../../../contracts/objects/index.ts';
 import { TerminalError } from '../../core/errors.ts';
 import { formatPlan, type PlanFormat } from '../../core/diff/index.ts';
 import type { Diagnostic } from '../../core/manifests/index.ts';
@@ -36,7 +37,10 @@ export async function planRevision(
   const next = await reader.read(revision.sha, signal);
   if (next.diagnostics.some((d) => d.severity === 'error'))
     return { revision: revision.sha, diagnostics: next.diagnostics, refused: true };
-  const applied = await reader.applied(view.get(`Source//${sourceName}`)?.status?.appliedRevision, signal);
+  const applied = await reader.applied(
+    view.get(objectKey('Source', undefined, sourceName))?.status?.appliedRevision,
+    signal,
+  );
   const { plan, refusals: found } = planLive(view, sourceName, applied, next.state);
   const refusals = unlessRestored(found, await git.log(revision.sha, RESTORED_WITHIN, signal), next.state);
   return {
@@ -67,7 +71,7 @@ export async function rollBack(
   order: RollbackOrder,
   signal: AbortSignal,
 ): Promise<{ readonly commit: Revision; readonly restored: string }> {
-  const rev = order.revision ?? previousApplied(view.get(`Source//${sourceName}`)?.status)?.revision;
+  const rev = order.revision ?? previousApplied(view.get(objectKey('Source', undefined, sourceName))?.status)?.revision;
   if (rev === undefined)
     throw new TerminalError(
       'NothingToRollBackTo',

@@ -4,10 +4,11 @@
  * may run twice.
  */
 import {
-  type Kind,
-  type KubeObject,
+  objectKey,
+  displayKey,
   type ObjectKey,
   OWN_API_VERSION,
+  type KubeObject,
   type Source,
   type SourceStatus,
   type Stored,
@@ -322,7 +323,7 @@ export class SyncController {
       }
     }
     const { view } = this.#deps;
-    this.#awaited = new Set([...desired.keys()].filter((key) => isEnding(view.get<Kind>(key))));
+    this.#awaited = new Set([...desired.keys()].filter((key) => isEnding(view.get(key))));
     const done = counts;
     const outcome: Outcome = rebuilt
       ? { outcome: 'Applied', message: 'was in force when the state was rebuilt' }
@@ -409,7 +410,7 @@ export class SyncController {
         regarding: (this.#deps.view.get(item.key) as KubeObject | undefined) ?? item.object,
         type: 'Warning',
         reason: 'DriftHealed',
-        message: `${item.key} ${message}`,
+        message: `${displayKey(item.key)} ${message}`,
       })),
       COMPONENT,
       signal,
@@ -465,7 +466,7 @@ export class SyncController {
   }
 
   #source(): StoredSource | undefined {
-    return this.#deps.view.get(`Source//${this.#name}`);
+    return this.#deps.view.get(objectKey('Source', undefined, this.#name));
   }
 
   /** Compare-and-set of the Source's status; made first where it is not there yet. */

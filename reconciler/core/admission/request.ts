@@ -1,5 +1,5 @@
 /** A write that somebody asks for, as the members of the chain see it. */
-import type { Kind, KubeObject, ObjectKey, Stored, StoredOf } from '../../../contracts/objects/index.ts';
+import type { StoredAt, KubeObject, ObjectKey, Stored } from '../../../contracts/objects/index.ts';
 import type { DeletionPropagation } from '../step.ts';
 
 /** Who writes: a controller's name, `git:SOURCE` or `user:NAME`. */
@@ -7,7 +7,7 @@ export type Author = string;
 
 /** What a member may look at besides the object. */
 export interface AdmissionView {
-  get<K extends Kind>(key: ObjectKey<K>): StoredOf<K> | undefined;
+  get<Key extends ObjectKey>(key: Key): StoredAt<Key> | undefined;
 }
 
 interface Asked {

@@ -1,5 +1,5 @@
 /** How a plan is shown: for people, for a pull request, for programs. Secrets' values are in none of them. */
-import { displayKey, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { displayKey, kindKey, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { forecastLines, forecastSummary } from '../scheduling/forecast-lines.ts';
 import type { Forecast } from '../scheduling/simulate.ts';
 import { changedFields, redacted, type FieldChange } from './field-changes.ts';
@@ -19,7 +19,7 @@ export function formatPlan(plan: Plan, format: PlanFormat, forecast?: Forecast):
     case 'markdown':
       return [markdownPlan(plan), ...(forecast ? markdownForecast(forecast) : [])].join('\n');
     case 'json':
-      return JSON.stringify({ ...jsonPlan(plan), ...(forecast && { placement: forecast }) }, null, 2);
+      return JSON.stringify({ ...jsonPlan(plan), ...(forecast && { placement: jsonForecast(forecast) }) }, null, 2);
   }
 }
 
@@ -91,7 +91,7 @@ function diffLine(line: string): string {
 
 interface JsonItem {
   readonly action: PlanItem['action'];
-  readonly key: ObjectKey;
+  readonly key: string;
   readonly file?: string;
   readonly line?: number;
   readonly reason?: 'commit' | 'drift';
@@ -106,13 +106,28 @@ function jsonPlan(plan: Plan): { readonly counts: Plan['counts']; readonly items
 }
 
 function jsonItem(item: PlanItem): JsonItem {
-  const { action, key } = item;
+  const { action } = item;
+  const key = kindKey(item.key);
   if (item.action === 'delete') return { action, key };
   const { file, line } = item.position;
   if (item.action === 'create') return { action, key, file, line, object: redacted(item.object) };
   const { reason, conflicts } = item;
   const changes = changedFields(item);
   return { action, key, file, line, reason, changes, ...(conflicts && { conflicts }), patch: redactedPatch(item) };
+}
+
+function jsonForecast({ placements, preempted, unplaced, rollouts, ...rest }: Forecast): object {
+  const told = <T extends { readonly workload: ObjectKey }>(of: T): object => ({
+    ...of,
+    workload: kindKey(of.workload),
+  });
+  return {
+    placements: placements.map(told),
+    preempted: preempted.map((one) => ({ ...one, victim: kindKey(one.victim), by: kindKey(one.by) })),
+    unplaced: unplaced.map(told),
+    rollouts: rollouts.map(told),
+    ...rest,
+  };
 }
 
 function redactedPatch(item: Extract<PlanItem, { action: 'update' }>): readonly unknown[] {

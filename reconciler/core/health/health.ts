@@ -1,5 +1,5 @@
 /** What `plumb status` says of an object. The idea of one judgement per kind is gitops-engine's. */
-import type { Kind, ObjectKey, StoredOf } from '../../../contracts/objects/index.ts';
+import type { StoredAt, Kind, ObjectKey, StoredOf } from '../../../contracts/objects/index.ts';
 
 export type HealthStatus = 'Healthy' | 'Progressing' | 'Degraded' | 'Suspended' | 'Missing';
 
@@ -29,7 +29,7 @@ export function worst(list: readonly Health[]): Health | undefined {
 
 /** What a judgement looks at besides the object; the process's view of the store is one. */
 export interface HealthView {
-  get<K extends Kind>(key: ObjectKey<K>): StoredOf<K> | undefined;
+  get<Key extends ObjectKey>(key: Key): StoredAt<Key> | undefined;
   ownedBy<K extends Kind>(kind: K, ownerUid: string): readonly StoredOf<K>[];
   labelled<K extends Kind>(kind: K, key: string, value: string, namespace?: string): readonly StoredOf<K>[];
 }

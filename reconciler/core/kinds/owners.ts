@@ -1,5 +1,6 @@
 /** Up and down the chain of owners, by what each kind owns. */
 import {
+  type StoredAt,
   isKind,
   objectKey,
   type Kind,
@@ -16,7 +17,7 @@ import { descriptorOf, DESCRIPTORS } from './index.ts';
 
 /** Reading live objects; the store's view is one. */
 export interface OwnerView {
-  get<K extends Kind>(key: ObjectKey<K>): StoredOf<K> | undefined;
+  get<Key extends ObjectKey>(key: Key): StoredAt<Key> | undefined;
   ownedBy<K extends Kind>(kind: K, ownerUid: string): readonly StoredOf<K>[];
 }
 
@@ -27,7 +28,7 @@ export function controllerIn(
   reference: OwnerReference | undefined,
 ): Stored | undefined {
   if (!reference || !isKind(reference.kind)) return undefined;
-  const found: Stored | undefined = view.get<Kind>(objectKey(reference.kind, namespace, reference.name));
+  const found: Stored | undefined = view.get(objectKey(reference.kind, namespace, reference.name));
   return found?.metadata.uid === reference.uid ? found : undefined;
 }
 

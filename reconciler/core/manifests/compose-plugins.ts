@@ -1,5 +1,10 @@
 /** Plugins that the scheduler's profiles name, against the SchedulerPlugins that there are. */
-import { objectKey, type KubeSchedulerConfiguration, type ObjectKey } from '../../../contracts/objects/index.ts';
+import {
+  namesOf,
+  objectKey,
+  type KubeSchedulerConfiguration,
+  type ObjectKey,
+} from '../../../contracts/objects/index.ts';
 import { expressionPlugin } from '../scheduling/plugins/expression.ts';
 import { BUILT_IN_PLUGINS, builtIn, extendsPoint } from '../scheduling/profile.ts';
 import { KUBERNETES_PLUGINS, pluginUses } from './checks/check-profiles.ts';
@@ -14,8 +19,7 @@ const MOST_SUGGESTIONS = 20;
 
 /** `declared`: also what was refused. */
 export function checkPlugins(state: DesiredState, declared: ReadonlySet<ObjectKey>, tell: Tell): void {
-  const prefix = 'SchedulerPlugin//';
-  const own = [...declared].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
+  const own = namesOf('SchedulerPlugin', declared);
   for (const desired of state.values())
     if (desired.object.kind === 'KubeSchedulerConfiguration') checkUses(desired, desired.object, own, state, tell);
 }

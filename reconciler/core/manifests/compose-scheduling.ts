@@ -1,5 +1,6 @@
 /** Names that pods use of the scheduler's settings, and settings of which there is one. */
 import {
+  namesOf,
   DEFAULT_SCHEDULER_NAME,
   KINDS,
   objectKey,
@@ -120,11 +121,6 @@ function schedulerNames(state: DesiredState, declared: ReadonlySet<ObjectKey>): 
       ? [DEFAULT_SCHEDULER_NAME]
       : configurations.flatMap((d) => d.object.profiles.map((p) => p.schedulerName)),
   );
-}
-
-function namesOf(kind: Kind, declared: ReadonlySet<ObjectKey>): string[] {
-  const prefix = `${kind}//`;
-  return [...declared].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
 }
 
 function placeOf({ position }: DesiredObject): string {

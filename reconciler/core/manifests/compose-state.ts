@@ -1,5 +1,5 @@
 /** All files of a revision to one desired state, checked against each other. */
-import { KINDS, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { KINDS, namesOf, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { UNREAD_CODES } from './codes.ts';
 import { checkBudgets } from './compose-budgets.ts';
 import { checkNetwork } from './compose-network.ts';
@@ -76,10 +76,7 @@ function describe({ object }: DesiredObject): string {
 }
 
 function checkNamespaces(state: DesiredState, declared: ReadonlySet<ObjectKey>, tell: Tell): void {
-  const names = [...declared]
-    .filter((key) => key.startsWith('Namespace//'))
-    .map((key) => key.slice('Namespace//'.length));
-  const known = new Set([DEFAULT_NAMESPACE, ...names]);
+  const known = new Set([DEFAULT_NAMESPACE, ...namesOf('Namespace', declared)]);
   for (const desired of state.values()) {
     const { namespace } = desired.object.metadata;
     if (!KINDS[desired.object.kind].namespaced || namespace === undefined || known.has(namespace)) continue;

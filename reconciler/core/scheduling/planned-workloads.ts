@@ -15,6 +15,7 @@ import {
   type ReplicaSet,
   type Stored,
   type StoredDeployment,
+  type StoredAt,
   type StoredOf,
   type StoredPod,
   type StoredReplicaSet,
@@ -34,7 +35,7 @@ import { sameTemplate } from '../workloads/template.ts';
  * The live state; the store's view is one. It is asked for what belongs together at once, when that is first concerned.
  */
 export interface WorkloadReader {
-  get<K extends Kind>(key: ObjectKey<K>): StoredOf<K> | undefined;
+  get<Key extends ObjectKey>(key: Key): StoredAt<Key> | undefined;
   ownedBy<K extends Kind>(kind: K, ownerUid: string): readonly StoredOf<K>[];
 }
 

@@ -4,6 +4,7 @@
  * classifyReferences, processDeletingDependentsItem, attemptToOrphanWorker).
  */
 import {
+  type StoredAt,
   FOREGROUND_FINALIZER,
   isKind,
   KINDS,
@@ -20,7 +21,7 @@ import type { Decision, Step } from '../step.ts';
 
 /** The live objects and who owns whom; the process's view of the store is one. */
 export interface OwnershipReader {
-  get<K extends Kind>(key: ObjectKey<K>): StoredOf<K> | undefined;
+  get<Key extends ObjectKey>(key: Key): StoredAt<Key> | undefined;
   dependents<K extends Kind>(kind: K, ownerUid: string): readonly StoredOf<K>[];
 }
 
@@ -109,7 +110,7 @@ function classify(
   const { namespaced } = KINDS[kind];
   const { namespace } = object.metadata;
   if (namespaced && namespace === undefined) return 'solid';
-  const owner: Stored | undefined = reader.get<Kind>(objectKey(kind, namespaced ? namespace : undefined, name));
+  const owner: Stored | undefined = reader.get(objectKey(kind, namespaced ? namespace : undefined, name));
   if (owner?.metadata.uid !== uid) return 'dangling';
   return waitsForDependents(owner) ? 'waiting' : 'solid';
 }

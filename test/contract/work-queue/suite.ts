@@ -36,15 +36,15 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
       'runs what was added before the worker came, and what comes later',
       on(async (queue) => {
         const runs = new Counter();
-        await queue.addMany('controllers', ['Pod/default/a', 'Pod/default/b', 'Pod/default/a']);
+        await queue.addMany('controllers', ['pods/default/a', 'pods/default/b', 'pods/default/a']);
         queue.work('controllers', 4, async (key) => {
           runs.hit(key);
           return {};
         });
-        await runs.reach('Pod/default/a', 1);
-        await runs.reach('Pod/default/b', 1);
-        await queue.add('controllers', 'Pod/default/a');
-        await runs.reach('Pod/default/a', 2);
+        await runs.reach('pods/default/a', 1);
+        await runs.reach('pods/default/b', 1);
+        await queue.add('controllers', 'pods/default/a');
+        await runs.reach('pods/default/a', 2);
       }),
     );
 

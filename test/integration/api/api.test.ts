@@ -253,7 +253,7 @@ describe('API on a Unix socket', () => {
     };
     assert.deepEqual(
       json.placement.unplaced.map(({ workload, verdicts }) => [workload, verdicts.length]),
-      [['Deployment/default/big', 2]],
+      [['deployments.apps/default/big', 2]],
     );
     const markdown = (await ask<PlanReport>('/plumbline/v1/plan?rev=next&format=markdown')).body.plan;
     assert.match(markdown ?? '', /\n\*\*Placement:\*\* 3 pods get a place, 1 would not fit/);
@@ -290,7 +290,7 @@ describe('API on a Unix socket', () => {
     assert.equal(status, 200);
     assert.deepEqual([body.restored, body.commit.parents], [first, [second]]);
     await bench.until(() => bench.status()?.appliedRevision === body.commit.sha, 'rolled back');
-    assert.equal(bench.cache.get('Deployment/default/web')?.spec.replicas, 0);
+    assert.equal(bench.cache.get('deployments.apps/default/web')?.spec.replicas, 0);
     const { history } = (await ask<HistoryReport>('/plumbline/v1/history')).body;
     assert.deepEqual(
       history.map((r) => r.revision),
@@ -349,7 +349,7 @@ describe('API on a Unix socket', () => {
     assert.equal((await ask(`${path}?propagationPolicy=Orphan`, 'DELETE')).status, 200);
     assert.deepEqual(bench.cache.get(objectKey('Pod', 'default', 'a'))?.metadata.finalizers, ['orphan']);
     assert.equal((await ask(`${path}?propagationPolicy=Background`, 'DELETE')).status, 200);
-    assert.equal(bench.cache.get('Pod/default/a'), undefined);
+    assert.equal(bench.cache.get('pods/default/a'), undefined);
     assert.equal((await ask('/api/v1/namespaces/default/pods/a', 'DELETE')).status, 404);
     assert.equal((await ask('/apis/apps/v1/namespaces/default/deployments/web', 'DELETE')).status, 404);
   });
@@ -374,10 +374,11 @@ describe('API on a Unix socket', () => {
     const done = (await ask<RebalanceReport>('/plumbline/v1/rebalance', 'POST', { plugins: ['RemoveDuplicates'] }))
       .body;
     assert.deepEqual([done.evicted, done.refused], [[{ namespace: 'default', name: 'web-0' }], []]);
-    assert.notEqual(bench.cache.get('Pod/default/web-0')?.metadata.deletionTimestamp, undefined);
-    assert.deepEqual(Object.keys(bench.cache.get('PodDisruptionBudget/default/web')?.status?.disruptedPods ?? {}), [
-      'web-0',
-    ]);
+    assert.notEqual(bench.cache.get('pods/default/web-0')?.metadata.deletionTimestamp, undefined);
+    assert.deepEqual(
+      Object.keys(bench.cache.get('poddisruptionbudgets.policy/default/web')?.status?.disruptedPods ?? {}),
+      ['web-0'],
+    );
     assert.deepEqual(
       (await ask<RebalanceReport>('/plumbline/v1/rebalance', 'POST', {})).body.evicted,
       [],

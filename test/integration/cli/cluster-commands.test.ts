@@ -108,7 +108,7 @@ describe('commands about a running cluster', () => {
   }
 
   async function settle(replicas: number): Promise<void> {
-    const object = bench.cache.get('Deployment/default/web');
+    const object = bench.cache.get('deployments.apps/default/web');
     assert.ok(object);
     const status = {
       observedGeneration: object.metadata.generation,
@@ -145,7 +145,7 @@ describe('commands about a running cluster', () => {
       spec: PodSpec.parse({ nodeName: 'node-1', containers: [{ name: 'web', image: 'x:1' }] }),
     };
     await bench.writer.submit([{ do: 'create', object: pod }], 'test', signal);
-    const made = bench.cache.get('Pod/default/web-1');
+    const made = bench.cache.get('pods/default/web-1');
     assert.ok(made);
     await bench.writer.submit([{ do: 'updateStatus', object: { ...made, status: crashing } }], 'test', signal);
   }
@@ -204,7 +204,7 @@ describe('commands about a running cluster', () => {
     assert.equal(back.code, 0, back.stderr);
     const sha = back.stdout.slice(0, 40);
     await bench.until(() => bench.status()?.appliedRevision === sha, 'rolled back');
-    assert.equal(bench.cache.get('Deployment/default/web')?.spec.template.spec.containers[0]?.image, 'x:1');
+    assert.equal(bench.cache.get('deployments.apps/default/web')?.spec.template.spec.containers[0]?.image, 'x:1');
     const { stdout } = await run('history');
     assert.match(stdout, new RegExp(`\\* +${sha.slice(0, 12)} .*Roll back to "Use x:1"`));
     assert.match(stdout, new RegExp(`${first.slice(0, 12)} `));
@@ -243,7 +243,7 @@ describe('commands about a running cluster', () => {
   it('node drain --wait says what keeps the pods, and ends when they are gone', async () => {
     const made: Node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1' }, spec: {} };
     await bench.writer.submit([{ do: 'create', object: made }], 'test', signal);
-    const node = (): StoredNode => bench.cache.get('Node//node-1') ?? assert.fail('no node');
+    const node = (): StoredNode => bench.cache.get('nodes//node-1') ?? assert.fail('no node');
     const condition = (status: 'True' | 'False', message: string): Promise<void> =>
       bench.writer.submit(
         [
@@ -344,7 +344,7 @@ describe('commands about a running cluster', () => {
     const applied = await run('rebalance', '--apply');
     assert.equal(applied.code, 0, applied.stderr);
     assert.match(applied.stdout, /Evicted 1 pod; /);
-    assert.notEqual(bench.cache.get('Pod/default/web-0')?.metadata.deletionTimestamp, undefined);
+    assert.notEqual(bench.cache.get('pods/default/web-0')?.metadata.deletionTimestamp, undefined);
   });
 
   it('rebalance ends with 1 where the policy has mistakes, and evicts nothing then', async () => {
@@ -363,7 +363,7 @@ describe('commands about a running cluster', () => {
     const applied = await run('rebalance', '--apply', '--plugin', 'RemoveDuplicates');
     assert.equal(applied.code, 1);
     assert.match(applied.stderr, /error: nothing was evicted/);
-    assert.equal(bench.cache.get('Pod/default/web-0')?.metadata.deletionTimestamp, undefined);
+    assert.equal(bench.cache.get('pods/default/web-0')?.metadata.deletionTimestamp, undefined);
   });
 
   it('explain tells where a pod could go, node by node, and how good its own node is', async () => {
@@ -490,7 +490,7 @@ describe('commands about a running cluster', () => {
         signal,
       );
     }
-    const regarding = bench.cache.get('Node//node-1') ?? assert.fail('no node');
+    const regarding = bench.cache.get('nodes//node-1') ?? assert.fail('no node');
     for (let i = 0; i < 12; i++)
       await bench.writer.submit(
         [{ do: 'event', regarding, type: i === 0 ? 'Warning' : 'Normal', reason: `Reason${i}`, message: 'm' }],

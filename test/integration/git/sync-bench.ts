@@ -74,7 +74,7 @@ export async function syncBench(options: SyncBenchOptions = {}): Promise<SyncBen
     queue,
     writer,
     sync,
-    status: () => cache.get('Source//main')?.status,
+    status: () => cache.get('sources.plumbline.dev//main')?.status,
     record: (sha) => bench.status()?.history.find((r) => r.revision === sha),
     synced: () => bench.status()?.conditions?.find((c) => c.type === 'Synced'),
     until(what, name) {

@@ -14,7 +14,7 @@ describe('sync controller on a real repository', () => {
   });
   afterEach(() => bench.close());
 
-  const web = (): StoredDeployment | undefined => bench.cache.get('Deployment/default/web');
+  const web = (): StoredDeployment | undefined => bench.cache.get('deployments.apps/default/web');
   const files = (...more: { path: string; content: string }[]) => [
     { path: 'plumbline.yaml', content: CLUSTER },
     ...more,
@@ -62,7 +62,7 @@ describe('sync controller on a real repository', () => {
     await applied(sha);
     assert.equal(web()?.metadata.uid, uid);
     assert.equal(web()?.spec.template.spec.containers[0]?.image, 'registry.lab/web:2');
-    assert.equal(bench.cache.get('Deployment/default/api'), undefined);
+    assert.equal(bench.cache.get('deployments.apps/default/api'), undefined);
     assert.deepEqual(bench.record(sha)?.counts, { create: 0, update: 1, delete: 1 });
   });
 
@@ -136,7 +136,7 @@ describe('sync controller on a real repository', () => {
       'DriftHealed',
     );
     const uid = web()?.metadata.uid ?? '';
-    await bench.writer.submit([{ do: 'delete', key: 'Deployment/default/web', uid }], 'somebody', signal);
+    await bench.writer.submit([{ do: 'delete', key: 'deployments.apps/default/web', uid }], 'somebody', signal);
     await bench.until(() => web() !== undefined && web()?.metadata.uid !== uid, 'made again');
     assert.equal(bench.status()?.appliedRevision, sha);
   });
@@ -146,7 +146,7 @@ describe('sync controller on a real repository', () => {
     commit({ path: 'web.yaml', content: ': : :' });
     await bench.until(() => bench.synced()?.reason === 'Refused', 'Refused');
     await bench.writer.submit(
-      [{ do: 'delete', key: 'Deployment/default/web', uid: web()?.metadata.uid ?? '' }],
+      [{ do: 'delete', key: 'deployments.apps/default/web', uid: web()?.metadata.uid ?? '' }],
       'somebody',
       signal,
     );
@@ -183,7 +183,7 @@ describe('sync controller on a real repository', () => {
     bench.repository.git(['update-ref', 'refs/heads/main', other]);
     bench.repository.git(['reflog', 'expire', '--all', '--expire=now']);
     await applied(other);
-    assert.equal(bench.cache.get('Deployment/default/api'), undefined);
+    assert.equal(bench.cache.get('deployments.apps/default/api'), undefined);
     assert.equal(web()?.spec.template.spec.containers[0]?.image, 'registry.lab/web:7');
   });
 
@@ -332,7 +332,7 @@ describe('sync controller on a real repository', () => {
       await bench.until(() => bench.synced()?.reason === 'RepositoryDamaged', 'RepositoryDamaged');
       await bench.until(() => bench.cache.list('Event').some((e) => e.reason === 'RepositoryDamaged'), 'the event');
       await bench.writer.submit(
-        [{ do: 'delete', key: 'Deployment/default/web', uid: web()?.metadata.uid ?? '' }],
+        [{ do: 'delete', key: 'deployments.apps/default/web', uid: web()?.metadata.uid ?? '' }],
         'somebody',
         signal,
       );
@@ -398,7 +398,7 @@ describe('sync controller on a real repository', () => {
     bench.repository.git(['update-ref', 'refs/heads/main', sha]);
     await bench.until(() => bench.record(sha)?.outcome === 'Refused', 'Refused');
     assert.match(bench.record(sha)?.message ?? '', /PathRefused/);
-    assert.equal(bench.cache.get('Deployment/default/evil'), undefined);
+    assert.equal(bench.cache.get('deployments.apps/default/evil'), undefined);
   });
 
   it('goes straight to the newest of several commits, and does not touch what it finds in force after a restart', async () => {
@@ -416,7 +416,7 @@ describe('sync controller on a real repository', () => {
         { path: 'notes.txt', content: 'x' },
       );
       await again.until(() => again.status()?.appliedRevision === next, 'applied by either');
-      assert.equal(again.cache.get('Deployment/default/web')?.metadata.resourceVersion, version);
+      assert.equal(again.cache.get('deployments.apps/default/web')?.metadata.resourceVersion, version);
     } finally {
       await again.close();
     }

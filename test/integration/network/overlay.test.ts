@@ -78,7 +78,7 @@ describe("network: the overlay's port", { skip: cannotRun() ?? false, timeout: 6
     await lab.set(node('n3', STRANGER, '198.19.77.0/24'));
     await send('node');
     assert.equal(await heard(), 'node');
-    await lab.remove('Node//n3');
+    await lab.remove('nodes//n3');
     await send('again a stranger');
     assert.equal(await heard(), 'node');
   });

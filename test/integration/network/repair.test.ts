@@ -80,7 +80,7 @@ describe('network: what others change', { skip: cannotRun() ?? false, timeout: 6
     ];
     const before = await others();
     await lab.set(node('n3', '198.18.0.3', '198.19.77.0/24'));
-    await lab.remove('Node//n3');
+    await lab.remove('nodes//n3');
     await ns.sh('nft', 'delete', 'table', 'ip', 'plumbline');
     lab.nodes[0].assignment.set(web);
     await lab.nodes[0].sync.synced();

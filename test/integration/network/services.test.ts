@@ -202,7 +202,11 @@ for (const layout of LAYOUTS) {
     });
 
     it('has nothing left of a Service that is gone', async () => {
-      await lab.remove('Service/default/web', 'EndpointSlice/default/web-a', 'EndpointSlice/default/web-b');
+      await lab.remove(
+        'services/default/web',
+        'endpointslices.discovery.k8s.io/default/web-a',
+        'endpointslices.discovery.k8s.io/default/web-b',
+      );
       assert.equal(await ask(pods.c.ns, WEB, 80), 'ECONNREFUSED');
       assert.doesNotMatch(await lab.nodes[0].ns.sh('nft', 'list', 'table', 'ip', 'plumbline'), /web|30080/);
     });

@@ -126,7 +126,7 @@ describe('an agent that starts', () => {
     await agent.until('port-b', isReady);
     assert.equal((await agent.until('port-a', () => true)).status?.reason, 'NodePorts');
     assert.equal(await running(), tasks);
-    await agent.assign({ remove: [key(first), key(second), key(large), 'Node//test-node'] });
+    await agent.assign({ remove: [key(first), key(second), key(large), 'nodes//test-node'] });
     await agent.until('port-b', (report) => report.gone);
   });
 
@@ -282,7 +282,7 @@ describe('an agent that starts', () => {
     assert.notEqual((await agent.info()).assignmentVersion, null);
     const told = await agent.inventory();
     assert.ok(!JSON.stringify(told).includes(Buffer.from('top-secret-value').toString('base64')));
-    assert.ok(told.some((line) => 'held' in line && line.held.includes('Secret/default/key')));
+    assert.ok(told.some((line) => 'held' in line && line.held.includes('secrets/default/key')));
     assert.deepEqual(told.at(-1), { end: true });
     const state = `${host.folder}/root/var/lib/plumbline`;
     await host.run(['sh', '-c', '! grep -r "$1" "$0"', state, Buffer.from('top-secret-value').toString('base64')]);

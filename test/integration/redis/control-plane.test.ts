@@ -15,7 +15,7 @@ import { CLUSTER } from '../git/sync-bench.ts';
 
 /** A job that a restored queue calls active is taken up again when its lock has run out, after 25 s at most. */
 const PATIENCE_MS = 60_000;
-const HASH = '{plumb:main}:objects:ConfigMap';
+const HASH = '{plumb:main}:objects:configmaps';
 
 describe('a control plane on a Redis', () => {
   let redis: TestRedis;

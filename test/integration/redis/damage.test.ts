@@ -165,12 +165,12 @@ describe('a store that came back with older data', () => {
 
 describe('a store without some of its data', () => {
   for (const [what, damage] of [
-    ['a hash', (redis: TestRedis) => redis.client.del('{plumb:test}:objects:ConfigMap')],
-    ['one object', (redis: TestRedis) => redis.client.hdel('{plumb:test}:objects:ConfigMap', 'default/a')],
+    ['a hash', (redis: TestRedis) => redis.client.del('{plumb:test}:objects:configmaps')],
+    ['one object', (redis: TestRedis) => redis.client.hdel('{plumb:test}:objects:configmaps', 'default/a')],
     ['its position', (redis: TestRedis) => redis.client.hdel(META, 'version')],
     [
       'a hash, which is something else now',
-      (redis: TestRedis) => redis.client.set('{plumb:test}:objects:ConfigMap', 'x'),
+      (redis: TestRedis) => redis.client.set('{plumb:test}:objects:configmaps', 'x'),
     ],
     ['its meta, which is something else now', (redis: TestRedis) => redis.client.set(META, 'x')],
   ] as const) {
@@ -283,7 +283,7 @@ describe('a count of epochs that somebody else set back', () => {
 });
 
 describe('a record that somebody else put into Redis', () => {
-  const PODS = '{plumb:test}:objects:Pod';
+  const PODS = '{plumb:test}:objects:pods';
 
   /** As who can write Redis but has no key would: into the hash and the change stream. */
   async function plant({ client }: TestRedis, record: string, field = 'default/p', type = 'put'): Promise<void> {
@@ -292,7 +292,7 @@ describe('a record that somebody else put into Redis', () => {
       `
       local version = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'version', 1))
       local record = string.gsub(ARGV[1], '^%d+', version)
-      if redis.call('HSET', KEYS[3], ARGV[2], record) == 1 then redis.call('HINCRBY', KEYS[1], 'count:Pod', 1) end
+      if redis.call('HSET', KEYS[3], ARGV[2], record) == 1 then redis.call('HINCRBY', KEYS[1], 'count:pods', 1) end
       redis.call('XADD', KEYS[2], version .. '-0', ARGV[3], record)`,
       3,
       META,
@@ -469,7 +469,7 @@ describe('a record that somebody else put into Redis', () => {
       await write(store, { op: 'create', object: secret('s', { a: 'YQ==' }) });
       const dump = JSON.stringify([
         await redis.client.hgetall(META),
-        await redis.client.hgetall('{plumb:test}:objects:Secret'),
+        await redis.client.hgetall('{plumb:test}:objects:secrets'),
       ]);
       for (const text of [sealKey.toString('base64'), sealKey.toString('base64url'), sealKey.toString('hex')])
         assert.ok(!dump.includes(text));
@@ -478,7 +478,7 @@ describe('a record that somebody else put into Redis', () => {
 });
 
 describe('a deletion that somebody else made in Redis', () => {
-  const MACHINES = '{plumb:test}:objects:Machine';
+  const MACHINES = '{plumb:test}:objects:machines.plumbline.dev';
   const KEY = objectKey('Machine', undefined, 'm');
   const machine = {
     apiVersion: 'plumbline.dev/v1alpha1',
@@ -493,7 +493,7 @@ describe('a deletion that somebody else made in Redis', () => {
     await client.eval(
       `
       redis.call('HDEL', KEYS[3], '/m')
-      redis.call('HINCRBY', KEYS[1], 'count:Machine', -1)
+      redis.call('HINCRBY', KEYS[1], 'count:machines.plumbline.dev', -1)
       if ARGV[1] == '' then return end
       local version = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'version', 1))
       redis.call('XADD', KEYS[2], version .. '-0', 'delete', (string.gsub(ARGV[1], '^%d+', version)))`,
@@ -582,7 +582,7 @@ describe('a deletion that somebody else made in Redis', () => {
     onRedis(async (redis, store) => {
       await create(store, 'a');
       await create(store, 'b');
-      await redis.client.hdel('{plumb:test}:objects:ConfigMap', 'default/b');
+      await redis.client.hdel('{plumb:test}:objects:configmaps', 'default/b');
       await assert.rejects(store.get(objectKey('ConfigMap', 'default', 'a')), LOST);
     }),
   );

@@ -1,20 +1,32 @@
-/** What earlier versions kept in Redis is put back as it was. */
+/** A store and queues that an earlier version left behind: nothing of them is acted upon, and nothing of them stays. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
+import { isObjectKey } from '../../../contracts/objects/index.ts';
+import { BullWorkQueue } from '../../../reconciler/adapters/bullmq/work-queue.ts';
 import { RedisObjectStore } from '../../../reconciler/adapters/redis/object-store.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { CryptoIds } from '../../../reconciler/adapters/system/ids.ts';
+import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
+import { configMap } from '../../contract/object-store/objects.ts';
 import { SEAL_KEY } from '../../fixtures/kept/seal-key.ts';
 import { restoreRedisText, type RedisText } from '../../support/redis-text.ts';
-import { startTestRedis } from '../../support/redis.ts';
+import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 
 const signal = AbortSignal.timeout(60_000);
+const KIND_KEYS = new URL('../../fixtures/kept/kind-keys/redis.json', import.meta.url);
 
-describe('a store of an earlier version', () => {
-  it('is opened', async () => {
-    const path = new URL('../../fixtures/kept/kind-keys/redis.json', import.meta.url);
-    const redis = await startTestRedis();
+/** As an earlier version's process that was killed left it, some time ago: its locks are over. */
+async function leftBehind(): Promise<TestRedis> {
+  const redis = await startTestRedis();
+  await restoreRedisText(redis.client, JSON.parse(await readFile(KIND_KEYS, 'utf8')) as RedisText);
+  for (const key of await redis.client.keys('*')) if (/:(lock|stalled-check)$/.test(key)) await redis.client.del(key);
+  return redis;
+}
+
+describe('what an earlier version left in Redis', () => {
+  it('is a lost store: empty, to be rebuilt, and gone from Redis', async () => {
+    const redis = await leftBehind();
     const store = new RedisObjectStore({
       connection: redis.connection,
       cluster: 'test',
@@ -23,11 +35,47 @@ describe('a store of an earlier version', () => {
       ids: new CryptoIds(),
     });
     try {
-      await restoreRedisText(redis.client, JSON.parse(await readFile(path, 'utf8')) as RedisText);
+      assert.equal((await redis.client.keys('*:objects:*')).length, 9);
+      assert.equal((await store.open(signal)).fresh, true);
+      assert.deepEqual((await store.list(undefined)).objects, []);
+      assert.deepEqual(await redis.client.keys('*:objects:*'), []);
+      assert.deepEqual(await redis.client.keys('*:changes:*'), []);
+      const [result] = await store.write([{ op: 'create', object: configMap('a', {}) }]);
+      assert.ok(result?.ok);
+      assert.deepEqual(await redis.client.keys('*:objects:*'), ['{plumb:test}:objects:configmaps']);
+      await store.markReady(signal);
       assert.equal((await store.open(signal)).fresh, false);
-      assert.equal((await store.list(undefined)).objects.length, 9);
     } finally {
       await store.close();
+      await redis.close();
+    }
+  });
+
+  it('are jobs that end without a pass and do not come again, also the one that ran and the one for later', async () => {
+    const redis = await leftBehind();
+    const queue = new BullWorkQueue({ connection: redis.connection, cluster: 'test', log: SILENT_LOG });
+    const taken: string[] = [];
+    const failures: unknown[] = [];
+    queue.onFailure((failure) => failures.push(failure));
+    try {
+      const done = new Promise<void>((resolve) => {
+        queue.work('controllers', 2, async (key) => {
+          taken.push(key);
+          if (taken.length === 3) resolve();
+          return {};
+        });
+      });
+      await done;
+      await queue.close();
+      assert.deepEqual(taken.filter(isObjectKey), []);
+      assert.deepEqual(failures, []);
+      const left = await redis.client.keys('{plumb:test}:queue:controllers:*');
+      assert.deepEqual(
+        left.filter((key) => /:(\d+|wait|active|later|de:.*)$/.test(key)),
+        [],
+      );
+    } finally {
+      await queue.close();
       await redis.close();
     }
   });

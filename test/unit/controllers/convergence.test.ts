@@ -7,6 +7,7 @@ import { describe, it } from 'node:test';
 import {
   conditionIsTrue,
   findCondition,
+  kindOfKey,
   objectKey,
   type KubeObject,
   type ObjectKey,
@@ -54,7 +55,7 @@ async function rests(w: World, seen: () => number): Promise<boolean> {
     JSON.stringify(
       w.cache
         .keys()
-        .filter((key) => !key.startsWith('Event/'))
+        .filter((key) => kindOfKey(key) !== 'Event')
         .map((key: ObjectKey) => w.cache.get(key)?.metadata.resourceVersion),
     );
   const before = versions();
@@ -129,7 +130,7 @@ describe('the controllers in the runtime', () => {
       await w.until(
         () =>
           ['Pod', 'ReplicaSet', 'EndpointSlice'].every((kind) =>
-            w.cache.keys().every((key) => !key.startsWith(`${kind}/`)),
+            w.cache.keys().every((key) => kindOfKey(key) !== kind),
           ),
         'all collected',
       );

@@ -24,7 +24,7 @@ import { deployment, node, running } from './objects.ts';
 import { World } from './world.ts';
 
 const PROFILES = buildProfiles(undefined).profiles;
-const KEY = 'DeschedulerPolicy//default';
+const KEY = 'deschedulerpolicies.descheduler//default';
 
 function policy(spec: object): DeschedulerPolicy {
   return DeschedulerPolicyManifest.parse({ apiVersion: 'descheduler/v1alpha2', kind: 'DeschedulerPolicy', ...spec });
@@ -97,7 +97,7 @@ class Cluster extends World {
       this.schedule();
       for (const pod of this.pods()) {
         if (pod.metadata.deletionTimestamp !== undefined) {
-          if (!stuck) this.remove(`Pod/default/${pod.metadata.name}`);
+          if (!stuck) this.remove(`pods/default/${pod.metadata.name}`);
         } else if (pod.spec.nodeName !== undefined && pod.status?.phase !== 'Running') this.put(running(pod, true));
       }
       this.settle();

@@ -133,9 +133,9 @@ describe('a victim stays where the store', () => {
           await new Promise((resolve) => {
             setImmediate(resolve);
           });
-        assert.equal(w.cache.get('Pod/default/low')?.metadata.deletionTimestamp, undefined);
+        assert.equal(w.cache.get('pods/default/low')?.metadata.deletionTimestamp, undefined);
         await w.until(
-          () => w.cache.get('Pod/default/low')?.metadata.deletionTimestamp !== undefined,
+          () => w.cache.get('pods/default/low')?.metadata.deletionTimestamp !== undefined,
           'its deletion after a back-off',
         );
       } finally {

@@ -6,6 +6,7 @@ import {
   type KubeObject,
   type ObjectKey,
   type Stored,
+  type StoredAt,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import { deletion, isFinalized } from '../../../reconciler/core/admission/deletion.ts';
@@ -54,8 +55,8 @@ export class World implements StoreView {
     };
   }
 
-  get<K extends Kind>(key: ObjectKey<K>): StoredOf<K> | undefined {
-    return this.objects.get(key) as StoredOf<K> | undefined;
+  get<Key extends ObjectKey>(key: Key): StoredAt<Key> | undefined {
+    return this.objects.get(key) as StoredAt<Key> | undefined;
   }
   list<K extends Kind>(kind: K, namespace?: string): readonly StoredOf<K>[] {
     const found = [...this.objects.values()].filter(

@@ -138,11 +138,11 @@ describe('fields that cannot change', () => {
 
   it('an allocated address is no change, and neither is a binding', () => {
     const state = desired(manifests(service(''), pod('a:1', 'x')));
-    let live = edited(applied(state), 'Service/default/web', (o) => ({
+    let live = edited(applied(state), 'services/default/web', (o) => ({
       ...o,
       spec: { ...(o as Extract<KubeObject, { kind: 'Service' }>).spec, clusterIP: '10.96.0.9' },
     }));
-    live = edited(live, 'Pod/default/p', (o) => ({
+    live = edited(live, 'pods/default/p', (o) => ({
       ...o,
       spec: { ...(o as Extract<KubeObject, { kind: 'Pod' }>).spec, nodeName: 'node-1' },
     }));
@@ -152,7 +152,7 @@ describe('fields that cannot change', () => {
 
   it('drift of such a field is put back, not refused', () => {
     const state = desired(deployment('web'));
-    const live = edited(applied(state), 'Deployment/default/web', (o) => ({
+    const live = edited(applied(state), 'deployments.apps/default/web', (o) => ({
       ...o,
       spec: { ...(o as Extract<KubeObject, { kind: 'Deployment' }>).spec, selector: { matchLabels: { app: 'x' } } },
     }));
@@ -161,7 +161,7 @@ describe('fields that cannot change', () => {
 });
 
 describe('objects of others', () => {
-  const key: ObjectKey = 'Deployment/default/web';
+  const key: ObjectKey = 'deployments.apps/default/web';
   const state = desired(deployment('web'));
   it("a controller's", () => {
     const live = edited(applied(state), key, (o) => ({

@@ -13,8 +13,8 @@ import {
 import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
 import { carryOut, deployment, desired, edited, manifests, NOTHING, planInput, type Live } from './states.ts';
 
-const WEB: ObjectKey = 'Deployment/default/web';
-const SERVICE: ObjectKey = 'Service/default/web';
+const WEB: ObjectKey = 'deployments.apps/default/web';
+const SERVICE: ObjectKey = 'services/default/web';
 const service = (ports: string, type = 'ClusterIP'): string =>
   `apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {type: ${type}, ports: ${ports}}\n`;
 
@@ -52,22 +52,22 @@ describe('what is created, in which order', () => {
     );
     const plan = planSync(planInput({ desired: desired(text) }));
     assert.deepEqual(shape(plan), [
-      'create Namespace//team',
-      'create ConfigMap/default/a',
-      'create ConfigMap/default/z',
-      'create Secret/team/s',
-      'create Service/default/web',
-      'create Deployment/default/web',
+      'create namespaces//team',
+      'create configmaps/default/a',
+      'create configmaps/default/z',
+      'create secrets/team/s',
+      'create services/default/web',
+      'create deployments.apps/default/web',
     ]);
     assert.deepEqual(plan.counts, { create: 6, update: 0, delete: 0 });
     const removal = planSync(planInput({ applied: desired(text), live: applied(desired(text)) }));
     assert.deepEqual(shape(removal), [
-      'delete Deployment/default/web',
-      'delete Service/default/web',
-      'delete ConfigMap/default/a',
-      'delete ConfigMap/default/z',
-      'delete Secret/team/s',
-      'delete Namespace//team',
+      'delete deployments.apps/default/web',
+      'delete services/default/web',
+      'delete configmaps/default/a',
+      'delete configmaps/default/z',
+      'delete secrets/team/s',
+      'delete namespaces//team',
     ]);
   });
 
@@ -161,7 +161,7 @@ describe('what is updated', () => {
       ],
     );
     assert.equal(object.metadata.annotations?.['deployment.kubernetes.io/revision'], '3');
-    assert.equal(object.metadata.uid, 'uid-Deployment/default/web');
+    assert.equal(object.metadata.uid, 'uid-deployments.apps/default/web');
     assert.deepEqual(object.status, { replicas: 1 });
   });
 
@@ -194,7 +194,7 @@ describe('what is updated', () => {
       `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, labels: {nodeName: x}}\ndata: ${data}\n`;
     const before = desired(map('{nodeName: a, clusterIP: b, value: c, keep: d}'));
     const after = desired(map('{valueFrom: e, keep: d}'));
-    const live = edited(applied(before), 'ConfigMap/default/c', (o) => ({
+    const live = edited(applied(before), 'configmaps/default/c', (o) => ({
       ...o,
       data: { ...(o as ConfigMap).data, secret: 'by hand' },
     }));
@@ -235,8 +235,8 @@ describe('what is updated', () => {
     const withMore = desired(manifests(deployment('web'), deployment('gone')));
     const live = new Map([...withMore].map(([key, d]) => [key, d.object]));
     assert.deepEqual(shape(planSync(planInput({ applied: withMore, desired: two, live }))), [
-      'update Deployment/default/web commit',
-      'delete Deployment/default/gone',
+      'update deployments.apps/default/web commit',
+      'delete deployments.apps/default/gone',
     ]);
     assert.deepEqual(planSync(planInput({ applied: withMore, desired: withMore, live })).items, []);
   });
@@ -305,7 +305,7 @@ describe('for any states', () => {
         replicas: fc.integer({ min: 0, max: 2 }),
         env: fc.dictionary(fc.constantFrom('A', 'B', 'C'), fc.constantFrom('1', '2'), { noNullPrototype: true }),
       })
-      .map(({ n, ...fields }) => [`Deployment/${n}`, deployment(n, fields)] as const),
+      .map(({ n, ...fields }) => [`deployments.apps/${n}`, deployment(n, fields)] as const),
     fc
       .record({
         n: name,
@@ -314,7 +314,7 @@ describe('for any states', () => {
       .map(
         ({ n, data }) =>
           [
-            `ConfigMap/${n}`,
+            `configmaps/${n}`,
             JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: n }, data }),
           ] as const,
       ),
@@ -327,7 +327,7 @@ describe('for any states', () => {
       .map(
         ({ n, ports, type }) =>
           [
-            `Service/${n}`,
+            `services/${n}`,
             JSON.stringify({
               apiVersion: 'v1',
               kind: 'Service',
@@ -425,7 +425,7 @@ describe('many objects', () => {
     const many = (of: typeof template): DesiredState =>
       new Map(
         Array.from({ length: 5000 }, (_, i): [ObjectKey, typeof template] => {
-          const key: ObjectKey = `Deployment/default/web-${i}`;
+          const key: ObjectKey = `deployments.apps/default/web-${i}`;
           return [key, { ...of, key, object: { ...of.object, metadata: { ...of.object.metadata, name: `web-${i}` } } }];
         }),
       );

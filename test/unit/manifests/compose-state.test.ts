@@ -25,7 +25,7 @@ describe('objects of several files', () => {
       [],
     );
     assert.deepEqual(diagnostics, []);
-    assert.deepEqual([...state.keys()], ['Namespace//team', 'ConfigMap/team/c']);
+    assert.deepEqual([...state.keys()], ['namespaces//team', 'configmaps/team/c']);
   });
 
   it('may not say the same object twice; the first by path stays', () => {
@@ -37,7 +37,7 @@ describe('objects of several files', () => {
       diagnostics.map((d) => [d.file, d.code, d.message]),
       [['b.yaml', 'DuplicateObject', 'ConfigMap c in namespace default is already at a.yaml:1']],
     );
-    assert.equal(state.get('ConfigMap/default/c')?.position.file, 'a.yaml');
+    assert.equal(state.get('configmaps/default/c')?.position.file, 'a.yaml');
   });
 
   it('give the same answer in any order', () => {

@@ -31,9 +31,9 @@ describe('manifests that must be accepted unchanged', () => {
     const { state } = render('good', 'nginx.yaml');
     assert.deepEqual(
       [...state.keys()],
-      ['Deployment/default/nginx-deployment', 'Service/default/my-service', 'Service/default/my-nginx'],
+      ['deployments.apps/default/nginx-deployment', 'services/default/my-service', 'services/default/my-nginx'],
     );
-    const deployment = state.get('Deployment/default/nginx-deployment');
+    const deployment = state.get('deployments.apps/default/nginx-deployment');
     assert.deepEqual(deployment?.position, { file: 'nginx.yaml', line: 2, column: 1 });
     assert.ok(deployment?.object.kind === 'Deployment');
     assert.equal(deployment.object.metadata.namespace, 'default');
@@ -46,8 +46,11 @@ describe('manifests that must be accepted unchanged', () => {
 
   it('reads lists, merge keys, hexadecimal and octal numbers, and leaves out nulls', () => {
     const { state } = render('good', 'forms.yaml');
-    assert.deepEqual([...state.keys()], ['Namespace//team-a', 'ConfigMap/team-a/shared', 'Deployment/team-a/merged']);
-    const merged = state.get('Deployment/team-a/merged')?.object;
+    assert.deepEqual(
+      [...state.keys()],
+      ['namespaces//team-a', 'configmaps/team-a/shared', 'deployments.apps/team-a/merged'],
+    );
+    const merged = state.get('deployments.apps/team-a/merged')?.object;
     assert.ok(merged?.kind === 'Deployment');
     assert.equal(merged.spec.replicas, 2);
     assert.deepEqual(merged.spec.template.metadata.labels, { tier: 'x', app: 'merged' });
@@ -59,13 +62,13 @@ describe('manifests that must be accepted unchanged', () => {
       ],
     );
     assert.equal('nodeSelector' in merged.spec.template.spec, false);
-    const pod = render('good', 'pods.yaml').state.get('Pod/default/configmap-demo-pod')?.object;
+    const pod = render('good', 'pods.yaml').state.get('pods/default/configmap-demo-pod')?.object;
     assert.ok(pod?.kind === 'Pod');
     assert.equal(pod.spec.volumes?.[0]?.configMap?.defaultMode, 0o400);
   });
 
   it('folds stringData of a Secret into data', () => {
-    const secret = render('good', 'pods.yaml').state.get('Secret/default/secret-basic-auth')?.object;
+    const secret = render('good', 'pods.yaml').state.get('secrets/default/secret-basic-auth')?.object;
     assert.ok(secret?.kind === 'Secret');
     assert.deepEqual(secret.data, {
       username: Buffer.from('admin').toString('base64'),

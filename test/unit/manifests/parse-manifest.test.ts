@@ -32,7 +32,7 @@ describe('bytes that are no text', () => {
     assert.deepEqual(places(file), []);
     assert.deepEqual(
       file.objects.map((o) => o.key),
-      ['ConfigMap/default/a'],
+      ['configmaps/default/a'],
     );
   });
 
@@ -156,9 +156,9 @@ describe('files with several documents', () => {
     );
     assert.deepEqual(
       file.objects.map((o) => o.key),
-      ['ConfigMap/default/a', 'ConfigMap/default/c'],
+      ['configmaps/default/a', 'configmaps/default/c'],
     );
-    assert.deepEqual(file.refused, ['ConfigMap/default/b']);
+    assert.deepEqual(file.refused, ['configmaps/default/b']);
     assert.deepEqual(places(file), ['9:11 WrongType']);
   });
 
@@ -168,7 +168,7 @@ describe('files with several documents', () => {
     const sound = parse('apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: x, k: y}\n');
     assert.deepEqual(
       [places(sound), sound.objects, sound.refused],
-      [['4:14 DuplicateKey'], [], ['ConfigMap/default/a']],
+      [['4:14 DuplicateKey'], [], ['configmaps/default/a']],
     );
   });
 

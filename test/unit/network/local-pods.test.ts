@@ -28,7 +28,7 @@ describe('what the node sees of its own pods', () => {
     hub.tellPod(web, status('198.19.1.9', false, 'Succeeded'));
     hub.tellGone(web);
     const as = (address: string | undefined, ready: boolean, over = false): unknown => [
-      'Pod/default/web',
+      'pods/default/web',
       { address, ready, over },
     ];
     assert.deepEqual(told, [

@@ -391,7 +391,7 @@ describe('network loop', () => {
     assert.equal(anywhere(), false);
     w.pods.see(hosted, '198.19.1.8');
     await w.sync.synced();
-    w.assignment.remove('Pod/default/p');
+    w.assignment.remove('pods/default/p');
     await w.sync.synced();
     assert.equal(anywhere(), false);
   });

@@ -460,7 +460,7 @@ describe('the text', () => {
     const scope = { view, pods: NO_LOCAL_PODS, index: new ServiceIndex() };
     const { commands } = changeRuleset(
       before,
-      compileChanges(scope, touchedBy(scope, new Set(['EndpointSlice/default/s1234-a' as const]))),
+      compileChanges(scope, touchedBy(scope, new Set(['endpointslices.discovery.k8s.io/default/s1234-a' as const]))),
     );
     assert.equal(
       renderTransaction('plumbline', commands, '8'),

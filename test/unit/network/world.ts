@@ -2,6 +2,7 @@
 import {
   ClusterManifest,
   keyOf,
+  kindOfKey,
   OWN_API_VERSION,
   PodManifest,
   ServiceManifest,
@@ -12,6 +13,7 @@ import {
   type KubeObject,
   type Node,
   type ObjectKey,
+  type ObjectAt,
   type ObjectsByKind,
   type Pod,
   type Service,
@@ -94,7 +96,7 @@ export class TestLocalPods implements LocalPodSource {
   /** Undefined: nothing of it is left. */
   see(of: Pod, address: string | undefined, ready = address !== undefined): void {
     this.pods.set(of.metadata.uid ?? '', { address, ready, over: address === undefined });
-    for (const listener of this.listeners) listener([`Pod/default/${of.metadata.name}`]);
+    for (const listener of this.listeners) listener([`pods/default/${of.metadata.name}`]);
   }
 }
 
@@ -163,10 +165,10 @@ export class TestAssignment implements AssignmentSource {
     return {
       version: this.version === 0 ? null : String(this.version),
       node: this.node,
-      get: <K extends Kind>(key: ObjectKey<K>) => objects.get(key) as ObjectsByKind[K] | undefined,
+      get: <Key extends ObjectKey>(key: Key) => objects.get(key) as ObjectAt<Key> | undefined,
       list: <K extends Kind>(kind: K) =>
         [...objects]
-          .filter(([key]) => key.startsWith(`${kind}/`))
+          .filter(([key]) => kindOfKey(key) === kind)
           .sort(([a], [b]) => (a < b ? -1 : 1))
           .map(([, o]) => o as ObjectsByKind[K]),
     };

@@ -469,7 +469,7 @@ describe('planVolumes', () => {
     assert.notEqual(volumesVersion(one, objects), volumesVersion(one, NO_OBJECTS));
     assert.deepEqual(
       [...referredKeys(one)],
-      ['ConfigMap/default/settings'].map((key) => key),
+      ['configmaps/default/settings'].map((key) => key),
     );
   });
 });

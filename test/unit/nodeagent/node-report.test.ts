@@ -41,7 +41,7 @@ function viewWith(address: string | undefined): AssignmentView {
   return {
     version: 'v1',
     node: 'n',
-    get: ((key: string) => (key === 'Node//n' ? node : undefined)) as AssignmentView['get'],
+    get: ((key: string) => (key === 'nodes//n' ? node : undefined)) as AssignmentView['get'],
     list: () => [],
   };
 }
@@ -90,7 +90,7 @@ describe('nodeReport', () => {
 });
 
 describe('parseUpdate', () => {
-  const good = { epoch: 1, node: 'n', from: null, to: 'v1', upsert: [], remove: ['Pod/default/a'] };
+  const good = { epoch: 1, node: 'n', from: null, to: 'v1', upsert: [], remove: ['pods/default/a'] };
   it('takes an update', () => assert.deepEqual(parseUpdate(JSON.stringify(good)), good));
   const pod = (uid: string) => ({ kind: 'Pod', metadata: { name: 'a', uid }, spec: { containers: [] } });
   for (const bad of [

@@ -63,24 +63,24 @@ describe('assignment of a node', () => {
       stored<'Cluster'>(cluster()),
     );
     assert.deepEqual(bringUp(mine, 'n1').keys(), [
-      'Cluster//lab',
-      'ConfigMap/default/all-env',
-      'ConfigMap/default/env',
-      'ConfigMap/default/files',
-      'Node//n1',
-      'Node//n2',
-      'Pod/default/p1',
-      'Secret/default/all-secret',
-      'Secret/default/keys',
-      'Secret/default/password',
-      'Service/default/web',
+      'clusters.plumbline.dev//lab',
+      'configmaps/default/all-env',
+      'configmaps/default/env',
+      'configmaps/default/files',
+      'nodes//n1',
+      'nodes//n2',
+      'pods/default/p1',
+      'secrets/default/all-secret',
+      'secrets/default/keys',
+      'secrets/default/password',
+      'services/default/web',
     ]);
     assert.deepEqual(bringUp(mine, 'n2').keys(), [
-      'Cluster//lab',
-      'Node//n1',
-      'Node//n2',
-      'Pod/default/p2',
-      'Service/default/web',
+      'clusters.plumbline.dev//lab',
+      'nodes//n1',
+      'nodes//n2',
+      'pods/default/p2',
+      'services/default/web',
     ]);
   });
 
@@ -170,7 +170,7 @@ describe('assignment of a node', () => {
     assert.notEqual(mine.version('n1'), before1);
     assert.equal(mine.version('n2'), before2);
     bringUp(mine, 'n1', a1);
-    const [own, others] = [a1.objects.get('Node//n1'), a2.objects.get('Node//n1')] as Node[];
+    const [own, others] = [a1.objects.get('nodes//n1'), a2.objects.get('nodes//n1')] as Node[];
     assert.deepEqual(
       [own?.metadata.labels, own?.spec.taints, own?.status?.allocatable],
       [{ disk: 'ssd' }, [{ key: 'a', effect: 'NoExecute' }], { cpu: '2' }],
@@ -180,7 +180,7 @@ describe('assignment of a node', () => {
       [undefined, undefined, undefined],
     );
     mine.observe('delete', told, 0);
-    assert.equal(bringUp(mine, 'n1', a1).objects.has('Node//n1'), false);
+    assert.equal(bringUp(mine, 'n1', a1).objects.has('nodes//n1'), false);
   });
 
   it('moves by what changed, and only on the nodes that it concerns', () => {
@@ -193,13 +193,13 @@ describe('assignment of a node', () => {
     const [a1, a2] = [bringUp(mine, 'n1'), bringUp(mine, 'n2')];
     assert.deepEqual(mine.observe('put', configMap('env', { a: '2' }), 0), ['n1']);
     const delta = mine.delta('n1');
-    assert.deepEqual(delta?.upsert.map(keyOf), ['ConfigMap/default/env']);
+    assert.deepEqual(delta?.upsert.map(keyOf), ['configmaps/default/env']);
     assert.deepEqual(delta.remove, []);
     assert.equal(delta.from, a1.version);
     assert.deepEqual([...mine.observe('put', nodeObject('n3', '10.0.3.0/24'), 0)].sort(), ['n1', 'n2', 'n3']);
     bringUp(mine, 'n1', a1);
     bringUp(mine, 'n2', a2);
-    assert.ok(a1.objects.has('Node//n3') && a2.objects.has('Node//n3') && !a2.objects.has('ConfigMap/default/env'));
+    assert.ok(a1.objects.has('nodes//n3') && a2.objects.has('nodes//n3') && !a2.objects.has('configmaps/default/env'));
   });
 
   it('takes a deleted pod away with what only it referred to', () => {
@@ -211,7 +211,7 @@ describe('assignment of a node', () => {
     const agent = bringUp(mine, 'n1');
     mine.observe('delete', p, 0);
     bringUp(mine, 'n1', agent);
-    assert.deepEqual(agent.keys(), ['ConfigMap/default/env', 'Pod/default/p2']);
+    assert.deepEqual(agent.keys(), ['configmaps/default/env', 'pods/default/p2']);
   });
 
   it('keeps what changed while a delta was on its way', () => {
@@ -226,7 +226,7 @@ describe('assignment of a node', () => {
     assert.equal(mine.isBehind('n1'), true);
     bringUp(mine, 'n1', agent);
     assert.deepEqual(
-      agent.objects.get('ConfigMap/default/env'),
+      agent.objects.get('configmaps/default/env'),
       mine.wholeDelta('n1').upsert.find((o) => o.kind === 'ConfigMap'),
     );
   });
@@ -248,7 +248,7 @@ describe('assignment of a node', () => {
     const agent = bringUp(mine, 'n1');
     mine.observe('put', boundPod('p2', 'n1'), 0);
     mine.agentHolds('n1', agent.version);
-    assert.deepEqual(mine.delta('n1')?.upsert.map(keyOf), ['Pod/default/p2']);
+    assert.deepEqual(mine.delta('n1')?.upsert.map(keyOf), ['pods/default/p2']);
     mine.agentHolds('n1', 'something else');
     assert.equal(mine.delta('n1'), undefined);
     assert.equal(mine.isBehind('n1'), true);
@@ -261,14 +261,14 @@ describe('assignment of a node', () => {
     after.observe('put', p, 0);
     bringUp(after, 'n1', agent);
     assert.deepEqual(agent.keys(), [
-      'ConfigMap/default/env',
-      'Pod/default/p1',
-      'Secret/default/keys',
-      'Secret/default/password',
+      'configmaps/default/env',
+      'pods/default/p1',
+      'secrets/default/keys',
+      'secrets/default/password',
     ]);
     after.observe('put', secret('keys'), 0);
     bringUp(after, 'n1', agent);
-    assert.ok(agent.objects.has('Secret/default/password'));
+    assert.ok(agent.objects.has('secrets/default/password'));
     after.observe('delete', p, 0);
     bringUp(after, 'n1', agent);
     assert.deepEqual(agent.keys(), []);
@@ -284,7 +284,7 @@ describe('assignment of a node', () => {
       0,
     );
     bringUp(mine, 'n1', agent);
-    assert.equal(agent.objects.get('Pod/default/p1')?.metadata.deletionTimestamp, 'now');
+    assert.equal(agent.objects.get('pods/default/p1')?.metadata.deletionTimestamp, 'now');
   });
 
   it('always ends with what a new tracker would send whole, whatever happened in whatever order', () => {
@@ -330,7 +330,7 @@ describe('assignment of a node', () => {
           else if (step.do === 'config') put(configMap(step.name, { a: step.value }));
           else if (step.do === 'service') put(stored<'Service'>(service(step.name)));
           else if (step.do === 'delete') {
-            const key = `${step.kind}/default/${step.name}`;
+            const key = objectKey(step.kind, 'default', step.name);
             const object = live.get(key);
             if (object) {
               live.delete(key);

@@ -100,7 +100,7 @@ describe('node sync', () => {
       ...pod('p', { nodeName: 'n1' }),
       status: { phase: 'Pending' as const, conditions: [{ type: 'PodScheduled', status: 'True' as const }] },
     });
-    await agent.until(() => agent.objects.has('Pod/default/p'));
+    await agent.until(() => agent.objects.has('pods/default/p'));
     agent.say(report(p, running));
     await w.until(() => podNow('p')?.status?.phase === 'Running', 'a running pod');
     assert.deepEqual(
@@ -152,13 +152,13 @@ describe('node sync', () => {
 
   it('removes a pod that its node has stopped, and only then', async () => {
     const p = await put(pod('p', { nodeName: 'n1' }));
-    await agent.until(() => agent.objects.has('Pod/default/p'));
+    await agent.until(() => agent.objects.has('pods/default/p'));
     await w.writer.submit([{ do: 'delete', key: keyOf(p), uid: p.metadata.uid, graceSeconds: 1 }], 'test', w.signal);
-    await agent.until(() => agent.objects.get('Pod/default/p')?.metadata.deletionTimestamp !== undefined);
+    await agent.until(() => agent.objects.get('pods/default/p')?.metadata.deletionTimestamp !== undefined);
     assert.ok(podNow('p'));
     agent.say(gone(p));
     await w.until(() => podNow('p') === undefined, 'the pod removed');
-    await agent.until(() => !agent.objects.has('Pod/default/p'));
+    await agent.until(() => !agent.objects.has('pods/default/p'));
   });
 
   it('tells a node that its pod ends once the rules of all nodes have let go of it', async () => {
@@ -192,11 +192,11 @@ describe('node sync', () => {
     enforce(agent);
     // Something that comes after it on the same way: had the agent been told, it would be by now.
     await put(pod('later', { nodeName: 'n1' }));
-    await agent.until(() => agent.objects.has('Pod/default/later'));
-    assert.equal(agent.objects.get('Pod/default/p')?.metadata.deletionTimestamp, undefined);
+    await agent.until(() => agent.objects.has('pods/default/later'));
+    assert.equal(agent.objects.get('pods/default/p')?.metadata.deletionTimestamp, undefined);
     enforce(agent);
     enforce(other);
-    await agent.until(() => agent.objects.get('Pod/default/p')?.metadata.deletionGracePeriodSeconds === 20);
+    await agent.until(() => agent.objects.get('pods/default/p')?.metadata.deletionGracePeriodSeconds === 20);
   });
 
   it('fails a pod that is gone though nobody asked', async () => {
@@ -244,24 +244,24 @@ describe('node sync', () => {
   });
 
   it('keeps the images that a node tells of', async () => {
-    const images = (): unknown => w.cache.get('Node//n1')?.status?.images;
+    const images = (): unknown => w.cache.get('nodes//n1')?.status?.images;
     const list = [{ names: ['app@sha256:1', 'app:1'], sizeBytes: 5_000_000_000 }];
     agent.say({ type: 'images', images: list });
     await w.until(() => images() !== undefined, 'images');
     assert.deepEqual(images(), list);
     agent.say({ type: 'node', node: { ...NODE_REPORT, hostname: 'renamed' } });
     await w.until(
-      () => w.cache.get('Node//n1')?.status?.addresses?.some(({ address }) => address === 'renamed') ?? false,
+      () => w.cache.get('nodes//n1')?.status?.addresses?.some(({ address }) => address === 'renamed') ?? false,
       'the new name',
     );
     assert.deepEqual(images(), list);
     agent.say({ type: 'images', images: [...list, { names: ['b:1'], sizeBytes: 1 }] });
-    await w.until(() => w.cache.get('Node//n1')?.status?.images?.length === 2, 'two images');
+    await w.until(() => w.cache.get('nodes//n1')?.status?.images?.length === 2, 'two images');
   });
 
   it('sends nothing for a status or a heartbeat', async () => {
     const p = await put(pod('p', { nodeName: 'n1' }));
-    await agent.until(() => agent.objects.has('Pod/default/p'));
+    await agent.until(() => agent.objects.has('pods/default/p'));
     const updates = agent.updates.length;
     agent.say(report(p, running));
     await w.until(() => podNow('p')?.status?.phase === 'Running', 'a running pod');
@@ -278,7 +278,8 @@ describe('node sync', () => {
     });
     await w.until(() => sync.connectionTo('n1') !== undefined, 'a connection');
     agent.say({ type: 'node', node: { ...NODE_REPORT, hostname: 'first' } });
-    const hostname = () => w.cache.get('Node//n1')?.status?.addresses?.find(({ type }) => type === 'Hostname')?.address;
+    const hostname = () =>
+      w.cache.get('nodes//n1')?.status?.addresses?.find(({ type }) => type === 'Hostname')?.address;
     await w.until(() => hostname() === 'first', 'the first word');
     const { version } = w.state;
     // The agent says nothing and is asked at the pace at which beats would be written.
@@ -301,7 +302,7 @@ describe('node sync', () => {
     agent.version = 'somewhere else';
     agent.objects.clear();
     await put(pod('p', { nodeName: 'n1' }));
-    await agent.until(() => agent.objects.has('Pod/default/p') && agent.objects.has('Node//n1'));
+    await agent.until(() => agent.objects.has('pods/default/p') && agent.objects.has('nodes//n1'));
     assert.equal(agent.updates.at(-1)?.from, null);
   });
 
@@ -312,14 +313,14 @@ describe('node sync', () => {
     assert.match(nodeCondition('AssignmentSynced')?.message ?? '', /DiskFull/);
     agent.refuse = undefined;
     await w.until(() => nodeCondition('AssignmentSynced')?.status === 'True', 'AssignmentSynced True');
-    assert.ok(agent.objects.has('Pod/default/p'));
+    assert.ok(agent.objects.has('pods/default/p'));
   });
 
   it('does not talk over a control plane with a newer store', async () => {
     agent.epoch = EPOCH + 1;
     await put(pod('p', { nodeName: 'n1' }));
     await w.until(() => nodeCondition('AssignmentSynced')?.reason === 'StaleEpoch', 'StaleEpoch');
-    assert.equal(agent.objects.has('Pod/default/p'), false);
+    assert.equal(agent.objects.has('pods/default/p'), false);
   });
 
   it('goes on after the agent was restarted on the same connection, and after a lost one', async () => {
@@ -328,7 +329,7 @@ describe('node sync', () => {
     await agent.until(() => agent.streams === streams + 1);
     agent.machine.dropConnections();
     const p = await put(pod('p', { nodeName: 'n1' }));
-    await agent.until(() => agent.objects.has('Pod/default/p') && agent.streams === streams + 2);
+    await agent.until(() => agent.objects.has('pods/default/p') && agent.streams === streams + 2);
     agent.say(report(p, running));
     await w.until(() => podNow('p')?.status?.phase === 'Running', 'a running pod');
   });
@@ -355,12 +356,12 @@ describe('node sync', () => {
 
   it('takes nothing from a node on the word of a store that was emptied', async () => {
     const p = await put(pod('p', { nodeName: 'n1' }));
-    await agent.until(() => agent.objects.has('Pod/default/p'));
+    await agent.until(() => agent.objects.has('pods/default/p'));
     const updates = agent.updates.length;
     w.state.flush();
     await assert.rejects(w.cache.write([{ op: 'delete', key: keyOf(p), uid: p.metadata.uid }]));
     assert.equal(agent.updates.length, updates);
-    assert.ok(agent.objects.has('Pod/default/p'));
+    assert.ok(agent.objects.has('pods/default/p'));
   });
 
   describe('after a recovery that the node did not answer', () => {
@@ -516,7 +517,7 @@ describe('node sync', () => {
 
   it("tells a removed machine's agent to stop everything", async () => {
     await put(pod('p', { nodeName: 'n1' }));
-    await agent.until(() => agent.objects.has('Pod/default/p'));
+    await agent.until(() => agent.objects.has('pods/default/p'));
     const uid = w.cache.get(objectKey('Machine', undefined, 'n1'))?.metadata.uid ?? '';
     await w.cache.write([{ op: 'delete', key: objectKey('Machine', undefined, 'n1'), uid }]);
     await agent.until(() => agent.objects.size === 0);
@@ -582,7 +583,7 @@ describe('node sync', () => {
 
   it('started again, sends a known agent nothing but the new epoch', async () => {
     await put(pod('p', { nodeName: 'n1' }));
-    await agent.until(() => agent.objects.has('Pod/default/p'));
+    await agent.until(() => agent.objects.has('pods/default/p'));
     await sync.close(100);
     const updates = agent.updates.length;
     sync = start(EPOCH + 1);

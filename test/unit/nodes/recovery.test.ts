@@ -302,8 +302,9 @@ describe('what a node sends', () => {
       },
       { object: held('p1', 'a') },
       { object: { ...held('p2', 'a'), spec: { containers: 'none' } } },
-      { object: { kind: 'Deployment', metadata: { name: 'x', namespace: 'default' } } },
-      { held: ['Secret/default/s', 'Nonsense/default/s', 7] },
+      { object: { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'x', namespace: 'default' } } },
+      // The second is of an agent of before, which wrote keys without the group.
+      { held: ['secrets/default/s', 'Deployment/default/y', 'Nonsense/default/s', 7] },
       { pod: { namespace: 1 } },
       { unknown: true },
       null,
@@ -318,7 +319,13 @@ describe('what a node sends', () => {
       claims.map((claim) => claim.metadata.name),
       ['p1'],
     );
-    assert.deepEqual(keys, ['Pod/default/p1', 'Pod/default/p2', 'Deployment/default/x', 'Secret/default/s']);
+    assert.deepEqual(keys, [
+      'pods/default/p1',
+      'pods/default/p2',
+      'deployments.apps/default/x',
+      'secrets/default/s',
+      'deployments.apps/default/y',
+    ]);
     assert.deepEqual([pods.length, unread], [0, 7]);
   });
 

@@ -28,7 +28,7 @@ describe('keys that every object inherits', () => {
       `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  labels: {${keys.map((k) => `${k}: x`).join(', ')}}\ndata: {${keys.map((k) => `${k}: x`).join(', ')}}\n`,
     );
     assert.deepEqual(diagnostics, []);
-    const object = state.get('ConfigMap/default/a')?.object;
+    const object = state.get('configmaps/default/a')?.object;
     assert.ok(object?.kind === 'ConfigMap');
     assert.deepEqual(Object.keys(object.data ?? {}), keys);
     assert.deepEqual(Object.keys(object.metadata.labels ?? {}), keys);

@@ -159,7 +159,7 @@ describe('defaults', () => {
   );
   it("of spread constraints, priority classes and budgets are Kubernetes'", () => {
     assert.deepEqual(diagnostics, []);
-    const gated = state.get('Pod/default/mypod')?.object;
+    const gated = state.get('pods/default/mypod')?.object;
     assert.ok(gated?.kind === 'Pod');
     assert.deepEqual(
       gated.spec.topologySpreadConstraints?.map((c) => [c.nodeAffinityPolicy, c.nodeTaintsPolicy]),
@@ -169,19 +169,19 @@ describe('defaults', () => {
       ],
     );
     assert.deepEqual(gated.spec.schedulingGates, [{ name: 'example.com/foo' }, { name: 'example.com/bar' }]);
-    const high = state.get('PriorityClass//high-priority')?.object;
+    const high = state.get('priorityclasses.scheduling.k8s.io//high-priority')?.object;
     assert.ok(high?.kind === 'PriorityClass');
     assert.deepEqual(
       [high.value, high.globalDefault, high.preemptionPolicy],
       [1_000_000, false, 'PreemptLowerPriority'],
     );
-    const budget = state.get('PodDisruptionBudget/default/zk-pdb')?.object;
+    const budget = state.get('poddisruptionbudgets.policy/default/zk-pdb')?.object;
     assert.ok(budget?.kind === 'PodDisruptionBudget');
     assert.equal(budget.spec.unhealthyPodEvictionPolicy, undefined);
   });
 
   it('an object that is a file in Kubernetes is named default, and arguments of plugins stay as they are', () => {
-    const configuration = state.get('KubeSchedulerConfiguration//default')?.object;
+    const configuration = state.get('kubeschedulerconfigurations.kubescheduler.config.k8s.io//default')?.object;
     assert.ok(configuration?.kind === 'KubeSchedulerConfiguration');
     assert.deepEqual(
       [
@@ -196,22 +196,22 @@ describe('defaults', () => {
       kind: 'NodeResourcesFitArgs',
       scoringStrategy: { type: 'MostAllocated', resources: [{ name: 'cpu', weight: 1 }] },
     });
-    assert.ok(state.has('DeschedulerPolicy//default'));
+    assert.ok(state.has('deschedulerpolicies.descheduler//default'));
     const named = parse(
       `apiVersion: ${KINDS[config].apiVersion}\nkind: ${config}\nmetadata: {name: mine, labels: {a: b}}\n`,
     );
     assert.deepEqual(
       named.objects.map((o) => o.key),
-      ['KubeSchedulerConfiguration//mine'],
+      ['kubeschedulerconfigurations.kubescheduler.config.k8s.io//mine'],
     );
     const [bare] = parse(`apiVersion: ${KINDS[config].apiVersion}\nkind: ${config}\n`).objects;
     assert.ok(bare?.object.kind === config);
     assert.deepEqual(
       [bare.key, bare.object.profiles],
-      ['KubeSchedulerConfiguration//default', [{ schedulerName: DEFAULT_SCHEDULER_NAME }]],
+      ['kubeschedulerconfigurations.kubescheduler.config.k8s.io//default', [{ schedulerName: DEFAULT_SCHEDULER_NAME }]],
     );
     assert.deepEqual(parse(`apiVersion: ${KINDS[config].apiVersion}\nkind: ${config}\nfoo: 1\n`).refused, [
-      'KubeSchedulerConfiguration//default',
+      'kubeschedulerconfigurations.kubescheduler.config.k8s.io//default',
     ]);
   });
 });

@@ -309,7 +309,7 @@ describe('what is read of it', () => {
     assert.deepEqual(diagnostics, []);
     assert.deepEqual(
       objects.map((o) => o.key),
-      ['ConfigMap/default/a', 'Secret/default/b'],
+      ['configmaps/default/a', 'secrets/default/b'],
     );
   });
 });

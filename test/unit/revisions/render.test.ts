@@ -38,7 +38,7 @@ describe('rendering files', () => {
     const cache = new ManifestCache();
     await renderFiles([file('old.yaml', 'one')], read, cache);
     const { state } = await renderFiles([file('new.yaml', 'one')], read, cache);
-    assert.equal(state.get('ConfigMap/default/one')?.position.file, 'new.yaml');
+    assert.equal(state.get('configmaps/default/one')?.position.file, 'new.yaml');
     assert.equal(reads(), 1);
     assert.equal(cache.get('old.yaml', 'one'), undefined);
   });

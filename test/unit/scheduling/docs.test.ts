@@ -28,10 +28,10 @@ describe('docs/scheduling.md', () => {
     );
     assert.deepEqual(diagnostics.map(formatDiagnostic), []);
     assert.deepEqual([...state.keys()].sort(), [
-      'KubeSchedulerConfiguration//default',
-      'PodGroup/default/training',
-      'SchedulerPlugin//free-gpus',
-      'SchedulerPlugin//keep-off-old-kernels',
+      'kubeschedulerconfigurations.kubescheduler.config.k8s.io//default',
+      'podgroups.scheduling.x-k8s.io/default/training',
+      'schedulerplugins.plumbline.dev//free-gpus',
+      'schedulerplugins.plumbline.dev//keep-off-old-kernels',
     ]);
   });
 

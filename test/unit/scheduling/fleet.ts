@@ -137,13 +137,13 @@ export class Fleet {
     for (const rs of owned)
       if (
         !rs.metadata.ownerReferences?.some(({ name }) =>
-          this.world.get(`Deployment/${rs.metadata.namespace ?? ''}/${name}`),
+          this.world.get(`deployments.apps/${rs.metadata.namespace ?? ''}/${name}`),
         )
       )
         this.world.remove(keyOf(rs));
     for (const pod of this.world.list('Pod')) {
       const owner = pod.metadata.ownerReferences?.[0];
-      if (owner && !this.world.get(`ReplicaSet/${pod.metadata.namespace ?? ''}/${owner.name}`)) {
+      if (owner && !this.world.get(`replicasets.apps/${pod.metadata.namespace ?? ''}/${owner.name}`)) {
         this.world.remove(keyOf(pod));
         moved = true;
       }

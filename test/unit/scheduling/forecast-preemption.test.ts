@@ -29,19 +29,19 @@ describe('a forecast with preemption', () => {
       node('n2'),
       node('n3', { allocatable: { cpu: '1', memory: '4Gi', pods: '9' }, spec: { unschedulable: true } }),
     ).apply(...before);
-    assert.deepEqual(fleet.places()['Deployment/default/batch'], 'n1 x2, n2 x2');
+    assert.deepEqual(fleet.places()['deployments.apps/default/batch'], 'n1 x2, n2 x2');
     const forecast =
       fleet.forecast(...before, app('web', { replicas: 1, requests: { cpu: '1' }, pod: high })) ?? assert.fail();
     assert.deepEqual(outcomeOf(forecast), {
-      places: { 'Deployment/default/web': 'n1 x1' },
+      places: { 'deployments.apps/default/web': 'n1 x1' },
       unplaced: {
-        'Deployment/default/batch':
+        'deployments.apps/default/batch':
           '1 of 1: 0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu.',
       },
     });
     assert.deepEqual(
       forecast.preempted.map(({ victim, ...rest }) => ({ ...rest, victim: victim.replace(/-.*/, '') })),
-      [{ victim: 'Pod/default/batch', node: 'n1', by: 'Deployment/default/web' }],
+      [{ victim: 'pods/default/batch', node: 'n1', by: 'deployments.apps/default/web' }],
     );
     assert.equal(
       forecastSummary(forecast),
@@ -118,13 +118,13 @@ describe('a forecast with preemption', () => {
       .forecast(...CLASSES, app('web', { requests: { cpu: '2' }, pod: high }), lone);
     assert.deepEqual(
       [forecast?.preempted.map(({ victim }) => victim), outcomeOf(forecast)],
-      [['Pod/default/lone'], { places: { 'Deployment/default/web': 'n1 x1' }, unplaced: {} }],
+      [['pods/default/lone'], { places: { 'deployments.apps/default/web': 'n1 x1' }, unplaced: {} }],
     );
   });
 
   for (const [workload, document] of [
-    ['Deployment/default/late', app('late', { pod: low })],
-    ['Pod/default/late', barePod('late', low)],
+    ['deployments.apps/default/late', app('late', { pod: low })],
+    ['pods/default/late', barePod('late', low)],
   ] as const) {
     it(`takes back the place that a ${workload.replace(/\/.*/, '')} had in between`, () => {
       const web = (image: string, amount: string): string =>
@@ -135,7 +135,7 @@ describe('a forecast with preemption', () => {
       );
       const forecast = fleet.forecast(...CLASSES, web('app:2', '2'), document);
       assert.deepEqual(outcomeOf(forecast), {
-        places: { 'Deployment/default/web': 'n1 x2' },
+        places: { 'deployments.apps/default/web': 'n1 x2' },
         unplaced: { [workload]: '1 of 1: 0/1 nodes are available: 1 Insufficient cpu.' },
       });
       assert.deepEqual(forecast?.preempted, [], 'nobody who runs');
@@ -153,7 +153,7 @@ describe('a forecast with preemption', () => {
       profiles: new Map([[name, { ...profile, postFilters: [inVain] }]]),
       seed: 'x',
     });
-    const waiting = [{ workload: 'Pod/default/x' as const, pod: stored(pod('x', asking({ cpu: '4' }))) }];
+    const waiting = [{ workload: 'pods/default/x' as const, pod: stored(pod('x', asking({ cpu: '4' }))) }];
     const now = new Date(TIME);
     finish(
       simulate({
@@ -192,10 +192,10 @@ describe('a forecast with preemption', () => {
     const forecast = fleet.forecast(...before.slice(0, 3), app('web', { ...tight, image: 'app:2' }));
     assert.deepEqual(
       [forecast?.rollouts, forecast?.unplaced, forecast?.preempted.map(({ by }) => by)],
-      [[], [], ['Deployment/default/web']],
+      [[], [], ['deployments.apps/default/web']],
     );
     assert.equal(
-      placesOf(forecast)['Deployment/default/batch'],
+      placesOf(forecast)['deployments.apps/default/batch'],
       'n2 x1',
       'it has a place again when the last old pod is gone',
     );

@@ -105,12 +105,12 @@ describe('a rolling update', () => {
       const fleet = underWay(1);
       assert.deepEqual(
         fleet.places(({ spec }) => spec.containers[0]?.image === 'app:1'),
-        { 'Deployment/default/web': 'n1 x1' },
+        { 'deployments.apps/default/web': 'n1 x1' },
       );
       const forecast = fleet.forecast(web('app:3'));
       assert.deepEqual(
         [outcomeOf(forecast), forecast?.rollouts],
-        [{ places: { 'Deployment/default/web': 'n1 x2' }, unplaced: {} }, []],
+        [{ places: { 'deployments.apps/default/web': 'n1 x2' }, unplaced: {} }, []],
       );
     });
 
@@ -123,7 +123,7 @@ describe('a rolling update', () => {
       fleet.schedule();
       assert.deepEqual(
         placesOf(fleet.forecast(web('app:2', { spec: { ...rolling(1, 0), revisionHistoryLimit: 3 } }))),
-        { 'Deployment/default/web': 'n1 x1' },
+        { 'deployments.apps/default/web': 'n1 x1' },
       );
     });
 
@@ -131,7 +131,7 @@ describe('a rolling update', () => {
       const fleet = underWay(0);
       fleet.schedule();
       const forecast = fleet.forecast(web('app:3'));
-      assert.deepEqual([placesOf(forecast), forecast?.rollouts], [{ 'Deployment/default/web': 'n1 x2' }, []]);
+      assert.deepEqual([placesOf(forecast), forecast?.rollouts], [{ 'deployments.apps/default/web': 'n1 x2' }, []]);
     });
 
     for (const paused of [false, true]) {
@@ -162,10 +162,10 @@ describe('a rolling update', () => {
       app('tight', { replicas: 2, requests: { cpu: '9' }, image, spec: rolling(1, 0) }),
     ];
     const forecast = new Fleet(wideNode).apply(...documents('app:1')).forecast(...documents('app:2'));
-    assert.deepEqual(placesOf(forecast), { 'Deployment/default/many': 'n1 x100' });
+    assert.deepEqual(placesOf(forecast), { 'deployments.apps/default/many': 'n1 x100' });
     assert.deepEqual(
       forecast?.rollouts.map(({ workload, oldLeft }) => [workload, oldLeft]),
-      [['Deployment/default/tight', 2]],
+      [['deployments.apps/default/tight', 2]],
     );
   });
 });

@@ -24,7 +24,7 @@ describe('the forecast of a plan', () => {
     {
       name: 'spreads a new Deployment',
       plan: [app('web', { replicas: 3 })],
-      places: { 'Deployment/default/web': 'n1 x1, n2 x2' },
+      places: { 'deployments.apps/default/web': 'n1 x1, n2 x2' },
     },
     {
       name: 'says nothing of a plan that changes no pods',
@@ -42,19 +42,19 @@ describe('the forecast of a plan', () => {
       name: 'places only what is added',
       live: [app('web', { replicas: 2 })],
       plan: [app('web', { replicas: 4 })],
-      places: { 'Deployment/default/web': 'n1 x1, n2 x1' },
+      places: { 'deployments.apps/default/web': 'n1 x1, n2 x1' },
     },
     {
       name: 'counts on the room of pods that go',
       live: [app('old', { replicas: 2, requests: { cpu: '2' } })],
       plan: [app('new', { replicas: 2, requests: { cpu: '2' } })],
-      places: { 'Deployment/default/new': 'n1 x1, n2 x1' },
+      places: { 'deployments.apps/default/new': 'n1 x1, n2 x1' },
     },
     {
       name: 'counts on the room of old pods of a template that changed',
       live: [app('web', { replicas: 2, requests: { cpu: '2' }, spec: RECREATE })],
       plan: [app('web', { replicas: 2, image: 'app:2', requests: { cpu: '2' }, spec: RECREATE })],
-      places: { 'Deployment/default/web': 'n1 x1, n2 x1' },
+      places: { 'deployments.apps/default/web': 'n1 x1, n2 x1' },
     },
     {
       name: 'leaves a paused Deployment as it is',
@@ -66,12 +66,12 @@ describe('the forecast of a plan', () => {
       name: 'scales a paused Deployment',
       live: [app('web')],
       plan: [app('web', { image: 'app:2', replicas: 2, spec: { paused: true } })],
-      places: { 'Deployment/default/web': 'n1 x1' },
+      places: { 'deployments.apps/default/web': 'n1 x1' },
     },
     {
       name: 'knows pods on their own, those with a node too',
       plan: [barePod('free', { tolerations: [] }), barePod('bound', { nodeName: 'n2' })],
-      places: { 'Pod/default/bound': 'n2 x1', 'Pod/default/free': 'n1 x1' },
+      places: { 'pods/default/bound': 'n2 x1', 'pods/default/free': 'n1 x1' },
     },
     {
       name: 'knows taints',
@@ -82,9 +82,9 @@ describe('the forecast of a plan', () => {
           pod: { tolerations: [{ key: 'gpu', operator: 'Exists' }], nodeSelector: { 'kubernetes.io/hostname': 'n2' } },
         }),
       ],
-      places: { 'Deployment/default/train': 'n2 x1', 'Deployment/default/web': 'n1 x4' },
+      places: { 'deployments.apps/default/train': 'n2 x1', 'deployments.apps/default/web': 'n1 x4' },
       unplaced: {
-        'Deployment/default/web':
+        'deployments.apps/default/web':
           '1 of 5: 0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint {gpu: true}.',
       },
     },
@@ -92,13 +92,13 @@ describe('the forecast of a plan', () => {
       name: 'knows devices',
       nodes: [node('n1'), node('n2', { allocatable: { cpu: '4', memory: '8Gi', pods: '10', 'nvidia.com/gpu': '1' } })],
       plan: [app('train', { replicas: 2, requests: { 'nvidia.com/gpu': '1' } })],
-      places: { 'Deployment/default/train': 'n2 x1' },
-      unplaced: { 'Deployment/default/train': '1 of 2: 0/2 nodes are available: 2 Insufficient nvidia.com/gpu.' },
+      places: { 'deployments.apps/default/train': 'n2 x1' },
+      unplaced: { 'deployments.apps/default/train': '1 of 2: 0/2 nodes are available: 2 Insufficient nvidia.com/gpu.' },
     },
     {
       name: 'knows spread',
       nodes: zoned.slice(0, 2),
-      places: { 'Deployment/default/web': 'n-a x2, n-b x2' },
+      places: { 'deployments.apps/default/web': 'n-a x2, n-b x2' },
       plan: [
         app('web', {
           replicas: 4,
@@ -139,16 +139,16 @@ describe('the forecast of a plan', () => {
           },
         }),
       ],
-      places: { 'Deployment/default/web': 'n-a x1, n-b x1' },
+      places: { 'deployments.apps/default/web': 'n-a x1, n-b x1' },
       unplaced: {
-        'Deployment/default/web':
+        'deployments.apps/default/web':
           "1 of 3: 0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't match pod topology spread constraints.",
       },
     },
     {
       name: 'knows gangs: all',
       plan: [podGroup(2), app('gang', { replicas: 2, labels: GANG, requests: { cpu: '1500m' } })],
-      places: { 'Deployment/default/gang': 'n1 x1, n2 x1' },
+      places: { 'deployments.apps/default/gang': 'n1 x1, n2 x1' },
     },
     {
       name: 'knows gangs: or none',
@@ -157,16 +157,16 @@ describe('the forecast of a plan', () => {
         app('gang', { replicas: 3, labels: GANG, requests: { cpu: '1500m' } }),
         app('web', { requests: { cpu: '1' } }),
       ],
-      places: { 'Deployment/default/web': 'n2 x1' },
+      places: { 'deployments.apps/default/web': 'n2 x1' },
       unplaced: {
-        'Deployment/default/gang':
+        'deployments.apps/default/gang':
           '3 of 3: pod group default/gang needs 3 pods placed together, 1 can be: gang-00002: 0/2 nodes are available: 2 Insufficient cpu.',
       },
     },
     {
       name: 'knows gates',
       plan: [barePod('x', { schedulingGates: [{ name: 'a.b/c' }] })],
-      unplaced: { 'Pod/default/x': '1 of 1: Scheduling is blocked due to non-empty scheduling gates: a.b/c' },
+      unplaced: { 'pods/default/x': '1 of 1: Scheduling is blocked due to non-empty scheduling gates: a.b/c' },
     },
     {
       name: 'knows the settings that come with the plan',
@@ -183,7 +183,7 @@ describe('the forecast of a plan', () => {
         }),
         app('web', { replicas: 3 }),
       ],
-      places: { 'Deployment/default/web': 'n2 x3' },
+      places: { 'deployments.apps/default/web': 'n2 x3' },
     },
     {
       name: 'knows the plugins that come with the plan',
@@ -201,9 +201,9 @@ describe('the forecast of a plan', () => {
         }),
         app('web', { replicas: 5 }),
       ],
-      places: { 'Deployment/default/web': 'n2 x4' },
+      places: { 'deployments.apps/default/web': 'n2 x4' },
       unplaced: {
-        'Deployment/default/web': '1 of 5: 0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were not n2.',
+        'deployments.apps/default/web': '1 of 5: 0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were not n2.',
       },
     },
     {
@@ -218,8 +218,8 @@ describe('the forecast of a plan', () => {
         app('a', { replicas: 2, requests: { cpu: '2' } }),
         app('b', { replicas: 2, requests: { cpu: '2' }, pod: { priorityClassName: 'high' } }),
       ],
-      places: { 'Deployment/default/b': 'n1 x1, n2 x1' },
-      unplaced: { 'Deployment/default/a': '2 of 2: 0/2 nodes are available: 2 Insufficient cpu.' },
+      places: { 'deployments.apps/default/b': 'n1 x1, n2 x1' },
+      unplaced: { 'deployments.apps/default/a': '2 of 2: 0/2 nodes are available: 2 Insufficient cpu.' },
     },
     {
       name: 'updates a gang of which enough stay',
@@ -228,13 +228,13 @@ describe('the forecast of a plan', () => {
         podGroup(2),
         app('gang', { replicas: 2, labels: GANG, image: 'app:2', requests: { cpu: '2' }, spec: rolling(0, 1) }),
       ],
-      places: { 'Deployment/default/gang': 'n1 x1, n2 x1' },
+      places: { 'deployments.apps/default/gang': 'n1 x1, n2 x1' },
     },
     {
       name: 'says of every pod that there is no node',
       nodes: [],
       plan: [app('web', { replicas: 2 })],
-      unplaced: { 'Deployment/default/web': '2 of 2: no nodes available to schedule pods' },
+      unplaced: { 'deployments.apps/default/web': '2 of 2: no nodes available to schedule pods' },
     },
     {
       name: 'lets a finished update take the minReadySeconds that it needs',
@@ -247,19 +247,19 @@ describe('the forecast of a plan', () => {
           spec: { ...rolling(1, 0), minReadySeconds: 30 },
         }),
       ],
-      places: { 'Deployment/default/web': 'n1 x1, n2 x1' },
+      places: { 'deployments.apps/default/web': 'n1 x1, n2 x1' },
     },
     {
       name: 'tells of pods that waited and get their place',
       live: [app('a', { replicas: 2, requests: { cpu: '2' } }), app('b', { requests: { cpu: '2' } })],
       plan: [app('b', { requests: { cpu: '2' } })],
-      places: { 'Deployment/default/b': 'n2 x1' },
+      places: { 'deployments.apps/default/b': 'n2 x1' },
     },
     {
       name: 'tells nothing of pods that wait as before',
       live: [app('a', { replicas: 3, requests: { cpu: '2' } })],
       plan: [app('a', { replicas: 3, requests: { cpu: '2' } }), app('b', { requests: { cpu: '0' } })],
-      places: { 'Deployment/default/b': 'n2 x1' },
+      places: { 'deployments.apps/default/b': 'n2 x1' },
     },
   ];
   for (const { name, nodes = two, live = [], plan, places = {}, unplaced = {}, nothing } of rows) {
@@ -279,7 +279,7 @@ describe('the forecast of a plan', () => {
     for (const leaving of fleet.pods())
       fleet.world.put({ ...leaving, metadata: { ...leaving.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } });
     assert.deepEqual(outcomeOf(fleet.forecast(web('app:2'))), {
-      places: { 'Deployment/default/web': 'n1 x1' },
+      places: { 'deployments.apps/default/web': 'n1 x1' },
       unplaced: {},
     });
   });
@@ -328,7 +328,7 @@ describe('the forecast of a plan', () => {
       );
       assert.deepEqual(
         [outcomeOf(forecast), forecast?.joining],
-        [{ places: { 'Deployment/default/web': 'n1 x1' }, unplaced: {} }, ['n3']],
+        [{ places: { 'deployments.apps/default/web': 'n1 x1' }, unplaced: {} }, ['n3']],
       );
       assert.deepEqual(shares(forecast), [
         ['n1', 2000, 500, 1000],
@@ -341,7 +341,7 @@ describe('the forecast of a plan', () => {
       const forecast = fleetOf(web).forecast(hosted('n1'), web);
       assert.deepEqual(outcomeOf(forecast), {
         places: {},
-        unplaced: { 'Deployment/default/web': '2 of 2: 0/1 nodes are available: 1 Insufficient cpu.' },
+        unplaced: { 'deployments.apps/default/web': '2 of 2: 0/1 nodes are available: 1 Insufficient cpu.' },
       });
       assert.deepEqual(shares(forecast), [
         ['n1', 2000, 2000, 2000],
@@ -354,14 +354,14 @@ describe('the forecast of a plan', () => {
       const web = (image: string, replicas: number): string =>
         app('web', { replicas, image, requests: { cpu: '1' }, spec: rolling(1, 1) });
       assert.deepEqual(outcomeOf(fleetOf(web('app:1', 4)).forecast(hosted('n1'), web('app:2', 2))), {
-        places: { 'Deployment/default/web': 'n1 x2' },
+        places: { 'deployments.apps/default/web': 'n1 x2' },
         unplaced: {},
       });
     });
 
     it('leaves no place but the one that the manifest names, even there', () => {
       const forecast = fleetOf().forecast(hosted('n1'), alone, app('web'));
-      assert.deepEqual(placesOf(forecast), { 'Deployment/default/web': 'n1 x1', 'Pod/default/alone': 'n2 x1' });
+      assert.deepEqual(placesOf(forecast), { 'deployments.apps/default/web': 'n1 x1', 'pods/default/alone': 'n2 x1' });
     });
   });
 });

@@ -9,6 +9,7 @@ import {
   type ObjectKey,
   type OwnerReference,
   type Stored,
+  type StoredAt,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import { planCollection } from '../../../reconciler/core/workloads/collection.ts';
@@ -55,7 +56,7 @@ function look(object: Stored, others: readonly Stored[] = [], abandoned: readonl
   const { steps } = planCollection(
     object,
     {
-      get: <K extends Kind>(key: ObjectKey<K>) => all.get(key) as StoredOf<K> | undefined,
+      get: <Key extends ObjectKey>(key: Key) => all.get(key) as StoredAt<Key> | undefined,
       dependents: <K extends Kind>(kind: K, uid: string) =>
         [...all.values()].filter(
           (one) => one.kind === kind && one.metadata.ownerReferences?.some((owner) => owner.uid === uid),
@@ -74,7 +75,7 @@ function look(object: Stored, others: readonly Stored[] = [], abandoned: readonl
     ];
   });
 }
-const DELETED = [['delete', 'ConfigMap/default/a']];
+const DELETED = [['delete', 'configmaps/default/a']];
 
 describe('garbage collection of a dependent', () => {
   const cases: readonly [rule: string, source: string, found: readonly unknown[], expected: readonly unknown[]][] = [
@@ -146,7 +147,7 @@ describe('garbage collection of a dependent', () => {
       'goes in the foreground before an owner that waits for it, when it owns others',
       'waitingForDependentsDeletion with dependents',
       look(map('a', ownedBy('o')), [map('o', FOREGROUND), map('b', ownedBy('a'))]),
-      [['delete', 'ConfigMap/default/a', 'Foreground']],
+      [['delete', 'configmaps/default/a', 'Foreground']],
     ],
     [
       'that owns one who waits for it blocks nobody any more',
@@ -154,7 +155,7 @@ describe('garbage collection of a dependent', () => {
       look(map('a', ownedBy('o')), [map('o', { ...FOREGROUND, ...ownedBy('a') })]),
       [
         ['a', [], ['o']],
-        ['delete', 'ConfigMap/default/a', 'Foreground'],
+        ['delete', 'configmaps/default/a', 'Foreground'],
       ],
     ],
     [
