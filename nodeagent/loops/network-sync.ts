@@ -3,7 +3,7 @@
  * without a control plane.
  */
 import { errorText } from '../../contracts/errors.ts';
-import type { ObjectKey } from '../../contracts/objects/key.ts';
+import { isKeyOf, kindOfKey, type ObjectKey } from '../../contracts/objects/key.ts';
 import type { AssignmentSource, AssignmentView, NetworkState } from '../core/assignment.ts';
 import { NO_LOCAL_PODS, type LocalPodSource } from '../core/local-pods.ts';
 import { localPodRange, networkSettings } from '../core/nftables/compile.ts';
@@ -52,7 +52,7 @@ const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 30_000;
 
 /** Which kinds the network is made of; a change to any other object only moves the version. */
-const OUR_KINDS: ReadonlySet<string> = new Set(['Service', 'EndpointSlice', 'Node', 'Cluster', 'Pod']);
+const OUR_KINDS = ['Service', 'EndpointSlice', 'Node', 'Cluster', 'Pod'] as const;
 
 /**
  * Starts the loop. Changes that come during a pass lead to exactly one more. A failed pass is tried again after a pause
@@ -237,7 +237,7 @@ function createPass({ filter, pods = NO_LOCAL_PODS, routing, cni, log, onEvent }
       }
     };
 
-    const relevant = changed === 'all' ? changed : new Set([...changed].filter((key) => OUR_KINDS.has(kindOf(key))));
+    const relevant = changed === 'all' ? changed : new Set([...changed].filter((key) => isKeyOf(key, ...OUR_KINDS)));
     const rulesInForce = await attempt('packet filter', async () => {
       if (disturbed.has('own-table')) filterSync.distrust();
       const damaged = (verify || disturbed.size > 0) && (await filterSync.verify(signal));
@@ -249,7 +249,7 @@ function createPass({ filter, pods = NO_LOCAL_PODS, routing, cni, log, onEvent }
       verify ||
       routed === undefined ||
       relevant === 'all' ||
-      [...relevant].some((key) => concernsRouting(kindOf(key)))
+      [...relevant].some((key) => concernsRouting(kindOfKey(key)))
     ) {
       await attempt('routes', async () => {
         const digest = routingDigest(view);
@@ -303,9 +303,4 @@ function acceptance(chain: string, podCIDR: string): string {
         : `${iptables} -I FORWARD ${side === 'saddr' ? '-s' : '-d'} ${podCIDR} -j ACCEPT`,
     )
     .join('; ');
-}
-
-/** By its text alone: an assignment may hold kinds that this agent does not know. */
-function kindOf(key: ObjectKey): string {
-  return key.slice(0, key.indexOf('/'));
 }

@@ -1,4 +1,5 @@
 /** Keeps routes, the overlay device and the CNI configuration at the assignment. */
+import type { Kind } from '../../contracts/objects/identity.ts';
 import type { AssignmentView } from '../core/assignment.ts';
 import { mapsPorts, renderConflist } from '../core/cni/conflist.ts';
 import { localPodRange, networkSettings } from '../core/nftables/compile.ts';
@@ -61,6 +62,6 @@ export function routingDigest(view: AssignmentView): string {
 }
 
 /** Whether a change to an object of this kind may change {@link routingDigest}. */
-export function concernsRouting(kind: string): boolean {
+export function concernsRouting(kind: Kind): boolean {
   return kind === 'Node' || kind === 'Cluster';
 }

@@ -4,7 +4,7 @@
  * is looked at.
  */
 import type { AssignmentUpdate } from '../../../contracts/agent/index.ts';
-import type { KubeObject, ObjectKey } from '../../../contracts/objects/index.ts';
+import type { KubeObject } from '../../../contracts/objects/index.ts';
 import { kindOf } from '../../../contracts/objects/identity.ts';
 import { isObjectKey } from '../../../contracts/objects/key.ts';
 import { ApiError } from './answers.ts';
@@ -23,18 +23,24 @@ export function parseUpdate(text: string): AssignmentUpdate {
   if (from !== null && typeof from !== 'string') throw bad('from is neither a version nor null');
   if (typeof to !== 'string' || to === '') throw bad('to is no version');
   if (!Array.isArray(upsert) || !upsert.every(isObject)) throw bad('upsert is no list of objects');
-  if (!Array.isArray(remove) || !remove.every((key): key is ObjectKey => typeof key === 'string' && isObjectKey(key)))
-    throw bad('remove is no list of object keys');
-  return { epoch, node, from, to, upsert, remove };
+  if (!Array.isArray(remove) || !remove.every(isKeyText)) throw bad('remove is no list of object keys');
+  return { epoch, node, from, to, upsert: upsert.filter(isKnown), remove: remove.filter(isObjectKey) };
+}
+
+/** A control plane of another version may send kinds that this agent has no use for. Another group's Pod is no pod. */
+function isKnown({ apiVersion, kind }: KubeObject): boolean {
+  return kindOf(apiVersion, kind) !== undefined;
+}
+
+function isKeyText(value: unknown): value is string {
+  return typeof value === 'string' && /^[^/]+\/[^/]*\/[^/]+$/.test(value);
 }
 
 function isObject(value: unknown): value is KubeObject {
   if (
     !isRecord(value) ||
-    typeof value['kind'] !== 'string' ||
-    // Its key is made of this; and another group's Pod is no pod.
     typeof value['apiVersion'] !== 'string' ||
-    kindOf(value['apiVersion'], value['kind']) === undefined ||
+    typeof value['kind'] !== 'string' ||
     !isRecord(value['metadata']) ||
     typeof value['metadata']['name'] !== 'string'
   )

@@ -446,21 +446,6 @@ describe('network loop', () => {
     assert.ok(w.filter.table?.elements.get('hairpin')?.has('198.19.1.9 . 198.19.1.9'));
   });
 
-  it('is not held back by an object of a kind that it does not know', async () => {
-    const w = start([
-      ...BASE,
-      { kind: 'Later', metadata: { name: 'x', namespace: 'default' } } as unknown as KubeObject,
-    ]);
-    await w.sync.synced();
-    w.assignment.set(
-      { kind: 'Later', metadata: { name: 'x', namespace: 'default' } } as unknown as KubeObject,
-      slice(web, [endpoint('198.19.1.9')]),
-    );
-    await w.sync.synced();
-    assert.deepEqual(w.states.at(-1), { version: '2', error: null });
-    assert.ok(w.filter.table?.elements.get('hairpin')?.has('198.19.1.9 . 198.19.1.9'));
-  });
-
   it('rejects those who wait when it is closed', async () => {
     const w = start([]);
     const synced = w.sync.synced();

@@ -92,7 +92,22 @@ describe('nodeReport', () => {
 describe('parseUpdate', () => {
   const good = { epoch: 1, node: 'n', from: null, to: 'v1', upsert: [], remove: ['pods/default/a'] };
   it('takes an update', () => assert.deepEqual(parseUpdate(JSON.stringify(good)), good));
-  const pod = (uid: string) => ({ kind: 'Pod', metadata: { name: 'a', uid }, spec: { containers: [] } });
+  const pod = (uid: string) => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'a', uid },
+    spec: { containers: [] },
+  });
+  it('leaves out what is of a kind that it does not know, also where another group has one of the same name', () => {
+    const config = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'c', namespace: 'default' } };
+    const strange = [
+      { apiVersion: 'example.com/v1', kind: 'Later', metadata: { name: 'x', namespace: 'default' } },
+      { ...pod('a'), apiVersion: 'example.com/v1' },
+    ];
+    const remove = ['pods/default/a', 'laters.example.com/default/y', 'pods.example.com/default/a'];
+    const update = parseUpdate(JSON.stringify({ ...good, upsert: [...strange, config], remove }));
+    assert.deepEqual([update.upsert, update.remove], [[config], ['pods/default/a']]);
+  });
   for (const bad of [
     '{',
     '[]',
@@ -102,7 +117,7 @@ describe('parseUpdate', () => {
     { ...good, upsert: [1] },
     { ...good, remove: ['x'] },
     { ...good, upsert: [pod('../../etc')] },
-    { ...good, upsert: [{ kind: 'Secret', metadata: { name: 's' } }] },
+    { ...good, upsert: [{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 's' } }] },
   ]) {
     const text = typeof bad === 'string' ? bad : JSON.stringify(bad);
     it(`refuses ${text}`, () => assert.throws(() => parseUpdate(text), /cannot be read/));
