@@ -4,13 +4,16 @@
  * else puts keys together or takes them apart. Free of schemas: a node agent uses it.
  */
 import { IDENTITIES, isKind, kindOfResource, type Kind, type ResourceOf } from './identity.ts';
-import type { KubeObject } from './kinds.ts';
+import type { KubeObject, ObjectsByKind, StoredOf } from './kinds.ts';
 
 export type ObjectKey<K extends Kind = Kind> = `${ResourceOf<K>}/${string}/${string}`;
 /** The kind that a key's type tells: `Pod` of `ObjectKey<'Pod'>`, and of `'pods/default/web'`. */
 export type KindOfKey<Key extends ObjectKey> = Key extends `${infer Resource extends keyof KindByResource}/${string}`
   ? KindByResource[Resource]
   : never;
+/** The object of a key, by the kind that the key's type tells. */
+export type ObjectAt<Key extends ObjectKey> = ObjectsByKind[KindOfKey<Key>];
+export type StoredAt<Key extends ObjectKey> = StoredOf<KindOfKey<Key>>;
 type KindByResource = { readonly [K in Kind as ResourceOf<K>]: K };
 
 export function objectKey<K extends Kind>(kind: K, namespace: string | undefined, name: string): ObjectKey<K> {

@@ -4,7 +4,6 @@ import type { ConfigMap, Namespace, Secret, ServiceAccount } from './config.ts';
 import { ConfigMapManifest, NamespaceManifest, SecretManifest, ServiceAccountManifest } from './config.ts';
 import type { Event } from './events.ts';
 import { IDENTITIES, type Kind, type KindIdentity } from './identity.ts';
-import type { KindOfKey, ObjectKey } from './key.ts';
 import { FILE_OBJECT_NAME, type StoredMeta } from './meta.ts';
 import type { Node } from './nodes.ts';
 import type { Cluster, Machine, Source } from './own.ts';
@@ -60,9 +59,6 @@ export type KubeObject = ObjectsByKind[Kind];
 /** An object that the store has accepted: uid, resourceVersion, generation and creationTimestamp are there. */
 export type Stored<T extends KubeObject = KubeObject> = T & { readonly metadata: StoredMeta };
 export type StoredOf<K extends Kind> = Stored<ObjectsByKind[K]>;
-/** The object of a key, by the kind that the key's type tells. */
-export type ObjectAt<Key extends ObjectKey> = ObjectsByKind[KindOfKey<Key>];
-export type StoredAt<Key extends ObjectKey> = StoredOf<KindOfKey<Key>>;
 
 export interface KindInfo extends KindIdentity {
   /** Schema of the manifest form, where the kind may be written in Git. Parsing fills defaults. */

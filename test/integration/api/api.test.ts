@@ -253,7 +253,7 @@ describe('API on a Unix socket', () => {
     };
     assert.deepEqual(
       json.placement.unplaced.map(({ workload, verdicts }) => [workload, verdicts.length]),
-      [['deployments.apps/default/big', 2]],
+      [['Deployment/default/big', 2]],
     );
     const markdown = (await ask<PlanReport>('/plumbline/v1/plan?rev=next&format=markdown')).body.plan;
     assert.match(markdown ?? '', /\n\*\*Placement:\*\* 3 pods get a place, 1 would not fit/);
