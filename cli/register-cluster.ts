@@ -36,13 +36,21 @@ export function registerCluster(plumb: Command): void {
     .option('-A, --all-namespaces', 'in every namespace')
     .option('-l, --selector <labels>', 'only objects with these labels: key=value,key2=value2')
     .option('--reveal', "show a Secret's values (with its name only)")
+    .option('--show-managed-fields', 'with -o json or yaml: also who owns which field')
     .addOption(outputOption('wide', 'json', 'yaml', 'name'))
     .addHelpText('after', '\nExamples:\n  plumb get pods -A -o wide\n  plumb get deploy/web -o yaml')
     .action(
       async (
         kind: string,
         name: string | undefined,
-        options: { namespace: string; allNamespaces?: boolean; selector?: string; reveal?: boolean; output?: string },
+        options: {
+          namespace: string;
+          allNamespaces?: boolean;
+          selector?: string;
+          reveal?: boolean;
+          showManagedFields?: boolean;
+          output?: string;
+        },
         command: Command,
       ) => (await import('./commands/get.ts')).get(kind, name, withHome(options, command)),
     );

@@ -24,6 +24,8 @@ export interface GetOptions {
   readonly allNamespaces?: boolean;
   readonly selector?: string;
   readonly reveal?: boolean;
+  /** Hidden else, as kubectl does: they are long, and written by programs. */
+  readonly showManagedFields?: boolean;
   readonly output?: string;
 }
 
@@ -88,12 +90,13 @@ export async function get(word: string, name: string | undefined, options: GetOp
     const object = await client.get<KubeObject>(
       `${objectPath(target.kind, options.namespace, target.name)}${options.reveal ? '?reveal=true' : ''}`,
     );
-    if (await printData(object, options.output)) return;
+    if (await printData(asShown(object, options), options.output)) return;
     await print(`${await printed(client, target.kind, [object], options)}\n`);
     return;
   }
   const list = await client.get<ObjectList>(listPath(target.kind, options));
-  if (await printData(list, options.output)) return;
+  const data = { ...list, items: list.items.map((item) => asShown(item, options)) };
+  if (await printData(data, options.output)) return;
   if (list.items.length === 0) {
     progress(
       `No ${KINDS[target.kind].plural} found${KINDS[target.kind].namespaced && !options.allNamespaces ? ` in namespace ${options.namespace}` : ''}.`,
@@ -101,6 +104,12 @@ export async function get(word: string, name: string | undefined, options: GetOp
     return;
   }
   await print(`${await printed(client, target.kind, list.items, options)}\n`);
+}
+
+function asShown(object: KubeObject, options: GetOptions): KubeObject {
+  if (options.showManagedFields || object.metadata.managedFields === undefined) return object;
+  const { managedFields: _owners, ...metadata } = object.metadata;
+  return { ...object, metadata };
 }
 
 function listPath(kind: Kind, options: GetOptions): string {

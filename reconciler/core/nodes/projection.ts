@@ -17,10 +17,16 @@ export function reachOf(kind: Kind): 'shared' | 'followed' | 'none' {
   return reach === 'none' ? 'none' : reach.how;
 }
 
-/** The object as a node gets it; with its resourceVersion, which is no part of {@link projectionText}. */
+/**
+ * The object as a node gets it; with its resourceVersion, which is no part of {@link projectionText}, and without the
+ * owners of its fields, of which a change is nothing to a node.
+ */
 export function project(object: Stored): KubeObject {
   const { reach } = descriptorOf(object.kind);
-  return reach === 'none' ? object : reach.form(object);
+  const form = reach === 'none' ? object : reach.form(object);
+  if (form.metadata.managedFields === undefined) return form;
+  const { managedFields: _owners, ...metadata } = form.metadata;
+  return { ...form, metadata };
 }
 
 /** A node's own Node: also what its agent holds new pods against. */

@@ -7,6 +7,7 @@ import { EXEC_CHANNEL } from '../../../contracts/agent/index.ts';
 import {
   DeschedulerPolicyManifest,
   DRAIN_TAINT,
+  objectKey,
   PodSpec,
   type Node,
   type Pod,
@@ -189,7 +190,17 @@ describe('commands about a running cluster', () => {
       (await run('get', 'pods', '-A', '-o', 'wide')).stdout,
       /default +web-1 +0\/1 +CrashLoopBackOff +3 .*node-1/,
     );
-    assert.match((await run('get', 'deploy/web', '-o', 'yaml')).stdout, /kind: Deployment/);
+    const asYaml = (await run('get', 'deploy/web', '-o', 'yaml')).stdout;
+    assert.match(asYaml, /kind: Deployment/);
+    assert.doesNotMatch(asYaml, /managedFields/);
+    const web = bench.cache.get(objectKey('Deployment', 'default', 'web'));
+    assert.ok(web);
+    const annotations = { ...web.metadata.annotations, 'deployment.kubernetes.io/revision': '1' };
+    const marked = { ...web, metadata: { ...web.metadata, annotations } };
+    const { signal } = new AbortController();
+    await bench.writer.submit([{ do: 'update', object: marked }], 'deployment-controller', signal);
+    const withOwners = (await run('get', 'deploy/web', '-o', 'yaml', '--show-managed-fields')).stdout;
+    assert.match(withOwners, /managedFields:\n[\s\S]*manager: deployment-controller/);
     assert.equal((JSON.parse((await run('get', 'all', '-n', 'none')).stdout || '[]') as unknown[]).length, 0);
     const none = await run('get', 'pod', 'nothing');
     assert.equal(none.code, 1);

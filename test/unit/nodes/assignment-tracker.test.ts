@@ -129,6 +129,15 @@ describe('assignment of a node', () => {
   const p1 = boundPod('p1', 'n1');
   const n1 = nodeObject('n1', '10.0.1.0/24');
   const n2 = nodeObject('n2', '10.0.2.0/24');
+  const svc = stored<'Service'>(service('web'));
+  const owner = {
+    manager: 'user:somebody',
+    operation: 'Update',
+    apiVersion: 'v1',
+    time: '2026-03-01T12:00:00Z',
+    fieldsType: 'FieldsV1',
+    fieldsV1: { 'f:spec': { 'f:type': {} } },
+  } as const;
   const noChange: readonly (readonly [string, Stored, Stored])[] = [
     ['a pod status', p1, withStatus(p1, { phase: 'Running' })],
     [
@@ -143,6 +152,7 @@ describe('assignment of a node', () => {
     ],
     ['a deployment status', web, withStatus(web, { replicas: 3 })],
     ['a new resourceVersion alone', p1, changed(p1, {})],
+    ['the owner of a field of it', svc, { ...svc, metadata: { ...svc.metadata, managedFields: [owner] } }],
   ];
   for (const [what, before, after] of noChange) {
     it(`is not moved by ${what}`, () => {
