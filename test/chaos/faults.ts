@@ -23,12 +23,13 @@ async function runtimePid(fleet: Fleet, node: string): Promise<number> {
   return Number(found.stdout.trim().split(' ')[0]);
 }
 
-async function podOn(scene: Scene, node: string): Promise<string> {
-  const pod = (await scene.fleet.pods(scene.app)).find(
-    ({ spec, metadata }) => spec.nodeName === node && metadata.deletionTimestamp === undefined,
+/** Rollouts and lost hosts may have left a host without one. */
+async function somePod({ fleet, app, random }: Scene): Promise<{ readonly name: string; readonly node: string }> {
+  const placed = (await fleet.pods(app)).flatMap(({ metadata: { name, deletionTimestamp }, spec }) =>
+    spec.nodeName === undefined || deletionTimestamp !== undefined ? [] : [{ name, node: spec.nodeName }],
   );
-  assert.ok(pod, `no pod of ${scene.app} on ${node}`);
-  return pod.metadata.name;
+  assert.ok(placed.length > 0, `no pod of ${app} on any host`);
+  return random.pick(placed);
 }
 
 const emptied: Fault = {
@@ -243,9 +244,9 @@ const agentKilledInStart: Fault = {
   mayRestart: true,
   mayFailRequests: true,
   async run(scene) {
-    const { fleet, random, hosts } = scene;
-    const node = random.pick(hosts);
-    const deleted = await fleet.plumb('delete', `pod/${await podOn(scene, node)}`);
+    const { fleet, random } = scene;
+    const { name, node } = await somePod(scene);
+    const deleted = await fleet.plumb('delete', `pod/${name}`);
     assert.equal(deleted.code, 0, deleted.stderr);
     for (let times = random.between(1, 4); times > 0; times -= 1) {
       await lasts(random.between(0, 12) / 10);
@@ -304,12 +305,11 @@ const coreDump: Fault = {
   name: 'container-writes-proc-sys',
   holds: "root in a container cannot write the host's settings",
   async run(scene) {
-    const { fleet, random, hosts } = scene;
-    const node = random.pick(hosts);
     const before = await readFile('/proc/sys/kernel/core_pattern', 'utf8');
-    const tried = await fleet.plumb(
+    const { name } = await somePod(scene);
+    const tried = await scene.fleet.plumb(
       'exec',
-      await podOn(scene, node),
+      name,
       '--',
       'sh',
       '-c',
