@@ -51,8 +51,10 @@ const { values: flags } = parseArgs({
   },
 });
 for (const part of flags.part)
-  if (!PARTS.some((known) => known === part))
-    throw new Error(`there is no part ${part}: choose of ${PARTS.join(', ')}`);
+  if (!PARTS.some((known) => known === part)) {
+    process.stderr.write(`there is no part ${part}: --part takes one of ${PARTS.join(', ')}, and may be repeated\n`);
+    process.exit(2);
+  }
 const nodes = Number(flags.nodes);
 const limitMs = Number(flags.limit) * 1000;
 const idleMs = Number(flags.idle) * 1000;

@@ -6,6 +6,7 @@
  * before another can begin unless one clock runs a third slower than the other or the process stands still; then the
  * fence decides: the store refuses its writes, and agents its epoch.
  */
+import { setMaxListeners } from 'node:events';
 import { asError } from '../../../contracts/errors.ts';
 import { PlumbError, RetryableError } from '../../core/errors.ts';
 import { Silence } from '../../core/leases/silence.ts';
@@ -129,6 +130,8 @@ export class Membership {
     return grants.map((grant) => {
       this.#held.get(grant.name)?.lost.abort(lost('it was taken anew'));
       const controller = new AbortController();
+      // Each node of a shard listens.
+      setMaxListeners(0, controller.signal);
       this.#held.set(grant.name, { grant, lost: controller });
       return { ...grant, lost: controller.signal };
     });
