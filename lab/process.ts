@@ -4,6 +4,7 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { delimiter } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { hasPipes } from '../contracts/child-pipes.ts';
 import { asError } from '../contracts/errors.ts';
 import { LabFailure } from './errors.ts';
 
@@ -54,10 +55,6 @@ export async function run(
       env: { ...process.env, PATH: systemPath(), LC_ALL: 'C', ...options.env },
       ...(options.signal ? { signal: options.signal } : {}),
     });
-    const out: Buffer[] = [];
-    const err: Buffer[] = [];
-    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
     child.on('error', (error) =>
       reject(
         options.signal?.aborted
@@ -65,6 +62,11 @@ export async function run(
           : new LabFailure(`Cannot run ${program}: ${error.message}`, { cause: error }),
       ),
     );
+    if (!hasPipes(child)) return;
+    const out: Buffer[] = [];
+    const err: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
     child.on('close', (code) =>
       resolve({
         code: code ?? 255,

@@ -1,6 +1,7 @@
 /** Pod: the shape, its defaults, and its status. Source: Kubernetes v1 API reference, PodSpec and PodStatus. */
 import { z } from 'zod';
 import { DataKey } from './config.ts';
+import { withDefaultTag } from './image-name.ts';
 import type { ObjectMeta } from './meta.ts';
 import { Condition, ManifestMeta, TemplateMeta, type StoredMeta } from './meta.ts';
 import { Affinity, PodSchedulingGate, PreemptionPolicy, TopologySpreadConstraint } from './placement.ts';
@@ -223,10 +224,7 @@ const ContainerShape = object(
 
 /** `:latest` and untagged images are pulled Always, others IfNotPresent (Kubernetes' documented default). */
 function defaultPullPolicy(image: string): 'Always' | 'IfNotPresent' {
-  const afterSlash = image.slice(image.lastIndexOf('/') + 1);
-  if (afterSlash.includes('@')) return 'IfNotPresent';
-  const tag = afterSlash.split(':')[1];
-  return tag === undefined || tag === 'latest' ? 'Always' : 'IfNotPresent';
+  return withDefaultTag(image).endsWith(':latest') ? 'Always' : 'IfNotPresent';
 }
 
 export const Container = ContainerShape.transform((c) => ({

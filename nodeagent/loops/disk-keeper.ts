@@ -6,6 +6,7 @@
  * On a disk without a free byte a container runtime can neither remove an image nor write down that a container has
  * ended. The agent holds a little room, and gives it back when the one that filled the disk was told to end.
  */
+import { withDefaultTag } from '../../contracts/objects/image-name.ts';
 import { errorText } from '../../contracts/errors.ts';
 import type { Pod } from '../../contracts/objects/index.ts';
 import { parseQuantity } from '../../contracts/objects/quantity-value.ts';
@@ -32,7 +33,6 @@ import type { Log } from '../ports/log.ts';
 import type { AssignmentStore } from './assignment-store.ts';
 import type { PodManager } from './pod-manager.ts';
 import type { StatusHub } from './status-hub.ts';
-import { withDefaultTag } from '../core/image/reference.ts';
 
 export interface DiskKeeperDeps {
   readonly space: DiskSpace;

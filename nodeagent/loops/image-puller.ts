@@ -1,8 +1,9 @@
 /** Makes sure of images: one pull at a time for each name, whoever asks. */
+import { withDefaultTag } from '../../contracts/objects/image-name.ts';
 import { errorText } from '../../contracts/errors.ts';
 import type { Container } from '../../contracts/objects/index.ts';
 import { durationText } from '../core/pod/backoff.ts';
-import { isReference, withDefaultTag } from '../core/image/reference.ts';
+import { isReference } from '../core/image/reference.ts';
 import type { StepOutcome } from '../core/pod/memory.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageStore } from '../ports/image-store.ts';

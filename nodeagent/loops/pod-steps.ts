@@ -1,4 +1,5 @@
 /** Does one step of a pod's plan. An expected failure is an outcome; the plan decides what follows from it. */
+import { withDefaultTag } from '../../contracts/objects/image-name.ts';
 import { errorText } from '../../contracts/errors.ts';
 import type { Container, LifecycleHandler, Pod } from '../../contracts/objects/index.ts';
 import { joinSignals } from '../../contracts/signals.ts';
@@ -22,7 +23,6 @@ import type { ProbeRunner } from '../ports/probe-runner.ts';
 import type { ImagePuller } from './image-puller.ts';
 import type { Limiter } from './limiter.ts';
 import type { PodEvent } from './status-hub.ts';
-import { withDefaultTag } from '../core/image/reference.ts';
 
 export interface StepDeps {
   readonly runtime: ContainerRuntime;

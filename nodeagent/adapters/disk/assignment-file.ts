@@ -219,7 +219,7 @@ async function parsedOrAside<T>(path: string, text: string): Promise<T | undefin
 
 /** Of a kind that is known here: an agent of another version may have been sent others. */
 function isOurs(object: KubeObject): boolean {
-  return kindOf(object.apiVersion, object.kind) !== undefined;
+  return typeof (object.apiVersion as unknown) === 'string' && kindOf(object.apiVersion, object.kind) !== undefined;
 }
 
 function orDiskFull(folder: string): (cause: unknown) => never {

@@ -1,7 +1,7 @@
 /** `FollowCommand` on child processes. */
 import { spawn } from 'node:child_process';
+import { hasPipes } from '../../../contracts/child-pipes.ts';
 import { asError } from '../../../contracts/errors.ts';
-import { hasPipes } from './pipes.ts';
 import type { FollowCommand } from '../../ports/follow-command.ts';
 
 export interface FollowCommandSettings {

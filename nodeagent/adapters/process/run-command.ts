@@ -1,7 +1,7 @@
 /** `RunCommand` on child processes. */
 import { spawn } from 'node:child_process';
+import { hasPipes } from '../../../contracts/child-pipes.ts';
 import { asError } from '../../../contracts/errors.ts';
-import { hasPipes } from './pipes.ts';
 import type { RunCommand } from '../../ports/run-command.ts';
 
 export interface RunCommandSettings {

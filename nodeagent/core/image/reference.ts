@@ -7,12 +7,3 @@ const REFERENCE =
 export function isReference(image: string): boolean {
   return REFERENCE.test(image);
 }
-
-/**
- * The name with `:latest` where it has neither tag nor digest, as the runtime is asked for it: it takes a bare name like
- * `cafe` for the beginning of an image's id as well. Source: Kubernetes' pkg/kubelet/images (applyDefaultImageTag).
- */
-export function withDefaultTag(image: string): string {
-  const name = image.slice(image.lastIndexOf('/') + 1);
-  return name.includes(':') || name.includes('@') ? image : `${image}:latest`;
-}

@@ -1,4 +1,5 @@
 /** A pod's containers and sandbox as the runtime wants them. */
+import { withDefaultTag } from '../../../contracts/objects/image-name.ts';
 import type { Container, Pod } from '../../../contracts/objects/index.ts';
 import { parseMilli, parseQuantity } from '../../../contracts/objects/quantity-value.ts';
 import { resolveEnv, type EnvInput, type Resolved } from './env.ts';
@@ -9,7 +10,6 @@ import { identityOf, type PodObjects } from './objects.ts';
 import type { ContainerConfig, ContainerResources, Mount, SandboxConfig } from './runtime-types.ts';
 import { containerSecurity, sandboxSecurity, type SecurityFacts } from './security.ts';
 import { isReadOnly, volumePath } from './volumes/index.ts';
-import { withDefaultTag } from '../image/reference.ts';
 
 export interface NodeFacts extends SecurityFacts {
   readonly hostIP: string;

@@ -6,7 +6,7 @@
 import type { AssignmentUpdate } from '../../../contracts/agent/index.ts';
 import type { KubeObject } from '../../../contracts/objects/index.ts';
 import { kindOf } from '../../../contracts/objects/identity.ts';
-import { isObjectKey } from '../../../contracts/objects/key.ts';
+import { keyFromOlder } from '../../../contracts/objects/key.ts';
 import { ApiError } from './answers.ts';
 
 export function parseUpdate(text: string): AssignmentUpdate {
@@ -24,7 +24,15 @@ export function parseUpdate(text: string): AssignmentUpdate {
   if (typeof to !== 'string' || to === '') throw bad('to is no version');
   if (!Array.isArray(upsert) || !upsert.every(isObject)) throw bad('upsert is no list of objects');
   if (!Array.isArray(remove) || !remove.every(isKeyText)) throw bad('remove is no list of object keys');
-  return { epoch, node, from, to, upsert: upsert.filter(isKnown), remove: remove.filter(isObjectKey) };
+  return {
+    epoch,
+    node,
+    from,
+    to,
+    upsert: upsert.filter(isKnown),
+    // A push of an older control plane may still be under way when its agent was replaced.
+    remove: remove.flatMap((key) => keyFromOlder(key) ?? []),
+  };
 }
 
 /** A control plane of another version may send kinds that this agent has no use for. Another group's Pod is no pod. */

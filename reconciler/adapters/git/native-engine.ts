@@ -6,6 +6,7 @@
 import { execFile, spawn, type ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { promisify } from 'node:util';
+import { hasPipes } from '../../../contracts/child-pipes.ts';
 import { RetryableError } from '../../core/errors.ts';
 import { type ObjectEngine, unreadable } from './engine.ts';
 import type { ObjectType, RawObject } from './raw-objects.ts';
@@ -47,6 +48,10 @@ class Batch {
       env,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
+    if (!hasPipes(this.#child)) {
+      this.#child.once('error', () => undefined);
+      throw new RetryableError('GitUnreachable', 'git cat-file cannot be started: no file descriptor is left');
+    }
     this.#child.stderr.on('data', (chunk: Buffer) => {
       this.#words = (this.#words + chunk.toString('utf8')).slice(-MAX_STDERR);
     });

@@ -2,6 +2,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import type { GitHttpRequest, GitHttpResponse } from 'isomorphic-git';
+import { hasPipes } from '../../../contracts/child-pipes.ts';
 import { type PlumbError, TerminalError } from '../../core/errors.ts';
 import { gitEnvironment } from './native-engine.ts';
 import { FLUSH, FlushReader, MAX_ANSWER, parseAdvertisement, pkt } from './pkt-line.ts';
@@ -63,6 +64,10 @@ export function processRemote(
       stdio: ['pipe', 'pipe', 'pipe'],
       signal,
     });
+    if (!hasPipes(child)) {
+      child.once('error', () => undefined);
+      throw unreachable(url, new Error(`\`${command}\` cannot be started: no file descriptor is left`));
+    }
     let words = '';
     child.stderr.on('data', (chunk: Buffer) => {
       words = (words + chunk.toString('utf8')).slice(-MAX_STDERR);

@@ -1,4 +1,5 @@
 /** What counts of pods only where nodes are compared. */
+import { withDefaultTag } from '../../../contracts/objects/image-name.ts';
 import type { Pod } from '../../../contracts/objects/index.ts';
 import { sumOfRequests } from '../../../contracts/objects/pod-requests.ts';
 
@@ -16,7 +17,5 @@ export function weightOf(pod: Pod): { readonly cpu: number; readonly memory: num
 
 /** Images of all containers, each with its tag, as nodes report them. */
 export function imagesOf({ spec }: Pod): readonly string[] {
-  return [...(spec.initContainers ?? []), ...spec.containers].map(({ image }) =>
-    image.lastIndexOf(':') <= image.lastIndexOf('/') ? `${image}:latest` : image,
-  );
+  return [...(spec.initContainers ?? []), ...spec.containers].map(({ image }) => withDefaultTag(image));
 }

@@ -363,7 +363,7 @@ describe('planVolumes', () => {
     assert.deepEqual(
       plan.value.map((v) =>
         v.kind === 'files'
-          ? [v.path, v.medium, v.files.map((f) => [f.path, f.mode, f.content.toString()])]
+          ? [v.path, v.files.map((f) => [f.path, f.mode, f.content.toString()])]
           : v.kind === 'empty'
             ? [v.path, v.medium, v.sizeBytes]
             : [v.path, v.type],
@@ -372,8 +372,8 @@ describe('planVolumes', () => {
         ['/state/pods/uid-1/volumes/a', 'disk', undefined],
         ['/run/pods/uid-1/volumes/b', 'memory', 1_048_576],
         ['/x', 'File'],
-        ['/state/pods/uid-1/volumes/d', 'disk', [['deep/color', 0o600, 'blue']]],
-        ['/run/pods/uid-1/volumes/e', 'memory', [['PASSWORD', 0o644, 'pw']]],
+        ['/state/pods/uid-1/volumes/d', [['deep/color', 0o600, 'blue']]],
+        ['/run/pods/uid-1/volumes/e', [['PASSWORD', 0o644, 'pw']]],
       ],
     );
   });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
-import { withDefaultTag } from '../../../nodeagent/core/image/reference.ts';
+import { withDefaultTag } from '../../../contracts/objects/image-name.ts';
 import { createImagePuller, type ImagePuller } from '../../../nodeagent/loops/image-puller.ts';
 import type { Clock } from '../../../nodeagent/ports/clock.ts';
 import type { ImageStore } from '../../../nodeagent/ports/image-store.ts';

@@ -104,9 +104,9 @@ describe('parseUpdate', () => {
       { apiVersion: 'example.com/v1', kind: 'Later', metadata: { name: 'x', namespace: 'default' } },
       { ...pod('a'), apiVersion: 'example.com/v1' },
     ];
-    const remove = ['pods/default/a', 'laters.example.com/default/y', 'pods.example.com/default/a'];
+    const remove = ['pods/default/a', 'laters.example.com/default/y', 'pods.example.com/default/a', 'Pod/default/b'];
     const update = parseUpdate(JSON.stringify({ ...good, upsert: [...strange, config], remove }));
-    assert.deepEqual([update.upsert, update.remove], [[config], ['pods/default/a']]);
+    assert.deepEqual([update.upsert, update.remove], [[config], ['pods/default/a', 'pods/default/b']]);
   });
   for (const bad of [
     '{',

@@ -8,11 +8,7 @@ export async function makeEmpty(plan: VolumePlanOf<'empty'>, mounts: Mounts, sig
   const { path, medium, sizeBytes, group } = plan;
   await makeFolder(path, 0o777);
   if (medium === 'memory')
-    await mounts.memory(
-      path,
-      ['mode=0777', ...(sizeBytes === undefined ? [] : [`size=${Math.ceil(sizeBytes)}`])],
-      signal,
-    );
+    await mounts.memory(path, ['mode=0777', ...(sizeBytes === undefined ? [] : [`size=${sizeBytes}`])], signal);
   if (group !== undefined) await chown(path, 0, group);
   // The setgid bit hands the group on to what is made inside.
   await chmod(path, group === undefined ? 0o777 : 0o2777);

@@ -13,6 +13,6 @@ export const CONFIG_MAP: VolumeSource<'configMap'> = {
     for (const [key, text] of Object.entries(map?.data ?? {})) contents.set(key, Buffer.from(text, 'utf8'));
     for (const [key, base64] of Object.entries(map?.binaryData ?? {})) contents.set(key, Buffer.from(base64, 'base64'));
     const files = placedFiles(contents, source);
-    return files.ok ? { ok: true, value: { kind: 'files', medium: 'disk', files: files.value } } : files;
+    return files.ok ? { ok: true, value: { kind: 'files', files: files.value } } : files;
   },
 };

@@ -13,6 +13,6 @@ export const SECRET: VolumeSource<'secret'> = {
       Object.entries(secret?.data ?? {}).map(([key, base64]) => [key, Buffer.from(base64, 'base64')]),
     );
     const files = placedFiles(contents, source);
-    return files.ok ? { ok: true, value: { kind: 'files', medium: 'memory', files: files.value } } : files;
+    return files.ok ? { ok: true, value: { kind: 'files', files: files.value } } : files;
   },
 };

@@ -21,7 +21,7 @@ export type VolumeMount =
       readonly type: '' | 'DirectoryOrCreate' | 'Directory' | 'FileOrCreate' | 'File';
     }
   /** Files that are replaced all at once. */
-  | { readonly kind: 'files'; readonly medium: Medium; readonly files: readonly VolumeFile[] };
+  | { readonly kind: 'files'; readonly files: readonly VolumeFile[] };
 
 export type Source<S extends VolumeSourceName> = NonNullable<Volume[S]>;
 
