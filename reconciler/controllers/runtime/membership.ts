@@ -162,9 +162,10 @@ export class Membership {
     const { clock, log } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      this.#hurry = new AbortController();
       await clock.sleep(this.#beatMs, this.#hurry.signal).catch(() => undefined);
       if (signal.aborted) return;
+      // Before the look: who asks for one while it runs may have come too late for it.
+      this.#hurry = new AbortController();
       try {
         await this.#renew(signal);
       } catch (error) {
