@@ -1,9 +1,10 @@
 /**
- * `run-steps.ts AT-ONCE STEP...`: commands of plain words, so many at once. What a step says comes whole and in the order of the
- * steps, the first that still runs as it speaks. The first that fails ends the others, and its exit code is ours.
+ * `run-steps.ts [--all] AT-ONCE STEP...`: commands of plain words, so many at once. What a step says comes whole and in the order of
+ * the steps, the first that still runs as it speaks. The first that fails gives its exit code, and ends the others unless `--all` is given.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
+import { parseArgs } from 'node:util';
 
 interface Step {
   readonly command: string;
@@ -13,17 +14,21 @@ interface Step {
   code?: number;
 }
 
-const [atOnce, ...commands] = process.argv.slice(2);
+const { values: options, positionals } = parseArgs({ options: { all: { type: 'boolean' } }, allowPositionals: true });
+const [atOnce, ...commands] = positionals;
 const steps: readonly Step[] = commands.map((command) => ({ command, said: [] }));
 const started = performance.now();
+/** The exit code of the first that failed, or of the signal that ended us. */
 let failed: number | undefined;
+/** No step begins any more. */
+let ending = false;
 /** The step whose words are shown as they come. */
 let shown = 0;
 
 function startMore(): void {
   const running = steps.filter(({ child, code }) => child !== undefined && code === undefined).length;
   const waiting = steps.filter(({ child }) => child === undefined);
-  if (failed === undefined) for (const step of waiting.slice(0, Number(atOnce) - running)) start(step);
+  if (!ending) for (const step of waiting.slice(0, Number(atOnce) - running)) start(step);
 }
 
 function start(step: Step): void {
@@ -43,7 +48,7 @@ function start(step: Step): void {
     step.said.push(Buffer.from(`${step.command}: ${Math.round((performance.now() - begun) / 1000)} s\n`));
     if (step.code !== 0 && failed === undefined) {
       failed = step.code;
-      end('SIGTERM');
+      if (options.all !== true) end('SIGTERM');
     }
     show();
     startMore();
@@ -55,7 +60,7 @@ function show(): void {
   for (let step = steps[shown]; step; step = steps[(shown += 1)]) {
     for (const chunk of step.said.splice(0)) process.stdout.write(chunk);
     if (step.code === undefined && step.child !== undefined) return;
-    if (step.child === undefined && failed === undefined) return;
+    if (step.child === undefined && !ending) return;
   }
   process.stdout.write(
     `${failed === undefined ? 'done' : 'failed'} after ${Math.round((performance.now() - started) / 1000)} s\n`,
@@ -64,6 +69,7 @@ function show(): void {
 }
 
 function end(signal: NodeJS.Signals): void {
+  ending = true;
   for (const { child, code } of steps)
     if (code === undefined && child?.pid !== undefined)
       try {

@@ -1,11 +1,26 @@
 #!/usr/bin/env bash
-# Runs one tier: tier.sh NAME [PART], with PART only the files that have it in their path. Tests that share machine-wide things (namespaces, bridges) run one file at a time.
+# tier.sh NAME [PART]: one tier, with PART only the files that have it in their path. lane.sh sets LANE: hosts or others.
+# Files of the lane of hosts use names that are the machine's (namespaces, bridges, cgroups), so they run one at a time.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . test/support/attend.sh
 shopt -s globstar nullglob
-files=()
-for file in test/"$1"/**/*.test.ts; do [[ ${file#test/"$1"/} == *"${2:-}"* ]] && files+=("$file"); done
-[ ${#files[@]} -gt 0 ] || { echo "no test file of test/$1 has ${2:-anything} in its path" >&2; exit 2; }
-case $1 in unit | contract) concurrency=2 ;; *) concurrency=1 ;; esac
+concurrency=1 files=()
+case $1 in unit | contract) concurrency=2 ;; esac
+[ "${LANE:-}" = hosts ] && concurrency=1
+for file in test/"$1"/**/*.test.ts; do
+  [[ ${file#test/"$1"/} == *"${2:-}"* ]] || continue
+  case $file in
+    test/contract/container-runtime/* | test/contract/packet-filter/* | test/e2e/*) lane=hosts ;;
+    test/integration/interruption/* | test/integration/lab/* | test/integration/network/*) lane=hosts ;;
+    test/integration/nodeagent/* | test/integration/ssh/*) lane=hosts ;;
+    *) lane=others ;;
+  esac
+  [ "${LANE:-$lane}" = $lane ] && files+=("$file")
+done
+if [ ${#files[@]} = 0 ]; then
+  [ -z "${LANE:-}" ] || exit 0
+  echo "no test file of test/$1 has ${2:-anything} in its path" >&2
+  exit 2
+fi
 attend node --import tsx test/support/run-tests.ts "$concurrency" "${files[@]}"

@@ -22,8 +22,10 @@ describe('steps of the check', () => {
     return `sh ${file}`;
   }
 
-  async function run(...steps: readonly string[]): Promise<{ code: number | null; lines: readonly string[] }> {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'test/support/run-steps.ts', '2', ...steps]);
+  async function run(...words: readonly string[]): Promise<{ code: number | null; lines: readonly string[] }> {
+    const options = words.filter((word) => word.startsWith('--'));
+    const steps = words.filter((word) => !word.startsWith('--'));
+    const child = spawn(process.execPath, ['--import', 'tsx', 'test/support/run-steps.ts', ...options, '2', ...steps]);
     let text = '';
     for await (const chunk of child.stdout) text += String(chunk);
     const code = child.exitCode ?? (await new Promise<number | null>((resolve) => child.once('exit', resolve)));
@@ -46,5 +48,13 @@ describe('steps of the check', () => {
     const { code, lines } = await run(endless, bad, step('later', `touch ${never}`));
     assert.deepEqual({ code, lines }, { code: 3, lines: ['bad'] });
     assert.equal(existsSync(never), false);
+  });
+
+  it('all run to their end with --all, and the code is that of the first that failed', async () => {
+    const flag = join(folder, 'bad-is-done');
+    const slow = step('slow', `until [ -e ${flag} ]; do sleep 0.02; done; echo slow`);
+    const bad = step('fails', `echo bad; touch ${flag}; exit 4`);
+    const { code, lines } = await run('--all', slow, bad, step('last', 'echo last'));
+    assert.deepEqual({ code, lines }, { code: 4, lines: ['slow', 'bad', 'last'] });
   });
 });
