@@ -110,15 +110,23 @@ async function nothingElse({ fleet }: Scene): Promise<void> {
     [],
   );
   for (const { name } of fleet.lab.nodes) {
-    const running = (await fleet.on(name, ['ctr', '--namespace', 'k8s.io', 'tasks', 'ls', '--quiet'])).stdout
+    const tasks = (await fleet.on(name, ['ctr', '--namespace', 'k8s.io', 'tasks', 'ls', '--quiet'])).stdout
       .split('\n')
-      .filter((line) => line !== '').length;
-    assert.equal(
-      running,
-      2 * pods.filter(({ spec }) => spec.nodeName === name).length,
-      `tasks on ${name}: a sandbox and a container for each of its pods`,
+      .filter((line) => line !== '');
+    const told = pods.filter(({ spec }) => spec.nodeName === name).flatMap(containerIds);
+    assert.equal(tasks.length, 2 * told.length, `tasks on ${name}: a sandbox and a container for each of its pods`);
+    // A host that came back within seconds runs others than its last report says.
+    assert.deepEqual(
+      told.filter((id) => !tasks.includes(id)),
+      [],
+      `containers that ${name} is said to run and does not`,
     );
   }
+}
+
+/** Its containers' ids as the runtime has them. */
+function containerIds({ status }: StoredPod): readonly string[] {
+  return (status?.containerStatuses ?? []).map(({ containerID }) => (containerID ?? '').replace('containerd://', ''));
 }
 
 function containers(pods: readonly StoredPod[]): Set<string> {
