@@ -58,7 +58,7 @@ function isOthers(was: Said, now: Said, live: unknown): boolean {
 function mergeFields(semantics: FieldSemantics, was: Said, now: Said, live: JsonObject): JsonObject {
   const whole = isObject(now.whole) ? now.whole : {};
   const merged: Record<string, unknown> = {};
-  const union = unionIn(semantics, now, live);
+  const union = unionIn(semantics, was, now, live);
   let changed = false;
   for (const [name, value] of Object.entries(live)) {
     if (value !== undefined && readKey(whole, name) === value) {
@@ -108,27 +108,46 @@ interface UnionState {
 const no = (): boolean => false;
 const NO_UNION: UnionState = { isDecided: no, isExcluded: no, isLeft: no };
 
-/** Of an object with fields that exclude each other. Who writes one of them chooses between all. */
-function unionIn({ union }: FieldSemantics, { written }: Said, live: JsonObject): UnionState {
-  if (!union) return NO_UNION;
-  const { members, discriminator } = union;
-  const fields = discriminator === undefined ? members : [discriminator, ...members];
+/**
+ * Of an object with fields that exclude each other. Who writes one of them chooses between all; where nobody does, the
+ * default is chosen. What Git itself chose before, and no longer does, is nobody's.
+ */
+function unionIn(semantics: FieldSemantics, was: Said, now: Said, live: JsonObject): UnionState {
+  if (!semantics.union) return NO_UNION;
+  const { members, discriminator } = semantics.union;
   const isMember = (name: string): boolean => members.includes(name);
-  if (isObject(written) && fields.some((name) => readKey(written, name) !== undefined))
-    return { isDecided: (name) => name === discriminator, isExcluded: isMember, isLeft: no };
-  const chosen = fields.some((name) => readKey(live, name) !== undefined);
-  return chosen ? { isDecided: no, isExcluded: no, isLeft: isMember } : NO_UNION;
+  const byGit = chooses(semantics, now.written);
+  const isChosen = (name: string): boolean => {
+    const value = readKey(live, name);
+    const [before, wanted] = [field(was, name), field(now, name)];
+    return value !== undefined && isOthers(before, wanted, value) && !equal(wanted.whole, value);
+  };
+  if (!byGit && unionFields(semantics).some(isChosen)) return { isDecided: no, isExcluded: no, isLeft: isMember };
+  return { isDecided: (name) => byGit && name === discriminator, isExcluded: isMember, isLeft: no };
+}
+
+/** Whether what is written of an object decides between fields that exclude each other. */
+function chooses(semantics: FieldSemantics, written: unknown): boolean {
+  return isObject(written) && unionFields(semantics).some((name) => readKey(written, name) !== undefined);
+}
+
+function unionFields({ union }: FieldSemantics): readonly string[] {
+  if (!union) return [];
+  return union.discriminator === undefined ? union.members : [union.discriminator, ...union.members];
 }
 
 /**
  * What stays of a live value that Git no longer says, or never said: what is neither Git's nor a default that came with
- * it. Entries of a list that Git had go whole, other fields in them too: what is left would be no entry.
+ * it. Entries of a list that Git had go whole, other fields in them too: what is left would be no entry. So does a form
+ * that Git chose, whatever others made of it.
  */
 function remaining(semantics: FieldSemantics, before: Said, live: unknown): unknown {
   if (before.whole === undefined) return live;
   const was = before.written === undefined ? before : asWritten(before);
   if (!semantics.atomic && isObject(was.whole) && isObject(live)) {
+    const gone = chooses(semantics, was.written) ? unionFields(semantics) : [];
     const left = Object.entries(live).flatMap(([name, value]) => {
+      if (gone.includes(name)) return [];
       const stays = remaining(semanticsAt(semantics, name), field(was, name), value);
       return stays === undefined ? [] : [[name, stays] as const];
     });
