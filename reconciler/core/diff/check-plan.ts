@@ -1,8 +1,9 @@
 /** What a plan may not do. Checked before anything is carried out, so that a refused revision changes nothing. */
-import type { KubeObject } from '../../../contracts/objects/index.ts';
+import type { Kind } from '../../../contracts/objects/index.ts';
 import { descriptorOf } from '../kinds/index.ts';
 import { byPosition, positionOf, type DesiredObject, type Diagnostic } from '../manifests/index.ts';
 import type { PlanCode } from './codes.ts';
+import type { Change } from './fixed-fields.ts';
 import { liveObject, obstacleOf, planSync } from './plan-sync.ts';
 import { overPruneLimit } from './prune-limit.ts';
 import type { Plan, PlanInput } from './types.ts';
@@ -10,9 +11,11 @@ import type { Plan, PlanInput } from './types.ts';
 /** Why a revision may not be applied over what is live; empty when it may. All are errors, ordered by position. */
 export function checkPlan(input: PlanInput, plan: Plan = planSync(input)): Diagnostic[] {
   const diagnostics: Diagnostic[] = [];
+  const updates = new Map(plan.items.flatMap((item) => (item.action === 'update' ? [[item.key, item.object]] : [])));
   for (const desired of input.desired.values()) {
     const live = liveObject(input, desired.key);
-    if (!live) continue;
+    // What is on its way out is made anew when it is gone.
+    if (!live || live.metadata.deletionTimestamp !== undefined) continue;
     const obstacle = obstacleOf(live, input.sourceName);
     if (obstacle?.owner === 'controller')
       diagnostics.push(
@@ -34,14 +37,17 @@ export function checkPlan(input: PlanInput, plan: Plan = planSync(input)): Diagn
           'keep it in one repository only',
         ),
       );
-    else diagnostics.push(...immutableChanges(desired, live, input.applied.get(desired.key)?.object));
+    else {
+      const { object: wanted, key } = desired;
+      const after = updates.get(key) ?? live;
+      diagnostics.push(...fixedFields(desired, { live, after, wanted, applied: input.applied.get(key)?.object }));
+    }
   }
   diagnostics.push(...pruneRefusals(input, plan));
   return diagnostics.sort(byPosition);
 }
 
-function immutableChanges(desired: DesiredObject, live: KubeObject, applied: KubeObject | undefined): Diagnostic[] {
-  const change = { wanted: desired.object, written: desired.written, live, applied };
+function fixedFields(desired: DesiredObject, change: Change<Kind>): Diagnostic[] {
   return descriptorOf(desired.object.kind).fixed.flatMap((field) => {
     const what = field.broken(change);
     return what === undefined

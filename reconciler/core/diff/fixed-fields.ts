@@ -2,14 +2,16 @@
 import type { ConfigMap, Kind, ObjectsByKind, Pod, Secret } from '../../../contracts/objects/index.ts';
 import type { FieldPath } from '../manifests/yaml-tree.ts';
 import { readKey } from '../../../contracts/objects/own-key.ts';
-import { equal, isObject, type JsonObject } from '../fields/json.ts';
+import { equal, isObject } from '../fields/json.ts';
 
-/** What a plan would make of a live object. `applied`: what was put in force last, where that is known. */
+/** What a plan makes of a live object. */
 export interface Change<K extends Kind> {
-  readonly wanted: ObjectsByKind[K];
-  /** What of `wanted` the manifest itself says. */
-  readonly written: JsonObject;
   readonly live: ObjectsByKind[K];
+  /** The live object with the commit in force: what the commit leaves to others is as it was. */
+  readonly after: ObjectsByKind[K];
+  /** What the commit says, with defaults. */
+  readonly wanted: ObjectsByKind[K];
+  /** What was put in force last, where that is known. */
   readonly applied: ObjectsByKind[K] | undefined;
 }
 
@@ -24,17 +26,19 @@ export interface FixedField<K extends Kind> {
 const RENAME = 'give it a new name, or delete it in one commit and add it in the next';
 
 /**
- * The value at `path` stays. What the manifest does not name was chosen for it and does not count, nor does what the
- * manifest did not change: somebody else may have written the live one.
+ * The value at `path` stays, once there is one: also where the commit only stops writing it, and its default would be in
+ * force. What the commit did not change does not count: somebody else wrote the live one, and it is put back.
  */
 export function neverChanges(...path: readonly string[]): FixedField<Kind> {
   return {
     path,
     hint: RENAME,
-    broken({ written, live, applied }): string | undefined {
-      const [after, before] = [fieldAt(written, path), fieldAt(live, path)];
-      if (after === undefined || before === undefined || equal(after, before)) return undefined;
-      return applied && equal(fieldAt(applied, path), after) ? undefined : cannotChange(path);
+    broken: ({ live, after, wanted, applied }) => {
+      const [before, made, now] = [live, after, wanted].map((object) => fieldAt(object, path));
+      if (before === undefined || equal(before, made)) return undefined;
+      if (applied && equal(fieldAt(applied, path), now)) return undefined;
+      const isShort = typeof before === 'string' && typeof made === 'string';
+      return `${cannotChange(path)}${isShort ? `: it is ${before}, and would be ${made}` : ''}`;
     },
   };
 }
@@ -52,21 +56,15 @@ function cannotChange(path: readonly string[]): string {
 export const POD_SPEC: FixedField<'Pod'> = {
   path: ['spec'],
   hint: 'of a Pod only container images can change, and schedulingGates can be taken away; use a Deployment, or give it a new name',
-  broken({ wanted, live, applied }): string | undefined {
-    const after = specThatStays(wanted.spec);
-    const { nodeName, ...rest } = specThatStays(live.spec);
-    if (equal(after, wanted.spec.nodeName === undefined ? rest : { ...rest, nodeName })) return undefined;
-    return applied && equal(specThatStays(applied.spec), after) ? undefined : cannotChange(['spec']);
+  broken: ({ live, after, wanted, applied }) => {
+    if (equal(specThatStays(live), specThatStays(after))) return undefined;
+    return applied && equal(specThatStays(applied), specThatStays(wanted)) ? undefined : cannotChange(['spec']);
   },
 };
 
 /** The spec without what may change: images, and gates. */
-function specThatStays({
-  containers,
-  initContainers,
-  schedulingGates: _gates,
-  ...rest
-}: Pod['spec']): Partial<Pod['spec']> {
+function specThatStays({ spec }: Pod): Partial<Pod['spec']> {
+  const { containers, initContainers, schedulingGates: _gates, ...rest } = spec;
   const strip = (list: Pod['spec']['containers']): Pod['spec']['containers'] =>
     list.map(
       ({ image: _image, imagePullPolicy: _policy, ...container }) =>
@@ -79,15 +77,16 @@ function specThatStays({
 export const POD_GATES: FixedField<'Pod'> = {
   path: ['spec'],
   hint: RENAME,
-  broken({ wanted, live, applied }): string | undefined {
+  broken: ({ live, after, applied }) => {
     const has = (pod: Pod | undefined, gate: string): boolean =>
       pod?.spec.schedulingGates?.some(({ name }) => name === gate) ?? false;
-    const added = (wanted.spec.schedulingGates ?? []).find(({ name }) => !has(live, name));
+    const added = (after.spec.schedulingGates ?? []).find(({ name }) => !has(live, name));
     if (!added || has(applied, added.name)) return undefined;
     return `the scheduling gate ${added.name} cannot be added once it exists`;
   },
 };
 
+/** An address is kept where none is written; what stops to say `None` asks for another one. */
 export const HEADLESS: FixedField<'Service'> = {
   path: ['spec'],
   hint: RENAME,
@@ -99,24 +98,24 @@ export const HEADLESS: FixedField<'Service'> = {
 
 /** What is marked immutable keeps its content and its mark. Source: Kubernetes, ConfigMap and Secret `immutable`. */
 export const IMMUTABLE_DATA: readonly FixedField<'ConfigMap' | 'Secret'>[] = [
-  frozen(['data'], 'cannot be changed, as it is marked immutable', (live, wanted) =>
-    equal(live.data ?? {}, wanted.data ?? {}),
+  frozen(['data'], 'cannot be changed, as it is marked immutable', (live, after) =>
+    equal(live.data ?? {}, after.data ?? {}),
   ),
-  frozen(['binaryData'], 'cannot be changed, as it is marked immutable', (live, wanted) =>
-    equal(fieldAt(live, ['binaryData']) ?? {}, fieldAt(wanted, ['binaryData']) ?? {}),
+  frozen(['binaryData'], 'cannot be changed, as it is marked immutable', (live, after) =>
+    equal(fieldAt(live, ['binaryData']) ?? {}, fieldAt(after, ['binaryData']) ?? {}),
   ),
-  frozen(['immutable'], 'cannot be taken back', (_live, wanted) => wanted.immutable === true),
+  frozen(['immutable'], 'cannot be taken back', (_live, after) => after.immutable === true),
 ];
 
 function frozen(
   path: readonly string[],
   message: string,
-  isKept: (live: ConfigMap | Secret, wanted: ConfigMap | Secret) => boolean,
+  isKept: (live: ConfigMap | Secret, after: ConfigMap | Secret) => boolean,
 ): FixedField<'ConfigMap' | 'Secret'> {
   return {
     path,
     hint: 'use a new name for the new content, and refer to that',
-    broken: ({ wanted, live }) =>
-      live.immutable === true && !isKept(live, wanted) ? `${path.join('.')} ${message}` : undefined,
+    broken: ({ live, after }) =>
+      live.immutable === true && !isKept(live, after) ? `${path.join('.')} ${message}` : undefined,
   };
 }

@@ -77,6 +77,18 @@ describe('fields that cannot change', () => {
       refused: ['app.yaml:4 ImmutableField'],
     },
     {
+      name: "a Secret's type whose line goes: it would be the default one",
+      before: secret('type: kubernetes.io/tls\nstringData: {tls.crt: a, tls.key: b}'),
+      after: secret('stringData: {tls.crt: a, tls.key: b}'),
+      refused: ['app.yaml:1 ImmutableField'],
+    },
+    {
+      name: "the line of a Secret's type that says the default",
+      before: secret('type: Opaque'),
+      after: secret(''),
+      refused: [],
+    },
+    {
       name: 'data marked immutable',
       before: configMap('immutable: true\ndata: {a: b}'),
       after: configMap('immutable: true\ndata: {a: c}'),
@@ -106,6 +118,12 @@ describe('fields that cannot change', () => {
       after: pod('a:1', 'z'),
       refused: ['app.yaml:4 ImmutableField'],
     },
+    {
+      name: "the line of a Pod's node: it stays there",
+      before: `${pod('a:1', 'x')}  nodeName: node-1\n`,
+      after: pod('a:1', 'x'),
+      refused: [],
+    },
     { name: "a Pod's image", before: pod('a:1', 'x'), after: pod('a:2', 'x'), refused: [] },
     { name: 'a scheduling gate that is taken away', before: gated('a', 'b'), after: gated('b'), refused: [] },
     { name: 'the last scheduling gate', before: gated('a'), after: pod('a:1', 'x'), refused: [] },
@@ -128,6 +146,12 @@ describe('fields that cannot change', () => {
       refused: ['app.yaml:5 ImmutableField'],
     },
     {
+      name: 'that a PriorityClass does not preempt, whose line goes',
+      before: priorityClass('value: 1\npreemptionPolicy: Never\n'),
+      after: priorityClass('value: 1\n'),
+      refused: ['app.yaml:1 ImmutableField'],
+    },
+    {
       name: 'the description of a PriorityClass',
       before: priorityClass('value: 1\n'),
       after: priorityClass('value: 1\ndescription: x\nglobalDefault: true\n'),
@@ -148,6 +172,34 @@ describe('fields that cannot change', () => {
     }));
     assert.deepEqual(refusals({ desired: state, live }), []);
     assert.deepEqual(planSync(planInput({ applied: state, desired: state, live })).items, []);
+  });
+
+  it('are told with what they would become, as that may be written nowhere', () => {
+    const before = desired(priorityClass('value: 1\npreemptionPolicy: Never\n'));
+    const [refusal] = checkPlan(
+      planInput({ applied: before, desired: desired(priorityClass('value: 1\n')), live: applied(before) }),
+    );
+    assert.match(refusal?.message ?? '', /it is Never, and would be PreemptLowerPriority$/);
+  });
+
+  it('what somebody else set, and Git never wrote, is no change', () => {
+    const state = desired(manifests(configMap('data: {a: b}'), pod('a:1', 'x')));
+    let live = edited(applied(state), 'configmaps/default/c', (o) => ({ ...o, immutable: true }));
+    live = edited(live, 'pods/default/p', (o) => ({
+      ...o,
+      spec: { ...(o as Extract<KubeObject, { kind: 'Pod' }>).spec, priority: 7 },
+    }));
+    assert.deepEqual(refusals({ desired: state, live }), []);
+    assert.deepEqual(refusals({ applied: state, desired: state, live }), []);
+  });
+
+  it('of an object that is being deleted anything can change: it is made anew', () => {
+    const before = desired(secret('type: Opaque'));
+    const live = edited(applied(before), 'secrets/default/c', (o) => ({
+      ...o,
+      metadata: { ...o.metadata, deletionTimestamp: '2024-01-01T00:00:00Z', finalizers: ['example.com/x'] },
+    }));
+    assert.deepEqual(refusals({ applied: before, desired: desired(secret('type: example.com/other')), live }), []);
   });
 
   it('drift of such a field is put back, not refused', () => {

@@ -239,7 +239,7 @@ describe('the facets of an object', () => {
     });
 
     it(`${kind} may stay as it is`, () => {
-      const change = { wanted: object, written: { ...object }, live: object, applied: undefined };
+      const change = { live: object, after: object, wanted: object, applied: undefined };
       assert.deepEqual(
         of.fixed.flatMap((field) => field.broken(change) ?? []),
         [],
