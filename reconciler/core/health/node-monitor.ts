@@ -43,7 +43,7 @@ interface Known {
   heartbeat: string | undefined;
   /** The first look at it counts as well: nobody listened before. */
   heardAt: number | undefined;
-  /** As {@link heardAt}, where a connection to its agent told, not its object. */
+  /** As {@link heardAt}, where a connection to its agent told, and its object nothing since. */
   heardLiveAt?: number;
   /** When its NoExecute taints were put, by key and timeAdded. */
   addedAt: ReadonlyMap<string, number>;
@@ -83,15 +83,19 @@ export class NodeMonitor {
   }
 
   /**
-   * Takes in what the node tells of times: a heartbeat that is new was just heard. `now` is only used for taints that
-   * were there before.
+   * Takes in what the node tells of times: a heartbeat that is new was just heard, except in an Unknown condition, which
+   * the control plane wrote. `now` is only used for taints that were there before.
    */
   observe(node: StoredNode, at: number, now: Date): void {
     this.count(node);
     const known = this.#known.get(node.metadata.name);
     if (!known) return;
-    const heartbeat = findCondition(node.status?.conditions, 'Ready')?.lastHeartbeatTime;
-    if (known.heardAt === undefined || heartbeat !== known.heartbeat) known.heardAt = at;
+    const ready = findCondition(node.status?.conditions, 'Ready');
+    const heartbeat = ready?.lastHeartbeatTime;
+    if (known.heardAt === undefined || (heartbeat !== known.heartbeat && ready?.status !== 'Unknown')) {
+      known.heardAt = at;
+      delete known.heardLiveAt;
+    }
     known.heartbeat = heartbeat;
     const before = known.addedAt;
     known.addedAt = new Map(
@@ -109,7 +113,7 @@ export class NodeMonitor {
     known.heardLiveAt = at;
   }
 
-  /** Milliseconds since the last sign of life over a connection; undefined when there was none. */
+  /** Milliseconds since the last sign of life over a connection; undefined when its object tells of a later one. */
   heardMsAgo(name: string, at: number): number | undefined {
     const heard = this.#known.get(name)?.heardLiveAt;
     return heard === undefined ? undefined : at - heard;

@@ -257,6 +257,10 @@ describe('a Node', () => {
   it('whose agent is heard over its connection needs no beats in the store, until it falls silent', () => {
     const monitor = new NodeMonitor();
     const w = world(['n1', 'n2'], allControllers(monitor));
+    w.put(deployment({ replicas: 4 }));
+    w.put(service('web'));
+    work(w, ['n1', 'n2']);
+    assert.equal(readyEndpoints(w), 4);
     const { resourceVersion } = nodeOf(w, 'n1').metadata;
     for (let i = 0; i < 20; i++) {
       w.advance(5000);
@@ -273,6 +277,32 @@ describe('a Node', () => {
     assert.equal(ready(nodeOf(w, 'n1'))?.status, 'Unknown');
     assert.equal(ready(nodeOf(w, 'n1'))?.lastHeartbeatTime, last);
     assert.equal(ready(nodeOf(w, 'n2'))?.status, 'True');
+    // That the control plane wrote this down is no sign of life: no second grace passes before the rest follows.
+    assert.deepEqual(emptied(w), ['n1']);
+    assert.equal(readyEndpoints(w), 2);
+
+    // It comes back: written first, then over its connection.
+    heartbeat(w, 'n1');
+    w.settle();
+    assert.deepEqual([ready(nodeOf(w, 'n1'))?.status, emptied(w)], ['True', []]);
+    for (let i = 0; i < 20; i++) {
+      w.advance(5000);
+      for (const name of ['n1', 'n2']) monitor.hears(name, w.monotonic);
+      w.settle();
+    }
+    assert.deepEqual([ready(nodeOf(w, 'n1'))?.status, emptied(w)], ['True', []]);
+  });
+
+  it('whose agent another control plane has taken over, which writes its beats, was heard last by the last of them', () => {
+    const monitor = new NodeMonitor();
+    const w = world(['n1', 'n2'], allControllers(monitor));
+    monitor.hears('n1', w.monotonic);
+    pass(w, 3600, ['n1', 'n2']);
+    const last = w.now.toISOString();
+    pass(w, 45, ['n2']);
+    assert.equal(ready(nodeOf(w, 'n1'))?.status, 'Unknown');
+    assert.equal(ready(nodeOf(w, 'n1'))?.lastHeartbeatTime, last);
+    assert.deepEqual(emptied(w), ['n1']);
   });
 
   it('that is heard again in time keeps its pods, ready as before', () => {
