@@ -52,6 +52,8 @@ export class StoreCache implements StoreView {
   readonly #awaited = new Set<{ readonly version: string; readonly reached: Deferred<undefined> }>();
   #writesInFlight = 0;
   #position = '0';
+  /** Version of the last listing whose objects are all here: what is not, and is no newer, was deleted before it. */
+  #listedAt = '0';
   #isSynced = false;
 
   constructor(options: StoreCacheOptions) {
@@ -181,8 +183,14 @@ export class StoreCache implements StoreView {
 
   async #relist(signal: AbortSignal): Promise<void> {
     const { objects, resourceVersion } = await this.#store.list(undefined, signal);
-    const listed = new Set(objects.map((object) => keyOf(object)));
     const turns = new Turns();
+    for (const object of objects) {
+      if (turns.isOver) await turns.next();
+      this.#accept('put', object);
+    }
+    this.#listedAt = resourceVersion;
+    this.#forgetDeletions(resourceVersion);
+    const listed = new Set(objects.map((object) => keyOf(object)));
     for (const key of this.#table.keys()) {
       if (turns.isOver) await turns.next();
       const known = this.#table.get(key);
@@ -193,10 +201,6 @@ export class StoreCache implements StoreView {
       )
         continue;
       this.#accept('delete', { ...known, metadata: { ...known.metadata, resourceVersion } });
-    }
-    for (const object of objects) {
-      if (turns.isOver) await turns.next();
-      this.#accept('put', object);
     }
     this.#advance(resourceVersion);
   }
@@ -220,17 +224,19 @@ export class StoreCache implements StoreView {
     this.#position = resourceVersion;
     for (const { version, reached } of this.#awaited)
       if (compareVersions(resourceVersion, version) >= 0) reached.resolve(undefined);
-    if (this.#writesInFlight > 0) return;
-    for (const [key, version] of this.#tombstones) {
-      if (compareVersions(version, resourceVersion) <= 0) this.#tombstones.delete(key);
-    }
+    if (this.#writesInFlight === 0) this.#forgetDeletions(resourceVersion);
+  }
+
+  #forgetDeletions(upTo: string): void {
+    for (const [key, version] of this.#tombstones)
+      if (compareVersions(version, upTo) <= 0) this.#tombstones.delete(key);
   }
 
   #accept(type: ChangeEvent['type'], object: Stored): void {
     const key = keyOf(object);
     const version = object.metadata.resourceVersion;
-    const known = this.#table.get(key)?.metadata.resourceVersion ?? this.#tombstones.get(key);
-    if (known !== undefined && compareVersions(version, known) <= 0) return;
+    const known = this.#table.get(key)?.metadata.resourceVersion ?? this.#tombstones.get(key) ?? this.#listedAt;
+    if (compareVersions(version, known) <= 0) return;
     let previous: Stored | undefined;
     if (type === 'put') {
       this.#tombstones.delete(key);

@@ -171,13 +171,65 @@ describe('StoreCache', () => {
         await running;
         assert.deepEqual(
           seen.filter((line) => !line.includes('filler')),
-          ['delete goes after 2', 'put changes after 3'],
+          ['put changes after 3', 'delete goes after 2'],
         );
         assert.ok(w.cache.get(objectKey('ConfigMap', 'default', 'stays')));
       },
       { streamLength: 10, synced: false },
     ),
   );
+
+  for (const when of ['while a listing is taken in', 'after it'] as const)
+    it(
+      `keeps nothing that was deleted before a listing, when the answer of the write that made it comes ${when}`,
+      inWorld(
+        async (w) => {
+          const [trimmed, written, answered] = [deferred(), deferred(), deferred()];
+          const [watch, write] = [w.store.watch.bind(w.store), w.store.write.bind(w.store)];
+          let isTrimmed = false;
+          w.store.watch = async function* (version, signal) {
+            if (isTrimmed) return yield* watch(version, signal);
+            await trimmed.promise;
+            isTrimmed = true;
+            yield { type: 'relist' };
+          };
+          w.store.write = async (ops, signal) => {
+            const results = await write(ops, signal);
+            written.resolve();
+            await answered.promise;
+            return results;
+          };
+          const keyed = (name: string) => objectKey('ConfigMap', 'default', name);
+          const created = (name: string) => ({ op: 'create' as const, object: configMap(name, {}) });
+          const stop = new AbortController();
+          const running = w.cache.run(stop.signal);
+          await w.cache.waitSynced(stop.signal);
+          const writing = w.cache.write([created('goes'), created('stays')]);
+          await written.promise;
+          const others = await w.other.write([{ op: 'delete', key: keyed('goes') }, created('a'), created('b')]);
+          const last = others.at(-1);
+          assert.ok(last?.ok);
+          w.cache.subscribe((_, { metadata }) => {
+            if (metadata.name !== 'a') return;
+            if (when === 'while a listing is taken in') answered.resolve();
+            // A turn ends here: the answer is taken in before the next.
+            for (const end = performance.now() + 20; performance.now() < end;);
+          });
+          trimmed.resolve();
+          await w.cache.reached(last.object.metadata.resourceVersion, w.signal);
+          answered.resolve();
+          const results = await writing;
+          assert.ok(results.every(({ ok }) => ok));
+          stop.abort();
+          await running;
+          assert.deepEqual(
+            w.cache.list('ConfigMap').map(({ metadata }) => metadata.name),
+            ['a', 'b', 'stays'],
+          );
+        },
+        { synced: false },
+      ),
+    );
 
   it(
     'ends with StoreLost when the store is emptied, and keeps what it knows',
