@@ -5,7 +5,6 @@
 import {
   internalIP,
   keyOf,
-  kindOfKey,
   type Event,
   type Kind,
   type ObjectKey,
@@ -16,37 +15,20 @@ import {
 import type { StoreView } from './controller.ts';
 import { Ordered } from './ordered.ts';
 
-interface KindTable {
-  readonly objects: Map<ObjectKey, Stored>;
-  /** By namespace (`*` for all); kept from the first time on that it is asked for. */
-  readonly lists: Map<string, Ordered<Stored>>;
-}
-
-const ALL_NAMESPACES = '*';
 const PENDING = 'pending';
 const NONE: readonly never[] = [];
 
 export class ObjectTable implements StoreView {
-  readonly #kinds = new Map<Kind, KindTable>();
-  /** Objects that carry a term: a label, an owner's uid, a node's name. */
+  readonly #objects = new Map<ObjectKey, Stored>();
+  /** Objects that carry a term: a kind, a namespace, a label, an owner's uid, a node's name. */
   readonly #terms = new Map<string, Ordered<Stored>>();
 
   get<Key extends ObjectKey>(key: Key): StoredAt<Key> | undefined {
-    return this.#kinds.get(kindOfKey(key))?.objects.get(key) as StoredAt<Key> | undefined;
+    return this.#objects.get(key) as StoredAt<Key> | undefined;
   }
 
   list<K extends Kind>(kind: K, namespace?: string): readonly StoredOf<K>[] {
-    const table = this.#kinds.get(kind);
-    if (!table) return NONE;
-    const name = namespace ?? ALL_NAMESPACES;
-    let list = table.lists.get(name);
-    if (!list) {
-      list = new Ordered();
-      for (const [key, object] of table.objects)
-        if (namespace === undefined || object.metadata.namespace === namespace) list.put(key, object);
-      table.lists.set(name, list);
-    }
-    return list.values() as readonly StoredOf<K>[];
+    return this.#find<K>(namespace === undefined ? kindTerm(kind) : namespaceTerm(kind, namespace));
   }
 
   ownedBy<K extends Kind>(kind: K, ownerUid: string): readonly StoredOf<K>[] {
@@ -83,22 +65,15 @@ export class ObjectTable implements StoreView {
     return this.#find<'Event'>(regardingTerm(object));
   }
 
-  /** Every key, kind by kind. */
+  /** Every key, in no order. */
   keys(): ObjectKey[] {
-    return [...this.#kinds.values()].flatMap(({ objects }) => [...objects.keys()]);
+    return [...this.#objects.keys()];
   }
 
   put(object: Stored): Stored | undefined {
     const key = keyOf(object);
-    let table = this.#kinds.get(object.kind);
-    if (!table) {
-      table = { objects: new Map(), lists: new Map() };
-      this.#kinds.set(object.kind, table);
-    }
-    const previous = table.objects.get(key);
-    table.objects.set(key, object);
-    table.lists.get(ALL_NAMESPACES)?.put(key, object);
-    table.lists.get(object.metadata.namespace ?? '')?.put(key, object);
+    const previous = this.#objects.get(key);
+    this.#objects.set(key, object);
     const terms = new Set(termsOf(object));
     if (previous) for (const term of termsOf(previous)) if (!terms.has(term)) this.#drop(term, key);
     for (const term of terms) {
@@ -110,12 +85,9 @@ export class ObjectTable implements StoreView {
   }
 
   remove(key: ObjectKey): Stored | undefined {
-    const table = this.#kinds.get(kindOfKey(key));
-    const previous = table?.objects.get(key);
-    if (!table || !previous) return undefined;
-    table.objects.delete(key);
-    table.lists.get(ALL_NAMESPACES)?.delete(key);
-    table.lists.get(previous.metadata.namespace ?? '')?.delete(key);
+    const previous = this.#objects.get(key);
+    if (!previous) return undefined;
+    this.#objects.delete(key);
     for (const term of termsOf(previous)) this.#drop(term, key);
     return previous;
   }
@@ -131,6 +103,14 @@ export class ObjectTable implements StoreView {
   }
 }
 
+function kindTerm(kind: Kind): string {
+  return `kind ${kind}`;
+}
+
+function namespaceTerm(kind: Kind, namespace: string): string {
+  return `in ${kind} ${namespace}`;
+}
+
 function labelTerm(kind: Kind, key: string, value: string): string {
   return `label ${kind} ${key}=${value}`;
 }
@@ -141,7 +121,9 @@ function regardingTerm({ kind, namespace = '', name, uid = '' }: Event['involved
 
 function termsOf(object: Stored): string[] {
   const { metadata, kind } = object;
-  const terms = Object.entries(metadata.labels ?? {}).map(([key, value]) => labelTerm(kind, key, value));
+  const terms = [kindTerm(kind)];
+  if (metadata.namespace !== undefined) terms.push(namespaceTerm(kind, metadata.namespace));
+  for (const [key, value] of Object.entries(metadata.labels ?? {})) terms.push(labelTerm(kind, key, value));
   for (const { uid, controller } of metadata.ownerReferences ?? [])
     terms.push(`${controller === true ? 'owner' : 'co-owner'} ${kind} ${uid}`);
   const addresses = (...some: readonly (string | undefined)[]): void => {

@@ -4,7 +4,8 @@
  */
 export class Ordered<V> {
   #keys: string[] = [];
-  #values: V[] = [];
+  /** Without those of keys that are gone: nobody may ask again for long. */
+  #values: (V | undefined)[] = [];
   /** Whether {@link values} gave out the present array. */
   #given = false;
   /** New keys, until they are asked for. */
@@ -22,21 +23,27 @@ export class Ordered<V> {
       return;
     }
     this.#gone.delete(key);
-    if (this.#given) {
-      this.#values = this.#values.slice();
-      this.#given = false;
-    }
-    this.#values[at] = value;
+    this.#set(at, value);
   }
 
   delete(key: string): void {
-    if (!this.#fresh.delete(key) && this.#find(key) !== undefined) this.#gone.add(key);
+    if (this.#fresh.delete(key)) return;
+    const at = this.#find(key);
+    if (at === undefined) return;
+    this.#gone.add(key);
+    this.#set(at, undefined);
   }
 
   values(): readonly V[] {
     if (this.#fresh.size > 0 || this.#gone.size > 0) this.#merge();
     this.#given = true;
-    return this.#values;
+    return this.#values as V[];
+  }
+
+  #set(at: number, value: V | undefined): void {
+    if (this.#given) this.#values = this.#values.slice();
+    this.#given = false;
+    this.#values[at] = value;
   }
 
   /** Place of a key, which may be gone since. */
