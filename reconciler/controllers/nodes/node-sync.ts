@@ -3,6 +3,7 @@
  * written down. Of all other nodes it knows what they must hold, so that it can take them over at once.
  */
 import { keyOf, objectKey, type Kind, type Stored, type StoredMachine } from '../../../contracts/objects/index.ts';
+import { joinSignals } from '../../../contracts/signals.ts';
 import { shardOf, SHARDS } from '../../core/leases/shards.ts';
 import { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
 import type { AgentPayloads } from '../../ports/agent-payloads.ts';
@@ -62,8 +63,8 @@ export class NodeSync {
   readonly #held = new Map<number, { readonly epoch: number; readonly worker: QueueWorker }>();
   /** Sessions that are ending. */
   readonly #ending = new Set<Promise<void>>();
-  /** Removed machines whose pods the others still send to. */
-  readonly #departing = new Map<string, () => void>();
+  /** Removed machines whose pods the others still send to: until they do no longer, or the machine comes back. */
+  readonly #departing = new Map<string, { readonly mayEnd: () => void; readonly back: AbortController }>();
   readonly #requested = new Set<string>();
   readonly #stopping = new AbortController();
   #flushing: Promise<void> | undefined;
@@ -168,7 +169,7 @@ export class NodeSync {
       this.#requestAll(this.#tracker.leave(name, this.#options.clock.monotonic()));
       this.#writer.forget(objectKey('Machine', undefined, name));
       this.#writer.forget(objectKey('Node', undefined, name));
-      if (session) this.#end(session.retire(this.#departed(name), this.#stopping.signal));
+      if (session) this.#end(this.#retire(session));
     } else if (session) {
       session.update(machine);
     } else {
@@ -176,16 +177,23 @@ export class NodeSync {
     }
   }
 
-  /** Resolves when the other nodes' rules have let go of a removed machine's pods, or have had their time. */
-  #departed(name: string): Promise<void> {
-    if (this.#tracker.mayEnd(name)) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#departing.set(name, resolve);
-    });
+  /** When the other nodes' rules have let go of a removed machine's pods, or have had their time. */
+  async #retire(session: NodeSession): Promise<void> {
+    const { name } = session;
+    const back = new AbortController();
+    using hurry = joinSignals(back.signal, this.#stopping.signal);
+    const departed = this.#tracker.mayEnd(name)
+      ? Promise.resolve()
+      : new Promise<void>((resolve) => {
+          this.#departing.set(name, { mayEnd: resolve, back });
+        });
+    await session.retire(departed, hurry.signal);
   }
 
   #begin(machine: StoredMachine, epoch: number): void {
     const { name } = machine.metadata;
+    this.#departing.get(name)?.back.abort(new Error('the machine is there again'));
+    this.#departing.delete(name);
     const started = new NodeSession(machine, this.#sessionDeps(epoch));
     this.#sessions.set(name, started);
     this.#tracker.join(name);
@@ -242,7 +250,7 @@ export class NodeSync {
   /** Collects nodes until the event loop's turn ends, then asks for all of a shard in one round trip. */
   #request(node: string): void {
     if (this.#departing.has(node) && this.#tracker.mayEnd(node)) {
-      this.#departing.get(node)?.();
+      this.#departing.get(node)?.mayEnd();
       this.#departing.delete(node);
     }
     if (!this.#sessions.has(node) || this.#stopping.signal.aborted) return;

@@ -114,7 +114,7 @@ export class FakeAgent {
     for (const listener of this.#listeners) listener.end();
   }
 
-  /** Resolves once `look` holds after an update or a new listener. */
+  /** Resolves once `look` holds after an update, or when a listener comes or goes. */
   async until(look: () => boolean): Promise<void> {
     while (!look()) await new Promise<void>((resolve) => this.#waiting.add(resolve));
   }
@@ -144,7 +144,10 @@ export class FakeAgent {
   #status(response: ServerResponse): void {
     this.#listeners.add(response);
     this.streams += 1;
-    response.on('close', () => this.#listeners.delete(response));
+    response.on('close', () => {
+      this.#listeners.delete(response);
+      this.#wake();
+    });
     if (this.closeStreams) setImmediate(() => response.end());
     response.write([...this.lines, { type: 'synced' }].map((line) => `${JSON.stringify(line)}\n`).join(''));
     this.#wake();

@@ -515,7 +515,7 @@ describe('node sync', () => {
     );
   });
 
-  it("tells a removed machine's agent to stop everything", async () => {
+  it('tells the agent of a machine that was removed to stop everything', async () => {
     await put(pod('p', { nodeName: 'n1' }));
     await agent.until(() => agent.objects.has('pods/default/p'));
     const uid = w.cache.get(objectKey('Machine', undefined, 'n1'))?.metadata.uid ?? '';
@@ -524,41 +524,67 @@ describe('node sync', () => {
     assert.equal(agent.version, 'retired');
   });
 
-  it('tells it so once the rules of the other nodes have let go of its pods', async () => {
-    const other = new FakeAgent();
-    transport.machines.set('198.18.0.3:22', other.machine);
-    await put(machine('n2', { address: '198.18.0.3' }));
-    const p = await put(pod('p', { nodeName: 'n1' }));
-    const slice = await put<EndpointSlice>({
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      metadata: { name: 'web-1', namespace: 'default' },
-      addressType: 'IPv4',
-      ports: [],
-      endpoints: [
-        {
-          addresses: ['198.19.1.2'],
-          conditions: { ready: true, serving: true, terminating: false },
-          targetRef: { kind: 'Pod', namespace: 'default', name: 'p', uid: p.metadata.uid },
-        },
-      ],
-    });
-    await Promise.all([agent, other].map((one) => one.until(() => one.objects.has(keyOf(slice)))));
+  describe('the agent of a removed machine whose pods another node sends to', () => {
+    let other: FakeAgent;
+    let p: Stored;
+    let slice: Stored;
     const enforce = (): void => {
       other.say({ type: 'node', node: { ...NODE_REPORT, networkVersion: other.version } });
     };
-    enforce();
-    const uid = w.cache.get(objectKey('Machine', undefined, 'n1'))?.metadata.uid ?? '';
-    await w.cache.write([
-      { op: 'delete', key: objectKey('Machine', undefined, 'n1'), uid },
-      { op: 'delete', key: keyOf(p) },
-    ]);
-    await w.cache.write([{ op: 'delete', key: keyOf(slice) }]);
-    await other.until(() => !other.objects.has(keyOf(slice)));
-    assert.ok(agent.objects.has(keyOf(p)), 'the other node may still send to the pod');
-    enforce();
-    await agent.until(() => agent.objects.size === 0);
-    assert.equal(agent.version, 'retired');
+    const remove = async (...more: readonly Stored[]): Promise<void> => {
+      const n1 = w.cache.get(objectKey('Machine', undefined, 'n1'));
+      assert.ok(n1);
+      await w.cache.write(
+        [n1, ...more].map((object) => ({ op: 'delete', key: keyOf(object), uid: object.metadata.uid })),
+      );
+    };
+    const letGo = async (): Promise<void> => {
+      await w.cache.write([{ op: 'delete', key: keyOf(slice) }]);
+      await other.until(() => !other.objects.has(keyOf(slice)));
+      assert.ok(agent.objects.has(keyOf(p)), 'the other node may still send to the pod');
+      enforce();
+    };
+
+    beforeEach(async () => {
+      other = new FakeAgent();
+      transport.machines.set('198.18.0.3:22', other.machine);
+      await put(machine('n2', { address: '198.18.0.3' }));
+      p = await put(pod('p', { nodeName: 'n1' }));
+      slice = await put<EndpointSlice>({
+        apiVersion: 'discovery.k8s.io/v1',
+        kind: 'EndpointSlice',
+        metadata: { name: 'web-1', namespace: 'default' },
+        addressType: 'IPv4',
+        ports: [],
+        endpoints: [
+          {
+            addresses: ['198.19.1.2'],
+            conditions: { ready: true, serving: true, terminating: false },
+            targetRef: { kind: 'Pod', namespace: 'default', name: 'p', uid: p.metadata.uid },
+          },
+        ],
+      });
+      await Promise.all([agent, other].map((one) => one.until(() => one.objects.has(keyOf(slice)))));
+      enforce();
+    });
+
+    it('is told so once the rules there have let go of them', async () => {
+      await remove(p);
+      await letGo();
+      await agent.until(() => agent.objects.size === 0);
+      assert.equal(agent.version, 'retired');
+    });
+
+    it('is heard once when it comes back before that, and told so when it is removed again', async () => {
+      const { streams } = agent;
+      await remove();
+      await put(machine('n1'));
+      await agent.until(() => agent.streams > streams && agent.listeners === 1);
+      await remove(p);
+      await letGo();
+      await agent.until(() => agent.listeners === 0);
+      assert.equal(agent.version, 'retired');
+    });
   });
 
   for (const [what, begin] of Object.entries({
