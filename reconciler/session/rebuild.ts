@@ -1,6 +1,7 @@
 /** What a session does first: with an empty store it rebuilds the state, and the others wait until it has. */
 import type { Machine } from '../../contracts/objects/index.ts';
-import type { Membership } from '../controllers/runtime/membership.ts';
+import { joinSignals } from '../../contracts/signals.ts';
+import type { HeldLease, Membership } from '../controllers/runtime/membership.ts';
 import { recover } from '../controllers/recovery.ts';
 import { GitHistory } from '../controllers/recovery-history.ts';
 import { RevisionReader } from '../controllers/sync/revision-reader.ts';
@@ -10,7 +11,8 @@ import type { Log } from '../ports/log.ts';
 import type { NodeTransport } from '../ports/node-transport.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 
-export interface RebuildOptions {
+export interface TurnOptions {
+  readonly membership: Membership;
   /** Opened, fresh. */
   readonly store: ObjectStore;
   readonly incarnation: string;
@@ -27,24 +29,30 @@ const TURN = 'opening';
 
 /**
  * Waits for this control plane's turn to open the store, and rebuilds it where it is fresh: then the turn is kept until
- * {@link endTurn}. One that dies in between is expelled, its writes are refused, and the next one goes on.
+ * {@link endTurn}. One that dies in between is expelled, its writes are refused, and the next one goes on. Throws LeaseLost
+ * when this one is not a member any more, or loses the turn while it rebuilds.
  */
-export async function takeTurn(
-  options: RebuildOptions & { readonly membership: Membership },
-  signal: AbortSignal,
-): Promise<{ readonly fresh: boolean }> {
-  const { store, membership, clock, progress } = options;
-  for (let told = false; (await membership.acquire([TURN], signal)).length === 0; told = true) {
+export async function takeTurn(options: TurnOptions, signal: AbortSignal): Promise<{ readonly fresh: boolean }> {
+  const { store } = options;
+  const turn = await waitForTurn(options, signal);
+  // Whoever has lost it might not be the only one that rebuilds.
+  using during = joinSignals(signal, turn.lost);
+  const { fresh } = await store.open(during.signal);
+  if (fresh) await rebuild(options, during.signal);
+  // A count that was tampered with must not reach the agents: it is checked where the next epoch is asked for.
+  else await store.nextEpoch(0, during.signal);
+  return { fresh };
+}
+
+async function waitForTurn({ membership, clock, progress }: TurnOptions, signal: AbortSignal): Promise<HeldLease> {
+  for (let told = false; ; told = true) {
+    const [turn] = await membership.acquire([TURN], signal);
+    if (turn) return turn;
     const holder = membership.view.holders.get(TURN);
     const { label } = membership.others.find(({ id }) => id === holder) ?? { label: 'another one' };
     if (!told) progress(`the control plane ${label} opens the state: waiting for it`);
     await clock.sleep(LOOK_AGAIN_MS, signal);
   }
-  const { fresh } = await store.open(signal);
-  if (fresh) await rebuild(options, signal);
-  // A count that was tampered with must not reach the agents: it is checked where the next epoch is asked for.
-  else await store.nextEpoch(0, signal);
-  return { fresh };
 }
 
 /** Lets the others begin. */
@@ -57,7 +65,7 @@ const LOOK_AGAIN_MS = 100;
 const RENDERABLE_WITHIN = 50;
 
 /** Fills the store from Git and the machines' inventories and opens it for everyone. */
-async function rebuild(options: RebuildOptions, signal: AbortSignal): Promise<void> {
+async function rebuild(options: TurnOptions, signal: AbortSignal): Promise<void> {
   const { store, incarnation, git, sourceName, transport, clock, log, progress } = options;
   const machines = await machinesInGit(git, signal);
   const { answered } = await recover({

@@ -46,7 +46,8 @@ export class Membership {
   readonly #beatMs: number;
   readonly #silence: Silence;
   readonly #stopping = new AbortController();
-  readonly #held = new Map<string, { readonly grant: Grant; readonly lost: AbortController }>();
+  /** By name: how its holder here hears that it is lost. */
+  readonly #held = new Map<string, AbortController>();
   readonly #listeners = new Set<(view: LeaseView) => void>();
   /** Resolves with the reason when this member is none any more, though it did not leave. */
   readonly over: Promise<Error>;
@@ -124,28 +125,28 @@ export class Membership {
     this.#hurry.abort();
   }
 
-  /** Takes those that are free, or this member's already. Throws what the store throws. */
+  /**
+   * Takes those that are free, or this member's already. Throws what the store throws, which ends the membership unless
+   * the store is only away, and LeaseLost once it is over.
+   */
   async acquire(names: readonly string[], signal: AbortSignal): Promise<readonly HeldLease[]> {
-    const grants = await this.#options.leases.acquire(this.#id, names, signal);
+    const grants = await this.#ask((leases) => leases.acquire(this.#id, names, signal), signal);
+    // It ended meanwhile: nobody would tell of the loss of these.
+    this.#stopping.signal.throwIfAborted();
     return grants.map((grant) => {
-      this.#held.get(grant.name)?.lost.abort(lost('it was taken anew'));
+      this.#held.get(grant.name)?.abort(lost('it was taken anew'));
       const controller = new AbortController();
       // Each node of a shard listens.
       setMaxListeners(0, controller.signal);
-      this.#held.set(grant.name, { grant, lost: controller });
+      this.#held.set(grant.name, controller);
       return { ...grant, lost: controller.signal };
     });
   }
 
-  /** Its work is done: others may take them. */
+  /** Its work is done: others may take them. Throws as `acquire` does. */
   async release(names: readonly string[], signal: AbortSignal): Promise<void> {
     for (const name of names) this.#held.delete(name);
-    await this.#options.leases.release(this.#id, names, signal);
-  }
-
-  /** The lease, if it surely is this member's. */
-  holds(name: string): Grant | undefined {
-    return this.#held.get(name)?.grant;
+    await this.#ask((leases) => leases.release(this.#id, names, signal), signal);
   }
 
   /** Gives up everything; call when all work is done. Never rejects: who is not heard any more is expelled. */
@@ -170,12 +171,11 @@ export class Membership {
         await this.#renew(signal);
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof PlumbError && error.code === 'StoreUnavailable') {
-          log.debug('the leases could not be renewed', { error: error.message });
-          continue;
+        if (!isAway(error)) {
+          this.#end(asError(error));
+          return;
         }
-        this.#end(asError(error));
-        return;
+        log.debug('the leases could not be renewed', { error: error.message });
       }
     }
   }
@@ -185,10 +185,14 @@ export class Membership {
     const sentAt = clock.monotonic();
     this.#beat += 1;
     const state = { beat: this.#beat, ready: this.#ready, withdrawn: this.#withdrawn };
+    const heldBefore = [...this.#held];
     const view = await leases.renew(this.#id, state, signal);
     if (!view) throw lost('it was not heard for a while, and another control plane took over what it held');
     this.#renewedAt = sentAt;
     this.#view = view;
+    // A store that failed over may have lost that it granted them.
+    for (const [name, controller] of heldBefore)
+      if (view.holders.get(name) !== this.#id) this.#lose(name, controller, lost('the store has forgotten it'));
     this.#silence.look(this.others, clock.monotonic());
     for (const { id, beat } of this.#silence.silentFor(SILENT_BEATS * this.#beatMs)) {
       const label = view.members.find((member) => member.id === id)?.label ?? id;
@@ -212,9 +216,23 @@ export class Membership {
   }
 
   #loseAll(reason: Error): void {
-    for (const [name, { lost: controller }] of [...this.#held]) {
-      this.#held.delete(name);
-      controller.abort(reason);
+    for (const [name, controller] of [...this.#held]) this.#lose(name, controller, reason);
+  }
+
+  /** Unless it was given up, or taken anew. */
+  #lose(name: string, controller: AbortController, reason: Error): void {
+    if (this.#held.get(name) !== controller) return;
+    this.#held.delete(name);
+    controller.abort(reason);
+  }
+
+  async #ask<T>(call: (leases: Leases) => Promise<T>, signal: AbortSignal): Promise<T> {
+    this.#stopping.signal.throwIfAborted();
+    try {
+      return await call(this.#options.leases);
+    } catch (error) {
+      if (!signal.aborted && !isAway(error)) this.#end(asError(error));
+      throw error;
     }
   }
 
@@ -223,6 +241,11 @@ export class Membership {
     this.#stopping.abort(reason);
     this.#isOver(reason);
   }
+}
+
+/** The store may answer again, and then nothing has changed. */
+function isAway(error: unknown): error is PlumbError {
+  return error instanceof PlumbError && error.code === 'StoreUnavailable';
 }
 
 function lost(why: string): RetryableError {

@@ -43,7 +43,10 @@ export class ShardKeeper {
     this.#options = options;
   }
 
-  /** Its work begins at once for the shards that are held already, and ends first when one is given up. */
+  /**
+   * Its work begins at once for the shards that run already. When a shard is given up, all its work ends at the same
+   * time.
+   */
   add(work: ShardWork): void {
     this.#works.unshift(work);
     for (const [shard, { token }] of this.#running) work.take(shard, token);
@@ -116,9 +119,10 @@ export class ShardKeeper {
       await membership.release(giveUp.map(nameOf), signal);
       log.info('shards given up for another control plane', { shards: giveUp });
     }
-    // Those that are ours in the table and not here: the lease was lost for a while, and nobody took it.
-    const wanted = [...holders].filter(([shard, holder]) => holder === id && !giveUp.includes(shard));
-    const missing = [...take, ...wanted.map(([shard]) => shard).filter((shard) => !this.#running.has(shard))];
+    // Also those that are ours in the table and not here: the lease was lost for a while, and nobody took it. And not
+    // those that run here and are free in the table: it was read before they were taken.
+    const ours = [...holders].filter(([shard, holder]) => holder === id && !giveUp.includes(shard));
+    const missing = [...take, ...ours.map(([shard]) => shard)].filter((shard) => !this.#running.has(shard));
     if (missing.length > 0) await this.#take(missing, signal);
     if (giveUp.length > 0 || missing.length > 0) membership.lookSoon();
   }
@@ -148,16 +152,16 @@ export class ShardKeeper {
     log.info('shards taken', { shards: taken });
   }
 
-  /** Never rejects. */
+  /** Resolves when nothing runs for it any more, also where its end had begun before. Never rejects. */
   async #leave(shard: number): Promise<void> {
     const { log } = this.#options;
-    this.#running.delete(shard);
+    if (!this.#running.delete(shard)) return this.#ending.get(shard);
     const ending = Promise.all(this.#works.map((work) => work.leave(shard)))
       .catch((error: unknown) => {
         log.warn('work for a shard did not end well', { shard, error: String(error) });
       })
       .then(() => {
-        if (this.#ending.get(shard) === ending) this.#ending.delete(shard);
+        this.#ending.delete(shard);
       });
     this.#ending.set(shard, ending);
     await ending;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { unlessAborted } from '../../../contracts/signals.ts';
 import { MemoryLeases } from '../../../reconciler/adapters/memory/leases.ts';
 import { MemoryObjectStore, MemoryState } from '../../../reconciler/adapters/memory/object-store.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
@@ -8,23 +9,34 @@ import { StoreCache } from '../../../reconciler/controllers/runtime/cache.ts';
 import { Membership } from '../../../reconciler/controllers/runtime/membership.ts';
 import { ShardKeeper } from '../../../reconciler/controllers/runtime/shard-keeper.ts';
 import { RetryableError } from '../../../reconciler/core/errors.ts';
+import type { GitSource } from '../../../reconciler/ports/git-source.ts';
 import type { Leases } from '../../../reconciler/ports/leases.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
+import { takeTurn, type TurnOptions } from '../../../reconciler/session/rebuild.ts';
 import { configMap } from '../../contract/object-store/objects.ts';
+import { gate } from '../../contract/work-queue/waiting.ts';
 
 const BEAT_MS = 50;
 const clock = new SystemClock();
+/** What a turn needs that is only waited for. */
+const restOfTurn = { clock, log: SILENT_LOG, progress: () => undefined } as unknown as TurnOptions;
 const signal = AbortSignal.timeout(30_000);
 
 /** Leases whose way to the store can be cut. */
 class Cuttable {
   isCut = false;
+  /** What is asked like this meets a table that somebody else wrote into. */
+  damaged: keyof Leases | undefined;
+  /** What is asked waits for this before it goes to the store. */
+  before: (name: keyof Leases) => Promise<void> = async () => undefined;
+  /** And before its answer comes. */
+  after: (name: keyof Leases) => Promise<void> = async () => undefined;
   refused = 0;
   readonly leases: Leases;
 
   constructor(real: Leases) {
     this.leases = new Proxy(real, {
-      get: (target, name) => {
+      get: (target, name: keyof Leases) => {
         const method: unknown = Reflect.get(target, name);
         if (typeof method !== 'function') return method;
         return async (...args: unknown[]): Promise<unknown> => {
@@ -32,7 +44,11 @@ class Cuttable {
             this.refused += 1;
             throw new RetryableError('StoreUnavailable', 'cut');
           }
-          return Reflect.apply(method, target, args) as unknown;
+          if (this.damaged === name) throw new RetryableError('StoreTampered', 'damaged');
+          await this.before(name);
+          const answer: unknown = await Reflect.apply(method, target, args);
+          await this.after(name);
+          return answer;
         };
       },
     });
@@ -50,6 +66,9 @@ class Party {
   readonly works = new Map<number, number>();
   /** What every take had in the cache. */
   readonly seen: string[][] = [];
+  /** Shards whose work ends: not before this resolves. */
+  readonly ending = new Set<number>();
+  mayEnd: Promise<void> = Promise.resolve();
   readonly #stop = new AbortController();
   #following: Promise<unknown> | undefined;
 
@@ -79,17 +98,25 @@ class Party {
         this.seen.push(this.cache.list('ConfigMap').map(({ metadata }) => metadata.name));
       },
       leave: async (shard) => {
-        this.works.delete(shard);
+        if (!this.works.delete(shard)) return;
+        this.ending.add(shard);
+        await this.mayEnd;
+        this.ending.delete(shard);
       },
     });
   }
 
-  async start(): Promise<void> {
+  /** Takes no shards yet. */
+  async join(): Promise<void> {
     await this.store.open(signal);
     await this.membership.join(signal);
     this.store.writeAs(this.membership.id);
     this.#following = this.cache.run(this.#stop.signal);
     await this.cache.waitSynced(signal);
+  }
+
+  async start(): Promise<void> {
+    await this.join();
     this.keeper.start();
   }
 
@@ -114,6 +141,9 @@ async function until(what: string, holds: () => boolean): Promise<void> {
     await clock.sleep(5);
   }
 }
+
+const looksOf = ({ membership }: Party): number =>
+  membership.view.members.find(({ id }) => id === membership.id)?.beat ?? 0;
 
 async function withParties(
   count: number,
@@ -208,5 +238,126 @@ describe('shards among control planes', () => {
       await next.start();
       await until('all are held again', () => next.works.size === 16);
       await next.close();
+    }));
+
+  it('one that lost a lease for a while gives it up only when its work has ended', () =>
+    withParties(2, async ([a, b]) => {
+      assert.ok(a && b);
+      const end = gate();
+      a.mayEnd = end.passed;
+      await a.start();
+      await until('all are held', () => a.works.size === 16);
+      await b.join();
+      await until('they see each other', () => a.membership.others.length === 1);
+      a.way.isCut = b.way.isCut = true;
+      await until('all are lost', () => a.ending.size === 16);
+      a.way.isCut = b.way.isCut = false;
+      b.keeper.start();
+      await until('the other takes shards', () => a.membership.others[0]?.ready === true);
+      const seen = looksOf(a);
+      await until('that was seen, and more than once', () => looksOf(a) > seen + 3);
+      const early = [...b.works.keys()];
+      end.pass();
+      await until('each has half', () => a.works.size === 8 && b.works.size === 8);
+      assert.deepEqual(early, [], 'work for these ran in both');
+    }));
+
+  for (const [what, holder] of [
+    ['nobody', (): undefined => undefined],
+    ['another', (other: Party): string => other.membership.id],
+  ] as const)
+    it(`one whose lease the store lost, and gave to ${what}, ends its work`, () =>
+      withParties(2, async ([a, b], state) => {
+        assert.ok(a && b);
+        const end = gate();
+        a.mayEnd = end.passed;
+        await a.start();
+        await until('all are held', () => a.works.size === 16);
+        await b.join();
+        const before = a.works.get(5) ?? 0;
+        const to = holder(b);
+        if (to === undefined) state.holders.delete('shard-5');
+        else state.holders.set('shard-5', to);
+        await until('it is left', () => a.ending.has(5));
+        assert.equal(a.works.size, 15);
+        end.pass();
+        if (to !== undefined) await b.membership.release(['shard-5'], signal);
+        await until('it is taken anew', () => (a.works.get(5) ?? 0) > before);
+      }));
+
+  it('one that is expelled while it waits for its turn does not wait on', () =>
+    withParties(2, async ([a, b], state) => {
+      assert.ok(a && b);
+      await a.join();
+      await b.join();
+      assert.equal((await a.membership.acquire(['opening'], signal)).length, 1);
+      const turn = takeTurn({ ...restOfTurn, store: b.store, membership: b.membership }, signal);
+      state.members.delete(b.membership.id);
+      await assert.rejects(turn, { code: 'LeaseLost' });
+      await a.membership.release(['opening'], signal);
+    }));
+
+  it('one that rebuilds, and loses its turn, does not go on', () =>
+    withParties(1, async ([a], state) => {
+      assert.ok(a);
+      await a.join();
+      const head = gate();
+      const git = {
+        head: async (ended: AbortSignal) => {
+          head.pass();
+          await unlessAborted(ended, new Promise(() => undefined));
+        },
+      } as unknown as GitSource;
+      const turn = takeTurn({ ...restOfTurn, git, store: a.store, membership: a.membership }, signal);
+      await head.passed;
+      state.holders.delete('opening');
+      await assert.rejects(turn, { code: 'LeaseLost' });
+    }));
+
+  for (const ask of ['acquire', 'release'] as const)
+    it(`is over for one that hears from ${ask} alone that the store is tampered with`, () =>
+      withParties(1, async ([a]) => {
+        assert.ok(a);
+        await a.join();
+        const [lease] = await a.membership.acquire(['one'], signal);
+        a.way.damaged = ask;
+        await assert.rejects(a.membership[ask](['two'], signal), { code: 'StoreTampered' });
+        assert.equal(((await a.membership.over) as RetryableError).code, 'StoreTampered');
+        assert.equal(lease?.lost.aborted, true);
+        a.way.damaged = undefined;
+        await assert.rejects(a.membership[ask](['one'], signal), { code: 'StoreTampered' });
+      }));
+
+  it('one that is expelled before it hears what it was granted does not have it', () =>
+    withParties(1, async ([a], state) => {
+      assert.ok(a);
+      await a.join();
+      const answer = gate();
+      a.way.after = (name) => (name === 'acquire' ? answer.passed : Promise.resolve());
+      const asked = a.membership.acquire(['one'], signal);
+      state.members.delete(a.membership.id);
+      await a.membership.over;
+      answer.pass();
+      await assert.rejects(asked, { code: 'LeaseLost' });
+    }));
+
+  it('what was taken since the table was read is not taken anew', () =>
+    withParties(1, async ([a]) => {
+      assert.ok(a);
+      await a.join();
+      let acquires = 0;
+      a.way.before = async (name) => {
+        if (name !== 'acquire') return;
+        acquires += 1;
+        const seen = looksOf(a);
+        a.membership.lookSoon();
+        await until('the table is read once more', () => looksOf(a) > seen);
+      };
+      a.keeper.start();
+      await until('all are held', () => a.works.size === 16);
+      const [tokens, seen] = [[...a.works], looksOf(a)];
+      await until('it has looked again', () => looksOf(a) > seen + 2);
+      assert.deepEqual([...a.works], tokens);
+      assert.equal(acquires, 1);
     }));
 });
