@@ -19,6 +19,9 @@ export const POD_GROUP_LABEL = 'scheduling.x-k8s.io/pod-group';
 /** The scheduler that pods are given to which name none. */
 export const DEFAULT_SCHEDULER_NAME = 'default-scheduler';
 
+/** The namespace of objects that name none. It is always there, and what is in it never goes with it. */
+export const DEFAULT_NAMESPACE = 'default';
+
 /** The ServiceAccount of pods that name none; every namespace has it. */
 export const DEFAULT_SERVICE_ACCOUNT = 'default';
 

@@ -1,6 +1,7 @@
 /** Namespaces: `default` is always there; with any other goes what is in it. */
 import {
   ALL_KINDS,
+  DEFAULT_NAMESPACE,
   KINDS,
   keyOf,
   objectKey,
@@ -9,20 +10,20 @@ import {
   type Namespace,
   type ObjectKey,
 } from '../../contracts/objects/index.ts';
+import { isTerminating } from '../core/admission/namespace-lifecycle.ts';
 import type { Decision, Step } from '../core/step.ts';
 import type { Controller, PassContext } from './runtime/controller.ts';
 
-const DEFAULT = 'default';
 const NAMESPACED = ALL_KINDS.filter((kind) => KINDS[kind].namespaced);
 
 /**
- * Asked for a Namespace that is gone, or that its finalizers hold, deletes what is left in it. It is never asked for one that was never there:
- * objects whose Namespace the repository forgot are the checker's business.
+ * Asked for a Namespace that is gone, or that its finalizers hold, deletes what is left in it. It is never asked for one
+ * that was never there: objects whose Namespace the repository forgot are the checker's business.
  */
 function decide(key: ObjectKey, { view }: PassContext): Decision {
   const { name } = parseKey(key);
   const namespace = view.get(objectKey('Namespace', undefined, name));
-  if (!namespace && name === DEFAULT) {
+  if (!namespace && name === DEFAULT_NAMESPACE) {
     const made: Namespace = {
       apiVersion: 'v1',
       kind: 'Namespace',
@@ -31,7 +32,7 @@ function decide(key: ObjectKey, { view }: PassContext): Decision {
     };
     return { steps: [{ do: 'create', object: made }] };
   }
-  const isEnding = namespace?.metadata.deletionTimestamp !== undefined;
+  const isEnding = namespace !== undefined && isTerminating(namespace);
   const phase = isEnding ? 'Terminating' : 'Active';
   const told: readonly Step[] =
     namespace && namespace.status?.phase !== phase
@@ -46,7 +47,7 @@ function decide(key: ObjectKey, { view }: PassContext): Decision {
   };
 }
 
-const DEFAULT_KEY = objectKey('Namespace', undefined, DEFAULT);
+const DEFAULT_KEY = objectKey('Namespace', undefined, DEFAULT_NAMESPACE);
 const askDefault = (): readonly ObjectKey[] => [DEFAULT_KEY];
 
 /** The second one finds out after a start that `default` is missing: then only keys of what exists are looked at. */

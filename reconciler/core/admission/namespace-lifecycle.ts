@@ -1,6 +1,17 @@
-/** Nothing new comes into a namespace that is going. Source: Kubernetes, plugin/namespace/lifecycle/admission.go. */
-import { objectKey, type KubeObject } from '../../../contracts/objects/index.ts';
+/**
+ * Nothing new comes into a namespace that is going, and `default` never goes. Source: Kubernetes,
+ * plugin/namespace/lifecycle/admission.go (`immortalNamespaces`).
+ */
+import { DEFAULT_NAMESPACE, objectKey, type KubeObject, type Namespace } from '../../../contracts/objects/index.ts';
 import type { CreateRequest, Refusal, UpdateRequest } from './request.ts';
+
+/**
+ * Whether what is in the namespace goes. Kubernetes refuses to delete `default`; here a commit that drops its manifest
+ * is in force, and gives back the namespace that is there without one.
+ */
+export function isTerminating({ metadata }: Namespace): boolean {
+  return metadata.deletionTimestamp !== undefined && metadata.name !== DEFAULT_NAMESPACE;
+}
 
 /**
  * A namespace that is not there at all is no ground: its objects may come before it in one revision, and what is left
@@ -12,10 +23,10 @@ export function openNamespace(
 ): Refusal | undefined {
   if (operation !== 'create' || namespace === undefined) return undefined;
   const home = view.get(objectKey('Namespace', undefined, namespace));
-  return home?.metadata.deletionTimestamp === undefined
-    ? undefined
-    : {
+  return home && isTerminating(home)
+    ? {
         reason: 'Forbidden',
         message: `namespace ${namespace} is being terminated: create it when the namespace is gone and made anew`,
-      };
+      }
+    : undefined;
 }

@@ -1,5 +1,5 @@
 /** All files of a revision to one desired state, checked against each other. */
-import { KINDS, namesOf, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { DEFAULT_NAMESPACE, KINDS, namesOf, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { UNREAD_CODES } from './codes.ts';
 import { checkBudgets } from './compose-budgets.ts';
 import { checkNetwork } from './compose-network.ts';
@@ -11,9 +11,6 @@ import { byPosition, type Tell } from './findings.ts';
 import { positionOf } from './marks.ts';
 import { suggest } from './suggest.ts';
 import type { DesiredObject, DesiredState, Diagnostic, ParsedFile, Rendering } from './types.ts';
-
-/** The namespace that every cluster has. */
-const DEFAULT_NAMESPACE = 'default';
 
 /**
  * The desired state of a revision: what every file holds, and what is wrong with any of it, ordered by file, line,

@@ -25,7 +25,7 @@ const owner = (name: string): NonNullable<Metadata['ownerReferences']>[number] =
 });
 const namespace = (deletionTimestamp?: string): Stored<Namespace> =>
   stored<Namespace>(
-    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } },
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team' } },
     deletionTimestamp === undefined ? {} : { deletionTimestamp },
   );
 const inNamespace = (home: Stored): Pick<AdmissionRequest, 'view'> => ({
@@ -67,9 +67,9 @@ describe('a write that is refused', () => {
     ],
     [
       'namespace/lifecycle/admission.go: being terminated',
-      { ...create({}), ...inNamespace(namespace(ENDS)) },
+      { ...create({ namespace: 'team' }), ...inNamespace(namespace(ENDS)) },
       'Forbidden',
-      /namespace default is being terminated/,
+      /namespace team is being terminated/,
     ],
   ];
   for (const [source, request, reason, message] of cases)
@@ -85,11 +85,14 @@ describe('a write that is admitted', () => {
   const cases: readonly [what: string, AdmissionRequest][] = [
     ['finalizers with a domain, and standard ones', create({ finalizers: ['example.com/x', 'kubernetes', 'orphan'] })],
     ['one controller among owners', create({ ownerReferences: [owner('a'), { ...owner('b'), controller: false }] })],
-    ['something new in a namespace that is there', { ...create({}), ...inNamespace(namespace()) }],
+    ['something new in a namespace that is there', { ...create({ namespace: 'team' }), ...inNamespace(namespace()) }],
     ['something new in a namespace that is not there yet', create({})],
     [
       'a change of what is in a namespace that is going',
-      { ...update({}, { labels: { a: 'b' } }), ...inNamespace(namespace(ENDS)) },
+      {
+        ...update({ namespace: 'team' }, { namespace: 'team', labels: { a: 'b' } }),
+        ...inNamespace(namespace(ENDS)),
+      },
     ],
   ];
   for (const [what, request] of cases)

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { keyOf, objectKey, type ConfigMap, type Kind, type Stored } from '../../../contracts/objects/index.ts';
 import { allControllers } from '../../../reconciler/controllers/index.ts';
+import { admit } from '../../../reconciler/core/admission/chain.ts';
 import type { DeletionPropagation } from '../../../reconciler/core/step.ts';
 import { cluster, pod, running, service } from './objects.ts';
 import { World } from './world.ts';
@@ -78,5 +79,27 @@ describe('a Namespace that a finalizer holds', () => {
     w.apply({ steps: [{ do: 'update', object: { ...held, metadata: { ...held.metadata, finalizers: [] } } }] });
     w.settle();
     assert.deepEqual(left(w, 'Namespace'), ['default']);
+  });
+  it('goes alone and is made anew when it is `default`, with all that is in it, and what is new', () => {
+    const w = new World(allControllers());
+    w.put(cluster());
+    const home = w.put({
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: 'default', finalizers: [X] },
+    } as const);
+    const kept = w.put(map());
+    w.settle();
+    remove(w, w.get(keyOf(home)) ?? assert.fail());
+    const held = w.get(keyOf(home)) ?? assert.fail();
+    assert.equal(held.status?.phase, 'Active');
+    const more = { ...map(), metadata: { name: 'more', namespace: 'default' } };
+    assert.ok(admit({ operation: 'create', object: more, by: 'git', view: w, now: w.now }).admitted);
+    w.apply({ steps: [{ do: 'update', object: { ...held, metadata: { ...held.metadata, finalizers: [] } } }] });
+    w.settle();
+    const made = w.get(keyOf(home)) ?? assert.fail();
+    assert.notEqual(made.metadata.uid, home.metadata.uid);
+    assert.equal(made.metadata.deletionTimestamp, undefined);
+    assert.equal(w.get(keyOf(kept))?.metadata.uid, kept.metadata.uid);
   });
 });
