@@ -7,12 +7,15 @@ import { readdir, readFile, readlink } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { Fleet } from '../test/e2e/fleet.ts';
 import { helloApp } from '../test/e2e/manifests.ts';
+import { commandLine } from '../test/support/command-line.ts';
 
 const NODE = 'node-1';
 const PODS = 10;
-const SAMPLES = 15;
 const SAMPLE_MS = 2000;
 const AIM_MB = 72;
+const { samples: SAMPLES } = commandLine('bench:agent-memory', {
+  samples: { takes: 'number', default: 15, least: 1, says: 'looks at the memory, two seconds apart' },
+});
 
 interface Process {
   readonly pid: number;

@@ -12,12 +12,15 @@ import { createRunCommand } from '../nodeagent/adapters/process/run-command.ts';
 import { systemClock } from '../nodeagent/adapters/system/clock.ts';
 import { MASKED_PATHS, READONLY_PATHS } from '../nodeagent/core/pod/security.ts';
 import { eventually, Fleet } from '../test/e2e/fleet.ts';
+import { commandLine } from '../test/support/command-line.ts';
 
 const PODS = 40;
 const IN_FLIGHT = 8;
-const ROUNDS = Number(process.env['PLUMB_BENCH_ROUNDS'] ?? '5');
 const IMAGE = 'registry.lab/busybox:1';
 const SAMPLE_MS = 20;
+const { rounds: ROUNDS } = commandLine('bench:push', {
+  rounds: { takes: 'number', default: 5, least: 1, says: 'pushes, whose median is shown' },
+});
 
 function deployment(name: string, replicas: number): string {
   return `apiVersion: apps/v1

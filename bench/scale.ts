@@ -4,9 +4,7 @@
  * node is a Unix socket. The agents are simulated in processes whose time is not counted: they keep their pods, report
  * them as the real one does, beat, and say which rules are in force. A third process watches the store.
  *
- * `--nodes N` (100), `--pods-per-node P` (30), `--part join|fill|idle|push|rollout|flip|loss|recovery` (several; all
- * when absent; join and fill always run, as the ground for the others), `--limit SECONDS` for each part (180), `--idle
- * SECONDS` (30), `--json` for the JSON lines alone, `--profile DIR` for a CPU profile of the control plane.
+ * `--help` says what else it takes. join and fill always run, as the ground for the other parts.
  *
  * Joining is over when all nodes are Ready; that all hold all other nodes' routes takes until `idle` begins.
  *
@@ -17,8 +15,9 @@ import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
+import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
+import { commandLine } from '../test/support/command-line.ts';
 import type { FleetOrder } from './scale/fleet.ts';
 import { CLUSTER, deployment, machines, service } from './scale/manifests.ts';
 import { fleetStats, measure, pause, type Measured, type Subjects } from './scale/measure.ts';
@@ -39,26 +38,19 @@ const QUIET = 5;
 const MACHINES_PER_FILE = 100;
 const run = promisify(execFile);
 
-const { values: flags } = parseArgs({
-  options: {
-    nodes: { type: 'string', default: '100' },
-    'pods-per-node': { type: 'string', default: '30' },
-    part: { type: 'string', multiple: true, default: [...PARTS] },
-    limit: { type: 'string', default: '180' },
-    idle: { type: 'string', default: '30' },
-    profile: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
+const options = commandLine('bench:scale', {
+  nodes: { takes: 'number', default: 100, least: 1, says: 'simulated nodes' },
+  'pods-per-node': { takes: 'number', default: 30, least: 0, fraction: true, says: 'pods of each before the parts' },
+  part: { takes: 'names', of: PARTS, says: 'what to measure' },
+  limit: { takes: 'number', default: 180, least: 1, says: 'seconds for each part' },
+  idle: { takes: 'number', default: 30, least: 1, says: 'seconds that idle lasts' },
+  json: { takes: 'nothing', says: 'the lines of JSON alone' },
+  profile: { takes: 'path', says: 'a folder for a CPU profile of the control plane' },
 });
-for (const part of flags.part)
-  if (!PARTS.some((known) => known === part)) {
-    process.stderr.write(`there is no part ${part}: --part takes one of ${PARTS.join(', ')}, and may be repeated\n`);
-    process.exit(2);
-  }
-const nodes = Number(flags.nodes);
-const limitMs = Number(flags.limit) * 1000;
-const idleMs = Number(flags.idle) * 1000;
-const filled = Math.round(nodes * Number(flags['pods-per-node']));
+const { nodes } = options;
+const limitMs = options.limit * 1000;
+const idleMs = options.idle * 1000;
+const filled = Math.round(nodes * options['pods-per-node']);
 const rolled = Math.min(ROLLED, nodes * 10);
 const pushed = Math.min(PUSHED, nodes * 40);
 
@@ -90,7 +82,7 @@ class Bench {
         Child.start('fleet.ts', [fleetSocket(dir, i + 1), String(i * each), String(Math.min(each, nodes - i * each))]),
       ),
     );
-    const profiling = flags.profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', flags.profile];
+    const profiling = options.profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', options.profile];
     const controlPlane = await Child.start('control-plane.ts', [home, repo, dir], profiling);
     const connection = { path: join(home, 'redis.sock') };
     const observer = await Observer.open(connection, await readFile(join(home, 'seal.key')));
@@ -319,7 +311,7 @@ function words(m: Measured): string {
 
 const dir = await mkdtemp(join(tmpdir(), 'scale-'));
 const load = loadavg()[0];
-if (!flags.json)
+if (!options.json)
   process.stdout.write(
     `${nodes} nodes, ${filled} pods before the parts; ${cpus().length} cores, load ${load}; Node.js ${process.version}\n`,
   );
@@ -327,10 +319,10 @@ const bench = await Bench.start(dir);
 const measured: Measured[] = [];
 try {
   const ground: readonly Part[] = filled > 0 ? ['join', 'fill'] : ['join'];
-  for (const part of PARTS.filter((one) => ground.includes(one) || (one !== 'fill' && flags.part.includes(one)))) {
+  for (const part of PARTS.filter((one) => ground.includes(one) || (one !== 'fill' && options.part.includes(one)))) {
     const result = await bench.run(part);
     measured.push(result);
-    process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : words(result));
+    process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : words(result));
     // Without its nodes there is nothing to measure.
     if (part === 'join' && !result.converged) break;
   }

@@ -2,12 +2,10 @@
  * `npm run bench:scheduling`: the scheduling library in one process on the workloads of Kubernetes' scheduler_perf, and
  * how its cost grows. The floor, in the same run: the least that a scheduler which looks at all nodes must do
  * (scheduling/floor.ts). Then what a committer of places that others propose costs (scheduling/commits.ts), and pods
- * through Redis and BullMQ (scheduling/end-to-end.ts). `--part NAME`, more than once for more, runs these parts alone:
- * workloads, growth, commits, e2e. `--only TEXT` takes the workloads that have TEXT in their name. Rounds:
- * PLUMB_BENCH_ROUNDS, default 3.
+ * through Redis and BullMQ (scheduling/end-to-end.ts). `--help` says how to run some of it.
  */
 import { cpus, loadavg } from 'node:os';
-import { parseArgs } from 'node:util';
+import { commandLine } from '../test/support/command-line.ts';
 import { measureCommits, type Commits } from './scheduling/commits.ts';
 import { endToEnd } from './scheduling/end-to-end.ts';
 import { floorMicros } from './scheduling/floor.ts';
@@ -16,7 +14,18 @@ import { qualityOf, type Quality, type Spread } from './scheduling/quality.ts';
 import { run, type Run, type Workload } from './scheduling/run.ts';
 import { WORKLOADS, type NamedWorkload } from './scheduling/workloads.ts';
 
-const ROUNDS = Number(process.env['PLUMB_BENCH_ROUNDS'] ?? '3');
+const PARTS = {
+  workloads: measureWorkloads,
+  growth: measureGrowth,
+  commits: measureProposals,
+  e2e: measureEndToEnd,
+};
+const options = commandLine('bench:scheduling', {
+  part: { takes: 'names', of: Object.keys(PARTS), says: 'what to measure' },
+  only: { takes: 'pattern', of: WORKLOADS.map(({ name }) => name), says: 'workloads with this in their name' },
+  rounds: { takes: 'number', default: 3, least: 1, says: 'runs of each, whose median is shown' },
+});
+const ROUNDS = options.rounds;
 const FLOOR_PODS = 1000;
 /**
  * So that the functions have met every kind of pod before anything is measured, as in a scheduler that has run for a
@@ -266,18 +275,5 @@ function measureProposals(only: string): void {
   );
 }
 
-const PARTS = {
-  workloads: measureWorkloads,
-  growth: measureGrowth,
-  commits: measureProposals,
-  e2e: measureEndToEnd,
-};
-const { values: flags } = parseArgs({
-  options: {
-    only: { type: 'string', default: '' },
-    part: { type: 'string', multiple: true, default: Object.keys(PARTS) },
-  },
-});
-for (const name of flags.part)
-  if (!(name in PARTS)) throw new Error(`there is no part ${name}: choose of ${Object.keys(PARTS).join(', ')}`);
-for (const [name, measurePart] of Object.entries(PARTS)) if (flags.part.includes(name)) await measurePart(flags.only);
+for (const [name, measurePart] of Object.entries(PARTS))
+  if (options.part.includes(name)) await measurePart(options.only);

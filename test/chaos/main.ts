@@ -3,39 +3,22 @@
  * numbers that follow from the seed. Prints a line for each, a table, and last one line of JSON. Exits 1 when a promise
  * did not hold.
  */
-import { parseArgs } from 'node:util';
+import { commandLine } from '../support/command-line.ts';
 import { inflict, startScene, summary, type Outcome } from './chaos.ts';
 import { FAULTS } from './faults.ts';
 import { seeded } from './random.ts';
 
 const NAME_WIDTH = 2 + Math.max(...FAULTS.map(({ name }) => name.length));
-const OPTIONS = {
-  seed: { type: 'string', default: '1' },
-  minutes: { type: 'string', default: '10' },
-  only: { type: 'string', default: '' },
-  help: { type: 'boolean', default: false },
-} as const;
-
-/** Undefined for flags that there are none of. */
-function given():
-  { readonly seed: string; readonly minutes: string; readonly only: string; readonly help: boolean } | undefined {
-  try {
-    return parseArgs({ options: OPTIONS }).values;
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n`);
-    return undefined;
-  }
-}
-
-const values = given() ?? { seed: '', minutes: '', only: '', help: false };
-const chosen = FAULTS.filter(({ name }) => name.includes(values.only));
-const [seed, minutes] = [Number(values.seed), Number(values.minutes)];
-if (values.help || chosen.length === 0 || !Number.isInteger(seed) || !(minutes > 0)) {
-  process.stderr.write(
-    `usage: npm run chaos -- [--seed N] [--minutes M] [--only TEXT]\n\nfaults:\n${FAULTS.map(({ name, holds }) => `  ${name.padEnd(NAME_WIDTH)}${holds}`).join('\n')}\n`,
-  );
-  process.exit(values.help ? 0 : 2);
-}
+const { seed, minutes, only } = commandLine(
+  'chaos',
+  {
+    seed: { takes: 'number', default: 1, least: 0, says: 'what follows from it: which faults, in which order' },
+    minutes: { takes: 'number', default: 10, least: 0.1, fraction: true, says: 'how long' },
+    only: { takes: 'pattern', of: FAULTS.map(({ name }) => name), says: 'faults with this in their name' },
+  },
+  `\nfaults:\n${FAULTS.map(({ name, holds }) => `  ${name.padEnd(NAME_WIDTH)}${holds}`).join('\n')}\n`,
+);
+const chosen = FAULTS.filter(({ name }) => name.includes(only));
 
 const random = seeded(seed);
 const scene = await startScene(random);
