@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { errorText } from '../contracts/errors.ts';
 import { NODE_PATHS } from '../contracts/agent/places.ts';
 import { createCniConfigFile } from './adapters/cni/file.ts';
+import { createPodNetwork } from './adapters/cni/pod-network.ts';
 import { criDisk } from './adapters/cri/cri-disk.ts';
 import { criImages } from './adapters/cri/cri-images.ts';
 import { criRuntime } from './adapters/cri/cri-runtime.ts';
@@ -28,6 +29,7 @@ import { descriptorLines, jsonLog } from './adapters/system/json-log.ts';
 import { machineFacts } from './adapters/system/machine-facts.ts';
 import { thermalPaths } from './adapters/system/thermal-paths.ts';
 import type { NodeFolders } from './core/pod/layout.ts';
+import { startAddressKeeper } from './loops/address-keeper.ts';
 import { startApi } from './loops/api/server.ts';
 import { openAssignment } from './loops/assignment-store.ts';
 import { startDiskKeeper } from './loops/disk-keeper.ts';
@@ -144,6 +146,14 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   const keeper = startStatusKeeper({ hub, disk: statusDisk, clock, log });
   const logs = logFiles();
   const rotation = startLogRotation({ runtime, logs, clock, log, running: () => pods.running() });
+  const cni = createCniConfigFile({
+    run,
+    path: options.root + NODE_PATHS.cniConfig,
+    dataDir: `${folders.state}/cni`,
+  });
+  const addresses = options.network
+    ? startAddressKeeper({ network: createPodNetwork({ run, config: cni }), runtime, clock, log })
+    : undefined;
   const network = options.network
     ? startNetworkSync({
         assignment,
@@ -151,7 +161,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
         pods: localPods,
         filter: createNftPacketFilter({ run, follow: createFollowCommand() }),
         routing: createIpRouting({ run }),
-        cni: createCniConfigFile({ run, path: options.root + NODE_PATHS.cniConfig, dataDir: `${folders.state}/cni` }),
+        cni,
         log: (level, message, fields) => log[level](message, fields),
         onState: (state) => reporter.noteNetwork(state),
         onEvent: (event) => hub.tellNodeEvent(event),
@@ -192,6 +202,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   await Promise.all([
     pods.close(),
     network?.close(),
+    addresses?.close(),
     rotation.close(),
     reporter.close(),
     imageReporter.close(),

@@ -54,6 +54,8 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
   const observed = new Map<string, ObservedPod>();
   const gone = new Set<string>();
   const strayExits = new Set<string>();
+  /** Pods that nobody assigned and that had files, and no worker, at the last list. */
+  let leftFiles: ReadonlySet<string> = new Set();
   const closing = new AbortController();
   const beat = createWaker(clock);
   let eventsLive = false;
@@ -125,7 +127,8 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     for (const [id, owner] of uidOfPart) if (owner === uid) uidOfPart.delete(id);
     observed.delete(uid);
     gone.add(uid);
-    hub.tellGone(worker.identity);
+    // What only left files was reported, if ever, by an agent before this one.
+    if (worker.identity.name !== '') hub.tellGone(worker.identity);
     if (!isAssigned(uid)) {
       gone.delete(uid);
       void clock.sleep(GONE_TOLD_MS, closing.signal).then(
@@ -187,8 +190,9 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
         { uid: c.podUid, name: c.labels[LABEL.podName] ?? '', namespace: c.labels[LABEL.podNamespace] ?? '' },
         `${c.id}/${c.state}`,
       );
+    const withFiles = await deps.files.list();
     if (!listedOnce) {
-      listedOnce = new Set([...identities.keys(), ...(await deps.files.list())]);
+      listedOnce = new Set([...identities.keys(), ...withFiles.map(({ uid }) => uid)]);
       for (const key of inTurn(
         assignment
           .current()
@@ -197,15 +201,23 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
       ))
         podChanged(key);
     }
+    const found = (identity: PodIdentity, what: string): void => {
+      const { namespace, name, uid } = identity;
+      log.info(what, { pod: `${namespace}/${name}`, uid });
+      gone.delete(uid);
+      start(identity, undefined);
+    };
     for (const [uid, identity] of identities) {
       const worker = workers.get(uid);
       if (worker && signatureOf(observed.get(uid)) !== (signatures.get(uid) ?? []).sort().join()) worker.wake();
-      if (!worker && assignment.loaded) {
-        log.info('found a pod that is not assigned here', { pod: `${identity.namespace}/${identity.name}`, uid });
-        gone.delete(uid);
-        start(identity, undefined);
-      }
+      if (!worker && assignment.loaded) found(identity, 'found a pod that is not assigned here');
     }
+    // An agent that was killed between a pod's last container and its files; kubelet: cleanupOrphanedPodDirs. Seen
+    // twice, as a worker may have removed them since they were listed.
+    const left = withFiles.filter(({ uid }) => !workers.has(uid) && !isAssigned(uid));
+    for (const identity of left)
+      if (assignment.loaded && leftFiles.has(identity.uid)) found(identity, 'found files of a pod that is gone');
+    leftFiles = new Set(left.map(({ uid }) => uid));
     for (const [uid, worker] of workers)
       if (!identities.has(uid) && signatureOf(observed.get(uid)) !== '') worker.wake();
   }

@@ -17,6 +17,8 @@ export interface RuntimeHealth {
   readonly sandboxImage: string;
   /** Whether cgroup parents are systemd slice names instead of paths. */
   readonly systemdCgroup: boolean;
+  /** Folder of the network plugins that it runs. */
+  readonly networkPlugins: string;
 }
 
 export interface ExecOutcome {
@@ -56,6 +58,11 @@ export interface ContainerRuntime {
 
   /** Of one pod, or of all. */
   listSandboxes(podUid: string | undefined, signal: AbortSignal): Promise<readonly SandboxSummary[]>;
+  /**
+   * Ids of all sandboxes, whoever made them: what is no sandbox of anybody is the one thing that our labels do not tell.
+   * One that is being made is not among them.
+   */
+  everySandbox(signal: AbortSignal): Promise<ReadonlySet<string>>;
   listContainers(podUid: string | undefined, signal: AbortSignal): Promise<readonly ContainerSummary[]>;
   /** The address of a sandbox; empty in the host's network. NotFound. */
   sandboxAddress(id: string, signal: AbortSignal): Promise<string>;

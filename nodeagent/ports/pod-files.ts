@@ -43,8 +43,11 @@ export interface PodFiles {
    * Unmounts and removes all that is the pod's, and nothing else: no link is followed, no mount entered. Idempotent.
    */
   remove(pod: PodIdentity, cgroupParent: string, signal: AbortSignal): Promise<void>;
-  /** Uids of pods that have files here. */
-  list(): Promise<readonly string[]>;
+  /**
+   * Pods that have files here. Of one whose folder of logs was not made, or is gone already, the uid alone is known:
+   * name and namespace are empty.
+   */
+  list(): Promise<readonly PodIdentity[]>;
   /** Removes logs and termination messages of attempts other than these (`<container>/<attempt>`). */
   tidyAttempts(pod: PodIdentity, keep: ReadonlySet<string>): Promise<void>;
 }

@@ -22,6 +22,7 @@ const QUICK_MS = 30_000;
 const SANDBOX_MS = 240_000;
 const NANOS_PER_MS = 1e6;
 const DEFAULT_SANDBOX_IMAGE = 'registry.k8s.io/pause:3.9';
+const DEFAULT_NETWORK_PLUGINS = '/opt/cni/bin';
 
 /** As much as containerd sends in one message. */
 const LIST_BYTES = 16 * 1024 * 1024;
@@ -105,6 +106,11 @@ export function criRuntime(deps: CommandDeps): ContainerRuntime {
         createdAt: item.createdAt / NANOS_PER_MS,
         annotations: item.annotations,
       }));
+    },
+
+    async everySandbox(signal) {
+      const answer = await client.unary(RPC.listSandboxes, { filter: undefined }, { signal, timeoutMs: QUICK_MS });
+      return new Set(answer.items.map((item) => item.id));
     },
 
     async listContainers(podUid, signal) {
@@ -233,17 +239,23 @@ function healthOf(answer: StatusAnswer): RuntimeHealth {
       .join('; '),
     sandboxImage: config.sandboxImage ?? DEFAULT_SANDBOX_IMAGE,
     systemdCgroup: config.systemdCgroup,
+    networkPlugins: config.networkPlugins ?? DEFAULT_NETWORK_PLUGINS,
   };
 }
 
 /** What containerd's CRI plugin tells of its own configuration (`crictl info`). */
-function runtimeConfig(json: string | undefined): { sandboxImage: string | undefined; systemdCgroup: boolean } {
-  const none = { sandboxImage: undefined, systemdCgroup: false };
+function runtimeConfig(json: string | undefined): {
+  sandboxImage: string | undefined;
+  systemdCgroup: boolean;
+  networkPlugins: string | undefined;
+} {
+  const none = { sandboxImage: undefined, systemdCgroup: false, networkPlugins: undefined };
   if (json === undefined) return none;
   try {
     const config = JSON.parse(json) as {
       sandboxImage?: string;
       systemdCgroup?: boolean;
+      cni?: { binDir?: string };
       containerd?: {
         defaultRuntimeName?: string;
         runtimes?: Record<string, { options?: { SystemdCgroup?: boolean } | null }>;
@@ -253,6 +265,7 @@ function runtimeConfig(json: string | undefined): { sandboxImage: string | undef
     return {
       sandboxImage: config.sandboxImage,
       systemdCgroup: config.systemdCgroup === true || runtime?.options?.SystemdCgroup === true,
+      networkPlugins: config.cni?.binDir,
     };
   } catch {
     return none;

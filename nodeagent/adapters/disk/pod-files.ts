@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { errorText } from '../../../contracts/errors.ts';
 import { endingFile, logFolder, podFolder, terminationFolder, type NodeFolders } from '../../core/pod/layout.ts';
 import { messagesOf } from '../../core/logs/cri-log.ts';
+import { podOfLogFolder } from '../../core/pod/identity.ts';
 import type { PodFiles } from '../../ports/pod-files.ts';
 import type { RunCommand } from '../../ports/run-command.ts';
 import { readEnd } from './descriptors.ts';
@@ -78,10 +79,14 @@ export function podFiles(folders: NodeFolders, run: RunCommand): PodFiles {
     },
 
     async list() {
-      const found = await Promise.all(
-        [folders.state, folders.run].map((folder) => readdir(join(folder, 'pods')).catch(() => [])),
+      const [onDisk = [], inMemory = [], logs = []] = await Promise.all(
+        [join(folders.state, 'pods'), join(folders.run, 'pods'), folders.podLogs].map((folder) =>
+          readdir(folder).catch(() => []),
+        ),
       );
-      return [...new Set(found.flat())];
+      const unnamed = [...onDisk, ...inMemory].map((uid) => ({ namespace: '', name: '', uid }));
+      const named = logs.flatMap((name) => podOfLogFolder(name) ?? []);
+      return [...new Map([...unnamed, ...named].map((pod) => [pod.uid, pod])).values()];
     },
 
     async tidyAttempts(pod, keep) {

@@ -80,6 +80,7 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
       message: '',
       sandboxImage: 'pause',
       systemdCgroup: false,
+      networkPlugins: '/nowhere',
     }),
 
     async listSandboxes(podUid) {
@@ -94,6 +95,7 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
           annotations: one.config.annotations,
         }));
     },
+    everySandbox: async () => new Set(sandboxes.keys()),
     async listContainers(podUid, signal) {
       signal.throwIfAborted();
       return [...containers.values()]

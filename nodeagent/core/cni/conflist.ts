@@ -4,7 +4,7 @@ import { canonicalRange, nthAddress } from '../../../contracts/ipv4.ts';
 /** CNI version that containerd 1.4 and newer and the plugins of Debian 11 and newer all speak. */
 const CNI_VERSION = '0.4.0';
 /** Name of the network: plugins keep what they make for it apart by this. */
-const NETWORK = 'plumbline';
+export const NETWORK = 'plumbline';
 
 export interface ConflistInput {
   readonly podRange: string;

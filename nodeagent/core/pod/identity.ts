@@ -43,6 +43,12 @@ export function podLogFolder(pod: PodIdentity): string {
   return `${pod.namespace}_${pod.name}_${pod.uid}`;
 }
 
+/** Whose folder of logs it is; undefined for a name that {@link podLogFolder} does not make. */
+export function podOfLogFolder(folder: string): PodIdentity | undefined {
+  const [namespace, name, uid, ...more] = folder.split('_');
+  return namespace && name && uid && more.length === 0 ? { namespace, name, uid } : undefined;
+}
+
 export function containerLogPath(container: string, attempt: number): string {
   return `${container}/${attempt}.log`;
 }

@@ -235,6 +235,25 @@ describe('an agent that starts', () => {
     await agent.until('probed', isReady);
   });
 
+  it('removes the files of a pod of which an agent before it had removed everything else', async () => {
+    const root = `${host.folder}/root`;
+    const folders = [
+      `var/lib/plumbline/pods/left`,
+      `run/plumbline/pods/left`,
+      `var/log/plumbline/pods/default_left_left`,
+    ];
+    const there = (): Promise<string> =>
+      host.run(['sh', '-c', 'cd "$0"; for f; do [ ! -e "$f" ] || echo "$f"; done', root, ...folders]);
+    await agent.stop();
+    agent = await startAgent(host);
+    await host.run(['sh', '-ec', 'cd "$0"; for f; do mkdir -p "$f"; echo x > "$f/file"; done', root, ...folders]);
+    for (let tries = 0; (await there()) !== ''; tries += 1) {
+      assert.ok(tries < 400, await there());
+      await delay(100);
+    }
+    await agent.until('probed', isReady);
+  });
+
   it('touches nothing before it was ever given an assignment', async () => {
     await agent.stop();
     await host.run([

@@ -1,0 +1,135 @@
+/** Addresses that nobody gave back: the real plugins, a real containerd, and what is left of a sandbox. */
+import assert from 'node:assert/strict';
+import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { createCniConfigFile } from '../../../nodeagent/adapters/cni/file.ts';
+import { createPodNetwork } from '../../../nodeagent/adapters/cni/pod-network.ts';
+import { criImages } from '../../../nodeagent/adapters/cri/cri-images.ts';
+import { criRuntime } from '../../../nodeagent/adapters/cri/cri-runtime.ts';
+import { GrpcClient } from '../../../nodeagent/adapters/cri/grpc.ts';
+import { createRunCommand } from '../../../nodeagent/adapters/process/run-command.ts';
+import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
+import { renderConflist } from '../../../nodeagent/core/cni/conflist.ts';
+import { createAddressSweep, SANDBOX_PATIENCE_MS } from '../../../nodeagent/loops/address-keeper.ts';
+import type { ContainerRuntime } from '../../../nodeagent/ports/container-runtime.ts';
+import { podMaker } from '../../contract/container-runtime/pods.ts';
+import { startHost, type TestHost } from './host.ts';
+
+const PLUGINS = '/usr/lib/cni';
+const stranger = (digit: string): string => digit.repeat(64);
+
+describe('addresses of sandboxes that are gone', () => {
+  let host: TestHost;
+  let runtime: ContainerRuntime;
+  let sweep: (signal: AbortSignal) => Promise<number>;
+  let now = 0;
+  const { signal } = new AbortController();
+  const { newPod, sandboxOf } = podMaker(() => ({ image: 'any', logFolder: `${host.folder}/logs` }));
+  const reservations = () => join(host.folder, 'ipam', 'plumbline');
+  const held = async (): Promise<string[]> =>
+    (await readdir(reservations())).filter((name) => /^[\d.]+$/.test(name)).sort();
+  const namespaces = async (): Promise<string> => host.run(['ip', 'netns', 'list']);
+
+  before(async () => {
+    host = await startHost();
+    const path = join(host.folder, 'cni', '05-plumbline.conflist');
+    const dataDir = join(host.folder, 'ipam');
+    await writeFile(path, renderConflist({ podRange: '198.18.78.0/24', mtu: 1450, dataDir }));
+    const client = new GrpcClient(host.containerdSocket);
+    const run = createRunCommand({
+      prefix: ['nsenter', '--target', String(host.pid), '--mount', '--pid', '--net', '--'],
+    });
+    runtime = criRuntime({ client, folder: `${host.folder}/commands`, run, clock: systemClock });
+    const { sandboxImage } = await runtime.health(signal);
+    await criImages(client, host.containerdSocket).ensureSandboxImage(sandboxImage, signal);
+    // containerd notices a new file of its folder in its own time.
+    for (let tries = 0; ; tries += 1) {
+      const id = await runtime.runSandbox(sandboxOf(newPod()), signal);
+      const address = await runtime.sandboxAddress(id, signal);
+      await runtime.stopSandbox(id, signal);
+      await runtime.removeSandbox(id, signal);
+      if (address.startsWith('198.18.78.')) break;
+      assert.ok(tries < 50, `containerd stays with ${address}`);
+    }
+    const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+    const network = createPodNetwork({ run, config: createCniConfigFile({ run, path, dataDir }) });
+    sweep = createAddressSweep({ network, runtime, clock: { ...systemClock, monotonic: () => now }, log });
+  });
+  after(async () => {
+    await runtime.close();
+    await host.close();
+  });
+
+  /** What a runtime does first when it makes a sandbox; where it is killed then, nobody undoes it. */
+  async function attach(sandboxId: string, namespace: string): Promise<string> {
+    await host.run(['ip', 'netns', 'add', namespace]);
+    const config = JSON.parse(
+      renderConflist({ podRange: '198.18.78.0/24', mtu: 1450, dataDir: join(host.folder, 'ipam') }),
+    ) as { cniVersion: string; name: string; plugins: object[] };
+    const file = join(host.folder, 'plugin.json');
+    await writeFile(file, JSON.stringify({ cniVersion: config.cniVersion, name: config.name, ...config.plugins[0] }));
+    const answer = await host.run(['sh', '-ec', 'exec "$1/ptp" < "$2"', 'ptp', PLUGINS, file], {
+      CNI_COMMAND: 'ADD',
+      CNI_CONTAINERID: sandboxId,
+      CNI_IFNAME: 'eth0',
+      CNI_NETNS: `/run/netns/${namespace}`,
+      CNI_PATH: PLUGINS,
+    });
+    return (JSON.parse(answer) as { ips: { address: string }[] }).ips[0]?.address.split('/')[0] ?? '';
+  }
+
+  async function afterAWholeStart(): Promise<number> {
+    await sweep(signal);
+    now += SANDBOX_PATIENCE_MS;
+    return sweep(signal);
+  }
+
+  it('knows the folder of the plugins from containerd', async () => {
+    assert.equal((await runtime.health(signal)).networkPlugins, PLUGINS);
+  });
+
+  it('gives back what no sandbox has, with its route, device and namespace, and nothing of a living one', async () => {
+    const living = await runtime.runSandbox(sandboxOf(newPod()), signal);
+    const foreign = await runtime.runSandbox(sandboxOf(newPod(), { labels: {} }), signal);
+    const addresses = [await runtime.sandboxAddress(living, signal), await runtime.sandboxAddress(foreign, signal)];
+    const left = await attach(stranger('a'), 'cni-00000000-0000-4000-8000-00000000000a');
+    await writeFile(join(reservations(), '198.18.78.200'), `${stranger('b')}\r\neth0`);
+    assert.deepEqual(await held(), [...addresses, left, '198.18.78.200'].sort());
+
+    assert.equal(await afterAWholeStart(), 2);
+    assert.deepEqual(await held(), [...addresses].sort());
+    assert.doesNotMatch(await namespaces(), /00000000000a/);
+    const routes = await host.run(['ip', 'route', 'show']);
+    assert.doesNotMatch(routes, new RegExp(`^${left.replaceAll('.', '\\.')} `, 'm'));
+    for (const address of addresses) assert.match(routes, new RegExp(`^${address.replaceAll('.', '\\.')} dev`, 'm'));
+    // The address is good for another pod.
+    const next = await runtime.runSandbox(sandboxOf(newPod(), { address: left }), signal);
+    assert.equal(await runtime.sandboxAddress(next, signal), left);
+  });
+
+  it('leaves one in whose namespace a process lives', async () => {
+    const namespace = 'cni-00000000-0000-4000-8000-00000000000c';
+    const left = await attach(stranger('c'), namespace);
+    const pids = async (): Promise<string> => (await host.run(['ip', 'netns', 'pids', namespace])).trim();
+    host.spawn(['nsenter', `--net=/run/netns/${namespace}`, 'sleep', '1000']);
+    for (let tries = 0; (await pids()) === ''; tries += 1) assert.ok(tries < 200, 'the process does not start');
+    await afterAWholeStart();
+    assert.ok((await held()).includes(left));
+    await host.run(['kill', '-KILL', await pids()]);
+    for (let tries = 0; (await pids()) !== ''; tries += 1) assert.ok(tries < 200, 'the process does not end');
+    assert.equal(await sweep(signal), 1);
+    assert.ok(!(await held()).includes(left));
+  });
+
+  it('follows no link and reads no more than a reservation is long', async () => {
+    const elsewhere = join(host.folder, 'elsewhere');
+    await writeFile(elsewhere, `${stranger('d')}\r\neth0`);
+    await symlink(elsewhere, join(reservations(), '198.18.78.201'));
+    await mkdir(join(reservations(), '198.18.78.202'));
+    await writeFile(join(reservations(), '198.18.78.203'), 'x'.repeat(100_000));
+    assert.equal(await afterAWholeStart(), 0);
+    for (const name of ['198.18.78.201', '198.18.78.203']) assert.ok((await held()).includes(name));
+    await rm(reservations(), { recursive: true });
+  });
+});
