@@ -2,23 +2,10 @@
  * The live state. Kubernetes' storage contract: compare-and-set on resourceVersion, a change stream that a watcher
  * resumes.
  */
-import type { Kind, KubeObject, ObjectKey, Stored } from '../../contracts/objects/index.ts';
+import type { Kind, ObjectKey, Stored } from '../../contracts/objects/index.ts';
+import type { WriteOp } from '../core/storage/apply-write.ts';
 
-export type WriteOp =
-  /**
-   * Sets uid (kept when given: recovery), resourceVersion, generation 1, creationTimestamp (kept when given). Fails
-   * with AlreadyExists.
-   */
-  | { readonly op: 'create'; readonly object: KubeObject }
-  /**
-   * Replaces everything but status. `metadata.resourceVersion` must be the current one, else Conflict. Generation rises
-   * when anything outside metadata and status changed.
-   */
-  | { readonly op: 'update'; readonly object: Stored }
-  /** Replaces status only; compare-and-set as `update`. Writing an equal status is no write. */
-  | { readonly op: 'updateStatus'; readonly object: Stored }
-  /** Removes at once. NotFound where there is none; Conflict where uid or resourceVersion differ. */
-  | { readonly op: 'delete'; readonly key: ObjectKey; readonly uid?: string; readonly resourceVersion?: string };
+export type { WriteOp };
 
 export type WriteResult =
   | { readonly ok: true; readonly object: Stored; readonly resourceVersion: string }

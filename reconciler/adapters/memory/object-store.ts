@@ -1,16 +1,7 @@
 /** The `ObjectStore` within one process. */
-import {
-  displayKey,
-  keyOf,
-  parseKey,
-  type Kind,
-  type KubeObject,
-  type ObjectKey,
-  type Stored,
-} from '../../../contracts/objects/index.ts';
+import { keyOf, parseKey, type Kind, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
 import { RetryableError } from '../../core/errors.ts';
-import { canonicalJson } from '../../core/storage/canonical-json.ts';
-import { kubeTime, putTogether, takeApart } from '../../core/storage/object-form.ts';
+import { applyWrite } from '../../core/storage/apply-write.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ids } from '../../ports/ids.ts';
 import type { Member } from '../../ports/leases.ts';
@@ -184,82 +175,26 @@ export class MemoryObjectStore implements ObjectStore {
   #apply(op: WriteOp): WriteResult {
     const key = op.op === 'delete' ? op.key : keyOf(op.object);
     parseKey(key);
-    const current = this.state.objects.get(key);
-    if (op.op === 'create') {
-      return current
-        ? refuse(
-            'AlreadyExists',
-            `create ${displayKey(key)}: there is one already, at resourceVersion ${current.metadata.resourceVersion}`,
-          )
-        : this.#create(key, op.object);
-    }
-    if (!current) return refuse('NotFound', `${op.op} ${displayKey(key)}: there is no such object`);
-    const expected =
-      op.op === 'delete' ? op : { uid: op.object.metadata.uid, resourceVersion: op.object.metadata.resourceVersion };
-    if (expected.uid !== undefined && expected.uid !== current.metadata.uid)
-      return refuse('Conflict', `${op.op} ${displayKey(key)}: the stored object has uid ${current.metadata.uid}`);
-    if (expected.resourceVersion !== undefined && expected.resourceVersion !== current.metadata.resourceVersion) {
-      return refuse(
-        'Conflict',
-        `${op.op} ${displayKey(key)}: the stored object has resourceVersion ${current.metadata.resourceVersion}`,
-      );
-    }
-    switch (op.op) {
-      case 'delete':
-        return this.#publish('delete', key, current);
-      case 'update':
-        return this.#update(key, current, op.object);
-      case 'updateStatus':
-        return this.#updateStatus(key, current, op.object);
-    }
-  }
-
-  #create(key: ObjectKey, object: KubeObject): WriteResult {
-    const { body, status } = takeApart(object);
-    const created = putTogether(body, status, {
-      uid: object.metadata.uid ?? this.#ids.uid(),
-      resourceVersion: '0',
-      generation: 1,
-      creationTimestamp: object.metadata.creationTimestamp ?? kubeTime(this.#clock.now()),
+    const applied = applyWrite(op, this.state.objects.get(key), {
+      uid: () => this.#ids.uid(),
+      version: () => String(++this.state.version),
+      now: this.#clock.now(),
     });
-    return this.#publish('put', key, created);
-  }
-
-  #update(key: ObjectKey, current: Stored, wanted: Stored): WriteResult {
-    const before = takeApart(current);
-    const after = takeApart(wanted);
-    if (canonicalJson(before.body) === canonicalJson(after.body)) return accept(current);
-    const rises = canonicalJson(before.specPart) !== canonicalJson(after.specPart);
-    const { metadata } = current;
-    return this.#publish(
-      'put',
-      key,
-      putTogether(after.body, before.status, {
-        ...serverMeta(metadata),
-        generation: metadata.generation + (rises ? 1 : 0),
-      }),
-    );
-  }
-
-  #updateStatus(key: ObjectKey, current: Stored, wanted: Stored): WriteResult {
-    const before = takeApart(current);
-    const { status } = takeApart(wanted);
-    if (canonicalJson(before.status) === canonicalJson(status)) return accept(current);
-    return this.#publish('put', key, putTogether(before.body, status, serverMeta(current.metadata)));
+    switch (applied.is) {
+      case 'refused':
+        return { ok: false, reason: applied.reason, message: applied.message };
+      case 'unchanged':
+        return accept(applied.object);
+      case 'put':
+      case 'delete':
+        return this.#publish(applied.is, key, applied.object);
+    }
   }
 
   #publish(type: ChangeEvent['type'], key: ObjectKey, object: Stored): WriteResult {
     const { state } = this;
-    state.version += 1;
-    const { body, status } = takeApart(object);
     // Through JSON, as on the way to Redis: what is stored shares nothing with what was passed in.
-    const stored = freeze(
-      JSON.parse(
-        JSON.stringify(
-          putTogether(body, status, { ...serverMeta(object.metadata), resourceVersion: String(state.version) }),
-        ),
-      ) as Stored,
-    );
+    const stored = freeze(JSON.parse(JSON.stringify(object)) as Stored);
     if (type === 'delete') state.objects.delete(key);
     else state.objects.set(key, stored);
     state.changes.push({ type, object: stored });
@@ -271,21 +206,8 @@ export class MemoryObjectStore implements ObjectStore {
   }
 }
 
-function serverMeta({
-  uid,
-  resourceVersion,
-  generation,
-  creationTimestamp,
-}: Stored['metadata']): Pick<Stored['metadata'], 'uid' | 'resourceVersion' | 'generation' | 'creationTimestamp'> {
-  return { uid, resourceVersion, generation, creationTimestamp };
-}
-
 function accept(object: Stored): WriteResult {
   return { ok: true, object, resourceVersion: object.metadata.resourceVersion };
-}
-
-function refuse(reason: 'AlreadyExists' | 'Conflict' | 'NotFound', message: string): WriteResult {
-  return { ok: false, reason, message };
 }
 
 function freeze<T>(value: T): T {

@@ -6,7 +6,7 @@
  */
 import { displayKey, keyOf, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
 import { admit } from '../../core/admission/chain.ts';
-import type { Author, Refusal, Verdict } from '../../core/admission/request.ts';
+import type { AdmissionView, Author, Refusal, Verdict } from '../../core/admission/request.ts';
 import { RetryableError, TerminalError } from '../../core/errors.ts';
 import type { Step } from '../../core/step.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -76,111 +76,133 @@ export class Writer {
    * front of it was refused. Throws what the store throws.
    */
   async attempt(steps: readonly Step[], by: Author, signal: AbortSignal): Promise<readonly StepProblem[]> {
-    const problems: StepProblem[] = [];
-    const written = new Map<ObjectKey, Written>();
-    for (const batch of batches(steps)) {
-      const found = await this.#write(batch.writes, by, written, signal);
-      problems.push(...found);
-      const refused = new Set(found.map(({ step }) => step));
-      for (const { event, follows } of batch.events) {
-        if (!follows || !refused.has(follows)) this.#record(event, by);
-      }
-    }
-    return problems;
-  }
-
-  /** Writes to different objects. */
-  async #write(
-    steps: readonly WriteStep[],
-    by: Author,
-    written: Map<ObjectKey, Written>,
-    signal: AbortSignal,
-  ): Promise<StepProblem[]> {
-    const problems: StepProblem[] = [];
-    let left = steps;
-    for (let round = 1; left.length > 0; round += 1) {
-      const planned: { readonly step: WriteStep; readonly op: WriteOp }[] = [];
-      for (const step of left) {
-        const decided = this.#decide(step, by, written);
-        if (!decided.admitted) problems.push({ step, reason: decided.reason, message: decided.message });
-        else if (decided.write) planned.push({ step, op: decided.write });
-      }
-      const results = await this.#cache.write(
-        planned.map(({ op }) => op),
-        signal,
-      );
-      const again: WriteStep[] = [];
-      for (const [index, { step, op }] of planned.entries()) {
-        const result = results[index];
-        if (!result) continue;
-        if (result.ok) {
-          if (op.op !== 'delete')
-            written.set(keyOf(result.object), { base: op.object.metadata.resourceVersion, object: result.object });
-        } else if (step.do === 'delete' && result.reason === 'Conflict' && round < DELETE_ROUNDS && this.#moved(op)) {
-          again.push(step);
-        } else if (!isHarmless(op, result)) {
-          problems.push({ step, reason: result.reason, message: result.message });
-        }
-      }
-      left = again;
-    }
-    return problems;
-  }
-
-  #decide(step: WriteStep, by: Author, written: ReadonlyMap<ObjectKey, Written>): Decided {
-    const asked = { by, view: this.#cache, now: this.#clock.now() };
-    switch (step.do) {
-      case 'create':
-        return admit({ operation: 'create', object: step.object, ...asked });
-      case 'update':
-      case 'updateStatus': {
-        const key = keyOf(step.object);
-        const base = step.object.metadata.resourceVersion;
-        const earlier = written.get(key);
-        if (earlier?.base === base)
-          return admit({
-            operation: step.do,
-            object: onVersion(step.object, earlier.object),
-            old: earlier.object,
-            ...asked,
-          });
-        const old: Stored | undefined = this.#cache.get(key);
-        if (old?.metadata.uid !== step.object.metadata.uid)
-          return stale('NotFound', `${step.do} ${displayKey(key)}: there is no such object any more`);
-        if (old.metadata.resourceVersion !== base)
-          return stale(
-            'Conflict',
-            `${step.do} ${displayKey(key)}: made from resourceVersion ${base}, the object is at ${old.metadata.resourceVersion}`,
-          );
-        return admit({ operation: step.do, object: step.object, old, ...asked });
-      }
-      case 'delete': {
-        const { key, uid, do: _delete, ...options } = step;
-        const old: Stored | undefined = this.#cache.get(key);
-        if (!old) return { admitted: true, write: undefined };
-        if (old.metadata.uid !== uid)
-          return stale('Conflict', `delete ${displayKey(key)}: the object there is another one, ${old.metadata.uid}`);
-        return admit({ operation: 'delete', old, ...options, ...asked });
-      }
-    }
-  }
-
-  /** The view has a newer version than the one that `op` was made for. */
-  #moved(op: WriteOp): boolean {
-    const [key, version] =
-      op.op === 'delete' ? [op.key, op.resourceVersion] : [keyOf(op.object), op.object.metadata.resourceVersion];
-    return this.#cache.get(key)?.metadata.resourceVersion !== version;
-  }
-
-  #record(step: EventStep, by: Author): void {
-    this.#recorder.record({
-      regarding: step.regarding,
-      type: step.type,
-      reason: step.reason,
-      message: step.message,
-      component: by,
+    const writing = write(steps, {
+      by,
+      view: this.#cache,
+      now: () => this.#clock.now(),
+      record: ({ regarding, type, reason, message }) => {
+        this.#recorder.record({ regarding, type, reason, message, component: by });
+      },
     });
+    for (let turn = writing.next(); ;) {
+      if (turn.done) return turn.value;
+      turn = writing.next(await this.#cache.write(turn.value, signal));
+    }
   }
+}
+
+export interface Writing {
+  readonly by: Author;
+  /** Shows what was written before it is asked again. */
+  readonly view: AdmissionView;
+  now(): Date;
+  record(event: EventStep): void;
+}
+
+/**
+ * What {@link Writer.attempt} does, without the store: yields writes, each time to different objects, and is to be
+ * resumed with the results of all of them. For whoever keeps objects elsewhere.
+ */
+export function* write(
+  steps: readonly Step[],
+  writing: Writing,
+): Generator<readonly WriteOp[], readonly StepProblem[], readonly WriteResult[]> {
+  const problems: StepProblem[] = [];
+  const written = new Map<ObjectKey, Written>();
+  for (const batch of batches(steps)) {
+    const found = yield* writeBatch(batch.writes, written, writing);
+    problems.push(...found);
+    const refused = new Set(found.map(({ step }) => step));
+    for (const { event, follows } of batch.events) {
+      if (!follows || !refused.has(follows)) writing.record(event);
+    }
+  }
+  return problems;
+}
+
+/** Writes to different objects. */
+function* writeBatch(
+  steps: readonly WriteStep[],
+  written: Map<ObjectKey, Written>,
+  writing: Writing,
+): Generator<readonly WriteOp[], StepProblem[], readonly WriteResult[]> {
+  const problems: StepProblem[] = [];
+  let left = steps;
+  for (let round = 1; left.length > 0; round += 1) {
+    const planned: { readonly step: WriteStep; readonly op: WriteOp }[] = [];
+    for (const step of left) {
+      const decided = decide(step, written, writing);
+      if (!decided.admitted) problems.push({ step, reason: decided.reason, message: decided.message });
+      else if (decided.write) planned.push({ step, op: decided.write });
+    }
+    const results = yield planned.map(({ op }) => op);
+    const again: WriteStep[] = [];
+    for (const [index, { step, op }] of planned.entries()) {
+      const result = results[index];
+      if (!result) continue;
+      if (result.ok) {
+        if (op.op !== 'delete')
+          written.set(keyOf(result.object), { base: op.object.metadata.resourceVersion, object: result.object });
+      } else if (
+        step.do === 'delete' &&
+        result.reason === 'Conflict' &&
+        round < DELETE_ROUNDS &&
+        hasMoved(op, writing.view)
+      ) {
+        again.push(step);
+      } else if (!isHarmless(op, result)) {
+        problems.push({ step, reason: result.reason, message: result.message });
+      }
+    }
+    left = again;
+  }
+  return problems;
+}
+
+function decide(step: WriteStep, written: ReadonlyMap<ObjectKey, Written>, writing: Writing): Decided {
+  const { by, view } = writing;
+  const asked = { by, view, now: writing.now() };
+  switch (step.do) {
+    case 'create':
+      return admit({ operation: 'create', object: step.object, ...asked });
+    case 'update':
+    case 'updateStatus': {
+      const key = keyOf(step.object);
+      const base = step.object.metadata.resourceVersion;
+      const earlier = written.get(key);
+      if (earlier?.base === base)
+        return admit({
+          operation: step.do,
+          object: onVersion(step.object, earlier.object),
+          old: earlier.object,
+          ...asked,
+        });
+      const old: Stored | undefined = view.get(key);
+      if (old?.metadata.uid !== step.object.metadata.uid)
+        return stale('NotFound', `${step.do} ${displayKey(key)}: there is no such object any more`);
+      if (old.metadata.resourceVersion !== base)
+        return stale(
+          'Conflict',
+          `${step.do} ${displayKey(key)}: made from resourceVersion ${base}, the object is at ${old.metadata.resourceVersion}`,
+        );
+      return admit({ operation: step.do, object: step.object, old, ...asked });
+    }
+    case 'delete': {
+      const { key, uid, do: _delete, ...options } = step;
+      const old: Stored | undefined = view.get(key);
+      if (!old) return { admitted: true, write: undefined };
+      if (old.metadata.uid !== uid)
+        return stale('Conflict', `delete ${displayKey(key)}: the object there is another one, ${old.metadata.uid}`);
+      return admit({ operation: 'delete', old, ...options, ...asked });
+    }
+  }
+}
+
+/** The view has a newer version than the one that `op` was made for. */
+function hasMoved(op: WriteOp, view: AdmissionView): boolean {
+  const [key, version] =
+    op.op === 'delete' ? [op.key, op.resourceVersion] : [keyOf(op.object), op.object.metadata.resourceVersion];
+  return view.get(key)?.metadata.resourceVersion !== version;
 }
 
 interface Batch {
