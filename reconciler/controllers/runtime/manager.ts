@@ -3,15 +3,7 @@
  * slow one holds up no other.
  */
 import { errorText } from '../../../contracts/errors.ts';
-import {
-  isObjectKey,
-  ALL_KINDS,
-  keyOf,
-  parseKey,
-  type Kind,
-  type ObjectKey,
-  type Stored,
-} from '../../../contracts/objects/index.ts';
+import { isObjectKey, parseKey, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { type ErrorCode, PlumbError } from '../../core/errors.ts';
 import { hashOf } from '../../core/leases/shards.ts';
 import type { QueueStats } from '../../core/storage/queue-metrics.ts';
@@ -19,12 +11,11 @@ import type { Step } from '../../core/step.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ids } from '../../ports/ids.ts';
 import type { Log } from '../../ports/log.ts';
-import type { ChangeEvent } from '../../ports/object-store.ts';
 import type { JobResult, Priority, QueueName, QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
 import type { StoreCache } from './cache.ts';
-import { worksOn, type Controller } from './controller.ts';
+import type { Controller } from './controller.ts';
+import { Dispatch, type Lane } from './dispatch.ts';
 import type { EventRecorder } from './event-recorder.ts';
-import { isHeartbeat } from './heartbeat.ts';
 import { OwnWrites } from './own-writes.ts';
 import { Writer } from './writer.ts';
 import { inSlices } from './slices.ts';
@@ -58,13 +49,10 @@ export interface ManagerStats {
   readonly queues: ReadonlyMap<string, QueueStats>;
 }
 
-/** A controller at work. */
-interface Lane {
-  readonly controller: Controller;
+interface QueueLane extends Lane {
   readonly queue: QueueName;
   /** Keys not yet in the queue. */
   readonly asked: Map<ObjectKey, Priority>;
-  readonly ownWrites: OwnWrites;
 }
 
 /** The queue that a controller works. */
@@ -95,9 +83,8 @@ export class ControllerManager {
   readonly #clock: Clock;
   readonly #ids: Ids;
   readonly #log: Log;
-  readonly #lanes: readonly Lane[];
-  readonly #byKind: ReadonlyMap<Kind, readonly Lane[]>;
-  readonly #watchers: ReadonlyMap<Kind, readonly Lane[]>;
+  readonly #lanes: readonly QueueLane[];
+  readonly #dispatch: Dispatch<QueueLane>;
   readonly #concurrency: number;
   readonly #resyncMs: number;
   readonly #stopping = new AbortController();
@@ -132,23 +119,33 @@ export class ControllerManager {
       asked: new Map(),
       ownWrites: new OwnWrites(),
     }));
-    this.#byKind = new Map(
-      ALL_KINDS.map((kind) => [kind, this.#lanes.filter((lane) => worksOn(lane.controller, kind))]),
-    );
-    this.#watchers = new Map(
-      ALL_KINDS.map((kind) => [kind, this.#lanes.filter((lane) => lane.controller.watches[kind] !== undefined)]),
-    );
+    this.#dispatch = new Dispatch({
+      lanes: this.#lanes,
+      view: this.#cache,
+      ask: (lane, keys) => {
+        this.#enqueue(lane, keys, 'fresh');
+      },
+      failed: ({ controller }, { kind, metadata: { name } }, error) => {
+        this.#log.error('a watch function failed: its controller may miss this change', {
+          controller: controller.name,
+          kind,
+          name,
+          error: String(error),
+        });
+      },
+    });
   }
 
   /** Begins with every object of the cache, which should be synced. Call once. */
   start(): void {
     this.#unsubscribe = this.#cache.subscribe((type, object, previous) => {
-      this.#onChange(type, object, previous);
+      this.#stats.changes += 1;
+      this.#dispatch.changed(type, object, previous);
     });
     this.#workers = [...new Set(this.#lanes.map(({ queue }) => queue))].map((queue) =>
       this.#queue.work(queue, this.#concurrency, async (key, signal) => {
         if (!isObjectKey(key)) return {};
-        const lane = this.#byKind.get(parseKey(key).kind)?.find((one) => one.queue === queue);
+        const lane = this.#dispatch.of(parseKey(key).kind).find((one) => one.queue === queue);
         return lane ? this.#pass(lane, key, signal) : {};
       }),
     );
@@ -174,53 +171,14 @@ export class ControllerManager {
     return { ...this.#stats, steps: { ...this.#stats.steps }, queues: new Map(queues) };
   }
 
-  #onChange(type: ChangeEvent['type'], object: Stored, previous: Stored | undefined): void {
-    this.#stats.changes += 1;
-    const beats = type === 'put' && previous !== undefined && isHeartbeat(previous, object);
-    const cares = ({ controller }: Lane): boolean => !beats || controller.hearsHeartbeats === true;
-    for (const lane of this.#byKind.get(object.kind) ?? []) {
-      if (!cares(lane)) continue;
-      if (type === 'put' && previous !== undefined) {
-        if (lane.ownWrites.made(object, previous)) continue;
-        if (lane.controller.concerns && !lane.controller.concerns(object, previous)) continue;
-      }
-      this.#enqueue(lane, [keyOf(object)], 'fresh');
-    }
-    for (const lane of this.#watchers.get(object.kind) ?? []) {
-      if (!cares(lane)) continue;
-      this.#enqueue(lane, this.#mapChange(lane.controller, object, type), 'fresh');
-      // What the object concerned before (an old label, an old owner) has to hear of the change too.
-      if (previous && type === 'put') this.#enqueue(lane, this.#mapChange(lane.controller, previous, type), 'fresh');
-    }
-  }
-
-  /** Keys of the controller's kind that a change to `object` concerns. */
-  #mapChange(controller: Controller, object: Stored, type: ChangeEvent['type']): readonly ObjectKey[] {
-    // The table is keyed by the object's own kind, which the compiler cannot follow through the union.
-    const map = controller.watches[object.kind] as
-      ((object: Stored, view: StoreCache, event: ChangeEvent['type']) => readonly ObjectKey[]) | undefined;
-    try {
-      return map?.(object, this.#cache, type) ?? [];
-    } catch (error) {
-      this.#log.error('a watch function failed: its controller may miss this change', {
-        controller: controller.name,
-        kind: object.kind,
-        name: object.metadata.name,
-        error: String(error),
-      });
-      return [];
-    }
-  }
-
   #resync(keys: readonly ObjectKey[]): void {
     for (const key of keys)
-      for (const lane of this.#byKind.get(parseKey(key).kind) ?? []) this.#enqueue(lane, [key], 'resync');
+      for (const lane of this.#dispatch.of(parseKey(key).kind)) this.#enqueue(lane, [key], 'resync');
   }
 
   /** Collects keys until the event loop's turn ends, then adds them in one round trip for each controller. */
-  #enqueue({ asked, controller }: Lane, keys: readonly ObjectKey[], priority: Priority): void {
-    for (const key of keys)
-      if (worksOn(controller, parseKey(key).kind) && asked.get(key) !== 'fresh') asked.set(key, priority);
+  #enqueue({ asked }: QueueLane, keys: readonly ObjectKey[], priority: Priority): void {
+    for (const key of keys) if (asked.get(key) !== 'fresh') asked.set(key, priority);
     if (asked.size > 0) this.#flushing ??= this.#flush();
   }
 
@@ -238,7 +196,7 @@ export class ControllerManager {
   }
 
   /** False where the queue took not everything; it is still asked then. */
-  async #handOver({ asked, queue }: Lane): Promise<boolean> {
+  async #handOver({ asked, queue }: QueueLane): Promise<boolean> {
     const taken = [...asked];
     asked.clear();
     try {
@@ -256,7 +214,7 @@ export class ControllerManager {
     }
   }
 
-  async #pass(lane: Lane, key: ObjectKey, signal: AbortSignal): Promise<JobResult> {
+  async #pass(lane: QueueLane, key: ObjectKey, signal: AbortSignal): Promise<JobResult> {
     const { controller } = lane;
     this.#stats.running += 1;
     try {
@@ -273,7 +231,7 @@ export class ControllerManager {
     }
   }
 
-  async #run({ controller, ownWrites }: Lane, key: ObjectKey, signal: AbortSignal): Promise<number | undefined> {
+  async #run({ controller, ownWrites }: QueueLane, key: ObjectKey, signal: AbortSignal): Promise<number | undefined> {
     signal.throwIfAborted();
     const decided = controller.decide(key, {
       view: this.#cache,
