@@ -14,6 +14,7 @@ import { criImages } from './adapters/cri/cri-images.ts';
 import { criRuntime } from './adapters/cri/cri-runtime.ts';
 import { GrpcClient } from './adapters/cri/grpc.ts';
 import { assignmentFile } from './adapters/disk/assignment-file.ts';
+import { readEnd } from './adapters/disk/descriptors.ts';
 import { diskSpace } from './adapters/disk/disk-space.ts';
 import { logFiles } from './adapters/disk/log-files.ts';
 import { podFiles } from './adapters/disk/pod-files.ts';
@@ -152,7 +153,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
     dataDir: `${folders.state}/cni`,
   });
   const addresses = options.network
-    ? startAddressKeeper({ network: createPodNetwork({ run, config: cni }), runtime, clock, log })
+    ? startAddressKeeper({ network: createPodNetwork({ run, config: cni, readEnd }), runtime, clock, log })
     : undefined;
   const network = options.network
     ? startNetworkSync({

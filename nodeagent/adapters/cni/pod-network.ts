@@ -10,11 +10,12 @@ import { parseReservation, type Reservation } from '../../core/cni/reservations.
 import type { CniConfigFile } from '../../ports/cni-config.ts';
 import type { PodNetwork } from '../../ports/pod-network.ts';
 import type { RunCommand } from '../../ports/run-command.ts';
-import { readEnd } from '../disk/descriptors.ts';
 
 export interface PodNetworkSettings {
   readonly run: RunCommand;
   readonly config: CniConfigFile;
+  /** The last bytes of a regular file; empty where there is none. */
+  readonly readEnd: (path: string, bytes: number) => Promise<Buffer>;
 }
 
 const MOST_RESERVATIONS = 4096;
@@ -25,7 +26,7 @@ const NAMESPACE = /^cni-[0-9a-f-]{36}$/;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-export function createPodNetwork({ run, config }: PodNetworkSettings): PodNetwork {
+export function createPodNetwork({ run, config, readEnd }: PodNetworkSettings): PodNetwork {
   const folder = join(config.dataDir, NETWORK);
 
   async function ask(argv: readonly string[], signal: AbortSignal): Promise<string> {

@@ -8,6 +8,7 @@ import { createPodNetwork } from '../../../nodeagent/adapters/cni/pod-network.ts
 import { criImages } from '../../../nodeagent/adapters/cri/cri-images.ts';
 import { criRuntime } from '../../../nodeagent/adapters/cri/cri-runtime.ts';
 import { GrpcClient } from '../../../nodeagent/adapters/cri/grpc.ts';
+import { readEnd } from '../../../nodeagent/adapters/disk/descriptors.ts';
 import { createRunCommand } from '../../../nodeagent/adapters/process/run-command.ts';
 import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import { renderConflist } from '../../../nodeagent/core/cni/conflist.ts';
@@ -53,7 +54,7 @@ describe('addresses of sandboxes that are gone', () => {
       assert.ok(tries < 50, `containerd stays with ${address}`);
     }
     const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
-    const network = createPodNetwork({ run, config: createCniConfigFile({ run, path, dataDir }) });
+    const network = createPodNetwork({ run, config: createCniConfigFile({ run, path, dataDir }), readEnd });
     sweep = createAddressSweep({ network, runtime, clock: { ...systemClock, monotonic: () => now }, log });
   });
   after(async () => {
