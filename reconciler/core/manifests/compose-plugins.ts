@@ -10,18 +10,21 @@ import { BUILT_IN_PLUGINS, builtIn, extendsPoint } from '../scheduling/profile.t
 import { KUBERNETES_PLUGINS, pluginUses } from './checks/check-profiles.ts';
 import type { Tell } from './findings.ts';
 import { positionOf } from './marks.ts';
-import { suggest } from './suggest.ts';
+import type { Suggestions } from './suggest.ts';
 import type { DesiredObject, DesiredState } from './types.ts';
 import { pathText } from './yaml-tree.ts';
 
-/** To look for what was meant costs time; more names than this are not misspelt. */
-const MOST_SUGGESTIONS = 20;
-
 /** `declared`: also what was refused. */
-export function checkPlugins(state: DesiredState, declared: ReadonlySet<ObjectKey>, tell: Tell): void {
+export function checkPlugins(
+  state: DesiredState,
+  declared: ReadonlySet<ObjectKey>,
+  suggestions: Suggestions,
+  tell: Tell,
+): void {
   const own = namesOf('SchedulerPlugin', declared);
   for (const desired of state.values())
-    if (desired.object.kind === 'KubeSchedulerConfiguration') checkUses(desired, desired.object, own, state, tell);
+    if (desired.object.kind === 'KubeSchedulerConfiguration')
+      checkUses(desired, desired.object, own, state, suggestions, tell);
 }
 
 function checkUses(
@@ -29,20 +32,20 @@ function checkUses(
   config: KubeSchedulerConfiguration,
   own: readonly string[],
   state: DesiredState,
+  suggestions: Suggestions,
   tell: Tell,
 ): void {
   const declared = new Set(own);
-  let suggestions = 0;
   for (const { path, point, name, enabled } of pluginUses(config)) {
     if (builtIn(name) || KUBERNETES_PLUGINS.includes(name)) continue;
     const at = positionOf(desired, ...path);
     const plugin = state.get(objectKey('SchedulerPlugin', undefined, name))?.object;
     if (!declared.has(name)) {
-      const known = [...own, ...BUILT_IN_PLUGINS].filter((other) => {
+      const isUsable = (other: string): boolean => {
         const { plugin: part } = builtIn(other) ?? {};
         return !part || !enabled || extendsPoint(part, point);
-      });
-      const close = suggestions++ < MOST_SUGGESTIONS ? suggest(name, known) : undefined;
+      };
+      const close = suggestions.closest(name, () => [...own, ...BUILT_IN_PLUGINS].filter(isUsable));
       tell(
         'error',
         'UnknownPlugin',

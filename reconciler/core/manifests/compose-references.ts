@@ -4,6 +4,7 @@
  */
 import {
   DEFAULT_SERVICE_ACCOUNT,
+  isKeyOf,
   labelsInclude,
   objectKey,
   parseKey,
@@ -12,31 +13,53 @@ import {
   type Secret,
   type Service,
 } from '../../../contracts/objects/index.ts';
+import { andMore } from '../and-more.ts';
+import { groupBy } from '../group-by.ts';
 import { descriptorOf } from '../kinds/index.ts';
 import { podTemplateOf } from '../kinds/pod-template.ts';
 import type { Tell } from './findings.ts';
+import { LabelIndex } from './label-index.ts';
 import { positionOf } from './marks.ts';
 import { containersOf, type PodTemplate } from './pod-templates.ts';
-import { suggest } from './suggest.ts';
+import type { Suggestions } from './suggest.ts';
 import type { DesiredObject, DesiredState } from './types.ts';
 import { pathText } from './yaml-tree.ts';
 
-export function checkReferences(state: DesiredState, declared: ReadonlySet<ObjectKey>, tell: Tell): void {
-  const templates = new Map<string, PodTemplate[]>();
-  for (const desired of state.values()) {
-    checkNamed(desired, state, declared, tell);
+export function checkReferences(
+  state: DesiredState,
+  declared: ReadonlySet<ObjectKey>,
+  suggestions: Suggestions,
+  tell: Tell,
+): void {
+  const accounts = groupBy(
+    [...declared].filter((key) => isKeyOf(key, 'ServiceAccount')).map((key) => parseKey(key)),
+    ({ namespace }) => namespace,
+  );
+  const pods = [...state.values()].flatMap((desired) => {
     const template = podTemplateOf(desired.object);
-    if (!template) continue;
-    const namespace = desired.object.metadata.namespace ?? '';
-    const known = templates.get(namespace);
-    if (known) known.push(template);
-    else templates.set(namespace, [template]);
-    checkServiceAccount(desired, template, declared, tell);
+    return template
+      ? [{ desired, template, namespace: desired.object.metadata.namespace, labels: template.labels }]
+      : [];
+  });
+  const index = new LabelIndex(pods);
+  for (const { desired, template, namespace } of pods) {
+    const closest = (name: string): string | undefined =>
+      suggestions.closest(name, () => (accounts.get(namespace ?? '') ?? []).map((a) => a.name));
+    checkServiceAccount(desired, template, declared, closest, tell);
   }
   for (const desired of state.values()) {
     const { object } = desired;
-    if (object.kind === 'Service')
-      checkTargetPorts(desired, object, templates.get(object.metadata.namespace ?? '') ?? [], tell);
+    checkNamed(desired, state, declared, tell);
+    if (object.kind !== 'Service' || Object.keys(object.spec.selector ?? {}).length === 0) continue;
+    const selected = index
+      .candidates(object.metadata.namespace, object.spec.selector)
+      .filter(({ labels }) => labelsInclude(labels, object.spec.selector));
+    checkTargetPorts(
+      desired,
+      object,
+      selected.map(({ template }) => template),
+      tell,
+    );
   }
 }
 
@@ -77,16 +100,13 @@ function checkServiceAccount(
   desired: DesiredObject,
   template: PodTemplate,
   declared: ReadonlySet<ObjectKey>,
+  closest: (name: string) => string | undefined,
   tell: Tell,
 ): void {
   const { namespace } = desired.object.metadata;
   const name = template.spec.serviceAccountName ?? DEFAULT_SERVICE_ACCOUNT;
   if (name === DEFAULT_SERVICE_ACCOUNT || declared.has(objectKey('ServiceAccount', namespace, name))) return;
-  const others = [...declared]
-    .map((key) => parseKey(key))
-    .filter((key) => key.kind === 'ServiceAccount' && key.namespace === (namespace ?? ''))
-    .map((key) => key.name);
-  const close = suggest(name, others);
+  const close = closest(name);
   const path = [...template.path, 'serviceAccountName'];
   tell(
     'error',
@@ -102,12 +122,10 @@ function checkServiceAccount(
 function checkTargetPorts(
   desired: DesiredObject,
   service: Service,
-  templates: readonly PodTemplate[],
+  selected: readonly PodTemplate[],
   tell: Tell,
 ): void {
-  const { selector, ports } = service.spec;
-  if (!selector || Object.keys(selector).length === 0) return;
-  const selected = templates.filter((t) => labelsInclude(t.labels, selector));
+  const { ports } = service.spec;
   if (selected.length === 0) return;
   const names = new Set(
     selected.flatMap((t) => containersOf(t).flatMap((c) => (c.container.ports ?? []).map((p) => p.name))),
@@ -115,7 +133,7 @@ function checkTargetPorts(
   for (const [i, { targetPort }] of ports.entries()) {
     if (typeof targetPort !== 'string' || names.has(targetPort)) continue;
     const known = [...names].filter((n) => n !== undefined);
-    const hint = known.length > 0 ? `their ports: ${known.join(', ')}` : 'their containers name no ports';
+    const hint = known.length > 0 ? `their ports: ${andMore(known, 12)}` : 'their containers name no ports';
     tell(
       'warning',
       'TargetPortNotFound',

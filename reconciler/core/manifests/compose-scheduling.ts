@@ -11,10 +11,11 @@ import {
   type ObjectKey,
   type PriorityClass,
 } from '../../../contracts/objects/index.ts';
+import { andMore } from '../and-more.ts';
 import { podTemplateOf } from '../kinds/pod-template.ts';
 import type { Tell } from './findings.ts';
 import { positionOf } from './marks.ts';
-import { suggest } from './suggest.ts';
+import type { Suggestions } from './suggest.ts';
 import type { DesiredObject, DesiredState } from './types.ts';
 import { pathText } from './yaml-tree.ts';
 
@@ -58,15 +59,21 @@ export function checkGlobalDefault(state: DesiredState, tell: Tell): void {
 }
 
 /** What pods name: a PriorityClass, a profile of the scheduler, a PodGroup. `declared`: also what was refused. */
-export function checkPlacementReferences(state: DesiredState, declared: ReadonlySet<ObjectKey>, tell: Tell): void {
-  const classes = new Set([...namesOf('PriorityClass', declared), ...Object.keys(SYSTEM_PRIORITIES)]);
+export function checkPlacementReferences(
+  state: DesiredState,
+  declared: ReadonlySet<ObjectKey>,
+  suggestions: Suggestions,
+  tell: Tell,
+): void {
+  const classNames = [...namesOf('PriorityClass', declared), ...Object.keys(SYSTEM_PRIORITIES)];
+  const classes = new Set(classNames);
   const schedulers = schedulerNames(state, declared);
   for (const desired of state.values()) {
     const template = podTemplateOf(desired.object);
     if (!template) continue;
     const { priorityClassName, schedulerName, nodeName } = template.spec;
     if (priorityClassName !== undefined && !classes.has(priorityClassName)) {
-      const close = suggest(priorityClassName, [...classes]);
+      const close = suggestions.closest(priorityClassName, () => classNames);
       const path = [...template.path, 'priorityClassName'];
       tell(
         'error',
@@ -78,7 +85,7 @@ export function checkPlacementReferences(state: DesiredState, declared: Readonly
     }
     // A pod that has its node is given to no scheduler.
     if (schedulers && nodeName === undefined && !schedulers.has(schedulerName))
-      tellScheduler(desired, [...template.path, 'schedulerName'], schedulerName, [...schedulers], tell);
+      tellScheduler(desired, [...template.path, 'schedulerName'], schedulerName, [...schedulers], suggestions, tell);
     const group = template.labels[POD_GROUP_LABEL];
     if (group !== undefined && !declared.has(objectKey('PodGroup', desired.object.metadata.namespace, group))) {
       tell(
@@ -97,10 +104,11 @@ function tellScheduler(
   path: readonly (string | number)[],
   name: string,
   schedulers: readonly string[],
+  suggestions: Suggestions,
   tell: Tell,
 ): void {
-  const close = suggest(name, schedulers);
-  const hint = close ? `did you mean ${close}?` : `profiles of KubeSchedulerConfiguration: ${schedulers.join(', ')}`;
+  const close = suggestions.closest(name, () => schedulers);
+  const hint = close ? `did you mean ${close}?` : `profiles of KubeSchedulerConfiguration: ${andMore(schedulers, 12)}`;
   tell(
     'error',
     'UnknownScheduler',

@@ -9,7 +9,7 @@ import { checkReferences } from './compose-references.ts';
 import { checkGlobalDefault, checkPlacementReferences, checkSingletons } from './compose-scheduling.ts';
 import { byPosition, type Tell } from './findings.ts';
 import { positionOf } from './marks.ts';
-import { suggest } from './suggest.ts';
+import { Suggestions } from './suggest.ts';
 import type { DesiredObject, DesiredState, Diagnostic, ParsedFile, Rendering } from './types.ts';
 
 /**
@@ -22,20 +22,21 @@ export function composeState(files: readonly ParsedFile[], others: readonly Diag
   const tell: Tell = (severity, code, { file, line, column }, message, hint) => {
     diagnostics.push({ severity, code, file, line, column, message, ...(hint !== undefined && { hint }) });
   };
+  const suggestions = new Suggestions();
   const ordered = [...files].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
   const state = uniqueObjects(ordered, tell);
   const declared = new Set<ObjectKey>([...state.keys(), ...ordered.flatMap((f) => f.refused ?? [])]);
   const complete = !diagnostics.some((d) => d.severity === 'error' && UNREAD_CODES.has(d.code));
   // What an unreadable file declares is not known: blaming others for its absence would only add noise.
   if (complete) {
-    checkNamespaces(state, declared, tell);
-    checkReferences(state, declared, tell);
-    checkPlacementReferences(state, declared, tell);
-    checkPlugins(state, declared, tell);
+    checkNamespaces(state, declared, suggestions, tell);
+    checkReferences(state, declared, suggestions, tell);
+    checkPlacementReferences(state, declared, suggestions, tell);
+    checkPlugins(state, declared, suggestions, tell);
   }
   checkNetwork(state, tell);
   checkBudgets(state, tell);
-  checkQuotas(state, tell);
+  checkQuotas(state, suggestions, tell);
   checkSingletons(state, tell);
   checkGlobalDefault(state, tell);
   return { state, diagnostics: diagnostics.sort(byPosition) };
@@ -72,12 +73,18 @@ function describe({ object }: DesiredObject): string {
   return namespace === undefined ? `${object.kind} ${name}` : `${object.kind} ${name} in namespace ${namespace}`;
 }
 
-function checkNamespaces(state: DesiredState, declared: ReadonlySet<ObjectKey>, tell: Tell): void {
-  const known = new Set([DEFAULT_NAMESPACE, ...namesOf('Namespace', declared)]);
+function checkNamespaces(
+  state: DesiredState,
+  declared: ReadonlySet<ObjectKey>,
+  suggestions: Suggestions,
+  tell: Tell,
+): void {
+  const names = [DEFAULT_NAMESPACE, ...namesOf('Namespace', declared)];
+  const known = new Set(names);
   for (const desired of state.values()) {
     const { namespace } = desired.object.metadata;
     if (!KINDS[desired.object.kind].namespaced || namespace === undefined || known.has(namespace)) continue;
-    const close = suggest(namespace, [...known]);
+    const close = suggestions.closest(namespace, () => names);
     const hint = `${close ? `did you mean ${close}? If not, ` : ''}add a manifest of kind Namespace with this name`;
     tell(
       'error',

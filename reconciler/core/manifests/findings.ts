@@ -1,6 +1,7 @@
 /** What is wrong: how it is told, collected and put in order. */
 import type { LineCounter } from 'yaml';
 import type { DiagnosticCode } from './codes.ts';
+import { Suggestions } from './suggest.ts';
 import type { Diagnostic, Position } from './types.ts';
 
 /** Adds one diagnostic to a rendering. */
@@ -36,6 +37,7 @@ export class Findings {
   readonly #lines: LineCounter;
   readonly #text: string;
   #errors = 0;
+  readonly suggestions = new Suggestions();
 
   constructor(file: string, lines: LineCounter, text: string) {
     this.#file = file;

@@ -9,10 +9,30 @@ export function suggest(word: string, known: readonly string[]): string | undefi
   const allowed = Math.min(3, Math.floor(word.length / 3));
   let best: { readonly text: string; readonly distance: number } | undefined;
   for (const text of known) {
+    if (Math.abs(text.length - word.length) > allowed) continue;
     const distance = editDistance(word.toLowerCase(), text.toLowerCase());
     if (distance <= allowed && (best === undefined || distance < best.distance)) best = { text, distance };
   }
   return best?.text;
+}
+
+/** Comparisons for all words of one commit, or of one file, that mean nothing: more of them are not misspelt. */
+const MOST_COMPARISONS = 20_000;
+
+/**
+ * Suggestions for words against names that are both chosen by whoever writes manifests. To look for what was meant costs
+ * time by the word and the name: after a number of comparisons there are no more suggestions.
+ */
+export class Suggestions {
+  #left = MOST_COMPARISONS;
+
+  /** As {@link suggest}. `names` is not asked for once nothing is suggested. */
+  closest(word: string, names: () => readonly string[]): string | undefined {
+    if (this.#left <= 0) return undefined;
+    const known = names();
+    this.#left -= 1 + known.length;
+    return this.#left < 0 ? undefined : suggest(word, known);
+  }
 }
 
 /** Lower case, no separators, no plural: `host-port` and `hostPorts` are one word. */

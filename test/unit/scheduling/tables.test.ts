@@ -287,6 +287,7 @@ function ask(row: Case): void {
           warning: () => undefined,
           has: () => true,
           refused: () => false,
+          closest: () => undefined,
           shape: () => undefined,
         },
       );

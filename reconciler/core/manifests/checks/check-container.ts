@@ -124,13 +124,13 @@ function checkMounts(
   container: Container,
   path: FieldPath,
   volumes: ReadonlySet<string>,
-  { error }: CheckContext,
+  { error, closest }: CheckContext,
 ): void {
   const mounts = container.volumeMounts ?? [];
   for (const [i, mount] of mounts.entries()) {
     const at = [...path, 'volumeMounts', i];
     if (!volumes.has(mount.name)) {
-      const close = suggest(mount.name, [...volumes]);
+      const close = closest(mount.name, () => [...volumes]);
       error(
         'UnknownVolume',
         [...at, 'name'],

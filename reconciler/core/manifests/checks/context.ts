@@ -15,6 +15,8 @@ export interface CheckContext {
   readonly has: (path: FieldPath) => boolean;
   /** Whether the manifest has the field, and it was reported and left out. */
   readonly refused: (path: FieldPath) => boolean;
+  /** The name that was meant, where one is close. */
+  readonly closest: (word: string, names: () => readonly string[]) => string | undefined;
   /** Holds the value at `path` against a schema of its own. */
   readonly shape: (path: FieldPath, schema: z.ZodType) => void;
 }
