@@ -31,6 +31,7 @@ import type { DiskSpace } from '../ports/disk-space.ts';
 import type { ImageStore } from '../ports/image-store.ts';
 import type { Log } from '../ports/log.ts';
 import type { AssignmentStore } from './assignment-store.ts';
+import { startBeat } from './beat.ts';
 import type { PodManager } from './pod-manager.ts';
 import type { StatusHub } from './status-hub.ts';
 
@@ -186,20 +187,7 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
     trouble = detail;
   }
 
-  async function run(): Promise<void> {
-    while (!closing.signal.aborted) {
-      await pass().catch(complain);
-      await clock.sleep(LOOK_EVERY_MS, closing.signal).catch(() => undefined);
-    }
-  }
-
-  const done = run();
-  return {
-    async close() {
-      closing.abort();
-      await done;
-    },
-  };
+  return startBeat({ clock, pauseMs: LOOK_EVERY_MS, closing, look: () => pass().catch(complain) });
 }
 
 /**

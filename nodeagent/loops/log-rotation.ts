@@ -4,6 +4,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { ContainerRuntime } from '../ports/container-runtime.ts';
 import type { LogFiles } from '../ports/log-files.ts';
 import type { Log } from '../ports/log.ts';
+import { startBeat } from './beat.ts';
 
 const MAX_BYTES = 10 * 1024 * 1024;
 const MAX_FILES = 5;
@@ -29,26 +30,17 @@ export function startLogRotation(deps: LogRotationDeps): { close(): Promise<void
     await deps.runtime.reopenLog(id, closing.signal);
   }
 
-  async function run(): Promise<void> {
-    while (!closing.signal.aborted) {
+  return startBeat({
+    clock: deps.clock,
+    pauseMs: LOOK_EVERY_MS,
+    closing,
+    async look() {
       for (const { id, logPath } of deps.running()) {
         await rotate(id, logPath).catch((cause: unknown) => {
           if (!closing.signal.aborted)
-            deps.log.warn('a log cannot be rotated', {
-              path: logPath,
-              detail: errorText(cause),
-            });
+            deps.log.warn('a log cannot be rotated', { path: logPath, detail: errorText(cause) });
         });
       }
-      await deps.clock.sleep(LOOK_EVERY_MS, closing.signal).catch(() => undefined);
-    }
-  }
-
-  const done = run();
-  return {
-    async close() {
-      closing.abort();
-      await done;
     },
-  };
+  });
 }

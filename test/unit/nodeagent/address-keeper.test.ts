@@ -77,8 +77,40 @@ describe('the sweep of addresses', () => {
     assert.deepEqual(await addresses(), ['198.19.1.2', '198.19.1.3', '198.19.1.5']);
     assert.equal(await sweep(signal), 0);
     assert.deepEqual(lines, [
-      'addresses of unknown sandboxes are still in use',
+      'the address of a gone sandbox is not given back',
       'addresses of gone sandboxes given back',
     ]);
+  });
+
+  it('goes on past what cannot be given back, and comes back to it', async () => {
+    let now = 0;
+    const broken = new Set(Array.from({ length: 100 }, (_, i) => `198.19.1.${i + 2}`));
+    const memory = memoryPodNetwork();
+    for (const address of [...broken, '198.19.2.2']) memory.reserve(reservation(address, id('c')));
+    const lines: string[] = [];
+    const silent = (): void => undefined;
+    const sweep = createAddressSweep({
+      network: {
+        ...memory,
+        release: (one, ...rest) =>
+          broken.has(one.address) ? Promise.reject(new Error('no plugin')) : memory.release(one, ...rest),
+      },
+      runtime: memoryRuntime(systemClock),
+      clock: { ...systemClock, monotonic: () => now },
+      log: {
+        debug: silent,
+        info: silent,
+        error: silent,
+        warn: (_words, fields) => void lines.push(JSON.stringify(fields)),
+      },
+    });
+    const { signal } = new AbortController();
+    await sweep(signal);
+    now = SANDBOX_PATIENCE_MS;
+    assert.deepEqual([await sweep(signal), await sweep(signal)], [0, 1], 'behind a hundred that fail');
+    broken.clear();
+    assert.deepEqual([await sweep(signal), await sweep(signal)], [64, 36]);
+    assert.deepEqual(await memory.reservations(signal), []);
+    assert.deepEqual([lines.length, lines[0]], [100, '{"address":"198.19.1.2","detail":"no plugin"}']);
   });
 });
