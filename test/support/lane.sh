@@ -8,9 +8,9 @@ export LANE=$1
 shift
 failed=()
 for tier; do
+  case $LANE/$tier in hosts/check | hosts/unit | others/e2e) continue ;; esac
   started=$SECONDS
   if [ "$tier" = check ]; then
-    [ $LANE = others ] || continue
     attend env -u LANE bash test/support/check.sh || failed+=("$tier")
   else
     attend bash test/support/tier.sh "$tier" || failed+=("$tier")

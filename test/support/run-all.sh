@@ -7,20 +7,20 @@ cd "$(dirname "$0")/../.."
 
 tiers=("$@")
 [ $# -gt 0 ] || tiers=(unit contract integration e2e)
-skipped=() groups=() why='' code=0
+run=() skipped=() groups=() why='' code=0
 if [ "$(uname -s)" != Linux ]; then why="needs Linux, this is $(uname -s)"
 elif [ "$(id -u)" != 0 ]; then why='needs root: hosts are network namespaces with their own sshd and containerd'
 else groups=(lab vm)
 fi
-attend bash cli/prepare-machine.sh ${groups[@]+"${groups[@]}"} || exit $?
-
-run=()
 for tier in "${tiers[@]}"; do
   case $tier in
     unit | check) run+=("$tier") ;;
-    *) if [ -n "$why" ]; then skipped+=("$tier: $why"); else run+=("$tier"); fi ;;
+    contract | integration | e2e) if [ -n "$why" ]; then skipped+=("$tier: $why"); else run+=("$tier"); fi ;;
+    *) echo "there is no tier $tier: choose of check, unit, contract, integration, e2e" >&2; exit 2 ;;
   esac
 done
+attend bash cli/prepare-machine.sh ${groups[@]+"${groups[@]}"} || exit $?
+
 if [ ${#run[@]} -gt 0 ]; then
   attend node --import tsx test/support/run-steps.ts --all 2 "bash test/support/lane.sh others ${run[*]}" "bash test/support/lane.sh hosts ${run[*]}" || code=1
 fi
