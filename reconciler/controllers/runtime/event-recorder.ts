@@ -9,11 +9,13 @@ import {
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import { PlumbError } from '../../core/errors.ts';
+import { groupBy } from '../../core/group-by.ts';
 import { kubeTime } from '../../core/storage/object-form.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { WriteOp } from '../../ports/object-store.ts';
 import type { StoreCache } from './cache.ts';
+import { regardingTerm } from './object-table.ts';
 
 export interface EventRecorderOptions {
   readonly cache: StoreCache;
@@ -207,7 +209,7 @@ export class EventRecorder {
 
   #makeRoom(coming: readonly Event[]): WriteOp[] {
     const fresh = coming.filter((event) => this.#cache.get(eventKey(event)) === undefined);
-    return [...groupBy(fresh, involved).values()].flatMap((added) => {
+    return [...groupBy(fresh, ({ involvedObject }) => regardingTerm(involvedObject)).values()].flatMap((added) => {
       const [first] = added;
       const kept = first ? this.#cache.eventsRegarding(first.involvedObject) : [];
       const surplus = kept.length + added.length - KEPT_PER_OBJECT;
@@ -251,20 +253,6 @@ function merged(earlier: Event, later: Event): Event {
     firstTimestamp: earlier.firstTimestamp < later.firstTimestamp ? earlier.firstTimestamp : later.firstTimestamp,
     lastTimestamp: earlier.lastTimestamp > later.lastTimestamp ? earlier.lastTimestamp : later.lastTimestamp,
   };
-}
-
-function involved({ involvedObject: { kind, namespace, name, uid } }: Event): string {
-  return `${kind}/${namespace ?? ''}/${name}/${uid ?? ''}`;
-}
-
-function groupBy<T>(items: readonly T[], nameOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const group = groups.get(nameOf(item));
-    if (group) group.push(item);
-    else groups.set(nameOf(item), [item]);
-  }
-  return groups;
 }
 
 function longestAgoFirst(a: Event, b: Event): number {

@@ -115,7 +115,8 @@ function labelTerm(kind: Kind, key: string, value: string): string {
   return `label ${kind} ${key}=${value}`;
 }
 
-function regardingTerm({ kind, namespace = '', name, uid = '' }: Event['involvedObject']): string {
+/** Equal for all Events of one object. */
+export function regardingTerm({ kind, namespace = '', name, uid = '' }: Event['involvedObject']): string {
   return `regarding ${kind}/${namespace}/${name}/${uid}`;
 }
 

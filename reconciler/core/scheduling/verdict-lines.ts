@@ -1,4 +1,5 @@
 /** What many nodes say of a pod, in few lines. */
+import { groupBy } from '../group-by.ts';
 import type { NodeVerdict } from './candidates.ts';
 
 /** Different details that are told of one reason. */
@@ -41,14 +42,7 @@ function grouped(
   verdicts: readonly NodeVerdict[],
   textOf: (verdict: NodeVerdict) => string,
 ): { readonly text: string; readonly members: readonly NodeVerdict[] }[] {
-  const groups = new Map<string, NodeVerdict[]>();
-  for (const verdict of verdicts) {
-    const text = textOf(verdict);
-    const group = groups.get(text);
-    if (group) group.push(verdict);
-    else groups.set(text, [verdict]);
-  }
-  return [...groups]
+  return [...groupBy(verdicts, textOf)]
     .map(([text, members]) => ({ text, members }))
     .sort((a, b) => b.members.length - a.members.length || (a.text < b.text ? -1 : 1));
 }

@@ -45,6 +45,9 @@ function watched(state: DesiredState): { readonly state: DesiredState; readonly 
 }
 
 describe('the reads of objects grow as the objects do', () => {
+  const quotas = (state: DesiredState): void => {
+    checkQuotas(state, new Suggestions(), () => undefined);
+  };
   const cases: readonly {
     readonly name: string;
     readonly check: (state: DesiredState) => void;
@@ -52,9 +55,7 @@ describe('the reads of objects grow as the objects do', () => {
   }[] = [
     {
       name: 'for quotas of many namespaces',
-      check: (state) => {
-        checkQuotas(state, new Suggestions(), () => undefined);
-      },
+      check: quotas,
       documents: (i) => `apiVersion: v1
 kind: Namespace
 metadata: {name: n${i}}
@@ -70,9 +71,7 @@ metadata: {name: c, namespace: n${i}}`,
     },
     {
       name: 'for quotas of one namespace',
-      check: (state) => {
-        checkQuotas(state, new Suggestions(), () => undefined);
-      },
+      check: quotas,
       documents: (i) => `apiVersion: v1
 kind: ResourceQuota
 metadata: {name: q${i}}

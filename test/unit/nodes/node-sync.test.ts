@@ -30,6 +30,24 @@ const running: PodStatus = {
   conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' }],
 };
 
+/** Endpoints of the one pod `p`. */
+function sliceOf(p: Stored, terminating: boolean): EndpointSlice {
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: 'web-1', namespace: 'default' },
+    addressType: 'IPv4',
+    ports: [],
+    endpoints: [
+      {
+        addresses: ['198.19.1.2'],
+        conditions: { ready: !terminating, serving: true, terminating },
+        targetRef: { kind: 'Pod', namespace: 'default', name: 'p', uid: p.metadata.uid },
+      },
+    ],
+  };
+}
+
 describe('node sync', () => {
   let w: World;
   let agent: FakeAgent;
@@ -166,28 +184,16 @@ describe('node sync', () => {
     transport.machines.set('198.18.0.3:22', other.machine);
     await put(machine('n2', { address: '198.18.0.3' }));
     const p = await put(pod('p', { nodeName: 'n1' }));
-    const slice = (terminating: boolean): KubeObject => ({
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      metadata: { name: 'web-1', namespace: 'default' },
-      addressType: 'IPv4',
-      ports: [],
-      endpoints: [
-        {
-          addresses: ['198.19.1.2'],
-          conditions: { ready: !terminating, serving: true, terminating },
-          targetRef: { kind: 'Pod', namespace: 'default', name: 'p', uid: p.metadata.uid },
-        },
-      ],
-    });
-    const before = await put(slice(false));
+    const before = await put(sliceOf(p, false));
     const hasIt = (agents: readonly FakeAgent[]): boolean =>
       agents.every(({ objects }) => JSON.stringify(objects.get(keyOf(before)))?.includes('"terminating":true'));
     const enforce = (of: FakeAgent): void => {
       of.say({ type: 'node', node: { ...NODE_REPORT, networkVersion: of.version } });
     };
     await w.writer.submit([{ do: 'delete', key: keyOf(p), uid: p.metadata.uid, graceSeconds: 20 }], 'test', w.signal);
-    await w.cache.write([{ op: 'update', object: { ...before, ...slice(true), metadata: before.metadata } as Stored }]);
+    await w.cache.write([
+      { op: 'update', object: { ...before, ...sliceOf(p, true), metadata: before.metadata } as Stored },
+    ]);
     await Promise.all([agent, other].map((one) => one.until(() => hasIt([one]))));
     enforce(agent);
     // Something that comes after it on the same way: had the agent been told, it would be by now.
@@ -550,20 +556,7 @@ describe('node sync', () => {
       transport.machines.set('198.18.0.3:22', other.machine);
       await put(machine('n2', { address: '198.18.0.3' }));
       p = await put(pod('p', { nodeName: 'n1' }));
-      slice = await put<EndpointSlice>({
-        apiVersion: 'discovery.k8s.io/v1',
-        kind: 'EndpointSlice',
-        metadata: { name: 'web-1', namespace: 'default' },
-        addressType: 'IPv4',
-        ports: [],
-        endpoints: [
-          {
-            addresses: ['198.19.1.2'],
-            conditions: { ready: true, serving: true, terminating: false },
-            targetRef: { kind: 'Pod', namespace: 'default', name: 'p', uid: p.metadata.uid },
-          },
-        ],
-      });
+      slice = await put(sliceOf(p, false));
       await Promise.all([agent, other].map((one) => one.until(() => one.objects.has(keyOf(slice)))));
       enforce();
     });

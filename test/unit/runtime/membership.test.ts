@@ -120,6 +120,12 @@ class Party {
     this.keeper.start();
   }
 
+  /** Holds all shards then. */
+  async startAlone(): Promise<void> {
+    await this.start();
+    await until('all are held', () => this.works.size === 16);
+  }
+
   async close(): Promise<void> {
     await this.keeper.close();
     await this.membership.leave();
@@ -163,8 +169,7 @@ describe('shards among control planes', () => {
   it('one alone has all; with a second each has half, and never both the same', () =>
     withParties(2, async ([a, b]) => {
       assert.ok(a && b);
-      await a.start();
-      await until('all are held', () => a.works.size === 16);
+      await a.startAlone();
       await b.start();
       await until('each has half', () => a.works.size === 8 && b.works.size === 8);
       assert.deepEqual(
@@ -206,8 +211,7 @@ describe('shards among control planes', () => {
   it('whoever takes a shard has seen what its former holder wrote', () =>
     withParties(2, async ([a, b]) => {
       assert.ok(a && b);
-      await a.start();
-      await until('all are held', () => a.works.size === 16);
+      await a.startAlone();
       await a.store.write([{ op: 'create', object: configMap('written', {}) }]);
       await b.start();
       await until('each has half', () => a.works.size === 8 && b.works.size === 8);
@@ -217,8 +221,7 @@ describe('shards among control planes', () => {
   it('while the store is away one alone keeps what it has', () =>
     withParties(1, async ([a]) => {
       assert.ok(a);
-      await a.start();
-      await until('all are held', () => a.works.size === 16);
+      await a.startAlone();
       const tokens = [...a.works];
       a.way.isCut = true;
       await until('it tried more often than others would have waited', () => a.way.refused > 10);
@@ -231,8 +234,7 @@ describe('shards among control planes', () => {
   it('the same home begins anew at once, though it was killed', () =>
     withParties(1, async ([a], state) => {
       assert.ok(a);
-      await a.start();
-      await until('all are held', () => a.works.size === 16);
+      await a.startAlone();
       await a.kill();
       const next = new Party(state, 'home-0');
       await next.start();
@@ -245,8 +247,7 @@ describe('shards among control planes', () => {
       assert.ok(a && b);
       const end = gate();
       a.mayEnd = end.passed;
-      await a.start();
-      await until('all are held', () => a.works.size === 16);
+      await a.startAlone();
       await b.join();
       await until('they see each other', () => a.membership.others.length === 1);
       a.way.isCut = b.way.isCut = true;
@@ -271,8 +272,7 @@ describe('shards among control planes', () => {
         assert.ok(a && b);
         const end = gate();
         a.mayEnd = end.passed;
-        await a.start();
-        await until('all are held', () => a.works.size === 16);
+        await a.startAlone();
         await b.join();
         const before = a.works.get(5) ?? 0;
         const to = holder(b);

@@ -10,6 +10,7 @@ import {
   type StoredPod,
   type StoredService,
 } from '../../../../contracts/objects/index.ts';
+import { groupBy } from '../../group-by.ts';
 import type { Paced } from '../../paced.ts';
 import { compareText } from '../../workloads/owners.ts';
 import { isFinished, isReady, isTerminating } from '../../workloads/pod-state.ts';
@@ -71,7 +72,7 @@ export class Simulation {
     cluster.volumes = volumes;
     cluster.priorityClasses = new Map(priorityClasses.map((known) => [known.metadata.name, known]));
     for (const namespace of namespaces) cluster.setNamespace(namespace);
-    for (const [namespace, group] of grouped(services, ({ metadata }) => metadata.namespace ?? ''))
+    for (const [namespace, group] of groupBy(services, ({ metadata }) => metadata.namespace ?? ''))
       cluster.setServices(namespace, group);
     for (const node of [...nodes].sort((a, b) => compareText(a.metadata.name, b.metadata.name))) cluster.setNode(node);
     const known = pods.filter((pod) => !isFinished(pod)).sort(byName);
@@ -162,14 +163,4 @@ export function byCost(a: Running, b: Running): number {
     compareText(b.pod.metadata.creationTimestamp, a.pod.metadata.creationTimestamp) ||
     byName(a.pod, b.pod)
   );
-}
-
-function grouped<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group) group.push(item);
-    else groups.set(keyOf(item), [item]);
-  }
-  return groups;
 }
