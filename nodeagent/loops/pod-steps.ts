@@ -135,10 +135,13 @@ const PERFORMERS: Performers = {
 
   async removeContainer(deps, { identity, observed, closing }, step) {
     const removed = await outcome('RemoveContainerError', deps.runtime.removeContainer(step.id, closing));
-    const left = observed.containers.filter((container) => container.id !== step.id);
-    await deps.files.tidyAttempts(identity, new Set(left.map((container) => `${container.name}/${container.attempt}`)));
+    const gone = observed.containers.find(({ id }) => id === step.id);
+    if (!gone) return removed;
+    const left = observed.containers.filter((one) => one.name === gone.name && one !== gone);
+    await deps.files.tidyAttempts(identity, gone.name, gone.attempt, new Set(left.map(({ attempt }) => attempt)));
     return removed;
   },
+
   stopSandbox: (deps, { closing }, step) =>
     outcome(
       'KillPodSandboxError',

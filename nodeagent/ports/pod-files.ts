@@ -48,6 +48,9 @@ export interface PodFiles {
    * name and namespace are empty.
    */
   list(): Promise<readonly PodIdentity[]>;
-  /** Removes logs and termination messages of attempts other than these (`<container>/<attempt>`). */
-  tidyAttempts(pod: PodIdentity, keep: ReadonlySet<string>): Promise<void>;
+  /**
+   * Removes logs and termination messages of a container's attempts up to `upTo`, but for those in `keep`. Of newer
+   * ones nothing is touched: one may be about to be created.
+   */
+  tidyAttempts(pod: PodIdentity, container: string, upTo: number, keep: ReadonlySet<number>): Promise<void>;
 }

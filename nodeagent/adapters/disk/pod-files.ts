@@ -89,13 +89,11 @@ export function podFiles(folders: NodeFolders, run: RunCommand): PodFiles {
       return [...new Map([...unnamed, ...named].map((pod) => [pod.uid, pod])).values()];
     },
 
-    async tidyAttempts(pod, keep) {
+    async tidyAttempts(pod, container, upTo, keep) {
       for (const root of [logFolder(folders, pod), terminationFolder(folders, pod.uid)]) {
-        for (const container of await readdir(root).catch(() => [])) {
-          for (const file of await readdir(join(root, container)).catch(() => [])) {
-            if (!keep.has(`${container}/${file.split('.')[0] ?? ''}`))
-              await rm(join(root, container, file), { force: true });
-          }
+        for (const file of await readdir(join(root, container)).catch(() => [])) {
+          const attempt = Number.parseInt(file, 10);
+          if (attempt <= upTo && !keep.has(attempt)) await rm(join(root, container, file), { force: true });
         }
       }
     },

@@ -196,11 +196,12 @@ describe('files of pods', () => {
       });
     }
 
-    it('goes with its attempt', async () => {
-      await writeFile(terminationFile(folders, POD.uid, 'main', 1), 'newer');
-      await files.tidyAttempts(POD, new Set(['main/1']));
-      assert.equal(await files.terminationMessage(path()), '');
-      assert.equal(await files.terminationMessage(terminationFile(folders, POD.uid, 'main', 1)), 'newer');
+    it('goes with its attempt, and no newer one does: it may be about to be created', async () => {
+      const of = (attempt: number): string => terminationFile(folders, POD.uid, 'main', attempt);
+      for (const attempt of [1, 2, 3]) await writeFile(of(attempt), `of ${attempt}`);
+      await files.tidyAttempts(POD, 'main', 2, new Set([1]));
+      const messages = await Promise.all([0, 1, 2, 3].map((attempt) => files.terminationMessage(of(attempt))));
+      assert.deepEqual(messages, ['', 'of 1', '', 'of 3']);
     });
   });
 
