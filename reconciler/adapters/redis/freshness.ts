@@ -1,8 +1,9 @@
 /**
- * What is known of the objects in the store, to tell a record that was put back from one that was written: who can write Redis may keep an object's earlier record,
- * proofs and all, and give it a newer version. A write names the version it replaced, so each part's base only ever
- * rises, and the newest part's base is not below the version that was known before. A deletion names the version that it
- * ended, and nothing is above that.
+ * What is known of the objects in the store, to tell a record that was put back from one that was written: who can write
+ * Redis may keep an object's earlier record, proofs and all, and give it a newer version. A write names the version it
+ * replaced, so each part's base only ever rises, and the newest part's base is not below the version that was known
+ * before. A deletion names the version that it ended: nothing is above that, and who looks at the store at the version
+ * of the deletion or later does not see the object.
  */
 import { keyOf, parseKey, type Kind, type ObjectKey } from '../../../contracts/objects/index.ts';
 import type { DecodedRecord } from './record.ts';
@@ -58,6 +59,18 @@ export class Freshness {
   }
 
   /**
+   * The same for a record that was there when the store was at `version` or later. `known` is what was known of its
+   * object by then.
+   */
+  acceptCurrent(record: DecodedRecord, known: Known | undefined, version: number): boolean {
+    const { uid, resourceVersion } = record.object.metadata;
+    if (known && Number(resourceVersion) < known.version) return false;
+    const ended = this.#gone.get(uid);
+    if (ended !== undefined && ended <= version) return false;
+    return this.accept('put', record);
+  }
+
+  /**
    * The same for a listing at `version` of everything, or of one kind: an object cannot be older in it than it was known
    * to be by then. Answers the objects that were known by then and are missing; undefined for a listing that cannot be.
    */
@@ -66,9 +79,8 @@ export class Freshness {
     for (const record of records) {
       const key = keyOf(record.object);
       const known = this.#known.get(key);
-      if (known && known.version <= version && Number(record.object.metadata.resourceVersion) < known.version)
-        return undefined;
-      if (!this.accept('put', record)) return undefined;
+      const knownThen = known && known.version <= version ? known : undefined;
+      if (!this.acceptCurrent(record, knownThen, version)) return undefined;
       listed.add(key);
     }
     return [...this.#known.values()].filter(

@@ -157,17 +157,18 @@ export class RedisObjectStore implements ObjectStore {
   async get(key: ObjectKey, signal?: AbortSignal): Promise<Stored | undefined> {
     const { kind } = parseKey(key);
     const known = this.#freshness.known(key);
+    const [incarnation, reached] = this.#check();
     const record = await this.#run<string | null>(
       scripts.GET,
       [this.#keys.meta, this.#keys.objects(kind)],
-      [...this.#check(), fieldOf(key)],
+      [incarnation, reached, fieldOf(key)],
       signal,
     );
     if (record === null) {
       if (known) await this.#proveGone([known], signal);
       return undefined;
     }
-    return this.#decodeCurrent(record, key, known).object;
+    return this.#decodeCurrent(record, { key, known, reached }).object;
   }
 
   async list(
@@ -353,7 +354,7 @@ export class RedisObjectStore implements ObjectStore {
       this.#keys.deletions(incarnation),
       ...[...kinds.keys()].map((kind) => this.#keys.objects(kind)),
     ];
-    const replies = await this.#run<[string, string][]>(
+    const replies = await this.#run<Reply[]>(
       scripts.WRITE,
       keys,
       [incarnation, reached, this.#member, String(this.#streamLength), ...args],
@@ -361,13 +362,16 @@ export class RedisObjectStore implements ObjectStore {
     );
     const results: WriteResult[] = [];
     for (const [index, { op, key, known }] of sent.entries()) {
-      const [outcome, detail] = replies[index] ?? ['', ''];
-      if (outcome === 'unproved') {
-        this.#decodeCurrent(detail, key, known);
+      const reply = replies[index] ?? ['NotFound'];
+      if (reply[0] === 'NotFound' && known) await this.#proveGone([known], signal);
+      const place = { key, known, reached };
+      if (reply[0] === 'unproved') {
+        this.#decodeCurrent(reply[1], place);
         break;
       }
-      if (outcome === 'NotFound' && known) await this.#proveGone([known], signal);
-      results.push(this.#decodeOutcome(outcome, detail, op.op, key));
+      results.push(
+        reply[0] === 'ok' ? this.#decodeWritten(reply[1], op.op, place) : this.#decodeRefusal(reply, op.op, place),
+      );
     }
     return results;
   }
@@ -394,12 +398,11 @@ export class RedisObjectStore implements ObjectStore {
     return [uid, expected, created, specDigest, bodyDigest, bodyProof, statusProof, body, status];
   }
 
-  /** The record of an object that is there; `known` is what was known of it before it was asked for. */
-  #decodeCurrent(record: string, key: ObjectKey, known: Known | undefined): DecodedRecord {
+  /** The record of an object that is there. */
+  #decodeCurrent(record: string, { key, known, reached }: Asked): DecodedRecord {
     const decoded = this.#decode(record, key);
-    const { object } = decoded;
-    const isOld = known !== undefined && Number(object.metadata.resourceVersion) < known.version;
-    return keyOf(object) === key && !isOld && this.#freshness.accept('put', decoded) ? decoded : this.#tampered(key);
+    const isSound = keyOf(decoded.object) === key && this.#freshness.acceptCurrent(decoded, known, Number(reached));
+    return isSound ? decoded : this.#tampered(key);
   }
 
   /**
@@ -434,20 +437,31 @@ export class RedisObjectStore implements ObjectStore {
       );
   }
 
-  #decodeOutcome(outcome: string, detail: string, verb: WriteOp['op'], key: ObjectKey): WriteResult {
-    if (outcome !== 'ok') {
-      const reason = outcome as 'AlreadyExists' | 'Conflict' | 'NotFound';
-      return { ok: false, reason, message: `${verb} ${displayKey(key)}: ${explain(reason, detail)}` };
-    }
-    const decoded = this.#decode(detail, key);
-    const { object } = decoded;
-    if (keyOf(object) !== key || !this.#freshness.accept(verb === 'delete' ? 'delete' : 'put', decoded))
-      this.#tampered(key);
+  #decodeRefusal(reply: Refusal, verb: WriteOp['op'], place: Asked): WriteResult {
+    const [reason, record, field] = reply;
+    // Also where nothing is written: a refusal because of what somebody put back would be the same for ever.
+    const metadata = record === undefined ? undefined : this.#decodeCurrent(record, place).object.metadata;
+    const why =
+      metadata === undefined
+        ? 'there is no such object'
+        : field === undefined
+          ? `there is one already, at resourceVersion ${metadata.resourceVersion}`
+          : `the stored object has ${field} ${metadata[field]}`;
+    return { ok: false, reason, message: `${verb} ${displayKey(place.key)}: ${why}` };
+  }
+
+  #decodeWritten(record: string, verb: WriteOp['op'], place: Asked): WriteResult {
+    const { object } = verb === 'delete' ? this.#decodeDeleted(record, place.key) : this.#decodeCurrent(record, place);
     const { resourceVersion } = object.metadata;
     this.#advance(Number(resourceVersion));
-    this.#ownWrites.set(resourceVersion, { record: detail, object });
+    this.#ownWrites.set(resourceVersion, { record, object });
     if (this.#ownWrites.size > OWN_WRITES_KEPT) this.#ownWrites.delete(this.#ownWrites.keys().next().value ?? '');
     return { ok: true, object, resourceVersion };
+  }
+
+  #decodeDeleted(record: string, key: ObjectKey): DecodedRecord {
+    const decoded = this.#decode(record, key);
+    return keyOf(decoded.object) === key && this.#freshness.accept('delete', decoded) ? decoded : this.#tampered(key);
   }
 
   #decodeEntries(entries: StreamReply): ChangeEvent[] {
@@ -519,6 +533,22 @@ export class RedisObjectStore implements ObjectStore {
   }
 }
 
+/** What an answer about one object is compared with. */
+interface Asked {
+  readonly key: ObjectKey;
+  /** What was known of it before it was asked for. */
+  readonly known: Known | undefined;
+  /** The version that the store had at least. */
+  readonly reached: string;
+}
+
+/** Of the write script, per operation. */
+type Reply = [outcome: 'ok', record: string] | [outcome: 'unproved', record: string] | Refusal;
+type Refusal =
+  | [reason: 'NotFound', record?: undefined, field?: undefined]
+  | [reason: 'AlreadyExists', record: string, field?: undefined]
+  | [reason: 'Conflict', record: string, field: 'uid' | 'resourceVersion'];
+
 type StreamEntry = [id: string, fields: [type: ChangeEvent['type'], record: string]];
 type StreamReply = readonly [StreamEntry, ...StreamEntry[]];
 
@@ -541,15 +571,4 @@ function versionOf(id: string): number {
 
 function newestOf(entries: StreamReply): number {
   return versionOf((entries.at(-1) ?? entries[0])[0]);
-}
-
-function explain(reason: 'AlreadyExists' | 'Conflict' | 'NotFound', detail: string): string {
-  switch (reason) {
-    case 'AlreadyExists':
-      return `there is one already, at resourceVersion ${detail}`;
-    case 'Conflict':
-      return `the stored object has ${detail}`;
-    case 'NotFound':
-      return 'there is no such object';
-  }
 }

@@ -128,11 +128,13 @@ return redis.call('XRANGE', KEYS[2], ARGV[3], '+', 'COUNT', ARGV[4])
 `;
 
 /**
- * KEYS: meta, change stream, deletions, kinds' hashes. ARGV: check, member, stream length, then per operation (12 of them): verb, index of
- * the hash in KEYS, field, uid, expected version, creation time, specDigest, bodyDigest, bodyProof, statusProof, body,
- * status; of a delete its proof in the place of bodyProof. Returns per operation {'ok', record} or {reason, detail}. A
- * delete that is proved for another version than the one that is there ends the run with {'unproved', record}. Stream
- * entries have the id VERSION-0 and every version has exactly one entry, which is how a watcher sees that it missed one.
+ * KEYS: meta, change stream, deletions, kinds' hashes. ARGV: check, member, stream length, then per operation (12 of
+ * them): verb, index of the hash in KEYS, field, uid, expected version, creation time, specDigest, bodyDigest,
+ * bodyProof, statusProof, body, status; of a delete its proof in the place of bodyProof. Returns per operation
+ * {'ok', record}, or why not with the record that is there: {'NotFound'}, {'AlreadyExists', record} or
+ * {'Conflict', record, the field that differs}. A delete that is proved for another version than the one that is there
+ * ends the run with {'unproved', record}. Stream entries have the id VERSION-0 and every version has exactly one entry,
+ * which is how a watcher sees that it missed one.
  */
 export const WRITE = `${CHECK}${FENCE}${COUNTED}
 local function parse(record)
@@ -164,7 +166,7 @@ for first = 5, #ARGV, 12 do
   local result
   if verb == 'create' then
     if record then
-      result = {'AlreadyExists', parse(record).version}
+      result = {'AlreadyExists', record}
     else
       record = publish({
         generation = '1', uid = uid, created = created, spec = spec, digest = digest,
@@ -175,13 +177,13 @@ for first = 5, #ARGV, 12 do
       result = {'ok', record}
     end
   elseif not record then
-    result = {'NotFound', ''}
+    result = {'NotFound'}
   else
     local object = parse(record)
     if (uid ~= '' and uid ~= object.uid) then
-      result = {'Conflict', 'uid ' .. object.uid}
+      result = {'Conflict', record, 'uid'}
     elseif (expected ~= '' and expected ~= object.version) then
-      result = {'Conflict', 'resourceVersion ' .. object.version}
+      result = {'Conflict', record, 'resourceVersion'}
     elseif verb == 'delete' then
       if string.match(bodyProof, '^(%d+)[.]') ~= object.version then
         results[#results + 1] = {'unproved', record}

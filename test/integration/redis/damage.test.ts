@@ -1,64 +1,15 @@
-/**
- * Data that Redis lost, brought back or had put into it, and a Redis that cannot write: noticed, and never acted upon.
- */
+/** Data that Redis lost, brought back or had put into it: noticed, and never acted upon. */
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import {
-  objectKey,
-  type ConfigMap,
-  type Machine,
-  type Stored,
-  type StoredPod,
-} from '../../../contracts/objects/index.ts';
-import { RedisObjectStore } from '../../../reconciler/adapters/redis/object-store.ts';
-import { FiledMark, PositionMark } from '../../../reconciler/adapters/redis/position-mark.ts';
-import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
-import { CryptoIds } from '../../../reconciler/adapters/system/ids.ts';
-import type { WriteOp } from '../../../reconciler/ports/object-store.ts';
+import { objectKey, type Machine, type Stored, type StoredPod } from '../../../contracts/objects/index.ts';
+import type { RedisObjectStore } from '../../../reconciler/adapters/redis/object-store.ts';
+import { FiledMark, type PositionMark } from '../../../reconciler/adapters/redis/position-mark.ts';
 import { configMap, pod, secret } from '../../contract/object-store/objects.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-
-const signal = AbortSignal.timeout(60_000);
-const sealKey = randomBytes(32);
-const clock = new SystemClock();
-const META = '{plumb:test}:meta';
-const LOST = { name: 'RetryableError', code: 'StoreLost' };
-const TAMPERED = { name: 'RetryableError', code: 'StoreTampered' };
-
-const storeOn = (redis: TestRedis, mark = new PositionMark()): RedisObjectStore =>
-  new RedisObjectStore({ connection: redis.connection, cluster: 'test', sealKey, clock, ids: new CryptoIds(), mark });
-
-const onRedis =
-  (body: (redis: TestRedis, store: RedisObjectStore, mark: PositionMark) => Promise<void>) =>
-  async (): Promise<void> => {
-    const redis = await startTestRedis();
-    const mark = new PositionMark();
-    const store = storeOn(redis, mark);
-    try {
-      await store.open(signal);
-      await store.markReady(signal);
-      await body(redis, store, mark);
-    } finally {
-      await store.close();
-      await redis.close();
-    }
-  };
-
-async function write<T extends Stored>(store: RedisObjectStore, op: WriteOp): Promise<T> {
-  const [result] = await store.write([op]);
-  assert.ok(result?.ok, result && !result.ok ? result.message : 'no result');
-  return result.object as T;
-}
-
-const create = <T extends Stored = Stored<ConfigMap>>(
-  store: RedisObjectStore,
-  name: string,
-  data: Record<string, string> = {},
-): Promise<T> => write<T>(store, { op: 'create', object: configMap(name, data) });
+import { clock, create, LOST, META, nextOf, onRedis, sealKey, signal, storeOn, TAMPERED, write } from './open-store.ts';
 
 /** All of the store's keys as Redis would put them into a snapshot. */
 async function snapshot({ client }: TestRedis): Promise<() => Promise<void>> {
@@ -71,9 +22,15 @@ async function snapshot({ client }: TestRedis): Promise<() => Promise<void>> {
   };
 }
 
-/** A watch from the beginning, and its next answer. */
-const nextOf = (store: RedisObjectStore, from: string): Promise<unknown> =>
-  store.watch(from, signal)[Symbol.asyncIterator]().next();
+/** Whether the next control plane, with this mark, finds a store that is to be rebuilt. */
+async function opensFresh(redis: TestRedis, mark: PositionMark): Promise<boolean> {
+  const next = storeOn(redis, mark);
+  try {
+    return (await next.open(signal)).fresh;
+  } finally {
+    await next.close();
+  }
+}
 
 describe('a store that came back with older data', () => {
   it(
@@ -98,12 +55,7 @@ describe('a store that came back with older data', () => {
       const restore = await snapshot(redis);
       await create(store, 'b');
       await restore();
-      const next = storeOn(redis, mark);
-      try {
-        assert.equal((await next.open(signal)).fresh, true);
-      } finally {
-        await next.close();
-      }
+      assert.equal(await opensFresh(redis, mark), true);
     }),
   );
 
@@ -153,9 +105,7 @@ describe('a store that came back with older data', () => {
       await restore();
       const after = await FiledMark.open(join(dir, 'mark.json'), clock);
       assert.deepEqual([after.incarnation, after.version], [before.incarnation, 1]);
-      const next = storeOn(redis, after);
-      assert.equal((await next.open(signal)).fresh, true);
-      await next.close();
+      assert.equal(await opensFresh(redis, after), true);
     } finally {
       await redis.close();
       rmSync(dir, { recursive: true, force: true });
@@ -211,12 +161,7 @@ describe('a store without some of its data', () => {
     onRedis(async (redis, store, mark) => {
       await create(store, 'a');
       await redis.client.hdel(META, 'format');
-      const next = storeOn(redis, mark);
-      try {
-        assert.equal((await next.open(signal)).fresh, true);
-      } finally {
-        await next.close();
-      }
+      assert.equal(await opensFresh(redis, mark), true);
     }),
   );
 
@@ -386,6 +331,31 @@ describe('a record that somebody else put into Redis', () => {
       await watch;
     }),
   );
+
+  for (const [verb, ask] of [
+    ['get', (store) => store.get(objectKey('Pod', 'default', 'p'))],
+    ['list', (store) => store.list(undefined)],
+    ['list of its kind', (store) => store.list('Pod')],
+    ['delete', (store) => store.write([{ op: 'delete', key: objectKey('Pod', 'default', 'p') }])],
+    ['create', (store) => store.write([{ op: 'create', object: pod('p') }])],
+    ['update', (store, object) => store.write([{ op: 'update', object }])],
+    [
+      'update of another version',
+      (store, { metadata, ...rest }) =>
+        store.write([{ op: 'update', object: { ...rest, metadata: { ...metadata, resourceVersion: '99' } } }]),
+    ],
+  ] as readonly (readonly [string, (store: RedisObjectStore, object: StoredPod) => Promise<unknown>])[])
+    it(
+      `is refused to a ${verb} where its object was deleted since`,
+      onRedis(async (redis, store) => {
+        const object = await write<StoredPod>(store, { op: 'create', object: pod('p') });
+        const early = await recordOf(redis);
+        await write(store, { op: 'delete', key: objectKey('Pod', 'default', 'p') });
+        await redis.client.hset(PODS, 'default/p', early);
+        await redis.client.hincrby(META, 'count:pods', 1);
+        await assert.rejects(ask(store, object), TAMPERED);
+      }),
+    );
 
   it(
     'is refused where it is an earlier body under the newest status',
@@ -584,59 +554,6 @@ describe('a deletion that somebody else made in Redis', () => {
       await create(store, 'b');
       await redis.client.hdel('{plumb:test}:objects:configmaps', 'default/b');
       await assert.rejects(store.get(objectKey('ConfigMap', 'default', 'a')), LOST);
-    }),
-  );
-});
-
-describe('a Redis that takes no writes', () => {
-  for (const [what, begin, end, words] of [
-    ['is out of memory', ['maxmemory', '1'], ['maxmemory', '0'], /OOM/],
-    ['cannot keep enough replicas', ['min-replicas-to-write', '1'], ['min-replicas-to-write', '0'], /NOREPLICAS/],
-  ] as const) {
-    it(
-      `that ${what} is waited for, and the store says so meanwhile`,
-      onRedis(async (redis, store) => {
-        await create(store, 'a');
-        const next = nextOf(store, '1') as Promise<{ value: { type: string } }>;
-        await redis.client.config('SET', ...begin);
-        await assert.rejects(store.write([{ op: 'create', object: configMap('b', {}) }]), {
-          name: 'RetryableError',
-          code: 'StoreUnavailable',
-          message: words,
-        });
-        assert.match(store.problem ?? '', words);
-        assert.equal((await store.list(undefined)).objects.length, 1);
-        assert.match(store.problem ?? '', words, 'that it can be read does not mean that all is well');
-        await redis.client.config('SET', ...end);
-        await create(store, 'b');
-        assert.equal(store.problem, undefined);
-        assert.equal((await next).value.type, 'events');
-      }),
-    );
-  }
-
-  it(
-    'that became a replica is waited for',
-    onRedis(async (redis, store) => {
-      await create(store, 'a');
-      const next = nextOf(store, '1') as Promise<{ value: { type: string } }>;
-      await redis.client.replicaof('127.0.0.1', 1);
-      const slow = store.write([{ op: 'create', object: configMap('b', {}) }]);
-      await redis.client.replicaof('NO', 'ONE');
-      assert.ok((await slow)[0]?.ok);
-      assert.equal((await next).value.type, 'events');
-    }),
-  );
-
-  it(
-    'that wants a password since is waited for; one that never had us is refused',
-    onRedis(async (redis, store) => {
-      await create(store, 'a');
-      await redis.client.config('SET', 'requirepass', 'new');
-      await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-      await assert.rejects(store.list(undefined), { code: 'StoreUnavailable' });
-      await redis.client.config('SET', 'requirepass', '');
-      assert.equal((await store.list(undefined)).objects.length, 1);
     }),
   );
 });
