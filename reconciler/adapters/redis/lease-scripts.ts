@@ -1,7 +1,7 @@
 /**
- * The Lua of the table of members and leases. It is part of the store's meta hash, so that it goes with the incarnation
- * and a write can look at it at no cost: `member:ID` is `home|beat|ready|withdrawn|label`, `lease:NAME` its holder's ID.
- * KEYS[1] is meta, ARGV[1] the incarnation, ARGV[2] the member's ID where there is one.
+ * The Lua of the table of members and leases (lease-table.ts). It is part of the store's meta hash, so that it goes with
+ * the incarnation and a write can look at it at no cost. KEYS[1] is meta, ARGV[1] the incarnation, ARGV[2] the member's
+ * ID where there is one.
  */
 const CLAIMED = `
 if redis.call('HGET', KEYS[1], 'incarnation') ~= ARGV[1] then
@@ -32,17 +32,34 @@ redis.call('HSETNX', KEYS[1], 'shards', ARGV[4])
 return {id, redis.call('HGET', KEYS[1], 'shards')}
 `;
 
-/** ARGV: incarnation, member, its new value. Returns meta's fields and values, or nothing for one that was expelled. */
+/**
+ * ARGV: incarnation, member, its new value, fields and bytes of a field at most. Returns fields and values of the table,
+ * or nothing for a member that was expelled.
+ */
 export const RENEW = `${CLAIMED}
 local field = 'member:' .. ARGV[2]
 if redis.call('HEXISTS', KEYS[1], field) == 0 then return {} end
 redis.call('HSET', KEYS[1], field, ARGV[3])
-return redis.call('HGETALL', KEYS[1])
+if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[4]) then
+  return redis.error_reply('STORELOST there are more members and leases than control planes make')
+end
+local table = {}
+local fields = redis.call('HGETALL', KEYS[1])
+for i = 1, #fields, 2 do
+  if string.find(fields[i], '^member:') or string.find(fields[i], '^lease:') then
+    if #fields[i] + #fields[i + 1] > tonumber(ARGV[5]) then
+      return redis.error_reply('STORELOST a member or a lease is larger than control planes make them')
+    end
+    table[#table + 1] = fields[i]
+    table[#table + 1] = fields[i + 1]
+  end
+end
+return table
 `;
 
 /**
- * ARGV: incarnation, member, first token of a store, one to be above, names. Returns name, token and version of each that was taken.
- * Tokens are counted with the epochs.
+ * ARGV: incarnation, member, first token of a store, one to be above, names. Returns name, token and version of each that
+ * was taken. Tokens are counted with the epochs.
  */
 export const ACQUIRE = `${CLAIMED}
 if redis.call('HEXISTS', KEYS[1], 'member:' .. ARGV[2]) == 0 then return {} end

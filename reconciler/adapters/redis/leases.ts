@@ -1,14 +1,16 @@
 /** The table of members and leases, in the store's meta hash. */
 import type { RedisOptions } from 'ioredis';
-import { RetryableError } from '../../core/errors.ts';
+import { PlumbError, RetryableError } from '../../core/errors.ts';
 import { SHARDS } from '../../core/leases/shards.ts';
 import { EPOCH_SLACK } from '../../core/nodes/epoch.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Grant, Leases, LeaseView, Member } from '../../ports/leases.ts';
 import { Link } from './connection.ts';
 import { storeKeys } from './keys.ts';
+import { decodeTable, encodeMember, labelOf, LONGEST_FIELD, MOST_FIELDS } from './lease-table.ts';
 import * as scripts from './lease-scripts.ts';
 import { PositionMark } from './position-mark.ts';
+import { isCounter } from './record.ts';
 import { runScript } from './run-script.ts';
 
 export interface RedisLeasesOptions {
@@ -25,9 +27,6 @@ export interface RedisLeasesOptions {
 }
 
 const MOST_SHARDS = 1024;
-const LONGEST_LABEL = 200;
-const MEMBER = 'member:';
-const LEASE = 'lease:';
 
 /** On a connection of its own: a renewal does not stand in line behind large writes. */
 export class RedisLeases implements Leases {
@@ -52,24 +51,25 @@ export class RedisLeases implements Leases {
     signal: AbortSignal,
   ): Promise<{ member: string; shards: number }> {
     const home = who.home.replaceAll('|', '');
-    const label = who.label.slice(0, LONGEST_LABEL);
+    const label = labelOf(who.label);
     const answer = await this.#run<[string, string]>(scripts.JOIN, [home, label, String(SHARDS)], signal);
     const [member, text] = answer;
     const shards = Number(text);
-    if (!Number.isInteger(shards) || shards < 1 || shards > MOST_SHARDS) throw tampered('the number of shards');
+    if (!isCounter(text) || shards < 1 || shards > MOST_SHARDS) this.#tampered('the number of shards');
     this.#fixed.set(member, { home, label });
     return { member, shards };
   }
 
   async renew(
     member: string,
-    { beat, ready, withdrawn }: Pick<Member, 'beat' | 'ready' | 'withdrawn'>,
+    state: Pick<Member, 'beat' | 'ready' | 'withdrawn'>,
     signal: AbortSignal,
   ): Promise<LeaseView | undefined> {
-    const { home = '', label = '' } = this.#fixed.get(member) ?? {};
-    const value = [home, beat, ready ? 1 : 0, withdrawn, label].join('|');
-    const fields = await this.#run<string[]>(scripts.RENEW, [member, value], signal);
-    return fields.length === 0 ? undefined : viewOf(fields);
+    const value = encodeMember(this.#fixed.get(member) ?? { home: '', label: '' }, state);
+    const most = [String(MOST_FIELDS), String(LONGEST_FIELD)];
+    const fields = await this.#run<string[]>(scripts.RENEW, [member, value, ...most], signal);
+    if (fields.length === 0) return undefined;
+    return decodeTable(fields) ?? this.#tampered('the table of members and leases');
   }
 
   async acquire(member: string, names: readonly string[], signal: AbortSignal): Promise<readonly Grant[]> {
@@ -81,10 +81,8 @@ export class RedisLeases implements Leases {
     return taken.map(([name, text, resourceVersion]) => {
       const token = Number(text);
       // As `RedisObjectStore.nextEpoch` does with the same count.
-      if (!(token > floor && token <= Math.max(now, floor) + EPOCH_SLACK)) {
-        this.#mark.condemn(this.#incarnation);
-        throw tampered('the count of epochs');
-      }
+      if (!(token > floor && token <= Math.max(now, floor) + EPOCH_SLACK)) this.#tampered('the count of epochs');
+      if (!isCounter(resourceVersion)) this.#tampered('the version of the store');
       this.#mark.count(token);
       return { name, token, resourceVersion };
     });
@@ -107,37 +105,24 @@ export class RedisLeases implements Leases {
   }
 
   async #run<T>(script: string, args: readonly string[], signal: AbortSignal): Promise<T> {
-    return (await this.#link.call(
-      (client) => runScript(client, script, [this.#meta], [this.#incarnation, ...args]),
-      signal,
-    )) as T;
-  }
-}
-
-/** Fields and values of meta, by turns. */
-function viewOf(fields: readonly string[]): LeaseView {
-  const members: Member[] = [];
-  const holders = new Map<string, string>();
-  for (let at = 0; at + 1 < fields.length; at += 2) {
-    const [field = '', value = ''] = [fields[at], fields[at + 1]];
-    if (field.startsWith(LEASE)) holders.set(field.slice(LEASE.length), value);
-    else if (field.startsWith(MEMBER)) {
-      const [, beat, ready, withdrawn, ...label] = value.split('|');
-      members.push({
-        id: field.slice(MEMBER.length),
-        label: label.join('|').slice(0, LONGEST_LABEL),
-        beat: Number(beat),
-        ready: ready === '1',
-        withdrawn: Number(withdrawn),
-      });
+    try {
+      return (await this.#link.call(
+        (client) => runScript(client, script, [this.#meta], [this.#incarnation, ...args]),
+        signal,
+      )) as T;
+    } catch (error) {
+      // Also what no script of ours can work with: opened again as it is, it would be lost again, for ever.
+      if (error instanceof PlumbError && error.code === 'StoreLost') this.#mark.condemn(this.#incarnation);
+      throw error;
     }
   }
-  return { members, holders };
-}
 
-function tampered(what: string): RetryableError {
-  return new RetryableError(
-    'StoreTampered',
-    `${what}: what is in Redis was not written by this control plane; find out who else can write to this Redis`,
-  );
+  /** Nothing of this incarnation is believed from now on: it is rebuilt as a lost one is. */
+  #tampered(what: string): never {
+    this.#mark.condemn(this.#incarnation);
+    throw new RetryableError(
+      'StoreTampered',
+      `${what}: what is in Redis was not written by this control plane; find out who else can write to this Redis`,
+    );
+  }
 }

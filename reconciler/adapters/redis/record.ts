@@ -158,8 +158,9 @@ function endContext({ incarnation, key, uid, base }: PartPlace): string {
   return `end|${incarnation}|${key}|${uid}|${base}`;
 }
 
-function isCounter(text: string): boolean {
-  return /^\d{1,16}$/.test(text);
+/** Whether it is a whole number that both JavaScript's and Lua's numbers keep exactly, with room to count on. */
+export function isCounter(text: string): boolean {
+  return /^\d{1,15}$/.test(text);
 }
 
 function baseOf(proof: string): string {
