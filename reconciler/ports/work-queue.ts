@@ -5,13 +5,13 @@
 import type { QueueStats } from '../core/storage/queue-metrics.ts';
 
 /** Each controller has a queue of its own, and so has each shard of the nodes. */
-export type QueueName =
-  'revisions' | 'scheduling' | 'controllers' | `controllers.${string}` | 'nodes' | `nodes.${number}` | 'timers';
+export type QueueName = 'revisions' | 'scheduling' | `controllers.${string}` | `nodes.${number}`;
 
 /**
  * `fresh`: something changed. `resync`: nothing is known to have changed; it waits until what is fresh has begun, and a
  * fresh request for the same key overtakes it. Where the process that asks works the queue itself, it alone remembers
- * the `resync` keys: whoever takes a queue over begins with all keys anyway.
+ * the `resync` keys: whoever takes a queue over begins with all keys anyway. A `resync` also asks again for a key whose
+ * fresh request was lost without a word.
  */
 export type Priority = 'fresh' | 'resync';
 
@@ -53,7 +53,7 @@ export interface WorkQueue {
   ): QueueWorker;
   /** Every failure is told here: controllers turn it into a condition or an event. */
   onFailure(listener: (failure: QueueFailure) => void): void;
-  /** Of every queue that this process added to or worked on. */
+  /** Of every queue that this process added to or worked on; counted is what happens while it works it. */
   stats(): ReadonlyMap<QueueName, QueueStats>;
   close(): Promise<void>;
 }

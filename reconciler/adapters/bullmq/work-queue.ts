@@ -9,6 +9,7 @@ import type { Log } from '../../ports/log.ts';
 import type { JobResult, Priority, QueueFailure, QueueName, QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
 import { MotherConnection } from './connection.ts';
 import { DelayedKeys } from './delayed-keys.ts';
+import { removeRetiredQueues } from './retired-queues.ts';
 
 export interface BullWorkQueueOptions {
   /** ioredis connection options; the server's maxmemory-policy must be noeviction. */
@@ -71,6 +72,7 @@ export class BullWorkQueue implements WorkQueue {
   readonly #streaks = new FailureStreaks();
   #problem: string | undefined;
   #askingAgain: NodeJS.Timeout | undefined;
+  #retiring: Promise<void> | undefined;
   #closed = false;
 
   constructor(options: BullWorkQueueOptions) {
@@ -82,6 +84,10 @@ export class BullWorkQueue implements WorkQueue {
     this.#client.setMaxListeners(100);
     this.#client.on('ready', () => {
       this.#askAgain();
+      this.#retiring ??= removeRetiredQueues(this.#client, this.#prefix).catch((error: unknown) => {
+        this.#retiring = undefined;
+        this.#log.debug('queues of an earlier version could not be removed yet', { error: String(error) });
+      });
     });
     this.#client.on('error', (error) => {
       this.#log.debug("the queues' connection to Redis failed", { error: error.message });
@@ -103,23 +109,25 @@ export class BullWorkQueue implements WorkQueue {
   async addMany(queue: QueueName, keys: readonly string[], priority: Priority = 'fresh'): Promise<void> {
     if (keys.length === 0) return;
     const lane = this.#lane(queue);
-    const at = performance.now();
-    for (const key of keys) lane.metrics.added(key, at);
-    if (priority === 'resync' && lane.asked) {
-      for (const key of keys) if (!lane.asked.has(key)) lane.resync.add(key);
-      this.#handOver(lane);
+    const { asked, resync, metrics } = lane;
+    if (asked) {
+      const at = performance.now();
+      for (const key of keys) metrics.added(key, at);
+    }
+    if (priority === 'fresh' || !asked) {
+      for (const key of keys) {
+        asked?.add(key);
+        resync.delete(key);
+      }
+      await this.#put(lane, keys);
       return;
     }
-    for (const key of keys) {
-      lane.asked?.add(key);
-      lane.resync.delete(key);
-    }
-    try {
-      await this.#bounded(() => this.#enqueue(lane.queue, keys));
-    } catch (error) {
-      this.#askAgainSoon();
-      throw error;
-    }
+    // Those that were asked for already wait in the line, unless the server has lost them; then nobody else would ask
+    // again, and the line would look long for ever.
+    const again = keys.filter((key) => asked.has(key));
+    for (const key of keys) if (!asked.has(key)) resync.add(key);
+    this.#handOver(lane);
+    if (again.length > 0) await this.#put(lane, again);
   }
 
   async addAfter(queue: QueueName, key: string, delayMs: number): Promise<void> {
@@ -206,12 +214,13 @@ export class BullWorkQueue implements WorkQueue {
     const lanes = [...this.#lanes.values()];
     await within(
       this.#closeTimeoutMs(),
-      Promise.all(
-        lanes.map(async ({ delayed, queue }) => {
+      Promise.all([
+        this.#retiring,
+        ...lanes.map(async ({ delayed, queue }) => {
           await delayed.close();
           await queue.close();
         }),
-      ),
+      ]),
     );
     this.#client.disconnect();
     for (const twin of this.#client.twins) twin.disconnect();
@@ -247,6 +256,15 @@ export class BullWorkQueue implements WorkQueue {
     }
   }
 
+  async #put({ queue }: Lane, keys: readonly string[]): Promise<void> {
+    try {
+      await this.#bounded(() => this.#enqueue(queue, keys));
+    } catch (error) {
+      this.#askAgainSoon();
+      throw error;
+    }
+  }
+
   async #enqueue(queue: Queue<JobData>, keys: readonly string[]): Promise<void> {
     const jobs = [...new Set(keys)].map((key) => ({
       name: 'pass',
@@ -273,13 +291,10 @@ export class BullWorkQueue implements WorkQueue {
       lane.resync.delete(key);
       asked.add(key);
     }
-    try {
-      await this.#bounded(() => this.#enqueue(lane.queue, keys));
-    } catch (error) {
-      // They are among those that are asked for again.
+    // Where it fails, they are among those that are asked for again.
+    await this.#put(lane, keys).catch((error: unknown) => {
       this.#log.debug('keys of no hurry wait for the queue', { keys: keys.length, error: String(error) });
-      this.#askAgainSoon();
-    }
+    });
   }
 
   /** What the server held may be gone: another one has taken its place, or it lost its last seconds. */

@@ -93,7 +93,7 @@ class Lane {
 
   add(keys: readonly string[], priority: Priority = 'fresh'): void {
     for (const key of keys) {
-      this.metrics.added(key, performance.now());
+      if (this.#crews.size > 0) this.metrics.added(key, performance.now());
       if (priority === 'fresh') {
         this.#waiting.add(key);
         this.#resync.delete(key);
@@ -137,6 +137,7 @@ class Lane {
       await Promise.all(crew.jobs);
       clearTimeout(timer);
       this.#crews.delete(crew);
+      if (this.#crews.size === 0) this.metrics.forgetWaiting();
     };
   }
 

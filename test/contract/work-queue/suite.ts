@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { RetryableError, TerminalError, WaitingError } from '../../../reconciler/core/errors.ts';
-import type { QueueFailure, WorkQueue } from '../../../reconciler/ports/work-queue.ts';
-import { Counter, gate } from './waiting.ts';
+import type { QueueFailure, QueueName, WorkQueue } from '../../../reconciler/ports/work-queue.ts';
+import { Counter, gate, holdFirst } from './waiting.ts';
+
+const QUEUE: QueueName = 'controllers.a';
 
 export interface QueueFixture {
   connect(): WorkQueue;
@@ -36,14 +38,14 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
       'runs what was added before the worker came, and what comes later',
       on(async (queue) => {
         const runs = new Counter();
-        await queue.addMany('controllers', ['pods/default/a', 'pods/default/b', 'pods/default/a']);
-        queue.work('controllers', 4, async (key) => {
+        await queue.addMany(QUEUE, ['pods/default/a', 'pods/default/b', 'pods/default/a']);
+        queue.work(QUEUE, 4, async (key) => {
           runs.hit(key);
           return {};
         });
         await runs.reach('pods/default/a', 1);
         await runs.reach('pods/default/b', 1);
-        await queue.add('controllers', 'pods/default/a');
+        await queue.add(QUEUE, 'pods/default/a');
         await runs.reach('pods/default/a', 2);
       }),
     );
@@ -52,15 +54,15 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
       'keeps queues apart',
       on(async (queue) => {
         const runs = new Counter();
-        queue.work('controllers', 1, async (key) => {
+        queue.work(QUEUE, 1, async (key) => {
           runs.hit(`controllers ${key}`);
           return {};
         });
-        queue.work('nodes', 1, async (key) => {
+        queue.work('nodes.0', 1, async (key) => {
           runs.hit(`nodes ${key}`);
           return {};
         });
-        await queue.add('nodes', 'n');
+        await queue.add('nodes.0', 'n');
         await runs.reach('nodes n', 1);
         assert.equal(runs.count('controllers n'), 0);
       }),
@@ -69,28 +71,16 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
     it(
       'runs exactly one more pass for 50 adds while one runs, never two at once',
       on(async (queue) => {
-        const open = gate();
-        const runs = new Counter();
-        let now = 0;
-        let most = 0;
-        queue.work('controllers', 8, async (key) => {
-          now += 1;
-          most = Math.max(most, now);
-          runs.hit(key);
-          if (runs.count(key) === 1) await open.passed;
-          now -= 1;
-          return {};
-        });
-        await queue.add('controllers', 'k');
-        await runs.reach('k', 1);
-        await Promise.all(Array.from({ length: 50 }, () => queue.add('controllers', 'k')));
-        open.pass();
+        const held = await holdFirst(queue, QUEUE, 'k', 8);
+        const { runs } = held;
+        await Promise.all(Array.from({ length: 50 }, () => queue.add(QUEUE, 'k')));
+        held.pass();
         await runs.reach('k', 2);
         // Another key goes the whole way after them: nothing of k is left in front of it.
-        await queue.add('controllers', 'end');
+        await queue.add(QUEUE, 'end');
         await runs.reach('end', 1);
         assert.equal(runs.count('k'), 2);
-        assert.equal(most, 1);
+        assert.equal(held.mostOfAKey(), 1);
       }),
     );
 
@@ -101,7 +91,7 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
         const runs = new Counter();
         let now = 0;
         let most = 0;
-        queue.work('controllers', 3, async (key) => {
+        queue.work(QUEUE, 3, async (key) => {
           now += 1;
           most = Math.max(most, now);
           runs.hit('any');
@@ -109,7 +99,7 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
           now -= 1;
           return { ...(key === 'never' && { requeueAfterMs: 1 }) };
         });
-        await queue.addMany('controllers', ['a', 'b', 'c', 'd', 'e']);
+        await queue.addMany(QUEUE, ['a', 'b', 'c', 'd', 'e']);
         await runs.reach('any', 3);
         open.pass();
         await runs.reach('any', 5);
@@ -120,24 +110,14 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
     it(
       'puts what changed before what is only looked at again, and makes one pass of both',
       on(async (queue) => {
-        const open = gate();
-        const runs = new Counter();
-        const order: string[] = [];
-        queue.work('controllers', 1, async (key) => {
-          order.push(key);
-          runs.hit(key);
-          if (key === 'first') await open.passed;
-          return {};
-        });
-        await queue.add('controllers', 'first');
-        await runs.reach('first', 1);
+        const { runs, order, pass } = await holdFirst(queue, QUEUE, 'first');
         const again = Array.from({ length: 30 }, (_, index) => `again-${index}`);
-        await queue.addMany('controllers', again, 'resync');
-        await queue.add('controllers', 'changed');
-        await queue.add('controllers', 'again-29');
-        open.pass();
+        await queue.addMany(QUEUE, again, 'resync');
+        await queue.add(QUEUE, 'changed');
+        await queue.add(QUEUE, 'again-29');
+        pass();
         await Promise.all(again.map((key) => runs.reach(key, 1)));
-        await queue.add('controllers', 'end');
+        await queue.add(QUEUE, 'end');
         await runs.reach('end', 1);
         // A few of the others may stand in the line already.
         assert.ok(order.indexOf('changed') <= 5, `changed came ${order.indexOf('changed')}th`);
@@ -147,27 +127,61 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
     );
 
     it(
+      'asks again, at a resync, for what the state has lost without a word',
+      on(async (queue) => {
+        const { runs, pass } = await holdFirst(queue, QUEUE, 'first');
+        const asked = ['a', 'b', 'c'];
+        await queue.addMany(QUEUE, asked);
+        await fixture.flush();
+        await queue.addMany(QUEUE, [...asked, 'never asked'], 'resync');
+        pass();
+        await Promise.all([...asked, 'never asked'].map((key) => runs.reach(key, 1)));
+      }),
+    );
+
+    it(
+      'counts nothing of a queue that it does not work',
+      on(async (queue) => {
+        const counted = (): unknown => {
+          const stats = queue.stats().get(QUEUE);
+          return stats && [stats.adds, stats.depth, stats.running];
+        };
+        await queue.addMany(QUEUE, ['a', 'b']);
+        assert.deepEqual(counted(), [0, 0, 0]);
+        const { runs, pass } = await holdFirst(queue, QUEUE, 'first');
+        pass();
+        await runs.reach('first', 1);
+        await runs.reach('a', 1);
+        await runs.reach('b', 1);
+        await queue.add(QUEUE, 'end');
+        await runs.reach('end', 1);
+        assert.equal(queue.stats().get(QUEUE)?.adds, 2);
+        assert.equal(queue.stats().get(QUEUE)?.depth, 0);
+      }),
+    );
+
+    it(
       'counts what it does',
       on(async (queue) => {
         const open = gate();
         const runs = new Counter();
-        queue.work('controllers', 1, async (key) => {
+        queue.work(QUEUE, 1, async (key) => {
           runs.hit(key);
           if (key === 'slow') await open.passed;
           if (key === 'bad' && runs.count(key) === 1) throw new RetryableError('GitUnreachable', 'once');
           return {};
         });
-        await queue.add('controllers', 'slow');
+        await queue.add(QUEUE, 'slow');
         await runs.reach('slow', 1);
-        await queue.addMany('controllers', ['bad', 'good']);
-        const busy = queue.stats().get('controllers');
+        await queue.addMany(QUEUE, ['bad', 'good']);
+        const busy = queue.stats().get(QUEUE);
         assert.ok(busy);
         assert.deepEqual([busy.adds, busy.running, busy.depth, busy.work.count], [3, 1, 2, 0]);
         open.pass();
         await runs.reach('bad', 2);
-        await queue.add('controllers', 'end');
+        await queue.add(QUEUE, 'end');
         await runs.reach('end', 1);
-        const done = queue.stats().get('controllers');
+        const done = queue.stats().get(QUEUE);
         assert.ok(done);
         assert.deepEqual([done.retries, done.depth], [1, 0]);
         assert.ok(done.work.count >= 4 && done.latency.count >= 4);
@@ -182,14 +196,14 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
         const latencies: number[] = [];
         const runs = new Counter();
         let began = 0;
-        queue.work('controllers', 4, async (key) => {
+        queue.work(QUEUE, 4, async (key) => {
           latencies.push(performance.now() - began);
           runs.hit(key);
           return {};
         });
         for (let n = 0; n < 40; n += 1) {
           began = performance.now();
-          await queue.add('controllers', `k-${n}`);
+          await queue.add(QUEUE, `k-${n}`);
           await runs.reach(`k-${n}`, 1);
         }
         latencies.sort((a, b) => a - b);
@@ -202,12 +216,12 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
       on(async (queue) => {
         const runs = new Counter();
         const at: number[] = [];
-        queue.work('controllers', 1, async (key) => {
+        queue.work(QUEUE, 1, async (key) => {
           at.push(performance.now());
           runs.hit(key);
           return runs.count(key) === 1 ? { requeueAfterMs: 120 } : {};
         });
-        await queue.add('controllers', 'k');
+        await queue.add(QUEUE, 'k');
         await runs.reach('k', 2);
         const waited = (at[1] ?? 0) - (at[0] ?? 0);
         assert.ok(waited >= 115, `after ${waited} ms`);
@@ -219,17 +233,17 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
       on(async (queue) => {
         const runs = new Counter();
         const at: number[] = [];
-        queue.work('controllers', 1, async (key) => {
+        queue.work(QUEUE, 1, async (key) => {
           at.push(performance.now());
           runs.hit(key);
           return {};
         });
         const began = performance.now();
-        await queue.addAfter('controllers', 'k', 60_000);
-        await queue.add('controllers', 'k');
+        await queue.addAfter(QUEUE, 'k', 60_000);
+        await queue.add(QUEUE, 'k');
         await runs.reach('k', 1);
-        await queue.addAfter('controllers', 'k', 150);
-        await queue.addAfter('controllers', 'k', 30_000);
+        await queue.addAfter(QUEUE, 'k', 150);
+        await queue.addAfter(QUEUE, 'k', 30_000);
         await runs.reach('k', 2);
         assert.ok((at[1] ?? 0) - began < 5000);
       }),
@@ -239,21 +253,21 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
       'waits as long as it is told, also longer than a timer of Node.js can',
       on(async (queue) => {
         const runs = new Counter();
-        queue.work('timers', 1, async (key) => {
+        queue.work(QUEUE, 1, async (key) => {
           runs.hit(key);
           return key === 'asks for it' ? { requeueAfterMs: 2 ** 31 } : {};
         });
-        await queue.addAfter('timers', 'far', 2 ** 31);
-        await queue.addAfter('timers', 'farther', 2_147_483_647_000);
-        await queue.add('timers', 'asks for it');
+        await queue.addAfter(QUEUE, 'far', 2 ** 31);
+        await queue.addAfter(QUEUE, 'farther', 2_147_483_647_000);
+        await queue.add(QUEUE, 'asks for it');
         await runs.reach('asks for it', 1);
-        await queue.addAfter('timers', 'soon', 20);
+        await queue.addAfter(QUEUE, 'soon', 20);
         await runs.reach('soon', 1);
         assert.deepEqual(
           ['far', 'farther', 'asks for it'].map((key) => runs.count(key)),
           [0, 0, 1],
         );
-        await queue.add('timers', 'far');
+        await queue.add(QUEUE, 'far');
         await runs.reach('far', 1);
       }),
     );
@@ -266,19 +280,19 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
         queue.onFailure((failure) => {
           failures.push(failure);
         });
-        queue.work('controllers', 1, async (key) => {
+        queue.work(QUEUE, 1, async (key) => {
           runs.hit(key);
           if (runs.count(key) <= 3) throw new RetryableError('GitUnreachable', 'not yet');
           return {};
         });
-        await queue.add('controllers', 'k');
+        await queue.add(QUEUE, 'k');
         await runs.reach('k', 4);
         assert.deepEqual(
           failures.map((f) => [f.queue, f.key, f.attempt]),
           [
-            ['controllers', 'k', 1],
-            ['controllers', 'k', 2],
-            ['controllers', 'k', 3],
+            [QUEUE, 'k', 1],
+            [QUEUE, 'k', 2],
+            [QUEUE, 'k', 3],
           ],
         );
         for (const [index, { retryInMs }] of failures.entries()) {
@@ -295,14 +309,14 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
       'does not swallow an add while a failed key backs off',
       on(async (queue) => {
         const runs = new Counter();
-        queue.work('controllers', 1, async (key) => {
+        queue.work(QUEUE, 1, async (key) => {
           runs.hit(key);
           if (runs.count(key) === 1) throw new WaitingError('MachineUnknown', 'come back in a minute', 60_000);
           return {};
         });
-        await queue.add('controllers', 'k');
+        await queue.add(QUEUE, 'k');
         await runs.reach('k', 1);
-        await queue.add('controllers', 'k');
+        await queue.add(QUEUE, 'k');
         await runs.reach('k', 2);
       }),
     );
@@ -317,18 +331,18 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
           failures.push(failure);
           failed.hit(failure.key);
         });
-        queue.work('controllers', 1, async (key) => {
+        queue.work(QUEUE, 1, async (key) => {
           runs.hit(key);
           if (key === 'bad') throw new TerminalError('TreeInvalid', 'never');
           return {};
         });
-        await queue.add('controllers', 'bad');
+        await queue.add(QUEUE, 'bad');
         await failed.reach('bad', 1);
         assert.equal(failures[0]?.retryInMs, undefined);
-        await queue.addAfter('controllers', 'later', 200);
+        await queue.addAfter(QUEUE, 'later', 200);
         await runs.reach('later', 1);
         assert.equal(runs.count('bad'), 1);
-        await queue.add('controllers', 'bad');
+        await queue.add(QUEUE, 'bad');
         await runs.reach('bad', 2);
       }),
     );
@@ -338,7 +352,7 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
       on(async (queue) => {
         const runs = new Counter();
         let finished = false;
-        const worker = queue.work('controllers', 1, async (key, signal) => {
+        const worker = queue.work(QUEUE, 1, async (key, signal) => {
           runs.hit(key);
           await new Promise<void>((_resolve, reject) => {
             signal.addEventListener('abort', () => {
@@ -353,13 +367,13 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
         queue.onFailure((failure) => {
           failures.push(failure);
         });
-        await queue.add('controllers', 'k');
+        await queue.add(QUEUE, 'k');
         await runs.reach('k', 1);
         await worker.close(20);
         assert.equal(finished, true);
         assert.deepEqual(failures, [], 'being stopped is no failure');
         const after = new Counter();
-        queue.work('controllers', 1, async (key) => {
+        queue.work(QUEUE, 1, async (key) => {
           after.hit(key);
           return {};
         });
@@ -370,27 +384,15 @@ export function workQueueSuite(name: string, start: () => Promise<QueueFixture>)
     it(
       'goes on after the state was emptied, also in the middle of a pass',
       on(async (queue) => {
-        const open = gate();
-        const runs = new Counter();
-        let now = 0;
-        let most = 0;
-        queue.work('controllers', 4, async (key) => {
-          now += 1;
-          most = Math.max(most, now);
-          runs.hit(key);
-          if (runs.count(key) === 1) await open.passed;
-          now -= 1;
-          return {};
-        });
-        await queue.add('controllers', 'k');
-        await runs.reach('k', 1);
+        const held = await holdFirst(queue, QUEUE, 'k', 4);
+        const { runs } = held;
         await fixture.flush();
-        await queue.add('controllers', 'k');
-        await queue.addMany('controllers', ['k', 'k']);
-        open.pass();
+        await queue.add(QUEUE, 'k');
+        await queue.addMany(QUEUE, ['k', 'k']);
+        held.pass();
         await runs.reach('k', 2);
-        assert.equal(most, 1, 'one pass of a key at a time all the same');
-        await queue.addAfter('controllers', 'later', 10);
+        assert.equal(held.mostOfAKey(), 1, 'one pass of a key at a time all the same');
+        await queue.addAfter(QUEUE, 'later', 10);
         await runs.reach('later', 1);
       }),
     );

@@ -1,4 +1,5 @@
 /** Waiting for things to happen, without guessing how long they take. */
+import type { QueueName, WorkQueue } from '../../../reconciler/ports/work-queue.ts';
 
 /** Counts by name; `reach` resolves when a count is there, or rejects after 20 s. */
 export class Counter {
@@ -41,6 +42,46 @@ export function gate(): { readonly passed: Promise<void>; pass(): void } {
     passed,
     pass: () => {
       pass();
+    },
+  };
+}
+
+export interface HeldWork {
+  /** Passes by key. */
+  readonly runs: Counter;
+  /** Keys, as their passes began. */
+  readonly order: readonly string[];
+  /** How many passes of one key ran at once, at most. */
+  readonly mostOfAKey: () => number;
+  /** Lets the first pass end. */
+  readonly pass: () => void;
+}
+
+/** Works a queue, whose first pass is the one of a key added here, has begun, and stands until it is let go. */
+export async function holdFirst(queue: WorkQueue, name: QueueName, key: string, concurrency = 1): Promise<HeldWork> {
+  const open = gate();
+  const runs = new Counter();
+  const order: string[] = [];
+  const running = new Map<string, number>();
+  let most = 0;
+  queue.work(name, concurrency, async (one) => {
+    const now = (running.get(one) ?? 0) + 1;
+    running.set(one, now);
+    most = Math.max(most, now);
+    order.push(one);
+    runs.hit(one);
+    if (one === key && runs.count(one) === 1) await open.passed;
+    running.set(one, (running.get(one) ?? 0) - 1);
+    return {};
+  });
+  await queue.add(name, key);
+  await runs.reach(key, 1);
+  return {
+    runs,
+    order,
+    mostOfAKey: () => most,
+    pass: () => {
+      open.pass();
     },
   };
 }

@@ -50,7 +50,7 @@ describe('a failover', () => {
     try {
       await store.open(signal);
       const done = new Set<string>();
-      queue.work('controllers', 4, async (key) => {
+      queue.work('controllers.a', 4, async (key) => {
         done.add(key);
         return {};
       });
@@ -77,7 +77,7 @@ describe('a failover', () => {
           if (!result) continue;
           assert.ok(result.ok || result.reason === 'AlreadyExists');
           written += 1;
-          await queue.add('controllers', name).catch((error: unknown) => {
+          await queue.add('controllers.a', name).catch((error: unknown) => {
             assert.equal((error as PlumbError).code, 'QueueUnavailable');
           });
         }

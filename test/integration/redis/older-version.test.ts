@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { isObjectKey } from '../../../contracts/objects/index.ts';
+import { until } from '../../../lab/process.ts';
 import { BullWorkQueue } from '../../../reconciler/adapters/bullmq/work-queue.ts';
 import { RedisObjectStore } from '../../../reconciler/adapters/redis/object-store.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
@@ -51,15 +52,39 @@ describe('what an earlier version left in Redis', () => {
     }
   });
 
-  it('are jobs that end without a pass and do not come again, also the one that ran and the one for later', async () => {
+  it('is a queue that nobody works any more: removed, with its jobs, also the one that ran and the one for later', async () => {
     const redis = await leftBehind();
+    const ours = '{plumb:test}:queue:controllers.deployment:meta';
+    const another = '{plumb:other}:queue:controllers:meta';
+    await redis.client.hset(ours, 'a', 'b');
+    await redis.client.hset(another, 'a', 'b');
+    assert.ok((await redis.client.keys('{plumb:test}:queue:controllers:*')).length > 5);
+    assert.ok((await redis.client.keys('{plumb:test}:queue:nodes:*')).length > 2);
+    const queue = new BullWorkQueue({ connection: redis.connection, cluster: 'test', log: SILENT_LOG });
+    try {
+      await until(
+        'the queues of before are there',
+        async () => (await redis.client.keys('*:queue:*')).length === 2 || undefined,
+        { timeoutMs: 10_000 },
+      );
+      assert.deepEqual((await redis.client.keys('*:queue:*')).sort(), [another, ours]);
+    } finally {
+      await queue.close();
+      await redis.close();
+    }
+  });
+
+  it('is a job whose key is of another form: it is taken from the queue, and its key is no object', async () => {
+    const redis = await leftBehind();
+    for (const key of await redis.client.keys('{plumb:test}:queue:controllers:*'))
+      await redis.client.rename(key, key.replace(':controllers:', ':controllers.deployment:'));
     const queue = new BullWorkQueue({ connection: redis.connection, cluster: 'test', log: SILENT_LOG });
     const taken: string[] = [];
     const failures: unknown[] = [];
     queue.onFailure((failure) => failures.push(failure));
     try {
       const done = new Promise<void>((resolve) => {
-        queue.work('controllers', 2, async (key) => {
+        queue.work('controllers.deployment', 2, async (key) => {
           taken.push(key);
           if (taken.length === 3) resolve();
           return {};
@@ -69,7 +94,7 @@ describe('what an earlier version left in Redis', () => {
       await queue.close();
       assert.deepEqual(taken.filter(isObjectKey), []);
       assert.deepEqual(failures, []);
-      const left = await redis.client.keys('{plumb:test}:queue:controllers:*');
+      const left = await redis.client.keys('{plumb:test}:queue:controllers.deployment:*');
       assert.deepEqual(
         left.filter((key) => /:(\d+|wait|active|later|de:.*)$/.test(key)),
         [],

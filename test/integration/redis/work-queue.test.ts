@@ -5,8 +5,10 @@ import { Queue } from 'bullmq';
 import { until } from '../../../lab/process.ts';
 import { BullWorkQueue } from '../../../reconciler/adapters/bullmq/work-queue.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
-import { Counter, gate } from '../../contract/work-queue/waiting.ts';
+import { Counter, gate, holdFirst } from '../../contract/work-queue/waiting.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+
+const QUEUE = 'controllers.a';
 
 const queueOn = (redis: TestRedis, callTimeoutMs = 5000): BullWorkQueue =>
   new BullWorkQueue({ connection: redis.connection, cluster: 'test', log: SILENT_LOG, callTimeoutMs });
@@ -44,7 +46,7 @@ describe('BullWorkQueue on a real server', () => {
       queue.onFailure(({ key }) => {
         failed.hit(key);
       });
-      queue.work('controllers', 16, async (key) => {
+      queue.work(QUEUE, 16, async (key) => {
         runs.hit('all');
         if (key.endsWith('7') && runs.count(key) === 0) {
           runs.hit(key);
@@ -53,7 +55,7 @@ describe('BullWorkQueue on a real server', () => {
         return {};
       });
       await queue.addMany(
-        'controllers',
+        QUEUE,
         Array.from({ length: 2000 }, (_, n) => `k-${n}`),
       );
       await runs.reach('all', 2200);
@@ -61,7 +63,7 @@ describe('BullWorkQueue on a real server', () => {
       const keys = await redis.client.keys('*');
       assert.ok(keys.length < 12, keys.join(' '));
       for (const key of keys) assert.match(key, /^\{plumb:test\}:queue:/);
-      const events = await redis.client.xlen('{plumb:test}:queue:controllers:events');
+      const events = await redis.client.xlen('{plumb:test}:queue:controllers.a:events');
       assert.ok(events < 400, `${events} queue events`);
     }),
   );
@@ -69,9 +71,9 @@ describe('BullWorkQueue on a real server', () => {
   it(
     'does not take a stall of its own process for a server that is away',
     onRedis(async (redis, queue) => {
-      await queue.add('controllers', 'first');
+      await queue.add(QUEUE, 'first');
       const [before] = await connections(redis);
-      const adding = queue.addMany('controllers', ['a', 'b']);
+      const adding = queue.addMany(QUEUE, ['a', 'b']);
       // Longer than a call may take: when it is over, the answer waits to be read.
       for (const end = performance.now() + 3 * STALL_TIMEOUT_MS; performance.now() < end;);
       await adding;
@@ -98,13 +100,13 @@ describe('BullWorkQueue on a real server', () => {
           runs.hit(key);
           return {};
         };
-        queue.work('controllers', 4, handler);
-        other.work('controllers', 4, handler);
+        queue.work(QUEUE, 4, handler);
+        other.work(QUEUE, 4, handler);
         for (let round = 0; round < 20; round += 1) {
-          await Promise.all([queue, other].map((q) => q.addMany('controllers', ['a', 'b', 'c'])));
+          await Promise.all([queue, other].map((q) => q.addMany(QUEUE, ['a', 'b', 'c'])));
         }
         const last = runs.count('a');
-        await queue.add('controllers', 'a');
+        await queue.add(QUEUE, 'a');
         await runs.reach('a', last + 1);
         assert.equal(doubled, 0);
       } finally {
@@ -117,15 +119,15 @@ describe('BullWorkQueue on a real server', () => {
     'hands over the later passes of a process that ended',
     onRedis(async (redis, queue) => {
       const before = queueOn(redis);
-      await before.addAfter('timers', 'deadline', 200);
+      await before.addAfter(QUEUE, 'deadline', 200);
       await before.close();
       const runs = new Counter();
-      queue.work('timers', 1, async (key) => {
+      queue.work(QUEUE, 1, async (key) => {
         runs.hit(key);
         return {};
       });
       await runs.reach('deadline', 1);
-      assert.equal(await redis.client.zcard('{plumb:test}:queue:timers:later'), 0);
+      assert.equal(await redis.client.zcard('{plumb:test}:queue:controllers.a:later'), 0);
     }),
   );
 
@@ -133,17 +135,17 @@ describe('BullWorkQueue on a real server', () => {
     'works on after cut connections and forgotten scripts',
     onRedis(async (redis, queue) => {
       const runs = new Counter();
-      queue.work('controllers', 2, async (key) => {
+      queue.work(QUEUE, 2, async (key) => {
         runs.hit(key);
         return {};
       });
-      await queue.add('controllers', 'a');
+      await queue.add(QUEUE, 'a');
       await runs.reach('a', 1);
       await redis.client.script('FLUSH');
-      await queue.addMany('controllers', ['b', 'c']);
+      await queue.addMany(QUEUE, ['b', 'c']);
       await runs.reach('c', 1);
       await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-      await queue.addMany('controllers', ['d', 'e']);
+      await queue.addMany(QUEUE, ['d', 'e']);
       await runs.reach('d', 1);
       await runs.reach('e', 1);
     }),
@@ -152,26 +154,18 @@ describe('BullWorkQueue on a real server', () => {
   it(
     'asks again, on a new connection, for what the server has forgotten',
     onRedis(async (redis, queue) => {
-      const runs = new Counter();
-      const open = gate();
-      queue.work('controllers', 1, async (key) => {
-        runs.hit(key);
-        if (key === 'first') await open.passed;
-        return {};
-      });
-      await queue.add('controllers', 'first');
-      await runs.reach('first', 1);
-      await queue.addMany('controllers', ['a', 'b', 'first']);
-      await queue.addAfter('timers', 'later', 3_600_000);
+      const { runs, pass } = await holdFirst(queue, QUEUE, 'first');
+      await queue.addMany(QUEUE, ['a', 'b', 'first']);
+      await queue.addAfter(QUEUE, 'later', 3_600_000);
       // What a replica that lagged does not have.
       await redis.client.flushall();
       await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
       await until(
         'what waits for later is not kept again',
-        async () => (await redis.client.zcard('{plumb:test}:queue:timers:later')) === 1 || undefined,
+        async () => (await redis.client.zcard('{plumb:test}:queue:controllers.a:later')) === 1 || undefined,
         { timeoutMs: 10_000 },
       );
-      open.pass();
+      pass();
       await runs.reach('a', 1);
       await runs.reach('b', 1);
       await runs.reach('first', 2);
@@ -183,12 +177,12 @@ describe('BullWorkQueue on a real server', () => {
     onRedis(async (redis, queue) => {
       const seen: unknown[] = [];
       const runs = new Counter();
-      queue.work('controllers', 1, async (key) => {
+      queue.work(QUEUE, 1, async (key) => {
         seen.push(key);
         runs.hit(key);
         return {};
       });
-      const stranger = new Queue('controllers', { connection: redis.client, prefix: '{plumb:test}:queue' });
+      const stranger = new Queue(QUEUE, { connection: redis.client, prefix: '{plumb:test}:queue' });
       try {
         for (const data of [undefined, null, 'text', {}, { key: 7 }, { key: '' }, { key: 'x'.repeat(10_000) }])
           await stranger.add('pass', data, { removeOnComplete: true });
@@ -206,7 +200,7 @@ describe('BullWorkQueue on a real server', () => {
     onRedis(async (redis, queue) => {
       const runs = new Counter();
       const open = gate();
-      queue.work('controllers', 1, async (key) => {
+      queue.work(QUEUE, 1, async (key) => {
         runs.hit(key);
         if (runs.count(key) === 1) {
           await open.passed;
@@ -214,11 +208,11 @@ describe('BullWorkQueue on a real server', () => {
         }
         return {};
       });
-      await queue.add('controllers', 'k');
+      await queue.add(QUEUE, 'k');
       await runs.reach('k', 1);
       process.kill(redis.pid, 'SIGSTOP');
       try {
-        await assert.rejects(queue.add('controllers', 'x'), { name: 'RetryableError', code: 'QueueUnavailable' });
+        await assert.rejects(queue.add(QUEUE, 'x'), { name: 'RetryableError', code: 'QueueUnavailable' });
         open.pass();
       } finally {
         process.kill(redis.pid, 'SIGCONT');
@@ -232,11 +226,11 @@ describe('BullWorkQueue on a real server', () => {
     const queue = queueOn(redis);
     try {
       const runs = new Counter();
-      queue.work('controllers', 2, async (key) => {
+      queue.work(QUEUE, 2, async (key) => {
         runs.hit(key);
         return {};
       });
-      await queue.add('controllers', 'a');
+      await queue.add(QUEUE, 'a');
       await runs.reach('a', 1);
     } finally {
       await redis.close();
