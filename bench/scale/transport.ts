@@ -50,6 +50,8 @@ export class ChannelTransport implements NodeTransport {
 
 class ChannelConnection implements NodeConnection {
   readonly target: SshTarget;
+  /** Their Machines say where they are. */
+  readonly remoteAddress = undefined;
   readonly closed: Promise<Error | undefined>;
   readonly #socket: Socket;
   readonly #http: ChannelHttp;

@@ -60,7 +60,7 @@ export interface Cluster {
 export type StoredCluster = Cluster & { readonly metadata: StoredMeta };
 
 const MachineSpec = object({
-  /** Name or address that the control plane connects to. */
+  /** Host name or address that the control plane connects to. */
   address: z.string().min(1),
   port: Port.default(22),
   user: z.string().default('root'),
@@ -71,7 +71,11 @@ const MachineSpec = object({
       /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa|rsa-sha2-(256|512)) [A-Za-z0-9+/]+={0,2}$/,
       "must be 'TYPE BASE64', as `ssh-keyscan` prints after the host name",
     ),
-  /** Address that other nodes reach this node at; the address of its default or only route when absent. */
+  /**
+   * Address that other nodes reach this node at; to be written where they reach it at another than the control plane
+   * does. When absent: of a Machine by host name the address that the name stood for when it was connected to; of one by
+   * address what the node tells, the address of its default or only route.
+   */
   internalIP: z.ipv4().optional(),
   labels: z.record(QualifiedName, LabelValue).optional(),
   taints: atomicList(['key', 'effect', 'value'], Taint).optional(),

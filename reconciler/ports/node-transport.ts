@@ -45,6 +45,11 @@ export interface HttpAnswer {
 
 export interface NodeConnection {
   readonly target: SshTarget;
+  /**
+   * IPv4 address at which the machine showed its host key: that of `target`, or what its host name stood for. Undefined
+   * over IPv6.
+   */
+  readonly remoteAddress: string | undefined;
   /** Runs one command; argv is quoted here and nowhere else. At most 1 MiB of output is kept. */
   run(
     argv: readonly string[],

@@ -4,6 +4,7 @@
  */
 import { setMaxListeners } from 'node:events';
 import { IncomingMessage, request as startRequest, type Server } from 'node:http';
+import { isIPv4 } from 'node:net';
 import { Duplex, type Readable } from 'node:stream';
 import { joinSignals, type JoinedSignal } from '../../../contracts/signals.ts';
 import { RetryableError, TerminalError } from '../../core/errors.ts';
@@ -32,6 +33,8 @@ export type MemoryProgram = (
 
 export class MemoryMachine {
   hostKey: string;
+  /** What a host name that leads to it stands for. */
+  address: string | undefined;
   /** Whether the control plane's key is let in. */
   authorized = true;
   readonly files = new Map<string, MemoryFile>();
@@ -92,6 +95,7 @@ export class MemoryNodeTransport implements NodeTransport {
 
 export class MemoryNodeConnection implements NodeConnection {
   readonly target: SshTarget;
+  readonly remoteAddress: string | undefined;
   readonly closed: Promise<Error | undefined>;
   readonly #machine: MemoryMachine;
   readonly #over = new AbortController();
@@ -101,6 +105,7 @@ export class MemoryNodeConnection implements NodeConnection {
   constructor(machine: MemoryMachine, target: SshTarget) {
     this.#machine = machine;
     this.target = target;
+    this.remoteAddress = isIPv4(target.address) ? target.address : machine.address;
     setMaxListeners(0, this.#over.signal);
     this.closed = new Promise((resolve) => {
       this.#settle = resolve;

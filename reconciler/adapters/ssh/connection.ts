@@ -1,5 +1,5 @@
 /** One SSH connection behind the port `NodeConnection`. */
-import type { Socket } from 'node:net';
+import { isIPv4, type Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import type { Client } from 'ssh2';
 import { RetryableError } from '../../core/errors.ts';
@@ -15,6 +15,7 @@ const SESSIONS = { total: 9, streams: 5 } as const;
 
 export class SshNodeConnection implements NodeConnection {
   readonly target: SshTarget;
+  readonly remoteAddress: string | undefined;
   readonly closed: Promise<Error | undefined>;
   readonly #client: Client;
   readonly #socket: Socket;
@@ -30,6 +31,9 @@ export class SshNodeConnection implements NodeConnection {
     const slots = new SessionSlots(SESSIONS);
     const where = `${target.user}@${target.address}:${target.port}`;
     this.target = target;
+    // A socket of both families writes an IPv4 address as an IPv6 one (RFC 4291, 2.5.5.2).
+    const remote = socket.remoteAddress?.replace(/^::ffff:/, '');
+    this.remoteAddress = remote !== undefined && isIPv4(remote) ? remote : undefined;
     this.#client = client;
     this.#socket = socket;
     this.#commands = new Commands(client, slots, where);

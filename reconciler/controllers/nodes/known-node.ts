@@ -1,6 +1,8 @@
 /** What the control plane itself knows of a node and of those around it: a node's word is held against it. */
-import { internalIP, objectKey } from '../../../contracts/objects/index.ts';
-import type { KnownNode, Neighbourhood } from '../../core/nodes/bounded-report.ts';
+import { isAddress } from '../../../contracts/ipv4.ts';
+import { internalIP, objectKey, type Machine } from '../../../contracts/objects/index.ts';
+import type { KnownNode } from '../../core/nodes/bounded-report.ts';
+import type { Neighbourhood } from '../../core/nodes/host-address.ts';
 import { clusterSettings } from '../cluster-settings.ts';
 import type { StoreCache } from '../runtime/cache.ts';
 import type { StoreView } from '../runtime/controller.ts';
@@ -10,19 +12,32 @@ export function knownNode(name: string, cache: StoreCache): KnownNode {
   return { podCIDR: node?.spec.podCIDR, internalIP: node && internalIP(node) };
 }
 
+/** Whether the Machine is reached by a host name, which only the connection makes an address of. */
+export function isByName({ spec }: Pick<Machine, 'spec'>): boolean {
+  return !isAddress(spec.address);
+}
+
 /**
- * An address that a Machine in Git states, as its own or as the one to reach it at, is that machine's; of two nodes that
- * tell the same one, the first to tell has it.
+ * An address that a Machine in Git states, as its own or as the one to reach it at, is that machine's, and so is the one
+ * that a Machine's host name was found to stand for; of two nodes that merely tell the same one, the first to tell has
+ * it.
  */
 export function neighbourhoodOf(name: string, cache: StoreView & Pick<StoreCache, 'withAddress'>): Neighbourhood {
   const { podCIDR, serviceCIDR } = clusterSettings(cache).network;
+  const others = (address: string): ReturnType<StoreCache['withAddress']> => {
+    const found = cache.withAddress(address);
+    // Several machines may be reached at one address, by different ports.
+    const isOwn = found.some(({ kind, metadata }) => kind === 'Machine' && metadata.name === name);
+    return found.filter(({ kind, metadata }) => metadata.name !== name && (kind === 'Node' || !isOwn));
+  };
+  const isReachedByName = (node: string): boolean => {
+    const machine = cache.get(objectKey('Machine', undefined, node));
+    return machine !== undefined && isByName(machine);
+  };
   return {
-    isAnothers(address) {
-      const found = cache.withAddress(address);
-      // Several machines may be reached at one address, by different ports.
-      const isOwn = found.some(({ kind, metadata }) => kind === 'Machine' && metadata.name === name);
-      return found.some(({ kind, metadata }) => metadata.name !== name && (kind === 'Node' || !isOwn));
-    },
+    isAnothers: (address) => others(address).length > 0,
+    isSurelyAnothers: (address) =>
+      others(address).some(({ kind, metadata }) => kind === 'Machine' || isReachedByName(metadata.name)),
     ranges: [podCIDR, serviceCIDR],
   };
 }

@@ -21,6 +21,7 @@ import type { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
 import { boundedEvent, boundedImages, boundedNodeReport } from '../../core/nodes/bounded-report.ts';
 import { EPOCH_SLACK } from '../../core/nodes/epoch.ts';
 import { ASSIGNMENT_SYNCED, CONNECTED } from '../../core/nodes/node-status.ts';
+import { hostAddress } from '../../core/nodes/host-address.ts';
 import { Rate } from '../../core/nodes/rate.ts';
 import { reconnectDelayMs } from '../../core/nodes/reconnect.ts';
 import { isUnheard, PODS_KNOWN } from '../../core/workloads/unheard.ts';
@@ -35,7 +36,7 @@ import { AgentClient } from './agent-client.ts';
 import { installAgent } from './agent-install.ts';
 import { pushAssignment } from './assignment-push.ts';
 import { importLate } from './late-import.ts';
-import { neighbourhoodOf } from './known-node.ts';
+import { isByName, knownNode, neighbourhoodOf } from './known-node.ts';
 import type { StatusWriter } from './status-writer.ts';
 
 export interface NodeSessionDeps {
@@ -96,6 +97,7 @@ export class NodeSession {
   #failures = 0;
   #live: Live | undefined;
   #report: NodeReport | undefined;
+  #toldAddress = '';
   #images: readonly NodeImage[] | undefined;
   /** Last sign of life: on the monotonic clock, and as it is shown. */
   #heardAt = 0;
@@ -384,7 +386,8 @@ export class NodeSession {
         this.#images = boundedImages(line.images);
         continue;
       }
-      this.#report = boundedNodeReport(line.node, neighbourhoodOf(this.name, this.#deps.cache));
+      this.#report = boundedNodeReport(line.node);
+      this.#toldAddress = this.#report.internalIP;
       for (const node of this.#deps.tracker.inForce(this.name, this.#report.networkVersion))
         this.#deps.requestPush(node);
     }
@@ -417,13 +420,30 @@ export class NodeSession {
   }
 
   #tellNode(): void {
-    if (this.#report)
-      this.#deps.writer.node(this.name, {
-        report: this.#report,
-        images: this.#images,
-        machine: this.#machine.spec,
-        heardAt: this.#heardTime,
-      });
+    if (!this.#report) return;
+    // Each time: the others' addresses change as well.
+    const internalIP = this.#hostAddress();
+    // The same object while nothing changed, by which the writer knows a beat.
+    if (internalIP !== this.#report.internalIP) this.#report = { ...this.#report, internalIP };
+    this.#deps.writer.node(this.name, {
+      report: this.#report,
+      images: this.#images,
+      machine: this.#machine.spec,
+      heardAt: this.#heardTime,
+    });
+  }
+
+  #hostAddress(): string {
+    const { cache } = this.#deps;
+    return hostAddress(
+      {
+        told: this.#toldAddress,
+        reachedAt: this.connection?.remoteAddress,
+        byName: isByName(this.#machine),
+        before: knownNode(this.name, cache).internalIP,
+      },
+      neighbourhoodOf(this.name, cache),
+    );
   }
 
   /**

@@ -119,21 +119,10 @@ function boundedState({ waiting, running, terminated }: ContainerState, now: Dat
   };
 }
 
-/** What the control plane knows of the other nodes and ranges. */
-export interface Neighbourhood {
-  /** Whether the address belongs to another node. */
-  readonly isAnothers: (address: string) => boolean;
-  /** The cluster's ranges: no machine has an address in them. */
-  readonly ranges: readonly string[];
-}
-
-/**
- * The node's own report; `internalIP` is empty where the address is no address, another node's, or one of the cluster's
- * ranges.
- */
-export function boundedNodeReport(report: NodeReport, around: Neighbourhood): NodeReport {
+/** The node's own report; its word on its address is weighed apart: {@link hostAddress}. */
+export function boundedNodeReport(report: NodeReport): NodeReport {
   return {
-    internalIP: isOwnHostAddress(report.internalIP, around) ? report.internalIP : '',
+    internalIP: isAddress(report.internalIP) ? report.internalIP : '',
     hostname: cut(report.hostname, 253),
     capacity: boundedResources(report.capacity),
     nodeInfo: {
@@ -163,14 +152,6 @@ export function boundedNodeReport(report: NodeReport, around: Neighbourhood): No
     }),
     agentRss: report.agentRss,
   };
-}
-
-export function isOwnHostAddress(address: string, { isAnothers, ranges }: Neighbourhood): boolean {
-  return (
-    isAddress(address) &&
-    !isAnothers(address) &&
-    !ranges.some((range) => rangeHolds(parseRange(range), parseAddress(address)))
-  );
 }
 
 function boundedResources(capacity: ResourceList): ResourceList {

@@ -29,6 +29,7 @@ export const ASSIGNMENT_SYNCED = 'AssignmentSynced';
 export const DISK_PRESSURE = 'DiskPressure';
 
 export interface NodeObservation {
+  /** Its `internalIP` is empty where none is known that can be the node's. */
   readonly report: NodeReport;
   /** Absent while the agent has not told, or never does: what is known stays. */
   readonly images?: readonly NodeImage[] | undefined;
@@ -43,9 +44,7 @@ export function observedNodeStatus(
   { report, images, machine, heardAt }: NodeObservation,
 ): NodeStatus {
   const capacity = { ...report.capacity, ...machine.capacity, pods: String(machine.maxPods) };
-  // Empty: the node told none that can be its own.
-  const internalIP =
-    machine.internalIP ?? (report.internalIP || before?.addresses?.find(({ type }) => type === 'InternalIP')?.address);
+  const internalIP = machine.internalIP ?? report.internalIP;
   let conditions: readonly Condition[] | undefined = before?.conditions;
   conditions = beating(
     conditions,
@@ -80,7 +79,7 @@ export function observedNodeStatus(
   return {
     ...before,
     addresses: [
-      ...(internalIP ? [{ type: 'InternalIP' as const, address: internalIP }] : []),
+      ...(internalIP !== '' ? [{ type: 'InternalIP' as const, address: internalIP }] : []),
       { type: 'Hostname', address: report.hostname },
     ],
     capacity,

@@ -25,7 +25,8 @@ import { ALLOCATED_ANNOTATION, allocatedText, portKey, wishesOf } from '../servi
 import { endpointSlices } from '../services/endpoints.ts';
 import { formatRange, isAddress, parseAddress, parseRange, rangeHolds, readRange } from '../../../contracts/ipv4.ts';
 import { NOT_READY_TAINT } from '../health/node.ts';
-import { isOwnHostAddress, type KnownNode } from './bounded-report.ts';
+import type { KnownNode } from './bounded-report.ts';
+import { canBeHost } from './host-address.ts';
 import { PODS_KNOWN } from '../workloads/unheard.ts';
 import { made, recoverWorkloads, type NodeWord, type PodTemplates, type RefusedClaim } from './recovered-workloads.ts';
 import { Votes } from './votes.ts';
@@ -121,19 +122,19 @@ function recoveredSource({ source: { name, url, branch }, appliedRevision }: Rec
  * cluster's range, or that meets one with more votes, is not followed, and the node gets a free one.
  */
 function recoverNodes({ words, machines, silent, now }: RecoveryInput, { network }: ClusterSpec): readonly Node[] {
-  const ranges = new Votes();
+  const podRangeVotes = new Votes();
   const addresses = new Votes();
   for (const { claims } of words) {
     for (const claim of oncePerKey(claims.filter((one) => one.kind === 'Node'))) {
-      if (claim.spec.podCIDR !== undefined) ranges.add(claim.metadata.name, claim.spec.podCIDR);
+      if (claim.spec.podCIDR !== undefined) podRangeVotes.add(claim.metadata.name, claim.spec.podCIDR);
       const address = claim.status?.addresses.find(({ type }) => type === 'InternalIP')?.address;
       if (address !== undefined) addresses.add(claim.metadata.name, address);
     }
   }
   const names = machines.map(({ metadata }) => metadata.name);
-  const podRanges = elect(names, ranges, (cidr) => isCutOf(network, cidr));
-  const around = { isAnothers: () => false, ranges: [network.podCIDR, network.serviceCIDR] };
-  const hostAddresses = elect(names, addresses, (address) => isOwnHostAddress(address, around));
+  const podRanges = elect(names, podRangeVotes, (cidr) => isCutOf(network, cidr));
+  const ranges = [network.podCIDR, network.serviceCIDR];
+  const hostAddresses = elect(names, addresses, (address) => canBeHost(address, ranges));
   return machines.flatMap((machine): Node[] => {
     const { name } = machine.metadata;
     const podCIDR = podRanges.get(name);

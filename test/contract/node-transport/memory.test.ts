@@ -29,7 +29,8 @@ nodeTransportSuite('memory', async () => {
   for (const [name, program] of Object.entries(programs)) machine.programs.set(name, program);
   const stranger = new MemoryMachine('ssh-ed25519 AAAA2');
   stranger.authorized = false;
-  transport.machines.set('127.0.0.1:1', machine).set('127.0.0.1:2', stranger);
+  machine.address = '127.0.0.1';
+  transport.machines.set('localhost:1', machine).set('127.0.0.1:1', machine).set('127.0.0.1:2', stranger);
   const target = (over: Partial<SshTarget> = {}): SshTarget => ({
     name: 'loop',
     address: '127.0.0.1',

@@ -83,6 +83,13 @@ export function nodeTransportSuite(name: string, start: () => Promise<TransportH
       await harness.close();
     });
 
+    it('tells the address at which the machine was reached, by its host name too', async () => {
+      assert.equal(connection.remoteAddress, '127.0.0.1');
+      const named = await harness.transport.connect(harness.target({ address: 'localhost' }), open());
+      assert.equal(named.remoteAddress, '127.0.0.1');
+      await named.close();
+    });
+
     it('runs a command with its exit code and both outputs', async () => {
       assert.deepEqual(await connection.run(['true'], { signal: open() }), { code: 0, stdout: '', stderr: '' });
       assert.equal((await connection.run(['false'], { signal: open() })).code, 1);

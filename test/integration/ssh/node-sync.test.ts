@@ -20,12 +20,19 @@ import { SHARDS } from '../../../reconciler/core/leases/shards.ts';
 import { NodeSync } from '../../../reconciler/controllers/nodes/node-sync.ts';
 import { recover } from '../../../reconciler/controllers/recovery.ts';
 import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
+import { claim } from '../../support/claim.ts';
 import { inTime } from '../../support/in-time.ts';
 import { startMachine, type TestMachine } from '../../support/ssh/machine.ts';
 import { cluster, machine as machineManifest, pod, service } from '../../unit/controllers/objects.ts';
 import { world, type World } from '../../unit/runtime/world.ts';
 
+/** Of this machine, behind which the other one's sshd is; of the other one; and a name that every resolver knows. */
+const REACHED = '198.18.79.1';
+const OWN = '192.0.2.9';
+const NAME = '198.18.20225';
+
 describe('following a node', () => {
+  let release: () => Promise<void>;
   let box: TestMachine;
   let w: World;
   let transport: SshNodeTransport;
@@ -34,6 +41,9 @@ describe('following a node', () => {
   const signal = new AbortController().signal;
   const conditionOf = (type: string) =>
     findCondition(w.cache.get(objectKey('Node', undefined, 'box'))?.status?.conditions, type);
+  const addressOfNode = () =>
+    w.cache.get(objectKey('Node', undefined, 'box'))?.status?.addresses?.find(({ type }) => type === 'InternalIP')
+      ?.address;
   const put = async (object: KubeObject): Promise<Stored> => {
     const [result] = await w.cache.write([{ op: 'create', object }]);
     assert.ok(result?.ok, JSON.stringify(result));
@@ -72,7 +82,12 @@ describe('following a node', () => {
 
   before(async () => {
     execFileSync('node', ['build.mjs']);
-    box = await startMachine();
+    release = await claim(`the address ${REACHED}`);
+    execFileSync('ip', ['address', 'replace', `${REACHED}/32`, 'dev', 'lo']);
+    box = await startMachine(REACHED);
+    box.inside('ip', 'link', 'add', 'uplink0', 'type', 'veth', 'peer', 'name', 'uplink1');
+    box.inside('ip', 'address', 'add', `${OWN}/24`, 'dev', 'uplink0');
+    for (const device of ['uplink0', 'uplink1']) box.inside('ip', 'link', 'set', device, 'up');
     w = await world();
     transport = new SshNodeTransport({ privateKey: box.privateKey, log: w.log, clock: w.clock });
     const { address, port, hostKey } = box.target('box');
@@ -84,6 +99,8 @@ describe('following a node', () => {
     await w.close();
     await transport.close();
     await box.stop();
+    execFileSync('ip', ['address', 'delete', `${REACHED}/32`, 'dev', 'lo']);
+    await release();
   });
 
   it('connects to a new Machine, installs the agent and fills in the Node', async () => {
@@ -131,6 +148,19 @@ describe('following a node', () => {
     times.sort((a, b) => a - b);
     console.log(`bound to held by the agent: median ${times[5]?.toFixed(1)} ms, worst ${times.at(-1)?.toFixed(1)} ms`);
     assert.ok((times[5] ?? Infinity) < 150);
+  });
+
+  it('knows the node by what it tells, and by host name where it is reached', async () => {
+    const atAddress = async (address: string): Promise<void> => {
+      const current = w.cache.get(objectKey('Machine', undefined, 'box'));
+      assert.ok(current);
+      await w.cache.write([{ op: 'update', object: { ...current, spec: { ...current.spec, address } } }]);
+    };
+    assert.equal(addressOfNode(), OWN);
+    await atAddress(NAME);
+    await w.until(() => addressOfNode() === REACHED, 'the address that the name stands for', 30);
+    await atAddress(REACHED);
+    await w.until(() => addressOfNode() === OWN, 'the address that the node tells', 30);
   });
 
   it('beats at the pace of the grace period', async () => {

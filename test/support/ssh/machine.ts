@@ -1,6 +1,6 @@
 /**
  * A machine of its own within this one: its own mounts (/etc, /opt, /run, /var/lib, /var/log are private), processes
- * and network. A port on 127.0.0.1 leads to an sshd in it. Ending its first process ends everything in it.
+ * and network. A port of this one leads to an sshd in it. Ending its first process ends everything in it.
  */
 import { execFileSync, spawn, type ChildProcessByStdio } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -47,7 +47,8 @@ export interface TestMachine {
   stop(): Promise<void>;
 }
 
-export async function startMachine(): Promise<TestMachine> {
+/** `address`: the one of this machine that is reached, which must be there. */
+export async function startMachine(address = '127.0.0.1'): Promise<TestMachine> {
   const folder = makeFolder('plumb-machine-');
   for (const name of ['client', 'host'])
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'test', '-f', join(folder, name)]);
@@ -141,13 +142,13 @@ export async function startMachine(): Promise<TestMachine> {
       if (!silent) socket.destroy();
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
   const { port } = server.address() as AddressInfo;
 
   return {
     folder,
     privateKey: readFileSync(join(folder, 'client'), 'utf8'),
-    target: (name) => ({ name, address: '127.0.0.1', port, user: 'root', hostKey: publicKey('host') }),
+    target: (name) => ({ name, address, port, user: 'root', hostKey: publicKey('host') }),
     inside: (...argv) => execFileSync('nsenter', [...enter, ...argv], { encoding: 'utf8' }),
     dropConnections() {
       for (const socket of sockets.keys()) socket.destroy();

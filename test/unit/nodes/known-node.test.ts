@@ -8,12 +8,16 @@ import { stored } from './stored.ts';
 
 const ADDRESSES = ['192.0.2.1', '192.0.2.2', '192.0.2.4', '198.18.0.3', '198.18.0.4', 'gate.example'];
 
-/** Those of the addresses that the node may not claim. */
-function othersOf(name: string, ...objects: readonly KubeObject[]): readonly string[] {
+/** Those of the addresses that the node may not claim: by its word, or where it is reached. */
+function othersOf(
+  name: string,
+  objects: readonly KubeObject[],
+  by: 'isAnothers' | 'isSurelyAnothers' = 'isAnothers',
+): readonly string[] {
   const table = new ObjectTable();
   for (const object of objects) table.put(stored(object));
   const around = neighbourhoodOf(name, table);
-  return ADDRESSES.filter((address) => around.isAnothers(address));
+  return ADDRESSES.filter((address) => around[by](address));
 }
 
 const node = (name: string, address: string): KubeObject => ({
@@ -33,12 +37,24 @@ describe('the addresses that a node may not claim', () => {
       machine('old', { address: '192.0.2.4' }),
       node('old', '198.18.0.4'),
     ];
-    assert.deepEqual(othersOf('a', ...objects), ['192.0.2.2', '192.0.2.4', '198.18.0.3', '198.18.0.4', 'gate.example']);
+    assert.deepEqual(othersOf('a', objects), ['192.0.2.2', '192.0.2.4', '198.18.0.3', '198.18.0.4', 'gate.example']);
   });
 
   it('are none that its own Machine states: several may be reached at one address', () => {
     const gate = machine('gate', { address: '192.0.2.1' });
     const behind = machine('behind', { address: '192.0.2.1', port: 2222 });
-    assert.deepEqual(othersOf('gate', gate, behind), []);
+    assert.deepEqual(othersOf('gate', [gate, behind]), []);
+  });
+
+  it('are where another machine is reached by its name, not what another one merely tells', () => {
+    const objects = [
+      machine('a', { address: 'a.example' }),
+      machine('b', { address: 'b.example' }),
+      node('b', '198.18.0.3'),
+      machine('c', { address: '192.0.2.1' }),
+      node('c', '198.18.0.4'),
+    ];
+    assert.deepEqual(othersOf('a', objects), ['192.0.2.1', '198.18.0.3', '198.18.0.4']);
+    assert.deepEqual(othersOf('a', objects, 'isSurelyAnothers'), ['192.0.2.1', '198.18.0.3']);
   });
 });

@@ -127,6 +127,30 @@ describe('node sync', () => {
     );
   });
 
+  it('knows a Machine by host name where it is reached, against what its agent and others say', async () => {
+    const addressOf = (node: string) => {
+      const status = w.cache.get(objectKey('Node', undefined, node))?.status;
+      return status?.addresses?.find(({ type }) => type === 'InternalIP')?.address;
+    };
+    const other = new FakeAgent();
+    other.machine.address = '198.18.0.7';
+    transport.machines.set('n7.example.com:22', other.machine);
+    // Before the machine is there, another one says that its address were its own.
+    agent.say({ type: 'node', node: { ...NODE_REPORT, internalIP: '198.18.0.7', message: 'a liar' } });
+    await w.until(() => addressOf('n1') === '198.18.0.7', 'the lie');
+    await put({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n7' }, spec: { podCIDR: '198.19.7.0/24' } });
+    await put(machine('n7', { address: 'n7.example.com' }));
+    await w.until(() => addressOf('n7') !== undefined, 'its address');
+    assert.equal(addressOf('n7'), '198.18.0.7');
+    agent.say({ type: 'node', node: { ...NODE_REPORT, internalIP: '198.18.0.7', message: 'still a liar' } });
+    await w.until(() => addressOf('n1') !== '198.18.0.7', 'the end of the lie');
+
+    // It moves, and its name with it.
+    other.machine.address = '198.18.0.8';
+    other.machine.dropConnections();
+    await w.until(() => addressOf('n7') === '198.18.0.8', 'its new address');
+  });
+
   it('writes many reports at once, the newest of each pod', async () => {
     const pods = await Promise.all(Array.from({ length: 30 }, (_, i) => put(pod(`p${i}`, { nodeName: 'n1' }))));
     const before = w.state.version;
