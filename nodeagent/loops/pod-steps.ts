@@ -136,10 +136,12 @@ const PERFORMERS: Performers = {
   async removeContainer(deps, { identity, observed, closing }, step) {
     const removed = await outcome('RemoveContainerError', deps.runtime.removeContainer(step.id, closing));
     const gone = observed.containers.find(({ id }) => id === step.id);
-    if (!gone) return removed;
+    if (!removed.ok || !gone) return removed;
     const left = observed.containers.filter((one) => one.name === gone.name && one !== gone);
-    await deps.files.tidyAttempts(identity, gone.name, gone.attempt, new Set(left.map(({ attempt }) => attempt)));
-    return removed;
+    return await outcome(
+      'RemoveContainerError',
+      deps.files.tidyAttempts(identity, gone.name, gone.attempt, new Set(left.map(({ attempt }) => attempt))),
+    );
   },
 
   stopSandbox: (deps, { closing }, step) =>
@@ -157,16 +159,18 @@ const PERFORMERS: Performers = {
   },
 };
 
-export function performStep<K extends PodStep['do']>(
+/** Never rejects: a step that does would end its pass while the others of its plan go on, beside those of the next. */
+export async function performStep<K extends PodStep['do']>(
   deps: StepDeps,
   context: StepContext,
   step: Of<K>,
 ): Promise<StepOutcome> {
-  return (PERFORMERS[step.do] as unknown as (d: StepDeps, c: StepContext, s: Of<K>) => Promise<StepOutcome>)(
-    deps,
-    context,
-    step,
-  );
+  const perform = PERFORMERS[step.do] as unknown as (d: StepDeps, c: StepContext, s: Of<K>) => Promise<StepOutcome>;
+  try {
+    return await perform(deps, context, step);
+  } catch (cause) {
+    return { ok: false, reason: 'InternalError', message: errorText(cause) };
+  }
 }
 
 type Created = { readonly id: string } | { readonly reason: string; readonly message: string };

@@ -1,0 +1,140 @@
+/** One pod's worker: what its steps may do to each other. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
+import { jsonLog } from '../../../nodeagent/adapters/system/json-log.ts';
+import { createLimiter } from '../../../nodeagent/loops/limiter.ts';
+import { startPodWorker, type PodWorkerDeps } from '../../../nodeagent/loops/pod-worker.ts';
+import { createStatusHub } from '../../../nodeagent/loops/status-hub.ts';
+import type { PodFiles } from '../../../nodeagent/ports/pod-files.ts';
+import { container, NO_OBJECTS, pod, sandbox, UID } from './pods.ts';
+
+interface Rig {
+  /** What the runtime and the disk were asked to change, in order. */
+  readonly did: string[];
+  readonly logged: string[];
+  /** Lets the container that is being created be there. */
+  created(): void;
+  close(): Promise<void>;
+}
+
+/** A pod whose container has ended three times: the next pass removes the first one and starts the fourth. */
+function rig(tidyAttempts: PodFiles['tidyAttempts'], refuse = false): Rig {
+  const did: string[] = [];
+  const logged: string[] = [];
+  const running = container({ attempt: 3 });
+  let containers = [2, 1, 0].map((attempt) => container({ attempt, state: 'exited', exitCode: 1 }));
+  let imageIsThere = false;
+  let arrive = (): void => undefined;
+  const arrived = new Promise<void>((resolve) => {
+    arrive = resolve;
+  });
+  const runtime = {
+    listSandboxes: async () => [sandbox()],
+    listContainers: async () => containers,
+    container: async (id: string) => [...containers, running].find((one) => one.id === id)?.detail,
+    sandboxAddress: async () => '198.18.0.9',
+    async removeContainer(id: string) {
+      // In the first pass there is nothing to be started yet: the image comes first.
+      if (!imageIsThere || refuse) throw new Error('the runtime is busy');
+      did.push(`remove ${id}`);
+      containers = containers.filter((one) => one.id !== id);
+    },
+    async createContainer() {
+      did.push('create');
+      await arrived;
+      containers = [running, ...containers];
+      return running.id;
+    },
+    startContainer: async (id: string) => void did.push(`start ${id}`),
+    stopContainer: async () => undefined,
+  };
+  const nothing = async (): Promise<void> => undefined;
+  const worker = startPodWorker(
+    {
+      runtime: runtime as unknown as PodWorkerDeps['runtime'],
+      files: {
+        syncVolumes: nothing,
+        prepareContainer: nothing,
+        limitProcesses: nothing,
+        tidyAttempts: async (...args: Parameters<PodFiles['tidyAttempts']>) => {
+          did.push(`tidy up to ${args[2]}`);
+          await tidyAttempts(...args);
+        },
+      } as unknown as PodFiles,
+      images: {} as PodWorkerDeps['images'],
+      puller: {
+        async ensure() {
+          await turn();
+          imageIsThere = true;
+          return { ok: true };
+        },
+      },
+      probes: {} as PodWorkerDeps['probes'],
+      prober: {
+        follow: () => undefined,
+        freeze: () => undefined,
+        verdicts: () => new Map(),
+      } as unknown as PodWorkerDeps['prober'],
+      sandboxes: createLimiter(1),
+      hub: createStatusHub(systemClock),
+      // All pauses are over at once.
+      clock: { ...systemClock, sleep: async () => void (await turn()) },
+      log: jsonLog((line) => void logged.push(line)),
+      facts: () => ({
+        folders: { state: '/nowhere', run: '/nowhere', podLogs: '/nowhere' },
+        thermalPaths: [],
+        hostIP: '198.18.0.1',
+        systemdCgroup: false,
+      }),
+      objects: () => NO_OBJECTS,
+      diskIsShort: () => false,
+      onGone: () => undefined,
+      onObserved: () => undefined,
+    },
+    {
+      identity: { namespace: 'default', name: 'app', uid: UID },
+      pod: pod(),
+      previous: undefined,
+      fresh: false,
+      refused: undefined,
+    },
+  );
+  return { did, logged, created: () => arrive(), close: () => worker.close() };
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await turn();
+}
+
+describe("a pod's worker", () => {
+  it('makes one container though a step that runs at the same time cannot be done', async () => {
+    const r = rig(async () => Promise.reject(new Error('EIO: i/o error')));
+    await until(() => r.did.includes('create') && r.did.includes('remove main-0'));
+    // Had the pass ended with the failure, this is time for many more of them.
+    for (let turns = 0; turns < 200; turns += 1) await turn();
+    r.created();
+    await until(() => r.did.includes('start main-3'));
+    await r.close();
+    assert.deepEqual(
+      r.did.filter((what) => what === 'create'),
+      ['create'],
+    );
+    assert.ok(
+      r.logged.some((line) => line.includes('EIO')),
+      r.logged.join(''),
+    );
+  });
+
+  it('keeps the files of a container that could not be removed', async () => {
+    const r = rig(async () => undefined, true);
+    r.created();
+    await until(() => r.did.includes('start main-3'));
+    await r.close();
+    assert.deepEqual(
+      r.did.filter((what) => what.startsWith('tidy')),
+      [],
+    );
+  });
+});
