@@ -135,3 +135,9 @@ function longestRise(numbers: readonly number[]): number[] {
 function escapeToken(name: string): string {
   return name.replaceAll('~', '~0').replaceAll('/', '~1');
 }
+
+/** The path that an operation's JSON pointer names. */
+export function pointerPath(pointer: string): readonly string[] {
+  const tokens = pointer.split('/').slice(1);
+  return tokens.map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
+}

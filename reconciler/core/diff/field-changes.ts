@@ -1,7 +1,9 @@
 /** What an update changes, field by field, in people's words. */
-import { fieldSemantics, readKey, type FieldSemantics, type KubeObject } from '../../../contracts/objects/index.ts';
+import { fieldSemantics, readKey, type FieldSemantics, type Kind } from '../../../contracts/objects/index.ts';
 import { equal, fieldsOf, isList, isObject } from '../fields/json.ts';
 import { entryLabel, keyLists, semanticsAt } from '../fields/list-keys.ts';
+import { isSealed, REDACTED, redactedAt } from '../kinds/sealed.ts';
+import type { FieldPath } from '../manifests/yaml-tree.ts';
 import { ORIGIN_ANNOTATION, type PlanItem } from './types.ts';
 
 export interface FieldChange {
@@ -16,39 +18,33 @@ export interface FieldChange {
   readonly to?: unknown;
 }
 
-const REDACTED = '[redacted]';
 const DIFFERENT = '[redacted, another value]';
 const SAME = '[redacted, the same value]';
 
+/** A change, and where it is by the names of the fields; entries of lists by their position. */
+interface Located {
+  readonly path: FieldPath;
+  readonly change: FieldChange;
+}
+
 /**
- * The changes of an update, sorted as the fields are. The origin annotation is left out; a Secret's values are
- * redacted.
+ * The changes of an update, sorted as the fields are. The origin annotation is left out; secret values are redacted.
  */
 export function changedFields({ before, object }: Extract<PlanItem, { action: 'update' }>): FieldChange[] {
-  const changes: FieldChange[] = [];
-  collect(before, object, '', fieldSemantics(object.kind), changes);
+  const changes: Located[] = [];
+  collect(before, object, { label: '', path: [] }, fieldSemantics(object.kind), changes);
   const origin = `metadata.annotations[${ORIGIN_ANNOTATION}]`;
-  const told = changes.filter((change) => change.field !== origin);
-  return object.kind === 'Secret' ? told.map(hideSecret) : told;
+  return changes.filter(({ change }) => change.field !== origin).map((one) => withoutSecrets(object.kind, one));
 }
 
-/** The object with a Secret's values replaced; other kinds as they are. */
-export function redacted(object: KubeObject): KubeObject {
-  if (object.kind !== 'Secret') return object;
-  return { ...object, data: Object.fromEntries(Object.keys(object.data).map((key) => [key, REDACTED])) };
-}
-
-/** Of a value that was there before it says whether it is another one. */
-function hideSecret(change: FieldChange): FieldChange {
-  if (!/^(data|stringData)\b/.test(change.field)) return change;
-  const hide = (value: unknown, shown: string): unknown =>
-    isObject(value) ? Object.fromEntries(Object.keys(value).map((key) => [key, shown])) : shown;
-  const isBoth = 'from' in change && 'to' in change;
+/** Of a secret value that was there before it says whether it is another one. */
+function withoutSecrets(kind: Kind, { path, change }: Located): FieldChange {
+  const isBoth = 'from' in change && 'to' in change && isSealed(kind, path);
   const shown = isBoth ? (sameBytes(change.from, change.to) ? SAME : DIFFERENT) : REDACTED;
   return {
     field: change.field,
-    ...('from' in change && { from: hide(change.from, REDACTED) }),
-    ...('to' in change && { to: hide(change.to, shown) }),
+    ...('from' in change && { from: redactedAt(kind, path, change.from) }),
+    ...('to' in change && { to: redactedAt(kind, path, change.to, shown) }),
   };
 }
 
@@ -57,42 +53,56 @@ function sameBytes(a: unknown, b: unknown): boolean {
   return typeof a === 'string' && typeof b === 'string' && Buffer.from(a, 'base64').equals(Buffer.from(b, 'base64'));
 }
 
-function collect(before: unknown, after: unknown, path: string, semantics: FieldSemantics, out: FieldChange[]): void {
+interface Place {
+  /** How people write it. */
+  readonly label: string;
+  readonly path: FieldPath;
+}
+
+function collect(before: unknown, after: unknown, at: Place, semantics: FieldSemantics, out: Located[]): void {
   if (before === after) return;
   if (isObject(before) && isObject(after)) {
     for (const name of [...new Set([...fieldsOf(before), ...fieldsOf(after)])].sort()) {
-      collect(readKey(before, name), readKey(after, name), joinField(path, name), semanticsAt(semantics, name), out);
+      const place = { label: joinField(at.label, name), path: [...at.path, name] };
+      collect(readKey(before, name), readKey(after, name), place, semanticsAt(semantics, name), out);
     }
-  } else if (isList(before) && isList(after)) collectEntries(before, after, path, semantics, out);
-  else if (!equal(before, after)) {
-    out.push({ field: path, ...(before !== undefined && { from: before }), ...(after !== undefined && { to: after }) });
-  }
+  } else if (isList(before) && isList(after)) collectEntries(before, after, at, semantics, out);
+  else if (!equal(before, after)) add(at, before, after, out);
+}
+
+function add({ label, path }: Place, from: unknown, to: unknown, out: Located[]): void {
+  out.push({
+    path,
+    change: { field: label, ...(from !== undefined && { from }), ...(to !== undefined && { to }) },
+  });
 }
 
 function collectEntries(
   before: readonly unknown[],
   after: readonly unknown[],
-  path: string,
+  at: Place,
   semantics: FieldSemantics,
-  out: FieldChange[],
+  out: Located[],
 ): void {
   const keys = keyLists(semantics, [before, after]);
   if (!keys?.[0] || !keys[1]) {
-    if (!equal(before, after)) out.push({ field: path, from: before, to: after });
+    if (!equal(before, after)) add(at, before, after, out);
     return;
   }
   const [keysBefore, keysAfter] = keys;
   const entriesAfter = new Map(keysAfter.map((key, i) => [key, after[i]]));
-  const place = (entry: unknown, i: number): string => `${path}[${entryLabel(semantics, entry) ?? i}]`;
+  const place = (entry: unknown, i: number): Place => ({
+    label: `${at.label}[${entryLabel(semantics, entry) ?? i}]`,
+    path: [...at.path, i],
+  });
   for (const [i, key] of keysBefore.entries())
     collect(before[i], entriesAfter.get(key), place(before[i], i), semanticsAt(semantics), out);
   const known = new Set(keysBefore);
-  for (const [i, key] of keysAfter.entries())
-    if (!known.has(key)) out.push({ field: place(after[i], i), to: after[i] });
+  for (const [i, key] of keysAfter.entries()) if (!known.has(key)) add(place(after[i], i), undefined, after[i], out);
   const stillThere = keysAfter.filter((key) => known.has(key));
   const order = (list: readonly string[]): string[] => list.filter((key) => entriesAfter.has(key));
   if (!equal(order(keysBefore), stillThere))
-    out.push({ field: `${path} (order)`, from: labels(semantics, before), to: labels(semantics, after) });
+    add({ ...at, label: `${at.label} (order)` }, labels(semantics, before), labels(semantics, after), out);
 }
 
 function labels(semantics: FieldSemantics, list: readonly unknown[]): string[] {

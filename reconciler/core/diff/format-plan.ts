@@ -2,7 +2,9 @@
 import { displayKey, kindKey, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { forecastLines, forecastSummary } from '../scheduling/forecast-lines.ts';
 import type { Forecast } from '../scheduling/simulate.ts';
-import { changedFields, redacted, type FieldChange } from './field-changes.ts';
+import { redacted, redactedAt } from '../kinds/sealed.ts';
+import { pointerPath } from './diff-objects.ts';
+import { changedFields, type FieldChange } from './field-changes.ts';
 import type { Conflict, Plan, PlanItem } from './types.ts';
 
 export type PlanFormat = 'text' | 'markdown' | 'json';
@@ -130,9 +132,6 @@ function jsonForecast({ placements, preempted, unplaced, rollouts, ...rest }: Fo
   };
 }
 
-function redactedPatch(item: Extract<PlanItem, { action: 'update' }>): readonly unknown[] {
-  if (item.object.kind !== 'Secret') return item.patch;
-  return item.patch.map((o) =>
-    'value' in o && !o.path.startsWith('/metadata/') && o.path !== '/type' ? { ...o, value: '[redacted]' } : o,
-  );
+function redactedPatch({ object: { kind }, patch }: Extract<PlanItem, { action: 'update' }>): readonly unknown[] {
+  return patch.map((o) => ('value' in o ? { ...o, value: redactedAt(kind, pointerPath(o.path), o.value) } : o));
 }

@@ -5,23 +5,38 @@ import { isObject } from '../fields/json.ts';
 import type { FieldPath } from '../manifests/yaml-tree.ts';
 import { DESCRIPTORS } from './index.ts';
 
-const REDACTED = '[redacted]';
+/** What stands in place of a secret value. */
+export const REDACTED = '[redacted]';
 
 /** Whether a field of the kind, or what it is in, is secret. */
 export function isSealed(kind: Kind, path: readonly PropertyKey[]): boolean {
-  return DESCRIPTORS[kind].sealed.some((sealed) => sealed.every((step, i) => path[i] === step));
+  return DESCRIPTORS[kind].sealed.some((sealed) => startsWith(path, sealed));
 }
 
-/** The object without its secret values; of a map the keys stay, so that people see what is there. */
+/**
+ * The value at `path` of an object of the kind, without what is secret in it: that is `shown` instead. Of a map the keys
+ * stay, so that people see what is there.
+ */
+export function redactedAt(kind: Kind, path: readonly PropertyKey[], value: unknown, shown = REDACTED): unknown {
+  if (isSealed(kind, path)) return hidden(value, [], shown);
+  return DESCRIPTORS[kind].sealed
+    .filter((sealed) => startsWith(sealed, path))
+    .map((sealed) => sealed.slice(path.length))
+    .filter((below) => fieldAt(value, below) !== undefined)
+    .reduce((rest, below) => hidden(rest, below, shown), value);
+}
+
+/** The object without its secret values. */
 export function redacted<T extends KubeObject>(object: T): T {
-  return DESCRIPTORS[object.kind].sealed.reduce<T>(
-    (rest, path) => (fieldAt(rest, path) === undefined ? rest : (hidden(rest, path) as T)),
-    object,
-  );
+  return redactedAt(object.kind, [], object) as T;
 }
 
-function hidden(value: unknown, [step, ...rest]: FieldPath): unknown {
-  if (!isObject(value)) return REDACTED;
-  if (step === undefined) return Object.fromEntries(Object.keys(value).map((key) => [key, REDACTED]));
-  return { ...value, [step]: hidden(fieldAt(value, [step]), rest) };
+function startsWith(path: readonly PropertyKey[], start: readonly PropertyKey[]): boolean {
+  return start.every((step, i) => path[i] === step);
+}
+
+function hidden(value: unknown, [step, ...rest]: FieldPath, shown: string): unknown {
+  if (!isObject(value)) return shown;
+  if (step === undefined) return Object.fromEntries(Object.keys(value).map((key) => [key, shown]));
+  return { ...value, [step]: hidden(fieldAt(value, [step]), rest, shown) };
 }

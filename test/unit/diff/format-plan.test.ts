@@ -121,4 +121,15 @@ describe('Secrets', () => {
       }
     }
   });
+
+  it('are all that is left out of a patch', () => {
+    const now = secret('marlinspike', ', extra: x').replace('stringData', 'immutable: true\nstringData');
+    const text = formatPlan(plan(secret('swordfish'), now), 'json');
+    const { items } = JSON.parse(text) as { items: { patch: unknown }[] };
+    assert.deepEqual(items[0]?.patch, [
+      { op: 'replace', path: '/data/password', value: '[redacted]' },
+      { op: 'add', path: '/data/extra', value: '[redacted]' },
+      { op: 'add', path: '/immutable', value: true },
+    ]);
+  });
 });

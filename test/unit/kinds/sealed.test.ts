@@ -5,7 +5,7 @@ import { ALL_KINDS, keyOf, type KubeObject } from '../../../contracts/objects/in
 import { encodeBody } from '../../../reconciler/adapters/redis/record.ts';
 import { Seal } from '../../../reconciler/adapters/redis/seal.ts';
 import { descriptorOf } from '../../../reconciler/core/kinds/index.ts';
-import { isSealed, redacted } from '../../../reconciler/core/kinds/sealed.ts';
+import { isSealed, redacted, redactedAt } from '../../../reconciler/core/kinds/sealed.ts';
 import { EXAMPLES } from './examples.ts';
 
 const VALUE = 'aHVudGVyMg==';
@@ -23,6 +23,18 @@ describe('secret values', () => {
       paths.map((path) => isSealed('Secret', path)),
       [true, true, true, false, false, false],
     );
+  });
+
+  it('are taken out of a part of the object, above them and below', () => {
+    const at: [readonly string[], unknown, unknown][] = [
+      [[], { data: { a: VALUE }, type: 'Opaque' }, { data: { a: '[redacted]' }, type: 'Opaque' }],
+      [['data'], { a: VALUE }, { a: '[redacted]' }],
+      [['data', 'a'], VALUE, '[redacted]'],
+      [['type'], 'Opaque', 'Opaque'],
+      [['metadata', 'annotations', 'data'], 'b', 'b'],
+    ];
+    for (const [path, value, shown] of at) assert.deepEqual(redactedAt('Secret', path, value), shown);
+    assert.equal(redactedAt('ConfigMap', ['data', 'a'], VALUE), VALUE);
   });
 
   for (const kind of ALL_KINDS.filter((one) => descriptorOf(one).sealed.length > 0)) {
