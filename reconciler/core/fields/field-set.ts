@@ -1,7 +1,7 @@
 /**
  * Sets of fields of an object, in the form FieldsV1 of Kubernetes' managedFields: a tree with a field as `f:NAME`, an
- * entry of a list-map as `k:{KEYS}`. An empty node stands for its whole value. Source: structured-merge-diff,
- * fieldpath/serialize-pe.go.
+ * entry of a list-map as `k:{KEYS}`, a value of a set as `v:VALUE`. An empty node stands for its whole value. Source:
+ * structured-merge-diff, fieldpath/serialize-pe.go.
  */
 import { readKey, type FieldSemantics } from '../../../contracts/objects/index.ts';
 import { equal, isList, isObject } from './json.ts';
@@ -34,8 +34,13 @@ function childrenOf(semantics: FieldSemantics, value: unknown): ReadonlyMap<stri
     return children;
   }
   const { keys = [], keyDefaults, list } = semantics;
-  if (list !== 'map' || !isList(value) || !keyLists(semantics, [value])) return undefined;
+  if (list === undefined || !isList(value) || !keyLists(semantics, [value])) return undefined;
   for (const entry of value) {
+    if (list === 'set') {
+      const element = `v:${JSON.stringify(entry)}`;
+      children.set(element, { element, label: `[${String(entry)}]`, value: entry, semantics: semanticsAt(semantics) });
+      continue;
+    }
     if (!isObject(entry)) return undefined;
     const named = keys.map((key) => [key, readKey(entry, key) ?? readKey(keyDefaults, key)] as const);
     const element = `k:${JSON.stringify(Object.fromEntries([...named].sort(([a], [b]) => (a < b ? -1 : 1))))}`;
@@ -48,7 +53,7 @@ function childrenOf(semantics: FieldSemantics, value: unknown): ReadonlyMap<stri
 /** What is another value in `after` than in `before`, also what is there in one of them alone; undefined where nothing is. */
 export function changedSet(semantics: FieldSemantics, before: unknown, after: unknown): FieldSet | undefined {
   if (equal(before, after)) return undefined;
-  if (before === undefined || after === undefined) return ALL;
+  if (before === undefined || after === undefined) return partsOf(semantics, before ?? after);
   const [was, is] = [childrenOf(semantics, before), childrenOf(semantics, after)];
   if (!was || !is || isList(before) !== isList(after)) return ALL;
   const set: [string, FieldSet][] = [];
@@ -59,6 +64,12 @@ export function changedSet(semantics: FieldSemantics, before: unknown, after: un
   }
   // Entries that changed places alone.
   return set.length > 0 ? Object.fromEntries(set) : ALL;
+}
+
+/** A new value, or one that goes: who adds the first value of a set does not own those that others add to it. */
+function partsOf(semantics: FieldSemantics, value: unknown): FieldSet {
+  const parts = semantics.list === 'set' ? [...(childrenOf(semantics, value)?.keys() ?? [])] : [];
+  return Object.fromEntries(parts.map((element) => [element, ALL]));
 }
 
 /** What of the set is there in `value`. */

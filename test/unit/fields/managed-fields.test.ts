@@ -24,6 +24,10 @@ const annotated = (object: Deployment, key: string, value: string): Deployment =
   ...object,
   metadata: { ...object.metadata, annotations: { ...object.metadata.annotations, [key]: value } },
 });
+const kept = (object: Deployment, ...finalizers: string[]): Deployment => ({
+  ...object,
+  metadata: { ...object.metadata, finalizers },
+});
 /** The object as `by` wrote it, with its owners. */
 function wrote(before: Deployment, after: Deployment, by: string, time = LATER): Deployment {
   const entries = managedFields(before, after, by, GIT, time);
@@ -73,6 +77,30 @@ describe('owners of fields', () => {
       "what is taken away is nobody's",
       wrote(seven, { ...seven, spec: { ...seven.spec, replicas: undefined as never } }, HPA),
       [],
+    ],
+    [
+      'values of sets are known by themselves, and each has an owner',
+      wrote(kept(web, 'example.com/a'), kept(web, 'example.com/a', 'example.com/b'), 'user:alice'),
+      [['user:alice', { 'f:metadata': { 'f:finalizers': { 'v:"example.com/b"': {} } } }]],
+    ],
+    [
+      'who adds the first value of a set has no other',
+      (() => {
+        const first = wrote(web, kept(web, 'example.com/a'), 'user:alice');
+        return wrote(first, kept(first, 'example.com/a', 'example.com/b'), 'user:bob');
+      })(),
+      [
+        ['user:alice', { 'f:metadata': { 'f:finalizers': { 'v:"example.com/a"': {} } } }],
+        ['user:bob', { 'f:metadata': { 'f:finalizers': { 'v:"example.com/b"': {} } } }],
+      ],
+    ],
+    [
+      "a value that is taken out of a set is nobody's",
+      (() => {
+        const first = wrote(web, kept(web, 'example.com/a', 'example.com/b'), 'user:alice');
+        return wrote(first, kept(first, 'example.com/b'), 'user:bob');
+      })(),
+      [['user:alice', { 'f:metadata': { 'f:finalizers': { 'v:"example.com/b"': {} } } }]],
     ],
     [
       'entries of lists are known by their keys',
@@ -153,5 +181,18 @@ describe('a plan over fields of others', () => {
   it('leaves a field that Git stops writing to who owns it', () => {
     const written = desired(deployment('web', { replicas: 7 }));
     assert.deepEqual(planSync(planInput({ applied: written, desired: before, live: there })).items, []);
+  });
+
+  it("keeps a person's finalizer beside those that Git writes, without a conflict", () => {
+    const web = made(before);
+    const live = wrote(web, kept(web, 'example.com/theirs'), 'user:alice');
+    const withOurs = deployment('web', { image: 'hello:1' })
+      .replace('"replicas":1,', '')
+      .replace('"name":"web"', '"name":"web","finalizers":["example.com/ours"]');
+    const there = new Map<ObjectKey, KubeObject>([[keyOf(live), live]]);
+    const [item] = planSync(planInput({ applied: before, desired: desired(withOurs), live: there })).items;
+    assert.ok(item?.action === 'update');
+    assert.deepEqual(item.object.metadata.finalizers, ['example.com/ours', 'example.com/theirs']);
+    assert.equal(item.conflicts, undefined);
   });
 });
