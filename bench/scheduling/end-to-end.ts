@@ -5,7 +5,7 @@
  * store by nobody but the store.
  */
 import { randomBytes } from 'node:crypto';
-import type { KubeObject, Pod, StoredPod } from '../../contracts/objects/index.ts';
+import { isCustom, type KubeObject, type Pod, type StoredPod } from '../../contracts/objects/index.ts';
 import { BullWorkQueue } from '../../reconciler/adapters/bullmq/work-queue.ts';
 import { RedisObjectStore } from '../../reconciler/adapters/redis/object-store.ts';
 import { SystemClock } from '../../reconciler/adapters/system/clock.ts';
@@ -177,7 +177,7 @@ async function floor(redis: TestRedis, nodes: number, pods: number): Promise<{ m
       objects.slice(at, at + CREATE_BATCH).map((object) => ({ op: 'create', object })),
       signal,
     )) {
-      if (result.ok && result.object.kind === 'Pod') created.push(result.object);
+      if (result.ok && !isCustom(result.object) && result.object.kind === 'Pod') created.push(result.object);
     }
   }
   for (let at = 0; at < pods; at += FLOOR_BATCH) {

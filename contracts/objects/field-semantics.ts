@@ -41,10 +41,15 @@ const known = new Map<Kind, FieldSemantics>();
 /** Of a kind that has no schema here: of its metadata all is known. */
 let untyped: FieldSemantics | undefined;
 
+/** Of objects of a kind without a schema here. Computed once. */
+export function untypedSemantics(): FieldSemantics {
+  return (untyped ??= { fields: { metadata: semanticsOf(ObjectMeta) } });
+}
+
 /** Of all objects of a kind. Computed once. */
 export function fieldSemantics(kind: string): FieldSemantics {
   const manifest = isKind(kind) ? KINDS[kind].manifest : undefined;
-  if (!isKind(kind) || !manifest) return (untyped ??= { fields: { metadata: semanticsOf(ObjectMeta) } });
+  if (!isKind(kind) || !manifest) return untypedSemantics();
   const found = known.get(kind);
   if (found) return found;
   const written = semanticsOf(manifest);

@@ -5,6 +5,7 @@
  */
 import { IDENTITIES, isKind, kindOfResource, type Kind, type ResourceOf } from './identity.ts';
 import type { KubeObject, ObjectsByKind, StoredOf } from './kinds.ts';
+import { isCustom, RESOURCE, type AnyObject, type Unstructured } from './unstructured.ts';
 
 export type ObjectKey<K extends Kind = Kind> = `${ResourceOf<K>}/${string}/${string}`;
 /** The kind that a key's type tells: `Pod` of `ObjectKey<'Pod'>`, and of `'pods/default/web'`. */
@@ -14,6 +15,13 @@ export type KindOfKey<Key extends ObjectKey> = Key extends `${infer Resource ext
 /** The object of a key, by the kind that the key's type tells. */
 export type ObjectAt<Key extends ObjectKey> = ObjectsByKind[KindOfKey<Key>];
 export type StoredAt<Key extends ObjectKey> = StoredOf<KindOfKey<Key>>;
+declare const CUSTOM: unique symbol;
+/** Key of an object of a custom kind: `widgets.example.com/default/web`. Made by {@link customKey} and `keyOf` alone. */
+export type CustomKey = string & { readonly [CUSTOM]: true };
+
+/** Of an object of any kind. */
+export type AnyKey = ObjectKey | CustomKey;
+
 type KindByResource = { readonly [K in Kind as ResourceOf<K>]: K };
 
 export function objectKey<K extends Kind>(kind: K, namespace: string | undefined, name: string): ObjectKey<K> {
@@ -21,8 +29,26 @@ export function objectKey<K extends Kind>(kind: K, namespace: string | undefined
   return `${resource}/${namespace ?? ''}/${name}`;
 }
 
-export function keyOf<T extends KubeObject>(object: T): ObjectKey<T['kind']> {
-  return objectKey<T['kind']>(object.kind, object.metadata.namespace, object.metadata.name);
+/** Throws RangeError for a resource that is a built-in one, or has no group. */
+export function customKey(resource: string, namespace: string | undefined, name: string): CustomKey {
+  const key = `${resource}/${namespace ?? ''}/${name}`;
+  if (!isCustomKey(key)) throw new RangeError(`not the key of a custom object: ${key}`);
+  return key;
+}
+
+/** The key that an object's type tells. */
+export type KeyOf<T extends AnyObject> = T extends Unstructured
+  ? CustomKey
+  : T extends KubeObject
+    ? ObjectKey<T['kind']>
+    : never;
+
+export function keyOf<T extends AnyObject>(object: T): KeyOf<T> {
+  const any: AnyObject = object;
+  const { namespace, name } = any.metadata;
+  const key = isCustom(any) ? customKey(any[RESOURCE], namespace, name) : objectKey(any.kind, namespace, name);
+  // The object's type says which of them it is.
+  return key as KeyOf<T>;
 }
 
 export interface KeyParts<K extends Kind = Kind> {
@@ -30,6 +56,14 @@ export interface KeyParts<K extends Kind = Kind> {
   /** Empty for cluster-scoped kinds. */
   readonly namespace: string;
   readonly name: string;
+}
+
+/** Whether the text is a key of an object of a custom kind, registered or not. */
+export function isCustomKey(text: AnyKey): text is CustomKey;
+export function isCustomKey(text: string): text is CustomKey;
+export function isCustomKey(text: string): text is CustomKey {
+  const parts = cut(text);
+  return parts !== undefined && /.\../.test(parts.resource) && kindOfResource(parts.resource) === undefined;
 }
 
 /** Splits a key; throws RangeError for text that is no key. */
@@ -68,14 +102,22 @@ export function namespacedName({ metadata }: KubeObject): string {
   return `${metadata.namespace ?? ''}/${metadata.name}`;
 }
 
-/** The key for programs that read the CLI's JSON, a form that stays: as for people, but `Node//web`. */
-export function kindKey(key: ObjectKey): string {
+/**
+ * The key for programs that read the CLI's JSON, a form that stays: as for people, but `Node//web`. Of a custom object
+ * it is the key itself.
+ */
+export function kindKey(key: AnyKey): string {
+  if (isCustomKey(key)) return key;
   const { kind, namespace, name } = parseKey(key);
   return `${kind}/${namespace}/${name}`;
 }
 
-/** The key for people: `Deployment/default/web`, and `Node/web` for kinds without a namespace. */
-export function displayKey(key: ObjectKey): string {
+/**
+ * The key for people: `Deployment/default/web`, and `Node/web` for kinds without a namespace; of a custom object
+ * `widgets.example.com/default/web`.
+ */
+export function displayKey(key: AnyKey): string {
+  if (isCustomKey(key)) return key.replace('//', '/');
   const { kind, namespace, name } = parseKey(key);
   return namespace === '' ? `${kind}/${name}` : kindKey(key);
 }
@@ -93,9 +135,20 @@ export function keyFromOlder(text: string): ObjectKey | undefined {
 }
 
 function split(key: string): KeyParts | undefined {
+  const parts = cut(key);
+  const kind = parts && kindOfResource(parts.resource);
+  return kind && { kind, namespace: parts.namespace, name: parts.name };
+}
+
+interface Cut {
+  readonly resource: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+function cut(key: string): Cut | undefined {
   const first = key.indexOf('/');
   const second = key.indexOf('/', first + 1);
-  const kind = first > 0 ? kindOfResource(key.slice(0, first)) : undefined;
-  if (kind === undefined || second < 0 || second === key.length - 1 || key.includes('/', second + 1)) return undefined;
-  return { kind, namespace: key.slice(first + 1, second), name: key.slice(second + 1) };
+  if (first <= 0 || second < 0 || second === key.length - 1 || key.includes('/', second + 1)) return undefined;
+  return { resource: key.slice(0, first), namespace: key.slice(first + 1, second), name: key.slice(second + 1) };
 }

@@ -6,35 +6,36 @@
  * was deleted. After Redis was lost, a recovery gives every owner the uid that its dependents name before any
  * controller runs; an owner's kind that it left out would cost running pods, so a test holds the two together.
  */
+import { keyOf, type AnyKey, type AnyStored, type Kind } from '../../contracts/objects/index.ts';
+import { objectAt } from '../core/kinds/custom.ts';
+import type { AnyDecision } from '../core/step.ts';
 import {
-  keyOf,
-  objectKey,
-  isKind,
-  KINDS,
-  type Kind,
-  type ObjectKey,
-  type Stored,
-} from '../../contracts/objects/index.ts';
-import { abandonedOf, COLLECTED_KINDS, planCollection, waitsForDependents } from '../core/workloads/collection.ts';
+  abandonedOf,
+  COLLECTED_KINDS,
+  ownerKey,
+  planCollection,
+  waitsForDependents,
+} from '../core/workloads/collection.ts';
 import { clusterSettings } from './cluster-settings.ts';
 import type { Controller, StoreView } from './runtime/controller.ts';
 
 /** What the object owned or waits for, and what waited for it. Runs on every change of anything. */
-function concerned(object: Stored, view: StoreView, event: 'put' | 'delete'): readonly ObjectKey[] {
+function concerned(object: AnyStored, view: StoreView, event: 'put' | 'delete'): readonly AnyKey[] {
   if (event === 'delete') return [...dependents(object, view), ...waitingOwners(object, view)];
   return waitsForDependents(object) ? dependents(object, view) : [];
 }
 
-function dependents({ metadata }: Stored, view: StoreView): readonly ObjectKey[] {
-  return COLLECTED_KINDS.flatMap((kind) => view.dependents<Kind>(kind, metadata.uid).map(keyOf));
+function dependents({ metadata }: AnyStored, view: StoreView): readonly AnyKey[] {
+  const typed = COLLECTED_KINDS.flatMap((kind): readonly AnyStored[] => view.dependents<Kind>(kind, metadata.uid));
+  return [...typed, ...view.custom.dependents(metadata.uid)].map(keyOf);
 }
 
-function waitingOwners({ metadata }: Stored, view: StoreView): readonly ObjectKey[] {
-  return (metadata.ownerReferences ?? []).flatMap(({ kind, name, uid }) => {
-    if (!isKind(kind)) return [];
-    const key = objectKey(kind, KINDS[kind].namespaced ? metadata.namespace : undefined, name);
-    const owner: Stored | undefined = view.get(key);
-    return owner?.metadata.uid === uid && waitsForDependents(owner) ? [key] : [];
+function waitingOwners(object: AnyStored, view: StoreView): readonly AnyKey[] {
+  return (object.metadata.ownerReferences ?? []).flatMap((reference) => {
+    const key = ownerKey(reference, object, view.custom.kinds);
+    if (key === undefined) return [];
+    const owner = objectAt(view, key);
+    return owner?.metadata.uid === reference.uid && waitsForDependents(owner) ? [key] : [];
   });
 }
 
@@ -43,11 +44,11 @@ function abandonedFinalizers(view: StoreView): readonly string[] {
 }
 
 /** Whatever waits for a finalizer that the settings give up. */
-function givenUp(view: StoreView): readonly ObjectKey[] {
+function givenUp(view: StoreView): readonly AnyKey[] {
   const abandoned = abandonedFinalizers(view);
   if (abandoned.length === 0) return [];
-  const all = COLLECTED_KINDS.flatMap((kind): readonly Stored[] => view.list<Kind>(kind));
-  return all.filter((object) => abandonedOf(object, abandoned).length > 0).map(keyOf);
+  const typed = COLLECTED_KINDS.flatMap((kind): readonly AnyStored[] => view.list<Kind>(kind));
+  return [...typed, ...view.custom.list()].filter((object) => abandonedOf(object, abandoned).length > 0).map(keyOf);
 }
 
 export const garbageCollector: Controller = {
@@ -58,13 +59,20 @@ export const garbageCollector: Controller = {
     ...Object.fromEntries(COLLECTED_KINDS.map((kind) => [kind, concerned])),
     Cluster: (cluster, view, event) => [...concerned(cluster, view, event), ...givenUp(view)],
   },
-  decide(key, { view }) {
-    const object: Stored | undefined = view.get(key);
-    return object ? planCollection(object, view, abandonedFinalizers(view)) : { steps: [] };
+  decide: (key, { view }) => collected(key, view),
+  custom: {
+    concerns: (object, previous) => ownership(object) !== ownership(previous),
+    watch: concerned,
+    decide: (key, { view }) => collected(key, view),
   },
 };
 
+function collected(key: AnyKey, view: StoreView): AnyDecision {
+  const object = objectAt(view, key);
+  return object ? planCollection(object, view, abandonedFinalizers(view)) : { steps: [] };
+}
+
 /** All of an object that a pass looks at, as a text. */
-function ownership({ metadata: { deletionTimestamp, finalizers, ownerReferences } }: Stored): string {
+function ownership({ metadata: { deletionTimestamp, finalizers, ownerReferences } }: AnyStored): string {
   return JSON.stringify([deletionTimestamp, finalizers, ownerReferences]);
 }

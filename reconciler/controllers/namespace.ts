@@ -6,12 +6,13 @@ import {
   keyOf,
   objectKey,
   parseKey,
+  type AnyStored,
   type Kind,
   type Namespace,
   type ObjectKey,
 } from '../../contracts/objects/index.ts';
 import { isTerminating } from '../core/admission/namespace-lifecycle.ts';
-import type { Decision, Step } from '../core/step.ts';
+import type { AnyDecision, AnyStep, Step } from '../core/step.ts';
 import type { Controller, PassContext } from './runtime/controller.ts';
 
 const NAMESPACED = ALL_KINDS.filter((kind) => KINDS[kind].namespaced);
@@ -20,7 +21,7 @@ const NAMESPACED = ALL_KINDS.filter((kind) => KINDS[kind].namespaced);
  * Asked for a Namespace that is gone, or that its finalizers hold, deletes what is left in it. It is never asked for one
  * that was never there: objects whose Namespace the repository forgot are the checker's business.
  */
-function decide(key: ObjectKey, { view }: PassContext): Decision {
+function decide(key: ObjectKey, { view }: PassContext): AnyDecision {
   const { name } = parseKey(key);
   const namespace = view.get(objectKey('Namespace', undefined, name));
   if (!namespace && name === DEFAULT_NAMESPACE) {
@@ -39,11 +40,15 @@ function decide(key: ObjectKey, { view }: PassContext): Decision {
       ? [{ do: 'updateStatus', object: { ...namespace, status: { phase } } }]
       : [];
   if (namespace && !isEnding) return { steps: told };
-  const left = NAMESPACED.flatMap((kind) => view.list<Kind>(kind, name)).filter(
+  const typed = NAMESPACED.flatMap((kind): readonly AnyStored[] => view.list<Kind>(kind, name));
+  const left = [...typed, ...view.custom.list(undefined, name)].filter(
     (object) => object.metadata.deletionTimestamp === undefined,
   );
   return {
-    steps: [...told, ...left.map((object): Step => ({ do: 'delete', key: keyOf(object), uid: object.metadata.uid }))],
+    steps: [
+      ...told,
+      ...left.map((object): AnyStep => ({ do: 'delete', key: keyOf(object), uid: object.metadata.uid })),
+    ],
   };
 }
 

@@ -1,5 +1,12 @@
 /** What a controller decided, as plain data. Produced by core, executed by controllers/runtime, shown by the CLI. */
-import type { KubeObject, ObjectKey, Stored } from '../../contracts/objects/index.ts';
+import {
+  isCustom,
+  isCustomKey,
+  type AnyObject,
+  type KeyOf,
+  type KubeObject,
+  type StoredForm,
+} from '../../contracts/objects/index.ts';
 
 /**
  * What becomes of the objects that the deleted one owns: they are deleted after it, before it, or stay without it.
@@ -7,11 +14,11 @@ import type { KubeObject, ObjectKey, Stored } from '../../contracts/objects/inde
  */
 export type DeletionPropagation = 'Background' | 'Foreground' | 'Orphan';
 
-export type Step =
-  | { readonly do: 'create'; readonly object: KubeObject }
+export type Step<T extends AnyObject = KubeObject> =
+  | { readonly do: 'create'; readonly object: T }
   /** Compare-and-set replace of everything but status. */
-  | { readonly do: 'update'; readonly object: Stored }
-  | { readonly do: 'updateStatus'; readonly object: Stored }
+  | { readonly do: 'update'; readonly object: StoredForm<T> }
+  | { readonly do: 'updateStatus'; readonly object: StoredForm<T> }
   /**
    * An object with finalizers, and a bound pod, is marked (deletionTimestamp); the last finalizer that is removed, and
    * the node's word, let it go. Anything else goes at once. Whatever changed in between, it is the object of that uid
@@ -19,7 +26,7 @@ export type Step =
    */
   | {
       readonly do: 'delete';
-      readonly key: ObjectKey;
+      readonly key: KeyOf<T>;
       readonly uid: string;
       /** Instead of the pod's own grace period. */
       readonly graceSeconds?: number;
@@ -30,15 +37,30 @@ export type Step =
     }
   | {
       readonly do: 'event';
-      readonly regarding: KubeObject;
+      readonly regarding: T;
       readonly type: 'Normal' | 'Warning';
       readonly reason: string;
       readonly message: string;
     };
 
+/** Of any object, of a custom kind too. */
+export type AnyStep = Step<AnyObject>;
+
+export function isTyped(step: AnyStep): step is Step {
+  switch (step.do) {
+    case 'delete':
+      return !isCustomKey(step.key);
+    case 'event':
+      return !isCustom(step.regarding);
+    default:
+      return !isCustom(step.object);
+  }
+}
+
 /** What one look at one object came to. */
-export interface Decision {
-  readonly steps: readonly Step[];
+export interface Decision<S extends AnyStep = Step> {
+  readonly steps: readonly S[];
   /** Look again after this long even if nothing changes (a deadline, a minReadySeconds). */
   readonly requeueAfterMs?: number;
 }
+export type AnyDecision = Decision<AnyStep>;

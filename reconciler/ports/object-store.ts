@@ -2,19 +2,26 @@
  * The live state. Kubernetes' storage contract: compare-and-set on resourceVersion, a change stream that a watcher
  * resumes.
  */
-import type { Kind, ObjectKey, Stored } from '../../contracts/objects/index.ts';
-import type { WriteOp } from '../core/storage/apply-write.ts';
+import type { AnyStored, Kind, ObjectKey, Stored } from '../../contracts/objects/index.ts';
+import type { AnyWriteOp, WriteOp } from '../core/storage/apply-write.ts';
 
-export type { WriteOp };
+export type { AnyWriteOp, WriteOp };
 
 export type WriteResult =
-  | { readonly ok: true; readonly object: Stored; readonly resourceVersion: string }
+  | { readonly ok: true; readonly object: AnyStored; readonly resourceVersion: string }
   | { readonly ok: false; readonly reason: 'AlreadyExists' | 'Conflict' | 'NotFound'; readonly message: string };
 
+/** Of any object: there is one sequence of changes. */
 export type ChangeEvent =
-  | { readonly type: 'put'; readonly object: Stored }
+  | { readonly type: 'put'; readonly object: AnyStored }
   /** The object as it was last; its resourceVersion is that of the deletion. */
-  | { readonly type: 'delete'; readonly object: Stored };
+  | { readonly type: 'delete'; readonly object: AnyStored };
+
+/** Objects at one instant of the store. */
+export interface Listing<S extends AnyStored = Stored> {
+  readonly objects: readonly S[];
+  readonly resourceVersion: string;
+}
 
 export type WatchBatch =
   | { readonly type: 'events'; readonly events: readonly ChangeEvent[]; readonly resourceVersion: string }
@@ -45,15 +52,14 @@ export interface ObjectStore {
   /** Marks recovery as complete: later opens are not fresh. */
   markReady(signal: AbortSignal): Promise<void>;
   get(key: ObjectKey, signal?: AbortSignal): Promise<Stored | undefined>;
-  list(
-    kind: Kind | undefined,
-    signal?: AbortSignal,
-  ): Promise<{ readonly objects: readonly Stored[]; readonly resourceVersion: string }>;
+  list(kind: Kind, signal?: AbortSignal): Promise<Listing>;
+  /** All that is there, objects of custom kinds among them. */
+  list(kind: undefined, signal?: AbortSignal): Promise<Listing<AnyStored>>;
   /**
    * Independent writes in one round trip, applied in order; results in the same order. An op that fails does not stop
    * the others.
    */
-  write(ops: readonly WriteOp[], signal?: AbortSignal): Promise<readonly WriteResult[]>;
+  write(ops: readonly AnyWriteOp[], signal?: AbortSignal): Promise<readonly WriteResult[]>;
   /** Changes after `resourceVersion`, in order, without gaps, each within milliseconds of its write. */
   watch(resourceVersion: string, signal: AbortSignal): AsyncIterable<WatchBatch>;
   close(): Promise<void>;

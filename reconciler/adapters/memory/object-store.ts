@@ -1,17 +1,37 @@
 /** The `ObjectStore` within one process. */
-import { keyOf, parseKey, type Kind, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import {
+  isCustom,
+  isCustomKey,
+  keyOf,
+  parseKey,
+  RESOURCE,
+  unstructured,
+  type AnyKey,
+  type AnyStored,
+  type Kind,
+  type ObjectKey,
+  type Stored,
+  type UnstructuredJson,
+} from '../../../contracts/objects/index.ts';
 import { RetryableError } from '../../core/errors.ts';
 import { applyWrite } from '../../core/storage/apply-write.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ids } from '../../ports/ids.ts';
 import type { Member } from '../../ports/leases.ts';
-import type { ChangeEvent, ObjectStore, WatchBatch, WriteOp, WriteResult } from '../../ports/object-store.ts';
+import type {
+  AnyWriteOp,
+  ChangeEvent,
+  Listing,
+  ObjectStore,
+  WatchBatch,
+  WriteResult,
+} from '../../ports/object-store.ts';
 
 /**
  * What outlives one instance of the store: two instances over one `MemoryState` are two control planes over one Redis.
  */
 export class MemoryState {
-  readonly objects = new Map<ObjectKey, Stored>();
+  readonly objects = new Map<AnyKey, AnyStored>();
   /** The change of version N is at index N - 1 - trimmed. */
   readonly changes: ChangeEvent[] = [];
   readonly waiters = new Set<() => void>();
@@ -100,19 +120,22 @@ export class MemoryObjectStore implements ObjectStore {
 
   async get(key: ObjectKey, signal?: AbortSignal): Promise<Stored | undefined> {
     this.#check(signal);
-    return this.state.objects.get(key);
+    const found = this.state.objects.get(key);
+    return found && !isCustom(found) ? found : undefined;
   }
 
-  async list(
-    kind: Kind | undefined,
-    signal?: AbortSignal,
-  ): Promise<{ objects: readonly Stored[]; resourceVersion: string }> {
+  list(kind: Kind, signal?: AbortSignal): Promise<Listing>;
+  list(kind: undefined, signal?: AbortSignal): Promise<Listing<AnyStored>>;
+  async list(kind: Kind | undefined, signal?: AbortSignal): Promise<Listing<AnyStored>> {
     this.#check(signal);
-    const objects = [...this.state.objects.values()].filter((object) => kind === undefined || object.kind === kind);
-    return { objects, resourceVersion: String(this.state.version) };
+    const all = [...this.state.objects.values()];
+    return {
+      objects: kind === undefined ? all : all.filter((object) => !isCustom(object) && object.kind === kind),
+      resourceVersion: String(this.state.version),
+    };
   }
 
-  async write(ops: readonly WriteOp[], signal?: AbortSignal): Promise<readonly WriteResult[]> {
+  async write(ops: readonly AnyWriteOp[], signal?: AbortSignal): Promise<readonly WriteResult[]> {
     this.#check(signal);
     this.#checkFence();
     const results = ops.map((op) => this.#apply(op));
@@ -172,9 +195,9 @@ export class MemoryObjectStore implements ObjectStore {
     });
   }
 
-  #apply(op: WriteOp): WriteResult {
+  #apply(op: AnyWriteOp): WriteResult {
     const key = op.op === 'delete' ? op.key : keyOf(op.object);
-    parseKey(key);
+    if (!isCustomKey(key)) parseKey(key);
     const applied = applyWrite(op, this.state.objects.get(key), {
       uid: () => this.#ids.uid(),
       version: () => String(++this.state.version),
@@ -191,10 +214,9 @@ export class MemoryObjectStore implements ObjectStore {
     }
   }
 
-  #publish(type: ChangeEvent['type'], key: ObjectKey, object: Stored): WriteResult {
+  #publish(type: ChangeEvent['type'], key: AnyKey, object: AnyStored): WriteResult {
     const { state } = this;
-    // Through JSON, as on the way to Redis: what is stored shares nothing with what was passed in.
-    const stored = freeze(JSON.parse(JSON.stringify(object)) as Stored);
+    const stored = freeze(throughJson(object));
     if (type === 'delete') state.objects.delete(key);
     else state.objects.set(key, stored);
     state.changes.push({ type, object: stored });
@@ -206,7 +228,14 @@ export class MemoryObjectStore implements ObjectStore {
   }
 }
 
-function accept(object: Stored): WriteResult {
+/** As on the way to Redis: what is stored shares nothing with what was passed in. */
+function throughJson(object: AnyStored): AnyStored {
+  const copy: unknown = JSON.parse(JSON.stringify(object));
+  return isCustom(object) ? unstructured(object[RESOURCE], copy as StoredJson) : (copy as Stored);
+}
+type StoredJson = UnstructuredJson & Pick<AnyStored, 'metadata'>;
+
+function accept(object: AnyStored): WriteResult {
   return { ok: true, object, resourceVersion: object.metadata.resourceVersion };
 }
 

@@ -5,11 +5,12 @@
  * before. A deletion names the version that it ended: nothing is above that, and who looks at the store at the version
  * of the deletion or later does not see the object.
  */
-import { keyOf, parseKey, type Kind, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { keyOf, type AnyKey } from '../../../contracts/objects/index.ts';
+import { shelfOf, type Shelf } from './keys.ts';
 import type { DecodedRecord } from './record.ts';
 
 export interface Known {
-  readonly key: ObjectKey;
+  readonly key: AnyKey;
   readonly uid: string;
   readonly version: number;
   readonly bodyBase: number;
@@ -20,7 +21,7 @@ export interface Known {
 const KEPT_GONE = 20_000;
 
 export class Freshness {
-  readonly #known = new Map<ObjectKey, Known>();
+  readonly #known = new Map<AnyKey, Known>();
   /** By uid: the version of the deletion; oldest first. */
   readonly #gone = new Map<string, number>();
 
@@ -54,7 +55,7 @@ export class Freshness {
   }
 
   /** The newest that is known of an object that is there. */
-  known(key: ObjectKey): Known | undefined {
+  known(key: AnyKey): Known | undefined {
     return this.#known.get(key);
   }
 
@@ -74,8 +75,8 @@ export class Freshness {
    * The same for a listing at `version` of everything, or of one kind: an object cannot be older in it than it was known
    * to be by then. Answers the objects that were known by then and are missing; undefined for a listing that cannot be.
    */
-  acceptAll(records: readonly DecodedRecord[], version: number, kind?: Kind): Known[] | undefined {
-    const listed = new Set<ObjectKey>();
+  acceptAll(records: readonly DecodedRecord[], version: number, shelf?: Shelf): Known[] | undefined {
+    const listed = new Set<AnyKey>();
     for (const record of records) {
       const key = keyOf(record.object);
       const known = this.#known.get(key);
@@ -85,7 +86,7 @@ export class Freshness {
     }
     return [...this.#known.values()].filter(
       (known) =>
-        known.version <= version && !listed.has(known.key) && (kind === undefined || parseKey(known.key).kind === kind),
+        known.version <= version && !listed.has(known.key) && (shelf === undefined || shelfOf(known.key) === shelf),
     );
   }
 

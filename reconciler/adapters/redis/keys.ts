@@ -1,11 +1,23 @@
 /** Names of the store's keys. All carry one hash tag, so that a script may touch them together in Cluster mode. */
-import { IDENTITIES, parseKey, type Kind, type ObjectKey } from '../../../contracts/objects/index.ts';
+import {
+  IDENTITIES,
+  isCustomKey,
+  kindOfKey,
+  parseKey,
+  type AnyKey,
+  type Kind,
+} from '../../../contracts/objects/index.ts';
+
+/** What has a hash of its own: each kind, and all objects of custom kinds together. */
+export type Shelf = Kind | typeof CUSTOM_OBJECTS;
+/** No kind's resource: those without a group are Kubernetes' own. */
+export const CUSTOM_OBJECTS = 'custom';
 
 export interface StoreKeys {
   /** Hash: `incarnation`, `version` (the counter behind resourceVersion), `ready`. */
   readonly meta: string;
-  /** Hash of one kind, named by its resource: `namespace/name` to the record. */
-  objects(kind: Kind): string;
+  /** Hash of one kind, named by its resource: `namespace/name` to the record; of custom objects, key to record. */
+  objects(shelf: Shelf): string;
   /**
    * The change stream of one incarnation: a watcher of a store that was emptied and claimed anew can never read the new
    * one by mistake.
@@ -22,19 +34,24 @@ export function storeKeys(cluster: string): StoreKeys {
   const tag = `{plumb:${cluster}}`;
   return {
     meta: `${tag}:meta`,
-    objects: (kind) => `${tag}:objects:${IDENTITIES[kind].resource}`,
+    objects: (shelf) => `${tag}:objects:${shelf === CUSTOM_OBJECTS ? shelf : IDENTITIES[shelf].resource}`,
     changes: (incarnation) => `${tag}:changes:${incarnation}`,
     deletions: (incarnation) => `${tag}:deletions:${incarnation}`,
   };
 }
 
-/** The field of an object within its kind's hash. */
-export function fieldOf(key: ObjectKey): string {
+export function shelfOf(key: AnyKey): Shelf {
+  return isCustomKey(key) ? CUSTOM_OBJECTS : kindOfKey(key);
+}
+
+/** The field of an object within its hash. */
+export function fieldOf(key: AnyKey): string {
+  if (isCustomKey(key)) return key;
   const { namespace, name } = parseKey(key);
   return `${namespace}/${name}`;
 }
 
-/** The key of a field within a kind's hash; of a field that is none of ours, no object's key. */
-export function keyOfField(kind: Kind, field: string): string {
-  return `${IDENTITIES[kind].resource}/${field}`;
+/** The key of a field within a hash; of a field that is none of ours, no object's key. */
+export function keyOfField(shelf: Shelf, field: string): string {
+  return shelf === CUSTOM_OBJECTS ? field : `${IDENTITIES[shelf].resource}/${field}`;
 }

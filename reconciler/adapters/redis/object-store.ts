@@ -3,10 +3,13 @@ import type { Redis, RedisOptions } from 'ioredis';
 import {
   ALL_KINDS,
   displayKey,
+  isCustom,
   keyOf,
+  kindOfKey,
+  type AnyKey,
+  type AnyStored,
   type Kind,
   type ObjectKey,
-  parseKey,
   type Stored,
 } from '../../../contracts/objects/index.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
@@ -14,10 +17,18 @@ import { EPOCH_SLACK } from '../../core/nodes/epoch.ts';
 import { kubeTime } from '../../core/storage/object-form.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ids } from '../../ports/ids.ts';
-import type { ChangeEvent, ObjectStore, WatchBatch, WriteOp, WriteResult } from '../../ports/object-store.ts';
+import type {
+  AnyWriteOp,
+  ChangeEvent,
+  Listing,
+  ObjectStore,
+  WatchBatch,
+  WriteOp,
+  WriteResult,
+} from '../../ports/object-store.ts';
 import { Link, storeLost } from './connection.ts';
 import { Freshness, type Known } from './freshness.ts';
-import { fieldOf, keyOfField, storeKeys, type StoreKeys } from './keys.ts';
+import { CUSTOM_OBJECTS, fieldOf, keyOfField, shelfOf, storeKeys, type Shelf, type StoreKeys } from './keys.ts';
 import { PositionMark } from './position-mark.ts';
 import {
   decodeRecord,
@@ -82,7 +93,7 @@ export class RedisObjectStore implements ObjectStore {
    * By version, what the answer to a write was: the change stream brings it again, and it is neither checked nor parsed
    * twice.
    */
-  readonly #ownWrites = new Map<string, { readonly record: string; readonly object: Stored }>();
+  readonly #ownWrites = new Map<string, { readonly record: string; readonly object: AnyStored }>();
   #freshness = new Freshness();
   #incarnation: string | undefined;
   /** As whom it writes; empty: as nobody in particular. */
@@ -155,12 +166,11 @@ export class RedisObjectStore implements ObjectStore {
   }
 
   async get(key: ObjectKey, signal?: AbortSignal): Promise<Stored | undefined> {
-    const { kind } = parseKey(key);
     const known = this.#freshness.known(key);
     const [incarnation, reached] = this.#check();
     const record = await this.#run<string | null>(
       scripts.GET,
-      [this.#keys.meta, this.#keys.objects(kind)],
+      [this.#keys.meta, this.#keys.objects(kindOfKey(key))],
       [incarnation, reached, fieldOf(key)],
       signal,
     );
@@ -168,29 +178,28 @@ export class RedisObjectStore implements ObjectStore {
       if (known) await this.#proveGone([known], signal);
       return undefined;
     }
-    return this.#decodeCurrent(record, { key, known, reached }).object;
+    return typed(this.#decodeCurrent(record, { key, known, reached }).object);
   }
 
-  async list(
-    kind: Kind | undefined,
-    signal?: AbortSignal,
-  ): Promise<{ objects: readonly Stored[]; resourceVersion: string }> {
-    const kinds = kind === undefined ? ALL_KINDS : [kind];
-    const keys = [this.#keys.meta, ...kinds.map((k) => this.#keys.objects(k))];
+  list(kind: Kind, signal?: AbortSignal): Promise<Listing>;
+  list(kind: undefined, signal?: AbortSignal): Promise<Listing<AnyStored>>;
+  async list(kind: Kind | undefined, signal?: AbortSignal): Promise<Listing<AnyStored>> {
+    const shelves = kind === undefined ? SHELVES : [kind];
+    const keys = [this.#keys.meta, ...shelves.map((shelf) => this.#keys.objects(shelf))];
     const [resourceVersion, ...hashes] = await this.#run<[string, ...string[][]]>(
       scripts.LIST,
       keys,
       this.#check(),
       signal,
     );
-    const records = kinds.flatMap((of, index) => this.#decodeHash(of, hashes[index] ?? []));
+    const records = shelves.flatMap((of, index) => this.#decodeHash(of, hashes[index] ?? []));
     const missing = this.#freshness.acceptAll(records, Number(resourceVersion), kind) ?? this.#tampered('a listing');
     if (missing.length > 0) await this.#proveGone(missing, signal);
     this.#advance(Number(resourceVersion));
     return { objects: records.map(({ object }) => object), resourceVersion };
   }
 
-  async write(ops: readonly WriteOp[], signal?: AbortSignal): Promise<readonly WriteResult[]> {
+  async write(ops: readonly AnyWriteOp[], signal?: AbortSignal): Promise<readonly WriteResult[]> {
     const results: WriteResult[] = [];
     while (results.length < ops.length) {
       results.push(...(await this.#writeChunk(ops.slice(results.length, results.length + WRITE_CHUNK), signal)));
@@ -292,7 +301,7 @@ export class RedisObjectStore implements ObjectStore {
   }
 
   #allKeys(): string[] {
-    return [this.#keys.meta, ...ALL_KINDS.map((kind) => this.#keys.objects(kind))];
+    return [this.#keys.meta, ...SHELVES.map((shelf) => this.#keys.objects(shelf))];
   }
 
   /**
@@ -334,16 +343,16 @@ export class RedisObjectStore implements ObjectStore {
    * The results of the first of these: all of them, or as many as come before a delete whose proof was for another
    * version than the object has by now, which is known from then on.
    */
-  async #writeChunk(ops: readonly WriteOp[], signal: AbortSignal | undefined): Promise<WriteResult[]> {
-    const kinds = new Map<Kind, number>();
+  async #writeChunk(ops: readonly AnyWriteOp[], signal: AbortSignal | undefined): Promise<WriteResult[]> {
+    const shelves = new Map<Shelf, number>();
     const args: string[] = [];
     const [incarnation, reached] = this.#check();
     const sent = ops.map((op) => {
       const key = op.op === 'delete' ? op.key : keyOf(op.object);
-      const { kind } = parseKey(key);
+      const shelf = shelfOf(key);
       // KEYS is 1-based, and begins with the meta hash and the two streams.
-      const hash = kinds.get(kind) ?? kinds.size + 4;
-      kinds.set(kind, hash);
+      const hash = shelves.get(shelf) ?? shelves.size + 4;
+      shelves.set(shelf, hash);
       const known = this.#freshness.known(key);
       args.push(op.op, String(hash), fieldOf(key), ...this.#encodeOp(op, key, known, incarnation));
       return { op, key, known };
@@ -352,7 +361,7 @@ export class RedisObjectStore implements ObjectStore {
       this.#keys.meta,
       this.#keys.changes(incarnation),
       this.#keys.deletions(incarnation),
-      ...[...kinds.keys()].map((kind) => this.#keys.objects(kind)),
+      ...[...shelves.keys()].map((shelf) => this.#keys.objects(shelf)),
     ];
     const replies = await this.#run<Reply[]>(
       scripts.WRITE,
@@ -377,7 +386,7 @@ export class RedisObjectStore implements ObjectStore {
   }
 
   /** uid, expected version, creation time, specDigest, bodyDigest, bodyProof, statusProof, body, status. */
-  #encodeOp(op: WriteOp, key: ObjectKey, known: Known | undefined, incarnation: string): string[] {
+  #encodeOp(op: AnyWriteOp, key: AnyKey, known: Known | undefined, incarnation: string): string[] {
     if (op.op === 'delete') {
       const uid = op.uid ?? known?.uid;
       const base = op.resourceVersion ?? known?.version.toString();
@@ -459,7 +468,7 @@ export class RedisObjectStore implements ObjectStore {
     return { ok: true, object, resourceVersion };
   }
 
-  #decodeDeleted(record: string, key: ObjectKey): DecodedRecord {
+  #decodeDeleted(record: string, key: AnyKey): DecodedRecord {
     const decoded = this.#decode(record, key);
     return keyOf(decoded.object) === key && this.#freshness.accept('delete', decoded) ? decoded : this.#tampered(key);
   }
@@ -481,10 +490,10 @@ export class RedisObjectStore implements ObjectStore {
   }
 
   /** Fields and records, by turns. */
-  #decodeHash(kind: Kind, pairs: readonly string[]): DecodedRecord[] {
+  #decodeHash(shelf: Shelf, pairs: readonly string[]): DecodedRecord[] {
     const records: DecodedRecord[] = [];
     for (let at = 0; at + 1 < pairs.length; at += 2) {
-      const place = keyOfField(kind, pairs[at] ?? '');
+      const place = keyOfField(shelf, pairs[at] ?? '');
       const decoded = this.#decode(pairs[at + 1] ?? '', place);
       if (keyOf(decoded.object) !== place) this.#tampered(place);
       records.push(decoded);
@@ -535,7 +544,7 @@ export class RedisObjectStore implements ObjectStore {
 
 /** What an answer about one object is compared with. */
 interface Asked {
-  readonly key: ObjectKey;
+  readonly key: AnyKey;
   /** What was known of it before it was asked for. */
   readonly known: Known | undefined;
   /** The version that the store had at least. */
@@ -548,6 +557,14 @@ type Refusal =
   | [reason: 'NotFound', record?: undefined, field?: undefined]
   | [reason: 'AlreadyExists', record: string, field?: undefined]
   | [reason: 'Conflict', record: string, field: 'uid' | 'resourceVersion'];
+
+/** Every object is on one of them. */
+const SHELVES: readonly Shelf[] = [...ALL_KINDS, CUSTOM_OBJECTS];
+
+/** What stands where only objects of our kinds stand: one of another would have been written by somebody else. */
+function typed(object: AnyStored): Stored | undefined {
+  return isCustom(object) ? undefined : object;
+}
 
 type StreamEntry = [id: string, fields: [type: ChangeEvent['type'], record: string]];
 type StreamReply = readonly [StreamEntry, ...StreamEntry[]];

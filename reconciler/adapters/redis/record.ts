@@ -10,7 +10,14 @@
  * version; a record without it is no deletion.
  */
 import { timingSafeEqual } from 'node:crypto';
-import { keyOf, kindOf, type KubeObject, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import {
+  keyOf,
+  kindOf,
+  kindOfResource,
+  type AnyKey,
+  type AnyObject,
+  type AnyStored,
+} from '../../../contracts/objects/index.ts';
 import { canonicalJson } from '../../core/storage/canonical-json.ts';
 import { putTogether, takeApart, type Body } from '../../core/storage/object-form.ts';
 import type { Seal } from './seal.ts';
@@ -18,7 +25,7 @@ import type { Seal } from './seal.ts';
 /** What a part is written into. */
 export interface PartPlace {
   readonly incarnation: string;
-  readonly key: ObjectKey;
+  readonly key: AnyKey;
   readonly uid: string;
   /** The version that is replaced; 0 for a create. */
   readonly base: string;
@@ -41,7 +48,7 @@ export interface EncodedStatus {
 }
 
 export interface DecodedRecord {
-  readonly object: Stored;
+  readonly object: AnyStored;
   readonly bodyBase: number;
   readonly statusBase: number;
   /** Of the record of a deletion: the version that was deleted. */
@@ -51,12 +58,12 @@ export interface DecodedRecord {
 const SEALED_FIELD = 'plumbline.dev/sealed';
 export const NO_STATUS: EncodedStatus = { statusProof: '', status: '' };
 
-export function encodeBody(object: KubeObject, place: PartPlace, seal: Seal): EncodedBody {
+export function encodeBody(object: AnyObject, place: PartPlace, seal: Seal): EncodedBody {
   const { body, specPart } = takeApart(object);
   const plain = canonicalJson(body);
   const specDigest = seal.digest(canonicalJson(specPart));
   const bodyDigest = seal.digest(plain);
-  const text = body.kind === 'Secret' ? canonicalJson(sealBody(body, sealedPlace(place.key, place.uid), seal)) : plain;
+  const text = isSecret(body) ? canonicalJson(sealBody(body, sealedPlace(place.key, place.uid), seal)) : plain;
   return {
     specDigest,
     bodyDigest,
@@ -66,7 +73,7 @@ export function encodeBody(object: KubeObject, place: PartPlace, seal: Seal): En
 }
 
 /** Canonical, so that equal statuses are equal texts; empty for none. */
-export function encodeStatus(object: KubeObject, place: PartPlace, seal: Seal): EncodedStatus {
+export function encodeStatus(object: AnyObject, place: PartPlace, seal: Seal): EncodedStatus {
   const { status } = takeApart(object);
   if (status === undefined) return NO_STATUS;
   const text = canonicalJson(status);
@@ -110,9 +117,8 @@ export function decodeRecord(record: string, incarnation: string, seal: Seal): D
     return undefined;
   const body = JSON.parse(bodyText) as Body;
   const server = { uid, resourceVersion, generation: Number(generation), creationTimestamp };
-  // Ours by its proof, but of a kind that this version does not have.
-  if (kindOf(String(body['apiVersion']), body.kind) === undefined) return undefined;
-  const key = keyOf(body as unknown as KubeObject);
+  if (!isReadable(body)) return undefined;
+  const key = keyOf(putTogether(body, undefined, server));
   let statusBase = '0';
   if (statusText !== '' || statusProof !== '') {
     statusBase = baseOf(statusProof);
@@ -128,17 +134,25 @@ export function decodeRecord(record: string, incarnation: string, seal: Seal): D
   const endBase = endProof === '' ? undefined : provedEnd(endProof, { incarnation, key, uid }, seal);
   if (endProof !== '' && endBase === undefined) return undefined;
   const status = statusText === '' ? undefined : (JSON.parse(statusText) as unknown);
-  const object = putTogether(
-    body.kind === 'Secret' ? openBody(body, sealedPlace(key, uid), seal) : body,
-    status,
-    server,
-  );
+  const object = putTogether(isSecret(body) ? openBody(body, sealedPlace(key, uid), seal) : body, status, server);
   return {
     object,
     bodyBase: Number(bodyBase),
     statusBase: Number(statusBase),
     ...(endBase !== undefined && { endBase }),
   };
+}
+
+/** Not of a kind that this version does not have; ours it is by its proof. */
+function isReadable({ kind, apiVersion, metadata: { resource } }: Body): boolean {
+  return resource === undefined
+    ? kindOf(String(apiVersion), kind) !== undefined
+    : kindOfResource(resource) === undefined;
+}
+
+/** Kubernetes' own; somebody's kind of that name has no field that is known to be secret. */
+function isSecret({ kind, metadata: { resource } }: Body): boolean {
+  return kind === 'Secret' && resource === undefined;
 }
 
 /** The object's key is in the body. */
@@ -173,7 +187,7 @@ function isProved(proof: string, base: string, mac: string): boolean {
   return isCounter(base) && given.length === wanted.length && timingSafeEqual(given, wanted);
 }
 
-function sealedPlace(key: ObjectKey, uid: string): string {
+function sealedPlace(key: AnyKey, uid: string): string {
   return `${key}#${uid}`;
 }
 

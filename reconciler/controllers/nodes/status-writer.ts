@@ -23,7 +23,7 @@ import { judgePodReport } from '../../core/nodes/pod-status.ts';
 import { kubeTime } from '../../core/storage/object-form.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
-import type { WriteOp } from '../../ports/object-store.ts';
+import type { AnyWriteOp, WriteOp } from '../../ports/object-store.ts';
 import { clusterSettings } from '../cluster-settings.ts';
 import type { StoreCache } from '../runtime/cache.ts';
 import { knownNode } from './known-node.ts';
@@ -219,7 +219,7 @@ export class StatusWriter {
     this.#trouble = '';
   }
 
-  #podOp(node: string, report: PodReport, now: Date): WriteOp | undefined {
+  #podOp(node: string, report: PodReport, now: Date): AnyWriteOp | undefined {
     const pod = this.#cache.get(objectKey('Pod', report.namespace, report.name));
     const told =
       pod && report.status

@@ -2,31 +2,51 @@
  * The in-process copy of the store: fed by its change stream and by this process's own writes, whichever tells first.
  */
 import {
+  isCustom,
   keyOf,
+  type AnyKey,
+  type AnyStored,
   type Event,
   type Kind,
+  type KindRegistry,
   type ObjectKey,
   type Stored,
   type StoredAt,
   type StoredOf,
+  type StoredUnstructured,
 } from '../../../contracts/objects/index.ts';
 import { unlessAborted } from '../../../contracts/signals.ts';
 import { PlumbError } from '../../core/errors.ts';
+import { objectAt } from '../../core/kinds/custom.ts';
 import { compareVersions } from '../../core/storage/object-form.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
-import type { ChangeEvent, ObjectStore, WriteOp, WriteResult } from '../../ports/object-store.ts';
+import type { AnyWriteOp, ChangeEvent, ObjectStore, WriteResult } from '../../ports/object-store.ts';
 import type { StoreView } from './controller.ts';
+import type { CustomTable } from './custom-table.ts';
 import { ObjectTable } from './object-table.ts';
 import { Turns } from './slices.ts';
 
 /** `previous`: the object before, undefined when it is new. For a `delete`, `object` is as it was last. */
-export type ChangeListener = (type: ChangeEvent['type'], object: Stored, previous: Stored | undefined) => void;
+export type ChangeListener<S extends AnyStored = Stored> = (
+  type: ChangeEvent['type'],
+  object: S,
+  previous: S | undefined,
+) => void;
 
 export interface StoreCacheOptions {
   readonly store: ObjectStore;
   readonly clock: Clock;
   readonly log: Log;
+  /** None when absent. */
+  readonly kinds?: KindRegistry;
+}
+
+/** Objects of one form, by their keys. */
+interface Table<S extends AnyStored, Key extends AnyKey> {
+  get(key: Key): S | undefined;
+  put(object: S): S | undefined;
+  remove(key: Key): S | undefined;
 }
 
 const FIRST_RETRY_MS = 100;
@@ -41,13 +61,14 @@ export class StoreCache implements StoreView {
   readonly #store: ObjectStore;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #table = new ObjectTable();
+  readonly #table: ObjectTable;
   /**
    * Versions of deletions, for as long as something older may still arrive: from the stream, or as the answer of a
    * write in flight.
    */
-  readonly #tombstones = new Map<ObjectKey, string>();
+  readonly #tombstones = new Map<AnyKey, string>();
   readonly #listeners = new Set<ChangeListener>();
+  readonly #customListeners = new Set<ChangeListener<StoredUnstructured>>();
   readonly #synced = deferred<undefined>();
   readonly #awaited = new Set<{ readonly version: string; readonly reached: Deferred<undefined> }>();
   #writesInFlight = 0;
@@ -60,6 +81,7 @@ export class StoreCache implements StoreView {
     this.#store = options.store;
     this.#clock = options.clock;
     this.#log = options.log;
+    this.#table = new ObjectTable(options.kinds);
     this.#synced.promise.catch(() => undefined);
   }
 
@@ -111,7 +133,7 @@ export class StoreCache implements StoreView {
   }
 
   /** Writes to the store, and shows what came of it here before it returns. */
-  async write(ops: readonly WriteOp[], signal?: AbortSignal): Promise<readonly WriteResult[]> {
+  async write(ops: readonly AnyWriteOp[], signal?: AbortSignal): Promise<readonly WriteResult[]> {
     if (ops.length === 0) return [];
     this.#writesInFlight += 1;
     try {
@@ -133,6 +155,18 @@ export class StoreCache implements StoreView {
     return () => {
       this.#listeners.delete(listener);
     };
+  }
+
+  /** The same for objects of custom kinds, of which {@link subscribe} does not tell. */
+  subscribeCustom(listener: ChangeListener<StoredUnstructured>): () => void {
+    this.#customListeners.add(listener);
+    return () => {
+      this.#customListeners.delete(listener);
+    };
+  }
+
+  get custom(): CustomTable {
+    return this.#table.custom;
   }
 
   get<Key extends ObjectKey>(key: Key): StoredAt<Key> | undefined {
@@ -190,10 +224,10 @@ export class StoreCache implements StoreView {
     }
     this.#listedAt = resourceVersion;
     this.#forgetDeletions(resourceVersion);
-    const listed = new Set(objects.map((object) => keyOf(object)));
-    for (const key of this.#table.keys()) {
+    const listed = new Set<AnyKey>(objects.map((object) => keyOf(object)));
+    for (const key of [...this.#table.keys(), ...this.custom.keys()]) {
       if (turns.isOver) await turns.next();
-      const known = this.#table.get(key);
+      const known = objectAt(this, key);
       if (
         known === undefined ||
         listed.has(key) ||
@@ -232,21 +266,31 @@ export class StoreCache implements StoreView {
       if (compareVersions(version, upTo) <= 0) this.#tombstones.delete(key);
   }
 
-  #accept(type: ChangeEvent['type'], object: Stored): void {
-    const key = keyOf(object);
+  #accept(type: ChangeEvent['type'], object: AnyStored): void {
+    if (isCustom(object)) this.#take(type, keyOf(object), object, this.custom, this.#customListeners);
+    else this.#take(type, keyOf(object), object, this.#table, this.#listeners);
+  }
+
+  #take<S extends AnyStored, Key extends AnyKey>(
+    type: ChangeEvent['type'],
+    key: Key,
+    object: S,
+    table: Table<S, Key>,
+    listeners: ReadonlySet<ChangeListener<S>>,
+  ): void {
     const version = object.metadata.resourceVersion;
-    const known = this.#table.get(key)?.metadata.resourceVersion ?? this.#tombstones.get(key) ?? this.#listedAt;
+    const known = table.get(key)?.metadata.resourceVersion ?? this.#tombstones.get(key) ?? this.#listedAt;
     if (compareVersions(version, known) <= 0) return;
-    let previous: Stored | undefined;
+    let previous: S | undefined;
     if (type === 'put') {
       this.#tombstones.delete(key);
-      previous = this.#table.put(object);
+      previous = table.put(object);
     } else {
-      previous = this.#table.remove(key);
+      previous = table.remove(key);
       this.#tombstones.set(key, version);
       if (previous === undefined) return;
     }
-    for (const listener of this.#listeners) {
+    for (const listener of listeners) {
       try {
         listener(type, object, previous);
       } catch (error) {

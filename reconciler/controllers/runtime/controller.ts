@@ -2,9 +2,20 @@
  * What a controller is. One file per kind; the runtime feeds it keys from the `controllers` queue and executes its
  * decision.
  */
-import type { Kind, ObjectKey, ObjectsByKind, Stored, StoredAt, StoredOf } from '../../../contracts/objects/index.ts';
+import type {
+  AnyKey,
+  CustomKey,
+  Kind,
+  ObjectKey,
+  ObjectsByKind,
+  Stored,
+  StoredAt,
+  StoredOf,
+  StoredUnstructured,
+} from '../../../contracts/objects/index.ts';
+import type { CustomView } from '../../core/kinds/custom.ts';
 import type { Paced } from '../../core/paced.ts';
-import type { Decision } from '../../core/step.ts';
+import type { AnyDecision } from '../../core/step.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 
 /**
@@ -12,6 +23,8 @@ import type { ChangeEvent } from '../../ports/object-store.ts';
  * Objects are shared: never mutate one.
  */
 export interface StoreView {
+  /** Objects of custom kinds: nothing else here has them. */
+  readonly custom: CustomView;
   get<Key extends ObjectKey>(key: Key): StoredAt<Key> | undefined;
   /** All of a kind, or of one namespace of it, ordered by key. */
   list<K extends Kind>(kind: K, namespace?: string): readonly StoredOf<K>[];
@@ -64,13 +77,23 @@ export interface Controller {
       object: Stored<ObjectsByKind[K]>,
       view: StoreView,
       event: ChangeEvent['type'],
-    ) => readonly ObjectKey[];
+    ) => readonly AnyKey[];
   };
+  /** Its work on objects of custom kinds; when absent it has none. */
+  readonly custom?: CustomWork;
   /**
    * One pass: reads the view, decides. Called with the key of a deleted object too. May run twice; must then change
    * nothing.
    */
-  decide(key: ObjectKey, context: PassContext): Decision | Paced<Decision>;
+  decide(key: ObjectKey, context: PassContext): AnyDecision | Paced<AnyDecision>;
+}
+
+/** As the members of {@link Controller}, for objects of all custom kinds. */
+export interface CustomWork {
+  concerns(object: StoredUnstructured, previous: StoredUnstructured): boolean;
+  /** Keys of its work, besides the object's own, that a change concerns. */
+  watch(object: StoredUnstructured, view: StoreView, event: ChangeEvent['type']): readonly AnyKey[];
+  decide(key: CustomKey, context: PassContext): AnyDecision;
 }
 
 export function worksOn({ kind }: Controller, other: Kind): boolean {

@@ -1,11 +1,14 @@
 /** From a change to the keys that it is work for, controller by controller. */
 import {
   ALL_KINDS,
+  isCustomKey,
   keyOf,
   parseKey,
+  type AnyKey,
+  type AnyStored,
   type Kind,
-  type ObjectKey,
   type Stored,
+  type StoredUnstructured,
 } from '../../../contracts/objects/index.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 import { worksOn, type Controller, type StoreView } from './controller.ts';
@@ -22,35 +25,38 @@ export interface DispatchOptions<L extends Lane> {
   readonly lanes: readonly L[];
   readonly view: StoreView;
   /** Keys of the controller's own kinds that it has to look at. */
-  ask(lane: L, keys: readonly ObjectKey[]): void;
+  ask(lane: L, keys: readonly AnyKey[]): void;
   /** A watch function threw: its controller may miss the change. */
-  failed(lane: L, object: Stored, error: unknown): void;
+  failed(lane: L, object: AnyStored, error: unknown): void;
 }
 
 export class Dispatch<L extends Lane> {
   readonly #options: DispatchOptions<L>;
   readonly #byKind: ReadonlyMap<Kind, readonly L[]>;
   readonly #watchers: ReadonlyMap<Kind, readonly L[]>;
+  /** Those with work on objects of custom kinds. */
+  readonly #custom: readonly L[];
 
   constructor(options: DispatchOptions<L>) {
     this.#options = options;
     const { lanes } = options;
     this.#byKind = new Map(ALL_KINDS.map((kind) => [kind, lanes.filter((lane) => worksOn(lane.controller, kind))]));
+    this.#custom = lanes.filter(({ controller }) => controller.custom !== undefined);
     this.#watchers = new Map(
       ALL_KINDS.map((kind) => [kind, lanes.filter((lane) => lane.controller.watches[kind] !== undefined)]),
     );
   }
 
-  /** Those that work on the kind. */
-  of(kind: Kind): readonly L[] {
-    return this.#byKind.get(kind) ?? [];
+  /** Those that work on the key's kind. */
+  of(key: AnyKey): readonly L[] {
+    return isCustomKey(key) ? this.#custom : (this.#byKind.get(parseKey(key).kind) ?? []);
   }
 
   /** To be told of every change, when the view shows it. */
   changed(type: ChangeEvent['type'], object: Stored, previous: Stored | undefined): void {
     const beats = type === 'put' && previous !== undefined && isHeartbeat(previous, object);
     const cares = ({ controller }: L): boolean => !beats || controller.hearsHeartbeats === true;
-    for (const lane of this.of(object.kind)) {
+    for (const lane of this.#byKind.get(object.kind) ?? []) {
       if (!cares(lane)) continue;
       if (type === 'put' && previous !== undefined) {
         if (lane.ownWrites.made(object, previous)) continue;
@@ -66,18 +72,38 @@ export class Dispatch<L extends Lane> {
     }
   }
 
-  #ask(lane: L, keys: readonly ObjectKey[]): void {
-    const own = keys.filter((key) => worksOn(lane.controller, parseKey(key).kind));
+  /** The same for an object of a custom kind. */
+  customChanged(type: ChangeEvent['type'], object: StoredUnstructured, previous: StoredUnstructured | undefined): void {
+    for (const lane of this.#custom) {
+      const { custom } = lane.controller;
+      const watch = (one: StoredUnstructured): readonly AnyKey[] =>
+        this.#mapped(lane, one, () => custom?.watch(one, this.#options.view, type) ?? []);
+      if (type === 'delete' || !previous || custom?.concerns(object, previous) === true)
+        this.#options.ask(lane, [keyOf(object)]);
+      this.#ask(lane, watch(object));
+      if (previous && type === 'put') this.#ask(lane, watch(previous));
+    }
+  }
+
+  #ask(lane: L, keys: readonly AnyKey[]): void {
+    const { controller } = lane;
+    const own = keys.filter((key) =>
+      isCustomKey(key) ? controller.custom !== undefined : worksOn(controller, parseKey(key).kind),
+    );
     if (own.length > 0) this.#options.ask(lane, own);
   }
 
   /** Keys that a change to `object` concerns. */
-  #concerned(lane: L, object: Stored, type: ChangeEvent['type']): readonly ObjectKey[] {
+  #concerned(lane: L, object: Stored, type: ChangeEvent['type']): readonly AnyKey[] {
     // The table is keyed by the object's own kind, which the compiler cannot follow through the union.
     const map = lane.controller.watches[object.kind] as
-      ((object: Stored, view: StoreView, event: ChangeEvent['type']) => readonly ObjectKey[]) | undefined;
+      ((object: Stored, view: StoreView, event: ChangeEvent['type']) => readonly AnyKey[]) | undefined;
+    return this.#mapped(lane, object, () => map?.(object, this.#options.view, type) ?? []);
+  }
+
+  #mapped(lane: L, object: AnyStored, map: () => readonly AnyKey[]): readonly AnyKey[] {
     try {
-      return map?.(object, this.#options.view, type) ?? [];
+      return map();
     } catch (error) {
       this.#options.failed(lane, object, error);
       return [];

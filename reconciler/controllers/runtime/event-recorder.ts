@@ -1,13 +1,6 @@
 /** Events as Kubernetes shows them: equal ones are counted, each object keeps a few, all are gone after an hour. */
 import { createHash } from 'node:crypto';
-import {
-  KINDS,
-  objectKey,
-  type Event,
-  type KubeObject,
-  type ObjectKey,
-  type StoredOf,
-} from '../../../contracts/objects/index.ts';
+import { objectKey, type Event, type ObjectKey, type StoredOf } from '../../../contracts/objects/index.ts';
 import { PlumbError } from '../../core/errors.ts';
 import { groupBy } from '../../core/group-by.ts';
 import { kubeTime } from '../../core/storage/object-form.ts';
@@ -24,7 +17,8 @@ export interface EventRecorderOptions {
 }
 
 export interface EventRecord {
-  readonly regarding: Pick<KubeObject, 'kind'> & {
+  readonly regarding: {
+    readonly kind: string;
     readonly metadata: {
       readonly name: string;
       readonly namespace?: string | undefined;
@@ -127,7 +121,7 @@ export class EventRecorder {
 
   #eventOf(record: EventRecord): Event {
     const { kind, metadata } = record.regarding;
-    const namespace = KINDS[kind].namespaced ? (metadata.namespace ?? 'default') : 'default';
+    const namespace = metadata.namespace ?? 'default';
     const at = record.at ?? kubeTime(this.#clock.now());
     const identity = [
       kind,

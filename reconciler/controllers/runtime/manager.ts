@@ -3,8 +3,9 @@
  * slow one holds up no other.
  */
 import { errorText } from '../../../contracts/errors.ts';
-import { isObjectKey, parseKey, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { isCustomKey, isObjectKey, type AnyKey } from '../../../contracts/objects/index.ts';
 import { type ErrorCode, PlumbError } from '../../core/errors.ts';
+import { objectAt } from '../../core/kinds/custom.ts';
 import { hashOf } from '../../core/leases/shards.ts';
 import type { QueueStats } from '../../core/storage/queue-metrics.ts';
 import type { Step } from '../../core/step.ts';
@@ -13,7 +14,7 @@ import type { Ids } from '../../ports/ids.ts';
 import type { Log } from '../../ports/log.ts';
 import type { JobResult, Priority, QueueName, QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
 import type { StoreCache } from './cache.ts';
-import type { Controller } from './controller.ts';
+import type { Controller, PassContext } from './controller.ts';
 import { Dispatch, type Lane } from './dispatch.ts';
 import type { EventRecorder } from './event-recorder.ts';
 import { OwnWrites } from './own-writes.ts';
@@ -52,7 +53,7 @@ export interface ManagerStats {
 interface QueueLane extends Lane {
   readonly queue: QueueName;
   /** Keys not yet in the queue. */
-  readonly asked: Map<ObjectKey, Priority>;
+  readonly asked: Map<AnyKey, Priority>;
 }
 
 /** The queue that a controller works. */
@@ -101,7 +102,7 @@ export class ControllerManager {
   #flushing: Promise<void> | undefined;
   #resyncing: Promise<void> | undefined;
   #workers: readonly QueueWorker[] = [];
-  #unsubscribe: (() => void) | undefined;
+  #unsubscribe: readonly (() => void)[] = [];
 
   constructor(options: ControllerManagerOptions) {
     this.#queue = options.queue;
@@ -138,24 +139,30 @@ export class ControllerManager {
 
   /** Begins with every object of the cache, which should be synced. Call once. */
   start(): void {
-    this.#unsubscribe = this.#cache.subscribe((type, object, previous) => {
-      this.#stats.changes += 1;
-      this.#dispatch.changed(type, object, previous);
-    });
+    this.#unsubscribe = [
+      this.#cache.subscribe((type, object, previous) => {
+        this.#stats.changes += 1;
+        this.#dispatch.changed(type, object, previous);
+      }),
+      this.#cache.subscribeCustom((type, object, previous) => {
+        this.#stats.changes += 1;
+        this.#dispatch.customChanged(type, object, previous);
+      }),
+    ];
     this.#workers = [...new Set(this.#lanes.map(({ queue }) => queue))].map((queue) =>
       this.#queue.work(queue, this.#concurrency, async (key, signal) => {
-        if (!isObjectKey(key)) return {};
-        const lane = this.#dispatch.of(parseKey(key).kind).find((one) => one.queue === queue);
+        if (!isObjectKey(key) && !isCustomKey(key)) return {};
+        const lane = this.#dispatch.of(key).find((one) => one.queue === queue);
         return lane ? this.#pass(lane, key, signal) : {};
       }),
     );
-    this.#resync(this.#cache.keys());
+    this.#resync(this.#allKeys());
     this.#resyncing = this.#resyncLoop();
   }
 
   /** Stops taking keys and waits for the running passes; their signal is aborted after `graceMs`. */
   async close(graceMs?: number): Promise<void> {
-    this.#unsubscribe?.();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
     this.#stopping.abort(new Error('the controllers are being closed'));
     await Promise.all(this.#workers.map((worker) => worker.close(graceMs)));
     await this.#flushing;
@@ -171,13 +178,16 @@ export class ControllerManager {
     return { ...this.#stats, steps: { ...this.#stats.steps }, queues: new Map(queues) };
   }
 
-  #resync(keys: readonly ObjectKey[]): void {
-    for (const key of keys)
-      for (const lane of this.#dispatch.of(parseKey(key).kind)) this.#enqueue(lane, [key], 'resync');
+  #resync(keys: readonly AnyKey[]): void {
+    for (const key of keys) for (const lane of this.#dispatch.of(key)) this.#enqueue(lane, [key], 'resync');
+  }
+
+  #allKeys(): readonly AnyKey[] {
+    return [...this.#cache.keys(), ...this.#cache.custom.keys()];
   }
 
   /** Collects keys until the event loop's turn ends, then adds them in one round trip for each controller. */
-  #enqueue({ asked }: QueueLane, keys: readonly ObjectKey[], priority: Priority): void {
+  #enqueue({ asked }: QueueLane, keys: readonly AnyKey[], priority: Priority): void {
     for (const key of keys) if (asked.get(key) !== 'fresh') asked.set(key, priority);
     if (asked.size > 0) this.#flushing ??= this.#flush();
   }
@@ -214,7 +224,7 @@ export class ControllerManager {
     }
   }
 
-  async #pass(lane: QueueLane, key: ObjectKey, signal: AbortSignal): Promise<JobResult> {
+  async #pass(lane: QueueLane, key: AnyKey, signal: AbortSignal): Promise<JobResult> {
     const { controller } = lane;
     this.#stats.running += 1;
     try {
@@ -231,22 +241,24 @@ export class ControllerManager {
     }
   }
 
-  async #run({ controller, ownWrites }: QueueLane, key: ObjectKey, signal: AbortSignal): Promise<number | undefined> {
+  async #run({ controller, ownWrites }: QueueLane, key: AnyKey, signal: AbortSignal): Promise<number | undefined> {
     signal.throwIfAborted();
-    const decided = controller.decide(key, {
+    const context: PassContext = {
       view: this.#cache,
       now: this.#clock.now(),
       monotonic: this.#clock.monotonic(),
       signal,
       ids: this.#ids,
-    });
+    };
+    const decided = isCustomKey(key) ? controller.custom?.decide(key, context) : controller.decide(key, context);
+    if (!decided) return undefined;
     const decision = 'steps' in decided ? decided : await inSlices(decided, signal);
     if (decision.steps.length > 0) {
-      const own = ownWrites.expect(key, decision.steps);
+      const own = isCustomKey(key) ? undefined : ownWrites.expect(key, decision.steps);
       try {
         await this.#writer.submit(decision.steps, controller.name, signal);
       } finally {
-        own.over();
+        own?.over();
       }
       for (const step of decision.steps) this.#stats.steps[step.do] += 1;
       this.#log.debug('pass', { controller: controller.name, key, steps: decision.steps.map((step) => step.do) });
@@ -254,7 +266,7 @@ export class ControllerManager {
     return decision.requeueAfterMs;
   }
 
-  #failed(controller: Controller, key: ObjectKey, error: unknown): void {
+  #failed(controller: Controller, key: AnyKey, error: unknown): void {
     this.#stats.failures += 1;
     const code = error instanceof PlumbError ? error.code : 'InternalError';
     const message = errorText(error);
@@ -273,7 +285,7 @@ export class ControllerManager {
       error: message,
       ...(stack !== undefined && { stack }),
     });
-    const regarding = this.#cache.get(key);
+    const regarding = objectAt(this.#cache, key);
     if (regarding)
       this.#recorder.record({
         regarding,
@@ -284,7 +296,7 @@ export class ControllerManager {
       });
   }
 
-  #recovered(controller: Controller, key: ObjectKey): void {
+  #recovered(controller: Controller, key: AnyKey): void {
     if (this.#faults.delete(`${controller.name} ${key}`))
       this.#log.info('a pass that failed works again', { controller: controller.name, key });
   }
@@ -294,7 +306,7 @@ export class ControllerManager {
     try {
       for (let portion = 0; !signal.aborted; portion = (portion + 1) % RESYNC_PORTIONS) {
         await this.#clock.sleep(this.#resyncMs / RESYNC_PORTIONS, signal);
-        this.#resync(this.#cache.keys().filter((key) => hashOf(key) % RESYNC_PORTIONS === portion));
+        this.#resync(this.#allKeys().filter((key) => hashOf(key) % RESYNC_PORTIONS === portion));
       }
     } catch (error) {
       if (!signal.aborted) this.#log.error('the resync ended', { error: String(error) });

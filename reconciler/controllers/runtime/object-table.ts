@@ -7,21 +7,28 @@ import {
   keyOf,
   type Event,
   type Kind,
+  type KindRegistry,
   type ObjectKey,
   type Stored,
   type StoredAt,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import type { StoreView } from './controller.ts';
+import { CustomTable } from './custom-table.ts';
 import { Ordered } from './ordered.ts';
 
 const PENDING = 'pending';
 const NONE: readonly never[] = [];
 
 export class ObjectTable implements StoreView {
+  readonly custom: CustomTable;
   readonly #objects = new Map<ObjectKey, Stored>();
   /** Objects that carry a term: a kind, a namespace, a label, an owner's uid, a node's name. */
   readonly #terms = new Map<string, Ordered<Stored>>();
+
+  constructor(kinds?: KindRegistry) {
+    this.custom = new CustomTable(kinds);
+  }
 
   get<Key extends ObjectKey>(key: Key): StoredAt<Key> | undefined {
     return this.#objects.get(key) as StoredAt<Key> | undefined;

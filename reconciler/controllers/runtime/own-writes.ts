@@ -5,15 +5,15 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { keyOf, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
-import type { Step } from '../../core/step.ts';
+import { isTyped, type AnyStep } from '../../core/step.ts';
 
 export class OwnWrites {
   readonly #expected = new Map<ObjectKey, Stored>();
 
   /** Before the steps of a pass over `key` are done; `over` afterwards. One pass of a key runs at a time. */
-  expect(key: ObjectKey, steps: readonly Step[]): { over(): void } {
+  expect(key: ObjectKey, steps: readonly AnyStep[]): { over(): void } {
     // Where it writes the object in other ways too, every change counts.
-    const own = steps.filter((step) => 'object' in step && keyOf(step.object) === key);
+    const own = steps.filter(isTyped).filter((step) => 'object' in step && keyOf(step.object) === key);
     const [only] = own;
     if (own.length === 1 && only?.do === 'updateStatus') this.#expected.set(key, only.object);
     return {

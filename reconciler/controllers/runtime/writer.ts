@@ -4,13 +4,14 @@
  * alone, and the end of a pod by the same rules), the Events themselves (event-recorder.ts), and what a recovery
  * imports (controllers/recovery.ts): objects as they were, into a store that nobody acts on yet.
  */
-import { displayKey, keyOf, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import { displayKey, keyOf, type AnyKey, type AnyStored } from '../../../contracts/objects/index.ts';
 import { admit } from '../../core/admission/chain.ts';
 import type { AdmissionView, Author, Refusal, Verdict } from '../../core/admission/request.ts';
 import { RetryableError, TerminalError } from '../../core/errors.ts';
-import type { Step } from '../../core/step.ts';
+import { objectAt } from '../../core/kinds/custom.ts';
+import type { AnyStep } from '../../core/step.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { WriteOp, WriteResult } from '../../ports/object-store.ts';
+import type { AnyWriteOp, WriteResult } from '../../ports/object-store.ts';
 import type { StoreCache } from './cache.ts';
 import type { EventRecorder } from './event-recorder.ts';
 
@@ -20,8 +21,8 @@ export interface WriterOptions {
   readonly clock: Clock;
 }
 
-type WriteStep = Exclude<Step, { readonly do: 'event' }>;
-type EventStep = Extract<Step, { readonly do: 'event' }>;
+type WriteStep = Exclude<AnyStep, { readonly do: 'event' }>;
+type EventStep = Extract<AnyStep, { readonly do: 'event' }>;
 type StoreReason = Extract<WriteResult, { readonly ok: false }>['reason'];
 
 /** A step that was not done, with the store's reason or the admission's (`Invalid`, `Forbidden`). */
@@ -34,7 +35,7 @@ export interface StepProblem {
 /** What one call made of an object: the version that the write was based on, and the object as it is since. */
 interface Written {
   readonly base: string | undefined;
-  readonly object: Stored;
+  readonly object: AnyStored;
 }
 
 type Decided = Verdict | { readonly admitted: false; readonly reason: StoreReason; readonly message: string };
@@ -61,7 +62,7 @@ export class Writer {
    * RetryableError `WriteConflict` where the next pass decides on what is there then, TerminalError `AdmissionRefused`
    * where the same steps would be refused again.
    */
-  async submit(steps: readonly Step[], by: Author, signal: AbortSignal): Promise<void> {
+  async submit(steps: readonly AnyStep[], by: Author, signal: AbortSignal): Promise<void> {
     const problems = await this.attempt(steps, by, signal);
     if (problems.length === 0) return;
     const said = problems.map(({ message }) => message).join('; ');
@@ -75,7 +76,7 @@ export class Writer {
    * when this returns. Deleting what is not there is no problem. An event is recorded, as of `by`, unless the write in
    * front of it was refused. Throws what the store throws.
    */
-  async attempt(steps: readonly Step[], by: Author, signal: AbortSignal): Promise<readonly StepProblem[]> {
+  async attempt(steps: readonly AnyStep[], by: Author, signal: AbortSignal): Promise<readonly StepProblem[]> {
     const writing = write(steps, {
       by,
       view: this.#cache,
@@ -104,11 +105,11 @@ export interface Writing {
  * resumed with the results of all of them. For whoever keeps objects elsewhere.
  */
 export function* write(
-  steps: readonly Step[],
+  steps: readonly AnyStep[],
   writing: Writing,
-): Generator<readonly WriteOp[], readonly StepProblem[], readonly WriteResult[]> {
+): Generator<readonly AnyWriteOp[], readonly StepProblem[], readonly WriteResult[]> {
   const problems: StepProblem[] = [];
-  const written = new Map<ObjectKey, Written>();
+  const written = new Map<AnyKey, Written>();
   for (const batch of batches(steps)) {
     const found = yield* writeBatch(batch.writes, written, writing);
     problems.push(...found);
@@ -123,13 +124,13 @@ export function* write(
 /** Writes to different objects. */
 function* writeBatch(
   steps: readonly WriteStep[],
-  written: Map<ObjectKey, Written>,
+  written: Map<AnyKey, Written>,
   writing: Writing,
-): Generator<readonly WriteOp[], StepProblem[], readonly WriteResult[]> {
+): Generator<readonly AnyWriteOp[], StepProblem[], readonly WriteResult[]> {
   const problems: StepProblem[] = [];
   let left = steps;
   for (let round = 1; left.length > 0; round += 1) {
-    const planned: { readonly step: WriteStep; readonly op: WriteOp }[] = [];
+    const planned: { readonly step: WriteStep; readonly op: AnyWriteOp }[] = [];
     for (const step of left) {
       const decided = decide(step, written, writing);
       if (!decided.admitted) problems.push({ step, reason: decided.reason, message: decided.message });
@@ -159,7 +160,7 @@ function* writeBatch(
   return problems;
 }
 
-function decide(step: WriteStep, written: ReadonlyMap<ObjectKey, Written>, writing: Writing): Decided {
+function decide(step: WriteStep, written: ReadonlyMap<AnyKey, Written>, writing: Writing): Decided {
   const { by, view } = writing;
   const asked = { by, view, now: writing.now() };
   switch (step.do) {
@@ -177,7 +178,7 @@ function decide(step: WriteStep, written: ReadonlyMap<ObjectKey, Written>, writi
           old: earlier.object,
           ...asked,
         });
-      const old: Stored | undefined = view.get(key);
+      const old = objectAt(view, key);
       if (old?.metadata.uid !== step.object.metadata.uid)
         return stale('NotFound', `${step.do} ${displayKey(key)}: there is no such object any more`);
       if (old.metadata.resourceVersion !== base)
@@ -189,7 +190,7 @@ function decide(step: WriteStep, written: ReadonlyMap<ObjectKey, Written>, writi
     }
     case 'delete': {
       const { key, uid, do: _delete, ...options } = step;
-      const old: Stored | undefined = view.get(key);
+      const old = objectAt(view, key);
       if (!old) return { admitted: true, write: undefined };
       if (old.metadata.uid !== uid)
         return stale('Conflict', `delete ${displayKey(key)}: the object there is another one, ${old.metadata.uid}`);
@@ -199,10 +200,10 @@ function decide(step: WriteStep, written: ReadonlyMap<ObjectKey, Written>, writi
 }
 
 /** The view has a newer version than the one that `op` was made for. */
-function hasMoved(op: WriteOp, view: AdmissionView): boolean {
+function hasMoved(op: AnyWriteOp, view: AdmissionView): boolean {
   const [key, version] =
     op.op === 'delete' ? [op.key, op.resourceVersion] : [keyOf(op.object), op.object.metadata.resourceVersion];
-  return view.get(key)?.metadata.resourceVersion !== version;
+  return objectAt(view, key)?.metadata.resourceVersion !== version;
 }
 
 interface Batch {
@@ -211,10 +212,10 @@ interface Batch {
 }
 
 /** Cuts the steps where an object is written for the second time. */
-function batches(steps: readonly Step[]): Batch[] {
+function batches(steps: readonly AnyStep[]): Batch[] {
   let current: Batch = { writes: [], events: [] };
   const all = [current];
-  let keys = new Set<ObjectKey>();
+  let keys = new Set<AnyKey>();
   let last: WriteStep | undefined;
   for (const step of steps) {
     if (step.do === 'event') {
@@ -234,7 +235,7 @@ function batches(steps: readonly Step[]): Batch[] {
   return all;
 }
 
-function onVersion(object: Stored, earlier: Stored): Stored {
+function onVersion(object: AnyStored, earlier: AnyStored): AnyStored {
   return {
     ...object,
     metadata: { ...object.metadata, uid: earlier.metadata.uid, resourceVersion: earlier.metadata.resourceVersion },
@@ -246,7 +247,7 @@ function stale(reason: StoreReason, message: string): Decided {
 }
 
 /** Somebody else removed it first. */
-function isHarmless(op: WriteOp, result: Extract<WriteResult, { ok: false }>): boolean {
+function isHarmless(op: AnyWriteOp, result: Extract<WriteResult, { ok: false }>): boolean {
   return op.op === 'delete' && result.reason === 'NotFound';
 }
 

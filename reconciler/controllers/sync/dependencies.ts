@@ -1,6 +1,6 @@
 /** What the sync controller is given. */
 import type { Author } from '../../core/admission/request.ts';
-import type { Step } from '../../core/step.ts';
+import type { AnyStep } from '../../core/step.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { GitSource } from '../../ports/git-source.ts';
 import type { WorkQueue } from '../../ports/work-queue.ts';
@@ -12,7 +12,11 @@ import type { StepProblem } from '../runtime/writer.ts';
  * `Writer.attempt`: all steps in order; the view shows what was written when it resolves. Throws when the store
  * does not answer.
  */
-export type ExecuteSteps = (steps: readonly Step[], by: Author, signal: AbortSignal) => Promise<readonly StepProblem[]>;
+export type ExecuteSteps = (
+  steps: readonly AnyStep[],
+  by: Author,
+  signal: AbortSignal,
+) => Promise<readonly StepProblem[]>;
 
 export interface SyncDependencies {
   readonly git: GitSource;

@@ -1,5 +1,5 @@
 /** The one way of a write: default, mutate, validate, quota, then what the store is asked to do. */
-import { displayKey, keyOf, type KubeObject } from '../../../contracts/objects/index.ts';
+import { displayKey, keyOf, type AnyObject } from '../../../contracts/objects/index.ts';
 import { deletion, isFinalized } from './deletion.ts';
 import { keepDeletionMarks } from './deletion-marks.ts';
 import { onlyOneController, onlyRemovedFinalizers, wellFormedFinalizers } from './metadata.ts';
@@ -8,9 +8,9 @@ import { openNamespace } from './namespace-lifecycle.ts';
 import type { AdmissionRequest, CreateRequest, Refusal, UpdateRequest, Verdict } from './request.ts';
 
 /** Answers the object to write; the one it was given where there is nothing to change. Never changes it in place. */
-type Mutation = <T extends KubeObject>(object: T, request: CreateRequest | UpdateRequest) => T;
+type Mutation = <T extends AnyObject>(object: T, request: CreateRequest | UpdateRequest) => T;
 /** Answers why the object must not be written. Sees it as all mutations have left it. */
-type Validation = (object: KubeObject, request: CreateRequest | UpdateRequest) => Refusal | undefined;
+type Validation = (object: AnyObject, request: CreateRequest | UpdateRequest) => Refusal | undefined;
 
 const MUTATIONS: readonly Mutation[] = [keepDeletionMarks, noteOwners];
 const VALIDATIONS: readonly Validation[] = [
@@ -47,13 +47,13 @@ export function admit(request: AdmissionRequest): Verdict {
   }
 }
 
-function mutated<T extends KubeObject>(object: T, request: CreateRequest | UpdateRequest): T {
+function mutated<T extends AnyObject>(object: T, request: CreateRequest | UpdateRequest): T {
   let result = object;
   for (const mutate of MUTATIONS) result = mutate(result, request);
   return result;
 }
 
-function refused(object: KubeObject, request: CreateRequest | UpdateRequest): Verdict | undefined {
+function refused(object: AnyObject, request: CreateRequest | UpdateRequest): Verdict | undefined {
   for (const validate of VALIDATIONS) {
     const refusal = validate(object, request);
     if (refusal)

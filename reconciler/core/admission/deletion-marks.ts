@@ -1,5 +1,5 @@
 /** What only a deletion sets: nobody else sets it, and nobody takes it back. */
-import type { KubeObject } from '../../../contracts/objects/index.ts';
+import type { AnyObject } from '../../../contracts/objects/index.ts';
 import type { CreateRequest, UpdateRequest } from './request.ts';
 
 /**
@@ -7,7 +7,7 @@ import type { CreateRequest, UpdateRequest } from './request.ts';
  * leaves them as they are (ValidateObjectMetaAccessorUpdate: they are immutable): "being deleted" is a way of one
  * direction.
  */
-export function keepDeletionMarks<T extends KubeObject>(object: T, request: CreateRequest | UpdateRequest): T {
+export function keepDeletionMarks<T extends AnyObject>(object: T, request: CreateRequest | UpdateRequest): T {
   const old = request.operation === 'create' ? undefined : request.old.metadata;
   const { deletionTimestamp: ends, deletionGracePeriodSeconds: grace, ...metadata } = object.metadata;
   if (ends === old?.deletionTimestamp && grace === old?.deletionGracePeriodSeconds) return object;

@@ -5,10 +5,11 @@
  */
 import {
   FOREGROUND_FINALIZER,
+  isCustom,
   keyOf,
   ORPHAN_FINALIZER,
-  type KubeObject,
-  type Stored,
+  type AnyObject,
+  type AnyStored,
 } from '../../../contracts/objects/index.ts';
 import { descriptorOf } from '../kinds/index.ts';
 import type { DeletionPropagation } from '../step.ts';
@@ -47,7 +48,7 @@ export function deletion(request: DeleteRequest): AdmittedWrite | undefined {
 }
 
 /** Whether an update took the last reason away why an object that is being deleted is still there. */
-export function isFinalized({ metadata }: KubeObject, old: Stored): boolean {
+export function isFinalized({ metadata }: AnyObject, old: AnyStored): boolean {
   return (
     old.metadata.deletionTimestamp !== undefined &&
     (old.metadata.finalizers ?? []).length > 0 &&
@@ -74,12 +75,13 @@ function withPropagation(
 }
 
 /** Undefined where nothing has to be carried out before the object can go. */
-function gracePeriodOf(object: Stored): number | undefined {
+function gracePeriodOf(object: AnyStored): number | undefined {
+  if (isCustom(object)) return undefined;
   const { deletion: end } = descriptorOf(object.kind);
   return end === 'at once' ? undefined : end.graceSeconds(object);
 }
 
-function hasEnded({ metadata }: Stored): boolean {
+function hasEnded({ metadata }: AnyStored): boolean {
   return (
     metadata.deletionTimestamp !== undefined &&
     metadata.deletionGracePeriodSeconds === undefined &&
@@ -88,7 +90,7 @@ function hasEnded({ metadata }: Stored): boolean {
 }
 
 function mark(
-  old: Stored,
+  old: AnyStored,
   finalizers: readonly string[],
   deletionTimestamp: string,
   seconds: number | undefined,

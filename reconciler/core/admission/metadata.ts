@@ -1,12 +1,12 @@
 /** Rules of the metadata that every kind has. Source: Kubernetes, apimachinery/pkg/api/validation/objectmeta.go. */
-import { Finalizers, type KubeObject } from '../../../contracts/objects/index.ts';
+import { Finalizers, type AnyObject } from '../../../contracts/objects/index.ts';
 import type { CreateRequest, Refusal, UpdateRequest } from './request.ts';
 
 const invalid = (message: string): Refusal => ({ reason: 'Invalid', message });
 
 /** ValidateFinalizers, in the schema's words. Looked at when they change. */
 export function wellFormedFinalizers(
-  { metadata: { finalizers } }: KubeObject,
+  { metadata: { finalizers } }: AnyObject,
   request: CreateRequest | UpdateRequest,
 ): Refusal | undefined {
   if (finalizers === undefined || finalizers.length === 0) return undefined;
@@ -19,7 +19,7 @@ export function wellFormedFinalizers(
 
 /** ValidateNoNewFinalizers: whoever waits for an object to go must not find new reasons why it does not. */
 export function onlyRemovedFinalizers(
-  { metadata }: KubeObject,
+  { metadata }: AnyObject,
   request: CreateRequest | UpdateRequest,
 ): Refusal | undefined {
   if (request.operation === 'create' || request.old.metadata.deletionTimestamp === undefined) return undefined;
@@ -33,7 +33,7 @@ export function onlyRemovedFinalizers(
 }
 
 /** ValidateOwnerReferences: at most one owner is the controller. */
-export function onlyOneController({ metadata: { ownerReferences } }: KubeObject): Refusal | undefined {
+export function onlyOneController({ metadata: { ownerReferences } }: AnyObject): Refusal | undefined {
   if (ownerReferences === undefined || ownerReferences.length < 2) return undefined;
   const controllers = ownerReferences.filter(({ controller }) => controller === true);
   return controllers.length < 2

@@ -2,7 +2,7 @@
  * Nothing new comes into a namespace that is going, and `default` never goes. Source: Kubernetes,
  * plugin/namespace/lifecycle/admission.go (`immortalNamespaces`).
  */
-import { DEFAULT_NAMESPACE, objectKey, type KubeObject, type Namespace } from '../../../contracts/objects/index.ts';
+import { DEFAULT_NAMESPACE, objectKey, type AnyObject, type Namespace } from '../../../contracts/objects/index.ts';
 import type { CreateRequest, Refusal, UpdateRequest } from './request.ts';
 
 /**
@@ -18,7 +18,7 @@ export function isTerminating({ metadata }: Namespace): boolean {
  * in one that is gone is removed by the namespace's controller.
  */
 export function openNamespace(
-  { metadata: { namespace } }: KubeObject,
+  { metadata: { namespace } }: AnyObject,
   { operation, view }: CreateRequest | UpdateRequest,
 ): Refusal | undefined {
   if (operation !== 'create' || namespace === undefined) return undefined;

@@ -1,5 +1,6 @@
 /** A write that somebody asks for, as the members of the chain see it. */
-import type { StoredAt, KubeObject, ObjectKey, Stored } from '../../../contracts/objects/index.ts';
+import type { AnyKey, AnyObject, AnyStored, ObjectKey, StoredAt } from '../../../contracts/objects/index.ts';
+import type { CustomView } from '../kinds/custom.ts';
 import type { DeletionPropagation } from '../step.ts';
 
 /** Who writes: a controller's name, `git:SOURCE` or `user:NAME`. */
@@ -7,6 +8,7 @@ export type Author = string;
 
 /** What a member may look at besides the object. */
 export interface AdmissionView {
+  readonly custom: Pick<CustomView, 'kinds' | 'get'>;
   get<Key extends ObjectKey>(key: Key): StoredAt<Key> | undefined;
 }
 
@@ -17,17 +19,17 @@ interface Asked {
 }
 export interface CreateRequest extends Asked {
   readonly operation: 'create';
-  readonly object: KubeObject;
+  readonly object: AnyObject;
 }
 /** `old` is the stored object of the version that `object` was made from. */
 export interface UpdateRequest extends Asked {
   readonly operation: 'update' | 'updateStatus';
-  readonly object: Stored;
-  readonly old: Stored;
+  readonly object: AnyStored;
+  readonly old: AnyStored;
 }
 export interface DeleteRequest extends Asked {
   readonly operation: 'delete';
-  readonly old: Stored;
+  readonly old: AnyStored;
   /** As in the step of that name. */
   readonly graceSeconds?: number;
   readonly gone?: true;
@@ -44,9 +46,9 @@ export interface Refusal {
 
 /** What is asked of the store: always compare-and-set on the version that the chain has seen. */
 export type AdmittedWrite =
-  | { readonly op: 'create'; readonly object: KubeObject }
-  | { readonly op: 'update' | 'updateStatus'; readonly object: Stored }
-  | { readonly op: 'delete'; readonly key: ObjectKey; readonly uid: string; readonly resourceVersion: string };
+  | { readonly op: 'create'; readonly object: AnyObject }
+  | { readonly op: 'update' | 'updateStatus'; readonly object: AnyStored }
+  | { readonly op: 'delete'; readonly key: AnyKey; readonly uid: string; readonly resourceVersion: string };
 
 /** `write` is undefined where all is as it was asked for already. */
 export type Verdict =

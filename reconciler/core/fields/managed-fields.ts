@@ -7,7 +7,7 @@
  * nobody but Git wrote has none. Not kept: the status, and what the store and deletion set in the metadata. At most
  * {@link MOST_MANAGERS} managers with {@link MOST_FIELDS} fields each.
  */
-import { fieldSemantics, type KubeObject, type ManagedFieldsEntry } from '../../../contracts/objects/index.ts';
+import type { AnyObject, FieldSemantics, ManagedFieldsEntry } from '../../../contracts/objects/index.ts';
 import { bounded, changedSet, difference, present, unionOf, type FieldSet } from './field-set.ts';
 import { equal } from './json.ts';
 
@@ -23,14 +23,14 @@ const ANCIENT = 'ancient-changes';
  * name of the Git source that the object comes from; undefined where it comes from none, then nothing is kept.
  */
 export function managedFields(
-  before: KubeObject,
-  after: KubeObject,
+  before: AnyObject,
+  after: AnyObject,
   manager: string,
   source: string | undefined,
   now: string,
+  semantics: FieldSemantics,
 ): readonly ManagedFieldsEntry[] | undefined {
   const entries = before.metadata.managedFields;
-  const semantics = fieldSemantics(after.kind);
   if (source === undefined || (manager === source && !entries)) return entries;
   const changed = changedSet(semantics, ownable(before), ownable(after));
   if (!changed) return entries;
@@ -53,7 +53,7 @@ export function managedFields(
 }
 
 /** All that other managers than Git own of an object; undefined where that is nothing. */
-export function othersFields({ metadata: { managedFields: entries } }: KubeObject): FieldSet | undefined {
+export function othersFields({ metadata: { managedFields: entries } }: AnyObject): FieldSet | undefined {
   const [first, ...rest] = (entries ?? []).map(({ fieldsV1 }) => fieldsV1);
   return first && rest.reduce(unionOf, first);
 }
@@ -67,8 +67,8 @@ function withinBounds(entries: readonly ManagedFieldsEntry[]): readonly ManagedF
   return withinBounds([{ ...second, manager: ANCIENT, fieldsV1 }, ...rest]);
 }
 
-function ownable(object: KubeObject): unknown {
-  const { status: _status, metadata, ...rest } = object as KubeObject & { readonly status?: unknown };
+function ownable(object: AnyObject): unknown {
+  const { status: _status, metadata, ...rest } = object as AnyObject & { readonly status?: unknown };
   const { labels, annotations, ownerReferences, finalizers } = metadata;
   return { ...rest, metadata: { labels, annotations, ownerReferences, finalizers } };
 }

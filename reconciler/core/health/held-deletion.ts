@@ -1,5 +1,5 @@
 /** Health of an object that is being deleted and that finalizers hold: whom it waits for, and what to do. */
-import { FOREGROUND_FINALIZER, ORPHAN_FINALIZER, type KubeObject } from '../../../contracts/objects/index.ts';
+import { FOREGROUND_FINALIZER, ORPHAN_FINALIZER, type AnyObject } from '../../../contracts/objects/index.ts';
 import { progressing, type Health } from './health.ts';
 
 /** What the garbage collector does before it removes its own. */
@@ -9,7 +9,7 @@ const COLLECTOR: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Undefined for an object that is not being deleted, or that no finalizer holds. */
-export function heldDeletion({ metadata }: KubeObject): Health | undefined {
+export function heldDeletion({ metadata }: AnyObject): Health | undefined {
   const { deletionTimestamp, finalizers = [] } = metadata;
   if (deletionTimestamp === undefined || finalizers.length === 0) return undefined;
   const others = finalizers.filter((name) => !COLLECTOR.has(name));

@@ -2,25 +2,37 @@
  * What a write makes of the object that is there: the object store's rules, for what keeps objects in memory. Source:
  * Kubernetes API conventions, "Concurrency Control and Consistency" and "Metadata".
  */
-import { displayKey, keyOf, type KubeObject, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import {
+  displayKey,
+  keyOf,
+  type AnyObject,
+  type AnyStored,
+  type KeyOf,
+  type KubeObject,
+  type Stored,
+  type StoredForm,
+} from '../../../contracts/objects/index.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { kubeTime, putTogether, takeApart, type ServerMeta } from './object-form.ts';
 
-export type WriteOp =
+/** To objects of our kinds; of custom kinds too: {@link AnyWriteOp}. */
+export type WriteOp<T extends AnyObject = KubeObject> =
   /**
    * Sets uid (kept when given: recovery), resourceVersion, generation 1, creationTimestamp (kept when given). Fails
    * with AlreadyExists.
    */
-  | { readonly op: 'create'; readonly object: KubeObject }
+  | { readonly op: 'create'; readonly object: T }
   /**
    * Replaces everything but status. `metadata.resourceVersion` must be the current one, else Conflict. Generation rises
    * when anything outside metadata and status changed.
    */
-  | { readonly op: 'update'; readonly object: Stored }
+  | { readonly op: 'update'; readonly object: StoredForm<T> }
   /** Replaces status only; compare-and-set as `update`. Writing an equal status is no write. */
-  | { readonly op: 'updateStatus'; readonly object: Stored }
+  | { readonly op: 'updateStatus'; readonly object: StoredForm<T> }
   /** Removes at once. NotFound where there is none; Conflict where uid or resourceVersion differ. */
-  | { readonly op: 'delete'; readonly key: ObjectKey; readonly uid?: string; readonly resourceVersion?: string };
+  | { readonly op: 'delete'; readonly key: KeyOf<T>; readonly uid?: string; readonly resourceVersion?: string };
+
+export type AnyWriteOp = WriteOp<AnyObject>;
 
 /** What the store gives to an object. `version` is asked for once, and only where there is something to write. */
 export interface Stamps {
@@ -29,16 +41,18 @@ export interface Stamps {
   readonly now: Date;
 }
 
-export type Applied =
+export type Applied<S extends AnyStored = AnyStored> =
   | { readonly is: 'refused'; readonly reason: 'AlreadyExists' | 'Conflict' | 'NotFound'; readonly message: string }
   /** It is so already. */
-  | { readonly is: 'unchanged'; readonly object: Stored }
-  | { readonly is: 'put'; readonly object: Stored }
+  | { readonly is: 'unchanged'; readonly object: S }
+  | { readonly is: 'put'; readonly object: S }
   /** The object as it was last, of the version of its deletion. */
-  | { readonly is: 'delete'; readonly object: Stored };
+  | { readonly is: 'delete'; readonly object: S };
 
 /** Shares with `current` and `op` what stays: neither may be changed afterwards. */
-export function applyWrite(op: WriteOp, current: Stored | undefined, stamps: Stamps): Applied {
+export function applyWrite(op: WriteOp, current: Stored | undefined, stamps: Stamps): Applied<Stored>;
+export function applyWrite(op: AnyWriteOp, current: AnyStored | undefined, stamps: Stamps): Applied;
+export function applyWrite(op: AnyWriteOp, current: AnyStored | undefined, stamps: Stamps): Applied {
   const key = op.op === 'delete' ? op.key : keyOf(op.object);
   if (op.op === 'create')
     return current
@@ -74,7 +88,7 @@ function refused(reason: 'AlreadyExists' | 'Conflict' | 'NotFound', message: str
   return { is: 'refused', reason, message };
 }
 
-function created(object: KubeObject, stamps: Stamps): Stored {
+function created(object: AnyObject, stamps: Stamps): AnyStored {
   const { body, status } = takeApart(object);
   return putTogether(body, status, {
     uid: object.metadata.uid ?? stamps.uid(),
@@ -84,7 +98,7 @@ function created(object: KubeObject, stamps: Stamps): Stored {
   });
 }
 
-function updated(current: Stored, wanted: Stored, stamps: Stamps): Applied {
+function updated(current: AnyStored, wanted: AnyStored, stamps: Stamps): Applied {
   const before = takeApart(current);
   const after = takeApart(wanted);
   const rises = !sameMembers(before.specPart, after.specPart);
@@ -100,7 +114,7 @@ function updated(current: Stored, wanted: Stored, stamps: Stamps): Applied {
   };
 }
 
-function statusUpdated(current: Stored, wanted: Stored, stamps: Stamps): Applied {
+function statusUpdated(current: AnyStored, wanted: AnyStored, stamps: Stamps): Applied {
   const before = takeApart(current);
   const { status } = takeApart(wanted);
   if (sameJson(before.status, status)) return { is: 'unchanged', object: current };

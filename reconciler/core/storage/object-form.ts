@@ -2,7 +2,13 @@
  * How an object is taken apart for storing, and put together again. Source of the rules: Kubernetes API conventions,
  * "Metadata" and "Spec and Status".
  */
-import type { KubeObject, ObjectMeta, Stored } from '../../../contracts/objects/index.ts';
+import {
+  isCustom,
+  RESOURCE,
+  type AnyObject,
+  type AnyStored,
+  type ObjectMeta,
+} from '../../../contracts/objects/index.ts';
 
 /** Metadata that only the store sets. */
 export interface ServerMeta {
@@ -13,10 +19,14 @@ export interface ServerMeta {
   readonly creationTimestamp: string;
 }
 
-/** An object without its status and without {@link ServerMeta}. */
-export type Body = { readonly kind: string; readonly metadata: Omit<ObjectMeta, keyof ServerMeta> } & Readonly<
-  Record<string, unknown>
->;
+/**
+ * An object without its status and without {@link ServerMeta}, as JSON that is readable by itself: of a custom object
+ * `metadata.resource` says what its kind does not. No manifest has such a field, as all metadata is known by name.
+ */
+export type Body = {
+  readonly kind: string;
+  readonly metadata: Omit<ObjectMeta, keyof ServerMeta> & { readonly resource?: string };
+} & Readonly<Record<string, unknown>>;
 
 export interface ObjectForm {
   readonly body: Body;
@@ -25,8 +35,8 @@ export interface ObjectForm {
   readonly status: unknown;
 }
 
-export function takeApart(object: KubeObject): ObjectForm {
-  const { status, metadata, ...specPart } = object as KubeObject & { readonly status?: unknown };
+export function takeApart(object: AnyObject): ObjectForm {
+  const { status, metadata, ...specPart } = object as AnyObject & { readonly status?: unknown };
   const {
     uid: _uid,
     resourceVersion: _version,
@@ -34,13 +44,20 @@ export function takeApart(object: KubeObject): ObjectForm {
     creationTimestamp: _created,
     ...own
   } = metadata;
-  return { body: { ...specPart, metadata: own }, specPart, status };
+  const named = isCustom(object) ? { ...own, resource: object[RESOURCE] } : own;
+  return { body: { ...specPart, metadata: named }, specPart, status };
 }
 
 /** The stored object. What was taken apart by {@link takeApart} is trusted to be an object of its kind. */
-export function putTogether(body: Body, status: unknown, server: ServerMeta): Stored {
-  const object = { ...body, metadata: { ...body.metadata, ...server }, ...(status !== undefined && { status }) };
-  return object as unknown as Stored;
+export function putTogether(body: Body, status: unknown, server: ServerMeta): AnyStored {
+  const { resource, ...own } = body.metadata;
+  const object = {
+    ...body,
+    metadata: { ...own, ...server },
+    ...(status !== undefined && { status }),
+    ...(resource !== undefined && { [RESOURCE]: resource }),
+  };
+  return object as unknown as AnyStored;
 }
 
 /** Orders resource versions: negative when `a` is older. They are decimal counters below 2^53. */

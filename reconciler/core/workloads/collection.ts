@@ -4,24 +4,29 @@
  * classifyReferences, processDeletingDependentsItem, attemptToOrphanWorker).
  */
 import {
-  type StoredAt,
+  customKey,
   FOREGROUND_FINALIZER,
-  isKind,
+  groupOf,
+  isCustom,
+  isCustomKey,
   KINDS,
   keyOf,
+  kindOf,
   objectKey,
   ORPHAN_FINALIZER,
+  type AnyKey,
+  type AnyStored,
   type Kind,
-  type ObjectKey,
+  type KindRegistry,
   type OwnerReference,
-  type Stored,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
-import type { Decision, Step } from '../step.ts';
+import { objectAt, type AnyReader, type CustomView } from '../kinds/custom.ts';
+import type { AnyDecision, AnyStep } from '../step.ts';
 
 /** The live objects and who owns whom; the process's view of the store is one. */
-export interface OwnershipReader {
-  get<Key extends ObjectKey>(key: Key): StoredAt<Key> | undefined;
+export interface OwnershipReader extends AnyReader {
+  readonly custom: Pick<CustomView, 'kinds' | 'get' | 'dependents'>;
   dependents<K extends Kind>(kind: K, ownerUid: string): readonly StoredOf<K>[];
 }
 
@@ -32,28 +37,28 @@ export const COLLECTED_KINDS: readonly Kind[] = (Object.keys(KINDS) as Kind[]).f
 const RELEASED_AT_ONCE = 500;
 /** A dependent may stop holding its owner up without being deleted: then nothing tells of it. */
 const LOOK_AGAIN_MS = 1000;
-const NONE: Decision = { steps: [] };
+const NONE: AnyDecision = { steps: [] };
 
 /** The object is being deleted, and goes when those that it owns have gone. */
-export function waitsForDependents({ metadata }: Stored): boolean {
+export function waitsForDependents({ metadata }: AnyStored): boolean {
   return metadata.deletionTimestamp !== undefined && (metadata.finalizers ?? []).includes(FOREGROUND_FINALIZER);
 }
 
 /** One look at one object, as a dependent or, while it is being deleted, as an owner. */
-export function planCollection(object: Stored, reader: OwnershipReader, abandoned: readonly string[]): Decision {
+export function planCollection(object: AnyStored, reader: OwnershipReader, abandoned: readonly string[]): AnyDecision {
   return object.metadata.deletionTimestamp === undefined
     ? planDependent(object, reader)
     : planEndingOwner(object, reader, abandoned);
 }
 
 /** Finalizers of an object that is being deleted, of which the settings say that nobody will remove them. */
-export function abandonedOf({ metadata }: Stored, abandoned: readonly string[]): readonly string[] {
+export function abandonedOf({ metadata }: AnyStored, abandoned: readonly string[]): readonly string[] {
   return metadata.deletionTimestamp === undefined || abandoned.length === 0
     ? []
     : (metadata.finalizers ?? []).filter((name) => abandoned.includes(name));
 }
 
-function planEndingOwner(owner: Stored, reader: OwnershipReader, abandoned: readonly string[]): Decision {
+function planEndingOwner(owner: AnyStored, reader: OwnershipReader, abandoned: readonly string[]): AnyDecision {
   const finalizers = owner.metadata.finalizers ?? [];
   if (finalizers.includes(ORPHAN_FINALIZER)) {
     const dependents = dependentsOf(owner, reader);
@@ -74,7 +79,7 @@ function planEndingOwner(owner: Stored, reader: OwnershipReader, abandoned: read
   };
 }
 
-function planDependent(object: Stored, reader: OwnershipReader): Decision {
+function planDependent(object: AnyStored, reader: OwnershipReader): AnyDecision {
   const references = object.metadata.ownerReferences ?? [];
   if (references.length === 0) return NONE;
   const by: Record<ReturnType<typeof classify>, string[]> = { solid: [], dangling: [], waiting: [] };
@@ -96,55 +101,72 @@ function planDependent(object: Stored, reader: OwnershipReader): Decision {
 }
 
 /**
- * Solid: the owner is there, or is nothing that we can judge (a kind that we do not keep; one with a namespace, named
- * by an object without). Dangling: there is no such owner; one of that name with another uid is another object. The
- * owner of an object in a namespace is looked for there, and nowhere else.
+ * The key of what a reference names, seen from the object that has it: looked for in its namespace, and nowhere else.
+ * Undefined for what we cannot judge: a kind that we do not keep; one with a namespace, named by an object without.
+ */
+export function ownerKey(
+  { apiVersion, kind: word, name }: OwnerReference,
+  { metadata: { namespace } }: AnyStored,
+  kinds: KindRegistry,
+): AnyKey | undefined {
+  const kind = kindOf(apiVersion, word);
+  const identity = kind ? KINDS[kind] : kinds.named(groupOf(apiVersion), word);
+  if (!identity || (identity.namespaced && namespace === undefined)) return undefined;
+  const home = identity.namespaced ? namespace : undefined;
+  return kind ? objectKey(kind, home, name) : customKey(identity.resource, home, name);
+}
+
+/**
+ * Solid: the owner is there, or is nothing that we can judge. Dangling: there is no such owner; one of that name with
+ * another uid is another object.
  */
 function classify(
   reference: OwnerReference,
-  object: Stored,
+  object: AnyStored,
   reader: OwnershipReader,
 ): 'solid' | 'dangling' | 'waiting' {
-  const { kind, apiVersion, name, uid } = reference;
-  if (!isKind(kind) || groupOf(KINDS[kind].apiVersion) !== groupOf(apiVersion)) return 'solid';
-  const { namespaced } = KINDS[kind];
-  const { namespace } = object.metadata;
-  if (namespaced && namespace === undefined) return 'solid';
-  const owner: Stored | undefined = reader.get(objectKey(kind, namespaced ? namespace : undefined, name));
-  if (owner?.metadata.uid !== uid) return 'dangling';
+  const key = ownerKey(reference, object, reader.custom.kinds);
+  if (key === undefined) return 'solid';
+  const owner = objectAt(reader, key);
+  if (!owner || (owner.metadata.uid !== reference.uid && !comesBackBefore(object, key))) return 'dangling';
   return waitsForDependents(owner) ? 'waiting' : 'solid';
 }
 
+/**
+ * After a loss of the store a pod comes back from its node, and names the uid that its owner had; an owner of a custom
+ * kind comes from Git, with a new one.
+ */
+function comesBackBefore(object: AnyStored, owner: AnyKey): boolean {
+  return isCustomKey(owner) && !isCustom(object) && object.kind === 'Pod';
+}
+
 /** Those that name a namespaced owner from another namespace do not count: it is no owner of theirs. */
-function dependentsOf(owner: Stored, reader: OwnershipReader): readonly Stored[] {
+function dependentsOf(owner: AnyStored, reader: OwnershipReader): readonly AnyStored[] {
   const { uid, namespace } = owner.metadata;
-  return COLLECTED_KINDS.flatMap((kind): readonly Stored[] => reader.dependents(kind, uid)).filter(
+  const typed = COLLECTED_KINDS.flatMap((kind): readonly AnyStored[] => reader.dependents(kind, uid));
+  return [...typed, ...reader.custom.dependents(uid)].filter(
     (dependent) => namespace === undefined || dependent.metadata.namespace === namespace,
   );
 }
 
-function blocks({ metadata }: Stored, ownerUid: string): boolean {
+function blocks({ metadata }: AnyStored, ownerUid: string): boolean {
   return (metadata.ownerReferences ?? []).some((owner) => owner.uid === ownerUid && owner.blockOwnerDeletion === true);
 }
 
-function withoutFinalizers(object: Stored, names: readonly string[]): Step {
+function withoutFinalizers(object: AnyStored, names: readonly string[]): AnyStep {
   const finalizers = (object.metadata.finalizers ?? []).filter((name) => !names.includes(name));
   return { do: 'update', object: { ...object, metadata: { ...object.metadata, finalizers } } };
 }
 
-function withoutOwners(object: Stored, uids: readonly string[]): Step {
+function withoutOwners(object: AnyStored, uids: readonly string[]): AnyStep {
   const ownerReferences = (object.metadata.ownerReferences ?? []).filter(({ uid }) => !uids.includes(uid));
   return { do: 'update', object: { ...object, metadata: { ...object.metadata, ownerReferences } } };
 }
 
-function withoutBlocking(object: Stored): Step {
+function withoutBlocking(object: AnyStored): AnyStep {
   const ownerReferences = (object.metadata.ownerReferences ?? []).map((owner) => ({
     ...owner,
     blockOwnerDeletion: false,
   }));
   return { do: 'update', object: { ...object, metadata: { ...object.metadata, ownerReferences } } };
-}
-
-function groupOf(apiVersion: string): string {
-  return apiVersion.includes('/') ? (apiVersion.split('/', 1)[0] ?? '') : '';
 }

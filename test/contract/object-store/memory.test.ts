@@ -1,9 +1,13 @@
 import { MemoryObjectStore, MemoryState } from '../../../reconciler/adapters/memory/object-store.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { CryptoIds } from '../../../reconciler/adapters/system/ids.ts';
-import { objectStoreSuite } from './suite.ts';
+import { customObjectsSuite } from './custom-objects.ts';
+import { objectStoreSuite, type StoreFixture } from './suite.ts';
 
-objectStoreSuite('memory', async () => {
+objectStoreSuite('memory', fixture);
+customObjectsSuite('memory', fixture);
+
+async function fixture(): Promise<StoreFixture> {
   const state = new MemoryState();
   return {
     connect: (options) => new MemoryObjectStore({ clock: new SystemClock(), ids: new CryptoIds(), state, ...options }),
@@ -12,4 +16,4 @@ objectStoreSuite('memory', async () => {
     },
     close: async () => undefined,
   };
-});
+}

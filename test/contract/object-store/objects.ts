@@ -1,5 +1,12 @@
 /** Small objects for tests. */
-import { PodSpec, type ConfigMap, type Pod, type Secret } from '../../../contracts/objects/index.ts';
+import {
+  PodSpec,
+  unstructured,
+  type ConfigMap,
+  type Pod,
+  type Secret,
+  type Unstructured,
+} from '../../../contracts/objects/index.ts';
 
 export function pod(name: string, spec: Partial<PodSpec> = {}): Pod {
   return {
@@ -20,4 +27,18 @@ export function configMap(
 
 export function secret(name: string, data: Record<string, string>): Secret {
   return { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: 'default' }, type: 'Opaque', data };
+}
+
+/** Of a custom kind, with a name that is also one of ours. */
+export function customSecret(
+  name: string,
+  spec: unknown,
+  metadata: Partial<Unstructured['metadata']> = {},
+): Unstructured {
+  return unstructured('secrets.vault.example.com', {
+    apiVersion: 'vault.example.com/v1',
+    kind: 'Secret',
+    metadata: { name, namespace: 'default', ...metadata },
+    spec,
+  });
 }

@@ -3,9 +3,13 @@ import { RedisObjectStore } from '../../../reconciler/adapters/redis/object-stor
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { CryptoIds } from '../../../reconciler/adapters/system/ids.ts';
 import { startTestRedis } from '../../support/redis.ts';
-import { objectStoreSuite } from './suite.ts';
+import { customObjectsSuite } from './custom-objects.ts';
+import { objectStoreSuite, type StoreFixture } from './suite.ts';
 
-objectStoreSuite('redis', async () => {
+objectStoreSuite('redis', fixture);
+customObjectsSuite('redis', fixture);
+
+async function fixture(): Promise<StoreFixture> {
   const redis = await startTestRedis();
   const sealKey = randomBytes(32);
   return {
@@ -23,4 +27,4 @@ objectStoreSuite('redis', async () => {
     },
     close: () => redis.close(),
   };
-});
+}

@@ -3,8 +3,14 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { ConfigMap, Pod, Stored } from '../../../contracts/objects/index.ts';
-import { objectKey } from '../../../contracts/objects/index.ts';
-import type { ObjectStore, WatchBatch, WriteOp, WriteResult } from '../../../reconciler/ports/object-store.ts';
+import { isCustom, objectKey } from '../../../contracts/objects/index.ts';
+import type {
+  ChangeEvent,
+  ObjectStore,
+  WatchBatch,
+  WriteOp,
+  WriteResult,
+} from '../../../reconciler/ports/object-store.ts';
 import { configMap, pod, secret } from './objects.ts';
 
 export interface StoreFixture {
@@ -483,6 +489,7 @@ export function objectStoreSuite(name: string, start: () => Promise<StoreFixture
 
 function accepted(result: WriteResult | undefined): Stored {
   assert.ok(result?.ok, result && !result.ok ? result.message : 'no result');
+  assert.ok(!isCustom(result.object));
   return result.object;
 }
 
@@ -495,13 +502,8 @@ function value(result: IteratorResult<WatchBatch>): WatchBatch {
   return result.value;
 }
 
-async function collect(
-  store: ObjectStore,
-  from: string,
-  count: number,
-  signal: AbortSignal,
-): Promise<{ type: string; object: Stored }[]> {
-  const seen: { type: string; object: Stored }[] = [];
+async function collect(store: ObjectStore, from: string, count: number, signal: AbortSignal): Promise<ChangeEvent[]> {
+  const seen: ChangeEvent[] = [];
   for await (const batch of store.watch(from, signal)) {
     assert.equal(batch.type, 'events');
     if (batch.type === 'events') seen.push(...batch.events);

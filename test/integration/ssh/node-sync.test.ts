@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import {
+  isCustom,
   findCondition,
   keyOf,
   objectKey,
@@ -47,6 +48,7 @@ describe('following a node', () => {
   const put = async (object: KubeObject): Promise<Stored> => {
     const [result] = await w.cache.write([{ op: 'create', object }]);
     assert.ok(result?.ok, JSON.stringify(result));
+    assert.ok(!isCustom(result.object));
     return result.object;
   };
   const agentHas = async (look: (keys: readonly ObjectKey[]) => boolean): Promise<void> => {

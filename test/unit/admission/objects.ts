@@ -1,5 +1,6 @@
 /** Stored objects and a view for the tests of the admission chain. */
 import type { KubeObject, ObjectKey, Stored, StoredAt, StoredMeta } from '../../../contracts/objects/index.ts';
+import { CustomTable } from '../../../reconciler/controllers/runtime/custom-table.ts';
 import type { AdmissionView } from '../../../reconciler/core/admission/request.ts';
 
 export const NOW = new Date('2026-01-01T00:00:00Z');
@@ -20,6 +21,9 @@ export function stored<T extends KubeObject>(object: T, metadata: Partial<Stored
 }
 
 export function viewOf(objects: ReadonlyMap<ObjectKey, Stored>): AdmissionView {
-  return { get: <Key extends ObjectKey>(key: Key) => objects.get(key) as StoredAt<Key> | undefined };
+  return {
+    custom: new CustomTable(),
+    get: <Key extends ObjectKey>(key: Key) => objects.get(key) as StoredAt<Key> | undefined,
+  };
 }
 export const NO_VIEW = viewOf(new Map());

@@ -1,7 +1,10 @@
 /** A store, a view and a writer in one, small enough to read: writes are compare-and-set and seen at once. */
 import {
+  isCustom,
+  isCustomKey,
   keyOf,
   parseKey,
+  type AnyKey,
   type Kind,
   type KubeObject,
   type ObjectKey,
@@ -13,13 +16,14 @@ import { deletion, isFinalized } from '../../../reconciler/core/admission/deleti
 import { finish } from '../../../reconciler/core/paced.ts';
 import { controllerOf } from '../../../reconciler/core/workloads/owners.ts';
 import { canonicalJson } from '../../../reconciler/core/storage/canonical-json.ts';
-import type { Decision, Step } from '../../../reconciler/core/step.ts';
+import { isTyped, type AnyDecision, type Step } from '../../../reconciler/core/step.ts';
 import {
   worksOn,
   type Controller,
   type PassContext,
   type StoreView,
 } from '../../../reconciler/controllers/runtime/controller.ts';
+import { CustomTable } from '../../../reconciler/controllers/runtime/custom-table.ts';
 
 /** What a decision made of an object: the version it saw, and the one it wrote. */
 interface Written {
@@ -28,6 +32,7 @@ interface Written {
 }
 
 export class World implements StoreView {
+  readonly custom = new CustomTable();
   readonly objects = new Map<ObjectKey, Stored>();
   readonly events: Extract<Step, { do: 'event' }>[] = [];
   /** Earliest time that each `controller key` asked to be looked at again. */
@@ -117,8 +122,8 @@ export class World implements StoreView {
     for (const controller of this.controllers) {
       if (worksOn(controller, object.kind)) this.enqueue(controller, keyOf(object));
       const watch = controller.watches[object.kind] as
-        ((o: Stored, view: StoreView, e: 'put' | 'delete') => readonly ObjectKey[]) | undefined;
-      for (const key of watch?.(object, this, event) ?? []) this.enqueue(controller, key);
+        ((o: Stored, view: StoreView, e: 'put' | 'delete') => readonly AnyKey[]) | undefined;
+      for (const key of watch?.(object, this, event) ?? []) if (!isCustomKey(key)) this.enqueue(controller, key);
     }
   }
 
@@ -131,9 +136,12 @@ export class World implements StoreView {
     return this.clashes;
   }
 
-  apply(decision: Decision): void {
+  apply(decision: AnyDecision): void {
     const written = new Map<ObjectKey, Written>();
-    for (const step of decision.steps) this.applyStep(step, written);
+    for (const step of decision.steps) {
+      if (!isTyped(step)) throw new Error('there are no custom objects in this world');
+      this.applyStep(step, written);
+    }
   }
 
   private applyStep(step: Step, written: Map<ObjectKey, Written>): void {
@@ -171,7 +179,7 @@ export class World implements StoreView {
         if (old?.metadata.uid !== uid) return;
         const write = deletion({ operation: 'delete', old, ...options, by: 'test', view: this, now: this.now });
         if (write?.op === 'delete') this.remove(key);
-        else if (write)
+        else if (write && !isCustom(write.object))
           written.set(key, {
             base: old.metadata.resourceVersion,
             made: this.put(write.object).metadata.resourceVersion,

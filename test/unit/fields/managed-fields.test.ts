@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { keyOf, type Deployment, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
+import {
+  fieldSemantics,
+  keyOf,
+  type Deployment,
+  type KubeObject,
+  type ObjectKey,
+} from '../../../contracts/objects/index.ts';
 import { formatPlan, planSync } from '../../../reconciler/core/diff/index.ts';
 import { managedFields } from '../../../reconciler/core/fields/managed-fields.ts';
 import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
@@ -30,7 +36,7 @@ const kept = (object: Deployment, ...finalizers: string[]): Deployment => ({
 });
 /** The object as `by` wrote it, with its owners. */
 function wrote(before: Deployment, after: Deployment, by: string, time = LATER): Deployment {
-  const entries = managedFields(before, after, by, GIT, time);
+  const entries = managedFields(before, after, by, GIT, time, fieldSemantics(after.kind));
   const { managedFields: _, ...metadata } = after.metadata;
   return { ...after, metadata: { ...metadata, ...(entries && { managedFields: entries }) } };
 }
@@ -145,7 +151,7 @@ describe('owners of fields', () => {
   });
 
   it('are kept of no object that comes from no Git', () => {
-    assert.equal(managedFields(web, scaled(web, 7), HPA, undefined, LATER), undefined);
+    assert.equal(managedFields(web, scaled(web, 7), HPA, undefined, LATER, fieldSemantics('Deployment')), undefined);
   });
 });
 

@@ -10,8 +10,9 @@ import { EventRecorder } from '../../../reconciler/controllers/runtime/event-rec
 import { Writer } from '../../../reconciler/controllers/runtime/writer.ts';
 import { ControllerManager } from '../../../reconciler/controllers/runtime/manager.ts';
 import type { Clock } from '../../../reconciler/ports/clock.ts';
+import type { WriteOp } from '../../../reconciler/ports/object-store.ts';
 import type { Log, LogFields } from '../../../reconciler/ports/log.ts';
-import type { Stored } from '../../../contracts/objects/index.ts';
+import type { KindRegistry, Stored } from '../../../contracts/objects/index.ts';
 
 export class MemoryLog implements Log {
   readonly lines: { readonly level: string; readonly message: string; readonly fields: LogFields | undefined }[] = [];
@@ -53,7 +54,12 @@ export interface World {
 }
 
 export async function world(
-  options: { readonly streamLength?: number; readonly synced?: boolean; readonly clock?: Clock } = {},
+  options: {
+    readonly streamLength?: number;
+    readonly synced?: boolean;
+    readonly clock?: Clock;
+    readonly kinds?: KindRegistry;
+  } = {},
 ): Promise<World> {
   const clock = options.clock ?? new SystemClock();
   const log = new MemoryLog();
@@ -70,7 +76,7 @@ export async function world(
   const stop = new AbortController();
   await store.open(stop.signal);
   await other.open(stop.signal);
-  const cache = new StoreCache({ store, clock, log });
+  const cache = new StoreCache({ store, clock, log, ...(options.kinds && { kinds: options.kinds }) });
   const recorder = new EventRecorder({ cache, clock, log });
   const queue = new MemoryWorkQueue();
   const running = options.synced === false ? Promise.resolve() : cache.run(stop.signal);
@@ -121,12 +127,13 @@ function until(cache: StoreCache, look: () => boolean, what: string, seconds: nu
     const timer = setTimeout(() => {
       finish(new Error(`not within ${seconds} s: ${what}`));
     }, seconds * 1000);
-    const unsubscribe = cache.subscribe(() => {
+    const onChange = (): void => {
       if (look()) finish();
-    });
+    };
+    const unsubscribe = [cache.subscribe(onChange), cache.subscribeCustom(onChange)];
     const finish = (error?: Error): void => {
       clearTimeout(timer);
-      unsubscribe();
+      for (const stop of unsubscribe) stop();
       if (error) reject(error);
       else resolve();
     };
@@ -136,7 +143,7 @@ function until(cache: StoreCache, look: () => boolean, what: string, seconds: nu
 
 export async function created<T extends Stored>(
   store: Pick<MemoryObjectStore, 'write'>,
-  object: Parameters<MemoryObjectStore['write']>[0][number] & { op: 'create' },
+  object: WriteOp & { op: 'create' },
 ): Promise<T> {
   const [result] = await store.write([object]);
   assert.ok(result?.ok);

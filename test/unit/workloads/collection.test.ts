@@ -12,6 +12,7 @@ import {
   type StoredAt,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
+import { CustomTable } from '../../../reconciler/controllers/runtime/custom-table.ts';
 import { planCollection } from '../../../reconciler/core/workloads/collection.ts';
 
 type Metadata = Stored['metadata'];
@@ -56,6 +57,7 @@ function look(object: Stored, others: readonly Stored[] = [], abandoned: readonl
   const { steps } = planCollection(
     object,
     {
+      custom: new CustomTable(),
       get: <Key extends ObjectKey>(key: Key) => all.get(key) as StoredAt<Key> | undefined,
       dependents: <K extends Kind>(kind: K, uid: string) =>
         [...all.values()].filter(
