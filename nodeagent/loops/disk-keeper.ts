@@ -96,34 +96,42 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
       });
   }
 
-  /** Names of images that are not to go: those of containers, of pods that are to run, and the sandboxes'. */
-  async function namesInUse(): Promise<ReadonlySet<string>> {
-    const wanted = new Set([
-      deps.sandboxImage(),
-      ...podsToRun().flatMap((pod) =>
-        [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map(({ image }) => withDefaultTag(image)),
-      ),
-    ]);
-    const names = new Set(await space.imagesInUse(closing.signal));
-    for (const name of wanted) {
-      const found = name === '' ? undefined : await images.find(name, closing.signal).catch(unlessNoImage);
-      if (found) names.add(found.id);
+  /** As pods that are to run name them, and the sandboxes' one. */
+  function wantedNames(): readonly string[] {
+    const ofPods = podsToRun().flatMap((pod) =>
+      [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map(({ image }) => withDefaultTag(image)),
+    );
+    return [...new Set([deps.sandboxImage(), ...ofPods])].filter((name) => name !== '');
+  }
+
+  async function idsOf(names: readonly string[]): Promise<readonly string[]> {
+    const ids: string[] = [];
+    for (const name of names) {
+      const found = await images.find(name, closing.signal).catch(unlessNoImage);
+      if (found) ids.push(found.id);
     }
-    return names;
+    return ids;
   }
 
   /** How many images were removed. */
   async function tidyImages(bytes: number, now: number): Promise<number> {
-    const [stored, inUse] = await Promise.all([images.list(closing.signal), namesInUse()]);
+    const known = new Set(wantedNames());
+    const [stored, ofContainers] = await Promise.all([images.list(closing.signal), space.imagesInUse(closing.signal)]);
+    const inUse = new Set([...ofContainers, ...(await idsOf([...known]))]);
     ages = agedImages(ages, stored, inUse, now);
     notedAt = now;
-    const doomed = imagesToRemove(stored, ages, inUse, bytes, now);
     let removed = 0;
-    // One that cannot be removed does not keep the others.
-    for (const id of doomed)
+    for (const id of imagesToRemove(stored, ages, inUse, bytes, now)) {
+      // A removal takes its time: a pod may have come that finds its image here, and pulls none.
+      const fresh = wantedNames().filter((name) => !known.has(name));
+      for (const name of fresh) known.add(name);
+      for (const wanted of await idsOf(fresh)) inUse.add(wanted);
+      if (inUse.has(id)) continue;
+      // One that cannot be removed does not keep the others.
       await images.remove(id, closing.signal).then(() => {
         removed += 1;
       }, complain);
+    }
     if (removed > 0) {
       log.info('unused images removed', { images: removed });
       deps.onImages();

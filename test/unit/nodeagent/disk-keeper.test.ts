@@ -15,6 +15,8 @@ const LOOK_MS = 180_000;
 interface World {
   readonly pods?: readonly Pod[];
   readonly images?: readonly string[];
+  /** What a name stands for. */
+  readonly named?: (name: string) => string | undefined;
   /** Refuses what it returns an error for. */
   readonly runtime?: (call: string) => RuntimeError | undefined;
 }
@@ -47,7 +49,8 @@ async function looks(times: number, world: World): Promise<string[]> {
       list: async () => (world.images ?? []).map(image),
       async find(name: string) {
         await call(`find ${name}`);
-        return undefined;
+        const id = world.named?.(name);
+        return id === undefined ? undefined : image(id);
       },
       async remove(id: string) {
         await call(`remove ${id}`);
@@ -94,6 +97,27 @@ describe('a keeper of a full disk', () => {
     const runtime = (call: string) =>
       call === 'remove a' ? new RuntimeError('Other', 'in use by a snapshot') : undefined;
     assert.deepEqual(await looks(2, { images: ['a', 'b', 'c'], runtime }), ['remove b', 'remove c']);
+  });
+
+  it('keeps an image that is wanted since it began to remove others', async () => {
+    const pods: Pod[] = [];
+    const runtime = (call: string) => {
+      if (call === 'remove a') pods.push(pod());
+      return undefined;
+    };
+    const named = (name: string) => (name === 'app:1' ? 'b' : undefined);
+    assert.deepEqual(await looks(2, { images: ['a', 'b', 'c'], pods, runtime, named }), ['remove a', 'remove c']);
+  });
+
+  it('keeps the image of a pod that names it as no registry does', async () => {
+    const asked: string[] = [];
+    const named = (name: string) => {
+      asked.push(name);
+      return name === 'cafe:latest' ? 'cafe00' : undefined;
+    };
+    const pods = [pod({ containers: [{ name: 'main', image: 'cafe' }] })];
+    assert.deepEqual(await looks(2, { images: ['cafe00', 'other'], pods, named }), ['remove other']);
+    assert.ok(!asked.includes('cafe'), 'a bare name may be the beginning of an id');
   });
 
   it('removes images although a pod names one that the runtime makes nothing of', async () => {
