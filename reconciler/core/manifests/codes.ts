@@ -29,6 +29,7 @@ export const DIAGNOSTIC_CODES = [
   'UnsupportedValue',
   'MissingField',
   'WrongType',
+  'NoValue',
   'InvalidValue',
   'StatusInManifest',
   'ForbiddenField',

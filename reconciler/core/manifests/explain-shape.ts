@@ -4,7 +4,7 @@ import { KINDS, readKey, type Kind, type KubeObject } from '../../../contracts/o
 import { isSealed } from '../kinds/sealed.ts';
 import type { Findings } from './findings.ts';
 import { explainIssue, goesWithRefusedValue, type SchemaIssue } from './schema-issues.ts';
-import { fieldsAt, isFreeMap } from './schema-walk.ts';
+import { fieldsAt, isFreeMap, zeroValueAt } from './schema-walk.ts';
 import { explainUnknownField } from './unknown-fields.ts';
 import {
   isNull,
@@ -14,6 +14,7 @@ import {
   pathText,
   toValue,
   withRenames,
+  withValues,
   type FieldPath,
   type YamlNode,
 } from './yaml-tree.ts';
@@ -87,7 +88,10 @@ function explain(
   const refused = new RefusedFields();
   let tree = root;
   for (let round = 0; ; round++) {
-    const plain = plainOf(tree);
+    const asWritten = plainOf(tree);
+    const filled = withZeroValues(schema, tree, base, asWritten, findings);
+    const plain = filled === tree ? asWritten : plainOf(filled);
+    tree = filled;
     const parsed = schema.safeParse(plain);
     const issues: readonly SchemaIssue[] = parsed.success ? [] : parsed.error.issues;
     const corrected = correctFields(schema, tree, base, plain, issues, findings, refused);
@@ -102,7 +106,6 @@ function explain(
       for (const e of explainIssue(located, tree, isSecret(located.path)))
         findings.error(e.code, offsetOf(tree, e.path, e.part), e.message, e.hint);
     }
-    reportNullEntries(schema, tree, base, plain, findings);
     return { value: parsed.success ? parsed.data : undefined, plain, tree, refused };
   }
 }
@@ -165,39 +168,61 @@ interface FieldsOfParent {
   readonly parent: FieldPath;
   readonly names: readonly string[];
 }
+interface EntriesOfParent {
+  readonly parent: FieldPath;
+  readonly names: readonly (string | number)[];
+}
 
 function unrecognized(issue: SchemaIssue): FieldsOfParent[] {
   if (issue.code !== 'unrecognized_keys') return [];
   return [{ parent: issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step)), names: issue.keys }];
 }
 
-function nullFields(tree: YamlNode | undefined, parent: FieldPath = []): FieldsOfParent[] {
-  if (tree?.kind === 'list') return tree.items.flatMap((item, i) => nullFields(item, [...parent, i]));
-  if (tree?.kind !== 'map') return [];
-  const fields = [...tree.fields];
-  const names = fields.filter(([, field]) => isNull(field.node)).map(([name]) => name);
-  const inner = fields.flatMap(([name, field]) => nullFields(field.node, [...parent, name]));
+/** Fields of maps that are null. */
+function nullFields(tree: YamlNode | undefined): FieldsOfParent[] {
+  return nullEntries(tree).flatMap(({ parent, names }) => {
+    const fields = names.filter((name) => typeof name === 'string');
+    return fields.length > 0 ? [{ parent, names: fields }] : [];
+  });
+}
+
+/** What is null in maps and lists. */
+function nullEntries(tree: YamlNode | undefined, parent: FieldPath = []): EntriesOfParent[] {
+  if (!tree || tree.kind === 'scalar') return [];
+  const entries: (readonly [string | number, YamlNode])[] =
+    tree.kind === 'list'
+      ? tree.items.map((item, i) => [i, item] as const)
+      : [...tree.fields].map(([name, { node }]) => [name, node] as const);
+  const names = entries.filter(([, node]) => isNull(node)).map(([name]) => name);
+  const inner = entries.flatMap(([name, node]) => nullEntries(node, [...parent, name]));
   return names.length > 0 ? [{ parent, names }, ...inner] : inner;
 }
 
-/** In a map with free keys a null is no unset field but a forgotten value. */
-function reportNullEntries(
+/**
+ * The tree with the value that Kubernetes reads in place of a null in a list or a map with free keys; the tree itself
+ * where there is none. Warns of them, once: a value may have been forgotten.
+ */
+function withZeroValues(
   schema: z.ZodType,
   tree: YamlNode,
   base: FieldPath,
   plain: unknown,
   findings: Findings,
-): void {
-  for (const { parent, names } of nullFields(nodeAt(tree, base))) {
-    if (findings.full || !isFreeMap(schema, parent, plain)) continue;
-    for (const name of names) {
-      const path = [...base, ...parent, name];
-      findings.error(
-        'WrongType',
-        offsetOf(tree, path, 'key'),
-        `${pathText(path)} must be text, found nothing (null)`,
-        'write "" for empty text',
-      );
-    }
-  }
+): YamlNode {
+  const zeros = nullEntries(nodeAt(tree, base)).flatMap(({ parent, names }) =>
+    names.flatMap((name) => {
+      const zero = zeroValueAt(schema, [...parent, name], plain);
+      return zero === undefined ? [] : [{ path: [...base, ...parent, name], zero }];
+    }),
+  );
+  const [first] = zeros;
+  if (!first) return tree;
+  const others = zeros.length > 1 ? `; the same holds of ${zeros.length - 1} more values of this object` : '';
+  findings.warning(
+    'NoValue',
+    offsetOf(tree, first.path, 'key'),
+    `${pathText(first.path)} has no value, and is read as ${JSON.stringify(first.zero)}, as Kubernetes does${others}`,
+    'write the value that is meant',
+  );
+  return withValues(tree, new Map(zeros.map(({ path, zero }) => [pathKey(path), zero])));
 }

@@ -85,6 +85,32 @@ export function isFreeMap(schema: Schema, path: FieldPath, root: unknown): boole
   });
 }
 
+/**
+ * What Kubernetes reads a null at `path` as, where it is a value of a map with free keys or an entry of a list: its
+ * decoder leaves such a one at the zero value of its type. Undefined for a field of an object, where a null is a field
+ * that is not set, and for an object, which is refused for what it lacks. Sources: Go's encoding/json, Unmarshal;
+ * apimachinery's Quantity.UnmarshalJSON.
+ */
+export function zeroValueAt(schema: Schema, path: FieldPath, root: unknown): '' | 0 | false | undefined {
+  for (const parent of schemasAt(schema, path.slice(0, -1), root)) {
+    const { def } = (written(parent) as z.core.$ZodTypes)._zod;
+    if (def.type === 'record') return zeroOf(def.valueType);
+    if (def.type === 'array') return zeroOf(def.element);
+  }
+  return undefined;
+}
+
+/** Of a number that may be written as text (a quantity, a port by its name) it is the number's. */
+function zeroOf(schema: Schema): '' | 0 | false | undefined {
+  const { def } = (written(schema) as z.core.$ZodTypes)._zod;
+  if (def.type === 'string' || def.type === 'enum') return '';
+  if (def.type === 'number') return 0;
+  if (def.type === 'boolean') return false;
+  if (def.type !== 'union') return undefined;
+  const zeros = def.options.map(zeroOf);
+  return zeros.find((zero) => zero === 0) ?? zeros.find((zero) => zero !== undefined);
+}
+
 /** For every field name of a schema, the paths at which it may be written, lists as `[]`. */
 export function placesOfFields(schema: Schema): ReadonlyMap<string, readonly string[]> {
   const places = new Map<string, string[]>();

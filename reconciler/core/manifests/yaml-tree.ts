@@ -114,6 +114,21 @@ export function withRenames(node: YamlNode, renames: Renames, path: FieldPath = 
   return { ...node, fields };
 }
 
+/** The tree with other values at some places, by their path (see {@link pathKey}); positions stay. */
+export function withValues(node: YamlNode, values: ReadonlyMap<string, ScalarValue>, path: FieldPath = []): YamlNode {
+  if (node.kind === 'scalar') {
+    const value = values.get(pathKey(path));
+    return value === undefined ? node : { ...node, value };
+  }
+  if (node.kind === 'list')
+    return { ...node, items: node.items.map((item, i) => withValues(item, values, [...path, i])) };
+  const fields = [...node.fields].map(([key, field]): [string, YamlField] => [
+    key,
+    { ...field, node: withValues(field.node, values, [...path, key]) },
+  ]);
+  return { ...node, fields: new Map(fields) };
+}
+
 /**
  * `spec.containers[0].ports`, `metadata.labels[app.kubernetes.io/name]`: paths as Kubernetes writes them in its errors.
  */

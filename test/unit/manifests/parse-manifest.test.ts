@@ -104,8 +104,6 @@ describe('what plain words mean, as Kubernetes reads them', () => {
     '1.5',
     '.5',
     '1e3',
-    '~',
-    'null',
     'True',
     '08',
     '0X1F',
