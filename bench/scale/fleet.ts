@@ -35,7 +35,7 @@ const agentOf = new WeakMap<object, SimulatedAgent>();
 const http = createHttpServer((request, response) => {
   const agent = agentOf.get(request.socket);
   if (!agent || agent.silent) return;
-  const path = request.url?.slice(AGENT_API.length);
+  const path = request.url?.slice(AGENT_API.length).split('?')[0];
   if (path === '/status') return agent.listen(response);
   if (path === '/info') return void response.end(JSON.stringify(agent.info()));
   if (path === '/inventory/lines') return void response.end([...agent.inventory()].join(''));

@@ -1,6 +1,6 @@
 /**
- * `GET /v1/inventory/lines`: what a node is asked for after the store was lost, one JSON object a line, `end` last. A
- * node is a witness, not an authority: each line says what it *claims*, and the control plane takes from it only what
+ * `GET /v1/inventory/lines`: what a node is asked for after the store was lost, one JSON object a line, `end` last. With
+ * `?claims=Pod` objects of that kind only, of all others the keys: an agent of before does not mind it. A node is a witness, not an authority: each line says what it *claims*, and the control plane takes from it only what
  * is the node's own (docs/adr/0004). So these schemas name the few fields that are looked at, bound them, and drop the
  * rest.
  */
@@ -29,6 +29,10 @@ export const AgentInfo = z.object({
   /** Highest that it was spoken to with. */
   epoch: z.int().min(0),
   assignmentVersion: Version.nullable(),
+  /** How many objects it holds. Absent from agents before. */
+  objects: z.int().min(0).optional(),
+  /** Content-Encodings that it reads of a request's body. Absent from agents before: none. */
+  encodings: z.array(z.string().max(TEXT_LIMITS.reason)).max(8).optional(),
 });
 export type AgentInfo = z.infer<typeof AgentInfo>;
 

@@ -21,6 +21,8 @@ export interface AssignmentStore extends AssignmentSource {
   readonly epoch: number;
   /** Version that a change may start from; null when it has to be sent whole. */
   readonly acceptedVersion: string | null;
+  /** How many objects are in force. */
+  readonly size: number;
   /** Of everything in force, sorted. */
   keys(): readonly ObjectKey[];
   /** Makes the change durable, then visible. One at a time. */
@@ -92,6 +94,9 @@ export async function openAssignment(disk: AssignmentDisk, log: Log): Promise<As
     },
     get acceptedVersion() {
       return acceptedVersion;
+    },
+    get size() {
+      return view.objects.size;
     },
     current: () => view,
     keys: () => [...view.objects.keys()].sort(),

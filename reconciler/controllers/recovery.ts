@@ -184,7 +184,7 @@ async function answerOf(
       try {
         return {
           is: 'told',
-          inventory: await turn(() => new AgentClient(connection, clock).inventory(signal, timeoutMs)),
+          inventory: await turn(() => new AgentClient(connection, clock).inventory(signal, { timeoutMs })),
         };
       } catch (error) {
         // A machine that never had an agent will not have one by waiting.

@@ -30,7 +30,9 @@ export interface CommandResult {
 export interface HttpQuestion {
   readonly method: 'GET' | 'POST';
   readonly path: string;
-  readonly body?: string;
+  readonly body?: string | Buffer;
+  /** Of the body; none when absent. */
+  readonly encoding?: 'gzip';
   /** Of the answer's body; 64 KiB unless given. */
   readonly maxBytes?: number;
 }

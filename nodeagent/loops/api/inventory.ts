@@ -1,5 +1,5 @@
 /**
- * `GET /v1/inventory/lines`. One line after the other, so that neither side has a big cluster's answer in memory at
+ * `GET /v1/inventory/lines`, `?claims=KIND` for objects of that kind alone. One line after the other, so that neither side has a big cluster's answer in memory at
  * once.
  */
 import { once } from 'node:events';
@@ -11,7 +11,6 @@ import { parseKey } from '../../../contracts/objects/key.ts';
 import type { AssignmentStore } from '../assignment-store.ts';
 import type { StatusHub } from '../status-hub.ts';
 
-const CLAIMED: ReadonlySet<Kind> = new Set(CLAIMED_KINDS);
 const KEYS_PER_LINE = 500;
 
 export async function streamInventory(
@@ -19,11 +18,12 @@ export async function streamInventory(
   info: AgentInfo,
   assignment: AssignmentStore,
   hub: StatusHub,
+  only: string | null = null,
 ): Promise<void> {
   const gone = new AbortController();
   response.on('close', () => gone.abort());
   response.writeHead(200, { 'content-type': 'application/x-ndjson' });
-  for (const line of inventoryLines(info, assignment, hub)) {
+  for (const line of inventoryLines(info, assignment, hub, only)) {
     if (gone.signal.aborted) return;
     if (!response.write(`${JSON.stringify(line)}\n`))
       await once(response, 'drain', { signal: gone.signal }).catch(() => undefined);
@@ -36,11 +36,13 @@ export function* inventoryLines(
   info: AgentInfo,
   assignment: Pick<AssignmentStore, 'current' | 'keys'>,
   hub: Pick<StatusHub, 'pods'>,
+  only: string | null = null,
 ): Generator<InventoryLine> {
   const view = assignment.current();
-  const keys = assignment.keys().filter((key) => !CLAIMED.has(parseKey(key).kind));
+  const claimed = new Set<Kind>(CLAIMED_KINDS.filter((kind) => only === null || kind === only));
+  const keys = assignment.keys().filter((key) => !claimed.has(parseKey(key).kind));
   yield { info };
-  for (const kind of CLAIMED_KINDS) for (const object of view.list(kind)) yield { object };
+  for (const kind of claimed) for (const object of view.list(kind)) yield { object };
   for (let first = 0; first < keys.length; first += KEYS_PER_LINE)
     yield { held: keys.slice(first, first + KEYS_PER_LINE) };
   for (const pod of hub.pods()) yield { pod };

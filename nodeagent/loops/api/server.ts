@@ -22,6 +22,7 @@ import { streamStatus } from './status-stream.ts';
 import { parseUpdate } from './update-body.ts';
 
 const http = process.getBuiltinModule('node:http');
+const { gunzip } = process.getBuiltinModule('node:zlib');
 
 export interface ApiDeps {
   readonly socket: string;
@@ -58,6 +59,8 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
     ...deps.info,
     epoch: deps.assignment.epoch,
     assignmentVersion: deps.assignment.acceptedVersion,
+    objects: deps.assignment.size,
+    encodings: ['gzip'],
   });
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -71,7 +74,7 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
       case `GET ${AGENT_API}/status`:
         return streamStatus(response, deps.hub, deps.clock, closing.signal);
       case `GET ${AGENT_API}/inventory/lines`:
-        return streamInventory(response, info(), deps.assignment, deps.hub);
+        return streamInventory(response, info(), deps.assignment, deps.hub, url.searchParams.get('claims'));
       case `GET ${AGENT_API}/logs`:
         return streamLogs(response, url.searchParams, logDeps, closing.signal);
       default:
@@ -124,16 +127,34 @@ function refuseUpgrade(socket: Duplex, error: unknown): void {
     );
 }
 
+/** Of at most {@link MAX_BODY_BYTES}, on the wire and when it is decompressed. */
 async function bodyOf(request: IncomingMessage): Promise<string> {
+  const encoding = request.headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'gzip')
+    throw new ApiError(415, 'EncodingUnknown', `a body of the encoding ${encoding} is not read here, one of gzip is`);
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_BODY_BYTES)
-      throw new ApiError(413, 'TooLarge', `an assignment may have at most ${MAX_BODY_BYTES} bytes`);
+    if (size > MAX_BODY_BYTES) throw tooLarge();
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  const body = Buffer.concat(chunks);
+  return (encoding === undefined ? body : await decompressed(body)).toString('utf8');
+}
+
+async function decompressed(body: Buffer): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    gunzip(body, { maxOutputLength: MAX_BODY_BYTES }, (error, text) => {
+      if (error === null) resolve(text);
+      else if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') reject(tooLarge());
+      else reject(new ApiError(400, 'BadRequest', 'the body is no gzip'));
+    });
+  });
+}
+
+function tooLarge(): ApiError {
+  return new ApiError(413, 'TooLarge', `an assignment may have at most ${MAX_BODY_BYTES} bytes`);
 }
 
 function answers(socket: string): Promise<boolean> {

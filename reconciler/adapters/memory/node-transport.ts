@@ -151,7 +151,7 @@ export class MemoryNodeConnection implements NodeConnection {
       socket,
       message.method,
       message.path,
-      { connection: 'close' },
+      { connection: 'close', ...(message.encoding && { 'content-encoding': message.encoding }) },
       message.body,
       signal,
     );
@@ -215,7 +215,7 @@ export class MemoryNodeConnection implements NodeConnection {
     method: string,
     path: string,
     headers: Record<string, string>,
-    body: string | undefined,
+    body: string | Buffer | undefined,
     signal: AbortSignal,
   ): Promise<IncomingMessage | Duplex> {
     this.#throwIfOver(signal);

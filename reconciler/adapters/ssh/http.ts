@@ -80,7 +80,15 @@ export class ChannelHttp {
    */
   async request(socket: string, message: HttpQuestion, signal: AbortSignal): Promise<HttpAnswer> {
     for (let attempt = 1; ; attempt += 1) {
-      const request = this.#start(this.#pool, socket, message.method, message.path, {}, message.body, signal);
+      const request = this.#start(
+        this.#pool,
+        socket,
+        message.method,
+        message.path,
+        message.encoding === undefined ? {} : { 'content-encoding': message.encoding },
+        message.body,
+        signal,
+      );
       try {
         const response = await responseOf(request, signal);
         return {
@@ -159,11 +167,11 @@ export class ChannelHttp {
     method: string,
     path: string,
     headers: Record<string, string>,
-    body: string | undefined,
+    body: string | Buffer | undefined,
     signal: AbortSignal,
   ): ClientRequest {
     signal.throwIfAborted();
-    const payload = body === undefined ? undefined : Buffer.from(body);
+    const payload = typeof body === 'string' ? Buffer.from(body) : body;
     const options: RequestOptions = {
       agent,
       unixSocket,

@@ -7,12 +7,11 @@ import {
   AssignmentAck,
   NODE_PATHS,
   StatusLine,
-  type AssignmentUpdate,
 } from '../../../contracts/agent/index.ts';
 import { RetryableError, TerminalError } from '../../core/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { HttpAnswer, NodeConnection } from '../../ports/node-transport.ts';
-import { assignmentText } from './assignment-text.ts';
+import type { HttpAnswer, HttpQuestion, NodeConnection } from '../../ports/node-transport.ts';
+import { assignmentBody, type Assignment } from './assignment-body.ts';
 import { INVENTORY_LIMITS, InventoryReader, type Inventory } from './inventory.ts';
 import { linesOf } from './lines.ts';
 
@@ -41,20 +40,26 @@ export class AgentClient {
   }
 
   async info(signal: AbortSignal, timeoutMs = CALL_TIMEOUT_MS): Promise<AgentInfo> {
-    return parsed(AgentInfo, await this.#call('GET', '/info', undefined, signal, timeoutMs), 'info');
+    return parsed(AgentInfo, await this.#call('GET', '/info', signal, timeoutMs), 'info');
   }
 
   /**
    * Read line by line, so that a long one holds nothing up; from agents of before the lines whole, within the same
-   * bounds.
+   * bounds. `ofPods`: claims of pods alone are wanted, and the keys of all else.
    */
-  async inventory(signal: AbortSignal, timeoutMs = INVENTORY_TIMEOUT_MS): Promise<Inventory> {
+  async inventory(
+    signal: AbortSignal,
+    {
+      timeoutMs = INVENTORY_TIMEOUT_MS,
+      ofPods = false,
+    }: { readonly timeoutMs?: number; readonly ofPods?: boolean } = {},
+  ): Promise<Inventory> {
     using limit = this.#clock.deadline(timeoutMs, signal);
     const reader = new InventoryReader();
     try {
       const { status, body } = await this.#connection.httpStream(
         NODE_PATHS.socket,
-        `${AGENT_API}/inventory/lines`,
+        `${AGENT_API}/inventory/lines${ofPods ? '?claims=Pod' : ''}`,
         limit.signal,
       );
       if (status === 200) {
@@ -82,8 +87,9 @@ export class AgentClient {
   }
 
   /** TerminalError `StaleEpoch` when another control plane with a newer store owns the node. */
-  async assign(update: AssignmentUpdate, signal: AbortSignal): Promise<AssignmentAnswer> {
-    const answer = await this.#send('POST', '/assignment', assignmentText(update), signal, CALL_TIMEOUT_MS);
+  async assign(update: Assignment, signal: AbortSignal, takesGzip = false): Promise<AssignmentAnswer> {
+    const body = await assignmentBody(update, takesGzip);
+    const answer = await this.#send({ method: 'POST', path: '/assignment', ...body }, signal, CALL_TIMEOUT_MS);
     if (answer.status === 200)
       return { outcome: 'taken', version: parsed(AssignmentAck, answer, 'assignment').version };
     const error = errorOf(answer);
@@ -102,32 +108,17 @@ export class AgentClient {
     for await (const lines of linesOf(body, { line: MAX_LINE })) yield lines.flatMap((line) => statusLine(line));
   }
 
-  async #call(
-    method: 'GET' | 'POST',
-    path: string,
-    body: string | undefined,
-    signal: AbortSignal,
-    timeoutMs: number,
-  ): Promise<HttpAnswer> {
-    const answer = await this.#send(method, path, body, signal, timeoutMs);
+  async #call(method: 'GET' | 'POST', path: string, signal: AbortSignal, timeoutMs: number): Promise<HttpAnswer> {
+    const answer = await this.#send({ method, path }, signal, timeoutMs);
     if (answer.status !== 200) throw failed(answer, path.slice(1));
     return answer;
   }
 
-  async #send(
-    method: 'GET' | 'POST',
-    path: string,
-    body: string | undefined,
-    signal: AbortSignal,
-    timeoutMs: number,
-  ): Promise<HttpAnswer> {
+  async #send(question: HttpQuestion, signal: AbortSignal, timeoutMs: number): Promise<HttpAnswer> {
+    const { path } = question;
     using limit = this.#clock.deadline(timeoutMs, signal);
     try {
-      return await this.#connection.http(
-        NODE_PATHS.socket,
-        { method, path: AGENT_API + path, ...(body !== undefined && { body }) },
-        limit.signal,
-      );
+      return await this.#connection.http(NODE_PATHS.socket, { ...question, path: AGENT_API + path }, limit.signal);
     } catch (cause) {
       signal.throwIfAborted();
       if (limit.signal.aborted)

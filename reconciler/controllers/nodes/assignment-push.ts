@@ -14,6 +14,8 @@ export interface PushOptions {
   readonly tracker: AssignmentTracker;
   readonly store: Pick<ObjectStore, 'get'>;
   readonly epoch: number;
+  readonly takesGzip: boolean;
+  readonly holdsNothing: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -34,12 +36,13 @@ const LOOK_AGAIN_MS = 1_000;
  * even a whole one.
  */
 export async function pushAssignment(options: PushOptions): Promise<PushResult> {
-  const { node, client, tracker, epoch, signal } = options;
+  const { node, client, tracker, epoch, takesGzip, signal } = options;
   let sent = 0;
   for (let whole = false; sent < MOST_MOVES && tracker.isBehind(node);) {
-    const delta = tracker.delta(node) ?? (await wholeDelta(options));
+    const delta =
+      tracker.delta(node) ?? (await wholeDelta({ ...options, holdsNothing: options.holdsNothing && sent === 0 }));
     if (delta.from === null || delta.remove.length > 0) await checkStore(options);
-    const answer = await client.assign({ epoch, node, ...delta }, signal);
+    const answer = await client.assign({ epoch, node, ...delta }, signal, takesGzip);
     if (answer.outcome === 'taken') {
       tracker.acknowledge(node, delta);
       sent += 1;
@@ -58,10 +61,11 @@ export async function pushAssignment(options: PushOptions): Promise<PushResult> 
 
 /**
  * What the agent holds is asked for, so that what the store does not have yet (Secrets after a recovery) is not taken
- * away, and no ending pod revived.
+ * away, and no ending pod revived. An agent that holds nothing is not asked.
  */
-async function wholeDelta({ node, client, tracker, signal }: PushOptions): Promise<AssignmentDelta> {
-  const { info, keys, claims } = await client.inventory(signal);
+async function wholeDelta({ node, client, tracker, holdsNothing, signal }: PushOptions): Promise<AssignmentDelta> {
+  if (holdsNothing) return tracker.wholeDelta(node);
+  const { info, keys, claims } = await client.inventory(signal, { ofPods: true });
   const ending = claims.flatMap((claim) =>
     claim.kind === 'Pod' && claim.metadata.deletionTimestamp !== undefined ? [claim.metadata.uid] : [],
   );

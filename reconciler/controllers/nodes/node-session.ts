@@ -37,6 +37,8 @@ import { installAgent } from './agent-install.ts';
 import { pushAssignment } from './assignment-push.ts';
 import { importLate } from './late-import.ts';
 import { isByName, knownNode, neighbourhoodOf } from './known-node.ts';
+import { OneAtATime } from './one-at-a-time.ts';
+import type { Places } from './places.ts';
 import type { StatusWriter } from './status-writer.ts';
 
 export interface NodeSessionDeps {
@@ -54,6 +56,8 @@ export interface NodeSessionDeps {
   readonly epoch: number;
   /** Between 0 and 1, for jitter. */
   readonly random: () => number;
+  /** Of those that connect, and learn where an agent stands. */
+  readonly openings: Places;
   /** Asks for a pass of the `nodes` queue. */
   readonly requestPush: (node: string) => void;
 }
@@ -63,6 +67,9 @@ type OwnLine = Extract<StatusLine, { type: 'node' | 'images' }>;
 interface Live {
   readonly connection: NodeConnection;
   readonly client: AgentClient;
+  readonly takesGzip: boolean;
+  /** As it said when it was met; not known any more once it was sent something. */
+  holdsNothing: boolean;
 }
 
 const COMPONENT = 'node-sync';
@@ -96,6 +103,7 @@ export class NodeSession {
   #attempt = new AbortController();
   #failures = 0;
   #live: Live | undefined;
+  readonly #pushes = new OneAtATime();
   #report: NodeReport | undefined;
   #toldAddress = '';
   #images: readonly NodeImage[] | undefined;
@@ -141,16 +149,31 @@ export class NodeSession {
     }
   }
 
+  /** A push that runs leaves nothing behind, and where nobody is heard there is nobody to push to. */
+  get isBusy(): boolean {
+    return this.#pushes.isRunning || !this.#live || this.#isQuiet();
+  }
+
   /**
-   * One pass of the `nodes` queue. Does nothing while there is no agent to talk to, or none that is heard: then it is
-   * asked for again when there is.
+   * Brings the agent up to date; one at a time. Does nothing while there is no agent to talk to, or none that is heard:
+   * then it is asked for again when there is.
    */
-  async push(signal: AbortSignal): Promise<void> {
+  push(signal: AbortSignal): Promise<void> {
+    return this.#pushes.run(async () => {
+      using joined = joinSignals(signal, this.#stop.signal);
+      await this.#push(joined.signal);
+    });
+  }
+
+  async #push(signal: AbortSignal): Promise<void> {
     const live = this.#live;
-    if (!live || this.#isQuiet()) return;
+    if (!live || signal.aborted || this.#isQuiet()) return;
     const { tracker, store, epoch } = this.#deps;
+    const { client, takesGzip, holdsNothing } = live;
+    live.holdsNothing = false;
     try {
-      const { sent } = await pushAssignment({ node: this.name, client: live.client, tracker, store, epoch, signal });
+      const options = { node: this.name, client, tracker, store, epoch, takesGzip, holdsNothing, signal };
+      const { sent } = await pushAssignment(options);
       if (sent > 0 || !tracker.isBehind(this.name)) {
         this.#deps.writer.condition(this.#nodeKey, {
           type: ASSIGNMENT_SYNCED,
@@ -237,9 +260,15 @@ export class NodeSession {
 
   /** From connecting to the loss of the connection; always ends with an error. */
   async #connected(signal: AbortSignal): Promise<never> {
-    const { transport, clock, writer } = this.#deps;
+    const { transport, clock, writer, openings } = this.#deps;
+    const opened = await openings.enter(signal);
     const { address, port, user, hostKey } = this.#machine.spec;
-    const connection = await transport.connect({ name: this.name, address, port, user, hostKey }, signal);
+    const connection = await transport
+      .connect({ name: this.name, address, port, user, hostKey }, signal)
+      .catch((error: unknown) => {
+        opened();
+        throw error;
+      });
     const ended = new AbortController();
     using joined = joinSignals(signal, ended.signal);
     const over = joined.signal;
@@ -260,7 +289,13 @@ export class NodeSession {
           signal: over,
         });
         await this.#adopt(client, info, over);
-        this.#live = { connection, client };
+        this.#live = {
+          connection,
+          client,
+          takesGzip: info.encodings?.includes('gzip') === true,
+          holdsNothing: info.objects === 0,
+        };
+        opened();
         this.#deps.requestPush(this.name);
         const began = clock.monotonic();
         await this.#listen(client, over);
@@ -276,6 +311,7 @@ export class NodeSession {
           await clock.sleep(RESTART_POLL_MS, over);
       }
     } finally {
+      opened();
       this.#live = undefined;
       this.#report = undefined;
       this.#waiting.clear();

@@ -14,7 +14,9 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import type { QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
 import type { StoreCache } from '../runtime/cache.ts';
 import type { EventRecorder } from '../runtime/event-recorder.ts';
+import { FanOut } from './fan-out.ts';
 import { NodeSession, type NodeSessionDeps } from './node-session.ts';
+import { LATE_MS, Places } from './places.ts';
 import { StatusWriter } from './status-writer.ts';
 
 export interface NodeSyncOptions {
@@ -49,6 +51,9 @@ export interface NodeSyncOptions {
  * turns of those that do. More at once send nodes the same news in more pieces: a join of 1,000 took five times as long.
  */
 const DEFAULT_CONCURRENCY = 8;
+/** Pushes at once of what all nodes hold alike, and connections that are made at once. */
+const SWEEPING = 64;
+const OPENING = 64;
 const ENQUEUE_AGAIN_MS = 250;
 /** A pod that ends is looked at when it is known who may send to it. */
 const FIRST: readonly Kind[] = ['Machine', 'EndpointSlice'];
@@ -57,6 +62,8 @@ export class NodeSync {
   readonly #options: NodeSyncOptions;
   readonly #tracker: AssignmentTracker;
   readonly #writer: StatusWriter;
+  readonly #fanOut: FanOut;
+  readonly #openings: Places;
   readonly #sessions = new Map<string, NodeSession>();
   readonly #shards: number;
   /** Those that are held here. */
@@ -75,6 +82,18 @@ export class NodeSync {
     this.#options = options;
     this.#shards = options.shards ?? SHARDS;
     this.#tracker = new AssignmentTracker(options.incarnation);
+    const { clock, log } = options;
+    this.#openings = new Places(OPENING, clock);
+    this.#fanOut = new FanOut({
+      tracker: this.#tracker,
+      clock,
+      log,
+      nodes: () => this.#sessions.values(),
+      again: (node) => {
+        this.#request(node);
+      },
+      places: new Places(SWEEPING, clock),
+    });
     this.#writer = new StatusWriter({
       ...options,
       beatsAreHeard: options.beatsAreHeard ?? (() => options.heard !== undefined),
@@ -89,6 +108,8 @@ export class NodeSync {
     });
     const present = [...cache.keys()].flatMap((key) => cache.get(key) ?? []);
     for (const object of present.sort((a, b) => rank(a.kind) - rank(b.kind))) this.#onChange('put', object, undefined);
+    // Agents that hold all of it are recognised.
+    this.#tracker.publish();
   }
 
   /**
@@ -99,12 +120,32 @@ export class NodeSync {
     if (this.#stopping.signal.aborted || this.#held.has(shard)) return;
     const { cache, queue, concurrency } = this.#options;
     const worker = queue.work(`nodes.${shard}`, concurrency ?? DEFAULT_CONCURRENCY, async (node, signal) => {
-      await this.#sessions.get(node)?.push(signal);
+      await this.#pushOrLeave(node, signal);
       return {};
     });
     this.#held.set(shard, { epoch, worker });
     for (const machine of cache.list('Machine'))
       if (this.shardOf(machine.metadata.name) === shard) this.#begin(machine, epoch);
+  }
+
+  /** A push that takes long goes on without a worker: nodes that are off hold up nobody. */
+  async #pushOrLeave(node: string, signal: AbortSignal): Promise<void> {
+    const push = this.#sessions.get(node)?.push(signal) ?? Promise.resolve();
+    const over = new AbortController();
+    let isLate = false;
+    const late = this.#options.clock.sleep(LATE_MS, over.signal).then(
+      () => {
+        isLate = true;
+      },
+      () => undefined,
+    );
+    const done = push.finally(() => {
+      over.abort();
+    });
+    done.catch(() => {
+      if (isLate) this.#request(node);
+    });
+    await Promise.race([done, late]);
   }
 
   /** They are spoken to from here no longer; their agents go on. Resolves when nothing of it runs any more. */
@@ -146,13 +187,14 @@ export class NodeSync {
     this.#sessions.clear();
     await Promise.all([...this.#ending, ...[...this.#held.values()].map(({ worker }) => worker.close(graceMs))]);
     this.#held.clear();
-    await Promise.all([this.#flushing, this.#expiring]);
+    await Promise.all([this.#flushing, this.#expiring, this.#fanOut.close()]);
     await this.#writer.close();
   }
 
   #onChange(type: 'put' | 'delete', object: Stored, previous: Stored | undefined): void {
     if (object.kind === 'Machine') this.#machineChanged(type, object);
     this.#requestAll(this.#tracker.observe(type, object, this.#options.clock.monotonic()));
+    this.#fanOut.noticed();
     if (this.#tracker.nextExpiry() !== undefined && !this.#stopping.signal.aborted) this.#expiring ??= this.#expire();
     // Somebody who replaced the status, or made the object anew, may have lost what was known of it.
     if ((object.kind === 'Machine' || object.kind === 'Node') && type === 'put' && previous === undefined)
@@ -163,7 +205,10 @@ export class NodeSync {
     const { name } = machine.metadata;
     const session = this.#sessions.get(name);
     const held = this.#held.get(this.shardOf(name));
-    if (!held) return;
+    if (!held) {
+      if (type === 'delete') this.#tracker.removed(name);
+      return;
+    }
     if (type === 'delete') {
       this.#sessions.delete(name);
       this.#requestAll(this.#tracker.leave(name, this.#options.clock.monotonic()));
@@ -214,6 +259,7 @@ export class NodeSync {
       random: random ?? Math.random,
       tracker: this.#tracker,
       writer: this.#writer,
+      openings: this.#openings,
       heard: this.#options.heard ?? (() => undefined),
       requestPush: (node) => {
         this.#request(node);

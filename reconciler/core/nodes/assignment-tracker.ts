@@ -1,7 +1,11 @@
-/** Keeps, for every node, the set of objects it must hold and what its agent is behind by. */
+/**
+ * Keeps, for every node, the set of objects it must hold and what its agent is behind by: of what all nodes hold alike,
+ * the edition where it is ({@link SharedLog}); of its own, what changed.
+ */
 import {
   keyOf,
   objectKey,
+  type Kind,
   type KubeObject,
   type Node,
   type ObjectKey,
@@ -10,15 +14,24 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { EndpointWithdrawals } from './endpoint-withdrawals.ts';
 import { digest, SetFingerprint } from './fingerprint.ts';
-import { project, projectionText, projectOwnNode, reachOf, referencesOf } from './projection.ts';
+import { projected, projectedAs, same, type Projected } from './projected.ts';
+import { projectOwnNode, reachOf } from './projection.ts';
+import { SharedLog, type Edition, type SharedChanges } from './shared-log.ts';
 
 /** A move of one node's assignment, ready to be sent. */
 export interface AssignmentDelta {
   /** What the agent must be at; null: what it holds does not matter, everything is sent. */
   readonly from: string | null;
   readonly to: string;
+  /** What it lacks of what all nodes hold alike. */
+  readonly shared: SharedChanges;
+  /** Its own; comes after {@link shared}, which has another form of its own Node. */
   readonly upsert: readonly KubeObject[];
   readonly remove: readonly ObjectKey[];
+  /** Where it is afterwards. */
+  readonly edition: Edition;
+  /** Marks of the node up to this one are in it. */
+  readonly mark: number;
 }
 
 /** What an agent says it holds. */
@@ -29,12 +42,6 @@ export interface Holdings {
   readonly ending: readonly string[];
 }
 
-interface Projected {
-  readonly object: KubeObject;
-  readonly digest: Buffer;
-  readonly references: readonly ObjectKey[];
-}
-
 /** One node's own part: what its pods lead to. */
 interface NodeSet {
   /** How many of the node's objects ask for a key. */
@@ -42,17 +49,22 @@ interface NodeSet {
   readonly fingerprint: SetFingerprint;
   /** Its own Node, of which it holds more than the others do. */
   own: Projected | undefined;
-  /** Keys whose state the agent may not have. */
-  readonly dirty: Set<ObjectKey>;
-  /** Version that the agent confirmed to this process; undefined before that. */
-  acknowledged: string | undefined;
+  /** Own keys whose state the agent may not have, each with its last mark. Kept while it is known where the agent is. */
+  readonly dirty: Map<ObjectKey, number>;
+  /** Version and edition that the agent confirmed to this process; undefined before that. */
+  acknowledged: { readonly version: string; readonly edition: Edition } | undefined;
+  /** The move that was made last and is not confirmed. */
+  pending: AssignmentDelta | undefined;
   /** Keys that the agent holds though the store lacks them. */
   readonly retained: Set<ObjectKey>;
 }
 
 export class AssignmentTracker {
-  readonly #shared = new Map<ObjectKey, Projected>();
-  readonly #sharedFingerprint = new SetFingerprint();
+  readonly #shared = new SharedLog();
+  /** Counts what changed of nodes' own parts. */
+  #mark = 0;
+  /** Kinds of which something waits for {@link publish}. */
+  readonly #unpublished = new Set<Kind>();
   /** Objects that some node may need. Pods: bound ones only. */
   readonly #followed = new Map<ObjectKey, Projected>();
   readonly #binding = new Map<ObjectKey, string>();
@@ -76,8 +88,8 @@ export class AssignmentTracker {
   }
 
   /**
-   * Takes a change in at `now` (monotonic, milliseconds); says which nodes' assignments differ because of it. That a
-   * pod ends is withheld from its node until the others have let go of it: see {@link EndpointWithdrawals}. At the
+   * Takes a change in at `now` (monotonic, milliseconds); says which nodes' own parts differ because of it. What all
+   * nodes hold alike waits for {@link publish}. That a pod ends is withheld from its node until the others have let go of it: see {@link EndpointWithdrawals}. At the
    * start nodes have joined before, and EndpointSlices come first.
    */
   observe(type: 'put' | 'delete', object: Stored, now: number): readonly string[] {
@@ -95,11 +107,27 @@ export class AssignmentTracker {
       this.#setFollowed(key, next, touched);
       return [...touched];
     }
-    for (const node of this.#setShared(key, next)) touched.add(node);
+    if (this.#shared.put(key, next)) this.#unpublished.add(object.kind);
     if (object.kind === 'Node') this.#setOwn(object, type, touched);
     this.#forgetLeft();
     if (object.kind === 'EndpointSlice') this.#withdrawals.slice(key, type === 'delete' ? undefined : object);
     return this.#tell(this.#withdrawals.takeFree(), touched);
+  }
+
+  /** Nodes of which something is kept here. */
+  get known(): Iterable<string> {
+    return this.#nodes.keys();
+  }
+
+  /** Kinds of which a change waits to be published. */
+  get unpublished(): ReadonlySet<Kind> {
+    return this.#unpublished;
+  }
+
+  /** What waits is what all nodes must hold from now on: they are behind. */
+  publish(): void {
+    this.#unpublished.clear();
+    if (this.#shared.publish()) this.#withdrawals.publish();
   }
 
   /**
@@ -123,6 +151,12 @@ export class AssignmentTracker {
       if (uid !== undefined && this.#withdrawals.depart(uid, now)) this.#departing.set(uid, node);
     }
     return this.#tell(this.#withdrawals.takeFree());
+  }
+
+  /** The node is no more, and another control plane spoke to it. */
+  removed(node: string): void {
+    this.#left.add(node);
+    this.#forgetLeft();
   }
 
   /** Another control plane speaks to the node: where its agent stands is not known here. As {@link leave} answers. */
@@ -154,33 +188,36 @@ export class AssignmentTracker {
   }
 
   /**
-   * Version of what the node must hold now. Retained keys are part of it: a process that does not know of them must
-   * look again.
+   * Version of what the node must hold now: of its own part, and of what all hold alike. Retained keys are part of it: a
+   * process that does not know of them must look again.
    */
   version(node: string): string {
-    const set = this.#node(node);
-    return this.#versionOf(set, set.fingerprint);
+    return this.#versionAt(this.#node(node), this.#shared.newest);
   }
 
   /** Whether the node's agent, as far as this process knows, is behind. */
   isBehind(node: string): boolean {
-    const set = this.#node(node);
-    return set.acknowledged === undefined || set.dirty.size > 0 || set.acknowledged !== this.version(node);
+    const { acknowledged, dirty } = this.#node(node);
+    return (
+      acknowledged === undefined ||
+      dirty.size > 0 ||
+      acknowledged.edition !== this.#shared.newest ||
+      acknowledged.version !== this.version(node)
+    );
   }
 
-  /** What was said last by the agent: it holds this version. Nothing is dirty when that is the wanted one. */
+  /** What was said last by the agent: it holds this version. Of one that this process can place it is known what lacks. */
   agentHolds(node: string, version: string | null): void {
     const set = this.#node(node);
-    if (version === set.acknowledged) return;
+    if (version !== null && version === set.acknowledged?.version) return;
+    const [own, fingerprint] = partsOf(version);
     // Told by a control plane before this one: what an agent heard is never taken back.
-    if (version !== null && version === this.#versionTold(node)) this.#tell(this.#withheldOn(node));
-    if (version !== null && version === this.version(node)) {
-      set.acknowledged = version;
-      set.dirty.clear();
-      this.#withdrawals.made(node, version);
-    } else {
-      set.acknowledged = undefined;
-    }
+    if (own === this.#ownVersionTold(node)) this.#tell(this.#withheldOn(node));
+    const edition = own === this.#ownVersion(set, set.fingerprint) ? this.#shared.find(fingerprint) : undefined;
+    this.forget(node);
+    if (version === null || edition === undefined) return;
+    set.acknowledged = { version, edition };
+    if (edition === this.#shared.newest) this.#withdrawals.made(node, version);
   }
 
   /**
@@ -188,10 +225,15 @@ export class AssignmentTracker {
    */
   delta(node: string): AssignmentDelta | undefined {
     const set = this.#node(node);
-    if (set.acknowledged === undefined) return undefined;
+    const from = set.acknowledged;
+    const shared = from && this.#shared.since(from.edition);
+    if (!from || !shared) {
+      this.forget(node);
+      return undefined;
+    }
     const upsert: KubeObject[] = [];
     const remove: ObjectKey[] = [];
-    for (const key of [...set.dirty].sort()) {
+    for (const key of [...set.dirty.keys()].sort()) {
       const object = this.#wanted(set, key)?.object;
       if (object) {
         upsert.push(object);
@@ -203,10 +245,12 @@ export class AssignmentTracker {
         set.retained.delete(key);
       }
     }
+    if (set.own && !upsert.includes(set.own.object) && shared.keys.has(keyOf(set.own.object)))
+      upsert.push(set.own.object);
     const to = this.version(node);
     this.#withdrawals.made(node, to);
-    if (upsert.length === 0 && remove.length === 0 && to === set.acknowledged) return undefined;
-    return { from: set.acknowledged, to, upsert, remove };
+    if (upsert.length + remove.length + shared.keys.size === 0 && to === from.version) return undefined;
+    return (set.pending = { from: from.version, to, shared, upsert, remove, ...this.#now() });
   }
 
   /**
@@ -218,48 +262,55 @@ export class AssignmentTracker {
     const set = this.#node(node);
     const known = new Set(held?.ending);
     this.#tell(this.#withheldOn(node).filter((uid) => known.has(uid)));
-    const own = [...set.asked.keys()].flatMap((key) => this.#followed.get(key)?.object ?? []);
-    const upsert = [...[...this.#shared.keys()].flatMap((key) => this.#wanted(set, key)?.object ?? []), ...own].sort(
-      (a, b) => (keyOf(a) < keyOf(b) ? -1 : 1),
-    );
-    const wanted = new Set(upsert.map(keyOf));
-    const missing = held?.version == null ? [] : held.keys.filter((key) => !wanted.has(key) && set.asked.has(key));
+    this.forget(node);
+    const upsert = [...set.asked.keys()].sort().flatMap((key) => this.#followed.get(key)?.object ?? []);
+    if (set.own) upsert.push(set.own.object);
+    const isWanted = (key: ObjectKey): boolean => this.#wanted(set, key) !== undefined;
+    const missing =
+      held?.version == null ? [] : held.keys.filter((key) => set.asked.has(key) && !this.#followed.has(key));
     set.retained.clear();
     for (const key of missing) set.retained.add(key);
     const to = this.version(node);
     this.#withdrawals.made(node, to);
-    if (held === undefined || missing.length === 0) return { from: null, to, upsert, remove: [] };
-    return {
-      from: held.version,
-      to,
-      upsert,
-      remove: held.keys.filter((key) => !wanted.has(key) && !set.retained.has(key)),
-    };
+    const move = { to, shared: this.#shared.whole(), upsert, ...this.#now() };
+    if (held === undefined || missing.length === 0) return (set.pending = { ...move, from: null, remove: [] });
+    const remove = held.keys.filter((key) => !isWanted(key) && !set.retained.has(key));
+    return (set.pending = { ...move, from: held.version, remove });
   }
 
   /** The agent has `delta`. What changed since it was made stays dirty. */
   acknowledge(node: string, delta: AssignmentDelta): void {
     const set = this.#node(node);
-    const sent = new Map(delta.upsert.map((object) => [keyOf(object), object]));
-    const removed = new Set(delta.remove);
-    for (const key of set.dirty) {
-      const now = this.#wanted(set, key)?.object;
-      if (now ? sent.get(key) === now : removed.has(key) || delta.from === null || set.retained.has(key))
-        set.dirty.delete(key);
-    }
-    // Sent whole, but no longer wanted by now.
-    for (const key of sent.keys()) if (!this.#wanted(set, key)) set.dirty.add(key);
-    set.acknowledged = delta.to;
+    // Not the last one, or somebody else spoke to the agent: then it is seen next time where it stands.
+    if (set.pending !== delta) return;
+    set.pending = undefined;
+    for (const [key, mark] of set.dirty) if (mark <= delta.mark) set.dirty.delete(key);
+    set.acknowledged = { version: delta.to, edition: delta.edition };
   }
 
   /** Forgets where a node's agent stands; its wanted set stays. */
   forget(node: string): void {
-    this.#node(node).acknowledged = undefined;
+    const set = this.#node(node);
+    set.acknowledged = undefined;
+    set.pending = undefined;
+    set.dirty.clear();
   }
 
   /** How many objects the node must hold. */
   size(node: string): number {
     return this.#shared.size + [...this.#node(node).asked.keys()].filter((key) => this.#followed.has(key)).length;
+  }
+
+  #now(): Pick<AssignmentDelta, 'edition' | 'mark'> {
+    return { edition: this.#shared.newest, mark: this.#mark };
+  }
+
+  /** What the node has of this key is not what it should be. Where nobody knows what it has, there is nothing to note. */
+  #touch(name: string, key: ObjectKey, touched: Set<string>): void {
+    const set = this.#node(name);
+    touched.add(name);
+    this.#mark += 1;
+    if (set.acknowledged ?? set.pending) set.dirty.set(key, this.#mark);
   }
 
   #node(name: string): NodeSet {
@@ -269,8 +320,9 @@ export class AssignmentTracker {
         asked: new Map(),
         fingerprint: new SetFingerprint(),
         own: undefined,
-        dirty: new Set(),
+        dirty: new Map(),
         acknowledged: undefined,
+        pending: undefined,
         retained: new Set(),
       };
       this.#nodes.set(name, set);
@@ -288,20 +340,24 @@ export class AssignmentTracker {
     }
   }
 
-  #versionOf(set: NodeSet, fingerprint: SetFingerprint): string {
-    const plain = `${this.#incarnation}-${fingerprint.hexWith(this.#sharedFingerprint)}`;
+  #versionAt(set: NodeSet, edition: Edition): string {
+    return `${this.#ownVersion(set, set.fingerprint)}-${edition.fingerprint}`;
+  }
+
+  #ownVersion(set: NodeSet, fingerprint: SetFingerprint): string {
+    const plain = `${this.#incarnation}-${fingerprint.hex()}`;
     return set.retained.size === 0 ? plain : `${plain}+${set.retained.size}`;
   }
 
-  /** The node's version if it had been told of all its pods that end. */
-  #versionTold(node: string): string {
+  /** The version of the node's own part if it had been told of all its pods that end. */
+  #ownVersionTold(node: string): string {
     const set = this.#node(node);
     const changes = this.#withheldOn(node).flatMap((uid) => {
       const pod = this.#withheld.get(uid);
       const before = pod && this.#followed.get(keyOf(pod));
       return pod && before ? [before.digest, projected(pod).digest] : [];
     });
-    return this.#versionOf(set, set.fingerprint.toggled(changes));
+    return this.#ownVersion(set, changes.length === 0 ? set.fingerprint : set.fingerprint.toggled(changes));
   }
 
   #withheldOn(node: string): readonly string[] {
@@ -326,30 +382,15 @@ export class AssignmentTracker {
     return this.#shared.get(key) ?? (set.asked.has(key) ? this.#followed.get(key) : undefined);
   }
 
-  #setShared(key: ObjectKey, next: Projected | undefined): readonly string[] {
-    const before = this.#shared.get(key);
-    if (same(before, next)) return [];
-    if (before) this.#sharedFingerprint.toggle(before.digest);
-    if (next) {
-      this.#sharedFingerprint.toggle(next.digest);
-      this.#shared.set(key, next);
-    } else {
-      this.#shared.delete(key);
-    }
-    for (const set of this.#nodes.values()) set.dirty.add(key);
-    return [...this.#nodes.keys()];
-  }
-
   #setOwn(node: Stored<Node>, type: 'put' | 'delete', touched: Set<string>): void {
     const { name } = node.metadata;
     const set = this.#node(name);
-    const next = type === 'delete' ? undefined : projectedAs(projectOwnNode(node), 'own ');
+    const next = type === 'delete' ? undefined : projectedAs(projectOwnNode(node));
     if (same(set.own, next)) return;
     if (set.own) set.fingerprint.toggle(set.own.digest);
     if (next) set.fingerprint.toggle(next.digest);
     set.own = next;
-    set.dirty.add(objectKey('Node', undefined, name));
-    touched.add(name);
+    this.#touch(name, objectKey('Node', undefined, name), touched);
   }
 
   #observePod(key: ObjectKey, pod: StoredPod | undefined, now: number, touched: Set<string>): void {
@@ -400,8 +441,7 @@ export class AssignmentTracker {
     else this.#followed.delete(key);
     for (const [name, set] of holders) {
       if (next) set.fingerprint.toggle(next.digest);
-      set.dirty.add(key);
-      touched.add(name);
+      this.#touch(name, key, touched);
       // New references first, so that what both have is not let go of in between.
       for (const reference of next?.references ?? []) this.#ask(name, reference, touched);
       for (const reference of before?.references ?? []) this.#release(name, reference, touched);
@@ -415,8 +455,7 @@ export class AssignmentTracker {
     if (count > 0) return;
     const askers = this.#askers.get(key) ?? new Set();
     this.#askers.set(key, askers.add(node));
-    touched.add(node);
-    set.dirty.add(key);
+    this.#touch(node, key, touched);
     const object = this.#followed.get(key);
     if (!object) return;
     set.fingerprint.toggle(object.digest);
@@ -435,22 +474,12 @@ export class AssignmentTracker {
     const askers = this.#askers.get(key);
     askers?.delete(node);
     if (askers?.size === 0) this.#askers.delete(key);
-    touched.add(node);
-    set.dirty.add(key);
+    this.#touch(node, key, touched);
     const object = this.#followed.get(key);
     if (!object) return;
     set.fingerprint.toggle(object.digest);
     for (const reference of object.references) this.#release(node, reference, touched);
   }
-}
-
-function projected(object: Stored): Projected {
-  return projectedAs(project(object), '');
-}
-
-/** `mark` keeps the digests of two forms of one object apart: equal ones would cancel each other in a fingerprint. */
-function projectedAs(form: KubeObject, mark: string): Projected {
-  return { object: form, digest: digest(mark + projectionText(form)), references: referencesOf(form) };
 }
 
 /** The pod before it was deleted. */
@@ -459,6 +488,8 @@ function living(pod: StoredPod): StoredPod {
   return { ...pod, metadata };
 }
 
-function same(a: Projected | undefined, b: Projected | undefined): boolean {
-  return a === b || (a !== undefined && b !== undefined && a.digest.equals(b.digest));
+/** Of the node's own part, and the fingerprint of what all hold alike. */
+function partsOf(version: string | null): readonly [own: string, shared: string] {
+  const at = version?.lastIndexOf('-') ?? -1;
+  return version === null || at < 0 ? ['', ''] : [version.slice(0, at), version.slice(at + 1)];
 }

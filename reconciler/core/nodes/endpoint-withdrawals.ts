@@ -37,6 +37,8 @@ interface NodeRules {
 export class EndpointWithdrawals {
   /** Of the newest change that withdrew an endpoint. Above 0, so that a node of which nothing is known is behind. */
   #sequence = 1;
+  /** Of what nodes are sent now: changes wait until they are published together. */
+  #published = 1;
   readonly #slices = new Map<ObjectKey, ReadonlyMap<string, boolean>>();
   readonly #mentions = new Map<string, Mention>();
   /** Known pods by uid: the number at which their endpoints were withdrawn last, 0 for never. */
@@ -65,12 +67,17 @@ export class EndpointWithdrawals {
     this.#front?.behind.delete(node);
   }
 
-  /** The version of the node's assignment that holds everything up to now. */
+  /** All changes up to now are in the versions that are made from now on. */
+  publish(): void {
+    this.#published = this.#sequence;
+  }
+
+  /** The version of the node's assignment that holds everything that is published. */
   made(node: string, version: string): void {
     const rules = this.#nodes.get(node);
     if (!rules) return;
     rules.versions.delete(version);
-    rules.versions.set(version, this.#sequence);
+    rules.versions.set(version, this.#published);
     const [oldest] = rules.versions.keys();
     if (rules.versions.size > MOST_VERSIONS && oldest !== undefined) rules.versions.delete(oldest);
     if (version === rules.reported) this.inForce(node, version);

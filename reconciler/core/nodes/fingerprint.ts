@@ -12,10 +12,12 @@ export function digest(text: string): Buffer {
 
 export class SetFingerprint {
   readonly #sum = Buffer.alloc(BYTES);
+  #hex: string | undefined;
 
   /** Adds a member that is not in the set, or takes out one that is. */
   toggle(member: Buffer): void {
     for (let i = 0; i < BYTES; i += 1) this.#sum[i] = (this.#sum[i] ?? 0) ^ (member[i] ?? 0);
+    this.#hex = undefined;
   }
 
   /** The set after {@link toggle} of each, as another one. */
@@ -25,8 +27,7 @@ export class SetFingerprint {
     return other;
   }
 
-  /** Of the union with a set that has no member in common. */
-  hexWith(other: SetFingerprint): string {
-    return Buffer.from(this.#sum.map((byte, i) => byte ^ (other.#sum[i] ?? 0))).toString('hex');
+  hex(): string {
+    return (this.#hex ??= this.#sum.toString('hex'));
   }
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { keyOf, objectKey, type Node, type Stored } from '../../../contracts/objects/index.ts';
-import { assignmentText } from '../../../reconciler/controllers/nodes/assignment-text.ts';
+import { keyOf, objectKey, type Node, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import { assignmentBody } from '../../../reconciler/controllers/nodes/assignment-body.ts';
 import { AssignmentTracker } from '../../../reconciler/core/nodes/assignment-tracker.ts';
 import { cluster, deployment, service } from '../controllers/objects.ts';
 import { Agent, bringUp } from './model-agent.ts';
@@ -11,6 +12,7 @@ import { boundPod, changed, configMap, nodeObject, secret, stored, withStatus } 
 function tracker(...objects: readonly Stored[]): AssignmentTracker {
   const made = new AssignmentTracker('store-1');
   for (const object of objects) made.observe('put', object, 0);
+  made.publish();
   return made;
 }
 
@@ -84,19 +86,30 @@ describe('assignment of a node', () => {
     ]);
   });
 
-  it('costs the text of what all nodes hold once, however many there are', () => {
-    const shared = stored<'Service'>(service('web'));
-    let texts = 0;
-    const counted = { ...shared, toJSON: () => ((texts += 1), shared) };
-    const update = { epoch: 1, from: null, to: 'v', upsert: [counted], remove: [objectKey('Pod', 'default', 'p')] };
-    const bodies = Array.from({ length: 50 }, (_, i) => assignmentText({ ...update, node: `n${i}` }));
-    assert.equal(texts, 2);
-    assert.deepEqual(bodies.map((body) => JSON.parse(body) as unknown)[49], {
-      ...update,
-      node: 'n49',
-      upsert: [shared],
+  for (const [what, count] of [
+    ['as it is where there is little of it', 1],
+    ['compressed where there is much of it and the agent takes that', 3000],
+  ] as const)
+    it(`costs the text of what all nodes hold once, however many there are: ${what}`, async () => {
+      const services = Array.from({ length: count }, (_, i) => stored<'Service'>(service(`web-${i}`)));
+      let texts = 0;
+      const counted = services.map((one) => ({ ...one, toJSON: () => ((texts += 1), one) }));
+      const shared = { upsert: counted, remove: [objectKey('Service', 'default', 'a')], keys: new Set<ObjectKey>() };
+      const own = boundPod('p1', 'n1');
+      const update = { epoch: 1, from: null, to: 'v', upsert: [own], remove: [objectKey('Pod', 'default', 'p')] };
+      for (const takesGzip of [false, true])
+        for (const node of ['n1', 'n2', 'n3']) {
+          const { body, encoding } = await assignmentBody({ ...update, node, shared }, takesGzip);
+          assert.equal(encoding, takesGzip && count > 1 ? 'gzip' : undefined);
+          assert.deepEqual(JSON.parse(String(encoding ? gunzipSync(body) : body)), {
+            ...update,
+            node,
+            upsert: [...services, own],
+            remove: [...shared.remove, ...update.remove],
+          });
+        }
+      assert.equal(texts, count);
     });
-  });
 
   it('is forgotten with its node, once its Node and its pods are gone', () => {
     const pod = boundPod('p1', 'n1', withEverything);
@@ -117,12 +130,20 @@ describe('assignment of a node', () => {
         mine.observe('delete', pod, 0),
         mine.leave('n1', 0),
       ],
+      // Another control plane spoke to it.
+      (mine: AssignmentTracker) => [
+        mine.handOver('n1'),
+        mine.observe('delete', node, 0),
+        mine.observe('delete', pod, 0),
+        mine.removed('n1'),
+      ],
     ];
     for (const go of orders) {
       const mine = tracker(node, pod, nodeObject('n2', '10.0.2.0/24'));
       mine.join('n1');
+      assert.deepEqual([...mine.known].sort(), ['n1', 'n2']);
       go(mine);
-      assert.deepEqual(mine.observe('put', stored<'Service'>(service('web')), 0), ['n2']);
+      assert.deepEqual([...mine.known], ['n2']);
     }
   });
 
@@ -206,7 +227,11 @@ describe('assignment of a node', () => {
     assert.deepEqual(delta?.upsert.map(keyOf), ['configmaps/default/env']);
     assert.deepEqual(delta.remove, []);
     assert.equal(delta.from, a1.version);
-    assert.deepEqual([...mine.observe('put', nodeObject('n3', '10.0.3.0/24'), 0)].sort(), ['n1', 'n2', 'n3']);
+    assert.deepEqual(mine.observe('put', nodeObject('n3', '10.0.3.0/24'), 0), ['n3']);
+    assert.deepEqual([...mine.unpublished], ['Node']);
+    assert.equal(mine.isBehind('n2'), false);
+    mine.publish();
+    assert.equal(mine.isBehind('n2'), true);
     bringUp(mine, 'n1', a1);
     bringUp(mine, 'n2', a2);
     assert.ok(a1.objects.has('nodes//n3') && a2.objects.has('nodes//n3') && !a2.objects.has('configmaps/default/env'));
@@ -249,6 +274,7 @@ describe('assignment of a node', () => {
     assert.equal(next.isBehind('n1'), false);
     const elsewhere = new AssignmentTracker('store-2');
     for (const object of objects) elsewhere.observe('put', object, 0);
+    elsewhere.publish();
     elsewhere.agentHolds('n1', agent.version);
     assert.equal(elsewhere.isBehind('n1'), true);
   });

@@ -68,6 +68,7 @@ class Cluster {
       (a, b) => Number(b.kind === 'EndpointSlice') - Number(a.kind === 'EndpointSlice'),
     );
     for (const object of present) this.#tracker.observe('put', object, this.now);
+    this.#tracker.publish();
     for (const node of this.nodes) if (!this.#off.has(node)) this.connect(node);
   }
 

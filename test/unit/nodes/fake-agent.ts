@@ -87,7 +87,7 @@ export class FakeAgent {
     this.machine.sockets.set(
       NODE_PATHS.socket,
       createServer((request, response) => {
-        const path = request.url?.slice(AGENT_API.length);
+        const path = request.url?.slice(AGENT_API.length).split('?')[0];
         if (path === '/status') return this.#status(response);
         if (path === '/info') return void response.end(JSON.stringify(this.#info()));
         if (path === '/inventory/lines')

@@ -10,8 +10,8 @@ export class Agent {
   take(delta: AssignmentDelta): void {
     if (delta.from === null) this.objects.clear();
     else assert.equal(delta.from, this.version);
-    for (const key of delta.remove) this.objects.delete(key);
-    for (const object of delta.upsert) this.objects.set(keyOf(object), object);
+    for (const key of [...delta.shared.remove, ...delta.remove]) this.objects.delete(key);
+    for (const object of [...delta.shared.upsert, ...delta.upsert]) this.objects.set(keyOf(object), object);
     this.version = delta.to;
   }
   ending(): string[] {
@@ -27,8 +27,9 @@ export class Agent {
   }
 }
 
-/** Until the agent holds what the tracker wants. */
+/** What waits is published, and the agent holds what the tracker wants. */
 export function bringUp(from: AssignmentTracker, node: string, agent = new Agent()): Agent {
+  from.publish();
   for (let i = 0; i < 5 && from.isBehind(node); i += 1) {
     const delta =
       from.delta(node) ??

@@ -1,0 +1,59 @@
+/**
+ * How many calls to nodes are under way at once. A place that is not left is free after a while: nodes that are off hold
+ * up nobody.
+ */
+import type { Clock } from '../../ports/clock.ts';
+
+/** A node that is there answers sooner. */
+export const LATE_MS = 1_000;
+
+export class Places {
+  readonly #clock: Pick<Clock, 'sleep'>;
+  readonly #waiting = new Set<() => void>();
+  #free: number;
+
+  constructor(count: number, clock: Pick<Clock, 'sleep'>) {
+    this.#free = count;
+    this.#clock = clock;
+  }
+
+  /** First come, first served. Resolves with the way to leave again, which may be called more than once. */
+  async enter(signal: AbortSignal): Promise<() => void> {
+    signal.throwIfAborted();
+    if (this.#free > 0) this.#free -= 1;
+    else await this.#turn(signal);
+    const over = new AbortController();
+    void this.#clock
+      .sleep(LATE_MS, over.signal)
+      .catch(() => undefined)
+      .then(() => {
+        this.#next();
+      });
+    return () => {
+      over.abort();
+    };
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const come = (): void => {
+        signal.removeEventListener('abort', go);
+        resolve();
+      };
+      const go = (): void => {
+        this.#waiting.delete(come);
+        reject(signal.reason as Error);
+      };
+      this.#waiting.add(come);
+      signal.addEventListener('abort', go, { once: true });
+    });
+  }
+
+  #next(): void {
+    const [next] = this.#waiting;
+    if (next) {
+      this.#waiting.delete(next);
+      next();
+    } else this.#free += 1;
+  }
+}
