@@ -68,6 +68,8 @@ export class SimulatedAgent {
       startedAt: this.#startedAt,
       epoch: this.#epoch,
       assignmentVersion: this.#version,
+      ...(this.#version === null && { objects: 0 }),
+      encodings: ['gzip'],
     };
   }
 
@@ -96,8 +98,8 @@ export class SimulatedAgent {
   }
 
   /** The answer: a status and a body. */
-  assign(body: Buffer): { readonly status: number; readonly body: object } {
-    const moves = this.#reader.read(body, this.name);
+  assign(body: Buffer, isCompressed: boolean): { readonly status: number; readonly body: object } {
+    const moves = this.#reader.read(body, isCompressed, this.name);
     if (moves.epoch < this.#epoch) return { status: 409, body: { code: 'StaleEpoch', message: 'an older sender' } };
     if (moves.from !== null && moves.from !== this.#version)
       return { status: 409, body: { code: 'VersionMismatch', message: 'at another', version: this.#version } };

@@ -1,14 +1,16 @@
 /**
- * Reads of an assignment what a simulated agent acts on. A long one is searched rather than parsed: a whole assignment
- * of a large cluster is mostly other nodes, which are the same for all agents and parsed for one of them now and then.
+ * Reads of an assignment what a simulated agent acts on. Of a compressed one, the members between the first and the last
+ * are what all nodes hold alike: they are known again by their bytes, and decompressed and parsed for the first agent
+ * that gets them.
  */
+import { gunzipSync } from 'node:zlib';
 import { CLAIMED_KINDS, type AssignmentUpdate } from '../../contracts/agent/index.ts';
 import { keyOf, parseKey, type KubeObject, type ObjectKey, type Pod } from '../../contracts/objects/index.ts';
 
-/** Parsed whole up to this size. */
-const SHORT = 16 * 1024;
-/** Longer ones are parsed whole this often, for what all nodes hold. */
-const PARSE_EVERY_MS = 2000;
+/** As zlib begins a member. */
+const MEMBER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
+/** Shared members that are known again. */
+const MOST_MEMBERS = 64;
 
 export interface Moves {
   readonly epoch: number;
@@ -21,19 +23,31 @@ export interface Moves {
   readonly hasSlice: boolean;
 }
 
+interface Member {
+  readonly bytes: Buffer;
+  readonly hasSlice: boolean;
+}
+
 export class AssignmentReader {
   readonly #shared = new Map<ObjectKey, KubeObject>();
   #lines: string | undefined;
-  #parsedAt = -Infinity;
+  /** Oldest first. */
+  readonly #members: Member[] = [];
 
-  read(body: Buffer, node: string): Moves {
-    if (body.length <= SHORT) return this.#whole(JSON.parse(body.toString()) as AssignmentUpdate, node);
-    const moves = searched(body, node);
-    if (performance.now() - this.#parsedAt > PARSE_EVERY_MS) {
-      this.#parsedAt = performance.now();
-      this.#whole(JSON.parse(body.toString()) as AssignmentUpdate, node);
+  read(body: Buffer, isCompressed: boolean, node: string): Moves {
+    if (!isCompressed) return this.#moves(body.toString(), false, node);
+    let hasSlice = false;
+    const firstEnd = nextMember(body, 0);
+    let at = firstEnd;
+    // The last one is the node's own.
+    for (let member = this.#known(body, at); ; member = this.#known(body, at)) {
+      const end = member ? at + member.bytes.length : nextMember(body, at);
+      if (end >= body.length) break;
+      hasSlice = (member ?? this.#learn(body.subarray(at, end))).hasSlice || hasSlice;
+      at = end;
     }
-    return moves;
+    const [first, last] = [gunzipSync(body.subarray(0, firstEnd)), gunzipSync(body.subarray(at))];
+    return this.#moves(`${first.toString()}${last.toString().replace(/^,/, '')}`, hasSlice, node);
   }
 
   /** The lines of an inventory that are the same for all nodes. */
@@ -47,15 +61,31 @@ export class AssignmentReader {
       .join(''));
   }
 
-  #whole({ epoch, from, to, upsert, remove }: AssignmentUpdate, node: string): Moves {
+  #known(body: Buffer, at: number): Member | undefined {
+    return this.#members.find(({ bytes }) => bytes.equals(body.subarray(at, at + bytes.length)));
+  }
+
+  #learn(bytes: Buffer): Member {
+    const objects = JSON.parse(`[${gunzipSync(bytes).toString().replace(/^,/, '')}]`) as readonly KubeObject[];
+    for (const object of objects) this.#shared.set(keyOf(object), object);
+    this.#lines = undefined;
+    const member = { bytes: Buffer.from(bytes), hasSlice: objects.some(({ kind }) => kind === 'EndpointSlice') };
+    this.#members.push(member);
+    if (this.#members.length > MOST_MEMBERS) this.#members.shift();
+    return member;
+  }
+
+  #moves(text: string, sharedHasSlice: boolean, node: string): Moves {
+    const { epoch, from, to, upsert, remove } = JSON.parse(text) as AssignmentUpdate;
     const pods: Pod[] = [];
     let podCIDR: string | undefined;
-    let hasSlice = false;
+    let hasSlice = sharedHasSlice;
     for (const object of upsert) {
       if (object.kind === 'Pod') {
         pods.push(object);
         continue;
       }
+      // Its own form comes last.
       if (object.kind === 'Node' && object.metadata.name === node) podCIDR = object.spec.podCIDR;
       if (object.kind === 'EndpointSlice') hasSlice = true;
       this.#shared.set(keyOf(object), object);
@@ -71,52 +101,7 @@ export class AssignmentReader {
   }
 }
 
-function searched(body: Buffer, node: string): Moves {
-  const upsertAt = body.indexOf('"upsert":[');
-  const removeAt = body.lastIndexOf('"remove":[');
-  const { epoch, from, to, remove } = JSON.parse(
-    `${body.toString('utf8', 0, upsertAt)}${body.toString('utf8', removeAt)}`,
-  ) as Pick<AssignmentUpdate, 'epoch' | 'from' | 'to' | 'remove'>;
-  const own = objectAt(body, body.indexOf(`{"apiVersion":"v1","kind":"Node","metadata":{"name":"${node}"`));
-  const pods: Pod[] = [];
-  const start = '{"apiVersion":"v1","kind":"Pod",';
-  for (let at = body.indexOf(start, upsertAt); at >= 0; at = body.indexOf(start, at + 1))
-    pods.push(objectAt(body, at) as Pod);
-  return {
-    epoch,
-    from,
-    to,
-    pods,
-    removedPods: remove.flatMap((key) => {
-      const { kind, namespace, name } = parseKey(key);
-      return kind === 'Pod' ? [`${namespace}/${name}`] : [];
-    }),
-    podCIDR: own?.kind === 'Node' ? own.spec.podCIDR : undefined,
-    hasSlice: body.includes('"kind":"EndpointSlice"', upsertAt),
-  };
-}
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPEN = 0x7b;
-const CLOSE = 0x7d;
-
-/** The object that begins at this byte. */
-function objectAt(body: Buffer, at: number): KubeObject | undefined {
-  if (at < 0) return undefined;
-  let depth = 0;
-  let quoted = false;
-  for (let end = at; end < body.length; end += 1) {
-    const byte = body[end];
-    if (quoted) {
-      if (byte === BACKSLASH) end += 1;
-      else if (byte === QUOTE) quoted = false;
-    } else if (byte === QUOTE) quoted = true;
-    else if (byte === OPEN) depth += 1;
-    else if (byte === CLOSE) {
-      depth -= 1;
-      if (depth === 0) return JSON.parse(body.toString('utf8', at, end + 1)) as KubeObject;
-    }
-  }
-  return undefined;
+function nextMember(body: Buffer, at: number): number {
+  const next = body.indexOf(MEMBER, at + MEMBER.length);
+  return next < 0 ? body.length : next;
 }

@@ -109,6 +109,8 @@ export class Channel extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    // HTTP writes nothing at all now and then, and a frame of nothing is the end.
+    if (chunk.length === 0) return done();
     this.#send(chunk, done);
   }
 

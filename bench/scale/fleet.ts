@@ -43,7 +43,7 @@ const http = createHttpServer((request, response) => {
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', () => {
     if (agent.silent) return;
-    const { status, body } = agent.assign(Buffer.concat(chunks));
+    const { status, body } = agent.assign(Buffer.concat(chunks), request.headers['content-encoding'] === 'gzip');
     response.statusCode = status;
     response.end(JSON.stringify(body));
   });
