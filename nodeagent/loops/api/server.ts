@@ -18,11 +18,11 @@ import { ApiError, errorBody, sendError, sendJson } from './answers.ts';
 import { serveExec } from './exec.ts';
 import { streamInventory } from './inventory.ts';
 import { streamLogs } from './logs.ts';
+import { ENCODINGS, requestBody } from './request-body.ts';
 import { streamStatus } from './status-stream.ts';
 import { parseUpdate } from './update-body.ts';
 
 const http = process.getBuiltinModule('node:http');
-const { gunzip } = process.getBuiltinModule('node:zlib');
 
 export interface ApiDeps {
   readonly socket: string;
@@ -60,7 +60,7 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
     epoch: deps.assignment.epoch,
     assignmentVersion: deps.assignment.acceptedVersion,
     objects: deps.assignment.size,
-    encodings: ['gzip'],
+    encodings: [...ENCODINGS],
   });
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -70,7 +70,10 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
       case `GET ${AGENT_API}/info`:
         return sendJson(response, 200, info());
       case `POST ${AGENT_API}/assignment`:
-        return move(response, parseUpdate(await bodyOf(request)));
+        return move(
+          response,
+          parseUpdate(await requestBody(request, request.headers['content-encoding'], MAX_BODY_BYTES)),
+        );
       case `GET ${AGENT_API}/status`:
         return streamStatus(response, deps.hub, deps.clock, closing.signal);
       case `GET ${AGENT_API}/inventory/lines`:
@@ -125,36 +128,6 @@ function refuseUpgrade(socket: Duplex, error: unknown): void {
     socket.end(
       `HTTP/1.1 ${known.status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
     );
-}
-
-/** Of at most {@link MAX_BODY_BYTES}, on the wire and when it is decompressed. */
-async function bodyOf(request: IncomingMessage): Promise<string> {
-  const encoding = request.headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'gzip')
-    throw new ApiError(415, 'EncodingUnknown', `a body of the encoding ${encoding} is not read here, one of gzip is`);
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) throw tooLarge();
-    chunks.push(chunk);
-  }
-  const body = Buffer.concat(chunks);
-  return (encoding === undefined ? body : await decompressed(body)).toString('utf8');
-}
-
-async function decompressed(body: Buffer): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    gunzip(body, { maxOutputLength: MAX_BODY_BYTES }, (error, text) => {
-      if (error === null) resolve(text);
-      else if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') reject(tooLarge());
-      else reject(new ApiError(400, 'BadRequest', 'the body is no gzip'));
-    });
-  });
-}
-
-function tooLarge(): ApiError {
-  return new ApiError(413, 'TooLarge', `an assignment may have at most ${MAX_BODY_BYTES} bytes`);
 }
 
 function answers(socket: string): Promise<boolean> {

@@ -104,6 +104,8 @@ export class NodeSession {
   #failures = 0;
   #live: Live | undefined;
   readonly #pushes = new OneAtATime();
+  /** Whether the Machine is gone: whoever still knows the session, as a sweep does, has nothing to bring. */
+  #isRetired = false;
   #report: NodeReport | undefined;
   #toldAddress = '';
   #images: readonly NodeImage[] | undefined;
@@ -151,7 +153,7 @@ export class NodeSession {
 
   /** A push that runs leaves nothing behind, and where nobody is heard there is nobody to push to. */
   get isBusy(): boolean {
-    return this.#pushes.isRunning || !this.#live || this.#isQuiet();
+    return this.#pushes.isRunning || this.#isRetired || !this.#live || this.#isQuiet();
   }
 
   /**
@@ -167,7 +169,7 @@ export class NodeSession {
 
   async #push(signal: AbortSignal): Promise<void> {
     const live = this.#live;
-    if (!live || signal.aborted || this.#isQuiet()) return;
+    if (!live || signal.aborted || this.#isRetired || this.#isQuiet()) return;
     const { tracker, store, epoch } = this.#deps;
     const { client, takesGzip, holdsNothing } = live;
     live.holdsNothing = false;
@@ -199,7 +201,7 @@ export class NodeSession {
   async close(): Promise<void> {
     this.#stop.abort(new Error('the session is being closed'));
     this.#attempt.abort(this.#stop.signal.reason);
-    await Promise.all([this.#running, this.#turn]);
+    await Promise.all([this.#running, this.#turn, this.#pushes.settled()]);
   }
 
   /**
@@ -209,6 +211,7 @@ export class NodeSession {
   async retire(withdrawn: Promise<void>, hurry: AbortSignal): Promise<void> {
     const { log, epoch, store, clock } = this.#deps;
     const live = this.#live;
+    this.#isRetired = true;
     if (live) await unlessAborted(hurry, withdrawn).catch(() => undefined);
     if (live && !hurry.aborted) {
       using limit = clock.deadline(RETIRE_TIMEOUT_MS, hurry);

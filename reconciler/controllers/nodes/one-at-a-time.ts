@@ -8,6 +8,11 @@ export class OneAtATime {
     return this.#running !== undefined;
   }
 
+  /** Resolves when none runs, and none is to run, of those asked for before. Never rejects. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([this.#running, this.#next]);
+  }
+
   /** A run that begins after this call; rejects as `work` does. */
   run(work: () => Promise<void>): Promise<void> {
     return (this.#next ??= this.#begin(this.#running, work));
