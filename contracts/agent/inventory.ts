@@ -57,7 +57,9 @@ export const PodClaim = z.object({
     deletionTimestamp: Time.optional(),
     deletionGracePeriodSeconds: Seconds.optional(),
     ownerReferences: z
-      .array(z.object({ kind: z.string(), name: DnsSubdomain, controller: z.boolean().optional() }))
+      .array(
+        z.object({ apiVersion: z.string(), kind: z.string(), name: DnsSubdomain, controller: z.boolean().optional() }),
+      )
       .max(8)
       .optional(),
   }),

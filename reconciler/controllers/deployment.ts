@@ -1,6 +1,7 @@
 /** Deployments: keeps their ReplicaSets as the present template and number want them. */
 import { objectKey, parseKey, type ObjectKey } from '../../contracts/objects/index.ts';
 import type { Decision } from '../core/step.ts';
+import { controllerIn } from '../core/kinds/owners.ts';
 import { planDeployment } from '../core/workloads/deployment.ts';
 import { controllerOf } from '../core/workloads/owners.ts';
 import { controllerKeys, orphans } from './owned-keys.ts';
@@ -28,10 +29,8 @@ export const deploymentController: Controller = {
     /** A rollout that recreates waits for the last old pod; all else comes with its ReplicaSets' status. */
     Pod: (pod, view, event) => {
       if (event !== 'delete' && pod.status?.phase !== 'Failed' && pod.status?.phase !== 'Succeeded') return [];
-      const owner = controllerOf(pod.metadata);
-      if (owner?.kind !== 'ReplicaSet') return [];
-      const rs = view.get(objectKey('ReplicaSet', pod.metadata.namespace, owner.name));
-      return rs ? controllerKeys('Deployment', rs, view) : [];
+      const owner = controllerIn(view, pod.metadata.namespace, controllerOf(pod.metadata));
+      return owner?.kind === 'ReplicaSet' ? controllerKeys('Deployment', owner, view) : [];
     },
   },
   decide,

@@ -9,13 +9,8 @@
 import { keyOf, type AnyKey, type AnyStored, type Kind } from '../../contracts/objects/index.ts';
 import { objectAt } from '../core/kinds/custom.ts';
 import type { AnyDecision } from '../core/step.ts';
-import {
-  abandonedOf,
-  COLLECTED_KINDS,
-  ownerKey,
-  planCollection,
-  waitsForDependents,
-} from '../core/workloads/collection.ts';
+import { abandonedOf, COLLECTED_KINDS, planCollection, waitsForDependents } from '../core/workloads/collection.ts';
+import { ownerKey } from '../core/workloads/owners.ts';
 import { clusterSettings } from './cluster-settings.ts';
 import type { Controller, StoreView } from './runtime/controller.ts';
 
@@ -32,7 +27,7 @@ function dependents({ metadata }: AnyStored, view: StoreView): readonly AnyKey[]
 
 function waitingOwners(object: AnyStored, view: StoreView): readonly AnyKey[] {
   return (object.metadata.ownerReferences ?? []).flatMap((reference) => {
-    const key = ownerKey(reference, object, view.custom.kinds);
+    const key = ownerKey(object.metadata.namespace, reference, view.custom.kinds);
     if (key === undefined) return [];
     const owner = objectAt(view, key);
     return owner?.metadata.uid === reference.uid && waitsForDependents(owner) ? [key] : [];

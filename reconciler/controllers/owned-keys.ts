@@ -1,8 +1,7 @@
 /** From an object to the objects it concerns, and from a selector to the objects it may take. */
 import {
+  isKeyOf,
   keyOf,
-  kindOf,
-  objectKey,
   selectorMatches,
   type Kind,
   type LabelSelector,
@@ -11,7 +10,7 @@ import {
   type StoredOf,
 } from '../../contracts/objects/index.ts';
 import { descriptorOf } from '../core/kinds/index.ts';
-import { controllerOf } from '../core/workloads/owners.ts';
+import { controllerOf, ownerKey } from '../core/workloads/owners.ts';
 import { HASH_LABEL } from '../core/workloads/template.ts';
 import type { StoreView } from './runtime/controller.ts';
 
@@ -22,8 +21,8 @@ import type { StoreView } from './runtime/controller.ts';
 export function controllerKeys(kind: Kind, object: Stored, view: StoreView): readonly ObjectKey[] {
   const controller = controllerOf(object.metadata);
   if (controller) {
-    const isOfKind = kindOf(controller.apiVersion, controller.kind) === kind;
-    return isOfKind ? [objectKey(kind, object.metadata.namespace, controller.name)] : [];
+    const key = ownerKey(object.metadata.namespace, controller);
+    return key !== undefined && isKeyOf(key, kind) ? [key] : [];
   }
   const { selector } = descriptorOf(kind);
   if (selector === 'none') return [];

@@ -1,8 +1,6 @@
 /** Up and down the chain of owners, by what each kind owns. */
 import {
   type StoredAt,
-  isKind,
-  objectKey,
   type Kind,
   type KubeObject,
   type ObjectKey,
@@ -12,7 +10,7 @@ import {
   type StoredPod,
 } from '../../../contracts/objects/index.ts';
 import { fieldAt } from '../diff/fixed-fields.ts';
-import { controllerOf } from '../workloads/owners.ts';
+import { controllerOf, ownerKey } from '../workloads/owners.ts';
 import { descriptorOf, DESCRIPTORS } from './index.ts';
 
 /** Reading live objects; the store's view is one. */
@@ -27,9 +25,9 @@ export function controllerIn(
   namespace: string | undefined,
   reference: OwnerReference | undefined,
 ): Stored | undefined {
-  if (!reference || !isKind(reference.kind)) return undefined;
-  const found: Stored | undefined = view.get(objectKey(reference.kind, namespace, reference.name));
-  return found?.metadata.uid === reference.uid ? found : undefined;
+  const key = reference && ownerKey(namespace, reference);
+  const found: Stored | undefined = key && view.get(key);
+  return found?.metadata.uid === reference?.uid ? found : undefined;
 }
 
 /** The controller, its controller, and so on: nearest first. Ends, whatever references say, as kinds own downwards. */

@@ -2,9 +2,16 @@
  * Pods of a node that told its inventory only after the state was rebuilt. Git is in the store by then: what the store
  * has is what counts.
  */
-import { keyOf, objectKey, type KubeObject, type ObjectKey, type StoredOf } from '../../../contracts/objects/index.ts';
+import {
+  isKeyOf,
+  keyOf,
+  objectKey,
+  type KubeObject,
+  type ObjectKey,
+  type StoredOf,
+} from '../../../contracts/objects/index.ts';
 import type { PodClaim } from '../../../contracts/agent/index.ts';
-import { controllerOf, controllerRef } from '../workloads/owners.ts';
+import { controllerOf, controllerRef, ownerKey } from '../workloads/owners.ts';
 import { isActive } from '../workloads/pod-state.ts';
 import { sameTemplate } from '../workloads/template.ts';
 import type { KnownNode } from './bounded-report.ts';
@@ -60,11 +67,11 @@ export function latePods(input: LateInput): readonly KubeObject[] {
 /** The ReplicaSet that the pod names, else a sibling of it, if it has the pod's template. */
 function ownerOf(claim: PodClaim, replicaSets: readonly StoredOf<'ReplicaSet'>[]): StoredOf<'ReplicaSet'> | undefined {
   const owner = claim.metadata.ownerReferences?.find(({ controller }) => controller);
-  if (owner?.kind !== 'ReplicaSet') return undefined;
+  const key = owner && ownerKey(claim.metadata.namespace, owner);
+  if (!key || !isKeyOf(key, 'ReplicaSet')) return undefined;
   const claimed = templateOf(claim);
   const fits = (rs: StoredOf<'ReplicaSet'>): boolean =>
     sameTemplate({ ...rs.spec.template, spec: withoutNode(rs.spec.template.spec) }, claimed);
-  const key = objectKey('ReplicaSet', claim.metadata.namespace, owner.name);
   const named = replicaSets.find((rs) => keyOf(rs) === key);
   if (named && fits(named)) return named;
   return replicaSets.find(

@@ -4,6 +4,7 @@
  * So no node can make another run anything.
  */
 import {
+  isKeyOf,
   keyOf,
   objectKey,
   type Deployment,
@@ -17,7 +18,7 @@ import {
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import type { Claim, PodClaim, PodReport } from '../../../contracts/agent/index.ts';
-import { controllerRef } from '../workloads/owners.ts';
+import { controllerRef, ownerKey } from '../workloads/owners.ts';
 import { isActive } from '../workloads/pod-state.ts';
 import { bounds } from '../workloads/rollout-numbers.ts';
 import { HASH_LABEL, replicaSetWith, sameTemplate, templateHash } from '../workloads/template.ts';
@@ -364,8 +365,9 @@ function ownersOf({
   metadata: { namespace, ownerReferences, labels },
 }: PodClaim): readonly { readonly workload: ObjectKey; readonly hash: string | undefined }[] {
   const owner = ownerReferences?.find(({ controller }) => controller);
-  if (owner?.kind !== 'ReplicaSet') return [];
-  const inGit = { workload: objectKey('ReplicaSet', namespace, owner.name), hash: undefined };
+  const key = owner && ownerKey(namespace, owner);
+  if (!key || !isKeyOf(key, 'ReplicaSet')) return [];
+  const inGit = { workload: key, hash: undefined };
   const hash = labels?.[HASH_LABEL];
   if (hash === undefined || !/^[a-z0-9]{1,32}$/.test(hash) || !owner.name.endsWith(`-${hash}`)) return [inGit];
   return [inGit, { workload: objectKey('Deployment', namespace, owner.name.slice(0, -hash.length - 1)), hash }];

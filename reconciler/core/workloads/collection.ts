@@ -4,25 +4,21 @@
  * classifyReferences, processDeletingDependentsItem, attemptToOrphanWorker).
  */
 import {
-  customKey,
   FOREGROUND_FINALIZER,
-  groupOf,
   isCustom,
   isCustomKey,
   KINDS,
   keyOf,
-  kindOf,
-  objectKey,
   ORPHAN_FINALIZER,
   type AnyKey,
   type AnyStored,
   type Kind,
-  type KindRegistry,
   type OwnerReference,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import { objectAt, type AnyReader, type CustomView } from '../kinds/custom.ts';
 import type { AnyDecision, AnyStep } from '../step.ts';
+import { ownerKey } from './owners.ts';
 
 /** The live objects and who owns whom; the process's view of the store is one. */
 export interface OwnershipReader extends AnyReader {
@@ -101,22 +97,6 @@ function planDependent(object: AnyStored, reader: OwnershipReader): AnyDecision 
 }
 
 /**
- * The key of what a reference names, seen from the object that has it: looked for in its namespace, and nowhere else.
- * Undefined for what we cannot judge: a kind that we do not keep; one with a namespace, named by an object without.
- */
-export function ownerKey(
-  { apiVersion, kind: word, name }: OwnerReference,
-  { metadata: { namespace } }: AnyStored,
-  kinds: KindRegistry,
-): AnyKey | undefined {
-  const kind = kindOf(apiVersion, word);
-  const identity = kind ? KINDS[kind] : kinds.named(groupOf(apiVersion), word);
-  if (!identity || (identity.namespaced && namespace === undefined)) return undefined;
-  const home = identity.namespaced ? namespace : undefined;
-  return kind ? objectKey(kind, home, name) : customKey(identity.resource, home, name);
-}
-
-/**
  * Solid: the owner is there, or is nothing that we can judge. Dangling: there is no such owner; one of that name with
  * another uid is another object.
  */
@@ -125,7 +105,7 @@ function classify(
   object: AnyStored,
   reader: OwnershipReader,
 ): 'solid' | 'dangling' | 'waiting' {
-  const key = ownerKey(reference, object, reader.custom.kinds);
+  const key = ownerKey(object.metadata.namespace, reference, reader.custom.kinds);
   if (key === undefined) return 'solid';
   const owner = objectAt(reader, key);
   if (!owner || (owner.metadata.uid !== reference.uid && !comesBackBefore(object, key))) return 'dangling';

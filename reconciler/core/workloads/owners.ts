@@ -1,9 +1,42 @@
-/** Controller owner references. Source: Kubernetes meta/v1 OwnerReference. */
-import type { KubeObject, ObjectMeta, OwnerReference, Stored } from '../../../contracts/objects/index.ts';
+/** Owner references. Source: Kubernetes meta/v1 OwnerReference. */
+import {
+  customKey,
+  groupOf,
+  kindOf,
+  KINDS,
+  objectKey,
+  type AnyKey,
+  type KindRegistry,
+  type KubeObject,
+  type ObjectKey,
+  type ObjectMeta,
+  type OwnerReference,
+  type Stored,
+} from '../../../contracts/objects/index.ts';
 
 export function controllerOf(meta: ObjectMeta): OwnerReference | undefined {
   return meta.ownerReferences?.find((owner) => owner.controller === true);
 }
+
+/**
+ * Key of what a reference of an object in `namespace` names: a kind is one with its group, and an owner with a namespace
+ * is in that of the object, and nowhere else. Undefined for what we cannot judge: a kind that is neither ours nor in
+ * `kinds`; one with a namespace, named by an object without.
+ */
+export function ownerKey(namespace: string | undefined, reference: Named): ObjectKey | undefined;
+export function ownerKey(namespace: string | undefined, reference: Named, kinds: KindRegistry): AnyKey | undefined;
+export function ownerKey(
+  namespace: string | undefined,
+  { apiVersion, kind: word, name }: Named,
+  kinds?: KindRegistry,
+): AnyKey | undefined {
+  const kind = kindOf(apiVersion, word);
+  const identity = kind ? KINDS[kind] : kinds?.named(groupOf(apiVersion), word);
+  if (!identity || (identity.namespaced && namespace === undefined)) return undefined;
+  const home = identity.namespaced ? namespace : undefined;
+  return kind ? objectKey(kind, home, name) : customKey(identity.resource, home, name);
+}
+type Named = Pick<OwnerReference, 'apiVersion' | 'kind' | 'name'>;
 
 /** The reference that makes `owner` the controller of another object. */
 export function controllerRef(owner: Stored): OwnerReference {

@@ -1,7 +1,7 @@
 /** Up and down the chain of owners. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { KubeObject, Stored } from '../../../contracts/objects/index.ts';
+import { keyOf, type KubeObject, type OwnerReference, type Stored } from '../../../contracts/objects/index.ts';
 import { controllerKeys } from '../../../reconciler/controllers/owned-keys.ts';
 import {
   childrenOf,
@@ -11,7 +11,7 @@ import {
   podsOf,
   replicasOf,
 } from '../../../reconciler/core/kinds/owners.ts';
-import { controllerOf, controllerRef } from '../../../reconciler/core/workloads/owners.ts';
+import { controllerOf, controllerRef, ownerKey } from '../../../reconciler/core/workloads/owners.ts';
 import { pod } from '../controllers/objects.ts';
 import { World } from '../controllers/world.ts';
 import { EXAMPLES } from './examples.ts';
@@ -55,6 +55,25 @@ describe('the chain of owners', () => {
     const turned = world.put({ ...set, metadata: { ...set.metadata, ownerReferences: [controllerRef(first)] } });
     assert.deepEqual(names(ownerChain(world, first)), ['web-1']);
     assert.equal(controllerOf(turned.metadata)?.kind, 'Pod');
+  });
+
+  it('takes a kind of another group for no owner of ours, and a cluster-scoped owner without a namespace', () => {
+    const { world, set, first } = app();
+    const foreign = { ...controllerRef(set), apiVersion: 'example.com/v1' };
+    assert.equal(controllerIn(world, 'default', foreign), undefined);
+    const turned = { ...first, metadata: { ...first.metadata, ownerReferences: [foreign] } };
+    assert.deepEqual(controllerKeys('ReplicaSet', turned, world), []);
+    const node = world.put(EXAMPLES.Node);
+    assert.equal(controllerIn(world, 'default', controllerRef(node)), node);
+    // An object without a namespace has no owner in one.
+    const owners: readonly [string | undefined, OwnerReference, string | undefined][] = [
+      ['default', controllerRef(set), keyOf(set)],
+      ['default', foreign, undefined],
+      ['default', controllerRef(node), keyOf(node)],
+      [undefined, controllerRef(node), keyOf(node)],
+      [undefined, controllerRef(set), undefined],
+    ];
+    for (const [namespace, reference, key] of owners) assert.equal(ownerKey(namespace, reference), key);
   });
 
   it('has how many pods each of them wants, where its kind is scaled', () => {

@@ -106,7 +106,7 @@ describe('pods of a node that told late', () => {
         uid: `uid-${name}`,
         creationTimestamp: created,
         labels: { app: 'web', [HASH_LABEL]: 'bcdfg' },
-        ownerReferences: [{ kind: 'ReplicaSet', name: 'web-bcdfg', controller: true }],
+        ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-bcdfg', controller: true }],
       },
       spec: { ...deployment().spec.template.spec, nodeName: 'a', ...over },
     });
