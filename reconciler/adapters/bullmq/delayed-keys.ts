@@ -19,11 +19,13 @@ local due = now[1] * 1000 + math.floor(now[2] / 1000) + tonumber(ARGV[1])
 return redis.call('ZADD', KEYS[1], 'LT', string.format('%.0f', due), ARGV[2])
 `;
 
-/** KEYS: set. ARGV: how long overdue, limit. Returns members. */
+/** KEYS: sets. ARGV: how long overdue, limit. Returns the members of each. */
 const OVERDUE = `
 local now = redis.call('TIME')
-local before = now[1] * 1000 + math.floor(now[2] / 1000) - tonumber(ARGV[1])
-return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', before), 'LIMIT', 0, ARGV[2])
+local before = string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000) - tonumber(ARGV[1]))
+local overdue = {}
+for i = 1, #KEYS do overdue[i] = redis.call('ZRANGEBYSCORE', KEYS[i], '-inf', before, 'LIMIT', 0, ARGV[2]) end
+return overdue
 `;
 
 /** KEYS: set. ARGV: slack, members. Removes those that are due, or will be within the slack. */
@@ -44,8 +46,6 @@ export class DelayedKeys {
   readonly #timers = new Map<string, { readonly due: number; readonly timer: NodeJS.Timeout }>();
   readonly #due = new Set<string>();
   #delivering: Promise<void> | undefined;
-  #sweeping: Promise<void> | undefined;
-  #sweepTimer: NodeJS.Timeout | undefined;
   #again: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -72,17 +72,14 @@ export class DelayedKeys {
     await Promise.all([...this.#timers].map(([key, { due }]) => this.#keep(key, Math.max(0, due - now))));
   }
 
-  /** Looks for entries of processes that ended, until it is closed. */
-  startSweeping(): void {
-    if (this.#sweepTimer !== undefined || this.#closed) return;
-    const sweep = (): void => {
-      this.#sweeping = this.#sweep()
-        .catch(() => undefined)
-        .finally(() => {
-          if (!this.#closed) this.#sweepTimer = setTimeout(sweep, SWEEP_EVERY_MS);
-        });
-    };
-    this.#sweepTimer = setTimeout(sweep, 0);
+  get set(): string {
+    return this.#set;
+  }
+
+  /** Delivers entries whose process ended. */
+  async takeOver(keys: readonly string[]): Promise<void> {
+    await this.#deliver(keys);
+    await this.#client.eval(DONE, 1, this.#set, 0, ...keys);
   }
 
   /** Ends the timers; the entries stay in Redis for the next process. */
@@ -90,9 +87,8 @@ export class DelayedKeys {
     this.#closed = true;
     for (const { timer } of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
-    clearTimeout(this.#sweepTimer);
     clearTimeout(this.#again);
-    await Promise.all([this.#delivering, this.#sweeping]);
+    await this.#delivering;
   }
 
   async #keep(key: string, delayMs: number): Promise<void> {
@@ -136,11 +132,58 @@ export class DelayedKeys {
     // In the same turn as the last look at #due: a key that fires now begins another delivery.
     this.#delivering = undefined;
   }
+}
 
-  async #sweep(): Promise<void> {
-    const keys = (await this.#client.eval(OVERDUE, 1, this.#set, ORPHANED_AFTER_MS, SWEEP_BATCH)) as string[];
-    if (keys.length === 0) return;
-    await this.#deliver(keys);
-    await this.#client.eval(DONE, 1, this.#set, 0, ...keys);
+/** Looks for entries of processes that ended: for all queues that are worked here at once. */
+export class Sweeper {
+  readonly #client: Redis;
+  readonly #swept = new Set<DelayedKeys>();
+  #sweeping: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(client: Redis) {
+    this.#client = client;
+  }
+
+  /** From now on, until it is closed; the first time soon. */
+  add(delayed: DelayedKeys): void {
+    if (this.#closed || this.#swept.has(delayed)) return;
+    this.#swept.add(delayed);
+    if (!this.#sweeping) this.#sweepIn(0);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#sweeping;
+  }
+
+  #sweepIn(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const swept = this.#swept.size;
+      this.#sweeping = this.#sweep([...this.#swept])
+        .catch(() => undefined)
+        .finally(() => {
+          this.#sweeping = undefined;
+          if (!this.#closed) this.#sweepIn(this.#swept.size > swept ? 0 : SWEEP_EVERY_MS);
+        });
+    }, ms);
+  }
+
+  async #sweep(all: readonly DelayedKeys[]): Promise<void> {
+    const sets = all.map(({ set }) => set);
+    const overdue = (await this.#client.eval(
+      OVERDUE,
+      sets.length,
+      ...sets,
+      ORPHANED_AFTER_MS,
+      SWEEP_BATCH,
+    )) as string[][];
+    for (const [index, delayed] of all.entries()) {
+      const keys = overdue[index] ?? [];
+      if (keys.length > 0) await delayed.takeOver(keys);
+    }
   }
 }

@@ -8,7 +8,7 @@ import { QueueMetrics, type QueueStats } from '../../core/storage/queue-metrics.
 import type { Log } from '../../ports/log.ts';
 import type { JobResult, Priority, QueueFailure, QueueName, QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
 import { MotherConnection } from './connection.ts';
-import { DelayedKeys } from './delayed-keys.ts';
+import { DelayedKeys, Sweeper } from './delayed-keys.ts';
 import { removeRetiredQueues } from './retired-queues.ts';
 
 export interface BullWorkQueueOptions {
@@ -52,6 +52,11 @@ const KEPT_QUEUE_EVENTS = 100;
 /** A job whose process ended is taken up by another after at most LOCK_MS and two checks. */
 const LOCK_MS = 15_000;
 const STALLED_CHECK_MS = 5000;
+/**
+ * How long an idle worker waits for a job before it looks again, in seconds: each look is eight commands, for each queue.
+ * Jobs do not wait for it. A connection that went silent is noticed after it, or when an add is not answered.
+ */
+const IDLE_WAIT_SECONDS = 20;
 /** BullMQ counts a crash against the job; ours are level-triggered and never given up for that. */
 const ANY_NUMBER_OF_CRASHES = Number.MAX_SAFE_INTEGER;
 /** Kind, namespace and name at their longest, and some. */
@@ -67,6 +72,7 @@ export class BullWorkQueue implements WorkQueue {
   readonly #log: Log;
   readonly #timeoutMs: number;
   readonly #lanes = new Map<QueueName, Lane>();
+  readonly #sweeper: Sweeper;
   readonly #workers = new Set<QueueWorker>();
   readonly #listeners: ((failure: QueueFailure) => void)[] = [];
   readonly #streaks = new FailureStreaks();
@@ -82,6 +88,7 @@ export class BullWorkQueue implements WorkQueue {
     // Workers share this connection; each has one more that blocks.
     this.#client = new MotherConnection(options.connection);
     this.#client.setMaxListeners(100);
+    this.#sweeper = new Sweeper(this.#client);
     this.#client.on('ready', () => {
       this.#askAgain();
       this.#retiring ??= removeRetiredQueues(this.#client, this.#prefix).catch((error: unknown) => {
@@ -174,13 +181,14 @@ export class BullWorkQueue implements WorkQueue {
         lockDuration: LOCK_MS,
         stalledInterval: STALLED_CHECK_MS,
         maxStalledCount: ANY_NUMBER_OF_CRASHES,
+        drainDelay: IDLE_WAIT_SECONDS,
         runRetryDelay: RETRY_AFTER_CONNECTION_LOSS_MS,
       },
     );
     worker.on('error', (error) => {
       this.#log.debug('a queue worker met an error and goes on', { queue, error: error.message });
     });
-    lane.delayed.startSweeping();
+    this.#sweeper.add(lane.delayed);
     let closing: Promise<void> | undefined;
     const handle: QueueWorker = {
       close: (graceMs) =>
@@ -216,6 +224,7 @@ export class BullWorkQueue implements WorkQueue {
       this.#closeTimeoutMs(),
       Promise.all([
         this.#retiring,
+        this.#sweeper.close(),
         ...lanes.map(async ({ delayed, queue }) => {
           await delayed.close();
           await queue.close();
@@ -398,7 +407,9 @@ export class BullWorkQueue implements WorkQueue {
       throw this.#unavailable(errorText(cause), cause);
     }
     // A server that hangs, or is cut off, while another took its place.
-    if (!done && this.#client.status === 'ready') this.#client.disconnect(true);
+    if (!done && this.#client.status === 'ready')
+      for (const connection of [this.#client, ...this.#client.twins])
+        if (connection.status === 'ready') connection.disconnect(true);
     if (!done)
       throw this.#unavailable(`no answer within ${this.#timeoutMs / 1000} s; check that it runs and can be reached`);
     this.#problem = undefined;

@@ -26,13 +26,19 @@ end
 `;
 
 /**
- * Meta counts each kind's objects: a hash that was evicted or deleted does not go unseen. Compares `hash` with its
- * count.
+ * Meta counts each kind's objects: a hash that was evicted or deleted does not go unseen. Answers the first of the
+ * kinds' hashes, KEYS[2] and on, that is not as large as its count; with `counted`, those of no objects are not looked at.
  */
 const COUNTED = `
 local function countOf(hash) return 'count:' .. string.match(hash, ':objects:(.+)$') end
-local function complete(hash)
-  return redis.call('HLEN', hash) == tonumber(redis.call('HGET', KEYS[1], countOf(hash)) or '0')
+local function incomplete(counted)
+  local fields = {}
+  for i = 2, #KEYS do fields[i - 1] = countOf(KEYS[i]) end
+  local counts = redis.call('HMGET', KEYS[1], unpack(fields))
+  for i = 2, #KEYS do
+    local count = tonumber(counts[i - 1] or '0')
+    if not (counted and count == 0) and redis.call('HLEN', KEYS[i]) ~= count then return KEYS[i] end
+  end
 end
 `;
 
@@ -40,9 +46,8 @@ end
 const DELETIONS_KEPT = 50_000;
 
 const CHECK_COUNTS = `
-for i = 2, #KEYS do
-  if not complete(KEYS[i]) then return redis.error_reply('STORELOST objects are missing from ' .. KEYS[i]) end
-end
+local hash = incomplete(false)
+if hash then return redis.error_reply('STORELOST objects are missing from ' .. hash) end
 `;
 
 /**
@@ -64,9 +69,7 @@ if isHash(KEYS[1]) then
 end
 if current and format == ARGV[2] and seal ~= ARGV[3] then return redis.error_reply('STORESEALED another key') end
 whole = whole and format == ARGV[2] and tonumber(version or '') ~= nil
-if whole then
-  for i = 2, #KEYS do whole = whole and complete(KEYS[i]) end
-end
+whole = whole and not incomplete(false)
 local back = whole and current == ARGV[4] and tonumber(version) < tonumber(ARGV[5])
 for i = 8, #ARGV do back = back or current == ARGV[i] end
 if not current or not whole or back then
@@ -102,8 +105,13 @@ redis.call('HSET', KEYS[1], 'epoch', epoch)
 return epoch
 `;
 
-/** KEYS: meta, all kinds' hashes. Returns the newest version, after a look at the counts. */
-export const POSITION = `${CHECK}${COUNTED}${CHECK_COUNTS}
+/**
+ * KEYS: meta, all kinds' hashes. Returns the newest version, after a look at the counts: every watcher asks twice a
+ * second, so that kinds without objects are left to those who read them.
+ */
+export const POSITION = `${CHECK}${COUNTED}
+local hash = incomplete(true)
+if hash then return redis.error_reply('STORELOST objects are missing from ' .. hash) end
 return meta[2]
 `;
 
@@ -150,8 +158,10 @@ local function format(o)
     o.version, o.generation, o.uid, o.created, o.spec, o.digest, o.bodyProof, o.statusProof, o.endProof or '',
   }, '|') .. '\\n' .. o.body .. '\\n' .. o.status
 end
+local version, more = tonumber(meta[2]), {}
 local function publish(object, change)
-  object.version = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'version', 1))
+  version = version + 1
+  object.version = string.format('%.0f', version)
   local record = format(object)
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], object.version .. '-0', change, record)
   return record
@@ -173,7 +183,7 @@ for first = 5, #ARGV, 12 do
         bodyProof = bodyProof, statusProof = statusProof, body = body, status = status,
       }, 'put')
       redis.call('HSET', hash, field, record)
-      redis.call('HINCRBY', KEYS[1], countOf(hash), 1)
+      more[hash] = (more[hash] or 0) + 1
       result = {'ok', record}
     end
   elseif not record then
@@ -190,7 +200,7 @@ for first = 5, #ARGV, 12 do
         break
       end
       redis.call('HDEL', hash, field)
-      redis.call('HINCRBY', KEYS[1], countOf(hash), -1)
+      more[hash] = (more[hash] or 0) - 1
       object.endProof = bodyProof
       result = {'ok', publish(object, 'delete')}
       redis.call('XADD', KEYS[3], 'MAXLEN', '~', ${DELETIONS_KEPT}, object.version .. '-0', object.uid, bodyProof)
@@ -209,6 +219,10 @@ for first = 5, #ARGV, 12 do
     end
   end
   results[#results + 1] = result
+end
+if version > tonumber(meta[2]) then redis.call('HSET', KEYS[1], 'version', string.format('%.0f', version)) end
+for hash, count in pairs(more) do
+  if count ~= 0 then redis.call('HINCRBY', KEYS[1], countOf(hash), count) end
 end
 return results
 `;
