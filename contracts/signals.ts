@@ -64,6 +64,9 @@ export function joinSignals(...signals: readonly AbortSignal[]): JoinedSignal {
   return { signal: joined.signal, [Symbol.dispose]: letGo };
 }
 
+/** Made once: a reason of its own for each deadline costs more than all else of it. */
+const LET_GO = new Error('the deadline was let go of');
+
 /** The same, and after `ms` of the given sleep with a `TimeoutError`, as `AbortSignal.timeout` has it. */
 export function limitSignals(
   sleep: (ms: number, signal: AbortSignal) => Promise<void>,
@@ -80,7 +83,7 @@ export function limitSignals(
   return {
     signal: joined.signal,
     [Symbol.dispose]: () => {
-      over.abort();
+      over.abort(LET_GO);
       joined[Symbol.dispose]();
     },
   };

@@ -28,7 +28,7 @@ export interface FanOutOptions {
   /** Where a push that failed is tried again. */
   readonly again: (node: string) => void;
   /** Of pushes. */
-  readonly places: Places;
+  readonly places: Pick<Places, 'enter'>;
 }
 
 /** Between sweeps, for each node. As long as a sweep itself takes, or so. */
@@ -40,6 +40,12 @@ const REST_MS_PER_NODE = 0.5;
 const LAZY: ReadonlySet<Kind> = new Set(['Node', 'Source']);
 const LAZY_REST_MS_PER_NODE = 4;
 const LONGEST_LAZY_REST_MS = 10_000;
+/**
+ * That news rests at least so many times as long as the last sweep took, so that sweeps are a fifth of the work at most:
+ * while thousands of nodes join, most of it is to meet those that nobody spoke to yet. Up to this long.
+ */
+const LAZY_REST_PER_SWEEP = 4;
+const LONGEST_REST_MS = 60_000;
 /** These may wait for the next sweep. Of all others a pod that is bound next may be in need, and gets them with itself. */
 const PACED: ReadonlySet<Kind> = new Set(['Node', 'Source', 'EndpointSlice']);
 
@@ -54,6 +60,8 @@ export class FanOut {
   /** Something was published that no sweep began with. */
   #isOwed = false;
   #sweptAt = -Infinity;
+  /** How long the last sweep took. */
+  #sweepMs = 0;
 
   constructor(options: FanOutOptions) {
     this.#options = options;
@@ -89,7 +97,7 @@ export class FanOut {
   }
 
   async #run(): Promise<void> {
-    const { tracker, log } = this.#options;
+    const { tracker, clock, log } = this.#options;
     const { signal } = this.#stopping;
     // What changes in one turn is published together.
     await new Promise((resolve) => {
@@ -102,8 +110,10 @@ export class FanOut {
         this.#publish();
         this.#isOwed = false;
         this.#isUrgent = false;
+        const began = clock.monotonic();
         await this.#sweep();
-        this.#sweptAt = this.#options.clock.monotonic();
+        this.#sweptAt = clock.monotonic();
+        this.#sweepMs = this.#sweptAt - began;
       }
     } catch (error) {
       if (!signal.aborted) log.error('what all nodes hold is not brought to them', { error: String(error) });
@@ -115,9 +125,7 @@ export class FanOut {
     const { clock, nodes } = this.#options;
     for (let over = false; !over && !this.#stopping.signal.aborted;) {
       const count = [...nodes()].length;
-      const restMs = this.#isUrgent
-        ? count * REST_MS_PER_NODE
-        : Math.min(count * LAZY_REST_MS_PER_NODE, LONGEST_LAZY_REST_MS);
+      const restMs = this.#isUrgent ? count * REST_MS_PER_NODE : this.#lazyRestMs(count);
       const leftMs = this.#sweptAt + restMs - clock.monotonic();
       if (leftMs <= 0) return;
       this.#rest = new AbortController();
@@ -126,6 +134,11 @@ export class FanOut {
         () => false,
       );
     }
+  }
+
+  #lazyRestMs(nodes: number): number {
+    const perNode = Math.min(nodes * LAZY_REST_MS_PER_NODE, LONGEST_LAZY_REST_MS);
+    return Math.max(perNode, Math.min(this.#sweepMs * LAZY_REST_PER_SWEEP, LONGEST_REST_MS));
   }
 
   async #sweep(): Promise<void> {
