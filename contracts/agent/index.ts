@@ -31,8 +31,8 @@ export interface Fence {
 /**
  * `POST /v1/assignment`: moves the assignment from version `from` to `to`. `from: null` replaces it whole. Answers 200
  * {@link AssignmentAck} once it is on disk, or 409 `VersionMismatch` with the agent's version: then send it whole. The
- * body may be compressed in a way that the agent names in its info. `remove` is done before `upsert`; of an object that is
- * there twice the last one counts.
+ * body may be compressed in a way that the agent names in its info. `remove` is done before `upsert`; of an object that
+ * is there twice the last one counts.
  */
 export interface AssignmentUpdate extends Fence {
   /** Name of the Node object that this agent is. */

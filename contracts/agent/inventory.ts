@@ -1,8 +1,8 @@
 /**
  * `GET /v1/inventory/lines`: what a node is asked for after the store was lost, one JSON object a line, `end` last. With
- * `?claims=Pod` objects of that kind only, of all others the keys: an agent of before does not mind it. A node is a witness, not an authority: each line says what it *claims*, and the control plane takes from it only what
- * is the node's own (docs/adr/0004). So these schemas name the few fields that are looked at, bound them, and drop the
- * rest.
+ * `?claims=Pod` objects of that kind only, of all others the keys: an agent of before does not mind it. A node is a
+ * witness, not an authority: each line says what it *claims*, and the control plane takes from it only what is the
+ * node's own (docs/adr/0004). So these schemas name the few fields that are looked at, bound them, and drop the rest.
  */
 import { z } from 'zod';
 import { Annotations, DnsLabel, DnsSubdomain, Labels, Port, Seconds } from '../objects/schema.ts';

@@ -1,6 +1,6 @@
 /**
- * `GET /v1/inventory/lines`, `?claims=KIND` for objects of that kind alone. One line after the other, so that neither side has a big cluster's answer in memory at
- * once.
+ * `GET /v1/inventory/lines`, `?claims=KIND` for objects of that kind alone. One line after the other, so that neither
+ * side has a big cluster's answer in memory at once.
  */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';

@@ -89,8 +89,8 @@ export class AssignmentTracker {
 
   /**
    * Takes a change in at `now` (monotonic, milliseconds); says which nodes' own parts differ because of it. What all
-   * nodes hold alike waits for {@link publish}. That a pod ends is withheld from its node until the others have let go of it: see {@link EndpointWithdrawals}. At the
-   * start nodes have joined before, and EndpointSlices come first.
+   * nodes hold alike waits for {@link publish}. That a pod ends is withheld from its node until the others have let go
+   * of it: see {@link EndpointWithdrawals}. At the start nodes have joined before, and EndpointSlices come first.
    */
   observe(type: 'put' | 'delete', object: Stored, now: number): readonly string[] {
     const reach = reachOf(object.kind);
