@@ -28,6 +28,7 @@ import { NOT_READY_TAINT } from '../health/node.ts';
 import type { KnownNode } from './bounded-report.ts';
 import { canBeHost } from './host-address.ts';
 import { PODS_KNOWN } from '../workloads/unheard.ts';
+import { scaledByOthers } from './recovered-scale.ts';
 import { made, recoverWorkloads, type NodeWord, type PodTemplates, type RefusedClaim } from './recovered-workloads.ts';
 import { Votes } from './votes.ts';
 
@@ -80,7 +81,16 @@ export function recoverState(input: RecoveryInput): RecoveredState {
     input.words,
     settings,
   ).map((service) => made(service, input));
-  const { objects: workloads, pods, refused } = recoverWorkloads({ ...input, desired, known });
+  const {
+    objects: workloads,
+    pods,
+    refused,
+  } = recoverWorkloads({
+    ...input,
+    desired,
+    scaledByOthers: scaledByOthers(input.applied),
+    known,
+  });
   const slices = services.flatMap((service) =>
     endpointSlices(
       service,

@@ -25,6 +25,7 @@ import { HASH_LABEL, replicaSetWith, sameTemplate, templateHash } from '../workl
 import { UNHEARD_ANNOTATION } from '../workloads/unheard.ts';
 import { boundedPodStatus, boundedTime, type KnownNode } from './bounded-report.ts';
 import { digest } from './fingerprint.ts';
+import { scaleFound } from './recovered-scale.ts';
 
 /** What one node that answered says. */
 export interface NodeWord {
@@ -64,6 +65,8 @@ export interface WorkloadInput {
   /** Objects of Git, as the sync would create them. */
   readonly desired: readonly KubeObject[];
   readonly templates: PodTemplates;
+  /** Those whose number of pods Git does not say: it is what is found to run. */
+  readonly scaledByOthers: ReadonlySet<ObjectKey>;
   readonly known: ReadonlyMap<string, KnownNode>;
   /** Of the store that is being filled. */
   readonly incarnation: string;
@@ -132,9 +135,10 @@ export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
   const pods: StoredOf<'Pod'>[] = [...sorting.bare.values()].map(({ witnessed, pod }) =>
     recoveredPod(input, witnessed, pod.spec, pod.metadata),
   );
-  for (const object of input.desired) {
-    if (object.kind !== 'Deployment' && object.kind !== 'ReplicaSet') continue;
-    const groups = sorting.groupsOf(object);
+  for (const written of input.desired) {
+    if (written.kind !== 'Deployment' && written.kind !== 'ReplicaSet') continue;
+    const groups = sorting.groupsOf(written);
+    const object = input.scaledByOthers.has(keyOf(written)) ? scaledAs(written, groups, ended) : written;
     const owner = made(
       object,
       input,
@@ -181,6 +185,16 @@ export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
     }
   }
   return { objects: [...objects, ...sets], pods, refused: sorting.refused };
+}
+
+function scaledAs(object: Workload, groups: readonly Group[], ended: (one: Witnessed) => boolean): Workload {
+  const isRunning = (one: Witnessed): boolean => one.claim.metadata.deletionTimestamp === undefined && !ended(one);
+  const running = groups.map(({ pods }) => pods.filter(isRunning).length).filter((count) => count > 0);
+  return scaleFound(
+    object,
+    running.reduce((sum, count) => sum + count, 0),
+    running.length > 1,
+  );
 }
 
 /**

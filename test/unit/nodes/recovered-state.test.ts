@@ -523,3 +523,44 @@ describe('the state after the store was lost', () => {
     );
   });
 });
+
+describe('a number of pods that Git leaves to others', () => {
+  const one = deployment({ replicas: 1 });
+  const { replicas: _replicas, ...unsaid } = one.spec;
+  const key = keyOf(one);
+  const given = (written: object): DesiredState => {
+    const all = new Map(state(cluster(), one));
+    return all.set(key, { ...all.get(key)!, written: { ...one, ...written } });
+  };
+  const scaled = (count: number, more: Parameters<typeof claimed>[2] = {}): Claim[] =>
+    Array.from({ length: count }, (_, i) => claimed(`web-${more.hash ?? 'x'}-${i}`, 'a', more));
+  const old = { metadata: one.spec.template.metadata, spec: deployment({}, 'app:v0').spec.template.spec };
+  const cases: readonly (readonly [string, DesiredState, readonly Claim[], number, number])[] = [
+    ['is that of the pods that run', given({ spec: unsaid }), scaled(7), 7, 7],
+    ['is the default where none runs', given({ spec: unsaid }), [], 1, 0],
+    [
+      'is not raised by pods that are being ended',
+      given({ spec: unsaid }),
+      [...scaled(2), claimed('e', 'a', { ending: true })],
+      2,
+      3,
+    ],
+    [
+      'allows all pods of an update, and no more than it has to',
+      given({ spec: unsaid }),
+      [...scaled(3), ...scaled(2, { template: old, hash: templateHash(old) })],
+      4,
+      5,
+    ],
+    ["is Git's where Git says it", given({}), scaled(7), 1, 2],
+  ];
+  for (const [name, applied, claims, replicas, followed] of cases) {
+    it(name, () => {
+      const result = recovered([word('a', claims)], { applied, templates: [one.spec.template, old] });
+      const found = result.objects.find((object) => keyOf(object) === key);
+      assert.ok(found?.kind === 'Deployment');
+      assert.equal(found.spec.replicas, replicas);
+      assert.equal(pods(result).length, followed);
+    });
+  }
+});

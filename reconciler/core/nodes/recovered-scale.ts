@@ -1,0 +1,31 @@
+/** How many pods a workload has whose number nobody can ask for any more: the store that held it was lost. */
+import type { Deployment, KubeObject, ObjectKey, ReplicaSet } from '../../../contracts/objects/index.ts';
+import { fieldAt } from '../diff/fixed-fields.ts';
+import { descriptorOf } from '../kinds/index.ts';
+import type { DesiredState } from '../manifests/types.ts';
+import { bounds } from '../workloads/rollout-numbers.ts';
+
+/** Keys of the workloads whose number of pods Git leaves to others, such as an autoscaler. */
+export function scaledByOthers(applied: DesiredState): ReadonlySet<ObjectKey> {
+  const keys = [...applied].filter(([, { object, written }]) => {
+    const { scale } = descriptorOf(object.kind);
+    return scale !== 'none' && fieldAt(written, scale.replicas) === undefined;
+  });
+  return new Set(keys.map(([key]) => key));
+}
+
+/**
+ * The number that the pods which run tell of; never below the default, as nothing tells a workload that was scaled to
+ * none from one whose pods are lost. Amid an update, when there may be more pods than are wanted, it is the least number
+ * that allows them all: none is ended for the loss of the store.
+ */
+export function scaleFound<T extends KubeObject & (Deployment | ReplicaSet)>(
+  object: T,
+  running: number,
+  isUpdating: boolean,
+): T {
+  let replicas = running;
+  if (isUpdating && object.kind === 'Deployment')
+    while (replicas > 0 && bounds({ ...object.spec, replicas: replicas - 1 }).maxTotal >= running) replicas--;
+  return replicas <= object.spec.replicas ? object : { ...object, spec: { ...object.spec, replicas } };
+}
