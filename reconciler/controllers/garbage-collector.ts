@@ -49,7 +49,8 @@ function givenUp(view: StoreView): readonly AnyKey[] {
 export const garbageCollector: Controller = {
   name: 'garbage-collector',
   kind: COLLECTED_KINDS,
-  concerns: (object, previous) => ownership(object) !== ownership(previous),
+  concerns: (object, previous, view) =>
+    (!previous || ownership(object) !== ownership(previous)) && hasWork(object, view),
   watches: {
     ...Object.fromEntries(COLLECTED_KINDS.map((kind) => [kind, concerned])),
     Cluster: (cluster, view, event) => [...concerned(cluster, view, event), ...givenUp(view)],
@@ -65,6 +66,12 @@ export const garbageCollector: Controller = {
 function collected(key: AnyKey, view: StoreView): AnyDecision {
   const object = objectAt(view, key);
   return object ? planCollection(object, view, abandonedFinalizers(view)) : { steps: [] };
+}
+
+/** False for what its owners hold, and has none that ends: an owner that ends or is gone asks for its dependents. */
+function hasWork(object: AnyStored, view: StoreView): boolean {
+  const { steps, requeueAfterMs } = planCollection(object, view, abandonedFinalizers(view));
+  return steps.length > 0 || requeueAfterMs !== undefined;
 }
 
 /** All of an object that a pass looks at, as a text. */

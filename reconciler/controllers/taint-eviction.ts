@@ -7,6 +7,7 @@ import {
   objectKey,
   parseKey,
   type ObjectKey,
+  type StoredNode,
   type StoredPod,
 } from '../../contracts/objects/index.ts';
 import { planEviction, SILENT_REASON } from '../core/health/eviction.ts';
@@ -49,17 +50,13 @@ export function taintEvictionController(monitor: NodeMonitor): Controller {
     name: 'taint-eviction-controller',
     kind: 'Pod',
     hearsHeartbeats: true,
-    /** What of a pod is decided on; the node's part comes with the node. */
-    concerns: (pod, before) =>
-      pod.kind !== 'Pod' ||
-      before.kind !== 'Pod' ||
-      pod.metadata.generation !== before.metadata.generation ||
-      pod.metadata.deletionTimestamp !== before.metadata.deletionTimestamp ||
-      pod.status?.phase !== before.status?.phase ||
-      !isDeepStrictEqual(
-        findCondition(pod.status?.conditions, 'Ready'),
-        findCondition(before.status?.conditions, 'Ready'),
-      ),
+    /** A pod on a well node has nothing to fear; what befalls the node comes with the node. */
+    concerns: (pod, before, view) => {
+      if (pod.kind !== 'Pod' || pod.spec.nodeName === undefined) return false;
+      if (before?.kind === 'Pod' && !isDecidedAnew(pod, before)) return false;
+      const node = view.get(objectKey('Node', undefined, pod.spec.nodeName));
+      return node !== undefined && (isTroubled(node) || isMarked(pod));
+    },
     watches: {
       /** A heartbeat of a well node concerns only pods that were marked while it was silent. */
       Node: ({ metadata: { name } }, view) => {
@@ -67,15 +64,34 @@ export function taintEvictionController(monitor: NodeMonitor): Controller {
         if (!node) return [];
         monitor.count(node);
         const pods = view.podsOnNode(node.metadata.name);
-        const troubled =
-          !conditionIsTrue(node.status?.conditions, 'Ready') ||
-          (node.spec.taints ?? []).some((taint) => taint.effect === 'NoExecute');
-        const own = troubled
-          ? pods
-          : pods.filter((pod) => findCondition(pod.status?.conditions, 'Ready')?.reason === SILENT_REASON);
+        const own = isTroubled(node) ? pods : pods.filter(isMarked);
         return [...own, ...afterBlindness(view)].map(keyOf);
       },
     },
     decide,
   };
+}
+
+function isTroubled({ spec, status }: StoredNode): boolean {
+  return (
+    !conditionIsTrue(status?.conditions, 'Ready') || (spec.taints ?? []).some((taint) => taint.effect === 'NoExecute')
+  );
+}
+
+/** It was marked not ready while its node was silent. */
+function isMarked({ status }: StoredPod): boolean {
+  return findCondition(status?.conditions, 'Ready')?.reason === SILENT_REASON;
+}
+
+/** Whether anything changed of what is decided on. */
+function isDecidedAnew(pod: StoredPod, before: StoredPod): boolean {
+  return (
+    pod.metadata.generation !== before.metadata.generation ||
+    pod.metadata.deletionTimestamp !== before.metadata.deletionTimestamp ||
+    pod.status?.phase !== before.status?.phase ||
+    !isDeepStrictEqual(
+      findCondition(pod.status?.conditions, 'Ready'),
+      findCondition(before.status?.conditions, 'Ready'),
+    )
+  );
 }

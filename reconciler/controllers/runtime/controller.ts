@@ -58,10 +58,12 @@ export interface Controller {
   /** Keys of this kind, or of these kinds, are its work. */
   readonly kind: Kind | readonly Kind[];
   /**
-   * Whether a change of an object of its own kind asks for a pass; when absent, all do. `previous` is the object before:
-   * what is new, what is gone and what a resync brings asks in any case. A predicate of controller-runtime.
+   * Whether a change of an object of its own kind asks for a pass; when absent, all do. `previous` is the object before,
+   * undefined for a new one; `view` shows the change. False where a pass would do nothing, and what could change that is
+   * watched: most changes are such, and a pass costs some forty commands of Redis. What is gone and what a resync brings
+   * asks in any case. A predicate of controller-runtime.
    */
-  readonly concerns?: (object: Stored, previous: Stored) => boolean;
+  readonly concerns?: (object: Stored, previous: Stored | undefined, view: StoreView) => boolean;
   /** Whether heartbeats of nodes, changes that say nothing but that the node lives, concern it. Default: no. */
   readonly hearsHeartbeats?: boolean;
   /**

@@ -58,9 +58,9 @@ export class Dispatch<L extends Lane> {
     const cares = ({ controller }: L): boolean => !beats || controller.hearsHeartbeats === true;
     for (const lane of this.#byKind.get(object.kind) ?? []) {
       if (!cares(lane)) continue;
-      if (type === 'put' && previous !== undefined) {
-        if (lane.ownWrites.made(object, previous)) continue;
-        if (lane.controller.concerns && !lane.controller.concerns(object, previous)) continue;
+      if (type === 'put') {
+        if (previous && lane.ownWrites.made(object, previous)) continue;
+        if (lane.controller.concerns?.(object, previous, this.#options.view) === false) continue;
       }
       this.#options.ask(lane, [keyOf(object)]);
     }

@@ -1,0 +1,73 @@
+/** Which changes of an object ask which controllers for a pass: those that a pass could do something about. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Stored, Taint } from '../../../contracts/objects/index.ts';
+import { garbageCollector } from '../../../reconciler/controllers/garbage-collector.ts';
+import { podGcController } from '../../../reconciler/controllers/pod-gc.ts';
+import { Dispatch } from '../../../reconciler/controllers/runtime/dispatch.ts';
+import { ObjectTable } from '../../../reconciler/controllers/runtime/object-table.ts';
+import { OwnWrites } from '../../../reconciler/controllers/runtime/own-writes.ts';
+import { taintEvictionController } from '../../../reconciler/controllers/taint-eviction.ts';
+import { NodeMonitor } from '../../../reconciler/core/health/node-monitor.ts';
+import { SILENT_REASON } from '../../../reconciler/core/health/eviction.ts';
+import { boundPod, changed, configMap, nodeObject, withStatus } from '../nodes/stored.ts';
+
+const [GC, POD_GC, TAINTS] = ['garbage-collector', 'pod-garbage-collector', 'taint-eviction-controller'];
+const owner = configMap('owner');
+const ofOwner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: owner.metadata.uid };
+const node = nodeObject('n', '198.18.1.0/24');
+const ready = (status: string, reason = 'x'): object => ({
+  phase: 'Running',
+  conditions: [{ type: 'Ready', status, reason, lastTransitionTime: '2026-01-01T00:00:00Z' }],
+});
+const noExecute = { key: 'a', value: 'b', effect: 'NoExecute' } as Taint;
+const silent = withStatus(node, { conditions: [{ type: 'Ready', status: 'Unknown' }] });
+const tainted = changed(node, { spec: { ...node.spec, taints: [noExecute] } });
+const free = boundPod('p', undefined, {}, { ownerReferences: [ofOwner] });
+/** A binding counts the generation up. */
+const bound = boundPod('p', 'n', {}, { ownerReferences: [ofOwner], generation: 2 });
+
+/** The controllers that the last of these changes asks for a pass over the object itself. */
+function asked(there: readonly Stored[], object: Stored, previous?: Stored): readonly string[] {
+  const table = new ObjectTable();
+  for (const one of [...there, object]) table.put(one);
+  const names: string[] = [];
+  const controllers = [garbageCollector, podGcController, taintEvictionController(new NodeMonitor())];
+  const dispatch = new Dispatch({
+    lanes: controllers.map((controller) => ({ controller, ownWrites: new OwnWrites() })),
+    view: table,
+    ask: ({ controller }) => names.push(controller.name),
+    failed: (_lane, _object, error) => assert.fail(String(error)),
+  });
+  dispatch.changed('put', object, previous);
+  return names.sort();
+}
+
+describe('a change asks for no pass that would do nothing', () => {
+  for (const [what, there, object, previous, who] of [
+    ['a new pod', [owner], free, undefined, []],
+    ['a new pod whose owner is gone', [], free, undefined, [GC]],
+    ['a pod that was bound to a well node', [owner, node], bound, free, []],
+    ['a pod that was bound to a machine that is gone', [owner], bound, free, [POD_GC]],
+    ['a pod that was bound to a tainted node', [owner, tainted], bound, free, [TAINTS]],
+    ['a pod that became ready on a well node', [owner, node], withStatus(bound, ready('True')), bound, []],
+    ['a pod that became ready on a silent node', [owner, silent], withStatus(bound, ready('True')), bound, [TAINTS]],
+    ['a pod that was marked', [owner, node], withStatus(bound, ready('False', SILENT_REASON)), bound, [TAINTS]],
+    [
+      'a pod that lost its owner',
+      [node],
+      changed(bound, {}),
+      { ...bound, metadata: { ...free.metadata, ownerReferences: [] } },
+      [GC],
+    ],
+    ['the end of a pod that never had a node', [owner], ending(free), free, [POD_GC]],
+    ['the end of a pod on a well node', [owner, node], ending(bound), bound, []],
+  ] as readonly (readonly [string, readonly Stored[], Stored, Stored | undefined, readonly string[]])[])
+    it(`${what}: ${who.join(', ') || 'none'}`, () => {
+      assert.deepEqual(asked(there, object, previous), who);
+    });
+});
+
+function ending<T extends Stored>(object: T): T {
+  return { ...object, metadata: { ...object.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } };
+}
