@@ -16,7 +16,7 @@ import type { StoreCache } from '../runtime/cache.ts';
 import type { EventRecorder } from '../runtime/event-recorder.ts';
 import { FanOut } from './fan-out.ts';
 import { NodeSession, type NodeSessionDeps } from './node-session.ts';
-import { LATE_MS, Places } from './places.ts';
+import { late, Places } from './places.ts';
 import { StatusWriter } from './status-writer.ts';
 
 export interface NodeSyncOptions {
@@ -133,7 +133,7 @@ export class NodeSync {
     const push = this.#sessions.get(node)?.push(signal) ?? Promise.resolve();
     const over = new AbortController();
     let isLate = false;
-    const late = this.#options.clock.sleep(LATE_MS, over.signal).then(
+    const left = late(this.#options.clock, over.signal).then(
       () => {
         isLate = true;
       },
@@ -145,7 +145,7 @@ export class NodeSync {
     done.catch(() => {
       if (isLate) this.#request(node);
     });
-    await Promise.race([done, late]);
+    await Promise.race([done, left]);
   }
 
   /** They are spoken to from here no longer; their agents go on. Resolves when nothing of it runs any more. */
