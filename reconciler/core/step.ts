@@ -60,7 +60,10 @@ export function isTyped(step: AnyStep): step is Step {
 /** What one look at one object came to. */
 export interface Decision<S extends AnyStep = Step> {
   readonly steps: readonly S[];
-  /** Look again after this long even if nothing changes (a deadline, a minReadySeconds). */
+  /**
+   * Look again after this long even if nothing changes (a deadline, a minReadySeconds). A pass's own status write is no
+   * change that it is asked for again: 0 where that leaves something to decide.
+   */
   readonly requeueAfterMs?: number;
 }
 export type AnyDecision = Decision<AnyStep>;

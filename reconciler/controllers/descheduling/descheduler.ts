@@ -29,6 +29,7 @@ function decide(key: ObjectKey, { view, now }: PassContext): Decision | Paced<De
 export const deschedulerController: Controller = {
   name: DESCHEDULER_NAME,
   kind: 'DeschedulerPolicy',
+  actsByTheClock: true,
   watches: {
     /** An eviction that was booked may be carried out. */
     PodDisruptionBudget: (budget, view) =>

@@ -64,6 +64,8 @@ export interface Controller {
    * asks in any case. A predicate of controller-runtime.
    */
   readonly concerns?: (object: Stored, previous: Stored | undefined, view: StoreView) => boolean;
+  /** It acts now and then by itself, whether anything changed or not: no part of what a plan brings about. */
+  readonly actsByTheClock?: boolean;
   /** Whether heartbeats of nodes, changes that say nothing but that the node lives, concern it. Default: no. */
   readonly hearsHeartbeats?: boolean;
   /**

@@ -1,7 +1,7 @@
 /**
  * Tells the change that a pass's own status write makes from those of others: a controller that wrote what it decided
- * has nothing to decide anew. Only status writes of the pass's own object count; all else may be what the next step of a
- * controller waits for.
+ * has nothing to decide anew, or says so (`Decision.requeueAfterMs`). Only status writes of the pass's own object count;
+ * all else may be what the next step of a controller waits for.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { keyOf, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';

@@ -8,7 +8,7 @@ import { RESTORED_WITHIN, unlessRestored } from '../../core/revisions/prune-guar
 import type { GitSource, Revision } from '../../ports/git-source.ts';
 import type { StoreView } from '../runtime/controller.ts';
 import { inSlices } from '../runtime/slices.ts';
-import { forecastOf } from '../scheduling/plan-forecast.ts';
+import { forecastOf } from '../forecast/plan-forecast.ts';
 import { planLive } from './plan-live.ts';
 import type { RevisionReader } from './revision-reader.ts';
 

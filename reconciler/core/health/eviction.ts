@@ -14,7 +14,7 @@ import {
   type Taint,
 } from '../../../contracts/objects/index.ts';
 import { tolerates } from '../../../contracts/objects/taints.ts';
-import type { Decision } from '../step.ts';
+import type { Decision, Step } from '../step.ts';
 import { isFinished, isTerminating } from '../workloads/pod-state.ts';
 
 /** Reason of a pod's Ready condition while its node is silent. */
@@ -43,17 +43,6 @@ export function leavesInMs(pod: Pod, taints: readonly Taint[], ageMs: (taint: Ta
   return earliest;
 }
 
-function withReady(pod: StoredPod, ready: Omit<Condition, 'lastTransitionTime'>, now: Date): StoredPod {
-  return {
-    ...pod,
-    status: {
-      phase: 'Unknown',
-      ...pod.status,
-      conditions: withCondition(pod.status?.conditions, ready, now.toISOString()),
-    },
-  };
-}
-
 /** What is known of the pod's node beside its object. */
 export interface NodeSight {
   /**
@@ -69,54 +58,54 @@ export interface NodeSight {
  * NoExecute taint of its node, or no longer, is deleted. One write per pass: the mark first. The taint of a drain is
  * not looked at: see drain.ts.
  */
-export function planEviction(
-  pod: StoredPod,
-  node: StoredNode,
-  { graceLeftMs, taintAgeMs }: NodeSight,
-  now: Date,
-): Decision {
+export function planEviction(pod: StoredPod, node: StoredNode, sight: NodeSight, now: Date): Decision {
   if (isFinished(pod)) return { steps: [] };
-  const waits: number[] = [];
-  const ready = findCondition(pod.status?.conditions, 'Ready');
-  const nodeReady = findCondition(node.status?.conditions, 'Ready');
-  if (nodeReady?.status === 'Unknown' && ready?.status === 'True' && graceLeftMs !== undefined) {
-    const mark = {
-      type: 'Ready',
-      status: 'False',
-      reason: SILENT_REASON,
-      message: `Node ${node.metadata.name} is silent.`,
-    } as const;
-    if (graceLeftMs === 0) return { steps: [{ do: 'updateStatus', object: withReady(pod, mark, now) }] };
-    waits.push(graceLeftMs);
-  }
-  if (nodeReady?.status === 'True' && ready?.status === 'False' && ready.reason === SILENT_REASON) {
-    const left = Date.parse(nodeReady.lastTransitionTime ?? now.toISOString()) + REPORT_MS - now.getTime();
-    if (left <= 0)
-      return { steps: [{ do: 'updateStatus', object: withReady(pod, { type: 'Ready', status: 'True' }, now) }] };
-    waits.push(left);
-  }
+  const readiness = planReadiness(pod, node, sight, now);
   const leaves = isTerminating(pod)
     ? undefined
     : leavesInMs(
         pod,
         (node.spec.taints ?? []).filter((taint) => taint.key !== DRAIN_TAINT),
-        taintAgeMs,
+        sight.taintAgeMs,
       );
-  if (leaves !== undefined && leaves <= 0) {
-    const { namespace, name, uid } = pod.metadata;
-    return {
-      steps: [
-        { do: 'delete', key: objectKey('Pod', namespace, name), uid },
-        {
-          do: 'event',
-          regarding: pod,
-          type: 'Normal',
-          reason: 'TaintManagerEviction',
-          message: `Marking for deletion Pod ${namespace ?? ''}/${name}`,
-        },
-      ],
-    };
+  if (readiness.steps.length === 0 && leaves !== undefined && leaves <= 0) return { steps: deletePod(pod) };
+  const waits = [readiness.requeueAfterMs, leaves].flatMap((ms) => (ms === undefined ? [] : Math.max(0, ms)));
+  return { steps: readiness.steps, ...(waits.length > 0 && { requeueAfterMs: Math.min(...waits) }) };
+}
+
+/** The mark of a silent node on its pod: put, and taken off again. */
+function planReadiness(pod: StoredPod, node: StoredNode, { graceLeftMs }: NodeSight, now: Date): Decision {
+  const ready = findCondition(pod.status?.conditions, 'Ready');
+  const nodeReady = findCondition(node.status?.conditions, 'Ready');
+  if (nodeReady?.status === 'Unknown' && ready?.status === 'True' && graceLeftMs !== undefined) {
+    if (graceLeftMs > 0) return { steps: [], requeueAfterMs: graceLeftMs };
+    const message = `Node ${node.metadata.name} is silent.`;
+    return markReady(pod, { type: 'Ready', status: 'False', reason: SILENT_REASON, message }, now);
   }
-  if (leaves !== undefined) waits.push(leaves);
-  return waits.length > 0 ? { steps: [], requeueAfterMs: Math.min(...waits) } : { steps: [] };
+  if (nodeReady?.status === 'True' && ready?.status === 'False' && ready.reason === SILENT_REASON) {
+    const left = Date.parse(nodeReady.lastTransitionTime ?? now.toISOString()) + REPORT_MS - now.getTime();
+    return left > 0 ? { steps: [], requeueAfterMs: left } : markReady(pod, { type: 'Ready', status: 'True' }, now);
+  }
+  return { steps: [] };
+}
+
+function markReady(pod: StoredPod, ready: Omit<Condition, 'lastTransitionTime'>, now: Date): Decision {
+  const conditions = withCondition(pod.status?.conditions, ready, now.toISOString());
+  return {
+    steps: [{ do: 'updateStatus', object: { ...pod, status: { phase: 'Unknown', ...pod.status, conditions } } }],
+  };
+}
+
+function deletePod(pod: StoredPod): Step[] {
+  const { namespace, name, uid } = pod.metadata;
+  return [
+    { do: 'delete', key: objectKey('Pod', namespace, name), uid },
+    {
+      do: 'event',
+      regarding: pod,
+      type: 'Normal',
+      reason: 'TaintManagerEviction',
+      message: `Marking for deletion Pod ${namespace ?? ''}/${name}`,
+    },
+  ];
 }

@@ -160,7 +160,8 @@ function silenceSteps(node: StoredNode, { now, heardMsAgo }: NodeInput): readonl
 
 /**
  * Keeps a Node beside its Machine. Status stays with whoever hears the agent, except that a silent node's Ready
- * condition becomes Unknown here. One write per pass: the condition first, the taints that follow from it in the next.
+ * condition becomes Unknown here. One write per pass: the condition first, the taints that follow from it in the next,
+ * which is asked for at once.
  */
 export function planNode(input: NodeInput): Decision {
   const { machine, node } = input;
@@ -190,7 +191,7 @@ export function planNode(input: NodeInput): Decision {
   }
   const isKnownSilent = findCondition(node.status?.conditions, 'Ready')?.status === 'Unknown';
   const leftMs = graceLeftMs(input);
-  if (!isKnownSilent && leftMs === 0) return { steps: silenceSteps(node, input) };
+  if (!isKnownSilent && leftMs === 0) return { steps: silenceSteps(node, input), requeueAfterMs: 0 };
   const { status: _status, ...present } = node;
   const steps: Step[] = [];
   if (canonicalJson(present) !== canonicalJson(wanted))

@@ -3,6 +3,7 @@ import { KINDS } from '../../../contracts/objects/index.ts';
 import { neverChanges } from '../diff/fixed-fields.ts';
 import { deploymentHealth } from '../health/workloads.ts';
 import { checkDeployment } from '../manifests/checks/check-workloads.ts';
+import { withLargerSteps } from '../workloads/rollout-numbers.ts';
 import { AGE, labelsText, NAME } from './columns.ts';
 import type { KindDescriptor } from './descriptor.ts';
 import { referencesOfTemplate, TEMPLATE } from './template.ts';
@@ -24,7 +25,13 @@ export const DEPLOYMENT: KindDescriptor<'Deployment'> = {
   listed: 'by key',
   check: { object: checkDeployment },
   compared: 'none',
-  podTemplate: TEMPLATE,
+  podTemplate: {
+    ...TEMPLATE,
+    rollout: {
+      isRolling: ({ spec }) => !spec.paused && spec.strategy.type === 'RollingUpdate',
+      hurried: (deployment) => ({ ...deployment, spec: withLargerSteps(deployment.spec) }),
+    },
+  },
   references: referencesOfTemplate,
   owns: ['ReplicaSet'],
   summary: 'none',

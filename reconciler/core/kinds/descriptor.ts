@@ -53,7 +53,7 @@ export interface KindDescriptor<K extends Kind> {
    */
   readonly compared: 'none' | readonly FieldPath[] | { paths(object: ObjectsByKind[K]): readonly FieldPath[] };
 
-  /** The pods that it makes, or that it is. Checked, followed by the forecast, and searched for references. */
+  /** The pods that it makes, or that it is. Checked, told of by the forecast, and searched for references. */
   readonly podTemplate: 'none' | PodTemplateFacet<K>;
 
   /** What an object needs by name, in its own namespace. What of it travels to nodes goes with it. */
@@ -114,6 +114,15 @@ export interface PodTemplateFacet<K extends Kind> {
   /** Where metadata and spec of the pod are; empty for a kind that is the pod. */
   readonly path: FieldPath;
   of(object: ObjectsByKind[K]): PodTemplateSpec;
+  /** How it replaces pods of earlier templates, where it does: a forecast tells of updates that would stand still. */
+  readonly rollout: 'none' | Rollout<K>;
+}
+
+export interface Rollout<K extends Kind> {
+  /** Whether new pods come beside old ones that still run. */
+  isRolling(object: ObjectsByKind[K]): boolean;
+  /** The object with an update of larger steps, so that one of thousands of pods need not be played pod by pod. */
+  hurried(object: StoredOf<K>): StoredOf<K>;
 }
 
 export interface HealthFacet<K extends Kind> {

@@ -1,16 +1,19 @@
 /** Up and down the chain of owners, by what each kind owns. */
 import {
   type StoredAt,
+  keyOf,
   type Kind,
   type KubeObject,
   type ObjectKey,
   type OwnerReference,
+  type PodTemplateSpec,
   type Stored,
   type StoredOf,
   type StoredPod,
 } from '../../../contracts/objects/index.ts';
 import { fieldAt } from '../diff/fixed-fields.ts';
 import { controllerOf, ownerKey } from '../workloads/owners.ts';
+import { sameTemplate } from '../workloads/template.ts';
 import { descriptorOf, DESCRIPTORS } from './index.ts';
 
 /** Reading live objects; the store's view is one. */
@@ -41,6 +44,23 @@ export function ownerChain(view: OwnerView, object: Stored): Stored[] {
   }
 }
 
+/** Owners that own owners: more levels are a circle. */
+const MOST_LEVELS = 8;
+
+/** Key of the topmost controller that the references lead to, also of one that is gone; of the object itself without. */
+export function topmostKey(view: Pick<OwnerView, 'get'>, object: KubeObject): ObjectKey {
+  let at = object;
+  for (let level = 0; level < MOST_LEVELS; level++) {
+    const owner = controllerOf(at.metadata);
+    const key = owner && ownerKey(at.metadata.namespace, owner);
+    if (!key) return keyOf(at);
+    const found: Stored | undefined = view.get(key);
+    if (!found) return key;
+    at = found;
+  }
+  return keyOf(at);
+}
+
 /** Objects that it is the controller of, kind by kind. */
 export function childrenOf(view: OwnerView, object: Stored): readonly Stored[] {
   return DESCRIPTORS[object.kind].owns.flatMap((kind): readonly Stored[] => view.ownedBy(kind, object.metadata.uid));
@@ -54,6 +74,17 @@ export function descendantsOf(view: OwnerView, object: Stored): Stored[] {
 /** The pods that an object is or has, through whatever it owns. */
 export function podsOf(view: OwnerView, object: Stored): StoredPod[] {
   return [object, ...descendantsOf(view, object)].filter((one): one is StoredPod => one.kind === 'Pod');
+}
+
+/** Whether what made the pod has the template that is to be: the one of every owner above it. */
+export function hasPresentTemplate(view: OwnerView, pod: StoredPod): boolean {
+  const templates = ownerChain(view, pod).flatMap((owner) => podTemplateOf(owner) ?? []);
+  return templates.every((template) => sameTemplate(template, templates[0] ?? template));
+}
+
+function podTemplateOf(object: Stored): PodTemplateSpec | undefined {
+  const { podTemplate } = descriptorOf(object.kind);
+  return podTemplate === 'none' ? undefined : podTemplate.of(object);
 }
 
 /** How many pods an object wants; undefined for one of a kind that is not scaled. */

@@ -22,7 +22,7 @@ export const REPLICA_SET: KindDescriptor<'ReplicaSet'> = {
   listed: 'by key',
   check: { object: checkReplicaSet },
   compared: 'none',
-  podTemplate: TEMPLATE,
+  podTemplate: { ...TEMPLATE, rollout: 'none' },
   references: referencesOfTemplate,
   owns: ['Pod'],
   summary: {

@@ -1,22 +1,12 @@
 /** Pods that come, go and wait for places, on a copy of the cluster: the scheduler's part of a forecast. */
-import { keyOf, type Node, type ObjectKey, type StoredPod } from '../../../contracts/objects/index.ts';
-import { leavesInMs } from '../health/eviction.ts';
-import { ageByWall } from '../health/node-monitor.ts';
+import { keyOf, type ObjectKey, type StoredPod } from '../../../contracts/objects/index.ts';
 import type { Paced } from '../paced.ts';
 import { byAge } from '../workloads/owners.ts';
 import type { NodeVerdict } from './candidates.ts';
 import { noProfile } from './explain.ts';
 import type { QueuedPod } from './framework.ts';
-import type { PlannedPod, PlannedWorkloads, PodChanges } from './planned-workloads.ts';
+import type { Changes, PlannedPod, PlayedCluster } from './played.ts';
 import type { Outcome, Refusal, Scheduler } from './scheduler.ts';
-
-/** What the plan makes of nodes. */
-export interface NodeChanges {
-  readonly changed: readonly Node[];
-  readonly removed: readonly string[];
-  /** New machines: what room they have is not known before they joined. */
-  readonly joining: readonly string[];
-}
 
 export interface WorkloadPlaces {
   readonly workload: ObjectKey;
@@ -67,15 +57,15 @@ export class Attempt {
   /** Pods that run now and would have to go. */
   readonly preempted: Preempted[] = [];
   readonly #scheduler: Scheduler;
-  readonly #workloads: PlannedWorkloads;
+  readonly #played: PlayedCluster;
   /** By uid. */
   readonly #wanted = new Map<string, Wanted>();
   readonly #victims: StoredPod[] = [];
 
-  /** Over a copy of the cluster, which is changed; tells `workloads` which pods have a node, and which lost theirs. */
-  constructor(scheduler: Scheduler, workloads: PlannedWorkloads) {
+  /** Over a copy of the cluster, which is changed; tells `played` which pods have a node, and which lost theirs. */
+  constructor(scheduler: Scheduler, played: PlayedCluster) {
     this.#scheduler = scheduler;
-    this.#workloads = workloads;
+    this.#played = played;
   }
 
   /** Pods that wait for a place already. */
@@ -83,8 +73,11 @@ export class Attempt {
     for (const { workload, pod } of pods) this.#want(workload, pod, true);
   }
 
-  change({ come, go }: PodChanges): void {
+  change({ come, go, nodes }: Changes): void {
     this.remove(go);
+    const { cluster } = this.#scheduler;
+    for (const name of nodes.removed) cluster.removeNode(name);
+    for (const node of nodes.changed) cluster.setNode(node);
     for (const { workload, pod } of come) this.#want(workload, pod, false);
   }
 
@@ -94,19 +87,6 @@ export class Attempt {
     } of pods) {
       this.#scheduler.cluster.removePod(uid);
       this.#wanted.delete(uid);
-    }
-  }
-
-  /** Pods that may not stay where they are leave. */
-  changeNodes({ changed, removed }: NodeChanges, now: Date): void {
-    const { cluster } = this.#scheduler;
-    for (const name of removed) {
-      this.#evict(name, () => true);
-      cluster.removeNode(name);
-    }
-    for (const node of changed) {
-      cluster.setNode(node);
-      this.#evict(node.metadata.name, (pod) => leavesInMs(pod, node.spec.taints ?? [], ageByWall(now)) !== undefined);
     }
   }
 
@@ -224,7 +204,7 @@ export class Attempt {
     wanted.expects = is === 'nominated';
     if (is === 'placed') {
       wanted.queued = undefined;
-      this.#workloads.placed(pod, outcome.node);
+      this.#played.placed(pod, outcome.node);
       return true;
     }
     wanted.refusal = outcome.refusal;
@@ -243,20 +223,9 @@ export class Attempt {
     const { uid } = victim.metadata;
     this.#scheduler.cluster.removePod(uid);
     const wanted = this.#wanted.get(uid);
-    if (this.#workloads.left(victim)) this.#wanted.delete(uid);
+    if (this.#played.left(victim)) this.#wanted.delete(uid);
     // Nobody makes another: it waits again.
     else if (wanted) this.#want(wanted.workload, wanted.pod, wanted.waited);
-  }
-
-  #evict(nodeName: string, leaves: (pod: StoredPod) => boolean): void {
-    const { cluster } = this.#scheduler;
-    const node = cluster.number(nodeName);
-    if (node === undefined) return;
-    for (const { pod, nominated } of [...cluster.podsOn(node)]) {
-      if (!leaves(pod)) continue;
-      cluster.removePod(pod.metadata.uid);
-      if (!nominated) this.#workloads.left(pod);
-    }
   }
 
   #verdicts(pod: StoredPod, { plugins }: Refusal): readonly NodeVerdict[] {

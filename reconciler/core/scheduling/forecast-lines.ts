@@ -29,6 +29,7 @@ export function forecastLines({
   capacity,
   stillWaiting,
   joining,
+  limits = [],
 }: Forecast): string[] {
   const still = new Set(rollouts.flatMap(({ workload, oldLeft }) => (oldLeft > 0 ? [workload] : [])));
   const changed = capacity.filter(({ cpu, memory }) => isChanged(cpu) || isChanged(memory));
@@ -48,6 +49,7 @@ export function forecastLines({
     ...joining.map(
       (node) => `${node} is new: what room it has is not known before it joined, so nothing is placed on it here`,
     ),
+    ...limits.map((limit) => `not foretold: ${limit}`),
     ...changed.slice(0, NODES).map(nodeLine),
     ...(changed.length > NODES ? [`and ${count(changed.length - NODES)} more nodes change`] : []),
   ];

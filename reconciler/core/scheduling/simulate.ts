@@ -5,9 +5,9 @@
  */
 import type { StoredPod } from '../../../contracts/objects/index.ts';
 import type { Paced } from '../paced.ts';
-import { Attempt, type NodeChanges, type Preempted, type Unplaced, type WorkloadPlaces } from './attempt.ts';
+import { Attempt, type Preempted, type Unplaced, type WorkloadPlaces } from './attempt.ts';
 import type { ClusterState } from './cluster-state.ts';
-import type { PlannedPod, PlannedWorkloads } from './planned-workloads.ts';
+import type { PlannedPod, PlayedCluster } from './played.ts';
 import type { Scheduler } from './scheduler.ts';
 
 export interface ForecastInput {
@@ -16,14 +16,12 @@ export interface ForecastInput {
    * that placement looks at.
    */
   readonly scheduler: Scheduler;
-  /** Those that have taken in the plan. Changed too. */
-  readonly workloads: PlannedWorkloads;
+  /** What has taken in the plan. Changed too. */
+  readonly played: PlayedCluster;
   /** Pods without a node. They want places too. */
   readonly waiting: readonly PlannedPod[];
   /** Pods that are being deleted already. */
   readonly leaving: readonly StoredPod[];
-  readonly nodes: NodeChanges;
-  readonly now: Date;
 }
 
 export interface Forecast {
@@ -37,6 +35,8 @@ export interface Forecast {
   readonly stillWaiting: number;
   /** New machines, which have no room yet. */
   readonly joining: readonly string[];
+  /** Why it is not the whole forecast, in sentences; absent where it is. */
+  readonly limits?: readonly string[];
 }
 
 /**
@@ -61,21 +61,13 @@ export interface Share {
 }
 
 /** Undefined where no pod would be placed anew. */
-export function* simulate({
-  scheduler,
-  workloads,
-  waiting,
-  leaving,
-  nodes,
-  now,
-}: ForecastInput): Paced<Forecast | undefined> {
+export function* simulate({ scheduler, played, waiting, leaving }: ForecastInput): Paced<Forecast | undefined> {
   const { cluster } = scheduler;
   const before = usage(cluster);
-  const attempt = new Attempt(scheduler, workloads);
+  const attempt = new Attempt(scheduler, played);
   attempt.wait(waiting);
   attempt.remove(leaving);
-  attempt.changeNodes(nodes, now);
-  const rollouts = yield* play(attempt, workloads);
+  const rollouts = yield* play(attempt, played);
 
   const placements = attempt.placements();
   const unplaced = attempt.unplaced();
@@ -87,7 +79,8 @@ export function* simulate({
     preempted: [...attempt.preempted].sort((a, b) => (a.victim < b.victim ? -1 : 1)),
     capacity: shares(before, usage(cluster)),
     stillWaiting: attempt.stillWaiting,
-    joining: nodes.joining,
+    joining: played.joining,
+    ...(played.limits.length > 0 && { limits: played.limits }),
   };
 }
 
@@ -101,17 +94,17 @@ const TURNS = 32;
  * Controllers, scheduler and nodes in turn. It ends: an update has so many pods to make and to end, and a pod can drive
  * others away only so often, and only those of lower priority.
  */
-function* play(attempt: Attempt, workloads: PlannedWorkloads): Paced<TightRollout[]> {
+function* play(attempt: Attempt, played: PlayedCluster): Paced<TightRollout[]> {
   let starts: readonly TightRollout[] | undefined;
   for (let moved = true, turn = 0; moved; turn++) {
-    if (turn >= TURNS) workloads.hurry();
-    yield* workloads.settle();
-    attempt.change(workloads.takeChanges());
+    if (turn >= TURNS) played.hurry();
+    yield* played.settle();
+    attempt.change(played.takeChanges());
     moved = yield* attempt.pass();
-    starts ??= tightRollouts(attempt, workloads);
-    moved = workloads.start() || moved;
+    starts ??= tightRollouts(attempt, played);
+    moved = played.start() || moved || (yield* played.later());
   }
-  const ends = tightRollouts(attempt, workloads);
+  const ends = tightRollouts(attempt, played);
   const still = new Set(ends.map(({ workload }) => workload));
   return [
     ...ends,
@@ -120,8 +113,8 @@ function* play(attempt: Attempt, workloads: PlannedWorkloads): Paced<TightRollou
 }
 
 /** As things are: rolling updates of which new pods have no room. */
-function tightRollouts(attempt: Attempt, workloads: PlannedWorkloads): TightRollout[] {
-  return workloads
+function tightRollouts(attempt: Attempt, played: PlayedCluster): TightRollout[] {
+  return played
     .updates()
     .flatMap(({ oldLeft, next }) => attempt.unplaced(next).map((entry) => ({ ...entry, oldLeft })));
 }

@@ -38,6 +38,14 @@ export function bounds(spec: DeploymentSpec): Bounds {
   return { surge, unavailable, maxTotal: replicas + surge, minAvailable: replicas - unavailable };
 }
 
+/** Twice as many pods may be missing, one at least. */
+export function withLargerSteps(spec: DeploymentSpec): DeploymentSpec {
+  const { strategy } = spec;
+  if (strategy.type === 'Recreate') return spec;
+  const maxUnavailable = Math.max(1, 2 * bounds(spec).unavailable);
+  return { ...spec, strategy: { ...strategy, rollingUpdate: { ...strategy.rollingUpdate, maxUnavailable } } };
+}
+
 /** What a ReplicaSet is to have; the rest of it stays. */
 export interface Target {
   readonly replicaSet: StoredReplicaSet;

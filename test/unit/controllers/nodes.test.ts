@@ -254,6 +254,19 @@ describe('a Node', () => {
     assert.equal(readyEndpoints(w), 4);
   });
 
+  it('that is silent already loses a pod whose last word comes late, too', () => {
+    const w = serving('n1', 'n2');
+    pass(w, 60, ['n1']);
+    assert.deepEqual(emptied(w), ['n2']);
+    w.put(running(pod('late', { nodeName: 'n2' }), true, w.now.toISOString()));
+    w.settle();
+    assert.equal(findCondition(podOf(w, 'late')?.status?.conditions, 'Ready')?.reason, 'NodeStatusUnknown');
+    pass(w, 270, ['n1']);
+    assert.equal(podOf(w, 'late')?.metadata.deletionTimestamp, undefined);
+    pass(w, 20, ['n1']);
+    assert.notEqual(podOf(w, 'late')?.metadata.deletionTimestamp, undefined);
+  });
+
   it('whose agent is heard over its connection needs no beats in the store, until it falls silent', () => {
     const monitor = new NodeMonitor();
     const w = world(['n1', 'n2'], allControllers(monitor));

@@ -3,8 +3,6 @@ import {
   isCustom,
   isCustomKey,
   keyOf,
-  parseKey,
-  type AnyKey,
   type Kind,
   type KubeObject,
   type ObjectKey,
@@ -18,12 +16,13 @@ import { controllerOf } from '../../../reconciler/core/workloads/owners.ts';
 import { canonicalJson } from '../../../reconciler/core/storage/canonical-json.ts';
 import { isTyped, type AnyDecision, type Step } from '../../../reconciler/core/step.ts';
 import {
-  worksOn,
   type Controller,
   type PassContext,
   type StoreView,
 } from '../../../reconciler/controllers/runtime/controller.ts';
 import { CustomTable } from '../../../reconciler/controllers/runtime/custom-table.ts';
+import { Dispatch, type Lane } from '../../../reconciler/controllers/runtime/dispatch.ts';
+import { OwnWrites } from '../../../reconciler/controllers/runtime/own-writes.ts';
 
 /** What a decision made of an object: the version it saw, and the one it wrote. */
 interface Written {
@@ -40,13 +39,24 @@ export class World implements StoreView {
   /** Set it to step the wall clock; {@link advance} moves both. */
   now = new Date('2026-01-01T00:00:00.000Z');
   monotonic = 0;
-  private readonly controllers: readonly Controller[];
-  private readonly queue = new Map<string, { controller: Controller; key: ObjectKey }>();
+  private readonly lanes: readonly Lane[];
+  private readonly dispatch: Dispatch<Lane>;
+  private readonly queue = new Map<string, { lane: Lane; key: ObjectKey }>();
   private counter = 0;
   private clashes = 0;
 
   constructor(controllers: readonly Controller[] = []) {
-    this.controllers = controllers;
+    this.lanes = controllers.map((controller) => ({ controller, ownWrites: new OwnWrites() }));
+    this.dispatch = new Dispatch({
+      lanes: this.lanes,
+      view: this,
+      ask: (lane, keys) => {
+        for (const key of keys) if (!isCustomKey(key)) this.enqueue(lane, key);
+      },
+      failed: (_lane, _object, error) => {
+        throw error;
+      },
+    });
   }
 
   get context(): PassContext {
@@ -64,10 +74,10 @@ export class World implements StoreView {
     return this.objects.get(key) as StoredAt<Key> | undefined;
   }
   list<K extends Kind>(kind: K, namespace?: string): readonly StoredOf<K>[] {
-    const found = [...this.objects.values()].filter(
-      (o) => o.kind === kind && (namespace === undefined || o.metadata.namespace === namespace),
-    );
-    return found.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)) as readonly Stored[] as readonly StoredOf<K>[];
+    return [...this.objects]
+      .filter(([, o]) => o.kind === kind && (namespace === undefined || o.metadata.namespace === namespace))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, o]) => o) as readonly Stored[] as readonly StoredOf<K>[];
   }
   ownedBy<K extends Kind>(kind: K, uid: string): readonly StoredOf<K>[] {
     return this.list(kind).filter((o) => controllerOf(o.metadata)?.uid === uid);
@@ -107,7 +117,7 @@ export class World implements StoreView {
       },
     };
     this.objects.set(key, stored);
-    this.notify(stored, 'put');
+    this.dispatch.changed('put', stored, before);
     return stored as T & Stored;
   }
 
@@ -115,20 +125,11 @@ export class World implements StoreView {
     const object = this.objects.get(key);
     if (!object) return;
     this.objects.delete(key);
-    this.notify(object, 'delete');
+    this.dispatch.changed('delete', object, object);
   }
 
-  private notify(object: Stored, event: 'put' | 'delete'): void {
-    for (const controller of this.controllers) {
-      if (worksOn(controller, object.kind)) this.enqueue(controller, keyOf(object));
-      const watch = controller.watches[object.kind] as
-        ((o: Stored, view: StoreView, e: 'put' | 'delete') => readonly AnyKey[]) | undefined;
-      for (const key of watch?.(object, this, event) ?? []) if (!isCustomKey(key)) this.enqueue(controller, key);
-    }
-  }
-
-  private enqueue(controller: Controller, key: ObjectKey): void {
-    this.queue.set(`${controller.name} ${key}`, { controller, key });
+  private enqueue(lane: Lane, key: ObjectKey): void {
+    this.queue.set(`${lane.controller.name} ${key}`, { lane, key });
   }
 
   /** Conflicts that steps met. A second write of a decision to an object builds on the first, as in the writer. */
@@ -189,8 +190,7 @@ export class World implements StoreView {
   }
 
   private requeue(key: ObjectKey): void {
-    for (const controller of this.controllers)
-      if (worksOn(controller, parseKey(key).kind)) this.enqueue(controller, key);
+    for (const lane of this.dispatch.of(key)) this.enqueue(lane, key);
   }
 
   /** One waiting pass, the `index`-th; false when none waits. */
@@ -198,12 +198,15 @@ export class World implements StoreView {
     const entries = [...this.queue.entries()];
     const entry = entries[index % Math.max(1, entries.length)];
     if (!entry) return false;
-    const [id, { controller, key }] = entry;
+    const [id, { lane, key }] = entry;
     this.queue.delete(id);
-    const decided = controller.decide(key, this.context);
+    const decided = lane.controller.decide(key, this.context);
     const decision = 'steps' in decided ? decided : finish(decided);
-    if (decision.requeueAfterMs !== undefined) this.timers.set(id, this.monotonic + decision.requeueAfterMs);
+    const own = lane.ownWrites.expect(key, decision.steps);
     this.apply(decision);
+    own.over();
+    if (decision.requeueAfterMs === 0) this.enqueue(lane, key);
+    else if (decision.requeueAfterMs !== undefined) this.timers.set(id, this.monotonic + decision.requeueAfterMs);
     return true;
   }
 
@@ -227,13 +230,13 @@ export class World implements StoreView {
       if (at > this.monotonic) continue;
       this.timers.delete(id);
       const [name, key] = id.split(' ');
-      const controller = this.controllers.find((c) => c.name === name);
-      if (controller && key) this.enqueue(controller, key as ObjectKey);
+      const lane = this.lanes.find(({ controller }) => controller.name === name);
+      if (lane && key) this.enqueue(lane, key as ObjectKey);
     }
   }
 
   /** Asks every controller about every object of its kind, as a resync does. */
   resync(): void {
-    for (const object of this.objects.values()) this.notify(object, 'put');
+    for (const object of this.objects.values()) this.dispatch.changed('put', object, undefined);
   }
 }

@@ -14,12 +14,12 @@ import { deploymentController } from '../../../reconciler/controllers/deployment
 import { NodeMonitor } from '../../../reconciler/core/health/node-monitor.ts';
 import { replicaSetController } from '../../../reconciler/controllers/replicaset.ts';
 import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
-import { forecastOf } from '../../../reconciler/controllers/scheduling/plan-forecast.ts';
+import { forecastOf } from '../../../reconciler/controllers/forecast/plan-forecast.ts';
 import { planLive, stepsOf } from '../../../reconciler/controllers/sync/plan-live.ts';
 import type { Plan } from '../../../reconciler/core/diff/index.ts';
 import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
 import { finish } from '../../../reconciler/core/paced.ts';
-import { workloadOf } from '../../../reconciler/core/scheduling/planned-workloads.ts';
+import { topmostKey } from '../../../reconciler/core/kinds/owners.ts';
 import type { Forecast } from '../../../reconciler/core/scheduling/simulate.ts';
 import { sameTemplate } from '../../../reconciler/core/workloads/template.ts';
 import { isActive, isTerminating } from '../../../reconciler/core/workloads/pod-state.ts';
@@ -83,7 +83,7 @@ export class Fleet {
   places(of: (pod: StoredPod) => boolean = () => true): Record<string, string> {
     const counts = new Map<ObjectKey, Map<string, number>>();
     for (const pod of this.pods().filter(of)) {
-      const workload = workloadOf(pod, this.world);
+      const workload = topmostKey(this.world, pod);
       const nodes = counts.get(workload) ?? new Map<string, number>();
       const node = pod.spec.nodeName ?? '-';
       counts.set(workload, nodes.set(node, (nodes.get(node) ?? 0) + 1));
@@ -123,12 +123,13 @@ export class Fleet {
   /** Nodes start what is bound to them and let go of what is deleted; controllers follow. Whether anything moved. */
   #turnOver(): boolean {
     let moved = false;
+    const startTime = this.world.now.toISOString();
     for (const pod of this.world.list('Pod')) {
       if (isTerminating(pod)) this.world.remove(keyOf(pod));
       else if (pod.spec.nodeName !== undefined && pod.status?.phase !== 'Running')
         this.world.put({
           ...pod,
-          status: { ...running(pod, true, this.world.now.toISOString()).status, phase: 'Running' },
+          status: { ...running(pod, true, startTime).status, phase: 'Running', startTime },
         });
       else continue;
       moved = true;

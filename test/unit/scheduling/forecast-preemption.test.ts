@@ -5,7 +5,7 @@ import type { KubeObject } from '../../../contracts/objects/index.ts';
 import { forecastLines, forecastSummary } from '../../../reconciler/core/scheduling/forecast-lines.ts';
 import { finish } from '../../../reconciler/core/paced.ts';
 import type { Plugin } from '../../../reconciler/core/scheduling/framework.ts';
-import { PlannedWorkloads } from '../../../reconciler/core/scheduling/planned-workloads.ts';
+import { ControllersPlayed } from '../../../reconciler/controllers/forecast/played-cluster.ts';
 import { Scheduler } from '../../../reconciler/core/scheduling/scheduler.ts';
 import { simulate } from '../../../reconciler/core/scheduling/simulate.ts';
 import { node, pod, TIME } from '../controllers/objects.ts';
@@ -158,11 +158,9 @@ describe('a forecast with preemption', () => {
     finish(
       simulate({
         scheduler,
-        workloads: new PlannedWorkloads(new World(), now),
+        played: new ControllersPlayed({ view: new World(), now, controllers: () => [] }),
         waiting,
         leaving: [],
-        nodes: { changed: [], removed: [], joining: [] },
-        now,
       }),
     );
     assert.equal(asked < 10, true, `it was asked ${asked} times`);

@@ -5,7 +5,7 @@ import { formatPlan } from '../../../reconciler/core/diff/index.ts';
 import { forecastLines, forecastSummary } from '../../../reconciler/core/scheduling/forecast-lines.ts';
 import { finish } from '../../../reconciler/core/paced.ts';
 import type { Forecast } from '../../../reconciler/core/scheduling/simulate.ts';
-import { forecastOf } from '../../../reconciler/controllers/scheduling/plan-forecast.ts';
+import { forecastOf } from '../../../reconciler/controllers/forecast/plan-forecast.ts';
 import { node } from '../controllers/objects.ts';
 import { app, rolling } from './apps.ts';
 import { Fleet } from './fleet.ts';

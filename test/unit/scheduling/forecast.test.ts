@@ -359,9 +359,9 @@ describe('the forecast of a plan', () => {
       });
     });
 
-    it('leaves no place but the one that the manifest names, even there', () => {
+    it('leaves no place, not even to a pod whose manifest names it: whoever collects lost pods collects it', () => {
       const forecast = fleetOf().forecast(hosted('n1'), alone, app('web'));
-      assert.deepEqual(placesOf(forecast), { 'deployments.apps/default/web': 'n1 x1', 'pods/default/alone': 'n2 x1' });
+      assert.deepEqual(placesOf(forecast), { 'deployments.apps/default/web': 'n1 x1' });
     });
   });
 });
