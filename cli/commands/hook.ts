@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { HINT_FILE, openGitSource } from '../../reconciler/adapters/git/index.ts';
 import { formatPlan } from '../../reconciler/core/diff/index.ts';
 import {
-  type DesiredState,
+  NOTHING_DESIRED,
+  type Desired,
   type Diagnostic,
   formatDiagnostic,
   ManifestCache,
@@ -64,8 +65,8 @@ async function judge(git: GitSource, update: RefUpdate, branch: string): Promise
     return 1;
   }
   const before = await stateBefore(git, update, branch, signal, cache);
-  const { plan, refusals: found } = offlinePlan(before, next.state);
-  const refusals = unlessRestored(found, await git.log(update.to, RESTORED_WITHIN, signal), next.state);
+  const { plan, refusals: found } = offlinePlan(before, next);
+  const refusals = unlessRestored(found, await git.log(update.to, RESTORED_WITHIN, signal), next);
   for (const line of cut(formatPlan(plan, 'text').split('\n'))) say(line, '');
   for (const line of cut(refusals.map(formatDiagnostic))) say(line, '');
   if (refusals.length === 0) return 0;
@@ -83,24 +84,24 @@ async function stateBefore(
   branch: string,
   signal: AbortSignal,
   cache: ManifestCache,
-): Promise<DesiredState> {
-  if (!NO_COMMIT.test(from)) return (await renderRevision(git, from, signal, cache)).state;
+): Promise<Desired> {
+  if (!NO_COMMIT.test(from)) return renderRevision(git, from, signal, cache);
   const last = await readFile(lastFile(branch), 'utf8').then(
     (text) => text.trim(),
     () => undefined,
   );
-  if (last === undefined) return new Map();
+  if (last === undefined) return NOTHING_DESIRED;
   try {
-    const { state } = await renderRevision(git, last, signal, cache);
+    const rendering = await renderRevision(git, last, signal, cache);
     say(
       `${branch} was deleted when it was at ${last.slice(0, 12)}; what was applied then is still in force, so the plan starts from there`,
     );
-    return state;
+    return rendering;
   } catch {
     say(
       `warning: ${branch} was deleted when it was at ${last.slice(0, 12)}, which is not here any more: the plan shows as new what may well run already`,
     );
-    return new Map();
+    return NOTHING_DESIRED;
   }
 }
 

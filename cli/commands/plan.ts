@@ -3,11 +3,12 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Cluster } from '../../contracts/objects/index.ts';
 import type { PlanReport } from '../../reconciler/api/types.ts';
-import { checkPlan, formatPlan, planSync, type PlanFormat, type PlanInput } from '../../reconciler/core/diff/index.ts';
+import { checkPlan, formatPlan, planInput, planSync, type PlanFormat } from '../../reconciler/core/diff/index.ts';
 import {
-  type DesiredState,
+  type Desired,
   type Diagnostic,
   formatDiagnostic,
+  NOTHING_DESIRED,
   type Rendering,
 } from '../../reconciler/core/manifests/index.ts';
 import { andMore } from '../../reconciler/core/and-more.ts';
@@ -31,14 +32,18 @@ const SOURCE_NAME = 'main';
 
 /** The plan between two renderings, and why it would be refused. */
 export function offlinePlan(
-  applied: DesiredState,
-  desired: DesiredState,
+  applied: Desired,
+  desired: Desired,
 ): { readonly plan: ReturnType<typeof planSync>; readonly refusals: readonly Diagnostic[] } {
-  const live = new Map([...applied].map(([key, { object }]) => [key, object] as const));
-  const input: PlanInput = { sourceName: SOURCE_NAME, applied, desired, live };
+  const live = new Map([...applied.state].map(([key, { object }]) => [key, object] as const));
+  const custom = new Map([...applied.custom].map(([key, { object }]) => [key, object] as const));
+  const input = planInput(SOURCE_NAME, applied, desired, live, custom);
   const plan = planSync(input);
-  const cluster = [...applied.values()].map((d) => d.object).find((o): o is Cluster => o.kind === 'Cluster');
-  return { plan, refusals: [...checkPlan(input, plan), ...pruneGuard(cluster, desired, live.size, plan)] };
+  const cluster = [...applied.state.values()].map((d) => d.object).find((o): o is Cluster => o.kind === 'Cluster');
+  return {
+    plan,
+    refusals: [...checkPlan(input, plan), ...pruneGuard(cluster, desired, live.size + custom.size, plan)],
+  };
 }
 
 export async function plan(dir: string, options: PlanOptions): Promise<void> {
@@ -74,8 +79,8 @@ export async function plan(dir: string, options: PlanOptions): Promise<void> {
       return;
     }
     const from = await renderFrom(around, options);
-    const { plan: planned, refusals: all } = offlinePlan(from.state, to.state);
-    const refusals = await withoutRestored(all, around, to.state, options);
+    const { plan: planned, refusals: all } = offlinePlan(from, to);
+    const refusals = await withoutRestored(all, around, to, options);
     process.exitCode = refusals.length > 0 ? 1 : 0;
     await show(formatPlan(planned, format), [...refusals, ...to.diagnostics], format);
   } finally {
@@ -129,7 +134,7 @@ async function found(commit: Promise<Revision>): Promise<Revision | undefined> {
 async function withoutRestored(
   refusals: readonly Diagnostic[],
   { git, root }: Around,
-  desired: DesiredState,
+  desired: Desired,
   options: PlanOptions,
 ): Promise<readonly Diagnostic[]> {
   if (!refusals.some(({ code }) => code === 'PruneLimit')) return refusals;
@@ -153,7 +158,7 @@ async function renderTo(git: GitSource, root: string, folder: string, options: P
 }
 
 /** The revision to start from; a repository without a commit yet starts from nothing. */
-async function renderFrom({ git, root }: Around, options: PlanOptions): Promise<Pick<Rendering, 'state'>> {
+async function renderFrom({ git, root }: Around, options: PlanOptions): Promise<Desired> {
   const signal = new AbortController().signal;
   const tries =
     options.from !== undefined
@@ -168,7 +173,7 @@ async function renderFrom({ git, root }: Around, options: PlanOptions): Promise<
       if ((error as { code?: unknown }).code !== 'RevisionNotFound' || options.from !== undefined) throw error;
     }
   }
-  return { state: new Map() };
+  return NOTHING_DESIRED;
 }
 
 async function show(text: string | undefined, diagnostics: readonly Diagnostic[], format: PlanFormat): Promise<void> {

@@ -1,5 +1,5 @@
 /** `plumb status`: is the newest revision applied and healthy, and if not, what is missing. */
-import type { Kind } from '../../contracts/objects/index.ts';
+import { isKind } from '../../contracts/objects/index.ts';
 import type { StatusReport } from '../../reconciler/api/types.ts';
 import { age, short } from '../../reconciler/core/kinds/columns.ts';
 import { DESCRIPTORS } from '../../reconciler/core/kinds/index.ts';
@@ -116,7 +116,9 @@ export function formatStatus(report: StatusReport, now: Date): string {
   return lines.join('\n');
 }
 
-function isShownWhenHealthy(kind: Kind): boolean {
+/** Of a custom kind, only what is not well is shown. */
+function isShownWhenHealthy(kind: string): boolean {
+  if (!isKind(kind)) return false;
   const { health } = DESCRIPTORS[kind];
   return health !== 'stored' && health.shown === 'always';
 }

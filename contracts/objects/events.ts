@@ -6,6 +6,8 @@ export interface Event {
   readonly kind: 'Event';
   readonly metadata: ObjectMeta;
   readonly involvedObject: {
+    /** Of an object of a custom kind; the other kinds are told by their word. */
+    readonly apiVersion?: string;
     readonly kind: string;
     readonly namespace?: string;
     readonly name: string;

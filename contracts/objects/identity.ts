@@ -32,6 +32,7 @@ export const IDENTITIES = withKinds({
   Source: clusterScoped(OWN_API_VERSION, 'sources'),
   SchedulerPlugin: clusterScoped(OWN_API_VERSION, 'schedulerplugins'),
   Namespace: clusterScoped('v1', 'namespaces', 'ns'),
+  CustomResourceDefinition: clusterScoped('apiextensions.k8s.io/v1', 'customresourcedefinitions', 'crd', 'crds'),
   Node: clusterScoped('v1', 'nodes', 'no'),
   ConfigMap: namespaced('v1', 'configmaps', 'cm'),
   Secret: namespaced('v1', 'secrets'),

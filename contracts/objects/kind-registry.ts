@@ -1,13 +1,30 @@
 /** The kinds that there are beside the built-in ones: what a CustomResourceDefinition says of a kind, as a value. */
-import type { z } from 'zod';
 import { untypedSemantics, type FieldSemantics } from './field-semantics.ts';
 import { findKind, kindLookup, kindOf, kindOfResource, resourceName, type KindIdentity } from './identity.ts';
 
 export interface CustomKind extends KindIdentity {
   /** How values outside metadata are merged, compared and owned: `x-kubernetes-*`. Free maps and whole lists when empty. */
   readonly semantics: FieldSemantics;
-  /** Of the whole manifest, as for built-in kinds: parsing fills defaults. When absent, all but metadata is free. */
-  readonly schema?: z.ZodType;
+  /** Those that manifests may name, `version` among them. */
+  readonly versions: readonly CustomVersion[];
+}
+
+/** What a definition says of one version of a kind. */
+export interface CustomVersion {
+  readonly name: string;
+  /** OpenAPI v3, as it is written; when absent, all but metadata is free. */
+  readonly schema?: Readonly<Record<string, unknown>>;
+  /** Shown by `plumb get`, after the name. */
+  readonly columns?: readonly CustomColumn[];
+}
+
+/** An `additionalPrinterColumns` entry. */
+export interface CustomColumn {
+  readonly name: string;
+  readonly type: string;
+  readonly jsonPath: string;
+  /** Columns above 0 are shown with `-o wide`. */
+  readonly priority?: number | undefined;
 }
 
 /** What is said of a kind to register it. */
@@ -20,7 +37,8 @@ export interface CustomKindOptions {
   readonly shortNames?: readonly string[];
   readonly scope: 'Namespaced' | 'Cluster';
   readonly semantics?: FieldSemantics;
-  readonly schema?: z.ZodType;
+  /** When absent: `version` alone, without a schema. */
+  readonly versions?: readonly CustomVersion[];
 }
 
 const LABEL = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
@@ -92,7 +110,7 @@ function customKind({
   shortNames = [],
   scope,
   semantics = {},
-  schema,
+  versions = [{ name: version }],
 }: CustomKindOptions): CustomKind {
   const check = (what: string, text: string, pattern: RegExp): void => {
     if (text.length > 253 || !pattern.test(text)) throw new RangeError(`${what} ${JSON.stringify(text)} of a kind`);
@@ -112,6 +130,6 @@ function customKind({
     shortNames,
     namespaced: scope === 'Namespaced',
     semantics,
-    ...(schema && { schema }),
+    versions,
   };
 }

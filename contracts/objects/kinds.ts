@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import type { ConfigMap, Namespace, Secret, ServiceAccount } from './config.ts';
 import { ConfigMapManifest, NamespaceManifest, SecretManifest, ServiceAccountManifest } from './config.ts';
+import { CustomResourceDefinitionManifest, type CustomResourceDefinition } from './custom-resources.ts';
 import type { Event } from './events.ts';
 import { IDENTITIES, type Kind, type KindIdentity } from './identity.ts';
 import { FILE_OBJECT_NAME, type StoredMeta } from './meta.ts';
@@ -37,6 +38,7 @@ export interface ObjectsByKind {
   Machine: Machine;
   Source: Source;
   Namespace: Namespace;
+  CustomResourceDefinition: CustomResourceDefinition;
   Node: Node;
   ConfigMap: ConfigMap;
   Secret: Secret;
@@ -75,6 +77,10 @@ export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: Ob
   Machine: { ...IDENTITIES.Machine, manifest: MachineManifest },
   Source: { ...IDENTITIES.Source },
   Namespace: { ...IDENTITIES.Namespace, manifest: NamespaceManifest },
+  CustomResourceDefinition: {
+    ...IDENTITIES.CustomResourceDefinition,
+    manifest: CustomResourceDefinitionManifest,
+  },
   Node: { ...IDENTITIES.Node },
   ConfigMap: { ...IDENTITIES.ConfigMap, manifest: ConfigMapManifest },
   Secret: { ...IDENTITIES.Secret, manifest: SecretManifest },

@@ -1,6 +1,6 @@
 /** What every object carries. Source: Kubernetes API conventions, "Metadata". */
 import { z } from 'zod';
-import { FOREGROUND_FINALIZER, ORPHAN_FINALIZER } from './finalizers.ts';
+import { CRD_FINALIZER, FOREGROUND_FINALIZER, ORPHAN_FINALIZER } from './finalizers.ts';
 import {
   Annotations,
   atomic,
@@ -40,7 +40,7 @@ const MAX_FINALIZERS = 64;
 export const Finalizers = z
   .array(
     QualifiedName.refine(
-      (name) => name.includes('/') || STANDARD_FINALIZERS.includes(name),
+      (name) => name.includes('/') || STANDARD_FINALIZERS.includes(name) || name === CRD_FINALIZER,
       `must have a domain in front (example.com/name), or be one of ${STANDARD_FINALIZERS.join(', ')}`,
     ),
   )

@@ -2,7 +2,7 @@
 import { findCondition, internalIP, objectKey, type StoredSource } from '../../contracts/objects/index.ts';
 import { DRAINED } from '../core/health/drain.ts';
 import { recordOf } from '../core/revisions/history.ts';
-import { reportHealth, sourceObjects, unhealthySentences } from '../core/revisions/health.ts';
+import { customSourceObjects, reportHealth, sourceObjects, unhealthySentences } from '../core/revisions/health.ts';
 import type { StoreView } from '../controllers/runtime/controller.ts';
 import type { ControlPlaneInfo, NodeReport, StatusReport } from './types.ts';
 
@@ -68,7 +68,9 @@ function syncProblem(source: StoredSource | undefined, head: HeadAnswer): string
 export function statusReport(input: StatusInput): StatusReport {
   const { view, head } = input;
   const source = view.get(objectKey('Source', undefined, input.sourceName));
-  const objects = sourceObjects(view, input.sourceName).map((object) => reportHealth(object, view));
+  const objects = [...sourceObjects(view, input.sourceName), ...customSourceObjects(view.custom, input.sourceName)].map(
+    (object) => reportHealth(object, view),
+  );
   const problem = syncProblem(source, head);
   const unhealthy = [...(input.storeProblem === undefined ? [] : [input.storeProblem]), ...unhealthySentences(objects)];
   const status = source?.status;

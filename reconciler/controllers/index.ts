@@ -1,5 +1,6 @@
 /** The controllers of live objects, in no order that matters: each works its own keys. */
 import { NodeMonitor } from '../core/health/node-monitor.ts';
+import { customResourceDefinitionController } from './customresourcedefinition.ts';
 import { deploymentController } from './deployment.ts';
 import { deschedulerController } from './descheduling/descheduler.ts';
 import { endpointSliceController } from './endpointslice.ts';
@@ -25,7 +26,7 @@ export const MONITORING = 'nodes';
  * addresses are free, what a budget allows) is decided in one place.
  */
 export const CONTROLLER_GROUPS: Readonly<Record<string, (monitor: NodeMonitor) => readonly Controller[]>> = {
-  namespaces: () => namespaceControllers,
+  namespaces: () => [...namespaceControllers, customResourceDefinitionController],
   /** They remember what they saw of nodes, in the monitor. */
   [MONITORING]: (monitor) => [
     ...nodeLifecycleControllers(monitor),

@@ -1,6 +1,6 @@
 /** One session: its parts, in the order in which they start. */
 import { asError, errorText } from '../../contracts/errors.ts';
-import { keyOf, objectKey } from '../../contracts/objects/index.ts';
+import { keyOf, objectKey, type AnyStored } from '../../contracts/objects/index.ts';
 import { unlessAborted } from '../../contracts/signals.ts';
 import { startApi, type ControlPlaneInfo } from '../api/index.ts';
 import { DESCHEDULER_NAME } from '../controllers/descheduling/descheduler.ts';
@@ -8,7 +8,7 @@ import { rebalance } from '../controllers/descheduling/rebalance.ts';
 import { allControllers, CONTROLLER_GROUPS, MONITORING } from '../controllers/index.ts';
 import { NodeSync } from '../controllers/nodes/node-sync.ts';
 import { worksOn } from '../controllers/runtime/controller.ts';
-import { StoreCache } from '../controllers/runtime/cache.ts';
+import { StoreCache, type ChangeListener } from '../controllers/runtime/cache.ts';
 import { EventRecorder } from '../controllers/runtime/event-recorder.ts';
 import { ControllerManager, queueOf } from '../controllers/runtime/manager.ts';
 import { Membership } from '../controllers/runtime/membership.ts';
@@ -279,13 +279,14 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
 }
 
 function syncing(sync: SyncController, cache: StoreCache): { close(): Promise<void> } {
-  const unsubscribe = cache.subscribe((type, object, previous) => {
+  const listener: ChangeListener<AnyStored> = (type, object, previous) => {
     sync.changed(type, object, previous);
-  });
+  };
+  const unsubscribe = [cache.subscribe(listener), cache.subscribeCustom(listener)];
   sync.start();
   return {
     async close() {
-      unsubscribe();
+      for (const stop of unsubscribe) stop();
       await sync.close(GRACE_MS);
     },
   };

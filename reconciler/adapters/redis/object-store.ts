@@ -63,8 +63,8 @@ export interface RedisObjectStoreOptions {
   readonly callTimeoutMs?: number;
 }
 
-/** Of records, meta and keys: another one is not read but rebuilt. Keys have the group (`deployments.apps`) since 4. */
-const FORMAT = '4';
+/** Of records, meta and keys: another one is not read but rebuilt. There are objects of custom kinds since 5. */
+const FORMAT = '5';
 /**
  * At most this long passes between the emptying of the store and a watcher's StoreLost, also while changes come without
  * a pause.

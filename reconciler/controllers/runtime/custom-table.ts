@@ -13,13 +13,18 @@ import { Ordered } from './ordered.ts';
 const ALL = '';
 
 export class CustomTable implements CustomView {
-  readonly kinds: KindRegistry;
+  readonly #kinds: () => KindRegistry;
   readonly #objects = new Map<CustomKey, StoredUnstructured>();
   /** By resource or {@link ALL}, alone or in a namespace, and by an owner's uid. */
   readonly #places = new Map<string, Ordered<StoredUnstructured>>();
 
-  constructor(kinds: KindRegistry = NO_CUSTOM_KINDS) {
-    this.kinds = kinds;
+  constructor(kinds: () => KindRegistry = () => NO_CUSTOM_KINDS) {
+    this.#kinds = kinds;
+  }
+
+  /** The kinds that are registered now: another registry when that has changed. */
+  get kinds(): KindRegistry {
+    return this.#kinds();
   }
 
   get(key: CustomKey): StoredUnstructured | undefined {

@@ -1,6 +1,6 @@
 /** Events as Kubernetes shows them: equal ones are counted, each object keeps a few, all are gone after an hour. */
 import { createHash } from 'node:crypto';
-import { objectKey, type Event, type ObjectKey, type StoredOf } from '../../../contracts/objects/index.ts';
+import { objectKey, RESOURCE, type Event, type ObjectKey, type StoredOf } from '../../../contracts/objects/index.ts';
 import { PlumbError } from '../../core/errors.ts';
 import { groupBy } from '../../core/group-by.ts';
 import { kubeTime } from '../../core/storage/object-form.ts';
@@ -18,6 +18,9 @@ export interface EventRecorderOptions {
 
 export interface EventRecord {
   readonly regarding: {
+    /** Of an object of a custom kind. */
+    readonly [RESOURCE]?: string;
+    readonly apiVersion?: string;
     readonly kind: string;
     readonly metadata: {
       readonly name: string;
@@ -120,7 +123,7 @@ export class EventRecorder {
   }
 
   #eventOf(record: EventRecord): Event {
-    const { kind, metadata } = record.regarding;
+    const { apiVersion, kind, metadata } = record.regarding;
     const namespace = metadata.namespace ?? 'default';
     const at = record.at ?? kubeTime(this.#clock.now());
     const identity = [
@@ -140,6 +143,7 @@ export class EventRecorder {
       kind: 'Event',
       metadata: { name: `${metadata.name.slice(0, 230).replace(/[-.]+$/, '')}.${hash}`, namespace },
       involvedObject: {
+        ...(RESOURCE in record.regarding && apiVersion !== undefined && { apiVersion }),
         kind,
         ...(metadata.namespace !== undefined && { namespace: metadata.namespace }),
         name: metadata.name,

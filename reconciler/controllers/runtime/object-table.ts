@@ -13,6 +13,7 @@ import {
   type StoredAt,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
+import { definedKinds } from '../../core/kinds/custom-definitions.ts';
 import type { StoreView } from './controller.ts';
 import { CustomTable } from './custom-table.ts';
 import { Ordered } from './ordered.ts';
@@ -26,8 +27,12 @@ export class ObjectTable implements StoreView {
   /** Objects that carry a term: a kind, a namespace, a label, an owner's uid, a node's name. */
   readonly #terms = new Map<string, Ordered<Stored>>();
 
+  /** Of these definitions, which are the list as it was last. */
+  #defined: { readonly by: readonly StoredOf<'CustomResourceDefinition'>[]; readonly kinds: KindRegistry } | undefined;
+
+  /** `kinds`: instead of those that the definitions among the objects make. */
   constructor(kinds?: KindRegistry) {
-    this.custom = new CustomTable(kinds);
+    this.custom = new CustomTable(kinds ? () => kinds : () => this.#kinds());
   }
 
   get<Key extends ObjectKey>(key: Key): StoredAt<Key> | undefined {
@@ -70,6 +75,12 @@ export class ObjectTable implements StoreView {
   /** Events of one object, by its kind, namespace, name and uid as `involvedObject` has them. */
   eventsRegarding(object: Event['involvedObject']): readonly StoredOf<'Event'>[] {
     return this.#find<'Event'>(regardingTerm(object));
+  }
+
+  #kinds(): KindRegistry {
+    const by = this.list('CustomResourceDefinition');
+    if (this.#defined?.by !== by) this.#defined = { by, ...definedKinds(by) };
+    return this.#defined.kinds;
   }
 
   /** Every key, in no order. */

@@ -1,11 +1,18 @@
 /** The plan of a revision against the live state: the same one whether it is shown or executed. */
-import { keyOf, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import {
+  keyOf,
+  type AnyStored,
+  type CustomKey,
+  type ObjectKey,
+  type Stored,
+  type StoredUnstructured,
+} from '../../../contracts/objects/index.ts';
 import { andMore } from '../../core/and-more.ts';
-import { checkPlan, planSync, type Plan, type PlanInput, type PlanItem } from '../../core/diff/index.ts';
-import type { DesiredState, Diagnostic } from '../../core/manifests/index.ts';
+import { checkPlan, itemsInOrder, planInput, planSync, type AnyPlanItem, type Plan } from '../../core/diff/index.ts';
+import type { Desired, Diagnostic } from '../../core/manifests/index.ts';
 import { pruneGuard } from '../../core/revisions/prune-guard.ts';
-import { sourceObjects } from '../../core/revisions/health.ts';
-import type { Step } from '../../core/step.ts';
+import { customSourceObjects, sourceObjects } from '../../core/revisions/health.ts';
+import type { AnyStep } from '../../core/step.ts';
 import type { StoreView } from '../runtime/controller.ts';
 
 export interface LivePlan {
@@ -15,42 +22,51 @@ export interface LivePlan {
 }
 
 /** Plans `desired` against the view. Reads nothing else. */
-export function planLive(view: StoreView, sourceName: string, applied: DesiredState, desired: DesiredState): LivePlan {
+export function planLive(view: StoreView, sourceName: string, applied: Desired, desired: Desired): LivePlan {
   const live = new Map<ObjectKey, Stored>();
   for (const object of sourceObjects(view, sourceName)) live.set(keyOf(object), object);
-  for (const key of desired.keys()) {
+  for (const key of desired.state.keys()) {
     const object: Stored | undefined = view.get(key);
     if (object) live.set(key, object);
   }
-  const input: PlanInput = { sourceName, applied, desired, live };
+  const custom = new Map<CustomKey, StoredUnstructured>();
+  for (const object of customSourceObjects(view.custom, sourceName)) custom.set(keyOf(object), object);
+  for (const key of desired.custom.keys()) {
+    const object = view.custom.get(key);
+    if (object) custom.set(key, object);
+  }
+  const input = planInput(sourceName, applied, desired, live, custom);
   const plan = planSync(input);
   return {
     plan,
-    refusals: [...checkPlan(input, plan), ...pruneGuard(view.list('Cluster')[0], desired, live.size, plan)],
+    refusals: [
+      ...checkPlan(input, plan),
+      ...pruneGuard(view.list('Cluster')[0], desired, live.size + custom.size, plan),
+    ],
   };
 }
 
-function stepOf(item: PlanItem): Step {
+function stepOf(item: AnyPlanItem): AnyStep {
   switch (item.action) {
     case 'create':
       return { do: 'create', object: item.object };
     case 'update':
-      return { do: 'update', object: item.object as Stored };
+      return { do: 'update', object: item.object as AnyStored };
     case 'delete':
       return { do: 'delete', key: item.key, uid: item.object.metadata.uid ?? '' };
   }
 }
 
-/** The plan's items as steps, in the plan's order: creates and updates by wave, then deletes. */
-export function stepsOf(plan: Plan): Step[] {
-  return plan.items.map(stepOf);
+/** The plan's items as steps, in the plan's order. */
+export function stepsOf(plan: Plan): AnyStep[] {
+  return itemsInOrder(plan).map(stepOf);
 }
 
 const SHOWN_PATHS = 5;
 
 /** What was put back, one sentence for each object that somebody changed; empty for a plan without drift. */
-export function driftSentences(plan: Plan): { readonly item: PlanItem; readonly message: string }[] {
-  return plan.items.map((item) => {
+export function driftSentences(plan: Plan): { readonly item: AnyPlanItem; readonly message: string }[] {
+  return itemsInOrder(plan).map((item) => {
     switch (item.action) {
       case 'create':
         return { item, message: 'was deleted outside Git; made again' };

@@ -41,8 +41,8 @@ export async function planRevision(
     view.get(objectKey('Source', undefined, sourceName))?.status?.appliedRevision,
     signal,
   );
-  const { plan, refusals: found } = planLive(view, sourceName, applied, next.state);
-  const refusals = unlessRestored(found, await git.log(revision.sha, RESTORED_WITHIN, signal), next.state);
+  const { plan, refusals: found } = planLive(view, sourceName, applied, next);
+  const refusals = unlessRestored(found, await git.log(revision.sha, RESTORED_WITHIN, signal), next);
   return {
     revision: revision.sha,
     diagnostics: [...refusals, ...next.diagnostics],

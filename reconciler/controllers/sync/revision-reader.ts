@@ -1,14 +1,12 @@
 /** Rendered revisions: the applied one, and those that were asked for last. */
-import { ManifestCache, type DesiredState, type Diagnostic } from '../../core/manifests/index.ts';
+import { ManifestCache, NOTHING_DESIRED, type Desired, type Rendering } from '../../core/manifests/index.ts';
 import { type ErrorCode, PlumbError } from '../../core/errors.ts';
 import { renderFiles } from '../../core/revisions/render.ts';
 import { gitFileReader } from '../../ports/git-file-reader.ts';
 import type { GitSource, TreeFile } from '../../ports/git-source.ts';
 
-export interface RenderedRevision {
+export interface RenderedRevision extends Rendering {
   readonly sha: string;
-  readonly state: DesiredState;
-  readonly diagnostics: readonly Diagnostic[];
   readonly files: readonly TreeFile[];
 }
 
@@ -50,13 +48,13 @@ export class RevisionReader {
    * The state of the revision that was applied, which stays remembered; empty where Git no longer has it (a force-push,
    * then `git gc`).
    */
-  async applied(sha: string | undefined, signal: AbortSignal): Promise<DesiredState> {
+  async applied(sha: string | undefined, signal: AbortSignal): Promise<Desired> {
     this.#applied = sha;
-    if (sha === undefined) return new Map();
+    if (sha === undefined) return NOTHING_DESIRED;
     try {
-      return (await this.read(sha, signal)).state;
+      return await this.read(sha, signal);
     } catch (error) {
-      if (error instanceof PlumbError && GONE.has(error.code)) return new Map();
+      if (error instanceof PlumbError && GONE.has(error.code)) return NOTHING_DESIRED;
       throw error;
     }
   }
@@ -71,7 +69,7 @@ export class RevisionReader {
       return {
         sha,
         files: [],
-        state: new Map(),
+        ...NOTHING_DESIRED,
         diagnostics: [{ severity: 'error', code: error.code, file: '.', line: 1, column: 1, message: error.message }],
       };
     }

@@ -4,21 +4,23 @@
  * may run twice.
  */
 import {
-  objectKey,
   displayKey,
-  type ObjectKey,
+  isCustom,
+  objectKey,
+  type AnyKey,
+  type AnyStored,
   OWN_API_VERSION,
-  type KubeObject,
   type Source,
   type SourceStatus,
-  type Stored,
   type StoredSource,
 } from '../../../contracts/objects/index.ts';
 import { joinSignals, unlessAborted } from '../../../contracts/signals.ts';
 import { andMore } from '../../core/and-more.ts';
-import { SOURCE_ANNOTATION } from '../../core/diff/index.ts';
+import { itemsInOrder, SOURCE_ANNOTATION } from '../../core/diff/index.ts';
 import { RetryableError } from '../../core/errors.ts';
-import { reportHealth, sourceObjects, type ObjectReport } from '../../core/revisions/health.ts';
+import { objectAt } from '../../core/kinds/custom.ts';
+import type { Desired } from '../../core/manifests/index.ts';
+import { customSourceObjects, reportHealth, sourceObjects, type ObjectReport } from '../../core/revisions/health.ts';
 import {
   type Outcome,
   recordOf,
@@ -31,7 +33,7 @@ import { postMortem } from '../../core/revisions/post-mortem.ts';
 import { RESTORED_WITHIN, unlessRestored } from '../../core/revisions/prune-guard.ts';
 import { refusalMessage } from '../../core/revisions/refusal.ts';
 import { withHealthy, withSynced, type SyncReason } from '../../core/revisions/source-status.ts';
-import type { Step } from '../../core/step.ts';
+import type { AnyStep, Step } from '../../core/step.ts';
 import type { Revision } from '../../ports/git-source.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 import type { JobResult, QueueWorker } from '../../ports/work-queue.ts';
@@ -74,7 +76,7 @@ export class SyncController {
    * What the revision in force has and could not make yet: one of that name is still being deleted. For the words alone:
    * whatever is missing is made.
    */
-  #awaited: ReadonlySet<ObjectKey> = new Set();
+  #awaited: ReadonlySet<AnyKey> = new Set();
   /**
    * Resolves when the branch was seen once and what it asks for is in the store (or was refused, and the last good
    * state is).
@@ -118,10 +120,11 @@ export class SyncController {
     return made;
   }
 
-  /** A ChangeListener of the cache. Cheap: it only asks for passes. */
-  changed(type: ChangeEvent['type'], object: Stored, previous: Stored | undefined): void {
-    if (object.kind === 'Event' || object.kind === 'Source') return;
-    if (object.kind === 'Cluster' && this.#clusterPollSeconds() !== this.#pollSeconds) this.#restartHints.abort();
+  /** A ChangeListener of the cache, for objects of all kinds. Cheap: it only asks for passes. */
+  changed(type: ChangeEvent['type'], object: AnyStored, previous: AnyStored | undefined): void {
+    if (!isCustom(object) && (object.kind === 'Event' || object.kind === 'Source')) return;
+    if (!isCustom(object) && object.kind === 'Cluster' && this.#clusterPollSeconds() !== this.#pollSeconds)
+      this.#restartHints.abort();
     const ours =
       (object.metadata.annotations?.[SOURCE_ANNOTATION] ?? previous?.metadata.annotations?.[SOURCE_ANNOTATION]) ===
       this.#name;
@@ -251,7 +254,7 @@ export class SyncController {
       await this.#heal(signal);
       return;
     }
-    await this.#apply(revision, next.state, started, signal);
+    await this.#apply(revision, next, started, signal);
   }
 
   /**
@@ -277,12 +280,7 @@ export class SyncController {
     }
   }
 
-  async #apply(
-    revision: Revision,
-    desired: Awaited<ReturnType<RevisionReader['applied']>>,
-    started: number,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #apply(revision: Revision, desired: Desired, started: number, signal: AbortSignal): Promise<void> {
     const applied = await this.#fromGit(signal, (limited) =>
       this.#reader.applied(this.#source()?.status?.appliedRevision, limited),
     );
@@ -323,7 +321,8 @@ export class SyncController {
       }
     }
     const { view } = this.#deps;
-    this.#awaited = new Set([...desired.keys()].filter((key) => isEnding(view.get(key))));
+    const keys: AnyKey[] = [...desired.state.keys(), ...desired.custom.keys()];
+    this.#awaited = new Set(keys.filter((key) => isEnding(objectAt(view, key))));
     const done = counts;
     const outcome: Outcome = rebuilt
       ? { outcome: 'Applied', message: 'was in force when the state was rebuilt' }
@@ -387,10 +386,11 @@ export class SyncController {
     const sha = this.#source()?.status?.appliedRevision;
     if (sha === undefined) return;
     const applied = await this.#fromGit(signal, (limited) => this.#reader.applied(sha, limited));
-    if (applied.size === 0) return;
+    if (applied.state.size + applied.custom.size === 0) return;
     const { plan } = planLive(this.#deps.view, this.#name, applied, applied);
-    if (plan.items.length === 0) return;
-    const made = plan.items.filter(({ action, key }) => action === 'create' && this.#awaited.has(key));
+    const items = itemsInOrder(plan);
+    if (items.length === 0) return;
+    const made = items.filter(({ action, key }) => action === 'create' && this.#awaited.has(key));
     const drift = driftSentences(plan).filter(({ item }) => !made.includes(item));
     const problems = await this.#deps.execute(stepsOf(plan), `git:${this.#name}`, signal);
     if (problems.length > 0)
@@ -405,9 +405,9 @@ export class SyncController {
     this.#awaited = new Set([...this.#awaited].filter((key) => !made.some((item) => item.key === key)));
     for (const { item, message } of drift) this.#deps.log.warn(`live object ${message}`, { object: item.key });
     await this.#deps.execute(
-      drift.map(({ item, message }): Step => ({
+      drift.map(({ item, message }): AnyStep => ({
         do: 'event',
-        regarding: (this.#deps.view.get(item.key) as KubeObject | undefined) ?? item.object,
+        regarding: objectAt(this.#deps.view, item.key) ?? item.object,
         type: 'Warning',
         reason: 'DriftHealed',
         message: `${displayKey(item.key)} ${message}`,
@@ -446,7 +446,7 @@ export class SyncController {
     const turns = new Turns();
     let began = clock.monotonic();
     let tookMs = 0;
-    for (const object of sourceObjects(view, this.#name)) {
+    for (const object of [...sourceObjects(view, this.#name), ...customSourceObjects(view.custom, this.#name)]) {
       if (turns.isOver) {
         tookMs += clock.monotonic() - began;
         await turns.next();
@@ -515,14 +515,14 @@ export class SyncController {
 }
 
 /** Whether anything but the status changed. */
-function specChanged(object: Stored, previous: Stored | undefined): boolean {
+function specChanged(object: AnyStored, previous: AnyStored | undefined): boolean {
   if (!previous) return true;
-  const told = ({ metadata: { uid, generation, labels, annotations } }: Stored): string =>
+  const told = ({ metadata: { uid, generation, labels, annotations } }: AnyStored): string =>
     JSON.stringify([uid, generation, labels, annotations]);
   return told(object) !== told(previous);
 }
 
-function isEnding(object: Stored | undefined): boolean {
+function isEnding(object: AnyStored | undefined): boolean {
   return object?.metadata.deletionTimestamp !== undefined;
 }
 

@@ -1,5 +1,6 @@
 /** The one way of a write: default, mutate, validate, quota, then what the store is asked to do. */
 import { displayKey, keyOf, type AnyObject } from '../../../contracts/objects/index.ts';
+import { openKind } from './custom-kinds.ts';
 import { deletion, isFinalized } from './deletion.ts';
 import { keepDeletionMarks } from './deletion-marks.ts';
 import { onlyOneController, onlyRemovedFinalizers, wellFormedFinalizers } from './metadata.ts';
@@ -18,6 +19,7 @@ const VALIDATIONS: readonly Validation[] = [
   onlyRemovedFinalizers,
   onlyOneController,
   openNamespace,
+  openKind,
 ];
 
 /**

@@ -1,12 +1,14 @@
 /** What a plan may not do. Checked before anything is carried out, so that a refused revision changes nothing. */
-import type { Kind } from '../../../contracts/objects/index.ts';
+import { isCustom, type AnyObject, type Kind } from '../../../contracts/objects/index.ts';
 import { descriptorOf } from '../kinds/index.ts';
-import { byPosition, positionOf, type DesiredObject, type Diagnostic } from '../manifests/index.ts';
+import { byPosition, positionOf, type DesiredCustom, type DesiredObject, type Diagnostic } from '../manifests/index.ts';
 import type { PlanCode } from './codes.ts';
 import type { Change } from './fixed-fields.ts';
-import { liveObject, obstacleOf, planSync } from './plan-sync.ts';
+import { customList, liveObject, obstacleOf, planSync } from './plan-sync.ts';
 import { overPruneLimit } from './prune-limit.ts';
 import type { Plan, PlanInput } from './types.ts';
+
+type AnyDesired = DesiredObject | DesiredCustom;
 
 /** Why a revision may not be applied over what is live; empty when it may. All are errors, ordered by position. */
 export function checkPlan(input: PlanInput, plan: Plan = planSync(input)): Diagnostic[] {
@@ -16,35 +18,48 @@ export function checkPlan(input: PlanInput, plan: Plan = planSync(input)): Diagn
     const live = liveObject(input, desired.key);
     // What is on its way out is made anew when it is gone.
     if (!live || live.metadata.deletionTimestamp !== undefined) continue;
-    const obstacle = obstacleOf(live, input.sourceName);
-    if (obstacle?.owner === 'controller')
-      diagnostics.push(
-        refuse(
-          'OwnedByController',
-          desired,
-          [],
-          `${title(desired)} exists already and belongs to ${obstacle.name}`,
-          'use another name',
-        ),
-      );
-    else if (obstacle)
-      diagnostics.push(
-        refuse(
-          'OwnedByOtherSource',
-          desired,
-          [],
-          `${title(desired)} is applied by the source ${obstacle.name} already`,
-          'keep it in one repository only',
-        ),
-      );
-    else {
+    const refusal = obstacleRefusal(desired, live, input.sourceName);
+    if (refusal) diagnostics.push(refusal);
+    else if (!isCustom(live)) {
       const { object: wanted, key } = desired;
       const after = updates.get(key) ?? live;
       diagnostics.push(...fixedFields(desired, { live, after, wanted, applied: input.applied.get(key)?.object }));
     }
   }
+  const custom = input.custom && customList(input.sourceName, input.custom);
+  for (const desired of input.custom?.desired.values() ?? []) {
+    const live = custom && liveObject(custom, desired.key);
+    if (!live || live.metadata.deletionTimestamp !== undefined) continue;
+    const refusal = obstacleRefusal(desired, live, input.sourceName);
+    if (refusal) diagnostics.push(refusal);
+  }
   diagnostics.push(...pruneRefusals(input, plan));
   return diagnostics.sort(byPosition);
+}
+
+/** Why an object that somebody else writes is not written. */
+function obstacleRefusal(desired: AnyDesired, live: AnyObject, sourceName: string): Diagnostic | undefined {
+  const obstacle = obstacleOf(live, sourceName);
+  switch (obstacle?.owner) {
+    case 'controller':
+      return refuse(
+        'OwnedByController',
+        desired,
+        [],
+        `${title(desired)} exists already and belongs to ${obstacle.name}`,
+        'use another name',
+      );
+    case 'source':
+      return refuse(
+        'OwnedByOtherSource',
+        desired,
+        [],
+        `${title(desired)} is applied by the source ${obstacle.name} already`,
+        'keep it in one repository only',
+      );
+    case undefined:
+      return undefined;
+  }
 }
 
 function fixedFields(desired: DesiredObject, change: Change<Kind>): Diagnostic[] {
@@ -60,7 +75,10 @@ function fixedFields(desired: DesiredObject, change: Change<Kind>): Diagnostic[]
 function pruneRefusals(input: PlanInput, plan: Plan): Diagnostic[] {
   const cluster = [...input.desired.values()].find((d) => d.object.kind === 'Cluster');
   if (cluster?.object.kind !== 'Cluster') return [];
-  const left = [...input.desired.keys()].filter((key) => input.live.has(key)).length;
+  const { desired, live, custom } = input;
+  const left =
+    [...desired.keys()].filter((key) => live.has(key)).length +
+    [...(custom?.desired.keys() ?? [])].filter((key) => custom?.live.has(key)).length;
   const message = overPruneLimit(cluster.object.spec.sync.maxPrunePercent, plan.counts.delete, left);
   if (message === undefined) return [];
   return [
@@ -74,14 +92,14 @@ function pruneRefusals(input: PlanInput, plan: Plan): Diagnostic[] {
   ];
 }
 
-function title({ object }: DesiredObject): string {
+function title({ object }: AnyDesired): string {
   const { namespace, name } = object.metadata;
   return `${object.kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`;
 }
 
 function refuse(
   code: PlanCode,
-  desired: DesiredObject,
+  desired: AnyDesired,
   path: readonly string[],
   message: string,
   hint: string,

@@ -1,10 +1,17 @@
 /** What an update changes, field by field, in people's words. */
-import { fieldSemantics, readKey, type FieldSemantics, type Kind } from '../../../contracts/objects/index.ts';
+import {
+  fieldSemantics,
+  isCustom,
+  readKey,
+  untypedSemantics,
+  type FieldSemantics,
+  type Kind,
+} from '../../../contracts/objects/index.ts';
 import { equal, fieldsOf, isList, isObject } from '../fields/json.ts';
 import { entryLabel, keyLists, semanticsAt } from '../fields/list-keys.ts';
 import { isSealed, REDACTED, redactedAt } from '../kinds/sealed.ts';
 import type { FieldPath } from '../manifests/yaml-tree.ts';
-import { ORIGIN_ANNOTATION, type PlanItem } from './types.ts';
+import { ORIGIN_ANNOTATION, type AnyPlanItem } from './types.ts';
 
 export interface FieldChange {
   /**
@@ -30,11 +37,18 @@ interface Located {
 /**
  * The changes of an update, sorted as the fields are. The origin annotation is left out; secret values are redacted.
  */
-export function changedFields({ before, object }: Extract<PlanItem, { action: 'update' }>): FieldChange[] {
+export function changedFields({ before, object }: Extract<AnyPlanItem, { action: 'update' }>): FieldChange[] {
   const changes: Located[] = [];
-  collect(before, object, { label: '', path: [] }, fieldSemantics(object.kind), changes);
+  collect(
+    before,
+    object,
+    { label: '', path: [] },
+    isCustom(object) ? untypedSemantics() : fieldSemantics(object.kind),
+    changes,
+  );
   const origin = `metadata.annotations[${ORIGIN_ANNOTATION}]`;
-  return changes.filter(({ change }) => change.field !== origin).map((one) => withoutSecrets(object.kind, one));
+  const told = changes.filter(({ change }) => change.field !== origin);
+  return isCustom(object) ? told.map(({ change }) => change) : told.map((one) => withoutSecrets(object.kind, one));
 }
 
 /** Of a secret value that was there before it says whether it is another one. */

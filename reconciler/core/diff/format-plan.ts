@@ -1,11 +1,12 @@
 /** How a plan is shown: for people, for a pull request, for programs. Secrets' values are in none of them. */
-import { displayKey, kindKey, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { displayKey, isCustom, kindKey, type AnyObject, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { forecastLines, forecastSummary } from '../scheduling/forecast-lines.ts';
 import type { Forecast } from '../scheduling/simulate.ts';
 import { redacted, redactedAt } from '../kinds/sealed.ts';
 import { pointerPath } from './diff-objects.ts';
 import { changedFields, type FieldChange } from './field-changes.ts';
-import type { Conflict, Plan, PlanItem } from './types.ts';
+import { itemsInOrder } from './plan-sync.ts';
+import type { AnyPlanItem, Conflict, Plan } from './types.ts';
 
 export type PlanFormat = 'text' | 'markdown' | 'json';
 
@@ -15,14 +16,20 @@ export type PlanFormat = 'text' | 'markdown' | 'json';
 export function formatPlan(plan: Plan, format: PlanFormat, forecast?: Forecast): string {
   switch (format) {
     case 'text':
-      return plan.items.length === 0
+      return isEmpty(plan)
         ? 'no changes'
-        : [...plan.items.map(textItem), ...(forecast ? textForecast(forecast) : []), '', summary(plan)].join('\n');
+        : [...itemsInOrder(plan).map(textItem), ...(forecast ? textForecast(forecast) : []), '', summary(plan)].join(
+            '\n',
+          );
     case 'markdown':
       return [markdownPlan(plan), ...(forecast ? markdownForecast(forecast) : [])].join('\n');
     case 'json':
       return JSON.stringify({ ...jsonPlan(plan), ...(forecast && { placement: jsonForecast(forecast) }) }, null, 2);
   }
+}
+
+function isEmpty({ items, custom }: Plan): boolean {
+  return items.length + custom.length === 0;
 }
 
 function textForecast(forecast: Forecast): string[] {
@@ -39,7 +46,7 @@ function summary({ counts }: Plan): string {
   return `Plan: ${counts.create} to create, ${counts.update} to update, ${counts.delete} to delete.`;
 }
 
-function textItem(item: PlanItem): string {
+function textItem(item: AnyPlanItem): string {
   const head = `${SIGN[item.action]} ${displayKey(item.key)}`;
   if (item.action !== 'update') return head;
   const note = item.reason === 'drift' ? ' (drift: the live object was changed by someone else)' : '';
@@ -70,8 +77,8 @@ function shown(value: unknown): string {
 }
 
 function markdownPlan(plan: Plan): string {
-  if (plan.items.length === 0) return '**Plumbline plan:** no changes';
-  const lines = plan.items.map(textItem).join('\n').split('\n');
+  if (isEmpty(plan)) return '**Plumbline plan:** no changes';
+  const lines = itemsInOrder(plan).map(textItem).join('\n').split('\n');
   return [
     `**Plumbline plan:** ${summary(plan).replace(/^Plan: /, '')}`,
     '',
@@ -92,7 +99,7 @@ function diffLine(line: string): string {
 }
 
 interface JsonItem {
-  readonly action: PlanItem['action'];
+  readonly action: AnyPlanItem['action'];
   readonly key: string;
   readonly file?: string;
   readonly line?: number;
@@ -100,19 +107,20 @@ interface JsonItem {
   readonly changes?: readonly FieldChange[];
   readonly conflicts?: readonly Conflict[];
   readonly patch?: readonly unknown[];
-  readonly object?: KubeObject;
+  readonly object?: AnyObject;
 }
 
 function jsonPlan(plan: Plan): { readonly counts: Plan['counts']; readonly items: readonly JsonItem[] } {
-  return { counts: plan.counts, items: plan.items.map(jsonItem) };
+  return { counts: plan.counts, items: itemsInOrder(plan).map(jsonItem) };
 }
 
-function jsonItem(item: PlanItem): JsonItem {
+function jsonItem(item: AnyPlanItem): JsonItem {
   const { action } = item;
   const key = kindKey(item.key);
   if (item.action === 'delete') return { action, key };
   const { file, line } = item.position;
-  if (item.action === 'create') return { action, key, file, line, object: redacted(item.object) };
+  if (item.action === 'create')
+    return { action, key, file, line, object: isCustom(item.object) ? item.object : redacted(item.object) };
   const { reason, conflicts } = item;
   const changes = changedFields(item);
   return { action, key, file, line, reason, changes, ...(conflicts && { conflicts }), patch: redactedPatch(item) };
@@ -132,6 +140,9 @@ function jsonForecast({ placements, preempted, unplaced, rollouts, ...rest }: Fo
   };
 }
 
-function redactedPatch({ object: { kind }, patch }: Extract<PlanItem, { action: 'update' }>): readonly unknown[] {
+/** Nobody says what of a custom object is secret. */
+function redactedPatch({ object, patch }: Extract<AnyPlanItem, { action: 'update' }>): readonly unknown[] {
+  if (isCustom(object)) return patch;
+  const { kind } = object;
   return patch.map((o) => ('value' in o ? { ...o, value: redactedAt(kind, pointerPath(o.path), o.value) } : o));
 }

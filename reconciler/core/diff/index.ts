@@ -4,5 +4,5 @@ export { PLAN_CODES, type PlanCode } from './codes.ts';
 export { diffObjects } from './diff-objects.ts';
 export { formatPlan, type PlanFormat } from './format-plan.ts';
 export { overPruneLimit } from './prune-limit.ts';
-export { planSync } from './plan-sync.ts';
+export { itemsInOrder, planInput, planSync } from './plan-sync.ts';
 export * from './types.ts';

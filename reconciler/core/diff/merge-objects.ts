@@ -3,13 +3,22 @@
  * what Git never said is left to whoever wrote it. Sources: Kubernetes, "Declarative Management of Kubernetes Objects
  * Using Configuration Files", how apply calculates differences; "Server-Side Apply", merge strategy.
  */
-import { fieldSemantics, readKey, type FieldSemantics, type KubeObject } from '../../../contracts/objects/index.ts';
+import {
+  isCustom,
+  readKey,
+  RESOURCE,
+  type AnyObject,
+  type FieldSemantics,
+  type KubeObject,
+} from '../../../contracts/objects/index.ts';
 import { equal, isList, isObject, type JsonObject } from '../fields/json.ts';
 import { keyLists, semanticsAt } from '../fields/list-keys.ts';
-import type { DesiredObject } from '../manifests/types.ts';
 
 /** What a commit says of an object, and the object with the defaults that make it whole. */
-export type Manifest = Pick<DesiredObject, 'object' | 'written'>;
+export interface Manifest {
+  readonly object: AnyObject;
+  readonly written: JsonObject;
+}
 
 /**
  * The live object with `desired` put in force; the live object itself where that changes nothing. What a manifest never
@@ -20,10 +29,17 @@ export type Manifest = Pick<DesiredObject, 'object' | 'written'>;
  * follows the manifest (`requests` follow `limits`) for as long as the field is as Git left it, and what somebody else
  * made of it stays.
  */
-export function mergeObjects(applied: Manifest | undefined, desired: Manifest, live: KubeObject): KubeObject {
+export function mergeObjects<T extends AnyObject>(
+  applied: Manifest | undefined,
+  desired: Manifest,
+  live: T,
+  semantics: FieldSemantics,
+): T {
   const was = applied ? { written: applied.written, whole: applied.object } : NOTHING;
-  const merged = mergeValue(fieldSemantics(live.kind), was, { written: desired.written, whole: desired.object }, live);
-  return withoutUnusedNodePorts(merged as KubeObject);
+  const merged = mergeValue(semantics, was, { written: desired.written, whole: desired.object }, live) as T;
+  if (!isCustom(live)) return withoutUnusedNodePorts(merged as KubeObject) as T;
+  // Its resource is no field, so it is not merged.
+  return merged === live ? live : { ...merged, [RESOURCE]: live[RESOURCE] };
 }
 
 /** What Git says at one place, and the same with defaults. */

@@ -1,13 +1,31 @@
 /** The plan of a revision: what has to be created, updated and deleted so that the cluster is what Git says. */
-import { fieldSemantics, parseKey, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
+import {
+  fieldSemantics,
+  isCustom,
+  isCustomKey,
+  parseKey,
+  RESOURCE,
+  type AnyKey,
+  type AnyObject,
+  type FieldSemantics,
+} from '../../../contracts/objects/index.ts';
 import { DESCRIPTORS } from '../kinds/index.ts';
-import type { DesiredObject } from '../manifests/types.ts';
+import type { Desired, Position } from '../manifests/types.ts';
 import { diffObjects } from './diff-objects.ts';
-import { equal } from '../fields/json.ts';
+import { equal, type JsonObject } from '../fields/json.ts';
 import { othersFields } from '../fields/managed-fields.ts';
 import { conflictsOf, withoutFields } from './conflicts.ts';
 import { mergeObjects } from './merge-objects.ts';
-import { ORIGIN_ANNOTATION, SOURCE_ANNOTATION, type Plan, type PlanInput, type PlanItem } from './types.ts';
+import {
+  ORIGIN_ANNOTATION,
+  SOURCE_ANNOTATION,
+  type AnyPlanItem,
+  type CustomPlanInput,
+  type CustomPlanItem,
+  type Plan,
+  type PlanInput,
+  type PlanItem,
+} from './types.ts';
 
 /**
  * Plans a sync. Guarantees: carrying the plan out and planning again gives no items; the order does not depend on the
@@ -17,46 +35,125 @@ import { ORIGIN_ANNOTATION, SOURCE_ANNOTATION, type Plan, type PlanInput, type P
  * A live object that is the very object in `applied` (an offline plan) counts as carrying the annotations.
  */
 export function planSync(input: PlanInput): Plan {
-  const changes: PlanItem[] = [];
-  for (const desired of input.desired.values()) {
-    const item = planObject(input, desired);
+  const { sourceName, applied, desired, live, custom } = input;
+  const typed = planList({ sourceName, applied, desired, live, semanticsOf: ({ kind }) => fieldSemantics(kind) });
+  const others = custom ? planList(customList(sourceName, custom)) : NOTHING_TO_DO;
+  // A list's items are of the kinds of its objects.
+  const items = [...typed.changes, ...typed.deletions] as PlanItem[];
+  const customItems = [...others.changes, ...others.deletions] as CustomPlanItem[];
+  const all: readonly AnyPlanItem[] = [...items, ...customItems];
+  const count = (action: AnyPlanItem['action']): number => all.filter((item) => item.action === action).length;
+  return {
+    items,
+    custom: customItems,
+    counts: { create: count('create'), update: count('update'), delete: count('delete') },
+  };
+}
+
+/** The input of a plan from one revision to another. */
+export function planInput(
+  sourceName: string,
+  applied: Desired,
+  desired: Desired,
+  live: PlanInput['live'],
+  custom: CustomPlanInput['live'],
+): PlanInput {
+  return {
+    sourceName,
+    applied: applied.state,
+    desired: desired.state,
+    live,
+    custom: {
+      applied: applied.custom,
+      desired: desired.custom,
+      live: custom,
+      semanticsOf: (resource) => desired.kinds.semanticsOf(resource),
+    },
+  };
+}
+
+/** All items in the order in which they are carried out. */
+export function itemsInOrder({ items, custom }: Pick<Plan, 'items' | 'custom'>): readonly AnyPlanItem[] {
+  const isDeletion = ({ action }: AnyPlanItem): boolean => action === 'delete';
+  const first = items.findIndex(isDeletion);
+  const changes = first < 0 ? items : items.slice(0, first);
+  return [...changes, ...custom, ...items.slice(changes.length)];
+}
+
+interface AnyDesired {
+  readonly key: AnyKey;
+  readonly object: AnyObject;
+  readonly written: JsonObject;
+  readonly position: Position;
+}
+
+/** Objects that are planned by the same rules. */
+export interface PlanList {
+  readonly sourceName: string;
+  readonly applied: ReadonlyMap<AnyKey, AnyDesired>;
+  readonly desired: ReadonlyMap<AnyKey, AnyDesired>;
+  readonly live: ReadonlyMap<AnyKey, AnyObject>;
+  semanticsOf(object: AnyObject): FieldSemantics;
+}
+
+export function customList(sourceName: string, custom: CustomPlanInput): PlanList {
+  const { applied, desired, live } = custom;
+  return {
+    sourceName,
+    applied,
+    desired,
+    live,
+    semanticsOf: (object) => (isCustom(object) ? custom.semanticsOf(object[RESOURCE]) : {}),
+  };
+}
+
+interface Planned {
+  readonly changes: readonly AnyPlanItem[];
+  readonly deletions: readonly AnyPlanItem[];
+}
+const NOTHING_TO_DO: Planned = { changes: [], deletions: [] };
+
+function planList(list: PlanList): Planned {
+  const changes: AnyPlanItem[] = [];
+  for (const desired of list.desired.values()) {
+    const item = planObject(list, desired);
     if (item) changes.push(item);
   }
-  const deletions: PlanItem[] = [];
-  for (const key of input.live.keys()) {
-    if (input.desired.has(key)) continue;
-    const object = liveObject(input, key);
-    if (object && isPrunable(object, input.sourceName)) deletions.push({ action: 'delete', key, object });
+  const deletions: AnyPlanItem[] = [];
+  for (const key of list.live.keys()) {
+    if (list.desired.has(key)) continue;
+    const object = liveObject(list, key);
+    if (object && isPrunable(object, list.sourceName)) deletions.push({ action: 'delete', key, object });
   }
   changes.sort((a, b) => waveOf(a.key) - waveOf(b.key) || compareKeys(a.key, b.key));
   deletions.sort((a, b) => waveOf(b.key) - waveOf(a.key) || compareKeys(a.key, b.key));
-  const items = [...changes, ...deletions];
-  const count = (action: PlanItem['action']): number => items.filter((item) => item.action === action).length;
-  return { items, counts: { create: count('create'), update: count('update'), delete: count('delete') } };
+  return { changes, deletions };
 }
 
-function planObject(input: PlanInput, desired: DesiredObject): PlanItem | undefined {
-  const { sourceName } = input;
+function planObject(list: PlanList, desired: AnyDesired): AnyPlanItem | undefined {
+  const { sourceName } = list;
   const { key, position } = desired;
-  const live = liveObject(input, key);
+  const live = liveObject(list, key);
   if (!live) return { action: 'create', key, object: marked(desired, sourceName), position };
   if (obstacleOf(live, sourceName) !== undefined || live.metadata.deletionTimestamp !== undefined) return undefined;
-  const applied = input.applied.get(key);
+  const semantics = list.semanticsOf(live);
+  const applied = list.applied.get(key);
   const others = othersFields(live);
-  const result = mergeObjects(applied && others ? withoutFields(applied, others) : applied, desired, live);
+  const before = applied && others ? withoutFields(applied, others, semantics) : applied;
+  const result = mergeObjects(before, desired, live, semantics);
   const isMarked = result.metadata.annotations?.[SOURCE_ANNOTATION] === sourceName;
   const merged = isMarked ? result : withAnnotations(result, { [SOURCE_ANNOTATION]: sourceName });
   // A manifest that only moved changes nothing; where it moved to is told when something else changes.
   if (merged === live) return undefined;
   const object = withAnnotations(merged, { [ORIGIN_ANNOTATION]: originOf(desired) });
   const reason = applied && equal(applied.written, desired.written) ? 'drift' : 'commit';
-  const conflicts = conflictsOf(live, object, applied, desired);
+  const conflicts = conflictsOf(live, object, applied, desired, semantics);
   return {
     action: 'update',
     key,
     before: live,
     object,
-    patch: diffObjects(live, object, fieldSemantics(object.kind)),
+    patch: diffObjects(live, object, semantics),
     reason,
     position,
     ...(conflicts.length > 0 && { conflicts }),
@@ -65,7 +162,7 @@ function planObject(input: PlanInput, desired: DesiredObject): PlanItem | undefi
 
 /** Why this source may not write a live object: somebody else does. */
 export function obstacleOf(
-  live: KubeObject,
+  live: AnyObject,
   sourceName: string,
 ): { readonly owner: 'controller' | 'source'; readonly name: string } | undefined {
   const controller = live.metadata.ownerReferences?.find((o) => o.controller === true);
@@ -78,13 +175,16 @@ export function obstacleOf(
  * The live object of a key. In an offline plan the applied object stands for it, with the annotations that applying
  * would have set.
  */
-export function liveObject(input: PlanInput, key: ObjectKey): KubeObject | undefined {
-  const live = input.live.get(key);
-  const applied = input.applied.get(key);
-  return applied && applied.object === live ? marked(applied, input.sourceName) : live;
+export function liveObject(
+  { applied: before, live: objects, sourceName }: Pick<PlanList, 'applied' | 'live' | 'sourceName'>,
+  key: AnyKey,
+): AnyObject | undefined {
+  const live = objects.get(key);
+  const applied = before.get(key);
+  return applied && applied.object === live ? marked(applied, sourceName) : live;
 }
 
-function isPrunable(object: KubeObject, sourceName: string): boolean {
+function isPrunable(object: AnyObject, sourceName: string): boolean {
   const { annotations, deletionTimestamp } = object.metadata;
   return (
     annotations?.[SOURCE_ANNOTATION] === sourceName &&
@@ -93,23 +193,24 @@ function isPrunable(object: KubeObject, sourceName: string): boolean {
   );
 }
 
-function marked(desired: DesiredObject, sourceName: string): KubeObject {
+function marked(desired: AnyDesired, sourceName: string): AnyObject {
   return withAnnotations(desired.object, { [SOURCE_ANNOTATION]: sourceName, [ORIGIN_ANNOTATION]: originOf(desired) });
 }
 
-function originOf({ position }: DesiredObject): string {
+function originOf({ position }: AnyDesired): string {
   return `${position.file}:${position.line}`;
 }
 
-function withAnnotations(object: KubeObject, annotations: Readonly<Record<string, string>>): KubeObject {
+function withAnnotations(object: AnyObject, annotations: Readonly<Record<string, string>>): AnyObject {
   return {
     ...object,
     metadata: { ...object.metadata, annotations: { ...object.metadata.annotations, ...annotations } },
   };
 }
 
-function waveOf(key: ObjectKey): number {
-  return DESCRIPTORS[parseKey(key).kind].wave;
+/** Custom objects are in a list of their own. */
+function waveOf(key: AnyKey): number {
+  return isCustomKey(key) ? 0 : DESCRIPTORS[parseKey(key).kind].wave;
 }
 
 function compareKeys(a: string, b: string): number {

@@ -1,6 +1,15 @@
 /** The plan: what a revision would change, shown by `plumb plan` and the push hook, executed by the sync controller. */
-import type { KubeObject, ObjectKey, Stored } from '../../../contracts/objects/index.ts';
-import type { DesiredState, Position } from '../manifests/types.ts';
+import type {
+  AnyKey,
+  AnyObject,
+  CustomKey,
+  FieldSemantics,
+  KubeObject,
+  ObjectKey,
+  Stored,
+  Unstructured,
+} from '../../../contracts/objects/index.ts';
+import type { CustomState, DesiredState, Position } from '../manifests/types.ts';
 
 /** RFC 6902 operation, of the kinds that we emit. */
 export type PatchOperation =
@@ -26,6 +35,16 @@ export interface PlanInput {
   readonly desired: DesiredState;
   /** Live objects, by key. For an offline plan: the applied objects themselves. */
   readonly live: ReadonlyMap<ObjectKey, Stored | KubeObject>;
+  /** The same of objects of custom kinds; when absent, there are none. */
+  readonly custom?: CustomPlanInput;
+}
+
+export interface CustomPlanInput {
+  readonly applied: CustomState;
+  readonly desired: CustomState;
+  readonly live: ReadonlyMap<CustomKey, Unstructured>;
+  /** Of all objects of a resource, by the definitions that the revision has. */
+  semanticsOf(resource: string): FieldSemantics;
 }
 
 /** A field that somebody else owns, and that Git writes with another value for the first time. */
@@ -38,15 +57,19 @@ export interface Conflict {
   readonly writes: unknown;
 }
 
-export type PlanItem =
-  | { readonly action: 'create'; readonly key: ObjectKey; readonly object: KubeObject; readonly position: Position }
+export type PlanItem = ItemOf<KubeObject, ObjectKey>;
+export type CustomPlanItem = ItemOf<Unstructured, CustomKey>;
+export type AnyPlanItem = ItemOf<AnyObject, AnyKey>;
+
+type ItemOf<T extends AnyObject, Key extends AnyKey> =
+  | { readonly action: 'create'; readonly key: Key; readonly object: T; readonly position: Position }
   | {
       readonly action: 'update';
-      readonly key: ObjectKey;
+      readonly key: Key;
       /** The live object before the patch. */
-      readonly before: KubeObject;
+      readonly before: T;
       /** The live object after the patch. */
-      readonly object: KubeObject;
+      readonly object: T;
       /** Against the live object. */
       readonly patch: readonly PatchOperation[];
       /** `commit`: the manifest changed. `drift`: the live object was changed by someone else and is put back. */
@@ -55,10 +78,16 @@ export type PlanItem =
       /** Fields that Git takes from others; absent where there are none. */
       readonly conflicts?: readonly Conflict[];
     }
-  | { readonly action: 'delete'; readonly key: ObjectKey; readonly object: KubeObject };
+  | { readonly action: 'delete'; readonly key: Key; readonly object: T };
 
 export interface Plan {
   /** Creates and updates by wave, then deletes by reverse wave; by key within a wave. */
   readonly items: readonly PlanItem[];
+  /**
+   * Objects of custom kinds: creates and updates, then deletes, by key. They are made last and deleted first, as they
+   * are told to somebody who runs, and their definition is among {@link items}. See {@link itemsInOrder}.
+   */
+  readonly custom: readonly CustomPlanItem[];
+  /** Of both. */
   readonly counts: { readonly create: number; readonly update: number; readonly delete: number };
 }

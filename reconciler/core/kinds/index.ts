@@ -2,6 +2,7 @@
 import type { Kind } from '../../../contracts/objects/index.ts';
 import { CLUSTER } from './cluster.ts';
 import { CONFIG_MAP } from './configmap.ts';
+import { CUSTOM_RESOURCE_DEFINITION } from './customresourcedefinition.ts';
 import { DEPLOYMENT } from './deployment.ts';
 import { DESCHEDULER_POLICY } from './deschedulerpolicy.ts';
 import type { KindDescriptor } from './descriptor.ts';
@@ -38,6 +39,7 @@ export const DESCRIPTORS: { readonly [K in Kind]: KindDescriptor<K> } = {
   PodDisruptionBudget: POD_DISRUPTION_BUDGET,
   PodGroup: POD_GROUP,
   Namespace: NAMESPACE,
+  CustomResourceDefinition: CUSTOM_RESOURCE_DEFINITION,
   Node: NODE,
   Machine: MACHINE,
   Cluster: CLUSTER,

@@ -23,6 +23,8 @@ export const DIAGNOSTIC_CODES = [
   'UnknownKind',
   'ManagedKind',
   'WrongApiVersion',
+  'KindTaken',
+  'ObjectTooLarge',
   // Its fields
   'UnknownField',
   'UnsupportedField',

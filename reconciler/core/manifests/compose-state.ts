@@ -1,7 +1,8 @@
 /** All files of a revision to one desired state, checked against each other. */
-import { DEFAULT_NAMESPACE, KINDS, namesOf, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { DEFAULT_NAMESPACE, isCustom, KINDS, namesOf, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { UNREAD_CODES } from './codes.ts';
 import { checkBudgets } from './compose-budgets.ts';
+import { composeCustom } from './compose-custom.ts';
 import { checkNetwork } from './compose-network.ts';
 import { checkPlugins } from './compose-plugins.ts';
 import { checkQuotas } from './compose-quotas.ts';
@@ -10,7 +11,7 @@ import { checkGlobalDefault, checkPlacementReferences, checkSingletons } from '.
 import { byPosition, type Tell } from './findings.ts';
 import { positionOf } from './marks.ts';
 import { Suggestions } from './suggest.ts';
-import type { DesiredObject, DesiredState, Diagnostic, ParsedFile, Rendering } from './types.ts';
+import type { DesiredCustom, DesiredObject, DesiredState, Diagnostic, ParsedFile, Rendering } from './types.ts';
 
 /**
  * The desired state of a revision: what every file holds, and what is wrong with any of it, ordered by file, line,
@@ -25,11 +26,13 @@ export function composeState(files: readonly ParsedFile[], others: readonly Diag
   const suggestions = new Suggestions();
   const ordered = [...files].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
   const state = uniqueObjects(ordered, tell);
-  const declared = new Set<ObjectKey>([...state.keys(), ...ordered.flatMap((f) => f.refused ?? [])]);
+  const refused = ordered.flatMap((f) => f.refused ?? []);
+  const declared = new Set<ObjectKey>([...state.keys(), ...refused]);
   const complete = !diagnostics.some((d) => d.severity === 'error' && UNREAD_CODES.has(d.code));
+  const { custom, kinds } = composeCustom(ordered, state, { refused, complete, suggestions, tell });
   // What an unreadable file declares is not known: blaming others for its absence would only add noise.
   if (complete) {
-    checkNamespaces(state, declared, suggestions, tell);
+    checkNamespaces([...state.values(), ...custom.values()], declared, suggestions, tell);
     checkReferences(state, declared, suggestions, tell);
     checkPlacementReferences(state, declared, suggestions, tell);
     checkPlugins(state, declared, suggestions, tell);
@@ -39,7 +42,7 @@ export function composeState(files: readonly ParsedFile[], others: readonly Diag
   checkQuotas(state, suggestions, tell);
   checkSingletons(state, tell);
   checkGlobalDefault(state, tell);
-  return { state, diagnostics: diagnostics.sort(byPosition) };
+  return { state, custom, kinds, diagnostics: diagnostics.sort(byPosition) };
 }
 
 function uniqueObjects(files: readonly ParsedFile[], tell: Tell): DesiredState {
@@ -73,17 +76,23 @@ function describe({ object }: DesiredObject): string {
   return namespace === undefined ? `${object.kind} ${name}` : `${object.kind} ${name} in namespace ${namespace}`;
 }
 
+function isTyped(desired: DesiredObject | DesiredCustom): desired is DesiredObject {
+  return !isCustom(desired.object);
+}
+
 function checkNamespaces(
-  state: DesiredState,
+  objects: readonly (DesiredObject | DesiredCustom)[],
   declared: ReadonlySet<ObjectKey>,
   suggestions: Suggestions,
   tell: Tell,
 ): void {
   const names = [DEFAULT_NAMESPACE, ...namesOf('Namespace', declared)];
   const known = new Set(names);
-  for (const desired of state.values()) {
+  for (const desired of objects) {
     const { namespace } = desired.object.metadata;
-    if (!KINDS[desired.object.kind].namespaced || namespace === undefined || known.has(namespace)) continue;
+    // What is in none has been told, or has none.
+    if (isTyped(desired) && !KINDS[desired.object.kind].namespaced) continue;
+    if (namespace === undefined || known.has(namespace)) continue;
     const close = suggestions.closest(namespace, () => names);
     const hint = `${close ? `did you mean ${close}? If not, ` : ''}add a manifest of kind Namespace with this name`;
     tell(

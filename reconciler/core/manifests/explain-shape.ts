@@ -1,6 +1,13 @@
 /** Holds a YAML tree against the schema of its kind. */
 import type { z } from 'zod';
-import { KINDS, readKey, type Kind, type KubeObject } from '../../../contracts/objects/index.ts';
+import {
+  KINDS,
+  ManifestMeta,
+  readKey,
+  type Kind,
+  type KubeObject,
+  type ObjectMeta,
+} from '../../../contracts/objects/index.ts';
 import { isSealed } from '../kinds/sealed.ts';
 import type { Findings } from './findings.ts';
 import { explainIssue, goesWithRefusedValue, type SchemaIssue } from './schema-issues.ts';
@@ -75,6 +82,15 @@ export function explainPart(schema: z.ZodType, root: YamlNode, base: FieldPath, 
     return node && toValue(node);
   };
   explain(schema, root, base, plainOf, findings, () => false);
+}
+
+/** The metadata of an object of any kind; undefined where it is not right, which is reported then. */
+export function explainMetadata(root: YamlNode, findings: Findings): ObjectMeta | undefined {
+  const plainOf = (tree: YamlNode): unknown => {
+    const node = nodeAt(tree, ['metadata']);
+    return node && toValue(node);
+  };
+  return explain(ManifestMeta, root, ['metadata'], plainOf, findings, () => false).value as ObjectMeta | undefined;
 }
 
 function explain(

@@ -15,4 +15,4 @@ export {
   type SelectedFiles,
   type TreeFile,
 } from './select-files.ts';
-export type * from './types.ts';
+export * from './types.ts';

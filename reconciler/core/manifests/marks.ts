@@ -34,8 +34,13 @@ export function fieldMarks(
   return marks;
 }
 
+interface Placed {
+  readonly position: Position;
+  readonly marks?: DesiredObject['marks'] | undefined;
+}
+
 /** Where a field of a desired object is written; the object's own position when that is not known. */
-export function positionOf(desired: DesiredObject, ...path: FieldPath): Position {
+export function positionOf(desired: Placed, ...path: FieldPath): Position {
   const mark = readKey(desired.marks, pathText(path));
   return mark ? { file: desired.position.file, line: mark[0], column: mark[1] } : desired.position;
 }

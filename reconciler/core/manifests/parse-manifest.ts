@@ -1,13 +1,12 @@
 /** One manifest file to desired objects and everything that is wrong with it. */
 import { LineCounter } from 'yaml';
-import type { ObjectKey } from '../../../contracts/objects/index.ts';
 import { decodeUtf8 } from './decode-text.ts';
 import { Findings } from './findings.ts';
 import { isJsonManifest } from './is-json-manifest.ts';
-import { readObjects } from './read-object.ts';
+import { readObjects, type ReadResult } from './read-object.ts';
 import { readYaml } from './read-yaml.ts';
 import { fileTooLarge, MAX_FILE_BYTES } from './select-files.ts';
-import type { DesiredObject, Diagnostic, ParsedFile } from './types.ts';
+import type { Diagnostic, ParsedFile } from './types.ts';
 
 /**
  * YAML allows tab, line feed and carriage return (YAML 1.2, chapter 5.1); anything else below a space is a binary file
@@ -25,7 +24,7 @@ export function parseManifest(path: string, oid: string, bytes: Uint8Array): Par
   const json = /\.json$/i.test(path);
   if (isLfsPointer(bytes)) return unreadable(path, oid, bytes, lfsPointer(path, json));
   if (json && !isJsonManifest(new TextDecoder().decode(bytes)))
-    return { path, oid, bytes: bytes.byteLength, objects: [], diagnostics: [] };
+    return { path, oid, bytes: bytes.byteLength, objects: [], custom: [], diagnostics: [] };
   const decoded = decodeUtf8(bytes);
   if (!decoded.ok) {
     const { line, column, message, hint } = decoded;
@@ -45,18 +44,20 @@ export function parseManifest(path: string, oid: string, bytes: Uint8Array): Par
 
   const lines = new LineCounter();
   const findings = new Findings(path, lines, text);
-  const result: { objects: DesiredObject[]; refused: ObjectKey[] } = { objects: [], refused: [] };
+  const result: ReadResult = { objects: [], custom: [], refused: [] };
   for (const { root, sound } of readYaml(text, lines, findings, json ? 'JSON' : 'YAML')) {
-    const read: typeof result = { objects: [], refused: result.refused };
+    const read: ReadResult = { objects: [], custom: [], refused: result.refused };
     readObjects(root, findings, read);
-    if (sound) result.objects.push(...read.objects);
-    else result.refused.push(...read.objects.map((o) => o.key));
+    if (sound) {
+      result.objects.push(...read.objects);
+      result.custom.push(...read.custom);
+    } else result.refused.push(...read.objects.map((o) => o.key));
   }
   return { path, oid, bytes: bytes.byteLength, ...result, diagnostics: findings.sorted() };
 }
 
 function unreadable(path: string, oid: string, bytes: Uint8Array, diagnostic: Diagnostic): ParsedFile {
-  return { path, oid, bytes: bytes.byteLength, objects: [], diagnostics: [diagnostic] };
+  return { path, oid, bytes: bytes.byteLength, objects: [], custom: [], diagnostics: [diagnostic] };
 }
 
 /** How every pointer begins. Source: git-lfs, docs/spec.md, "The Pointer". */

@@ -15,10 +15,11 @@ import { checkObject } from './checks/check-object.ts';
 import type { Findings } from './findings.ts';
 import { fieldMarks } from './marks.ts';
 import { explainPart, explainShape } from './explain-shape.ts';
+import { KUBERNETES_GROUPS, OWN_GROUP } from './kubernetes-groups.ts';
+import { readCustom } from './read-custom.ts';
 import { suggest } from './suggest.ts';
-import type { DesiredObject } from './types.ts';
+import type { CustomManifest, DesiredObject } from './types.ts';
 import { writtenForm } from './written-form.ts';
-import { shortened } from './wording.ts';
 import {
   isNull,
   nodeAt,
@@ -32,6 +33,7 @@ import {
 
 export interface ReadResult {
   readonly objects: DesiredObject[];
+  readonly custom: CustomManifest[];
   /** Keys of objects that are written here but were refused. */
   readonly refused: ObjectKey[];
 }
@@ -52,7 +54,6 @@ const KUBERNETES_KINDS: ReadonlySet<string> = new Set([
   'ComponentStatus',
   'ControllerRevision',
   'CronJob',
-  'CustomResourceDefinition',
   'DaemonSet',
   'DeviceClass',
   'Endpoints',
@@ -76,7 +77,6 @@ const KUBERNETES_KINDS: ReadonlySet<string> = new Set([
   'ReplicationController',
   'ResourceClaim',
   'ResourceClaimTemplate',
-  'ResourceQuota',
   'ResourceSlice',
   'Role',
   'RoleBinding',
@@ -91,35 +91,6 @@ const KUBERNETES_KINDS: ReadonlySet<string> = new Set([
   'VolumeAttributesClass',
 ]);
 
-/**
- * Groups whose kinds the API server of Kubernetes has itself. What is of another group was defined there by somebody.
- */
-const KUBERNETES_GROUPS: ReadonlySet<string> = new Set([
-  '',
-  'admissionregistration.k8s.io',
-  'apiextensions.k8s.io',
-  'apiregistration.k8s.io',
-  'apps',
-  'authentication.k8s.io',
-  'authorization.k8s.io',
-  'autoscaling',
-  'batch',
-  'certificates.k8s.io',
-  'coordination.k8s.io',
-  'discovery.k8s.io',
-  'events.k8s.io',
-  'extensions',
-  'flowcontrol.apiserver.k8s.io',
-  'networking.k8s.io',
-  'node.k8s.io',
-  'policy',
-  'rbac.authorization.k8s.io',
-  'resource.k8s.io',
-  'scheduling.k8s.io',
-  'storage.k8s.io',
-  'storagemigration.k8s.io',
-]);
-const OUR_GROUPS: ReadonlySet<string> = new Set(WRITABLE_KINDS.map((kind) => groupOf(KINDS[kind].apiVersion)));
 const KUSTOMIZE_GROUP = 'kustomize.config.k8s.io';
 
 /** Reads what a document holds into `result`; a list (`List`, `PodList`) is read as its items. */
@@ -154,7 +125,8 @@ export function readObjects(root: YamlNode, findings: Findings, result: ReadResu
   }
   const group = groupOf(textField(root, 'apiVersion') ?? '');
   const manifest = isKind(kind) ? KINDS[kind].manifest : undefined;
-  if (isForeign(group, kind)) refuseForeignKind(kind, group, root, findings);
+  if (group === KUSTOMIZE_GROUP) refuseKustomization(kind, root, findings);
+  else if (isForeign(group, kind)) readCustom(root, findings, result.custom);
   else if (!isKind(kind) || !manifest) refuseKind(kind, root, findings);
   else readKind(kind, manifest, root, findings, result);
 }
@@ -193,31 +165,23 @@ function textField(map: YamlMap, name: string): string | undefined {
   return node?.kind === 'scalar' && typeof node.value === 'string' ? node.value : undefined;
 }
 
-/** Whether a group is neither Kubernetes' nor ours, nor a misspelling of the one that the kind is in. */
+/**
+ * Whether it is of a kind that somebody has to define: neither of a group of Kubernetes' or ours, nor a misspelling of
+ * one that there is.
+ */
 function isForeign(group: string, kind: string): boolean {
-  if (!group.includes('.') || KUBERNETES_GROUPS.has(group) || OUR_GROUPS.has(group)) return false;
-  return !isKind(kind) || suggest(group, [groupOf(KINDS[kind].apiVersion)]) === undefined;
+  if (!group.includes('.') || KUBERNETES_GROUPS.has(group) || group === OWN_GROUP) return false;
+  if (isKind(kind)) return KINDS[kind].group !== group && suggest(group, [KINDS[kind].group]) === undefined;
+  const inGroup = WRITABLE_KINDS.filter((known) => KINDS[known].group === group);
+  return suggest(kind, inGroup) === undefined;
 }
 
-function refuseForeignKind(kind: string, group: string, root: YamlMap, findings: Findings): void {
-  if (group === KUSTOMIZE_GROUP) {
-    findings.error(
-      'NeedsRendering',
-      offsetOf(root, ['kind'], 'value'),
-      `${kind} is read by Kustomize, which Plumbline does not run`,
-      'commit what `kustomize build` prints instead',
-    );
-    return;
-  }
-  const hint =
-    isKind(kind) && KINDS[kind].manifest
-      ? `remove it; if the ${kind} that Plumbline knows is meant, write apiVersion: ${KINDS[kind].apiVersion}`
-      : 'remove it';
+function refuseKustomization(kind: string, root: YamlMap, findings: Findings): void {
   findings.error(
-    'UnknownKind',
+    'NeedsRendering',
     offsetOf(root, ['kind'], 'value'),
-    `${kind} of group ${shortened(group)} is a custom resource, which Plumbline does not act on`,
-    hint,
+    `${kind} is read by Kustomize, which Plumbline does not run`,
+    'commit what `kustomize build` prints instead',
   );
 }
 

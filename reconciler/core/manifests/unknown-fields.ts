@@ -108,7 +108,7 @@ function isAccepted(accepted: Accepted, value: unknown): boolean {
  * Whether there is nothing in it but zeros and empty values: what Go programs print of a status that nobody has
  * written.
  */
-function saysNothing(value: unknown): boolean {
+export function saysNothing(value: unknown): boolean {
   if (value === undefined || value === null || value === '' || value === 0 || value === false) return true;
   return typeof value === 'object' && Object.values(value).every(saysNothing);
 }

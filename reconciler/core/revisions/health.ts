@@ -1,13 +1,22 @@
 /** Whether everything that a revision brought is well: one line per object, and what is missing in words. */
-import { ALL_KINDS, type Kind, type Stored, type StoredOf } from '../../../contracts/objects/index.ts';
+import {
+  ALL_KINDS,
+  isCustom,
+  type AnyStored,
+  type Kind,
+  type Stored,
+  type StoredOf,
+  type StoredUnstructured,
+} from '../../../contracts/objects/index.ts';
 import { SOURCE_ANNOTATION } from '../diff/types.ts';
 import type { HealthStatus, HealthView } from '../health/health.ts';
 import { objectHealth } from '../health/object-health.ts';
+import { customHealth, type CustomView } from '../kinds/custom.ts';
 import { DESCRIPTORS } from '../kinds/index.ts';
 
 /** The health of one object, as `plumb status` lists it. */
 export interface ObjectReport {
-  readonly kind: Kind;
+  readonly kind: string;
   /** Empty for cluster-scoped kinds. */
   readonly namespace: string;
   readonly name: string;
@@ -36,8 +45,13 @@ export function sourceObjects(reader: Pick<LiveReader, 'list'>, sourceName: stri
     .filter((object) => object.metadata.annotations?.[SOURCE_ANNOTATION] === sourceName);
 }
 
-export function reportHealth(object: Stored, reader: LiveReader): ObjectReport {
-  const { status, message, gaveUp } = objectHealth(object, reader);
+/** The same of custom kinds, by key. */
+export function customSourceObjects(custom: Pick<CustomView, 'list'>, sourceName: string): StoredUnstructured[] {
+  return custom.list().filter((object) => object.metadata.annotations?.[SOURCE_ANNOTATION] === sourceName);
+}
+
+export function reportHealth(object: AnyStored, reader: HealthView): ObjectReport {
+  const { status, message, gaveUp } = isCustom(object) ? customHealth(object) : objectHealth(object, reader);
   return {
     kind: object.kind,
     namespace: object.metadata.namespace ?? '',

@@ -2,8 +2,9 @@
  * How things stood when a newer revision took the place of the one in force: what is kept of it once its pods are gone.
  */
 import type { ContainerStatus, FailedContainer, PostMortem, StoredPod } from '../../../contracts/objects/index.ts';
+import type { CustomView } from '../kinds/custom.ts';
 import { podsOf } from '../kinds/owners.ts';
-import { type LiveReader, reportHealth, sourceObjects, unhealthySentences } from './health.ts';
+import { customSourceObjects, type LiveReader, reportHealth, sourceObjects, unhealthySentences } from './health.ts';
 import { shownText } from './history.ts';
 
 /** Every record of a history may have one: together they must stay small beside what a Source otherwise holds. */
@@ -15,20 +16,26 @@ const MAX_LINES = 400;
 /** Reasons to wait that are no failure. Source: Kubernetes, pkg/kubelet/kubelet_pods.go. */
 const STARTING: ReadonlySet<string> = new Set(['ContainerCreating', 'PodInitializing']);
 
+interface Judged extends LiveReader {
+  readonly custom: Pick<CustomView, 'list'>;
+}
+
 /**
  * Looks at all objects of the source, and at the pods of those that are not healthy. Bounded in size whatever
  * containers wrote.
  */
-export function postMortem(view: LiveReader, sourceName: string): PostMortem {
+export function postMortem(view: Judged, sourceName: string): PostMortem {
   const judged = sourceObjects(view, sourceName).map((object) => ({ object, report: reportHealth(object, view) }));
   const unhealthy = judged.filter(({ report }) => report.health !== 'Healthy');
   const containers = unhealthy.flatMap(({ object }) => podsOf(view, object)).flatMap(failedContainers);
-  const broken =
-    containers.length > 0 ||
-    unhealthy.some(({ report }) => report.health === 'Degraded' || report.health === 'Missing');
-  const sentences = unhealthySentences(unhealthy.map(({ report }) => report));
+  const reports = [
+    ...unhealthy.map(({ report }) => report),
+    ...customSourceObjects(view.custom, sourceName).map((object) => reportHealth(object, view)),
+  ];
+  const broken = containers.length > 0 || reports.some(({ health }) => health === 'Degraded' || health === 'Missing');
+  const sentences = unhealthySentences(reports);
   return {
-    health: unhealthy.length === 0 ? 'Healthy' : broken ? 'Degraded' : 'Progressing',
+    health: sentences.length === 0 ? 'Healthy' : broken ? 'Degraded' : 'Progressing',
     causes: [
       ...sentences.slice(0, MAX_CAUSES).map((cause) => cut(cause, MAX_CAUSE)),
       ...(sentences.length > MAX_CAUSES ? [`and ${sentences.length - MAX_CAUSES} more`] : []),

@@ -1,7 +1,7 @@
 /** The prune limit where the commit itself does not say one, and where it does not hold. */
 import type { Cluster } from '../../../contracts/objects/index.ts';
 import { ORIGIN_ANNOTATION, overPruneLimit, type Plan } from '../diff/index.ts';
-import type { DesiredState, Diagnostic } from '../manifests/index.ts';
+import type { Desired, Diagnostic } from '../manifests/index.ts';
 
 /** Newest commits of a branch that are looked at for one with the same files. */
 export const RESTORED_WITHIN = 50;
@@ -11,13 +11,8 @@ export const RESTORED_WITHIN = 50;
  * such a commit deletes with everything else, or to the default where there is none. Empty where the revision has a
  * Cluster (the plan's own check looks at that one) or the limit is kept.
  */
-export function pruneGuard(
-  inForce: Cluster | undefined,
-  desired: DesiredState,
-  live: number,
-  plan: Plan,
-): Diagnostic[] {
-  if ([...desired.values()].some((d) => d.object.kind === 'Cluster')) return [];
+export function pruneGuard(inForce: Cluster | undefined, desired: Desired, live: number, plan: Plan): Diagnostic[] {
+  if ([...desired.state.values()].some((d) => d.object.kind === 'Cluster')) return [];
   const message = overPruneLimit(
     inForce?.spec.sync.maxPrunePercent,
     plan.counts.delete,
@@ -46,9 +41,12 @@ export function pruneGuard(
 export function unlessRestored(
   refusals: readonly Diagnostic[],
   log: readonly { readonly tree: string }[],
-  desired: DesiredState,
+  desired: Desired,
 ): readonly Diagnostic[] {
   const [commit, ...earlier] = log;
-  const restores = desired.size > 0 && commit !== undefined && earlier.some(({ tree }) => tree === commit.tree);
+  const restores =
+    desired.state.size + desired.custom.size > 0 &&
+    commit !== undefined &&
+    earlier.some(({ tree }) => tree === commit.tree);
   return restores ? refusals.filter(({ code }) => code !== 'PruneLimit') : refusals;
 }

@@ -7,6 +7,7 @@ import {
   fileTooLarge,
   type ManifestCache,
   MAX_FILE_BYTES,
+  NOTHING_DESIRED,
   parseManifest,
   selectManifestFiles,
   type Diagnostic,
@@ -70,7 +71,7 @@ export async function renderFiles(
   await Promise.all(Array.from({ length: CONCURRENCY }, work));
   cache.prune([...manifests, ...keep]);
   const passed = budget.exceededAt === undefined ? undefined : manifests[budget.exceededAt];
-  if (passed) return { state: new Map(), diagnostics: [tooManyBytes(passed.path)] };
+  if (passed) return { ...NOTHING_DESIRED, diagnostics: [tooManyBytes(passed.path)] };
   return composeState(
     parsed.flatMap((file) => file ?? []),
     [...diagnostics, ...refused],
@@ -84,6 +85,7 @@ function at(path: string, file: ParsedFile): ParsedFile {
     ...file,
     path,
     objects: file.objects.map((object) => ({ ...object, position: { ...object.position, file: path } })),
+    custom: file.custom.map((manifest) => ({ ...manifest, position: { ...manifest.position, file: path } })),
     diagnostics: file.diagnostics.map((diagnostic) => ({ ...diagnostic, file: path })),
   };
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { KubeObject } from '../../../contracts/objects/index.ts';
+import { fieldSemantics, untypedSemantics, type KubeObject } from '../../../contracts/objects/index.ts';
 import { mergeObjects, type Manifest } from '../../../reconciler/core/diff/merge-objects.ts';
 import { desired } from './states.ts';
 
@@ -326,9 +326,12 @@ describe('a merge', () => {
     it(name, () => {
       const before = applied === undefined ? undefined : manifestOf(applied);
       const there = live(structuredClone((before ?? manifestOf(wanted)).object) as unknown as Record<string, unknown>);
-      const merged = mergeObjects(before, manifestOf(wanted), there as KubeObject);
+      const object = there as KubeObject;
+      const semantics = fieldSemantics(object.kind);
+      const merged = mergeObjects(before, manifestOf(wanted), object, semantics);
       assert.deepEqual(of(merged), expected);
-      assert.equal(mergeObjects(manifestOf(wanted), manifestOf(wanted), merged), merged, 'once more changes nothing');
+      const again = mergeObjects(manifestOf(wanted), manifestOf(wanted), merged, semantics);
+      assert.equal(again, merged, 'once more changes nothing');
     });
 
   it('of an object of a kind without a schema: maps field by field, lists whole', () => {
@@ -339,6 +342,7 @@ describe('a merge', () => {
       said(widget({ size: { wide: 1, high: 1 }, ports: [{ name: 'a' }], old: true })),
       said(widget({ size: { wide: 2 }, ports: [{ name: 'b' }] })),
       widget({ size: { wide: 1, high: 1, deep: 9 }, ports: [{ name: 'a' }, { name: 'x' }], old: true, other: [1] }),
+      untypedSemantics(),
     ) as unknown as { spec: unknown };
     assert.deepEqual(merged.spec, { size: { wide: 2, deep: 9 }, ports: [{ name: 'b' }], other: [1] });
   });

@@ -2,10 +2,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { KINDS, type KubeObject } from '../../../contracts/objects/index.ts';
-import { mergeObjects, type Manifest } from '../../../reconciler/core/diff/merge-objects.ts';
-import { isList, isObject } from '../../../reconciler/core/fields/json.ts';
+import { fieldSemantics, KINDS, type KubeObject } from '../../../contracts/objects/index.ts';
+import { mergeObjects, type Manifest as AnyManifest } from '../../../reconciler/core/diff/merge-objects.ts';
+import { isList, isObject, type JsonObject } from '../../../reconciler/core/fields/json.ts';
 import { parseManifest } from '../../../reconciler/core/manifests/index.ts';
+
+interface Manifest extends AnyManifest {
+  readonly object: KubeObject;
+  readonly written: JsonObject;
+}
 
 /** Some of what may stand at one place; '': nothing does. */
 const oneOf = (...texts: readonly string[]): fc.Arbitrary<string> => fc.constantFrom('', ...texts);
@@ -135,13 +140,16 @@ function said(value: unknown): unknown {
   return fields.length === 0 ? undefined : Object.fromEntries(fields);
 }
 
+const merge = (was: Manifest | undefined, now: Manifest, live: KubeObject): KubeObject =>
+  mergeObjects(was, now, live, fieldSemantics(live.kind));
+
 describe('a merge of any manifest into any other', () => {
   it('gives what the new one says with its defaults, where nobody else wrote', () => {
     fc.assert(
       fc.property(three, ([was, now]) => {
-        const merged = mergeObjects(was, now, was.object);
+        const merged = merge(was, now, was.object);
         assert.deepEqual(said(merged), said(now.object));
-        assert.equal(mergeObjects(now, now, merged), merged);
+        assert.equal(merge(now, now, merged), merged);
       }),
       { numRuns: 300 },
     );
@@ -150,10 +158,10 @@ describe('a merge of any manifest into any other', () => {
   it('gives an object that its kind allows, and is settled, whatever somebody else made of the old one', () => {
     fc.assert(
       fc.property(three, fc.boolean(), ([was, now, other], isKnown) => {
-        const merged = mergeObjects(isKnown ? was : undefined, now, other.object);
+        const merged = merge(isKnown ? was : undefined, now, other.object);
         const { error } = KINDS[merged.kind].manifest?.safeParse(merged) ?? {};
         assert.equal(error, undefined, JSON.stringify((merged as { spec?: unknown }).spec));
-        assert.equal(mergeObjects(now, now, merged satisfies KubeObject), merged);
+        assert.equal(merge(now, now, merged), merged);
       }),
       { numRuns: 300 },
     );

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { overPruneLimit } from '../../../reconciler/core/diff/index.ts';
-import type { DesiredState, Diagnostic } from '../../../reconciler/core/manifests/index.ts';
+import {
+  NOTHING_DESIRED,
+  type Desired,
+  type DesiredState,
+  type Diagnostic,
+} from '../../../reconciler/core/manifests/index.ts';
 import { unlessRestored } from '../../../reconciler/core/revisions/prune-guard.ts';
 
 describe('how much one commit may delete', () => {
@@ -38,13 +43,13 @@ describe('a commit with the files of an earlier one', () => {
     message: '',
   });
   const refusals = [refusal('PruneLimit'), refusal('ImmutableField')];
-  const some = new Map([['k', {}]]) as unknown as DesiredState;
-  const codes = (log: readonly { tree: string }[], desired: DesiredState): string[] =>
+  const some: Desired = { ...NOTHING_DESIRED, state: new Map([['k', {}]]) as unknown as DesiredState };
+  const codes = (log: readonly { tree: string }[], desired: Desired): string[] =>
     unlessRestored(refusals, log, desired).map((d) => d.code);
   it('is not held to the limit, but to everything else', () =>
     assert.deepEqual(codes([{ tree: 'a' }, { tree: 'b' }, { tree: 'a' }], some), ['ImmutableField']));
   it('is when nothing is in it', () =>
-    assert.deepEqual(codes([{ tree: 'a' }, { tree: 'b' }, { tree: 'a' }], new Map()), [
+    assert.deepEqual(codes([{ tree: 'a' }, { tree: 'b' }, { tree: 'a' }], NOTHING_DESIRED), [
       'PruneLimit',
       'ImmutableField',
     ]));

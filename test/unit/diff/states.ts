@@ -5,6 +5,7 @@ import {
   composeState,
   formatDiagnostic,
   parseManifest,
+  type Desired,
   type DesiredState,
 } from '../../../reconciler/core/manifests/index.ts';
 
@@ -12,11 +13,16 @@ export type Live = ReadonlyMap<ObjectKey, KubeObject>;
 export const NOTHING: DesiredState = new Map();
 
 /** The state that a file holds; throws when it holds mistakes. */
-export function desired(text: string, file = 'app.yaml'): DesiredState {
-  const { state, diagnostics } = composeState([parseManifest(file, 'oid', new TextEncoder().encode(text))], []);
+export function desired(text: string, file?: string): DesiredState {
+  return wanted(text, file).state;
+}
+
+/** The same, with objects of custom kinds. */
+export function wanted(text: string, file = 'app.yaml'): Desired {
+  const { diagnostics, ...rendered } = composeState([parseManifest(file, 'oid', new TextEncoder().encode(text))], []);
   const errors = diagnostics.filter((d) => d.severity === 'error');
   if (errors.length > 0) throw new Error(errors.map(formatDiagnostic).join('\n'));
-  return state;
+  return rendered;
 }
 
 export function deployment(

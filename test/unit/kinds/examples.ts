@@ -1,6 +1,7 @@
 /** One object of each kind, as small as it can be with every part that a facet looks at. */
 import {
   ConfigMapManifest,
+  CustomResourceDefinitionManifest,
   DeschedulerPolicyManifest,
   KubeSchedulerConfigurationManifest,
   NamespaceManifest,
@@ -34,6 +35,24 @@ export const EXAMPLES: { readonly [K in Kind]: ObjectsByKind[K] } = {
     status: { ...PODS, fullyLabeledReplicas: 3 },
   },
   Service: service('web'),
+  CustomResourceDefinition: {
+    ...CustomResourceDefinitionManifest.parse({
+      apiVersion: 'apiextensions.k8s.io/v1',
+      kind: 'CustomResourceDefinition',
+      metadata: { name: 'widgets.example.com' },
+      spec: {
+        group: 'example.com',
+        names: { plural: 'widgets', kind: 'Widget' },
+        scope: 'Namespaced',
+        versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+      },
+    }),
+    status: {
+      conditions: [{ type: 'Established', status: 'True' }],
+      acceptedNames: { plural: 'widgets', kind: 'Widget' },
+      storedVersions: ['v1'],
+    },
+  },
   EndpointSlice: {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { formatDiagnostic, parseManifest } from '../../../reconciler/core/manifests/index.ts';
+import { composeState, formatDiagnostic, parseManifest } from '../../../reconciler/core/manifests/index.ts';
 
 const MARK = '▶';
 
@@ -270,11 +270,10 @@ for (const [title, cases] of [
         const at = marked.indexOf(MARK);
         const before = marked.slice(0, at).split('\n');
         const place = `f.yaml:${before.length}:${(before.at(-1) ?? '').length + 1}`;
-        const { diagnostics, objects } = parseManifest(
-          'f.yaml',
-          'oid',
-          new TextEncoder().encode(marked.replace(MARK, '')),
-        );
+        const file = parseManifest('f.yaml', 'oid', new TextEncoder().encode(marked.replace(MARK, '')));
+        const { objects } = file;
+        // Whether there is a kind is known when all files are read.
+        const { diagnostics } = file.custom.length > 0 ? composeState([file], []) : file;
         const said = diagnostics.map(formatDiagnostic);
         assert.equal(said.length, 1, said.join('\n'));
         const [line = ''] = said;

@@ -177,6 +177,7 @@ describe('files with several documents', () => {
         oid: 'oid',
         bytes: content.length,
         objects: [],
+        custom: [],
         refused: [],
         diagnostics: [],
       });
@@ -255,7 +256,14 @@ describe('JSON', () => {
   ];
   for (const [name, text] of others)
     it(`that is no manifest is left alone: ${name}`, () =>
-      assert.deepEqual(json(text), { path: 'f.json', oid: 'oid', bytes: text.length, objects: [], diagnostics: [] }));
+      assert.deepEqual(json(text), {
+        path: 'f.json',
+        oid: 'oid',
+        bytes: text.length,
+        objects: [],
+        custom: [],
+        diagnostics: [],
+      }));
 });
 
 describe('hostile files are refused quickly', () => {

@@ -47,6 +47,16 @@ const MANIFESTS: Partial<Record<Kind, object>> = {
   PriorityClass: {},
   PodDisruptionBudget: { spec: { minAvailable: 1 } },
   Cluster: {},
+  CustomResourceDefinition: {
+    metadata: { name: 'cs.a.b' },
+    spec: {
+      group: 'a.b',
+      names: { plural: 'cs', kind: 'C' },
+      scope: 'Cluster',
+      conversion: { strategy: 'None' },
+      versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+    },
+  },
   SchedulerPlugin: { spec: { score: { expression: '1' } } },
   Machine: { spec: { address: 'a', hostKey: 'ssh-ed25519 AAAA' } },
 };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Kind, Stored, StoredOf, StoredPod } from '../../../contracts/objects/index.ts';
-import type { LiveReader } from '../../../reconciler/core/revisions/health.ts';
+import { CustomTable } from '../../../reconciler/controllers/runtime/custom-table.ts';
 import { postMortem } from '../../../reconciler/core/revisions/post-mortem.ts';
 
 const SOURCE = { 'plumbline.dev/source': 'main' };
@@ -30,8 +30,9 @@ function pod(name: string, ...containerStatuses: object[]): StoredPod {
   } as unknown as StoredPod;
 }
 
-function world(...objects: Stored[]): LiveReader {
+function world(...objects: Stored[]): Parameters<typeof postMortem>[0] {
   return {
+    custom: new CustomTable(),
     get: () => undefined,
     labelled: () => [],
     list: <K extends Kind>(kind: K) =>

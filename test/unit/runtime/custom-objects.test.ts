@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
+  CustomResourceDefinitionManifest,
   customKey,
   keyOf,
   KindRegistry,
@@ -11,8 +12,10 @@ import {
   type AnyObject,
   type AnyStored,
   type OwnerReference,
+  type StoredCustomResourceDefinition,
   type Unstructured,
 } from '../../../contracts/objects/index.ts';
+import { customResourceDefinitionController } from '../../../reconciler/controllers/customresourcedefinition.ts';
 import { garbageCollector } from '../../../reconciler/controllers/garbage-collector.ts';
 import { namespaceControllers } from '../../../reconciler/controllers/namespace.ts';
 import { SOURCE_ANNOTATION } from '../../../reconciler/core/diff/index.ts';
@@ -41,9 +44,10 @@ function owned<T extends AnyObject>(object: T, owner: AnyStored, over: Partial<O
   return { ...object, metadata: { ...object.metadata, ownerReferences: [reference] } };
 }
 
-function inWorld(body: (w: World) => Promise<void>, registry: KindRegistry = kinds) {
+/** `as defined`: the kinds are those of the definitions in the store. */
+function inWorld(body: (w: World) => Promise<void>, registry: KindRegistry | 'as defined' = kinds) {
   return async (): Promise<void> => {
-    const w = await world({ kinds: registry });
+    const w = await world(registry === 'as defined' ? {} : { kinds: registry });
     try {
       await body(w);
     } finally {
@@ -199,6 +203,69 @@ describe('garbage collection', () => {
       await gone(w, keyOf(inside));
       assert.ok(objectAt(w.cache, keyOf(outside)));
     }),
+  );
+});
+
+describe('a definition', () => {
+  const definition = CustomResourceDefinitionManifest.parse({
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'widgets.example.com' },
+    spec: {
+      group: 'example.com',
+      names: { plural: 'widgets', kind: 'Widget', shortNames: ['wd'] },
+      scope: 'Namespaced',
+      versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+    },
+  });
+  const key = objectKey('CustomResourceDefinition', undefined, 'widgets.example.com');
+  const stored = (w: World): StoredCustomResourceDefinition | undefined => w.cache.get(key);
+  const isEstablished = (w: World): boolean =>
+    stored(w)?.status?.conditions.some(({ type, status }) => type === 'Established' && status === 'True') === true;
+
+  it(
+    'makes its kind, and takes the objects of it along when it goes',
+    inWorld(async (w) => {
+      w.manager([customResourceDefinitionController]).start();
+      assert.equal(w.cache.custom.kinds.find('wd'), undefined);
+      await made(w, definition);
+      assert.equal(w.cache.custom.kinds.find('wd')?.kind, 'Widget');
+      await w.until(() => isEstablished(w), 'the definition is established');
+      await made(w, widget('a'));
+      await made(w, widget('held', {}, { finalizers: ['example.com/hold'] }));
+      await w.writer.submit([{ do: 'delete', key, uid: stored(w)?.metadata.uid ?? '' }], 'test', w.signal);
+      await gone(w, widgetKey('a'));
+      const held = objectAt(w.cache, widgetKey('held'));
+      assert.ok(held?.metadata.deletionTimestamp);
+      assert.ok(stored(w)?.metadata.deletionTimestamp, 'it waits for the last of its objects');
+      const [problem] = await w.writer.attempt([{ do: 'create', object: widget('b') }], 'test', w.signal);
+      assert.match(problem?.message ?? '', /definition of widgets.example.com is being deleted/);
+      await w.writer.submit(
+        [{ do: 'update', object: { ...held, metadata: { ...held.metadata, finalizers: [] } } }],
+        'test',
+        w.signal,
+      );
+      await gone(w, widgetKey('held'), key);
+      assert.equal(w.cache.custom.kinds.find('wd'), undefined);
+    }, 'as defined'),
+  );
+
+  it(
+    'of a kind that another one has is told so, until that is gone',
+    inWorld(async (w) => {
+      w.manager([customResourceDefinitionController]).start();
+      await made(w, definition);
+      const other = { ...definition, metadata: { name: 'zidgets.example.com' } };
+      const names = { ...definition.spec.names, plural: 'zidgets' };
+      await made(w, { ...other, spec: { ...definition.spec, names } });
+      const otherKey = objectKey('CustomResourceDefinition', undefined, 'zidgets.example.com');
+      const accepted = (): string | undefined =>
+        w.cache.get(otherKey)?.status?.conditions.find(({ type }) => type === 'NamesAccepted')?.status;
+      await w.until(() => accepted() === 'False', 'the second one is refused');
+      await w.until(() => isEstablished(w), 'the first one is established');
+      await w.writer.submit([{ do: 'delete', key, uid: stored(w)?.metadata.uid ?? '' }], 'test', w.signal);
+      await w.until(() => accepted() === 'True', 'the second one has the kind');
+    }, 'as defined'),
   );
 });
 

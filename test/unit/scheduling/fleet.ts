@@ -17,7 +17,7 @@ import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-
 import { forecastOf } from '../../../reconciler/controllers/forecast/plan-forecast.ts';
 import { planLive, stepsOf } from '../../../reconciler/controllers/sync/plan-live.ts';
 import type { Plan } from '../../../reconciler/core/diff/index.ts';
-import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
+import { NOTHING_DESIRED, type Desired } from '../../../reconciler/core/manifests/index.ts';
 import { finish } from '../../../reconciler/core/paced.ts';
 import { topmostKey } from '../../../reconciler/core/kinds/owners.ts';
 import type { Forecast } from '../../../reconciler/core/scheduling/simulate.ts';
@@ -25,20 +25,20 @@ import { sameTemplate } from '../../../reconciler/core/workloads/template.ts';
 import { isActive, isTerminating } from '../../../reconciler/core/workloads/pod-state.ts';
 import { running } from '../controllers/objects.ts';
 import { World } from '../controllers/world.ts';
-import { desired, manifests } from '../diff/states.ts';
+import { manifests, wanted } from '../diff/states.ts';
 
 const MAX_ROUNDS = 200;
 
 export class Fleet {
   readonly world = new World([deploymentController, replicaSetController(new NodeMonitor())]);
-  #applied: DesiredState = new Map();
+  #applied: Desired = NOTHING_DESIRED;
 
   constructor(...objects: readonly KubeObject[]) {
     for (const object of objects) this.world.put(object);
   }
 
   plan(...documents: readonly string[]): Plan {
-    return planLive(this.world, 'main', this.#applied, desired(manifests(...documents))).plan;
+    return planLive(this.world, 'main', this.#applied, wanted(manifests(...documents))).plan;
   }
   forecast(...documents: readonly string[]): Forecast | undefined {
     return finish(forecastOf(this.plan(...documents), this.world, this.#later));
@@ -58,7 +58,7 @@ export class Fleet {
   begin(...documents: readonly string[]): void {
     this.world.now = this.#later;
     this.world.apply({ steps: stepsOf(this.plan(...documents)) });
-    this.#applied = desired(manifests(...documents));
+    this.#applied = wanted(manifests(...documents));
     while (this.#turnOver());
   }
 

@@ -2,7 +2,7 @@
  * Rules between the fields of one object. Source: Kubernetes' own validation, pkg/apis/core/validation and
  * pkg/apis/apps/validation.
  */
-import { KINDS, readKey, type KubeObject } from '../../../../contracts/objects/index.ts';
+import { KINDS, readKey, type KubeObject, type ObjectMeta } from '../../../../contracts/objects/index.ts';
 import { ORIGIN_ANNOTATION, SOURCE_ANNOTATION } from '../../diff/types.ts';
 import { descriptorOf } from '../../kinds/index.ts';
 import { podTemplateOf } from '../../kinds/pod-template.ts';
@@ -33,7 +33,7 @@ export function checkObject(object: KubeObject, context: CheckContext): void {
 function checkMetadata(object: KubeObject, context: CheckContext): void {
   const { error, has } = context;
   const { kind, metadata } = object;
-  checkAnnotations(metadata.annotations, ['metadata', 'annotations'], context);
+  checkOwnAnnotations(metadata, context);
   if (!KINDS[kind].namespaced && has(['metadata', 'namespace'])) {
     error(
       'NamespaceNotAllowed',
@@ -63,9 +63,14 @@ function checkMetadata(object: KubeObject, context: CheckContext): void {
       "must consist of lower case letters, digits and '-', start with a letter, and have at most 63 characters",
     );
   }
+}
+
+/** Those of an object itself, of whatever kind. */
+export function checkOwnAnnotations({ annotations }: ObjectMeta, context: Pick<CheckContext, 'error'>): void {
+  checkAnnotations(annotations, ['metadata', 'annotations'], context);
   for (const annotation of [SOURCE_ANNOTATION, ORIGIN_ANNOTATION]) {
-    if (readKey(metadata.annotations, annotation) !== undefined) {
-      error('ReservedAnnotation', ['metadata', 'annotations', annotation], 'is set by Plumbline', 'remove it');
+    if (readKey(annotations, annotation) !== undefined) {
+      context.error('ReservedAnnotation', ['metadata', 'annotations', annotation], 'is set by Plumbline', 'remove it');
     }
   }
 }
@@ -73,7 +78,7 @@ function checkMetadata(object: KubeObject, context: CheckContext): void {
 function checkAnnotations(
   annotations: Readonly<Record<string, string>> = {},
   path: FieldPath,
-  { error }: CheckContext,
+  { error }: Pick<CheckContext, 'error'>,
 ): void {
   const bytes = Object.entries(annotations).reduce(
     (sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value),
@@ -81,6 +86,11 @@ function checkAnnotations(
   );
   if (bytes > MAX_ANNOTATION_BYTES)
     error('InvalidValue', path, `must have at most ${MAX_ANNOTATION_BYTES} bytes in all, found ${bytes}`);
+}
+
+/** Whether a namespace may have this name. */
+export function isNamespaceName(name: string): boolean {
+  return isLabel(name, LABEL);
 }
 
 function isLabel(name: string, pattern: RegExp): boolean {

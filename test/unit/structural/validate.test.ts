@@ -1,0 +1,208 @@
+/** Objects against structural schemas: one rule a case. Source: Kubernetes, apiextensions-apiserver/pkg/apiserver/validation. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { JsonObject } from '../../../reconciler/core/fields/json.ts';
+import { withDefaults } from '../../../reconciler/core/structural/defaults.ts';
+import { Budget } from '../../../reconciler/core/structural/limits.ts';
+import { schemaProblems } from '../../../reconciler/core/structural/schema.ts';
+import { schemaSemantics } from '../../../reconciler/core/structural/semantics.ts';
+import { validateObject } from '../../../reconciler/core/structural/validate.ts';
+
+/** A schema whose objects have one field. */
+const of = (a: JsonObject, more: JsonObject = {}): JsonObject => ({ type: 'object', properties: { a }, ...more });
+
+function told(schema: JsonObject, object: JsonObject): string[] {
+  return validateObject(schema, { apiVersion: 'x/v1', kind: 'X', metadata: {}, ...object }, new Budget()).map(
+    ({ path, code }) => `${path.join('.')} ${code}`,
+  );
+}
+
+const FORMS = {
+  anyOf: [{ required: ['x'] }, { required: ['y'] }],
+};
+const CASES: readonly [title: string, schema: JsonObject, object: JsonObject, expected: string[]][] = [
+  ['text for text', of({ type: 'string' }), { a: 'x' }, []],
+  ['a number for text', of({ type: 'string' }), { a: 1 }, ['a WrongType']],
+  ['a fraction for a whole number', of({ type: 'integer' }), { a: 1.5 }, ['a WrongType']],
+  ['a fraction for a number', of({ type: 'number' }), { a: 1.5 }, []],
+  ['a list for a map', of({ type: 'object' }), { a: [] }, ['a WrongType']],
+  ['null', of({ type: 'string' }), { a: null }, ['a WrongType']],
+  ['null where it may be', of({ type: 'string', nullable: true }), { a: null }, []],
+  ['a port by name', of({ 'x-kubernetes-int-or-string': true }), { a: 'web' }, []],
+  ['a port by number', of({ 'x-kubernetes-int-or-string': true }), { a: 80 }, []],
+  ['neither', of({ 'x-kubernetes-int-or-string': true }), { a: true }, ['a WrongType']],
+  ['an unknown field', of({ type: 'string' }), { b: 1 }, ['b UnknownField']],
+  [
+    'one in a list',
+    of({ type: 'array', items: of({ type: 'string' }) }),
+    { a: [{ a: 'x' }, { b: 1 }] },
+    ['a.1.b UnknownField'],
+  ],
+  [
+    'one in a map',
+    of({ type: 'object', additionalProperties: of({ type: 'string' }) }),
+    { a: { k: { b: 1 } } },
+    ['a.k.b UnknownField'],
+  ],
+  [
+    'one where they are kept',
+    of({ type: 'object', 'x-kubernetes-preserve-unknown-fields': true }),
+    { a: { b: 1 } },
+    [],
+  ],
+  [
+    'a wrong one beside those that are kept',
+    of(of({ type: 'string' }, { 'x-kubernetes-preserve-unknown-fields': true })),
+    { a: { a: 1, b: 2 } },
+    ['a.a WrongType'],
+  ],
+  [
+    'an object in an object',
+    of({ type: 'object', 'x-kubernetes-embedded-resource': true }),
+    { a: { kind: 'Y', metadata: {} } },
+    [],
+  ],
+  ['a missing field', of({ type: 'string' }, { required: ['a'] }), {}, ['a MissingField']],
+  ['what every object has', of({ type: 'string' }, { required: ['metadata', 'kind'] }), {}, []],
+  ['a value of several', of({ type: 'string', enum: ['x', 'y'] }), { a: 'y' }, []],
+  ['none of them', of({ type: 'string', enum: ['x', 'y'] }), { a: 'z' }, ['a InvalidValue']],
+  ['a small number', of({ type: 'integer', minimum: 2 }), { a: 1 }, ['a InvalidValue']],
+  ['the bound', of({ type: 'integer', minimum: 2, maximum: 2 }), { a: 2 }, []],
+  [
+    'a bound that is none of them',
+    of({ type: 'integer', minimum: 2, exclusiveMinimum: true }),
+    { a: 2 },
+    ['a InvalidValue'],
+  ],
+  ['a multiple', of({ type: 'number', multipleOf: 0.1 }), { a: 0.3 }, []],
+  ['no multiple', of({ type: 'integer', multipleOf: 2 }), { a: 3 }, ['a InvalidValue']],
+  ['a long text, by its characters', of({ type: 'string', maxLength: 1 }), { a: '\u{1f600}' }, []],
+  ['a longer one', of({ type: 'string', maxLength: 1 }), { a: 'xy' }, ['a InvalidValue']],
+  ['an empty list', of({ type: 'array', minItems: 1, items: { type: 'string' } }), { a: [] }, ['a InvalidValue']],
+  [
+    'a full map',
+    of({ type: 'object', maxProperties: 1, additionalProperties: { type: 'string' } }),
+    { a: { x: '', y: '' } },
+    ['a InvalidValue'],
+  ],
+  [
+    'one of the forms',
+    of({ type: 'object', properties: { x: { type: 'string' }, y: { type: 'string' } }, ...FORMS }),
+    { a: { y: '' } },
+    [],
+  ],
+  [
+    'none of the forms',
+    of({ type: 'object', properties: { x: { type: 'string' } }, ...FORMS }),
+    { a: {} },
+    ['a InvalidValue'],
+  ],
+  [
+    'two of forms that exclude each other',
+    of({ type: 'object', 'x-kubernetes-preserve-unknown-fields': true, oneOf: FORMS.anyOf }),
+    { a: { x: 1, y: 1 } },
+    ['a InvalidValue'],
+  ],
+  ['a form that is excluded', of({ type: 'string', not: { enum: ['x'] } }), { a: 'x' }, ['a InvalidValue']],
+  ['all of several', of({ type: 'integer', allOf: [{ minimum: 2 }, { maximum: 3 }] }), { a: 4 }, ['a InvalidValue']],
+  ['a part that is no schema', of({ type: 'object', properties: 5 }), { a: {} }, []],
+];
+
+describe('an object and its schema', () => {
+  for (const [title, schema, object, expected] of CASES)
+    it(title, () => {
+      assert.deepEqual(told(schema, object), expected);
+    });
+
+  it('is looked at within a budget', () => {
+    let schema: JsonObject = { type: 'string' };
+    for (let depth = 0; depth < 40; depth++) schema = { anyOf: [schema, schema] };
+    const budget = new Budget();
+    validateObject(of({ type: 'array', items: schema }), { a: Array.from({ length: 1000 }, () => 1) }, budget);
+    assert.ok(budget.isSpent);
+  });
+});
+
+describe('defaults', () => {
+  const cases: readonly [string, JsonObject, JsonObject, JsonObject][] = [
+    ['of a field', of({ type: 'integer', default: 3 }), {}, { a: 3 }],
+    ['not of what is written', of({ type: 'integer', default: 3 }), { a: 1 }, { a: 1 }],
+    [
+      'within a default',
+      of({ type: 'object', default: {}, properties: { b: { type: 'string', default: 'x' } } }),
+      {},
+      { a: { b: 'x' } },
+    ],
+    ['not within what is not there', of(of({ type: 'string', default: 'x' })), {}, {}],
+    [
+      'of entries',
+      of({ type: 'array', items: of({ type: 'integer', default: 1 }) }),
+      { a: [{}, { a: 2 }] },
+      { a: [{ a: 1 }, { a: 2 }] },
+    ],
+    [
+      'of values',
+      of({ type: 'object', additionalProperties: of({ type: 'integer', default: 1 }) }),
+      { a: { k: {} } },
+      { a: { k: { a: 1 } } },
+    ],
+  ];
+  for (const [title, schema, object, expected] of cases)
+    it(title, () => {
+      assert.deepEqual(withDefaults(schema, object, new Budget()), expected);
+    });
+
+  it('leave an object that needs none as it is', () => {
+    const object = { a: [1] };
+    assert.equal(withDefaults(of({ type: 'array', items: { type: 'integer' } }), object, new Budget()), object);
+  });
+});
+
+describe('a schema', () => {
+  const cases: readonly [string, JsonObject, string[]][] = [
+    ['that is one', of({ type: 'array', items: { type: 'string' } }), []],
+    ['of no object', { type: 'string' }, ['type']],
+    ['with a type that there is not', of({ type: 'text' }), ['properties.a.type']],
+    ['with a part without a type', of({}), ['properties.a.type']],
+    ['with a list of nothing', of({ type: 'array' }), ['properties.a.items']],
+    ['with a reference', of({ type: 'object', $ref: '#/x' }), ['properties.a.$ref']],
+    ['with fields that are no map', { type: 'object', properties: [] }, ['properties']],
+  ];
+  for (const [title, schema, expected] of cases)
+    it(title, () => {
+      assert.deepEqual(
+        schemaProblems(schema).map(({ path }) => path.join('.')),
+        expected,
+      );
+    });
+
+  it('says how lists and maps are merged', () => {
+    const entry = { type: 'object', properties: { name: { type: 'string' }, port: { type: 'integer', default: 80 } } };
+    const list = {
+      type: 'array',
+      items: entry,
+      'x-kubernetes-list-type': 'map',
+      'x-kubernetes-list-map-keys': ['name', 'port'],
+    };
+    assert.deepEqual(
+      schemaSemantics(
+        of(list, {
+          properties: {
+            list,
+            set: { type: 'array', items: { type: 'string' }, 'x-kubernetes-list-type': 'set' },
+            whole: { type: 'object', 'x-kubernetes-map-type': 'atomic' },
+            free: { type: 'object' },
+          },
+        }),
+      ),
+      {
+        fields: {
+          list: { list: 'map', keys: ['name', 'port'], keyDefaults: { port: 80 } },
+          set: { list: 'set' },
+          whole: { atomic: true },
+        },
+      },
+    );
+    assert.deepEqual(schemaSemantics(undefined), {});
+  });
+});
