@@ -1,21 +1,33 @@
 /** `plumb explain`: one chain from the commit to the runtime's own words. */
 import type { ExplainedPod, ExplainReport } from '../../reconciler/api/types.ts';
+import { findKind } from '../../contracts/objects/index.ts';
 import { age, short } from '../../reconciler/core/kinds/columns.ts';
-import { controlPlane } from '../control-plane.ts';
+import { type ControlPlaneClient, controlPlane } from '../control-plane.ts';
 import { printData } from '../print/format.ts';
 import { print } from '../print/terminal.ts';
 import { placementLinks } from '../print/placement.ts';
-import { parseObject } from './get.ts';
+import { customKind, parseObject } from './get.ts';
 
 export async function explain(
   word: string,
   options: { readonly home?: string; readonly namespace: string; readonly output?: string },
 ): Promise<void> {
-  const { kind, name } = parseObject(word, 'plumb explain deploy/web');
+  const client = controlPlane(options.home);
+  const { kind, name } = await target(client, word);
   const query = new URLSearchParams({ kind, namespace: options.namespace, name });
-  const report = await controlPlane(options.home).get<ExplainReport>(`/plumbline/v1/explain?${query.toString()}`);
+  const report = await client.get<ExplainReport>(`/plumbline/v1/explain?${query.toString()}`);
   process.exitCode = report.found && report.broken === undefined ? 0 : 1;
   if (!(await printData(report, options.output))) await print(`${formatExplain(report, new Date())}\n`);
+}
+
+/** Of a kind that is built in, or that a definition brings along. */
+async function target(
+  client: ControlPlaneClient,
+  word: string,
+): Promise<{ readonly kind: string; readonly name: string }> {
+  const [kind = '', name] = word.split('/', 2);
+  const custom = name !== undefined && name !== '' && findKind(kind) === undefined;
+  return custom && (await customKind(client, kind)) ? { kind, name } : parseObject(word, 'plumb explain deploy/web');
 }
 
 /** The report for people: a line for each link of the chain. */

@@ -3,13 +3,21 @@ import {
   ALL_KINDS,
   findKind,
   KINDS,
+  type AnyObject,
+  type CustomKind,
+  type CustomResourceDefinition,
   type Kind,
+  type KindIdentity,
   type KubeObject,
   type Node,
   type ObjectsByKind,
   type Pod,
+  type Unstructured,
 } from '../../contracts/objects/index.ts';
-import type { ObjectList } from '../../reconciler/api/types.ts';
+import { errorText } from '../../contracts/errors.ts';
+import type { CustomObjectList, ObjectList } from '../../reconciler/api/types.ts';
+import { customColumns } from '../../reconciler/core/kinds/custom-columns.ts';
+import { definedKinds } from '../../reconciler/core/kinds/custom-definitions.ts';
 import { descriptorOf, DESCRIPTORS } from '../../reconciler/core/kinds/index.ts';
 import { type ControlPlaneClient, controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
@@ -66,7 +74,14 @@ export function parseTarget(word: string, name?: string): { readonly kind: Kind;
 
 /** The API path of a list or of one object. */
 export function objectPath(kind: Kind, namespace: string | undefined, name?: string): string {
-  const { apiVersion, plural, namespaced } = KINDS[kind];
+  return pathOf(KINDS[kind], namespace, name);
+}
+
+function pathOf(
+  { apiVersion, plural, namespaced }: KindIdentity,
+  namespace: string | undefined,
+  name: string | undefined,
+): string {
   const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
   const scope = namespaced && namespace !== undefined ? `/namespaces/${encodeURIComponent(namespace)}` : '';
   return `${root}${scope}/${plural}${name === undefined ? '' : `/${encodeURIComponent(name)}`}`;
@@ -85,6 +100,8 @@ export async function get(word: string, name: string | undefined, options: GetOp
     }
     return;
   }
+  const custom = findKind(word.split('/', 1)[0] ?? '') === undefined ? await customKind(client, word) : undefined;
+  if (custom) return getCustom(client, custom, word.split('/', 2)[1] ?? name, options);
   const target = parseTarget(word, name);
   if (target.name !== undefined) {
     const object = await client.get<KubeObject>(
@@ -106,7 +123,61 @@ export async function get(word: string, name: string | undefined, options: GetOp
   await print(`${await printed(client, target.kind, list.items, options)}\n`);
 }
 
-function asShown(object: KubeObject, options: GetOptions): KubeObject {
+async function getCustom(
+  client: ControlPlaneClient,
+  kind: CustomKind,
+  name: string | undefined,
+  options: GetOptions,
+): Promise<void> {
+  const namespace = options.allNamespaces && name === undefined ? undefined : options.namespace;
+  const path = pathOf(kind, namespace, name);
+  if (name !== undefined) {
+    const object = await client.get<Unstructured>(path);
+    if (!(await printData(asShown(object, options), options.output)))
+      await print(`${customText(kind, [object], options)}\n`);
+    return;
+  }
+  const list = await client.get<CustomObjectList>(withSelector(path, options));
+  if (await printData({ ...list, items: list.items.map((item) => asShown(item, options)) }, options.output)) return;
+  if (list.items.length === 0) {
+    progress(
+      `No ${kind.plural} found${kind.namespaced && !options.allNamespaces ? ` in namespace ${options.namespace}` : ''}.`,
+    );
+    return;
+  }
+  await print(`${customText(kind, list.items, options)}\n`);
+}
+
+/** The kind that a word names among those that definitions bring along; undefined where there is none. */
+export async function customKind(client: ControlPlaneClient, word: string): Promise<CustomKind | undefined> {
+  const [kind = ''] = word.split('/', 1);
+  try {
+    const { items } = await client.get<ObjectList>(objectPath('CustomResourceDefinition', undefined));
+    return definedKinds(items as readonly CustomResourceDefinition[]).kinds.find(kind);
+  } catch (error) {
+    throw new CliFailure(
+      2,
+      `${JSON.stringify(kind)} is no built-in kind, and which others there are is not known: ${errorText(error)}`,
+    );
+  }
+}
+
+function customText(kind: CustomKind, objects: readonly Unstructured[], options: GetOptions): string {
+  if (options.output === 'name') return objects.map(({ metadata }) => `${kind.resource}/${metadata.name}`).join('\n');
+  const now = new Date();
+  const version = kind.versions.find(({ name }) => name === kind.version) ?? kind.versions[0];
+  const columns = customColumns(version ?? {}).filter(({ wide }) => !wide || options.output === 'wide');
+  const isWithNamespace = options.allNamespaces === true && kind.namespaced;
+  return table(
+    [...(isWithNamespace ? ['NAMESPACE'] : []), ...columns.map(({ heading }) => heading)],
+    objects.map((object) => [
+      ...(isWithNamespace ? [object.metadata.namespace ?? ''] : []),
+      ...columns.map((column) => column.cell(object, now)),
+    ]),
+  );
+}
+
+function asShown<T extends AnyObject>(object: T, options: GetOptions): T {
   if (options.showManagedFields || object.metadata.managedFields === undefined) return object;
   const { managedFields: _owners, ...metadata } = object.metadata;
   return { ...object, metadata };
@@ -114,7 +185,11 @@ function asShown(object: KubeObject, options: GetOptions): KubeObject {
 
 function listPath(kind: Kind, options: GetOptions): string {
   const path = objectPath(kind, options.allNamespaces ? undefined : options.namespace);
-  return options.selector === undefined ? path : `${path}?labelSelector=${encodeURIComponent(options.selector)}`;
+  return withSelector(path, options);
+}
+
+function withSelector(path: string, { selector }: GetOptions): string {
+  return selector === undefined ? path : `${path}?labelSelector=${encodeURIComponent(selector)}`;
 }
 
 async function printed(

@@ -1,11 +1,16 @@
 /** The explain report: the chain from a commit to the runtime's words, pure, from the store's view. */
 import {
+  customKey,
   findCondition,
+  groupOf,
+  isKind,
   keyOf,
+  type AnyKey,
   type Condition,
   type ContainerStatus,
   type Event,
   type Kind,
+  type KindRegistry,
   type KubeObject,
   type ObjectKey,
   objectKey,
@@ -51,19 +56,11 @@ export function explainReport(input: ExplainInput): ExplainReport {
   const health = object && reportHealth(object, view);
   const commit = commitOf(input);
   const conditions = conditionsOf(object);
-  const involved = new Set([key, ...(object ? descendantsOf(view, object).map(keyOf) : [])]);
+  const involved = new Set<AnyKey | undefined>([key, ...(object ? descendantsOf(view, object).map(keyOf) : [])]);
   const events = view
     .list('Event')
-    .filter((e) =>
-      involved.has(objectKey(e.involvedObject.kind as Kind, e.involvedObject.namespace, e.involvedObject.name)),
-    )
-    .sort((a, b) => (a.lastTimestamp < b.lastTimestamp ? 1 : -1));
-  const isWarning = (e: Event): number => Number(e.type === 'Warning');
-  const shownEvents = events
-    .toSorted((a, b) => isWarning(b) - isWarning(a))
-    .slice(0, MAX_EVENTS)
-    .sort((a, b) => events.indexOf(a) - events.indexOf(b))
-    .map(({ type, reason, message, count, lastTimestamp }) => ({ type, reason, message, count, lastTimestamp }));
+    .filter(({ involvedObject }) => involved.has(involvedKey(involvedObject, view.custom.kinds)));
+  const toldEvents = shownEvents(events);
   const draft: ExplainReport = {
     object: { kind, namespace, name },
     found: object !== undefined,
@@ -73,17 +70,38 @@ export function explainReport(input: ExplainInput): ExplainReport {
     ...(node && { node }),
     owners: owners.map((o) => `${o.kind} ${o.metadata.name}`),
     conditions,
-    events: shownEvents,
+    events: toldEvents,
     pods: shownPods,
-    more: { pods: pods.length - shownPods.length, events: events.length - shownEvents.length },
+    more: { pods: pods.length - shownPods.length, events: events.length - toldEvents.length },
     children: object ? childrenOf(view, object).flatMap(summarized) : [],
   };
   const broken = firstBrokenLink(draft);
   return broken === undefined ? draft : { ...draft, broken };
 }
 
+/** The newest first, of too many the warnings before others. */
+export function shownEvents(events: readonly Event[]): ExplainReport['events'] {
+  const ordered = events.toSorted((a, b) => (a.lastTimestamp < b.lastTimestamp ? 1 : -1));
+  const isWarning = (e: Event): number => Number(e.type === 'Warning');
+  return ordered
+    .toSorted((a, b) => isWarning(b) - isWarning(a))
+    .slice(0, MAX_EVENTS)
+    .sort((a, b) => ordered.indexOf(a) - ordered.indexOf(b))
+    .map(({ type, reason, message, count, lastTimestamp }) => ({ type, reason, message, count, lastTimestamp }));
+}
+
+/** Whom an event is about; undefined for an object of a kind that is not known (any more). */
+export function involvedKey(
+  { apiVersion, kind, namespace, name }: Event['involvedObject'],
+  kinds: KindRegistry,
+): AnyKey | undefined {
+  if (apiVersion === undefined) return isKind(kind) ? objectKey(kind, namespace, name) : undefined;
+  const custom = kinds.named(groupOf(apiVersion), kind);
+  return custom && customKey(custom.resource, namespace, name);
+}
+
 /** The first link of the chain that does not hold, from the commit downwards. */
-function firstBrokenLink(report: ExplainReport): string | undefined {
+export function firstBrokenLink(report: ExplainReport): string | undefined {
   const { commit, health, object } = report;
   if (commit?.outcome === 'Refused' || commit?.outcome === 'Failed')
     return `the newest commit ${commit.revision.slice(0, 12)} is ${commit.outcome.toLowerCase()}: ${commit.message ?? ''}`;
@@ -109,7 +127,10 @@ function firstBrokenLink(report: ExplainReport): string | undefined {
   return undefined;
 }
 
-function commitOf({ view, sourceName }: ExplainInput): ExplainReport['commit'] | undefined {
+export function commitOf({
+  view,
+  sourceName,
+}: Pick<ExplainInput, 'view' | 'sourceName'>): ExplainReport['commit'] | undefined {
   const status = view.get(objectKey('Source', undefined, sourceName))?.status;
   const record = status?.observedRevision === undefined ? undefined : recordOf(status, status.observedRevision);
   return (

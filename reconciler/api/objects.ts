@@ -1,22 +1,31 @@
 /** Kubernetes-style reads of the live state. */
 import {
   ALL_KINDS,
+  customKey,
   findKind,
+  isCustomKey,
   KINDS,
   labelsInclude,
   objectKey,
+  type CustomKind,
   type Kind,
   type Stored,
+  type StoredUnstructured,
 } from '../../contracts/objects/index.ts';
 import type { StoreView } from '../controllers/runtime/controller.ts';
 import { descendantsOf } from '../core/kinds/owners.ts';
 import { redacted } from '../core/kinds/sealed.ts';
 import { ApiError, notFound } from './answers.ts';
-import type { ObjectList } from './types.ts';
+import type { CustomObjectList, ObjectList } from './types.ts';
 
 /** The kind that a path's group, version and plural name; ApiError 404 where there is none. */
-export function kindOfPath(apiVersion: string, plural: string): Kind {
-  const kind = ALL_KINDS.find((k) => KINDS[k].plural === plural && KINDS[k].apiVersion === apiVersion);
+export function kindOfPath(view: StoreView, apiVersion: string, plural: string): Kind | CustomKind {
+  const kind =
+    ALL_KINDS.find((k) => KINDS[k].plural === plural && KINDS[k].apiVersion === apiVersion) ??
+    view.custom.kinds.all.find(
+      (custom) =>
+        custom.plural === plural && custom.versions.some(({ name }) => `${custom.group}/${name}` === apiVersion),
+    );
   if (!kind) throw notFound(`there is no resource ${plural} in ${apiVersion}`);
   return kind;
 }
@@ -36,6 +45,34 @@ export function listObjects(view: StoreView, kind: Kind, query: ListQuery): Obje
     .filter((o) => labelsInclude(o.metadata.labels, wanted))
     .filter((o) => !owners || o.metadata.ownerReferences?.some((r) => owners.has(r.uid)));
   return { apiVersion: 'v1', kind: 'List', items: items.map(redacted) };
+}
+
+/** The same of a custom kind. */
+export function listCustom(view: StoreView, kind: CustomKind, query: ListQuery): CustomObjectList {
+  const wanted = parseSelector(query.labelSelector);
+  const owners = query.owner === undefined ? undefined : ownerUids(view, query.owner, query.namespace ?? '');
+  const items = view.custom
+    .list(kind.resource, kind.namespaced ? query.namespace : undefined)
+    .filter(({ metadata }) => labelsInclude(metadata.labels, wanted))
+    .filter(({ metadata }) => !owners || metadata.ownerReferences?.some(({ uid }) => owners.has(uid)));
+  return { apiVersion: 'v1', kind: 'List', items };
+}
+
+export function getCustom(
+  view: StoreView,
+  kind: CustomKind,
+  namespace: string | undefined,
+  name: string,
+): StoredUnstructured {
+  const isKey = isCustomKey(`${kind.resource}/${kind.namespaced ? (namespace ?? '') : ''}/${name}`);
+  const object = isKey
+    ? view.custom.get(customKey(kind.resource, kind.namespaced ? namespace : undefined, name))
+    : undefined;
+  if (!object)
+    throw notFound(
+      `${kind.plural} ${JSON.stringify(name)} not found${kind.namespaced ? ` in namespace ${namespace}` : ''}`,
+    );
+  return object;
 }
 
 export function getObject(

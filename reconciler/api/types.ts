@@ -1,5 +1,5 @@
 /** The answers of `/plumbline/v1`: what the CLI and the dashboard show. */
-import type { Condition, Event, KubeObject, RevisionRecord } from '../../contracts/objects/index.ts';
+import type { Condition, Event, KubeObject, RevisionRecord, Unstructured } from '../../contracts/objects/index.ts';
 import type { Diagnostic } from '../core/manifests/types.ts';
 import type { PlacementExplanation } from '../core/scheduling/explain.ts';
 import type { ObjectReport } from '../core/revisions/health.ts';
@@ -126,6 +126,13 @@ export interface ObjectList {
   readonly apiVersion: 'v1';
   readonly kind: 'List';
   readonly items: readonly KubeObject[];
+}
+
+/** The same of objects of a custom kind. */
+export interface CustomObjectList {
+  readonly apiVersion: 'v1';
+  readonly kind: 'List';
+  readonly items: readonly Unstructured[];
 }
 
 /** Kubernetes' Status object, the body of every answer that is not 2xx. */

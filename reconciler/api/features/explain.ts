@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { findKind, KINDS } from '../../../contracts/objects/index.ts';
 import { ApiError } from '../answers.ts';
+import { explainCustom } from '../explain-custom.ts';
 import { explainReport } from '../explain.ts';
 import { type PlacementAccess, type PodAccess, withLastLines, withPlacement } from '../pods.ts';
 import { type Feature, OWN_ROOT, read } from '../routes.ts';
@@ -17,7 +18,17 @@ export function explain(needs: ExplainNeeds): Feature {
     app.get(`${OWN_ROOT}/explain`, async (request, reply) => {
       const asked = read(Query, request.query);
       const kind = findKind(asked.kind);
-      if (!kind) throw new ApiError(400, 'BadRequest', `there is no kind ${JSON.stringify(asked.kind)}`);
+      if (!kind) {
+        const custom = needs.view.custom.kinds.find(asked.kind);
+        if (!custom) throw new ApiError(400, 'BadRequest', `there is no kind ${JSON.stringify(asked.kind)}`);
+        return explainCustom({
+          view: needs.view,
+          sourceName: needs.sourceName,
+          kind: custom,
+          namespace: asked.namespace,
+          name: asked.name,
+        });
+      }
       const explained = explainReport({
         view: needs.view,
         sourceName: needs.sourceName,

@@ -1,10 +1,10 @@
 /** Lists and single objects at Kubernetes' paths. */
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { KINDS, type Kind } from '../../../contracts/objects/index.ts';
+import { KINDS, type CustomKind, type Kind } from '../../../contracts/objects/index.ts';
 import type { StoreView } from '../../controllers/runtime/controller.ts';
 import { notFound } from '../answers.ts';
-import { getObject, kindOfPath, listObjects } from '../objects.ts';
+import { getCustom, getObject, kindOfPath, listCustom, listObjects } from '../objects.ts';
 import { type Feature, read } from '../routes.ts';
 
 export interface ObjectsNeeds {
@@ -28,18 +28,22 @@ export function objects({ view }: ObjectsNeeds): Feature {
   function list(request: FastifyRequest): unknown {
     const path = read(Path, request.params);
     const { labelSelector, owner } = read(Query, request.query);
-    return listObjects(view, kindAt(path), {
+    const kind = kindAt(view, path);
+    const query = {
       ...(path.namespace !== undefined && { namespace: path.namespace }),
       ...(labelSelector !== undefined && { labelSelector }),
       ...(owner !== undefined && { owner }),
-    });
+    };
+    return typeof kind === 'string' ? listObjects(view, kind, query) : listCustom(view, kind, query);
   }
 
   function one(request: FastifyRequest): unknown {
     const path = read(Path, request.params);
-    const kind = kindAt(path);
-    if (KINDS[kind].namespaced && path.namespace === undefined)
+    const kind = kindAt(view, path);
+    const { namespaced } = typeof kind === 'string' ? KINDS[kind] : kind;
+    if (namespaced && path.namespace === undefined)
       throw notFound(`${path.plural} are in namespaces: ask at /namespaces/NAME/${path.plural}`);
+    if (typeof kind !== 'string') return getCustom(view, kind, path.namespace, path.name ?? '');
     return getObject(view, kind, path.namespace, path.name ?? '', read(Query, request.query).reveal);
   }
 
@@ -53,6 +57,6 @@ export function objects({ view }: ObjectsNeeds): Feature {
   };
 }
 
-function kindAt({ group, version, plural }: z.infer<typeof Path>): Kind {
-  return kindOfPath(group === undefined ? version : `${group}/${version}`, plural);
+function kindAt(view: StoreView, { group, version, plural }: z.infer<typeof Path>): Kind | CustomKind {
+  return kindOfPath(view, group === undefined ? version : `${group}/${version}`, plural);
 }
