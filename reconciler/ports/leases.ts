@@ -4,6 +4,13 @@
  * on them.
  */
 
+/** What a member tells of its nodes: those of these shards send to no endpoint that was withdrawn up to that version. */
+export interface LetGo {
+  /** A version of the store; 0 while nothing is known. */
+  readonly upTo: number;
+  readonly shards: readonly number[];
+}
+
 export interface Member {
   /** Names the membership; never used twice within an incarnation of the store. */
   readonly id: string;
@@ -13,8 +20,7 @@ export interface Member {
   readonly beat: number;
   /** Takes shards. One that still rebuilds, or reads the store in, does not yet. */
   readonly ready: boolean;
-  /** Number up to which its nodes have let go of withdrawn endpoints: see `EndpointWithdrawals`. */
-  readonly withdrawn: number;
+  readonly letGo: LetGo;
 }
 
 export interface LeaseView {
@@ -52,7 +58,7 @@ export interface Leases {
   /** Shows that the member lives; answers what the table holds, or undefined when it was expelled. */
   renew(
     member: string,
-    state: Pick<Member, 'beat' | 'ready' | 'withdrawn'>,
+    state: Pick<Member, 'beat' | 'ready' | 'letGo'>,
     signal: AbortSignal,
   ): Promise<LeaseView | undefined>;
   /** Takes those that nobody else holds, with a new token also where the member held one already. */

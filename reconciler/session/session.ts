@@ -204,6 +204,7 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
       monitor?.hears(node, clock.monotonic());
     },
     beatsAreHeard: () => monitor !== undefined,
+    planes: membership,
   });
   await parts.start({
     name: 'nodes',

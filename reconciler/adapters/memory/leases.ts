@@ -26,14 +26,14 @@ export class MemoryLeases implements Leases {
     for (const [id, home] of [...state.homes]) if (home === who.home) this.#expel(id);
     state.joined += 1;
     const member = String(state.joined);
-    state.members.set(member, { id: member, label: who.label, beat: 0, ready: false, withdrawn: 0 });
+    state.members.set(member, { id: member, label: who.label, beat: 0, ready: false, letGo: { upTo: 0, shards: [] } });
     state.homes.set(member, who.home);
     return { member, shards: SHARDS };
   }
 
   async renew(
     member: string,
-    update: Pick<Member, 'beat' | 'ready' | 'withdrawn'>,
+    update: Pick<Member, 'beat' | 'ready' | 'letGo'>,
     signal: AbortSignal,
   ): Promise<LeaseView | undefined> {
     this.#check(signal);

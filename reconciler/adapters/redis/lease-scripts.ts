@@ -27,7 +27,7 @@ for i = 1, #fields, 2 do
   end
 end
 local id = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'members', 1))
-redis.call('HSET', KEYS[1], 'member:' .. id, ARGV[2] .. '|0|0|0|' .. ARGV[3])
+redis.call('HSET', KEYS[1], 'member:' .. id, ARGV[2] .. '|0|0|0:|' .. ARGV[3])
 redis.call('HSETNX', KEYS[1], 'shards', ARGV[4])
 return {id, redis.call('HGET', KEYS[1], 'shards')}
 `;

@@ -62,7 +62,7 @@ export class RedisLeases implements Leases {
 
   async renew(
     member: string,
-    state: Pick<Member, 'beat' | 'ready' | 'withdrawn'>,
+    state: Pick<Member, 'beat' | 'ready' | 'letGo'>,
     signal: AbortSignal,
   ): Promise<LeaseView | undefined> {
     const value = encodeMember(this.#fixed.get(member) ?? { home: '', label: '' }, state);

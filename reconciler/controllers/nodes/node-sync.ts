@@ -16,6 +16,7 @@ import type { StoreCache } from '../runtime/cache.ts';
 import type { EventRecorder } from '../runtime/event-recorder.ts';
 import { FanOut } from './fan-out.ts';
 import { NodeSession, type NodeSessionDeps } from './node-session.ts';
+import { Exchange, type OtherPlanes } from './other-planes.ts';
 import { late, Places } from './places.ts';
 import { StatusWriter } from './status-writer.ts';
 
@@ -40,6 +41,8 @@ export interface NodeSyncOptions {
   readonly heard?: (node: string) => void;
   /** Whether whoever needs it is told by `heard` now. Default: where there is one. */
   readonly beatsAreHeard?: () => boolean;
+  /** Those that speak to the nodes of the other shards. When absent, nobody does. */
+  readonly planes?: OtherPlanes;
   /** Between 0 and 1, for jitter. Math.random unless given. */
   readonly random?: () => number;
   /** Pushes at once, of one shard. */
@@ -73,7 +76,10 @@ export class NodeSync {
   /** Removed machines whose pods the others still send to: until they do no longer, or the machine comes back. */
   readonly #departing = new Map<string, { readonly mayEnd: () => void; readonly back: AbortController }>();
   readonly #requested = new Set<string>();
+  /** Shards that have nodes and are not held here. */
+  readonly #elsewhere = new Set<number>();
   readonly #stopping = new AbortController();
+  #exchange: Exchange | undefined;
   #flushing: Promise<void> | undefined;
   #expiring: Promise<void> | undefined;
   #unsubscribe: (() => void) | undefined;
@@ -81,7 +87,7 @@ export class NodeSync {
   constructor(options: NodeSyncOptions) {
     this.#options = options;
     this.#shards = options.shards ?? SHARDS;
-    this.#tracker = new AssignmentTracker(options.incarnation);
+    this.#tracker = new AssignmentTracker(options.incarnation, Number(options.cache.resourceVersion));
     const { clock, log } = options;
     this.#openings = new Places(OPENING, clock);
     this.#fanOut = new FanOut({
@@ -110,6 +116,19 @@ export class NodeSync {
     for (const object of present.sort((a, b) => rank(a.kind) - rank(b.kind))) this.#onChange('put', object, undefined);
     // Agents that hold all of it are recognised.
     this.#tracker.publish();
+    const { planes, clock } = this.#options;
+    if (!planes) return;
+    this.#exchange = new Exchange({
+      planes,
+      tracker: this.#tracker,
+      clock,
+      held: () => [...this.#held.keys()],
+      elsewhere: () => this.#elsewhere,
+      position: () => Number(cache.resourceVersion),
+      changed: (nodes) => {
+        this.#requestAll(nodes);
+      },
+    });
   }
 
   /**
@@ -126,6 +145,7 @@ export class NodeSync {
     this.#held.set(shard, { epoch, worker });
     for (const machine of cache.list('Machine'))
       if (this.shardOf(machine.metadata.name) === shard) this.#begin(machine, epoch);
+    this.#countShard(shard);
   }
 
   /** A push that takes long goes on without a worker: nodes that are off hold up nobody. */
@@ -153,6 +173,8 @@ export class NodeSync {
     const held = this.#held.get(shard);
     this.#held.delete(shard);
     if (!held) return;
+    // Before its nodes are left: their rules count all the time.
+    this.#countShard(shard);
     const names = [...this.#sessions.keys()].filter((name) => this.shardOf(name) === shard);
     const ending = names.map((name) => this.#sessions.get(name)?.close());
     for (const name of names) {
@@ -187,7 +209,7 @@ export class NodeSync {
     this.#sessions.clear();
     await Promise.all([...this.#ending, ...[...this.#held.values()].map(({ worker }) => worker.close(graceMs))]);
     this.#held.clear();
-    await Promise.all([this.#flushing, this.#expiring, this.#fanOut.close()]);
+    await Promise.all([this.#flushing, this.#expiring, this.#fanOut.close(), this.#exchange?.close()]);
     await this.#writer.close();
   }
 
@@ -195,7 +217,10 @@ export class NodeSync {
     if (object.kind === 'Machine') this.#machineChanged(type, object);
     this.#requestAll(this.#tracker.observe(type, object, this.#options.clock.monotonic()));
     this.#fanOut.noticed();
-    if (this.#tracker.nextExpiry() !== undefined && !this.#stopping.signal.aborted) this.#expiring ??= this.#expire();
+    if (this.#tracker.nextExpiry() !== undefined && !this.#stopping.signal.aborted) {
+      this.#expiring ??= this.#expire();
+      this.#exchange?.begin();
+    }
     // Somebody who replaced the status, or made the object anew, may have lost what was known of it.
     if ((object.kind === 'Machine' || object.kind === 'Node') && type === 'put' && previous === undefined)
       this.#writer.appeared(keyOf(object));
@@ -204,9 +229,11 @@ export class NodeSync {
   #machineChanged(type: 'put' | 'delete', machine: StoredMachine): void {
     const { name } = machine.metadata;
     const session = this.#sessions.get(name);
-    const held = this.#held.get(this.shardOf(name));
+    const shard = this.shardOf(name);
+    const held = this.#held.get(shard);
     if (!held) {
       if (type === 'delete') this.#tracker.removed(name);
+      if (type === 'delete' || !this.#elsewhere.has(shard)) this.#countShard(shard);
       return;
     }
     if (type === 'delete') {
@@ -219,6 +246,23 @@ export class NodeSync {
       session.update(machine);
     } else {
       this.#begin(machine, held.epoch);
+    }
+  }
+
+  /** Whether the rules of the shard's nodes are heard of from others, or from the nodes. */
+  #countShard(shard: number): void {
+    const { cache, planes } = this.#options;
+    const counts =
+      planes !== undefined &&
+      !this.#held.has(shard) &&
+      cache.list('Machine').some(({ metadata }) => this.shardOf(metadata.name) === shard);
+    if (counts === this.#elsewhere.has(shard)) return;
+    if (counts) {
+      this.#elsewhere.add(shard);
+      this.#tracker.joinShard(shard);
+    } else {
+      this.#elsewhere.delete(shard);
+      this.#requestAll(this.#tracker.leaveShard(shard));
     }
   }
 

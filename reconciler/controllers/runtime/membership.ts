@@ -11,7 +11,7 @@ import { asError } from '../../../contracts/errors.ts';
 import { PlumbError, RetryableError } from '../../core/errors.ts';
 import { Silence } from '../../core/leases/silence.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Grant, Leases, LeaseView, Member } from '../../ports/leases.ts';
+import type { Grant, Leases, LeaseView, LetGo, Member } from '../../ports/leases.ts';
 import type { Log } from '../../ports/log.ts';
 
 export interface MembershipOptions {
@@ -57,7 +57,7 @@ export class Membership {
   #view = EMPTY;
   #beat = 0;
   #ready = false;
-  #withdrawn = 0;
+  #letGo: () => LetGo = () => ({ upTo: 0, shards: [] });
   /** When the last renewal that was answered had been sent. */
   #renewedAt = 0;
   #hurry = new AbortController();
@@ -113,11 +113,9 @@ export class Membership {
     this.lookSoon();
   }
 
-  /** Tells the others how far its nodes have let go of withdrawn endpoints. Told at once only where somebody hears it. */
-  tellWithdrawn(number: number): void {
-    if (number === this.#withdrawn) return;
-    this.#withdrawn = number;
-    if (this.others.length > 0) this.lookSoon();
+  /** What it tells the others of its nodes with each renewal, from now on. */
+  tells(letGo: () => LetGo): void {
+    this.#letGo = letGo;
   }
 
   /** Renews without waiting for the next beat. */
@@ -184,7 +182,7 @@ export class Membership {
     const { leases, clock, log } = this.#options;
     const sentAt = clock.monotonic();
     this.#beat += 1;
-    const state = { beat: this.#beat, ready: this.#ready, withdrawn: this.#withdrawn };
+    const state = { beat: this.#beat, ready: this.#ready, letGo: this.#letGo() };
     const heldBefore = [...this.#held];
     const view = await leases.renew(this.#id, state, signal);
     if (!view) throw lost('it was not heard for a while, and another control plane took over what it held');

@@ -2,6 +2,7 @@
  * Holds this control plane's share of the shards, and has the work of each begin and end here. Level-triggered: who
  * takes a shard begins with everything of it, after its cache has seen all that the former holder wrote.
  */
+import { shardLease } from '../../core/leases/shards.ts';
 import { sharesOf } from '../../core/leases/shares.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Member } from '../../ports/leases.ts';
@@ -64,7 +65,7 @@ export class ShardKeeper {
   /** Who holds the shard, as far as it was seen; undefined while nobody does. */
   holderOf(shard: number): Member | undefined {
     const { members, holders } = this.#options.membership.view;
-    const id = holders.get(nameOf(shard));
+    const id = holders.get(shardLease(shard));
     return members.find((member) => member.id === id);
   }
 
@@ -107,7 +108,7 @@ export class ShardKeeper {
     const { id, shards, view } = membership;
     const holders = new Map<number, string>();
     for (let shard = 0; shard < shards; shard += 1) {
-      const holder = view.holders.get(nameOf(shard));
+      const holder = view.holders.get(shardLease(shard));
       // What one that is no member is said to hold is free.
       if (holder !== undefined && view.members.some((member) => member.id === holder)) holders.set(shard, holder);
     }
@@ -116,7 +117,7 @@ export class ShardKeeper {
     if (giveUp.length > 0) {
       await Promise.all(giveUp.map((shard) => this.#leave(shard)));
       await this.#options.settled(signal);
-      await membership.release(giveUp.map(nameOf), signal);
+      await membership.release(giveUp.map(shardLease), signal);
       log.info('shards given up for another control plane', { shards: giveUp });
     }
     // Also those that are ours in the table and not here: the lease was lost for a while, and nobody took it. And not
@@ -130,13 +131,13 @@ export class ShardKeeper {
   async #take(shards: readonly number[], signal: AbortSignal): Promise<void> {
     const { membership, reached, log } = this.#options;
     await Promise.all(shards.flatMap((shard) => this.#ending.get(shard) ?? []));
-    const leases = await membership.acquire(shards.map(nameOf), signal);
+    const leases = await membership.acquire(shards.map(shardLease), signal);
     const newest = leases.map(({ resourceVersion }) => resourceVersion).sort((a, b) => Number(b) - Number(a))[0];
     if (newest === undefined) return;
     await reached(newest, signal);
     const taken: number[] = [];
     for (const shard of shards) {
-      const lease = leases.find(({ name }) => name === nameOf(shard));
+      const lease = leases.find(({ name }) => name === shardLease(shard));
       if (!lease || lease.lost.aborted) continue;
       this.#running.set(shard, lease);
       lease.lost.addEventListener(
@@ -166,8 +167,4 @@ export class ShardKeeper {
     this.#ending.set(shard, ending);
     await ending;
   }
-}
-
-function nameOf(shard: number): string {
-  return `shard-${shard}`;
 }

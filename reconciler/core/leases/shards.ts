@@ -3,6 +3,11 @@
 /** How many a store is divided into; the store's header says it, so that all its control planes agree. */
 export const SHARDS = 16;
 
+/** Name of the lease of a shard. */
+export function shardLease(shard: number): string {
+  return `shard-${shard}`;
+}
+
 /** A stable spread of keys (FNV-1a, 32 bits). */
 export function hashOf(key: string): number {
   let hash = 0x811c9dc5;

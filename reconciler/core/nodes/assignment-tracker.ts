@@ -73,7 +73,7 @@ export class AssignmentTracker {
   readonly #askers = new Map<ObjectKey, Set<string>>();
   /** Nodes that are no more and still have something here. */
   readonly #left = new Set<string>();
-  readonly #withdrawals = new EndpointWithdrawals();
+  readonly #withdrawals: EndpointWithdrawals;
   /** Pods that end, by uid, whose nodes are not told yet: they hold {@link living} forms. */
   readonly #withheld = new Map<string, StoredPod>();
   /** Pods, by uid, that end with a node that is no more, once the others have let go of them; and that node. */
@@ -82,8 +82,10 @@ export class AssignmentTracker {
 
   /**
    * `incarnation`: of the store. Versions of one are never those of another, whose resourceVersions cannot be compared.
+   * `position`: the store's version as of which it is shown first.
    */
-  constructor(incarnation: string) {
+  constructor(incarnation: string, position = 0) {
+    this.#withdrawals = new EndpointWithdrawals(position);
     this.#incarnation = digest(incarnation).toString('hex').slice(0, 8);
   }
 
@@ -110,7 +112,10 @@ export class AssignmentTracker {
     if (this.#shared.put(key, next)) this.#unpublished.add(object.kind);
     if (object.kind === 'Node') this.#setOwn(object, type, touched);
     this.#forgetLeft();
-    if (object.kind === 'EndpointSlice') this.#withdrawals.slice(key, type === 'delete' ? undefined : object);
+    if (object.kind === 'EndpointSlice') {
+      const version = Number(object.metadata.resourceVersion);
+      this.#withdrawals.slice(key, type === 'delete' ? undefined : object, version);
+    }
     return this.#tell(this.#withdrawals.takeFree(), touched);
   }
 
@@ -175,6 +180,31 @@ export class AssignmentTracker {
   inForce(node: string, version: string | null): readonly string[] {
     this.#withdrawals.inForce(node, version);
     return this.#tell(this.#withdrawals.takeFree());
+  }
+
+  /** The shard's nodes are spoken to by another control plane, or by none: they count as {@link join}ed ones do. */
+  joinShard(shard: number): void {
+    this.#withdrawals.joinShard(shard);
+  }
+
+  /** They are spoken to from here, or there are none. Says which nodes' assignments differ because of it. */
+  leaveShard(shard: number): readonly string[] {
+    this.#withdrawals.leaveShard(shard);
+    return this.#tell(this.#withdrawals.takeFree());
+  }
+
+  /**
+   * What the holders of those shards tell of their nodes, as {@link letGoUpTo}; 0 where there is none. Says which nodes'
+   * assignments differ because of it.
+   */
+  told(word: ReadonlyMap<number, number>): readonly string[] {
+    for (const [shard, version] of word) this.#withdrawals.told(shard, version);
+    return this.#tell(this.#withdrawals.takeFree());
+  }
+
+  /** See {@link EndpointWithdrawals.letGoUpTo}. */
+  letGoUpTo(seen: number): number {
+    return this.#withdrawals.letGoUpTo(seen);
   }
 
   /** When {@link expire} is due, on the clock of {@link observe}; undefined while nothing is withheld. */

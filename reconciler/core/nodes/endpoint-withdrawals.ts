@@ -7,8 +7,13 @@
  * assignment holds all changes up to one; and a node reports the version whose rules are in force. A node that keeps a
  * pod waiting for the whole limit is not waited for again before it has caught up: one that is off, or lies, costs one
  * wait.
+ *
+ * Nodes that another control plane speaks to are waited for by shard, in the same way: their control plane tells up to
+ * which version of the store all of its nodes have let go ({@link EndpointWithdrawals.letGoUpTo}). A shard that nobody
+ * speaks for is one of which nothing is known. All control planes see the same pods wait, and so excuse the same nodes.
  */
 import type { EndpointSlice, ObjectKey } from '../../../contracts/objects/index.ts';
+import { WithdrawalOrder } from './withdrawal-order.ts';
 
 /**
  * A pod waits no longer than this for others to let go of it. As long as some nodes' rules take at worst, and far below
@@ -25,25 +30,36 @@ interface Mention {
   routing: number;
 }
 
-interface NodeRules {
-  /** Number up to which each version holds all changes. */
-  readonly versions: Map<string, number>;
-  reported: string | null;
+/** Of a node, or of all nodes of a shard. */
+interface Rules {
+  /** Holds all changes up to this number. */
   inForce: number;
   /** Not waited for below this number. */
   excusedTo: number;
 }
 
+interface NodeRules extends Rules {
+  /** Number up to which each version holds all changes. */
+  readonly versions: Map<string, number>;
+  reported: string | null;
+}
+
+/** The number that all of the withdrawals seen before count with: above 0, where a node is of which nothing is known. */
+const FIRST = 1;
+
 export class EndpointWithdrawals {
-  /** Of the newest change that withdrew an endpoint. Above 0, so that a node of which nothing is known is behind. */
-  #sequence = 1;
+  /** Of the newest change that withdrew an endpoint. */
+  #sequence = FIRST;
   /** Of what nodes are sent now: changes wait until they are published together. */
-  #published = 1;
+  #published = FIRST;
+  readonly #order: WithdrawalOrder;
   readonly #slices = new Map<ObjectKey, ReadonlyMap<string, boolean>>();
   readonly #mentions = new Map<string, Mention>();
   /** Known pods by uid: the number at which their endpoints were withdrawn last, 0 for never. */
   readonly #withdrawn = new Map<string, number>();
   readonly #nodes = new Map<string, NodeRules>();
+  /** Nodes that other control planes speak to, by shard. */
+  readonly #shards = new Map<number, Rules>();
   /** Pods that wait, and until when at most; earliest first. */
   readonly #waiting = new Map<string, number>();
   /** Those of them that end with their node, and are remembered when their objects are gone. */
@@ -52,19 +68,55 @@ export class EndpointWithdrawals {
    * The earliest withdrawal that is waited for, and whom for; null when there is none; undefined when it has to be
    * looked for.
    */
-  #front: { readonly number: number; readonly behind: Set<string> } | null | undefined = null;
+  #front: { readonly number: number; readonly behind: Set<Rules> } | null | undefined = null;
+
+  /** `version`: of the store, as of which slices and pods are shown first. */
+  constructor(version = 0) {
+    this.#order = new WithdrawalOrder(FIRST, version);
+  }
 
   /** A node whose rules count; of one just met nothing is known. */
   join(node: string): void {
     if (this.#nodes.has(node)) return;
     const rules: NodeRules = { versions: new Map(), reported: null, inForce: 0, excusedTo: 0 };
     this.#nodes.set(node, rules);
-    this.#compare(node, rules);
+    this.#compare(rules);
   }
 
   leave(node: string): void {
+    const rules = this.#nodes.get(node);
     this.#nodes.delete(node);
-    this.#front?.behind.delete(node);
+    if (rules) this.#front?.behind.delete(rules);
+  }
+
+  /** A shard with nodes that others speak to, or nobody. */
+  joinShard(shard: number): void {
+    if (this.#shards.has(shard)) return;
+    const rules: Rules = { inForce: 0, excusedTo: 0 };
+    this.#shards.set(shard, rules);
+    this.#compare(rules);
+  }
+
+  leaveShard(shard: number): void {
+    const rules = this.#shards.get(shard);
+    this.#shards.delete(shard);
+    if (rules) this.#front?.behind.delete(rules);
+  }
+
+  /** Whoever speaks to the shard's nodes says {@link letGoUpTo}; 0 where nobody does. */
+  told(shard: number, version: number): void {
+    const rules = this.#shards.get(shard);
+    if (!rules) return;
+    rules.inForce = this.#order.numberAt(version);
+    this.#compare(rules);
+  }
+
+  /**
+   * The version of the store up to which no own node sends to an endpoint that was withdrawn, for other control planes;
+   * those that are not waited for here are left out. `seen`: up to which version every change has been shown here.
+   */
+  letGoUpTo(seen: number): number {
+    return Math.min(seen, this.#order.versionBelow(reachedBy(this.#nodes.values(), this.#sequence)));
   }
 
   /** All changes up to now are in the versions that are made from now on. */
@@ -93,11 +145,11 @@ export class EndpointWithdrawals {
     rules.reported = version;
     rules.inForce = version === null ? 0 : (rules.versions.get(version) ?? 0);
     for (const [sent, number] of rules.versions) if (number < rules.inForce) rules.versions.delete(sent);
-    this.#compare(node, rules);
+    this.#compare(rules);
   }
 
-  /** The slice as it is now; undefined when it is gone. */
-  slice(key: ObjectKey, slice: EndpointSlice | undefined): void {
+  /** The slice as of `version`; undefined when it is gone. */
+  slice(key: ObjectKey, slice: EndpointSlice | undefined, version: number): void {
     const before = this.#slices.get(key) ?? new Map<string, boolean>();
     const after = slice === undefined ? new Map<string, boolean>() : podsOf(slice);
     if (after.size === 0) this.#slices.delete(key);
@@ -105,8 +157,10 @@ export class EndpointWithdrawals {
     for (const [uid, routing] of after) this.#mention(uid, 1, routing ? 1 : 0);
     for (const [uid, routing] of before) this.#mention(uid, -1, routing ? -1 : 0);
     const withdrawn = [...before].filter(([uid, routing]) => routing && !this.#isRouted(uid));
-    if (withdrawn.length === 0) return;
-    this.#sequence += 1;
+    // Of one that is listed and not sent to, others may have been told more before it was seen here.
+    const isMet = [...after].some(([uid, routing]) => !routing && !before.has(uid));
+    if (withdrawn.length === 0 && !isMet) return;
+    this.#count(version);
     for (const [uid] of withdrawn) {
       if (this.#withdrawn.has(uid)) this.#withdrawn.set(uid, this.#sequence);
       if (this.#waiting.has(uid)) this.#front ??= undefined;
@@ -131,8 +185,8 @@ export class EndpointWithdrawals {
   mustWait(uid: string, now: number): boolean {
     if (this.#waiting.has(uid)) return true;
     const number = this.#numberOf(uid);
-    if (number === 0 || this.#nodes.size === 0) return false;
-    if (number !== undefined && ![...this.#nodes.values()].some((rules) => isBehind(rules, number))) return false;
+    if (number === 0 || this.#nodes.size + this.#shards.size === 0) return false;
+    if (number !== undefined && !this.#all().some((rules) => isBehind(rules, number))) return false;
     this.#waiting.set(uid, now + WITHDRAWAL_LIMIT_MS);
     if (number !== undefined && (!this.#front || number < this.#front.number)) this.#front = undefined;
     return true;
@@ -157,8 +211,8 @@ export class EndpointWithdrawals {
    */
   takeFree(): readonly string[] {
     if (this.#front === null || (this.#front && this.#front.behind.size > 0)) return [];
-    let reached = Infinity;
-    for (const rules of this.#nodes.values()) if (!isExcused(rules)) reached = Math.min(reached, rules.inForce);
+    const all = this.#all();
+    const reached = reachedBy(all, Infinity);
     const free: string[] = [];
     let next = Infinity;
     for (const uid of this.#waiting.keys()) {
@@ -168,12 +222,7 @@ export class EndpointWithdrawals {
     }
     for (const uid of free) this.#release(uid);
     this.#front =
-      next === Infinity
-        ? null
-        : {
-            number: next,
-            behind: new Set([...this.#nodes].filter(([, rules]) => isBehind(rules, next)).map(([node]) => node)),
-          };
+      next === Infinity ? null : { number: next, behind: new Set(all.filter((rules) => isBehind(rules, next))) };
     return free;
   }
 
@@ -183,7 +232,7 @@ export class EndpointWithdrawals {
     return first;
   }
 
-  /** Takes out the pods that have waited long enough, and excuses the nodes that they waited for. */
+  /** Takes out the pods that have waited long enough, and excuses those that they waited for. */
   takeExpired(now: number): readonly string[] {
     const expired: string[] = [];
     let number = 0;
@@ -193,10 +242,18 @@ export class EndpointWithdrawals {
       number = Math.max(number, this.#numberOf(uid) ?? 0);
     }
     for (const uid of expired) this.#release(uid);
-    for (const rules of this.#nodes.values())
-      if (rules.inForce < number) rules.excusedTo = Math.max(rules.excusedTo, number);
+    for (const rules of this.#all()) if (rules.inForce < number) rules.excusedTo = Math.max(rules.excusedTo, number);
     this.#front = undefined;
     return expired;
+  }
+
+  #count(version: number): void {
+    this.#sequence += 1;
+    this.#order.add(this.#sequence, version);
+  }
+
+  #all(): readonly Rules[] {
+    return [...this.#nodes.values(), ...this.#shards.values()];
   }
 
   #release(uid: string): void {
@@ -213,10 +270,10 @@ export class EndpointWithdrawals {
     return (this.#mentions.get(uid)?.routing ?? 0) > 0;
   }
 
-  #compare(node: string, rules: NodeRules): void {
+  #compare(rules: Rules): void {
     if (!this.#front) return;
-    if (isBehind(rules, this.#front.number)) this.#front.behind.add(node);
-    else this.#front.behind.delete(node);
+    if (isBehind(rules, this.#front.number)) this.#front.behind.add(rules);
+    else this.#front.behind.delete(rules);
   }
 
   #mention(uid: string, slices: number, routing: number): void {
@@ -228,11 +285,18 @@ export class EndpointWithdrawals {
   }
 }
 
-function isBehind(rules: NodeRules, number: number): boolean {
+/** The number up to which all of those have everything that are waited for, `most` at most. */
+function reachedBy(all: Iterable<Rules>, most: number): number {
+  let reached = most;
+  for (const rules of all) if (!isExcused(rules)) reached = Math.min(reached, rules.inForce);
+  return reached;
+}
+
+function isBehind(rules: Rules, number: number): boolean {
   return rules.inForce < number && !isExcused(rules);
 }
 
-function isExcused(rules: NodeRules): boolean {
+function isExcused(rules: Rules): boolean {
   return rules.inForce < rules.excusedTo;
 }
 

@@ -42,7 +42,7 @@ export function leasesSuite(name: string, start: () => Promise<LeasesFixture>): 
       }
     };
     const renew = ({ leases, member }: Party, beat: number): ReturnType<Leases['renew']> =>
-      leases.renew(member, { beat, ready: true, withdrawn: 7 }, signal);
+      leases.renew(member, { beat, ready: true, letGo: { upTo: 7, shards: [0, 12] } }, signal);
 
     before(async () => {
       fixture = await start();
@@ -112,8 +112,8 @@ export function leasesSuite(name: string, start: () => Promise<LeasesFixture>): 
         assert.deepEqual(
           view?.members.toSorted((x, y) => x.label.localeCompare(y.label)),
           [
-            { id: a.member, label: 'the one of a', beat: 3, ready: true, withdrawn: 7 },
-            { id: b.member, label: 'the one of b', beat: 1, ready: true, withdrawn: 7 },
+            { id: a.member, label: 'the one of a', beat: 3, ready: true, letGo: { upTo: 7, shards: [0, 12] } },
+            { id: b.member, label: 'the one of b', beat: 1, ready: true, letGo: { upTo: 7, shards: [0, 12] } },
           ],
         );
         assert.deepEqual([...(view?.holders ?? [])], [['one', a.member]]);

@@ -9,7 +9,7 @@ import { clock, LOST, META, onRedis, signal, storeOn, TAMPERED } from './open-st
 /** What a session does with the table when it begins, and on its way. */
 async function joinAndTake(leases: RedisLeases): Promise<void> {
   const { member } = await leases.join({ home: 'home', label: 'here' }, signal);
-  await leases.renew(member, { beat: 1, ready: true, withdrawn: 0 }, signal);
+  await leases.renew(member, { beat: 1, ready: true, letGo: { upTo: 0, shards: [] } }, signal);
   await leases.acquire(member, ['opening'], signal);
 }
 
@@ -30,10 +30,10 @@ describe('members and leases that somebody else wrote', () => {
     ['the count of epochs', ['epoch', 'x'], LOST],
     ['too large a count of epochs', ['epoch', '9007199254740990'], TAMPERED],
     ['the count of members', ['members', 'x'], LOST],
-    ['a member that never falls silent', ['member:99', 'theirs|x|1|0|there'], TAMPERED],
+    ['a member that never falls silent', ['member:99', 'theirs|x|1|0:|there'], TAMPERED],
     ['a holder', ['lease:shard-1', 'x'], TAMPERED],
     ['more members than there can be', many('member:'), LOST],
-    ['a label of megabytes', ['member:99', `theirs|1|1|0|${'x'.repeat(3_000_000)}`], LOST],
+    ['a label of megabytes', ['member:99', `theirs|1|1|0:|${'x'.repeat(3_000_000)}`], LOST],
   ] as const)
     it(
       `begin a recovery: ${what}`,

@@ -10,32 +10,9 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { AssignmentTracker } from '../../../reconciler/core/nodes/assignment-tracker.ts';
 import { WITHDRAWAL_LIMIT_MS } from '../../../reconciler/core/nodes/endpoint-withdrawals.ts';
+import { ending, slice, sendsTo, type Listed } from './endpoints.ts';
 import { Agent, bringUp } from './model-agent.ts';
-import { boundPod, configMap, stored } from './stored.ts';
-
-type Listed = 'ready' | 'terminating' | 'not ready';
-
-function slice(endpoints: Readonly<Record<string, Listed>>, name = 'web-1'): StoredOf<'EndpointSlice'> {
-  return stored<'EndpointSlice'>({
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: { name, namespace: 'default' },
-    addressType: 'IPv4',
-    ports: [{ name: '', port: 80, protocol: 'TCP' }],
-    endpoints: Object.entries(endpoints).map(([pod, is]) => ({
-      addresses: ['198.19.1.2'],
-      conditions: { ready: is === 'ready', serving: true, terminating: is === 'terminating' },
-      targetRef: { kind: 'Pod' as const, namespace: 'default', name: pod, uid: `uid-${pod}` },
-    })),
-  });
-}
-
-function ending(pod: StoredOf<'Pod'>, graceSeconds = 30): StoredOf<'Pod'> {
-  return stored<'Pod'>({
-    ...pod,
-    metadata: { ...pod.metadata, deletionTimestamp: '2026-01-01T00:00:30Z', deletionGracePeriodSeconds: graceSeconds },
-  });
-}
+import { boundPod, configMap } from './stored.ts';
 
 /**
  * A store, the control planes that come and go with it, and nodes whose rules follow their assignments when they get to
@@ -135,15 +112,7 @@ class Cluster {
 
   /** Nodes whose rules send to the pod. */
   senders(pod: string): readonly string[] {
-    return this.nodes.filter((node) =>
-      this.rules
-        .get(node)
-        ?.slices.some(({ endpoints }) =>
-          endpoints.some(
-            ({ targetRef, conditions }) => targetRef?.name === pod && conditions.ready && !conditions.terminating,
-          ),
-        ),
-    );
+    return this.nodes.filter((node) => this.rules.get(node)?.slices.some((one) => sendsTo(one, pod)));
   }
 }
 
