@@ -10,7 +10,8 @@
  *
  * Nodes that another control plane speaks to are waited for by shard, in the same way: their control plane tells up to
  * which version of the store all of its nodes have let go ({@link EndpointWithdrawals.letGoUpTo}). A shard that nobody
- * speaks for is one of which nothing is known. All control planes see the same pods wait, and so excuse the same nodes.
+ * speaks for is one of which nothing is known, and waited for as long as it takes until somebody does. All control
+ * planes see the same pods wait: each excuses its own nodes, and none has to excuse another one that lives.
  */
 import type { EndpointSlice, ObjectKey } from '../../../contracts/objects/index.ts';
 import { WithdrawalOrder } from './withdrawal-order.ts';
@@ -20,6 +21,11 @@ import { WithdrawalOrder } from './withdrawal-order.ts';
  * a grace period.
  */
 export const WITHDRAWAL_LIMIT_MS = 5_000;
+/**
+ * Where others speak to some of the nodes, it waits so long for them, and for its endpoint to be withdrawn at all: as
+ * long as it takes at worst to find that a control plane died, and to do its work.
+ */
+export const TAKEOVER_LIMIT_MS = 15_000;
 /** Versions sent to one node and not yet in force there. An older one counts as unknown. */
 const MOST_VERSIONS = 64;
 
@@ -60,8 +66,10 @@ export class EndpointWithdrawals {
   readonly #nodes = new Map<string, NodeRules>();
   /** Nodes that other control planes speak to, by shard. */
   readonly #shards = new Map<number, Rules>();
-  /** Pods that wait, and until when at most; earliest first. */
+  /** Pods that wait, and until when at most for the own nodes; earliest first. */
   readonly #waiting = new Map<string, number>();
+  /** Pods that wait on for others, and until when at most; earliest first. */
+  readonly #waitingOn = new Map<string, number>();
   /** Those of them that end with their node, and are remembered when their objects are gone. */
   readonly #departing = new Set<string>();
   /**
@@ -163,7 +171,7 @@ export class EndpointWithdrawals {
     this.#count(version);
     for (const [uid] of withdrawn) {
       if (this.#withdrawn.has(uid)) this.#withdrawn.set(uid, this.#sequence);
-      if (this.#waiting.has(uid)) this.#front ??= undefined;
+      if (this.#waits(uid)) this.#front ??= undefined;
     }
   }
 
@@ -178,12 +186,12 @@ export class EndpointWithdrawals {
   gone(uid: string): void {
     if (this.#departing.has(uid)) return;
     this.#withdrawn.delete(uid);
-    this.#waiting.delete(uid);
+    this.#wakes(uid);
   }
 
   /** Whether the ending pod has to wait at `now` (monotonic, milliseconds), or waits already. */
   mustWait(uid: string, now: number): boolean {
-    if (this.#waiting.has(uid)) return true;
+    if (this.#waits(uid)) return true;
     const number = this.#numberOf(uid);
     if (number === 0 || this.#nodes.size + this.#shards.size === 0) return false;
     if (number !== undefined && !this.#all().some((rules) => isBehind(rules, number))) return false;
@@ -202,7 +210,7 @@ export class EndpointWithdrawals {
   }
 
   waitNoMore(uid: string): void {
-    if (!this.#departing.has(uid)) this.#waiting.delete(uid);
+    if (!this.#departing.has(uid)) this.#wakes(uid);
   }
 
   /**
@@ -215,7 +223,7 @@ export class EndpointWithdrawals {
     const reached = reachedBy(all, Infinity);
     const free: string[] = [];
     let next = Infinity;
-    for (const uid of this.#waiting.keys()) {
+    for (const uid of [...this.#waitingOn.keys(), ...this.#waiting.keys()]) {
       const number = this.#numberOf(uid) ?? Infinity;
       if (number <= reached && number < Infinity) free.push(uid);
       else next = Math.min(next, number);
@@ -226,25 +234,42 @@ export class EndpointWithdrawals {
     return free;
   }
 
-  /** When {@link takeExpired} has something to take; undefined while no pod waits. */
+  /** When {@link takeExpired} has something to do; undefined while no pod waits. */
   nextExpiry(): number | undefined {
-    const [first] = this.#waiting.values();
-    return first;
+    const [first = Infinity] = this.#waiting.values();
+    const [firstOn = Infinity] = this.#waitingOn.values();
+    const next = Math.min(first, firstOn);
+    return next === Infinity ? undefined : next;
   }
 
   /** Takes out the pods that have waited long enough, and excuses those that they waited for. */
   takeExpired(now: number): readonly string[] {
-    const expired: string[] = [];
-    let number = 0;
-    for (const [uid, until] of this.#waiting) {
-      if (until > now) break;
-      expired.push(uid);
-      number = Math.max(number, this.#numberOf(uid) ?? 0);
+    const late = passed(this.#waiting, now);
+    for (const rules of this.#nodes.values()) excuse(rules, this.#highest(late));
+    const lateOn = passed(this.#waitingOn, now);
+    for (const rules of this.#all()) excuse(rules, this.#highest(lateOn));
+    const waitOn = this.#shards.size > 0 ? late : [];
+    for (const uid of waitOn) {
+      this.#waiting.delete(uid);
+      this.#waitingOn.set(uid, now + TAKEOVER_LIMIT_MS - WITHDRAWAL_LIMIT_MS);
     }
+    const expired = [...lateOn, ...(waitOn.length > 0 ? [] : late)];
     for (const uid of expired) this.#release(uid);
-    for (const rules of this.#all()) if (rules.inForce < number) rules.excusedTo = Math.max(rules.excusedTo, number);
     this.#front = undefined;
     return expired;
+  }
+
+  #waits(uid: string): boolean {
+    return this.#waiting.has(uid) || this.#waitingOn.has(uid);
+  }
+
+  #wakes(uid: string): void {
+    this.#waiting.delete(uid);
+    this.#waitingOn.delete(uid);
+  }
+
+  #highest(pods: readonly string[]): number {
+    return pods.reduce((highest, uid) => Math.max(highest, this.#numberOf(uid) ?? 0), 0);
   }
 
   #count(version: number): void {
@@ -257,7 +282,7 @@ export class EndpointWithdrawals {
   }
 
   #release(uid: string): void {
-    this.#waiting.delete(uid);
+    this.#wakes(uid);
     if (this.#departing.delete(uid)) this.#withdrawn.delete(uid);
   }
 
@@ -283,6 +308,20 @@ export class EndpointWithdrawals {
     if (mention.slices === 0) this.#mentions.delete(uid);
     else this.#mentions.set(uid, mention);
   }
+}
+
+/** Those whose time has come, of ones that are in order. */
+function passed(waiting: ReadonlyMap<string, number>, now: number): readonly string[] {
+  const pods: string[] = [];
+  for (const [uid, until] of waiting) {
+    if (until > now) break;
+    pods.push(uid);
+  }
+  return pods;
+}
+
+function excuse(rules: Rules, number: number): void {
+  if (rules.inForce < number) rules.excusedTo = Math.max(rules.excusedTo, number);
 }
 
 /** The number up to which all of those have everything that are waited for, `most` at most. */

@@ -10,7 +10,7 @@ import {
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import { AssignmentTracker } from '../../../reconciler/core/nodes/assignment-tracker.ts';
-import { WITHDRAWAL_LIMIT_MS } from '../../../reconciler/core/nodes/endpoint-withdrawals.ts';
+import { TAKEOVER_LIMIT_MS, WITHDRAWAL_LIMIT_MS } from '../../../reconciler/core/nodes/endpoint-withdrawals.ts';
 import { WithdrawalOrder } from '../../../reconciler/core/nodes/withdrawal-order.ts';
 import type { LetGo } from '../../../reconciler/ports/leases.ts';
 import { ending, sendsTo, slice, type Listed } from './endpoints.ts';
@@ -253,9 +253,11 @@ describe('a pod that ends where several control planes hold the nodes', () => {
     assert.equal(cluster.isTold('a'), true);
   });
 
-  it('waits no longer than the limit for the nodes of another, and the next one not at all until they are back', () => {
+  it('waits for the nodes of another until it may be taken over, and the next one not at all until they are back', () => {
     const cluster = withdrawn();
-    cluster.pass(WITHDRAWAL_LIMIT_MS - 1);
+    cluster.pass(WITHDRAWAL_LIMIT_MS);
+    cluster.settle([0, 2], [0]);
+    cluster.pass(TAKEOVER_LIMIT_MS - WITHDRAWAL_LIMIT_MS - 1);
     cluster.settle([0, 2], [0]);
     assert.equal(cluster.isTold('a'), false);
     cluster.pass(1);
@@ -300,6 +302,31 @@ describe('a pod that ends where several control planes hold the nodes', () => {
     assert.equal(cluster.isTold('b'), false, 'n2 is waited for, which is held with n4');
     cluster.settle([0, 1, 2]);
     assert.equal(cluster.isTold('b'), true);
+  });
+
+  it('waits for its endpoint to be withdrawn until whoever does that may be taken over', () => {
+    const cluster = running();
+    cluster.write(0, ending(pod));
+    cluster.settle();
+    cluster.pass(WITHDRAWAL_LIMIT_MS);
+    cluster.settle();
+    assert.equal(cluster.isTold('a'), false);
+    cluster.write(0, slice({ a: 'terminating' }));
+    cluster.settle();
+    assert.equal(cluster.isTold('a'), true);
+  });
+
+  it('waits for nodes that were taken over in the meantime', () => {
+    const cluster = withdrawn();
+    cluster.pass(WITHDRAWAL_LIMIT_MS);
+    cluster.restart(1);
+    cluster.take(0, 1);
+    cluster.settle([0, 2]);
+    cluster.pass(WITHDRAWAL_LIMIT_MS);
+    cluster.settle([0, 2]);
+    assert.equal(cluster.isTold('a'), false);
+    cluster.settle();
+    assert.equal(cluster.isTold('a'), true);
   });
 
   it('waits for the slice as it is where a control plane met both late', () => {
