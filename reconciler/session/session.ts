@@ -223,7 +223,8 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
       await store.get(objectKey('Namespace', undefined, 'default'), signal);
     },
   });
-  keeper.add(whileHeld(shardOf(`revisions/${sourceName}`, shards), () => syncing(sync, cache)));
+  const revisions = shardOf(`revisions/${sourceName}`, shards);
+  keeper.add(whileHeld(revisions, () => syncing(sync, cache)));
   await parts.start({
     name: 'shards',
     async start(signal) {
@@ -234,7 +235,10 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
       const isHalf = cache.list('Machine').length === 0 && cache.list('Node').length > 0;
       if (fresh || isHalf) {
         const ended = lost.then((error) => Promise.reject(error ?? new Error('closed')));
-        await unlessAborted(signal, Promise.race([sync.firstSync, ended]));
+        await unlessAborted(
+          signal,
+          Promise.race([sync.firstSync, heldByAnother(keeper, membership, revisions), ended]),
+        );
       }
       await endTurn(membership, signal);
     },
@@ -277,6 +281,21 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
   });
   askForGone(cache, queue, log);
   return { sync, lane: () => lane, nodes, keeper };
+}
+
+/**
+ * Resolves when another control plane is seen to hold the shard. Whoever holds one has had its turn to open the store,
+ * and it is ours now: so what Git asks for is in it.
+ */
+function heldByAnother(keeper: ShardKeeper, membership: Membership, shard: number): Promise<void> {
+  return new Promise((resolve) => {
+    const unsubscribe = membership.onLook(() => {
+      const holder = keeper.holderOf(shard);
+      if (holder === undefined || holder.id === membership.id) return;
+      unsubscribe();
+      resolve();
+    });
+  });
 }
 
 function syncing(sync: SyncController, cache: StoreCache): { close(): Promise<void> } {

@@ -1,11 +1,14 @@
 /** Two control planes on one Redis: each does its share, and one does the other's when that is gone. */
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { controlPlane } from '../../../cli/control-plane.ts';
 import { until } from '../../../lab/process.ts';
 import { MemoryNodeTransport } from '../../../reconciler/adapters/memory/node-transport.ts';
+import { RedisObjectStore } from '../../../reconciler/adapters/redis/object-store.ts';
+import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
+import { CryptoIds } from '../../../reconciler/adapters/system/ids.ts';
 import type { StatusReport } from '../../../reconciler/api/index.ts';
 import { type ControlPlane, startControlPlane } from '../../../reconciler/main.ts';
 import { scratchRepository, type ScratchRepository } from '../../contract/git-source/scratch-repository.ts';
@@ -182,6 +185,42 @@ describe('two control planes on one Redis', () => {
     assert.deepEqual(
       planes.map(({ failed }) => failed),
       [undefined, undefined],
+    );
+  });
+
+  it('the second one begins also where a Node outlives all Machines', async () => {
+    const store = new RedisObjectStore({
+      connection: redis.connection,
+      cluster: 'main',
+      sealKey: readFileSync(join(planes[0].home, 'seal.key')),
+      clock: new SystemClock(),
+      ids: new CryptoIds(),
+    });
+    try {
+      await store.open(AbortSignal.timeout(PATIENCE_MS));
+      const metadata = { name: 'kept', finalizers: ['example.com/keep'] };
+      const [made] = await store.write([
+        { op: 'create', object: { apiVersion: 'v1', kind: 'Node', metadata, spec: {} } },
+      ]);
+      assert.ok(made?.ok);
+    } finally {
+      await store.close();
+    }
+    for (const left of [NODES / 2, 0]) {
+      agents = new Map([...agents].slice(0, left));
+      push(0);
+      await until(
+        `${left} machines are left`,
+        async () => (await planes[0].status())?.source.appliedRevision === newest || undefined,
+        {
+          timeoutMs: PATIENCE_MS,
+        },
+      );
+    }
+    await planes[1].start(repository.dir, redis, agents);
+    assert.deepEqual(
+      (await planes[1].status())?.nodes.map(({ name }) => name),
+      ['kept'],
     );
   });
 
