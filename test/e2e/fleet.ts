@@ -2,11 +2,9 @@
  * A whole Plumbline for one test file: a lab, a bare repository with hooks, a checkout to push from, and a control
  * plane as a child process. Everything is reached as a user would: Git, the CLI, the API socket, HTTP to the Services.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { mkdir, rm, writeFile, readFile } from 'node:fs/promises';
-import { createWriteStream } from 'node:fs';
-import http from 'node:http';
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { AGENT_API, AgentInfo, NODE_PATHS, type InventoryLine, type PodReport } from '../../contracts/agent/index.ts';
 import { KINDS, type Kind, type StoredOf } from '../../contracts/objects/index.ts';
@@ -25,7 +23,12 @@ import {
 import { buildCli, PLUMB } from '../support/built-cli.ts';
 import { interrupted, whenInterrupted } from '../support/interruption.ts';
 import { ownLab, type OwnLab } from '../support/lab.ts';
+import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { tied } from '../support/tied.ts';
+import { eventually, getText } from './ask.ts';
+import { Plane } from './plane.ts';
+
+export { eventually } from './ask.ts';
 
 export interface CommandOutput {
   readonly code: number;
@@ -50,6 +53,8 @@ export interface FleetOptions {
   readonly podCIDR: string;
   readonly serviceCIDR: string;
   readonly nodes: number;
+  /** That share one Redis. Default: one, with a private Redis. */
+  readonly controlPlanes?: number;
 }
 
 /** Runs a command to its end; never rejects for its exit code. */
@@ -74,51 +79,6 @@ export function run(
   });
 }
 
-/**
- * Asks until `probe` gives something; fails with its last words after `seconds`, and when this process is interrupted.
- */
-export async function eventually<T>(
-  what: string,
-  seconds: number,
-  probe: () => Promise<T | undefined | false> | T | undefined | false,
-): Promise<T> {
-  const deadline = Date.now() + seconds * 1000;
-  let last: unknown;
-  for (;;) {
-    interrupted.throwIfAborted();
-    try {
-      const value = await probe();
-      if (value !== undefined && value !== false) return value;
-      last = undefined;
-    } catch (error) {
-      last = error;
-    }
-    if (Date.now() > deadline) throw new Error(`not within ${seconds} s: ${what}`, { cause: last });
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-async function getJson(socketPath: string, requestPath: string): Promise<unknown> {
-  return JSON.parse(await getText(socketPath, requestPath));
-}
-
-function getText(socketPath: string, requestPath: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const request = http.get({ socketPath, path: requestPath, agent: false, timeout: 10_000 }, (response) => {
-      let body = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
-      response.on('error', reject);
-      response.on('end', () =>
-        response.statusCode === 200
-          ? resolve(body)
-          : reject(new Error(`${requestPath}: ${response.statusCode} ${body}`)),
-      );
-    });
-    request.on('timeout', () => request.destroy(new Error(`${requestPath}: no answer`)));
-    request.on('error', reject);
-  });
-}
-
 export class Fleet {
   readonly dir: string;
   readonly home: string;
@@ -130,7 +90,9 @@ export class Fleet {
   private readonly forget: () => void;
   private building: Promise<void> = Promise.resolve();
   private closing: Promise<void> | undefined;
-  private controlPlane: ChildProcess | undefined;
+  /** The first one is what most tests know as the control plane. */
+  planes: readonly Plane[] = [];
+  private sharedRedis: TestRedis | undefined;
 
   private constructor(options: FleetOptions, lab: OwnLab) {
     this.options = options;
@@ -175,6 +137,7 @@ export class Fleet {
       signal: interrupted,
     });
     await this.must(['init', '--bare', this.repo]);
+    await this.makePlanes(this.options.controlPlanes ?? 1);
     await this.git(['clone', '--quiet', this.repo, this.checkout], this.dir);
     await this.git(['checkout', '-q', '-B', 'main']);
     await this.write('plumbline.yaml', this.clusterManifest());
@@ -182,6 +145,20 @@ export class Fleet {
     await this.commitAndPush('Describe the cluster');
     await this.startControlPlane();
     await this.nodesReady(this.lab.nodes.map((n) => n.name));
+  }
+
+  private async makePlanes(count: number): Promise<void> {
+    if (count > 1) this.sharedRedis = await startTestRedis();
+    this.planes = Array.from({ length: count }, (_, index) => {
+      const suffix = index === 0 ? '' : `-${index + 1}`;
+      return new Plane({
+        home: this.home + suffix,
+        log: path.join(this.dir, `control-plane${suffix}.log`),
+        repo: this.repo,
+        sshKey: () => this.lab.sshKeyPath,
+        ...(this.sharedRedis && { redis: `unix://${this.sharedRedis.connection.path ?? ''}` }),
+      });
+    });
   }
 
   private clusterManifest(): string {
@@ -252,50 +229,40 @@ export class Fleet {
 
   // ---- the control plane
 
+  /** All of them, those that run already left as they are. */
   async startControlPlane(): Promise<void> {
-    interrupted.throwIfAborted();
-    const log = createWriteStream(path.join(this.dir, 'control-plane.log'), { flags: 'a' });
-    const [program, ...args] = tied(
-      process.execPath,
-      PLUMB,
-      'up',
-      '--repo',
-      this.repo,
-      '--branch',
-      'main',
-      '--home',
-      this.home,
-      '--ssh-key',
-      this.lab.sshKeyPath,
-    );
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    child.stdout.pipe(log, { end: false });
-    child.stderr.pipe(log, { end: false });
-    this.controlPlane = child;
-    await eventually('the control plane answers', 60, async () => {
-      if (child.exitCode !== null)
-        throw new Error(`plumb up ended with ${child.exitCode}:\n${(await this.controlPlaneLog()).slice(-2000)}`);
-      return (await this.get('/plumbline/v1/status')) !== undefined;
-    });
+    const [first] = this.planes;
+    for (const plane of this.planes) {
+      if (plane.isRunning) continue;
+      await this.shareKey(first?.home, plane.home);
+      await plane.start();
+    }
+  }
+
+  /** Who shares a Redis shares the key that its content is sealed with. */
+  private async shareKey(from: string | undefined, to: string): Promise<void> {
+    if (from === undefined || from === to) return;
+    await mkdir(to, { recursive: true, mode: 0o700 });
+    await copyFile(path.join(from, 'seal.key'), path.join(to, 'seal.key'));
   }
 
   async controlPlaneLog(): Promise<string> {
-    return readFile(path.join(this.dir, 'control-plane.log'), 'utf8').catch(() => '');
+    return (await Promise.all(this.planes.map((plane) => plane.log()))).join('');
   }
 
   async stopControlPlane(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    const child = this.controlPlane;
-    this.controlPlane = undefined;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill(signal);
-    const force = setTimeout(() => child.kill('SIGKILL'), 20_000);
-    await ended;
-    clearTimeout(force);
+    await Promise.all(this.planes.map((plane) => plane.stop(signal)));
+  }
+
+  /** Of the first control plane that runs. */
+  private get answering(): Plane {
+    const plane = this.planes.find(({ isRunning }) => isRunning) ?? this.planes[0];
+    if (!plane) throw new Error('there is no control plane');
+    return plane;
   }
 
   get(apiPath: string): Promise<unknown> {
-    return getJson(path.join(this.home, 'control.sock'), apiPath);
+    return this.answering.get(apiPath);
   }
 
   async list<K extends Kind>(kind: K, namespace?: string): Promise<readonly StoredOf<K>[]> {
@@ -337,13 +304,18 @@ export class Fleet {
     });
   }
 
-  /** Unix socket of the control plane's private Redis. */
+  /** Unix socket of the Redis: the control plane's private one, or the one that several share. */
   get redisSocket(): string {
-    return path.join(this.home, 'redis.sock');
+    return this.sharedRedis?.connection.path ?? path.join(this.home, 'redis.sock');
   }
 
+  /** With the home of the first control plane that runs. */
   plumb(...args: readonly string[]): Promise<CommandOutput> {
-    return run([process.execPath, PLUMB, ...args], { cwd: this.checkout, env: { PLUMB_HOME: this.home } });
+    return this.plumbAt(this.answering, ...args);
+  }
+
+  plumbAt(plane: Plane, ...args: readonly string[]): Promise<CommandOutput> {
+    return run([process.execPath, PLUMB, ...args], { cwd: this.checkout, env: { PLUMB_HOME: plane.home } });
   }
 
   private async must(args: readonly string[]): Promise<CommandOutput> {
@@ -449,6 +421,7 @@ export class Fleet {
   private async end(): Promise<void> {
     await this.building.catch(() => undefined);
     await this.stopControlPlane();
+    await this.sharedRedis?.close();
     await this.ownLab.close();
     if (process.env['PLUMB_E2E_KEEP'] === undefined) await rm(this.dir, { recursive: true, force: true });
     this.forget();
