@@ -9,6 +9,7 @@ import type { Log } from '../../ports/log.ts';
 import type { JobResult, Priority, QueueFailure, QueueName, QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
 import { MotherConnection } from './connection.ts';
 import { DelayedKeys, Sweeper } from './delayed-keys.ts';
+import { takeOverRunning } from './left-running.ts';
 import { removeRetiredQueues } from './retired-queues.ts';
 
 export interface BullWorkQueueOptions {
@@ -49,7 +50,7 @@ const CLOSE_TIMEOUT_MS = 3000;
 /** With Redis away there is nobody to take leave of. */
 const CLOSE_TIMEOUT_AWAY_MS = 1500;
 const KEPT_QUEUE_EVENTS = 100;
-/** A job whose process ended is taken up by another after at most LOCK_MS and two checks. */
+/** A job that this process forgot, to a server that failed over, is taken up again after at most LOCK_MS and two checks. */
 const LOCK_MS = 15_000;
 const STALLED_CHECK_MS = 5000;
 /**
@@ -176,6 +177,7 @@ export class BullWorkQueue implements WorkQueue {
         connection: this.#client,
         prefix: this.#prefix,
         concurrency,
+        autorun: false,
         removeOnComplete: { count: 0 },
         removeOnFail: { count: 0 },
         lockDuration: LOCK_MS,
@@ -186,8 +188,9 @@ export class BullWorkQueue implements WorkQueue {
       },
     );
     worker.on('error', (error) => {
-      this.#log.debug('a queue worker met an error and goes on', { queue, error: error.message });
+      this.#goesOn(queue, error);
     });
+    void this.#run(worker, lane);
     this.#sweeper.add(lane.delayed);
     let closing: Promise<void> | undefined;
     const handle: QueueWorker = {
@@ -336,6 +339,20 @@ export class BullWorkQueue implements WorkQueue {
 
   #closeTimeoutMs(): number {
     return this.#client.status === 'ready' ? CLOSE_TIMEOUT_MS : CLOSE_TIMEOUT_AWAY_MS;
+  }
+
+  /** To the worker's end. Never rejects. */
+  async #run(worker: Worker<JobData>, { queue, workers }: Lane): Promise<void> {
+    const goesOn = (error: unknown): void => {
+      this.#goesOn(queue.name, error);
+    };
+    // Not what a second worker of this process runs.
+    if (workers === 1) await takeOverRunning(this.#client, queue).catch(goesOn);
+    await worker.run().catch(goesOn);
+  }
+
+  #goesOn(queue: string, error: unknown): void {
+    this.#log.debug('a queue worker met an error and goes on', { queue, error: errorText(error) });
   }
 
   async #closeWorker(

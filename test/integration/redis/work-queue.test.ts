@@ -83,7 +83,7 @@ describe('BullWorkQueue on a real server', () => {
   );
 
   it(
-    'never has two control planes run one key at once, and loses none',
+    'loses no key and runs none twice at once where control planes work it in turns',
     onRedis(async (redis, queue) => {
       const other = queueOn(redis);
       try {
@@ -100,18 +100,53 @@ describe('BullWorkQueue on a real server', () => {
           runs.hit(key);
           return {};
         };
-        queue.work(QUEUE, 4, handler);
-        other.work(QUEUE, 4, handler);
-        for (let round = 0; round < 20; round += 1) {
-          await Promise.all([queue, other].map((q) => q.addMany(QUEUE, ['a', 'b', 'c'])));
+        for (let round = 0; round < 10; round += 1) {
+          const worker = (round % 2 === 0 ? queue : other).work(QUEUE, 4, handler);
+          for (let push = 0; push < 5; push += 1)
+            await Promise.all([queue, other].map((q) => q.addMany(QUEUE, ['a', 'b', 'c'])));
+          await worker.close();
         }
         const last = runs.count('a');
-        await queue.add(QUEUE, 'a');
+        await other.add(QUEUE, 'a');
+        queue.work(QUEUE, 4, handler);
         await runs.reach('a', last + 1);
         assert.equal(doubled, 0);
       } finally {
         await other.close();
       }
+    }),
+  );
+
+  it(
+    'runs at once what another process left running, whether it is dead or only stands still',
+    onRedis(async (redis, queue) => {
+      const before = queueOn(redis);
+      const open = gate();
+      const runs = new Counter();
+      try {
+        before.work(QUEUE, 2, async (key) => {
+          runs.hit(`before ${key}`);
+          await open.passed;
+          return {};
+        });
+        await queue.addMany(QUEUE, ['a', 'b']);
+        await Promise.all([runs.reach('before a', 1), runs.reach('before b', 1)]);
+        // Changed since: it waits for the pass that runs.
+        await queue.add(QUEUE, 'a');
+        queue.work(QUEUE, 2, async (key) => {
+          runs.hit(key);
+          return {};
+        });
+        await Promise.all([runs.reach('a', 2), runs.reach('b', 1)]);
+      } finally {
+        const closing = before.close();
+        open.pass();
+        await closing;
+      }
+      await queue.addMany(QUEUE, ['a', 'b']);
+      await Promise.all([runs.reach('a', 3), runs.reach('b', 2)]);
+      await queue.close();
+      assert.equal(await redis.client.llen('{plumb:test}:queue:controllers.a:active'), 0);
     }),
   );
 
