@@ -204,12 +204,13 @@ export class NodeSync {
    */
   async close(graceMs?: number): Promise<void> {
     this.#stopping.abort(new Error('the node sync is being closed'));
+    const exchanged = this.#exchange?.close();
     this.#unsubscribe?.();
     for (const session of this.#sessions.values()) this.#end(session.close());
     this.#sessions.clear();
     await Promise.all([...this.#ending, ...[...this.#held.values()].map(({ worker }) => worker.close(graceMs))]);
     this.#held.clear();
-    await Promise.all([this.#flushing, this.#expiring, this.#fanOut.close(), this.#exchange?.close()]);
+    await Promise.all([this.#flushing, this.#expiring, this.#fanOut.close(), exchanged]);
     await this.#writer.close();
   }
 

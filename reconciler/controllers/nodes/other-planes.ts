@@ -21,6 +21,7 @@ export interface OtherPlanes {
   lookSoon(): void;
 }
 
+const NOTHING: LetGo = { upTo: 0, shards: [] };
 /** Between two looks while a pod waits. */
 const EXCHANGE_MS = 50;
 
@@ -61,8 +62,10 @@ export class Exchange {
     });
   }
 
+  /** Call before the tracker observes no more: what it does not see it would tell as let go of. */
   async close(): Promise<void> {
     this.#stopping.abort(new Error('the node sync is being closed'));
+    this.#options.planes.tells(() => NOTHING);
     this.#unsubscribe();
     await this.#running;
   }
