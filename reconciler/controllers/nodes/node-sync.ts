@@ -286,7 +286,7 @@ export class NodeSync {
     this.#departing.delete(name);
     const started = new NodeSession(machine, this.#sessionDeps(epoch));
     this.#sessions.set(name, started);
-    this.#tracker.join(name);
+    this.#tracker.join(name, this.#options.clock.monotonic());
     started.start();
   }
 

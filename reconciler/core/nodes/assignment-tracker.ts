@@ -136,10 +136,11 @@ export class AssignmentTracker {
   }
 
   /**
-   * The node's rules count from now on: no pod is told to end before they have let go of it, or have had their time.
+   * The node's rules count from `now` on (monotonic, milliseconds): no pod is told to end before they have let go of it,
+   * or have had their time.
    */
-  join(node: string): void {
-    this.#withdrawals.join(node);
+  join(node: string, now: number): void {
+    this.#withdrawals.join(node, now);
     this.#left.delete(node);
   }
 

@@ -22,10 +22,12 @@ import { WithdrawalOrder } from './withdrawal-order.ts';
  */
 export const WITHDRAWAL_LIMIT_MS = 5_000;
 /**
- * Where others speak to some of the nodes, it waits so long for them, and for its endpoint to be withdrawn at all: as
- * long as it takes at worst to find that a control plane died, and to do its work.
+ * Where others speak to some of the nodes, or did until a moment ago, it waits so long for them, and for its endpoint to
+ * be withdrawn at all: as long as it takes at worst to find that a control plane died, and to do its work.
  */
 export const TAKEOVER_LIMIT_MS = 15_000;
+/** A node that is spoken to from here for less than this, and has not been heard, may only not be reached yet. */
+const NEW_MS = TAKEOVER_LIMIT_MS - WITHDRAWAL_LIMIT_MS;
 /** Versions sent to one node and not yet in force there. An older one counts as unknown. */
 const MOST_VERSIONS = 64;
 
@@ -48,6 +50,8 @@ interface NodeRules extends Rules {
   /** Number up to which each version holds all changes. */
   readonly versions: Map<string, number>;
   reported: string | null;
+  /** Until when it may not be reached yet (monotonic, milliseconds); 0 once it has been. */
+  newUntil: number;
 }
 
 /** The number that all of the withdrawals seen before count with: above 0, where a node is of which nothing is known. */
@@ -83,10 +87,10 @@ export class EndpointWithdrawals {
     this.#order = new WithdrawalOrder(FIRST, version);
   }
 
-  /** A node whose rules count; of one just met nothing is known. */
-  join(node: string): void {
+  /** A node whose rules count from `now` on (monotonic, milliseconds); of one just met nothing is known. */
+  join(node: string, now: number): void {
     if (this.#nodes.has(node)) return;
-    const rules: NodeRules = { versions: new Map(), reported: null, inForce: 0, excusedTo: 0 };
+    const rules: NodeRules = { versions: new Map(), reported: null, newUntil: now + NEW_MS, inForce: 0, excusedTo: 0 };
     this.#nodes.set(node, rules);
     this.#compare(rules);
   }
@@ -152,6 +156,7 @@ export class EndpointWithdrawals {
     if (!rules) return;
     rules.reported = version;
     rules.inForce = version === null ? 0 : (rules.versions.get(version) ?? 0);
+    if (rules.inForce > 0) rules.newUntil = 0;
     for (const [sent, number] of rules.versions) if (number < rules.inForce) rules.versions.delete(sent);
     this.#compare(rules);
   }
@@ -245,10 +250,14 @@ export class EndpointWithdrawals {
   /** Takes out the pods that have waited long enough, and excuses those that they waited for. */
   takeExpired(now: number): readonly string[] {
     const late = passed(this.#waiting, now);
-    for (const rules of this.#nodes.values()) excuse(rules, this.#highest(late));
+    const number = this.#highest(late);
+    const nodes = [...this.#nodes.values()];
+    const isNew = ({ newUntil }: NodeRules): boolean => now < newUntil;
+    for (const rules of nodes) if (!isNew(rules)) excuse(rules, number);
     const lateOn = passed(this.#waitingOn, now);
     for (const rules of this.#all()) excuse(rules, this.#highest(lateOn));
-    const waitOn = this.#shards.size > 0 ? late : [];
+    const mayWaitOn = this.#shards.size > 0 || nodes.some((rules) => isNew(rules) && isBehind(rules, number));
+    const waitOn = mayWaitOn ? late : [];
     for (const uid of waitOn) {
       this.#waiting.delete(uid);
       this.#waitingOn.set(uid, now + TAKEOVER_LIMIT_MS - WITHDRAWAL_LIMIT_MS);

@@ -140,7 +140,7 @@ describe('assignment of a node', () => {
     ];
     for (const go of orders) {
       const mine = tracker(node, pod, nodeObject('n2', '10.0.2.0/24'));
-      mine.join('n1');
+      mine.join('n1', 0);
       assert.deepEqual([...mine.known].sort(), ['n1', 'n2']);
       go(mine);
       assert.deepEqual([...mine.known], ['n2']);

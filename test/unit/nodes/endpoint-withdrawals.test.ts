@@ -9,7 +9,7 @@ import {
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import { AssignmentTracker } from '../../../reconciler/core/nodes/assignment-tracker.ts';
-import { WITHDRAWAL_LIMIT_MS } from '../../../reconciler/core/nodes/endpoint-withdrawals.ts';
+import { TAKEOVER_LIMIT_MS, WITHDRAWAL_LIMIT_MS } from '../../../reconciler/core/nodes/endpoint-withdrawals.ts';
 import { ending, slice, sendsTo, type Listed } from './endpoints.ts';
 import { Agent, bringUp } from './model-agent.ts';
 import { boundPod, configMap } from './stored.ts';
@@ -40,7 +40,7 @@ class Cluster {
   /** Another control plane; nothing is left of the one before but the store and what agents were sent. */
   restart(): void {
     this.#tracker = new AssignmentTracker('store');
-    for (const node of this.nodes) this.#tracker.join(node);
+    for (const node of this.nodes) this.#tracker.join(node, this.now);
     const present = [...this.objects.values()].sort(
       (a, b) => Number(b.kind === 'EndpointSlice') - Number(a.kind === 'EndpointSlice'),
     );
@@ -285,6 +285,47 @@ describe('a pod that ends', () => {
     cluster.settle();
     cluster.push('n1');
     assert.equal(cluster.isTold('a'), true);
+  });
+
+  it('waits longer for nodes that a new control plane has not reached yet', () => {
+    const cluster = running();
+    cluster.put(ending(pod));
+    cluster.put(slice({ a: 'terminating' }));
+    cluster.switchOff('n3');
+    cluster.restart();
+    cluster.settle();
+    cluster.pass(WITHDRAWAL_LIMIT_MS);
+    cluster.settle();
+    assert.equal(cluster.isTold('a'), false);
+    cluster.connect('n3');
+    cluster.settle();
+    cluster.push('n1');
+    assert.equal(cluster.isTold('a'), true);
+  });
+
+  it('waits for such a node once only, and no longer than a takeover lasts', () => {
+    const cluster = running();
+    const next = boundPod('b', 'n1');
+    cluster.put(next);
+    cluster.put(slice({ a: 'ready', b: 'ready' }));
+    cluster.settle();
+    cluster.put(ending(pod));
+    cluster.put(slice({ a: 'terminating', b: 'ready' }));
+    cluster.switchOff('n3');
+    cluster.restart();
+    cluster.settle();
+    cluster.pass(WITHDRAWAL_LIMIT_MS);
+    cluster.pass(TAKEOVER_LIMIT_MS - WITHDRAWAL_LIMIT_MS - 1);
+    cluster.settle();
+    assert.equal(cluster.isTold('a'), false);
+    cluster.pass(1);
+    cluster.settle();
+    assert.equal(cluster.isTold('a'), true);
+    cluster.put(ending(next));
+    cluster.put(slice({ b: 'terminating' }));
+    cluster.settle();
+    cluster.push('n1');
+    assert.equal(cluster.isTold('b'), true);
   });
 
   it('waits no longer than the limit for a node that is off, and the next one not at all until the node is back', () => {

@@ -63,7 +63,7 @@ function scene(): Scene {
   const pod = boundPod('a', 'n1');
   const ready = slice({ a: 'ready' });
   const tracker = new AssignmentTracker('store', Number(ready.metadata.resourceVersion));
-  tracker.join('n1');
+  tracker.join('n1', 0);
   tracker.joinShard(OTHERS);
   const last = changed(ending(pod), {});
   const withdrawn = slice({ a: 'terminating' });

@@ -135,7 +135,7 @@ describe('nodes that follow the log', () => {
           } else if (step.do === 'forget') mine.forget(step.node);
           else if (step.do === 'handed over') {
             mine.handOver(step.node);
-            mine.join(step.node);
+            mine.join(step.node, 0);
           } else if (step.do === 'reconnect') {
             sent.delete(step.node);
             mine.agentHolds(step.node, agents[step.node].version);

@@ -73,7 +73,7 @@ class Cluster {
     const plane = this.#plane(at);
     this.follow(at, Infinity);
     plane.held.add(shard);
-    plane.tracker.join(node);
+    plane.tracker.join(node, this.now);
     plane.tracker.leaveShard(shard);
     plane.tracker.agentHolds(node, this.agent(shard).version);
     this.#report(shard);
