@@ -7,6 +7,7 @@ import type { Paced } from '../../core/paced.ts';
 import { ClusterState } from '../../core/scheduling/cluster-state.ts';
 import { Scheduler } from '../../core/scheduling/scheduler.ts';
 import { simulate, type Forecast } from '../../core/scheduling/simulate.ts';
+import { isTyped } from '../../core/step.ts';
 import { isFinished, isTerminating } from '../../core/workloads/pod-state.ts';
 import { allControllers } from '../index.ts';
 import type { StoreView } from '../runtime/controller.ts';
@@ -29,7 +30,7 @@ export function* forecastOf(
   options: ForecastOptions = {},
 ): Paced<Forecast | undefined> {
   const played = new ControllersPlayed({ controllers: allControllers, ...options, view, now });
-  yield* played.apply(stepsOf(plan), authorOf(plan));
+  yield* played.apply(stepsOf(plan).filter(isTyped), authorOf(plan));
   const isConcerned = played.isMoving || plan.items.some(({ object }) => DESCRIPTORS[object.kind].placement === 'rule');
   if (!isConcerned) return undefined;
   const waiting = view
