@@ -39,6 +39,7 @@ import { importLate } from './late-import.ts';
 import { isByName, knownNode, neighbourhoodOf } from './known-node.ts';
 import { OneAtATime } from './one-at-a-time.ts';
 import type { Places } from './places.ts';
+import { tellRetired } from './retirement.ts';
 import type { StatusWriter } from './status-writer.ts';
 
 export interface NodeSessionDeps {
@@ -205,26 +206,20 @@ export class NodeSession {
   }
 
   /**
-   * The Machine was removed: its pods are being replaced elsewhere, so the agent is told to stop them once nobody sends
-   * to them (`withdrawn`), unless `hurry` aborts. Then as {@link close}.
+   * The server is the cluster's no more: its pods are being replaced elsewhere, so the agent is told to stop them once
+   * nobody sends to them (`withdrawn`), unless `hurry` aborts. Then as {@link close}. Says whether the agent heard of it.
    */
-  async retire(withdrawn: Promise<void>, hurry: AbortSignal): Promise<void> {
-    const { log, epoch, store, clock } = this.#deps;
+  async retire(withdrawn: Promise<void>, hurry: AbortSignal): Promise<boolean> {
+    const { log, clock } = this.#deps;
     const live = this.#live;
     this.#isRetired = true;
+    let told = false;
     if (live) await unlessAborted(hurry, withdrawn).catch(() => undefined);
     if (live && !hurry.aborted) {
       using limit = clock.deadline(RETIRE_TIMEOUT_MS, hurry);
-      const { signal } = limit;
       try {
-        // Throws when the store was emptied: then nobody removed the Machine.
-        if ((await store.get(objectKey('Machine', undefined, this.name), signal)) === undefined) {
-          await live.client.assign(
-            { epoch, node: this.name, from: null, to: 'retired', upsert: [], remove: [] },
-            signal,
-          );
-          log.info('machine removed: its agent was told to stop everything', { node: this.name });
-        }
+        await tellRetired(this.#machine, live.client, this.#deps, limit.signal);
+        told = true;
       } catch (error) {
         log.warn('machine removed, but its agent could not be told to stop its pods', {
           node: this.name,
@@ -233,6 +228,11 @@ export class NodeSession {
       }
     }
     await this.close();
+    return told;
+  }
+
+  get machine(): StoredMachine {
+    return this.#machine;
   }
 
   get #nodeKey(): ObjectKey<'Node'> {

@@ -6,6 +6,7 @@ import { keyOf, objectKey, type Kind, type Stored, type StoredMachine } from '..
 import { joinSignals } from '../../../contracts/signals.ts';
 import { shardOf, SHARDS } from '../../core/leases/shards.ts';
 import { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
+import { isSameHost, isSamePlace } from '../../core/nodes/same-host.ts';
 import type { AgentPayloads } from '../../ports/agent-payloads.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
@@ -18,6 +19,7 @@ import { FanOut } from './fan-out.ts';
 import { NodeSession, type NodeSessionDeps } from './node-session.ts';
 import { Exchange, type OtherPlanes } from './other-planes.ts';
 import { late, Places } from './places.ts';
+import { tellWhenBack } from './retirement.ts';
 import { StatusWriter } from './status-writer.ts';
 
 export interface NodeSyncOptions {
@@ -61,6 +63,13 @@ const ENQUEUE_AGAIN_MS = 250;
 /** A pod that ends is looked at when it is known who may send to it. */
 const FIRST: readonly Kind[] = ['Machine', 'EndpointSlice'];
 
+interface Departing {
+  readonly machine: StoredMachine;
+  /** Nobody sends to its pods any more. */
+  readonly mayEnd: () => void;
+  readonly back: AbortController;
+}
+
 export class NodeSync {
   readonly #options: NodeSyncOptions;
   readonly #tracker: AssignmentTracker;
@@ -73,8 +82,8 @@ export class NodeSync {
   readonly #held = new Map<number, { readonly epoch: number; readonly worker: QueueWorker }>();
   /** Sessions that are ending. */
   readonly #ending = new Set<Promise<void>>();
-  /** Removed machines whose pods the others still send to: until they do no longer, or the machine comes back. */
-  readonly #departing = new Map<string, { readonly mayEnd: () => void; readonly back: AbortController }>();
+  /** Servers that are the cluster's no more, until their agents have heard of it, or they come back. */
+  readonly #departing = new Set<Departing>();
   readonly #requested = new Set<string>();
   /** Shards that have nodes and are not held here. */
   readonly #elsewhere = new Set<number>();
@@ -182,6 +191,8 @@ export class NodeSync {
       this.#requestAll(this.#tracker.handOver(name));
       this.#writer.left(name);
     }
+    for (const { machine, back } of this.#departing)
+      if (this.shardOf(machine.metadata.name) === shard) back.abort(new Error('the shard is held elsewhere now'));
     await Promise.all([...ending, held.worker.close(graceMs)]);
   }
 
@@ -242,10 +253,14 @@ export class NodeSync {
       this.#requestAll(this.#tracker.leave(name, this.#options.clock.monotonic()));
       this.#writer.forget(objectKey('Machine', undefined, name));
       this.#writer.forget(objectKey('Node', undefined, name));
-      if (session) this.#end(this.#retire(session));
-    } else if (session) {
+      if (session) this.#end(this.#retire(session, held.epoch, this.#tracker.mayEnd(name)));
+    } else if (!session) {
+      this.#begin(machine, held.epoch);
+    } else if (isSameHost(session.machine.spec, machine.spec)) {
       session.update(machine);
     } else {
+      this.#sessions.delete(name);
+      this.#end(this.#retire(session, held.epoch, true));
       this.#begin(machine, held.epoch);
     }
   }
@@ -267,23 +282,33 @@ export class NodeSync {
     }
   }
 
-  /** When the other nodes' rules have let go of a removed machine's pods, or have had their time. */
-  async #retire(session: NodeSession): Promise<void> {
-    const { name } = session;
+  /**
+   * When the other nodes' rules have let go of its pods, or have had their time. One that does not answer then is tried
+   * on: it would run its pods for ever beside those that replace them.
+   */
+  async #retire(session: NodeSession, epoch: number, mayEnd: boolean): Promise<void> {
     const back = new AbortController();
     using hurry = joinSignals(back.signal, this.#stopping.signal);
-    const departed = this.#tracker.mayEnd(name)
-      ? Promise.resolve()
-      : new Promise<void>((resolve) => {
-          this.#departing.set(name, { mayEnd: resolve, back });
-        });
-    await session.retire(departed, hurry.signal);
+    const { machine } = session;
+    let departing: Departing | undefined;
+    const departed = new Promise<void>((resolve) => {
+      this.#departing.add((departing = { machine, mayEnd: resolve, back }));
+      if (mayEnd) resolve();
+    });
+    const told = await session.retire(departed, hurry.signal);
+    if (!told && !hurry.signal.aborted) await tellWhenBack(machine, this.#sessionDeps(epoch), hurry.signal);
+    if (departing) this.#departing.delete(departing);
   }
 
   #begin(machine: StoredMachine, epoch: number): void {
     const { name } = machine.metadata;
-    this.#departing.get(name)?.back.abort(new Error('the machine is there again'));
-    this.#departing.delete(name);
+    for (const departing of this.#departing) {
+      const hasName = departing.machine.metadata.name === name;
+      const isBack = (hasName ? isSameHost : isSamePlace)(departing.machine.spec, machine.spec);
+      if (isBack) departing.back.abort(new Error('the machine is there again'));
+      // Another one takes its name over, and its pods with it.
+      else if (hasName) departing.mayEnd();
+    }
     const started = new NodeSession(machine, this.#sessionDeps(epoch));
     this.#sessions.set(name, started);
     this.#tracker.join(name, this.#options.clock.monotonic());
@@ -340,10 +365,8 @@ export class NodeSync {
 
   /** Collects nodes until the event loop's turn ends, then asks for all of a shard in one round trip. */
   #request(node: string): void {
-    if (this.#departing.has(node) && this.#tracker.mayEnd(node)) {
-      this.#departing.get(node)?.mayEnd();
-      this.#departing.delete(node);
-    }
+    for (const { machine, mayEnd } of this.#departing)
+      if (machine.metadata.name === node && this.#tracker.mayEnd(node)) mayEnd();
     if (!this.#sessions.has(node) || this.#stopping.signal.aborted) return;
     this.#requested.add(node);
     this.#flushing ??= this.#flush();

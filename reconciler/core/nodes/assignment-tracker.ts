@@ -89,6 +89,11 @@ export class AssignmentTracker {
     this.#incarnation = digest(incarnation).toString('hex').slice(0, 8);
   }
 
+  /** Whether an agent with this version got it from a control plane of this store. */
+  gave(version: string): boolean {
+    return version.startsWith(`${this.#incarnation}-`);
+  }
+
   /**
    * Takes a change in at `now` (monotonic, milliseconds); says which nodes' own parts differ because of it. What all
    * nodes hold alike waits for {@link publish}. That a pod ends is withheld from its node until the others have let go

@@ -62,6 +62,8 @@ export class FakeAgent {
   epoch = 0;
   /** Status streams opened so far. */
   streams = 0;
+  /** Times that it was asked what it is. */
+  asked = 0;
   /** Answer to the next assignments instead of taking them. */
   refuse: { readonly status: number; readonly code: string } | undefined;
   /** Hears assignments and never answers. */
@@ -89,7 +91,11 @@ export class FakeAgent {
       createServer((request, response) => {
         const path = request.url?.slice(AGENT_API.length).split('?')[0];
         if (path === '/status') return this.#status(response);
-        if (path === '/info') return void response.end(JSON.stringify(this.#info()));
+        if (path === '/info') {
+          response.end(JSON.stringify(this.#info()));
+          this.asked += 1;
+          return this.#wake();
+        }
         if (path === '/inventory/lines')
           return void response.end(
             this.#inventory()

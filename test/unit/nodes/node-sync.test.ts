@@ -4,7 +4,6 @@ import {
   findCondition,
   keyOf,
   objectKey,
-  type EndpointSlice,
   type KubeObject,
   type PodStatus,
   type Stored,
@@ -21,7 +20,7 @@ import { replicaSetWith } from '../../../reconciler/core/workloads/template.ts';
 import { cluster, deployment, machine, pod } from '../controllers/objects.ts';
 import { world, type World } from '../runtime/world.ts';
 import { FakeAgent, NODE_REPORT, PAYLOADS } from './fake-agent.ts';
-import { stored } from './stored.ts';
+import { sliceOf, stored } from './stored.ts';
 
 const EPOCH = 1000;
 const running: PodStatus = {
@@ -29,24 +28,6 @@ const running: PodStatus = {
   podIP: '198.19.1.2',
   conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' }],
 };
-
-/** Endpoints of the one pod `p`. */
-function sliceOf(p: Stored, terminating: boolean): EndpointSlice {
-  return {
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: { name: 'web-1', namespace: 'default' },
-    addressType: 'IPv4',
-    ports: [],
-    endpoints: [
-      {
-        addresses: ['198.19.1.2'],
-        conditions: { ready: !terminating, serving: true, terminating },
-        targetRef: { kind: 'Pod', namespace: 'default', name: 'p', uid: p.metadata.uid },
-      },
-    ],
-  };
-}
 
 describe('node sync', () => {
   let w: World;

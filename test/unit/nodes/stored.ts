@@ -1,5 +1,12 @@
 /** Objects as the store gives them, for tests of nodes. */
-import type { Kind, KubeObject, ObjectsByKind, Stored, StoredOf } from '../../../contracts/objects/index.ts';
+import type {
+  EndpointSlice,
+  Kind,
+  KubeObject,
+  ObjectsByKind,
+  Stored,
+  StoredOf,
+} from '../../../contracts/objects/index.ts';
 import { pod as podManifest, TIME } from '../controllers/objects.ts';
 
 let version = 0;
@@ -71,5 +78,23 @@ export function changed<T extends Stored>(object: T, change: object): T {
     ...object,
     ...change,
     metadata: { ...object.metadata, resourceVersion: String(version), generation: object.metadata.generation + 1 },
+  };
+}
+
+/** The EndpointSlice `web-1` with one pod as its endpoint. */
+export function sliceOf(p: Stored, terminating: boolean): EndpointSlice {
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: 'web-1', namespace: 'default' },
+    addressType: 'IPv4',
+    ports: [],
+    endpoints: [
+      {
+        addresses: ['198.19.1.2'],
+        conditions: { ready: !terminating, serving: true, terminating },
+        targetRef: { kind: 'Pod', namespace: 'default', name: p.metadata.name, uid: p.metadata.uid },
+      },
+    ],
   };
 }

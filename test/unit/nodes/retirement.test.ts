@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { keyOf, objectKey, type KubeObject, type Stored, type StoredOf } from '../../../contracts/objects/index.ts';
+import { MemoryNodeTransport } from '../../../reconciler/adapters/memory/node-transport.ts';
+import { NodeSync } from '../../../reconciler/controllers/nodes/node-sync.ts';
+import { SHARDS } from '../../../reconciler/core/leases/shards.ts';
+import { machine, pod } from '../controllers/objects.ts';
+import { world, type World } from '../runtime/world.ts';
+import { FakeAgent, NODE_REPORT, PAYLOADS } from './fake-agent.ts';
+import { sliceOf } from './stored.ts';
+
+describe("a server that is the cluster's no more", () => {
+  const elsewhere = { address: '198.18.0.9', hostKey: 'ssh-ed25519 BBBB' };
+  let w: World;
+  let transport: MemoryNodeTransport;
+  let sync: NodeSync;
+  let agent: FakeAgent;
+  let another: FakeAgent;
+  let p: Stored;
+  const put = async (object: KubeObject): Promise<Stored> => {
+    const [result] = await w.cache.write([{ op: 'create', object }]);
+    assert.ok(result?.ok, JSON.stringify(result));
+    return result.object as Stored;
+  };
+  const machineNow = () => {
+    const found = w.cache.get(objectKey('Machine', undefined, 'n1'));
+    assert.ok(found);
+    return found;
+  };
+  const remove = async (): Promise<void> => {
+    const { metadata } = machineNow();
+    await w.cache.write([{ op: 'delete', key: objectKey('Machine', undefined, 'n1'), uid: metadata.uid }]);
+  };
+  const change = async (spec: Partial<StoredOf<'Machine'>['spec']>): Promise<void> => {
+    const before = machineNow();
+    await w.cache.write([{ op: 'update', object: { ...before, spec: { ...before.spec, ...spec } } }]);
+  };
+  /** As when its power is cut; what it had it has again when it is back. */
+  const powerOff = (): void => {
+    transport.machines.delete('198.18.0.2:22');
+    agent.machine.dropConnections();
+  };
+  const powerOn = (): void => {
+    transport.machines.set('198.18.0.2:22', agent.machine);
+  };
+
+  beforeEach(async () => {
+    w = await world();
+    agent = new FakeAgent();
+    transport = new MemoryNodeTransport();
+    powerOn();
+    await put(machine('n1'));
+    sync = new NodeSync({
+      cache: w.cache,
+      store: w.store,
+      recorder: w.recorder,
+      queue: w.queue,
+      transport,
+      payloads: PAYLOADS,
+      clock: w.clock,
+      log: w.log,
+      incarnation: w.state.incarnation ?? '',
+      random: () => 0,
+    });
+    sync.start();
+    for (let shard = 0; shard < SHARDS; shard += 1) sync.take(shard, 1000);
+    another = new FakeAgent();
+    another.machine.hostKey = elsewhere.hostKey;
+    transport.machines.set(`${elsewhere.address}:22`, another.machine);
+    p = await put(pod('p', { nodeName: 'n1' }));
+    await agent.until(() => agent.objects.has('pods/default/p'));
+  });
+
+  afterEach(async () => {
+    await sync.close(100);
+    await w.close();
+  });
+
+  it('is told so when another one takes its name', async () => {
+    await change(elsewhere);
+    await another.until(() => another.objects.has('pods/default/p'));
+    await agent.until(() => agent.objects.size === 0);
+    assert.equal(agent.version, 'retired');
+    assert.equal(agent.listeners, 0);
+  });
+
+  it('is told so when its Machine is made anew for another one, though others still send to its pods', async () => {
+    const other = new FakeAgent();
+    transport.machines.set('198.18.0.3:22', other.machine);
+    await put(machine('n2', { address: '198.18.0.3' }));
+    const slice = await put(sliceOf(p, false));
+    await other.until(() => other.objects.has(keyOf(slice)));
+    other.say({ type: 'node', node: { ...NODE_REPORT, networkVersion: other.version } });
+    await remove();
+    await put(machine('n1', elsewhere));
+    await agent.until(() => agent.objects.size === 0);
+    assert.equal(agent.version, 'retired');
+  });
+
+  it('is the same one where only its address or only its host key changed: its pods go on', async () => {
+    transport.machines.set('198.18.0.8:22', agent.machine);
+    const { streams } = agent;
+    await change({ address: '198.18.0.8' });
+    await agent.until(() => agent.streams > streams && agent.listeners === 1);
+    agent.machine.hostKey = 'ssh-ed25519 CCCC';
+    agent.machine.dropConnections();
+    await change({ hostKey: agent.machine.hostKey });
+    await agent.until(() => agent.streams > streams + 1 && agent.listeners === 1);
+    assert.ok(agent.updates.every(({ to }) => to !== 'retired'));
+    assert.ok(agent.objects.has('pods/default/p'));
+  });
+
+  it('is told so when it is back, if it did not answer', async () => {
+    powerOff();
+    await remove();
+    await w.until(() => sync.connectionTo('n1') === undefined, 'its session over');
+    powerOn();
+    await agent.until(() => agent.objects.size === 0);
+    assert.equal(agent.version, 'retired');
+  });
+
+  it("is left alone when it is back as another cluster's, or as ours", async () => {
+    powerOff();
+    await remove();
+    agent.version = 'another-cluster';
+    const { asked } = agent;
+    powerOn();
+    await agent.until(() => agent.asked > asked);
+    const { streams } = agent;
+    await put(machine('n1'));
+    await agent.until(() => agent.streams > streams);
+    assert.ok(agent.updates.every(({ to }) => to !== 'retired'));
+  });
+});
