@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { asError } from '../../contracts/errors.ts';
 import { EXEC_CHANNEL, EXEC_UPGRADE, ExecResult } from '../../contracts/agent/index.ts';
+import { execFrame, execFrameReader } from '../../contracts/agent/exec-frames.ts';
 import { controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
 import { containerOutput, progress } from '../print/terminal.ts';
@@ -14,33 +15,6 @@ export interface ExecOptions {
   readonly container?: string;
   readonly stdin?: boolean;
   readonly tty?: boolean;
-}
-
-const HEADER_BYTES = 5;
-const MAX_FRAME = 1024 * 1024 * 16;
-
-/** One frame of the exec protocol. */
-export function frame(channel: number, payload: Uint8Array): Buffer {
-  const header = Buffer.alloc(HEADER_BYTES);
-  header.writeUInt8(channel, 0);
-  header.writeUInt32BE(payload.length, 1);
-  return Buffer.concat([header, payload]);
-}
-
-/** Cuts a byte stream into frames, whatever the chunks are. */
-export function frameReader(onFrame: (channel: number, payload: Buffer) => void): (chunk: Buffer) => void {
-  let held = Buffer.alloc(0);
-  return (chunk) => {
-    held = Buffer.concat([held, chunk]);
-    while (held.length >= HEADER_BYTES) {
-      const length = held.readUInt32BE(1);
-      if (length > MAX_FRAME)
-        throw new CliFailure(1, `the node sent a frame of ${length} bytes: the connection is out of step`);
-      if (held.length < HEADER_BYTES + length) return;
-      onFrame(held.readUInt8(0), held.subarray(HEADER_BYTES, HEADER_BYTES + length));
-      held = held.subarray(HEADER_BYTES + length);
-    }
-  };
 }
 
 export async function exec(word: string, command: readonly string[], options: ExecOptions): Promise<void> {
@@ -59,21 +33,21 @@ export async function exec(word: string, command: readonly string[], options: Ex
 
   let result: ExecResult | undefined;
   const output = { stdout: containerOutput(process.stdout, tty), stderr: containerOutput(process.stderr, tty) };
-  const read = frameReader((channel, payload) => {
+  const read = execFrameReader((channel, payload) => {
     if (channel === EXEC_CHANNEL.stdout) output.stdout.write(payload);
     else if (channel === EXEC_CHANNEL.stderr) output.stderr.write(payload);
     else if (channel === EXEC_CHANNEL.result) result = ExecResult.parse(JSON.parse(payload.toString('utf8')));
   });
   const sendSize = (): void => {
     socket.write(
-      frame(
+      execFrame(
         EXEC_CHANNEL.resize,
         Buffer.from(JSON.stringify({ width: process.stdout.columns ?? 80, height: process.stdout.rows ?? 24 })),
       ),
     );
   };
   const sendInput = (chunk: Buffer): void => {
-    if (socket.write(frame(EXEC_CHANNEL.stdin, chunk))) return;
+    if (socket.write(execFrame(EXEC_CHANNEL.stdin, chunk))) return;
     process.stdin.pause();
     socket.once('drain', resumeInput);
   };
@@ -81,7 +55,7 @@ export async function exec(word: string, command: readonly string[], options: Ex
     process.stdin.resume();
   };
   const endInput = (): void => {
-    socket.write(frame(EXEC_CHANNEL.stdin, Buffer.alloc(0)));
+    socket.write(execFrame(EXEC_CHANNEL.stdin, Buffer.alloc(0)));
   };
 
   const raw = tty && options.stdin === true && process.stdin.isTTY;
@@ -103,7 +77,7 @@ export async function exec(word: string, command: readonly string[], options: Ex
           read(chunk);
           if (result) resolve();
         } catch (error) {
-          reject(asError(error));
+          reject(error instanceof RangeError ? outOfStep(error) : asError(error));
         }
       });
       socket.once('error', reject);
@@ -128,6 +102,10 @@ export async function exec(word: string, command: readonly string[], options: Ex
     );
   if (result.message !== undefined) progress(result.message);
   process.exitCode = result.exitCode;
+}
+
+function outOfStep(cause: RangeError): CliFailure {
+  return new CliFailure(1, `the connection to the node is out of step: ${cause.message}`);
 }
 
 /** Undone by `setRawMode(false)`, and by Node when the process ends. */

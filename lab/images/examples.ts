@@ -2,7 +2,7 @@
  * The example images, made of the machine's own static busybox. Pure: the program and its list of names are passed in.
  */
 import type { ImageRecipe } from './image.ts';
-import type { TarEntry } from './tar.ts';
+import type { TarEntry } from '../../contracts/tar.ts';
 
 export interface Busybox {
   readonly program: Uint8Array;

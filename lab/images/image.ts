@@ -3,7 +3,7 @@
  * Specification 1.0.
  */
 import { createHash } from 'node:crypto';
-import { tar, type TarEntry } from './tar.ts';
+import { tar, type TarEntry } from '../../contracts/tar.ts';
 
 export interface ImageRecipe {
   /** `REPOSITORY:TAG`, without the registry. */

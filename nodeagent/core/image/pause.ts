@@ -43,7 +43,7 @@ export function pauseImage(name: string, architecture: 'amd64' | 'arm64'): Buffe
   return imageArchive({
     name,
     architecture,
-    files: [{ path: 'pause', content: pauseProgram(architecture), mode: 0o755 }],
+    files: [{ type: 'file', path: 'pause', content: pauseProgram(architecture), mode: 0o755 }],
     entrypoint: ['/pause'],
   });
 }

@@ -3,9 +3,9 @@ import type { Duplex, Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { errorText } from '../../../contracts/errors.ts';
 import type { ExecResult } from '../../../contracts/agent/index.ts';
+import { execFrame, execFrameReader } from '../../../contracts/agent/exec-frames.ts';
 import { EXEC_CHANNEL, EXEC_UPGRADE } from '../../../contracts/agent/places.ts';
 import type { ObservedPod } from '../../core/pod/observed.ts';
-import { execFrame, takeExecFrames } from '../../core/wire/exec-frame.ts';
 import type { ContainerRuntime, ExecSession } from '../../ports/container-runtime.ts';
 import type { AssignmentStore } from '../assignment-store.ts';
 import { ApiError } from './answers.ts';
@@ -78,17 +78,7 @@ async function send(socket: Duplex, channel: number, from: Readable): Promise<vo
 }
 
 function receive(socket: Duplex, head: Buffer, session: ExecSession): void {
-  let buffered: Buffer = Buffer.alloc(0);
-  const take = (chunk: Buffer): void => {
-    try {
-      const taken = takeExecFrames(Buffer.concat([buffered, chunk]));
-      buffered = taken.rest;
-      for (const { channel, payload } of taken.frames) accept(channel, payload);
-    } catch {
-      socket.destroy();
-    }
-  };
-  const accept = (channel: number, payload: Buffer): void => {
+  const read = execFrameReader((channel, payload) => {
     if (channel === EXEC_CHANNEL.resize) {
       const { width, height } = JSON.parse(payload.toString('utf8')) as { width: number; height: number };
       session.resize(width, height);
@@ -98,6 +88,13 @@ function receive(socket: Duplex, head: Buffer, session: ExecSession): void {
     else if (!session.stdin.write(payload) && !socket.isPaused()) {
       socket.pause();
       session.stdin.once('drain', () => socket.resume());
+    }
+  });
+  const take = (chunk: Buffer): void => {
+    try {
+      read(chunk);
+    } catch {
+      socket.destroy();
     }
   };
   take(head);

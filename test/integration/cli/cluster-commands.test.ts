@@ -14,7 +14,7 @@ import {
   type PodStatus,
   type StoredNode,
 } from '../../../contracts/objects/index.ts';
-import { frame, frameReader } from '../../../cli/commands/exec.ts';
+import { execFrame, execFrameReader } from '../../../contracts/agent/exec-frames.ts';
 import { type ApiServer, startApi, type StatusReport } from '../../../reconciler/api/index.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { rebalance } from '../../../reconciler/controllers/descheduling/rebalance.ts';
@@ -42,11 +42,11 @@ const connection = {
     const command = new URL(path, 'http://x').searchParams.getAll('command').join('|');
     input.on(
       'data',
-      frameReader((channel, payload) => {
+      execFrameReader((channel, payload) => {
         if (channel !== EXEC_CHANNEL.stdin || payload.length > 0) return;
-        output.write(frame(EXEC_CHANNEL.stdout, Buffer.from(`${command}\n`)));
-        output.write(frame(EXEC_CHANNEL.stderr, Buffer.from('warned\n')));
-        output.write(frame(EXEC_CHANNEL.result, Buffer.from('{"exitCode":7}')));
+        output.write(execFrame(EXEC_CHANNEL.stdout, Buffer.from(`${command}\n`)));
+        output.write(execFrame(EXEC_CHANNEL.stderr, Buffer.from('warned\n')));
+        output.write(execFrame(EXEC_CHANNEL.result, Buffer.from('{"exitCode":7}')));
       }),
     );
     return Duplex.from({ writable: input, readable: output });

@@ -5,7 +5,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { EXEC_CHANNEL, EXEC_UPGRADE } from '../../../contracts/agent/index.ts';
-import { frame, frameReader } from '../../../cli/commands/exec.ts';
+import { execFrame, execFrameReader } from '../../../contracts/agent/exec-frames.ts';
 import { controlPlane } from '../../../cli/control-plane.ts';
 import { buildCli, PLUMB } from '../../support/built-cli.ts';
 import { CTRL_C, openTerminal, type Terminal } from '../../support/terminal.ts';
@@ -176,13 +176,13 @@ describe('plumb exec', { timeout: 240_000 }, () => {
       const result = new Promise<string>((resolve, reject) => {
         socket.on(
           'data',
-          frameReader((channel, payload) => {
+          execFrameReader((channel, payload) => {
             if (channel === EXEC_CHANNEL.result) resolve(payload.toString());
           }),
         );
         socket.once('close', () => reject(new Error('the connection ended')));
       });
-      socket.write(Buffer.concat(['one', '', 'two'].map((text) => frame(EXEC_CHANNEL.stdin, Buffer.from(text)))));
+      socket.write(Buffer.concat(['one', '', 'two'].map((text) => execFrame(EXEC_CHANNEL.stdin, Buffer.from(text)))));
       assert.equal(await result, '{"exitCode":0}');
       socket.destroy();
       assert.equal((await piped([], 'echo well')).out.toString(), 'well\n');

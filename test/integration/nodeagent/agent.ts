@@ -5,7 +5,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { execFrame, takeExecFrames } from '../../../nodeagent/core/wire/exec-frame.ts';
+import { execFrame, execFrameReader } from '../../../contracts/agent/exec-frames.ts';
 import type {
   AgentInfo,
   AssignmentUpdate,
@@ -263,36 +263,31 @@ function execOver(
   return new Promise((resolve, reject) => {
     const socket = connect(socketPath);
     const out = ['', '', ''];
-    let head = '';
+    let head: Buffer = Buffer.alloc(0);
     let upgraded = false;
-    let buffered: Buffer = Buffer.alloc(0);
+    const read = execFrameReader((channel, payload) => {
+      if (channel === 3)
+        resolve({
+          stdout: out[1] ?? '',
+          stderr: out[2] ?? '',
+          exitCode: (JSON.parse(payload.toString()) as { exitCode: number }).exitCode,
+        });
+      else out[channel] += payload.toString();
+    });
     socket.on('error', reject);
-    socket.on('close', () => reject(new Error(`exec ended without a result: ${head}`)));
+    socket.on('close', () => reject(new Error(`exec ended without a result: ${head.toString()}`)));
     socket.write(`GET ${path} HTTP/1.1\r\nHost: agent\r\nConnection: Upgrade\r\nUpgrade: plumb-exec\r\n\r\n`);
     socket.on('data', (chunk: Buffer) => {
-      buffered = Buffer.concat([buffered, chunk]);
-      if (!upgraded) {
-        const end = buffered.indexOf('\r\n\r\n');
-        head = buffered.toString();
-        if (end < 0 || !head.startsWith('HTTP/1.1 101')) return;
-        upgraded = true;
-        buffered = buffered.subarray(end + 4);
-        if (stdin !== undefined) {
-          socket.write(execFrame(0, Buffer.from(stdin)));
-          socket.write(execFrame(0, Buffer.alloc(0)));
-        }
+      if (upgraded) return read(chunk);
+      head = Buffer.concat([head, chunk]);
+      const end = head.indexOf('\r\n\r\n');
+      if (end < 0 || !head.toString().startsWith('HTTP/1.1 101')) return;
+      upgraded = true;
+      if (stdin !== undefined) {
+        socket.write(execFrame(0, Buffer.from(stdin)));
+        socket.write(execFrame(0, Buffer.alloc(0)));
       }
-      const taken = takeExecFrames(buffered);
-      buffered = taken.rest;
-      for (const { channel, payload } of taken.frames) {
-        if (channel === 3)
-          resolve({
-            stdout: out[1] ?? '',
-            stderr: out[2] ?? '',
-            exitCode: (JSON.parse(payload.toString()) as { exitCode: number }).exitCode,
-          });
-        else out[channel] += payload.toString();
-      }
+      read(head.subarray(end + 4));
     });
   });
 }

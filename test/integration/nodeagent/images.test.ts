@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import type { NodeImage } from '../../../contracts/agent/index.ts';
-import { tarArchive } from '../../../nodeagent/core/image/archive.ts';
+import { tar } from '../../../contracts/tar.ts';
 import { configMap, deleted, isReady, shellPod, startAgent, testPod, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, type TestHost } from './host.ts';
 
@@ -26,7 +26,7 @@ createServer((request, response) => {
 
 /** An image of one layer with `size` bytes; answers its digest. */
 async function offer(folder: string, tag: string, size: number): Promise<string> {
-  const layer = tarArchive([{ path: 'data', content: Buffer.alloc(size, tag) }]);
+  const layer = tar([{ type: 'file', path: 'data', mode: 0o644, content: Buffer.alloc(size, tag) }]);
   const config = Buffer.from(
     JSON.stringify({
       architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',

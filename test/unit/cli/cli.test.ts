@@ -11,7 +11,6 @@ import {
   type Pod,
   type PodStatus,
 } from '../../../contracts/objects/index.ts';
-import { frame, frameReader } from '../../../cli/commands/exec.ts';
 import { IN_ALL, objectPath, parseTarget } from '../../../cli/commands/get.ts';
 import { fingerprintOf, parseDestination } from '../../../cli/commands/node-add.ts';
 import { editMachine, printed } from '../../../cli/commands/node-edit.ts';
@@ -314,30 +313,6 @@ describe('words on the command line', () => {
       ),
       true,
     );
-  });
-});
-
-describe('exec frames', () => {
-  it('come out whole however the bytes are cut', () => {
-    const sent = Buffer.concat([
-      frame(1, Buffer.from('hello')),
-      frame(2, Buffer.alloc(0)),
-      frame(3, Buffer.from('{"exitCode":0}')),
-    ]);
-    for (let size = 1; size <= sent.length; size++) {
-      const got: [number, string][] = [];
-      const read = frameReader((channel, payload) => got.push([channel, payload.toString()]));
-      for (let at = 0; at < sent.length; at += size) read(sent.subarray(at, at + size));
-      assert.deepEqual(got, [
-        [1, 'hello'],
-        [2, ''],
-        [3, '{"exitCode":0}'],
-      ]);
-    }
-  });
-
-  it('stop at a length that cannot be', () => {
-    assert.throws(() => frameReader(() => undefined)(Buffer.from([1, 0xff, 0xff, 0xff, 0xff])), /out of step/);
   });
 });
 

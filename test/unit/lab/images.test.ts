@@ -2,7 +2,7 @@ import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import { exampleRecipes } from '../../../lab/images/examples.ts';
 import { buildImage } from '../../../lab/images/image.ts';
-import { tar } from '../../../lab/images/tar.ts';
+import { tar } from '../../../contracts/tar.ts';
 
 const busybox = { program: Buffer.from('a program'), applets: ['sh', 'httpd', 'busybox', 'wget'] };
 

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { getEventListeners, once } from 'node:events';
 import { Duplex, PassThrough, Readable } from 'node:stream';
 import { describe, it } from 'node:test';
+import { execFrameReader } from '../../../contracts/agent/exec-frames.ts';
 import { EXEC_CHANNEL } from '../../../contracts/agent/places.ts';
-import { takeExecFrames } from '../../../nodeagent/core/wire/exec-frame.ts';
 import { serveExec, type ExecRequestDeps } from '../../../nodeagent/loops/api/exec.ts';
 import type { ExecSession } from '../../../nodeagent/ports/container-runtime.ts';
 import { container, pod, seen } from './pods.ts';
@@ -54,14 +54,14 @@ describe('an exec request', () => {
       };
       await serveExec(socket, NOTHING, QUERY, deps(session), closing.signal);
       const text = sent();
-      const { frames } = takeExecFrames(text.subarray(text.indexOf('\r\n\r\n') + 4));
-      assert.deepEqual(
-        frames.map(({ channel, payload }) => [channel, payload.toString()]),
-        [
-          [EXEC_CHANNEL.stdout, 'hello'],
-          [EXEC_CHANNEL.result, '{"exitCode":3}'],
-        ],
+      const frames: [number, string][] = [];
+      execFrameReader((channel, payload) => frames.push([channel, payload.toString()]))(
+        text.subarray(text.indexOf('\r\n\r\n') + 4),
       );
+      assert.deepEqual(frames, [
+        [EXEC_CHANNEL.stdout, 'hello'],
+        [EXEC_CHANNEL.result, '{"exitCode":3}'],
+      ]);
     }
     assert.equal(getEventListeners(closing.signal, 'abort').length, 0);
   });

@@ -1,9 +1,9 @@
 import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import { inflateSync } from 'node:zlib';
+import { execFrame, execFrameReader } from '../../../contracts/agent/exec-frames.ts';
 import { pauseImage, pauseProgram } from '../../../nodeagent/core/image/pause.ts';
 import { parseLogLine, plainText } from '../../../nodeagent/core/logs/cri-log.ts';
-import { execFrame, takeExecFrames } from '../../../nodeagent/core/wire/exec-frame.ts';
 import { grpcFrame, GrpcMessages } from '../../../nodeagent/core/wire/grpc-frame.ts';
 import {
   bool,
@@ -110,19 +110,24 @@ describe('frames', () => {
     assert.deepEqual(new GrpcMessages(6).push(header), []);
   });
 
-  it('exec frames come out whole; one that is too large is refused', () => {
-    const taken = takeExecFrames(
-      Buffer.concat([execFrame(1, Buffer.from('a')), execFrame(0, Buffer.alloc(0)), Buffer.from([3, 0, 0])]),
-    );
-    assert.deepEqual(
-      taken.frames.map((frame) => [frame.channel, frame.payload.toString()]),
-      [
-        [1, 'a'],
-        [0, ''],
-      ],
-    );
-    assert.equal(taken.rest.length, 3);
-    assert.throws(() => takeExecFrames(Buffer.from([1, 0xff, 0, 0, 0])), RangeError);
+  it('exec frames come out whole however the bytes are cut; one that is too large is refused', () => {
+    const sent = Buffer.concat([
+      execFrame(1, Buffer.from('hello')),
+      execFrame(2, Buffer.alloc(0)),
+      execFrame(3, Buffer.from('{"exitCode":0}')),
+      Buffer.from([3, 0, 0]),
+    ]);
+    for (let size = 1; size <= sent.length; size++) {
+      const got: [number, string][] = [];
+      const read = execFrameReader((channel, payload) => got.push([channel, payload.toString()]));
+      for (let at = 0; at < sent.length; at += size) read(sent.subarray(at, at + size));
+      assert.deepEqual(got, [
+        [1, 'hello'],
+        [2, ''],
+        [3, '{"exitCode":0}'],
+      ]);
+    }
+    assert.throws(() => execFrameReader(() => undefined)(Buffer.from([1, 0xff, 0, 0, 0])), RangeError);
   });
 
   it('SPDY: headers inflate, data comes back, the last frame closes', () => {
