@@ -20,8 +20,9 @@ import type { DesiredCustom, DesiredObject, DesiredState, Diagnostic, ParsedFile
  */
 export function composeState(files: readonly ParsedFile[], others: readonly Diagnostic[]): Rendering {
   const diagnostics: Diagnostic[] = [...others, ...files.flatMap((f) => f.diagnostics)];
+  const found = { error: new Bounded('errors'), warning: new Bounded('warnings') };
   const tell: Tell = (severity, code, { file, line, column }, message, hint) => {
-    diagnostics.push({ severity, code, file, line, column, message, ...(hint !== undefined && { hint }) });
+    found[severity].add({ severity, code, file, line, column, message, ...(hint !== undefined && { hint }) });
   };
   const suggestions = new Suggestions();
   const ordered = [...files].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
@@ -42,7 +43,36 @@ export function composeState(files: readonly ParsedFile[], others: readonly Diag
   checkQuotas(state, suggestions, tell);
   checkSingletons(state, tell);
   checkGlobalDefault(state, tell);
+  diagnostics.push(...found.error.all(), ...found.warning.all());
   return { state, custom, kinds, diagnostics: diagnostics.sort(byPosition) };
+}
+
+/** Of one severity, so that warnings hide no error. More than anybody reads, and than one mistake in a label causes. */
+const MAX_BETWEEN_OBJECTS = 500;
+
+/** What is wrong between objects: the first ones, and how many more there are. */
+class Bounded {
+  readonly #word: string;
+  readonly #kept: Diagnostic[] = [];
+  #more = 0;
+
+  constructor(word: string) {
+    this.#word = word;
+  }
+
+  add(diagnostic: Diagnostic): void {
+    if (this.#kept.length < MAX_BETWEEN_OBJECTS) this.#kept.push(diagnostic);
+    else this.#more++;
+  }
+
+  all(): readonly Diagnostic[] {
+    const last = this.#kept.toSorted(byPosition).at(-1);
+    if (!last || this.#more === 0) return this.#kept;
+    const { severity, file, line, column } = last;
+    const message = `${this.#more} more ${this.#word} between objects are not shown`;
+    const hint = 'mend the others, and check again';
+    return [...this.#kept, { severity, code: 'TooManyErrors', file, line, column, message, hint }];
+  }
 }
 
 function uniqueObjects(files: readonly ParsedFile[], tell: Tell): DesiredState {

@@ -77,3 +77,43 @@ describe('namespaces', () => {
     ]);
   });
 });
+
+describe('mistakes between very many objects', () => {
+  const many = (count: number): ParsedFile[] =>
+    Array.from({ length: Math.ceil(count / 100) }, (_, part) =>
+      file(
+        `f${String(part).padStart(3, '0')}.yaml`,
+        Array.from({ length: Math.min(100, count - part * 100) }, (_none, i) =>
+          configMap(`c${part}-${i}`, 'nowhere'),
+        ).join('---\n'),
+      ),
+    );
+
+  it('are told up to a number, with how many more there are', () => {
+    const { diagnostics } = composeState(many(700), []);
+    assert.equal(diagnostics.length, 501);
+    const last = diagnostics.find(({ code }) => code === 'TooManyErrors');
+    assert.deepEqual([last?.severity, last?.code], ['error', 'TooManyErrors']);
+    assert.equal(last?.message, '200 more errors between objects are not shown');
+  });
+
+  it('are all told where they are no more than that', () => {
+    assert.equal(composeState(many(500), []).diagnostics.length, 500);
+  });
+
+  it('are not hidden by warnings', () => {
+    const pods = Array.from({ length: 30 }, (_, part) =>
+      file(
+        `a${part}.yaml`,
+        Array.from(
+          { length: 20 },
+          (_none, i) =>
+            `apiVersion: v1\nkind: Pod\nmetadata: {name: p${part}-${i}}\nspec:\n  containers: [{name: a, image: b, envFrom: [{secretRef: {name: absent}}]}]\n`,
+        ).join('---\n'),
+      ),
+    );
+    const { diagnostics } = composeState([...pods, file('z.yaml', configMap('c', 'nowhere'))], []);
+    const of = (severity: string): number => diagnostics.filter((one) => one.severity === severity).length;
+    assert.deepEqual([of('error'), of('warning')], [1, 501]);
+  });
+});
