@@ -117,11 +117,11 @@ export const FileMeta = object({ name: DnsSubdomain.default(FILE_OBJECT_NAME), .
   {},
 );
 /**
- * Of a pod template: only its labels and annotations go into pods, so nothing else in it is looked at. Source:
- * Kubernetes, GetPodFromTemplate.
+ * Of a pod template: only its labels, annotations and finalizers go into pods, so nothing else in it is looked at.
+ * Source: Kubernetes, GetPodFromTemplate.
  */
 export const TemplateMeta = object(
-  { labels: Labels.optional(), annotations: Annotations.optional() },
+  { labels: Labels.optional(), annotations: Annotations.optional(), finalizers: WRITTEN.finalizers },
   {
     name: 'anything',
     namespace: 'anything',
@@ -132,7 +132,6 @@ export const TemplateMeta = object(
     generation: 'anything',
     selfLink: 'anything',
     ownerReferences: [[]],
-    finalizers: [[]],
     managedFields: [[]],
   },
 );

@@ -13,9 +13,9 @@ import {
 import type { PodClaim } from '../../../contracts/agent/index.ts';
 import { controllerOf, controllerRef, ownerKey } from '../workloads/owners.ts';
 import { isActive } from '../workloads/pod-state.ts';
-import { sameTemplate } from '../workloads/template.ts';
+import { podMeta, sameTemplate } from '../workloads/template.ts';
 import type { KnownNode } from './bounded-report.ts';
-import { hasEnded, recoveredPod, templateOf, withoutNode, type NodeWord } from './recovered-workloads.ts';
+import { asNodesHaveIt, hasEnded, recoveredPod, templateOf, type NodeWord } from './recovered-workloads.ts';
 
 export interface LateInput {
   /** {@link withinPlaces}: pods that are being ended count against no ReplicaSet. */
@@ -52,13 +52,12 @@ export function latePods(input: LateInput): readonly KubeObject[] {
       if (!ending && left <= 0) return [];
       if (!ending) missing.set(rs, left - 1);
       uids.add(claim.metadata.uid);
-      const { labels, annotations } = rs.spec.template.metadata;
       return [
         recoveredPod(
           { words: [word], known: new Map([[word.node, known]]), now },
           { node: word.node, claim },
           rs.spec.template.spec,
-          { ...(labels && { labels }), ...(annotations && { annotations }), ownerReferences: [controllerRef(rs)] },
+          { ...podMeta(rs.spec.template), ownerReferences: [controllerRef(rs)] },
         ),
       ];
     });
@@ -71,7 +70,7 @@ function ownerOf(claim: PodClaim, replicaSets: readonly StoredOf<'ReplicaSet'>[]
   if (!key || !isKeyOf(key, 'ReplicaSet')) return undefined;
   const claimed = templateOf(claim);
   const fits = (rs: StoredOf<'ReplicaSet'>): boolean =>
-    sameTemplate({ ...rs.spec.template, spec: withoutNode(rs.spec.template.spec) }, claimed);
+    sameTemplate(asNodesHaveIt(rs.spec.template), claimed);
   const named = replicaSets.find((rs) => keyOf(rs) === key);
   if (named && fits(named)) return named;
   return replicaSets.find(

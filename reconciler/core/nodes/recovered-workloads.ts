@@ -21,7 +21,7 @@ import type { Claim, PodClaim, PodReport } from '../../../contracts/agent/index.
 import { controllerRef, ownerKey } from '../workloads/owners.ts';
 import { isActive } from '../workloads/pod-state.ts';
 import { bounds } from '../workloads/rollout-numbers.ts';
-import { HASH_LABEL, replicaSetWith, sameTemplate, templateHash } from '../workloads/template.ts';
+import { HASH_LABEL, podMeta, replicaSetWith, sameTemplate, templateHash } from '../workloads/template.ts';
 import { UNHEARD_ANNOTATION } from '../workloads/unheard.ts';
 import { boundedPodStatus, boundedTime, type KnownNode } from './bounded-report.ts';
 import { digest } from './fingerprint.ts';
@@ -282,11 +282,11 @@ function podOf(
   owner: StoredOf<'ReplicaSet'>,
   template: PodTemplateSpec,
 ): StoredOf<'Pod'> {
-  const { labels, annotations } = template.metadata;
+  const { labels, ...meta } = podMeta(template);
   const hash = owner.spec.template.metadata.labels?.[HASH_LABEL];
   return recoveredPod(input, witnessed, template.spec, {
     labels: { ...labels, ...(hash !== undefined && { [HASH_LABEL]: hash }) },
-    ...(annotations && { annotations }),
+    ...meta,
     ownerReferences: [controllerRef(owner)],
   });
 }
@@ -346,17 +346,21 @@ export function templateOf({
   return { metadata: { ...(labels && { labels }), ...(annotations && { annotations }) }, spec: withoutNode(spec) };
 }
 
-export function withoutNode(spec: Pod['spec']): Pod['spec'] {
+function withoutNode(spec: Pod['spec']): Pod['spec'] {
   const { nodeName: _node, ...rest } = spec;
   return rest;
 }
 
 /** Kept for as long as the template, because its text is. */
-const withoutPlace = new WeakMap<PodTemplateSpec, PodTemplateSpec>();
-function placeless(template: PodTemplateSpec): PodTemplateSpec {
-  const known = withoutPlace.get(template) ?? { ...template, spec: withoutNode(template.spec) };
-  withoutPlace.set(template, known);
-  return known;
+const onNodes = new WeakMap<PodTemplateSpec, PodTemplateSpec>();
+/** Without what {@link templateOf} does not tell: finalizers are nothing to a node, and leave a pod while it lives. */
+export function asNodesHaveIt(template: PodTemplateSpec): PodTemplateSpec {
+  const known = onNodes.get(template);
+  if (known) return known;
+  const { finalizers: _finalizers, ...metadata } = template.metadata;
+  const made = { ...template, metadata, spec: withoutNode(template.spec) };
+  onNodes.set(template, made);
+  return made;
 }
 
 /** Whether a claimed pod of a workload that Git has matches none of the templates. */
@@ -366,7 +370,7 @@ export function hasUnexplained(words: readonly NodeWord[], templates: PodTemplat
       if (claim.kind !== 'Pod') return false;
       const known = ownersOf(claim).flatMap(({ workload }) => templates.get(workload) ?? []);
       const claimed = templateOf(claim);
-      return known.length > 0 && !known.some((template) => sameTemplate(placeless(template), claimed));
+      return known.length > 0 && !known.some((template) => sameTemplate(asNodesHaveIt(template), claimed));
     }),
   );
 }
@@ -454,7 +458,7 @@ class Sorting {
   #group(workload: ObjectKey, hash: string | undefined, witnessed: Witnessed): string | undefined {
     const claimed = templateOf(witnessed.claim);
     const templates = this.#templates.get(workload) ?? [];
-    const index = templates.findIndex((template) => sameTemplate(placeless(template), claimed));
+    const index = templates.findIndex((template) => sameTemplate(asNodesHaveIt(template), claimed));
     const template = templates[index];
     if (!template) return 'no recent commit has its template';
     const groups = this.#groups.get(workload) ?? [];

@@ -13,6 +13,7 @@ import { adoptedBy, byAge, controllerOf, controllerRef, releasedFrom } from './o
 import { pickSurplus } from './pod-ranking.ts';
 import { availableInMs, isActive, isFinished, isReady, isRefused } from './pod-state.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
+import { podMeta } from './template.ts';
 import { NONE_HELD, UNHEARD_ANNOTATION, type HeldBack } from './unheard.ts';
 
 /** Pod names serve as host names: one DNS label. */
@@ -35,15 +36,13 @@ export interface ReplicaSetInput {
 }
 
 function podFromTemplate(rs: StoredReplicaSet, name: string): Pod {
-  const { labels, annotations } = rs.spec.template.metadata;
   return {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: {
       name,
       ...(rs.metadata.namespace !== undefined && { namespace: rs.metadata.namespace }),
-      ...(labels && { labels }),
-      ...(annotations && { annotations }),
+      ...podMeta(rs.spec.template),
       ownerReferences: [controllerRef(rs)],
     },
     spec: rs.spec.template.spec,

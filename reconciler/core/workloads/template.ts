@@ -22,11 +22,21 @@ function templateText(template: PodTemplateSpec): string {
   const known = texts.get(template);
   if (known !== undefined) return known;
   const { [HASH_LABEL]: _hash, ...labels } = template.metadata.labels ?? {};
-  const { annotations } = template.metadata;
-  const metadata = { labels, ...(annotations && Object.keys(annotations).length > 0 && { annotations }) };
+  const { annotations, finalizers } = template.metadata;
+  const metadata = {
+    labels,
+    ...(annotations && Object.keys(annotations).length > 0 && { annotations }),
+    ...(finalizers && { finalizers }),
+  };
   const text = canonicalJson({ metadata, spec: template.spec });
   texts.set(template, text);
   return text;
+}
+
+/** What of a template's metadata its pods have. Source: Kubernetes, GetPodFromTemplate. */
+export function podMeta({ metadata }: PodTemplateSpec): PodTemplateSpec['metadata'] {
+  const { labels, annotations, finalizers } = metadata;
+  return { ...(labels && { labels }), ...(annotations && { annotations }), ...(finalizers && { finalizers }) };
 }
 
 /** Whether two templates give the same pods; the hash label does not count. */

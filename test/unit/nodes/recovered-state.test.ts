@@ -388,6 +388,22 @@ describe('the state after the store was lost', () => {
     );
   });
 
+  it('has finalizers of a template on its pods, of which nodes tell nothing', () => {
+    const template = {
+      ...web.spec.template,
+      metadata: { ...web.spec.template.metadata, finalizers: ['example.com/x'] },
+    };
+    const held = { ...web, spec: { ...web.spec, template } };
+    const result = recovered([word('a', [...ranges, claimed('p1', 'a', { template })])], {
+      applied: state(cluster(), held, service('web'), service('shop', { type: 'NodePort' })),
+      templates: [template],
+    });
+    assert.deepEqual(
+      pods(result).map(({ metadata }) => [metadata.name, metadata.finalizers]),
+      [['p1', ['example.com/x']]],
+    );
+  });
+
   it('asks Git for older templates exactly while a pod of a known workload has none', () => {
     const key = objectKey('Deployment', 'default', 'web');
     const words = [word('a', [claimed('p', 'a', { template: evil }), claimed('q', 'a', { owner: 'unknown' })])];

@@ -253,6 +253,23 @@ describe('a ReplicaSet', () => {
     assert.equal(w.list('Pod').filter((p) => p.status?.phase === 'Failed').length, 1);
   });
 
+  it('rolls where finalizers of its template change, and its pods have them', () => {
+    const w = world({ replicas: 1 });
+    rollOut(w);
+    change(w, (d) => ({
+      ...d,
+      spec: {
+        ...d.spec,
+        template: { ...d.spec.template, metadata: { ...d.spec.template.metadata, finalizers: ['example.com/drain'] } },
+      },
+    }));
+    rollOut(w);
+    assert.deepEqual(
+      activePods(w).map(({ metadata }) => metadata.finalizers),
+      [['example.com/drain']],
+    );
+  });
+
   it('lets go of a pod whose labels no longer match, and takes one that does', () => {
     const w = world({ replicas: 2 });
     rollOut(w);
