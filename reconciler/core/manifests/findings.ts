@@ -13,7 +13,10 @@ export type Tell = (
   hint?: string,
 ) => void;
 
-/** More errors than this in one file help nobody. That there are more is said: see {@link Findings.sorted}. */
+/**
+ * More errors than this in one file help nobody, nor do more warnings. That there are more is said: see
+ * {@link Findings.sorted}.
+ */
 const MAX_FINDINGS = 199;
 
 /** The order in which diagnostics are shown: file, line, column, code, message. */
@@ -32,7 +35,8 @@ function compare(a: string, b: string): number {
 }
 
 export class Findings {
-  readonly #diagnostics: Diagnostic[] = [];
+  /** Each severity by itself: warnings hide no error, and make none. */
+  readonly #kept: Record<Diagnostic['severity'], Diagnostic[]> = { error: [], warning: [] };
   readonly #file: string;
   readonly #lines: LineCounter;
   readonly #text: string;
@@ -50,26 +54,15 @@ export class Findings {
     return this.#errors;
   }
 
-  /** Whether nothing more is kept: explaining further errors is wasted work. */
+  /** Whether no more errors are kept: explaining further ones is wasted work. */
   get full(): boolean {
-    return this.#diagnostics.length >= MAX_FINDINGS;
+    return this.#kept.error.length >= MAX_FINDINGS;
   }
 
   /** Everything that was found, in the file's order; at its end whether that may not be all. */
   sorted(): Diagnostic[] {
-    const sorted = this.#diagnostics.sort(byPosition);
-    const last = sorted.at(-1);
-    if (!last || !this.full) return sorted;
-    return [
-      ...sorted,
-      {
-        ...last,
-        severity: 'error',
-        code: 'TooManyErrors',
-        message: `only ${MAX_FINDINGS} mistakes of this file are shown; there may be more`,
-        hint: 'mend these, and check again',
-      },
-    ];
+    const { error, warning } = this.#kept;
+    return [...[...error, ...warning].sort(byPosition), ...more(error, 'mistakes'), ...more(warning, 'warnings')];
   }
 
   position(offset: number): Position {
@@ -109,7 +102,16 @@ export class Findings {
     hint: string | undefined,
   ): void {
     if (severity === 'error') this.#errors++;
-    if (this.full) return;
-    this.#diagnostics.push({ severity, code, ...this.position(offset), message, ...(hint !== undefined && { hint }) });
+    const kept = this.#kept[severity];
+    if (kept.length >= MAX_FINDINGS) return;
+    kept.push({ severity, code, ...this.position(offset), message, ...(hint !== undefined && { hint }) });
   }
+}
+
+/** That there may be more of one severity, at the place of the last one. */
+function more(kept: readonly Diagnostic[], word: string): Diagnostic[] {
+  const last = kept.toSorted(byPosition).at(-1);
+  if (!last || kept.length < MAX_FINDINGS) return [];
+  const message = `only ${MAX_FINDINGS} ${word} of this file are shown; there may be more`;
+  return [{ ...last, code: 'TooManyErrors', message, hint: 'mend these, and check again' }];
 }

@@ -310,4 +310,20 @@ describe('several mistakes are all told', () => {
     assert.equal(diagnostics.at(-1)?.code, 'TooManyErrors');
     assert.match(diagnostics.at(-1)?.message ?? '', /only 199 mistakes .* may be more/);
   });
+
+  it('warnings too, which refuse no file and hide no error', () => {
+    const warned = Array.from({ length: 300 }, (_, i) =>
+      configMap('data: {a: null}\n').replace(/name: .*/, `name: c${i}`),
+    );
+    const parse = (...documents: readonly string[]) =>
+      parseManifest('f.yaml', 'oid', new TextEncoder().encode(documents.join('---\n'))).diagnostics;
+    const warnings = parse(...warned);
+    assert.deepEqual([...new Set(warnings.map(({ severity }) => severity))], ['warning']);
+    assert.match(warnings.at(-1)?.message ?? '', /only 199 warnings .* may be more/);
+    const errors = parse(...warned, configMap('data: 5\n')).filter(({ severity }) => severity === 'error');
+    assert.deepEqual(
+      errors.map(({ code }) => code),
+      ['WrongType'],
+    );
+  });
 });
