@@ -1,6 +1,11 @@
 /** One change to a lab at a time. */
 import { createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { LabRefusal } from './errors.ts';
+
+/** A process that was killed has its sockets closed one after the other: a moment later than it is seen to have ended. */
+const PATIENCE_MS = 1000;
+const AGAIN_MS = 20;
 
 /**
  * Holds the lab `name` for this process until `release`, which the kernel does too when the process dies in any way:
@@ -8,17 +13,27 @@ import { LabRefusal } from './errors.ts';
  * holds it.
  */
 async function lockLab(name: string): Promise<{ release(): Promise<void> }> {
+  const end = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const lock = await tryLock(name);
+    if (lock) return lock;
+    if (performance.now() >= end)
+      throw new LabRefusal(`Another command is changing the lab '${name}' right now; try again when it is done.`);
+    await delay(AGAIN_MS);
+  }
+}
+
+/** Undefined where another process holds it. */
+async function tryLock(name: string): Promise<{ release(): Promise<void> } | undefined> {
   const server = createServer((socket) => socket.destroy());
-  await new Promise<void>((resolve, reject) => {
+  const isOurs = await new Promise<boolean>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new LabRefusal(`Another command is changing the lab '${name}' right now; try again when it is done.`)
-          : error,
-      );
+      if (error.code === 'EADDRINUSE') resolve(false);
+      else reject(error);
     });
-    server.listen(`\0plumbline-lab/${name}`, resolve);
+    server.listen(`\0plumbline-lab/${name}`, () => resolve(true));
   });
+  if (!isOurs) return undefined;
   server.unref();
   return { release: () => new Promise((resolve) => server.close(() => resolve())) };
 }
