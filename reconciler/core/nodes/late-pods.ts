@@ -69,8 +69,7 @@ function ownerOf(claim: PodClaim, replicaSets: readonly StoredOf<'ReplicaSet'>[]
   const key = owner && ownerKey(claim.metadata.namespace, owner);
   if (!key || !isKeyOf(key, 'ReplicaSet')) return undefined;
   const claimed = templateOf(claim);
-  const fits = (rs: StoredOf<'ReplicaSet'>): boolean =>
-    sameTemplate(asNodesHaveIt(rs.spec.template), claimed);
+  const fits = (rs: StoredOf<'ReplicaSet'>): boolean => sameTemplate(asNodesHaveIt(rs.spec.template), claimed);
   const named = replicaSets.find((rs) => keyOf(rs) === key);
   if (named && fits(named)) return named;
   return replicaSets.find(
