@@ -8,19 +8,21 @@ import type { Redis } from 'ioredis';
 
 /**
  * Has BullMQ's next check take every job that runs for one whose process is gone. One that still runs it cannot renew
- * its lock, and its word that the job is done counts for nothing. KEYS: running, suspected, when checked last. ARGV: what
- * keys of jobs begin with.
+ * its lock, and its word that the job is done counts for nothing. And wakes who waits for a job: one that stands still,
+ * or whose host is gone, would otherwise be the one that Redis tells of the next, until its wait is over. KEYS: running,
+ * suspected, when checked last, what a waiting worker is woken with. ARGV: what keys of jobs begin with.
  */
-const SUSPECT_ALL = `
+const TAKE_OVER = `
 for _, job in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
   redis.call('DEL', ARGV[1] .. job .. ':lock')
   redis.call('SADD', KEYS[2], job)
 end
-return redis.call('DEL', KEYS[3])
+redis.call('DEL', KEYS[3])
+return redis.call('ZADD', KEYS[4], 0, '0')
 `;
 
-/** Call before the worker runs: it checks as soon as it does. */
+/** Call before the worker runs: it checks, and looks for jobs, as soon as it does. */
 export async function takeOverRunning(client: Redis, queue: Queue): Promise<void> {
-  const keys = ['active', 'stalled', 'stalled-check'].map((name) => queue.toKey(name));
-  await client.eval(SUSPECT_ALL, keys.length, ...keys, queue.toKey(''));
+  const keys = ['active', 'stalled', 'stalled-check', 'marker'].map((name) => queue.toKey(name));
+  await client.eval(TAKE_OVER, keys.length, ...keys, queue.toKey(''));
 }

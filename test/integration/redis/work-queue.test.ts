@@ -31,10 +31,22 @@ const STALL_TIMEOUT_MS = 200;
 /** Ids of the connections that speak to the queues, without the one that asks. */
 async function connections(redis: TestRedis): Promise<readonly string[]> {
   const own = String(await redis.client.client('ID'));
-  const lines = String(await redis.client.client('LIST'))
+  return (await clients(redis)).map(idOf).filter((id) => id !== own);
+}
+
+/** Ids of the connections on which somebody waits for a key. */
+async function waiting(redis: TestRedis): Promise<readonly string[]> {
+  return (await clients(redis)).filter((line) => / flags=\w*b\w* .* cmd=bzpopmin /.test(line)).map(idOf);
+}
+
+async function clients(redis: TestRedis): Promise<readonly string[]> {
+  return String(await redis.client.client('LIST'))
     .trim()
     .split('\n');
-  return lines.map((line) => /id=(\d+)/.exec(line)?.[1] ?? '').filter((id) => id !== own);
+}
+
+function idOf(line: string): string {
+  return /id=(\d+)/.exec(line)?.[1] ?? '';
 }
 
 describe('BullWorkQueue on a real server', () => {
@@ -147,6 +159,34 @@ describe('BullWorkQueue on a real server', () => {
       await Promise.all([runs.reach('a', 3), runs.reach('b', 2)]);
       await queue.close();
       assert.equal(await redis.client.llen('{plumb:test}:queue:controllers.a:active'), 0);
+    }),
+  );
+
+  it(
+    'is woken for each key, though another process stands still while it waits for one',
+    onRedis(async (redis, queue) => {
+      const asleep = redis.client.duplicate();
+      let word: Promise<unknown> | undefined;
+      try {
+        const id = String(await asleep.client('ID'));
+        word = asleep.bzpopmin('{plumb:test}:queue:controllers.a:marker', 0);
+        const within = { timeoutMs: 10_000 };
+        const waits = async (isOne: (id: string) => boolean): Promise<true | undefined> =>
+          (await waiting(redis)).some(isOne) || undefined;
+        await until('the other one does not wait', () => waits((one) => one === id), within);
+        const runs = new Counter();
+        queue.work(QUEUE, 1, async (key) => {
+          runs.hit(key);
+          return {};
+        });
+        await until('this one does not wait', () => waits((one) => one !== id), within);
+        await queue.add(QUEUE, 'a');
+        await until('nobody looks at the key', () => runs.count('a') === 1 || undefined, within);
+        assert.notEqual(await word, null);
+      } finally {
+        asleep.disconnect();
+        await word?.catch(() => undefined);
+      }
     }),
   );
 
