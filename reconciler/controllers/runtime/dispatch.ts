@@ -26,7 +26,7 @@ export interface DispatchOptions<L extends Lane> {
   readonly view: StoreView;
   /** Keys of the controller's own kinds that it has to look at. */
   ask(lane: L, keys: readonly AnyKey[]): void;
-  /** A watch function threw: its controller may miss the change. */
+  /** A function of the controller threw: where it was a watch function, the controller may miss the change. */
   failed(lane: L, object: AnyStored, error: unknown): void;
 }
 
@@ -60,7 +60,8 @@ export class Dispatch<L extends Lane> {
       if (!cares(lane)) continue;
       if (type === 'put') {
         if (previous && lane.ownWrites.made(object, previous)) continue;
-        if (lane.controller.concerns?.(object, previous, this.#options.view) === false) continue;
+        const { concerns } = lane.controller;
+        if (!this.#told(lane, object, () => concerns?.(object, previous, this.#options.view) ?? true, true)) continue;
       }
       this.#options.ask(lane, [keyOf(object)]);
     }
@@ -77,8 +78,12 @@ export class Dispatch<L extends Lane> {
     for (const lane of this.#custom) {
       const { custom } = lane.controller;
       const watch = (one: StoredUnstructured): readonly AnyKey[] =>
-        this.#mapped(lane, one, () => custom?.watch(one, this.#options.view, type) ?? []);
-      if (type === 'delete' || !previous || custom?.concerns(object, previous) === true)
+        this.#told(lane, one, () => custom?.watch(one, this.#options.view, type) ?? [], []);
+      if (
+        type === 'delete' ||
+        !previous ||
+        this.#told(lane, object, () => custom?.concerns(object, previous) === true, true)
+      )
         this.#options.ask(lane, [keyOf(object)]);
       this.#ask(lane, watch(object));
       if (previous && type === 'put') this.#ask(lane, watch(previous));
@@ -98,15 +103,16 @@ export class Dispatch<L extends Lane> {
     // The table is keyed by the object's own kind, which the compiler cannot follow through the union.
     const map = lane.controller.watches[object.kind] as
       ((object: Stored, view: StoreView, event: ChangeEvent['type']) => readonly AnyKey[]) | undefined;
-    return this.#mapped(lane, object, () => map?.(object, this.#options.view, type) ?? []);
+    return this.#told(lane, object, () => map?.(object, this.#options.view, type) ?? [], []);
   }
 
-  #mapped(lane: L, object: AnyStored, map: () => readonly AnyKey[]): readonly AnyKey[] {
+  /** What the controller says of the change; `otherwise` where it fails at that, which is not to cost the others theirs. */
+  #told<T>(lane: L, object: AnyStored, say: () => T, otherwise: T): T {
     try {
-      return map();
+      return say();
     } catch (error) {
       this.#options.failed(lane, object, error);
-      return [];
+      return otherwise;
     }
   }
 }

@@ -127,7 +127,7 @@ export class ControllerManager {
         this.#enqueue(lane, keys, 'fresh');
       },
       failed: ({ controller }, { kind, metadata: { name } }, error) => {
-        this.#log.error('a watch function failed: its controller may miss this change', {
+        this.#log.error('a controller failed at a change, and may miss it', {
           controller: controller.name,
           kind,
           name,

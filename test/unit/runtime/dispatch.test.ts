@@ -1,6 +1,7 @@
 /** Which changes of an object ask which controllers for a pass: those that a pass could do something about. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { errorText } from '../../../contracts/errors.ts';
 import type { Stored, Taint } from '../../../contracts/objects/index.ts';
 import { garbageCollector } from '../../../reconciler/controllers/garbage-collector.ts';
 import { podGcController } from '../../../reconciler/controllers/pod-gc.ts';
@@ -66,6 +67,27 @@ describe('a change asks for no pass that would do nothing', () => {
     it(`${what}: ${who.join(', ') || 'none'}`, () => {
       assert.deepEqual(asked(there, object, previous), who);
     });
+});
+
+describe('a controller that fails at a change', () => {
+  it('costs the others nothing, and is asked for a pass in any case', () => {
+    const table = new ObjectTable();
+    table.put(free);
+    const [names, failed]: [string[], string[]] = [[], []];
+    const failing = {
+      ...podGcController,
+      name: 'failing',
+      concerns: () => assert.fail('it does not know'),
+    };
+    const dispatch = new Dispatch({
+      lanes: [failing, garbageCollector].map((controller) => ({ controller, ownWrites: new OwnWrites() })),
+      view: table,
+      ask: ({ controller }) => names.push(controller.name),
+      failed: ({ controller }, _object, error) => failed.push(`${controller.name}: ${errorText(error)}`),
+    });
+    dispatch.changed('put', free, undefined);
+    assert.deepEqual([names, failed], [['failing', GC], ['failing: it does not know']]);
+  });
 });
 
 function ending<T extends Stored>(object: T): T {
