@@ -279,8 +279,15 @@ export class StoreCache implements StoreView {
     listeners: ReadonlySet<ChangeListener<S>>,
   ): void {
     const version = object.metadata.resourceVersion;
-    const known = table.get(key)?.metadata.resourceVersion ?? this.#tombstones.get(key) ?? this.#listedAt;
+    const before = table.get(key);
+    const known = before?.metadata.resourceVersion ?? this.#tombstones.get(key) ?? this.#listedAt;
     if (compareVersions(version, known) <= 0) return;
+    if (type === 'put' && before && before.metadata.uid !== object.metadata.uid) {
+      // Deleted and made anew between two listings: what went with it, or waited for its end, hears of that end.
+      const atTheLatest = String(Number(version) - 1);
+      const gone = { ...before, metadata: { ...before.metadata, resourceVersion: atTheLatest } };
+      this.#take('delete', key, gone, table, listeners);
+    }
     let previous: S | undefined;
     if (type === 'put') {
       this.#tombstones.delete(key);

@@ -139,6 +139,7 @@ describe('StoreCache', () => {
           { op: 'create', object: configMap('stays', {}) },
           { op: 'create', object: configMap('goes', {}) },
           { op: 'create', object: configMap('changes', { v: '1' }) },
+          { op: 'create', object: configMap('comes-back', {}) },
         ]);
         const [first, behind] = [new AbortController(), deferred()];
         const watch = w.store.watch.bind(w.store);
@@ -157,6 +158,8 @@ describe('StoreCache', () => {
         await w.other.write([
           { op: 'delete', key: objectKey('ConfigMap', 'default', 'goes') },
           { op: 'update', object: { ...changes, data: { v: '2' } } },
+          { op: 'delete', key: objectKey('ConfigMap', 'default', 'comes-back') },
+          { op: 'create', object: configMap('comes-back', {}) },
         ]);
         await w.other.write(
           Array.from({ length: 30 }, (_, n) => ({ op: 'create' as const, object: configMap(`filler-${n}`, {}) })),
@@ -171,7 +174,7 @@ describe('StoreCache', () => {
         await running;
         assert.deepEqual(
           seen.filter((line) => !line.includes('filler')),
-          ['put changes after 3', 'delete goes after 2'],
+          ['put changes after 3', 'delete comes-back after 4', 'put comes-back', 'delete goes after 2'],
         );
         assert.ok(w.cache.get(objectKey('ConfigMap', 'default', 'stays')));
       },
