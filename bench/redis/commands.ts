@@ -38,7 +38,7 @@ export function callsBetween(before: Calls, after: Calls): Calls {
  * Of these, those that a client sent, and so waited for: scripts and what only clients use here. The others are called
  * by scripts.
  */
-const FROM_CLIENTS = /^(evalsha|eval|xread|bzpopmin|exists|script|ping|scan|unlink)\b/;
+const FROM_CLIENTS = /^(evalsha|eval|xread|bzpopmin|script|ping|scan|unlink)\b/;
 
 export function roundTrips(calls: Calls): number {
   return sum([...calls].filter(([command]) => FROM_CLIENTS.test(command)).map(([, count]) => count));
