@@ -43,9 +43,10 @@ export interface WorkQueue {
   addAfter(queue: QueueName, key: string, delayMs: number): Promise<void>;
   /**
    * Works the queue until the returned worker is closed. One process at a time does (docs/adr/0006): what another one
-   * left running is run again at once, and what it may still do with its key is its own to stop. A handler that throws RetryableError (or anything unknown) is
-   * run again with exponential back-off (50 ms doubling to 60 s, with jitter); WaitingError after its own delay;
-   * TerminalError not at all. `close` waits for running handlers, whose signal is aborted after `graceMs`.
+   * left running is run again at once, and what it may still do with its key is its own to stop. A handler that throws
+   * RetryableError (or anything unknown) is run again with exponential back-off (50 ms doubling to 60 s, with jitter);
+   * WaitingError after its own delay; TerminalError not at all. `close` begins no pass any more and waits for running
+   * handlers, whose signal is aborted after `graceMs`.
    */
   work(
     queue: QueueName,

@@ -155,8 +155,14 @@ export class BullWorkQueue implements WorkQueue {
     const stopping = new AbortController();
     // Only a store that was emptied, or a lock lost to a long pause, can start a key twice; then the second waits here.
     const running = new Map<string, Promise<void>>();
+    let closing: Promise<void> | undefined;
     const process = async (key: string): Promise<void> => {
       for (let earlier = running.get(key); earlier; earlier = running.get(key)) await earlier;
+      // Fetched when the end began. Whoever ends because it lost the queue may not have heard why the key is asked for.
+      if (closing) {
+        await this.#later(queue, key, 0);
+        return;
+      }
       asked.delete(key);
       lane.metrics.began(key, performance.now());
       this.#handOver(lane);
@@ -192,7 +198,6 @@ export class BullWorkQueue implements WorkQueue {
     });
     void this.#run(worker, lane);
     this.#sweeper.add(lane.delayed);
-    let closing: Promise<void> | undefined;
     const handle: QueueWorker = {
       close: (graceMs) =>
         (closing ??= this.#closeWorker(worker, running, stopping, graceMs ?? DEFAULT_GRACE_MS).finally(() => {

@@ -191,6 +191,35 @@ describe('BullWorkQueue on a real server', () => {
   );
 
   it(
+    'begins no pass once its end has begun, and leaves the key to the next',
+    onRedis(async (redis, queue) => {
+      const runs = new Counter();
+      let late = 0;
+      for (let round = 1; round <= 20; round += 1) {
+        let isEnding = false;
+        const worker = queue.work(QUEUE, 1, async (key) => {
+          if (isEnding) late += 1;
+          runs.hit(key);
+          return {};
+        });
+        await until('the worker does not wait', async () => (await waiting(redis)).length > 0 || undefined, {
+          timeoutMs: 10_000,
+        });
+        // It is told of the key, and asks for the job when it hears of its own end.
+        await queue.add(QUEUE, `k-${round}`);
+        isEnding = true;
+        await worker.close();
+      }
+      queue.work(QUEUE, 1, async (key) => {
+        runs.hit(key);
+        return {};
+      });
+      for (let round = 1; round <= 20; round += 1) await runs.reach(`k-${round}`, 1);
+      assert.equal(late, 0);
+    }),
+  );
+
+  it(
     'hands over the later passes of a process that ended',
     onRedis(async (redis, queue) => {
       const before = queueOn(redis);
