@@ -49,15 +49,14 @@ function givenUp(view: StoreView): readonly AnyKey[] {
 export const garbageCollector: Controller = {
   name: 'garbage-collector',
   kind: COLLECTED_KINDS,
-  concerns: (object, previous, view) =>
-    (!previous || ownership(object) !== ownership(previous)) && hasWork(object, view),
+  concerns,
   watches: {
     ...Object.fromEntries(COLLECTED_KINDS.map((kind) => [kind, concerned])),
     Cluster: (cluster, view, event) => [...concerned(cluster, view, event), ...givenUp(view)],
   },
   decide: (key, { view }) => collected(key, view),
   custom: {
-    concerns: (object, previous) => ownership(object) !== ownership(previous),
+    concerns,
     watch: concerned,
     decide: (key, { view }) => collected(key, view),
   },
@@ -66,6 +65,10 @@ export const garbageCollector: Controller = {
 function collected(key: AnyKey, view: StoreView): AnyDecision {
   const object = objectAt(view, key);
   return object ? planCollection(object, view, abandonedFinalizers(view)) : { steps: [] };
+}
+
+function concerns(object: AnyStored, previous: AnyStored | undefined, view: StoreView): boolean {
+  return (!previous || ownership(object) !== ownership(previous)) && hasWork(object, view);
 }
 
 /** False for what its owners hold, and has none that ends: an owner that ends or is gone asks for its dependents. */

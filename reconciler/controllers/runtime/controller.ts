@@ -94,7 +94,7 @@ export interface Controller {
 
 /** As the members of {@link Controller}, for objects of all custom kinds. */
 export interface CustomWork {
-  concerns(object: StoredUnstructured, previous: StoredUnstructured): boolean;
+  concerns(object: StoredUnstructured, previous: StoredUnstructured | undefined, view: StoreView): boolean;
   /** Keys of its work, besides the object's own, that a change concerns. */
   watch(object: StoredUnstructured, view: StoreView, event: ChangeEvent['type']): readonly AnyKey[];
   decide(key: CustomKey, context: PassContext): AnyDecision;

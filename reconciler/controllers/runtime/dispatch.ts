@@ -77,13 +77,10 @@ export class Dispatch<L extends Lane> {
   customChanged(type: ChangeEvent['type'], object: StoredUnstructured, previous: StoredUnstructured | undefined): void {
     for (const lane of this.#custom) {
       const { custom } = lane.controller;
+      const { view } = this.#options;
       const watch = (one: StoredUnstructured): readonly AnyKey[] =>
-        this.#told(lane, one, () => custom?.watch(one, this.#options.view, type) ?? [], []);
-      if (
-        type === 'delete' ||
-        !previous ||
-        this.#told(lane, object, () => custom?.concerns(object, previous) === true, true)
-      )
+        this.#told(lane, one, () => custom?.watch(one, view, type) ?? [], []);
+      if (type === 'delete' || this.#told(lane, object, () => custom?.concerns(object, previous, view) === true, true))
         this.#options.ask(lane, [keyOf(object)]);
       this.#ask(lane, watch(object));
       if (previous && type === 'put') this.#ask(lane, watch(previous));

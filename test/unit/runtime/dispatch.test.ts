@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { errorText } from '../../../contracts/errors.ts';
-import type { Stored, Taint } from '../../../contracts/objects/index.ts';
+import {
+  KindRegistry,
+  unstructured,
+  type Stored,
+  type StoredUnstructured,
+  type Taint,
+} from '../../../contracts/objects/index.ts';
+import { customResourceDefinitionController } from '../../../reconciler/controllers/customresourcedefinition.ts';
 import { garbageCollector } from '../../../reconciler/controllers/garbage-collector.ts';
 import { podGcController } from '../../../reconciler/controllers/pod-gc.ts';
 import { Dispatch } from '../../../reconciler/controllers/runtime/dispatch.ts';
@@ -66,6 +73,52 @@ describe('a change asks for no pass that would do nothing', () => {
   ] as readonly (readonly [string, readonly Stored[], Stored, Stored | undefined, readonly string[]])[])
     it(`${what}: ${who.join(', ') || 'none'}`, () => {
       assert.deepEqual(asked(there, object, previous), who);
+    });
+});
+
+describe('a change of a custom object', () => {
+  const widget = (name: string, owner?: string): StoredUnstructured => ({
+    ...unstructured('widgets.example.com', {
+      apiVersion: 'example.com/v1',
+      kind: 'Widget',
+      metadata: { name, namespace: 'default' },
+    }),
+    metadata: {
+      name,
+      namespace: 'default',
+      uid: `uid of ${name}`,
+      resourceVersion: '1',
+      generation: 1,
+      creationTimestamp: '2026-01-01T00:00:00Z',
+      ...(owner !== undefined && {
+        ownerReferences: [{ apiVersion: 'example.com/v1', kind: 'Widget', name: owner, uid: `uid of ${owner}` }],
+      }),
+    },
+  });
+  const kinds = new KindRegistry([
+    { group: 'example.com', version: 'v1', plural: 'widgets', kind: 'Widget', scope: 'Namespaced' },
+  ]);
+
+  for (const [what, there, object, who] of [
+    ['a new one', [], widget('a'), []],
+    ['a new one whose owner is there', [widget('b')], widget('a', 'b'), []],
+    ['a new one whose owner is gone', [], widget('a', 'b'), [GC]],
+  ] as const)
+    it(`${what}: ${who.join(', ') || 'none'}`, () => {
+      const table = new ObjectTable(kinds);
+      for (const one of [...there, object]) table.custom.put(one);
+      const names: string[] = [];
+      const dispatch = new Dispatch({
+        lanes: [garbageCollector, customResourceDefinitionController].map((controller) => ({
+          controller,
+          ownWrites: new OwnWrites(),
+        })),
+        view: table,
+        ask: ({ controller }) => names.push(controller.name),
+        failed: (_lane, _object, error) => assert.fail(String(error)),
+      });
+      dispatch.customChanged('put', object, undefined);
+      assert.deepEqual(names, who);
     });
 });
 
