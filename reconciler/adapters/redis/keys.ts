@@ -14,7 +14,10 @@ export type Shelf = Kind | typeof CUSTOM_OBJECTS;
 export const CUSTOM_OBJECTS = 'custom';
 
 export interface StoreKeys {
-  /** Hash: `incarnation`, `version` (the counter behind resourceVersion), `ready`. */
+  /**
+   * Hash: `incarnation`, `format`, `seal`, `version` (the counter behind resourceVersion), `ready`, `epoch`, how many
+   * objects each shelf has, and the table of members and leases (lease-table.ts).
+   */
   readonly meta: string;
   /** Hash of one kind, named by its resource: `namespace/name` to the record; of custom objects, key to record. */
   objects(shelf: Shelf): string;

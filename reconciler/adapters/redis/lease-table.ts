@@ -1,6 +1,7 @@
 /**
  * Members and leases as fields of the store's meta hash: `member:ID` is `home|beat|ready|let go|label`, `lease:NAME` its
- * holder's ID. What a member's nodes let go of is `version:shard,shard`. They have no proof: what cannot have been written by a control plane is refused here.
+ * holder's ID. What a member's nodes let go of is `version:shard,shard`. They have no proof: what cannot have been
+ * written by a control plane is refused here.
  */
 import type { LeaseView, LetGo, Member } from '../../ports/leases.ts';
 import { isCounter } from './record.ts';

@@ -52,9 +52,9 @@ if hash then return redis.error_reply('STORELOST objects are missing from ' .. h
 
 /**
  * KEYS: meta, all kinds' hashes. ARGV: a new incarnation, format, name of the key, incarnation and version known,
- * prefixes of the change streams and of the deletions, then incarnations that are over. Returns {incarnation, 1 when fresh, version}. What is
- * older than known, in another format or incomplete is emptied and claimed anew; hashes that another version named
- * otherwise are known by their counts.
+ * prefixes of the change streams and of the deletions, then incarnations that are over. Returns {incarnation, 1 when
+ * fresh, version}. What is older than known, in another format or incomplete is emptied and claimed anew; hashes that
+ * another version named otherwise are known by their counts.
  */
 export const OPEN = `${COUNTED}
 local function isHash(key)

@@ -103,7 +103,7 @@ export class Dispatch<L extends Lane> {
     return this.#told(lane, object, () => map?.(object, this.#options.view, type) ?? [], []);
   }
 
-  /** What the controller says of the change; `otherwise` where it fails at that, which is not to cost the others theirs. */
+  /** What the controller says of the change; `otherwise` where it fails at that: the others hear of it all the same. */
   #told<T>(lane: L, object: AnyStored, say: () => T, otherwise: T): T {
     try {
       return say();

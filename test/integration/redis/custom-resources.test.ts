@@ -1,4 +1,7 @@
-/** A kind that a repository brings along, from a push to `plumb get`, and out again: real Git, real Redis, the whole control plane. */
+/**
+ * A kind that a repository brings along, from a push to `plumb get`, and out again: real Git, real Redis, the whole
+ * control plane.
+ */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { rmSync } from 'node:fs';
