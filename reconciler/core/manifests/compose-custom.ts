@@ -18,7 +18,7 @@ import {
 import type { JsonObject } from '../fields/json.ts';
 import { definedKinds } from '../kinds/custom-definitions.ts';
 import { withDefaults } from '../structural/defaults.ts';
-import { Budget } from '../structural/limits.ts';
+import { Budget, MAX_DEFAULTS } from '../structural/limits.ts';
 import { validateObject } from '../structural/validate.ts';
 import { isNamespaceName } from './checks/check-object.ts';
 import type { Tell } from './findings.ts';
@@ -162,7 +162,10 @@ function desiredOf(
   const written: JsonObject = manifest.object;
   const { schema } = kind.versions.find((version) => `${kind.group}/${version.name}` === apiVersion) ?? {};
   const meant = new Set<string>();
+  const addedBefore = budget.added;
   const whole = schema ? withDefaults(schema, written, budget) : written;
+  if (budget.added - addedBefore > MAX_DEFAULTS)
+    wrong('ObjectTooLarge', ['kind'], `gets more than ${MAX_DEFAULTS} characters by defaults of its definition`);
   for (const { code, path, message, known } of schema ? validateObject(schema, whole, budget) : []) {
     const close = known && suggestions.closest(String(path.at(-1)), () => known);
     if (close !== undefined) meant.add(pathText([...path.slice(0, -1), close]));
@@ -174,7 +177,7 @@ function desiredOf(
     wrong(
       'ObjectTooLarge',
       ['kind'],
-      'cannot be checked any more: the custom objects of this commit take too long',
+      'cannot be checked any more: the custom objects of this commit take too long, or get too much by defaults',
       'split the repository, or have simpler schemas',
     );
   if (!sound) return undefined;

@@ -4,7 +4,7 @@
  */
 import { readKey } from '../../../contracts/objects/index.ts';
 import { isList, isObject, type JsonObject } from '../fields/json.ts';
-import { MAX_SCHEMA_DEPTH } from './limits.ts';
+import { MAX_LIST_KEYS, MAX_SCHEMA_DEPTH, once } from './limits.ts';
 
 export type Path = readonly (string | number)[];
 
@@ -41,9 +41,9 @@ export function fieldSchema(schema: JsonObject, name: string): JsonObject | unde
 }
 
 /** The names of fields that the schema has. */
-export function fieldNames(schema: JsonObject): readonly string[] {
-  return Object.keys(partOf(schema, 'properties') ?? {});
-}
+export const fieldNames = once((schema: JsonObject): readonly string[] =>
+  Object.keys(partOf(schema, 'properties') ?? {}),
+);
 
 /** Why a schema is none, or not a structural one; empty where it is. Without this being empty nothing is read by it. */
 export function schemaProblems(schema: JsonObject): readonly SchemaProblem[] {
@@ -78,4 +78,7 @@ function visit(schema: unknown, path: Path, problems: SchemaProblem[]): void {
   const required = schema['required'];
   if (required !== undefined && !(isList(required) && required.every((name) => typeof name === 'string')))
     wrong(['required'], 'must be a list of names');
+  const keys = schema['x-kubernetes-list-map-keys'];
+  if (isList(keys) && keys.length > MAX_LIST_KEYS)
+    wrong(['x-kubernetes-list-map-keys'], `must have at most ${MAX_LIST_KEYS} entries`);
 }

@@ -7,7 +7,7 @@
  */
 import { readKey } from '../../../contracts/objects/index.ts';
 import { equal, isList, isObject, type JsonObject } from '../fields/json.ts';
-import type { Budget } from './limits.ts';
+import { once, sizeOf, type Budget } from './limits.ts';
 import { fieldNames, fieldSchema, isIntOrString, partOf, preservesUnknown, type Path } from './schema.ts';
 
 export interface ValueIssue {
@@ -41,7 +41,7 @@ interface Walk {
 
 function validate(schema: JsonObject, value: unknown, path: Path, walk: Walk): void {
   const { budget, issues } = walk;
-  if (!budget.take() || issues.length >= MOST_ISSUES) return;
+  if (!budget.takeFor(value) || issues.length >= MOST_ISSUES) return;
   if (value === null && schema['nullable'] === true) return;
   const expected = expectedType(schema);
   if (expected !== undefined && !isOfType(expected, value)) {
@@ -80,18 +80,17 @@ function validateFields(schema: JsonObject, value: unknown, path: Path, walk: Wa
 function validateValue(schema: JsonObject, value: unknown, path: Path, walk: Walk): void {
   const invalid = (message: string): void => void walk.issues.push({ path, code: 'InvalidValue', message });
   const { required } = schema;
-  if (isList(required) && isObject(value))
-    for (const name of required)
+  if (isList(required) && isObject(value) && walk.budget.take(required.length))
+    for (const name of required) {
+      if (walk.issues.length >= MOST_ISSUES) return;
       if (typeof name === 'string' && readKey(value, name) === undefined)
         walk.issues.push({ path: [...path, name], code: 'MissingField', message: 'is required' });
+    }
   const allowed = schema['enum'];
-  if (isList(allowed) && !allowed.some((one) => equal(one, value)))
+  if (isList(allowed) && !isAmong(allowed, value, walk.budget))
     invalid(`must be one of ${allowed.slice(0, MOST_ISSUES).map(shown).join(', ')}`);
-  for (const [name, limit] of Object.entries(schema)) {
-    const rule = LIMITS.get(name);
-    if (!rule || typeof limit !== 'number' || rule.holds(value, limit, schema) !== false) continue;
-    invalid(`must ${rule.words} ${limit}`);
-  }
+  for (const { rule, limit } of limitsOf(schema))
+    if (rule.holds(value, limit, schema) === false) invalid(`must ${rule.words} ${limit}`);
   for (const one of listOf(schema['allOf'])) validateRest(one, value, path, walk);
   const matches = (options: readonly JsonObject[]): number => options.filter((one) => fits(one, value, walk)).length;
   const [anyOf, oneOf] = [listOf(schema['anyOf']), listOf(schema['oneOf'])];
@@ -101,9 +100,17 @@ function validateValue(schema: JsonObject, value: unknown, path: Path, walk: Wal
   if (not && fits(not, value, walk)) invalid('has a form that the definition excludes');
 }
 
+function isAmong(allowed: readonly unknown[], value: unknown, budget: Budget): boolean {
+  if (typeof value !== 'object' || value === null) return setOf(allowed).has(value);
+  // Each may differ at its end only.
+  return budget.take(sizeOf(allowed)) && allowed.some((one) => equal(one, value));
+}
+
+const setOf = once((values: readonly unknown[]): ReadonlySet<unknown> => new Set(values));
+
 /** By a schema inside of `allOf` and its like: it refines the one around it, and does not say which fields there are. */
 function validateRest(schema: JsonObject, value: unknown, path: Path, walk: Walk): void {
-  if (!walk.budget.take() || walk.issues.length >= MOST_ISSUES) return;
+  if (!walk.budget.takeFor(value) || walk.issues.length >= MOST_ISSUES) return;
   const expected = expectedType(schema);
   if (expected !== undefined && !isOfType(expected, value)) {
     walk.issues.push({ path, code: 'WrongType', message: `must be ${TYPE_WORDS[expected]}, found ${shown(value)}` });
@@ -127,8 +134,10 @@ function fits(schema: JsonObject, value: unknown, { budget }: Walk): boolean {
   return issues.length === 0;
 }
 
+const NO_SCHEMAS: readonly JsonObject[] = [];
+
 function listOf(value: unknown): readonly JsonObject[] {
-  return isList(value) ? value.filter(isObject) : [];
+  return isList(value) ? value.filter(isObject) : NO_SCHEMAS;
 }
 
 type Type = keyof typeof TYPE_WORDS;
@@ -222,6 +231,14 @@ const LIMITS: ReadonlyMap<string, Limit> = new Map<string, Limit>([
     },
   ],
 ]);
+
+/** Those that a schema sets. */
+const limitsOf = once((schema: JsonObject) =>
+  [...LIMITS].flatMap(([name, rule]) => {
+    const limit = readKey(schema, name);
+    return typeof limit === 'number' ? [{ rule, limit }] : [];
+  }),
+);
 
 function isWhole(quotient: number): boolean {
   return Math.abs(quotient - Math.round(quotient)) < 1e-9;

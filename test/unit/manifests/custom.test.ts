@@ -111,6 +111,20 @@ describe('an object of a custom kind', () => {
   });
 });
 
+describe('defaults of a definition', () => {
+  const withDefault = (characters: number): string =>
+    DEFINITION.replace('name: { type: string }', `$&, more: { type: string, default: ${'x'.repeat(characters)} }`);
+  const widget = (parts: number): string =>
+    `${WIDGET}${Array.from({ length: parts }, (_, i) => `    - { name: p${i} }\n`).join('')}`;
+
+  it('add no more to an object than may be written of one', () => {
+    assert.deepEqual(told({ 'a.yaml': widget(900), 'crd.yaml': withDefault(1000) }), []);
+    const [found, ...others] = told({ 'a.yaml': widget(1200), 'crd.yaml': withDefault(1000) });
+    assert.match(found ?? '', /^a.yaml:2:7 ObjectTooLarge kind gets more than 1048576 characters by defaults/);
+    assert.deepEqual(others, []);
+  });
+});
+
 describe('a definition', () => {
   const cases: [string, string, string[]][] = [
     [

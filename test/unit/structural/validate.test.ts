@@ -117,9 +117,43 @@ describe('an object and its schema', () => {
   it('is looked at within a budget', () => {
     let schema: JsonObject = { type: 'string' };
     for (let depth = 0; depth < 40; depth++) schema = { anyOf: [schema, schema] };
-    const budget = new Budget();
+    const budget = new Budget(1_000_000);
     validateObject(of({ type: 'array', items: schema }), { a: Array.from({ length: 1000 }, () => 1) }, budget);
     assert.ok(budget.isSpent);
+  });
+});
+
+describe('work on one value', () => {
+  const NAMES = Array.from({ length: 10_000 }, (_, i) => `v${i}`);
+  const wide = Object.fromEntries(NAMES.map((name) => [name, 1]));
+  const times = <T>(count: number, value: T): readonly T[] => Array.from({ length: count }, () => value);
+  const OPEN = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+  const cases: readonly [title: string, schema: JsonObject, object: JsonObject][] = [
+    ['required names', of({ type: 'array', items: { ...OPEN, required: NAMES } }), { a: times(5000, wide) }],
+    ['fields', of({ ...OPEN, allOf: times(5000, { minProperties: 1 }) }), { a: wide }],
+    ['characters', of({ type: 'string', allOf: times(1000, { maxLength: 2e6 }) }), { a: 'x'.repeat(1e6) }],
+    [
+      'maps to choose from',
+      of({ type: 'array', items: { ...OPEN, enum: [...times(10, wide), {}] } }),
+      { a: times(10, {}) },
+    ],
+  ];
+  for (const [title, schema, object] of cases)
+    it(`is of its budget: ${title}`, () => {
+      const budget = new Budget(20_000);
+      validateObject(schema, object, budget);
+      assert.ok(budget.isSpent);
+    });
+
+  it('is little for a long list of words to choose from', () => {
+    const budget = new Budget();
+    const schema = of({ type: 'array', items: { type: 'string', enum: NAMES } });
+    assert.deepEqual(validateObject(schema, { a: times(50_000, 'v9999') }, budget), []);
+    assert.ok(!budget.isSpent);
+  });
+
+  it('ends with the issues that are told', () => {
+    assert.equal(validateObject({ ...OPEN, required: NAMES }, {}, new Budget()).length, 20);
   });
 });
 
@@ -152,6 +186,15 @@ describe('defaults', () => {
       assert.deepEqual(withDefaults(schema, object, new Budget()), expected);
     });
 
+  it('are counted, also where many entries share one', () => {
+    const budget = new Budget();
+    const entries = of({ type: 'array', items: of({ type: 'string', default: 'x'.repeat(1000) }) });
+    withDefaults(entries, { a: Array.from({ length: 50 }, () => ({})) }, budget);
+    assert.ok(budget.added >= 50_000 && !budget.isSpent);
+    withDefaults(entries, { a: Array.from({ length: 50_000 }, () => ({})) }, budget);
+    assert.ok(budget.isSpent);
+  });
+
   it('leave an object that needs none as it is', () => {
     const object = { a: [1] };
     assert.equal(withDefaults(of({ type: 'array', items: { type: 'integer' } }), object, new Budget()), object);
@@ -162,6 +205,15 @@ describe('a schema', () => {
   const cases: readonly [string, JsonObject, string[]][] = [
     ['that is one', of({ type: 'array', items: { type: 'string' } }), []],
     ['of no object', { type: 'string' }, ['type']],
+    [
+      'with more keys of entries than are looked at',
+      of({
+        type: 'array',
+        items: { type: 'string' },
+        'x-kubernetes-list-map-keys': Array.from({ length: 17 }, String),
+      }),
+      ['properties.a.x-kubernetes-list-map-keys'],
+    ],
     ['with a type that there is not', of({ type: 'text' }), ['properties.a.type']],
     ['with a part without a type', of({}), ['properties.a.type']],
     ['with a list of nothing', of({ type: 'array' }), ['properties.a.items']],
