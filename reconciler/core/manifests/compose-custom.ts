@@ -6,7 +6,7 @@ import {
   customKey,
   DEFAULT_NAMESPACE,
   groupOf,
-  parseKey,
+  namesOf,
   unstructured,
   type CustomKey,
   type CustomKind,
@@ -16,6 +16,7 @@ import {
   type UnstructuredJson,
 } from '../../../contracts/objects/index.ts';
 import type { JsonObject } from '../fields/json.ts';
+import { groupBy } from '../group-by.ts';
 import { definedKinds } from '../kinds/custom-definitions.ts';
 import { withDefaults } from '../structural/defaults.ts';
 import { Budget, MAX_DEFAULTS } from '../structural/limits.ts';
@@ -43,10 +44,11 @@ export function composeCustom(
   composing: Composing,
 ): { readonly custom: CustomState; readonly kinds: KindRegistry } {
   const kinds = registryOf(state, composing.tell);
+  const groups = { refused: refusedGroups(composing.refused), kinds: groupBy(kinds.all, ({ group }) => group) };
   const budget = new Budget();
   const custom = new Map<CustomKey, DesiredCustom>();
   for (const manifest of files.flatMap((file) => file.custom)) {
-    const kind = kindOfManifest(manifest, kinds, composing);
+    const kind = kindOfManifest(manifest, kinds, groups, composing);
     const desired = kind && desiredOf(manifest, kind, budget, composing);
     if (!desired) continue;
     const first = custom.get(desired.key);
@@ -81,19 +83,25 @@ function registryOf(state: DesiredState, tell: Tell): KindRegistry {
   return kinds;
 }
 
+/** What there is to know of a group before an object of it is looked at. */
+interface Groups {
+  readonly refused: ReadonlySet<string>;
+  readonly kinds: ReadonlyMap<string, readonly CustomKind[]>;
+}
+
 /** Undefined where the object cannot be of any kind, which is told unless it follows from another mistake. */
 function kindOfManifest(
   manifest: CustomManifest,
   kinds: KindRegistry,
-  { refused, complete, suggestions, tell }: Composing,
+  groups: Groups,
+  { complete, suggestions, tell }: Composing,
 ): CustomKind | undefined {
   const { apiVersion, kind } = manifest.object;
   const group = groupOf(apiVersion);
   const found = kinds.named(group, kind);
   if (!found) {
-    if (!complete || isRefused(group, refused)) return undefined;
-    const inGroup = kinds.all.filter((one) => one.group === group).map((one) => one.kind);
-    const close = suggestions.closest(kind, () => inGroup);
+    if (!complete || groups.refused.has(group)) return undefined;
+    const close = suggestions.closest(kind, () => (groups.kinds.get(group) ?? []).map((one) => one.kind));
     tell(
       'error',
       'UnknownKind',
@@ -112,18 +120,16 @@ function kindOfManifest(
     'WrongApiVersion',
     placeOf(manifest, ['apiVersion']),
     `${kind} has no apiVersion ${shortened(apiVersion)}`,
-    `write apiVersion: ${found.versions.map(({ name }) => `${group}/${name}`).join(' or ')}`,
+    found.versions.length > 0
+      ? `write apiVersion: ${found.versions.map(({ name }) => `${group}/${name}`).join(' or ')}`
+      : 'its definition serves no version: write served: true there',
   );
   return undefined;
 }
 
-/** Whether a definition of the group is written, and was refused: then nobody knows what it would have defined. */
-function isRefused(group: string, refused: readonly ObjectKey[]): boolean {
-  for (const key of refused) {
-    const { kind, name } = parseKey(key);
-    if (kind === 'CustomResourceDefinition' && name.endsWith(`.${group}`)) return true;
-  }
-  return false;
+/** Groups of definitions that are written, and were refused: nobody knows what these would have defined. */
+function refusedGroups(refused: readonly ObjectKey[]): ReadonlySet<string> {
+  return new Set(namesOf('CustomResourceDefinition', refused).map((name) => name.slice(name.indexOf('.') + 1)));
 }
 
 /** The object as its definition has it; undefined where it breaks that, which is told. */

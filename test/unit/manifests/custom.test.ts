@@ -85,6 +85,17 @@ describe('an object of a custom kind', () => {
       );
     });
 
+  it('of a kind that is not served is told so', () => {
+    const { diagnostics } = rendered({
+      'a.yaml': WIDGET,
+      'crd.yaml': DEFINITION.replace('served: true', 'served: false'),
+    });
+    assert.deepEqual(
+      diagnostics.map(({ code, hint }) => [code, hint]),
+      [['WrongApiVersion', 'its definition serves no version: write served: true there']],
+    );
+  });
+
   it('of a kind in no namespace may not have one', () => {
     const inNone = DEFINITION.replace('scope: Namespaced', 'scope: Cluster');
     assert.deepEqual([...rendered({ 'a.yaml': WIDGET, 'crd.yaml': inNone }).custom.keys()], ['widgets.example.com//a']);
