@@ -1,9 +1,10 @@
 /** The explain report of an object of a custom kind: from its commit to what its controller says of it. */
-import { customKey, readKey, type Condition, type CustomKind } from '../../contracts/objects/index.ts';
+import { readKey, type Condition, type CustomKind } from '../../contracts/objects/index.ts';
 import { ORIGIN_ANNOTATION } from '../core/diff/types.ts';
 import { conditionsOf } from '../core/kinds/custom.ts';
 import { reportHealth } from '../core/revisions/health.ts';
 import { commitOf, firstBrokenLink, involvedKey, shownEvents, type ExplainInput } from './explain.ts';
+import { askedKey } from './objects.ts';
 import type { ExplainReport } from './types.ts';
 
 export interface ExplainCustomInput extends Omit<ExplainInput, 'kind'> {
@@ -11,13 +12,13 @@ export interface ExplainCustomInput extends Omit<ExplainInput, 'kind'> {
 }
 
 export function explainCustom({ view, sourceName, kind, namespace, name }: ExplainCustomInput): ExplainReport {
-  const key = customKey(kind.resource, kind.namespaced ? namespace : undefined, name);
-  const object = view.custom.get(key);
+  const key = askedKey(kind, namespace, name);
+  const object = key && view.custom.get(key);
   const origin = object?.metadata.annotations?.[ORIGIN_ANNOTATION];
   const commit = commitOf({ view, sourceName });
   const events = view
     .list('Event')
-    .filter(({ involvedObject }) => involvedKey(involvedObject, view.custom.kinds) === key);
+    .filter(({ involvedObject }) => key !== undefined && involvedKey(involvedObject, view.custom.kinds) === key);
   const shown = shownEvents(events);
   const draft: ExplainReport = {
     object: { kind: kind.kind, namespace: kind.namespaced ? namespace : '', name },

@@ -1,12 +1,12 @@
 /** Kubernetes-style reads of the live state. */
 import {
   ALL_KINDS,
-  customKey,
   findKind,
   isCustomKey,
   KINDS,
   labelsInclude,
   objectKey,
+  type CustomKey,
   type CustomKind,
   type Kind,
   type Stored,
@@ -64,15 +64,19 @@ export function getCustom(
   namespace: string | undefined,
   name: string,
 ): StoredUnstructured {
-  const isKey = isCustomKey(`${kind.resource}/${kind.namespaced ? (namespace ?? '') : ''}/${name}`);
-  const object = isKey
-    ? view.custom.get(customKey(kind.resource, kind.namespaced ? namespace : undefined, name))
-    : undefined;
+  const key = askedKey(kind, namespace, name);
+  const object = key && view.custom.get(key);
   if (!object)
     throw notFound(
       `${kind.plural} ${JSON.stringify(name)} not found${kind.namespaced ? ` in namespace ${namespace}` : ''}`,
     );
   return object;
+}
+
+/** The key of what somebody asks for; undefined where no object can have it (`a/b`). */
+export function askedKey(kind: CustomKind, namespace: string | undefined, name: string): CustomKey | undefined {
+  const key = `${kind.resource}/${kind.namespaced ? (namespace ?? '') : ''}/${name}`;
+  return isCustomKey(key) ? key : undefined;
 }
 
 export function getObject(
