@@ -8,6 +8,7 @@ import {
   type CustomKindOptions,
   type CustomResourceDefinition,
 } from '../../../contracts/objects/index.ts';
+import { once } from '../structural/limits.ts';
 import { schemaSemantics } from '../structural/semantics.ts';
 
 /**
@@ -49,7 +50,7 @@ function kindOptions({ spec }: CustomResourceDefinition): CustomKindOptions {
     kind: names.kind,
     shortNames: [...new Set([...(names.singular === undefined ? [] : [names.singular]), ...(names.shortNames ?? [])])],
     scope,
-    semantics: schemaSemantics(stored?.schema.openAPIV3Schema),
+    semantics: stored ? semanticsOf(stored.schema.openAPIV3Schema) : {},
     versions: versions
       .filter(({ served }) => served)
       .map(({ name, schema, additionalPrinterColumns: columns }) => ({
@@ -59,3 +60,6 @@ function kindOptions({ spec }: CustomResourceDefinition): CustomKindOptions {
       })),
   };
 }
+
+/** The kinds are asked for anew with every change of a definition, and of the others the schemas are the same. */
+const semanticsOf = once((schema: object) => schemaSemantics(schema));
