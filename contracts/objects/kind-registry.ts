@@ -5,7 +5,7 @@ import { findKind, kindLookup, kindOf, kindOfResource, resourceName, type KindId
 export interface CustomKind extends KindIdentity {
   /** How values outside metadata are merged, compared and owned: `x-kubernetes-*`. Free maps and whole lists when empty. */
   readonly semantics: FieldSemantics;
-  /** Those that manifests may name, `version` among them. */
+  /** Those that manifests may name, `version` among them unless there is none. */
   readonly versions: readonly CustomVersion[];
 }
 

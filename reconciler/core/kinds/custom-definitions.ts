@@ -43,9 +43,11 @@ export function isBuiltIn({ group, plural, kind }: Pick<CustomKindOptions, 'grou
 function kindOptions({ spec }: CustomResourceDefinition): CustomKindOptions {
   const { group, names, scope, versions } = spec;
   const stored = versions.find(({ storage }) => storage) ?? versions[0];
+  // It is asked for by a version that is served.
+  const shown = stored?.served === false ? (versions.find(({ served }) => served) ?? stored) : stored;
   return {
     group,
-    version: stored?.name ?? '',
+    version: shown?.name ?? '',
     plural: names.plural,
     kind: names.kind,
     shortNames: [...new Set([...(names.singular === undefined ? [] : [names.singular]), ...(names.shortNames ?? [])])],
