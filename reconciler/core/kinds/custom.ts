@@ -36,6 +36,8 @@ export function objectAt(view: AnyReader, key: AnyKey): AnyStored | undefined {
 
 /** The condition that most controllers of custom resources tell with. Source: Kubernetes API conventions, "Typical status properties". */
 const READY = 'Ready';
+/** Characters of it: a default of a definition may be any text, and what is said here is stored with the Source. */
+const MAX_SAID = 1000;
 
 /**
  * As its condition `Ready` says, where that is about the present generation; without one it is well when it is there,
@@ -47,7 +49,10 @@ export function customHealth(object: Unstructured): Health {
   const ready = conditionsOf(object).find(({ type }) => type === READY);
   if (!ready) return healthy('is stored');
   const { generation } = object.metadata;
-  const said = [ready['reason'], ready['message']].filter((text) => typeof text === 'string' && text !== '').join(': ');
+  const words = [ready['reason'], ready['message']]
+    .filter((text) => typeof text === 'string' && text !== '')
+    .join(': ');
+  const said = words.length > MAX_SAID ? `${words.slice(0, MAX_SAID - 1)}…` : words;
   if (typeof ready['observedGeneration'] === 'number' && ready['observedGeneration'] < (generation ?? 0))
     return progressing('its newest version has not been looked at yet');
   switch (ready['status']) {

@@ -295,4 +295,9 @@ describe('the health of a custom object', () => {
       const { status: found, message } = customHealth({ ...widget('a', {}, { generation: 2 }), status });
       assert.equal(`${found}: ${message}`, expected);
     });
+
+  it('is told in bounded words', () => {
+    const status = { conditions: [{ type: 'Ready', status: 'False', message: 'x'.repeat(100_000) }] };
+    assert.equal(customHealth({ ...widget('a'), status }).message.length, 1000);
+  });
 });
