@@ -50,6 +50,7 @@ export class ControllersPlayed implements PlayedCluster {
   /** Not yet taken, by uid. */
   readonly #come = new Map<string, PlannedPod>();
   readonly #go = new Map<string, StoredPod>();
+  readonly #started = new Map<string, StoredPod>();
   /** Not yet taken, by name. */
   readonly #nodes = new Map<string, Node | 'removed'>();
   readonly #joining = new Set<string>();
@@ -114,6 +115,7 @@ export class ControllersPlayed implements PlayedCluster {
     const changes = {
       come: [...this.#come.values()],
       go: [...this.#go.values()],
+      started: [...this.#started.values()],
       nodes: {
         changed: nodes.flatMap(([, node]) => (node === 'removed' ? [] : [node])),
         removed: nodes.flatMap(([name, node]) => (node === 'removed' ? [name] : [])),
@@ -121,6 +123,7 @@ export class ControllersPlayed implements PlayedCluster {
     };
     this.#come.clear();
     this.#go.clear();
+    this.#started.clear();
     this.#nodes.clear();
     return changes;
   }
@@ -224,6 +227,7 @@ export class ControllersPlayed implements PlayedCluster {
 
   #podChanged(type: ChangeEvent['type'], pod: StoredPod, previous: Stored | undefined): void {
     const { uid } = pod.metadata;
+    if (type === 'delete' || isTerminating(pod)) this.#started.delete(uid);
     if (type === 'delete') {
       this.#ending.delete(uid);
       // Nobody has seen a pod that comes and goes between two calls.
@@ -253,12 +257,14 @@ export class ControllersPlayed implements PlayedCluster {
   }
 
   #ready(pod: StoredPod): void {
-    const conditions = withCondition(
-      pod.status?.conditions,
-      { type: 'Ready', status: 'True' },
-      kubeTime(this.#play.now),
-    );
-    this.#play.show('put', { ...pod, status: { ...pod.status, phase: 'Running', conditions } });
+    const now = kubeTime(this.#play.now);
+    const conditions = withCondition(pod.status?.conditions, { type: 'Ready', status: 'True' }, now);
+    const started: StoredPod = {
+      ...pod,
+      status: { startTime: now, ...pod.status, phase: 'Running', conditions },
+    };
+    this.#started.set(pod.metadata.uid, started);
+    this.#play.show('put', started);
   }
 }
 

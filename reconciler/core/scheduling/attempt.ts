@@ -73,9 +73,10 @@ export class Attempt {
     for (const { workload, pod } of pods) this.#want(workload, pod, true);
   }
 
-  change({ come, go, nodes }: Changes): void {
+  change({ come, go, started, nodes }: Changes): void {
     this.remove(go);
     const { cluster } = this.#scheduler;
+    for (const pod of started) cluster.setPod(pod);
     for (const name of nodes.removed) cluster.removeNode(name);
     for (const node of nodes.changed) cluster.setNode(node);
     for (const { workload, pod } of come) this.#want(workload, pod, false);

@@ -14,6 +14,8 @@ export interface PlannedPod {
 export interface Changes {
   readonly come: readonly PlannedPod[];
   readonly go: readonly StoredPod[];
+  /** On nodes already, and run now: with their start, by which preemption chooses. */
+  readonly started: readonly StoredPod[];
   readonly nodes: NodeChanges;
 }
 

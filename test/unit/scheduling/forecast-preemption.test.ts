@@ -1,11 +1,13 @@
 /** Whose place the pods of a plan would take, and that they do take it. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { KubeObject } from '../../../contracts/objects/index.ts';
+import { keyOf, objectKey, type KubeObject, type Pod } from '../../../contracts/objects/index.ts';
 import { forecastLines, forecastSummary } from '../../../reconciler/core/scheduling/forecast-lines.ts';
 import { finish } from '../../../reconciler/core/paced.ts';
 import type { Plugin } from '../../../reconciler/core/scheduling/framework.ts';
+import { forecastOf } from '../../../reconciler/controllers/forecast/plan-forecast.ts';
 import { ControllersPlayed } from '../../../reconciler/controllers/forecast/played-cluster.ts';
+import type { Controller } from '../../../reconciler/controllers/runtime/controller.ts';
 import { Scheduler } from '../../../reconciler/core/scheduling/scheduler.ts';
 import { simulate } from '../../../reconciler/core/scheduling/simulate.ts';
 import { node, pod, TIME } from '../controllers/objects.ts';
@@ -139,6 +141,44 @@ describe('a forecast with preemption', () => {
         unplaced: { [workload]: '1 of 1: 0/1 nodes are available: 1 Insufficient cpu.' },
       });
       assert.deepEqual(forecast?.preempted, [], 'nobody who runs');
+    });
+  }
+
+  for (const [first, second] of [
+    ['n1', 'n2'],
+    ['n2', 'n1'],
+  ] as const) {
+    it(`takes the place of who started last, on ${second}`, () => {
+      const whole = (name: string, priorityClassName: string, nodeSelector = {}): Pod =>
+        pod(name, { ...asking({ cpu: '2' }), priorityClassName, nodeSelector }, { namespace: 'default' });
+      const pods = [
+        whole('first', 'low', { 'kubernetes.io/hostname': first }),
+        whole('second', 'low', { 'kubernetes.io/hostname': second }),
+        whole('urgent', 'high'),
+      ];
+      const everyMinute: Controller = {
+        name: 'every-minute',
+        kind: 'ConfigMap',
+        watches: { Pod: () => [objectKey('ConfigMap', 'default', 'pods')] },
+        decide(_key, { view, now }) {
+          const there = pods.map((one) => view.get(keyOf(one)));
+          const last = there.findLastIndex((one) => one !== undefined);
+          const [newest, next] = [there[last], pods[last + 1]];
+          if (!next) return { steps: [] };
+          const waitMs = newest ? Date.parse(newest.metadata.creationTimestamp) + 60_000 - now.getTime() : 0;
+          return waitMs > 0 ? { steps: [], requeueAfterMs: waitMs } : { steps: [{ do: 'create', object: next }] };
+        },
+      };
+      const fleet = new Fleet(node('n1'), node('n2')).apply(...CLASSES);
+      const plan = fleet.plan(
+        ...CLASSES,
+        JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'pods' } }),
+      );
+      const forecast = finish(forecastOf(plan, fleet.world, fleet.world.now, { controllers: () => [everyMinute] }));
+      assert.deepEqual(placesOf(forecast), {
+        'pods/default/first': `${first} x1`,
+        'pods/default/urgent': `${second} x1`,
+      });
     });
   }
 
