@@ -5,7 +5,6 @@
 import {
   DRAIN_TAINT,
   findCondition,
-  objectKey,
   withCondition,
   type Condition,
   type StoredNode,
@@ -15,7 +14,7 @@ import {
 import { andMore } from '../and-more.ts';
 import type { Decision, Step } from '../step.ts';
 import { compareText } from '../workloads/owners.ts';
-import { disruptionsAllowed } from '../workloads/disruption.ts';
+import { disruptionsAllowed, evictionOf } from '../workloads/disruption.ts';
 import { isFinished, isTerminating } from '../workloads/pod-state.ts';
 import { leavesInMs } from './eviction.ts';
 import { ageByWall } from './node-monitor.ts';
@@ -63,16 +62,8 @@ export function planDrain({ node, pods, budgets, now }: DrainInput): Decision {
       const { claim } = verdict;
       current = current.map((budget) => (budget.metadata.uid === claim.metadata.uid ? claim : budget));
     } else {
-      steps.push(
-        { do: 'delete', key: objectKey('Pod', pod.metadata.namespace, pod.metadata.name), uid: pod.metadata.uid },
-        {
-          do: 'event',
-          regarding: pod,
-          type: 'Normal',
-          reason: 'EvictionByEvictionAPI',
-          message: `Eviction API: evicting, as node ${node.metadata.name} is drained`,
-        },
-      );
+      const message = `Eviction API: evicting, as node ${node.metadata.name} is drained`;
+      steps.push(...evictionOf(pod, 'EvictionByEvictionAPI', message));
     }
   }
   current.forEach((budget, i) => {

@@ -5,7 +5,6 @@
 import {
   DRAIN_TAINT,
   findCondition,
-  objectKey,
   withCondition,
   type Condition,
   type Pod,
@@ -15,6 +14,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { tolerates } from '../../../contracts/objects/taints.ts';
 import type { Decision, Step } from '../step.ts';
+import { evictionOf } from '../workloads/disruption.ts';
 import { isFinished, isTerminating } from '../workloads/pod-state.ts';
 
 /** Reason of a pod's Ready condition while its node is silent. */
@@ -97,15 +97,6 @@ function markReady(pod: StoredPod, ready: Omit<Condition, 'lastTransitionTime'>,
 }
 
 function deletePod(pod: StoredPod): Step[] {
-  const { namespace, name, uid } = pod.metadata;
-  return [
-    { do: 'delete', key: objectKey('Pod', namespace, name), uid },
-    {
-      do: 'event',
-      regarding: pod,
-      type: 'Normal',
-      reason: 'TaintManagerEviction',
-      message: `Marking for deletion Pod ${namespace ?? ''}/${name}`,
-    },
-  ];
+  const { namespace, name } = pod.metadata;
+  return evictionOf(pod, 'TaintManagerEviction', `Marking for deletion Pod ${namespace ?? ''}/${name}`);
 }

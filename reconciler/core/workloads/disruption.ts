@@ -1,9 +1,10 @@
 /**
  * May a pod be evicted now, as far as the disruption budgets over it go? One rule for draining, preemption and
- * descheduling. Source: Kubernetes, pkg/registry/core/pod/storage/eviction.go, and "Specifying a Disruption Budget for
+ * descheduling; and the eviction. Source: Kubernetes, pkg/registry/core/pod/storage/eviction.go, and "Specifying a Disruption Budget for
  * your Application".
  */
 import {
+  keyOf,
   readKey,
   selectorMatches,
   type Pod,
@@ -11,6 +12,7 @@ import {
   type StoredPod,
   type StoredPodDisruptionBudget,
 } from '../../../contracts/objects/index.ts';
+import type { Step } from '../step.ts';
 import { isFinished, isReady, isTerminating } from './pod-state.ts';
 
 /** An allowed eviction that did not happen after this long does not count any more. */
@@ -92,4 +94,12 @@ export function disruptionsAllowed(
     allowed: true,
     claim: { ...budget, status: { ...status, disruptionsAllowed: status.disruptionsAllowed - 1, disruptedPods } },
   };
+}
+
+/** Deletes the pod, with an event on it that says why. */
+export function evictionOf(pod: StoredPod, reason: string, message: string): Step[] {
+  return [
+    { do: 'delete', key: keyOf(pod), uid: pod.metadata.uid },
+    { do: 'event', regarding: pod, type: 'Normal', reason, message },
+  ];
 }

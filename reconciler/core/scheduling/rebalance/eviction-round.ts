@@ -3,7 +3,6 @@
  * asks for.
  */
 import {
-  objectKey,
   withCondition,
   type DeschedulerPolicyStatus,
   type StoredDeschedulerPolicy,
@@ -12,7 +11,7 @@ import {
 import type { Paced } from '../../paced.ts';
 import type { Decision, Step } from '../../step.ts';
 import { kubeTime } from '../../storage/object-form.ts';
-import { disruptionsAllowed } from '../../workloads/disruption.ts';
+import { disruptionsAllowed, evictionOf } from '../../workloads/disruption.ts';
 import type { Move, RebalancePlan } from '../rebalance.ts';
 
 export interface EvictionRound {
@@ -52,21 +51,10 @@ export function evictionRound(
       evicted: [],
       steps: current.filter((budget, at) => budget !== budgets[at]).map((object) => ({ do: 'updateStatus', object })),
     };
-  return { booked, refused, evicted: allowed, steps: allowed.flatMap(eviction) };
-}
-
-function eviction({ pod, from, plugin, reason }: Move): Step[] {
-  const { namespace, name, uid } = pod.metadata;
-  return [
-    { do: 'delete', key: objectKey('Pod', namespace, name), uid },
-    {
-      do: 'event',
-      regarding: pod,
-      type: 'Normal',
-      reason: 'Descheduled',
-      message: `pod evicted from node ${from} by ${plugin}: ${reason}`,
-    },
-  ];
+  const steps = allowed.flatMap(({ pod, from, plugin, reason }) =>
+    evictionOf(pod, 'Descheduled', `pod evicted from node ${from} by ${plugin}: ${reason}`),
+  );
+  return { booked, refused, evicted: allowed, steps };
 }
 
 /** Condition of a DeschedulerPolicy: False while what it says cannot be read, so that nothing is done by it. */
