@@ -223,7 +223,7 @@ export class ControllerPlay {
       now: this.now,
       monotonic: this.#elapsedMs,
       signal: this.#signal,
-      ids: { uid: () => this.#uid(), suffix: (length) => digits(++this.#suffixes, length).slice(-length) },
+      ids: { uid: () => this.#uid(), suffix: (length) => this.#suffix(length) },
     };
   }
 
@@ -234,6 +234,11 @@ export class ControllerPlay {
 
   #version(): string {
     return `planned-${digits(++this.#versions, 10)}`;
+  }
+
+  /** In their order; of five letters there are more than writes. */
+  #suffix(length: number): string {
+    return (++this.#suffixes).toString(36).padStart(length, '0').slice(-length);
   }
 }
 

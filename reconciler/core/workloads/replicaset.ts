@@ -50,6 +50,12 @@ function podFromTemplate(rs: StoredReplicaSet, name: string): Pod {
   };
 }
 
+/**
+ * Pods that one pass makes: each is news that asks for the next one. A manifest may ask for two billion. Kubernetes makes
+ * 500 (BurstReplicas in pkg/controller/replicaset/replica_set.go); here a pass looks at all pods of the ReplicaSet anew.
+ */
+export const MOST_AT_ONCE = 5000;
+
 function freshNames(input: ReplicaSetInput, count: number): readonly string[] {
   const base = `${input.replicaSet.metadata.name}-`.slice(0, MAX_NAME - SUFFIX);
   const names = new Set<string>();
@@ -128,8 +134,8 @@ function refusalPauseMs(pods: readonly StoredPod[], now: Date): number {
 }
 
 /**
- * Makes the number of active pods equal `spec.replicas`: creates all that are missing at once, deletes the surplus by
- * rank. Pods being deleted and finished ones do not count; of the finished ones only the newest stays, to be looked at.
+ * Makes the number of active pods equal `spec.replicas`: creates what is missing, {@link MOST_AT_ONCE} at most, deletes
+ * the surplus by rank. Pods being deleted and finished ones do not count; of the finished ones only the newest stays, to be looked at.
  * A pod adopted in this pass is not deleted in it (one write per object). Pods that are held back are not created yet,
  * and none while a pod is there that its node has just refused. Asks to look again when a ready pod becomes available,
  * or when that pause is over.
@@ -143,7 +149,7 @@ export function planReplicaSet(input: ReplicaSetInput): Decision {
   const missing = rs.spec.replicas - active.length;
   const pauseMs = missing > 0 ? refusalPauseMs(claimed.pods, now) : 0;
   if (missing > 0 && pauseMs === 0) {
-    for (const name of freshNames(input, Math.max(0, missing - held.pods))) {
+    for (const name of freshNames(input, Math.min(missing - held.pods, MOST_AT_ONCE))) {
       steps.push(
         { do: 'create', object: podFromTemplate(rs, name) },
         { do: 'event', regarding: rs, type: 'Normal', reason: 'SuccessfulCreate', message: `Created pod: ${name}` },

@@ -10,6 +10,7 @@ import { DESCRIPTORS } from '../../../reconciler/core/kinds/index.ts';
 import { finish } from '../../../reconciler/core/paced.ts';
 import { forecastLines } from '../../../reconciler/core/scheduling/forecast-lines.ts';
 import type { Forecast } from '../../../reconciler/core/scheduling/simulate.ts';
+import { MOST_AT_ONCE } from '../../../reconciler/core/workloads/replicaset.ts';
 import { controllerOf, controllerRef } from '../../../reconciler/core/workloads/owners.ts';
 import { node, pod } from '../controllers/objects.ts';
 import { app, rolling } from './apps.ts';
@@ -113,6 +114,30 @@ describe('a forecast and kinds', () => {
     const short = outcome(3_600_000 / 2) ?? assert.fail();
     assert.deepEqual(short.limits, ['what happens later than 0.5 hours from now']);
     assert.equal(short.placements[0]?.pods, 1);
+  });
+
+  it('has all pods made that are more than one pass makes', () => {
+    const wide = new Fleet(node('n1', { allocatable: { cpu: '2', memory: '4Gi', pods: '9000' } }));
+    const told = wide.forecast(app('web', { replicas: MOST_AT_ONCE + 1, requests: {} }));
+    assert.deepEqual(outcomeOf(told), {
+      places: { 'deployments.apps/default/web': `n1 x${MOST_AT_ONCE + 1}` },
+      unplaced: {},
+    });
+  });
+
+  it('makes up as many names as a controller asks for', () => {
+    const names = new Set<string>();
+    const many: Controller = {
+      name: 'many',
+      kind: 'ConfigMap',
+      watches: {},
+      decide(_key, { ids }) {
+        for (let at = 0; at <= 100_000; at++) names.add(ids.suffix(5));
+        return { steps: [] };
+      },
+    };
+    forecast(new Fleet(...nodes), [toy(1)], { controllers: () => [many] });
+    assert.equal(names.size, 100_001);
   });
 
   it('ends where controllers do not, and says so', () => {

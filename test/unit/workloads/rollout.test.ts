@@ -15,6 +15,7 @@ import {
 import { deploymentController } from '../../../reconciler/controllers/deployment.ts';
 import { NodeMonitor } from '../../../reconciler/core/health/node-monitor.ts';
 import { replicaSetController } from '../../../reconciler/controllers/replicaset.ts';
+import { MOST_AT_ONCE, planReplicaSet } from '../../../reconciler/core/workloads/replicaset.ts';
 import { isActive, isAvailable } from '../../../reconciler/core/workloads/pod-state.ts';
 import { bounds } from '../../../reconciler/core/workloads/rollout-numbers.ts';
 import { World } from '../controllers/world.ts';
@@ -251,6 +252,26 @@ describe('a ReplicaSet', () => {
     rollOut(w);
     assert.equal(activePods(w).length, 1);
     assert.equal(w.list('Pod').filter((p) => p.status?.phase === 'Failed').length, 1);
+  });
+
+  it('is made by as many pods at a time as a pass can hold, whatever a manifest asks for', () => {
+    const w = world({ replicas: 2 });
+    w.settle();
+    const [replicaSet] = w.list('ReplicaSet');
+    assert.ok(replicaSet);
+    const look = (replicas: number): number => {
+      const { steps } = planReplicaSet({
+        replicaSet: { ...replicaSet, spec: { ...replicaSet.spec, replicas } },
+        pods: activePods(w),
+        related: activePods(w),
+        now: w.now,
+        suffix: (length) => w.context.ids.suffix(length),
+        nameTaken: () => false,
+      });
+      return steps.filter((step) => step.do === 'create').length;
+    };
+    assert.equal(look(102), 100);
+    assert.equal(look(2 ** 31 - 1), MOST_AT_ONCE);
   });
 
   it('rolls where finalizers of its template change, and its pods have them', () => {
