@@ -4,9 +4,6 @@
  * out of both and kept in one file of the memory-backed folder. The highest epoch is in a file of its own as well: it
  * holds whatever becomes of the other two.
  *
- * What agents before this one kept is read too: their keys had no group and the kind in place of the resource. Both
- * forms may be in one journal; the next snapshot has only the new one.
- *
  * On a full disk the journal's reserve takes changes, but for those that bring a pod: what is left is for pods to end,
  * which frees the disk.
  */
@@ -14,17 +11,19 @@ import { constants } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KubeObject, ObjectKey, Secret } from '../../../contracts/objects/index.ts';
-import { kindOf } from '../../../contracts/objects/identity.ts';
-import { keyFromOlder, keyOf } from '../../../contracts/objects/key.ts';
+import { keyOf } from '../../../contracts/objects/key.ts';
 import { readKey } from '../../../contracts/objects/own-key.ts';
-import {
-  DiskFullError,
-  type AssignmentChange,
-  type AssignmentDisk,
-  type StoredAssignment,
-} from '../../ports/assignment-disk.ts';
+import { DiskFullError, type AssignmentChange, type AssignmentDisk } from '../../ports/assignment-disk.ts';
 import { makeFolder, readIfThere, syncFolder, writeAll, writeDurably } from './durable.ts';
 import { journalFile } from './journal-file.ts';
+import {
+  readJournalLine,
+  readSecretData,
+  readSnapshot,
+  type JournalLine,
+  type SecretData,
+  type Snapshot,
+} from './kept-assignment.ts';
 
 /** A journal smaller than this is not worth a snapshot. */
 const SMALLEST_COMPACTION_BYTES = 1024 * 1024;
@@ -32,16 +31,6 @@ const SMALLEST_COMPACTION_BYTES = 1024 * 1024;
 const COMPACT_AGAIN_BYTES = 128 * 1024;
 const OWNER_ONLY = 0o600;
 const EPOCH_DIGITS = 20;
-
-interface Snapshot extends Omit<StoredAssignment, 'objects'> {
-  /** Number of the last change that is in it. */
-  readonly seq: number;
-  readonly objects: readonly KubeObject[];
-}
-interface JournalLine extends AssignmentChange {
-  readonly seq: number;
-}
-type SecretData = Record<string, Readonly<Record<string, string>>>;
 
 interface State {
   seq: number;
@@ -128,26 +117,16 @@ export function assignmentFile(stateFolder: string, runFolder: string): Assignme
     async load() {
       await makeFolder(stateFolder, 0o700);
       const snapshotText = await readIfThere(paths.snapshot);
-      const snapshot =
-        snapshotText === undefined ? undefined : await parsedOrAside<Snapshot>(paths.snapshot, snapshotText);
+      const snapshot = await readOrAside(paths.snapshot, snapshotText, readSnapshot);
       if (snapshot) {
-        Object.assign(state, {
-          seq: snapshot.seq,
-          epoch: snapshot.epoch,
-          version: snapshot.version,
-          node: snapshot.node,
-        });
-        state.objects = new Map(snapshot.objects.filter(isOurs).map((object) => [keyOf(object), object]));
+        const { seq, epoch, version, node, objects } = snapshot;
+        Object.assign(state, { seq, epoch, version, node });
+        state.objects = new Map(objects.map((object) => [keyOf(object), object]));
         compactAt = Math.max(SMALLEST_COMPACTION_BYTES, snapshotText?.length ?? 0);
       }
       await journal.load((text) => {
-        const kept = parsed<JournalLine>(text);
-        if (!kept) return false;
-        const line = {
-          ...kept,
-          upsert: kept.upsert.filter(isOurs),
-          remove: kept.remove.flatMap((key) => keyFromOlder(key) ?? []),
-        };
+        const line = readJournalLine(text);
+        if (!line) return false;
         // One that replaces everything needs nothing before it.
         if (line.seq === state.seq + 1 || (line.whole && line.seq > state.seq)) applyLine(state, line);
         return true;
@@ -156,13 +135,7 @@ export function assignmentFile(stateFolder: string, runFolder: string): Assignme
       if (!Number.isSafeInteger(fence)) fence = 0;
       state.epoch = Math.max(state.epoch, fence);
       const secretText = await readIfThere(paths.secrets);
-      const data = secretText === undefined ? undefined : await parsedOrAside<SecretData>(paths.secrets, secretText);
-      secrets = Object.fromEntries(
-        Object.entries(data ?? {}).flatMap(([kept, values]) => {
-          const key = keyFromOlder(kept);
-          return key === undefined ? [] : [[key, values]];
-        }),
-      );
+      secrets = (await readOrAside(paths.secrets, secretText, readSecretData)) ?? {};
       const objects = [...state.objects.values()].map((object) => withSecretData(object, secrets));
       const complete = objects.every((object) => object.kind !== 'Secret' || 'data' in object);
       return { epoch: state.epoch, version: complete ? state.version : null, node: state.node, objects };
@@ -207,19 +180,18 @@ function secretsAfter(secrets: SecretData, change: AssignmentChange): SecretData
   return next;
 }
 
-/** A file that is no JSON is put aside for a person to look at. */
-async function parsedOrAside<T>(path: string, text: string): Promise<T | undefined> {
-  const value = parsed<T>(text);
-  if (value === undefined) {
+/** A file that cannot be read is put aside for a person to look at. Undefined also where there is none. */
+async function readOrAside<T>(
+  path: string,
+  text: string | undefined,
+  read: (text: string) => T | undefined,
+): Promise<T | undefined> {
+  const value = text === undefined ? undefined : read(text);
+  if (text !== undefined && value === undefined) {
     await rename(path, `${path}.damaged`).catch(() => undefined);
     await syncFolder(join(path, '..')).catch(() => undefined);
   }
   return value;
-}
-
-/** Of a kind that is known here: an agent of another version may have been sent others. */
-function isOurs(object: KubeObject): boolean {
-  return typeof (object.apiVersion as unknown) === 'string' && kindOf(object.apiVersion, object.kind) !== undefined;
 }
 
 function orDiskFull(folder: string): (cause: unknown) => never {
@@ -227,13 +199,4 @@ function orDiskFull(folder: string): (cause: unknown) => never {
     const { code } = cause as NodeJS.ErrnoException;
     throw code === 'ENOSPC' || code === 'EDQUOT' ? new DiskFullError(folder, { cause }) : cause;
   };
-}
-
-function parsed<T>(text: string): T | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as T) : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -109,6 +109,62 @@ describe('assignment on disk', () => {
     assert.ok((await readdir(join(folder, 'state'))).includes('assignment.json.damaged'));
   });
 
+  const NO_POD = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'p', namespace: 'default', uid: '../..' },
+    spec: {},
+  };
+  for (const snapshot of [
+    [],
+    {},
+    { seq: 9, epoch: 1, version: 'v9', node: 'n' },
+    { seq: 9, epoch: 1, version: 'v9', node: 'n', objects: [null] },
+    { seq: 9, epoch: 1, version: 'v9', node: 'n', objects: [{ apiVersion: 'v1', kind: 'Service' }] },
+    { seq: 9, epoch: 1, version: 'v9', node: 'n', objects: [NO_POD] },
+    { seq: 'x', epoch: 1, version: 'v9', node: 'n', objects: [] },
+  ])
+    it(`puts a snapshot of another shape aside: ${JSON.stringify(snapshot)}`, async () => {
+      await filled();
+      await writeFile(join(folder, 'state', 'assignment.json'), JSON.stringify(snapshot));
+      const disk = open();
+      const stored = await disk.load();
+      await disk.close();
+      assert.deepEqual([stored.version, names(stored.objects)], ['v2', ['b', 's']]);
+      assert.ok((await readdir(join(folder, 'state'))).includes('assignment.json.damaged'));
+    });
+
+  const LINE = { seq: 3, epoch: 7, version: 'v3', node: 'n', whole: false, upsert: [], remove: [] };
+  for (const [what, line] of [
+    ['a list', []],
+    ['without upsert', { ...LINE, upsert: undefined }],
+    ['with no object in upsert', { ...LINE, upsert: [null] }],
+    ['with an object of another shape', { ...LINE, upsert: [NO_POD] }],
+    ['without remove', { ...LINE, remove: undefined }],
+    ['with no key in remove', { ...LINE, remove: [null] }],
+  ] as const)
+    it(`keeps what is before a line of another shape: ${what}`, async () => {
+      await filled();
+      await writeBehind(`${JSON.stringify(line)}\n`);
+      const disk = open();
+      const stored = await disk.load();
+      await disk.append(change('v4', [configMap('c', {})]));
+      await disk.close();
+      assert.deepEqual([stored.version, names(stored.objects)], ['v2', ['b', 's']]);
+      const again = open();
+      assert.deepEqual(names((await again.load()).objects), ['b', 'c', 's']);
+      await again.close();
+    });
+
+  it("asks for everything where Secrets' data has another shape", async () => {
+    await filled();
+    await writeFile(join(folder, 'secrets.json'), JSON.stringify({ 'secrets/default/s': { p: null } }));
+    const disk = open();
+    const stored = await disk.load();
+    await disk.close();
+    assert.deepEqual([stored.version, names(stored.objects)], [null, ['b', 's']]);
+  });
+
   it('keeps what is before a damaged line, also through the next starts, and the highest epoch that is behind it', async () => {
     const first = open();
     await first.load();
