@@ -3,14 +3,16 @@ import { errorText } from '../../../contracts/errors.ts';
 import { objectKey, type StoredMachine } from '../../../contracts/objects/index.ts';
 import type { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
 import { reconnectDelayMs } from '../../core/nodes/reconnect.ts';
-import { isSameHost } from '../../core/nodes/same-host.ts';
+import { isSameHost, isSamePlace } from '../../core/nodes/same-host.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { NodeTransport } from '../../ports/node-transport.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
+import type { StoreCache } from '../runtime/cache.ts';
 import { AgentClient } from './agent-client.ts';
 
 export interface RetirementDeps {
+  readonly cache: Pick<StoreCache, 'withAddress'>;
   readonly store: Pick<ObjectStore, 'get'>;
   readonly transport: NodeTransport;
   readonly tracker: Pick<AssignmentTracker, 'gave'>;
@@ -30,17 +32,18 @@ const TIMEOUT_MS = 10_000;
 const TRIED_MS = 3_600_000;
 
 /**
- * Tells it, unless the store has the server under its name again. Throws when the store was emptied: then nobody removed
- * the Machine.
+ * Tells it, unless the store has the server under its name again, or a Machine of another name is where it is: that one's
+ * assignment takes away what is not its own. Throws when the store was emptied: then nobody removed the Machine.
  */
 export async function tellRetired(
   { metadata: { name }, spec }: StoredMachine,
   client: AgentClient,
-  { store, epoch, log }: Pick<RetirementDeps, 'store' | 'epoch' | 'log'>,
+  { cache, store, epoch, log }: Pick<RetirementDeps, 'cache' | 'store' | 'epoch' | 'log'>,
   signal: AbortSignal,
 ): Promise<void> {
   const now = await store.get(objectKey('Machine', undefined, name), signal);
   if (now?.kind === 'Machine' && isSameHost(now.spec, spec)) return;
+  if (cache.withAddress(spec.address).some((at) => at.kind === 'Machine' && isSamePlace(at.spec, spec))) return;
   await client.assign({ epoch, node: name, from: null, to: 'retired', upsert: [], remove: [] }, signal);
   log.info('machine removed: its agent was told to stop everything', { node: name, address: spec.address });
 }

@@ -131,4 +131,26 @@ describe("a server that is the cluster's no more", () => {
     await agent.until(() => agent.streams > streams);
     assert.ok(agent.updates.every(({ to }) => to !== 'retired'));
   });
+
+  it('is left alone while another Machine is where it is', async () => {
+    await put(machine('n2'));
+    await agent.until(() => agent.listeners === 2);
+    await remove();
+    await agent.until(() => agent.listeners === 1);
+    assert.ok(agent.updates.every(({ to }) => to !== 'retired'));
+  });
+
+  it('is left alone when it is back under another name, also where another control plane speaks to that one', async () => {
+    await sync.leave(sync.shardOf('n2'));
+    agent.refuse = { status: 500, code: 'InternalError' };
+    const told = () => agent.updates.filter(({ to }) => to === 'retired').length;
+    await remove();
+    await agent.until(() => told() > 0);
+    await put(machine('n2'));
+    const { asked } = agent;
+    await agent.until(() => agent.asked > asked);
+    const before = told();
+    await Promise.all([...agent.machine.connections].map(({ closed }) => closed));
+    assert.equal(told(), before);
+  });
 });
