@@ -107,6 +107,8 @@ export class NodeSession {
   readonly #pushes = new OneAtATime();
   /** Whether the Machine is gone: whoever still knows the session, as a sweep does, has nothing to bring. */
   #isRetired = false;
+  /** Whether another session has the name: nothing that this one hears is said of it any more. */
+  #isSuperseded = false;
   #report: NodeReport | undefined;
   #toldAddress = '';
   #images: readonly NodeImage[] | undefined;
@@ -177,6 +179,7 @@ export class NodeSession {
     try {
       const options = { node: this.name, client, tracker, store, epoch, takesGzip, holdsNothing, signal };
       const { sent } = await pushAssignment(options);
+      if (this.#isSuperseded) return;
       if (sent > 0 || !tracker.isBehind(this.name)) {
         this.#deps.writer.condition(this.#nodeKey, {
           type: ASSIGNMENT_SYNCED,
@@ -187,7 +190,7 @@ export class NodeSession {
       }
       if (tracker.isBehind(this.name)) this.#deps.requestPush(this.name);
     } catch (error) {
-      if (signal.aborted || this.#live !== live) return;
+      if (signal.aborted || this.#live !== live || this.#isSuperseded) return;
       this.#deps.writer.condition(this.#nodeKey, {
         type: ASSIGNMENT_SYNCED,
         status: 'False',
@@ -229,6 +232,13 @@ export class NodeSession {
     }
     await this.close();
     return told;
+  }
+
+  /** Another session has the name from now on. This one's agent is still told, and believed nothing more. */
+  supersede(): void {
+    if (this.#isSuperseded) return;
+    this.#isSuperseded = true;
+    this.#deps.writer.left(this.name);
   }
 
   get machine(): StoredMachine {
@@ -319,7 +329,7 @@ export class NodeSession {
       this.#report = undefined;
       this.#waiting.clear();
       this.#images = undefined;
-      writer.silent(this.name);
+      if (!this.#isSuperseded) writer.silent(this.name);
       ended.abort(new RetryableError('ConnectionLost', 'the session ended'));
       await connection.close();
       await watching;
@@ -339,6 +349,7 @@ export class NodeSession {
   async #adopt(client: AgentClient, info: AgentInfo, signal: AbortSignal): Promise<void> {
     const { tracker, epoch, clock, cache, writer, log } = this.#deps;
     this.#heard();
+    if (this.#isSuperseded) return;
     if (info.epoch > epoch + EPOCH_SLACK) {
       throw new TerminalError(
         'EpochImplausible',
@@ -386,6 +397,7 @@ export class NodeSession {
   }
 
   #take(line: StatusLine): void {
+    if (this.#isSuperseded) return;
     switch (line.type) {
       case 'node':
       case 'images':
@@ -416,7 +428,7 @@ export class NodeSession {
   async #awaitTurn(): Promise<void> {
     await this.#deps.clock.sleep(1000 / REPORTS_PER_SECOND, this.#stop.signal).catch(() => undefined);
     this.#turn = undefined;
-    if (!this.#stop.signal.aborted && this.#waiting.size > 0) this.#takeWaiting();
+    if (!this.#stop.signal.aborted && !this.#isSuperseded && this.#waiting.size > 0) this.#takeWaiting();
   }
 
   #takeWaiting(): void {
@@ -451,7 +463,7 @@ export class NodeSession {
   #heard(): void {
     this.#heardAt = this.#deps.clock.monotonic();
     this.#heardTime = this.#deps.clock.now().toISOString();
-    this.#deps.heard(this.name);
+    if (!this.#isSuperseded) this.#deps.heard(this.name);
   }
 
   #isQuiet(): boolean {
@@ -459,7 +471,7 @@ export class NodeSession {
   }
 
   #tellNode(): void {
-    if (!this.#report) return;
+    if (!this.#report || this.#isSuperseded) return;
     // Each time: the others' addresses change as well.
     const internalIP = this.#hostAddress();
     // The same object while nothing changed, by which the writer knows a beat.
@@ -514,6 +526,7 @@ export class NodeSession {
   }
 
   #isConnected(): void {
+    if (this.#isSuperseded) return;
     if (this.#failures === 0 && this.#trouble === '' && this.#saidConnected) return;
     this.#failures = 0;
     this.#trouble = '';
@@ -523,6 +536,7 @@ export class NodeSession {
   }
 
   #notConnected(error: unknown): void {
+    if (this.#isSuperseded) return;
     this.#saidConnected = false;
     const [code, message] = [codeOf(error), errorText(error)];
     this.#tellConnected({ status: 'False', reason: code, message });

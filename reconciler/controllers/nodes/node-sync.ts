@@ -64,7 +64,7 @@ const ENQUEUE_AGAIN_MS = 250;
 const FIRST: readonly Kind[] = ['Machine', 'EndpointSlice'];
 
 interface Departing {
-  readonly machine: StoredMachine;
+  readonly session: NodeSession;
   /** Nobody sends to its pods any more. */
   readonly mayEnd: () => void;
   readonly back: AbortController;
@@ -191,8 +191,8 @@ export class NodeSync {
       this.#requestAll(this.#tracker.handOver(name));
       this.#writer.left(name);
     }
-    for (const { machine, back } of this.#departing)
-      if (this.shardOf(machine.metadata.name) === shard) back.abort(new Error('the shard is held elsewhere now'));
+    for (const { session, back } of this.#departing)
+      if (this.shardOf(session.name) === shard) back.abort(new Error('the shard is held elsewhere now'));
     await Promise.all([...ending, held.worker.close(graceMs)]);
   }
 
@@ -289,22 +289,22 @@ export class NodeSync {
   async #retire(session: NodeSession, epoch: number, mayEnd: boolean): Promise<void> {
     const back = new AbortController();
     using hurry = joinSignals(back.signal, this.#stopping.signal);
-    const { machine } = session;
     let departing: Departing | undefined;
     const departed = new Promise<void>((resolve) => {
-      this.#departing.add((departing = { machine, mayEnd: resolve, back }));
+      this.#departing.add((departing = { session, mayEnd: resolve, back }));
       if (mayEnd) resolve();
     });
     const told = await session.retire(departed, hurry.signal);
-    if (!told && !hurry.signal.aborted) await tellWhenBack(machine, this.#sessionDeps(epoch), hurry.signal);
+    if (!told && !hurry.signal.aborted) await tellWhenBack(session.machine, this.#sessionDeps(epoch), hurry.signal);
     if (departing) this.#departing.delete(departing);
   }
 
   #begin(machine: StoredMachine, epoch: number): void {
     const { name } = machine.metadata;
     for (const departing of this.#departing) {
-      const hasName = departing.machine.metadata.name === name;
-      const isBack = (hasName ? isSameHost : isSamePlace)(departing.machine.spec, machine.spec);
+      const hasName = departing.session.name === name;
+      if (hasName) departing.session.supersede();
+      const isBack = (hasName ? isSameHost : isSamePlace)(departing.session.machine.spec, machine.spec);
       if (isBack) departing.back.abort(new Error('the machine is there again'));
       // Another one takes its name over, and its pods with it.
       else if (hasName) departing.mayEnd();
@@ -365,8 +365,8 @@ export class NodeSync {
 
   /** Collects nodes until the event loop's turn ends, then asks for all of a shard in one round trip. */
   #request(node: string): void {
-    for (const { machine, mayEnd } of this.#departing)
-      if (machine.metadata.name === node && this.#tracker.mayEnd(node)) mayEnd();
+    for (const { session, mayEnd } of this.#departing)
+      if (session.name === node && this.#tracker.mayEnd(node)) mayEnd();
     if (!this.#sessions.has(node) || this.#stopping.signal.aborted) return;
     this.#requested.add(node);
     this.#flushing ??= this.#flush();

@@ -97,6 +97,23 @@ describe("a server that is the cluster's no more", () => {
     assert.equal(agent.version, 'retired');
   });
 
+  it('is believed nothing more of the pods that another one of its name took over', async () => {
+    agent.mute = true;
+    await change(elsewhere);
+    await agent.until(() => agent.updates.some(({ to }) => to === 'retired'));
+    const q = await put(pod('q', { nodeName: 'n1' }));
+    await another.until(() => another.objects.has('pods/default/p') && another.objects.has('pods/default/q'));
+    const gone = ({ metadata: { name, uid } }: Stored) => ({
+      type: 'pod' as const,
+      pod: { namespace: 'default', name, uid, gone: true },
+    });
+    const phase = (name: string) => w.cache.get(objectKey('Pod', 'default', name))?.status?.phase;
+    agent.say(gone(p));
+    another.say(gone(q));
+    await w.until(() => phase('q') === 'Failed', 'the word of the one that has the name');
+    assert.notEqual(phase('p'), 'Failed');
+  });
+
   it('is the same one where only its address or only its host key changed: its pods go on', async () => {
     transport.machines.set('198.18.0.8:22', agent.machine);
     const { streams } = agent;
