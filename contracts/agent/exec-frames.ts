@@ -12,21 +12,30 @@ export function execFrame(channel: number, payload: Uint8Array): Buffer {
 }
 
 /**
- * Cuts a byte stream into frames, whatever the chunks are. Holds one frame's beginning at most. Throws RangeError for a
- * frame that is too large: the stream is out of step, and is not to be read on.
+ * Cuts a byte stream into frames, whatever the chunks are. Holds one frame at most, and copies each byte once. Throws
+ * RangeError for a frame that is too large: the stream is out of step, and is not to be read on.
  */
 export function execFrameReader(onFrame: (channel: number, payload: Buffer) => void): (chunk: Buffer) => void {
-  let held: Buffer = Buffer.alloc(0);
+  /** Has room for a header first, and then for the frame that the header tells of. */
+  let frame = Buffer.alloc(HEADER_BYTES);
+  let filled = 0;
   return (chunk) => {
-    held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-    while (held.length >= HEADER_BYTES) {
-      const length = held.readUInt32BE(1);
+    for (let at = 0; at < chunk.length;) {
+      const taken = chunk.copy(frame, filled, at);
+      at += taken;
+      filled += taken;
+      if (filled < frame.length) return;
+      const length = frame.readUInt32BE(1);
       if (length > MAX_FRAME_BYTES) throw new RangeError(`a frame of ${length} bytes is too large`);
-      const end = HEADER_BYTES + length;
-      if (held.length < end) return;
-      const frame = held.subarray(0, end);
-      held = held.subarray(end);
-      onFrame(frame.readUInt8(0), frame.subarray(HEADER_BYTES));
+      const whole = frame;
+      if (filled < HEADER_BYTES + length) {
+        frame = Buffer.allocUnsafe(HEADER_BYTES + length);
+        whole.copy(frame);
+        continue;
+      }
+      frame = Buffer.alloc(HEADER_BYTES);
+      filled = 0;
+      onFrame(whole.readUInt8(0), whole.subarray(HEADER_BYTES));
     }
   };
 }
