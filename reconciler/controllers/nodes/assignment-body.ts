@@ -39,8 +39,13 @@ export async function assignmentBody(
   const text = await textOf(shared);
   const last = `${own === '' ? '' : ','}${own}]}`;
   if (!takesGzip || text.length < COMPRESS_FROM) return { body: [first, ...text.pieces, last].join('') };
-  const middle = await (text.compressed ??= compressed(text));
-  return { body: Buffer.concat([gzipSync(first), middle, gzipSync(last)]), encoding: 'gzip' };
+  const members = await Promise.all([member(first), (text.compressed ??= compressed(text)), member(last)]);
+  return { body: Buffer.concat(members), encoding: 'gzip' };
+}
+
+/** A short text here and now, which costs less than to hand it over; a node's own part may be megabytes. */
+function member(text: string): Buffer | Promise<Buffer> {
+  return text.length < COMPRESS_FROM ? gzipSync(text) : compress(text);
 }
 
 async function textOf(shared: SharedChanges): Promise<SharedText> {
