@@ -138,6 +138,7 @@ export class NodeSync {
         this.#requestAll(nodes);
       },
     });
+    this.#await();
   }
 
   /**
@@ -229,13 +230,17 @@ export class NodeSync {
     if (object.kind === 'Machine') this.#machineChanged(type, object);
     this.#requestAll(this.#tracker.observe(type, object, this.#options.clock.monotonic()));
     this.#fanOut.noticed();
-    if (this.#tracker.nextExpiry() !== undefined && !this.#stopping.signal.aborted) {
-      this.#expiring ??= this.#expire();
-      this.#exchange?.begin();
-    }
+    this.#await();
     // Somebody who replaced the status, or made the object anew, may have lost what was known of it.
     if ((object.kind === 'Machine' || object.kind === 'Node') && type === 'put' && previous === undefined)
       this.#writer.appeared(keyOf(object));
+  }
+
+  /** While a pod waits for others to let go of it. */
+  #await(): void {
+    if (this.#tracker.nextExpiry() === undefined || this.#stopping.signal.aborted) return;
+    this.#expiring ??= this.#expire();
+    this.#exchange?.begin();
   }
 
   #machineChanged(type: 'put' | 'delete', machine: StoredMachine): void {

@@ -12,17 +12,16 @@ import {
 import { Claim, NODE_PATHS } from '../../../contracts/agent/index.ts';
 import { MemoryNodeTransport } from '../../../reconciler/adapters/memory/node-transport.ts';
 import { importLate } from '../../../reconciler/controllers/nodes/late-import.ts';
-import { SHARDS } from '../../../reconciler/core/leases/shards.ts';
-import { NodeSync } from '../../../reconciler/controllers/nodes/node-sync.ts';
+import type { NodeSync } from '../../../reconciler/controllers/nodes/node-sync.ts';
 import { StatusWriter } from '../../../reconciler/controllers/nodes/status-writer.ts';
 import { inTime } from '../../support/in-time.ts';
 import { replicaSetWith } from '../../../reconciler/core/workloads/template.ts';
 import { cluster, deployment, machine, pod } from '../controllers/objects.ts';
 import { world, type World } from '../runtime/world.ts';
-import { FakeAgent, NODE_REPORT, PAYLOADS } from './fake-agent.ts';
+import { FakeAgent, NODE_REPORT } from './fake-agent.ts';
 import { sliceOf, stored } from './stored.ts';
+import { EPOCH, startSync, takeAll } from './sync.ts';
 
-const EPOCH = 1000;
 const running: PodStatus = {
   phase: 'Running',
   podIP: '198.19.1.2',
@@ -36,21 +35,8 @@ describe('node sync', () => {
   let sync: NodeSync;
 
   const start = (epoch = EPOCH, heard?: (node: string) => void): NodeSync => {
-    const made = new NodeSync({
-      cache: w.cache,
-      store: w.store,
-      recorder: w.recorder,
-      queue: w.queue,
-      transport,
-      payloads: PAYLOADS,
-      clock: w.clock,
-      log: w.log,
-      incarnation: w.state.incarnation ?? '',
-      random: () => 0,
-      ...(heard && { heard }),
-    });
-    made.start();
-    for (let shard = 0; shard < SHARDS; shard += 1) made.take(shard, epoch);
+    const made = startSync(w, transport, heard && { heard });
+    takeAll(made, epoch);
     return made;
   };
   const put = async <T extends KubeObject>(object: T): Promise<Stored<T>> => {

@@ -1,15 +1,20 @@
 /** What control planes tell each other of their nodes, by way of the table of members. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { keyOf, objectKey } from '../../../contracts/objects/index.ts';
+import { MemoryNodeTransport } from '../../../reconciler/adapters/memory/node-transport.ts';
 import { Exchange, type OtherPlanes } from '../../../reconciler/controllers/nodes/other-planes.ts';
 import { shardLease } from '../../../reconciler/core/leases/shards.ts';
 import { AssignmentTracker } from '../../../reconciler/core/nodes/assignment-tracker.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import type { LeaseView, LetGo, Member } from '../../../reconciler/ports/leases.ts';
 import { Counter } from '../../contract/work-queue/waiting.ts';
+import { machine, pod as podOf } from '../controllers/objects.ts';
+import { world } from '../runtime/world.ts';
 import { ending, slice } from './endpoints.ts';
 import { bringUp } from './model-agent.ts';
-import { boundPod, changed } from './stored.ts';
+import { boundPod, changed, sliceOf } from './stored.ts';
+import { startSync } from './sync.ts';
 
 const OWN = 0;
 const OTHERS = 1;
@@ -119,5 +124,24 @@ describe('control planes that tell each other of their nodes', () => {
     await table.looks.reach('all', 4);
     assert.equal(tracker.nextExpiry(), undefined);
     await exchange.close();
+  });
+
+  it('look often from the start where a pod waits already', async () => {
+    const w = await world();
+    await w.cache.write([
+      { op: 'create', object: machine('n1') },
+      { op: 'create', object: podOf('a', { nodeName: 'n1' }) },
+    ]);
+    const pod = w.cache.get(objectKey('Pod', 'default', 'a'));
+    assert.ok(pod);
+    await w.cache.write([{ op: 'create', object: sliceOf(pod, true) }]);
+    const { uid } = pod.metadata;
+    await w.writer.submit([{ do: 'delete', key: keyOf(pod), uid, graceSeconds: 30 }], 'test', w.signal);
+    const table = new Table();
+    table.otherSays({ upTo: 0, shards: [] });
+    const sync = startSync(w, new MemoryNodeTransport(), { planes: table });
+    await table.looks.reach('all', 2);
+    await sync.close();
+    await w.close();
   });
 });

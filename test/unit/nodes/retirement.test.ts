@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { keyOf, objectKey, type KubeObject, type Stored, type StoredOf } from '../../../contracts/objects/index.ts';
 import { MemoryNodeTransport } from '../../../reconciler/adapters/memory/node-transport.ts';
-import { NodeSync } from '../../../reconciler/controllers/nodes/node-sync.ts';
-import { SHARDS } from '../../../reconciler/core/leases/shards.ts';
+import type { NodeSync } from '../../../reconciler/controllers/nodes/node-sync.ts';
 import { machine, pod } from '../controllers/objects.ts';
 import { world, type World } from '../runtime/world.ts';
-import { FakeAgent, NODE_REPORT, PAYLOADS } from './fake-agent.ts';
+import { FakeAgent, NODE_REPORT } from './fake-agent.ts';
 import { sliceOf } from './stored.ts';
+import { startSync, takeAll } from './sync.ts';
 
 describe("a server that is the cluster's no more", () => {
   const elsewhere = { address: '198.18.0.9', hostKey: 'ssh-ed25519 BBBB' };
@@ -50,20 +50,8 @@ describe("a server that is the cluster's no more", () => {
     transport = new MemoryNodeTransport();
     powerOn();
     await put(machine('n1'));
-    sync = new NodeSync({
-      cache: w.cache,
-      store: w.store,
-      recorder: w.recorder,
-      queue: w.queue,
-      transport,
-      payloads: PAYLOADS,
-      clock: w.clock,
-      log: w.log,
-      incarnation: w.state.incarnation ?? '',
-      random: () => 0,
-    });
-    sync.start();
-    for (let shard = 0; shard < SHARDS; shard += 1) sync.take(shard, 1000);
+    sync = startSync(w, transport);
+    takeAll(sync);
     another = new FakeAgent();
     another.machine.hostKey = elsewhere.hostKey;
     transport.machines.set(`${elsewhere.address}:22`, another.machine);
