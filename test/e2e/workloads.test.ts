@@ -1,0 +1,34 @@
+/**
+ * Every kind of workload on one fleet of real hosts. Each file of workloads/ has the tests of one theme; all of them
+ * push to the same repository, so each keeps to files, names and a namespace of its own, and removes what it pushed.
+ * PLUMB_E2E_REPEAT=N runs every test N times.
+ */
+import { after, before, describe } from 'node:test';
+import { Fleet } from './fleet.ts';
+import type { Theme } from './workloads/theme.ts';
+
+const REPEAT = Number(process.env['PLUMB_E2E_REPEAT'] ?? '1');
+const THEMES: readonly Theme[] = [];
+
+describe('workloads', () => {
+  let fleet: Fleet;
+
+  before(async () => {
+    fleet = await Fleet.start({
+      name: 'work',
+      subnet: '198.18.29.0/24',
+      podCIDR: '198.19.160.0/20',
+      serviceCIDR: '198.19.176.0/20',
+      nodes: 3,
+    });
+  });
+  after(async () => {
+    await fleet?.close();
+  });
+
+  for (let round = 1; round <= REPEAT; round += 1) {
+    describe(`round ${round}`, () => {
+      for (const theme of THEMES) theme(() => fleet, round);
+    });
+  }
+});
