@@ -1,13 +1,14 @@
 /**
  * `run-tests.ts CONCURRENCY FILE...`: test files, a process each, as `node --test` runs them. But that leaves without
  * its files' processes when it gets SIGINT or SIGTERM; this passes the end on to them and waits until they have taken
- * down what they made. REPORTER is spec, tap, dot or junit.
+ * down what they made. Keeps which of Kubernetes' conformance behaviours were shown. REPORTER is spec, tap, dot or junit.
  */
 import { setMaxListeners } from 'node:events';
 import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { run } from 'node:test';
 import { dot, junit, spec, tap } from 'node:test/reporters';
+import { ConformanceRecord } from '../conformance/results.ts';
 import { onceParentIsGone } from './interruption.ts';
 
 /** More than a file needs for all that it has made; then it is left to itself. */
@@ -31,10 +32,18 @@ onceParentIsGone(() => interrupt('SIGTERM'));
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => interrupt('SIGTERM'));
 
 const reporters = { spec: new spec(), tap, dot, junit };
-const tests = run({ files: files.map((file) => resolve(file)), concurrency: Number(concurrency), signal: stop.signal });
-tests.on('test:fail', () => {
+const paths = files.map((file) => resolve(file));
+const tests = run({ files: paths, concurrency: Number(concurrency), signal: stop.signal });
+const conformance = new ConformanceRecord();
+tests.on('test:fail', ({ file, name }) => {
   process.exitCode ??= 1;
+  conformance.ended({ file, name, outcome: 'failed' });
 });
+tests.on('test:pass', ({ file, name, skip, todo }) => {
+  const outcome = skip === undefined && todo === undefined ? 'passed' : 'not run';
+  conformance.ended({ file, name, outcome });
+});
+tests.on('end', () => conformance.keep(paths));
 tests
   .compose<NodeJS.ReadableStream>(reporters[(process.env['REPORTER'] ?? 'spec') as keyof typeof reporters])
   .pipe(process.stdout);

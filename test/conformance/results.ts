@@ -1,0 +1,65 @@
+/**
+ * What the last run of each test file has shown, kept in a folder that Git ignores: one small JSON file per test file,
+ * so that a run of some files leaves what is known of the others.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { behavioursNamed } from './behaviours.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+export const RESULTS = path.join(ROOT, '.cache/conformance');
+
+const FileResult = z.strictObject({ file: z.string(), shown: z.array(z.string()), failed: z.array(z.string()) });
+export type FileResult = z.infer<typeof FileResult>;
+
+/** How one test ended, as far as it matters here. */
+export interface TestEnd {
+  /** Path of the test file. */
+  readonly file: string | undefined;
+  readonly name: string;
+  readonly outcome: 'passed' | 'failed' | 'not run';
+}
+
+/** Collects the ends of tests of one run, and keeps for each file what it showed. */
+export class ConformanceRecord {
+  private readonly files = new Map<string, Map<string, boolean>>();
+
+  /** A behaviour is shown by a file where every test of it that names it, and was run, passed. */
+  ended({ file, name, outcome }: TestEnd): void {
+    if (file === undefined || outcome === 'not run') return;
+    const ids = behavioursNamed(name);
+    if (ids.length === 0) return;
+    const of = this.files.get(file) ?? new Map<string, boolean>();
+    for (const id of ids) of.set(id, (of.get(id) ?? true) && outcome === 'passed');
+    this.files.set(file, of);
+  }
+
+  /** Replaces what was kept of these files; of a file that names none, what was kept goes. */
+  keep(files: readonly string[], folder: string = RESULTS): void {
+    for (const file of files) {
+      const name = path.relative(ROOT, file);
+      const kept = path.join(folder, `${name.replaceAll('/', '--')}.json`);
+      const ids = this.files.get(file);
+      if (!ids) {
+        rmSync(kept, { force: true });
+        continue;
+      }
+      const with_ = (passed: boolean): string[] =>
+        [...ids].flatMap(([id, value]) => (value === passed ? [id] : [])).sort();
+      const result: FileResult = { file: name, shown: with_(true), failed: with_(false) };
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(kept, JSON.stringify(result));
+    }
+  }
+}
+
+/** What was kept of test files that are still there. */
+export function readResults(folder: string = RESULTS): readonly FileResult[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .sort()
+    .map((name) => FileResult.parse(JSON.parse(readFileSync(path.join(folder, name), 'utf8'))))
+    .filter(({ file }) => existsSync(path.join(ROOT, file)));
+}

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { behavioursNamed, readBehaviours, type Behaviour, type BehaviourClass } from '../../conformance/behaviours.ts';
+import { ConformanceRecord, readResults } from '../../conformance/results.ts';
+import { tally } from '../../conformance/tally.ts';
+
+const TESTS = fileURLToPath(new URL('../../', import.meta.url));
+const folder = mkdtempSync(path.join(tmpdir(), 'plumb-conformance-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function behaviour(id: string, word: BehaviourClass = 'pod'): Behaviour {
+  return { id, area: 'Node', class: word, testname: id, summary: id };
+}
+
+describe('conformance', () => {
+  it('finds the ids at the end of a title, and nowhere else', () => {
+    const rows: readonly (readonly [string, readonly string[]])[] = [
+      ['keeps it [conformance: a-b]', ['a-b']],
+      ['keeps it [conformance: a, b-2]', ['a', 'b-2']],
+      ['keeps it [conformance: a] often', []],
+      ['keeps it [conformance: A]', []],
+      ['keeps it', []],
+    ];
+    for (const [title, ids] of rows) assert.deepEqual(behavioursNamed(title), ids, title);
+  });
+
+  it('counts 445 behaviours, each once', () => {
+    const ids = readBehaviours().map(({ id }) => id);
+    assert.equal(ids.length, 445);
+    assert.equal(new Set(ids).size, ids.length);
+  });
+
+  it('knows every id that a test of this project names', () => {
+    const known = new Set(readBehaviours().map(({ id }) => id));
+    const named = ['integration', 'e2e', 'contract'].flatMap((tier) =>
+      readdirSync(path.join(TESTS, tier), { recursive: true, encoding: 'utf8' })
+        .filter((file) => file.endsWith('.ts'))
+        .flatMap((file) =>
+          [...readFileSync(path.join(TESTS, tier, file), 'utf8').matchAll(/\[conformance: ([^\]$]*)\]/g)].flatMap(
+            ([, ids = '']) => ids.split(', ').map((id) => ({ id, file: `${tier}/${file}` })),
+          ),
+        ),
+    );
+    assert.deepEqual(
+      named.filter(({ id }) => !known.has(id)),
+      [],
+    );
+  });
+
+  it('counts as shown what some file showed and none failed at', () => {
+    const { total, byClass, notYet } = tally(
+      [behaviour('a'), behaviour('b'), behaviour('c'), behaviour('d', 'net'), behaviour('e', 'never')],
+      [
+        { file: 'x', shown: ['a', 'b', 'd'], failed: [] },
+        { file: 'y', shown: [], failed: ['b'] },
+      ],
+    );
+    assert.deepEqual(total, { shown: 2, notYet: 2, never: 1 });
+    assert.deepEqual(byClass.get('pod'), { shown: 1, notYet: 2, never: 0 });
+    assert.deepEqual(byClass.get('net'), { shown: 1, notYet: 0, never: 0 });
+    assert.deepEqual(
+      notYet.map(({ id }) => id),
+      ['b', 'c'],
+    );
+  });
+
+  it('keeps the last run of each file: passed in all its tests, failed in one, not run at all', () => {
+    const file = fileURLToPath(import.meta.url);
+    const first = new ConformanceRecord();
+    first.ended({ file, name: 'x [conformance: a, b]', outcome: 'passed' });
+    first.ended({ file, name: 'y [conformance: b]', outcome: 'failed' });
+    first.ended({ file, name: 'z [conformance: c]', outcome: 'not run' });
+    first.ended({ file: undefined, name: 'z [conformance: d]', outcome: 'passed' });
+    first.keep([file], folder);
+    assert.deepEqual(readResults(folder), [
+      { file: 'test/unit/conformance/tally.test.ts', shown: ['a'], failed: ['b'] },
+    ]);
+
+    new ConformanceRecord().keep([file], folder);
+    assert.deepEqual(readResults(folder), [], 'a run of the file that names none');
+  });
+});
