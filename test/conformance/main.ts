@@ -11,6 +11,9 @@ const { missing } = commandLine('conformance', {
   missing: { takes: 'nothing', says: 'also name those that are not shown yet' },
 });
 
+// `| head`
+process.stdout.on('error', () => process.exit());
+
 const behaviours = readBehaviours();
 const results = readResults();
 const { total, byClass, notYet, never } = tally(behaviours, results);
