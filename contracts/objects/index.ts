@@ -24,6 +24,7 @@ export * from './scheduler-args.ts';
 export * from './selectors.ts';
 export * from './services.ts';
 export * from './unstructured.ts';
+export * from './volumes.ts';
 export * from './well-known.ts';
 export * from './default-network.ts';
 export * from './workloads.ts';

@@ -1,5 +1,6 @@
 /** What a pod refers to by name, written once: checks, assignments and node agents all go by it. Free of schemas. */
-import type { Container, PodSpec, Volume, VolumeSourceName } from './pod.ts';
+import type { Container, PodSpec } from './pod.ts';
+import type { Volume, VolumeSourceName } from './volumes.ts';
 
 /** An object of the pod's own namespace that it needs to start. */
 export interface PodReference {

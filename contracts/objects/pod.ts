@@ -5,7 +5,7 @@ import { withDefaultTag } from './image-name.ts';
 import type { ObjectMeta } from './meta.ts';
 import { Condition, ManifestMeta, TemplateMeta, type StoredMeta } from './meta.ts';
 import { Affinity, PodSchedulingGate, PreemptionPolicy, TopologySpreadConstraint } from './placement.ts';
-import { Quantity, ResourceList } from './quantity.ts';
+import { ResourceList } from './quantity.ts';
 import {
   allocated,
   atomic,
@@ -28,6 +28,7 @@ import {
   unset,
   type NotYet,
 } from './schema.ts';
+import { Volume, VolumeMount } from './volumes.ts';
 import { DEFAULT_SCHEDULER_NAME, DEFAULT_SERVICE_ACCOUNT } from './well-known.ts';
 
 const PortOrName = z.union([Port, DnsLabel]);
@@ -167,16 +168,6 @@ const SecurityContext = object(
   { ...SECURITY_NOT_YET, procMount: ['', 'Default'] },
 );
 
-const VolumeMount = object(
-  {
-    name: DnsLabel,
-    mountPath: z.string().min(1),
-    readOnly: z.boolean().default(false),
-    subPath: unset('', z.string().optional()),
-  },
-  { mountPropagation: ['None'], subPathExpr: [''], recursiveReadOnly: ['Disabled'] },
-);
-
 /** What a container says of being resized in place, which never happens: that it needs no restart, the default. */
 const RESIZE_POLICIES = [[], ['cpu'], ['memory'], ['cpu', 'memory'], ['memory', 'cpu']].map((names) =>
   names.map((resourceName) => ({ resourceName, restartPolicy: 'NotRequired' })),
@@ -245,73 +236,6 @@ export const Toleration = object({
   tolerationSeconds: z.int().optional(),
 });
 export type Toleration = z.infer<typeof Toleration>;
-
-const FileMode = int32(0);
-const KeyToPath = object({ key: z.string().min(1), path: z.string().min(1), mode: FileMode.optional() });
-const VolumeSource = {
-  emptyDir: object({ medium: z.enum(['', 'Memory']).default(''), sizeLimit: Quantity.optional() }).optional(),
-  hostPath: object({
-    path: z.string().min(1),
-    type: z.enum(['', 'DirectoryOrCreate', 'Directory', 'FileOrCreate', 'File']).default(''),
-  }).optional(),
-  configMap: object({
-    name: DnsSubdomain,
-    optional: z.boolean().default(false),
-    defaultMode: FileMode.default(0o644),
-    items: atomicList(['key'], KeyToPath).optional(),
-  }).optional(),
-  secret: object({
-    secretName: DnsSubdomain,
-    optional: z.boolean().default(false),
-    defaultMode: FileMode.default(0o644),
-    items: atomicList(['key'], KeyToPath).optional(),
-  }).optional(),
-};
-const VOLUME_SOURCES = (Object.keys(VolumeSource) as VolumeSourceName[]).sort();
-const VolumeShape = oneOf(
-  VOLUME_SOURCES,
-  object(
-    { name: DnsLabel, ...VolumeSource },
-    {
-      awsElasticBlockStore: NEVER,
-      azureDisk: NEVER,
-      azureFile: NEVER,
-      cephfs: NEVER,
-      cinder: NEVER,
-      csi: NEVER,
-      downwardAPI: NEVER,
-      ephemeral: NEVER,
-      fc: NEVER,
-      flexVolume: NEVER,
-      flocker: NEVER,
-      gcePersistentDisk: NEVER,
-      gitRepo: NEVER,
-      glusterfs: NEVER,
-      image: NEVER,
-      iscsi: NEVER,
-      nfs: NEVER,
-      persistentVolumeClaim: NEVER,
-      photonPersistentDisk: NEVER,
-      portworxVolume: NEVER,
-      projected: NEVER,
-      quobyte: NEVER,
-      rbd: NEVER,
-      scaleIO: NEVER,
-      storageos: NEVER,
-      vsphereVolume: NEVER,
-    },
-  ),
-).refine((v) => sourcesOf(v).length <= 1, `must have at most one of ${VOLUME_SOURCES.join(', ')}`);
-function sourcesOf(volume: z.infer<z.ZodObject<typeof VolumeSource>>): unknown[] {
-  return VOLUME_SOURCES.flatMap((name) => volume[name] ?? []);
-}
-/** A volume without a source is an emptyDir, as in Kubernetes. */
-const Volume = VolumeShape.transform((v) =>
-  sourcesOf(v).length > 0 ? v : { ...v, emptyDir: { medium: '' as const } },
-);
-export type Volume = z.infer<typeof Volume>;
-/** What a volume may be made of. What each refers to: pod-references.ts; how it is made: the node agent. */
-export type VolumeSourceName = keyof typeof VolumeSource;
 
 /** Every pod tolerates a short outage of its node (Kubernetes' DefaultTolerationSeconds admission plugin). */
 const OUTAGE_TAINTS = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'] as const;

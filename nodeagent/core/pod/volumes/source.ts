@@ -26,7 +26,7 @@ export type VolumeMount =
 export type Source<S extends VolumeSourceName> = NonNullable<Volume[S]>;
 
 /**
- * Its schema is in contracts/objects/pod.ts, what it refers to in pod-references.ts. Whatever is mounted for it below
+ * Its schema is in contracts/objects/volumes.ts, what it refers to in pod-references.ts. Whatever is mounted for it below
  * the pod's folders is unmounted with the pod.
  */
 export interface VolumeSource<S extends VolumeSourceName> {
