@@ -108,7 +108,7 @@ export async function recover(options: RecoveryOptions): Promise<RecoveryResult>
     signal,
   );
   const state = words.length > 0 || silent.length > 0 ? applied.state : new Map();
-  const templates = await history.templates(state, (found) => !hasUnexplained(words, found), signal);
+  const templates = await history.templates(state, (found) => !hasUnexplained(words, state, found), signal);
   const { objects, refused } = recoverState({
     words,
     silent,

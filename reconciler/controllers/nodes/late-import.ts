@@ -1,5 +1,6 @@
 /** Takes in what a node has that a recovery did not hear, before the first assignment could take it away. */
-import { objectKey } from '../../../contracts/objects/index.ts';
+import { ALL_KINDS, objectKey, type Stored } from '../../../contracts/objects/index.ts';
+import { descriptorOf } from '../../core/kinds/index.ts';
 import { latePods } from '../../core/nodes/late-pods.ts';
 import { withinPlaces } from '../../core/nodes/recovered-workloads.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -7,6 +8,11 @@ import { importObjects } from '../recovery.ts';
 import type { StoreCache } from '../runtime/cache.ts';
 import type { Inventory } from './inventory.ts';
 import { knownNode } from './known-node.ts';
+
+const POD_MAKERS = ALL_KINDS.filter((kind) => {
+  const { podTemplate } = descriptorOf(kind);
+  return podTemplate !== 'none' && podTemplate.makes !== 'none';
+});
 
 /** How many pods were taken in. Safe to repeat. */
 export async function importLate(
@@ -17,8 +23,8 @@ export async function importLate(
   const found = latePods({
     word: withinPlaces({ node, claims, pods }, cache.get(objectKey('Machine', undefined, node))?.spec.maxPods ?? 0),
     known: knownNode(node, cache),
-    replicaSets: cache.list('ReplicaSet'),
-    podsOf: (rs) => cache.ownedBy('Pod', rs.metadata.uid),
+    makers: POD_MAKERS.flatMap((kind): readonly Stored[] => cache.list(kind)),
+    podsOf: (maker) => cache.ownedBy('Pod', maker.metadata.uid),
     has: (key) => cache.get(key) !== undefined,
     now: clock.now(),
   });

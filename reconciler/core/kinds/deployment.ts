@@ -31,6 +31,7 @@ export const DEPLOYMENT: KindDescriptor<'Deployment'> = {
       isRolling: ({ spec }) => !spec.paused && spec.strategy.type === 'RollingUpdate',
       hurried: (deployment) => ({ ...deployment, spec: withLargerSteps(deployment.spec) }),
     },
+    makes: 'none',
   },
   references: referencesOfTemplate,
   owns: ['ReplicaSet'],

@@ -116,6 +116,30 @@ export interface PodTemplateFacet<K extends Kind> {
   of(object: ObjectsByKind[K]): PodTemplateSpec;
   /** How it replaces pods of earlier templates, where it does: a forecast tells of updates that would stand still. */
   readonly rollout: 'none' | Rollout<K>;
+  /**
+   * The pods that its own controller makes, by which a recovery knows them again. `none` where another kind makes them
+   * (a Deployment's are its ReplicaSets'), and of the pod itself.
+   */
+  readonly makes: 'none' | MadePods<K>;
+}
+
+/** What a pod tells of the place that it has among those of its owner. */
+export interface PodPlace {
+  readonly name: string;
+  readonly nodeName: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+export interface MadePods<K extends Kind> {
+  /**
+   * The template as the controller fills it in for a pod of that place; `template` is the object's own, or one that it
+   * had in an earlier commit. Undefined where it makes no pod of that place. A node tells the place, so that nothing of
+   * it is taken that the controller would not have written.
+   */
+  filled(object: ObjectsByKind[K], template: PodTemplateSpec, place: PodPlace): PodTemplateSpec | undefined;
+  /** The most pods that it has, those that are being ended apart. */
+  most(object: ObjectsByKind[K]): number;
 }
 
 export interface Rollout<K extends Kind> {

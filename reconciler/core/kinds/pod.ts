@@ -23,7 +23,7 @@ export const POD: KindDescriptor<'Pod'> = {
   listed: 'by key',
   check: 'by its schema',
   compared: 'none',
-  podTemplate: { path: [], of: (pod) => pod, rollout: 'none' },
+  podTemplate: { path: [], of: (pod) => pod, rollout: 'none', makes: 'none' },
   references: {
     of: ({ spec }) => podReferences(spec).map((reference) => ({ ...reference, path: ['spec', ...reference.path] })),
   },

@@ -22,7 +22,11 @@ export const REPLICA_SET: KindDescriptor<'ReplicaSet'> = {
   listed: 'by key',
   check: { object: checkReplicaSet },
   compared: 'none',
-  podTemplate: { ...TEMPLATE, rollout: 'none' },
+  podTemplate: {
+    ...TEMPLATE,
+    rollout: 'none',
+    makes: { filled: (_set, template) => template, most: ({ spec }) => spec.replicas },
+  },
   references: referencesOfTemplate,
   owns: ['Pod'],
   summary: {

@@ -8,75 +8,90 @@ import {
   objectKey,
   type KubeObject,
   type ObjectKey,
+  type PodTemplateSpec,
+  type Stored,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import type { PodClaim } from '../../../contracts/agent/index.ts';
 import { controllerOf, controllerRef, ownerKey } from '../workloads/owners.ts';
 import { isActive } from '../workloads/pod-state.ts';
-import { podMeta, sameTemplate } from '../workloads/template.ts';
+import { podMeta } from '../workloads/template.ts';
 import type { KnownNode } from './bounded-report.ts';
-import { asNodesHaveIt, hasEnded, recoveredPod, templateOf, type NodeWord } from './recovered-workloads.ts';
+import { hasEnded, madeFor, mostPods, recoveredPod, type NodeWord } from './recovered-workloads.ts';
 
 export interface LateInput {
-  /** {@link withinPlaces}: pods that are being ended count against no ReplicaSet. */
+  /** {@link withinPlaces}: pods that are being ended count against no owner. */
   readonly word: NodeWord;
   readonly known: KnownNode;
-  readonly replicaSets: readonly StoredOf<'ReplicaSet'>[];
-  readonly podsOf: (replicaSet: StoredOf<'ReplicaSet'>) => readonly StoredOf<'Pod'>[];
+  /** All of the store that make pods themselves. */
+  readonly makers: readonly Stored[];
+  readonly podsOf: (maker: Stored) => readonly StoredOf<'Pod'>[];
   readonly has: (key: ObjectKey<'Pod'>) => boolean;
   readonly now: Date;
 }
 
 /**
- * To be created: each pod that has not ended and whose template a ReplicaSet of the store has, as long as that
- * ReplicaSet lacks pods, the oldest first. The others are taken from the node by its next assignment.
+ * To be created: each pod that has not ended and that an object of the store would make, as long as that object lacks
+ * pods, the oldest first. The others are taken from the node by its next assignment.
  */
 export function latePods(input: LateInput): readonly KubeObject[] {
-  const { word, replicaSets, podsOf, has, known, now } = input;
-  const missing = new Map(replicaSets.map((rs) => [rs, rs.spec.replicas - podsOf(rs).filter(isActive).length]));
+  const { word, makers, podsOf, has, known, now } = input;
+  const missing = new Map(makers.map((maker) => [maker, mostPods(maker) - podsOf(maker).filter(isActive).length]));
+  const byKey = new Map(makers.map((maker) => [keyOf(maker), maker]));
   const uids = new Set<string>();
   const own = word.claims.filter((claim) => claim.kind === 'Pod').filter(({ spec }) => spec.nodeName === word.node);
   return own
     .toSorted((a, b) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? -1 : 1))
     .flatMap((claim) => {
-      const rs = ownerOf(claim, replicaSets);
+      const owner = ownerOf(claim, byKey);
       const ending = claim.metadata.deletionTimestamp !== undefined;
       if (
-        !rs ||
+        !owner ||
         hasEnded(claim, word) ||
         has(objectKey('Pod', claim.metadata.namespace, claim.metadata.name)) ||
         uids.has(claim.metadata.uid)
       )
         return [];
-      const left = missing.get(rs) ?? 0;
+      const left = missing.get(owner.maker) ?? 0;
       if (!ending && left <= 0) return [];
-      if (!ending) missing.set(rs, left - 1);
+      if (!ending) missing.set(owner.maker, left - 1);
       uids.add(claim.metadata.uid);
       return [
         recoveredPod(
           { words: [word], known: new Map([[word.node, known]]), now },
           { node: word.node, claim },
-          rs.spec.template.spec,
-          { ...podMeta(rs.spec.template), ownerReferences: [controllerRef(rs)] },
+          owner.template.spec,
+          { ...podMeta(owner.template), ownerReferences: [controllerRef(owner.maker)] },
         ),
       ];
     });
 }
 
-/** The ReplicaSet that the pod names, else a sibling of it, if it has the pod's template. */
-function ownerOf(claim: PodClaim, replicaSets: readonly StoredOf<'ReplicaSet'>[]): StoredOf<'ReplicaSet'> | undefined {
+interface Owner {
+  readonly maker: Stored;
+  /** As it is in the pod. */
+  readonly template: PodTemplateSpec;
+}
+
+/** What the pod names, else, of a ReplicaSet, a sibling of it; if it would make that pod. */
+function ownerOf(claim: PodClaim, makers: ReadonlyMap<ObjectKey, Stored>): Owner | undefined {
   const owner = claim.metadata.ownerReferences?.find(({ controller }) => controller);
   const key = owner && ownerKey(claim.metadata.namespace, owner);
-  if (!key || !isKeyOf(key, 'ReplicaSet')) return undefined;
-  const claimed = templateOf(claim);
-  const fits = (rs: StoredOf<'ReplicaSet'>): boolean => sameTemplate(asNodesHaveIt(rs.spec.template), claimed);
-  const named = replicaSets.find((rs) => keyOf(rs) === key);
-  if (named && fits(named)) return named;
-  return replicaSets.find(
-    (rs) =>
-      rs.metadata.namespace === claim.metadata.namespace &&
-      owner.name.startsWith(`${controllerOf(rs.metadata)?.name ?? ''}-`) &&
-      controllerOf(rs.metadata) !== undefined &&
-      fits(rs),
-  );
+  if (!key) return undefined;
+  const named = makers.get(key);
+  const made = named && ownerBy(named, claim);
+  if (made || !isKeyOf(key, 'ReplicaSet')) return made;
+  for (const maker of makers.values()) {
+    if (maker.kind !== 'ReplicaSet' || maker.metadata.namespace !== claim.metadata.namespace) continue;
+    const deployment = controllerOf(maker.metadata);
+    if (!deployment || !owner.name.startsWith(`${deployment.name}-`)) continue;
+    const sibling = ownerBy(maker, claim);
+    if (sibling) return sibling;
+  }
+  return undefined;
+}
+
+function ownerBy(maker: Stored, claim: PodClaim): Owner | undefined {
+  const template = madeFor(maker, claim);
+  return template && { maker, template };
 }

@@ -7,7 +7,7 @@ import {
   isKeyOf,
   keyOf,
   objectKey,
-  type Deployment,
+  type Kind,
   type KubeObject,
   type ObjectKey,
   type Pod,
@@ -18,6 +18,8 @@ import {
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import type { Claim, PodClaim, PodReport } from '../../../contracts/agent/index.ts';
+import type { MadePods } from '../kinds/descriptor.ts';
+import { descriptorOf } from '../kinds/index.ts';
 import { controllerRef, ownerKey } from '../workloads/owners.ts';
 import { isActive } from '../workloads/pod-state.ts';
 import { bounds } from '../workloads/rollout-numbers.ts';
@@ -48,7 +50,7 @@ export function withinPlaces(word: NodeWord, maxPods: number): NodeWord {
     : { ...word, claims: word.claims.filter((claim) => claim.kind !== 'Pod' || !beyond.has(claim)) };
 }
 
-/** Templates that a Deployment or ReplicaSet has in Git: the one in force first, then others of recent commits. */
+/** Templates that what makes pods has in Git: the one in force first, then others of recent commits. */
 export type PodTemplates = ReadonlyMap<ObjectKey, readonly PodTemplateSpec[]>;
 
 /** A claim that was not followed. */
@@ -74,7 +76,7 @@ export interface WorkloadInput {
 }
 
 export interface RecoveredWorkloads {
-  /** Deployments, then ReplicaSets. */
+  /** What Git has, then the ReplicaSets of its Deployments. */
   readonly objects: readonly KubeObject[];
   readonly pods: readonly StoredOf<'Pod'>[];
   readonly refused: readonly RefusedClaim[];
@@ -114,12 +116,10 @@ interface Group {
   readonly template: PodTemplateSpec;
   /** Position among the workload's templates: 0 is the one in force. */
   readonly index: number;
-  /** Undefined for pods of a ReplicaSet that is written in Git. */
+  /** Undefined for pods of an owner that is written in Git. */
   readonly hash: string | undefined;
   readonly pods: Witnessed[];
 }
-type Workload = Deployment | ReplicaSet;
-
 export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
   const sorting = new Sorting(input);
   const ended = (one: Witnessed): boolean =>
@@ -136,7 +136,8 @@ export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
     recoveredPod(input, witnessed, pod.spec, pod.metadata),
   );
   for (const written of input.desired) {
-    if (written.kind !== 'Deployment' && written.kind !== 'ReplicaSet') continue;
+    const makes = makerOf(written);
+    if (written.kind !== 'Deployment' && !makes) continue;
     const groups = sorting.groupsOf(written);
     const object = input.scaledByOthers.has(keyOf(written)) ? scaledAs(written, groups, ended) : written;
     const owner = made(
@@ -147,7 +148,7 @@ export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
         input.now,
       ),
     );
-    const limit = object.kind === 'Deployment' ? bounds(object.spec).maxTotal : object.spec.replicas;
+    const limit = object.kind === 'Deployment' ? bounds(object.spec).maxTotal : (makes?.most(object) ?? 0);
     const kept = new Set(
       placed(
         groups.flatMap((group) => group.pods),
@@ -157,11 +158,13 @@ export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
     );
     for (const { node, claim } of groups.flatMap((group) => group.pods).filter((one) => !kept.has(one)))
       sorting.refuse(node, claim, `${owner.kind} ${owner.metadata.name} has at most ${limit} pods`);
-    if (owner.kind === 'ReplicaSet') {
-      const own = groups.flatMap((group) =>
-        group.pods.filter((one) => kept.has(one)).map((one) => podOf(input, one, owner, group.template)),
+    if (owner.kind !== 'Deployment') {
+      const own = groups.flatMap(({ template, pods: group }) =>
+        group
+          .filter((one) => kept.has(one))
+          .map((one) => podOf(input, one, owner, filledFor(owner, template, one.claim) ?? template)),
       );
-      objects.push(withUnheard(owner, owner.spec.replicas - active(own), input));
+      objects.push(owner.kind === 'ReplicaSet' ? withUnheard(owner, owner.spec.replicas - active(own), input) : owner);
       pods.push(...own);
       continue;
     }
@@ -187,7 +190,43 @@ export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
   return { objects: [...objects, ...sets], pods, refused: sorting.refused };
 }
 
-function scaledAs(object: Workload, groups: readonly Group[], ended: (one: Witnessed) => boolean): Workload {
+/** How the kind's controller makes pods; undefined where it makes none itself. */
+function makerOf({ kind }: KubeObject): MadePods<Kind> | undefined {
+  const { podTemplate } = descriptorOf(kind);
+  return podTemplate === 'none' || podTemplate.makes === 'none' ? undefined : podTemplate.makes;
+}
+
+/**
+ * The template as it is in a claimed pod of the object, if the object makes such a pod; as it is where others make its
+ * pods, whose mark is {@link HASH_LABEL}.
+ */
+function filledFor(
+  object: KubeObject,
+  template: PodTemplateSpec,
+  { metadata: { name, labels = {}, annotations = {} }, spec: { nodeName } }: PodClaim,
+): PodTemplateSpec | undefined {
+  const makes = makerOf(object);
+  return makes ? makes.filled(object, template, { name, nodeName, labels, annotations }) : template;
+}
+
+/** The most pods that the object itself makes. */
+export function mostPods(object: KubeObject): number {
+  return makerOf(object)?.most(object) ?? 0;
+}
+
+/** The pod as a template, where the object makes it just like that; undefined where it does not. */
+export function madeFor(object: KubeObject, claim: PodClaim): PodTemplateSpec | undefined {
+  const { podTemplate } = descriptorOf(object.kind);
+  if (podTemplate === 'none') return undefined;
+  const filled = filledFor(object, podTemplate.of(object), claim);
+  return filled && isClaimed(filled, claim) ? filled : undefined;
+}
+
+function isClaimed(filled: PodTemplateSpec, claim: PodClaim): boolean {
+  return sameTemplate(asNodesHaveIt(filled), templateOf(claim));
+}
+
+function scaledAs(object: KubeObject, groups: readonly Group[], ended: (one: Witnessed) => boolean): KubeObject {
   const isRunning = (one: Witnessed): boolean => one.claim.metadata.deletionTimestamp === undefined && !ended(one);
   const running = groups.map(({ pods }) => pods.filter(isRunning).length).filter((count) => count > 0);
   return scaleFound(
@@ -210,7 +249,7 @@ function recoveredSet(
   const followed = group.pods.filter((one) => kept.has(one));
   const empty = replicaSetWith(owner, group.template, group.hash ?? templateHash(group.template));
   const set = made(empty, input, earliest(followed, input.now));
-  const own = followed.map((one) => podOf(input, one, set, group.template));
+  const own = followed.map((one) => podOf(input, one, set, set.spec.template));
   const replicas = Math.max(active(own), input.silent.length > 0 ? wanted : 0);
   return { set: withUnheard({ ...set, spec: { ...set.spec, replicas } }, replicas - active(own), input), own };
 }
@@ -276,17 +315,9 @@ function compareAge(a: PodClaim, b: PodClaim): number {
   return one < other ? -1 : one > other ? 1 : 0;
 }
 
-function podOf(
-  input: WorkloadInput,
-  witnessed: Witnessed,
-  owner: StoredOf<'ReplicaSet'>,
-  template: PodTemplateSpec,
-): StoredOf<'Pod'> {
-  const { labels, ...meta } = podMeta(template);
-  const hash = owner.spec.template.metadata.labels?.[HASH_LABEL];
+function podOf(input: WorkloadInput, witnessed: Witnessed, owner: Stored, template: PodTemplateSpec): StoredOf<'Pod'> {
   return recoveredPod(input, witnessed, template.spec, {
-    labels: { ...labels, ...(hash !== undefined && { [HASH_LABEL]: hash }) },
-    ...meta,
+    ...podMeta(template),
     ownerReferences: [controllerRef(owner)],
   });
 }
@@ -354,7 +385,7 @@ function withoutNode(spec: Pod['spec']): Pod['spec'] {
 /** Kept for as long as the template, because its text is. */
 const onNodes = new WeakMap<PodTemplateSpec, PodTemplateSpec>();
 /** Without what {@link templateOf} does not tell: finalizers are nothing to a node, and leave a pod while it lives. */
-export function asNodesHaveIt(template: PodTemplateSpec): PodTemplateSpec {
+function asNodesHaveIt(template: PodTemplateSpec): PodTemplateSpec {
   const known = onNodes.get(template);
   if (known) return known;
   const { finalizers: _finalizers, ...metadata } = template.metadata;
@@ -363,29 +394,41 @@ export function asNodesHaveIt(template: PodTemplateSpec): PodTemplateSpec {
   return made;
 }
 
-/** Whether a claimed pod of a workload that Git has matches none of the templates. */
-export function hasUnexplained(words: readonly NodeWord[], templates: PodTemplates): boolean {
+/** Whether a claimed pod of a workload that Git has, in `desired`, matches none of the templates. */
+export function hasUnexplained(
+  words: readonly NodeWord[],
+  desired: ReadonlyMap<ObjectKey, { readonly object: KubeObject }>,
+  templates: PodTemplates,
+): boolean {
   return words.some(({ claims }) =>
     claims.some((claim) => {
       if (claim.kind !== 'Pod') return false;
-      const known = ownersOf(claim).flatMap(({ workload }) => templates.get(workload) ?? []);
-      const claimed = templateOf(claim);
-      return known.length > 0 && !known.some((template) => sameTemplate(asNodesHaveIt(template), claimed));
+      const known = ownersOf(claim).flatMap(({ workload }) => {
+        const object = desired.get(workload)?.object;
+        return object ? (templates.get(workload) ?? []).map((template) => ({ object, template })) : [];
+      });
+      return known.length > 0 && !known.some(({ object, template }) => isMadeOf(claim, object, template));
     }),
   );
 }
 
+function isMadeOf(claim: PodClaim, object: KubeObject, template: PodTemplateSpec): boolean {
+  const filled = filledFor(object, template, claim);
+  return filled !== undefined && isClaimed(filled, claim);
+}
+
 /**
- * Workloads that may own a pod by what it says: a ReplicaSet that is written in Git, or the Deployment whose ReplicaSet
- * it names.
+ * Workloads that may own a pod by what it says: its owner, where that is written in Git, or the Deployment whose
+ * ReplicaSet it names.
  */
 function ownersOf({
   metadata: { namespace, ownerReferences, labels },
 }: PodClaim): readonly { readonly workload: ObjectKey; readonly hash: string | undefined }[] {
   const owner = ownerReferences?.find(({ controller }) => controller);
   const key = owner && ownerKey(namespace, owner);
-  if (!key || !isKeyOf(key, 'ReplicaSet')) return [];
+  if (!key) return [];
   const inGit = { workload: key, hash: undefined };
+  if (!isKeyOf(key, 'ReplicaSet')) return [inGit];
   const hash = labels?.[HASH_LABEL];
   if (hash === undefined || !/^[a-z0-9]{1,32}$/.test(hash) || !owner.name.endsWith(`-${hash}`)) return [inGit];
   return [inGit, { workload: objectKey('Deployment', namespace, owner.name.slice(0, -hash.length - 1)), hash }];
@@ -424,7 +467,7 @@ class Sorting {
   }
 
   /** Of each template one group: under the hash that its template has, else under the one that most nodes tell. */
-  groupsOf(workload: Workload): readonly Group[] {
+  groupsOf(workload: KubeObject): readonly Group[] {
     const groups = this.#groups.get(keyOf(workload)) ?? [];
     const nodes = ({ pods }: Group): number => new Set(pods.map(({ node }) => node)).size;
     const own = (group: Group): number =>
@@ -451,14 +494,16 @@ class Sorting {
       this.bare.set(key, { witnessed, pod });
       return undefined;
     }
-    const owner = ownersOf(claim).find(({ workload }) => this.#desired.has(workload));
-    return owner ? this.#group(owner.workload, owner.hash, witnessed) : 'no workload in Git owns it';
+    for (const { workload, hash } of ownersOf(claim)) {
+      const object = this.#desired.get(workload);
+      if (object) return this.#group(workload, object, hash, witnessed);
+    }
+    return 'no workload in Git owns it';
   }
 
-  #group(workload: ObjectKey, hash: string | undefined, witnessed: Witnessed): string | undefined {
-    const claimed = templateOf(witnessed.claim);
+  #group(workload: ObjectKey, object: KubeObject, hash: string | undefined, witnessed: Witnessed): string | undefined {
     const templates = this.#templates.get(workload) ?? [];
-    const index = templates.findIndex((template) => sameTemplate(asNodesHaveIt(template), claimed));
+    const index = templates.findIndex((template) => isMadeOf(witnessed.claim, object, template));
     const template = templates[index];
     if (!template) return 'no recent commit has its template';
     const groups = this.#groups.get(workload) ?? [];

@@ -407,9 +407,9 @@ describe('the state after the store was lost', () => {
   it('asks Git for older templates exactly while a pod of a known workload has none', () => {
     const key = objectKey('Deployment', 'default', 'web');
     const words = [word('a', [claimed('p', 'a', { template: evil }), claimed('q', 'a', { owner: 'unknown' })])];
-    assert.equal(hasUnexplained(words, new Map([[key, [web.spec.template]]])), true);
-    assert.equal(hasUnexplained(words, new Map([[key, [web.spec.template, evil]]])), false);
-    assert.equal(hasUnexplained(words, new Map()), false);
+    assert.equal(hasUnexplained(words, IN_GIT, new Map([[key, [web.spec.template]]])), true);
+    assert.equal(hasUnexplained(words, IN_GIT, new Map([[key, [web.spec.template, evil]]])), false);
+    assert.equal(hasUnexplained(words, IN_GIT, new Map()), false);
   });
 
   it('keeps the name that a ReplicaSet has where all nodes tell another than its template gives now', () => {

@@ -114,7 +114,7 @@ describe('pods of a node that told late', () => {
     latePods({
       word: { node: 'a', claims, pods },
       known: { podCIDR: undefined, internalIP: undefined },
-      replicaSets: [rs(2, replicas)],
+      makers: [rs(2, replicas)],
       podsOf: () => [],
       has: () => has,
       now: NOW,
@@ -124,7 +124,7 @@ describe('pods of a node that told late', () => {
     const [made] = latePods({
       word: { node: 'a', claims: [claim('p')], pods: [] },
       known: { podCIDR: undefined, internalIP: undefined },
-      replicaSets: [rs(2)],
+      makers: [rs(2)],
       podsOf: () => [],
       has: () => false,
       now: NOW,
