@@ -42,6 +42,7 @@ export const IDENTITIES = withKinds({
   EndpointSlice: namespaced('discovery.k8s.io/v1', 'endpointslices'),
   Deployment: namespaced('apps/v1', 'deployments', 'deploy'),
   ReplicaSet: namespaced('apps/v1', 'replicasets', 'rs'),
+  ControllerRevision: namespaced('apps/v1', 'controllerrevisions'),
   Pod: namespaced('v1', 'pods', 'po'),
   PriorityClass: clusterScoped('scheduling.k8s.io/v1', 'priorityclasses', 'pc'),
   PodDisruptionBudget: namespaced('policy/v1', 'poddisruptionbudgets', 'pdb'),

@@ -1,6 +1,7 @@
 /** Kubernetes objects that Plumbline acts on, and its own kinds. */
 export * from './conditions.ts';
 export * from './config.ts';
+export * from './controller-revision.ts';
 export * from './custom-resources.ts';
 export * from './descheduler-args.ts';
 export * from './events.ts';

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import type { ConfigMap, Namespace, Secret, ServiceAccount } from './config.ts';
 import { ConfigMapManifest, NamespaceManifest, SecretManifest, ServiceAccountManifest } from './config.ts';
+import type { ControllerRevision } from './controller-revision.ts';
 import { CustomResourceDefinitionManifest, type CustomResourceDefinition } from './custom-resources.ts';
 import type { Event } from './events.ts';
 import { IDENTITIES, type Kind, type KindIdentity } from './identity.ts';
@@ -46,6 +47,7 @@ export interface ObjectsByKind {
   EndpointSlice: EndpointSlice;
   Deployment: Deployment;
   ReplicaSet: ReplicaSet;
+  ControllerRevision: ControllerRevision;
   Pod: Pod;
   Event: Event;
   PriorityClass: PriorityClass;
@@ -90,6 +92,7 @@ export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: Ob
   EndpointSlice: { ...IDENTITIES.EndpointSlice },
   Deployment: { ...IDENTITIES.Deployment, manifest: DeploymentManifest },
   ReplicaSet: { ...IDENTITIES.ReplicaSet, manifest: ReplicaSetManifest },
+  ControllerRevision: { ...IDENTITIES.ControllerRevision },
   Pod: { ...IDENTITIES.Pod, manifest: PodManifest },
   PriorityClass: { ...IDENTITIES.PriorityClass, manifest: PriorityClassManifest },
   PodDisruptionBudget: { ...IDENTITIES.PodDisruptionBudget, manifest: PodDisruptionBudgetManifest },

@@ -44,6 +44,6 @@ export const DEPLOYMENT: KindDescriptor<'Deployment'> = {
   fixed: [neverChanges('spec', 'selector')],
   sealed: [],
   reach: 'none',
-  recovery: { from: 'git', order: 3 },
+  recovery: { from: 'git', order: 30 },
   subresources: [],
 };

@@ -187,8 +187,8 @@ export const WITHOUT_STATUS = {
 };
 
 /**
- * `order`: place among all that is rebuilt before anything acts; an owner comes before what it owns, so that it is never
- * taken for deleted. `git`: as the commit in force has it, with what was allocated. `nodes`: as nodes claim it, where Git
+ * `order`: place among all that is rebuilt before anything acts, in steps of ten, so that a new kind has room; an owner
+ * comes before what it owns, so that it is never taken for deleted. `git`: as the commit in force has it, with what was allocated. `nodes`: as nodes claim it, where Git
  * agrees ({@link Claim}). `computed`: from the others, to the same names.
  *
  * Without an order it is not needed before the first sync: it comes `with the first sync`, or is `lost`. An object

@@ -35,7 +35,7 @@ export const ENDPOINT_SLICE: KindDescriptor<'EndpointSlice'> = {
   fixed: [],
   sealed: [],
   reach: { how: 'shared', ...WHOLE },
-  recovery: { from: 'computed', order: 6 },
+  recovery: { from: 'computed', order: 60 },
   subresources: [],
 };
 

@@ -2,6 +2,7 @@
 import type { Kind } from '../../../contracts/objects/index.ts';
 import { CLUSTER } from './cluster.ts';
 import { CONFIG_MAP } from './configmap.ts';
+import { CONTROLLER_REVISION } from './controllerrevision.ts';
 import { CUSTOM_RESOURCE_DEFINITION } from './customresourcedefinition.ts';
 import { DEPLOYMENT } from './deployment.ts';
 import { DESCHEDULER_POLICY } from './deschedulerpolicy.ts';
@@ -31,6 +32,7 @@ export const DESCRIPTORS: { readonly [K in Kind]: KindDescriptor<K> } = {
   Service: SERVICE,
   Deployment: DEPLOYMENT,
   ReplicaSet: REPLICA_SET,
+  ControllerRevision: CONTROLLER_REVISION,
   EndpointSlice: ENDPOINT_SLICE,
   ConfigMap: CONFIG_MAP,
   Secret: SECRET,

@@ -44,6 +44,6 @@ export const NODE: KindDescriptor<'Node'> = {
   fixed: [],
   sealed: [],
   reach: { how: 'shared', form: nodeForRoutes },
-  recovery: { from: 'nodes', order: 1 },
+  recovery: { from: 'nodes', order: 10 },
   subresources: [],
 };

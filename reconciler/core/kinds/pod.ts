@@ -41,7 +41,7 @@ export const POD: KindDescriptor<'Pod'> = {
   fixed: [POD_SPEC, POD_GATES],
   sealed: [],
   reach: { how: 'followed', ...WITHOUT_STATUS },
-  recovery: { from: 'nodes', order: 5 },
+  recovery: { from: 'nodes', order: 50 },
   subresources: ['log', 'exec', 'eviction'],
 };
 

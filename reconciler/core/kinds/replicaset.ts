@@ -44,6 +44,6 @@ export const REPLICA_SET: KindDescriptor<'ReplicaSet'> = {
   fixed: [neverChanges('spec', 'selector')],
   sealed: [],
   reach: 'none',
-  recovery: { from: 'git', order: 4 },
+  recovery: { from: 'git', order: 40 },
   subresources: [],
 };

@@ -43,6 +43,6 @@ export const SERVICE: KindDescriptor<'Service'> = {
   fixed: [neverChanges('spec', 'clusterIP'), HEADLESS],
   sealed: [],
   reach: { how: 'shared', ...WITHOUT_STATUS },
-  recovery: { from: 'nodes', order: 2 },
+  recovery: { from: 'nodes', order: 20 },
   subresources: [],
 };

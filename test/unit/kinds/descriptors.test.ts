@@ -166,7 +166,7 @@ describe('descriptors of kinds', () => {
     ],
     [
       'a workload that is rebuilt after its ReplicaSets',
-      changed('Deployment', { recovery: { from: 'git', order: 4.5 } }),
+      changed('Deployment', { recovery: { from: 'git', order: 45 } }),
       /^Deployment: an owner is rebuilt before what it owns/,
     ],
     [
@@ -176,7 +176,7 @@ describe('descriptors of kinds', () => {
     ],
     [
       'addresses that are given out and not asked for again',
-      changed('Service', { recovery: { from: 'git', order: 2 } }),
+      changed('Service', { recovery: { from: 'git', order: 20 } }),
       /^Service: what was given out is taken from nodes/,
     ],
     [

@@ -34,6 +34,13 @@ export const EXAMPLES: { readonly [K in Kind]: ObjectsByKind[K] } = {
     }),
     status: { ...PODS, fullyLabeledReplicas: 3 },
   },
+  ControllerRevision: {
+    apiVersion: 'apps/v1',
+    kind: 'ControllerRevision',
+    metadata: scoped,
+    data: { spec: { template: { ...deployment().spec.template, $patch: 'replace' } } },
+    revision: 1,
+  },
   Service: service('web'),
   CustomResourceDefinition: {
     ...CustomResourceDefinitionManifest.parse({
