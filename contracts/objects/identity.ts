@@ -38,6 +38,7 @@ export const IDENTITIES = withKinds({
   Secret: namespaced('v1', 'secrets'),
   ServiceAccount: namespaced('v1', 'serviceaccounts', 'sa'),
   ResourceQuota: namespaced('v1', 'resourcequotas', 'quota'),
+  LimitRange: namespaced('v1', 'limitranges', 'limits'),
   Service: namespaced('v1', 'services', 'svc'),
   EndpointSlice: namespaced('discovery.k8s.io/v1', 'endpointslices'),
   Deployment: namespaced('apps/v1', 'deployments', 'deploy'),

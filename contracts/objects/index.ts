@@ -11,6 +11,7 @@ export * from './finalizers.ts';
 export * from './key.ts';
 export * from './kind-registry.ts';
 export * from './kinds.ts';
+export * from './limit-range.ts';
 export * from './meta.ts';
 export * from './nodes.ts';
 export { internalIP } from './node-address.ts';

@@ -6,6 +6,7 @@ import type { ControllerRevision } from './controller-revision.ts';
 import { CustomResourceDefinitionManifest, type CustomResourceDefinition } from './custom-resources.ts';
 import type { Event } from './events.ts';
 import { IDENTITIES, type Kind, type KindIdentity } from './identity.ts';
+import { LimitRangeManifest, type LimitRange } from './limit-range.ts';
 import { FILE_OBJECT_NAME, type StoredMeta } from './meta.ts';
 import type { Node } from './nodes.ts';
 import type { Cluster, Machine, Source } from './own.ts';
@@ -58,6 +59,7 @@ export interface ObjectsByKind {
   SchedulerPlugin: SchedulerPlugin;
   ServiceAccount: ServiceAccount;
   ResourceQuota: ResourceQuota;
+  LimitRange: LimitRange;
 }
 export type KubeObject = ObjectsByKind[Kind];
 /** An object that the store has accepted: uid, resourceVersion, generation and creationTimestamp are there. */
@@ -88,6 +90,7 @@ export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: Ob
   Secret: { ...IDENTITIES.Secret, manifest: SecretManifest },
   ServiceAccount: { ...IDENTITIES.ServiceAccount, manifest: ServiceAccountManifest },
   ResourceQuota: { ...IDENTITIES.ResourceQuota, manifest: ResourceQuotaManifest },
+  LimitRange: { ...IDENTITIES.LimitRange, manifest: LimitRangeManifest },
   Service: { ...IDENTITIES.Service, manifest: ServiceManifest },
   EndpointSlice: { ...IDENTITIES.EndpointSlice },
   Deployment: { ...IDENTITIES.Deployment, manifest: DeploymentManifest },

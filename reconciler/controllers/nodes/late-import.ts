@@ -24,6 +24,7 @@ export async function importLate(
     word: withinPlaces({ node, claims, pods }, cache.get(objectKey('Machine', undefined, node))?.spec.maxPods ?? 0),
     known: knownNode(node, cache),
     makers: POD_MAKERS.flatMap((kind): readonly Stored[] => cache.list(kind)),
+    limits: (namespace) => cache.list('LimitRange', namespace),
     podsOf: (maker) => cache.ownedBy('Pod', maker.metadata.uid),
     has: (key) => cache.get(key) !== undefined,
     now: clock.now(),

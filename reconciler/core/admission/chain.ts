@@ -3,6 +3,7 @@ import { displayKey, keyOf, type AnyObject } from '../../../contracts/objects/in
 import { openKind } from './custom-kinds.ts';
 import { deletion, isFinalized } from './deletion.ts';
 import { keepDeletionMarks } from './deletion-marks.ts';
+import { fillLimits, withinLimits } from './limit-range.ts';
 import { onlyOneController, onlyRemovedFinalizers, wellFormedFinalizers } from './metadata.ts';
 import { noteOwners } from './owners.ts';
 import { openNamespace } from './namespace-lifecycle.ts';
@@ -13,13 +14,14 @@ type Mutation = <T extends AnyObject>(object: T, request: CreateRequest | Update
 /** Answers why the object must not be written. Sees it as all mutations have left it. */
 type Validation = (object: AnyObject, request: CreateRequest | UpdateRequest) => Refusal | undefined;
 
-const MUTATIONS: readonly Mutation[] = [keepDeletionMarks, noteOwners];
+const MUTATIONS: readonly Mutation[] = [keepDeletionMarks, fillLimits, noteOwners];
 const VALIDATIONS: readonly Validation[] = [
   wellFormedFinalizers,
   onlyRemovedFinalizers,
   onlyOneController,
   openNamespace,
   openKind,
+  withinLimits,
 ];
 
 /**

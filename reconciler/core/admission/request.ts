@@ -1,5 +1,13 @@
 /** A write that somebody asks for, as the members of the chain see it. */
-import type { AnyKey, AnyObject, AnyStored, ObjectKey, StoredAt } from '../../../contracts/objects/index.ts';
+import type {
+  AnyKey,
+  AnyObject,
+  AnyStored,
+  Kind,
+  ObjectKey,
+  StoredAt,
+  StoredOf,
+} from '../../../contracts/objects/index.ts';
 import type { CustomView } from '../kinds/custom.ts';
 import type { DeletionPropagation } from '../step.ts';
 
@@ -10,6 +18,8 @@ export type Author = string;
 export interface AdmissionView {
   readonly custom: Pick<CustomView, 'kinds' | 'get'>;
   get<Key extends ObjectKey>(key: Key): StoredAt<Key> | undefined;
+  /** `namespace`: only what is in it. */
+  list<K extends Kind>(kind: K, namespace?: string): readonly StoredOf<K>[];
 }
 
 interface Asked {

@@ -10,6 +10,7 @@ import type { KindDescriptor } from './descriptor.ts';
 import { ENDPOINT_SLICE } from './endpointslice.ts';
 import { EVENT } from './event.ts';
 import { KUBE_SCHEDULER_CONFIGURATION } from './kubeschedulerconfiguration.ts';
+import { LIMIT_RANGE } from './limitrange.ts';
 import { MACHINE } from './machine.ts';
 import { NAMESPACE } from './namespace.ts';
 import { NODE } from './node.ts';
@@ -38,6 +39,7 @@ export const DESCRIPTORS: { readonly [K in Kind]: KindDescriptor<K> } = {
   Secret: SECRET,
   ServiceAccount: SERVICE_ACCOUNT,
   ResourceQuota: RESOURCE_QUOTA,
+  LimitRange: LIMIT_RANGE,
   PodDisruptionBudget: POD_DISRUPTION_BUDGET,
   PodGroup: POD_GROUP,
   Namespace: NAMESPACE,

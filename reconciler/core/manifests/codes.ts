@@ -68,6 +68,7 @@ export const DIAGNOSTIC_CODES = [
   'UnknownServiceAccount',
   'BudgetAllowsNothing',
   'QuotaExceeded',
+  'LimitRangeExceeded',
 ] as const;
 export type DiagnosticCode = (typeof DIAGNOSTIC_CODES)[number];
 

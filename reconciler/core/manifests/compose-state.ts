@@ -3,6 +3,7 @@ import { DEFAULT_NAMESPACE, isCustom, KINDS, namesOf, type ObjectKey } from '../
 import { UNREAD_CODES } from './codes.ts';
 import { checkBudgets } from './compose-budgets.ts';
 import { composeCustom } from './compose-custom.ts';
+import { checkLimits } from './compose-limits.ts';
 import { checkNetwork } from './compose-network.ts';
 import { checkPlugins } from './compose-plugins.ts';
 import { checkQuotas } from './compose-quotas.ts';
@@ -41,6 +42,7 @@ export function composeState(files: readonly ParsedFile[], others: readonly Diag
   checkNetwork(state, tell);
   checkBudgets(state, tell);
   checkQuotas(state, suggestions, tell);
+  checkLimits(state, tell);
   checkSingletons(state, tell);
   checkGlobalDefault(state, tell);
   diagnostics.push(...found.error.all(), ...found.warning.all());

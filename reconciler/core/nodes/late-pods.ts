@@ -17,7 +17,7 @@ import { controllerOf, controllerRef, ownerKey } from '../workloads/owners.ts';
 import { isActive } from '../workloads/pod-state.ts';
 import { podMeta } from '../workloads/template.ts';
 import type { KnownNode } from './bounded-report.ts';
-import { hasEnded, madeFor, mostPods, recoveredPod, type NodeWord } from './recovered-workloads.ts';
+import { hasEnded, madeFor, mostPods, recoveredPod, type Limits, type NodeWord } from './recovered-workloads.ts';
 
 export interface LateInput {
   /** {@link withinPlaces}: pods that are being ended count against no owner. */
@@ -25,6 +25,7 @@ export interface LateInput {
   readonly known: KnownNode;
   /** All of the store that make pods themselves. */
   readonly makers: readonly Stored[];
+  readonly limits: Limits;
   readonly podsOf: (maker: Stored) => readonly StoredOf<'Pod'>[];
   readonly has: (key: ObjectKey<'Pod'>) => boolean;
   readonly now: Date;
@@ -35,7 +36,7 @@ export interface LateInput {
  * pods, the oldest first. The others are taken from the node by its next assignment.
  */
 export function latePods(input: LateInput): readonly KubeObject[] {
-  const { word, makers, podsOf, has, known, now } = input;
+  const { word, makers, limits, podsOf, has, known, now } = input;
   const missing = new Map(makers.map((maker) => [maker, mostPods(maker) - podsOf(maker).filter(isActive).length]));
   const byKey = new Map(makers.map((maker) => [keyOf(maker), maker]));
   const uids = new Set<string>();
@@ -43,7 +44,7 @@ export function latePods(input: LateInput): readonly KubeObject[] {
   return own
     .toSorted((a, b) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? -1 : 1))
     .flatMap((claim) => {
-      const owner = ownerOf(claim, byKey);
+      const owner = ownerOf(claim, byKey, limits);
       const ending = claim.metadata.deletionTimestamp !== undefined;
       if (
         !owner ||
@@ -74,24 +75,24 @@ interface Owner {
 }
 
 /** What the pod names, else, of a ReplicaSet, a sibling of it; if it would make that pod. */
-function ownerOf(claim: PodClaim, makers: ReadonlyMap<ObjectKey, Stored>): Owner | undefined {
+function ownerOf(claim: PodClaim, makers: ReadonlyMap<ObjectKey, Stored>, limits: Limits): Owner | undefined {
   const owner = claim.metadata.ownerReferences?.find(({ controller }) => controller);
   const key = owner && ownerKey(claim.metadata.namespace, owner);
   if (!key) return undefined;
   const named = makers.get(key);
-  const made = named && ownerBy(named, claim);
+  const made = named && ownerBy(named, claim, limits);
   if (made || !isKeyOf(key, 'ReplicaSet')) return made;
   for (const maker of makers.values()) {
     if (maker.kind !== 'ReplicaSet' || maker.metadata.namespace !== claim.metadata.namespace) continue;
     const deployment = controllerOf(maker.metadata);
     if (!deployment || !owner.name.startsWith(`${deployment.name}-`)) continue;
-    const sibling = ownerBy(maker, claim);
+    const sibling = ownerBy(maker, claim, limits);
     if (sibling) return sibling;
   }
   return undefined;
 }
 
-function ownerBy(maker: Stored, claim: PodClaim): Owner | undefined {
-  const template = madeFor(maker, claim);
+function ownerBy(maker: Stored, claim: PodClaim, limits: Limits): Owner | undefined {
+  const template = madeFor(maker, claim, limits);
   return template && { maker, template };
 }

@@ -29,7 +29,14 @@ import type { KnownNode } from './bounded-report.ts';
 import { canBeHost } from './host-address.ts';
 import { PODS_KNOWN } from '../workloads/unheard.ts';
 import { scaledByOthers } from './recovered-scale.ts';
-import { made, recoverWorkloads, type NodeWord, type PodTemplates, type RefusedClaim } from './recovered-workloads.ts';
+import {
+  limitsOf,
+  made,
+  recoverWorkloads,
+  type NodeWord,
+  type PodTemplates,
+  type RefusedClaim,
+} from './recovered-workloads.ts';
 import { Votes } from './votes.ts';
 
 export interface RecoveryInput {
@@ -89,6 +96,7 @@ export function recoverState(input: RecoveryInput): RecoveredState {
     ...input,
     desired,
     scaledByOthers: scaledByOthers(input.applied),
+    limits: limitsOf([...input.applied.values()].map(({ object }) => object)),
     known,
   });
   const slices = services.flatMap((service) =>

@@ -9,6 +9,7 @@ import {
   objectKey,
   type Kind,
   type KubeObject,
+  type LimitRange,
   type ObjectKey,
   type Pod,
   type PodTemplateSpec,
@@ -19,7 +20,9 @@ import {
 } from '../../../contracts/objects/index.ts';
 import type { Claim, PodClaim, PodReport } from '../../../contracts/agent/index.ts';
 import type { MadePods } from '../kinds/descriptor.ts';
+import { groupBy } from '../group-by.ts';
 import { descriptorOf } from '../kinds/index.ts';
+import { withLimitDefaults } from '../quota/limit-range.ts';
 import { controllerRef, ownerKey } from '../workloads/owners.ts';
 import { isActive } from '../workloads/pod-state.ts';
 import { bounds } from '../workloads/rollout-numbers.ts';
@@ -53,6 +56,18 @@ export function withinPlaces(word: NodeWord, maxPods: number): NodeWord {
 /** Templates that what makes pods has in Git: the one in force first, then others of recent commits. */
 export type PodTemplates = ReadonlyMap<ObjectKey, readonly PodTemplateSpec[]>;
 
+/** The LimitRanges of a namespace, which fill in what a pod's containers do not say when it is made. */
+export type Limits = (namespace: string) => readonly LimitRange[];
+
+/** Of these objects. */
+export function limitsOf(objects: Iterable<KubeObject>): Limits {
+  const ranges = groupBy(
+    [...objects].filter((object) => object.kind === 'LimitRange'),
+    ({ metadata }) => metadata.namespace ?? '',
+  );
+  return (namespace) => ranges.get(namespace) ?? [];
+}
+
 /** A claim that was not followed. */
 export interface RefusedClaim {
   readonly node: string;
@@ -69,6 +84,7 @@ export interface WorkloadInput {
   readonly templates: PodTemplates;
   /** Those whose number of pods Git does not say: it is what is found to run. */
   readonly scaledByOthers: ReadonlySet<ObjectKey>;
+  readonly limits: Limits;
   readonly known: ReadonlyMap<string, KnownNode>;
   /** Of the store that is being filled. */
   readonly incarnation: string;
@@ -160,9 +176,7 @@ export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
       sorting.refuse(node, claim, `${owner.kind} ${owner.metadata.name} has at most ${limit} pods`);
     if (owner.kind !== 'Deployment') {
       const own = groups.flatMap(({ template, pods: group }) =>
-        group
-          .filter((one) => kept.has(one))
-          .map((one) => podOf(input, one, owner, filledFor(owner, template, one.claim) ?? template)),
+        group.filter((one) => kept.has(one)).map((one) => podOf(input, one, owner, template)),
       );
       objects.push(owner.kind === 'ReplicaSet' ? withUnheard(owner, owner.spec.replicas - active(own), input) : owner);
       pods.push(...own);
@@ -197,16 +211,25 @@ function makerOf({ kind }: KubeObject): MadePods<Kind> | undefined {
 }
 
 /**
- * The template as it is in a claimed pod of the object, if the object makes such a pod; as it is where others make its
- * pods, whose mark is {@link HASH_LABEL}.
+ * The template as it is in the claimed pod, where the object makes just that pod of it: filled in by its controller,
+ * and by the LimitRanges of today, or of none from before there were any. Undefined where it does not.
  */
-function filledFor(
-  object: KubeObject,
+function madeOf(
   template: PodTemplateSpec,
-  { metadata: { name, labels = {}, annotations = {} }, spec: { nodeName } }: PodClaim,
+  object: KubeObject,
+  claim: PodClaim,
+  limits: Limits,
 ): PodTemplateSpec | undefined {
+  const { name, namespace, labels = {}, annotations = {} } = claim.metadata;
   const makes = makerOf(object);
-  return makes ? makes.filled(object, template, { name, nodeName, labels, annotations }) : template;
+  const filled = makes
+    ? makes.filled(object, template, { name, nodeName: claim.spec.nodeName, labels, annotations })
+    : template;
+  if (!filled) return undefined;
+  const claimed = templateOf(claim);
+  return [withLimitDefaults(filled, limits(namespace)), filled].find((one) =>
+    sameTemplate(asNodesHaveIt(one), claimed),
+  );
 }
 
 /** The most pods that the object itself makes. */
@@ -215,15 +238,9 @@ export function mostPods(object: KubeObject): number {
 }
 
 /** The pod as a template, where the object makes it just like that; undefined where it does not. */
-export function madeFor(object: KubeObject, claim: PodClaim): PodTemplateSpec | undefined {
+export function madeFor(object: KubeObject, claim: PodClaim, limits: Limits): PodTemplateSpec | undefined {
   const { podTemplate } = descriptorOf(object.kind);
-  if (podTemplate === 'none') return undefined;
-  const filled = filledFor(object, podTemplate.of(object), claim);
-  return filled && isClaimed(filled, claim) ? filled : undefined;
-}
-
-function isClaimed(filled: PodTemplateSpec, claim: PodClaim): boolean {
-  return sameTemplate(asNodesHaveIt(filled), templateOf(claim));
+  return podTemplate === 'none' ? undefined : madeOf(podTemplate.of(object), object, claim, limits);
 }
 
 function scaledAs(object: KubeObject, groups: readonly Group[], ended: (one: Witnessed) => boolean): KubeObject {
@@ -316,8 +333,9 @@ function compareAge(a: PodClaim, b: PodClaim): number {
 }
 
 function podOf(input: WorkloadInput, witnessed: Witnessed, owner: Stored, template: PodTemplateSpec): StoredOf<'Pod'> {
-  return recoveredPod(input, witnessed, template.spec, {
-    ...podMeta(template),
+  const own = madeOf(template, owner, witnessed.claim, input.limits) ?? template;
+  return recoveredPod(input, witnessed, own.spec, {
+    ...podMeta(own),
     ownerReferences: [controllerRef(owner)],
   });
 }
@@ -400,6 +418,7 @@ export function hasUnexplained(
   desired: ReadonlyMap<ObjectKey, { readonly object: KubeObject }>,
   templates: PodTemplates,
 ): boolean {
+  const limits = limitsOf([...desired.values()].map(({ object }) => object));
   return words.some(({ claims }) =>
     claims.some((claim) => {
       if (claim.kind !== 'Pod') return false;
@@ -407,14 +426,9 @@ export function hasUnexplained(
         const object = desired.get(workload)?.object;
         return object ? (templates.get(workload) ?? []).map((template) => ({ object, template })) : [];
       });
-      return known.length > 0 && !known.some(({ object, template }) => isMadeOf(claim, object, template));
+      return known.length > 0 && !known.some(({ object, template }) => madeOf(template, object, claim, limits));
     }),
   );
-}
-
-function isMadeOf(claim: PodClaim, object: KubeObject, template: PodTemplateSpec): boolean {
-  const filled = filledFor(object, template, claim);
-  return filled !== undefined && isClaimed(filled, claim);
 }
 
 /**
@@ -441,11 +455,13 @@ class Sorting {
   readonly bare = new Map<ObjectKey, { readonly witnessed: Witnessed; readonly pod: Pod }>();
   readonly #desired: ReadonlyMap<ObjectKey, KubeObject>;
   readonly #templates: PodTemplates;
+  readonly #limits: Limits;
   readonly #groups = new Map<ObjectKey, Group[]>();
   readonly #names = new Set<ObjectKey>();
   readonly #uids = new Set<string>();
 
-  constructor({ desired, templates }: WorkloadInput) {
+  constructor({ desired, templates, limits }: WorkloadInput) {
+    this.#limits = limits;
     this.#desired = new Map(desired.map((object) => [keyOf(object), object]));
     this.#templates = templates;
   }
@@ -489,9 +505,11 @@ class Sorting {
     if (!claim.metadata.ownerReferences?.some(({ controller }) => controller)) {
       const pod = this.#desired.get(key);
       if (pod?.kind !== 'Pod') return 'no such pod is in Git';
-      if (!sameTemplate({ metadata: {}, spec: withoutNode(pod.spec) }, { metadata: {}, spec: withoutNode(claim.spec) }))
-        return 'the pod in Git is another';
-      this.bare.set(key, { witnessed, pod });
+      const own = [withLimitDefaults(pod, this.#limits(claim.metadata.namespace)), pod].find((one) =>
+        sameTemplate({ metadata: {}, spec: withoutNode(one.spec) }, { metadata: {}, spec: withoutNode(claim.spec) }),
+      );
+      if (!own) return 'the pod in Git is another';
+      this.bare.set(key, { witnessed, pod: own });
       return undefined;
     }
     for (const { workload, hash } of ownersOf(claim)) {
@@ -503,7 +521,7 @@ class Sorting {
 
   #group(workload: ObjectKey, object: KubeObject, hash: string | undefined, witnessed: Witnessed): string | undefined {
     const templates = this.#templates.get(workload) ?? [];
-    const index = templates.findIndex((template) => isMadeOf(witnessed.claim, object, template));
+    const index = templates.findIndex((template) => madeOf(template, object, witnessed.claim, this.#limits));
     const template = templates[index];
     if (!template) return 'no recent commit has its template';
     const groups = this.#groups.get(workload) ?? [];

@@ -1,5 +1,13 @@
 /** Stored objects and a view for the tests of the admission chain. */
-import type { KubeObject, ObjectKey, Stored, StoredAt, StoredMeta } from '../../../contracts/objects/index.ts';
+import type {
+  Kind,
+  KubeObject,
+  ObjectKey,
+  Stored,
+  StoredAt,
+  StoredMeta,
+  StoredOf,
+} from '../../../contracts/objects/index.ts';
 import { CustomTable } from '../../../reconciler/controllers/runtime/custom-table.ts';
 import type { AdmissionView } from '../../../reconciler/core/admission/request.ts';
 
@@ -24,6 +32,10 @@ export function viewOf(objects: ReadonlyMap<ObjectKey, Stored>): AdmissionView {
   return {
     custom: new CustomTable(),
     get: <Key extends ObjectKey>(key: Key) => objects.get(key) as StoredAt<Key> | undefined,
+    list: <K extends Kind>(kind: K, namespace?: string) =>
+      [...objects.values()].filter(
+        (object) => object.kind === kind && (namespace === undefined || object.metadata.namespace === namespace),
+      ) as readonly Stored[] as readonly StoredOf<K>[],
   };
 }
 export const NO_VIEW = viewOf(new Map());

@@ -4,6 +4,7 @@ import {
   CustomResourceDefinitionManifest,
   DeschedulerPolicyManifest,
   KubeSchedulerConfigurationManifest,
+  LimitRangeManifest,
   NamespaceManifest,
   OWN_API_VERSION,
   PodDisruptionBudgetManifest,
@@ -76,6 +77,12 @@ export const EXAMPLES: { readonly [K in Kind]: ObjectsByKind[K] } = {
     kind: 'ResourceQuota',
     metadata: scoped,
     spec: { hard: { services: 5 } },
+  }),
+  LimitRange: LimitRangeManifest.parse({
+    apiVersion: 'v1',
+    kind: 'LimitRange',
+    metadata: scoped,
+    spec: { limits: [{ type: 'Container', default: { cpu: '1' } }] },
   }),
   PodDisruptionBudget: PodDisruptionBudgetManifest.parse({
     apiVersion: 'policy/v1',

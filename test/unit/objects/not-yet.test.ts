@@ -44,6 +44,7 @@ const MANIFESTS: Partial<Record<Kind, object>> = {
   Secret: {},
   ServiceAccount: {},
   ResourceQuota: { spec: { hard: { services: 1 } } },
+  LimitRange: { spec: { limits: [{ type: 'Container' }] } },
   PriorityClass: {},
   PodDisruptionBudget: { spec: { minAvailable: 1 } },
   Cluster: {},

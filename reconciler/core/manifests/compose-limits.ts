@@ -1,0 +1,29 @@
+/** Pods against the LimitRanges of their namespaces: what would never be made is refused with its commit. */
+import type { LimitRange } from '../../../contracts/objects/index.ts';
+import { groupBy } from '../group-by.ts';
+import { podTemplateOf } from '../kinds/pod-template.ts';
+import { limitViolations, withLimitDefaults } from '../quota/limit-range.ts';
+import type { Tell } from './findings.ts';
+import { positionOf } from './marks.ts';
+import type { DesiredState } from './types.ts';
+import { pathText } from './yaml-tree.ts';
+
+export function checkLimits(state: DesiredState, tell: Tell): void {
+  const ranges = [...state.values()].flatMap(({ object }) => (object.kind === 'LimitRange' ? [object] : []));
+  if (ranges.length === 0) return;
+  const byNamespace = groupBy(ranges, ({ metadata }: LimitRange) => metadata.namespace ?? '');
+  for (const desired of state.values()) {
+    const own = byNamespace.get(desired.object.metadata.namespace ?? '');
+    const template = own && podTemplateOf(desired.object);
+    if (!template) continue;
+    const { spec } = withLimitDefaults({ metadata: {}, spec: template.spec }, own);
+    for (const why of limitViolations(spec, own))
+      tell(
+        'error',
+        'LimitRangeExceeded',
+        positionOf(desired, ...template.path),
+        `${pathText(template.path)}: ${why}`,
+        `change its resources, or LimitRange ${own.map(({ metadata }) => metadata.name).join(', ')}`,
+      );
+  }
+}
