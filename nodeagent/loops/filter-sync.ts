@@ -5,33 +5,27 @@
 import { errorText } from '../../contracts/errors.ts';
 import type { ObjectKey } from '../../contracts/objects/index.ts';
 import type { AssignmentView } from '../core/assignment.ts';
+import { planChange, touchedBy, touchedByAll } from '../core/data-plane/assemble.ts';
+import { flowsLeft, misledFlows, type Flow, type StaleFlow } from '../core/data-plane/flows.ts';
+import { localPodRange } from '../core/data-plane/network.ts';
+import type { Forwarding, NodePolicy, PlanChange, PlanOwner } from '../core/data-plane/plan.ts';
+import { ServiceIndex } from '../core/data-plane/service-index.ts';
 import type { LocalPods } from '../core/local-pods.ts';
-import { compileChanges, localPodRange, touchedBy, touchedByAll } from '../core/nftables/compile.ts';
-import {
-  changeRuleset,
-  EMPTY_RULESET,
-  misledFlows,
-  renderWhole,
-  type FragmentChanges,
-} from '../core/nftables/delta.ts';
-import type { Flow, Ruleset, StaleFlow } from '../core/nftables/model.ts';
-import { ServiceIndex } from '../core/nftables/service-index.ts';
-import { describeDamage } from '../core/nftables/verify.ts';
-import { FilterRefusedError, type PacketFilter } from '../ports/packet-filter.ts';
+import { FilterRefusedError, type FilterSurvey, type PacketFilter } from '../ports/packet-filter.ts';
 import type { NetworkLog } from './network-log.ts';
 
 export interface FilterSync {
   /**
-   * Brings the table to `view`. `changed`: the keys that may differ from the last call; `all` reads the whole view, as
+   * Brings the rules to `view`. `changed`: the keys that may differ from the last call; `all` reads the whole view, as
    * must the call after one that failed.
    */
   sync(view: AssignmentView, changed: ReadonlySet<ObjectKey> | 'all', signal: AbortSignal): Promise<void>;
   /** As `sync` with no change, with this UDP port closed to all but nodes; undefined closes none. */
   guardOverlay(view: AssignmentView, port: number | undefined, signal: AbortSignal): Promise<void>;
-  /** Somebody else changed the table: the next `sync` writes it whole. */
+  /** Somebody else changed the rules: the next `sync` writes them whole. */
   distrust(): void;
   /**
-   * Looks at the table in the kernel, closely every tenth time; where somebody changed it, the next `sync` writes it
+   * Looks at the rules in the kernel, closely every tenth time; where somebody changed them, the next `sync` writes them
    * whole. Answers whether that is so.
    */
   verify(signal: AbortSignal): Promise<boolean>;
@@ -42,23 +36,28 @@ export interface FilterSync {
  */
 const LOOKS_PER_SURVEY = 10;
 
+const GONE = 'they are gone or were emptied';
+
 export interface FilterSyncDeps {
   readonly filter: PacketFilter;
   readonly pods: LocalPods;
   readonly log: NetworkLog;
-  /** Hears what was found, once the table that others changed is whole again. */
+  /** Hears what was found, once the rules that others changed are whole again. */
   readonly onRepair: (found: string) => void;
 }
 
 export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps): FilterSync {
   const index = new ServiceIndex();
-  /** What the kernel has; undefined while unknown. */
-  let committed: { ruleset: Ruleset; generation: string } | undefined;
-  /** What it should have, as of the last look. */
-  let wanted: Ruleset = EMPTY_RULESET;
-  /** What others did to the table since it was written. */
+  /** What the kernel should have, as of the last look: this plan. No policy before the first. */
+  let policy: NodePolicy | undefined;
+  const forwardings = new Map<PlanOwner, readonly Forwarding[]>();
+  /** What of it the kernel may not have yet. */
+  const unwritten = { policy: false, owners: new Set<PlanOwner>() };
+  /** Of the last write; undefined while it is not known what the kernel has. */
+  let generation: string | undefined;
+  /** What others did to the rules since they were written. */
   let damage: string | undefined;
-  let pending: StaleFlow[] = [];
+  let stale: StaleFlow[] = [];
   /** Some client may wait for the answer of a TCP endpoint that gets no new connections. */
   let waiting = false;
   let localRange: string | undefined;
@@ -71,57 +70,77 @@ export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps
   const decide = (view: AssignmentView, changed: ReadonlySet<ObjectKey> | 'all'): void => {
     const range = localPodRange(view);
     const scope = { view, pods, index, overlayPort };
-    // Which endpoints are this node's own is part of every Service's fragment.
+    // Which targets are this node's own is part of every forwarding.
     const touched =
-      changed === 'all' || range !== localRange
-        ? touchedByAll(scope, wanted.fragments.keys())
-        : touchedBy(scope, changed);
-    advance(compileChanges(scope, touched));
+      changed === 'all' || range !== localRange ? touchedByAll(scope, forwardings.keys()) : touchedBy(scope, changed);
+    advance(planChange(scope, touched));
     localRange = range;
   };
 
-  const advance = (changes: FragmentChanges): void => {
-    const delta = changeRuleset(wanted, changes);
-    wanted = delta.next;
-    // What comes after the first pass is known; before it, only the connection tracker knows what the rules once were.
-    if (!flowsKnown) return;
-    pending.push(...delta.staleFlows);
-    waiting ||= delta.leftByTcp;
+  const advance = (change: PlanChange): void => {
+    if (change.policy) {
+      policy = change.policy;
+      unwritten.policy = true;
+    }
+    for (const [owner, after] of change.forwardings) {
+      const before = forwardings.get(owner) ?? [];
+      if (after.length === 0) forwardings.delete(owner);
+      else forwardings.set(owner, after);
+      if (before.length > 0 || after.length > 0) unwritten.owners.add(owner);
+      // What comes after the first pass is known; before it, only the connection tracker knows what the rules once were.
+      if (!flowsKnown) continue;
+      const left = flowsLeft(before, after);
+      stale.push(...left.stale);
+      waiting ||= left.leftByTcp;
+    }
+  };
+
+  const takeUnwritten = (): PlanChange => {
+    const owners = [...unwritten.owners];
+    const change = {
+      ...(unwritten.policy && { policy }),
+      forwardings: new Map(owners.map((owner) => [owner, forwardings.get(owner) ?? []] as const)),
+    };
+    unwritten.policy = false;
+    unwritten.owners.clear();
+    return change;
   };
 
   const commit = async (signal: AbortSignal): Promise<void> => {
-    if (committed?.ruleset === wanted) return;
-    const commands = committed
-      ? changeRuleset(committed.ruleset, changedFragments(committed.ruleset, wanted)).commands
-      : renderWhole(wanted);
-    if (commands.length === 0 && committed) {
-      committed = { ...committed, ruleset: wanted };
+    if (policy === undefined) return;
+    const before = generation;
+    if (before !== undefined && !unwritten.policy && unwritten.owners.size === 0) return;
+    const change = takeUnwritten();
+    // Whatever happens next, what the kernel has is not known until the write is known to be in.
+    generation = undefined;
+    const next = String(count + 1);
+    const { commands } =
+      before === undefined
+        ? await filter.replace({ policy, forwardings }, next, signal)
+        : await filter.change(change, next, signal);
+    if (commands === 0) {
+      generation = before;
       return;
     }
     count += 1;
-    const generation = String(count);
-    const whole = committed === undefined;
-    // Whatever happens next, what the kernel has is not known until the transaction is known to be in.
-    committed = undefined;
-    await filter.apply({ commands, generation }, signal);
-    committed = { ruleset: wanted, generation };
-    log('debug', 'packet filter written', { generation, commands: commands.length, whole });
+    generation = next;
+    log('debug', 'packet filter written', { generation, commands, whole: before === undefined });
     if (damage !== undefined) onRepair(damage);
     damage = undefined;
   };
 
   /** Best effort: rules that are in force are not called broken for a flow that ends by itself a little later. */
   const forget = async (signal: AbortSignal): Promise<void> => {
-    const flows = pending;
-    const looks: Flow[] = [];
-    pending = [];
+    const left = stale;
+    const found: Flow[] = [];
+    stale = [];
     try {
-      if (!flowsKnown) looks.push(...(await filter.flows('UDP', signal)));
-      if (!flowsKnown || waiting) looks.push(...(await filter.flows('unanswered TCP', signal)));
+      if (!flowsKnown) found.push(...(await filter.flows('UDP', signal)));
+      if (!flowsKnown || waiting) found.push(...(await filter.flows('unanswered TCP', signal)));
       flowsKnown = true;
       waiting = false;
-      const stale = [...flows, ...misledFlows(wanted, looks)];
-      if (stale.length === 0 || (await filter.forgetFlows(stale, signal)) === 'done') return;
+      const flows = [...left, ...misledFlows(forwardings, found)];
+      if (flows.length === 0 || (await filter.forgetFlows(flows, signal)) === 'done') return;
       warnOfFlows('the program conntrack is not installed');
     } catch (error) {
       if (signal.aborted) throw error;
@@ -142,9 +161,9 @@ export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps
   };
 
   const noteDamage = (found: string): void => {
-    log('warn', 'our packet filter table is not as it was written; writing it again', { found });
+    log('warn', 'our packet filter rules are not as they were written; writing them again', { found });
     damage = found;
-    committed = undefined;
+    generation = undefined;
   };
 
   const write = async (signal: AbortSignal): Promise<void> => {
@@ -152,7 +171,7 @@ export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps
       await commit(signal);
     } catch (error) {
       if (!(error instanceof FilterRefusedError)) throw error;
-      log('warn', 'packet filter refused a change; writing the whole table', { reason: error.message });
+      log('warn', 'packet filter refused a change; writing all rules', { reason: error.message });
       await commit(signal);
     }
     await forget(signal);
@@ -167,24 +186,24 @@ export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps
     async guardOverlay(view, port, signal) {
       if (port !== overlayPort) {
         overlayPort = port;
-        advance(compileChanges({ view, pods, index, overlayPort }, { services: [], pods: [], frame: true }));
+        advance(planChange({ view, pods, index, overlayPort }, { services: [], pods: [], policy: true }));
       }
       await write(signal);
     },
 
     distrust() {
-      if (committed !== undefined) noteDamage('somebody else changed it');
+      if (generation !== undefined) noteDamage('somebody else changed them');
     },
 
     async verify(signal) {
-      if (committed === undefined) return true;
+      if (generation === undefined) return true;
       looks += 1;
       const found =
         looks % LOOKS_PER_SURVEY === 0
-          ? describeDamage(committed.ruleset, committed.generation, await filter.survey(signal))
+          ? describeSurvey(await filter.survey(signal), generation)
           : (await filter.present(signal))
             ? undefined
-            : 'the table is gone or was emptied';
+            : GONE;
       if (found === undefined) return false;
       noteDamage(found);
       return true;
@@ -192,11 +211,8 @@ export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps
   };
 }
 
-/** Owners whose fragment is another object: fragments are immutable and shared between rulesets. */
-function changedFragments(from: Ruleset, to: Ruleset): Map<string, ReturnType<Ruleset['fragments']['get']>> {
-  const changes = new Map<string, ReturnType<Ruleset['fragments']['get']>>();
-  for (const [owner, fragment] of to.fragments)
-    if (from.fragments.get(owner) !== fragment) changes.set(owner, fragment);
-  for (const owner of from.fragments.keys()) if (!to.fragments.has(owner)) changes.set(owner, undefined);
-  return changes;
+function describeSurvey(found: FilterSurvey, written: string): string | undefined {
+  if (found.generation === undefined) return GONE;
+  if (found.generation !== written) return `they are of generation ${found.generation}, not ${written}`;
+  return found.damage;
 }

@@ -1,10 +1,8 @@
 /** Hears what others change in the machine's packet filter, for as long as the loop that asks. */
 import { errorText } from '../../contracts/errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { PacketFilter } from '../ports/packet-filter.ts';
+import type { FilterDisturbance, PacketFilter } from '../ports/packet-filter.ts';
 import type { NetworkLog } from './network-log.ts';
-
-export type FilterChange = Parameters<Parameters<PacketFilter['watch']>[0]>[0];
 
 /**
  * Changes of one kind are told at most this often: two programs that fight over the table do not take the machine's
@@ -23,11 +21,11 @@ export async function watchFilter(
   filter: PacketFilter,
   clock: Clock,
   log: NetworkLog,
-  tell: (change: FilterChange) => void,
+  tell: (change: FilterDisturbance) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const told = new Map<FilterChange, { again: boolean }>();
-  const throttled = (change: FilterChange): void => {
+  const told = new Map<FilterDisturbance, { again: boolean }>();
+  const throttled = (change: FilterDisturbance): void => {
     const recent = told.get(change);
     if (recent) {
       recent.again = true;

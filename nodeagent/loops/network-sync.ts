@@ -6,13 +6,13 @@ import { errorText } from '../../contracts/errors.ts';
 import { isKeyOf, kindOfKey, type ObjectKey } from '../../contracts/objects/key.ts';
 import type { AssignmentSource, AssignmentView, NetworkState } from '../core/assignment.ts';
 import { NO_LOCAL_PODS, type LocalPodSource } from '../core/local-pods.ts';
-import { localPodRange, networkSettings } from '../core/nftables/compile.ts';
+import { localPodRange, networkSettings } from '../core/data-plane/network.ts';
 import type { CniConfigFile } from '../ports/cni-config.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { PacketFilter } from '../ports/packet-filter.ts';
+import type { FilterDisturbance, PacketFilter } from '../ports/packet-filter.ts';
 import type { Routing } from '../ports/routing.ts';
 import { createFilterSync } from './filter-sync.ts';
-import { watchFilter, type FilterChange } from './filter-watch.ts';
+import { watchFilter } from './filter-watch.ts';
 import type { NetworkLog } from './network-log.ts';
 import type { NodeEvent } from './status-hub.ts';
 import { concernsRouting, routingDigest, syncCni, syncRouting } from './routing-sync.ts';
@@ -65,7 +65,7 @@ export function startNetworkSync(deps: NetworkSyncDeps): NetworkSync {
   /** What the rules in force may not show yet. Kept until they do. */
   let pending: Set<ObjectKey> | 'all' = 'all';
   /** What others changed in the packet filter since the last pass began. */
-  let disturbed = new Set<FilterChange>();
+  let disturbed = new Set<FilterDisturbance>();
   /** Set whenever there may be work; a pass clears it before it reads the assignment. */
   let asked = true;
   let wake: () => void = () => undefined;
@@ -196,7 +196,7 @@ interface PassOutcome {
 interface Look {
   /** Look at everything on the machine, changed or not. */
   readonly verify: boolean;
-  readonly disturbed: ReadonlySet<FilterChange>;
+  readonly disturbed: ReadonlySet<FilterDisturbance>;
 }
 
 type Pass = (
@@ -239,7 +239,7 @@ function createPass({ filter, pods = NO_LOCAL_PODS, routing, cni, log, onEvent }
 
     const relevant = changed === 'all' ? changed : new Set([...changed].filter((key) => isKeyOf(key, ...OUR_KINDS)));
     const rulesInForce = await attempt('packet filter', async () => {
-      if (disturbed.has('own-table')) filterSync.distrust();
+      if (disturbed.has('own-rules')) filterSync.distrust();
       const damaged = (verify || disturbed.size > 0) && (await filterSync.verify(signal));
       if (damaged || relevant === 'all' || relevant.size > 0) await filterSync.sync(view, relevant, signal);
     });
@@ -278,29 +278,13 @@ function createPass({ filter, pods = NO_LOCAL_PODS, routing, cni, log, onEvent }
   };
 }
 
-/** Rules of others that pods' packets do not survive. A drop is final in nftables: no rule of ours can overrule it. */
+/** Rules of others that pods' packets do not survive. */
 async function forwardWarnings(view: AssignmentView, filter: PacketFilter, signal: AbortSignal): Promise<string[]> {
   if (localPodRange(view) === undefined) return [];
   const { podCIDR } = networkSettings(view);
   const drops = await filter.forwardDrops(podCIDR, signal);
   return drops.map(
-    (chain) =>
-      `chain ${chain} drops forwarded packets by policy and has no rule for pods (${podCIDR}): pods cannot be reached. Accept them there: ${acceptance(chain, podCIDR)}`,
+    ({ chain, remedy }) =>
+      `chain ${chain} drops forwarded packets by policy and has no rule for pods (${podCIDR}): pods cannot be reached. Accept them there: ${remedy}`,
   );
-}
-
-/** Commands that accept pods' packets in a chain, written as {@link PacketFilter.forwardDrops} writes it. */
-function acceptance(chain: string, podCIDR: string): string {
-  const iptables = chain.startsWith('iptables-legacy ')
-    ? 'iptables-legacy'
-    : chain === 'ip filter FORWARD'
-      ? 'iptables'
-      : undefined;
-  return ['saddr', 'daddr']
-    .map((side) =>
-      iptables === undefined
-        ? `nft insert rule ${chain} ip ${side} ${podCIDR} accept`
-        : `${iptables} -I FORWARD ${side === 'saddr' ? '-s' : '-d'} ${podCIDR} -j ACCEPT`,
-    )
-    .join('; ');
 }

@@ -2,7 +2,7 @@
 import type { Kind } from '../../contracts/objects/identity.ts';
 import type { AssignmentView } from '../core/assignment.ts';
 import { mapsPorts, renderConflist } from '../core/cni/conflist.ts';
-import { localPodRange, networkSettings } from '../core/nftables/compile.ts';
+import { localPodRange, networkSettings } from '../core/data-plane/network.ts';
 import { diffRouting } from '../core/routes/diff.ts';
 import type { WantedRouting } from '../core/routes/model.ts';
 import { wantRouting } from '../core/routes/want.ts';

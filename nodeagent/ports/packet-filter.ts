@@ -1,50 +1,72 @@
-/** Our table in the kernel's packet filter. Nothing but that table is ever changed. */
-import type { Command, Flow, StaleFlow } from '../core/nftables/model.ts';
+/**
+ * This node's part of the cluster's network, in the kernel's packet filter. Speaks of plans, not of rules: how a plan
+ * looks in the kernel is the backend's business. Nothing but our own rules is ever changed.
+ */
+import type { Flow, StaleFlow } from '../core/data-plane/flows.ts';
+import type { PlanChange, ServicePlan } from '../core/data-plane/plan.ts';
 
-export interface FilterTransaction {
-  readonly commands: readonly Command[];
-  /** Written into the table with the commands; `survey` reads it back. */
-  readonly generation: string;
+export interface FilterWrite {
+  /** Commands that the kernel was given; 0 when all was there already, and then no generation was written. */
+  readonly commands: number;
 }
 
-/** A look at the table in the kernel. */
+/** A look at our rules in the kernel. */
 export interface FilterSurvey {
-  /** What the last transaction wrote; undefined where the table, or its mark, is gone. */
+  /** What the last write left there; undefined where the rules, or their mark, are gone. */
   readonly generation: string | undefined;
-  /** Number of rules of each chain. */
-  readonly rules: ReadonlyMap<string, number>;
+  /** How the rules differ from what this object wrote last, for a log line; undefined when they do not. */
+  readonly damage: string | undefined;
 }
 
 /**
- * The commands did not fit the table that is there (somebody else changed it) or the kernel refuses them. Nothing was
+ * The write does not fit the rules that are there (somebody else changed them) or the kernel refuses it. Nothing was
  * changed.
  */
 export class FilterRefusedError extends Error {
   override readonly name = 'FilterRefusedError';
 }
 
+/** What others change: our rules, or theirs, which may drop or accept forwarded packets. */
+export type FilterDisturbance = 'own-rules' | 'others';
+
+/** A place where others drop packets of pods. */
+export interface ForwardDrop {
+  /** As its program names it: `ip filter FORWARD`. */
+  readonly chain: string;
+  /** Commands that accept packets of pods there, for a person. */
+  readonly remedy: string;
+}
+
+/**
+ * Writes are all or nothing, as the kernel sees them and for packets between two moments; connections that exist go on
+ * where they are. Each leaves its generation beside the rules, which `survey` reads back. Not for two writes at a time.
+ */
 export interface PacketFilter {
   /**
-   * All or nothing, in one kernel transaction; connections that exist go on. Rejects with {@link FilterRefusedError}
-   * where the transaction was refused.
+   * Our rules become this plan, whatever was there, without a moment in between. Which client sticks to which endpoint
+   * is forgotten. Rejects with {@link FilterRefusedError}.
    */
-  apply(transaction: FilterTransaction, signal: AbortSignal): Promise<void>;
+  replace(plan: ServicePlan, generation: string, signal: AbortSignal): Promise<FilterWrite>;
   /**
-   * Whether the table is there and was not emptied. Costs the same however big the table is; does not see a change to a
-   * part of it.
+   * Brings the rules from the last plan to the next one, at a cost that follows the change. Only after a write that
+   * succeeded: rejects with {@link FilterRefusedError} before the first, and after one that rejected for any reason.
+   */
+  change(change: PlanChange, generation: string, signal: AbortSignal): Promise<FilterWrite>;
+  /**
+   * Whether our rules are there and were not emptied. Costs the same however many there are; does not see a change to a
+   * part of them.
    */
   present(signal: AbortSignal): Promise<boolean>;
   /**
-   * What is there, in full; costs seconds of kernel time where there are thousands of Services. Leaves out the elements
-   * of sets and maps.
+   * What is there, in full; may cost seconds of kernel time where there are thousands of Services. Leaves out which
+   * addresses are in sets and maps.
    */
   survey(signal: AbortSignal): Promise<FilterSurvey>;
   /**
-   * Tells what others change, within moments, until the signal aborts: `own-table` for any change to our table,
-   * `others` for chains and tables that may drop or accept forwarded packets. What {@link apply} does is not told.
-   * Rejects when it cannot go on; what happened since then, or just before the call, is not told: look.
+   * Tells what others change, within moments, until the signal aborts. What this object writes is not told. Rejects when
+   * it cannot go on; what happened since then, or just before the call, is not told: look.
    */
-  watch(tell: (change: 'own-table' | 'others') => void, signal: AbortSignal): Promise<never>;
+  watch(tell: (disturbance: FilterDisturbance) => void, signal: AbortSignal): Promise<never>;
   /**
    * Makes the connection tracker forget flows. `unsupported` (nothing was done) where the machine has no tool for it:
    * such flows then end when they were silent for the kernel's time-out (30 to 120 s).
@@ -56,8 +78,7 @@ export interface PacketFilter {
    */
   flows(of: 'UDP' | 'unanswered TCP', signal: AbortSignal): Promise<readonly Flow[]>;
   /**
-   * Base chains of others that drop forwarded packets unless a rule of theirs accepts them, and have no rule that names
-   * `podRange`. Each as `ip filter FORWARD`.
+   * Where others drop forwarded packets unless a rule of theirs accepts them, and have no rule that names `podRange`.
    */
-  forwardDrops(podRange: string, signal: AbortSignal): Promise<readonly string[]>;
+  forwardDrops(podRange: string, signal: AbortSignal): Promise<readonly ForwardDrop[]>;
 }

@@ -1,166 +1,71 @@
-/**
- * The packet filter as data: applies transactions as strictly as the kernel does (nothing is made twice, nothing that
- * is referred to goes away), so that a list of commands that passes here passes there.
- */
-import type { Chain, Command, Container, Flow, Rule, StaleFlow } from '../../core/nftables/model.ts';
+/** The packet filter as the plan that it was given. */
+import { sameData } from '../../core/data-plane/equality.ts';
+import type { Flow, StaleFlow } from '../../core/data-plane/flows.ts';
+import type {
+  Forwarding,
+  Frontend,
+  PlanChange,
+  PlanOwner,
+  Protocol,
+  ServicePlan,
+  Target,
+} from '../../core/data-plane/plan.ts';
 import {
   FilterRefusedError,
+  type FilterDisturbance,
   type FilterSurvey,
-  type FilterTransaction,
+  type FilterWrite,
+  type ForwardDrop,
   type PacketFilter,
 } from '../../ports/packet-filter.ts';
 
-export interface MemoryTable {
-  readonly containers: ReadonlyMap<string, Container>;
-  readonly chains: ReadonlyMap<string, Chain>;
-  /** By container: element key to the chain of its verdict. */
-  readonly elements: ReadonlyMap<string, ReadonlyMap<string, string | undefined>>;
-}
-
-const NO_TABLE: MemoryTable = { containers: new Map(), chains: new Map(), elements: new Map() };
-
-/** The table after the commands. Throws {@link FilterRefusedError} at the first that the kernel would refuse. */
-export function applyCommands(table: MemoryTable | undefined, commands: readonly Command[]): MemoryTable {
-  let next = table && new Draft(table);
-  for (const command of commands) {
-    if (command.do === 'replace-table') next = new Draft(NO_TABLE);
-    else if (next === undefined) throw new FilterRefusedError('there is no table');
-    else next.apply(command);
-  }
-  return next ?? NO_TABLE;
-}
-
-class Draft implements MemoryTable {
-  readonly containers: Map<string, Container>;
-  readonly chains: Map<string, Chain>;
-  readonly elements: Map<string, Map<string, string | undefined>>;
-
-  constructor(from: MemoryTable) {
-    this.containers = new Map(from.containers);
-    this.chains = new Map(from.chains);
-    this.elements = new Map([...from.elements].map(([name, elements]) => [name, new Map(elements)]));
-  }
-
-  apply(command: Exclude<Command, { do: 'replace-table' }>): void {
-    switch (command.do) {
-      case 'add-container':
-        refuseUnless(!this.containers.has(command.container.name), `${command.container.name} exists`);
-        this.containers.set(command.container.name, command.container);
-        this.elements.set(command.container.name, new Map());
-        return;
-      case 'add-chain':
-        refuseUnless(!this.chains.has(command.chain.name), `${command.chain.name} exists`);
-        this.chains.set(command.chain.name, { ...command.chain, rules: [] });
-        return;
-      case 'set-rules': {
-        const chain = this.chain(command.chain);
-        for (const name of command.rules.flatMap(referredChains)) this.chain(name);
-        for (const name of command.rules.flatMap(referredContainers)) this.container(name);
-        this.chains.set(chain.name, {
-          ...chain,
-          rules: command.fresh ? [...chain.rules, ...command.rules] : command.rules,
-        });
-        return;
-      }
-      case 'add-elements': {
-        const elements = this.container(command.container);
-        for (const { key, chain } of command.elements) {
-          refuseUnless(
-            !elements.has(key) || elements.get(key) === chain,
-            `${command.container} has ${key} with another verdict`,
-          );
-          if (chain !== undefined) this.chain(chain);
-          elements.set(key, chain);
-        }
-        return;
-      }
-      case 'delete-elements': {
-        const elements = this.container(command.container);
-        for (const { key } of command.elements)
-          refuseUnless(elements.delete(key), `${command.container} has no ${key}`);
-        return;
-      }
-      case 'delete-chain': {
-        const chain = this.chain(command.chain);
-        const inRules = [...this.chains.values()].some((c) => c.rules.flatMap(referredChains).includes(chain.name));
-        const inElements = [...this.elements.values()].some((e) => [...e.values()].includes(chain.name));
-        refuseUnless(!inRules && !inElements, `${chain.name} is referred to`);
-        this.chains.delete(chain.name);
-        return;
-      }
-      case 'delete-container':
-        this.container(command.container);
-        refuseUnless(
-          ![...this.chains.values()].some((c) => c.rules.flatMap(referredContainers).includes(command.container)),
-          `${command.container} is referred to`,
-        );
-        this.containers.delete(command.container);
-        this.elements.delete(command.container);
-        return;
-    }
-  }
-
-  private chain(name: string): Chain {
-    const chain = this.chains.get(name);
-    if (chain === undefined) throw new FilterRefusedError(`there is no chain ${name}`);
-    return chain;
-  }
-
-  private container(name: string): Map<string, string | undefined> {
-    const elements = this.elements.get(name);
-    if (elements === undefined) throw new FilterRefusedError(`there is no set or map ${name}`);
-    return elements;
-  }
-}
-
-function refuseUnless(condition: boolean, message: string): void {
-  if (!condition) throw new FilterRefusedError(message);
-}
-
-function referredChains(rule: Rule): string[] {
-  if (rule.kind === 'choose') return [...rule.chains];
-  return 'chain' in rule ? [rule.chain] : [];
-}
-
-function referredContainers(rule: Rule): string[] {
-  if (rule.kind === 'masquerade-egress') return [rule.nodes];
-  if (rule.kind === 'reject') return 'set' in rule.match ? [rule.match.set] : [];
-  if ('map' in rule) return [rule.map];
-  return 'set' in rule ? [rule.set] : [];
-}
-
 export class MemoryPacketFilter implements PacketFilter {
-  /** Undefined before the first transaction, or after someone deleted it. */
-  table: MemoryTable | undefined;
-  generation: string | undefined;
+  /** In force; undefined before the first write, or after someone deleted the rules. */
+  plan: ServicePlan | undefined;
   /** What the connection tracker knows. */
   readonly tracked: Flow[] = [];
   readonly forgotten: StaleFlow[] = [];
-  readonly transactions: FilterTransaction[] = [];
-  readonly watchers = new Set<(change: 'own-table' | 'others') => void>();
+  /** Writes that changed something. */
+  readonly writes: { readonly generation: string; readonly whole: boolean }[] = [];
+  readonly watchers = new Set<(disturbance: FilterDisturbance) => void>();
+  private generation: string | undefined;
+  private trusted = false;
 
-  async apply(transaction: FilterTransaction, signal: AbortSignal): Promise<void> {
+  async replace({ policy, forwardings }: ServicePlan, generation: string, signal: AbortSignal): Promise<FilterWrite> {
     signal.throwIfAborted();
-    this.table = applyCommands(this.table, transaction.commands);
-    this.generation = transaction.generation;
-    this.transactions.push(transaction);
+    this.trusted = true;
+    return this.put({ policy, forwardings: merged(new Map(), forwardings) }, generation, true, forwardings.size + 1);
+  }
+
+  async change(change: PlanChange, generation: string, signal: AbortSignal): Promise<FilterWrite> {
+    signal.throwIfAborted();
+    const { plan } = this;
+    if (!this.trusted || plan === undefined) {
+      this.trusted = false;
+      throw new FilterRefusedError('there is nothing that could be changed');
+    }
+    const policy = change.policy ?? plan.policy;
+    const owners = [...change.forwardings].filter(
+      ([owner, list]) => !sameData(list, plan.forwardings.get(owner) ?? []),
+    ).length;
+    const commands = owners + Number(!sameData(policy, plan.policy));
+    if (commands === 0) return { commands };
+    return this.put({ policy, forwardings: merged(plan.forwardings, change.forwardings) }, generation, false, commands);
   }
 
   async present(signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
-    return this.table !== undefined;
+    return this.plan !== undefined;
   }
 
   async survey(signal: AbortSignal): Promise<FilterSurvey> {
     signal.throwIfAborted();
-    const { table } = this;
-    return {
-      generation: table && this.generation,
-      rules: new Map([...(table?.chains.values() ?? [])].map((chain) => [chain.name, chain.rules.length])),
-    };
+    return this.plan === undefined
+      ? { generation: undefined, damage: 'the plan is gone' }
+      : { generation: this.generation, damage: undefined };
   }
 
-  async watch(tell: (change: 'own-table' | 'others') => void, signal: AbortSignal): Promise<never> {
+  async watch(tell: (disturbance: FilterDisturbance) => void, signal: AbortSignal): Promise<never> {
     signal.throwIfAborted();
     this.watchers.add(tell);
     return new Promise((_, reject) => {
@@ -186,14 +91,39 @@ export class MemoryPacketFilter implements PacketFilter {
     return this.tracked.filter((flow) => flow.protocol === (of === 'UDP' ? 'UDP' : 'TCP'));
   }
 
-  async forwardDrops(_podRange: string, signal: AbortSignal): Promise<readonly string[]> {
+  async forwardDrops(_podRange: string, signal: AbortSignal): Promise<readonly ForwardDrop[]> {
     signal.throwIfAborted();
     return [];
   }
 
-  /** What somebody with root and `nft delete table` does. */
-  deleteTable(): void {
-    this.table = undefined;
-    for (const tell of this.watchers) tell('own-table');
+  /** What somebody with root does. */
+  deleteRules(): void {
+    this.plan = undefined;
+    for (const tell of this.watchers) tell('own-rules');
   }
+
+  /** Who gets new connections to a frontend: addresses and ports. Undefined where nothing is forwarded. */
+  leads(protocol: Protocol, frontend: Frontend): readonly string[] | undefined {
+    const all = [...(this.plan?.forwardings ?? [])].sort(([a], [b]) => (a < b ? -1 : 1));
+    const having = all
+      .flatMap(([, list]) => list)
+      .filter((f) => f.protocol === protocol && f.frontends.some((other) => sameData(other, frontend)));
+    const first = having.find((f) => f.targets.length > 0) ?? having[0];
+    return first?.targets.map(({ address, port }: Target) => `${address}:${port}`);
+  }
+
+  private put(plan: ServicePlan, generation: string, whole: boolean, commands: number): FilterWrite {
+    this.plan = plan;
+    this.generation = generation;
+    this.writes.push({ generation, whole });
+    return { commands };
+  }
+}
+
+type Forwardings = ReadonlyMap<PlanOwner, readonly Forwarding[]>;
+
+function merged(before: Forwardings, changes: Forwardings): Forwardings {
+  return new Map(
+    [...before, ...changes].filter(([owner]) => (changes.get(owner) ?? before.get(owner) ?? []).length > 0),
+  );
 }

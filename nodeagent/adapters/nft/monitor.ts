@@ -2,13 +2,7 @@
  * Reads `nft monitor`: a line for each change, and after the last one of a transaction `# new generation N by process
  * PID (NAME)`.
  */
-
-/** What somebody else's transaction changed. */
-export type ForeignChange =
-  /** Our table. */
-  | 'own-table'
-  /** A chain or table of others, which may drop or accept forwarded packets. */
-  | 'others';
+import type { FilterDisturbance } from '../../ports/packet-filter.ts';
 
 export interface MonitorSettings {
   readonly family: string;
@@ -22,7 +16,7 @@ const OTHERS = /^(?:add|delete) (?:chain|table) (?:ip|inet) /;
 /** A reader of lines that tells of each transaction that was not ours, when it is over. */
 export function createMonitorReader(
   { family, table, generationChain }: MonitorSettings,
-  tell: (change: ForeignChange) => void,
+  tell: (disturbance: FilterDisturbance) => void,
 ): (line: string) => 'end of transaction' | undefined {
   const own = ` ${family} ${table}`;
   const mark = `add rule ${family} ${table} ${generationChain} `;
@@ -31,7 +25,7 @@ export function createMonitorReader(
     if (line.startsWith('# new generation')) {
       const { mine, ownTable, others } = seen;
       seen = { mine: false, ownTable: false, others: false };
-      if (ownTable && !mine) tell('own-table');
+      if (ownTable && !mine) tell('own-rules');
       if (others && !mine) tell('others');
       return 'end of transaction';
     }

@@ -1,19 +1,29 @@
 /**
- * `PacketFilter` on the `nft` and `conntrack` programs. `nft monitor` holds the table in memory: 4 MB, and 5 kB more
- * for each Service.
+ * `PacketFilter` as one nftables table, by the program `nft`. `nft monitor` holds the table in memory: 4 MB, and 5 kB
+ * more for each Service.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NODE_NAMES } from '../../../contracts/agent/places.ts';
-import type { StaleFlow } from '../../core/nftables/model.ts';
+import { compilePlan } from '../../core/nftables/compile.ts';
+import { changeRuleset, wholeRuleset, type Delta } from '../../core/nftables/delta.ts';
+import type { Ruleset } from '../../core/nftables/model.ts';
 import { ANCHOR_CHAIN, GENERATION_CHAIN, renderTransaction } from '../../core/nftables/render.ts';
-import { FilterRefusedError, type FilterSurvey, type PacketFilter } from '../../ports/packet-filter.ts';
+import { describeDamage } from '../../core/nftables/verify.ts';
+import {
+  FilterRefusedError,
+  type FilterSurvey,
+  type FilterWrite,
+  type PacketFilter,
+} from '../../ports/packet-filter.ts';
 import type { FollowCommand } from '../../ports/follow-command.ts';
 import type { RunCommand } from '../../ports/run-command.ts';
-import { explainNftFailure, isInUse, isNoSuchTable } from './stderr.ts';
+import { createConntrack } from './conntrack.ts';
+import { listForwardDrops } from './foreign-drops.ts';
+import { surveyListing } from './listing.ts';
 import { createMonitorReader } from './monitor.ts';
-import { findForwardDrops, parseFlows, surveyListing } from './listing.ts';
+import { explainNftFailure, isInUse, isNoSuchTable } from './stderr.ts';
 
 export interface NftSettings {
   readonly run: RunCommand;
@@ -26,18 +36,38 @@ export interface NftSettings {
 const TRANSACTIONS_PER_MONITOR = 4000;
 
 export function createNftPacketFilter({ run, follow, table = NODE_NAMES.nftTable }: NftSettings): PacketFilter {
+  /** What the kernel has; undefined while unknown. */
+  let written: Ruleset | undefined;
+
+  const write = async ({ next, commands }: Delta, generation: string, signal: AbortSignal): Promise<FilterWrite> => {
+    // Whatever happens next, what the kernel has is not known until the transaction is known to be in.
+    written = undefined;
+    if (commands.length > 0) await runScript(renderTransaction(table, commands, generation), signal);
+    written = next;
+    return { commands: commands.length };
+  };
+
+  const runScript = async (script: string, signal: AbortSignal): Promise<void> => {
+    // A file, as nft cannot read a script from the socket that Node gives a child for its standard input.
+    const folder = await mkdtemp(join(tmpdir(), 'plumbline-nft-'));
+    try {
+      const file = join(folder, 'transaction.nft');
+      await writeFile(file, script, { mode: 0o600 });
+      const { code, stderr } = await run(['nft', '-f', file], { signal });
+      if (code !== 0) throw new FilterRefusedError(explainNftFailure(code, stderr));
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  };
+
   return {
-    async apply({ commands, generation }, signal) {
-      // A file, as nft cannot read a script from the socket that Node gives a child for its standard input.
-      const folder = await mkdtemp(join(tmpdir(), 'plumbline-nft-'));
-      try {
-        const file = join(folder, 'transaction.nft');
-        await writeFile(file, renderTransaction(table, commands, generation), { mode: 0o600 });
-        const { code, stderr } = await run(['nft', '-f', file], { signal });
-        if (code !== 0) throw new FilterRefusedError(explainNftFailure(code, stderr));
-      } finally {
-        await rm(folder, { recursive: true, force: true });
-      }
+    async replace(plan, generation, signal) {
+      return write(wholeRuleset(compilePlan(plan)), generation, signal);
+    },
+
+    async change(change, generation, signal) {
+      if (written === undefined) throw new FilterRefusedError('it is not known what is in the kernel');
+      return write(changeRuleset(written, compilePlan(change)), generation, signal);
     },
 
     async present(signal) {
@@ -52,9 +82,9 @@ export function createNftPacketFilter({ run, follow, table = NODE_NAMES.nftTable
     async survey(signal): Promise<FilterSurvey> {
       // Terse and stateless: the elements of sets and maps, most of the table, are not copied out.
       const { code, stdout, stderr } = await run(['nft', '-s', '-t', 'list', 'table', 'ip', table], { signal });
-      if (code === 0) return surveyListing(stdout, GENERATION_CHAIN, ANCHOR_CHAIN);
-      if (isNoSuchTable(stderr)) return { generation: undefined, rules: new Map() };
-      throw new Error(explainNftFailure(code, stderr));
+      if (code !== 0 && !isNoSuchTable(stderr)) throw new Error(explainNftFailure(code, stderr));
+      const { generation, rules } = surveyListing(stdout, GENERATION_CHAIN, ANCHOR_CHAIN);
+      return { generation, damage: written && describeDamage(written, rules) };
     },
 
     async watch(tell, signal) {
@@ -74,71 +104,8 @@ export function createNftPacketFilter({ run, follow, table = NODE_NAMES.nftTable
       }
     },
 
-    async forgetFlows(flows, signal) {
-      for (const flow of flows) {
-        try {
-          // Exit code 1 also means that there was no such flow, which is what is wanted.
-          await run(['conntrack', '-D', ...flowFilter(flow)], { signal });
-        } catch (error) {
-          if (isMissingProgram(error)) return 'unsupported';
-          throw error;
-        }
-      }
-      return 'done';
-    },
+    ...createConntrack(run),
 
-    async flows(of, signal) {
-      const [protocol, ...state] = of === 'UDP' ? ['UDP' as const] : ['TCP' as const, '--state', 'SYN_SENT'];
-      try {
-        const { code, stdout, stderr } = await run(
-          ['conntrack', '-L', '-f', 'ipv4', '-p', protocol.toLowerCase(), ...state],
-          { signal },
-        );
-        if (code !== 0) throw new Error(`conntrack -L failed: ${stderr.trim().slice(0, 300)}`);
-        return parseFlows(protocol, stdout);
-      } catch (error) {
-        if (isMissingProgram(error)) return [];
-        throw error;
-      }
-    },
-
-    async forwardDrops(podRange, signal) {
-      const list = async (argv: readonly string[]): Promise<string> => {
-        const { code, stdout, stderr } = await run(argv, { signal });
-        if (code !== 0) throw new Error(explainNftFailure(code, stderr));
-        return stdout;
-      };
-      const drops: string[] = [];
-      for (const chain of findForwardDrops(await list(['nft', 'list', 'chains']), { family: 'ip', table })) {
-        const rules = await list(['nft', '-s', '-t', 'list', 'table', chain.family, chain.table]);
-        if (!rules.includes(podRange)) drops.push(`${chain.family} ${chain.table} ${chain.name}`);
-      }
-      // Old iptables keeps its rules where nft does not see them.
-      const legacy = await run(['cat', '/proc/net/ip_tables_names'], { signal });
-      if (!legacy.stdout.split('\n').includes('filter')) return drops;
-      const rules = await run(['iptables-legacy', '-S', 'FORWARD'], { signal }).catch((error: unknown) => {
-        if (isMissingProgram(error)) return undefined;
-        throw error;
-      });
-      if (rules?.stdout.includes('-P FORWARD DROP') && !rules.stdout.includes(podRange))
-        drops.push('iptables-legacy filter FORWARD');
-      return drops;
-    },
+    forwardDrops: (podRange, signal) => listForwardDrops(run, { family: 'ip', table }, podRange, signal),
   };
-}
-
-function flowFilter(flow: StaleFlow): string[] {
-  return [
-    '-p',
-    flow.protocol.toLowerCase(),
-    ...(flow.unanswered ? ['--state', 'SYN_SENT'] : []),
-    ...(flow.address === undefined ? [] : ['--orig-dst', flow.address]),
-    '--orig-port-dst',
-    String(flow.port),
-    ...(flow.endpoint === undefined ? [] : ['--reply-src', flow.endpoint]),
-  ];
-}
-
-function isMissingProgram(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }

@@ -1,4 +1,4 @@
-/** The one place that reads what nft writes to standard error. */
+/** The one place that reads why a program failed. */
 
 /** Lines that tell something: nft repeats the offending line and underlines it. */
 const ERROR_LINE = /(?:^|:\s)(?:internal:\d+:\d+-\d+:\s)?Error: (.+)$/;
@@ -21,4 +21,9 @@ export function isNoSuchTable(stderr: string): boolean {
 /** EBUSY: something still refers to what was to be removed. */
 export function isInUse(stderr: string): boolean {
   return stderr.includes('Device or resource busy');
+}
+
+/** The machine does not have the program. */
+export function isMissingProgram(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }

@@ -2,19 +2,8 @@
  * From the table in force to the next one: the fewest commands, in an order that the kernel accepts within one
  * transaction.
  */
-import { sameData } from './equality.ts';
-import type {
-  Chain,
-  Claim,
-  Command,
-  Container,
-  Element,
-  Flow,
-  Fragment,
-  Ruleset,
-  StaleFlow,
-  TrackedFrontend,
-} from './model.ts';
+import { sameData } from '../data-plane/equality.ts';
+import type { Chain, Claim, Command, Container, Element, Fragment, Ruleset } from './model.ts';
 
 export const EMPTY_RULESET: Ruleset = { fragments: new Map(), claims: new Map() };
 
@@ -22,12 +11,6 @@ export interface Delta {
   readonly next: Ruleset;
   /** Empty when nothing changes. */
   readonly commands: readonly Command[];
-  readonly staleFlows: readonly StaleFlow[];
-  /**
-   * Some TCP endpoint gets no new connection any more: who still waits for its answer is to be found by {@link
-   * misledFlows}.
-   */
-  readonly leftByTcp: boolean;
 }
 
 /** Owner to its new fragment; undefined removes the owner. */
@@ -42,8 +25,6 @@ export function changeRuleset(from: Ruleset, changes: FragmentChanges): Delta {
   const fragments = new Map(from.fragments);
   const claims = new ClaimEdit(from.claims);
   const buckets = new Buckets();
-  const staleFlows: StaleFlow[] = [];
-  let leftByTcp = false;
   for (const owner of owners) {
     const before = from.fragments.get(owner);
     const after = changes.get(owner);
@@ -52,17 +33,15 @@ export function changeRuleset(from: Ruleset, changes: FragmentChanges): Delta {
     compareContainers(before, after, buckets);
     compareChains(before, after, buckets);
     claims.replace(owner, before?.elements ?? [], after?.elements ?? []);
-    staleFlows.push(...staleFlowsOf(before?.tracked ?? [], after?.tracked ?? []));
-    leftByTcp ||= endpointsLeft(before?.tracked ?? [], after?.tracked ?? []);
   }
   claims.differences(buckets);
-  return { next: { fragments, claims: claims.result() }, commands: buckets.commands(), staleFlows, leftByTcp };
+  return { next: { fragments, claims: claims.result() }, commands: buckets.commands() };
 }
 
 /** Everything in one transaction: whatever table was there is replaced, without a moment in between. */
-export function renderWhole(ruleset: Ruleset): readonly Command[] {
-  const { commands } = changeRuleset(EMPTY_RULESET, ruleset.fragments);
-  return [{ do: 'replace-table' }, ...commands];
+export function wholeRuleset(fragments: FragmentChanges): Delta {
+  const { next, commands } = changeRuleset(EMPTY_RULESET, fragments);
+  return { next, commands: [{ do: 'replace-table' }, ...commands] };
 }
 
 function compareContainers(before: Fragment | undefined, after: Fragment | undefined, buckets: Buckets): void {
@@ -180,73 +159,4 @@ function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
   const list = map.get(key);
   if (list) list.push(value);
   else map.set(key, [value]);
-}
-
-/**
- * Flows to forget. The connection tracker goes on sending a flow to the endpoint it chose first.
- * - UDP has no end: while a client sends, its flow goes on, also to an endpoint that gets no new ones. And what a
- *   client sent before the first endpoint came was tracked without redirection.
- * - A TCP connection ends by itself, and goes on while its pod terminates, or left the Service by a label. When an
- *   endpoint that terminated exists no more, nobody answers there: forgotten, the connection's next packet meets
- *   another endpoint, which resets it, instead of silence; and a client that takes the same port again is no longer led
- *   to the dead (the tracker keeps an entry when a SYN comes, for up to five days:
- *   nf_conntrack_tcp_timeout_established).
- */
-export function staleFlowsOf(before: readonly TrackedFrontend[], after: readonly TrackedFrontend[]): StaleFlow[] {
-  const now = new Map(after.map((f) => [frontendKey(f), f]));
-  const old = new Map(before.map((f) => [frontendKey(f), f]));
-  const gone = before.flatMap((f) => {
-    const next = now.get(frontendKey(f));
-    const [had, kept] = f.protocol === 'UDP' ? [f.endpoints, next?.endpoints] : [f.ending, next?.known];
-    return had.filter((e) => !kept?.includes(e)).map((endpoint) => ({ ...aim(f), endpoint }));
-  });
-  const fresh = after.filter(
-    (f) =>
-      f.protocol === 'UDP' &&
-      f.address !== undefined &&
-      f.endpoints.length > 0 &&
-      (old.get(frontendKey(f))?.endpoints.length ?? 0) === 0,
-  );
-  return [...gone, ...fresh.map(aim)];
-}
-
-/** Whether a TCP frontend lost an endpoint for new connections. */
-function endpointsLeft(before: readonly TrackedFrontend[], after: readonly TrackedFrontend[]): boolean {
-  const now = new Map(after.map((f) => [frontendKey(f), f]));
-  return before.some(
-    (f) => f.protocol === 'TCP' && f.endpoints.some((e) => !now.get(frontendKey(f))?.endpoints.includes(e)),
-  );
-}
-
-/**
- * Of the flows that are there, those that aim at a frontend of the ruleset and are sent to none of its endpoints. For
- * UDP flows at the first pass after a start, when nobody knows what the rules before were, and for TCP connections that
- * nobody answered yet: every try again of the client would keep them going.
- */
-export function misledFlows(ruleset: Ruleset, flows: readonly Flow[]): StaleFlow[] {
-  const frontends = new Map<string, Set<string>>();
-  for (const frontend of [...ruleset.fragments.values()].flatMap((f) => f.tracked)) {
-    const endpoints = frontends.get(frontendKey(frontend)) ?? new Set();
-    for (const endpoint of frontend.endpoints) endpoints.add(endpoint);
-    frontends.set(frontendKey(frontend), endpoints);
-  }
-  return flows
-    .filter((flow) => {
-      // A port of the machine that nobody redirected belongs to a process of some machine: none of ours to end.
-      const anywhere =
-        flow.address === flow.endpoint
-          ? undefined
-          : frontends.get(frontendKey({ protocol: flow.protocol, port: flow.port }));
-      const endpoints = frontends.get(frontendKey(flow)) ?? anywhere;
-      return endpoints !== undefined && !endpoints.has(flow.endpoint);
-    })
-    .map((flow) => ({ ...flow, ...(flow.protocol === 'TCP' && { unanswered: true as const }) }));
-}
-
-function frontendKey({ protocol, address = '', port }: Pick<TrackedFrontend, 'protocol' | 'address' | 'port'>): string {
-  return `${protocol} ${address}:${port}`;
-}
-
-function aim({ protocol, address, port }: TrackedFrontend): StaleFlow {
-  return { protocol, ...(address !== undefined && { address }), port };
 }

@@ -1,9 +1,10 @@
 /**
- * The part of the table that depends on no Service and no pod: hooks, dispatch, masquerading, refusal. README.md tells
- * a packet's way.
+ * The part of the table that the node's policy alone decides: hooks, dispatch, masquerading, refusal. README.md tells a
+ * packet's way.
  */
 import { readKey } from '../../../contracts/objects/own-key.ts';
 import { nthAddress } from '../../../contracts/ipv4.ts';
+import type { NodePolicy } from '../data-plane/plan.ts';
 import {
   CHAINS,
   CONTAINERS,
@@ -15,19 +16,6 @@ import {
   type RejectMatch,
   type Rule,
 } from './model.ts';
-
-export interface FrameInput {
-  /** Range of all pods. */
-  readonly podRange: string;
-  /** Range of Service addresses. */
-  readonly serviceRange: string;
-  /** Pod range of this node; absent until it has one. */
-  readonly localRange: string | undefined;
-  /** Addresses that nodes reach each other at. */
-  readonly nodeAddresses: readonly string[];
-  /** UDP port that the overlay device of this machine listens on; absent where it has none. */
-  readonly overlayPort: number | undefined;
-}
 
 /** Owner name of the frame: sorts before every other owner, so none can take an element from it. */
 export const FRAME = '';
@@ -75,12 +63,12 @@ const FRAME_CONTAINERS: readonly Container[] = [
   { name: CONTAINERS.nodeAddresses, kind: 'set', key: ['ipv4_addr'], comment: 'addresses of the nodes' },
 ];
 
-export function compileFrame(input: FrameInput): Fragment {
-  const { localRange } = input;
+export function compileFrame(policy: NodePolicy): Fragment {
+  const { localRange } = policy;
   const egress: readonly Rule[] =
     localRange === undefined
       ? []
-      : [{ kind: 'masquerade-egress', local: localRange, pods: input.podRange, nodes: CONTAINERS.nodeAddresses }];
+      : [{ kind: 'masquerade-egress', local: localRange, pods: policy.podRange, nodes: CONTAINERS.nodeAddresses }];
   const rules: readonly (readonly [string, readonly Rule[]])[] = [
     [
       CHAINS.services,
@@ -102,7 +90,7 @@ export function compileFrame(input: FrameInput): Fragment {
     [
       CHAINS.rejectServices,
       [
-        ...reject({ what: 'range', cidr: input.serviceRange }),
+        ...reject({ what: 'range', cidr: policy.serviceRange }),
         ...reject({ what: 'services', set: CONTAINERS.deadServices }),
       ],
     ],
@@ -112,9 +100,9 @@ export function compileFrame(input: FrameInput): Fragment {
     [CHAINS.postrouting, [{ kind: 'jump-marked', chain: CHAINS.fromService }, ...egress]],
     [
       CHAINS.overlayGuard,
-      input.overlayPort === undefined
+      policy.overlayPort === undefined
         ? []
-        : [{ kind: 'drop-strangers', port: input.overlayPort, set: CONTAINERS.nodeAddresses }],
+        : [{ kind: 'drop-strangers', port: policy.overlayPort, set: CONTAINERS.nodeAddresses }],
     ],
     // The host's end of every pod's link has the address that is lent: it is this machine's wherever there is a pod to
     // be reached.
@@ -139,10 +127,10 @@ export function compileFrame(input: FrameInput): Fragment {
     const hook = readKey(HOOKS, name);
     return { name, rules: list, ...(hook && { hook }) };
   });
-  const elements = [...new Set(input.nodeAddresses)]
+  const elements = [...new Set(policy.nodeAddresses)]
     .sort()
     .map((key): Element => ({ container: CONTAINERS.nodeAddresses, key }));
-  return { chains, containers: FRAME_CONTAINERS, elements, tracked: [] };
+  return { chains, containers: FRAME_CONTAINERS, elements };
 }
 
 function reject(match: RejectMatch): Rule[] {

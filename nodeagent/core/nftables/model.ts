@@ -3,13 +3,7 @@
  * Names are those of the kernel: chain, set, map, element, verdict.
  */
 
-export type Protocol = 'TCP' | 'UDP' | 'SCTP';
-
-/** Where a connection may end: an IPv4 address and a port. */
-export interface Target {
-  readonly address: string;
-  readonly port: number;
-}
+import type { Protocol, Target } from '../data-plane/plan.ts';
 
 export interface Hook {
   readonly type: 'nat' | 'filter';
@@ -88,20 +82,6 @@ export interface Element {
   readonly chain?: string;
 }
 
-/** Where clients aim, and who may have their flows: what the connection tracker's memory is compared with. */
-export interface TrackedFrontend {
-  readonly protocol: Protocol;
-  /** Absent for a port of the machine: any of its addresses. */
-  readonly address?: string;
-  readonly port: number;
-  /** Addresses of the endpoints that get new connections, ordered. */
-  readonly endpoints: readonly string[];
-  /** Addresses of all endpoints that exist, also those that only keep the connections they have. */
-  readonly known: readonly string[];
-  /** Those of them that nobody answers at once they are known no more: their pods terminate. */
-  readonly ending: readonly string[];
-}
-
 /**
  * What one owner contributes to the table: a Service or a pod with host ports, by its object key, or the table's frame.
  */
@@ -109,7 +89,6 @@ export interface Fragment {
   readonly chains: readonly Chain[];
   readonly containers: readonly Container[];
   readonly elements: readonly Element[];
-  readonly tracked: readonly TrackedFrontend[];
 }
 
 /** One claim on an element key; where several owners claim one key, the first owner by name has it. */
@@ -137,24 +116,6 @@ export type Command =
   | { readonly do: 'add-elements'; readonly container: string; readonly elements: readonly Element[] }
   | { readonly do: 'delete-chain'; readonly chain: string }
   | { readonly do: 'delete-container'; readonly container: string };
-
-/** Flows that the connection tracker must forget: with `endpoint`, those sent there; without, all of that frontend. */
-export interface StaleFlow {
-  readonly protocol: Protocol;
-  readonly address?: string;
-  readonly port: number;
-  readonly endpoint?: string;
-  /** Only TCP connections that nobody has answered yet. */
-  readonly unanswered?: true;
-}
-
-/** A flow that the connection tracker knows: where the client aims, and who answers. */
-export interface Flow {
-  readonly protocol: Protocol;
-  readonly address: string;
-  readonly port: number;
-  readonly endpoint: string;
-}
 
 /** Packet mark bit of what a Service chain has redirected; set and cleared within one pass through the machine. */
 export const SERVICE_MARK = 0x2000;

@@ -1,39 +1,26 @@
 /** Names inside the table: the same Service always gets the same ones, and a person can read them. */
 import { createHash } from 'node:crypto';
-import type { Protocol, Target } from './model.ts';
+import type { Forwarding, Target } from '../data-plane/plan.ts';
 
 function digest(...parts: readonly (string | number)[]): string {
   return createHash('sha256').update(parts.join('\0')).digest('hex').slice(0, 8);
 }
 
-export interface PortIdentity {
-  readonly namespace: string;
-  readonly service: string;
-  /** Port name, or the number as text where the port has no name. */
-  readonly port: string;
-  readonly protocol: Protocol;
-}
-
-/** `svc-web-http-1f2e3d4c`: at most 53 characters; the namespace is in the hash and in the chain's comment. */
-export function serviceChainName(id: PortIdentity): string {
-  return `svc-${id.service.slice(0, 24)}-${id.port.slice(0, 15)}-${digest(id.namespace, id.service, id.port, id.protocol)}`;
-}
-
-/** `default/web:http TCP`. */
-export function describePort(id: PortIdentity): string {
-  return `${id.namespace}/${id.service}:${id.port} ${id.protocol}`;
-}
-
-/** `host-web-0-8080-1f2e3d4c`: at most 43 characters; namespace and address are in the hash. */
-export function hostPortChainName(
-  namespace: string,
-  pod: string,
-  hostIP: string,
-  port: number,
-  protocol: Protocol,
-  target: Target,
-): string {
-  return `host-${pod.slice(0, 24)}-${port}-${digest(namespace, pod, hostIP, port, protocol, target.port)}`;
+/**
+ * `svc-web-http-1f2e3d4c` or `host-web-0-8080-1f2e3d4c`: at most 53 characters. What does not fit is in the hash, and
+ * in the chain's comment.
+ */
+export function forwardingChainName({ origin, protocol }: Pick<Forwarding, 'origin' | 'protocol'>): string {
+  switch (origin.of) {
+    case 'service-port': {
+      const { namespace, service, port } = origin;
+      return `svc-${service.slice(0, 24)}-${port.slice(0, 15)}-${digest(namespace, service, port, protocol)}`;
+    }
+    case 'host-port': {
+      const { namespace, pod, hostIP, hostPort, containerPort } = origin;
+      return `host-${pod.slice(0, 24)}-${hostPort}-${digest(namespace, pod, hostIP, hostPort, protocol, containerPort)}`;
+    }
+  }
 }
 
 /** Chain of one endpoint with session affinity, of the frontends whose chain is `of`. */

@@ -1,6 +1,7 @@
 /**
  * The model as `nft -f` text. One command a line; needs nftables 0.9.8 and Linux 5.10 or newer (comments on chains).
  */
+import type { Target } from '../data-plane/plan.ts';
 import {
   SERVICE_MARK,
   type Chain,
@@ -9,7 +10,6 @@ import {
   type Element,
   type RejectMatch,
   type Rule,
-  type Target,
 } from './model.ts';
 
 /** Elements a line: nft reads one line as one netlink batch entry, and very long lines are slow to parse. */

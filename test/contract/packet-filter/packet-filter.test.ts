@@ -1,99 +1,88 @@
-/** One suite for everything that is a PacketFilter: the table in memory and the kernel's. */
+/** One suite for everything that is a PacketFilter: the plan in memory and the kernel's table. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { applyCommands, MemoryPacketFilter } from '../../../nodeagent/adapters/memory/packet-filter.ts';
+import { MemoryPacketFilter } from '../../../nodeagent/adapters/memory/packet-filter.ts';
 import { createNftPacketFilter } from '../../../nodeagent/adapters/nft/nft-packet-filter.ts';
-import { changeRuleset, EMPTY_RULESET, renderWhole } from '../../../nodeagent/core/nftables/delta.ts';
-import type { Command, Ruleset } from '../../../nodeagent/core/nftables/model.ts';
-import { describeDamage } from '../../../nodeagent/core/nftables/verify.ts';
+import type { PlanChange } from '../../../nodeagent/core/data-plane/plan.ts';
 import { FilterRefusedError, type PacketFilter } from '../../../nodeagent/ports/packet-filter.ts';
 import { cannotRun, makeNamespace, removeNamespaces, type Namespace } from '../../integration/network/namespace.ts';
-import {
-  compileRandom,
-  fragmentsBetween,
-  randomCluster,
-  type RandomCluster,
-} from '../../unit/network/random-cluster.ts';
+import { planBetween, planRandom, randomCluster } from '../../unit/network/random-cluster.ts';
+import { cluster, endpoint, node, service, slice } from '../../unit/network/world.ts';
 
 const { signal } = new AbortController();
 
-function rulesetOf(cluster: RandomCluster): Ruleset {
-  return changeRuleset(EMPTY_RULESET, compileRandom(cluster)).next;
-}
-
 interface Subject {
   readonly filter: PacketFilter;
-  /** The table's content without order, handles and counters. */
+  /** Our rules, whatever they are made of, without order, handles and counters. */
   content(): Promise<unknown>;
-  deleteTable(): Promise<void>;
+  deleteRules(): Promise<void>;
 }
+
+/** A Service of two endpoints, and what follows when one of them is not ready any more. */
+const web = service('web', '198.19.128.10', [{ port: 80, nodePort: 30080 }]);
+const BOTH = [
+  cluster(),
+  node('n1', '198.18.0.1', '198.19.1.0/24'),
+  web,
+  slice(web, [endpoint('198.19.1.5'), endpoint('198.19.2.5')]),
+];
+const ONE = [...BOTH.slice(0, 3), slice(web, [endpoint('198.19.1.5', 'unready'), endpoint('198.19.2.5')])];
+const plan = planRandom(BOTH);
+const oneLeaves = planBetween(BOTH, ONE);
+const goes: PlanChange = { forwardings: new Map([['services/default/web', []]]) };
 
 function packetFilterContract(make: () => Subject): void {
   let subject: Subject;
   before(() => {
     subject = make();
   });
-  const [sample] = fc.sample(randomCluster, { numRuns: 1, seed: 7 });
-  const some = rulesetOf(sample ?? []);
 
-  it('has no generation before the first transaction', async () => {
+  it('has no generation before the first write, and nothing that could be changed', async () => {
     assert.equal((await subject.filter.survey(signal)).generation, undefined);
+    assert.equal(await subject.filter.present(signal), false);
+    await assert.rejects(subject.filter.change(oneLeaves, '1', signal), FilterRefusedError);
     assert.equal(await subject.filter.present(signal), false);
   });
 
   it('reads back what it wrote', async () => {
-    await subject.filter.apply({ commands: renderWhole(some), generation: '1' }, signal);
-    assert.equal(describeDamage(some, '1', await subject.filter.survey(signal)), undefined);
+    await subject.filter.replace(plan, '1', signal);
+    assert.deepEqual(await subject.filter.survey(signal), { generation: '1', damage: undefined });
     assert.equal(await subject.filter.present(signal), true);
+    await subject.filter.change(oneLeaves, '2', signal);
+    assert.deepEqual(await subject.filter.survey(signal), { generation: '2', damage: undefined });
   });
 
-  it('changes nothing when a transaction is refused', async () => {
+  it('writes nothing where nothing changes', async () => {
     const before = await subject.content();
-    const commands: Command[] = [
-      { do: 'add-chain', chain: { name: 'fresh' } },
-      { do: 'delete-chain', chain: 'not-there' },
-    ];
-    await assert.rejects(subject.filter.apply({ commands, generation: '2' }, signal), FilterRefusedError);
+    assert.deepEqual(await subject.filter.change(oneLeaves, '3', signal), { commands: 0 });
     assert.deepEqual(await subject.content(), before);
-    assert.equal((await subject.filter.survey(signal)).generation, '1');
+    assert.equal((await subject.filter.survey(signal)).generation, '2');
   });
 
-  it('refuses to remove a chain that is referred to', async () => {
-    await assert.rejects(
-      subject.filter.apply({ commands: [{ do: 'delete-chain', chain: 'services' }], generation: '2' }, signal),
-      FilterRefusedError,
-    );
-  });
-
-  it('notices that the table was deleted, refuses a delta, and takes a whole one', async () => {
-    await subject.deleteTable();
+  it('notices that the rules were deleted, refuses a change until it may write all of them', async () => {
+    await subject.deleteRules();
     assert.equal(await subject.filter.present(signal), false);
-    assert.notEqual(describeDamage(some, '1', await subject.filter.survey(signal)), undefined);
-    await assert.rejects(
-      subject.filter.apply(
-        { commands: [{ do: 'set-rules', chain: 'services', fresh: false, rules: [] }], generation: '2' },
-        signal,
-      ),
-      FilterRefusedError,
-    );
-    await subject.filter.apply({ commands: renderWhole(some), generation: '3' }, signal);
-    assert.equal(describeDamage(some, '3', await subject.filter.survey(signal)), undefined);
+    const { generation, damage } = await subject.filter.survey(signal);
+    assert.equal(generation, undefined);
+    assert.notEqual(damage, undefined);
+    for (const next of ['4', '5']) {
+      await assert.rejects(subject.filter.change(goes, next, signal), FilterRefusedError);
+      assert.equal(await subject.filter.present(signal), false);
+    }
+    await subject.filter.replace(plan, '6', signal);
+    assert.deepEqual(await subject.filter.survey(signal), { generation: '6', damage: undefined });
   });
 
-  it('is the same after a delta as after writing the whole', async () => {
+  it('is the same after a change as after writing the whole', async () => {
     await fc.assert(
       fc.asyncProperty(randomCluster, randomCluster, async (a, b) => {
-        const from = rulesetOf(a);
-        await subject.filter.apply({ commands: renderWhole(from), generation: 'a' }, signal);
-        await subject.filter.apply(
-          { commands: changeRuleset(from, fragmentsBetween(a, b)).commands, generation: 'b' },
-          signal,
-        );
+        await subject.filter.replace(planRandom(a), 'a', signal);
+        const { commands } = await subject.filter.change(planBetween(a, b), 'b', signal);
         const stepped = await subject.content();
-        await subject.filter.apply({ commands: renderWhole(rulesetOf(b)), generation: 'b' }, signal);
+        await subject.filter.replace(planRandom(b), commands === 0 ? 'a' : 'b', signal);
         assert.deepEqual(stepped, await subject.content());
-        assert.equal(describeDamage(rulesetOf(b), 'b', await subject.filter.survey(signal)), undefined);
+        assert.equal((await subject.filter.survey(signal)).damage, undefined);
       }),
       { numRuns: 25 },
     );
@@ -114,7 +103,7 @@ function packetFilterContract(make: () => Subject): void {
     );
   });
 
-  it('tells of what others do to the table, and of nothing that it does itself', async () => {
+  it('tells of what others do to the rules, and of nothing that it does itself', async () => {
     const stop = new AbortController();
     let heard: (change: string) => void = () => undefined;
     const told: string[] = [];
@@ -132,22 +121,21 @@ function packetFilterContract(make: () => Subject): void {
       over = true;
     });
     while (!over) {
-      await subject.filter.apply({ commands: renderWhole(some), generation: 'w0' }, signal);
-      await subject.deleteTable();
+      await subject.filter.replace(plan, 'w0', signal);
+      await subject.deleteRules();
       await new Promise((resolve) => {
         setTimeout(resolve, 20);
       });
     }
-    assert.equal(await first, 'own-table');
-    for (const generation of generations)
-      await subject.filter.apply({ commands: renderWhole(some), generation }, signal);
+    assert.equal(await first, 'own-rules');
+    for (const generation of generations) await subject.filter.replace(plan, generation, signal);
     told.length = 0;
     const second = new Promise<string>((resolve) => {
       heard = resolve;
     });
-    await subject.deleteTable();
-    assert.equal(await second, 'own-table');
-    assert.deepEqual(told, ['own-table']);
+    await subject.deleteRules();
+    assert.equal(await second, 'own-rules');
+    assert.deepEqual(told, ['own-rules']);
     stop.abort(new Error('enough'));
     await assert.rejects(watch, /enough/);
   });
@@ -162,8 +150,11 @@ describe('packet filter in memory', () => {
     const filter = new MemoryPacketFilter();
     return {
       filter,
-      content: () => Promise.resolve(filter.table && applyCommands(filter.table, [])),
-      deleteTable: () => Promise.resolve(filter.deleteTable()),
+      content: () =>
+        Promise.resolve(
+          filter.plan && { policy: filter.plan.policy, forwardings: new Map([...filter.plan.forwardings].sort()) },
+        ),
+      deleteRules: () => Promise.resolve(filter.deleteRules()),
     };
   });
 });
@@ -178,7 +169,7 @@ describe('packet filter of the kernel', { skip: cannotRun() ?? false }, () => {
     return {
       filter: createNftPacketFilter(ns),
       content: async () => blocksOf(await ns.sh('nft', '-s', 'list', 'table', 'ip', 'plumbline')),
-      deleteTable: async () => {
+      deleteRules: async () => {
         await ns.sh('nft', 'delete', 'table', 'ip', 'plumbline');
       },
     };
@@ -196,9 +187,14 @@ describe('packet filter of the kernel', { skip: cannotRun() ?? false }, () => {
     ];
     const before = await foreign();
     const filter = createNftPacketFilter(ns);
-    await filter.apply({ commands: renderWhole(rulesetOf([])), generation: '9' }, signal);
+    await filter.replace(plan, '9', signal);
     assert.deepEqual(await foreign(), before);
-    assert.deepEqual(await filter.forwardDrops('198.19.0.0/17', signal), ['ip filter FORWARD']);
+    assert.deepEqual(await filter.forwardDrops('198.19.0.0/17', signal), [
+      {
+        chain: 'ip filter FORWARD',
+        remedy: 'iptables -I FORWARD -s 198.19.0.0/17 -j ACCEPT; iptables -I FORWARD -d 198.19.0.0/17 -j ACCEPT',
+      },
+    ]);
     await ns.sh('nft', 'add rule ip filter FORWARD ip saddr 198.19.0.0/17 accept');
     assert.deepEqual(await filter.forwardDrops('198.19.0.0/17', signal), []);
   });
@@ -207,27 +203,45 @@ describe('packet filter of the kernel', { skip: cannotRun() ?? false }, () => {
     it(`sees that the table is not as it was after nft ${damage}`, async () => {
       const ns = enter();
       const filter = createNftPacketFilter(ns);
-      await filter.apply({ commands: renderWhole(rulesetOf([])), generation: '9' }, signal);
+      await filter.replace(plan, '9', signal);
       assert.equal(await filter.present(signal), true);
       await ns.sh('nft', damage);
       assert.equal(await filter.present(signal), false);
     });
   }
 
-  it('tells in one sentence what nft refused', async () => {
+  it('needs one command where one endpoint of a Service leaves', async () => {
+    const elsewhere = [...BOTH.slice(0, 3), slice(web, [endpoint('198.19.2.5'), endpoint('198.19.2.6')])];
     const filter = createNftPacketFilter(enter());
+    await filter.replace(planRandom(elsewhere), '1', signal);
+    const left = [...BOTH.slice(0, 3), slice(web, [endpoint('198.19.2.5')])];
+    assert.deepEqual(await filter.change(planBetween(elsewhere, left), '2', signal), { commands: 1 });
+  });
+
+  it('changes nothing of a write that is refused in its midst, says in one sentence why, and writes all then', async () => {
+    const ns = enter();
+    const filter = createNftPacketFilter(ns);
+    const content = async (): Promise<unknown> =>
+      blocksOf(await ns.sh('nft', '-s', 'list', 'table', 'ip', 'plumbline'));
+    await filter.replace(plan, '1', signal);
+    await ns.sh('nft', 'delete element ip plumbline service-ips { 198.19.128.10 . tcp . 80 }');
+    const before = await content();
     await assert.rejects(
-      filter.apply(
-        {
-          commands: [
-            { do: 'add-elements', container: 'nowhere', elements: [{ container: 'nowhere', key: '198.18.0.1' }] },
-          ],
-          generation: '1',
-        },
-        signal,
-      ),
-      /^FilterRefusedError: nft refused: No such file or directory.* in "add element ip plumbline nowhere/,
+      filter.change(goes, '2', signal),
+      /^FilterRefusedError: nft refused: .*No such file or directory.* in "delete element ip plumbline service-ips/,
     );
+    assert.deepEqual(await content(), before);
+    await assert.rejects(filter.change(goes, '2', signal), /it is not known what is in the kernel/);
+    await filter.replace(plan, '3', signal);
+    assert.deepEqual(await filter.survey(signal), { generation: '3', damage: undefined });
+  });
+
+  it('tells which chain is not as it was written', async () => {
+    const ns = enter();
+    const filter = createNftPacketFilter(ns);
+    await filter.replace(plan, '1', signal);
+    await ns.sh('nft', 'flush chain ip plumbline services');
+    assert.deepEqual(await filter.survey(signal), { generation: '1', damage: 'chain services has 0 rules, not 4' });
   });
 });
 

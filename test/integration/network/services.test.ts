@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { createIpRouting } from '../../../nodeagent/adapters/ip/ip-routing.ts';
-import { networkSettings } from '../../../nodeagent/core/nftables/compile.ts';
+import { networkSettings } from '../../../nodeagent/core/data-plane/network.ts';
 import { diffRouting } from '../../../nodeagent/core/routes/diff.ts';
 import { wantRouting } from '../../../nodeagent/core/routes/want.ts';
 import { cluster, endpoint, service, slice } from '../../unit/network/world.ts';

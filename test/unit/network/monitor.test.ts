@@ -34,9 +34,9 @@ describe('what nft monitor says', () => {
         'delete table ip plumbline',
         END,
       ],
-      ['own-table'],
+      ['own-rules'],
     ],
-    ['a rule of ours is deleted', ['delete rule ip plumbline services handle 9', END], ['own-table']],
+    ['a rule of ours is deleted', ['delete rule ip plumbline services handle 9', END], ['own-rules']],
     [
       'a table with a longer name, and one of another family',
       ['add table ip plumbline2', 'add rule ip plumbline2 a drop', 'add rule ip6 plumbline a drop', END],
@@ -47,12 +47,12 @@ describe('what nft monitor says', () => {
       ['add chain ip filter FORWARD { type filter hook forward priority filter; policy drop; }', END],
       ['others'],
     ],
-    ['everything is flushed', ['delete table ip plumbline', 'delete table ip filter', END], ['own-table', 'others']],
+    ['everything is flushed', ['delete table ip plumbline', 'delete table ip filter', END], ['own-rules', 'others']],
     ['nothing before the transaction is over', ['delete table ip plumbline'], []],
     [
       'one after ours is told',
       ['add rule ip plumbline generation jump anchor comment "7"', END, 'delete table ip plumbline', END],
-      ['own-table'],
+      ['own-rules'],
     ],
     ['events were lost', ['# ERROR: We lost some netlink events!', END], ['others']],
   ];

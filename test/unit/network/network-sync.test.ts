@@ -7,7 +7,8 @@ import type { NetworkState } from '../../../nodeagent/core/assignment.ts';
 import type { Link, RoutingStep } from '../../../nodeagent/core/routes/model.ts';
 import { startNetworkSync, type NetworkSync } from '../../../nodeagent/loops/network-sync.ts';
 import type { CniConfigFile } from '../../../nodeagent/ports/cni-config.ts';
-import { FilterRefusedError, type FilterTransaction } from '../../../nodeagent/ports/packet-filter.ts';
+import type { PlanChange, ServicePlan } from '../../../nodeagent/core/data-plane/plan.ts';
+import { FilterRefusedError, type FilterWrite, type ForwardDrop } from '../../../nodeagent/ports/packet-filter.ts';
 import type { Routing } from '../../../nodeagent/ports/routing.ts';
 import { cluster, endpoint, node, pod, podEndpoint, service, slice, TestAssignment, TestLocalPods } from './world.ts';
 
@@ -62,14 +63,25 @@ class Filter extends MemoryPacketFilter {
   failures: Error[] = [];
   hold: Promise<void> = Promise.resolve();
   drops: string[] = [];
-  override async apply(transaction: FilterTransaction, signal: AbortSignal): Promise<void> {
+  override async replace(plan: ServicePlan, generation: string, signal: AbortSignal): Promise<FilterWrite> {
+    await this.mayFail();
+    return super.replace(plan, generation, signal);
+  }
+  override async change(change: PlanChange, generation: string, signal: AbortSignal): Promise<FilterWrite> {
+    await this.mayFail();
+    return super.change(change, generation, signal);
+  }
+  override forwardDrops(): Promise<readonly ForwardDrop[]> {
+    return Promise.resolve(this.drops.map((chain) => ({ chain, remedy: `open ${chain}` })));
+  }
+  /** Who gets new connections to the Service `web`. */
+  web(): readonly string[] | undefined {
+    return this.leads('TCP', { at: 'service-address', address: '198.19.128.10', port: 80 });
+  }
+  private async mayFail(): Promise<void> {
     await this.hold;
     const failure = this.failures.shift();
     if (failure) throw failure;
-    await super.apply(transaction, signal);
-  }
-  override forwardDrops(): Promise<readonly string[]> {
-    return Promise.resolve(this.drops);
   }
 }
 
@@ -155,7 +167,7 @@ describe('network loop', () => {
     const w = start();
     await w.sync.synced();
     assert.deepEqual(w.states, [{ version: '1', error: null }]);
-    assert.ok(w.filter.table?.elements.get('service-ips')?.has('198.19.128.10 . tcp . 80'));
+    assert.deepEqual(w.filter.web(), ['198.19.1.2:8080']);
     assert.ok(w.cniText?.includes('198.19.1.0/24'));
     assert.ok(w.steps.some((s) => s.tool === 'sysctl' && s.path === 'net/ipv4/ip_forward'));
   });
@@ -170,12 +182,12 @@ describe('network loop', () => {
     w.assignment.set(slice(web, [endpoint('198.19.1.3')]));
     await Promise.resolve();
     for (let i = 4; i < 50; i += 1) w.assignment.set(slice(web, [endpoint(`198.19.1.${i}`)]));
-    const before = w.filter.transactions.length;
+    const before = w.filter.writes.length;
     release();
     await w.sync.synced();
-    assert.ok(w.filter.transactions.length - before <= 2);
+    assert.ok(w.filter.writes.length - before <= 2);
     assert.equal(w.states.at(-1)?.version, w.assignment.current().version);
-    assert.ok(w.filter.table?.elements.get('hairpin')?.has('198.19.1.49 . 198.19.1.49'));
+    assert.ok(w.filter.web()?.includes('198.19.1.49:8080'));
   });
 
   it('writes nothing for a change that concerns it not, and moves the version', async () => {
@@ -183,18 +195,18 @@ describe('network loop', () => {
     await w.sync.synced();
     w.assignment.set({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x', namespace: 'default' } });
     await w.sync.synced();
-    assert.equal(w.filter.transactions.length, 1);
+    assert.equal(w.filter.writes.length, 1);
     assert.equal(w.cniWrites, 1);
     assert.deepEqual(w.states.at(-1), { version: '2', error: null });
   });
 
-  it('writes the whole table when a delta is refused', async () => {
+  it('writes all rules when a delta is refused', async () => {
     const w = start();
     await w.sync.synced();
     w.filter.failures.push(new FilterRefusedError('no such chain'));
     w.assignment.set(slice(web, [endpoint('198.19.1.3')]));
     await w.sync.synced();
-    assert.equal(w.filter.transactions.at(-1)?.commands[0]?.do, 'replace-table');
+    assert.equal(w.filter.writes.at(-1)?.whole, true);
     assert.deepEqual(w.states.at(-1), { version: '2', error: null });
   });
 
@@ -235,7 +247,7 @@ describe('network loop', () => {
       }),
       'routes: no ip program',
     );
-    assert.ok(w.filter.table?.elements.get('hairpin')?.has('198.19.1.9 . 198.19.1.9'));
+    assert.ok(w.filter.web()?.includes('198.19.1.9:8080'));
     assert.equal(w.states.at(-1)?.version, '1');
     w.routingError = undefined;
     await w.clock.pass();
@@ -249,10 +261,10 @@ describe('network loop', () => {
     assert.equal(await w.clock.asleep(), 60_000);
     // Nobody heard of it.
     w.filter.watchers.clear();
-    w.filter.deleteTable();
+    w.filter.deleteRules();
     await w.clock.pass();
     await w.clock.asleep();
-    assert.ok(w.filter.table?.chains.has('services'));
+    assert.ok(w.filter.web());
   });
 
   it('looks at its beat although changes keep coming', async () => {
@@ -260,7 +272,7 @@ describe('network loop', () => {
     await w.sync.synced();
     // Nobody heard of it.
     w.filter.watchers.clear();
-    w.filter.deleteTable();
+    w.filter.deleteRules();
     w.steps.length = 0;
     for (let i = 3; i < 6; i += 1) {
       await w.clock.asleep();
@@ -268,16 +280,16 @@ describe('network loop', () => {
       w.assignment.set({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: `x${i}`, namespace: 'default' } });
       await w.sync.synced();
     }
-    assert.ok(w.filter.table?.chains.has('services'));
+    assert.ok(w.filter.web());
     assert.ok(w.steps.length > 0, 'routes were looked at');
   });
 
   it('repairs the table as soon as it hears of a change, and tells it', async () => {
     const w = start();
     await w.sync.synced();
-    w.filter.deleteTable();
+    w.filter.deleteRules();
     await w.sync.synced();
-    assert.ok(w.filter.table?.chains.has('services'));
+    assert.ok(w.filter.web());
     assert.deepEqual(w.events, ['PacketFilterRepaired']);
     assert.deepEqual(w.states, [{ version: '1', error: null }]);
   });
@@ -286,15 +298,15 @@ describe('network loop', () => {
     const w = start();
     await w.sync.synced();
     for (let i = 0; i < 5; i += 1) {
-      w.filter.deleteTable();
+      w.filter.deleteRules();
       await w.sync.synced();
     }
-    assert.equal(w.filter.transactions.length, 2);
-    assert.equal(w.filter.table, undefined);
+    assert.equal(w.filter.writes.length, 2);
+    assert.equal(w.filter.plan, undefined);
     await w.clock.pass();
     await w.sync.synced();
-    assert.ok(w.filter.table);
-    assert.equal(w.filter.transactions.length, 3);
+    assert.ok(w.filter.plan);
+    assert.equal(w.filter.writes.length, 3);
   });
 
   it('tells of foreign drops as soon as it hears of them, and of their end', async () => {
@@ -308,7 +320,7 @@ describe('network loop', () => {
     }
     assert.match(
       w.states[1]?.error ?? '',
-      /^chain inet firewalld filter_FORWARD drops .* Accept them there: nft insert rule inet firewalld filter_FORWARD ip saddr 198\.19\.0\.0\/17 accept; nft insert rule/,
+      /^chain inet firewalld filter_FORWARD drops .* Accept them there: open inet firewalld filter_FORWARD$/,
     );
     assert.deepEqual(w.states[2], { version: '1', error: null });
   });
@@ -381,7 +393,7 @@ describe('network loop', () => {
     const hosted = pod('p', [{ containerPort: 80, hostPort: 8080 }]);
     const w = start([...BASE, hosted]);
     await w.sync.synced();
-    const anywhere = (): boolean => w.filter.table?.elements.get('host-ports-anywhere')?.has('tcp . 8080') ?? false;
+    const anywhere = (): boolean => w.filter.leads('TCP', { at: 'host-port', port: 8080 }) !== undefined;
     assert.equal(anywhere(), false);
     w.pods.see(hosted, '198.19.1.7', false);
     await w.sync.synced();
@@ -402,12 +414,12 @@ describe('network loop', () => {
     await w.sync.synced();
     w.pods.see(own, '198.19.1.9');
     await w.sync.synced();
-    assert.ok(w.filter.table?.elements.get('hairpin')?.has('198.19.1.9 . 198.19.1.9'));
+    assert.ok(w.filter.web()?.includes('198.19.1.9:8080'));
     w.pods.see(own, '198.19.1.9', false);
     await w.sync.synced();
-    assert.equal(w.filter.table?.elements.get('hairpin')?.size, 0);
+    assert.deepEqual(w.filter.web(), ['198.19.2.2:8080']);
     assert.deepEqual(
-      w.filter.transactions.slice(1).map((t) => t.commands.some((c) => c.do === 'replace-table')),
+      w.filter.writes.slice(1).map((write) => write.whole),
       [false, false],
     );
     assert.deepEqual(w.states, [{ version: '1', error: null }]);
@@ -443,7 +455,7 @@ describe('network loop', () => {
     w.assignment.current = current;
     await w.clock.pass();
     await w.sync.synced();
-    assert.ok(w.filter.table?.elements.get('hairpin')?.has('198.19.1.9 . 198.19.1.9'));
+    assert.ok(w.filter.web()?.includes('198.19.1.9:8080'));
   });
 
   it('rejects those who wait when it is closed', async () => {

@@ -3,8 +3,9 @@
  * where". Only the first packet of a connection is walked, which is the one that rules decide on.
  */
 import { parseRange, rangeHas } from '../../../contracts/ipv4.ts';
-import { SERVICE_MARK, type Protocol, type Rule, type Target } from '../../../nodeagent/core/nftables/model.ts';
-import type { MemoryTable } from '../../../nodeagent/adapters/memory/packet-filter.ts';
+import type { Protocol, Target } from '../../../nodeagent/core/data-plane/plan.ts';
+import { SERVICE_MARK, type Rule } from '../../../nodeagent/core/nftables/model.ts';
+import type { NftTable } from './nft-table.ts';
 
 export interface Packet {
   readonly from: string;
@@ -38,7 +39,7 @@ type Verdict =
   | { readonly do: 'drop' }
   | { readonly do: 'fork'; readonly targets: readonly Target[] };
 
-export function tracePacket(table: MemoryTable, machine: Machine, packet: Packet): Outcome {
+export function tracePacket(table: NftTable, machine: Machine, packet: Packet): Outcome {
   const local = (address: string): boolean => machine.addresses.includes(address) || address.startsWith('127.');
   const first: State = {
     saddr: packet.from,
@@ -76,12 +77,7 @@ export function tracePacket(table: MemoryTable, machine: Machine, packet: Packet
   };
 }
 
-function walk(
-  table: MemoryTable,
-  chain: string,
-  state: State,
-  local: (address: string) => boolean,
-): Verdict | undefined {
+function walk(table: NftTable, chain: string, state: State, local: (address: string) => boolean): Verdict | undefined {
   for (const rule of table.chains.get(chain)?.rules ?? []) {
     const verdict = step(table, rule, state, local);
     if (verdict) return verdict;
@@ -89,7 +85,7 @@ function walk(
   return undefined;
 }
 
-function step(table: MemoryTable, rule: Rule, state: State, local: (address: string) => boolean): Verdict | undefined {
+function step(table: NftTable, rule: Rule, state: State, local: (address: string) => boolean): Verdict | undefined {
   const follow = (chain: string | undefined): Verdict | undefined =>
     chain === undefined ? undefined : (walk(table, chain, state, local) ?? { do: 'done' });
   const has = (set: string, key: string): boolean => table.elements.get(set)?.has(key) ?? false;

@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { objectKey, type KubeObject } from '../../../contracts/objects/index.ts';
 import type { LocalPods } from '../../../nodeagent/core/local-pods.ts';
-import { compileChanges, touchedBy, touchedByAll } from '../../../nodeagent/core/nftables/compile.ts';
-import type { FragmentChanges } from '../../../nodeagent/core/nftables/delta.ts';
-import { ServiceIndex } from '../../../nodeagent/core/nftables/service-index.ts';
-import { cluster, endpoint, node, pod, service, slice, TestAssignment } from './world.ts';
+import { planChange, touchedBy } from '../../../nodeagent/core/data-plane/assemble.ts';
+import type { PlanChange, ServicePlan } from '../../../nodeagent/core/data-plane/plan.ts';
+import { ServiceIndex } from '../../../nodeagent/core/data-plane/service-index.ts';
+import { cluster, endpoint, node, pod, service, slice, TestAssignment, wholePlan } from './world.ts';
 
 const randomEndpoint = fc
   .record({
@@ -78,18 +78,17 @@ export const randomCluster: fc.Arbitrary<RandomCluster> = fc
   ]);
 
 /** Everything, as after a start. */
-export function compileRandom(objects: RandomCluster): FragmentChanges {
+export function planRandom(objects: RandomCluster): ServicePlan {
   const view = new TestAssignment('n1', objects).current();
-  const scope = { view, pods: PODS, index: new ServiceIndex() };
-  return compileChanges(scope, touchedByAll(scope, []));
+  return wholePlan({ view, pods: PODS, index: new ServiceIndex() });
 }
 
 /** What moving from `a` to `b` changes, by keys. */
-export function fragmentsBetween(a: RandomCluster, b: RandomCluster): FragmentChanges {
+export function planBetween(a: RandomCluster, b: RandomCluster): PlanChange {
   const keys = [...a, ...b].map((o) => objectKey(o.kind, o.metadata.namespace, o.metadata.name));
   const index = new ServiceIndex();
   index.reset(new TestAssignment('n1', a).current());
   const view = new TestAssignment('n1', b).current();
   const scope = { view, pods: PODS, index };
-  return compileChanges(scope, { ...touchedBy(scope, new Set(keys)), frame: true });
+  return planChange(scope, { ...touchedBy(scope, new Set(keys)), policy: true });
 }

@@ -2,15 +2,28 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import type { EndpointSlice, KubeObject, Service } from '../../../contracts/objects/index.ts';
-import { applyCommands } from '../../../nodeagent/adapters/memory/packet-filter.ts';
 import { NO_LOCAL_PODS, type LocalPods } from '../../../nodeagent/core/local-pods.ts';
-import { compileChanges, touchedBy, touchedByAll } from '../../../nodeagent/core/nftables/compile.ts';
-import { changeRuleset, EMPTY_RULESET, renderWhole } from '../../../nodeagent/core/nftables/delta.ts';
+import { planChange, touchedBy } from '../../../nodeagent/core/data-plane/assemble.ts';
+import type { ServicePlan } from '../../../nodeagent/core/data-plane/plan.ts';
+import { ServiceIndex } from '../../../nodeagent/core/data-plane/service-index.ts';
+import { compilePlan } from '../../../nodeagent/core/nftables/compile.ts';
+import { changeRuleset, wholeRuleset } from '../../../nodeagent/core/nftables/delta.ts';
 import { renderTransaction } from '../../../nodeagent/core/nftables/render.ts';
-import { ServiceIndex } from '../../../nodeagent/core/nftables/service-index.ts';
-import type { Ruleset } from '../../../nodeagent/core/nftables/model.ts';
+import type { Command } from '../../../nodeagent/core/nftables/model.ts';
+import { applyCommands, type NftTable } from './nft-table.ts';
 import { tracePacket, type Outcome, type Packet } from './packet-trace.ts';
-import { cluster, endpoint, node, pod, podEndpoint, service, slice, TestAssignment, TestLocalPods } from './world.ts';
+import {
+  cluster,
+  endpoint,
+  node,
+  pod,
+  podEndpoint,
+  service,
+  slice,
+  TestAssignment,
+  TestLocalPods,
+  wholePlan,
+} from './world.ts';
 
 /** This node: 198.18.0.1, pods in 198.19.1.0/24. */
 const NODES = [node('n1', '198.18.0.1', '198.19.1.0/24'), node('n2', '198.18.0.2', '198.19.2.0/24')];
@@ -18,22 +31,22 @@ const HERE = '198.19.1.5';
 const ELSEWHERE = '198.19.2.5';
 const CLUSTER_IP = '198.19.128.10';
 
-function rulesetOf(...objects: KubeObject[]): Ruleset {
-  return rulesetWith(NO_LOCAL_PODS, objects);
+function planOf(pods: LocalPods, objects: readonly KubeObject[], overlayPort?: number): ServicePlan {
+  const view = new TestAssignment('n1', [cluster(), ...NODES, ...objects]).current();
+  return wholePlan({ view, pods, index: new ServiceIndex(), overlayPort });
 }
 
-function rulesetWith(pods: LocalPods, objects: readonly KubeObject[]): Ruleset {
-  const view = new TestAssignment('n1', [cluster(), ...NODES, ...objects]).current();
-  const scope = { view, pods, index: new ServiceIndex() };
-  return changeRuleset(EMPTY_RULESET, compileChanges(scope, touchedByAll(scope, []))).next;
+/** Commands that write everything. */
+function commandsFor(...objects: KubeObject[]): readonly Command[] {
+  return wholeRuleset(compilePlan(planOf(NO_LOCAL_PODS, objects))).commands;
+}
+
+function tableOf(pods: LocalPods, objects: readonly KubeObject[], overlayPort?: number): NftTable {
+  return applyCommands(undefined, wholeRuleset(compilePlan(planOf(pods, objects, overlayPort))).commands);
 }
 
 function ends(objects: readonly KubeObject[], packet: Packet): Outcome {
-  return tracePacket(
-    applyCommands(undefined, renderWhole(rulesetOf(...objects))),
-    { addresses: ['198.18.0.1', '198.19.1.1'] },
-    packet,
-  );
+  return tracePacket(tableOf(NO_LOCAL_PODS, objects), { addresses: ['198.18.0.1', '198.19.1.1'] }, packet);
 }
 
 function delivered(to: string, masqueraded = false): Outcome {
@@ -193,10 +206,7 @@ describe('where a packet ends', () => {
 
   it('sends a client of a sticky Service where it was before', () => {
     const svc = service('cart', CLUSTER_IP, [{ port: 80 }], { sessionAffinity: 'ClientIP' });
-    const table = applyCommands(
-      undefined,
-      renderWhole(rulesetOf(svc, slice(svc, [endpoint(HERE), endpoint(ELSEWHERE)]))),
-    );
+    const table = tableOf(NO_LOCAL_PODS, [svc, slice(svc, [endpoint(HERE), endpoint(ELSEWHERE)])]);
     const set = [...table.containers.values()].find((c) => c.timeoutSeconds === 10_800 && c.name.includes(ELSEWHERE));
     assert.ok(set);
     const stuck = {
@@ -310,11 +320,7 @@ describe('a host port', () => {
   const trace = (of: ReturnType<typeof pod>, see: (pods: TestLocalPods) => void, packet: Packet): Outcome => {
     const pods = new TestLocalPods();
     see(pods);
-    return tracePacket(
-      applyCommands(undefined, renderWhole(rulesetWith(pods, [of]))),
-      { addresses: ['198.18.0.1', '198.19.1.1'] },
-      packet,
-    );
+    return tracePacket(tableOf(pods, [of]), { addresses: ['198.18.0.1', '198.19.1.1'] }, packet);
   };
   for (const [name, of, packet, outcome] of cases)
     it(name, () => {
@@ -341,7 +347,7 @@ describe('a host port', () => {
     const second = pod('zweb', [{ containerPort: 80, hostPort: 8080 }]);
     pods.see(web, HERE);
     pods.see(second, '198.19.1.77');
-    const table = applyCommands(undefined, renderWhole(rulesetWith(pods, [second, web])));
+    const table = tableOf(pods, [second, web]);
     assert.deepEqual(
       tracePacket(table, { addresses: ['198.18.0.1'] }, { from: OUTSIDE, to: '198.18.0.1', port: 8080 }),
       delivered(`${HERE}:80`),
@@ -357,7 +363,7 @@ describe('endpoints that are pods of this node', () => {
     const pods = new TestLocalPods();
     see(pods);
     return tracePacket(
-      applyCommands(undefined, renderWhole(rulesetWith(pods, objects))),
+      tableOf(pods, objects),
       { addresses: ['198.18.0.1'] },
       { from: '198.19.1.9', to: CLUSTER_IP, port: 80 },
     );
@@ -415,14 +421,6 @@ describe('endpoints that are pods of this node', () => {
 });
 
 describe("the overlay's port", () => {
-  const table = (overlayPort: number | undefined): ReturnType<typeof applyCommands> => {
-    const view = new TestAssignment('n1', [cluster(), ...NODES]).current();
-    const scope = { view, pods: NO_LOCAL_PODS, index: new ServiceIndex(), overlayPort };
-    return applyCommands(
-      undefined,
-      renderWhole(changeRuleset(EMPTY_RULESET, compileChanges(scope, touchedByAll(scope, []))).next),
-    );
-  };
   const frame = (from: string, port = 8472): Packet => ({ from, to: '198.18.0.1', port, protocol: 'UDP' });
   const cases: readonly (readonly [string, number | undefined, Packet, Outcome])[] = [
     ['takes frames of a node', 8472, frame('198.18.0.2'), delivered('198.18.0.1:8472')],
@@ -433,14 +431,14 @@ describe("the overlay's port", () => {
   ];
   for (const [name, port, packet, outcome] of cases)
     it(name, () => {
-      assert.deepEqual(tracePacket(table(port), { addresses: ['198.18.0.1'] }, packet), outcome);
+      assert.deepEqual(tracePacket(tableOf(NO_LOCAL_PODS, [], port), { addresses: ['198.18.0.1'] }, packet), outcome);
     });
 });
 
 describe('the text', () => {
   it('is this, for one Service', () => {
     assert.equal(
-      renderTransaction('plumbline', renderWhole(rulesetOf(...web(endpoint(HERE), endpoint(ELSEWHERE)))), '7'),
+      renderTransaction('plumbline', commandsFor(...web(endpoint(HERE), endpoint(ELSEWHERE))), '7'),
       readFileSync(new URL('golden/one-service.nft', import.meta.url), 'utf8'),
     );
   });
@@ -449,7 +447,8 @@ describe('the text', () => {
     const services = Array.from({ length: 2000 }, (_, i) =>
       service(`s${i}`, `198.19.${128 + (i >> 8)}.${i & 255}`, [{ port: 80 }]),
     );
-    const before = rulesetOf(...services.flatMap((s) => [s, slice(s, [endpoint(ELSEWHERE), endpoint('198.19.2.6')])]));
+    const objects = services.flatMap((s) => [s, slice(s, [endpoint(ELSEWHERE), endpoint('198.19.2.6')])]);
+    const before = wholeRuleset(compilePlan(planOf(NO_LOCAL_PODS, objects))).next;
     const changed = services[1234] as Service;
     const view = new TestAssignment('n1', [
       cluster(),
@@ -458,10 +457,9 @@ describe('the text', () => {
       slice(changed, [endpoint(ELSEWHERE), endpoint('198.19.2.6', 'unready')]),
     ]).current();
     const scope = { view, pods: NO_LOCAL_PODS, index: new ServiceIndex() };
-    const { commands } = changeRuleset(
-      before,
-      compileChanges(scope, touchedBy(scope, new Set(['endpointslices.discovery.k8s.io/default/s1234-a' as const]))),
-    );
+    const touched = touchedBy(scope, new Set(['endpointslices.discovery.k8s.io/default/s1234-a' as const]));
+    const { commands } = changeRuleset(before, compilePlan(planChange(scope, touched)));
+    assert.equal(commands.length, 1);
     assert.equal(
       renderTransaction('plumbline', commands, '8'),
       [
@@ -482,6 +480,6 @@ describe('the text', () => {
       service('b', '198.19.128.20', [{ port: 1 }]),
       service('a', '198.19.128.21', [{ port: 1 }]),
     ];
-    assert.deepEqual(renderWhole(rulesetOf(...objects)), renderWhole(rulesetOf(...objects.toReversed())));
+    assert.deepEqual(commandsFor(...objects), commandsFor(...objects.toReversed()));
   });
 });

@@ -19,6 +19,8 @@ import {
   type Service,
 } from '../../../contracts/objects/index.ts';
 import type { AssignmentSource, AssignmentView } from '../../../nodeagent/core/assignment.ts';
+import { planChange, touchedByAll, type Scope } from '../../../nodeagent/core/data-plane/assemble.ts';
+import type { ServicePlan } from '../../../nodeagent/core/data-plane/plan.ts';
 import type { LocalPod, LocalPodSource } from '../../../nodeagent/core/local-pods.ts';
 
 export interface PortSpec {
@@ -186,4 +188,11 @@ export class TestAssignment implements AssignmentSource {
     for (const listener of this.listeners) listener(keys);
     return String(this.version);
   }
+}
+
+/** Everything of the view, as after a start. */
+export function wholePlan(scope: Scope): ServicePlan {
+  const { policy, forwardings } = planChange(scope, touchedByAll(scope, []));
+  if (policy === undefined) throw new Error('a whole plan has a policy');
+  return { policy, forwardings };
 }

@@ -1,35 +1,40 @@
-/** What one pod of this node asks of the table: ports of the machine that lead to its containers. */
+/** What one pod of this node asks of the packet filter: ports of the machine that lead to its containers. */
 import { isIPv4 } from 'node:net';
 import type { Pod } from '../../../contracts/objects/index.ts';
 import type { LocalPod } from '../local-pods.ts';
-import type { Forwarding, Frontend } from './forwarding.ts';
-import { hostPortChainName } from './names.ts';
+import { localAddresses } from './endpoints.ts';
+import type { Forwarding, Frontend } from './plan.ts';
 
 const LOOPBACK = '127.0.0.1';
 const ANYWHERE = '0.0.0.0';
 
 /**
- * One plan for each container port with a `hostPort`, from the moment the pod has an address until its sandbox is gone,
+ * One forwarding for each container port with a `hostPort`, from the moment the pod has an address until its sandbox is gone,
  * ready or not, as in Kubernetes. Without a `hostIP` the port is that of every address of the machine. Pods in the
  * machine's own network have their ports without help. `ownAddress` is where other nodes reach this one.
  */
-export function planHostPorts(pod: Pod, local: LocalPod | undefined, ownAddress: string | undefined): Forwarding[] {
+export function planHostPorts(
+  pod: Pod,
+  local: LocalPod | undefined,
+  ownAddress: string | undefined,
+  localRange: string | undefined,
+): Forwarding[] {
   const address = local?.address;
   if (pod.spec.hostNetwork || local?.over !== false || address === undefined || !isIPv4(address)) return [];
   const namespace = pod.metadata.namespace ?? 'default';
   const { name } = pod.metadata;
   return pod.spec.containers
     .flatMap((container) => container.ports ?? [])
-    .flatMap(({ hostPort, hostIP = ANYWHERE, containerPort, protocol }) => {
+    .flatMap(({ hostPort, hostIP = ANYWHERE, containerPort, protocol }): Forwarding[] => {
       if (hostPort === undefined) return [];
-      const target = { address, port: containerPort };
+      const targets = [{ address, port: containerPort }];
       return [
         {
-          chain: hostPortChainName(namespace, name, hostIP, hostPort, protocol, target),
-          comment: `${namespace}/${name} host port ${hostIP}:${hostPort} ${protocol}`,
+          origin: { of: 'host-port', namespace, pod: name, hostIP, hostPort, containerPort },
           protocol,
           frontends: frontendsOf(hostIP, hostPort, ownAddress),
-          targets: [target],
+          targets,
+          localTargets: localAddresses(targets, localRange),
           known: [address],
           ending: [address],
         },

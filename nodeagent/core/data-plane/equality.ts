@@ -1,4 +1,4 @@
-/** Structural equality of plain data (objects, arrays, primitives), as rules are. */
+/** Structural equality of plain data (objects, arrays, primitives), as plans and rules are. */
 import { readKey } from '../../../contracts/objects/own-key.ts';
 
 export function sameData(a: unknown, b: unknown): boolean {

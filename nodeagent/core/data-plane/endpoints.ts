@@ -1,8 +1,8 @@
 /** Which endpoints a Service port sends connections to. */
 import { isIPv4 } from 'node:net';
 import type { Endpoint, EndpointSlice } from '../../../contracts/objects/index.ts';
-import { parseAddress } from '../../../contracts/ipv4.ts';
-import type { Protocol, Target } from './model.ts';
+import { parseAddress, parseRange, rangeHas } from '../../../contracts/ipv4.ts';
+import type { Protocol, Target } from './plan.ts';
 
 /**
  * The targets of one Service port over all its slices, without doubles, ordered by address and port. Ready endpoints;
@@ -43,4 +43,12 @@ export function endpointAddresses(slices: readonly EndpointSlice[], wanted: (end
     slice.endpoints.filter(wanted).flatMap((endpoint) => endpoint.addresses.slice(0, 1)),
   );
   return [...new Set(addresses)].sort();
+}
+
+/** Addresses of the targets that are in this node's pod range, without doubles; none while it has no range. */
+export function localAddresses(targets: readonly Target[], localRange: string | undefined): readonly string[] {
+  if (localRange === undefined) return [];
+  const range = parseRange(localRange);
+  const local = targets.flatMap(({ address }) => (rangeHas(range, address) ? [address] : []));
+  return [...new Set(local)];
 }

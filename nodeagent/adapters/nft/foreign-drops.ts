@@ -1,0 +1,73 @@
+/** Rules of others that packets of pods do not survive. A drop is final in nftables: no rule of ours can overrule it. */
+import type { ForwardDrop } from '../../ports/packet-filter.ts';
+import type { RunCommand } from '../../ports/run-command.ts';
+import { chainsOf } from './listing.ts';
+import { explainNftFailure, isMissingProgram } from './stderr.ts';
+
+/** Base chains on the forward hook that drop by policy and name `podRange` in no rule of their table. */
+export async function listForwardDrops(
+  run: RunCommand,
+  own: TableName,
+  podRange: string,
+  signal: AbortSignal,
+): Promise<readonly ForwardDrop[]> {
+  const list = async (argv: readonly string[]): Promise<string> => {
+    const { code, stdout, stderr } = await run(argv, { signal });
+    if (code !== 0) throw new Error(explainNftFailure(code, stderr));
+    return stdout;
+  };
+  const drops: ForwardDrop[] = [];
+  for (const { family, table, name } of findForwardDrops(await list(['nft', 'list', 'chains']), own)) {
+    const rules = await list(['nft', '-s', '-t', 'list', 'table', family, table]);
+    if (rules.includes(podRange)) continue;
+    const chain = `${family} ${table} ${name}`;
+    // What iptables' successor keeps in nftables is changed by iptables.
+    const remedy = chain === 'ip filter FORWARD' ? iptablesAccept('iptables', podRange) : nftAccept(chain, podRange);
+    drops.push({ chain, remedy });
+  }
+  // Old iptables keeps its rules where nft does not see them.
+  const legacy = await run(['cat', '/proc/net/ip_tables_names'], { signal });
+  if (!legacy.stdout.split('\n').includes('filter')) return drops;
+  const rules = await run(['iptables-legacy', '-S', 'FORWARD'], { signal }).catch((error: unknown) => {
+    if (isMissingProgram(error)) return undefined;
+    throw error;
+  });
+  if (rules?.stdout.includes('-P FORWARD DROP') && !rules.stdout.includes(podRange))
+    drops.push({ chain: 'iptables-legacy filter FORWARD', remedy: iptablesAccept('iptables-legacy', podRange) });
+  return drops;
+}
+
+function nftAccept(chain: string, podRange: string): string {
+  return ['saddr', 'daddr'].map((side) => `nft insert rule ${chain} ip ${side} ${podRange} accept`).join('; ');
+}
+
+function iptablesAccept(program: string, podRange: string): string {
+  return ['-s', '-d'].map((side) => `${program} -I FORWARD ${side} ${podRange} -j ACCEPT`).join('; ');
+}
+
+interface TableName {
+  readonly family: string;
+  readonly table: string;
+}
+
+interface ForeignChain extends TableName {
+  readonly name: string;
+}
+
+/**
+ * From `nft list chains`: base chains on the forward hook with policy drop, in tables other than `own`. Docker sets
+ * such a policy.
+ */
+function findForwardDrops(listing: string, own: TableName): ForeignChain[] {
+  const found: ForeignChain[] = [];
+  for (const block of listing.split(/^(?=table )/m)) {
+    const [, family, table] = /^table (\S+) (\S+) \{/.exec(block) ?? [];
+    if (family === undefined || table === undefined || (family === own.family && table === own.table)) continue;
+    if (!['ip', 'inet'].includes(family)) continue;
+    for (const { name, lines } of chainsOf(block.split('\n'))) {
+      if (lines.some((line) => /^type filter hook forward .*policy drop;/.test(line)))
+        found.push({ family, table, name });
+    }
+  }
+  return found;
+}
