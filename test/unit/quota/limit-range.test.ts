@@ -8,7 +8,6 @@ import {
   type KubeObject,
   type LimitRange,
   type Pod,
-  type Stored,
 } from '../../../contracts/objects/index.ts';
 import { Claim } from '../../../contracts/agent/index.ts';
 import { admit } from '../../../reconciler/core/admission/chain.ts';
