@@ -15,6 +15,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { RetryableError } from '../../core/errors.ts';
 import { applyWrite } from '../../core/storage/apply-write.ts';
+import { partBytes, StreamParts, STREAM_BYTES } from '../../core/storage/stream-parts.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ids } from '../../ports/ids.ts';
 import type { Member } from '../../ports/leases.ts';
@@ -36,6 +37,7 @@ export class MemoryState {
   readonly changes: ChangeEvent[] = [];
   readonly waiters = new Set<() => void>();
   trimmed = 0;
+  streamParts = new StreamParts();
   version = 0;
   incarnation: string | undefined;
   ready = false;
@@ -51,6 +53,7 @@ export class MemoryState {
     this.objects.clear();
     this.changes.length = 0;
     this.trimmed = 0;
+    this.streamParts = new StreamParts();
     this.version = 0;
     this.incarnation = undefined;
     this.ready = false;
@@ -71,8 +74,8 @@ export interface MemoryObjectStoreOptions {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly state?: MemoryState;
-  /** Changes that a watcher may fall behind. Default 10000. */
-  readonly streamLength?: number;
+  /** Bytes of changes that a watcher may fall behind before it has to list again. Default {@link STREAM_BYTES}. */
+  readonly streamBytes?: number;
 }
 
 export class MemoryObjectStore implements ObjectStore {
@@ -80,7 +83,7 @@ export class MemoryObjectStore implements ObjectStore {
   readonly problem = undefined;
   readonly #clock: Clock;
   readonly #ids: Ids;
-  readonly #streamLength: number;
+  readonly #streamBytes: number;
   #incarnation: string | undefined;
   #member = '';
   #closed = false;
@@ -89,7 +92,7 @@ export class MemoryObjectStore implements ObjectStore {
     this.state = options.state ?? new MemoryState();
     this.#clock = options.clock;
     this.#ids = options.ids;
-    this.#streamLength = options.streamLength ?? 10_000;
+    this.#streamBytes = options.streamBytes ?? STREAM_BYTES;
   }
 
   async open(signal: AbortSignal): Promise<{ incarnation: string; fresh: boolean }> {
@@ -216,21 +219,23 @@ export class MemoryObjectStore implements ObjectStore {
 
   #publish(type: ChangeEvent['type'], key: AnyKey, object: AnyStored): WriteResult {
     const { state } = this;
-    const stored = freeze(throughJson(object));
+    const text = JSON.stringify(object);
+    const stored = freeze(fromJson(text, object));
     if (type === 'delete') state.objects.delete(key);
     else state.objects.set(key, stored);
     state.changes.push({ type, object: stored });
-    while (state.changes.length > this.#streamLength) {
-      state.changes.shift();
-      state.trimmed += 1;
+    const first = state.streamParts.added(state.version, Buffer.byteLength(text), partBytes(this.#streamBytes));
+    if (first !== undefined) {
+      state.changes.splice(0, first - 1 - state.trimmed);
+      state.trimmed = first - 1;
     }
     return accept(stored);
   }
 }
 
 /** As on the way to Redis: what is stored shares nothing with what was passed in. */
-function throughJson(object: AnyStored): AnyStored {
-  const copy: unknown = JSON.parse(JSON.stringify(object));
+function fromJson(text: string, object: AnyStored): AnyStored {
+  const copy: unknown = JSON.parse(text);
   return isCustom(object) ? unstructured(object[RESOURCE], copy as StoredJson) : (copy as Stored);
 }
 type StoredJson = UnstructuredJson & Pick<AnyStored, 'metadata'>;

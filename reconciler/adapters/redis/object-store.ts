@@ -15,6 +15,7 @@ import {
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
 import { EPOCH_SLACK } from '../../core/nodes/epoch.ts';
 import { kubeTime } from '../../core/storage/object-form.ts';
+import { partBytes, STREAM_BYTES } from '../../core/storage/stream-parts.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ids } from '../../ports/ids.ts';
 import type {
@@ -29,6 +30,7 @@ import type {
 import { Link, storeLost } from './connection.ts';
 import { Freshness, type Known } from './freshness.ts';
 import { CUSTOM_OBJECTS, fieldOf, keyOfField, shelfOf, storeKeys, type Shelf, type StoreKeys } from './keys.ts';
+import { OwnAnswers } from './own-answers.ts';
 import { PositionMark } from './position-mark.ts';
 import {
   decodeRecord,
@@ -57,8 +59,8 @@ export interface RedisObjectStoreOptions {
   readonly ids: Ids;
   /** Kept while the process lives, or longer; of this instance alone when absent. */
   readonly mark?: PositionMark;
-  /** About how many changes a watcher may fall behind before it has to list again. Default 10000. */
-  readonly streamLength?: number;
+  /** Bytes of changes that a watcher may fall behind before it has to list again. Default {@link STREAM_BYTES}. */
+  readonly streamBytes?: number;
   /** How long a call waits for a server that does not answer, in ms. Default 5000. */
   readonly callTimeoutMs?: number;
 }
@@ -76,8 +78,6 @@ const WATCH_LONGEST_RETRY_MS = 500;
 /** Operations per script run: bounds how long Redis serves nobody else. */
 const WRITE_CHUNK = 500;
 const DELETIONS_PAGE = 5000;
-/** Own writes that the watcher has not read yet. */
-const OWN_WRITES_KEPT = 5000;
 
 export class RedisObjectStore implements ObjectStore {
   readonly #link: Link;
@@ -86,14 +86,10 @@ export class RedisObjectStore implements ObjectStore {
   readonly #clock: Clock;
   readonly #ids: Ids;
   readonly #mark: PositionMark;
-  readonly #streamLength: number;
+  readonly #streamBytes: number;
   readonly #callTimeoutMs: number;
   readonly #watchers = new Set<Redis>();
-  /**
-   * By version, what the answer to a write was: the change stream brings it again, and it is neither checked nor parsed
-   * twice.
-   */
-  readonly #ownWrites = new Map<string, { readonly record: string; readonly object: AnyStored }>();
+  readonly #ownAnswers: OwnAnswers;
   #freshness = new Freshness();
   #incarnation: string | undefined;
   /** As whom it writes; empty: as nobody in particular. */
@@ -110,7 +106,9 @@ export class RedisObjectStore implements ObjectStore {
     this.#clock = options.clock;
     this.#ids = options.ids;
     this.#mark = options.mark ?? new PositionMark();
-    this.#streamLength = options.streamLength ?? 10_000;
+    this.#streamBytes = options.streamBytes ?? STREAM_BYTES;
+    // A watcher that fell behind further lists again.
+    this.#ownAnswers = new OwnAnswers(this.#streamBytes);
     this.#callTimeoutMs = options.callTimeoutMs ?? 5000;
     this.#link = new Link({ connection: options.connection, timeoutMs: this.#callTimeoutMs });
   }
@@ -131,7 +129,7 @@ export class RedisObjectStore implements ObjectStore {
     );
     if (incarnation !== this.#incarnation) {
       this.#freshness = new Freshness();
-      this.#ownWrites.clear();
+      this.#ownAnswers.clear();
     }
     this.#incarnation = incarnation;
     this.#condemned = undefined;
@@ -366,7 +364,7 @@ export class RedisObjectStore implements ObjectStore {
     const replies = await this.#run<Reply[]>(
       scripts.WRITE,
       keys,
-      [incarnation, reached, this.#member, String(this.#streamLength), ...args],
+      [incarnation, reached, this.#member, String(partBytes(this.#streamBytes)), ...args],
       signal,
     );
     const results: WriteResult[] = [];
@@ -463,8 +461,7 @@ export class RedisObjectStore implements ObjectStore {
     const { object } = verb === 'delete' ? this.#decodeDeleted(record, place.key) : this.#decodeCurrent(record, place);
     const { resourceVersion } = object.metadata;
     this.#advance(Number(resourceVersion));
-    this.#ownWrites.set(resourceVersion, { record, object });
-    if (this.#ownWrites.size > OWN_WRITES_KEPT) this.#ownWrites.delete(this.#ownWrites.keys().next().value ?? '');
+    this.#ownAnswers.put(resourceVersion, { record, object });
     return { ok: true, object, resourceVersion };
   }
 
@@ -477,9 +474,8 @@ export class RedisObjectStore implements ObjectStore {
     const events = entries.map((entry): ChangeEvent => {
       const version = String(versionOf(entry[0]));
       const [type, record] = entry[1];
-      const own = this.#ownWrites.get(version);
-      this.#ownWrites.delete(version);
-      if (own?.record === record) return { type, object: own.object };
+      const own = this.#ownAnswers.take(version, record);
+      if (own) return { type, object: own };
       const decoded = this.#decode(record, 'the change stream');
       if (decoded.object.metadata.resourceVersion !== version || !this.#freshness.accept(type, decoded))
         this.#tampered(keyOf(decoded.object));

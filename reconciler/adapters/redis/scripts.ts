@@ -5,6 +5,8 @@
  * emptied meanwhile, or that came back with older data. KEYS[1] is meta, ARGV[1] the incarnation, ARGV[2] the version
  * it had already.
  */
+import { PARTS_KEPT } from '../../core/storage/stream-parts.ts';
+
 const CHECK = `
 local meta = redis.call('HMGET', KEYS[1], 'incarnation', 'version')
 if meta[1] ~= ARGV[1] then
@@ -136,13 +138,14 @@ return redis.call('XRANGE', KEYS[2], ARGV[3], '+', 'COUNT', ARGV[4])
 `;
 
 /**
- * KEYS: meta, change stream, deletions, kinds' hashes. ARGV: check, member, stream length, then per operation (12 of
- * them): verb, index of the hash in KEYS, field, uid, expected version, creation time, specDigest, bodyDigest,
+ * KEYS: meta, change stream, deletions, kinds' hashes. ARGV: check, member, bytes of a part of the stream, then per
+ * operation (12 of them): verb, index of the hash in KEYS, field, uid, expected version, creation time, specDigest, bodyDigest,
  * bodyProof, statusProof, body, status; of a delete its proof in the place of bodyProof. Returns per operation
  * {'ok', record}, or why not with the record that is there: {'NotFound'}, {'AlreadyExists', record} or
  * {'Conflict', record, the field that differs}. A delete that is proved for another version than the one that is there
  * ends the run with {'unproved', record}. Stream entries have the id VERSION-0 and every version has exactly one entry,
- * which is how a watcher sees that it missed one.
+ * which is how a watcher sees that it missed one. The stream's parts are those of core/storage/stream-parts.ts:
+ * `streamBytes` counts the open one, `streamParts` has the versions that newer parts begin with.
  */
 export const WRITE = `${CHECK}${FENCE}${COUNTED}
 local function parse(record)
@@ -159,11 +162,20 @@ local function format(o)
   }, '|') .. '\\n' .. o.body .. '\\n' .. o.status
 end
 local version, more = tonumber(meta[2]), {}
+local stream = redis.call('HMGET', KEYS[1], 'streamBytes', 'streamParts')
+local bytes, starts = tonumber(stream[1] or '') or 0, {}
+for start in string.gmatch(stream[2] or '', '%d+') do starts[#starts + 1] = start end
 local function publish(object, change)
   version = version + 1
   object.version = string.format('%.0f', version)
   local record = format(object)
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], object.version .. '-0', change, record)
+  redis.call('XADD', KEYS[2], object.version .. '-0', change, record)
+  bytes = bytes + #record
+  if bytes >= tonumber(ARGV[4]) then
+    bytes = 0
+    starts[#starts + 1] = string.format('%.0f', version + 1)
+    if #starts > ${PARTS_KEPT} then redis.call('XTRIM', KEYS[2], 'MINID', table.remove(starts, 1) .. '-0') end
+  end
   return record
 end
 
@@ -220,7 +232,10 @@ for first = 5, #ARGV, 12 do
   end
   results[#results + 1] = result
 end
-if version > tonumber(meta[2]) then redis.call('HSET', KEYS[1], 'version', string.format('%.0f', version)) end
+if version > tonumber(meta[2]) then
+  redis.call('HSET', KEYS[1], 'version', string.format('%.0f', version),
+    'streamBytes', string.format('%.0f', bytes), 'streamParts', table.concat(starts, ' '))
+end
 for hash, count in pairs(more) do
   if count ~= 0 then redis.call('HINCRBY', KEYS[1], countOf(hash), count) end
 end

@@ -15,7 +15,7 @@ import { configMap, pod, secret } from './objects.ts';
 
 export interface StoreFixture {
   /** A store over the fixture's one state; several are several control planes. */
-  connect(options?: { readonly streamLength?: number }): ObjectStore;
+  connect(options?: { readonly streamBytes?: number }): ObjectStore;
   /** Empties the state, as FLUSHALL does. */
   flush(): Promise<void>;
   close(): Promise<void>;
@@ -27,12 +27,12 @@ export function objectStoreSuite(name: string, start: () => Promise<StoreFixture
     let fixture: StoreFixture;
     let stores: ObjectStore[] = [];
 
-    const connect = (options?: { readonly streamLength?: number }): ObjectStore => {
+    const connect = (options?: { readonly streamBytes?: number }): ObjectStore => {
       const store = fixture.connect(options);
       stores.push(store);
       return store;
     };
-    const opened = async (options?: { readonly streamLength?: number }): Promise<ObjectStore> => {
+    const opened = async (options?: { readonly streamBytes?: number }): Promise<ObjectStore> => {
       const store = connect(options);
       await store.open(signal);
       return store;
@@ -385,7 +385,7 @@ export function objectStoreSuite(name: string, start: () => Promise<StoreFixture
       it(
         'asks to list again when the stream was trimmed past the watcher, or the version is from nowhere',
         on(async () => {
-          const store = await opened({ streamLength: 10 });
+          const store = await opened({ streamBytes: 10_000 });
           await store.write(
             Array.from({ length: 1000 }, (_, n): WriteOp => ({ op: 'create', object: configMap(`c-${n}`, {}) })),
           );
@@ -401,6 +401,34 @@ export function objectStoreSuite(name: string, start: () => Promise<StoreFixture
             (await seen).map((e) => e.object.metadata.name),
             ['later'],
           );
+        }),
+      );
+
+      it(
+        'reaches back by bytes: over more small changes than large ones, to what any other writer wrote too',
+        on(async () => {
+          const streamBytes = 160_000;
+          const [one, other] = [await opened({ streamBytes }), await opened({ streamBytes })];
+          const write = async (name: string, count: number, bytes: number): Promise<void> => {
+            for (let n = 0; n < count; n += 1)
+              await (n % 2 === 0 ? one : other).write([
+                { op: 'create', object: configMap(`${name}-${n}`, { text: 'x'.repeat(bytes) }) },
+              ]);
+          };
+          const isThere = async (from: string): Promise<boolean> => {
+            const first = await one.watch(from, signal)[Symbol.asyncIterator]().next();
+            return value(first)?.type === 'events';
+          };
+          const { resourceVersion: start } = await one.list(undefined);
+          await write('small', 100, 100);
+          assert.equal(await isThere(start), true, 'a hundred small changes are kept');
+          const { resourceVersion: later } = await one.list(undefined);
+          await write('large', 15, 10_000);
+          assert.equal(await isThere(later), true, 'what is shorter than the bound is kept');
+          await write('larger', 5, 10_000);
+          assert.equal(await isThere(later), false, 'what is longer is not');
+          const { resourceVersion: now } = await one.list(undefined);
+          assert.equal(await isThere(String(Number(now) - 10)), true, 'and the newest are kept');
         }),
       );
 

@@ -248,7 +248,7 @@ describe('RedisObjectStore on a server with troubles', () => {
     }),
   );
 
-  it('bounds the stream by its length', async () => {
+  it('bounds the stream by its bytes, in what another version of the control plane left too', async () => {
     const redis = await startTestRedis();
     const store = new RedisObjectStore({
       connection: redis.connection,
@@ -256,7 +256,7 @@ describe('RedisObjectStore on a server with troubles', () => {
       sealKey,
       clock: new SystemClock(),
       ids: new CryptoIds(),
-      streamLength: 100,
+      streamBytes: 100_000,
     });
     try {
       const { incarnation } = await store.open(signal);
@@ -265,8 +265,22 @@ describe('RedisObjectStore on a server with troubles', () => {
           Array.from({ length: 200 }, (_, n) => ({ op: 'create' as const, object: configMap(`c-${round}-${n}`, {}) })),
         );
       }
-      const length = await redis.client.xlen(`{plumb:test}:changes:${incarnation}`);
-      assert.ok(length >= 100 && length < 400, `${length} entries`);
+      const stream = `{plumb:test}:changes:${incarnation}`;
+      const bytes = async (): Promise<number> =>
+        (await redis.client.xrange(stream, '-', '+')).reduce(
+          (sum, [, [, record]]) => sum + Buffer.byteLength(record ?? ''),
+          0,
+        );
+      const kept = await bytes();
+      assert.ok(kept >= 100_000 && kept < 110_000, `${kept} bytes`);
+      // One that counted entries left no parts.
+      await redis.client.hdel('{plumb:test}:meta', 'streamBytes', 'streamParts');
+      for (let round = 0; round < 10; round += 1)
+        await store.write(
+          Array.from({ length: 200 }, (_, n) => ({ op: 'create' as const, object: configMap(`d-${round}-${n}`, {}) })),
+        );
+      const after = await bytes();
+      assert.ok(after >= 100_000 && after < 110_000, `${after} bytes`);
     } finally {
       await store.close();
       await redis.close();

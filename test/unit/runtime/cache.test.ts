@@ -178,7 +178,7 @@ describe('StoreCache', () => {
         );
         assert.ok(w.cache.get(objectKey('ConfigMap', 'default', 'stays')));
       },
-      { streamLength: 10, synced: false },
+      { streamBytes: 2000, synced: false },
     ),
   );
 

@@ -55,7 +55,7 @@ export interface World {
 
 export async function world(
   options: {
-    readonly streamLength?: number;
+    readonly streamBytes?: number;
     readonly synced?: boolean;
     readonly clock?: Clock;
     readonly kinds?: KindRegistry;
@@ -69,7 +69,7 @@ export async function world(
       clock,
       ids: new CryptoIds(),
       state,
-      ...(options.streamLength !== undefined && { streamLength: options.streamLength }),
+      ...(options.streamBytes !== undefined && { streamBytes: options.streamBytes }),
     });
   const store = connect();
   const other = connect();
