@@ -22,7 +22,7 @@ import { boundedEvent, boundedImages, boundedNodeReport } from '../../core/nodes
 import { EPOCH_SLACK } from '../../core/nodes/epoch.ts';
 import { ASSIGNMENT_SYNCED, CONNECTED } from '../../core/nodes/node-status.ts';
 import { hostAddress } from '../../core/nodes/host-address.ts';
-import { Rate } from '../../core/nodes/rate.ts';
+import { Rate } from '../../core/rate.ts';
 import { reconnectDelayMs } from '../../core/nodes/reconnect.ts';
 import { isUnheard, PODS_KNOWN } from '../../core/workloads/unheard.ts';
 import type { AgentPayloads, NodeArch } from '../../ports/agent-payloads.ts';

@@ -1,14 +1,17 @@
-/** Events as Kubernetes shows them: equal ones are counted, each object keeps a few, all are gone after an hour. */
-import { createHash } from 'node:crypto';
+/**
+ * Events as Kubernetes shows them: equal ones are counted, similar ones combined, each object keeps a few, all are gone
+ * after an hour.
+ */
 import { objectKey, RESOURCE, type Event, type ObjectKey, type StoredOf } from '../../../contracts/objects/index.ts';
 import { PlumbError } from '../../core/errors.ts';
+import { EventBacklog, KEPT_PER_OBJECT, regardingTerm, type Waiting } from '../../core/events/backlog.ts';
+import { eventOf, merged, type Telling } from '../../core/events/similar.ts';
 import { groupBy } from '../../core/group-by.ts';
 import { kubeTime } from '../../core/storage/object-form.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { WriteOp } from '../../ports/object-store.ts';
 import type { StoreCache } from './cache.ts';
-import { regardingTerm } from './object-table.ts';
 
 export interface EventRecorderOptions {
   readonly cache: StoreCache;
@@ -41,29 +44,22 @@ export interface EventRecord {
   readonly count?: number;
 }
 
-/** Events of an object that are kept; the one seen longest ago makes room. */
-const KEPT_PER_OBJECT = 25;
 /** Kubernetes' default event TTL. */
 const KEPT_MS = 3_600_000;
 const SWEEP_EVERY_MS = 300_000;
 const FLUSH_AFTER_MS = 25;
-/** Events that wait for a store that is away or takes no writes; later ones are dropped. */
-const MOST_WAITING = 2000;
+/** Between two looks at what waits for its turn. */
+const WAITING_MS = 250;
 const STORE_AWAY_MS = 1000;
 /** Flushes that a lost race may cost an event before it is dropped. */
 const MOST_TRIES = 5;
-
-interface Pending {
-  readonly event: Event;
-  readonly tries: number;
-}
 
 export class EventRecorder {
   readonly #cache: StoreCache;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #stopping = new AbortController();
-  readonly #pending = new Map<ObjectKey<'Event'>, Pending>();
+  readonly #backlog: EventBacklog;
   #flushing: Promise<void> | undefined;
   #sweeping: Promise<void> | undefined;
 
@@ -71,6 +67,7 @@ export class EventRecorder {
     this.#cache = options.cache;
     this.#clock = options.clock;
     this.#log = options.log;
+    this.#backlog = new EventBacklog(options.clock.monotonic());
   }
 
   /** Begins to remove old events. */
@@ -79,27 +76,18 @@ export class EventRecorder {
   }
 
   /**
-   * Remembers the event and returns; it is in the store some 25 ms later. One that meets a store that is away
-   * waits for it, with so many others; any other that cannot be written is logged and dropped.
+   * Remembers the event and returns; it is in the store some 25 ms later, or when it has its turn (core/events). One that
+   * meets a store that is away waits for it; any other that cannot be written is logged and dropped.
    */
   record(record: EventRecord): void {
-    const event = this.#eventOf(record);
-    const key = eventKey(event);
-    const waiting = this.#pending.get(key);
-    this.#pending.set(
-      key,
-      waiting ? { event: merged(waiting.event, event), tries: waiting.tries } : { event, tries: 0 },
-    );
-    this.#flushSoon();
+    const telling = this.#tellingOf(record);
+    this.#backlog.add(telling, this.#cache.eventsRegarding(telling.involvedObject));
+    if (!this.#stopping.signal.aborted) this.#flushing ??= this.#flushLoop();
   }
 
-  /** Writes what is waiting, as soon as the store takes it. */
+  /** Writes all that is waiting, as soon as the store takes it. */
   async flush(): Promise<void> {
-    while (this.#pending.size > 0) {
-      const batch = [...this.#pending];
-      this.#pending.clear();
-      await this.#write(batch);
-    }
+    while (this.#backlog.size > 0) await this.#write(this.#backlog.takeAll());
   }
 
   async close(): Promise<void> {
@@ -109,39 +97,25 @@ export class EventRecorder {
     await this.flush();
   }
 
-  #flushSoon(): void {
-    if (!this.#stopping.signal.aborted) this.#flushing ??= this.#flushLoop();
-  }
-
   async #flushLoop(): Promise<void> {
-    do {
-      await this.#clock.sleep(FLUSH_AFTER_MS, this.#stopping.signal).catch(() => undefined);
-      await this.flush();
-    } while (this.#pending.size > 0);
-    // In the same turn as the last look at #pending: an event that comes now begins another loop.
+    const { signal } = this.#stopping;
+    const dropped = this.#backlog.dropped;
+    for (let waitMs = FLUSH_AFTER_MS; this.#backlog.size > 0 && !signal.aborted;) {
+      await this.#clock.sleep(waitMs, signal).catch(() => undefined);
+      const batch = this.#backlog.take(this.#clock.monotonic());
+      if (batch.length > 0) await this.#write(batch);
+      waitMs = batch.length > 0 ? FLUSH_AFTER_MS : WAITING_MS;
+    }
+    if (this.#backlog.dropped > dropped)
+      this.#log.info('more events were told than are kept', { dropped: this.#backlog.dropped - dropped });
+    // In the same turn as the last look at the backlog: an event that comes now begins another loop.
     this.#flushing = undefined;
   }
 
-  #eventOf(record: EventRecord): Event {
+  #tellingOf(record: EventRecord): Telling {
     const { apiVersion, kind, metadata } = record.regarding;
-    const namespace = metadata.namespace ?? 'default';
     const at = record.at ?? kubeTime(this.#clock.now());
-    const identity = [
-      kind,
-      namespace,
-      metadata.name,
-      metadata.uid ?? '',
-      record.type,
-      record.reason,
-      record.message,
-      record.component,
-      record.host ?? '',
-    ];
-    const hash = createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 16);
     return {
-      apiVersion: 'v1',
-      kind: 'Event',
-      metadata: { name: `${metadata.name.slice(0, 230).replace(/[-.]+$/, '')}.${hash}`, namespace },
       involvedObject: {
         ...(RESOURCE in record.regarding && apiVersion !== undefined && { apiVersion }),
         kind,
@@ -159,24 +133,27 @@ export class EventRecorder {
     };
   }
 
-  async #write(batch: readonly (readonly [ObjectKey<'Event'>, Pending])[]): Promise<void> {
-    const ops = batch.map(([key, { event }]): WriteOp => {
-      const known = this.#cache.get(key);
+  async #write(batch: readonly Waiting[]): Promise<void> {
+    const events = batch.map(({ telling }) => eventOf(telling));
+    const ops = events.map((event): WriteOp => {
+      const known = this.#cache.get(eventKey(event));
       return known
         ? { op: 'update', object: { ...merged(known, event), metadata: known.metadata } }
         : { op: 'create', object: event };
     });
     try {
-      const results = await this.#cache.write([...ops, ...this.#makeRoom(batch.map(([, { event }]) => event))]);
-      for (const [index, [key, { event, tries }]] of batch.entries()) {
-        if (results[index]?.ok !== false) continue;
-        if (tries + 1 >= MOST_TRIES) this.#log.debug('an event was dropped: others write it too', { key });
-        else await this.#again(key, event, tries + 1);
-      }
+      const results = await this.#cache.write([...ops, ...this.#makeRoom(events)]);
+      const lost = batch.filter((_waiting, index) => results[index]?.ok === false);
+      const again = lost.filter(({ tries }) => tries + 1 < MOST_TRIES);
+      if (again.length < lost.length)
+        this.#log.debug('events were dropped: others write them too', { count: lost.length - again.length });
+      if (again.length === 0) return;
+      // Another control plane wrote the same event first, and its change has not come yet.
+      await this.#clock.sleep(FLUSH_AFTER_MS);
+      this.#backlog.putBack(again.map(({ telling, tries }) => ({ telling, tries: tries + 1 })));
     } catch (error) {
       if (error instanceof PlumbError && error.code === 'StoreUnavailable' && (await this.#storeMayBeBack())) {
-        const room = Math.max(0, MOST_WAITING - this.#pending.size);
-        for (const [key, { event, tries }] of batch.slice(0, room)) this.#wait(key, event, tries);
+        this.#backlog.putBack(batch);
         return;
       }
       this.#log.debug('events were dropped: the store does not take them', {
@@ -192,17 +169,6 @@ export class EventRecorder {
       () => true,
       () => false,
     );
-  }
-
-  /** Another control plane wrote the same event first, and its change has not come yet. */
-  async #again(key: ObjectKey<'Event'>, event: Event, tries: number): Promise<void> {
-    await this.#clock.sleep(FLUSH_AFTER_MS);
-    this.#wait(key, event, tries);
-  }
-
-  #wait(key: ObjectKey<'Event'>, event: Event, tries: number): void {
-    const waiting = this.#pending.get(key);
-    this.#pending.set(key, { event: waiting ? merged(event, waiting.event) : event, tries });
   }
 
   #makeRoom(coming: readonly Event[]): WriteOp[] {
@@ -242,15 +208,6 @@ export class EventRecorder {
 
 function eventKey(event: Event): ObjectKey<'Event'> {
   return objectKey('Event', event.metadata.namespace, event.metadata.name);
-}
-
-function merged(earlier: Event, later: Event): Event {
-  return {
-    ...earlier,
-    count: earlier.count + later.count,
-    firstTimestamp: earlier.firstTimestamp < later.firstTimestamp ? earlier.firstTimestamp : later.firstTimestamp,
-    lastTimestamp: earlier.lastTimestamp > later.lastTimestamp ? earlier.lastTimestamp : later.lastTimestamp,
-  };
 }
 
 function longestAgoFirst(a: Event, b: Event): number {

@@ -13,6 +13,7 @@ import {
   type StoredAt,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
+import { regardingTerm } from '../../core/events/backlog.ts';
 import { definedKinds } from '../../core/kinds/custom-definitions.ts';
 import type { StoreView } from './controller.ts';
 import { CustomTable } from './custom-table.ts';
@@ -131,11 +132,6 @@ function namespaceTerm(kind: Kind, namespace: string): string {
 
 function labelTerm(kind: Kind, key: string, value: string): string {
   return `label ${kind} ${key}=${value}`;
-}
-
-/** Equal for all Events of one object. */
-export function regardingTerm({ kind, namespace = '', name, uid = '' }: Event['involvedObject']): string {
-  return `regarding ${kind}/${namespace}/${name}/${uid}`;
 }
 
 function termsOf(object: Stored): string[] {

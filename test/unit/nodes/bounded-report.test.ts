@@ -9,7 +9,7 @@ import {
   boundedPodStatus,
   boundedTime,
 } from '../../../reconciler/core/nodes/bounded-report.ts';
-import { Rate } from '../../../reconciler/core/nodes/rate.ts';
+import { Rate } from '../../../reconciler/core/rate.ts';
 import { pod } from '../controllers/objects.ts';
 import { NODE_REPORT } from './fake-agent.ts';
 

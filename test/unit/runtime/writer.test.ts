@@ -353,6 +353,54 @@ describe('EventRecorder', () => {
   );
 
   it(
+    'combines what a ReplicaSet says of each of its pods, however many, and counts on from what is there',
+    inWorld(async (w) => {
+      const say = (from: number): void => {
+        for (let n = from; n < from + 500; n += 1)
+          w.recorder.record({
+            regarding: { kind: 'ReplicaSet', metadata: { name: 'web', namespace: 'default', uid: 'u' } },
+            type: 'Normal',
+            reason: 'SuccessfulCreate',
+            message: `Created pod: web-${n}`,
+            component: 'replicaset-controller',
+          });
+      };
+      say(0);
+      await w.recorder.flush();
+      const before = Number((await w.store.list('Event')).resourceVersion);
+      say(500);
+      await w.recorder.flush();
+      assert.equal(Number((await w.store.list('Event')).resourceVersion) - before, 1, 'one write');
+      assert.equal(events(w).length, 10);
+      assert.equal(
+        events(w).reduce((sum, { count }) => sum + count, 0),
+        1000,
+      );
+      assert.ok(events(w).some(({ message }) => message === '(combined from similar events): Created pod: web-999'));
+    }),
+  );
+
+  it(
+    'writes what a push of thousands of pods tells in small part, and all of a pod that fails',
+    inWorld(async (w) => {
+      const say = (name: string, type: 'Normal' | 'Warning', reason: string): void => {
+        w.recorder.record({ regarding: pod(name), type, reason, message: 'm', component: 'nodeagent' });
+      };
+      for (let n = 0; n < 5000; n += 1)
+        for (const reason of ['Scheduled', 'Pulled', 'Created', 'Started']) say(`p-${n}`, 'Normal', reason);
+      say('p-4990', 'Warning', 'BackOff');
+      const failed = (): string[] =>
+        events(w)
+          .filter(({ involvedObject }) => involvedObject.name === 'p-4990')
+          .map(({ reason }) => reason);
+      await w.until(() => failed().includes('BackOff'), 'the warning is there');
+      assert.deepEqual(failed().sort(), ['BackOff', 'Created', 'Pulled', 'Scheduled', 'Started']);
+      await w.recorder.flush();
+      assert.ok(events(w).length <= 2001, `${events(w).length} Events`);
+    }),
+  );
+
+  it(
     'counts on when another control plane recorded the same event first',
     inWorld(async (w) => {
       const record = { regarding: pod('a'), type: 'Normal' as const, reason: 'Same', message: 'm', component: 'c' };
