@@ -1,111 +1,27 @@
 /** One look at one ReplicaSet. Source: Kubernetes documentation, "ReplicaSet". */
 import {
   labelsInclude,
-  objectKey,
-  selectorMatches,
-  type Pod,
   type ReplicaSetStatus,
   type StoredPod,
   type StoredReplicaSet,
 } from '../../../contracts/objects/index.ts';
 import type { Decision, Step } from '../step.ts';
-import { adoptedBy, byAge, controllerOf, controllerRef, releasedFrom } from './owners.ts';
+import { claimPods, createPod, deletePod, freshNames, MOST_AT_ONCE, type Naming } from './owned-pods.ts';
+import { controllerOf } from './owners.ts';
 import { pickSurplus } from './pod-ranking.ts';
 import { availableInMs, isActive, isFinished, isReady, isRefused } from './pod-state.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
-import { podMeta } from './template.ts';
 import { NONE_HELD, UNHEARD_ANNOTATION, type HeldBack } from './unheard.ts';
 
-/** Pod names serve as host names: one DNS label. */
-const MAX_NAME = 63;
-const SUFFIX = 5;
-
-export interface ReplicaSetInput {
+export interface ReplicaSetInput extends Naming {
   readonly replicaSet: StoredReplicaSet;
   /** Pods of its namespace that it controls, and those without a controller. */
   readonly pods: readonly StoredPod[];
   /** Pods of the ReplicaSets with the same owner, itself included: crowding on nodes is judged over these. */
   readonly related: readonly StoredPod[];
   readonly now: Date;
-  /** A fresh random suffix of the given length. */
-  readonly suffix: (length: number) => string;
   /** Pods that may run on nodes which were not heard since the store was lost; none when absent. */
   readonly held?: HeldBack;
-  /** Whether a pod of that name exists in the namespace. */
-  readonly nameTaken: (name: string) => boolean;
-}
-
-function podFromTemplate(rs: StoredReplicaSet, name: string): Pod {
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      name,
-      ...(rs.metadata.namespace !== undefined && { namespace: rs.metadata.namespace }),
-      ...podMeta(rs.spec.template),
-      ownerReferences: [controllerRef(rs)],
-    },
-    spec: rs.spec.template.spec,
-    status: { phase: 'Pending' },
-  };
-}
-
-/**
- * Pods that one pass makes: each is news that asks for the next one. A manifest may ask for two billion. Kubernetes makes
- * 500 (BurstReplicas in pkg/controller/replicaset/replica_set.go); here a pass looks at all pods of the ReplicaSet anew.
- */
-export const MOST_AT_ONCE = 5000;
-
-function freshNames(input: ReplicaSetInput, count: number): readonly string[] {
-  const base = `${input.replicaSet.metadata.name}-`.slice(0, MAX_NAME - SUFFIX);
-  const names = new Set<string>();
-  while (names.size < count) {
-    const name = base + input.suffix(SUFFIX);
-    if (!input.nameTaken(name)) names.add(name);
-  }
-  return [...names];
-}
-
-interface Claimed {
-  readonly pods: readonly StoredPod[];
-  readonly steps: readonly Step[];
-}
-
-/** Its own pods: adopts matching orphans, lets go of those that no longer match. */
-function claim(input: ReplicaSetInput): Claimed {
-  const { replicaSet: rs } = input;
-  const pods: StoredPod[] = [];
-  const steps: Step[] = [];
-  for (const pod of [...input.pods].sort(byAge)) {
-    const controller = controllerOf(pod.metadata);
-    const matches = selectorMatches(rs.spec.selector, pod.metadata.labels);
-    if (controller?.uid === rs.metadata.uid) {
-      if (matches) pods.push(pod);
-      else if (isActive(pod)) steps.push({ do: 'update', object: releasedFrom(pod, rs.metadata.uid) });
-    } else if (
-      controller === undefined &&
-      matches &&
-      isActive(pod) &&
-      pod.metadata.namespace === rs.metadata.namespace
-    ) {
-      pods.push(pod);
-      steps.push({ do: 'update', object: adoptedBy(pod, rs) });
-    }
-  }
-  return { pods, steps };
-}
-
-function deletePod(rs: StoredReplicaSet, pod: StoredPod): readonly Step[] {
-  return [
-    { do: 'delete', key: objectKey('Pod', pod.metadata.namespace, pod.metadata.name), uid: pod.metadata.uid },
-    {
-      do: 'event',
-      regarding: rs,
-      type: 'Normal',
-      reason: 'SuccessfulDelete',
-      message: `Deleted pod: ${pod.metadata.name}`,
-    },
-  ];
 }
 
 /** Status of a ReplicaSet whose active pods are `active`. */
@@ -143,18 +59,14 @@ function refusalPauseMs(pods: readonly StoredPod[], now: Date): number {
 export function planReplicaSet(input: ReplicaSetInput): Decision {
   const { replicaSet: rs, now, held = NONE_HELD } = input;
   if (rs.metadata.deletionTimestamp !== undefined) return { steps: [] };
-  const claimed = claim(input);
+  const claimed = claimPods(rs, input.pods);
   const steps: Step[] = [...claimed.steps];
   const active = claimed.pods.filter(isActive);
   const missing = rs.spec.replicas - active.length;
   const pauseMs = missing > 0 ? refusalPauseMs(claimed.pods, now) : 0;
   if (missing > 0 && pauseMs === 0) {
-    for (const name of freshNames(input, Math.min(missing - held.pods, MOST_AT_ONCE))) {
-      steps.push(
-        { do: 'create', object: podFromTemplate(rs, name) },
-        { do: 'event', regarding: rs, type: 'Normal', reason: 'SuccessfulCreate', message: `Created pod: ${name}` },
-      );
-    }
+    for (const name of freshNames(rs, Math.min(missing - held.pods, MOST_AT_ONCE), input))
+      steps.push(...createPod(rs, name, rs.spec.template));
   } else if (missing < 0) {
     const surplus = pickSurplus(active, input.related, -missing, rs.spec.minReadySeconds, now);
     const mine = (pod: StoredPod): boolean => controllerOf(pod.metadata)?.uid === rs.metadata.uid;

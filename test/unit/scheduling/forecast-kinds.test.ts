@@ -10,7 +10,7 @@ import { DESCRIPTORS } from '../../../reconciler/core/kinds/index.ts';
 import { finish } from '../../../reconciler/core/paced.ts';
 import { forecastLines } from '../../../reconciler/core/scheduling/forecast-lines.ts';
 import type { Forecast } from '../../../reconciler/core/scheduling/simulate.ts';
-import { MOST_AT_ONCE } from '../../../reconciler/core/workloads/replicaset.ts';
+import { MOST_AT_ONCE } from '../../../reconciler/core/workloads/owned-pods.ts';
 import { controllerOf, controllerRef } from '../../../reconciler/core/workloads/owners.ts';
 import { node, pod } from '../controllers/objects.ts';
 import { app, rolling } from './apps.ts';

@@ -15,7 +15,8 @@ import {
 import { deploymentController } from '../../../reconciler/controllers/deployment.ts';
 import { NodeMonitor } from '../../../reconciler/core/health/node-monitor.ts';
 import { replicaSetController } from '../../../reconciler/controllers/replicaset.ts';
-import { MOST_AT_ONCE, planReplicaSet } from '../../../reconciler/core/workloads/replicaset.ts';
+import { MOST_AT_ONCE } from '../../../reconciler/core/workloads/owned-pods.ts';
+import { planReplicaSet } from '../../../reconciler/core/workloads/replicaset.ts';
 import { isActive, isAvailable } from '../../../reconciler/core/workloads/pod-state.ts';
 import { bounds } from '../../../reconciler/core/workloads/rollout-numbers.ts';
 import { World } from '../controllers/world.ts';
