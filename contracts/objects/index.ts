@@ -25,6 +25,7 @@ export * from './scheduling.ts';
 export * from './scheduler-args.ts';
 export * from './selectors.ts';
 export * from './services.ts';
+export * from './storage.ts';
 export * from './unstructured.ts';
 export * from './volumes.ts';
 export * from './well-known.ts';

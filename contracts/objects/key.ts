@@ -29,6 +29,11 @@ export function objectKey<K extends Kind>(kind: K, namespace: string | undefined
   return `${resource}/${namespace ?? ''}/${name}`;
 }
 
+/** Key of what an object of `namespace` names: of its own namespace, where there are namespaces of the kind. */
+export function namedKey<K extends Kind>(kind: K, namespace: string | undefined, name: string): ObjectKey<K> {
+  return objectKey(kind, IDENTITIES[kind].namespaced ? namespace : undefined, name);
+}
+
 /** Throws RangeError for a resource that is a built-in one, or has no group. */
 export function customKey(resource: string, namespace: string | undefined, name: string): CustomKey {
   const key = `${resource}/${namespace ?? ''}/${name}`;

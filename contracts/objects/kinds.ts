@@ -32,6 +32,8 @@ import {
 } from './scheduling.ts';
 import type { EndpointSlice, Service } from './services.ts';
 import { ServiceManifest } from './services.ts';
+import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from './storage.ts';
+import { PersistentVolumeClaimManifest, PersistentVolumeManifest, StorageClassManifest } from './storage.ts';
 import type { Deployment, ReplicaSet } from './workloads.ts';
 import { DeploymentManifest, ReplicaSetManifest } from './workloads.ts';
 
@@ -60,6 +62,9 @@ export interface ObjectsByKind {
   ServiceAccount: ServiceAccount;
   ResourceQuota: ResourceQuota;
   LimitRange: LimitRange;
+  StorageClass: StorageClass;
+  PersistentVolume: PersistentVolume;
+  PersistentVolumeClaim: PersistentVolumeClaim;
 }
 export type KubeObject = ObjectsByKind[Kind];
 /** An object that the store has accepted: uid, resourceVersion, generation and creationTimestamp are there. */
@@ -91,6 +96,9 @@ export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: Ob
   ServiceAccount: { ...IDENTITIES.ServiceAccount, manifest: ServiceAccountManifest },
   ResourceQuota: { ...IDENTITIES.ResourceQuota, manifest: ResourceQuotaManifest },
   LimitRange: { ...IDENTITIES.LimitRange, manifest: LimitRangeManifest },
+  StorageClass: { ...IDENTITIES.StorageClass, manifest: StorageClassManifest },
+  PersistentVolume: { ...IDENTITIES.PersistentVolume, manifest: PersistentVolumeManifest },
+  PersistentVolumeClaim: { ...IDENTITIES.PersistentVolumeClaim, manifest: PersistentVolumeClaimManifest },
   Service: { ...IDENTITIES.Service, manifest: ServiceManifest },
   EndpointSlice: { ...IDENTITIES.EndpointSlice },
   Deployment: { ...IDENTITIES.Deployment, manifest: DeploymentManifest },

@@ -2,12 +2,18 @@
 import type { Container, PodSpec } from './pod.ts';
 import type { Volume, VolumeSourceName } from './volumes.ts';
 
+/** Name of the claim that is made with the pod. Source: Kubernetes, component-helpers/storage/ephemeral. */
+export function ephemeralClaim(podName: string, volumeName: string): string {
+  return `${podName}-${volumeName}`;
+}
+
 /** An object of the pod's own namespace that it needs to start. */
 export interface PodReference {
-  readonly kind: 'ConfigMap' | 'Secret';
+  readonly kind: 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim';
   readonly name: string;
   /** Of its keys, those that the pod names. */
   readonly keys: readonly string[];
+  /** Whether it may be absent, or is made with the pod. */
   readonly optional: boolean;
   /** Where the name is, below the pod's spec. */
   readonly path: readonly (string | number)[];
@@ -19,7 +25,13 @@ const NOTHING = (): readonly PodReference[] => [];
 const keysOf = (items: readonly { readonly key: string }[] | undefined): readonly string[] =>
   (items ?? []).map(({ key }) => key);
 
-const OF_SOURCE: { readonly [S in VolumeSourceName]: (source: Source<S>) => readonly PodReference[] } = {
+const OF_SOURCE: {
+  readonly [S in VolumeSourceName]: (
+    source: Source<S>,
+    volume: string,
+    pod: string | undefined,
+  ) => readonly PodReference[];
+} = {
   emptyDir: NOTHING,
   hostPath: NOTHING,
   configMap: ({ name, items, optional }) => [
@@ -28,24 +40,52 @@ const OF_SOURCE: { readonly [S in VolumeSourceName]: (source: Source<S>) => read
   secret: ({ secretName, items, optional }) => [
     { kind: 'Secret', name: secretName, keys: keysOf(items), optional, path: ['secret', 'secretName'] },
   ],
+  persistentVolumeClaim: ({ claimName }) => [
+    {
+      kind: 'PersistentVolumeClaim',
+      name: claimName,
+      keys: [],
+      optional: false,
+      path: ['persistentVolumeClaim', 'claimName'],
+    },
+  ],
+  ephemeral: (_source, volume, pod) =>
+    pod === undefined
+      ? []
+      : [
+          {
+            kind: 'PersistentVolumeClaim',
+            name: ephemeralClaim(pod, volume),
+            keys: [],
+            optional: true,
+            path: ['ephemeral', 'volumeClaimTemplate'],
+          },
+        ],
 };
 
-function ofSource<S extends VolumeSourceName>(volume: Volume, name: S): readonly PodReference[] {
+function ofSource<S extends VolumeSourceName>(
+  volume: Volume,
+  name: S,
+  pod: string | undefined,
+): readonly PodReference[] {
   const source = volume[name];
-  return source === undefined ? [] : OF_SOURCE[name](source);
+  return source === undefined ? [] : OF_SOURCE[name](source, volume.name, pod);
 }
 
-/** Of a volume; paths below it. */
-export function volumeReferences(volume: Volume): readonly PodReference[] {
-  return (Object.keys(OF_SOURCE) as VolumeSourceName[]).flatMap((name) => ofSource(volume, name));
+/** Of a volume of the pod of that name; paths below it. */
+export function volumeReferences(volume: Volume, pod: string | undefined): readonly PodReference[] {
+  return (Object.keys(OF_SOURCE) as VolumeSourceName[]).flatMap((name) => ofSource(volume, name, pod));
 }
 
-/** Every ConfigMap and Secret that the pod needs to start: a name as often as the pod has it. */
-export function podReferences(spec: PodSpec): readonly PodReference[] {
+/**
+ * Every object that the pod needs to start: a name as often as the pod has it. What is made with a pod is told of a pod
+ * that has a name, and of no template.
+ */
+export function podReferences(spec: PodSpec, pod?: string): readonly PodReference[] {
   return [
     ...containerReferences('initContainers', spec.initContainers),
     ...containerReferences('containers', spec.containers),
-    ...(spec.volumes ?? []).flatMap((volume, index) => below(['volumes', index], volumeReferences(volume))),
+    ...(spec.volumes ?? []).flatMap((volume, index) => below(['volumes', index], volumeReferences(volume, pod))),
   ];
 }
 

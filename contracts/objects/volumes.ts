@@ -1,6 +1,7 @@
 /** A pod's volumes and where its containers have them. Source: Kubernetes v1 API reference, Volume and VolumeMount. */
 import { z } from 'zod';
 import { Quantity } from './quantity.ts';
+import { PersistentVolumeClaimTemplate } from './storage.ts';
 import { atomicList, DnsLabel, DnsSubdomain, int32, NEVER, object, oneOf, unset } from './schema.ts';
 
 const FileMode = int32(0);
@@ -23,6 +24,9 @@ const VolumeSource = {
     defaultMode: FileMode.default(0o644),
     items: atomicList(['key'], KeyToPath).optional(),
   }).optional(),
+  persistentVolumeClaim: object({ claimName: DnsSubdomain, readOnly: z.boolean().default(false) }).optional(),
+  /** A claim of the pod's own, which goes with it. */
+  ephemeral: object({ volumeClaimTemplate: PersistentVolumeClaimTemplate }).optional(),
 };
 const VOLUME_SOURCES = (Object.keys(VolumeSource) as VolumeSourceName[]).sort();
 const VolumeShape = oneOf(
@@ -37,7 +41,6 @@ const VolumeShape = oneOf(
       cinder: NEVER,
       csi: NEVER,
       downwardAPI: NEVER,
-      ephemeral: NEVER,
       fc: NEVER,
       flexVolume: NEVER,
       flocker: NEVER,
@@ -47,7 +50,6 @@ const VolumeShape = oneOf(
       image: NEVER,
       iscsi: NEVER,
       nfs: NEVER,
-      persistentVolumeClaim: NEVER,
       photonPersistentDisk: NEVER,
       portworxVolume: NEVER,
       projected: NEVER,

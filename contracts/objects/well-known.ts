@@ -25,6 +25,11 @@ export const DEFAULT_NAMESPACE = 'default';
 /** The ServiceAccount of pods that name none; every namespace has it. */
 export const DEFAULT_SERVICE_ACCOUNT = 'default';
 
+/** Makes a folder on the node of a claim's first pod. */
+export const LOCAL_PROVISIONER = 'plumbline.dev/local';
+/** Of a class whose volumes are made by people. Source: Kubernetes, NotSupportedProvisioner. */
+export const NO_PROVISIONER = 'kubernetes.io/no-provisioner';
+
 /** Prefix of the names of PriorityClasses that are built in. */
 export const SYSTEM_PRIORITY_PREFIX = 'system-';
 /** Above what a PriorityClass in Git may have. */

@@ -1,5 +1,12 @@
 /** What a pod refers to, as its node knows it. */
-import type { ConfigMap, Pod, Secret, Service } from '../../../contracts/objects/index.ts';
+import type {
+  ConfigMap,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  Secret,
+  Service,
+} from '../../../contracts/objects/index.ts';
 import { objectKey, type ObjectKey } from '../../../contracts/objects/key.ts';
 import { podReferences } from '../../../contracts/objects/pod-references.ts';
 import type { AssignmentView } from '../assignment.ts';
@@ -9,9 +16,12 @@ export interface PodObjects {
   configMap(name: string): ConfigMap | undefined;
   secret(name: string): Secret | undefined;
   services(): readonly Service[];
+  claim(name: string): PersistentVolumeClaim | undefined;
+  /** Of no namespace. */
+  persistentVolume(name: string): PersistentVolume | undefined;
 }
 
-/** Everything in the pod's own namespace. */
+/** What is in the pod's own namespace, and volumes. */
 export function objectsFor(view: AssignmentView, namespace: string): PodObjects {
   return {
     configMap: (name) => view.get(objectKey('ConfigMap', namespace, name)),
@@ -20,6 +30,8 @@ export function objectsFor(view: AssignmentView, namespace: string): PodObjects 
       const secret = view.get(objectKey('Secret', namespace, name));
       return secret && 'data' in secret ? secret : undefined;
     },
+    claim: (name) => view.get(objectKey('PersistentVolumeClaim', namespace, name)),
+    persistentVolume: (name) => view.get(objectKey('PersistentVolume', undefined, name)),
     services: () => view.list('Service').filter((service) => service.metadata.namespace === namespace),
   };
 }
@@ -28,7 +40,8 @@ export function identityOf(pod: Pod): PodIdentity {
   return { namespace: pod.metadata.namespace ?? 'default', name: pod.metadata.name, uid: pod.metadata.uid ?? '' };
 }
 
-/** Keys of the ConfigMaps and Secrets that a pod's containers and volumes name. */
+/** Keys of what a pod's containers and volumes name. */
 export function referredKeys(pod: Pod): ReadonlySet<ObjectKey> {
-  return new Set(podReferences(pod.spec).map(({ kind, name }) => objectKey(kind, pod.metadata.namespace, name)));
+  const { name: podName, namespace } = pod.metadata;
+  return new Set(podReferences(pod.spec, podName).map(({ kind, name }) => objectKey(kind, namespace, name)));
 }

@@ -56,7 +56,7 @@ export interface KindDescriptor<K extends Kind> {
   /** The pods that it makes, or that it is. Checked, told of by the forecast, and searched for references. */
   readonly podTemplate: 'none' | PodTemplateFacet<K>;
 
-  /** What an object needs by name, in its own namespace. What of it travels to nodes goes with it. */
+  /** What an object needs by name, in its own namespace or in none. What of it travels to nodes goes with it. */
   readonly references: 'none' | { of(object: ObjectsByKind[K]): readonly Reference[] };
 
   /** Kinds whose objects it makes and is the controller of: they are adopted, counted, explained and go with it. */
@@ -156,7 +156,7 @@ export interface HealthFacet<K extends Kind> {
 
 /** An object that another one names. */
 export interface Reference {
-  readonly kind: 'ConfigMap' | 'Secret';
+  readonly kind: 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim' | 'PersistentVolume';
   readonly name: string;
   /** Keys that must be in it; all of it when empty. */
   readonly keys: readonly string[];

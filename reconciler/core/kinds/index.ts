@@ -14,6 +14,8 @@ import { LIMIT_RANGE } from './limitrange.ts';
 import { MACHINE } from './machine.ts';
 import { NAMESPACE } from './namespace.ts';
 import { NODE } from './node.ts';
+import { PERSISTENT_VOLUME } from './persistentvolume.ts';
+import { PERSISTENT_VOLUME_CLAIM } from './persistentvolumeclaim.ts';
 import { POD } from './pod.ts';
 import { POD_DISRUPTION_BUDGET } from './poddisruptionbudget.ts';
 import { POD_GROUP } from './podgroup.ts';
@@ -25,6 +27,7 @@ import { SECRET } from './secret.ts';
 import { SERVICE_ACCOUNT } from './serviceaccount.ts';
 import { SERVICE } from './service.ts';
 import { SOURCE } from './source.ts';
+import { STORAGE_CLASS } from './storageclass.ts';
 
 export type { KindDescriptor } from './descriptor.ts';
 
@@ -40,6 +43,9 @@ export const DESCRIPTORS: { readonly [K in Kind]: KindDescriptor<K> } = {
   ServiceAccount: SERVICE_ACCOUNT,
   ResourceQuota: RESOURCE_QUOTA,
   LimitRange: LIMIT_RANGE,
+  StorageClass: STORAGE_CLASS,
+  PersistentVolume: PERSISTENT_VOLUME,
+  PersistentVolumeClaim: PERSISTENT_VOLUME_CLAIM,
   PodDisruptionBudget: POD_DISRUPTION_BUDGET,
   PodGroup: POD_GROUP,
   Namespace: NAMESPACE,

@@ -25,7 +25,8 @@ export const POD: KindDescriptor<'Pod'> = {
   compared: 'none',
   podTemplate: { path: [], of: (pod) => pod, rollout: 'none', makes: 'none' },
   references: {
-    of: ({ spec }) => podReferences(spec).map((reference) => ({ ...reference, path: ['spec', ...reference.path] })),
+    of: ({ metadata, spec }) =>
+      podReferences(spec, metadata.name).map((reference) => ({ ...reference, path: ['spec', ...reference.path] })),
   },
   owns: [],
   // Pods have a list of their own, wherever they are explained.

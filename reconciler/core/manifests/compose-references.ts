@@ -6,11 +6,11 @@ import {
   DEFAULT_SERVICE_ACCOUNT,
   isKeyOf,
   labelsInclude,
+  namedKey,
   objectKey,
   parseKey,
-  type ConfigMap,
+  type Kind,
   type ObjectKey,
-  type Secret,
   type Service,
 } from '../../../contracts/objects/index.ts';
 import { andMore } from '../and-more.ts';
@@ -70,9 +70,9 @@ function checkNamed(desired: DesiredObject, state: DesiredState, declared: Reado
   const told = new Set<string>();
   for (const { kind, name, keys, optional, path } of references.of(desired.object)) {
     if (optional) continue;
-    const key = objectKey(kind, desired.object.metadata.namespace, name);
+    const key = namedKey(kind, desired.object.metadata.namespace, name);
     const at = positionOf(desired, ...path);
-    const found = state.get(key)?.object as ConfigMap | Secret | undefined;
+    const found = state.get(key)?.object;
     if (!found) {
       if (declared.has(key) || told.has(key)) continue;
       told.add(key);
@@ -81,10 +81,11 @@ function checkNamed(desired: DesiredObject, state: DesiredState, declared: Reado
         'MissingReference',
         at,
         `${pathText(path)} names ${kind} ${name}, which is in no manifest`,
-        'its pods wait until it exists; set optional: true if it may be absent',
+        `its pods wait until it exists${canBeOptional(kind) ? '; set optional: true if it may be absent' : ''}`,
       );
       continue;
     }
+    if (found.kind !== 'ConfigMap' && found.kind !== 'Secret') continue;
     for (const wanted of keys) {
       const has =
         Object.hasOwn(found.data ?? {}, wanted) ||
@@ -93,6 +94,10 @@ function checkNamed(desired: DesiredObject, state: DesiredState, declared: Reado
         tell('warning', 'MissingReference', at, `${kind} ${name} has no key ${wanted}`, 'its pods wait until it has');
     }
   }
+}
+
+function canBeOptional(kind: Kind): boolean {
+  return kind === 'ConfigMap' || kind === 'Secret';
 }
 
 /** A pod whose ServiceAccount is missing is refused, as Kubernetes' admission does; `default` is in every namespace. */

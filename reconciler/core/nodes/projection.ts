@@ -1,6 +1,6 @@
 /** What of an object a node needs, and which other objects come with it. */
 import {
-  objectKey,
+  namedKey,
   type Kind,
   type KubeObject,
   type Node,
@@ -53,5 +53,5 @@ export function referencesOf(object: KubeObject): readonly ObjectKey[] {
   const { references } = descriptorOf(object.kind);
   if (references === 'none') return [];
   const named = references.of(object).filter(({ kind }) => reachOf(kind) === 'followed');
-  return [...new Set(named.map(({ kind, name }): ObjectKey => objectKey(kind, object.metadata.namespace, name)))];
+  return [...new Set(named.map(({ kind, name }): ObjectKey => namedKey(kind, object.metadata.namespace, name)))];
 }

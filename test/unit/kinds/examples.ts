@@ -6,6 +6,8 @@ import {
   KubeSchedulerConfigurationManifest,
   LimitRangeManifest,
   NamespaceManifest,
+  PersistentVolumeClaimManifest,
+  PersistentVolumeManifest,
   OWN_API_VERSION,
   PodDisruptionBudgetManifest,
   PodGroupManifest,
@@ -15,6 +17,7 @@ import {
   SchedulerPluginManifest,
   SecretManifest,
   ServiceAccountManifest,
+  StorageClassManifest,
   type Kind,
   type ObjectsByKind,
 } from '../../../contracts/objects/index.ts';
@@ -83,6 +86,25 @@ export const EXAMPLES: { readonly [K in Kind]: ObjectsByKind[K] } = {
     kind: 'LimitRange',
     metadata: scoped,
     spec: { limits: [{ type: 'Container', default: { cpu: '1' } }] },
+  }),
+  StorageClass: StorageClassManifest.parse({
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'StorageClass',
+    metadata: { name: 'fast' },
+    provisioner: 'plumbline.dev/local',
+    volumeBindingMode: 'WaitForFirstConsumer',
+  }),
+  PersistentVolume: PersistentVolumeManifest.parse({
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: { name: 'disk' },
+    spec: { accessModes: ['ReadWriteOnce'], capacity: { storage: '1Gi' }, hostPath: { path: '/srv/disk' } },
+  }),
+  PersistentVolumeClaim: PersistentVolumeClaimManifest.parse({
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: scoped,
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
   }),
   PodDisruptionBudget: PodDisruptionBudgetManifest.parse({
     apiVersion: 'policy/v1',

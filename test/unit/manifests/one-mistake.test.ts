@@ -20,9 +20,9 @@ const configMap = (rest: string): string => `apiVersion: v1\nkind: ConfigMap\nme
 const FIELDS: readonly Case[] = [
   [
     'a volume of a type that is not there yet',
-    pod('  volumes:\n  - name: data\n    ▶persistentVolumeClaim:\n      claimName: data\n'),
+    pod('  volumes:\n  - name: data\n    ▶csi:\n      driver: data\n'),
     'UnsupportedField',
-    /volumes\[0\]\.persistentVolumeClaim is a Kubernetes field/,
+    /volumes\[0\]\.csi is a Kubernetes field/,
   ],
   [
     'a volume of a type that went long ago',

@@ -47,6 +47,7 @@ const web = {
   },
 } as Service;
 const objects: PodObjects = {
+  ...NO_OBJECTS,
   configMap: (name) => (name === 'settings' ? settings : undefined),
   secret: (name) => (name === 'login' ? login : undefined),
   services: () => [web],

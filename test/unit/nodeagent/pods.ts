@@ -108,4 +108,10 @@ export function input(more: Partial<PodInput> = {}): PodInput {
   };
 }
 
-export const NO_OBJECTS: PodObjects = { configMap: () => undefined, secret: () => undefined, services: () => [] };
+export const NO_OBJECTS: PodObjects = {
+  configMap: () => undefined,
+  secret: () => undefined,
+  claim: () => undefined,
+  persistentVolume: () => undefined,
+  services: () => [],
+};

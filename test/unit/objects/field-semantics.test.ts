@@ -39,7 +39,7 @@ const CASES: readonly (readonly [kind: string, path: string, expected: ReturnTyp
   [
     'Deployment',
     'spec.template.spec.volumes[]',
-    { union: { members: ['configMap', 'emptyDir', 'hostPath', 'secret'] } },
+    { union: { members: ['configMap', 'emptyDir', 'ephemeral', 'hostPath', 'persistentVolumeClaim', 'secret'] } },
   ],
   ['Deployment', 'spec.template.spec.nodeSelector', { atomic: true }],
   [

@@ -20,10 +20,11 @@ const container = {
   livenessProbe: probe,
   lifecycle: {},
 };
+const claim = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
 const pod = {
   containers: [container],
   securityContext: {},
-  volumes: [{ name: 'a', emptyDir: {} }],
+  volumes: [{ name: 'a', ephemeral: { volumeClaimTemplate: { metadata: {}, spec: claim } } }],
   affinity: {},
   tolerations: [{ operator: 'Exists' }],
 };
@@ -43,6 +44,17 @@ const MANIFESTS: Partial<Record<Kind, object>> = {
   ConfigMap: {},
   Secret: {},
   ServiceAccount: {},
+  StorageClass: { provisioner: 'kubernetes.io/no-provisioner' },
+  PersistentVolume: {
+    spec: {
+      accessModes: ['ReadWriteOnce'],
+      capacity: { storage: '1Gi' },
+      claimRef: { namespace: 'a', name: 'a' },
+      local: { path: '/a' },
+      nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [{ key: 'a', operator: 'Exists' }] }] } },
+    },
+  },
+  PersistentVolumeClaim: { spec: claim },
   ResourceQuota: { spec: { hard: { services: 1 } } },
   LimitRange: { spec: { limits: [{ type: 'Container' }] } },
   PriorityClass: {},

@@ -1,9 +1,10 @@
 /** A pod's volumes: a walk over the table of their sources. */
-import type { Pod, Volume, VolumeSourceName } from '../../../../contracts/objects/index.ts';
-import { volumeReferences } from '../../../../contracts/objects/pod-references.ts';
+import type { KubeObject, Pod, Volume, VolumeSourceName } from '../../../../contracts/objects/index.ts';
+import { volumeReferences, type PodReference } from '../../../../contracts/objects/pod-references.ts';
 import type { Resolved } from '../env.ts';
 import { volumeFolder, type NodeFolders } from '../layout.ts';
 import type { PodObjects } from '../objects.ts';
+import { EPHEMERAL, PERSISTENT_VOLUME_CLAIM } from './claim.ts';
 import { CONFIG_MAP } from './config-map.ts';
 import { EMPTY_DIR } from './empty-dir.ts';
 import { HOST_PATH } from './host-path.ts';
@@ -13,7 +14,9 @@ import type { Source, VolumeMount, VolumeSource } from './source.ts';
 const SOURCES: { readonly [S in VolumeSourceName]: VolumeSource<S> } = {
   configMap: CONFIG_MAP,
   emptyDir: EMPTY_DIR,
+  ephemeral: EPHEMERAL,
   hostPath: HOST_PATH,
+  persistentVolumeClaim: PERSISTENT_VOLUME_CLAIM,
   secret: SECRET,
 };
 
@@ -46,12 +49,23 @@ export function planVolumes(pod: Pod, objects: PodObjects, folders: NodeFolders)
 /** Changes when an object behind the pod's volumes changed: the volumes are written anew then. */
 export function volumesVersion(pod: Pod, objects: PodObjects): string {
   return (pod.spec.volumes ?? [])
-    .flatMap(volumeReferences)
+    .flatMap((volume) => volumeReferences(volume, pod.metadata.name))
     .map(({ kind, name }) => {
-      const { metadata } = (kind === 'ConfigMap' ? objects.configMap(name) : objects.secret(name)) ?? {};
+      const { metadata } = namedBy(objects, kind, name) ?? {};
       return `${kind}/${name}@${metadata ? `${metadata.uid ?? ''}.${metadata.resourceVersion ?? ''}` : '-'}`;
     })
     .join();
+}
+
+function namedBy(objects: PodObjects, kind: PodReference['kind'], name: string): KubeObject | undefined {
+  switch (kind) {
+    case 'ConfigMap':
+      return objects.configMap(name);
+    case 'Secret':
+      return objects.secret(name);
+    case 'PersistentVolumeClaim':
+      return objects.claim(name);
+  }
 }
 
 /** Where a volume of the pod is, for mounting. */
