@@ -120,7 +120,13 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
     lastStatuses,
     puller: createImagePuller(images, clock, closing.signal, () => imageReporter.changed()),
     sandboxes: createLimiter(SANDBOXES_PER_CPU * availableParallelism()),
-    facts: () => ({ folders, ...masked, hostIP: reporter.internalIP(), systemdCgroup: reporter.systemdCgroup() }),
+    facts: () => ({
+      folders,
+      ...masked,
+      hostIP: reporter.internalIP(),
+      systemdCgroup: reporter.systemdCgroup(),
+      recursiveReadOnly: reporter.recursiveReadOnly(),
+    }),
     needRuntime: () => reporter.needRuntime(),
     diskIsShort: () => reporter.diskIsShort(),
     makeProber: (onChange) =>

@@ -4,6 +4,7 @@ export * from './config.ts';
 export * from './controller-revision.ts';
 export * from './custom-resources.ts';
 export * from './descheduler-args.ts';
+export * from './downward.ts';
 export * from './events.ts';
 export * from './field-semantics.ts';
 export * from './identity.ts';

@@ -32,6 +32,7 @@ const OF_SOURCE: {
     pod: string | undefined,
   ) => readonly PodReference[];
 } = {
+  downwardAPI: NOTHING,
   emptyDir: NOTHING,
   hostPath: NOTHING,
   configMap: ({ name, items, optional }) => [
@@ -61,7 +62,29 @@ const OF_SOURCE: {
             path: ['ephemeral', 'volumeClaimTemplate'],
           },
         ],
+  projected: ({ sources }) =>
+    (sources ?? []).flatMap(({ configMap, secret }, index) =>
+      below(
+        ['projected', 'sources', index],
+        [...entriesReference('ConfigMap', 'configMap', configMap), ...entriesReference('Secret', 'secret', secret)],
+      ),
+    ),
 };
+
+function entriesReference(
+  kind: PodReference['kind'],
+  field: string,
+  from:
+    | {
+        readonly name: string;
+        readonly items?: readonly { readonly key: string }[] | undefined;
+        readonly optional: boolean;
+      }
+    | undefined,
+): readonly PodReference[] {
+  if (from === undefined) return [];
+  return [{ kind, name: from.name, keys: keysOf(from.items), optional: from.optional, path: [field, 'name'] }];
+}
 
 function ofSource<S extends VolumeSourceName>(
   volume: Volume,

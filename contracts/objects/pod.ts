@@ -1,6 +1,7 @@
 /** Pod: the shape, its defaults, and its status. Source: Kubernetes v1 API reference, PodSpec and PodStatus. */
 import { z } from 'zod';
 import { DataKey } from './config.ts';
+import { FieldRef, ResourceFieldRef } from './downward.ts';
 import { withDefaultTag } from './image-name.ts';
 import type { ObjectMeta } from './meta.ts';
 import { Condition, ManifestMeta, TemplateMeta, type StoredMeta } from './meta.ts';
@@ -80,7 +81,6 @@ const LifecycleHandler = oneOf(
 export type LifecycleHandler = z.infer<typeof LifecycleHandler>;
 
 const KeyRef = atomic(object({ name: DnsSubdomain, key: DataKey, optional: z.boolean().default(false) }));
-const FieldRef = atomic(object({ fieldPath: z.string(), apiVersion: unset('', z.literal('v1').default('v1')) }));
 
 export const EnvVar = oneOf(
   ['value', 'valueFrom'],
@@ -88,14 +88,15 @@ export const EnvVar = oneOf(
     name: z.string().min(1),
     value: z.string().optional(),
     valueFrom: oneOf(
-      ['configMapKeyRef', 'fieldRef', 'secretKeyRef'],
+      ['configMapKeyRef', 'fieldRef', 'resourceFieldRef', 'secretKeyRef'],
       object(
         {
           configMapKeyRef: KeyRef.optional(),
           secretKeyRef: KeyRef.optional(),
           fieldRef: FieldRef.optional(),
+          resourceFieldRef: ResourceFieldRef.optional(),
         },
-        { resourceFieldRef: NEVER, fileKeyRef: NEVER },
+        { fileKeyRef: NEVER },
       ),
     ).optional(),
   }),

@@ -1,29 +1,45 @@
 /** A pod's volumes and where its containers have them. Source: Kubernetes v1 API reference, Volume and VolumeMount. */
 import { z } from 'zod';
+import { FieldRef, ResourceFieldRef } from './downward.ts';
 import { Quantity } from './quantity.ts';
 import { PersistentVolumeClaimTemplate } from './storage.ts';
 import { atomicList, DnsLabel, DnsSubdomain, int32, NEVER, object, oneOf, unset } from './schema.ts';
 
 const FileMode = int32(0);
 const KeyToPath = object({ key: z.string().min(1), path: z.string().min(1), mode: FileMode.optional() });
+const DownwardFile = object({
+  path: z.string().min(1),
+  fieldRef: FieldRef.optional(),
+  resourceFieldRef: ResourceFieldRef.optional(),
+  mode: FileMode.optional(),
+});
+const DownwardFiles = { items: atomicList(['path'], DownwardFile).optional() };
+/** Entries of a ConfigMap or Secret. */
+const Entries = { optional: z.boolean().default(false), items: atomicList(['key'], KeyToPath).optional() };
+const DefaultMode = FileMode.default(0o644);
+
+/** One of several things whose files are in one volume. */
+const Projection = object(
+  {
+    configMap: object({ name: DnsSubdomain, ...Entries }).optional(),
+    secret: object({ name: DnsSubdomain, ...Entries }).optional(),
+    downwardAPI: object(DownwardFiles).optional(),
+  },
+  { clusterTrustBundle: NEVER, podCertificate: NEVER, serviceAccountToken: NEVER },
+);
+
 const VolumeSource = {
   emptyDir: object({ medium: z.enum(['', 'Memory']).default(''), sizeLimit: Quantity.optional() }).optional(),
   hostPath: object({
     path: z.string().min(1),
-    type: z.enum(['', 'DirectoryOrCreate', 'Directory', 'FileOrCreate', 'File']).default(''),
+    type: z
+      .enum(['', 'DirectoryOrCreate', 'Directory', 'FileOrCreate', 'File', 'Socket', 'CharDevice', 'BlockDevice'])
+      .default(''),
   }).optional(),
-  configMap: object({
-    name: DnsSubdomain,
-    optional: z.boolean().default(false),
-    defaultMode: FileMode.default(0o644),
-    items: atomicList(['key'], KeyToPath).optional(),
-  }).optional(),
-  secret: object({
-    secretName: DnsSubdomain,
-    optional: z.boolean().default(false),
-    defaultMode: FileMode.default(0o644),
-    items: atomicList(['key'], KeyToPath).optional(),
-  }).optional(),
+  configMap: object({ name: DnsSubdomain, defaultMode: DefaultMode, ...Entries }).optional(),
+  secret: object({ secretName: DnsSubdomain, defaultMode: DefaultMode, ...Entries }).optional(),
+  downwardAPI: object({ defaultMode: DefaultMode, ...DownwardFiles }).optional(),
+  projected: object({ defaultMode: DefaultMode, sources: atomicList([], Projection).optional() }).optional(),
   persistentVolumeClaim: object({ claimName: DnsSubdomain, readOnly: z.boolean().default(false) }).optional(),
   /** A claim of the pod's own, which goes with it. */
   ephemeral: object({ volumeClaimTemplate: PersistentVolumeClaimTemplate }).optional(),
@@ -40,7 +56,6 @@ const VolumeShape = oneOf(
       cephfs: NEVER,
       cinder: NEVER,
       csi: NEVER,
-      downwardAPI: NEVER,
       fc: NEVER,
       flexVolume: NEVER,
       flocker: NEVER,
@@ -52,7 +67,6 @@ const VolumeShape = oneOf(
       nfs: NEVER,
       photonPersistentDisk: NEVER,
       portworxVolume: NEVER,
-      projected: NEVER,
       quobyte: NEVER,
       rbd: NEVER,
       scaleIO: NEVER,
@@ -72,12 +86,16 @@ export type Volume = z.infer<typeof Volume>;
 /** What a volume may be made of. What each refers to: pod-references.ts; how it is made: the node agent. */
 export type VolumeSourceName = keyof typeof VolumeSource;
 
-export const VolumeMount = object(
-  {
-    name: DnsLabel,
-    mountPath: z.string().min(1),
-    readOnly: z.boolean().default(false),
-    subPath: unset('', z.string().optional()),
-  },
-  { mountPropagation: ['None'], subPathExpr: [''], recursiveReadOnly: ['Disabled'] },
-);
+/** Source: Kubernetes pkg/apis/core/validation, ValidateVolumeMounts; what depends on the container: check-volumes.ts. */
+export const VolumeMount = object({
+  name: DnsLabel,
+  mountPath: z.string().min(1),
+  readOnly: z.boolean().default(false),
+  /** Of mounts below a mount that is `readOnly`. Absent: Disabled. */
+  recursiveReadOnly: z.enum(['Disabled', 'IfPossible', 'Enabled']).optional(),
+  subPath: unset('', z.string().optional()),
+  /** A subPath with `$(NAME)` of the container's environment. */
+  subPathExpr: unset('', z.string().optional()),
+  /** Absent: None. */
+  mountPropagation: z.enum(['None', 'HostToContainer', 'Bidirectional']).optional(),
+});

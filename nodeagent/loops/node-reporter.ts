@@ -18,6 +18,8 @@ export interface NodeReporter {
   readonly ready: Promise<void>;
   internalIP(): string;
   systemdCgroup(): boolean;
+  /** Whether the runtime can make what is mounted below a mount read-only too. */
+  recursiveReadOnly(): boolean;
   noteNetwork(state: NetworkState): void;
   noteDisk(state: DiskState): void;
   diskIsShort(): boolean;
@@ -129,6 +131,7 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
     ready,
     internalIP: () => report?.internalIP ?? '',
     systemdCgroup: () => runtimeView.reachable && runtimeView.health.systemdCgroup,
+    recursiveReadOnly: () => runtimeView.reachable && runtimeView.health.recursiveReadOnly,
     noteNetwork(state) {
       network = state;
       waker.wake();

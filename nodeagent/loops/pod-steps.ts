@@ -6,13 +6,13 @@ import { joinSignals } from '../../contracts/signals.ts';
 import { namesAddress } from '../core/pod/address.ts';
 import { containerConfig, hostsFileText, sandboxConfig, type NodeFacts } from '../core/pod/container-config.ts';
 import { cgroupParent } from '../core/pod/identity.ts';
-import { hostsFile, logFolder, subPathTarget, terminationFile } from '../core/pod/layout.ts';
+import { hostsFile, logFolder, terminationFile } from '../core/pod/layout.ts';
 import type { StepOutcome } from '../core/pod/memory.ts';
 import type { PodObjects } from '../core/pod/objects.ts';
 import type { ObservedPod } from '../core/pod/observed.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
 import type { PodStep } from '../core/pod/steps.ts';
-import { planVolumes, volumePath } from '../core/pod/volumes/index.ts';
+import { planVolumes } from '../core/pod/volumes/index.ts';
 import { probeTarget } from '../core/probe/target.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ContainerRuntime } from '../ports/container-runtime.ts';
@@ -201,17 +201,9 @@ async function create(
           : { path: hostsFile(facts.folders, uid), text: hostsFileText(pod, podIP) },
         terminationFile: terminationFile(facts.folders, uid, container.name, step.attempt.number),
         logFolder: `${logFolder(facts.folders, context.identity)}/${container.name}`,
-        subPaths: (container.volumeMounts ?? []).flatMap((mount, index) => {
-          const volume = pod.spec.volumes?.find((v) => v.name === mount.name);
-          if (!volume || mount.subPath === undefined || mount.subPath === '') return [];
-          return [
-            {
-              volume: volumePath(volume, uid, facts.folders),
-              subPath: mount.subPath,
-              target: subPathTarget(facts.folders, uid, container.name, index),
-            },
-          ];
-        }),
+        subPaths: config.value.mounts.flatMap(({ partOf, hostPath }) =>
+          partOf ? [{ ...partOf, target: hostPath }] : [],
+        ),
       },
       context.closing,
     ),

@@ -271,6 +271,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
     isOver: () => refused !== undefined || isFinal(previous),
     assign(next) {
       const wasEnding = isEnding();
+      const before = pod;
       const graceBefore = deletionGrace(pod, observed);
       pod =
         next ??
@@ -281,6 +282,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
             deletionTimestamp: pod.metadata.deletionTimestamp ?? deps.clock.now().toISOString(),
           },
         });
+      if (pod && before && tellsOfItself(pod) !== tellsOfItself(before)) this.objectsChanged();
       const isMoreUrgent = isEnding() && (!wasEnding || deletionGrace(pod, observed) < graceBefore);
       if (isMoreUrgent) hurry.abort();
       this.wake();
@@ -317,6 +319,11 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
       await running;
     },
   };
+}
+
+/** What a container may be told of its pod, and that may change. */
+function tellsOfItself({ metadata: { labels, annotations } }: Pod): string {
+  return JSON.stringify([labels, annotations]);
 }
 
 function isFinal(status: PodStatus | undefined): status is PodStatus & { readonly phase: 'Succeeded' | 'Failed' } {

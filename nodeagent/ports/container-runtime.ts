@@ -17,6 +17,8 @@ export interface RuntimeHealth {
   readonly sandboxImage: string;
   /** Whether cgroup parents are systemd slice names instead of paths. */
   readonly systemdCgroup: boolean;
+  /** Whether it can make what is mounted below a mount read-only too. */
+  readonly recursiveReadOnly: boolean;
   /** Folder of the network plugins that it runs. */
   readonly networkPlugins: string;
 }

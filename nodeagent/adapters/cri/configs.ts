@@ -3,6 +3,8 @@ import type { ContainerConfig, SandboxConfig, SeccompProfile } from '../../core/
 import type { Encodable } from '../../core/wire/protobuf.ts';
 import { NAMESPACE, PROFILE_TYPE, type CreateContainerRequest, type PodSandboxConfig } from './messages.ts';
 
+/** MountPropagation. */
+const PROPAGATION = { None: 0, HostToContainer: 1, Bidirectional: 2 } as const;
 const PROTOCOL = { TCP: 0, UDP: 1, SCTP: 2 } as const;
 
 const optionalInt = (value: number | undefined): { readonly value: number } | undefined =>
@@ -67,6 +69,8 @@ export function containerRequest(config: ContainerConfig): ContainerMessage {
       containerPath: mount.containerPath,
       hostPath: mount.hostPath,
       readonly: mount.readOnly,
+      propagation: PROPAGATION[mount.propagation],
+      recursiveReadOnly: mount.recursiveReadOnly,
     })),
     labels: config.labels,
     annotations: config.annotations,

@@ -224,6 +224,10 @@ type StatusAnswer = {
     | { readonly conditions: readonly { readonly type: string; readonly status: boolean; readonly message: string }[] }
     | undefined;
   readonly info: Readonly<Record<string, string>>;
+  readonly runtimeHandlers: readonly {
+    readonly name: string;
+    readonly features: { readonly recursiveReadOnlyMounts: boolean } | undefined;
+  }[];
 };
 
 function healthOf(answer: StatusAnswer): RuntimeHealth {
@@ -239,6 +243,9 @@ function healthOf(answer: StatusAnswer): RuntimeHealth {
       .join('; '),
     sandboxImage: config.sandboxImage ?? DEFAULT_SANDBOX_IMAGE,
     systemdCgroup: config.systemdCgroup,
+    // The handler without a name is the default one, which all pods run with.
+    recursiveReadOnly:
+      answer.runtimeHandlers.find(({ name }) => name === '')?.features?.recursiveReadOnlyMounts ?? false,
     networkPlugins: config.networkPlugins ?? DEFAULT_NETWORK_PLUGINS,
   };
 }

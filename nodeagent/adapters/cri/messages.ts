@@ -18,6 +18,7 @@ export const StatusResponse = {
     conditions: messages(1, { type: text(1), status: bool(2), reason: text(3), message: text(4) }),
   }),
   info: textMap(2),
+  runtimeHandlers: messages(3, { name: text(1), features: message(2, { recursiveReadOnlyMounts: bool(1) }) }),
 };
 
 const NamespaceOption = { network: int(1), pid: int(2), ipc: int(3) };
@@ -79,7 +80,13 @@ export const CreateContainerRequest = {
     args: texts(4),
     workingDir: text(5),
     envs: messages(6, { key: text(1), value: text(2) }),
-    mounts: messages(7, { containerPath: text(1), hostPath: text(2), readonly: bool(3), propagation: int(5) }),
+    mounts: messages(7, {
+      containerPath: text(1),
+      hostPath: text(2),
+      readonly: bool(3),
+      propagation: int(5),
+      recursiveReadOnly: bool(8),
+    }),
     labels: textMap(9),
     annotations: textMap(10),
     logPath: text(11),

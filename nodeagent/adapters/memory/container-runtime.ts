@@ -80,6 +80,7 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
       message: '',
       sandboxImage: 'pause',
       systemdCgroup: false,
+      recursiveReadOnly: false,
       networkPlugins: '/nowhere',
     }),
 

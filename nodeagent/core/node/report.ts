@@ -12,6 +12,7 @@ export type RuntimeView =
         readonly networkReady: boolean;
         readonly message: string;
         readonly systemdCgroup: boolean;
+        readonly recursiveReadOnly: boolean;
       };
     };
 

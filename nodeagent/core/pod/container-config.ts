@@ -2,18 +2,21 @@
 import { withDefaultTag } from '../../../contracts/objects/image-name.ts';
 import type { Container, Pod } from '../../../contracts/objects/index.ts';
 import { parseMilli, parseQuantity } from '../../../contracts/objects/quantity-value.ts';
-import { resolveEnv, type EnvInput, type Resolved } from './env.ts';
+import { resolveEnv, type EnvInput } from './env.ts';
 import { expandReferences } from './expand.ts';
 import { ANNOTATION, cgroupParent, containerLogPath, LABEL, podLabels } from './identity.ts';
-import { hostsFile, logFolder, subPathTarget, terminationFile } from './layout.ts';
+import { logFolder, terminationFile } from './layout.ts';
+import { containerMounts } from './mounts.ts';
 import { identityOf, type PodObjects } from './objects.ts';
-import type { ContainerConfig, ContainerResources, Mount, SandboxConfig } from './runtime-types.ts';
+import type { Resolved } from './resolved.ts';
+import type { ContainerConfig, ContainerResources, SandboxConfig } from './runtime-types.ts';
 import { containerSecurity, sandboxSecurity, type SecurityFacts } from './security.ts';
-import { isReadOnly, volumePath } from './volumes/index.ts';
 
 export interface NodeFacts extends SecurityFacts {
   readonly hostIP: string;
   readonly systemdCgroup: boolean;
+  /** Whether the runtime can make what is mounted below a mount read-only too. */
+  readonly recursiveReadOnly: boolean;
 }
 
 /** How a container came to be made: kept on it as annotations. */
@@ -78,9 +81,9 @@ export function containerConfig(input: ContainerInput): Resolved<ContainerConfig
     hostIP: facts.hostIP,
   } satisfies EnvInput);
   if (!env.ok) return env;
-  const mounts = containerMounts(input);
-  if (!mounts.ok) return mounts;
   const values = new Map(env.value.map(({ name, value }) => [name, value]));
+  const mounts = containerMounts({ pod, container, attempt: attempt.number, env: values, ...facts });
+  if (!mounts.ok) return mounts;
   const expand = (text: string): string => expandReferences(text, (name) => values.get(name));
   const termination = terminationFile(facts.folders, identity.uid, container.name, attempt.number);
   const security = containerSecurity(pod, container, facts);
@@ -112,37 +115,6 @@ export function containerConfig(input: ContainerInput): Resolved<ContainerConfig
       security: security.value,
     },
   };
-}
-
-function containerMounts(input: ContainerInput): Resolved<readonly Mount[]> {
-  const { pod, container, facts } = input;
-  const uid = pod.metadata.uid ?? '';
-  const mounts: Mount[] = [];
-  for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
-    const volume = pod.spec.volumes?.find((v) => v.name === mount.name);
-    if (!volume)
-      return { ok: false, message: `volumeMounts names the volume "${mount.name}", which the pod does not have` };
-    if (mount.subPath !== undefined && (mount.subPath.startsWith('/') || mount.subPath.split('/').includes('..'))) {
-      return { ok: false, message: `subPath "${mount.subPath}" leaves the volume "${mount.name}"` };
-    }
-    const hostPath =
-      mount.subPath === undefined || mount.subPath === ''
-        ? volumePath(volume, uid, facts.folders)
-        : subPathTarget(facts.folders, uid, container.name, index);
-    mounts.push({ containerPath: mount.mountPath, hostPath, readOnly: mount.readOnly || isReadOnly(volume) });
-  }
-  const taken = new Set(mounts.map((mount) => mount.containerPath));
-  // In the host's network the runtime shows the host's own file.
-  if (!taken.has('/etc/hosts') && !pod.spec.hostNetwork)
-    mounts.push({ containerPath: '/etc/hosts', hostPath: hostsFile(facts.folders, uid), readOnly: false });
-  if (!taken.has(container.terminationMessagePath)) {
-    mounts.push({
-      containerPath: container.terminationMessagePath,
-      hostPath: terminationFile(facts.folders, uid, container.name, input.attempt.number),
-      readOnly: false,
-    });
-  }
-  return { ok: true, value: mounts };
 }
 
 const CFS_PERIOD_MICROS = 100_000;

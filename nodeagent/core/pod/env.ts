@@ -3,10 +3,11 @@
  * envFrom, env; later ones win.
  */
 import type { Container, EnvVar, Pod } from '../../../contracts/objects/index.ts';
-import { DEFAULT_SERVICE_ACCOUNT } from '../../../contracts/objects/well-known.ts';
 import { readKey } from '../../../contracts/objects/own-key.ts';
+import { fieldValue, resourceValue } from './downward.ts';
 import { expandReferences } from './expand.ts';
 import type { PodObjects } from './objects.ts';
+import type { Resolved } from './resolved.ts';
 import { serviceLinks } from './service-links.ts';
 
 export interface EnvInput {
@@ -17,9 +18,7 @@ export interface EnvInput {
   readonly hostIP: string;
 }
 
-/** A value, or why the container cannot be made as written (`CreateContainerConfigError`). */
-export type Resolved<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly message: string };
-
+/** Or why the container cannot be made as written (`CreateContainerConfigError`). */
 export function resolveEnv(input: EnvInput): Resolved<readonly { readonly name: string; readonly value: string }[]> {
   const env = new Map<string, string>();
   if (input.pod.spec.enableServiceLinks)
@@ -61,7 +60,9 @@ function envFromSource(
 function envValue(one: EnvVar, input: EnvInput, env: ReadonlyMap<string, string>): Resolved<string | undefined> {
   const from = one.valueFrom;
   if (!from) return { ok: true, value: expandReferences(one.value ?? '', (name) => env.get(name)) };
-  if (from.fieldRef) return fieldValue(from.fieldRef.fieldPath, input);
+  if (from.fieldRef) return fieldValue(from.fieldRef.fieldPath, input.pod, input);
+  if (from.resourceFieldRef)
+    return resourceValue(from.resourceFieldRef, input.pod, input.container, input.objects.allocatable());
   if (from.configMapKeyRef) {
     const ref = from.configMapKeyRef;
     const map = input.objects.configMap(ref.name);
@@ -79,33 +80,6 @@ function envValue(one: EnvVar, input: EnvInput, env: ReadonlyMap<string, string>
     return secret ? missingKey('Secret', ref.key, input.pod, ref.name) : missing('secret', ref.name);
   }
   return { ok: true, value: undefined };
-}
-
-function fieldValue(path: string, input: EnvInput): Resolved<string> {
-  const { metadata, spec } = input.pod;
-  const subscript = /^metadata\.(labels|annotations)\['([^']+)'\]$/.exec(path);
-  if (subscript)
-    return { ok: true, value: readKey(metadata[subscript[1] as 'labels' | 'annotations'], subscript[2] ?? '') ?? '' };
-  switch (path) {
-    case 'metadata.name':
-      return { ok: true, value: metadata.name };
-    case 'metadata.namespace':
-      return { ok: true, value: metadata.namespace ?? 'default' };
-    case 'metadata.uid':
-      return { ok: true, value: metadata.uid ?? '' };
-    case 'spec.nodeName':
-      return { ok: true, value: spec.nodeName ?? '' };
-    case 'spec.serviceAccountName':
-      return { ok: true, value: spec.serviceAccountName ?? DEFAULT_SERVICE_ACCOUNT };
-    case 'status.hostIP':
-    case 'status.hostIPs':
-      return { ok: true, value: input.hostIP };
-    case 'status.podIP':
-    case 'status.podIPs':
-      return { ok: true, value: input.podIP };
-    default:
-      return { ok: false, message: `unsupported fieldPath: ${path}` };
-  }
 }
 
 const fromBase64 = (value: string): string => Buffer.from(value, 'base64').toString('utf8');

@@ -19,6 +19,8 @@ export interface PodObjects {
   claim(name: string): PersistentVolumeClaim | undefined;
   /** Of no namespace. */
   persistentVolume(name: string): PersistentVolume | undefined;
+  /** What the node has for its pods; undefined while it is not known. */
+  allocatable(): Readonly<Record<string, string>> | undefined;
 }
 
 /** What is in the pod's own namespace, and volumes. */
@@ -32,6 +34,7 @@ export function objectsFor(view: AssignmentView, namespace: string): PodObjects 
     },
     claim: (name) => view.get(objectKey('PersistentVolumeClaim', namespace, name)),
     persistentVolume: (name) => view.get(objectKey('PersistentVolume', undefined, name)),
+    allocatable: () => view.get(objectKey('Node', undefined, view.node))?.status?.allocatable,
     services: () => view.list('Service').filter((service) => service.metadata.namespace === namespace),
   };
 }

@@ -42,7 +42,13 @@ export type SeccompProfile =
 export interface Mount {
   readonly containerPath: string;
   readonly hostPath: string;
+  /** What is to be shown at `hostPath` before: a part of a volume. */
+  readonly partOf?: { readonly volume: string; readonly subPath: string };
   readonly readOnly: boolean;
+  /** Whatever is mounted below it as well. */
+  readonly recursiveReadOnly: boolean;
+  /** Whether mounts made later on one side show on the other. */
+  readonly propagation: 'None' | 'HostToContainer' | 'Bidirectional';
 }
 
 /** 0 leaves a value to the runtime. */

@@ -4,8 +4,8 @@
  * `seccompDefault`) and kuberuntime_sandbox.go (the sandbox).
  */
 import type { Container, Pod } from '../../../contracts/objects/index.ts';
-import type { Resolved } from './env.ts';
 import { seccompFolder, type NodeFolders } from './layout.ts';
+import type { Resolved } from './resolved.ts';
 import type { ContainerSecurity, SandboxConfig, SeccompProfile } from './runtime-types.ts';
 
 /** Shown empty: what tells of the host's kernel, memory, keys, devices and heat. */

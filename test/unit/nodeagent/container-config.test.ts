@@ -19,6 +19,7 @@ const facts = {
   folders,
   hostIP: '198.18.0.1',
   systemdCgroup: false,
+  recursiveReadOnly: false,
   thermalPaths: ['/sys/devices/system/cpu/cpu0/thermal_throttle'],
 };
 const settings = {
@@ -51,6 +52,7 @@ const objects: PodObjects = {
   configMap: (name) => (name === 'settings' ? settings : undefined),
   secret: (name) => (name === 'login' ? login : undefined),
   services: () => [web],
+  allocatable: () => ({ cpu: '3920m', memory: '7Gi', 'ephemeral-storage': '10G' }),
 };
 
 function made(container: Record<string, unknown>, spec: Record<string, unknown> = {}, known = objects) {
@@ -197,7 +199,7 @@ describe('containerConfig', () => {
       'a subPath that leads out',
       { volumeMounts: [{ name: 'v', mountPath: '/x', subPath: '../y' }] },
       { volumes: [{ name: 'v', emptyDir: {} }] },
-      'subPath "../y" leaves the volume "v"',
+      "unable to provision SubPath `../y`: must not contain '..'",
     ],
     [
       'root where the pod forbids it',

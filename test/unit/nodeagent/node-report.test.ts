@@ -28,7 +28,7 @@ const machine: ReportInput['machine'] = {
 };
 const healthy = {
   reachable: true,
-  health: { runtimeReady: true, networkReady: true, message: '', systemdCgroup: false },
+  health: { runtimeReady: true, networkReady: true, message: '', systemdCgroup: false, recursiveReadOnly: false },
 } as const;
 function viewWith(address: string | undefined): AssignmentView {
   const node = {

@@ -87,6 +87,7 @@ function rig(tidyAttempts: PodFiles['tidyAttempts'], refuse = false): Rig {
         thermalPaths: [],
         hostIP: '198.18.0.1',
         systemdCgroup: false,
+        recursiveReadOnly: false,
       }),
       objects: () => NO_OBJECTS,
       diskIsShort: () => false,

@@ -114,4 +114,5 @@ export const NO_OBJECTS: PodObjects = {
   claim: () => undefined,
   persistentVolume: () => undefined,
   services: () => [],
+  allocatable: () => undefined,
 };

@@ -39,7 +39,20 @@ const CASES: readonly (readonly [kind: string, path: string, expected: ReturnTyp
   [
     'Deployment',
     'spec.template.spec.volumes[]',
-    { union: { members: ['configMap', 'emptyDir', 'ephemeral', 'hostPath', 'persistentVolumeClaim', 'secret'] } },
+    {
+      union: {
+        members: [
+          'configMap',
+          'downwardAPI',
+          'emptyDir',
+          'ephemeral',
+          'hostPath',
+          'persistentVolumeClaim',
+          'projected',
+          'secret',
+        ],
+      },
+    },
   ],
   ['Deployment', 'spec.template.spec.nodeSelector', { atomic: true }],
   [

@@ -24,7 +24,10 @@ const claim = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage
 const pod = {
   containers: [container],
   securityContext: {},
-  volumes: [{ name: 'a', ephemeral: { volumeClaimTemplate: { metadata: {}, spec: claim } } }],
+  volumes: [
+    { name: 'a', ephemeral: { volumeClaimTemplate: { metadata: {}, spec: claim } } },
+    { name: 'b', projected: { sources: [{ secret: { name: 'a', optional: true } }] } },
+  ],
   affinity: {},
   tolerations: [{ operator: 'Exists' }],
 };

@@ -1,8 +1,8 @@
 /** Which entries of an object become which files of a volume. */
-import type { Resolved } from '../env.ts';
-import type { VolumeFile } from './source.ts';
+import type { Resolved } from '../resolved.ts';
+import type { VolumeFile, VolumeMount } from './source.ts';
 
-interface Projection {
+export interface Entries {
   readonly defaultMode: number;
   readonly optional: boolean;
   readonly items?:
@@ -10,8 +10,9 @@ interface Projection {
 }
 
 /** The entries at the paths that the volume gives them; all of them, by their keys, where it names none. */
-export function placedFiles(contents: ReadonlyMap<string, Buffer>, from: Projection): Resolved<readonly VolumeFile[]> {
-  if (!from.items) return placed([...contents].map(([path, content]) => ({ path, content, mode: from.defaultMode })));
+export function placedEntries(contents: ReadonlyMap<string, Buffer>, from: Entries): Resolved<readonly VolumeFile[]> {
+  if (!from.items)
+    return { ok: true, value: [...contents].map(([path, content]) => ({ path, content, mode: from.defaultMode })) };
   const files: VolumeFile[] = [];
   for (const item of from.items) {
     const content = contents.get(item.key);
@@ -19,7 +20,7 @@ export function placedFiles(contents: ReadonlyMap<string, Buffer>, from: Project
     if (!content) return { ok: false, message: `references non-existent config key: ${item.key}` };
     files.push({ path: item.path, content, mode: item.mode ?? from.defaultMode });
   }
-  return placed(files);
+  return { ok: true, value: files };
 }
 
 /**
@@ -27,9 +28,10 @@ export function placedFiles(contents: ReadonlyMap<string, Buffer>, from: Project
  * are the volume itself, that begin with `..` (there it keeps its versions), and files in files. Source: Kubernetes
  * pkg/volume/util/atomic_writer.go, validatePath.
  */
-function placed(files: readonly VolumeFile[]): Resolved<readonly VolumeFile[]> {
+export function mountedFiles(files: Resolved<readonly VolumeFile[]>): Resolved<VolumeMount> {
+  if (!files.ok) return files;
   const byPath = new Map<string, VolumeFile>();
-  for (const file of files) {
+  for (const file of files.value) {
     const steps = file.path.split('/').filter((step) => step !== '' && step !== '.');
     if (file.path.startsWith('/') || steps.includes('..'))
       return { ok: false, message: `path ${file.path} leaves the volume` };
@@ -44,5 +46,5 @@ function placed(files: readonly VolumeFile[]): Resolved<readonly VolumeFile[]> {
         return { ok: false, message: `path ${path} is in ${path.slice(0, end)}, which is a file` };
     }
   }
-  return { ok: true, value: [...byPath.values()] };
+  return { ok: true, value: { kind: 'files', files: [...byPath.values()] } };
 }

@@ -1,22 +1,26 @@
 /** A pod's volumes: a walk over the table of their sources. */
 import type { KubeObject, Pod, Volume, VolumeSourceName } from '../../../../contracts/objects/index.ts';
 import { volumeReferences, type PodReference } from '../../../../contracts/objects/pod-references.ts';
-import type { Resolved } from '../env.ts';
+import type { Resolved } from '../resolved.ts';
 import { volumeFolder, type NodeFolders } from '../layout.ts';
 import type { PodObjects } from '../objects.ts';
 import { EPHEMERAL, PERSISTENT_VOLUME_CLAIM } from './claim.ts';
 import { CONFIG_MAP } from './config-map.ts';
+import { DOWNWARD_API } from './downward-api.ts';
 import { EMPTY_DIR } from './empty-dir.ts';
 import { HOST_PATH } from './host-path.ts';
+import { PROJECTED } from './projected.ts';
 import { SECRET } from './secret.ts';
-import type { Source, VolumeMount, VolumeSource } from './source.ts';
+import type { Source, VolumeContext, VolumeMount, VolumeSource } from './source.ts';
 
 const SOURCES: { readonly [S in VolumeSourceName]: VolumeSource<S> } = {
   configMap: CONFIG_MAP,
+  downwardAPI: DOWNWARD_API,
   emptyDir: EMPTY_DIR,
   ephemeral: EPHEMERAL,
   hostPath: HOST_PATH,
   persistentVolumeClaim: PERSISTENT_VOLUME_CLAIM,
+  projected: PROJECTED,
   secret: SECRET,
 };
 
@@ -33,7 +37,7 @@ export type VolumePlanOf<K extends VolumePlan['kind']> = Extract<VolumePlan, { k
 export function planVolumes(pod: Pod, objects: PodObjects, folders: NodeFolders): Resolved<readonly VolumePlan[]> {
   const plans: VolumePlan[] = [];
   for (const volume of pod.spec.volumes ?? []) {
-    const mount = sourceOf(volume)?.mount(objects) ?? { ok: false, message: 'the volume has no source' };
+    const mount = sourceOf(volume)?.mount({ pod, objects }) ?? { ok: false, message: 'the volume has no source' };
     if (!mount.ok)
       return { ok: false, message: `MountVolume.SetUp failed for volume "${volume.name}" : ${mount.message}` };
     plans.push({
@@ -46,15 +50,20 @@ export function planVolumes(pod: Pod, objects: PodObjects, folders: NodeFolders)
   return { ok: true, value: plans };
 }
 
-/** Changes when an object behind the pod's volumes changed: the volumes are written anew then. */
+/** Changes when what the pod's volumes tell of changed: they are written anew then. */
 export function volumesVersion(pod: Pod, objects: PodObjects): string {
-  return (pod.spec.volumes ?? [])
+  const volumes = pod.spec.volumes ?? [];
+  const ofObjects = volumes
     .flatMap((volume) => volumeReferences(volume, pod.metadata.name))
     .map(({ kind, name }) => {
       const { metadata } = namedBy(objects, kind, name) ?? {};
       return `${kind}/${name}@${metadata ? `${metadata.uid ?? ''}.${metadata.resourceVersion ?? ''}` : '-'}`;
-    })
-    .join();
+    });
+  const { labels, annotations } = pod.metadata;
+  const ofPod = volumes.some((volume) => sourceOf(volume)?.tellsOfPod)
+    ? [JSON.stringify([labels, annotations, objects.allocatable()])]
+    : [];
+  return [...ofObjects, ...ofPod].join();
 }
 
 function namedBy(objects: PodObjects, kind: PodReference['kind'], name: string): KubeObject | undefined {
@@ -89,7 +98,8 @@ interface BoundSource {
   readonly place: ReturnType<VolumeSource<VolumeSourceName>['place']>;
   readonly readOnly: boolean;
   readonly mayFail: boolean;
-  mount(objects: PodObjects): Resolved<VolumeMount>;
+  readonly tellsOfPod: boolean;
+  mount(context: VolumeContext): Resolved<VolumeMount>;
 }
 
 function sourceOf(volume: Volume): BoundSource | undefined {
@@ -103,6 +113,12 @@ function sourceOf(volume: Volume): BoundSource | undefined {
 function bind<S extends VolumeSourceName>(volume: Volume, name: S): BoundSource | undefined {
   const said = volume[name] as Source<S> | undefined;
   if (said === undefined) return undefined;
-  const { place, mount, readOnly, mayFail }: VolumeSource<S> = SOURCES[name];
-  return { place: place(said), readOnly, mayFail, mount: (objects) => mount(said, objects) };
+  const { place, mount, readOnly, mayFail, tellsOfPod }: VolumeSource<S> = SOURCES[name];
+  return {
+    place: place(said),
+    readOnly,
+    mayFail,
+    tellsOfPod: tellsOfPod?.(said) ?? false,
+    mount: (context) => mount(said, context),
+  };
 }

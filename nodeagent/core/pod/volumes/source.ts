@@ -1,6 +1,6 @@
 /** One source of volumes: what the pod code has to know of it, and what has to be done on the disk for it. */
-import type { Volume, VolumeSourceName } from '../../../../contracts/objects/index.ts';
-import type { Resolved } from '../env.ts';
+import type { Pod, Volume, VolumeSourceName } from '../../../../contracts/objects/index.ts';
+import type { Resolved } from '../resolved.ts';
 import type { Medium } from '../layout.ts';
 import type { PodObjects } from '../objects.ts';
 
@@ -16,18 +16,21 @@ export type VolumeMount =
   /** A folder for the pod's containers to write; `sizeBytes`: limit of a memory-backed one. */
   | { readonly kind: 'empty'; readonly medium: Medium; readonly sizeBytes: number | undefined }
   /** Something that the machine has already. */
-  | {
-      readonly kind: 'host';
-      readonly type: '' | 'DirectoryOrCreate' | 'Directory' | 'FileOrCreate' | 'File';
-    }
+  | { readonly kind: 'host'; readonly type: Source<'hostPath'>['type'] }
   /** Files that are replaced all at once. */
   | { readonly kind: 'files'; readonly files: readonly VolumeFile[] };
 
 export type Source<S extends VolumeSourceName> = NonNullable<Volume[S]>;
 
+/** What a volume may be made of besides what its source says. */
+export interface VolumeContext {
+  readonly pod: Pod;
+  readonly objects: PodObjects;
+}
+
 /**
- * Its schema is in contracts/objects/volumes.ts, what it refers to in pod-references.ts. Whatever is mounted for it below
- * the pod's folders is unmounted with the pod.
+ * Its schema is in contracts/objects/volumes.ts, what it refers to in pod-references.ts. Whatever is mounted for it
+ * below the pod's folders is unmounted with the pod.
  */
 export interface VolumeSource<S extends VolumeSourceName> {
   /** On which of the agent's folders it lies, or a path of the machine's own. */
@@ -36,6 +39,8 @@ export interface VolumeSource<S extends VolumeSourceName> {
   readonly readOnly: boolean;
   /** Whether it may be refused, or wait for an object: a pod whose volumes cannot be made is given no address. */
   readonly mayFail: boolean;
+  /** Whether it tells of the pod itself, and follows its labels and annotations. */
+  readonly tellsOfPod?: (source: Source<S>) => boolean;
   /** Why not, in kubelet's words for a FailedMount event. */
-  readonly mount: (source: Source<S>, objects: PodObjects) => Resolved<VolumeMount>;
+  readonly mount: (source: Source<S>, context: VolumeContext) => Resolved<VolumeMount>;
 }

@@ -1,23 +1,23 @@
-/** One container: its ports, environment, mounts, probes and resources. */
+/** One container: its ports, environment, probes and resources. */
 import type { Container, ContainerPort, PodSpec } from '../../../../contracts/objects/index.ts';
 import type { PlacedContainer } from '../pod-templates.ts';
-import { suggest } from '../suggest.ts';
-import { oneOf } from '../wording.ts';
 import type { FieldPath } from '../yaml-tree.ts';
+import { checkFieldRef, checkResourceFieldRef } from './check-downward.ts';
 import { checkResources } from './check-resources.ts';
+import { checkMounts } from './check-volumes.ts';
 import { eachDuplicate, isPortName, type CheckContext } from './context.ts';
 
 type Ports = readonly (typeof ContainerPort)['_output'][];
 
 export function checkContainer(
   { container, path, init }: PlacedContainer,
-  volumes: ReadonlySet<string>,
+  names: { readonly volumes: ReadonlySet<string>; readonly containers: ReadonlySet<string> },
   pod: PodSpec,
   context: CheckContext,
 ): void {
   checkPorts(container, path, pod.hostNetwork, context);
-  checkEnvironment(container, path, context);
-  checkMounts(container, path, volumes, context);
+  checkEnvironment(container, path, names.containers, context);
+  checkMounts(container, path, names.volumes, context);
   checkPrivileges(container, path, context);
   checkSleep(container, path, pod.terminationGracePeriodSeconds, context);
   checkResources(container.resources, [...path, 'resources'], {}, context);
@@ -63,23 +63,17 @@ function checkPorts(
 /** Source: Kubernetes, IsValidPortName. */
 export const PORT_NAME_RULE = "must have at most 15 lower case letters, digits and '-', with at least one letter";
 
-const FIELD_PATHS = [
-  'metadata.name',
-  'metadata.namespace',
-  'metadata.uid',
-  'spec.nodeName',
-  'spec.serviceAccountName',
-  'status.hostIP',
-  'status.hostIPs',
-  'status.podIP',
-  'status.podIPs',
-];
-
 /** Source: Kubernetes, IsRelaxedEnvVarName. */
 const ENV_NAME = /^[\x20-\x3c\x3e-\x7e]+$/;
 const ENV_NAME_RULE = "must consist of printable ASCII characters without '='";
 
-function checkEnvironment(container: Container, path: FieldPath, { error, warning }: CheckContext): void {
+function checkEnvironment(
+  container: Container,
+  path: FieldPath,
+  containers: ReadonlySet<string>,
+  context: CheckContext,
+): void {
+  const { error, warning } = context;
   const env = container.env ?? [];
   eachDuplicate(
     env,
@@ -100,60 +94,17 @@ function checkEnvironment(container: Container, path: FieldPath, { error, warnin
     const at = [...path, 'env', i];
     if (!ENV_NAME.test(name)) error('InvalidValue', [...at, 'name'], ENV_NAME_RULE);
     if (!valueFrom) continue;
-    const sources = [valueFrom.configMapKeyRef, valueFrom.fieldRef, valueFrom.secretKeyRef].filter(Boolean).length;
-    if (sources !== 1)
-      error('InvalidValue', [...at, 'valueFrom'], 'must have exactly one of configMapKeyRef, fieldRef, secretKeyRef');
-    const field = valueFrom.fieldRef?.fieldPath;
-    if (
-      field !== undefined &&
-      !FIELD_PATHS.includes(field) &&
-      !/^metadata\.(labels|annotations)\['[^']+'\]$/.test(field)
-    ) {
-      const close = suggest(field, FIELD_PATHS);
+    const { configMapKeyRef, fieldRef, resourceFieldRef, secretKeyRef } = valueFrom;
+    if ([configMapKeyRef, fieldRef, resourceFieldRef, secretKeyRef].filter(Boolean).length !== 1)
       error(
         'InvalidValue',
-        [...at, 'valueFrom', 'fieldRef', 'fieldPath'],
-        `must be ${oneOf([...FIELD_PATHS, "metadata.labels['KEY']", "metadata.annotations['KEY']"])}, found ${field}`,
-        close && `did you mean ${close}?`,
+        [...at, 'valueFrom'],
+        'must have exactly one of configMapKeyRef, fieldRef, resourceFieldRef, secretKeyRef',
       );
-    }
+    if (fieldRef) checkFieldRef(fieldRef, 'env', [...at, 'valueFrom', 'fieldRef'], context);
+    if (resourceFieldRef)
+      checkResourceFieldRef(resourceFieldRef, containers, 'env', [...at, 'valueFrom', 'resourceFieldRef'], context);
   }
-}
-
-function checkMounts(
-  container: Container,
-  path: FieldPath,
-  volumes: ReadonlySet<string>,
-  { error, closest }: CheckContext,
-): void {
-  const mounts = container.volumeMounts ?? [];
-  for (const [i, mount] of mounts.entries()) {
-    const at = [...path, 'volumeMounts', i];
-    if (!volumes.has(mount.name)) {
-      const close = closest(mount.name, () => [...volumes]);
-      error(
-        'UnknownVolume',
-        [...at, 'name'],
-        `names the volume ${mount.name}, which this pod does not have`,
-        close ? `did you mean ${close}?` : `add it to the pod's volumes`,
-      );
-    }
-    if (mount.subPath !== undefined && (mount.subPath.startsWith('/') || mount.subPath.split('/').includes('..'))) {
-      error('InvalidValue', [...at, 'subPath'], "must be a relative path without '..'");
-    }
-    if (!mount.mountPath.startsWith('/') || mount.mountPath.includes(':'))
-      error('InvalidValue', [...at, 'mountPath'], "must be an absolute path without ':'");
-  }
-  eachDuplicate(
-    mounts,
-    (m) => m.mountPath,
-    (_, mountPath, i) =>
-      error(
-        'DuplicateName',
-        [...path, 'volumeMounts', i, 'mountPath'],
-        `${mountPath} is the mountPath of another volume`,
-      ),
-  );
 }
 
 /** Source: Kubernetes, ValidateSecurityContext. */

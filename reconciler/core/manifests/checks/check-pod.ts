@@ -1,10 +1,11 @@
 /** Pod specs: names that must be unique, and names that must exist. */
-import { parseQuantity, type PodSpec } from '../../../../contracts/objects/index.ts';
+import type { PodSpec } from '../../../../contracts/objects/index.ts';
 import { containersOf, type PodTemplate } from '../pod-templates.ts';
 import type { FieldPath } from '../yaml-tree.ts';
 import { checkContainer } from './check-container.ts';
 import { checkPlacement } from './check-placement.ts';
 import { checkResources } from './check-resources.ts';
+import { checkVolumes } from './check-volumes.ts';
 import { eachDuplicate, type CheckContext } from './context.ts';
 
 export function checkPod(template: PodTemplate, context: CheckContext): void {
@@ -22,19 +23,9 @@ export function checkPod(template: PodTemplate, context: CheckContext): void {
       );
     },
   );
-  eachDuplicate(
-    spec.volumes ?? [],
-    (v) => v.name,
-    (_, name, i) => {
-      context.error(
-        'DuplicateName',
-        [...path, 'volumes', i, 'name'],
-        `${name} is the name of another volume of this pod`,
-      );
-    },
-  );
   const volumes = new Set((spec.volumes ?? []).map((v) => v.name));
-  for (const placed of containers) checkContainer(placed, volumes, spec, context);
+  const names = new Set(containers.map(({ container }) => container.name));
+  for (const placed of containers) checkContainer(placed, { volumes, containers: names }, spec, context);
   if (spec.dnsPolicy === 'None')
     context.error(
       'MissingField',
@@ -42,49 +33,11 @@ export function checkPod(template: PodTemplate, context: CheckContext): void {
       'with nameservers is required when dnsPolicy is None, and is not acted on yet',
       'use another dnsPolicy',
     );
-  checkVolumes(spec, path, context);
+  checkVolumes(spec, names, path, context);
   checkHostPorts(template, context);
   checkTolerations(spec, path, context);
   checkPlacement(spec, path, context);
   checkResources({ limits: spec.overhead }, path, { limits: 'overhead' }, context);
-}
-
-function checkVolumes(spec: PodSpec, path: FieldPath, { error }: CheckContext): void {
-  for (const [i, volume] of (spec.volumes ?? []).entries()) {
-    const at = [...path, 'volumes', i];
-    const sizeLimit = volume.emptyDir?.sizeLimit;
-    if (sizeLimit !== undefined && parseQuantity(sizeLimit) < 0)
-      error('InvalidValue', [...at, 'emptyDir', 'sizeLimit'], `must not be negative, found ${sizeLimit}`);
-    if (volume.hostPath) checkPathIsAbsolute(volume.hostPath.path, [...at, 'hostPath', 'path'], error);
-    for (const [source, items, mode] of [
-      ['configMap', volume.configMap?.items, volume.configMap?.defaultMode],
-      ['secret', volume.secret?.items, volume.secret?.defaultMode],
-    ] as const) {
-      if (mode !== undefined) checkMode(mode, [...at, source, 'defaultMode'], error);
-      for (const [j, item] of (items ?? []).entries()) {
-        const itemAt = [...at, source, 'items', j];
-        if (item.path.startsWith('/') || item.path.startsWith('..') || item.path.split('/').includes('..')) {
-          error('InvalidValue', [...itemAt, 'path'], "must be a relative path without '..', and not start with '..'");
-        }
-        if (item.mode !== undefined) checkMode(item.mode, [...itemAt, 'mode'], error);
-      }
-    }
-  }
-}
-
-function checkPathIsAbsolute(value: string, at: FieldPath, error: CheckContext['error']): void {
-  if (!value.startsWith('/') || value.split('/').includes('..'))
-    error('InvalidValue', at, "must be an absolute path without '..'");
-}
-
-function checkMode(mode: number, at: FieldPath, error: CheckContext['error']): void {
-  if (mode < 0 || mode > 0o777)
-    error(
-      'InvalidValue',
-      at,
-      `must be between 0 and 0777 (octal), found ${mode}`,
-      'write the mode with a leading 0, as in 0644',
-    );
 }
 
 function checkHostPorts(template: PodTemplate, { error }: CheckContext): void {
