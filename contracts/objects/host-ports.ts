@@ -1,4 +1,5 @@
 /** Ports of the node that pods take. Free of schemas: a node agent uses it. */
+import { lastingContainers } from './pod-containers.ts';
 import type { Pod } from './pod.ts';
 
 /** A port of the node that a pod takes. */
@@ -15,7 +16,7 @@ export interface HostPort {
  */
 export function hostPortsOf(pod: Pod): readonly HostPort[] {
   const taken = new Map<string, HostPort>();
-  for (const { protocol, hostPort, hostIP, containerPort } of pod.spec.containers.flatMap(
+  for (const { protocol, hostPort, hostIP, containerPort } of lastingContainers(pod.spec).flatMap(
     (container) => container.ports ?? [],
   )) {
     const number = hostPort ?? (pod.spec.hostNetwork ? containerPort : undefined);

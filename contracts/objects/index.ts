@@ -19,6 +19,7 @@ export { internalIP } from './node-address.ts';
 export * from './own.ts';
 export * from './own-key.ts';
 export * from './placement.ts';
+export * from './pod-containers.ts';
 export * from './pod.ts';
 export * from './quantity.ts';
 export * from './resource-quota.ts';

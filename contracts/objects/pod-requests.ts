@@ -2,6 +2,7 @@
  * What pods ask for and nodes have, in whole units. Free of schemas: a node agent uses it. Source: Kubernetes
  * documentation, "Resource Management for Pods and Containers".
  */
+import { isSidecar } from './pod-containers.ts';
 import type { Pod, PodSpec } from './pod.ts';
 import type { ResourceList } from './quantity.ts';
 import { parseMilli, parseQuantity } from './quantity-value.ts';
@@ -29,8 +30,9 @@ export function capacityOf(list: ResourceList | undefined): Amounts {
 const known = new WeakMap<PodSpec, Amounts>();
 
 /**
- * What a pod occupies: the sum of its containers, or the largest of its init containers where that is more (they run
- * one at a time, before the others), its overhead on top, and one of `pods`.
+ * What a pod occupies: the sum of its containers and sidecars, or what it takes while one of its init containers runs
+ * (one at a time, beside the sidecars before it) where that is more, its overhead on top, and one of `pods`. Source:
+ * Kubernetes, KEP-753, "Resources calculation for scheduling and pod admission".
  */
 export function requestsOf(pod: Pod): Amounts {
   let requests = known.get(pod.spec);
@@ -44,13 +46,30 @@ export function sumOfRequests(
   silent: ResourceList,
 ): Map<string, number> {
   const sum = new Map<string, number>();
-  const each = (list: ResourceList, merge: (before: number, more: number) => number): void => {
-    for (const [resource, quantity] of Object.entries(list))
-      sum.set(resource, merge(sum.get(resource) ?? 0, amount(resource, quantity)));
-  };
-  const add = (before: number, more: number): number => before + more;
-  for (const { resources } of containers) each({ ...silent, ...resources.requests }, add);
-  for (const { resources } of initContainers) each({ ...silent, ...resources.requests }, Math.max);
-  each(overhead, add);
+  for (const { resources } of containers) add(sum, { ...silent, ...resources.requests });
+  const besideInit = new Map<string, number>();
+  let starting: ReadonlyMap<string, number> = new Map();
+  for (const container of initContainers) {
+    const requests = { ...silent, ...container.resources.requests };
+    if (isSidecar(container)) {
+      add(sum, requests);
+      add(besideInit, requests);
+    } else starting = larger(starting, add(new Map(besideInit), requests));
+  }
+  return add(larger(sum, starting), overhead);
+}
+
+function add(sum: Map<string, number>, list: ResourceList): Map<string, number> {
+  for (const [resource, quantity] of Object.entries(list))
+    sum.set(resource, (sum.get(resource) ?? 0) + amount(resource, quantity));
   return sum;
+}
+
+function larger(one: Amounts, other: Amounts): Map<string, number> {
+  return new Map(
+    [...one.keys(), ...other.keys()].map((resource) => [
+      resource,
+      Math.max(one.get(resource) ?? 0, other.get(resource) ?? 0),
+    ]),
+  );
 }

@@ -16,6 +16,7 @@ import {
   int32,
   LabelValue,
   listMap,
+  listSet,
   MAX_INT32,
   NEVER,
   NumericId,
@@ -174,6 +175,19 @@ const RESIZE_POLICIES = [[], ['cpu'], ['memory'], ['cpu', 'memory'], ['memory', 
   names.map((resourceName) => ({ resourceName, restartPolicy: 'NotRequired' })),
 );
 
+const MOST_RESTART_RULES = 20;
+const MOST_EXIT_CODES = 255;
+/** Restarts a container whatever its restartPolicy says. Source: Kubernetes, KEP-5307. */
+const RestartRule = object({
+  action: z.enum(['Restart']),
+  exitCodes: object({
+    operator: z.enum(['In', 'NotIn']),
+    values: listSet(int32(-MAX_INT32 - 1))
+      .min(1, 'must have at least one exit code')
+      .max(MOST_EXIT_CODES, `must have at most ${MOST_EXIT_CODES} exit codes`),
+  }),
+});
+
 const ContainerShape = object(
   {
     name: DnsLabel,
@@ -204,13 +218,17 @@ const ContainerShape = object(
     tty: z.boolean().default(false),
     terminationMessagePath: unset('', z.string().default('/dev/termination-log')),
     terminationMessagePolicy: unset('', z.enum(['File', 'FallbackToLogsOnError']).default('File')),
+    /** Absent: as the pod's. Of an init container, `Always` makes it a sidecar: see `isSidecar`. */
+    restartPolicy: z.enum(['Always', 'OnFailure', 'Never']).optional(),
+    restartPolicyRules: z
+      .array(RestartRule)
+      .max(MOST_RESTART_RULES, `must have at most ${MOST_RESTART_RULES} rules`)
+      .optional(),
   },
   {
     resizePolicy: RESIZE_POLICIES,
-    restartPolicy: NEVER,
     stdinOnce: [false],
     volumeDevices: [[]],
-    restartPolicyRules: [[]],
   },
 );
 

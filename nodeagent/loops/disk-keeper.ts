@@ -9,6 +9,7 @@
 import { withDefaultTag } from '../../contracts/objects/image-name.ts';
 import { errorText } from '../../contracts/errors.ts';
 import type { Pod } from '../../contracts/objects/index.ts';
+import { lastingContainers } from '../../contracts/objects/pod-containers.ts';
 import { parseQuantity } from '../../contracts/objects/quantity-value.ts';
 import {
   agedImages,
@@ -207,7 +208,7 @@ function unlessNoImage(cause: unknown): undefined {
 }
 
 function requestOf(pod: Pod): number {
-  return pod.spec.containers.reduce((sum, container) => {
+  return lastingContainers(pod.spec).reduce((sum, container) => {
     const requests = container.resources.requests as Readonly<Record<string, string>> | undefined;
     const request = requests?.['ephemeral-storage'];
     return sum + (request === undefined ? 0 : parseQuantity(request));

@@ -2,6 +2,7 @@
 import { withDefaultTag } from '../../contracts/objects/image-name.ts';
 import { errorText } from '../../contracts/errors.ts';
 import type { Container, LifecycleHandler, Pod } from '../../contracts/objects/index.ts';
+import { allContainers } from '../../contracts/objects/pod-containers.ts';
 import { joinSignals } from '../../contracts/signals.ts';
 import { namesAddress } from '../core/pod/address.ts';
 import { containerConfig, hostsFileText, sandboxConfig, type NodeFacts } from '../core/pod/container-config.ts';
@@ -43,6 +44,8 @@ export interface StepContext {
   readonly observed: ObservedPod;
   readonly objects: PodObjects;
   readonly tell: (event: PodEvent) => void;
+  /** Resolves when these containers, which the same plan ends, were ended or could not be. */
+  readonly ended: (ids: readonly string[]) => Promise<unknown>;
   /** Ends pulls, hooks and graceful stops, when something more urgent came. */
   readonly hurry: AbortSignal;
   /** Ends everything, when the agent goes. */
@@ -128,6 +131,7 @@ const PERFORMERS: Performers = {
       const failed = await runHook(deps, context, pod, container, step.id, sleptFor(step.preStop, whole - left), left);
       if (failed !== undefined) tell({ type: 'Warning', reason: 'FailedPreStopHook', message: failed });
     }
+    if (left > 0) await context.ended(step.after);
     const grace = Math.max(Math.min(MIN_GRACE, whole), left - (deps.clock.monotonic() - begun) / 1000);
     using either = joinSignals(context.hurry, context.closing);
     return await outcome('KillContainerError', deps.runtime.stopContainer(step.id, grace, either.signal));
@@ -278,7 +282,7 @@ function podAddress(context: StepContext, pod: Pod, facts: NodeFacts): string {
 }
 
 function specOf(pod: Pod, name: string): Container | undefined {
-  return [...(pod.spec.initContainers ?? []), ...pod.spec.containers].find((container) => container.name === name);
+  return allContainers(pod.spec).find((container) => container.name === name);
 }
 
 async function outcome(reason: string, work: Promise<unknown>): Promise<StepOutcome> {

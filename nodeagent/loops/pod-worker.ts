@@ -1,6 +1,7 @@
 /** Brings one pod to what it should be: looks, plans, does, and looks again. One pass at a time. */
 import { errorText } from '../../contracts/errors.ts';
 import type { Pod, PodStatus } from '../../contracts/objects/index.ts';
+import { lastingContainers } from '../../contracts/objects/pod-containers.ts';
 import type { Refusal } from '../core/pod/admission.ts';
 import { NO_MEMORY, remember, type PodMemory, type StepOutcome } from '../core/pod/memory.ts';
 import { datedEnds, NOTHING_OBSERVED, type ObservedPod } from '../core/pod/observed.ts';
@@ -113,9 +114,9 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
 
   function followProbes(): void {
     if (isEnding() || !pod) return deps.prober.freeze(identity.uid);
+    const probed = lastingContainers(pod.spec);
     const running = observed.containers.flatMap((container) => {
-      const spec =
-        container.state === 'running' ? pod?.spec.containers.find((c) => c.name === container.name) : undefined;
+      const spec = container.state === 'running' ? probed.find((c) => c.name === container.name) : undefined;
       return spec ? [{ spec, id: container.id, startedAt: container.detail.startedAt }] : [];
     });
     const address = pod.spec.hostNetwork ? deps.facts().hostIP : observed.address;
@@ -168,7 +169,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   /** Tells what changed while a long step runs. */
   function refresh(): void {
     refreshing ??= look()
-      .then(() => report(undefined))
+      .then(() => report(plan().over))
       .catch(() => undefined)
       .finally(() => {
         refreshing = undefined;
@@ -177,12 +178,14 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
 
   async function perform(steps: readonly PodStep[]): Promise<boolean> {
     hurry = new AbortController();
+    const kills = new Map<string, Promise<boolean>>();
     const context: StepContext = {
       identity,
       pod,
       observed,
       objects: deps.objects(identity.namespace),
       tell,
+      ended: (ids) => Promise.all(ids.flatMap((id) => kills.get(id) ?? [])),
       hurry: hurry.signal,
       closing: closing.signal,
     };
@@ -199,7 +202,14 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
         results.push(hurry.signal.aborted || (await one(step)));
       return results;
     };
-    const results = await Promise.all([...steps.filter((s) => s.do !== 'startContainer').map(one), inTurn()]);
+    const others = steps
+      .filter((s) => s.do !== 'startContainer')
+      .map((step) => {
+        const done = one(step);
+        if (step.do === 'killContainer') kills.set(step.id, done);
+        return done;
+      });
+    const results = await Promise.all([...others, inTurn()]);
     return results.flat().every(Boolean);
   }
 

@@ -1,6 +1,6 @@
 /** Runs the probes of all running containers, each at its own beat: one that hangs holds up no other. */
 import type { Container, PodStatus } from '../../contracts/objects/index.ts';
-import type { ProbeVerdict } from '../core/pod/plan.ts';
+import type { ProbeVerdict } from '../core/pod/observed.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
 import {
   afterProbe,
@@ -104,7 +104,7 @@ export function createProber(deps: ProberDeps): Prober {
     previous: PodStatus | undefined,
     lookedAt: number | undefined,
   ): Watched {
-    const known = previous?.containerStatuses?.find(
+    const known = [...(previous?.initContainerStatuses ?? []), ...(previous?.containerStatuses ?? [])].find(
       (status) => status.containerID === `containerd://${container.id}` && status.state.running !== undefined,
     );
     const now = deps.clock.monotonic();

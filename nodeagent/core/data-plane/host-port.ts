@@ -1,6 +1,7 @@
 /** What one pod of this node asks of the packet filter: ports of the machine that lead to its containers. */
 import { isIPv4 } from 'node:net';
 import type { Pod } from '../../../contracts/objects/index.ts';
+import { lastingContainers } from '../../../contracts/objects/pod-containers.ts';
 import type { LocalPod } from '../local-pods.ts';
 import { localAddresses } from './endpoints.ts';
 import type { Forwarding, Frontend } from './plan.ts';
@@ -23,7 +24,7 @@ export function planHostPorts(
   if (pod.spec.hostNetwork || local?.over !== false || address === undefined || !isIPv4(address)) return [];
   const namespace = pod.metadata.namespace ?? 'default';
   const { name } = pod.metadata;
-  return pod.spec.containers
+  return lastingContainers(pod.spec)
     .flatMap((container) => container.ports ?? [])
     .flatMap(({ hostPort, hostIP = ANYWHERE, containerPort, protocol }): Forwarding[] => {
       if (hostPort === undefined) return [];

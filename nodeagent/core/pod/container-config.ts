@@ -1,6 +1,7 @@
 /** A pod's containers and sandbox as the runtime wants them. */
 import { withDefaultTag } from '../../../contracts/objects/image-name.ts';
 import type { Container, Pod } from '../../../contracts/objects/index.ts';
+import { allContainers, lastingContainers } from '../../../contracts/objects/pod-containers.ts';
 import { parseMilli, parseQuantity } from '../../../contracts/objects/quantity-value.ts';
 import { resolveEnv, type EnvInput } from './env.ts';
 import { expandReferences } from './expand.ts';
@@ -8,6 +9,7 @@ import { ANNOTATION, cgroupParent, containerLogPath, LABEL, podLabels } from './
 import { logFolder, terminationFile } from './layout.ts';
 import { containerMounts } from './mounts.ts';
 import { identityOf, type PodObjects } from './objects.ts';
+import type { Role } from './observed.ts';
 import type { Resolved } from './resolved.ts';
 import type { ContainerConfig, ContainerResources, SandboxConfig } from './runtime-types.ts';
 import { containerSecurity, sandboxSecurity, type SecurityFacts } from './security.ts';
@@ -24,7 +26,7 @@ export interface Attempt {
   readonly number: number;
   readonly restarts: number;
   readonly backoffMs: number;
-  readonly role: 'init' | 'app';
+  readonly role: Role;
 }
 
 /** A pod of the host's network takes the host's name; others their own, cut to what a hostname may be. */
@@ -34,7 +36,7 @@ export function podHostname(pod: Pod): string {
 
 export function sandboxConfig(pod: Pod, attempt: number, facts: NodeFacts): SandboxConfig {
   const identity = identityOf(pod);
-  const containers = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
+  const containers = allContainers(pod.spec);
   return {
     pod: identity,
     attempt,
@@ -48,7 +50,7 @@ export function sandboxConfig(pod: Pod, attempt: number, facts: NodeFacts): Sand
     annotations: { [ANNOTATION.grace]: String(pod.spec.terminationGracePeriodSeconds) },
     portMappings: pod.spec.hostNetwork
       ? []
-      : pod.spec.containers.flatMap((container) =>
+      : lastingContainers(pod.spec).flatMap((container) =>
           (container.ports ?? []).flatMap((port) =>
             port.hostPort === undefined
               ? []

@@ -9,6 +9,7 @@ import type { PodMemory } from './memory.ts';
 import { identityOf } from './objects.ts';
 import { isOver, type ContainerView, type ObservedContainer } from './observed.ts';
 import { endOf, type PodInput } from './plan.ts';
+import { restarts } from './restart.ts';
 
 /** For how long a failed pull is shown as itself before it is shown as a pause. */
 export const PULL_ERROR_SHOWN_MS = 5000;
@@ -106,12 +107,7 @@ function staysEnded(input: PodInput, view: ContainerView, ended: ObservedContain
     input.previous?.phase === 'Succeeded' ||
     input.previous?.phase === 'Failed' ||
     input.pod.metadata.deletionTimestamp !== undefined;
-  const succeeded = ended.detail.exitCode === 0;
-  return (
-    over ||
-    input.pod.spec.restartPolicy === 'Never' ||
-    (succeeded && (view.role === 'init' || input.pod.spec.restartPolicy === 'OnFailure'))
-  );
+  return over || !restarts(input.pod, view, ended.detail.exitCode);
 }
 
 function terminated(container: ObservedContainer): NonNullable<ContainerState['terminated']> {

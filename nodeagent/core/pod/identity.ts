@@ -22,7 +22,7 @@ export const ANNOTATION = {
   backoff: 'plumbline.dev/backoff-ms',
   /** Termination grace, seconds, of a pod that the assignment no longer tells of. */
   grace: 'plumbline.dev/grace-seconds',
-  /** `init` or `app`. */
+  /** `init`, `sidecar` or `app`. */
   role: 'plumbline.dev/role',
   terminationMessage: 'plumbline.dev/termination-message',
   /** The pod's address when this container was made: its next sandbox asks for it. */

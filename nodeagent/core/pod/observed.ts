@@ -1,5 +1,6 @@
 /** A pod as the runtime shows it. */
 import type { Container, Pod } from '../../../contracts/objects/index.ts';
+import { isSidecar } from '../../../contracts/objects/pod-containers.ts';
 import { readKey } from '../../../contracts/objects/own-key.ts';
 import { ANNOTATION } from './identity.ts';
 import type { ContainerDetail, ContainerSummary, SandboxSummary } from './runtime-types.ts';
@@ -17,9 +18,17 @@ export interface ObservedPod {
   readonly containers: readonly ObservedContainer[];
 }
 
+/** What the prober found, by container id. */
+export interface ProbeVerdict {
+  readonly started: boolean;
+  readonly ready: boolean;
+  /** The container is to be killed: its liveness or startup probe failed too often. */
+  readonly kill: { readonly message: string; readonly graceSeconds: number | undefined } | undefined;
+}
+
 export const NOTHING_OBSERVED: ObservedPod = { sandboxes: [], address: '', containers: [] };
 
-export type Role = 'init' | 'app';
+export type Role = 'init' | 'sidecar' | 'app';
 
 /** One container of the spec with what is there of it. */
 export interface ContainerView {
@@ -39,11 +48,11 @@ export function presentSandbox(observed: ObservedPod): SandboxSummary | undefine
   return newest?.ready ? newest : undefined;
 }
 
-/** Init containers first, each in the spec's order. */
+/** Init containers and sidecars first, each in the spec's order. */
 export function containerViews(pod: Pod, observed: ObservedPod): readonly ContainerView[] {
   const sandbox = presentSandbox(observed) ?? observed.sandboxes[0];
   const view =
-    (role: Role) =>
+    (roleOf: (spec: Container) => Role) =>
     (spec: Container): ContainerView => {
       const all = observed.containers.filter((c) => c.name === spec.name);
       const newest = all[0];
@@ -51,14 +60,17 @@ export function containerViews(pod: Pod, observed: ObservedPod): readonly Contai
       const previous = all.find((c) => c !== newest && isOver(c));
       return {
         spec,
-        role,
+        role: roleOf(spec),
         current,
         previous: current ? previous : newest,
         newest,
         restarts: annotated(newest, ANNOTATION.restarts),
       };
     };
-  return [...(pod.spec.initContainers ?? []).map(view('init')), ...pod.spec.containers.map(view('app'))];
+  return [
+    ...(pod.spec.initContainers ?? []).map(view((spec) => (isSidecar(spec) ? 'sidecar' : 'init'))),
+    ...pod.spec.containers.map(view(() => 'app')),
+  ];
 }
 
 export function isOver(container: ObservedContainer): boolean {

@@ -14,18 +14,13 @@ import {
   type ContainerView,
   type ObservedContainer,
   type ObservedPod,
+  type ProbeVerdict,
 } from './observed.ts';
+import { restarts } from './restart.ts';
+import { inTurn } from './start-order.ts';
 import type { PodStep } from './steps.ts';
 import { planEnd } from './terminate.ts';
 import { volumesMayFail } from './volumes/index.ts';
-
-/** What the prober found, by container id. */
-export interface ProbeVerdict {
-  readonly started: boolean;
-  readonly ready: boolean;
-  /** The container is to be killed: its liveness or startup probe failed too often. */
-  readonly kill: { readonly message: string; readonly graceSeconds: number | undefined } | undefined;
-}
 
 export interface PodInput {
   readonly pod: Pod;
@@ -109,18 +104,21 @@ function podOver(input: PodInput, views: readonly ContainerView[]): PodOver | un
       message: 'Pod was active on the node longer than the specified deadline',
     };
   }
-  if (pod.spec.restartPolicy === 'Always') return undefined;
-  const init = views.filter((view) => view.role === 'init');
-  if (
-    pod.spec.restartPolicy === 'Never' &&
-    init.some((view) => view.current && isOver(view.current) && view.current.detail.exitCode !== 0)
-  )
+  const endedForGood = ({
+    container,
+    view,
+  }: {
+    container: ObservedContainer | undefined;
+    view: ContainerView;
+  }): boolean => container !== undefined && isOver(container) && !restarts(pod, view, container.detail.exitCode);
+  const failed = (container: ObservedContainer | undefined): boolean => (container?.detail.exitCode ?? 0) !== 0;
+  const init = views.filter(({ role }) => role === 'init');
+  if (init.some((view) => failed(view.current) && endedForGood({ view, container: view.current })))
     return { phase: 'Failed' };
-  const ends = views.filter((view) => view.role === 'app').map((view) => view.newest);
-  if (!ends.every((container): container is ObservedContainer => container !== undefined && isOver(container)))
-    return undefined;
-  if (ends.every((container) => container.detail.exitCode === 0)) return { phase: 'Succeeded' };
-  return pod.spec.restartPolicy === 'Never' ? { phase: 'Failed' } : undefined;
+  // Sidecars are not asked: the pod is over without them.
+  const apps = views.filter(({ role }) => role === 'app');
+  if (!apps.every((view) => endedForGood({ view, container: view.newest }))) return undefined;
+  return { phase: apps.some(({ newest }) => failed(newest)) ? 'Failed' : 'Succeeded' };
 }
 
 function deadline(input: PodInput): number | undefined {
@@ -174,33 +172,16 @@ function planSandbox(input: PodInput, views: readonly ContainerView[]): PodPlan 
     attempt: (observed.sandboxes[0]?.attempt ?? -1) + 1,
     address: addressToKeep(pod, observed, memory),
   });
-  for (const view of startable(input, views)) steps.push(...imageStep(input, view));
+  for (const view of inTurn(views, observed, input.probes)) steps.push(...imageStep(input, view));
   return { ...NOTHING, steps, wakeAt };
-}
-
-/** The containers whose turn it is: the first init container that is not done, or else all others. */
-function startable(input: PodInput, views: readonly ContainerView[]): readonly ContainerView[] {
-  const init = views.find((view) => view.role === 'init' && !isDone(view));
-  if (init && !appsHaveRun(input, views)) return [init];
-  return views.filter((view) => view.role === 'app');
-}
-
-function isDone(view: ContainerView): boolean {
-  return view.current !== undefined && isOver(view.current) && view.current.detail.exitCode === 0;
-}
-
-/** Init containers that were cleared away are not run again beside their running pod. */
-function appsHaveRun(input: PodInput, views: readonly ContainerView[]): boolean {
-  return (
-    presentSandbox(input.observed) !== undefined &&
-    views.some((view) => view.role === 'app' && view.current !== undefined)
-  );
 }
 
 function planContainers(input: PodInput, views: readonly ContainerView[]): PodPlan {
   const sandbox = presentSandbox(input.observed);
   if (!sandbox) return NOTHING;
-  return merge(startable(input, views).map((view) => planContainer(input, view, sandbox.id, sandbox.attempt)));
+  return merge(
+    inTurn(views, input.observed, input.probes).map((view) => planContainer(input, view, sandbox.id, sandbox.attempt)),
+  );
 }
 
 function planContainer(input: PodInput, view: ContainerView, sandboxId: string, sandboxAttempt: number): PodPlan {
@@ -220,6 +201,7 @@ function planContainer(input: PodInput, view: ContainerView, sandboxId: string, 
           message: kill.message,
           graceSeconds: kill.graceSeconds ?? pod.spec.terminationGracePeriodSeconds,
           preStop: view.spec.lifecycle?.preStop,
+          after: [],
         },
       ],
     };
@@ -289,15 +271,7 @@ export function endOf({ ends, monotonic }: Pick<PodInput, 'ends' | 'monotonic'>,
 }
 
 function mayRestart(pod: Pod, view: ContainerView, newest: ObservedContainer): boolean {
-  const failed = newest.detail.exitCode !== 0;
-  switch (pod.spec.restartPolicy) {
-    case 'Always':
-      return view.role === 'app' || failed || view.current === undefined;
-    case 'OnFailure':
-      return failed || (view.role === 'init' && view.current === undefined);
-    case 'Never':
-      return view.role === 'init' && view.current === undefined;
-  }
+  return (view.role === 'init' && view.current === undefined) || restarts(pod, view, newest.detail.exitCode);
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Condition, ContainerStatus, PodStatus } from '../../../contracts/o
 import { containerStatus, rfc3339 } from './container-status.ts';
 import { containerViews } from './observed.ts';
 import type { PodInput, PodOver } from './plan.ts';
+import { initFront } from './start-order.ts';
 
 export interface StatusInput extends PodInput {
   readonly over: PodOver | undefined;
@@ -12,10 +13,9 @@ export interface StatusInput extends PodInput {
 
 export function podStatus(input: StatusInput): PodStatus {
   const views = containerViews(input.pod, input.observed);
-  const initViews = views.filter((view) => view.role === 'init');
-  const firstPending = initViews.find(
-    (view) => !(view.current?.state === 'exited' && view.current.detail.exitCode === 0),
-  );
+  const initViews = views.filter(({ role }) => role !== 'app');
+  const sidecars = new Set(views.filter(({ role }) => role === 'sidecar').map(({ spec }) => spec.name));
+  const firstPending = initFront(views, input.probes);
   const appsRan = views.some((view) => view.role === 'app' && view.newest !== undefined);
   const initialised = firstPending === undefined || appsRan;
   const overAlready: StatusInput =
@@ -42,7 +42,7 @@ export function podStatus(input: StatusInput): PodStatus {
           : undefined;
   return {
     phase,
-    conditions: conditionsOf(input, phase, inits, apps, initialised),
+    conditions: conditionsOf(input, phase, { inits, apps, sidecars, initialised }),
     ...(input.over?.reason !== undefined && { reason: input.over.reason }),
     ...(input.over?.message !== undefined && { message: input.over.message }),
     ...(input.hostIP !== '' && { hostIP: input.hostIP }),
@@ -71,6 +71,7 @@ export function statusAfterReboot(before: PodStatus, now: number): PodStatus {
     return { ...status, ready: false, started: false, ...(terminated && { state: { terminated } }) };
   };
   const apps = (before.containerStatuses ?? []).map(ended);
+  const inits = before.initContainerStatuses?.map((status) => (status.state.running ? ended(status) : status));
   const unready: Omit<Condition, 'type'> = {
     status: 'False',
     reason: 'ContainersNotReady',
@@ -80,7 +81,12 @@ export function statusAfterReboot(before: PodStatus, now: number): PodStatus {
     (list, type) => withCondition(list, { type, ...unready }, rfc3339(now)),
     before.conditions,
   );
-  return { ...before, ...(conditions && { conditions: [...conditions] }), containerStatuses: apps };
+  return {
+    ...before,
+    ...(conditions && { conditions: [...conditions] }),
+    ...(inits && { initContainerStatuses: inits }),
+    containerStatuses: apps,
+  };
 }
 
 function phaseOf(
@@ -89,7 +95,7 @@ function phaseOf(
   apps: readonly ContainerStatus[],
   initialised: boolean,
 ): PodStatus['phase'] {
-  if (input.over) return input.over.phase;
+  if (input.over && !sidecarsEndYet(input)) return input.over.phase;
   if (!initialised && inits.length > 0) return 'Pending';
   // A container that ran once counts as running while it waits to be started again.
   const hasRun = (status: ContainerStatus): boolean =>
@@ -99,16 +105,36 @@ function phaseOf(
   return apps.every(hasRun) ? 'Running' : 'Pending';
 }
 
-function conditionsOf(
-  input: StatusInput,
-  phase: PodStatus['phase'],
-  inits: readonly ContainerStatus[],
-  apps: readonly ContainerStatus[],
-  initialised: boolean,
-): Condition[] {
+/**
+ * A pod whose containers have ended by themselves is not over while its sidecars end. One that its node or a deadline
+ * ends is: nothing that its containers still do changes that.
+ */
+function sidecarsEndYet({ over, previous, observed }: StatusInput): boolean {
+  const before = previous?.phase;
+  return (
+    over?.reason === undefined &&
+    before !== 'Succeeded' &&
+    before !== 'Failed' &&
+    observed.containers.some(({ state }) => state === 'running')
+  );
+}
+
+interface Told {
+  readonly inits: readonly ContainerStatus[];
+  readonly apps: readonly ContainerStatus[];
+  /** Names of those among `inits`. */
+  readonly sidecars: ReadonlySet<string>;
+  readonly initialised: boolean;
+}
+
+function conditionsOf(input: StatusInput, phase: PodStatus['phase'], told: Told): Condition[] {
+  const { inits, apps, sidecars, initialised } = told;
   const now = rfc3339(input.now);
-  const unready = apps.filter((status) => !status.ready).map((status) => status.name);
-  const uninitialised = inits.filter((status) => !status.ready).map((status) => status.name);
+  const lasting = [...inits.filter(({ name }) => sidecars.has(name)), ...apps];
+  const unready = lasting.filter((status) => !status.ready).map((status) => status.name);
+  const uninitialised = inits
+    .filter(({ name, ready, started }) => (sidecars.has(name) ? started !== true : !ready))
+    .map(({ name }) => name);
   const containersReady: Omit<Condition, 'type'> =
     phase === 'Succeeded'
       ? { status: 'False', reason: 'PodCompleted' }

@@ -21,7 +21,10 @@ export type PodStep =
       readonly sandboxAttempt: number;
       readonly attempt: Attempt;
     }
-  /** Runs the hook, then asks the container to end; by force when `graceSeconds` are over, the hook's time included. */
+  /**
+   * Runs the hook, waits until the containers of `after` have ended, which this plan ends as well, and asks the container
+   * to end; by force when `graceSeconds` are over, the hook's and the waiting time included.
+   */
   | {
       readonly do: 'killContainer';
       readonly id: string;
@@ -30,6 +33,7 @@ export type PodStep =
       readonly reason: KillReason;
       readonly message: string;
       readonly preStop: LifecycleHandler | undefined;
+      readonly after: readonly string[];
     }
   | { readonly do: 'removeContainer'; readonly id: string }
   | { readonly do: 'stopSandbox'; readonly id: string }

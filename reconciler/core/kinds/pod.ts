@@ -1,5 +1,11 @@
 /** Pod: what all others are about. */
-import { KINDS, type Pod } from '../../../contracts/objects/index.ts';
+import {
+  isSidecar,
+  KINDS,
+  lastingContainers,
+  type ContainerStatus,
+  type Pod,
+} from '../../../contracts/objects/index.ts';
 import { podReferences } from '../../../contracts/objects/pod-references.ts';
 import { POD_GATES, POD_SPEC } from '../diff/fixed-fields.ts';
 import { podHealth } from '../health/pod.ts';
@@ -13,7 +19,10 @@ export const POD: KindDescriptor<'Pod'> = {
   categories: ['all'],
   columns: [
     NAME,
-    { heading: 'READY', cell: (pod) => `${statuses(pod).filter((c) => c.ready).length}/${pod.spec.containers.length}` },
+    {
+      heading: 'READY',
+      cell: (pod) => `${statuses(pod).filter((c) => c.ready).length}/${lastingContainers(pod.spec).length}`,
+    },
     { heading: 'STATUS', cell: (pod, { unheard }) => (isPastKnowing(pod, unheard) ? 'Unknown' : podStatusWord(pod)) },
     { heading: 'RESTARTS', cell: (pod) => String(statuses(pod).reduce((sum, c) => sum + c.restartCount, 0)) },
     AGE,
@@ -46,8 +55,13 @@ export const POD: KindDescriptor<'Pod'> = {
   subresources: ['log', 'exec', 'eviction'],
 };
 
-function statuses(pod: Pod): NonNullable<NonNullable<Pod['status']>['containerStatuses']> {
-  return pod.status?.containerStatuses ?? [];
+/** Of those that run together: an init container that has ended is none of them. */
+function statuses({ spec, status }: Pod): readonly ContainerStatus[] {
+  const sidecars = new Set((spec.initContainers ?? []).filter(isSidecar).map(({ name }) => name));
+  return [
+    ...(status?.initContainerStatuses ?? []).filter(({ name }) => sidecars.has(name)),
+    ...(status?.containerStatuses ?? []),
+  ];
 }
 
 /** A pod that has ended stays ended, and one that is to go says so, whether its node is heard or not. */

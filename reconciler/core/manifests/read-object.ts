@@ -224,7 +224,6 @@ function readKind(kind: Kind, manifest: z.ZodType, root: YamlMap, findings: Find
       },
       warning: (code, path, message, hint, at) =>
         findings.warning(code, place(path, at), `${pathText(path)} ${message}`, hint),
-      refused: (path) => refused.has(path),
       closest: (word, names) => findings.suggestions.closest(word, names),
       has: (path) => isSet(nodeAt(tree, path)) || isSet(nodeAt(root, path)),
       shape: (path, schema) => {

@@ -3,6 +3,7 @@
  * worked out for the shape holds for all of them.
  */
 import {
+  isSidecar,
   POD_GROUP_LABEL,
   type OwnerReference,
   type Affinity,
@@ -18,7 +19,7 @@ import { hostPortsOf, type HostPort } from '../../../contracts/objects/host-port
 import { requestsOf, type Amounts } from '../../../contracts/objects/pod-requests.ts';
 import { imagesOf, weightOf } from './resources.ts';
 
-/** Fields of a pod's spec that are equal in all pods of a shape. Of containers: image, requests and ports. */
+/** Fields of a pod's spec that are equal in all pods of a shape. Of containers: image, requests and ports, and which of them are sidecars. */
 type SharedField =
   | 'containers'
   | 'initContainers'
@@ -93,7 +94,7 @@ export class ShapeTable {
 function asksOf(spec: PodSpec): string {
   const containers: unknown[] = [];
   for (const c of spec.containers) containers.push(c.image, c.resources.requests, c.ports);
-  const init = spec.initContainers?.map((c) => [c.image, c.resources.requests]);
+  const init = spec.initContainers?.map((c) => [c.image, c.resources.requests, isSidecar(c) && c.ports]);
   return JSON.stringify([
     containers,
     init,

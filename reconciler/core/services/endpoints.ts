@@ -1,5 +1,6 @@
 /** Endpoints of a Service. Source: Kubernetes documentation, "EndpointSlices: Conditions". */
 import {
+  lastingContainers,
   objectKey,
   SERVICE_NAME_LABEL,
   type Endpoint,
@@ -25,7 +26,7 @@ type SlicePort = EndpointSlice['ports'][number];
 function resolve(port: ServicePort, pod: StoredPod): SlicePort | undefined {
   const name = port.name ?? '';
   if (typeof port.targetPort === 'number') return { name, port: port.targetPort, protocol: port.protocol };
-  const named = pod.spec.containers
+  const named = lastingContainers(pod.spec)
     .flatMap((c) => c.ports ?? [])
     .find((p) => p.name === port.targetPort && p.protocol === port.protocol);
   return named && { name, port: named.containerPort, protocol: port.protocol };

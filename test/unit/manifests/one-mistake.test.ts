@@ -69,12 +69,26 @@ const FIELDS: readonly Case[] = [
     /metadata\.generateName/,
   ],
   [
-    'a sidecar',
+    'a probe of an init container that is no sidecar',
+    pod('  initContainers:\n  - name: proxy\n    image: envoy:1.31\n    readinessProbe: ▶{httpGet: {port: 80}}\n'),
+    'ForbiddenField',
+    /initContainers\[0\]\.readinessProbe may not be set for an init container; .*restartPolicy: Always/,
+  ],
+  [
+    'restart rules without a policy for all other exits',
     pod(
-      '  initContainers:\n  - name: proxy\n    image: envoy:1.31\n    ▶restartPolicy: Always\n    readinessProbe: {httpGet: {port: 80}}\n    lifecycle: {preStop: {sleep: {seconds: 5}}}\n',
+      '  - ▶name: job\n    image: job:1\n    restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [42]}}]\n',
     ),
-    'UnsupportedField',
-    /initContainers\[0\]\.restartPolicy is a Kubernetes field/,
+    'MissingField',
+    /containers\[1\]\.restartPolicy is required when restartPolicyRules are written/,
+  ],
+  [
+    'a restart rule of no known action',
+    pod(
+      '  - name: job\n    image: job:1\n    restartPolicy: Never\n    restartPolicyRules: [{action: ▶Reboot, exitCodes: {operator: In, values: [42]}}]\n',
+    ),
+    'InvalidValue',
+    /restartPolicyRules\[0\]\.action must be Restart/,
   ],
   [
     'a selector that can match nothing',

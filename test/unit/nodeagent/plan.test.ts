@@ -4,30 +4,8 @@ import { NO_MEMORY, remember } from '../../../nodeagent/core/pod/memory.ts';
 import { datedEnds, NOTHING_OBSERVED } from '../../../nodeagent/core/pod/observed.ts';
 import { planPod, type PodInput } from '../../../nodeagent/core/pod/plan.ts';
 import { deletionGrace, planEnd } from '../../../nodeagent/core/pod/terminate.ts';
-import type { PodStep } from '../../../nodeagent/core/pod/steps.ts';
-import { container, input, NOW, pod, remembered, sandbox, seen } from './pods.ts';
+import { brief, container, input, NOW, pod, remembered, sandbox, seen } from './pods.ts';
 
-/** A step in a few words. */
-function brief(step: PodStep): string {
-  switch (step.do) {
-    case 'ensureImage':
-      return `image ${step.container}`;
-    case 'runSandbox':
-      return `sandbox ${step.attempt}`;
-    case 'startContainer':
-      return `start ${step.container} #${step.attempt.number} restarts=${step.attempt.restarts} next-pause=${step.attempt.backoffMs}`;
-    case 'killContainer':
-      return `kill ${step.id} ${step.graceSeconds}s ${step.reason}`;
-    case 'removeContainer':
-    case 'stopSandbox':
-    case 'removeSandbox':
-      return `${step.do} ${step.id}`;
-    case 'syncVolumes':
-      return 'volumes';
-    case 'cleanUp':
-      return 'cleanUp';
-  }
-}
 const two = {
   initContainers: [
     { name: 'first', image: 'app:1' },

@@ -6,6 +6,7 @@ import { NO_MEMORY, type PodMemory } from '../../../nodeagent/core/pod/memory.ts
 import type { ObservedContainer, ObservedPod } from '../../../nodeagent/core/pod/observed.ts';
 import type { PodObjects } from '../../../nodeagent/core/pod/objects.ts';
 import type { PodInput } from '../../../nodeagent/core/pod/plan.ts';
+import type { PodStep } from '../../../nodeagent/core/pod/steps.ts';
 import type { SandboxSummary } from '../../../nodeagent/core/pod/runtime-types.ts';
 
 export const NOW = Date.parse('2026-01-01T12:00:00Z');
@@ -116,3 +117,25 @@ export const NO_OBJECTS: PodObjects = {
   services: () => [],
   allocatable: () => undefined,
 };
+
+/** A step in a few words. */
+export function brief(step: PodStep): string {
+  switch (step.do) {
+    case 'ensureImage':
+      return `image ${step.container}`;
+    case 'runSandbox':
+      return `sandbox ${step.attempt}`;
+    case 'startContainer':
+      return `start ${step.container} #${step.attempt.number} restarts=${step.attempt.restarts} next-pause=${step.attempt.backoffMs}`;
+    case 'killContainer':
+      return `kill ${step.id} ${step.graceSeconds}s ${step.reason}${step.after.map((id) => ` after ${id}`).join('')}`;
+    case 'removeContainer':
+    case 'stopSandbox':
+    case 'removeSandbox':
+      return `${step.do} ${step.id}`;
+    case 'syncVolumes':
+      return 'volumes';
+    case 'cleanUp':
+      return 'cleanUp';
+  }
+}

@@ -231,6 +231,45 @@ describe('podStatus', () => {
     assert.equal(result.phase, 'Pending');
   });
 
+  describe('of a pod with a sidecar', () => {
+    const sidecar = pod({
+      restartPolicy: 'Never',
+      initContainers: [
+        { name: 'proxy', image: 'app:1', restartPolicy: 'Always', readinessProbe: { tcpSocket: { port: 80 } } },
+      ],
+    });
+    const probe = (ready: boolean) => new Map([['proxy-0', { started: true, ready, kill: undefined }]]);
+    const both = seen({ containers: [container({ name: 'proxy' }), container()] });
+
+    it('is ready when the sidecar is as well', () => {
+      const unready = status({ pod: sidecar, observed: both, probes: probe(false) });
+      assert.equal(condition(unready, 'Initialized')?.status, 'True');
+      assert.equal(condition(unready, 'Ready')?.message, 'containers with unready status: [proxy]');
+      assert.deepEqual(
+        unready.initContainerStatuses?.map(({ ready, started }) => ({ ready, started })),
+        [{ ready: false, started: true }],
+      );
+      assert.equal(condition(status({ pod: sidecar, observed: both, probes: probe(true) }), 'Ready')?.status, 'True');
+    });
+
+    it('is not over before the sidecar has ended, and then tells how the containers did', () => {
+      const over = { phase: 'Succeeded' as const };
+      const main = container({ state: 'exited' });
+      const ends = seen({ containers: [container({ name: 'proxy' }), main] });
+      assert.equal(status({ pod: sidecar, observed: ends, over, probes: probe(true) }).phase, 'Running');
+      const ended = seen({ containers: [container({ name: 'proxy', state: 'exited', exitCode: 137 }), main] });
+      const last = status({ pod: sidecar, observed: ended, over });
+      assert.equal(last.phase, 'Succeeded');
+      assert.equal(last.initContainerStatuses?.[0]?.state.terminated?.exitCode, 137);
+    });
+
+    it('does not come back to life where a sidecar still runs', () => {
+      const over = { phase: 'Failed' as const };
+      const left = seen({ containers: [container({ name: 'proxy' })] });
+      assert.equal(status({ pod: sidecar, observed: left, over, previous: over }).phase, 'Failed');
+    });
+  });
+
   it("shows the host's address for a pod of the host's network", () => {
     assert.equal(
       status({ pod: pod({ hostNetwork: true }), observed: seen({ address: '', containers: [container()] }) }).podIP,

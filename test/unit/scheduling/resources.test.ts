@@ -47,6 +47,28 @@ describe('what a pod asks for', () => {
       weight: { cpu: 3000, memory: 3072 * MI },
     },
     {
+      title: 'sidecars beside the containers',
+      spec: {
+        containers: [container('a', { cpu: '1' })],
+        initContainers: [{ ...container('s', { cpu: '500m' }), restartPolicy: 'Always' }],
+      },
+      requests: { pods: 1, cpu: 1500 },
+      weight: { cpu: 1500, memory: 400 * MI },
+    },
+    {
+      title: 'an init container beside the sidecars before it, not those after it',
+      spec: {
+        containers: [container('a', { cpu: '1' })],
+        initContainers: [
+          { ...container('s1', { cpu: '500m' }), restartPolicy: 'Always' },
+          container('ic', { cpu: '2' }),
+          { ...container('s2', { cpu: '100m' }), restartPolicy: 'Always' },
+        ],
+      },
+      requests: { pods: 1, cpu: 2500 },
+      weight: { cpu: 2500, memory: 600 * MI },
+    },
+    {
       title: 'limits stand for requests',
       spec: { containers: [{ name: 'a', image: 'i', resources: { limits: { cpu: '1' } } }] },
       requests: { pods: 1, cpu: 1000 },

@@ -286,7 +286,6 @@ function ask(row: Case): void {
           error: (code) => errors.push(code),
           warning: () => undefined,
           has: () => true,
-          refused: () => false,
           closest: () => undefined,
           shape: () => undefined,
         },

@@ -1,5 +1,5 @@
 /** One container: its ports, environment, probes and resources. */
-import type { Container, ContainerPort, PodSpec } from '../../../../contracts/objects/index.ts';
+import { isSidecar, type Container, type ContainerPort, type PodSpec } from '../../../../contracts/objects/index.ts';
 import type { PlacedContainer } from '../pod-templates.ts';
 import type { FieldPath } from '../yaml-tree.ts';
 import { checkFieldRef, checkResourceFieldRef } from './check-downward.ts';
@@ -21,11 +21,16 @@ export function checkContainer(
   checkPrivileges(container, path, context);
   checkSleep(container, path, pod.terminationGracePeriodSeconds, context);
   checkResources(container.resources, [...path, 'resources'], {}, context);
-  // A restartPolicy makes it a sidecar, which may have all of these: the restartPolicy is what is not acted on.
-  if (init && !context.refused([...path, 'restartPolicy'])) {
+  checkRestart(container, path, context);
+  if (init && !isSidecar(container)) {
     for (const field of ['livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle'] as const) {
       if (container[field])
-        context.error('ForbiddenField', [...path, field], 'may not be set for an init container', 'remove it');
+        context.error(
+          'ForbiddenField',
+          [...path, field],
+          'may not be set for an init container',
+          'remove it, or write restartPolicy: Always to keep the container running beside the others',
+        );
     }
   } else checkProbes(container, path, context);
 }
@@ -115,6 +120,12 @@ function checkPrivileges({ securityContext }: Container, path: FieldPath, { erro
     error('InvalidValue', at, 'may not be false when privileged is true', 'remove one of the two');
   else if (securityContext.capabilities?.add?.includes('CAP_SYS_ADMIN'))
     error('InvalidValue', at, 'may not be false when the capability CAP_SYS_ADMIN is added', 'remove one of the two');
+}
+
+/** Source: Kubernetes, validateContainerRestartPolicy. */
+function checkRestart(container: Container, path: FieldPath, { error }: CheckContext): void {
+  if ((container.restartPolicyRules ?? []).length > 0 && container.restartPolicy === undefined)
+    error('MissingField', [...path, 'restartPolicy'], 'is required when restartPolicyRules are written');
 }
 
 /** A container that sleeps longer than its pod has to end would always be killed in its sleep. */

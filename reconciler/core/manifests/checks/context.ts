@@ -13,8 +13,6 @@ export interface CheckContext {
   readonly warning: Report;
   /** Whether the manifest itself has the field (not a default). */
   readonly has: (path: FieldPath) => boolean;
-  /** Whether the manifest has the field, and it was reported and left out. */
-  readonly refused: (path: FieldPath) => boolean;
   /** The name that was meant, where one is close. */
   readonly closest: (word: string, names: () => readonly string[]) => string | undefined;
   /** Holds the value at `path` against a schema of its own. */
