@@ -47,6 +47,7 @@ export const IDENTITIES = withKinds({
   Deployment: namespaced('apps/v1', 'deployments', 'deploy'),
   ReplicaSet: namespaced('apps/v1', 'replicasets', 'rs'),
   ControllerRevision: namespaced('apps/v1', 'controllerrevisions'),
+  StatefulSet: namespaced('apps/v1', 'statefulsets', 'sts'),
   Pod: namespaced('v1', 'pods', 'po'),
   PriorityClass: clusterScoped('scheduling.k8s.io/v1', 'priorityclasses', 'pc'),
   PodDisruptionBudget: namespaced('policy/v1', 'poddisruptionbudgets', 'pdb'),

@@ -28,6 +28,7 @@ export * from './scheduler-args.ts';
 export * from './selectors.ts';
 export * from './services.ts';
 export * from './storage.ts';
+export * from './statefulset.ts';
 export * from './unstructured.ts';
 export * from './volumes.ts';
 export * from './well-known.ts';

@@ -34,6 +34,7 @@ import type { EndpointSlice, Service } from './services.ts';
 import { ServiceManifest } from './services.ts';
 import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from './storage.ts';
 import { PersistentVolumeClaimManifest, PersistentVolumeManifest, StorageClassManifest } from './storage.ts';
+import { StatefulSetManifest, type StatefulSet } from './statefulset.ts';
 import type { Deployment, ReplicaSet } from './workloads.ts';
 import { DeploymentManifest, ReplicaSetManifest } from './workloads.ts';
 
@@ -51,6 +52,7 @@ export interface ObjectsByKind {
   Deployment: Deployment;
   ReplicaSet: ReplicaSet;
   ControllerRevision: ControllerRevision;
+  StatefulSet: StatefulSet;
   Pod: Pod;
   Event: Event;
   PriorityClass: PriorityClass;
@@ -104,6 +106,7 @@ export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: Ob
   Deployment: { ...IDENTITIES.Deployment, manifest: DeploymentManifest },
   ReplicaSet: { ...IDENTITIES.ReplicaSet, manifest: ReplicaSetManifest },
   ControllerRevision: { ...IDENTITIES.ControllerRevision },
+  StatefulSet: { ...IDENTITIES.StatefulSet, manifest: StatefulSetManifest },
   Pod: { ...IDENTITIES.Pod, manifest: PodManifest },
   PriorityClass: { ...IDENTITIES.PriorityClass, manifest: PriorityClassManifest },
   PodDisruptionBudget: { ...IDENTITIES.PodDisruptionBudget, manifest: PodDisruptionBudgetManifest },

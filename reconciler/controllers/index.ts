@@ -15,6 +15,7 @@ import { replicaSetController } from './replicaset.ts';
 import { resourceQuotaController } from './resourcequota.ts';
 import type { Controller } from './runtime/controller.ts';
 import { serviceController } from './service.ts';
+import { statefulSetController } from './statefulset.ts';
 import { taintEvictionController } from './taint-eviction.ts';
 
 /** The group that has to hear of nodes. */
@@ -36,6 +37,7 @@ export const CONTROLLER_GROUPS: Readonly<Record<string, (monitor: NodeMonitor) =
   services: () => [serviceController],
   endpointslices: () => [endpointSliceController],
   deployments: () => [deploymentController],
+  statefulsets: () => [statefulSetController],
   evictions: () => [nodeDrainController, podDisruptionBudgetController, deschedulerController],
   podgroups: () => [podGroupController],
   quotas: () => [resourceQuotaController],

@@ -4,8 +4,8 @@ import { isActive } from '../workloads/pod-state.ts';
 import { degraded, healthy, progressing, worst, type Health, type HealthView } from './health.ts';
 import { podHealth } from './pod.ts';
 
-/** The worst pod of these ReplicaSets, to say why they are behind. */
-function podTrouble(ownerUids: readonly string[], view: HealthView): string {
+/** The worst pod of these owners, to say why they are behind. */
+export function podTrouble(ownerUids: readonly string[], view: HealthView): string {
   const pods = ownerUids.flatMap((uid) => view.ownedBy('Pod', uid)).filter(isActive);
   const judged = pods
     .map((pod) => ({ pod, health: podHealth(pod) }))

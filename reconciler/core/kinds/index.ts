@@ -28,6 +28,7 @@ import { SERVICE_ACCOUNT } from './serviceaccount.ts';
 import { SERVICE } from './service.ts';
 import { SOURCE } from './source.ts';
 import { STORAGE_CLASS } from './storageclass.ts';
+import { STATEFUL_SET } from './statefulset.ts';
 
 export type { KindDescriptor } from './descriptor.ts';
 
@@ -37,6 +38,7 @@ export const DESCRIPTORS: { readonly [K in Kind]: KindDescriptor<K> } = {
   Deployment: DEPLOYMENT,
   ReplicaSet: REPLICA_SET,
   ControllerRevision: CONTROLLER_REVISION,
+  StatefulSet: STATEFUL_SET,
   EndpointSlice: ENDPOINT_SLICE,
   ConfigMap: CONFIG_MAP,
   Secret: SECRET,

@@ -82,7 +82,6 @@ const KUBERNETES_KINDS: ReadonlySet<string> = new Set([
   'RoleBinding',
   'RuntimeClass',
   'ServiceCIDR',
-  'StatefulSet',
   'StorageClass',
   'ValidatingAdmissionPolicy',
   'ValidatingAdmissionPolicyBinding',

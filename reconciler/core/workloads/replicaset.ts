@@ -42,7 +42,7 @@ export function replicaSetStatus(rs: StoredReplicaSet, active: readonly StoredPo
 const AFTER_REFUSAL_MS = 10_000;
 
 /** How long no pod is made yet; by the wall clock, and bounded whatever that does. */
-function refusalPauseMs(pods: readonly StoredPod[], now: Date): number {
+export function refusalPauseMs(pods: readonly StoredPod[], now: Date): number {
   const newest = pods.filter(isRefused).at(-1);
   if (!newest) return 0;
   const age = now.getTime() - Date.parse(newest.metadata.creationTimestamp);

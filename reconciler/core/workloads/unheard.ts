@@ -9,8 +9,10 @@ import {
   type Node,
   type StoredNode,
   type StoredReplicaSet,
+  type StoredStatefulSet,
   type Taint,
 } from '../../../contracts/objects/index.ts';
+import { readKey } from '../../../contracts/objects/own-key.ts';
 import { leavesInMs } from '../health/eviction.ts';
 import { annotatedNumber } from './rollout-numbers.ts';
 
@@ -19,6 +21,13 @@ import { annotatedNumber } from './rollout-numbers.ts';
  * node is waited for.
  */
 export const UNHEARD_ANNOTATION = 'plumbline.dev/unheard-replicas';
+/**
+ * Annotation of a StatefulSet that was rebuilt while nodes were silent: ordinals whose pods have been seen since, such as
+ * `0-2,5`. Removed when no node is waited for.
+ */
+export const HEARD_ORDINALS_ANNOTATION = 'plumbline.dev/heard-ordinals';
+/** Condition of a StatefulSet: True while pods of it are held back. */
+export const PODS_HELD = 'PodsHeld';
 /** Condition of a Node: False from a recovery that it did not answer until its inventory was read. */
 export const PODS_KNOWN = 'PodsKnown';
 
@@ -58,4 +67,59 @@ export function heldBack(
   if (waits.length === 0) return NONE_HELD;
   const timed = waits.filter((left) => left !== undefined);
   return { pods, againInMs: timed.length > 0 ? Math.min(...timed) : undefined };
+}
+
+export interface HeldOrdinals {
+  /** Of which no pod has been seen since the store was lost. */
+  readonly isHeld: (ordinal: number) => boolean;
+  /** Whose pods are not known. */
+  readonly nodes: readonly string[];
+}
+
+/**
+ * Pods of a StatefulSet that may run on nodes which have not told their inventory. Unlike those of a ReplicaSet they are
+ * not given up after a time: two pods of one ordinal may write to the same data. What decides is that the node is heard,
+ * or that a person removes its Machine. Undefined where nothing is held.
+ */
+export function heldOrdinals(set: StoredStatefulSet, nodes: readonly StoredNode[]): HeldOrdinals | undefined {
+  const heard = readKey(set.metadata.annotations, HEARD_ORDINALS_ANNOTATION);
+  if (heard === undefined) return undefined;
+  const waitedFor = nodes.filter(isUnheard).map(({ metadata }) => metadata.name);
+  if (waitedFor.length === 0) return undefined;
+  const ranges = parseRanges(heard);
+  return { isHeld: (ordinal) => !ranges.some(([from, to]) => ordinal >= from && ordinal <= to), nodes: waitedFor };
+}
+
+type Range = readonly [from: number, to: number];
+
+/** An annotation is a manifest's to write: what is no range is left out. */
+function parseRanges(text: string): readonly Range[] {
+  return text.split(',').flatMap((part): readonly Range[] => {
+    const [, from, to = from] = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(part) ?? [];
+    return from === undefined ? [] : [[Number(from), Number(to)]];
+  });
+}
+
+/** Ascending numbers as `0-2,5`. */
+export function rangesText(ordinals: readonly number[]): string {
+  return textOf(ordinals.map((ordinal) => [ordinal, ordinal]));
+}
+
+/** Those of the text and these ordinals; the same text where none is new. */
+export function withHeard(text: string, seen: readonly number[]): string {
+  const before = parseRanges(text);
+  const fresh = seen.filter((ordinal) => !before.some(([from, to]) => ordinal >= from && ordinal <= to));
+  if (fresh.length === 0) return text;
+  return textOf([...before, ...fresh.map((ordinal): Range => [ordinal, ordinal])].sort(([a], [b]) => a - b));
+}
+
+/** Ranges in ascending order, with those that meet as one. */
+function textOf(ranges: readonly Range[]): string {
+  const merged: [number, number][] = [];
+  for (const [from, to] of ranges) {
+    const last = merged.at(-1);
+    if (last && from <= last[1] + 1) last[1] = Math.max(last[1], to);
+    else merged.push([from, to]);
+  }
+  return merged.map(([from, to]) => (from === to ? String(from) : `${from}-${to}`)).join(',');
 }

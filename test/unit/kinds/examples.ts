@@ -18,6 +18,7 @@ import {
   SecretManifest,
   ServiceAccountManifest,
   StorageClassManifest,
+  StatefulSetManifest,
   type Kind,
   type ObjectsByKind,
 } from '../../../contracts/objects/index.ts';
@@ -44,6 +45,20 @@ export const EXAMPLES: { readonly [K in Kind]: ObjectsByKind[K] } = {
     metadata: scoped,
     data: { spec: { template: { ...deployment().spec.template, $patch: 'replace' } } },
     revision: 1,
+  },
+  StatefulSet: {
+    ...StatefulSetManifest.parse({
+      apiVersion: 'apps/v1',
+      kind: 'StatefulSet',
+      metadata: scoped,
+      spec: {
+        replicas: 3,
+        serviceName: 'web',
+        selector: deployment().spec.selector,
+        template: deployment().spec.template,
+      },
+    }),
+    status: { ...PODS, currentReplicas: 3, updatedReplicas: 3, currentRevision: 'web-1', updateRevision: 'web-1' },
   },
   Service: service('web'),
   CustomResourceDefinition: {

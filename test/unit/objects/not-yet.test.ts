@@ -39,6 +39,7 @@ const MANIFESTS: Partial<Record<Kind, object>> = {
   Pod: { spec: pod },
   Deployment: { spec: { selector, template } },
   ReplicaSet: { spec: { selector, template } },
+  StatefulSet: { spec: { selector, template } },
   Service: { spec: { type: 'NodePort', ports: [{ port: 80 }] } },
   PodGroup: { spec: { minMember: 1 } },
   KubeSchedulerConfiguration: { profiles: [{ plugins: { score: { disabled: [{ name: 'NodeAffinity' }] } } }] },

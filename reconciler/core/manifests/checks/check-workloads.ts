@@ -1,5 +1,11 @@
 /** Deployment and ReplicaSet. */
-import { readKey, selectorMatches, type Deployment, type ReplicaSet } from '../../../../contracts/objects/index.ts';
+import {
+  readKey,
+  selectorMatches,
+  type Deployment,
+  type ReplicaSet,
+  type StatefulSet,
+} from '../../../../contracts/objects/index.ts';
 import type { FieldPath } from '../yaml-tree.ts';
 import { checkSelector } from './check-selector.ts';
 import type { CheckContext } from './context.ts';
@@ -38,7 +44,8 @@ function isZero(amount: number | string): boolean {
   return amount === 0 || (typeof amount === 'string' && Number.parseInt(amount, 10) === 0);
 }
 
-function checkTemplate(object: Deployment | ReplicaSet, context: CheckContext): void {
+/** What is so of all kinds that keep a number of pods. */
+export function checkTemplate(object: Deployment | ReplicaSet | StatefulSet, context: CheckContext): void {
   const { selector, template } = object.spec;
   const { kind } = object;
   const sound = checkSelector(selector, ['spec', 'selector'], context);

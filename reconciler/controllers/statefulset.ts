@@ -1,0 +1,61 @@
+/** StatefulSets: keeps their pods, each under its name. */
+import {
+  findCondition,
+  keyOf,
+  objectKey,
+  parseKey,
+  type ObjectKey,
+  type StoredPod,
+} from '../../contracts/objects/index.ts';
+import type { Decision } from '../core/step.ts';
+import { planStatefulSet } from '../core/workloads/statefulset.ts';
+import { setNameOf } from '../core/workloads/stateful-pod.ts';
+import { HEARD_ORDINALS_ANNOTATION, heldOrdinals, PODS_KNOWN } from '../core/workloads/unheard.ts';
+import { controllerKeys, orphans } from './owned-keys.ts';
+import type { Controller, PassContext, StoreView } from './runtime/controller.ts';
+
+function decide(key: ObjectKey, { view, now }: PassContext): Decision {
+  const { namespace, name } = parseKey(key);
+  const set = view.get(objectKey('StatefulSet', namespace, name));
+  if (!set) return { steps: [] };
+  const { selector } = set.spec;
+  return planStatefulSet({
+    set,
+    pods: [...view.ownedBy('Pod', set.metadata.uid), ...orphans('Pod', namespace, selector, view)],
+    revisions: [
+      ...view.ownedBy('ControllerRevision', set.metadata.uid),
+      ...orphans('ControllerRevision', namespace, selector, view),
+    ],
+    revisionNamed: (revision) => view.get(objectKey('ControllerRevision', namespace, revision)),
+    held: heldOrdinals(set, view.list('Node')),
+    nameTaken: (pod) => view.get(objectKey('Pod', namespace, pod)) !== undefined,
+    now,
+  });
+}
+
+/** The StatefulSet whose place a pod had that was not its own. */
+function inTheWayOf({ metadata: { name, namespace } }: StoredPod, view: StoreView): readonly ObjectKey[] {
+  const set = setNameOf(name);
+  const key = set === undefined ? undefined : objectKey('StatefulSet', namespace, set);
+  return key !== undefined && view.get(key) ? [key] : [];
+}
+
+export const statefulSetController: Controller = {
+  name: 'statefulset-controller',
+  kind: 'StatefulSet',
+  watches: {
+    Pod: (pod, view, event) => [
+      ...new Set([...controllerKeys('StatefulSet', pod, view), ...(event === 'delete' ? inTheWayOf(pod, view) : [])]),
+    ],
+    ControllerRevision: (revision, view) => controllerKeys('StatefulSet', revision, view),
+    /** A node that a recovery did not hear has spoken, or was removed. */
+    Node: (node, view) =>
+      findCondition(node.status?.conditions, PODS_KNOWN) === undefined
+        ? []
+        : view
+            .list('StatefulSet')
+            .filter((set) => set.metadata.annotations?.[HEARD_ORDINALS_ANNOTATION] !== undefined)
+            .map(keyOf),
+  },
+  decide,
+};
