@@ -3,6 +3,7 @@ import { ALL_KINDS, objectKey, type Stored } from '../../../contracts/objects/in
 import { descriptorOf } from '../../core/kinds/index.ts';
 import { latePods } from '../../core/nodes/late-pods.ts';
 import { withinPlaces } from '../../core/nodes/recovered-workloads.ts';
+import { revisionTemplate } from '../../core/workloads/revision-history.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { importObjects } from '../recovery.ts';
 import type { StoreCache } from '../runtime/cache.ts';
@@ -25,6 +26,7 @@ export async function importLate(
     known: knownNode(node, cache),
     makers: POD_MAKERS.flatMap((kind): readonly Stored[] => cache.list(kind)),
     limits: (namespace) => cache.list('LimitRange', namespace),
+    earlier: (maker) => cache.ownedBy('ControllerRevision', maker.metadata.uid).map(revisionTemplate),
     podsOf: (maker) => cache.ownedBy('Pod', maker.metadata.uid),
     has: (key) => cache.get(key) !== undefined,
     now: clock.now(),

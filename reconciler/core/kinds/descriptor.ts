@@ -140,6 +140,11 @@ export interface MadePods<K extends Kind> {
   filled(object: ObjectsByKind[K], template: PodTemplateSpec, place: PodPlace): PodTemplateSpec | undefined;
   /** The most pods that it has, those that are being ended apart. */
   most(object: ObjectsByKind[K]): number;
+  /**
+   * The place that a pod's name says, counted from 0, where names are places: then no two of one name may run at one
+   * time, and a recovery forgets none that a node has. Undefined for a name without.
+   */
+  placeOf?(object: ObjectsByKind[K], name: string): number | undefined;
 }
 
 export interface Rollout<K extends Kind> {

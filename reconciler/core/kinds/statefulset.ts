@@ -26,7 +26,7 @@ export const STATEFUL_SET: KindDescriptor<'StatefulSet'> = {
   check: { object: checkStatefulSet },
   compared: 'none',
   // A new pod comes when the old one of its ordinal has gone: none stands beside another.
-  podTemplate: { ...TEMPLATE, rollout: 'none', makes: { filled: filledForPlace, most: () => Infinity } },
+  podTemplate: { ...TEMPLATE, rollout: 'none', makes: { filled: filledForPlace, most: () => Infinity, placeOf } },
   references: referencesOfTemplate,
   owns: ['ControllerRevision', 'Pod'],
   summary: 'none',
@@ -61,4 +61,10 @@ function filledForPlace(
   const isOwn =
     told.startsWith(`${set.metadata.name}-`) && /^[a-z0-9]{1,32}$/.test(told.slice(set.metadata.name.length + 1));
   return filledFor(set, { name: isOwn ? told : `${set.metadata.name}-${templateHash(template)}`, template }, ordinal);
+}
+
+/** Below the first ordinal is none. */
+function placeOf(set: StatefulSet, name: string): number | undefined {
+  const ordinal = ordinalOf(set, name);
+  return ordinal === undefined ? undefined : Math.max(0, ordinal - set.spec.ordinals.start);
 }

@@ -17,7 +17,17 @@ import { controllerOf, controllerRef, ownerKey } from '../workloads/owners.ts';
 import { isActive } from '../workloads/pod-state.ts';
 import { podMeta } from '../workloads/template.ts';
 import type { KnownNode } from './bounded-report.ts';
-import { hasEnded, madeFor, mostPods, recoveredPod, type Limits, type NodeWord } from './recovered-workloads.ts';
+import { asEnding } from './recovered-named.ts';
+import {
+  hasEnded,
+  isPlaceOf,
+  madeFor,
+  mostPods,
+  presentFor,
+  recoveredPod,
+  type Limits,
+  type NodeWord,
+} from './recovered-workloads.ts';
 
 export interface LateInput {
   /** {@link withinPlaces}: pods that are being ended count against no owner. */
@@ -26,6 +36,8 @@ export interface LateInput {
   /** All of the store that make pods themselves. */
   readonly makers: readonly Stored[];
   readonly limits: Limits;
+  /** Templates that the maker had before its present one, and that are kept. */
+  readonly earlier: (maker: Stored) => readonly PodTemplateSpec[];
   readonly podsOf: (maker: Stored) => readonly StoredOf<'Pod'>[];
   readonly has: (key: ObjectKey<'Pod'>) => boolean;
   readonly now: Date;
@@ -33,10 +45,11 @@ export interface LateInput {
 
 /**
  * To be created: each pod that has not ended and that an object of the store would make, as long as that object lacks
- * pods, the oldest first. The others are taken from the node by its next assignment.
+ * pods, the oldest first. The others are taken from the node by its next assignment; where a name is a place that only one pod may have, it is
+ * followed as a pod that ends, so that no second one is made before it has.
  */
 export function latePods(input: LateInput): readonly KubeObject[] {
-  const { word, makers, limits, podsOf, has, known, now } = input;
+  const { word, makers, podsOf, has, known, now } = input;
   const missing = new Map(makers.map((maker) => [maker, mostPods(maker) - podsOf(maker).filter(isActive).length]));
   const byKey = new Map(makers.map((maker) => [keyOf(maker), maker]));
   const uids = new Set<string>();
@@ -44,8 +57,8 @@ export function latePods(input: LateInput): readonly KubeObject[] {
   return own
     .toSorted((a, b) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? -1 : 1))
     .flatMap((claim) => {
-      const owner = ownerOf(claim, byKey, limits);
-      const ending = claim.metadata.deletionTimestamp !== undefined;
+      const owner = ownerOf(claim, byKey, input);
+      const ending = claim.metadata.deletionTimestamp !== undefined || owner?.isKnown === false;
       if (
         !owner ||
         hasEnded(claim, word) ||
@@ -60,7 +73,10 @@ export function latePods(input: LateInput): readonly KubeObject[] {
       return [
         recoveredPod(
           { words: [word], known: new Map([[word.node, known]]), now },
-          { node: word.node, claim },
+          {
+            node: word.node,
+            claim: owner.isKnown ? claim : asEnding(claim, owner.template.spec.terminationGracePeriodSeconds, now),
+          },
           owner.template.spec,
           { ...podMeta(owner.template), ownerReferences: [controllerRef(owner.maker)] },
         ),
@@ -72,27 +88,31 @@ interface Owner {
   readonly maker: Stored;
   /** As it is in the pod. */
   readonly template: PodTemplateSpec;
+  /** False for a pod that the maker would not make like that. */
+  readonly isKnown: boolean;
 }
 
 /** What the pod names, else, of a ReplicaSet, a sibling of it; if it would make that pod. */
-function ownerOf(claim: PodClaim, makers: ReadonlyMap<ObjectKey, Stored>, limits: Limits): Owner | undefined {
+function ownerOf(claim: PodClaim, makers: ReadonlyMap<ObjectKey, Stored>, input: LateInput): Owner | undefined {
   const owner = claim.metadata.ownerReferences?.find(({ controller }) => controller);
   const key = owner && ownerKey(claim.metadata.namespace, owner);
   if (!key) return undefined;
   const named = makers.get(key);
-  const made = named && ownerBy(named, claim, limits);
-  if (made || !isKeyOf(key, 'ReplicaSet')) return made;
+  const made = named && ownerBy(named, claim, input);
+  if (made) return made;
+  if (named && isPlaceOf(named, claim)) return { maker: named, template: presentFor(named, claim), isKnown: false };
+  if (!isKeyOf(key, 'ReplicaSet')) return undefined;
   for (const maker of makers.values()) {
     if (maker.kind !== 'ReplicaSet' || maker.metadata.namespace !== claim.metadata.namespace) continue;
     const deployment = controllerOf(maker.metadata);
     if (!deployment || !owner.name.startsWith(`${deployment.name}-`)) continue;
-    const sibling = ownerBy(maker, claim, limits);
+    const sibling = ownerBy(maker, claim, input);
     if (sibling) return sibling;
   }
   return undefined;
 }
 
-function ownerBy(maker: Stored, claim: PodClaim, limits: Limits): Owner | undefined {
-  const template = madeFor(maker, claim, limits);
-  return template && { maker, template };
+function ownerBy(maker: Stored, claim: PodClaim, { limits, earlier }: LateInput): Owner | undefined {
+  const template = madeFor(maker, claim, limits, earlier(maker));
+  return template && { maker, template, isKnown: true };
 }

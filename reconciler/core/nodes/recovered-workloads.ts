@@ -30,6 +30,7 @@ import { HASH_LABEL, podMeta, replicaSetWith, sameTemplate, templateHash } from 
 import { UNHEARD_ANNOTATION } from '../workloads/unheard.ts';
 import { boundedPodStatus, boundedTime, type KnownNode } from './bounded-report.ts';
 import { digest } from './fingerprint.ts';
+import { asEnding, earlierRevisions, placesFound, recoveredStatefulSet } from './recovered-named.ts';
 import { scaleFound } from './recovered-scale.ts';
 
 /** What one node that answered says. */
@@ -155,7 +156,7 @@ export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
     const makes = makerOf(written);
     if (written.kind !== 'Deployment' && !makes) continue;
     const groups = sorting.groupsOf(written);
-    const object = input.scaledByOthers.has(keyOf(written)) ? scaledAs(written, groups, ended) : written;
+    const object = input.scaledByOthers.has(keyOf(written)) ? scaledAs(written, groups, ended, input) : written;
     const owner = made(
       object,
       input,
@@ -178,8 +179,19 @@ export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
       const own = groups.flatMap(({ template, pods: group }) =>
         group.filter((one) => kept.has(one)).map((one) => podOf(input, one, owner, template)),
       );
-      objects.push(owner.kind === 'ReplicaSet' ? withUnheard(owner, owner.spec.replicas - active(own), input) : owner);
-      pods.push(...own);
+      const unknown = sorting.unknownOf(written).map((one) => endingPodOf(input, one, owner));
+      const followed = groups.filter((group) => group.index > 0 && group.pods.some((one) => kept.has(one)));
+      const revisions = earlierRevisions(
+        owner,
+        followed.map(({ template }) => template),
+      );
+      const all = [...own, ...unknown];
+      if (owner.kind === 'ReplicaSet') objects.push(withUnheard(owner, owner.spec.replicas - active(own), input));
+      else if (owner.kind === 'StatefulSet')
+        objects.push(recoveredStatefulSet(owner, all, revisions, input.silent.length > 0));
+      else objects.push(owner);
+      sets.push(...revisions.map((revision) => made(revision, input)));
+      pods.push(...all);
       continue;
     }
     objects.push(owner);
@@ -237,14 +249,35 @@ export function mostPods(object: KubeObject): number {
   return makerOf(object)?.most(object) ?? 0;
 }
 
-/** The pod as a template, where the object makes it just like that; undefined where it does not. */
-export function madeFor(object: KubeObject, claim: PodClaim, limits: Limits): PodTemplateSpec | undefined {
+/** The pod as a template, where the object makes it just like that, or made it of an `earlier` template; else undefined. */
+export function madeFor(
+  object: KubeObject,
+  claim: PodClaim,
+  limits: Limits,
+  earlier: readonly PodTemplateSpec[],
+): PodTemplateSpec | undefined {
   const { podTemplate } = descriptorOf(object.kind);
-  return podTemplate === 'none' ? undefined : madeOf(podTemplate.of(object), object, claim, limits);
+  if (podTemplate === 'none') return undefined;
+  for (const template of [podTemplate.of(object), ...earlier]) {
+    const made = madeOf(template, object, claim, limits);
+    if (made) return made;
+  }
+  return undefined;
 }
 
-function scaledAs(object: KubeObject, groups: readonly Group[], ended: (one: Witnessed) => boolean): KubeObject {
+function scaledAs(
+  object: KubeObject,
+  groups: readonly Group[],
+  ended: (one: Witnessed) => boolean,
+  { silent }: WorkloadInput,
+): KubeObject {
   const isRunning = (one: Witnessed): boolean => one.claim.metadata.deletionTimestamp === undefined && !ended(one);
+  const maker = makerOf(object);
+  if (maker?.placeOf) {
+    const names = groups.flatMap(({ pods }) => pods.filter(isRunning).map(({ claim }) => claim.metadata.name));
+    const places = names.flatMap((name) => maker.placeOf?.(object, name) ?? []);
+    return scaleFound(object, placesFound(places, silent.length), false);
+  }
   const running = groups.map(({ pods }) => pods.filter(isRunning).length).filter((count) => count > 0);
   return scaleFound(
     object,
@@ -338,6 +371,29 @@ function podOf(input: WorkloadInput, witnessed: Witnessed, owner: Stored, templa
     ...podMeta(own),
     ownerReferences: [controllerRef(owner)],
   });
+}
+
+/** A pod that ends, with the spec that Git has for its place today: of what the node says of its spec nothing is taken. */
+function endingPodOf(input: WorkloadInput, { node, claim }: Witnessed, owner: Stored): StoredOf<'Pod'> {
+  const own = presentFor(owner, claim);
+  const grace = own.spec.terminationGracePeriodSeconds;
+  return recoveredPod(input, { node, claim: asEnding(claim, grace, input.now) }, own.spec, {
+    ...podMeta(own),
+    ownerReferences: [controllerRef(owner)],
+  });
+}
+
+/** The present template of the owner as it would be in a pod of that name. */
+export function presentFor(owner: KubeObject, { metadata: { name }, spec: { nodeName } }: PodClaim): PodTemplateSpec {
+  const { podTemplate } = descriptorOf(owner.kind);
+  if (podTemplate === 'none') throw new TypeError(`${owner.kind} makes no pods`);
+  const template = podTemplate.of(owner);
+  return makerOf(owner)?.filled(owner, template, { name, nodeName, labels: {}, annotations: {} }) ?? template;
+}
+
+/** Whether the name of the claimed pod is a place of the owner, so that no other pod may have it while this one runs. */
+export function isPlaceOf(owner: KubeObject, { metadata: { name } }: PodClaim): boolean {
+  return makerOf(owner)?.placeOf?.(owner, name) !== undefined;
 }
 
 /** The binding is part of the pod, so one without a report is at least known to be scheduled. */
@@ -457,6 +513,7 @@ class Sorting {
   readonly #templates: PodTemplates;
   readonly #limits: Limits;
   readonly #groups = new Map<ObjectKey, Group[]>();
+  readonly #unknown = new Map<ObjectKey, Witnessed[]>();
   readonly #names = new Set<ObjectKey>();
   readonly #uids = new Set<string>();
 
@@ -480,6 +537,11 @@ class Sorting {
 
   refuse(node: string, { metadata }: PodClaim, why: string): void {
     this.refused.push({ node, key: objectKey('Pod', metadata.namespace, metadata.name), why });
+  }
+
+  /** Pods in places of the workload that no recent commit has as they are. */
+  unknownOf(workload: KubeObject): readonly Witnessed[] {
+    return this.#unknown.get(keyOf(workload)) ?? [];
   }
 
   /** Of each template one group: under the hash that its template has, else under the one that most nodes tell. */
@@ -523,6 +585,10 @@ class Sorting {
     const templates = this.#templates.get(workload) ?? [];
     const index = templates.findIndex((template) => madeOf(template, object, witnessed.claim, this.#limits));
     const template = templates[index];
+    if (!template && isPlaceOf(object, witnessed.claim)) {
+      this.#unknown.set(workload, [...(this.#unknown.get(workload) ?? []), witnessed]);
+      return undefined;
+    }
     if (!template) return 'no recent commit has its template';
     const groups = this.#groups.get(workload) ?? [];
     this.#groups.set(workload, groups);
