@@ -36,7 +36,10 @@ export const AgentInfo = z.object({
 });
 export type AgentInfo = z.infer<typeof AgentInfo>;
 
-/** A pod as the node sees it. `gone: true`: nothing of it is left on the node (last report of that uid). */
+/**
+ * A pod as the node sees it. `gone: true`: nothing of it is left on the node (last report of that uid); `status` is then
+ * the last one that was told, for whoever missed it.
+ */
 export const PodReport = z.object({
   namespace: z.string(),
   name: z.string(),

@@ -67,7 +67,7 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     ...deps,
     prober,
     objects: (namespace) => objectsFor(assignment.current(), namespace),
-    onGone: ({ uid }) => retire(uid),
+    onGone: ({ uid }, last) => retire(uid, last),
     onObserved({ uid }, seen) {
       observed.set(uid, seen);
       const parts = [
@@ -119,7 +119,7 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
       .map(({ key }) => key);
   }
 
-  function retire(uid: string): void {
+  function retire(uid: string, last: PodStatus | undefined): void {
     const worker = workers.get(uid);
     if (!worker) return;
     workers.delete(uid);
@@ -128,7 +128,7 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     observed.delete(uid);
     gone.add(uid);
     // What only left files was reported, if ever, by an agent before this one.
-    if (worker.identity.name !== '') hub.tellGone(worker.identity);
+    if (worker.identity.name !== '') hub.tellGone(worker.identity, last);
     if (!isAssigned(uid)) {
       gone.delete(uid);
       void clock.sleep(GONE_TOLD_MS, closing.signal).then(

@@ -25,8 +25,8 @@ export interface PodWorkerDeps extends StepDeps {
   objects(namespace: string): PodObjects;
   /** Whether the node is short of disk. */
   diskIsShort(): boolean;
-  /** Nothing of the pod is left on the node. */
-  onGone(identity: PodIdentity): void;
+  /** Nothing of the pod is left on the node. `last`: the last status that was told of it. */
+  onGone(identity: PodIdentity, last: PodStatus | undefined): void;
   /** The runtime's ids of the pod's parts, whenever they were looked at. */
   onObserved(identity: PodIdentity, observed: ObservedPod): void;
 }
@@ -230,7 +230,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
     const next = plan();
     report(next.over);
     if (next.steps.length === 0) {
-      if (isEnding()) deps.onGone(identity);
+      if (isEnding()) deps.onGone(identity, previous);
       return exitLook(next.wakeAt);
     }
     busy = true;

@@ -23,7 +23,7 @@ export interface StatusHub {
   /** Equal to the last one told: nothing happens. */
   tellPod(pod: PodIdentity, status: PodStatus): void;
   /** Nothing of it is left here. Told to every later listener until {@link forget}. */
-  tellGone(pod: PodIdentity): void;
+  tellGone(pod: PodIdentity, last?: PodStatus): void;
   forget(uid: string): void;
   tellEvent(pod: PodIdentity, event: PodEvent): void;
   tellNodeEvent(event: NodeEvent): void;
@@ -73,7 +73,8 @@ export function createStatusHub(clock: Clock): StatusHub {
 
   return {
     tellPod: ({ namespace, name, uid }, status) => put({ namespace, name, uid, gone: false, status }),
-    tellGone: ({ namespace, name, uid }) => put({ namespace, name, uid, gone: true }),
+    tellGone: ({ namespace, name, uid }, last) =>
+      put({ namespace, name, uid, gone: true, ...(last && { status: last }) }),
     forget(uid) {
       reports.delete(uid);
       shown.delete(uid);
@@ -115,6 +116,6 @@ export function createStatusHub(clock: Clock): StatusHub {
       forgetListeners.push(listener);
     },
     statuses: () =>
-      new Map([...reports].flatMap(([uid, report]) => (report.status ? [[uid, report.status] as const] : []))),
+      new Map([...reports].flatMap(([uid, { gone, status }]) => (status && !gone ? [[uid, status] as const] : []))),
   };
 }

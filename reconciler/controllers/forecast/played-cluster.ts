@@ -13,12 +13,13 @@ import {
 import type { NodeMonitor } from '../../core/health/node-monitor.ts';
 import { descriptorOf } from '../../core/kinds/index.ts';
 import { controllerIn, hasPresentTemplate, podsOf, topmostKey } from '../../core/kinds/owners.ts';
+import { finalStatus } from '../../core/nodes/pod-status.ts';
 import { finish, type Paced } from '../../core/paced.ts';
 import type { Changes, PlannedPod, PlayedCluster, RollingUpdate } from '../../core/scheduling/played.ts';
 import type { Step } from '../../core/step.ts';
 import { kubeTime } from '../../core/storage/object-form.ts';
 import { controllerOf } from '../../core/workloads/owners.ts';
-import { isActive, isReady, isTerminating } from '../../core/workloads/pod-state.ts';
+import { isActive, isFinished, isReady, isTerminating } from '../../core/workloads/pod-state.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 import type { Controller, StoreView } from '../runtime/controller.ts';
 import { ControllerPlay, type Bounds } from './controller-play.ts';
@@ -71,7 +72,10 @@ export class ControllersPlayed implements PlayedCluster {
       },
     });
     // They will have ended; whoever is not concerned by the plan is not asked what he makes of that.
-    for (const pod of view.list('Pod')) if (isTerminating(pod) && !isHeld(pod)) this.view.remove(keyOf(pod));
+    for (const pod of view.list('Pod').filter(isTerminating)) {
+      if (isHeld(pod)) this.view.put(ended(pod, now));
+      else this.view.remove(keyOf(pod));
+    }
   }
 
   get joining(): readonly string[] {
@@ -103,9 +107,9 @@ export class ControllersPlayed implements PlayedCluster {
   *settle(): Paced<void> {
     yield* this.#play.settle();
     while (this.#ending.size > 0) {
-      const steps = [...this.#ending].map(([uid, key]): Step => ({ do: 'delete', key, uid, gone: true }));
+      const pods = [...this.#ending];
       this.#ending.clear();
-      yield* this.#play.do(steps, NODES);
+      yield* this.#end(pods);
       yield* this.#play.settle();
     }
   }
@@ -144,7 +148,7 @@ export class ControllersPlayed implements PlayedCluster {
   left(pod: StoredPod): boolean {
     const { uid, namespace } = pod.metadata;
     const owner = controllerIn(this.view, namespace, controllerOf(pod.metadata));
-    finish(this.#play.do([{ do: 'delete', key: keyOf(pod), uid, gone: true }], NODES));
+    finish(this.#end([[uid, keyOf(pod)]]));
     this.#go.delete(uid);
     return owner !== undefined;
   }
@@ -237,8 +241,11 @@ export class ControllersPlayed implements PlayedCluster {
     if (!previous) {
       this.#come.set(uid, { workload: topmostKey(this.view, pod), pod });
       if (isStarting(pod)) this.#starting.set(uid, keyOf(pod));
-    } else if (isTerminating(pod) && !isHeld(pod) && !isTerminating(previous as StoredPod))
-      this.#ending.set(uid, keyOf(pod));
+      return;
+    }
+    const before = previous as StoredPod;
+    if (isTerminating(pod) && !isTerminating(before)) this.#ending.set(uid, keyOf(pod));
+    if (isFinished(pod) && !isFinished(before) && !this.#come.delete(uid)) this.#go.set(uid, pod);
   }
 
   #nodeChanged(type: ChangeEvent['type'], node: Node, previous: Stored | undefined): void {
@@ -246,6 +253,19 @@ export class ControllersPlayed implements PlayedCluster {
     if (type === 'put' && !previous) this.#joining.add(name);
     else if (type === 'delete' && this.#joining.delete(name)) return;
     else if (!this.#joining.has(name)) this.#nodes.set(name, type === 'delete' ? 'removed' : node);
+  }
+
+  /** Their nodes have stopped them. What a finalizer holds shows that it has ended. */
+  *#end(pods: readonly (readonly [uid: string, key: ObjectKey])[]): Paced<void> {
+    for (const [uid, key] of pods) {
+      const pod: Stored | undefined = this.view.get(key);
+      if (pod?.kind === 'Pod' && pod.metadata.uid === uid && isHeld(pod) && !isFinished(pod))
+        this.#play.show('put', ended(pod, this.#play.now));
+    }
+    yield* this.#play.do(
+      pods.map(([uid, key]): Step => ({ do: 'delete', key, uid, gone: true })),
+      NODES,
+    );
   }
 
   #looked(key: ObjectKey): void {
@@ -275,4 +295,9 @@ function isStarting(pod: StoredPod): boolean {
 /** Its node's word does not let it go. */
 function isHeld({ metadata }: StoredPod): boolean {
   return (metadata.finalizers ?? []).length > 0;
+}
+
+/** As its node reports it once it is stopped. */
+function ended(pod: StoredPod, now: Date): StoredPod {
+  return { ...pod, status: finalStatus(pod.status, kubeTime(now)) };
 }

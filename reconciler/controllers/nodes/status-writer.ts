@@ -167,17 +167,11 @@ export class StatusWriter {
     this.#dirty.clear();
     const now = this.#clock.now();
     const podOps = pods.flatMap(([uid, { node, report }]) => {
-      const op = this.#podOp(node, report, now);
-      return op
-        ? [
-            {
-              op,
-              again: () => {
-                if (!this.#pods.has(uid)) this.#pods.set(uid, { node, report });
-              },
-            },
-          ]
-        : [];
+      const next = this.#podOp(node, report, now);
+      const again = (): void => {
+        if (!this.#pods.has(uid)) this.#pods.set(uid, { node, report });
+      };
+      return next ? [{ ...next, again }] : [];
     });
     const keyOps = keys.flatMap((key) => {
       const op = this.#keyOp(key, now);
@@ -185,6 +179,7 @@ export class StatusWriter {
         ? [
             {
               op,
+              isLast: true,
               again: () => {
                 this.#dirty.add(key);
               },
@@ -204,6 +199,7 @@ export class StatusWriter {
         return result?.ok === false && result.reason === 'Conflict';
       });
       for (const { again } of refused) again();
+      for (const { isLast, again } of ops) if (!isLast) again();
       if (refused.length > 0) await this.#clock.sleep(CONFLICT_MS, signal);
     } catch (error) {
       if (signal.aborted) throw error;
@@ -219,7 +215,12 @@ export class StatusWriter {
     this.#trouble = '';
   }
 
-  #podOp(node: string, report: PodReport, now: Date): AnyWriteOp | undefined {
+  /** `isLast`: no other write follows from the report. */
+  #podOp(
+    node: string,
+    report: PodReport,
+    now: Date,
+  ): { readonly op: AnyWriteOp; readonly isLast: boolean } | undefined {
     const pod = this.#cache.get(objectKey('Pod', report.namespace, report.name));
     const told =
       pod && report.status
@@ -230,9 +231,13 @@ export class StatusWriter {
       case 'ignore':
         return undefined;
       case 'setStatus':
-        return { op: 'updateStatus', object: verdict.pod };
-      case 'remove':
-        return deletion({ operation: 'delete', old: verdict.pod, gone: true, by: node, view: this.#cache, now });
+        return { op: { op: 'updateStatus', object: verdict.pod }, isLast: true };
+      case 'setFinalStatus':
+        return { op: { op: 'updateStatus', object: verdict.pod }, isLast: false };
+      case 'remove': {
+        const op = deletion({ operation: 'delete', old: verdict.pod, gone: true, by: node, view: this.#cache, now });
+        return op && { op, isLast: true };
+      }
     }
   }
 

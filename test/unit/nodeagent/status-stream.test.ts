@@ -47,6 +47,16 @@ async function readLate(say: (hub: StatusHub) => void): Promise<SlowReader['line
   return reader.lines;
 }
 
+describe('a pod that is gone', () => {
+  it('is told with its last status, which nobody writes down any more', () => {
+    const hub = createStatusHub(systemClock);
+    hub.tellPod(POD, { phase: 'Running' });
+    hub.tellGone(POD, { phase: 'Running', message: 'the last' });
+    assert.deepEqual(hub.pods(), [{ ...POD, gone: true, status: { phase: 'Running', message: 'the last' } }]);
+    assert.deepEqual([...hub.statuses()], []);
+  });
+});
+
 describe('a slow reader of the status stream', () => {
   it('gets every event of the node', async () => {
     const lines = await readLate((hub) => {

@@ -177,6 +177,22 @@ describe('node sync', () => {
     await agent.until(() => !agent.objects.has('pods/default/p'));
   });
 
+  it('gives a stopped pod that a finalizer holds its final status, and lets it go with the finalizer', async () => {
+    const p = await put(pod('p', { nodeName: 'n1' }, { finalizers: ['example.com/x'] }));
+    await agent.until(() => agent.objects.has('pods/default/p'));
+    agent.say(report(p, running));
+    await w.until(() => podNow('p')?.status?.phase === 'Running', 'a running pod');
+    await w.writer.submit([{ do: 'delete', key: keyOf(p), uid: p.metadata.uid, graceSeconds: 1 }], 'test', w.signal);
+    agent.say(gone(p));
+    await w.until(() => podNow('p')?.metadata.deletionGracePeriodSeconds === undefined, 'the end noted');
+    const held = podNow('p');
+    assert.equal(held?.status?.phase, 'Failed');
+    assert.equal(findCondition(held.status.conditions, 'Ready')?.status, 'False');
+    const { finalizers: _none, ...metadata } = held.metadata;
+    await w.writer.submit([{ do: 'update', object: { ...held, metadata } }], 'test', w.signal);
+    await w.until(() => podNow('p') === undefined, 'the pod removed');
+  });
+
   it('tells a node that its pod ends once the rules of all nodes have let go of it', async () => {
     const other = new FakeAgent();
     transport.machines.set('198.18.0.3:22', other.machine);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { findCondition, type PodStatus } from '../../../contracts/objects/index.ts';
+import { findCondition, type ContainerStatus, type PodStatus } from '../../../contracts/objects/index.ts';
 import type { NodeReport, PodReport } from '../../../contracts/agent/index.ts';
 import { RetryableError, TerminalError, WaitingError } from '../../../reconciler/core/errors.ts';
 import {
@@ -82,6 +82,69 @@ describe('a pod report', () => {
     const leaving = { ...pod, metadata: { ...pod.metadata, deletionTimestamp: NOW } };
     assert.equal(judgePodReport(leaving, report({ gone: true }), 'n1', NOW).do, 'remove');
     assert.equal(judgePodReport(leaving, report(), 'n1', NOW).do, 'setStatus');
+  });
+
+  describe('that a pod is gone which a finalizer holds', () => {
+    const ended = (exitCode: number) => ({
+      terminated: { exitCode, reason: 'Completed', startedAt: NOW, finishedAt: NOW, containerID: 'c' },
+    });
+    const container = (state: ContainerStatus['state'], lastState: ContainerStatus['state'] = {}): ContainerStatus => ({
+      name: 'c',
+      state,
+      lastState,
+      ready: true,
+      restartCount: 0,
+      image: 'i:1',
+      imageID: '',
+    });
+    const leaving = { ...pod, metadata: { ...pod.metadata, deletionTimestamp: NOW, finalizers: ['example.com/x'] } };
+    const isRunning = container({ running: { startedAt: NOW } });
+    const waits = container({ waiting: { reason: 'ContainerCreating' } });
+    const cases: readonly (readonly [string, Partial<PodStatus>, string, readonly unknown[]])[] = [
+      ['all ended well', { containerStatuses: [container(ended(0)), container(ended(0))] }, 'Succeeded', [0, 0]],
+      ['one ended badly', { containerStatuses: [container(ended(0)), container(ended(143))] }, 'Failed', [0, 143]],
+      ["one's end nobody saw", { containerStatuses: [container(ended(0)), isRunning] }, 'Failed', [0, 137]],
+      [
+        'one waited to be started again',
+        { containerStatuses: [container({ waiting: { reason: 'CrashLoopBackOff' } }, ended(0))] },
+        'Failed',
+        [137],
+      ],
+      [
+        'nothing but its first init container had begun',
+        { initContainerStatuses: [isRunning, waits], containerStatuses: [waits] },
+        'Failed',
+        [137, undefined, undefined],
+      ],
+      ['nothing was told of it', {}, 'Failed', []],
+    ];
+    for (const [what, status, phase, exitCodes] of cases)
+      it(`gives it its final status when ${what}`, () => {
+        const verdict = judgePodReport(
+          withStatus(leaving, running),
+          report({ gone: true, status: { ...running, ...status } }),
+          'n1',
+          NOW,
+        );
+        assert.ok(verdict.do === 'setFinalStatus');
+        const is = verdict.pod.status;
+        assert.equal(is?.phase, phase);
+        const all = [...(is?.initContainerStatuses ?? []), ...(is?.containerStatuses ?? [])];
+        assert.deepEqual(
+          all.map(({ state }) => state.terminated?.exitCode),
+          exitCodes,
+        );
+        assert.equal(findCondition(is?.conditions, 'Ready')?.status, 'False');
+      });
+
+    it('takes the status that was written last where the report has none, and only then lets the pod go', () => {
+      const told = withStatus(leaving, { ...running, containerStatuses: [container(ended(0))] });
+      const { status: _none, ...silent } = report({ gone: true });
+      const first = judgePodReport(told, silent, 'n1', NOW);
+      assert.ok(first.do === 'setFinalStatus');
+      assert.equal(first.pod.status?.phase, 'Succeeded');
+      assert.deepEqual(judgePodReport(first.pod, silent, 'n1', 'later'), { do: 'remove', pod: first.pod });
+    });
   });
 
   it('makes a pod that is gone unasked Failed and not ready', () => {

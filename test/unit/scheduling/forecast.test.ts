@@ -284,6 +284,28 @@ describe('the forecast of a plan', () => {
     });
   });
 
+  describe('counts on the room of a pod that a finalizer holds, as its node will have stopped it', () => {
+    const held = (image: string): string => {
+      const { spec, ...rest } = JSON.parse(app('web', { image, requests: { cpu: '2' }, spec: RECREATE })) as {
+        readonly spec: { readonly template: { readonly metadata: object } };
+      };
+      const metadata = { ...spec.template.metadata, finalizers: ['example.com/x'] };
+      return JSON.stringify({ ...rest, spec: { ...spec, template: { ...spec.template, metadata } } });
+    };
+    const outcome = { places: { 'deployments.apps/default/web': 'n1 x1' }, unplaced: {} };
+
+    it('that the plan ends', () => {
+      assert.deepEqual(outcomeOf(new Fleet(node('n1')).apply(held('app:1')).forecast(held('app:2'))), outcome);
+    });
+
+    it('that is on its way out', () => {
+      const fleet = new Fleet(node('n1')).apply(held('app:1'));
+      for (const leaving of fleet.pods())
+        fleet.world.put({ ...leaving, metadata: { ...leaving.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } });
+      assert.deepEqual(outcomeOf(fleet.forecast(held('app:2'))), outcome);
+    });
+  });
+
   it('tells what becomes of each node', () => {
     const fleet = new Fleet(...two).apply(app('web', { replicas: 2, requests: { cpu: '500m', memory: '1Gi' } }));
     assert.deepEqual(fleet.forecast(app('web', { replicas: 3, requests: { cpu: '500m', memory: '1Gi' } }))?.capacity, [

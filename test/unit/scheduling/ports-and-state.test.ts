@@ -60,6 +60,18 @@ describe('host ports', () => {
       PORTS,
     ],
     [
+      'held by a pod that was stopped and that a finalizer keeps',
+      {
+        ...placedOn('n', {}, exposing({ hostPort: 80 }), {
+          deletionTimestamp: '2026-01-01T00:00:00Z',
+          finalizers: ['example.com/x'],
+        }),
+        status: { phase: 'Failed' },
+      },
+      exposing({ hostPort: 80 }),
+      P,
+    ],
+    [
       'at another address of the node',
       placedOn('n', {}, exposing({ hostPort: 80, hostIP: '198.18.0.1' })),
       exposing({ hostPort: 80, hostIP: '198.18.0.2' }),
