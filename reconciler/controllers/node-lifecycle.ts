@@ -56,6 +56,7 @@ export function nodeLifecycleControllers(monitor: NodeMonitor): readonly Control
       name: 'node-lifecycle-controller',
       kind: 'Node',
       hearsHeartbeats: true,
+      worksOnGone: true,
       watches: {
         Cluster: (_cluster, view) => view.list('Node').map(keyOf),
         Node: (node, view) => {
@@ -79,6 +80,7 @@ export function nodeLifecycleControllers(monitor: NodeMonitor): readonly Control
     {
       name: 'machine-controller',
       kind: 'Machine',
+      worksOnGone: true,
       watches: {
         Machine: (machine, _view, event) => {
           ranges?.machine(machine.metadata.name, event !== 'delete');

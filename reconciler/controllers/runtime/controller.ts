@@ -60,8 +60,8 @@ export interface Controller {
   /**
    * Whether a change of an object of its own kind asks for a pass; when absent, all do. `previous` is the object before,
    * undefined for a new one; `view` shows the change. False where a pass would do nothing, and what could change that is
-   * watched: most changes are such, and a pass costs some forty commands of Redis. What is gone and what a resync brings
-   * asks in any case. A predicate of controller-runtime.
+   * watched: most changes are such, and a pass costs some forty commands of Redis. What a resync brings asks in any case,
+   * what is gone only where `worksOnGone` says so. A predicate of controller-runtime.
    */
   readonly concerns?: (object: Stored, previous: Stored | undefined, view: StoreView) => boolean;
   /** It acts now and then by itself, whether anything changed or not: no part of what a plan brings about. */
@@ -69,8 +69,9 @@ export interface Controller {
   /** Whether heartbeats of nodes, changes that say nothing but that the node lives, concern it. Default: no. */
   readonly hearsHeartbeats?: boolean;
   /**
-   * Whether the end of an object of its kind begins work of its own. Then every control plane asks for that pass, not
-   * only the holder: what exists is found by whoever takes over, what is gone would be lost with a holder that dies.
+   * Whether the end of an object of its kind begins work of its own; what hangs on the object is watched, or collected.
+   * Every control plane asks for that pass, not only the holder: what exists is found by whoever takes over, what is gone
+   * would be lost with a holder that dies.
    */
   readonly worksOnGone?: boolean;
   /**

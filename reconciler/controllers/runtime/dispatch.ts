@@ -58,12 +58,14 @@ export class Dispatch<L extends Lane> {
     const cares = ({ controller }: L): boolean => !beats || controller.hearsHeartbeats === true;
     for (const lane of this.#byKind.get(object.kind) ?? []) {
       if (!cares(lane)) continue;
-      if (type === 'put') {
-        if (previous && lane.ownWrites.made(object, previous)) continue;
-        const { concerns } = lane.controller;
-        if (!this.#told(lane, object, () => concerns?.(object, previous, this.#options.view) ?? true, true)) continue;
+      const { concerns, worksOnGone } = lane.controller;
+      if (type === 'delete') {
+        if (worksOnGone === true) this.#options.ask(lane, [keyOf(object)]);
+        continue;
       }
-      this.#options.ask(lane, [keyOf(object)]);
+      if (previous && lane.ownWrites.made(object, previous)) continue;
+      if (this.#told(lane, object, () => concerns?.(object, previous, this.#options.view) ?? true, true))
+        this.#options.ask(lane, [keyOf(object)]);
     }
     for (const lane of this.#watchers.get(object.kind) ?? []) {
       if (!cares(lane)) continue;
@@ -80,7 +82,7 @@ export class Dispatch<L extends Lane> {
       const { view } = this.#options;
       const watch = (one: StoredUnstructured): readonly AnyKey[] =>
         this.#told(lane, one, () => custom?.watch(one, view, type) ?? [], []);
-      if (type === 'delete' || this.#told(lane, object, () => custom?.concerns(object, previous, view) === true, true))
+      if (type === 'put' && this.#told(lane, object, () => custom?.concerns(object, previous, view) === true, true))
         this.#options.ask(lane, [keyOf(object)]);
       this.#ask(lane, watch(object));
       if (previous && type === 'put') this.#ask(lane, watch(previous));

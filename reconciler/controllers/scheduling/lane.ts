@@ -26,6 +26,8 @@ export class SchedulingLane {
   #pending: PendingPods | undefined;
   #asked = false;
   #closed = false;
+  /** A pass that runs goes on until no pod can be tried, and asks for the next one itself. */
+  #working = false;
   /** When the next pass is asked for already, in ms since the epoch. */
   #next = Infinity;
   #worker: QueueWorker | undefined;
@@ -66,7 +68,7 @@ export class SchedulingLane {
     this.#asked = true;
     setImmediate(() => {
       this.#asked = false;
-      if (this.#closed) return;
+      if (this.#closed || this.#working) return;
       const { clock, queue, log } = this.#options;
       const now = clock.now();
       const wait = this.#pending?.nextInMs(now);
@@ -82,6 +84,7 @@ export class SchedulingLane {
   async #work(pending: PendingPods, signal: AbortSignal): Promise<{ requeueAfterMs?: number }> {
     const { clock } = this.#options;
     this.#next = Infinity;
+    this.#working = true;
     let writing = Promise.resolve();
     try {
       while (!signal.aborted) {
@@ -97,6 +100,7 @@ export class SchedulingLane {
         });
       }
     } finally {
+      this.#working = false;
       await writing;
     }
     const wait = pending.nextInMs(clock.now());

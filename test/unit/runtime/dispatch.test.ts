@@ -11,6 +11,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { customResourceDefinitionController } from '../../../reconciler/controllers/customresourcedefinition.ts';
 import { garbageCollector } from '../../../reconciler/controllers/garbage-collector.ts';
+import { allControllers } from '../../../reconciler/controllers/index.ts';
 import { podGcController } from '../../../reconciler/controllers/pod-gc.ts';
 import { Dispatch } from '../../../reconciler/controllers/runtime/dispatch.ts';
 import { ObjectTable } from '../../../reconciler/controllers/runtime/object-table.ts';
@@ -74,6 +75,40 @@ describe('a change asks for no pass that would do nothing', () => {
     it(`${what}: ${who.join(', ') || 'none'}`, () => {
       assert.deepEqual(asked(there, object, previous), who);
     });
+});
+
+describe('the end of an object', () => {
+  /** Controller and key, of every pass that it asks for. */
+  function passes(there: readonly Stored[], gone: Stored): readonly string[] {
+    const table = new ObjectTable();
+    for (const one of there) table.put(one);
+    const asked: string[] = [];
+    const dispatch = new Dispatch({
+      lanes: allControllers().map((controller) => ({ controller, ownWrites: new OwnWrites() })),
+      view: table,
+      ask: ({ controller }, keys) => asked.push(...keys.map((key) => `${controller.name} ${key}`)),
+      failed: (_lane, _object, error) => assert.fail(String(error)),
+    });
+    dispatch.changed('delete', gone, gone);
+    return asked.sort();
+  }
+  const replicaSet = { ...owner, apiVersion: 'apps/v1', kind: 'ReplicaSet' } as Stored;
+  const ofReplicaSet = { ...ofOwner, apiVersion: 'apps/v1', kind: 'ReplicaSet', controller: true };
+
+  it('asks for a pass over what made it, and none over itself', () => {
+    const pod = boundPod('p', 'n', {}, { ownerReferences: [ofReplicaSet] });
+    assert.deepEqual(passes([node, replicaSet], pod), ['replicaset-controller replicasets.apps/default/owner']);
+  });
+
+  it('asks for a pass over what it owned', () => {
+    const { kind, metadata } = owner;
+    assert.equal(kind, 'ConfigMap');
+    assert.deepEqual(passes([free], { ...owner, metadata }), ['garbage-collector pods/default/p']);
+  });
+
+  it('asks for a pass over itself where that begins work of its own', () => {
+    assert.deepEqual(passes([], node), ['node-lifecycle-controller nodes//n']);
+  });
 });
 
 describe('a change of a custom object', () => {
