@@ -195,12 +195,17 @@ function refuseKind(kind: string, root: YamlMap, findings: Findings): void {
     );
     return;
   }
-  const known = `known kinds: ${WRITABLE_KINDS.join(', ')}`;
   if (KUBERNETES_KINDS.has(kind))
-    findings.error('UnknownKind', at, `kind ${kind} is a Kubernetes kind that Plumbline does not act on yet`, known);
+    findings.error(
+      'UnknownKind',
+      at,
+      `kind ${kind} is a Kubernetes kind that Plumbline does not act on yet`,
+      'remove it',
+    );
   else {
     const close = suggest(kind, WRITABLE_KINDS);
-    findings.error('UnknownKind', at, `unknown kind ${kind}`, close ? `did you mean ${close}? ${known}` : known);
+    const hint = close ? `did you mean ${close}?` : `known kinds: ${WRITABLE_KINDS.join(', ')}`;
+    findings.error('UnknownKind', at, `unknown kind ${kind}`, hint);
   }
 }
 

@@ -24,10 +24,7 @@ const claim = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage
 const pod = {
   containers: [container],
   securityContext: {},
-  volumes: [
-    { name: 'a', ephemeral: { volumeClaimTemplate: { metadata: {}, spec: claim } } },
-    { name: 'b', projected: { sources: [{ secret: { name: 'a', optional: true } }] } },
-  ],
+  volumes: [{ name: 'a', ephemeral: { volumeClaimTemplate: { metadata: {}, spec: claim } } }],
   affinity: {},
   tolerations: [{ operator: 'Exists' }],
 };
@@ -36,7 +33,9 @@ const selector = { matchLabels: { a: 'b' } };
 
 /** One manifest of every kind that says enough for each of its schemas to be met. */
 const MANIFESTS: Partial<Record<Kind, object>> = {
-  Pod: { spec: pod },
+  Pod: {
+    spec: { ...pod, volumes: [{ name: 'a', projected: { sources: [{ secret: { name: 'a', optional: true } }] } }] },
+  },
   Deployment: { spec: { selector, template } },
   ReplicaSet: { spec: { selector, template } },
   StatefulSet: { spec: { selector, template } },
