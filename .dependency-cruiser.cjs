@@ -22,6 +22,8 @@ module.exports = {
   allowedSeverity: 'error',
   allowed: [
     room('^contracts/', `^contracts/|${IO_FREE_SDKS}`),
+    // Whether a socket is listened on is asked by both sides, which share nothing but contracts.
+    room('^contracts/unix-socket\\.ts$', '^(node:)?net$'),
     room('^(reconciler|nodeagent)/core/', `^contracts/|${IO_FREE_SDKS}`),
     room('^(reconciler|nodeagent)/(core|ports|adapters|controllers|loops|api)/', '^(node:)?[a-z0-9_/]+$'),
     room('^(reconciler|nodeagent)/(ports|adapters|controllers|loops|api)/', '^contracts/'),

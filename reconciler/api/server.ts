@@ -1,10 +1,10 @@
 /** The HTTP server on the control plane's Unix socket. What it answers is in features/. */
 import { chmod, rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
-import { createConnection } from 'node:net';
 import type { Duplex, Writable } from 'node:stream';
 import { fastify } from 'fastify';
 import { joinSignals } from '../../contracts/signals.ts';
+import { isListenedOn } from '../../contracts/unix-socket.ts';
 import type { Log } from '../ports/log.ts';
 import { ApiError, errorStatus, notFound } from './answers.ts';
 import type { Feature, OpenUpgrade } from './routes.ts';
@@ -68,15 +68,7 @@ export async function serve(socket: string, features: readonly Feature[], log: L
 
 /** Takes away a socket file that nobody listens on; ApiError `AlreadyRunning` where somebody does. */
 export async function freeSocket(socket: string): Promise<void> {
-  const answered = await new Promise<boolean>((resolve) => {
-    const probe = createConnection(socket);
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', () => resolve(false));
-  });
-  if (answered)
+  if (await isListenedOn(socket))
     throw new ApiError(
       409,
       'AlreadyRunning',

@@ -1,11 +1,11 @@
 /** The agent's API: HTTP over a Unix socket that only its owner may open. See contracts/agent. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { connect } from 'node:net';
 import { chmod, rm } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import { errorText } from '../../../contracts/errors.ts';
 import type { AgentInfo } from '../../../contracts/agent/index.ts';
 import { AGENT_API, EXEC_UPGRADE } from '../../../contracts/agent/places.ts';
+import { isListenedOn } from '../../../contracts/unix-socket.ts';
 import type { NodeFolders } from '../../core/pod/layout.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { ContainerRuntime } from '../../ports/container-runtime.ts';
@@ -100,7 +100,7 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
     await serveExec(socket, head, url.searchParams, logDeps, closing.signal);
   }
 
-  if (await answers(deps.socket)) throw new Error(`another agent answers at ${deps.socket}`);
+  if (await isListenedOn(deps.socket)) throw new Error(`another agent answers at ${deps.socket}`);
   await rm(deps.socket, { force: true });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -128,15 +128,4 @@ function refuseUpgrade(socket: Duplex, error: unknown): void {
     socket.end(
       `HTTP/1.1 ${known.status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
     );
-}
-
-function answers(socket: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const attempt = connect(socket);
-    attempt.once('connect', () => {
-      attempt.destroy();
-      resolve(true);
-    });
-    attempt.once('error', () => resolve(false));
-  });
 }
