@@ -41,3 +41,8 @@ export class TerminalError extends PlumbError {
     super(code, message, options);
   }
 }
+
+/** The error as the reason of a condition or an Event. */
+export function reasonOf(error: unknown): string {
+  return error instanceof PlumbError ? error.code : 'InternalError';
+}

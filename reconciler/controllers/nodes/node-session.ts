@@ -1,28 +1,12 @@
 /** One machine: connected, with the right agent, heard. Reconnects for as long as it lives. */
 import { errorText } from '../../../contracts/errors.ts';
-import {
-  objectKey,
-  type ObjectKey,
-  type StoredMachine,
-  type StoredNode,
-  type StoredPod,
-} from '../../../contracts/objects/index.ts';
-import {
-  HEARTBEAT_SECONDS,
-  type AgentInfo,
-  type NodeEventReport,
-  type NodeImage,
-  type NodeReport,
-  type StatusLine,
-} from '../../../contracts/agent/index.ts';
+import { objectKey, type ObjectKey, type StoredMachine } from '../../../contracts/objects/index.ts';
+import { HEARTBEAT_SECONDS, type AgentInfo } from '../../../contracts/agent/index.ts';
 import { joinSignals, unlessAborted } from '../../../contracts/signals.ts';
-import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
+import { reasonOf, RetryableError, TerminalError } from '../../core/errors.ts';
 import type { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
-import { boundedEvent, boundedImages, boundedNodeReport } from '../../core/nodes/bounded-report.ts';
 import { EPOCH_SLACK } from '../../core/nodes/epoch.ts';
-import { ASSIGNMENT_SYNCED, CONNECTED } from '../../core/nodes/node-status.ts';
-import { hostAddress } from '../../core/nodes/host-address.ts';
-import { Rate } from '../../core/rate.ts';
+import { ASSIGNMENT_SYNCED } from '../../core/nodes/node-status.ts';
 import { reconnectDelayMs } from '../../core/nodes/reconnect.ts';
 import { isUnheard, PODS_KNOWN } from '../../core/workloads/unheard.ts';
 import type { AgentPayloads, NodeArch } from '../../ports/agent-payloads.ts';
@@ -35,11 +19,12 @@ import type { EventRecorder } from '../runtime/event-recorder.ts';
 import { AgentClient } from './agent-client.ts';
 import { installAgent } from './agent-install.ts';
 import { pushAssignment } from './assignment-push.ts';
+import { ConnectedCondition } from './connected-condition.ts';
 import { importLate } from './late-import.ts';
-import { isByName, knownNode, neighbourhoodOf } from './known-node.ts';
 import { OneAtATime } from './one-at-a-time.ts';
 import type { Places } from './places.ts';
 import { tellRetired } from './retirement.ts';
+import { StatusIntake } from './status-intake.ts';
 import type { StatusWriter } from './status-writer.ts';
 
 export interface NodeSessionDeps {
@@ -63,8 +48,6 @@ export interface NodeSessionDeps {
   readonly requestPush: (node: string) => void;
 }
 
-type OwnLine = Extract<StatusLine, { type: 'node' | 'images' }>;
-
 interface Live {
   readonly connection: NodeConnection;
   readonly client: AgentClient;
@@ -73,7 +56,6 @@ interface Live {
   holdsNothing: boolean;
 }
 
-const COMPONENT = 'node-sync';
 /** Beats that may be missing before the agent is asked itself, and later before the connection is given up. */
 const MISSED_BEATS = 3;
 const RETIRE_TIMEOUT_MS = 10_000;
@@ -87,12 +69,6 @@ const SHORT_STREAM_MS = 1_000;
  * is heard again.
  */
 const QUIET_MS = MISSED_BEATS * HEARTBEAT_SECONDS * 1000;
-/** Events of one node: at once, and each second. Beyond that they are counted in the log. */
-const EVENT_BURST = 200;
-const EVENTS_PER_SECOND = 20;
-/** What a node says of itself: at once, and each second. Of more the newest is taken in when its turn comes. */
-const REPORT_BURST = 20;
-const REPORTS_PER_SECOND = 5;
 
 export class NodeSession {
   readonly name: string;
@@ -109,27 +85,26 @@ export class NodeSession {
   #isRetired = false;
   /** Whether another session has the name: nothing that this one hears is said of it any more. */
   #isSuperseded = false;
-  #report: NodeReport | undefined;
-  #toldAddress = '';
-  #images: readonly NodeImage[] | undefined;
   /** Last sign of life: on the monotonic clock, and as it is shown. */
   #heardAt = 0;
   #heardTime = '';
-  #events: Rate;
-  #eventsLost = 0;
-  #reports: Rate;
-  /** Lines that wait for their turn: the newest of each type. */
-  readonly #waiting = new Map<OwnLine['type'], OwnLine>();
-  #turn: Promise<void> | undefined;
-  #trouble = '';
-  #saidConnected = false;
+  readonly #intake: StatusIntake;
+  readonly #condition: ConnectedCondition;
 
   constructor(machine: StoredMachine, deps: NodeSessionDeps) {
     this.name = machine.metadata.name;
     this.#machine = machine;
     this.#deps = deps;
-    this.#events = new Rate(EVENT_BURST, EVENTS_PER_SECOND, deps.clock.monotonic());
-    this.#reports = new Rate(REPORT_BURST, REPORTS_PER_SECOND, deps.clock.monotonic());
+    this.#condition = new ConnectedCondition(this.name, deps);
+    this.#intake = new StatusIntake(
+      {
+        name: this.name,
+        machine: () => this.#machine,
+        reachedAt: () => this.connection?.remoteAddress,
+        heardTime: () => this.#heardTime,
+      },
+      deps,
+    );
   }
 
   /** The connection to a node whose agent answers. */
@@ -149,8 +124,8 @@ export class NodeSession {
     if (before.address !== address || before.port !== port || before.user !== user || before.hostKey !== hostKey) {
       this.#failures = 0;
       this.#attempt.abort(new RetryableError('ConnectionLost', 'the Machine was changed'));
-    } else if (this.#report) {
-      this.#tellNode();
+    } else {
+      this.#intake.beat();
     }
   }
 
@@ -194,7 +169,7 @@ export class NodeSession {
       this.#deps.writer.condition(this.#nodeKey, {
         type: ASSIGNMENT_SYNCED,
         status: 'False',
-        reason: codeOf(error),
+        reason: reasonOf(error),
         message: errorText(error),
       });
       throw error;
@@ -205,7 +180,7 @@ export class NodeSession {
   async close(): Promise<void> {
     this.#stop.abort(new Error('the session is being closed'));
     this.#attempt.abort(this.#stop.signal.reason);
-    await Promise.all([this.#running, this.#turn, this.#pushes.settled()]);
+    await Promise.all([this.#running, this.#intake.end(), this.#pushes.settled()]);
   }
 
   /**
@@ -238,6 +213,7 @@ export class NodeSession {
   supersede(): void {
     if (this.#isSuperseded) return;
     this.#isSuperseded = true;
+    void this.#intake.end();
     this.#deps.writer.left(this.name);
   }
 
@@ -266,7 +242,7 @@ export class NodeSession {
       this.#failures += 1;
       const pauseMs = reconnectDelayMs(this.#failures, error, random());
       log.debug('node connection ended', { node: this.name, error: errorText(error), pauseMs });
-      this.#notConnected(error);
+      if (!this.#isSuperseded) this.#condition.notConnected(this.#machine, error);
       await clock.sleep(pauseMs, signal).catch(() => undefined);
     }
   }
@@ -326,9 +302,7 @@ export class NodeSession {
     } finally {
       opened();
       this.#live = undefined;
-      this.#report = undefined;
-      this.#waiting.clear();
-      this.#images = undefined;
+      this.#intake.forget();
       if (!this.#isSuperseded) writer.silent(this.name);
       ended.abort(new RetryableError('ConnectionLost', 'the session ended'));
       await connection.close();
@@ -387,77 +361,13 @@ export class NodeSession {
         this.#heard();
         if (wasQuiet) this.#deps.requestPush(this.name);
         this.#isConnected();
-        for (const line of lines) this.#take(line);
+        for (const line of lines) this.#intake.take(line);
       }
     } catch (error) {
       signal.throwIfAborted();
       this.#deps.log.debug('status stream broke', { node: this.name, error: errorText(error) });
     }
     signal.throwIfAborted();
-  }
-
-  #take(line: StatusLine): void {
-    if (this.#isSuperseded) return;
-    switch (line.type) {
-      case 'node':
-      case 'images':
-        this.#waiting.set(line.type, line);
-        if (this.#reports.take(this.#deps.clock.monotonic())) this.#takeWaiting();
-        else this.#turn ??= this.#awaitTurn();
-        return;
-      case 'pod':
-        this.#deps.writer.pod(this.name, line.pod);
-        return;
-      case 'event': {
-        const { namespace, name, uid } = line.event;
-        const pod = this.#deps.cache.get(objectKey('Pod', namespace, name));
-        if (pod?.metadata.uid === uid && pod.spec.nodeName === this.name) this.#record(pod, line.event);
-        return;
-      }
-      case 'node-event': {
-        const node = this.#deps.cache.get(this.#nodeKey);
-        if (node) this.#record(node, line.event);
-        return;
-      }
-      case 'synced':
-      case 'heartbeat':
-        return;
-    }
-  }
-
-  async #awaitTurn(): Promise<void> {
-    await this.#deps.clock.sleep(1000 / REPORTS_PER_SECOND, this.#stop.signal).catch(() => undefined);
-    this.#turn = undefined;
-    if (!this.#stop.signal.aborted && !this.#isSuperseded && this.#waiting.size > 0) this.#takeWaiting();
-  }
-
-  #takeWaiting(): void {
-    for (const line of this.#waiting.values()) {
-      if (line.type === 'images') {
-        this.#images = boundedImages(line.images);
-        continue;
-      }
-      this.#report = boundedNodeReport(line.node);
-      this.#toldAddress = this.#report.internalIP;
-      for (const node of this.#deps.tracker.inForce(this.name, this.#report.networkVersion))
-        this.#deps.requestPush(node);
-    }
-    this.#waiting.clear();
-    this.#tellNode();
-  }
-
-  /** Of the node and its own pods only, and no more than it may tell. */
-  #record(regarding: StoredNode | StoredPod, told: NodeEventReport): void {
-    const { clock, recorder, log } = this.#deps;
-    if (!this.#events.take(clock.monotonic())) {
-      this.#eventsLost += 1;
-      if (this.#eventsLost === 1) log.warn('a node tells more events than are kept', { node: this.name });
-      return;
-    }
-    if (this.#eventsLost > 0) log.warn('events of a node were left out', { node: this.name, events: this.#eventsLost });
-    this.#eventsLost = 0;
-    const { type, reason, message, at, count } = boundedEvent(told, clock.now());
-    recorder.record({ regarding, type, reason, message, component: 'nodeagent', host: this.name, at, count });
   }
 
   #heard(): void {
@@ -468,33 +378,6 @@ export class NodeSession {
 
   #isQuiet(): boolean {
     return this.#deps.clock.monotonic() - this.#heardAt > QUIET_MS;
-  }
-
-  #tellNode(): void {
-    if (!this.#report || this.#isSuperseded) return;
-    // Each time: the others' addresses change as well.
-    const internalIP = this.#hostAddress();
-    // The same object while nothing changed, by which the writer knows a beat.
-    if (internalIP !== this.#report.internalIP) this.#report = { ...this.#report, internalIP };
-    this.#deps.writer.node(this.name, {
-      report: this.#report,
-      images: this.#images,
-      machine: this.#machine.spec,
-      heardAt: this.#heardTime,
-    });
-  }
-
-  #hostAddress(): string {
-    const { cache } = this.#deps;
-    return hostAddress(
-      {
-        told: this.#toldAddress,
-        reachedAt: this.connection?.remoteAddress,
-        byName: isByName(this.#machine),
-        before: knownNode(this.name, cache).internalIP,
-      },
-      neighbourhoodOf(this.name, cache),
-    );
   }
 
   /**
@@ -510,7 +393,7 @@ export class NodeSession {
       if (clock.monotonic() - this.#heardAt > periodMs && (await this.#answers(client, periodMs, signal)))
         this.#heard();
       const silentMs = Math.round(clock.monotonic() - this.#heardAt);
-      if (silentMs <= periodMs) this.#tellNode();
+      if (silentMs <= periodMs) this.#intake.beat();
       else if (silentMs > Math.max(MISSED_BEATS * HEARTBEAT_SECONDS * 1000, MISSED_BEATS * periodMs)) {
         log.warn('the agent is silent: connecting anew', { node: this.name, silentMs });
         await connection.close();
@@ -527,38 +410,7 @@ export class NodeSession {
 
   #isConnected(): void {
     if (this.#isSuperseded) return;
-    if (this.#failures === 0 && this.#trouble === '' && this.#saidConnected) return;
     this.#failures = 0;
-    this.#trouble = '';
-    this.#saidConnected = true;
-    this.#deps.log.info('node connected', { node: this.name });
-    this.#tellConnected({ status: 'True', reason: 'AgentAnswers', message: 'the agent answers over SSH' });
+    this.#condition.connected();
   }
-
-  #notConnected(error: unknown): void {
-    if (this.#isSuperseded) return;
-    this.#saidConnected = false;
-    const [code, message] = [codeOf(error), errorText(error)];
-    this.#tellConnected({ status: 'False', reason: code, message });
-    if (this.#trouble === code) return;
-    this.#trouble = code;
-    this.#deps.log.warn('node not connected', { node: this.name, code, error: message });
-    for (const regarding of [this.#machine, this.#deps.cache.get(this.#nodeKey)]) {
-      if (regarding)
-        this.#deps.recorder.record({ regarding, type: 'Warning', reason: code, message, component: COMPONENT });
-    }
-  }
-
-  #tellConnected(condition: {
-    readonly status: 'True' | 'False';
-    readonly reason: string;
-    readonly message: string;
-  }): void {
-    this.#deps.writer.condition(objectKey('Machine', undefined, this.name), { type: CONNECTED, ...condition });
-    this.#deps.writer.condition(this.#nodeKey, { type: CONNECTED, ...condition });
-  }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof PlumbError ? error.code : 'InternalError';
 }
