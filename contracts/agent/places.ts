@@ -7,6 +7,8 @@ export const NODE_PATHS = {
   install: '/opt/plumbline',
   /** Assignment, CNI state, and the operator's seccomp profiles in `seccomp`. Survives a reboot. */
   state: '/var/lib/plumbline',
+  /** Data that outlives pods: a folder a volume. Nothing but the end of a volume removes one. */
+  volumes: '/var/lib/plumbline/volumes',
   /** Socket and Secrets; memory-backed. */
   run: '/run/plumbline',
   socket: '/run/plumbline/agent.sock',

@@ -6,7 +6,7 @@ import { OWN_API_VERSION } from './identity.ts';
 import { Finalizers, ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
 import { Taint } from './nodes.ts';
 import { ResourceList } from './quantity.ts';
-import { atomicList, LabelValue, object, Port, QualifiedName } from './schema.ts';
+import { atomicList, DnsSubdomain, LabelValue, listSet, object, Port, QualifiedName } from './schema.ts';
 
 const ClusterSpec = object({
   network: object({
@@ -43,6 +43,10 @@ const ClusterSpec = object({
      */
     abandonedFinalizers: Finalizers.optional(),
   }).prefault({}),
+  storage: object({
+    /** Names of volumes whose claims are gone and whose data may go too. */
+    givenUpVolumes: listSet(DnsSubdomain).max(1000, 'must be no more than 1000').optional(),
+  }).optional(),
 });
 export type ClusterSpec = z.infer<typeof ClusterSpec>;
 export const ClusterManifest = object({

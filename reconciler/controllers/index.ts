@@ -8,6 +8,9 @@ import { garbageCollector } from './garbage-collector.ts';
 import { namespaceControllers } from './namespace.ts';
 import { nodeDrainController } from './node-drain.ts';
 import { nodeLifecycleControllers } from './node-lifecycle.ts';
+import { ephemeralVolumeController } from './ephemeralvolume.ts';
+import { persistentVolumeController } from './persistentvolume.ts';
+import { persistentVolumeClaimController } from './persistentvolumeclaim.ts';
 import { podDisruptionBudgetController } from './poddisruptionbudget.ts';
 import { podGcController } from './pod-gc.ts';
 import { podGroupController } from './podgroup.ts';
@@ -39,6 +42,7 @@ export const CONTROLLER_GROUPS: Readonly<Record<string, (monitor: NodeMonitor) =
   deployments: () => [deploymentController],
   statefulsets: () => [statefulSetController],
   evictions: () => [nodeDrainController, podDisruptionBudgetController, deschedulerController],
+  volumes: () => [persistentVolumeClaimController, persistentVolumeController, ephemeralVolumeController],
   podgroups: () => [podGroupController],
   quotas: () => [resourceQuotaController],
   garbage: () => [podGcController, garbageCollector],

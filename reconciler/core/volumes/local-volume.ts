@@ -1,0 +1,58 @@
+/** The volume that is made for a claim: a folder on one node. */
+import { NODE_PATHS } from '../../../contracts/agent/index.ts';
+import {
+  HOSTNAME_LABEL,
+  LOCAL_PROVISIONER,
+  VOLUME_PROTECTION,
+  type PersistentVolume,
+  type StorageClass,
+  type StoredPersistentVolumeClaim,
+} from '../../../contracts/objects/index.ts';
+import { DATA_FINALIZER, PROVISIONED_BY } from './names.ts';
+
+/** Said of each, as nothing else says it. */
+export const SIZE_NOT_ENFORCED = 'its size is not enforced: it is a folder of the node, and may fill its file system';
+
+/**
+ * The same for the same claim. It is bound to the claim from the start; its node makes the folder when the first pod
+ * needs it.
+ */
+export function localVolume(
+  { metadata, spec }: StoredPersistentVolumeClaim,
+  { metadata: { name: storageClassName }, reclaimPolicy }: StorageClass,
+  node: string,
+): PersistentVolume {
+  const name = `pvc-${metadata.uid}`;
+  return {
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: {
+      name,
+      annotations: { [PROVISIONED_BY]: LOCAL_PROVISIONER },
+      finalizers: [VOLUME_PROTECTION, DATA_FINALIZER],
+    },
+    spec: {
+      accessModes: spec.accessModes,
+      capacity: { storage: spec.resources.requests.storage },
+      claimRef: {
+        apiVersion: 'v1',
+        kind: 'PersistentVolumeClaim',
+        namespace: metadata.namespace ?? '',
+        name: metadata.name,
+        uid: metadata.uid,
+      },
+      persistentVolumeReclaimPolicy: reclaimPolicy,
+      storageClassName,
+      local: { path: localFolder(name) },
+      nodeAffinity: {
+        required: {
+          nodeSelectorTerms: [{ matchExpressions: [{ key: HOSTNAME_LABEL, operator: 'In', values: [node] }] }],
+        },
+      },
+    },
+  };
+}
+
+export function localFolder(volume: string): string {
+  return `${NODE_PATHS.volumes}/${volume}/data`;
+}
