@@ -1,6 +1,6 @@
 /** Nodes that are drained lose their pods within the pods' disruption budgets. */
-import { keyOf, objectKey, parseKey, type ObjectKey } from '../../contracts/objects/index.ts';
-import { isDraining, planDrain } from '../core/health/drain.ts';
+import { findCondition, keyOf, objectKey, parseKey, type ObjectKey } from '../../contracts/objects/index.ts';
+import { DRAINED, isDraining, planDrain } from '../core/health/drain.ts';
 import type { Decision } from '../core/step.ts';
 import type { Controller, PassContext, StoreView } from './runtime/controller.ts';
 
@@ -21,6 +21,9 @@ const drainingNodes = (view: StoreView): readonly ObjectKey[] => view.list('Node
 export const nodeDrainController: Controller = {
   name: 'node-drain-controller',
   kind: 'Node',
+  /** A node that is not drained has nothing to lose but what was said of its last drain. */
+  concerns: (node) =>
+    node.kind === 'Node' && (isDraining(node) || findCondition(node.status?.conditions, DRAINED) !== undefined),
   watches: {
     Pod: (pod, view) => {
       const node =

@@ -58,10 +58,11 @@ export interface Controller {
   /** Keys of this kind, or of these kinds, are its work. */
   readonly kind: Kind | readonly Kind[];
   /**
-   * Whether a change of an object of its own kind asks for a pass; when absent, all do. `previous` is the object before,
-   * undefined for a new one; `view` shows the change. False where a pass would do nothing, and what could change that is
-   * watched: most changes are such, and a pass costs some forty commands of Redis. What a resync brings asks in any case,
-   * what is gone only where `worksOnGone` says so. A predicate of controller-runtime.
+   * Whether an object of its own kind asks for a pass when it changed, or is looked at again; when absent, all do.
+   * `previous` is the object before the change, undefined for one that is new or looked at again: then what is there
+   * decides. `view` shows the change. False where a pass would do nothing, and what could change that is
+   * watched: most changes are such, and a pass costs some forty commands of Redis. What is gone asks where `worksOnGone` says
+   * so. A predicate of controller-runtime.
    */
   readonly concerns?: (object: Stored, previous: Stored | undefined, view: StoreView) => boolean;
   /** It acts now and then by itself, whether anything changed or not: no part of what a plan brings about. */
@@ -101,6 +102,10 @@ export interface CustomWork {
   decide(key: CustomKey, context: PassContext): AnyDecision;
 }
 
-export function worksOn({ kind }: Controller, other: Kind): boolean {
-  return typeof kind === 'string' ? kind === other : kind.includes(other);
+export function worksOn(controller: Controller, other: Kind): boolean {
+  return kindsOf(controller).includes(other);
+}
+
+export function kindsOf({ kind }: Controller): readonly Kind[] {
+  return typeof kind === 'string' ? [kind] : kind;
 }

@@ -58,14 +58,12 @@ export class Dispatch<L extends Lane> {
     const cares = ({ controller }: L): boolean => !beats || controller.hearsHeartbeats === true;
     for (const lane of this.#byKind.get(object.kind) ?? []) {
       if (!cares(lane)) continue;
-      const { concerns, worksOnGone } = lane.controller;
       if (type === 'delete') {
-        if (worksOnGone === true) this.#options.ask(lane, [keyOf(object)]);
+        if (lane.controller.worksOnGone === true) this.#options.ask(lane, [keyOf(object)]);
         continue;
       }
       if (previous && lane.ownWrites.made(object, previous)) continue;
-      if (this.#told(lane, object, () => concerns?.(object, previous, this.#options.view) ?? true, true))
-        this.#options.ask(lane, [keyOf(object)]);
+      if (this.concerns(lane, object, previous)) this.#options.ask(lane, [keyOf(object)]);
     }
     for (const lane of this.#watchers.get(object.kind) ?? []) {
       if (!cares(lane)) continue;
@@ -75,15 +73,26 @@ export class Dispatch<L extends Lane> {
     }
   }
 
+  /** Whether the controller, which works on its kind, has to look at the object; `previous` as in {@link changed}. */
+  concerns(lane: L, object: Stored, previous: Stored | undefined): boolean {
+    const { concerns } = lane.controller;
+    return this.#told(lane, object, () => concerns?.(object, previous, this.#options.view) ?? true, true);
+  }
+
   /** The same for an object of a custom kind. */
+  customConcerns(lane: L, object: StoredUnstructured, previous: StoredUnstructured | undefined): boolean {
+    const { custom } = lane.controller;
+    return this.#told(lane, object, () => custom?.concerns(object, previous, this.#options.view) === true, true);
+  }
+
+  /** As {@link changed}, for an object of a custom kind. */
   customChanged(type: ChangeEvent['type'], object: StoredUnstructured, previous: StoredUnstructured | undefined): void {
     for (const lane of this.#custom) {
       const { custom } = lane.controller;
       const { view } = this.#options;
       const watch = (one: StoredUnstructured): readonly AnyKey[] =>
         this.#told(lane, one, () => custom?.watch(one, view, type) ?? [], []);
-      if (type === 'put' && this.#told(lane, object, () => custom?.concerns(object, previous, view) === true, true))
-        this.#options.ask(lane, [keyOf(object)]);
+      if (type === 'put' && this.customConcerns(lane, object, previous)) this.#options.ask(lane, [keyOf(object)]);
       this.#ask(lane, watch(object));
       if (previous && type === 'put') this.#ask(lane, watch(previous));
     }

@@ -3,7 +3,15 @@
  * slow one holds up no other.
  */
 import { errorText } from '../../../contracts/errors.ts';
-import { isCustomKey, isObjectKey, type AnyKey } from '../../../contracts/objects/index.ts';
+import {
+  isCustomKey,
+  isObjectKey,
+  keyOf,
+  type AnyKey,
+  type AnyStored,
+  type Kind,
+  type Stored,
+} from '../../../contracts/objects/index.ts';
 import { type ErrorCode, PlumbError } from '../../core/errors.ts';
 import { objectAt } from '../../core/kinds/custom.ts';
 import { hashOf } from '../../core/leases/shards.ts';
@@ -14,12 +22,12 @@ import type { Ids } from '../../ports/ids.ts';
 import type { Log } from '../../ports/log.ts';
 import type { JobResult, Priority, QueueName, QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
 import type { StoreCache } from './cache.ts';
-import type { Controller, PassContext } from './controller.ts';
+import { kindsOf, type Controller, type PassContext } from './controller.ts';
 import { Dispatch, type Lane } from './dispatch.ts';
 import type { EventRecorder } from './event-recorder.ts';
 import { OwnWrites } from './own-writes.ts';
 import { Writer } from './writer.ts';
-import { inSlices } from './slices.ts';
+import { inSlices, Turns } from './slices.ts';
 
 export interface ControllerManagerOptions {
   readonly queue: WorkQueue;
@@ -137,7 +145,7 @@ export class ControllerManager {
     });
   }
 
-  /** Begins with every object of the cache, which should be synced. Call once. */
+  /** Begins with all that has work among the objects of the cache, which should be synced. Call once. */
   start(): void {
     this.#unsubscribe = [
       this.#cache.subscribe((type, object, previous) => {
@@ -156,7 +164,6 @@ export class ControllerManager {
         return lane ? this.#pass(lane, key, signal) : {};
       }),
     );
-    this.#resync(this.#allKeys());
     this.#resyncing = this.#resyncLoop();
   }
 
@@ -178,12 +185,30 @@ export class ControllerManager {
     return { ...this.#stats, steps: { ...this.#stats.steps }, queues: new Map(queues) };
   }
 
-  #resync(keys: readonly AnyKey[]): void {
-    for (const key of keys) for (const lane of this.#dispatch.of(key)) this.#enqueue(lane, [key], 'resync');
-  }
-
-  #allKeys(): readonly AnyKey[] {
-    return [...this.#cache.keys(), ...this.#cache.custom.keys()];
+  /** Asks for a pass over each object that has work in it; of those that are `meant`. Objects that come meanwhile ask. */
+  async #resync(meant: (object: AnyStored) => boolean, signal: AbortSignal): Promise<void> {
+    const turns = new Turns();
+    const over = async <S extends AnyStored>(
+      objects: readonly S[],
+      lane: QueueLane,
+      concerns: (object: S) => boolean,
+    ): Promise<void> => {
+      for (const object of objects) {
+        if (turns.isOver) {
+          await turns.next();
+          signal.throwIfAborted();
+        }
+        if (meant(object) && concerns(object)) this.#enqueue(lane, [keyOf(object)], 'resync');
+      }
+    };
+    for (const lane of this.#lanes) {
+      for (const kind of kindsOf(lane.controller))
+        await over<Stored>(this.#cache.list<Kind>(kind), lane, (object) =>
+          this.#dispatch.concerns(lane, object, undefined),
+        );
+      if (lane.controller.custom)
+        await over(this.#cache.custom.list(), lane, (object) => this.#dispatch.customConcerns(lane, object, undefined));
+    }
   }
 
   /** Collects keys until the event loop's turn ends, then adds them in one round trip for each controller. */
@@ -304,9 +329,10 @@ export class ControllerManager {
   async #resyncLoop(): Promise<void> {
     const { signal } = this.#stopping;
     try {
+      await this.#resync(() => true, signal);
       for (let portion = 0; !signal.aborted; portion = (portion + 1) % RESYNC_PORTIONS) {
         await this.#clock.sleep(this.#resyncMs / RESYNC_PORTIONS, signal);
-        this.#resync(this.#allKeys().filter((key) => hashOf(key) % RESYNC_PORTIONS === portion));
+        await this.#resync(({ metadata }) => hashOf(metadata.name) % RESYNC_PORTIONS === portion, signal);
       }
     } catch (error) {
       if (!signal.aborted) this.#log.error('the resync ended', { error: String(error) });

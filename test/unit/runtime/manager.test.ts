@@ -4,6 +4,11 @@ import { objectKey, type ConfigMap, type ObjectKey, type StoredConfigMap } from 
 import { queueOf } from '../../../reconciler/controllers/runtime/manager.ts';
 import type { Controller } from '../../../reconciler/controllers/runtime/controller.ts';
 import { TerminalError } from '../../../reconciler/core/errors.ts';
+import { garbageCollector } from '../../../reconciler/controllers/garbage-collector.ts';
+import { podGcController } from '../../../reconciler/controllers/pod-gc.ts';
+import { taintEvictionController } from '../../../reconciler/controllers/taint-eviction.ts';
+import { NodeMonitor } from '../../../reconciler/core/health/node-monitor.ts';
+import { boundPod, nodeObject, withStatus } from '../nodes/stored.ts';
 import { configMap } from '../../contract/object-store/objects.ts';
 import { Counter } from '../../contract/work-queue/waiting.ts';
 import { world, type World } from './world.ts';
@@ -24,6 +29,7 @@ const copyKey = (name: string): ObjectKey<'Secret'> => objectKey('Secret', 'defa
 const copier: Controller = {
   name: 'copier',
   kind: 'ConfigMap',
+  worksOnGone: true,
   watches: { Secret: (secret) => [key(secret.metadata.name)] },
   decide(k, { view }) {
     const source = view.get(k as ObjectKey<'ConfigMap'>);
@@ -386,6 +392,55 @@ describe('ControllerManager', () => {
       ]);
       manager.start();
       await Promise.all([passes.reach(key('a'), 3), passes.reach(key('b'), 3)]);
+    }),
+  );
+
+  it(
+    'looks in the slow beat, and at the start, at what has work in it, whatever was missed; not at all that is well',
+    inWorld(async (w) => {
+      const [passes, looks] = [new Counter(), new Counter()];
+      const manager = w.manager(
+        [
+          {
+            name: 'c',
+            kind: 'ConfigMap',
+            concerns: ({ metadata }, previous) => {
+              if (previous === undefined) looks.hit(metadata.name);
+              return metadata.name === 'ill' && previous === undefined;
+            },
+            watches: {},
+            decide: (k) => {
+              passes.hit(k);
+              return { steps: [] };
+            },
+          },
+        ],
+        { resyncMs: 100 },
+      );
+      await w.cache.write(['ill', 'well'].map((name) => ({ op: 'create' as const, object: configMap(name, {}) })));
+      manager.start();
+      await Promise.all([passes.reach(key('ill'), 3), looks.reach('well', 3)]);
+      assert.equal(passes.count(key('well')), 0);
+    }),
+  );
+
+  it(
+    'costs the queue nothing to begin with thousands of pods that are well',
+    inWorld(async (w) => {
+      const nodes = Array.from({ length: 3 }, (_, n) => nodeObject(`n-${n}`, `198.18.${n}.0/24`));
+      const pods = Array.from({ length: 3000 }, (_, n) =>
+        withStatus(boundPod(`p-${n}`, `n-${n % 3}`), {
+          phase: 'Running',
+          conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' }],
+        }),
+      );
+      const lost = boundPod('lost', 'no-such-node');
+      await w.cache.write([...nodes, ...pods, lost].map((object) => ({ op: 'create' as const, object })));
+      const manager = w.manager([garbageCollector, podGcController, taintEvictionController(new NodeMonitor())]);
+      manager.start();
+      await w.until(() => w.cache.get(objectKey('Pod', 'default', 'lost')) === undefined, 'the lost pod is gone');
+      await manager.close();
+      assert.equal(manager.stats().enqueued, 1);
     }),
   );
 });
