@@ -101,13 +101,17 @@ export function volumeReferences(volume: Volume, pod: string | undefined): reado
 }
 
 /**
- * Every object that the pod needs to start: a name as often as the pod has it. What is made with a pod is told of a pod
- * that has a name, and of no template.
+ * Every object that the pod uses: a name as often as the pod has it. What is made with a pod is told of a pod that has a
+ * name, and of no template.
  */
 export function podReferences(spec: PodSpec, pod?: string): readonly PodReference[] {
   return [
     ...containerReferences('initContainers', spec.initContainers),
     ...containerReferences('containers', spec.containers),
+    // Without its pull secrets an image may still be had.
+    ...(spec.imagePullSecrets ?? []).map(({ name }, index): PodReference => {
+      return { kind: 'Secret', name, keys: [], optional: true, path: ['imagePullSecrets', index, 'name'] };
+    }),
     ...(spec.volumes ?? []).flatMap((volume, index) => below(['volumes', index], volumeReferences(volume, pod))),
   ];
 }

@@ -308,6 +308,8 @@ const PodSpecShape = object(
     schedulerName: unset('', z.string().default(DEFAULT_SCHEDULER_NAME)),
     /** Absent: the namespace's `default`. No token is mounted for any. */
     serviceAccountName: unset('', DnsSubdomain.optional()),
+    /** Secrets of type `kubernetes.io/dockerconfigjson` or `kubernetes.io/dockercfg`. */
+    imagePullSecrets: listMap(['name'], object({ name: DnsSubdomain })).optional(),
     /** The older name of serviceAccountName. */
     serviceAccount: unset('', DnsSubdomain.optional()),
     securityContext: object(
@@ -341,7 +343,6 @@ const PodSpecShape = object(
     hostPID: [false],
     hostUsers: [true],
     hostnameOverride: NEVER,
-    imagePullSecrets: [[]],
     os: [{ name: 'linux' }],
     priority: NEVER,
     readinessGates: [[]],

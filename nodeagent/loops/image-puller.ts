@@ -1,9 +1,10 @@
-/** Makes sure of images: one pull at a time for each name, whoever asks. */
+/** Makes sure of images: one pull at a time for each name and those who may have it, whoever asks. */
 import { withDefaultTag } from '../../contracts/objects/image-name.ts';
 import { errorText } from '../../contracts/errors.ts';
 import type { Container } from '../../contracts/objects/index.ts';
 import { durationText } from '../core/pod/backoff.ts';
 import { isReference } from '../core/image/reference.ts';
+import type { RegistryLogin } from '../core/image/keyring.ts';
 import type { StepOutcome } from '../core/pod/memory.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageStore } from '../ports/image-store.ts';
@@ -17,18 +18,22 @@ const LONGEST_PULL_MS = 3_600_000;
 
 export interface ImagePuller {
   /**
-   * Reasons of failure: `InvalidImageName`, `ErrImageNeverPull`, `ErrImagePull`. `signal` ends the waiting, and the
-   * pull when nobody else waits for it.
+   * Reasons of failure: `InvalidImageName`, `ErrImageNeverPull`, `ErrImagePull`. Of `logins` each is tried until the
+   * registry lets one in; who has others gets a pull of their own. `signal` ends the waiting, and the pull when nobody
+   * else waits for it.
    */
   ensure(
     image: string,
     policy: Container['imagePullPolicy'],
+    logins: readonly RegistryLogin[],
     tell: (event: PodEvent) => void,
     signal: AbortSignal,
   ): Promise<StepOutcome>;
 }
 
 interface Pull {
+  readonly image: string;
+  readonly logins: readonly RegistryLogin[];
   readonly done: Promise<string>;
   readonly stop: AbortController;
   waiting: number;
@@ -41,37 +46,51 @@ export function createImagePuller(
   closing: AbortSignal,
   pulled: () => void,
 ): ImagePuller {
-  const pulls = new Map<string, Pull>();
+  const pulls = new Set<Pull>();
 
-  function begin(image: string): Pull {
+  function begin(image: string, logins: readonly RegistryLogin[]): Pull {
     const stop = new AbortController();
     const run = async (): Promise<string> => {
       using bound = clock.deadline(LONGEST_PULL_MS, closing, stop.signal);
       try {
-        return await images.pull(image, bound.signal);
+        return await pullWithAny(image, logins, bound.signal);
       } catch (cause) {
         throw bound.signal.aborted && bound.signal.reason instanceof Error ? bound.signal.reason : cause;
       }
     };
     const begun: Pull = {
+      image,
+      logins,
       stop,
       waiting: 0,
       done: run().finally(() => {
-        forget(image, begun);
+        pulls.delete(begun);
       }),
     };
-    pulls.set(image, begun);
+    pulls.add(begun);
     begun.done.then(pulled, () => undefined);
     return begun;
   }
 
-  function forget(image: string, pull: Pull): void {
-    if (pulls.get(image) === pull) pulls.delete(image);
+  /** Rejects with what was said to the last login. */
+  async function pullWithAny(image: string, logins: readonly RegistryLogin[], signal: AbortSignal): Promise<string> {
+    for (const login of logins.slice(0, -1)) {
+      try {
+        return await images.pull(image, login, signal);
+      } catch {
+        signal.throwIfAborted();
+      }
+    }
+    return images.pull(image, logins.at(-1), signal);
   }
 
-  async function pull(image: string, signal: AbortSignal): Promise<void> {
+  async function pull(image: string, logins: readonly RegistryLogin[], signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const shared = pulls.get(image) ?? begin(image);
+    const isSame = (one: Pull): boolean =>
+      one.image === image &&
+      one.logins.length === logins.length &&
+      logins.every((login, index) => one.logins[index]?.equals(login));
+    const shared = [...pulls].find(isSame) ?? begin(image, logins);
     shared.waiting += 1;
     try {
       await unlessAborted(shared.done, signal);
@@ -79,14 +98,14 @@ export function createImagePuller(
       shared.waiting -= 1;
       if (shared.waiting === 0) {
         // Whoever asks from now on gets a pull of their own.
-        forget(image, shared);
+        pulls.delete(shared);
         shared.stop.abort(new Error('nobody waits for the image any more'));
       }
     }
   }
 
   return {
-    async ensure(name, policy, tell, signal) {
+    async ensure(name, policy, logins, tell, signal) {
       if (!isReference(name)) {
         const message = `Failed to apply default image tag "${name}": couldn't parse image name "${name}": invalid reference format`;
         tell({ type: 'Warning', reason: 'InspectFailed', message });
@@ -106,7 +125,7 @@ export function createImagePuller(
         }
         tell({ type: 'Normal', reason: 'Pulling', message: `Pulling image "${name}"` });
         const begun = clock.monotonic();
-        await pull(image, signal);
+        await pull(image, logins, signal);
         tell({
           type: 'Normal',
           reason: 'Pulled',

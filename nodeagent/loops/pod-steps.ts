@@ -7,6 +7,7 @@ import { joinSignals } from '../../contracts/signals.ts';
 import { namesAddress } from '../core/pod/address.ts';
 import { containerConfig, hostsFileText, sandboxConfig, type NodeFacts } from '../core/pod/container-config.ts';
 import { cgroupParent } from '../core/pod/identity.ts';
+import { loginsFor } from '../core/image/keyring.ts';
 import { hostsFile, logFolder, terminationFile } from '../core/pod/layout.ts';
 import type { StepOutcome } from '../core/pod/memory.ts';
 import type { PodObjects } from '../core/pod/objects.ts';
@@ -75,7 +76,11 @@ const PERFORMERS: Performers = {
     return { ok: false, reason: 'FailedMount', message: failed };
   },
 
-  ensureImage: (deps, { tell, hurry }, step) => deps.puller.ensure(step.image, step.policy, tell, hurry),
+  async ensureImage(deps, { pod, objects, tell, hurry }, step) {
+    const secrets = (pod?.spec.imagePullSecrets ?? []).flatMap(({ name }) => objects.secret(name) ?? []);
+    const logins = step.policy === 'Never' ? [] : loginsFor(withDefaultTag(step.image), secrets);
+    return await deps.puller.ensure(step.image, step.policy, logins, tell, hurry);
+  },
 
   async runSandbox(deps, { pod, tell, closing }, step) {
     if (!pod) return DONE;

@@ -301,6 +301,8 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
       memory = {
         ...memory,
         starts: new Map([...memory.starts].filter(([, failure]) => failure.reason !== 'CreateContainerConfigError')),
+        // A registry may let it in now.
+        ...(pod?.spec.imagePullSecrets && { images: new Map([...memory.images].filter(([, image]) => image.ready)) }),
       };
       this.wake();
     },

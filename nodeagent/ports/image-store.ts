@@ -1,4 +1,5 @@
 /** Images on the machine. Failures are the container runtime's RuntimeError. */
+import type { RegistryLogin } from '../core/image/keyring.ts';
 
 export interface ImageInfo {
   /** `sha256:...` of the image's configuration. */
@@ -14,8 +15,8 @@ export interface ImageInfo {
 export interface ImageStore {
   find(image: string, signal: AbortSignal): Promise<ImageInfo | undefined>;
   list(signal: AbortSignal): Promise<readonly ImageInfo[]>;
-  /** Answers the image's reference. */
-  pull(image: string, signal: AbortSignal): Promise<string>;
+  /** Answers the image's reference. `login`: as whom its registry is asked; undefined for anybody. */
+  pull(image: string, login: RegistryLogin | undefined, signal: AbortSignal): Promise<string>;
   /** Idempotent. */
   remove(image: string, signal: AbortSignal): Promise<void>;
   /**

@@ -30,7 +30,7 @@ function method<Req extends MessageTable, Res extends MessageTable>(
 const RPC = {
   list: { ...method('ListImages', m.Empty, m.ListImagesResponse), maxBytes: LIST_BYTES },
   status: method('ImageStatus', m.ImageRequest, m.ImageStatusResponse),
-  pull: method('PullImage', m.ImageRequest, m.PullImageResponse),
+  pull: method('PullImage', m.PullImageRequest, m.PullImageResponse),
   remove: method('RemoveImage', m.ImageRequest, m.Empty),
 };
 
@@ -46,8 +46,8 @@ export function criImages(client: GrpcClient, containerdSocket: string): ImageSt
     async list(signal) {
       return (await client.unary(RPC.list, {}, { signal, timeoutMs: QUICK_MS })).images.map(infoOf);
     },
-    async pull(image, signal) {
-      return (await client.unary(RPC.pull, { image: { image } }, { signal })).imageRef;
+    async pull(image, login, signal) {
+      return (await client.unary(RPC.pull, { image: { image }, auth: login?.reveal() }, { signal })).imageRef;
     },
     async remove(image, signal) {
       await client.unary(RPC.remove, { image: { image } }, { signal, timeoutMs: QUICK_MS });

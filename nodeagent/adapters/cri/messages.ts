@@ -169,6 +169,10 @@ const Image = {
 };
 export const ListImagesResponse = { images: messages(1, Image) };
 export const ImageRequest = { image: message(1, ImageSpec) };
+export const PullImageRequest = {
+  image: message(1, ImageSpec),
+  auth: message(2, { username: text(1), password: text(2) }),
+};
 export const ImageStatusResponse = { image: message(1, Image) };
 export const PullImageResponse = { imageRef: text(1) };
 

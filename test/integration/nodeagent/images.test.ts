@@ -4,9 +4,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
-import type { NodeImage } from '../../../contracts/agent/index.ts';
+import type { NodeImage, PodReport } from '../../../contracts/agent/index.ts';
 import { tar } from '../../../contracts/tar.ts';
-import { configMap, deleted, isReady, shellPod, startAgent, testPod, type TestAgent } from './agent.ts';
+import { configMap, deleted, isReady, main, secret, shellPod, startAgent, testPod, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, type TestHost } from './host.ts';
 
 const sha256 = (bytes: Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
@@ -16,12 +16,16 @@ const REGISTRY = '127.0.0.1:5000';
 const SERVE = `
 const { createServer } = require('node:http'), { readFileSync } = require('node:fs'), { join } = require('node:path');
 createServer((request, response) => {
+  if (process.argv[2] && request.headers.authorization !== 'Basic ' + process.argv[2]) {
+    response.writeHead(401, { 'www-authenticate': 'Basic realm="test"' });
+    return response.end();
+  }
   const [, kind, name] = /^\\/v2\\/app\\/(manifests|blobs)\\/([^/]+)$/.exec(request.url) ?? [];
   let body;
   try { body = kind ? readFileSync(join(process.argv[1], name)) : Buffer.from('{}'); } catch { response.statusCode = 404; return response.end(); }
   response.writeHead(200, { 'content-type': kind === 'manifests' ? 'application/vnd.oci.image.manifest.v1+json' : 'application/octet-stream', 'content-length': body.length });
   response.end(request.method === 'HEAD' ? undefined : body);
-}).listen(5000, '127.0.0.1', () => console.log('ready'));
+}).listen(Number(process.argv[3] ?? 5000), '127.0.0.1', () => console.log('ready'));
 `;
 
 /** An image of one layer with `size` bytes; answers its digest. */
@@ -103,6 +107,39 @@ describe('images on a node', () => {
     assert.deepEqual(app?.names, [`${REGISTRY}/app@${digest}`, `${REGISTRY}/app:v1`]);
     assert.ok(app.sizeBytes >= 3_000_000, String(app.sizeBytes));
     assert.equal(agent.imageLines(), before + 1);
+    server.kill();
+  });
+
+  it('come from a registry that asks for a name and a password, which a pull secret has, and nobody hears them', async () => {
+    const folder = join(host.folder, 'private');
+    await mkdir(folder);
+    await offer(folder, 'v1', 1000);
+    const login = Buffer.from('ann:open-sesame').toString('base64');
+    const server = host.spawn([process.execPath, '-e', SERVE, folder, login, '5001']);
+    await new Promise((resolve) => server.stdout?.once('data', resolve));
+    const pod = (name: string, secrets: readonly string[]) =>
+      testPod(name, {
+        terminationGracePeriodSeconds: 0,
+        restartPolicy: 'Never',
+        imagePullSecrets: secrets.map((secret) => ({ name: secret })),
+        containers: [{ name: 'main', image: '127.0.0.1:5001/app:v1', imagePullPolicy: 'Always', command: ['/data'] }],
+      });
+    const withSecret = pod('let-in', ['stale', 'registry']);
+    const auths = (password: string) => JSON.stringify({ auths: { '127.0.0.1:5001': { username: 'ann', password } } });
+    const pullSecret = (name: string, password: string, version: string) => ({
+      ...secret(name, { '.dockerconfigjson': auths(password) }, version),
+      type: 'kubernetes.io/dockerconfigjson',
+    });
+    await agent.assign({ upsert: [withSecret, pod('kept-out', []), pullSecret('stale', 'wrong', '1')] });
+    const reason = (report: PodReport) => main(report)?.state.waiting?.reason;
+    for (const name of ['let-in', 'kept-out'])
+      await agent.until(name, (report) => /^(ErrImagePull|ImagePullBackOff)$/.test(reason(report) ?? ''));
+    await agent.assign({ upsert: [pullSecret('registry', 'open-sesame', '2')] });
+    // There is nothing in it to run, but it is there.
+    const report = await agent.until('let-in', (one) => one.status?.phase === 'Failed');
+    assert.match(reason(agent.pods.get('kept-out') ?? assert.fail()) ?? '', /^(ErrImagePull|ImagePullBackOff)$/);
+    const told = JSON.stringify([report, ...agent.pods.values(), ...agent.events, agent.log()]);
+    for (const word of ['open-sesame', login]) assert.ok(!told.includes(word), `${word} was told`);
     server.kill();
   });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import { withDefaultTag } from '../../../contracts/objects/image-name.ts';
+import { RegistryLogin } from '../../../nodeagent/core/image/keyring.ts';
 import { createImagePuller, type ImagePuller } from '../../../nodeagent/loops/image-puller.ts';
 import type { Clock } from '../../../nodeagent/ports/clock.ts';
 import type { ImageStore } from '../../../nodeagent/ports/image-store.ts';
@@ -9,14 +10,19 @@ import { limitSignals } from '../../../contracts/signals.ts';
 
 /** A registry that answers when the test says so. */
 class SlowImages {
-  readonly begun: { readonly image: string; readonly signal: AbortSignal; readonly finish: (ref: string) => void }[] =
-    [];
+  readonly begun: {
+    readonly image: string;
+    readonly login: RegistryLogin | undefined;
+    readonly signal: AbortSignal;
+    readonly finish: (ref: string) => void;
+    readonly refuse: (why: Error) => void;
+  }[] = [];
   private watchers: (() => void)[] = [];
   readonly store = {
     find: async () => undefined,
-    pull: (image: string, signal: AbortSignal) =>
+    pull: (image: string, login: RegistryLogin | undefined, signal: AbortSignal) =>
       new Promise<string>((resolve, reject) => {
-        this.begun.push({ image, signal, finish: resolve });
+        this.begun.push({ image, login, signal, finish: resolve, refuse: reject });
         signal.addEventListener('abort', () => reject(new Error('cancelled')), { once: true });
         for (const watcher of this.watchers.splice(0)) watcher();
       }),
@@ -50,8 +56,8 @@ describe('image puller', () => {
     };
     puller = createImagePuller(images.store, clock, new AbortController().signal, () => undefined);
   });
-  const ensure = (signal = new AbortController().signal) =>
-    puller.ensure('app:1', 'IfNotPresent', () => undefined, signal);
+  const ensure = (signal = new AbortController().signal, logins: readonly RegistryLogin[] = []) =>
+    puller.ensure('app:1', 'IfNotPresent', logins, () => undefined, signal);
 
   it('pulls once for all who ask, and goes on when one of them leaves', async () => {
     const leaver = new AbortController();
@@ -89,8 +95,24 @@ describe('image puller', () => {
     assert.deepEqual(await again, { ok: true });
   });
 
+  it('tries one login after the other, and shares a pull with who has the same ones only', async () => {
+    const [a, b] = [new RegistryLogin('ann', 'x'), new RegistryLogin('bob', 'y')];
+    const signal = new AbortController().signal;
+    const [both, nobody, same] = [ensure(signal, [a, b]), ensure(), ensure(signal, [a, new RegistryLogin('bob', 'y')])];
+    const [first, second] = [await images.pull(0), await images.pull(1)];
+    assert.deepEqual([first.login, second.login], [a, undefined]);
+    first.refuse(new Error('denied'));
+    const third = await images.pull(2);
+    assert.equal(third.login, b);
+    third.finish('ref');
+    second.refuse(new Error('denied'));
+    assert.deepEqual([await both, await same], [{ ok: true }, { ok: true }]);
+    assert.deepEqual(await nobody, { ok: false, reason: 'ErrImagePull', message: 'denied' });
+    assert.equal(images.begun.length, 3);
+  });
+
   it('asks for the newest where a name has neither tag nor digest: it may be the beginning of an id', async () => {
-    const done = puller.ensure('cafe', 'IfNotPresent', () => undefined, new AbortController().signal);
+    const done = puller.ensure('cafe', 'IfNotPresent', [], () => undefined, new AbortController().signal);
     const pull = await images.pull(0);
     assert.equal(pull.image, 'cafe:latest');
     pull.finish('sha256:1');

@@ -23,6 +23,7 @@ const pod: Pod = PodManifest.parse({
         ],
       },
     ],
+    imagePullSecrets: [{ name: 'registry' }],
     volumes: [
       { name: 'scratch', emptyDir: {} },
       { name: 'host', hostPath: { path: '/srv' } },
@@ -45,6 +46,7 @@ describe('what a pod refers to', () => {
         ['Secret/all', '', true, 'initContainers.0.envFrom.0.secretRef.name'],
         ['ConfigMap/settings', 'a', false, 'containers.0.env.1.valueFrom.configMapKeyRef.name'],
         ['Secret/login', 'b', false, 'containers.0.env.2.valueFrom.secretKeyRef.name'],
+        ['Secret/registry', '', true, 'imagePullSecrets.0.name'],
         ['ConfigMap/files', 'k', false, 'volumes.2.configMap.name'],
         ['Secret/certs', '', true, 'volumes.3.secret.secretName'],
       ],
@@ -56,6 +58,7 @@ describe('what a pod refers to', () => {
       objectKey('Secret', 'team', 'all'),
       objectKey('ConfigMap', 'team', 'settings'),
       objectKey('Secret', 'team', 'login'),
+      objectKey('Secret', 'team', 'registry'),
       objectKey('ConfigMap', 'team', 'files'),
       objectKey('Secret', 'team', 'certs'),
     ];
