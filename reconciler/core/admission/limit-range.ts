@@ -1,9 +1,15 @@
 /**
- * LimitRanges of the pod's namespace. Looked at when a pod is made, as its containers never change. Source: Kubernetes,
- * plugin/pkg/admission/limitranger/admission.go.
+ * LimitRanges of the namespace of a pod or a claim. Looked at when a pod is made, as its containers never change. Source:
+ * Kubernetes, plugin/pkg/admission/limitranger/admission.go.
  */
-import { isCustom, type AnyObject, type LimitRange, type Pod } from '../../../contracts/objects/index.ts';
-import { limitViolations, withLimitDefaults } from '../quota/limit-range.ts';
+import {
+  isCustom,
+  type AnyObject,
+  type LimitRange,
+  type PersistentVolumeClaim,
+  type Pod,
+} from '../../../contracts/objects/index.ts';
+import { claimViolations, limitViolations, withLimitDefaults } from '../quota/limit-range.ts';
 import type { CreateRequest, Refusal, UpdateRequest } from './request.ts';
 
 export function fillLimits<T extends AnyObject>(object: T, request: CreateRequest | UpdateRequest): T {
@@ -11,8 +17,11 @@ export function fillLimits<T extends AnyObject>(object: T, request: CreateReques
 }
 
 export function withinLimits(object: AnyObject, request: CreateRequest | UpdateRequest): Refusal | undefined {
-  if (!isNewPod(object, request)) return undefined;
-  const found = limitViolations(object.spec, rangesOf(object, request));
+  const found = isNewPod(object, request)
+    ? limitViolations(object.spec, rangesOf(object, request))
+    : isSizedClaim(object, request)
+      ? claimViolations(object.spec, rangesOf(object, request))
+      : [];
   return found.length > 0 ? { reason: 'Forbidden', message: found.join('; ') } : undefined;
 }
 
@@ -20,6 +29,18 @@ function isNewPod<T extends AnyObject>(object: T, { operation }: CreateRequest |
   return operation === 'create' && !isCustom(object) && object.kind === 'Pod';
 }
 
-function rangesOf({ metadata }: Pod, { view }: CreateRequest | UpdateRequest): readonly LimitRange[] {
+/** A claim may grow; who writes anything else of one that is there already is not told of its size. */
+function isSizedClaim(object: AnyObject, request: CreateRequest | UpdateRequest): object is PersistentVolumeClaim {
+  if (isCustom(object) || object.kind !== 'PersistentVolumeClaim') return false;
+  if (request.operation === 'create') return true;
+  const { old } = request;
+  return (
+    !isCustom(old) &&
+    old.kind === 'PersistentVolumeClaim' &&
+    old.spec.resources.requests.storage !== object.spec.resources.requests.storage
+  );
+}
+
+function rangesOf({ metadata }: AnyObject, { view }: CreateRequest | UpdateRequest): readonly LimitRange[] {
   return view.list('LimitRange', metadata.namespace).filter((range) => range.metadata.deletionTimestamp === undefined);
 }

@@ -1,8 +1,8 @@
-/** Pods against the LimitRanges of their namespaces: what would never be made is refused with its commit. */
+/** Pods and claims against the LimitRanges of their namespaces: what would never be made is refused with its commit. */
 import type { LimitRange } from '../../../contracts/objects/index.ts';
 import { groupBy } from '../group-by.ts';
 import { podTemplateOf } from '../kinds/pod-template.ts';
-import { limitViolations, withLimitDefaults } from '../quota/limit-range.ts';
+import { claimViolations, limitViolations, withLimitDefaults } from '../quota/limit-range.ts';
 import type { Tell } from './findings.ts';
 import { positionOf } from './marks.ts';
 import type { DesiredState } from './types.ts';
@@ -14,7 +14,18 @@ export function checkLimits(state: DesiredState, tell: Tell): void {
   const byNamespace = groupBy(ranges, ({ metadata }: LimitRange) => metadata.namespace ?? '');
   for (const desired of state.values()) {
     const own = byNamespace.get(desired.object.metadata.namespace ?? '');
-    const template = own && podTemplateOf(desired.object);
+    if (!own) continue;
+    const names = own.map(({ metadata }) => metadata.name).join(', ');
+    if (desired.object.kind === 'PersistentVolumeClaim')
+      for (const why of claimViolations(desired.object.spec, own))
+        tell(
+          'error',
+          'LimitRangeExceeded',
+          positionOf(desired, 'spec'),
+          `spec: ${why}`,
+          `ask for another size, or change LimitRange ${names}`,
+        );
+    const template = podTemplateOf(desired.object);
     if (!template) continue;
     const { spec } = withLimitDefaults({ metadata: {}, spec: template.spec }, own);
     for (const why of limitViolations(spec, own))
@@ -23,7 +34,7 @@ export function checkLimits(state: DesiredState, tell: Tell): void {
         'LimitRangeExceeded',
         positionOf(desired, ...template.path),
         `${pathText(template.path)}: ${why}`,
-        `change its resources, or LimitRange ${own.map(({ metadata }) => metadata.name).join(', ')}`,
+        `change its resources, or LimitRange ${names}`,
       );
   }
 }

@@ -8,6 +8,7 @@ import {
   type Container,
   type LimitRange,
   type LimitRangeItem,
+  type PersistentVolumeClaim,
   type PodSpec,
   type PodTemplateSpec,
   type ResourceList,
@@ -102,6 +103,19 @@ export function limitViolations(spec: PodSpec, ranges: readonly LimitRange[]): r
   );
 }
 
+/** As {@link limitViolations}, of a claim: what it asks for. There are no limits of storage, and no defaults. */
+export function claimViolations(
+  { resources: { requests } }: PersistentVolumeClaim['spec'],
+  ranges: readonly LimitRange[],
+): readonly string[] {
+  const asked = { requests, limits: requests };
+  return inOrder(ranges).flatMap((range) =>
+    range.spec.limits.flatMap((item) =>
+      item.type === 'PersistentVolumeClaim' ? violations({ type: item.type, min: item.min, max: item.max }, asked) : [],
+    ),
+  );
+}
+
 /** Of the whole pod: as the scheduler counts requests, and limits in the same way. */
 function sumsOf(spec: PodSpec): Resources {
   const written = (amounts: ReadonlyMap<string, number>): ResourceList =>
@@ -119,7 +133,10 @@ function sumsOf(spec: PodSpec): Resources {
   return { requests: written(sumOfRequests(own, {})), limits: written(sumOfRequests(limited, {})) };
 }
 
-function violations(item: LimitRangeItem, { requests, limits }: Resources): readonly string[] {
+function violations(
+  item: Pick<LimitRangeItem, 'type' | 'min' | 'max' | 'maxLimitRequestRatio'>,
+  { requests, limits }: Resources,
+): readonly string[] {
   const { type } = item;
   const found: string[] = [];
   for (const [name, least] of Object.entries(item.min ?? {})) {

@@ -13,7 +13,7 @@ import { Claim } from '../../../contracts/agent/index.ts';
 import { admit } from '../../../reconciler/core/admission/chain.ts';
 import { composeState, formatDiagnostic, parseManifest } from '../../../reconciler/core/manifests/index.ts';
 import { recoverState } from '../../../reconciler/core/nodes/recovered-state.ts';
-import { limitViolations, withLimitDefaults } from '../../../reconciler/core/quota/limit-range.ts';
+import { claimViolations, limitViolations, withLimitDefaults } from '../../../reconciler/core/quota/limit-range.ts';
 import { NOW, stored, viewOf } from '../admission/objects.ts';
 import { cluster, machine, pod } from '../controllers/objects.ts';
 
@@ -114,6 +114,18 @@ describe('bounds of a LimitRange', () => {
       if (expected) assert.match(why ?? '', expected);
       else assert.equal(why, undefined);
     });
+});
+
+describe('bounds of a LimitRange for claims', () => {
+  const asked = (storage: string): readonly string[] =>
+    claimViolations({ accessModes: ['ReadWriteOnce'], resources: { requests: { storage } } }, [
+      range({ type: 'PersistentVolumeClaim', min: { storage: '1Gi' }, max: { storage: '5Gi' } }),
+    ]);
+  it('hold what they ask for', () => {
+    assert.deepEqual(asked('2Gi'), []);
+    assert.match(asked('1Mi')[0] ?? '', /minimum storage usage per PersistentVolumeClaim is 1Gi, but request is 1Mi/);
+    assert.match(asked('6Gi')[0] ?? '', /maximum storage usage per PersistentVolumeClaim is 5Gi, but limit is 6Gi/);
+  });
 });
 
 describe('a pod that is made in a namespace with a LimitRange', () => {
