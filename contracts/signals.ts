@@ -4,6 +4,7 @@
  * collected and then never fires.
  */
 import { asError } from './errors.ts';
+import type { StartTimer } from './timers.ts';
 
 /** Aborts with the first of what it joins. Disposing of it lets go of them; it never aborts afterwards. */
 export interface JoinedSignal extends Disposable {
@@ -64,26 +65,20 @@ export function joinSignals(...signals: readonly AbortSignal[]): JoinedSignal {
   return { signal: joined.signal, [Symbol.dispose]: letGo };
 }
 
-/** Made once: a reason of its own for each deadline costs more than all else of it. */
-const LET_GO = new Error('the deadline was let go of');
-
-/** The same, and after `ms` of the given sleep with a `TimeoutError`, as `AbortSignal.timeout` has it. */
-export function limitSignals(
-  sleep: (ms: number, signal: AbortSignal) => Promise<void>,
-  ms: number,
-  ...signals: readonly AbortSignal[]
-): JoinedSignal {
+/**
+ * The same, and after `ms` with a `TimeoutError`, as `AbortSignal.timeout` has it. `after` calls a function then, unless
+ * its answer is called before: most deadlines are let go of, and should cost no rejected promise.
+ */
+export function limitSignals(after: StartTimer, ms: number, ...signals: readonly AbortSignal[]): JoinedSignal {
   const late = new AbortController();
-  const over = new AbortController();
   const joined = joinSignals(late.signal, ...signals);
-  void sleep(ms, over.signal).then(
-    () => late.abort(new DOMException(`not done within ${ms} ms`, 'TimeoutError')),
-    () => undefined,
-  );
+  const callOff = after(ms, () => {
+    late.abort(new DOMException(`not done within ${ms} ms`, 'TimeoutError'));
+  });
   return {
     signal: joined.signal,
     [Symbol.dispose]: () => {
-      over.abort(LET_GO);
+      callOff();
       joined[Symbol.dispose]();
     },
   };

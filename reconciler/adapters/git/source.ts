@@ -1,7 +1,6 @@
 /** Opens a repository as a {@link GitSource}. */
 import { existsSync } from 'node:fs';
 import { isAbsolute, join, resolve as resolvePath } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { errorText } from '../../../contracts/errors.ts';
 import { limitSignals } from '../../../contracts/signals.ts';
@@ -86,10 +85,17 @@ export async function openGitSource(options: GitSourceOptions): Promise<GitSourc
 /** How long a remote may take to say what its HEAD is, in milliseconds. */
 const HEAD_LIMIT_MS = 30_000;
 
+function startTimer(ms: number, then: () => void): () => void {
+  const timer = setTimeout(then, ms);
+  return () => {
+    clearTimeout(timer);
+  };
+}
+
 /** The mirror's own HEAD remembers the answer. Source: gitprotocol-capabilities(5), `symref`. */
 async function remoteDefaultBranch(remote: GitRemote, gitdir: string): Promise<string> {
   try {
-    using limit = limitSignals((ms, signal) => delay(ms, undefined, { signal }), HEAD_LIMIT_MS);
+    using limit = limitSignals(startTimer, HEAD_LIMIT_MS);
     const { headRef, refs } = await remote.advertise('git-upload-pack', limit.signal);
     const branch = headRef?.replace(/^refs\/heads\//, '') ?? onlyBranch([...refs.keys()]) ?? 'main';
     await setMirrorHead(gitdir, branch);

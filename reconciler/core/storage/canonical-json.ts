@@ -1,9 +1,18 @@
+import { readKey } from '../../../contracts/objects/index.ts';
+
 /** One text per value: object keys sorted, `undefined` members left out. Equal values have equal texts. */
 export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value))
-    return `[${value.map((item) => (item === undefined ? 'null' : canonicalJson(item))).join(',')}]`;
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
-  const members = Object.entries(value).filter(([, member]) => member !== undefined && typeof member !== 'function');
-  members.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`).join(',')}}`;
+  if (Array.isArray(value)) {
+    let items = '';
+    for (const item of value) items += (items === '' ? '' : ',') + (item === undefined ? 'null' : canonicalJson(item));
+    return `[${items}]`;
+  }
+  let members = '';
+  for (const name of Object.keys(value).sort()) {
+    const member = readKey(value as Readonly<Record<string, unknown>>, name);
+    if (member === undefined || typeof member === 'function') continue;
+    members += `${members === '' ? '' : ','}${JSON.stringify(name)}:${canonicalJson(member)}`;
+  }
+  return `{${members}}`;
 }

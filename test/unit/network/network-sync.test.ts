@@ -24,7 +24,14 @@ class ManualClock {
     return this.passed;
   }
   deadline(ms: number, ...signals: readonly AbortSignal[]): JoinedSignal {
-    return limitSignals((left, over) => this.sleep(left, over), ms, ...signals);
+    const after = (left: number, then: () => void): (() => void) => {
+      const over = new AbortController();
+      void this.sleep(left, over.signal).then(then, () => undefined);
+      return () => {
+        over.abort();
+      };
+    };
+    return limitSignals(after, ms, ...signals);
   }
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {

@@ -46,10 +46,10 @@ describe('image puller', () => {
       ...systemClock,
       deadline: (ms, ...signals) =>
         limitSignals(
-          () =>
-            new Promise((resolve) => {
-              late = resolve;
-            }),
+          (_ms, then) => {
+            late = then;
+            return () => undefined;
+          },
           ms,
           ...signals,
         ),
