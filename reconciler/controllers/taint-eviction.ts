@@ -18,7 +18,9 @@ import { clusterSettings } from './cluster-settings.ts';
 import type { Controller, PassContext, StoreView } from './runtime/controller.ts';
 
 export function taintEvictionController(monitor: NodeMonitor): Controller {
-  let wasBlind = false;
+  let sightings = monitor.sightings;
+  /** Nodes that were not well when they were looked at last. */
+  const troubled = new Set<string>();
 
   function decide(key: ObjectKey, { view, now, monotonic }: PassContext): Decision {
     const { namespace, name } = parseKey(key);
@@ -41,9 +43,21 @@ export function taintEvictionController(monitor: NodeMonitor): Controller {
 
   /** Pods of all silent nodes, when the first node of all is heard again. */
   function afterBlindness(view: StoreView): readonly StoredPod[] {
-    const ended = wasBlind && !monitor.blind;
-    wasBlind = monitor.blind;
-    return ended ? monitor.notReady().flatMap((name) => view.podsOnNode(name)) : [];
+    if (sightings === monitor.sightings) return [];
+    sightings = monitor.sightings;
+    return monitor.notReady().flatMap((name) => view.podsOnNode(name));
+  }
+
+  /**
+   * Of a heartbeat of a well node, only those that were marked while it was silent. All when it is well again: a mark
+   * may have been decided on and is not written yet.
+   */
+  function podsOf(node: StoredNode, view: StoreView): readonly StoredPod[] {
+    const { name } = node.metadata;
+    const pods = view.podsOnNode(name);
+    if (!isTroubled(node)) return troubled.delete(name) ? pods : pods.filter(isMarked);
+    troubled.add(name);
+    return pods;
   }
 
   return {
@@ -58,14 +72,11 @@ export function taintEvictionController(monitor: NodeMonitor): Controller {
       return node !== undefined && (isTroubled(node) || isMarked(pod));
     },
     watches: {
-      /** A heartbeat of a well node concerns only pods that were marked while it was silent. */
       Node: ({ metadata: { name } }, view) => {
         const node = view.get(objectKey('Node', undefined, name));
-        if (!node) return [];
-        monitor.count(node);
-        const pods = view.podsOnNode(node.metadata.name);
-        const own = isTroubled(node) ? pods : pods.filter(isMarked);
-        return [...own, ...afterBlindness(view)].map(keyOf);
+        if (node) monitor.count(node);
+        else troubled.delete(name);
+        return [...(node ? podsOf(node, view) : []), ...afterBlindness(view)].map(keyOf);
       },
     },
     decide,

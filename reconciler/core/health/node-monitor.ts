@@ -54,6 +54,7 @@ export class NodeMonitor {
   readonly #zones = new Map<string, Zone>();
   #ready = 0;
   #wasBlind = false;
+  #sightings = 0;
   /** When the last blindness ended: silence before does not count. */
   #sightAt = -Infinity;
 
@@ -127,6 +128,11 @@ export class NodeMonitor {
     return this.#ready === 0 && this.#known.size > 0;
   }
 
+  /** How many times a node became ready while no other was. Whoever looks less often than nodes change sees it too. */
+  get sightings(): number {
+    return this.#sightings;
+  }
+
   /** For how long the node was not heard while it could have been. */
   silentMs(name: string, at: number): number {
     if (this.blind) this.#wasBlind = true;
@@ -175,6 +181,7 @@ export class NodeMonitor {
     if (ready) {
       zone.ready += by;
       this.#ready += by;
+      if (by === 1 && this.#ready === 1) this.#sightings += 1;
     } else zone.notReady += by;
     if (sizeOf(zone) === 0) this.#zones.delete(name);
   }
