@@ -146,11 +146,16 @@ export class Sweeper {
     this.#client = client;
   }
 
-  /** From now on, until it is closed; the first time soon. */
+  /** From now on, until it is left out again; the first time soon. */
   add(delayed: DelayedKeys): void {
     if (this.#closed || this.#swept.has(delayed)) return;
     this.#swept.add(delayed);
     if (!this.#sweeping) this.#sweepIn(0);
+  }
+
+  /** Nobody works the queue here any more: whoever does sweeps it. */
+  leaveOut(delayed: DelayedKeys): void {
+    this.#swept.delete(delayed);
   }
 
   async close(): Promise<void> {
@@ -173,6 +178,7 @@ export class Sweeper {
   }
 
   async #sweep(all: readonly DelayedKeys[]): Promise<void> {
+    if (all.length === 0) return;
     const sets = all.map(({ set }) => set);
     const overdue = (await this.#client.eval(
       OVERDUE,
@@ -183,7 +189,7 @@ export class Sweeper {
     )) as string[][];
     for (const [index, delayed] of all.entries()) {
       const keys = overdue[index] ?? [];
-      if (keys.length > 0) await delayed.takeOver(keys);
+      if (keys.length > 0 && this.#swept.has(delayed)) await delayed.takeOver(keys);
     }
   }
 }

@@ -205,6 +205,7 @@ export class BullWorkQueue implements WorkQueue {
           lane.workers -= 1;
           if (lane.workers > 0) return;
           // What waits is for whoever works it next.
+          this.#sweeper.leaveOut(lane.delayed);
           lane.asked = undefined;
           lane.resync.clear();
           lane.metrics.forgetWaiting();

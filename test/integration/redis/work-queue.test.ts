@@ -236,6 +236,25 @@ describe('BullWorkQueue on a real server', () => {
   );
 
   it(
+    'leaves the later passes of a queue that it works no more to whoever does',
+    onRedis(async (redis, queue) => {
+      const given = queue.work(QUEUE, 1, async () => ({}));
+      await given.close();
+      const runs = new Counter();
+      queue.work('controllers.b', 1, async (key) => {
+        runs.hit(key);
+        return {};
+      });
+      // Both lost their process; they are looked at together, the first first.
+      for (const name of [QUEUE, 'controllers.b'])
+        await redis.client.zadd(`{plumb:test}:queue:${name}:later`, 1, 'overdue');
+      await runs.reach('overdue', 1);
+      assert.equal(await redis.client.zcard(`{plumb:test}:queue:${QUEUE}:later`), 1);
+      assert.equal((await waiting(redis)).length, 0);
+    }),
+  );
+
+  it(
     'works on after cut connections and forgotten scripts',
     onRedis(async (redis, queue) => {
       const runs = new Counter();
