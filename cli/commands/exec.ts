@@ -36,7 +36,7 @@ export async function exec(word: string, command: readonly string[], options: Ex
   const read = execFrameReader((channel, payload) => {
     if (channel === EXEC_CHANNEL.stdout) output.stdout.write(payload);
     else if (channel === EXEC_CHANNEL.stderr) output.stderr.write(payload);
-    else if (channel === EXEC_CHANNEL.result) result = ExecResult.parse(JSON.parse(payload.toString('utf8')));
+    else if (channel === EXEC_CHANNEL.result) result = readExecResult(payload);
   });
   const sendSize = (): void => {
     socket.write(
@@ -77,7 +77,7 @@ export async function exec(word: string, command: readonly string[], options: Ex
           read(chunk);
           if (result) resolve();
         } catch (error) {
-          reject(error instanceof RangeError ? outOfStep(error) : asError(error));
+          reject(error instanceof RangeError ? outOfStep(error.message) : asError(error));
         }
       });
       socket.once('error', reject);
@@ -104,8 +104,21 @@ export async function exec(word: string, command: readonly string[], options: Ex
   process.exitCode = result.exitCode;
 }
 
-function outOfStep(cause: RangeError): CliFailure {
-  return new CliFailure(1, `the connection to the node is out of step: ${cause.message}`);
+/** What the node says of the command's end; CliFailure where that is no such thing. */
+export function readExecResult(payload: Buffer): ExecResult {
+  let told: unknown;
+  try {
+    told = JSON.parse(payload.toString('utf8'));
+  } catch {
+    throw outOfStep('the end of the command is no JSON');
+  }
+  const result = ExecResult.safeParse(told);
+  if (!result.success) throw outOfStep('the end of the command tells no exit code');
+  return result.data;
+}
+
+function outOfStep(why: string): CliFailure {
+  return new CliFailure(1, `the connection to the node is out of step: ${why}`);
 }
 
 /** Undone by `setRawMode(false)`, and by Node when the process ends. */

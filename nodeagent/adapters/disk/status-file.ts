@@ -16,10 +16,10 @@ export function statusFile(path: string, bootID: string): StatusDisk {
     async load() {
       const text = await readIfThere(path);
       try {
-        const written = JSON.parse(text ?? '[]') as Written | Written['statuses'];
+        const written = JSON.parse(text ?? '[]') as Partial<Written> | readonly unknown[];
         // Older agents wrote the statuses alone.
-        if ('bootID' in written) return { statuses: new Map(written.statuses), rebooted: written.bootID !== bootID };
-        return { statuses: new Map(written), rebooted: false };
+        if ('bootID' in written) return { statuses: statusesOf(written.statuses), rebooted: written.bootID !== bootID };
+        return { statuses: statusesOf(written), rebooted: false };
       } catch {
         return { statuses: new Map(), rebooted: false };
       }
@@ -31,4 +31,15 @@ export function statusFile(path: string, bootID: string): StatusDisk {
       await rename(`${path}.new`, path);
     },
   };
+}
+
+/** What is one of what was written: a file that was cut, or written by another hand, costs its own entries alone. */
+function statusesOf(entries: unknown): ReadonlyMap<string, PodStatus> {
+  return new Map(Array.isArray(entries) ? entries.filter(isEntry) : []);
+}
+
+function isEntry(entry: unknown): entry is readonly [string, PodStatus] {
+  if (!Array.isArray(entry)) return false;
+  const [uid, status] = entry as readonly unknown[];
+  return typeof uid === 'string' && typeof status === 'object' && status !== null && 'phase' in status;
 }

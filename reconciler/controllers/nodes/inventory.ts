@@ -22,6 +22,11 @@ const Named = z.object({
   kind: z.string(),
   metadata: z.object({ name: z.string(), namespace: z.string().optional() }),
 });
+const Whole = z.object({
+  info: z.unknown(),
+  objects: z.array(z.unknown()).catch([]),
+  pods: z.array(z.unknown()).catch([]),
+});
 /** Claims and keys kept of one node. */
 const MOST = 100_000;
 const LONGEST_KEY = 600;
@@ -45,15 +50,17 @@ export class InventoryReader {
 
   /** The answer of an agent that knows no lines yet: one object with everything. */
   takeWhole(text: string): void {
-    let whole: { readonly info?: unknown; readonly objects?: unknown; readonly pods?: unknown };
+    let read;
     try {
-      whole = JSON.parse(text) as typeof whole;
+      read = Whole.safeParse(JSON.parse(text));
     } catch (cause) {
       throw new RetryableError('AgentFailed', "the agent's inventory cannot be read", { cause });
     }
-    this.#line({ info: whole.info });
-    for (const object of Array.isArray(whole.objects) ? (whole.objects as unknown[]) : []) this.#line({ object });
-    for (const pod of Array.isArray(whole.pods) ? (whole.pods as unknown[]) : []) this.#line({ pod });
+    if (!read.success) throw new RetryableError('AgentFailed', "the agent's inventory is none");
+    const { info, objects, pods } = read.data;
+    this.#line({ info });
+    for (const object of objects) this.#line({ object });
+    for (const pod of pods) this.#line({ pod });
     this.#ended = true;
   }
 
