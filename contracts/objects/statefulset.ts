@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
 import { PodTemplateSpec } from './pod.ts';
 import { LabelSelector } from './selectors.ts';
-import { DnsLabel, int32, IntOrPercent, object, Seconds, unset } from './schema.ts';
+import { Annotations, atomic, DnsLabel, int32, IntOrPercent, Labels, object, Seconds, unset } from './schema.ts';
+import { PersistentVolumeClaimSpec } from './storage.ts';
 
 const RollingUpdate = object({
   /** Pods whose place (ordinal less the first) is lower keep the revision they have. */
@@ -29,22 +30,42 @@ const ClaimRetention = object({
   whenScaled: unset('', Retention.default('Retain')),
 });
 
-export const StatefulSetSpec = object(
+/** Of the claims that each pod has: its name is that of the volume in the pod. */
+export const VolumeClaimTemplate = object(
   {
-    replicas: int32(0).default(1),
-    selector: LabelSelector,
-    template: PodTemplateSpec,
-    /** The headless Service that its pods have their names in; `subdomain` of each pod. */
-    serviceName: unset('', DnsLabel.optional()),
-    podManagementPolicy: unset('', z.enum(['OrderedReady', 'Parallel']).default('OrderedReady')),
-    updateStrategy: z.preprocess(withStrategyType, Strategy).prefault({ type: 'RollingUpdate' }),
-    minReadySeconds: Seconds.default(0),
-    revisionHistoryLimit: int32(0).default(10),
-    persistentVolumeClaimRetentionPolicy: ClaimRetention.prefault({}),
-    ordinals: object({ start: int32(0).default(0) }).prefault({}),
+    apiVersion: z.literal('v1').optional(),
+    kind: z.literal('PersistentVolumeClaim').optional(),
+    metadata: object(
+      { name: DnsLabel, labels: Labels.optional(), annotations: Annotations.optional() },
+      {
+        namespace: 'anything',
+        creationTimestamp: 'anything',
+        generateName: [''],
+        ownerReferences: [[]],
+        finalizers: [[]],
+      },
+    ),
+    spec: PersistentVolumeClaimSpec,
   },
-  { volumeClaimTemplates: [[]] },
+  { status: 'anything' },
 );
+export type VolumeClaimTemplate = z.infer<typeof VolumeClaimTemplate>;
+
+export const StatefulSetSpec = object({
+  replicas: int32(0).default(1),
+  selector: LabelSelector,
+  template: PodTemplateSpec,
+  /** The headless Service that its pods have their names in; `subdomain` of each pod. */
+  serviceName: unset('', DnsLabel.optional()),
+  podManagementPolicy: unset('', z.enum(['OrderedReady', 'Parallel']).default('OrderedReady')),
+  updateStrategy: z.preprocess(withStrategyType, Strategy).prefault({ type: 'RollingUpdate' }),
+  minReadySeconds: Seconds.default(0),
+  revisionHistoryLimit: int32(0).default(10),
+  persistentVolumeClaimRetentionPolicy: ClaimRetention.prefault({}),
+  ordinals: object({ start: int32(0).default(0) }).prefault({}),
+  /** Claims that each pod has of its own, and finds again after it was made anew. */
+  volumeClaimTemplates: atomic(z.array(VolumeClaimTemplate)).optional(),
+});
 export type StatefulSetSpec = z.infer<typeof StatefulSetSpec>;
 
 export interface StatefulSetStatus {

@@ -6,6 +6,7 @@ import {
   parseKey,
   type ObjectKey,
   type StoredPod,
+  type StoredStatefulSet,
 } from '../../contracts/objects/index.ts';
 import type { Decision } from '../core/step.ts';
 import { planStatefulSet } from '../core/workloads/statefulset.ts';
@@ -28,6 +29,7 @@ function decide(key: ObjectKey, { view, now }: PassContext): Decision {
     ],
     revisionNamed: (revision) => view.get(objectKey('ControllerRevision', namespace, revision)),
     held: heldOrdinals(set, view.list('Node')),
+    claimNamed: (claim) => view.get(objectKey('PersistentVolumeClaim', namespace, claim)),
     nameTaken: (pod) => view.get(objectKey('Pod', namespace, pod)) !== undefined,
     now,
   });
@@ -40,6 +42,12 @@ function inTheWayOf({ metadata: { name, namespace } }: StoredPod, view: StoreVie
   return key !== undefined && view.get(key) ? [key] : [];
 }
 
+function hasClaim({ spec, metadata }: StoredStatefulSet, claim: string): boolean {
+  return (spec.volumeClaimTemplates ?? []).some((template) =>
+    claim.startsWith(`${template.metadata.name}-${metadata.name}-`),
+  );
+}
+
 export const statefulSetController: Controller = {
   name: 'statefulset-controller',
   kind: 'StatefulSet',
@@ -48,6 +56,14 @@ export const statefulSetController: Controller = {
       ...new Set([...controllerKeys('StatefulSet', pod, view), ...(event === 'delete' ? inTheWayOf(pod, view) : [])]),
     ],
     ControllerRevision: (revision, view) => controllerKeys('StatefulSet', revision, view),
+    /** A pod may wait for an earlier claim of its name to be gone; one that is lost is made again. */
+    PersistentVolumeClaim: (claim, view, event) =>
+      event === 'delete'
+        ? view
+            .list('StatefulSet', claim.metadata.namespace)
+            .filter((set) => hasClaim(set, claim.metadata.name))
+            .map(keyOf)
+        : [],
     /** A node that a recovery did not hear has spoken, or was removed. */
     Node: (node, view) =>
       findCondition(node.status?.conditions, PODS_KNOWN) === undefined

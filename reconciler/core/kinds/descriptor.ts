@@ -114,6 +114,8 @@ export interface PodTemplateFacet<K extends Kind> {
   /** Where metadata and spec of the pod are; empty for a kind that is the pod. */
   readonly path: FieldPath;
   of(object: ObjectsByKind[K]): PodTemplateSpec;
+  /** Names of volumes that its controller adds to each pod, where it adds some. */
+  addedVolumes?(object: ObjectsByKind[K]): readonly string[];
   /** How it replaces pods of earlier templates, where it does: a forecast tells of updates that would stand still. */
   readonly rollout: 'none' | Rollout<K>;
   /**

@@ -8,5 +8,10 @@ export function podTemplateOf(object: KubeObject): PodTemplate | undefined {
   const { podTemplate } = descriptorOf(object.kind);
   if (podTemplate === 'none') return undefined;
   const { metadata, spec } = podTemplate.of(object);
-  return { spec, path: [...podTemplate.path, 'spec'], labels: metadata.labels ?? {} };
+  return {
+    spec,
+    path: [...podTemplate.path, 'spec'],
+    labels: metadata.labels ?? {},
+    ...(podTemplate.addedVolumes && { addedVolumes: podTemplate.addedVolumes(object) }),
+  };
 }

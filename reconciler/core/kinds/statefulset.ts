@@ -1,9 +1,9 @@
 /** StatefulSet: keeps pods that have names of their own, in order. */
 import { KINDS, type PodTemplateSpec, type StatefulSet } from '../../../contracts/objects/index.ts';
+import { readKey } from '../../../contracts/objects/own-key.ts';
 import { neverChanges } from '../diff/fixed-fields.ts';
 import { statefulSetHealth } from '../health/statefulset.ts';
 import { checkStatefulSet } from '../manifests/checks/check-statefulset.ts';
-import { readKey } from '../../../contracts/objects/own-key.ts';
 import { REVISION_LABEL } from '../workloads/revision-history.ts';
 import { filledFor, ordinalOf } from '../workloads/stateful-pod.ts';
 import { templateHash } from '../workloads/template.ts';
@@ -26,7 +26,12 @@ export const STATEFUL_SET: KindDescriptor<'StatefulSet'> = {
   check: { object: checkStatefulSet },
   compared: 'none',
   // A new pod comes when the old one of its ordinal has gone: none stands beside another.
-  podTemplate: { ...TEMPLATE, rollout: 'none', makes: { filled: filledForPlace, most: () => Infinity, placeOf } },
+  podTemplate: {
+    ...TEMPLATE,
+    addedVolumes: ({ spec }) => (spec.volumeClaimTemplates ?? []).map(({ metadata }) => metadata.name),
+    rollout: 'none',
+    makes: { filled: filledForPlace, most: () => Infinity, placeOf },
+  },
   references: referencesOfTemplate,
   owns: ['ControllerRevision', 'Pod'],
   summary: 'none',
@@ -39,6 +44,7 @@ export const STATEFUL_SET: KindDescriptor<'StatefulSet'> = {
     neverChanges('spec', 'selector'),
     neverChanges('spec', 'serviceName'),
     neverChanges('spec', 'podManagementPolicy'),
+    neverChanges('spec', 'volumeClaimTemplates'),
   ],
   sealed: [],
   reach: 'none',

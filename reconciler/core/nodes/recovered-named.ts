@@ -4,6 +4,7 @@
  */
 import type {
   ControllerRevision,
+  PersistentVolumeClaim,
   PodTemplateSpec,
   Stored,
   StoredOf,
@@ -13,6 +14,7 @@ import type { PodClaim } from '../../../contracts/agent/index.ts';
 import { descriptorOf } from '../kinds/index.ts';
 import { revisionWith } from '../workloads/revision-history.ts';
 import { ordinalOf, revisionOf } from '../workloads/stateful-pod.ts';
+import { claimOf } from '../workloads/statefulset-claims.ts';
 import { templateHash } from '../workloads/template.ts';
 import { HEARD_ORDINALS_ANNOTATION, rangesText } from '../workloads/unheard.ts';
 
@@ -68,6 +70,18 @@ export function recoveredStatefulSet(
       },
     }),
   };
+}
+
+/** Claims of the pods, as their controller made them: pods find them again by name. */
+export function claimsOfPods(
+  set: StoredOf<'StatefulSet'>,
+  pods: readonly StoredPod[],
+): readonly PersistentVolumeClaim[] {
+  const templates = set.spec.volumeClaimTemplates ?? [];
+  return pods.flatMap(({ metadata }) => {
+    const ordinal = ordinalOf(set, metadata.name);
+    return ordinal === undefined ? [] : templates.map((template) => claimOf(set, template, ordinal));
+  });
 }
 
 /**

@@ -30,7 +30,7 @@ import { HASH_LABEL, podMeta, replicaSetWith, sameTemplate, templateHash } from 
 import { UNHEARD_ANNOTATION } from '../workloads/unheard.ts';
 import { boundedPodStatus, boundedTime, type KnownNode } from './bounded-report.ts';
 import { digest } from './fingerprint.ts';
-import { asEnding, earlierRevisions, placesFound, recoveredStatefulSet } from './recovered-named.ts';
+import { asEnding, claimsOfPods, earlierRevisions, placesFound, recoveredStatefulSet } from './recovered-named.ts';
 import { scaleFound } from './recovered-scale.ts';
 
 /** What one node that answered says. */
@@ -187,9 +187,10 @@ export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
       );
       const all = [...own, ...unknown];
       if (owner.kind === 'ReplicaSet') objects.push(withUnheard(owner, owner.spec.replicas - active(own), input));
-      else if (owner.kind === 'StatefulSet')
+      else if (owner.kind === 'StatefulSet') {
         objects.push(recoveredStatefulSet(owner, all, revisions, input.silent.length > 0));
-      else objects.push(owner);
+        sets.push(...claimsOfPods(owner, all).map((claim) => made(claim, input)));
+      } else objects.push(owner);
       sets.push(...revisions.map((revision) => made(revision, input)));
       pods.push(...all);
       continue;

@@ -8,6 +8,8 @@ import type {
   StatefulSet,
   StoredPod,
   StoredStatefulSet,
+  Volume,
+  VolumeClaimTemplate,
 } from '../../../contracts/objects/index.ts';
 import { readKey } from '../../../contracts/objects/own-key.ts';
 import { controllerRef } from './owners.ts';
@@ -38,6 +40,10 @@ export interface Member {
 
 export function podName(set: StatefulSet, ordinal: number): string {
   return `${set.metadata.name}-${ordinal}`;
+}
+
+export function claimName(set: StatefulSet, { metadata }: VolumeClaimTemplate, ordinal: number): string {
+  return `${metadata.name}-${podName(set, ordinal)}`;
 }
 
 /** Undefined for a name that no pod of the StatefulSet has. */
@@ -74,7 +80,12 @@ export function identityLabels(set: StatefulSet, ordinal: number): Readonly<Reco
 
 /** The template as it is in the pod of an ordinal, under the name of its revision. */
 export function filledFor(set: StatefulSet, { name, template }: Revision, ordinal: number): PodTemplateSpec {
-  const { serviceName } = set.spec;
+  const { serviceName, volumeClaimTemplates = [] } = set.spec;
+  const claimed = volumeClaimTemplates.map((claim): Volume => ({
+    name: claim.metadata.name,
+    persistentVolumeClaim: { claimName: claimName(set, claim, ordinal), readOnly: false },
+  }));
+  const others = (template.spec.volumes ?? []).filter((volume) => !claimed.some((one) => one.name === volume.name));
   return {
     metadata: {
       ...template.metadata,
@@ -84,6 +95,7 @@ export function filledFor(set: StatefulSet, { name, template }: Revision, ordina
       ...template.spec,
       hostname: podName(set, ordinal),
       ...(serviceName !== undefined && { subdomain: serviceName }),
+      ...(claimed.length > 0 && { volumes: [...claimed, ...others] }),
     },
   };
 }

@@ -24,6 +24,7 @@ import { planHistory, revisionTemplate, truncateHistory, type History } from './
 import { share } from './rollout-numbers.ts';
 import { firstOrdinal, identityLabels, isWanted, ordinalOf, podName, revisionOf, statefulPod } from './stateful-pod.ts';
 import type { Member, Revision, Revisions } from './stateful-pod.ts';
+import { planClaims, type ClaimLookup } from './statefulset-claims.ts';
 import { statefulSetStatus } from './statefulset-status.ts';
 import { HEARD_ORDINALS_ANNOTATION, withHeard, type HeldOrdinals } from './unheard.ts';
 
@@ -38,6 +39,8 @@ export interface StatefulSetInput {
   readonly now: Date;
   /** Pods that may run on nodes which were not heard since the store was lost; none when absent. */
   readonly held?: HeldOrdinals | undefined;
+  /** Any claim of the namespace, by name. */
+  readonly claimNamed: ClaimLookup;
   /** Whether a pod of that name exists in the namespace. */
   readonly nameTaken: (name: string) => boolean;
 }
@@ -169,7 +172,9 @@ function partitionOf({ updateStrategy }: StatefulSetSpec): number {
   return updateStrategy.type === 'RollingUpdate' ? updateStrategy.rollingUpdate.partition : 0;
 }
 
-type PassInput = Pick<StatefulSetInput, 'set' | 'now' | 'held' | 'nameTaken'> & { readonly revisions: Revisions };
+type PassInput = Pick<StatefulSetInput, 'set' | 'now' | 'held' | 'nameTaken' | 'claimNamed'> & {
+  readonly revisions: Revisions;
+};
 
 /** What is done with the pods in one pass. */
 class Pass {
@@ -209,6 +214,7 @@ class Pass {
         missing += 1;
         if (this.#make(ordinal)) made += 1;
       } else if (isFinished(pod)) this.#replace(pod);
+      else if (!isTerminating(pod)) this.#claim(ordinal, pod);
       if (this.#isOrdered && (!pod || !this.#isAvailable(pod))) return false;
     }
     return true;
@@ -218,6 +224,7 @@ class Pass {
   #scaleDown(): boolean {
     // How many pods there are to be may be known only when all have been heard.
     if (this.#input.held) return this.#condemned.length === 0;
+    for (const { ordinal, pod } of this.#condemned) this.#claim(ordinal, pod);
     const firstUnavailable = this.#condemned.find(({ pod }) => !this.#isAvailable(pod));
     for (const one of this.#condemned.toReversed()) {
       if (!this.#isOrdered) {
@@ -280,6 +287,7 @@ class Pass {
       );
       return false;
     }
+    if (!this.#claim(ordinal, undefined)) return false;
     const isBelow = ordinal < firstOrdinal(set) + partitionOf(set.spec);
     this.#steps.push({
       do: 'create',
@@ -287,6 +295,14 @@ class Pass {
     });
     this.#tell('Normal', 'SuccessfulCreate', `create Pod ${name} in StatefulSet ${set.metadata.name} successful`);
     return true;
+  }
+
+  /** Sees to the claims of an ordinal; whether a pod may use them. */
+  #claim(ordinal: number, pod: StoredPod | undefined): boolean {
+    const { set, claimNamed } = this.#input;
+    const { steps, areReady } = planClaims(set, ordinal, pod, claimNamed);
+    this.#steps.push(...steps);
+    return areReady;
   }
 
   /** A pod that ended goes, so that its name is free; one that its node has just refused a while later. */

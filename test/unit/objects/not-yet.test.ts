@@ -38,7 +38,18 @@ const MANIFESTS: Partial<Record<Kind, object>> = {
   },
   Deployment: { spec: { selector, template } },
   ReplicaSet: { spec: { selector, template } },
-  StatefulSet: { spec: { selector, template } },
+  StatefulSet: {
+    spec: {
+      selector,
+      template,
+      volumeClaimTemplates: [
+        {
+          metadata: { name: 'a' },
+          spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+        },
+      ],
+    },
+  },
   Service: { spec: { type: 'NodePort', ports: [{ port: 80 }] } },
   PodGroup: { spec: { minMember: 1 } },
   KubeSchedulerConfiguration: { profiles: [{ plugins: { score: { disabled: [{ name: 'NodeAffinity' }] } } }] },

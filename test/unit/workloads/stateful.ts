@@ -17,7 +17,17 @@ export function statefulSet(spec: object = {}, image = 'db:v1'): StatefulSet {
   });
 }
 
-export function templateOf(image: string): object {
+/** Fields of one whose pods keep data. */
+export const CLAIMED = {
+  volumeClaimTemplates: [
+    {
+      metadata: { name: 'data', labels: { tier: 'data' } },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+    },
+  ],
+};
+
+function templateOf(image: string): object {
   return { metadata: { labels: { app: 'db' } }, spec: { containers: [{ name: 'db', image }] } };
 }
 

@@ -23,7 +23,7 @@ export function checkPod(template: PodTemplate, context: CheckContext): void {
       );
     },
   );
-  const volumes = new Set((spec.volumes ?? []).map((v) => v.name));
+  const volumes = new Set([...(spec.volumes ?? []).map((v) => v.name), ...(template.addedVolumes ?? [])]);
   const names = new Set(containers.map(({ container }) => container.name));
   for (const placed of containers) checkContainer(placed, { volumes, containers: names }, spec, context);
   if (spec.dnsPolicy === 'None')

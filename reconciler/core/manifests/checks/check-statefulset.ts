@@ -1,7 +1,7 @@
 /** StatefulSet. Source: Kubernetes pkg/apis/apps/validation (ValidateStatefulSetSpec), and what its pods' names may be. */
 import { DnsLabel } from '../../../../contracts/objects/schema.ts';
 import type { StatefulSet } from '../../../../contracts/objects/index.ts';
-import type { CheckContext } from './context.ts';
+import { eachDuplicate, type CheckContext } from './context.ts';
 import { checkTemplate } from './check-workloads.ts';
 
 /** Names of its pods and of its revisions are host names and label values. */
@@ -12,6 +12,18 @@ const REVISION_SUFFIX = 11;
 export function checkStatefulSet(object: StatefulSet, context: CheckContext): void {
   checkTemplate(object, context);
   checkName(object, context);
+  eachDuplicate(
+    (object.spec.volumeClaimTemplates ?? []).map(({ metadata }, i) => ({ name: metadata.name, i })),
+    ({ name }) => name,
+    ({ i }, name) => {
+      context.error(
+        'DuplicateName',
+        ['spec', 'volumeClaimTemplates', i, 'metadata', 'name'],
+        `${name} is the name of another claim template`,
+        'choose another one: claims are named after it',
+      );
+    },
+  );
   const { updateStrategy } = object.spec;
   if (updateStrategy.type !== 'RollingUpdate') return;
   const { maxUnavailable } = updateStrategy.rollingUpdate;
