@@ -1,5 +1,6 @@
 /** The commands about a running cluster and its machines. */
 import type { Command } from 'commander';
+import type { DeletePodOptions } from './commands/get.ts';
 import type { NodeAddOptions } from './commands/node-add.ts';
 import type { NodeCleanOptions } from './commands/node-clean.ts';
 import { outputOption, wholeNumber } from './print/format.ts';
@@ -150,8 +151,13 @@ export function registerCluster(plumb: Command): void {
     .argument('<pod/name>', 'such as pod/web-5d4f')
     .option('-n, --namespace <name>', 'the namespace', 'default')
     .option('--cascade <way>', 'what becomes of objects that it owns: background, foreground or orphan')
-    .addHelpText('after', '\nExample:\n  plumb delete pod/web-5d4f')
-    .action(async (target: string, options: { namespace: string; cascade?: string }, command: Command) =>
+    .option('--grace-period <seconds>', "how long it may take to end, instead of the pod's own", wholeNumber)
+    .option('--force', 'do not wait for its node to say that it ended: it may go on running there')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  plumb delete pod/web-5d4f\n  plumb delete pod/db-1 --force   # its node is gone for good, and its power is off',
+    )
+    .action(async (target: string, options: Omit<DeletePodOptions, 'home'>, command: Command) =>
       (await import('./commands/get.ts')).deletePod(target, withHome(options, command)),
     );
 

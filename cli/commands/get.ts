@@ -23,7 +23,7 @@ import { type ControlPlaneClient, controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
 import { rowsOf, unheardNodes } from '../print/columns.ts';
 import { printData } from '../print/format.ts';
-import { print, progress } from '../print/terminal.ts';
+import { print, progress, tell } from '../print/terminal.ts';
 import { table } from '../print/table.ts';
 
 export interface GetOptions {
@@ -247,15 +247,39 @@ function propagationOf(cascade: string): string {
   return policy;
 }
 
+export interface DeletePodOptions {
+  readonly home?: string;
+  readonly namespace: string;
+  readonly cascade?: string;
+  /** In place of the pod's own. */
+  readonly gracePeriod?: number;
+  /** Does not wait for the node's word that the pod has ended. */
+  readonly force?: boolean;
+}
+
+const FORCED =
+  'warning: the pod is forgotten without its node having said that it ended: it may go on running there. Where two of it must never run, make sure that it does not (power off, fencing)\n';
+
 /** `plumb delete pod/NAME`. */
-export async function deletePod(
-  word: string,
-  options: { readonly home?: string; readonly namespace: string; readonly cascade?: string },
-): Promise<void> {
+export async function deletePod(word: string, options: DeletePodOptions): Promise<void> {
   const { kind, name } = parseObject(word, 'plumb delete pod/web-5d4f');
   if (kind !== 'Pod')
     throw new CliFailure(2, 'only pods are deleted here', 'remove anything else from its file in Git, commit and push');
-  const query = options.cascade === undefined ? '' : `?propagationPolicy=${propagationOf(options.cascade)}`;
-  await controlPlane(options.home).send('DELETE', objectPath('Pod', options.namespace, name) + query);
-  await print(`pod/${name} is being deleted\n`);
+  const query = new URLSearchParams(
+    options.cascade === undefined ? [] : [['propagationPolicy', propagationOf(options.cascade)]],
+  );
+  const seconds = gracePeriodOf(options);
+  if (seconds !== undefined) query.set('gracePeriodSeconds', String(seconds));
+  if (options.force) tell(FORCED);
+  const path = objectPath('Pod', options.namespace, name);
+  await controlPlane(options.home).send('DELETE', query.size > 0 ? `${path}?${query.toString()}` : path);
+  await print(options.force ? `pod/${name} was deleted by force\n` : `pod/${name} is being deleted\n`);
+}
+
+/** As kubectl: by force none, and none is asked for by force alone; otherwise 0 is read as 1. */
+function gracePeriodOf({ gracePeriod, force }: DeletePodOptions): number | undefined {
+  if (force && gracePeriod !== undefined && gracePeriod > 0)
+    throw new CliFailure(2, '--force waits for nothing', 'leave out --grace-period, or --force');
+  if (force) return 0;
+  return gracePeriod === 0 ? 1 : gracePeriod;
 }

@@ -118,13 +118,19 @@ export function firstBrokenLink(report: ExplainReport): string | undefined {
       report.pods.some(({ phase, node: on }) => phase === 'Terminating' && on === node.name))
   ) {
     const next = report.pods.some(({ phase }) => phase === 'Terminating')
-      ? `; its pods end when it is heard again; if it is gone for good, \`plumb node rm ${node.name} --commit\` and a push let them go`
+      ? `; its pods end when it is heard again; if it is gone for good, \`plumb node rm ${node.name} --commit\` and a push let them go${oneByForce(report.pods, node.name)}`
       : '';
     return `node ${node.name} is not ready: ${node.reason}: ${node.message}${next}`;
   }
   if (pod) return `pod ${pod.name}: ${pod.problem}`;
   if (health && health.health !== 'Healthy') return health.message;
   return undefined;
+}
+
+/** How a person lets one pod of a node go that nobody hears. */
+function oneByForce(pods: ExplainReport['pods'], node: string): string {
+  const [pod] = pods.filter(({ phase, node: on }) => phase === 'Terminating' && on === node);
+  return pod === undefined ? '' : `, and \`plumb delete pod/${pod.name} -n ${pod.namespace} --force\` this one alone`;
 }
 
 export function commitOf({

@@ -70,19 +70,30 @@ function reach(
   return { pod, connection };
 }
 
+/** Source: Kubernetes, meta/v1 DeleteOptions. */
+export interface PodDeletion {
+  readonly propagation?: DeletionPropagation | undefined;
+  /**
+   * Instead of the pod's own grace period. 0: the pod is forgotten at once, without its node's word that it has ended; it
+   * may still run there.
+   */
+  readonly graceSeconds?: number | undefined;
+}
+
 /** Deletes a pod as Kubernetes does: gracefully, and held by its finalizers. ApiError where there is none. */
 export async function deletePod(
   { view, submit }: DeleteAccess,
   namespace: string,
   name: string,
-  propagation: DeletionPropagation | undefined,
+  { propagation, graceSeconds }: PodDeletion,
   signal: AbortSignal,
 ): Promise<void> {
   const key = objectKey('Pod', namespace, name);
   const pod = view.get(key);
   if (!pod) throw notFound(`pods ${JSON.stringify(name)} not found in namespace ${namespace}`);
   const { uid } = pod.metadata;
-  await submit([{ do: 'delete', key, uid, ...(propagation && { propagation }) }], API_USER, signal);
+  const end = graceSeconds === 0 ? { gone: true as const } : graceSeconds !== undefined && { graceSeconds };
+  await submit([{ do: 'delete', key, uid, ...(propagation && { propagation }), ...end }], API_USER, signal);
 }
 
 /** Why the pod is where it is. ApiError where there is no such pod, or nothing to say of it. */

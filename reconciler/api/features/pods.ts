@@ -1,6 +1,7 @@
 /** What a pod has beside its object: its end, its place, its log, and commands in its containers. */
 import { z } from 'zod';
 import { EXEC_UPGRADE } from '../../../contracts/agent/index.ts';
+import { MAX_INT32 } from '../../../contracts/objects/schema.ts';
 import {
   deletePod,
   podExec,
@@ -19,7 +20,10 @@ const EXEC = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/]+)\/exec$/;
 
 const Path = z.object({ namespace: z.string(), name: z.string() });
 /** Source: Kubernetes, meta/v1 DeleteOptions. */
-const DeleteOptions = z.object({ propagationPolicy: z.enum(['Background', 'Foreground', 'Orphan']).optional() });
+const DeleteOptions = z.object({
+  propagationPolicy: z.enum(['Background', 'Foreground', 'Orphan']).optional(),
+  gracePeriodSeconds: z.coerce.number().int().min(0).max(MAX_INT32).optional(),
+});
 const Flag = z.stringbool().default(false);
 const Log = z.object({
   container: z.string().optional(),
@@ -33,8 +37,9 @@ export function pods(needs: PodsNeeds): Feature {
   return ({ app, signalOf, upgrade }) => {
     app.delete(POD, async (request, reply) => {
       const { namespace, name } = read(Path, request.params);
-      const { propagationPolicy } = read(DeleteOptions, request.query);
-      await deletePod(needs, namespace, name, propagationPolicy, signalOf(reply));
+      const { propagationPolicy, gracePeriodSeconds } = read(DeleteOptions, request.query);
+      const options = { propagation: propagationPolicy, graceSeconds: gracePeriodSeconds };
+      await deletePod(needs, namespace, name, options, signalOf(reply));
       return { apiVersion: 'v1', kind: 'Status', status: 'Success' };
     });
     app.get(`${POD}/placement`, (request) => {

@@ -354,6 +354,20 @@ describe('API on a Unix socket', () => {
     assert.equal((await ask('/apis/apps/v1/namespaces/default/deployments/web', 'DELETE')).status, 404);
   });
 
+  it('lets a pod on a node have another grace period, and with none forgets it without the word of its node', async () => {
+    await appliedCommit();
+    await bench.writer.submit([{ do: 'create', object: pod('a', 'node-1') }], 'test', signal);
+    const path = '/api/v1/namespaces/default/pods/a';
+    const seconds = (): number | undefined =>
+      bench.cache.get(objectKey('Pod', 'default', 'a'))?.metadata.deletionGracePeriodSeconds;
+    for (const wrong of ['-1', 'x', '3000000000'])
+      assert.equal((await ask(`${path}?gracePeriodSeconds=${wrong}`, 'DELETE')).status, 400);
+    assert.equal((await ask(`${path}?gracePeriodSeconds=7`, 'DELETE')).status, 200);
+    assert.equal(seconds(), 7);
+    assert.equal((await ask(`${path}?gracePeriodSeconds=0`, 'DELETE')).status, 200);
+    assert.equal(bench.cache.get('pods/default/a'), undefined);
+  });
+
   it('shows which pods should be elsewhere, and evicts them within their budget when told to', async () => {
     await bench.writer.submit(crowd(4), 'test', signal);
     const plan = (
