@@ -8,10 +8,10 @@ import {
   type StoredPersistentVolume,
   type StoredPersistentVolumeClaim,
 } from '../../contracts/objects/index.ts';
-import { podReferences } from '../../contracts/objects/pod-references.ts';
 import type { Decision } from '../core/step.ts';
 import { planClaim } from '../core/volumes/claim.ts';
 import { StorageClasses } from '../core/volumes/class.ts';
+import { claimNames } from '../core/volumes/pod-claims.ts';
 import type { Controller, PassContext, StoreView } from './runtime/controller.ts';
 
 function decide(key: ObjectKey, { view, now }: PassContext): Decision {
@@ -22,8 +22,8 @@ function decide(key: ObjectKey, { view, now }: PassContext): Decision {
     claim,
     volumes: view.list('PersistentVolume'),
     classes: new StorageClasses(view.list('StorageClass')),
-    isUsed: isUsed(claim, view),
-    nodeExists: (node) => view.get(objectKey('Node', undefined, node)) !== undefined,
+    users: usersOf(claim, view),
+    nodeNamed: (node) => view.get(objectKey('Node', undefined, node)),
     now,
   });
 }
@@ -32,18 +32,11 @@ function decide(key: ObjectKey, { view, now }: PassContext): Decision {
  * A pod without a node does not count: a node starts none whose claim is going. Source: Kubernetes,
  * pkg/controller/volume/pvcprotection, podUsesPVC.
  */
-function isUsed({ metadata }: StoredPersistentVolumeClaim, view: StoreView): boolean {
-  if (metadata.deletionTimestamp === undefined) return false;
+function usersOf({ metadata, spec }: StoredPersistentVolumeClaim, view: StoreView): readonly StoredOf<'Pod'>[] {
+  if (metadata.deletionTimestamp === undefined && spec.volumeName !== undefined) return [];
   return view
     .list('Pod', metadata.namespace)
-    .some((pod) => pod.spec.nodeName !== undefined && claimsOf(pod).includes(metadata.name));
-}
-
-function claimsOf({ metadata, spec }: StoredOf<'Pod'>): readonly string[] {
-  if (spec.volumes === undefined) return [];
-  return podReferences(spec, metadata.name).flatMap(({ kind, name }) =>
-    kind === 'PersistentVolumeClaim' ? [name] : [],
-  );
+    .filter((pod) => pod.spec.nodeName !== undefined && claimNames(pod).includes(metadata.name));
 }
 
 /** Claims that a change of a volume concerns: its own, those that name it, and while it is free those that wait. */
@@ -76,13 +69,18 @@ export const persistentVolumeClaimController: Controller = {
     PersistentVolume: claimsOfVolume,
     StorageClass: waitingClaims,
     Node: (_node, view, event) => (event === 'delete' ? waitingClaims(_node, view) : []),
-    /** One that is gone may have been the last that kept a claim. */
+    /** One that is gone may have been the last that kept a claim; one on a node may be the first that uses it. */
     Pod: (pod, view, event) =>
-      event === 'delete'
-        ? claimsOf(pod)
+      pod.spec.nodeName === undefined
+        ? []
+        : claimNames(pod)
             .map((name) => objectKey('PersistentVolumeClaim', pod.metadata.namespace, name))
-            .filter((key) => view.get(key)?.metadata.deletionTimestamp !== undefined)
-        : [],
+            .filter((key) => {
+              const claim = view.get(key);
+              return event === 'delete'
+                ? claim?.metadata.deletionTimestamp !== undefined
+                : claim && claim.spec.volumeName === undefined;
+            }),
   },
   decide,
 };

@@ -1,7 +1,9 @@
 /** What a plan to rebalance is made from, as the store has it. */
 import { DEFAULT_SCHEDULER_NAME } from '../../../contracts/objects/index.ts';
 import type { RebalanceInput } from '../../core/scheduling/rebalance.ts';
+import { ClaimPlacement } from '../../core/volumes/placement.ts';
 import type { StoreView } from '../runtime/controller.ts';
+import { volumesView } from '../scheduling/cluster-feed.ts';
 import { profilesOf } from '../scheduling/profiles.ts';
 
 /**
@@ -17,6 +19,7 @@ export function clusterOf(view: StoreView): Pick<RebalanceInput, 'cluster' | 'bu
       services: view.list('Service'),
       namespaces: view.list('Namespace'),
       priorityClasses: view.list('PriorityClass'),
+      volumes: new ClaimPlacement(volumesView(view)),
       profiles,
       seed: DEFAULT_SCHEDULER_NAME,
     },

@@ -1,4 +1,5 @@
 /** The forecast for a plan: what controllers and scheduler would make of it, on a copy of what is live. */
+import { kindOfKey } from '../../../contracts/objects/index.ts';
 import { DESCRIPTORS } from '../../core/kinds/index.ts';
 import type { Plan } from '../../core/diff/index.ts';
 import { SOURCE_ANNOTATION } from '../../core/diff/types.ts';
@@ -55,6 +56,7 @@ export function* forecastOf(
 /** What is placed and where it is, as it is; what placement goes by, as it becomes. */
 function placementView(live: StoreView, becoming: StoreView): PlacementView {
   return {
+    get: (key) => (DESCRIPTORS[kindOfKey(key)].placement === 'state' ? live : becoming).get(key),
     list: (kind, namespace) => (DESCRIPTORS[kind].placement === 'state' ? live : becoming).list(kind, namespace),
     pendingPods: () => live.pendingPods(),
   };

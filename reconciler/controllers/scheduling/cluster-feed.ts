@@ -1,6 +1,7 @@
 /** Keeps the scheduler's {@link ClusterState} and queue at what the store says, change by change. */
 import {
   namespacedName,
+  objectKey,
   type PriorityClass,
   type Stored,
   type StoredPod,
@@ -11,6 +12,8 @@ import type { ClusterState } from '../../core/scheduling/cluster-state.ts';
 import type { SchedulingQueue } from '../../core/scheduling/queue.ts';
 import { canonicalJson } from '../../core/storage/canonical-json.ts';
 import { isFinished, isTerminating } from '../../core/workloads/pod-state.ts';
+import { StorageClasses } from '../../core/volumes/class.ts';
+import { ClaimPlacement, type VolumesView } from '../../core/volumes/placement.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 import type { StoreView } from '../runtime/controller.ts';
 
@@ -24,7 +27,7 @@ export interface Feed {
 }
 
 /** What of the store's view is read. */
-export type PlacementView = Pick<StoreView, 'list' | 'pendingPods'>;
+export type PlacementView = Pick<StoreView, 'get' | 'list' | 'pendingPods'>;
 
 /** Takes in everything that the view holds. */
 export function fill(feed: Feed, view: PlacementView): void {
@@ -33,6 +36,7 @@ export function fill(feed: Feed, view: PlacementView): void {
 
 /** As {@link fill}, of the view as it is when the work begins. */
 export function* filling(feed: Feed, view: PlacementView): Paced<void> {
+  feed.cluster.volumes = new ClaimPlacement(volumesView(view));
   const objects = KINDS.map((kind): readonly Stored[] => view.list(kind));
   for (const namespace of namespacesOf(view.list('Service')))
     feed.cluster.setServices(namespace, view.list('Service', namespace));
@@ -73,6 +77,10 @@ export function take(
       return;
     case 'PodGroup':
       return cluster.setPodGroup(namespacedName(object), type === 'delete' ? undefined : object.spec);
+    case 'PersistentVolume':
+    case 'PersistentVolumeClaim':
+    case 'StorageClass':
+      return cluster.volumesChanged();
     case 'PriorityClass':
       cluster.priorityClasses = new Map(
         view.list('PriorityClass').map((known): [string, PriorityClass] => [known.metadata.name, known]),
@@ -81,6 +89,19 @@ export function take(
       return;
     default:
   }
+}
+
+/** What there is of volumes, read from the view when it is asked for. */
+export function volumesView(view: Pick<StoreView, 'get' | 'list'>): VolumesView {
+  return {
+    claim: (namespace, name) => view.get(objectKey('PersistentVolumeClaim', namespace, name)),
+    volumes: () => view.list('PersistentVolume'),
+    node: (name) => view.get(objectKey('Node', undefined, name)),
+    pod: (namespace, name) => view.get(objectKey('Pod', namespace, name)),
+    classes: () => new StorageClasses(view.list('StorageClass')),
+    placedPods: (namespace) =>
+      view.list('Pod', namespace).filter((pod) => pod.spec.nodeName !== undefined && !isFinished(pod)),
+  };
 }
 
 function takePod({ cluster, queue }: Feed, pod: StoredPod): void {

@@ -10,4 +10,7 @@ export type ClusterEvent =
   /** A pod left: it was deleted, or ended. `leaving`: it only began to terminate, and has its room still. */
   | { readonly type: 'PodDelete'; readonly shape: PodShape; readonly node: number; readonly leaving?: true }
   /** Anything else that plugins look at. Of nodes, that one went, and its pods with it; of the others, any change. */
-  | { readonly type: 'Other'; readonly kind: 'Node' | 'Service' | 'Namespace' | 'PodDisruptionBudget' | 'PodGroup' };
+  | {
+      readonly type: 'Other';
+      readonly kind: 'Node' | 'Service' | 'Namespace' | 'PodDisruptionBudget' | 'PodGroup' | 'Volume';
+    };

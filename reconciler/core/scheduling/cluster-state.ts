@@ -116,6 +116,8 @@ export class ClusterState {
   #journalStart = 0;
   #changes = 0;
   #topology = 0;
+  /** When what there is of volumes changed last, on the scale of {@link topology}. */
+  #volumesChange = 0;
   /** By seed; there are as many as there are users of {@link ties}. */
   readonly #mixed = new Map<number, { readonly topology: number; readonly ties: Uint32Array }>();
   #advised: { readonly topology: number; readonly found: boolean } | undefined;
@@ -137,8 +139,9 @@ export class ClusterState {
     return this.#topology;
   }
   /** The same for what was derived for one shape. Changes, too, when nodes get or lose an image that its pods run. */
-  topologyFor({ images }: PodShape): number {
-    return Math.max(this.#topology, this.#images.changedAt(images));
+  topologyFor({ images, claims }: PodShape): number {
+    const volumes = claims.length === 0 ? 0 : this.#volumesChange;
+    return Math.max(this.#topology, this.#images.changedAt(images), volumes);
   }
   /** Node numbers, one of each zone in turn, each zone's by name. */
   zoneFairOrder(): readonly number[] {
@@ -417,6 +420,12 @@ export class ClusterState {
     if (spec) this.podGroups.set(group, spec);
     else this.podGroups.delete(group);
     this.#tell({ type: 'Other', kind: 'PodGroup' });
+  }
+
+  /** Claims, volumes or classes changed: what is known of pods that use some is asked anew. */
+  volumesChanged(): void {
+    this.#volumesChange = ++this.#changes;
+    this.#tell({ type: 'Other', kind: 'Volume' });
   }
 
   /** Calls with each event that may help a pod without a node. The result ends that. */

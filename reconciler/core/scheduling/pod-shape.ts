@@ -13,6 +13,7 @@ import {
   type PodSpec,
   type TopologySpreadConstraint,
 } from '../../../contracts/objects/index.ts';
+import { claimNames } from '../volumes/pod-claims.ts';
 import { controllerOf } from '../workloads/owners.ts';
 import { isTerminating } from '../workloads/pod-state.ts';
 import { hostPortsOf, type HostPort } from '../../../contracts/objects/host-ports.ts';
@@ -61,6 +62,8 @@ export interface PodShape {
   readonly images: readonly string[];
   readonly affinity: Affinity | undefined;
   readonly spread: readonly TopologySpreadConstraint[];
+  /** Names of the claims that its pods use; of one that is made with a pod, that pod is alone in its shape. */
+  readonly claims: readonly string[];
 }
 
 export type { NodeSelectorTerm, PodAffinityTerm };
@@ -106,13 +109,8 @@ function asksOf(spec: PodSpec): string {
   ]);
 }
 
-function keyOfShape(
-  asks: string,
-  { metadata, spec }: Pod,
-  owner: string | undefined,
-  priority: number,
-  terminating: boolean,
-): string {
+function keyOfShape(asks: string, pod: Pod, owner: string | undefined, priority: number, terminating: boolean): string {
+  const { metadata, spec } = pod;
   const { podAffinity, podAntiAffinity } = spec.affinity ?? {};
   return (
     asks +
@@ -127,6 +125,7 @@ function keyOfShape(
       spec.topologySpreadConstraints,
       spec.schedulerName,
       spec.preemptionPolicy,
+      claimNames(pod),
     ])
   );
 }
@@ -158,5 +157,6 @@ function shapeOf(
     images: imagesOf(pod),
     affinity: pod.spec.affinity,
     spread: pod.spec.topologySpreadConstraints ?? [],
+    claims: claimNames(pod),
   };
 }

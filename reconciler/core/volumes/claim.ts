@@ -12,13 +12,16 @@ import {
   parseQuantity,
   readKey,
   withCondition,
+  type Node,
   type PersistentVolumeClaimStatus,
   type StoredPersistentVolume,
   type StoredPersistentVolumeClaim,
+  type StoredPod,
 } from '../../../contracts/objects/index.ts';
 import { equal } from '../fields/json.ts';
 import type { Decision, Step } from '../step.ts';
 import type { StorageClasses } from './class.ts';
+import { isReachable } from './placement.ts';
 import { localVolume } from './local-volume.ts';
 import { matchingVolume, misfit } from './match.ts';
 import {
@@ -36,9 +39,9 @@ export interface ClaimInput {
   readonly claim: StoredPersistentVolumeClaim;
   readonly volumes: readonly StoredPersistentVolume[];
   readonly classes: StorageClasses;
-  /** Whether a pod that has a node uses it. */
-  readonly isUsed: boolean;
-  readonly nodeExists: (name: string) => boolean;
+  /** Pods that have a node and use it. */
+  readonly users: readonly StoredPod[];
+  readonly nodeNamed: (name: string) => Node | undefined;
   readonly now: Date;
 }
 
@@ -73,9 +76,14 @@ function unboundClaim(claim: StoredPersistentVolumeClaim, input: ClaimInput): De
     return waits(claim, input, 'FailedBinding', `volume "${volumeName}" already bound to claim ${namespace}/${name}`);
   }
   const wanted = classes.of(claim);
-  const selected = readKey(claim.metadata.annotations, SELECTED_NODE);
+  // A pod that named its node itself, or whose scheduler's word was lost, has one without it.
+  const selected = readKey(claim.metadata.annotations, SELECTED_NODE) ?? input.users[0]?.spec.nodeName;
+  const node = selected === undefined ? undefined : input.nodeNamed(selected);
   const delayed = wanted?.volumeBindingMode === 'WaitForFirstConsumer' && selected === undefined;
-  const found = matchingVolume(claim, volumes, { keptOnly: delayed });
+  const found = matchingVolume(claim, volumes, {
+    keptOnly: delayed,
+    reachable: (volume) => node === undefined || isReachable(volume, node),
+  });
   if (found) return bind(claim, found, input);
   if (delayed)
     return waits(claim, input, 'WaitForFirstConsumer', 'waiting for first consumer to be created before binding');
@@ -87,7 +95,7 @@ function unboundClaim(claim: StoredPersistentVolumeClaim, input: ClaimInput): De
         'ProvisioningFailed',
         'no volume has the labels that its selector wants, and none is made with labels',
       );
-    if (!input.nodeExists(selected)) {
+    if (!node) {
       const free = withAnnotations(claim, { [SELECTED_NODE]: undefined });
       return waits(free, input, 'ProvisioningFailed', `node ${selected}, which was chosen for it, is gone`);
     }
@@ -255,10 +263,10 @@ function withDefaultClass(claim: StoredPersistentVolumeClaim, { classes }: Claim
  * The claim goes when no pod uses it. Before that it is written on its volume whether what is in it may go with it: then
  * only, whatever becomes of the claim and of what is known of it.
  */
-function endSteps({ claim, volumes, isUsed }: ClaimInput): Step[] {
+function endSteps({ claim, volumes, users }: ClaimInput): Step[] {
   const { metadata, spec } = claim;
   const others = (metadata.finalizers ?? []).filter((name) => name !== CLAIM_PROTECTION);
-  if (isUsed || others.length === metadata.finalizers?.length) return [];
+  if (users.length > 0 || others.length === metadata.finalizers?.length) return [];
   const volume = volumes.find((one) => one.metadata.name === spec.volumeName && isFor(one, claim));
   const isMarked = volume === undefined || readKey(volume.metadata.annotations, DATA_GIVEN_UP) === metadata.uid;
   if (!isMarked && mayDataGo(claim))

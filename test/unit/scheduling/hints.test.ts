@@ -327,6 +327,9 @@ const others: Readonly<Record<OtherKind, (cluster: ClusterState) => void>> = {
   PodGroup: (cluster) => {
     cluster.setPodGroup('default/gang', { minMember: 1 });
   },
+  Volume: (cluster) => {
+    cluster.volumesChanged();
+  },
 };
 
 const spreadByDefault = {

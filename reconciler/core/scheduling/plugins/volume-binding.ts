@@ -4,7 +4,6 @@
  * Source: kube-scheduler, VolumeBinding and VolumeZone.
  */
 import type { Plugin, Reason } from '../framework.ts';
-import { onNode } from './node-state.ts';
 
 export const volumeBinding: Plugin = {
   name: 'VolumeBinding',
@@ -13,11 +12,18 @@ export const volumeBinding: Plugin = {
     const { volumes } = cluster;
     if (!volumes?.concerns(shape)) return undefined;
     const refusal = (node: number): Reason | undefined => volumes.refusal(shape, cluster.node(node));
-    return onNode(
-      (node) => refusal(node) === undefined,
-      (node) => refusal(node) ?? { reason: 'node(s) had volume node affinity conflict', detail: '' },
-    );
+    // What pods elsewhere have counts too, and what was promised to them.
+    return {
+      scope: 'cluster',
+      preemptable: () => false,
+      filter: (node) => refusal(node) === undefined,
+      reasons: (node) => [
+        refusal(node) ?? { reason: "node(s) didn't match PersistentVolume's node affinity", detail: '' },
+      ],
+    };
   },
+  // A pod that leaves may have had what this one waits for, and what it wants may come to be.
+  hint: (event) => event.type !== 'PodAdd' && (event.type !== 'Other' || event.kind === 'Volume'),
   reserve: (pod, nodeName, cluster) => cluster.volumes?.reserve(pod, nodeName),
   unreserve: (pod, nodeName, cluster) => cluster.volumes?.release(pod, nodeName),
   preBind: (pod, nodeName, cluster) => cluster.volumes?.bind(pod, nodeName) ?? [],

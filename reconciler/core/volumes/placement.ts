@@ -1,0 +1,222 @@
+/**
+ * Where pods can have what their claims are, or will be, bound to. Source: kube-scheduler, VolumeBinding and
+ * VolumeRestrictions. Stricter than those in one thing: what a claim for one node at a time (ReadWriteOnce) is bound to
+ * is not had on a second node while a pod has it on the first, whatever kind of volume it is.
+ */
+import {
+  LOCAL_PROVISIONER,
+  readKey,
+  type Node,
+  type PersistentVolume,
+  type StoredPersistentVolume,
+  type StoredPersistentVolumeClaim,
+  type StoredPod,
+} from '../../../contracts/objects/index.ts';
+import { termMatches } from '../../../contracts/objects/node-selector.ts';
+import type { PodShape } from '../scheduling/pod-shape.ts';
+import type { Reason } from '../scheduling/reason.ts';
+import type { VolumePlacement } from '../scheduling/volume-placement.ts';
+import type { Step } from '../step.ts';
+import type { StorageClasses } from './class.ts';
+import { matchingVolume } from './match.ts';
+import { claimNames } from './pod-claims.ts';
+import { homeOf, SELECTED_NODE, withAnnotations } from './names.ts';
+
+/** What there is, as it is at the moment. */
+export interface VolumesView {
+  claim(namespace: string, name: string): StoredPersistentVolumeClaim | undefined;
+  volumes(): readonly StoredPersistentVolume[];
+  classes(): StorageClasses;
+  node(name: string): Node | undefined;
+  pod(namespace: string, name: string): StoredPod | undefined;
+  /** Pods of the namespace that have a node and have not ended. */
+  placedPods(namespace: string): readonly StoredPod[];
+}
+
+const NODE_CONFLICT = "node(s) didn't match PersistentVolume's node affinity";
+const BIND_CONFLICT = "node(s) didn't find available persistent volumes to bind";
+const NO_VOLUME = 'node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)';
+const UNBOUND = 'pod has unbound immediate PersistentVolumeClaims';
+const ONE_POD = 'node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode';
+const ONE_NODE = 'node(s) had no ReadWriteOnce volume that a pod on another node still has';
+
+/** The place of a claim that is not bound yet, since a pod that uses it was given a node. */
+interface Reservation {
+  readonly node: string;
+  /** Absent where one is made for it. */
+  readonly volume: string | undefined;
+  readonly pods: Set<string>;
+}
+
+export class ClaimPlacement implements VolumePlacement {
+  readonly #view: VolumesView;
+  /** By uid of the claim. */
+  readonly #reserved = new Map<string, Reservation>();
+  /** Pods that were given a node which the view may not show yet, by uid. */
+  readonly #assumed = new Map<string, { readonly pod: StoredPod; readonly node: string }>();
+
+  constructor(view: VolumesView) {
+    this.#view = view;
+  }
+
+  concerns({ claims }: PodShape): boolean {
+    return claims.length > 0;
+  }
+
+  refusal(shape: PodShape, node: Node): Reason | undefined {
+    const chosen = new Set<string>();
+    for (const name of shape.claims) {
+      const refusal = this.#refusal(shape.namespace, name, node, chosen);
+      if (refusal) return refusal;
+    }
+    return undefined;
+  }
+
+  reserve(pod: StoredPod, nodeName: string): void {
+    if (claimNames(pod).length === 0) return;
+    this.#assumed.set(pod.metadata.uid, { pod, node: nodeName });
+    const node = this.#view.node(nodeName) ?? { metadata: { name: nodeName } };
+    const chosen = new Set<string>();
+    for (const { key, claim } of this.#unbound(pod)) {
+      const before = this.#reserved.get(key);
+      if (before) before.pods.add(pod.metadata.uid);
+      else {
+        const volume = this.#match(key, claim, node, chosen)?.metadata.name;
+        if (volume !== undefined) chosen.add(volume);
+        this.#reserved.set(key, { node: nodeName, volume, pods: new Set([pod.metadata.uid]) });
+      }
+    }
+  }
+
+  release(pod: StoredPod): void {
+    this.#assumed.delete(pod.metadata.uid);
+    for (const [key, { pods }] of this.#reserved)
+      if (pods.delete(pod.metadata.uid) && pods.size === 0) this.#reserved.delete(key);
+  }
+
+  /** The claim's controller does the rest, also where this write is lost: it finds the pod on its node. */
+  bind(pod: StoredPod, nodeName: string): readonly Step[] {
+    return this.#unbound(pod).flatMap(({ claim }): Step[] =>
+      readKey(claim.metadata.annotations, SELECTED_NODE) === nodeName
+        ? []
+        : [{ do: 'update', object: withAnnotations(claim, { [SELECTED_NODE]: nodeName }) }],
+    );
+  }
+
+  #unbound(pod: StoredPod): readonly { readonly key: string; readonly claim: StoredPersistentVolumeClaim }[] {
+    const namespace = pod.metadata.namespace ?? '';
+    return claimNames(pod).flatMap((name) => {
+      const claim = this.#view.claim(namespace, name);
+      return claim && claim.spec.volumeName === undefined ? [{ key: claim.metadata.uid, claim }] : [];
+    });
+  }
+
+  #refusal(namespace: string, name: string, node: Node, chosen: Set<string>): Reason | undefined {
+    const claim = this.#view.claim(namespace, name);
+    if (!claim) return { reason: `persistentvolumeclaim "${name}" not found`, detail: `claim ${name} is not there` };
+    if (claim.metadata.deletionTimestamp !== undefined)
+      return { reason: `persistentvolumeclaim "${name}" is being deleted`, detail: `claim ${name} is going` };
+    if (claim.status?.phase === 'Lost')
+      return {
+        reason: `persistentvolumeclaim "${name}" bound to non-existent persistentvolume "${claim.spec.volumeName ?? ''}"`,
+        detail: 'its volume is lost',
+      };
+    const { volumeName } = claim.spec;
+    const key = claim.metadata.uid;
+    if (volumeName === undefined) return this.#unboundRefusal(key, claim, node, chosen);
+    const volume = this.#view.volumes().find(({ metadata }) => metadata.name === volumeName);
+    if (!volume) return { reason: NO_VOLUME, detail: `claim ${name} is bound to ${volumeName}, which is gone` };
+    if (!isReachable(volume, node)) {
+      const home = homeOf(volume);
+      return {
+        reason: NODE_CONFLICT,
+        detail: `volume ${volumeName} of claim ${name} is ${home === undefined ? 'elsewhere' : `on node ${home}`}`,
+      };
+    }
+    this.#reserved.delete(key);
+    return this.#inUse(claim, node);
+  }
+
+  #unboundRefusal(
+    key: string,
+    claim: StoredPersistentVolumeClaim,
+    node: Node,
+    chosen: Set<string>,
+  ): Reason | undefined {
+    const { name } = claim.metadata;
+    const wanted = this.#view.classes().of(claim);
+    if (wanted?.volumeBindingMode !== 'WaitForFirstConsumer')
+      return { reason: UNBOUND, detail: `claim ${name} has no volume yet` };
+    const promised = this.#reserved.get(key)?.node ?? readKey(claim.metadata.annotations, SELECTED_NODE);
+    if (promised !== undefined && promised !== node.metadata.name)
+      return { reason: BIND_CONFLICT, detail: `claim ${name} is being bound on node ${promised}` };
+    const found = this.#match(key, claim, node, chosen);
+    if (found) chosen.add(found.metadata.name);
+    else if (wanted.provisioner !== LOCAL_PROVISIONER || claim.spec.selector !== undefined)
+      return { reason: BIND_CONFLICT, detail: `no free volume that claim ${name} could have is there` };
+    return undefined;
+  }
+
+  #match(
+    key: string,
+    claim: StoredPersistentVolumeClaim,
+    node: Pick<Node, 'metadata'>,
+    chosen: ReadonlySet<string>,
+  ): StoredPersistentVolume | undefined {
+    const own = this.#reserved.get(key);
+    const others = new Set([...this.#reserved].flatMap(([other, { volume }]) => (other === key ? [] : [volume])));
+    return matchingVolume(claim, this.#view.volumes(), {
+      reachable: (volume) =>
+        own === undefined ? isReachable(volume, node) : own.volume === undefined || own.volume === volume.metadata.name,
+      taken: ({ metadata }) => chosen.has(metadata.name) || others.has(metadata.name),
+    });
+  }
+
+  #inUse({ metadata, spec }: StoredPersistentVolumeClaim, node: Node): Reason | undefined {
+    const alone = spec.accessModes.includes('ReadWriteOncePod');
+    if (!alone && !isForOneNode(spec.accessModes)) return undefined;
+    const users = this.#usersOf(metadata.namespace ?? '', metadata.name);
+    const [first] = users;
+    if (alone && first)
+      return { reason: ONE_POD, detail: `pod ${first.pod} has claim ${metadata.name}, which is for one pod` };
+    const elsewhere = users.find((user) => user.node !== node.metadata.name);
+    return elsewhere
+      ? {
+          reason: ONE_NODE,
+          detail: `pod ${elsewhere.pod} has claim ${metadata.name} on node ${elsewhere.node}`,
+        }
+      : undefined;
+  }
+
+  #usersOf(namespace: string, claim: string): readonly { readonly pod: string; readonly node: string }[] {
+    const shown = this.#view
+      .placedPods(namespace)
+      .filter((pod) => claimNames(pod).includes(claim))
+      .map(({ metadata, spec }) => ({ pod: metadata.name, node: spec.nodeName ?? '' }));
+    const assumed = [...this.#assumed].flatMap(([uid, { pod, node }]) => {
+      const { name } = pod.metadata;
+      const known = this.#view.pod(pod.metadata.namespace ?? '', name);
+      // It has its node for everybody to see, or is gone.
+      if (known?.metadata.uid !== uid || known.spec.nodeName !== undefined) {
+        this.#assumed.delete(uid);
+        return [];
+      }
+      return pod.metadata.namespace === namespace && claimNames(pod).includes(claim) ? [{ pod: name, node }] : [];
+    });
+    return [...shown, ...assumed];
+  }
+}
+
+/** Whether the volume can be had on the node. Source: Kubernetes, pkg/volume/util CheckNodeAffinity. */
+export function isReachable({ spec }: PersistentVolume, { metadata }: Pick<Node, 'metadata'>): boolean {
+  const required = spec.nodeAffinity?.required;
+  return (
+    required === undefined ||
+    required.nodeSelectorTerms.some((term) => termMatches(term, metadata.name, metadata.labels ?? {}))
+  );
+}
+
+/** Whether writers on two nodes are excluded by what the claim asks for. */
+function isForOneNode(modes: readonly string[]): boolean {
+  return !modes.includes('ReadWriteMany') && !modes.includes('ReadOnlyMany');
+}

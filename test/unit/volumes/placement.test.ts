@@ -1,0 +1,195 @@
+/** Where pods with claims go. Source: kube-scheduler, VolumeBinding and VolumeRestrictions. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  HOSTNAME_LABEL,
+  objectKey,
+  PersistentVolumeClaimManifest,
+  PersistentVolumeManifest,
+  type StoredPod,
+} from '../../../contracts/objects/index.ts';
+import { persistentVolumeController } from '../../../reconciler/controllers/persistentvolume.ts';
+import { persistentVolumeClaimController } from '../../../reconciler/controllers/persistentvolumeclaim.ts';
+import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
+import { findCondition } from '../../../contracts/objects/index.ts';
+import { node, pod } from '../controllers/objects.ts';
+import { World } from '../controllers/world.ts';
+
+class Cluster extends World {
+  constructor(...nodes: readonly string[]) {
+    super([persistentVolumeClaimController, persistentVolumeController]);
+    for (const name of nodes) this.put(node(name, { labels: { [HOSTNAME_LABEL]: name } }));
+  }
+  claim(name: string, spec: object = {}): void {
+    this.put(
+      PersistentVolumeClaimManifest.parse({
+        apiVersion: 'v1',
+        kind: 'PersistentVolumeClaim',
+        metadata: { name, namespace: 'default' },
+        spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, ...spec },
+      }),
+    );
+  }
+  disk(name: string, nodeName: string | undefined, spec: object = {}): void {
+    const required = {
+      nodeSelectorTerms: [{ matchExpressions: [{ key: HOSTNAME_LABEL, operator: 'In', values: [nodeName] }] }],
+    };
+    this.put(
+      PersistentVolumeManifest.parse({
+        apiVersion: 'v1',
+        kind: 'PersistentVolume',
+        metadata: { name },
+        spec: {
+          accessModes: ['ReadWriteOnce'],
+          capacity: { storage: '1Gi' },
+          hostPath: { path: '/srv' },
+          storageClassName: 'local',
+          ...(nodeName !== undefined && { nodeAffinity: { required } }),
+          ...spec,
+        },
+      }),
+    );
+  }
+  pod(name: string, ...claims: readonly string[]): StoredPod {
+    return this.put(
+      pod(name, { volumes: claims.map((claimName) => ({ name: claimName, persistentVolumeClaim: { claimName } })) }),
+    );
+  }
+  /** Places what waits, and lets the controllers work. A scheduler of its own each time, as after a restart. */
+  schedule(): void {
+    this.settle();
+    const pending = new PendingPods(this);
+    this.apply({ steps: pending.pass(this.now, 100).steps });
+    this.settle();
+  }
+  nodeOf(name: string): string | undefined {
+    return this.get(objectKey('Pod', 'default', name))?.spec.nodeName;
+  }
+  message(name: string): string {
+    return (
+      findCondition(this.get(objectKey('Pod', 'default', name))?.status?.conditions, 'PodScheduled')?.message ?? ''
+    );
+  }
+  volumeOf(claim: string): string | undefined {
+    return this.get(objectKey('PersistentVolumeClaim', 'default', claim))?.spec.volumeName;
+  }
+}
+
+describe('a pod with a claim', () => {
+  it('has its volume made where it is placed, and is there again the next time', () => {
+    const c = new Cluster('n1', 'n2', 'n3');
+    c.claim('data');
+    c.pod('a', 'data');
+    c.schedule();
+    const first = c.nodeOf('a');
+    assert.ok(first);
+    assert.match(c.volumeOf('data') ?? '', /^pvc-/);
+    c.remove(objectKey('Pod', 'default', 'a'));
+    for (const name of ['b', 'c', 'd']) c.pod(name, 'data');
+    c.schedule();
+    assert.deepEqual([c.nodeOf('b'), c.nodeOf('c'), c.nodeOf('d')], [first, first, first]);
+  });
+
+  it('takes a free volume that is on a node, rather than a new one', () => {
+    const c = new Cluster('n1', 'n2');
+    c.disk('disk', 'n2');
+    c.claim('data');
+    c.put(
+      pod('a', {
+        nodeSelector: { [HOSTNAME_LABEL]: 'n2' },
+        volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }],
+      }),
+    );
+    c.schedule();
+    assert.deepEqual([c.nodeOf('a'), c.volumeOf('data')], ['n2', 'disk']);
+  });
+
+  it('waits while its claim is not there, and says so', () => {
+    const c = new Cluster('n1');
+    c.pod('a', 'data');
+    c.schedule();
+    assert.equal(c.nodeOf('a'), undefined);
+    assert.match(c.message('a'), /persistentvolumeclaim "data" not found/);
+    c.claim('data');
+    c.schedule();
+    assert.equal(c.nodeOf('a'), 'n1');
+  });
+
+  it('waits for the node of its volume, and says which claim', () => {
+    const c = new Cluster('n1', 'n2');
+    c.claim('data');
+    c.pod('a', 'data');
+    c.schedule();
+    const home = c.nodeOf('a') ?? '';
+    c.remove(objectKey('Pod', 'default', 'a'));
+    c.put({ ...node(home), spec: { unschedulable: true } });
+    c.pod('b', 'data');
+    c.schedule();
+    assert.equal(c.nodeOf('b'), undefined);
+    assert.match(c.message('b'), /1 node\(s\) didn't match PersistentVolume's node affinity/);
+  });
+
+  it('of two with one claim at the same moment both are on one node', () => {
+    const c = new Cluster('n1', 'n2', 'n3');
+    c.claim('data');
+    c.pod('a', 'data');
+    c.pod('b', 'data');
+    c.schedule();
+    assert.equal(c.nodeOf('a'), c.nodeOf('b'));
+  });
+
+  it('of two with two claims for one disk one gets it', () => {
+    const c = new Cluster('n1');
+    const CLASS = { storageClassName: 'disks' };
+    c.put({
+      apiVersion: 'storage.k8s.io/v1',
+      kind: 'StorageClass',
+      metadata: { name: 'disks' },
+      provisioner: 'kubernetes.io/no-provisioner',
+      reclaimPolicy: 'Retain',
+      allowVolumeExpansion: false,
+      volumeBindingMode: 'WaitForFirstConsumer',
+    });
+    c.disk('disk', 'n1', CLASS);
+    c.claim('x', CLASS);
+    c.claim('y', CLASS);
+    c.pod('a', 'x');
+    c.pod('b', 'y');
+    c.schedule();
+    assert.deepEqual([c.nodeOf('a'), c.nodeOf('b')], ['n1', undefined]);
+    assert.match(c.message('b'), /didn't find available persistent volumes to bind/);
+  });
+
+  it('that nobody else may have waits until the other pod is gone', () => {
+    const c = new Cluster('n1', 'n2');
+    c.claim('data', { accessModes: ['ReadWriteOncePod'] });
+    c.pod('a', 'data');
+    c.schedule();
+    c.pod('b', 'data');
+    c.schedule();
+    assert.equal(c.nodeOf('b'), undefined);
+    assert.match(c.message('b'), /ReadWriteOncePod access mode/);
+    c.remove(objectKey('Pod', 'default', 'a'));
+    c.schedule();
+    assert.ok(c.nodeOf('b'));
+  });
+
+  it('for one node at a time stays on that node, though the volume is everywhere', () => {
+    const c = new Cluster('n1', 'n2', 'n3');
+    c.disk('share', undefined, { hostPath: undefined, nfs: { server: 's', path: '/a' }, storageClassName: '' });
+    c.claim('data', { storageClassName: '' });
+    for (const name of ['a', 'b', 'c', 'd']) c.pod(name, 'data');
+    c.schedule();
+    c.schedule();
+    assert.equal(new Set(['a', 'b', 'c', 'd'].map((name) => c.nodeOf(name))).size, 1);
+    assert.equal(c.volumeOf('data'), 'share');
+  });
+
+  it('that named its node itself has its volume made there', () => {
+    const c = new Cluster('n1', 'n2');
+    c.claim('data');
+    c.put(pod('a', { nodeName: 'n2', volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }] }));
+    c.settle();
+    assert.match(c.volumeOf('data') ?? '', /^pvc-/);
+  });
+});
