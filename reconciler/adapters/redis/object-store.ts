@@ -75,8 +75,10 @@ const WATCH_BLOCK_MS = 500;
 const WATCH_BATCH = 1000;
 const WATCH_FIRST_RETRY_MS = 20;
 const WATCH_LONGEST_RETRY_MS = 500;
-/** Operations per script run: bounds how long Redis serves nobody else. */
-const WRITE_CHUNK = 500;
+/** Operations per script run: bounds how long Redis serves nobody else, and how long their records hold our loop. */
+const WRITE_CHUNK = 100;
+/** Records of a listing that are read in one turn of the event loop: some 10 ms. */
+const DECODED_AT_ONCE = 200;
 const DELETIONS_PAGE = 5000;
 
 export class RedisObjectStore implements ObjectStore {
@@ -190,7 +192,13 @@ export class RedisObjectStore implements ObjectStore {
       this.#check(),
       signal,
     );
-    const records = shelves.flatMap((of, index) => this.#decodeHash(of, hashes[index] ?? []));
+    const records: DecodedRecord[] = [];
+    for (const [index, of] of shelves.entries())
+      for (const some of this.#decodeHash(of, hashes[index] ?? [])) {
+        records.push(...some);
+        await nextTurn();
+        signal?.throwIfAborted();
+      }
     const missing = this.#freshness.acceptAll(records, Number(resourceVersion), kind) ?? this.#tampered('a listing');
     if (missing.length > 0) await this.#proveGone(missing, signal);
     this.#advance(Number(resourceVersion));
@@ -485,16 +493,18 @@ export class RedisObjectStore implements ObjectStore {
     return events;
   }
 
-  /** Fields and records, by turns. */
-  #decodeHash(shelf: Shelf, pairs: readonly string[]): DecodedRecord[] {
-    const records: DecodedRecord[] = [];
-    for (let at = 0; at + 1 < pairs.length; at += 2) {
-      const place = keyOfField(shelf, pairs[at] ?? '');
-      const decoded = this.#decode(pairs[at + 1] ?? '', place);
-      if (keyOf(decoded.object) !== place) this.#tampered(place);
-      records.push(decoded);
+  /** Fields and records, by turns. Yields some records at a time. */
+  *#decodeHash(shelf: Shelf, pairs: readonly string[]): Generator<readonly DecodedRecord[]> {
+    for (let first = 0; first < pairs.length; first += 2 * DECODED_AT_ONCE) {
+      const records: DecodedRecord[] = [];
+      for (let at = first; at + 1 < Math.min(pairs.length, first + 2 * DECODED_AT_ONCE); at += 2) {
+        const place = keyOfField(shelf, pairs[at] ?? '');
+        const decoded = this.#decode(pairs[at + 1] ?? '', place);
+        if (keyOf(decoded.object) !== place) this.#tampered(place);
+        records.push(decoded);
+      }
+      yield records;
     }
-    return records;
   }
 
   #decode(record: string, where: string): DecodedRecord {
@@ -576,6 +586,12 @@ async function readStream(client: Redis, stream: string, at: number): Promise<St
 function oneLine(text: string): string {
   if (/[|\n]/.test(text)) throw new RangeError('a uid and a time have no "|" and no line feed');
   return text;
+}
+
+async function nextTurn(): Promise<void> {
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
 
 function versionOf(id: string): number {

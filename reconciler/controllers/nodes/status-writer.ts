@@ -1,4 +1,4 @@
-/** Writes what nodes say into the store: all reports of a moment in one round trip, the newest of each thing only. */
+/** Writes what nodes say into the store: the reports of a moment in one round trip, the newest of each thing only. */
 import {
   parseKey,
   isKeyOf,
@@ -40,6 +40,8 @@ type NewCondition = Omit<Condition, 'lastTransitionTime'>;
 type ConditionKind = 'Machine' | 'Node';
 
 const RETRY_MS = 250;
+/** Of pods, and of other things, in one round trip: thousands of reports at once would hold up all else. */
+const WRITTEN_AT_ONCE = 100;
 /** The cache hears of somebody else's write within milliseconds. */
 const CONFLICT_MS = 5;
 /** A heartbeat is written this often within the time after which a node counts as silent. */
@@ -161,10 +163,10 @@ export class StatusWriter {
   }
 
   async #writeAll(signal: AbortSignal): Promise<void> {
-    const pods = [...this.#pods];
-    const keys = [...this.#dirty];
-    this.#pods.clear();
-    this.#dirty.clear();
+    const pods = [...firstOf(this.#pods)];
+    const keys = [...firstOf(this.#dirty)];
+    for (const [uid] of pods) this.#pods.delete(uid);
+    for (const key of keys) this.#dirty.delete(key);
     const now = this.#clock.now();
     const podOps = pods.flatMap(([uid, { node, report }]) => {
       const next = this.#podOp(node, report, now);
@@ -268,6 +270,14 @@ export class StatusWriter {
     }
     this.#beats.set(name, at);
     return { ...node, status };
+  }
+}
+
+function* firstOf<T>(all: Iterable<T>): Generator<T> {
+  let count = 0;
+  for (const one of all) {
+    if (count++ >= WRITTEN_AT_ONCE) return;
+    yield one;
   }
 }
 

@@ -19,7 +19,7 @@ export interface SchedulingLaneOptions {
 
 const KEY = 'pending';
 /** Pods tried in one turn of the event loop; their bindings are written while the next are tried. */
-const SLICE = 200;
+const SLICE = 100;
 
 export class SchedulingLane {
   readonly #options: SchedulingLaneOptions;

@@ -37,12 +37,13 @@ export const MANIFEST_KINDS: readonly Kind[] = ALL_KINDS.filter(
   (kind) => DESCRIPTORS[kind].identity.manifest !== undefined,
 );
 
+const IN_WAVES = MANIFEST_KINDS.toSorted((a, b) => DESCRIPTORS[a].wave - DESCRIPTORS[b].wave || (a < b ? -1 : 1));
+
 /** All live objects that came from the source, ordered by wave, then key. */
 export function sourceObjects(reader: Pick<LiveReader, 'list'>, sourceName: string): Stored[] {
-  return [...MANIFEST_KINDS]
-    .sort((a, b) => DESCRIPTORS[a].wave - DESCRIPTORS[b].wave || (a < b ? -1 : 1))
-    .flatMap((kind): readonly Stored[] => reader.list(kind))
-    .filter((object) => object.metadata.annotations?.[SOURCE_ANNOTATION] === sourceName);
+  return IN_WAVES.flatMap((kind): readonly Stored[] =>
+    reader.list(kind).filter((object) => object.metadata.annotations?.[SOURCE_ANNOTATION] === sourceName),
+  );
 }
 
 /** The same of custom kinds, by key. */
