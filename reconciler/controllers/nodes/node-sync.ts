@@ -4,6 +4,7 @@
  */
 import { keyOf, objectKey, type Kind, type Stored, type StoredMachine } from '../../../contracts/objects/index.ts';
 import { joinSignals } from '../../../contracts/signals.ts';
+import { groupBy } from '../../core/group-by.ts';
 import { shardOf, SHARDS } from '../../core/leases/shards.ts';
 import { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
 import { isSameHost, isSamePlace } from '../../core/nodes/same-host.ts';
@@ -387,15 +388,8 @@ export class NodeSync {
       const nodes = [...this.#requested];
       this.#requested.clear();
       try {
-        const shards = [...new Set(nodes.map((node) => this.shardOf(node)))];
-        await Promise.all(
-          shards.map((shard) =>
-            queue.addMany(
-              `nodes.${shard}`,
-              nodes.filter((node) => this.shardOf(node) === shard),
-            ),
-          ),
-        );
+        const shards = groupBy(nodes, (node) => this.shardOf(node));
+        await Promise.all([...shards].map(([shard, some]) => queue.addMany(`nodes.${shard}`, some)));
       } catch (error) {
         if (signal.aborted) break;
         log.debug('nodes wait for the queue', { nodes: nodes.length, error: String(error) });
