@@ -11,12 +11,17 @@ import type { CustomView } from '../../core/kinds/custom.ts';
 import { Ordered } from './ordered.ts';
 
 const ALL = '';
+/** Uids of objects that went: those of one definition with all its objects, most of the time. */
+const MOST_GONE = 20_000;
 
 export class CustomTable implements CustomView {
   readonly #kinds: () => KindRegistry;
   readonly #objects = new Map<CustomKey, StoredUnstructured>();
   /** By resource or {@link ALL}, alone or in a namespace, and by an owner's uid. */
   readonly #places = new Map<string, Ordered<StoredUnstructured>>();
+
+  /** Of objects that went, the last ones, with their namespaces. */
+  readonly #gone = new Map<string, string | undefined>();
 
   constructor(kinds: () => KindRegistry = () => NO_CUSTOM_KINDS) {
     this.#kinds = kinds;
@@ -39,6 +44,12 @@ export class CustomTable implements CustomView {
     return this.#at(`owner ${ownerUid}`);
   }
 
+  isGone(uid: string, namespace: string | undefined): boolean {
+    if (!this.#gone.has(uid)) return false;
+    const its = this.#gone.get(uid);
+    return its === undefined || its === namespace;
+  }
+
   /** Every key, in no order. */
   keys(): CustomKey[] {
     return [...this.#objects.keys()];
@@ -47,6 +58,8 @@ export class CustomTable implements CustomView {
   put(object: StoredUnstructured): StoredUnstructured | undefined {
     const key = keyOf(object);
     const previous = this.#objects.get(key);
+    if (previous && previous.metadata.uid !== object.metadata.uid) this.#went(previous);
+    this.#gone.delete(object.metadata.uid);
     this.#objects.set(key, object);
     const places = new Set(placesOf(object));
     if (previous) for (const place of placesOf(previous)) if (!places.has(place)) this.#drop(place, key);
@@ -63,7 +76,16 @@ export class CustomTable implements CustomView {
     if (!previous) return undefined;
     this.#objects.delete(key);
     for (const place of placesOf(previous)) this.#drop(place, key);
+    this.#went(previous);
     return previous;
+  }
+
+  #went({ metadata }: StoredUnstructured): void {
+    this.#gone.set(metadata.uid, metadata.namespace);
+    for (const uid of this.#gone.keys()) {
+      if (this.#gone.size <= MOST_GONE) return;
+      this.#gone.delete(uid);
+    }
   }
 
   #at(place: string): readonly StoredUnstructured[] {

@@ -22,6 +22,11 @@ export interface CustomView {
   list(resource?: string, namespace?: string): readonly StoredUnstructured[];
   /** Those that have this uid among their owners. */
   dependents(ownerUid: string): readonly StoredUnstructured[];
+  /**
+   * Whether an object with this uid, which what is in `namespace` could have named as its owner, was seen to go. That is
+   * known of the last ones only; false says nothing.
+   */
+  isGone(uid: string, namespace: string | undefined): boolean;
 }
 
 /** A view of all objects, by key. */

@@ -1,7 +1,7 @@
 /**
  * Garbage collection by owner: an object goes when all its owners are gone, and with an owner that waits for it.
  * Source of the rules: Kubernetes, pkg/controller/garbagecollector/garbagecollector.go (attemptToDeleteItem,
- * classifyReferences, processDeletingDependentsItem, attemptToOrphanWorker).
+ * isDangling, classifyReferences, processDeletingDependentsItem, attemptToOrphanWorker).
  */
 import {
   FOREGROUND_FINALIZER,
@@ -22,7 +22,7 @@ import { ownerKey } from './owners.ts';
 
 /** The live objects and who owns whom; the process's view of the store is one. */
 export interface OwnershipReader extends AnyReader {
-  readonly custom: Pick<CustomView, 'kinds' | 'get' | 'dependents'>;
+  readonly custom: Pick<CustomView, 'kinds' | 'get' | 'dependents' | 'isGone'>;
   dependents<K extends Kind>(kind: K, ownerUid: string): readonly StoredOf<K>[];
 }
 
@@ -97,7 +97,7 @@ function planDependent(object: AnyStored, reader: OwnershipReader): AnyDecision 
 }
 
 /**
- * Solid: the owner is there, or is nothing that we can judge. Dangling: there is no such owner; one of that name with
+ * Solid: the owner is there, or is nothing that we can judge: of a kind that is not registered, and not seen to go. Dangling: there is no such owner; one of that name with
  * another uid is another object.
  */
 function classify(
@@ -105,7 +105,10 @@ function classify(
   object: AnyStored,
   reader: OwnershipReader,
 ): 'solid' | 'dangling' | 'waiting' {
-  const key = ownerKey(object.metadata.namespace, reference, reader.custom.kinds);
+  const { namespace } = object.metadata;
+  // Its kind may have gone right after it: what was seen to go is not looked for (absentOwnerCache).
+  if (reader.custom.isGone(reference.uid, namespace)) return 'dangling';
+  const key = ownerKey(namespace, reference, reader.custom.kinds);
   if (key === undefined) return 'solid';
   const owner = objectAt(reader, key);
   if (!owner || (owner.metadata.uid !== reference.uid && !comesBackBefore(object, key))) return 'dangling';

@@ -251,6 +251,27 @@ describe('a definition', () => {
   );
 
   it(
+    'leaves nothing that its objects owned, though it may be gone before anybody looks at that',
+    inWorld(async (w) => {
+      w.manager([customResourceDefinitionController]).start();
+      await made(w, definition);
+      await w.until(() => isEstablished(w), 'the definition is established');
+      const owner = await made(w, widget('owner'));
+      const [ours, others] = [
+        owned(configMap('ours', {}), owner),
+        owned(configMap('others', {}), owner, { uid: 'unseen' }),
+      ];
+      await made(w, ours);
+      await made(w, others);
+      await w.writer.submit([{ do: 'delete', key, uid: stored(w)?.metadata.uid ?? '' }], 'test', w.signal);
+      await gone(w, keyOf(owner), key);
+      w.manager([garbageCollector]).start();
+      await gone(w, keyOf(ours));
+      assert.ok(objectAt(w.cache, keyOf(others)), 'an owner of which nothing is known is not judged');
+    }, 'as defined'),
+  );
+
+  it(
     'of a kind that another one has is told so, until that is gone',
     inWorld(async (w) => {
       w.manager([customResourceDefinitionController]).start();
