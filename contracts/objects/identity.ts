@@ -46,6 +46,7 @@ export const IDENTITIES = withKinds({
   EndpointSlice: namespaced('discovery.k8s.io/v1', 'endpointslices'),
   Deployment: namespaced('apps/v1', 'deployments', 'deploy'),
   ReplicaSet: namespaced('apps/v1', 'replicasets', 'rs'),
+  DaemonSet: namespaced('apps/v1', 'daemonsets', 'ds'),
   ControllerRevision: namespaced('apps/v1', 'controllerrevisions'),
   StatefulSet: namespaced('apps/v1', 'statefulsets', 'sts'),
   Pod: namespaced('v1', 'pods', 'po'),

@@ -3,6 +3,7 @@ export * from './conditions.ts';
 export * from './config.ts';
 export * from './controller-revision.ts';
 export * from './custom-resources.ts';
+export * from './daemonset.ts';
 export * from './descheduler-args.ts';
 export * from './downward.ts';
 export * from './events.ts';

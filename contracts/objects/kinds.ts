@@ -4,6 +4,7 @@ import type { ConfigMap, Namespace, Secret, ServiceAccount } from './config.ts';
 import { ConfigMapManifest, NamespaceManifest, SecretManifest, ServiceAccountManifest } from './config.ts';
 import type { ControllerRevision } from './controller-revision.ts';
 import { CustomResourceDefinitionManifest, type CustomResourceDefinition } from './custom-resources.ts';
+import { DaemonSetManifest, type DaemonSet } from './daemonset.ts';
 import type { Event } from './events.ts';
 import { IDENTITIES, type Kind, type KindIdentity } from './identity.ts';
 import { LimitRangeManifest, type LimitRange } from './limit-range.ts';
@@ -51,6 +52,7 @@ export interface ObjectsByKind {
   EndpointSlice: EndpointSlice;
   Deployment: Deployment;
   ReplicaSet: ReplicaSet;
+  DaemonSet: DaemonSet;
   ControllerRevision: ControllerRevision;
   StatefulSet: StatefulSet;
   Pod: Pod;
@@ -105,6 +107,7 @@ export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: Ob
   EndpointSlice: { ...IDENTITIES.EndpointSlice },
   Deployment: { ...IDENTITIES.Deployment, manifest: DeploymentManifest },
   ReplicaSet: { ...IDENTITIES.ReplicaSet, manifest: ReplicaSetManifest },
+  DaemonSet: { ...IDENTITIES.DaemonSet, manifest: DaemonSetManifest },
   ControllerRevision: { ...IDENTITIES.ControllerRevision },
   StatefulSet: { ...IDENTITIES.StatefulSet, manifest: StatefulSetManifest },
   Pod: { ...IDENTITIES.Pod, manifest: PodManifest },

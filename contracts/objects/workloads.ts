@@ -13,7 +13,7 @@ const Strategy = z.discriminatedUnion('type', [
 export type DeploymentStrategy = z.infer<typeof Strategy>;
 
 /** The type is RollingUpdate where it is not said. */
-function withStrategyType(strategy: unknown): unknown {
+export function withStrategyType(strategy: unknown): unknown {
   if (strategy === null || typeof strategy !== 'object' || Array.isArray(strategy)) return strategy;
   return 'type' in strategy && strategy.type !== '' ? strategy : { ...strategy, type: 'RollingUpdate' };
 }

@@ -1,6 +1,7 @@
 /** The controllers of live objects, in no order that matters: each works its own keys. */
 import { NodeMonitor } from '../core/health/node-monitor.ts';
 import { customResourceDefinitionController } from './customresourcedefinition.ts';
+import { daemonSetController } from './daemonset.ts';
 import { deploymentController } from './deployment.ts';
 import { deschedulerController } from './descheduling/descheduler.ts';
 import { endpointSliceController } from './endpointslice.ts';
@@ -41,6 +42,7 @@ export const CONTROLLER_GROUPS: Readonly<Record<string, (monitor: NodeMonitor) =
   endpointslices: () => [endpointSliceController],
   deployments: () => [deploymentController],
   statefulsets: () => [statefulSetController],
+  daemonsets: () => [daemonSetController()],
   evictions: () => [nodeDrainController, podDisruptionBudgetController, deschedulerController],
   volumes: () => [persistentVolumeClaimController, persistentVolumeController, ephemeralVolumeController],
   podgroups: () => [podGroupController],

@@ -4,6 +4,7 @@ import { CLUSTER } from './cluster.ts';
 import { CONFIG_MAP } from './configmap.ts';
 import { CONTROLLER_REVISION } from './controllerrevision.ts';
 import { CUSTOM_RESOURCE_DEFINITION } from './customresourcedefinition.ts';
+import { DAEMON_SET } from './daemonset.ts';
 import { DEPLOYMENT } from './deployment.ts';
 import { DESCHEDULER_POLICY } from './deschedulerpolicy.ts';
 import type { KindDescriptor } from './descriptor.ts';
@@ -37,6 +38,7 @@ export const DESCRIPTORS: { readonly [K in Kind]: KindDescriptor<K> } = {
   Service: SERVICE,
   Deployment: DEPLOYMENT,
   ReplicaSet: REPLICA_SET,
+  DaemonSet: DAEMON_SET,
   ControllerRevision: CONTROLLER_REVISION,
   StatefulSet: STATEFUL_SET,
   EndpointSlice: ENDPOINT_SLICE,

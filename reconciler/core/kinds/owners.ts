@@ -13,6 +13,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { fieldAt } from '../diff/fixed-fields.ts';
 import { controllerOf, ownerKey } from '../workloads/owners.ts';
+import { REVISION_LABEL, revisionHash, revisionTemplate } from '../workloads/revision-history.ts';
 import { sameTemplate } from '../workloads/template.ts';
 import { descriptorOf, DESCRIPTORS } from './index.ts';
 
@@ -78,8 +79,23 @@ export function podsOf(view: OwnerView, object: Stored): StoredPod[] {
 
 /** Whether what made the pod has the template that is to be: the one of every owner above it. */
 export function hasPresentTemplate(view: OwnerView, pod: StoredPod): boolean {
-  const templates = ownerChain(view, pod).flatMap((owner) => podTemplateOf(owner) ?? []);
-  return templates.every((template) => sameTemplate(template, templates[0] ?? template));
+  const owners = ownerChain(view, pod);
+  const templates = owners.flatMap((owner) => podTemplateOf(owner) ?? []);
+  return (
+    templates.every((template) => sameTemplate(template, templates[0] ?? template)) &&
+    owners.every((owner) => hasPresentRevision(view, owner, pod))
+  );
+}
+
+/** Of an owner that keeps its templates as revisions: whether the pod is of that which has the present one. */
+function hasPresentRevision(view: OwnerView, owner: Stored, pod: StoredPod): boolean {
+  const template = podTemplateOf(owner);
+  if (!template || !descriptorOf(owner.kind).owns.includes('ControllerRevision')) return true;
+  const label = pod.metadata.labels?.[REVISION_LABEL];
+  return view
+    .ownedBy('ControllerRevision', owner.metadata.uid)
+    .filter((revision) => sameTemplate(revisionTemplate(revision), template))
+    .some((revision) => label === revisionHash(revision) || label === revision.metadata.name);
 }
 
 function podTemplateOf(object: Stored): PodTemplateSpec | undefined {

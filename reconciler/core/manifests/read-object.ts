@@ -54,7 +54,6 @@ const KUBERNETES_KINDS: ReadonlySet<string> = new Set([
   'ComponentStatus',
   'ControllerRevision',
   'CronJob',
-  'DaemonSet',
   'DeviceClass',
   'Endpoints',
   'FlowSchema',

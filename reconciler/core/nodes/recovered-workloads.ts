@@ -93,7 +93,7 @@ export interface WorkloadInput {
 }
 
 export interface RecoveredWorkloads {
-  /** What Git has, then the ReplicaSets of its Deployments. */
+  /** What Git has, then the ReplicaSets of its Deployments, and the revisions of others. */
   readonly objects: readonly KubeObject[];
   readonly pods: readonly StoredOf<'Pod'>[];
   readonly refused: readonly RefusedClaim[];

@@ -52,6 +52,9 @@ const KEEPERS = allControllers().filter((one) => one !== garbageCollector);
 /** Their controllers keep nothing of them that could be other than it should. */
 const WITHOUT_HEALTH: readonly Kind[] = ['Namespace', 'Cluster', 'DeschedulerPolicy'];
 
+/** One pod for each node: Kubernetes has no scale subresource of it, and budgets with shares do not count it. */
+const UNSCALED: readonly Kind[] = ['DaemonSet'];
+
 const orderOf = ({ recovery }: KindDescriptor<Kind>): number =>
   typeof recovery === 'string' ? Number.POSITIVE_INFINITY : recovery.order;
 const isRebuilt = (of: KindDescriptor<Kind>): boolean => Number.isFinite(orderOf(of));
@@ -98,8 +101,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   'what makes pods says which are its own': (_kind, of) => of.owns.length === 0 || of.selector !== 'none',
   'what is scaled has pods and a selector': (_kind, of) =>
     of.scale === 'none' || (of.podTemplate !== 'none' && of.selector !== 'none'),
-  'what has pods of its own is scaled, so that budgets count it': (_kind, of) =>
-    of.podTemplate === 'none' || of.podTemplate.path.length === 0 || of.scale !== 'none',
+  'what has pods of its own is scaled, so that budgets count it': (kind, of) =>
+    UNSCALED.includes(kind) || of.podTemplate === 'none' || of.podTemplate.path.length === 0 || of.scale !== 'none',
 
   'what a node holds is not lost with the store': (_kind, of) => of.reach === 'none' || of.recovery !== 'lost',
   'only what nodes hold is taken from them': (_kind, of) => !isFrom(of, 'nodes') || of.reach !== 'none',

@@ -2,6 +2,7 @@
 import {
   ConfigMapManifest,
   CustomResourceDefinitionManifest,
+  DaemonSetManifest,
   DeschedulerPolicyManifest,
   KubeSchedulerConfigurationManifest,
   LimitRangeManifest,
@@ -38,6 +39,23 @@ export const EXAMPLES: { readonly [K in Kind]: ObjectsByKind[K] } = {
       spec: { replicas: 3, selector: deployment().spec.selector, template: deployment().spec.template },
     }),
     status: { ...PODS, fullyLabeledReplicas: 3 },
+  },
+  DaemonSet: {
+    ...DaemonSetManifest.parse({
+      apiVersion: 'apps/v1',
+      kind: 'DaemonSet',
+      metadata: scoped,
+      spec: { selector: deployment().spec.selector, template: deployment().spec.template },
+    }),
+    status: {
+      desiredNumberScheduled: 3,
+      currentNumberScheduled: 3,
+      numberMisscheduled: 0,
+      numberReady: 3,
+      updatedNumberScheduled: 3,
+      numberAvailable: 3,
+      numberUnavailable: 0,
+    },
   },
   ControllerRevision: {
     apiVersion: 'apps/v1',

@@ -50,6 +50,8 @@ const MANIFESTS: Partial<Record<Kind, object>> = {
       ],
     },
   },
+  StatefulSet: { spec: { selector, template } },
+  DaemonSet: { spec: { selector, template, updateStrategy: { type: 'OnDelete' } } },
   Service: { spec: { type: 'NodePort', ports: [{ port: 80 }] } },
   PodGroup: { spec: { minMember: 1 } },
   KubeSchedulerConfiguration: { profiles: [{ plugins: { score: { disabled: [{ name: 'NodeAffinity' }] } } }] },

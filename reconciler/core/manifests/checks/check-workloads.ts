@@ -1,7 +1,8 @@
-/** Deployment and ReplicaSet. */
+/** Deployment, ReplicaSet and DaemonSet. */
 import {
   readKey,
   selectorMatches,
+  type DaemonSet,
   type Deployment,
   type ReplicaSet,
   type StatefulSet,
@@ -31,13 +32,37 @@ export function checkDeployment(object: Deployment, context: CheckContext): void
       'raise one of the two',
     );
   }
-  if (typeof maxUnavailable === 'string' && Number.parseInt(maxUnavailable, 10) > 100) {
-    context.error('InvalidValue', path, `must not be more than 100%, found ${maxUnavailable}`);
-  }
+  notAboveAll(maxUnavailable, path, context);
 }
 
 export function checkReplicaSet(object: ReplicaSet, context: CheckContext): void {
   checkTemplate(object, context);
+}
+
+/** Source: Kubernetes, ValidateRollingUpdateDaemonSet of pkg/apis/apps/validation. */
+export function checkDaemonSet(object: DaemonSet, context: CheckContext): void {
+  checkTemplate(object, context);
+  const { updateStrategy } = object.spec;
+  if (updateStrategy.type !== 'RollingUpdate') return;
+  const path: FieldPath = ['spec', 'updateStrategy', 'rollingUpdate'];
+  const { maxSurge, maxUnavailable } = updateStrategy.rollingUpdate;
+  notAboveAll(maxSurge, [...path, 'maxSurge'], context);
+  notAboveAll(maxUnavailable, [...path, 'maxUnavailable'], context);
+  if (isZero(maxSurge) === isZero(maxUnavailable)) {
+    context.error(
+      'InvalidValue',
+      [...path, isZero(maxSurge) ? 'maxUnavailable' : 'maxSurge'],
+      isZero(maxSurge)
+        ? 'may not be 0 when maxSurge is 0: no pod could ever be replaced'
+        : `may not be set while maxUnavailable is ${maxUnavailable}: a node has its new pod beside the old one, or after it`,
+      isZero(maxSurge) ? 'raise one of the two' : 'set maxUnavailable to 0',
+    );
+  }
+}
+
+function notAboveAll(amount: number | string, path: FieldPath, context: CheckContext): void {
+  if (typeof amount === 'string' && Number.parseInt(amount, 10) > 100)
+    context.error('InvalidValue', path, `must not be more than 100%, found ${amount}`);
 }
 
 function isZero(amount: number | string): boolean {
@@ -45,7 +70,7 @@ function isZero(amount: number | string): boolean {
 }
 
 /** What is so of all kinds that keep a number of pods. */
-export function checkTemplate(object: Deployment | ReplicaSet | StatefulSet, context: CheckContext): void {
+export function checkTemplate(object: Deployment | ReplicaSet | StatefulSet | DaemonSet, context: CheckContext): void {
   const { selector, template } = object.spec;
   const { kind } = object;
   const sound = checkSelector(selector, ['spec', 'selector'], context);
