@@ -49,6 +49,8 @@ export const IDENTITIES = withKinds({
   DaemonSet: namespaced('apps/v1', 'daemonsets', 'ds'),
   ControllerRevision: namespaced('apps/v1', 'controllerrevisions'),
   StatefulSet: namespaced('apps/v1', 'statefulsets', 'sts'),
+  Job: namespaced('batch/v1', 'jobs'),
+  CronJob: namespaced('batch/v1', 'cronjobs', 'cj'),
   Pod: namespaced('v1', 'pods', 'po'),
   PriorityClass: clusterScoped('scheduling.k8s.io/v1', 'priorityclasses', 'pc'),
   PodDisruptionBudget: namespaced('policy/v1', 'poddisruptionbudgets', 'pdb'),

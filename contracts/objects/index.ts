@@ -2,6 +2,7 @@
 export * from './conditions.ts';
 export * from './config.ts';
 export * from './controller-revision.ts';
+export * from './cronjob.ts';
 export * from './custom-resources.ts';
 export * from './daemonset.ts';
 export * from './descheduler-args.ts';
@@ -10,6 +11,7 @@ export * from './events.ts';
 export * from './field-semantics.ts';
 export * from './identity.ts';
 export * from './finalizers.ts';
+export * from './job.ts';
 export * from './key.ts';
 export * from './kind-registry.ts';
 export * from './kinds.ts';

@@ -4,10 +4,12 @@ import type { ConfigMap, Namespace, Secret, ServiceAccount } from './config.ts';
 import { ConfigMapManifest, NamespaceManifest, SecretManifest, ServiceAccountManifest } from './config.ts';
 import type { ControllerRevision } from './controller-revision.ts';
 import { CustomResourceDefinitionManifest, type CustomResourceDefinition } from './custom-resources.ts';
+import { CronJobManifest, type CronJob } from './cronjob.ts';
 import { DaemonSetManifest, type DaemonSet } from './daemonset.ts';
 import type { Event } from './events.ts';
 import { IDENTITIES, type Kind, type KindIdentity } from './identity.ts';
 import { LimitRangeManifest, type LimitRange } from './limit-range.ts';
+import { JobManifest, type Job } from './job.ts';
 import { FILE_OBJECT_NAME, type StoredMeta } from './meta.ts';
 import type { Node } from './nodes.ts';
 import type { Cluster, Machine, Source } from './own.ts';
@@ -55,6 +57,8 @@ export interface ObjectsByKind {
   DaemonSet: DaemonSet;
   ControllerRevision: ControllerRevision;
   StatefulSet: StatefulSet;
+  Job: Job;
+  CronJob: CronJob;
   Pod: Pod;
   Event: Event;
   PriorityClass: PriorityClass;
@@ -110,6 +114,8 @@ export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: Ob
   DaemonSet: { ...IDENTITIES.DaemonSet, manifest: DaemonSetManifest },
   ControllerRevision: { ...IDENTITIES.ControllerRevision },
   StatefulSet: { ...IDENTITIES.StatefulSet, manifest: StatefulSetManifest },
+  Job: { ...IDENTITIES.Job, manifest: JobManifest },
+  CronJob: { ...IDENTITIES.CronJob, manifest: CronJobManifest },
   Pod: { ...IDENTITIES.Pod, manifest: PodManifest },
   PriorityClass: { ...IDENTITIES.PriorityClass, manifest: PriorityClassManifest },
   PodDisruptionBudget: { ...IDENTITIES.PodDisruptionBudget, manifest: PodDisruptionBudgetManifest },

@@ -1,11 +1,13 @@
 /** The controllers of live objects, in no order that matters: each works its own keys. */
 import { NodeMonitor } from '../core/health/node-monitor.ts';
+import { cronJobController } from './cronjob.ts';
 import { customResourceDefinitionController } from './customresourcedefinition.ts';
 import { daemonSetController } from './daemonset.ts';
 import { deploymentController } from './deployment.ts';
 import { deschedulerController } from './descheduling/descheduler.ts';
 import { endpointSliceController } from './endpointslice.ts';
 import { garbageCollector } from './garbage-collector.ts';
+import { jobController } from './job.ts';
 import { namespaceControllers } from './namespace.ts';
 import { nodeDrainController } from './node-drain.ts';
 import { nodeLifecycleControllers } from './node-lifecycle.ts';
@@ -36,6 +38,7 @@ export const CONTROLLER_GROUPS: Readonly<Record<string, (monitor: NodeMonitor) =
   [MONITORING]: (monitor) => [
     ...nodeLifecycleControllers(monitor),
     replicaSetController(monitor),
+    jobController(monitor),
     taintEvictionController(monitor),
   ],
   services: () => [serviceController],
@@ -43,6 +46,7 @@ export const CONTROLLER_GROUPS: Readonly<Record<string, (monitor: NodeMonitor) =
   deployments: () => [deploymentController],
   statefulsets: () => [statefulSetController],
   daemonsets: () => [daemonSetController()],
+  cronjobs: () => [cronJobController],
   evictions: () => [nodeDrainController, podDisruptionBudgetController, deschedulerController],
   volumes: () => [persistentVolumeClaimController, persistentVolumeController, ephemeralVolumeController],
   podgroups: () => [podGroupController],

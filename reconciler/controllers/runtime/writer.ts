@@ -72,7 +72,8 @@ export class Writer {
 
   /**
    * Does the steps in order and returns those that were refused. Writes go to the store in one round trip, except that
-   * a second write to one object waits for the first and builds on its version. What was written shows in the cache
+   * a second write to one object waits for the first and builds on its version; where the first was refused it is not
+   * made. What was written shows in the cache
    * when this returns. Deleting what is not there is no problem. An event is recorded, as of `by`, unless the write in
    * front of it was refused. Throws what the store throws.
    */
@@ -110,12 +111,19 @@ export function* write(
 ): Generator<readonly AnyWriteOp[], readonly StepProblem[], readonly WriteResult[]> {
   const problems: StepProblem[] = [];
   const written = new Map<AnyKey, Written>();
+  const failed = new Set<AnyKey>();
   for (const batch of batches(steps)) {
-    const found = yield* writeBatch(batch.writes, written, writing);
+    const follows = (step: WriteStep): boolean => failed.has(keyOfStep(step));
+    const found = yield* writeBatch(
+      batch.writes.filter((step) => !follows(step)),
+      written,
+      writing,
+    );
     problems.push(...found);
-    const refused = new Set(found.map(({ step }) => step));
-    for (const { event, follows } of batch.events) {
-      if (!follows || !refused.has(follows)) writing.record(event);
+    const left = new Set([...batch.writes.filter(follows), ...found.map(({ step }) => step)]);
+    for (const { step } of found) failed.add(keyOfStep(step));
+    for (const one of batch.events) {
+      if (!one.follows || !left.has(one.follows)) writing.record(one.event);
     }
   }
   return problems;
@@ -211,6 +219,10 @@ interface Batch {
   readonly events: { readonly event: EventStep; readonly follows: WriteStep | undefined }[];
 }
 
+function keyOfStep(step: WriteStep): AnyKey {
+  return step.do === 'delete' ? step.key : keyOf(step.object);
+}
+
 /** Cuts the steps where an object is written for the second time. */
 function batches(steps: readonly AnyStep[]): Batch[] {
   let current: Batch = { writes: [], events: [] };
@@ -222,7 +234,7 @@ function batches(steps: readonly AnyStep[]): Batch[] {
       current.events.push({ event: step, follows: last });
       continue;
     }
-    const key = step.do === 'delete' ? step.key : keyOf(step.object);
+    const key = keyOfStep(step);
     if (keys.has(key)) {
       current = { writes: [], events: [] };
       all.push(current);

@@ -1,5 +1,5 @@
 /** Rules for what of an object may change once it exists. Source: Kubernetes' update validation, by kind. */
-import type { ConfigMap, Kind, ObjectsByKind, Pod, Secret } from '../../../contracts/objects/index.ts';
+import type { ConfigMap, Job, Kind, ObjectsByKind, Pod, Secret } from '../../../contracts/objects/index.ts';
 import type { FieldPath } from '../manifests/yaml-tree.ts';
 import { readKey } from '../../../contracts/objects/own-key.ts';
 import { equal, isObject } from '../fields/json.ts';
@@ -83,6 +83,17 @@ export const POD_GATES: FixedField<'Pod'> = {
     const added = (after.spec.schedulingGates ?? []).find(({ name }) => !has(live, name));
     if (!added || has(applied, added.name)) return undefined;
     return `the scheduling gate ${added.name} cannot be added once it exists`;
+  },
+};
+
+/** An indexed Job may have more or fewer indexes together with its parallelism. Source: Kubernetes, KEP-3715. */
+export const COMPLETIONS: FixedField<'Job'> = {
+  path: ['spec', 'completions'],
+  hint: RENAME,
+  broken: (change) => {
+    const isElastic = ({ spec }: Job): boolean =>
+      spec.completionMode === 'Indexed' && spec.completions === spec.parallelism;
+    return isElastic(change.after) ? undefined : neverChanges('spec', 'completions').broken(change);
   },
 };
 

@@ -3,6 +3,7 @@ import type { Kind } from '../../../contracts/objects/index.ts';
 import { CLUSTER } from './cluster.ts';
 import { CONFIG_MAP } from './configmap.ts';
 import { CONTROLLER_REVISION } from './controllerrevision.ts';
+import { CRON_JOB } from './cronjob.ts';
 import { CUSTOM_RESOURCE_DEFINITION } from './customresourcedefinition.ts';
 import { DAEMON_SET } from './daemonset.ts';
 import { DEPLOYMENT } from './deployment.ts';
@@ -10,6 +11,7 @@ import { DESCHEDULER_POLICY } from './deschedulerpolicy.ts';
 import type { KindDescriptor } from './descriptor.ts';
 import { ENDPOINT_SLICE } from './endpointslice.ts';
 import { EVENT } from './event.ts';
+import { JOB } from './job.ts';
 import { KUBE_SCHEDULER_CONFIGURATION } from './kubeschedulerconfiguration.ts';
 import { LIMIT_RANGE } from './limitrange.ts';
 import { MACHINE } from './machine.ts';
@@ -41,6 +43,8 @@ export const DESCRIPTORS: { readonly [K in Kind]: KindDescriptor<K> } = {
   DaemonSet: DAEMON_SET,
   ControllerRevision: CONTROLLER_REVISION,
   StatefulSet: STATEFUL_SET,
+  Job: JOB,
+  CronJob: CRON_JOB,
   EndpointSlice: ENDPOINT_SLICE,
   ConfigMap: CONFIG_MAP,
   Secret: SECRET,

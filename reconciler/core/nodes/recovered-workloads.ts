@@ -154,6 +154,7 @@ export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
   );
   for (const written of input.desired) {
     const makes = makerOf(written);
+    if (written.kind === 'CronJob') objects.push(made(written, input));
     if (written.kind !== 'Deployment' && !makes) continue;
     const groups = sorting.groupsOf(written);
     const object = input.scaledByOthers.has(keyOf(written)) ? scaledAs(written, groups, ended, input) : written;

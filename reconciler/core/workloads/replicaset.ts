@@ -11,7 +11,7 @@ import { controllerOf } from './owners.ts';
 import { pickSurplus } from './pod-ranking.ts';
 import { availableInMs, isActive, isFinished, isReady, isRefused } from './pod-state.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
-import { NONE_HELD, UNHEARD_ANNOTATION, type HeldBack } from './unheard.ts';
+import { NONE_HELD, waitsForUnheard, withoutUnheard, type HeldBack } from './unheard.ts';
 
 export interface ReplicaSetInput extends Naming {
   readonly replicaSet: StoredReplicaSet;
@@ -76,8 +76,7 @@ export function planReplicaSet(input: ReplicaSetInput): Decision {
   for (const pod of finished.slice(0, -1)) steps.push(...deletePod(rs, pod));
 
   const status = replicaSetStatus(rs, active, now);
-  if (held.pods === 0 && rs.metadata.annotations?.[UNHEARD_ANNOTATION] !== undefined)
-    steps.push({ do: 'update', object: withoutUnheard(rs) });
+  if (held.pods === 0 && waitsForUnheard(rs)) steps.push({ do: 'update', object: withoutUnheard(rs) });
   else if (canonicalJson(status) !== canonicalJson(rs.status))
     steps.push({ do: 'updateStatus', object: { ...rs, status } });
   const waits = [pauseMs, ...active.map((pod) => availableInMs(pod, rs.spec.minReadySeconds, now))].filter(
@@ -85,9 +84,4 @@ export function planReplicaSet(input: ReplicaSetInput): Decision {
   );
   if (held.againInMs !== undefined) waits.push(held.againInMs);
   return waits.length > 0 ? { steps, requeueAfterMs: Math.min(...waits) } : { steps };
-}
-
-function withoutUnheard(rs: StoredReplicaSet): StoredReplicaSet {
-  const { [UNHEARD_ANNOTATION]: _over, ...annotations } = rs.metadata.annotations ?? {};
-  return { ...rs, metadata: { ...rs.metadata, annotations } };
 }

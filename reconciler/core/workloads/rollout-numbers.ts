@@ -62,8 +62,11 @@ export function availableOf(rs: StoredReplicaSet): number {
 }
 
 /** A number in an annotation, or undefined. */
-export function annotatedNumber(rs: StoredReplicaSet, annotation: string): number | undefined {
-  const text = readKey(rs.metadata.annotations, annotation);
+export function annotatedNumber(
+  { metadata }: Pick<StoredReplicaSet, 'metadata'>,
+  annotation: string,
+): number | undefined {
+  const text = readKey(metadata.annotations, annotation);
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
 }
 

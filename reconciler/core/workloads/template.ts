@@ -34,7 +34,7 @@ function templateText(template: PodTemplateSpec): string {
 }
 
 /** What of a template's metadata its pods have. Source: Kubernetes, GetPodFromTemplate. */
-export function podMeta({ metadata }: PodTemplateSpec): PodTemplateSpec['metadata'] {
+export function podMeta({ metadata }: Pick<PodTemplateSpec, 'metadata'>): PodTemplateSpec['metadata'] {
   const { labels, annotations, finalizers } = metadata;
   return { ...(labels && { labels }), ...(annotations && { annotations }), ...(finalizers && { finalizers }) };
 }

@@ -1,6 +1,6 @@
 /**
  * After the store was lost: pods that may run on nodes which have not told their inventory yet. A replacement made at
- * once would be one too many when the node speaks; so a ReplicaSet leaves that many out until the node has spoken, or
+ * once would be one too many when the node speaks; so a ReplicaSet or a Job leaves that many out until the node has spoken, or
  * has been silent for as long as its pods tolerate (Kubernetes evicts them then, and so their replacements may be
  * made).
  */
@@ -8,6 +8,7 @@ import {
   findCondition,
   type Node,
   type StoredNode,
+  type StoredJob,
   type StoredReplicaSet,
   type StoredStatefulSet,
   type Taint,
@@ -17,7 +18,7 @@ import { leavesInMs } from '../health/eviction.ts';
 import { annotatedNumber } from './rollout-numbers.ts';
 
 /**
- * Annotation of a ReplicaSet: how many of its pods no node that answered had. Written by a recovery, removed when no
+ * Annotation of a ReplicaSet or a Job: how many of its pods no node that answered had. Written by a recovery, removed when no
  * node is waited for.
  */
 export const UNHEARD_ANNOTATION = 'plumbline.dev/unheard-replicas';
@@ -42,21 +43,31 @@ export interface HeldBack {
   readonly againInMs: number | undefined;
 }
 
+/** Whether a recovery left out pods of it, and nobody has let it make them since. */
+export function waitsForUnheard({ metadata }: StoredReplicaSet | StoredJob): boolean {
+  return metadata.annotations?.[UNHEARD_ANNOTATION] !== undefined;
+}
+
+export function withoutUnheard<T extends StoredReplicaSet | StoredJob>(owner: T): T {
+  const { [UNHEARD_ANNOTATION]: _over, ...annotations } = owner.metadata.annotations ?? {};
+  return { ...owner, metadata: { ...owner.metadata, annotations } };
+}
+
 export const NONE_HELD: HeldBack = { pods: 0, againInMs: undefined };
 
 /** `nodes`: all. `taintAgeMs`: for how long a node has had a taint. */
 export function heldBack(
-  replicaSet: StoredReplicaSet,
+  owner: StoredReplicaSet | StoredJob,
   nodes: readonly StoredNode[],
   taintAgeMs: (node: StoredNode, taint: Taint) => number,
 ): HeldBack {
-  const pods = annotatedNumber(replicaSet, UNHEARD_ANNOTATION) ?? 0;
+  const pods = annotatedNumber(owner, UNHEARD_ANNOTATION) ?? 0;
   if (pods === 0) return NONE_HELD;
-  const { template } = replicaSet.spec;
+  const { template } = owner.spec;
   const pod = {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name: replicaSet.metadata.name },
+    metadata: { name: owner.metadata.name },
     spec: template.spec,
   } as const;
   const waits = nodes.filter(isUnheard).flatMap((node) => {

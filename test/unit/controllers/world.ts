@@ -139,9 +139,14 @@ export class World implements StoreView {
 
   apply(decision: AnyDecision): void {
     const written = new Map<ObjectKey, Written>();
+    const refused = new Set<ObjectKey>();
     for (const step of decision.steps) {
       if (!isTyped(step)) throw new Error('there are no custom objects in this world');
+      const key = step.do === 'event' ? undefined : step.do === 'delete' ? step.key : keyOf(step.object);
+      if (key !== undefined && refused.has(key)) continue;
+      const before = this.clashes;
       this.applyStep(step, written);
+      if (key !== undefined && this.clashes > before) refused.add(key);
     }
   }
 

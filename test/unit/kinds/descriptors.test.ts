@@ -52,8 +52,8 @@ const KEEPERS = allControllers().filter((one) => one !== garbageCollector);
 /** Their controllers keep nothing of them that could be other than it should. */
 const WITHOUT_HEALTH: readonly Kind[] = ['Namespace', 'Cluster', 'DeschedulerPolicy'];
 
-/** One pod for each node: Kubernetes has no scale subresource of it, and budgets with shares do not count it. */
-const UNSCALED: readonly Kind[] = ['DaemonSet'];
+/** Kubernetes has no scale subresource of these: a budget over their pods can only say a number that stays. */
+const UNSCALED: readonly Kind[] = ['DaemonSet', 'Job', 'CronJob'];
 
 const orderOf = ({ recovery }: KindDescriptor<Kind>): number =>
   typeof recovery === 'string' ? Number.POSITIVE_INFINITY : recovery.order;

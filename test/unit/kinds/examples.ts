@@ -1,9 +1,11 @@
 /** One object of each kind, as small as it can be with every part that a facet looks at. */
 import {
   ConfigMapManifest,
+  CronJobManifest,
   CustomResourceDefinitionManifest,
   DaemonSetManifest,
   DeschedulerPolicyManifest,
+  JobManifest,
   KubeSchedulerConfigurationManifest,
   LimitRangeManifest,
   NamespaceManifest,
@@ -26,6 +28,7 @@ import {
 import { cluster, deployment, machine, node, pod, running, service, TIME } from '../controllers/objects.ts';
 
 const scoped = { name: 'web', namespace: 'default' };
+const TASK = { spec: { restartPolicy: 'Never', containers: [{ name: 'task', image: 'task:v1' }] } };
 const PODS = { replicas: 3, readyReplicas: 3, availableReplicas: 3 };
 
 export const EXAMPLES: { readonly [K in Kind]: ObjectsByKind[K] } = {
@@ -78,6 +81,13 @@ export const EXAMPLES: { readonly [K in Kind]: ObjectsByKind[K] } = {
     }),
     status: { ...PODS, currentReplicas: 3, updatedReplicas: 3, currentRevision: 'web-1', updateRevision: 'web-1' },
   },
+  Job: JobManifest.parse({ apiVersion: 'batch/v1', kind: 'Job', metadata: scoped, spec: { template: TASK } }),
+  CronJob: CronJobManifest.parse({
+    apiVersion: 'batch/v1',
+    kind: 'CronJob',
+    metadata: scoped,
+    spec: { schedule: '@hourly', jobTemplate: { spec: { template: TASK } } },
+  }),
   Service: service('web'),
   CustomResourceDefinition: {
     ...CustomResourceDefinitionManifest.parse({

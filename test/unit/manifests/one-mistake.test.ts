@@ -275,9 +275,9 @@ const KINDS: readonly Case[] = [
   ],
   [
     'a kind of Kubernetes',
-    'apiVersion: batch/v1\nkind: ▶CronJob\nmetadata: {name: a}\n',
+    'apiVersion: networking.k8s.io/v1\nkind: ▶Ingress\nmetadata: {name: a}\n',
     'UnknownKind',
-    /CronJob is a Kubernetes kind/,
+    /Ingress is a Kubernetes kind/,
   ],
   [
     'a group that Deployments left',

@@ -29,6 +29,7 @@ const pod = {
   tolerations: [{ operator: 'Exists' }],
 };
 const template = { metadata: { labels: { a: 'b' } }, spec: pod };
+const task = { metadata: template.metadata, spec: { ...pod, restartPolicy: 'Never' } };
 const selector = { matchLabels: { a: 'b' } };
 
 /** One manifest of every kind that says enough for each of its schemas to be met. */
@@ -50,8 +51,9 @@ const MANIFESTS: Partial<Record<Kind, object>> = {
       ],
     },
   },
-  StatefulSet: { spec: { selector, template } },
   DaemonSet: { spec: { selector, template, updateStrategy: { type: 'OnDelete' } } },
+  Job: { spec: { template: task } },
+  CronJob: { spec: { schedule: '@hourly', jobTemplate: { spec: { template: task } } } },
   Service: { spec: { type: 'NodePort', ports: [{ port: 80 }] } },
   PodGroup: { spec: { minMember: 1 } },
   KubeSchedulerConfiguration: { profiles: [{ plugins: { score: { disabled: [{ name: 'NodeAffinity' }] } } }] },

@@ -76,6 +76,23 @@ describe('Writer', () => {
   );
 
   it(
+    'does not make a second write to one object whose first was refused',
+    inWorld(async (w) => {
+      await w.writer.submit([{ do: 'create', object: pod('a') }], 'test', w.signal);
+      const a = w.cache.get(POD) as StoredPod;
+      await w.writer.submit([{ do: 'updateStatus', object: { ...a, status: { phase: 'Running' } } }], 'node', w.signal);
+      const stale: Step = { do: 'updateStatus', object: { ...a, status: { phase: 'Failed' } } };
+      const problems = await w.writer.attempt([stale, remove(w)], 'test', w.signal);
+      assert.deepEqual(
+        problems.map(({ step, reason }) => [step.do, reason]),
+        [['updateStatus', 'Conflict']],
+      );
+      assert.equal(w.cache.get(POD)?.metadata.deletionTimestamp, undefined);
+      assert.equal((w.cache.get(POD) as StoredPod).status?.phase, 'Running');
+    }),
+  );
+
+  it(
     'throws WriteConflict after the rest was done, and leaves out the events of what was refused',
     inWorld(async (w) => {
       await w.writer.submit([{ do: 'create', object: configMap('a', { v: '1' }) }], 'test', w.signal);
