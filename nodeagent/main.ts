@@ -17,6 +17,7 @@ import { assignmentFile } from './adapters/disk/assignment-file.ts';
 import { readEnd } from './adapters/disk/descriptors.ts';
 import { diskSpace } from './adapters/disk/disk-space.ts';
 import { logFiles } from './adapters/disk/log-files.ts';
+import { systemMounts } from './adapters/disk/mounts.ts';
 import { podFiles } from './adapters/disk/pod-files.ts';
 import { statusFile } from './adapters/disk/status-file.ts';
 import { enableForwarding } from './adapters/ip/forwarding.ts';
@@ -82,7 +83,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   const client = new GrpcClient(options.containerd);
   const runtime = criRuntime({ client, folder: `${folders.run}/commands`, run, clock });
   const images = criImages(client, options.containerd);
-  const files = podFiles(folders, run);
+  const files = podFiles(folders, systemMounts(run, clock));
   await files.prepare(closing.signal);
   if (options.network) await enableForwarding();
 

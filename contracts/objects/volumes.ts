@@ -28,6 +28,9 @@ const Projection = object(
   { clusterTrustBundle: NEVER, podCertificate: NEVER, serviceAccountToken: NEVER },
 );
 
+/** A name or an address; it is handed to a program. */
+export const NfsServer = z.string().regex(/^[A-Za-z0-9_[][A-Za-z0-9._:%[\]-]*$/, 'must be a host name or an address');
+
 const VolumeSource = {
   emptyDir: object({ medium: z.enum(['', 'Memory']).default(''), sizeLimit: Quantity.optional() }).optional(),
   hostPath: object({
@@ -40,6 +43,7 @@ const VolumeSource = {
   secret: object({ secretName: DnsSubdomain, defaultMode: DefaultMode, ...Entries }).optional(),
   downwardAPI: object({ defaultMode: DefaultMode, ...DownwardFiles }).optional(),
   projected: object({ defaultMode: DefaultMode, sources: atomicList([], Projection).optional() }).optional(),
+  nfs: object({ server: NfsServer, path: z.string().min(1), readOnly: z.boolean().default(false) }).optional(),
   persistentVolumeClaim: object({ claimName: DnsSubdomain, readOnly: z.boolean().default(false) }).optional(),
   /** A claim of the pod's own, which goes with it. */
   ephemeral: object({ volumeClaimTemplate: PersistentVolumeClaimTemplate }).optional(),
@@ -64,7 +68,6 @@ const VolumeShape = oneOf(
       glusterfs: NEVER,
       image: NEVER,
       iscsi: NEVER,
-      nfs: NEVER,
       photonPersistentDisk: NEVER,
       portworxVolume: NEVER,
       quobyte: NEVER,

@@ -2,14 +2,21 @@
 import { chmod, readdir, rm, rmdir, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorText } from '../../../contracts/errors.ts';
-import { endingFile, logFolder, podFolder, terminationFolder, type NodeFolders } from '../../core/pod/layout.ts';
+import {
+  endingFile,
+  logFolder,
+  MEDIA,
+  podFolder,
+  podsFolder,
+  terminationFolder,
+  type NodeFolders,
+} from '../../core/pod/layout.ts';
 import { messagesOf } from '../../core/logs/cri-log.ts';
 import { podOfLogFolder } from '../../core/pod/identity.ts';
 import type { PodFiles } from '../../ports/pod-files.ts';
-import type { RunCommand } from '../../ports/run-command.ts';
 import { readEnd } from './descriptors.ts';
 import { makeFolder } from './durable.ts';
-import { systemMounts } from './mounts.ts';
+import type { Mounts } from './mounts.ts';
 import { graceLeft } from './grace.ts';
 import { limitPids } from './pids-limit.ts';
 import { removeTree } from './remove-tree.ts';
@@ -22,9 +29,7 @@ const TAIL_BYTES = 2048;
 const TAIL_LINES = 80;
 const CGROUP_ROOT = '/sys/fs/cgroup';
 
-export function podFiles(folders: NodeFolders, run: RunCommand): PodFiles {
-  const mounts = systemMounts(run);
-
+export function podFiles(folders: NodeFolders, mounts: Mounts): PodFiles {
   return {
     async prepare(signal) {
       await makeFolder(folders.state, 0o700);
@@ -69,9 +74,10 @@ export function podFiles(folders: NodeFolders, run: RunCommand): PodFiles {
     },
 
     async remove(pod, cgroupParent, signal) {
-      for (const medium of ['memory', 'disk'] as const) {
+      for (const medium of MEDIA) {
         const folder = podFolder(folders, pod.uid, medium);
-        await mounts.removeBeneath(folder, signal);
+        if (medium === 'network') await mounts.removeNetworkBeneath(folder, signal);
+        else await mounts.removeBeneath(folder, signal);
         await removeTree(folder, signal);
       }
       await removeTree(logFolder(folders, pod), signal);
@@ -79,12 +85,12 @@ export function podFiles(folders: NodeFolders, run: RunCommand): PodFiles {
     },
 
     async list() {
-      const [onDisk = [], inMemory = [], logs = []] = await Promise.all(
-        [join(folders.state, 'pods'), join(folders.run, 'pods'), folders.podLogs].map((folder) =>
+      const [logs = [], ...uids] = await Promise.all(
+        [folders.podLogs, ...MEDIA.map((medium) => podsFolder(folders, medium))].map((folder) =>
           readdir(folder).catch(() => []),
         ),
       );
-      const unnamed = [...onDisk, ...inMemory].map((uid) => ({ namespace: '', name: '', uid }));
+      const unnamed = uids.flat().map((uid) => ({ namespace: '', name: '', uid }));
       const named = logs.flatMap((name) => podOfLogFolder(name) ?? []);
       return [...new Map([...unnamed, ...named].map((pod) => [pod.uid, pod])).values()];
     },

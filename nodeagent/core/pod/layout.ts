@@ -10,10 +10,18 @@ export interface NodeFolders {
   readonly podLogs: string;
 }
 
-export type Medium = 'disk' | 'memory';
+/**
+ * What a volume's files lie on. Those of the network may not answer: the agent mounts them apart from all that it looks
+ * into.
+ */
+export type Medium = 'disk' | 'memory' | 'network';
+export const MEDIA: readonly Medium[] = ['network', 'memory', 'disk'];
 
+export function podsFolder(folders: NodeFolders, medium: Medium): string {
+  return { disk: `${folders.state}/pods`, memory: `${folders.run}/pods`, network: `${folders.state}/mounts` }[medium];
+}
 export function podFolder(folders: NodeFolders, uid: string, medium: Medium): string {
-  return `${medium === 'disk' ? folders.state : folders.run}/pods/${uid}`;
+  return `${podsFolder(folders, medium)}/${uid}`;
 }
 export function volumeFolder(folders: NodeFolders, uid: string, volume: string, medium: Medium): string {
   return `${podFolder(folders, uid, medium)}/volumes/${volume}`;
@@ -35,9 +43,12 @@ export function seccompFolder(folders: NodeFolders): string {
 export function terminationFile(folders: NodeFolders, uid: string, container: string, attempt: number): string {
   return `${terminationFolder(folders, uid)}/${container}/${attempt}`;
 }
-/** Where a container's volumeMount with a subPath is shown; `index` is its place in the container's list. */
+/**
+ * Where a container's volumeMount with a subPath is shown; `index` is its place in the container's list. Its volume may
+ * be one of the network.
+ */
 export function subPathTarget(folders: NodeFolders, uid: string, container: string, index: number): string {
-  return `${podFolder(folders, uid, 'disk')}/subpaths/${container}/${index}`;
+  return `${podFolder(folders, uid, 'network')}/subpaths/${container}/${index}`;
 }
 export function logFolder(folders: NodeFolders, pod: PodIdentity): string {
   return `${folders.podLogs}/${podLogFolder(pod)}`;

@@ -19,8 +19,10 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import assert from 'node:assert/strict';
+import { systemMounts } from '../../../nodeagent/adapters/disk/mounts.ts';
 import { podFiles } from '../../../nodeagent/adapters/disk/pod-files.ts';
 import { createRunCommand } from '../../../nodeagent/adapters/process/run-command.ts';
+import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import {
   hostsFile,
   subPathTarget,
@@ -63,7 +65,7 @@ describe('files of pods', () => {
   beforeEach(async () => {
     const base = await mkdtemp(join(mount, 't'));
     folders = { state: join(base, 'state'), run: join(base, 'run'), podLogs: join(base, 'logs') };
-    files = podFiles(folders, createRunCommand());
+    files = podFiles(folders, systemMounts(createRunCommand(), systemClock));
     outside = join(base, 'outside');
     await mkdir(outside);
     await writeFile(join(outside, 'kept'), 'kept');

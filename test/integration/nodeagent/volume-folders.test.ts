@@ -1,7 +1,8 @@
 /** Volumes that containers write, and what is the machine's own, as containers on a real runtime see them. */
+import { writeFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
-import { isReady, main, shellPod, startAgent, testPod, type TestAgent } from './agent.ts';
+import { deleted, isReady, main, shellPod, startAgent, testPod, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, type TestHost } from './host.ts';
 import { NODE, printed, printer, printing, untilSays } from './printing.ts';
 
@@ -148,6 +149,42 @@ describe('volumes of folders', () => {
     assert.equal(await seenBy('hearing'), 'late\nmade\n');
     assert.equal(await seenBy('both'), 'late\nmade\n');
     assert.equal(await host.run(['cat', `${folder}/out/file`]), 'made\n');
+  });
+
+  it('nfs: mounted on the machine for its pod, and gone with it, also after an agent that was killed', async () => {
+    // Stands in for the kernel's helper, and the server: what it exports is a folder of the machine.
+    const bin = `${host.folder}/bin`;
+    await host.run(['mkdir', '-p', bin, `${host.folder}/export/data`]);
+    await writeFile(`${bin}/mount.nfs`, `#!/bin/sh\nexec mount --bind ${host.folder}/export "$2"\n`, { mode: 0o755 });
+    const path = process.env['PATH'] ?? '';
+    process.env['PATH'] = `${bin}:${path}`;
+    try {
+      await agent.stop();
+      agent = await startAgent(host);
+      const pod = shellPod('files', 'echo mine > /all/data/file; cat /part/file; exec sleep 1000', {
+        spec: { volumes: [{ name: 'v', nfs: { server: 'files', path: '/export' } }], terminationGracePeriodSeconds: 0 },
+        container: {
+          volumeMounts: [
+            { name: 'v', mountPath: '/all' },
+            { name: 'v', mountPath: '/part', subPath: 'data' },
+          ],
+        },
+      });
+      const mounts = (): Promise<string> =>
+        host.run(['sh', '-c', `grep -c ${pod.metadata.uid ?? ''} /proc/self/mountinfo || true`]);
+      await agent.assign({ upsert: [pod] });
+      await agent.until('files', isReady);
+      await untilSays(agent, 'files', 'cat /part/file', 'mine\n');
+      assert.equal(await mounts(), '2\n');
+      await agent.kill();
+      agent = await startAgent(host);
+      await agent.assign({ upsert: [deleted(pod, 0)] });
+      await agent.until('files', (report) => report.gone);
+      assert.equal(await mounts(), '0\n');
+      assert.equal(await host.run(['cat', `${host.folder}/export/data/file`]), 'mine\n');
+    } finally {
+      process.env['PATH'] = path;
+    }
   });
 
   it('what is mounted below is read-only too only where the runtime can do it', async () => {

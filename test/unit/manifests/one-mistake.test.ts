@@ -222,6 +222,13 @@ const VOLUMES: readonly Case[] = [
     /must be .*CharDevice or BlockDevice/,
   ],
   [
+    'a server that is an option',
+    volume('nfs: {server: ▶-oexec, path: /a}'),
+    'InvalidValue',
+    /must be a host name or an address/,
+  ],
+  ['a path of a server', volume('nfs: {server: files, path: ▶a}'), 'InvalidValue', /must be an absolute path/],
+  [
     'a part and an expression',
     mounted('subPath: a, subPathExpr: ▶b'),
     'ForbiddenField',
@@ -415,7 +422,7 @@ describe('several mistakes are all told', () => {
       'oid',
       new TextEncoder().encode(
         pod(
-          '    ports: [{containerPort: 0}]\n  volumes:\n  - {name: A, nfs: {}}\n  - {name: b, emptyDir: {}, hostPath: {path: /x}}\n',
+          '    ports: [{containerPort: 0}]\n  volumes:\n  - {name: A, csi: {}}\n  - {name: b, emptyDir: {}, hostPath: {path: /x}}\n',
         ),
       ),
     );

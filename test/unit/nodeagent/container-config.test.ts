@@ -235,7 +235,7 @@ describe('containerConfig', () => {
       config.value.mounts.map((mount) => [mount.containerPath, mount.hostPath, mount.readOnly]),
       [
         ['/c', '/run/pods/uid-1/volumes/c', true],
-        ['/m', '/state/pods/uid-1/subpaths/main/1', false],
+        ['/m', '/state/mounts/uid-1/subpaths/main/1', false],
         ['/etc/hosts', '/state/pods/uid-1/etc-hosts', false],
         ['/dev/termination-log', '/state/pods/uid-1/containers/main/2', false],
       ],
@@ -357,6 +357,8 @@ describe('planVolumes', () => {
           { name: 'c', hostPath: { path: '/x', type: 'File' } },
           { name: 'd', configMap: { name: 'settings', items: [{ key: 'COLOR', path: 'deep/color', mode: 0o600 }] } },
           { name: 'e', secret: { secretName: 'login' } },
+          { name: 'f', nfs: { server: 'files', path: '/srv/a' } },
+          { name: 'g', nfs: { server: 'fd00::1', path: '/', readOnly: true } },
         ],
       }),
       objects,
@@ -369,7 +371,9 @@ describe('planVolumes', () => {
           ? [v.path, v.files.map((f) => [f.path, f.mode, f.content.toString()])]
           : v.kind === 'empty'
             ? [v.path, v.medium, v.sizeBytes]
-            : [v.path, v.type],
+            : v.kind === 'host'
+              ? [v.path, v.type]
+              : [v.path, v.source, v.options],
       ),
       [
         ['/state/pods/uid-1/volumes/a', 'disk', undefined],
@@ -377,6 +381,8 @@ describe('planVolumes', () => {
         ['/x', 'File'],
         ['/state/pods/uid-1/volumes/d', [['deep/color', 0o600, 'blue']]],
         ['/run/pods/uid-1/volumes/e', [['PASSWORD', 0o644, 'pw']]],
+        ['/state/mounts/uid-1/volumes/f', 'files:/srv/a', []],
+        ['/state/mounts/uid-1/volumes/g', '[fd00::1]:/', ['ro']],
       ],
     );
   });

@@ -33,7 +33,7 @@ describe('containerMounts', () => {
   };
   const part = (subPath: string) => ({
     ...WHOLE,
-    hostPath: '/state/pods/uid-1/subpaths/main/0',
+    hostPath: '/state/mounts/uid-1/subpaths/main/0',
     partOf: { volume: '/state/pods/uid-1/volumes/v', subPath },
   });
   for (const [what, mount, expected] of [

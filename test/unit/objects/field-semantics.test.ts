@@ -47,6 +47,7 @@ const CASES: readonly (readonly [kind: string, path: string, expected: ReturnTyp
           'emptyDir',
           'ephemeral',
           'hostPath',
+          'nfs',
           'persistentVolumeClaim',
           'projected',
           'secret',

@@ -4,6 +4,7 @@ import type { Mounts } from '../mounts.ts';
 import { makeEmpty } from './empty.ts';
 import { writeVolumeFiles } from './files.ts';
 import { checkHostPath } from './host-path.ts';
+import { mountNfs } from './nfs.ts';
 
 const WAYS: {
   readonly [K in VolumePlan['kind']]: (plan: VolumePlanOf<K>, mounts: Mounts, signal: AbortSignal) => Promise<void>;
@@ -11,6 +12,7 @@ const WAYS: {
   empty: makeEmpty,
   files: ({ path, files, group }) => writeVolumeFiles(path, files, group),
   host: checkHostPath,
+  nfs: mountNfs,
 };
 
 /** Makes the volume as planned; one that is as it should be is not touched. */

@@ -9,6 +9,7 @@ import { CONFIG_MAP } from './config-map.ts';
 import { DOWNWARD_API } from './downward-api.ts';
 import { EMPTY_DIR } from './empty-dir.ts';
 import { HOST_PATH } from './host-path.ts';
+import { NFS } from './nfs.ts';
 import { PROJECTED } from './projected.ts';
 import { SECRET } from './secret.ts';
 import type { Source, VolumeContext, VolumeMount, VolumeSource } from './source.ts';
@@ -19,6 +20,7 @@ const SOURCES: { readonly [S in VolumeSourceName]: VolumeSource<S> } = {
   emptyDir: EMPTY_DIR,
   ephemeral: EPHEMERAL,
   hostPath: HOST_PATH,
+  nfs: NFS,
   persistentVolumeClaim: PERSISTENT_VOLUME_CLAIM,
   projected: PROJECTED,
   secret: SECRET,

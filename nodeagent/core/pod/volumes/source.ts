@@ -17,6 +17,8 @@ export type VolumeMount =
   | { readonly kind: 'empty'; readonly medium: Medium; readonly sizeBytes: number | undefined }
   /** Something that the machine has already. */
   | { readonly kind: 'host'; readonly type: Source<'hostPath'>['type'] }
+  /** What a server exports; `options`: of mount(8). */
+  | { readonly kind: 'nfs'; readonly source: string; readonly options: readonly string[] }
   /** Files that are replaced all at once. */
   | { readonly kind: 'files'; readonly files: readonly VolumeFile[] };
 

@@ -27,12 +27,14 @@ export function checkVolumes(
 }
 
 function checkVolume(volume: Volume, containers: ReadonlySet<string>, at: FieldPath, context: CheckContext): void {
-  const { emptyDir, hostPath, configMap, secret, downwardAPI, projected } = volume;
+  const { emptyDir, hostPath, nfs, configMap, secret, downwardAPI, projected } = volume;
   const sizeLimit = emptyDir?.sizeLimit;
   if (sizeLimit !== undefined && parseQuantity(sizeLimit) < 0)
     context.error('InvalidValue', [...at, 'emptyDir', 'sizeLimit'], `must not be negative, found ${sizeLimit}`);
   if (hostPath && (!hostPath.path.startsWith('/') || hostPath.path.split('/').includes('..')))
     context.error('InvalidValue', [...at, 'hostPath', 'path'], "must be an absolute path without '..'");
+  if (nfs && !nfs.path.startsWith('/'))
+    context.error('InvalidValue', [...at, 'nfs', 'path'], 'must be an absolute path');
   for (const [source, said] of Object.entries({ configMap, secret, downwardAPI, projected }))
     if (said) checkMode(said.defaultMode, [...at, source, 'defaultMode'], context);
   checkItems(configMap?.items, [...at, 'configMap'], context);
