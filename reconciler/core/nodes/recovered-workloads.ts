@@ -5,6 +5,7 @@
  */
 import {
   isKeyOf,
+  JOB_UID_LABELS,
   keyOf,
   objectKey,
   type Kind,
@@ -450,8 +451,17 @@ export function templateOf({
   metadata: { labels, annotations },
   spec,
 }: Pick<PodClaim, 'metadata' | 'spec'>): PodTemplateSpec {
-  return { metadata: { ...(labels && { labels }), ...(annotations && { annotations }) }, spec: withoutNode(spec) };
+  return {
+    metadata: { ...(labels && { labels: withoutUids(labels) }), ...(annotations && { annotations }) },
+    spec: withoutNode(spec),
+  };
 }
+
+/** Uids of owners are made anew. */
+function withoutUids(labels: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).filter(([label]) => !UID_LABELS.has(label)));
+}
+const UID_LABELS: ReadonlySet<string> = new Set(JOB_UID_LABELS);
 
 function withoutNode(spec: Pod['spec']): Pod['spec'] {
   const { nodeName: _node, ...rest } = spec;
@@ -464,8 +474,11 @@ const onNodes = new WeakMap<PodTemplateSpec, PodTemplateSpec>();
 function asNodesHaveIt(template: PodTemplateSpec): PodTemplateSpec {
   const known = onNodes.get(template);
   if (known) return known;
-  const { finalizers: _finalizers, ...metadata } = template.metadata;
-  const made = { ...template, metadata, spec: withoutNode(template.spec) };
+  const { finalizers: _finalizers, labels, ...metadata } = template.metadata;
+  const made = {
+    metadata: { ...metadata, ...(labels && { labels: withoutUids(labels) }) },
+    spec: withoutNode(template.spec),
+  };
   onNodes.set(template, made);
   return made;
 }
