@@ -1,6 +1,6 @@
 /**
  * Holds an object against its structural schema. Source of the rules: Kubernetes, apiextensions-apiserver/pkg/apiserver
- * (validation, schema/pruning), and for fields that a schema does not have its strict field validation, which kubectl
+ * (validation, schema/pruning, schema/listtype), and for fields that a schema does not have its strict field validation, which kubectl
  * asks for.
  *
  * Not looked at: `pattern`, as a pattern may take any time; `format`; and `x-kubernetes-validations`.
@@ -8,6 +8,7 @@
 import { readKey } from '../../../contracts/objects/index.ts';
 import { equal, isList, isObject, type JsonObject } from '../fields/json.ts';
 import { once, sizeOf, type Budget } from './limits.ts';
+import { listIssues } from './list-types.ts';
 import { fieldNames, fieldSchema, isIntOrString, partOf, preservesUnknown, type Path } from './schema.ts';
 
 export interface ValueIssue {
@@ -52,6 +53,10 @@ function validate(schema: JsonObject, value: unknown, path: Path, walk: Walk): v
   if (isList(value)) {
     const items = partOf(schema, 'items');
     if (items) value.forEach((item, i) => validate(items, item, [...path, i], walk));
+    for (const { at, code, message } of listIssues(schema, value, budget)) {
+      if (issues.length >= MOST_ISSUES) break;
+      issues.push({ path: [...path, at], code, message });
+    }
   }
   validateValue(schema, value, path, walk);
 }

@@ -17,6 +17,14 @@ function told(schema: JsonObject, object: JsonObject): string[] {
   );
 }
 
+const OPEN = { 'x-kubernetes-preserve-unknown-fields': true };
+const SET = { type: 'array', items: OPEN, 'x-kubernetes-list-type': 'set' };
+const mapBy = (...keys: readonly string[]): JsonObject => ({
+  type: 'array',
+  items: { type: 'object', ...OPEN },
+  'x-kubernetes-list-type': 'map',
+  'x-kubernetes-list-map-keys': keys,
+});
 const FORMS = {
   anyOf: [{ required: ['x'] }, { required: ['y'] }],
 };
@@ -31,6 +39,52 @@ const CASES: readonly [title: string, schema: JsonObject, object: JsonObject, ex
   ['a port by name', of({ 'x-kubernetes-int-or-string': true }), { a: 'web' }, []],
   ['a port by number', of({ 'x-kubernetes-int-or-string': true }), { a: 80 }, []],
   ['neither', of({ 'x-kubernetes-int-or-string': true }), { a: true }, ['a WrongType']],
+  ['values of a set', of(SET), { a: ['x', 1, '1', null, { b: 1, c: 2 }] }, []],
+  [
+    'values of a set that are there again',
+    of(SET),
+    { a: ['x', 1, 'x', 1, 'x'] },
+    ['a.2 InvalidValue', 'a.3 InvalidValue'],
+  ],
+  [
+    'maps of a set that are there again',
+    of(SET),
+    {
+      a: [
+        { b: 1, c: [2] },
+        { c: [2], b: 1 },
+      ],
+    },
+    ['a.1 InvalidValue'],
+  ],
+  ['values of a list that are there again', of({ ...SET, 'x-kubernetes-list-type': 'atomic' }), { a: [1, 1] }, []],
+  ['entries of a list-map', of(mapBy('b')), { a: [{ b: 'x' }, { b: 'y' }, { c: 1 }] }, []],
+  ['a key that is there again', of(mapBy('b')), { a: [{ b: 'x' }, { b: 'x', c: 1 }] }, ['a.1 InvalidValue']],
+  ['entries without the key', of(mapBy('b')), { a: [{ c: 1 }, { c: 2 }, { c: 3 }] }, ['a.1 InvalidValue']],
+  ['one of two keys that is there again', of(mapBy('b', 'c')), { a: [{ b: 1, c: 1 }, { b: 1, c: 2 }, { b: 1 }] }, []],
+  [
+    'two keys that are there again',
+    of(mapBy('b', 'c')),
+    {
+      a: [
+        { c: 1, b: 1 },
+        { b: 1, c: 1 },
+      ],
+    },
+    ['a.1 InvalidValue'],
+  ],
+  ['no map in a list-map', of({ ...mapBy('b'), items: OPEN }), { a: [{ b: 1 }, 7] }, ['a.1 WrongType']],
+  [
+    'values of a set in a list-map that are there again',
+    of({ ...mapBy('b'), items: { type: 'object', properties: { b: { type: 'string' }, s: SET } } }),
+    {
+      a: [
+        { b: 'x', s: [1] },
+        { b: 'y', s: [2, 2] },
+      ],
+    },
+    ['a.1.s.1 InvalidValue'],
+  ],
   ['an unknown field', of({ type: 'string' }), { b: 1 }, ['b UnknownField']],
   [
     'one in a list',
