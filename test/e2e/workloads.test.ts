@@ -5,10 +5,11 @@
  */
 import { after, before, describe } from 'node:test';
 import { Fleet } from './fleet.ts';
+import { daemonSets } from './workloads/daemonset.ts';
 import type { Theme } from './workloads/theme.ts';
 
 const REPEAT = Number(process.env['PLUMB_E2E_REPEAT'] ?? '1');
-const THEMES: readonly Theme[] = [];
+const THEMES: readonly Theme[] = [daemonSets];
 
 describe('workloads', () => {
   let fleet: Fleet;
