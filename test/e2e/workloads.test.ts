@@ -6,10 +6,11 @@
 import { after, before, describe } from 'node:test';
 import { Fleet } from './fleet.ts';
 import { daemonSets } from './workloads/daemonset.ts';
+import { statefulSets } from './workloads/statefulset.ts';
 import type { Theme } from './workloads/theme.ts';
 
 const REPEAT = Number(process.env['PLUMB_E2E_REPEAT'] ?? '1');
-const THEMES: readonly Theme[] = [daemonSets];
+const THEMES: readonly Theme[] = [daemonSets, statefulSets];
 
 describe('workloads', () => {
   let fleet: Fleet;

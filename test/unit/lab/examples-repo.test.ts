@@ -10,7 +10,9 @@ import {
   KINDS,
   labelsInclude,
   MachineManifest,
+  StatefulSetManifest,
   type Deployment,
+  type StatefulSet,
 } from '../../../contracts/objects/index.ts';
 
 const ROOT = join(import.meta.dirname, '../../../examples-repo');
@@ -41,7 +43,7 @@ function parse(manifest: Manifest): unknown {
 
 describe('examples-repo', () => {
   it('has the cluster and the apps', () =>
-    assert.deepEqual(files, ['apps/greeter.yaml', 'apps/hello.yaml', 'plumbline.yaml']));
+    assert.deepEqual(files, ['apps/greeter.yaml', 'apps/hello.yaml', 'apps/members.yaml', 'plumbline.yaml']));
 
   for (const file of files) {
     for (const manifest of documents(readFileSync(join(ROOT, file), 'utf8'))) {
@@ -49,17 +51,18 @@ describe('examples-repo', () => {
     }
   }
 
-  it('has Services that select the pods of a Deployment, Deployments that select their own', () => {
+  it('has Services that select the pods of a workload, workloads that select their own', () => {
     const all = files.flatMap((file) => documents(readFileSync(join(ROOT, file), 'utf8')));
-    const deployments: Deployment[] = all
-      .filter((m) => m.kind === 'Deployment')
-      .map((m) => DeploymentManifest.parse(m));
-    assert.ok(deployments.length > 0);
-    for (const d of deployments)
+    const workloads: (Deployment | StatefulSet)[] = [
+      ...all.filter((m) => m.kind === 'Deployment').map((m) => DeploymentManifest.parse(m)),
+      ...all.filter((m) => m.kind === 'StatefulSet').map((m) => StatefulSetManifest.parse(m)),
+    ];
+    assert.ok(workloads.length > 0);
+    for (const d of workloads)
       assert.ok(labelsInclude(d.spec.template.metadata?.labels, d.spec.selector.matchLabels), d.metadata.name);
     for (const service of all.filter((m) => m.kind === 'Service')) {
       assert.ok(
-        deployments.some((d) => labelsInclude(d.spec.template.metadata?.labels, service.spec?.selector)),
+        workloads.some((d) => labelsInclude(d.spec.template.metadata?.labels, service.spec?.selector)),
         service.metadata.name,
       );
     }

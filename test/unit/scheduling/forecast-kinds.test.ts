@@ -13,6 +13,7 @@ import type { Forecast } from '../../../reconciler/core/scheduling/simulate.ts';
 import { MOST_AT_ONCE } from '../../../reconciler/core/workloads/owned-pods.ts';
 import { controllerOf, controllerRef } from '../../../reconciler/core/workloads/owners.ts';
 import { node, pod } from '../controllers/objects.ts';
+import { statefulSet } from '../workloads/stateful.ts';
 import { app, rolling } from './apps.ts';
 import { Fleet, outcomeOf } from './fleet.ts';
 
@@ -54,6 +55,15 @@ describe('a forecast and kinds', () => {
       unplaced: {},
     });
     assert.equal(forecast(new Fleet(...nodes), [toy(3)], {}), undefined);
+  });
+
+  it('places the pods of a StatefulSet, each once the one before is available', () => {
+    for (const podManagementPolicy of ['OrderedReady', 'Parallel']) {
+      const set = JSON.stringify(statefulSet({ podManagementPolicy, minReadySeconds: 30, serviceName: '' }));
+      assert.deepEqual(outcomeOf(forecast(new Fleet(...nodes), [set], {}))?.places, {
+        'statefulsets.apps/default/db': 'n1 x1, n2 x2',
+      });
+    }
   });
 
   it('tells which of them fit nowhere', () => {
