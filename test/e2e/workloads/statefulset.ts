@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Redis } from 'ioredis';
 import type { StoredOf } from '../../../contracts/objects/index.ts';
 import { eventually, type Fleet } from '../fleet.ts';
 import type { Theme } from './theme.ts';
@@ -262,6 +263,45 @@ spec:
         async () => !(await runsOn(fleet(), node, lost.metadata.uid)),
       );
       await fleet().nodesReady([node]);
+      await remove(name);
+    });
+
+    it('have no second pod of an ordinal either when the state was lost while a node was silent', async () => {
+      const name = `lost-${round}`;
+      await push({ name, replicas: 3, policy: 'Parallel' }, 'Add a StatefulSet');
+      const before = await fleet().podsReady(name, 3);
+      const identities = (pods: Pods): string[] =>
+        pods.map(({ metadata }) => `${metadata.name} ${metadata.uid}`).sort();
+      const node = before[2]?.spec.nodeName ?? '';
+      await fleet().partition(node);
+      try {
+        await eventually('the node is not heard', 40, async () =>
+          (await fleet().list('Node')).some(
+            ({ metadata, status }) =>
+              metadata.name === node &&
+              status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'Unknown'),
+          ),
+        );
+        const redis = new Redis({ path: fleet().redisSocket, lazyConnect: true });
+        await redis.connect();
+        await redis.flushall();
+        redis.disconnect();
+        await eventually('what is held back, and what decides, is told', 90, async () => {
+          const { stdout } = await fleet().plumb('explain', `statefulset/${name}`);
+          return stdout.includes(`plumb node rm ${node} --commit`);
+        });
+        const heard = before.filter(({ spec }) => spec.nodeName !== node);
+        assert.deepEqual(identities(await fleet().pods(name)), identities(heard));
+      } finally {
+        await fleet().heal(node);
+      }
+      await fleet().nodesReady([node]);
+      assert.deepEqual(identities(await fleet().podsReady(name, 3)), identities(before));
+      await eventually(
+        'nothing is held back any more',
+        30,
+        async () => (await set(name)).status?.conditions === undefined,
+      );
       await remove(name);
     });
   });

@@ -60,8 +60,9 @@ describe('a forecast and kinds', () => {
   it('places the pods of a StatefulSet, each once the one before is available', () => {
     for (const podManagementPolicy of ['OrderedReady', 'Parallel']) {
       const set = JSON.stringify(statefulSet({ podManagementPolicy, minReadySeconds: 30, serviceName: '' }));
-      assert.deepEqual(outcomeOf(forecast(new Fleet(...nodes), [set], {}))?.places, {
-        'statefulsets.apps/default/db': 'n1 x1, n2 x2',
+      assert.deepEqual(outcomeOf(forecast(new Fleet(...nodes), [set], {})), {
+        places: { 'statefulsets.apps/default/db': 'n1 x1, n2 x2' },
+        unplaced: {},
       });
     }
   });
