@@ -9,7 +9,6 @@ import type {
   OwnerReference,
   PersistentVolumeClaim,
   StatefulSet,
-  Stored,
   StoredPersistentVolumeClaim,
   StoredPod,
   StoredStatefulSet,
@@ -117,7 +116,7 @@ function ownersOf(
   const { whenDeleted, whenScaled } = set.spec.persistentVolumeClaimRetentionPolicy;
   if (others.some(({ controller }) => controller)) return others;
   if (whenScaled === 'Delete' && !isWanted(set, ordinal))
-    return pod ? [...others, controllerRef(pod as Stored)] : others;
+    return pod ? [...others, controllerRef(pod)] : others;
   return whenDeleted === 'Delete' ? [...others, controllerRef(set)] : others;
 }
 
