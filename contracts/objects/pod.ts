@@ -215,6 +215,8 @@ const ContainerShape = object(
     securityContext: SecurityContext.optional(),
     volumeMounts: listMap(['mountPath'], VolumeMount).optional(),
     stdin: z.boolean().default(false),
+    /** Its input ends with the first client that had it. */
+    stdinOnce: z.boolean().default(false),
     tty: z.boolean().default(false),
     terminationMessagePath: unset('', z.string().default('/dev/termination-log')),
     terminationMessagePolicy: unset('', z.enum(['File', 'FallbackToLogsOnError']).default('File')),
@@ -227,7 +229,6 @@ const ContainerShape = object(
   },
   {
     resizePolicy: RESIZE_POLICIES,
-    stdinOnce: [false],
     volumeDevices: [[]],
   },
 );
@@ -255,6 +256,30 @@ export const Toleration = object({
   tolerationSeconds: z.int().optional(),
 });
 export type Toleration = z.infer<typeof Toleration>;
+
+const IpAddress = z
+  .string()
+  .refine((text) => [z.ipv4(), z.ipv6()].some((kind) => kind.safeParse(text).success), 'must be an IP address');
+/** A line of the pod's hosts file. */
+const HostAlias = object({ ip: IpAddress, hostnames: z.array(DnsSubdomain).optional() });
+
+const DnsConfig = object({
+  nameservers: z.array(IpAddress).optional(),
+  searches: z.array(z.string()).optional(),
+  options: z.array(object({ name: z.string().min(1, 'is required'), value: z.string().optional() })).optional(),
+});
+
+/** Source: Kubernetes, SysctlContainSlashRegexp and SysctlMaxLength. */
+const Sysctl = object({
+  name: z
+    .string()
+    .max(253, 'must be no more than 253 characters')
+    .regex(
+      /^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$/,
+      "must consist of lower case letters, digits, '-' and '_', in parts with '.' or '/' between them",
+    ),
+  value: z.string(),
+});
 
 /** Every pod tolerates a short outage of its node (Kubernetes' DefaultTolerationSeconds admission plugin). */
 const OUTAGE_TAINTS = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'] as const;
@@ -299,7 +324,19 @@ const PodSpecShape = object(
     /** What the pod takes besides what its containers ask for. */
     overhead: ResourceList.optional(),
     hostNetwork: z.boolean().default(false),
+    hostPID: z.boolean().default(false),
+    hostIPC: z.boolean().default(false),
+    /** All containers see each other's processes, and the sandbox's. */
+    shareProcessNamespace: z.boolean().default(false),
     hostname: unset('', DnsLabel.optional()),
+    /** With it the pod knows itself as `HOSTNAME.SUBDOMAIN.NAMESPACE.svc.cluster.local`. */
+    subdomain: unset('', DnsLabel.optional()),
+    /** Whether the kernel's host name is that long one. */
+    setHostnameAsFQDN: z.boolean().default(false),
+    /** The kernel's host name, whatever else is said. Source: Kubernetes, KEP-4762. */
+    hostnameOverride: DnsSubdomain.max(64, 'must be no more than 64 characters').optional(),
+    hostAliases: listMap(['ip'], HostAlias).optional(),
+    dnsConfig: DnsConfig.optional(),
     dnsPolicy: unset(
       '',
       z.enum(['ClusterFirst', 'Default', 'ClusterFirstWithHostNet', 'None']).default('ClusterFirst'),
@@ -318,12 +355,12 @@ const PodSpecShape = object(
         runAsGroup: NumericId.optional(),
         runAsNonRoot: z.boolean().optional(),
         fsGroup: NumericId.optional(),
+        sysctls: atomicList(['name'], Sysctl).optional(),
         supplementalGroups: z.array(NumericId).optional(),
         seccompProfile: SeccompProfile.optional(),
       },
       {
         ...SECURITY_NOT_YET,
-        sysctls: [[]],
         supplementalGroupsPolicy: ['Merge'],
         seLinuxChangePolicy: ['MountOption'],
         // It is for persistent volumes: the group of the volumes that there are is always set, whatever it says.
@@ -336,13 +373,8 @@ const PodSpecShape = object(
     // No pod has a token, so one that wants none gets what it asks for, and the default is known to every pod without
     // the field.
     automountServiceAccountToken: [true, false],
-    dnsConfig: [{}],
     ephemeralContainers: [[]],
-    hostAliases: [[]],
-    hostIPC: [false],
-    hostPID: [false],
     hostUsers: [true],
-    hostnameOverride: NEVER,
     os: [{ name: 'linux' }],
     priority: NEVER,
     readinessGates: [[]],
@@ -350,9 +382,6 @@ const PodSpecShape = object(
     resources: [{}],
     runtimeClassName: NEVER,
     schedulingGroup: NEVER,
-    setHostnameAsFQDN: [false],
-    shareProcessNamespace: [false],
-    subdomain: [''],
     workloadRef: NEVER,
   },
 );

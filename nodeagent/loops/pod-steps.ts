@@ -5,11 +5,12 @@ import type { Container, LifecycleHandler, Pod } from '../../contracts/objects/i
 import { allContainers } from '../../contracts/objects/pod-containers.ts';
 import { joinSignals } from '../../contracts/signals.ts';
 import { namesAddress } from '../core/pod/address.ts';
-import { containerConfig, hostsFileText, sandboxConfig, type NodeFacts } from '../core/pod/container-config.ts';
-import { cgroupParent } from '../core/pod/identity.ts';
+import { containerConfig, sandboxConfig, type NodeFacts } from '../core/pod/container-config.ts';
 import { loginsFor } from '../core/image/keyring.ts';
+import { cgroupParent } from '../core/pod/identity.ts';
 import { hostsFile, logFolder, terminationFile } from '../core/pod/layout.ts';
 import type { StepOutcome } from '../core/pod/memory.ts';
+import { hasHostsFile, hostsFileText, kernelHostname, podDns } from '../core/pod/names.ts';
 import type { PodObjects } from '../core/pod/objects.ts';
 import type { ObservedPod } from '../core/pod/observed.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
@@ -84,7 +85,10 @@ const PERFORMERS: Performers = {
 
   async runSandbox(deps, { pod, tell, closing }, step) {
     if (!pod) return DONE;
-    const config = sandboxConfig(pod, step.attempt, deps.facts());
+    const hostname = kernelHostname(pod);
+    if (!hostname.ok) return sandboxFailed(tell, hostname.message);
+    const dns = podDns(pod, await deps.files.ofHost());
+    const config = sandboxConfig(pod, step.attempt, deps.facts(), { hostname: hostname.value, dns });
     const run = (address: string | undefined) =>
       reasonIfFails(deps.sandboxes.run(() => deps.runtime.runSandbox({ ...config, address }, closing)));
     let failed = await run(step.address);
@@ -96,9 +100,7 @@ const PERFORMERS: Performers = {
       });
       failed = await run(undefined);
     }
-    if (failed === undefined) return DONE;
-    tell({ type: 'Warning', reason: 'FailedCreatePodSandBox', message: `Failed to create pod sandbox: ${failed}` });
-    return { ok: false, reason: 'FailedCreatePodSandBox', message: failed };
+    return failed === undefined ? DONE : sandboxFailed(tell, failed);
   },
 
   async startContainer(deps, context, step) {
@@ -182,6 +184,11 @@ export async function performStep<K extends PodStep['do']>(
   }
 }
 
+function sandboxFailed(tell: StepContext['tell'], message: string): StepOutcome {
+  tell({ type: 'Warning', reason: 'FailedCreatePodSandBox', message: `Failed to create pod sandbox: ${message}` });
+  return { ok: false, reason: 'FailedCreatePodSandBox', message };
+}
+
 type Created = { readonly id: string } | { readonly reason: string; readonly message: string };
 
 async function create(
@@ -202,12 +209,11 @@ async function create(
   // With each container, not once with the sandbox: a pod made by an agent that set no limits gets them as well.
   const limited = await reasonIfFails(deps.files.limitProcesses(sandbox.cgroupParent));
   if (limited !== undefined) return { reason: 'CreateContainerConfigError', message: limited };
+  const hosts = hostsFileText(pod, podIP, pod.spec.hostNetwork ? (await deps.files.ofHost()).hosts : undefined);
   const prepared = await reasonIfFails(
     deps.files.prepareContainer(
       {
-        hostsFile: pod.spec.hostNetwork
-          ? undefined
-          : { path: hostsFile(facts.folders, uid), text: hostsFileText(pod, podIP) },
+        hostsFile: hasHostsFile(pod) ? { path: hostsFile(facts.folders, uid), text: hosts } : undefined,
         terminationFile: terminationFile(facts.folders, uid, container.name, step.attempt.number),
         logFolder: `${logFolder(facts.folders, context.identity)}/${container.name}`,
         subPaths: config.value.mounts.flatMap(({ partOf, hostPath }) =>

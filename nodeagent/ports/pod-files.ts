@@ -2,10 +2,12 @@
  * A pod's files on the node: volumes, hosts file, termination messages, logs, and the cgroup that its containers are
  * in.
  */
+import type { HostResolver } from '../core/pod/names.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
 import type { VolumePlan } from '../core/pod/volumes/index.ts';
 
 export interface ContainerFiles {
+  /** Replaced in one step where it says something else: what runs keeps the one it has. */
   readonly hostsFile: { readonly path: string; readonly text: string } | undefined;
   readonly terminationFile: string;
   readonly logFolder: string;
@@ -23,6 +25,8 @@ export interface PodFiles {
    * Makes volumes as planned. Files of a volume that changed appear all at once. Throws an Error in kubelet's words.
    */
   syncVolumes(plans: readonly VolumePlan[], signal: AbortSignal): Promise<void>;
+  /** The beginnings of the machine's own hosts file and of what its resolver reads. */
+  ofHost(): Promise<{ readonly hosts: string } & HostResolver>;
   prepareContainer(files: ContainerFiles, signal: AbortSignal): Promise<void>;
   /** Bounds the processes of a pod whose sandbox runs, and those of all pods together. Idempotent. */
   limitProcesses(cgroupParent: string): Promise<void>;

@@ -1,5 +1,5 @@
 /** Our configurations in the runtime's message form. */
-import type { ContainerConfig, SandboxConfig, SeccompProfile } from '../../core/pod/runtime-types.ts';
+import type { ContainerConfig, Namespaces, SandboxConfig, SeccompProfile } from '../../core/pod/runtime-types.ts';
 import type { Encodable } from '../../core/wire/protobuf.ts';
 import { NAMESPACE, PROFILE_TYPE, type CreateContainerRequest, type PodSandboxConfig } from './messages.ts';
 
@@ -32,8 +32,9 @@ export function sandboxRequest(config: SandboxConfig): Encodable<typeof PodSandb
     annotations: config.annotations,
     linux: {
       cgroupParent: config.cgroupParent,
+      sysctls: config.sysctls,
       securityContext: {
-        namespaceOptions: { network, pid: NAMESPACE.container },
+        namespaceOptions: { network, ...namespaceModes(config.namespaces) },
         privileged: config.privileged,
         runAsUser: optionalInt(config.security.runAsUser),
         runAsGroup: config.security.runAsUser === undefined ? undefined : optionalInt(config.security.runAsGroup),
@@ -43,6 +44,11 @@ export function sandboxRequest(config: SandboxConfig): Encodable<typeof PodSandb
     },
   };
 }
+
+const namespaceModes = ({ pid, ipc }: Namespaces): { readonly pid: number; readonly ipc: number } => ({
+  pid: NAMESPACE[pid],
+  ipc: NAMESPACE[ipc],
+});
 
 /**
  * The pod's uid, and behind it the address that is asked for. CRI has no field for one. But the runtime hands the
@@ -76,6 +82,7 @@ export function containerRequest(config: ContainerConfig): ContainerMessage {
     annotations: config.annotations,
     logPath: config.logPath,
     stdin: config.stdin,
+    stdinOnce: config.stdinOnce,
     tty: config.tty,
     linux: {
       resources: {
@@ -88,7 +95,10 @@ export function containerRequest(config: ContainerConfig): ContainerMessage {
       securityContext: {
         capabilities: { addCapabilities: security.addCapabilities, dropCapabilities: security.dropCapabilities },
         privileged: security.privileged,
-        namespaceOptions: { network: security.hostNetwork ? NAMESPACE.node : NAMESPACE.pod, pid: NAMESPACE.container },
+        namespaceOptions: {
+          network: security.hostNetwork ? NAMESPACE.node : NAMESPACE.pod,
+          ...namespaceModes(security.namespaces),
+        },
         runAsUser: optionalInt(security.runAsUser),
         runAsGroup: optionalInt(security.runAsGroup),
         readonlyRootfs: security.readOnlyRootFilesystem,

@@ -47,6 +47,7 @@ export const PodSandboxConfig = {
       runAsGroup: message(8, Int64Value),
       seccomp: message(9, SecurityProfile),
     }),
+    sysctls: textMap(3),
   }),
 };
 export const RunPodSandboxRequest = { config: message(1, PodSandboxConfig) };

@@ -56,6 +56,18 @@ export async function openRegular(path: string): Promise<FileHandle | undefined>
   }
 }
 
+/** The first `bytes` of a regular file; undefined where there is none. */
+export async function readBeginning(path: string, bytes: number): Promise<Buffer | undefined> {
+  const file = await openRegular(path);
+  if (!file) return undefined;
+  try {
+    const buffer = Buffer.alloc(bytes);
+    return buffer.subarray(0, (await file.read(buffer, 0, bytes, 0)).bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
 /** The last `bytes` of a regular file, however long it is; empty where there is none. */
 export async function readEnd(path: string, bytes: number): Promise<Buffer> {
   const file = await openRegular(path);

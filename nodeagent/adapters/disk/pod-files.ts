@@ -1,5 +1,5 @@
 /** Pods' files on a Linux machine. */
-import { chmod, readdir, rm, rmdir, statfs, writeFile } from 'node:fs/promises';
+import { chmod, readdir, realpath, rename, rm, rmdir, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorText } from '../../../contracts/errors.ts';
 import {
@@ -14,7 +14,7 @@ import {
 import { messagesOf } from '../../core/logs/cri-log.ts';
 import { podOfLogFolder } from '../../core/pod/identity.ts';
 import type { PodFiles } from '../../ports/pod-files.ts';
-import { readEnd } from './descriptors.ts';
+import { readBeginning, readEnd } from './descriptors.ts';
 import { makeFolder } from './durable.ts';
 import type { Mounts } from './mounts.ts';
 import { graceLeft } from './grace.ts';
@@ -25,6 +25,7 @@ import { makeVolume } from './volumes/index.ts';
 const TMPFS_MAGIC = 0x0102_1994;
 const RAMFS_MAGIC = 0x8584_58f6;
 const TERMINATION_BYTES = 4096;
+const HOST_FILE_BYTES = 64 * 1024;
 const TAIL_BYTES = 2048;
 const TAIL_LINES = 80;
 const CGROUP_ROOT = '/sys/fs/cgroup';
@@ -46,6 +47,18 @@ export function podFiles(folders: NodeFolders, mounts: Mounts): PodFiles {
       }
     },
 
+    async ofHost() {
+      const text = async (path: string): Promise<string | undefined> => {
+        const found = await realpath(path).catch(() => undefined);
+        return found === undefined ? undefined : (await readBeginning(found, HOST_FILE_BYTES))?.toString('utf8');
+      };
+      return {
+        hosts: (await text('/etc/hosts')) ?? '',
+        etc: await text('/etc/resolv.conf'),
+        behindStub: await text('/run/systemd/resolve/resolv.conf'),
+      };
+    },
+
     async prepareContainer(files, signal) {
       await makeFolder(dirname(files.terminationFile), 0o755);
       await makeFolder(files.logFolder, 0o755);
@@ -54,7 +67,7 @@ export function podFiles(folders: NodeFolders, mounts: Mounts): PodFiles {
       await chmod(files.terminationFile, 0o666);
       if (files.hostsFile) {
         await makeFolder(dirname(files.hostsFile.path), 0o755);
-        await writeFile(files.hostsFile.path, files.hostsFile.text, { mode: 0o644 });
+        await replaceIfOther(files.hostsFile.path, files.hostsFile.text);
       }
       for (const { volume, subPath, target } of files.subPaths) await mounts.subPath(volume, subPath, target, signal);
     },
@@ -104,6 +117,16 @@ export function podFiles(folders: NodeFolders, mounts: Mounts): PodFiles {
       }
     },
   };
+}
+
+/** The containers that it is shown in may have written to it, but not put anything in its place. */
+async function replaceIfOther(path: string, text: string): Promise<void> {
+  const wanted = Buffer.from(text);
+  const there = await readBeginning(path, wanted.length + 1);
+  if (there?.equals(wanted) === true) return;
+  const draft = `${path}.new`;
+  await writeFile(draft, wanted, { mode: 0o644 });
+  await rename(draft, path);
 }
 
 async function isInMemory(path: string): Promise<boolean> {

@@ -3,7 +3,6 @@
  * (keyring.go: what matches, and in which order; config.go: the two forms of a Secret) and
  * pkg/credentialprovider/secrets.
  */
-import { inspect } from 'node:util';
 import type { Secret } from '../../../contracts/objects/index.ts';
 import { readKey } from '../../../contracts/objects/own-key.ts';
 
@@ -26,9 +25,6 @@ export class RegistryLogin {
     return '[redacted]';
   }
   toJSON(): string {
-    return '[redacted]';
-  }
-  [inspect.custom](): string {
     return '[redacted]';
   }
 }

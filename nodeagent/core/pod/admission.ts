@@ -7,6 +7,7 @@ import type { Node, Pod } from '../../../contracts/objects/index.ts';
 import { hostPortsOf, portsClash } from '../../../contracts/objects/host-ports.ts';
 import { nodeRequired } from '../../../contracts/objects/node-selector.ts';
 import { capacityOf, requestsOf } from '../../../contracts/objects/pod-requests.ts';
+import { sysctlObjection } from '../../../contracts/objects/sysctls.ts';
 import { untolerated } from '../../../contracts/objects/taints.ts';
 
 /** Why not: the reason of the pod's status and event. */
@@ -17,10 +18,11 @@ export interface Refusal {
 
 /**
  * `others`: pods that were taken in before and have not ended. Undefined: it may run. A node that is not known refuses
- * nothing.
+ * nothing that depends on the node.
  */
 export function refusal(pod: Pod, node: Node | undefined, others: readonly Pod[]): Refusal | undefined {
-  if (!node) return undefined;
+  const forbidden = forbiddenSysctl(pod);
+  if (forbidden || !node) return forbidden;
   return (
     lacking(pod, node, others) ??
     failed(
@@ -35,6 +37,15 @@ export function refusal(pod: Pod, node: Node | undefined, others: readonly Pod[]
       "node(s) had taints that the pod didn't tolerate",
     )
   );
+}
+
+/** Source: Kubernetes pkg/kubelet/sysctl/allowlist.go. */
+function forbiddenSysctl({ spec }: Pod): Refusal | undefined {
+  for (const { name } of spec.securityContext?.sysctls ?? []) {
+    const objection = sysctlObjection(name, spec);
+    if (objection !== undefined) return { reason: 'SysctlForbidden', message: `forbidden sysctl: ${objection}` };
+  }
+  return undefined;
 }
 
 function failed(reason: string, holds: boolean, why: string): Refusal | undefined {

@@ -3,16 +3,18 @@ import { withDefaultTag } from '../../../contracts/objects/image-name.ts';
 import type { Container, Pod } from '../../../contracts/objects/index.ts';
 import { allContainers, lastingContainers } from '../../../contracts/objects/pod-containers.ts';
 import { parseMilli, parseQuantity } from '../../../contracts/objects/quantity-value.ts';
+import { dottedSysctl } from '../../../contracts/objects/sysctls.ts';
 import { resolveEnv, type EnvInput } from './env.ts';
 import { expandReferences } from './expand.ts';
 import { ANNOTATION, cgroupParent, containerLogPath, LABEL, podLabels } from './identity.ts';
 import { logFolder, terminationFile } from './layout.ts';
 import { containerMounts } from './mounts.ts';
+import { podHostname } from './names.ts';
 import { identityOf, type PodObjects } from './objects.ts';
 import type { Role } from './observed.ts';
 import type { Resolved } from './resolved.ts';
 import type { ContainerConfig, ContainerResources, SandboxConfig } from './runtime-types.ts';
-import { containerSecurity, sandboxSecurity, type SecurityFacts } from './security.ts';
+import { containerSecurity, namespacesOf, sandboxSecurity, type SecurityFacts } from './security.ts';
 
 export interface NodeFacts extends SecurityFacts {
   readonly hostIP: string;
@@ -29,21 +31,26 @@ export interface Attempt {
   readonly role: Role;
 }
 
-/** A pod of the host's network takes the host's name; others their own, cut to what a hostname may be. */
-export function podHostname(pod: Pod): string {
-  return (pod.spec.hostname ?? pod.metadata.name).slice(0, 63).replace(/[-.]+$/, '');
-}
-
-export function sandboxConfig(pod: Pod, attempt: number, facts: NodeFacts): SandboxConfig {
+/** `hostname` and `dns`: see `kernelHostname` and `podDns`; where a container is made, neither matters. */
+export function sandboxConfig(
+  pod: Pod,
+  attempt: number,
+  facts: NodeFacts,
+  { hostname, dns }: Pick<SandboxConfig, 'hostname' | 'dns'> = { hostname: podHostname(pod), dns: undefined },
+): SandboxConfig {
   const identity = identityOf(pod);
   const containers = allContainers(pod.spec);
   return {
     pod: identity,
     attempt,
     address: undefined,
-    hostname: podHostname(pod),
+    hostname,
     logDirectory: logFolder(facts.folders, identity),
     hostNetwork: pod.spec.hostNetwork,
+    namespaces: namespacesOf(pod),
+    sysctls: Object.fromEntries(
+      (pod.spec.securityContext?.sysctls ?? []).map(({ name, value }) => [dottedSysctl(name), value]),
+    ),
     cgroupParent: cgroupParent(identity.uid, facts.systemdCgroup),
     privileged: containers.some((container) => container.securityContext?.privileged === true),
     labels: podLabels(identity),
@@ -57,7 +64,7 @@ export function sandboxConfig(pod: Pod, attempt: number, facts: NodeFacts): Sand
               : [{ containerPort: port.containerPort, hostPort: port.hostPort, protocol: port.protocol }],
           ),
         ),
-    dns: undefined,
+    dns,
     security: sandboxSecurity(pod),
   };
 }
@@ -112,6 +119,7 @@ export function containerConfig(input: ContainerInput): Resolved<ContainerConfig
       },
       logPath: containerLogPath(container.name, attempt.number),
       stdin: container.stdin,
+      stdinOnce: container.stdinOnce,
       tty: container.tty,
       resources: linuxResources(container),
       security: security.value,
@@ -151,18 +159,4 @@ export function linuxResources(container: Pick<Container, 'resources'>): Contain
     memoryBytes: Math.ceil(memoryLimit),
     oomScoreAdj: guaranteed ? OOM_SCORE.guaranteed : anything ? OOM_SCORE.burstable : OOM_SCORE.bestEffort,
   };
-}
-
-/** The pod's /etc/hosts, as kubelet writes it. Source: Kubernetes documentation, "Adding entries to Pod /etc/hosts". */
-export function hostsFileText(pod: Pod, podIP: string): string {
-  const lines = [
-    '# Kubernetes-managed hosts file.',
-    '127.0.0.1\tlocalhost',
-    '::1\tlocalhost ip6-localhost ip6-loopback',
-    'fe00::0\tip6-localnet',
-    'fe00::0\tip6-mcastprefix',
-    'fe00::1\tip6-allnodes',
-    'fe00::2\tip6-allrouters',
-  ];
-  return `${lines.join('\n')}\n${podIP === '' ? '' : `${podIP}\t${podHostname(pod)}\n`}`;
 }

@@ -5,6 +5,7 @@
 import type { Container, Pod } from '../../../contracts/objects/index.ts';
 import { expandReferences } from './expand.ts';
 import { hostsFile, subPathTarget, terminationFile, type NodeFolders } from './layout.ts';
+import { hasHostsFile } from './names.ts';
 import type { Resolved } from './resolved.ts';
 import type { Mount } from './runtime-types.ts';
 import { isReadOnly, volumePath } from './volumes/index.ts';
@@ -33,7 +34,7 @@ export function containerMounts(input: MountInput): Resolved<readonly Mount[]> {
   }
   const taken = new Set(mounts.map((mount) => mount.containerPath));
   // In the host's network the runtime shows the host's own file.
-  if (!taken.has('/etc/hosts') && !pod.spec.hostNetwork) mounts.push(ownFile('/etc/hosts', hostsFile(folders, uid)));
+  if (!taken.has('/etc/hosts') && hasHostsFile(pod)) mounts.push(ownFile('/etc/hosts', hostsFile(folders, uid)));
   if (!taken.has(container.terminationMessagePath))
     mounts.push(
       ownFile(container.terminationMessagePath, terminationFile(folders, uid, container.name, input.attempt)),

@@ -15,6 +15,9 @@ export interface SandboxConfig {
   readonly hostname: string;
   readonly logDirectory: string;
   readonly hostNetwork: boolean;
+  readonly namespaces: Namespaces;
+  /** By dotted name. */
+  readonly sysctls: Readonly<Record<string, string>>;
   readonly cgroupParent: string;
   readonly privileged: boolean;
   readonly labels: Readonly<Record<string, string>>;
@@ -33,6 +36,12 @@ export interface SandboxConfig {
     readonly supplementalGroups: readonly number[];
     readonly seccomp: SeccompProfile;
   };
+}
+
+/** Whose processes, and whose shared memory, a container sees. */
+export interface Namespaces {
+  readonly pid: 'container' | 'pod' | 'node';
+  readonly ipc: 'pod' | 'node';
 }
 
 /** Which system calls are let through. `path`: of a profile's file on the node. */
@@ -74,6 +83,7 @@ export interface ContainerConfig {
   /** Below the sandbox's log directory. */
   readonly logPath: string;
   readonly stdin: boolean;
+  readonly stdinOnce: boolean;
   readonly tty: boolean;
   readonly resources: ContainerResources;
   readonly security: ContainerSecurity;
@@ -89,6 +99,7 @@ export interface ContainerSecurity {
   readonly addCapabilities: readonly string[];
   readonly dropCapabilities: readonly string[];
   readonly hostNetwork: boolean;
+  readonly namespaces: Namespaces;
   readonly seccomp: SeccompProfile;
   /**
    * Paths in the container that are shown empty, and those that cannot be written. What does not exist is passed over.

@@ -6,7 +6,7 @@
 import type { Container, Pod } from '../../../contracts/objects/index.ts';
 import { seccompFolder, type NodeFolders } from './layout.ts';
 import type { Resolved } from './resolved.ts';
-import type { ContainerSecurity, SandboxConfig, SeccompProfile } from './runtime-types.ts';
+import type { ContainerSecurity, Namespaces, SandboxConfig, SeccompProfile } from './runtime-types.ts';
 
 /** Shown empty: what tells of the host's kernel, memory, keys, devices and heat. */
 export const MASKED_PATHS = [
@@ -55,6 +55,7 @@ export function containerSecurity(pod: Pod, container: Container, facts: Securit
       addCapabilities: own?.capabilities?.add ?? [],
       dropCapabilities: own?.capabilities?.drop ?? [],
       hostNetwork: pod.spec.hostNetwork,
+      namespaces: namespacesOf(pod),
       seccomp: seccomp.value,
       maskedPaths: privileged ? [] : [...MASKED_PATHS, ...facts.thermalPaths],
       readonlyPaths: privileged ? [] : READONLY_PATHS,
@@ -70,6 +71,14 @@ export function sandboxSecurity(pod: Pod): SandboxConfig['security'] {
     runAsGroup: context?.runAsGroup,
     supplementalGroups: supplementalGroups(pod),
     seccomp: { type: 'RuntimeDefault' },
+  };
+}
+
+/** Source: Kubernetes pkg/kubelet/kuberuntime/util/util.go, PidNamespaceForPod and IpcNamespaceForPod. */
+export function namespacesOf({ spec }: Pod): Namespaces {
+  return {
+    pid: spec.hostPID ? 'node' : spec.shareProcessNamespace ? 'pod' : 'container',
+    ipc: spec.hostIPC ? 'node' : 'pod',
   };
 }
 

@@ -1,7 +1,7 @@
 /** What a pod's spec says of its containers, and what the containers find. */
 import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod } from '../../../contracts/objects/index.ts';
 import { deleted, isReady, key, startAgent, testPod, type TestAgent } from './agent.ts';
@@ -107,5 +107,152 @@ describe("a pod's spec", { timeout: 120_000 }, () => {
     await agent.until('deletion', (report) => report.gone);
     assert.deepEqual(await lines(), ['quick', 'slow', 'proxy']);
     await agent.assign({ remove: [key(pod)] });
+  });
+
+  const said = async (pod: string, line: string): Promise<string> => {
+    const { stdout, stderr } = await agent.exec(pod, ['/bin/sh', '-c', line]);
+    return (stdout + stderr).trim();
+  };
+  const sleeper = (name: string, more: Record<string, unknown> = {}) => ({
+    name,
+    image: BUSYBOX,
+    command: ['/bin/sh', '-c', 'exec sleep 1000'],
+    ...more,
+  });
+  /** Starts the pods and resolves when all are ready. */
+  const started = async (...pods: Pod[]): Promise<void> => {
+    await agent.assign({ upsert: pods });
+    await Promise.all(pods.map((pod) => agent.until(pod.metadata.name, isReady)));
+  };
+
+  it('names the pod, and tells it names and resolvers [conformance: kubelet-hostaliases]', async () => {
+    const pod = testPod('names', {
+      terminationGracePeriodSeconds: 0,
+      hostname: 'db',
+      subdomain: 'dbs',
+      setHostnameAsFQDN: true,
+      hostAliases: [{ ip: '198.18.70.1', hostnames: ['foo.remote', 'bar'] }],
+      dnsPolicy: 'None',
+      dnsConfig: { nameservers: ['198.18.70.53'], searches: ['a.example'], options: [{ name: 'ndots', value: '2' }] },
+      containers: [sleeper('main')],
+    });
+    await started(pod);
+    assert.equal(await said('names', 'hostname; echo $HOSTNAME'), 'db.dbs.default.svc.cluster.local\ndb');
+    const hosts = await said('names', 'cat /etc/hosts');
+    const address = agent.pods.get('names')?.status?.podIP ?? '';
+    assert.ok(hosts.includes(`${address}\tdb.dbs.default.svc.cluster.local\tdb\n`), hosts);
+    assert.ok(hosts.endsWith('# Entries added by HostAliases.\n198.18.70.1\tfoo.remote\tbar'), hosts);
+    assert.equal(
+      await said('names', 'cat /etc/resolv.conf'),
+      'search a.example\nnameserver 198.18.70.53\noptions ndots:2',
+    );
+    await remove(pod);
+  });
+
+  it("manages the hosts file, but none of the host's network or of the pod's own, and follows nothing in it [conformance: kubelet-managed-etc-hosts]", async () => {
+    const own = join(host.folder, 'own-hosts');
+    await writeFile(own, '127.0.0.1 own\n');
+    const managed = testPod('managed', {
+      terminationGracePeriodSeconds: 0,
+      containers: [
+        sleeper('main'),
+        sleeper('ends', {
+          command: [
+            '/bin/sh',
+            '-c',
+            'until [ -f /etc/hosts.go ] || grep -q go /etc/hosts; do sleep 0.05; done; exit 0',
+          ],
+        }),
+      ],
+    });
+    const mounted = testPod('mounted', {
+      terminationGracePeriodSeconds: 0,
+      volumes: [{ name: 'hosts', hostPath: { path: own, type: 'File' } }],
+      containers: [sleeper('main', { volumeMounts: [{ name: 'hosts', mountPath: '/etc/hosts' }] })],
+    });
+    const ofHost = testPod('of-host', {
+      terminationGracePeriodSeconds: 0,
+      hostNetwork: true,
+      containers: [sleeper('main')],
+    });
+    await started(managed, mounted, ofHost);
+    const head = '# Kubernetes-managed hosts file.';
+    assert.ok((await said('managed', 'cat /etc/hosts')).startsWith(head));
+    assert.equal(await said('mounted', 'cat /etc/hosts'), '127.0.0.1 own');
+    assert.ok(!(await said('of-host', 'cat /etc/hosts')).includes(head));
+    // What one container wrote is not what the next one is told.
+    await said('managed', 'echo 198.18.70.66 go >> /etc/hosts');
+    await agent.until('managed', (report) => {
+      const ends = report.status?.containerStatuses?.[1];
+      return ends?.restartCount === 1 && ends.state.running !== undefined;
+    });
+    assert.ok((await said('managed', 'cat /etc/hosts')).endsWith('go'));
+    const file = join(host.folder, 'root/var/lib/plumbline/pods', managed.metadata.uid ?? '', 'etc-hosts');
+    assert.doesNotMatch(await readFile(file, 'utf8'), /go/);
+    await remove(managed, mounted, ofHost);
+  });
+
+  it('shows containers the processes and shared memory of their pod, or of the host, as they ask', async () => {
+    const two = [sleeper('main'), sleeper('other')];
+    const pods = [
+      testPod('alone', { terminationGracePeriodSeconds: 0, containers: two }),
+      testPod('shared', { terminationGracePeriodSeconds: 0, shareProcessNamespace: true, containers: two }),
+      testPod('with-host', { terminationGracePeriodSeconds: 0, hostPID: true, hostIPC: true, containers: two }),
+    ];
+    await started(...pods);
+    const processes = 'cat /proc/[0-9]*/cmdline | tr "\\0" " "';
+    const ipc = await host.run(['readlink', '/proc/self/ns/ipc']);
+    const seen = async (pod: string) => {
+      const all = await said(pod, processes);
+      return [
+        all.split('sleep 1000').length - 1,
+        all.includes('containerd'),
+        (await said(pod, 'readlink /proc/self/ns/ipc')) === ipc.trim(),
+      ];
+    };
+    assert.deepEqual(await seen('alone'), [1, false, false]);
+    assert.deepEqual(await seen('shared'), [2, false, false]);
+    const [sleeping, daemon, sameIpc] = await seen('with-host');
+    assert.ok(Number(sleeping) >= 6);
+    assert.deepEqual([daemon, sameIpc], [true, true]);
+    await remove(...pods);
+  });
+
+  it('sets sysctls of the pod alone [conformance: sysctl-test-sysctls]', async () => {
+    const read = (name: string) => `cat /proc/sys/${name.replaceAll('.', '/')}`;
+    const pod = testPod('sysctls', {
+      terminationGracePeriodSeconds: 0,
+      securityContext: {
+        sysctls: [
+          { name: 'kernel.shm_rmid_forced', value: '1' },
+          { name: 'net/ipv4/ip_local_port_range', value: '32000 33000' },
+        ],
+      },
+      containers: [sleeper('main')],
+    });
+    await started(pod);
+    assert.equal(
+      await said('sysctls', `${read('kernel.shm_rmid_forced')}; ${read('net.ipv4.ip_local_port_range')}`),
+      '1\n32000\t33000',
+    );
+    assert.notEqual((await host.run(['cat', '/proc/sys/net/ipv4/ip_local_port_range'])).trim(), '32000\t33000');
+    await remove(pod);
+  });
+
+  it('takes in no pod with a sysctl of the host, and none gets so far whose is no name [conformance: sysctls-reject-invalid-sysctls]', async () => {
+    const withSysctls = (...names: string[]) => ({
+      securityContext: { sysctls: names.map((name) => ({ name, value: '100000000' })) },
+      containers: [sleeper('main')],
+    });
+    const pod = testPod('unsafe', withSysctls('net.ipv4.tcp_syncookies', 'kernel.msgmax'));
+    await agent.assign({ upsert: [pod] });
+    const report = await agent.until('unsafe', (one) => one.status?.phase === 'Failed');
+    assert.deepEqual(
+      [report.status?.reason, report.status?.message],
+      ['SysctlForbidden', 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted'],
+    );
+    for (const name of ['foo-', 'bar..', 'kernel.-x'])
+      assert.throws(() => testPod('invalid', withSysctls(name)), /must consist of lower case letters/);
+    await remove(pod);
   });
 });

@@ -32,9 +32,51 @@ const FIELDS: readonly Case[] = [
   ],
   [
     'a field of the newest Kubernetes',
-    pod('  ▶hostnameOverride: web\n'),
+    pod('  ▶schedulingGroup: {podGroupName: web}\n'),
     'UnsupportedField',
-    /spec\.hostnameOverride is a Kubernetes field/,
+    /spec\.schedulingGroup is a Kubernetes field/,
+  ],
+  [
+    'a sysctl of the host',
+    pod('  securityContext:\n    sysctls: [{name: ▶kernel.msgmax, value: "65536"}]\n'),
+    'InvalidValue',
+    /sysctls\[0\]\.name is one that no node lets pods set: "kernel\.msgmax" not allowlisted/,
+  ],
+  [
+    "a sysctl of the host's network",
+    pod('  hostNetwork: true\n  securityContext:\n    sysctls: [{name: ▶net/ipv4/tcp_syncookies, value: "0"}]\n'),
+    'InvalidValue',
+    /"net\.ipv4\.tcp_syncookies" not allowed with host network enabled/,
+  ],
+  [
+    'a sysctl that is no name',
+    pod('  securityContext:\n    sysctls: [{name: ▶foo-, value: "1"}]\n'),
+    'InvalidValue',
+    /sysctls\[0\]\.name must consist of lower case letters/,
+  ],
+  [
+    'no DNS at all',
+    pod('  dnsPolicy: None\n  ▶dnsConfig: {searches: [a.example]}\n'),
+    'MissingField',
+    /dnsConfig\.nameservers with a nameserver is required when dnsPolicy is None/,
+  ],
+  [
+    'a search domain that is none',
+    pod('  dnsConfig: {searches: [a.example, ▶"b c"]}\n'),
+    'InvalidValue',
+    /searches\[1\] must be a domain/,
+  ],
+  [
+    'an alias of no address',
+    pod('  hostAliases: [{ip: ▶example.com, hostnames: [a]}]\n'),
+    'InvalidValue',
+    /hostAliases\[0\]\.ip must be an IP address/,
+  ],
+  [
+    'processes of the pod and of the host',
+    pod('  hostPID: true\n  shareProcessNamespace: ▶true\n'),
+    'InvalidValue',
+    /shareProcessNamespace may not be true when hostPID is/,
   ],
   [
     'a source of a variable that is not there yet',

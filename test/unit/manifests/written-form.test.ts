@@ -22,7 +22,7 @@ spec:
     spec:
       serviceAccount: runner
       dnsPolicy: ''
-      hostIPC: false
+      hostUsers: true
       containers:
         - name: c
           image: i

@@ -1,12 +1,7 @@
 import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import type { ConfigMap, Secret, Service } from '../../../contracts/objects/index.ts';
-import {
-  containerConfig,
-  hostsFileText,
-  linuxResources,
-  sandboxConfig,
-} from '../../../nodeagent/core/pod/container-config.ts';
+import { containerConfig, linuxResources, sandboxConfig } from '../../../nodeagent/core/pod/container-config.ts';
 import { expandReferences } from '../../../nodeagent/core/pod/expand.ts';
 import { cgroupParent } from '../../../nodeagent/core/pod/identity.ts';
 import { referredKeys, type PodObjects } from '../../../nodeagent/core/pod/objects.ts';
@@ -340,9 +335,6 @@ describe('sandboxConfig', () => {
       ).portMappings[0]?.hostPort,
       8080,
     );
-  });
-  it('writes the hosts file of the pod', () => {
-    assert.match(hostsFileText(pod({ hostname: 'db' }), '198.18.0.9'), /^198\.18\.0\.9\tdb$/m);
   });
 });
 

@@ -3,6 +3,7 @@ import type { PodSpec } from '../../../../contracts/objects/index.ts';
 import { containersOf, type PodTemplate } from '../pod-templates.ts';
 import type { FieldPath } from '../yaml-tree.ts';
 import { checkContainer } from './check-container.ts';
+import { checkHost } from './check-host.ts';
 import { checkPlacement } from './check-placement.ts';
 import { checkResources } from './check-resources.ts';
 import { checkVolumes } from './check-volumes.ts';
@@ -26,13 +27,7 @@ export function checkPod(template: PodTemplate, context: CheckContext): void {
   const volumes = new Set([...(spec.volumes ?? []).map((v) => v.name), ...(template.addedVolumes ?? [])]);
   const names = new Set(containers.map(({ container }) => container.name));
   for (const placed of containers) checkContainer(placed, { volumes, containers: names }, spec, context);
-  if (spec.dnsPolicy === 'None')
-    context.error(
-      'MissingField',
-      [...path, 'dnsConfig'],
-      'with nameservers is required when dnsPolicy is None, and is not acted on yet',
-      'use another dnsPolicy',
-    );
+  checkHost(spec, path, context);
   checkVolumes(spec, names, path, context);
   checkHostPorts(template, context);
   checkTolerations(spec, path, context);

@@ -1,0 +1,124 @@
+/**
+ * What a pod calls itself, and what its hosts file and its resolver know. Source: Kubernetes
+ * pkg/kubelet/kubelet_pods.go (GeneratePodHostNameAndDomain, managedHostsFileContent), pkg/kubelet/util/util.go
+ * (GetNodenameForKernel) and pkg/kubelet/network/dns/dns.go.
+ */
+import { isIP } from 'node:net';
+import type { Pod } from '../../../contracts/objects/index.ts';
+import type { Resolved } from './resolved.ts';
+import type { SandboxConfig } from './runtime-types.ts';
+
+/** Kubernetes' default `--cluster-domain`. */
+const CLUSTER_DOMAIN = 'cluster.local';
+/** Of the kernel's own host name (sethostname(2)). */
+const MOST_HOSTNAME = 64;
+
+/** The short name. A pod of the host's network takes the host's; others their own, cut to what a hostname may be. */
+export function podHostname({ spec, metadata }: Pod): string {
+  return spec.hostnameOverride ?? (spec.hostname ?? metadata.name).slice(0, 63).replace(/[-.]+$/, '');
+}
+
+/** What comes behind the short name; empty without a subdomain. */
+function podDomain({ spec, metadata }: Pod): string {
+  const { subdomain, hostnameOverride } = spec;
+  if (subdomain === undefined || hostnameOverride !== undefined) return '';
+  return `${subdomain}.${metadata.namespace ?? 'default'}.svc.${CLUSTER_DOMAIN}`;
+}
+
+/** What `hostname` says in the pod, or why that cannot be. */
+export function kernelHostname(pod: Pod): Resolved<string> {
+  const [name, domain] = [podHostname(pod), podDomain(pod)];
+  if (domain === '' || !pod.spec.setHostnameAsFQDN) return { ok: true, value: name };
+  const full = `${name}.${domain}`;
+  if (full.length <= MOST_HOSTNAME) return { ok: true, value: full };
+  const sizes = `(${MOST_HOSTNAME} characters is the max, ${full.length} characters requested)`;
+  return {
+    ok: false,
+    message: `failed to construct FQDN from pod hostname and cluster domain, FQDN ${full} is too long ${sizes}`,
+  };
+}
+
+/**
+ * The pod's /etc/hosts. `ofHost`: the host's own, for a pod of its network. Source: Kubernetes documentation, "Adding
+ * entries to Pod /etc/hosts with HostAliases".
+ */
+export function hostsFileText(pod: Pod, podIP: string, ofHost: string | undefined): string {
+  const [name, domain] = [podHostname(pod), podDomain(pod)];
+  const own = [
+    '# Kubernetes-managed hosts file.',
+    '127.0.0.1\tlocalhost',
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    'fe00::0\tip6-localnet',
+    'fe00::0\tip6-mcastprefix',
+    'fe00::1\tip6-allnodes',
+    'fe00::2\tip6-allrouters',
+    ...(podIP === '' ? [] : [`${podIP}\t${domain === '' ? name : `${name}.${domain}\t${name}`}`]),
+  ];
+  const lines = ofHost === undefined ? own : ['# Kubernetes-managed hosts file (host network).', ofHost];
+  const aliases = (pod.spec.hostAliases ?? []).map(({ ip, hostnames = [] }) => [ip, ...hostnames].join('\t'));
+  const added = aliases.length === 0 ? [] : ['', '# Entries added by HostAliases.', ...aliases];
+  return `${[...lines, ...added].join('\n')}\n`;
+}
+
+/** Whether the pod has a hosts file of its own: in the host's network the host's is shown, unless something is added. */
+export function hasHostsFile({ spec }: Pod): boolean {
+  return !spec.hostNetwork || (spec.hostAliases ?? []).length > 0;
+}
+
+type Dns = NonNullable<SandboxConfig['dns']>;
+
+/** Source: resolv.conf(5): of `search` and `options` the last line counts. */
+function parseResolvConf(text: string): Dns {
+  const lines = text.split('\n').map((line) => line.trim().split(/\s+/));
+  const last = (word: string): readonly string[] => lines.findLast(([first]) => first === word)?.slice(1) ?? [];
+  return {
+    servers: lines.flatMap(([word, server]) => (word === 'nameserver' && server !== undefined ? [server] : [])),
+    searches: last('search').map((domain) => domain.replace(/(.)\.$/, '$1')),
+    options: last('options'),
+  };
+}
+
+/** What the host's resolver reads, and what systemd-resolved has behind its stub; undefined where there is none. */
+export interface HostResolver {
+  readonly etc: string | undefined;
+  readonly behindStub: string | undefined;
+}
+
+/** Source: Kubernetes, MaxDNSNameservers, MaxDNSSearchPaths and MaxDNSSearchListChars. */
+const MOST_SERVERS = 3;
+const MOST_SEARCHES = 32;
+const MOST_SEARCH_CHARS = 2048;
+const MOST_DOMAIN_CHARS = 253;
+
+/**
+ * What the runtime writes to the pod's resolv.conf; undefined where the host's own is right. There is no DNS of the
+ * cluster: `ClusterFirst` is `Default`, as with a kubelet that was told of none. A stub that listens on the host's
+ * loopback is not there for a pod with a network of its own: what is behind it is.
+ */
+export function podDns({ spec }: Pod, host: HostResolver): Dns | undefined {
+  const etc = parseResolvConf(host.etc ?? '');
+  const isStub = etc.servers.length > 0 && etc.servers.every(isLoopback);
+  const behind = !spec.hostNetwork && isStub ? host.behindStub : undefined;
+  const { dnsPolicy, dnsConfig } = spec;
+  if (dnsPolicy !== 'None' && behind === undefined && !dnsConfig) return undefined;
+  const ofHost = behind === undefined ? etc : parseResolvConf(behind);
+  const base = dnsPolicy === 'None' ? parseResolvConf('') : ofHost;
+  const options = new Map(base.options.map((option) => [option.split(':')[0] ?? '', option]));
+  for (const { name, value = '' } of dnsConfig?.options ?? [])
+    options.set(name, value === '' ? name : `${name}:${value}`);
+  return {
+    servers: unique([...base.servers, ...(dnsConfig?.nameservers ?? [])]).slice(0, MOST_SERVERS),
+    searches: fitting(unique([...base.searches, ...(dnsConfig?.searches ?? [])])),
+    options: [...options.values()],
+  };
+}
+
+const isLoopback = (server: string): boolean => (isIP(server) === 4 ? server.startsWith('127.') : server === '::1');
+const unique = (list: readonly string[]): readonly string[] => [...new Set(list)];
+
+/** Some resolvers abort on longer ones. */
+function fitting(searches: readonly string[]): readonly string[] {
+  const fit = searches.slice(0, MOST_SEARCHES).filter((domain) => domain.length <= MOST_DOMAIN_CHARS);
+  while (fit.join(' ').length > MOST_SEARCH_CHARS) fit.pop();
+  return fit;
+}
