@@ -9,7 +9,7 @@ import {
   type StoredPod,
 } from '../../../contracts/objects/index.ts';
 import type { Step } from '../step.ts';
-import { adoptedBy, byAge, controllerOf, controllerRef, releasedFrom } from './owners.ts';
+import { adoptedBy, controllerOf, controllerRef, releasedFrom, sortedByAge } from './owners.ts';
 import { isActive } from './pod-state.ts';
 import { podMeta } from './template.ts';
 
@@ -44,7 +44,7 @@ export interface Claimed {
 export function claimPods(owner: PodOwner, candidates: readonly StoredPod[]): Claimed {
   const pods: StoredPod[] = [];
   const steps: Step[] = [];
-  for (const pod of [...candidates].sort(byAge)) {
+  for (const pod of sortedByAge(candidates)) {
     const controller = controllerOf(pod.metadata);
     const matches = selectorMatches(owner.spec.selector, pod.metadata.labels);
     if (controller?.uid === owner.metadata.uid) {

@@ -77,6 +77,14 @@ export function byAge(a: Stored, b: Stored): number {
   return compareText(a.metadata.name, b.metadata.name);
 }
 
+/** In the order of {@link byAge}; each time is read once, which counts where there are thousands. */
+export function sortedByAge<T extends Stored>(objects: readonly T[]): T[] {
+  return objects
+    .map((object) => ({ object, at: Date.parse(object.metadata.creationTimestamp) }))
+    .sort((a, b) => a.at - b.at || compareText(a.object.metadata.name, b.object.metadata.name))
+    .map(({ object }) => object);
+}
+
 export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
