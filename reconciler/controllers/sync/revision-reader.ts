@@ -1,9 +1,11 @@
 /** Rendered revisions: the applied one, and those that were asked for last. */
 import { ManifestCache, NOTHING_DESIRED, type Desired, type Rendering } from '../../core/manifests/index.ts';
 import { type ErrorCode, PlumbError } from '../../core/errors.ts';
+import type { Paced } from '../../core/paced.ts';
 import { renderFiles } from '../../core/revisions/render.ts';
 import { gitFileReader } from '../../ports/git-file-reader.ts';
 import type { GitSource, TreeFile } from '../../ports/git-source.ts';
+import { inSlices } from '../runtime/slices.ts';
 
 export interface RenderedRevision extends Rendering {
   readonly sha: string;
@@ -63,7 +65,9 @@ export class RevisionReader {
     try {
       const files = await this.#git.files(sha, signal);
       const keep = [...this.#rendered.values()].flatMap((r) => r.files);
-      return { sha, files, ...(await renderFiles(files, gitFileReader(this.#git, signal), this.#files, keep)) };
+      const read = gitFileReader(this.#git, signal);
+      const run = <T>(work: Paced<T>): Promise<T> => inSlices(work, signal);
+      return { sha, files, ...(await renderFiles(files, read, this.#files, keep, run)) };
     } catch (error) {
       if (!(error instanceof PlumbError) || !REFUSED.has(error.code)) throw error;
       return {

@@ -18,6 +18,7 @@ import {
 import type { JsonObject } from '../fields/json.ts';
 import { groupBy } from '../group-by.ts';
 import { definedKinds } from '../kinds/custom-definitions.ts';
+import type { Paced } from '../paced.ts';
 import { withDefaults } from '../structural/defaults.ts';
 import { Budget, MAX_DEFAULTS } from '../structural/limits.ts';
 import { validateObject } from '../structural/validate.ts';
@@ -38,18 +39,19 @@ interface Composing {
   readonly tell: Tell;
 }
 
-export function composeCustom(
+/** Its pauses: schemas come from strangers, and may make much work of few objects. */
+export function* composeCustom(
   files: readonly ParsedFile[],
   state: DesiredState,
   composing: Composing,
-): { readonly custom: CustomState; readonly kinds: KindRegistry } {
+): Paced<{ readonly custom: CustomState; readonly kinds: KindRegistry }> {
   const kinds = registryOf(state, composing.tell);
   const groups = { refused: refusedGroups(composing.refused), kinds: groupBy(kinds.all, ({ group }) => group) };
   const budget = new Budget();
   const custom = new Map<CustomKey, DesiredCustom>();
   for (const manifest of files.flatMap((file) => file.custom)) {
     const kind = kindOfManifest(manifest, kinds, groups, composing);
-    const desired = kind && desiredOf(manifest, kind, budget, composing);
+    const desired = kind && (yield* desiredOf(manifest, kind, budget, composing));
     if (!desired) continue;
     const first = custom.get(desired.key);
     if (!first) custom.set(desired.key, desired);
@@ -133,12 +135,12 @@ function refusedGroups(refused: readonly ObjectKey[]): ReadonlySet<string> {
 }
 
 /** The object as its definition has it; undefined where it breaks that, which is told. */
-function desiredOf(
+function* desiredOf(
   manifest: CustomManifest,
   kind: CustomKind,
   budget: Budget,
   { suggestions, tell }: Composing,
-): DesiredCustom | undefined {
+): Paced<DesiredCustom | undefined> {
   const { apiVersion, metadata } = manifest.object;
   const { namespace, name } = metadata;
   let sound = true;
@@ -170,9 +172,10 @@ function desiredOf(
   const meant = new Set<string>();
   const addedBefore = budget.added;
   const whole = schema ? withDefaults(schema, written, budget) : written;
+  if (budget.pauseIsDue()) yield;
   if (budget.added - addedBefore > MAX_DEFAULTS)
     wrong('ObjectTooLarge', ['kind'], `gets more than ${MAX_DEFAULTS} characters by defaults of its definition`);
-  for (const { code, path, message, known } of schema ? validateObject(schema, whole, budget) : []) {
+  for (const { code, path, message, known } of schema ? yield* validateObject(schema, whole, budget) : []) {
     const close = known && suggestions.closest(String(path.at(-1)), () => known);
     if (close !== undefined) meant.add(pathText([...path.slice(0, -1), close]));
     // Who misspelt a field did not forget it.

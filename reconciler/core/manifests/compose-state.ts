@@ -1,5 +1,6 @@
 /** All files of a revision to one desired state, checked against each other. */
 import { DEFAULT_NAMESPACE, isCustom, KINDS, namesOf, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { finish, type Paced } from '../paced.ts';
 import { UNREAD_CODES } from './codes.ts';
 import { checkBudgets } from './compose-budgets.ts';
 import { composeCustom } from './compose-custom.ts';
@@ -19,7 +20,7 @@ import type { DesiredCustom, DesiredObject, DesiredState, Diagnostic, ParsedFile
  * column and code. The order of `files` does not matter. Where an error is among the diagnostics the state is
  * incomplete and must not be applied. `others`: diagnostics about files that were not parsed.
  */
-export function composeState(files: readonly ParsedFile[], others: readonly Diagnostic[]): Rendering {
+export function* composing(files: readonly ParsedFile[], others: readonly Diagnostic[]): Paced<Rendering> {
   const diagnostics: Diagnostic[] = [...others, ...files.flatMap((f) => f.diagnostics)];
   const found = { error: new Bounded('errors'), warning: new Bounded('warnings') };
   const tell: Tell = (severity, code, { file, line, column }, message, hint) => {
@@ -31,7 +32,7 @@ export function composeState(files: readonly ParsedFile[], others: readonly Diag
   const refused = ordered.flatMap((f) => f.refused ?? []);
   const declared = new Set<ObjectKey>([...state.keys(), ...refused]);
   const complete = !diagnostics.some((d) => d.severity === 'error' && UNREAD_CODES.has(d.code));
-  const { custom, kinds } = composeCustom(ordered, state, { refused, complete, suggestions, tell });
+  const { custom, kinds } = yield* composeCustom(ordered, state, { refused, complete, suggestions, tell });
   // What an unreadable file declares is not known: blaming others for its absence would only add noise.
   if (complete) {
     checkNamespaces([...state.values(), ...custom.values()], declared, suggestions, tell);
@@ -47,6 +48,11 @@ export function composeState(files: readonly ParsedFile[], others: readonly Diag
   checkGlobalDefault(state, tell);
   diagnostics.push(...found.error.all(), ...found.warning.all());
   return { state, custom, kinds, diagnostics: diagnostics.sort(byPosition) };
+}
+
+/** As {@link composing}, without a pause. */
+export function composeState(files: readonly ParsedFile[], others: readonly Diagnostic[]): Rendering {
+  return finish(composing(files, others));
 }
 
 /** Of one severity, so that warnings hide no error. More than anybody reads, and than one mistake in a label causes. */

@@ -1,6 +1,6 @@
 /** Git's side of the truth: manifests to desired state. See README.md. */
 export { DIAGNOSTIC_CODES, type DiagnosticCode } from './codes.ts';
-export { composeState } from './compose-state.ts';
+export { composeState, composing } from './compose-state.ts';
 export { byPosition } from './findings.ts';
 export { formatDiagnostic } from './format-diagnostic.ts';
 export { ManifestCache } from './manifest-cache.ts';

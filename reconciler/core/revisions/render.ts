@@ -3,7 +3,7 @@
  * render the same way.
  */
 import {
-  composeState,
+  composing,
   fileTooLarge,
   type ManifestCache,
   MAX_FILE_BYTES,
@@ -15,12 +15,16 @@ import {
   type Rendering,
   type TreeFile,
 } from '../manifests/index.ts';
+import { finish, type Paced } from '../paced.ts';
 
 /**
  * The contents of a file, or `too-large` where it has more than {@link MAX_FILE_BYTES}; that is found without reading
  * it.
  */
 export type FileReader = (file: TreeFile, maxBytes: number) => Promise<Uint8Array | 'too-large'>;
+
+/** Runs a long calculation; where others wait for their turn, in slices. */
+export type PacedRunner = <T>(work: Paced<T>) => T | Promise<T>;
 
 /** Files read at the same time. */
 const CONCURRENCY = 16;
@@ -41,6 +45,7 @@ export async function renderFiles(
   read: FileReader,
   cache: ManifestCache,
   keep: readonly TreeFile[] = [],
+  run: PacedRunner = finish,
 ): Promise<Rendering> {
   const { manifests, diagnostics } = selectManifestFiles(files);
   const parsed = new Array<ParsedFile | undefined>(manifests.length);
@@ -72,9 +77,11 @@ export async function renderFiles(
   cache.prune([...manifests, ...keep]);
   const passed = budget.exceededAt === undefined ? undefined : manifests[budget.exceededAt];
   if (passed) return { ...NOTHING_DESIRED, diagnostics: [tooManyBytes(passed.path)] };
-  return composeState(
-    parsed.flatMap((file) => file ?? []),
-    [...diagnostics, ...refused],
+  return run(
+    composing(
+      parsed.flatMap((file) => file ?? []),
+      [...diagnostics, ...refused],
+    ),
   );
 }
 

@@ -11,16 +11,27 @@ const MAX_ALL_DEFAULTS = 32 * MAX_DEFAULTS;
 
 /** Comparisons of a value with a part of its schema: a usual object takes some hundreds. */
 const MAX_STEPS = 20_000_000;
+/** Steps between two pauses that the work offers: a millisecond or two. */
+const STEPS_IN_A_ROW = 2000;
 /** To count characters is no comparison, but takes time too. */
 const CHARACTERS_IN_A_STEP = 32;
 
 /** Work on all objects of a revision together. */
 export class Budget {
   #left: number;
+  #pauseAt: number;
   #added = 0;
 
   constructor(steps = MAX_STEPS) {
     this.#left = steps;
+    this.#pauseAt = steps - STEPS_IN_A_ROW;
+  }
+
+  /** Whether others should have their turn: once after so many steps. */
+  pauseIsDue(): boolean {
+    if (this.#left > this.#pauseAt) return false;
+    this.#pauseAt = this.#left - STEPS_IN_A_ROW;
+    return true;
   }
 
   get isSpent(): boolean {

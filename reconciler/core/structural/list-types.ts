@@ -19,17 +19,22 @@ export interface ListIssue {
 export function* listIssues(schema: JsonObject, list: readonly unknown[], budget: Budget): Generator<ListIssue> {
   switch (schema['x-kubernetes-list-type']) {
     case 'set':
-      return yield* repeated(list, budget, 'is there twice: this list is a set');
+      yield* repeated(list, budget, 'is there twice: this list is a set');
+      return;
     case 'map': {
       const told = schema['x-kubernetes-list-map-keys'];
       const names = isList(told) ? told.filter((key) => typeof key === 'string').slice(0, MAX_LIST_KEYS) : [];
       const stranger = list.findIndex((entry) => !isObject(entry) && entry !== null);
-      if (stranger >= 0) return yield { at: stranger, code: 'WrongType', message: 'must be a map' };
+      if (stranger >= 0) {
+        yield { at: stranger, code: 'WrongType', message: 'must be a map' };
+        return;
+      }
       const message = `is there twice: entries of this list are told apart by ${names.join(' and ')}`;
       const keys = list.map((entry) =>
         isObject(entry) ? Object.fromEntries(names.map((name) => [name, readKey(entry, name)])) : {},
       );
-      return yield* repeated(keys, budget, message);
+      yield* repeated(keys, budget, message);
+      return;
     }
     default:
   }

@@ -7,6 +7,7 @@
  */
 import { readKey } from '../../../contracts/objects/index.ts';
 import { equal, isList, isObject, type JsonObject } from '../fields/json.ts';
+import type { Paced } from '../paced.ts';
 import { once, sizeOf, type Budget } from './limits.ts';
 import { listIssues } from './list-types.ts';
 import { fieldNames, fieldSchema, isIntOrString, partOf, preservesUnknown, type Path } from './schema.ts';
@@ -27,11 +28,11 @@ const MOST_ISSUES = 20;
 const TOP = ['apiVersion', 'kind', 'metadata'];
 
 /** Everything that is wrong with `object`, defaults filled, up to {@link MOST_ISSUES}; or what was found until the budget was spent. */
-export function validateObject(schema: JsonObject, object: JsonObject, budget: Budget): readonly ValueIssue[] {
+export function* validateObject(schema: JsonObject, object: JsonObject, budget: Budget): Paced<readonly ValueIssue[]> {
   const issues: ValueIssue[] = [];
   const fields = Object.fromEntries(Object.entries(object).filter(([name]) => !TOP.includes(name)));
   const required = isList(schema['required']) ? schema['required'].filter((name) => !TOP.includes(String(name))) : [];
-  validate({ ...schema, required }, fields, [], { budget, issues });
+  yield* validate({ ...schema, required }, fields, [], { budget, issues });
   return issues;
 }
 
@@ -40,37 +41,57 @@ interface Walk {
   readonly issues: ValueIssue[];
 }
 
-function validate(schema: JsonObject, value: unknown, path: Path, walk: Walk): void {
+function* validate(schema: JsonObject, value: unknown, path: Path, walk: Walk): Paced<void> {
   const { budget, issues } = walk;
-  if (!budget.takeFor(value) || issues.length >= MOST_ISSUES) return;
-  if (value === null && schema['nullable'] === true) return;
-  const expected = expectedType(schema);
-  if (expected !== undefined && !isOfType(expected, value)) {
-    issues.push({ path, code: 'WrongType', message: `must be ${TYPE_WORDS[expected]}, found ${shown(value)}` });
-    return;
-  }
-  validateFields(schema, value, path, walk);
+  if (!begin(schema, value, path, walk)) return;
+  if (isObject(value)) yield* validateFields(schema, value, path, walk);
   if (isList(value)) {
     const items = partOf(schema, 'items');
-    if (items) value.forEach((item, i) => validate(items, item, [...path, i], walk));
+    if (items)
+      for (const [i, item] of value.entries()) {
+        if (isLeaf(items, item)) validateLeaf(items, item, [...path, i], walk);
+        else yield* validate(items, item, [...path, i], walk);
+        if (budget.pauseIsDue()) yield;
+      }
     for (const { at, code, message } of listIssues(schema, value, budget)) {
       if (issues.length >= MOST_ISSUES) break;
       issues.push({ path: [...path, at], code, message });
     }
   }
-  validateValue(schema, value, path, walk);
+  validateItself(schema, value, path, walk);
+  yield* validateForms(schema, value, path, walk);
+}
+
+/** Whether the value is to be looked at any further: there is work left, and it is of the type that it must be. */
+function begin(schema: JsonObject, value: unknown, path: Path, { budget, issues }: Walk): boolean {
+  if (!budget.takeFor(value) || issues.length >= MOST_ISSUES) return false;
+  if (value === null && schema['nullable'] === true) return false;
+  const expected = expectedType(schema);
+  if (expected === undefined || isOfType(expected, value)) return true;
+  issues.push({ path, code: 'WrongType', message: `must be ${TYPE_WORDS[expected]}, found ${shown(value)}` });
+  return false;
+}
+
+/** Most values are nothing but themselves: they are spared what the others cost. */
+function isLeaf(schema: JsonObject, value: unknown): boolean {
+  return (typeof value !== 'object' || value === null) && !hasForms(schema);
+}
+
+function validateLeaf(schema: JsonObject, value: unknown, path: Path, walk: Walk): void {
+  if (begin(schema, value, path, walk)) validateItself(schema, value, path, walk);
 }
 
 /** The fields of an object: those that the schema has, those that it wants, and no others. */
-function validateFields(schema: JsonObject, value: unknown, path: Path, walk: Walk): void {
-  if (!isObject(value)) return;
+function* validateFields(schema: JsonObject, value: JsonObject, path: Path, walk: Walk): Paced<void> {
   const isOpen = preservesUnknown(schema) || schema['additionalProperties'] === true;
   const isEmbedded = schema['x-kubernetes-embedded-resource'] === true;
   for (const [name, field] of Object.entries(value)) {
     if (walk.issues.length >= MOST_ISSUES || walk.budget.isSpent) return;
+    if (walk.budget.pauseIsDue()) yield;
     if (field === undefined) continue;
     const inner = fieldSchema(schema, name);
-    if (inner) validate(inner, field, [...path, name], walk);
+    if (inner && isLeaf(inner, field)) validateLeaf(inner, field, [...path, name], walk);
+    else if (inner) yield* validate(inner, field, [...path, name], walk);
     else if (!isOpen && !(isEmbedded && TOP.includes(name)))
       walk.issues.push({
         path: [...path, name],
@@ -82,7 +103,7 @@ function validateFields(schema: JsonObject, value: unknown, path: Path, walk: Wa
 }
 
 /** What a schema says of a value itself; also where it is one of several (`anyOf`), and says nothing of types. */
-function validateValue(schema: JsonObject, value: unknown, path: Path, walk: Walk): void {
+function validateItself(schema: JsonObject, value: unknown, path: Path, walk: Walk): void {
   const invalid = (message: string): void => void walk.issues.push({ path, code: 'InvalidValue', message });
   const { required } = schema;
   if (isList(required) && isObject(value) && walk.budget.take(required.length))
@@ -96,13 +117,29 @@ function validateValue(schema: JsonObject, value: unknown, path: Path, walk: Wal
     invalid(`must be one of ${allowed.slice(0, MOST_ISSUES).map(shown).join(', ')}`);
   for (const { rule, limit } of limitsOf(schema))
     if (rule.holds(value, limit, schema) === false) invalid(`must ${rule.words} ${limit}`);
-  for (const one of listOf(schema['allOf'])) validateRest(one, value, path, walk);
-  const matches = (options: readonly JsonObject[]): number => options.filter((one) => fits(one, value, walk)).length;
+}
+
+const FORMS = ['allOf', 'anyOf', 'oneOf', 'not'];
+const hasForms = once((schema: JsonObject): boolean => FORMS.some((name) => Object.hasOwn(schema, name)));
+
+/** What a schema says by way of other schemas. */
+function* validateForms(schema: JsonObject, value: unknown, path: Path, walk: Walk): Paced<void> {
+  if (!hasForms(schema)) return;
+  const invalid = (message: string): void => void walk.issues.push({ path, code: 'InvalidValue', message });
+  for (const one of listOf(schema['allOf'])) yield* validateRest(one, value, path, walk);
   const [anyOf, oneOf] = [listOf(schema['anyOf']), listOf(schema['oneOf'])];
-  if (anyOf.length > 0 && matches(anyOf) === 0) invalid('must fit one of the forms that the definition gives');
-  if (oneOf.length > 0 && matches(oneOf) !== 1) invalid('must fit exactly one of the forms that the definition gives');
+  if (anyOf.length > 0 && (yield* matches(anyOf, value, walk)) === 0)
+    invalid('must fit one of the forms that the definition gives');
+  if (oneOf.length > 0 && (yield* matches(oneOf, value, walk)) !== 1)
+    invalid('must fit exactly one of the forms that the definition gives');
   const not = partOf(schema, 'not');
-  if (not && fits(not, value, walk)) invalid('has a form that the definition excludes');
+  if (not && (yield* fits(not, value, walk))) invalid('has a form that the definition excludes');
+}
+
+function* matches(options: readonly JsonObject[], value: unknown, walk: Walk): Paced<number> {
+  let count = 0;
+  for (const one of options) if (yield* fits(one, value, walk)) count += 1;
+  return count;
 }
 
 function isAmong(allowed: readonly unknown[], value: unknown, budget: Budget): boolean {
@@ -114,8 +151,9 @@ function isAmong(allowed: readonly unknown[], value: unknown, budget: Budget): b
 const setOf = once((values: readonly unknown[]): ReadonlySet<unknown> => new Set(values));
 
 /** By a schema inside of `allOf` and its like: it refines the one around it, and does not say which fields there are. */
-function validateRest(schema: JsonObject, value: unknown, path: Path, walk: Walk): void {
+function* validateRest(schema: JsonObject, value: unknown, path: Path, walk: Walk): Paced<void> {
   if (!walk.budget.takeFor(value) || walk.issues.length >= MOST_ISSUES) return;
+  if (walk.budget.pauseIsDue()) yield;
   const expected = expectedType(schema);
   if (expected !== undefined && !isOfType(expected, value)) {
     walk.issues.push({ path, code: 'WrongType', message: `must be ${TYPE_WORDS[expected]}, found ${shown(value)}` });
@@ -124,18 +162,19 @@ function validateRest(schema: JsonObject, value: unknown, path: Path, walk: Walk
   if (isObject(value))
     for (const [name, field] of Object.entries(value)) {
       const inner = field === undefined ? undefined : fieldSchema(schema, name);
-      if (inner) validateRest(inner, field, [...path, name], walk);
+      if (inner) yield* validateRest(inner, field, [...path, name], walk);
     }
   if (isList(value)) {
     const items = partOf(schema, 'items');
-    if (items) value.forEach((item, i) => validateRest(items, item, [...path, i], walk));
+    if (items) for (const [i, item] of value.entries()) yield* validateRest(items, item, [...path, i], walk);
   }
-  validateValue(schema, value, path, walk);
+  validateItself(schema, value, path, walk);
+  yield* validateForms(schema, value, path, walk);
 }
 
-function fits(schema: JsonObject, value: unknown, { budget }: Walk): boolean {
+function* fits(schema: JsonObject, value: unknown, { budget }: Walk): Paced<boolean> {
   const issues: ValueIssue[] = [];
-  validateRest(schema, value, [], { budget, issues });
+  yield* validateRest(schema, value, [], { budget, issues });
   return issues.length === 0;
 }
 

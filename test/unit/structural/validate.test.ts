@@ -2,19 +2,33 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { JsonObject } from '../../../reconciler/core/fields/json.ts';
+import { finish } from '../../../reconciler/core/paced.ts';
 import { withDefaults } from '../../../reconciler/core/structural/defaults.ts';
 import { Budget } from '../../../reconciler/core/structural/limits.ts';
 import { schemaProblems } from '../../../reconciler/core/structural/schema.ts';
 import { schemaSemantics } from '../../../reconciler/core/structural/semantics.ts';
 import { validateObject } from '../../../reconciler/core/structural/validate.ts';
 
+/** Every form is looked at in each form around it. */
+function nested(depth: number): JsonObject {
+  let schema: JsonObject = { type: 'string' };
+  for (let level = 0; level < depth; level++) schema = { anyOf: [schema, schema] };
+  return schema;
+}
+class CountedBudget extends Budget {
+  taken = 0;
+  override take(steps = 1): boolean {
+    this.taken += steps;
+    return super.take(steps);
+  }
+}
+
 /** A schema whose objects have one field. */
 const of = (a: JsonObject, more: JsonObject = {}): JsonObject => ({ type: 'object', properties: { a }, ...more });
 
 function told(schema: JsonObject, object: JsonObject): string[] {
-  return validateObject(schema, { apiVersion: 'x/v1', kind: 'X', metadata: {}, ...object }, new Budget()).map(
-    ({ path, code }) => `${path.join('.')} ${code}`,
-  );
+  const whole = { apiVersion: 'x/v1', kind: 'X', metadata: {}, ...object };
+  return finish(validateObject(schema, whole, new Budget())).map(({ path, code }) => `${path.join('.')} ${code}`);
 }
 
 const OPEN = { 'x-kubernetes-preserve-unknown-fields': true };
@@ -169,10 +183,9 @@ describe('an object and its schema', () => {
     });
 
   it('is looked at within a budget', () => {
-    let schema: JsonObject = { type: 'string' };
-    for (let depth = 0; depth < 40; depth++) schema = { anyOf: [schema, schema] };
     const budget = new Budget(1_000_000);
-    validateObject(of({ type: 'array', items: schema }), { a: Array.from({ length: 1000 }, () => 1) }, budget);
+    const schema = of({ type: 'array', items: nested(40) });
+    finish(validateObject(schema, { a: Array.from({ length: 1000 }, () => 1) }, budget));
     assert.ok(budget.isSpent);
   });
 });
@@ -195,19 +208,37 @@ describe('work on one value', () => {
   for (const [title, schema, object] of cases)
     it(`is of its budget: ${title}`, () => {
       const budget = new Budget(20_000);
-      validateObject(schema, object, budget);
+      finish(validateObject(schema, object, budget));
       assert.ok(budget.isSpent);
     });
 
   it('is little for a long list of words to choose from', () => {
     const budget = new Budget();
     const schema = of({ type: 'array', items: { type: 'string', enum: NAMES } });
-    assert.deepEqual(validateObject(schema, { a: times(50_000, 'v9999') }, budget), []);
+    assert.deepEqual(finish(validateObject(schema, { a: times(50_000, 'v9999') }, budget)), []);
     assert.ok(!budget.isSpent);
   });
 
+  for (const [title, schema, object] of [
+    ['forms within forms', of(nested(16)), { a: 'x' }],
+    ['a long list', of({ type: 'array', items: { type: 'string' } }), { a: times(100_000, 'v') }],
+    [
+      'many fields',
+      of({ type: 'object', additionalProperties: { type: 'string' } }),
+      { a: Object.fromEntries(times(100_000, 'v').map((value, i) => [`f${i}`, value])) },
+    ],
+  ] as const)
+    it(`is held now and then for others: ${title}`, () => {
+      const budget = new CountedBudget();
+      const work = validateObject(schema, object, budget);
+      const stretches: number[] = [];
+      for (let before = 0; !work.next().done; before = budget.taken) stretches.push(budget.taken - before);
+      // What an object's or a list's own names take comes in one piece.
+      assert.ok(stretches.length > 20 && stretches.filter((steps) => steps > 5000).length <= 2, stretches.join());
+    });
+
   it('ends with the issues that are told', () => {
-    assert.equal(validateObject({ ...OPEN, required: NAMES }, {}, new Budget()).length, 20);
+    assert.equal(finish(validateObject({ ...OPEN, required: NAMES }, {}, new Budget())).length, 20);
   });
 });
 
