@@ -18,7 +18,7 @@ export interface LogsOptions {
 }
 
 /**
- * A pod's name as it was written, or a pod of a Deployment or ReplicaSet: a running one that stays, where there is one.
+ * A pod's name as it was written, or a pod of what owns some, such as a Deployment: a running one that stays, where there is one.
  */
 export async function podName(client: ControlPlaneClient, word: string, namespace: string): Promise<string> {
   if (!word.includes('/')) return word;

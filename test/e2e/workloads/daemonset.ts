@@ -200,4 +200,19 @@ export const daemonSets: Theme = (fleet, round) => {
     assert.deepEqual(restarts(after), restarts(before));
     await remove();
   });
+
+  it('as in the example repository writes down the load of every node', async () => {
+    const example = path.join(import.meta.dirname, '../../../examples-repo/apps/node-logger.yaml');
+    const name = `node-logger-${round}`;
+    const text = (await readFile(example, 'utf8')).replaceAll('node-logger', name);
+    await fleet().write(`${name}.yaml`, text);
+    await fleet().commitAndPush('Log the load of nodes');
+    await fleet().podsReady(name, nodes().length);
+    await eventually('it tells the load of its node', 20, async () => {
+      const { stdout } = await fleet().plumb('logs', `daemonset/${name}`);
+      return nodes().some((node) => stdout.startsWith(`${node} load `));
+    });
+    await fleet().removeFiles(`${name}.yaml`);
+    await eventually('nothing is left of it', 60, async () => (await fleet().pods(name)).length === 0);
+  });
 };

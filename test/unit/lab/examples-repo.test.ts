@@ -43,7 +43,13 @@ function parse(manifest: Manifest): unknown {
 
 describe('examples-repo', () => {
   it('has the cluster and the apps', () =>
-    assert.deepEqual(files, ['apps/greeter.yaml', 'apps/hello.yaml', 'apps/members.yaml', 'plumbline.yaml']));
+    assert.deepEqual(files, [
+      'apps/greeter.yaml',
+      'apps/hello.yaml',
+      'apps/members.yaml',
+      'apps/node-logger.yaml',
+      'plumbline.yaml',
+    ]));
 
   for (const file of files) {
     for (const manifest of documents(readFileSync(join(ROOT, file), 'utf8'))) {
