@@ -27,6 +27,10 @@ const Whole = z.object({
   objects: z.array(z.unknown()).catch([]),
   pods: z.array(z.unknown()).catch([]),
 });
+/** A pod of which only the spec cannot be read. */
+const Specless = z.looseObject({ spec: z.object({ nodeName: z.string() }) });
+/** In the place of a spec that cannot be read: no template is like it. */
+const UNREADABLE = [{ name: 'unreadable', image: 'unreadable' }];
 /** Claims and keys kept of one node. */
 const MOST = 100_000;
 const LONGEST_KEY = 600;
@@ -89,7 +93,10 @@ export class InventoryReader {
     const known = kindOf(apiVersion, kind);
     this.#held(known && objectKey(known, metadata.namespace, metadata.name));
     if (known !== kind) return;
-    if (CLAIMED_KINDS.some((claimed) => claimed === kind)) this.#read(Claim.safeParse(object), this.#claims);
+    if (!CLAIMED_KINDS.some((claimed) => claimed === kind)) return;
+    const claim = Claim.safeParse(object);
+    if (!claim.success && kind === 'Pod' && this.#claims.length < MOST) this.#claims.push(...withoutSpec(object));
+    this.#read(claim, this.#claims);
   }
 
   /** Agents of before write keys without the group: they are asked before they are replaced. */
@@ -103,4 +110,15 @@ export class InventoryReader {
     if (result.success && into.length < MOST) into.push(result.data);
     else this.#unread += 1;
   }
+}
+
+/**
+ * A pod whose spec is not as this program knows specs (it was made by another version) is nobody's by its template. But it
+ * runs, and has its name: no other pod may have that, where names are places.
+ */
+function withoutSpec(object: unknown): readonly Claim[] {
+  const read = Specless.safeParse(object);
+  if (!read.success) return [];
+  const claim = Claim.safeParse({ ...read.data, spec: { nodeName: read.data.spec.nodeName, containers: UNREADABLE } });
+  return claim.success ? [claim.data] : [];
 }

@@ -2,6 +2,17 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { InventoryReader } from '../../../reconciler/controllers/nodes/inventory.ts';
 
+const INFO = {
+  agentVersion: '1',
+  bundleHash: 'b',
+  runtimeHash: 'r',
+  pid: 1,
+  startedAt: '2026-01-01T00:00:00Z',
+  node: 'n1',
+  epoch: 1,
+  assignmentVersion: null,
+};
+
 describe('an inventory in one piece, as agents of before tell it', () => {
   for (const text of ['null', '5', '"text"', '[]', '{', ''])
     it(`that is ${text || 'empty'} is asked for again`, () => {
@@ -17,17 +28,28 @@ describe('an inventory in one piece, as agents of before tell it', () => {
 
   it('counts what of it cannot be read, and leaves out lists that are none', () => {
     const reader = new InventoryReader();
-    const info = {
-      agentVersion: '1',
-      bundleHash: 'b',
-      runtimeHash: 'r',
-      pid: 1,
-      startedAt: '2026-01-01T00:00:00Z',
-      node: 'n1',
-      epoch: 1,
-      assignmentVersion: null,
-    };
-    reader.takeWhole(JSON.stringify({ info, objects: [null, 7, {}], pods: { length: 1 } }));
+    reader.takeWhole(JSON.stringify({ info: INFO, objects: [null, 7, {}], pods: { length: 1 } }));
     assert.deepEqual([reader.finish().unread, reader.finish().keys, reader.finish().pods], [3, [], []]);
   });
+});
+
+describe('a pod whose spec cannot be read', () => {
+  const told = (spec: object) => {
+    const reader = new InventoryReader();
+    const metadata = { name: 'db-0', namespace: 'default', uid: 'u', creationTimestamp: '2026-01-01T00:00:00Z' };
+    reader.take(JSON.stringify({ object: { apiVersion: 'v1', kind: 'Pod', metadata, spec } }));
+    reader.take(JSON.stringify({ info: INFO }));
+    reader.take(JSON.stringify({ end: true }));
+    return reader.finish();
+  };
+
+  it('is told with its name and node, so that its name is known to be taken, and counted', () => {
+    const { claims, unread } = told({ nodeName: 'n1', containers: 'of another version' });
+    assert.deepEqual(
+      claims.map((claim) => [claim.kind, claim.metadata.name, claim.kind === 'Pod' && claim.spec.nodeName]),
+      [['Pod', 'db-0', 'n1']],
+    );
+    assert.equal(unread, 1);
+  });
+  it('is left out where it is on no node', () => assert.deepEqual(told({ containers: 5 }).claims, []));
 });
