@@ -44,6 +44,7 @@ import { startNetworkSync } from './loops/network-sync.ts';
 import { startNodeReporter } from './loops/node-reporter.ts';
 import { startPodManager } from './loops/pod-manager.ts';
 import { createProber } from './loops/prober.ts';
+import { startVolumeKeeper } from './loops/volume-keeper.ts';
 import { createStatusHub } from './loops/status-hub.ts';
 import { recallStatuses, startStatusKeeper } from './loops/status-keeper.ts';
 
@@ -139,8 +140,10 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
         onEvent: (pod, event) => hub.tellEvent(pod, event),
       }),
   });
+  const space = diskSpace(folders, criDisk(client));
+  const volumes = startVolumeKeeper({ space, assignment, pods, hub, clock, log });
   const disks = startDiskKeeper({
-    space: diskSpace(folders, criDisk(client)),
+    space,
     images,
     assignment,
     pods,
@@ -215,6 +218,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
     reporter.close(),
     imageReporter.close(),
     disks.close(),
+    volumes.close(),
   ]);
   await keeper.close();
   closing.abort();

@@ -34,6 +34,7 @@ import type { Log } from '../ports/log.ts';
 import type { AssignmentStore } from './assignment-store.ts';
 import { startBeat } from './beat.ts';
 import type { PodManager } from './pod-manager.ts';
+import { podsToRun } from './pods-to-run.ts';
 import type { StatusHub } from './status-hub.ts';
 
 export interface DiskKeeperDeps {
@@ -61,7 +62,7 @@ const EVICTION_MS = 30_000;
 const CRITICAL_CLASSES: readonly (string | undefined)[] = ['system-node-critical', 'system-cluster-critical'];
 
 export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> } {
-  const { space, images, assignment, clock, log } = deps;
+  const { space, images, assignment, hub, clock, log } = deps;
   const closing = new AbortController();
   let ages: ReadonlyMap<string, ImageAge> = new Map();
   let notedAt = Number.NEGATIVE_INFINITY;
@@ -85,21 +86,9 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
     deps.pods.wakeAll();
   }
 
-  /** Pods that have, or will have, containers. */
-  function podsToRun(): readonly Pod[] {
-    const statuses = deps.hub.statuses();
-    return assignment
-      .current()
-      .list('Pod')
-      .filter((pod) => {
-        const phase = (statuses.get(identityOf(pod).uid) ?? pod.status)?.phase;
-        return pod.metadata.deletionTimestamp === undefined && phase !== 'Succeeded' && phase !== 'Failed';
-      });
-  }
-
   /** As pods that are to run name them, and the sandboxes' one. */
   function wantedNames(): readonly string[] {
-    const ofPods = podsToRun().flatMap((pod) =>
+    const ofPods = podsToRun(assignment, hub).flatMap((pod) =>
       [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map(({ image }) => withDefaultTag(image)),
     );
     return [...new Set([deps.sandboxImage(), ...ofPods])].filter((name) => name !== '');
@@ -147,7 +136,7 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
     // A runtime on a full disk may not answer: the pods' own files tell enough then.
     const written = await space.writtenByContainers(closing.signal).catch(complain);
     const pods: PodDisk[] = [];
-    for (const pod of podsToRun()) {
+    for (const pod of podsToRun(assignment, hub)) {
       const { uid } = identityOf(pod);
       const inLayers = (deps.pods.observed(uid)?.containers ?? []).reduce(
         (sum, container) => sum + (written?.get(container.id) ?? 0),

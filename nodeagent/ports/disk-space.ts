@@ -25,4 +25,6 @@ export interface DiskSpace extends Omit<RuntimeDisk, 'imageFolder'> {
    * counted.
    */
   filesOf(pod: PodIdentity): Promise<{ readonly bytes: number; readonly whole: boolean }>;
+  /** The same of one of its volumes on disk. */
+  volumeOf(pod: PodIdentity, volume: string): Promise<{ readonly bytes: number; readonly whole: boolean }>;
 }

@@ -1,7 +1,7 @@
 /** The node's disks: the file systems themselves, pods' files on them, and the runtime's word on the rest. */
 import { open, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { logFolder, podFolder, type NodeFolders } from '../../core/pod/layout.ts';
+import { logFolder, podFolder, volumeFolder, type NodeFolders } from '../../core/pod/layout.ts';
 import type { DiskUse } from '../../core/node/disk.ts';
 import type { DiskSpace, RuntimeDisk } from '../../ports/disk-space.ts';
 import { writeAll } from './durable.ts';
@@ -28,6 +28,7 @@ export function diskSpace(folders: NodeFolders, runtime: RuntimeDisk): DiskSpace
       if (bytes === 0) await rm(path, { force: true });
       else if ((await stat(path).catch(() => undefined))?.size !== bytes) await fill(path, bytes);
     },
+    volumeOf: (pod, volume) => treeSize(volumeFolder(folders, pod.uid, volume, 'disk'), MAX_ENTRIES),
     async filesOf(pod) {
       const [files, logs] = await Promise.all([
         treeSize(podFolder(folders, pod.uid, 'disk'), MAX_ENTRIES),

@@ -86,6 +86,19 @@ describe('volumes of folders', () => {
     assert.equal(await printed(agent, 'shared', 'reader'), 'said\n');
   });
 
+  it('emptyDir: a pod that writes more than its limit is evicted, and its neighbour is not', async () => {
+    const writes = (name: string, sizeLimit: string) =>
+      shellPod(name, 'dd if=/dev/zero of=/v/big bs=1024 count=2048 2>/dev/null; exec sleep 1000', {
+        spec: { volumes: [{ name: 'v', emptyDir: { sizeLimit } }] },
+        container: { volumeMounts: [{ name: 'v', mountPath: '/v' }] },
+      });
+    await agent.assign({ upsert: [writes('modest', '3Mi'), writes('greedy', '1Mi')] });
+    const { status } = await agent.until('greedy', (report) => report.status?.phase === 'Failed');
+    assert.equal(status?.reason, 'Evicted');
+    assert.equal(status?.message, 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". ');
+    assert.ok(isReady(agent.pods.get('modest') ?? assert.fail('no report')));
+  });
+
   it('hostPath: each type is what is there, and nothing else', async () => {
     const there = {
       Socket: host.containerdSocket,

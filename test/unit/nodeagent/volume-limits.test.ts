@@ -1,0 +1,110 @@
+/** How much a pod may write into its volumes. */
+import { describe, it } from 'node:test';
+import assert from 'node:assert/strict';
+import type { Pod } from '../../../contracts/objects/index.ts';
+import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
+import { jsonLog } from '../../../nodeagent/adapters/system/json-log.ts';
+import { diskLimits, memoryBytes } from '../../../nodeagent/core/pod/volumes/limits.ts';
+import { startVolumeKeeper, type VolumeKeeperDeps } from '../../../nodeagent/loops/volume-keeper.ts';
+import { pod, UID } from './pods.ts';
+
+const MIB = 2 ** 20;
+
+function withFolder(emptyDir: Record<string, unknown>, memory?: string, name = 'v'): Pod {
+  return pod({
+    containers: [{ name: 'main', image: 'a:1', ...(memory !== undefined && { resources: { limits: { memory } } }) }],
+    volumes: [{ name, emptyDir }],
+  });
+}
+
+describe('diskLimits', () => {
+  for (const [emptyDir, expected] of [
+    [{}, []],
+    [{ sizeLimit: '0' }, []],
+    [{ sizeLimit: '1Mi', medium: 'Memory' }, []],
+    [{ sizeLimit: '1.5Mi' }, [{ volume: 'v', bytes: 1.5 * MIB, said: '1.5Mi' }]],
+  ] as const)
+    it(JSON.stringify(emptyDir), () => assert.deepEqual(diskLimits(withFolder(emptyDir)), expected));
+});
+
+describe('memoryBytes', () => {
+  for (const [what, sizeLimit, ofContainer, ofNode, expected] of [
+    ['nothing is known', undefined, undefined, undefined, undefined],
+    ['the node bounds it', undefined, undefined, '64Mi', 64],
+    ['its limit is less', '8Mi', '16Mi', '64Mi', 8],
+    ['its containers may take less', '32Mi', '16Mi', '64Mi', 16],
+    ['its limit is none', '0', undefined, '64Mi', 64],
+  ] as const)
+    it(`where ${what}`, () => {
+      const one = withFolder({ medium: 'Memory', ...(sizeLimit !== undefined && { sizeLimit }) }, ofContainer);
+      const source = one.spec.volumes?.[0]?.emptyDir ?? assert.fail('no volume');
+      assert.equal(
+        memoryBytes(source, one, ofNode === undefined ? undefined : { memory: ofNode }),
+        expected === undefined ? undefined : expected * MIB,
+      );
+    });
+});
+
+/** Pods that were evicted in a number of looks, and the volumes that were counted. */
+async function looks(times: number, one: Pod, used: (volume: string) => number, countMs = 0) {
+  const evicted: string[] = [];
+  const counted: string[] = [];
+  let now = 0;
+  let looked = 0;
+  let enough = (): void => undefined;
+  const over = new Promise<void>((resolve) => {
+    enough = resolve;
+  });
+  const keeper = startVolumeKeeper({
+    space: {
+      async volumeOf(_pod, volume) {
+        counted.push(volume);
+        now += countMs;
+        return { bytes: used(volume), whole: true };
+      },
+    },
+    assignment: { current: () => ({ list: () => [one] }) } as unknown as VolumeKeeperDeps['assignment'],
+    hub: { statuses: () => new Map() },
+    pods: { evict: (uid, message) => void evicted.push(`${uid} ${message}`) },
+    clock: {
+      ...systemClock,
+      monotonic: () => now,
+      async sleep(ms, signal) {
+        looked += 1;
+        now += ms;
+        if (looked === times) enough();
+        await systemClock.sleep(looked < times ? 0 : 3_600_000, signal);
+      },
+    },
+    log: jsonLog(() => undefined),
+  });
+  await over;
+  await keeper.close();
+  return { evicted, counted };
+}
+
+describe('the keeper of volumes', () => {
+  it('evicts a pod that wrote more than its limit, in the words of a kubelet', async () => {
+    const one = withFolder({ sizeLimit: '1Mi' });
+    assert.deepEqual((await looks(1, one, () => MIB + 1)).evicted, [
+      `${UID} Usage of EmptyDir volume "v" exceeds the limit "1Mi". `,
+    ]);
+    assert.deepEqual((await looks(1, one, () => MIB)).evicted, []);
+  });
+
+  it('counts nothing that has no limit', async () => {
+    assert.deepEqual(await looks(2, withFolder({}), () => MIB), { evicted: [], counted: [] });
+  });
+
+  it('leaves a pod alone that is ending', async () => {
+    const one = withFolder({ sizeLimit: '1Mi' });
+    const ending = { ...one, metadata: { ...one.metadata, deletionTimestamp: '2026-01-01T12:00:00Z' } };
+    assert.deepEqual((await looks(1, ending, () => 2 * MIB)).evicted, []);
+  });
+
+  it('counts the more seldom what takes long to count', async () => {
+    const one = withFolder({ sizeLimit: '1Mi' });
+    assert.equal((await looks(4, one, () => 0)).counted.length, 4);
+    assert.equal((await looks(4, one, () => 0, 1000)).counted.length, 2);
+  });
+});
