@@ -18,6 +18,7 @@ import { readEnd } from './adapters/disk/descriptors.ts';
 import { diskSpace } from './adapters/disk/disk-space.ts';
 import { logFiles } from './adapters/disk/log-files.ts';
 import { systemMounts } from './adapters/disk/mounts.ts';
+import { persistentFolders } from './adapters/disk/persistent-folders.ts';
 import { podFiles } from './adapters/disk/pod-files.ts';
 import { statusFile } from './adapters/disk/status-file.ts';
 import { enableForwarding } from './adapters/ip/forwarding.ts';
@@ -30,7 +31,7 @@ import { systemClock } from './adapters/system/clock.ts';
 import { descriptorLines, jsonLog } from './adapters/system/json-log.ts';
 import { machineFacts } from './adapters/system/machine-facts.ts';
 import { thermalPaths } from './adapters/system/thermal-paths.ts';
-import type { NodeFolders } from './core/pod/layout.ts';
+import { persistentRoot, type NodeFolders } from './core/pod/layout.ts';
 import { startAddressKeeper } from './loops/address-keeper.ts';
 import { startApi } from './loops/api/server.ts';
 import { openAssignment } from './loops/assignment-store.ts';
@@ -44,9 +45,10 @@ import { startNetworkSync } from './loops/network-sync.ts';
 import { startNodeReporter } from './loops/node-reporter.ts';
 import { startPodManager } from './loops/pod-manager.ts';
 import { createProber } from './loops/prober.ts';
-import { startVolumeKeeper } from './loops/volume-keeper.ts';
 import { createStatusHub } from './loops/status-hub.ts';
 import { recallStatuses, startStatusKeeper } from './loops/status-keeper.ts';
+import { startVolumeKeeper } from './loops/volume-keeper.ts';
+import { startVolumeRemover } from './loops/volume-remover.ts';
 
 const VERSION = '0.1.0';
 /** Sandboxes being made or stopped at once, for each processor. */
@@ -154,6 +156,14 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
     onState: (state) => reporter.noteDisk(state),
     onImages: () => imageReporter.changed(),
   });
+  const persistent = persistentFolders(persistentRoot(folders), systemMounts(run, clock));
+  const remover = startVolumeRemover({
+    assignment,
+    folders: persistent,
+    clock,
+    log,
+    onGone: (names) => reporter.noteGoneVolumes(names),
+  });
   const keeper = startStatusKeeper({ hub, disk: statusDisk, clock, log });
   const logs = logFiles();
   const rotation = startLogRotation({ runtime, logs, clock, log, running: () => pods.running() });
@@ -189,6 +199,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
     folders,
     clock,
     log,
+    volumes: persistent,
     info: {
       agentVersion: VERSION,
       pid: process.pid,
@@ -219,6 +230,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
     imageReporter.close(),
     disks.close(),
     volumes.close(),
+    remover.close(),
   ]);
   await keeper.close();
   closing.abort();

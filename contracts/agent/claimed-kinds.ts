@@ -4,4 +4,10 @@
  */
 import type { Claim } from './inventory.ts';
 
-export const CLAIMED_KINDS = ['Source', 'Node', 'Service', 'Pod'] as const satisfies readonly Claim['kind'][];
+export const CLAIMED_KINDS = [
+  'Source',
+  'Node',
+  'PersistentVolume',
+  'Service',
+  'Pod',
+] as const satisfies readonly Claim['kind'][];

@@ -71,6 +71,8 @@ export const NodeReport = z.object({
   networkError: z.string().nullable(),
   /** Whether the node is short of disk, and of what. Absent before the first look, and from agents that do not look. */
   diskPressure: z.object({ pressure: z.boolean(), message: z.string() }).optional(),
+  /** Volumes of its own that are to go, and of which nothing is left. Absent from agents that keep none. */
+  goneVolumes: z.array(z.string().max(253)).max(1000).optional(),
   /** Resident memory of the agent, bytes. */
   agentRss: z.int(),
 });

@@ -6,6 +6,9 @@
  */
 import { z } from 'zod';
 import { Annotations, DnsLabel, DnsSubdomain, Labels, Port, Seconds } from '../objects/schema.ts';
+import { LOCAL_NAME } from '../objects/local-volumes.ts';
+import { Quantity } from '../objects/quantity.ts';
+import { AccessMode } from '../objects/storage.ts';
 import { PodSpec, PodStatus } from '../objects/pod.ts';
 import type { KubeObject, ObjectKey } from '../objects/index.ts';
 
@@ -92,6 +95,20 @@ export const NodeClaim = z.object({
 });
 export type NodeClaim = z.infer<typeof NodeClaim>;
 
+/** A volume that the node has a folder of. Where it is follows from whose word this is. */
+export const PersistentVolumeClaimed = z.object({
+  kind: z.literal('PersistentVolume'),
+  metadata: z.object({ name: z.string().regex(LOCAL_NAME), annotations: Annotations.optional() }),
+  spec: z.object({
+    accessModes: z.array(AccessMode).min(1).max(4),
+    capacity: z.object({ storage: Quantity }),
+    claimRef: Namespaced,
+    persistentVolumeReclaimPolicy: z.enum(['Retain', 'Delete']),
+    storageClassName: z.union([z.literal(''), DnsSubdomain]),
+  }),
+});
+export type PersistentVolumeClaimed = z.infer<typeof PersistentVolumeClaimed>;
+
 /** The commit that was in force. */
 export const SourceClaim = z.object({
   kind: z.literal('Source'),
@@ -100,7 +117,13 @@ export const SourceClaim = z.object({
 });
 export type SourceClaim = z.infer<typeof SourceClaim>;
 
-export const Claim = z.discriminatedUnion('kind', [PodClaim, ServiceClaim, NodeClaim, SourceClaim]);
+export const Claim = z.discriminatedUnion('kind', [
+  PodClaim,
+  ServiceClaim,
+  NodeClaim,
+  PersistentVolumeClaimed,
+  SourceClaim,
+]);
 export type Claim = z.infer<typeof Claim>;
 
 /** A line: one of these. `end` is the last; an answer without it was cut off. */

@@ -355,6 +355,8 @@ const PodSpecShape = object(
         runAsGroup: NumericId.optional(),
         runAsNonRoot: z.boolean().optional(),
         fsGroup: NumericId.optional(),
+        /** Of volumes that outlive pods. Absent: Always. */
+        fsGroupChangePolicy: z.enum(['Always', 'OnRootMismatch']).optional(),
         sysctls: atomicList(['name'], Sysctl).optional(),
         supplementalGroups: z.array(NumericId).optional(),
         seccompProfile: SeccompProfile.optional(),
@@ -363,8 +365,6 @@ const PodSpecShape = object(
         ...SECURITY_NOT_YET,
         supplementalGroupsPolicy: ['Merge'],
         seLinuxChangePolicy: ['MountOption'],
-        // It is for persistent volumes: the group of the volumes that there are is always set, whatever it says.
-        fsGroupChangePolicy: ['Always', 'OnRootMismatch'],
       },
     ).optional(),
     volumes: listMap(['name'], Volume).optional(),

@@ -12,7 +12,7 @@ import { atomic, DnsLabel, DnsSubdomain, NEVER, object, oneOf, unset, type NotYe
 import { LabelSelector } from './selectors.ts';
 import { LOCAL_PROVISIONER, NO_PROVISIONER } from './well-known.ts';
 
-const AccessMode = z.enum(['ReadWriteOnce', 'ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOncePod']);
+export const AccessMode = z.enum(['ReadWriteOnce', 'ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOncePod']);
 export type AccessMode = z.infer<typeof AccessMode>;
 
 /** A list with one owner: a volume that may be had in more ways is another volume. */

@@ -27,6 +27,13 @@ export const DEFAULT_SERVICE_ACCOUNT = 'default';
 
 /** Makes a folder on the node of a claim's first pod. */
 export const LOCAL_PROVISIONER = 'plumbline.dev/local';
+/** Annotation of a volume: who made it. Source: Kubernetes, component-helpers/storage/volume AnnDynamicallyProvisioned. */
+export const PROVISIONED_BY = 'pv.kubernetes.io/provisioned-by';
+/**
+ * Annotation of a volume: uid of the claim that gave up what is in it. Without it nobody removes data, whatever becomes
+ * of claim and volume.
+ */
+export const DATA_GIVEN_UP = 'plumbline.dev/data-given-up';
 /** Of a class whose volumes are made by people. Source: Kubernetes, NotSupportedProvisioner. */
 export const NO_PROVISIONER = 'kubernetes.io/no-provisioner';
 

@@ -22,6 +22,8 @@ export interface NodeReporter {
   recursiveReadOnly(): boolean;
   noteNetwork(state: NetworkState): void;
   noteDisk(state: DiskState): void;
+  /** Volumes that are to go and of which nothing is left. */
+  noteGoneVolumes(names: readonly string[]): void;
   diskIsShort(): boolean;
   /** As the runtime is set up; empty before it was asked. */
   sandboxImage(): string;
@@ -50,6 +52,7 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
   const waker = createWaker(clock);
   let network: NetworkState = { version: null, error: null };
   let disk: DiskState | undefined;
+  let goneVolumes: readonly string[] = [];
   let report: NodeReport | undefined;
   let runtimeView: RuntimeView = { reachable: false, message: 'the container runtime was not asked yet' };
   let version = '';
@@ -100,6 +103,7 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
       runtimeVersion: version,
       network,
       disk,
+      goneVolumes,
       view: assignment.current(),
       agentVersion: deps.agentVersion,
       agentRss: facts.ownMemory(),
@@ -138,6 +142,10 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
     },
     noteDisk(state) {
       disk = state;
+      waker.wake();
+    },
+    noteGoneVolumes(names) {
+      goneVolumes = names;
       waker.wake();
     },
     diskIsShort: () => disk?.pressure === true,

@@ -165,11 +165,20 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     if (!listedOnce) return;
     for (const key of inTurn(changed.filter((one) => isKeyOf(one, 'Pod')))) podChanged(key);
     for (const key of changed) {
-      if (isKeyOf(key, 'ConfigMap', 'Secret')) {
+      if (isKeyOf(key, 'ConfigMap', 'Secret', 'PersistentVolumeClaim')) {
         for (const [uid, keys] of referers) if (keys.has(key)) workers.get(uid)?.objectsChanged();
       }
+      if (isKeyOf(key, 'PersistentVolume')) for (const uid of usersOf(key)) workers.get(uid)?.objectsChanged();
     }
   });
+
+  /** Pods whose claims the volume is bound to: they refer to the claim, and the claim to it. */
+  function usersOf(key: ObjectKey<'PersistentVolume'>): readonly string[] {
+    const claim = assignment.current().get(key)?.spec.claimRef;
+    if (!claim) return [];
+    const named = objectKey('PersistentVolumeClaim', claim.namespace, claim.name);
+    return [...referers].flatMap(([uid, keys]) => (keys.has(named) ? [uid] : []));
+  }
 
   /** One look at everything: who has no worker gets one, who differs from what its worker saw is woken. */
   async function list(): Promise<void> {

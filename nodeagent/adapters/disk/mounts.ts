@@ -5,7 +5,7 @@ import { unlessAborted } from '../../../contracts/signals.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RunCommand } from '../../ports/run-command.ts';
 import { makeFolder } from './durable.ts';
-import { openSubPath } from './descriptors.ts';
+import { openPlace, openSubPath } from './descriptors.ts';
 
 export interface Mounts {
   /** A file system in memory. Nothing happens where one is mounted already. */
@@ -21,6 +21,10 @@ export interface Mounts {
    * server does not answer.
    */
   subPath(volume: string, subPath: string, target: string, signal: AbortSignal): Promise<void>;
+  /** Shows a folder or file at `target`. Nothing happens where something is mounted there already. */
+  bind(source: string, target: string, signal: AbortSignal): Promise<void>;
+  /** Whether a folder of that name, or what is in it, is mounted somewhere. */
+  isShown(name: string): Promise<boolean>;
   /** Takes away every mount at `folder` and below, the deepest first. */
   removeBeneath(folder: string, signal: AbortSignal): Promise<void>;
   /**
@@ -84,6 +88,21 @@ export function systemMounts(run: RunCommand, clock: Clock, patience: NetworkPat
       if (await isMounted(path)) return;
       await bounded(argv, patience.mountMs, signal);
     },
+    async bind(source, target, signal) {
+      if (await isMounted(target)) return;
+      const place = await openPlace(source);
+      try {
+        const isFolder = (await place.stat()).isDirectory();
+        if (isFolder) await makeFolder(target, 0o750);
+        else await writeFile(target, '', { mode: 0o640 });
+        await command(['mount', '--no-canonicalize', '--bind', `/proc/${process.pid}/fd/${place.fd}`, target], signal);
+      } finally {
+        await place.close();
+      }
+    },
+    async isShown(name) {
+      return (await mounted()).some(({ root }) => root.split('/').includes(name));
+    },
     async subPath(volume, subPath, target, signal) {
       await removeNetworkBeneath(target, signal);
       // A look of our own would hold one of the agent's few threads for as long as the server is silent.
@@ -130,6 +149,8 @@ async function realOf(path: string): Promise<string> {
 }
 
 interface Mounted {
+  /** What of its file system is shown. */
+  readonly root: string;
   readonly point: string;
   readonly type: string;
 }
@@ -144,8 +165,10 @@ async function mounted(): Promise<readonly Mounted[]> {
   const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n');
   return lines.flatMap((line) => {
     const fields = line.split(' ');
-    const [point, type] = [fields[4], fields[fields.indexOf('-') + 1]];
-    return point === undefined || type === undefined ? [] : [{ point: unescaped(point), type }];
+    const [root, point, type] = [fields[3], fields[4], fields[fields.indexOf('-') + 1]];
+    return root === undefined || point === undefined || type === undefined
+      ? []
+      : [{ root: unescaped(root), point: unescaped(point), type }];
   });
 }
 

@@ -8,6 +8,7 @@ import {
   MEDIA,
   podFolder,
   podsFolder,
+  persistentRoot,
   terminationFolder,
   type NodeFolders,
 } from '../../core/pod/layout.ts';
@@ -41,7 +42,7 @@ export function podFiles(folders: NodeFolders, mounts: Mounts): PodFiles {
 
     async syncVolumes(plans, signal) {
       for (const plan of plans) {
-        await makeVolume(plan, mounts, signal).catch((cause: unknown) => {
+        await makeVolume(plan, mounts, signal, persistentRoot(folders)).catch((cause: unknown) => {
           throw new Error(`MountVolume.SetUp failed for volume "${plan.name}" : ${errorText(cause)}`, { cause });
         });
       }

@@ -47,6 +47,7 @@ export interface ReportInput {
   readonly network: NetworkState;
   /** Undefined before the first look. */
   readonly disk: DiskState | undefined;
+  readonly goneVolumes?: readonly string[];
   readonly view: AssignmentView;
   readonly agentVersion: string;
   readonly agentRss: number;
@@ -79,6 +80,7 @@ export function nodeReport(input: ReportInput): NodeReport {
     networkVersion: input.network.version,
     networkError: input.network.error,
     ...(input.disk && { diskPressure: input.disk }),
+    ...((input.goneVolumes?.length ?? 0) > 0 && { goneVolumes: input.goneVolumes?.slice(0, 1000) }),
     agentRss: input.agentRss,
   };
 }

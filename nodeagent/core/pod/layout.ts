@@ -26,6 +26,10 @@ export function podFolder(folders: NodeFolders, uid: string, medium: Medium): st
 export function volumeFolder(folders: NodeFolders, uid: string, volume: string, medium: Medium): string {
   return `${podFolder(folders, uid, medium)}/volumes/${volume}`;
 }
+/** Data that outlives pods: a folder for each volume. */
+export function persistentRoot(folders: NodeFolders): string {
+  return `${folders.state}/volumes`;
+}
 export function hostsFile(folders: NodeFolders, uid: string): string {
   return `${podFolder(folders, uid, 'disk')}/etc-hosts`;
 }

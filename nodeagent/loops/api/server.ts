@@ -12,6 +12,7 @@ import type { ContainerRuntime } from '../../ports/container-runtime.ts';
 import type { LogFiles } from '../../ports/log-files.ts';
 import type { Log } from '../../ports/log.ts';
 import type { AssignmentStore } from '../assignment-store.ts';
+import type { PersistentFolders } from '../../ports/persistent-folders.ts';
 import type { PodManager } from '../pod-manager.ts';
 import type { StatusHub } from '../status-hub.ts';
 import { ApiError, errorBody, sendError, sendJson } from './answers.ts';
@@ -32,6 +33,7 @@ export interface ApiDeps {
   readonly runtime: ContainerRuntime;
   readonly logs: LogFiles;
   readonly folders: NodeFolders;
+  readonly volumes: PersistentFolders;
   readonly clock: Clock;
   readonly log: Log;
   readonly info: Pick<AgentInfo, 'agentVersion' | 'bundleHash' | 'runtimeHash' | 'pid' | 'startedAt'>;
@@ -77,7 +79,14 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
       case `GET ${AGENT_API}/status`:
         return streamStatus(response, deps.hub, deps.clock, closing.signal);
       case `GET ${AGENT_API}/inventory/lines`:
-        return streamInventory(response, info(), deps.assignment, deps.hub, url.searchParams.get('claims'));
+        return streamInventory(
+          response,
+          info(),
+          deps.assignment,
+          deps.hub,
+          deps.volumes,
+          url.searchParams.get('claims'),
+        );
       case `GET ${AGENT_API}/logs`:
         return streamLogs(response, url.searchParams, logDeps, closing.signal);
       default:

@@ -2,6 +2,7 @@
 import { ALL_KINDS, objectKey, type Stored } from '../../../contracts/objects/index.ts';
 import { descriptorOf } from '../../core/kinds/index.ts';
 import { latePods } from '../../core/nodes/late-pods.ts';
+import { recoveredVolumes } from '../../core/nodes/recovered-volumes.ts';
 import { withinPlaces } from '../../core/nodes/recovered-workloads.ts';
 import { revisionTemplate } from '../../core/workloads/revision-history.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -31,6 +32,9 @@ export async function importLate(
     has: (key) => cache.get(key) !== undefined,
     now: clock.now(),
   });
-  await importObjects(cache, found, signal);
+  const volumes = recoveredVolumes([{ node, claims, pods }]).filter(
+    ({ metadata }) => cache.get(objectKey('PersistentVolume', undefined, metadata.name)) === undefined,
+  );
+  await importObjects(cache, [...volumes, ...found], signal);
   return found.length;
 }

@@ -100,9 +100,15 @@ ip route flush proto 78 2>/dev/null
 for root in /sys/fs/cgroup /sys/fs/cgroup/*; do
   [ -d "$root${NODE_NAMES.cgroup}" ] && find "$root${NODE_NAMES.cgroup}" -depth -type d -exec rmdir {} + 2>/dev/null
 done
-# Memory-backed volumes of pods, innermost first.
-awk -v a=${NODE_PATHS.state}/ -v b=${NODE_PATHS.run}/ 'index($2, a) == 1 || index($2, b) == 1 { print $2 }' /proc/mounts | sort -r | while read -r mount; do umount "$mount"; done
-rm -rf ${NODE_PATHS.install} ${NODE_PATHS.state} ${NODE_PATHS.run} /var/log/plumbline
+# Volumes of pods, innermost first. While something is mounted nothing is removed: it would be removed through the mount.
+ours() { awk -v a=${NODE_PATHS.state}/ -v b=${NODE_PATHS.run}/ 'index($2, a) == 1 || index($2, b) == 1 { print $2 }' /proc/mounts | sort -r; }
+ours | while read -r mount; do umount "$mount"; done
+[ -z "$(ours)" ] || { echo "still mounted: $(ours | tr '\\n' ' ')" >&2; exit 1; }
+# Data that outlives pods outlives us, too.
+[ -d ${NODE_PATHS.state} ] && find ${NODE_PATHS.state} -mindepth 1 -maxdepth 1 ! -path ${NODE_PATHS.volumes} -exec rm -rf {} +
+rmdir ${NODE_PATHS.volumes} ${NODE_PATHS.state} 2>/dev/null
+rm -rf ${NODE_PATHS.install} ${NODE_PATHS.run} /var/log/plumbline
 left=''
-for path in ${NODE_PATHS.install} ${NODE_PATHS.state} ${NODE_PATHS.run} ${NODE_PATHS.unit} ${NODE_PATHS.initScript}; do [ -e "$path" ] && left="$left $path"; done
+[ -d ${NODE_PATHS.volumes} ] || [ ! -e ${NODE_PATHS.state} ] || left=' ${NODE_PATHS.state}'
+for path in ${NODE_PATHS.install} ${NODE_PATHS.run} ${NODE_PATHS.unit} ${NODE_PATHS.initScript}; do [ -e "$path" ] && left="$left $path"; done
 [ -z "$left" ] || { echo "left behind:$left" >&2; exit 1; }`;

@@ -10,6 +10,7 @@ import {
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import type { PodReport } from '../../../contracts/agent/index.ts';
+import { homeOf } from '../../../contracts/objects/local-volumes.ts';
 import { deletion } from '../../core/admission/deletion.ts';
 import { PlumbError } from '../../core/errors.ts';
 import {
@@ -19,6 +20,7 @@ import {
   type NodeObservation,
 } from '../../core/nodes/node-status.ts';
 import { boundedPodStatus } from '../../core/nodes/bounded-report.ts';
+import { DATA_DELETED } from '../../core/volumes/names.ts';
 import { judgePodReport } from '../../core/nodes/pod-status.ts';
 import { kubeTime } from '../../core/storage/object-form.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -64,6 +66,8 @@ export class StatusWriter {
   readonly #pods = new Map<string, { readonly node: string; readonly report: PodReport }>();
   /** Newest observation of every node that is heard. */
   readonly #observed = new Map<string, NodeObservation>();
+  /** Volumes that are to go and that nothing is left of, by node. */
+  readonly #emptied = new Map<string, readonly string[]>();
   /** Conditions as they should be, by object and type. */
   readonly #conditions = new Map<ObjectKey<ConditionKind>, Map<string, NewCondition>>();
   /** When a heartbeat of each node was written last, on the monotonic clock. */
@@ -94,15 +98,34 @@ export class StatusWriter {
     this.#schedule();
   }
 
+  /** Of volumes that are the node's own, and are to go: nothing is left of them there. */
+  #goneVolumeOps(): { readonly op: AnyWriteOp; readonly isLast: boolean; readonly again: () => void }[] {
+    return [...this.#emptied].flatMap(([node, names]) =>
+      names.flatMap((name) => {
+        const volume = this.#cache.get(objectKey('PersistentVolume', undefined, name));
+        if (!volume || volume.metadata.deletionTimestamp === undefined || homeOf(volume) !== node) return [];
+        if (volume.status?.reason === DATA_DELETED) return [];
+        const status = { phase: 'Released' as const, ...volume.status, reason: DATA_DELETED };
+        return [
+          { op: { op: 'updateStatus' as const, object: { ...volume, status } }, isLast: true, again: () => undefined },
+        ];
+      }),
+    );
+  }
+
   /** A sign of life with what the node is like. Written when it says something new, or when a heartbeat is due. */
   node(name: string, observation: NodeObservation): void {
     this.#observed.set(name, observation);
+    const gone = observation.report?.goneVolumes;
+    if (gone) this.#emptied.set(name, gone);
+    else this.#emptied.delete(name);
     this.#touch(objectKey('Node', undefined, name));
   }
 
   /** The node is not heard any more: what it said last is not repeated. */
   silent(name: string): void {
     this.#observed.delete(name);
+    this.#emptied.delete(name);
     this.#beats.delete(name);
     this.#seen.delete(name);
   }
@@ -189,7 +212,7 @@ export class StatusWriter {
           ]
         : [];
     });
-    const ops = [...podOps, ...keyOps];
+    const ops = [...podOps, ...keyOps, ...this.#goneVolumeOps()];
     if (ops.length === 0) return;
     try {
       const results = await this.#cache.write(

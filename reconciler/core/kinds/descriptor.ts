@@ -176,6 +176,8 @@ export interface Reference {
 export interface Reach<K extends Kind> {
   /** `shared`: every node holds it. `followed`: a node holds it when a pod of its own leads to it, or is it. */
   readonly how: 'shared' | 'followed';
+  /** Of what is followed: the node that holds it whatever its pods lead to. */
+  home?(object: StoredOf<K>): string | undefined;
   /**
    * The object as a node gets it. A pod can only be followed again by what is in it: uid, labels, annotations, owners
    * and times.

@@ -1,5 +1,6 @@
 /** PersistentVolume: a place for data that outlives pods. */
 import { KINDS, type PersistentVolume } from '../../../contracts/objects/index.ts';
+import { homeOf } from '../../../contracts/objects/local-volumes.ts';
 import { neverChanges } from '../diff/fixed-fields.ts';
 import { volumeHealth } from '../health/storage.ts';
 import { accessModesText } from '../volumes/access-modes.ts';
@@ -41,8 +42,8 @@ export const PERSISTENT_VOLUME: KindDescriptor<'PersistentVolume'> = {
     neverChanges('spec', 'nodeAffinity'),
   ],
   sealed: [],
-  reach: { how: 'followed', ...WHOLE },
-  recovery: 'with the first sync',
+  reach: { how: 'followed', home: homeOf, ...WHOLE },
+  recovery: { from: 'nodes', order: 1.5 },
   subresources: [],
 };
 

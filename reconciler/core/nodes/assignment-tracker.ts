@@ -15,7 +15,7 @@ import {
 import { EndpointWithdrawals } from './endpoint-withdrawals.ts';
 import { digest, SetFingerprint } from './fingerprint.ts';
 import { projected, projectedAs, same, type Projected } from './projected.ts';
-import { projectOwnNode, reachOf } from './projection.ts';
+import { homeOf, projectOwnNode, reachOf } from './projection.ts';
 import { SharedLog, type Edition, type SharedChanges } from './shared-log.ts';
 
 /** A move of one node's assignment, ready to be sent. */
@@ -68,6 +68,8 @@ export class AssignmentTracker {
   /** Objects that some node may need. Pods: bound ones only. */
   readonly #followed = new Map<ObjectKey, Projected>();
   readonly #binding = new Map<ObjectKey, string>();
+  /** Nodes that hold an object for itself, and not for a pod. */
+  readonly #homes = new Map<ObjectKey, string>();
   readonly #nodes = new Map<string, NodeSet>();
   /** Which nodes ask for a key: one object's change costs its own nodes, not all. */
   readonly #askers = new Map<ObjectKey, Set<string>>();
@@ -112,6 +114,8 @@ export class AssignmentTracker {
     const next = type === 'delete' ? undefined : projected(object);
     if (reach === 'followed') {
       this.#setFollowed(key, next, touched);
+      this.#settle(key, next && homeOf(object), touched);
+      this.#forgetLeft();
       return [...touched];
     }
     if (this.#shared.put(key, next)) this.#unpublished.add(object.kind);
@@ -466,6 +470,18 @@ export class AssignmentTracker {
       this.#binding.set(key, nodeName);
       this.#ask(nodeName, key, touched);
     }
+  }
+
+  /** Has `home` hold the object for itself, and no other node any more. */
+  #settle(key: ObjectKey, home: string | undefined, touched: Set<string>): void {
+    const before = this.#homes.get(key);
+    if (before === home) return;
+    if (home === undefined) this.#homes.delete(key);
+    else {
+      this.#homes.set(key, home);
+      this.#ask(home, key, touched);
+    }
+    if (before !== undefined) this.#release(before, key, touched);
   }
 
   #setFollowed(key: ObjectKey, next: Projected | undefined, touched: Set<string>): void {

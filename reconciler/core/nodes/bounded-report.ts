@@ -10,6 +10,7 @@ import type {
   PodStatus,
   ResourceList,
 } from '../../../contracts/objects/index.ts';
+import { LOCAL_NAME } from '../../../contracts/objects/local-volumes.ts';
 import { TEXT_LIMITS, type NodeEventReport, type NodeImage, type NodeReport } from '../../../contracts/agent/index.ts';
 import { isAddress, parseAddress, parseRange, rangeHolds } from '../../../contracts/ipv4.ts';
 
@@ -119,6 +120,9 @@ function boundedState({ waiting, running, terminated }: ContainerState, now: Dat
   };
 }
 
+/** That a report may tell of at once. */
+const MOST_VOLUMES = 100;
+
 /** The node's own report; its word on its address is weighed apart: {@link hostAddress}. */
 export function boundedNodeReport(report: NodeReport): NodeReport {
   return {
@@ -149,6 +153,9 @@ export function boundedNodeReport(report: NodeReport): NodeReport {
         pressure: report.diskPressure.pressure,
         message: cut(report.diskPressure.message, TEXT_LIMITS.message),
       },
+    }),
+    ...(report.goneVolumes && {
+      goneVolumes: report.goneVolumes.filter((name) => LOCAL_NAME.test(name)).slice(0, MOST_VOLUMES),
     }),
     agentRss: report.agentRss,
   };

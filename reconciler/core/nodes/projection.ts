@@ -17,6 +17,12 @@ export function reachOf(kind: Kind): 'shared' | 'followed' | 'none' {
   return reach === 'none' ? 'none' : reach.how;
 }
 
+/** The node that holds the object whatever its pods lead to. */
+export function homeOf(object: Stored): string | undefined {
+  const { reach } = descriptorOf(object.kind);
+  return reach === 'none' ? undefined : reach.home?.(object);
+}
+
 /**
  * The object as a node gets it; with its resourceVersion, which is no part of {@link projectionText}, and without the
  * owners of its fields, of which a change is nothing to a node.

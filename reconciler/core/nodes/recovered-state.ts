@@ -28,6 +28,7 @@ import { NOT_READY_TAINT } from '../health/node.ts';
 import type { KnownNode } from './bounded-report.ts';
 import { canBeHost } from './host-address.ts';
 import { PODS_KNOWN } from '../workloads/unheard.ts';
+import { recoveredVolumes } from './recovered-volumes.ts';
 import { scaledByOthers } from './recovered-scale.ts';
 import {
   limitsOf,
@@ -108,7 +109,8 @@ export function recoverState(input: RecoveryInput): RecoveredState {
       ),
     ),
   );
-  const objects = [recoveredSource(input), ...nodes, ...services, ...workloads, ...pods, ...slices];
+  const volumes = [...desired.filter(({ kind }) => kind === 'PersistentVolume'), ...recoveredVolumes(input.words)];
+  const objects = [recoveredSource(input), ...nodes, ...volumes, ...services, ...workloads, ...pods, ...slices];
   return { objects: objects.sort((a, b) => (orderOf(a.kind) ?? 0) - (orderOf(b.kind) ?? 0)), refused };
 }
 

@@ -6,6 +6,7 @@
  * one volume at the same moment one gets it, and the other has not named it.
  */
 import {
+  DATA_GIVEN_UP,
   CLAIM_PROTECTION,
   findCondition,
   LOCAL_PROVISIONER,
@@ -24,16 +25,8 @@ import type { StorageClasses } from './class.ts';
 import { isReachable } from './placement.ts';
 import { localVolume } from './local-volume.ts';
 import { matchingVolume, misfit } from './match.ts';
-import {
-  BIND_COMPLETED,
-  BOUND_BY_CONTROLLER,
-  DATA_GIVEN_UP,
-  DELETE_DATA,
-  isFor,
-  isLocallyMade,
-  SELECTED_NODE,
-  withAnnotations,
-} from './names.ts';
+import { isLocallyMade } from '../../../contracts/objects/local-volumes.ts';
+import { BIND_COMPLETED, BOUND_BY_CONTROLLER, DELETE_DATA, isFor, SELECTED_NODE, withAnnotations } from './names.ts';
 
 export interface ClaimInput {
   readonly claim: StoredPersistentVolumeClaim;

@@ -1,6 +1,7 @@
 /** The volume that is made for a claim: a folder on one node. */
 import { NODE_PATHS } from '../../../contracts/agent/index.ts';
 import {
+  PROVISIONED_BY,
   HOSTNAME_LABEL,
   LOCAL_PROVISIONER,
   VOLUME_PROTECTION,
@@ -8,7 +9,7 @@ import {
   type StorageClass,
   type StoredPersistentVolumeClaim,
 } from '../../../contracts/objects/index.ts';
-import { DATA_FINALIZER, PROVISIONED_BY } from './names.ts';
+import { DATA_FINALIZER } from './names.ts';
 
 /** Said of each, as nothing else says it. */
 export const SIZE_NOT_ENFORCED = 'its size is not enforced: it is a folder of the node, and may fill its file system';

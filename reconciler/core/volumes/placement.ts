@@ -20,7 +20,8 @@ import type { Step } from '../step.ts';
 import type { StorageClasses } from './class.ts';
 import { matchingVolume } from './match.ts';
 import { claimNames } from './pod-claims.ts';
-import { homeOf, SELECTED_NODE, withAnnotations } from './names.ts';
+import { homeOf } from '../../../contracts/objects/local-volumes.ts';
+import { SELECTED_NODE, withAnnotations } from './names.ts';
 
 /** What there is, as it is at the moment. */
 export interface VolumesView {

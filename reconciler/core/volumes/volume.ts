@@ -3,6 +3,7 @@
  * pv_controller.go (syncVolume, reclaimVolume) and pkg/controller/volume/pvprotection.
  */
 import {
+  DATA_GIVEN_UP,
   keyOf,
   readKey,
   VOLUME_PROTECTION,
@@ -12,15 +13,8 @@ import {
 } from '../../../contracts/objects/index.ts';
 import type { Decision, Step } from '../step.ts';
 import { SIZE_NOT_ENFORCED } from './local-volume.ts';
-import {
-  BOUND_BY_CONTROLLER,
-  DATA_DELETED,
-  DATA_FINALIZER,
-  DATA_GIVEN_UP,
-  isDataGivenUp,
-  isLocallyMade,
-  withAnnotations,
-} from './names.ts';
+import { isDataGivenUp, isLocallyMade } from '../../../contracts/objects/local-volumes.ts';
+import { BOUND_BY_CONTROLLER, DATA_DELETED, DATA_FINALIZER, withAnnotations } from './names.ts';
 
 export interface VolumeInput {
   readonly volume: StoredPersistentVolume;

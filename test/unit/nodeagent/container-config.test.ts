@@ -363,9 +363,9 @@ describe('planVolumes', () => {
           ? [v.path, v.files.map((f) => [f.path, f.mode, f.content.toString()])]
           : v.kind === 'empty'
             ? [v.path, v.medium, v.sizeBytes]
-            : v.kind === 'host'
-              ? [v.path, v.type]
-              : [v.path, v.source, v.options],
+            : v.kind === 'nfs'
+              ? [v.path, v.source, v.options]
+              : [v.path, v.kind === 'host' && v.type],
       ),
       [
         ['/state/pods/uid-1/volumes/a', 'disk', undefined],

@@ -28,7 +28,7 @@ async function told(only?: string): Promise<{ readonly whole: readonly Kind[]; r
   assert.equal(assignment.size, OBJECTS.length);
   const whole: Kind[] = [];
   const named: string[] = [];
-  for (const line of inventoryLines(INFO, assignment, { pods: () => [] }, only)) {
+  for (const line of inventoryLines(INFO, assignment, { pods: () => [] }, [], only)) {
     if ('object' in line) whole.push(line.object.kind);
     if ('held' in line) named.push(...line.held);
   }

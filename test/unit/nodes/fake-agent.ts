@@ -45,6 +45,7 @@ export const NODE_REPORT: NodeReport = {
   networkVersion: null,
   networkError: null,
   diskPressure: { pressure: false, message: 'the node has disk to spare' },
+  goneVolumes: ['pvc-1'],
   agentRss: 1,
 };
 

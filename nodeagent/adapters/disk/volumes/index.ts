@@ -5,21 +5,29 @@ import { makeEmpty } from './empty.ts';
 import { writeVolumeFiles } from './files.ts';
 import { checkHostPath } from './host-path.ts';
 import { mountNfs } from './nfs.ts';
+import { showPersistent } from './persistent.ts';
 
 const WAYS: {
-  readonly [K in VolumePlan['kind']]: (plan: VolumePlanOf<K>, mounts: Mounts, signal: AbortSignal) => Promise<void>;
+  readonly [K in VolumePlan['kind']]: (
+    plan: VolumePlanOf<K>,
+    mounts: Mounts,
+    signal: AbortSignal,
+    root: string,
+  ) => Promise<void>;
 } = {
   empty: makeEmpty,
   files: ({ path, files, group }) => writeVolumeFiles(path, files, group),
   host: checkHostPath,
   nfs: mountNfs,
+  persistent: showPersistent,
 };
 
-/** Makes the volume as planned; one that is as it should be is not touched. */
+/** Makes the volume as planned; one that is as it should be is not touched. `root`: of volumes that outlive pods. */
 export function makeVolume<K extends VolumePlan['kind']>(
   plan: VolumePlanOf<K>,
   mounts: Mounts,
   signal: AbortSignal,
+  root: string,
 ): Promise<void> {
-  return WAYS[plan.kind](plan, mounts, signal);
+  return WAYS[plan.kind](plan, mounts, signal, root);
 }

@@ -118,9 +118,9 @@ function bind<S extends VolumeSourceName>(volume: Volume, name: S): BoundSource 
   const { place, mount, readOnly, mayFail, tellsOfPod }: VolumeSource<S> = SOURCES[name];
   return {
     place: place(said),
-    readOnly,
+    readOnly: typeof readOnly === 'function' ? readOnly(said) : readOnly,
     mayFail,
     tellsOfPod: tellsOfPod?.(said) ?? false,
-    mount: (context) => mount(said, context),
+    mount: (context) => mount(said, context, volume.name),
   };
 }

@@ -11,6 +11,22 @@ export interface VolumeFile {
   readonly content: Buffer;
 }
 
+export interface PersistentMount {
+  readonly kind: 'persistent';
+  readonly from:
+    /** A folder of the agent's own, made where it is not there yet. `record`: the volume, kept beside its data. */
+    | { readonly is: 'made'; readonly volume: string; readonly record: string }
+    /** A folder of the machine's own. `sets`: whether its files are given the pod's group. */
+    | {
+        readonly is: 'host';
+        readonly path: string;
+        readonly type: Source<'hostPath'>['type'];
+        readonly setsGroup: boolean;
+      };
+  /** When files are given the pod's group: always, or when those of the volume's top have another one. */
+  readonly changePolicy: 'Always' | 'OnRootMismatch';
+}
+
 /** What to do on the disk; adapters have one way for each kind. */
 export type VolumeMount =
   /** A folder for the pod's containers to write; `sizeBytes`: limit of a memory-backed one. */
@@ -19,6 +35,8 @@ export type VolumeMount =
   | { readonly kind: 'host'; readonly type: Source<'hostPath'>['type'] }
   /** What a server exports; `options`: of mount(8). */
   | { readonly kind: 'nfs'; readonly source: string; readonly options: readonly string[] }
+  /** Data that outlives the pod, shown in its folder. */
+  | PersistentMount
   /** Files that are replaced all at once. */
   | { readonly kind: 'files'; readonly files: readonly VolumeFile[] };
 
@@ -37,12 +55,12 @@ export interface VolumeContext {
 export interface VolumeSource<S extends VolumeSourceName> {
   /** On which of the agent's folders it lies, or a path of the machine's own. */
   readonly place: (source: Source<S>) => { readonly medium: Medium } | { readonly path: string };
-  /** Whether its content is the control plane's to write: containers have it read-only. */
-  readonly readOnly: boolean;
+  /** Whether containers have it read-only, as where its content is the control plane's to write. */
+  readonly readOnly: boolean | ((source: Source<S>) => boolean);
   /** Whether it may be refused, or wait for an object: a pod whose volumes cannot be made is given no address. */
   readonly mayFail: boolean;
   /** Whether it tells of the pod itself, and follows its labels and annotations. */
   readonly tellsOfPod?: (source: Source<S>) => boolean;
   /** Why not, in kubelet's words for a FailedMount event. */
-  readonly mount: (source: Source<S>, context: VolumeContext) => Resolved<VolumeMount>;
+  readonly mount: (source: Source<S>, context: VolumeContext, volume: string) => Resolved<VolumeMount>;
 }

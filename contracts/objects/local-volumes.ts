@@ -1,0 +1,25 @@
+/** Volumes that are folders of a node, made for a claim. Free of schemas: a node agent uses it. */
+import { readKey } from './own-key.ts';
+import type { PersistentVolume } from './storage.ts';
+import { DATA_GIVEN_UP, HOSTNAME_LABEL, LOCAL_PROVISIONER, PROVISIONED_BY } from './well-known.ts';
+
+/** Whether a folder on a node was made for it, or will be. */
+export function isLocallyMade({ metadata }: Pick<PersistentVolume, 'metadata'>): boolean {
+  return readKey(metadata.annotations, PROVISIONED_BY) === LOCAL_PROVISIONER && LOCAL_NAME.test(metadata.name);
+}
+
+/** `pvc-` and the claim's uid: it names a folder, so that it must lead nowhere else. */
+export const LOCAL_NAME = /^pvc-[A-Za-z0-9][A-Za-z0-9-]{0,62}$/;
+
+/** The one node that a volume of ours is on; undefined for any other volume. */
+export function homeOf(volume: PersistentVolume): string | undefined {
+  if (!isLocallyMade(volume)) return undefined;
+  const [term] = volume.spec.nodeAffinity?.required?.nodeSelectorTerms ?? [];
+  return term?.matchExpressions?.find(({ key }) => key === HOSTNAME_LABEL)?.values?.[0];
+}
+
+/** Whether what is in it may be removed, once the volume is deleted. */
+export function isDataGivenUp({ metadata, spec }: PersistentVolume): boolean {
+  const uid = spec.claimRef?.uid;
+  return uid !== undefined && readKey(metadata.annotations, DATA_GIVEN_UP) === uid;
+}
