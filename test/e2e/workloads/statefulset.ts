@@ -95,7 +95,7 @@ export const statefulSets: Theme = (fleet, round) => {
         const one = await pod(name, `${name}-0`);
         return one?.status?.phase === 'Running' && one;
       });
-      assert.equal(first.spec.hostname, `${name}-0`);
+      assert.deepEqual([first.spec.hostname, first.spec.subdomain], [`${name}-0`, name]);
       const host = await fleet().plumb('exec', `${name}-0`, '--', 'hostname');
       assert.equal(host.stdout.trim(), `${name}-0`);
       assert.deepEqual(names(await fleet().pods(name)), [`${name}-0`]);

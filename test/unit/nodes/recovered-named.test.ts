@@ -24,8 +24,8 @@ import { statefulSet } from '../workloads/stateful.ts';
 import { stored } from './stored.ts';
 
 const NOW = new Date('2026-03-01T12:00:00Z');
-const db = statefulSet({ serviceName: '' });
-const earlier = statefulSet({ serviceName: '' }, 'db:v0').spec.template;
+const db = statefulSet();
+const earlier = statefulSet({}, 'db:v0').spec.template;
 const revisionName = (template: PodTemplateSpec): string => `db-${templateHash(template)}`;
 
 /** The pod of an ordinal as its node holds it. */
@@ -125,7 +125,6 @@ describe('a StatefulSet after the store was lost', () => {
 
   it('has the earlier revision that pods below a partition have, so that one of them is made anew from that', () => {
     const set = statefulSet({
-      serviceName: '',
       updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 2 } },
     });
     const state = recovered([told('a', [claimed(0, 'a', { template: earlier }), claimed(2, 'a')])], { set });
@@ -162,7 +161,7 @@ describe('a StatefulSet after the store was lost', () => {
 
   it('has as many pods as run, where Git leaves the number to others', () => {
     const written = { ...db, spec: { selector: db.spec.selector, template: db.spec.template } };
-    const set = statefulSet({ serviceName: '', replicas: undefined });
+    const set = statefulSet({ replicas: undefined });
     const words = [told('a', [claimed(0, 'a'), claimed(3, 'a')]), told('b', [claimed(1, 'b'), claimed(2, 'b')])];
     const { made, ended, stayed } = goesOn(recovered(words, { set, written }));
     assert.deepEqual([made, ended, stayed.length], [[], [], 4]);

@@ -91,7 +91,7 @@ describe('pods of a StatefulSet', () => {
     const lab = new Lab(statefulSet({ ordinals: { start: 5 } })).run();
     assert.deepEqual(lab.names, ['db-5', 'db-6', 'db-7']);
     const { metadata, spec } = lab.pod('db-6');
-    assert.deepEqual([spec.hostname, (spec as { subdomain?: string }).subdomain], ['db-6', 'db']);
+    assert.deepEqual([spec.hostname, spec.subdomain], ['db-6', 'db']);
     assert.equal(metadata.labels?.['apps.kubernetes.io/pod-index'], '6');
     assert.equal(metadata.labels?.['statefulset.kubernetes.io/pod-name'], 'db-6');
     assert.equal(metadata.labels?.['controller-revision-hash'], lab.set.status?.updateRevision);
