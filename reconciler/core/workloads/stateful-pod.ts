@@ -16,8 +16,8 @@ import { controllerRef } from './owners.ts';
 import { REVISION_LABEL } from './revision-history.ts';
 import { podMeta } from './template.ts';
 
-export const POD_NAME_LABEL = 'statefulset.kubernetes.io/pod-name';
-export const POD_INDEX_LABEL = 'apps.kubernetes.io/pod-index';
+const POD_NAME_LABEL = 'statefulset.kubernetes.io/pod-name';
+const POD_INDEX_LABEL = 'apps.kubernetes.io/pod-index';
 
 /** A template that the StatefulSet has or had, under the name of its ControllerRevision. */
 export interface Revision {

@@ -42,7 +42,7 @@ function checkName({ metadata: { name }, spec }: StatefulSet, context: CheckCont
     context.error(
       'InvalidValue',
       ['metadata', 'name'],
-      `must be no more than ${most} characters: its pods have host names such as NAME-${last}`,
+      `must be no more than ${most} characters: host names of its pods and labels of their revisions begin with it`,
       'choose a shorter name',
     );
   else if (!DnsLabel.safeParse(name).success)
