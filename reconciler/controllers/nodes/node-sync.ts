@@ -162,19 +162,16 @@ export class NodeSync {
   /** A push that takes long goes on without a worker: nodes that are off hold up nobody. */
   async #pushOrLeave(node: string, signal: AbortSignal): Promise<void> {
     const push = this.#sessions.get(node)?.push(signal) ?? Promise.resolve();
-    const over = new AbortController();
+    let isOver = false;
     let isLate = false;
-    const left = late(this.#options.clock, over.signal).then(
-      () => {
-        isLate = true;
-      },
-      () => undefined,
-    );
     const done = push.finally(() => {
-      over.abort();
+      isOver = true;
     });
     done.catch(() => {
       if (isLate) this.#request(node);
+    });
+    const left = late(this.#options.clock, () => isOver).then((tooLong) => {
+      isLate = tooLong;
     });
     await Promise.race([done, left]);
   }

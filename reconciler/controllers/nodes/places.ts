@@ -9,11 +9,13 @@ const LATE_LOOKS = 10;
 const LOOK_MS = 100;
 
 /**
- * Resolves when a call takes too long to be waited for. In looks, not by one timer: what our own event loop is behind is
- * not the node's, and if it were, a loop that is behind would be given ever more to do at once. Rejects when aborted.
+ * Whether a call takes too long to be waited for: true when it does, false some time after `isOver` says that it ended.
+ * In looks, not by one timer: what our own event loop is behind is not the node's, and if it were, a loop that is behind
+ * would be given ever more to do at once. Nothing is called off at the end, as nearly every call comes to it in time.
  */
-export async function late(clock: Pick<Clock, 'sleep'>, signal: AbortSignal): Promise<void> {
-  for (let looks = 0; looks < LATE_LOOKS; looks += 1) await clock.sleep(LOOK_MS, signal);
+export async function late(clock: Pick<Clock, 'sleep'>, isOver: () => boolean): Promise<boolean> {
+  for (let looks = 0; looks < LATE_LOOKS && !isOver(); looks += 1) await clock.sleep(LOOK_MS);
+  return !isOver();
 }
 
 export class Places {
@@ -31,15 +33,14 @@ export class Places {
     signal.throwIfAborted();
     if (this.#free > 0) this.#free -= 1;
     else await this.#turn(signal);
-    const over = new AbortController();
-    void late(this.#clock, over.signal)
-      .catch(() => undefined)
-      .then(() => {
-        this.#next();
-      });
-    return () => {
-      over.abort();
+    let isFree = false;
+    const leave = (): void => {
+      if (isFree) return;
+      isFree = true;
+      this.#next();
     };
+    void late(this.#clock, () => isFree).then(leave);
+    return leave;
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
