@@ -29,7 +29,7 @@ const Projection = object(
 );
 
 /** A name or an address; it is handed to a program. */
-export const NfsServer = z.string().regex(/^[A-Za-z0-9_[][A-Za-z0-9._:%[\]-]*$/, 'must be a host name or an address');
+export const NfsServer = z.string().regex(/^[A-Za-z0-9_:[][A-Za-z0-9._:%[\]-]*$/, 'must be a host name or an address');
 
 const VolumeSource = {
   emptyDir: object({ medium: z.enum(['', 'Memory']).default(''), sizeLimit: Quantity.optional() }).optional(),
