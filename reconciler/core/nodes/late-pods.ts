@@ -44,7 +44,7 @@ export interface LateInput {
 }
 
 /**
- * To be created: each pod that has not ended and that an object of the store would make, as long as that object lacks
+ * To be created: each pod that runs, or has come to its own end, and that an object of the store would make, as long as that object lacks
  * pods, the oldest first. The others are taken from the node by its next assignment; where a name is a place that only one pod may have, it is
  * followed as a pod that ends, so that no second one is made before it has.
  */
@@ -61,7 +61,8 @@ export function latePods(input: LateInput): readonly KubeObject[] {
       const ending = claim.metadata.deletionTimestamp !== undefined || owner?.isKnown === false;
       if (
         !owner ||
-        hasEnded(claim, word) ||
+        // One that ends by itself is a witness of what its owner has done.
+        (hasEnded(claim, word) && claim.spec.restartPolicy === 'Always') ||
         has(objectKey('Pod', claim.metadata.namespace, claim.metadata.name)) ||
         uids.has(claim.metadata.uid)
       )

@@ -8,6 +8,7 @@ import {
   JOB_UID_LABELS,
   keyOf,
   objectKey,
+  type Job,
   type Kind,
   type KubeObject,
   type LimitRange,
@@ -32,6 +33,7 @@ import { UNHEARD_ANNOTATION } from '../workloads/unheard.ts';
 import { boundedPodStatus, boundedTime, type KnownNode } from './bounded-report.ts';
 import { digest } from './fingerprint.ts';
 import { asEnding, claimsOfPods, earlierRevisions, placesFound, recoveredStatefulSet } from './recovered-named.ts';
+import { runClaim, runOf } from './recovered-runs.ts';
 import { scaleFound } from './recovered-scale.ts';
 
 /** What one node that answered says. */
@@ -43,13 +45,21 @@ export interface NodeWord {
 
 /** A pod that is being ended stands beside its replacement. */
 const CLAIMS_PER_PLACE = 2;
+/** Pods that have ended take no place: they stay as witnesses of what their Jobs have done. */
+const ENDED_PER_PLACE = 20;
 
 /**
  * What a node that has room for `maxPods` pods can say: the claims of pods beyond twice that many are left out, before
- * any is looked at.
+ * any is looked at, and so are those of ended ones beyond twenty times that many.
  */
 export function withinPlaces(word: NodeWord, maxPods: number): NodeWord {
-  const beyond = new Set(word.claims.filter((claim) => claim.kind === 'Pod').slice(maxPods * CLAIMS_PER_PLACE));
+  const claims = word.claims.filter((claim) => claim.kind === 'Pod');
+  const over = new Set(word.pods.flatMap(({ uid, status }) => (isOver(status?.phase) ? [uid] : [])));
+  const hasEnded = (claim: PodClaim): boolean => over.has(claim.metadata.uid);
+  const beyond = new Set([
+    ...claims.filter((claim) => !hasEnded(claim)).slice(maxPods * CLAIMS_PER_PLACE),
+    ...claims.filter(hasEnded).slice(maxPods * ENDED_PER_PLACE),
+  ]);
   return beyond.size === 0
     ? word
     : { ...word, claims: word.claims.filter((claim) => claim.kind !== 'Pod' || !beyond.has(claim)) };
@@ -138,7 +148,8 @@ interface Group {
   readonly hash: string | undefined;
   readonly pods: Witnessed[];
 }
-export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
+export function recoverWorkloads(known: WorkloadInput): RecoveredWorkloads {
+  const input = withRuns(known);
   const sorting = new Sorting(input);
   const ended = (one: Witnessed): boolean =>
     hasEnded(
@@ -189,6 +200,7 @@ export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
       );
       const all = [...own, ...unknown];
       if (owner.kind === 'ReplicaSet') objects.push(withUnheard(owner, owner.spec.replicas - active(own), input));
+      else if (owner.kind === 'Job') objects.push(withUnheard(owner, owner.spec.parallelism - active(own), input));
       else if (owner.kind === 'StatefulSet') {
         objects.push(recoveredStatefulSet(owner, all, revisions, input.silent.length > 0));
         sets.push(...claimsOfPods(owner, all).map((claim) => made(claim, input)));
@@ -217,6 +229,32 @@ export function recoverWorkloads(input: WorkloadInput): RecoveredWorkloads {
     }
   }
   return { objects: [...objects, ...sets], pods, refused: sorting.refused };
+}
+
+/** With the Jobs that CronJobs of Git made for the pods that are claimed, as if Git had them. */
+function withRuns(input: WorkloadInput): WorkloadInput {
+  const { words, desired, now } = input;
+  const cronJobs = new Map(
+    desired.flatMap((object) => (object.kind === 'CronJob' ? [[keyOf(object), made(object, input)] as const] : [])),
+  );
+  const written = new Set(desired.map(keyOf));
+  const jobs = new Map<ObjectKey, Job>();
+  for (const { claims } of words) {
+    for (const claim of claims) {
+      const run = claim.kind === 'Pod' ? runClaim(claim) : undefined;
+      const cronJob = run && cronJobs.get(run.cronJob);
+      if (!run || !cronJob || claim.kind !== 'Pod' || written.has(run.job) || jobs.has(run.job)) continue;
+      const templates = input.templates.get(run.cronJob) ?? [];
+      const job = runOf(run, cronJob, templates, {
+        makes: (one, template) => madeOf(template, one, claim, input.limits) !== undefined,
+        now,
+      });
+      if (job) jobs.set(run.job, job);
+    }
+  }
+  if (jobs.size === 0) return input;
+  const templates = [...jobs].map(([key, { spec }]) => [key, [spec.template]] as const);
+  return { ...input, desired: [...desired, ...jobs.values()], templates: new Map([...input.templates, ...templates]) };
 }
 
 /** How the kind's controller makes pods; undefined where it makes none itself. */
@@ -307,7 +345,11 @@ function recoveredSet(
   return { set: withUnheard({ ...set, spec: { ...set.spec, replicas } }, replicas - active(own), input), own };
 }
 
-function withUnheard(set: StoredOf<'ReplicaSet'>, missing: number, { silent }: WorkloadInput): StoredOf<'ReplicaSet'> {
+function withUnheard<T extends StoredOf<'ReplicaSet'> | StoredOf<'Job'>>(
+  set: T,
+  missing: number,
+  { silent }: WorkloadInput,
+): T {
   if (silent.length === 0 || missing <= 0) return set;
   return {
     ...set,
@@ -340,6 +382,10 @@ function placed(pods: readonly Witnessed[], limit: number, ended: (one: Witnesse
 /** By what its node says of it. */
 export function hasEnded({ metadata: { uid } }: PodClaim, word: NodeWord | undefined): boolean {
   const phase = word?.pods.find((pod) => pod.uid === uid && !pod.gone)?.status?.phase;
+  return isOver(phase);
+}
+
+function isOver(phase: string | undefined): boolean {
   return phase === 'Failed' || phase === 'Succeeded';
 }
 
@@ -493,6 +539,7 @@ export function hasUnexplained(
   return words.some(({ claims }) =>
     claims.some((claim) => {
       if (claim.kind !== 'Pod') return false;
+      if (isUnexplainedRun(claim, desired, templates, limits)) return true;
       const known = ownersOf(claim).flatMap(({ workload }) => {
         const object = desired.get(workload)?.object;
         return object ? (templates.get(workload) ?? []).map((template) => ({ object, template })) : [];
@@ -500,6 +547,21 @@ export function hasUnexplained(
       return known.length > 0 && !known.some(({ object, template }) => madeOf(template, object, claim, limits));
     }),
   );
+}
+
+/** Of a CronJob that Git has, whose templates are none of this pod. */
+function isUnexplainedRun(
+  claim: PodClaim,
+  desired: ReadonlyMap<ObjectKey, { readonly object: KubeObject }>,
+  templates: PodTemplates,
+  limits: Limits,
+): boolean {
+  const run = runClaim(claim);
+  const cronJob = run && desired.get(run.cronJob)?.object;
+  if (!run || cronJob?.kind !== 'CronJob' || desired.has(run.job)) return false;
+  const now = new Date(claim.metadata.creationTimestamp);
+  const makes = (job: Job, template: PodTemplateSpec): boolean => madeOf(template, job, claim, limits) !== undefined;
+  return !runOf(run, made(cronJob, { incarnation: '', now }), templates.get(run.cronJob) ?? [], { makes, now });
 }
 
 /**

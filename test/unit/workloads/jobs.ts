@@ -12,6 +12,7 @@ import {
 import { garbageCollector } from '../../../reconciler/controllers/garbage-collector.ts';
 import { jobController } from '../../../reconciler/controllers/job.ts';
 import { NodeMonitor } from '../../../reconciler/core/health/node-monitor.ts';
+import type { AnyDecision } from '../../../reconciler/core/step.ts';
 import { isActive } from '../../../reconciler/core/workloads/pod-state.ts';
 import { World } from '../controllers/world.ts';
 
@@ -37,6 +38,18 @@ export class JobWorld extends World {
     super([jobController(new NodeMonitor()), garbageCollector]);
     this.put(job(spec, template));
     this.settle();
+  }
+
+  /** Of the next decision this write is not made, as when the store refuses it; whoever asked comes again. */
+  lost: number | undefined;
+
+  override apply(decision: AnyDecision): void {
+    const writes = decision.steps.filter((step) => step.do !== 'event');
+    const lost = this.lost === undefined ? undefined : writes[this.lost % Math.max(1, writes.length)];
+    if (lost === undefined) return super.apply(decision);
+    this.lost = undefined;
+    super.apply({ steps: decision.steps.filter((step) => step !== lost) });
+    this.resync();
   }
 
   get job(): StoredJob {
