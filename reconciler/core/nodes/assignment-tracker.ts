@@ -4,17 +4,16 @@
  */
 import {
   keyOf,
-  objectKey,
   type Kind,
   type KubeObject,
-  type Node,
   type ObjectKey,
   type Stored,
   type StoredPod,
 } from '../../../contracts/objects/index.ts';
 import { EndpointWithdrawals } from './endpoint-withdrawals.ts';
-import { digest, SetFingerprint } from './fingerprint.ts';
-import { projected, projectedAs, same, type Projected } from './projected.ts';
+import { digest, type SetFingerprint } from './fingerprint.ts';
+import { OwnParts } from './own-parts.ts';
+import { projected, projectedAs, type Projected } from './projected.ts';
 import { homeOf, projectOwnNode, reachOf } from './projection.ts';
 import { SharedLog, type Edition, type SharedChanges } from './shared-log.ts';
 
@@ -42,13 +41,8 @@ export interface Holdings {
   readonly ending: readonly string[];
 }
 
-/** One node's own part: what its pods lead to. */
-interface NodeSet {
-  /** How many of the node's objects ask for a key. */
-  readonly asked: Map<ObjectKey, number>;
-  readonly fingerprint: SetFingerprint;
-  /** Its own Node, of which it holds more than the others do. */
-  own: Projected | undefined;
+/** Where one node's agent is. */
+interface Standing {
   /** Own keys whose state the agent may not have, each with its last mark. Kept while it is known where the agent is. */
   readonly dirty: Map<ObjectKey, number>;
   /** Version and edition that the agent confirmed to this process; undefined before that. */
@@ -65,14 +59,12 @@ export class AssignmentTracker {
   #mark = 0;
   /** Kinds of which something waits for {@link publish}. */
   readonly #unpublished = new Set<Kind>();
-  /** Objects that some node may need. Pods: bound ones only. */
-  readonly #followed = new Map<ObjectKey, Projected>();
-  readonly #binding = new Map<ObjectKey, string>();
-  /** Nodes that hold an object for itself, and not for a pod. */
-  readonly #homes = new Map<ObjectKey, string>();
-  readonly #nodes = new Map<string, NodeSet>();
-  /** Which nodes ask for a key: one object's change costs its own nodes, not all. */
-  readonly #askers = new Map<ObjectKey, Set<string>>();
+  readonly #own = new OwnParts((node, key) => {
+    this.#touch(node, key);
+  });
+  readonly #nodes = new Map<string, Standing>();
+  /** Nodes whose own parts changed in the present call. */
+  readonly #touched = new Set<string>();
   /** Nodes that are no more and still have something here. */
   readonly #left = new Set<string>();
   readonly #withdrawals: EndpointWithdrawals;
@@ -105,27 +97,26 @@ export class AssignmentTracker {
     const reach = reachOf(object.kind);
     if (reach === 'none') return [];
     const key = keyOf(object);
-    const touched = new Set<string>();
     if (object.kind === 'Pod') {
-      this.#observePod(key, type === 'delete' ? undefined : object, now, touched);
+      this.#observePod(key, type === 'delete' ? undefined : object, now);
       this.#forgetLeft();
-      return [...touched];
+      return this.#takeTouched();
     }
     const next = type === 'delete' ? undefined : projected(object);
     if (reach === 'followed') {
-      this.#setFollowed(key, next, touched);
-      this.#settle(key, next && homeOf(object), touched);
+      this.#own.settle(key, next, next && homeOf(object));
       this.#forgetLeft();
-      return [...touched];
+      return this.#takeTouched();
     }
     if (this.#shared.put(key, next)) this.#unpublished.add(object.kind);
-    if (object.kind === 'Node') this.#setOwn(object, type, touched);
+    if (object.kind === 'Node')
+      this.#own.setNode(object.metadata.name, type === 'delete' ? undefined : projectedAs(projectOwnNode(object)));
     this.#forgetLeft();
     if (object.kind === 'EndpointSlice') {
       const version = Number(object.metadata.resourceVersion);
       this.#withdrawals.slice(key, type === 'delete' ? undefined : object, version);
     }
-    return this.#tell(this.#withdrawals.takeFree(), touched);
+    return this.#tell(this.#withdrawals.takeFree());
   }
 
   /** Nodes of which something is kept here. */
@@ -161,8 +152,8 @@ export class AssignmentTracker {
     this.#withdrawals.leave(node);
     this.#left.add(node);
     this.#forgetLeft();
-    for (const [key, bound] of this.#binding) {
-      const uid = bound === node ? this.#followed.get(key)?.object.metadata.uid : undefined;
+    for (const key of this.#own.podsOf(node)) {
+      const uid = this.#own.object(key)?.object.metadata.uid;
       if (uid !== undefined && this.#withdrawals.depart(uid, now)) this.#departing.set(uid, node);
     }
     return this.#tell(this.#withdrawals.takeFree());
@@ -232,7 +223,7 @@ export class AssignmentTracker {
    * process that does not know of them must look again.
    */
   version(node: string): string {
-    return this.#versionAt(this.#node(node), this.#shared.newest);
+    return `${this.#ownVersion(node, this.#own.of(node).fingerprint)}-${this.#shared.newest.fingerprint}`;
   }
 
   /** Whether the node's agent, as far as this process knows, is behind. */
@@ -253,7 +244,8 @@ export class AssignmentTracker {
     const [own, fingerprint] = partsOf(version);
     // Told by a control plane before this one: what an agent heard is never taken back.
     if (own === this.#ownVersionTold(node)) this.#tell(this.#withheldOn(node));
-    const edition = own === this.#ownVersion(set, set.fingerprint) ? this.#shared.find(fingerprint) : undefined;
+    const edition =
+      own === this.#ownVersion(node, this.#own.of(node).fingerprint) ? this.#shared.find(fingerprint) : undefined;
     this.forget(node);
     if (version === null || edition === undefined) return;
     set.acknowledged = { version, edition };
@@ -271,22 +263,22 @@ export class AssignmentTracker {
       this.forget(node);
       return undefined;
     }
+    const { own, asked } = this.#own.of(node);
     const upsert: KubeObject[] = [];
     const remove: ObjectKey[] = [];
     for (const key of [...set.dirty.keys()].sort()) {
-      const object = this.#wanted(set, key)?.object;
+      const object = this.#wanted(node, key)?.object;
       if (object) {
         upsert.push(object);
         set.retained.delete(key);
-      } else if (set.asked.has(key) && set.retained.has(key)) {
+      } else if (asked.has(key) && set.retained.has(key)) {
         continue;
       } else {
         remove.push(key);
         set.retained.delete(key);
       }
     }
-    if (set.own && !upsert.includes(set.own.object) && shared.keys.has(keyOf(set.own.object)))
-      upsert.push(set.own.object);
+    if (own && !upsert.includes(own.object) && shared.keys.has(keyOf(own.object))) upsert.push(own.object);
     const to = this.version(node);
     this.#withdrawals.made(node, to);
     if (upsert.length + remove.length + shared.keys.size === 0 && to === from.version) return undefined;
@@ -303,11 +295,11 @@ export class AssignmentTracker {
     const known = new Set(held?.ending);
     this.#tell(this.#withheldOn(node).filter((uid) => known.has(uid)));
     this.forget(node);
-    const upsert = [...set.asked.keys()].sort().flatMap((key) => this.#followed.get(key)?.object ?? []);
-    if (set.own) upsert.push(set.own.object);
-    const isWanted = (key: ObjectKey): boolean => this.#wanted(set, key) !== undefined;
-    const missing =
-      held?.version == null ? [] : held.keys.filter((key) => set.asked.has(key) && !this.#followed.has(key));
+    const { own, asked } = this.#own.of(node);
+    const upsert = [...asked.keys()].sort().flatMap((key) => this.#own.object(key)?.object ?? []);
+    if (own) upsert.push(own.object);
+    const isWanted = (key: ObjectKey): boolean => this.#wanted(node, key) !== undefined;
+    const missing = held?.version == null ? [] : held.keys.filter((key) => asked.has(key) && !this.#own.object(key));
     set.retained.clear();
     for (const key of missing) set.retained.add(key);
     const to = this.version(node);
@@ -338,7 +330,7 @@ export class AssignmentTracker {
 
   /** How many objects the node must hold. */
   size(node: string): number {
-    return this.#shared.size + [...this.#node(node).asked.keys()].filter((key) => this.#followed.has(key)).length;
+    return this.#shared.size + [...this.#own.of(node).asked.keys()].filter((key) => this.#own.object(key)).length;
   }
 
   #now(): Pick<AssignmentDelta, 'edition' | 'mark'> {
@@ -346,20 +338,23 @@ export class AssignmentTracker {
   }
 
   /** What the node has of this key is not what it should be. Where nobody knows what it has, there is nothing to note. */
-  #touch(name: string, key: ObjectKey, touched: Set<string>): void {
+  #touch(name: string, key: ObjectKey): void {
     const set = this.#node(name);
-    touched.add(name);
+    this.#touched.add(name);
     this.#mark += 1;
     if (set.acknowledged ?? set.pending) set.dirty.set(key, this.#mark);
   }
 
-  #node(name: string): NodeSet {
+  #takeTouched(): readonly string[] {
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    return touched;
+  }
+
+  #node(name: string): Standing {
     let set = this.#nodes.get(name);
     if (!set) {
       set = {
-        asked: new Map(),
-        fingerprint: new SetFingerprint(),
-        own: undefined,
         dirty: new Map(),
         acknowledged: undefined,
         pending: undefined,
@@ -373,31 +368,28 @@ export class AssignmentTracker {
   /** Of a node that is no more nothing is kept once its Node and its pods are gone, too. */
   #forgetLeft(): void {
     for (const name of this.#left) {
-      const set = this.#nodes.get(name);
-      if (set && (set.own !== undefined || set.asked.size > 0)) continue;
+      if (!this.#own.isEmpty(name)) continue;
+      this.#own.forget(name);
       this.#nodes.delete(name);
       this.#left.delete(name);
     }
   }
 
-  #versionAt(set: NodeSet, edition: Edition): string {
-    return `${this.#ownVersion(set, set.fingerprint)}-${edition.fingerprint}`;
-  }
-
-  #ownVersion(set: NodeSet, fingerprint: SetFingerprint): string {
+  #ownVersion(node: string, fingerprint: SetFingerprint): string {
+    const { retained } = this.#node(node);
     const plain = `${this.#incarnation}-${fingerprint.hex()}`;
-    return set.retained.size === 0 ? plain : `${plain}+${set.retained.size}`;
+    return retained.size === 0 ? plain : `${plain}+${retained.size}`;
   }
 
   /** The version of the node's own part if it had been told of all its pods that end. */
   #ownVersionTold(node: string): string {
-    const set = this.#node(node);
+    const { fingerprint } = this.#own.of(node);
     const changes = this.#withheldOn(node).flatMap((uid) => {
       const pod = this.#withheld.get(uid);
-      const before = pod && this.#followed.get(keyOf(pod));
+      const before = pod && this.#own.object(keyOf(pod));
       return pod && before ? [before.digest, projected(pod).digest] : [];
     });
-    return this.#ownVersion(set, changes.length === 0 ? set.fingerprint : set.fingerprint.toggled(changes));
+    return this.#ownVersion(node, changes.length === 0 ? fingerprint : fingerprint.toggled(changes));
   }
 
   #withheldOn(node: string): readonly string[] {
@@ -405,42 +397,30 @@ export class AssignmentTracker {
   }
 
   /** Has the nodes of these pods hear that they end. */
-  #tell(pods: readonly string[], touched = new Set<string>()): readonly string[] {
+  #tell(pods: readonly string[]): readonly string[] {
     for (const uid of pods) {
       const pod = this.#withheld.get(uid);
       this.#withheld.delete(uid);
       this.#withdrawals.waitNoMore(uid);
-      if (pod) this.#setPod(keyOf(pod), projected(pod), pod.spec.nodeName, touched);
+      if (pod) this.#own.setPod(keyOf(pod), projected(pod), pod.spec.nodeName);
       const left = this.#departing.get(uid);
-      if (this.#departing.delete(uid) && left !== undefined && this.mayEnd(left)) touched.add(left);
+      if (this.#departing.delete(uid) && left !== undefined && this.mayEnd(left)) this.#touched.add(left);
     }
-    return [...touched];
+    return this.#takeTouched();
   }
 
-  #wanted(set: NodeSet, key: ObjectKey): Projected | undefined {
-    if (set.own && keyOf(set.own.object) === key) return set.own;
-    return this.#shared.get(key) ?? (set.asked.has(key) ? this.#followed.get(key) : undefined);
+  #wanted(node: string, key: ObjectKey): Projected | undefined {
+    return this.#own.held(node, key) ?? this.#shared.get(key);
   }
 
-  #setOwn(node: Stored<Node>, type: 'put' | 'delete', touched: Set<string>): void {
-    const { name } = node.metadata;
-    const set = this.#node(name);
-    const next = type === 'delete' ? undefined : projectedAs(projectOwnNode(node));
-    if (same(set.own, next)) return;
-    if (set.own) set.fingerprint.toggle(set.own.digest);
-    if (next) set.fingerprint.toggle(next.digest);
-    set.own = next;
-    this.#touch(name, objectKey('Node', undefined, name), touched);
-  }
-
-  #observePod(key: ObjectKey, pod: StoredPod | undefined, now: number, touched: Set<string>): void {
+  #observePod(key: ObjectKey, pod: StoredPod | undefined, now: number): void {
     const bound = pod?.spec.nodeName === undefined ? undefined : pod;
-    const before = this.#followed.get(key)?.object.metadata;
+    const before = this.#own.object(key)?.object.metadata;
     if (before?.uid !== undefined && before.uid !== bound?.metadata.uid) {
       this.#withheld.delete(before.uid);
       this.#withdrawals.gone(before.uid);
     }
-    if (!bound) return this.#setPod(key, undefined, undefined, touched);
+    if (!bound) return this.#own.setPod(key, undefined, undefined);
     const { uid, deletionTimestamp, deletionGracePeriodSeconds } = bound.metadata;
     this.#withdrawals.pod(uid);
     const isTold = before?.uid === uid && before.deletionTimestamp !== undefined;
@@ -456,81 +436,7 @@ export class AssignmentTracker {
       this.#withheld.delete(uid);
       this.#withdrawals.waitNoMore(uid);
     }
-    this.#setPod(key, projected(withhold ? living(bound) : bound), bound.spec.nodeName, touched);
-  }
-
-  #setPod(key: ObjectKey, next: Projected | undefined, nodeName: string | undefined, touched: Set<string>): void {
-    const bound = this.#binding.get(key);
-    if (bound !== undefined && bound !== nodeName) {
-      this.#release(bound, key, touched);
-      this.#binding.delete(key);
-    }
-    this.#setFollowed(key, nodeName === undefined ? undefined : next, touched);
-    if (nodeName !== undefined && bound !== nodeName) {
-      this.#binding.set(key, nodeName);
-      this.#ask(nodeName, key, touched);
-    }
-  }
-
-  /** Has `home` hold the object for itself, and no other node any more. */
-  #settle(key: ObjectKey, home: string | undefined, touched: Set<string>): void {
-    const before = this.#homes.get(key);
-    if (before === home) return;
-    if (home === undefined) this.#homes.delete(key);
-    else {
-      this.#homes.set(key, home);
-      this.#ask(home, key, touched);
-    }
-    if (before !== undefined) this.#release(before, key, touched);
-  }
-
-  #setFollowed(key: ObjectKey, next: Projected | undefined, touched: Set<string>): void {
-    const before = this.#followed.get(key);
-    if (same(before, next)) return;
-    const holders = [...(this.#askers.get(key) ?? [])].map((name) => [name, this.#node(name)] as const);
-    for (const [, set] of holders) if (before) set.fingerprint.toggle(before.digest);
-    if (next) this.#followed.set(key, next);
-    else this.#followed.delete(key);
-    for (const [name, set] of holders) {
-      if (next) set.fingerprint.toggle(next.digest);
-      this.#touch(name, key, touched);
-      // New references first, so that what both have is not let go of in between.
-      for (const reference of next?.references ?? []) this.#ask(name, reference, touched);
-      for (const reference of before?.references ?? []) this.#release(name, reference, touched);
-    }
-  }
-
-  #ask(node: string, key: ObjectKey, touched: Set<string>): void {
-    const set = this.#node(node);
-    const count = set.asked.get(key) ?? 0;
-    set.asked.set(key, count + 1);
-    if (count > 0) return;
-    const askers = this.#askers.get(key) ?? new Set();
-    this.#askers.set(key, askers.add(node));
-    this.#touch(node, key, touched);
-    const object = this.#followed.get(key);
-    if (!object) return;
-    set.fingerprint.toggle(object.digest);
-    for (const reference of object.references) this.#ask(node, reference, touched);
-  }
-
-  #release(node: string, key: ObjectKey, touched: Set<string>): void {
-    const set = this.#node(node);
-    const count = set.asked.get(key) ?? 0;
-    if (count > 1) {
-      set.asked.set(key, count - 1);
-      return;
-    }
-    if (count === 0) return;
-    set.asked.delete(key);
-    const askers = this.#askers.get(key);
-    askers?.delete(node);
-    if (askers?.size === 0) this.#askers.delete(key);
-    this.#touch(node, key, touched);
-    const object = this.#followed.get(key);
-    if (!object) return;
-    set.fingerprint.toggle(object.digest);
-    for (const reference of object.references) this.#release(node, reference, touched);
+    this.#own.setPod(key, projected(withhold ? living(bound) : bound), bound.spec.nodeName);
   }
 }
 
