@@ -13,7 +13,6 @@ import { Claim, NODE_PATHS } from '../../../contracts/agent/index.ts';
 import { MemoryNodeTransport } from '../../../reconciler/adapters/memory/node-transport.ts';
 import { importLate } from '../../../reconciler/controllers/nodes/late-import.ts';
 import type { NodeSync } from '../../../reconciler/controllers/nodes/node-sync.ts';
-import { StatusWriter } from '../../../reconciler/controllers/nodes/status-writer.ts';
 import { inTime } from '../../support/in-time.ts';
 import { replicaSetWith } from '../../../reconciler/core/workloads/template.ts';
 import { cluster, deployment, machine, pod } from '../controllers/objects.ts';
@@ -481,16 +480,6 @@ describe('node sync', () => {
     agent.say(report(p, running));
     await w.until(() => podNow('p')?.status?.phase === 'Running', 'a running pod');
     assert.equal(refused, 2);
-  });
-
-  it("keeps no word of a node on a pod that is another's, so that it pushes out none of the pod's own node", async () => {
-    const p = await put(pod('p', { nodeName: 'n1' }));
-    const writer = new StatusWriter({ cache: w.cache, clock: w.clock, log: w.log });
-    writer.pod('n1', report(p, running).pod);
-    writer.pod('n2', report(p, { phase: 'Failed' }).pod);
-    await w.until(() => podNow('p')?.status !== undefined, 'a status');
-    assert.equal(podNow('p')?.status?.phase, 'Running');
-    await writer.close();
   });
 
   it("takes from a node no address of another's, and no event of a pod that is not its own", async () => {
