@@ -9,7 +9,7 @@ import {
   type AnyObject,
   type FieldSemantics,
 } from '../../../contracts/objects/index.ts';
-import { DESCRIPTORS } from '../kinds/index.ts';
+import { descriptorOf, DESCRIPTORS } from '../kinds/index.ts';
 import type { Desired, Position } from '../manifests/types.ts';
 import { diffObjects } from './diff-objects.ts';
 import { equal, type JsonObject } from '../fields/json.ts';
@@ -31,6 +31,8 @@ import {
  * Plans a sync. Guarantees: carrying the plan out and planning again gives no items; the order does not depend on the
  * order of the input; only objects that carry this source's annotation are deleted; objects that a controller owns,
  * that another source owns, or that are being deleted are left alone ({@link checkPlan} says so for the first two).
+ *
+ * A Job that is gone is made again only where its manifest has changed since it was applied: it has run.
  *
  * A live object that is the very object in `applied` (an offline plan) counts as carrying the annotations.
  */
@@ -134,10 +136,13 @@ function planObject(list: PlanList, desired: AnyDesired): AnyPlanItem | undefine
   const { sourceName } = list;
   const { key, position } = desired;
   const live = liveObject(list, key);
-  if (!live) return { action: 'create', key, object: marked(desired, sourceName), position };
+  const applied = list.applied.get(key);
+  if (!live)
+    return applied && equal(applied.written, desired.written) && runsOnce(key)
+      ? undefined
+      : { action: 'create', key, object: marked(desired, sourceName), position };
   if (obstacleOf(live, sourceName) !== undefined || live.metadata.deletionTimestamp !== undefined) return undefined;
   const semantics = list.semanticsOf(live);
-  const applied = list.applied.get(key);
   const others = othersFields(live);
   const before = applied && others ? withoutFields(applied, others, semantics) : applied;
   const result = mergeObjects(before, desired, live, semantics);
@@ -158,6 +163,13 @@ function planObject(list: PlanList, desired: AnyDesired): AnyPlanItem | undefine
     position,
     ...(conflicts.length > 0 && { conflicts }),
   };
+}
+
+/** Whether an object that is gone has had its time. */
+function runsOnce(key: AnyKey): boolean {
+  if (isCustomKey(key)) return false;
+  const { podTemplate } = descriptorOf(parseKey(key).kind);
+  return podTemplate !== 'none' && podTemplate.makes !== 'none' && podTemplate.makes.runsOnce === true;
 }
 
 /** Why this source may not write a live object: somebody else does. */

@@ -147,6 +147,11 @@ export interface MadePods<K extends Kind> {
    * time, and a recovery forgets none that a node has. Undefined for a name without.
    */
   placeOf?(object: ObjectsByKind[K], name: string): number | undefined;
+  /**
+   * Its pods come to an end, and so does it: an object that is gone has been there for what its manifest asked, and is made again
+   * only where that changes.
+   */
+  readonly runsOnce?: true;
 }
 
 export interface Rollout<K extends Kind> {

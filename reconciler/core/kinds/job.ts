@@ -25,7 +25,7 @@ export const JOB: KindDescriptor<'Job'> = {
   listed: 'by key',
   check: { object: checkJob },
   compared: 'none',
-  podTemplate: { ...TEMPLATE, rollout: 'none', makes: { filled: jobPodFilled, most: mostJobPods } },
+  podTemplate: { ...TEMPLATE, rollout: 'none', makes: { filled: jobPodFilled, most: mostJobPods, runsOnce: true } },
   references: referencesOfTemplate,
   owns: ['Pod'],
   summary: { of: (job) => `${statusWord(job)}, ${completions(job)} succeeded` },

@@ -24,6 +24,10 @@ const priorityClass = (fields: string): string =>
   `apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: high}\n${fields}`;
 const gated = (...gates: readonly string[]): string =>
   `${pod('a:1', 'x')}  schedulingGates: [${gates.map((g) => `{name: ${g}}`).join(', ')}]\n`;
+const job = (image: string, numbers: string): string =>
+  `apiVersion: batch/v1\nkind: Job\nmetadata: {name: task}\nspec:\n${numbers}  template:\n    spec: {restartPolicy: Never, containers: [{name: a, image: "${image}"}]}\n`;
+const INDEXED = (count: number): string =>
+  `  completionMode: Indexed\n  parallelism: ${count}\n  completions: ${count}\n`;
 const pod = (image: string, command: string): string =>
   `apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers: [{name: a, image: "${image}", command: [${command}]}]\n`;
 
@@ -44,6 +48,30 @@ describe('fields that cannot change', () => {
       name: 'anything else of a Deployment',
       before: deployment('web'),
       after: deployment('web', { image: 'hello:2', replicas: 5 }),
+      refused: [],
+    },
+    {
+      name: "a Job's template",
+      before: job('a:1', ''),
+      after: job('a:2', ''),
+      refused: ['app.yaml:5 ImmutableField'],
+    },
+    {
+      name: 'how much of a Job runs at once, and whether',
+      before: job('a:1', '  parallelism: 1\n  completions: 9\n'),
+      after: job('a:1', '  parallelism: 3\n  completions: 9\n  suspend: true\n'),
+      refused: [],
+    },
+    {
+      name: "a Job's completions",
+      before: job('a:1', '  parallelism: 1\n  completions: 9\n'),
+      after: job('a:1', '  parallelism: 1\n  completions: 8\n'),
+      refused: ['app.yaml:6 ImmutableField'],
+    },
+    {
+      name: 'the indexes of a Job, together with its parallelism',
+      before: job('a:1', INDEXED(3)),
+      after: job('a:1', INDEXED(5)),
       refused: [],
     },
     {

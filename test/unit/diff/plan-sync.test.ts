@@ -81,6 +81,29 @@ describe('what is created, in which order', () => {
   });
 });
 
+describe('a Job that is gone', () => {
+  const job = (image: string): DesiredState =>
+    desired(
+      `apiVersion: batch/v1\nkind: Job\nmetadata: {name: task}\nspec:\n  ttlSecondsAfterFinished: 60\n  template:\n    spec: {restartPolicy: Never, containers: [{name: a, image: "${image}"}]}\n`,
+    );
+  const one = job('task:1');
+
+  it('has run, and is not made again by the next commit', () => {
+    const next = new Map([...one, ...desired(deployment('web'))]);
+    assert.deepEqual(shape(planSync(planInput({ applied: one, desired: next }))), [`create ${WEB}`]);
+  });
+
+  it('runs again when its manifest changes', () => {
+    assert.deepEqual(shape(planSync(planInput({ applied: one, desired: job('task:2') }))), [
+      'create jobs.batch/default/task',
+    ]);
+  });
+
+  it('is made where it never was', () => {
+    assert.deepEqual(shape(planSync(planInput({ desired: one }))), ['create jobs.batch/default/task']);
+  });
+});
+
 describe('what is updated', () => {
   const one = desired(deployment('web'));
   const two = desired(deployment('web', { image: 'hello:2' }));
