@@ -36,8 +36,19 @@ const TOLERATIONS: readonly Toleration[] = [
 ];
 const HOST_NETWORK_TOLERATION = tolerate('node.kubernetes.io/network-unavailable', 'NoSchedule');
 
+/** For as long as the template lives: every node is held against them. */
+const known = new WeakMap<PodSpec, Toleration[]>();
+
 /** What the DaemonSet's pods tolerate. One of the template that differs in its time alone is replaced. */
-function tolerationsOf({ tolerations, hostNetwork }: PodSpec): Toleration[] {
+function tolerationsOf(spec: PodSpec): Toleration[] {
+  const found = known.get(spec);
+  if (found) return found;
+  const made = withDaemonTolerations(spec);
+  known.set(spec, made);
+  return made;
+}
+
+function withDaemonTolerations({ tolerations, hostNetwork }: PodSpec): Toleration[] {
   const added = hostNetwork ? [...TOLERATIONS, HOST_NETWORK_TOLERATION] : TOLERATIONS;
   const isSame = (a: Toleration, b: Toleration): boolean =>
     a.key === b.key && a.effect === b.effect && a.operator === b.operator && (a.value ?? '') === (b.value ?? '');
