@@ -17,7 +17,7 @@ import { sumOfRequests } from '../../../contracts/objects/pod-requests.ts';
 import { compareText } from '../workloads/owners.ts';
 
 /** Tells in the pod which values are not its author's. */
-export const LIMIT_RANGER_ANNOTATION = 'kubernetes.io/limit-ranger';
+const LIMIT_RANGER_ANNOTATION = 'kubernetes.io/limit-ranger';
 
 interface Resources {
   readonly limits?: ResourceList | undefined;

@@ -115,8 +115,7 @@ function ownersOf(
   const others = ownerReferences.filter((owner) => !isSet(owner) && !isPod(owner));
   const { whenDeleted, whenScaled } = set.spec.persistentVolumeClaimRetentionPolicy;
   if (others.some(({ controller }) => controller)) return others;
-  if (whenScaled === 'Delete' && !isWanted(set, ordinal))
-    return pod ? [...others, controllerRef(pod)] : others;
+  if (whenScaled === 'Delete' && !isWanted(set, ordinal)) return pod ? [...others, controllerRef(pod)] : others;
   return whenDeleted === 'Delete' ? [...others, controllerRef(set)] : others;
 }
 
