@@ -20,7 +20,7 @@ import { templateHash } from '../../../reconciler/core/workloads/template.ts';
 import { HEARD_ORDINALS_ANNOTATION } from '../../../reconciler/core/workloads/unheard.ts';
 import { cluster, machine } from '../controllers/objects.ts';
 import { World } from '../controllers/world.ts';
-import { statefulSet } from '../workloads/stateful.ts';
+import { CLAIMED, statefulSet } from '../workloads/stateful.ts';
 import { stored } from './stored.ts';
 
 const NOW = new Date('2026-03-01T12:00:00Z');
@@ -33,12 +33,13 @@ function claimed(
   ordinal: number,
   node: string,
   {
-    template = db.spec.template,
+    set = db,
+    template = set.spec.template,
     uid = `uid-db-${ordinal}`,
     spec = {},
-  }: { template?: PodTemplateSpec; uid?: string; spec?: object } = {},
+  }: { set?: StatefulSet; template?: PodTemplateSpec; uid?: string; spec?: object } = {},
 ): Claim {
-  const filled = filledFor(db, { name: revisionName(template), template }, ordinal);
+  const filled = filledFor(set, { name: revisionName(template), template }, ordinal);
   return Claim.parse({
     apiVersion: 'v1',
     kind: 'Pod',
@@ -142,6 +143,19 @@ describe('a StatefulSet after the store was lost', () => {
         [revisionName(db.spec.template), 2],
       ].sort(),
     );
+  });
+
+  it('has the claims of its pods again, before anything acts', () => {
+    const set = statefulSet(CLAIMED);
+    const { objects } = recovered([told('a', [claimed(0, 'a', { set })]), told('b', [claimed(2, 'b', { set })])], {
+      set,
+    });
+    assert.deepEqual(objects.filter(({ kind }) => kind === 'PersistentVolumeClaim').map(keyOf), [
+      'persistentvolumeclaims/default/data-db-0',
+      'persistentvolumeclaims/default/data-db-2',
+    ]);
+    const pod = objects.find(({ kind, metadata }) => kind === 'Pod' && metadata.name === 'db-0');
+    assert.equal(pod?.metadata.deletionTimestamp, undefined);
   });
 
   it('holds back pods that a silent node may have, and ends none', () => {
