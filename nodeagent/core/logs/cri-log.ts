@@ -21,9 +21,10 @@ export function parseLogLine(line: string): LogLine | undefined {
   };
 }
 
-/** The messages alone, parts joined. */
+/** The messages alone, parts joined; also the last one where it has no end yet. */
 export function messagesOf(lines: readonly string[]): readonly string[] {
-  return plainText(lines, false).split('\n').slice(0, -1);
+  const messages = plainText(lines, false).split('\n');
+  return messages.at(-1) === '' ? messages.slice(0, -1) : messages;
 }
 
 /** What a person is shown: each message with its end of line, its time in front where `timestamps`. */
