@@ -437,6 +437,10 @@ export const PodStatus = object({
   hostIP: z.string().optional(),
   podIP: z.string().optional(),
   podIPs: z.array(object({ ip: z.string() })).optional(),
+  hostIPs: z.array(object({ ip: z.string() })).optional(),
+  qosClass: z.enum(['Guaranteed', 'Burstable', 'BestEffort']).optional(),
+  /** `metadata.generation` of the pod that the node speaks of. */
+  observedGeneration: z.int().optional(),
   startTime: Timestamp.optional(),
   containerStatuses: z.array(ContainerStatus).optional(),
   initContainerStatuses: z.array(ContainerStatus).optional(),

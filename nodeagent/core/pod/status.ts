@@ -1,8 +1,9 @@
 /** A pod's status as its node reports it. Source: Kubernetes documentation, "Pod Lifecycle": phase, conditions. */
 import { withCondition } from '../../../contracts/objects/conditions.ts';
 import type { Condition, ContainerStatus, PodStatus } from '../../../contracts/objects/index.ts';
+import { qosClass } from '../../../contracts/objects/qos.ts';
 import { containerStatus, rfc3339 } from './container-status.ts';
-import { containerViews } from './observed.ts';
+import { containerViews, presentSandbox } from './observed.ts';
 import type { PodInput, PodOver } from './plan.ts';
 import { initFront } from './start-order.ts';
 
@@ -45,7 +46,9 @@ export function podStatus(input: StatusInput): PodStatus {
     conditions: conditionsOf(input, phase, { inits, apps, sidecars, initialised }),
     ...(input.over?.reason !== undefined && { reason: input.over.reason }),
     ...(input.over?.message !== undefined && { message: input.over.message }),
-    ...(input.hostIP !== '' && { hostIP: input.hostIP }),
+    ...(input.pod.metadata.generation !== undefined && { observedGeneration: input.pod.metadata.generation }),
+    qosClass: qosClass(input.pod.spec),
+    ...(input.hostIP !== '' && { hostIP: input.hostIP, hostIPs: [{ ip: input.hostIP }] }),
     ...(address !== undefined && address !== '' && { podIP: address, podIPs: [{ ip: address }] }),
     startTime: input.previous?.startTime ?? rfc3339(input.now),
     ...(!neverRan && inits.length > 0 && { initContainerStatuses: inits }),
@@ -155,6 +158,12 @@ function conditionsOf(input: StatusInput, phase: PodStatus['phase'], told: Told)
         message: `containers with incomplete status: [${uninitialised.join(' ')}]`,
       };
   let conditions = input.previous?.conditions ?? input.pod.status?.conditions?.filter((c) => c.type === 'PodScheduled');
+  const isReadyToStart = presentSandbox(input.observed) !== undefined;
+  conditions = withCondition(
+    conditions,
+    { type: 'PodReadyToStartContainers', status: isReadyToStart ? 'True' : 'False' },
+    now,
+  );
   conditions = withCondition(conditions, { type: 'Initialized', ...initialisedCondition }, now);
   conditions = withCondition(conditions, { type: 'Ready', ...containersReady }, now);
   conditions = withCondition(conditions, { type: 'ContainersReady', ...containersReady }, now);

@@ -12,6 +12,7 @@ import type {
 } from '../../../contracts/objects/index.ts';
 import { LOCAL_NAME } from '../../../contracts/objects/local-volumes.ts';
 import { TEXT_LIMITS, type NodeEventReport, type NodeImage, type NodeReport } from '../../../contracts/agent/index.ts';
+import { qosClass } from '../../../contracts/objects/qos.ts';
 import { isAddress, parseAddress, parseRange, rangeHolds } from '../../../contracts/ipv4.ts';
 
 const MOST_CONDITIONS = 16;
@@ -50,7 +51,13 @@ export function boundedPodStatus(status: PodStatus, spec: Pod['spec'], node: Kno
     ...(reason !== undefined && { reason: cut(reason, TEXT_LIMITS.reason) }),
     ...(message !== undefined && { message: cut(message, TEXT_LIMITS.message) }),
     ...(conditions && { conditions: boundedConditions(conditions, now) }),
-    ...(node.internalIP !== undefined && status.hostIP !== undefined && { hostIP: node.internalIP }),
+    ...(node.internalIP !== undefined &&
+      status.hostIP !== undefined && { hostIP: node.internalIP, hostIPs: [{ ip: node.internalIP }] }),
+    // The spec tells it as well as the node, or better.
+    qosClass: qosClass(spec),
+    ...(status.observedGeneration !== undefined && {
+      observedGeneration: Math.min(Math.max(0, status.observedGeneration), Number.MAX_SAFE_INTEGER),
+    }),
     ...(podIP !== undefined && { podIP, podIPs: [{ ip: podIP }] }),
     ...(startTime !== undefined && { startTime: boundedTime(startTime, now) }),
     ...(containerStatuses && { containerStatuses: containers(containerStatuses, spec.containers) }),
