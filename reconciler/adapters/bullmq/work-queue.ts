@@ -11,6 +11,7 @@ import { MotherConnection } from './connection.ts';
 import { DelayedKeys, Sweeper } from './delayed-keys.ts';
 import { takeOverRunning } from './left-running.ts';
 import { removeRetiredQueues } from './retired-queues.ts';
+import { ServerCalls, within } from './server-calls.ts';
 
 export interface BullWorkQueueOptions {
   /** ioredis connection options; the server's maxmemory-policy must be noeviction. */
@@ -62,8 +63,6 @@ const IDLE_WAIT_SECONDS = 20;
 const ANY_NUMBER_OF_CRASHES = Number.MAX_SAFE_INTEGER;
 /** Kind, namespace and name at their longest, and some. */
 const LONGEST_KEY = 512;
-/** A server that answers, but not this, is waited for so many times as long as a silent one. */
-const MOST_PATIENCE = 12;
 const ASK_AGAIN_MS = 1000;
 const RETRY_AFTER_CONNECTION_LOSS_MS = 250;
 
@@ -71,13 +70,12 @@ export class BullWorkQueue implements WorkQueue {
   readonly #client: MotherConnection;
   readonly #prefix: string;
   readonly #log: Log;
-  readonly #timeoutMs: number;
   readonly #lanes = new Map<QueueName, Lane>();
   readonly #sweeper: Sweeper;
   readonly #workers = new Set<QueueWorker>();
   readonly #listeners: ((failure: QueueFailure) => void)[] = [];
   readonly #streaks = new FailureStreaks();
-  #problem: string | undefined;
+  readonly #calls: ServerCalls;
   #askingAgain: NodeJS.Timeout | undefined;
   #retiring: Promise<void> | undefined;
   #closed = false;
@@ -85,10 +83,10 @@ export class BullWorkQueue implements WorkQueue {
   constructor(options: BullWorkQueueOptions) {
     this.#prefix = `{plumb:${options.cluster}}:queue`;
     this.#log = options.log;
-    this.#timeoutMs = options.callTimeoutMs ?? 5000;
     // Workers share this connection; each has one more that blocks.
     this.#client = new MotherConnection(options.connection);
     this.#client.setMaxListeners(100);
+    this.#calls = new ServerCalls(this.#client, options.callTimeoutMs ?? 5000);
     this.#sweeper = new Sweeper(this.#client);
     this.#client.on('ready', () => {
       this.#askAgain();
@@ -103,7 +101,7 @@ export class BullWorkQueue implements WorkQueue {
   }
 
   get problem(): string | undefined {
-    return this.#problem;
+    return this.#calls.problem;
   }
 
   /**
@@ -144,7 +142,7 @@ export class BullWorkQueue implements WorkQueue {
       return;
     }
     const { delayed } = this.#lane(queue);
-    await this.#bounded(() => delayed.put(key, delayMs));
+    await this.#calls.run(() => delayed.put(key, delayMs));
   }
 
   work(queue: QueueName, concurrency: number, handler: Handler): QueueWorker {
@@ -276,7 +274,7 @@ export class BullWorkQueue implements WorkQueue {
 
   async #put({ queue }: Lane, keys: readonly string[]): Promise<void> {
     try {
-      await this.#bounded(() => this.#enqueue(queue, keys));
+      await this.#calls.run(() => this.#enqueue(queue, keys));
     } catch (error) {
       this.#askAgainSoon();
       throw error;
@@ -321,7 +319,7 @@ export class BullWorkQueue implements WorkQueue {
       const again = async (): Promise<void> => {
         if (asked && asked.size > 0) {
           await this.#enqueue(queue, [...asked]);
-          this.#problem = undefined;
+          this.#calls.answered();
         }
         await delayed.restore();
       };
@@ -407,46 +405,6 @@ export class BullWorkQueue implements WorkQueue {
     }
     return lane;
   }
-
-  async #bounded(call: () => Promise<void>): Promise<void> {
-    let done: boolean;
-    try {
-      let heard = this.#heard();
-      const work = once(call);
-      done = await within(this.#timeoutMs, work);
-      // One that answers is not away, however long its line is: a connection made anew, and all asked for again, would
-      // only lengthen that.
-      for (let times = 1; !done && times < MOST_PATIENCE; times += 1) {
-        // After a stall of this process the timer comes before the answer that lies in the socket.
-        await new Promise((resolve) => {
-          setImmediate(resolve);
-        });
-        done = await within(0, work);
-        if (done || heard === this.#heard()) break;
-        heard = this.#heard();
-        done = await within(this.#timeoutMs, work);
-      }
-    } catch (cause) {
-      throw this.#unavailable(errorText(cause), cause);
-    }
-    // A server that hangs, or is cut off, while another took its place.
-    if (!done && this.#client.status === 'ready')
-      for (const connection of [this.#client, ...this.#client.twins])
-        if (connection.status === 'ready') connection.disconnect(true);
-    if (!done)
-      throw this.#unavailable(`no answer within ${this.#timeoutMs / 1000} s; check that it runs and can be reached`);
-    this.#problem = undefined;
-  }
-
-  /** Grows while the server says anything. */
-  #heard(): number {
-    return this.#client.stream?.bytesRead ?? 0;
-  }
-
-  #unavailable(why: string, cause?: unknown): RetryableError {
-    this.#problem = `the queues in Redis: ${why}`;
-    return new RetryableError('QueueUnavailable', this.#problem, { cause });
-  }
 }
 
 /** Jobs come from Redis, where others may write too. */
@@ -459,30 +417,4 @@ function isKey(data: unknown): data is JobData {
     data.key !== '' &&
     data.key.length <= LONGEST_KEY
   );
-}
-
-/** Runs an idempotent call, and once more when the server had forgotten the scripts, which that attempt loads again. */
-async function once(call: () => Promise<void>): Promise<void> {
-  try {
-    await call();
-  } catch (error) {
-    if (!(error instanceof Error) || !error.message.includes('NOSCRIPT')) throw error;
-    await call();
-  }
-}
-
-/** Whether `work` was done in time; rejects as it does. */
-async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => {
-      resolve(false);
-    }, ms);
-  });
-  try {
-    return await Promise.race([work.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-    work.catch(() => undefined);
-  }
 }
