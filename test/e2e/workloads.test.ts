@@ -7,11 +7,12 @@ import { after, before, describe } from 'node:test';
 import { Fleet } from './fleet.ts';
 import { daemonSets } from './workloads/daemonset.ts';
 import { deployments } from './workloads/deployment.ts';
+import { jobs } from './workloads/job.ts';
 import { statefulSets } from './workloads/statefulset.ts';
 import type { Theme } from './workloads/theme.ts';
 
 const REPEAT = Number(process.env['PLUMB_E2E_REPEAT'] ?? '1');
-const THEMES: readonly Theme[] = [deployments, daemonSets, statefulSets];
+const THEMES: readonly Theme[] = [deployments, daemonSets, jobs, statefulSets];
 
 describe('workloads', () => {
   let fleet: Fleet;
