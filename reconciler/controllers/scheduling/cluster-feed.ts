@@ -1,5 +1,6 @@
 /** Keeps the scheduler's {@link ClusterState} and queue at what the store says, change by change. */
 import {
+  findCondition,
   namespacedName,
   objectKey,
   type PriorityClass,
@@ -14,6 +15,7 @@ import { canonicalJson } from '../../core/storage/canonical-json.ts';
 import { isFinished, isTerminating } from '../../core/workloads/pod-state.ts';
 import { StorageClasses } from '../../core/volumes/class.ts';
 import { ClaimPlacement, type VolumesView } from '../../core/volumes/placement.ts';
+import { PODS_KNOWN } from '../../core/workloads/unheard.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 import type { StoreView } from '../runtime/controller.ts';
 
@@ -97,6 +99,11 @@ export function volumesView(view: Pick<StoreView, 'get' | 'list'>): VolumesView 
     claim: (namespace, name) => view.get(objectKey('PersistentVolumeClaim', namespace, name)),
     volumes: () => view.list('PersistentVolume'),
     node: (name) => view.get(objectKey('Node', undefined, name)),
+    unheardNodes: () =>
+      view
+        .list('Node')
+        .filter(({ status }) => findCondition(status?.conditions, PODS_KNOWN)?.status === 'False')
+        .map(({ metadata }) => metadata.name),
     pod: (namespace, name) => view.get(objectKey('Pod', namespace, name)),
     classes: () => new StorageClasses(view.list('StorageClass')),
     placedPods: (namespace) =>

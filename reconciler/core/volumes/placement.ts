@@ -29,6 +29,8 @@ export interface VolumesView {
   volumes(): readonly StoredPersistentVolume[];
   classes(): StorageClasses;
   node(name: string): Node | undefined;
+  /** Nodes whose volumes are not known, since they were not heard when the state was rebuilt. */
+  unheardNodes(): readonly string[];
   pod(namespace: string, name: string): StoredPod | undefined;
   /** Pods of the namespace that have a node and have not ended. */
   placedPods(namespace: string): readonly StoredPod[];
@@ -37,6 +39,7 @@ export interface VolumesView {
 const NODE_CONFLICT = "node(s) didn't match PersistentVolume's node affinity";
 const BIND_CONFLICT = "node(s) didn't find available persistent volumes to bind";
 const NO_VOLUME = 'node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)';
+const UNKNOWN = 'no volume is made while those of a node are not known';
 const UNBOUND = 'pod has unbound immediate PersistentVolumeClaims';
 const ONE_POD = 'node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode';
 const ONE_NODE = 'node(s) had no ReadWriteOnce volume that a pod on another node still has';
@@ -155,6 +158,12 @@ export class ClaimPlacement implements VolumePlacement {
     if (found) chosen.add(found.metadata.name);
     else if (wanted.provisioner !== LOCAL_PROVISIONER || claim.spec.selector !== undefined)
       return { reason: BIND_CONFLICT, detail: `no free volume that claim ${name} could have is there` };
+    else {
+      const [unheard] = this.#view.unheardNodes();
+      // It may have the volume of this claim: another one would be empty.
+      if (unheard !== undefined)
+        return { reason: UNKNOWN, detail: `node ${unheard} has not told yet which volumes it has` };
+    }
     return undefined;
   }
 

@@ -145,7 +145,7 @@ describe('volumes that outlive pods', () => {
 
   it('of a name that leads elsewhere are neither made nor removed', async () => {
     await assert.rejects(kept.remove('../pods', signal), /no name of a volume/);
-    await assert.rejects(use('uid-1', { from: { is: 'made', volume: '../x', record: '' } } as Partial<VolumePlan>));
+    await assert.rejects(use('uid-1', { from: { is: 'made', volume: '../x', record: '' } }));
     assert.ok(!existsSync(join(folders.state, 'x')));
   });
 
@@ -170,7 +170,7 @@ describe('volumes that outlive pods', () => {
     assert.equal((await stat(outside)).gid, 0);
     await writeFile(join(data, 'new'), '', { mode: 0o600 });
     await exec('chgrp', ['0', join(data, 'new')]);
-    await use('uid-1', { group: GROUP, changePolicy: 'OnRootMismatch' } as Partial<VolumePlan>);
+    await use('uid-1', { group: GROUP, changePolicy: 'OnRootMismatch' });
     assert.equal((await stat(join(data, 'new'))).gid, 0, 'the top has the group: nothing is gone through');
   });
 

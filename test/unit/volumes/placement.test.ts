@@ -185,6 +185,26 @@ describe('a pod with a claim', () => {
     assert.equal(c.volumeOf('data'), 'share');
   });
 
+  it('has no new volume made while a node has not told which it has', () => {
+    const c = new Cluster('n1', 'n2');
+    const silent = node('n2', { ready: 'Unknown' });
+    c.put({
+      ...silent,
+      status: {
+        ...silent.status,
+        conditions: [...(silent.status?.conditions ?? []), { type: 'PodsKnown', status: 'False' }],
+      },
+    });
+    c.claim('data');
+    c.pod('a', 'data');
+    c.schedule();
+    assert.equal(c.nodeOf('a'), undefined);
+    assert.match(c.message('a'), /no volume is made while those of a node are not known/);
+    c.put(node('n2'));
+    c.schedule();
+    assert.ok(c.nodeOf('a'));
+  });
+
   it('that named its node itself has its volume made there', () => {
     const c = new Cluster('n1', 'n2');
     c.claim('data');
