@@ -9,10 +9,11 @@ import { daemonSets } from './workloads/daemonset.ts';
 import { deployments } from './workloads/deployment.ts';
 import { jobs } from './workloads/job.ts';
 import { statefulSets } from './workloads/statefulset.ts';
+import { storage } from './workloads/storage.ts';
 import type { Theme } from './workloads/theme.ts';
 
 const REPEAT = Number(process.env['PLUMB_E2E_REPEAT'] ?? '1');
-const THEMES: readonly Theme[] = [deployments, daemonSets, jobs, statefulSets];
+const THEMES: readonly Theme[] = [deployments, daemonSets, jobs, statefulSets, storage];
 
 describe('workloads', () => {
   let fleet: Fleet;
