@@ -50,6 +50,12 @@ export function app(
     },
   });
 }
+/** A DaemonSet of the name; `of` as for {@link app}, but for the number. */
+export function daemon(name: string, of: Omit<App, 'replicas'> = {}): string {
+  const { spec, ...deployment } = JSON.parse(app(name, of)) as { readonly spec: { readonly replicas: number } };
+  const { replicas: _number, ...rest } = spec;
+  return JSON.stringify({ ...deployment, kind: 'DaemonSet', spec: rest });
+}
 export const RECREATE = { strategy: { type: 'Recreate' } };
 export const rolling = (maxSurge: number | string, maxUnavailable: number | string): object => ({
   strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge, maxUnavailable } },

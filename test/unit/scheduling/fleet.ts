@@ -10,6 +10,7 @@ import {
   type StoredDeployment,
   type StoredPod,
 } from '../../../contracts/objects/index.ts';
+import { daemonSetController } from '../../../reconciler/controllers/daemonset.ts';
 import { deploymentController } from '../../../reconciler/controllers/deployment.ts';
 import { NodeMonitor } from '../../../reconciler/core/health/node-monitor.ts';
 import { replicaSetController } from '../../../reconciler/controllers/replicaset.ts';
@@ -21,6 +22,7 @@ import { NOTHING_DESIRED, type Desired } from '../../../reconciler/core/manifest
 import { finish } from '../../../reconciler/core/paced.ts';
 import { topmostKey } from '../../../reconciler/core/kinds/owners.ts';
 import type { Forecast } from '../../../reconciler/core/scheduling/simulate.ts';
+import { controllerOf, ownerKey } from '../../../reconciler/core/workloads/owners.ts';
 import { sameTemplate } from '../../../reconciler/core/workloads/template.ts';
 import { isActive, isTerminating } from '../../../reconciler/core/workloads/pod-state.ts';
 import { running } from '../controllers/objects.ts';
@@ -30,7 +32,7 @@ import { manifests, wanted } from '../diff/states.ts';
 const MAX_ROUNDS = 200;
 
 export class Fleet {
-  readonly world = new World([deploymentController, replicaSetController(new NodeMonitor())]);
+  readonly world = new World([deploymentController, replicaSetController(new NodeMonitor()), daemonSetController()]);
   #applied: Desired = NOTHING_DESIRED;
 
   constructor(...objects: readonly KubeObject[]) {
@@ -143,8 +145,9 @@ export class Fleet {
       )
         this.world.remove(keyOf(rs));
     for (const pod of this.world.list('Pod')) {
-      const owner = pod.metadata.ownerReferences?.[0];
-      if (owner && !this.world.get(`replicasets.apps/${pod.metadata.namespace ?? ''}/${owner.name}`)) {
+      const owner = controllerOf(pod.metadata);
+      const key = owner && ownerKey(pod.metadata.namespace, owner);
+      if (key && !this.world.get(key)) {
         this.world.remove(keyOf(pod));
         moved = true;
       }

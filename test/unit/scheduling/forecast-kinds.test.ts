@@ -14,7 +14,7 @@ import { MOST_AT_ONCE } from '../../../reconciler/core/workloads/owned-pods.ts';
 import { controllerOf, controllerRef } from '../../../reconciler/core/workloads/owners.ts';
 import { node, pod } from '../controllers/objects.ts';
 import { statefulSet } from '../workloads/stateful.ts';
-import { app, rolling } from './apps.ts';
+import { app, daemon, rolling } from './apps.ts';
 import { Fleet, outcomeOf } from './fleet.ts';
 
 /** Makes one pod after the other, each when the one before is ready, for the `pods` of a ConfigMap. */
@@ -72,6 +72,26 @@ describe('a forecast and kinds', () => {
     assert.deepEqual(outcomeOf(forecast(full, [toy(3)], withToy)), {
       places: { 'configmaps/default/toy': 'n1 x2' },
       unplaced: { 'configmaps/default/toy': '1 of 3: 0/1 nodes are available: 1 Too many pods.' },
+    });
+  });
+
+  it('places a daemon on every node, and plays its update node by node', () => {
+    const log = (image: string, cpu = '500m'): string => daemon('log', { image, requests: { cpu } });
+    const key = 'daemonsets.apps/default/log';
+    assert.deepEqual(outcomeOf(new Fleet(...nodes).forecast(log('log:1'))), {
+      places: { [key]: 'n1 x1, n2 x1' },
+      unplaced: {},
+    });
+    const runs = new Fleet(...nodes).apply(log('log:1'));
+
+    assert.deepEqual(outcomeOf(runs.forecast(log('log:2'))), { places: { [key]: 'n1 x1, n2 x1' }, unplaced: {} });
+    // The first new pod fits nowhere, so that the second node keeps its old one.
+    assert.deepEqual(outcomeOf(runs.forecast(log('log:3', '64'))), {
+      places: {},
+      unplaced: {
+        [key]:
+          "1 of 1: 0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't match Pod's node affinity/selector.",
+      },
     });
   });
 
