@@ -43,7 +43,6 @@ function specs(diary: string): Readonly<Record<string, Record<string, unknown>>>
     'post-exec': hook({ postStart: note('post-exec') }),
     'pre-exec': hook({ preStop: note('pre-exec') }),
     'post-http': hook({ postStart: { httpGet: { port: 8080, path: '/index.html' } } }, served),
-    'pre-http': hook({ preStop: { httpGet: { port: 8080, path: '/index.html' } } }, served),
     'message-file': once('echo -n DONE > /dev/termination-log', { terminationMessagePolicy: 'FallbackToLogsOnError' }),
     'message-none': once('echo -n DONE', { terminationMessagePolicy: 'FallbackToLogsOnError' }),
     'message-log': once('echo -n DONE; exit 1', { terminationMessagePolicy: 'FallbackToLogsOnError' }),
@@ -257,14 +256,9 @@ describe("Kubernetes' behaviours of a node", { timeout: 120_000 }, () => {
       else assert.match(text, wanted);
     });
 
-  it(`calls a container by HTTP after its start and before its end${ids('pod-lifecycle-post-start-http-hook', 'pod-lifecycle-prestop-http-hook')}`, async () => {
+  it(`calls a container by HTTP after its start${ids('pod-lifecycle-post-start-http-hook')}`, async () => {
     await ready('post-http');
-    await ready('pre-http');
     assert.match(await log('post-http'), /response:200/);
-    assert.doesNotMatch(await log('pre-http'), /response:200/);
-    const following = agent.call('GET', '/v1/logs?namespace=default&pod=pre-http&follow=true');
-    await end('pre-http');
-    assert.match((await following).text, /response:200/);
   });
 
   for (const [name, id] of [
