@@ -289,7 +289,16 @@ describe('words on the command line', () => {
   });
 
   it('shows workloads and what leads to them under `all`, as kubectl does', () => {
-    assert.deepEqual(IN_ALL, ['Pod', 'Service', 'Deployment', 'ReplicaSet']);
+    assert.deepEqual(IN_ALL, [
+      'Pod',
+      'Service',
+      'DaemonSet',
+      'Deployment',
+      'ReplicaSet',
+      'StatefulSet',
+      'CronJob',
+      'Job',
+    ]);
   });
 
   it('makes API paths', () => {
