@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { Redis } from 'ioredis';
 import type { StoredOf } from '../../contracts/objects/index.ts';
 import { eventually, Fleet } from './fleet.ts';
 import { helloApp, LEAVE_LOST_NODES_SOON } from './manifests.ts';
@@ -217,10 +216,7 @@ describe('the main job', () => {
       it('rebuilds all state after FLUSHALL without restarting a container', async () => {
         const before = identities(await fleet.podsReady(app('web'), 3));
         const address = await fleet.clusterIP(app('web'));
-        const redis = new Redis({ path: fleet.redisSocket, lazyConnect: true });
-        await redis.connect();
-        await redis.flushall();
-        redis.disconnect();
+        await fleet.loseStore();
         await eventually('all state is rebuilt', 60, async () => {
           const status = await fleet.plumb('status');
           return (

@@ -24,7 +24,7 @@ import type { Decision, Step } from '../step.ts';
 import type { StorageClasses } from './class.ts';
 import { isReachable } from './placement.ts';
 import { localVolume } from './local-volume.ts';
-import { matchingVolume, misfit } from './match.ts';
+import { keptVolume, matchingVolume, misfit } from './match.ts';
 import { isLocallyMade } from '../../../contracts/objects/local-volumes.ts';
 import { BIND_COMPLETED, BOUND_BY_CONTROLLER, DELETE_DATA, isFor, SELECTED_NODE, withAnnotations } from './names.ts';
 
@@ -68,6 +68,8 @@ function unboundClaim(claim: StoredPersistentVolumeClaim, input: ClaimInput): De
     const { namespace, name } = volume.spec.claimRef;
     return waits(claim, input, 'FailedBinding', `volume "${volumeName}" already bound to claim ${namespace}/${name}`);
   }
+  const kept = keptVolume(claim, volumes);
+  if (kept) return bind(claim, kept, input);
   const wanted = classes.of(claim);
   // A pod that named its node itself, or whose scheduler's word was lost, has one without it.
   const selected = readKey(claim.metadata.annotations, SELECTED_NODE) ?? input.users[0]?.spec.nodeName;

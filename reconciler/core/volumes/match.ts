@@ -9,6 +9,7 @@ import {
   type PersistentVolumeClaim,
 } from '../../../contracts/objects/index.ts';
 import { offersModes } from './access-modes.ts';
+import { isLocallyMade } from '../../../contracts/objects/local-volumes.ts';
 import { isFor } from './names.ts';
 
 export interface MatchOptions {
@@ -36,6 +37,19 @@ export function matchingVolume<V extends PersistentVolume>(
   return open
     .filter((volume) => volume.spec.claimRef === undefined && misfit(volume, claim) === undefined && reachable(volume))
     .sort(bySize)[0];
+}
+
+/**
+ * The volume of ours that the claim had before the store was lost, or before it was made again. It is the claim's whatever
+ * its size and wherever it is: one that were made in its place would be empty.
+ */
+export function keptVolume<V extends PersistentVolume>(
+  claim: PersistentVolumeClaim,
+  volumes: readonly V[],
+): V | undefined {
+  return volumes.find(
+    (volume) => volume.metadata.deletionTimestamp === undefined && isLocallyMade(volume) && isFor(volume, claim),
+  );
 }
 
 /** Why a claim cannot have a volume, in Kubernetes' words; undefined where it can. */

@@ -18,7 +18,7 @@ import type { Reason } from '../scheduling/reason.ts';
 import type { VolumePlacement } from '../scheduling/volume-placement.ts';
 import type { Step } from '../step.ts';
 import type { StorageClasses } from './class.ts';
-import { matchingVolume } from './match.ts';
+import { keptVolume, matchingVolume } from './match.ts';
 import { claimNames } from './pod-claims.ts';
 import { homeOf } from '../../../contracts/objects/local-volumes.ts';
 import { SELECTED_NODE, withAnnotations } from './names.ts';
@@ -130,13 +130,7 @@ export class ClaimPlacement implements VolumePlacement {
     if (volumeName === undefined) return this.#unboundRefusal(key, claim, node, chosen);
     const volume = this.#view.volumes().find(({ metadata }) => metadata.name === volumeName);
     if (!volume) return { reason: NO_VOLUME, detail: `claim ${name} is bound to ${volumeName}, which is gone` };
-    if (!isReachable(volume, node)) {
-      const home = homeOf(volume);
-      return {
-        reason: NODE_CONFLICT,
-        detail: `volume ${volumeName} of claim ${name} is ${home === undefined ? 'elsewhere' : `on node ${home}`}`,
-      };
-    }
+    if (!isReachable(volume, node)) return isElsewhere(volume, name);
     this.#reserved.delete(key);
     return this.#inUse(claim, node);
   }
@@ -148,6 +142,8 @@ export class ClaimPlacement implements VolumePlacement {
     chosen: Set<string>,
   ): Reason | undefined {
     const { name } = claim.metadata;
+    const kept = keptVolume(claim, this.#view.volumes());
+    if (kept) return isReachable(kept, node) ? undefined : isElsewhere(kept, name);
     const wanted = this.#view.classes().of(claim);
     if (wanted?.volumeBindingMode !== 'WaitForFirstConsumer')
       return { reason: UNBOUND, detail: `claim ${name} has no volume yet` };
@@ -215,6 +211,12 @@ export class ClaimPlacement implements VolumePlacement {
     });
     return [...shown, ...assumed];
   }
+}
+
+function isElsewhere(volume: PersistentVolume, claim: string): Reason {
+  const home = homeOf(volume);
+  const place = home === undefined ? 'elsewhere' : `on node ${home}`;
+  return { reason: NODE_CONFLICT, detail: `volume ${volume.metadata.name} of claim ${claim} is ${place}` };
 }
 
 /** Whether the volume can be had on the node. Source: Kubernetes, pkg/volume/util CheckNodeAffinity. */

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { it } from 'node:test';
-import { Redis } from 'ioredis';
 import type { StoredOf, StoredPod } from '../../../contracts/objects/index.ts';
 import { isReady } from '../../../reconciler/core/workloads/pod-state.ts';
 import { eventually } from '../fleet.ts';
@@ -186,9 +185,7 @@ export const daemonSets: Theme = (fleet, round) => {
   it('restarts no pod when the store is lost', async () => {
     await put('Run a daemon', {});
     const before = await runningOn(nodes());
-    const redis = new Redis({ path: fleet().redisSocket });
-    await redis.flushall();
-    await redis.quit();
+    await fleet().loseStore();
     await eventually('the state is rebuilt', 60, async () => {
       const status = (await daemonSet())?.status;
       return status?.updatedNumberScheduled === nodes().length && status.numberAvailable === nodes().length;

@@ -1,7 +1,6 @@
 /** Jobs and CronJobs on real hosts: all are pushed at once, so that those which wait for a minute wait together. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { Redis } from 'ioredis';
 import {
   COMPLETION_INDEX,
   conditionIsTrue,
@@ -213,12 +212,7 @@ export const jobs: Theme = (fleet, round) => {
       return (found?.status?.succeeded ?? 0) >= 2 && (await podsOf('counted'));
     });
     const restarts = await finished('restarts');
-    const redis = new Redis({ path: fleet().redisSocket });
-    try {
-      await redis.flushall();
-    } finally {
-      redis.disconnect();
-    }
+    await fleet().loseStore();
     const { status } = await eventually('it has finished after the store was rebuilt', 90, async () => {
       const found = await find('counted').catch(() => undefined);
       return found !== undefined && isJobFinished(found) && found;

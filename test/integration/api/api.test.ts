@@ -147,7 +147,7 @@ describe('API on a Unix socket', () => {
       '/apis/apps/v1/namespaces/default/deployments/none',
     );
     assert.deepEqual([missing.status, missing.body.kind, missing.body.reason], [404, 'Status', 'NotFound']);
-    assert.equal((await ask('/apis/batch/v1/jobs')).status, 404);
+    assert.equal((await ask('/apis/example.com/v1/things')).status, 404);
     assert.equal((await ask('/api/v1/namespaces/default/pods/x', 'PUT')).status, 404);
   });
 

@@ -12,9 +12,11 @@ import {
   type PersistentVolumeClaim,
   type StorageClass,
 } from '../../../contracts/objects/index.ts';
+import { Claim } from '../../../contracts/agent/index.ts';
 import { ephemeralVolumeController } from '../../../reconciler/controllers/ephemeralvolume.ts';
 import { persistentVolumeController } from '../../../reconciler/controllers/persistentvolume.ts';
 import { persistentVolumeClaimController } from '../../../reconciler/controllers/persistentvolumeclaim.ts';
+import { recoveredVolumes } from '../../../reconciler/core/nodes/recovered-volumes.ts';
 import { DATA_DELETED, DELETE_DATA, SELECTED_NODE, withAnnotations } from '../../../reconciler/core/volumes/names.ts';
 import { cluster, node, pod } from '../controllers/objects.ts';
 import { World } from '../controllers/world.ts';
@@ -75,6 +77,41 @@ function end(w: World, name: string): void {
   w.apply({ steps: [{ do: 'delete', key, uid: w.get(key)?.metadata.uid ?? '' }] });
   w.settle();
 }
+
+/** The volume of the claim `data`, as a node tells of it after the store was lost. */
+function witnessed(node: string): PersistentVolume {
+  const told = Claim.parse({
+    kind: 'PersistentVolume',
+    metadata: { name: 'pvc-before' },
+    spec: {
+      accessModes: ['ReadWriteOnce'],
+      capacity: { storage: '1Gi' },
+      claimRef: { namespace: 'default', name: 'data' },
+      persistentVolumeReclaimPolicy: 'Delete',
+      storageClassName: 'local',
+    },
+  });
+  const [found] = recoveredVolumes([{ node, claims: [told], pods: [] }]);
+  assert.ok(found);
+  return found;
+}
+
+describe('a claim whose volume a node still has when the store was lost', () => {
+  for (const [what, size] of [
+    ['before its node has told its labels', '1Gi'],
+    ['though it asks for more by now', '2Gi'],
+  ] as const)
+    it(`is bound to that one, and no empty one is made, ${what}`, () => {
+      const w = world();
+      w.put(node('n1', { labels: {} }));
+      w.put(witnessed('n1'));
+      const again = claim('data', { resources: { requests: { storage: size } } });
+      w.put(withAnnotations(again, { [SELECTED_NODE]: 'n1' }));
+      w.settle();
+      assert.equal(bound(w, 'data'), 'Bound pvc-before');
+      assert.equal(w.list('PersistentVolume').length, 1);
+    });
+});
 
 describe('a claim', () => {
   const cases: readonly (readonly [string, readonly PersistentVolume[], PersistentVolumeClaim, string])[] = [
