@@ -159,6 +159,7 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
     deps.pods.evict(
       chosen.uid,
       `The node was low on resource: ephemeral-storage (${short.join(', ')}; available: ${kibibytes(free)}). The pod was using ${chosen.counted ? '' : 'at least '}${kibibytes(chosen.usedBytes)}, request is ${kibibytes(chosen.requestedBytes)}.`,
+      'NodePressure',
     );
     return true;
   }

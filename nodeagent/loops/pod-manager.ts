@@ -11,6 +11,7 @@ import { identityOf, objectsFor, referredKeys } from '../core/pod/objects.ts';
 import type { ObservedPod } from '../core/pod/observed.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
 import { LABEL } from '../core/pod/identity.ts';
+import type { EvictionCause } from '../core/pod/plan.ts';
 import type { AssignmentStore } from './assignment-store.ts';
 import { startPodWorker, type PodWorker, type PodWorkerDeps } from './pod-worker.ts';
 import { createWaker } from './waker.ts';
@@ -32,7 +33,7 @@ export interface PodManager {
   /** Has every pod looked at again. */
   wakeAll(): void;
   /** Gives a pod up: see {@link PodWorker.evict}. Nothing happens for one that is not here. */
-  evict(uid: string, message: string): void;
+  evict(uid: string, message: string, cause: EvictionCause): void;
   close(): Promise<void>;
 }
 
@@ -278,7 +279,7 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     wakeAll() {
       for (const worker of workers.values()) worker.wake();
     },
-    evict: (uid, message) => workers.get(uid)?.evict(message),
+    evict: (uid, message, cause) => workers.get(uid)?.evict(message, cause),
     async close() {
       unsubscribe();
       await Promise.all([...workers.values()].map((worker) => worker.close()));

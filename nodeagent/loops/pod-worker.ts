@@ -6,7 +6,7 @@ import type { Refusal } from '../core/pod/admission.ts';
 import { NO_MEMORY, remember, type PodMemory, type StepOutcome } from '../core/pod/memory.ts';
 import { datedEnds, NOTHING_OBSERVED, type ObservedPod } from '../core/pod/observed.ts';
 import type { PodObjects } from '../core/pod/objects.ts';
-import { EVICTED, planPod, type PodInput, type PodPlan } from '../core/pod/plan.ts';
+import { EVICTED, planPod, type EvictionCause, type GivenUp, type PodInput, type PodPlan } from '../core/pod/plan.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
 import { statusEvents } from '../core/pod/status-events.ts';
 import { podStatus } from '../core/pod/status.ts';
@@ -40,7 +40,7 @@ export interface PodWorker {
   /** A ConfigMap or Secret that the pod names changed. */
   objectsChanged(): void;
   /** The node gives the pod up: it fails with the reason `Evicted`, and nothing of it stays but its status. */
-  evict(message: string): void;
+  evict(message: string, cause: EvictionCause): void;
   /** Something may be different: look. */
   wake(): void;
   /** The runtime said that this container or sandbox ended; its list may still be a moment behind. */
@@ -81,7 +81,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   let ends: ReadonlyMap<string, number> = new Map();
   let lookedAt: number | undefined;
   let failures = 0;
-  let refused = start.refused && {
+  let refused: GivenUp | undefined = start.refused && {
     reason: start.refused.reason,
     message: `Pod was rejected: ${start.refused.message}`,
   };
@@ -306,8 +306,8 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
       };
       this.wake();
     },
-    evict(message) {
-      refused = { reason: EVICTED, message };
+    evict(message, cause) {
+      refused = { reason: EVICTED, message, cause };
       tell({ type: 'Warning', reason: EVICTED, message });
       hurry.abort();
       this.wake();

@@ -50,7 +50,7 @@ export function startVolumeKeeper(deps: VolumeKeeperDeps): { close(): Promise<vo
         next.set(key, now + (now - begun) * PAUSE_PER_COUNT);
         if (bytes <= limit.bytes) continue;
         log.warn('pod is evicted', { uid: identity.uid, volume: limit.volume, usedBytes: bytes });
-        deps.pods.evict(identity.uid, exceeded(limit));
+        deps.pods.evict(identity.uid, exceeded(limit), 'Limit');
         break;
       }
     }

@@ -3,7 +3,9 @@
  * a node.
  */
 import { keyOf, objectKey, parseKey, type ObjectKey, type StoredPod } from '../../contracts/objects/index.ts';
-import type { Decision } from '../core/step.ts';
+import type { Decision, Step } from '../core/step.ts';
+import { disrupted, NODE_GONE } from '../core/workloads/disruption-target.ts';
+import { isFinished } from '../core/workloads/pod-state.ts';
 import type { Controller, PassContext, StoreView } from './runtime/controller.ts';
 
 /**
@@ -22,14 +24,22 @@ function isLost({ spec: { nodeName }, metadata }: StoredPod, view: StoreView): b
   return nodeName === undefined ? metadata.deletionTimestamp !== undefined : machineGone(nodeName, view);
 }
 
-function decide(key: ObjectKey, { view }: PassContext): Decision {
+/**
+ * Its node does not tell any more how the pod ended. Source: Kubernetes, pkg/controller/podgc/gc_controller.go
+ * (markFailedAndDeletePodWithCondition).
+ */
+function failSteps(pod: StoredPod, now: Date): readonly Step[] {
+  if (pod.spec.nodeName === undefined || isFinished(pod)) return [];
+  const told = disrupted(pod, NODE_GONE, now.toISOString());
+  return [{ do: 'updateStatus', object: { ...told, status: { ...told.status, phase: 'Failed' } } }];
+}
+
+function decide(key: ObjectKey, { view, now }: PassContext): Decision {
   const { namespace, name } = parseKey(key);
   const pod = view.get(objectKey('Pod', namespace, name));
-  if (!pod) return { steps: [] };
+  if (!pod || !isLost(pod, view)) return { steps: [] };
   return {
-    steps: isLost(pod, view)
-      ? [{ do: 'delete', key: objectKey('Pod', namespace, name), uid: pod.metadata.uid, gone: true }]
-      : [],
+    steps: [...failSteps(pod, now), { do: 'delete', key: keyOf(pod), uid: pod.metadata.uid, gone: true }],
   };
 }
 

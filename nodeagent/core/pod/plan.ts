@@ -32,7 +32,7 @@ export interface PodInput {
   /** See {@link volumesVersion}. */
   readonly volumesVersion: string;
   /** Why the node does not take the pod in, or gives it up; undefined for one that may stay. */
-  readonly refused?: Refusal | undefined;
+  readonly refused?: GivenUp | undefined;
   /** The disk is short: what is only kept to be looked at goes. */
   readonly reclaim?: boolean | undefined;
   /** When each container that has ended did, by the monotonic clock, by container id. */
@@ -41,6 +41,14 @@ export interface PodInput {
   readonly now: number;
   /** Milliseconds of the clock that never steps: for all pauses. */
   readonly monotonic: number;
+}
+
+/** What a pod is evicted for: that the disk of its node is short, or that it took more than it may. */
+export type EvictionCause = 'NodePressure' | 'Limit';
+
+export interface GivenUp extends Refusal {
+  /** Of an eviction. */
+  readonly cause?: EvictionCause;
 }
 
 export interface PodPlan {
@@ -54,6 +62,8 @@ export interface PodOver {
   readonly phase: 'Succeeded' | 'Failed';
   readonly reason?: string;
   readonly message?: string;
+  /** Of an eviction; told once, with the status that says so first. */
+  readonly cause?: EvictionCause;
 }
 
 /** Kubernetes' reason for a pod that its node gave up. */

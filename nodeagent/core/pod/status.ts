@@ -130,6 +130,12 @@ interface Told {
   readonly initialised: boolean;
 }
 
+/**
+ * Of a pod that goes as its node is short of something. One that took more than its own limit has itself to blame.
+ * Source: Kubernetes, pkg/kubelet/eviction/eviction_manager.go (synchronize, emptyDirLimitEviction).
+ */
+const DISRUPTED = { type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet' } as const;
+
 function conditionsOf(input: StatusInput, phase: PodStatus['phase'], told: Told): Condition[] {
   const { inits, apps, sidecars, initialised } = told;
   const now = rfc3339(input.now);
@@ -167,5 +173,8 @@ function conditionsOf(input: StatusInput, phase: PodStatus['phase'], told: Told)
   conditions = withCondition(conditions, { type: 'Initialized', ...initialisedCondition }, now);
   conditions = withCondition(conditions, { type: 'Ready', ...containersReady }, now);
   conditions = withCondition(conditions, { type: 'ContainersReady', ...containersReady }, now);
-  return withCondition(conditions, { type: 'PodScheduled', status: 'True' }, now);
+  conditions = withCondition(conditions, { type: 'PodScheduled', status: 'True' }, now);
+  return input.over?.cause === 'NodePressure'
+    ? withCondition(conditions, { ...DISRUPTED, message: input.over.message ?? '' }, now)
+    : conditions;
 }

@@ -11,7 +11,6 @@ import {
   namespacedName,
   DEFAULT_SCHEDULER_NAME,
   findCondition,
-  keyOf,
   objectKey,
   withCondition,
   type PodStatus,
@@ -22,11 +21,13 @@ import { ClusterState } from '../../core/scheduling/cluster-state.ts';
 import { explainPlacement, type PlacementExplanation } from '../../core/scheduling/explain.ts';
 import type { Gate } from '../../core/scheduling/framework.ts';
 import type { Profile } from '../../core/scheduling/profile.ts';
-import { preempted } from '../../core/scheduling/preemption.ts';
+import { asPreempted, preemption } from '../../core/scheduling/preemption.ts';
 import { SchedulingQueue, type QueueCounts } from '../../core/scheduling/queue.ts';
 import { Scheduler, type Outcome } from '../../core/scheduling/scheduler.ts';
 import type { Step } from '../../core/step.ts';
+import { evictionSteps } from '../../core/workloads/disruption.ts';
 import { byAge } from '../../core/workloads/owners.ts';
+import { isTerminating } from '../../core/workloads/pod-state.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 import type { StoreView } from '../runtime/controller.ts';
 import { fill, take, type Feed } from './cluster-feed.ts';
@@ -59,6 +60,8 @@ export class PendingPods {
   #queue: SchedulingQueue;
   /** Plugins that profiles enable by name. */
   #named: ReadonlySet<string> = new Set();
+  /** Victims, by uid, whose deletion is decided on and does not show yet. */
+  readonly #going = new Set<string>();
 
   constructor(view: StoreView) {
     this.#view = view;
@@ -83,9 +86,20 @@ export class PendingPods {
         ? !this.#named.has(object.metadata.name)
         : object.kind !== 'KubeSchedulerConfiguration'
     )
-      return take(this.#feed, this.#view, type, object, previous);
+      return take(this.#feed, this.#view, type, this.#asDecided(type, object), previous);
     [this.#scheduler, this.#queue] = this.#configure();
     for (const pod of this.#view.pendingPods()) this.#queue.set(pod);
+  }
+
+  /**
+   * A victim is told that it goes before it is deleted, and its node may tell of it in between: news that know of no
+   * deletion do not make it one that stays.
+   */
+  #asDecided(type: ChangeEvent['type'], object: Stored): Stored {
+    if (object.kind !== 'Pod' || !this.#going.has(object.metadata.uid)) return object;
+    if (type !== 'delete' && !isTerminating(object)) return asPreempted(object, SCHEDULER_NAME);
+    this.#going.delete(object.metadata.uid);
+    return object;
   }
 
   /**
@@ -140,6 +154,7 @@ export class PendingPods {
     for (const {
       metadata: { namespace, name, uid },
     } of victims) {
+      this.#going.delete(uid);
       const victim = this.#view.get(objectKey('Pod', namespace, name));
       if (victim?.metadata.uid === uid) this.#cluster.setPod(victim);
     }
@@ -167,18 +182,7 @@ export class PendingPods {
         const { node, victims, displaced } = outcome.nomination;
         this.#queue.refused(pod.metadata.uid, outcome.refusal.plugins, this.#cluster.number(node));
         return [
-          ...victims.flatMap((victim): Step[] => [
-            { do: 'delete', key: keyOf(victim), uid: victim.metadata.uid },
-            // After the deletion: news of the victim that know of none would take it for one that stays.
-            { do: 'updateStatus', object: preempted(victim, SCHEDULER_NAME, now.toISOString()) },
-            {
-              do: 'event',
-              regarding: victim,
-              type: 'Normal',
-              reason: 'Preempted',
-              message: `Preempted by pod ${namespacedName(pod)} on node ${node}`,
-            },
-          ]),
+          ...this.#preemptSteps(victims, `Preempted by pod ${namespacedName(pod)} on node ${node}`, now),
           ...this.#withoutNomination(displaced),
           ...this.#tell(
             pod,
@@ -195,6 +199,19 @@ export class PendingPods {
         this.#queue.refused(pod.metadata.uid, outcome.refusal.plugins);
         return this.#tell(pod, { reason: 'Unschedulable', message: outcome.refusal.message }, now, undefined);
     }
+  }
+
+  #preemptSteps(victims: readonly StoredPod[], message: string, now: Date): readonly Step[] {
+    const disruption = preemption(SCHEDULER_NAME);
+    return evictionSteps(
+      victims.flatMap(({ metadata: { namespace, name, uid } }) => {
+        const pod = this.#view.get(objectKey('Pod', namespace, name));
+        if (pod?.metadata.uid !== uid || isTerminating(pod)) return [];
+        this.#going.add(uid);
+        return [{ pod, disruption, reason: 'Preempted', message }];
+      }),
+      now,
+    );
   }
 
   #bindSteps(pod: StoredPod, node: string): readonly Step[] {

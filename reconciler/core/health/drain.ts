@@ -14,7 +14,8 @@ import {
 import { andMore } from '../and-more.ts';
 import type { Decision, Step } from '../step.ts';
 import { compareText } from '../workloads/owners.ts';
-import { disruptionsAllowed, evictionOf } from '../workloads/disruption.ts';
+import { EVICTION } from '../workloads/disruption-target.ts';
+import { disruptionsAllowed, evictionSteps, type Eviction } from '../workloads/disruption.ts';
 import { isFinished, isTerminating } from '../workloads/pod-state.ts';
 import { leavesInMs } from './eviction.ts';
 import { ageByWall } from './node-monitor.ts';
@@ -42,7 +43,7 @@ export function isDraining(node: StoredNode): boolean {
 export function planDrain({ node, pods, budgets, now }: DrainInput): Decision {
   if (!isDraining(node)) return { steps: withoutCondition(node) };
   const taints = (node.spec.taints ?? []).filter((taint) => taint.key === DRAIN_TAINT);
-  const steps: Step[] = [];
+  const evictions: Eviction[] = [];
   const blocked: Blocked[] = [];
   const waits: number[] = [];
   let current = budgets;
@@ -63,9 +64,10 @@ export function planDrain({ node, pods, budgets, now }: DrainInput): Decision {
       current = current.map((budget) => (budget.metadata.uid === claim.metadata.uid ? claim : budget));
     } else {
       const message = `Eviction API: evicting, as node ${node.metadata.name} is drained`;
-      steps.push(...evictionOf(pod, 'EvictionByEvictionAPI', message));
+      evictions.push({ pod, disruption: EVICTION, reason: EVICTION.reason, message });
     }
   }
+  const steps = evictionSteps(evictions, now);
   current.forEach((budget, i) => {
     if (budget !== budgets[i]) steps.push({ do: 'updateStatus', object: budget });
   });

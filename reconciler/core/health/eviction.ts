@@ -14,7 +14,8 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { tolerates } from '../../../contracts/objects/taints.ts';
 import type { Decision, Step } from '../step.ts';
-import { evictionOf } from '../workloads/disruption.ts';
+import { TAINT } from '../workloads/disruption-target.ts';
+import { evictionSteps } from '../workloads/disruption.ts';
 import { isFinished, isTerminating } from '../workloads/pod-state.ts';
 
 /** Reason of a pod's Ready condition while its node is silent. */
@@ -68,7 +69,7 @@ export function planEviction(pod: StoredPod, node: StoredNode, sight: NodeSight,
         (node.spec.taints ?? []).filter((taint) => taint.key !== DRAIN_TAINT),
         sight.taintAgeMs,
       );
-  if (readiness.steps.length === 0 && leaves !== undefined && leaves <= 0) return { steps: deletePod(pod) };
+  if (readiness.steps.length === 0 && leaves !== undefined && leaves <= 0) return { steps: deletePod(pod, now) };
   const waits = [readiness.requeueAfterMs, leaves].flatMap((ms) => (ms === undefined ? [] : Math.max(0, ms)));
   return { steps: readiness.steps, ...(waits.length > 0 && { requeueAfterMs: Math.min(...waits) }) };
 }
@@ -96,7 +97,8 @@ function markReady(pod: StoredPod, ready: Omit<Condition, 'lastTransitionTime'>,
   };
 }
 
-function deletePod(pod: StoredPod): Step[] {
+function deletePod(pod: StoredPod, now: Date): Step[] {
   const { namespace, name } = pod.metadata;
-  return evictionOf(pod, 'TaintManagerEviction', `Marking for deletion Pod ${namespace ?? ''}/${name}`);
+  const message = `Marking for deletion Pod ${namespace ?? ''}/${name}`;
+  return evictionSteps([{ pod, disruption: TAINT, reason: 'TaintManagerEviction', message }], now);
 }

@@ -1,5 +1,6 @@
 /** What a node's word on a pod makes of the pod's status. */
 import {
+  findCondition,
   withCondition,
   type Condition,
   type ContainerStatus,
@@ -37,6 +38,14 @@ export function judgePodReport(pod: Stored<Pod> | undefined, report: PodReport, 
 const OURS: ReadonlySet<string> = new Set(['PodScheduled', 'DisruptionTarget']);
 
 /**
+ * Of these a node sets the one of a pod that it gives up itself, whatever was about to end it. Source: Kubernetes,
+ * pkg/kubelet/types/pod_status.go (PodConditionSharedByKubelet).
+ */
+function isNodes({ type, reason }: Condition): boolean {
+  return !OURS.has(type) || (type === 'DisruptionTarget' && reason === 'TerminationByKubelet');
+}
+
+/**
  * Undefined: the report has nothing to say, or would revive a pod that has ended (Kubernetes: Succeeded and Failed are
  * final).
  */
@@ -47,8 +56,8 @@ function mergePodStatus(
 ): PodStatus | undefined {
   if (reported === undefined) return undefined;
   if (isFinal(before) && before?.phase !== reported.phase) return undefined;
-  const kept = (before?.conditions ?? []).filter((condition) => OURS.has(condition.type));
-  const told = (reported.conditions ?? []).filter((condition) => !OURS.has(condition.type));
+  const told = (reported.conditions ?? []).filter(isNodes);
+  const kept = (before?.conditions ?? []).filter(({ type }) => OURS.has(type) && !findCondition(told, type));
   // A binding changes the spec alone. That it was made shows here, also where an earlier condition says why none was
   // possible.
   return { ...reported, conditions: [...withCondition(kept, { type: 'PodScheduled', status: 'True' }, now), ...told] };

@@ -34,7 +34,7 @@ import { TakenPorts } from './host-ports.ts';
 import { ImageTable } from './images.ts';
 import { ShapeTable, type PodShape } from './pod-shape.ts';
 import type { VolumePlacement } from './volume-placement.ts';
-import { preempted } from './preemption.ts';
+import { asPreempted } from './preemption.ts';
 import { priorityOf, type PriorityClasses } from './priority.ts';
 
 /** A pod that has its place. */
@@ -363,8 +363,7 @@ export class ClusterState {
     const placed = this.#placed.get(uid);
     if (!placed || placed.shape.terminating) return;
     const { pod, nodeName, nominated } = placed;
-    const going = { ...pod, metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.creationTimestamp } };
-    this.#put(preempted(going, DEFAULT_SCHEDULER_NAME, pod.metadata.creationTimestamp), nodeName, nominated);
+    this.#put(asPreempted(pod, DEFAULT_SCHEDULER_NAME), nodeName, nominated);
   }
 
   /**

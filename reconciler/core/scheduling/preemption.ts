@@ -1,28 +1,21 @@
-/**
- * How a pod is told that another takes its place. Source: Kubernetes documentation, "Pod disruption conditions"
- * (KEP-3329).
- */
-import { findCondition, withCondition, type Pod, type StoredPod } from '../../../contracts/objects/index.ts';
+/** How a pod is told that another takes its place. Source: Kubernetes, pkg/scheduler/framework/preemption/preemption.go. */
+import type { Pod, StoredPod } from '../../../contracts/objects/index.ts';
+import { disrupted, isDisrupted, type Disruption } from '../workloads/disruption-target.ts';
 
-const CONDITION = 'DisruptionTarget';
 const REASON = 'PreemptionByScheduler';
 
-/** The pod with the condition that says so; unchanged where it has it. */
-export function preempted(pod: StoredPod, by: string, now: string): StoredPod {
-  if (isPreempted(pod)) return pod;
-  const told = {
-    type: CONDITION,
-    status: 'True',
-    reason: REASON,
-    message: `${by}: preempting to accommodate a higher priority pod`,
-  } as const;
-  return {
-    ...pod,
-    status: { phase: 'Running', ...pod.status, conditions: withCondition(pod.status?.conditions, told, now) },
-  };
+/** `by`: name of the scheduler. */
+export function preemption(by: string): Disruption {
+  return { reason: REASON, message: `${by}: preempting to accommodate a higher priority pod` };
+}
+
+/** A victim as it will be when all that is decided is written: told so, and being deleted. */
+export function asPreempted(pod: StoredPod, by: string): StoredPod {
+  const { metadata } = pod;
+  const going = { ...pod, metadata: { ...metadata, deletionTimestamp: metadata.creationTimestamp } };
+  return disrupted(going, preemption(by), metadata.creationTimestamp);
 }
 
 export function isPreempted(pod: Pod): boolean {
-  const told = findCondition(pod.status?.conditions, CONDITION);
-  return told?.status === 'True' && told.reason === REASON;
+  return isDisrupted(pod, REASON);
 }

@@ -13,6 +13,7 @@ import {
   type StoredPodDisruptionBudget,
 } from '../../../contracts/objects/index.ts';
 import type { Step } from '../step.ts';
+import { disruptionSteps, type Disruption } from './disruption-target.ts';
 import { isFinished, isReady, isTerminating } from './pod-state.ts';
 
 /** An allowed eviction that did not happen after this long does not count any more. */
@@ -96,10 +97,25 @@ export function disruptionsAllowed(
   };
 }
 
-/** Deletes the pod, with an event on it that says why. */
-export function evictionOf(pod: StoredPod, reason: string, message: string): Step[] {
+export interface Eviction {
+  readonly pod: StoredPod;
+  /** Of its condition `DisruptionTarget`. */
+  readonly disruption: Disruption;
+  /** Of the event on it. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/**
+ * Tells each pod why it goes and deletes it, with an event on it. All are told before the first is deleted: that is two
+ * round trips to the store, however many they are. A pod that changed in between is not deleted either.
+ */
+export function evictionSteps(evictions: readonly Eviction[], now: Date): Step[] {
   return [
-    { do: 'delete', key: keyOf(pod), uid: pod.metadata.uid },
-    { do: 'event', regarding: pod, type: 'Normal', reason, message },
+    ...evictions.flatMap(({ pod, disruption }) => disruptionSteps(pod, disruption, now)),
+    ...evictions.flatMap(({ pod, reason, message }): Step[] => [
+      { do: 'delete', key: keyOf(pod), uid: pod.metadata.uid },
+      { do: 'event', regarding: pod, type: 'Normal', reason, message },
+    ]),
   ];
 }

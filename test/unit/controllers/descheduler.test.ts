@@ -136,6 +136,10 @@ describe('a DeschedulerPolicy with an interval', () => {
         .map((pod) => pod.metadata.name)
         .sort(),
     );
+    assert.deepEqual(
+      world.going().map(({ status }) => findCondition(status?.conditions, 'DisruptionTarget')?.reason),
+      ['EvictionByEvictionAPI', 'EvictionByEvictionAPI'],
+    );
     assert.match(
       events[0]?.message ?? '',
       /^pod evicted from node a by RemoveDuplicates: 3 of 3 pods of ReplicaSet web-\w+ are on a, which has to have no more than 1$/,

@@ -130,6 +130,9 @@ describe('a drain', () => {
       w.events.filter((e) => e.reason === 'EvictionByEvictionAPI').map((e) => e.regarding.metadata.name),
       [first?.metadata.name],
     );
+    const { reason, message } = findCondition(first?.status?.conditions, 'DisruptionTarget') ?? {};
+    assert.deepEqual([reason, message], ['EvictionByEvictionAPI', 'Eviction API: evicting']);
+    assert.equal(findCondition(other?.status?.conditions, 'DisruptionTarget'), undefined);
     removeGoing(w);
     w.settle();
     assert.equal(w.podsOnNode('n1').length, 1, 'the next one waits until the first is replaced');

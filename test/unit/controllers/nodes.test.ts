@@ -239,6 +239,10 @@ describe('a Node', () => {
 
     pass(w, 300, ['n1']);
     assert.ok(lost.every((name) => podOf(w, name)?.metadata.deletionTimestamp !== undefined));
+    assert.deepEqual(
+      lost.map((name) => findCondition(podOf(w, name)?.status?.conditions, 'DisruptionTarget')?.reason),
+      ['DeletionByTaintManager', 'DeletionByTaintManager'],
+    );
     assert.equal(w.events.filter((e) => e.reason === 'TaintManagerEviction').length, 2);
     assert.equal(readyEndpoints(w), 4);
     assert.ok(

@@ -287,6 +287,23 @@ describe('preemption', () => {
     );
   });
 
+  it('counts a victim as going from the decision on, whatever is told of it before its deletion shows', () => {
+    const world = worldWith(['n1']);
+    const low = world.put(pod('low', { ...asking('2'), nodeName: 'n1' }));
+    world.put(ofClass('high', '2', 'high'));
+    const pending = new PendingPods(world);
+    const terminates = (): boolean | undefined => pending.scheduler.cluster.placed(low.metadata.uid)?.shape.terminating;
+    const [preemption] = pending.pass(world.now, 10).preemptions;
+    assert.ok(preemption);
+    const told = world.put({ ...low, status: { phase: 'Running' } });
+    pending.changed('put', told, low);
+    assert.equal(terminates(), true);
+    pending.notDeleted(preemption);
+    assert.equal(terminates(), false);
+    pending.changed('put', told, told);
+    assert.equal(terminates(), false, 'it stays as nobody deletes it any more');
+  });
+
   it('leaves victims alone that are gone, or going, whatever became of the others', () => {
     const world = worldWith(['n1']);
     const gone = world.put(pod('gone', { ...asking('1'), nodeName: 'n1' }));

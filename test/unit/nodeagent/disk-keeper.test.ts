@@ -61,7 +61,7 @@ async function looks(times: number, world: World): Promise<string[]> {
     assignment: { current: () => ({ list: () => world.pods ?? [] }) } as unknown as DiskKeeperDeps['assignment'],
     pods: {
       observed: () => seen({ containers: [container()] }),
-      evict: (uid) => void did.push(`evict ${uid}`),
+      evict: (uid, _message, cause) => void did.push(`evict ${uid} for ${cause}`),
       wakeAll: () => undefined,
     },
     hub: { statuses: () => new Map() },
@@ -87,7 +87,7 @@ async function looks(times: number, world: World): Promise<string[]> {
 describe('a keeper of a full disk', () => {
   it("evicts by the pods' own files when the runtime does not say what containers wrote", async () => {
     const runtime = (call: string) => (call === 'stats' ? new RuntimeError('Timeout', 'no answer') : undefined);
-    assert.deepEqual(await looks(2, { pods: [pod()], runtime }), [`evict ${UID}`]);
+    assert.deepEqual(await looks(2, { pods: [pod()], runtime }), [`evict ${UID} for NodePressure`]);
   });
 
   it('gives the reserve back when there is nobody to evict', async () => {
@@ -130,6 +130,6 @@ describe('a keeper of a full disk', () => {
   it('removes no image while the runtime does not say which are in use', async () => {
     const runtime = (call: string) =>
       call === 'find app:1' ? new RuntimeError('Unavailable', 'no socket') : undefined;
-    assert.deepEqual(await looks(2, { images: ['a'], pods: [pod()], runtime }), [`evict ${UID}`]);
+    assert.deepEqual(await looks(2, { images: ['a'], pods: [pod()], runtime }), [`evict ${UID} for NodePressure`]);
   });
 });

@@ -320,6 +320,20 @@ describe('statusAfterReboot', () => {
       ],
     );
   });
+  it('says of a pod that its node gives up that it is disrupted, and of one above its own limit not', () => {
+    const message = 'The node was low on resource: ephemeral-storage.';
+    const evicted = (cause: 'NodePressure' | 'Limit') =>
+      status({ over: { phase: 'Failed', reason: 'Evicted', message, cause } });
+    const told = condition(evicted('NodePressure'), 'DisruptionTarget');
+    assert.deepEqual([told?.status, told?.reason, told?.message], ['True', 'TerminationByKubelet', message]);
+    assert.equal(condition(evicted('Limit'), 'DisruptionTarget'), undefined);
+    const next = status({
+      previous: evicted('NodePressure'),
+      over: { phase: 'Failed', reason: 'Evicted', message },
+      observed: NOTHING_OBSERVED,
+    });
+    assert.deepEqual(condition(next, 'DisruptionTarget'), told, 'and goes on saying so');
+  });
   it('leaves a pod alone that is over', () => {
     const over = status({ over: { phase: 'Failed', reason: 'Evicted' }, observed: NOTHING_OBSERVED });
     assert.deepEqual(statusAfterReboot(over, NOW), over);

@@ -65,7 +65,7 @@ async function looks(times: number, one: Pod, used: (volume: string) => number, 
     },
     assignment: { current: () => ({ list: () => [one] }) } as unknown as VolumeKeeperDeps['assignment'],
     hub: { statuses: () => new Map() },
-    pods: { evict: (uid, message) => void evicted.push(`${uid} ${message}`) },
+    pods: { evict: (uid, message, cause) => void evicted.push(`${uid} ${message}${cause}`) },
     clock: {
       ...systemClock,
       monotonic: () => now,
@@ -87,7 +87,7 @@ describe('the keeper of volumes', () => {
   it('evicts a pod that wrote more than its limit, in the words of a kubelet', async () => {
     const one = withFolder({ sizeLimit: '1Mi' });
     assert.deepEqual((await looks(1, one, () => MIB + 1)).evicted, [
-      `${UID} Usage of EmptyDir volume "v" exceeds the limit "1Mi". `,
+      `${UID} Usage of EmptyDir volume "v" exceeds the limit "1Mi". Limit`,
     ]);
     assert.deepEqual((await looks(1, one, () => MIB)).evicted, []);
   });

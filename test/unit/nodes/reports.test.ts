@@ -46,6 +46,38 @@ describe('a pod report', () => {
     });
   });
 
+  describe('of one that is being disrupted', () => {
+    const target = (reason: string) => ({ type: 'DisruptionTarget', status: 'True' as const, reason, message: 'm' });
+    const evicted = withStatus(pod, {
+      ...running,
+      conditions: [scheduled, { ...target('EvictionByEvictionAPI'), lastTransitionTime: 't0' }],
+    });
+    const leaving = { ...evicted, metadata: { ...evicted.metadata, deletionTimestamp: NOW, finalizers: ['a/b'] } };
+    const said = (verdict: ReturnType<typeof judgePodReport>): unknown =>
+      'pod' in verdict && findCondition(verdict.pod.status?.conditions, 'DisruptionTarget')?.reason;
+    const failed = (reason: string): PodReport =>
+      report({ status: { ...running, phase: 'Failed', conditions: [target(reason)] } });
+
+    it('keeps the condition, to the last report', () => {
+      const next = judgePodReport(leaving, report(), 'n1', NOW);
+      assert.deepEqual([next.do, said(next)], ['setStatus', 'EvictionByEvictionAPI']);
+      assert.ok(next.do === 'setStatus');
+      const last = judgePodReport(next.pod, report({ gone: true }), 'n1', NOW);
+      assert.deepEqual([last.do, said(last)], ['setFinalStatus', 'EvictionByEvictionAPI']);
+      const lost = judgePodReport(evicted, report({ gone: true }), 'n1', NOW);
+      assert.deepEqual([lost.do, said(lost)], ['setStatus', 'EvictionByEvictionAPI']);
+    });
+
+    it("has the node's own reason when the node gave it up, and no other that a node tells", () => {
+      const byNode = judgePodReport(evicted, failed('TerminationByKubelet'), 'n1', NOW);
+      assert.equal(said(byNode), 'TerminationByKubelet');
+      assert.ok(byNode.do === 'setStatus');
+      assert.equal(byNode.pod.status?.conditions?.filter(({ type }) => type === 'DisruptionTarget').length, 1);
+      assert.equal(said(judgePodReport(evicted, failed('PreemptionByScheduler'), 'n1', NOW)), 'EvictionByEvictionAPI');
+      assert.equal(said(judgePodReport(pod, failed('PreemptionByScheduler'), 'n1', NOW)), undefined);
+    });
+  });
+
   it('shows that the pod has its node, whatever kept it from one before', () => {
     const waited = withStatus(pod, {
       phase: 'Pending',

@@ -5,7 +5,7 @@ import { Candidates } from '../../../reconciler/core/scheduling/candidates.ts';
 import type { ClusterEvent } from '../../../reconciler/core/scheduling/cluster-event.ts';
 import type { Nomination } from '../../../reconciler/core/scheduling/framework.ts';
 import { defaultPreemption } from '../../../reconciler/core/scheduling/plugins/default-preemption.ts';
-import { preempted } from '../../../reconciler/core/scheduling/preemption.ts';
+import { asPreempted } from '../../../reconciler/core/scheduling/preemption.ts';
 import type { Outcome, Scheduler } from '../../../reconciler/core/scheduling/scheduler.ts';
 import { node } from '../controllers/objects.ts';
 import {
@@ -360,16 +360,9 @@ describe('preemption over time', () => {
         clusterOf(['a', 'b'], [x, stored('y', { priority: 'mid', on: 'a' }), stored('z', { on: 'b', cpu: '2' })]),
       );
     const waiting = stored('p', { priority: 'high', cpu: '2', nominated: 'a' });
+    assert.equal(told(world(asPreempted(going, 'default-scheduler')).place(waiting)), 'nominated a');
     assert.equal(
-      told(world(preempted(going, 'default-scheduler', '2026-01-01T00:00:00Z')).place(waiting)),
-      'nominated a',
-    );
-    assert.equal(
-      told(
-        world(preempted(going, 'default-scheduler', '2026-01-01T00:00:00Z')).place(
-          stored('p', { priority: 'high', cpu: '2' }),
-        ),
-      ),
+      told(world(asPreempted(going, 'default-scheduler')).place(stored('p', { priority: 'high', cpu: '2' }))),
       'nominated b: z',
     );
     // Somebody else deleted it, and its room is not enough.

@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { INDEX_FAILURES, JOB_TRACKING, objectKey, withCondition } from '../../../contracts/objects/index.ts';
+import { judgePodReport } from '../../../reconciler/core/nodes/pod-status.ts';
+import { EVICTION } from '../../../reconciler/core/workloads/disruption-target.ts';
+import { evictionSteps } from '../../../reconciler/core/workloads/disruption.ts';
 import { job, JobWorld, KEY } from './jobs.ts';
 
 describe('a Job', () => {
@@ -333,6 +336,46 @@ describe("a Job's podFailurePolicy", () => {
     assert.deepEqual([w.job.status?.failed, w.active.length], [0, 1]);
     w.endAll('Failed');
     assert.equal(w.conditions().at(-1), 'Failed BackoffLimitExceeded');
+  });
+
+  describe('of a pod that is evicted', () => {
+    /** As a drain does it, with what its node tells until it is gone. */
+    function evict(w: JobWorld): void {
+      const [active] = w.active;
+      assert.ok(active);
+      w.tell(active, {});
+      const key = objectKey('Pod', 'default', active.metadata.name);
+      const pod = w.get(key);
+      assert.ok(pod);
+      w.apply({ steps: evictionSteps([{ pod, disruption: EVICTION, reason: 'Evicted', message: '' }], w.now) });
+      const { name, uid } = pod.metadata;
+      for (const report of [{ status: { phase: 'Running' as const } }, { gone: true }, { gone: true }]) {
+        w.settle();
+        const said = { namespace: 'default', name, uid, gone: false, ...report };
+        const verdict = judgePodReport(w.get(key), said, 'n1', w.now.toISOString());
+        if (verdict.do === 'remove') w.gone(pod);
+        else if (verdict.do !== 'ignore') w.put(verdict.pod);
+      }
+      w.settle();
+      w.advance(10_000);
+      w.settle();
+    }
+
+    it('Ignore costs no retry', () => {
+      const w = new JobWorld(policy({ action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget' }] }));
+      for (let round = 0; round < 3; round += 1) {
+        evict(w);
+        assert.deepEqual([w.conditions(), w.job.status?.failed, w.active.length], [[], 0, 1]);
+      }
+      w.endAll('Failed');
+      assert.equal(w.conditions().at(-1), 'Failed BackoffLimitExceeded');
+    });
+
+    it('without a rule for it, it is a failure', () => {
+      const w = new JobWorld({ backoffLimit: 0 });
+      evict(w);
+      assert.equal(w.conditions().at(-1), 'Failed BackoffLimitExceeded');
+    });
   });
 
   it('FailIndex fails the index without another try', () => {

@@ -11,7 +11,8 @@ import {
 import type { Paced } from '../../paced.ts';
 import type { Decision, Step } from '../../step.ts';
 import { kubeTime } from '../../storage/object-form.ts';
-import { disruptionsAllowed, evictionOf } from '../../workloads/disruption.ts';
+import { EVICTION } from '../../workloads/disruption-target.ts';
+import { disruptionsAllowed, evictionSteps } from '../../workloads/disruption.ts';
 import type { Move, RebalancePlan } from '../rebalance.ts';
 
 export interface EvictionRound {
@@ -51,9 +52,11 @@ export function evictionRound(
       evicted: [],
       steps: current.filter((budget, at) => budget !== budgets[at]).map((object) => ({ do: 'updateStatus', object })),
     };
-  const steps = allowed.flatMap(({ pod, from, plugin, reason }) =>
-    evictionOf(pod, 'Descheduled', `pod evicted from node ${from} by ${plugin}: ${reason}`),
-  );
+  const evictions = allowed.map(({ pod, from, plugin, reason: why }) => {
+    const message = `pod evicted from node ${from} by ${plugin}: ${why}`;
+    return { pod, disruption: EVICTION, reason: 'Descheduled', message };
+  });
+  const steps = evictionSteps(evictions, now);
   return { booked, refused, evicted: allowed, steps };
 }
 
