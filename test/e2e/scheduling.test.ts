@@ -16,9 +16,18 @@ interface Workload {
   /** Members of the pod's spec and labels, as YAML flow. */
   readonly pod?: readonly string[];
   readonly labels?: string;
+  /** Its pods are still there for so long when they are deleted, to be looked at. */
+  readonly lingerSeconds?: number;
 }
 
-function deployment({ name, replicas, requests = 'cpu: 10m, memory: 8Mi', pod = [], labels = '' }: Workload): string {
+function deployment({
+  name,
+  replicas,
+  requests = 'cpu: 10m, memory: 8Mi',
+  pod = [],
+  labels = '',
+  lingerSeconds = 0,
+}: Workload): string {
   return [
     'apiVersion: apps/v1',
     'kind: Deployment',
@@ -34,10 +43,11 @@ function deployment({ name, replicas, requests = 'cpu: 10m, memory: 8Mi', pod = 
     `      labels: {app: ${name}${labels}}`,
     '    spec:',
     ...pod.map((line) => `      ${line}`),
-    '      terminationGracePeriodSeconds: 1',
+    `      terminationGracePeriodSeconds: ${Math.max(1, lingerSeconds)}`,
     '      containers:',
     '        - name: web',
     '          image: registry.lab/hello:1',
+    ...(lingerSeconds > 0 ? [`          lifecycle: {preStop: {sleep: {seconds: ${lingerSeconds}}}}`] : []),
     '          resources:',
     `            requests: {${requests}}`,
     ...(requests.includes(GPU) ? [`            limits: {${requests}}`] : []),
@@ -163,11 +173,23 @@ describe('scheduling', () => {
         await remove(name);
       });
 
-      it('gives a device to the more urgent pod, and the other one waits for the next', async () => {
+      it('gives a device to the more urgent pod, and the other one waits for the next [conformance: verify-the-disruptiontarget-condition-is-added-to]', async () => {
         const [batch, urgent] = [named('batch'), named('urgent')];
-        await push({ name: batch, replicas: 2, requests: `${GPU}: 1`, pod: ['priorityClassName: batch'] });
+        await push({
+          name: batch,
+          replicas: 2,
+          requests: `${GPU}: 1`,
+          pod: ['priorityClassName: batch'],
+          lingerSeconds: 5,
+        });
         assert.deepEqual(await perNode(batch, 2), { 'node-1': 1, 'node-2': 1 });
         await push({ name: urgent, replicas: 1, requests: `${GPU}: 1`, pod: ['priorityClassName: urgent'] });
+        const why = await eventually('the victim is told so before it is gone', 30, async () => {
+          const going = (await fleet.pods(batch)).find((p) => p.metadata.deletionTimestamp !== undefined);
+          return going && (findCondition(going.status?.conditions, 'DisruptionTarget') ?? 'nothing');
+        });
+        assert.ok(why !== 'nothing', 'it has the condition when it is being deleted');
+        assert.deepEqual([why.status, why.reason], ['True', 'PreemptionByScheduler']);
         const [winner] = await fleet.podsReady(urgent, 1);
         assert.equal(
           findCondition(winner?.status?.conditions, 'PodScheduled')?.status,
