@@ -33,13 +33,15 @@ export function logFiles(): LogFiles {
             if (lines.length > 0) yield lines;
             continue;
           }
-          if (ended) break;
-          if (!(await isSameFile(file, path))) {
+          if (follow && !(await isSameFile(file, path))) {
+            // The runtime wrote into the old one until it had the new one open.
+            if (file && (await file.stat()).size > at) continue;
             await file?.close();
             file = await openRegular(path);
             at = 0;
             if (file) continue;
           }
+          if (ended) break;
           await changed(path, signal);
         }
         if (carry !== '') yield [carry];
