@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { machineHierarchies } from '../../../lab/cgroups.ts';
 import { processStart } from '../../../lab/process.ts';
 import { imageArchive } from '../../../nodeagent/core/image/archive.ts';
-import { makeFolder } from '../../support/folder.ts';
+import { makeFolder, removeFolder } from '../../support/folder.ts';
 import { whenInterrupted } from '../../support/interruption.ts';
 import { tied } from '../../support/tied.ts';
 
@@ -118,7 +118,7 @@ export async function startHost(options: { readonly disk?: string } = {}): Promi
     init.kill('SIGKILL');
     if (init.exitCode === null && init.signalCode === null) await ended;
     // The kernel takes the host's processes down in its own time; files vanish from under the last of them.
-    await rm(folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
+    await removeFolder(folder);
     await removeCgroups((owner) => owner === process.pid);
     forget();
   }
