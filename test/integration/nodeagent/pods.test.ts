@@ -55,6 +55,7 @@ describe('pods on a node', () => {
     assert.deepEqual(status?.conditions?.map((c) => [c.type, c.status]).sort(), [
       ['ContainersReady', 'True'],
       ['Initialized', 'True'],
+      ['PodReadyToStartContainers', 'True'],
       ['PodScheduled', 'True'],
       ['Ready', 'True'],
     ]);
