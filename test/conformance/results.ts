@@ -16,7 +16,7 @@ export type FileResult = z.infer<typeof FileResult>;
 
 /** How one test ended, as far as it matters here. */
 export interface TestEnd {
-  /** Path of the test file. */
+  /** Path of the file that has the test: the one that was run, or one that it takes its tests from. */
   readonly file: string | undefined;
   readonly name: string;
   readonly outcome: 'passed' | 'failed' | 'not run';
@@ -36,9 +36,9 @@ export class ConformanceRecord {
     this.files.set(file, of);
   }
 
-  /** Replaces what was kept of these files; of a file that names none, what was kept goes. */
-  keep(files: readonly string[], folder: string = RESULTS): void {
-    for (const file of files) {
+  /** Replaces what was kept of these files, which were run, and of those with their tests; of one that names none it goes. */
+  keep(run: readonly string[], folder: string = RESULTS): void {
+    for (const file of new Set([...run, ...this.files.keys()])) {
       const name = path.relative(ROOT, file);
       const kept = path.join(folder, `${name.replaceAll('/', '--')}.json`);
       const ids = this.files.get(file);

@@ -80,7 +80,13 @@ describe('conformance', () => {
       { file: 'test/unit/conformance/tally.test.ts', shown: ['a'], failed: ['b'] },
     ]);
 
-    new ConformanceRecord().keep([file], folder);
+    const elsewhere = new ConformanceRecord();
+    const theme = path.join(TESTS, 'e2e/workloads/theme.ts');
+    elsewhere.ended({ file: theme, name: 'w [conformance: e]', outcome: 'passed' });
+    elsewhere.keep([path.join(TESTS, 'e2e/workloads.test.ts')], folder);
+    assert.deepEqual(readResults(folder).at(0), { file: 'test/e2e/workloads/theme.ts', shown: ['e'], failed: [] });
+
+    new ConformanceRecord().keep([file, theme], folder);
     assert.deepEqual(readResults(folder), [], 'a run of the file that names none');
   });
 });
