@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { behavioursNamed } from './behaviours.ts';
+import { behavioursNamed, type Behaviour } from './behaviours.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 export const RESULTS = path.join(ROOT, '.cache/conformance');
@@ -25,12 +25,20 @@ export interface TestEnd {
 /** Collects the ends of tests of one run, and keeps for each file what it showed. */
 export class ConformanceRecord {
   private readonly files = new Map<string, Map<string, boolean>>();
+  private readonly known: ReadonlySet<string>;
+  /** Titles that name what is no behaviour, or name it in another way than at their end. */
+  readonly misnamed: string[] = [];
+
+  constructor(behaviours: readonly Behaviour[]) {
+    this.known = new Set(behaviours.map(({ id }) => id));
+  }
 
   /** A behaviour is shown by a file where every test of it that names it, and was run, passed. */
   ended({ file, name, outcome }: TestEnd): void {
     if (file === undefined || outcome === 'not run') return;
+    if (!name.includes('[conformance')) return;
     const ids = behavioursNamed(name);
-    if (ids.length === 0) return;
+    if (ids.length === 0 || ids.some((id) => !this.known.has(id))) this.misnamed.push(name);
     const of = this.files.get(file) ?? new Map<string, boolean>();
     for (const id of ids) of.set(id, (of.get(id) ?? true) && outcome === 'passed');
     this.files.set(file, of);

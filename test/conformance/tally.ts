@@ -14,8 +14,12 @@ export interface Tally {
   readonly never: readonly Behaviour[];
 }
 
-/** A behaviour is shown where some file showed it and none failed at it. */
-export function tally(behaviours: readonly Behaviour[], results: readonly FileResult[]): Tally {
+/**
+ * A behaviour is shown where some file showed it and none failed at it. What a unit test names is not shown: that is no
+ * real part.
+ */
+export function tally(behaviours: readonly Behaviour[], all: readonly FileResult[]): Tally {
+  const results = all.filter(({ file }) => !file.startsWith('test/unit/'));
   const failed = new Set(results.flatMap((result) => result.failed));
   const shown = new Set(results.flatMap((result) => result.shown).filter((id) => !failed.has(id)));
   const never = behaviours.filter((behaviour) => behaviour.class === 'never');

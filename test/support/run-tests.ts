@@ -8,6 +8,7 @@ import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { run } from 'node:test';
 import { dot, junit, spec, tap } from 'node:test/reporters';
+import { readBehaviours } from '../conformance/behaviours.ts';
 import { ConformanceRecord } from '../conformance/results.ts';
 import { onceParentIsGone } from './interruption.ts';
 
@@ -34,7 +35,7 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 const reporters = { spec: new spec(), tap, dot, junit };
 const paths = files.map((file) => resolve(file));
 const tests = run({ files: paths, concurrency: Number(concurrency), signal: stop.signal });
-const conformance = new ConformanceRecord();
+const conformance = new ConformanceRecord(readBehaviours());
 tests.on('test:fail', ({ file, name }) => {
   process.exitCode ??= 1;
   conformance.ended({ file, name, outcome: 'failed' });
@@ -43,7 +44,13 @@ tests.on('test:pass', ({ file, name, skip, todo }) => {
   const outcome = skip === undefined && todo === undefined ? 'passed' : 'not run';
   conformance.ended({ file, name, outcome });
 });
-tests.on('end', () => conformance.keep(paths));
+tests.on('end', () => {
+  conformance.keep(paths);
+  for (const name of conformance.misnamed) {
+    process.exitCode ??= 1;
+    process.stderr.write(`this title names what is no behaviour of test/conformance/behaviours.tsv: ${name}\n`);
+  }
+});
 tests
   .compose<NodeJS.ReadableStream>(reporters[(process.env['REPORTER'] ?? 'spec') as keyof typeof reporters])
   .pipe(process.stdout);
