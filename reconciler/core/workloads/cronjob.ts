@@ -6,7 +6,6 @@ import {
   conditionIsTrue,
   keyOf,
   SCHEDULED_AT,
-  type CronJob,
   type CronJobStatus,
   type Job,
   type StoredCronJob,
@@ -58,23 +57,19 @@ export function planCronJob(input: CronJobInput): Decision {
   const { spec } = cronJob;
   const schedule = cronSchedule(spec.schedule, spec.timeZone ?? 'UTC');
   if (spec.suspend || isBad(schedule)) return { steps };
-  const known = Math.max(
-    Date.parse(cronJob.metadata.creationTimestamp),
-    Date.parse(status.lastScheduleTime ?? '') || 0,
+  const known = new Date(
+    Math.max(Date.parse(cronJob.metadata.creationTimestamp), Date.parse(status.lastScheduleTime ?? '') || 0),
   );
-  const slot = dueSlot(cronJob, schedule, new Date(known), now);
-  if (slot) steps.push(...missedNews(cronJob, schedule, new Date(known), now), ...start(input, slot));
-  const last = schedule.last(new Date(known), now) ?? new Date(known);
-  const next = schedule.next(last);
+  const newest = schedule.last(known, now);
+  const deadline = spec.startingDeadlineSeconds === undefined ? 0 : now.getTime() - spec.startingDeadlineSeconds * 1000;
+  if (newest && newest.getTime() > deadline) {
+    const since = new Date(Math.max(known.getTime(), deadline));
+    steps.push(...missedNews(cronJob, schedule, since, now), ...start(input, newest));
+  }
+  const next = schedule.next(newest ?? known);
   if (!next) return { steps };
   const waitMs = Math.max(0, next.getTime() - now.getTime()) + DELTA_MS;
   return { steps, requeueAfterMs: Math.min(waitMs, LONGEST_WAIT_MS) };
-}
-
-function dueSlot({ spec }: CronJob, schedule: CronSchedule, known: Date, now: Date): Date | undefined {
-  const deadline = spec.startingDeadlineSeconds === undefined ? 0 : now.getTime() - spec.startingDeadlineSeconds * 1000;
-  const after = new Date(Math.max(known.getTime(), deadline));
-  return after > now ? undefined : schedule.last(after, now);
 }
 
 function start({ cronJob, jobs, jobNamed }: CronJobInput, slot: Date): readonly Step[] {
@@ -214,9 +209,9 @@ function startKey({ metadata, status }: StoredJob): string {
   return `${status?.startTime ?? metadata.creationTimestamp} ${metadata.name}`;
 }
 
-function missedNews(cronJob: StoredCronJob, schedule: CronSchedule, known: Date, now: Date): readonly Step[] {
+function missedNews(cronJob: StoredCronJob, schedule: CronSchedule, since: Date, now: Date): readonly Step[] {
   let missed = 0;
-  for (let at = schedule.next(known); at && at <= now && missed <= MANY_MISSED; at = schedule.next(at)) missed++;
+  for (let at = schedule.next(since); at && at <= now && missed <= MANY_MISSED; at = schedule.next(at)) missed++;
   if (missed <= MANY_MISSED) return [];
   return [
     event(

@@ -129,6 +129,21 @@ describe('a CronJob', () => {
     assert.deepEqual(w.slots, ['2026-01-01T12:00:00Z']);
   });
 
+  it('with a pause from slot to slot that is longer than its deadline runs all the same', () => {
+    const w = new CronWorld({ schedule: '@every 1h', startingDeadlineSeconds: 60 });
+    w.pass(2 * HOUR + MINUTE);
+    assert.deepEqual(w.slots, ['2026-01-01T11:30:00Z', '2026-01-01T12:30:00Z']);
+  });
+
+  it('counts no missed slots that are past their deadline', () => {
+    const w = new CronWorld({ schedule: '* * * * *', startingDeadlineSeconds: 90 });
+    w.now = new Date(w.now.getTime() + 24 * HOUR);
+    w.resync();
+    w.settle();
+    assert.deepEqual(w.slots, ['2026-01-02T10:30:00Z']);
+    assert.ok(!w.reasons().includes('TooManyMissedTimes'));
+  });
+
   it('Allow runs Jobs beside one another', () => {
     const w = new CronWorld({ schedule: '* * * * *' });
     w.pass(3 * MINUTE + 1000);
