@@ -10,10 +10,9 @@ import {
 } from '../../contracts/objects/index.ts';
 import type { Decision } from '../core/step.ts';
 import type { NodeMonitor } from '../core/health/node-monitor.ts';
-import { planJob, releaseAll } from '../core/workloads/job.ts';
-import { isTracked } from '../core/workloads/job-pods.ts';
-import { adoptedBy, controllerOf, ownerKey } from '../core/workloads/owners.ts';
-import { isActive } from '../core/workloads/pod-state.ts';
+import { isJobFinished, planJob, releaseAll } from '../core/workloads/job.ts';
+import { adoptPods, isTracked } from '../core/workloads/job-pods.ts';
+import { controllerOf, ownerKey } from '../core/workloads/owners.ts';
 import { heldBack, PODS_KNOWN, waitsForUnheard } from '../core/workloads/unheard.ts';
 import { controllerKeys, orphans } from './owned-keys.ts';
 import type { Controller, PassContext, StoreView } from './runtime/controller.ts';
@@ -31,23 +30,15 @@ function decide(key: ObjectKey, { view, now, monotonic, ids }: PassContext, moni
     suffix: (length) => ids.suffix(length),
     nameTaken: (podName) => view.get(objectKey('Pod', namespace, podName)) !== undefined,
   });
-  const adopted =
-    job.spec.manualSelector && job.spec.selector && job.metadata.deletionTimestamp === undefined
-      ? orphans('Pod', namespace, job.spec.selector, view).filter(isActive)
-      : [];
-  return {
-    ...decision,
-    steps: [
-      ...stray,
-      ...adopted.map((pod) => ({ do: 'update' as const, object: adoptedBy(pod, job) })),
-      ...decision.steps,
-    ],
-  };
+  const { selector } = job.spec;
+  const isOver = isJobFinished(job) || job.metadata.deletionTimestamp !== undefined;
+  const adopted = selector && !isOver ? adoptPods(job, orphans('Pod', namespace, selector, view)) : [];
+  return { ...decision, steps: [...stray, ...adopted, ...decision.steps] };
 }
 
 /**
- * Pods that a Job of that name left behind, with the finalizer that only it would have removed. Those without its label are
- * looked for once it is gone.
+ * Pods that a Job of that name left behind, with the finalizer that only it would have removed. Those without its label
+ * are looked for once it is gone.
  */
 function strayPods(namespace: string, name: string, uid: string | undefined, view: StoreView): readonly StoredPod[] {
   const pods =

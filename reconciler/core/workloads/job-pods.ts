@@ -9,6 +9,7 @@ import {
   JOB_TRACKING,
   JOB_UID_LABELS,
   readKey,
+  selectorMatches,
   type Container,
   type Job,
   type LabelSelector,
@@ -17,8 +18,9 @@ import {
   type StoredJob,
   type StoredPod,
 } from '../../../contracts/objects/index.ts';
-import { controllerRef } from './owners.ts';
-import { isFinished, isTerminating } from './pod-state.ts';
+import type { Step } from '../step.ts';
+import { adoptedBy, controllerRef } from './owners.ts';
+import { isActive, isFinished, isTerminating } from './pod-state.ts';
 import { podMeta } from './template.ts';
 import { judgePodFailure } from './job-policies.ts';
 
@@ -177,6 +179,24 @@ export function jobPodName(job: Job, index: number | undefined, suffix: string):
 
 export function isTracked({ metadata }: Pod): boolean {
   return (metadata.finalizers ?? []).includes(JOB_TRACKING);
+}
+
+/**
+ * Takes over those of `orphans` that the Job says are its own, and that run; from then on they count. Source:
+ * Kubernetes, AdoptPod of pkg/controller/controller_ref_manager.go.
+ */
+export function adoptPods(job: StoredJob, orphans: readonly StoredPod[]): readonly Step[] {
+  const { manualSelector, selector } = job.spec;
+  if (!manualSelector || !selector) return [];
+  return orphans
+    .filter((pod) => isActive(pod) && selectorMatches(selector, pod.metadata.labels))
+    .map((pod) => ({ do: 'update', object: tracked(adoptedBy(pod, job)) }));
+}
+
+function tracked(pod: StoredPod): StoredPod {
+  if (isTracked(pod)) return pod;
+  const { finalizers = [] } = pod.metadata;
+  return { ...pod, metadata: { ...pod.metadata, finalizers: [...finalizers, JOB_TRACKING] } };
 }
 
 export function untracked(pod: StoredPod): StoredPod {

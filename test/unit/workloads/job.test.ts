@@ -410,6 +410,50 @@ describe("a Job's podFailurePolicy", () => {
   });
 });
 
+describe('a Job that says itself which pods are its own', () => {
+  const labels = { of: 'task', part: 'one' };
+  const { spec } = job().spec.template;
+  const own = { manualSelector: true, selector: { matchLabels: labels }, template: { metadata: { labels }, spec } };
+  const leave = (w: JobWorld, name: string, has: Record<string, string>): void => {
+    w.put({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name, namespace: 'default', labels: has },
+      spec,
+      status: { phase: 'Running' },
+    });
+    w.settle();
+  };
+  const found = (w: JobWorld): readonly unknown[] =>
+    w.pods.map(({ metadata: { name, finalizers, ownerReferences } }) => [name, finalizers, ownerReferences?.[0]?.name]);
+
+  it('adopts one that nobody controls, and counts it once as one that it made', () => {
+    const w = new JobWorld(own);
+    // It runs, so that the one which the Job made and does not run yet is one too many.
+    leave(w, 'left', labels);
+    assert.deepEqual(found(w), [['left', [JOB_TRACKING], 'task']]);
+    w.endAll();
+    assert.equal(w.job.status?.succeeded, 1);
+    assert.equal(w.conditions().at(-1), 'Complete CompletionsReached');
+    assert.deepEqual(found(w), [['left', [], 'task']]);
+  });
+
+  it('takes none that its whole selector does not match', () => {
+    const w = new JobWorld({ ...own, parallelism: 0 });
+    leave(w, 'other', { of: 'task', part: 'two' });
+    w.resync();
+    w.settle();
+    assert.deepEqual(found(w), [['other', undefined, undefined]]);
+  });
+
+  it('takes none any more once it is over', () => {
+    const w = new JobWorld(own);
+    w.endAll();
+    leave(w, 'late', labels);
+    assert.deepEqual(found(w)[0], ['late', undefined, undefined]);
+  });
+});
+
 describe('what a Job says when nothing is written', () => {
   it('one completion, six retries, and replacements at once', () => {
     const { completions, parallelism, backoffLimit, podReplacementPolicy } = job().spec;
