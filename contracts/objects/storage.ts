@@ -10,6 +10,7 @@ import { Quantity, ResourceList } from './quantity.ts';
 import { parseQuantity } from './quantity-value.ts';
 import { atomic, DnsLabel, DnsSubdomain, NEVER, object, oneOf, unset, type NotYet } from './schema.ts';
 import { LabelSelector } from './selectors.ts';
+import { NfsServer, OTHER_PLUGINS } from './volume-plugins.ts';
 import { LOCAL_PROVISIONER, NO_PROVISIONER } from './well-known.ts';
 
 export const AccessMode = z.enum(['ReadWriteOnce', 'ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOncePod']);
@@ -95,7 +96,7 @@ const PersistentVolumeSource = {
   /** A folder of one node, or of several that all have it: `nodeAffinity` says which. */
   local: object({ path: HostFolder }, { fsType: NEVER }).optional(),
   nfs: object({
-    server: z.string().min(1).max(253),
+    server: NfsServer,
     path: HostFolder,
     readOnly: z.boolean().default(false),
   }).optional(),
@@ -136,25 +137,7 @@ const PersistentVolumeSpec = oneOf(
     },
     {
       ...VOLUME_MODE,
-      awsElasticBlockStore: NEVER,
-      azureDisk: NEVER,
-      azureFile: NEVER,
-      cephfs: NEVER,
-      cinder: NEVER,
-      csi: NEVER,
-      fc: NEVER,
-      flexVolume: NEVER,
-      flocker: NEVER,
-      gcePersistentDisk: NEVER,
-      glusterfs: NEVER,
-      iscsi: NEVER,
-      photonPersistentDisk: NEVER,
-      portworxVolume: NEVER,
-      quobyte: NEVER,
-      rbd: NEVER,
-      scaleIO: NEVER,
-      storageos: NEVER,
-      vsphereVolume: NEVER,
+      ...OTHER_PLUGINS,
       volumeAttributesClassName: [''],
     },
   ),

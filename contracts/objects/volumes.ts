@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { FieldRef, ResourceFieldRef } from './downward.ts';
 import { Quantity } from './quantity.ts';
 import { PersistentVolumeClaimTemplate } from './storage.ts';
+import { NfsServer, OTHER_PLUGINS } from './volume-plugins.ts';
 import { atomicList, DnsLabel, DnsSubdomain, int32, NEVER, object, oneOf, unset } from './schema.ts';
 
 const FileMode = int32(0);
@@ -28,9 +29,6 @@ const Projection = object(
   { clusterTrustBundle: NEVER, podCertificate: NEVER, serviceAccountToken: NEVER },
 );
 
-/** A name or an address; it is handed to a program. */
-export const NfsServer = z.string().regex(/^[A-Za-z0-9_:[][A-Za-z0-9._:%[\]-]*$/, 'must be a host name or an address');
-
 const VolumeSource = {
   emptyDir: object({ medium: z.enum(['', 'Memory']).default(''), sizeLimit: Quantity.optional() }).optional(),
   hostPath: object({
@@ -54,27 +52,9 @@ const VolumeShape = oneOf(
   object(
     { name: DnsLabel, ...VolumeSource },
     {
-      awsElasticBlockStore: NEVER,
-      azureDisk: NEVER,
-      azureFile: NEVER,
-      cephfs: NEVER,
-      cinder: NEVER,
-      csi: NEVER,
-      fc: NEVER,
-      flexVolume: NEVER,
-      flocker: NEVER,
-      gcePersistentDisk: NEVER,
+      ...OTHER_PLUGINS,
       gitRepo: NEVER,
-      glusterfs: NEVER,
       image: NEVER,
-      iscsi: NEVER,
-      photonPersistentDisk: NEVER,
-      portworxVolume: NEVER,
-      quobyte: NEVER,
-      rbd: NEVER,
-      scaleIO: NEVER,
-      storageos: NEVER,
-      vsphereVolume: NEVER,
     },
   ),
 ).refine((v) => sourcesOf(v).length <= 1, `must have at most one of ${VOLUME_SOURCES.join(', ')}`);

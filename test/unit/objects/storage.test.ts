@@ -42,6 +42,11 @@ describe('claims, volumes and classes', () => {
     ['a volume of a node', volume(`${GIVES}, local: {path: /srv}, ${HERE}`), []],
     ['a volume of no node', volume(`${GIVES}, local: {path: /srv}`), ['InvalidValue spec.nodeAffinity']],
     ['a volume of a server', volume(`${GIVES}, nfs: {server: s, path: /a}, mountOptions: [hard]`), []],
+    [
+      'a server that is an option',
+      volume(`${GIVES}, nfs: {server: -oexec, path: /a}`),
+      ['InvalidValue spec.nfs.server'],
+    ],
     ['a volume of nothing', volume(GIVES), ['InvalidValue spec']],
     [
       'a volume of two things',
