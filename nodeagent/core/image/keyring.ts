@@ -64,12 +64,19 @@ function loginOf(entry: unknown): RegistryLogin | undefined {
   if (typeof auth === 'string' && auth !== '') {
     const [username, ...password] = Buffer.from(auth, 'base64').toString('utf8').split(':');
     if (username === undefined || password.length === 0) throw new Error('auth is not NAME:PASSWORD');
-    return new RegistryLogin(username, password.join(':').replace(/\0+$/, ''));
+    return new RegistryLogin(username, withoutPadding(password.join(':')));
   }
   const [username, password] = [field(entry, 'username'), field(entry, 'password')];
   return typeof username === 'string' && typeof password === 'string'
     ? new RegistryLogin(username, password)
     : undefined;
+}
+
+/** Some clients fill it up with NULs. No regular expression: one that looks for them at the end takes their square. */
+function withoutPadding(password: string): string {
+  let end = password.length;
+  while (password[end - 1] === '\0') end -= 1;
+  return password.slice(0, end);
 }
 
 /** `https://index.docker.io/v1/` is the host alone, as `/v1/` and `/v2/` are the registry's own paths. */
@@ -80,10 +87,12 @@ function placeOf(written: string): string {
 }
 
 const DEFAULT_REGISTRY = 'index.docker.io';
+/** Each may take a question to the registry, and a Secret has room for thousands. */
+const MOST_LOGINS = 20;
 
 /**
- * Those for the image, the one whose place says most first; each is tried until one is let in. Throws an Error that names
- * the Secret that cannot be read.
+ * Those for the image, the one whose place says most first, 20 at most; each is tried until one is let in. Throws an
+ * Error that names the Secret that cannot be read.
  */
 export function loginsFor(image: string, secrets: readonly Secret[]): readonly RegistryLogin[] {
   const name = nameOf(image);
@@ -92,8 +101,12 @@ export function loginsFor(image: string, secrets: readonly Secret[]): readonly R
     .filter(({ place }) => isAt(place, name))
     .sort((a, b) => (a.place < b.place ? 1 : Number(a.place > b.place) * -1));
   const found = matching.length > 0 || !name.startsWith('docker.io/') ? matching : ofDefaultRegistry(entries);
-  const logins = found.map(({ login }) => login);
-  return logins.filter((login, at) => logins.findIndex((other) => other.equals(login)) === at);
+  const logins: RegistryLogin[] = [];
+  for (const { login } of found) {
+    if (logins.length === MOST_LOGINS) break;
+    if (!logins.some((other) => other.equals(login))) logins.push(login);
+  }
+  return logins;
 }
 
 function ofDefaultRegistry(entries: readonly Entry[]): readonly Entry[] {
@@ -112,21 +125,26 @@ function nameOf(image: string): string {
   return first === DEFAULT_REGISTRY ? `docker.io/${rest.join('/')}` : name;
 }
 
+/** A host's name has no more characters. Source: RFC 1035. */
+const MOST_HOST_CHARS = 253;
+
 /** Part by part of the host, so that `*.example.com` is `a.example.com` and not `a.b.example.com`; ports are equal. */
 function isAt(place: string, name: string): boolean {
   const [wanted, there] = [partsOf(place), partsOf(name)];
+  if (Math.max(wanted.host.length, there.host.length) > MOST_HOST_CHARS) return false;
+  const [globs, labels] = [wanted.host.split('.'), there.host.split('.')];
   return (
     wanted.port === there.port &&
-    wanted.host.length === there.host.length &&
+    globs.length === labels.length &&
     there.path.startsWith(wanted.path) &&
-    wanted.host.every((glob, index) => matchesGlob(glob, there.host[index] ?? ''))
+    globs.every((glob, index) => matchesGlob(glob, labels[index] ?? ''))
   );
 }
 
-function partsOf(place: string): { readonly host: readonly string[]; readonly port: string; readonly path: string } {
+function partsOf(place: string): { readonly host: string; readonly port: string; readonly path: string } {
   const slash = place.indexOf('/');
   const [host = '', port = ''] = (slash < 0 ? place : place.slice(0, slash)).split(':');
-  return { host: host.split('.'), port, path: slash < 0 ? '' : place.slice(slash) };
+  return { host, port, path: slash < 0 ? '' : place.slice(slash) };
 }
 
 /** `*` and `?`. Takes as many steps as both are long, multiplied: the glob is a stranger's. */
