@@ -81,6 +81,8 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   let ends: ReadonlyMap<string, number> = new Map();
   let lookedAt: number | undefined;
   let failures = 0;
+  /** The last steps, as text, while they went well and no pass found all as it should be since. */
+  let done = '';
   let refused: GivenUp | undefined = start.refused && {
     reason: start.refused.reason,
     message: `Pod was rejected: ${start.refused.message}`,
@@ -230,6 +232,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
     const next = plan();
     report(next.over);
     if (next.steps.length === 0) {
+      done = '';
       if (isEnding()) deps.onGone(identity, previous);
       return exitLook(next.wakeAt);
     }
@@ -237,8 +240,12 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
     const well = await perform(next.steps).finally(() => {
       busy = false;
     });
-    failures = well ? 0 : failures + 1;
-    return well || hurry.signal.aborted
+    const asked = JSON.stringify(next.steps);
+    // What went well and is wanted again changed nothing: at once it would be done as often as the runtime can answer.
+    const isProgress = well && asked !== done;
+    done = well ? asked : '';
+    failures = isProgress ? 0 : failures + 1;
+    return isProgress || hurry.signal.aborted
       ? now()
       : now() + Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), LONGEST_RETRY_MS);
   }

@@ -20,7 +20,7 @@ interface Rig {
 }
 
 /** A pod whose container has ended three times: the next pass removes the first one and starts the fourth. */
-function rig(tidyAttempts: PodFiles['tidyAttempts'], refuse = false): Rig {
+function rig(tidyAttempts: PodFiles['tidyAttempts'], removal: 'done' | 'refused' | 'without effect' = 'done'): Rig {
   const did: string[] = [];
   const logged: string[] = [];
   const running = container({ attempt: 3 });
@@ -37,9 +37,10 @@ function rig(tidyAttempts: PodFiles['tidyAttempts'], refuse = false): Rig {
     sandboxAddress: async () => '198.18.0.9',
     async removeContainer(id: string) {
       // In the first pass there is nothing to be started yet: the image comes first.
-      if (!imageIsThere || refuse) throw new Error('the runtime is busy');
+      if (!imageIsThere || removal === 'refused') throw new Error('the runtime is busy');
       did.push(`remove ${id}`);
-      containers = containers.filter((one) => one.id !== id);
+      if (removal === 'done') containers = containers.filter((one) => one.id !== id);
+      else await turn();
     },
     async createContainer() {
       did.push('create');
@@ -80,7 +81,13 @@ function rig(tidyAttempts: PodFiles['tidyAttempts'], refuse = false): Rig {
       sandboxes: createLimiter(1),
       hub: createStatusHub(systemClock),
       // All pauses are over at once.
-      clock: { ...systemClock, sleep: async () => void (await turn()) },
+      clock: {
+        ...systemClock,
+        async sleep() {
+          did.push('pause');
+          await turn();
+        },
+      },
       log: jsonLog((line) => void logged.push(line)),
       facts: () => ({
         folders: { state: '/nowhere', run: '/nowhere', podLogs: '/nowhere' },
@@ -129,13 +136,27 @@ describe("a pod's worker", () => {
   });
 
   it('keeps the files of a container that could not be removed', async () => {
-    const r = rig(async () => undefined, true);
+    const r = rig(async () => undefined, 'refused');
     r.created();
     await until(() => r.did.includes('start main-3'));
     await r.close();
     assert.deepEqual(
       r.did.filter((what) => what.startsWith('tidy')),
       [],
+    );
+  });
+
+  it('pauses before it does again what went well and changed nothing', async () => {
+    const r = rig(async () => undefined, 'without effect');
+    r.created();
+    const removals = (): string[] => r.did.filter((what) => what === 'pause' || what === 'remove main-0');
+    await until(() => removals().filter((what) => what !== 'pause').length >= 6);
+    await r.close();
+    // The first are of different plans.
+    const [, , ...later] = removals().join(' ').split('remove main-0');
+    assert.deepEqual(
+      later.slice(1, 4).map((between) => between.includes('pause')),
+      [true, true, true],
     );
   });
 });
