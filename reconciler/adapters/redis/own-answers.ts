@@ -19,7 +19,9 @@ export class OwnAnswers {
     this.#mostBytes = mostBytes;
   }
 
+  /** A write that changed nothing is answered with the version that there was, as often as it is made. */
   put(version: string, answer: Answer): void {
+    this.#remove(version);
     this.#answers.set(version, answer);
     this.#bytes += answer.record.length;
     for (const oldest of this.#answers.keys()) {

@@ -26,4 +26,12 @@ describe('OwnAnswers', () => {
     );
     assert.deepEqual(left, ['28', '29', '30']);
   });
+
+  it('counts a record once, however often it was the answer', () => {
+    const answers = new OwnAnswers(100);
+    for (let times = 0; times < 30; times += 1) answers.put('1', { record: 'xxxx', object });
+    assert.equal(answers.take('1', 'xxxx'), object);
+    answers.put('2', { record: 'y'.repeat(100), object });
+    assert.equal(answers.take('2', 'y'.repeat(100)), object);
+  });
 });
