@@ -171,13 +171,15 @@ export class EventRecorder {
     );
   }
 
+  /** What goes for those that come; an Event that is told again stays. */
   #makeRoom(coming: readonly Event[]): WriteOp[] {
-    const fresh = coming.filter((event) => this.#cache.get(eventKey(event)) === undefined);
-    return [...groupBy(fresh, ({ involvedObject }) => regardingTerm(involvedObject)).values()].flatMap((added) => {
-      const [first] = added;
-      const kept = first ? this.#cache.eventsRegarding(first.involvedObject) : [];
-      const surplus = kept.length + added.length - KEPT_PER_OBJECT;
-      return surplus > 0 ? kept.toSorted(longestAgoFirst).slice(0, surplus).map(removal) : [];
+    const keys = new Set(coming.map(eventKey));
+    return [...groupBy(coming, ({ involvedObject }) => regardingTerm(involvedObject)).values()].flatMap((told) => {
+      const [first] = told;
+      const known = first ? this.#cache.eventsRegarding(first.involvedObject) : [];
+      const others = known.filter((event) => !keys.has(eventKey(event)));
+      const surplus = others.length + told.length - KEPT_PER_OBJECT;
+      return surplus > 0 ? others.toSorted(longestAgoFirst).slice(0, surplus).map(removal) : [];
     });
   }
 

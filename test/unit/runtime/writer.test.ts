@@ -370,6 +370,27 @@ describe('EventRecorder', () => {
   );
 
   it(
+    'lets none go for others that is told again with them',
+    inWorld(async (w, clock) => {
+      const say = (reason: string): void => {
+        w.recorder.record({ regarding: pod('a'), type: 'Normal', reason, message: 'm', component: 'c' });
+      };
+      for (let n = 0; n < 25; n += 1) {
+        clock.at = new Date(Date.UTC(2026, 0, 1, 0, n));
+        say(`R${n}`);
+        await w.recorder.flush();
+      }
+      clock.at = new Date('2026-01-01T00:30:00Z');
+      say('R0');
+      say('R25');
+      await w.recorder.flush();
+      const counts = new Map(events(w).map(({ reason, count }) => [reason, count]));
+      assert.equal(counts.size, 25);
+      assert.deepEqual([counts.get('R0'), counts.get('R1'), counts.get('R25')], [2, undefined, 1]);
+    }),
+  );
+
+  it(
     'combines what a ReplicaSet says of each of its pods, however many, and counts on from what is there',
     inWorld(async (w) => {
       const say = (from: number): void => {
