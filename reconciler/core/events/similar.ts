@@ -41,13 +41,15 @@ export function merged<T extends Telling>(earlier: T, later: Telling): T {
  */
 export function asTold(telling: Telling, known: Iterable<Telling>): Telling {
   const at = Date.parse(telling.lastTimestamp);
-  let similar = 0;
+  // One that is told again is among what is known, and among what waits.
+  const similar = new Set<string>();
   for (const other of known) {
     if (!isSimilar(other, telling)) continue;
     if (other.message === telling.message) return telling;
-    if (!other.message.startsWith(COMBINED) && at - Date.parse(other.lastTimestamp) <= SIMILAR_MS) similar += 1;
+    if (!other.message.startsWith(COMBINED) && at - Date.parse(other.lastTimestamp) <= SIMILAR_MS)
+      similar.add(other.message);
   }
-  return similar + 1 < MOST_SIMILAR ? telling : { ...telling, message: COMBINED + telling.message };
+  return similar.size + 1 < MOST_SIMILAR ? telling : { ...telling, message: COMBINED + telling.message };
 }
 
 /** The same name for the same identity, also in another process. */

@@ -37,6 +37,12 @@ describe('similar events', () => {
     assert.equal([...events.values()].at(-1)?.message, 'Created pod: web-20');
   });
 
+  it('are as many as their messages: one that is written and waits again is no second one', () => {
+    const five = Array.from({ length: 5 }, (_, n) => created(n));
+    const next = created(5);
+    assert.equal(asTold(next, [...five, ...five]), next);
+  });
+
   it('are of one reason, type and source', () => {
     const nine = Array.from({ length: 9 }, (_, n) => created(n));
     const others = [
