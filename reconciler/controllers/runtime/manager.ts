@@ -20,6 +20,7 @@ import type { Step } from '../../core/step.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ids } from '../../ports/ids.ts';
 import type { Log } from '../../ports/log.ts';
+import type { ChangeEvent } from '../../ports/object-store.ts';
 import type { JobResult, Priority, QueueName, QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
 import type { StoreCache } from './cache.ts';
 import { kindsOf, type Controller, type PassContext } from './controller.ts';
@@ -69,6 +70,10 @@ export function queueOf({ name }: Controller): QueueName {
   return `controllers.${name}`;
 }
 
+function faultOf({ name }: Controller, key: AnyKey): string {
+  return `${name} ${key}`;
+}
+
 /** Errors that say nothing about the object: the store or queue was away, or somebody else wrote first. */
 const NOT_ABOUT_THE_OBJECT: ReadonlySet<string> = new Set<ErrorCode>([
   'StoreLost',
@@ -97,7 +102,7 @@ export class ControllerManager {
   readonly #concurrency: number;
   readonly #resyncMs: number;
   readonly #stopping = new AbortController();
-  /** What is wrong with a controller's pass over a key now: told again only when it changes. */
+  /** What is wrong with a controller's pass over an object now: told again only when it changes. */
   readonly #faults = new Map<string, string>();
   readonly #stats = {
     passes: 0,
@@ -149,11 +154,11 @@ export class ControllerManager {
   start(): void {
     this.#unsubscribe = [
       this.#cache.subscribe((type, object, previous) => {
-        this.#stats.changes += 1;
+        this.#changed(type, object);
         this.#dispatch.changed(type, object, previous);
       }),
       this.#cache.subscribeCustom((type, object, previous) => {
-        this.#stats.changes += 1;
+        this.#changed(type, object);
         this.#dispatch.customChanged(type, object, previous);
       }),
     ];
@@ -183,6 +188,13 @@ export class ControllerManager {
       return stats ? [[controller.name, stats] as const] : [];
     });
     return { ...this.#stats, steps: { ...this.#stats.steps }, queues: new Map(queues) };
+  }
+
+  #changed(type: ChangeEvent['type'], object: AnyStored): void {
+    this.#stats.changes += 1;
+    if (type !== 'delete') return;
+    const key = keyOf(object);
+    for (const { controller } of this.#dispatch.of(key)) this.#faults.delete(faultOf(controller, key));
   }
 
   /** Asks for a pass over each object that has work in it; of those that are `meant`. Objects that come meanwhile ask. */
@@ -299,7 +311,7 @@ export class ControllerManager {
       this.#log.debug('a pass is repeated', { controller: controller.name, key, code, error: message });
       return;
     }
-    const fault = `${controller.name} ${key}`;
+    const fault = faultOf(controller, key);
     if (this.#faults.get(fault) === message) return;
     this.#faults.set(fault, message);
     const stack = error instanceof PlumbError || !(error instanceof Error) ? undefined : error.stack;
@@ -322,7 +334,7 @@ export class ControllerManager {
   }
 
   #recovered(controller: Controller, key: AnyKey): void {
-    if (this.#faults.delete(`${controller.name} ${key}`))
+    if (this.#faults.delete(faultOf(controller, key)))
       this.#log.info('a pass that failed works again', { controller: controller.name, key });
   }
 

@@ -295,6 +295,33 @@ describe('ControllerManager', () => {
   );
 
   it(
+    'tells the fault of an object again when one of its name is made anew',
+    inWorld(async (w) => {
+      const passes = new Counter();
+      const manager = w.manager([
+        {
+          name: 'faulty',
+          kind: 'ConfigMap',
+          watches: {},
+          decide: (k) => {
+            passes.hit(k);
+            throw new TerminalError('AdmissionRefused', 'never');
+          },
+        },
+      ]);
+      manager.start();
+      await w.cache.write([{ op: 'create', object: configMap('a', {}) }]);
+      await w.until(() => w.cache.list('Event').length === 1, 'the first is told');
+      await w.cache.write([{ op: 'delete', key: key('a') }]);
+      await w.cache.write([{ op: 'create', object: configMap('a', {}) }]);
+      await passes.reach(key('a'), 2);
+      await manager.close();
+      await w.recorder.flush();
+      assert.equal(w.cache.list('Event').length, 2);
+    }),
+  );
+
+  it(
     'tells a fault once, as a log line and an event, until it changes or is over',
     inWorld(async (w) => {
       const passes = new Counter();
