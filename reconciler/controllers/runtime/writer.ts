@@ -7,6 +7,7 @@
 import { displayKey, keyOf, type AnyKey, type AnyStored } from '../../../contracts/objects/index.ts';
 import { admit } from '../../core/admission/chain.ts';
 import type { AdmissionView, Author, Refusal, Verdict } from '../../core/admission/request.ts';
+import { andMore } from '../../core/and-more.ts';
 import { RetryableError, TerminalError } from '../../core/errors.ts';
 import { objectAt } from '../../core/kinds/custom.ts';
 import type { AnyStep } from '../../core/step.ts';
@@ -45,6 +46,8 @@ type Decided = Verdict | { readonly admitted: false; readonly reason: StoreReaso
  * not of which version.
  */
 const DELETE_ROUNDS = 4;
+/** Refused writes that an error names: one pass may make thousands, and the error becomes a log line and an Event. */
+const MOST_TOLD = 5;
 
 export class Writer {
   readonly #cache: StoreCache;
@@ -65,7 +68,11 @@ export class Writer {
   async submit(steps: readonly AnyStep[], by: Author, signal: AbortSignal): Promise<void> {
     const problems = await this.attempt(steps, by, signal);
     if (problems.length === 0) return;
-    const said = problems.map(({ message }) => message).join('; ');
+    const said = andMore(
+      problems.map(({ message }) => message),
+      MOST_TOLD,
+      '; ',
+    );
     if (problems.every(isRefusal)) throw new TerminalError('AdmissionRefused', said);
     throw new RetryableError('WriteConflict', `${said}: somebody else wrote in between; it is decided anew`);
   }
@@ -73,9 +80,8 @@ export class Writer {
   /**
    * Does the steps in order and returns those that were refused. Writes go to the store in one round trip, except that
    * a second write to one object waits for the first and builds on its version; where the first was refused it is not
-   * made. What was written shows in the cache
-   * when this returns. Deleting what is not there is no problem. An event is recorded, as of `by`, unless the write in
-   * front of it was refused. Throws what the store throws.
+   * made. What was written shows in the cache when this returns. Deleting what is not there is no problem. An event is
+   * recorded, as of `by`, unless the write in front of it was refused or not made. Throws what the store throws.
    */
   async attempt(steps: readonly AnyStep[], by: Author, signal: AbortSignal): Promise<readonly StepProblem[]> {
     const writing = write(steps, {

@@ -242,6 +242,24 @@ describe('Writer', () => {
   );
 
   it(
+    'names some of the refused, however many there are',
+    inWorld(async (w) => {
+      const steps = Array.from({ length: 1000 }, (_, n): Step => ({
+        do: 'delete',
+        key: objectKey('ConfigMap', 'default', `c-${n}`),
+        uid: 'the-one-before',
+      }));
+      await w.cache.write(
+        Array.from({ length: 1000 }, (_, n) => ({ op: 'create' as const, object: configMap(`c-${n}`, {}) })),
+      );
+      await assert.rejects(w.writer.submit(steps, 'test', w.signal), ({ message }: Error) => {
+        assert.match(message, /c-0: .*c-4: .* and 995 more: /);
+        return message.length < 1000;
+      });
+    }),
+  );
+
+  it(
     'leaves a pod of the same name with another uid alone',
     inWorld(async (w) => {
       await w.cache.write([{ op: 'create', object: pod('a', { nodeName: 'node-1' }) }]);
