@@ -126,8 +126,7 @@ export class EventBacklog {
 
   #makeRoom({ waiting }: Regarding): void {
     const before = this.#size;
-    const [first] = waiting.keys();
-    if (waiting.size > KEPT_PER_OBJECT && first !== undefined && waiting.delete(first)) this.#size -= 1;
+    if (waiting.size > KEPT_PER_OBJECT && waiting.delete(seenLongestAgo(waiting))) this.#size -= 1;
     for (const paced of [true, false])
       for (const [term, other] of this.#size > MOST_WAITING ? this.#objects : []) {
         if (other.isPaced === paced) this.#remove(term, other.waiting);
@@ -149,6 +148,11 @@ export class EventBacklog {
 /** Equal for all Events of one object. */
 export function regardingTerm({ kind, namespace = '', name, uid = '' }: Event['involvedObject']): string {
   return `regarding ${kind}/${namespace}/${name}/${uid}`;
+}
+
+function seenLongestAgo(waiting: ReadonlyMap<string, Waiting>): string {
+  const seen = [...waiting].map(([identity, { telling }]) => ({ identity, at: telling.lastTimestamp }));
+  return seen.reduce((oldest, one) => (one.at < oldest.at ? one : oldest)).identity;
 }
 
 function* both(known: Iterable<Telling>, waiting: ReadonlyMap<string, Waiting>): Generator<Telling> {

@@ -71,6 +71,16 @@ describe('EventBacklog', () => {
     assert.equal(named(backlog.takeAll()).filter((name) => name.startsWith('one ')).length, 25);
   });
 
+  it('lets go of an object, when too much of it waits, what was seen longest ago', () => {
+    const backlog = new EventBacklog(0);
+    for (let n = 0; n < 25; n += 1) backlog.add(telling('one', { reason: `R${n}`, at: n }), []);
+    backlog.add(telling('one', { reason: 'R0', at: 30 }), []);
+    backlog.add(telling('one', { reason: 'R25', at: 31 }), []);
+    const left = named(backlog.takeAll());
+    assert.equal(left.length, 25);
+    assert.deepEqual([left[0], left[1], left.at(-1)], ['one R0', 'one R2', 'one R25']);
+  });
+
   it("does not make other objects' events wait for the pods'", () => {
     const backlog = backlogOf(500);
     backlog.take(0);
