@@ -16,6 +16,7 @@ import { controllerOf } from '../../../reconciler/core/workloads/owners.ts';
 import { canonicalJson } from '../../../reconciler/core/storage/canonical-json.ts';
 import { isTyped, type AnyDecision, type Step } from '../../../reconciler/core/step.ts';
 import {
+  kindsOf,
   type Controller,
   type PassContext,
   type StoreView,
@@ -240,8 +241,11 @@ export class World implements StoreView {
     }
   }
 
-  /** Asks every controller about every object of its kind, as a resync does. */
+  /** Asks for what controllers find work in, as a resync and a start do: nothing comes by a watch. */
   resync(): void {
-    for (const object of this.objects.values()) this.dispatch.changed('put', object, undefined);
+    for (const lane of this.lanes)
+      for (const kind of kindsOf(lane.controller))
+        for (const object of this.list<Kind>(kind))
+          if (this.dispatch.concerns(lane, object, undefined)) this.enqueue(lane, keyOf(object));
   }
 }
