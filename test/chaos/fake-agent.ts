@@ -4,9 +4,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { eventually, type Fleet } from '../e2e/fleet.ts';
+import { loseStore } from '../e2e/redis.ts';
 import { tied } from '../support/tied.ts';
 import { lasts, type Fault } from './fault.ts';
-import { rebuilt, withRedis } from './redis.ts';
 
 const SOCKET = '/run/plumbline/agent.sock';
 
@@ -51,11 +51,7 @@ export const lyingNode: Fault = {
   async run({ fleet, random, hosts }) {
     const node = random.pick(hosts);
     await withFakeAgent(fleet, node, 'lies', async () => {
-      await rebuilt(fleet, () =>
-        withRedis(fleet, async (redis) => {
-          await redis.flushall();
-        }),
-      );
+      await loseStore(fleet);
       const others = fleet.lab.nodes.map(({ name }) => name).filter((name) => name !== node);
       await fleet.nodesReady(others);
       const found = [

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { eventually, type Fleet } from '../e2e/fleet.ts';
+import { loseStore, withRedis } from '../e2e/redis.ts';
 import { snapshotOf } from '../support/redis-snapshot.ts';
 import { lasts, type Fault, type Scene } from './fault.ts';
 import { lyingNode, endlessAnswers } from './fake-agent.ts';
-import { rebuilt, withRedis } from './redis.ts';
 
 async function agentPid(fleet: Fleet, node: string): Promise<number> {
   return (await fleet.agent(node)).pid;
@@ -36,11 +36,7 @@ const emptied: Fault = {
   name: 'redis-emptied',
   holds: 'everything is rebuilt from Git and the nodes, and no container is restarted',
   async run({ fleet }) {
-    await rebuilt(fleet, () =>
-      withRedis(fleet, async (redis) => {
-        await redis.flushall();
-      }),
-    );
+    await loseStore(fleet);
   },
 };
 
@@ -62,7 +58,7 @@ const olderData: Fault = {
           ({ metadata, data }) => metadata.name === 'marker' && data?.['at'] === wanted,
         );
       await eventually('the change is in force', 30, shown);
-      await rebuilt(fleet, restore);
+      await loseStore(fleet, restore);
       await eventually('the change is in force again', 60, shown);
     });
   },
@@ -166,11 +162,7 @@ const emptiedWhileSilent: Fault = {
     const node = random.pick(hosts);
     await fleet.partition(node);
     try {
-      await rebuilt(fleet, () =>
-        withRedis(fleet, async (redis) => {
-          await redis.flushall();
-        }),
-      );
+      await loseStore(fleet);
       await lasts(random.between(2, 8));
     } finally {
       await fleet.heal(node);

@@ -6,7 +6,6 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { Redis } from 'ioredis';
 import { AGENT_API, AgentInfo, NODE_PATHS, type InventoryLine, type PodReport } from '../../contracts/agent/index.ts';
 import { KINDS, type Kind, type StoredOf } from '../../contracts/objects/index.ts';
 import {
@@ -295,21 +294,6 @@ export class Fleet {
           (options.image === undefined || pod.spec.containers[0]?.image === options.image),
       );
       return good.length === count && pods.length === count && good;
-    });
-  }
-
-  /** Empties Redis; resolves once the state was rebuilt: what was there is served for a moment more. */
-  async loseStore(): Promise<void> {
-    // Drawn anew with each incarnation of the store.
-    const uid = async (): Promise<string | undefined> => (await this.list('Source')).at(0)?.metadata.uid;
-    const before = await uid();
-    const redis = new Redis({ path: this.redisSocket, lazyConnect: true });
-    await redis.connect();
-    await redis.flushall();
-    redis.disconnect();
-    await eventually('the state is rebuilt', 90, async () => {
-      const now = await uid().catch(() => undefined);
-      return now !== undefined && now !== before;
     });
   }
 

@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import type { StoredOf } from '../../contracts/objects/index.ts';
 import { eventually, Fleet } from './fleet.ts';
 import { helloApp, LEAVE_LOST_NODES_SOON } from './manifests.ts';
+import { loseStore } from './redis.ts';
 
 const REPEAT = Number(process.env['PLUMB_E2E_REPEAT'] ?? '1');
 const NODES = ['node-1', 'node-2', 'node-3'] as const;
@@ -216,7 +217,7 @@ describe('the main job', () => {
       it('rebuilds all state after FLUSHALL without restarting a container', async () => {
         const before = identities(await fleet.podsReady(app('web'), 3));
         const address = await fleet.clusterIP(app('web'));
-        await fleet.loseStore();
+        await loseStore(fleet);
         await eventually('all state is rebuilt', 60, async () => {
           const status = await fleet.plumb('status');
           return (

@@ -6,6 +6,7 @@ import { it } from 'node:test';
 import type { StoredOf, StoredPod } from '../../../contracts/objects/index.ts';
 import { isReady } from '../../../reconciler/core/workloads/pod-state.ts';
 import { eventually } from '../fleet.ts';
+import { loseStore } from '../redis.ts';
 import type { Theme } from './theme.ts';
 
 interface Written {
@@ -185,7 +186,7 @@ export const daemonSets: Theme = (fleet, round) => {
   it('restarts no pod when the store is lost', async () => {
     await put('Run a daemon', {});
     const before = await runningOn(nodes());
-    await fleet().loseStore();
+    await loseStore(fleet());
     await eventually('the state is rebuilt', 60, async () => {
       const status = (await daemonSet())?.status;
       return status?.updatedNumberScheduled === nodes().length && status.numberAvailable === nodes().length;

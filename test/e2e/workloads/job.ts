@@ -11,6 +11,7 @@ import {
 import { isJobFinished } from '../../../reconciler/core/workloads/job.ts';
 import { isActive } from '../../../reconciler/core/workloads/pod-state.ts';
 import { eventually } from '../fleet.ts';
+import { loseStore } from '../redis.ts';
 import type { Theme } from './theme.ts';
 
 interface Task {
@@ -212,7 +213,7 @@ export const jobs: Theme = (fleet, round) => {
       return (found?.status?.succeeded ?? 0) >= 2 && (await podsOf('counted'));
     });
     const restarts = await finished('restarts');
-    await fleet().loseStore();
+    await loseStore(fleet());
     const { status } = await eventually('it has finished after the store was rebuilt', 90, async () => {
       const found = await find('counted').catch(() => undefined);
       return found !== undefined && isJobFinished(found) && found;

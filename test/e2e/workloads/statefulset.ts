@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Redis } from 'ioredis';
 import type { StoredOf } from '../../../contracts/objects/index.ts';
 import { eventually, type Fleet } from '../fleet.ts';
+import { loseStore } from '../redis.ts';
 import type { Theme } from './theme.ts';
 
 interface Wanted {
@@ -282,10 +282,7 @@ spec:
               status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'Unknown'),
           ),
         );
-        const redis = new Redis({ path: fleet().redisSocket, lazyConnect: true });
-        await redis.connect();
-        await redis.flushall();
-        redis.disconnect();
+        await loseStore(fleet());
         await eventually('what is held back, and what decides, is told', 90, async () => {
           const { stdout } = await fleet().plumb('explain', `statefulset/${name}`);
           return stdout.includes(`plumb node rm ${node} --commit`);

@@ -4,6 +4,7 @@ import { it } from 'node:test';
 import type { StoredOf, StoredPod } from '../../../contracts/objects/index.ts';
 import { isReady } from '../../../reconciler/core/workloads/pod-state.ts';
 import { eventually } from '../fleet.ts';
+import { loseStore } from '../redis.ts';
 import type { Theme } from './theme.ts';
 
 export const storage: Theme = (fleet, round) => {
@@ -122,7 +123,7 @@ spec:
     assert.deepEqual(await starts(node, name), [first.metadata.name, second.metadata.name]);
 
     // The store.
-    await fleet().loseStore();
+    await loseStore(fleet());
     await eventually('claim and volume are bound again', 60, async () => {
       const again = await claim().catch(() => undefined);
       return again?.status?.phase === 'Bound' && again.spec.volumeName === name && (await pods()).length === 1;
