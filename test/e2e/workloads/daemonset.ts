@@ -95,15 +95,13 @@ export const daemonSets: Theme = (fleet, round) => {
     const [node = ''] = nodes();
     // Bound without the scheduler, so that the node itself has to refuse it.
     await put('Run a daemon that does not fit', { pod: `nodeName: ${node}`, requests: 'cpu: 1000' });
-    const failed = new Set<string>();
+    const reasons = new Map<string, string | undefined>();
     await eventually('three pods were refused, one after the other', 60, async () => {
-      for (const { metadata, status } of await pods()) {
-        if (status?.phase !== 'Failed') continue;
-        assert.equal(status.reason, 'OutOfcpu');
-        failed.add(metadata.uid);
-      }
-      return failed.size >= 3;
+      for (const { metadata, status } of await pods())
+        if (status?.phase === 'Failed') reasons.set(metadata.uid, status.reason);
+      return reasons.size >= 3;
     });
+    assert.deepEqual([...new Set(reasons.values())], ['OutOfcpu']);
     const told = (await fleet().list('Event', namespace)).filter(({ reason }) => reason === 'FailedDaemonPod');
     assert.ok(told.length > 0, 'an event tells of it');
     await put('Let it fit', { pod: `nodeName: ${node}` });

@@ -87,11 +87,13 @@ export const deployments: Theme = (fleet, round) => {
     await put('Run version 1', { name: 'web', spec });
     await running(2, '1');
     await put('Recreate it', { name: 'web', version: '2', spec });
+    let most = 0;
     await eventually('version 2 runs', 60, async () => {
       const versions = new Set((await pods()).filter((pod) => !isFinished(pod)).map(imageOf));
-      assert.ok(versions.size <= 1, `pods of versions ${[...versions].join(' and ')} at one time`);
+      most = Math.max(most, versions.size);
       return versions.has('2');
     });
+    assert.equal(most, 1, 'versions at one time');
     await running(2, '2');
     await remove();
   });
@@ -156,11 +158,12 @@ export const deployments: Theme = (fleet, round) => {
     await put('Update to what is not there', { name: 'web', version: ABSENT, spec });
     await eventually('its first pod cannot start', 60, () => areSizes({ '1': 2, [ABSENT]: 1 }));
     await put('Update to version 2', { name: 'web', version: '2', spec });
+    let fewest = Number.POSITIVE_INFINITY;
     await eventually('version 2 runs', 60, async () => {
-      const ready = (await pods()).filter((pod) => isActive(pod) && isReady(pod));
-      assert.ok(ready.length >= 2, `${ready.length} ready pods`);
+      fewest = Math.min(fewest, (await pods()).filter((pod) => isActive(pod) && isReady(pod)).length);
       return areSizes({ '2': 2 });
     });
+    assert.ok(fewest >= 2, `${fewest} ready pods at a time`);
     await running(2, '2');
     await remove();
   });
