@@ -21,6 +21,7 @@ import {
 import { hasSysResource, preflight, refuseOtherThanRoot } from './preflight.ts';
 import { run, systemPath, type Ran } from './process.ts';
 import { pushExampleImages, registryIsUp, startRegistry } from './registry.ts';
+import { removeFolder } from './remove-folder.ts';
 import {
   bridgeName,
   DEFAULT_LAB_NAME,
@@ -204,8 +205,7 @@ async function takeDown(settings: Pick<LabSettings, 'name' | 'dir'>): Promise<vo
     const entries = await readdir(settings.dir);
     const record = labPaths.settings(settings.dir);
     for (const entry of entries)
-      if (`${settings.dir}/${entry}` !== record)
-        await rm(`${settings.dir}/${entry}`, { recursive: true, force: true, maxRetries: 5 });
+      if (`${settings.dir}/${entry}` !== record) await removeFolder(`${settings.dir}/${entry}`);
     await rm(record, { force: true });
     await rmdir(settings.dir).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EBUSY') throw error;

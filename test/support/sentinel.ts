@@ -1,11 +1,12 @@
 /** A primary, a replica and Sentinels that watch them, on ports of 127.0.0.1: ended and removed by `close`. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { until } from '../../lab/process.ts';
+import { removeFolder } from '../../lab/remove-folder.ts';
 import { makeFolder } from './folder.ts';
 import { whenInterrupted } from './interruption.ts';
 import { tied } from './tied.ts';
@@ -39,7 +40,7 @@ export async function startSentinels(): Promise<SentinelGroup> {
       await once(child, 'exit');
     }
     forget();
-    rmSync(dir, { recursive: true, force: true, maxRetries: 10 });
+    await removeFolder(dir);
   };
   const forget = whenInterrupted(`the Sentinels in ${dir}`, close);
   const server = [

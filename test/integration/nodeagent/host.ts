@@ -9,8 +9,9 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { machineHierarchies } from '../../../lab/cgroups.ts';
 import { processStart } from '../../../lab/process.ts';
+import { removeFolder } from '../../../lab/remove-folder.ts';
 import { imageArchive } from '../../../nodeagent/core/image/archive.ts';
-import { makeFolder, removeFolder } from '../../support/folder.ts';
+import { makeFolder } from '../../support/folder.ts';
 import { whenInterrupted } from '../../support/interruption.ts';
 import { tied } from '../../support/tied.ts';
 
