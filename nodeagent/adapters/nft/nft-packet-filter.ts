@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NODE_NAMES } from '../../../contracts/agent/places.ts';
 import { compilePlan } from '../../core/nftables/compile.ts';
-import { changeRuleset, wholeRuleset, type Delta } from '../../core/nftables/delta.ts';
-import type { Ruleset } from '../../core/nftables/model.ts';
+import { wholeRuleset, type Ruleset } from '../../core/nftables/delta.ts';
+import type { Command } from '../../core/nftables/model.ts';
 import { ANCHOR_CHAIN, GENERATION_CHAIN, renderTransaction } from '../../core/nftables/render.ts';
 import { describeDamage } from '../../core/nftables/verify.ts';
 import {
@@ -39,11 +39,8 @@ export function createNftPacketFilter({ run, follow, table = NODE_NAMES.nftTable
   /** What the kernel has; undefined while unknown. */
   let written: Ruleset | undefined;
 
-  const write = async ({ next, commands }: Delta, generation: string, signal: AbortSignal): Promise<FilterWrite> => {
-    // Whatever happens next, what the kernel has is not known until the transaction is known to be in.
-    written = undefined;
+  const write = async (commands: readonly Command[], generation: string, signal: AbortSignal): Promise<FilterWrite> => {
     if (commands.length > 0) await runScript(renderTransaction(table, commands, generation), signal);
-    written = next;
     return { commands: commands.length };
   };
 
@@ -62,12 +59,21 @@ export function createNftPacketFilter({ run, follow, table = NODE_NAMES.nftTable
 
   return {
     async replace(plan, generation, signal) {
-      return write(wholeRuleset(compilePlan(plan)), generation, signal);
+      written = undefined;
+      const { ruleset, commands } = wholeRuleset(compilePlan(plan));
+      const done = await write(commands, generation, signal);
+      written = ruleset;
+      return done;
     },
 
     async change(change, generation, signal) {
-      if (written === undefined) throw new FilterRefusedError('it is not known what is in the kernel');
-      return write(changeRuleset(written, compilePlan(change)), generation, signal);
+      const ruleset = written;
+      if (ruleset === undefined) throw new FilterRefusedError('it is not known what is in the kernel');
+      // From here on, what the kernel has is not known until the transaction is known to be in.
+      written = undefined;
+      const done = await write(ruleset.change(compilePlan(change)), generation, signal);
+      written = ruleset;
+      return done;
     },
 
     async present(signal) {

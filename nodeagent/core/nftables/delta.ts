@@ -3,45 +3,53 @@
  * transaction.
  */
 import { sameData } from '../data-plane/equality.ts';
-import type { Chain, Claim, Command, Container, Element, Fragment, Ruleset } from './model.ts';
-
-export const EMPTY_RULESET: Ruleset = { fragments: new Map(), claims: new Map() };
-
-export interface Delta {
-  readonly next: Ruleset;
-  /** Empty when nothing changes. */
-  readonly commands: readonly Command[];
-}
+import type { Chain, Command, Container, Element, Fragment } from './model.ts';
 
 /** Owner to its new fragment; undefined removes the owner. */
 export type FragmentChanges = ReadonlyMap<string, Fragment | undefined>;
 
-/**
- * The ruleset with some owners' fragments replaced, and the commands that bring a table that is `from` there. Looks at
- * the changed owners only. Deterministic: the same arguments give the same commands in the same order.
- */
-export function changeRuleset(from: Ruleset, changes: FragmentChanges): Delta {
-  const owners = [...changes.keys()].sort();
-  const fragments = new Map(from.fragments);
-  const claims = new ClaimEdit(from.claims);
-  const buckets = new Buckets();
-  for (const owner of owners) {
-    const before = from.fragments.get(owner);
-    const after = changes.get(owner);
-    if (after === undefined) fragments.delete(owner);
-    else fragments.set(owner, after);
-    compareContainers(before, after, buckets);
-    compareChains(before, after, buckets);
-    claims.replace(owner, before?.elements ?? [], after?.elements ?? []);
+/** One claim on an element key; where several owners claim one key, the first owner by name has it. */
+interface Claim {
+  readonly owner: string;
+  readonly chain: string | undefined;
+}
+
+/** The table as it should be. Is changed in place: a change costs what it touches, however many owners there are. */
+export class Ruleset {
+  private readonly byOwner = new Map<string, Fragment>();
+  private readonly claims = new Claims();
+
+  get fragments(): ReadonlyMap<string, Fragment> {
+    return this.byOwner;
   }
-  claims.differences(buckets);
-  return { next: { fragments, claims: claims.result() }, commands: buckets.commands() };
+
+  /**
+   * Replaces some owners' fragments, and gives the commands that bring a table which is as this was there; none when
+   * nothing changes. Deterministic: the same changes to the same ruleset give the same commands in the same order.
+   */
+  change(changes: FragmentChanges): Command[] {
+    const buckets = new Buckets();
+    for (const owner of [...changes.keys()].sort()) {
+      const before = this.byOwner.get(owner);
+      const after = changes.get(owner);
+      if (after === undefined) this.byOwner.delete(owner);
+      else this.byOwner.set(owner, after);
+      compareContainers(before, after, buckets);
+      compareChains(before, after, buckets);
+      this.claims.replace(owner, before?.elements ?? [], after?.elements ?? []);
+    }
+    this.claims.takeDifferences(buckets);
+    return buckets.commands();
+  }
 }
 
 /** Everything in one transaction: whatever table was there is replaced, without a moment in between. */
-export function wholeRuleset(fragments: FragmentChanges): Delta {
-  const { next, commands } = changeRuleset(EMPTY_RULESET, fragments);
-  return { next, commands: [{ do: 'replace-table' }, ...commands] };
+export function wholeRuleset(fragments: FragmentChanges): {
+  readonly ruleset: Ruleset;
+  readonly commands: readonly Command[];
+} {
+  const ruleset = new Ruleset();
+  return { ruleset, commands: [{ do: 'replace-table' }, ...ruleset.change(fragments)] };
 }
 
 function compareContainers(before: Fragment | undefined, after: Fragment | undefined, buckets: Buckets): void {
@@ -96,15 +104,12 @@ class Buckets {
   }
 }
 
-/** Copy-on-write edit of the claims on elements; remembers who held a key before it was touched. */
-class ClaimEdit {
-  private readonly before: Ruleset['claims'];
-  private readonly edited = new Map<string, Map<string, readonly Claim[]>>();
-  private readonly touched = new Map<string, Set<string>>();
-
-  constructor(before: Ruleset['claims']) {
-    this.before = before;
-  }
+/** Who claims which elements; remembers who had a key before it was touched. */
+class Claims {
+  /** By container, then element key; claims ordered by owner. */
+  private readonly all = new Map<string, Map<string, readonly Claim[]>>();
+  /** Who had what was touched since the differences were last taken. */
+  private readonly had = new Map<string, Map<string, Claim | undefined>>();
 
   replace(owner: string, old: readonly Element[], now: readonly Element[]): void {
     const kept = new Map(now.map((e) => [`${e.container} ${e.key}`, e]));
@@ -120,30 +125,26 @@ class ClaimEdit {
     }
   }
 
-  differences(buckets: Buckets): void {
-    for (const container of [...this.touched.keys()].sort()) {
-      for (const key of [...(this.touched.get(container) ?? [])].sort()) {
-        const old = this.before.get(container)?.get(key)?.[0];
-        const now = this.edited.get(container)?.get(key)?.[0];
+  takeDifferences(buckets: Buckets): void {
+    for (const [container, keys] of [...this.had].sort(byKey)) {
+      for (const [key, old] of [...keys].sort(byKey)) {
+        const now = this.all.get(container)?.get(key)?.[0];
         if (old !== undefined && now !== undefined && old.chain === now.chain) continue;
         if (old !== undefined) push(buckets.deleteElements, container, asElement(container, key, old));
         if (now !== undefined) push(buckets.addElements, container, asElement(container, key, now));
       }
     }
+    this.had.clear();
   }
 
-  result(): Ruleset['claims'] {
-    return new Map([...this.before, ...this.edited]);
-  }
-
-  private edit(element: Element, change: (claims: readonly Claim[]) => readonly Claim[]): void {
-    const keys = this.edited.get(element.container) ?? new Map(this.before.get(element.container));
-    this.edited.set(element.container, keys);
-    const claims = change(keys.get(element.key) ?? []);
-    if (claims.length === 0) keys.delete(element.key);
-    else keys.set(element.key, claims);
-    const touched = this.touched.get(element.container) ?? new Set();
-    this.touched.set(element.container, touched.add(element.key));
+  private edit({ container, key }: Element, change: (claims: readonly Claim[]) => readonly Claim[]): void {
+    const keys = entry(this.all, container, () => new Map<string, readonly Claim[]>());
+    const before = keys.get(key) ?? [];
+    const had = entry(this.had, container, () => new Map<string, Claim | undefined>());
+    if (!had.has(key)) had.set(key, before[0]);
+    const claims = change(before);
+    if (claims.length === 0) keys.delete(key);
+    else keys.set(key, claims);
   }
 }
 
@@ -155,8 +156,18 @@ function asElement(container: string, key: string, claim: Claim): Element {
   return claim.chain === undefined ? { container, key } : { container, key, chain: claim.chain };
 }
 
+function byKey(a: readonly [string, unknown], b: readonly [string, unknown]): number {
+  return a[0] < b[0] ? -1 : Number(a[0] > b[0]);
+}
+
 function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const list = map.get(key);
-  if (list) list.push(value);
-  else map.set(key, [value]);
+  entry(map, key, () => []).push(value);
+}
+
+function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const found = map.get(key);
+  if (found !== undefined) return found;
+  const made = make();
+  map.set(key, made);
+  return made;
 }

@@ -91,19 +91,6 @@ export interface Fragment {
   readonly elements: readonly Element[];
 }
 
-/** One claim on an element key; where several owners claim one key, the first owner by name has it. */
-export interface Claim {
-  readonly owner: string;
-  readonly chain: string | undefined;
-}
-
-/** The table as it should be. Immutable; `delta.ts` makes the next one from it. */
-export interface Ruleset {
-  readonly fragments: ReadonlyMap<string, Fragment>;
-  /** By container, then element key; claims ordered by owner. */
-  readonly claims: ReadonlyMap<string, ReadonlyMap<string, readonly Claim[]>>;
-}
-
 /** One change to the table. A list of them is applied in one transaction. */
 export type Command =
   /** Whatever was there is gone; an empty table is there. */

@@ -1,5 +1,5 @@
 /** Whether the table in the kernel still has what was written. */
-import type { Ruleset } from './model.ts';
+import type { Ruleset } from './delta.ts';
 
 /** What is wrong, for a log line; undefined when chains and their numbers of rules are as written. */
 export function describeDamage(ruleset: Ruleset, rules: ReadonlyMap<string, number>): string | undefined {

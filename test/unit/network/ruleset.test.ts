@@ -7,7 +7,7 @@ import { planChange, touchedBy } from '../../../nodeagent/core/data-plane/assemb
 import type { ServicePlan } from '../../../nodeagent/core/data-plane/plan.ts';
 import { ServiceIndex } from '../../../nodeagent/core/data-plane/service-index.ts';
 import { compilePlan } from '../../../nodeagent/core/nftables/compile.ts';
-import { changeRuleset, wholeRuleset } from '../../../nodeagent/core/nftables/delta.ts';
+import { wholeRuleset } from '../../../nodeagent/core/nftables/delta.ts';
 import { renderTransaction } from '../../../nodeagent/core/nftables/render.ts';
 import type { Command } from '../../../nodeagent/core/nftables/model.ts';
 import { applyCommands, type NftTable } from './nft-table.ts';
@@ -448,7 +448,7 @@ describe('the text', () => {
       service(`s${i}`, `198.19.${128 + (i >> 8)}.${i & 255}`, [{ port: 80 }]),
     );
     const objects = services.flatMap((s) => [s, slice(s, [endpoint(ELSEWHERE), endpoint('198.19.2.6')])]);
-    const before = wholeRuleset(compilePlan(planOf(NO_LOCAL_PODS, objects))).next;
+    const { ruleset } = wholeRuleset(compilePlan(planOf(NO_LOCAL_PODS, objects)));
     const changed = services[1234] as Service;
     const view = new TestAssignment('n1', [
       cluster(),
@@ -458,7 +458,7 @@ describe('the text', () => {
     ]).current();
     const scope = { view, pods: NO_LOCAL_PODS, index: new ServiceIndex() };
     const touched = touchedBy(scope, new Set(['endpointslices.discovery.k8s.io/default/s1234-a' as const]));
-    const { commands } = changeRuleset(before, compilePlan(planChange(scope, touched)));
+    const commands = ruleset.change(compilePlan(planChange(scope, touched)));
     assert.equal(commands.length, 1);
     assert.equal(
       renderTransaction('plumbline', commands, '8'),
