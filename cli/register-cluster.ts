@@ -213,7 +213,7 @@ function registerNode(plumb: Command): void {
   node
     .command('clean')
     .description(
-      'take everything that Plumbline put on a machine off it again; run it after its Machine file is gone from the repository',
+      'take everything that Plumbline put on a machine off it again, except data of volumes; run it after its Machine file is gone from the repository',
     )
     .argument('<user@host>', 'the server; [user@]host[:port]')
     .option('--host-key <key>', 'the host key to expect: `TYPE BASE64`')

@@ -1,5 +1,6 @@
-/** `plumb node clean`: takes everything that Plumbline put on a machine off it again. */
+/** `plumb node clean`: takes everything that Plumbline put on a machine off it again, except data of volumes. */
 import { join } from 'node:path';
+import { NODE_PATHS } from '../../contracts/agent/places.ts';
 import { errorText } from '../../contracts/errors.ts';
 import { CliFailure } from '../failure.ts';
 import { homeFolder } from '../home.ts';
@@ -40,7 +41,9 @@ export async function nodeClean(text: string, options: NodeCleanOptions): Promis
     progress('stopping its pods, then removing the agent, its rules, routes, network device, service and folders');
     await removeAgent(connection, { clock: new SystemClock(), signal, stopPodsForMs: STOP_PODS_MS });
     await connection.close();
-    await print(`nothing of Plumbline is left on ${destination.address}\n`);
+    await print(
+      `nothing of Plumbline is left on ${destination.address}, except data of volumes where there was any (${NODE_PATHS.volumes})\n`,
+    );
   } finally {
     await transport.close();
   }
