@@ -12,11 +12,12 @@ import type {
 } from '../../../contracts/objects/index.ts';
 import type { PodClaim } from '../../../contracts/agent/index.ts';
 import { descriptorOf } from '../kinds/index.ts';
+import { Indexes } from '../workloads/indexes.ts';
 import { revisionWith } from '../workloads/revision-history.ts';
 import { ordinalOf, revisionOf } from '../workloads/stateful-pod.ts';
 import { claimOf } from '../workloads/statefulset-claims.ts';
 import { templateHash } from '../workloads/template.ts';
-import { HEARD_ORDINALS_ANNOTATION, rangesText } from '../workloads/unheard.ts';
+import { HEARD_ORDINALS_ANNOTATION } from '../workloads/unheard.ts';
 
 /** Pods that a machine which did not answer may have: Kubernetes' default of the most of a node. */
 const SILENT_PLACES = 110;
@@ -51,10 +52,10 @@ export function recoveredStatefulSet(
   const having = ({ metadata }: ControllerRevision): number =>
     pods.filter((pod) => revisionOf(pod) === metadata.name).length;
   const [current] = revisions.toSorted((a, b) => having(b) - having(a) || a.revision - b.revision);
-  const ordinals = pods.flatMap(({ metadata }) => ordinalOf(set, metadata.name) ?? []).sort((a, b) => a - b);
+  const ordinals = pods.flatMap(({ metadata }) => ordinalOf(set, metadata.name) ?? []);
   const annotations = {
     ...set.metadata.annotations,
-    ...(isHeld && { [HEARD_ORDINALS_ANNOTATION]: rangesText(ordinals) }),
+    ...(isHeld && { [HEARD_ORDINALS_ANNOTATION]: Indexes.of(ordinals).toString() }),
   };
   return {
     ...set,

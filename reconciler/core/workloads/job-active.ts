@@ -3,8 +3,17 @@
  * backoff_utils.go.
  */
 import type { StoredJob, StoredPod } from '../../../contracts/objects/index.ts';
-import { completionIndex, Indexes } from './job-indexes.ts';
-import { allIndexFailures, finishedAtMs, hasFailed, isIndexed, replacesOnlyFailed } from './job-pods.ts';
+import { groupBy } from '../group-by.ts';
+import { Indexes } from './indexes.ts';
+import {
+  allIndexFailures,
+  completionIndex,
+  finishedAtMs,
+  hasFailed,
+  isIndexed,
+  replacesOnlyFailed,
+} from './job-pods.ts';
+import { isValid } from './job-tracking.ts';
 import { pickSurplus } from './pod-ranking.ts';
 
 /** Pods that one pass makes or deletes. Source: MaxPodCreateDeletePerSync. */
@@ -64,16 +73,14 @@ function surplus(job: StoredJob, active: readonly StoredPod[], least: number, no
   const pick = (pods: readonly StoredPod[], count: number): readonly StoredPod[] =>
     pickSurplus(pods, pods, count, 0, now);
   if (!isIndexed(job)) return least > 0 ? pick(active, least) : [];
-  const byIndex = new Map<number, StoredPod[]>();
-  const removed: StoredPod[] = [];
-  for (const pod of active) {
-    const index = completionIndex(pod);
-    if (index === undefined || index >= (job.spec.completions ?? 0)) removed.push(pod);
-    else byIndex.set(index, [...(byIndex.get(index) ?? []), pod]);
-  }
-  for (const pods of byIndex.values()) if (pods.length > 1) removed.push(...pick(pods, pods.length - 1));
+  const byIndex = groupBy(active, (pod) => (isValid(job, pod) ? completionIndex(pod) : undefined));
+  const removed = [...byIndex].flatMap(([index, pods]) => {
+    if (index === undefined) return pods;
+    return pods.length > 1 ? pick(pods, pods.length - 1) : [];
+  });
   if (removed.length >= least) return removed;
-  const left = active.filter((pod) => !removed.includes(pod));
+  const going = new Set(removed);
+  const left = active.filter((pod) => !going.has(pod));
   return [...removed, ...pick(left, least - removed.length)];
 }
 

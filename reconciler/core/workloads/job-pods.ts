@@ -83,6 +83,12 @@ const INDEX_VARIABLE = {
   valueFrom: { fieldRef: { fieldPath: `metadata.labels['${COMPLETION_INDEX}']`, apiVersion: 'v1' as const } },
 };
 
+/** Undefined for a pod without a valid one. */
+export function completionIndex(pod: Pod): number | undefined {
+  const text = pod.metadata.annotations?.[COMPLETION_INDEX];
+  return text !== undefined && /^\d{1,10}$/.test(text) ? Number(text) : undefined;
+}
+
 /** `replaced`: the last pod of the index that failed, where its failures are counted. */
 export function makeJobPod(
   job: StoredJob,

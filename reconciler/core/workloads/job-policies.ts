@@ -3,7 +3,7 @@
  * pkg/controller/job/pod_failure_policy.go and success_policy.go.
  */
 import type { ContainerStatus, Job, JobSpec, Pod, PodFailurePolicyRule } from '../../../contracts/objects/index.ts';
-import { Indexes } from './job-indexes.ts';
+import { Indexes } from './indexes.ts';
 
 export interface PodFailureVerdict {
   readonly action: PodFailurePolicyRule['action'];

@@ -10,8 +10,8 @@
  * counted by their index. Source: Kubernetes, job_controller.go, trackJobStatusAndRemoveFinalizers (KEP-2307).
  */
 import type { StoredJob, StoredPod } from '../../../contracts/objects/index.ts';
-import { completionIndex, Indexes } from './job-indexes.ts';
-import { hasFailed, isIndexed, isTracked } from './job-pods.ts';
+import { Indexes } from './indexes.ts';
+import { completionIndex, hasFailed, isIndexed, isTracked } from './job-pods.ts';
 import { judgePodFailure } from './job-policies.ts';
 
 /** Uids that one pass adds: bounds the object, and the pass. Source: MaxUncountedPods. */
@@ -96,7 +96,7 @@ export function track(
   const newIndexes: number[] = [];
   for (const pod of tracked.values()) {
     const { uid } = pod.metadata;
-    switch (fateOf(job, pod, ending, delayed)) {
+    switch (fateOf(job, pod, counted, ending, delayed)) {
       case 'stays':
         break;
       case 'goes':
@@ -136,10 +136,11 @@ function isFull(indexes: readonly number[], uncounted: Tracking['uncounted']): b
 function fateOf(
   job: StoredJob,
   pod: StoredPod,
+  { uncounted }: Counted,
   ending: 'Complete' | 'Failed' | undefined,
   delayed: ReadonlySet<string>,
 ): 'stays' | 'goes' | 'succeeded' | 'failed' {
-  const isCounted = job.status?.uncountedTerminatedPods?.failed?.includes(pod.metadata.uid) === true;
+  const isCounted = uncounted.failed.has(pod.metadata.uid);
   if (pod.status?.phase === 'Succeeded' && !isCounted) return isValid(job, pod) ? 'succeeded' : 'goes';
   // Those that are told to end because the Job is done have not failed.
   const failed = isCounted || (ending === 'Complete' ? pod.status?.phase === 'Failed' : hasFailed(job, pod));

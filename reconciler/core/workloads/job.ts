@@ -15,9 +15,10 @@ import type { Decision, Step } from '../step.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { kubeTime } from '../storage/object-form.ts';
 import { MOST_AT_ONCE, planActive, type Plan } from './job-active.ts';
-import { completionIndex, Indexes } from './job-indexes.ts';
+import { Indexes } from './indexes.ts';
 import {
   allIndexFailures,
+  completionIndex,
   finishedAtMs,
   hasFailed,
   indexFailures,

@@ -15,6 +15,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { readKey } from '../../../contracts/objects/own-key.ts';
 import { leavesInMs } from '../health/eviction.ts';
+import { Indexes } from './indexes.ts';
 import { annotatedNumber } from './rollout-numbers.ts';
 
 /**
@@ -97,40 +98,14 @@ export function heldOrdinals(set: StoredStatefulSet, nodes: readonly StoredNode[
   if (heard === undefined) return undefined;
   const waitedFor = nodes.filter(isUnheard).map(({ metadata }) => metadata.name);
   if (waitedFor.length === 0) return undefined;
-  const ranges = parseRanges(heard);
-  return { isHeld: (ordinal) => !ranges.some(([from, to]) => ordinal >= from && ordinal <= to), nodes: waitedFor };
-}
-
-type Range = readonly [from: number, to: number];
-
-/** An annotation is a manifest's to write: what is no range is left out. */
-function parseRanges(text: string): readonly Range[] {
-  return text.split(',').flatMap((part): readonly Range[] => {
-    const [, from, to = from] = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(part) ?? [];
-    return from === undefined ? [] : [[Number(from), Number(to)]];
-  });
-}
-
-/** Ascending numbers as `0-2,5`. */
-export function rangesText(ordinals: readonly number[]): string {
-  return textOf(ordinals.map((ordinal) => [ordinal, ordinal]));
+  // An annotation is a manifest's to write: what cannot be read is left out.
+  const seen = Indexes.parse(heard);
+  return { isHeld: (ordinal) => !seen.has(ordinal), nodes: waitedFor };
 }
 
 /** Those of the text and these ordinals; the same text where none is new. */
 export function withHeard(text: string, seen: readonly number[]): string {
-  const before = parseRanges(text);
-  const fresh = seen.filter((ordinal) => !before.some(([from, to]) => ordinal >= from && ordinal <= to));
-  if (fresh.length === 0) return text;
-  return textOf([...before, ...fresh.map((ordinal): Range => [ordinal, ordinal])].sort(([a], [b]) => a - b));
-}
-
-/** Ranges in ascending order, with those that meet as one. */
-function textOf(ranges: readonly Range[]): string {
-  const merged: [number, number][] = [];
-  for (const [from, to] of ranges) {
-    const last = merged.at(-1);
-    if (last && from <= last[1] + 1) last[1] = Math.max(last[1], to);
-    else merged.push([from, to]);
-  }
-  return merged.map(([from, to]) => (from === to ? String(from) : `${from}-${to}`)).join(',');
+  const before = Indexes.parse(text);
+  const fresh = seen.filter((ordinal) => !before.has(ordinal));
+  return fresh.length === 0 ? text : before.with(Indexes.of(fresh)).toString();
 }

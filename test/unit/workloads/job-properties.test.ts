@@ -6,7 +6,7 @@ import { objectKey, type StoredPod } from '../../../contracts/objects/index.ts';
 import { isJobFinished } from '../../../reconciler/core/workloads/job.ts';
 import { isGone } from '../../../reconciler/core/workloads/job-pods.ts';
 import { isActive, isFinished } from '../../../reconciler/core/workloads/pod-state.ts';
-import { Indexes } from '../../../reconciler/core/workloads/job-indexes.ts';
+import { Indexes } from '../../../reconciler/core/workloads/indexes.ts';
 import { JobWorld } from './jobs.ts';
 
 type Event =

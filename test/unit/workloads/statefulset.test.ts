@@ -379,7 +379,7 @@ describe('a StatefulSet that was rebuilt while nodes were silent', () => {
     const told = lab.pod('db-0');
     lab.world.put({ ...told, metadata: { ...told.metadata, name: 'db-1', uid: 'late' } });
     lab.world.settle();
-    assert.equal(lab.set.metadata.annotations?.[HEARD_ORDINALS_ANNOTATION], '0-1');
+    assert.equal(lab.set.metadata.annotations?.[HEARD_ORDINALS_ANNOTATION], '0,1');
     lab.delete('db-1').run();
     assert.deepEqual(lab.names, ['db-0', 'db-1']);
   });

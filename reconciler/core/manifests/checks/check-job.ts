@@ -9,7 +9,7 @@ import {
   type JobSpec,
 } from '../../../../contracts/objects/index.ts';
 import { cronSchedule, isBad } from '../../workloads/cron-schedule.ts';
-import { badIndexes, Indexes } from '../../workloads/job-indexes.ts';
+import { badIndexes, Indexes } from '../../workloads/indexes.ts';
 import { isTimeZone } from '../../workloads/wall-clock.ts';
 import type { FieldPath } from '../yaml-tree.ts';
 import { checkSelector } from './check-selector.ts';

@@ -1,8 +1,7 @@
 /**
- * Sets of a Job's indexes, as their statuses write them: `1,3-5`. Kept as intervals, as a Job may have two billion. Source:
- * Kubernetes, pkg/controller/job/indexed_job_utils.go.
+ * Sets of a Job's indexes, or of ordinals, written as the status of a Job has them: `1,3-5`. Kept as intervals, as there
+ * may be two billion. Source: Kubernetes, pkg/controller/job/indexed_job_utils.go.
  */
-import { COMPLETION_INDEX, type Pod } from '../../../contracts/objects/index.ts';
 
 interface Interval {
   readonly first: number;
@@ -23,7 +22,7 @@ export class Indexes {
   }
 
   /** As {@link toString} writes it; what is no interval below `completions` is left out. */
-  static parse(text: string | undefined, completions: number): Indexes {
+  static parse(text: string | undefined, completions = Infinity): Indexes {
     const intervals = (text ?? '').split(',').flatMap((part): Interval[] => {
       const found = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(part);
       if (!found) return [];
@@ -39,7 +38,13 @@ export class Indexes {
   }
 
   has(index: number): boolean {
-    return this.#intervals.some(({ first, last }) => first <= index && index <= last);
+    let [low, high] = [0, this.#intervals.length];
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if ((this.#intervals[middle]?.last ?? Infinity) < index) low = middle + 1;
+      else high = middle;
+    }
+    return (this.#intervals[low]?.first ?? Infinity) <= index;
   }
 
   with(others: Indexes): Indexes {
@@ -48,10 +53,7 @@ export class Indexes {
 
   /** How many are in both. */
   common(others: Indexes): number {
-    let sum = 0;
-    for (const a of this.#intervals)
-      for (const b of others.#intervals) sum += Math.max(0, Math.min(a.last, b.last) - Math.max(a.first, b.first) + 1);
-    return sum;
+    return this.size + others.size - this.with(others).size;
   }
 
   /** The `count` lowest below `completions` that are not in it. */
@@ -98,10 +100,4 @@ export function badIndexes(text: string, completions: number): string | undefine
     before = last;
   }
   return undefined;
-}
-
-/** Undefined for a pod without a valid one. */
-export function completionIndex(pod: Pod): number | undefined {
-  const text = pod.metadata.annotations?.[COMPLETION_INDEX];
-  return text !== undefined && /^\d{1,10}$/.test(text) ? Number(text) : undefined;
 }
