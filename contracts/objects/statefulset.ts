@@ -5,6 +5,7 @@ import { PodTemplateSpec } from './pod.ts';
 import { LabelSelector } from './selectors.ts';
 import { Annotations, atomic, DnsLabel, int32, IntOrPercent, Labels, object, Seconds, unset } from './schema.ts';
 import { PersistentVolumeClaimSpec } from './storage.ts';
+import { withStrategyType } from './workloads.ts';
 
 const RollingUpdate = object({
   /** Pods whose place (ordinal less the first) is lower keep the revision they have. */
@@ -17,12 +18,6 @@ const Strategy = z.discriminatedUnion('type', [
   object({ type: z.literal('OnDelete') }),
 ]);
 export type StatefulSetStrategy = z.infer<typeof Strategy>;
-
-/** The type is RollingUpdate where it is not said. */
-function withStrategyType(strategy: unknown): unknown {
-  if (strategy === null || typeof strategy !== 'object' || Array.isArray(strategy)) return strategy;
-  return 'type' in strategy && strategy.type !== '' ? strategy : { ...strategy, type: 'RollingUpdate' };
-}
 
 const Retention = z.enum(['Retain', 'Delete']);
 const ClaimRetention = object({

@@ -1,8 +1,10 @@
-/** StatefulSet. Source: Kubernetes pkg/apis/apps/validation (ValidateStatefulSetSpec), and what its pods' names may be. */
+/**
+ * StatefulSet. Source: Kubernetes pkg/apis/apps/validation (ValidateStatefulSetSpec), and what its pods' names may be.
+ */
 import { DnsLabel } from '../../../../contracts/objects/schema.ts';
 import type { StatefulSet } from '../../../../contracts/objects/index.ts';
 import { eachDuplicate, type CheckContext } from './context.ts';
-import { checkTemplate } from './check-workloads.ts';
+import { checkTemplate, isZero, notAboveAll } from './check-workloads.ts';
 
 /** Names of its pods and of its revisions are host names and label values. */
 const MAX_LABEL = 63;
@@ -28,10 +30,8 @@ export function checkStatefulSet(object: StatefulSet, context: CheckContext): vo
   if (updateStrategy.type !== 'RollingUpdate') return;
   const { maxUnavailable } = updateStrategy.rollingUpdate;
   const path = ['spec', 'updateStrategy', 'rollingUpdate', 'maxUnavailable'];
-  const amount = typeof maxUnavailable === 'string' ? Number.parseInt(maxUnavailable, 10) : maxUnavailable;
-  if (amount === 0) context.error('InvalidValue', path, 'may not be 0: no pod could ever be replaced');
-  else if (typeof maxUnavailable === 'string' && amount > 100)
-    context.error('InvalidValue', path, `must not be more than 100%, found ${maxUnavailable}`);
+  if (isZero(maxUnavailable)) context.error('InvalidValue', path, 'may not be 0: no pod could ever be replaced');
+  notAboveAll(maxUnavailable, path, context);
 }
 
 /** Kubernetes takes some of these names, and then cannot make the pods. */

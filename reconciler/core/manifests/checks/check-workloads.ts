@@ -1,4 +1,4 @@
-/** Deployment, ReplicaSet and DaemonSet. */
+/** Deployment, ReplicaSet and DaemonSet; and what all kinds have in common that keep a number of pods. */
 import {
   readKey,
   selectorMatches,
@@ -60,12 +60,13 @@ export function checkDaemonSet(object: DaemonSet, context: CheckContext): void {
   }
 }
 
-function notAboveAll(amount: number | string, path: FieldPath, context: CheckContext): void {
+/** A share of the pods is no more than all of them. */
+export function notAboveAll(amount: number | string, path: FieldPath, context: CheckContext): void {
   if (typeof amount === 'string' && Number.parseInt(amount, 10) > 100)
     context.error('InvalidValue', path, `must not be more than 100%, found ${amount}`);
 }
 
-function isZero(amount: number | string): boolean {
+export function isZero(amount: number | string): boolean {
   return amount === 0 || (typeof amount === 'string' && Number.parseInt(amount, 10) === 0);
 }
 
