@@ -1,5 +1,6 @@
 /** PersistentVolumeClaims: gives each its volume, and keeps it while a pod uses it. */
 import {
+  findCondition,
   keyOf,
   objectKey,
   parseKey,
@@ -12,6 +13,7 @@ import type { Decision } from '../core/step.ts';
 import { planClaim } from '../core/volumes/claim.ts';
 import { StorageClasses } from '../core/volumes/class.ts';
 import { claimNames } from '../core/volumes/pod-claims.ts';
+import { PODS_KNOWN, unheardNodes } from '../core/workloads/unheard.ts';
 import type { Controller, PassContext, StoreView } from './runtime/controller.ts';
 
 function decide(key: ObjectKey, { view, now }: PassContext): Decision {
@@ -24,6 +26,7 @@ function decide(key: ObjectKey, { view, now }: PassContext): Decision {
     classes: new StorageClasses(view.list('StorageClass')),
     users: usersOf(claim, view),
     nodeNamed: (node) => view.get(objectKey('Node', undefined, node)),
+    unheardNodes: () => unheardNodes(view.list('Node')),
     now,
   });
 }
@@ -68,7 +71,11 @@ export const persistentVolumeClaimController: Controller = {
   watches: {
     PersistentVolume: claimsOfVolume,
     StorageClass: waitingClaims,
-    Node: (_node, view, event) => (event === 'delete' ? waitingClaims(_node, view) : []),
+    /** One that is gone may have been chosen; one that a recovery did not hear has spoken. */
+    Node: (node, view, event) =>
+      event === 'delete' || findCondition(node.status?.conditions, PODS_KNOWN) !== undefined
+        ? waitingClaims(node, view)
+        : [],
     /** One that is gone may have been the last that kept a claim; one on a node may be the first that uses it. */
     Pod: (pod, view, event) =>
       pod.spec.nodeName === undefined

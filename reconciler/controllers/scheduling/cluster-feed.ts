@@ -1,6 +1,5 @@
 /** Keeps the scheduler's {@link ClusterState} and queue at what the store says, change by change. */
 import {
-  findCondition,
   namespacedName,
   objectKey,
   type PriorityClass,
@@ -15,7 +14,7 @@ import { canonicalJson } from '../../core/storage/canonical-json.ts';
 import { isFinished, isTerminating } from '../../core/workloads/pod-state.ts';
 import { StorageClasses } from '../../core/volumes/class.ts';
 import { ClaimPlacement, type VolumesView } from '../../core/volumes/placement.ts';
-import { PODS_KNOWN } from '../../core/workloads/unheard.ts';
+import { isUnheard, unheardNodes } from '../../core/workloads/unheard.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 import type { StoreView } from '../runtime/controller.ts';
 
@@ -61,7 +60,12 @@ export function take(
   const { cluster, queue } = feed;
   switch (object.kind) {
     case 'Node':
-      return type === 'delete' ? cluster.removeNode(object.metadata.name) : cluster.setNode(object);
+      if (type === 'delete') cluster.removeNode(object.metadata.name);
+      else cluster.setNode(object);
+      // While its volumes are not known none is made.
+      if (previous?.kind === 'Node' && isUnheard(previous) && (type === 'delete' || !isUnheard(object)))
+        cluster.volumesChanged();
+      return;
     case 'Pod':
       return type === 'delete' ? dropPod(feed, object.metadata.uid) : takePod(feed, object);
     case 'Service':
@@ -99,11 +103,7 @@ export function volumesView(view: Pick<StoreView, 'get' | 'list'>): VolumesView 
     claim: (namespace, name) => view.get(objectKey('PersistentVolumeClaim', namespace, name)),
     volumes: () => view.list('PersistentVolume'),
     node: (name) => view.get(objectKey('Node', undefined, name)),
-    unheardNodes: () =>
-      view
-        .list('Node')
-        .filter(({ status }) => findCondition(status?.conditions, PODS_KNOWN)?.status === 'False')
-        .map(({ metadata }) => metadata.name),
+    unheardNodes: () => unheardNodes(view.list('Node')),
     pod: (namespace, name) => view.get(objectKey('Pod', namespace, name)),
     classes: () => new StorageClasses(view.list('StorageClass')),
     placedPods: (namespace) =>

@@ -23,7 +23,7 @@ import { equal } from '../fields/json.ts';
 import type { Decision, Step } from '../step.ts';
 import type { StorageClasses } from './class.ts';
 import { isReachable } from './placement.ts';
-import { localVolume } from './local-volume.ts';
+import { localVolume, mayBeMade, notHeard } from './local-volume.ts';
 import { keptVolume, matchingVolume, misfit } from './match.ts';
 import { isLocallyMade } from '../../../contracts/objects/local-volumes.ts';
 import { BIND_COMPLETED, BOUND_BY_CONTROLLER, DELETE_DATA, isFor, SELECTED_NODE, withAnnotations } from './names.ts';
@@ -35,6 +35,8 @@ export interface ClaimInput {
   /** Pods that have a node and use it. */
   readonly users: readonly StoredPod[];
   readonly nodeNamed: (name: string) => Node | undefined;
+  /** Nodes whose volumes are not known, since they were not heard when the state was rebuilt. */
+  readonly unheardNodes: () => readonly string[];
   readonly now: Date;
 }
 
@@ -75,13 +77,15 @@ function unboundClaim(claim: StoredPersistentVolumeClaim, input: ClaimInput): De
   const selected = readKey(claim.metadata.annotations, SELECTED_NODE) ?? input.users[0]?.spec.nodeName;
   const node = selected === undefined ? undefined : input.nodeNamed(selected);
   const delayed = wanted?.volumeBindingMode === 'WaitForFirstConsumer' && selected === undefined;
+  if (delayed)
+    return waits(claim, input, 'WaitForFirstConsumer', 'waiting for first consumer to be created before binding');
+  // It may have the volume of this claim: another one would be empty.
+  const [unheard] = wanted && mayBeMade(claim, wanted) ? input.unheardNodes() : [];
+  if (unheard !== undefined) return waits(claim, input, 'VolumesUnknown', notHeard(unheard));
   const found = matchingVolume(claim, volumes, {
-    keptOnly: delayed,
     reachable: (volume) => node === undefined || isReachable(volume, node),
   });
   if (found) return bind(claim, found, input);
-  if (delayed)
-    return waits(claim, input, 'WaitForFirstConsumer', 'waiting for first consumer to be created before binding');
   if (wanted?.provisioner === LOCAL_PROVISIONER && selected !== undefined) {
     if (claim.spec.selector !== undefined)
       return waits(

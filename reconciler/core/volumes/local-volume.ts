@@ -6,6 +6,7 @@ import {
   LOCAL_PROVISIONER,
   VOLUME_PROTECTION,
   type PersistentVolume,
+  type PersistentVolumeClaim,
   type StorageClass,
   type StoredPersistentVolumeClaim,
 } from '../../../contracts/objects/index.ts';
@@ -13,6 +14,16 @@ import { DATA_FINALIZER } from './names.ts';
 
 /** Said of each, as nothing else says it. */
 export const SIZE_NOT_ENFORCED = 'its size is not enforced: it is a folder of the node, and may fill its file system';
+
+/** Whether a volume may be made for a claim of that class, or was made before the store was lost. None has labels. */
+export function mayBeMade({ spec }: PersistentVolumeClaim, { provisioner }: StorageClass): boolean {
+  return provisioner === LOCAL_PROVISIONER && spec.selector === undefined;
+}
+
+/** Why none is made now, nor a free one taken. */
+export function notHeard(node: string): string {
+  return `node ${node} has not told yet which volumes it has`;
+}
 
 /**
  * The same for the same claim. It is bound to the claim from the start; its node makes the folder when the first pod

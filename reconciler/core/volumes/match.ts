@@ -13,8 +13,6 @@ import { isLocallyMade } from '../../../contracts/objects/local-volumes.ts';
 import { isFor } from './names.ts';
 
 export interface MatchOptions {
-  /** Only a volume that is kept for the claim: the scheduler chooses among the others. */
-  readonly keptOnly?: boolean;
   /** Whether the volume can be had where it is wanted; anywhere when absent. */
   readonly reachable?: (volume: PersistentVolume) => boolean;
   /** Whether somebody else is about to get it. */
@@ -22,34 +20,43 @@ export interface MatchOptions {
 }
 
 /**
- * The volume that is kept for the claim; else of the free ones that fit those that offer the fewest modes, of these the
- * smallest, of equal ones the first by name.
+ * Of the free ones that fit those that offer the fewest modes, of these the smallest, of equal ones the first by name.
+ * `keptVolume` is asked first.
  */
 export function matchingVolume<V extends PersistentVolume>(
   claim: PersistentVolumeClaim,
   volumes: readonly V[],
-  { keptOnly = false, reachable = () => true, taken = () => false }: MatchOptions = {},
+  { reachable = () => true, taken = () => false }: MatchOptions = {},
 ): V | undefined {
-  const open = volumes.filter((volume) => volume.metadata.deletionTimestamp === undefined && !taken(volume));
-  const kept = open.find((volume) => isFor(volume, claim) && isLargeEnough(volume, claim));
-  if (kept) return reachable(kept) ? kept : undefined;
-  if (keptOnly) return undefined;
-  return open
-    .filter((volume) => volume.spec.claimRef === undefined && misfit(volume, claim) === undefined && reachable(volume))
+  return volumes
+    .filter(
+      (volume) =>
+        volume.spec.claimRef === undefined &&
+        volume.metadata.deletionTimestamp === undefined &&
+        misfit(volume, claim) === undefined &&
+        !taken(volume) &&
+        reachable(volume),
+    )
     .sort(bySize)[0];
 }
 
 /**
- * The volume of ours that the claim had before the store was lost, or before it was made again. It is the claim's whatever
- * its size and wherever it is: one that were made in its place would be empty.
+ * The volume that names the claim: one that a person keeps for it, where it is large enough, and one of ours whatever
+ * its size, which the claim had before the store was lost. It is the claim's wherever it is: one that were made in its
+ * place would be empty.
  */
 export function keptVolume<V extends PersistentVolume>(
   claim: PersistentVolumeClaim,
   volumes: readonly V[],
 ): V | undefined {
-  return volumes.find(
-    (volume) => volume.metadata.deletionTimestamp === undefined && isLocallyMade(volume) && isFor(volume, claim),
+  const kept = volumes.filter(
+    (volume) =>
+      isFor(volume, claim) &&
+      volume.metadata.deletionTimestamp === undefined &&
+      (isLocallyMade(volume) || isLargeEnough(volume, claim)),
   );
+  // One that names this very claim was bound to it a moment ago.
+  return kept.find(({ spec }) => spec.claimRef?.uid !== undefined) ?? kept.find(isLocallyMade) ?? kept[0];
 }
 
 /** Why a claim cannot have a volume, in Kubernetes' words; undefined where it can. */

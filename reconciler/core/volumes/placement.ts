@@ -4,7 +4,6 @@
  * is not had on a second node while a pod has it on the first, whatever kind of volume it is.
  */
 import {
-  LOCAL_PROVISIONER,
   readKey,
   type Node,
   type PersistentVolume,
@@ -18,6 +17,7 @@ import type { Reason } from '../scheduling/reason.ts';
 import type { VolumePlacement } from '../scheduling/volume-placement.ts';
 import type { Step } from '../step.ts';
 import type { StorageClasses } from './class.ts';
+import { mayBeMade, notHeard } from './local-volume.ts';
 import { keptVolume, matchingVolume } from './match.ts';
 import { claimNames } from './pod-claims.ts';
 import { homeOf } from '../../../contracts/objects/local-volumes.ts';
@@ -85,7 +85,8 @@ export class ClaimPlacement implements VolumePlacement {
       const before = this.#reserved.get(key);
       if (before) before.pods.add(pod.metadata.uid);
       else {
-        const volume = this.#match(key, claim, node, chosen)?.metadata.name;
+        const kept = keptVolume(claim, this.#view.volumes());
+        const volume = (kept ?? this.#match(key, claim, node, chosen))?.metadata.name;
         if (volume !== undefined) chosen.add(volume);
         this.#reserved.set(key, { node: nodeName, volume, pods: new Set([pod.metadata.uid]) });
       }
@@ -150,16 +151,13 @@ export class ClaimPlacement implements VolumePlacement {
     const promised = this.#reserved.get(key)?.node ?? readKey(claim.metadata.annotations, SELECTED_NODE);
     if (promised !== undefined && promised !== node.metadata.name)
       return { reason: BIND_CONFLICT, detail: `claim ${name} is being bound on node ${promised}` };
+    const isMade = mayBeMade(claim, wanted);
+    // It may have the volume of this claim: another one would be empty.
+    const [unheard] = isMade ? this.#view.unheardNodes() : [];
+    if (unheard !== undefined) return { reason: UNKNOWN, detail: notHeard(unheard) };
     const found = this.#match(key, claim, node, chosen);
     if (found) chosen.add(found.metadata.name);
-    else if (wanted.provisioner !== LOCAL_PROVISIONER || claim.spec.selector !== undefined)
-      return { reason: BIND_CONFLICT, detail: `no free volume that claim ${name} could have is there` };
-    else {
-      const [unheard] = this.#view.unheardNodes();
-      // It may have the volume of this claim: another one would be empty.
-      if (unheard !== undefined)
-        return { reason: UNKNOWN, detail: `node ${unheard} has not told yet which volumes it has` };
-    }
+    else if (!isMade) return { reason: BIND_CONFLICT, detail: `no free volume that claim ${name} could have is there` };
     return undefined;
   }
 

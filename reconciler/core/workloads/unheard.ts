@@ -37,6 +37,11 @@ export function isUnheard(node: Node): boolean {
   return findCondition(node.status?.conditions, PODS_KNOWN)?.status === 'False';
 }
 
+/** Names of those. */
+export function unheardNodes(nodes: readonly Node[]): readonly string[] {
+  return nodes.filter(isUnheard).map(({ metadata }) => metadata.name);
+}
+
 export interface HeldBack {
   /** Pods that are not to be made now. */
   readonly pods: number;
@@ -96,7 +101,7 @@ export interface HeldOrdinals {
 export function heldOrdinals(set: StoredStatefulSet, nodes: readonly StoredNode[]): HeldOrdinals | undefined {
   const heard = readKey(set.metadata.annotations, HEARD_ORDINALS_ANNOTATION);
   if (heard === undefined) return undefined;
-  const waitedFor = nodes.filter(isUnheard).map(({ metadata }) => metadata.name);
+  const waitedFor = unheardNodes(nodes);
   if (waitedFor.length === 0) return undefined;
   // An annotation is a manifest's to write: what cannot be read is left out.
   const seen = Indexes.parse(heard);

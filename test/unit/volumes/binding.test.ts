@@ -8,6 +8,7 @@ import {
   PersistentVolumeClaimManifest,
   PersistentVolumeManifest,
   StorageClassManifest,
+  type Node,
   type PersistentVolume,
   type PersistentVolumeClaim,
   type StorageClass,
@@ -113,6 +114,56 @@ describe('a claim whose volume a node still has when the store was lost', () => 
     });
 });
 
+describe('a claim that may have its volume on a node that was not heard since', () => {
+  const silent = (name: string): Node => {
+    const { status, ...known } = node(name);
+    const conditions = [...(status?.conditions ?? []), { type: 'PodsKnown', status: 'False' as const }];
+    return { ...known, status: { ...status, conditions } };
+  };
+  const user = pod('p', { nodeName: 'n1', volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }] });
+  const cases: readonly (readonly [string, (w: World) => void])[] = [
+    ['whose pod named its node itself', (w) => w.put(user)],
+    ['whose file names a node', (w) => w.put(withAnnotations(claim('data'), { [SELECTED_NODE]: 'n2' }))],
+    [
+      'though another volume is free',
+      (w) => {
+        w.put(volume('a', { storageClassName: 'local' }));
+        w.put(user);
+      },
+    ],
+  ];
+  for (const [what, put] of cases)
+    it(`gets no other, ${what}`, () => {
+      const w = world();
+      w.put(silent('n1'));
+      w.put(node('n2'));
+      w.put(claim('data'));
+      put(w);
+      w.settle();
+      assert.equal(bound(w, 'data'), 'Pending -');
+      assert.match(claimAt(w, 'data')?.status?.conditions?.[0]?.message ?? '', /node n1 has not told yet/);
+      w.put(witnessed('n1'));
+      w.put(node('n1'));
+      w.settle();
+      assert.equal(bound(w, 'data'), 'Bound pvc-before');
+    });
+
+  it('gets a new one once the node has spoken, and has none', () => {
+    const w = world();
+    w.put(silent('n1'));
+    w.put(claim('data'));
+    w.put(user);
+    w.settle();
+    const { status, ...known } = silent('n1');
+    w.put({
+      ...known,
+      status: { ...status, conditions: [{ type: 'PodsKnown', status: 'True' }] },
+    });
+    w.settle();
+    assert.match(bound(w, 'data'), /^Bound pvc-/);
+  });
+});
+
 describe('a claim', () => {
   const cases: readonly (readonly [string, readonly PersistentVolume[], PersistentVolumeClaim, string])[] = [
     ['takes a volume that fits', [volume('a')], claim('c', DISKS), 'Bound a'],
@@ -172,6 +223,31 @@ describe('a claim', () => {
       assert.equal(w.settle(), 0);
     });
   }
+
+  it('has the one that is kept for it, though its pod is where that cannot be had', () => {
+    const w = world();
+    w.put(node('n1'));
+    const elsewhere = {
+      nodeSelectorTerms: [
+        { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In' as const, values: ['n2'] }] },
+      ],
+    };
+    w.put(volume('a', { claimRef: { namespace: 'default', name: 'data' }, nodeAffinity: { required: elsewhere } }));
+    w.put(withAnnotations(claim('data'), { [SELECTED_NODE]: 'n1' }));
+    w.settle();
+    assert.equal(bound(w, 'data'), 'Bound a');
+    assert.equal(w.list('PersistentVolume').length, 1);
+  });
+
+  it('that is being bound to a volume gets no second one that is kept for it by name', () => {
+    const w = world();
+    const { metadata } = w.put(claim('c', DISKS));
+    const kept = { namespace: 'default', name: 'c' };
+    w.put(volume('b', { claimRef: { ...kept, uid: metadata.uid } }));
+    w.put(volume('a', { claimRef: kept }));
+    w.settle();
+    assert.deepEqual([bound(w, 'c'), volumeAt(w, 'a')?.spec.claimRef?.uid], ['Bound b', undefined]);
+  });
 
   it('is bound once a volume comes', () => {
     const w = world();

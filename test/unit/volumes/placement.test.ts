@@ -205,6 +205,45 @@ describe('a pod with a claim', () => {
     assert.ok(c.nodeOf('a'));
   });
 
+  it('is tried again as soon as that node has told, or is taken away', () => {
+    for (const end of ['tells', 'goes']) {
+      const c = new Cluster('n1');
+      const heard = node('n2', { ready: 'Unknown' });
+      const conditions = heard.status?.conditions ?? [];
+      const unheard = c.put({
+        ...heard,
+        status: { ...heard.status, conditions: [...conditions, { type: 'PodsKnown', status: 'False' }] },
+      });
+      c.claim('data');
+      c.pod('a', 'data');
+      c.settle();
+      const pending = new PendingPods(c);
+      assert.deepEqual(pending.pass(c.now, 100).placed, []);
+      if (end === 'tells') pending.changed('put', c.put(heard), unheard);
+      else {
+        c.remove(objectKey('Node', undefined, 'n2'));
+        pending.changed('delete', unheard, unheard);
+      }
+      c.now = new Date(c.now.getTime() + 60_000);
+      const { placed } = pending.pass(c.now, 100);
+      assert.deepEqual(
+        placed.map(({ metadata }) => metadata.name),
+        ['a'],
+        end,
+      );
+    }
+  });
+
+  it('goes where the volume that is kept for its claim can be had, and nowhere else', () => {
+    const c = new Cluster('n1', 'n2', 'n3');
+    c.disk('disk', 'n2', { claimRef: { namespace: 'default', name: 'data' } });
+    c.claim('data');
+    c.put({ ...node('n2', { labels: { [HOSTNAME_LABEL]: 'n2' } }), spec: { unschedulable: true } });
+    c.pod('a', 'data');
+    c.schedule();
+    assert.deepEqual([c.nodeOf('a'), c.volumeOf('data')], [undefined, 'disk']);
+  });
+
   it('that named its node itself has its volume made there', () => {
     const c = new Cluster('n1', 'n2');
     c.claim('data');
