@@ -25,13 +25,17 @@ export async function streamInventory(
   const gone = new AbortController();
   response.on('close', () => gone.abort());
   response.writeHead(200, { 'content-type': 'application/x-ndjson' });
-  const kept = (await volumes.records()).flatMap(recordOf);
+  const kept = isClaimed('PersistentVolume', only) ? (await volumes.records()).flatMap(recordOf) : [];
   for (const line of inventoryLines(info, assignment, hub, kept, only)) {
     if (gone.signal.aborted) return;
     if (!response.write(`${JSON.stringify(line)}\n`))
       await once(response, 'drain', { signal: gone.signal }).catch(() => undefined);
   }
   response.end();
+}
+
+function isClaimed(kind: Kind, only: string | null): boolean {
+  return only === null || kind === only;
 }
 
 /** What the agent stands for, what only it may know, the names of all else that it holds, and how its pods are. */
@@ -43,13 +47,12 @@ export function* inventoryLines(
   only: string | null = null,
 ): Generator<InventoryLine> {
   const view = assignment.current();
-  const claimed = new Set<Kind>(CLAIMED_KINDS.filter((kind) => only === null || kind === only));
+  const claimed = new Set<Kind>(CLAIMED_KINDS.filter((kind) => isClaimed(kind, only)));
   const keys = assignment.keys().filter((key) => !claimed.has(parseKey(key).kind));
   yield { info };
   for (const kind of claimed) for (const object of view.list(kind)) yield { object };
   const known = new Set(view.list('PersistentVolume').map(({ metadata }) => metadata.name));
-  if (claimed.has('PersistentVolume'))
-    for (const object of kept) if (!known.has(object.metadata.name)) yield { object };
+  for (const object of kept) if (!known.has(object.metadata.name)) yield { object };
   for (let first = 0; first < keys.length; first += KEYS_PER_LINE)
     yield { held: keys.slice(first, first + KEYS_PER_LINE) };
   for (const pod of hub.pods()) yield { pod };
