@@ -117,6 +117,14 @@ const FIELDS: readonly Case[] = [
     /initContainers\[0\]\.readinessProbe may not be set for an init container; .*restartPolicy: Always/,
   ],
   [
+    'a port of the node that a sidecar has taken',
+    pod(
+      '    ports: [{containerPort: 80, hostPort: ▶8080}]\n  initContainers:\n  - name: proxy\n    image: envoy:1.31\n    restartPolicy: Always\n    ports: [{containerPort: 81, hostPort: 8080}]\n',
+    ),
+    'DuplicateName',
+    /8080\/TCP is taken by another port of this pod/,
+  ],
+  [
     'restart rules without a policy for all other exits',
     pod(
       '  - ▶name: job\n    image: job:1\n    restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [42]}}]\n',

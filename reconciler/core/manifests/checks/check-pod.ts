@@ -1,5 +1,5 @@
 /** Pod specs: names that must be unique, and names that must exist. */
-import type { PodSpec } from '../../../../contracts/objects/index.ts';
+import { isSidecar, type PodSpec } from '../../../../contracts/objects/index.ts';
 import { containersOf, type PodTemplate } from '../pod-templates.ts';
 import type { FieldPath } from '../yaml-tree.ts';
 import { checkContainer } from './check-container.ts';
@@ -35,9 +35,10 @@ export function checkPod(template: PodTemplate, context: CheckContext): void {
   checkResources({ limits: spec.overhead }, path, { limits: 'overhead' }, context);
 }
 
+/** Of sidecars and containers, which run at the same time: nothing forwards to other init containers. */
 function checkHostPorts(template: PodTemplate, { error }: CheckContext): void {
   const ports = containersOf(template)
-    .filter((c) => !c.init)
+    .filter(({ container, init }) => !init || isSidecar(container))
     .flatMap(({ container, path }) =>
       (container.ports ?? []).map((port, i) => ({ port, path: [...path, 'ports', i] })),
     );
