@@ -5,7 +5,7 @@ import { allContainers, lastingContainers } from '../../../contracts/objects/pod
 import { parseMilli, parseQuantity } from '../../../contracts/objects/quantity-value.ts';
 import { dottedSysctl } from '../../../contracts/objects/sysctls.ts';
 import { resolveEnv, type EnvInput } from './env.ts';
-import { expandReferences } from './expand.ts';
+import { expandReferences, MOST_CHARS, tooLong } from './expand.ts';
 import { ANNOTATION, cgroupParent, containerLogPath, LABEL, podLabels } from './identity.ts';
 import { logFolder, terminationFile } from './layout.ts';
 import { containerMounts } from './mounts.ts';
@@ -93,7 +93,9 @@ export function containerConfig(input: ContainerInput): Resolved<ContainerConfig
   const values = new Map(env.value.map(({ name, value }) => [name, value]));
   const mounts = containerMounts({ pod, container, attempt: attempt.number, env: values, ...facts });
   if (!mounts.ok) return mounts;
-  const expand = (text: string): string => expandReferences(text, (name) => values.get(name));
+  const { command = [], args = [] } = container;
+  const words = expandedWords([...command, ...args], values);
+  if (!words.ok) return words;
   const termination = terminationFile(facts.folders, identity.uid, container.name, attempt.number);
   const security = containerSecurity(pod, container, facts);
   if (!security.ok) return security;
@@ -103,8 +105,8 @@ export function containerConfig(input: ContainerInput): Resolved<ContainerConfig
       name: container.name,
       attempt: attempt.number,
       image: withDefaultTag(container.image),
-      command: (container.command ?? []).map(expand),
-      args: (container.args ?? []).map(expand),
+      command: words.value.slice(0, command.length),
+      args: words.value.slice(command.length),
       workingDir: container.workingDir ?? '',
       env: [{ name: 'HOSTNAME', value: podHostname(pod) }, ...env.value],
       mounts: mounts.value,
@@ -125,6 +127,19 @@ export function containerConfig(input: ContainerInput): Resolved<ContainerConfig
       security: security.value,
     },
   };
+}
+
+function expandedWords(words: readonly string[], env: ReadonlyMap<string, string>): Resolved<readonly string[]> {
+  const expanded: string[] = [];
+  let chars = 0;
+  for (const word of words) {
+    const one = expandReferences(word, (name) => env.get(name));
+    if (!one.ok) return one;
+    chars += one.value.length;
+    if (chars > MOST_CHARS) return tooLong('the command with its arguments');
+    expanded.push(one.value);
+  }
+  return { ok: true, value: expanded };
 }
 
 const CFS_PERIOD_MICROS = 100_000;

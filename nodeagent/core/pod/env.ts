@@ -5,7 +5,7 @@
 import type { Container, EnvVar, Pod } from '../../../contracts/objects/index.ts';
 import { readKey } from '../../../contracts/objects/own-key.ts';
 import { fieldValue, resourceValue } from './downward.ts';
-import { expandReferences } from './expand.ts';
+import { expandReferences, MOST_CHARS, tooLong } from './expand.ts';
 import type { PodObjects } from './objects.ts';
 import type { Resolved } from './resolved.ts';
 import { serviceLinks } from './service-links.ts';
@@ -21,18 +21,25 @@ export interface EnvInput {
 /** Or why the container cannot be made as written (`CreateContainerConfigError`). */
 export function resolveEnv(input: EnvInput): Resolved<readonly { readonly name: string; readonly value: string }[]> {
   const env = new Map<string, string>();
+  let chars = 0;
+  const set = (name: string, value: string): void => {
+    chars += name.length + value.length;
+    env.set(name, value);
+  };
   if (input.pod.spec.enableServiceLinks)
-    for (const [name, value] of serviceLinks(input.objects.services())) env.set(name, value);
+    for (const [name, value] of serviceLinks(input.objects.services())) set(name, value);
   for (const from of input.container.envFrom ?? []) {
     const source = envFromSource(from, input.objects);
     if (!source.ok) return source;
     // Every key that a ConfigMap or Secret may have is a name, also one that begins with a digit (KEP-4369).
-    for (const [key, value] of Object.entries(source.value)) env.set(`${from.prefix}${key}`, value);
+    for (const [key, value] of Object.entries(source.value)) set(`${from.prefix}${key}`, value);
+    if (chars > MOST_CHARS) return tooLong('the environment');
   }
   for (const one of input.container.env ?? []) {
     const value = envValue(one, input, env);
     if (!value.ok) return value;
-    if (value.value !== undefined) env.set(one.name, value.value);
+    if (value.value !== undefined) set(one.name, value.value);
+    if (chars > MOST_CHARS) return tooLong('the environment');
   }
   return { ok: true, value: [...env].map(([name, value]) => ({ name, value })) };
 }
@@ -59,7 +66,7 @@ function envFromSource(
 
 function envValue(one: EnvVar, input: EnvInput, env: ReadonlyMap<string, string>): Resolved<string | undefined> {
   const from = one.valueFrom;
-  if (!from) return { ok: true, value: expandReferences(one.value ?? '', (name) => env.get(name)) };
+  if (!from) return expandReferences(one.value ?? '', (name) => env.get(name));
   if (from.fieldRef) return fieldValue(from.fieldRef.fieldPath, input.pod, input);
   if (from.resourceFieldRef)
     return resourceValue(from.resourceFieldRef, input.pod, input.container, input.objects.allocatable());

@@ -73,18 +73,24 @@ function volumeMount(input: MountInput, asked: Asked, index: number): Resolved<M
   };
 }
 
+/** The kernel takes no longer one (PATH_MAX). */
+const MOST_PATH_CHARS = 4096;
+
 /** Empty for the whole volume. */
 function subPathOf({ subPath = '', subPathExpr }: Asked, env: ReadonlyMap<string, string>): Resolved<string> {
   const missing = new Set<string>();
-  const part =
+  const expanded: Resolved<string> =
     subPathExpr === undefined
-      ? subPath
+      ? { ok: true, value: subPath }
       : expandReferences(subPathExpr, (name) => {
           const value = env.get(name) ?? '';
           if (value === '') missing.add(name);
           return value;
         });
   if (missing.size > 0) return failure(`missing value for ${[...missing].sort().join(', ')}`);
+  if (!expanded.ok) return expanded;
+  const part = expanded.value;
+  if (part.length > MOST_PATH_CHARS) return failure(`a subPath of ${part.length} characters is too long`);
   if (part.startsWith('/')) return failure(`error SubPath \`${part}\` must not be an absolute path`);
   if (part.split('/').includes('..')) return failure(`unable to provision SubPath \`${part}\`: must not contain '..'`);
   return { ok: true, value: part };

@@ -85,11 +85,20 @@ describe('expandReferences', () => {
     ['$()', '$()'],
   ] as const) {
     it(`${text} -> ${expected}`, () =>
-      assert.equal(
+      assert.deepEqual(
         expandReferences(text, (name) => (name === 'A' ? '1' : undefined)),
-        expected,
+        { ok: true, value: expected },
       ));
   }
+
+  it('stops at more than the kernel starts a program with', () => {
+    const message = 'a text with references comes to more than 6291456 characters';
+    const megabytes = (count: number) => expandReferences('$(A)'.repeat(count), () => 'x'.repeat(2 ** 20));
+    const most = megabytes(6);
+    assert.deepEqual([most.ok, most.ok && most.value.length], [true, 6 * 2 ** 20]);
+    assert.deepEqual(megabytes(7), { ok: false, message });
+    assert.deepEqual(megabytes(100_000), { ok: false, message });
+  });
 });
 
 describe('containerConfig', () => {
@@ -143,6 +152,32 @@ describe('containerConfig', () => {
     assert.equal(envOf(fields('spec.serviceAccountName'))['A'], 'default');
     assert.equal(envOf(fields('spec.serviceAccountName'), { serviceAccountName: 'robot' })['A'], 'robot');
     assert.equal(envOf(fields("metadata.labels['constructor']"))['A'], '');
+  });
+
+  it('makes no container of values that name one another without end', () => {
+    const doubling = Array.from({ length: 60 }, (_, index) => ({
+      name: `V${index}`,
+      value: index === 0 ? 'x' : `$(V${index - 1})$(V${index - 1})`,
+    }));
+    const env = [{ name: 'A', value: 'x'.repeat(2 ** 20) }];
+    const eight = Array.from({ length: 8 }, () => '$(A)');
+    const six = 'comes to more than 6291456 characters';
+    for (const [container, message] of [
+      [{ env: doubling }, `the environment ${six}`],
+      [{ env: [...env, ...eight.map((value, index) => ({ name: `B${index}`, value }))] }, `the environment ${six}`],
+      [{ env, command: eight.slice(0, 4), args: eight.slice(4) }, `the command with its arguments ${six}`],
+      [{ env, args: [eight.join('')] }, `a text with references ${six}`],
+    ] as const)
+      assert.deepEqual(made(container), { ok: false, message });
+    const kept = made({ env, command: eight.slice(0, 2), args: ['$(A)', 'a'] });
+    assert.ok(kept.ok);
+    assert.deepEqual(
+      [kept.value.command, kept.value.args].map((words) => words.map(({ length }) => length)),
+      [
+        [2 ** 20, 2 ** 20],
+        [2 ** 20, 1],
+      ],
+    );
   });
 
   it('names the Services of the namespace', () => {
