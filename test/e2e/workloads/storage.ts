@@ -1,5 +1,7 @@
 /** Data that outlives pods: what is there after each thing that may happen to those who use it. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { it } from 'node:test';
 import type { StoredOf, StoredPod } from '../../../contracts/objects/index.ts';
 import { isReady } from '../../../reconciler/core/workloads/pod-state.ts';
@@ -214,6 +216,29 @@ spec:
     await eventually('claim, volume and data are gone', 60, async () => {
       const left = await fleet().on(pod.spec.nodeName ?? '', ['ls', '-A', '/var/lib/plumbline/volumes']);
       return !(await claim()) && !(await volume(made.spec.volumeName ?? '')) && left.stdout === '';
+    });
+  });
+
+  it('data as in the example repository is there after its pod, until its claim says that it may go', async () => {
+    const example = path.join(import.meta.dirname, '../../../examples-repo/apps/notes.yaml');
+    const text = (await readFile(example, 'utf8')).replaceAll(/\bnotes$/gm, `notes-${round}`);
+    const app = `notes-${round}`;
+    await write('notes', text);
+    await push('Keep notes');
+    const [first] = await fleet().podsReady(app, 1);
+    const node = first?.spec.nodeName ?? '';
+    const lines = async (): Promise<number> =>
+      (await fleet().plumb('logs', `deploy/${app}`)).stdout.split('\n').filter((line) => line.endsWith(' started'))
+        .length;
+    await eventually('the first note', 20, async () => (await lines()) === 1);
+    await fleet().plumb('delete', `pod/${first?.metadata.name}`);
+    await eventually('the first note and another one', 60, async () => (await lines()) === 2);
+    await write('notes', text.replace('\nspec:', '\n  annotations: {plumbline.dev/delete-data: "true"}\nspec:'));
+    await push('Its notes may go');
+    await fleet().removeFiles(`${folder}/notes.yaml`);
+    await eventually('nothing is left', 60, async () => {
+      const left = await fleet().on(node, ['ls', '-A', '/var/lib/plumbline/volumes']);
+      return (await fleet().list('PersistentVolume')).length === 0 && left.stdout === '';
     });
   });
 };

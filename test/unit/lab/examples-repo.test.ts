@@ -48,6 +48,7 @@ describe('examples-repo', () => {
       'apps/hello.yaml',
       'apps/members.yaml',
       'apps/node-logger.yaml',
+      'apps/notes.yaml',
       'apps/report.yaml',
       'plumbline.yaml',
     ]));
