@@ -6,9 +6,10 @@ import { errorText } from '../../contracts/errors.ts';
 import { displayKey, keyOf, type KubeObject, type Machine, type Stored } from '../../contracts/objects/index.ts';
 import { NODE_PATHS } from '../../contracts/agent/index.ts';
 import { PlumbError } from '../core/errors.ts';
+import { unexplainedIn, type RefusedClaim } from '../core/nodes/claim-sorting.ts';
 import { judgeEpochs } from '../core/nodes/epoch.ts';
+import { withinPlaces, type NodeWord } from '../core/nodes/node-word.ts';
 import { recoverState } from '../core/nodes/recovered-state.ts';
-import { hasUnexplained, withinPlaces, type NodeWord, type RefusedClaim } from '../core/nodes/recovered-workloads.ts';
 import { Votes } from '../core/nodes/votes.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
@@ -108,7 +109,8 @@ export async function recover(options: RecoveryOptions): Promise<RecoveryResult>
     signal,
   );
   const state = words.length > 0 || silent.length > 0 ? applied.state : new Map();
-  const templates = await history.templates(state, (found) => !hasUnexplained(words, state, found), signal);
+  const unexplained = unexplainedIn(words, state);
+  const templates = await history.templates(state, (found) => !unexplained(found), signal);
   const { objects, refused } = recoverState({
     words,
     silent,

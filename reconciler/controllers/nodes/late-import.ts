@@ -2,8 +2,8 @@
 import { ALL_KINDS, objectKey, type Stored } from '../../../contracts/objects/index.ts';
 import { descriptorOf } from '../../core/kinds/index.ts';
 import { latePods } from '../../core/nodes/late-pods.ts';
+import { withinPlaces } from '../../core/nodes/node-word.ts';
 import { recoveredVolumes } from '../../core/nodes/recovered-volumes.ts';
-import { withinPlaces } from '../../core/nodes/recovered-workloads.ts';
 import { revisionTemplate } from '../../core/workloads/revision-history.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { importObjects } from '../recovery.ts';

@@ -17,17 +17,10 @@ import { controllerOf, controllerRef, ownerKey } from '../workloads/owners.ts';
 import { isActive } from '../workloads/pod-state.ts';
 import { podMeta } from '../workloads/template.ts';
 import type { KnownNode } from './bounded-report.ts';
+import { isPlaceOf, madeFor, mostPods, presentFor, type Limits } from './claimed-template.ts';
+import { hasEnded, type NodeWord } from './node-word.ts';
 import { asEnding } from './recovered-named.ts';
-import {
-  hasEnded,
-  isPlaceOf,
-  madeFor,
-  mostPods,
-  presentFor,
-  recoveredPod,
-  type Limits,
-  type NodeWord,
-} from './recovered-workloads.ts';
+import { recoveredPod } from './recovered-pod.ts';
 
 export interface LateInput {
   /** {@link withinPlaces}: pods that are being ended count against no owner. */
@@ -73,9 +66,9 @@ export function latePods(input: LateInput): readonly KubeObject[] {
       uids.add(claim.metadata.uid);
       return [
         recoveredPod(
-          { words: [word], known: new Map([[word.node, known]]), now },
+          { known: new Map([[word.node, known]]), now },
           {
-            node: word.node,
+            word,
             claim: owner.isKnown ? claim : asEnding(claim, owner.template.spec.terminationGracePeriodSeconds, now),
           },
           owner.template.spec,

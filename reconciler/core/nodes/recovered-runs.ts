@@ -4,16 +4,21 @@
  */
 import {
   isKeyOf,
+  keyOf,
   objectKey,
   type CronJob,
   type Job,
+  type KubeObject,
   type ObjectKey,
   type PodTemplateSpec,
-  type Stored,
 } from '../../../contracts/objects/index.ts';
 import type { PodClaim } from '../../../contracts/agent/index.ts';
 import { jobOf, slotOf } from '../workloads/cronjob.ts';
 import { ownerKey } from '../workloads/owners.ts';
+import type { PodTemplates } from './claim-sorting.ts';
+import { madeOf, type Limits } from './claimed-template.ts';
+import { made, type Filling } from './made-anew.ts';
+import type { NodeWord } from './node-word.ts';
 
 /** Clocks of nodes may be ahead by this much; a slot that has not come is none that ran. */
 const CLOCK_SKEW_MS = 5 * 60_000;
@@ -33,16 +38,42 @@ export function runClaim({ metadata: { namespace, ownerReferences } }: PodClaim)
   return { job: key, cronJob: objectKey('CronJob', namespace, found), name: owner?.name ?? '' };
 }
 
-/** The Job, with the template of the CronJob's that its pod has; undefined where it can have made no such Job. */
+/**
+ * The Job of the claimed pod, with the template of the CronJob's that the pod has; undefined where the CronJob can have
+ * made no such Job.
+ */
 export function runOf(
+  claim: PodClaim,
   { name }: RunClaim,
-  cronJob: Stored<CronJob>,
+  cronJob: CronJob,
   templates: readonly PodTemplateSpec[],
-  { makes, now }: { readonly makes: (job: Job, template: PodTemplateSpec) => boolean; readonly now: Date },
+  { limits, ...filling }: Filling & { readonly limits: Limits },
 ): Job | undefined {
   const slot = slotOf(cronJob.metadata.name, { name });
-  if (!slot || slot.getTime() > now.getTime() + CLOCK_SKEW_MS) return undefined;
-  const job = jobOf(cronJob, slot);
-  for (const template of templates) if (makes(job, template)) return { ...job, spec: { ...job.spec, template } };
-  return undefined;
+  if (!slot || slot.getTime() > filling.now.getTime() + CLOCK_SKEW_MS) return undefined;
+  const job = jobOf(made(cronJob, filling), slot);
+  const template = templates.find((one) => madeOf(one, job, claim, limits));
+  return template && { ...job, spec: { ...job.spec, template } };
+}
+
+/** The Jobs that CronJobs of `desired` made for the pods that are claimed, and that `desired` has not. */
+export function claimedRuns(
+  words: readonly NodeWord[],
+  desired: readonly KubeObject[],
+  templates: PodTemplates,
+  filling: Filling & { readonly limits: Limits },
+): ReadonlyMap<ObjectKey, Job> {
+  const byKey = new Map(desired.map((object) => [keyOf(object), object]));
+  const jobs = new Map<ObjectKey, Job>();
+  for (const { claims } of words) {
+    for (const claim of claims) {
+      const run = claim.kind === 'Pod' ? runClaim(claim) : undefined;
+      const cronJob = run && byKey.get(run.cronJob);
+      if (claim.kind !== 'Pod' || !run || cronJob?.kind !== 'CronJob' || byKey.has(run.job) || jobs.has(run.job))
+        continue;
+      const job = runOf(claim, run, cronJob, templates.get(run.cronJob) ?? [], filling);
+      if (job) jobs.set(run.job, job);
+    }
+  }
+  return jobs;
 }

@@ -26,18 +26,15 @@ import { endpointSlices } from '../services/endpoints.ts';
 import { formatRange, isAddress, parseAddress, parseRange, rangeHolds, readRange } from '../../../contracts/ipv4.ts';
 import { NOT_READY_TAINT } from '../health/node.ts';
 import type { KnownNode } from './bounded-report.ts';
+import type { PodTemplates, RefusedClaim } from './claim-sorting.ts';
+import { limitsOf } from './claimed-template.ts';
 import { canBeHost } from './host-address.ts';
+import { made } from './made-anew.ts';
+import type { NodeWord } from './node-word.ts';
 import { PODS_KNOWN } from '../workloads/unheard.ts';
 import { recoveredVolumes } from './recovered-volumes.ts';
 import { scaledByOthers } from './recovered-scale.ts';
-import {
-  limitsOf,
-  made,
-  recoverWorkloads,
-  type NodeWord,
-  type PodTemplates,
-  type RefusedClaim,
-} from './recovered-workloads.ts';
+import { recoverWorkloads } from './recovered-workloads.ts';
 import { Votes } from './votes.ts';
 
 export interface RecoveryInput {

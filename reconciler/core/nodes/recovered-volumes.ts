@@ -13,7 +13,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { localFolder } from '../volumes/local-volume.ts';
 import { DATA_FINALIZER } from '../volumes/names.ts';
-import type { NodeWord } from './recovered-workloads.ts';
+import type { NodeWord } from './node-word.ts';
 
 /** Far more than a node has; a node chooses how many it tells of. */
 const MOST_OF_A_NODE = 1000;

@@ -15,7 +15,7 @@ import { garbageCollector } from '../../../reconciler/controllers/garbage-collec
 import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
 import { latePods } from '../../../reconciler/core/nodes/late-pods.ts';
 import { recoverState, type RecoveredState } from '../../../reconciler/core/nodes/recovered-state.ts';
-import type { NodeWord } from '../../../reconciler/core/nodes/recovered-workloads.ts';
+import type { NodeWord } from '../../../reconciler/core/nodes/node-word.ts';
 import { daemonPod } from '../../../reconciler/core/workloads/daemon-pod.ts';
 import { revisionTemplate } from '../../../reconciler/core/workloads/revision-history.ts';
 import { templateHash } from '../../../reconciler/core/workloads/template.ts';

@@ -14,7 +14,7 @@ import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
 import { latePods } from '../../../reconciler/core/nodes/late-pods.ts';
 import { placesFound } from '../../../reconciler/core/nodes/recovered-named.ts';
 import { recoverState, type RecoveredState } from '../../../reconciler/core/nodes/recovered-state.ts';
-import type { NodeWord } from '../../../reconciler/core/nodes/recovered-workloads.ts';
+import type { NodeWord } from '../../../reconciler/core/nodes/node-word.ts';
 import { filledFor } from '../../../reconciler/core/workloads/stateful-pod.ts';
 import { templateHash } from '../../../reconciler/core/workloads/template.ts';
 import { HEARD_ORDINALS_ANNOTATION } from '../../../reconciler/core/workloads/unheard.ts';

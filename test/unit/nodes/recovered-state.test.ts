@@ -11,7 +11,8 @@ import {
 import { Claim, type PodReport } from '../../../contracts/agent/index.ts';
 import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
 import { recoverState, type RecoveredState } from '../../../reconciler/core/nodes/recovered-state.ts';
-import { hasUnexplained, type NodeWord } from '../../../reconciler/core/nodes/recovered-workloads.ts';
+import { unexplainedIn } from '../../../reconciler/core/nodes/claim-sorting.ts';
+import type { NodeWord } from '../../../reconciler/core/nodes/node-word.ts';
 import { DESCRIPTORS } from '../../../reconciler/core/kinds/index.ts';
 import { templateHash } from '../../../reconciler/core/workloads/template.ts';
 import { planCollection } from '../../../reconciler/core/workloads/collection.ts';
@@ -407,9 +408,9 @@ describe('the state after the store was lost', () => {
   it('asks Git for older templates exactly while a pod of a known workload has none', () => {
     const key = objectKey('Deployment', 'default', 'web');
     const words = [word('a', [claimed('p', 'a', { template: evil }), claimed('q', 'a', { owner: 'unknown' })])];
-    assert.equal(hasUnexplained(words, IN_GIT, new Map([[key, [web.spec.template]]])), true);
-    assert.equal(hasUnexplained(words, IN_GIT, new Map([[key, [web.spec.template, evil]]])), false);
-    assert.equal(hasUnexplained(words, IN_GIT, new Map()), false);
+    assert.equal(unexplainedIn(words, IN_GIT)(new Map([[key, [web.spec.template]]])), true);
+    assert.equal(unexplainedIn(words, IN_GIT)(new Map([[key, [web.spec.template, evil]]])), false);
+    assert.equal(unexplainedIn(words, IN_GIT)(new Map()), false);
   });
 
   it('keeps the name that a ReplicaSet has where all nodes tell another than its template gives now', () => {

@@ -13,7 +13,7 @@ import { persistentVolumeController } from '../../../reconciler/controllers/pers
 import { persistentVolumeClaimController } from '../../../reconciler/controllers/persistentvolumeclaim.ts';
 import { AssignmentTracker } from '../../../reconciler/core/nodes/assignment-tracker.ts';
 import { recoveredVolumes } from '../../../reconciler/core/nodes/recovered-volumes.ts';
-import type { NodeWord } from '../../../reconciler/core/nodes/recovered-workloads.ts';
+import type { NodeWord } from '../../../reconciler/core/nodes/node-word.ts';
 import { StorageClasses } from '../../../reconciler/core/volumes/class.ts';
 import { localVolume } from '../../../reconciler/core/volumes/local-volume.ts';
 import { node } from '../controllers/objects.ts';

@@ -1,0 +1,156 @@
+/**
+ * Whether an object of Git makes just the pod that a node claims. Of a claimed pod's spec nothing is taken: it is held
+ * against what the object would make, and that is what the pod has from then on.
+ */
+import {
+  JOB_UID_LABELS,
+  type Kind,
+  type KubeObject,
+  type LimitRange,
+  type Pod,
+  type PodTemplateSpec,
+} from '../../../contracts/objects/index.ts';
+import type { PodClaim } from '../../../contracts/agent/index.ts';
+import { groupBy } from '../group-by.ts';
+import type { MadePods } from '../kinds/descriptor.ts';
+import { descriptorOf } from '../kinds/index.ts';
+import { withLimitDefaults } from '../quota/limit-range.ts';
+import { canonicalJson } from '../storage/canonical-json.ts';
+import { HASH_LABEL } from '../workloads/template.ts';
+
+/** The LimitRanges of a namespace, which fill in what a pod's containers do not say when it is made. */
+export type Limits = (namespace: string) => readonly LimitRange[];
+
+/** Of these objects. */
+export function limitsOf(objects: Iterable<KubeObject>): Limits {
+  const ranges = groupBy(
+    [...objects].filter((object) => object.kind === 'LimitRange'),
+    ({ metadata }) => metadata.namespace ?? '',
+  );
+  return (namespace) => ranges.get(namespace) ?? [];
+}
+
+/** How the kind's controller makes pods; undefined where it makes none itself. */
+export function makerOf({ kind }: KubeObject): MadePods<Kind> | undefined {
+  const { podTemplate } = descriptorOf(kind);
+  return podTemplate === 'none' || podTemplate.makes === 'none' ? undefined : podTemplate.makes;
+}
+
+/**
+ * The template as it is in the claimed pod, where the object makes just that pod of it: filled in by its controller,
+ * and by the LimitRanges of today, or of none from before there were any. Undefined where it does not.
+ */
+export function madeOf(
+  template: PodTemplateSpec,
+  object: KubeObject,
+  claim: PodClaim,
+  limits: Limits,
+): PodTemplateSpec | undefined {
+  const { name, namespace, labels = {}, annotations = {} } = claim.metadata;
+  const makes = makerOf(object);
+  const filled = makes
+    ? makes.filled(object, template, { name, nodeName: claim.spec.nodeName, labels, annotations })
+    : template;
+  if (!filled) return undefined;
+  const claimed = knownToldOf(claim);
+  return [limited(filled, limits(namespace)), filled].find((one) =>
+    isAlike(one === template ? knownToldOf(one) : toldOf(one), claimed),
+  );
+}
+
+/** The last answers: most templates are the same in all the pods that are held against them. */
+const limitedBy = new WeakMap<
+  PodTemplateSpec,
+  { readonly ranges: readonly LimitRange[]; readonly to: PodTemplateSpec }
+>();
+
+function limited(template: PodTemplateSpec, ranges: readonly LimitRange[]): PodTemplateSpec {
+  if (ranges.length === 0) return template;
+  const known = limitedBy.get(template);
+  if (known?.ranges === ranges) return known.to;
+  const to = withLimitDefaults(template, ranges);
+  limitedBy.set(template, { ranges, to });
+  return to;
+}
+
+/** The most pods that the object itself makes. */
+export function mostPods(object: KubeObject): number {
+  return makerOf(object)?.most(object) ?? 0;
+}
+
+/** The pod as a template, where the object makes it just like that, or made it of an `earlier` template; else undefined. */
+export function madeFor(
+  object: KubeObject,
+  claim: PodClaim,
+  limits: Limits,
+  earlier: readonly PodTemplateSpec[],
+): PodTemplateSpec | undefined {
+  const { podTemplate } = descriptorOf(object.kind);
+  if (podTemplate === 'none') return undefined;
+  for (const template of [podTemplate.of(object), ...earlier]) {
+    const made = madeOf(template, object, claim, limits);
+    if (made) return made;
+  }
+  return undefined;
+}
+
+/** The present template of the owner as it would be in a pod of that name. */
+export function presentFor(owner: KubeObject, { metadata: { name }, spec: { nodeName } }: PodClaim): PodTemplateSpec {
+  const { podTemplate } = descriptorOf(owner.kind);
+  if (podTemplate === 'none') throw new TypeError(`${owner.kind} makes no pods`);
+  const template = podTemplate.of(owner);
+  return makerOf(owner)?.filled(owner, template, { name, nodeName, labels: {}, annotations: {} }) ?? template;
+}
+
+/** Whether the name of the claimed pod is a place of the owner, so that no other pod may have it while this one runs. */
+export function isPlaceOf(owner: KubeObject, { metadata: { name } }: PodClaim): boolean {
+  return makerOf(owner)?.placeOf?.(owner, name) !== undefined;
+}
+
+/** What a node tells of a pod that is also its template's: a canonical text for each part of it. */
+type Told = ReadonlyMap<string, string>;
+
+/** Kept for as long as the claim or template, which is held against many others. */
+const told = new WeakMap<PodClaim | PodTemplateSpec, Told>();
+
+function knownToldOf(pod: PodClaim | PodTemplateSpec): Told {
+  const known = told.get(pod) ?? toldOf(pod);
+  told.set(pod, known);
+  return known;
+}
+
+/**
+ * Without the place that it runs at, uids of owners, which are made anew, and finalizers, which are nothing to a node
+ * and leave a pod while it lives.
+ */
+function toldOf({ metadata: { labels = {}, annotations = {} }, spec }: PodClaim | PodTemplateSpec): Told {
+  const own = Object.entries(labels).filter(([label]) => !ANEW.has(label));
+  const parts = Object.entries({ ...withoutNode(spec), labels: Object.fromEntries(own), annotations });
+  return new Map(parts.flatMap(([name, part]) => (part === undefined ? [] : [[name, textOf(part)] as const])));
+}
+const ANEW: ReadonlySet<string> = new Set([...JOB_UID_LABELS, HASH_LABEL]);
+
+function isAlike(one: Told, other: Told): boolean {
+  if (one.size !== other.size) return false;
+  for (const [name, text] of one) if (other.get(name) !== text) return false;
+  return true;
+}
+
+/** Of parts that controllers leave as they are in a template, such as its containers. */
+const texts = new WeakMap<object, string>();
+/** A shorter text is made again as fast as it is found. */
+const KEPT_FROM = 256;
+
+function textOf(part: unknown): string {
+  if (typeof part !== 'object' || part === null) return canonicalJson(part);
+  const known = texts.get(part);
+  if (known !== undefined) return known;
+  const text = canonicalJson(part);
+  if (text.length >= KEPT_FROM) texts.set(part, text);
+  return text;
+}
+
+export function withoutNode(spec: Pod['spec']): Pod['spec'] {
+  const { nodeName: _node, ...rest } = spec;
+  return rest;
+}
