@@ -38,10 +38,11 @@ const LONGEST_WAIT_MS = 5 * MINUTE;
 const MANY_MISSED = 100;
 
 /**
- * Makes the Job of the newest slot that has come and has none, unless its policy is against it, and removes Jobs of the past.
- * A slot's Job has a name of its own, and `lastScheduleTime` follows from the Jobs that are there, so no slot runs twice
- * whatever is interrupted. No slot from before the CronJob's creation runs, nor one that is not after `lastScheduleTime`:
- * a clock that is set back brings none again, and after a loss of the store, when the CronJob is new, none of before does.
+ * Makes the Job of the newest slot that has come and has none, unless its policy is against it, and removes Jobs of the
+ * past. A slot's Job has a name of its own, and `lastScheduleTime` follows from the Jobs that are there, so no slot runs
+ * twice whatever is interrupted. No slot from before the CronJob's creation runs, nor one that is not after
+ * `lastScheduleTime`: a clock that is set back brings none again, and after a loss of the store, when the CronJob is
+ * new, none of before does.
  */
 export function planCronJob(input: CronJobInput): Decision {
   const { cronJob, jobs, now } = input;
@@ -182,8 +183,9 @@ function statusOf(cronJob: StoredCronJob, jobs: readonly StoredJob[]): CronJobSt
 
 /** Events of Jobs that were active when it was looked before. */
 function finishedNews(cronJob: StoredCronJob, jobs: readonly StoredJob[]): readonly Step[] {
+  const byUid = new Map(jobs.map((job) => [job.metadata.uid, job]));
   return (cronJob.status?.active ?? []).flatMap(({ name, uid }): readonly Step[] => {
-    const job = jobs.find(({ metadata }) => metadata.uid === uid);
+    const job = byUid.get(uid);
     if (!job) return [event(cronJob, 'Normal', 'MissingJob', `Active job went missing: ${name}`)];
     if (!isJobFinished(job)) return [];
     const how = conditionIsTrue(job.status?.conditions, 'Complete') ? 'Complete' : 'Failed';

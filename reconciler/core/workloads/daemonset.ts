@@ -144,7 +144,7 @@ function failedPods(
         waits.push(left);
         continue;
       }
-      if (hasFailed && !replacedOn.includes(name)) replacedOn.push(name);
+      if (hasFailed && replacedOn.at(-1) !== name) replacedOn.push(name);
       removed.add(pod);
       events.push({
         do: 'event',

@@ -19,14 +19,11 @@ import {
   type StoredPod,
 } from '../../../contracts/objects/index.ts';
 import type { Step } from '../step.ts';
+import { MAX_POD_NAME, SUFFIX } from './owned-pods.ts';
 import { adoptedBy, controllerRef } from './owners.ts';
 import { isActive, isFinished, isTerminating } from './pod-state.ts';
 import { podMeta } from './template.ts';
 import { judgePodFailure } from './job-policies.ts';
-
-/** Pod names serve as host names: one DNS label. */
-const MAX_NAME = 63;
-const SUFFIX = 5;
 
 export function isIndexed({ spec }: Job): boolean {
   return spec.completionMode === 'Indexed';
@@ -121,7 +118,10 @@ interface MarkedPlace {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** The template in a pod of that place; undefined where the Job makes none there: its pods are known by their index, and by the failures of it that they carry on. */
+/**
+ * The template in a pod of that place; undefined where the Job makes none there: its pods are known by their index, and
+ * by the failures of it that they carry on.
+ */
 export function jobPodFilled(
   job: Job,
   template: PodTemplateSpec,
@@ -180,7 +180,7 @@ function count(text: string | undefined): number | undefined {
 /** Name of a new pod, always begun the same way. */
 export function jobPodName(job: Job, index: number | undefined, suffix: string): string {
   const middle = index === undefined ? '-' : `-${index}-`;
-  return `${job.metadata.name.slice(0, MAX_NAME - SUFFIX - middle.length)}${middle}${suffix}`;
+  return `${job.metadata.name.slice(0, MAX_POD_NAME - SUFFIX - middle.length)}${middle}${suffix}`;
 }
 
 export function isTracked({ metadata }: Pod): boolean {

@@ -31,19 +31,16 @@ import {
 } from './job-pods.ts';
 import { judgePodFailure, metSuccessRule } from './job-policies.ts';
 import { countedOf, isValid, newlyEnded, track, type Counted, type NewlyEnded } from './job-tracking.ts';
-import { byAge } from './owners.ts';
+import { SUFFIX, type Naming } from './owned-pods.ts';
+import { sortedByAge } from './owners.ts';
 import { isActive, isFinished, isReady, isTerminating, restarts } from './pod-state.ts';
 import { NONE_HELD, waitsForUnheard, withoutUnheard, type HeldBack } from './unheard.ts';
 
-export interface JobInput {
+export interface JobInput extends Naming {
   readonly job: StoredJob;
   /** Those that it controls. */
   readonly pods: readonly StoredPod[];
   readonly now: Date;
-  /** A fresh random suffix of the given length. */
-  readonly suffix: (length: number) => string;
-  /** Whether a pod of that name exists in the namespace. */
-  readonly nameTaken: (name: string) => boolean;
   /** Pods that may run on nodes which were not heard since the store was lost; none when absent. */
   readonly held?: HeldBack;
 }
@@ -55,16 +52,14 @@ interface End {
   readonly message: string;
 }
 
-const SUFFIX = 5;
-
 export function isJobFinished({ status }: Pick<StoredJob, 'status'>): boolean {
   return conditionIsTrue(status?.conditions, 'Complete') || conditionIsTrue(status?.conditions, 'Failed');
 }
 
 /**
  * Makes pods until the Job is done, counts those that ended ({@link track}), and says how it is. Never more than
- * `parallelism` pods are active, nor more than are still to succeed. Once it has a reason to end, its pods are told to; it is Complete
- * or Failed when the last one has ended. Safe to repeat.
+ * `parallelism` pods are active, nor more than are still to succeed. Once it has a reason to end, its pods are told to;
+ * it is Complete or Failed when the last one has ended. Safe to repeat.
  */
 export function planJob(input: JobInput): Decision {
   const { job } = input;
@@ -73,7 +68,7 @@ export function planJob(input: JobInput): Decision {
   const held = input.held ?? NONE_HELD;
   if (held.pods === 0 && waitsForUnheard(job))
     return { steps: [{ do: 'update', object: withoutUnheard(job) }], requeueAfterMs: 0 };
-  const pods = input.pods.toSorted(byAge);
+  const pods = sortedByAge(input.pods);
   const counted = countedOf(job);
   const ended = newlyEnded(job, pods, counted);
   const active = pods.filter(isActive);
@@ -95,6 +90,7 @@ export function planJob(input: JobInput): Decision {
         },
         input.now,
       );
+  const going = new Set(plan.remove);
   const left = active.length - plan.remove.length + plan.create.length;
   const reached = end ?? (left === 0 && held.pods === 0 ? completion(job, totals.succeeded) : undefined);
   const delayed = new Set([...lastFailed.values()].map(({ metadata }) => metadata.uid));
@@ -102,13 +98,14 @@ export function planJob(input: JobInput): Decision {
   const terminating = pods.filter(isEnding).length + plan.remove.length;
   const isOver = known !== undefined && tracking.isDone && left === 0 && terminating === 0;
   const status = statusOf(input, {
+    oldest: pods[0],
     succeeded: tracking.succeeded,
     failed: tracking.failed,
     completed: tracking.completed,
     failedIndexes: totals.failedIndexes,
     uncounted: tracking.uncounted,
     active: left,
-    ready: active.filter((pod) => isReady(pod) && !plan.remove.includes(pod)).length,
+    ready: active.filter((pod) => isReady(pod) && !going.has(pod)).length,
     terminating,
     reached,
     isOver,
@@ -117,7 +114,7 @@ export function planJob(input: JobInput): Decision {
   const steps: Step[] = [
     // First: a pod's finalizer goes only once what it was is written.
     ...(isNews ? [{ do: 'updateStatus' as const, object: { ...job, status } }, ...newsOf(job, status)] : []),
-    ...tracking.released.filter((pod) => !plan.remove.includes(pod)).map(release),
+    ...tracking.released.filter((pod) => !going.has(pod)).map(release),
     ...plan.remove.flatMap((pod) => removal(job, pod, end === undefined)),
     ...creations(input, plan.create, lastFailed),
   ];
@@ -310,6 +307,8 @@ function completion({ spec }: StoredJob, succeeded: number): End | undefined {
 }
 
 interface Facts extends Totals {
+  /** Of the pods that are there. */
+  readonly oldest: StoredPod | undefined;
   readonly uncounted: { readonly succeeded: readonly string[]; readonly failed: readonly string[] };
   readonly active: number;
   readonly ready: number;
@@ -319,15 +318,15 @@ interface Facts extends Totals {
   readonly isOver: boolean;
 }
 
-function statusOf({ job, pods, now }: JobInput, facts: Facts): JobStatus {
+function statusOf({ job, now }: JobInput, facts: Facts): JobStatus {
   const { spec, status } = job;
   const at = kubeTime(now);
   const conditions = conditionsOf(job, facts, at);
   const wasSuspended = conditionIsTrue(status?.conditions, 'Suspended');
   const isResumed = wasSuspended && !conditionIsTrue(conditions, 'Suspended');
   // Of a Job that came back after a loss of the store its pods tell since when it runs.
-  const [first] = pods.map(({ metadata }) => metadata.creationTimestamp).sort();
-  const startTime = isResumed ? at : (status?.startTime ?? (spec.suspend ? undefined : (first ?? at)));
+  const since = facts.oldest?.metadata.creationTimestamp ?? at;
+  const startTime = isResumed ? at : (status?.startTime ?? (spec.suspend ? undefined : since));
   const { succeeded, failed } = facts.uncounted;
   return {
     ...(startTime !== undefined && { startTime }),

@@ -14,8 +14,9 @@ import { isActive } from './pod-state.ts';
 import { podMeta } from './template.ts';
 
 /** Pod names serve as host names: one DNS label. */
-const MAX_NAME = 63;
-const SUFFIX = 5;
+export const MAX_POD_NAME = 63;
+/** Characters at the end of a name that make it the only one. */
+export const SUFFIX = 5;
 
 /**
  * Pods that one pass makes: each is news that asks for the next one. A manifest may ask for two billion. Kubernetes makes
@@ -65,7 +66,7 @@ export function claimPods(owner: PodOwner, candidates: readonly StoredPod[]): Cl
 
 /** `count` names for pods of the owner that no pod has. */
 export function freshNames(owner: Stored, count: number, { suffix, nameTaken }: Naming): readonly string[] {
-  const base = `${owner.metadata.name}-`.slice(0, MAX_NAME - SUFFIX);
+  const base = `${owner.metadata.name}-`.slice(0, MAX_POD_NAME - SUFFIX);
   const names = new Set<string>();
   while (names.size < count) {
     const name = base + suffix(SUFFIX);

@@ -27,9 +27,16 @@ export type RevisionOwner = Stored & {
   readonly spec: { readonly selector: LabelSelector; readonly template: PodTemplateSpec };
 };
 
+/** A revision never changes: its template is the same one each time, with what is known of it. */
+const templates = new WeakMap<object, PodTemplateSpec>();
+
 /** The template that a revision holds. */
 export function revisionTemplate({ data }: ControllerRevision): PodTemplateSpec {
-  const { $patch: _patch, ...template } = data.spec.template;
+  const held = data.spec.template;
+  const known = templates.get(held);
+  if (known) return known;
+  const { $patch: _patch, ...template } = held;
+  templates.set(held, template);
   return template;
 }
 
