@@ -1,0 +1,402 @@
+/**
+ * What changed while nobody looked is found by a start, which asks for objects that are there and for no others: each
+ * controller judges by what there is, and one with work at the end of its own object hears of that end.
+ */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  CronJobManifest,
+  CustomResourceDefinitionManifest,
+  DaemonSetManifest,
+  DRAIN_TAINT,
+  isKeyOf,
+  JobManifest,
+  kindOfKey,
+  NamespaceManifest,
+  objectKey,
+  PersistentVolumeClaimManifest,
+  PersistentVolumeManifest,
+  PodDisruptionBudgetManifest,
+  PodGroupManifest,
+  POD_GROUP_LABEL,
+  ResourceQuotaManifest,
+  StatefulSetManifest,
+  type Kind,
+  type KubeObject,
+  type Machine,
+  type Node,
+  type ObjectKey,
+  type Pod,
+  type Stored,
+  type StoredPod,
+} from '../../../contracts/objects/index.ts';
+import { allControllers } from '../../../reconciler/controllers/index.ts';
+import { kindsOf } from '../../../reconciler/controllers/runtime/controller.ts';
+import { finish } from '../../../reconciler/core/paced.ts';
+import { cluster, deployment, machine, node, pod, running, service } from './objects.ts';
+import { World } from './world.ts';
+
+const template = (app: string): object => ({
+  metadata: { labels: { app } },
+  spec: { containers: [{ name: 'app', image: 'app:v1' }] },
+});
+const inDefault = (name: string): object => ({ name, namespace: 'default' });
+const scratch = {
+  volumes: [
+    {
+      name: 'scratch',
+      ephemeral: {
+        volumeClaimTemplate: { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } },
+      },
+    },
+  ],
+};
+const task = { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'task:v1' }] } } };
+
+/** Some of everything that a controller works on. */
+const OBJECTS: readonly KubeObject[] = [
+  cluster(),
+  NamespaceManifest.parse({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } }),
+  NamespaceManifest.parse({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'other' } }),
+  { ...pod('elsewhere'), metadata: { name: 'elsewhere', namespace: 'other' } },
+  machine('n1'),
+  { ...node('n1'), metadata: { name: 'n1', labels: { 'kubernetes.io/hostname': 'n1' } } },
+  deployment({ replicas: 1 }),
+  service('web'),
+  { ...running(pod('lone', { nodeName: 'n1', ...scratch }), true), metadata: { name: 'lone', namespace: 'default' } },
+  pod('grouped', {}, { labels: { [POD_GROUP_LABEL]: 'gang' } }),
+  PodGroupManifest.parse({
+    apiVersion: 'scheduling.x-k8s.io/v1alpha1',
+    kind: 'PodGroup',
+    metadata: inDefault('gang'),
+    spec: { minMember: 1 },
+  }),
+  DaemonSetManifest.parse({
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata: inDefault('agent'),
+    spec: { selector: { matchLabels: { app: 'agent' } }, template: template('agent') },
+  }),
+  StatefulSetManifest.parse({
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata: inDefault('db'),
+    spec: { serviceName: 'db', replicas: 1, selector: { matchLabels: { app: 'db' } }, template: template('db') },
+  }),
+  JobManifest.parse({ apiVersion: 'batch/v1', kind: 'Job', metadata: inDefault('task'), spec: task }),
+  CronJobManifest.parse({
+    apiVersion: 'batch/v1',
+    kind: 'CronJob',
+    metadata: inDefault('nightly'),
+    spec: { schedule: '0 3 * * *', jobTemplate: { spec: task } },
+  }),
+  PersistentVolumeManifest.parse({
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: { name: 'disk' },
+    spec: {
+      accessModes: ['ReadWriteOnce'],
+      capacity: { storage: '1Gi' },
+      hostPath: { path: '/srv/disk' },
+      storageClassName: 'disks',
+    },
+  }),
+  PersistentVolumeClaimManifest.parse({
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: inDefault('data'),
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, storageClassName: 'disks' },
+  }),
+  PodDisruptionBudgetManifest.parse({
+    apiVersion: 'policy/v1',
+    kind: 'PodDisruptionBudget',
+    metadata: inDefault('web'),
+    spec: { maxUnavailable: 1, selector: { matchLabels: { app: 'web' } } },
+  }),
+  ResourceQuotaManifest.parse({
+    apiVersion: 'v1',
+    kind: 'ResourceQuota',
+    metadata: inDefault('all'),
+    spec: { hard: { 'count/pods': '100' } },
+  }),
+  CustomResourceDefinitionManifest.parse({
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'toys.example.com' },
+    spec: {
+      group: 'example.com',
+      scope: 'Namespaced',
+      names: { plural: 'toys', singular: 'toy', kind: 'Toy' },
+      versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+    },
+  }),
+];
+
+function settled(): World {
+  const w = new World(allControllers());
+  for (const object of OBJECTS) w.put(object);
+  w.settle();
+  return w;
+}
+
+/** The same, after this happened and nobody heard of it. */
+function restarted(before: World, meanwhile: (objects: Map<ObjectKey, KubeObject>) => void): World {
+  const objects = new Map<ObjectKey, KubeObject>(before.objects);
+  meanwhile(objects);
+  const w = new World([]);
+  for (const object of objects.values()) w.put(object);
+  return successor(w);
+}
+
+/** Another control plane's view of the same objects, before it begins. */
+function successor({ objects, now }: World): World {
+  const w = new World(allControllers());
+  for (const [key, object] of objects) w.objects.set(key, object);
+  w.now = now;
+  return w;
+}
+
+const at = (kind: Kind, name: string): ObjectKey => objectKey(kind, 'default', name);
+const MACHINE = objectKey('Machine', undefined, 'n1');
+const NODE = objectKey('Node', undefined, 'n1');
+const LONE = objectKey('Pod', 'default', 'lone');
+const DELETED = { deletionTimestamp: '2026-01-01T00:00:00Z', deletionGracePeriodSeconds: 30 };
+
+function change<T extends KubeObject>(key: ObjectKey, to: (object: T) => KubeObject) {
+  return (objects: Map<ObjectKey, KubeObject>): void => {
+    const object = objects.get(key);
+    assert.ok(object, key);
+    objects.set(key, to(object as T));
+  };
+}
+function remove(...keys: readonly (ObjectKey | ((key: ObjectKey) => boolean))[]) {
+  return (objects: Map<ObjectKey, KubeObject>): void => {
+    const gone = [...objects.keys()].filter((key) =>
+      keys.some((one) => (typeof one === 'string' ? one === key : one(key))),
+    );
+    assert.ok(gone.length >= keys.length);
+    for (const key of gone) objects.delete(key);
+  };
+}
+const withoutStatus = (object: KubeObject): KubeObject => {
+  const { status: _status, ...rest } = object as Stored & { status?: unknown };
+  return rest;
+};
+const tainted =
+  (key: string) =>
+  (objects: Map<ObjectKey, KubeObject>): void => {
+    for (const place of [MACHINE, NODE])
+      change<Machine | Node>(
+        place,
+        (o) => ({ ...o, spec: { ...o.spec, taints: [{ key, effect: 'NoExecute' }] } }) as KubeObject,
+      )(objects);
+  };
+const ofApp = (w: World, app: string): readonly StoredPod[] => w.labelled('Pod', 'app', app);
+const isPodOf = (name: string) => (key: ObjectKey) => isKeyOf(key, 'Pod') && key.includes(`/${name}-`);
+
+const ROWS: readonly {
+  title: string;
+  by: string;
+  meanwhile: (objects: Map<ObjectKey, KubeObject>) => void;
+  holds: (w: World) => boolean;
+}[] = [
+  {
+    title: 'the namespace default is gone',
+    by: 'default-namespace-controller',
+    meanwhile: remove(objectKey('Namespace', undefined, 'default')),
+    holds: (w) => w.list('Namespace').length === 2,
+  },
+  {
+    title: 'a namespace was told to go',
+    by: 'namespace-controller',
+    meanwhile: change(objectKey('Namespace', undefined, 'other'), (n) => ({
+      ...n,
+      metadata: { ...n.metadata, finalizers: ['example.com/x'], deletionTimestamp: DELETED.deletionTimestamp },
+    })),
+    holds: (w) => w.list('Pod', 'other').length === 0,
+  },
+  {
+    title: 'what is said of a definition is gone',
+    by: 'customresourcedefinition-controller',
+    meanwhile: change(objectKey('CustomResourceDefinition', undefined, 'toys.example.com'), withoutStatus),
+    holds: (w) => w.list('CustomResourceDefinition')[0]?.status !== undefined,
+  },
+  {
+    title: 'a node is gone',
+    by: 'machine-controller',
+    meanwhile: remove(NODE),
+    holds: (w) => w.get(NODE) !== undefined,
+  },
+  {
+    title: 'a machine is gone',
+    by: 'node-lifecycle-controller',
+    meanwhile: remove(MACHINE),
+    holds: (w) => w.get(NODE) === undefined,
+  },
+  {
+    title: 'a pod of a ReplicaSet is gone',
+    by: 'replicaset-controller',
+    meanwhile: remove(isPodOf('web')),
+    holds: (w) => ofApp(w, 'web').length === 1,
+  },
+  {
+    title: 'a ReplicaSet is gone',
+    by: 'deployment-controller',
+    meanwhile: remove((key) => isKeyOf(key, 'ReplicaSet')),
+    holds: (w) => w.list('ReplicaSet').length === 1,
+  },
+  {
+    title: 'a pod of a DaemonSet is gone',
+    by: 'daemonset-controller',
+    meanwhile: remove(isPodOf('agent')),
+    holds: (w) => ofApp(w, 'agent').length === 1,
+  },
+  {
+    title: 'a pod of a StatefulSet is gone',
+    by: 'statefulset-controller',
+    meanwhile: remove(isPodOf('db')),
+    holds: (w) => w.get(objectKey('Pod', 'default', 'db-0')) !== undefined,
+  },
+  {
+    title: 'a pod of a Job has succeeded',
+    by: 'job-controller',
+    meanwhile: (objects) => {
+      const [key] = [...objects.keys()].filter(isPodOf('task'));
+      assert.ok(key);
+      change<Pod>(key, (p) => ({ ...p, status: { phase: 'Succeeded' } }))(objects);
+    },
+    holds: (w) => w.get(objectKey('Job', 'default', 'task'))?.status?.succeeded === 1,
+  },
+  {
+    title: 'the last slot of a CronJob was long ago',
+    by: 'cronjob-controller',
+    meanwhile: change(at('CronJob', 'nightly'), (c) => ({
+      ...c,
+      metadata: { ...c.metadata, creationTimestamp: '2025-12-30T00:00:00Z' },
+    })),
+    holds: (w) => w.list('Job').some(({ metadata }) => metadata.name.startsWith('nightly-')),
+  },
+  {
+    title: 'a node has a NoExecute taint',
+    by: 'taint-eviction-controller',
+    meanwhile: tainted('example.com/broken'),
+    holds: (w) => w.get(LONE)?.metadata.deletionTimestamp !== undefined,
+  },
+  {
+    title: 'a node is drained',
+    by: 'node-drain-controller',
+    meanwhile: tainted(DRAIN_TAINT),
+    holds: (w) => w.get(LONE)?.metadata.deletionTimestamp !== undefined,
+  },
+  {
+    title: 'a Service has no address',
+    by: 'service-controller',
+    meanwhile: change(at('Service', 'web'), () => service('web')),
+    holds: (w) => w.get(objectKey('Service', 'default', 'web'))?.spec.clusterIP !== undefined,
+  },
+  {
+    title: 'an EndpointSlice is gone',
+    by: 'endpointslice-controller',
+    meanwhile: remove((key) => isKeyOf(key, 'EndpointSlice')),
+    holds: (w) => w.list('EndpointSlice').length === 1,
+  },
+  {
+    title: 'what a budget allows is gone',
+    by: 'disruption-controller',
+    meanwhile: change(at('PodDisruptionBudget', 'web'), withoutStatus),
+    holds: (w) => w.list('PodDisruptionBudget')[0]?.status?.expectedPods === 1,
+  },
+  {
+    title: 'a claim is gone',
+    by: 'persistentvolume-controller',
+    meanwhile: remove(at('PersistentVolumeClaim', 'data')),
+    holds: (w) => w.list('PersistentVolume')[0]?.status?.phase === 'Released',
+  },
+  {
+    title: 'a claim that nobody uses was told to go',
+    by: 'persistentvolumeclaim-controller',
+    meanwhile: change(at('PersistentVolumeClaim', 'data'), (c) => ({
+      ...c,
+      metadata: { ...c.metadata, deletionTimestamp: DELETED.deletionTimestamp },
+    })),
+    holds: (w) => w.get(at('PersistentVolumeClaim', 'data')) === undefined,
+  },
+  {
+    title: 'the claim of a generic ephemeral volume is gone',
+    by: 'ephemeral-volume-controller',
+    meanwhile: remove(at('PersistentVolumeClaim', 'lone-scratch')),
+    holds: (w) => w.get(at('PersistentVolumeClaim', 'lone-scratch')) !== undefined,
+  },
+  {
+    title: 'how far a PodGroup is, is gone',
+    by: 'podgroup-controller',
+    meanwhile: change(at('PodGroup', 'gang'), withoutStatus),
+    holds: (w) => w.list('PodGroup')[0]?.status?.phase !== undefined,
+  },
+  {
+    title: 'how much a quota counted is gone',
+    by: 'resourcequota-controller',
+    meanwhile: change(at('ResourceQuota', 'all'), withoutStatus),
+    holds: (w) => w.list('ResourceQuota')[0]?.status?.used !== undefined,
+  },
+  {
+    title: 'a machine and its node are gone',
+    by: 'pod-garbage-collector',
+    meanwhile: remove(MACHINE, NODE),
+    holds: (w) => w.get(LONE) === undefined,
+  },
+  {
+    title: 'a pod without a node was told to go',
+    by: 'pod-garbage-collector',
+    meanwhile: change<Pod>(at('Pod', 'grouped'), (p) => ({ ...p, metadata: { ...p.metadata, ...DELETED } })),
+    holds: (w) => w.get(at('Pod', 'grouped')) === undefined,
+  },
+  {
+    title: 'a Deployment is gone',
+    by: 'garbage-collector',
+    meanwhile: remove(at('Deployment', 'web')),
+    holds: (w) => w.list('ReplicaSet').length === 0 && ofApp(w, 'web').length === 0,
+  },
+];
+
+describe('a start finds what changed while nobody looked:', () => {
+  for (const { title, meanwhile, holds } of ROWS)
+    it(title, () => {
+      const before = settled();
+      const w = restarted(before, meanwhile);
+      assert.ok(!holds(w), 'there is something to do');
+      w.resync();
+      w.settle();
+      assert.ok(holds(w), 'it was done');
+    });
+
+  it('of every controller', () => {
+    const byTheClock = allControllers()
+      .filter((one) => one.actsByTheClock)
+      .map(({ name }) => name);
+    const shown = new Set([...ROWS.map(({ by }) => by), ...byTheClock]);
+    assert.deepEqual(
+      allControllers().flatMap(({ name }) => (shown.has(name) ? [] : [name])),
+      [],
+    );
+  });
+});
+
+describe('the end of an object', () => {
+  it('begins work of its own only where the controller hears of it', () => {
+    const before = settled();
+    const seen = new Set<string>();
+    for (const key of before.objects.keys()) {
+      const w = successor(before);
+      w.objects.delete(key);
+      for (const controller of allControllers()) {
+        if (!kindsOf(controller).includes(kindOfKey(key))) continue;
+        seen.add(controller.name);
+        const decided = controller.decide(key, w.context);
+        const { steps } = 'steps' in decided ? decided : finish(decided);
+        assert.ok(steps.length === 0 || controller.worksOnGone === true, `${controller.name}: ${key}`);
+      }
+    }
+    assert.ok(seen.size > 20, [...seen].join(' '));
+  });
+});
