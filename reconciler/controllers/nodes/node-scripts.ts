@@ -1,4 +1,5 @@
 /** Fixed shell scripts for a machine. Values go in as positional arguments, never into the text. */
+import { basename } from 'node:path';
 import { NODE_NAMES, NODE_PATHS } from '../../../contracts/agent/index.ts';
 import { readKey } from '../../../contracts/objects/index.ts';
 import type { NodeArch } from '../../ports/agent-payloads.ts';
@@ -84,6 +85,26 @@ fi`;
 export const LAST_WORDS =
   'if [ "$1" = systemd ]; then journalctl -u plumbline-agent -n 20 --no-pager -o cat; else tail -n 20 "$2"; fi 2>&1';
 
+const VOLUMES = basename(NODE_PATHS.volumes);
+
+/**
+ * Takes away what is in the folders `$state` and `$run`, but for data that outlives pods. While something is mounted in
+ * them nothing is removed: it would be removed through the mount. Mounts are listed by their real paths, whatever links
+ * lead to the folders. What an administrator mounted for such data, at `volumes` or below, stays.
+ */
+export const REMOVE_FOLDERS = `
+real() { readlink -f "$1" || echo "$1"; }
+state=$(real "$state") run=$(real "$run")
+# As mounts are listed, these would read otherwise.
+case "$state$run" in *[!A-Za-z0-9/._-]*) echo "unusual path: $state, $run" >&2; exit 1 ;; esac
+ours() { awk -v a="$state/" -v b="$run/" -v kept="$state/${VOLUMES}/" '(index($2, a) == 1 || index($2, b) == 1) && index($2 "/", kept) != 1 { print $2 }' /proc/mounts | sort -r; }
+# Innermost first.
+ours | while read -r mount; do umount "$mount"; done
+[ -z "$(ours)" ] || { echo "still mounted: $(ours | tr '\\n' ' ')" >&2; exit 1; }
+[ -d "$state" ] && find "$state" -mindepth 1 -maxdepth 1 ! -name ${VOLUMES} -exec rm -rf {} +
+rmdir "$state/${VOLUMES}" "$state" 2>/dev/null
+rm -rf "$run"`;
+
 /**
  * Takes everything of ours off the machine. Idempotent: each part may be gone already. Containers are the caller's to
  * stop first. Routes are known by their protocol number, 78 (see the agent's network code).
@@ -100,14 +121,9 @@ ip route flush proto 78 2>/dev/null
 for root in /sys/fs/cgroup /sys/fs/cgroup/*; do
   [ -d "$root${NODE_NAMES.cgroup}" ] && find "$root${NODE_NAMES.cgroup}" -depth -type d -exec rmdir {} + 2>/dev/null
 done
-# Volumes of pods, innermost first. While something is mounted nothing is removed: it would be removed through the mount.
-ours() { awk -v a=${NODE_PATHS.state}/ -v b=${NODE_PATHS.run}/ 'index($2, a) == 1 || index($2, b) == 1 { print $2 }' /proc/mounts | sort -r; }
-ours | while read -r mount; do umount "$mount"; done
-[ -z "$(ours)" ] || { echo "still mounted: $(ours | tr '\\n' ' ')" >&2; exit 1; }
-# Data that outlives pods outlives us, too.
-[ -d ${NODE_PATHS.state} ] && find ${NODE_PATHS.state} -mindepth 1 -maxdepth 1 ! -path ${NODE_PATHS.volumes} -exec rm -rf {} +
-rmdir ${NODE_PATHS.volumes} ${NODE_PATHS.state} 2>/dev/null
-rm -rf ${NODE_PATHS.install} ${NODE_PATHS.run} /var/log/plumbline
+state=${NODE_PATHS.state} run=${NODE_PATHS.run}
+${REMOVE_FOLDERS}
+rm -rf ${NODE_PATHS.install} /var/log/plumbline
 left=''
 [ -d ${NODE_PATHS.volumes} ] || [ ! -e ${NODE_PATHS.state} ] || left=' ${NODE_PATHS.state}'
 for path in ${NODE_PATHS.install} ${NODE_PATHS.run} ${NODE_PATHS.unit} ${NODE_PATHS.initScript}; do [ -e "$path" ] && left="$left $path"; done

@@ -2,12 +2,10 @@
  * Volumes of the network on a real file system. Where the kernel has no NFS, a memory file system stands in for what a
  * server exports, and a program that never ends for a server that is silent.
  */
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import { systemMounts } from '../../../nodeagent/adapters/disk/mounts.ts';
 import { podFiles } from '../../../nodeagent/adapters/disk/pod-files.ts';
@@ -17,31 +15,15 @@ import { podFolder, subPathTarget, volumeFolder, type NodeFolders } from '../../
 import type { VolumePlan } from '../../../nodeagent/core/pod/volumes/index.ts';
 import type { PodFiles } from '../../../nodeagent/ports/pod-files.ts';
 import type { RunCommand } from '../../../nodeagent/ports/run-command.ts';
-import { makeFolder } from '../../support/folder.ts';
-import { whenInterrupted } from '../../support/interruption.ts';
+import { ownMount } from './own-mount.ts';
 
-const exec = promisify(execFile);
 const signal = new AbortController().signal;
 const POD = { namespace: 'default', name: 'app', uid: 'uid-1' };
 const CGROUP = '/plumbline/poduid-1';
 const SILENCE = ['sleep', '1000'];
 
 describe('volumes of the network', () => {
-  let mount: string;
-  let forget: () => void;
-  before(async () => {
-    mount = makeFolder('plumbline-network-volumes-');
-    await exec('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', mount]);
-    forget = whenInterrupted(`the mount at ${mount}`, unmount);
-  });
-  after(async () => {
-    await unmount();
-    forget();
-    await rm(mount, { recursive: true });
-  });
-  const unmount = async (): Promise<void> => {
-    await exec('umount', ['--recursive', mount]);
-  };
+  const mount = ownMount('plumbline-network-volumes-');
 
   let folders: NodeFolders;
   let path: string;
@@ -69,7 +51,7 @@ describe('volumes of the network', () => {
   const remove = (): Promise<void> => agent().remove(POD, CGROUP, signal);
 
   beforeEach(async () => {
-    const base = await mkdtemp(join(mount, 't'));
+    const base = await mkdtemp(join(mount.path, 't'));
     folders = { state: join(base, 'state'), run: join(base, 'run'), podLogs: join(base, 'logs') };
     path = volumeFolder(folders, POD.uid, 'v', 'network');
     plan = { kind: 'nfs', name: 'v', path, group: undefined, source: 'files:/srv', options: ['ro'] };

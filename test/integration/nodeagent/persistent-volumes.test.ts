@@ -1,9 +1,9 @@
 /** Data that outlives pods, on a real file system with real mounts. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { lstat, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import assert from 'node:assert/strict';
 import { systemMounts } from '../../../nodeagent/adapters/disk/mounts.ts';
@@ -15,8 +15,7 @@ import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import type { VolumePlan } from '../../../nodeagent/core/pod/volumes/index.ts';
 import type { PersistentFolders } from '../../../nodeagent/ports/persistent-folders.ts';
 import type { PodFiles } from '../../../nodeagent/ports/pod-files.ts';
-import { makeFolder } from '../../support/folder.ts';
-import { whenInterrupted } from '../../support/interruption.ts';
+import { ownMount } from './own-mount.ts';
 
 const exec = promisify(execFile);
 const signal = new AbortController().signal;
@@ -25,28 +24,14 @@ const RECORD = '{"metadata":{"name":"pvc-0a1b"}}';
 const GROUP = 4321;
 
 describe('volumes that outlive pods', () => {
-  let mount: string;
-  let forget: () => void;
-  before(async () => {
-    mount = makeFolder('plumbline-volumes-');
-    await exec('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', mount]);
-    forget = whenInterrupted(`the mount at ${mount}`, unmount);
-  });
-  after(async () => {
-    await unmount();
-    forget();
-    await rm(mount, { recursive: true });
-  });
-  const unmount = async (): Promise<void> => {
-    await exec('umount', ['--recursive', mount]);
-  };
+  const mount = ownMount('plumbline-volumes-');
 
   let folders: NodeFolders;
   let files: PodFiles;
   let kept: PersistentFolders;
   let root: string;
   beforeEach(async () => {
-    const base = await mkdtemp(join(mount, 't'));
+    const base = await mkdtemp(join(mount.path, 't'));
     folders = { state: join(base, 'state'), run: join(base, 'run'), podLogs: join(base, 'logs') };
     files = podFiles(folders, systemMounts(createRunCommand(), systemClock));
     root = persistentRoot(folders);

@@ -16,7 +16,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import assert from 'node:assert/strict';
 import { systemMounts } from '../../../nodeagent/adapters/disk/mounts.ts';
@@ -31,9 +31,8 @@ import {
   type NodeFolders,
 } from '../../../nodeagent/core/pod/layout.ts';
 import type { PodFiles } from '../../../nodeagent/ports/pod-files.ts';
-import { makeFolder } from '../../support/folder.ts';
 import { inTime } from '../../support/in-time.ts';
-import { whenInterrupted } from '../../support/interruption.ts';
+import { ownMount } from './own-mount.ts';
 
 const exec = promisify(execFile);
 const signal = new AbortController().signal;
@@ -41,29 +40,14 @@ const POD = { namespace: 'default', name: 'app', uid: 'uid-1' };
 const WAIT_MS = 10_000;
 
 describe('files of pods', () => {
-  /** A mount of its own: whatever the tests mount in it goes with it. */
-  let mount: string;
-  let forget: () => void;
-  before(async () => {
-    mount = makeFolder('plumbline-pod-files-');
-    await exec('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', mount]);
-    forget = whenInterrupted(`the mount at ${mount}`, unmount);
-  });
-  after(async () => {
-    await unmount();
-    forget();
-    await rm(mount, { recursive: true });
-  });
-  const unmount = async (): Promise<void> => {
-    await exec('umount', ['--recursive', mount]);
-  };
+  const mount = ownMount('plumbline-pod-files-');
 
   let folders: NodeFolders;
   let files: PodFiles;
   let outside: string;
   let volume: string;
   beforeEach(async () => {
-    const base = await mkdtemp(join(mount, 't'));
+    const base = await mkdtemp(join(mount.path, 't'));
     folders = { state: join(base, 'state'), run: join(base, 'run'), podLogs: join(base, 'logs') };
     files = podFiles(folders, systemMounts(createRunCommand(), systemClock));
     outside = join(base, 'outside');
