@@ -20,6 +20,7 @@ import { logFiles } from './adapters/disk/log-files.ts';
 import { systemMounts } from './adapters/disk/mounts.ts';
 import { persistentFolders } from './adapters/disk/persistent-folders.ts';
 import { podFiles } from './adapters/disk/pod-files.ts';
+import { volumeImages } from './adapters/disk/volume-images.ts';
 import { statusFile } from './adapters/disk/status-file.ts';
 import { enableForwarding } from './adapters/ip/forwarding.ts';
 import { createIpRouting } from './adapters/ip/ip-routing.ts';
@@ -86,7 +87,9 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   const client = new GrpcClient(options.containerd);
   const runtime = criRuntime({ client, folder: `${folders.run}/commands`, run, clock });
   const images = criImages(client, options.containerd);
-  const files = podFiles(folders, systemMounts(run, clock));
+  const mounts = systemMounts(run, clock);
+  const persistent = persistentFolders(persistentRoot(folders), mounts, volumeImages(run, mounts));
+  const files = podFiles(folders, mounts, persistent);
   await files.prepare(closing.signal);
   if (options.network) await enableForwarding();
 
@@ -156,7 +159,6 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
     onState: (state) => reporter.noteDisk(state),
     onImages: () => imageReporter.changed(),
   });
-  const persistent = persistentFolders(persistentRoot(folders), systemMounts(run, clock));
   const remover = startVolumeRemover({
     assignment,
     folders: persistent,

@@ -1,9 +1,10 @@
-/** Volumes that are folders of a node, made for a claim. Free of schemas: a node agent uses it. */
+/** Volumes that a node has on its own disk, made for a claim. Free of schemas: a node agent uses it. */
 import { readKey } from './own-key.ts';
+import { parseQuantity } from './quantity-value.ts';
 import type { PersistentVolume } from './storage.ts';
-import { DATA_GIVEN_UP, HOSTNAME_LABEL, LOCAL_PROVISIONER, PROVISIONED_BY } from './well-known.ts';
+import { DATA_GIVEN_UP, HOSTNAME_LABEL, LOCAL_PROVISIONER, PROVISIONED_BY, VOLUME_SIZE } from './well-known.ts';
 
-/** Whether a folder on a node was made for it, or will be. */
+/** Whether it was made on a node's disk, or will be. */
 export function isLocallyMade({ metadata }: Pick<PersistentVolume, 'metadata'>): boolean {
   return readKey(metadata.annotations, PROVISIONED_BY) === LOCAL_PROVISIONER && LOCAL_NAME.test(metadata.name);
 }
@@ -16,6 +17,16 @@ export function homeOf(volume: PersistentVolume): string | undefined {
   if (!isLocallyMade(volume)) return undefined;
   const [term] = volume.spec.nodeAffinity?.required?.nodeSelectorTerms ?? [];
   return term?.matchExpressions?.find(({ key }) => key === HOSTNAME_LABEL)?.values?.[0];
+}
+
+/** Whether it is a file system of its own, which takes no more than its size. */
+export function isSizeEnforced({ metadata }: Pick<PersistentVolume, 'metadata'>): boolean {
+  return readKey(metadata.annotations, VOLUME_SIZE) === 'enforced';
+}
+
+/** Bytes that it is held to; undefined for one that may fill its node's disk. */
+export function enforcedBytes(volume: PersistentVolume): number | undefined {
+  return isLocallyMade(volume) && isSizeEnforced(volume) ? parseQuantity(volume.spec.capacity.storage) : undefined;
 }
 
 /** Whether what is in it may be removed, once the volume is deleted. */

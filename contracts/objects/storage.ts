@@ -189,12 +189,19 @@ export const StorageClassManifest = object(
     reclaimPolicy: unset('', z.enum(['Delete', 'Retain']).default('Delete')),
     allowVolumeExpansion: z.boolean().default(false),
     volumeBindingMode: unset('', z.enum(['Immediate', 'WaitForFirstConsumer']).default('Immediate')),
+    /** `size: enforced`: a volume is a file system of its own, and takes no more than what was asked for. */
+    parameters: atomic(object({ size: z.enum(['enforced', 'unenforced']).optional() }).optional()),
   },
-  { parameters: [{}], mountOptions: [[]], allowedTopologies: [[]] },
-).refine((c) => c.provisioner !== LOCAL_PROVISIONER || c.volumeBindingMode === 'WaitForFirstConsumer', {
-  path: ['volumeBindingMode'],
-  error: `must be WaitForFirstConsumer: ${LOCAL_PROVISIONER} makes a volume on the node of the first pod that uses it`,
-});
+  { mountOptions: [[]], allowedTopologies: [[]] },
+)
+  .refine((c) => c.provisioner === LOCAL_PROVISIONER || Object.keys(c.parameters ?? {}).length === 0, {
+    path: ['parameters'],
+    error: `must be absent: ${NO_PROVISIONER} makes no volumes`,
+  })
+  .refine((c) => c.provisioner !== LOCAL_PROVISIONER || c.volumeBindingMode === 'WaitForFirstConsumer', {
+    path: ['volumeBindingMode'],
+    error: `must be WaitForFirstConsumer: ${LOCAL_PROVISIONER} makes a volume on the node of the first pod that uses it`,
+  });
 export interface StorageClass {
   readonly apiVersion: 'storage.k8s.io/v1';
   readonly kind: 'StorageClass';
@@ -203,5 +210,6 @@ export interface StorageClass {
   readonly reclaimPolicy: 'Delete' | 'Retain';
   readonly allowVolumeExpansion: boolean;
   readonly volumeBindingMode: 'Immediate' | 'WaitForFirstConsumer';
+  readonly parameters?: { readonly size?: 'enforced' | 'unenforced' | undefined } | undefined;
 }
 export type StoredStorageClass = StorageClass & { readonly metadata: StoredMeta };

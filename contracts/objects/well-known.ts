@@ -34,6 +34,8 @@ export const PROVISIONED_BY = 'pv.kubernetes.io/provisioned-by';
  * of claim and volume.
  */
 export const DATA_GIVEN_UP = 'plumbline.dev/data-given-up';
+/** Annotation of a volume of ours: `enforced` where it cannot take more room than its size. Its class says it, once. */
+export const VOLUME_SIZE = 'plumbline.dev/size';
 /** Of a class whose volumes are made by people. Source: Kubernetes, NotSupportedProvisioner. */
 export const NO_PROVISIONER = 'kubernetes.io/no-provisioner';
 

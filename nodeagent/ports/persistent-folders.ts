@@ -1,4 +1,4 @@
-/** Folders of data that outlives pods, on the node's disk. */
+/** Data that outlives pods, on the node's disk. */
 export interface PersistentFolders {
   /** What is kept beside the data of each volume: the volume, as JSON text. */
   records(): Promise<readonly string[]>;

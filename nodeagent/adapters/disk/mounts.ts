@@ -2,6 +2,7 @@
 import { readFile, realpath, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { unlessAborted } from '../../../contracts/signals.ts';
+import { deviceNumber } from '../../core/node/volume-image.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RunCommand } from '../../ports/run-command.ts';
 import { makeFolder } from './durable.ts';
@@ -21,8 +22,13 @@ export interface Mounts {
    * server does not answer.
    */
   subPath(volume: string, subPath: string, target: string, signal: AbortSignal): Promise<void>;
-  /** Shows a folder or file at `target`. Nothing happens where something is mounted there already. */
-  bind(source: string, target: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Shows a folder or file at `target`. Nothing happens where something is mounted there already. Throws an Error where
+   * the source is not on `device` (`MAJOR:MINOR`), if that is given: what was mounted there is gone.
+   */
+  bind(source: string, target: string, signal: AbortSignal, device?: string): Promise<void>;
+  /** Whether something is mounted at just this place. */
+  isMounted(path: string): Promise<boolean>;
   /** Whether a folder of that name, or what is in it, is mounted somewhere. */
   isShown(name: string): Promise<boolean>;
   /** Takes away every mount at `folder` and below, the deepest first. */
@@ -88,18 +94,21 @@ export function systemMounts(run: RunCommand, clock: Clock, patience: NetworkPat
       if (await isMounted(path)) return;
       await bounded(argv, patience.mountMs, signal);
     },
-    async bind(source, target, signal) {
+    async bind(source, target, signal, device) {
       if (await isMounted(target)) return;
       const place = await openPlace(source);
       try {
-        const isFolder = (await place.stat()).isDirectory();
-        if (isFolder) await makeFolder(target, 0o750);
+        const found = await place.stat();
+        if (device !== undefined && deviceNumber(found.dev) !== device)
+          throw new Error(`${source} does not have ${device} mounted any more`);
+        if (found.isDirectory()) await makeFolder(target, 0o750);
         else await writeFile(target, '', { mode: 0o640 });
         await command(['mount', '--no-canonicalize', '--bind', `/proc/${process.pid}/fd/${place.fd}`, target], signal);
       } finally {
         await place.close();
       }
     },
+    isMounted,
     async isShown(name) {
       return (await mounted()).some(({ root }) => root.split('/').includes(name));
     },
@@ -148,7 +157,9 @@ async function realOf(path: string): Promise<string> {
   return join(await realpath(dirname(path)).catch(() => dirname(path)), basename(path));
 }
 
-interface Mounted {
+export interface Mounted {
+  /** `MAJOR:MINOR` of the file system. */
+  readonly device: string;
   /** What of its file system is shown. */
   readonly root: string;
   readonly point: string;
@@ -161,14 +172,14 @@ async function isMounted(path: string): Promise<boolean> {
 }
 
 /** In the order in which they were mounted. Source: proc(5), mountinfo. */
-async function mounted(): Promise<readonly Mounted[]> {
+export async function mounted(): Promise<readonly Mounted[]> {
   const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n');
   return lines.flatMap((line) => {
     const fields = line.split(' ');
-    const [root, point, type] = [fields[3], fields[4], fields[fields.indexOf('-') + 1]];
-    return root === undefined || point === undefined || type === undefined
+    const [device, root, point, type] = [fields[2], fields[3], fields[4], fields[fields.indexOf('-') + 1]];
+    return device === undefined || root === undefined || point === undefined || type === undefined
       ? []
-      : [{ root: unescaped(root), point: unescaped(point), type }];
+      : [{ device, root: unescaped(root), point: unescaped(point), type }];
   });
 }
 

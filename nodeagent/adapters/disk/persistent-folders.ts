@@ -1,46 +1,59 @@
 /**
- * Folders of data that outlives pods. One is made beside its place and renamed into it, and goes the same way: whenever
- * the agent is killed, a volume is there whole or not at all, and what is left over is known by its name.
+ * Data that outlives pods: a folder for each volume, with its record and either a folder `data` or an image whose size
+ * is that of the volume. One is made beside its place and renamed into it, and goes the same way: whenever the agent is
+ * killed, a volume is there whole or not at all, and what is left over is known by its name. A file system is made in
+ * no image but a new one.
  */
 import { chmod, mkdir, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LOCAL_NAME } from '../../../contracts/objects/local-volumes.ts';
+import type { PersistentMount } from '../../core/pod/volumes/source.ts';
 import type { PersistentFolders } from '../../ports/persistent-folders.ts';
 import { makeFolder, readIfThere, syncFolder, writeDurably } from './durable.ts';
 import type { Mounts } from './mounts.ts';
 import { removeTree } from './remove-tree.ts';
+import type { VolumeImages } from './volume-images.ts';
 
 const RECORD = 'volume.json';
 const DATA = 'data';
 /** As local-path of k3s makes them: containers write as whoever they run as. */
 const DATA_MODE = 0o777;
 
-/** The folder of a volume's data; made, with the record beside it, where it is not there yet. Idempotent. */
-export async function makePersistent(
+export type MadeVolume = Extract<PersistentMount['from'], { is: 'made' }>;
+
+export interface ShownFolders extends PersistentFolders {
+  /** Shows a volume's data at `target`; made, with the record beside it, where it is not there yet. Idempotent. */
+  show(volume: MadeVolume, target: string, signal: AbortSignal): Promise<void>;
+}
+
+export function persistentFolders(
   root: string,
-  volume: string,
-  record: string,
-  signal: AbortSignal,
-): Promise<string> {
-  if (!LOCAL_NAME.test(volume)) throw new Error(`${volume} is no name of a volume that is made here`);
-  const place = join(root, volume);
-  if (!(await isThere(place))) {
+  mounts: Pick<Mounts, 'bind' | 'isShown'>,
+  images: VolumeImages,
+): ShownFolders {
+  async function make({ volume, record, bytes }: MadeVolume, signal: AbortSignal): Promise<void> {
     await makeFolder(root, 0o711);
     const draft = join(root, `.${volume}.new`);
     await removeTree(draft, signal);
     await mkdir(draft, { mode: 0o711 });
-    await mkdir(join(draft, DATA));
-    // mkdir leaves out what the umask says.
-    await chmod(join(draft, DATA), DATA_MODE);
+    if (bytes === undefined) {
+      await mkdir(join(draft, DATA));
+      // mkdir leaves out what the umask says.
+      await chmod(join(draft, DATA), DATA_MODE);
+    } else await images.make(draft, bytes, signal);
     await writeDurably(join(draft, RECORD), record, 0o600);
-    await rename(draft, place);
+    await rename(draft, join(root, volume));
     await syncFolder(root);
   }
-  return join(place, DATA);
-}
 
-export function persistentFolders(root: string, mounts: Pick<Mounts, 'isShown'>): PersistentFolders {
   return {
+    async show(from, target, signal) {
+      const place = placeOf(from.volume);
+      if (!(await isThere(place))) await make(from, signal);
+      if (await images.has(place)) await images.show(place, target, signal);
+      else await mounts.bind(join(place, DATA), target, signal);
+    },
+
     async records() {
       const names = (await readdir(root).catch(() => [])).filter((name) => LOCAL_NAME.test(name));
       const texts = await Promise.all(
@@ -50,11 +63,11 @@ export function persistentFolders(root: string, mounts: Pick<Mounts, 'isShown'>)
     },
 
     async remove(volume, signal) {
-      if (!LOCAL_NAME.test(volume)) throw new Error(`${volume} is no name of a volume that is made here`);
-      const place = join(root, volume);
+      const place = placeOf(volume);
       const going = join(root, `.${volume}.gone`);
       if (await isThere(place)) {
-        if (await mounts.isShown(volume)) throw new Error('a pod has it mounted');
+        if ((await mounts.isShown(volume)) || (await images.isInUse(place, signal)))
+          throw new Error('a pod has it mounted');
         // Of an agent that was killed in between there may be one already; the two are never of one volume's life.
         await removeTree(going, signal);
         await rename(place, going);
@@ -64,6 +77,11 @@ export function persistentFolders(root: string, mounts: Pick<Mounts, 'isShown'>)
       await removeTree(join(root, `.${volume}.new`), signal);
     },
   };
+
+  function placeOf(volume: string): string {
+    if (!LOCAL_NAME.test(volume)) throw new Error(`${volume} is no name of a volume that is made here`);
+    return join(root, volume);
+  }
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -8,7 +8,6 @@ import {
   MEDIA,
   podFolder,
   podsFolder,
-  persistentRoot,
   terminationFolder,
   type NodeFolders,
 } from '../../core/pod/layout.ts';
@@ -19,6 +18,7 @@ import { readBeginning, readEnd } from './descriptors.ts';
 import { makeFolder } from './durable.ts';
 import type { Mounts } from './mounts.ts';
 import { graceLeft } from './grace.ts';
+import type { ShownFolders } from './persistent-folders.ts';
 import { limitPids } from './pids-limit.ts';
 import { removeTree } from './remove-tree.ts';
 import { makeVolume } from './volumes/index.ts';
@@ -31,7 +31,7 @@ const TAIL_BYTES = 2048;
 const TAIL_LINES = 80;
 const CGROUP_ROOT = '/sys/fs/cgroup';
 
-export function podFiles(folders: NodeFolders, mounts: Mounts): PodFiles {
+export function podFiles(folders: NodeFolders, mounts: Mounts, kept: Pick<ShownFolders, 'show'>): PodFiles {
   return {
     async prepare(signal) {
       await makeFolder(folders.state, 0o700);
@@ -42,7 +42,7 @@ export function podFiles(folders: NodeFolders, mounts: Mounts): PodFiles {
 
     async syncVolumes(plans, signal) {
       for (const plan of plans) {
-        await makeVolume(plan, mounts, signal, persistentRoot(folders)).catch((cause: unknown) => {
+        await makeVolume(plan, mounts, signal, kept).catch((cause: unknown) => {
           throw new Error(`MountVolume.SetUp failed for volume "${plan.name}" : ${errorText(cause)}`, { cause });
         });
       }

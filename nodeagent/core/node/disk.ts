@@ -54,6 +54,11 @@ export function shortages(disks: NodeDisks): readonly string[] {
   });
 }
 
+/** Bytes that volumes of a size of their own may still take of the node's disk: it is never short because of them. */
+export function roomForVolumes({ bytes, freeBytes }: Pick<DiskUse, 'bytes' | 'freeBytes'>): number {
+  return Math.max(0, Math.floor(freeBytes - bytesOf(MIN_FREE.node, bytes)));
+}
+
 /** With no more than this free, a runtime cannot even write down that a container is gone. */
 const FULL_AT: Share = { part: 0.01, atMost: 4 * 2 ** 20 };
 /** Bytes that the agent holds of the node's own disk, to give them back when it is full. */

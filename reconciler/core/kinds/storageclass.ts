@@ -34,7 +34,12 @@ export const STORAGE_CLASS: KindDescriptor<'StorageClass'> = {
   placement: 'rule',
   health: 'stored',
   deletion: 'at once',
-  fixed: [neverChanges('provisioner'), neverChanges('reclaimPolicy'), neverChanges('volumeBindingMode')],
+  fixed: [
+    neverChanges('provisioner'),
+    neverChanges('parameters'),
+    neverChanges('reclaimPolicy'),
+    neverChanges('volumeBindingMode'),
+  ],
   sealed: [],
   reach: 'none',
   recovery: 'with the first sync',

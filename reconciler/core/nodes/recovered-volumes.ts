@@ -4,14 +4,9 @@
  * bound to, by name: a claim that Git still has, or that is made again under its name, is bound to it again, and no other
  * gets it. That its data was given up is not believed: it was said before the loss, and is said again by people.
  */
-import {
-  HOSTNAME_LABEL,
-  LOCAL_PROVISIONER,
-  PROVISIONED_BY,
-  VOLUME_PROTECTION,
-  type PersistentVolume,
-} from '../../../contracts/objects/index.ts';
-import { localFolder } from '../volumes/local-volume.ts';
+import { HOSTNAME_LABEL, VOLUME_PROTECTION, type PersistentVolume } from '../../../contracts/objects/index.ts';
+import { localFolder, madeHere } from '../volumes/local-volume.ts';
+import { isSizeEnforced } from '../../../contracts/objects/local-volumes.ts';
 import { DATA_FINALIZER } from '../volumes/names.ts';
 import type { NodeWord } from './node-word.ts';
 
@@ -31,7 +26,7 @@ export function recoveredVolumes(words: readonly NodeWord[]): readonly Persisten
         kind: 'PersistentVolume',
         metadata: {
           name,
-          annotations: { [PROVISIONED_BY]: LOCAL_PROVISIONER },
+          annotations: madeHere(isSizeEnforced({ metadata })),
           finalizers: [VOLUME_PROTECTION, DATA_FINALIZER],
         },
         spec: {

@@ -13,8 +13,8 @@ export function isDefaultClass({ metadata }: StorageClass): boolean {
   return readKey(metadata.annotations, DEFAULT_CLASS_ANNOTATION) === 'true';
 }
 
-/** The first is the default where the repository names none. The second is what k3s calls its own. */
-const BUILT_IN: readonly StorageClass[] = ['local', 'local-path'].map((name) => ({
+/** The first is the default where the repository names none. The second is what k3s calls its own: both make folders. */
+const BUILT_IN: readonly StorageClass[] = ['local', 'local-path', 'local-enforced'].map((name) => ({
   apiVersion: 'storage.k8s.io/v1',
   kind: 'StorageClass',
   metadata: { name },
@@ -22,6 +22,7 @@ const BUILT_IN: readonly StorageClass[] = ['local', 'local-path'].map((name) => 
   reclaimPolicy: 'Delete',
   allowVolumeExpansion: true,
   volumeBindingMode: 'WaitForFirstConsumer',
+  ...(name === 'local-enforced' && { parameters: { size: 'enforced' } }),
 }));
 
 export class StorageClasses {

@@ -1,19 +1,25 @@
-/** The volume that is made for a claim: a folder on one node. */
+/** The volume that is made for a claim: a folder on one node, or a file system of its own in a file there. */
 import { NODE_PATHS } from '../../../contracts/agent/index.ts';
 import {
   PROVISIONED_BY,
   HOSTNAME_LABEL,
   LOCAL_PROVISIONER,
   VOLUME_PROTECTION,
+  VOLUME_SIZE,
   type PersistentVolume,
   type PersistentVolumeClaim,
   type StorageClass,
   type StoredPersistentVolumeClaim,
 } from '../../../contracts/objects/index.ts';
+import { isSizeEnforced } from '../../../contracts/objects/local-volumes.ts';
 import { DATA_FINALIZER } from './names.ts';
 
 /** Said of each, as nothing else says it. */
-export const SIZE_NOT_ENFORCED = 'its size is not enforced: it is a folder of the node, and may fill its file system';
+export function sizeWords(volume: PersistentVolume): string {
+  return isSizeEnforced(volume)
+    ? 'its size is enforced: it is a file system of its own, whose room on the node is taken from the start'
+    : 'its size is not enforced: it is a folder of the node, and may fill its file system';
+}
 
 /** Whether a volume may be made for a claim of that class, or was made before the store was lost. None has labels. */
 export function mayBeMade({ spec }: PersistentVolumeClaim, { provisioner }: StorageClass): boolean {
@@ -31,7 +37,7 @@ export function notHeard(node: string): string {
  */
 export function localVolume(
   { metadata, spec }: StoredPersistentVolumeClaim,
-  { metadata: { name: storageClassName }, reclaimPolicy }: StorageClass,
+  { metadata: { name: storageClassName }, reclaimPolicy, parameters }: StorageClass,
   node: string,
 ): PersistentVolume {
   const name = `pvc-${metadata.uid}`;
@@ -40,7 +46,7 @@ export function localVolume(
     kind: 'PersistentVolume',
     metadata: {
       name,
-      annotations: { [PROVISIONED_BY]: LOCAL_PROVISIONER },
+      annotations: madeHere(parameters?.size === 'enforced'),
       finalizers: [VOLUME_PROTECTION, DATA_FINALIZER],
     },
     spec: {
@@ -63,6 +69,11 @@ export function localVolume(
       },
     },
   };
+}
+
+/** What is written on each volume that is made on a node's disk. */
+export function madeHere(isEnforced: boolean): Readonly<Record<string, string>> {
+  return { [PROVISIONED_BY]: LOCAL_PROVISIONER, ...(isEnforced && { [VOLUME_SIZE]: 'enforced' }) };
 }
 
 export function localFolder(volume: string): string {

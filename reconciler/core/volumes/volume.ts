@@ -12,7 +12,7 @@ import {
   type StoredPersistentVolumeClaim,
 } from '../../../contracts/objects/index.ts';
 import type { Decision, Step } from '../step.ts';
-import { SIZE_NOT_ENFORCED } from './local-volume.ts';
+import { sizeWords } from './local-volume.ts';
 import { isDataGivenUp, isLocallyMade } from '../../../contracts/objects/local-volumes.ts';
 import { BOUND_BY_CONTROLLER, DATA_DELETED, DATA_FINALIZER, withAnnotations } from './names.ts';
 
@@ -74,7 +74,7 @@ function released(input: VolumeInput): Step[] {
 function told({ volume, now }: VolumeInput, phase: PersistentVolumeStatus['phase']): Step[] {
   const { status } = volume;
   if (status?.phase === phase) return [];
-  const message = isLocallyMade(volume) && phase === 'Bound' ? SIZE_NOT_ENFORCED : undefined;
+  const message = isLocallyMade(volume) && phase === 'Bound' ? sizeWords(volume) : undefined;
   const next: PersistentVolumeStatus = {
     phase,
     ...(message !== undefined && { message }),

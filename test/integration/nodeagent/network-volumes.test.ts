@@ -7,14 +7,12 @@ import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
-import { systemMounts } from '../../../nodeagent/adapters/disk/mounts.ts';
-import { podFiles } from '../../../nodeagent/adapters/disk/pod-files.ts';
 import { createRunCommand } from '../../../nodeagent/adapters/process/run-command.ts';
-import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import { podFolder, subPathTarget, volumeFolder, type NodeFolders } from '../../../nodeagent/core/pod/layout.ts';
 import type { VolumePlan } from '../../../nodeagent/core/pod/volumes/index.ts';
 import type { PodFiles } from '../../../nodeagent/ports/pod-files.ts';
 import type { RunCommand } from '../../../nodeagent/ports/run-command.ts';
+import { ownFiles } from './own-files.ts';
 import { ownMount } from './own-mount.ts';
 
 const signal = new AbortController().signal;
@@ -38,7 +36,7 @@ describe('volumes of the network', () => {
       asked.push(argv);
       return real(instead(argv) ?? argv, options);
     };
-    return podFiles(folders, systemMounts(run, systemClock, { mountMs: 200, unmountMs: 200 }));
+    return ownFiles(folders, run, { mountMs: 200, unmountMs: 200 }).files;
   }
   const isMount = (argv: readonly string[]): boolean => argv[0] === 'mount.nfs';
   const served = (argv: readonly string[]): readonly string[] | undefined =>

@@ -9,7 +9,7 @@ import { whenInterrupted } from '../../support/interruption.ts';
 const exec = promisify(execFile);
 
 /** Called in `describe`; the path is that of the suite while its tests run. `prefix`: of the folder's name. */
-export function ownMount(prefix: string): { readonly path: string } {
+export function ownMount(prefix: string, size = '64m'): { readonly path: string } {
   const mount = { path: '' };
   let forget: () => void;
   const unmount = async (): Promise<void> => {
@@ -17,7 +17,7 @@ export function ownMount(prefix: string): { readonly path: string } {
   };
   before(async () => {
     mount.path = makeFolder(prefix);
-    await exec('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', mount.path]);
+    await exec('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', mount.path]);
     forget = whenInterrupted(`the mount at ${mount.path}`, unmount);
   });
   after(async () => {

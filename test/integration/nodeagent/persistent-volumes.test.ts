@@ -6,15 +6,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import assert from 'node:assert/strict';
-import { systemMounts } from '../../../nodeagent/adapters/disk/mounts.ts';
-import { persistentFolders } from '../../../nodeagent/adapters/disk/persistent-folders.ts';
-import { podFiles } from '../../../nodeagent/adapters/disk/pod-files.ts';
-import { createRunCommand } from '../../../nodeagent/adapters/process/run-command.ts';
 import { persistentRoot, volumeFolder, type NodeFolders } from '../../../nodeagent/core/pod/layout.ts';
-import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import type { VolumePlan } from '../../../nodeagent/core/pod/volumes/index.ts';
 import type { PersistentFolders } from '../../../nodeagent/ports/persistent-folders.ts';
 import type { PodFiles } from '../../../nodeagent/ports/pod-files.ts';
+import { ownFiles } from './own-files.ts';
 import { ownMount } from './own-mount.ts';
 
 const exec = promisify(execFile);
@@ -33,9 +29,8 @@ describe('volumes that outlive pods', () => {
   beforeEach(async () => {
     const base = await mkdtemp(join(mount.path, 't'));
     folders = { state: join(base, 'state'), run: join(base, 'run'), podLogs: join(base, 'logs') };
-    files = podFiles(folders, systemMounts(createRunCommand(), systemClock));
+    ({ files, kept } = ownFiles(folders));
     root = persistentRoot(folders);
-    kept = persistentFolders(root, systemMounts(createRunCommand(), systemClock));
     await files.prepare(signal);
   });
   afterEach(async () => {
@@ -47,7 +42,7 @@ describe('volumes that outlive pods', () => {
   const plan = (uid: string, extra: Partial<VolumePlan> = {}): VolumePlan =>
     ({
       kind: 'persistent',
-      from: { is: 'made', volume: PV, record: RECORD },
+      from: { is: 'made', volume: PV, record: RECORD, bytes: undefined },
       changePolicy: 'Always',
       name: 'v',
       path: shown(uid),
@@ -130,7 +125,7 @@ describe('volumes that outlive pods', () => {
 
   it('of a name that leads elsewhere are neither made nor removed', async () => {
     await assert.rejects(kept.remove('../pods', signal), /no name of a volume/);
-    await assert.rejects(use('uid-1', { from: { is: 'made', volume: '../x', record: '' } }));
+    await assert.rejects(use('uid-1', { from: { is: 'made', volume: '../x', record: '', bytes: undefined } }));
     assert.ok(!existsSync(join(folders.state, 'x')));
   });
 

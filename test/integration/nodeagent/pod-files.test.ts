@@ -19,10 +19,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import assert from 'node:assert/strict';
-import { systemMounts } from '../../../nodeagent/adapters/disk/mounts.ts';
-import { podFiles } from '../../../nodeagent/adapters/disk/pod-files.ts';
-import { createRunCommand } from '../../../nodeagent/adapters/process/run-command.ts';
-import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import {
   hostsFile,
   subPathTarget,
@@ -32,6 +28,7 @@ import {
 } from '../../../nodeagent/core/pod/layout.ts';
 import type { PodFiles } from '../../../nodeagent/ports/pod-files.ts';
 import { inTime } from '../../support/in-time.ts';
+import { ownFiles } from './own-files.ts';
 import { ownMount } from './own-mount.ts';
 
 const exec = promisify(execFile);
@@ -49,7 +46,7 @@ describe('files of pods', () => {
   beforeEach(async () => {
     const base = await mkdtemp(join(mount.path, 't'));
     folders = { state: join(base, 'state'), run: join(base, 'run'), podLogs: join(base, 'logs') };
-    files = podFiles(folders, systemMounts(createRunCommand(), systemClock));
+    ({ files } = ownFiles(folders));
     outside = join(base, 'outside');
     await mkdir(outside);
     await writeFile(join(outside, 'kept'), 'kept');

@@ -38,6 +38,25 @@ describe('claims, volumes and classes', () => {
     ],
     ['a device', claim(`${RWO}, ${ASKS}, volumeMode: Block`), ['UnsupportedField field']],
     ['a copy', claim(`${RWO}, ${ASKS}, dataSource: {kind: A, name: a}`), ['UnsupportedField field']],
+    [
+      'a class whose volumes are held to their size',
+      storageClass(
+        'provisioner: plumbline.dev/local\nvolumeBindingMode: WaitForFirstConsumer\nparameters: {size: enforced}',
+      ),
+      [],
+    ],
+    [
+      'a parameter of another provisioner',
+      storageClass(
+        'provisioner: plumbline.dev/local\nvolumeBindingMode: WaitForFirstConsumer\nparameters: {type: gp3}',
+      ),
+      ['UnknownField unknown'],
+    ],
+    [
+      'a parameter that nobody reads',
+      storageClass('provisioner: kubernetes.io/no-provisioner\nparameters: {size: enforced}'),
+      ['InvalidValue parameters'],
+    ],
     ['a volume of a folder', volume(`${GIVES}, hostPath: {path: /srv}`), []],
     ['a volume of a node', volume(`${GIVES}, local: {path: /srv}, ${HERE}`), []],
     ['a volume of no node', volume(`${GIVES}, local: {path: /srv}`), ['InvalidValue spec.nodeAffinity']],

@@ -15,6 +15,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { Claim } from '../../../contracts/agent/index.ts';
 import { ephemeralVolumeController } from '../../../reconciler/controllers/ephemeralvolume.ts';
+import { enforcedBytes } from '../../../contracts/objects/local-volumes.ts';
 import { persistentVolumeController } from '../../../reconciler/controllers/persistentvolume.ts';
 import { persistentVolumeClaimController } from '../../../reconciler/controllers/persistentvolumeclaim.ts';
 import { recoveredVolumes } from '../../../reconciler/core/nodes/recovered-volumes.ts';
@@ -67,9 +68,9 @@ function bound(w: World, name: string): string {
 }
 
 /** A claim of a local class, with the node that the scheduler chose. */
-function provisioned(w: World, metadata: object = {}): string {
+function provisioned(w: World, metadata: object = {}, spec: object = {}): string {
   w.put(node('n1'));
-  w.put(withAnnotations(claim('data', {}, metadata), { [SELECTED_NODE]: 'n1' }));
+  w.put(withAnnotations(claim('data', spec, metadata), { [SELECTED_NODE]: 'n1' }));
   w.settle();
   return claimAt(w, 'data')?.spec.volumeName ?? '';
 }
@@ -331,6 +332,15 @@ describe('a volume that is made', () => {
       ['Bound', 'Delete', `/var/lib/plumbline/volumes/${name}/data`],
     );
     assert.match(made?.status?.message ?? '', /size is not enforced/);
+  });
+
+  it('is held to its size where its class says so', () => {
+    const w = world();
+    const name = provisioned(w, {}, { storageClassName: 'local-enforced' });
+    const made = volumeAt(w, name);
+    assert.ok(made);
+    assert.equal(enforcedBytes(made), 2 ** 30);
+    assert.match(made.status?.message ?? '', /size is enforced/);
   });
 
   it('is kept when Git loses the claim, whatever its policy says', () => {

@@ -8,7 +8,7 @@ import {
   type PersistentVolume,
   type StoredPersistentVolumeClaim,
 } from '../../../contracts/objects/index.ts';
-import { homeOf } from '../../../contracts/objects/local-volumes.ts';
+import { enforcedBytes, homeOf } from '../../../contracts/objects/local-volumes.ts';
 import { persistentVolumeController } from '../../../reconciler/controllers/persistentvolume.ts';
 import { persistentVolumeClaimController } from '../../../reconciler/controllers/persistentvolumeclaim.ts';
 import { AssignmentTracker } from '../../../reconciler/core/nodes/assignment-tracker.ts';
@@ -25,8 +25,8 @@ const claim = PersistentVolumeClaimManifest.parse({
   metadata: { name: 'data', namespace: 'default' },
   spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
 });
-function volume(uid: string, on = 'n1'): PersistentVolume {
-  const local = new StorageClasses([]).named('local');
+function volume(uid: string, on = 'n1', className = 'local'): PersistentVolume {
+  const local = new StorageClasses([]).named(className);
   assert.ok(local);
   return localVolume({ ...claim, metadata: { ...claim.metadata, uid } } as StoredPersistentVolumeClaim, local, on);
 }
@@ -62,6 +62,11 @@ describe('volumes that nodes tell of', () => {
       ['n1', '/var/lib/plumbline/volumes/pvc-a/data', undefined, undefined],
     );
     assert.deepEqual(Object.keys(found.metadata.annotations ?? {}), ['pv.kubernetes.io/provisioned-by']);
+  });
+
+  it('are held to their size as before', () => {
+    const [found] = recoveredVolumes([word('n1', volume('a', 'n1', 'local-enforced'))]);
+    assert.equal(found && enforcedBytes(found), 2 ** 30);
   });
 
   it('have a name that leads nowhere else', () => {

@@ -1,6 +1,7 @@
 /** Volumes on the disk: one way to make each kind of mount. */
 import type { VolumePlan, VolumePlanOf } from '../../../core/pod/volumes/index.ts';
 import type { Mounts } from '../mounts.ts';
+import type { ShownFolders } from '../persistent-folders.ts';
 import { makeEmpty } from './empty.ts';
 import { writeVolumeFiles } from './files.ts';
 import { checkHostPath } from './host-path.ts';
@@ -12,7 +13,7 @@ const WAYS: {
     plan: VolumePlanOf<K>,
     mounts: Mounts,
     signal: AbortSignal,
-    root: string,
+    kept: Pick<ShownFolders, 'show'>,
   ) => Promise<void>;
 } = {
   empty: makeEmpty,
@@ -22,12 +23,12 @@ const WAYS: {
   persistent: showPersistent,
 };
 
-/** Makes the volume as planned; one that is as it should be is not touched. `root`: of volumes that outlive pods. */
+/** Makes the volume as planned; one that is as it should be is not touched. `kept`: volumes that outlive pods. */
 export function makeVolume<K extends VolumePlan['kind']>(
   plan: VolumePlanOf<K>,
   mounts: Mounts,
   signal: AbortSignal,
-  root: string,
+  kept: Pick<ShownFolders, 'show'>,
 ): Promise<void> {
-  return WAYS[plan.kind](plan, mounts, signal, root);
+  return WAYS[plan.kind](plan, mounts, signal, kept);
 }

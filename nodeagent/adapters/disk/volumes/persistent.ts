@@ -2,7 +2,7 @@
 import type { VolumePlanOf } from '../../../core/pod/volumes/index.ts';
 import type { Mounts } from '../mounts.ts';
 import { giveToGroup } from '../ownership.ts';
-import { makePersistent } from '../persistent-folders.ts';
+import type { ShownFolders } from '../persistent-folders.ts';
 import { checkHostPath } from './host-path.ts';
 
 /** Throws an Error in kubelet's words. Idempotent. */
@@ -10,12 +10,14 @@ export async function showPersistent(
   plan: VolumePlanOf<'persistent'>,
   mounts: Mounts,
   signal: AbortSignal,
-  root: string,
+  kept: Pick<ShownFolders, 'show'>,
 ): Promise<void> {
   const { from, path, group, changePolicy } = plan;
-  if (from.is === 'host') await checkHostPath({ ...plan, kind: 'host', path: from.path, type: from.type });
-  const source = from.is === 'made' ? await makePersistent(root, from.volume, from.record, signal) : from.path;
-  await mounts.bind(source, path, signal);
+  if (from.is === 'made') await kept.show(from, path, signal);
+  else {
+    await checkHostPath({ ...plan, kind: 'host', path: from.path, type: from.type });
+    await mounts.bind(from.path, path, signal);
+  }
   const sets = from.is === 'made' || from.setsGroup;
   if (group !== undefined && sets) await giveToGroup(path, group, changePolicy, signal);
 }

@@ -1,5 +1,5 @@
 /** Data that outlives the pod: what a claim is bound to. Words are kubelet's, desired_state_of_world_populator.go. */
-import { isLocallyMade } from '../../../../contracts/objects/local-volumes.ts';
+import { enforcedBytes, isLocallyMade } from '../../../../contracts/objects/local-volumes.ts';
 import type { PersistentVolume, PersistentVolumeClaim } from '../../../../contracts/objects/index.ts';
 import { ephemeralClaim } from '../../../../contracts/objects/pod-references.ts';
 import type { Resolved } from '../resolved.ts';
@@ -51,11 +51,16 @@ function isBoundTo({ spec: { claimRef } }: PersistentVolume, { metadata }: Persi
   );
 }
 
-/** A folder that the agent made is known by the volume's name alone: no path that somebody wrote leads to it. */
+/** What the agent made is known by the volume's name alone: no path that somebody wrote leads to it. */
 function sourceOf(volume: PersistentVolume): PersistentMount['from'] | undefined {
   const { hostPath, local } = volume.spec;
   if (isLocallyMade(volume))
-    return { is: 'made', volume: volume.metadata.name, record: JSON.stringify(recordOf(volume)) };
+    return {
+      is: 'made',
+      volume: volume.metadata.name,
+      record: JSON.stringify(recordOf(volume)),
+      bytes: enforcedBytes(volume),
+    };
   if (hostPath) return { is: 'host', ...hostPath, setsGroup: false };
   if (local) return { is: 'host', path: local.path, type: 'Directory', setsGroup: true };
   return undefined;

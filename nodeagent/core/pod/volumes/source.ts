@@ -14,8 +14,16 @@ export interface VolumeFile {
 export interface PersistentMount {
   readonly kind: 'persistent';
   readonly from:
-    /** A folder of the agent's own, made where it is not there yet. `record`: the volume, kept beside its data. */
-    | { readonly is: 'made'; readonly volume: string; readonly record: string }
+    /**
+     * A volume of the agent's own, made where it is not there yet. `record`: the volume, kept beside its data. `bytes`:
+     * what it is held to, and may fill its disk when undefined.
+     */
+    | {
+        readonly is: 'made';
+        readonly volume: string;
+        readonly record: string;
+        readonly bytes: number | undefined;
+      }
     /** A folder of the machine's own. `sets`: whether its files are given the pod's group. */
     | {
         readonly is: 'host';
