@@ -12,6 +12,7 @@ import { createPodNetwork } from './adapters/cni/pod-network.ts';
 import { criDisk } from './adapters/cri/cri-disk.ts';
 import { criImages } from './adapters/cri/cri-images.ts';
 import { criRuntime } from './adapters/cri/cri-runtime.ts';
+import { criContainerUse } from './adapters/cri/cri-usage.ts';
 import { GrpcClient } from './adapters/cri/grpc.ts';
 import { assignmentFile } from './adapters/disk/assignment-file.ts';
 import { readEnd } from './adapters/disk/descriptors.ts';
@@ -31,6 +32,7 @@ import { createRunCommand } from './adapters/process/run-command.ts';
 import { systemClock } from './adapters/system/clock.ts';
 import { descriptorLines, jsonLog } from './adapters/system/json-log.ts';
 import { machineFacts } from './adapters/system/machine-facts.ts';
+import { machineUse } from './adapters/system/machine-use.ts';
 import { thermalPaths } from './adapters/system/thermal-paths.ts';
 import { persistentRoot, type NodeFolders } from './core/pod/layout.ts';
 import { startAddressKeeper } from './loops/address-keeper.ts';
@@ -202,6 +204,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
     clock,
     log,
     volumes: persistent,
+    meter: { containers: (signal) => criContainerUse(client, signal), machine: machineUse },
     info: {
       agentVersion: VERSION,
       pid: process.pid,

@@ -19,6 +19,7 @@ import { PodReport } from './inventory.ts';
 export * from './claimed-kinds.ts';
 export * from './inventory.ts';
 export * from './places.ts';
+export * from './usage.ts';
 
 /** Who speaks: an agent refuses a sender whose epoch is lower than one it has seen (HTTP 409 `StaleEpoch`). */
 export interface Fence {

@@ -13,6 +13,7 @@ import type { LogFiles } from '../../ports/log-files.ts';
 import type { Log } from '../../ports/log.ts';
 import type { AssignmentStore } from '../assignment-store.ts';
 import type { PersistentFolders } from '../../ports/persistent-folders.ts';
+import type { UsageMeter } from '../../ports/usage.ts';
 import type { PodManager } from '../pod-manager.ts';
 import type { StatusHub } from '../status-hub.ts';
 import { ApiError, errorBody, sendError, sendJson } from './answers.ts';
@@ -22,6 +23,7 @@ import { streamLogs } from './logs.ts';
 import { ENCODINGS, requestBody } from './request-body.ts';
 import { streamStatus } from './status-stream.ts';
 import { parseUpdate } from './update-body.ts';
+import { sendUsage } from './usage.ts';
 
 const http = process.getBuiltinModule('node:http');
 
@@ -34,6 +36,7 @@ export interface ApiDeps {
   readonly logs: LogFiles;
   readonly folders: NodeFolders;
   readonly volumes: PersistentFolders;
+  readonly meter: UsageMeter;
   readonly clock: Clock;
   readonly log: Log;
   readonly info: Pick<AgentInfo, 'agentVersion' | 'bundleHash' | 'runtimeHash' | 'pid' | 'startedAt'>;
@@ -89,6 +92,8 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
         );
       case `GET ${AGENT_API}/logs`:
         return streamLogs(response, url.searchParams, logDeps, closing.signal);
+      case `GET ${AGENT_API}/usage`:
+        return sendUsage(response, { ...logDeps, agentStartedAt: deps.info.startedAt }, closing.signal);
       default:
         throw new ApiError(404, 'NotFound', `the agent has no ${what}`);
     }
