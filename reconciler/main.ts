@@ -12,6 +12,7 @@ import { openLog } from './adapters/log/pino-log.ts';
 import { FilePayloads } from './adapters/payload/payloads.ts';
 import { FiledMark } from './adapters/redis/position-mark.ts';
 import { RedisLeases } from './adapters/redis/leases.ts';
+import { RedisMetricsStore } from './adapters/redis/metrics-store.ts';
 import { RedisObjectStore } from './adapters/redis/object-store.ts';
 import { startPrivateRedis, type PrivateRedis } from './adapters/redis/private-redis.ts';
 import { isExposed, placeOfRedis, redisOptionsFromUrl, type RedisPasswords } from './adapters/redis/url.ts';
@@ -105,6 +106,14 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       makeQueue: () => new BullWorkQueue({ connection: redis.connection, cluster: options.sourceName, log }),
       makeLeases: (incarnation) =>
         new RedisLeases({ connection: redis.connection, cluster: options.sourceName, incarnation, clock, mark }),
+      makeMetrics: (incarnation) =>
+        new RedisMetricsStore({
+          connection: redis.connection,
+          cluster: options.sourceName,
+          incarnation,
+          sealKey: home.sealKey,
+          clock,
+        }),
       homeId: home.id,
       label: `${hostname()}:${home.dir}`,
       socket: home.socket,

@@ -94,7 +94,8 @@ export function getObject(
   return reveal ? object : redacted(object);
 }
 
-function parseSelector(text: string | undefined): Record<string, string> {
+/** `key=value,key2=value2`; ApiError for anything else. */
+export function parseSelector(text: string | undefined): Record<string, string> {
   const pairs = (text ?? '')
     .split(',')
     .filter(Boolean)

@@ -2,6 +2,7 @@
 import type { Condition, Event, KubeObject, RevisionRecord, Unstructured } from '../../contracts/objects/index.ts';
 import type { Diagnostic } from '../core/manifests/types.ts';
 import type { PlacementExplanation } from '../core/scheduling/explain.ts';
+import type { NodeMetrics, PodMetrics } from '../core/metrics/shapes.ts';
 import type { ObjectReport } from '../core/revisions/health.ts';
 
 export type { RebalanceReport } from '../controllers/descheduling/rebalance.ts';
@@ -133,6 +134,20 @@ export interface CustomObjectList {
   readonly apiVersion: 'v1';
   readonly kind: 'List';
   readonly items: readonly Unstructured[];
+}
+
+type MetricsVersion = 'metrics.k8s.io/v1beta1';
+export type NodeMetricsObject = NodeMetrics & { readonly apiVersion: MetricsVersion; readonly kind: 'NodeMetrics' };
+export type PodMetricsObject = PodMetrics & { readonly apiVersion: MetricsVersion; readonly kind: 'PodMetrics' };
+
+/** As metrics-server lists them. */
+export interface MetricsList<Item extends NodeMetricsObject | PodMetricsObject> {
+  readonly apiVersion: MetricsVersion;
+  readonly kind: `${Item['kind']}List`;
+  readonly metadata: Readonly<Record<string, never>>;
+  readonly items: readonly Item[];
+  /** What there is no sample of, and why; Kubernetes has no such field. */
+  readonly missing: readonly { readonly namespace?: string; readonly name: string; readonly reason: string }[];
 }
 
 /** Kubernetes' Status object, the body of every answer that is not 2xx. */

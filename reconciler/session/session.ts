@@ -5,7 +5,10 @@ import { unlessAborted } from '../../contracts/signals.ts';
 import { startApi, type ControlPlaneInfo } from '../api/index.ts';
 import { DESCHEDULER_NAME } from '../controllers/descheduling/descheduler.ts';
 import { rebalance } from '../controllers/descheduling/rebalance.ts';
+import { MeasureNow } from '../controllers/metrics/measure-now.ts';
+import { Sampler } from '../controllers/metrics/sampler.ts';
 import { allControllers, CONTROLLER_GROUPS, MONITORING } from '../controllers/index.ts';
+import type { AgentClient } from '../controllers/nodes/agent-client.ts';
 import { NodeSync } from '../controllers/nodes/node-sync.ts';
 import { worksOn } from '../controllers/runtime/controller.ts';
 import { StoreCache, type ChangeListener } from '../controllers/runtime/cache.ts';
@@ -26,6 +29,7 @@ import type { GitSource } from '../ports/git-source.ts';
 import type { Ids } from '../ports/ids.ts';
 import type { Leases } from '../ports/leases.ts';
 import type { Log } from '../ports/log.ts';
+import type { MetricsStore } from '../ports/metrics-store.ts';
 import type { NodeTransport } from '../ports/node-transport.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { WorkQueue } from '../ports/work-queue.ts';
@@ -43,6 +47,7 @@ export interface SessionOptions {
   readonly makeQueue: () => WorkQueue;
   /** Of the store's incarnation that was opened. */
   readonly makeLeases: (incarnation: string) => Leases;
+  readonly makeMetrics: (incarnation: string) => MetricsStore;
   /** Names this control plane's home, over restarts, and no other's. */
   readonly homeId: string;
   /** Where it runs, for people. */
@@ -71,6 +76,7 @@ interface State {
   readonly queue: WorkQueue;
   readonly recorder: EventRecorder;
   readonly writer: Writer;
+  readonly metrics: MetricsStore;
 }
 
 /**
@@ -129,7 +135,9 @@ async function startState(options: SessionOptions, parts: Parts): Promise<State>
   await parts.start(recorderPart(recorder));
   const writer = new Writer({ cache, recorder, clock });
   const lost = Promise.race([stream, membership.over]);
-  return { fresh, incarnation, store, membership, cache, lost, queue, recorder, writer };
+  const metrics = options.makeMetrics(incarnation);
+  await parts.start({ name: 'metrics', start: () => undefined, close: () => metrics.close() });
+  return { fresh, incarnation, store, membership, cache, lost, queue, recorder, writer, metrics };
 }
 
 /** What it holds goes to others when all its work has ended, and before the store is closed. */
@@ -177,7 +185,7 @@ interface Work {
 /** What this control plane works on, according to the shards that it holds. */
 async function startWork(options: SessionOptions, state: State, parts: Parts): Promise<Work> {
   const { sourceName, git, transport, payloads, clock, ids, log } = options;
-  const { fresh, store, membership, cache, lost, queue, recorder, writer, incarnation } = state;
+  const { fresh, store, membership, cache, lost, queue, recorder, writer, incarnation, metrics } = state;
   const { shards } = membership;
   const sync = new SyncController(sourceName, {
     git,
@@ -212,6 +220,21 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
       nodes.start();
     },
     close: () => nodes.close(GRACE_MS),
+  });
+  const sampler = new Sampler({
+    view: cache,
+    sourceOf: (node) => nodes.agentOf(node),
+    wanted: () => [],
+    store: metrics,
+    clock,
+    log,
+  });
+  await parts.start({
+    name: 'sampler',
+    start: () => {
+      sampler.start();
+    },
+    close: () => sampler.close(),
   });
   const keeper = new ShardKeeper({
     membership,
@@ -332,7 +355,13 @@ async function startAnswers(
   parts: Parts,
 ): Promise<void> {
   const { sourceName, git, clock, log } = options;
-  const { store, cache, queue, writer } = state;
+  const { store, cache, queue, writer, metrics } = state;
+  const heldElsewhere = (name: string): string | undefined => {
+    const holder = keeper.holderOf(nodes.shardOf(name));
+    return holder?.id === state.membership.id ? undefined : holder?.label;
+  };
+  const sourceOf = (name: string): AgentClient | undefined => nodes.agentOf(name);
+  const measuring = new MeasureNow({ view: cache, sourceOf, store: metrics, heldElsewhere, clock });
   await parts.start({
     name: 'API',
     start: () =>
@@ -356,10 +385,8 @@ async function startAnswers(
           ),
         submit: (steps, by, signal) => writer.submit(steps, by, signal),
         connectionTo: (name) => nodes.connectionTo(name),
-        heldElsewhere: (name) => {
-          const holder = keeper.holderOf(nodes.shardOf(name));
-          return holder?.id === state.membership.id ? undefined : holder?.label;
-        },
+        heldElsewhere,
+        measure: (names, signal) => measuring.of(names, signal),
         onChange: (listener) => cache.subscribe(listener),
       }),
     close: (api) => api?.close(),

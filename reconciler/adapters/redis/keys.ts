@@ -28,6 +28,8 @@ export interface StoreKeys {
   changes(incarnation: string): string;
   /** Stream of the newest deletions of one incarnation: uid and proof, at the version of the deletion. */
   deletions(incarnation: string): string;
+  /** The newest sample of a node's use (metrics-store.ts). */
+  metrics(node: string): string;
 }
 
 /** Throws RangeError for a cluster name that would break the hash tag. */
@@ -40,6 +42,7 @@ export function storeKeys(cluster: string): StoreKeys {
     objects: (shelf) => `${tag}:objects:${shelf === CUSTOM_OBJECTS ? shelf : IDENTITIES[shelf].resource}`,
     changes: (incarnation) => `${tag}:changes:${incarnation}`,
     deletions: (incarnation) => `${tag}:deletions:${incarnation}`,
+    metrics: (node) => `${tag}:metrics:${node}`,
   };
 }
 

@@ -2,6 +2,7 @@
 import type { Feature } from '../routes.ts';
 import { explain, type ExplainNeeds } from './explain.ts';
 import { history, type HistoryNeeds } from './history.ts';
+import { metrics, type MetricsNeeds } from './metrics.ts';
 import { objects, type ObjectsNeeds } from './objects.ts';
 import { plan, type PlanNeeds } from './plan.ts';
 import { pods, type PodsNeeds } from './pods.ts';
@@ -12,6 +13,7 @@ import { status, type StatusNeeds } from './status.ts';
 /** What the API is given: it owns nothing and decides nothing. */
 export type ApiDependencies = ExplainNeeds &
   HistoryNeeds &
+  MetricsNeeds &
   ObjectsNeeds &
   PlanNeeds &
   PodsNeeds &
@@ -20,5 +22,5 @@ export type ApiDependencies = ExplainNeeds &
   StatusNeeds;
 
 export function allFeatures(deps: ApiDependencies): readonly Feature[] {
-  return [objects, pods, status, history, explain, plan, rebalance, rollback].map((feature) => feature(deps));
+  return [objects, pods, metrics, status, history, explain, plan, rebalance, rollback].map((feature) => feature(deps));
 }

@@ -7,6 +7,8 @@ import {
   AssignmentAck,
   NODE_PATHS,
   StatusLine,
+  USAGE_BYTES,
+  UsageReport,
 } from '../../../contracts/agent/index.ts';
 import { RetryableError, TerminalError } from '../../core/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -41,6 +43,12 @@ export class AgentClient {
 
   async info(signal: AbortSignal, timeoutMs = CALL_TIMEOUT_MS): Promise<AgentInfo> {
     return parsed(AgentInfo, await this.#call('GET', '/info', signal, timeoutMs), 'info');
+  }
+
+  /** What the node and its containers take; measured now. */
+  async usage(signal: AbortSignal): Promise<UsageReport> {
+    const question: HttpQuestion = { method: 'GET', path: '/usage', maxBytes: USAGE_BYTES };
+    return parsed(UsageReport, succeeded(await this.#send(question, signal, CALL_TIMEOUT_MS), 'usage'), 'usage');
   }
 
   /**
@@ -109,9 +117,7 @@ export class AgentClient {
   }
 
   async #call(method: 'GET' | 'POST', path: string, signal: AbortSignal, timeoutMs: number): Promise<HttpAnswer> {
-    const answer = await this.#send({ method, path }, signal, timeoutMs);
-    if (answer.status !== 200) throw failed(answer, path.slice(1));
-    return answer;
+    return succeeded(await this.#send({ method, path }, signal, timeoutMs), path.slice(1));
   }
 
   async #send(question: HttpQuestion, signal: AbortSignal, timeoutMs: number): Promise<HttpAnswer> {
@@ -128,6 +134,11 @@ export class AgentClient {
       throw cause;
     }
   }
+}
+
+function succeeded(answer: HttpAnswer, what: string): HttpAnswer {
+  if (answer.status !== 200) throw failed(answer, what);
+  return answer;
 }
 
 function parsed<T>(schema: z.ZodType<T>, answer: HttpAnswer, what: string): T {

@@ -112,6 +112,11 @@ export class NodeSession {
     return this.#live?.connection;
   }
 
+  /** How its agent is asked, for as long as it answers. */
+  get client(): AgentClient | undefined {
+    return this.#live?.client;
+  }
+
   start(): void {
     this.#running ??= this.#run();
   }

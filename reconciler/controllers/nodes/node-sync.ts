@@ -16,6 +16,7 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import type { QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
 import type { StoreCache } from '../runtime/cache.ts';
 import type { EventRecorder } from '../runtime/event-recorder.ts';
+import type { AgentClient } from './agent-client.ts';
 import { FanOut } from './fan-out.ts';
 import { NodeSession, type NodeSessionDeps } from './node-session.ts';
 import { Exchange, type OtherPlanes } from './other-planes.ts';
@@ -206,6 +207,11 @@ export class NodeSync {
    */
   connectionTo(node: string): NodeConnection | undefined {
     return this.#sessions.get(node)?.connection;
+  }
+
+  /** The node's agent behind that connection. */
+  agentOf(node: string): AgentClient | undefined {
+    return this.#sessions.get(node)?.client;
   }
 
   /**

@@ -58,6 +58,7 @@ describe('API on a Unix socket', () => {
       sourceName: 'main',
       info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home, warnings: [] },
       storeProblem: () => undefined,
+      measure: async () => new Map(),
       clock: new SystemClock(),
       log: SILENT_LOG,
       plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s),

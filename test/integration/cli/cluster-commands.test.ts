@@ -70,6 +70,7 @@ describe('commands about a running cluster', () => {
       sourceName: 'main',
       info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home, warnings: [] },
       storeProblem: () => undefined,
+      measure: async () => new Map(),
       clock: new SystemClock(),
       log: SILENT_LOG,
       rebalance: (order, s) =>

@@ -73,6 +73,7 @@ export async function execBench(): Promise<ExecBench> {
       sourceName: 'main',
       info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home, warnings: [] },
       storeProblem: () => undefined,
+      measure: async () => new Map(),
       clock: new SystemClock(),
       log: SILENT_LOG,
       plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s),
