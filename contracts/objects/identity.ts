@@ -51,6 +51,7 @@ export const IDENTITIES = withKinds({
   StatefulSet: namespaced('apps/v1', 'statefulsets', 'sts'),
   Job: namespaced('batch/v1', 'jobs'),
   CronJob: namespaced('batch/v1', 'cronjobs', 'cj'),
+  HorizontalPodAutoscaler: namespaced('autoscaling/v2', 'horizontalpodautoscalers', 'hpa'),
   Pod: namespaced('v1', 'pods', 'po'),
   PriorityClass: clusterScoped('scheduling.k8s.io/v1', 'priorityclasses', 'pc'),
   PodDisruptionBudget: namespaced('policy/v1', 'poddisruptionbudgets', 'pdb'),

@@ -1,4 +1,5 @@
 /** Kubernetes objects that Plumbline acts on, and its own kinds. */
+export * from './autoscaling.ts';
 export * from './conditions.ts';
 export * from './config.ts';
 export * from './controller-revision.ts';

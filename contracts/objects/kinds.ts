@@ -1,5 +1,6 @@
 /** The kinds' objects and schemas: what the manifest reader, the API and the CLI share. Their names are in identity.ts. */
 import type { z } from 'zod';
+import { HorizontalPodAutoscalerManifest, type HorizontalPodAutoscaler } from './autoscaling.ts';
 import type { ConfigMap, Namespace, Secret, ServiceAccount } from './config.ts';
 import { ConfigMapManifest, NamespaceManifest, SecretManifest, ServiceAccountManifest } from './config.ts';
 import type { ControllerRevision } from './controller-revision.ts';
@@ -59,6 +60,7 @@ export interface ObjectsByKind {
   StatefulSet: StatefulSet;
   Job: Job;
   CronJob: CronJob;
+  HorizontalPodAutoscaler: HorizontalPodAutoscaler;
   Pod: Pod;
   Event: Event;
   PriorityClass: PriorityClass;
@@ -116,6 +118,7 @@ export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: Ob
   StatefulSet: { ...IDENTITIES.StatefulSet, manifest: StatefulSetManifest },
   Job: { ...IDENTITIES.Job, manifest: JobManifest },
   CronJob: { ...IDENTITIES.CronJob, manifest: CronJobManifest },
+  HorizontalPodAutoscaler: { ...IDENTITIES.HorizontalPodAutoscaler, manifest: HorizontalPodAutoscalerManifest },
   Pod: { ...IDENTITIES.Pod, manifest: PodManifest },
   PriorityClass: { ...IDENTITIES.PriorityClass, manifest: PriorityClassManifest },
   PodDisruptionBudget: { ...IDENTITIES.PodDisruptionBudget, manifest: PodDisruptionBudgetManifest },

@@ -40,3 +40,14 @@ export function parseMilli(text: string): number {
 function capped(amount: number): number {
   return Math.min(MOST, Math.max(-MOST, amount));
 }
+
+const SUFFIXES = ['', 'k', 'M', 'G', 'T', 'P', 'E'] as const;
+
+/** Thousandths as Kubernetes writes them: `1500` is `1500m`, `2000` is `2`, `3000000` is `3k`. */
+export function quantityOfMilli(milli: number): string {
+  const whole = Math.round(milli);
+  if (whole % 1000 !== 0) return `${whole}m`;
+  let [amount, thousands] = [whole / 1000, 0];
+  for (; amount !== 0 && amount % 1000 === 0 && thousands < SUFFIXES.length - 1; thousands++) amount /= 1000;
+  return `${amount}${SUFFIXES[thousands] ?? ''}`;
+}

@@ -6,7 +6,7 @@ import { z } from 'zod';
 
 import { QUANTITY_PATTERN } from './quantity-value.ts';
 
-export { parseMilli, parseQuantity, QUANTITY_PATTERN } from './quantity-value.ts';
+export { parseMilli, parseQuantity, quantityOfMilli, QUANTITY_PATTERN } from './quantity-value.ts';
 
 export const Quantity = z.union([
   z.string().regex(QUANTITY_PATTERN, 'must be a quantity such as 500m, 1.5 or 128Mi'),

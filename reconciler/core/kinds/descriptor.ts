@@ -49,7 +49,7 @@ export interface KindDescriptor<K extends Kind> {
 
   /**
    * Fields, besides the template's, that other objects are compared with once all files are read: where they stand in
-   * the file is remembered. Those of {@link fixed} are, anyhow.
+   * the file is remembered. Those of {@link fixed} and {@link scale} are, anyhow.
    */
   readonly compared: 'none' | readonly FieldPath[] | { paths(object: ObjectsByKind[K]): readonly FieldPath[] };
 

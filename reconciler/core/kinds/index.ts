@@ -11,6 +11,7 @@ import { DESCHEDULER_POLICY } from './deschedulerpolicy.ts';
 import type { KindDescriptor } from './descriptor.ts';
 import { ENDPOINT_SLICE } from './endpointslice.ts';
 import { EVENT } from './event.ts';
+import { HORIZONTAL_POD_AUTOSCALER } from './horizontalpodautoscaler.ts';
 import { JOB } from './job.ts';
 import { KUBE_SCHEDULER_CONFIGURATION } from './kubeschedulerconfiguration.ts';
 import { LIMIT_RANGE } from './limitrange.ts';
@@ -45,6 +46,7 @@ export const DESCRIPTORS: { readonly [K in Kind]: KindDescriptor<K> } = {
   StatefulSet: STATEFUL_SET,
   Job: JOB,
   CronJob: CRON_JOB,
+  HorizontalPodAutoscaler: HORIZONTAL_POD_AUTOSCALER,
   EndpointSlice: ENDPOINT_SLICE,
   ConfigMap: CONFIG_MAP,
   Secret: SECRET,

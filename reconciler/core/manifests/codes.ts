@@ -66,6 +66,8 @@ export const DIAGNOSTIC_CODES = [
   'UnknownPriorityClass',
   'UnknownScheduler',
   'UnknownServiceAccount',
+  'ReplicasAutoscaled',
+  'ScaleTargetShared',
   'BudgetAllowsNothing',
   'QuotaExceeded',
   'LimitRangeExceeded',

@@ -2,6 +2,7 @@
 import { DEFAULT_NAMESPACE, isCustom, KINDS, namesOf, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { finish, type Paced } from '../paced.ts';
 import { UNREAD_CODES } from './codes.ts';
+import { checkAutoscalers } from './compose-autoscalers.ts';
 import { checkBudgets } from './compose-budgets.ts';
 import { composeCustom } from './compose-custom.ts';
 import { checkLimits } from './compose-limits.ts';
@@ -41,6 +42,7 @@ export function* composing(files: readonly ParsedFile[], others: readonly Diagno
     checkPlugins(state, declared, suggestions, tell);
   }
   checkNetwork(state, tell);
+  checkAutoscalers(state, complete ? declared : undefined, tell);
   checkBudgets(state, tell);
   checkQuotas(state, suggestions, tell);
   checkLimits(state, tell);

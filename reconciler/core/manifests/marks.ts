@@ -16,9 +16,10 @@ export function fieldMarks(
   tree: YamlNode,
   findings: Findings,
 ): NonNullable<DesiredObject['marks']> {
-  const { compared, fixed, references } = descriptorOf(object.kind);
+  const { compared, fixed, references, scale } = descriptorOf(object.kind);
   const paths: FieldPath[] = [...COMMON, ...fixed.map(({ path }) => path)];
   if (compared !== 'none') paths.push(...('paths' in compared ? compared.paths(object) : compared));
+  if (scale !== 'none') paths.push(scale.replicas);
   if (references !== 'none') paths.push(...references.of(object).map(({ path }) => path));
   const template = podTemplateOf(object);
   if (template)

@@ -56,7 +56,6 @@ const KUBERNETES_KINDS: ReadonlySet<string> = new Set([
   'DeviceClass',
   'Endpoints',
   'FlowSchema',
-  'HorizontalPodAutoscaler',
   'IPAddress',
   'Ingress',
   'IngressClass',

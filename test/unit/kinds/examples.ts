@@ -5,6 +5,7 @@ import {
   CustomResourceDefinitionManifest,
   DaemonSetManifest,
   DeschedulerPolicyManifest,
+  HorizontalPodAutoscalerManifest,
   JobManifest,
   KubeSchedulerConfigurationManifest,
   LimitRangeManifest,
@@ -149,6 +150,22 @@ export const EXAMPLES: { readonly [K in Kind]: ObjectsByKind[K] } = {
     metadata: scoped,
     spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
   }),
+  HorizontalPodAutoscaler: {
+    ...HorizontalPodAutoscalerManifest.parse({
+      apiVersion: 'autoscaling/v2',
+      kind: 'HorizontalPodAutoscaler',
+      metadata: scoped,
+      spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' }, maxReplicas: 5 },
+    }),
+    status: {
+      currentReplicas: 3,
+      desiredReplicas: 3,
+      conditions: [
+        { type: 'AbleToScale', status: 'True', reason: 'ReadyForNewScale' },
+        { type: 'ScalingActive', status: 'True', reason: 'ValidMetricFound' },
+      ],
+    },
+  },
   PodDisruptionBudget: PodDisruptionBudgetManifest.parse({
     apiVersion: 'policy/v1',
     kind: 'PodDisruptionBudget',

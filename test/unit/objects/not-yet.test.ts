@@ -54,6 +54,9 @@ const MANIFESTS: Partial<Record<Kind, object>> = {
   DaemonSet: { spec: { selector, template, updateStrategy: { type: 'OnDelete' } } },
   Job: { spec: { template: task } },
   CronJob: { spec: { schedule: '@hourly', jobTemplate: { spec: { template: task } } } },
+  HorizontalPodAutoscaler: {
+    spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'a' }, maxReplicas: 2 },
+  },
   Service: { spec: { type: 'NodePort', ports: [{ port: 80 }] } },
   PodGroup: { spec: { minMember: 1 } },
   KubeSchedulerConfiguration: { profiles: [{ plugins: { score: { disabled: [{ name: 'NodeAffinity' }] } } }] },
