@@ -96,5 +96,8 @@ export type TopologySpreadConstraint = z.infer<typeof TopologySpreadConstraint>;
 export const PodSchedulingGate = object({ name: QualifiedName });
 export type PodSchedulingGate = z.infer<typeof PodSchedulingGate>;
 
+/** A condition that others set on the pod, without which it is not ready. Source: Kubernetes, KEP-580. */
+export const PodReadinessGate = object({ conditionType: QualifiedName });
+
 export const PreemptionPolicy = z.enum(['PreemptLowerPriority', 'Never']);
 export type PreemptionPolicy = z.infer<typeof PreemptionPolicy>;

@@ -5,7 +5,13 @@ import { FieldRef, ResourceFieldRef } from './downward.ts';
 import { withDefaultTag } from './image-name.ts';
 import type { ObjectMeta } from './meta.ts';
 import { Condition, ManifestMeta, TemplateMeta, type StoredMeta } from './meta.ts';
-import { Affinity, PodSchedulingGate, PreemptionPolicy, TopologySpreadConstraint } from './placement.ts';
+import {
+  Affinity,
+  PodReadinessGate,
+  PodSchedulingGate,
+  PreemptionPolicy,
+  TopologySpreadConstraint,
+} from './placement.ts';
 import { ResourceList } from './quantity.ts';
 import {
   allocated,
@@ -321,6 +327,7 @@ const PodSpecShape = object(
     /** Absent: what the PriorityClass says. */
     preemptionPolicy: PreemptionPolicy.optional(),
     schedulingGates: listMap(['name'], PodSchedulingGate).optional(),
+    readinessGates: atomicList(['conditionType'], PodReadinessGate).optional(),
     /** What the pod takes besides what its containers ask for. */
     overhead: ResourceList.optional(),
     hostNetwork: z.boolean().default(false),
@@ -377,7 +384,6 @@ const PodSpecShape = object(
     hostUsers: [true],
     os: [{ name: 'linux' }],
     priority: NEVER,
-    readinessGates: [[]],
     resourceClaims: [[]],
     resources: [{}],
     runtimeClassName: NEVER,

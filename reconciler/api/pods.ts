@@ -3,8 +3,10 @@ import type { Duplex, Readable } from 'node:stream';
 import { AGENT_API, EXEC_UPGRADE, NODE_PATHS } from '../../contracts/agent/index.ts';
 import { objectKey, type StoredPod } from '../../contracts/objects/index.ts';
 import type { Author } from '../core/admission/request.ts';
+import { withOthersConditions, type ConditionWritten } from '../core/nodes/pod-conditions.ts';
 import type { PlacementExplanation } from '../core/scheduling/explain.ts';
 import type { DeletionPropagation, Step } from '../core/step.ts';
+import { kubeTime } from '../core/storage/object-form.ts';
 import type { StoreView } from '../controllers/runtime/controller.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { NodeConnection } from '../ports/node-transport.ts';
@@ -27,8 +29,10 @@ export interface PlacementAccess {
   readonly explainPlacement: (pod: StoredPod) => PlacementExplanation | undefined;
 }
 
-export interface DeleteAccess {
+/** Writes to pods past Git. */
+export interface WriteAccess {
   readonly view: StoreView;
+  readonly clock: Clock;
   /** `Writer.submit`. */
   readonly submit: (steps: readonly Step[], by: Author, signal: AbortSignal) => Promise<void>;
 }
@@ -44,8 +48,7 @@ function reach(
   namespace: string,
   name: string,
 ): { readonly pod: StoredPod; readonly connection: NodeConnection } {
-  const pod = deps.view.get(objectKey('Pod', namespace, name));
-  if (!pod) throw notFound(`pods ${JSON.stringify(name)} not found in namespace ${namespace}`);
+  const pod = podAt(deps.view, namespace, name);
   const node = pod.spec.nodeName;
   if (node === undefined)
     throw new ApiError(
@@ -82,24 +85,44 @@ export interface PodDeletion {
 
 /** Deletes a pod as Kubernetes does: gracefully, and held by its finalizers. ApiError where there is none. */
 export async function deletePod(
-  { view, submit }: DeleteAccess,
+  { view, submit }: WriteAccess,
   namespace: string,
   name: string,
   { propagation, graceSeconds }: PodDeletion,
   signal: AbortSignal,
 ): Promise<void> {
   const key = objectKey('Pod', namespace, name);
-  const pod = view.get(key);
-  if (!pod) throw notFound(`pods ${JSON.stringify(name)} not found in namespace ${namespace}`);
-  const { uid } = pod.metadata;
+  const { uid } = podAt(view, namespace, name).metadata;
   const end = graceSeconds === 0 ? { gone: true as const } : graceSeconds !== undefined && { graceSeconds };
   await submit([{ do: 'delete', key, uid, ...(propagation && { propagation }), ...end }], API_USER, signal);
 }
 
+/**
+ * Sets conditions that readiness gates may name. What is not said stays; of two at a time the later one counts. ApiError
+ * 422 for a condition of the node's or the control plane's, and where a pod would have too many.
+ */
+export async function setConditions(
+  { view, submit, clock }: WriteAccess,
+  namespace: string,
+  name: string,
+  written: readonly ConditionWritten[],
+  signal: AbortSignal,
+): Promise<void> {
+  const pod = podAt(view, namespace, name);
+  const after = withOthersConditions(pod, written, kubeTime(clock.now()));
+  if ('refused' in after) throw new ApiError(422, 'Invalid', after.refused);
+  await submit([{ do: 'updateStatus', object: after }], API_USER, signal);
+}
+
+function podAt(view: StoreView, namespace: string, name: string): StoredPod {
+  const pod = view.get(objectKey('Pod', namespace, name));
+  if (!pod) throw notFound(`pods ${JSON.stringify(name)} not found in namespace ${namespace}`);
+  return pod;
+}
+
 /** Why the pod is where it is. ApiError where there is no such pod, or nothing to say of it. */
 export function podPlacement(deps: PlacementAccess, namespace: string, name: string): PlacementExplanation {
-  const pod = deps.view.get(objectKey('Pod', namespace, name));
-  if (!pod) throw notFound(`pods ${JSON.stringify(name)} not found in namespace ${namespace}`);
+  const pod = podAt(deps.view, namespace, name);
   const explained = deps.explainPlacement(pod);
   if (!explained) throw notFound(`pod ${namespace}/${name} ended or is being deleted: it gets no place any more`);
   return explained;

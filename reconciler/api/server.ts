@@ -22,6 +22,8 @@ interface Upgrade {
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
+/** JSON by other names. Source: Kubernetes, apimachinery/pkg/types/patch.go. */
+const PATCHES = ['application/merge-patch+json', 'application/strategic-merge-patch+json'];
 
 /**
  * Listens on `socket`, which only this user may open. A socket file that nobody listens on (after a crash) is replaced;
@@ -30,6 +32,8 @@ const MAX_BODY_BYTES = 1024 * 1024;
 export async function serve(socket: string, features: readonly Feature[], log: Log): Promise<ApiServer> {
   const closing = new AbortController();
   const app = fastify({ logger: false, forceCloseConnections: true, bodyLimit: MAX_BODY_BYTES });
+  // What a patch of such a kind says is read field by field, where it is taken at all.
+  app.addContentTypeParser(PATCHES, { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'));
   app.setErrorHandler((error, _request, reply) => {
     const status = errorStatus(error);
     if (status.code >= 500 && status.reason === 'InternalError')

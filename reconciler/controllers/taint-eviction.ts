@@ -98,6 +98,7 @@ function isMarked({ status }: StoredPod): boolean {
 function isDecidedAnew(pod: StoredPod, before: StoredPod): boolean {
   return (
     pod.metadata.generation !== before.metadata.generation ||
+    pod.spec.nodeName !== before.spec.nodeName ||
     pod.metadata.deletionTimestamp !== before.metadata.deletionTimestamp ||
     pod.status?.phase !== before.status?.phase ||
     !isDeepStrictEqual(

@@ -1,19 +1,21 @@
 /** What a pod has beside its object: its end, its place, its log, and commands in its containers. */
 import { z } from 'zod';
-import { EXEC_UPGRADE } from '../../../contracts/agent/index.ts';
-import { MAX_INT32 } from '../../../contracts/objects/schema.ts';
+import { objectKey } from '../../../contracts/objects/index.ts';
+import { EXEC_UPGRADE, TEXT_LIMITS } from '../../../contracts/agent/index.ts';
+import { MAX_INT32, QualifiedName } from '../../../contracts/objects/schema.ts';
 import {
   deletePod,
   podExec,
   podLog,
   podPlacement,
-  type DeleteAccess,
   type PlacementAccess,
+  setConditions,
   type PodAccess,
+  type WriteAccess,
 } from '../pods.ts';
 import { type Feature, read } from '../routes.ts';
 
-export interface PodsNeeds extends DeleteAccess, PodAccess, PlacementAccess {}
+export interface PodsNeeds extends WriteAccess, PodAccess, PlacementAccess {}
 
 const POD = '/api/v1/namespaces/:namespace/pods/:name';
 const EXEC = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/]+)\/exec$/;
@@ -23,6 +25,22 @@ const Path = z.object({ namespace: z.string(), name: z.string() });
 const DeleteOptions = z.object({
   propagationPolicy: z.enum(['Background', 'Foreground', 'Orphan']).optional(),
   gracePeriodSeconds: z.coerce.number().int().min(0).max(MAX_INT32).optional(),
+});
+/** The part of a pod's status that others write. Its keys are Kubernetes'. */
+const StatusPatch = z.strictObject({
+  status: z.strictObject({
+    conditions: z
+      .array(
+        z.strictObject({
+          type: QualifiedName,
+          status: z.enum(['True', 'False', 'Unknown']),
+          reason: z.string().max(TEXT_LIMITS.reason).optional(),
+          message: z.string().max(TEXT_LIMITS.message).optional(),
+        }),
+      )
+      .min(1)
+      .max(16),
+  }),
 });
 const Flag = z.stringbool().default(false);
 const Log = z.object({
@@ -41,6 +59,12 @@ export function pods(needs: PodsNeeds): Feature {
       const options = { propagation: propagationPolicy, graceSeconds: gracePeriodSeconds };
       await deletePod(needs, namespace, name, options, signalOf(reply));
       return { apiVersion: 'v1', kind: 'Status', status: 'Success' };
+    });
+    app.patch(`${POD}/status`, async (request, reply) => {
+      const { namespace, name } = read(Path, request.params);
+      const { conditions } = read(StatusPatch, request.body).status;
+      await setConditions(needs, namespace, name, conditions, signalOf(reply));
+      return needs.view.get(objectKey('Pod', namespace, name));
     });
     app.get(`${POD}/placement`, (request) => {
       const { namespace, name } = read(Path, request.params);

@@ -135,12 +135,8 @@ export class ControllersPlayed implements PlayedCluster {
   placed(pod: StoredPod, nodeName: string): void {
     const { uid } = pod.metadata;
     const found = this.view.get(keyOf(pod));
-    const { metadata, ...rest } = found?.metadata.uid === uid ? found : pod;
-    this.#ready({
-      ...rest,
-      metadata: { ...metadata, generation: metadata.generation + 1 },
-      spec: { ...rest.spec, nodeName },
-    });
+    const waiting = found?.metadata.uid === uid ? found : pod;
+    this.#ready({ ...waiting, spec: { ...waiting.spec, nodeName } });
     // It is known already who wanted a place for it.
     this.#come.delete(uid);
   }

@@ -1,5 +1,5 @@
 /** Rules for what of an object may change once it exists. Source: Kubernetes' update validation, by kind. */
-import type { ConfigMap, Job, Kind, ObjectsByKind, Pod, Secret } from '../../../contracts/objects/index.ts';
+import type { ConfigMap, Job, Kind, ObjectsByKind, Secret } from '../../../contracts/objects/index.ts';
 import type { FieldPath } from '../manifests/yaml-tree.ts';
 import { readKey } from '../../../contracts/objects/own-key.ts';
 import { equal, isObject } from '../fields/json.ts';
@@ -23,7 +23,7 @@ export interface FixedField<K extends Kind> {
   readonly hint: string;
 }
 
-const RENAME = 'give it a new name, or delete it in one commit and add it in the next';
+export const RENAME = 'give it a new name, or delete it in one commit and add it in the next';
 
 /**
  * The value at `path` stays, once there is one: also where the commit only stops writing it, and its default would be in
@@ -48,43 +48,9 @@ export function fieldAt(object: unknown, path: FieldPath): unknown {
   return path.reduce<unknown>((at, step) => (isObject(at) ? readKey(at, String(step)) : undefined), object);
 }
 
-function cannotChange(path: readonly string[]): string {
+export function cannotChange(path: readonly string[]): string {
   return `${path.join('.')} cannot be changed once it exists`;
 }
-
-/** Where a pod runs is chosen for it, unless its manifest says it. */
-export const POD_SPEC: FixedField<'Pod'> = {
-  path: ['spec'],
-  hint: 'of a Pod only container images can change, and schedulingGates can be taken away; use a Deployment, or give it a new name',
-  broken: ({ live, after, wanted, applied }) => {
-    if (equal(specThatStays(live), specThatStays(after))) return undefined;
-    return applied && equal(specThatStays(applied), specThatStays(wanted)) ? undefined : cannotChange(['spec']);
-  },
-};
-
-/** The spec without what may change: images, and gates. */
-function specThatStays({ spec }: Pod): Partial<Pod['spec']> {
-  const { containers, initContainers, schedulingGates: _gates, ...rest } = spec;
-  const strip = (list: Pod['spec']['containers']): Pod['spec']['containers'] =>
-    list.map(
-      ({ image: _image, imagePullPolicy: _policy, ...container }) =>
-        container as typeof container & (typeof list)[number],
-    );
-  return { ...rest, containers: strip(containers), ...(initContainers && { initContainers: strip(initContainers) }) };
-}
-
-/** Source: Kubernetes, KEP-3521: gates are taken away, never added. */
-export const POD_GATES: FixedField<'Pod'> = {
-  path: ['spec'],
-  hint: RENAME,
-  broken: ({ live, after, applied }) => {
-    const has = (pod: Pod | undefined, gate: string): boolean =>
-      pod?.spec.schedulingGates?.some(({ name }) => name === gate) ?? false;
-    const added = (after.spec.schedulingGates ?? []).find(({ name }) => !has(live, name));
-    if (!added || has(applied, added.name)) return undefined;
-    return `the scheduling gate ${added.name} cannot be added once it exists`;
-  },
-};
 
 /** An indexed Job may have more or fewer indexes together with its parallelism. Source: Kubernetes, KEP-3715. */
 export const COMPLETIONS: FixedField<'Job'> = {

@@ -1,5 +1,6 @@
 /** Pod: what all others are about. */
 import {
+  conditionIsTrue,
   isSidecar,
   KINDS,
   lastingContainers,
@@ -7,7 +8,7 @@ import {
   type Pod,
 } from '../../../contracts/objects/index.ts';
 import { podReferences } from '../../../contracts/objects/pod-references.ts';
-import { POD_GATES, POD_SPEC } from '../diff/fixed-fields.ts';
+import { POD_FIELDS } from '../diff/pod-fields.ts';
 import { podHealth } from '../health/pod.ts';
 import { AGE, NAME, NONE, type Seen } from './columns.ts';
 import { WITHOUT_STATUS, type KindDescriptor } from './descriptor.ts';
@@ -28,6 +29,8 @@ export const POD: KindDescriptor<'Pod'> = {
     AGE,
     { heading: 'IP', wide: true, cell: (pod) => pod.status?.podIP ?? NONE },
     { heading: 'NODE', wide: true, cell: (pod) => pod.spec.nodeName ?? NONE },
+    { heading: 'NOMINATED NODE', wide: true, cell: ({ status }) => status?.nominatedNodeName ?? NONE },
+    { heading: 'READINESS GATES', wide: true, cell: gatesCell },
   ],
   listed: 'by key',
   check: 'by its schema',
@@ -48,12 +51,17 @@ export const POD: KindDescriptor<'Pod'> = {
   deletion: {
     graceSeconds: ({ spec }) => (spec.nodeName === undefined ? undefined : spec.terminationGracePeriodSeconds),
   },
-  fixed: [POD_SPEC, POD_GATES],
+  fixed: POD_FIELDS,
   sealed: [],
   reach: { how: 'followed', ...WITHOUT_STATUS },
   recovery: { from: 'nodes', order: 50 },
   subresources: ['log', 'exec', 'eviction'],
 };
+
+function gatesCell({ spec: { readinessGates = [] }, status }: Pod): string {
+  const open = readinessGates.filter(({ conditionType }) => conditionIsTrue(status?.conditions, conditionType));
+  return readinessGates.length === 0 ? NONE : `${open.length}/${readinessGates.length}`;
+}
 
 /** Of those that run together: an init container that has ended is none of them. */
 function statuses({ spec, status }: Pod): readonly ContainerStatus[] {

@@ -10,6 +10,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import type { PodReport } from '../../../contracts/agent/index.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
+import { isNodes, isNodesAlone, withGates } from './pod-conditions.ts';
 
 /** What to do about a report. `ignore`: it is about another pod of that name, or says nothing new. */
 export type PodVerdict =
@@ -24,25 +25,14 @@ export type PodVerdict =
 export function judgePodReport(pod: Stored<Pod> | undefined, report: PodReport, node: string, now: string): PodVerdict {
   if (!pod || pod.metadata.uid !== report.uid || pod.spec.nodeName !== node) return { do: 'ignore' };
   if (report.gone && pod.metadata.deletionTimestamp !== undefined) {
-    const told = mergePodStatus(pod.status, report.status, now) ?? pod.status;
+    const told = mergePodStatus(pod, report.status, now) ?? pod.status;
     // Who holds it sees how it ended, and everybody that it takes no room any more.
     const isSeen = (pod.metadata.finalizers ?? []).length > 0 && !isFinal(pod.status);
     return isSeen ? { do: 'setFinalStatus', pod: { ...pod, status: finalStatus(told, now) } } : { do: 'remove', pod };
   }
-  const status = report.gone ? lostStatus(pod.status, node, now) : mergePodStatus(pod.status, report.status, now);
+  const status = report.gone ? lostStatus(pod.status, node, now) : mergePodStatus(pod, report.status, now);
   if (status === undefined || canonicalJson(status) === canonicalJson(pod.status)) return { do: 'ignore' };
   return { do: 'setStatus', pod: { ...pod, status } };
-}
-
-/** Conditions that the control plane sets; a report never carries them away. */
-const OURS: ReadonlySet<string> = new Set(['PodScheduled', 'DisruptionTarget']);
-
-/**
- * Of these a node sets the one of a pod that it gives up itself, whatever was about to end it. Source: Kubernetes,
- * pkg/kubelet/types/pod_status.go (PodConditionSharedByKubelet).
- */
-function isNodes({ type, reason }: Condition): boolean {
-  return !OURS.has(type) || (type === 'DisruptionTarget' && reason === 'TerminationByKubelet');
 }
 
 /**
@@ -50,17 +40,18 @@ function isNodes({ type, reason }: Condition): boolean {
  * final).
  */
 function mergePodStatus(
-  before: PodStatus | undefined,
+  { spec, status: before }: Pod,
   reported: PodStatus | undefined,
   now: string,
 ): PodStatus | undefined {
   if (reported === undefined) return undefined;
   if (isFinal(before) && before?.phase !== reported.phase) return undefined;
   const told = (reported.conditions ?? []).filter(isNodes);
-  const kept = (before?.conditions ?? []).filter(({ type }) => OURS.has(type) && !findCondition(told, type));
+  const kept = (before?.conditions ?? []).filter(({ type }) => !isNodesAlone(type) && !findCondition(told, type));
   // A binding changes the spec alone. That it was made shows here, also where an earlier condition says why none was
   // possible.
-  return { ...reported, conditions: [...withCondition(kept, { type: 'PodScheduled', status: 'True' }, now), ...told] };
+  const conditions = [...withCondition(kept, { type: 'PodScheduled', status: 'True' }, now), ...told];
+  return { ...reported, conditions: withGates(spec, conditions, before?.conditions ?? [], now) };
 }
 
 /** The node has nothing of a pod that nobody asked to delete: it cannot run again under this uid. */

@@ -102,7 +102,7 @@ function updated(current: AnyStored, wanted: AnyStored, stamps: Stamps): Applied
   const before = takeApart(current);
   const after = takeApart(wanted);
   const rises = !sameMembers(before.specPart, after.specPart);
-  if (!rises && sameMembers(before.body.metadata, after.body.metadata)) return { is: 'unchanged', object: current };
+  if (!rises && sameMembers(before.body, after.body)) return { is: 'unchanged', object: current };
   const { metadata } = current;
   return {
     is: 'put',

@@ -8,6 +8,7 @@ import {
   type AnyObject,
   type AnyStored,
   type ObjectMeta,
+  type Pod,
 } from '../../../contracts/objects/index.ts';
 
 /** Metadata that only the store sets. */
@@ -30,13 +31,17 @@ export type Body = {
 
 export interface ObjectForm {
   readonly body: Body;
-  /** Everything outside metadata and status: a change of it raises the generation. */
+  /**
+   * A change of it raises the generation: everything outside metadata and status, but not a pod's binding, and that the
+   * object is being deleted. Sources: Kubernetes, registry/core/pod (updatePodGeneration; BindingREST does not come that
+   * way) and registry/rest/delete.go (BeforeDelete).
+   */
   readonly specPart: Readonly<Record<string, unknown>>;
   readonly status: unknown;
 }
 
 export function takeApart(object: AnyObject): ObjectForm {
-  const { status, metadata, ...specPart } = object as AnyObject & { readonly status?: unknown };
+  const { status, metadata, ...rest } = object as AnyObject & { readonly status?: unknown };
   const {
     uid: _uid,
     resourceVersion: _version,
@@ -45,7 +50,20 @@ export function takeApart(object: AnyObject): ObjectForm {
     ...own
   } = metadata;
   const named = isCustom(object) ? { ...own, resource: object[RESOURCE] } : own;
-  return { body: { ...specPart, metadata: named }, specPart, status };
+  const isEnding = metadata.deletionTimestamp !== undefined;
+  return {
+    body: { ...rest, metadata: named },
+    specPart: { ...unbound(rest), ...(isEnding && { isEnding }) },
+    status,
+  };
+}
+
+type Outside = Readonly<Record<string, unknown>> & { readonly kind: string; readonly spec?: unknown };
+
+function unbound(outside: Outside): Outside {
+  if (outside.kind !== 'Pod') return outside;
+  const { nodeName: _node, ...spec } = outside.spec as Pod['spec'];
+  return { ...outside, spec };
 }
 
 /** The stored object. What was taken apart by {@link takeApart} is trusted to be an object of its kind. */

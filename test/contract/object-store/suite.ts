@@ -185,10 +185,26 @@ export function objectStoreSuite(name: string, start: () => Promise<StoreFixture
           assert.equal(labelled.metadata.generation, 1);
           assert.deepEqual(labelled.status, { phase: 'Pending' });
           assert.deepEqual(labelled.metadata.labels, { x: 'y' });
-          const bound = await update(store, { ...labelled, spec: { ...labelled.spec, nodeName: 'node-1' } });
-          assert.equal(bound.metadata.generation, 2);
-          assert.equal(bound.metadata.uid, a.metadata.uid);
-          assert.equal(bound.metadata.creationTimestamp, a.metadata.creationTimestamp);
+          const changed = await update(store, { ...labelled, spec: { ...labelled.spec, activeDeadlineSeconds: 60 } });
+          assert.equal(changed.metadata.generation, 2);
+          assert.equal(changed.metadata.uid, a.metadata.uid);
+          assert.equal(changed.metadata.creationTimestamp, a.metadata.creationTimestamp);
+        }),
+      );
+
+      it(
+        'writes a binding without a new generation, and the beginning of an end with one',
+        on(async () => {
+          const store = await opened();
+          const a = accepted((await store.write([{ op: 'create', object: pod('a') }]))[0]) as Stored<Pod>;
+          const bound = await update(store, { ...a, spec: { ...a.spec, nodeName: 'node-1' } });
+          assert.deepEqual([bound.spec.nodeName, bound.metadata.generation], ['node-1', 1]);
+          assert.notEqual(bound.metadata.resourceVersion, a.metadata.resourceVersion);
+          const marked = (object: Stored<Pod>, deletionTimestamp: string): Promise<Stored<Pod>> =>
+            update(store, { ...object, metadata: { ...object.metadata, deletionTimestamp } });
+          const ending = await marked(bound, '2026-01-01T00:00:30Z');
+          const sooner = await marked(ending, '2026-01-01T00:00:05Z');
+          assert.deepEqual([ending.metadata.generation, sooner.metadata.generation], [2, 2]);
         }),
       );
 

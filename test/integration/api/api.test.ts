@@ -342,6 +342,23 @@ describe('API on a Unix socket', () => {
     answer.resume();
   });
 
+  it("sets a pod's conditions that others own, and no other", async () => {
+    await bench.writer.submit([{ do: 'create', object: pod('a', 'node-1') }], 'test', signal);
+    const path = '/api/v1/namespaces/default/pods/a/status';
+    const set = (type: string, status: unknown = 'True') =>
+      ask<Pod>(path, 'PATCH', { status: { conditions: [{ type, status }] } });
+    const done = await set('example.com/in-rotation');
+    assert.deepEqual(
+      [done.status, done.body.status?.conditions?.map(({ type }) => type)],
+      [200, ['example.com/in-rotation']],
+    );
+    assert.equal((await set('Ready')).status, 422);
+    assert.equal((await set('example.com/in-rotation', 'Maybe')).status, 400);
+    assert.equal((await ask(path, 'PATCH', { status: { phase: 'Running' } })).status, 400);
+    assert.equal((await ask(path.replace('/a/', '/b/'), 'PATCH', { status: { conditions: [] } })).status, 400);
+    assert.equal(bench.cache.get('pods/default/a')?.status?.conditions?.length, 1);
+  });
+
   it('deletes a pod and nothing else', async () => {
     await appliedCommit();
     await bench.writer.submit([{ do: 'create', object: pod('a') }], 'test', signal);

@@ -22,6 +22,9 @@ const service = (rest: string): string =>
   `apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  ports: [{port: 80}]\n${rest}`;
 const priorityClass = (fields: string): string =>
   `apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: high}\n${fields}`;
+const withDeadline = (seconds: number): string => `${pod('a:1', 'x')}  activeDeadlineSeconds: ${seconds}\n`;
+const tolerating = (...keys: readonly string[]): string =>
+  `${pod('a:1', 'x')}  tolerations: [${keys.map((key) => `{key: ${key}, operator: Exists}`).join(', ')}]\n`;
 const gated = (...gates: readonly string[]): string =>
   `${pod('a:1', 'x')}  schedulingGates: [${gates.map((g) => `{name: ${g}}`).join(', ')}]\n`;
 const job = (image: string, numbers: string): string =>
@@ -151,6 +154,27 @@ describe('fields that cannot change', () => {
       before: `${pod('a:1', 'x')}  nodeName: node-1\n`,
       after: pod('a:1', 'x'),
       refused: [],
+    },
+    { name: 'a deadline that is set', before: pod('a:1', 'x'), after: withDeadline(60), refused: [] },
+    { name: 'a deadline that is lowered', before: withDeadline(60), after: withDeadline(5), refused: [] },
+    {
+      name: 'a deadline that is put off',
+      before: withDeadline(5),
+      after: withDeadline(60),
+      refused: ['app.yaml:6 ImmutableField'],
+    },
+    {
+      name: 'a deadline that is taken away',
+      before: withDeadline(5),
+      after: pod('a:1', 'x'),
+      refused: ['app.yaml:1 ImmutableField'],
+    },
+    { name: 'a toleration that is added', before: tolerating('a'), after: tolerating('a', 'b'), refused: [] },
+    {
+      name: 'a toleration that is taken away',
+      before: tolerating('a', 'b'),
+      after: tolerating('b'),
+      refused: ['app.yaml:6 ImmutableField'],
     },
     { name: "a Pod's image", before: pod('a:1', 'x'), after: pod('a:2', 'x'), refused: [] },
     { name: 'a scheduling gate that is taken away', before: gated('a', 'b'), after: gated('b'), refused: [] },

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { findCondition, type ContainerStatus, type PodStatus } from '../../../contracts/objects/index.ts';
+import {
+  findCondition,
+  type ContainerStatus,
+  type Pod,
+  type PodStatus,
+  type Stored,
+} from '../../../contracts/objects/index.ts';
 import type { NodeReport, PodReport } from '../../../contracts/agent/index.ts';
 import { RetryableError, TerminalError, WaitingError } from '../../../reconciler/core/errors.ts';
 import {
@@ -8,6 +14,7 @@ import {
   observedNodeStatus,
   withStatusCondition,
 } from '../../../reconciler/core/nodes/node-status.ts';
+import { withOthersConditions } from '../../../reconciler/core/nodes/pod-conditions.ts';
 import { judgePodReport } from '../../../reconciler/core/nodes/pod-status.ts';
 import { reconnectDelayMs } from '../../../reconciler/core/nodes/reconnect.ts';
 import { boundPod, nodeObject, withStatus } from './stored.ts';
@@ -43,6 +50,81 @@ describe('a pod report', () => {
     assert.deepEqual(verdict.do === 'setStatus' && verdict.pod.status, {
       ...running,
       conditions: [scheduled, ...(running.conditions ?? [])],
+    });
+  });
+
+  describe('of one with readiness gates', () => {
+    const gate = (type: string, status: 'True' | 'False') => ({ type, status, lastTransitionTime: 't0' });
+    const gated: Stored<Pod> = {
+      ...pod,
+      spec: { ...pod.spec, readinessGates: [{ conditionType: 'lb' }, { conditionType: 'example.com/warm' }] },
+    };
+    const ready: PodStatus = {
+      phase: 'Running',
+      conditions: (['Ready', 'ContainersReady'] as const).map((type) => ({ type, status: 'True' })),
+    };
+    const afterReport = (before: Stored<Pod>, status: PodStatus = ready, now = NOW): Stored<Pod> => {
+      const verdict = judgePodReport(before, report({ status }), 'n1', now);
+      assert.ok(verdict.do === 'setStatus' || verdict.do === 'ignore');
+      return verdict.do === 'ignore' ? before : verdict.pod;
+    };
+    const readyOf = (of: Pod) => findCondition(of.status?.conditions, 'Ready');
+
+    it('is not ready while a condition is missing or not True, and says which', () => {
+      const waiting = afterReport(gated);
+      assert.deepEqual(readyOf(waiting), {
+        type: 'Ready',
+        status: 'False',
+        reason: 'ReadinessGatesNotReady',
+        message:
+          'corresponding condition of pod readiness gate "lb" does not exist., corresponding condition of pod readiness gate "example.com/warm" does not exist.',
+        lastTransitionTime: NOW,
+      });
+      assert.equal(judgePodReport(waiting, report({ status: ready }), 'n1', 't9').do, 'ignore');
+    });
+
+    it('is ready when all are True, which its node does not carry away', () => {
+      const set = withOthersConditions(
+        afterReport(gated),
+        [gate('lb', 'True'), gate('example.com/warm', 'True')],
+        't1',
+      );
+      assert.ok(!('refused' in set));
+      assert.deepEqual(readyOf(set), { type: 'Ready', status: 'True', lastTransitionTime: 't1' });
+      assert.deepEqual(readyOf(afterReport(set, ready, 't2')), {
+        type: 'Ready',
+        status: 'True',
+        lastTransitionTime: 't1',
+      });
+      const shut = withOthersConditions(set, [gate('lb', 'False')], 't3');
+      assert.ok(!('refused' in shut));
+      assert.match(readyOf(shut)?.message ?? '', /^the status of pod readiness gate "lb" is not "True", but False$/);
+    });
+
+    it('is not ready with all gates open while a container is not', () => {
+      const unready: PodStatus = {
+        phase: 'Running',
+        conditions: (['Ready', 'ContainersReady'] as const).map((type) => ({
+          type,
+          status: 'False',
+          reason: 'ContainersNotReady',
+        })),
+      };
+      const set = withOthersConditions(gated, [gate('lb', 'True'), gate('example.com/warm', 'True')], 't1');
+      assert.ok(!('refused' in set));
+      assert.equal(readyOf(afterReport(set, unready))?.reason, 'ContainersNotReady');
+    });
+
+    it("takes no condition of the node's or the control plane's from others, nor any number", () => {
+      for (const type of ['Ready', 'PodScheduled', 'DisruptionTarget'])
+        assert.ok('refused' in withOthersConditions(gated, [gate(type, 'True')], NOW), type);
+      const many = Array.from({ length: 17 }, (_, i) => gate(`c${i}`, 'True'));
+      assert.ok('refused' in withOthersConditions(gated, many, NOW));
+    });
+
+    it('lets a node open no gate', () => {
+      const lying = { ...ready, conditions: [...(ready.conditions ?? []), gate('lb', 'True')] };
+      assert.match(readyOf(afterReport(gated, lying))?.message ?? '', /gate "lb" does not exist/);
     });
   });
 

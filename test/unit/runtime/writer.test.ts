@@ -154,11 +154,11 @@ describe('Writer', () => {
         return [deletionTimestamp, deletionGracePeriodSeconds, generation];
       };
       await w.writer.submit([remove(w)], 'test', w.signal);
-      assert.deepEqual(marks(), ['2026-01-01T00:00:30Z', 30, 1]);
+      assert.deepEqual(marks(), ['2026-01-01T00:00:30Z', 30, 2]);
       await w.writer.submit([remove(w, { graceSeconds: 60 })], 'test', w.signal);
-      assert.deepEqual(marks(), ['2026-01-01T00:00:30Z', 30, 1]);
+      assert.deepEqual(marks(), ['2026-01-01T00:00:30Z', 30, 2]);
       await w.writer.submit([remove(w, { graceSeconds: 5 })], 'test', w.signal);
-      assert.deepEqual(marks(), ['2026-01-01T00:00:05Z', 5, 1]);
+      assert.deepEqual(marks(), ['2026-01-01T00:00:05Z', 5, 2]);
       await w.writer.submit([remove(w, { gone: true })], 'test', w.signal);
       assert.equal(w.cache.get(POD), undefined);
     }),
