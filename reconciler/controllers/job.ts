@@ -11,7 +11,7 @@ import {
 import type { Decision } from '../core/step.ts';
 import type { NodeMonitor } from '../core/health/node-monitor.ts';
 import { isJobFinished, planJob, releaseAll } from '../core/workloads/job.ts';
-import { adoptPods, isTracked } from '../core/workloads/job-pods.ts';
+import { claimPods, isTracked, selectorOf } from '../core/workloads/job-pods.ts';
 import { controllerOf, ownerKey } from '../core/workloads/owners.ts';
 import { heldBack, PODS_KNOWN, waitsForUnheard } from '../core/workloads/unheard.ts';
 import { controllerKeys, orphans } from './owned-keys.ts';
@@ -20,20 +20,25 @@ import type { Controller, PassContext, StoreView } from './runtime/controller.ts
 function decide(key: ObjectKey, { view, now, monotonic, ids }: PassContext, monitor: NodeMonitor): Decision {
   const { namespace, name } = parseKey(key);
   const job = view.get(objectKey('Job', namespace, name));
-  const stray = releaseAll(strayPods(namespace, name, job?.metadata.uid, view));
-  if (!job) return { steps: stray };
+  if (!job) return { steps: releaseAll(strayPods(namespace, name, undefined, view)) };
+  const selector = selectorOf(job);
+  const claimed = claimPods(
+    job,
+    view.ownedBy('Pod', job.metadata.uid),
+    selector ? orphans('Pod', namespace, selector, view) : [],
+    isJobFinished(job),
+  );
+  const own = new Set(claimed.pods.map(({ metadata }) => metadata.uid));
+  const stray = strayPods(namespace, name, job.metadata.uid, view).filter(({ metadata }) => !own.has(metadata.uid));
   const decision = planJob({
     job,
-    pods: view.ownedBy('Pod', job.metadata.uid),
+    pods: claimed.pods,
     now,
     held: heldBack(job, view.list('Node'), (node, taint) => monitor.taintAgeMs(node.metadata.name, taint, monotonic)),
     suffix: (length) => ids.suffix(length),
     nameTaken: (podName) => view.get(objectKey('Pod', namespace, podName)) !== undefined,
   });
-  const { selector } = job.spec;
-  const isOver = isJobFinished(job) || job.metadata.deletionTimestamp !== undefined;
-  const adopted = selector && !isOver ? adoptPods(job, orphans('Pod', namespace, selector, view)) : [];
-  return { ...decision, steps: [...stray, ...adopted, ...decision.steps] };
+  return { ...decision, steps: [...releaseAll(stray), ...claimed.steps, ...decision.steps] };
 }
 
 /**

@@ -20,7 +20,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import type { Step } from '../step.ts';
 import { MAX_POD_NAME, SUFFIX } from './owned-pods.ts';
-import { adoptedBy, controllerRef } from './owners.ts';
+import { adoptedBy, controllerRef, releasedFrom } from './owners.ts';
 import { isActive, isFinished, isTerminating } from './pod-state.ts';
 import { podMeta } from './template.ts';
 import { judgePodFailure } from './job-policies.ts';
@@ -187,16 +187,34 @@ export function isTracked({ metadata }: Pod): boolean {
   return (metadata.finalizers ?? []).includes(JOB_TRACKING);
 }
 
+/** The pods of a Job, and what makes them so. */
+export interface ClaimedPods {
+  readonly pods: readonly StoredPod[];
+  readonly steps: readonly Step[];
+}
+
 /**
- * Takes over those of `orphans` that the Job says are its own, and that run; from then on they count. Source:
- * Kubernetes, AdoptPod of pkg/controller/controller_ref_manager.go.
+ * Of the pods that it controls those that its selector matches, and the `orphans` that it takes over: those that it
+ * matches, and that run. From then on they count. One that it matches no more is let go of, and counts for nothing.
+ * `isOver`: it takes over none any more. Source: Kubernetes, ClaimPods of pkg/controller/controller_ref_manager.go.
  */
-export function adoptPods(job: StoredJob, orphans: readonly StoredPod[]): readonly Step[] {
-  const { manualSelector, selector } = job.spec;
-  if (!manualSelector || !selector) return [];
-  return orphans
-    .filter((pod) => isActive(pod) && selectorMatches(selector, pod.metadata.labels))
-    .map((pod) => ({ do: 'update', object: tracked(adoptedBy(pod, job)) }));
+export function claimPods(
+  job: StoredJob,
+  owned: readonly StoredPod[],
+  orphans: readonly StoredPod[],
+  isOver: boolean,
+): ClaimedPods {
+  const selector = selectorOf(job);
+  if (!selector || job.metadata.deletionTimestamp !== undefined) return { pods: owned, steps: [] };
+  const matches = ({ metadata }: StoredPod): boolean => selectorMatches(selector, metadata.labels);
+  const adopted = orphans
+    .filter((pod) => !isOver && isActive(pod) && matches(pod))
+    .map((pod) => tracked(adoptedBy(pod, job)));
+  const released = owned.filter((pod) => !matches(pod)).map((pod) => untracked(releasedFrom(pod, job.metadata.uid)));
+  return {
+    pods: [...owned.filter(matches), ...adopted],
+    steps: [...adopted, ...released].map((object) => ({ do: 'update', object })),
+  };
 }
 
 function tracked(pod: StoredPod): StoredPod {

@@ -1,7 +1,14 @@
 /** Decisions on Jobs. Source of what is expected: Kubernetes documentation, "Jobs", and job_controller_test.go. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { INDEX_FAILURES, JOB_TRACKING, objectKey, withCondition } from '../../../contracts/objects/index.ts';
+import {
+  INDEX_FAILURES,
+  JOB_TRACKING,
+  keyOf,
+  objectKey,
+  withCondition,
+  type StoredPod,
+} from '../../../contracts/objects/index.ts';
 import { judgePodReport } from '../../../reconciler/core/nodes/pod-status.ts';
 import { EVICTION } from '../../../reconciler/core/workloads/disruption-target.ts';
 import { evictionSteps } from '../../../reconciler/core/workloads/disruption.ts';
@@ -451,6 +458,53 @@ describe('a Job that says itself which pods are its own', () => {
     w.endAll();
     leave(w, 'late', labels);
     assert.deepEqual(found(w)[0], ['late', undefined, undefined]);
+  });
+});
+
+describe('a pod that its Job has lost', () => {
+  const lose = (w: JobWorld, pod: StoredPod, has: Partial<StoredPod['metadata']>): void => {
+    const found = w.get(keyOf(pod)) ?? assert.fail();
+    w.put({ ...found, metadata: { ...found.metadata, ...has } });
+    w.settle();
+  };
+  const controllers = (w: JobWorld): readonly unknown[] =>
+    w.pods.map(({ metadata }) => metadata.ownerReferences?.find(({ controller }) => controller)?.uid);
+
+  for (const finalizers of [[JOB_TRACKING], []])
+    it(`is its own again, and counts once, ${finalizers.length > 0 ? 'with' : 'without'} its finalizer`, () => {
+      const w = new JobWorld({ parallelism: 2, completions: 2 });
+      const [first = assert.fail()] = w.active;
+      w.tell(first, {});
+      lose(w, first, { ownerReferences: [], finalizers });
+      assert.deepEqual(controllers(w), [w.job.metadata.uid, w.job.metadata.uid]);
+      w.endAll();
+      assert.deepEqual([w.job.status?.succeeded, w.pods.length], [2, 2]);
+      assert.equal(w.conditions().at(-1), 'Complete CompletionsReached');
+    });
+
+  it('by its labels is let go of, counts for nothing, and another one is made', () => {
+    const w = new JobWorld();
+    const [first = assert.fail()] = w.active;
+    w.tell(first, {});
+    lose(w, first, { labels: { of: 'nobody' } });
+    const { ownerReferences, finalizers } = w.get(keyOf(first))?.metadata ?? {};
+    assert.deepEqual([ownerReferences, finalizers], [[], []]);
+    w.end(first, 'Failed');
+    w.settle();
+    const others = w.active;
+    assert.equal(others.length, 1);
+    assert.notEqual(others[0]?.metadata.uid, first.metadata.uid);
+    w.endAll();
+    assert.deepEqual([w.job.status?.succeeded, w.job.status?.failed], [1, 0]);
+  });
+
+  it('stays lost when it is being deleted', () => {
+    const w = new JobWorld();
+    const [first = assert.fail()] = w.active;
+    w.tell(first, {});
+    w.apply({ steps: [{ do: 'delete', key: keyOf(first), uid: first.metadata.uid }] });
+    lose(w, first, { ownerReferences: [] });
+    assert.deepEqual(w.get(keyOf(first))?.metadata.ownerReferences, []);
   });
 });
 
