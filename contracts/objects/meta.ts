@@ -1,6 +1,6 @@
 /** What every object carries. Source: Kubernetes API conventions, "Metadata". */
 import { z } from 'zod';
-import { CRD_FINALIZER, FOREGROUND_FINALIZER, ORPHAN_FINALIZER } from './finalizers.ts';
+import { CRD_FINALIZER, FOREGROUND_FINALIZER, NAMESPACE_FINALIZER, ORPHAN_FINALIZER } from './finalizers.ts';
 import {
   Annotations,
   atomic,
@@ -30,7 +30,7 @@ export const OwnerReference = atomic(
 export type OwnerReference = z.infer<typeof OwnerReference>;
 
 /** Names that stand without a domain. Source: Kubernetes, IsStandardFinalizerName. */
-const STANDARD_FINALIZERS: readonly string[] = ['kubernetes', FOREGROUND_FINALIZER, ORPHAN_FINALIZER];
+const STANDARD_FINALIZERS: readonly string[] = [NAMESPACE_FINALIZER, FOREGROUND_FINALIZER, ORPHAN_FINALIZER];
 /** Far more than anybody has; Kubernetes bounds the object alone. */
 const MAX_FINALIZERS = 64;
 

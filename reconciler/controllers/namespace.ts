@@ -1,25 +1,31 @@
-/** Namespaces: `default` is always there; with any other goes what is in it. */
+/**
+ * Namespaces: `default` is always there; with any other goes what is in it, pods before all else: what they use and
+ * what guards them is there until they have ended. Source: KEP-5080.
+ */
 import {
   ALL_KINDS,
   DEFAULT_NAMESPACE,
   KINDS,
   keyOf,
+  NAMESPACE_FINALIZER,
   objectKey,
   parseKey,
   type AnyStored,
   type Kind,
   type Namespace,
   type ObjectKey,
+  type StoredOf,
 } from '../../contracts/objects/index.ts';
 import { isTerminating } from '../core/admission/namespace-lifecycle.ts';
 import type { AnyDecision, AnyStep, Step } from '../core/step.ts';
-import type { Controller, PassContext } from './runtime/controller.ts';
+import type { Controller, PassContext, StoreView } from './runtime/controller.ts';
 
 const NAMESPACED = ALL_KINDS.filter((kind) => KINDS[kind].namespaced);
 
 /**
- * Asked for a Namespace that is gone, or that its finalizers hold, deletes what is left in it. It is never asked for one
- * that was never there: objects whose Namespace the repository forgot are the checker's business.
+ * Asked for a Namespace that is being deleted, deletes its pods, and once they are gone all else; the last of it lets the
+ * Namespace go. Of one that is gone, what came in with its last moments goes. It is never asked for one that was never
+ * there: objects whose Namespace the repository forgot are the checker's business.
  */
 function decide(key: ObjectKey, { view }: PassContext): AnyDecision {
   const { name } = parseKey(key);
@@ -33,23 +39,47 @@ function decide(key: ObjectKey, { view }: PassContext): AnyDecision {
     };
     return { steps: [{ do: 'create', object: made }] };
   }
-  const isEnding = namespace !== undefined && isTerminating(namespace);
-  const phase = isEnding ? 'Terminating' : 'Active';
-  const told: readonly Step[] =
-    namespace && namespace.status?.phase !== phase
-      ? [{ do: 'updateStatus', object: { ...namespace, status: { phase } } }]
-      : [];
-  if (namespace && !isEnding) return { steps: told };
-  const typed = NAMESPACED.flatMap((kind): readonly AnyStored[] => view.list<Kind>(kind, name));
-  const left = [...typed, ...view.custom.list(undefined, name)].filter(
-    (object) => object.metadata.deletionTimestamp === undefined,
-  );
+  if (namespace && !isTerminating(namespace)) return { steps: phaseSteps(namespace, 'Active') };
+  const contents = contentsOf(name, view);
+  const pods = contents.filter(({ kind }) => kind === 'Pod');
+  const first = namespace && pods.length > 0 ? pods : contents;
+  const deletions = first
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    .map((object): AnyStep => ({ do: 'delete', key: keyOf(object), uid: object.metadata.uid }));
+  if (!namespace) return { steps: deletions };
+  // An Event may be told at any moment, and goes by itself.
+  const isEmpty = contents.every(({ kind }) => kind === 'Event');
   return {
-    steps: [
-      ...told,
-      ...left.map((object): AnyStep => ({ do: 'delete', key: keyOf(object), uid: object.metadata.uid })),
-    ],
+    steps: [...phaseSteps(namespace, 'Terminating'), ...deletions, ...(isEmpty ? withoutFinalizer(namespace) : [])],
   };
+}
+
+function contentsOf(namespace: string, view: StoreView): readonly AnyStored[] {
+  const typed = NAMESPACED.flatMap((kind): readonly AnyStored[] => view.list<Kind>(kind, namespace));
+  return [...typed, ...view.custom.list(undefined, namespace)];
+}
+
+function phaseSteps(namespace: StoredOf<'Namespace'>, phase: 'Active' | 'Terminating'): readonly Step[] {
+  return namespace.status?.phase === phase ? [] : [{ do: 'updateStatus', object: { ...namespace, status: { phase } } }];
+}
+
+function withoutFinalizer(namespace: StoredOf<'Namespace'>): readonly Step[] {
+  const { finalizers = [] } = namespace.metadata;
+  if (!finalizers.includes(NAMESPACE_FINALIZER)) return [];
+  const kept = finalizers.filter((name) => name !== NAMESPACE_FINALIZER);
+  return [{ do: 'update', object: { ...namespace, metadata: { ...namespace.metadata, finalizers: kept } } }];
+}
+
+/** What is gone may have been the last thing that a Namespace waited for. */
+function homeOfGone(
+  { metadata: { namespace } }: AnyStored,
+  view: StoreView,
+  event: 'put' | 'delete',
+): readonly ObjectKey[] {
+  if (event !== 'delete' || namespace === undefined) return [];
+  const key = objectKey('Namespace', undefined, namespace);
+  const home = view.get(key);
+  return home && isTerminating(home) ? [key] : [];
 }
 
 const DEFAULT_KEY = objectKey('Namespace', undefined, DEFAULT_NAMESPACE);
@@ -61,7 +91,13 @@ export const namespaceControllers: readonly Controller[] = [
     name: 'namespace-controller',
     kind: 'Namespace',
     worksOnGone: true,
-    watches: { Cluster: askDefault, Source: askDefault, Machine: askDefault },
+    watches: {
+      ...Object.fromEntries(NAMESPACED.map((kind) => [kind, homeOfGone])),
+      Cluster: askDefault,
+      Source: askDefault,
+      Machine: askDefault,
+    },
+    custom: { concerns: () => false, watch: homeOfGone, decide: () => ({ steps: [] }) },
     decide,
   },
   {

@@ -61,12 +61,14 @@ export class Writer {
   }
 
   /**
-   * As {@link attempt}; throws when any write was refused, after the others were done and show in the cache:
+   * As {@link attempt}; throws when any write was refused, after the others were done and show in the cache, but for
+   * what would be new in a namespace that goes, as its owner goes too:
    * RetryableError `WriteConflict` where the next pass decides on what is there then, TerminalError `AdmissionRefused`
    * where the same steps would be refused again.
    */
   async submit(steps: readonly AnyStep[], by: Author, signal: AbortSignal): Promise<void> {
-    const problems = await this.attempt(steps, by, signal);
+    const refused = await this.attempt(steps, by, signal);
+    const problems = refused.filter(({ reason }) => reason !== 'NamespaceTerminating');
     if (problems.length === 0) return;
     const said = andMore(
       problems.map(({ message }) => message),

@@ -1,5 +1,7 @@
 /** The plan of a revision against the live state: the same one whether it is shown or executed. */
 import {
+  DEFAULT_NAMESPACE,
+  isCustom,
   keyOf,
   type AnyStored,
   type CustomKey,
@@ -57,9 +59,22 @@ function stepOf(item: AnyPlanItem): AnyStep {
   }
 }
 
-/** The plan's items as steps, in the plan's order. */
+/**
+ * The plan's items as steps, in the plan's order. What is in a Namespace that the plan deletes is left to the Namespace's
+ * controller, which deletes pods first.
+ */
 export function stepsOf(plan: Plan): AnyStep[] {
-  return itemsInOrder(plan).map(stepOf);
+  const going = new Set(plan.items.flatMap((item) => endingNamespace(item) ?? []));
+  return itemsInOrder(plan)
+    .filter(({ action, object }) => action !== 'delete' || !going.has(object.metadata.namespace ?? ''))
+    .map(stepOf);
+}
+
+function endingNamespace({ action, object }: AnyPlanItem): string | undefined {
+  const { name } = object.metadata;
+  return action === 'delete' && object.kind === 'Namespace' && !isCustom(object) && name !== DEFAULT_NAMESPACE
+    ? name
+    : undefined;
 }
 
 const SHOWN_PATHS = 5;

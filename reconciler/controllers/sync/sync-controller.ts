@@ -8,6 +8,7 @@ import {
   isCustom,
   objectKey,
   type AnyKey,
+  type AnyObject,
   type AnyStored,
   OWN_API_VERSION,
   type Source,
@@ -17,6 +18,7 @@ import {
 import { joinSignals, unlessAborted } from '../../../contracts/signals.ts';
 import { andMore } from '../../core/and-more.ts';
 import { itemsInOrder, SOURCE_ANNOTATION } from '../../core/diff/index.ts';
+import { isTerminating } from '../../core/admission/namespace-lifecycle.ts';
 import { RetryableError } from '../../core/errors.ts';
 import { objectAt } from '../../core/kinds/custom.ts';
 import type { Desired } from '../../core/manifests/index.ts';
@@ -37,6 +39,7 @@ import type { AnyStep, Step } from '../../core/step.ts';
 import type { Revision } from '../../ports/git-source.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 import type { JobResult, QueueWorker } from '../../ports/work-queue.ts';
+import type { StoreView } from '../runtime/controller.ts';
 import { Turns } from '../runtime/slices.ts';
 import { containedIn } from './ancestry.ts';
 import { COMPONENT, type SyncDependencies } from './dependencies.ts';
@@ -73,8 +76,8 @@ export class SyncController {
   #judged: string | undefined;
   #branchSeen: (() => void) | undefined;
   /**
-   * What the revision in force has and could not make yet: one of that name is still being deleted. For the words alone:
-   * whatever is missing is made.
+   * What the revision in force has and could not make yet: one of that name, or its Namespace, is still being deleted. Of
+   * what runs once it says that it has not; whatever else is missing is made anyhow.
    */
   #awaited: ReadonlySet<AnyKey> = new Set();
   /**
@@ -321,8 +324,8 @@ export class SyncController {
       }
     }
     const { view } = this.#deps;
-    const keys: AnyKey[] = [...desired.state.keys(), ...desired.custom.keys()];
-    this.#awaited = new Set(keys.filter((key) => isEnding(objectAt(view, key))));
+    const wanted = [...desired.state, ...desired.custom];
+    this.#awaited = new Set(wanted.flatMap(([key, { object }]) => (isEnding(key, object, view) ? [key] : [])));
     const done = counts;
     const outcome: Outcome = rebuilt
       ? { outcome: 'Applied', message: 'was in force when the state was rebuilt' }
@@ -387,11 +390,13 @@ export class SyncController {
     if (sha === undefined) return;
     const applied = await this.#fromGit(signal, (limited) => this.#reader.applied(sha, limited));
     if (applied.state.size + applied.custom.size === 0) return;
-    const { plan } = planLive(this.#deps.view, this.#name, applied, applied);
+    const awaited = this.#awaited;
+    const made = { ...applied, state: without(applied.state, awaited), custom: without(applied.custom, awaited) };
+    const { plan } = planLive(this.#deps.view, this.#name, made, applied);
     const items = itemsInOrder(plan);
     if (items.length === 0) return;
-    const made = items.filter(({ action, key }) => action === 'create' && this.#awaited.has(key));
-    const drift = driftSentences(plan).filter(({ item }) => !made.includes(item));
+    const late = items.filter(({ action, key }) => action === 'create' && awaited.has(key));
+    const drift = driftSentences(plan).filter(({ item }) => !late.includes(item));
     const problems = await this.#deps.execute(stepsOf(plan), `git:${this.#name}`, signal);
     if (problems.length > 0)
       throw new RetryableError(
@@ -402,7 +407,7 @@ export class SyncController {
           '; ',
         )}`,
       );
-    this.#awaited = new Set([...this.#awaited].filter((key) => !made.some((item) => item.key === key)));
+    this.#awaited = new Set([...awaited].filter((key) => !late.some((item) => item.key === key)));
     for (const { item, message } of drift) this.#deps.log.warn(`live object ${message}`, { object: item.key });
     await this.#deps.execute(
       drift.map(({ item, message }): AnyStep => ({
@@ -522,8 +527,15 @@ function specChanged(object: AnyStored, previous: AnyStored | undefined): boolea
   return told(object) !== told(previous);
 }
 
-function isEnding(object: AnyStored | undefined): boolean {
-  return object?.metadata.deletionTimestamp !== undefined;
+/** The object of that key is being deleted, or all that is in its namespace is. */
+function isEnding(key: AnyKey, { metadata: { namespace } }: AnyObject, view: StoreView): boolean {
+  if (objectAt(view, key)?.metadata.deletionTimestamp !== undefined) return true;
+  const home = namespace === undefined ? undefined : view.get(objectKey('Namespace', undefined, namespace));
+  return home !== undefined && isTerminating(home);
+}
+
+function without<Key extends AnyKey, T>(map: ReadonlyMap<Key, T>, keys: ReadonlySet<AnyKey>): ReadonlyMap<Key, T> {
+  return new Map([...map].filter(([key]) => !keys.has(key)));
 }
 
 function countsOf(status: SourceStatus, sha: string): { counts?: { create: number; update: number; delete: number } } {

@@ -4,9 +4,11 @@
  * (BeforeDelete).
  */
 import {
+  DEFAULT_NAMESPACE,
   FOREGROUND_FINALIZER,
   isCustom,
   keyOf,
+  NAMESPACE_FINALIZER,
   ORPHAN_FINALIZER,
   type AnyObject,
   type AnyStored,
@@ -28,7 +30,7 @@ import type { AdmittedWrite, DeleteRequest } from './request.ts';
 export function deletion(request: DeleteRequest): AdmittedWrite | undefined {
   const { old, now, propagation } = request;
   const { metadata } = old;
-  const finalizers = withPropagation(metadata.finalizers ?? [], propagation);
+  const finalizers = withContents(old, withPropagation(metadata.finalizers ?? [], propagation));
   const own = request.gone || hasEnded(old) ? undefined : gracePeriodOf(old);
   if (own !== undefined) {
     const seconds = request.graceSeconds ?? own;
@@ -74,11 +76,24 @@ function withPropagation(
   }
 }
 
+/**
+ * A Namespace waits for what is in it from the first request on. Kubernetes gives it the finalizer when it is made, in
+ * `spec.finalizers`; set here, there is none to be lost before. What is in `default` stays, so it waits for nothing.
+ */
+function withContents(old: AnyStored, finalizers: readonly string[]): readonly string[] {
+  const waits =
+    !isCustom(old) &&
+    descriptorOf(old.kind).deletion === 'after its contents' &&
+    old.metadata.name !== DEFAULT_NAMESPACE &&
+    old.metadata.deletionTimestamp === undefined;
+  return waits && !finalizers.includes(NAMESPACE_FINALIZER) ? [...finalizers, NAMESPACE_FINALIZER] : finalizers;
+}
+
 /** Undefined where nothing has to be carried out before the object can go. */
 function gracePeriodOf(object: AnyStored): number | undefined {
   if (isCustom(object)) return undefined;
   const { deletion: end } = descriptorOf(object.kind);
-  return end === 'at once' ? undefined : end.graceSeconds(object);
+  return typeof end === 'string' ? undefined : end.graceSeconds(object);
 }
 
 function hasEnded({ metadata }: AnyStored): boolean {

@@ -25,7 +25,7 @@ export function openNamespace(
   const home = view.get(objectKey('Namespace', undefined, namespace));
   return home && isTerminating(home)
     ? {
-        reason: 'Forbidden',
+        reason: 'NamespaceTerminating',
         message: `namespace ${namespace} is being terminated: create it when the namespace is gone and made anew`,
       }
     : undefined;

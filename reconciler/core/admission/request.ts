@@ -47,9 +47,12 @@ export interface DeleteRequest extends Asked {
 }
 export type AdmissionRequest = CreateRequest | UpdateRequest | DeleteRequest;
 
-/** Why a write is not made. `Invalid`: the object is at fault. `Forbidden`: the moment or the place is. */
+/**
+ * Why a write is not made. `Invalid`: the object is at fault. `Forbidden`: the moment or the place is.
+ * `NamespaceTerminating`: the place goes. Source: Kubernetes, NamespaceTerminatingCause.
+ */
 export interface Refusal {
-  readonly reason: 'Invalid' | 'Forbidden';
+  readonly reason: 'Invalid' | 'Forbidden' | 'NamespaceTerminating';
   /** What is wrong, where, and what to do. */
   readonly message: string;
 }

@@ -3,12 +3,14 @@ import {
   fieldSemantics,
   isCustom,
   isCustomKey,
+  objectKey,
   parseKey,
   RESOURCE,
   type AnyKey,
   type AnyObject,
   type FieldSemantics,
 } from '../../../contracts/objects/index.ts';
+import { isTerminating } from '../admission/namespace-lifecycle.ts';
 import { descriptorOf, DESCRIPTORS } from '../kinds/index.ts';
 import type { Desired, Position } from '../manifests/types.ts';
 import { diffObjects } from './diff-objects.ts';
@@ -32,14 +34,24 @@ import {
  * order of the input; only objects that carry this source's annotation are deleted; objects that a controller owns,
  * that another source owns, or that are being deleted are left alone ({@link checkPlan} says so for the first two).
  *
+ * In a Namespace that is being deleted nothing is created or deleted: its controller empties it, in order.
+ *
  * A Job that is gone is made again only where its manifest has changed since it was applied: it has run.
  *
  * A live object that is the very object in `applied` (an offline plan) counts as carrying the annotations.
  */
 export function planSync(input: PlanInput): Plan {
   const { sourceName, applied, desired, live, custom } = input;
-  const typed = planList({ sourceName, applied, desired, live, semanticsOf: ({ kind }) => fieldSemantics(kind) });
-  const others = custom ? planList(customList(sourceName, custom)) : NOTHING_TO_DO;
+  const isOpen = ({ metadata: { namespace } }: AnyObject): boolean => !isEndingNamespace(namespace, live);
+  const typed = planList({
+    sourceName,
+    applied,
+    desired,
+    live,
+    semanticsOf: ({ kind }) => fieldSemantics(kind),
+    isOpen,
+  });
+  const others = custom ? planList({ ...customList(sourceName, custom), isOpen }) : NOTHING_TO_DO;
   // A list's items are of the kinds of its objects.
   const items = [...typed.changes, ...typed.deletions] as PlanItem[];
   const customItems = [...others.changes, ...others.deletions] as CustomPlanItem[];
@@ -115,7 +127,17 @@ interface Planned {
 }
 const NOTHING_TO_DO: Planned = { changes: [], deletions: [] };
 
-function planList(list: PlanList): Planned {
+interface OpenList extends PlanList {
+  /** Whether something may be made or deleted where the object is, or would be. */
+  isOpen(object: AnyObject): boolean;
+}
+
+function isEndingNamespace(name: string | undefined, live: PlanInput['live']): boolean {
+  const home = name === undefined ? undefined : live.get(objectKey('Namespace', undefined, name));
+  return home?.kind === 'Namespace' && isTerminating(home);
+}
+
+function planList(list: OpenList): Planned {
   const changes: AnyPlanItem[] = [];
   for (const desired of list.desired.values()) {
     const item = planObject(list, desired);
@@ -125,20 +147,21 @@ function planList(list: PlanList): Planned {
   for (const key of list.live.keys()) {
     if (list.desired.has(key)) continue;
     const object = liveObject(list, key);
-    if (object && isPrunable(object, list.sourceName)) deletions.push({ action: 'delete', key, object });
+    if (object && list.isOpen(object) && isPrunable(object, list.sourceName))
+      deletions.push({ action: 'delete', key, object });
   }
   changes.sort((a, b) => waveOf(a.key) - waveOf(b.key) || compareKeys(a.key, b.key));
   deletions.sort((a, b) => waveOf(b.key) - waveOf(a.key) || compareKeys(a.key, b.key));
   return { changes, deletions };
 }
 
-function planObject(list: PlanList, desired: AnyDesired): AnyPlanItem | undefined {
+function planObject(list: OpenList, desired: AnyDesired): AnyPlanItem | undefined {
   const { sourceName } = list;
   const { key, position } = desired;
   const live = liveObject(list, key);
   const applied = list.applied.get(key);
   if (!live)
-    return applied && equal(applied.written, desired.written) && runsOnce(key)
+    return !list.isOpen(desired.object) || (applied && equal(applied.written, desired.written) && runsOnce(key))
       ? undefined
       : { action: 'create', key, object: marked(desired, sourceName), position };
   if (obstacleOf(live, sourceName) !== undefined || live.metadata.deletionTimestamp !== undefined) return undefined;

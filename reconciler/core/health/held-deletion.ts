@@ -2,6 +2,7 @@
 import {
   CRD_FINALIZER,
   FOREGROUND_FINALIZER,
+  NAMESPACE_FINALIZER,
   ORPHAN_FINALIZER,
   type AnyObject,
 } from '../../../contracts/objects/index.ts';
@@ -11,6 +12,7 @@ import { progressing, type Health } from './health.ts';
 const OURS: ReadonlyMap<string, string> = new Map([
   [FOREGROUND_FINALIZER, 'what it owns goes first'],
   [ORPHAN_FINALIZER, 'what it owns is let go of first'],
+  [NAMESPACE_FINALIZER, 'what is in it goes first, pods before all else'],
   [CRD_FINALIZER, 'the objects of its kind go first'],
 ]);
 

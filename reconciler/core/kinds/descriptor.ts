@@ -87,10 +87,11 @@ export interface KindDescriptor<K extends Kind> {
   readonly health: 'stored' | HealthFacet<K>;
 
   /**
-   * `at once`: an object goes as soon as no finalizer keeps it. Of others the end is carried out elsewhere first:
+   * `at once`: an object goes as soon as no finalizer keeps it. `after its contents`: a finalizer of its own keeps it from
+   * the first request on, until its controller has emptied it. Of others the end is carried out elsewhere first:
    * `graceSeconds` is how long that takes when nobody says how long, undefined where nobody has anything to do.
    */
-  readonly deletion: 'at once' | { graceSeconds(object: StoredOf<K>): number | undefined };
+  readonly deletion: 'at once' | 'after its contents' | { graceSeconds(object: StoredOf<K>): number | undefined };
 
   /** Values that never change once an object exists. A plan that would change them is refused. */
   readonly fixed: readonly FixedField<K>[];

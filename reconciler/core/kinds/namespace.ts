@@ -19,7 +19,7 @@ export const NAMESPACE: KindDescriptor<'Namespace'> = {
   scale: 'none',
   placement: 'rule',
   health: 'stored',
-  deletion: 'at once',
+  deletion: 'after its contents',
   fixed: [],
   sealed: [],
   reach: 'none',

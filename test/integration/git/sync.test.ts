@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { objectKey, type Pod, type StoredConfigMap, type StoredDeployment } from '../../../contracts/objects/index.ts';
+import {
+  objectKey,
+  type ObjectKey,
+  type Pod,
+  type StoredConfigMap,
+  type StoredDeployment,
+} from '../../../contracts/objects/index.ts';
+import type { Step } from '../../../reconciler/core/step.ts';
 import { CLUSTER, deployment, type SyncBench, syncBench } from './sync-bench.ts';
 
 const signal = AbortSignal.timeout(120_000);
@@ -89,6 +96,45 @@ describe('sync controller on a real repository', () => {
     await bench.until(() => live()?.data?.['value'] === '2', 'the new one');
     assert.notEqual(live()?.metadata.uid, first?.metadata.uid);
     await bench.until(() => health()?.status === 'True', 'healthy again');
+    assert.deepEqual(
+      bench.cache.list('Event').filter(({ reason }) => reason === 'DriftHealed'),
+      [],
+    );
+  });
+
+  it('leaves what is in a Namespace that it drops to it, and makes all of it anew that was pushed meanwhile', async () => {
+    const team = ['Namespace', 'ConfigMap', 'Job'].map((kind) => {
+      const metadata = kind === 'Namespace' ? '{name: team}' : '{name: a, namespace: team}';
+      const spec = 'spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}\n';
+      const apiVersion = kind === 'Job' ? 'batch/v1' : 'v1';
+      return {
+        path: `team/${kind}.yaml`,
+        content: `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: ${metadata}\n${kind === 'Job' ? spec : ''}`,
+      };
+    });
+    const namespace = objectKey('Namespace', undefined, 'team');
+    const keys: readonly ObjectKey[] = [namespace, objectKey('ConfigMap', 'team', 'a'), objectKey('Job', 'team', 'a')];
+    const live = () => keys.map((key) => bench.cache.get(key)?.metadata);
+    await applied(commit(...team));
+    const before = live().map((metadata) => metadata?.uid);
+    await applied(commit());
+    assert.deepEqual(
+      live().map((metadata) => [metadata?.uid, metadata?.deletionTimestamp !== undefined]),
+      before.map((uid, index) => [uid, index === 0]),
+    );
+    await applied(commit(...team));
+    assert.deepEqual(
+      live().map((metadata) => metadata?.uid),
+      before,
+    );
+
+    const deletions = keys.map((key, index): Step => ({ do: 'delete', key, uid: before[index] ?? '' }));
+    await bench.writer.submit(deletions.slice(1), 'test', signal);
+    const home = bench.cache.get(namespace) ?? assert.fail();
+    const emptied = { ...home, metadata: { ...home.metadata, finalizers: [] } };
+    await bench.writer.submit([{ do: 'update', object: emptied }], 'test', signal);
+    await bench.until(() => live().every((metadata) => metadata !== undefined), 'all of it is there again');
+    for (const [index, metadata] of live().entries()) assert.notEqual(metadata?.uid, before[index]);
     assert.deepEqual(
       bench.cache.list('Event').filter(({ reason }) => reason === 'DriftHealed'),
       [],

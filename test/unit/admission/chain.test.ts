@@ -68,7 +68,7 @@ describe('a write that is refused', () => {
     [
       'namespace/lifecycle/admission.go: being terminated',
       { ...create({ namespace: 'team' }), ...inNamespace(namespace(ENDS)) },
-      'Forbidden',
+      'NamespaceTerminating',
       /namespace team is being terminated/,
     ],
   ];

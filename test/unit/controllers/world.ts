@@ -11,6 +11,7 @@ import {
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import { deletion, isFinalized } from '../../../reconciler/core/admission/deletion.ts';
+import { openNamespace } from '../../../reconciler/core/admission/namespace-lifecycle.ts';
 import { finish } from '../../../reconciler/core/paced.ts';
 import { controllerOf } from '../../../reconciler/core/workloads/owners.ts';
 import { canonicalJson } from '../../../reconciler/core/storage/canonical-json.ts';
@@ -158,7 +159,7 @@ export class World implements StoreView {
         return;
       case 'create':
         if (this.objects.has(keyOf(step.object))) this.clashes++;
-        else this.put(step.object);
+        else if (!this.isRefused(step.object)) this.put(step.object);
         return;
       case 'update':
       case 'updateStatus': {
@@ -193,6 +194,10 @@ export class World implements StoreView {
           });
       }
     }
+  }
+
+  private isRefused(object: KubeObject): boolean {
+    return openNamespace(object, { operation: 'create', object, by: 'test', view: this, now: this.now }) !== undefined;
   }
 
   private requeue(key: ObjectKey): void {

@@ -81,6 +81,29 @@ describe('what is created, in which order', () => {
   });
 });
 
+describe('a Namespace that is being deleted', () => {
+  const team = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: team}';
+  const map = (name: string): string => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}, namespace: team}`;
+  const both = desired(manifests(team, map('a')));
+  const ending: Live = new Map(
+    [...applied(both)].map(([key, object]) => [
+      key,
+      object.kind === 'Namespace'
+        ? { ...object, metadata: { ...object.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }
+        : object,
+    ]),
+  );
+
+  it('is left alone with all that is in it', () => {
+    assert.deepEqual(shape(planSync(planInput({ applied: both, live: ending }))), []);
+  });
+
+  it('gets nothing new, and neither is made yet', () => {
+    const more = desired(manifests(team, map('a'), map('b')));
+    assert.deepEqual(shape(planSync(planInput({ desired: more, live: ending }))), []);
+  });
+});
+
 describe('a Job that is gone', () => {
   const job = (image: string): DesiredState =>
     desired(

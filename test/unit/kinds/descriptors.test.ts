@@ -123,7 +123,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   'secrets go to no node that has no use for them': (_kind, of) =>
     of.sealed.length === 0 || of.reach === 'none' || of.reach.how === 'followed',
   'only what a node holds waits for the node to let it go': (_kind, of) =>
-    of.deletion === 'at once' || of.reach !== 'none',
+    typeof of.deletion === 'string' || of.reach !== 'none',
   'only pods have logs': (_kind, of) =>
     of.subresources.length === 0 || (of.podTemplate !== 'none' && of.podTemplate.path.length === 0),
   'what a controller keeps has a health': (kind, of) =>

@@ -242,6 +242,25 @@ describe('Writer', () => {
   );
 
   it(
+    'makes nothing of what would be new in a namespace that goes, for a controller without an error',
+    inWorld(async (w) => {
+      const made = await w.cache.write([
+        { op: 'create', object: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team' } } },
+        { op: 'create', object: configMap('a', {}, { namespace: 'team' }) },
+      ]);
+      const uid = made[0]?.ok ? made[0].object.metadata.uid : '';
+      const late: Step = { do: 'create', object: configMap('late', {}, { namespace: 'team' }) };
+      await w.writer.submit([{ do: 'delete', key: 'namespaces//team', uid }], 'test', w.signal);
+      await w.writer.submit([late], 'test', w.signal);
+      assert.deepEqual(
+        w.cache.list('ConfigMap').map(({ metadata }) => metadata.name),
+        ['a'],
+      );
+      assert.equal((await w.writer.attempt([late], 'git:main', w.signal))[0]?.reason, 'NamespaceTerminating');
+    }),
+  );
+
+  it(
     'names some of the refused, however many there are',
     inWorld(async (w) => {
       const steps = Array.from({ length: 1000 }, (_, n): Step => ({
