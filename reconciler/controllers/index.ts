@@ -7,7 +7,7 @@ import { deploymentController } from './deployment.ts';
 import { deschedulerController } from './descheduling/descheduler.ts';
 import { endpointSliceController } from './endpointslice.ts';
 import { garbageCollector } from './garbage-collector.ts';
-import { jobController } from './job.ts';
+import { jobController, jobOrphansController } from './job.ts';
 import { namespaceControllers } from './namespace.ts';
 import { nodeDrainController } from './node-drain.ts';
 import { nodeLifecycleControllers } from './node-lifecycle.ts';
@@ -39,6 +39,7 @@ export const CONTROLLER_GROUPS: Readonly<Record<string, (monitor: NodeMonitor) =
     ...nodeLifecycleControllers(monitor),
     replicaSetController(monitor),
     jobController(monitor),
+    jobOrphansController,
     taintEvictionController(monitor),
   ],
   services: () => [serviceController],

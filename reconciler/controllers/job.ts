@@ -1,7 +1,7 @@
 /** Jobs: makes their pods, and counts those that have ended. */
 import {
   findCondition,
-  JOB_NAME_LABELS,
+  isKeyOf,
   keyOf,
   objectKey,
   parseKey,
@@ -20,7 +20,7 @@ import type { Controller, PassContext, StoreView } from './runtime/controller.ts
 function decide(key: ObjectKey, { view, now, monotonic, ids }: PassContext, monitor: NodeMonitor): Decision {
   const { namespace, name } = parseKey(key);
   const job = view.get(objectKey('Job', namespace, name));
-  if (!job) return { steps: releaseAll(strayPods(namespace, name, undefined, view)) };
+  if (!job) return { steps: [] };
   const selector = selectorOf(job);
   const claimed = claimPods(
     job,
@@ -28,8 +28,6 @@ function decide(key: ObjectKey, { view, now, monotonic, ids }: PassContext, moni
     selector ? orphans('Pod', namespace, selector, view) : [],
     isJobFinished(job),
   );
-  const own = new Set(claimed.pods.map(({ metadata }) => metadata.uid));
-  const stray = strayPods(namespace, name, job.metadata.uid, view).filter(({ metadata }) => !own.has(metadata.uid));
   const decision = planJob({
     job,
     pods: claimed.pods,
@@ -38,39 +36,15 @@ function decide(key: ObjectKey, { view, now, monotonic, ids }: PassContext, moni
     suffix: (length) => ids.suffix(length),
     nameTaken: (podName) => view.get(objectKey('Pod', namespace, podName)) !== undefined,
   });
-  return { ...decision, steps: [...releaseAll(stray), ...claimed.steps, ...decision.steps] };
-}
-
-/**
- * Pods that a Job of that name left behind, with the finalizer that only it would have removed. Those without its label
- * are looked for once it is gone.
- */
-function strayPods(namespace: string, name: string, uid: string | undefined, view: StoreView): readonly StoredPod[] {
-  const pods =
-    uid === undefined ? view.list('Pod', namespace) : view.labelled('Pod', JOB_NAME_LABELS[0], name, namespace);
-  return pods.filter((pod) => isTracked(pod) && isLeftBy(name, pod) && controllerOf(pod.metadata)?.uid !== uid);
-}
-
-function isLeftBy(name: string, { metadata }: StoredPod): boolean {
-  const controller = controllerOf(metadata);
-  if (!controller) return metadata.labels?.[JOB_NAME_LABELS[0]] === name;
-  return ownerKey(metadata.namespace, controller) === objectKey('Job', metadata.namespace, name);
+  return { ...decision, steps: [...claimed.steps, ...decision.steps] };
 }
 
 /** `monitor`: knows for how long nodes are silent. */
 export const jobController = (monitor: NodeMonitor): Controller => ({
   name: 'job-controller',
   kind: 'Job',
-  worksOnGone: true,
   watches: {
-    Pod: (pod, view) => {
-      const name = pod.metadata.labels?.[JOB_NAME_LABELS[0]];
-      const isStray = controllerOf(pod.metadata) === undefined && isTracked(pod) && name !== undefined;
-      return [
-        ...controllerKeys('Job', pod, view),
-        ...(isStray ? [objectKey('Job', pod.metadata.namespace, name)] : []),
-      ];
-    },
+    Pod: (pod, view) => controllerKeys('Job', pod, view),
     /** A node that a recovery did not hear has spoken, or is given up. */
     Node: (node, view) =>
       findCondition(node.status?.conditions, PODS_KNOWN) === undefined
@@ -79,3 +53,29 @@ export const jobController = (monitor: NodeMonitor): Controller => ({
   },
   decide: (key, context) => decide(key, context, monitor),
 });
+
+/**
+ * Lets pods go whose Job is gone: they have the finalizer that only it would have removed. Source: Kubernetes,
+ * syncOrphanPod of pkg/controller/job/job_controller.go.
+ */
+export const jobOrphansController: Controller = {
+  name: 'job-orphans-controller',
+  kind: 'Pod',
+  concerns: (pod, _before, view) => pod.kind === 'Pod' && isLeftBehind(pod, view),
+  watches: {
+    Job: ({ metadata }, view, event) => (event === 'delete' ? view.ownedBy('Pod', metadata.uid).map(keyOf) : []),
+  },
+  decide(key, { view }) {
+    const { namespace, name } = parseKey(key);
+    const pod = view.get(objectKey('Pod', namespace, name));
+    return { steps: pod && isLeftBehind(pod, view) ? releaseAll([pod]) : [] };
+  },
+};
+
+function isLeftBehind(pod: StoredPod, view: StoreView): boolean {
+  if (!isTracked(pod)) return false;
+  const controller = controllerOf(pod.metadata);
+  if (!controller) return true;
+  const key = ownerKey(pod.metadata.namespace, controller);
+  return key !== undefined && isKeyOf(key, 'Job') && view.get(key)?.metadata.uid !== controller.uid;
+}

@@ -268,6 +268,22 @@ const ROWS: readonly {
     holds: (w) => w.get(objectKey('Job', 'default', 'task'))?.status?.succeeded === 1,
   },
   {
+    title: 'a Job is gone, and a pod that has ended waits for it',
+    by: 'job-orphans-controller',
+    meanwhile: (objects) => {
+      const [key] = [...objects.keys()].filter(isPodOf('task'));
+      assert.ok(key);
+      change<Pod>(key, (p) => ({
+        ...p,
+        metadata: { ...p.metadata, deletionTimestamp: DELETED.deletionTimestamp },
+        spec: { ...p.spec, nodeName: 'n1' },
+        status: { phase: 'Succeeded' },
+      }))(objects);
+      remove(at('Job', 'task'))(objects);
+    },
+    holds: (w) => !w.list('Pod').some(({ metadata }) => metadata.name.startsWith('task-')),
+  },
+  {
     title: 'the last slot of a CronJob was long ago',
     by: 'cronjob-controller',
     meanwhile: change(at('CronJob', 'nightly'), (c) => ({

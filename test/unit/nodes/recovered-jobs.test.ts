@@ -18,7 +18,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { Claim, type PodReport } from '../../../contracts/agent/index.ts';
 import { cronJobController } from '../../../reconciler/controllers/cronjob.ts';
-import { jobController } from '../../../reconciler/controllers/job.ts';
+import { jobController, jobOrphansController } from '../../../reconciler/controllers/job.ts';
 import { NodeMonitor } from '../../../reconciler/core/health/node-monitor.ts';
 import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
 import { recoverState, type RecoveredState } from '../../../reconciler/core/nodes/recovered-state.ts';
@@ -129,7 +129,7 @@ function recovered(
 
 /** The controllers on what was rebuilt. */
 function after({ objects }: RecoveredState): World {
-  const world = new World([jobController(new NodeMonitor()), cronJobController]);
+  const world = new World([jobController(new NodeMonitor()), jobOrphansController, cronJobController]);
   world.now = NOW;
   for (const object of objects) world.put(object);
   world.settle();

@@ -10,7 +10,7 @@ import {
   type StoredPod,
 } from '../../../contracts/objects/index.ts';
 import { garbageCollector } from '../../../reconciler/controllers/garbage-collector.ts';
-import { jobController } from '../../../reconciler/controllers/job.ts';
+import { jobController, jobOrphansController } from '../../../reconciler/controllers/job.ts';
 import { NodeMonitor } from '../../../reconciler/core/health/node-monitor.ts';
 import type { AnyDecision } from '../../../reconciler/core/step.ts';
 import { isActive } from '../../../reconciler/core/workloads/pod-state.ts';
@@ -35,7 +35,7 @@ export type End = 'Succeeded' | 'Failed' | number;
 
 export class JobWorld extends World {
   constructor(spec: object = {}, template: object = {}) {
-    super([jobController(new NodeMonitor()), garbageCollector]);
+    super([jobController(new NodeMonitor()), jobOrphansController, garbageCollector]);
     this.put(job(spec, template));
     this.settle();
   }
