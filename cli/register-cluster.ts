@@ -3,16 +3,11 @@ import type { Command } from 'commander';
 import type { DeletePodOptions } from './commands/get.ts';
 import type { NodeAddOptions } from './commands/node-add.ts';
 import type { NodeCleanOptions } from './commands/node-clean.ts';
+import { withHome } from './home.ts';
 import { outputOption, wholeNumber } from './print/format.ts';
+import { registerPods } from './register-pods.ts';
 
-type Home = { readonly home?: string };
-
-/** The command's own options together with `--home`. */
-function withHome<T extends object>(options: T, command: Command): T & Home {
-  return { ...options, ...command.optsWithGlobals<Home>() };
-}
-
-/** Adds `status get history rollback logs exec explain delete rebalance node`. */
+/** Adds `status get history rollback explain delete rebalance node`, and what register-pods.ts adds. */
 export function registerCluster(plumb: Command): void {
   plumb
     .command('status')
@@ -98,54 +93,6 @@ export function registerCluster(plumb: Command): void {
     );
 
   plumb
-    .command('logs')
-    .description('what a container printed')
-    .argument('<pod>', 'a pod, or deploy/NAME for its first pod')
-    .option('-n, --namespace <name>', 'the namespace', 'default')
-    .option('-c, --container <name>', 'which container (default: the first)')
-    .option('-f, --follow', 'as it is printed')
-    .option('-p, --previous', "of the container's run before this one")
-    .option('--tail <lines>', 'the last lines only', wholeNumber)
-    .option('--timestamps', 'each line with its time')
-    .addHelpText('after', '\nExample:\n  plumb logs -f --tail 20 deploy/web')
-    .action(
-      async (
-        pod: string,
-        options: {
-          namespace: string;
-          container?: string;
-          follow?: boolean;
-          previous?: boolean;
-          tail?: number;
-          timestamps?: boolean;
-        },
-        command: Command,
-      ) => (await import('./commands/logs.ts')).logs(pod, withHome(options, command)),
-    );
-
-  plumb
-    .command('exec')
-    .description('run a command in a container')
-    .argument('<pod>', 'a pod, or deploy/NAME for its first pod')
-    .argument('<command...>', 'after `--`')
-    .option('-n, --namespace <name>', 'the namespace', 'default')
-    .option('-c, --container <name>', 'which container (default: the first)')
-    .option('-i, --stdin', 'pass standard input')
-    .option('-t, --tty', 'as a terminal')
-    .addHelpText(
-      'after',
-      '\nExample:\n  plumb exec -it web-5d4f -- sh\nExits with the exit code of the command. A command that is left when the connection ends goes on in the container, as with kubectl.',
-    )
-    .action(
-      async (
-        pod: string,
-        words: string[],
-        options: { namespace: string; container?: string; stdin?: boolean; tty?: boolean },
-        command: Command,
-      ) => (await import('./commands/exec.ts')).exec(pod, words, withHome(options, command)),
-    );
-
-  plumb
     .command('delete')
     .description('delete a pod; its controller makes another (anything else is deleted in Git)')
     .argument('<pod/name>', 'such as pod/web-5d4f')
@@ -180,6 +127,7 @@ export function registerCluster(plumb: Command): void {
       (await import('./commands/rebalance.ts')).rebalance(withHome(options, command)),
     );
 
+  registerPods(plumb);
   registerNode(plumb);
 }
 

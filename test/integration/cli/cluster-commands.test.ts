@@ -23,6 +23,7 @@ import { planRevision } from '../../../reconciler/controllers/sync/index.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import type { NodeConnection } from '../../../reconciler/ports/node-transport.ts';
 import { crowd } from '../api/crowd.ts';
+import type { Measured } from '../../../reconciler/controllers/metrics/measure-now.ts';
 import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
 import type { ExplainReport } from '../../../reconciler/api/types.ts';
 import { node } from '../../unit/controllers/objects.ts';
@@ -57,12 +58,14 @@ describe('commands about a running cluster', () => {
   let bench: SyncBench;
   let api: ApiServer;
   let home: string;
+  let measured: ReadonlyMap<string, Measured>;
   const run = (...args: string[]): Promise<Ran> => plumb(args, home, { PLUMB_HOME: home });
 
   before(buildCli);
   beforeEach(async () => {
     bench = await syncBench();
     home = makeFolder('plumb-home-');
+    measured = new Map();
     const { git, cache, sync, writer } = bench;
     api = await startApi(join(home, 'control.sock'), {
       view: cache,
@@ -70,7 +73,7 @@ describe('commands about a running cluster', () => {
       sourceName: 'main',
       info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home, warnings: [] },
       storeProblem: () => undefined,
-      measure: async () => new Map(),
+      measure: async () => measured,
       clock: new SystemClock(),
       log: SILENT_LOG,
       rebalance: (order, s) =>
@@ -238,6 +241,72 @@ describe('commands about a running cluster', () => {
       [1, '', 'error: no revision in the history begins with "ffffffff"\n  see `plumb history` for what there is\n'],
     );
     assert.equal((await run('rollback', 'nothing')).code, 1);
+  });
+
+  it('top shows what pods and nodes take, and says of what there is no sample', async () => {
+    await makePod();
+    for (const name of ['node-1', 'node-2']) {
+      const made: Node = { apiVersion: 'v1', kind: 'Node', metadata: { name, labels: { name } }, spec: {} };
+      await bench.writer.submit([{ do: 'create', object: made }], 'test', signal);
+      const node = bench.cache.get(objectKey('Node', undefined, name));
+      assert.ok(node);
+      const status = { allocatable: { cpu: '2', memory: '1Gi' } };
+      await bench.writer.submit([{ do: 'updateStatus', object: { ...node, status } }], 'test', signal);
+    }
+    const none = await run('top', 'pod');
+    assert.equal(none.code, 1);
+    assert.match(none.stderr, /note: no sample of pod default\/web-1: there is no sample of it yet[\s\S]*error: there is no sample/);
+
+    const { uid } = bench.cache.get('pods/default/web-1')?.metadata ?? assert.fail('no pod');
+    const at = { timestamp: '2026-01-01T00:00:00Z', window: '2s' };
+    const usage = { cpu: '250000001n', memory: '65536Ki' };
+    measured = new Map<string, Measured>([
+      [
+        'node-1',
+        {
+          sample: {
+            node: { metadata: { name: 'node-1' }, ...at, usage: { cpu: '1', memory: '512Mi' } },
+            pods: new Map([
+              [
+                uid,
+                {
+                  metadata: { name: 'web-1', namespace: 'default', uid },
+                  ...at,
+                  containers: [{ name: 'web', usage }],
+                },
+              ],
+            ]),
+          },
+        },
+      ],
+      ['node-2', { problem: 'node node-2 did not answer within 5 s' }],
+    ]);
+    const nodes = await run('top', 'node');
+    assert.deepEqual(
+      [nodes.code, nodes.stdout.split(/ *\n/).map((line) => line.split(/ {2,}/)), nodes.stderr],
+      [
+        0,
+        [
+          ['NAME', 'CPU(cores)', 'CPU(%)', 'MEMORY(bytes)', 'MEMORY(%)'],
+          ['node-1', '1000m', '50%', '512Mi', '50%'],
+          ['node-2', '<unknown>', '<unknown>', '<unknown>', '<unknown>'],
+          [''],
+        ],
+        'note: no sample of node node-2: node node-2 did not answer within 5 s\n',
+      ],
+    );
+    assert.match((await run('top', 'node', '-l', 'name=node-1', '--no-headers')).stdout, /^node-1 .*\n$/);
+    assert.deepEqual((await run('top', 'node', 'node-2')).code, 1);
+    assert.match(
+      (await run('top', 'pod', '-A', '--containers')).stdout,
+      /^NAMESPACE +POD +NAME +CPU\(cores\) +MEMORY\(bytes\)\ndefault +web-1 +web +251m +64Mi\n$/,
+    );
+    assert.match((await run('top', 'po', 'web-1')).stdout, /^NAME .*\nweb-1 +251m +64Mi\n$/);
+    assert.equal((JSON.parse((await run('top', 'pod', '-o', 'json')).stdout) as { items: [] }).items.length, 1);
+    const unknown = await run('top', 'pod', 'nothing');
+    assert.deepEqual([unknown.code, unknown.stderr], [1, 'error: pods "nothing" not found in namespace default\n']);
+    assert.equal((await run('top', 'pod', 'web-1', '-l', 'a=b')).code, 2);
+    assert.equal((await run('top', 'pod', '--sort-by', 'name')).code, 2);
   });
 
   it('explain follows the chain to the container and its last lines', async () => {

@@ -1,0 +1,95 @@
+/** The commands about running pods and their containers. */
+import { type Command, Option } from 'commander';
+import type { TopNodeOptions, TopPodOptions } from './commands/top.ts';
+import { withHome } from './home.ts';
+import { outputOption, wholeNumber } from './print/format.ts';
+
+/** Adds `logs exec top`. */
+export function registerPods(plumb: Command): void {
+  plumb
+    .command('logs')
+    .description('what a container printed')
+    .argument('<pod>', 'a pod, or deploy/NAME for its first pod')
+    .option('-n, --namespace <name>', 'the namespace', 'default')
+    .option('-c, --container <name>', 'which container (default: the first)')
+    .option('-f, --follow', 'as it is printed')
+    .option('-p, --previous', "of the container's run before this one")
+    .option('--tail <lines>', 'the last lines only', wholeNumber)
+    .option('--timestamps', 'each line with its time')
+    .addHelpText('after', '\nExample:\n  plumb logs -f --tail 20 deploy/web')
+    .action(
+      async (
+        pod: string,
+        options: {
+          namespace: string;
+          container?: string;
+          follow?: boolean;
+          previous?: boolean;
+          tail?: number;
+          timestamps?: boolean;
+        },
+        command: Command,
+      ) => (await import('./commands/logs.ts')).logs(pod, withHome(options, command)),
+    );
+
+  plumb
+    .command('exec')
+    .description('run a command in a container')
+    .argument('<pod>', 'a pod, or deploy/NAME for its first pod')
+    .argument('<command...>', 'after `--`')
+    .option('-n, --namespace <name>', 'the namespace', 'default')
+    .option('-c, --container <name>', 'which container (default: the first)')
+    .option('-i, --stdin', 'pass standard input')
+    .option('-t, --tty', 'as a terminal')
+    .addHelpText(
+      'after',
+      '\nExample:\n  plumb exec -it web-5d4f -- sh\nExits with the exit code of the command. A command that is left when the connection ends goes on in the container, as with kubectl.',
+    )
+    .action(
+      async (
+        pod: string,
+        words: string[],
+        options: { namespace: string; container?: string; stdin?: boolean; tty?: boolean },
+        command: Command,
+      ) => (await import('./commands/exec.ts')).exec(pod, words, withHome(options, command)),
+    );
+
+  registerTop(plumb);
+}
+
+function registerTop(plumb: Command): void {
+  const top = plumb.command('top').description('what nodes and pods take of cpu and memory: `plumb top node|pod`');
+  const sortBy = (): Option => new Option('--sort-by <resource>', 'the largest first').choices(['cpu', 'memory']);
+  top
+    .command('node')
+    .aliases(['nodes', 'no'])
+    .description('of nodes, and how much that is of what pods may take there')
+    .argument('[name]', 'one node (default: all)')
+    .option('-l, --selector <labels>', 'only nodes with these labels: key=value,key2=value2')
+    .addOption(sortBy())
+    .option('--no-headers', 'rows only')
+    .addOption(outputOption('text', 'json'))
+    .addHelpText(
+      'after',
+      '\nExample:\n  plumb top node --sort-by memory\nMeasured when it is run, over two seconds or since it was run last.',
+    )
+    .action(async (name: string | undefined, options: Omit<TopNodeOptions, 'home'>, command: Command) =>
+      (await import('./commands/top.ts')).topNode(name, withHome(options, command)),
+    );
+  top
+    .command('pod')
+    .aliases(['pods', 'po'])
+    .description('of pods: cpu, and memory that the kernel cannot take back')
+    .argument('[name]', 'one pod (default: all of the namespace)')
+    .option('-n, --namespace <name>', 'the namespace', 'default')
+    .option('-A, --all-namespaces', 'in every namespace')
+    .option('-l, --selector <labels>', 'only pods with these labels: key=value,key2=value2')
+    .option('--containers', 'each container by itself')
+    .addOption(sortBy())
+    .option('--no-headers', 'rows only')
+    .addOption(outputOption('text', 'json'))
+    .addHelpText('after', '\nExamples:\n  plumb top pod -A --sort-by cpu\n  plumb top pod web-5d4f --containers')
+    .action(async (name: string | undefined, options: Omit<TopPodOptions, 'home'>, command: Command) =>
+      (await import('./commands/top.ts')).topPod(name, withHome(options, command)),
+    );
+}
