@@ -27,7 +27,7 @@ import { kindsOf, type Controller, type PassContext } from './controller.ts';
 import { Dispatch, type Lane } from './dispatch.ts';
 import type { EventRecorder } from './event-recorder.ts';
 import { OwnWrites } from './own-writes.ts';
-import { Writer } from './writer.ts';
+import { AdmissionRefusal, Writer } from './writer.ts';
 import { inSlices, Turns } from './slices.ts';
 
 export interface ControllerManagerOptions {
@@ -327,8 +327,9 @@ export class ControllerManager {
       this.#recorder.record({
         regarding,
         type: 'Warning',
-        reason: 'ReconcileError',
-        message: `${code}: ${message}`,
+        ...(error instanceof AdmissionRefusal && error.isOfNew
+          ? { reason: 'FailedCreate', message: `Error creating: ${message}` }
+          : { reason: 'ReconcileError', message: `${code}: ${message}` }),
         component: controller.name,
       });
   }

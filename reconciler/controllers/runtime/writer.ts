@@ -49,6 +49,17 @@ const DELETE_ROUNDS = 4;
 /** Refused writes that an error names: one pass may make thousands, and the error becomes a log line and an Event. */
 const MOST_TOLD = 5;
 
+/** Code `AdmissionRefused`. */
+export class AdmissionRefusal extends TerminalError {
+  /** Whether only new objects were refused, and everything else was done. */
+  readonly isOfNew: boolean;
+
+  constructor(message: string, problems: readonly StepProblem[]) {
+    super('AdmissionRefused', message);
+    this.isOfNew = problems.every(({ step }) => step.do === 'create');
+  }
+}
+
 export class Writer {
   readonly #cache: StoreCache;
   readonly #recorder: EventRecorder;
@@ -62,9 +73,8 @@ export class Writer {
 
   /**
    * As {@link attempt}; throws when any write was refused, after the others were done and show in the cache, but for
-   * what would be new in a namespace that goes, as its owner goes too:
-   * RetryableError `WriteConflict` where the next pass decides on what is there then, TerminalError `AdmissionRefused`
-   * where the same steps would be refused again.
+   * what would be new in a namespace that goes, as its owner goes too: RetryableError `WriteConflict` where the next pass
+   * decides on what is there then, {@link AdmissionRefusal} where the same steps would be refused again.
    */
   async submit(steps: readonly AnyStep[], by: Author, signal: AbortSignal): Promise<void> {
     const refused = await this.attempt(steps, by, signal);
@@ -75,7 +85,7 @@ export class Writer {
       MOST_TOLD,
       '; ',
     );
-    if (problems.every(isRefusal)) throw new TerminalError('AdmissionRefused', said);
+    if (problems.every(isRefusal)) throw new AdmissionRefusal(said, problems);
     throw new RetryableError('WriteConflict', `${said}: somebody else wrote in between; it is decided anew`);
   }
 

@@ -7,6 +7,7 @@ import { fillLimits, withinLimits } from './limit-range.ts';
 import { onlyOneController, onlyRemovedFinalizers, wellFormedFinalizers } from './metadata.ts';
 import { noteOwners } from './owners.ts';
 import { openNamespace } from './namespace-lifecycle.ts';
+import { securePod } from './pod-security.ts';
 import type { AdmissionRequest, CreateRequest, Refusal, UpdateRequest, Verdict } from './request.ts';
 
 /** Answers the object to write; the one it was given where there is nothing to change. Never changes it in place. */
@@ -21,6 +22,7 @@ const VALIDATIONS: readonly Validation[] = [
   onlyOneController,
   openNamespace,
   openKind,
+  securePod,
   withinLimits,
 ];
 

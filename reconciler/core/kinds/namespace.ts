@@ -1,5 +1,6 @@
 /** Namespace: what is in it goes with it. */
 import { KINDS } from '../../../contracts/objects/index.ts';
+import { checkNamespace } from '../manifests/checks/check-namespace.ts';
 import { AGE, NAME } from './columns.ts';
 import type { KindDescriptor } from './descriptor.ts';
 
@@ -9,7 +10,7 @@ export const NAMESPACE: KindDescriptor<'Namespace'> = {
   categories: [],
   columns: [NAME, { heading: 'STATUS', cell: (n) => n.status?.phase ?? 'Active' }, AGE],
   listed: 'by key',
-  check: 'by its schema',
+  check: { object: checkNamespace },
   compared: 'none',
   podTemplate: 'none',
   references: 'none',

@@ -37,6 +37,7 @@ export const DIAGNOSTIC_CODES = [
   'ForbiddenField',
   'NamespaceNotAllowed',
   'ReservedAnnotation',
+  'UnknownLabel',
   // Fields against each other
   'SelectorMismatch',
   'DuplicateName',
@@ -68,6 +69,7 @@ export const DIAGNOSTIC_CODES = [
   'UnknownServiceAccount',
   'ReplicasAutoscaled',
   'ScaleTargetShared',
+  'PodSecurityViolated',
   'BudgetAllowsNothing',
   'QuotaExceeded',
   'LimitRangeExceeded',

@@ -8,6 +8,7 @@ import { composeCustom } from './compose-custom.ts';
 import { checkLimits } from './compose-limits.ts';
 import { checkNetwork } from './compose-network.ts';
 import { checkPlugins } from './compose-plugins.ts';
+import { checkPodSecurity } from './compose-pod-security.ts';
 import { checkQuotas } from './compose-quotas.ts';
 import { checkReferences } from './compose-references.ts';
 import { checkGlobalDefault, checkPlacementReferences, checkSingletons } from './compose-scheduling.ts';
@@ -46,6 +47,7 @@ export function* composing(files: readonly ParsedFile[], others: readonly Diagno
   checkBudgets(state, tell);
   checkQuotas(state, suggestions, tell);
   checkLimits(state, tell);
+  checkPodSecurity(state, tell);
   checkSingletons(state, tell);
   checkGlobalDefault(state, tell);
   diagnostics.push(...found.error.all(), ...found.warning.all());

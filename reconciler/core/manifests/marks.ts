@@ -23,7 +23,10 @@ export function fieldMarks(
   if (references !== 'none') paths.push(...references.of(object).map(({ path }) => path));
   const template = podTemplateOf(object);
   if (template)
-    paths.push(...['priorityClassName', 'schedulerName', 'serviceAccountName'].map((name) => [...template.path, name]));
+    paths.push(
+      template.path,
+      ...['priorityClassName', 'schedulerName', 'serviceAccountName'].map((name) => [...template.path, name]),
+    );
   const marks: Record<string, readonly [number, number]> = {};
   for (const path of paths) {
     if (!nodeAt(tree, path)) continue;

@@ -11,6 +11,7 @@ import { NodeMonitor } from '../../../reconciler/core/health/node-monitor.ts';
 import { boundPod, nodeObject, withStatus } from '../nodes/stored.ts';
 import { configMap } from '../../contract/object-store/objects.ts';
 import { Counter } from '../../contract/work-queue/waiting.ts';
+import { pod as podObject } from '../controllers/objects.ts';
 import { world, type World } from './world.ts';
 
 const inWorld = (body: (w: World) => Promise<void>) => async (): Promise<void> => {
@@ -363,6 +364,62 @@ describe('ControllerManager', () => {
         ],
       );
       assert.ok(manager.stats().failures >= 4);
+    }),
+  );
+
+  it(
+    'tells the owner of pods that are refused, and goes on with the rest of the pass',
+    inWorld(async (w) => {
+      await w.cache.write([
+        {
+          op: 'create',
+          object: {
+            apiVersion: 'v1',
+            kind: 'Namespace',
+            metadata: { name: 'default', labels: { 'pod-security.kubernetes.io/enforce': 'baseline' } },
+          },
+        },
+        { op: 'create', object: configMap('a', {}) },
+      ]);
+      const passes = new Counter();
+      const manager = w.manager([
+        {
+          name: 'maker',
+          kind: 'ConfigMap',
+          watches: {},
+          decide(k, { view }) {
+            passes.hit(k);
+            const owner = view.get(k as ObjectKey<'ConfigMap'>);
+            if (!owner || view.list('Pod').length > 0) return { steps: [] };
+            return {
+              steps: [
+                { do: 'create', object: podObject('bad', { hostPID: true }) },
+                { do: 'create', object: podObject('good') },
+              ],
+            };
+          },
+        },
+      ]);
+      manager.start();
+      await w.until(() => w.cache.list('Pod').length > 0, 'the pod that is allowed is made');
+      await passes.reach(key('a'), 1);
+      await manager.close();
+      await w.recorder.flush();
+      assert.deepEqual(
+        w.cache.list('Pod').map(({ metadata }) => metadata.name),
+        ['good'],
+      );
+      assert.deepEqual(
+        w.cache.list('Event').map((e) => [e.type, e.reason, e.involvedObject.kind, e.message]),
+        [
+          [
+            'Warning',
+            'FailedCreate',
+            'ConfigMap',
+            'Error creating: create Pod/default/bad: violates PodSecurity "baseline:latest": host namespaces (hostPID=true)',
+          ],
+        ],
+      );
     }),
   );
 

@@ -230,7 +230,7 @@ describe('Writer', () => {
         { do: 'create', object: configMap('b', {}) },
       ];
       await assert.rejects(w.writer.submit(steps, 'test', w.signal), {
-        name: 'TerminalError',
+        retry: 'never',
         code: 'AdmissionRefused',
         message: /create ConfigMap\/default\/a: metadata\.finalizers\.0: must have a domain in front/,
       });
