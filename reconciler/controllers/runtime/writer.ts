@@ -6,6 +6,7 @@
  */
 import { displayKey, keyOf, type AnyKey, type AnyStored } from '../../../contracts/objects/index.ts';
 import { admit } from '../../core/admission/chain.ts';
+import { chargeQuotas } from '../../core/admission/quota.ts';
 import type { AdmissionView, Author, Refusal, Verdict } from '../../core/admission/request.ts';
 import { andMore } from '../../core/and-more.ts';
 import { RetryableError, TerminalError } from '../../core/errors.ts';
@@ -46,6 +47,8 @@ type Decided = Verdict | { readonly admitted: false; readonly reason: StoreReaso
  * not of which version.
  */
 const DELETE_ROUNDS = 4;
+/** How often writes are charged to their quotas anew, when somebody else booked in between. */
+const BOOKING_ROUNDS = 16;
 /** Refused writes that an error names: one pass may make thousands, and the error becomes a log line and an Event. */
 const MOST_TOLD = 5;
 
@@ -147,6 +150,12 @@ export function* write(
   return problems;
 }
 
+/** A step that admission let through, and what it asks of the store. */
+interface PlannedWrite {
+  readonly step: WriteStep;
+  readonly op: AnyWriteOp;
+}
+
 /** Writes to different objects. */
 function* writeBatch(
   steps: readonly WriteStep[],
@@ -155,16 +164,22 @@ function* writeBatch(
 ): Generator<readonly AnyWriteOp[], StepProblem[], readonly WriteResult[]> {
   const problems: StepProblem[] = [];
   let left = steps;
-  for (let round = 1; left.length > 0; round += 1) {
-    const planned: { readonly step: WriteStep; readonly op: AnyWriteOp }[] = [];
+  for (let round = 1, outbid = 0; left.length > 0; round += 1) {
+    const planned: PlannedWrite[] = [];
     for (const step of left) {
       const decided = decide(step, written, writing);
       if (!decided.admitted) problems.push({ step, reason: decided.reason, message: decided.message });
       else if (decided.write) planned.push({ step, op: decided.write });
     }
-    const results = yield planned.map(({ op }) => op);
-    const again: WriteStep[] = [];
-    for (const [index, { step, op }] of planned.entries()) {
+    const booked = yield* book(planned, writing);
+    problems.push(...booked.problems);
+    if (booked.outbid.length > 0 && ++outbid === BOOKING_ROUNDS) {
+      problems.push(...booked.outbid);
+      booked.outbid.length = 0;
+    }
+    const again: WriteStep[] = [...booked.later, ...booked.outbid.map(({ step }) => step)];
+    const results = yield booked.open.map(({ op }) => op);
+    for (const [index, { step, op }] of booked.open.entries()) {
       const result = results[index];
       if (!result) continue;
       if (result.ok) {
@@ -184,6 +199,58 @@ function* writeBatch(
     left = again;
   }
   return problems;
+}
+
+interface Booked {
+  /** Those that may be made. */
+  readonly open: readonly PlannedWrite[];
+  /** Those that wait until others are booked: a quota takes so many at a time. */
+  readonly later: readonly WriteStep[];
+  /** Those for which somebody else booked first. */
+  readonly outbid: StepProblem[];
+  readonly problems: readonly StepProblem[];
+}
+
+/** Books what the writes take of their quotas; no round trip where they take nothing. */
+function* book(
+  planned: readonly PlannedWrite[],
+  writing: Writing,
+): Generator<readonly AnyWriteOp[], Booked, readonly WriteResult[]> {
+  const { by, view } = writing;
+  const { charges, status } = chargeQuotas(
+    planned.map(({ op }) => ({ op, old: op.op === 'update' ? objectAt(view, keyOf(op.object)) : undefined })),
+    { by, view, now: writing.now() },
+  );
+  const quotas = [...new Set(charges.flatMap((charge) => (charge.is === 'booked' ? charge.quotas : [])))];
+  const failed = new Map<AnyKey, Extract<WriteResult, { readonly ok: false }>>();
+  if (quotas.length > 0) {
+    const results = yield quotas.map((quota) => ({ op: 'updateStatus', object: { ...quota, status: status(quota) } }));
+    for (const [index, quota] of quotas.entries()) {
+      const result = results[index];
+      if (result && !result.ok) failed.set(keyOf(quota), result);
+    }
+  }
+  const open: PlannedWrite[] = [];
+  const later: WriteStep[] = [];
+  const outbid: StepProblem[] = [];
+  const problems: StepProblem[] = [];
+  for (const [index, one] of planned.entries()) {
+    const charge = charges[index];
+    const { step, op } = one;
+    if (charge?.is === 'refused') {
+      const what = op.op === 'delete' ? op.key : keyOf(op.object);
+      problems.push({ step, reason: charge.reason, message: `${op.op} ${displayKey(what)}: ${charge.message}` });
+    } else if (charge?.is === 'later') later.push(step);
+    else {
+      const lost = charge?.is === 'booked' ? charge.quotas.find((quota) => failed.has(keyOf(quota))) : undefined;
+      const result = lost && failed.get(keyOf(lost));
+      if (!lost || !result) open.push(one);
+      else if (objectAt(view, keyOf(lost))?.metadata.resourceVersion !== lost.metadata.resourceVersion)
+        outbid.push({ step, reason: result.reason, message: result.message });
+      else problems.push({ step, reason: result.reason, message: result.message });
+    }
+  }
+  return { open, later, outbid, problems };
 }
 
 function decide(step: WriteStep, written: ReadonlyMap<AnyKey, Written>, writing: Writing): Decided {

@@ -1,6 +1,7 @@
-/** ResourceQuota: how many objects a namespace may have. */
+/** ResourceQuota: how many objects a namespace may have, and how much its pods and claims may take. */
 import { KINDS, type ResourceQuota } from '../../../contracts/objects/index.ts';
 import { healthy, progressing, type Health } from '../health/health.ts';
+import { checkResourceQuota } from '../manifests/checks/check-resource-quota.ts';
 import { AGE, NAME } from './columns.ts';
 import type { KindDescriptor } from './descriptor.ts';
 
@@ -10,7 +11,7 @@ export const RESOURCE_QUOTA: KindDescriptor<'ResourceQuota'> = {
   categories: [],
   columns: [NAME, { heading: 'REQUEST', cell: usage }, AGE],
   listed: 'by key',
-  check: 'by its schema',
+  check: { object: checkResourceQuota },
   compared: { paths: ({ spec }) => Object.keys(spec.hard).map((resource) => ['spec', 'hard', resource]) },
   podTemplate: 'none',
   references: 'none',

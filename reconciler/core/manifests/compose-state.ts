@@ -45,7 +45,7 @@ export function* composing(files: readonly ParsedFile[], others: readonly Diagno
   checkNetwork(state, tell);
   checkAutoscalers(state, complete ? declared : undefined, tell);
   checkBudgets(state, tell);
-  checkQuotas(state, suggestions, tell);
+  checkQuotas(state, tell);
   checkLimits(state, tell);
   checkPodSecurity(state, tell);
   checkSingletons(state, tell);

@@ -15,6 +15,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { sumOfRequests } from '../../../contracts/objects/pod-requests.ts';
 import { compareText } from '../workloads/owners.ts';
+import { sumOfLimits } from './usage.ts';
 
 /** Tells in the pod which values are not its author's. */
 const LIMIT_RANGER_ANNOTATION = 'kubernetes.io/limit-ranger';
@@ -120,17 +121,8 @@ export function claimViolations(
 function sumsOf(spec: PodSpec): Resources {
   const written = (amounts: ReadonlyMap<string, number>): ResourceList =>
     Object.fromEntries([...amounts].map(([name, amount]) => [name, name === 'cpu' ? `${amount}m` : String(amount)]));
-  const asRequests = <C extends Container>(container: C): C => ({
-    ...container,
-    resources: { ...container.resources, requests: container.resources.limits },
-  });
   const { overhead: _overhead, ...own } = spec;
-  const limited: PodSpec = {
-    ...own,
-    containers: spec.containers.map(asRequests),
-    ...(spec.initContainers && { initContainers: spec.initContainers.map(asRequests) }),
-  };
-  return { requests: written(sumOfRequests(own, {})), limits: written(sumOfRequests(limited, {})) };
+  return { requests: written(sumOfRequests(own, {})), limits: written(sumOfLimits(own)) };
 }
 
 function violations(

@@ -46,7 +46,7 @@ function watched(state: DesiredState): { readonly state: DesiredState; readonly 
 
 describe('the reads of objects grow as the objects do', () => {
   const quotas = (state: DesiredState): void => {
-    checkQuotas(state, new Suggestions(), () => undefined);
+    checkQuotas(state, () => undefined);
   };
   const cases: readonly {
     readonly name: string;

@@ -34,6 +34,24 @@ apiVersion: v1
 kind: Service
 metadata: {name: web, namespace: other}
 spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  containers:
+    - {name: main, image: x, resources: {requests: {cpu: 100m, memory: 64Mi}}}
+    - {name: silent, image: x}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: one}
+spec: {accessModes: [ReadWriteOnce], storageClassName: fast, resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: two}
+spec: {accessModes: [ReadWriteOnce], storageClassName: slow, resources: {requests: {storage: 2Gi}}}
 `,
   };
   const files = Object.entries(texts).map(([path, text]) => parseManifest(path, path, new TextEncoder().encode(text)));
@@ -48,6 +66,16 @@ describe('a quota', () => {
     'services.nodeports: 2',
     'count/deployments.apps: 0',
     'secrets: 0',
+    'pods: 1',
+    'count/replicasets.apps: 0',
+    'requests.example.com/gpu: 4',
+    'hugepages-2Mi: 1Gi',
+    'requests.storage: 3Gi',
+    'fast.storageclass.storage.k8s.io/persistentvolumeclaims: 1',
+    'services.loadbalancers: 0',
+    'requests.ephemeral-storage: 1Gi',
+    'requests.cpu: 1\n  scopes: [Terminating]',
+    'pods: 4\n  scopeSelector: {matchExpressions: [{scopeName: PriorityClass, operator: In, values: [high]}]}',
   ]) {
     it(`allows what is no more than ${hard}`, () => assert.deepEqual(told(hard), []));
   }
@@ -59,10 +87,43 @@ describe('a quota', () => {
     ['count/services: "1"', /QuotaExceeded namespace default has 2 of count\/services/],
     ['services.nodeports: 1', /QuotaExceeded namespace default has 2 of services\.nodeports/],
     ['services: 1500m', /InvalidValue spec\.hard\.services must be a whole number/],
-    ['pods: 10', /^quota\.yaml:6:\d+ UnsupportedField spec\.hard\.pods is not enforced yet/],
-    ['requests.cpu: 4', /UnsupportedField spec\.hard\.requests\.cpu is not enforced yet/],
-    ['count/replicasets.apps: 4', /UnsupportedField spec\.hard\.count\/replicasets\.apps is not enforced yet/],
+    [
+      'count/widgets.example.com: 4',
+      /^quota\.yaml:6:\d+ UnsupportedField spec\.hard\[count\/widgets\.example\.com\] is nothing/,
+    ],
+    ['requests.kubernetes.io/x: 4', /UnsupportedField/],
     ['service: 1', /UnsupportedField .*did you mean services\?/s],
+    ['pods: -1', /InvalidValue spec\.hard\.pods must not be negative/],
+    ['requests.example.com/gpu: 500m', /InvalidValue .*must be a whole number/],
+    ['persistentvolumeclaims: 1', /QuotaExceeded namespace default has 2 of persistentvolumeclaims/],
+    [
+      'requests.storage: 2Gi',
+      /QuotaExceeded namespace default has 3Gi of requests\.storage, and ResourceQuota q allows 2Gi/,
+    ],
+    ['fast.storageclass.storage.k8s.io/requests.storage: 500Mi', /has 1Gi of fast\.storageclass/],
+    [
+      'requests.cpu: 4',
+      /^web\.yaml:\d+:\d+ QuotaExceeded spec: must specify requests\.cpu for: silent: ResourceQuota q/,
+    ],
+    ['limits.memory: 4Gi', /must specify limits\.memory for: main,silent/],
+    [
+      'requests.memory: 4Gi\n  scopes: [BestEffort]',
+      /InvalidValue spec\.hard\[requests\.memory\] cannot be limited for BestEffort/,
+    ],
+    ['services: 4\n  scopes: [Terminating]', /InvalidValue spec\.hard\.services cannot be limited for Terminating/],
+    [
+      'pods: 4\n  scopes: [Terminating, NotTerminating]',
+      /InvalidValue spec\.scopes has Terminating and NotTerminating/,
+    ],
+    ['pods: 4\n  scopes: [VolumeAttributesClass]', /InvalidValue spec\.scopes\[0\] must be Terminating/],
+    [
+      'pods: 4\n  scopeSelector: {matchExpressions: [{scopeName: PriorityClass, operator: In}]}',
+      /MissingField .*needs values where operator is In/,
+    ],
+    [
+      'pods: 4\n  scopeSelector: {matchExpressions: [{scopeName: BestEffort, operator: DoesNotExist}]}',
+      /must be Exists for BestEffort/,
+    ],
   ] as const) {
     it(`refuses ${hard}`, () => assert.match(told(hard).join('\n'), says));
   }
