@@ -10,10 +10,7 @@ import {
   type AnyKey,
   type AnyObject,
   type AnyStored,
-  OWN_API_VERSION,
-  type Source,
   type SourceStatus,
-  type StoredSource,
 } from '../../../contracts/objects/index.ts';
 import { joinSignals, unlessAborted } from '../../../contracts/signals.ts';
 import { andMore } from '../../core/and-more.ts';
@@ -22,7 +19,6 @@ import { isTerminating } from '../../core/admission/namespace-lifecycle.ts';
 import { RetryableError } from '../../core/errors.ts';
 import { objectAt } from '../../core/kinds/custom.ts';
 import type { Desired } from '../../core/manifests/index.ts';
-import { customSourceObjects, reportHealth, sourceObjects, type ObjectReport } from '../../core/revisions/health.ts';
 import {
   type Outcome,
   recordOf,
@@ -35,24 +31,21 @@ import { postMortem } from '../../core/revisions/post-mortem.ts';
 import { RESTORED_WITHIN, unlessRestored } from '../../core/revisions/prune-guard.ts';
 import { refusalMessage } from '../../core/revisions/refusal.ts';
 import { withHealthy, withSynced, type SyncReason } from '../../core/revisions/source-status.ts';
-import type { AnyStep, Step } from '../../core/step.ts';
+import type { AnyStep } from '../../core/step.ts';
 import type { Revision } from '../../ports/git-source.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 import type { JobResult, QueueWorker } from '../../ports/work-queue.ts';
 import type { StoreView } from '../runtime/controller.ts';
-import { Turns } from '../runtime/slices.ts';
 import { containedIn } from './ancestry.ts';
 import { COMPONENT, type SyncDependencies } from './dependencies.ts';
+import { HealthReports } from './health-reports.ts';
 import { driftSentences, planLive, stepsOf } from './plan-live.ts';
 import { GitTrouble } from './git-trouble.ts';
 import { rollBack, type RollbackOrder } from './requests.ts';
 import { RevisionReader } from './revision-reader.ts';
+import { SourceRecord } from './source-record.ts';
 
 const DEFAULT_POLL_SECONDS = 30;
-/** Changes of objects that come together are looked at once, in milliseconds. */
-const HEALTH_SETTLE_MS = 50;
-/** A look at health takes as long as there are objects: where changes never end, it has this share of the time. */
-const HEALTH_SHARE = 1 / 20;
 /** How often a plan is made anew when someone else wrote between plan and execution. */
 const MAX_PLANS = 4;
 const SHOWN_PROBLEMS = 3;
@@ -64,14 +57,14 @@ export class SyncController {
   readonly #name: string;
   readonly #deps: SyncDependencies;
   readonly #reader: RevisionReader;
+  readonly #record: SourceRecord;
+  readonly #health: HealthReports;
   #closing = new AbortController();
   #worker: QueueWorker | undefined;
   #watching: Promise<void> | undefined;
   #restartHints = new AbortController();
   #pollSeconds = DEFAULT_POLL_SECONDS;
   #healthAsked = false;
-  /** From a change to the look at health for it, ms. */
-  #healthSettleMs = HEALTH_SETTLE_MS;
   /** Newest commit that this process has judged. */
   #judged: string | undefined;
   #branchSeen: (() => void) | undefined;
@@ -90,6 +83,8 @@ export class SyncController {
     this.#name = sourceName;
     this.#deps = deps;
     this.#reader = new RevisionReader(deps.git);
+    this.#record = new SourceRecord(sourceName, deps);
+    this.#health = new HealthReports(sourceName, deps);
     this.firstSync = new Promise((resolve) => {
       this.#branchSeen = resolve;
     });
@@ -142,10 +137,12 @@ export class SyncController {
   #askHealth(): void {
     if (this.#healthAsked) return;
     this.#healthAsked = true;
-    this.#deps.queue.addAfter('revisions', this.#name + HEALTH_SUFFIX, this.#healthSettleMs).catch((error: unknown) => {
-      this.#healthAsked = false;
-      this.#warn(error, 'could not ask for a look at health');
-    });
+    this.#deps.queue
+      .addAfter('revisions', this.#name + HEALTH_SUFFIX, this.#health.settleMs)
+      .catch((error: unknown) => {
+        this.#healthAsked = false;
+        this.#warn(error, 'could not ask for a look at health');
+      });
   }
 
   #clusterPollSeconds(): number {
@@ -221,16 +218,16 @@ export class SyncController {
 
   /** The branch tells nothing new: what was applied last is kept as it was. */
   async #standStill(reason: SyncReason, message: string, signal: AbortSignal): Promise<void> {
-    const before = this.#source()?.status?.conditions?.find((c) => c.type === 'Synced');
-    await this.#writeStatus((status, now) => withSynced(status, reason, message, now), signal);
-    if (before?.reason !== reason) await this.#tell('Warning', reason, message, signal);
+    const before = this.#record.syncReason;
+    await this.#record.write((status, now) => withSynced(status, reason, message, now), signal);
+    if (before !== reason) await this.#record.tell('Warning', reason, message, signal);
     await this.#heal(signal).catch((error: unknown) => {
       if (!(error instanceof GitTrouble)) throw error;
     });
   }
 
   async #sync(revision: Revision, signal: AbortSignal): Promise<void> {
-    const status = this.#source()?.status;
+    const status = this.#record.status;
     const record = status?.observedRevision === revision.sha ? recordOf(status, revision.sha) : undefined;
     const unfinished = record === undefined || record.outcome === 'Syncing' || record.outcome === 'Failed';
     if (!unfinished && (this.#judged === revision.sha || record.outcome !== 'Refused')) {
@@ -243,7 +240,7 @@ export class SyncController {
       const onBranch = await this.#onBranch(status, revision, signal);
       const seen = (s: SourceStatus, now: string): SourceStatus =>
         onBranch ? withRemoved(withSeen(s, revision, now), onBranch) : withSeen(s, revision, now);
-      await this.#writeStatus(
+      await this.#record.write(
         (s, now) => withSynced(seen(s, now), 'Syncing', `revision ${revision.sha} is being applied`, now),
         signal,
       );
@@ -285,7 +282,7 @@ export class SyncController {
 
   async #apply(revision: Revision, desired: Desired, started: number, signal: AbortSignal): Promise<void> {
     const applied = await this.#fromGit(signal, (limited) =>
-      this.#reader.applied(this.#source()?.status?.appliedRevision, limited),
+      this.#reader.applied(this.#record.status?.appliedRevision, limited),
     );
     const end = postMortem(this.#deps.view, this.#name);
     const rebuilt = this.#isRebuilt();
@@ -314,7 +311,7 @@ export class SyncController {
           SHOWN_PROBLEMS,
           '; ',
         );
-        await this.#writeStatus(
+        await this.#record.write(
           (s, now) =>
             withSynced(withOutcome(s, revision.sha, { outcome: 'Failed', message }, now), 'ApplyFailed', message, now),
           signal,
@@ -330,7 +327,7 @@ export class SyncController {
     const outcome: Outcome = rebuilt
       ? { outcome: 'Applied', message: 'was in force when the state was rebuilt' }
       : { outcome: 'Applied', counts: done };
-    await this.#writeStatus(
+    await this.#record.write(
       (s, now) =>
         withSynced(
           withOutcome(withReplaced(s, revision.sha, end), revision.sha, outcome, now),
@@ -348,7 +345,7 @@ export class SyncController {
       ...done,
       ms: Math.round(this.#deps.clock.monotonic() - started),
     });
-    await this.#tell(
+    await this.#record.tell(
       'Normal',
       'RevisionApplied',
       `${revision.sha.slice(0, 12)} ${firstLine(revision.message)}: ${changes}`,
@@ -362,14 +359,14 @@ export class SyncController {
    * not change.
    */
   #isRebuilt(): boolean {
-    return this.#source()?.status?.appliedRevision === undefined && this.#deps.view.list('Pod').length > 0;
+    return this.#record.status?.appliedRevision === undefined && this.#deps.view.list('Pod').length > 0;
   }
 
   async #refuse(revision: Revision, message: string, signal: AbortSignal): Promise<void> {
-    const known = recordOf(this.#source()?.status, revision.sha);
-    const kept = this.#source()?.status?.appliedRevision;
+    const known = recordOf(this.#record.status, revision.sha);
+    const kept = this.#record.status?.appliedRevision;
     const staying = kept === undefined ? '' : `\nrevision ${kept.slice(0, 12)} stays in force`;
-    await this.#writeStatus(
+    await this.#record.write(
       (s, now) =>
         withSynced(
           withOutcome(s, revision.sha, { outcome: 'Refused', message }, now),
@@ -381,12 +378,12 @@ export class SyncController {
     );
     if (known?.outcome === 'Refused' && known.message === message) return;
     this.#deps.log.warn('revision refused', { revision: revision.sha });
-    await this.#tell('Warning', 'RevisionRefused', `${revision.sha.slice(0, 12)}: ${message}`, signal);
+    await this.#record.tell('Warning', 'RevisionRefused', `${revision.sha.slice(0, 12)}: ${message}`, signal);
   }
 
   /** Puts back what somebody changed of the applied revision, and tells. */
   async #heal(signal: AbortSignal): Promise<void> {
-    const sha = this.#source()?.status?.appliedRevision;
+    const sha = this.#record.status?.appliedRevision;
     if (sha === undefined) return;
     const applied = await this.#fromGit(signal, (limited) => this.#reader.applied(sha, limited));
     if (applied.state.size + applied.custom.size === 0) return;
@@ -425,18 +422,18 @@ export class SyncController {
   /** Whether what was applied is well; makes an `Applied` record `Healthy` once it is. */
   async #healthPass(signal: AbortSignal): Promise<void> {
     this.#healthAsked = false;
-    const sha = this.#source()?.status?.appliedRevision;
+    const sha = this.#record.status?.appliedRevision;
     if (sha === undefined) return;
-    const reports = await this.#reports(signal);
+    const reports = await this.#health.read(signal);
     const healthy = reports.every((r) => r.health === 'Healthy');
-    const turns = healthy && recordOf(this.#source()?.status, sha)?.outcome === 'Applied';
-    await this.#writeStatus(
+    const turns = healthy && recordOf(this.#record.status, sha)?.outcome === 'Applied';
+    await this.#record.write(
       (s, now) =>
         withHealthy(turns ? withOutcome(s, sha, { outcome: 'Healthy', ...countsOf(s, sha) }, now) : s, reports, now),
       signal,
     );
     if (turns)
-      await this.#tell(
+      await this.#record.tell(
         'Normal',
         'RevisionHealthy',
         `${sha.slice(0, 12)}: all ${reports.length} objects are healthy`,
@@ -444,74 +441,9 @@ export class SyncController {
       );
   }
 
-  /** In slices: what changes meanwhile asks for another look. */
-  async #reports(signal: AbortSignal): Promise<readonly ObjectReport[]> {
-    const { view, clock } = this.#deps;
-    const reports: ObjectReport[] = [];
-    const turns = new Turns();
-    let began = clock.monotonic();
-    let tookMs = 0;
-    for (const object of [...sourceObjects(view, this.#name), ...customSourceObjects(view.custom, this.#name)]) {
-      if (turns.isOver) {
-        tookMs += clock.monotonic() - began;
-        await turns.next();
-        signal.throwIfAborted();
-        began = clock.monotonic();
-      }
-      reports.push(reportHealth(object, view));
-    }
-    tookMs += clock.monotonic() - began;
-    this.#healthSettleMs = Math.max(HEALTH_SETTLE_MS, Math.ceil(tookMs / HEALTH_SHARE));
-    return reports;
-  }
-
   async #settle(reason: SyncReason, message: string, signal: AbortSignal): Promise<void> {
-    if (this.#source()?.status?.conditions?.find((c) => c.type === 'Synced')?.reason !== reason)
-      await this.#writeStatus((s, now) => withSynced(s, reason, message, now), signal);
-  }
-
-  #source(): StoredSource | undefined {
-    return this.#deps.view.get(objectKey('Source', undefined, this.#name));
-  }
-
-  /** Compare-and-set of the Source's status; made first where it is not there yet. */
-  async #writeStatus(change: (status: SourceStatus, now: string) => SourceStatus, signal: AbortSignal): Promise<void> {
-    const now = this.#deps.clock.now().toISOString();
-    for (let round = 1; round <= MAX_PLANS; round++) {
-      const source = await this.#ensureSource(signal);
-      const status = change(source.status ?? { history: [] }, now);
-      if (JSON.stringify(status) === JSON.stringify(source.status)) return;
-      const problems = await this.#deps.execute(
-        [{ do: 'updateStatus', object: { ...source, status } }],
-        COMPONENT,
-        signal,
-      );
-      if (problems.length === 0) return;
-    }
-    throw new RetryableError(
-      'SyncConflict',
-      `the status of Source ${this.#name} could not be written: others write it too`,
-    );
-  }
-
-  async #ensureSource(signal: AbortSignal): Promise<StoredSource> {
-    const { git, execute } = this.#deps;
-    const spec: Source['spec'] = { url: git.url, branch: git.branch };
-    const before = this.#source();
-    if (before && before.spec.url === spec.url && before.spec.branch === spec.branch) return before;
-    const step: Step = before
-      ? { do: 'update', object: { ...before, spec } }
-      : { do: 'create', object: { apiVersion: OWN_API_VERSION, kind: 'Source', metadata: { name: this.#name }, spec } };
-    await execute([step], COMPONENT, signal);
-    const made = this.#source();
-    if (!made) throw new RetryableError('SyncConflict', `Source ${this.#name} is not there yet`);
-    return made;
-  }
-
-  async #tell(type: 'Normal' | 'Warning', reason: string, message: string, signal: AbortSignal): Promise<void> {
-    const source = this.#source();
-    if (source)
-      await this.#deps.execute([{ do: 'event', regarding: source, type, reason, message }], COMPONENT, signal);
+    if (this.#record.syncReason !== reason)
+      await this.#record.write((s, now) => withSynced(s, reason, message, now), signal);
   }
 
   #warn(error: unknown, message: string): void {
