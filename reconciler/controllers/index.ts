@@ -1,5 +1,6 @@
 /** The controllers of live objects, in no order that matters: each works its own keys. */
 import { NodeMonitor } from '../core/health/node-monitor.ts';
+import { Rounds } from './autoscaling/rounds.ts';
 import { cronJobController } from './cronjob.ts';
 import { customResourceDefinitionController } from './customresourcedefinition.ts';
 import { daemonSetController } from './daemonset.ts';
@@ -7,6 +8,7 @@ import { deploymentController } from './deployment.ts';
 import { deschedulerController } from './descheduling/descheduler.ts';
 import { endpointSliceController } from './endpointslice.ts';
 import { garbageCollector } from './garbage-collector.ts';
+import { horizontalPodAutoscalerController } from './horizontalpodautoscaler.ts';
 import { jobController, jobOrphansController } from './job.ts';
 import { namespaceControllers } from './namespace.ts';
 import { nodeDrainController } from './node-drain.ts';
@@ -26,13 +28,17 @@ import { taintEvictionController } from './taint-eviction.ts';
 
 /** The group that has to hear of nodes. */
 export const MONITORING = 'nodes';
+/** The group that decides on what is measured beside it. */
+export const AUTOSCALING = 'autoscaling';
 
 /**
  * Controllers by group, made anew each time. A group is held by one control plane at a time, different groups perhaps by
  * different ones. Within a group they may share what they remember; what a controller decides beyond one object (which
  * addresses are free, what a budget allows) is decided in one place.
  */
-export const CONTROLLER_GROUPS: Readonly<Record<string, (monitor: NodeMonitor) => readonly Controller[]>> = {
+export const CONTROLLER_GROUPS: Readonly<
+  Record<string, (monitor: NodeMonitor, rounds: Rounds) => readonly Controller[]>
+> = {
   namespaces: () => [...namespaceControllers, customResourceDefinitionController],
   /** They remember what they saw of nodes, in the monitor. */
   [MONITORING]: (monitor) => [
@@ -48,6 +54,7 @@ export const CONTROLLER_GROUPS: Readonly<Record<string, (monitor: NodeMonitor) =
   statefulsets: () => [statefulSetController],
   daemonsets: () => [daemonSetController()],
   cronjobs: () => [cronJobController],
+  [AUTOSCALING]: (_monitor, rounds) => [horizontalPodAutoscalerController(rounds)],
   evictions: () => [nodeDrainController, podDisruptionBudgetController, deschedulerController],
   volumes: () => [persistentVolumeClaimController, persistentVolumeController, ephemeralVolumeController],
   podgroups: () => [podGroupController],
@@ -56,6 +63,6 @@ export const CONTROLLER_GROUPS: Readonly<Record<string, (monitor: NodeMonitor) =
 };
 
 /** All of them, for one process that holds everything. */
-export function allControllers(monitor = new NodeMonitor()): Controller[] {
-  return Object.values(CONTROLLER_GROUPS).flatMap((make) => make(monitor));
+export function allControllers(monitor = new NodeMonitor(), rounds = new Rounds()): Controller[] {
+  return Object.values(CONTROLLER_GROUPS).flatMap((make) => make(monitor, rounds));
 }

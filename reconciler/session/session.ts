@@ -5,6 +5,7 @@ import { unlessAborted } from '../../contracts/signals.ts';
 import { startApi, type ControlPlaneInfo } from '../api/index.ts';
 import { DESCHEDULER_NAME } from '../controllers/descheduling/descheduler.ts';
 import { rebalance } from '../controllers/descheduling/rebalance.ts';
+import { Rounds } from '../controllers/autoscaling/rounds.ts';
 import { MeasureNow } from '../controllers/metrics/measure-now.ts';
 import { Sampler } from '../controllers/metrics/sampler.ts';
 import { allControllers, CONTROLLER_GROUPS, MONITORING } from '../controllers/index.ts';
@@ -285,8 +286,17 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
     keeper.add(
       whileHeld(shardOf(`controllers/${group}`, shards), () => {
         const made = new NodeMonitor();
+        const rounds = new Rounds();
         if (group === MONITORING) monitor = made;
-        const manager = new ControllerManager({ queue, cache, recorder, clock, ids, log, controllers: make(made) });
+        const manager = new ControllerManager({
+          queue,
+          cache,
+          recorder,
+          clock,
+          ids,
+          log,
+          controllers: make(made, rounds),
+        });
         manager.start();
         return {
           async close() {

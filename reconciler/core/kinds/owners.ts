@@ -2,6 +2,7 @@
 import {
   type StoredAt,
   keyOf,
+  readKey,
   type Kind,
   type KubeObject,
   type ObjectKey,
@@ -11,6 +12,8 @@ import {
   type StoredOf,
   type StoredPod,
 } from '../../../contracts/objects/index.ts';
+import { isObject } from '../fields/json.ts';
+import type { FieldPath } from '../manifests/yaml-tree.ts';
 import { fieldAt } from '../diff/fixed-fields.ts';
 import { controllerOf, ownerKey } from '../workloads/owners.ts';
 import { REVISION_LABEL, revisionHash, revisionTemplate } from '../workloads/revision-history.ts';
@@ -109,4 +112,16 @@ export function replicasOf(object: KubeObject): number | undefined {
   if (scale === 'none') return undefined;
   const replicas = fieldAt(object, scale.replicas);
   return typeof replicas === 'number' ? replicas : undefined;
+}
+
+/** The object with another number of pods; itself where it is of a kind that is not scaled. */
+export function scaledTo<T extends KubeObject>(object: T, replicas: number): T {
+  const { scale } = descriptorOf(object.kind);
+  return scale === 'none' ? object : (withField(object, scale.replicas, replicas) as T);
+}
+
+function withField(object: unknown, [name, ...rest]: FieldPath, value: unknown): unknown {
+  if (name === undefined) return value;
+  const fields = isObject(object) ? object : {};
+  return { ...fields, [name]: withField(readKey(fields, String(name)), rest, value) };
 }

@@ -2,11 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
+  HorizontalPodAutoscalerManifest,
   PodDisruptionBudgetManifest,
   PodGroupManifest,
   PriorityClassManifest,
+  type Condition,
   type ContainerState,
   type Deployment,
+  type HorizontalPodAutoscaler,
   type KubeObject,
   type Pod,
   type PodDisruptionBudget,
@@ -109,6 +112,19 @@ const crashing: Pod = {
     ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-1', uid: 'rs-uid', controller: true }],
   },
 };
+function autoscaler(...conditions: readonly Condition[]): HorizontalPodAutoscaler {
+  const a = HorizontalPodAutoscalerManifest.parse({
+    apiVersion: 'autoscaling/v2',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: { name: 'web', namespace: 'default' },
+    spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' }, maxReplicas: 5 },
+  });
+  if (conditions.length === 0) return a;
+  const status = { observedGeneration: 1, currentReplicas: 3, desiredReplicas: 4, conditions };
+  return { ...a, metadata: { ...a.metadata, generation: 1 }, status };
+}
+const ABLE = condition('AbleToScale', 'True', { reason: 'ReadyForNewScale' });
+const told = (reason: string): Partial<Condition> => ({ reason, message: 'told' });
 function budget(reason?: string, expectedPods = 3): PodDisruptionBudget {
   const b = PodDisruptionBudgetManifest.parse({
     apiVersion: 'policy/v1',
@@ -189,6 +205,41 @@ const rows: readonly Row[] = [
     object: budget('SyncFailed'),
     status: 'Degraded',
     says: /cannot be counted: told/,
+  },
+  { name: 'HorizontalPodAutoscaler new', object: autoscaler(), status: 'Progressing', says: /not been looked at yet/ },
+  {
+    name: 'HorizontalPodAutoscaler that measures',
+    object: autoscaler(ABLE, condition('ScalingActive', 'True', told('ValidMetricFound'))),
+    status: 'Healthy',
+    says: /^wants 4 pods of Deployment web$/,
+  },
+  {
+    name: 'HorizontalPodAutoscaler at its most',
+    object: autoscaler(
+      ABLE,
+      condition('ScalingActive', 'True', told('ValidMetricFound')),
+      condition('ScalingLimited', 'True', { reason: 'TooManyReplicas', message: 'the limit' }),
+    ),
+    status: 'Healthy',
+    says: /^wants 4 pods of Deployment web; the limit$/,
+  },
+  {
+    name: 'HorizontalPodAutoscaler without metrics',
+    object: autoscaler(ABLE, condition('ScalingActive', 'False', told('FailedGetResourceMetric'))),
+    status: 'Degraded',
+    says: /^FailedGetResourceMetric: told$/,
+  },
+  {
+    name: 'HorizontalPodAutoscaler without a target',
+    object: autoscaler(condition('AbleToScale', 'False', told('FailedGetScale'))),
+    status: 'Degraded',
+    says: /^FailedGetScale: told$/,
+  },
+  {
+    name: 'HorizontalPodAutoscaler of a target that is scaled to none',
+    object: autoscaler(ABLE, condition('ScalingActive', 'False', told('ScalingDisabled'))),
+    status: 'Suspended',
+    says: /^told$/,
   },
   { name: 'PodGroup new', object: group(), status: 'Progressing', says: /not been counted yet/ },
   {
