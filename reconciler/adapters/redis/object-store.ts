@@ -18,30 +18,14 @@ import { kubeTime } from '../../core/storage/object-form.ts';
 import { partBytes, STREAM_BYTES } from '../../core/storage/stream-parts.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ids } from '../../ports/ids.ts';
-import type {
-  AnyWriteOp,
-  ChangeEvent,
-  Listing,
-  ObjectStore,
-  WatchBatch,
-  WriteOp,
-  WriteResult,
-} from '../../ports/object-store.ts';
+import type { AnyWriteOp, Listing, ObjectStore, WatchBatch, WriteOp, WriteResult } from '../../ports/object-store.ts';
+import { Belief, type Asked } from './belief.ts';
+import { follow, isAway, versionOf, type StreamReader } from './change-stream.ts';
 import { Link, storeLost } from './connection.ts';
-import { Freshness, type Known } from './freshness.ts';
-import { CUSTOM_OBJECTS, fieldOf, keyOfField, shelfOf, storeKeys, type Shelf, type StoreKeys } from './keys.ts';
-import { OwnAnswers } from './own-answers.ts';
+import type { Known } from './freshness.ts';
+import { CUSTOM_OBJECTS, fieldOf, shelfOf, storeKeys, type Shelf, type StoreKeys } from './keys.ts';
 import { PositionMark } from './position-mark.ts';
-import {
-  decodeRecord,
-  encodeBody,
-  encodeStatus,
-  NO_STATUS,
-  proveEnd,
-  provedEnd,
-  type DecodedRecord,
-  type PartPlace,
-} from './record.ts';
+import { encodeBody, encodeStatus, NO_STATUS, proveEnd, type DecodedRecord, type PartPlace } from './record.ts';
 import { Seal } from './seal.ts';
 import { runScript } from './run-script.ts';
 import * as scripts from './scripts.ts';
@@ -67,37 +51,23 @@ export interface RedisObjectStoreOptions {
 
 /** Of records, meta and keys: another one is not read but rebuilt. There are objects of custom kinds since 5. */
 const FORMAT = '5';
-/**
- * At most this long passes between the emptying of the store and a watcher's StoreLost, also while changes come without
- * a pause.
- */
-const WATCH_BLOCK_MS = 500;
-const WATCH_BATCH = 1000;
-const WATCH_FIRST_RETRY_MS = 20;
-const WATCH_LONGEST_RETRY_MS = 500;
 /** Operations per script run: bounds how long Redis serves nobody else, and how long their records hold our loop. */
 const WRITE_CHUNK = 100;
-/** Records of a listing that are read in one turn of the event loop: some 10 ms. */
-const DECODED_AT_ONCE = 200;
 const DELETIONS_PAGE = 5000;
 
 export class RedisObjectStore implements ObjectStore {
   readonly #link: Link;
   readonly #keys: StoreKeys;
   readonly #seal: Seal;
+  readonly #belief: Belief;
   readonly #clock: Clock;
   readonly #ids: Ids;
   readonly #mark: PositionMark;
   readonly #streamBytes: number;
   readonly #callTimeoutMs: number;
   readonly #watchers = new Set<Redis>();
-  readonly #ownAnswers: OwnAnswers;
-  #freshness = new Freshness();
-  #incarnation: string | undefined;
   /** As whom it writes; empty: as nobody in particular. */
   #member = '';
-  /** Why nothing of this incarnation is believed any more. */
-  #condemned: PlumbError | undefined;
   #readProblem: string | undefined;
   #writeProblem: string | undefined;
   #closed = false;
@@ -109,8 +79,7 @@ export class RedisObjectStore implements ObjectStore {
     this.#ids = options.ids;
     this.#mark = options.mark ?? new PositionMark();
     this.#streamBytes = options.streamBytes ?? STREAM_BYTES;
-    // A watcher that fell behind further lists again.
-    this.#ownAnswers = new OwnAnswers(this.#streamBytes);
+    this.#belief = new Belief(this.#seal, this.#mark, this.#streamBytes);
     this.#callTimeoutMs = options.callTimeoutMs ?? 5000;
     this.#link = new Link({ connection: options.connection, timeoutMs: this.#callTimeoutMs });
   }
@@ -129,13 +98,7 @@ export class RedisObjectStore implements ObjectStore {
       [this.#ids.uid(), FORMAT, this.#seal.name, known, String(reached), ...streams, ...past],
       signal,
     );
-    if (incarnation !== this.#incarnation) {
-      this.#freshness = new Freshness();
-      this.#ownAnswers.clear();
-    }
-    this.#incarnation = incarnation;
-    this.#condemned = undefined;
-    this.#mark.advance(incarnation, Number(version));
+    this.#belief.open(incarnation, Number(version));
     return { incarnation, fresh: fresh === 1 };
   }
 
@@ -160,13 +123,13 @@ export class RedisObjectStore implements ObjectStore {
     );
     // The count has no proof. Agents remember the highest epoch, so one that nobody can speak above must never reach
     // them; and one that is not above the last would let a control plane of before speak again.
-    if (!(epoch > floor && epoch <= Math.max(now, floor) + EPOCH_SLACK)) this.#tampered('the count of epochs');
+    if (!(epoch > floor && epoch <= Math.max(now, floor) + EPOCH_SLACK)) this.#belief.tampered('the count of epochs');
     this.#mark.count(epoch);
     return epoch;
   }
 
   async get(key: ObjectKey, signal?: AbortSignal): Promise<Stored | undefined> {
-    const known = this.#freshness.known(key);
+    const known = this.#belief.known(key);
     const [incarnation, reached] = this.#check();
     const record = await this.#run<string | null>(
       scripts.GET,
@@ -178,7 +141,7 @@ export class RedisObjectStore implements ObjectStore {
       if (known) await this.#proveGone([known], signal);
       return undefined;
     }
-    return typed(this.#decodeCurrent(record, { key, known, reached }).object);
+    return typed(this.#belief.current(record, { key, known, reached }).object);
   }
 
   list(kind: Kind, signal?: AbortSignal): Promise<Listing>;
@@ -194,14 +157,14 @@ export class RedisObjectStore implements ObjectStore {
     );
     const records: DecodedRecord[] = [];
     for (const [index, of] of shelves.entries())
-      for (const some of this.#decodeHash(of, hashes[index] ?? [])) {
+      for (const some of this.#belief.shelf(of, hashes[index] ?? [])) {
         records.push(...some);
         await nextTurn();
         signal?.throwIfAborted();
       }
-    const missing = this.#freshness.acceptAll(records, Number(resourceVersion), kind) ?? this.#tampered('a listing');
+    const missing = this.#belief.listing(records, Number(resourceVersion), kind);
     if (missing.length > 0) await this.#proveGone(missing, signal);
-    this.#advance(Number(resourceVersion));
+    this.#belief.advance(Number(resourceVersion));
     return { objects: records.map(({ object }) => object), resourceVersion };
   }
 
@@ -223,7 +186,15 @@ export class RedisObjectStore implements ObjectStore {
     this.#watchers.add(client);
     signal.addEventListener('abort', stop, { once: true });
     try {
-      yield* this.#follow(client, stream, Number(resourceVersion), signal);
+      const reader: StreamReader = {
+        link: this.#link,
+        clock: this.#clock,
+        callTimeoutMs: this.#callTimeoutMs,
+        position: (over) => this.#position(over),
+        decode: (entries) => this.#belief.entries(entries),
+        isClosed: () => this.#closed,
+      };
+      yield* follow(reader, client, stream, Number(resourceVersion), signal);
     } catch (error) {
       if (!signal.aborted && !this.#closed) throw error;
     } finally {
@@ -234,76 +205,26 @@ export class RedisObjectStore implements ObjectStore {
     }
   }
 
-  /** Ends with a relist, an abort or an error that waiting does not cure. */
-  async *#follow(
-    client: Redis,
-    stream: string,
-    from: number,
-    signal: AbortSignal,
-  ): AsyncGenerator<WatchBatch, void, undefined> {
-    let at = from;
-    let newest = await this.#position(signal);
-    let checkedAt = this.#clock.monotonic();
-    if (at > (newest ?? at)) {
-      yield { type: 'relist' };
-      return;
-    }
-    for (let retryMs = WATCH_FIRST_RETRY_MS; !signal.aborted && !this.#closed;) {
-      let reply: StreamReply | undefined;
-      try {
-        reply = await this.#link.bounded(
-          client,
-          (twin) => readStream(twin, stream, at),
-          WATCH_BLOCK_MS + this.#callTimeoutMs,
-          signal,
-        );
-        retryMs = WATCH_FIRST_RETRY_MS;
-      } catch (error) {
-        this.#rethrowUnlessUnavailable(error);
-        await this.#clock.sleep(retryMs, signal);
-        retryMs = Math.min(WATCH_LONGEST_RETRY_MS, retryMs * 2);
-      }
-      if (reply) {
-        if (versionOf(reply[0][0]) !== at + 1) {
-          yield { type: 'relist' };
-          return;
-        }
-        at = newestOf(reply);
-        yield { type: 'events', events: this.#decodeEntries(reply), resourceVersion: String(at) };
-        if (this.#clock.monotonic() - checkedAt < WATCH_BLOCK_MS) continue;
-      } else if (newest !== undefined && newest > at) {
-        // There were changes before the last look, and the stream does not have them.
-        yield { type: 'relist' };
-        return;
-      }
-      newest = await this.#position(signal);
-      checkedAt = this.#clock.monotonic();
-    }
-  }
-
   async close(): Promise<void> {
     this.#closed = true;
     for (const client of this.#watchers) client.disconnect();
     this.#link.close();
   }
 
-  /** This instance's incarnation. */
+  /** Throws once it is closed, and StoreLost where no incarnation is believed. */
   #claimed(): string {
-    if (this.#closed) throw new RetryableError('StoreUnavailable', 'the object store was closed');
-    if (this.#condemned) throw this.#condemned;
-    if (this.#incarnation === undefined) throw storeLost(new Error('the store was not opened yet'));
-    return this.#incarnation;
+    this.#refuseClosed();
+    return this.#belief.incarnation;
   }
 
   /** What every script compares first. */
   #check(): [incarnation: string, version: string] {
-    const incarnation = this.#claimed();
-    return [incarnation, String(this.#mark.incarnation === incarnation ? this.#mark.version : 0)];
+    this.#refuseClosed();
+    return this.#belief.check();
   }
 
-  #advance(version: number): void {
-    if (this.#incarnation !== undefined && this.#mark.incarnation === this.#incarnation)
-      this.#mark.advance(this.#incarnation, version);
+  #refuseClosed(): void {
+    if (this.#closed) throw new RetryableError('StoreUnavailable', 'the object store was closed');
   }
 
   #allKeys(): string[] {
@@ -333,16 +254,12 @@ export class RedisObjectStore implements ObjectStore {
   async #position(signal: AbortSignal): Promise<number | undefined> {
     try {
       const version = Number(await this.#run<string>(scripts.POSITION, this.#allKeys(), this.#check(), signal));
-      this.#advance(version);
+      this.#belief.advance(version);
       return version;
     } catch (error) {
-      this.#rethrowUnlessUnavailable(error);
+      if (!isAway(error) || this.#closed) throw error;
       return undefined;
     }
-  }
-
-  #rethrowUnlessUnavailable(error: unknown): void {
-    if (!(error instanceof PlumbError) || error.code !== 'StoreUnavailable' || this.#closed) throw error;
   }
 
   /**
@@ -359,7 +276,7 @@ export class RedisObjectStore implements ObjectStore {
       // KEYS is 1-based, and begins with the meta hash and the two streams.
       const hash = shelves.get(shelf) ?? shelves.size + 4;
       shelves.set(shelf, hash);
-      const known = this.#freshness.known(key);
+      const known = this.#belief.known(key);
       args.push(op.op, String(hash), fieldOf(key), ...this.#encodeOp(op, key, known, incarnation));
       return { op, key, known };
     });
@@ -381,7 +298,7 @@ export class RedisObjectStore implements ObjectStore {
       if (reply[0] === 'NotFound' && known) await this.#proveGone([known], signal);
       const place = { key, known, reached };
       if (reply[0] === 'unproved') {
-        this.#decodeCurrent(reply[1], place);
+        this.#belief.current(reply[1], place);
         break;
       }
       results.push(
@@ -406,18 +323,11 @@ export class RedisObjectStore implements ObjectStore {
     const created = oneLine(metadata.creationTimestamp ?? kubeTime(this.#clock.now()));
     const place: PartPlace = { incarnation, key, uid, base: op.op === 'create' ? '0' : expected };
     // A recovery may bring back what was deleted here.
-    if (op.op === 'create' && metadata.uid !== undefined) this.#freshness.expect(metadata.uid);
+    if (op.op === 'create' && metadata.uid !== undefined) this.#belief.expect(metadata.uid);
     const { statusProof, status } = op.op === 'update' ? NO_STATUS : encodeStatus(op.object, place, this.#seal);
     if (op.op === 'updateStatus') return [uid, expected, created, '', '', '', statusProof, '', status];
     const { specDigest, bodyDigest, bodyProof, body } = encodeBody(op.object, place, this.#seal);
     return [uid, expected, created, specDigest, bodyDigest, bodyProof, statusProof, body, status];
-  }
-
-  /** The record of an object that is there. */
-  #decodeCurrent(record: string, { key, known, reached }: Asked): DecodedRecord {
-    const decoded = this.#decode(record, key);
-    const isSound = keyOf(decoded.object) === key && this.#freshness.acceptCurrent(decoded, known, Number(reached));
-    return isSound ? decoded : this.#tampered(key);
   }
 
   /**
@@ -436,18 +346,15 @@ export class RedisObjectStore implements ObjectStore {
       );
       for (const [id, [uid, proof]] of entries) {
         const known = left.get(uid);
-        const ended = known && provedEnd(proof, { incarnation, key: known.key, uid }, this.#seal);
-        if (known === undefined || ended === undefined || ended < known.version) continue;
-        this.#freshness.end(known, versionOf(id));
-        left.delete(uid);
+        if (known && this.#belief.ended(known, proof, versionOf(id))) left.delete(uid);
       }
       const [last] = entries.at(-1) ?? [];
       if (last === undefined) break;
       from = versionOf(last) + 1;
     }
     const [lost] = left.values();
-    if (lost && this.#freshness.known(lost.key)?.uid === lost.uid)
-      throw this.#condemn(
+    if (lost && this.#belief.known(lost.key)?.uid === lost.uid)
+      throw this.#belief.condemn(
         storeLost(new Error(`${displayKey(lost.key)} is gone, and nothing proves that it was deleted`)),
       );
   }
@@ -455,7 +362,7 @@ export class RedisObjectStore implements ObjectStore {
   #decodeRefusal(reply: Refusal, verb: WriteOp['op'], place: Asked): WriteResult {
     const [reason, record, field] = reply;
     // Also where nothing is written: a refusal because of what somebody put back would be the same for ever.
-    const metadata = record === undefined ? undefined : this.#decodeCurrent(record, place).object.metadata;
+    const metadata = record === undefined ? undefined : this.#belief.current(record, place).object.metadata;
     const why =
       metadata === undefined
         ? 'there is no such object'
@@ -466,64 +373,10 @@ export class RedisObjectStore implements ObjectStore {
   }
 
   #decodeWritten(record: string, verb: WriteOp['op'], place: Asked): WriteResult {
-    const { object } = verb === 'delete' ? this.#decodeDeleted(record, place.key) : this.#decodeCurrent(record, place);
-    const { resourceVersion } = object.metadata;
-    this.#advance(Number(resourceVersion));
-    this.#ownAnswers.put(resourceVersion, { record, object });
-    return { ok: true, object, resourceVersion };
-  }
-
-  #decodeDeleted(record: string, key: AnyKey): DecodedRecord {
-    const decoded = this.#decode(record, key);
-    return keyOf(decoded.object) === key && this.#freshness.accept('delete', decoded) ? decoded : this.#tampered(key);
-  }
-
-  #decodeEntries(entries: StreamReply): ChangeEvent[] {
-    const events = entries.map((entry): ChangeEvent => {
-      const version = String(versionOf(entry[0]));
-      const [type, record] = entry[1];
-      const own = this.#ownAnswers.take(version, record);
-      if (own) return { type, object: own };
-      const decoded = this.#decode(record, 'the change stream');
-      if (decoded.object.metadata.resourceVersion !== version || !this.#freshness.accept(type, decoded))
-        this.#tampered(keyOf(decoded.object));
-      return { type, object: decoded.object };
-    });
-    this.#advance(newestOf(entries));
-    return events;
-  }
-
-  /** Fields and records, by turns. Yields some records at a time. */
-  *#decodeHash(shelf: Shelf, pairs: readonly string[]): Generator<readonly DecodedRecord[]> {
-    for (let first = 0; first < pairs.length; first += 2 * DECODED_AT_ONCE) {
-      const records: DecodedRecord[] = [];
-      for (let at = first; at + 1 < Math.min(pairs.length, first + 2 * DECODED_AT_ONCE); at += 2) {
-        const place = keyOfField(shelf, pairs[at] ?? '');
-        const decoded = this.#decode(pairs[at + 1] ?? '', place);
-        if (keyOf(decoded.object) !== place) this.#tampered(place);
-        records.push(decoded);
-      }
-      yield records;
-    }
-  }
-
-  #decode(record: string, where: string): DecodedRecord {
-    return decodeRecord(record, this.#claimed(), this.#seal) ?? this.#tampered(where);
-  }
-
-  /** Nothing of this incarnation is believed from now on: it is rebuilt as a lost one is. */
-  #tampered(where: string): never {
-    throw this.#condemn(
-      new RetryableError(
-        'StoreTampered',
-        `${where}: the record in Redis was not written by this control plane, or is an earlier one that was put back; nothing there is acted upon, the live state is rebuilt from Git and the nodes: find out who else can write to this Redis`,
-      ),
-    );
-  }
-
-  #condemn(why: PlumbError): PlumbError {
-    if (this.#incarnation !== undefined) this.#mark.condemn(this.#incarnation);
-    return (this.#condemned = why);
+    const { object } =
+      verb === 'delete' ? this.#belief.deleted(record, place.key) : this.#belief.current(record, place);
+    this.#belief.answered(record, object);
+    return { ok: true, object, resourceVersion: object.metadata.resourceVersion };
   }
 
   async #run<T>(
@@ -540,21 +393,12 @@ export class RedisObjectStore implements ObjectStore {
       return answer;
     } catch (error) {
       if (!(error instanceof PlumbError) || this.#closed) throw error;
-      if (error.code === 'StoreLost') throw this.#condemn(error);
+      if (error.code === 'StoreLost') throw this.#belief.condemn(error);
       if (writes) this.#writeProblem = error.message;
       else this.#readProblem = error.message;
       throw error;
     }
   }
-}
-
-/** What an answer about one object is compared with. */
-interface Asked {
-  readonly key: AnyKey;
-  /** What was known of it before it was asked for. */
-  readonly known: Known | undefined;
-  /** The version that the store had at least. */
-  readonly reached: string;
 }
 
 /** Of the write script, per operation. */
@@ -572,16 +416,6 @@ function typed(object: AnyStored): Stored | undefined {
   return isCustom(object) ? undefined : object;
 }
 
-type StreamEntry = [id: string, fields: [type: ChangeEvent['type'], record: string]];
-type StreamReply = readonly [StreamEntry, ...StreamEntry[]];
-
-/** Entries after version `at`; undefined when there was none within the block time. */
-async function readStream(client: Redis, stream: string, at: number): Promise<StreamReply | undefined> {
-  const reply = await client.xread('COUNT', WATCH_BATCH, 'BLOCK', WATCH_BLOCK_MS, 'STREAMS', stream, `${at}-0`);
-  const [first, ...rest] = (reply?.[0]?.[1] ?? []) as unknown as StreamEntry[];
-  return first === undefined ? undefined : [first, ...rest];
-}
-
 /** What nodes tell must not end the field of a record that it is put into. Throws RangeError. */
 function oneLine(text: string): string {
   if (/[|\n]/.test(text)) throw new RangeError('a uid and a time have no "|" and no line feed');
@@ -592,12 +426,4 @@ async function nextTurn(): Promise<void> {
   await new Promise((resolve) => {
     setImmediate(resolve);
   });
-}
-
-function versionOf(id: string): number {
-  return Number(id.slice(0, id.indexOf('-')));
-}
-
-function newestOf(entries: StreamReply): number {
-  return versionOf((entries.at(-1) ?? entries[0])[0]);
 }
