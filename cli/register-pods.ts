@@ -4,7 +4,7 @@ import type { TopNodeOptions, TopPodOptions } from './commands/top.ts';
 import { withHome } from './home.ts';
 import { outputOption, wholeNumber } from './print/format.ts';
 
-/** Adds `logs exec top`. */
+/** Adds `logs exec attach port-forward top`. */
 export function registerPods(plumb: Command): void {
   plumb
     .command('logs')
@@ -54,7 +54,47 @@ export function registerPods(plumb: Command): void {
       ) => (await import('./commands/exec.ts')).exec(pod, words, withHome(options, command)),
     );
 
+  plumb
+    .command('attach')
+    .description("a running container's own output, from now on, and with -i its input")
+    .argument('<pod>', 'a pod, or deploy/NAME for its first pod')
+    .option('-n, --namespace <name>', 'the namespace', 'default')
+    .option('-c, --container <name>', 'which container (default: the first)')
+    .option('-i, --stdin', 'pass standard input, to a container with `stdin: true`')
+    .option('-t, --tty', 'as a terminal, of a container with `tty: true`')
+    .addHelpText(
+      'after',
+      '\nExample:\n  plumb attach -it shell-0\nWhat was printed before is in `plumb logs`. Ends with the container, or with Ctrl-C where that is not its input.',
+    )
+    .action(
+      async (
+        pod: string,
+        options: { namespace: string; container?: string; stdin?: boolean; tty?: boolean },
+        command: Command,
+      ) => (await import('./commands/attach.ts')).attach(pod, withHome(options, command)),
+    );
+
+  plumb
+    .command('port-forward')
+    .description('ports of this machine, each joined to one of a pod; over the SSH connection to its node')
+    .argument('<target>', 'a pod, deploy/NAME for its first pod, or svc/NAME for a pod behind it')
+    .argument('<port...>', 'LOCAL:REMOTE, :REMOTE for any local port, or PORT for both; REMOTE also by name')
+    .option('-n, --namespace <name>', 'the namespace', 'default')
+    .option('--address <addresses>', 'where to listen, separated by commas', commaSeparated, ['localhost'])
+    .addHelpText(
+      'after',
+      '\nExamples:\n  plumb port-forward deploy/web 8080:80\n  plumb port-forward svc/web :http\nThe connection ends on the loopback address within the pod, whatever it listens on there.',
+    )
+    .action(
+      async (target: string, ports: string[], options: { namespace: string; address: string[] }, command: Command) =>
+        (await import('./commands/port-forward.ts')).portForward(target, ports, withHome(options, command)),
+    );
+
   registerTop(plumb);
+}
+
+function commaSeparated(text: string): string[] {
+  return text.split(',').filter((part) => part !== '');
 }
 
 function registerTop(plumb: Command): void {

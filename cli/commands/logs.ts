@@ -28,9 +28,7 @@ export async function podName(client: ControlPlaneClient, word: string, namespac
   const { items } = await client.get<ObjectList>(
     `${objectPath('Pod', namespace)}?owner=${encodeURIComponent(`${kind}/${name}`)}`,
   );
-  const pods = items as readonly Pod[];
-  const staying = pods.filter((p) => p.metadata.deletionTimestamp === undefined);
-  const best = staying.find((p) => p.status?.phase === 'Running') ?? staying[0] ?? pods[0];
+  const best = bestPod(items as readonly Pod[]);
   if (!best)
     throw new CliFailure(
       1,
@@ -38,6 +36,12 @@ export async function podName(client: ControlPlaneClient, word: string, namespac
       `see why with: plumb explain ${word} -n ${namespace}`,
     );
   return best.metadata.name;
+}
+
+/** A running one that stays, where there is one. */
+export function bestPod(pods: readonly Pod[]): Pod | undefined {
+  const staying = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  return staying.find(({ status }) => status?.phase === 'Running') ?? staying[0] ?? pods[0];
 }
 
 export async function logs(word: string, options: LogsOptions): Promise<void> {

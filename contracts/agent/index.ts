@@ -137,6 +137,12 @@ export interface LogQuery {
  * plumb-exec`. After 101, frames in both directions: 1 byte channel, 4 bytes length (big-endian), payload. Channels as
  * in Kubernetes' remotecommand: 0 stdin (empty payload: end of input), 1 stdout, 2 stderr, 3 result (JSON {@link
  * ExecResult}, last frame), 4 terminal size (JSON {width,height}).
+ *
+ * In the same frames:
+ * - `GET /v1/attach?namespace=&pod=&container=&stdin=`: the streams of a running container's main process, from now on;
+ *   as a terminal where the container has one, with input where it has that. The result says nothing of its end.
+ * - `GET /v1/portforward?namespace=&pod=&port=`: one TCP connection to a port of the pod's loopback address; 0 is what it
+ *   is sent, 1 what it answers. The result has a message when nobody listens.
  */
 export const ExecResult = z.object({ exitCode: z.int(), message: z.string().optional() });
 export type ExecResult = z.infer<typeof ExecResult>;

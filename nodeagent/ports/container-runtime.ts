@@ -29,14 +29,18 @@ export interface ExecOutcome {
   readonly stderr: Buffer;
 }
 
-/** A command that runs in a container with its streams connected. */
-export interface ExecSession {
+/** The streams of a command in a container, of its main process, or of a connection to a port of a pod. */
+export interface ContainerStreams {
   readonly stdin: Writable | undefined;
   readonly stdout: Readable;
-  /** Absent with a terminal: its output is one stream. */
+  /** Absent with a terminal and of a port: there is one stream of output. */
   readonly stderr: Readable | undefined;
+  /** Of a terminal; nothing where there is none. */
   resize(width: number, height: number): void;
-  /** How it ended. Rejects when the connection to the runtime broke before. */
+  /**
+   * How it ended; of what has no exit code 0, and another one with a message where it failed. Rejects when the
+   * connection to the runtime broke before.
+   */
   readonly exit: Promise<{ readonly exitCode: number; readonly message?: string }>;
   close(): void;
 }
@@ -101,7 +105,15 @@ export interface ContainerRuntime {
     id: string,
     options: { readonly command: readonly string[]; readonly tty: boolean; readonly stdin: boolean },
     signal: AbortSignal,
-  ): Promise<ExecSession>;
+  ): Promise<ContainerStreams>;
+  /** The streams of a running container's main process, from now on. `tty` is what the container was made with. */
+  attach(
+    id: string,
+    options: { readonly tty: boolean; readonly stdin: boolean },
+    signal: AbortSignal,
+  ): Promise<ContainerStreams>;
+  /** A TCP connection to a port of the sandbox's loopback address; `exit` says when nobody listens there. */
+  portForward(sandboxId: string, port: number, signal: AbortSignal): Promise<ContainerStreams>;
   /** Makes a running container write to the file at its log path anew, after that was renamed. */
   reopenLog(id: string, signal: AbortSignal): Promise<void>;
 

@@ -1,4 +1,4 @@
-/** What a pod's node is asked for: logs and exec, passed through to its agent. */
+/** What a pod's node is asked for: logs and streams, passed through to its agent. */
 import type { Duplex, Readable } from 'node:stream';
 import { AGENT_API, EXEC_UPGRADE, NODE_PATHS } from '../../contracts/agent/index.ts';
 import { objectKey, type StoredPod } from '../../contracts/objects/index.ts';
@@ -177,25 +177,44 @@ export async function podLog(
   return answer.body;
 }
 
-/** The two-way stream of a command in a container, in the agent's frames. */
-export async function podExec(
+/** What a pod has that is a two-way stream, in the agent's frames: see contracts/agent. */
+export type PodStream = 'exec' | 'attach' | 'portforward';
+
+/**
+ * `exec`: a command in a container. `attach`: a container's main process. `portforward`: one connection to a port of the
+ * pod. ApiError where the pod or its node is not there, or the query is not right.
+ */
+export async function podStream(
   deps: PodAccess,
+  what: PodStream,
   namespace: string,
   name: string,
   query: URLSearchParams,
   signal: AbortSignal,
 ): Promise<Duplex> {
   const { pod, connection } = reach(deps, namespace, name);
-  checkContainer(pod, query.get('container') ?? undefined);
-  if (query.getAll('command').length === 0) throw new ApiError(400, 'BadRequest', 'a command is missing');
-  const asked = new URLSearchParams({
-    namespace,
-    pod: name,
-    container: query.get('container') ?? pod.spec.containers[0]?.name ?? '',
-  });
-  for (const word of query.getAll('command')) asked.append('command', word);
-  for (const flag of ['tty', 'stdin']) if (query.get(flag) === 'true') asked.set(flag, 'true');
-  return connection.httpUpgrade(NODE_PATHS.socket, `${AGENT_API}/exec?${asked.toString()}`, EXEC_UPGRADE, signal);
+  const asked = new URLSearchParams({ namespace, pod: name });
+  if (what === 'portforward') {
+    asked.set('port', portOf(query));
+  } else {
+    checkContainer(pod, query.get('container') ?? undefined);
+    asked.set('container', query.get('container') ?? pod.spec.containers[0]?.name ?? '');
+    for (const flag of ['tty', 'stdin']) if (query.get(flag) === 'true') asked.set(flag, 'true');
+  }
+  if (what === 'exec') {
+    const command = query.getAll('command');
+    if (command.length === 0) throw new ApiError(400, 'BadRequest', 'a command is missing');
+    for (const word of command) asked.append('command', word);
+  }
+  return connection.httpUpgrade(NODE_PATHS.socket, `${AGENT_API}/${what}?${asked.toString()}`, EXEC_UPGRADE, signal);
+}
+
+/** `ports`, as Kubernetes names it; one, as each connection is a stream of its own. */
+function portOf(query: URLSearchParams): string {
+  const port = query.get('ports') ?? '';
+  if (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535)
+    throw new ApiError(400, 'BadRequest', `ports: ${JSON.stringify(port)} is no port from 1 to 65535`);
+  return port;
 }
 
 /**

@@ -13,9 +13,9 @@ import { decode } from '../../core/wire/protobuf.ts';
 import { RuntimeError, type ContainerRuntime, type RuntimeHealth } from '../../ports/container-runtime.ts';
 import { containerRequest, sandboxRequest } from './configs.ts';
 import { taskCommands, type CommandDeps } from './command.ts';
-import { openExec } from './exec.ts';
 import type { GrpcMethod } from './grpc.ts';
 import * as m from './messages.ts';
+import { openCommandStreams, openPortStreams } from './streams.ts';
 
 const QUICK_MS = 30_000;
 /** A sandbox waits for the network plugin. */
@@ -54,7 +54,9 @@ const RPC = {
   startContainer: method('StartContainer', m.ContainerIdRequest, m.Empty),
   stopContainer: method('StopContainer', m.StopContainerRequest, m.Empty),
   removeContainer: method('RemoveContainer', m.ContainerIdRequest, m.Empty),
-  exec: method('Exec', m.ExecRequest, m.ExecResponse),
+  exec: method('Exec', m.ExecRequest, m.StreamingResponse),
+  attach: method('Attach', m.AttachRequest, m.StreamingResponse),
+  portForward: method('PortForward', m.PortForwardRequest, m.StreamingResponse),
   reopenLog: method('ReopenContainerLog', m.ContainerIdRequest, m.Empty),
 };
 const SUBSCRIBE: GrpcMethod<typeof m.SubscribeRequest, typeof m.EventEnvelope> = {
@@ -196,7 +198,20 @@ export function criRuntime(deps: CommandDeps): ContainerRuntime {
         { containerId: id, cmd: command, tty, stdin, stdout: true, stderr: !tty },
         { signal, timeoutMs: QUICK_MS },
       );
-      return openExec(answer.url, { tty, stdin }, signal);
+      return openCommandStreams(answer.url, { tty, stdin }, signal);
+    },
+    async attach(id, { tty, stdin }, signal) {
+      const answer = await client.unary(
+        RPC.attach,
+        { containerId: id, tty, stdin, stdout: true, stderr: !tty },
+        { signal, timeoutMs: QUICK_MS },
+      );
+      return openCommandStreams(answer.url, { tty, stdin }, signal);
+    },
+    async portForward(sandboxId, port, signal) {
+      const request = { podSandboxId: sandboxId, port: [port] };
+      const answer = await client.unary(RPC.portForward, request, { signal, timeoutMs: QUICK_MS });
+      return openPortStreams(answer.url, port, signal);
     },
     async reopenLog(id, signal) {
       await client.unary(RPC.reopenLog, { containerId: id }, { signal, timeoutMs: QUICK_MS });

@@ -158,7 +158,10 @@ export const ExecRequest = {
   stdout: bool(5),
   stderr: bool(6),
 };
-export const ExecResponse = { url: text(1) };
+export const AttachRequest = { containerId: text(1), stdin: bool(2), tty: bool(3), stdout: bool(4), stderr: bool(5) };
+export const PortForwardRequest = { podSandboxId: text(1), port: ints(2) };
+/** Of Exec, Attach and PortForward: a one-time address at the runtime's streaming server. */
+export const StreamingResponse = { url: text(1) };
 
 const Image = {
   id: text(1),

@@ -12,7 +12,7 @@ import type {
   SandboxSummary,
 } from '../../core/pod/runtime-types.ts';
 import type { Clock } from '../../ports/clock.ts';
-import { RuntimeError, type ContainerRuntime } from '../../ports/container-runtime.ts';
+import { RuntimeError, type ContainerRuntime, type ContainerStreams } from '../../ports/container-runtime.ts';
 
 /**
  * What a command line comes to: `exit N` ends at once; `trap N` ends with N when asked to; anything else runs until it
@@ -194,16 +194,15 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
     async exec(id, { command, tty, stdin }) {
       if (needed(id).detail.state !== 'running') throw new RuntimeError('Other', `container ${id} is not running`);
       const program = programOf({ command, args: [] });
-      const exitCode = 'ends' in program ? program.ends : 0;
-      const over = (): PassThrough => new PassThrough().end();
-      return {
-        stdin: stdin ? new PassThrough() : undefined,
-        stdout: over(),
-        stderr: tty ? undefined : over(),
-        resize: () => undefined,
-        exit: Promise.resolve({ exitCode }),
-        close: () => undefined,
-      };
+      return endedStreams({ stdin, stderr: !tty }, { exitCode: 'ends' in program ? program.ends : 0 });
+    },
+    async attach(id, { tty, stdin }) {
+      if (needed(id).detail.state !== 'running') throw new RuntimeError('Other', `container ${id} is not running`);
+      return endedStreams({ stdin, stderr: !tty }, { exitCode: 0 });
+    },
+    async portForward(sandboxId, port) {
+      if (!sandboxes.get(sandboxId)?.ready) throw new RuntimeError('NotFound', `sandbox "${sandboxId}": not found`);
+      return endedStreams({ stdin: true, stderr: false }, { exitCode: 1, message: `nobody listens on port ${port}` });
     },
     async reopenLog(id) {
       needed(id);
@@ -248,4 +247,19 @@ function programOf(config: Pick<ContainerConfig, 'command' | 'args'>): MemoryPro
   if (ends !== undefined) return { ends: Number(ends) };
   const onTerm = /^trap "exit (\d+)" TERM/.exec(line)?.[1];
   return { onTerm: onTerm === undefined ? undefined : Number(onTerm) };
+}
+
+function endedStreams(
+  has: { readonly stdin: boolean; readonly stderr: boolean },
+  exit: { readonly exitCode: number; readonly message?: string },
+): ContainerStreams {
+  const over = (): PassThrough => new PassThrough().end();
+  return {
+    stdin: has.stdin ? new PassThrough() : undefined,
+    stdout: over(),
+    stderr: has.stderr ? over() : undefined,
+    resize: () => undefined,
+    exit: Promise.resolve(exit),
+    close: () => undefined,
+  };
 }

@@ -17,11 +17,12 @@ import type { UsageMeter } from '../../ports/usage.ts';
 import type { PodManager } from '../pod-manager.ts';
 import type { StatusHub } from '../status-hub.ts';
 import { ApiError, errorBody, sendError, sendJson } from './answers.ts';
-import { serveExec } from './exec.ts';
+import { STREAMS } from './exec.ts';
 import { streamInventory } from './inventory.ts';
 import { streamLogs } from './logs.ts';
 import { ENCODINGS, requestBody } from './request-body.ts';
 import { streamStatus } from './status-stream.ts';
+import { serveStreams } from './streams.ts';
 import { parseUpdate } from './update-body.ts';
 import { sendUsage } from './usage.ts';
 
@@ -109,9 +110,11 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
   async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy());
     const url = new URL(request.url ?? '/', 'http://agent');
-    if (url.pathname !== `${AGENT_API}/exec` || request.headers.upgrade !== EXEC_UPGRADE)
+    const open = STREAMS.get(url.pathname.slice(AGENT_API.length + 1));
+    if (!open || !url.pathname.startsWith(AGENT_API) || request.headers.upgrade !== EXEC_UPGRADE)
       throw new ApiError(404, 'NotFound', `the agent has no upgrade at ${url.pathname}`);
-    await serveExec(socket, head, url.searchParams, logDeps, closing.signal);
+    const streams = await open(url.searchParams, logDeps, closing.signal);
+    await serveStreams(socket, head, streams, closing.signal);
   }
 
   if (await isListenedOn(deps.socket)) throw new Error(`another agent answers at ${deps.socket}`);

@@ -1,13 +1,14 @@
-/** What a pod has beside its object: its end, its place, its log, and commands in its containers. */
+/** What a pod has beside its object: its end, its place, its log, and streams into it. */
 import { z } from 'zod';
 import { objectKey } from '../../../contracts/objects/index.ts';
 import { EXEC_UPGRADE, TEXT_LIMITS } from '../../../contracts/agent/index.ts';
 import { MAX_INT32, QualifiedName } from '../../../contracts/objects/schema.ts';
 import {
   deletePod,
-  podExec,
   podLog,
   podPlacement,
+  podStream,
+  type PodStream,
   type PlacementAccess,
   setConditions,
   type PodAccess,
@@ -18,7 +19,7 @@ import { type Feature, read } from '../routes.ts';
 export interface PodsNeeds extends WriteAccess, PodAccess, PlacementAccess {}
 
 const POD = '/api/v1/namespaces/:namespace/pods/:name';
-const EXEC = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/]+)\/exec$/;
+const STREAM = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/]+)\/(exec|attach|portforward)$/;
 
 const Path = z.object({ namespace: z.string(), name: z.string() });
 /** Source: Kubernetes, meta/v1 DeleteOptions. */
@@ -82,8 +83,8 @@ export function pods(needs: PodsNeeds): Feature {
       );
       return reply.header('content-type', 'text/plain; charset=utf-8').send(body);
     });
-    upgrade(EXEC, EXEC_UPGRADE, ([namespace = '', name = ''], query, signal) =>
-      podExec(needs, namespace, name, query, signal),
+    upgrade(STREAM, EXEC_UPGRADE, ([namespace = '', name = '', what = ''], query, signal) =>
+      podStream(needs, what as PodStream, namespace, name, query, signal),
     );
   };
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { readExecResult } from '../../../cli/commands/exec.ts';
+import { readExecResult } from '../../../cli/container-session.ts';
 import { CliFailure } from '../../../cli/failure.ts';
 
 describe('what a node says of the end of a command', () => {

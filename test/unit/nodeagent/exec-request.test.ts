@@ -1,21 +1,15 @@
-/** The agent's side of `exec`, with a session that ends by itself. */
+/** The agent's side of upgraded requests: streams of sessions that end by themselves, and what they are opened with. */
 import assert from 'node:assert/strict';
 import { getEventListeners, once } from 'node:events';
 import { Duplex, PassThrough, Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { execFrameReader } from '../../../contracts/agent/exec-frames.ts';
 import { EXEC_CHANNEL } from '../../../contracts/agent/places.ts';
-import { serveExec, type ExecRequestDeps } from '../../../nodeagent/loops/api/exec.ts';
-import type { ExecSession } from '../../../nodeagent/ports/container-runtime.ts';
-import { container, pod, seen } from './pods.ts';
-
-function deps(session: ExecSession): ExecRequestDeps {
-  return {
-    assignment: { current: () => ({ get: () => pod() }) } as unknown as ExecRequestDeps['assignment'],
-    runtime: { exec: () => Promise.resolve(session) } as unknown as ExecRequestDeps['runtime'],
-    observed: () => seen({ containers: [container()] }),
-  };
-}
+import type { ObservedPod } from '../../../nodeagent/core/pod/observed.ts';
+import { STREAMS, type StreamDeps } from '../../../nodeagent/loops/api/exec.ts';
+import { serveStreams } from '../../../nodeagent/loops/api/streams.ts';
+import type { ContainerStreams } from '../../../nodeagent/ports/container-runtime.ts';
+import { container, pod, sandbox, seen } from './pods.ts';
 
 /** A client: what it was sent, and its end. */
 function client(): { readonly socket: Duplex; readonly sent: () => Buffer } {
@@ -32,15 +26,14 @@ function client(): { readonly socket: Duplex; readonly sent: () => Buffer } {
   return { socket, sent: () => Buffer.concat(chunks) };
 }
 
-const QUERY = new URLSearchParams('namespace=default&pod=app&command=true');
 const NOTHING = Buffer.alloc(0);
 
-describe('an exec request', () => {
+describe('streams in frames', () => {
   it('leaves nothing on the signal of the agent, which outlives it', async () => {
     const closing = new AbortController();
     for (let times = 0; times < 3; times += 1) {
       const { socket, sent } = client();
-      const session: ExecSession = {
+      const session: ContainerStreams = {
         stdin: undefined,
         stdout: Readable.from([Buffer.from('hello')]),
         stderr: undefined,
@@ -52,7 +45,7 @@ describe('an exec request', () => {
           /* It ended. */
         },
       };
-      await serveExec(socket, NOTHING, QUERY, deps(session), closing.signal);
+      await serveStreams(socket, NOTHING, session, closing.signal);
       const text = sent();
       const frames: [number, string][] = [];
       execFrameReader((channel, payload) => frames.push([channel, payload.toString()]))(
@@ -69,7 +62,7 @@ describe('an exec request', () => {
   it('ends its session with the agent', async () => {
     const closing = new AbortController();
     const stdout = new PassThrough();
-    const session: ExecSession = {
+    const session: ContainerStreams = {
       stdin: undefined,
       stdout,
       stderr: undefined,
@@ -82,7 +75,7 @@ describe('an exec request', () => {
       close: () => void stdout.destroy(),
     };
     const { socket } = client();
-    void serveExec(socket, NOTHING, QUERY, deps(session), closing.signal);
+    void serveStreams(socket, NOTHING, session, closing.signal);
     await new Promise((resolve) => {
       setImmediate(resolve);
     });
@@ -94,7 +87,7 @@ describe('an exec request', () => {
   it('ends its session when the client went away before it began', async () => {
     const { socket } = client();
     const stdout = new PassThrough();
-    const session: ExecSession = {
+    const session: ContainerStreams = {
       stdin: undefined,
       stdout,
       stderr: undefined,
@@ -107,7 +100,71 @@ describe('an exec request', () => {
     socket.on('error', () => undefined);
     socket.destroy();
     await once(socket, 'close');
-    await serveExec(socket, NOTHING, QUERY, deps(session), new AbortController().signal);
+    await serveStreams(socket, NOTHING, session, new AbortController().signal);
     assert.equal(stdout.destroyed, true);
+  });
+});
+
+describe('what a request opens', () => {
+  const opened: unknown[] = [];
+  const note =
+    (what: string) =>
+    (...args: readonly unknown[]) => {
+      opened.push([what, ...args.slice(0, 2)]);
+      return Promise.resolve({} as ContainerStreams);
+    };
+  const open = (
+    path: string,
+    query: string,
+    {
+      spec = {},
+      observed = seen({ containers: [container()] }),
+    }: { spec?: Record<string, unknown>; observed?: ObservedPod } = {},
+  ) => {
+    opened.length = 0;
+    const deps = {
+      assignment: { current: () => ({ get: () => pod(spec) }) },
+      runtime: { exec: note('exec'), attach: note('attach'), portForward: note('portForward') },
+      observed: () => observed,
+    } as unknown as StreamDeps;
+    const asked = new URLSearchParams(`namespace=default&pod=app&${query}`);
+    return STREAMS.get(path)?.(asked, deps, new AbortController().signal) ?? assert.fail(path);
+  };
+  const { id } = container();
+
+  it('exec: a command in the running container', async () => {
+    await open('exec', 'command=ls&command=-l&stdin=true');
+    assert.deepEqual(opened, [['exec', id, { command: ['ls', '-l'], tty: false, stdin: true }]]);
+    await assert.rejects(open('exec', ''), { code: 'BadRequest' });
+    await assert.rejects(open('exec', 'command=ls&container=other'), { code: 'ContainerNotFound' });
+    const ended = seen({ containers: [container({ state: 'exited' })] });
+    await assert.rejects(open('exec', 'command=ls', { observed: ended }), { code: 'ContainerNotRunning' });
+  });
+
+  it('attach: the main process, with the terminal and the input that the container has', async () => {
+    const cases: readonly [object, string, object][] = [
+      [{}, 'stdin=true', { tty: false, stdin: false }],
+      [{ stdin: true }, 'stdin=true', { tty: false, stdin: true }],
+      [{ stdin: true, tty: true }, '', { tty: true, stdin: false }],
+      [{ stdin: true, tty: true }, 'stdin=true&tty=false', { tty: true, stdin: true }],
+    ];
+    for (const [has, query, expected] of cases) {
+      await open('attach', query, { spec: { containers: [{ name: 'main', image: 'x', ...has }] } });
+      assert.deepEqual(opened, [['attach', id, expected]]);
+    }
+  });
+
+  it('portforward: a port of the pod while it has a sandbox', async () => {
+    const sandboxes = [sandbox({ ready: true })];
+    await open('portforward', 'port=8080', { observed: seen({ sandboxes }) });
+    assert.deepEqual(opened, [['portForward', sandboxes[0]?.id, 8080]]);
+    for (const port of ['', '0', '65536', '80.5', 'http', '1e9'])
+      await assert.rejects(open('portforward', `port=${port}`), { code: 'BadRequest' }, port);
+    await assert.rejects(
+      open('portforward', 'port=80', { observed: seen({ sandboxes: [sandbox({ ready: false })] }) }),
+      {
+        code: 'PodNotRunning',
+      },
+    );
   });
 });

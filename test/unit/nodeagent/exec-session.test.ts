@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, describe, it } from 'node:test';
-import { openExec } from '../../../nodeagent/adapters/cri/exec.ts';
+import { openCommandStreams } from '../../../nodeagent/adapters/cri/streams.ts';
 import { dataFrames } from '../../../nodeagent/core/wire/spdy.ts';
 
 const [ERROR, STDOUT, STDERR] = [1, 3, 5] as const;
@@ -35,7 +35,7 @@ describe('a session with the runtime', () => {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const runtime = once(server, 'upgrade') as Promise<[unknown, Duplex]>;
-    const opened = openExec(
+    const opened = openCommandStreams(
       `http://127.0.0.1:${(server.address() as AddressInfo).port}/exec`,
       { tty: false, stdin: false },
       new AbortController().signal,

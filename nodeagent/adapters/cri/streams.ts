@@ -1,11 +1,11 @@
 /**
- * A command in a container with its streams: the runtime's streaming server, spoken to as kubectl does
- * (v4.channel.k8s.io over SPDY/3.1).
+ * Streams into a container: the runtime's streaming server, spoken to as kubectl does over SPDY/3.1. Sources:
+ * Kubernetes, staging/src/k8s.io/apimachinery/pkg/util/remotecommand and portforward constants.
  */
 import type { Socket } from 'node:net';
 import { Readable, Writable } from 'node:stream';
 import { dataFrames, openStreamFrame, pingFrame, takeSpdyFrames } from '../../core/wire/spdy.ts';
-import { RuntimeError, type ExecSession } from '../../ports/container-runtime.ts';
+import { RuntimeError, type ContainerStreams } from '../../ports/container-runtime.ts';
 
 const http = process.getBuiltinModule('node:http');
 
@@ -16,29 +16,65 @@ interface Exit {
   readonly message?: string;
 }
 
-/** Opens the session at a one-time address that the runtime gave. */
-export async function openExec(
+/** One stream of a session: what it is called here, and the headers that open it. */
+interface Opening {
+  readonly name: 'error' | 'stdin' | 'stdout' | 'stderr' | 'resize' | 'data';
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Opens the session of a command, or of a container's main process, at a one-time address that the runtime gave. */
+export async function openCommandStreams(
   url: string,
   options: { readonly tty: boolean; readonly stdin: boolean },
   signal: AbortSignal,
-): Promise<ExecSession> {
-  const { socket, head } = await upgrade(url, signal);
-  const names = ['error', ...(options.stdin ? ['stdin'] : []), 'stdout', ...(options.tty ? ['resize'] : ['stderr'])];
-  const ids = new Map(names.map((name, index) => [name, index * 2 + 1]));
-  const id = (name: string): number => ids.get(name) ?? 0;
-  names.forEach((name, index) => socket.write(openStreamFrame(id(name), { streamtype: name }, index === 0)));
+): Promise<ContainerStreams> {
+  const names = [
+    'error',
+    ...(options.stdin ? (['stdin'] as const) : []),
+    'stdout',
+    options.tty ? 'resize' : 'stderr',
+  ] as const;
+  const openings = names.map((name): Opening => ({ name, headers: { streamtype: name } }));
+  return openStreams(url, 'v4.channel.k8s.io', openings, readVerdict, signal);
+}
+
+/** Opens a connection to a port of a pod: `stdin` is what it is sent, `stdout` what it answers. */
+export async function openPortStreams(url: string, port: number, signal: AbortSignal): Promise<ContainerStreams> {
+  const headers = { port: String(port), requestid: '0' };
+  const openings: readonly Opening[] = [
+    { name: 'error', headers: { streamtype: 'error', ...headers } },
+    { name: 'data', headers: { streamtype: 'data', ...headers } },
+  ];
+  const verdict = (text: string): Exit => (text === '' ? { exitCode: 0 } : { exitCode: 1, message: text });
+  return openStreams(url, 'portforward.k8s.io', openings, verdict, signal);
+}
+
+async function openStreams(
+  url: string,
+  protocol: string,
+  openings: readonly Opening[],
+  readVerdict: (text: string) => Exit,
+  signal: AbortSignal,
+): Promise<ContainerStreams> {
+  const { socket, head } = await upgrade(url, protocol, signal);
+  const idOf = (wanted: Opening['name']): number | undefined => {
+    const at = openings.findIndex(({ name }) => name === wanted);
+    return at < 0 ? undefined : at * 2 + 1;
+  };
+  openings.forEach(({ headers }, index) => socket.write(openStreamFrame(index * 2 + 1, headers, index === 0)));
+  const [resizeId, stderrId, inputId] = [idOf('resize'), idOf('stderr'), idOf('stdin') ?? idOf('data')];
 
   const resume = (): void => {
     socket.resume();
   };
   const stdout = new Readable({ read: resume });
-  const stderr = options.tty ? undefined : new Readable({ read: resume });
-  const stdin = options.stdin ? stdinOf(socket, id('stdin')) : undefined;
+  const stderr = stderrId === undefined ? undefined : new Readable({ read: resume });
+  const stdin = inputId === undefined ? undefined : stdinOf(socket, inputId);
   const verdict: Buffer[] = [];
 
   const exit = new Promise<Exit>((resolve, reject) => {
     let buffered: Buffer = head;
-    let open = options.tty ? 2 : 3;
+    let open = openings.filter(({ name }) => endsThere(name)).length;
     let settled = false;
     const settle = (): void => {
       settled = true;
@@ -47,8 +83,8 @@ export async function openExec(
       socket.end();
       resolve(readVerdict(Buffer.concat(verdict).toString('utf8')));
     };
-    const finish = (name: string): void => {
-      if (name === 'stdout') stdout.push(null);
+    const finish = (name: Opening['name']): void => {
+      if (name === 'stdout' || name === 'data') stdout.push(null);
       if (name === 'stderr') stderr?.push(null);
       open -= 1;
       if (open === 0 && !settled) settle();
@@ -61,12 +97,13 @@ export async function openExec(
       for (const event of taken.events) {
         if (event.type === 'ping') socket.write(pingFrame(event.payload));
         if (event.type !== 'data') continue;
-        const name = names[(event.streamId - 1) / 2] ?? '';
+        const name = openings[(event.streamId - 1) / 2]?.name;
+        if (name === undefined) continue;
         if (name === 'error') verdict.push(event.data);
-        const wantsMore =
-          name === 'stdout' ? stdout.push(event.data) : name === 'stderr' ? (stderr?.push(event.data) ?? true) : true;
+        const to = name === 'stdout' || name === 'data' ? stdout : name === 'stderr' ? stderr : undefined;
+        const wantsMore = to?.push(event.data) ?? true;
         if (!wantsMore && event.data.length > 0) socket.pause();
-        if (event.last && name !== 'stdin' && name !== 'resize') finish(name);
+        if (event.last && endsThere(name)) finish(name);
       }
     };
     const broken = (cause?: Error): void => {
@@ -76,7 +113,7 @@ export async function openExec(
       settled = true;
       stdout.push(null);
       stderr?.push(null);
-      reject(new RuntimeError('Unavailable', 'the connection to the command broke off', { cause }));
+      reject(new RuntimeError('Unavailable', 'the connection to the container broke off', { cause }));
     };
     socket.on('data', receive);
     socket.on('error', broken);
@@ -92,10 +129,8 @@ export async function openExec(
     stderr,
     exit,
     resize(width, height) {
-      if (options.tty)
-        socket.write(
-          dataFrames(id('resize'), Buffer.from(`${JSON.stringify({ Width: width, Height: height })}\n`), false),
-        );
+      if (resizeId !== undefined)
+        socket.write(dataFrames(resizeId, Buffer.from(`${JSON.stringify({ Width: width, Height: height })}\n`), false));
     },
     close() {
       socket.destroy();
@@ -112,6 +147,11 @@ function stdinOf(socket: Socket, streamId: number): Writable {
       socket.write(dataFrames(streamId, Buffer.alloc(0), true), () => done());
     },
   });
+}
+
+/** Whether the runtime is who says the last of it. */
+function endsThere(name: Opening['name']): boolean {
+  return name !== 'stdin' && name !== 'resize';
 }
 
 /** The error stream's last word: a Kubernetes Status. */
@@ -132,13 +172,17 @@ function readVerdict(text: string): Exit {
   }
 }
 
-function upgrade(url: string, signal: AbortSignal): Promise<{ readonly socket: Socket; readonly head: Buffer }> {
+function upgrade(
+  url: string,
+  protocol: string,
+  signal: AbortSignal,
+): Promise<{ readonly socket: Socket; readonly head: Buffer }> {
   return new Promise((resolve, reject) => {
     const request = http.request(url, {
       method: 'POST',
       signal,
       timeout: CONNECT_MS,
-      headers: { Connection: 'Upgrade', Upgrade: 'SPDY/3.1', 'X-Stream-Protocol-Version': 'v4.channel.k8s.io' },
+      headers: { Connection: 'Upgrade', Upgrade: 'SPDY/3.1', 'X-Stream-Protocol-Version': protocol },
     });
     const fail = (message: string, cause?: unknown): void => {
       request.destroy();
@@ -150,7 +194,7 @@ function upgrade(url: string, signal: AbortSignal): Promise<{ readonly socket: S
       resolve({ socket, head });
     });
     request.on('response', (response) =>
-      fail(`the runtime's streaming server refused the command: HTTP ${response.statusCode}`),
+      fail(`the runtime's streaming server refused the session: HTTP ${response.statusCode}`),
     );
     request.on('timeout', () => fail("the runtime's streaming server does not answer"));
     request.on('error', (cause) => fail(`the runtime's streaming server cannot be reached: ${cause.message}`, cause));
