@@ -1,14 +1,16 @@
 /** One session: its parts, in the order in which they start. */
 import { asError, errorText } from '../../contracts/errors.ts';
-import { keyOf, objectKey, type AnyStored } from '../../contracts/objects/index.ts';
+import { keyOf, objectKey, type AnyStored, type ObjectKey } from '../../contracts/objects/index.ts';
 import { unlessAborted } from '../../contracts/signals.ts';
 import { startApi, type ControlPlaneInfo } from '../api/index.ts';
 import { DESCHEDULER_NAME } from '../controllers/descheduling/descheduler.ts';
 import { rebalance } from '../controllers/descheduling/rebalance.ts';
+import { Gatherer } from '../controllers/autoscaling/gatherer.ts';
 import { Rounds } from '../controllers/autoscaling/rounds.ts';
+import { nodesToSample } from '../controllers/autoscaling/targets.ts';
 import { MeasureNow } from '../controllers/metrics/measure-now.ts';
 import { Sampler } from '../controllers/metrics/sampler.ts';
-import { allControllers, CONTROLLER_GROUPS, MONITORING } from '../controllers/index.ts';
+import { allControllers, AUTOSCALING, CONTROLLER_GROUPS, MONITORING } from '../controllers/index.ts';
 import type { AgentClient } from '../controllers/nodes/agent-client.ts';
 import { NodeSync } from '../controllers/nodes/node-sync.ts';
 import { worksOn } from '../controllers/runtime/controller.ts';
@@ -225,7 +227,7 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
   const sampler = new Sampler({
     view: cache,
     sourceOf: (node) => nodes.agentOf(node),
-    wanted: () => [],
+    wanted: () => nodesToSample(cache),
     store: metrics,
     clock,
     log,
@@ -288,19 +290,19 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
         const made = new NodeMonitor();
         const rounds = new Rounds();
         if (group === MONITORING) monitor = made;
-        const manager = new ControllerManager({
-          queue,
-          cache,
-          recorder,
-          clock,
-          ids,
-          log,
-          controllers: make(made, rounds),
-        });
+        const controllers = make(made, rounds);
+        const manager = new ControllerManager({ queue, cache, recorder, clock, ids, log, controllers });
         manager.start();
+        const ask = async (keys: readonly ObjectKey[]): Promise<void> => {
+          for (const controller of controllers) await queue.addMany(queueOf(controller), keys);
+        };
+        const gatherer =
+          group === AUTOSCALING ? new Gatherer({ view: cache, rounds, metrics, ask, clock, log }) : undefined;
+        gatherer?.start();
         return {
           async close() {
             if (monitor === made) monitor = undefined;
+            await gatherer?.close();
             await manager.close(GRACE_MS);
           },
         };

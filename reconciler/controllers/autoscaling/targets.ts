@@ -71,14 +71,23 @@ export function allScaled(view: StoreView): readonly Scaled[] {
   });
 }
 
-/** Nodes of the pods whose use of cpu or memory some autoscaler looks at. */
+/** Whether it looks at what pods take of cpu or memory. */
+export function measuresResources({ spec }: StoredHorizontalPodAutoscaler): boolean {
+  return spec.metrics.some(({ type }) => type === 'Resource' || type === 'ContainerResource');
+}
+
+/** Nodes of the pods of which some autoscaler does. */
 export function nodesToSample(view: StoreView): ReadonlySet<string> {
+  return nodesOf(
+    view.list('HorizontalPodAutoscaler').map((autoscaler) => ({ autoscaler, target: targetOf(view, autoscaler) })),
+  );
+}
+
+/** The same, of these. */
+export function nodesOf(all: readonly Pick<Scaled, 'autoscaler' | 'target'>[]): ReadonlySet<string> {
   const nodes = new Set<string>();
-  for (const autoscaler of view.list('HorizontalPodAutoscaler')) {
-    if (!autoscaler.spec.metrics.some(({ type }) => type === 'Resource' || type === 'ContainerResource')) continue;
-    const target = targetOf(view, autoscaler);
-    if (typeof target === 'string') continue;
-    for (const { spec } of target.pods) if (spec.nodeName !== undefined) nodes.add(spec.nodeName);
-  }
+  for (const { autoscaler, target } of all)
+    if (measuresResources(autoscaler) && typeof target !== 'string')
+      for (const { spec } of target.pods) if (spec.nodeName !== undefined) nodes.add(spec.nodeName);
   return nodes;
 }

@@ -1,0 +1,120 @@
+/**
+ * Reads what autoscalers measure, every 15 s as Kubernetes' controller does, and asks for a pass over each then. It runs where
+ * their controller runs: one control plane has both.
+ */
+import { errorText } from '../../../contracts/errors.ts';
+import { keyOf, type MetricSpec, type ObjectKey, type StoredPod } from '../../../contracts/objects/index.ts';
+import type { Reading } from '../../core/workloads/horizontal-pod-autoscaler-metrics.ts';
+import { resourceReading, type Samples } from '../../core/workloads/horizontal-pod-autoscaler-samples.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import type { MetricsStore } from '../../ports/metrics-store.ts';
+import type { StoreView } from '../runtime/controller.ts';
+import type { Rounds } from './rounds.ts';
+import { allScaled, measuresResources, nodesOf, type Scaled } from './targets.ts';
+
+export interface GathererDeps {
+  readonly view: StoreView;
+  readonly rounds: Rounds;
+  readonly metrics: Pick<MetricsStore, 'of'>;
+  /** Asks the controller for a pass over each. */
+  readonly ask: (keys: readonly ObjectKey[]) => Promise<void>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Kubernetes' `--horizontal-pod-autoscaler-sync-period`. */
+export const GATHER_PERIOD_MS = 15_000;
+/** All of one beat; what has not come by then is told as missing. */
+const LONGEST_BEAT_MS = 10_000;
+/**
+ * Nodes are sampled because an autoscaler is there, and two looks make a sample: of one that was just found it is not told
+ * that there is none.
+ */
+const FIRST_SAMPLES_MS = 45_000;
+
+export class Gatherer {
+  readonly #deps: GathererDeps;
+  readonly #stopping = new AbortController();
+  /** When each autoscaler was first seen here, by uid. */
+  readonly #seen = new Map<string, number>();
+  #running: Promise<void> | undefined;
+
+  constructor(deps: GathererDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#stopping.abort(new Error('the autoscalers are being closed'));
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log } = this.#deps;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      const begun = clock.monotonic();
+      await this.#beat().catch((error: unknown) => {
+        if (!signal.aborted) log.error('autoscalers measure nothing', { error: errorText(error) });
+      });
+      const left = Math.max(0, GATHER_PERIOD_MS - (clock.monotonic() - begun));
+      await clock.sleep(left, signal).catch(() => undefined);
+    }
+  }
+
+  async #beat(): Promise<void> {
+    const { view, rounds, clock } = this.#deps;
+    const all = allScaled(view);
+    const uids = new Set(all.map(({ autoscaler }) => autoscaler.metadata.uid));
+    rounds.keep(uids);
+    for (const uid of this.#seen.keys()) if (!uids.has(uid)) this.#seen.delete(uid);
+    for (const uid of uids) if (!this.#seen.has(uid)) this.#seen.set(uid, clock.monotonic());
+    if (all.length === 0) return;
+    using limit = clock.deadline(LONGEST_BEAT_MS, this.#stopping.signal);
+    const samples = await this.#samples(all, limit.signal);
+    const measured = all.filter((scaled) => this.#begin(scaled, samples));
+    await this.#deps.ask(measured.map(({ autoscaler }) => keyOf(autoscaler)));
+  }
+
+  /** Of the nodes that pods of these are on; or why there are none. */
+  async #samples(all: readonly Scaled[], signal: AbortSignal): Promise<Samples | string> {
+    const nodes = nodesOf(all);
+    try {
+      return nodes.size === 0 ? new Map() : await this.#deps.metrics.of([...nodes], signal);
+    } catch (error) {
+      this.#stopping.signal.throwIfAborted();
+      return errorText(error);
+    }
+  }
+
+  /** Whether there is something to decide on. */
+  #begin({ autoscaler, target, rivals }: Scaled, samples: Samples | string): boolean {
+    const { metadata, spec } = autoscaler;
+    const pods = typeof target === 'string' ? [] : target.pods;
+    const readings = spec.metrics.map((metric) => readingOf(metric, pods, samples));
+    const isEarly = this.#deps.clock.monotonic() - (this.#seen.get(metadata.uid) ?? 0) < FIRST_SAMPLES_MS;
+    if (isEarly && measuresResources(autoscaler) && readings.some(({ of }) => of === 'nothing')) return false;
+    this.#deps.rounds.begin(metadata.uid, { generation: metadata.generation, readings, rivals });
+    return true;
+  }
+}
+
+function readingOf(metric: MetricSpec, pods: readonly StoredPod[], samples: Samples | string): Reading {
+  switch (metric.type) {
+    case 'Resource':
+    case 'ContainerResource': {
+      if (typeof samples === 'string') return { of: 'nothing', why: samples };
+      if (metric.type === 'Resource') return resourceReading(pods, samples, metric.resource.name);
+      const { name, container } = metric.containerResource;
+      return resourceReading(pods, samples, name, container);
+    }
+    case 'Pods':
+    case 'Object':
+    case 'External':
+      return { of: 'nothing', why: 'nothing is named that measures it' };
+  }
+}
