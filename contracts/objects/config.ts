@@ -1,7 +1,7 @@
 /** Namespace, ConfigMap, Secret and ServiceAccount. Source: Kubernetes v1 API reference. */
 import { z } from 'zod';
 import { ManifestMeta, type ObjectMeta, type StoredMeta } from './meta.ts';
-import { object, readAs, unset } from './schema.ts';
+import { atomicList, DnsSubdomain, object, readAs, unset } from './schema.ts';
 
 export const NamespaceManifest = object(
   { apiVersion: z.literal('v1'), kind: z.literal('Namespace'), metadata: ManifestMeta },
@@ -85,18 +85,24 @@ export interface Secret {
 }
 export type StoredSecret = Secret & { readonly metadata: StoredMeta };
 
-/** A name that pods may go by. No pod gets a token, so it has no effect; what it says of tokens is not kept. */
+/** Whom pods go by. No pod gets a token that it does not ask for, so what is said of that is not kept. */
 export const ServiceAccountManifest = object(
-  { apiVersion: z.literal('v1'), kind: z.literal('ServiceAccount'), metadata: ManifestMeta },
+  {
+    apiVersion: z.literal('v1'),
+    kind: z.literal('ServiceAccount'),
+    metadata: ManifestMeta,
+    /** Secrets for the pods that name none themselves. */
+    imagePullSecrets: atomicList(['name'], object({ name: DnsSubdomain })).optional(),
+  },
   {
     automountServiceAccountToken: [true, false],
     secrets: 'anything',
-    imagePullSecrets: [[]],
   },
 );
 export interface ServiceAccount {
   readonly apiVersion: 'v1';
   readonly kind: 'ServiceAccount';
   readonly metadata: ObjectMeta;
+  readonly imagePullSecrets?: readonly { readonly name: string }[] | undefined;
 }
 export type StoredServiceAccount = ServiceAccount & { readonly metadata: StoredMeta };

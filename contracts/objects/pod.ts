@@ -350,7 +350,7 @@ const PodSpecShape = object(
     ),
     enableServiceLinks: z.boolean().default(true),
     schedulerName: unset('', z.string().default(DEFAULT_SCHEDULER_NAME)),
-    /** Absent: the namespace's `default`. No token is mounted for any. */
+    /** Absent: the namespace's `default`. */
     serviceAccountName: unset('', DnsSubdomain.optional()),
     /** Secrets of type `kubernetes.io/dockerconfigjson` or `kubernetes.io/dockercfg`. */
     imagePullSecrets: listMap(['name'], object({ name: DnsSubdomain })).optional(),
@@ -377,8 +377,8 @@ const PodSpecShape = object(
     volumes: listMap(['name'], Volume).optional(),
   },
   {
-    // No pod has a token, so one that wants none gets what it asks for, and the default is known to every pod without
-    // the field.
+    // No pod has a token that it does not name in a projected volume, as there is no API in the cluster yet: one that
+    // wants none gets what it asks for, and the default is known to every pod without the field.
     automountServiceAccountToken: [true, false],
     ephemeralContainers: [[]],
     hostUsers: [true],

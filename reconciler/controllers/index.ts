@@ -23,6 +23,7 @@ import { replicaSetController } from './replicaset.ts';
 import { resourceQuotaController } from './resourcequota.ts';
 import type { Controller } from './runtime/controller.ts';
 import { serviceController } from './service.ts';
+import { serviceAccountController } from './serviceaccount.ts';
 import { statefulSetController } from './statefulset.ts';
 import { taintEvictionController } from './taint-eviction.ts';
 
@@ -39,7 +40,7 @@ export const AUTOSCALING = 'autoscaling';
 export const CONTROLLER_GROUPS: Readonly<
   Record<string, (monitor: NodeMonitor, rounds: Rounds) => readonly Controller[]>
 > = {
-  namespaces: () => [...namespaceControllers, customResourceDefinitionController],
+  namespaces: () => [...namespaceControllers, serviceAccountController, customResourceDefinitionController],
   /** They remember what they saw of nodes, in the monitor. */
   [MONITORING]: (monitor) => [
     ...nodeLifecycleControllers(monitor),

@@ -26,7 +26,10 @@ export async function importLate(
     word: withinPlaces({ node, claims, pods }, cache.get(objectKey('Machine', undefined, node))?.spec.maxPods ?? 0),
     known: knownNode(node, cache),
     makers: POD_MAKERS.flatMap((kind): readonly Stored[] => cache.list(kind)),
-    limits: (namespace) => cache.list('LimitRange', namespace),
+    defaults: {
+      limits: (namespace) => cache.list('LimitRange', namespace),
+      account: (namespace, name) => cache.get(objectKey('ServiceAccount', namespace, name)),
+    },
     earlier: (maker) => cache.ownedBy('ControllerRevision', maker.metadata.uid).map(revisionTemplate),
     podsOf: (maker) => cache.ownedBy('Pod', maker.metadata.uid),
     has: (key) => cache.get(key) !== undefined,

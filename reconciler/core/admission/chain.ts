@@ -8,6 +8,7 @@ import { onlyOneController, onlyRemovedFinalizers, wellFormedFinalizers } from '
 import { noteOwners } from './owners.ts';
 import { openNamespace } from './namespace-lifecycle.ts';
 import { securePod } from './pod-security.ts';
+import { fillAccount, knownAccount } from './service-account.ts';
 import type { AdmissionRequest, CreateRequest, Refusal, UpdateRequest, Verdict } from './request.ts';
 
 /** Answers the object to write; the one it was given where there is nothing to change. Never changes it in place. */
@@ -15,13 +16,14 @@ type Mutation = <T extends AnyObject>(object: T, request: CreateRequest | Update
 /** Answers why the object must not be written. Sees it as all mutations have left it. */
 type Validation = (object: AnyObject, request: CreateRequest | UpdateRequest) => Refusal | undefined;
 
-const MUTATIONS: readonly Mutation[] = [keepDeletionMarks, fillLimits, noteOwners];
+const MUTATIONS: readonly Mutation[] = [keepDeletionMarks, fillAccount, fillLimits, noteOwners];
 const VALIDATIONS: readonly Validation[] = [
   wellFormedFinalizers,
   onlyRemovedFinalizers,
   onlyOneController,
   openNamespace,
   openKind,
+  knownAccount,
   securePod,
   withinLimits,
 ];

@@ -1,4 +1,4 @@
-/** ServiceAccount: a name that pods go by. */
+/** ServiceAccount: whom pods go by. */
 import { KINDS } from '../../../contracts/objects/index.ts';
 import { AGE, NAME } from './columns.ts';
 import type { KindDescriptor } from './descriptor.ts';

@@ -13,7 +13,7 @@ import { equal } from '../fields/json.ts';
 import { withLimitDefaults } from '../quota/limit-range.ts';
 import { ownerKey } from '../workloads/owners.ts';
 import { HASH_LABEL, templateHash } from '../workloads/template.ts';
-import { isPlaceOf, limitsOf, madeOf, withoutNode, type Limits } from './claimed-template.ts';
+import { isPlaceOf, madeOf, ofAccount, podDefaultsOf, withoutGiven, type PodDefaults } from './claimed-template.ts';
 import type { NodeWord } from './node-word.ts';
 import type { Witnessed } from './recovered-pod.ts';
 import { runClaim, runOf } from './recovered-runs.ts';
@@ -46,10 +46,10 @@ export function unexplainedIn(
   words: readonly NodeWord[],
   desired: ReadonlyMap<ObjectKey, { readonly object: KubeObject }>,
 ): (templates: PodTemplates) => boolean {
-  const limits = limitsOf([...desired.values()].map(({ object }) => object));
+  const defaults = podDefaultsOf([...desired.values()].map(({ object }) => object));
   let open = words.flatMap(({ claims }) =>
     claims.flatMap((claim) =>
-      claim.kind === 'Pod' ? [makersOf(claim, desired, limits).map((maker) => ({ ...maker, held: 0 }))] : [],
+      claim.kind === 'Pod' ? [makersOf(claim, desired, defaults).map((maker) => ({ ...maker, held: 0 }))] : [],
     ),
   );
   return (templates) => {
@@ -68,12 +68,12 @@ export function unexplainedIn(
 function makersOf(
   claim: PodClaim,
   desired: ReadonlyMap<ObjectKey, { readonly object: KubeObject }>,
-  limits: Limits,
+  defaults: PodDefaults,
 ): readonly { readonly workload: ObjectKey; readonly makes: (template: PodTemplateSpec) => boolean }[] {
   const run = runClaim(claim);
   const cronJob = run && desired.get(run.cronJob)?.object;
   if (run && cronJob?.kind === 'CronJob' && !desired.has(run.job)) {
-    const filling = { incarnation: '', now: new Date(claim.metadata.creationTimestamp), limits };
+    const filling = { incarnation: '', now: new Date(claim.metadata.creationTimestamp), defaults };
     return [
       {
         workload: run.cronJob,
@@ -83,7 +83,7 @@ function makersOf(
   }
   return ownersOf(claim).flatMap(({ workload }) => {
     const object = desired.get(workload)?.object;
-    return object ? [{ workload, makes: (template) => madeOf(template, object, claim, limits) !== undefined }] : [];
+    return object ? [{ workload, makes: (template) => madeOf(template, object, claim, defaults) !== undefined }] : [];
   });
 }
 
@@ -111,14 +111,14 @@ export class ClaimSorting {
   readonly bare = new Map<ObjectKey, { readonly witnessed: Witnessed; readonly pod: Pod }>();
   readonly #desired: ReadonlyMap<ObjectKey, KubeObject>;
   readonly #templates: PodTemplates;
-  readonly #limits: Limits;
+  readonly #defaults: PodDefaults;
   readonly #groups = new Map<ObjectKey, Group[]>();
   readonly #unknown = new Map<ObjectKey, Witnessed[]>();
   readonly #names = new Set<ObjectKey>();
   readonly #uids = new Set<string>();
 
-  constructor(desired: readonly KubeObject[], templates: PodTemplates, limits: Limits) {
-    this.#limits = limits;
+  constructor(desired: readonly KubeObject[], templates: PodTemplates, defaults: PodDefaults) {
+    this.#defaults = defaults;
     this.#desired = new Map(desired.map((object) => [keyOf(object), object]));
     this.#templates = templates;
   }
@@ -166,11 +166,12 @@ export class ClaimSorting {
     if (!claim.metadata.ownerReferences?.some(({ controller }) => controller)) {
       const pod = this.#desired.get(key);
       if (pod?.kind !== 'Pod') return 'no such pod is in Git';
-      const own = [withLimitDefaults(pod, this.#limits(claim.metadata.namespace)), pod].find((one) =>
-        equal(withoutNode(one.spec), withoutNode(claim.spec)),
+      const { namespace } = claim.metadata;
+      const own = [withLimitDefaults(pod, this.#defaults.limits(namespace)), pod].find((one) =>
+        equal(withoutGiven(one.spec, pod.spec), withoutGiven(claim.spec, pod.spec)),
       );
       if (!own) return 'the pod in Git is another';
-      this.bare.set(key, { witnessed, pod: own });
+      this.bare.set(key, { witnessed, pod: ofAccount(own, namespace, this.#defaults) });
       return undefined;
     }
     for (const { workload, hash } of ownersOf(claim)) {
@@ -182,7 +183,7 @@ export class ClaimSorting {
 
   #group(workload: ObjectKey, object: KubeObject, hash: string | undefined, witnessed: Witnessed): string | undefined {
     const templates = this.#templates.get(workload) ?? [];
-    const index = templates.findIndex((template) => madeOf(template, object, witnessed.claim, this.#limits));
+    const index = templates.findIndex((template) => madeOf(template, object, witnessed.claim, this.#defaults));
     const template = templates[index];
     if (!template && isPlaceOf(object, witnessed.claim)) {
       const unknown = this.#unknown.get(workload) ?? [];

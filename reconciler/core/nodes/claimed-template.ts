@@ -4,30 +4,46 @@
  */
 import {
   JOB_UID_LABELS,
+  keyOf,
+  objectKey,
   type Kind,
   type KubeObject,
   type LimitRange,
   type Pod,
   type PodTemplateSpec,
+  type ServiceAccount,
 } from '../../../contracts/objects/index.ts';
 import type { PodClaim } from '../../../contracts/agent/index.ts';
 import { groupBy } from '../group-by.ts';
 import type { MadePods } from '../kinds/descriptor.ts';
 import { descriptorOf } from '../kinds/index.ts';
 import { withLimitDefaults } from '../quota/limit-range.ts';
+import { accountNameOf, hasPullSecrets, withAccount } from '../service-accounts/pod-account.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { HASH_LABEL } from '../workloads/template.ts';
 
-/** The LimitRanges of a namespace, which fill in what a pod's containers do not say when it is made. */
-export type Limits = (namespace: string) => readonly LimitRange[];
+/** What fills in, when a pod is made, what its template leaves open. */
+export interface PodDefaults {
+  /** LimitRanges of a namespace: resources of the pod's containers. */
+  limits(namespace: string): readonly LimitRange[];
+  /** The pod's ServiceAccount: pull secrets. */
+  account(namespace: string, name: string): ServiceAccount | undefined;
+}
 
 /** Of these objects. */
-export function limitsOf(objects: Iterable<KubeObject>): Limits {
+export function podDefaultsOf(objects: Iterable<KubeObject>): PodDefaults {
+  const all = [...objects];
   const ranges = groupBy(
-    [...objects].filter((object) => object.kind === 'LimitRange'),
+    all.filter((object) => object.kind === 'LimitRange'),
     ({ metadata }) => metadata.namespace ?? '',
   );
-  return (namespace) => ranges.get(namespace) ?? [];
+  const accounts = new Map(
+    all.flatMap((object) => (object.kind === 'ServiceAccount' ? [[keyOf(object), object] as const] : [])),
+  );
+  return {
+    limits: (namespace) => ranges.get(namespace) ?? [],
+    account: (namespace, name) => accounts.get(objectKey('ServiceAccount', namespace, name)),
+  };
 }
 
 /** How the kind's controller makes pods; undefined where it makes none itself. */
@@ -38,13 +54,14 @@ export function makerOf({ kind }: KubeObject): MadePods<Kind> | undefined {
 
 /**
  * The template as it is in the claimed pod, where the object makes just that pod of it: filled in by its controller,
- * and by the LimitRanges of today, or of none from before there were any. Undefined where it does not.
+ * and by the LimitRanges of today, or of none from before there were any. Its ServiceAccount may have given it other pull
+ * secrets than today; it has today's from then on, as they are for the next pull alone. Undefined where it does not.
  */
 export function madeOf(
   template: PodTemplateSpec,
   object: KubeObject,
   claim: PodClaim,
-  limits: Limits,
+  defaults: PodDefaults,
 ): PodTemplateSpec | undefined {
   const { name, namespace, labels = {}, annotations = {} } = claim.metadata;
   const makes = makerOf(object);
@@ -52,10 +69,20 @@ export function madeOf(
     ? makes.filled(object, template, { name, nodeName: claim.spec.nodeName, labels, annotations })
     : template;
   if (!filled) return undefined;
-  const claimed = knownToldOf(claim);
-  return [limited(filled, limits(namespace)), filled].find((one) =>
-    isAlike(one === template ? knownToldOf(one) : toldOf(one), claimed),
+  const given = hasPullSecrets(filled.spec) ? undefined : 'imagePullSecrets';
+  const own = [limited(filled, defaults.limits(namespace)), filled].find((one) =>
+    isAlike(one === template ? knownToldOf(one) : toldOf(one), knownToldOf(claim), given),
   );
+  return own && ofAccount(own, namespace, defaults);
+}
+
+/** The pod or template as it is made today in that namespace, with all that its account gives it. */
+export function ofAccount<T extends Pick<PodTemplateSpec, 'spec'>>(
+  one: T,
+  namespace: string,
+  defaults: PodDefaults,
+): T {
+  return withAccount(one, defaults.account(namespace, accountNameOf(one.spec)));
 }
 
 /** The last answers: most templates are the same in all the pods that are held against them. */
@@ -82,13 +109,13 @@ export function mostPods(object: KubeObject): number {
 export function madeFor(
   object: KubeObject,
   claim: PodClaim,
-  limits: Limits,
+  defaults: PodDefaults,
   earlier: readonly PodTemplateSpec[],
 ): PodTemplateSpec | undefined {
   const { podTemplate } = descriptorOf(object.kind);
   if (podTemplate === 'none') return undefined;
   for (const template of [podTemplate.of(object), ...earlier]) {
-    const made = madeOf(template, object, claim, limits);
+    const made = madeOf(template, object, claim, defaults);
     if (made) return made;
   }
   return undefined;
@@ -130,9 +157,11 @@ function toldOf({ metadata: { labels = {}, annotations = {} }, spec }: PodClaim 
 }
 const ANEW: ReadonlySet<string> = new Set([...JOB_UID_LABELS, HASH_LABEL]);
 
-function isAlike(one: Told, other: Told): boolean {
-  if (one.size !== other.size) return false;
-  for (const [name, text] of one) if (other.get(name) !== text) return false;
+/** But for the part `given`, where there is one, which may be in either. */
+function isAlike(one: Told, other: Told, given: string | undefined): boolean {
+  const size = (told: Told): number => told.size - (given !== undefined && told.has(given) ? 1 : 0);
+  if (size(one) !== size(other)) return false;
+  for (const [name, text] of one) if (name !== given && other.get(name) !== text) return false;
   return true;
 }
 
@@ -150,7 +179,13 @@ function textOf(part: unknown): string {
   return text;
 }
 
-export function withoutNode(spec: Pod['spec']): Pod['spec'] {
+/** The spec of a pod, without what it got when it was made: its node, and its account's pull secrets. */
+export function withoutGiven(spec: Pod['spec'], written: Pod['spec']): Pod['spec'] {
+  const { imagePullSecrets: _secrets, ...rest } = withoutNode(spec);
+  return hasPullSecrets(written) ? withoutNode(spec) : rest;
+}
+
+function withoutNode(spec: Pod['spec']): Pod['spec'] {
   const { nodeName: _node, ...rest } = spec;
   return rest;
 }

@@ -17,7 +17,7 @@ import { controllerOf, controllerRef, ownerKey } from '../workloads/owners.ts';
 import { isActive } from '../workloads/pod-state.ts';
 import { podMeta } from '../workloads/template.ts';
 import type { KnownNode } from './bounded-report.ts';
-import { isPlaceOf, madeFor, mostPods, presentFor, type Limits } from './claimed-template.ts';
+import { isPlaceOf, madeFor, mostPods, presentFor, type PodDefaults } from './claimed-template.ts';
 import { hasEnded, type NodeWord } from './node-word.ts';
 import { asEnding } from './recovered-named.ts';
 import { recoveredPod } from './recovered-pod.ts';
@@ -28,7 +28,7 @@ export interface LateInput {
   readonly known: KnownNode;
   /** All of the store that make pods themselves. */
   readonly makers: readonly Stored[];
-  readonly limits: Limits;
+  readonly defaults: PodDefaults;
   /** Templates that the maker had before its present one, and that are kept. */
   readonly earlier: (maker: Stored) => readonly PodTemplateSpec[];
   readonly podsOf: (maker: Stored) => readonly StoredOf<'Pod'>[];
@@ -106,7 +106,7 @@ function ownerOf(claim: PodClaim, makers: ReadonlyMap<ObjectKey, Stored>, input:
   return undefined;
 }
 
-function ownerBy(maker: Stored, claim: PodClaim, { limits, earlier }: LateInput): Owner | undefined {
-  const template = madeFor(maker, claim, limits, earlier(maker));
+function ownerBy(maker: Stored, claim: PodClaim, { defaults, earlier }: LateInput): Owner | undefined {
+  const template = madeFor(maker, claim, defaults, earlier(maker));
   return template && { maker, template, isKnown: true };
 }

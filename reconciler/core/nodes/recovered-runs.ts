@@ -16,7 +16,7 @@ import type { PodClaim } from '../../../contracts/agent/index.ts';
 import { jobOf, slotOf } from '../workloads/cronjob.ts';
 import { ownerKey } from '../workloads/owners.ts';
 import type { PodTemplates } from './claim-sorting.ts';
-import { madeOf, type Limits } from './claimed-template.ts';
+import { madeOf, type PodDefaults } from './claimed-template.ts';
 import { made, type Filling } from './made-anew.ts';
 import type { NodeWord } from './node-word.ts';
 
@@ -47,12 +47,12 @@ export function runOf(
   { name }: RunClaim,
   cronJob: CronJob,
   templates: readonly PodTemplateSpec[],
-  { limits, ...filling }: Filling & { readonly limits: Limits },
+  { defaults, ...filling }: Filling & { readonly defaults: PodDefaults },
 ): Job | undefined {
   const slot = slotOf(cronJob.metadata.name, { name });
   if (!slot || slot.getTime() > filling.now.getTime() + CLOCK_SKEW_MS) return undefined;
   const job = jobOf(made(cronJob, filling), slot);
-  const template = templates.find((one) => madeOf(one, job, claim, limits));
+  const template = templates.find((one) => madeOf(one, job, claim, defaults));
   return template && { ...job, spec: { ...job.spec, template } };
 }
 
@@ -61,7 +61,7 @@ export function claimedRuns(
   words: readonly NodeWord[],
   desired: readonly KubeObject[],
   templates: PodTemplates,
-  filling: Filling & { readonly limits: Limits },
+  filling: Filling & { readonly defaults: PodDefaults },
 ): ReadonlyMap<ObjectKey, Job> {
   const byKey = new Map(desired.map((object) => [keyOf(object), object]));
   const jobs = new Map<ObjectKey, Job>();

@@ -27,7 +27,7 @@ import { formatRange, isAddress, parseAddress, parseRange, rangeHolds, readRange
 import { NOT_READY_TAINT } from '../health/node.ts';
 import type { KnownNode } from './bounded-report.ts';
 import type { PodTemplates, RefusedClaim } from './claim-sorting.ts';
-import { limitsOf } from './claimed-template.ts';
+import { podDefaultsOf } from './claimed-template.ts';
 import { canBeHost } from './host-address.ts';
 import { made } from './made-anew.ts';
 import type { NodeWord } from './node-word.ts';
@@ -94,7 +94,7 @@ export function recoverState(input: RecoveryInput): RecoveredState {
     ...input,
     desired,
     scaledByOthers: scaledByOthers(input.applied),
-    limits: limitsOf([...input.applied.values()].map(({ object }) => object)),
+    defaults: podDefaultsOf([...input.applied.values()].map(({ object }) => object)),
     known,
   });
   const slices = services.flatMap((service) =>

@@ -22,7 +22,7 @@ import { podMeta, replicaSetWith, templateHash } from '../workloads/template.ts'
 import { UNHEARD_ANNOTATION } from '../workloads/unheard.ts';
 import { boundedTime, type KnownNode } from './bounded-report.ts';
 import { ClaimSorting, type Group, type PodTemplates, type RefusedClaim } from './claim-sorting.ts';
-import { madeOf, makerOf, presentFor, type Limits } from './claimed-template.ts';
+import { madeOf, makerOf, presentFor, type PodDefaults } from './claimed-template.ts';
 import { made, type Filling } from './made-anew.ts';
 import { hasEnded, type NodeWord } from './node-word.ts';
 import { asEnding, claimsOfPods, earlierRevisions, placesFound, recoveredStatefulSet } from './recovered-named.ts';
@@ -39,7 +39,7 @@ export interface WorkloadInput extends Filling {
   readonly templates: PodTemplates;
   /** Those whose number of pods Git does not say: it is what is found to run. */
   readonly scaledByOthers: ReadonlySet<ObjectKey>;
-  readonly limits: Limits;
+  readonly defaults: PodDefaults;
   readonly known: ReadonlyMap<string, KnownNode>;
 }
 
@@ -52,7 +52,7 @@ export interface RecoveredWorkloads {
 
 export function recoverWorkloads(known: WorkloadInput): RecoveredWorkloads {
   const input = withRuns(known);
-  const sorting = new ClaimSorting(input.desired, input.templates, input.limits);
+  const sorting = new ClaimSorting(input.desired, input.templates, input.defaults);
   for (const word of input.words) {
     for (const claim of word.claims) if (claim.kind === 'Pod') sorting.take({ word, claim });
   }
@@ -251,7 +251,7 @@ function compareAge(a: PodClaim, b: PodClaim): number {
 }
 
 function podOf(input: WorkloadInput, witnessed: Witnessed, owner: Stored, template: PodTemplateSpec): StoredOf<'Pod'> {
-  const own = madeOf(template, owner, witnessed.claim, input.limits) ?? template;
+  const own = madeOf(template, owner, witnessed.claim, input.defaults) ?? template;
   return recoveredPod(input, witnessed, own.spec, {
     ...podMeta(own),
     ownerReferences: [controllerRef(owner)],

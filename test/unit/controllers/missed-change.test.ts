@@ -216,6 +216,12 @@ const ROWS: readonly {
     holds: (w) => w.list('Pod', 'other').length === 0,
   },
   {
+    title: 'the account of pods that name none is gone',
+    by: 'serviceaccount-controller',
+    meanwhile: remove(at('ServiceAccount', 'default')),
+    holds: (w) => w.get(at('ServiceAccount', 'default')) !== undefined,
+  },
+  {
     title: 'what is said of a definition is gone',
     by: 'customresourcedefinition-controller',
     meanwhile: change(objectKey('CustomResourceDefinition', undefined, 'toys.example.com'), withoutStatus),

@@ -13,6 +13,7 @@ import { Claim, PodClaim } from '../../../contracts/agent/index.ts';
 import { daemonSetController } from '../../../reconciler/controllers/daemonset.ts';
 import { garbageCollector } from '../../../reconciler/controllers/garbage-collector.ts';
 import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
+import { podDefaultsOf } from '../../../reconciler/core/nodes/claimed-template.ts';
 import { latePods } from '../../../reconciler/core/nodes/late-pods.ts';
 import { recoverState, type RecoveredState } from '../../../reconciler/core/nodes/recovered-state.ts';
 import type { NodeWord } from '../../../reconciler/core/nodes/node-word.ts';
@@ -152,7 +153,7 @@ describe('a DaemonSet after the store was lost', () => {
       word: word('c', claimed('c'), claimed('c', 'log:v0', undefined, 'unknown')),
       known: { podCIDR: '10.244.2.0/24', internalIP: undefined },
       makers: w.list('DaemonSet'),
-      limits: () => [],
+      defaults: podDefaultsOf([]),
       earlier: (maker) => w.ownedBy('ControllerRevision', maker.metadata.uid).map(revisionTemplate),
       podsOf: (maker) => w.ownedBy('Pod', maker.metadata.uid),
       has: (key) => w.get(key) !== undefined,

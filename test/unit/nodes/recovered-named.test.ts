@@ -11,6 +11,7 @@ import {
 import { Claim, type PodReport } from '../../../contracts/agent/index.ts';
 import { statefulSetController } from '../../../reconciler/controllers/statefulset.ts';
 import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
+import { podDefaultsOf } from '../../../reconciler/core/nodes/claimed-template.ts';
 import { latePods } from '../../../reconciler/core/nodes/late-pods.ts';
 import { placesFound } from '../../../reconciler/core/nodes/recovered-named.ts';
 import { recoverState, type RecoveredState } from '../../../reconciler/core/nodes/recovered-state.ts';
@@ -195,7 +196,7 @@ describe('pods of a StatefulSet on a node that told late', () => {
       word: { node: 'a', claims, pods: [] },
       known: { podCIDR: undefined, internalIP: undefined },
       makers: [set],
-      limits: () => [],
+      defaults: podDefaultsOf([]),
       earlier: () => kept,
       podsOf: () => [],
       has: () => false,

@@ -334,7 +334,7 @@ describe('the state after the store was lost', () => {
       assert.equal(sets(result).length, 1);
       assert.deepEqual(
         new Set(pods(result).map(({ spec }) => JSON.stringify({ ...spec, nodeName: undefined }))),
-        new Set([JSON.stringify(web.spec.template.spec)]),
+        new Set([JSON.stringify({ ...web.spec.template.spec, serviceAccountName: 'default' })]),
       );
     });
   }

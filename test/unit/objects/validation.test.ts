@@ -315,18 +315,22 @@ describe('what is read of it', () => {
 });
 
 describe('ServiceAccounts', () => {
-  const account = manifest('ServiceAccount', 'automountServiceAccountToken: true\nsecrets: [{name: a}]');
+  const account = manifest(
+    'ServiceAccount',
+    'automountServiceAccountToken: true\nsecrets: [{name: a}]\nimagePullSecrets: [{name: b}]',
+  );
   const codes = (...texts: string[]): string[] =>
     composeState(
       texts.map((text, i) => ({ ...parse(text), path: `${i}.yaml` })),
       [],
     ).diagnostics.map((d) => `${d.line} ${d.code}`);
 
-  it('are objects of a name only', () => {
+  it('are a name, and what pods that go by it pull images with', () => {
     assert.deepEqual(only('ServiceAccount', account), {
       apiVersion: 'v1',
       kind: 'ServiceAccount',
       metadata: { name: 'a', namespace: 'default' },
+      imagePullSecrets: [{ name: 'b' }],
     });
   });
 

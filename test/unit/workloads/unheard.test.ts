@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { StoredNode } from '../../../contracts/objects/index.ts';
+import { podDefaultsOf } from '../../../reconciler/core/nodes/claimed-template.ts';
 import { latePods } from '../../../reconciler/core/nodes/late-pods.ts';
 import { Claim, type PodReport } from '../../../contracts/agent/index.ts';
 import { planReplicaSet } from '../../../reconciler/core/workloads/replicaset.ts';
@@ -115,7 +116,7 @@ describe('pods of a node that told late', () => {
       word: { node: 'a', claims, pods },
       known: { podCIDR: undefined, internalIP: undefined },
       makers: [rs(2, replicas)],
-      limits: () => [],
+      defaults: podDefaultsOf([]),
       earlier: () => [],
       podsOf: () => [],
       has: () => has,
@@ -127,7 +128,7 @@ describe('pods of a node that told late', () => {
       word: { node: 'a', claims: [claim('p')], pods: [] },
       known: { podCIDR: undefined, internalIP: undefined },
       makers: [rs(2)],
-      limits: () => [],
+      defaults: podDefaultsOf([]),
       earlier: () => [],
       podsOf: () => [],
       has: () => false,

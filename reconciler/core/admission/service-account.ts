@@ -1,0 +1,34 @@
+/** The ServiceAccount of a pod. Source: Kubernetes, plugin/pkg/admission/serviceaccount/admission.go. */
+import {
+  DEFAULT_SERVICE_ACCOUNT,
+  isCustom,
+  objectKey,
+  type AnyObject,
+  type Pod,
+  type ServiceAccount,
+} from '../../../contracts/objects/index.ts';
+import { accountNameOf, withAccount } from '../service-accounts/pod-account.ts';
+import type { AdmissionView, CreateRequest, Refusal, UpdateRequest } from './request.ts';
+
+export function fillAccount<T extends AnyObject>(object: T, request: CreateRequest | UpdateRequest): T {
+  return isNewPod(object, request) ? withAccount(object, accountOf(object, request.view)) : object;
+}
+
+/** `default` is as good as there where its controller has not made it yet: nothing is said in it then. */
+export function knownAccount(object: AnyObject, request: CreateRequest | UpdateRequest): Refusal | undefined {
+  if (!isNewPod(object, request)) return undefined;
+  const name = accountNameOf(object.spec);
+  if (name === DEFAULT_SERVICE_ACCOUNT || accountOf(object, request.view)) return undefined;
+  return {
+    reason: 'Forbidden',
+    message: `error looking up service account ${object.metadata.namespace ?? ''}/${name}: serviceaccount "${name}" not found`,
+  };
+}
+
+function accountOf({ metadata, spec }: Pod, view: AdmissionView): ServiceAccount | undefined {
+  return view.get(objectKey('ServiceAccount', metadata.namespace, accountNameOf(spec)));
+}
+
+function isNewPod<T extends AnyObject>(object: T, { operation }: CreateRequest | UpdateRequest): object is T & Pod {
+  return operation === 'create' && !isCustom(object) && object.kind === 'Pod';
+}
