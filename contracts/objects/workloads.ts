@@ -37,6 +37,8 @@ export interface DeploymentStatus {
   readonly readyReplicas: number;
   readonly availableReplicas: number;
   readonly unavailableReplicas: number;
+  /** Pods of its ReplicaSets that are being deleted and have not ended. Source: Kubernetes, KEP-3973. */
+  readonly terminatingReplicas?: number;
   readonly conditions?: readonly Condition[];
 }
 
@@ -69,6 +71,8 @@ export interface ReplicaSetStatus {
   readonly fullyLabeledReplicas: number;
   readonly readyReplicas: number;
   readonly availableReplicas: number;
+  /** Pods that are being deleted and have not ended. */
+  readonly terminatingReplicas?: number;
   readonly conditions?: readonly Condition[];
 }
 

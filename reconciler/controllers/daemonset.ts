@@ -13,6 +13,7 @@ import { daemonTraits, eligibility } from '../core/workloads/daemon-pod.ts';
 import { planDaemonSet } from '../core/workloads/daemonset.ts';
 import { FailedPods } from '../core/workloads/failed-pods.ts';
 import { controllerKeys, orphans } from './owned-keys.ts';
+import { tellRefusedOf } from './refused-pods.ts';
 import type { Controller, PassContext, StoreView } from './runtime/controller.ts';
 
 /** Remembers which nodes it saw, and where pods failed. */
@@ -56,6 +57,7 @@ export function daemonSetController(): Controller {
       Node: (node, view) => nodes.changed(node.metadata.name, view),
     },
     decide,
+    refused: tellRefusedOf('DaemonSet'),
   };
 }
 

@@ -15,6 +15,7 @@ import { claimPods, isTracked, selectorOf } from '../core/workloads/job-pods.ts'
 import { controllerOf, ownerKey } from '../core/workloads/owners.ts';
 import { heldBack, PODS_KNOWN, waitsForUnheard } from '../core/workloads/unheard.ts';
 import { controllerKeys, orphans } from './owned-keys.ts';
+import { tellRefusedOf } from './refused-pods.ts';
 import type { Controller, PassContext, StoreView } from './runtime/controller.ts';
 
 function decide(key: ObjectKey, { view, now, monotonic, ids }: PassContext, monitor: NodeMonitor): Decision {
@@ -52,6 +53,7 @@ export const jobController = (monitor: NodeMonitor): Controller => ({
         : view.list('Job').filter(waitsForUnheard).map(keyOf),
   },
   decide: (key, context) => decide(key, context, monitor),
+  refused: tellRefusedOf('Job'),
 });
 
 /**

@@ -1,9 +1,16 @@
 /** ReplicaSets: keeps the number of their pods. */
-import { findCondition, keyOf, objectKey, parseKey, type ObjectKey } from '../../contracts/objects/index.ts';
+import {
+  conditionIsTrue,
+  findCondition,
+  keyOf,
+  objectKey,
+  parseKey,
+  type ObjectKey,
+} from '../../contracts/objects/index.ts';
 import type { Decision } from '../core/step.ts';
 import { controllerOf } from '../core/workloads/owners.ts';
 import type { NodeMonitor } from '../core/health/node-monitor.ts';
-import { planReplicaSet } from '../core/workloads/replicaset.ts';
+import { planRefused, planReplicaSet, REPLICA_FAILURE } from '../core/workloads/replicaset.ts';
 import { heldBack, PODS_KNOWN, UNHEARD_ANNOTATION } from '../core/workloads/unheard.ts';
 import { controllerKeys, orphans } from './owned-keys.ts';
 import type { Controller, PassContext } from './runtime/controller.ts';
@@ -35,6 +42,12 @@ export const replicaSetController = (monitor: NodeMonitor): Controller => ({
   kind: 'ReplicaSet',
   watches: {
     Pod: (pod, view) => controllerKeys('ReplicaSet', pod, view),
+    /** What it is short of may have become free. */
+    ResourceQuota: ({ metadata }, view) =>
+      view
+        .list('ReplicaSet', metadata.namespace)
+        .filter(({ status }) => conditionIsTrue(status?.conditions, REPLICA_FAILURE))
+        .map(keyOf),
     /** A node that a recovery did not hear has spoken, or is given up. */
     Node: (node, view) =>
       findCondition(node.status?.conditions, PODS_KNOWN) === undefined
@@ -45,4 +58,9 @@ export const replicaSetController = (monitor: NodeMonitor): Controller => ({
             .map(keyOf),
   },
   decide: (key, context) => decide(key, context, monitor),
+  refused(key, refused, { view, now }) {
+    const { namespace, name } = parseKey(key);
+    const replicaSet = view.get(objectKey('ReplicaSet', namespace, name));
+    return replicaSet ? planRefused(replicaSet, refused, now) : { steps: [] };
+  },
 });

@@ -13,6 +13,7 @@ import { planStatefulSet } from '../core/workloads/statefulset.ts';
 import { setNameOf } from '../core/workloads/stateful-pod.ts';
 import { HEARD_ORDINALS_ANNOTATION, heldOrdinals, PODS_KNOWN } from '../core/workloads/unheard.ts';
 import { controllerKeys, orphans } from './owned-keys.ts';
+import { tellRefusedOf } from './refused-pods.ts';
 import type { Controller, PassContext, StoreView } from './runtime/controller.ts';
 
 function decide(key: ObjectKey, { view, now }: PassContext): Decision {
@@ -74,4 +75,5 @@ export const statefulSetController: Controller = {
             .map(keyOf),
   },
   decide,
+  refused: tellRefusedOf('StatefulSet'),
 };

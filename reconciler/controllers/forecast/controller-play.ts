@@ -5,6 +5,7 @@
  */
 import { errorText } from '../../../contracts/errors.ts';
 import { displayKey, isCustomKey, keyOf, type ObjectKey, type Stored } from '../../../contracts/objects/index.ts';
+import { andMore } from '../../core/and-more.ts';
 import type { Paced } from '../../core/paced.ts';
 import { isTyped, type AnyStep } from '../../core/step.ts';
 import { applyWrite, type WriteOp } from '../../core/storage/apply-write.ts';
@@ -12,7 +13,7 @@ import type { ChangeEvent, WriteResult } from '../../ports/object-store.ts';
 import type { Controller, PassContext } from '../runtime/controller.ts';
 import { Dispatch, type Lane } from '../runtime/dispatch.ts';
 import { OwnWrites } from '../runtime/own-writes.ts';
-import { write, type StepProblem } from '../runtime/writer.ts';
+import { isRefusal, write, type StepProblem } from '../runtime/writer.ts';
 import type { OverlayView } from './overlay-view.ts';
 
 /** How far controllers are played. */
@@ -28,6 +29,8 @@ export const BOUNDS: Bounds = { passes: 3_000_000, writes: 1_500_000, ms: 24 * 3
 
 /** How often a pass is repeated whose writes were refused, or that failed. */
 const ATTEMPTS = 3;
+/** Refused writes that a limit names. */
+const MOST_TOLD = 2;
 
 export interface ControllerPlayOptions {
   readonly view: OverlayView;
@@ -182,7 +185,16 @@ export class ControllerPlay {
     } catch (error) {
       return this.#failed(lane, key, errorText(error));
     }
-    if (problems.length > 0) this.#failed(lane, key, problems.map(({ message }) => message).join('; '));
+    if (problems.length === 0) return;
+    const why = andMore(
+      problems.map(({ message }) => message),
+      MOST_TOLD,
+      '; ',
+    );
+    if (!controller.refused || !problems.every(isRefusal)) return this.#failed(lane, key, why);
+    // It would be refused again and again: what the plan has room for is there.
+    this.#limits.add(`${controller.name} does not get through with ${displayKey(key)}: ${why}`);
+    yield* this.do(controller.refused(key, problems, this.#context).steps, controller.name);
   }
 
   #failed(lane: PlayedLane, key: ObjectKey, why: string): void {

@@ -16,6 +16,7 @@ import type {
 import type { CustomView } from '../../core/kinds/custom.ts';
 import type { Paced } from '../../core/paced.ts';
 import type { AnyDecision } from '../../core/step.ts';
+import type { RefusedWrite } from '../../core/workloads/refused-pods.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 
 /**
@@ -92,6 +93,11 @@ export interface Controller {
    * nothing.
    */
   decide(key: ObjectKey, context: PassContext): AnyDecision | Paced<AnyDecision>;
+  /**
+   * What it makes of a pass of which admission refused some writes, and did the others: tells it where people look, and
+   * when it tries again. When absent the pass has failed, and is not repeated before something changes.
+   */
+  refused?(key: ObjectKey, refused: readonly RefusedWrite[], context: PassContext): AnyDecision;
 }
 
 /** As the members of {@link Controller}, for objects of all custom kinds. */

@@ -16,7 +16,7 @@ import { type ErrorCode, PlumbError } from '../../core/errors.ts';
 import { objectAt } from '../../core/kinds/custom.ts';
 import { hashOf } from '../../core/leases/shards.ts';
 import type { QueueStats } from '../../core/storage/queue-metrics.ts';
-import type { Step } from '../../core/step.ts';
+import type { AnyDecision, Step } from '../../core/step.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ids } from '../../ports/ids.ts';
 import type { Log } from '../../ports/log.ts';
@@ -278,8 +278,9 @@ export class ControllerManager {
     }
   }
 
-  async #run({ controller, ownWrites }: QueueLane, key: AnyKey, signal: AbortSignal): Promise<number | undefined> {
+  async #run(lane: QueueLane, key: AnyKey, signal: AbortSignal): Promise<number | undefined> {
     signal.throwIfAborted();
+    const { controller } = lane;
     const context: PassContext = {
       view: this.#cache,
       now: this.#clock.now(),
@@ -290,17 +291,32 @@ export class ControllerManager {
     const decided = isCustomKey(key) ? controller.custom?.decide(key, context) : controller.decide(key, context);
     if (!decided) return undefined;
     const decision = 'steps' in decided ? decided : await inSlices(decided, signal);
-    if (decision.steps.length > 0) {
-      const own = isCustomKey(key) ? undefined : ownWrites.expect(key, decision.steps);
-      try {
-        await this.#writer.submit(decision.steps, controller.name, signal);
-      } finally {
-        own?.over();
-      }
-      for (const step of decision.steps) this.#stats.steps[step.do] += 1;
-      this.#log.debug('pass', { controller: controller.name, key, steps: decision.steps.map((step) => step.do) });
+    try {
+      await this.#carryOut(lane, key, decision.steps, signal);
+      return decision.requeueAfterMs;
+    } catch (error) {
+      if (!(error instanceof AdmissionRefusal) || isCustomKey(key) || !controller.refused) throw error;
+      const told = controller.refused(key, error.problems, context);
+      await this.#carryOut(lane, key, told.steps, signal);
+      return told.requeueAfterMs;
     }
-    return decision.requeueAfterMs;
+  }
+
+  async #carryOut(
+    { controller, ownWrites }: QueueLane,
+    key: AnyKey,
+    steps: AnyDecision['steps'],
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (steps.length === 0) return;
+    const own = isCustomKey(key) ? undefined : ownWrites.expect(key, steps);
+    try {
+      await this.#writer.submit(steps, controller.name, signal);
+    } finally {
+      own?.over();
+    }
+    for (const step of steps) this.#stats.steps[step.do] += 1;
+    this.#log.debug('pass', { controller: controller.name, key, steps: steps.map((step) => step.do) });
   }
 
   #failed(controller: Controller, key: AnyKey, error: unknown): void {

@@ -56,9 +56,11 @@ const MOST_TOLD = 5;
 export class AdmissionRefusal extends TerminalError {
   /** Whether only new objects were refused, and everything else was done. */
   readonly isOfNew: boolean;
+  readonly problems: readonly StepProblem[];
 
   constructor(message: string, problems: readonly StepProblem[]) {
     super('AdmissionRefused', message);
+    this.problems = problems;
     this.isOfNew = problems.every(({ step }) => step.do === 'create');
   }
 }
@@ -348,6 +350,7 @@ function isHarmless(op: AnyWriteOp, result: Extract<WriteResult, { ok: false }>)
   return op.op === 'delete' && result.reason === 'NotFound';
 }
 
-function isRefusal({ reason }: StepProblem): boolean {
+/** By a rule of admission: the same write would be refused again. */
+export function isRefusal({ reason }: StepProblem): boolean {
   return reason === 'Invalid' || reason === 'Forbidden';
 }

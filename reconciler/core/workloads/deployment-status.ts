@@ -10,6 +10,7 @@ import {
   type StoredDeployment,
   type StoredReplicaSet,
 } from '../../../contracts/objects/index.ts';
+import { REPLICA_FAILURE } from './replicaset.ts';
 import { bounds } from './rollout-numbers.ts';
 
 export interface StatusInput {
@@ -23,7 +24,9 @@ export interface StatusInput {
 
 type NewCondition = Omit<Condition, 'lastTransitionTime'>;
 
-function sum(sets: readonly StoredReplicaSet[], field: 'replicas' | 'readyReplicas' | 'availableReplicas'): number {
+type Counted = 'replicas' | 'readyReplicas' | 'availableReplicas' | 'terminatingReplicas';
+
+function sum(sets: readonly StoredReplicaSet[], field: Counted): number {
   return sets.reduce((count, rs) => count + (rs.status?.[field] ?? 0), 0);
 }
 
@@ -112,6 +115,7 @@ export function deploymentStatus(input: StatusInput): DeploymentStatus {
     readyReplicas: sum(all, 'readyReplicas'),
     availableReplicas: available,
     unavailableReplicas: Math.max(0, all.reduce((count, rs) => count + rs.spec.replicas, 0) - available),
+    terminatingReplicas: sum(all, 'terminatingReplicas'),
   };
   const enough = available >= bounds(deployment.spec).minAvailable;
   let conditions = refreshed(
@@ -133,11 +137,12 @@ export function deploymentStatus(input: StatusInput): DeploymentStatus {
   );
   const progress = progressOf(input, counts);
   if (progress) conditions = withCondition(conditions, progress, now.toISOString());
-  const failure = all
-    .map((rs) => findCondition(rs.status?.conditions, 'ReplicaFailure'))
+  // Of the present template first. Source: Kubernetes, getReplicaFailures.
+  const failure = (next ? [next, ...old] : old)
+    .map((rs) => findCondition(rs.status?.conditions, REPLICA_FAILURE))
     .find((c) => c?.status === 'True');
   if (failure) conditions = refreshed(conditions, failure, now);
-  else conditions = conditions.filter((c) => c.type !== 'ReplicaFailure');
+  else conditions = conditions.filter((c) => c.type !== REPLICA_FAILURE);
   return { ...counts, conditions };
 }
 

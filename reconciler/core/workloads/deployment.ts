@@ -235,6 +235,7 @@ function outdated(s: Situation, status: DeploymentStatus): readonly Step[] {
     .slice(0, excess)
     .filter(
       (rs) =>
+        rs.metadata.deletionTimestamp === undefined &&
         rs.spec.replicas === 0 &&
         (rs.status?.replicas ?? 0) === 0 &&
         (rs.status?.observedGeneration ?? 0) >= rs.metadata.generation,

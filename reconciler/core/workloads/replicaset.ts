@@ -1,6 +1,8 @@
 /** One look at one ReplicaSet. Source: Kubernetes documentation, "ReplicaSet". */
 import {
+  findCondition,
   labelsInclude,
+  withCondition,
   type ReplicaSetStatus,
   type StoredPod,
   type StoredReplicaSet,
@@ -9,7 +11,8 @@ import type { Decision, Step } from '../step.ts';
 import { claimPods, createPod, deletePod, freshNames, MOST_AT_ONCE, type Naming } from './owned-pods.ts';
 import { controllerOf } from './owners.ts';
 import { pickSurplus } from './pod-ranking.ts';
-import { availableInMs, isActive, isFinished, isReady, isRefused } from './pod-state.ts';
+import { availableInMs, isActive, isFinished, isReady, isRefused, isTerminating } from './pod-state.ts';
+import { isCreation, tellRefused, whyRefused, type RefusedWrite } from './refused-pods.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { NONE_HELD, waitsForUnheard, withoutUnheard, type HeldBack } from './unheard.ts';
 
@@ -24,9 +27,13 @@ export interface ReplicaSetInput extends Naming {
   readonly held?: HeldBack;
 }
 
-/** Status of a ReplicaSet whose active pods are `active`. */
-export function replicaSetStatus(rs: StoredReplicaSet, active: readonly StoredPod[], now: Date): ReplicaSetStatus {
+/** Status of a ReplicaSet that claims these pods. That pods were refused is told while some are missing. */
+export function replicaSetStatus(rs: StoredReplicaSet, pods: readonly StoredPod[], now: Date): ReplicaSetStatus {
   const min = rs.spec.minReadySeconds;
+  const active = pods.filter(isActive);
+  const conditions = (rs.status?.conditions ?? []).filter(
+    ({ type }) => type !== REPLICA_FAILURE || active.length !== rs.spec.replicas,
+  );
   return {
     observedGeneration: rs.metadata.generation,
     replicas: active.length,
@@ -34,7 +41,29 @@ export function replicaSetStatus(rs: StoredReplicaSet, active: readonly StoredPo
       .length,
     readyReplicas: active.filter(isReady).length,
     availableReplicas: active.filter((pod) => availableInMs(pod, min, now) === 0).length,
-    ...(rs.status?.conditions && rs.status.conditions.length > 0 && { conditions: rs.status.conditions }),
+    terminatingReplicas: pods.filter((pod) => isTerminating(pod) && !isFinished(pod)).length,
+    ...(conditions.length > 0 && { conditions }),
+  };
+}
+
+/** Condition: True where its pods cannot be made, or deleted. */
+export const REPLICA_FAILURE = 'ReplicaFailure';
+
+/**
+ * After a pass whose pods admission refused (a quota, the namespace's level of security): says so in the condition
+ * ReplicaFailure and in an event. Source: Kubernetes, calculateStatus in pkg/controller/replicaset/replica_set_utils.go.
+ */
+export function planRefused(rs: StoredReplicaSet, refused: readonly RefusedWrite[], now: Date): Decision {
+  const reason = isCreation(refused) ? 'FailedCreate' : 'FailedDelete';
+  const message = whyRefused(refused);
+  const before = findCondition(rs.status?.conditions, REPLICA_FAILURE);
+  const told = tellRefused(rs, refused);
+  if (!rs.status || (before?.reason === reason && before.message === message)) return told;
+  const failure = { type: REPLICA_FAILURE, status: 'True' as const, reason, message };
+  const conditions = withCondition(rs.status.conditions, failure, now.toISOString());
+  return {
+    ...told,
+    steps: [...told.steps, { do: 'updateStatus', object: { ...rs, status: { ...rs.status, conditions } } }],
   };
 }
 
@@ -75,7 +104,7 @@ export function planReplicaSet(input: ReplicaSetInput): Decision {
   const finished = claimed.pods.filter((pod) => isFinished(pod) && pod.metadata.deletionTimestamp === undefined);
   for (const pod of finished.slice(0, -1)) steps.push(...deletePod(rs, pod));
 
-  const status = replicaSetStatus(rs, active, now);
+  const status = replicaSetStatus(rs, claimed.pods, now);
   if (held.pods === 0 && waitsForUnheard(rs)) steps.push({ do: 'update', object: withoutUnheard(rs) });
   else if (canonicalJson(status) !== canonicalJson(rs.status))
     steps.push({ do: 'updateStatus', object: { ...rs, status } });

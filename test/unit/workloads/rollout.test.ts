@@ -191,6 +191,67 @@ describe('a Deployment', () => {
     );
   });
 
+  it('goes over to a third template before the second is there, and leaves nothing of the second', () => {
+    const w = world({ replicas: 4, strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 1 } } });
+    rollOut(w);
+    change(w, withImage('app:broken'));
+    w.settle();
+    assert.deepEqual([...new Set(images(w))], ['app:broken', 'app:v1']);
+    change(w, withImage('app:v3'));
+    w.settle();
+    // Pods that are not available cost nothing: those of the second template go first.
+    assert.deepEqual([images(w).filter((image) => image === 'app:v1').length, images(w).length <= 5], [3, true]);
+    rollOut(w);
+    assert.deepEqual(images(w), Array(4).fill('app:v3'));
+    assert.equal(web(w).metadata.annotations?.['deployment.kubernetes.io/revision'], '3');
+  });
+
+  it('counts pods that are being deleted and have not ended (KEP-3973)', () => {
+    const w = world();
+    rollOut(w);
+    assert.equal(web(w).status?.terminatingReplicas, 0);
+    change(w, withReplicas(1));
+    w.settle();
+    assert.deepEqual([web(w).status?.replicas, web(w).status?.terminatingReplicas], [1, 2]);
+    nodesCatchUp(w);
+    w.settle();
+    assert.equal(web(w).status?.terminatingReplicas, 0);
+  });
+
+  it('is as available as Kubernetes says: replicas less maxUnavailable', () => {
+    const w = world({ replicas: 4, strategy: { rollingUpdate: { maxSurge: 0, maxUnavailable: 2 } } });
+    w.settle();
+    const available = (): (string | undefined)[] => {
+      const found = findCondition(web(w).status?.conditions, 'Available');
+      return [found?.status, found?.reason];
+    };
+    assert.deepEqual(available(), ['False', 'MinimumReplicasUnavailable']);
+    for (const p of w.list('Pod').slice(0, 2))
+      w.put(running({ ...p, spec: { ...p.spec, nodeName: 'n1' } }, true, w.now.toISOString()));
+    w.settle();
+    assert.deepEqual(available(), ['True', 'MinimumReplicasAvailable']);
+  });
+
+  it('while paused is not late, and has its whole time when it goes on', () => {
+    const w = world({ progressDeadlineSeconds: 30 });
+    const progress = (): string | undefined => findCondition(web(w).status?.conditions, 'Progressing')?.reason;
+    w.settle();
+    change(w, (d) => ({ ...d, spec: { ...d.spec, paused: true } }));
+    w.settle();
+    w.advance(60_000);
+    w.settle();
+    assert.equal(progress(), 'DeploymentPaused');
+    change(w, (d) => ({ ...d, spec: { ...d.spec, paused: false } }));
+    w.settle();
+    assert.equal(progress(), 'DeploymentResumed');
+    w.advance(29_000);
+    w.settle();
+    assert.equal(progress(), 'DeploymentResumed');
+    w.advance(2_000);
+    w.settle();
+    assert.equal(progress(), 'ProgressDeadlineExceeded');
+  });
+
   it('says ProgressDeadlineExceeded when nothing moves for too long, and recovers', () => {
     const w = world({ progressDeadlineSeconds: 30 });
     w.settle();
