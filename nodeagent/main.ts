@@ -51,6 +51,7 @@ import { createProber } from './loops/prober.ts';
 import { createStatusHub } from './loops/status-hub.ts';
 import { recallStatuses, startStatusKeeper } from './loops/status-keeper.ts';
 import { startVolumeKeeper } from './loops/volume-keeper.ts';
+import { startVolumeGrower } from './loops/volume-grower.ts';
 import { startVolumeRemover } from './loops/volume-remover.ts';
 
 const VERSION = '0.1.0';
@@ -168,6 +169,13 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
     log,
     onGone: (names) => reporter.noteGoneVolumes(names),
   });
+  const grower = startVolumeGrower({
+    assignment,
+    folders: persistent,
+    clock,
+    log,
+    onGrowth: (growing) => reporter.noteGrowth(growing),
+  });
   const keeper = startStatusKeeper({ hub, disk: statusDisk, clock, log });
   const logs = logFiles();
   const rotation = startLogRotation({ runtime, logs, clock, log, running: () => pods.running() });
@@ -236,6 +244,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
     disks.close(),
     volumes.close(),
     remover.close(),
+    grower.close(),
   ]);
   await keeper.close();
   closing.abort();

@@ -74,10 +74,19 @@ export const NodeReport = z.object({
   diskPressure: z.object({ pressure: z.boolean(), message: z.string() }).optional(),
   /** Volumes of its own that are to go, and of which nothing is left. Absent from agents that keep none. */
   goneVolumes: z.array(z.string().max(253)).max(1000).optional(),
+  /**
+   * Volumes of its own that are to grow: `bytes` of what they have now, or why one has not. Absent from agents that hold
+   * none to a size.
+   */
+  growingVolumes: z
+    .array(z.object({ name: z.string().max(253), bytes: z.number().optional(), message: z.string().optional() }))
+    .max(1000)
+    .optional(),
   /** Resident memory of the agent, bytes. */
   agentRss: z.int(),
 });
 export type NodeReport = z.infer<typeof NodeReport>;
+export type GrowingVolume = NonNullable<NodeReport['growingVolumes']>[number];
 
 /** An image that the node has, by digests and tags. */
 export const NodeImage = z.object({ names: z.array(z.string()), sizeBytes: z.number() });

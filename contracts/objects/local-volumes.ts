@@ -2,7 +2,14 @@
 import { readKey } from './own-key.ts';
 import { parseQuantity } from './quantity-value.ts';
 import type { PersistentVolume } from './storage.ts';
-import { DATA_GIVEN_UP, HOSTNAME_LABEL, LOCAL_PROVISIONER, PROVISIONED_BY, VOLUME_SIZE } from './well-known.ts';
+import {
+  DATA_GIVEN_UP,
+  HOSTNAME_LABEL,
+  LOCAL_PROVISIONER,
+  PROVISIONED_BY,
+  SIZE_BEFORE_GROWTH,
+  VOLUME_SIZE,
+} from './well-known.ts';
 
 /** Whether it was made on a node's disk, or will be. */
 export function isLocallyMade({ metadata }: Pick<PersistentVolume, 'metadata'>): boolean {
@@ -27,6 +34,11 @@ export function isSizeEnforced({ metadata }: Pick<PersistentVolume, 'metadata'>)
 /** Bytes that it is held to; undefined for one that may fill its node's disk. */
 export function enforcedBytes(volume: PersistentVolume): number | undefined {
   return isLocallyMade(volume) && isSizeEnforced(volume) ? parseQuantity(volume.spec.capacity.storage) : undefined;
+}
+
+/** The capacity that it had, while its node has not said that it has the one of its spec. */
+export function sizeBeforeGrowth({ metadata }: Pick<PersistentVolume, 'metadata'>): string | undefined {
+  return readKey(metadata.annotations, SIZE_BEFORE_GROWTH);
 }
 
 /** Whether what is in it may be removed, once the volume is deleted. */

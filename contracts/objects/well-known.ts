@@ -36,6 +36,11 @@ export const PROVISIONED_BY = 'pv.kubernetes.io/provisioned-by';
 export const DATA_GIVEN_UP = 'plumbline.dev/data-given-up';
 /** Annotation of a volume of ours: `enforced` where it cannot take more room than its size. Its class says it, once. */
 export const VOLUME_SIZE = 'plumbline.dev/size';
+/**
+ * Annotation of a volume that its node is to let grow to its capacity: the capacity that it had. Source: Kubernetes,
+ * pkg/volume/util AnnPreResizeCapacity.
+ */
+export const SIZE_BEFORE_GROWTH = 'volume.alpha.kubernetes.io/pre-resize-capacity';
 /** Of a class whose volumes are made by people. Source: Kubernetes, NotSupportedProvisioner. */
 export const NO_PROVISIONER = 'kubernetes.io/no-provisioner';
 

@@ -1,6 +1,6 @@
 /** The node's own report: what the machine has, and whether pods can run on it. */
 import { errorText } from '../../contracts/errors.ts';
-import type { NodeReport } from '../../contracts/agent/index.ts';
+import type { GrowingVolume, NodeReport } from '../../contracts/agent/index.ts';
 import { HEARTBEAT_SECONDS } from '../../contracts/agent/places.ts';
 import type { NetworkState } from '../core/assignment.ts';
 import { nodeReport, type DiskState, type RuntimeView } from '../core/node/report.ts';
@@ -24,6 +24,8 @@ export interface NodeReporter {
   noteDisk(state: DiskState): void;
   /** Volumes that are to go and of which nothing is left. */
   noteGoneVolumes(names: readonly string[]): void;
+  /** Volumes that are to grow: they have, or why they have not. */
+  noteGrowth(volumes: readonly GrowingVolume[]): void;
   diskIsShort(): boolean;
   /** As the runtime is set up; empty before it was asked. */
   sandboxImage(): string;
@@ -53,6 +55,7 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
   let network: NetworkState = { version: null, error: null };
   let disk: DiskState | undefined;
   let goneVolumes: readonly string[] = [];
+  let growingVolumes: readonly GrowingVolume[] = [];
   let report: NodeReport | undefined;
   let runtimeView: RuntimeView = { reachable: false, message: 'the container runtime was not asked yet' };
   let version = '';
@@ -104,6 +107,7 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
       network,
       disk,
       goneVolumes,
+      growingVolumes,
       view: assignment.current(),
       agentVersion: deps.agentVersion,
       agentRss: facts.ownMemory(),
@@ -146,6 +150,10 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
     },
     noteGoneVolumes(names) {
       goneVolumes = names;
+      waker.wake();
+    },
+    noteGrowth(volumes) {
+      growingVolumes = volumes;
       waker.wake();
     },
     diskIsShort: () => disk?.pressure === true,

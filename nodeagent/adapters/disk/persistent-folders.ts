@@ -62,6 +62,12 @@ export function persistentFolders(
       return texts.filter((text) => text !== undefined);
     },
 
+    async grow(volume, bytes, signal) {
+      const place = placeOf(volume);
+      if (!(await images.has(place))) throw new Error('no pod has used it yet');
+      await images.grow(place, bytes, signal);
+    },
+
     async remove(volume, signal) {
       const place = placeOf(volume);
       const going = join(root, `.${volume}.gone`);

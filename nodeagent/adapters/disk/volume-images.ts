@@ -6,6 +6,7 @@
  */
 import { chmod, lstat, open, rmdir, statfs, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { errorText } from '../../../contracts/errors.ts';
 import { roomForVolumes } from '../../core/node/disk.ts';
 import {
   deviceNumber,
@@ -18,7 +19,7 @@ import {
   type LoopDevice,
 } from '../../core/node/volume-image.ts';
 import type { RunCommand } from '../../ports/run-command.ts';
-import { makeFolder, readIfThere, syncFolder, writeDurably } from './durable.ts';
+import { makeFolder, syncFolder, writeDurably } from './durable.ts';
 import { mounted, type Mounts } from './mounts.ts';
 
 export interface VolumeImages {
@@ -32,8 +33,8 @@ export interface VolumeImages {
    */
   show(folder: string, target: string, signal: AbortSignal): Promise<void>;
   /**
-   * Gives the image and its file system at least so many bytes, also while it is in use. Idempotent. Throws an Error
-   * where there is no room, and where this kernel lets none grow that is in use.
+   * Gives the image at least so many bytes, and its file system, too, where it is in use; else that gets them before the
+   * next pod has it. Idempotent. Throws an Error where there is no room, and where this kernel lets none grow in use.
    */
   grow(folder: string, capacity: number, signal: AbortSignal): Promise<void>;
   /** Whether it is mounted, here or elsewhere. */
@@ -49,6 +50,9 @@ const DATA_MODE = 0o777;
 const OPTIONS = 'loop,nodev,errors=remount-ro';
 /** A program of an agent before this one is waited for so many seconds; the exit code, where in vain, is sysexits' own. */
 const LOCK = ['flock', '--timeout', '10', '--conflict-exit-code', '75'] as const;
+/** What a growth has overwritten so far. It is gone before anything is mounted. */
+const UNDO = 'undo';
+const ANY = 255;
 /** Exit codes from here on: errors are left. Source: e2fsck(8). */
 const UNMENDED = 4;
 
@@ -91,18 +95,47 @@ export function volumeImages(run: RunCommand, mounts: Pick<Mounts, 'bind' | 'isM
     await locked(folder, ['e2fsck', '-p', ...how, join(folder, IMAGE)], signal, UNMENDED - 1);
   }
 
-  /** While nothing has it mounted. A file system that was cut off in growth is checked as a whole, and grows on. */
+  /** Takes back a growth that was cut off. What it noted may not reach as far as to be of use: the check tells. */
+  async function rewind(folder: string, signal: AbortSignal): Promise<void> {
+    const undo = join(folder, UNDO);
+    const isCutOff = await isThere(undo);
+    if (isCutOff) await locked(folder, ['e2undo', '-f', undo, join(folder, IMAGE)], signal, ANY);
+    await check(folder, signal);
+    if (isCutOff) await removeDurably(folder, UNDO);
+  }
+
+  /**
+   * While nothing has it mounted. One that is cut off leaves what `e2fsck -p` mends only now and then: what was there is
+   * noted first.
+   */
   async function fillUnused(folder: string, signal: AbortSignal): Promise<void> {
-    if (!(await hasRoomLeft(folder))) return;
+    const [image, undo] = [join(folder, IMAGE), join(folder, UNDO)];
     await check(folder, signal, '-f');
-    await locked(folder, ['resize2fs', join(folder, IMAGE)], signal);
+    await locked(folder, ['resize2fs', '-z', undo, image], signal);
+    await syncFile(image);
+    await removeDurably(folder, UNDO);
+  }
+
+  /** While it is mounted, by the kernel, with its journal. Where the kernel does not, an Error. */
+  async function fillMounted(folder: string, device: LoopDevice, signal: AbortSignal): Promise<void> {
+    await locked(folder, ['losetup', '--set-capacity', device.name], signal);
+    await locked(folder, ['resize2fs', device.name], signal);
   }
 
   async function mount(folder: string, target: string, signal: AbortSignal): Promise<void> {
-    await check(folder, signal);
-    await fillUnused(folder, signal).catch(() => undefined);
+    const argv = ['mount', '-t', 'ext4', '-o', OPTIONS, join(folder, IMAGE), target];
+    await rewind(folder, signal);
     await makeFolder(target, 0o750);
-    await locked(folder, ['mount', '-t', 'ext4', '-o', OPTIONS, join(folder, IMAGE), target], signal);
+    await locked(folder, argv, signal);
+    if (!(await hasRoomLeft(folder))) return;
+    const [device] = await devicesOf(folder, signal);
+    try {
+      if (device) await fillMounted(folder, device, signal);
+    } catch {
+      await command(['umount', target], signal);
+      await fillUnused(folder, signal);
+      await locked(folder, argv, signal);
+    }
   }
 
   async function bindFrom(devices: readonly LoopDevice[], target: string, signal: AbortSignal): Promise<void> {
@@ -115,13 +148,11 @@ export function volumeImages(run: RunCommand, mounts: Pick<Mounts, 'bind' | 'isM
   }
 
   async function welcome(folder: string, target: string): Promise<void> {
-    const mark = join(folder, FRESH);
-    if ((await readIfThere(mark)) === undefined) return;
+    if (!(await isThere(join(folder, FRESH)))) return;
     await chmod(target, DATA_MODE);
     // Programs that want an empty folder, such as initdb, refuse one with it. e2fsck makes it anew where it needs it.
     await rmdir(join(target, 'lost+found')).catch(() => undefined);
-    await unlink(mark);
-    await syncFolder(folder);
+    await removeDurably(folder, FRESH);
   }
 
   return {
@@ -158,11 +189,11 @@ export function volumeImages(run: RunCommand, mounts: Pick<Mounts, 'bind' | 'isM
           await needRoom(folder, bytes - size);
           await locked(folder, ['fallocate', '--length', String(bytes), image], signal);
         }
-        if (!(await hasRoomLeft(folder))) return;
         const [device] = await devicesOf(folder, signal);
-        if (!device) return await fillUnused(folder, signal);
-        await locked(folder, ['losetup', '--set-capacity', device.name], signal);
-        await locked(folder, ['resize2fs', device.name], signal);
+        if (!device || !(await hasRoomLeft(folder))) return;
+        await fillMounted(folder, device, signal).catch((cause: unknown) => {
+          throw new Error(`it does not grow while it is in use: ${errorText(cause)}`, { cause });
+        });
       }),
 
     async isInUse(folder, signal) {
@@ -177,6 +208,24 @@ async function imageOf(folder: string): Promise<{ ino: number; dev: number; size
   if (!found.isFile() || found.nlink !== 1 || found.uid !== process.geteuid?.() || (found.mode & 0o077) !== 0)
     throw new Error(`${join(folder, IMAGE)} is no image that was made here`);
   return found;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await lstat(path).catch(noneAsUndefined)) !== undefined;
+}
+
+async function removeDurably(folder: string, name: string): Promise<void> {
+  await unlink(join(folder, name));
+  await syncFolder(folder);
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 function noneAsUndefined(cause: NodeJS.ErrnoException): undefined {

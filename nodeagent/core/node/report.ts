@@ -1,5 +1,5 @@
 /** The node's report from what is known of machine, runtime and network. Reasons are Kubernetes' where it has them. */
-import type { NodeReport } from '../../../contracts/agent/index.ts';
+import type { GrowingVolume, NodeReport } from '../../../contracts/agent/index.ts';
 import type { AssignmentView, NetworkState } from '../assignment.ts';
 import { objectKey } from '../../../contracts/objects/key.ts';
 
@@ -48,6 +48,7 @@ export interface ReportInput {
   /** Undefined before the first look. */
   readonly disk: DiskState | undefined;
   readonly goneVolumes?: readonly string[];
+  readonly growingVolumes?: readonly GrowingVolume[];
   readonly view: AssignmentView;
   readonly agentVersion: string;
   readonly agentRss: number;
@@ -81,6 +82,7 @@ export function nodeReport(input: ReportInput): NodeReport {
     networkError: input.network.error,
     ...(input.disk && { diskPressure: input.disk }),
     ...((input.goneVolumes?.length ?? 0) > 0 && { goneVolumes: input.goneVolumes?.slice(0, 1000) }),
+    ...((input.growingVolumes?.length ?? 0) > 0 && { growingVolumes: input.growingVolumes?.slice(0, 1000) }),
     agentRss: input.agentRss,
   };
 }

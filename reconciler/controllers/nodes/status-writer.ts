@@ -9,7 +9,7 @@ import {
   type Stored,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
-import type { PodReport } from '../../../contracts/agent/index.ts';
+import type { GrowingVolume, PodReport } from '../../../contracts/agent/index.ts';
 import { homeOf } from '../../../contracts/objects/local-volumes.ts';
 import { deletion } from '../../core/admission/deletion.ts';
 import { PlumbError } from '../../core/errors.ts';
@@ -20,6 +20,7 @@ import {
   type NodeObservation,
 } from '../../core/nodes/node-status.ts';
 import { boundedPodStatus } from '../../core/nodes/bounded-report.ts';
+import { grownVolume, stuckGrowth } from '../../core/volumes/growth.ts';
 import { DATA_DELETED } from '../../core/volumes/names.ts';
 import { judgePodReport } from '../../core/nodes/pod-status.ts';
 import { kubeTime } from '../../core/storage/object-form.ts';
@@ -68,6 +69,8 @@ export class StatusWriter {
   readonly #observed = new Map<string, NodeObservation>();
   /** Volumes that are to go and that nothing is left of, by node. */
   readonly #emptied = new Map<string, readonly string[]>();
+  /** Volumes that are to grow, by node. */
+  readonly #growing = new Map<string, readonly GrowingVolume[]>();
   /** Conditions as they should be, by object and type. */
   readonly #conditions = new Map<ObjectKey<ConditionKind>, Map<string, NewCondition>>();
   /** When a heartbeat of each node was written last, on the monotonic clock. */
@@ -113,12 +116,33 @@ export class StatusWriter {
     );
   }
 
+  /** Of volumes that are the node's own, and are to grow: they have, or why they have not. */
+  #growthOps(): { readonly op: AnyWriteOp; readonly isLast: boolean; readonly again: () => void }[] {
+    return [...this.#growing].flatMap(([node, words]) =>
+      words.flatMap((word) => {
+        const volume = this.#cache.get(objectKey('PersistentVolume', undefined, word.name));
+        const ref = volume?.spec.claimRef;
+        if (!volume || !ref) return [];
+        const grown = grownVolume(volume, node, word);
+        const claim = this.#cache.get(objectKey('PersistentVolumeClaim', ref.namespace, ref.name));
+        const status = claim && stuckGrowth(volume, claim, node, word);
+        const op: AnyWriteOp | undefined = grown
+          ? { op: 'update', object: grown }
+          : claim && status && { op: 'updateStatus', object: { ...claim, status } };
+        return op ? [{ op, isLast: true, again: () => this.#touch(objectKey('Node', undefined, node)) }] : [];
+      }),
+    );
+  }
+
   /** A sign of life with what the node is like. Written when it says something new, or when a heartbeat is due. */
   node(name: string, observation: NodeObservation): void {
     this.#observed.set(name, observation);
     const gone = observation.report?.goneVolumes;
     if (gone) this.#emptied.set(name, gone);
     else this.#emptied.delete(name);
+    const growing = observation.report?.growingVolumes;
+    if (growing) this.#growing.set(name, growing);
+    else this.#growing.delete(name);
     this.#touch(objectKey('Node', undefined, name));
   }
 
@@ -126,6 +150,7 @@ export class StatusWriter {
   silent(name: string): void {
     this.#observed.delete(name);
     this.#emptied.delete(name);
+    this.#growing.delete(name);
     this.#beats.delete(name);
     this.#seen.delete(name);
   }
@@ -212,7 +237,7 @@ export class StatusWriter {
           ]
         : [];
     });
-    const ops = [...podOps, ...keyOps, ...this.#goneVolumeOps()];
+    const ops = [...podOps, ...keyOps, ...this.#goneVolumeOps(), ...this.#growthOps()];
     if (ops.length === 0) return;
     try {
       const results = await this.#cache.write(

@@ -164,6 +164,16 @@ export function boundedNodeReport(report: NodeReport): NodeReport {
     ...(report.goneVolumes && {
       goneVolumes: report.goneVolumes.filter((name) => LOCAL_NAME.test(name)).slice(0, MOST_VOLUMES),
     }),
+    ...(report.growingVolumes && {
+      growingVolumes: report.growingVolumes
+        .filter(({ name }) => LOCAL_NAME.test(name))
+        .slice(0, MOST_VOLUMES)
+        .map(({ name, bytes, message }) => ({
+          name,
+          ...(bytes !== undefined && { bytes }),
+          ...(message !== undefined && { message: cut(message, TEXT_LIMITS.message) }),
+        })),
+    }),
     agentRss: report.agentRss,
   };
 }

@@ -22,10 +22,11 @@ import {
 import { equal } from '../fields/json.ts';
 import type { Decision, Step } from '../step.ts';
 import type { StorageClasses } from './class.ts';
+import { growing, RESIZE_PENDING, resizePending } from './growth.ts';
 import { isReachable } from './placement.ts';
 import { localVolume, mayBeMade, notHeard } from './local-volume.ts';
 import { keptVolume, matchingVolume, misfit } from './match.ts';
-import { isLocallyMade } from '../../../contracts/objects/local-volumes.ts';
+import { isLocallyMade, sizeBeforeGrowth } from '../../../contracts/objects/local-volumes.ts';
 import { BIND_COMPLETED, BOUND_BY_CONTROLLER, DELETE_DATA, isFor, SELECTED_NODE, withAnnotations } from './names.ts';
 
 export interface ClaimInput {
@@ -183,7 +184,7 @@ function expansion(
 ): Expansion {
   const { capacity } = volume.spec;
   const { storage } = claim.spec.resources.requests;
-  if (parseQuantity(storage) <= parseQuantity(capacity.storage)) return { steps: [], capacity };
+  if (parseQuantity(storage) <= parseQuantity(capacity.storage)) return expanded(claim, volume);
   const mayGrow = isLocallyMade(volume) && classes.of(claim)?.allowVolumeExpansion === true;
   if (!mayGrow)
     return {
@@ -197,11 +198,31 @@ function expansion(
           'only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize',
       },
     };
-  const larger = { ...capacity, storage };
+  const larger = growing(volume, storage);
+  const steps: readonly Step[] = [{ do: 'update', object: larger }];
+  const before = sizeBeforeGrowth(larger);
+  if (before === undefined) return { steps, capacity: larger.spec.capacity };
+  const { name } = volume.metadata;
   return {
-    steps: [{ do: 'update', object: { ...volume, spec: { ...volume.spec, capacity: larger } } }],
-    capacity: larger,
+    steps: [
+      ...steps,
+      told(claim, { reason: 'Resizing', message: `volume ${name} is resized` }),
+      told(claim, { reason: 'FileSystemResizeRequired', message: 'Require file system resize of volume on node' }),
+    ],
+    capacity: { ...capacity, storage: before },
+    condition: resizePending(claim),
   };
+}
+
+/** Its volume has the capacity, or its node has not given it yet. */
+function expanded(claim: StoredPersistentVolumeClaim, volume: StoredPersistentVolume): Expansion {
+  const { capacity } = volume.spec;
+  const before = sizeBeforeGrowth(volume);
+  if (before !== undefined)
+    return { steps: [], capacity: { ...capacity, storage: before }, condition: resizePending(claim) };
+  if (findCondition(claim.status?.conditions, RESIZE_PENDING) === undefined) return { steps: [], capacity };
+  const message = `MountVolume.NodeExpandVolume succeeded for volume "${volume.metadata.name}"`;
+  return { steps: [told(claim, { reason: 'FileSystemResizeSuccessful', message })], capacity };
 }
 
 function waits(claim: StoredPersistentVolumeClaim, input: ClaimInput, reason: string, message: string): Decision {
@@ -223,9 +244,16 @@ function lost(claim: StoredPersistentVolumeClaim, input: ClaimInput, reason: str
   return { steps: [...written(claim, { phase: 'Lost' }, input), told(claim, { reason, message })] };
 }
 
+const NORMAL: ReadonlySet<string> = new Set([
+  'WaitForFirstConsumer',
+  'Provisioning',
+  'Resizing',
+  'FileSystemResizeRequired',
+  'FileSystemResizeSuccessful',
+]);
+
 function told(regarding: StoredPersistentVolumeClaim, { reason, message }: Waiting): Step {
-  const isNormal = reason === 'WaitForFirstConsumer' || reason === 'Provisioning';
-  return { do: 'event', regarding, type: isNormal ? 'Normal' : 'Warning', reason, message };
+  return { do: 'event', regarding, type: NORMAL.has(reason) ? 'Normal' : 'Warning', reason, message };
 }
 
 /** What differs from the claim as it is stored. */

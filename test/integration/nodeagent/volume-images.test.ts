@@ -206,6 +206,100 @@ describe('volumes whose size is held to', () => {
     return { agent: ownFiles(folders, run), wasKilled: () => commands >= k };
   }
 
+  const bytesShown = async (uid: string): Promise<number> => {
+    const { blocks, bsize } = await statfs(shown(uid));
+    return blocks * bsize;
+  };
+  const put = async (text: string): Promise<void> => {
+    await use('uid-1');
+    await writeFile(join(shown('uid-1'), 'row'), text);
+    await end('uid-1');
+  };
+
+  it('grow before the next pod has them, with what is in them, and take the room at once', async () => {
+    await assert.rejects(agent.kept.grow(PV, 32 * MIB, signal), /no pod has used it yet/);
+    await put('1');
+    const before = await free();
+    await agent.kept.grow(PV, 32 * MIB, signal);
+    assert.ok(before - (await free()) >= 16 * MIB);
+    await use('uid-1', 32 * MIB);
+    assert.ok((await bytesShown('uid-1')) > 24 * MIB);
+    assert.equal(await readFile(join(shown('uid-1'), 'row'), 'utf8'), '1');
+    await agent.kept.grow(PV, 20 * MIB, signal);
+    assert.equal((await stat(image())).size, 32 * MIB, 'never less');
+  });
+
+  it('grow under a pod where the kernel lets them, and else with the next pod', async () => {
+    await use('uid-1');
+    await writeFile(join(shown('uid-1'), 'row'), '1');
+    const refusal = await agent.kept.grow(PV, 32 * MIB, signal).then(
+      () => undefined,
+      (cause: Error) => cause.message,
+    );
+    if (refusal !== undefined) {
+      // Without CAP_SYS_RESOURCE nobody may.
+      assert.match(refusal, /does not grow while it is in use/);
+      await writeFile(join(shown('uid-1'), 'row'), '2');
+      await end('uid-1');
+      await use('uid-1');
+    }
+    await agent.kept.grow(PV, 32 * MIB, signal);
+    assert.ok((await bytesShown('uid-1')) > 24 * MIB);
+    assert.match(await readFile(join(shown('uid-1'), 'row'), 'utf8'), /^[12]$/);
+  });
+
+  it('grow with the next agent, when a growth was cut off in the middle of what it writes', async () => {
+    await put('1');
+    await agent.kept.grow(PV, 64 * MIB, signal);
+    const real = createRunCommand();
+    for (let k = 1; ; k += 1) {
+      let isCutOff = false;
+      // Ended later each time, wherever it is then. Without the kernel's way, which cannot be cut off.
+      const run: RunCommand = async (argv, options) => {
+        if (!argv.includes('resize2fs')) return await real(argv, options);
+        if (!argv.includes('-z')) throw new Error('refused');
+        const at = argv.indexOf('resize2fs');
+        const timeout = ['timeout', '--signal', 'KILL', `${k / 2000}`];
+        const ended = await real([...argv.slice(0, at), ...timeout, ...argv.slice(at)], options);
+        isCutOff = ended.code !== 0;
+        return ended;
+      };
+      await use('uid-1', 64 * MIB, ownFiles(folders, run)).catch(() => undefined);
+      if (!isCutOff) break;
+      await end('uid-1');
+    }
+    assert.ok((await bytesShown('uid-1')) > 48 * MIB);
+    assert.equal(await readFile(join(shown('uid-1'), 'row'), 'utf8'), '1');
+  });
+
+  it('stay as they are where the disk would be short then', async () => {
+    await put('1');
+    for (const bytes of [200 * MIB, 2 ** 63]) {
+      await assert.rejects(agent.kept.grow(PV, bytes, signal), /disk has room for \d+ bytes of volumes/);
+      assert.equal((await stat(image())).size, 16 * MIB);
+    }
+  });
+
+  it('grow with the next agent, when one was killed at any program that it ran', async () => {
+    for (const when of ['before', 'after'] as const)
+      for (let k = 1; ; k += 1) {
+        await put(`${k}`);
+        const first = killedAt(k, when);
+        await first.agent.kept.grow(PV, 32 * MIB, signal).catch(() => undefined);
+        agent = ownFiles(folders);
+        await use('uid-1', 32 * MIB);
+        await agent.kept.grow(PV, 32 * MIB, signal).catch(() => undefined);
+        await end('uid-1');
+        await agent.kept.grow(PV, 32 * MIB, signal);
+        await use('uid-1', 32 * MIB);
+        assert.ok((await bytesShown('uid-1')) > 24 * MIB, `command ${k}`);
+        assert.equal(await readFile(join(shown('uid-1'), 'row'), 'utf8'), `${k}`);
+        await end('uid-1');
+        await agent.kept.remove(PV, signal);
+        if (!first.wasKilled()) break;
+      }
+  });
+
   for (const when of ['before', 'after'] as const)
     it(`are made, shown and removed by the next agent, when one was killed ${when} any program that it ran`, async () => {
       for (let k = 1; ; k += 1) {

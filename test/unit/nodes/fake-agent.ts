@@ -46,6 +46,10 @@ export const NODE_REPORT: NodeReport = {
   networkError: null,
   diskPressure: { pressure: false, message: 'the node has disk to spare' },
   goneVolumes: ['pvc-1'],
+  growingVolumes: [
+    { name: 'pvc-2', bytes: 1 },
+    { name: 'pvc-3', message: 'no room' },
+  ],
   agentRss: 1,
 };
 

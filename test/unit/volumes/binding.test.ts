@@ -12,6 +12,8 @@ import {
   type PersistentVolume,
   type PersistentVolumeClaim,
   type StorageClass,
+  type StoredPersistentVolume,
+  type StoredPersistentVolumeClaim,
 } from '../../../contracts/objects/index.ts';
 import { Claim } from '../../../contracts/agent/index.ts';
 import { ephemeralVolumeController } from '../../../reconciler/controllers/ephemeralvolume.ts';
@@ -19,6 +21,8 @@ import { enforcedBytes } from '../../../contracts/objects/local-volumes.ts';
 import { persistentVolumeController } from '../../../reconciler/controllers/persistentvolume.ts';
 import { persistentVolumeClaimController } from '../../../reconciler/controllers/persistentvolumeclaim.ts';
 import { recoveredVolumes } from '../../../reconciler/core/nodes/recovered-volumes.ts';
+import { claimHealth } from '../../../reconciler/core/health/storage.ts';
+import { grownVolume, stuckGrowth } from '../../../reconciler/core/volumes/growth.ts';
 import { DATA_DELETED, DELETE_DATA, SELECTED_NODE, withAnnotations } from '../../../reconciler/core/volumes/names.ts';
 import { cluster, node, pod } from '../controllers/objects.ts';
 import { World } from '../controllers/world.ts';
@@ -62,9 +66,13 @@ const claimAt = (w: World, name: string): PersistentVolumeClaim | undefined =>
   w.get(objectKey('PersistentVolumeClaim', 'default', name));
 const volumeAt = (w: World, name: string): PersistentVolume | undefined =>
   w.get(objectKey('PersistentVolume', undefined, name));
+function found<T>(object: T | undefined): T {
+  assert.ok(object);
+  return object;
+}
 function bound(w: World, name: string): string {
-  const found = claimAt(w, name);
-  return `${found?.status?.phase ?? '-'} ${found?.spec.volumeName ?? '-'}`;
+  const { status, spec } = claimAt(w, name) ?? {};
+  return `${status?.phase ?? '-'} ${spec?.volumeName ?? '-'}`;
 }
 
 /** A claim of a local class, with the node that the scheduler chose. */
@@ -395,6 +403,70 @@ describe('a volume that is made', () => {
       [volumeAt(w, name)?.spec.capacity, claimAt(w, 'data')?.status?.capacity],
       [{ storage: '2Gi' }, { storage: '2Gi' }],
     );
+  });
+
+  describe('held to its size', () => {
+    const grown = (): {
+      w: World;
+      name: string;
+      pv: () => StoredPersistentVolume;
+      pvc: () => StoredPersistentVolumeClaim;
+    } => {
+      const w = world();
+      const name = provisioned(w, {}, { storageClassName: 'local-enforced' });
+      const [pv, pvc] = [
+        () => w.get(objectKey('PersistentVolume', undefined, name)),
+        () => w.get(objectKey('PersistentVolumeClaim', 'default', 'data')),
+      ];
+      const small = pvc();
+      assert.ok(small);
+      w.put({ ...small, spec: { ...small.spec, resources: { requests: { storage: '2Gi' } } } });
+      w.settle();
+      return { w, name, pv: () => found(pv()), pvc: () => found(pvc()) };
+    };
+    const capacities = ({ pv, pvc }: ReturnType<typeof grown>): unknown => [
+      pv().spec.capacity['storage'],
+      pvc().status?.capacity?.['storage'],
+      pvc().status?.conditions?.map(({ type, status }) => `${type} ${status}`),
+    ];
+    const bytes = 2 * 2 ** 30;
+
+    it('has what its claim asks for when its node says so, and not before', () => {
+      const g = grown();
+      assert.deepEqual(capacities(g), ['2Gi', '1Gi', ['FileSystemResizePending True']]);
+      assert.equal(claimHealth(g.pvc()).status, 'Progressing');
+      const told = grownVolume(g.pv(), 'n1', { name: g.name, bytes });
+      assert.ok(told);
+      g.w.put(told);
+      g.w.settle();
+      assert.deepEqual(capacities(g), ['2Gi', '2Gi', undefined]);
+      assert.equal(claimHealth(g.pvc()).status, 'Healthy');
+      assert.deepEqual(
+        g.w.events.map(({ reason }) => reason).filter((reason) => reason.includes('Resiz')),
+        ['Resizing', 'FileSystemResizeRequired', 'FileSystemResizeSuccessful'],
+      );
+    });
+
+    it('grows further while it grows, and remembers what it had', () => {
+      const g = grown();
+      g.w.put({ ...g.pvc(), spec: { ...g.pvc().spec, resources: { requests: { storage: '3Gi' } } } });
+      g.w.settle();
+      assert.deepEqual(capacities(g), ['3Gi', '1Gi', ['FileSystemResizePending True']]);
+      assert.equal(grownVolume(g.pv(), 'n1', { name: g.name, bytes }), undefined, 'of what it was to have before');
+    });
+
+    it('is believed of its own node alone, which also says what is in the way', () => {
+      const g = grown();
+      assert.equal(grownVolume(g.pv(), 'n2', { name: g.name, bytes }), undefined);
+      const word = { name: g.name, message: 'the disk is full' };
+      assert.equal(stuckGrowth(g.pv(), g.pvc(), 'n2', word), undefined);
+      const status = stuckGrowth(g.pv(), g.pvc(), 'n1', word);
+      assert.equal(status?.conditions?.[0]?.message, 'the disk is full');
+      g.w.put({ ...g.pvc(), status });
+      g.w.settle();
+      assert.equal(g.pvc().status?.conditions?.[0]?.message, 'the disk is full');
+      assert.equal(stuckGrowth(g.pv(), g.pvc(), 'n1', word), undefined, 'it is no news');
+    });
   });
 
   it('is made on another node where the chosen one is gone', () => {
