@@ -6,8 +6,8 @@
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import assert from 'node:assert/strict';
-import { mkdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { PodReport } from '../../../contracts/agent/index.ts';
 import type { Pod } from '../../../contracts/objects/index.ts';
 import { deleted, isReady, main, startAgent, testPod, type TestAgent } from './agent.ts';
@@ -32,14 +32,39 @@ const fails = (probe: Record<string, unknown>) => ({ ...probe, periodSeconds: 1,
 const passes = (probe: Record<string, unknown>) => ({ ...probe, periodSeconds: 1, failureThreshold: 5 });
 const init = (...lines: string[]) => lines.map((line, index) => sh(line, { name: `init${index}` }));
 
+/** A server of the gRPC health protocol that says SERVING (1), and ends at the first question that is another one. */
+const GRPC_HEALTH = `
+const server = require('node:http2').createServer();
+server.on('stream', (stream, headers) => {
+  if (headers[':path'] !== '/grpc.health.v1.Health/Check') process.exit(1);
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+  stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+  stream.end(Buffer.from([0, 0, 0, 0, 2, 0x08, 1]));
+});
+server.listen(2333);
+process.on('SIGTERM', () => process.exit(0));
+`;
+/** The machine's Node.js and what it is linked with, for a container. */
+const NODE_FOLDERS = ['/usr', '/lib', '/lib64', dirname(process.execPath)].filter(
+  (path, at, all) => all.findIndex((other) => path === other || path.startsWith(`${other}/`)) === at,
+);
+
 /** By the pod's name, what it is. */
 function specs(diary: string): Readonly<Record<string, Record<string, unknown>>> {
   const volumes = [{ name: 'diary', hostPath: { path: diary } }];
+  const ofMachine = NODE_FOLDERS.map((path, at) => ({ name: `machine-${at}`, path }));
+  const machine = {
+    volumes: ofMachine.map(({ name, path }) => ({ name, hostPath: { path } })),
+    volumeMounts: [
+      ...DIARY.volumeMounts,
+      ...ofMachine.map(({ name, path }) => ({ name, mountPath: path, readOnly: true })),
+    ],
+  };
   const hook = (lifecycle: Record<string, unknown>, line = FOREVER) =>
     alone(line, { lifecycle, ...DIARY }, { volumes });
   const note = (word: string) => ({ exec: { command: ['/bin/sh', '-c', `echo ${word} >> /diary/lines`] } });
   // It answers with what it was asked for, into its log.
-  const served = `${HTTPD} -v`;
+  const served = `${HTTPD} -vv`;
   return {
     'post-exec': hook({ postStart: note('post-exec') }),
     'pre-exec': hook({ preStop: note('pre-exec') }),
@@ -73,6 +98,15 @@ function specs(diary: string): Readonly<Record<string, Record<string, unknown>>>
     'live-exec': alone(`touch /tmp/ok; ${FOREVER}`, {
       livenessProbe: passes({ exec: { command: ['cat', '/tmp/ok'] }, initialDelaySeconds: 1 }),
     }),
+    'live-grpc': alone(
+      '',
+      {
+        command: [process.execPath, '/diary/grpc.cjs'],
+        volumeMounts: machine.volumeMounts,
+        livenessProbe: passes({ grpc: { port: 2333 } }),
+      },
+      { volumes: [...volumes, ...machine.volumes] },
+    ),
     'live-tcp': alone(HTTPD, { livenessProbe: passes({ tcpSocket: { port: 8080 } }) }),
     'dead-http': alone(HTTPD, {
       livenessProbe: fails({ httpGet: { port: 8080, path: '/none' }, initialDelaySeconds: 1 }),
@@ -103,6 +137,7 @@ describe("Kubernetes' behaviours of a node", { timeout: 120_000 }, () => {
     agent = await startAgent(host);
     diary = join(host.folder, 'diary');
     await mkdir(diary);
+    await writeFile(join(diary, 'grpc.cjs'), GRPC_HEALTH);
     for (const [name, spec] of Object.entries(specs(diary)))
       pods.set(name, testPod(name, { terminationGracePeriodSeconds: 5, ...spec }));
     await agent.assign({ upsert: [...pods.values()] });
@@ -266,12 +301,23 @@ describe("Kubernetes' behaviours of a node", { timeout: 120_000 }, () => {
 
   it(`calls a container by HTTP after its start${ids('pod-lifecycle-post-start-http-hook')}`, async () => {
     await ready('post-http');
-    await untilWritten(() => log('post-http'), /response:200/);
+    await untilWritten(() => log('post-http'), /url:\/index.html\n.*response:200/);
+  });
+  it(`calls by HTTP before the end of a container${ids('pod-lifecycle-prestop-http-hook')}`, async () => {
+    const host = (await ready('post-http')).status?.podIP ?? assert.fail();
+    const preStop = { httpGet: { host, port: 8080, path: '/before-the-end' } };
+    pods.set('pre-http', testPod('pre-http', alone(FOREVER, { lifecycle: { preStop } })));
+    await agent.assign({ upsert: [pods.get('pre-http') ?? assert.fail()] });
+    await ready('pre-http');
+    assert.doesNotMatch(await log('post-http'), /before-the-end/);
+    await end('pre-http');
+    await untilWritten(() => log('post-http'), /url:\/before-the-end$/m);
   });
 
   for (const [name, id] of [
     ['live-http', 'pod-liveness-probe-using-http-endpoint-failure'],
     ['live-exec', 'pod-liveness-probe-using-local-file-no-restart'],
+    ['live-grpc', 'pod-liveness-probe-using-grpc-call-success'],
     ['live-tcp', 'pod-liveness-probe-using-tcp-socket-no-restart'],
   ] as const)
     it(`leaves a container alone that is alive: ${name}${ids(id)}`, async () => {
