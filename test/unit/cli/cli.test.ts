@@ -296,6 +296,7 @@ describe('words on the command line', () => {
       'Deployment',
       'ReplicaSet',
       'StatefulSet',
+      'HorizontalPodAutoscaler',
       'CronJob',
       'Job',
     ]);

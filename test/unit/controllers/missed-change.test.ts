@@ -9,6 +9,7 @@ import {
   CustomResourceDefinitionManifest,
   DaemonSetManifest,
   DRAIN_TAINT,
+  HorizontalPodAutoscalerManifest,
   isKeyOf,
   JobManifest,
   kindOfKey,
@@ -21,6 +22,7 @@ import {
   POD_GROUP_LABEL,
   ResourceQuotaManifest,
   StatefulSetManifest,
+  type Deployment,
   type Kind,
   type KubeObject,
   type Machine,
@@ -112,6 +114,12 @@ const OBJECTS: readonly KubeObject[] = [
     kind: 'PodDisruptionBudget',
     metadata: inDefault('web'),
     spec: { maxUnavailable: 1, selector: { matchLabels: { app: 'web' } } },
+  }),
+  HorizontalPodAutoscalerManifest.parse({
+    apiVersion: 'autoscaling/v2',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: inDefault('web'),
+    spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' }, maxReplicas: 3 },
   }),
   ResourceQuotaManifest.parse({
     apiVersion: 'v1',
@@ -360,6 +368,12 @@ const ROWS: readonly {
     by: 'resourcequota-controller',
     meanwhile: change(at('ResourceQuota', 'all'), withoutStatus),
     holds: (w) => w.list('ResourceQuota')[0]?.status?.used !== undefined,
+  },
+  {
+    title: 'there are more pods than an autoscaler allows',
+    by: 'horizontal-pod-autoscaler',
+    meanwhile: change<Deployment>(at('Deployment', 'web'), (d) => ({ ...d, spec: { ...d.spec, replicas: 5 } })),
+    holds: (w) => w.get(objectKey('Deployment', 'default', 'web'))?.spec.replicas === 3,
   },
   {
     title: 'a machine and its node are gone',
