@@ -176,10 +176,23 @@ const SecurityContext = object(
   { ...SECURITY_NOT_YET, procMount: ['', 'Default'] },
 );
 
-/** What a container says of being resized in place, which never happens: that it needs no restart, the default. */
-const RESIZE_POLICIES = [[], ['cpu'], ['memory'], ['cpu', 'memory'], ['memory', 'cpu']].map((names) =>
-  names.map((resourceName) => ({ resourceName, restartPolicy: 'NotRequired' })),
-);
+/**
+ * Whether a resource changes while the container runs. That it does is the default, and is not written down, so that
+ * saying it changes no object. Source: Kubernetes, KEP-1287.
+ */
+const ResizePolicy = object({
+  resourceName: z.enum(['cpu', 'memory']),
+  restartPolicy: z.enum(['NotRequired', 'RestartContainer']),
+});
+const ResizePolicies = atomicList(['resourceName'], ResizePolicy)
+  .refine(
+    (list) => new Set(list.map(({ resourceName }) => resourceName)).size === list.length,
+    'must name each resource once',
+  )
+  .transform((list) => {
+    const restarts = list.filter(({ restartPolicy }) => restartPolicy === 'RestartContainer');
+    return restarts.length > 0 ? restarts : undefined;
+  });
 
 const MOST_RESTART_RULES = 20;
 const MOST_EXIT_CODES = 255;
@@ -226,6 +239,7 @@ const ContainerShape = object(
     tty: z.boolean().default(false),
     terminationMessagePath: unset('', z.string().default('/dev/termination-log')),
     terminationMessagePolicy: unset('', z.enum(['File', 'FallbackToLogsOnError']).default('File')),
+    resizePolicy: ResizePolicies.optional(),
     /** Absent: as the pod's. Of an init container, `Always` makes it a sidecar: see `isSidecar`. */
     restartPolicy: z.enum(['Always', 'OnFailure', 'Never']).optional(),
     restartPolicyRules: z
@@ -234,7 +248,6 @@ const ContainerShape = object(
       .optional(),
   },
   {
-    resizePolicy: RESIZE_POLICIES,
     volumeDevices: [[]],
   },
 );
@@ -429,6 +442,10 @@ export const ContainerStatus = object({
   image: z.string(),
   imageID: z.string(),
   containerID: z.string().optional(),
+  /** Requests that its node has said yes to. */
+  allocatedResources: ResourceList.optional(),
+  /** What is in force for the running container. */
+  resources: object({ limits: ResourceList.optional(), requests: ResourceList.optional() }).optional(),
 });
 export type ContainerStatus = z.infer<typeof ContainerStatus>;
 

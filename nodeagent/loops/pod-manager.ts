@@ -6,7 +6,7 @@ import { errorText } from '../../contracts/errors.ts';
 import type { Node, Pod, PodStatus } from '../../contracts/objects/index.ts';
 import type { ObjectKey } from '../../contracts/objects/index.ts';
 import { isKeyOf, objectKey } from '../../contracts/objects/key.ts';
-import { refusal } from '../core/pod/admission.ts';
+import { refusal, resizeVerdict } from '../core/pod/admission.ts';
 import { identityOf, objectsFor, referredKeys } from '../core/pod/objects.ts';
 import type { ObservedPod } from '../core/pod/observed.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
@@ -16,7 +16,7 @@ import type { AssignmentStore } from './assignment-store.ts';
 import { startPodWorker, type PodWorker, type PodWorkerDeps } from './pod-worker.ts';
 import { createWaker } from './waker.ts';
 
-export type PodManagerDeps = Omit<PodWorkerDeps, 'objects' | 'onGone' | 'onObserved' | 'prober'> & {
+export type PodManagerDeps = Omit<PodWorkerDeps, 'judgeResize' | 'objects' | 'onGone' | 'onObserved' | 'prober'> & {
   readonly assignment: AssignmentStore;
   /** Statuses that an agent before this one reported, by uid. */
   readonly lastStatuses: ReadonlyMap<string, PodStatus>;
@@ -68,6 +68,7 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     ...deps,
     prober,
     objects: (namespace) => objectsFor(assignment.current(), namespace),
+    judgeResize: (uid, wanted) => resizeVerdict(wanted, ownNode(), takenIn(uid)),
     onGone: ({ uid }, last) => retire(uid, last),
     onObserved({ uid }, seen) {
       observed.set(uid, seen);
@@ -97,12 +98,21 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     return view.get(objectKey('Node', undefined, view.node));
   }
 
-  /** Pods of the assignment that the node has said yes to and that have not ended. */
-  function takenIn(): readonly Pod[] {
+  /** Pods of the assignment that the node has said yes to and that have not ended, as they are allocated; not that one. */
+  function takenIn(but?: string): readonly Pod[] {
     return assignment
       .current()
       .list('Pod')
-      .filter((pod) => workers.get(identityOf(pod).uid)?.isOver() === false);
+      .flatMap((pod) => {
+        const { uid } = identityOf(pod);
+        const worker = uid === but ? undefined : workers.get(uid);
+        return worker?.isOver() === false ? (worker.allocated() ?? pod) : [];
+      });
+  }
+
+  /** What a pod gave up, another may have waited for. */
+  function roomMayBeThere(): void {
+    for (const worker of workers.values()) if (worker.waitsForRoom()) worker.wake();
   }
 
   /** Those that the node has said yes to before are asked nothing, so they come first; the others as they were made. */
@@ -137,6 +147,7 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
         () => undefined,
       );
     }
+    roomMayBeThere();
     log.info('pod is gone', { pod: `${worker.identity.namespace}/${worker.identity.name}`, uid });
     // Called from within the worker's own pass: it ends by itself.
     void worker.close();
@@ -165,6 +176,7 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
   const unsubscribe = assignment.onChange((changed) => {
     if (!listedOnce) return;
     for (const key of inTurn(changed.filter((one) => isKeyOf(one, 'Pod')))) podChanged(key);
+    if (changed.some((key) => isKeyOf(key, 'Node', 'Pod'))) roomMayBeThere();
     for (const key of changed) {
       if (isKeyOf(key, 'ConfigMap', 'Secret', 'PersistentVolumeClaim')) {
         for (const [uid, keys] of referers) if (keys.has(key)) workers.get(uid)?.objectsChanged();
@@ -268,6 +280,9 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     }
   }
 
+  hub.onChange(({ status }) => {
+    if (status?.phase === 'Succeeded' || status?.phase === 'Failed') roomMayBeThere();
+  });
   const loops = [listForever(), listenForever()];
 
   return {

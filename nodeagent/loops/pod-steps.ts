@@ -8,6 +8,7 @@ import { namesAddress } from '../core/pod/address.ts';
 import { containerConfig, sandboxConfig, type NodeFacts } from '../core/pod/container-config.ts';
 import { loginsFor } from '../core/image/keyring.ts';
 import { cgroupParent } from '../core/pod/identity.ts';
+import { linuxResources } from '../core/pod/linux-resources.ts';
 import { hostsFile, logFolder, terminationFile } from '../core/pod/layout.ts';
 import type { StepOutcome } from '../core/pod/memory.ts';
 import { hasHostsFile, hostsFileText, kernelHostname, podDns } from '../core/pod/names.ts';
@@ -142,6 +143,15 @@ const PERFORMERS: Performers = {
     const grace = Math.max(Math.min(MIN_GRACE, whole), left - (deps.clock.monotonic() - begun) / 1000);
     using either = joinSignals(context.hurry, context.closing);
     return await outcome('KillContainerError', deps.runtime.stopContainer(step.id, grace, either.signal));
+  },
+
+  async resizeContainer(deps, { pod, tell, closing }, step) {
+    if (!pod) return DONE;
+    const { oomScoreAdj: _fixed, ...resources } = linuxResources({ resources: step.to });
+    const failed = await reasonIfFails(deps.runtime.updateContainer(step.id, resources, closing));
+    if (failed === undefined) return DONE;
+    tell({ type: 'Warning', reason: 'ResizeError', message: `Error resizing container ${step.container}: ${failed}` });
+    return { ok: false, reason: 'ResizeError', message: failed };
   },
 
   async removeContainer(deps, { identity, observed, closing }, step) {

@@ -8,6 +8,8 @@ import { datedEnds, NOTHING_OBSERVED, type ObservedPod } from '../core/pod/obser
 import type { PodObjects } from '../core/pod/objects.ts';
 import { EVICTED, planPod, type EvictionCause, type GivenUp, type PodInput, type PodPlan } from '../core/pod/plan.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
+import { allocatedBefore, asked, sameAllocation, withAllocation, type Allocation } from '../core/pod/allocation.ts';
+import type { ResizeVerdict } from '../core/pod/resize.ts';
 import { statusEvents } from '../core/pod/status-events.ts';
 import { podStatus } from '../core/pod/status.ts';
 import type { PodStep } from '../core/pod/steps.ts';
@@ -25,6 +27,8 @@ export interface PodWorkerDeps extends StepDeps {
   objects(namespace: string): PodObjects;
   /** Whether the node is short of disk. */
   diskIsShort(): boolean;
+  /** Whether the node has room for cpu and memory that a pod of its own asks for now. */
+  judgeResize(uid: string, wanted: Pod): ResizeVerdict;
   /** Nothing of the pod is left on the node. `last`: the last status that was told of it. */
   onGone(identity: PodIdentity, last: PodStatus | undefined): void;
   /** The runtime's ids of the pod's parts, whenever they were looked at. */
@@ -35,6 +39,10 @@ export interface PodWorker {
   readonly identity: PodIdentity;
   /** It runs no more, or never will: it takes nothing of the node. */
   isOver(): boolean;
+  /** With the cpu and memory that the node has said yes to; undefined for one that nobody tells of any more. */
+  allocated(): Pod | undefined;
+  /** It asks for cpu or memory that the node does not have now. */
+  waitsForRoom(): boolean;
   /** What the assignment says now; undefined: it is to be removed. */
   assign(pod: Pod | undefined): void;
   /** A ConfigMap or Secret that the pod names changed. */
@@ -73,9 +81,18 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   const waker = createWaker(deps.clock);
   const closing = new AbortController();
   let closed = false;
-  let pod = start.pod;
+  /** As it was assigned. */
+  let assigned = start.pod;
+  let allocation: Allocation = new Map();
+  let resize: ResizeVerdict = { is: 'fits' };
+  /** As the node has allocated it. */
+  let pod: Pod | undefined = start.pod;
   let memory: PodMemory = NO_MEMORY;
   let previous = start.previous;
+  if (start.pod) {
+    allocation = allocatedBefore(start.pod, previous);
+    pod = withAllocation(start.pod, allocation);
+  }
   let observed: ObservedPod = NOTHING_OBSERVED;
   let fresh = start.fresh;
   let ends: ReadonlyMap<string, number> = new Map();
@@ -92,9 +109,19 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   let refreshing: Promise<void> | undefined;
   const exits = new Map<string, number>();
 
-  const isEnding = (): boolean => pod === undefined || pod.metadata.deletionTimestamp !== undefined;
+  const isEnding = (): boolean => assigned === undefined || assigned.metadata.deletionTimestamp !== undefined;
   const now = (): number => deps.clock.monotonic();
   const tell = (event: PodEvent): void => deps.hub.tellEvent(identity, event);
+
+  /** Says yes to cpu and memory that there is room for. A pod that ends keeps what it has. */
+  function allocate(): void {
+    if (assigned && !isEnding() && !isFinal(previous)) {
+      const wanted = asked(assigned);
+      resize = sameAllocation(wanted, allocation) ? { is: 'fits' } : deps.judgeResize(identity.uid, assigned);
+      if (resize.is === 'fits') allocation = wanted;
+    }
+    pod = assigned && withAllocation(assigned, allocation);
+  }
 
   async function look(): Promise<void> {
     observed = fresh ? NOTHING_OBSERVED : await observer.observe(pod, closing.signal);
@@ -128,6 +155,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   function input(of: Pod): PodInput {
     return {
       pod: of,
+      resize,
       observed,
       memory,
       probes: deps.prober.verdicts(identity.uid),
@@ -229,6 +257,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   async function pass(): Promise<number | undefined> {
     await refreshing;
     await look();
+    allocate();
     const next = plan();
     report(next.over);
     if (next.steps.length === 0) {
@@ -286,19 +315,23 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   return {
     identity,
     isOver: () => refused !== undefined || isFinal(previous),
+    allocated: () => pod,
+    waitsForRoom: () => resize.is !== 'fits',
     assign(next) {
       const wasEnding = isEnding();
       const before = pod;
       const graceBefore = deletionGrace(pod, observed);
-      pod =
+      if (next && !assigned) allocation = allocatedBefore(next, previous);
+      assigned =
         next ??
-        (pod && {
-          ...pod,
+        (assigned && {
+          ...assigned,
           metadata: {
-            ...pod.metadata,
-            deletionTimestamp: pod.metadata.deletionTimestamp ?? deps.clock.now().toISOString(),
+            ...assigned.metadata,
+            deletionTimestamp: assigned.metadata.deletionTimestamp ?? deps.clock.now().toISOString(),
           },
         });
+      pod = assigned && withAllocation(assigned, allocation);
       if (pod && before && tellsOfItself(pod) !== tellsOfItself(before)) this.objectsChanged();
       const isMoreUrgent = isEnding() && (!wasEnding || deletionGrace(pod, observed) < graceBefore);
       if (isMoreUrgent) hurry.abort();

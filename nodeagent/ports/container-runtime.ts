@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import type {
   ContainerConfig,
   ContainerDetail,
+  ContainerResources,
   ContainerSummary,
   SandboxConfig,
   SandboxSummary,
@@ -44,6 +45,9 @@ export interface ContainerStreams {
   readonly exit: Promise<{ readonly exitCode: number; readonly message?: string }>;
   close(): void;
 }
+
+/** How likely a process is to go when memory runs out cannot be changed. */
+export type UpdatedResources = Omit<ContainerResources, 'oomScoreAdj'>;
 
 export type RuntimeFailure = 'NotFound' | 'AlreadyExists' | 'Timeout' | 'Unavailable' | 'Cancelled' | 'Other';
 
@@ -93,6 +97,11 @@ export interface ContainerRuntime {
   startContainer(id: string, signal: AbortSignal): Promise<void>;
   /** SIGTERM (or the image's own stop signal), SIGKILL after `graceSeconds`; returns when it has ended. Idempotent. */
   stopContainer(id: string, graceSeconds: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Other cpu and memory for one that runs. Idempotent; refuses a limit of memory that is less than what it uses, which
+   * would end it. NotFound.
+   */
+  updateContainer(id: string, resources: UpdatedResources, signal: AbortSignal): Promise<void>;
   /** Idempotent. */
   removeContainer(id: string, signal: AbortSignal): Promise<void>;
 

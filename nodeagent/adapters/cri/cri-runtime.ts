@@ -53,6 +53,8 @@ const RPC = {
   createContainer: method('CreateContainer', m.CreateContainerRequest, m.CreateContainerResponse),
   startContainer: method('StartContainer', m.ContainerIdRequest, m.Empty),
   stopContainer: method('StopContainer', m.StopContainerRequest, m.Empty),
+  updateContainer: method('UpdateContainerResources', m.UpdateContainerResourcesRequest, m.Empty),
+  containerStats: method('ContainerStats', m.ContainerIdRequest, m.ContainerStatsResponse),
   removeContainer: method('RemoveContainer', m.ContainerIdRequest, m.Empty),
   exec: method('Exec', m.ExecRequest, m.StreamingResponse),
   attach: method('Attach', m.AttachRequest, m.StreamingResponse),
@@ -187,6 +189,22 @@ export function criRuntime(deps: CommandDeps): ContainerRuntime {
       return idempotent(
         client.unary(RPC.stopContainer, { containerId: id, timeout }, { signal, timeoutMs: timeout * 1000 + QUICK_MS }),
       );
+    },
+    async updateContainer(id, resources, signal) {
+      const within = { signal, timeoutMs: QUICK_MS };
+      const limit = resources.memoryBytes;
+      if (limit > 0) {
+        const { stats } = await client.unary(RPC.containerStats, { containerId: id }, within);
+        const uses = stats?.memory?.workingSetBytes?.value ?? 0;
+        if (uses > limit)
+          throw new RuntimeError(
+            'Other',
+            `attempting to set container memory limit (${limit}) below current usage (${uses})`,
+          );
+      }
+      const { cpuPeriod, cpuQuota, cpuShares } = resources;
+      const linux = { cpuPeriod, cpuQuota, cpuShares, memoryLimitInBytes: limit };
+      await client.unary(RPC.updateContainer, { containerId: id, linux }, within);
     },
     removeContainer: (id, signal) =>
       idempotent(client.unary(RPC.removeContainer, { containerId: id }, { signal, timeoutMs: SANDBOX_MS })),

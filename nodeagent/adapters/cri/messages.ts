@@ -71,6 +71,13 @@ export const ListPodSandboxResponse = {
 /** PodSandboxState. */
 export const SANDBOX_READY = 0;
 
+const LinuxContainerResources = {
+  cpuPeriod: int(1),
+  cpuQuota: int(2),
+  cpuShares: int(3),
+  memoryLimitInBytes: int(4),
+  oomScoreAdj: int(5),
+};
 const ContainerMetadata = { name: text(1), attempt: int(2) };
 export const CreateContainerRequest = {
   podSandboxId: text(1),
@@ -95,13 +102,7 @@ export const CreateContainerRequest = {
     stdinOnce: bool(13),
     tty: bool(14),
     linux: message(15, {
-      resources: message(1, {
-        cpuPeriod: int(1),
-        cpuQuota: int(2),
-        cpuShares: int(3),
-        memoryLimitInBytes: int(4),
-        oomScoreAdj: int(5),
-      }),
+      resources: message(1, LinuxContainerResources),
       securityContext: message(2, {
         capabilities: message(1, { addCapabilities: texts(1), dropCapabilities: texts(2) }),
         privileged: bool(2),
@@ -122,6 +123,10 @@ export const CreateContainerRequest = {
 export const CreateContainerResponse = { containerId: text(1) };
 export const ContainerIdRequest = { containerId: text(1) };
 export const StopContainerRequest = { containerId: text(1), timeout: int(2) };
+export const UpdateContainerResourcesRequest = { containerId: text(1), linux: message(2, LinuxContainerResources) };
+export const ContainerStatsResponse = {
+  stats: message(1, { memory: message(3, { workingSetBytes: message(2, { value: int(1) }) }) }),
+};
 export const ListContainersRequest = { filter: message(1, LabelFilter(4)) };
 export const ListContainersResponse = {
   containers: messages(1, {

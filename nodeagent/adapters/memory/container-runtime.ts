@@ -180,6 +180,9 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
       const code = 'onTerm' in program && graceSeconds > 0 ? program.onTerm : undefined;
       end(container, code ?? KILLED);
     },
+    async updateContainer(id) {
+      if (needed(id).detail.state !== 'running') throw new RuntimeError('Other', `container ${id} is not running`);
+    },
     async removeContainer(id) {
       containers.delete(id);
     },

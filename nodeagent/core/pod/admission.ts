@@ -6,9 +6,10 @@
 import type { Node, Pod } from '../../../contracts/objects/index.ts';
 import { hostPortsOf, portsClash } from '../../../contracts/objects/host-ports.ts';
 import { nodeRequired } from '../../../contracts/objects/node-selector.ts';
-import { capacityOf, requestsOf } from '../../../contracts/objects/pod-requests.ts';
+import { capacityOf, requestsOf, RESIZABLE } from '../../../contracts/objects/pod-requests.ts';
 import { sysctlObjection } from '../../../contracts/objects/sysctls.ts';
 import { untolerated } from '../../../contracts/objects/taints.ts';
+import type { ResizeVerdict } from './resize.ts';
 
 /** Why not: the reason of the pod's status and event. */
 export interface Refusal {
@@ -55,8 +56,40 @@ function failed(reason: string, holds: boolean, why: string): Refusal | undefine
 /** The first of these that there is too little of is named; then any other. */
 const FIRST: readonly string[] = ['pods', 'cpu', 'memory', 'ephemeral-storage'];
 
-/** What the node does not say it has is not looked at. */
+/**
+ * Whether a pod that runs may have the cpu and memory that it asks for; `others`: as they are allocated. Source:
+ * Kubernetes pkg/kubelet/allocation/allocation_manager.go (canResizePod).
+ */
+export function resizeVerdict(pod: Pod, node: Node | undefined, others: readonly Pod[]): ResizeVerdict {
+  if (!node) return { is: 'fits' };
+  const never = shortage(pod, node, [], RESIZABLE);
+  if (never)
+    return {
+      is: 'Infeasible',
+      message: `Node didn't have enough capacity: ${never.resource}, requested: ${never.requested}, capacity: ${never.capacity}`,
+    };
+  const now = shortage(pod, node, others, RESIZABLE);
+  return now ? { is: 'Deferred', message: shortageText(now) } : { is: 'fits' };
+}
+
 function lacking(pod: Pod, node: Node, others: readonly Pod[]): Refusal | undefined {
+  const short = shortage(pod, node, others);
+  return short && { reason: `OutOf${short.resource}`, message: shortageText(short) };
+}
+
+interface Shortage {
+  readonly resource: string;
+  readonly requested: number;
+  readonly used: number;
+  readonly capacity: number;
+}
+
+function shortageText({ resource, requested, used, capacity }: Shortage): string {
+  return `Node didn't have enough resource: ${resource}, requested: ${requested}, used: ${used}, capacity: ${capacity}`;
+}
+
+/** What the node does not say it has is not looked at. */
+function shortage(pod: Pod, node: Node, others: readonly Pod[], names?: readonly string[]): Shortage | undefined {
   const capacities = capacityOf(node.status?.allocatable);
   const asked = requestsOf(pod);
   const used = (resource: string): number =>
@@ -66,12 +99,14 @@ function lacking(pod: Pod, node: Node, others: readonly Pod[]): Refusal | undefi
     const amount = asked.get(resource) ?? 0;
     return capacity !== undefined && amount > 0 && amount > capacity - used(resource);
   };
-  const resource = [...FIRST, ...[...asked.keys()].filter((name) => !FIRST.includes(name)).sort()].find(short);
+  const all = names ?? [...FIRST, ...[...asked.keys()].filter((name) => !FIRST.includes(name)).sort()];
+  const resource = all.find(short);
   if (resource === undefined) return undefined;
-  const [requested, capacity] = [asked.get(resource) ?? 0, capacities.get(resource) ?? 0];
   return {
-    reason: `OutOf${resource}`,
-    message: `Node didn't have enough resource: ${resource}, requested: ${requested}, used: ${used(resource)}, capacity: ${capacity}`,
+    resource,
+    requested: asked.get(resource) ?? 0,
+    used: used(resource),
+    capacity: capacities.get(resource) ?? 0,
   };
 }
 

@@ -8,8 +8,9 @@ import { podTitle } from './identity.ts';
 import type { PodMemory } from './memory.ts';
 import { identityOf } from './objects.ts';
 import { isOver, type ContainerView, type ObservedContainer } from './observed.ts';
-import { endOf, type PodInput } from './plan.ts';
-import { restarts } from './restart.ts';
+import { comesBack, endOf, type PodInput } from './plan.ts';
+import { replaced } from './allocation.ts';
+import { inForce, resizeOf } from './resize.ts';
 
 /** For how long a failed pull is shown as itself before it is shown as a pause. */
 export const PULL_ERROR_SHOWN_MS = 5000;
@@ -47,6 +48,23 @@ export function containerStatus(input: PodInput, view: ContainerView, initialisi
     image: view.spec.image,
     imageID: shown?.imageRef ?? '',
     ...(shown && { containerID: `containerd://${shown.id}` }),
+    ...resourcesOf(input, view),
+  };
+}
+
+/** What its node has said yes to, and what is in force. Source: Kubernetes, KEP-1287, "API changes". */
+function resourcesOf(
+  input: PodInput,
+  { spec, role, current }: ContainerView,
+): Pick<ContainerStatus, 'allocatedResources' | 'resources'> {
+  const { limits, requests } = spec.resources as Pick<NonNullable<ContainerStatus['resources']>, 'limits' | 'requests'>;
+  if (!limits && !requests) return {};
+  const runs = role !== 'init' && current?.state === 'running' ? current : undefined;
+  const now = runs && resizeOf(spec, runs, input) !== 'none' ? inForce(runs, input) : undefined;
+  const allocated = { ...(limits && { limits }), ...(requests && { requests }) };
+  return {
+    ...(requests && { allocatedResources: requests }),
+    resources: now ? replaced(allocated, now) : allocated,
   };
 }
 
@@ -107,7 +125,7 @@ function staysEnded(input: PodInput, view: ContainerView, ended: ObservedContain
     input.previous?.phase === 'Succeeded' ||
     input.previous?.phase === 'Failed' ||
     input.pod.metadata.deletionTimestamp !== undefined;
-  return over || !restarts(input.pod, view, ended.detail.exitCode);
+  return over || !comesBack(input, view, ended);
 }
 
 function terminated(container: ObservedContainer): NonNullable<ContainerState['terminated']> {

@@ -13,6 +13,11 @@ export function isStartDue(memory: PodMemory, container: string, now: number): D
   return failure ? dueAt(failure.at + failure.pauseMs, now) : { now: true };
 }
 
+export function isResizeDue(memory: PodMemory, container: string, now: number): Due {
+  const failure = memory.resizes.get(container);
+  return failure ? dueAt(failure.at + failure.pauseMs, now) : { now: true };
+}
+
 function dueAt(at: number, now: number): Due {
   return at <= now ? { now: true } : { now: false, at };
 }

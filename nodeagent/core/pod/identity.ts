@@ -24,6 +24,8 @@ export const ANNOTATION = {
   grace: 'plumbline.dev/grace-seconds',
   /** `init`, `sidecar` or `app`. */
   role: 'plumbline.dev/role',
+  /** cpu and memory that the container was made with, JSON. */
+  resources: 'plumbline.dev/resources',
   terminationMessage: 'plumbline.dev/termination-message',
   /** The pod's address when this container was made: its next sandbox asks for it. */
   address: 'plumbline.dev/pod-ip',

@@ -3,6 +3,7 @@
  * tries again.
  */
 import { nextPause } from './backoff.ts';
+import type { Resources } from './allocation.ts';
 import type { PodStep } from './steps.ts';
 
 export interface Failure {
@@ -24,6 +25,10 @@ export interface PodMemory {
   /** Ids of sandboxes that were stopped. */
   readonly stopped: ReadonlySet<string>;
   readonly cleaned: boolean;
+  /** What containers were resized to, by id. */
+  readonly resized: ReadonlyMap<string, Resources>;
+  /** Why the last attempt to resize a container failed, by its name. */
+  readonly resizes: ReadonlyMap<string, Failure>;
 }
 
 export const NO_MEMORY: PodMemory = {
@@ -33,6 +38,8 @@ export const NO_MEMORY: PodMemory = {
   volumes: undefined,
   stopped: new Set(),
   cleaned: false,
+  resized: new Map(),
+  resizes: new Map(),
 };
 
 /** How a step ended. `reason` is Kubernetes' word for the failure. */
@@ -80,10 +87,26 @@ export function remember(memory: PodMemory, step: PodStep, outcome: StepOutcome,
       };
     case 'stopSandbox':
       return outcome.ok ? { ...memory, stopped: new Set([...memory.stopped, step.id]) } : memory;
+    case 'resizeContainer':
+      return outcome.ok
+        ? {
+            ...memory,
+            resized: withEntry(memory.resized, step.id, step.to),
+            resizes: without(memory.resizes, step.container),
+          }
+        : {
+            ...memory,
+            resizes: withEntry(
+              memory.resizes,
+              step.container,
+              failure(outcome, memory.resizes.get(step.container), now),
+            ),
+          };
+    case 'removeContainer':
+      return outcome.ok ? { ...memory, resized: without(memory.resized, step.id) } : memory;
     case 'cleanUp':
       return { ...memory, cleaned: outcome.ok };
     case 'killContainer':
-    case 'removeContainer':
     case 'removeSandbox':
       return memory;
   }

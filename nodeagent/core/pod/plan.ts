@@ -4,7 +4,7 @@ import type { Refusal } from './admission.ts';
 import { addressToKeep } from './address.ts';
 import { restartAfter, type Ended } from './backoff.ts';
 import { ANNOTATION } from './identity.ts';
-import { isPullDue, isStartDue } from './due.ts';
+import { isPullDue, isResizeDue, isStartDue } from './due.ts';
 import type { PodMemory } from './memory.ts';
 import {
   annotated,
@@ -16,6 +16,8 @@ import {
   type ObservedPod,
   type ProbeVerdict,
 } from './observed.ts';
+import { resizableOf } from './allocation.ts';
+import { resizeOf, type ResizeVerdict } from './resize.ts';
 import { restarts } from './restart.ts';
 import { inTurn } from './start-order.ts';
 import type { PodStep } from './steps.ts';
@@ -23,7 +25,10 @@ import { planEnd } from './terminate.ts';
 import { volumesMayFail } from './volumes/index.ts';
 
 export interface PodInput {
+  /** As its node has allocated it. */
   readonly pod: Pod;
+  /** Of what the pod asks for now. */
+  readonly resize?: ResizeVerdict | undefined;
   readonly observed: ObservedPod;
   readonly memory: PodMemory;
   readonly probes: ReadonlyMap<string, ProbeVerdict>;
@@ -97,7 +102,7 @@ export function planPod(input: PodInput): PodPlan {
  * again.
  */
 function podOver(input: PodInput, views: readonly ContainerView[]): PodOver | undefined {
-  const { previous, pod } = input;
+  const { previous } = input;
   if (previous?.phase === 'Succeeded' || previous?.phase === 'Failed') {
     return {
       phase: previous.phase,
@@ -120,7 +125,7 @@ function podOver(input: PodInput, views: readonly ContainerView[]): PodOver | un
   }: {
     container: ObservedContainer | undefined;
     view: ContainerView;
-  }): boolean => container !== undefined && isOver(container) && !restarts(pod, view, container.detail.exitCode);
+  }): boolean => container !== undefined && isOver(container) && !comesBack(input, view, container);
   const failed = (container: ObservedContainer | undefined): boolean => (container?.detail.exitCode ?? 0) !== 0;
   const init = views.filter(({ role }) => role === 'init');
   if (init.some((view) => failed(view.current) && endedForGood({ view, container: view.current })))
@@ -199,7 +204,7 @@ function planContainer(input: PodInput, view: ContainerView, sandboxId: string, 
   const { current, newest } = view;
   if (current?.state === 'running') {
     const kill = input.probes.get(current.id)?.kill;
-    if (!kill) return NOTHING;
+    if (!kill) return planResize(input, view, current);
     return {
       ...NOTHING,
       steps: [
@@ -218,7 +223,7 @@ function planContainer(input: PodInput, view: ContainerView, sandboxId: string, 
   }
   // Made but never started: an agent before this one was cut off in between.
   if (current?.state === 'created') return { ...NOTHING, steps: [{ do: 'removeContainer', id: current.id }] };
-  if (newest && isOver(newest) && !mayRestart(pod, view, newest)) return NOTHING;
+  if (newest && isOver(newest) && !mayRestart(input, view, newest)) return NOTHING;
 
   const start = startDue(input, view, newest);
   if (start.at > now) return { ...NOTHING, wakeAt: start.at };
@@ -265,8 +270,10 @@ function startDue(
   if (!newest) return { at: input.monotonic, successorPauseMs: 0 };
   const ended = endOf(input, newest);
   const due = restartAfter(ended);
-  // A machine that went down is no fault of its pods.
-  return view.current ? due : { at: input.monotonic, successorPauseMs: ended.backoffMs };
+  // A machine that went down is no fault of its pods, nor is it theirs to be made anew with other resources.
+  return view.current && resizeOf(view.spec, newest, input) !== 'restart'
+    ? due
+    : { at: input.monotonic, successorPauseMs: ended.backoffMs };
 }
 
 /** One whose end was not dated has just ended. */
@@ -280,8 +287,45 @@ export function endOf({ ends, monotonic }: Pick<PodInput, 'ends' | 'monotonic'>,
   };
 }
 
-function mayRestart(pod: Pod, view: ContainerView, newest: ObservedContainer): boolean {
-  return (view.role === 'init' && view.current === undefined) || restarts(pod, view, newest.detail.exitCode);
+function mayRestart(input: PodInput, view: ContainerView, newest: ObservedContainer): boolean {
+  return (view.role === 'init' && view.current === undefined) || comesBack(input, view, newest);
+}
+
+/** Whether a container that ended is made anew: by its policy, or with the resources that it was ended for. */
+export function comesBack(input: PodInput, view: ContainerView, ended: ObservedContainer): boolean {
+  return (
+    restarts(input.pod, view, ended.detail.exitCode) ||
+    (view.role !== 'init' && resizeOf(view.spec, ended, input) === 'restart')
+  );
+}
+
+function planResize(input: PodInput, view: ContainerView, current: ObservedContainer): PodPlan {
+  const { spec } = view;
+  const resize = view.role === 'init' ? 'none' : resizeOf(spec, current, input);
+  if (resize === 'none') return NOTHING;
+  if (resize === 'restart')
+    return {
+      ...NOTHING,
+      steps: [
+        {
+          do: 'killContainer',
+          id: current.id,
+          container: spec.name,
+          reason: 'Resized',
+          message: `Container ${spec.name} resize requires restart`,
+          graceSeconds: input.pod.spec.terminationGracePeriodSeconds,
+          preStop: spec.lifecycle?.preStop,
+          after: [],
+        },
+      ],
+    };
+  const due = isResizeDue(input.memory, spec.name, input.monotonic);
+  return due.now
+    ? {
+        ...NOTHING,
+        steps: [{ do: 'resizeContainer', id: current.id, container: spec.name, to: resizableOf(spec) }],
+      }
+    : { ...NOTHING, wakeAt: due.at };
 }
 
 /**

@@ -5,6 +5,7 @@ import { qosClass } from '../../../contracts/objects/qos.ts';
 import { containerStatus, rfc3339 } from './container-status.ts';
 import { containerViews, presentSandbox } from './observed.ts';
 import type { PodInput, PodOver } from './plan.ts';
+import { resizeOf } from './resize.ts';
 import { initFront } from './start-order.ts';
 
 export interface StatusInput extends PodInput {
@@ -174,7 +175,33 @@ function conditionsOf(input: StatusInput, phase: PodStatus['phase'], told: Told)
   conditions = withCondition(conditions, { type: 'Ready', ...containersReady }, now);
   conditions = withCondition(conditions, { type: 'ContainersReady', ...containersReady }, now);
   conditions = withCondition(conditions, { type: 'PodScheduled', status: 'True' }, now);
+  conditions = resizeConditions(input, conditions, now);
   return input.over?.cause === 'NodePressure'
     ? withCondition(conditions, { ...DISRUPTED, message: input.over.message ?? '' }, now)
     : conditions;
+}
+
+/** Source: Kubernetes, KEP-1287: both are absent where there is nothing to tell. */
+function resizeConditions(input: StatusInput, before: Condition[], now: string): Condition[] {
+  const { pod, resize, memory, over } = input;
+  const rest = before.filter(({ type }) => type !== 'PodResizePending' && type !== 'PodResizeInProgress');
+  if (over) return rest;
+  const generation = pod.metadata.generation;
+  const told = { status: 'True' as const, ...(generation !== undefined && { observedGeneration: generation }) };
+  const set = (condition: Omit<Condition, 'lastTransitionTime'>): Condition[] =>
+    withCondition(before, condition, now).filter(({ type }) => type === condition.type);
+  const underWay = containerViews(pod, input.observed).filter(
+    ({ spec, role, current }) =>
+      role !== 'init' && current?.state === 'running' && resizeOf(spec, current, input) !== 'none',
+  );
+  const failure = underWay.flatMap(({ spec }) => memory.resizes.get(spec.name) ?? [])[0];
+  return [
+    ...rest,
+    ...(resize && resize.is !== 'fits'
+      ? set({ type: 'PodResizePending', ...told, reason: resize.is, message: resize.message })
+      : []),
+    ...(underWay.length > 0
+      ? set({ type: 'PodResizeInProgress', ...told, ...(failure && { reason: 'Error', message: failure.message }) })
+      : []),
+  ];
 }

@@ -1,8 +1,10 @@
 /** What a pod's worker can do. Steps of one plan do not depend on each other; starts keep their order. */
 import type { Container, LifecycleHandler } from '../../../contracts/objects/index.ts';
 import type { Attempt } from './container-config.ts';
+import type { Resources } from './allocation.ts';
 
-export type KillReason = 'Deleted' | 'Unhealthy' | 'DeadlineExceeded' | 'Evicted' | 'SandboxChanged' | 'PodOver';
+export type KillReason =
+  'Deleted' | 'Unhealthy' | 'DeadlineExceeded' | 'Evicted' | 'SandboxChanged' | 'PodOver' | 'Resized';
 
 export type PodStep =
   | { readonly do: 'syncVolumes'; readonly version: string }
@@ -35,6 +37,8 @@ export type PodStep =
       readonly preStop: LifecycleHandler | undefined;
       readonly after: readonly string[];
     }
+  /** Of one that runs: cpu and memory from now on. */
+  | { readonly do: 'resizeContainer'; readonly id: string; readonly container: string; readonly to: Resources }
   | { readonly do: 'removeContainer'; readonly id: string }
   | { readonly do: 'stopSandbox'; readonly id: string }
   | { readonly do: 'removeSandbox'; readonly id: string }

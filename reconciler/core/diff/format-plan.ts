@@ -2,6 +2,7 @@
 import { displayKey, isCustom, kindKey, type AnyObject, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { forecastLines, forecastSummary } from '../scheduling/forecast-lines.ts';
 import type { Forecast } from '../scheduling/simulate.ts';
+import { descriptorOf } from '../kinds/index.ts';
 import { redacted, redactedAt } from '../kinds/sealed.ts';
 import { pointerPath } from './diff-objects.ts';
 import { changedFields, type FieldChange } from './field-changes.ts';
@@ -49,12 +50,23 @@ function summary({ counts }: Plan): string {
 function textItem(item: AnyPlanItem): string {
   const head = `${SIGN[item.action]} ${displayKey(item.key)}`;
   if (item.action !== 'update') return head;
-  const note = item.reason === 'drift' ? ' (drift: the live object was changed by someone else)' : '';
+  const notes = [
+    ...(item.reason === 'drift' ? ['drift: the live object was changed by someone else'] : []),
+    ...(inPlace(item) ?? []),
+  ];
   return [
-    `${head}${note}`,
+    `${head}${notes.map((note) => ` (${note})`).join('')}`,
     ...changedFields(item).map((change) => `    ${changeLine(change)}`),
     ...(item.conflicts ?? []).map((conflict) => `    ${conflictLine(conflict)}`),
   ].join('\n');
+}
+
+/** What the update does to a pod that runs. */
+function inPlace({ before, object }: Extract<AnyPlanItem, { action: 'update' }>): readonly string[] | undefined {
+  if (isCustom(object) || isCustom(before)) return undefined;
+  const { podTemplate } = descriptorOf(object.kind);
+  const note = podTemplate === 'none' ? undefined : podTemplate.inPlace?.(before, object);
+  return note === undefined ? undefined : [note];
 }
 
 function conflictLine({ field, owner, writes }: Conflict): string {
@@ -104,6 +116,8 @@ interface JsonItem {
   readonly file?: string;
   readonly line?: number;
   readonly reason?: 'commit' | 'drift';
+  /** What it does to a pod that runs: `resized in place`. */
+  readonly note?: string;
   readonly changes?: readonly FieldChange[];
   readonly conflicts?: readonly Conflict[];
   readonly patch?: readonly unknown[];
@@ -123,7 +137,18 @@ function jsonItem(item: AnyPlanItem): JsonItem {
     return { action, key, file, line, object: isCustom(item.object) ? item.object : redacted(item.object) };
   const { reason, conflicts } = item;
   const changes = changedFields(item);
-  return { action, key, file, line, reason, changes, ...(conflicts && { conflicts }), patch: redactedPatch(item) };
+  const [note] = inPlace(item) ?? [];
+  return {
+    action,
+    key,
+    file,
+    line,
+    reason,
+    ...(note !== undefined && { note }),
+    changes,
+    ...(conflicts && { conflicts }),
+    patch: redactedPatch(item),
+  };
 }
 
 function jsonForecast({ placements, preempted, unplaced, rollouts, ...rest }: Forecast): object {

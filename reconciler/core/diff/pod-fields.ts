@@ -1,15 +1,24 @@
 /**
  * What of a pod may change once it exists. Source: Kubernetes pkg/apis/core/validation, ValidatePodUpdate: images,
- * activeDeadlineSeconds, added tolerations, gates that are taken away.
+ * activeDeadlineSeconds, added tolerations, gates that are taken away; and ValidatePodResize: cpu and memory.
  */
-import type { Pod, Toleration } from '../../../contracts/objects/index.ts';
+import {
+  isSidecar,
+  lastingContainers,
+  readKey,
+  type Container,
+  type Pod,
+  type Toleration,
+} from '../../../contracts/objects/index.ts';
+import { RESIZABLE } from '../../../contracts/objects/pod-requests.ts';
+import { qosClass } from '../../../contracts/objects/qos.ts';
 import { equal } from '../fields/json.ts';
 import { cannotChange, RENAME, type FixedField } from './fixed-fields.ts';
 
 /** Where a pod runs is chosen for it, unless its manifest says it. */
 const SPEC: FixedField<'Pod'> = {
   path: ['spec'],
-  hint: 'of a Pod only container images, activeDeadlineSeconds and tolerations can change, and schedulingGates can be taken away; use a Deployment, or give it a new name',
+  hint: 'of a Pod only container images, cpu and memory, activeDeadlineSeconds and tolerations can change, and schedulingGates can be taken away; use a Deployment, or give it a new name',
   broken: ({ live, after, wanted, applied }) => {
     if (equal(specThatStays(live), specThatStays(after))) return undefined;
     return applied && equal(specThatStays(applied), specThatStays(wanted)) ? undefined : cannotChange(['spec']);
@@ -26,12 +35,88 @@ function specThatStays({ spec }: Pod): Partial<Pod['spec']> {
     tolerations: _tolerations,
     ...rest
   } = spec;
-  const strip = (list: Pod['spec']['containers']): Pod['spec']['containers'] =>
-    list.map(
-      ({ image: _image, imagePullPolicy: _policy, ...container }) =>
-        container as typeof container & (typeof list)[number],
-    );
-  return { ...rest, containers: strip(containers), ...(initContainers && { initContainers: strip(initContainers) }) };
+  const strip = ({ image: _image, imagePullPolicy: _policy, ...container }: Container): Container =>
+    container as typeof container & Container;
+  const stripAll = (one: Container): Container => strip(withoutResizable(one));
+  return {
+    ...rest,
+    containers: containers.map(stripAll),
+    ...(initContainers && {
+      initContainers: initContainers.map((one) => (isSidecar(one) ? stripAll(one) : strip(one))),
+    }),
+  };
+}
+
+function withoutResizable(container: Container): Container {
+  const { limits = {}, requests = {}, ...others } = container.resources as Resources;
+  const rest = (list: Amounts): Amounts =>
+    Object.fromEntries(Object.entries(list).filter(([name]) => !RESIZABLE.some((one) => one === name)));
+  return { ...container, resources: { ...others, limits: rest(limits), requests: rest(requests) } };
+}
+
+type Amounts = Readonly<Record<string, string>>;
+interface Resources {
+  readonly limits?: Amounts;
+  readonly requests?: Amounts;
+}
+
+/** Containers are resized while the pod stays what it is. */
+const RESIZE: FixedField<'Pod'> = {
+  path: ['spec', 'containers'],
+  hint: 'change the amounts only, or give it a new name',
+  broken: ({ live, after, wanted, applied }) => {
+    if (!isResized(live, after) || (applied && !isResized(applied, wanted))) return undefined;
+    for (const part of ['limits', 'requests'] as const)
+      if (isLost(live, after, part)) return `resource ${part} cannot be removed`;
+    return qosClass(live.spec) === qosClass(after.spec)
+      ? undefined
+      : `the pod's QoS class may not change as a result of resizing: it is ${qosClass(live.spec)}, and would be ${qosClass(after.spec)}`;
+  },
+};
+
+function isLost(before: Pod, after: Pod, part: 'limits' | 'requests'): boolean {
+  return resizedPairs(before, after).some(([was, is]) =>
+    RESIZABLE.some(
+      (name) => readKey(was[part] ?? {}, name) !== undefined && readKey(is[part] ?? {}, name) === undefined,
+    ),
+  );
+}
+
+function isResized(before: Pod, after: Pod): boolean {
+  return resizedPairs(before, after).length > 0;
+}
+
+function resizedPairs(before: Pod, after: Pod): readonly (readonly [Resources, Resources])[] {
+  return resizedContainers(before, after).map(([was, is]) => [was.resources as Resources, is.resources as Resources]);
+}
+
+/** Those that have other amounts of cpu or memory, before and after. */
+function resizedContainers(before: Pod, after: Pod): readonly (readonly [Container, Container])[] {
+  return lastingContainers(after.spec).flatMap((is) => {
+    const was = lastingContainers(before.spec).find(({ name }) => name === is.name);
+    return was && changedAmounts(was, is).length > 0 ? [[was, is] as const] : [];
+  });
+}
+
+function changedAmounts(was: Container, is: Container): readonly (typeof RESIZABLE)[number][] {
+  const [before, after] = [was.resources as Resources, is.resources as Resources];
+  return RESIZABLE.filter((name) =>
+    (['limits', 'requests'] as const).some(
+      (part) => readKey(before[part] ?? {}, name) !== readKey(after[part] ?? {}, name),
+    ),
+  );
+}
+
+/** What a plan says of a pod whose resources change; undefined where they do not. */
+export function resizeNote(before: Pod, after: Pod): string | undefined {
+  const resized = resizedContainers(before, after);
+  if (resized.length === 0) return undefined;
+  const restarted = resized
+    .filter(([was, is]) =>
+      changedAmounts(was, is).some((name) => is.resizePolicy?.some(({ resourceName }) => resourceName === name)),
+    )
+    .map(([, { name }]) => name);
+  return restarted.length === 0 ? 'resized in place' : `resized in place; restarts ${restarted.join(', ')}`;
 }
 
 /** It can be set, and brought forward. */
@@ -73,4 +158,4 @@ const GATES: FixedField<'Pod'> = {
   },
 };
 
-export const POD_FIELDS: readonly FixedField<'Pod'>[] = [SPEC, DEADLINE, TOLERATIONS, GATES];
+export const POD_FIELDS: readonly FixedField<'Pod'>[] = [SPEC, RESIZE, DEADLINE, TOLERATIONS, GATES];

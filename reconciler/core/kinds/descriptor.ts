@@ -117,6 +117,8 @@ export interface PodTemplateFacet<K extends Kind> {
   of(object: ObjectsByKind[K]): PodTemplateSpec;
   /** Names of volumes that its controller adds to each pod, where it adds some. */
   addedVolumes?(object: ObjectsByKind[K]): readonly string[];
+  /** Of the pod itself: what an update does to it while it runs, for the plan. */
+  inPlace?(before: ObjectsByKind[K], after: ObjectsByKind[K]): string | undefined;
   /** How it replaces pods of earlier templates, where it does: a forecast tells of updates that would stand still. */
   readonly rollout: 'none' | Rollout<K>;
   /**

@@ -8,7 +8,7 @@ import {
   type Pod,
 } from '../../../contracts/objects/index.ts';
 import { podReferences } from '../../../contracts/objects/pod-references.ts';
-import { POD_FIELDS } from '../diff/pod-fields.ts';
+import { POD_FIELDS, resizeNote } from '../diff/pod-fields.ts';
 import { podHealth } from '../health/pod.ts';
 import { AGE, NAME, NONE, type Seen } from './columns.ts';
 import { WITHOUT_STATUS, type KindDescriptor } from './descriptor.ts';
@@ -35,7 +35,7 @@ export const POD: KindDescriptor<'Pod'> = {
   listed: 'by key',
   check: 'by its schema',
   compared: 'none',
-  podTemplate: { path: [], of: (pod) => pod, rollout: 'none', makes: 'none' },
+  podTemplate: { path: [], of: (pod) => pod, rollout: 'none', makes: 'none', inPlace: resizeNote },
   references: {
     of: ({ metadata, spec }) =>
       podReferences(spec, metadata.name).map((reference) => ({ ...reference, path: ['spec', ...reference.path] })),

@@ -56,7 +56,7 @@ export function boundedPodStatus(status: PodStatus, spec: Pod['spec'], node: Kno
     // The spec tells it as well as the node, or better.
     qosClass: qosClass(spec),
     ...(status.observedGeneration !== undefined && {
-      observedGeneration: Math.min(Math.max(0, status.observedGeneration), Number.MAX_SAFE_INTEGER),
+      observedGeneration: boundedCount(status.observedGeneration),
     }),
     ...(podIP !== undefined && { podIP, podIPs: [{ ip: podIP }] }),
     ...(startTime !== undefined && { startTime: boundedTime(startTime, now) }),
@@ -78,16 +78,23 @@ function ownAddress(
 
 function boundedConditions(conditions: readonly Condition[], now: Date): Condition[] {
   const byType = new Map(conditions.slice(0, MOST_CONDITIONS).map((condition) => [condition.type, condition]));
-  return [...byType.values()].map(({ type, status, reason, message, lastTransitionTime, lastProbeTime }) => ({
-    type: cut(type, TEXT_LIMITS.reason),
-    status,
-    ...(reason !== undefined && { reason: cut(reason, TEXT_LIMITS.reason) }),
-    ...(message !== undefined && { message: cut(message, TEXT_LIMITS.message) }),
-    ...(lastTransitionTime !== undefined && { lastTransitionTime: boundedTime(lastTransitionTime, now) }),
-    ...(lastProbeTime !== undefined && {
-      lastProbeTime: lastProbeTime === null ? null : boundedTime(lastProbeTime, now),
+  return [...byType.values()].map(
+    ({ type, status, reason, message, lastTransitionTime, lastProbeTime, observedGeneration }) => ({
+      type: cut(type, TEXT_LIMITS.reason),
+      status,
+      ...(reason !== undefined && { reason: cut(reason, TEXT_LIMITS.reason) }),
+      ...(message !== undefined && { message: cut(message, TEXT_LIMITS.message) }),
+      ...(lastTransitionTime !== undefined && { lastTransitionTime: boundedTime(lastTransitionTime, now) }),
+      ...(observedGeneration !== undefined && { observedGeneration: boundedCount(observedGeneration) }),
+      ...(lastProbeTime !== undefined && {
+        lastProbeTime: lastProbeTime === null ? null : boundedTime(lastProbeTime, now),
+      }),
     }),
-  }));
+  );
+}
+
+function boundedCount(count: number): number {
+  return Math.min(Math.max(0, count), Number.MAX_SAFE_INTEGER);
 }
 
 function boundedContainer(status: ContainerStatus, now: Date): ContainerStatus {
@@ -101,6 +108,13 @@ function boundedContainer(status: ContainerStatus, now: Date): ContainerStatus {
     image: cut(status.image, TEXT_LIMITS.image),
     imageID: cut(status.imageID, TEXT_LIMITS.image),
     ...(status.containerID !== undefined && { containerID: cut(status.containerID, TEXT_LIMITS.id) }),
+    ...(status.allocatedResources && { allocatedResources: boundedResources(status.allocatedResources) }),
+    ...(status.resources && {
+      resources: {
+        ...(status.resources.limits && { limits: boundedResources(status.resources.limits) }),
+        ...(status.resources.requests && { requests: boundedResources(status.resources.requests) }),
+      },
+    }),
   };
 }
 

@@ -17,7 +17,7 @@ import { claimNames } from '../volumes/pod-claims.ts';
 import { controllerOf } from '../workloads/owners.ts';
 import { isTerminating } from '../workloads/pod-state.ts';
 import { hostPortsOf, type HostPort } from '../../../contracts/objects/host-ports.ts';
-import { requestsOf, type Amounts } from '../../../contracts/objects/pod-requests.ts';
+import { isResizing, requestsOf, type Amounts } from '../../../contracts/objects/pod-requests.ts';
 import { imagesOf, weightOf } from './resources.ts';
 
 /** Fields of a pod's spec that are equal in all pods of a shape. Of containers: image, requests and ports, and which of them are sidecars. */
@@ -80,7 +80,7 @@ export class ShapeTable {
   of(pod: Pod, priority: number): PodShape {
     const terminating = isTerminating(pod);
     const owner = controllerOf(pod.metadata);
-    const asks = asksOf(pod.spec);
+    const asks = asksOf(pod);
     const key = keyOfShape(asks, pod, owner?.uid, priority, terminating);
     let shape = this.#byKey.get(key);
     if (!shape) this.#byKey.set(key, (shape = shapeOf(pod, key, asks, this.#next++, owner, priority, terminating)));
@@ -94,7 +94,8 @@ export class ShapeTable {
 }
 
 /** Members in the order in which they are written: two texts for one shape only cost sharing. */
-function asksOf(spec: PodSpec): string {
+function asksOf(pod: Pod): string {
+  const { spec } = pod;
   const containers: unknown[] = [];
   for (const c of spec.containers) containers.push(c.image, c.resources.requests, c.ports);
   const init = spec.initContainers?.map((c) => [c.image, c.resources.requests, isSidecar(c) && c.ports]);
@@ -106,6 +107,7 @@ function asksOf(spec: PodSpec): string {
     spec.affinity?.nodeAffinity,
     spec.tolerations,
     spec.hostNetwork,
+    isResizing(pod) && [...requestsOf(pod)],
   ]);
 }
 

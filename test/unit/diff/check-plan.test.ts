@@ -22,6 +22,8 @@ const service = (rest: string): string =>
   `apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  ports: [{port: 80}]\n${rest}`;
 const priorityClass = (fields: string): string =>
   `apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: high}\n${fields}`;
+const sized = (cpu: string, memory?: string): string =>
+  `apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers: [{name: a, image: "a:1", resources: {requests: {cpu: ${cpu}}${memory === undefined ? '' : `, limits: {memory: ${memory}}`}}}]\n`;
 const withDeadline = (seconds: number): string => `${pod('a:1', 'x')}  activeDeadlineSeconds: ${seconds}\n`;
 const tolerating = (...keys: readonly string[]): string =>
   `${pod('a:1', 'x')}  tolerations: [${keys.map((key) => `{key: ${key}, operator: Exists}`).join(', ')}]\n`;
@@ -154,6 +156,25 @@ describe('fields that cannot change', () => {
       before: `${pod('a:1', 'x')}  nodeName: node-1\n`,
       after: pod('a:1', 'x'),
       refused: [],
+    },
+    { name: 'cpu and memory of a container', before: sized('100m', '1Gi'), after: sized('200m', '2Gi'), refused: [] },
+    {
+      name: 'a limit that is taken away',
+      before: sized('100m', '1Gi'),
+      after: sized('100m'),
+      refused: ['app.yaml:5 ImmutableField'],
+    },
+    {
+      name: 'a request where there was none: the pod would be of another QoS class',
+      before: sized('100m').replace(', resources: {requests: {cpu: 100m}}', ''),
+      after: sized('100m'),
+      refused: ['app.yaml:5 ImmutableField'],
+    },
+    {
+      name: 'another resource',
+      before: sized('100m', '1Gi'),
+      after: sized('100m', '1Gi').replace('cpu: 100m', 'cpu: 100m, ephemeral-storage: 1Gi'),
+      refused: ['app.yaml:4 ImmutableField'],
     },
     { name: 'a deadline that is set', before: pod('a:1', 'x'), after: withDeadline(60), refused: [] },
     { name: 'a deadline that is lowered', before: withDeadline(60), after: withDeadline(5), refused: [] },

@@ -47,6 +47,21 @@ describe('a plan as text', () => {
     );
   });
 
+  it('says what is resized in place, and what starts again for it', () => {
+    const pod = (resources: string, policy = ''): string =>
+      `apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: a, image: x, ${policy}resources: {requests: {${resources}}}}]}\n`;
+    const restarts = 'resizePolicy: [{resourceName: memory, restartPolicy: RestartContainer}], ';
+    const said = (before: string, after: string): string =>
+      formatPlan(plan(before, after), 'text').split('\n')[0] ?? '';
+    assert.equal(said(pod('cpu: 1'), pod('cpu: 2')), '~ Pod/default/p (resized in place)');
+    assert.equal(
+      said(pod('cpu: 1, memory: 1Gi', restarts), pod('cpu: 1, memory: 2Gi', restarts)),
+      '~ Pod/default/p (resized in place; restarts a)',
+    );
+    assert.equal(said(pod('cpu: 1', restarts), pod('cpu: 2', restarts)), '~ Pod/default/p (resized in place)');
+    assert.equal(said(pod('cpu: 1'), pod('cpu: 1').replace('image: x', 'image: z')), '~ Pod/default/p');
+  });
+
   it('says when there is nothing to do', () => {
     assert.equal(formatPlan(plan(deployment('web'), deployment('web')), 'text'), 'no changes');
     assert.equal(formatPlan(plan('', ''), 'markdown'), '**Plumbline plan:** no changes');

@@ -1,7 +1,8 @@
 import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import type { ConfigMap, Secret, Service } from '../../../contracts/objects/index.ts';
-import { containerConfig, linuxResources, sandboxConfig } from '../../../nodeagent/core/pod/container-config.ts';
+import { containerConfig, sandboxConfig } from '../../../nodeagent/core/pod/container-config.ts';
+import { linuxResources } from '../../../nodeagent/core/pod/linux-resources.ts';
 import { expandReferences } from '../../../nodeagent/core/pod/expand.ts';
 import { cgroupParent } from '../../../nodeagent/core/pod/identity.ts';
 import { referredKeys, type PodObjects } from '../../../nodeagent/core/pod/objects.ts';

@@ -99,6 +99,7 @@ function rig(tidyAttempts: PodFiles['tidyAttempts'], removal: 'done' | 'refused'
       objects: () => NO_OBJECTS,
       diskIsShort: () => false,
       onGone: () => undefined,
+      judgeResize: () => ({ is: 'fits' }),
       onObserved: () => undefined,
     },
     {

@@ -129,6 +129,8 @@ export function brief(step: PodStep): string {
       return `start ${step.container} #${step.attempt.number} restarts=${step.attempt.restarts} next-pause=${step.attempt.backoffMs}`;
     case 'killContainer':
       return `kill ${step.id} ${step.graceSeconds}s ${step.reason}${step.after.map((id) => ` after ${id}`).join('')}`;
+    case 'resizeContainer':
+      return `resize ${step.id} ${JSON.stringify(step.to)}`;
     case 'removeContainer':
     case 'stopSandbox':
     case 'removeSandbox':

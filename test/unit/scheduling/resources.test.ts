@@ -18,6 +18,40 @@ const container = (name: string, requests: Record<string, string>): object => ({
   resources: { requests },
 });
 
+describe('what a pod that is resized takes', () => {
+  const allocated = (requests: Record<string, string>, asked: Record<string, string>, reason?: string): Pod => ({
+    ...pod('p', { containers: [container('a', asked), container('b', { cpu: '1' })] }),
+    status: {
+      phase: 'Running',
+      ...(reason !== undefined && { conditions: [{ type: 'PodResizePending', status: 'True', reason }] }),
+      containerStatuses: [
+        {
+          name: 'a',
+          state: {},
+          lastState: {},
+          ready: true,
+          restartCount: 0,
+          image: '',
+          imageID: '',
+          allocatedResources: requests,
+        },
+      ],
+    },
+  });
+  const takes = (of: Pod): unknown => Object.fromEntries(requestsOf(of));
+
+  it('is the larger of what it asks for and what its node has allocated, of each resource', () => {
+    const both = allocated({ cpu: '2', memory: '1Mi' }, { cpu: '500m', memory: '2Mi' });
+    assert.deepEqual(takes(both), { pods: 1, cpu: 3000, memory: 2 * MI });
+    assert.deepEqual(takes(allocated({ cpu: '500m' }, { cpu: '500m' })), { pods: 1, cpu: 1500 });
+  });
+
+  it('is what is allocated where its node can never give it more', () => {
+    assert.deepEqual(takes(allocated({ cpu: '500m' }, { cpu: '64' }, 'Infeasible')), { pods: 1, cpu: 1500 });
+    assert.deepEqual(takes(allocated({ cpu: '500m' }, { cpu: '64' }, 'Deferred')), { pods: 1, cpu: 65_000 });
+  });
+});
+
 describe('what a pod asks for', () => {
   const rows: readonly {
     title: string;

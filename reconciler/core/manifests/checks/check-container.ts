@@ -22,6 +22,7 @@ export function checkContainer(
   checkSleep(container, path, pod.terminationGracePeriodSeconds, context);
   checkResources(container.resources, [...path, 'resources'], {}, context);
   checkRestart(container, path, context);
+  checkResize(container, path, { init, pod }, context);
   if (init && !isSidecar(container)) {
     for (const field of ['livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle'] as const) {
       if (container[field])
@@ -33,6 +34,19 @@ export function checkContainer(
         );
     }
   } else checkProbes(container, path, context);
+}
+
+/** Source: Kubernetes, validateResizePolicy and validateInitContainers. */
+function checkResize(
+  { resizePolicy, ...container }: Container,
+  path: FieldPath,
+  { init, pod }: { readonly init: boolean; readonly pod: PodSpec },
+  { error }: CheckContext,
+): void {
+  if (!resizePolicy) return;
+  const at = [...path, 'resizePolicy'];
+  if (init && !isSidecar(container)) error('ForbiddenField', at, 'may not be set for an init container');
+  else if (pod.restartPolicy === 'Never') error('InvalidValue', at, 'must be NotRequired when restartPolicy is Never');
 }
 
 function checkPorts(

@@ -1,0 +1,154 @@
+/** cpu and memory of pods that run, on a real runtime and real cgroups. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, it } from 'node:test';
+import type { Node, Pod } from '../../../contracts/objects/index.ts';
+import type { PodReport } from '../../../contracts/agent/index.ts';
+import { main, shellPod, startAgent, type TestAgent } from './agent.ts';
+import { BUSYBOX, startHost, type TestHost } from './host.ts';
+
+type Amounts = Readonly<Record<string, string>>;
+const node = (cpu: string): Node => ({
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name: 'test-node', uid: 'n', resourceVersion: cpu },
+  spec: {},
+  status: { allocatable: { cpu, memory: '64Gi', pods: '50' } },
+});
+/** As the control plane sends a pod whose resources changed. */
+function resized(pod: Pod, containers: Readonly<Record<string, { requests: Amounts; limits?: Amounts }>>): Pod {
+  const generation = (pod.metadata.generation ?? 1) + 1;
+  return {
+    ...pod,
+    metadata: { ...pod.metadata, generation, resourceVersion: `r${generation}` },
+    spec: {
+      ...pod.spec,
+      containers: pod.spec.containers.map((one) => ({ ...one, resources: containers[one.name] ?? one.resources })),
+    },
+  };
+}
+const isDone = (pod: Pod) => (report: PodReport) =>
+  report.status?.observedGeneration === pod.metadata.generation &&
+  report.status?.conditions?.some(({ type }) => type.startsWith('PodResize')) === false;
+
+describe('a pod that is resized in place', () => {
+  let host: TestHost;
+  let agent: TestAgent;
+  before(async () => {
+    host = await startHost();
+    await host.importImage(BUSYBOX);
+    agent = await startAgent(host);
+    await agent.assign({ upsert: [node('8')] });
+  });
+  after(() => host.close());
+
+  /** What the kernel holds a container to: shares (v1) or weight, quota, and bytes. */
+  async function inForce(report: PodReport, name: string): Promise<{ cpu: string; quota: string; memory: string }> {
+    const id = report.status?.containerStatuses?.find((one) => one.name === name)?.containerID?.replace(/^.*\/\//, '');
+    const tasks = await host.run(['ctr', '--address', host.containerdSocket, '-n', 'k8s.io', 'task', 'ls']);
+    const pid = tasks
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      .find(([task]) => task === id)?.[1];
+    const cgroups = await host.run(['cat', `/proc/${pid}/cgroup`]);
+    const path = (controller: string): string | undefined =>
+      cgroups
+        .split('\n')
+        .map((line) => line.split(':'))
+        .find(([, names]) => names?.split(',').includes(controller))?.[2];
+    const value = async (controller: string, v1: string, v2: string): Promise<string> => {
+      const at = path(controller);
+      const file = at === undefined ? `/sys/fs/cgroup${path('')}/${v2}` : `/sys/fs/cgroup/${controller}${at}/${v1}`;
+      return (await readFile(file, 'utf8')).trim();
+    };
+    return {
+      cpu: await value('cpu', 'cpu.shares', 'cpu.weight'),
+      quota: (await value('cpu', 'cpu.cfs_quota_us', 'cpu.max')).split(' ')[0] ?? '',
+      memory: await value('memory', 'memory.limit_in_bytes', 'memory.max'),
+    };
+  }
+
+  it('has other limits at once, the same container, and says so [conformance: in-place-pod-resize-burstable-pod-resized-with]', async () => {
+    const pod = shellPod('grows', 'sleep 1000', {
+      container: { resources: { requests: { cpu: '100m', memory: '32Mi' }, limits: { cpu: '200m', memory: '64Mi' } } },
+    });
+    await agent.assign({ upsert: [pod] });
+    const first = await agent.until('grows', (one) => main(one)?.state.running !== undefined);
+    const more = resized(pod, {
+      main: { requests: { cpu: '200m', memory: '64Mi' }, limits: { cpu: '400m', memory: '128Mi' } },
+    });
+    await agent.assign({ upsert: [more] });
+    const grown = await agent.until('grows', isDone(more));
+    assert.equal(main(grown)?.containerID, main(first)?.containerID);
+    assert.equal(main(grown)?.restartCount, 0);
+    assert.deepEqual(main(grown)?.allocatedResources, { cpu: '200m', memory: '64Mi' });
+    assert.deepEqual(await inForce(grown, 'main'), { cpu: '204', quota: '40000', memory: String(128 * 2 ** 20) });
+    const less = resized(more, {
+      main: { requests: { cpu: '1m', memory: '32Mi' }, limits: { cpu: '200m', memory: '64Mi' } },
+    });
+    await agent.assign({ upsert: [less] });
+    const shrunk = await agent.until('grows', isDone(less));
+    assert.deepEqual(await inForce(shrunk, 'main'), { cpu: '2', quota: '20000', memory: String(64 * 2 ** 20) });
+    assert.equal(main(shrunk)?.containerID, main(first)?.containerID);
+  });
+
+  it('is started again where its policy says so, with the new limits', async () => {
+    const pod = shellPod('restarts', 'trap "exit 0" TERM; while true; do sleep 0.1; done', {
+      container: {
+        resources: { requests: { memory: '32Mi' }, limits: { memory: '64Mi' } },
+        resizePolicy: [{ resourceName: 'memory', restartPolicy: 'RestartContainer' }],
+      },
+      spec: { restartPolicy: 'OnFailure' },
+    });
+    await agent.assign({ upsert: [pod] });
+    await agent.until('restarts', (one) => main(one)?.state.running !== undefined);
+    const more = resized(pod, { main: { requests: { memory: '64Mi' }, limits: { memory: '128Mi' } } });
+    await agent.assign({ upsert: [more] });
+    const again = await agent.until('restarts', (one) => isDone(more)(one) && main(one)?.restartCount === 1);
+    assert.ok(main(again)?.state.running);
+    assert.equal((await inForce(again, 'main')).memory, String(128 * 2 ** 20));
+  });
+
+  it('keeps what it has where there is no room, across a restart of the agent, and gets more when there is', async () => {
+    const wide = shellPod('wide', 'sleep 1000', { container: { resources: { requests: { cpu: '4' } } } });
+    const waits = shellPod('waits', 'sleep 1000', { container: { resources: { requests: { cpu: '1' } } } });
+    await agent.assign({ upsert: [wide, waits] });
+    await agent.until('wide', (one) => main(one)?.state.running !== undefined);
+    await agent.until('waits', (one) => main(one)?.state.running !== undefined);
+    const pending = (reason: string) => (one: PodReport) =>
+      one.status?.conditions?.some((c) => c.type === 'PodResizePending' && c.reason === reason) ?? false;
+    const most = resized(waits, { main: { requests: { cpu: '9' } } });
+    await agent.assign({ upsert: [most] });
+    await agent.until('waits', pending('Infeasible'));
+    const more = resized(most, { main: { requests: { cpu: '5' } } });
+    await agent.assign({ upsert: [more] });
+    await agent.until('waits', pending('Deferred'));
+    await agent.kill();
+    agent = await startAgent(host);
+    const still = await agent.until('waits', pending('Deferred'));
+    assert.deepEqual(main(still)?.allocatedResources, { cpu: '1' });
+    assert.equal((await inForce(still, 'main')).cpu, '1024');
+    await agent.assign({ remove: ['pods/default/wide'] });
+    const grown = await agent.until('waits', isDone(more));
+    assert.equal((await inForce(grown, 'main')).cpu, '5120');
+    assert.equal(main(grown)?.restartCount, 0);
+  });
+
+  it('is not held to less memory than it uses, and says why', async () => {
+    const hold = 'x=$(printf "%40000000s" a); touch /tmp/holds; sleep 1000; exit $?';
+    const pod = shellPod('holds', hold, {
+      container: { resources: { requests: { memory: '16Mi' }, limits: { memory: '256Mi' } } },
+    });
+    await agent.assign({ upsert: [pod] });
+    await agent.until('holds', (one) => main(one)?.state.running !== undefined);
+    const less = resized(pod, { main: { requests: { memory: '16Mi' }, limits: { memory: '17Mi' } } });
+    await agent.exec('holds', ['/bin/sh', '-c', 'until test -e /tmp/holds; do sleep 0.1; done']);
+    await agent.assign({ upsert: [less] });
+    const refused = await agent.until(
+      'holds',
+      (one) => one.status?.conditions?.some((c) => c.type === 'PodResizeInProgress' && c.reason === 'Error') ?? false,
+    );
+    assert.ok(main(refused)?.state.running);
+    assert.equal((await inForce(refused, 'main')).memory, String(256 * 2 ** 20));
+  });
+});
