@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { exampleRecipes } from './images/examples.ts';
 import { buildImage, type ImageRecipe } from './images/image.ts';
+import { programEntries } from './images/programs.ts';
 import { pushImage } from './images/push.ts';
 import { spawnService } from './host.ts';
 import { answers, findProgram, runOrFail, until } from './process.ts';
@@ -41,11 +42,12 @@ export async function registryIsUp(settings: LabSettings): Promise<boolean> {
   return answers({ host: machineAddress(settings), port: Number(registryAddress(settings).split(':')[1]) });
 }
 
-/** Builds the example images from this machine's busybox and pushes them; gives their names. */
+/** Builds the example images from this machine's programs and pushes them; gives their names. */
 export async function pushExampleImages(settings: LabSettings, signal?: AbortSignal): Promise<readonly string[]> {
   const program = await readFile('/usr/bin/busybox');
   const applets = (await runOrFail(['/usr/bin/busybox', '--list'], { signal })).split('\n').filter(Boolean);
-  const recipes = exampleRecipes({ program, applets });
+  const redis = await programEntries(['redis-server', 'redis-cli'], signal);
+  const recipes = exampleRecipes({ program, applets }, redis);
   await pushRecipes(settings, recipes, signal);
   return recipes.map((recipe) => recipe.name);
 }

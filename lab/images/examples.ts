@@ -1,5 +1,5 @@
 /**
- * The example images, made of the machine's own static busybox. Pure: the program and its list of names are passed in.
+ * The example images, made of the machine's own static busybox and redis-server. Pure: programs are passed in.
  */
 import type { ImageRecipe } from './image.ts';
 import type { TarEntry } from '../../contracts/tar.ts';
@@ -37,8 +37,11 @@ echo "serving $(cat "$www/index.html")"
 wait "$server"
 `;
 
-/** Every example image: `busybox:1`, `hello:1`, `hello:2`, and `hello:broken`, which ends with 1 at once. */
-export function exampleRecipes(busybox: Busybox): readonly ImageRecipe[] {
+/**
+ * Every example image: `busybox:1`, `hello:1`, `hello:2`, `hello:broken`, which ends with 1 at once, and `redis:lab`,
+ * whatever version the machine has. `redis`: its programs with their libraries; empty where it is not installed.
+ */
+export function exampleRecipes(busybox: Busybox, redis: readonly TarEntry[]): readonly ImageRecipe[] {
   const base = baseLayer(busybox);
   const hello = (version: string): ImageRecipe => ({
     name: `hello:${version}`,
@@ -55,6 +58,9 @@ export function exampleRecipes(busybox: Busybox): readonly ImageRecipe[] {
       layers: [base],
       entrypoint: ['/bin/sh', '-c', "echo 'hello: this version is broken on purpose' >&2; exit 1"],
     },
+    ...(redis.length > 0
+      ? [{ name: 'redis:lab', layers: [base, redis], cmd: ['redis-server'], exposedPorts: [6379] }]
+      : []),
   ];
 }
 

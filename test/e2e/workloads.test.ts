@@ -6,6 +6,7 @@
 import { after, before, describe } from 'node:test';
 import { Fleet } from './fleet.ts';
 import { daemonSets } from './workloads/daemonset.ts';
+import { database } from './workloads/database.ts';
 import { deployments } from './workloads/deployment.ts';
 import { jobs } from './workloads/job.ts';
 import { statefulSets } from './workloads/statefulset.ts';
@@ -13,7 +14,7 @@ import { storage } from './workloads/storage.ts';
 import type { Theme } from './workloads/theme.ts';
 
 const REPEAT = Number(process.env['PLUMB_E2E_REPEAT'] ?? '1');
-const THEMES: readonly Theme[] = [deployments, daemonSets, jobs, statefulSets, storage];
+const THEMES: readonly Theme[] = [deployments, daemonSets, jobs, statefulSets, storage, database];
 
 describe('workloads', () => {
   let fleet: Fleet;

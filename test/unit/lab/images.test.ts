@@ -2,7 +2,8 @@ import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import { exampleRecipes } from '../../../lab/images/examples.ts';
 import { buildImage } from '../../../lab/images/image.ts';
-import { tar } from '../../../contracts/tar.ts';
+import { librariesOf } from '../../../lab/images/programs.ts';
+import { tar, type TarEntry } from '../../../contracts/tar.ts';
 
 const busybox = { program: Buffer.from('a program'), applets: ['sh', 'httpd', 'busybox', 'wget'] };
 
@@ -51,15 +52,32 @@ describe('tar writer', () => {
 });
 
 describe('example images', () => {
-  const images = exampleRecipes(busybox).map((recipe) => buildImage(recipe, 'amd64'));
+  const redis: readonly TarEntry[] = [
+    { type: 'file', path: 'usr/bin/redis-server', mode: 0o755, content: Buffer.from('redis') },
+  ];
+  const images = exampleRecipes(busybox, redis).map((recipe) => buildImage(recipe, 'amd64'));
   const byName = new Map(images.map((image) => [`${image.repository}:${image.tag}`, image]));
 
-  it('are busybox, two versions of hello, and a broken one', () => {
-    assert.deepEqual([...byName.keys()], ['busybox:1', 'hello:1', 'hello:2', 'hello:broken']);
+  it('are busybox, two versions of hello, a broken one, and Redis where the machine has it', () => {
+    const names = ['busybox:1', 'hello:1', 'hello:2', 'hello:broken'];
+    assert.deepEqual([...byName.keys()], [...names, 'redis:lab']);
+    assert.deepEqual(
+      exampleRecipes(busybox, []).map(({ name }) => name),
+      names,
+    );
+  });
+
+  it('have the libraries that a program is linked with', () => {
+    const text = `\tlinux-vdso.so.1 (0x00007faf)
+\tlibm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x00007fb0)
+\tlibgone.so.1 => not found
+\t/lib64/ld-linux-x86-64.so.2 (0x00007fb1)
+`;
+    assert.deepEqual(librariesOf(text), ['/lib/x86_64-linux-gnu/libm.so.6', '/lib64/ld-linux-x86-64.so.2']);
   });
 
   it('have the same digests each time they are built', () => {
-    const again = exampleRecipes(busybox).map((recipe) => buildImage(recipe, 'amd64'));
+    const again = exampleRecipes(busybox, redis).map((recipe) => buildImage(recipe, 'amd64'));
     assert.deepEqual(
       again.map((i) => i.manifest.digest),
       images.map((i) => i.manifest.digest),
