@@ -9,12 +9,14 @@ import { daemonSets } from './workloads/daemonset.ts';
 import { database } from './workloads/database.ts';
 import { deployments } from './workloads/deployment.ts';
 import { jobs } from './workloads/job.ts';
+import { pods, podsEnd } from './workloads/pods.ts';
 import { statefulSets } from './workloads/statefulset.ts';
 import { storage } from './workloads/storage.ts';
 import type { Theme } from './workloads/theme.ts';
 
 const REPEAT = Number(process.env['PLUMB_E2E_REPEAT'] ?? '1');
 const THEMES: readonly Theme[] = [deployments, daemonSets, jobs, statefulSets, storage, database];
+const THEMES: readonly Theme[] = [pods, deployments, daemonSets, jobs, statefulSets, storage, podsEnd];
 
 describe('workloads', () => {
   let fleet: Fleet;

@@ -43,7 +43,7 @@ export const jobs: Theme = (fleet, round) => {
   const job = (name: string, task: Task): string =>
     `apiVersion: batch/v1\nkind: Job\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec: ${jobSpec(task)}\n`;
   const cronJob = (name: string, spec: string): string =>
-    `apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec: {schedule: "* * * * *", ${spec}, jobTemplate: {spec: ${jobSpec({ run: FOREVER })}}}\n`;
+    `apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec: {schedule: "@every 10s", ${spec}, jobTemplate: {spec: ${jobSpec({ run: FOREVER })}}}\n`;
 
   const JOBS: Readonly<Record<string, Task>> = {
     restarts: {
@@ -62,6 +62,10 @@ export const jobs: Theme = (fleet, round) => {
     'max-failed': {
       spec: `${INDEXED}, completions: 6, parallelism: 2, backoffLimitPerIndex: 0, maxFailedIndexes: 2`,
       run: 'exit 1',
+    },
+    'fail-index': {
+      spec: `${INDEXED}, completions: 3, parallelism: 3, backoffLimitPerIndex: 2, podFailurePolicy: {rules: [{action: FailIndex, onExitCodes: {operator: In, values: [3]}}]}`,
+      run: '[ "$JOB_COMPLETION_INDEX" != 1 ] || exit 3',
     },
     'fail-job': {
       spec: 'completions: 2, parallelism: 2, podFailurePolicy: {rules: [{action: FailJob, onExitCodes: {operator: In, values: [3]}}]}',
@@ -162,6 +166,15 @@ export const jobs: Theme = (fleet, round) => {
     );
   });
 
+  it('an exit code fails its index at once [conformance: mark-indexes-as-failed-when-the-failindex-action-is]', async () => {
+    await push();
+    const found = await finished('fail-index');
+    assert.equal(reason(found, 'Failed'), 'FailedIndexes');
+    const { completedIndexes, failedIndexes, succeeded, failed } = found.status ?? {};
+    assert.deepEqual([completedIndexes, failedIndexes, succeeded, failed], ['0,2', '1', 2, 1]);
+    assert.equal((await podsOf('fail-index')).length, 3, 'the index was not tried again');
+  });
+
   it('a success policy over all indexes [conformance: ensure-that-job-with-successpolicy-succeeded-when]', async () => {
     await push();
     const found = await finished('all');
@@ -231,20 +244,20 @@ export const jobs: Theme = (fleet, round) => {
     await push();
     const runs = async (name: string): Promise<readonly StoredJob[]> =>
       (await fleet().list('Job', namespace)).filter(({ metadata }) => metadata.name.startsWith(`${name}-`));
-    await eventually('two slots have come', 150, async () => (await runs('allow')).length >= 2);
+    // A slot has the name of its minute, so the second one of a name of its own is in the next.
+    await eventually('slots of two minutes have come', 90, async () => (await runs('allow')).length >= 2);
     assert.ok((await runs('allow')).every((run) => !isJobFinished(run)));
-    assert.equal((await runs('forbid')).length, 1);
-    const replaced = await eventually('the earlier run was replaced', 30, async () => {
-      const found = await runs('replace');
-      return found.length === 1 && found[0];
-    });
     const newest = (await runs('allow'))
       .map(({ metadata }) => metadata.name.replace('allow-', ''))
       .sort()
       .at(-1);
-    assert.equal(replaced.metadata.name, `replace-${newest}`);
+    await eventually('the earlier run was replaced by the one of the same minute', 30, async () => {
+      const found = await runs('replace');
+      return found.length === 1 && found[0]?.metadata.name === `replace-${newest}`;
+    });
+    assert.equal((await runs('forbid')).length, 1);
     assert.deepEqual(await runs('suspended'), []);
-    await fleet().removeFiles(...['cron', 'namespace', 'counted', ...Object.keys(JOBS)].map(file));
+    await fleet().removeFiles(namespace);
     await eventually('nothing is left of them', 90, async () => (await fleet().list('Pod', namespace)).length === 0);
   });
 };
