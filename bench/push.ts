@@ -3,16 +3,10 @@
  * starts the same 40 pods on the same hosts in the same run (the floor: sandbox, create, start; eight at a time; no
  * scheduler, no network rules, no reports).
  */
-import { randomUUID } from 'node:crypto';
 import { cpus } from 'node:os';
-import { criRuntime } from '../nodeagent/adapters/cri/cri-runtime.ts';
-import { GrpcClient } from '../nodeagent/adapters/cri/grpc.ts';
-import type { ContainerConfig, SandboxConfig } from '../nodeagent/core/pod/runtime-types.ts';
-import { createRunCommand } from '../nodeagent/adapters/process/run-command.ts';
-import { systemClock } from '../nodeagent/adapters/system/clock.ts';
-import { MASKED_PATHS, READONLY_PATHS } from '../nodeagent/core/pod/security.ts';
 import { eventually, Fleet } from '../test/e2e/fleet.ts';
 import { commandLine } from '../test/support/command-line.ts';
+import { inFlight, RawHost, type RawPod } from './raw-cri.ts';
 
 const PODS = 40;
 const IN_FLIGHT = 8;
@@ -45,100 +39,18 @@ function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-/** Runs `work` over the items, `IN_FLIGHT` at a time. */
-async function inFlight<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items];
-  await Promise.all(
-    Array.from({ length: IN_FLIGHT }, async () => {
-      for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
-    }),
-  );
-}
-
 /** Milliseconds that the raw loop needs for all pods; stops and removes them afterwards, which is not counted. */
 async function rawLoop(fleet: Fleet): Promise<number> {
-  const signal = AbortSignal.timeout(120_000);
-  const hosts = await Promise.all(
-    fleet.lab.nodes.map(
-      async (n) => new GrpcClient(`/proc/${await fleet.initPid(n.name)}/root/run/containerd/containerd.sock`),
-    ),
-  );
-  const runtimes = hosts.map((client) =>
-    criRuntime({ client, folder: '/nowhere', run: createRunCommand(), clock: systemClock }),
-  );
-  const sandboxes: { runtime: (typeof runtimes)[number]; id: string }[] = [];
+  const hosts = await RawHost.all(fleet, AbortSignal.timeout(120_000));
+  const pods: { readonly host: RawHost; readonly pod: RawPod }[] = [];
+  const turns = Array.from({ length: PODS }, (_, i) => hosts[i % hosts.length]).filter((host) => host !== undefined);
   const started = performance.now();
-  await inFlight(
-    Array.from({ length: PODS }, (_, i) => i),
-    async (i) => {
-      const runtime = runtimes[i % runtimes.length];
-      if (!runtime) return;
-      const uid = randomUUID();
-      const sandbox: SandboxConfig = {
-        pod: { namespace: 'bench', name: `raw-${i}`, uid },
-        attempt: 0,
-        address: undefined,
-        hostname: `raw-${i}`,
-        logDirectory: `/var/log/plumbline/pods/bench_raw-${i}_${uid}`,
-        hostNetwork: false,
-        namespaces: { pid: 'container', ipc: 'pod' },
-        sysctls: {},
-        cgroupParent: `/bench/pod${uid}`,
-        privileged: false,
-        labels: {},
-        annotations: {},
-        portMappings: [],
-        dns: undefined,
-        security: {
-          runAsUser: undefined,
-          runAsGroup: undefined,
-          supplementalGroups: [],
-          seccomp: { type: 'RuntimeDefault' },
-        },
-      };
-      const container: ContainerConfig = {
-        name: 'main',
-        attempt: 0,
-        image: IMAGE,
-        command: ['sleep', '3600'],
-        args: [],
-        workingDir: '',
-        env: [],
-        mounts: [],
-        labels: {},
-        annotations: {},
-        logPath: 'main.log',
-        stdin: false,
-        stdinOnce: false,
-        tty: false,
-        resources: { cpuPeriod: 0, cpuQuota: 0, cpuShares: 2, memoryBytes: 0, oomScoreAdj: 1000 },
-        security: {
-          privileged: false,
-          runAsUser: undefined,
-          runAsGroup: undefined,
-          supplementalGroups: [],
-          readOnlyRootFilesystem: false,
-          noNewPrivileges: false,
-          addCapabilities: [],
-          dropCapabilities: [],
-          hostNetwork: false,
-          namespaces: { pid: 'container', ipc: 'pod' },
-          seccomp: { type: 'RuntimeDefault' },
-          maskedPaths: MASKED_PATHS,
-          readonlyPaths: READONLY_PATHS,
-        },
-      };
-      const id = await runtime.runSandbox(sandbox, signal);
-      sandboxes.push({ runtime, id });
-      await runtime.startContainer(await runtime.createContainer(id, container, sandbox, signal), signal);
-    },
-  );
-  const took = performance.now() - started;
-  await inFlight(sandboxes, async ({ runtime, id }) => {
-    await runtime.stopSandbox(id, signal);
-    await runtime.removeSandbox(id, signal);
+  await inFlight(IN_FLIGHT, turns, async (host) => {
+    pods.push({ host, pod: await host.start(IMAGE, ['sleep', '3600']) });
   });
-  await Promise.all(runtimes.map((runtime) => runtime.close()));
+  const took = performance.now() - started;
+  await inFlight(IN_FLIGHT, pods, ({ host, pod }) => host.remove(pod));
+  await Promise.all(hosts.map((host) => host.close()));
   return took;
 }
 

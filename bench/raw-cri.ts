@@ -1,0 +1,152 @@
+/**
+ * Pods started by nothing but calls of the Container Runtime Interface: the floor for all that Plumbline does around them.
+ * No scheduler, no network rules, no reports.
+ */
+import { randomUUID } from 'node:crypto';
+import { criRuntime } from '../nodeagent/adapters/cri/cri-runtime.ts';
+import { GrpcClient } from '../nodeagent/adapters/cri/grpc.ts';
+import { createRunCommand } from '../nodeagent/adapters/process/run-command.ts';
+import { systemClock } from '../nodeagent/adapters/system/clock.ts';
+import type { ContainerConfig, SandboxConfig } from '../nodeagent/core/pod/runtime-types.ts';
+import { MASKED_PATHS, READONLY_PATHS } from '../nodeagent/core/pod/security.ts';
+import type { ContainerRuntime } from '../nodeagent/ports/container-runtime.ts';
+import type { Fleet } from '../test/e2e/fleet.ts';
+
+export interface RawPod {
+  readonly sandbox: string;
+  readonly container: string;
+}
+
+/** The runtime of one host. */
+export class RawHost {
+  readonly #runtime: ContainerRuntime;
+  readonly #signal: AbortSignal;
+  readonly #following: Promise<void>;
+  /** Told of each event of a container. */
+  readonly #ended = new Map<string, () => void>();
+  readonly #stop = new AbortController();
+
+  private constructor(runtime: ContainerRuntime, signal: AbortSignal) {
+    this.#runtime = runtime;
+    this.#signal = signal;
+    this.#following = this.#follow().catch(() => undefined);
+  }
+
+  /** Those of all hosts of the fleet. */
+  static all(fleet: Fleet, signal: AbortSignal): Promise<readonly RawHost[]> {
+    return Promise.all(
+      fleet.lab.nodes.map(async ({ name }) => {
+        const client = new GrpcClient(`/proc/${await fleet.initPid(name)}/root/run/containerd/containerd.sock`);
+        const runtime = criRuntime({ client, folder: '/nowhere', run: createRunCommand(), clock: systemClock });
+        return new RawHost(runtime, signal);
+      }),
+    );
+  }
+
+  /** RunPodSandbox, CreateContainer, StartContainer. */
+  async start(image: string, command: readonly string[]): Promise<RawPod> {
+    const uid = randomUUID();
+    const config = sandboxOf(uid);
+    const sandbox = await this.#runtime.runSandbox(config, this.#signal);
+    const container = await this.#runtime.createContainer(sandbox, containerOf(image, command), config, this.#signal);
+    await this.#runtime.startContainer(container, this.#signal);
+    return { sandbox, container };
+  }
+
+  /** Resolves when the container has exited. */
+  async ended({ container }: RawPod): Promise<void> {
+    for (;;) {
+      const event = new Promise<void>((resolve) => this.#ended.set(container, resolve));
+      if ((await this.#runtime.container(container, this.#signal)).state === 'exited') break;
+      await event;
+    }
+    this.#ended.delete(container);
+  }
+
+  /** StopPodSandbox, RemovePodSandbox. */
+  async remove({ sandbox }: RawPod): Promise<void> {
+    await this.#runtime.stopSandbox(sandbox, this.#signal);
+    await this.#runtime.removeSandbox(sandbox, this.#signal);
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#runtime.close();
+    await this.#following;
+  }
+
+  async #follow(): Promise<void> {
+    for await (const id of this.#runtime.events(this.#stop.signal)) this.#ended.get(id)?.();
+  }
+}
+
+/** Runs `work` over the items, so many at a time. */
+export async function inFlight<T>(count: number, items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items];
+  await Promise.all(
+    Array.from({ length: count }, async () => {
+      for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+    }),
+  );
+}
+
+function sandboxOf(uid: string): SandboxConfig {
+  const name = `raw-${uid.slice(0, 8)}`;
+  return {
+    pod: { namespace: 'bench', name, uid },
+    attempt: 0,
+    address: undefined,
+    hostname: name,
+    logDirectory: `/var/log/plumbline/pods/bench_${name}_${uid}`,
+    hostNetwork: false,
+    namespaces: { pid: 'container', ipc: 'pod' },
+    sysctls: {},
+    cgroupParent: `/bench/pod${uid}`,
+    privileged: false,
+    labels: {},
+    annotations: {},
+    portMappings: [],
+    dns: undefined,
+    security: {
+      runAsUser: undefined,
+      runAsGroup: undefined,
+      supplementalGroups: [],
+      seccomp: { type: 'RuntimeDefault' },
+    },
+  };
+}
+
+function containerOf(image: string, command: readonly string[]): ContainerConfig {
+  return {
+    name: 'main',
+    attempt: 0,
+    image,
+    command,
+    args: [],
+    workingDir: '',
+    env: [],
+    mounts: [],
+    labels: {},
+    annotations: {},
+    logPath: 'main.log',
+    stdin: false,
+    stdinOnce: false,
+    tty: false,
+    resources: { cpuPeriod: 0, cpuQuota: 0, cpuShares: 2, memoryBytes: 0, oomScoreAdj: 1000 },
+    security: {
+      privileged: false,
+      runAsUser: undefined,
+      runAsGroup: undefined,
+      supplementalGroups: [],
+      readOnlyRootFilesystem: false,
+      noNewPrivileges: false,
+      addCapabilities: [],
+      dropCapabilities: [],
+      hostNetwork: false,
+      namespaces: { pid: 'container', ipc: 'pod' },
+      seccomp: { type: 'RuntimeDefault' },
+      maskedPaths: MASKED_PATHS,
+      readonlyPaths: READONLY_PATHS,
+    },
+  };
+}
