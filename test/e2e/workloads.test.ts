@@ -15,8 +15,17 @@ import { storage } from './workloads/storage.ts';
 import type { Theme } from './workloads/theme.ts';
 
 const REPEAT = Number(process.env['PLUMB_E2E_REPEAT'] ?? '1');
-const THEMES: readonly Theme[] = [deployments, daemonSets, jobs, statefulSets, storage, database];
-const THEMES: readonly Theme[] = [pods, deployments, daemonSets, jobs, statefulSets, storage, podsEnd];
+// prettier-ignore
+const THEMES: readonly Theme[] = [
+  pods,
+  deployments,
+  daemonSets,
+  jobs,
+  statefulSets,
+  storage,
+  database,
+  podsEnd,
+];
 
 describe('workloads', () => {
   let fleet: Fleet;
