@@ -27,13 +27,17 @@ export function sendSize(socket: Duplex, size: { readonly width: number; readonl
  */
 export async function runSession(socket: Duplex, { stdin, stdout, stderr }: SessionStreams): Promise<ExecResult> {
   let result: ExecResult | undefined;
-  const flowAgain = (): void => {
-    socket.resume();
-  };
+  /** Streams that take no more for now. One chunk may have frames for both, and many for one. */
+  const full = new Set<Writable>();
   const give = (to: Writable | undefined, payload: Buffer): void => {
     if (!to || to.destroyed || to.write(payload)) return;
+    full.add(to);
     socket.pause();
-    to.once('drain', flowAgain);
+  };
+  // Whoever takes the output may also go away, and then takes no more.
+  const flowAgain = function (this: Writable): void {
+    full.delete(this);
+    if (full.size === 0) socket.resume();
   };
   const read = execFrameReader((channel, payload) => {
     if (channel === EXEC_CHANNEL.stdout) give(stdout, payload);
@@ -51,10 +55,6 @@ export async function runSession(socket: Duplex, { stdin, stdout, stderr }: Sess
   const endInput = (): void => {
     if (!socket.destroyed) socket.write(execFrame(EXEC_CHANNEL.stdin, Buffer.alloc(0)));
   };
-  // Whoever takes the output may go away, and then takes no more.
-  const left = (): void => {
-    socket.resume();
-  };
   try {
     if (stdin) {
       stdin.on('data', sendInput);
@@ -62,7 +62,7 @@ export async function runSession(socket: Duplex, { stdin, stdout, stderr }: Sess
     } else {
       endInput();
     }
-    for (const to of [stdout, stderr]) to?.on('close', left);
+    for (const to of [stdout, stderr]) to?.on('drain', flowAgain).on('close', flowAgain);
     await new Promise<void>((resolve, reject) => {
       socket.on('data', (chunk: Buffer) => {
         try {
@@ -79,10 +79,7 @@ export async function runSession(socket: Duplex, { stdin, stdout, stderr }: Sess
     stdin?.off('data', sendInput);
     stdin?.off('end', endInput);
     socket.off('drain', resumeInput);
-    for (const to of [stdout, stderr]) {
-      to?.off('drain', flowAgain);
-      to?.off('close', left);
-    }
+    for (const to of [stdout, stderr]) to?.off('drain', flowAgain).off('close', flowAgain);
     socket.destroy();
   }
   if (!result)

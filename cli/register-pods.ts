@@ -4,7 +4,7 @@ import type { TopNodeOptions, TopPodOptions } from './commands/top.ts';
 import { withHome } from './home.ts';
 import { outputOption, wholeNumber } from './print/format.ts';
 
-/** Adds `logs exec attach port-forward top`. */
+/** Adds `logs exec attach port-forward cp top`. */
 export function registerPods(plumb: Command): void {
   plumb
     .command('logs')
@@ -88,6 +88,30 @@ export function registerPods(plumb: Command): void {
     .action(
       async (target: string, ports: string[], options: { namespace: string; address: string[] }, command: Command) =>
         (await import('./commands/port-forward.ts')).portForward(target, ports, withHome(options, command)),
+    );
+
+  plumb
+    .command('cp')
+    .description('copy files and folders to and from a container, which needs a program `tar`')
+    .argument('<from>', 'a path here, or [NAMESPACE/]POD:PATH')
+    .argument('<to>', 'the other of the two')
+    .option('-n, --namespace <name>', 'the namespace', 'default')
+    .option('-c, --container <name>', 'which container (default: the first)')
+    .option(
+      '--no-preserve',
+      'owner and permissions of files that it makes are those that the container gives to new ones',
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  plumb cp ./site web-5d4f:/srv\n  plumb cp shop/db-0:/backup/dump.sql dump.sql\nFrom a container, links are left out, and nothing is written outside of the target.',
+    )
+    .action(
+      async (
+        from: string,
+        to: string,
+        options: { namespace: string; container?: string; preserve: boolean },
+        command: Command,
+      ) => (await import('./commands/cp.ts')).cp(from, to, withHome(options, command)),
     );
 
   registerTop(plumb);

@@ -255,7 +255,10 @@ describe('commands about a running cluster', () => {
     }
     const none = await run('top', 'pod');
     assert.equal(none.code, 1);
-    assert.match(none.stderr, /note: no sample of pod default\/web-1: there is no sample of it yet[\s\S]*error: there is no sample/);
+    assert.match(
+      none.stderr,
+      /note: no sample of pod default\/web-1: there is no sample of it yet[\s\S]*error: there is no sample/,
+    );
 
     const { uid } = bench.cache.get('pods/default/web-1')?.metadata ?? assert.fail('no pod');
     const at = { timestamp: '2026-01-01T00:00:00Z', window: '2s' };

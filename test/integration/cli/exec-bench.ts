@@ -4,10 +4,12 @@
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Pod } from '../../../contracts/objects/index.ts';
 import { SshNodeTransport } from '../../../reconciler/adapters/ssh/transport.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { startApi } from '../../../reconciler/api/index.ts';
 import { planRevision } from '../../../reconciler/controllers/sync/index.ts';
+import type { Writer } from '../../../reconciler/controllers/runtime/writer.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import type { NodeConnection } from '../../../reconciler/ports/node-transport.ts';
 import { makeFolder } from '../../support/folder.ts';
@@ -19,13 +21,14 @@ import { BUSYBOX, startHost } from '../nodeagent/host.ts';
 export interface ExecBench {
   readonly home: string;
   readonly sshd: TestSshd;
+  readonly writer: Writer;
   /** After the connection to the node was dropped. */
   reconnect(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** A cluster with one running pod, `tool`. */
-export async function execBench(): Promise<ExecBench> {
+/** A cluster with one running pod, `tool`, and what else is given. */
+export async function execBench(more: readonly Pod[] = []): Promise<ExecBench> {
   const closers: (() => unknown)[] = [];
   const close = async (): Promise<void> => {
     for (const each of closers.splice(0).reverse()) await each();
@@ -38,9 +41,9 @@ export async function execBench(): Promise<ExecBench> {
     closers.push(() => host.close());
     await host.importImage(BUSYBOX);
     const agent = await startAgent(host);
-    const pod = shellPod('tool', 'exec sleep 1000');
-    await agent.assign({ upsert: [pod] });
-    await agent.until('tool', isReady);
+    const pods = [shellPod('tool', 'exec sleep 1000'), ...more];
+    await agent.assign({ upsert: pods });
+    for (const { metadata } of pods) await agent.until(metadata.name, isReady);
 
     // The sshd has the host's files, where the agent's socket is at its usual place, and this machine's network.
     await host.run(['sh', '-c', `mkdir -p /run/sshd && ln -s "${host.folder}/root/run/plumbline" /run/plumbline`]);
@@ -54,16 +57,14 @@ export async function execBench(): Promise<ExecBench> {
     const { cache, git, sync, writer, ...bench } = await syncBench();
     closers.push(() => bench.close());
     await writer.submit(
-      [
-        {
-          do: 'create',
-          object: {
-            ...pod,
-            metadata: { name: 'tool', namespace: 'default' },
-            spec: { ...pod.spec, nodeName: 'test-node' },
-          },
+      pods.map((pod) => ({
+        do: 'create' as const,
+        object: {
+          ...pod,
+          metadata: { name: pod.metadata.name, namespace: 'default', labels: { app: pod.metadata.name } },
+          spec: { ...pod.spec, nodeName: 'test-node' },
         },
-      ],
+      })),
       'test',
       signal,
     );
@@ -90,6 +91,7 @@ export async function execBench(): Promise<ExecBench> {
     return {
       home,
       sshd,
+      writer,
       close,
       reconnect: async () => {
         connection = await connect();

@@ -35,7 +35,7 @@ function service(spec: object = {}): Service {
     kind: 'Service',
     metadata: { name: 'web', namespace: 'shop' },
     spec: { ports, ...spec },
-  }) as unknown as Service;
+  });
 }
 
 describe('ports to forward', () => {
