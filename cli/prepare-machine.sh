@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what a clean clone needs: npm packages, and Debian packages when they are missing. Sourced or run; safe to repeat.
-#   prepare-machine.sh [lab|vm|browser ...]   which groups of Debian packages, besides none for the npm part
+#   prepare-machine.sh [lab|vm|browser|tests ...]   which groups of Debian packages, besides none for the npm part
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -13,6 +13,7 @@ declare -A groups=(
   [lab]='redis-server:redis-server containerd:containerd runc:runc nft:nftables sshd:openssh-server ssh:openssh-client ip:iproute2 docker-registry:docker-registry busybox:busybox-static conntrack:conntrack git:git nsenter:util-linux script:bsdutils openssl:openssl /usr/lib/cni/ptp:containernetworking-plugins'
   [vm]='qemu-system-x86_64:qemu-system-x86 debootstrap:debootstrap mkfs.ext4:e2fsprogs'
   [browser]='chromium:chromium'
+  [tests]='prometheus:prometheus'
 )
 
 missing=()

@@ -10,6 +10,7 @@ import { openHome, sshPrivateKey, type Home } from './adapters/home/home.ts';
 import { BullWorkQueue } from './adapters/bullmq/work-queue.ts';
 import { openLog } from './adapters/log/pino-log.ts';
 import { FilePayloads } from './adapters/payload/payloads.ts';
+import { PrometheusSource } from './adapters/prometheus/prometheus.ts';
 import { FiledMark } from './adapters/redis/position-mark.ts';
 import { RedisLeases } from './adapters/redis/leases.ts';
 import { RedisMetricsStore } from './adapters/redis/metrics-store.ts';
@@ -114,6 +115,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
           sealKey: home.sealKey,
           clock,
         }),
+      series: new PrometheusSource({ clock }),
       homeId: home.id,
       label: `${hostname()}:${home.dir}`,
       socket: home.socket,

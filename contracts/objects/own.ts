@@ -6,7 +6,45 @@ import { OWN_API_VERSION } from './identity.ts';
 import { Finalizers, ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
 import { Taint } from './nodes.ts';
 import { ResourceList } from './quantity.ts';
-import { atomicList, DnsSubdomain, LabelValue, listSet, object, Port, QualifiedName } from './schema.ts';
+import { atomicList, DnsSubdomain, LabelValue, listMap, listSet, object, Port, QualifiedName } from './schema.ts';
+
+/** Place of the label matchers in a query. */
+export const LABEL_MATCHERS = '<<.LabelMatchers>>';
+/** Far more measures than anybody has a formula for. */
+const MOST_QUERIES = 100;
+
+const Prometheus = object({
+  /**
+   * Base of its HTTP API, as the machines see it that the control planes run on. No password: what Git holds is no
+   * secret.
+   */
+  url: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+    .max(2048, 'must be no more than 2048 characters')
+    .refine((url) => !/^https?:\/\/[^/]*@/i.test(url), 'may hold no user name and no password')
+    .refine((url) => !/[?#]/.test(url), "may have no '?' and no '#'"),
+  /**
+   * How measures are worked out whose value is not the sum of the series of their name. `query` is PromQL in which
+   * `<<.LabelMatchers>>` stands for what is asked of the series, and `<<.GroupBy>>` for the label that tells pods apart, or
+   * for none; as in the configuration of Prometheus' Kubernetes adapter.
+   */
+  queries: listMap(
+    ['metric'],
+    object({
+      metric: z.string().min(1, 'must not be empty').max(253, 'must be no more than 253 characters'),
+      query: z
+        .string()
+        .max(4096, 'must be no more than 4096 characters')
+        .refine(
+          (query) => query.includes(LABEL_MATCHERS),
+          `must have ${LABEL_MATCHERS}: what is asked for is ignored else`,
+        ),
+    }),
+  )
+    .max(MOST_QUERIES, `must have at most ${MOST_QUERIES} entries`)
+    .optional(),
+});
+export type Prometheus = z.infer<typeof Prometheus>;
 
 const ClusterSpec = object({
   network: object({
@@ -43,6 +81,8 @@ const ClusterSpec = object({
      */
     abandonedFinalizers: Finalizers.optional(),
   }).prefault({}),
+  /** Where measures come from that are not of the nodes: see docs/workloads.md, HorizontalPodAutoscaler. */
+  metrics: object({ prometheus: Prometheus.optional() }).optional(),
   storage: object({
     /** Names of volumes whose claims are gone and whose data may go too. */
     givenUpVolumes: listSet(DnsSubdomain).max(1000, 'must be no more than 1000').optional(),

@@ -78,13 +78,18 @@ const NODES = {
   MachineUnknown: 'after',
 } as const;
 
+const METRICS = {
+  PrometheusUnavailable: 'backoff',
+  PrometheusRefused: 'never',
+} as const;
+
 const HOME = {
   ControlPlaneRunning: 'never',
   SshKeyUnreadable: 'never',
 } as const;
 
 /** Every code of a PlumbError. One that is missing here is refused by the compiler, one that docs/errors.md lacks by a test. */
-export const ERROR_CODES = { ...GIT, ...SYNC, ...LIVE_STATE, ...NODES, ...HOME } as const;
+export const ERROR_CODES = { ...GIT, ...SYNC, ...LIVE_STATE, ...NODES, ...METRICS, ...HOME } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 export type Retry = 'backoff' | 'after' | 'never';

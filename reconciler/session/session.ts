@@ -35,6 +35,7 @@ import type { Log } from '../ports/log.ts';
 import type { MetricsStore } from '../ports/metrics-store.ts';
 import type { NodeTransport } from '../ports/node-transport.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
+import type { SeriesSource } from '../ports/series-source.ts';
 import type { WorkQueue } from '../ports/work-queue.ts';
 import { type Part, Parts } from './part.ts';
 import { endTurn, takeTurn } from './rebuild.ts';
@@ -51,6 +52,7 @@ export interface SessionOptions {
   /** Of the store's incarnation that was opened. */
   readonly makeLeases: (incarnation: string) => Leases;
   readonly makeMetrics: (incarnation: string) => MetricsStore;
+  readonly series: SeriesSource;
   /** Names this control plane's home, over restarts, and no other's. */
   readonly homeId: string;
   /** Where it runs, for people. */
@@ -297,7 +299,9 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
           for (const controller of controllers) await queue.addMany(queueOf(controller), keys);
         };
         const gatherer =
-          group === AUTOSCALING ? new Gatherer({ view: cache, rounds, metrics, ask, clock, log }) : undefined;
+          group === AUTOSCALING
+            ? new Gatherer({ view: cache, rounds, metrics, series: options.series, ask, clock, log })
+            : undefined;
         gatherer?.start();
         return {
           async close() {

@@ -10,7 +10,7 @@ tiers=("$@")
 run=() skipped=() groups=() why='' code=0
 if [ "$(uname -s)" != Linux ]; then why="needs Linux, this is $(uname -s)"
 elif [ "$(id -u)" != 0 ]; then why='needs root: hosts are network namespaces with their own sshd and containerd'
-else groups=(lab vm)
+else groups=(lab vm tests)
 fi
 for tier in "${tiers[@]}"; do
   case $tier in

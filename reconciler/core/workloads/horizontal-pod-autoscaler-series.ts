@@ -1,5 +1,6 @@
 /** From a measure that has a name to the series that hold it. */
 import type { LabelSelector, MetricSpec } from '../../../contracts/objects/index.ts';
+import type { Reading } from './horizontal-pod-autoscaler-metrics.ts';
 
 /** Whether a label has one of these values, or none of them; a label that is not there is empty. */
 export interface LabelMatcher {
@@ -42,6 +43,22 @@ export function selectionOf(measure: Named, namespace: string, pods: readonly st
         matchers: matchersOf(measure.external.metric.selector),
       };
   }
+}
+
+/** What the sums of the selected series are to the measure. */
+export function seriesReading(measure: Named, sums: ReadonlyMap<string, number>, now: Date): Reading {
+  if (sums.size === 0) return { of: 'nothing', why: 'no series has it' };
+  if (measure.type !== 'Pods') return { of: 'all', milli: milliOf(sums.get('') ?? 0) };
+  const at = now.getTime();
+  return {
+    of: 'pods',
+    values: new Map([...sums].map(([pod, value]) => [pod, { milli: milliOf(value), at, windowMs: 0 }])),
+  };
+}
+
+/** Exact as far as numbers are: what is beyond that is more than any target. */
+function milliOf(value: number): number {
+  return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Math.round(value * 1000)));
 }
 
 function matchersOf(selector: LabelSelector | undefined): readonly LabelMatcher[] {

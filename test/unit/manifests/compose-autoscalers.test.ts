@@ -255,3 +255,35 @@ describe('a HorizontalPodAutoscaler and its target', () => {
     assert.deepEqual(more, []);
   });
 });
+
+describe('the Prometheus of a Cluster', () => {
+  const ofCluster = (prometheus: string): string[] =>
+    told({
+      'plumbline.yaml': `apiVersion: plumbline.dev/v1alpha1
+kind: Cluster
+metadata: {name: a}
+spec: {metrics: {prometheus: ${prometheus}}}
+`,
+    });
+
+  for (const prometheus of [
+    '{url: "http://10.0.0.1:9090"}',
+    '{url: "https://metrics.example.com/prom/"}',
+    '{url: "http://a:1", queries: [{metric: a, query: "sum(rate(a{<<.LabelMatchers>>}[2m])) by (<<.GroupBy>>)"}]}',
+  ])
+    it(`may be ${prometheus}`, () => {
+      assert.deepEqual(ofCluster(prometheus), []);
+    });
+
+  for (const [prometheus, says] of [
+    ['{}', /url/],
+    ['{url: "file:///etc/passwd"}', /url must be an http or https URL/],
+    ['{url: "http://ada:secret@a:1"}', /url may hold no user name and no password/],
+    ['{url: "http://a:1/?x=1"}', /url may have no '\?'/],
+    ['{url: "http://a:1", queries: [{metric: a, query: "sum(a)"}]}', /query must have <<\.LabelMatchers>>/],
+    ['{url: "http://a:1", queries: [{metric: "", query: "a{<<.LabelMatchers>>}"}]}', /metric must not be empty/],
+  ] as const)
+    it(`may not be ${prometheus}`, () => {
+      assert.match(ofCluster(prometheus).join('\n'), says);
+    });
+});

@@ -8,13 +8,14 @@ import {
   type StoredHorizontalPodAutoscaler,
 } from '../../../contracts/objects/index.ts';
 import { MemoryMetricsStore } from '../../../reconciler/adapters/memory/metrics-store.ts';
+import { MemorySeriesSource } from '../../../reconciler/adapters/memory/series-source.ts';
 import { Gatherer } from '../../../reconciler/controllers/autoscaling/gatherer.ts';
 import { Rounds } from '../../../reconciler/controllers/autoscaling/rounds.ts';
 import { nodesToSample } from '../../../reconciler/controllers/autoscaling/targets.ts';
 import { RetryableError } from '../../../reconciler/core/errors.ts';
 import type { PodMetrics } from '../../../reconciler/core/metrics/shapes.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
-import { deployment, pod } from '../controllers/objects.ts';
+import { cluster, deployment, pod } from '../controllers/objects.ts';
 import { World } from '../controllers/world.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -30,6 +31,7 @@ class Gathering {
   readonly world = new World();
   readonly rounds = new Rounds();
   readonly metrics = new MemoryMetricsStore(this.clock);
+  readonly series = new MemorySeriesSource();
   readonly asked: ObjectKey[] = [];
   /** Instead of samples. */
   broken: Error | undefined;
@@ -42,6 +44,7 @@ class Gathering {
         return this.metrics.of(nodes, during);
       },
     },
+    series: this.series,
     ask: async (keys) => {
       this.asked.push(...keys);
     },
@@ -139,6 +142,28 @@ describe('what autoscalers measure', () => {
     assert.deepEqual(g.asked, []);
     await g.clock.pass(2 * BEAT);
     assert.deepEqual(g.read(uid), [{ of: 'nothing', why: 'no metrics returned from resource metrics API' }]);
+    await g.gatherer.close();
+  });
+
+  it('is asked of the Prometheus that the Cluster names', async () => {
+    const g = new Gathering();
+    const metric = { name: 'requests' };
+    const pods = { type: 'Pods', pods: { metric, target: { type: 'AverageValue', averageValue: '1' } } };
+    const outside = { type: 'External', external: { metric, target: { type: 'Value', value: '1' } } };
+    const { uid } = g.autoscaler(pods, outside).metadata;
+    g.series.series = [
+      { metric: 'requests', labels: { namespace: 'default', pod: 'p0' }, value: 1.5 },
+      { metric: 'requests', labels: { namespace: 'default', pod: 'stranger' }, value: 9 },
+    ];
+    g.gatherer.start();
+    await g.clock.pass(0);
+    assert.match(JSON.stringify(g.read(uid)), /the Cluster names no Prometheus/);
+    g.world.put(cluster({ metrics: { prometheus: { url: 'http://127.0.0.1:9090' } } }));
+    await g.clock.pass(BEAT);
+    assert.deepEqual(g.read(uid), [{ p0: 1500 }, { of: 'all', milli: 10_500 }]);
+    g.series.series = [];
+    await g.clock.pass(BEAT);
+    assert.deepEqual(g.read(uid), Array(2).fill({ of: 'nothing', why: 'no series has it' }));
     await g.gatherer.close();
   });
 

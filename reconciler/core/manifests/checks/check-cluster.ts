@@ -1,11 +1,22 @@
 /** Cluster: its address and port ranges. */
 import type { Cluster } from '../../../../contracts/objects/index.ts';
 import { parseRange, rangesOverlap } from '../../../../contracts/ipv4.ts';
-import type { CheckContext } from './context.ts';
+import { eachDuplicate, type CheckContext } from './context.ts';
 
 const MAX_PORT = 65535;
 
 export function checkCluster(object: Cluster, { error, has }: CheckContext): void {
+  eachDuplicate(
+    object.spec.metrics?.prometheus?.queries ?? [],
+    ({ metric }) => metric,
+    (_, metric, i) => {
+      error(
+        'DuplicateName',
+        ['spec', 'metrics', 'prometheus', 'queries', i, 'metric'],
+        `${metric} has a query already`,
+      );
+    },
+  );
   const { podCIDR, serviceCIDR, nodeMaskSize, nodePortRange } = object.spec.network;
   const network = ['spec', 'network'];
   const pods = parseRange(podCIDR);
