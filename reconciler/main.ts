@@ -117,6 +117,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         }),
       series: new PrometheusSource({ clock }),
       homeId: home.id,
+      tokenKey: home.tokenKey,
       label: `${hostname()}:${home.dir}`,
       socket: home.socket,
       info: {

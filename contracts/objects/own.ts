@@ -83,6 +83,16 @@ const ClusterSpec = object({
   }).prefault({}),
   /** Where measures come from that are not of the nodes: see docs/workloads.md, HorizontalPodAutoscaler. */
   metrics: object({ prometheus: Prometheus.optional() }).optional(),
+  serviceAccounts: object({
+    /**
+     * Names the cluster in the tokens of its pods (`iss`), and is for whom a token is that says no audience. Where others
+     * are to find its keys by themselves, the URL at which they are published.
+     */
+    issuer: z
+      .string()
+      .max(1024, 'must have at most 1024 characters')
+      .regex(/^https:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/, 'must be an https URL without a query, a fragment and a user'),
+  }).optional(),
   storage: object({
     /** Names of volumes whose claims are gone and whose data may go too. */
     givenUpVolumes: listSet(DnsSubdomain).max(1000, 'must be no more than 1000').optional(),

@@ -1,5 +1,6 @@
 /** What a pod refers to by name, written once: checks, assignments and node agents all go by it. Free of schemas. */
 import type { Container, PodSpec } from './pod.ts';
+import { tokenSecretName } from './pod-tokens.ts';
 import type { Volume, VolumeSourceName } from './volumes.ts';
 
 /** Name of the claim that is made with the pod. Source: Kubernetes, component-helpers/storage/ephemeral. */
@@ -63,14 +64,23 @@ const OF_SOURCE: {
             path: ['ephemeral', 'volumeClaimTemplate'],
           },
         ],
-  projected: ({ sources }) =>
-    (sources ?? []).flatMap(({ configMap, secret }, index) =>
+  projected: ({ sources }, _volume, pod) =>
+    (sources ?? []).flatMap(({ configMap, secret, serviceAccountToken }, index) =>
       below(
         ['projected', 'sources', index],
-        [...entriesReference('ConfigMap', 'configMap', configMap), ...entriesReference('Secret', 'secret', secret)],
+        [
+          ...entriesReference('ConfigMap', 'configMap', configMap),
+          ...entriesReference('Secret', 'secret', secret),
+          ...(serviceAccountToken === undefined || pod === undefined ? [] : [tokenReference(pod)]),
+        ],
       ),
     ),
 };
+
+/** They are made for the pod, when it has a node. */
+function tokenReference(pod: string): PodReference {
+  return { kind: 'Secret', name: tokenSecretName(pod), keys: [], optional: true, path: ['serviceAccountToken'] };
+}
 
 function entriesReference(
   kind: PodReference['kind'],

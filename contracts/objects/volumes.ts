@@ -17,6 +17,7 @@ const DownwardFile = object({
 const DownwardFiles = { items: atomicList(['path'], DownwardFile).optional() };
 /** Entries of a ConfigMap or Secret. */
 const Entries = { optional: z.boolean().default(false), items: atomicList(['key'], KeyToPath).optional() };
+const MAX_AUDIENCE = 1024;
 const DefaultMode = FileMode.default(0o644);
 
 /** One of several things whose files are in one volume. */
@@ -25,8 +26,18 @@ const Projection = object(
     configMap: object({ name: DnsSubdomain, ...Entries }).optional(),
     secret: object({ name: DnsSubdomain, ...Entries }).optional(),
     downwardAPI: object(DownwardFiles).optional(),
+    /** A token of the pod's ServiceAccount, which is renewed. Source: Kubernetes, validateProjectionSources. */
+    serviceAccountToken: object({
+      audience: unset('', z.string().max(MAX_AUDIENCE, `must have at most ${MAX_AUDIENCE} characters`).optional()),
+      expirationSeconds: z
+        .int()
+        .min(600, 'must be 600 or more: ten minutes')
+        .max(2 ** 32, 'must be at most 2^32')
+        .default(3600),
+      path: z.string().min(1),
+    }).optional(),
   },
-  { clusterTrustBundle: NEVER, podCertificate: NEVER, serviceAccountToken: NEVER },
+  { clusterTrustBundle: NEVER, podCertificate: NEVER },
 );
 
 const VolumeSource = {

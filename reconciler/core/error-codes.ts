@@ -85,6 +85,7 @@ const METRICS = {
 
 const HOME = {
   ControlPlaneRunning: 'never',
+  TokenKeyInvalid: 'never',
   SshKeyUnreadable: 'never',
 } as const;
 

@@ -26,6 +26,7 @@ import { PendingPods } from '../controllers/scheduling/pending-pods.ts';
 import { planRevision, SyncController } from '../controllers/sync/index.ts';
 import { NodeMonitor } from '../core/health/node-monitor.ts';
 import { shardOf } from '../core/leases/shards.ts';
+import type { SigningKey } from '../core/service-accounts/signing-key.ts';
 import type { AgentPayloads } from '../ports/agent-payloads.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { GitSource } from '../ports/git-source.ts';
@@ -57,6 +58,8 @@ export interface SessionOptions {
   readonly homeId: string;
   /** Where it runs, for people. */
   readonly label: string;
+  /** Signs the tokens of pods. */
+  readonly tokenKey: SigningKey;
   /** Of the API. */
   readonly socket: string;
   readonly info: ControlPlaneInfo;
@@ -217,6 +220,7 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
       monitor?.hears(node, clock.monotonic());
     },
     beatsAreHeard: () => monitor !== undefined,
+    tokenKey: options.tokenKey,
     planes: membership,
   });
   await parts.start({
@@ -388,6 +392,7 @@ async function startAnswers(
         clock,
         log,
         info: options.info,
+        keySet: options.tokenKey.keySet,
         storeProblem: () => store.problem ?? queue.problem,
         plan: (rev, format, signal) =>
           planRevision(sync.reader, git, cache, sourceName, { rev, format, now: clock.now() }, signal),

@@ -1,12 +1,13 @@
 /** The control plane's home folder: keys that must stay, and a claim so that two processes never share one. */
 import { execFile } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, generateKeyPair, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { chmod, mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { TerminalError } from '../../core/errors.ts';
+import { SigningKey } from '../../core/service-accounts/signing-key.ts';
 
 const SEAL_KEY_BYTES = 32;
 
@@ -23,6 +24,8 @@ export interface Home {
   readonly id: string;
   /** 32 bytes that Secrets in Redis are sealed with. */
   readonly sealKey: Buffer;
+  /** Signs the tokens of pods. */
+  readonly tokenKey: SigningKey;
 }
 
 /**
@@ -49,6 +52,7 @@ export async function openHome(dir: string): Promise<Home> {
     logFile: join(dir, 'control-plane.log'),
     id: await homeId(dir),
     sealKey: await sealKey(join(dir, 'seal.key')),
+    tokenKey: await tokenKey(join(dir, 'service-account.key')),
   };
 }
 
@@ -118,6 +122,32 @@ async function sealKey(path: string): Promise<Buffer> {
   const key = randomBytes(SEAL_KEY_BYTES);
   await writeFile(path, key, { mode: 0o600, flag: 'wx' });
   return key;
+}
+
+/** The loss of it costs nothing but that those who verify tokens have to learn the new one. */
+async function tokenKey(path: string): Promise<SigningKey> {
+  const known = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (known !== undefined) {
+    try {
+      return new SigningKey(known);
+    } catch (cause) {
+      throw new TerminalError(
+        'TokenKeyInvalid',
+        `${path} is no private RSA key of 2048 bits or more in PEM; put one there, or remove the file: a new one is made, and all tokens with it`,
+        { cause },
+      );
+    }
+  }
+  const { privateKey } = await promisify(generateKeyPair)('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  await writeFile(path, privateKey, { mode: 0o600, flag: 'wx' });
+  return new SigningKey(privateKey);
 }
 
 function answers(socket: string): Promise<boolean> {

@@ -4,6 +4,7 @@ import { explain, type ExplainNeeds } from './explain.ts';
 import { history, type HistoryNeeds } from './history.ts';
 import { metrics, type MetricsNeeds } from './metrics.ts';
 import { objects, type ObjectsNeeds } from './objects.ts';
+import { openId, type OpenIdNeeds } from './openid.ts';
 import { plan, type PlanNeeds } from './plan.ts';
 import { pods, type PodsNeeds } from './pods.ts';
 import { rebalance, type RebalanceNeeds } from './rebalance.ts';
@@ -15,6 +16,7 @@ export type ApiDependencies = ExplainNeeds &
   HistoryNeeds &
   MetricsNeeds &
   ObjectsNeeds &
+  OpenIdNeeds &
   PlanNeeds &
   PodsNeeds &
   RebalanceNeeds &
@@ -22,5 +24,7 @@ export type ApiDependencies = ExplainNeeds &
   StatusNeeds;
 
 export function allFeatures(deps: ApiDependencies): readonly Feature[] {
-  return [objects, pods, metrics, status, history, explain, plan, rebalance, rollback].map((feature) => feature(deps));
+  return [objects, pods, openId, metrics, status, history, explain, plan, rebalance, rollback].map((feature) =>
+    feature(deps),
+  );
 }

@@ -8,6 +8,7 @@ import { groupBy } from '../../core/group-by.ts';
 import { shardOf, SHARDS } from '../../core/leases/shards.ts';
 import { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
 import { isSameHost, isSamePlace } from '../../core/nodes/same-host.ts';
+import type { SigningKey } from '../../core/service-accounts/signing-key.ts';
 import type { AgentPayloads } from '../../ports/agent-payloads.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
@@ -23,6 +24,7 @@ import { Exchange, type OtherPlanes } from './other-planes.ts';
 import { late, Places } from './places.ts';
 import { tellWhenBack } from './retirement.ts';
 import { StatusWriter } from './status-writer.ts';
+import { TokenKeeper } from './token-keeper.ts';
 
 export interface NodeSyncOptions {
   /** Synced. */
@@ -47,6 +49,8 @@ export interface NodeSyncOptions {
   readonly beatsAreHeard?: () => boolean;
   /** Those that speak to the nodes of the other shards. When absent, nobody does. */
   readonly planes?: OtherPlanes;
+  /** Signs the tokens of pods; no pod gets one when absent. */
+  readonly tokenKey?: SigningKey;
   /** Between 0 and 1, for jitter. Math.random unless given. */
   readonly random?: () => number;
   /** Pushes at once, of one shard. */
@@ -78,6 +82,7 @@ export class NodeSync {
   readonly #writer: StatusWriter;
   readonly #fanOut: FanOut;
   readonly #openings: Places;
+  readonly #tokens: TokenKeeper | undefined;
   readonly #sessions = new Map<string, NodeSession>();
   readonly #shards: number;
   /** Those that are held here. */
@@ -111,6 +116,18 @@ export class NodeSync {
       },
       places: new Places(SWEEPING, clock),
     });
+    const { tokenKey: key, cache } = options;
+    this.#tokens =
+      key &&
+      new TokenKeeper({
+        cache,
+        key,
+        clock,
+        isHeld: (node) => this.#held.has(this.shardOf(node)),
+        deliver: (type, tokens) => {
+          this.#requestAll(this.#tracker.observe(type, tokens, clock.monotonic()));
+        },
+      });
     this.#writer = new StatusWriter({
       ...options,
       beatsAreHeard: options.beatsAreHeard ?? (() => options.heard !== undefined),
@@ -155,6 +172,7 @@ export class NodeSync {
       return {};
     });
     this.#held.set(shard, { epoch, worker });
+    this.#tokens?.taken();
     for (const machine of cache.list('Machine'))
       if (this.shardOf(machine.metadata.name) === shard) this.#begin(machine, epoch);
     this.#countShard(shard);
@@ -226,13 +244,14 @@ export class NodeSync {
     this.#sessions.clear();
     await Promise.all([...this.#ending, ...[...this.#held.values()].map(({ worker }) => worker.close(graceMs))]);
     this.#held.clear();
-    await Promise.all([this.#flushing, this.#expiring, this.#fanOut.close(), exchanged]);
+    await Promise.all([this.#flushing, this.#expiring, this.#fanOut.close(), this.#tokens?.close(), exchanged]);
     await this.#writer.close();
   }
 
   #onChange(type: 'put' | 'delete', object: Stored, previous: Stored | undefined): void {
     if (object.kind === 'Machine') this.#machineChanged(type, object);
     this.#requestAll(this.#tracker.observe(type, object, this.#options.clock.monotonic()));
+    this.#tokens?.observe(type, object);
     this.#fanOut.noticed();
     this.#await();
     // Somebody who replaced the status, or made the object anew, may have lost what was known of it.

@@ -57,6 +57,7 @@ describe('API on a Unix socket', () => {
       git,
       sourceName: 'main',
       info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home, warnings: [] },
+      keySet: { keys: [] },
       storeProblem: () => undefined,
       measure: async () => new Map(),
       clock: new SystemClock(),
@@ -133,6 +134,14 @@ describe('API on a Unix socket', () => {
 
   it('is open to nobody else', () => {
     assert.equal(statSync(api.socket).mode & 0o777, 0o600);
+  });
+
+  it('tells those who verify tokens of pods the issuer and its keys', async () => {
+    await appliedCommit();
+    const { body } = await ask<Record<string, unknown>>('/.well-known/openid-configuration');
+    const issuer = 'https://kubernetes.default.svc.cluster.local';
+    assert.deepEqual([body['issuer'], body['jwks_uri']], [issuer, `${issuer}/openid/v1/jwks`]);
+    assert.deepEqual((await ask('/openid/v1/jwks')).body, { keys: [] });
   });
 
   it('lists and gets objects as Kubernetes does, and says no as Kubernetes does', async () => {

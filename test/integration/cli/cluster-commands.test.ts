@@ -72,6 +72,7 @@ describe('commands about a running cluster', () => {
       git,
       sourceName: 'main',
       info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home, warnings: [] },
+      keySet: { keys: [] },
       storeProblem: () => undefined,
       measure: async () => measured,
       clock: new SystemClock(),

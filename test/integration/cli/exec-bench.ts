@@ -73,6 +73,7 @@ export async function execBench(more: readonly Pod[] = []): Promise<ExecBench> {
       git,
       sourceName: 'main',
       info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home, warnings: [] },
+      keySet: { keys: [] },
       storeProblem: () => undefined,
       measure: async () => new Map(),
       clock: new SystemClock(),

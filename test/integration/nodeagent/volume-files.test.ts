@@ -349,11 +349,21 @@ describe('volumes of files', () => {
             ),
             { name: 'configmap-changing', mountPath: '/part', subPath: 'data' },
             { name: 'told', mountPath: '/told' },
+            { name: 'tokens', mountPath: '/var/run/secrets/tokens' },
             { name: 'told-projected', mountPath: '/told-projected' },
           ],
         }),
       ],
       volumes: [
+        {
+          name: 'tokens',
+          projected: {
+            sources: [
+              { serviceAccountToken: { path: 'token' } },
+              { serviceAccountToken: { path: 'vault', audience: 'vault', expirationSeconds: 600 } },
+            ],
+          },
+        },
         ...NAMES.flatMap((source) =>
           ['coming', 'changing', 'going'].map((what) => ({
             name: `${source}-${what}`.toLowerCase(),
@@ -370,6 +380,11 @@ describe('volumes of files', () => {
     },
     { labels: { key1: 'value1' }, annotations: { builder: 'bar' } },
   );
+  /** As the control plane sends them: a Secret that belongs to the pod. */
+  const tokens = (turn: string): Secret => ({
+    ...secret('follower:tokens', { '3600:': `plain ${turn}`, '600:vault': `vault ${turn}` }, turn),
+    type: 'plumbline.dev/pod-tokens',
+  });
   const changing = (value: string, version: string): KubeObject[] => [
     configMap('c-changing', { data: value }, version),
     secret('s-changing', { data: value }, version),
@@ -396,6 +411,7 @@ describe('volumes of files', () => {
         parts,
         grouped,
         together,
+        tokens('1'),
         follower,
         ...crowd,
       ],
@@ -468,6 +484,21 @@ describe('volumes of files', () => {
     await untilSays(agent, 'follower', seen, 'came second none \n'.repeat(4));
     // What was mounted as a part stays what it was, as in Kubernetes.
     assert.equal((await agent.exec('follower', ['/bin/cat', '/part'])).stdout, 'first');
+  });
+
+  it('tokens of the pod are renewed in one step under a running pod, and lie in memory alone', async () => {
+    const seen = 'cd /var/run/secrets/tokens; cat token; echo; cat vault; echo; busybox stat -c %a ..data/token';
+    await agent.until('follower', isReady);
+    await untilSays(agent, 'follower', seen, 'plain 1\nvault 1\n644\n');
+    await agent.assign({ upsert: [tokens('2')] });
+    await untilSays(agent, 'follower', seen, 'plain 2\nvault 2\n644\n');
+    const { stdout } = await agent.exec('follower', [
+      '/bin/sh',
+      '-c',
+      'busybox df -T /var/run/secrets/tokens | busybox grep -c tmpfs',
+    ]);
+    assert.equal(stdout.trim(), '1');
+    assert.equal(agent.pods.get('follower')?.status?.containerStatuses?.[0]?.restartCount, 0);
   });
 
   it("the pod's labels and annotations change in its files [conformance: downwardapi-volume-update-label, downwardapi-volume-update-annotations, projected-volume-downwardapi-update-labels, projected-volume-downwardapi-update-annotation]", async () => {

@@ -259,10 +259,10 @@ const VOLUMES: readonly Case[] = [
     /must have at most one of configMap, downwardAPI, secret/,
   ],
   [
-    'a token, which no pod has',
-    volume('projected: {sources: [{▶serviceAccountToken: {path: token}}]}'),
+    'trust in authorities that nobody keeps',
+    volume('projected: {sources: [{▶clusterTrustBundle: {path: ca}}]}'),
     'UnsupportedField',
-    /serviceAccountToken is a Kubernetes field/,
+    /clusterTrustBundle is a Kubernetes field/,
   ],
   ['a mode that is none', volume('projected: {defaultMode: ▶01777}'), 'InvalidValue', /must be between 0 and 0777/],
   [

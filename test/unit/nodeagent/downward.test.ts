@@ -171,7 +171,44 @@ describe('files that tell of the pod', () => {
     );
   });
 
+  it('are a token of the pod, of those that came for it, for its group alone where it has one', () => {
+    const tokens: PodObjects = {
+      ...NO_OBJECTS,
+      secret: (name) =>
+        name === 'app:tokens'
+          ? ({
+              metadata: { name },
+              data: { '3600:': btoa('plain'), '600:vault': btoa('for vault') },
+            } as unknown as Secret)
+          : undefined,
+    };
+    const sources = [
+      { serviceAccountToken: { path: 'token' } },
+      { serviceAccountToken: { path: 'deep/vault', audience: 'vault', expirationSeconds: 600 } },
+    ];
+    const filesOf = (spec: Record<string, unknown>): unknown => {
+      const plan = planVolumes(pod({ ...spec, volumes: [{ name: 'v', projected: { sources } }] }), tokens, folders);
+      assert.ok(plan.ok && plan.value[0]?.kind === 'files');
+      return [
+        plan.value[0].path,
+        ...plan.value[0].files.map((f) => `${f.path} ${f.mode.toString(8)} ${f.content.toString()}`),
+      ];
+    };
+    const path = '/run/pods/uid-1/volumes/v';
+    assert.deepEqual(filesOf({}), [path, 'token 644 plain', 'deep/vault 644 for vault']);
+    assert.deepEqual(filesOf({ securityContext: { fsGroup: 7 } }), [
+      path,
+      'token 600 plain',
+      'deep/vault 600 for vault',
+    ]);
+  });
+
   for (const [what, sources, message] of [
+    [
+      'a token that has not come',
+      [{ serviceAccountToken: { path: 'token' } }],
+      'the token of the pod has not come from the control plane yet',
+    ],
     ['a ConfigMap that is missing', [{ configMap: { name: 'none' } }], 'configmap "none" not found'],
     ['a Secret that is missing', [{ secret: { name: 'none' } }], 'secret "none" not found'],
     [

@@ -1,7 +1,9 @@
 /**
- * ConfigMaps, Secrets and what the pod is told of itself in one volume. Source: Kubernetes
+ * ConfigMaps, Secrets, tokens and what the pod is told of itself in one volume. Source: Kubernetes
  * pkg/volume/projected/projected.go: of two files at one path the later is there.
  */
+import { readKey } from '../../../../contracts/objects/own-key.ts';
+import { tokenKey, tokenSecretName } from '../../../../contracts/objects/pod-tokens.ts';
 import type { Resolved } from '../resolved.ts';
 import { configMapFiles } from './config-map.ts';
 import { downwardFiles } from './downward-api.ts';
@@ -12,13 +14,30 @@ import type { Source, VolumeContext, VolumeFile, VolumeSource } from './source.t
 type Projection = NonNullable<Source<'projected'>['sources']>[number];
 
 function filesOf(
-  { configMap, secret, downwardAPI }: Projection,
+  { configMap, secret, downwardAPI, serviceAccountToken }: Projection,
   defaultMode: number,
   context: VolumeContext,
 ): Resolved<readonly VolumeFile[]> {
   if (configMap) return configMapFiles(configMap.name, { ...configMap, defaultMode }, context.objects);
   if (secret) return secretFiles(secret.name, { ...secret, defaultMode }, context.objects);
+  if (serviceAccountToken) return tokenFile(serviceAccountToken, defaultMode, context);
   return downwardFiles(downwardAPI?.items, defaultMode, context);
+}
+
+/**
+ * A token as the control plane made it last: it is renewed there, long before it expires. Where the pod has a group, the
+ * token is for that group alone.
+ */
+function tokenFile(
+  request: NonNullable<Projection['serviceAccountToken']>,
+  defaultMode: number,
+  { pod, objects }: VolumeContext,
+): Resolved<readonly VolumeFile[]> {
+  const token = readKey(objects.secret(tokenSecretName(pod.metadata.name))?.data, tokenKey(request));
+  if (token === undefined)
+    return { ok: false, message: 'the token of the pod has not come from the control plane yet' };
+  const mode = pod.spec.securityContext?.fsGroup === undefined ? defaultMode : 0o600;
+  return { ok: true, value: [{ path: request.path, mode, content: Buffer.from(token, 'base64') }] };
 }
 
 export const PROJECTED: VolumeSource<'projected'> = {

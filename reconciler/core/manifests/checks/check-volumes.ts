@@ -1,5 +1,6 @@
 /** A pod's volumes and where its containers have them. Source: Kubernetes pkg/apis/core/validation, ValidateVolumes. */
 import { parseQuantity, type Container, type PodSpec, type Volume } from '../../../../contracts/objects/index.ts';
+import { MOST_TOKENS, tokenRequests } from '../../../../contracts/objects/pod-tokens.ts';
 import type { FieldPath } from '../yaml-tree.ts';
 import { checkFieldRef, checkResourceFieldRef } from './check-downward.ts';
 import { eachDuplicate, type CheckContext } from './context.ts';
@@ -24,6 +25,13 @@ export function checkVolumes(
   );
   for (const [i, volume] of (spec.volumes ?? []).entries())
     checkVolume(volume, containers, [...path, 'volumes', i], context);
+  const tokens = tokenRequests(spec).length;
+  if (tokens > MOST_TOKENS)
+    context.error(
+      'InvalidValue',
+      [...path, 'volumes'],
+      `must ask for at most ${MOST_TOKENS} different serviceAccountTokens, found ${tokens}`,
+    );
 }
 
 function checkVolume(volume: Volume, containers: ReadonlySet<string>, at: FieldPath, context: CheckContext): void {
@@ -78,13 +86,22 @@ function checkProjected(
   for (const [i, source] of (sources ?? []).entries()) {
     const sourceAt = [...at, 'sources', i];
     if (Object.values(source).filter((one) => one !== undefined).length > 1)
-      context.error('InvalidValue', sourceAt, 'must have at most one of configMap, downwardAPI, secret');
+      context.error(
+        'InvalidValue',
+        sourceAt,
+        'must have at most one of configMap, downwardAPI, secret, serviceAccountToken',
+      );
     checkItems(source.configMap?.items, [...sourceAt, 'configMap'], context);
     checkItems(source.secret?.items, [...sourceAt, 'secret'], context);
     checkDownward(source.downwardAPI?.items, containers, [...sourceAt, 'downwardAPI'], context);
-    for (const [name, said] of Object.entries(source))
-      for (const [j, { path }] of (said?.items ?? []).entries())
+    for (const name of ['configMap', 'secret', 'downwardAPI'] as const)
+      for (const [j, { path }] of (source[name]?.items ?? []).entries())
         files.push({ path, at: [...sourceAt, name, 'items', j, 'path'] });
+    const token = source.serviceAccountToken;
+    if (!token) continue;
+    const tokenAt = [...sourceAt, 'serviceAccountToken'];
+    checkFile(token.path, undefined, tokenAt, context);
+    files.push({ path: token.path, at: [...tokenAt, 'path'] });
   }
   eachDuplicate(
     files,

@@ -1,0 +1,174 @@
+/**
+ * Tokens of the pods on the nodes that are spoken to from here: made when a pod has its node, and anew long before they
+ * expire. They go to the pod's node with what it holds of its own, and are in no store, queue or log.
+ */
+import {
+  keyOf,
+  objectKey,
+  type ObjectKey,
+  type Stored,
+  type StoredPod,
+  type StoredSecret,
+} from '../../../contracts/objects/index.ts';
+import { tokenRequests } from '../../../contracts/objects/pod-tokens.ts';
+import { accountNameOf } from '../../core/service-accounts/pod-account.ts';
+import { podTokens } from '../../core/service-accounts/pod-tokens.ts';
+import { DEFAULT_ISSUER, type SigningKey } from '../../core/service-accounts/signing-key.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { StoreCache } from '../runtime/cache.ts';
+import { Turns } from '../runtime/slices.ts';
+
+export interface TokenKeeperOptions {
+  readonly cache: Pick<StoreCache, 'get' | 'list'>;
+  readonly key: SigningKey;
+  readonly clock: Clock;
+  /** Whether the node is spoken to from here: no other needs tokens. */
+  readonly isHeld: (node: string) => boolean;
+  /** The pod's node is to hold these from now on, or, after `delete`, none. */
+  readonly deliver: (type: 'put' | 'delete', tokens: StoredSecret) => void;
+}
+
+/** Renewals that are due together are made together. */
+const LEAST_PAUSE_MS = 1_000;
+/** The wall clock may have stepped meanwhile. */
+const LONGEST_PAUSE_MS = 60_000;
+
+interface Held {
+  readonly tokens?: StoredSecret;
+  /** Whom they are bound to, besides the pod. */
+  readonly bearer?: string;
+  /** Undefined where nobody here has to make them anew. */
+  readonly renewAt?: number;
+}
+
+export class TokenKeeper {
+  readonly #options: TokenKeeperOptions;
+  /** Pods that ask for tokens and have a node, by key. */
+  readonly #pods = new Map<ObjectKey<'Pod'>, Held>();
+  /** Of these, those that something changed for. */
+  readonly #due = new Set<ObjectKey<'Pod'>>();
+  readonly #stopping = new AbortController();
+  #pause = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(options: TokenKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** To be told of every change, when the cache shows it, and of all that is there at the start. */
+  observe(type: 'put' | 'delete', object: Stored): void {
+    switch (object.kind) {
+      case 'Pod':
+        this.#observePod(type, object);
+        break;
+      case 'ServiceAccount':
+        this.#look(
+          (pod) =>
+            pod.metadata.namespace === object.metadata.namespace && accountNameOf(pod.spec) === object.metadata.name,
+        );
+        break;
+      case 'Node':
+        this.#look((pod) => pod.spec.nodeName === object.metadata.name);
+        break;
+      case 'Cluster':
+        this.#look(() => true);
+        break;
+      default:
+    }
+  }
+
+  /** Nodes are spoken to from here that were not. */
+  taken(): void {
+    this.#look(() => true);
+  }
+
+  async close(): Promise<void> {
+    this.#stopping.abort(new Error('the token keeper is being closed'));
+    this.#pause.abort(new Error('closed'));
+    await this.#running;
+  }
+
+  #observePod(type: 'put' | 'delete', pod: StoredPod): void {
+    const key = keyOf(pod);
+    const before = this.#pods.get(key);
+    const asks = type === 'put' && pod.spec.nodeName !== undefined && tokenRequests(pod.spec).length > 0;
+    if (!asks) {
+      this.#pods.delete(key);
+      if (before?.tokens) this.#options.deliver('delete', before.tokens);
+      return;
+    }
+    // Nothing else of a pod that could change is in its tokens.
+    if (before?.tokens?.metadata.uid === pod.metadata.uid) return;
+    if (before?.tokens) this.#options.deliver('delete', before.tokens);
+    this.#pods.set(key, {});
+    this.#wake(key);
+  }
+
+  #look(concerns: (pod: StoredPod) => boolean): void {
+    for (const key of this.#pods.keys()) {
+      const pod = this.#options.cache.get(key);
+      if (pod && concerns(pod)) this.#wake(key);
+    }
+  }
+
+  #wake(key: ObjectKey<'Pod'>): void {
+    this.#due.add(key);
+    this.#pause.abort(new Error('there is something to do'));
+    if (!this.#stopping.signal.aborted) this.#running ??= this.#run();
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.#options;
+    while (!this.#stopping.signal.aborted && this.#pods.size > 0) {
+      await this.#makeDue();
+      this.#pause = new AbortController();
+      if (this.#due.size > 0) continue;
+      let next = Infinity;
+      for (const { renewAt } of this.#pods.values()) next = Math.min(next, renewAt ?? Infinity);
+      const pauseMs = Math.min(Math.max(next - clock.now().getTime(), LEAST_PAUSE_MS), LONGEST_PAUSE_MS);
+      if (!this.#stopping.signal.aborted) await clock.sleep(pauseMs, this.#pause.signal).catch(() => undefined);
+      const now = clock.now().getTime();
+      for (const [key, { renewAt }] of this.#pods) if (renewAt !== undefined && renewAt <= now) this.#due.add(key);
+    }
+    this.#running = undefined;
+  }
+
+  async #makeDue(): Promise<void> {
+    const turns = new Turns();
+    for (const key of this.#due) {
+      this.#due.delete(key);
+      if (turns.isOver) await turns.next();
+      if (this.#stopping.signal.aborted) return;
+      this.#make(key);
+    }
+  }
+
+  #make(key: ObjectKey<'Pod'>): void {
+    const { cache, clock, isHeld, deliver } = this.#options;
+    const pod = cache.get(key);
+    const held = this.#pods.get(key);
+    if (!pod || !held || pod.spec.nodeName === undefined) return;
+    const { renewAt, ...others } = held;
+    if (!isHeld(pod.spec.nodeName)) {
+      this.#pods.set(key, others);
+      return;
+    }
+    const account = cache.get(objectKey('ServiceAccount', pod.metadata.namespace, accountNameOf(pod.spec)));
+    const node = cache.get(objectKey('Node', undefined, pod.spec.nodeName));
+    // Either is on its way, and asks then.
+    if (!account || !node) return;
+    const now = clock.now();
+    const issuer = this.#issuer();
+    const bearer = [account.metadata.uid, node.metadata.uid, issuer].join(' ');
+    if (held.bearer === bearer && renewAt !== undefined && renewAt > now.getTime()) return;
+    const made = podTokens({ pod, account, node }, issuer, this.#options.key, now);
+    if (!made) return;
+    this.#pods.set(key, { tokens: made.secret, bearer, renewAt: made.renewAt });
+    if (made.secret.metadata.resourceVersion !== held.tokens?.metadata.resourceVersion) deliver('put', made.secret);
+  }
+
+  #issuer(): string {
+    const [cluster] = this.#options.cache.list('Cluster');
+    return cluster?.spec.serviceAccounts?.issuer ?? DEFAULT_ISSUER;
+  }
+}
