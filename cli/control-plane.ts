@@ -8,7 +8,7 @@ import { homeFolder, SOCKET_NAME } from './home.ts';
 export interface ControlPlaneClient {
   /** The parsed answer. CliFailure 1 with the control plane's words when it says no. */
   get<T>(path: string): Promise<T>;
-  send<T>(method: 'POST' | 'DELETE', path: string, body?: unknown): Promise<T>;
+  send<T>(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<T>;
   /** An answer that is read as it comes. */
   stream(path: string, signal: AbortSignal): Promise<IncomingMessage>;
   upgrade(path: string, protocol: string): Promise<Duplex>;

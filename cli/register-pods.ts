@@ -1,10 +1,11 @@
 /** The commands about running pods and their containers. */
 import { type Command, Option } from 'commander';
+import type { DebugOptions } from './commands/debug.ts';
 import type { TopNodeOptions, TopPodOptions } from './commands/top.ts';
 import { withHome } from './home.ts';
 import { outputOption, wholeNumber } from './print/format.ts';
 
-/** Adds `logs exec attach port-forward cp top`. */
+/** Adds `logs exec attach debug port-forward cp top`. */
 export function registerPods(plumb: Command): void {
   plumb
     .command('logs')
@@ -72,6 +73,25 @@ export function registerPods(plumb: Command): void {
         options: { namespace: string; container?: string; stdin?: boolean; tty?: boolean },
         command: Command,
       ) => (await import('./commands/attach.ts')).attach(pod, withHome(options, command)),
+    );
+
+  plumb
+    .command('debug')
+    .description('put a container into a running pod, for a look at it')
+    .argument('<pod>', 'a pod, or deploy/NAME for its first pod')
+    .argument('[command...]', "after `--`, instead of the image's own")
+    .requiredOption('--image <image>', 'what it is made of')
+    .option('-n, --namespace <name>', 'the namespace', 'default')
+    .option('-c, --container <name>', 'its own name (default: debugger-XXXXX)')
+    .option('--target <container>', 'see the processes of that container')
+    .option('-i, --stdin', 'attach to it, with standard input')
+    .option('-t, --tty', 'with a terminal')
+    .addHelpText(
+      'after',
+      '\nExample:\n  plumb debug -it pod/web-0 --image busybox --target web -- sh\nIt is in no manifest, and no sync takes it away. It asks for no room, is not started again, and stays in the pod when it has ended.',
+    )
+    .action(async (pod: string, words: string[], options: Omit<DebugOptions, 'home'>, command: Command) =>
+      (await import('./commands/debug.ts')).debug(pod, words, withHome(options, command)),
     );
 
   plumb

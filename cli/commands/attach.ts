@@ -1,6 +1,6 @@
 /** `plumb attach`: the streams of a running container's main process. */
 import { EXEC_UPGRADE } from '../../contracts/agent/index.ts';
-import { allContainers } from '../../contracts/objects/pod-containers.ts';
+import { everyContainer } from '../../contracts/objects/pod-containers.ts';
 import type { Pod } from '../../contracts/objects/index.ts';
 import { controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
@@ -21,12 +21,12 @@ export async function attach(word: string, options: ExecOptions): Promise<void> 
   const path = objectPath('Pod', namespace, name);
   const { spec } = await client.get<Pod>(path);
   const wanted = options.container ?? spec.containers[0]?.name;
-  const container = allContainers(spec).find((one) => one.name === wanted);
+  const container = everyContainer(spec).find((one) => one.name === wanted);
   if (!container)
     throw new CliFailure(
       1,
       `container ${wanted} is not in pod ${namespace}/${name}`,
-      `it has: ${allContainers(spec)
+      `it has: ${everyContainer(spec)
         .map((one) => one.name)
         .join(', ')}`,
     );

@@ -1,5 +1,5 @@
 /** Which of a pod's containers run when. Free of schemas: a node agent uses it. */
-import type { Container, PodSpec } from './pod.ts';
+import type { Container, Pod, PodSpec } from './pod.ts';
 
 type Containers = Pick<PodSpec, 'containers' | 'initContainers'>;
 
@@ -12,6 +12,13 @@ export function isSidecar(initContainer: Pick<Container, 'restartPolicy'>): bool
 export function lastingContainers<S extends Containers>(spec: S): readonly S['containers'][number][] {
   const { containers, initContainers } = spec;
   return initContainers?.some(isSidecar) === true ? [...initContainers.filter(isSidecar), ...containers] : containers;
+}
+
+type Live = Pod['spec'];
+
+/** All that may run in a pod: {@link allContainers}, then those that were put into it. */
+export function everyContainer(spec: Live): readonly Container[] {
+  return [...allContainers(spec), ...(spec.ephemeralContainers ?? [])];
 }
 
 /** Init containers, then containers, each in the spec's order. */

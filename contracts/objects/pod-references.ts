@@ -1,5 +1,5 @@
 /** What a pod refers to by name, written once: checks, assignments and node agents all go by it. Free of schemas. */
-import type { Container, PodSpec } from './pod.ts';
+import type { Container, Pod, PodSpec } from './pod.ts';
 import { tokenSecretName } from './pod-tokens.ts';
 import type { Volume, VolumeSourceName } from './volumes.ts';
 
@@ -115,10 +115,11 @@ export function volumeReferences(volume: Volume, pod: string | undefined): reado
  * Every object that the pod uses: a name as often as the pod has it. What is made with a pod is told of a pod that has a
  * name, and of no template.
  */
-export function podReferences(spec: PodSpec, pod?: string): readonly PodReference[] {
+export function podReferences(spec: Pod['spec'], pod?: string): readonly PodReference[] {
   return [
     ...containerReferences('initContainers', spec.initContainers),
     ...containerReferences('containers', spec.containers),
+    ...containerReferences('ephemeralContainers', spec.ephemeralContainers),
     // Without its pull secrets an image may still be had.
     ...(spec.imagePullSecrets ?? []).map(({ name }, index): PodReference => {
       return { kind: 'Secret', name, keys: [], optional: true, path: ['imagePullSecrets', index, 'name'] };

@@ -267,6 +267,30 @@ export const Container = ContainerShape.transform((c) => ({
 }));
 export type Container = z.infer<typeof Container>;
 
+const {
+  ports: _ports,
+  resources: _resources,
+  livenessProbe: _liveness,
+  readinessProbe: _readiness,
+  startupProbe: _startup,
+  lifecycle: _lifecycle,
+  resizePolicy: _resize,
+  restartPolicy: _restart,
+  restartPolicyRules: _rules,
+  ...ofAnyContainer
+} = ContainerShape.shape;
+/**
+ * A container that somebody puts into a running pod for a look at it: through the API, never in a manifest. It asks for
+ * nothing, is not probed, and is not started again. Source: Kubernetes, KEP-277.
+ */
+export const EphemeralContainer = object({
+  ...ofAnyContainer,
+  resources: object({}).default({}),
+  /** Whose processes it sees; absent: its own. */
+  targetContainerName: unset('', DnsLabel.optional()),
+}).transform((c) => ({ ...c, imagePullPolicy: c.imagePullPolicy ?? defaultPullPolicy(c.image) }));
+export type EphemeralContainer = z.infer<typeof EphemeralContainer>;
+
 export const Toleration = object({
   key: unset('', QualifiedName.optional()),
   operator: unset('', z.enum(['Exists', 'Equal']).default('Equal')),
@@ -467,6 +491,7 @@ export const PodStatus = object({
   startTime: Timestamp.optional(),
   containerStatuses: z.array(ContainerStatus).optional(),
   initContainerStatuses: z.array(ContainerStatus).optional(),
+  ephemeralContainerStatuses: z.array(ContainerStatus).optional(),
 });
 export type PodStatus = z.infer<typeof PodStatus>;
 
@@ -481,7 +506,7 @@ export interface Pod {
   readonly apiVersion: 'v1';
   readonly kind: 'Pod';
   readonly metadata: ObjectMeta;
-  readonly spec: PodSpec;
+  readonly spec: PodSpec & { readonly ephemeralContainers?: readonly EphemeralContainer[] };
   readonly status?: PodStatus;
 }
 export type StoredPod = Pod & { readonly metadata: StoredMeta };

@@ -9,7 +9,7 @@
 import { withDefaultTag } from '../../contracts/objects/image-name.ts';
 import { errorText } from '../../contracts/errors.ts';
 import type { Pod } from '../../contracts/objects/index.ts';
-import { allContainers, lastingContainers } from '../../contracts/objects/pod-containers.ts';
+import { everyContainer, lastingContainers } from '../../contracts/objects/pod-containers.ts';
 import { parseQuantity } from '../../contracts/objects/quantity-value.ts';
 import {
   agedImages,
@@ -89,7 +89,7 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
   /** As pods that are to run name them, and the sandboxes' one. */
   function wantedNames(): readonly string[] {
     const ofPods = podsToRun(assignment, hub).flatMap((pod) =>
-      allContainers(pod.spec).map(({ image }) => withDefaultTag(image)),
+      everyContainer(pod.spec).map(({ image }) => withDefaultTag(image)),
     );
     return [...new Set([deps.sandboxImage(), ...ofPods])].filter((name) => name !== '');
   }

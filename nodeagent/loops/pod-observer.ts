@@ -1,6 +1,6 @@
 /** Looks at one pod in the runtime. What cannot change any more is asked for once. */
 import type { Container, Pod } from '../../contracts/objects/index.ts';
-import { allContainers } from '../../contracts/objects/pod-containers.ts';
+import { everyContainer } from '../../contracts/objects/pod-containers.ts';
 import { ANNOTATION } from '../core/pod/identity.ts';
 import type { ObservedContainer, ObservedPod } from '../core/pod/observed.ts';
 import type { ContainerDetail, ContainerSummary, SandboxSummary } from '../core/pod/runtime-types.ts';
@@ -49,7 +49,7 @@ export function createPodObserver(uid: string, runtime: ContainerRuntime, files:
         runtime.listSandboxes(uid, signal),
         runtime.listContainers(uid, signal),
       ]);
-      const specs = pod ? allContainers(pod.spec) : [];
+      const specs = pod ? everyContainer(pod.spec) : [];
       const newestFirst = [...sandboxes].sort((a, b) => b.createdAt - a.createdAt || b.attempt - a.attempt);
       const containers: ObservedContainer[] = [];
       await Promise.all(

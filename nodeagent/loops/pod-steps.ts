@@ -2,7 +2,7 @@
 import { withDefaultTag } from '../../contracts/objects/image-name.ts';
 import { errorText } from '../../contracts/errors.ts';
 import type { Container, LifecycleHandler, Pod } from '../../contracts/objects/index.ts';
-import { allContainers } from '../../contracts/objects/pod-containers.ts';
+import { everyContainer } from '../../contracts/objects/pod-containers.ts';
 import { joinSignals } from '../../contracts/signals.ts';
 import { namesAddress } from '../core/pod/address.ts';
 import { containerConfig, sandboxConfig, type NodeFacts } from '../core/pod/container-config.ts';
@@ -14,6 +14,7 @@ import type { StepOutcome } from '../core/pod/memory.ts';
 import { hasHostsFile, hostsFileText, kernelHostname, podDns } from '../core/pod/names.ts';
 import type { PodObjects } from '../core/pod/objects.ts';
 import type { ObservedPod } from '../core/pod/observed.ts';
+import type { Resolved } from '../core/pod/resolved.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
 import type { PodStep } from '../core/pod/steps.ts';
 import { planVolumes } from '../core/pod/volumes/index.ts';
@@ -210,7 +211,17 @@ async function create(
 ): Promise<Created> {
   const facts = deps.facts();
   const podIP = podAddress(context, pod, facts);
-  const config = containerConfig({ pod, container, attempt: step.attempt, objects: context.objects, podIP, facts });
+  const target = targetOf(context, pod, container.name);
+  if (!target.ok) return { reason: 'CreateContainerError', message: target.message };
+  const config = containerConfig({
+    pod,
+    container,
+    attempt: step.attempt,
+    objects: context.objects,
+    podIP,
+    facts,
+    ...(target.value !== undefined && { pidTarget: target.value }),
+  });
   if (!config.ok) return { reason: 'CreateContainerConfigError', message: config.message };
   const rootRefused = await refusedAsRoot(deps, context, pod, container);
   if (rootRefused !== undefined) return { reason: 'CreateContainerConfigError', message: rootRefused };
@@ -239,6 +250,16 @@ async function create(
   } catch (cause) {
     return { reason: 'CreateContainerError', message: errorText(cause) };
   }
+}
+
+/** The container whose processes another one is to see. Source: Kubernetes, kuberuntime_container.go (startContainer). */
+function targetOf({ observed }: StepContext, { spec }: Pod, name: string): Resolved<string | undefined> {
+  const target = spec.ephemeralContainers?.find((one) => one.name === name)?.targetContainerName;
+  if (target === undefined) return { ok: true, value: undefined };
+  const found = observed.containers.find((one) => one.name === target && one.state === 'running');
+  return found
+    ? { ok: true, value: found.id }
+    : { ok: false, message: `unable to find target container ${JSON.stringify(target)}: it does not run` };
 }
 
 /** runAsNonRoot without a user of the pod's own: the image's counts. */
@@ -303,7 +324,7 @@ function podAddress(context: StepContext, pod: Pod, facts: NodeFacts): string {
 }
 
 function specOf(pod: Pod, name: string): Container | undefined {
-  return allContainers(pod.spec).find((container) => container.name === name);
+  return everyContainer(pod.spec).find((container) => container.name === name);
 }
 
 async function outcome(reason: string, work: Promise<unknown>): Promise<StepOutcome> {

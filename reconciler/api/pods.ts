@@ -1,12 +1,14 @@
 /** What a pod's node is asked for: logs and streams, passed through to its agent. */
 import type { Duplex, Readable } from 'node:stream';
 import { AGENT_API, EXEC_UPGRADE, NODE_PATHS } from '../../contracts/agent/index.ts';
-import { objectKey, type StoredPod } from '../../contracts/objects/index.ts';
+import { objectKey, type EphemeralContainer, type StoredPod } from '../../contracts/objects/index.ts';
+import { everyContainer } from '../../contracts/objects/pod-containers.ts';
 import type { Author } from '../core/admission/request.ts';
 import { withOthersConditions, type ConditionWritten } from '../core/nodes/pod-conditions.ts';
 import type { PlacementExplanation } from '../core/scheduling/explain.ts';
 import type { DeletionPropagation, Step } from '../core/step.ts';
 import { kubeTime } from '../core/storage/object-form.ts';
+import { withEphemeralContainers } from '../core/workloads/ephemeral-containers.ts';
 import type { StoreView } from '../controllers/runtime/controller.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { NodeConnection } from '../ports/node-transport.ts';
@@ -114,6 +116,20 @@ export async function setConditions(
   await submit([{ do: 'updateStatus', object: after }], API_USER, signal);
 }
 
+/** Puts containers into a running pod, past Git: its plan leaves them alone. ApiError 422 where the pod cannot have them. */
+export async function addEphemeralContainers(
+  { view, submit }: WriteAccess,
+  namespace: string,
+  name: string,
+  wanted: readonly EphemeralContainer[],
+  signal: AbortSignal,
+): Promise<void> {
+  const pod = podAt(view, namespace, name);
+  const after = withEphemeralContainers(pod, wanted);
+  if ('refused' in after) throw new ApiError(422, 'Invalid', after.refused);
+  if (after !== pod) await submit([{ do: 'update', object: after }], API_USER, signal);
+}
+
 function podAt(view: StoreView, namespace: string, name: string): StoredPod {
   const pod = view.get(objectKey('Pod', namespace, name));
   if (!pod) throw notFound(`pods ${JSON.stringify(name)} not found in namespace ${namespace}`);
@@ -136,7 +152,7 @@ export function withPlacement(deps: PlacementAccess, explained: ExplainedPod): E
 }
 
 function checkContainer(pod: StoredPod, container: string | undefined): void {
-  const names = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].map((c) => c.name);
+  const names = everyContainer(pod.spec).map((c) => c.name);
   if (container !== undefined && !names.includes(container))
     throw new ApiError(
       400,

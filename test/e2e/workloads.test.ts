@@ -9,6 +9,7 @@ import { daemonSets } from './workloads/daemonset.ts';
 import { database } from './workloads/database.ts';
 import { deployments } from './workloads/deployment.ts';
 import { jobs } from './workloads/job.ts';
+import { livePods } from './workloads/live-pod.ts';
 import { pods, podsEnd } from './workloads/pods.ts';
 import { statefulSets } from './workloads/statefulset.ts';
 import { storage } from './workloads/storage.ts';
@@ -21,6 +22,7 @@ const THEMES: readonly Theme[] = [
   deployments,
   daemonSets,
   jobs,
+  livePods,
   statefulSets,
   storage,
   database,

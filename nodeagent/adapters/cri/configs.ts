@@ -45,8 +45,11 @@ export function sandboxRequest(config: SandboxConfig): Encodable<typeof PodSandb
   };
 }
 
-const namespaceModes = ({ pid, ipc }: Namespaces): { readonly pid: number; readonly ipc: number } => ({
-  pid: NAMESPACE[pid],
+const namespaceModes = ({
+  pid,
+  ipc,
+}: Namespaces): { readonly pid: number; readonly ipc: number; readonly targetId?: string } => ({
+  ...(typeof pid === 'string' ? { pid: NAMESPACE[pid] } : { pid: NAMESPACE.target, targetId: pid.of }),
   ipc: NAMESPACE[ipc],
 });
 

@@ -21,9 +21,9 @@ export const StatusResponse = {
   runtimeHandlers: messages(3, { name: text(1), features: message(2, { recursiveReadOnlyMounts: bool(1) }) }),
 };
 
-const NamespaceOption = { network: int(1), pid: int(2), ipc: int(3) };
+const NamespaceOption = { network: int(1), pid: int(2), ipc: int(3), targetId: text(4) };
 /** NamespaceMode. */
-export const NAMESPACE = { pod: 0, container: 1, node: 2 } as const;
+export const NAMESPACE = { pod: 0, container: 1, node: 2, target: 3 } as const;
 const SecurityProfile = { profileType: int(1), localhostRef: text(2) };
 /** SecurityProfile.ProfileType. */
 export const PROFILE_TYPE = { RuntimeDefault: 0, Unconfined: 1, Localhost: 2 } as const;

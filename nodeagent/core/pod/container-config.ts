@@ -77,6 +77,8 @@ export interface ContainerInput {
   readonly objects: PodObjects;
   readonly podIP: string;
   readonly facts: NodeFacts;
+  /** Id of the container whose processes it is to see. */
+  readonly pidTarget?: string;
 }
 
 /** The configuration, or why it cannot be made yet (`CreateContainerConfigError`). */
@@ -126,7 +128,10 @@ export function containerConfig(input: ContainerInput): Resolved<ContainerConfig
       stdinOnce: container.stdinOnce,
       tty: container.tty,
       resources: linuxResources(container),
-      security: security.value,
+      security:
+        input.pidTarget === undefined
+          ? security.value
+          : { ...security.value, namespaces: { ...security.value.namespaces, pid: { of: input.pidTarget } } },
     },
   };
 }

@@ -21,9 +21,11 @@ export const rfc3339 = (ms: number): string => new Date(ms).toISOString().replac
 
 export function containerStatus(input: PodInput, view: ContainerView, initialising: boolean): ContainerStatus {
   const current = view.current;
-  const before = [...(input.previous?.containerStatuses ?? []), ...(input.previous?.initContainerStatuses ?? [])].find(
-    (s) => s.name === view.spec.name,
-  );
+  const before = [
+    ...(input.previous?.containerStatuses ?? []),
+    ...(input.previous?.initContainerStatuses ?? []),
+    ...(input.previous?.ephemeralContainerStatuses ?? []),
+  ].find((s) => s.name === view.spec.name);
   const shown = current ?? view.newest;
   const isOverForGood = input.previous?.phase === 'Succeeded' || input.previous?.phase === 'Failed';
   // Nothing is left of one whose pod was evicted but what was told of it.

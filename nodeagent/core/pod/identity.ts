@@ -22,7 +22,7 @@ export const ANNOTATION = {
   backoff: 'plumbline.dev/backoff-ms',
   /** Termination grace, seconds, of a pod that the assignment no longer tells of. */
   grace: 'plumbline.dev/grace-seconds',
-  /** `init`, `sidecar` or `app`. */
+  /** `init`, `sidecar`, `app` or `ephemeral`. */
   role: 'plumbline.dev/role',
   /** cpu and memory that the container was made with, JSON. */
   resources: 'plumbline.dev/resources',

@@ -28,7 +28,7 @@ export interface ProbeVerdict {
 
 export const NOTHING_OBSERVED: ObservedPod = { sandboxes: [], address: '', containers: [] };
 
-export type Role = 'init' | 'sidecar' | 'app';
+export type Role = 'init' | 'sidecar' | 'app' | 'ephemeral';
 
 /** One container of the spec with what is there of it. */
 export interface ContainerView {
@@ -48,7 +48,7 @@ export function presentSandbox(observed: ObservedPod): SandboxSummary | undefine
   return newest?.ready ? newest : undefined;
 }
 
-/** Init containers and sidecars first, each in the spec's order. */
+/** Init containers and sidecars first, what was put into the pod last, each in the spec's order. */
 export function containerViews(pod: Pod, observed: ObservedPod): readonly ContainerView[] {
   const sandbox = presentSandbox(observed) ?? observed.sandboxes[0];
   const view =
@@ -70,6 +70,7 @@ export function containerViews(pod: Pod, observed: ObservedPod): readonly Contai
   return [
     ...(pod.spec.initContainers ?? []).map(view((spec) => (isSidecar(spec) ? 'sidecar' : 'init'))),
     ...pod.spec.containers.map(view(() => 'app')),
+    ...(pod.spec.ephemeralContainers ?? []).map(view(() => 'ephemeral')),
   ];
 }
 

@@ -295,13 +295,17 @@ function mayRestart(input: PodInput, view: ContainerView, newest: ObservedContai
 export function comesBack(input: PodInput, view: ContainerView, ended: ObservedContainer): boolean {
   return (
     restarts(input.pod, view, ended.detail.exitCode) ||
-    (view.role !== 'init' && resizeOf(view.spec, ended, input) === 'restart')
+    (isResizable(view) && resizeOf(view.spec, ended, input) === 'restart')
   );
+}
+
+function isResizable({ role }: ContainerView): boolean {
+  return role === 'app' || role === 'sidecar';
 }
 
 function planResize(input: PodInput, view: ContainerView, current: ObservedContainer): PodPlan {
   const { spec } = view;
-  const resize = view.role === 'init' ? 'none' : resizeOf(spec, current, input);
+  const resize = isResizable(view) ? resizeOf(spec, current, input) : 'none';
   if (resize === 'none') return NOTHING;
   if (resize === 'restart')
     return {

@@ -8,6 +8,7 @@ import type { ContainerView } from './observed.ts';
 /** `exitCode`: of the container's end in the pod's present sandbox; in a new one an init container runs again anyhow. */
 export function restarts(pod: Pod, { spec, role }: Pick<ContainerView, 'spec' | 'role'>, exitCode: number): boolean {
   if (role === 'sidecar') return true;
+  if (role === 'ephemeral') return false;
   // An init container that ended well has done its work, whatever its policy.
   if (role === 'init' && exitCode === 0) return false;
   const rules = spec.restartPolicyRules ?? [];

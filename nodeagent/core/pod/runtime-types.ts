@@ -40,7 +40,8 @@ export interface SandboxConfig {
 
 /** Whose processes, and whose shared memory, a container sees. */
 export interface Namespaces {
-  readonly pid: 'container' | 'pod' | 'node';
+  /** `of`: those of the container with that id. */
+  readonly pid: 'container' | 'pod' | 'node' | { readonly of: string };
   readonly ipc: 'pod' | 'node';
 }
 

@@ -17,6 +17,7 @@ export function statusEvents(
   const all = (status: PodStatus | undefined): readonly ContainerStatus[] => [
     ...(status?.initContainerStatuses ?? []),
     ...(status?.containerStatuses ?? []),
+    ...(status?.ephemeralContainerStatuses ?? []),
   ];
   const events: StatusEvent[] = [];
   for (const status of all(after)) {

@@ -15,7 +15,7 @@ export interface StatusInput extends PodInput {
 
 export function podStatus(input: StatusInput): PodStatus {
   const views = containerViews(input.pod, input.observed);
-  const initViews = views.filter(({ role }) => role !== 'app');
+  const initViews = views.filter(({ role }) => role === 'init' || role === 'sidecar');
   const sidecars = new Set(views.filter(({ role }) => role === 'sidecar').map(({ spec }) => spec.name));
   const firstPending = initFront(views, input.probes);
   const appsRan = views.some((view) => view.role === 'app' && view.newest !== undefined);
@@ -28,6 +28,10 @@ export function podStatus(input: StatusInput): PodStatus {
   const apps = views
     .filter((view) => view.role === 'app')
     .map((view) => containerStatus(overAlready, view, !initialised));
+  // They count in nothing: neither in the phase nor in Ready.
+  const ephemeral = views
+    .filter(({ role }) => role === 'ephemeral')
+    .map((view) => ({ ...containerStatus(overAlready, view, false), ready: false }));
   // A pod that its node refused has no containers to tell of.
   const neverRan =
     input.over !== undefined &&
@@ -54,6 +58,7 @@ export function podStatus(input: StatusInput): PodStatus {
     startTime: input.previous?.startTime ?? rfc3339(input.now),
     ...(!neverRan && inits.length > 0 && { initContainerStatuses: inits }),
     ...(!neverRan && { containerStatuses: apps }),
+    ...(ephemeral.length > 0 && { ephemeralContainerStatuses: ephemeral }),
   };
 }
 
@@ -76,6 +81,7 @@ export function statusAfterReboot(before: PodStatus, now: number): PodStatus {
   };
   const apps = (before.containerStatuses ?? []).map(ended);
   const inits = before.initContainerStatuses?.map((status) => (status.state.running ? ended(status) : status));
+  const ephemeral = before.ephemeralContainerStatuses?.map((status) => (status.state.running ? ended(status) : status));
   const unready: Omit<Condition, 'type'> = {
     status: 'False',
     reason: 'ContainersNotReady',
@@ -89,6 +95,7 @@ export function statusAfterReboot(before: PodStatus, now: number): PodStatus {
     ...before,
     ...(conditions && { conditions: [...conditions] }),
     ...(inits && { initContainerStatuses: inits }),
+    ...(ephemeral && { ephemeralContainerStatuses: ephemeral }),
     containerStatuses: apps,
   };
 }

@@ -35,7 +35,7 @@ export function namedContainer(
   observed: (uid: string) => ObservedPod | undefined,
 ): Named {
   const { pod, identity } = namedPod(query, assignment);
-  const specs = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
+  const specs = [...pod.spec.containers, ...(pod.spec.initContainers ?? []), ...(pod.spec.ephemeralContainers ?? [])];
   const container = query.get('container') ?? specs[0]?.name ?? '';
   const spec = specs.find(({ name }) => name === container);
   if (!spec) {

@@ -1,9 +1,10 @@
 /** What a pod has beside its object: its end, its place, its log, and streams into it. */
 import { z } from 'zod';
-import { objectKey } from '../../../contracts/objects/index.ts';
+import { EphemeralContainer, objectKey } from '../../../contracts/objects/index.ts';
 import { EXEC_UPGRADE, TEXT_LIMITS } from '../../../contracts/agent/index.ts';
 import { MAX_INT32, QualifiedName } from '../../../contracts/objects/schema.ts';
 import {
+  addEphemeralContainers,
   deletePod,
   podLog,
   podPlacement,
@@ -43,6 +44,10 @@ const StatusPatch = z.strictObject({
       .max(16),
   }),
 });
+/** Those that are to be there besides those that are. */
+const EphemeralPatch = z.strictObject({
+  spec: z.strictObject({ ephemeralContainers: z.array(EphemeralContainer).min(1).max(32) }),
+});
 const Flag = z.stringbool().default(false);
 const Log = z.object({
   container: z.string().optional(),
@@ -65,6 +70,12 @@ export function pods(needs: PodsNeeds): Feature {
       const { namespace, name } = read(Path, request.params);
       const { conditions } = read(StatusPatch, request.body).status;
       await setConditions(needs, namespace, name, conditions, signalOf(reply));
+      return needs.view.get(objectKey('Pod', namespace, name));
+    });
+    app.patch(`${POD}/ephemeralcontainers`, async (request, reply) => {
+      const { namespace, name } = read(Path, request.params);
+      const { ephemeralContainers } = read(EphemeralPatch, request.body).spec;
+      await addEphemeralContainers(needs, namespace, name, ephemeralContainers, signalOf(reply));
       return needs.view.get(objectKey('Pod', namespace, name));
     });
     app.get(`${POD}/placement`, (request) => {

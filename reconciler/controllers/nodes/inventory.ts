@@ -29,6 +29,7 @@ const Whole = z.object({
 });
 /** A pod of which only the spec cannot be read. */
 const Specless = z.looseObject({ spec: z.object({ nodeName: z.string() }) });
+const WithAdded = z.looseObject({ spec: z.looseObject({ ephemeralContainers: z.array(z.unknown()) }) });
 /** In the place of a spec that cannot be read: no template is like it. */
 const UNREADABLE = [{ name: 'unreadable', image: 'unreadable' }];
 /** Claims and keys kept of one node. */
@@ -94,7 +95,7 @@ export class InventoryReader {
     this.#held(known && objectKey(known, metadata.namespace, metadata.name));
     if (known !== kind) return;
     if (!CLAIMED_KINDS.some((claimed) => claimed === kind)) return;
-    const claim = Claim.safeParse(object);
+    const claim = Claim.safeParse(kind === 'Pod' ? asMade(object) : object);
     if (!claim.success && kind === 'Pod' && this.#claims.length < MOST) this.#claims.push(...withoutSpec(object));
     this.#read(claim, this.#claims);
   }
@@ -110,6 +111,14 @@ export class InventoryReader {
     if (result.success && into.length < MOST) into.push(result.data);
     else this.#unread += 1;
   }
+}
+
+/** A pod without what was put into it since: no template has that, and what of it runs runs on. */
+function asMade(pod: unknown): unknown {
+  const read = WithAdded.safeParse(pod);
+  if (!read.success) return pod;
+  const { ephemeralContainers: _added, ...spec } = read.data.spec;
+  return { ...read.data, spec };
 }
 
 /**

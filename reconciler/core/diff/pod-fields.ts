@@ -33,6 +33,8 @@ function specThatStays({ spec }: Pod): Partial<Pod['spec']> {
     schedulingGates: _gates,
     activeDeadlineSeconds: _deadline,
     tolerations: _tolerations,
+    // Nobody writes them in Git.
+    ephemeralContainers: _ephemeral,
     ...rest
   } = spec;
   const strip = ({ image: _image, imagePullPolicy: _policy, ...container }: Container): Container =>

@@ -108,7 +108,7 @@ export interface KindDescriptor<K extends Kind> {
   readonly recovery: RecoveryOf<K>;
 
   /** Served beside the object itself; of `status` and `scale` other facets and the schema tell. */
-  readonly subresources: readonly ('log' | 'exec' | 'eviction')[];
+  readonly subresources: readonly ('log' | 'exec' | 'eviction' | 'ephemeralcontainers')[];
 }
 
 export interface PodTemplateFacet<K extends Kind> {

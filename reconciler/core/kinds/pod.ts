@@ -55,7 +55,7 @@ export const POD: KindDescriptor<'Pod'> = {
   sealed: [],
   reach: { how: 'followed', ...WITHOUT_STATUS },
   recovery: { from: 'nodes', order: 50 },
-  subresources: ['log', 'exec', 'eviction'],
+  subresources: ['log', 'exec', 'eviction', 'ephemeralcontainers'],
 };
 
 function gatesCell({ spec: { readinessGates = [] }, status }: Pod): string {

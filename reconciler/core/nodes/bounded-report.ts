@@ -37,7 +37,8 @@ export interface KnownNode {
 
 /** The status of a pod that is bound to the node. */
 export function boundedPodStatus(status: PodStatus, spec: Pod['spec'], node: KnownNode, now: Date): PodStatus {
-  const { reason, message, conditions, startTime, containerStatuses, initContainerStatuses } = status;
+  const { reason, message, conditions, startTime } = status;
+  const { containerStatuses, initContainerStatuses, ephemeralContainerStatuses } = status;
   const podIP = ownAddress(status.podIP, spec, node);
   const containers = (
     told: readonly ContainerStatus[] | undefined,
@@ -62,6 +63,9 @@ export function boundedPodStatus(status: PodStatus, spec: Pod['spec'], node: Kno
     ...(startTime !== undefined && { startTime: boundedTime(startTime, now) }),
     ...(containerStatuses && { containerStatuses: containers(containerStatuses, spec.containers) }),
     ...(initContainerStatuses && { initContainerStatuses: containers(initContainerStatuses, spec.initContainers) }),
+    ...(ephemeralContainerStatuses && {
+      ephemeralContainerStatuses: containers(ephemeralContainerStatuses, spec.ephemeralContainers),
+    }),
   };
 }
 

@@ -368,6 +368,18 @@ describe('API on a Unix socket', () => {
     assert.equal(bench.cache.get('pods/default/a')?.status?.conditions?.length, 1);
   });
 
+  it('puts containers into a pod, past Git', async () => {
+    await bench.writer.submit([{ do: 'create', object: pod('a', 'node-1') }], 'test', signal);
+    const path = '/api/v1/namespaces/default/pods/a/ephemeralcontainers';
+    const put = (container: object) => ask<Pod>(path, 'PATCH', { spec: { ephemeralContainers: [container] } });
+    const done = await put({ name: 'look', image: 'x:1', targetContainerName: 'web' });
+    assert.deepEqual([done.status, done.body.spec.ephemeralContainers?.map(({ name }) => name)], [200, ['look']]);
+    assert.equal(done.body.metadata.generation, 2);
+    assert.equal((await put({ name: 'look', image: 'x:2' })).status, 422);
+    assert.equal((await put({ name: 'more', image: 'x:1', ports: [{ containerPort: 80 }] })).status, 400);
+    assert.equal(bench.cache.get('pods/default/a')?.spec.ephemeralContainers?.length, 1);
+  });
+
   it('deletes a pod and nothing else', async () => {
     await appliedCommit();
     await bench.writer.submit([{ do: 'create', object: pod('a') }], 'test', signal);

@@ -51,5 +51,11 @@ describe('a pod whose spec cannot be read', () => {
     );
     assert.equal(unread, 1);
   });
+  it('is read as it was made where something was put into it since', () => {
+    const made = { nodeName: 'n1', containers: [{ name: 'web', image: 'x:1' }] };
+    const { claims, unread } = told({ ...made, ephemeralContainers: [{ name: 'look', image: 'y:1' }] });
+    assert.deepEqual(claims, told(made).claims);
+    assert.deepEqual([claims.length, unread], [1, 0]);
+  });
   it('is left out where it is on no node', () => assert.deepEqual(told({ containers: 5 }).claims, []));
 });
