@@ -148,10 +148,10 @@ export function volumeImages(run: RunCommand, mounts: Pick<Mounts, 'bind' | 'isM
   }
 
   async function welcome(folder: string, target: string): Promise<void> {
-    if (!(await isThere(join(folder, FRESH)))) return;
-    await chmod(target, DATA_MODE);
     // Programs that want an empty folder, such as initdb, refuse one with it. e2fsck makes it anew where it needs it.
     await rmdir(join(target, 'lost+found')).catch(() => undefined);
+    if (!(await isThere(join(folder, FRESH)))) return;
+    await chmod(target, DATA_MODE);
     await removeDurably(folder, FRESH);
   }
 

@@ -224,6 +224,7 @@ describe('volumes whose size is held to', () => {
     assert.ok(before - (await free()) >= 16 * MIB);
     await use('uid-1', 32 * MIB);
     assert.ok((await bytesShown('uid-1')) > 24 * MIB);
+    assert.deepEqual(await readdir(shown('uid-1')), ['row']);
     assert.equal(await readFile(join(shown('uid-1'), 'row'), 'utf8'), '1');
     await agent.kept.grow(PV, 20 * MIB, signal);
     assert.equal((await stat(image())).size, 32 * MIB, 'never less');
