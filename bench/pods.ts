@@ -229,7 +229,7 @@ class Bench {
   // ---- the floors
 
   async #raw<T>(work: (hosts: readonly RawHost[]) => Promise<T>): Promise<T> {
-    const hosts = await RawHost.all(this.#fleet, AbortSignal.timeout(options.limit * 1000));
+    const hosts = await RawHost.all(this.#fleet, options.limit);
     try {
       return await work(hosts);
     } finally {

@@ -41,7 +41,7 @@ function median(values: readonly number[]): number {
 
 /** Milliseconds that the raw loop needs for all pods; stops and removes them afterwards, which is not counted. */
 async function rawLoop(fleet: Fleet): Promise<number> {
-  const hosts = await RawHost.all(fleet, AbortSignal.timeout(120_000));
+  const hosts = await RawHost.all(fleet, 120);
   const pods: { readonly host: RawHost; readonly pod: RawPod }[] = [];
   const turns = Array.from({ length: PODS }, (_, i) => hosts[i % hosts.length]).filter((host) => host !== undefined);
   const started = performance.now();

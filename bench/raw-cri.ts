@@ -32,13 +32,13 @@ export class RawHost {
     this.#following = this.#follow().catch(() => undefined);
   }
 
-  /** Those of all hosts of the fleet. */
-  static all(fleet: Fleet, signal: AbortSignal): Promise<readonly RawHost[]> {
+  /** Those of all hosts of the fleet; their calls fail after so many seconds. */
+  static all(fleet: Fleet, seconds: number): Promise<readonly RawHost[]> {
     return Promise.all(
       fleet.lab.nodes.map(async ({ name }) => {
         const client = new GrpcClient(`/proc/${await fleet.initPid(name)}/root/run/containerd/containerd.sock`);
         const runtime = criRuntime({ client, folder: '/nowhere', run: createRunCommand(), clock: systemClock });
-        return new RawHost(runtime, signal);
+        return new RawHost(runtime, AbortSignal.timeout(seconds * 1000));
       }),
     );
   }
@@ -81,11 +81,11 @@ export class RawHost {
 }
 
 /** Runs `work` over the items, so many at a time. */
-export async function inFlight<T>(count: number, items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items];
+export async function inFlight<T>(count: number, items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+  const queue = items[Symbol.iterator]();
   await Promise.all(
     Array.from({ length: count }, async () => {
-      for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+      for (let next = queue.next(); !next.done; next = queue.next()) await work(next.value);
     }),
   );
 }
