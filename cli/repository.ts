@@ -1,7 +1,7 @@
 /** Reading a repository or a folder of manifests without a control plane. */
 import { existsSync } from 'node:fs';
 import { lstat, open, readdir, readFile, readlink } from 'node:fs/promises';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { dirname, join, resolve } from 'node:path';
 import {
   isManifestName,
@@ -10,6 +10,7 @@ import {
   selectManifestFiles,
   type TreeFile,
 } from '../reconciler/core/manifests/index.ts';
+import { ConfigHashes } from '../reconciler/core/revisions/config-hashes.ts';
 import { type FileReader, renderFiles } from '../reconciler/core/revisions/render.ts';
 import { gitFileReader } from '../reconciler/ports/git-file-reader.ts';
 import type { GitSource } from '../reconciler/ports/git-source.ts';
@@ -22,7 +23,7 @@ export async function renderRevision(
   signal: AbortSignal,
   cache = new ManifestCache(),
 ): Promise<Rendering> {
-  return renderFiles(await git.files(sha, signal), gitFileReader(git, signal), cache);
+  return hashed(await renderFiles(await git.files(sha, signal), gitFileReader(git, signal), cache));
 }
 
 /**
@@ -39,7 +40,17 @@ export async function renderFolder(dir: string): Promise<Rendering> {
       await handle.close();
     }
   };
-  return renderFiles(files, read, new ManifestCache());
+  return hashed(await renderFiles(files, read, new ManifestCache()));
+}
+
+/**
+ * Of this process: what two revisions have in them can be compared, and nothing is told by what is shown. The control
+ * plane's key is its own.
+ */
+const hashes = new ConfigHashes(randomBytes(32));
+
+function hashed(rendering: Rendering): Rendering {
+  return { ...rendering, state: hashes.in(rendering.state) };
 }
 
 /** The manifests in a folder, and what stands where a manifest could; their ids are those that Git would give them. */

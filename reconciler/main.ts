@@ -93,6 +93,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     const session: SessionOptions = {
       sourceName: options.sourceName,
       git,
+      configKey: home.configKey,
       transport,
       payloads: options.payloads ?? new FilePayloads(),
       makeStore: () =>

@@ -1,5 +1,5 @@
 /** What a pod refers to by name, written once: checks, assignments and node agents all go by it. Free of schemas. */
-import type { Container, Pod, PodSpec } from './pod.ts';
+import type { Container, Pod } from './pod.ts';
 import { tokenSecretName } from './pod-tokens.ts';
 import type { Volume, VolumeSourceName } from './volumes.ts';
 

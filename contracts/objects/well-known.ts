@@ -44,6 +44,12 @@ export const SIZE_BEFORE_GROWTH = 'volume.alpha.kubernetes.io/pre-resize-capacit
 /** Of a class whose volumes are made by people. Source: Kubernetes, NotSupportedProvisioner. */
 export const NO_PROVISIONER = 'kubernetes.io/no-provisioner';
 
+/**
+ * Annotation of a pod template and its pods: a hash of what they read of ConfigMaps and Secrets. Files of a pod that has
+ * one stay as they were mounted.
+ */
+export const CONFIG_HASH = 'plumbline.dev/config-hash';
+
 /** Prefix of the names of PriorityClasses that are built in. */
 export const SYSTEM_PRIORITY_PREFIX = 'system-';
 /** Above what a PriorityClass in Git may have. */

@@ -17,6 +17,7 @@ export interface TurnOptions {
   readonly store: ObjectStore;
   readonly incarnation: string;
   readonly git: GitSource;
+  readonly configKey?: Uint8Array;
   readonly sourceName: string;
   readonly transport: NodeTransport;
   readonly clock: Clock;
@@ -66,14 +67,14 @@ const RENDERABLE_WITHIN = 50;
 
 /** Fills the store from Git and the machines' inventories and opens it for everyone. */
 async function rebuild(options: TurnOptions, signal: AbortSignal): Promise<void> {
-  const { store, incarnation, git, sourceName, transport, clock, log, progress } = options;
+  const { store, incarnation, git, configKey, sourceName, transport, clock, log, progress } = options;
   const machines = await machinesInGit(git, signal);
   const { answered } = await recover({
     store,
     incarnation,
     machines,
     source: { name: sourceName, url: git.url, branch: git.branch },
-    history: new GitHistory(git, new RevisionReader(git)),
+    history: new GitHistory(git, new RevisionReader(git, configKey)),
     transport,
     clock,
     log,

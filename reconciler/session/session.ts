@@ -46,6 +46,8 @@ import type { Session } from './sessions.ts';
 export interface SessionOptions {
   readonly sourceName: string;
   readonly git: GitSource;
+  /** What hashes of ConfigMaps and Secrets are made with: the same after a restart, and in control planes that share a store. */
+  readonly configKey?: Uint8Array;
   readonly transport: NodeTransport;
   readonly payloads: AgentPayloads;
   readonly makeStore: () => ObjectStore;
@@ -199,6 +201,7 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
     git,
     view: cache,
     execute: (steps, by, signal) => writer.attempt(steps, by, signal),
+    ...(options.configKey && { configKey: options.configKey }),
     queue,
     clock,
     log,

@@ -1,6 +1,6 @@
 /** The control plane's home folder: keys that must stay, and a claim so that two processes never share one. */
 import { execFile } from 'node:child_process';
-import { createHash, generateKeyPair, randomBytes } from 'node:crypto';
+import { createHash, generateKeyPair, hkdfSync, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { chmod, mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -24,6 +24,8 @@ export interface Home {
   readonly id: string;
   /** 32 bytes that Secrets in Redis are sealed with. */
   readonly sealKey: Buffer;
+  /** 32 bytes, made of `sealKey`, that hashes of ConfigMaps and Secrets in pod templates are made with. */
+  readonly configKey: Uint8Array;
   /** Signs the tokens of pods. */
   readonly tokenKey: SigningKey;
 }
@@ -42,6 +44,7 @@ export async function openHome(dir: string): Promise<Home> {
       `a control plane already runs with the home ${dir}; stop it first, or choose another home with --home`,
     );
   await rm(socket, { force: true });
+  const key = await sealKey(join(dir, 'seal.key'));
   return {
     dir,
     socket,
@@ -51,7 +54,8 @@ export async function openHome(dir: string): Promise<Home> {
     runtimeCache: join(dir, 'runtime'),
     logFile: join(dir, 'control-plane.log'),
     id: await homeId(dir),
-    sealKey: await sealKey(join(dir, 'seal.key')),
+    sealKey: key,
+    configKey: new Uint8Array(hkdfSync('sha256', key, Buffer.alloc(0), 'plumbline config hash', 32)),
     tokenKey: await tokenKey(join(dir, 'service-account.key')),
   };
 }

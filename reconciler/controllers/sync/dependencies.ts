@@ -25,6 +25,8 @@ export interface SyncDependencies {
   readonly queue: WorkQueue;
   readonly clock: Clock;
   readonly log: Log;
+  /** What hashes of ConfigMaps and Secrets are made with; without it none are made. */
+  readonly configKey?: Uint8Array;
   /** Longest look into Git, in milliseconds; ten minutes when absent. */
   readonly gitLimitMs?: number;
 }

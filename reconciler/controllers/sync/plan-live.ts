@@ -10,6 +10,7 @@ import {
   type StoredUnstructured,
 } from '../../../contracts/objects/index.ts';
 import { andMore } from '../../core/and-more.ts';
+import { changedFields, configChange } from '../../core/diff/field-changes.ts';
 import { checkPlan, itemsInOrder, planInput, planSync, type AnyPlanItem, type Plan } from '../../core/diff/index.ts';
 import type { Desired, Diagnostic } from '../../core/manifests/index.ts';
 import { pruneGuard } from '../../core/revisions/prune-guard.ts';
@@ -81,20 +82,30 @@ const SHOWN_PATHS = 5;
 
 /** What was put back, one sentence for each object that somebody changed; empty for a plan without drift. */
 export function driftSentences(plan: Plan): { readonly item: AnyPlanItem; readonly message: string }[] {
-  return itemsInOrder(plan).map((item) => {
+  return itemsInOrder(plan).flatMap((item): { readonly item: AnyPlanItem; readonly message: string }[] => {
+    if (onlyTakesHash(item)) return [];
     switch (item.action) {
       case 'create':
-        return { item, message: 'was deleted outside Git; made again' };
+        return [{ item, message: 'was deleted outside Git; made again' }];
       case 'delete':
-        return { item, message: 'is in no manifest any more; deleted' };
+        return [{ item, message: 'is in no manifest any more; deleted' }];
       case 'update':
-        return {
-          item,
-          message: `was changed outside Git; put back: ${andMore(
-            item.patch.map((p) => p.path),
-            SHOWN_PATHS,
-          )}`,
-        };
+        return [
+          {
+            item,
+            message: `was changed outside Git; put back: ${andMore(
+              item.patch.map((p) => p.path),
+              SHOWN_PATHS,
+            )}`,
+          },
+        ];
     }
   });
+}
+
+/** Nobody changed a template that is of before there were hashes of its config. */
+function onlyTakesHash(item: AnyPlanItem): boolean {
+  if (item.action !== 'update') return false;
+  const changes = changedFields(item);
+  return changes.length > 0 && changes.every((change) => configChange(change) === 'noted');
 }

@@ -2,6 +2,7 @@
 import { ManifestCache, NOTHING_DESIRED, type Desired, type Rendering } from '../../core/manifests/index.ts';
 import { type ErrorCode, PlumbError } from '../../core/errors.ts';
 import type { Paced } from '../../core/paced.ts';
+import { ConfigHashes } from '../../core/revisions/config-hashes.ts';
 import { renderFiles } from '../../core/revisions/render.ts';
 import { gitFileReader } from '../../ports/git-file-reader.ts';
 import type { GitSource, TreeFile } from '../../ports/git-source.ts';
@@ -25,10 +26,13 @@ export class RevisionReader {
   readonly #files = new ManifestCache();
   /** The one that was asked for longest ago stands first. */
   readonly #rendered = new Map<string, RenderedRevision>();
+  readonly #hashes: ConfigHashes | undefined;
   #applied: string | undefined;
 
-  constructor(git: GitSource) {
+  /** `configKey`: what hashes of ConfigMaps and Secrets are made with; without it templates have none. */
+  constructor(git: GitSource, configKey?: Uint8Array) {
     this.#git = git;
+    this.#hashes = configKey && new ConfigHashes(configKey);
   }
 
   /**
@@ -67,7 +71,8 @@ export class RevisionReader {
       const keep = [...this.#rendered.values()].flatMap((r) => r.files);
       const read = gitFileReader(this.#git, signal);
       const run = <T>(work: Paced<T>): Promise<T> => inSlices(work, signal);
-      return { sha, files, ...(await renderFiles(files, read, this.#files, keep, run)) };
+      const rendering = await renderFiles(files, read, this.#files, keep, run);
+      return { sha, files, ...rendering, state: this.#hashes?.in(rendering.state) ?? rendering.state };
     } catch (error) {
       if (!(error instanceof PlumbError) || !REFUSED.has(error.code)) throw error;
       return {

@@ -82,7 +82,7 @@ export class SyncController {
   constructor(sourceName: string, deps: SyncDependencies) {
     this.#name = sourceName;
     this.#deps = deps;
-    this.#reader = new RevisionReader(deps.git);
+    this.#reader = new RevisionReader(deps.git, deps.configKey);
     this.#record = new SourceRecord(sourceName, deps);
     this.#health = new HealthReports(sourceName, deps);
     this.firstSync = new Promise((resolve) => {

@@ -1,5 +1,6 @@
 /** What an update changes, field by field, in people's words. */
 import {
+  CONFIG_HASH,
   fieldSemantics,
   isCustom,
   readKey,
@@ -32,6 +33,23 @@ const SAME = '[redacted, the same value]';
 interface Located {
   readonly path: FieldPath;
   readonly change: FieldChange;
+}
+
+/**
+ * What a change of a workload's template says of the ConfigMaps and Secrets that its pods read: they are `noted` where a
+ * template says nothing of them yet, or not any more, and its pods stay; or they are `replaced` with their pods. Undefined
+ * for any other change.
+ */
+export function configChange({ field, from, to }: FieldChange): 'noted' | 'replaced' | undefined {
+  if (!field.startsWith(TEMPLATE_ANNOTATIONS)) return undefined;
+  if (field === TEMPLATE_ANNOTATIONS) return [from, to].some(isHashAlone) ? 'noted' : undefined;
+  if (field !== `${TEMPLATE_ANNOTATIONS}[${CONFIG_HASH}]`) return undefined;
+  return from === undefined || to === undefined ? 'noted' : 'replaced';
+}
+const TEMPLATE_ANNOTATIONS = 'spec.template.metadata.annotations';
+
+function isHashAlone(annotations: unknown): boolean {
+  return isObject(annotations) && Object.keys(annotations).every((name) => name === CONFIG_HASH);
 }
 
 /**

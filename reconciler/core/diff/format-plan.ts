@@ -5,7 +5,7 @@ import type { Forecast } from '../scheduling/simulate.ts';
 import { descriptorOf } from '../kinds/index.ts';
 import { redacted, redactedAt } from '../kinds/sealed.ts';
 import { pointerPath } from './diff-objects.ts';
-import { changedFields, type FieldChange } from './field-changes.ts';
+import { changedFields, configChange, type FieldChange } from './field-changes.ts';
 import { itemsInOrder } from './plan-sync.ts';
 import type { AnyPlanItem, Conflict, Plan } from './types.ts';
 
@@ -75,11 +75,20 @@ function conflictLine({ field, owner, writes }: Conflict): string {
 
 const MAX_SHOWN = 120;
 
-function changeLine({ field, from, to }: FieldChange): string {
+function changeLine(change: FieldChange): string {
+  const config = configChange(change);
+  if (config) return CONFIG_LINES[config];
+  const { field, from, to } = change;
   if (from === undefined) return `${field}: + ${shown(to)}`;
   if (to === undefined) return `${field}: - ${shown(from)}`;
   return `${field}: ${shown(from)} -> ${shown(to)}`;
 }
+
+/** The hash itself says nothing to people. */
+const CONFIG_LINES = {
+  noted: 'what its pods read of ConfigMaps and Secrets is noted from now on; they stay',
+  replaced: 'its pods are replaced: what they read of ConfigMaps and Secrets changes',
+} as const;
 
 /** One line; long values are cut. */
 function shown(value: unknown): string {

@@ -39,7 +39,8 @@ export const DAEMON_SET: KindDescriptor<'DaemonSet'> = {
       }),
     },
     makes: {
-      filled: (_daemonSet, template, { nodeName, labels }) => podOfRevision(template, nodeName, labels),
+      filled: (_daemonSet, template, { nodeName, labels, annotations }) =>
+        podOfRevision(template, nodeName, labels, annotations),
       // One for each node. Of more on one node its controller lets one stay.
       most: () => Number.POSITIVE_INFINITY,
     },

@@ -3,6 +3,7 @@
  * against what the object would make, and that is what the pod has from then on.
  */
 import {
+  CONFIG_HASH,
   JOB_UID_LABELS,
   keyOf,
   objectKey,
@@ -20,6 +21,7 @@ import { descriptorOf } from '../kinds/index.ts';
 import { withLimitDefaults } from '../quota/limit-range.ts';
 import { accountNameOf, hasPullSecrets, withAccount } from '../service-accounts/pod-account.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
+import { areComparable } from '../workloads/config-hash.ts';
 import { HASH_LABEL } from '../workloads/template.ts';
 
 /** What fills in, when a pod is made, what its template leaves open. */
@@ -134,8 +136,11 @@ export function isPlaceOf(owner: KubeObject, { metadata: { name } }: PodClaim): 
   return makerOf(owner)?.placeOf?.(owner, name) !== undefined;
 }
 
-/** What a node tells of a pod that is also its template's: a canonical text for each part of it. */
-type Told = ReadonlyMap<string, string>;
+/** What a node tells of a pod that is also its template's: a canonical text for each part of it, and its config. */
+interface Told {
+  readonly parts: ReadonlyMap<string, string>;
+  readonly config: string | undefined;
+}
 
 /** Kept for as long as the claim or template, which is held against many others. */
 const told = new WeakMap<PodClaim | PodTemplateSpec, Told>();
@@ -152,16 +157,21 @@ function knownToldOf(pod: PodClaim | PodTemplateSpec): Told {
  */
 function toldOf({ metadata: { labels = {}, annotations = {} }, spec }: PodClaim | PodTemplateSpec): Told {
   const own = Object.entries(labels).filter(([label]) => !ANEW.has(label));
-  const parts = Object.entries({ ...withoutNode(spec), labels: Object.fromEntries(own), annotations });
-  return new Map(parts.flatMap(([name, part]) => (part === undefined ? [] : [[name, textOf(part)] as const])));
+  const { [CONFIG_HASH]: config, ...others } = annotations;
+  const parts = Object.entries({ ...withoutNode(spec), labels: Object.fromEntries(own), annotations: others });
+  return {
+    parts: new Map(parts.flatMap(([name, part]) => (part === undefined ? [] : [[name, textOf(part)] as const]))),
+    config,
+  };
 }
 const ANEW: ReadonlySet<string> = new Set([...JOB_UID_LABELS, HASH_LABEL]);
 
 /** But for the part `given`, where there is one, which may be in either. */
 function isAlike(one: Told, other: Told, given: string | undefined): boolean {
-  const size = (told: Told): number => told.size - (given !== undefined && told.has(given) ? 1 : 0);
+  if (areComparable(one.config, other.config) && one.config !== other.config) return false;
+  const size = ({ parts }: Told): number => parts.size - (given !== undefined && parts.has(given) ? 1 : 0);
   if (size(one) !== size(other)) return false;
-  for (const [name, text] of one) if (name !== given && other.get(name) !== text) return false;
+  for (const [name, text] of one.parts) if (name !== given && other.parts.get(name) !== text) return false;
   return true;
 }
 

@@ -4,6 +4,7 @@
  * ReplaceDaemonSetPodNodeNameNodeAffinity of pkg/controller/daemon/util/daemonset_util.go.
  */
 import {
+  CONFIG_HASH,
   DRAIN_TAINT,
   type DaemonSet,
   type Node,
@@ -16,6 +17,7 @@ import {
 import { nodeRequired } from '../../../contracts/objects/node-selector.ts';
 import { untolerated } from '../../../contracts/objects/taints.ts';
 import { REVISION_LABEL } from './revision-history.ts';
+import { withConfigHash } from './config-hash.ts';
 import { templateHash } from './template.ts';
 import { isUnheard, PODS_KNOWN } from './unheard.ts';
 
@@ -85,11 +87,15 @@ export function podOfRevision(
   template: PodTemplateSpec,
   nodeName: string | undefined,
   labels: Readonly<Record<string, string>>,
+  annotations: Readonly<Record<string, string>>,
 ): PodTemplateSpec | undefined {
   const hash = labels[REVISION_LABEL];
   if (nodeName === undefined || hash === undefined) return undefined;
-  for (let collision = 0; collision < COLLISIONS_LOOKED_AT; collision += 1)
-    if (templateHash(template, collision) === hash) return daemonPod(template, nodeName, hash);
+  // Its revision may have had its name before it had a hash of its config, or with one of another key.
+  const named = [template, withConfigHash(template, undefined), withConfigHash(template, annotations[CONFIG_HASH])];
+  for (const one of named)
+    for (let collision = 0; collision < COLLISIONS_LOOKED_AT; collision += 1)
+      if (templateHash(one, collision) === hash) return daemonPod(template, nodeName, hash);
   return undefined;
 }
 

@@ -9,6 +9,7 @@ import {
   type StoredReplicaSet,
 } from '../../../contracts/objects/index.ts';
 import type { Decision, Step } from '../step.ts';
+import { adoptingHash, configHashOf } from './config-hash.ts';
 import { deadlineInMs, deploymentStatus, isComplete } from './deployment-status.ts';
 import { adoptedBy, byAge, controllerOf } from './owners.ts';
 import { isActive, isFinished } from './pod-state.ts';
@@ -24,7 +25,7 @@ import {
   type Target,
 } from './rollout-numbers.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
-import { HASH_LABEL, replicaSetFor, sameTemplate } from './template.ts';
+import { HASH_LABEL, lastWithTemplate, replicaSetFor, sameTemplate } from './template.ts';
 
 export interface DeploymentInput {
   readonly deployment: StoredDeployment;
@@ -63,7 +64,17 @@ function situationOf(input: DeploymentInput): Situation {
       return matches;
     })
     .sort(byAge);
-  const next = owned.find((rs) => sameTemplate(rs.spec.template, deployment.spec.template));
+  // Of several with one template the oldest, as in Kubernetes; where nothing is known of their config, that in force.
+  const { template } = deployment.spec;
+  const next =
+    owned.find(
+      (rs) => configHashOf(rs.spec.template) === configHashOf(template) && sameTemplate(rs.spec.template, template),
+    ) ??
+    lastWithTemplate(
+      [...owned].sort((a, b) => revisionOf(a) - revisionOf(b)),
+      (rs) => rs.spec.template,
+      template,
+    );
   return { ...input, next, old: owned.filter((rs) => rs !== next), adopted };
 }
 
@@ -189,10 +200,11 @@ function edited(s: Situation, rs: StoredReplicaSet, target: Target | undefined):
     minReadySeconds = s.deployment.spec.minReadySeconds;
   }
   const owned = s.adopted.has(rs.metadata.uid) ? adoptedBy(rs, s.deployment) : rs;
+  const template = rs === s.next ? adoptingHash(rs.spec.template, s.deployment.spec.template) : rs.spec.template;
   const wanted = {
     ...owned,
     metadata: { ...owned.metadata, ...(Object.keys(annotations).length > 0 && { annotations }) },
-    spec: { ...rs.spec, minReadySeconds, replicas: target?.replicas ?? rs.spec.replicas },
+    spec: { ...rs.spec, template, minReadySeconds, replicas: target?.replicas ?? rs.spec.replicas },
   };
   return canonicalJson(wanted) === canonicalJson(rs) ? undefined : wanted;
 }

@@ -14,8 +14,9 @@ import {
   type StoredControllerRevision,
 } from '../../../contracts/objects/index.ts';
 import type { Step } from '../step.ts';
+import { adoptingHash } from './config-hash.ts';
 import { adoptedBy, compareText, controllerOf, controllerRef } from './owners.ts';
-import { sameTemplate, templateHash } from './template.ts';
+import { lastWithTemplate, templateHash } from './template.ts';
 
 /** Label of a pod and of a revision: which revision. Of a DaemonSet's pods the hash, of a StatefulSet's the name. */
 export const REVISION_LABEL = 'controller-revision-hash';
@@ -102,12 +103,18 @@ export function planHistory({ owner, revisions, collisionCount: before, lookup }
       return matches;
     })
     .sort(byRevision);
-  const present = own.findLast((revision) => sameTemplate(revisionTemplate(revision), owner.spec.template));
+  const present = lastWithTemplate(own, revisionTemplate, owner.spec.template);
   const old = own.filter((revision) => revision !== present);
   const number = nextRevision(old);
   const written = (revision: StoredControllerRevision): StoredControllerRevision => {
     const kept = adopted.has(revision.metadata.uid) ? adoptedBy(revision, owner) : revision;
-    return revision === present && revision.revision < number ? { ...kept, revision: number } : kept;
+    if (revision !== present) return kept;
+    const before = revisionTemplate(revision);
+    const template = adoptingHash(before, owner.spec.template);
+    const numbered = revision.revision < number ? { ...kept, revision: number } : kept;
+    return template === before
+      ? numbered
+      : { ...numbered, data: { spec: { template: { ...template, $patch: 'replace' } } } };
   };
   const steps = own.flatMap((revision): Step[] => {
     const object = written(revision);

@@ -9,6 +9,7 @@ import type {
   StoredReplicaSet,
 } from '../../../contracts/objects/index.ts';
 import { controllerOf, controllerRef } from './owners.ts';
+import { areComparable, configHashOf, withConfigHash } from './config-hash.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { nameHash } from './stable-hash.ts';
 
@@ -39,9 +40,27 @@ export function podMeta({ metadata }: Pick<PodTemplateSpec, 'metadata'>): PodTem
   return { ...(labels && { labels }), ...(annotations && { annotations }), ...(finalizers && { finalizers }) };
 }
 
-/** Whether two templates give the same pods; the hash label does not count. */
+/**
+ * Whether two templates give the same pods; the hash label does not count, and config does where both tell of it.
+ */
 export function sameTemplate(a: PodTemplateSpec, b: PodTemplateSpec): boolean {
-  return templateText(a) === templateText(b);
+  if (areComparable(configHashOf(a), configHashOf(b))) return templateText(a) === templateText(b);
+  return templateText(withConfigHash(a, undefined)) === templateText(withConfigHash(b, undefined));
+}
+
+/**
+ * Of objects in their order the last that has the template: with the same config rather than with one of which nothing
+ * is known.
+ */
+export function lastWithTemplate<T>(
+  objects: readonly T[],
+  templateOf: (object: T) => PodTemplateSpec,
+  wanted: PodTemplateSpec,
+): T | undefined {
+  return (
+    objects.findLast((object) => templateText(templateOf(object)) === templateText(wanted)) ??
+    objects.findLast((object) => sameTemplate(templateOf(object), wanted))
+  );
 }
 
 /** Hash of a template; `collision` is raised when the name is taken by something else. */

@@ -11,18 +11,21 @@ import { makeFolder } from '../durable.ts';
 
 const DATA = '..data';
 
-/** Makes the volume hold exactly `files`. An unchanged volume is not touched. */
+/** Makes the volume hold exactly `files`. An unchanged volume is not touched, and neither is one that `keeps` what it has. */
 export async function writeVolumeFiles(
   folder: string,
   files: readonly VolumeFile[],
   group: number | undefined,
+  keeps?: true,
 ): Promise<void> {
   await makeFolder(folder, 0o755);
-  const version = `..${digest(files)}`;
   const present = await readlink(join(folder, DATA)).catch(() => undefined);
+  // A version is linked when all of it is written.
+  const kept = keeps && present !== undefined ? await readdir(join(folder, present)).catch(() => undefined) : undefined;
+  const version = kept && present !== undefined ? present : `..${digest(files)}`;
   if (present !== version) await writeVersion(folder, version, files, group);
 
-  const wanted = new Set(files.map((file) => file.path.split('/')[0] ?? ''));
+  const wanted = new Set(kept ?? files.map((file) => file.path.split('/')[0] ?? ''));
   const entries = await readdir(folder);
   for (const name of wanted) if (!entries.includes(name)) await symlink(`${DATA}/${name}`, join(folder, name));
   for (const name of entries) {

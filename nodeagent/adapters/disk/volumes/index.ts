@@ -17,7 +17,7 @@ const WAYS: {
   ) => Promise<void>;
 } = {
   empty: makeEmpty,
-  files: ({ path, files, group }) => writeVolumeFiles(path, files, group),
+  files: ({ path, files, group, keeps }) => writeVolumeFiles(path, files, group, keeps),
   host: checkHostPath,
   nfs: mountNfs,
   persistent: showPersistent,

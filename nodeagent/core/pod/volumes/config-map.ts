@@ -1,7 +1,7 @@
 /** The entries of a ConfigMap as files, which follow it. */
 import type { PodObjects } from '../objects.ts';
 import type { Resolved } from '../resolved.ts';
-import { mountedFiles, placedEntries, type Entries } from './files.ts';
+import { configFiles, placedEntries, type Entries } from './files.ts';
 import type { VolumeFile, VolumeSource } from './source.ts';
 
 /** The files of a ConfigMap, in a volume of its own and in a projected one. */
@@ -18,5 +18,5 @@ export const CONFIG_MAP: VolumeSource<'configMap'> = {
   place: () => ({ medium: 'disk' }),
   readOnly: true,
   mayFail: true,
-  mount: (source, { objects }) => mountedFiles(configMapFiles(source.name, source, objects)),
+  mount: (source, { objects, pod }) => configFiles(configMapFiles(source.name, source, objects), pod),
 };

@@ -1,4 +1,7 @@
 /** Which entries of an object become which files of a volume. */
+import { readKey } from '../../../../contracts/objects/own-key.ts';
+import type { Pod } from '../../../../contracts/objects/pod.ts';
+import { CONFIG_HASH } from '../../../../contracts/objects/well-known.ts';
 import type { Resolved } from '../resolved.ts';
 import type { VolumeFile, VolumeMount } from './source.ts';
 
@@ -21,6 +24,18 @@ export function placedEntries(contents: ReadonlyMap<string, Buffer>, from: Entri
     files.push({ path: item.path, content, mode: item.mode ?? from.defaultMode });
   }
   return { ok: true, value: files };
+}
+
+/**
+ * Files of config: they follow it, but in a pod whose template has a hash of it. There other config is for other pods,
+ * made one after another as the ones before them are well.
+ */
+export function configFiles(files: Resolved<readonly VolumeFile[]>, pod: Pod): Resolved<VolumeMount> {
+  const mounted = mountedFiles(files);
+  const isKept = readKey(pod.metadata.annotations, CONFIG_HASH) !== undefined;
+  return mounted.ok && mounted.value.kind === 'files' && isKept
+    ? { ok: true, value: { ...mounted.value, keeps: true } }
+    : mounted;
 }
 
 /**

@@ -7,7 +7,7 @@ import { tokenKey, tokenSecretName } from '../../../../contracts/objects/pod-tok
 import type { Resolved } from '../resolved.ts';
 import { configMapFiles } from './config-map.ts';
 import { downwardFiles } from './downward-api.ts';
-import { mountedFiles } from './files.ts';
+import { configFiles, mountedFiles } from './files.ts';
 import { secretFiles } from './secret.ts';
 import type { Source, VolumeContext, VolumeFile, VolumeSource } from './source.ts';
 
@@ -53,6 +53,8 @@ export const PROJECTED: VolumeSource<'projected'> = {
       if (!more.ok) return more;
       files.push(...more.value);
     }
-    return mountedFiles({ ok: true, value: files });
+    // What else is in it has to follow.
+    const isConfig = (sources ?? []).every(({ configMap, secret }) => configMap ?? secret);
+    return isConfig ? configFiles({ ok: true, value: files }, context.pod) : mountedFiles({ ok: true, value: files });
   },
 };

@@ -1,7 +1,7 @@
 /** The entries of a Secret as files, which follow it and never leave memory. */
 import type { PodObjects } from '../objects.ts';
 import type { Resolved } from '../resolved.ts';
-import { mountedFiles, placedEntries, type Entries } from './files.ts';
+import { configFiles, placedEntries, type Entries } from './files.ts';
 import type { VolumeFile, VolumeSource } from './source.ts';
 
 /** The files of a Secret, in a volume of its own and in a projected one. */
@@ -18,5 +18,5 @@ export const SECRET: VolumeSource<'secret'> = {
   place: () => ({ medium: 'memory' }),
   readOnly: true,
   mayFail: true,
-  mount: (source, { objects }) => mountedFiles(secretFiles(source.secretName, source, objects)),
+  mount: (source, { objects, pod }) => configFiles(secretFiles(source.secretName, source, objects), pod),
 };

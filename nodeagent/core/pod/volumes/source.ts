@@ -45,8 +45,8 @@ export type VolumeMount =
   | { readonly kind: 'nfs'; readonly source: string; readonly options: readonly string[] }
   /** Data that outlives the pod, shown in its folder. */
   | PersistentMount
-  /** Files that are replaced all at once. */
-  | { readonly kind: 'files'; readonly files: readonly VolumeFile[] };
+  /** Files that are replaced all at once; with `keeps` those that are there already stay as they are. */
+  | { readonly kind: 'files'; readonly files: readonly VolumeFile[]; readonly keeps?: true };
 
 export type Source<S extends VolumeSourceName> = NonNullable<Volume[S]>;
 

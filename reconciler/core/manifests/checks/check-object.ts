@@ -2,10 +2,11 @@
  * Rules between the fields of one object. Source: Kubernetes' own validation, pkg/apis/core/validation and
  * pkg/apis/apps/validation.
  */
-import { KINDS, readKey, type KubeObject, type ObjectMeta } from '../../../../contracts/objects/index.ts';
+import { CONFIG_HASH, KINDS, readKey, type KubeObject, type ObjectMeta } from '../../../../contracts/objects/index.ts';
 import { ORIGIN_ANNOTATION, SOURCE_ANNOTATION } from '../../diff/types.ts';
 import { descriptorOf } from '../../kinds/index.ts';
 import { podTemplateOf } from '../../kinds/pod-template.ts';
+import { CONFIG_UPDATE } from '../../workloads/config-hash.ts';
 import type { FieldPath } from '../yaml-tree.ts';
 import { checkPod } from './check-pod.ts';
 import type { CheckContext } from './context.ts';
@@ -25,7 +26,10 @@ export function checkObject(object: KubeObject, context: CheckContext): void {
   if (template) checkPod(template, context);
   if (podTemplate !== 'none' && podTemplate.path.length > 0) {
     const path = [...podTemplate.path, 'metadata', 'annotations'];
-    checkAnnotations(podTemplate.of(object).metadata.annotations, path, context);
+    const { annotations } = podTemplate.of(object).metadata;
+    checkAnnotations(annotations, path, context);
+    if (readKey(annotations, CONFIG_HASH) !== undefined)
+      context.error('ReservedAnnotation', [...path, CONFIG_HASH], 'is set by Plumbline', 'remove it');
   }
   if (check !== 'by its schema') check.object(object, context);
 }
@@ -68,6 +72,14 @@ function checkMetadata(object: KubeObject, context: CheckContext): void {
 /** Those of an object itself, of whatever kind. */
 export function checkOwnAnnotations({ annotations }: ObjectMeta, context: Pick<CheckContext, 'error'>): void {
   checkAnnotations(annotations, ['metadata', 'annotations'], context);
+  const update = readKey(annotations, CONFIG_UPDATE);
+  if (update !== undefined && update !== 'in-place')
+    context.error(
+      'InvalidValue',
+      ['metadata', 'annotations', CONFIG_UPDATE],
+      `must be in-place, found ${update}`,
+      'without it a changed ConfigMap or Secret is a rollout',
+    );
   for (const annotation of [SOURCE_ANNOTATION, ORIGIN_ANNOTATION]) {
     if (readKey(annotations, annotation) !== undefined) {
       context.error('ReservedAnnotation', ['metadata', 'annotations', annotation], 'is set by Plumbline', 'remove it');
