@@ -239,11 +239,11 @@ export class Fleet {
     }
   }
 
-  /** Who shares a Redis shares the key that its content is sealed with. */
+  /** Who shares a Redis shares the key that its content is sealed with, and the one that tokens are signed with. */
   private async shareKey(from: string | undefined, to: string): Promise<void> {
     if (from === undefined || from === to) return;
     await mkdir(to, { recursive: true, mode: 0o700 });
-    await copyFile(path.join(from, 'seal.key'), path.join(to, 'seal.key'));
+    for (const key of ['seal.key', 'service-account.key']) await copyFile(path.join(from, key), path.join(to, key));
   }
 
   async controlPlaneLog(): Promise<string> {

@@ -11,6 +11,7 @@ import { deployments } from './workloads/deployment.ts';
 import { jobs } from './workloads/job.ts';
 import { livePods } from './workloads/live-pod.ts';
 import { pods, podsEnd } from './workloads/pods.ts';
+import { security } from './workloads/security.ts';
 import { statefulSets } from './workloads/statefulset.ts';
 import { storage } from './workloads/storage.ts';
 import type { Theme } from './workloads/theme.ts';
@@ -25,6 +26,7 @@ const THEMES: readonly Theme[] = [
   livePods,
   statefulSets,
   storage,
+  security,
   database,
   podsEnd,
 ];
