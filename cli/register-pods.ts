@@ -1,36 +1,39 @@
 /** The commands about running pods and their containers. */
 import { type Command, Option } from 'commander';
 import type { DebugOptions } from './commands/debug.ts';
+import type { LogsOptions } from './commands/logs.ts';
 import type { TopNodeOptions, TopPodOptions } from './commands/top.ts';
 import { withHome } from './home.ts';
-import { outputOption, wholeNumber } from './print/format.ts';
+import { durationSeconds, outputOption, wholeNumber } from './print/format.ts';
 
 /** Adds `logs exec attach debug port-forward cp top`. */
 export function registerPods(plumb: Command): void {
   plumb
     .command('logs')
-    .description('what a container printed')
-    .argument('<pod>', 'a pod, or deploy/NAME for its first pod')
+    .description('what containers printed')
+    .argument('[pod]', 'a pod, or deploy/NAME for its first pod')
     .option('-n, --namespace <name>', 'the namespace', 'default')
     .option('-c, --container <name>', 'which container (default: the first)')
+    .option('--all-containers', 'of all containers, init containers first')
+    .option('-l, --selector <labels>', 'of all pods with these labels, instead of one: key=value,key2=value2')
     .option('-f, --follow', 'as it is printed')
     .option('-p, --previous', "of the container's run before this one")
-    .option('--tail <lines>', 'the last lines only', wholeNumber)
+    .option('--since <duration>', 'only what was printed in the last 90s, 5m or 1h30m', durationSeconds)
+    .option('--since-time <time>', 'only what was printed since then, such as 2026-01-31T09:00:00Z')
+    .option(
+      '--tail <lines>',
+      'the last lines only; -1 for all (default: all, and 10 of each pod with --selector)',
+      tailLines,
+    )
     .option('--timestamps', 'each line with its time')
-    .addHelpText('after', '\nExample:\n  plumb logs -f --tail 20 deploy/web')
-    .action(
-      async (
-        pod: string,
-        options: {
-          namespace: string;
-          container?: string;
-          follow?: boolean;
-          previous?: boolean;
-          tail?: number;
-          timestamps?: boolean;
-        },
-        command: Command,
-      ) => (await import('./commands/logs.ts')).logs(pod, withHome(options, command)),
+    .option('--prefix', 'each line with its pod and container')
+    .option('--max-log-requests <n>', 'follow at most so many at once', wholeNumber, 5)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  plumb logs -f --tail 20 deploy/web\n  plumb logs -l app=web --all-containers --prefix --since 10m',
+    )
+    .action(async (pod: string | undefined, options: Omit<LogsOptions, 'home'>, command: Command) =>
+      (await import('./commands/logs.ts')).logs(pod, withHome(options, command)),
     );
 
   plumb
@@ -135,6 +138,10 @@ export function registerPods(plumb: Command): void {
     );
 
   registerTop(plumb);
+}
+
+function tailLines(text: string): number | 'all' {
+  return text === '-1' ? 'all' : wholeNumber(text);
 }
 
 function commaSeparated(text: string): string[] {

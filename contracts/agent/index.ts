@@ -127,8 +127,8 @@ export const StatusLine = z.discriminatedUnion('type', [
 export type StatusLine = z.infer<typeof StatusLine>;
 
 /**
- * `GET /v1/logs?namespace=&pod=&container=&follow=&tail=&previous=&timestamps=`: plain text, streamed while
- * `follow=true`.
+ * `GET /v1/logs?namespace=&pod=&container=&follow=&tail=&previous=&timestamps=&sinceSeconds=&sinceTime=`: plain text,
+ * streamed while `follow=true`.
  */
 export interface LogQuery {
   readonly namespace: string;
@@ -139,6 +139,9 @@ export interface LogQuery {
   readonly tail?: number;
   readonly previous?: boolean;
   readonly timestamps?: boolean;
+  /** What was printed since: so many seconds ago by the node's clock, or RFC 3339. Of the last lines, where both are asked. */
+  readonly sinceSeconds?: number;
+  readonly sinceTime?: string;
 }
 
 /**

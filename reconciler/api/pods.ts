@@ -167,6 +167,9 @@ export interface LogRequest {
   readonly tail?: number;
   readonly previous?: boolean;
   readonly timestamps?: boolean;
+  readonly sinceSeconds?: number;
+  /** RFC 3339. */
+  readonly sinceTime?: string;
 }
 
 /** The container's log as it comes. ApiError where the pod, its node or the log is not there. */
@@ -188,6 +191,8 @@ export async function podLog(
   if (request.previous) query.set('previous', 'true');
   if (request.timestamps) query.set('timestamps', 'true');
   if (request.tail !== undefined) query.set('tail', String(request.tail));
+  if (request.sinceSeconds !== undefined) query.set('sinceSeconds', String(request.sinceSeconds));
+  if (request.sinceTime !== undefined) query.set('sinceTime', request.sinceTime);
   const answer = await connection.httpStream(NODE_PATHS.socket, `${AGENT_API}/logs?${query.toString()}`, signal);
   if (answer.status !== 200) throw await agentRefusal(deps, answer.status, answer.body, signal);
   return answer.body;

@@ -29,11 +29,27 @@ export function messagesOf(lines: readonly string[]): readonly string[] {
 
 /** What a person is shown: each message with its end of line, its time in front where `timestamps`. */
 export function plainText(lines: readonly string[], timestamps: boolean): string {
-  return lines
-    .map((line) => {
-      const parsed = parseLogLine(line);
-      if (!parsed) return '';
-      return `${timestamps ? `${parsed.time} ` : ''}${parsed.message}${parsed.partial ? '' : '\n'}`;
-    })
-    .join('');
+  return logText({ timestamps, since: undefined })(lines);
+}
+
+/**
+ * The same of a log that comes in pieces. `since`, milliseconds: nothing that was printed before. The time is in front
+ * of a line, and not of each part that the runtime cut it into.
+ */
+export function logText({
+  timestamps,
+  since,
+}: {
+  readonly timestamps: boolean;
+  readonly since: number | undefined;
+}): (lines: readonly string[]) => string {
+  let isNewLine = true;
+  const shown = (line: string): string => {
+    const parsed = parseLogLine(line);
+    if (!parsed || (since !== undefined && Date.parse(parsed.time) < since)) return '';
+    const time = timestamps && isNewLine ? `${parsed.time} ` : '';
+    isNewLine = !parsed.partial;
+    return `${time}${parsed.message}${parsed.partial ? '' : '\n'}`;
+  };
+  return (lines) => lines.map(shown).join('');
 }

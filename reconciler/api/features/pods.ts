@@ -49,13 +49,20 @@ const EphemeralPatch = z.strictObject({
   spec: z.strictObject({ ephemeralContainers: z.array(EphemeralContainer).min(1).max(32) }),
 });
 const Flag = z.stringbool().default(false);
-const Log = z.object({
-  container: z.string().optional(),
-  follow: Flag,
-  previous: Flag,
-  timestamps: Flag,
-  tailLines: z.coerce.number().int().min(0).optional(),
-});
+/** Source: Kubernetes, core/v1 PodLogOptions. */
+const Log = z
+  .object({
+    container: z.string().optional(),
+    follow: Flag,
+    previous: Flag,
+    timestamps: Flag,
+    tailLines: z.coerce.number().int().min(0).optional(),
+    sinceSeconds: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
+    sinceTime: z.iso.datetime({ offset: true }).optional(),
+  })
+  .refine(({ sinceSeconds, sinceTime }) => sinceSeconds === undefined || sinceTime === undefined, {
+    message: 'at most one of sinceTime or sinceSeconds may be specified',
+  });
 
 export function pods(needs: PodsNeeds): Feature {
   return ({ app, signalOf, upgrade }) => {
@@ -84,12 +91,18 @@ export function pods(needs: PodsNeeds): Feature {
     });
     app.get(`${POD}/log`, async (request, reply) => {
       const { namespace, name } = read(Path, request.params);
-      const { tailLines, container, ...rest } = read(Log, request.query);
+      const { tailLines, container, sinceSeconds, sinceTime, ...rest } = read(Log, request.query);
       const body = await podLog(
         needs,
         namespace,
         name,
-        { ...rest, ...(tailLines !== undefined && { tail: tailLines }), ...(container !== undefined && { container }) },
+        {
+          ...rest,
+          ...(tailLines !== undefined && { tail: tailLines }),
+          ...(container !== undefined && { container }),
+          ...(sinceSeconds !== undefined && { sinceSeconds }),
+          ...(sinceTime !== undefined && { sinceTime }),
+        },
         signalOf(reply),
       );
       return reply.header('content-type', 'text/plain; charset=utf-8').send(body);

@@ -599,4 +599,43 @@ describe('commands about a running cluster', () => {
     assert.deepEqual([ran.code, ran.stdout, ran.stderr], [7, 'ls|-la|a b\n', 'warned\n']);
     assert.equal((await run('logs', 'none')).code, 1);
   });
+
+  it('logs of several containers are shown line by line, with whose they are', async () => {
+    const spec = PodSpec.parse({
+      nodeName: 'node-1',
+      containers: [
+        { name: 'app', image: 'x:1' },
+        { name: 'side', image: 'x:1' },
+      ],
+      initContainers: [{ name: 'first', image: 'x:1' }],
+    });
+    for (const name of ['a', 'b', 'other']) {
+      const labels = { app: name === 'other' ? 'other' : 'web' };
+      const object: Pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default', labels }, spec };
+      await bench.writer.submit([{ do: 'create', object }], 'test', signal);
+    }
+    const lines = (...titles: readonly string[]): string =>
+      titles.map((title) => `[pod/${title}] first\n[pod/${title}] second\n`).join('');
+    assert.equal((await run('logs', '-l', 'app=web', '--prefix')).stdout, lines('a/app', 'b/app'));
+    assert.equal((await run('logs', 'a', '--all-containers', '--prefix')).stdout, lines('a/first', 'a/app', 'a/side'));
+    assert.equal(
+      (await run('logs', '-l', 'app=web', '--tail=-1', '--since', '5m')).stdout,
+      'first\nsecond\n'.repeat(2),
+    );
+    const followed = await run('logs', '-f', '-l', 'app=web', '--all-containers', '--max-log-requests', '5');
+    assert.equal(followed.code, 1);
+    assert.match(followed.stderr, /6 logs would be followed, and at most 5 are/);
+    assert.equal((await run('logs', '-f', '-l', 'app=web', '--all-containers', '--max-log-requests', '6')).code, 0);
+    assert.match((await run('logs', '-l', 'app=none')).stderr, /No resources found in default namespace/);
+    for (const wrong of [
+      [],
+      ['a', '-l', 'app=web'],
+      ['a', '-c', 'app', '--all-containers'],
+      ['a', '--since', '5m', '--since-time', '2026-01-01T00:00:00Z'],
+      ['a', '--since', '5'],
+    ])
+      assert.equal((await run('logs', ...wrong)).code, 2, wrong.join(' '));
+    const noTime = await run('logs', 'a', '--since-time', 'yesterday');
+    assert.deepEqual([noTime.code, /sinceTime/.test(noTime.stderr)], [1, true]);
+  });
 });

@@ -25,6 +25,7 @@ describe('a request for a log that is followed', () => {
   let server: Server;
   let observed: ObservedPod | undefined;
   let served: Promise<void> | undefined;
+  let logDeps: () => LogRequestDeps;
   const closing = new AbortController();
 
   beforeEach(async () => {
@@ -33,16 +34,17 @@ describe('a request for a log that is followed', () => {
     path = logFile(folders, identityOf(pod()), 'main', 0);
     await mkdir(dirname(path), { recursive: true });
     observed = RUNNING;
-    const deps: LogRequestDeps = {
+    logDeps = () => ({
       assignment: { current: () => ({ get: () => pod() }) } as unknown as LogRequestDeps['assignment'],
       logs: logFiles(),
       folders,
       observed: () => observed,
-    };
+      clock: { now: () => new Date('2026-01-01T01:00:00Z') },
+    });
     socketPath = join(folder, 'agent.sock');
     server = createServer((asked, response) => {
       const { searchParams } = new URL(asked.url ?? '', 'http://agent');
-      served = streamLogs(response, searchParams, deps, closing.signal);
+      served = streamLogs(response, searchParams, logDeps(), closing.signal);
     });
     server.listen(socketPath);
     await once(server, 'listening');
@@ -79,6 +81,34 @@ describe('a request for a log that is followed', () => {
     observed = undefined;
     assert.equal(await text(answer), '');
     await served;
+  });
+
+  it('tells what was printed since, by the clock of the node', async () => {
+    const at = (time: string, message: string): string => `2026-01-01T${time} stdout F ${message}\n`;
+    await writeFile(
+      path,
+      at('00:10:00.5Z', 'early') +
+        at('00:59:29.9+00:00', 'before') +
+        at('01:59:30+01:00', 'in') +
+        at('01:00:00.1Z', 'last'),
+    );
+    observed = ENDED;
+    const asked = async (query: string): Promise<string> => {
+      const asking = request({ socketPath, path: `/v1/logs?pod=app&${query}`, agent: false }).end();
+      const [answer] = (await once(asking, 'response')) as [IncomingMessage];
+      return text(answer);
+    };
+    assert.equal(await asked('sinceSeconds=30'), 'in\nlast\n');
+    assert.equal(await asked('sinceTime=2026-01-01T00:59:29Z'), 'before\nin\nlast\n');
+    assert.equal(await asked('sinceSeconds=30&tail=1'), 'last\n');
+    assert.equal(await asked('sinceSeconds=86400'), 'early\nbefore\nin\nlast\n');
+    for (const wrong of ['sinceSeconds=x', 'sinceSeconds=-1', 'sinceTime=yesterday'])
+      await assert.rejects(
+        streamLogs({} as never, new URLSearchParams(`pod=app&${wrong}`), logDeps(), closing.signal),
+        {
+          code: 'BadRequest',
+        },
+      );
   });
 
   it('ends when its reader is gone, also one that did not read', async () => {
