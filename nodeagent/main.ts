@@ -50,7 +50,7 @@ import { startPodManager } from './loops/pod-manager.ts';
 import { createProber } from './loops/prober.ts';
 import { createStatusHub } from './loops/status-hub.ts';
 import { recallStatuses, startStatusKeeper } from './loops/status-keeper.ts';
-import { startVolumeKeeper } from './loops/volume-keeper.ts';
+import { startStorageKeeper } from './loops/storage-keeper.ts';
 import { startVolumeGrower } from './loops/volume-grower.ts';
 import { startVolumeRemover } from './loops/volume-remover.ts';
 
@@ -149,7 +149,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
       }),
   });
   const space = diskSpace(folders, criDisk(client));
-  const volumes = startVolumeKeeper({ space, assignment, pods, hub, clock, log });
+  const volumes = startStorageKeeper({ space, assignment, pods, hub, clock, log });
   const disks = startDiskKeeper({
     space,
     images,

@@ -25,6 +25,8 @@ export interface DiskSpace extends Omit<RuntimeDisk, 'imageFolder'> {
    * counted.
    */
   filesOf(pod: PodIdentity): Promise<{ readonly bytes: number; readonly whole: boolean }>;
+  /** The same of one container's logs. */
+  logsOf(pod: PodIdentity, container: string): Promise<{ readonly bytes: number; readonly whole: boolean }>;
   /** The same of one of its volumes on disk. */
   volumeOf(pod: PodIdentity, volume: string): Promise<{ readonly bytes: number; readonly whole: boolean }>;
 }

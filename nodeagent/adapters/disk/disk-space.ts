@@ -29,6 +29,7 @@ export function diskSpace(folders: NodeFolders, runtime: RuntimeDisk): DiskSpace
       else if ((await stat(path).catch(() => undefined))?.size !== bytes) await fill(path, bytes);
     },
     volumeOf: (pod, volume) => treeSize(volumeFolder(folders, pod.uid, volume, 'disk'), MAX_ENTRIES),
+    logsOf: (pod, container) => treeSize(join(logFolder(folders, pod), container), MAX_ENTRIES),
     async filesOf(pod) {
       const [files, logs] = await Promise.all([
         treeSize(podFolder(folders, pod.uid, 'disk'), MAX_ENTRIES),

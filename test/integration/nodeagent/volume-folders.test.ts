@@ -99,6 +99,18 @@ describe('volumes of folders', () => {
     assert.ok(isReady(agent.pods.get('modest') ?? assert.fail('no report')));
   });
 
+  it('a pod that writes more than its limit to its own files is evicted, and its neighbour is not', async () => {
+    const writes = (name: string, limit: string) =>
+      shellPod(name, 'dd if=/dev/zero of=/big bs=1024 count=2048 2>/dev/null; exec sleep 1000', {
+        container: { resources: { limits: { 'ephemeral-storage': limit } } },
+      });
+    await agent.assign({ upsert: [writes('modest-layer', '3Mi'), writes('greedy-layer', '1Mi')] });
+    const { status } = await agent.until('greedy-layer', (report) => report.status?.phase === 'Failed', 60_000);
+    assert.equal(status?.reason, 'Evicted');
+    assert.equal(status?.message, 'Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. ');
+    assert.ok(isReady(agent.pods.get('modest-layer') ?? assert.fail('no report')));
+  });
+
   it('hostPath: each type is what is there, and nothing else', async () => {
     const there = {
       Socket: host.containerdSocket,

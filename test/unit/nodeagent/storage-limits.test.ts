@@ -1,12 +1,13 @@
-/** How much a pod may write into its volumes. */
+/** How much a pod may write to its node's disk. */
 import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import type { Pod } from '../../../contracts/objects/index.ts';
 import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import { jsonLog } from '../../../nodeagent/adapters/system/json-log.ts';
 import { diskLimits, memoryBytes } from '../../../nodeagent/core/pod/volumes/limits.ts';
-import { startVolumeKeeper, type VolumeKeeperDeps } from '../../../nodeagent/loops/volume-keeper.ts';
-import { pod, UID } from './pods.ts';
+import { storageExceeded } from '../../../nodeagent/core/pod/storage-limits.ts';
+import { startStorageKeeper, type StorageKeeperDeps } from '../../../nodeagent/loops/storage-keeper.ts';
+import { container, pod, seen, UID } from './pods.ts';
 
 const MIB = 2 ** 20;
 
@@ -55,17 +56,27 @@ async function looks(times: number, one: Pod, used: (volume: string) => number, 
   const over = new Promise<void>((resolve) => {
     enough = resolve;
   });
-  const keeper = startVolumeKeeper({
+  const keeper = startStorageKeeper({
     space: {
+      async filesOf() {
+        return { bytes: used('files'), whole: true };
+      },
+      async logsOf() {
+        return { bytes: used('logs'), whole: true };
+      },
+      writtenByContainers: async () => new Map([['main-0', used('layer')]]),
       async volumeOf(_pod, volume) {
         counted.push(volume);
         now += countMs;
         return { bytes: used(volume), whole: true };
       },
     },
-    assignment: { current: () => ({ list: () => [one] }) } as unknown as VolumeKeeperDeps['assignment'],
+    assignment: { current: () => ({ list: () => [one] }) } as unknown as StorageKeeperDeps['assignment'],
     hub: { statuses: () => new Map() },
-    pods: { evict: (uid, message, cause) => void evicted.push(`${uid} ${message}${cause}`) },
+    pods: {
+      observed: () => seen({ containers: [container()] }),
+      evict: (uid, message, cause) => void evicted.push(`${uid} ${message}${cause}`),
+    },
     clock: {
       ...systemClock,
       monotonic: () => now,
@@ -83,13 +94,61 @@ async function looks(times: number, one: Pod, used: (volume: string) => number, 
   return { evicted, counted };
 }
 
-describe('the keeper of volumes', () => {
+describe('storageExceeded', () => {
+  const limited = (...limits: readonly (string | undefined)[]): Pod =>
+    pod({
+      containers: limits.map((limit, i) => ({
+        name: `c${i}`,
+        image: 'a:1',
+        ...(limit !== undefined && { resources: { limits: { 'ephemeral-storage': limit } } }),
+      })),
+    });
+  const total = (said: string): string =>
+    `Pod ephemeral local storage usage exceeds the total limit of containers ${said}. `;
+  for (const [what, one, ofPod, ofContainers, expected] of [
+    ['has no limit', limited(undefined), 9 * MIB, [9 * MIB], undefined],
+    ['is within its limit', limited('1Mi'), MIB, [MIB], undefined],
+    ['takes more than its only limit', limited('1Mi'), MIB + 1, [0], total('1Mi')],
+    ['takes more than its limits together', limited('1Mi', undefined, '1Mi'), 2 * MIB + 1, [0], total(String(2 * MIB))],
+    [
+      'has a container over its own limit',
+      limited('1Mi', '8Mi'),
+      3 * MIB,
+      [2 * MIB, MIB],
+      'Container c0 exceeded its local ephemeral storage limit "1Mi". ',
+    ],
+    ['may write nothing', limited('0'), 1, [0], total('0')],
+  ] as const)
+    it(`a pod that ${what}`, () => {
+      const containers = new Map(ofContainers.map((bytes, i) => [`c${i}`, bytes]));
+      assert.equal(storageExceeded(one, { pod: ofPod, containers }), expected);
+    });
+});
+
+describe('the keeper of what pods write', () => {
   it('evicts a pod that wrote more than its limit, in the words of a kubelet', async () => {
     const one = withFolder({ sizeLimit: '1Mi' });
     assert.deepEqual((await looks(1, one, () => MIB + 1)).evicted, [
       `${UID} Usage of EmptyDir volume "v" exceeds the limit "1Mi". Limit`,
     ]);
     assert.deepEqual((await looks(1, one, () => MIB)).evicted, []);
+  });
+
+  it('evicts a pod whose container wrote more than its limit to its own files and log, volumes apart', async () => {
+    const one = pod({
+      containers: [
+        { name: 'main', image: 'a:1', resources: { limits: { 'ephemeral-storage': '2Mi' } } },
+        { name: 'other', image: 'a:1', resources: { limits: { 'ephemeral-storage': '4Mi' } } },
+      ],
+    });
+    const used = (layer: number) => (what: string) => (what === 'layer' ? layer : MIB);
+    assert.deepEqual((await looks(1, one, used(MIB))).evicted, []);
+    assert.deepEqual((await looks(1, one, used(MIB + 1))).evicted, [
+      `${UID} Container main exceeded its local ephemeral storage limit "2Mi". Limit`,
+    ]);
+    assert.deepEqual((await looks(1, one, used(6 * MIB))).evicted, [
+      `${UID} Pod ephemeral local storage usage exceeds the total limit of containers ${6 * MIB}. Limit`,
+    ]);
   });
 
   it('counts nothing that has no limit', async () => {
