@@ -5,12 +5,14 @@
  */
 import { after, before, describe } from 'node:test';
 import { Fleet } from './fleet.ts';
+import { config } from './workloads/config.ts';
 import { daemonSets } from './workloads/daemonset.ts';
 import { database } from './workloads/database.ts';
 import { deployments } from './workloads/deployment.ts';
 import { jobs } from './workloads/job.ts';
 import { livePods } from './workloads/live-pod.ts';
 import { pods, podsEnd } from './workloads/pods.ts';
+import { quotas } from './workloads/quota.ts';
 import { security } from './workloads/security.ts';
 import { statefulSets } from './workloads/statefulset.ts';
 import { storage } from './workloads/storage.ts';
@@ -21,6 +23,8 @@ const REPEAT = Number(process.env['PLUMB_E2E_REPEAT'] ?? '1');
 const THEMES: readonly Theme[] = [
   pods,
   deployments,
+  config,
+  quotas,
   daemonSets,
   jobs,
   livePods,
