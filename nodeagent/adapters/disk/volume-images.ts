@@ -123,18 +123,34 @@ export function volumeImages(run: RunCommand, mounts: Pick<Mounts, 'bind' | 'isM
   }
 
   async function mount(folder: string, target: string, signal: AbortSignal): Promise<void> {
-    const argv = ['mount', '-t', 'ext4', '-o', OPTIONS, join(folder, IMAGE), target];
+    await locked(folder, ['mount', '-t', 'ext4', '-o', OPTIONS, join(folder, IMAGE), target], signal);
+  }
+
+  /** Whether nobody but this pod has it. */
+  async function attach(folder: string, target: string, signal: AbortSignal): Promise<boolean> {
+    await locked(folder, ['true'], signal);
+    const devices = await devicesOf(folder, signal);
+    if (devices.length > 0) {
+      await bindFrom(devices, target, signal);
+      return false;
+    }
     await rewind(folder, signal);
     await makeFolder(target, 0o750);
-    await locked(folder, argv, signal);
+    await mount(folder, target, signal);
+    return true;
+  }
+
+  /** The rest of a growth that the image has room for. Where others have it and the kernel does not: with the next pod. */
+  async function fill(folder: string, target: string, isAlone: boolean, signal: AbortSignal): Promise<void> {
     if (!(await hasRoomLeft(folder))) return;
     const [device] = await devicesOf(folder, signal);
     try {
       if (device) await fillMounted(folder, device, signal);
     } catch {
+      if (!isAlone) return;
       await command(['umount', target], signal);
       await fillUnused(folder, signal);
-      await locked(folder, argv, signal);
+      await mount(folder, target, signal);
     }
   }
 
@@ -171,12 +187,8 @@ export function volumeImages(run: RunCommand, mounts: Pick<Mounts, 'bind' | 'isM
 
     show: (folder, target, signal) =>
       inTurn(folder, async () => {
-        if (!(await mounts.isMounted(target))) {
-          await locked(folder, ['true'], signal);
-          const devices = await devicesOf(folder, signal);
-          if (devices.length > 0) await bindFrom(devices, target, signal);
-          else await mount(folder, target, signal);
-        }
+        const isAlone = !(await mounts.isMounted(target)) && (await attach(folder, target, signal));
+        await fill(folder, target, isAlone, signal);
         await welcome(folder, target);
       }),
 
