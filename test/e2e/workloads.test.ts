@@ -9,6 +9,7 @@ import { config } from './workloads/config.ts';
 import { daemonSets } from './workloads/daemonset.ts';
 import { database } from './workloads/database.ts';
 import { deployments } from './workloads/deployment.ts';
+import { examples } from './workloads/examples.ts';
 import { jobs } from './workloads/job.ts';
 import { livePods } from './workloads/live-pod.ts';
 import { pods, podsEnd } from './workloads/pods.ts';
@@ -32,6 +33,7 @@ const THEMES: readonly Theme[] = [
   storage,
   security,
   database,
+  examples,
   podsEnd,
 ];
 

@@ -8,6 +8,7 @@ import type { StoredOf, StoredPod } from '../../../contracts/objects/index.ts';
 import { isReady } from '../../../reconciler/core/workloads/pod-state.ts';
 import { tied } from '../../support/tied.ts';
 import { eventually, type Fleet } from '../fleet.ts';
+import { giveUpVolumes } from './give-up.ts';
 import type { Theme } from './theme.ts';
 
 export const database: Theme = (fleet, round) => {
@@ -32,25 +33,6 @@ export const database: Theme = (fleet, round) => {
     assert.equal(code, 0, stderr);
     return stdout;
   };
-  const images = (node: string): Promise<string> =>
-    onNode(fleet(), node, 'losetup --list --noheadings --output BACK-FILE');
-  /** Removes what was pushed, and with it the data. */
-  async function giveUp(name: string, node: string): Promise<void> {
-    const settings = await fleet().git(['show', 'HEAD:plumbline.yaml']);
-    const volumes = (await claims()).map(({ spec }) => spec.volumeName ?? '');
-    await fleet().write(
-      'plumbline.yaml',
-      `${settings.stdout.trimEnd()}\n  storage: {givenUpVolumes: [${volumes.join()}]}\n`,
-    );
-    await fleet().removeFiles(`${folder}/${name}.yaml`);
-    await eventually('no volume is left', 60, async () => {
-      const left = await fleet().on(node, ['ls', '-A', '/var/lib/plumbline/volumes']);
-      return (await fleet().list('PersistentVolume')).length === 0 && left.stdout === '';
-    });
-    assert.equal(await images(node), '');
-    await fleet().write('plumbline.yaml', settings.stdout);
-    await fleet().commitAndPush('Settings as before');
-  }
 
   it('a database under load has every write that it acknowledged, after its pod was deleted, its agent killed and its node cut off from power', async () => {
     await push('redis', REDIS.replaceAll('NAMESPACE', namespace));
@@ -91,7 +73,7 @@ export const database: Theme = (fleet, round) => {
     const kept = new Set((await exec('redis-0', 'redis-cli', 'SMEMBERS', 'acknowledged')).split('\n'));
     const lost = writer.acknowledged.filter((number) => !kept.has(number));
     assert.deepEqual([lost, writer.acknowledged.length >= 400], [[], true]);
-    await giveUp('redis', node);
+    await giveUpVolumes(fleet(), `${folder}/redis.yaml`);
   });
 
   it('a volume that is held to its size is full at it, grows with its claim, and hurts nobody [conformance: persistentvolumes-claims-apply-changes-to-a-pv-pvc]', async () => {
@@ -99,8 +81,7 @@ export const database: Theme = (fleet, round) => {
     const kib = async (): Promise<number> =>
       Number((await exec('keeper-0', 'df', '-k', '/data')).trim().split(/\s+/).at(-5));
     await push('keeper', text('32Mi'));
-    const first = await running('keeper-0');
-    const node = first.spec.nodeName ?? '';
+    await running('keeper-0');
     const full = await exec('keeper-0', 'sh', '-c', 'dd if=/dev/zero of=/data/large bs=1M count=64 2>&1 || echo ended');
     assert.match(full, /No space left on device[\s\S]*ended/);
     assert.ok((await kib()) < 32 * 1024);
@@ -131,7 +112,7 @@ export const database: Theme = (fleet, round) => {
     assert.notEqual(refused.code, 0);
     assert.match(refused.stderr, /spec\.resources\.requests\.storage cannot become less/);
     await fleet().git(['reset', '--hard', '-q', 'HEAD~1']);
-    await giveUp('keeper', node);
+    await giveUpVolumes(fleet(), `${folder}/keeper.yaml`);
   });
 };
 
@@ -194,15 +175,6 @@ spec:
           volumeMounts: [{name: data, mountPath: /data}]
       volumes: [{name: data, persistentVolumeClaim: {claimName: keeper}}]
 `;
-
-async function onNode(fleet: Fleet, node: string, command: string): Promise<string> {
-  const { code, stdout, stderr } = await fleet.on(node, command.split(' '));
-  assert.equal(code, 0, stderr);
-  return stdout
-    .split('\n')
-    .filter((line) => line.includes('/var/lib/plumbline/'))
-    .join('\n');
-}
 
 interface Writer {
   /** As they came. */

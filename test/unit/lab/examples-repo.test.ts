@@ -50,6 +50,11 @@ describe('examples-repo', () => {
       'apps/node-logger.yaml',
       'apps/notes.yaml',
       'apps/report.yaml',
+      'apps/visits/autoscaler.yaml',
+      'apps/visits/database.yaml',
+      'apps/visits/report.yaml',
+      'apps/visits/web.yaml',
+      'apps/visits/worker.yaml',
       'plumbline.yaml',
     ]));
 
@@ -83,7 +88,7 @@ describe('examples-repo', () => {
     assert.ok(images.length > 0);
     for (const image of images)
       assert.ok(
-        ['registry.lab/hello:1', 'registry.lab/hello:2', 'registry.lab/busybox:1'].includes(image ?? ''),
+        ['hello:1', 'hello:2', 'busybox:1', 'redis:lab'].includes(image?.replace('registry.lab/', '') ?? ''),
         image,
       );
   });
