@@ -3,6 +3,7 @@
  * No scheduler, no network rules, no reports.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { criRuntime } from '../nodeagent/adapters/cri/cri-runtime.ts';
 import { GrpcClient } from '../nodeagent/adapters/cri/grpc.ts';
 import { createRunCommand } from '../nodeagent/adapters/process/run-command.ts';
@@ -11,6 +12,10 @@ import type { ContainerConfig, SandboxConfig } from '../nodeagent/core/pod/runti
 import { MASKED_PATHS, READONLY_PATHS } from '../nodeagent/core/pod/security.ts';
 import type { ContainerRuntime } from '../nodeagent/ports/container-runtime.ts';
 import type { Fleet } from '../test/e2e/fleet.ts';
+
+/** The runtime tells of an exit a moment before it shows it. */
+const FIRST_LOOK_MS = 15;
+const LAST_LOOK_MS = 500;
 
 export interface RawPod {
   readonly sandbox: string;
@@ -22,8 +27,8 @@ export class RawHost {
   readonly #runtime: ContainerRuntime;
   readonly #signal: AbortSignal;
   readonly #following: Promise<void>;
-  /** Told of each event of a container. */
-  readonly #ended = new Map<string, () => void>();
+  /** Called at an event of a container. */
+  readonly #told = new Map<string, () => void>();
   readonly #stop = new AbortController();
 
   private constructor(runtime: ContainerRuntime, signal: AbortSignal) {
@@ -55,12 +60,12 @@ export class RawHost {
 
   /** Resolves when the container has exited. */
   async ended({ container }: RawPod): Promise<void> {
-    for (;;) {
-      const event = new Promise<void>((resolve) => this.#ended.set(container, resolve));
+    for (let looks = 0; ; looks += 1) {
+      const event = new Promise<void>((resolve) => this.#told.set(container, resolve));
       if ((await this.#runtime.container(container, this.#signal)).state === 'exited') break;
-      await event;
+      await Promise.race([event, delay(Math.min(FIRST_LOOK_MS * 2 ** looks, LAST_LOOK_MS))]);
     }
-    this.#ended.delete(container);
+    this.#told.delete(container);
   }
 
   /** StopPodSandbox, RemovePodSandbox. */
@@ -76,7 +81,7 @@ export class RawHost {
   }
 
   async #follow(): Promise<void> {
-    for await (const id of this.#runtime.events(this.#stop.signal)) this.#ended.get(id)?.();
+    for await (const id of this.#runtime.events(this.#stop.signal)) this.#told.get(id)?.();
   }
 }
 
