@@ -251,7 +251,7 @@ export class NodeSync {
   #onChange(type: 'put' | 'delete', object: Stored, previous: Stored | undefined): void {
     if (object.kind === 'Machine') this.#machineChanged(type, object);
     this.#requestAll(this.#tracker.observe(type, object, this.#options.clock.monotonic()));
-    this.#tokens?.observe(type, object);
+    this.#tokens?.observe(type, object, previous);
     this.#fanOut.noticed();
     this.#await();
     // Somebody who replaced the status, or made the object anew, may have lost what was known of it.

@@ -56,25 +56,18 @@ export class TokenKeeper {
   }
 
   /** To be told of every change, when the cache shows it, and of all that is there at the start. */
-  observe(type: 'put' | 'delete', object: Stored): void {
-    switch (object.kind) {
-      case 'Pod':
-        this.#observePod(type, object);
-        break;
-      case 'ServiceAccount':
-        this.#look(
-          (pod) =>
-            pod.metadata.namespace === object.metadata.namespace && accountNameOf(pod.spec) === object.metadata.name,
-        );
-        break;
-      case 'Node':
-        this.#look((pod) => pod.spec.nodeName === object.metadata.name);
-        break;
-      case 'Cluster':
-        this.#look(() => true);
-        break;
-      default:
+  observe(type: 'put' | 'delete', object: Stored, previous: Stored | undefined): void {
+    if (object.kind === 'Pod') {
+      this.#observePod(type, object);
+      return;
     }
+    // Of accounts and nodes it is their names and uids alone that are in tokens.
+    const isAnother = previous?.metadata.uid !== object.metadata.uid;
+    const { name, namespace } = object.metadata;
+    if (object.kind === 'Cluster') this.#look(() => true);
+    else if (object.kind === 'Node' && isAnother) this.#look(({ spec }) => spec.nodeName === name);
+    else if (object.kind === 'ServiceAccount' && isAnother)
+      this.#look(({ metadata, spec }) => metadata.namespace === namespace && accountNameOf(spec) === name);
   }
 
   /** Nodes are spoken to from here that were not. */
@@ -149,14 +142,13 @@ export class TokenKeeper {
     const held = this.#pods.get(key);
     if (!pod || !held || pod.spec.nodeName === undefined) return;
     const { renewAt, ...others } = held;
-    if (!isHeld(pod.spec.nodeName)) {
+    const account = cache.get(objectKey('ServiceAccount', pod.metadata.namespace, accountNameOf(pod.spec)));
+    const node = cache.get(objectKey('Node', undefined, pod.spec.nodeName));
+    if (!account || !node || !isHeld(pod.spec.nodeName)) {
+      // What is missing asks when it comes.
       this.#pods.set(key, others);
       return;
     }
-    const account = cache.get(objectKey('ServiceAccount', pod.metadata.namespace, accountNameOf(pod.spec)));
-    const node = cache.get(objectKey('Node', undefined, pod.spec.nodeName));
-    // Either is on its way, and asks then.
-    if (!account || !node) return;
     const now = clock.now();
     const issuer = this.#issuer();
     const bearer = [account.metadata.uid, node.metadata.uid, issuer].join(' ');

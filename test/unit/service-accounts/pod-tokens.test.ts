@@ -212,8 +212,8 @@ describe('the token keeper', () => {
         delivered.push(`${type} ${metadata.name} of ${String(iss)} from ${iat - began}`);
       },
     });
-    w.cache.subscribe((type, object) => {
-      keeper.observe(type, object);
+    w.cache.subscribe((type, object, previous) => {
+      keeper.observe(type, object, previous);
     });
     const began = clock.now().getTime() / 1000;
     const write = async (...objects: Parameters<typeof w.cache.write>[0]): Promise<void> => {
