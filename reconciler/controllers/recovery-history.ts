@@ -3,7 +3,7 @@ import type { ObjectKey, PodTemplateSpec } from '../../contracts/objects/index.t
 import { PlumbError } from '../core/errors.ts';
 import { descriptorOf } from '../core/kinds/index.ts';
 import type { DesiredState } from '../core/manifests/index.ts';
-import type { PodTemplates } from '../core/nodes/claim-sorting.ts';
+import type { PodTemplates } from '../core/nodes/claimed-template.ts';
 import { sameTemplate } from '../core/workloads/template.ts';
 import type { GitSource, Revision } from '../ports/git-source.ts';
 import type { RevisionReader, RenderedRevision } from './sync/revision-reader.ts';

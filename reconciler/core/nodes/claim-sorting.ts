@@ -13,13 +13,18 @@ import { equal } from '../fields/json.ts';
 import { withLimitDefaults } from '../quota/limit-range.ts';
 import { ownerKey } from '../workloads/owners.ts';
 import { HASH_LABEL, templateHash } from '../workloads/template.ts';
-import { isPlaceOf, madeOf, ofAccount, podDefaultsOf, withoutGiven, type PodDefaults } from './claimed-template.ts';
+import {
+  isPlaceOf,
+  madeOf,
+  ofAccount,
+  podDefaultsOf,
+  withoutGiven,
+  type PodDefaults,
+  type PodTemplates,
+} from './claimed-template.ts';
 import type { NodeWord } from './node-word.ts';
 import type { Witnessed } from './recovered-pod.ts';
 import { runClaim, runOf } from './recovered-runs.ts';
-
-/** Templates that what makes pods has in Git: the one in force first, then others of recent commits. */
-export type PodTemplates = ReadonlyMap<ObjectKey, readonly PodTemplateSpec[]>;
 
 /** A claim that was not followed. */
 export interface RefusedClaim {

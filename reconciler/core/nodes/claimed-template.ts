@@ -10,6 +10,7 @@ import {
   type Kind,
   type KubeObject,
   type LimitRange,
+  type ObjectKey,
   type Pod,
   type PodTemplateSpec,
   type ServiceAccount,
@@ -23,6 +24,9 @@ import { accountNameOf, hasPullSecrets, withAccount } from '../service-accounts/
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { areComparable } from '../workloads/config-hash.ts';
 import { HASH_LABEL } from '../workloads/template.ts';
+
+/** Templates that what makes pods has in Git: the one in force first, then others of recent commits. */
+export type PodTemplates = ReadonlyMap<ObjectKey, readonly PodTemplateSpec[]>;
 
 /** What fills in, when a pod is made, what its template leaves open. */
 export interface PodDefaults {

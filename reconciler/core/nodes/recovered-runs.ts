@@ -15,8 +15,7 @@ import {
 import type { PodClaim } from '../../../contracts/agent/index.ts';
 import { jobOf, slotOf } from '../workloads/cronjob.ts';
 import { ownerKey } from '../workloads/owners.ts';
-import type { PodTemplates } from './claim-sorting.ts';
-import { madeOf, type PodDefaults } from './claimed-template.ts';
+import { madeOf, type PodDefaults, type PodTemplates } from './claimed-template.ts';
 import { made, type Filling } from './made-anew.ts';
 import type { NodeWord } from './node-word.ts';
 
