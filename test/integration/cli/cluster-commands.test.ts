@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Duplex, PassThrough, Readable } from 'node:stream';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
-import { EXEC_CHANNEL } from '../../../contracts/agent/index.ts';
 import {
   DeschedulerPolicyManifest,
   DRAIN_TAINT,
@@ -11,95 +9,32 @@ import {
   PodSpec,
   type Node,
   type Pod,
-  type PodStatus,
   type StoredNode,
 } from '../../../contracts/objects/index.ts';
-import { execFrame, execFrameReader } from '../../../contracts/agent/exec-frames.ts';
-import { type ApiServer, startApi, type StatusReport } from '../../../reconciler/api/index.ts';
-import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
-import { rebalance } from '../../../reconciler/controllers/descheduling/rebalance.ts';
+import type { StatusReport } from '../../../reconciler/api/index.ts';
 import type { RebalanceReport } from '../../../reconciler/api/types.ts';
-import { planRevision } from '../../../reconciler/controllers/sync/index.ts';
-import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
-import type { NodeConnection } from '../../../reconciler/ports/node-transport.ts';
 import { crowd } from '../api/crowd.ts';
-import type { Measured } from '../../../reconciler/controllers/metrics/measure-now.ts';
-import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
 import type { ExplainReport } from '../../../reconciler/api/types.ts';
 import { node } from '../../unit/controllers/objects.ts';
 import { buildCli } from '../../support/built-cli.ts';
-import { makeFolder } from '../../support/folder.ts';
-import { CLUSTER, deployment, type SyncBench, syncBench } from '../git/sync-bench.ts';
+import { CLUSTER, deployment, type SyncBench } from '../git/sync-bench.ts';
+import { apiBench, type ApiBench } from './api-bench.ts';
 import { git, plumb, type Ran } from './cli-bench.ts';
 
 const signal = AbortSignal.timeout(180_000);
 
-/** A node whose agent has a log, and whose exec prints the command and ends with 7. */
-const connection = {
-  httpStream: async () => ({ status: 200, body: Readable.from(['first\n', 'second\n']) }),
-  httpUpgrade: async (_socket: string, path: string) => {
-    const output = new PassThrough();
-    const input = new PassThrough();
-    const command = new URL(path, 'http://x').searchParams.getAll('command').join('|');
-    input.on(
-      'data',
-      execFrameReader((channel, payload) => {
-        if (channel !== EXEC_CHANNEL.stdin || payload.length > 0) return;
-        output.write(execFrame(EXEC_CHANNEL.stdout, Buffer.from(`${command}\n`)));
-        output.write(execFrame(EXEC_CHANNEL.stderr, Buffer.from('warned\n')));
-        output.write(execFrame(EXEC_CHANNEL.result, Buffer.from('{"exitCode":7}')));
-      }),
-    );
-    return Duplex.from({ writable: input, readable: output });
-  },
-} as unknown as NodeConnection;
-
 describe('commands about a running cluster', () => {
   let bench: SyncBench;
-  let api: ApiServer;
+  let api: ApiBench;
   let home: string;
-  let measured: ReadonlyMap<string, Measured>;
-  const run = (...args: string[]): Promise<Ran> => plumb(args, home, { PLUMB_HOME: home });
+  const run = (...args: string[]): Promise<Ran> => api.run(...args);
 
   before(buildCli);
   beforeEach(async () => {
-    bench = await syncBench();
-    home = makeFolder('plumb-home-');
-    measured = new Map();
-    const { git, cache, sync, writer } = bench;
-    api = await startApi(join(home, 'control.sock'), {
-      view: cache,
-      git,
-      sourceName: 'main',
-      info: { version: '0', pid: 1, startedAt: '2026-01-01T00:00:00Z', home, warnings: [] },
-      keySet: { keys: [] },
-      storeProblem: () => undefined,
-      measure: async () => measured,
-      clock: new SystemClock(),
-      log: SILENT_LOG,
-      rebalance: (order, s) =>
-        rebalance(
-          {
-            view: cache,
-            clock: new SystemClock(),
-            execute: (steps, during) => writer.attempt(steps, 'descheduler', during),
-          },
-          order,
-          s,
-        ),
-      plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s),
-      explainPlacement: (pod) => new PendingPods(cache).explain(pod),
-      rollback: (order, s) => sync.rollBack(order, s),
-      submit: async () => undefined,
-      connectionTo: () => connection,
-      onChange: (listener) => cache.subscribe(listener),
-    });
+    api = await apiBench();
+    ({ bench, home } = api);
   });
-  afterEach(async () => {
-    await api.close();
-    await bench.close();
-    rmSync(home, { recursive: true, force: true });
-  });
+  afterEach(() => api.close());
 
   async function applied(image: string, replicas = 0): Promise<string> {
     const sha = bench.repository.commit(
@@ -125,35 +60,6 @@ describe('commands about a running cluster', () => {
       unavailableReplicas: 0,
     };
     await bench.writer.submit([{ do: 'updateStatus', object: { ...object, status } }], 'test', signal);
-  }
-
-  const crashing: PodStatus = {
-    phase: 'Running',
-    containerStatuses: [
-      {
-        name: 'web',
-        ready: false,
-        restartCount: 3,
-        image: 'x',
-        imageID: 'y',
-        containerID: 'c',
-        state: { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 40s' } },
-        lastState: { terminated: { exitCode: 3, reason: 'Error', startedAt: '', finishedAt: '', containerID: 'c' } },
-      },
-    ],
-  };
-
-  async function makePod(): Promise<void> {
-    const pod: Pod = {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { name: 'web-1', namespace: 'default' },
-      spec: PodSpec.parse({ nodeName: 'node-1', containers: [{ name: 'web', image: 'x:1' }] }),
-    };
-    await bench.writer.submit([{ do: 'create', object: pod }], 'test', signal);
-    const made = bench.cache.get('pods/default/web-1');
-    assert.ok(made);
-    await bench.writer.submit([{ do: 'updateStatus', object: { ...made, status: crashing } }], 'test', signal);
   }
 
   it('status is 0 only when the newest revision is applied and healthy, and --wait waits for that', async () => {
@@ -189,7 +95,7 @@ describe('commands about a running cluster', () => {
 
   it('get prints columns, YAML and JSON, and says what is not there', async () => {
     await applied('x:1', 2);
-    await makePod();
+    await api.makePod();
     assert.match((await run('get', 'deploy')).stdout, /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nweb +0\/2/);
     assert.match(
       (await run('get', 'pods', '-A', '-o', 'wide')).stdout,
@@ -244,78 +150,9 @@ describe('commands about a running cluster', () => {
     assert.equal((await run('rollback', 'nothing')).code, 1);
   });
 
-  it('top shows what pods and nodes take, and says of what there is no sample', async () => {
-    await makePod();
-    for (const name of ['node-1', 'node-2']) {
-      const made: Node = { apiVersion: 'v1', kind: 'Node', metadata: { name, labels: { name } }, spec: {} };
-      await bench.writer.submit([{ do: 'create', object: made }], 'test', signal);
-      const node = bench.cache.get(objectKey('Node', undefined, name));
-      assert.ok(node);
-      const status = { allocatable: { cpu: '2', memory: '1Gi' } };
-      await bench.writer.submit([{ do: 'updateStatus', object: { ...node, status } }], 'test', signal);
-    }
-    const none = await run('top', 'pod');
-    assert.equal(none.code, 1);
-    assert.match(
-      none.stderr,
-      /note: no sample of pod default\/web-1: there is no sample of it yet[\s\S]*error: there is no sample/,
-    );
-
-    const { uid } = bench.cache.get('pods/default/web-1')?.metadata ?? assert.fail('no pod');
-    const at = { timestamp: '2026-01-01T00:00:00Z', window: '2s' };
-    const usage = { cpu: '250000001n', memory: '65536Ki' };
-    measured = new Map<string, Measured>([
-      [
-        'node-1',
-        {
-          sample: {
-            node: { metadata: { name: 'node-1' }, ...at, usage: { cpu: '1', memory: '512Mi' } },
-            pods: new Map([
-              [
-                uid,
-                {
-                  metadata: { name: 'web-1', namespace: 'default', uid },
-                  ...at,
-                  containers: [{ name: 'web', usage }],
-                },
-              ],
-            ]),
-          },
-        },
-      ],
-      ['node-2', { problem: 'node node-2 did not answer within 5 s' }],
-    ]);
-    const nodes = await run('top', 'node');
-    assert.deepEqual(
-      [nodes.code, nodes.stdout.split(/ *\n/).map((line) => line.split(/ {2,}/)), nodes.stderr],
-      [
-        0,
-        [
-          ['NAME', 'CPU(cores)', 'CPU(%)', 'MEMORY(bytes)', 'MEMORY(%)'],
-          ['node-1', '1000m', '50%', '512Mi', '50%'],
-          ['node-2', '<unknown>', '<unknown>', '<unknown>', '<unknown>'],
-          [''],
-        ],
-        'note: no sample of node node-2: node node-2 did not answer within 5 s\n',
-      ],
-    );
-    assert.match((await run('top', 'node', '-l', 'name=node-1', '--no-headers')).stdout, /^node-1 .*\n$/);
-    assert.deepEqual((await run('top', 'node', 'node-2')).code, 1);
-    assert.match(
-      (await run('top', 'pod', '-A', '--containers')).stdout,
-      /^NAMESPACE +POD +NAME +CPU\(cores\) +MEMORY\(bytes\)\ndefault +web-1 +web +251m +64Mi\n$/,
-    );
-    assert.match((await run('top', 'po', 'web-1')).stdout, /^NAME .*\nweb-1 +251m +64Mi\n$/);
-    assert.equal((JSON.parse((await run('top', 'pod', '-o', 'json')).stdout) as { items: [] }).items.length, 1);
-    const unknown = await run('top', 'pod', 'nothing');
-    assert.deepEqual([unknown.code, unknown.stderr], [1, 'error: pods "nothing" not found in namespace default\n']);
-    assert.equal((await run('top', 'pod', 'web-1', '-l', 'a=b')).code, 2);
-    assert.equal((await run('top', 'pod', '--sort-by', 'name')).code, 2);
-  });
-
   it('explain follows the chain to the container and its last lines', async () => {
     await applied('x:1');
-    await makePod();
+    await api.makePod();
     const pod = await run('explain', 'pod/web-1');
     assert.equal(pod.code, 1);
     assert.match(pod.stdout, /CrashLoopBackOff: back-off 40s \(last run: Error, exit code 3\)/);
@@ -468,7 +305,7 @@ describe('commands about a running cluster', () => {
       'test',
       signal,
     );
-    await makePod();
+    await api.makePod();
     const big = await run('explain', 'pod/big');
     assert.equal(big.code, 1);
     assert.match(
@@ -590,52 +427,5 @@ describe('commands about a running cluster', () => {
     assert.equal(got.stderr, 'node node-1 was last heard 5m ago (Unknown): its pods are shown as they were then\n');
     const named = await run('get', 'pods', '-o', 'name');
     assert.deepEqual([named.stdout.split('\n')[0], named.stderr], ['pod/p0', '']);
-  });
-
-  it('logs and exec reach the container; exec ends with its exit code', async () => {
-    await makePod();
-    assert.equal((await run('logs', 'web-1')).stdout, 'first\nsecond\n');
-    const ran = await run('exec', 'web-1', '--', 'ls', '-la', 'a b');
-    assert.deepEqual([ran.code, ran.stdout, ran.stderr], [7, 'ls|-la|a b\n', 'warned\n']);
-    assert.equal((await run('logs', 'none')).code, 1);
-  });
-
-  it('logs of several containers are shown line by line, with whose they are', async () => {
-    const spec = PodSpec.parse({
-      nodeName: 'node-1',
-      containers: [
-        { name: 'app', image: 'x:1' },
-        { name: 'side', image: 'x:1' },
-      ],
-      initContainers: [{ name: 'first', image: 'x:1' }],
-    });
-    for (const name of ['a', 'b', 'other']) {
-      const labels = { app: name === 'other' ? 'other' : 'web' };
-      const object: Pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default', labels }, spec };
-      await bench.writer.submit([{ do: 'create', object }], 'test', signal);
-    }
-    const lines = (...titles: readonly string[]): string =>
-      titles.map((title) => `[pod/${title}] first\n[pod/${title}] second\n`).join('');
-    assert.equal((await run('logs', '-l', 'app=web', '--prefix')).stdout, lines('a/app', 'b/app'));
-    assert.equal((await run('logs', 'a', '--all-containers', '--prefix')).stdout, lines('a/first', 'a/app', 'a/side'));
-    assert.equal(
-      (await run('logs', '-l', 'app=web', '--tail=-1', '--since', '5m')).stdout,
-      'first\nsecond\n'.repeat(2),
-    );
-    const followed = await run('logs', '-f', '-l', 'app=web', '--all-containers', '--max-log-requests', '5');
-    assert.equal(followed.code, 1);
-    assert.match(followed.stderr, /6 logs would be followed, and at most 5 are/);
-    assert.equal((await run('logs', '-f', '-l', 'app=web', '--all-containers', '--max-log-requests', '6')).code, 0);
-    assert.match((await run('logs', '-l', 'app=none')).stderr, /No resources found in default namespace/);
-    for (const wrong of [
-      [],
-      ['a', '-l', 'app=web'],
-      ['a', '-c', 'app', '--all-containers'],
-      ['a', '--since', '5m', '--since-time', '2026-01-01T00:00:00Z'],
-      ['a', '--since', '5'],
-    ])
-      assert.equal((await run('logs', ...wrong)).code, 2, wrong.join(' '));
-    const noTime = await run('logs', 'a', '--since-time', 'yesterday');
-    assert.deepEqual([noTime.code, /sinceTime/.test(noTime.stderr)], [1, true]);
   });
 });
