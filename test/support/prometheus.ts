@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { makeFolder } from './folder.ts';
 import { inTime } from './in-time.ts';
 import { interrupted, whenInterrupted } from './interruption.ts';
+import { tied } from './tied.ts';
 
 export interface TestPrometheus {
   readonly url: string;
@@ -34,9 +35,8 @@ export async function startTestPrometheus(page: string, ready: string): Promise<
   // YAML is a superset of JSON.
   await writeFile(join(dir, 'prometheus.yml'), JSON.stringify(config));
   const args = [`--config.file=${join(dir, 'prometheus.yml')}`, `--storage.tsdb.path=${join(dir, 'data')}`];
-  const server = spawn('prometheus', [...args, `--web.listen-address=127.0.0.1:${port}`, '--log.level=error'], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  const [program, ...rest] = tied('prometheus', ...args, `--web.listen-address=127.0.0.1:${port}`, '--log.level=error');
+  const server = spawn(program, rest, { stdio: ['ignore', 'ignore', 'inherit'] });
   const ended = once(server, 'exit');
   const close = async (): Promise<void> => {
     server.kill('SIGKILL');
