@@ -125,7 +125,8 @@ export class Gatherer {
       ),
     );
     const isEarly = this.#deps.clock.monotonic() - (this.#seen.get(metadata.uid) ?? 0) < FIRST_SAMPLES_MS;
-    if (isEarly && spec.metrics.some((metric, i) => !isNamed(metric) && readings[i]?.of === 'nothing')) return false;
+    const isAwaited = (metric: MetricSpec, i: number): boolean => !isNamed(metric) && readings[i]?.of === 'nothing';
+    if (isEarly && typeof target !== 'string' && target.replicas > 0 && spec.metrics.some(isAwaited)) return false;
     this.#deps.rounds.begin(metadata.uid, { generation: metadata.generation, readings, rivals });
     return true;
   }

@@ -145,6 +145,19 @@ describe('what autoscalers measure', () => {
     await g.gatherer.close();
   });
 
+  it('is nothing, and that is told at once, where there is no target or it is to have no pods', async () => {
+    const g = new Gathering();
+    const target = g.world.put(deployment({ replicas: 0 }));
+    const { uid } = g.autoscaler().metadata;
+    g.gatherer.start();
+    await g.clock.pass(0);
+    assert.equal(g.rounds.of(uid)?.number, 1);
+    g.world.remove(keyOf(target));
+    await g.clock.pass(BEAT);
+    assert.equal(g.rounds.of(uid)?.number, 2);
+    await g.gatherer.close();
+  });
+
   it('is asked of the Prometheus that the Cluster names', async () => {
     const g = new Gathering();
     const metric = { name: 'requests' };
