@@ -29,7 +29,7 @@ const IN_FLIGHT = 4 * availableParallelism();
 const DEPLOYMENTS = options.quick ? 10 : 100;
 const JOBS = options.quick ? 60 : 1000;
 /** In one push: pods of ended Jobs go while others start. */
-const JOBS_AT_ONCE = 250;
+const JOBS_AT_ONCE = 500;
 const LEVELS = options.quick ? [1, 10] : [1, 10, 50, 100];
 /** Pods that are started one after the other on each host; with them a host has all that it takes. */
 const SAMPLES = options.quick ? 4 : 10;
