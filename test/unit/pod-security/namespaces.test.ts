@@ -1,7 +1,13 @@
 /** What the labels of a namespace do: to a commit, and to what is made in it. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { keyOf, type KubeObject, type Namespace, type Pod } from '../../../contracts/objects/index.ts';
+import {
+  EphemeralContainer,
+  keyOf,
+  type KubeObject,
+  type Namespace,
+  type Pod,
+} from '../../../contracts/objects/index.ts';
 import { admit } from '../../../reconciler/core/admission/chain.ts';
 import { composeState, formatDiagnostic, parseManifest } from '../../../reconciler/core/manifests/index.ts';
 import { levelText, MODES, policyOf } from '../../../reconciler/core/pod-security/policy.ts';
@@ -173,11 +179,13 @@ describe('a pod that is made in a namespace with a standard', () => {
     assert.ok(create({ [`${P}/warn`]: 'restricted' }, pod('web', { hostPID: true })).admitted);
   });
 
-  it('may be bound, labelled and ended when the standard came later, but gets no other image', () => {
+  it('may be bound, labelled and ended when the standard came later, but gets no other image or container', () => {
     const old = stored(pod('web', { hostPID: true }));
     const update = (spec: Pod['spec']): ReturnType<typeof admit> =>
       admit({ operation: 'update', old, object: { ...old, spec }, ...asked(enforced) });
     assert.ok(update({ ...old.spec, nodeName: 'n' }).admitted);
+    const debug = EphemeralContainer.parse({ name: 'look', image: 'busybox:1' });
+    assert.ok(!update({ ...old.spec, ephemeralContainers: [debug] }).admitted);
     const other = { ...old.spec, containers: old.spec.containers.map((c) => ({ ...c, image: 'other:1' })) };
     assert.ok(!update(other).admitted);
   });
