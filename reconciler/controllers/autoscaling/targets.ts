@@ -47,6 +47,9 @@ export interface Scaled {
   readonly rivals: readonly string[];
 }
 
+/** Of one pod that are told apart: a commit may have thousands of autoscalers over the same pods. */
+const MOST_RIVALS = 8;
+
 /** All autoscalers. Costs a look at each of their pods. */
 export function allScaled(view: StoreView): readonly Scaled[] {
   const found = view
@@ -58,8 +61,8 @@ export function allScaled(view: StoreView): readonly Scaled[] {
     // Of a target that has no pod yet, it is itself what two want.
     for (const key of [keyOf(target.object), ...target.pods.map(keyOf)]) {
       const known = over.get(key);
-      if (known) known.push(autoscaler);
-      else over.set(key, [autoscaler]);
+      if (!known) over.set(key, [autoscaler]);
+      else if (known.length < MOST_RIVALS) known.push(autoscaler);
     }
   }
   return found.map(({ autoscaler, target }) => {
