@@ -42,7 +42,7 @@ export async function portForward(
       const join = (local: Socket): void => {
         void forward(client, path, port.remote, local).catch(async (error: unknown) => {
           progress(`connection to port ${port.remote}: ${errorText(error)}`);
-          if (await isGone(client, path, pod)) {
+          if (await isGone(client, pod)) {
             lost = new CliFailure(1, `pod ${namespace}/${pod.metadata.name} is gone`, 'start it again for another one');
             stop.abort();
           }
@@ -134,7 +134,8 @@ async function forward(client: ControlPlaneClient, path: string, port: number, l
   }
 }
 
-async function isGone(client: ControlPlaneClient, path: string, { metadata }: Pod): Promise<boolean> {
-  const now = await client.get<Pod>(path).catch(() => undefined);
-  return now?.metadata.uid !== metadata.uid;
+/** False as well where nobody can tell. */
+async function isGone(client: ControlPlaneClient, { metadata }: Pod): Promise<boolean> {
+  const list = await client.get<ObjectList>(objectPath('Pod', metadata.namespace)).catch(() => undefined);
+  return list !== undefined && !list.items.some((pod) => pod.metadata.uid === metadata.uid);
 }

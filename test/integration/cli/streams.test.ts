@@ -8,7 +8,7 @@ import { get } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import type { Service } from '../../../contracts/objects/index.ts';
+import type { Pod, Service } from '../../../contracts/objects/index.ts';
 import { buildCli, PLUMB } from '../../support/built-cli.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { inTime } from '../../support/in-time.ts';
@@ -30,6 +30,7 @@ const PODS = [
     container: { stdin: true, stdinOnce: true },
   }),
   shellPod('files', 'busybox --install -s /bin; mkdir -p /tmp; exec sleep 1000'),
+  shellPod('doomed', 'exec sleep 1000'),
   shellPod('shell', 'exec sh', { container: { stdin: true, tty: true } }),
 ];
 
@@ -160,6 +161,24 @@ describe('streams into pods', { timeout: 240_000 }, () => {
       assert.equal(await second.ended(), 1);
       assert.match(second.err, new RegExp(`port ${port} cannot be listened on at 127.0.0.1: .*EADDRINUSE`));
       assert.equal(await start('port-forward', 'web', 'a:8080').ended(), 2);
+    });
+  });
+
+  describe('port-forward, when its pod is gone', () => {
+    it('ends with 1', async () => {
+      const signal = new AbortController().signal;
+      const forward = start('port-forward', 'doomed', ':8080');
+      const [, port = ''] = await forward.until(/127\.0\.0\.1:(\d+) -> 8080/);
+      const shown = start('get', 'pod', 'doomed', '-o', 'json');
+      await shown.ended();
+      const { uid } = (JSON.parse(shown.out) as Pod).metadata;
+      assert.ok(uid);
+      await bench.writer.submit([{ do: 'delete', key: 'pods/default/doomed', uid, gone: true }], 'test', signal);
+      const socket = connect(Number(port), '127.0.0.1');
+      socket.resume();
+      await once(socket, 'close');
+      assert.equal(await forward.ended(), 1);
+      assert.match(forward.err, /pod default\/doomed is gone/);
     });
   });
 
