@@ -12,6 +12,7 @@ import { deployments } from './workloads/deployment.ts';
 import { examples } from './workloads/examples.ts';
 import { jobs } from './workloads/job.ts';
 import { livePods } from './workloads/live-pod.ts';
+import { lookingIn } from './workloads/looking-in.ts';
 import { pods, podsEnd } from './workloads/pods.ts';
 import { quotas } from './workloads/quota.ts';
 import { security } from './workloads/security.ts';
@@ -29,6 +30,7 @@ const THEMES: readonly Theme[] = [
   daemonSets,
   jobs,
   livePods,
+  lookingIn,
   statefulSets,
   storage,
   security,
