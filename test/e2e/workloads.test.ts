@@ -6,6 +6,7 @@
 import { after, before, describe } from 'node:test';
 import { Fleet } from './fleet.ts';
 import { config } from './workloads/config.ts';
+import { autoscalers } from './workloads/autoscaler.ts';
 import { daemonSets } from './workloads/daemonset.ts';
 import { database } from './workloads/database.ts';
 import { deployments } from './workloads/deployment.ts';
@@ -27,6 +28,7 @@ const THEMES: readonly Theme[] = [
   deployments,
   config,
   quotas,
+  autoscalers,
   daemonSets,
   jobs,
   livePods,
