@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ContainerStatus, PodStatus } from '../../../contracts/objects/index.ts';
+import { ContainerStatus, EphemeralContainer, PodStatus } from '../../../contracts/objects/index.ts';
 import { NodeReport } from '../../../contracts/agent/index.ts';
 import {
   boundedEvent,
@@ -27,7 +27,10 @@ const container = {
   image: 'app:v1',
   imageID: 'sha256:1',
   containerID: 'containerd://1',
+  allocatedResources: { cpu: '1' },
+  resources: { limits: { cpu: '2' }, requests: { cpu: '1' } },
 };
+const LOOK = EphemeralContainer.parse({ name: 'look', image: 'app:v1' });
 const honest: PodStatus = {
   phase: 'Running',
   reason: 'r',
@@ -54,13 +57,16 @@ const honest: PodStatus = {
   initContainerStatuses: [
     { ...container, name: 'setup', ready: false, state: { waiting: { reason: 'PodInitializing', message: 'm' } } },
   ],
+  ephemeralContainerStatuses: [{ ...container, name: 'look' }],
 };
 const bounded = (
   status: PodStatus,
   spec: object = {},
   node: Parameters<typeof boundedPodStatus>[2] = NODE,
-): PodStatus =>
-  boundedPodStatus(status, pod('p', { initContainers: [{ name: 'setup', image: 'app:v1' }], ...spec }).spec, node, NOW);
+): PodStatus => {
+  const made = pod('p', { initContainers: [{ name: 'setup', image: 'app:v1' }], ...spec }).spec;
+  return boundedPodStatus(status, { ...made, ephemeralContainers: [LOOK] }, node, NOW);
+};
 
 describe("a node's word on a pod", () => {
   it('of an honest node passes unchanged', () => assert.deepEqual(bounded(honest), honest));
