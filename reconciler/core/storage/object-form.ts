@@ -53,17 +53,19 @@ export function takeApart(object: AnyObject): ObjectForm {
   const isEnding = metadata.deletionTimestamp !== undefined;
   return {
     body: { ...rest, metadata: named },
-    specPart: { ...unbound(rest), ...(isEnding && { isEnding }) },
+    specPart: { ...(isPod(object) ? unbound(object, rest) : rest), ...(isEnding && { isEnding }) },
     status,
   };
 }
 
-type Outside = Readonly<Record<string, unknown>> & { readonly kind: string; readonly spec?: unknown };
+function unbound({ spec }: Pod, outside: object): Readonly<Record<string, unknown>> {
+  const { nodeName: _node, ...others } = spec;
+  return { ...outside, spec: others };
+}
 
-function unbound(outside: Outside): Outside {
-  if (outside.kind !== 'Pod') return outside;
-  const { nodeName: _node, ...spec } = outside.spec as Pod['spec'];
-  return { ...outside, spec };
+/** Not one of a custom kind of that name. */
+function isPod(object: AnyObject): object is Pod {
+  return !isCustom(object) && object.kind === 'Pod';
 }
 
 /** The stored object. What was taken apart by {@link takeApart} is trusted to be an object of its kind. */

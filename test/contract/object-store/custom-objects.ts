@@ -88,6 +88,16 @@ export function customObjectsSuite(name: string, start: () => Promise<StoreFixtu
     );
 
     it(
+      'are nothing of the kind that theirs is called as',
+      on(async () => {
+        const store = await opened();
+        const { spec: _none, ...rest } = customSecret('b', {});
+        const namesake = await create(store, { ...rest, kind: 'Pod', [RESOURCE]: 'pods.vault.example.com' });
+        assert.equal(namesake.metadata.generation, 1);
+      }),
+    );
+
+    it(
       'are written by compare-and-set; the generation rises with all but metadata and status',
       on(async () => {
         const store = await opened();
