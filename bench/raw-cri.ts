@@ -117,6 +117,8 @@ function sandboxOf(uid: string): SandboxConfig {
       runAsGroup: undefined,
       supplementalGroups: [],
       seccomp: { type: 'RuntimeDefault' },
+      seLinux: undefined,
+      strictGroups: false,
     },
   };
 }
@@ -150,6 +152,9 @@ function containerOf(image: string, command: readonly string[]): ContainerConfig
       hostNetwork: false,
       namespaces: { pid: 'container', ipc: 'pod' },
       seccomp: { type: 'RuntimeDefault' },
+      appArmor: undefined,
+      seLinux: undefined,
+      strictGroups: false,
       maskedPaths: MASKED_PATHS,
       readonlyPaths: READONLY_PATHS,
     },

@@ -33,6 +33,7 @@ import { systemClock } from './adapters/system/clock.ts';
 import { descriptorLines, jsonLog } from './adapters/system/json-log.ts';
 import { machineFacts } from './adapters/system/machine-facts.ts';
 import { machineUse } from './adapters/system/machine-use.ts';
+import { hasAppArmor } from './adapters/system/app-armor.ts';
 import { thermalPaths } from './adapters/system/thermal-paths.ts';
 import { persistentRoot, type NodeFolders } from './core/pod/layout.ts';
 import { startAddressKeeper } from './loops/address-keeper.ts';
@@ -104,7 +105,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   const lastStatuses = recallStatuses(await statusDisk.load(), { assignment, hub, clock });
   const localPods = createLocalPods(hub, lastStatuses);
   const probes = probeRunner(runtime, clock);
-  const masked = { thermalPaths: await thermalPaths() };
+  const confinement = { thermalPaths: await thermalPaths(), appArmor: await hasAppArmor() };
 
   const reporter = startNodeReporter({
     assignment,
@@ -132,10 +133,11 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
     sandboxes: createLimiter(SANDBOXES_PER_CPU * availableParallelism()),
     facts: () => ({
       folders,
-      ...masked,
+      ...confinement,
       hostIP: reporter.internalIP(),
       systemdCgroup: reporter.systemdCgroup(),
       recursiveReadOnly: reporter.recursiveReadOnly(),
+      strictGroups: reporter.strictGroups(),
     }),
     needRuntime: () => reporter.needRuntime(),
     diskIsShort: () => reporter.diskIsShort(),

@@ -155,12 +155,42 @@ const SeccompProfile = oneOf(
     error: "must not contain '..'",
   });
 
-/** Fields that a pod's and a container's security context share. What the runtime does by itself is RuntimeDefault. */
-const SECURITY_NOT_YET: NotYet = {
-  appArmorProfile: [{ type: 'RuntimeDefault' }],
-  seLinuxOptions: [{}],
-  windowsOptions: [{}],
-};
+/**
+ * `localhostProfile` is the name of a profile that is loaded on the node. Source: Kubernetes pkg/apis/core/validation,
+ * validateAppArmorProfileField.
+ */
+const AppArmorProfile = oneOf(
+  ['localhostProfile'],
+  object({
+    type: z.enum(['RuntimeDefault', 'Unconfined', 'Localhost']),
+    localhostProfile: z.string().min(1).max(4095, 'must be no more than 4095 characters').optional(),
+  }),
+  'type',
+)
+  .refine((p) => p.type !== 'Localhost' || p.localhostProfile !== undefined, {
+    path: ['localhostProfile'],
+    error: 'must be set when type is Localhost',
+  })
+  .refine((p) => p.type === 'Localhost' || p.localhostProfile === undefined, {
+    path: ['localhostProfile'],
+    error: 'may only be set when type is Localhost',
+  })
+  .refine((p) => p.localhostProfile === p.localhostProfile?.trim(), {
+    path: ['localhostProfile'],
+    error: 'must not begin or end with white space',
+  });
+
+/** Parts of a process' SELinux label; none of them is no label of its own. A machine without SELinux does nothing with it. */
+const SeLinuxOptions = object({
+  user: unset('', z.string().optional()),
+  role: unset('', z.string().optional()),
+  type: unset('', z.string().optional()),
+  level: unset('', z.string().optional()),
+}).transform((label) => (Object.values(label).some((part) => part !== undefined) ? label : undefined));
+
+/** Fields that a pod's and a container's security context share. */
+const CONFINED = { appArmorProfile: AppArmorProfile.optional(), seLinuxOptions: SeLinuxOptions.optional() };
+const SECURITY_NOT_YET: NotYet = { windowsOptions: [{}] };
 
 const SecurityContext = object(
   {
@@ -172,6 +202,7 @@ const SecurityContext = object(
     allowPrivilegeEscalation: z.boolean().optional(),
     capabilities: object({ add: z.array(z.string()).optional(), drop: z.array(z.string()).optional() }).optional(),
     seccompProfile: SeccompProfile.optional(),
+    ...CONFINED,
   },
   { ...SECURITY_NOT_YET, procMount: ['', 'Default'] },
 );
@@ -403,11 +434,16 @@ const PodSpecShape = object(
         fsGroupChangePolicy: z.enum(['Always', 'OnRootMismatch']).optional(),
         sysctls: atomicList(['name'], Sysctl).optional(),
         supplementalGroups: z.array(NumericId).optional(),
+        /** `Strict`: of the groups in the image's /etc/group none. Absent: Merge. Source: Kubernetes, KEP-3619. */
+        supplementalGroupsPolicy: z
+          .enum(['Merge', 'Strict'])
+          .transform((policy) => (policy === 'Merge' ? undefined : policy))
+          .optional(),
         seccompProfile: SeccompProfile.optional(),
+        ...CONFINED,
       },
       {
         ...SECURITY_NOT_YET,
-        supplementalGroupsPolicy: ['Merge'],
         seLinuxChangePolicy: ['MountOption'],
       },
     ).optional(),
@@ -428,12 +464,37 @@ const PodSpecShape = object(
     workloadRef: NEVER,
   },
 );
+/**
+ * `RuntimeDefault` of AppArmor is what a pod gets anyhow. Where the pod does not say another one, it is not written down:
+ * that a machine has no AppArmor keeps no such pod away.
+ */
+function withoutDefaultProfiles<S extends z.infer<typeof PodSpecShape>>({
+  securityContext,
+  containers,
+  initContainers,
+}: S): Pick<S, 'containers'> & Partial<Pick<S, 'securityContext' | 'initContainers'>> {
+  const { appArmorProfile, ...rest } = securityContext ?? {};
+  if (appArmorProfile && appArmorProfile.type !== 'RuntimeDefault') return { containers };
+  const strip = (container: Container): Container => {
+    const { appArmorProfile: own, ...others } = container.securityContext ?? {};
+    return own?.type === 'RuntimeDefault'
+      ? { ...container, securityContext: others as NonNullable<Container['securityContext']> }
+      : container;
+  };
+  return {
+    containers: containers.map(strip),
+    ...(initContainers && { initContainers: initContainers.map(strip) }),
+    ...(appArmorProfile && { securityContext: rest }),
+  };
+}
+
 export const PodSpec = readAs({ serviceAccount: 'serviceAccountName' }, PodSpecShape).transform(
   ({ serviceAccount, serviceAccountName = serviceAccount, ...spec }) => ({
     ...spec,
     // The default is not written down, so that naming it changes no pod.
     ...(serviceAccountName !== undefined && serviceAccountName !== DEFAULT_SERVICE_ACCOUNT && { serviceAccountName }),
     tolerations: withOutageTolerations(spec.tolerations),
+    ...withoutDefaultProfiles(spec),
   }),
 );
 export type PodSpec = z.infer<typeof PodSpec>;

@@ -20,6 +20,8 @@ export interface NodeReporter {
   systemdCgroup(): boolean;
   /** Whether the runtime can make what is mounted below a mount read-only too. */
   recursiveReadOnly(): boolean;
+  /** Whether the runtime can leave out groups that only the image knows. */
+  strictGroups(): boolean;
   noteNetwork(state: NetworkState): void;
   noteDisk(state: DiskState): void;
   /** Volumes that are to go and of which nothing is left. */
@@ -140,6 +142,7 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
     internalIP: () => report?.internalIP ?? '',
     systemdCgroup: () => runtimeView.reachable && runtimeView.health.systemdCgroup,
     recursiveReadOnly: () => runtimeView.reachable && runtimeView.health.recursiveReadOnly,
+    strictGroups: () => runtimeView.reachable && runtimeView.health.strictGroups,
     noteNetwork(state) {
       network = state;
       waker.wake();

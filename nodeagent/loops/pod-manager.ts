@@ -89,7 +89,7 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     const isOver = reported?.phase === 'Succeeded' || reported?.phase === 'Failed';
     const previous = (isOver ? reported : undefined) ?? deps.lastStatuses.get(identity.uid) ?? reported;
     const fresh = listedOnce !== undefined && !listedOnce.has(identity.uid) && !observed.has(identity.uid);
-    const refused = fresh && pod && !previous ? refusal(pod, ownNode(), takenIn()) : undefined;
+    const refused = fresh && pod && !previous ? refusal(pod, ownNode(), takenIn(), deps.facts()) : undefined;
     workers.set(identity.uid, startPodWorker(workerDeps, { identity, pod, previous, fresh, refused }));
   }
 

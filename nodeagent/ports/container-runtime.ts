@@ -20,6 +20,8 @@ export interface RuntimeHealth {
   readonly systemdCgroup: boolean;
   /** Whether it can make what is mounted below a mount read-only too. */
   readonly recursiveReadOnly: boolean;
+  /** Whether it can leave out groups that only the image knows. */
+  readonly strictGroups: boolean;
   /** Folder of the network plugins that it runs. */
   readonly networkPlugins: string;
 }

@@ -1,7 +1,19 @@
 /** Our configurations in the runtime's message form. */
-import type { ContainerConfig, Namespaces, SandboxConfig, SeccompProfile } from '../../core/pod/runtime-types.ts';
+import type {
+  AppArmorProfile,
+  ContainerConfig,
+  Namespaces,
+  SandboxConfig,
+  SeccompProfile,
+} from '../../core/pod/runtime-types.ts';
 import type { Encodable } from '../../core/wire/protobuf.ts';
-import { NAMESPACE, PROFILE_TYPE, type CreateContainerRequest, type PodSandboxConfig } from './messages.ts';
+import {
+  NAMESPACE,
+  PROFILE_TYPE,
+  STRICT_GROUPS,
+  type CreateContainerRequest,
+  type PodSandboxConfig,
+} from './messages.ts';
 
 /** MountPropagation. */
 const PROPAGATION = { None: 0, HostToContainer: 1, Bidirectional: 2 } as const;
@@ -13,6 +25,11 @@ const optionalInt = (value: number | undefined): { readonly value: number } | un
 const profileOf = (seccomp: SeccompProfile) => ({
   profileType: PROFILE_TYPE[seccomp.type],
   localhostRef: seccomp.type === 'Localhost' ? seccomp.path : '',
+});
+
+const appArmorProfileOf = (profile: AppArmorProfile) => ({
+  profileType: PROFILE_TYPE[profile.type],
+  localhostRef: profile.type === 'Localhost' ? profile.name : '',
 });
 
 export function sandboxRequest(config: SandboxConfig): Encodable<typeof PodSandboxConfig> {
@@ -40,6 +57,8 @@ export function sandboxRequest(config: SandboxConfig): Encodable<typeof PodSandb
         runAsGroup: config.security.runAsUser === undefined ? undefined : optionalInt(config.security.runAsGroup),
         supplementalGroups: config.security.supplementalGroups,
         seccomp: profileOf(config.security.seccomp),
+        seLinuxOptions: config.security.seLinux,
+        supplementalGroupsPolicy: config.security.strictGroups ? STRICT_GROUPS : 0,
       },
     },
   };
@@ -110,6 +129,9 @@ export function containerRequest(config: ContainerConfig): ContainerMessage {
         maskedPaths: security.maskedPaths,
         readonlyPaths: security.readonlyPaths,
         seccomp: profileOf(security.seccomp),
+        appArmor: security.appArmor && appArmorProfileOf(security.appArmor),
+        seLinuxOptions: security.seLinux,
+        supplementalGroupsPolicy: security.strictGroups ? STRICT_GROUPS : 0,
       },
     },
   };

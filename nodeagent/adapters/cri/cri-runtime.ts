@@ -253,6 +253,7 @@ export function criRuntime(deps: CommandDeps): ContainerRuntime {
 }
 
 type StatusAnswer = {
+  readonly features: { readonly supplementalGroupsPolicy: boolean } | undefined;
   readonly status:
     | { readonly conditions: readonly { readonly type: string; readonly status: boolean; readonly message: string }[] }
     | undefined;
@@ -279,6 +280,7 @@ function healthOf(answer: StatusAnswer): RuntimeHealth {
     // The handler without a name is the default one, which all pods run with.
     recursiveReadOnly:
       answer.runtimeHandlers.find(({ name }) => name === '')?.features?.recursiveReadOnlyMounts ?? false,
+    strictGroups: answer.features?.supplementalGroupsPolicy ?? false,
     networkPlugins: config.networkPlugins ?? DEFAULT_NETWORK_PLUGINS,
   };
 }

@@ -19,11 +19,15 @@ export const StatusResponse = {
   }),
   info: textMap(2),
   runtimeHandlers: messages(3, { name: text(1), features: message(2, { recursiveReadOnlyMounts: bool(1) }) }),
+  features: message(4, { supplementalGroupsPolicy: bool(1) }),
 };
 
 const NamespaceOption = { network: int(1), pid: int(2), ipc: int(3), targetId: text(4) };
 /** NamespaceMode. */
 export const NAMESPACE = { pod: 0, container: 1, node: 2, target: 3 } as const;
+const SeLinuxOption = { user: text(1), role: text(2), type: text(3), level: text(4) };
+/** SupplementalGroupsPolicy. */
+export const STRICT_GROUPS = 1;
 const SecurityProfile = { profileType: int(1), localhostRef: text(2) };
 /** SecurityProfile.ProfileType. */
 export const PROFILE_TYPE = { RuntimeDefault: 0, Unconfined: 1, Localhost: 2 } as const;
@@ -41,11 +45,13 @@ export const PodSandboxConfig = {
     cgroupParent: text(1),
     securityContext: message(2, {
       namespaceOptions: message(1, NamespaceOption),
+      seLinuxOptions: message(2, SeLinuxOption),
       runAsUser: message(3, Int64Value),
       supplementalGroups: ints(5),
       privileged: bool(6),
       runAsGroup: message(8, Int64Value),
       seccomp: message(9, SecurityProfile),
+      supplementalGroupsPolicy: int(11),
     }),
     sysctls: textMap(3),
   }),
@@ -107,6 +113,7 @@ export const CreateContainerRequest = {
         capabilities: message(1, { addCapabilities: texts(1), dropCapabilities: texts(2) }),
         privileged: bool(2),
         namespaceOptions: message(3, NamespaceOption),
+        seLinuxOptions: message(4, SeLinuxOption),
         runAsUser: message(5, Int64Value),
         readonlyRootfs: bool(7),
         supplementalGroups: ints(8),
@@ -115,6 +122,8 @@ export const CreateContainerRequest = {
         maskedPaths: texts(13),
         readonlyPaths: texts(14),
         seccomp: message(15, SecurityProfile),
+        appArmor: message(16, SecurityProfile),
+        supplementalGroupsPolicy: int(17),
       }),
     }),
   }),

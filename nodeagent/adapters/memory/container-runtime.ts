@@ -81,6 +81,7 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
       sandboxImage: 'pause',
       systemdCgroup: false,
       recursiveReadOnly: false,
+      strictGroups: false,
       networkPlugins: '/nowhere',
     }),
 

@@ -13,6 +13,7 @@ export type RuntimeView =
         readonly message: string;
         readonly systemdCgroup: boolean;
         readonly recursiveReadOnly: boolean;
+        readonly strictGroups: boolean;
       };
     };
 

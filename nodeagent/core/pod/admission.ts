@@ -5,11 +5,14 @@
  */
 import type { Node, Pod } from '../../../contracts/objects/index.ts';
 import { hostPortsOf, portsClash } from '../../../contracts/objects/host-ports.ts';
+import { everyContainer } from '../../../contracts/objects/pod-containers.ts';
 import { nodeRequired } from '../../../contracts/objects/node-selector.ts';
 import { capacityOf, requestsOf, RESIZABLE } from '../../../contracts/objects/pod-requests.ts';
 import { sysctlObjection } from '../../../contracts/objects/sysctls.ts';
 import { untolerated } from '../../../contracts/objects/taints.ts';
+import type { NodeFacts } from './container-config.ts';
 import type { ResizeVerdict } from './resize.ts';
+import { appArmorOf, isStrict } from './security.ts';
 
 /** Why not: the reason of the pod's status and event. */
 export interface Refusal {
@@ -21,8 +24,13 @@ export interface Refusal {
  * `others`: pods that were taken in before and have not ended. Undefined: it may run. A node that is not known refuses
  * nothing that depends on the node.
  */
-export function refusal(pod: Pod, node: Node | undefined, others: readonly Pod[]): Refusal | undefined {
-  const forbidden = forbiddenSysctl(pod);
+export function refusal(
+  pod: Pod,
+  node: Node | undefined,
+  others: readonly Pod[],
+  machine: Machine,
+): Refusal | undefined {
+  const forbidden = forbiddenSysctl(pod) ?? unconfinable(pod, machine);
   if (forbidden || !node) return forbidden;
   return (
     lacking(pod, node, others) ??
@@ -38,6 +46,25 @@ export function refusal(pod: Pod, node: Node | undefined, others: readonly Pod[]
       "node(s) had taints that the pod didn't tolerate",
     )
   );
+}
+
+/** What the machine and its runtime can do. */
+export type Machine = Pick<NodeFacts, 'appArmor' | 'strictGroups'>;
+
+/**
+ * A pod that asks to be confined is not run less confined. Source: Kubernetes pkg/security/apparmor/validate.go and
+ * pkg/kubelet/lifecycle (appArmorAdmitHandler, SupplementalGroupsPolicyNotSupported).
+ */
+function unconfinable(pod: Pod, { appArmor, strictGroups }: Machine): Refusal | undefined {
+  const profiles = everyContainer(pod.spec).map((container) => appArmorOf(pod, container));
+  if (!appArmor && profiles.some((profile) => profile && profile.type !== 'Unconfined'))
+    return { reason: 'AppArmor', message: 'Cannot enforce AppArmor: AppArmor is not enabled on the host' };
+  if (!strictGroups && isStrict(pod))
+    return {
+      reason: 'SupplementalGroupsPolicyNotSupported',
+      message: 'SupplementalGroupsPolicy=Strict is not supported in this node',
+    };
+  return undefined;
 }
 
 /** Source: Kubernetes pkg/kubelet/sysctl/allowlist.go. */

@@ -20,6 +20,10 @@ import { containerSecurity, namespacesOf, sandboxSecurity, type SecurityFacts } 
 export interface NodeFacts extends SecurityFacts {
   readonly hostIP: string;
   readonly systemdCgroup: boolean;
+  /** Whether the kernel has AppArmor. */
+  readonly appArmor: boolean;
+  /** Whether the runtime can leave out groups of the image. */
+  readonly strictGroups: boolean;
   /** Whether the runtime can make what is mounted below a mount read-only too. */
   readonly recursiveReadOnly: boolean;
 }

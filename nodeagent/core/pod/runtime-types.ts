@@ -35,6 +35,8 @@ export interface SandboxConfig {
     readonly runAsGroup: number | undefined;
     readonly supplementalGroups: readonly number[];
     readonly seccomp: SeccompProfile;
+    readonly seLinux: SeLinuxLabel | undefined;
+    readonly strictGroups: boolean;
   };
 }
 
@@ -48,6 +50,18 @@ export interface Namespaces {
 /** Which system calls are let through. `path`: of a profile's file on the node. */
 export type SeccompProfile =
   { readonly type: 'RuntimeDefault' | 'Unconfined' } | { readonly type: 'Localhost'; readonly path: string };
+
+/** Which profile of AppArmor; undefined leaves it to the runtime. `name`: of one that is loaded on the node. */
+export type AppArmorProfile =
+  { readonly type: 'RuntimeDefault' | 'Unconfined' } | { readonly type: 'Localhost'; readonly name: string };
+
+/** Parts of a label; absent ones are the runtime's. */
+export interface SeLinuxLabel {
+  readonly user?: string | undefined;
+  readonly role?: string | undefined;
+  readonly type?: string | undefined;
+  readonly level?: string | undefined;
+}
 
 export interface Mount {
   readonly containerPath: string;
@@ -102,6 +116,10 @@ export interface ContainerSecurity {
   readonly hostNetwork: boolean;
   readonly namespaces: Namespaces;
   readonly seccomp: SeccompProfile;
+  readonly appArmor: AppArmorProfile | undefined;
+  readonly seLinux: SeLinuxLabel | undefined;
+  /** The groups of the image's own /etc/group do not count. */
+  readonly strictGroups: boolean;
   /**
    * Paths in the container that are shown empty, and those that cannot be written. What does not exist is passed over.
    */

@@ -6,7 +6,7 @@
 import type { Container, Pod } from '../../../contracts/objects/index.ts';
 import { seccompFolder, type NodeFolders } from './layout.ts';
 import type { Resolved } from './resolved.ts';
-import type { ContainerSecurity, Namespaces, SandboxConfig, SeccompProfile } from './runtime-types.ts';
+import type { AppArmorProfile, ContainerSecurity, Namespaces, SandboxConfig, SeccompProfile } from './runtime-types.ts';
 
 /** Shown empty: what tells of the host's kernel, memory, keys, devices and heat. */
 export const MASKED_PATHS = [
@@ -57,6 +57,9 @@ export function containerSecurity(pod: Pod, container: Container, facts: Securit
       hostNetwork: pod.spec.hostNetwork,
       namespaces: namespacesOf(pod),
       seccomp: seccomp.value,
+      appArmor: appArmorOf(pod, container),
+      seLinux: own?.seLinuxOptions ?? ofPod?.seLinuxOptions,
+      strictGroups: isStrict(pod),
       maskedPaths: privileged ? [] : [...MASKED_PATHS, ...facts.thermalPaths],
       readonlyPaths: privileged ? [] : READONLY_PATHS,
     },
@@ -71,6 +74,8 @@ export function sandboxSecurity(pod: Pod): SandboxConfig['security'] {
     runAsGroup: context?.runAsGroup,
     supplementalGroups: supplementalGroups(pod),
     seccomp: { type: 'RuntimeDefault' },
+    seLinux: context?.seLinuxOptions,
+    strictGroups: isStrict(pod),
   };
 }
 
@@ -80,6 +85,18 @@ export function namespacesOf({ spec }: Pod): Namespaces {
     pid: spec.hostPID ? 'node' : spec.shareProcessNamespace ? 'pod' : 'container',
     ipc: spec.hostIPC ? 'node' : 'pod',
   };
+}
+
+/** The container's own, else the pod's. */
+export function appArmorOf(pod: Pod, { securityContext }: Container): AppArmorProfile | undefined {
+  const asked = securityContext?.appArmorProfile ?? pod.spec.securityContext?.appArmorProfile;
+  return asked?.type === 'Localhost'
+    ? { type: 'Localhost', name: asked.localhostProfile ?? '' }
+    : asked && { type: asked.type };
+}
+
+export function isStrict({ spec }: Pod): boolean {
+  return spec.securityContext?.supplementalGroupsPolicy === 'Strict';
 }
 
 type AskedProfile = NonNullable<NonNullable<Container['securityContext']>['seccompProfile']>;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod } from '../../../contracts/objects/index.ts';
-import { deleted, isReady, key, startAgent, testPod, type TestAgent } from './agent.ts';
+import { deleted, isReady, key, main, shellPod, startAgent, testPod, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, type TestHost } from './host.ts';
 
 describe("a pod's spec", { timeout: 120_000 }, () => {
@@ -254,5 +254,27 @@ describe("a pod's spec", { timeout: 120_000 }, () => {
     for (const name of ['foo-', 'bar..', 'kernel.-x'])
       assert.throws(() => testPod('invalid', withSysctls(name)), /must consist of lower case letters/);
     await remove(pod);
+  });
+
+  it('is not run less confined than it asks to be, and runs where the machine has nothing to confine it with', async () => {
+    const asks = (name: string, securityContext: object, ofContainer: object = {}) =>
+      shellPod(name, 'sleep 1000', { spec: { securityContext }, container: { securityContext: ofContainer } });
+    await agent.assign({
+      upsert: [
+        asks('armored', { appArmorProfile: { type: 'Localhost', localhostProfile: 'web' } }),
+        asks('strict', { supplementalGroupsPolicy: 'Strict' }),
+        asks(
+          'labelled',
+          { seLinuxOptions: { level: 's0:c1' }, appArmorProfile: { type: 'Unconfined' } },
+          { seLinuxOptions: { type: 'container_t' } },
+        ),
+      ],
+    });
+    const reasonOf = async (name: string): Promise<unknown> =>
+      (await agent.until(name, ({ status }) => status?.phase === 'Failed')).status?.reason;
+    // This machine's kernel has no AppArmor, and its containerd is older than 2.0.
+    assert.equal(await reasonOf('armored'), 'AppArmor');
+    assert.equal(await reasonOf('strict'), 'SupplementalGroupsPolicyNotSupported');
+    await agent.until('labelled', (one) => main(one)?.state.running !== undefined);
   });
 });

@@ -160,7 +160,7 @@ const FIELDS: readonly Case[] = [
   ],
   [
     'a field that confines the pod',
-    pod('    securityContext:\n      ▶seLinuxOptions: {level: "s0:c1"}\n'),
+    pod('    securityContext:\n      ▶procMount: Unmasked\n'),
     'UnsupportedField',
     /less confined .* only where that is acceptable/,
   ],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Node, Pod } from '../../../contracts/objects/index.ts';
-import { refusal } from '../../../nodeagent/core/pod/admission.ts';
+import { refusal, type Machine } from '../../../nodeagent/core/pod/admission.ts';
 import { pod } from './pods.ts';
 
 const NODE: Node = {
@@ -34,12 +34,17 @@ const tainted = (effect: 'NoSchedule' | 'NoExecute'): Node => ({
   spec: { taints: [{ key: 'dedicated', value: 'db', effect }] },
 });
 
+const ABLE: Machine = { appArmor: true, strictGroups: true };
+const UNABLE: Machine = { appArmor: false, strictGroups: false };
+const confined = (securityContext: object): Pod => pod({ securityContext });
+
 describe('refusal', () => {
   const rows: readonly {
     readonly name: string;
     readonly pod: Pod;
     readonly others?: readonly Pod[];
     readonly node?: Node | undefined;
+    readonly machine?: Machine;
     readonly refused?: string;
   }[] = [
     { name: 'a pod that asks for nothing', pod: pod() },
@@ -128,6 +133,30 @@ describe('refusal', () => {
     },
     { name: 'a taint that only the scheduler heeds', pod: pod(), node: tainted('NoSchedule') },
     {
+      name: 'a profile of AppArmor where there is none',
+      pod: confined({ appArmorProfile: { type: 'Localhost', localhostProfile: 'web' } }),
+      machine: UNABLE,
+      refused: 'AppArmor: Cannot enforce AppArmor: AppArmor is not enabled on the host',
+    },
+    {
+      name: 'a profile of AppArmor where there is',
+      pod: confined({ appArmorProfile: { type: 'Localhost', localhostProfile: 'web' } }),
+    },
+    { name: 'no profile at all', pod: confined({ appArmorProfile: { type: 'Unconfined' } }), machine: UNABLE },
+    {
+      name: 'the default profile, which needs no AppArmor here',
+      pod: confined({ appArmorProfile: { type: 'RuntimeDefault' } }),
+      machine: UNABLE,
+    },
+    {
+      name: 'groups that the runtime cannot leave out',
+      pod: confined({ supplementalGroupsPolicy: 'Strict' }),
+      machine: UNABLE,
+      refused: 'SupplementalGroupsPolicyNotSupported: SupplementalGroupsPolicy=Strict is not supported in this node',
+    },
+    { name: 'groups that it can', pod: confined({ supplementalGroupsPolicy: 'Strict' }) },
+    { name: 'groups as they are', pod: confined({ supplementalGroupsPolicy: 'Merge' }), machine: UNABLE },
+    {
       name: 'of several reasons the first',
       pod: asks({ cpu: '3', memory: '2Gi' }, { nodeSelector: { disk: 'hdd' } }),
       refused: "OutOfcpu: Node didn't have enough resource: cpu, requested: 3000, used: 0, capacity: 2000",
@@ -135,7 +164,7 @@ describe('refusal', () => {
   ];
   for (const row of rows) {
     it(`${row.name}: ${row.refused === undefined ? 'runs' : 'refused'}`, () => {
-      const why = refusal(row.pod, 'node' in row ? row.node : NODE, row.others ?? []);
+      const why = refusal(row.pod, 'node' in row ? row.node : NODE, row.others ?? [], row.machine ?? ABLE);
       assert.equal(why && `${why.reason}: ${why.message}`, row.refused);
     });
   }

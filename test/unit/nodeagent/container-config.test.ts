@@ -16,6 +16,8 @@ const facts = {
   hostIP: '198.18.0.1',
   systemdCgroup: false,
   recursiveReadOnly: false,
+  appArmor: false,
+  strictGroups: false,
   thermalPaths: ['/sys/devices/system/cpu/cpu0/thermal_throttle'],
 };
 const settings = {
@@ -319,6 +321,31 @@ describe('security of a container', () => {
       );
     });
   }
+
+  it('confines by AppArmor and labels for SELinux as the container says, else the pod', () => {
+    const of = (container: object, ofPod: object = {}): unknown => {
+      const { appArmor, seLinux, strictGroups } = secured({ ...container }, { ...ofPod });
+      return [appArmor, seLinux && { ...seLinux }, strictGroups];
+    };
+    const named = { type: 'Localhost', localhostProfile: 'web' } as const;
+    assert.deepEqual(of({}), [undefined, undefined, false]);
+    assert.deepEqual(of({ appArmorProfile: { type: 'RuntimeDefault' }, seLinuxOptions: {} }), [
+      undefined,
+      undefined,
+      false,
+    ]);
+    assert.deepEqual(
+      of({}, { appArmorProfile: named, seLinuxOptions: { level: 's0:c1' }, supplementalGroupsPolicy: 'Strict' }),
+      [{ type: 'Localhost', name: 'web' }, { level: 's0:c1' }, true],
+    );
+    assert.deepEqual(
+      of(
+        { appArmorProfile: { type: 'RuntimeDefault' }, seLinuxOptions: { type: 'a_t' } },
+        { appArmorProfile: named, seLinuxOptions: { level: 's0:c1' } },
+      ),
+      [{ type: 'RuntimeDefault' }, { type: 'a_t' }, false],
+    );
+  });
 
   it('holds the sandbox to the default whatever the pod asks for', () => {
     assert.deepEqual(

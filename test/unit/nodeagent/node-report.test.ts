@@ -28,7 +28,14 @@ const machine: ReportInput['machine'] = {
 };
 const healthy = {
   reachable: true,
-  health: { runtimeReady: true, networkReady: true, message: '', systemdCgroup: false, recursiveReadOnly: false },
+  health: {
+    runtimeReady: true,
+    networkReady: true,
+    message: '',
+    systemdCgroup: false,
+    recursiveReadOnly: false,
+    strictGroups: false,
+  },
 } as const;
 function viewWith(address: string | undefined): AssignmentView {
   const node = {

@@ -95,6 +95,8 @@ function rig(tidyAttempts: PodFiles['tidyAttempts'], removal: 'done' | 'refused'
         hostIP: '198.18.0.1',
         systemdCgroup: false,
         recursiveReadOnly: false,
+        appArmor: false,
+        strictGroups: false,
       }),
       objects: () => NO_OBJECTS,
       diskIsShort: () => false,
