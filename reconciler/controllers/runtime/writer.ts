@@ -4,7 +4,15 @@
  * alone, and the end of a pod by the same rules), the Events themselves (event-recorder.ts), and what a recovery
  * imports (controllers/recovery.ts): objects as they were, into a store that nobody acts on yet.
  */
-import { displayKey, keyOf, type AnyKey, type AnyStored } from '../../../contracts/objects/index.ts';
+import {
+  displayKey,
+  isCustomKey,
+  isKeyOf,
+  keyOf,
+  type AnyKey,
+  type AnyStored,
+  type Kind,
+} from '../../../contracts/objects/index.ts';
 import { admit } from '../../core/admission/chain.ts';
 import { chargeQuotas } from '../../core/admission/quota.ts';
 import type { AdmissionView, Author, Refusal, Verdict } from '../../core/admission/request.ts';
@@ -310,11 +318,15 @@ function keyOfStep(step: WriteStep): AnyKey {
   return step.do === 'delete' ? step.key : keyOf(step.object);
 }
 
-/** Cuts the steps where an object is written for the second time. */
+/** What admission goes by when it looks at other objects: it has to show before they are decided. */
+const RULES = ['Namespace', 'ServiceAccount', 'LimitRange', 'ResourceQuota'] as const satisfies readonly Kind[];
+
+/** Cuts the steps where an object is written for the second time, and behind what others are judged by. */
 function batches(steps: readonly AnyStep[]): Batch[] {
   let current: Batch = { writes: [], events: [] };
   const all = [current];
   let keys = new Set<AnyKey>();
+  let hasRules = false;
   let last: WriteStep | undefined;
   for (const step of steps) {
     if (step.do === 'event') {
@@ -322,12 +334,15 @@ function batches(steps: readonly AnyStep[]): Batch[] {
       continue;
     }
     const key = keyOfStep(step);
-    if (keys.has(key)) {
+    const isRule = !isCustomKey(key) && isKeyOf(key, ...RULES);
+    if (keys.has(key) || (hasRules && !isRule)) {
       current = { writes: [], events: [] };
       all.push(current);
       keys = new Set();
+      hasRules = false;
     }
     keys.add(key);
+    hasRules ||= isRule;
     current.writes.push(step);
     last = step;
   }

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { objectKey, type Event, type StoredConfigMap, type StoredPod } from '../../../contracts/objects/index.ts';
+import {
+  LimitRangeManifest,
+  objectKey,
+  type Event,
+  type StoredConfigMap,
+  type StoredPod,
+} from '../../../contracts/objects/index.ts';
 import { RetryableError } from '../../../reconciler/core/errors.ts';
 import type { Step } from '../../../reconciler/core/step.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
@@ -54,6 +60,27 @@ describe('Writer', () => {
       );
       assert.equal(trips, 1);
       assert.equal(w.cache.list('ConfigMap').length, 2);
+    }),
+  );
+
+  it(
+    'judges objects by the rules that are written with them',
+    inWorld(async (w) => {
+      const range = LimitRangeManifest.parse({
+        apiVersion: 'v1',
+        kind: 'LimitRange',
+        metadata: { name: 'limits', namespace: 'default' },
+        spec: { limits: [{ type: 'Container', defaultRequest: { cpu: '10m' } }] },
+      });
+      await w.writer.submit(
+        [
+          { do: 'create', object: range },
+          { do: 'create', object: pod('a') },
+        ],
+        'git:main',
+        w.signal,
+      );
+      assert.deepEqual(w.cache.get(POD)?.spec.containers[0]?.resources.requests, { cpu: '10m' });
     }),
   );
 
