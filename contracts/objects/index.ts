@@ -16,6 +16,7 @@ export * from './job.ts';
 export * from './key.ts';
 export * from './kind-registry.ts';
 export * from './kinds.ts';
+export * from './lease.ts';
 export * from './limit-range.ts';
 export * from './meta.ts';
 export * from './nodes.ts';

@@ -9,6 +9,7 @@ import { CronJobManifest, type CronJob } from './cronjob.ts';
 import { DaemonSetManifest, type DaemonSet } from './daemonset.ts';
 import type { Event } from './events.ts';
 import { IDENTITIES, type Kind, type KindIdentity } from './identity.ts';
+import { LeaseManifest, type Lease } from './lease.ts';
 import { LimitRangeManifest, type LimitRange } from './limit-range.ts';
 import { JobManifest, type Job } from './job.ts';
 import { FILE_OBJECT_NAME, type StoredMeta } from './meta.ts';
@@ -39,8 +40,13 @@ import { ServiceManifest } from './services.ts';
 import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from './storage.ts';
 import { PersistentVolumeClaimManifest, PersistentVolumeManifest, StorageClassManifest } from './storage.ts';
 import { StatefulSetManifest, type StatefulSet } from './statefulset.ts';
-import type { Deployment, ReplicaSet } from './workloads.ts';
-import { DeploymentManifest, ReplicaSetManifest } from './workloads.ts';
+import type { Deployment, PodTemplate, ReplicaSet, ReplicationController } from './workloads.ts';
+import {
+  DeploymentManifest,
+  PodTemplateManifest,
+  ReplicaSetManifest,
+  ReplicationControllerManifest,
+} from './workloads.ts';
 
 export interface ObjectsByKind {
   Cluster: Cluster;
@@ -55,6 +61,7 @@ export interface ObjectsByKind {
   EndpointSlice: EndpointSlice;
   Deployment: Deployment;
   ReplicaSet: ReplicaSet;
+  ReplicationController: ReplicationController;
   DaemonSet: DaemonSet;
   ControllerRevision: ControllerRevision;
   StatefulSet: StatefulSet;
@@ -62,6 +69,7 @@ export interface ObjectsByKind {
   CronJob: CronJob;
   HorizontalPodAutoscaler: HorizontalPodAutoscaler;
   Pod: Pod;
+  PodTemplate: PodTemplate;
   Event: Event;
   PriorityClass: PriorityClass;
   PodDisruptionBudget: PodDisruptionBudget;
@@ -72,6 +80,7 @@ export interface ObjectsByKind {
   ServiceAccount: ServiceAccount;
   ResourceQuota: ResourceQuota;
   LimitRange: LimitRange;
+  Lease: Lease;
   StorageClass: StorageClass;
   PersistentVolume: PersistentVolume;
   PersistentVolumeClaim: PersistentVolumeClaim;
@@ -106,6 +115,7 @@ export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: Ob
   ServiceAccount: { ...IDENTITIES.ServiceAccount, manifest: ServiceAccountManifest },
   ResourceQuota: { ...IDENTITIES.ResourceQuota, manifest: ResourceQuotaManifest },
   LimitRange: { ...IDENTITIES.LimitRange, manifest: LimitRangeManifest },
+  Lease: { ...IDENTITIES.Lease, manifest: LeaseManifest },
   StorageClass: { ...IDENTITIES.StorageClass, manifest: StorageClassManifest },
   PersistentVolume: { ...IDENTITIES.PersistentVolume, manifest: PersistentVolumeManifest },
   PersistentVolumeClaim: { ...IDENTITIES.PersistentVolumeClaim, manifest: PersistentVolumeClaimManifest },
@@ -113,6 +123,7 @@ export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: Ob
   EndpointSlice: { ...IDENTITIES.EndpointSlice },
   Deployment: { ...IDENTITIES.Deployment, manifest: DeploymentManifest },
   ReplicaSet: { ...IDENTITIES.ReplicaSet, manifest: ReplicaSetManifest },
+  ReplicationController: { ...IDENTITIES.ReplicationController, manifest: ReplicationControllerManifest },
   DaemonSet: { ...IDENTITIES.DaemonSet, manifest: DaemonSetManifest },
   ControllerRevision: { ...IDENTITIES.ControllerRevision },
   StatefulSet: { ...IDENTITIES.StatefulSet, manifest: StatefulSetManifest },
@@ -120,6 +131,7 @@ export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: Ob
   CronJob: { ...IDENTITIES.CronJob, manifest: CronJobManifest },
   HorizontalPodAutoscaler: { ...IDENTITIES.HorizontalPodAutoscaler, manifest: HorizontalPodAutoscalerManifest },
   Pod: { ...IDENTITIES.Pod, manifest: PodManifest },
+  PodTemplate: { ...IDENTITIES.PodTemplate, manifest: PodTemplateManifest },
   PriorityClass: { ...IDENTITIES.PriorityClass, manifest: PriorityClassManifest },
   PodDisruptionBudget: { ...IDENTITIES.PodDisruptionBudget, manifest: PodDisruptionBudgetManifest },
   PodGroup: { ...IDENTITIES.PodGroup, manifest: PodGroupManifest },

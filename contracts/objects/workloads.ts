@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
 import { PodTemplateSpec } from './pod.ts';
 import { LabelSelector } from './selectors.ts';
-import { int32, IntOrPercent, object, Seconds } from './schema.ts';
+import { atomic, int32, IntOrPercent, LabelValue, object, QualifiedName, Seconds } from './schema.ts';
 
 const RollingUpdate = object({ maxSurge: IntOrPercent.default('25%'), maxUnavailable: IntOrPercent.default('25%') });
 const Strategy = z.discriminatedUnion('type', [
@@ -90,3 +90,47 @@ export interface ReplicaSet {
   readonly status?: ReplicaSetStatus;
 }
 export type StoredReplicaSet = ReplicaSet & { readonly metadata: StoredMeta };
+
+/**
+ * What a ReplicaSet was before it: its selector is labels alone. Absent, it is the template's labels. Source: Kubernetes
+ * v1 API reference; SetDefaults_ReplicationController in pkg/apis/core/v1/defaults.go.
+ */
+const ReplicationControllerSpec = object({
+  replicas: int32(0).default(1),
+  selector: atomic(z.record(QualifiedName, LabelValue)).optional(),
+  template: PodTemplateSpec,
+  minReadySeconds: Seconds.default(0),
+}).transform(({ selector, ...spec }) => ({
+  ...spec,
+  selector: selector && Object.keys(selector).length > 0 ? selector : (spec.template.metadata.labels ?? {}),
+}));
+export type ReplicationControllerSpec = z.infer<typeof ReplicationControllerSpec>;
+
+export const ReplicationControllerManifest = object({
+  apiVersion: z.literal('v1'),
+  kind: z.literal('ReplicationController'),
+  metadata: ManifestMeta,
+  spec: ReplicationControllerSpec,
+});
+export interface ReplicationController {
+  readonly apiVersion: 'v1';
+  readonly kind: 'ReplicationController';
+  readonly metadata: ObjectMeta;
+  readonly spec: ReplicationControllerSpec;
+  readonly status?: ReplicaSetStatus;
+}
+export type StoredReplicationController = ReplicationController & { readonly metadata: StoredMeta };
+
+/** A template that nobody makes pods of by itself. Source: Kubernetes v1 API reference. */
+export const PodTemplateManifest = object({
+  apiVersion: z.literal('v1'),
+  kind: z.literal('PodTemplate'),
+  metadata: ManifestMeta,
+  template: PodTemplateSpec,
+});
+export interface PodTemplate {
+  readonly apiVersion: 'v1';
+  readonly kind: 'PodTemplate';
+  readonly metadata: ObjectMeta;
+  readonly template: PodTemplateSpec;
+}

@@ -19,7 +19,7 @@ import { persistentVolumeClaimController } from './persistentvolumeclaim.ts';
 import { podDisruptionBudgetController } from './poddisruptionbudget.ts';
 import { podGcController } from './pod-gc.ts';
 import { podGroupController } from './podgroup.ts';
-import { replicaSetController } from './replicaset.ts';
+import { replicaSetController, replicationController } from './replicaset.ts';
 import { resourceQuotaController } from './resourcequota.ts';
 import type { Controller } from './runtime/controller.ts';
 import { serviceController } from './service.ts';
@@ -45,6 +45,7 @@ export const CONTROLLER_GROUPS: Readonly<
   [MONITORING]: (monitor) => [
     ...nodeLifecycleControllers(monitor),
     replicaSetController(monitor),
+    replicationController(monitor),
     jobController(monitor),
     jobOrphansController,
     taintEvictionController(monitor),

@@ -17,6 +17,7 @@ import { lookingIn } from './workloads/looking-in.ts';
 import { pods, podsEnd } from './workloads/pods.ts';
 import { quotas } from './workloads/quota.ts';
 import { security } from './workloads/security.ts';
+import { replicationControllers } from './workloads/replication-controller.ts';
 import { statefulSets } from './workloads/statefulset.ts';
 import { storage } from './workloads/storage.ts';
 import type { Theme } from './workloads/theme.ts';
@@ -29,6 +30,7 @@ const THEMES: readonly Theme[] = [
   config,
   quotas,
   autoscalers,
+  replicationControllers,
   daemonSets,
   jobs,
   livePods,

@@ -1,5 +1,11 @@
 /** Health of what keeps a number of pods: how far they are, and which pod holds them up. */
-import { conditionIsTrue, findCondition, type Deployment, type ReplicaSet } from '../../../contracts/objects/index.ts';
+import {
+  conditionIsTrue,
+  findCondition,
+  type Deployment,
+  type ReplicaSet,
+  type ReplicationController,
+} from '../../../contracts/objects/index.ts';
 import { isActive } from '../workloads/pod-state.ts';
 import { degraded, healthy, progressing, worst, type Health, type HealthView } from './health.ts';
 import { podHealth } from './pod.ts';
@@ -44,7 +50,7 @@ export function deploymentHealth(deployment: Deployment, view: HealthView): Heal
   return healthy(`${status.availableReplicas} of ${spec.replicas} pods are available`);
 }
 
-export function replicaSetHealth(rs: ReplicaSet, view: HealthView): Health {
+export function replicaSetHealth(rs: ReplicaSet | ReplicationController, view: HealthView): Health {
   const { spec, status, metadata } = rs;
   if (!status || (status.observedGeneration ?? 0) < (metadata.generation ?? 0))
     return progressing('its newest form has not been looked at yet');

@@ -14,6 +14,7 @@ import { EVENT } from './event.ts';
 import { HORIZONTAL_POD_AUTOSCALER } from './horizontalpodautoscaler.ts';
 import { JOB } from './job.ts';
 import { KUBE_SCHEDULER_CONFIGURATION } from './kubeschedulerconfiguration.ts';
+import { LEASE } from './lease.ts';
 import { LIMIT_RANGE } from './limitrange.ts';
 import { MACHINE } from './machine.ts';
 import { NAMESPACE } from './namespace.ts';
@@ -21,10 +22,12 @@ import { NODE } from './node.ts';
 import { PERSISTENT_VOLUME } from './persistentvolume.ts';
 import { PERSISTENT_VOLUME_CLAIM } from './persistentvolumeclaim.ts';
 import { POD } from './pod.ts';
+import { POD_TEMPLATE } from './podtemplate.ts';
 import { POD_DISRUPTION_BUDGET } from './poddisruptionbudget.ts';
 import { POD_GROUP } from './podgroup.ts';
 import { PRIORITY_CLASS } from './priorityclass.ts';
 import { REPLICA_SET } from './replicaset.ts';
+import { REPLICATION_CONTROLLER } from './replicationcontroller.ts';
 import { RESOURCE_QUOTA } from './resourcequota.ts';
 import { SCHEDULER_PLUGIN } from './schedulerplugin.ts';
 import { SECRET } from './secret.ts';
@@ -38,9 +41,11 @@ export type { KindDescriptor } from './descriptor.ts';
 
 export const DESCRIPTORS: { readonly [K in Kind]: KindDescriptor<K> } = {
   Pod: POD,
+  PodTemplate: POD_TEMPLATE,
   Service: SERVICE,
   Deployment: DEPLOYMENT,
   ReplicaSet: REPLICA_SET,
+  ReplicationController: REPLICATION_CONTROLLER,
   DaemonSet: DAEMON_SET,
   ControllerRevision: CONTROLLER_REVISION,
   StatefulSet: STATEFUL_SET,
@@ -53,6 +58,7 @@ export const DESCRIPTORS: { readonly [K in Kind]: KindDescriptor<K> } = {
   ServiceAccount: SERVICE_ACCOUNT,
   ResourceQuota: RESOURCE_QUOTA,
   LimitRange: LIMIT_RANGE,
+  Lease: LEASE,
   StorageClass: STORAGE_CLASS,
   PersistentVolume: PERSISTENT_VOLUME,
   PersistentVolumeClaim: PERSISTENT_VOLUME_CLAIM,

@@ -143,6 +143,7 @@ function withPods(
   const others = revisions.map((revision) => made(revision, input));
   switch (owner.kind) {
     case 'ReplicaSet':
+    case 'ReplicationController':
       return { owner: withUnheard(owner, owner.spec.replicas - active(own), input), others, pods };
     case 'Job':
       return { owner: withUnheard(owner, owner.spec.parallelism - active(own), input), others, pods };
@@ -189,7 +190,7 @@ function recoveredSet(
   return { set: withUnheard({ ...set, spec: { ...set.spec, replicas } }, replicas - active(own), input), own };
 }
 
-function withUnheard<T extends StoredOf<'ReplicaSet'> | StoredOf<'Job'>>(
+function withUnheard<T extends StoredOf<'ReplicaSet'> | StoredOf<'ReplicationController'> | StoredOf<'Job'>>(
   set: T,
   missing: number,
   { silent }: WorkloadInput,

@@ -23,7 +23,14 @@ import { amountOf, type Amounts } from './amounts.ts';
 const COUNTED = ALL_KINDS.filter((kind) => IDENTITIES[kind].namespaced && kind !== 'Event');
 const countOf = (kind: Kind): string => `count/${IDENTITIES[kind].resource}`;
 /** Names from before `count/` was there: the plural alone. */
-const SHORT: readonly Kind[] = ['ConfigMap', 'ResourceQuota', 'Secret', 'Service', 'PersistentVolumeClaim'];
+const SHORT: readonly Kind[] = [
+  'ConfigMap',
+  'ResourceQuota',
+  'Secret',
+  'Service',
+  'PersistentVolumeClaim',
+  'ReplicationController',
+];
 
 const COMPUTE = ['cpu', 'memory', 'ephemeral-storage'] as const;
 const POD_RESOURCES = ['pods', ...COMPUTE.flatMap((name) => [name, `requests.${name}`, `limits.${name}`])];

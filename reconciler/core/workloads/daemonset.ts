@@ -61,7 +61,7 @@ export function planDaemonSet(input: DaemonSetInput): DaemonSetDecision {
   });
   const hash = revisionHash(history.current);
   const isUpdated = (pod: StoredPod): boolean => pod.metadata.labels?.[REVISION_LABEL] === hash;
-  const claimed = claimPods(daemonSet, input.pods);
+  const claimed = claimPods(daemonSet, input.pods, daemonSet.spec.selector);
   const nodes = nodesOf(input, claimed.pods);
   const steps: Step[] = [...history.steps, ...claimed.steps];
   const waits: number[] = [];

@@ -24,8 +24,6 @@ export const SUFFIX = 5;
  */
 export const MOST_AT_ONCE = 5000;
 
-export type PodOwner = Stored & { readonly spec: { readonly selector: LabelSelector } };
-
 export interface Naming {
   /** A fresh random suffix of the given length. */
   readonly suffix: (length: number) => string;
@@ -42,12 +40,12 @@ export interface Claimed {
  * Its own of these pods, which it controls or nobody does, the oldest first: adopts matching orphans, lets go of those
  * that no longer match.
  */
-export function claimPods(owner: PodOwner, candidates: readonly StoredPod[]): Claimed {
+export function claimPods(owner: Stored, candidates: readonly StoredPod[], selector: LabelSelector): Claimed {
   const pods: StoredPod[] = [];
   const steps: Step[] = [];
   for (const pod of sortedByAge(candidates)) {
     const controller = controllerOf(pod.metadata);
-    const matches = selectorMatches(owner.spec.selector, pod.metadata.labels);
+    const matches = selectorMatches(selector, pod.metadata.labels);
     if (controller?.uid === owner.metadata.uid) {
       if (matches) pods.push(pod);
       else if (isActive(pod)) steps.push({ do: 'update', object: releasedFrom(pod, owner.metadata.uid) });
@@ -75,7 +73,7 @@ export function freshNames(owner: Stored, count: number, { suffix, nameTaken }: 
   return [...names];
 }
 
-export function createPod(owner: PodOwner, name: string, template: PodTemplateSpec): readonly Step[] {
+export function createPod(owner: Stored, name: string, template: PodTemplateSpec): readonly Step[] {
   const pod: Pod = {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -95,7 +93,7 @@ export function createPod(owner: PodOwner, name: string, template: PodTemplateSp
   ];
 }
 
-export function deletePod(owner: PodOwner, pod: StoredPod): readonly Step[] {
+export function deletePod(owner: Stored, pod: StoredPod): readonly Step[] {
   const message = `Deleted pod: ${pod.metadata.name}`;
   return [
     { do: 'delete', key: keyOf(pod), uid: pod.metadata.uid },

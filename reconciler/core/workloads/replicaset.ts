@@ -1,4 +1,7 @@
-/** One look at one ReplicaSet. Source: Kubernetes documentation, "ReplicaSet". */
+/**
+ * One look at one ReplicaSet, or one ReplicationController, which is the same with another selector. Source: Kubernetes
+ * documentation, "ReplicaSet"; pkg/controller/replication/conversion.go.
+ */
 import {
   findCondition,
   labelsInclude,
@@ -6,6 +9,8 @@ import {
   type ReplicaSetStatus,
   type StoredPod,
   type StoredReplicaSet,
+  type StoredReplicationController,
+  type LabelSelector,
 } from '../../../contracts/objects/index.ts';
 import type { Decision, Step } from '../step.ts';
 import { claimPods, createPod, deletePod, freshNames, MOST_AT_ONCE, type Naming } from './owned-pods.ts';
@@ -16,8 +21,14 @@ import { isCreation, tellRefused, whyRefused, type RefusedWrite } from './refuse
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { NONE_HELD, waitsForUnheard, withoutUnheard, type HeldBack } from './unheard.ts';
 
+export type ReplicaKeeper = StoredReplicaSet | StoredReplicationController;
+
+export function selectorOf(keeper: ReplicaKeeper): LabelSelector {
+  return keeper.kind === 'ReplicaSet' ? keeper.spec.selector : { matchLabels: keeper.spec.selector };
+}
+
 export interface ReplicaSetInput extends Naming {
-  readonly replicaSet: StoredReplicaSet;
+  readonly replicaSet: ReplicaKeeper;
   /** Pods of its namespace that it controls, and those without a controller. */
   readonly pods: readonly StoredPod[];
   /** Pods of the ReplicaSets with the same owner, itself included: crowding on nodes is judged over these. */
@@ -28,7 +39,7 @@ export interface ReplicaSetInput extends Naming {
 }
 
 /** Status of a ReplicaSet that claims these pods. That pods were refused is told while some are missing. */
-export function replicaSetStatus(rs: StoredReplicaSet, pods: readonly StoredPod[], now: Date): ReplicaSetStatus {
+export function replicaSetStatus(rs: ReplicaKeeper, pods: readonly StoredPod[], now: Date): ReplicaSetStatus {
   const min = rs.spec.minReadySeconds;
   const active = pods.filter(isActive);
   const conditions = (rs.status?.conditions ?? []).filter(
@@ -53,7 +64,7 @@ export const REPLICA_FAILURE = 'ReplicaFailure';
  * After a pass whose pods admission refused (a quota, the namespace's level of security): says so in the condition
  * ReplicaFailure and in an event. Source: Kubernetes, calculateStatus in pkg/controller/replicaset/replica_set_utils.go.
  */
-export function planRefused(rs: StoredReplicaSet, refused: readonly RefusedWrite[], now: Date): Decision {
+export function planRefused(rs: ReplicaKeeper, refused: readonly RefusedWrite[], now: Date): Decision {
   const reason = isCreation(refused) ? 'FailedCreate' : 'FailedDelete';
   const message = whyRefused(refused);
   const before = findCondition(rs.status?.conditions, REPLICA_FAILURE);
@@ -88,7 +99,7 @@ export function refusalPauseMs(pods: readonly StoredPod[], now: Date): number {
 export function planReplicaSet(input: ReplicaSetInput): Decision {
   const { replicaSet: rs, now, held = NONE_HELD } = input;
   if (rs.metadata.deletionTimestamp !== undefined) return { steps: [] };
-  const claimed = claimPods(rs, input.pods);
+  const claimed = claimPods(rs, input.pods, selectorOf(rs));
   const steps: Step[] = [...claimed.steps];
   const active = claimed.pods.filter(isActive);
   const missing = rs.spec.replicas - active.length;

@@ -10,6 +10,7 @@ import {
   type StoredNode,
   type StoredJob,
   type StoredReplicaSet,
+  type StoredReplicationController,
   type StoredStatefulSet,
   type Taint,
 } from '../../../contracts/objects/index.ts';
@@ -50,11 +51,11 @@ export interface HeldBack {
 }
 
 /** Whether a recovery left out pods of it, and nobody has let it make them since. */
-export function waitsForUnheard({ metadata }: StoredReplicaSet | StoredJob): boolean {
+export function waitsForUnheard({ metadata }: StoredReplicaSet | StoredReplicationController | StoredJob): boolean {
   return metadata.annotations?.[UNHEARD_ANNOTATION] !== undefined;
 }
 
-export function withoutUnheard<T extends StoredReplicaSet | StoredJob>(owner: T): T {
+export function withoutUnheard<T extends StoredReplicaSet | StoredReplicationController | StoredJob>(owner: T): T {
   const { [UNHEARD_ANNOTATION]: _over, ...annotations } = owner.metadata.annotations ?? {};
   return { ...owner, metadata: { ...owner.metadata, annotations } };
 }
@@ -63,7 +64,7 @@ export const NONE_HELD: HeldBack = { pods: 0, againInMs: undefined };
 
 /** `nodes`: all. `taintAgeMs`: for how long a node has had a taint. */
 export function heldBack(
-  owner: StoredReplicaSet | StoredJob,
+  owner: StoredReplicaSet | StoredReplicationController | StoredJob,
   nodes: readonly StoredNode[],
   taintAgeMs: (node: StoredNode, taint: Taint) => number,
 ): HeldBack {

@@ -291,6 +291,7 @@ describe('words on the command line', () => {
   it('shows workloads and what leads to them under `all`, as kubectl does', () => {
     assert.deepEqual(IN_ALL, [
       'Pod',
+      'ReplicationController',
       'Service',
       'DaemonSet',
       'Deployment',

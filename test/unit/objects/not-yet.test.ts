@@ -39,6 +39,9 @@ const MANIFESTS: Partial<Record<Kind, object>> = {
   },
   Deployment: { spec: { selector, template } },
   ReplicaSet: { spec: { selector, template } },
+  ReplicationController: { spec: { template } },
+  PodTemplate: { template },
+  Lease: { spec: {} },
   StatefulSet: {
     spec: {
       selector,

@@ -4,8 +4,10 @@ import {
   selectorMatches,
   type DaemonSet,
   type Deployment,
+  type LabelSelector,
+  type PodTemplateSpec,
   type ReplicaSet,
-  type StatefulSet,
+  type ReplicationController,
 } from '../../../../contracts/objects/index.ts';
 import type { FieldPath } from '../yaml-tree.ts';
 import { checkSelector } from './check-selector.ts';
@@ -70,10 +72,18 @@ export function isZero(amount: number | string): boolean {
   return amount === 0 || (typeof amount === 'string' && Number.parseInt(amount, 10) === 0);
 }
 
+export function checkReplicationController(object: ReplicationController, context: CheckContext): void {
+  const { selector, ...spec } = object.spec;
+  checkTemplate({ kind: object.kind, spec: { ...spec, selector: { matchLabels: selector } } }, context);
+}
+
+interface Templated {
+  readonly kind: string;
+  readonly spec: { readonly selector: LabelSelector; readonly template: PodTemplateSpec };
+}
+
 /** What is so of all kinds that keep a number of pods. */
-export function checkTemplate(object: Deployment | ReplicaSet | StatefulSet | DaemonSet, context: CheckContext): void {
-  const { selector, template } = object.spec;
-  const { kind } = object;
+export function checkTemplate({ kind, spec: { selector, template } }: Templated, context: CheckContext): void {
   const sound = checkSelector(selector, ['spec', 'selector'], context);
   const empty = Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0;
   if (empty)
