@@ -5,6 +5,7 @@ import { PassThrough, Readable, type Writable } from 'node:stream';
 import { EXEC_UPGRADE, type ExecResult } from '../../contracts/agent/index.ts';
 import { extract } from '../archive/extract.ts';
 import { readTar } from '../archive/read-tar.ts';
+import { TarError } from '../archive/tar-format.ts';
 import { writeTar } from '../archive/write-tar.ts';
 import { runSession, type SessionStreams } from '../container-session.ts';
 import { type ControlPlaneClient, controlPlane } from '../control-plane.ts';
@@ -82,8 +83,10 @@ async function download(client: ControlPlaneClient, source: Remote, target: stri
     extracted,
   ]);
   if (session.status === 'fulfilled') succeeded(session.value, source);
-  if (outcome.status === 'rejected') throw outcome.reason;
+  // An archive that was cut off says less than what cut it off.
+  if (outcome.status === 'rejected' && !(outcome.reason instanceof TarError)) throw outcome.reason;
   if (session.status === 'rejected') throw session.reason;
+  if (outcome.status === 'rejected') throw outcome.reason;
   if (left > MOST_NOTES) progress(`note: ${left - MOST_NOTES} more were left out`);
   if (outcome.value === 0) throw new CliFailure(1, `nothing of ${source.pod}:${source.path} was copied`);
 }

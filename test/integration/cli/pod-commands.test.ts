@@ -99,6 +99,14 @@ describe('commands about running pods', () => {
     assert.equal((await run('logs', 'none')).code, 1);
   });
 
+  it('cp says which pod is not there, and what it was sent instead of an archive', async () => {
+    await api.makePod();
+    const none = await run('cp', 'none:/x', '.');
+    assert.deepEqual([none.code, none.stderr], [1, 'error: pods "none" not found in namespace default\n']);
+    const ran = await run('cp', 'web-1:/x', '.');
+    assert.deepEqual([ran.code, ran.stderr], [1, 'warned\nerror: web-1:/x: tar ended with 7\n']);
+  });
+
   it('logs of several containers are shown line by line, with whose they are', async () => {
     const spec = PodSpec.parse({
       nodeName: 'node-1',
