@@ -113,26 +113,6 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
       await assert.rejects(runtime.execSync(container, ['/bin/sh', '-c', 'exit 9'], 10, signal), RuntimeError);
     });
 
-    it('attaches to what runs only', async () => {
-      const { container } = await start(STUBBORN);
-      const streams = await runtime.attach(container, { tty: false, stdin: false }, signal);
-      assert.ok(streams.stderr && !streams.stdin);
-      streams.close();
-      await runtime.stopContainer(container, 0, signal);
-      await assert.rejects(runtime.attach(container, { tty: false, stdin: false }, signal), RuntimeError);
-    });
-
-    it('opens ports of what runs only, and says when nobody listens there', async () => {
-      const { sandbox } = await start(STUBBORN);
-      const streams = await runtime.portForward(sandbox, 81, signal);
-      streams.stdout.resume();
-      const { exitCode, message } = await streams.exit;
-      assert.equal(exitCode, 1);
-      assert.match(message ?? '', /\b81\b/);
-      await runtime.stopSandbox(sandbox, signal);
-      await assert.rejects(runtime.portForward(sandbox, 81, signal), RuntimeError);
-    });
-
     it('ends a command when its time is over', async () => {
       const { container } = await start(STUBBORN);
       await assert.rejects(runtime.execSync(container, ['/bin/sh', '-c', STUBBORN], 1, signal), failsWith('Timeout'));
