@@ -4,7 +4,7 @@ import { descriptorOf } from '../kinds/index.ts';
 import { byPosition, positionOf, type DesiredCustom, type DesiredObject, type Diagnostic } from '../manifests/index.ts';
 import type { PlanCode } from './codes.ts';
 import type { Change } from './fixed-fields.ts';
-import { customList, liveObject, obstacleOf, planSync } from './plan-sync.ts';
+import { customList, liveObject, obstacleOf, planSync, type PlanList } from './plan-sync.ts';
 import { overPruneLimit } from './prune-limit.ts';
 import type { Plan, PlanInput } from './types.ts';
 
@@ -18,7 +18,7 @@ export function checkPlan(input: PlanInput, plan: Plan = planSync(input)): Diagn
     const live = liveObject(input, desired.key);
     // What is on its way out is made anew when it is gone.
     if (!live || live.metadata.deletionTimestamp !== undefined) continue;
-    const refusal = obstacleRefusal(desired, live, input.sourceName);
+    const refusal = obstacleRefusal(desired, live, input);
     if (refusal) diagnostics.push(refusal);
     else if (!isCustom(live)) {
       const { object: wanted, key } = desired;
@@ -30,7 +30,7 @@ export function checkPlan(input: PlanInput, plan: Plan = planSync(input)): Diagn
   for (const desired of input.custom?.desired.values() ?? []) {
     const live = custom && liveObject(custom, desired.key);
     if (!live || live.metadata.deletionTimestamp !== undefined) continue;
-    const refusal = obstacleRefusal(desired, live, input.sourceName);
+    const refusal = obstacleRefusal(desired, live, custom);
     if (refusal) diagnostics.push(refusal);
   }
   diagnostics.push(...pruneRefusals(input, plan));
@@ -38,8 +38,12 @@ export function checkPlan(input: PlanInput, plan: Plan = planSync(input)): Diagn
 }
 
 /** Why an object that somebody else writes is not written. */
-function obstacleRefusal(desired: AnyDesired, live: AnyObject, sourceName: string): Diagnostic | undefined {
-  const obstacle = obstacleOf(live, sourceName);
+function obstacleRefusal(
+  desired: AnyDesired,
+  live: AnyObject,
+  { sourceName, applied }: Pick<PlanList, 'sourceName' | 'applied'>,
+): Diagnostic | undefined {
+  const obstacle = obstacleOf(live, sourceName, applied.has(desired.key));
   switch (obstacle?.owner) {
     case 'controller':
       return refuse(

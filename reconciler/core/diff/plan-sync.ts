@@ -31,7 +31,7 @@ import {
 
 /**
  * Plans a sync. Guarantees: carrying the plan out and planning again gives no items; the order does not depend on the
- * order of the input; only objects that carry this source's annotation are deleted; objects that a controller owns,
+ * order of the input; only objects that carry this source's annotation are deleted; objects that a controller made,
  * that another source owns, or that are being deleted are left alone ({@link checkPlan} says so for the first two).
  *
  * In a Namespace that is being deleted nothing is created or deleted: its controller empties it, in order.
@@ -147,7 +147,7 @@ function planList(list: OpenList): Planned {
   for (const key of list.live.keys()) {
     if (list.desired.has(key)) continue;
     const object = liveObject(list, key);
-    if (object && list.isOpen(object) && isPrunable(object, list.sourceName))
+    if (object && list.isOpen(object) && isPrunable(object, list.sourceName, list.applied.has(key)))
       deletions.push({ action: 'delete', key, object });
   }
   changes.sort((a, b) => waveOf(a.key) - waveOf(b.key) || compareKeys(a.key, b.key));
@@ -164,7 +164,7 @@ function planObject(list: OpenList, desired: AnyDesired): AnyPlanItem | undefine
     return !list.isOpen(desired.object) || (applied && equal(applied.written, desired.written) && runsOnce(key))
       ? undefined
       : { action: 'create', key, object: marked(desired, sourceName), position };
-  if (obstacleOf(live, sourceName) !== undefined || live.metadata.deletionTimestamp !== undefined) return undefined;
+  if (obstacleOf(live, sourceName, applied !== undefined) !== undefined || live.metadata.deletionTimestamp !== undefined) return undefined;
   const semantics = list.semanticsOf(live);
   const others = othersFields(live);
   const before = applied && others ? withoutFields(applied, others, semantics) : applied;
@@ -195,14 +195,19 @@ function runsOnce(key: AnyKey): boolean {
   return podTemplate !== 'none' && podTemplate.makes !== 'none' && podTemplate.makes.runsOnce === true;
 }
 
-/** Why this source may not write a live object: somebody else does. */
+/**
+ * Why this source may not write a live object: somebody else does. `written`: it has written it before, and a controller
+ * that took it over, as one does with pods that its selector matches, takes nothing away from it.
+ */
 export function obstacleOf(
   live: AnyObject,
   sourceName: string,
+  written: boolean,
 ): { readonly owner: 'controller' | 'source'; readonly name: string } | undefined {
   const controller = live.metadata.ownerReferences?.find((o) => o.controller === true);
-  if (controller) return { owner: 'controller', name: `${controller.kind} ${controller.name}` };
   const source = live.metadata.annotations?.[SOURCE_ANNOTATION];
+  if (controller && !(written && source === sourceName))
+    return { owner: 'controller', name: `${controller.kind} ${controller.name}` };
   return source !== undefined && source !== sourceName ? { owner: 'source', name: source } : undefined;
 }
 
@@ -219,12 +224,12 @@ export function liveObject(
   return applied && applied.object === live ? marked(applied, sourceName) : live;
 }
 
-function isPrunable(object: AnyObject, sourceName: string): boolean {
+function isPrunable(object: AnyObject, sourceName: string, written: boolean): boolean {
   const { annotations, deletionTimestamp } = object.metadata;
   return (
     annotations?.[SOURCE_ANNOTATION] === sourceName &&
     deletionTimestamp === undefined &&
-    obstacleOf(object, sourceName) === undefined
+    obstacleOf(object, sourceName, written) === undefined
   );
 }
 

@@ -20,6 +20,7 @@ import {
   PodDisruptionBudgetManifest,
   PodGroupManifest,
   POD_GROUP_LABEL,
+  ReplicationControllerManifest,
   ResourceQuotaManifest,
   StatefulSetManifest,
   type Deployment,
@@ -72,6 +73,12 @@ const OBJECTS: readonly KubeObject[] = [
     kind: 'PodGroup',
     metadata: inDefault('gang'),
     spec: { minMember: 1 },
+  }),
+  ReplicationControllerManifest.parse({
+    apiVersion: 'v1',
+    kind: 'ReplicationController',
+    metadata: inDefault('old'),
+    spec: { replicas: 1, selector: { app: 'old' }, template: template('old') },
   }),
   DaemonSetManifest.parse({
     apiVersion: 'apps/v1',
@@ -252,6 +259,12 @@ const ROWS: readonly {
     by: 'replicaset-controller',
     meanwhile: remove(isPodOf('web')),
     holds: (w) => ofApp(w, 'web').length === 1,
+  },
+  {
+    title: 'a pod of a ReplicationController is gone',
+    by: 'replication-controller',
+    meanwhile: remove(isPodOf('old')),
+    holds: (w) => ofApp(w, 'old').length === 1,
   },
   {
     title: 'a ReplicaSet is gone',

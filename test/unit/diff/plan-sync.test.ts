@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import jsonPatch from 'fast-json-patch';
 import type { ConfigMap, Deployment, KubeObject, ObjectKey, Service } from '../../../contracts/objects/index.ts';
 import {
+  checkPlan,
   ORIGIN_ANNOTATION,
   planSync,
   SOURCE_ANNOTATION,
@@ -339,6 +340,31 @@ describe('what is never touched', () => {
       assert.deepEqual(planSync(planInput({ live, ...input })).items, []);
     });
   }
+});
+
+describe('what a controller took over', () => {
+  const one = desired(deployment('web'));
+  const owner = { apiVersion: 'x/v1', kind: 'Thing', name: 't', uid: 'u', controller: true };
+  const adopted = edited(applied(one), WEB, (o) => ({
+    ...o,
+    metadata: {
+      ...o.metadata,
+      annotations: { ...o.metadata.annotations, [SOURCE_ANNOTATION]: 'main' },
+      ownerReferences: [owner],
+    },
+  }));
+  it('is written as before, and stays its own', () => {
+    const changed = desired(deployment('web', { replicas: 2 }));
+    const plan = planSync(planInput({ applied: one, desired: changed, live: adopted }));
+    assert.deepEqual(shape(plan), ['update deployments.apps/default/web commit']);
+    assert.deepEqual(plan.items[0]?.object.metadata.ownerReferences, [owner]);
+    assert.deepEqual(checkPlan(planInput({ applied: one, desired: changed, live: adopted })), []);
+  });
+  it('goes when Git drops it', () => {
+    assert.deepEqual(shape(planSync(planInput({ applied: one, live: adopted }))), [
+      'delete deployments.apps/default/web',
+    ]);
+  });
 });
 
 describe('for any states', () => {
