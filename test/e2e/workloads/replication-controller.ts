@@ -35,8 +35,7 @@ export const replicationControllers: Theme = (fleet, round) => {
     assert.ok(both.some(({ metadata }) => metadata.uid === alone?.metadata.uid));
     await fleet().write(file('bare'), bare('other'));
     await fleet().commitAndPush('Let it go');
-    const others = await running(2);
-    assert.ok(others.every(({ metadata }) => metadata.name !== 'bare'));
+    await running(2, (pod) => isOwned(pod) && pod.metadata.name !== 'bare');
     assert.equal((await pods()).filter(({ metadata }) => metadata.uid === alone?.metadata.uid).length, 1);
   });
 
