@@ -37,19 +37,20 @@ export class ConfigHasher {
 
   /** Undefined for a template that reads nothing. What is absent counts as that. */
   hashOf({ spec }: PodTemplateSpec, namespace: string, lookup: ConfigLookup): string | undefined {
-    const read = new Map<string, { readonly key: ReturnType<typeof keyOf>; readonly keys: Set<string> | 'all' }>();
+    const read = new Map<ReturnType<typeof keyOf>, { isWhole: boolean; readonly keys: Set<string> }>();
     for (const { kind, name, keys, path } of podReferences(spec)) {
       // Who may pull an image is no matter of the pod that runs.
       if (kind === 'PersistentVolumeClaim' || path[0] === 'imagePullSecrets') continue;
       const key = keyOf(kind, namespace, name);
-      const before = read.get(key)?.keys;
-      const isAll = keys.length === 0 || before === 'all';
-      read.set(key, { key, keys: isAll ? 'all' : new Set([...(before ?? []), ...keys]) });
+      const found = read.get(key) ?? { isWhole: false, keys: new Set() };
+      read.set(key, found);
+      found.isWhole ||= keys.length === 0;
+      for (const one of keys) found.keys.add(one);
     }
     if (read.size === 0) return undefined;
-    const parts = [...read.values()]
-      .sort((a, b) => (a.key < b.key ? -1 : 1))
-      .map(({ key, keys }) => [key, this.#digest(lookup(key), keys === 'all' ? keys : [...keys].sort())]);
+    const parts = [...read]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, { isWhole, keys }]) => [key, this.#digest(lookup(key), isWhole ? 'all' : [...keys].sort())]);
     return `${this.#id}.${this.#mac(canonicalJson(parts)).slice(0, 32)}`;
   }
 
@@ -77,8 +78,9 @@ function keyOf(
 }
 
 function dataOf(object: Config, keys: readonly string[] | 'all'): unknown {
+  const wanted = keys === 'all' ? undefined : new Set(keys);
   const picked = (data: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> =>
-    keys === 'all' ? data : Object.fromEntries(Object.entries(data).filter(([key]) => keys.includes(key)));
+    wanted ? Object.fromEntries(Object.entries(data).filter(([key]) => wanted.has(key))) : data;
   return object.kind === 'ConfigMap'
     ? { data: picked(object.data), binaryData: picked(object.binaryData) }
     : { data: picked(object.data) };
