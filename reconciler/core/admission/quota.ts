@@ -14,7 +14,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import type { AnyWriteOp } from '../storage/apply-write.ts';
 import { kubeTime } from '../storage/object-form.ts';
-import { add, listOf, type Amounts } from '../quota/amounts.ts';
+import { add, amountsIn, larger, listOf, type Amounts } from '../quota/amounts.ts';
 import { exceeded, grown, limitedOf, standingOf, statusOf } from '../quota/ledger.ts';
 import { FROM_GIT } from '../quota/from-git.ts';
 import { concerns } from '../quota/scopes.ts';
@@ -70,18 +70,23 @@ export function chargeQuotas(
     const { object, unspoken, from } = taken;
     if (unspoken !== undefined) return { is: 'refused', reason: 'Forbidden', message: unspoken };
     if (from.length === 0) return { is: 'free' };
-    for (const { quota, requested } of from) {
+    const key = keyOf(object);
+    const bookings = from.map(({ quota, uses, before }) => {
       const account = accountOf(quota);
+      // A try before this one may have booked it, in this quota alone or with a write that was lost.
+      const held = limitedOf(quota, amountsIn(account.booked.get(key)?.uses ?? {}));
+      return { account, requested: grown(uses, larger(before, held)), uses: larger(uses, held) };
+    });
+    for (const { account, requested } of bookings) {
       if (account.added >= MOST_BOOKED) return { is: 'later' };
-      const message = exceeded(quota, account.used, requested);
+      const message = exceeded(account.quota, account.used, requested);
       if (message !== undefined) return { is: 'refused', reason: 'Forbidden', message };
     }
-    for (const { quota, requested, uses } of from) {
-      const account = accountOf(quota);
+    for (const { account, requested, uses } of bookings) {
       add(account.used, requested);
       account.added += 1;
       const { resourceVersion: base } = charged.old?.metadata ?? {};
-      account.booked.set(keyOf(object), {
+      account.booked.set(key, {
         ...(base !== undefined && { base }),
         at: kubeTime(now),
         uses: listOf(uses),
@@ -96,8 +101,10 @@ interface Taken {
   readonly object: KubeObject;
   readonly from: readonly {
     readonly quota: StoredResourceQuota;
-    readonly requested: Amounts;
+    /** Of what the quota limits. */
     readonly uses: Amounts;
+    /** As it is live. */
+    readonly before: Amounts;
   }[];
   /** Why the object cannot be counted. */
   readonly unspoken?: string;
@@ -124,8 +131,7 @@ function takes(
     if (why !== undefined) return { object, from: [], unspoken: `failed quota: ${quota.metadata.name}: ${why}` };
     const before = old && concerns(quota.spec, old) ? usageOf(old, now) : new Map<string, number>();
     const limited = limitedOf(quota, uses);
-    const requested = grown(limited, before);
-    if (requested.size > 0) from.push({ quota, requested, uses: limited });
+    if (grown(limited, before).size > 0) from.push({ quota, uses: limited, before });
   }
   return { object, from };
 }

@@ -40,3 +40,10 @@ export function listOf(amounts: Amounts): ResourceList {
 export function add(sum: Map<string, number>, amounts: Amounts): void {
   for (const [resource, amount] of amounts) sum.set(resource, (sum.get(resource) ?? 0) + amount);
 }
+
+/** Of each resource as much as the one that has more of it. */
+export function larger(one: Amounts, other: Amounts): Amounts {
+  const most = new Map(one);
+  for (const [resource, amount] of other) most.set(resource, Math.max(amount, most.get(resource) ?? 0));
+  return most;
+}

@@ -261,10 +261,10 @@ class Play {
     if (!first.done) this.#running.push({ of, turn, next: first.value as readonly WriteOp[] });
   }
 
-  /** The next round trip of one write that is under way; it may be lost on the way. */
-  go(which: number, isLost: boolean): void {
+  /** The next round trip of one write that is under way; it may be lost on the way. False where none is. */
+  go(which: number, isLost: boolean): boolean {
     const one = this.#running[which % Math.max(1, this.#running.length)];
-    if (!one) return;
+    if (!one) return false;
     const results = one.next.map((op) => {
       const result = this.store.do(op);
       if (!isLost) one.of.show(result, op);
@@ -273,6 +273,7 @@ class Play {
     const turn = isLost ? undefined : one.turn.next(results);
     if (!turn || turn.done) this.#running.splice(this.#running.indexOf(one), 1);
     else one.next = turn.value as readonly WriteOp[];
+    return true;
   }
 
   recount(which: number): void {
@@ -335,7 +336,7 @@ describe('a quota is never exceeded', () => {
                 one.which,
                 Array.from({ length: one.count }, () => ({
                   do: 'create' as const,
-                  object: pod(`p${++play.made}`, {}, { requests: { cpu: '100m' } }),
+                  object: pod(`p${++play.made % 6}`, {}, { requests: { cpu: '100m' } }),
                 })),
               );
               break;
@@ -395,5 +396,25 @@ describe('a quota is never exceeded', () => {
     );
     const [left] = of.list('ResourceQuota');
     assert.equal(left && standingOf(left, of, NOW).booked.size, 0);
+  });
+
+  it('takes what a try before it booked for its own: of two quotas, and after a write that was lost', () => {
+    const play = new Play({ hard: { pods: 1 } });
+    play.store.do({ op: 'create', object: quota({ hard: { 'count/pods': 1 } }, 'other') });
+    const [one] = play.processes as [Seen, Seen];
+    one.hear(Infinity);
+    const steps = [{ do: 'create' as const, object: pod('web-0') }];
+    play.begin(0, steps);
+    const [other] = one.list('ResourceQuota').filter(({ metadata }) => metadata.name === 'other');
+    assert.ok(other);
+    // Somebody else writes the second quota first.
+    play.store.do({ op: 'updateStatus', object: { ...other, status: { hard: {}, used: {} } } });
+    play.go(0, false);
+    assert.equal(play.pods(), 0);
+    const [asked] = one.list('ResourceQuota').filter(({ metadata }) => metadata.name === 'q');
+    assert.deepEqual(Object.keys(asked?.status?.booked ?? {}), ['pods/default/web-0']);
+    one.hear(Infinity);
+    play.begin(0, steps);
+    while (play.pods() === 0) assert.ok(play.go(0, false), 'the pod is refused');
   });
 });
