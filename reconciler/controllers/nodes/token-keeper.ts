@@ -12,7 +12,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { tokenRequests } from '../../../contracts/objects/pod-tokens.ts';
 import { accountNameOf } from '../../core/service-accounts/pod-account.ts';
-import { podTokens } from '../../core/service-accounts/pod-tokens.ts';
+import { podTokens, type PodTokens } from '../../core/service-accounts/pod-tokens.ts';
 import { DEFAULT_ISSUER, type SigningKey } from '../../core/service-accounts/signing-key.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { StoreCache } from '../runtime/cache.ts';
@@ -37,8 +37,8 @@ interface Held {
   readonly tokens?: StoredSecret;
   /** Whom they are bound to, besides the pod. */
   readonly bearer?: string;
-  /** Undefined where nobody here has to make them anew. */
-  readonly renewAt?: number;
+  /** When they need not be made anew. Undefined where nobody here has to. */
+  readonly good?: Pick<PodTokens, 'validFrom' | 'renewAt'>;
 }
 
 export class TokenKeeper {
@@ -117,11 +117,11 @@ export class TokenKeeper {
       this.#pause = new AbortController();
       if (this.#due.size > 0) continue;
       let next = Infinity;
-      for (const { renewAt } of this.#pods.values()) next = Math.min(next, renewAt ?? Infinity);
+      for (const { good } of this.#pods.values()) next = Math.min(next, good?.renewAt ?? Infinity);
       const pauseMs = Math.min(Math.max(next - clock.now().getTime(), LEAST_PAUSE_MS), LONGEST_PAUSE_MS);
       if (!this.#stopping.signal.aborted) await clock.sleep(pauseMs, this.#pause.signal).catch(() => undefined);
       const now = clock.now().getTime();
-      for (const [key, { renewAt }] of this.#pods) if (renewAt !== undefined && renewAt <= now) this.#due.add(key);
+      for (const [key, { good }] of this.#pods) if (good && !isGoodAt(good, now)) this.#due.add(key);
     }
     this.#running = undefined;
   }
@@ -141,7 +141,7 @@ export class TokenKeeper {
     const pod = cache.get(key);
     const held = this.#pods.get(key);
     if (!pod || !held || pod.spec.nodeName === undefined) return;
-    const { renewAt, ...others } = held;
+    const { good, ...others } = held;
     const account = cache.get(objectKey('ServiceAccount', pod.metadata.namespace, accountNameOf(pod.spec)));
     const node = cache.get(objectKey('Node', undefined, pod.spec.nodeName));
     if (!account || !node || !isHeld(pod.spec.nodeName)) {
@@ -152,15 +152,23 @@ export class TokenKeeper {
     const now = clock.now();
     const issuer = this.#issuer();
     const bearer = [account.metadata.uid, node.metadata.uid, issuer].join(' ');
-    if (held.bearer === bearer && renewAt !== undefined && renewAt > now.getTime()) return;
+    if (held.bearer === bearer && good && isGoodAt(good, now.getTime())) return;
     const made = podTokens({ pod, account, node }, issuer, this.#options.key, now);
     if (!made) return;
-    this.#pods.set(key, { tokens: made.secret, bearer, renewAt: made.renewAt });
-    if (made.secret.metadata.resourceVersion !== held.tokens?.metadata.resourceVersion) deliver('put', made.secret);
+    const { secret: tokens, ...times } = made;
+    // By a clock before a pod was made there is nothing better than its first ones.
+    const validFrom = Math.min(times.validFrom, now.getTime());
+    this.#pods.set(key, { tokens, bearer, good: { ...times, validFrom } });
+    if (tokens.metadata.resourceVersion !== held.tokens?.metadata.resourceVersion) deliver('put', tokens);
   }
 
   #issuer(): string {
     const [cluster] = this.#options.cache.list('Cluster');
     return cluster?.spec.serviceAccounts?.issuer ?? DEFAULT_ISSUER;
   }
+}
+
+/** Not before their time either: the clock may have been ahead when they were made. */
+function isGoodAt({ validFrom, renewAt }: Pick<PodTokens, 'validFrom' | 'renewAt'>, now: number): boolean {
+  return validFrom <= now && now < renewAt;
 }

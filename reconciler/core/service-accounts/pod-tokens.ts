@@ -23,6 +23,8 @@ export interface Bearer {
 export interface PodTokens {
   /** For the pod's node alone; in no store. */
   readonly secret: StoredSecret;
+  /** When the last of them came to be valid, as the wall shows it, in milliseconds: by a clock before that none is. */
+  readonly validFrom: number;
   /** When the first of them is to be made anew, as the wall shows it, in milliseconds. */
   readonly renewAt: number;
 }
@@ -64,6 +66,7 @@ export function podTokens(
       type: 'plumbline.dev/pod-tokens',
       data: Object.fromEntries(data),
     },
+    validFrom: Math.max(...lives.map(({ issuedAt }) => issuedAt)) * 1000,
     renewAt: Math.min(...lives.map(({ usedUpAt }) => usedUpAt)) * 1000,
   };
 }

@@ -252,6 +252,55 @@ describe('the token keeper', () => {
   });
 });
 
+describe('the token keeper, where the clock was a day ahead', () => {
+  it('makes tokens that are valid now when the clock goes back', async () => {
+    const clock = new Stepped();
+    const w = await world({ clock });
+    const delivered: number[] = [];
+    const keeper = new TokenKeeper({
+      cache: w.cache,
+      key: KEY,
+      clock,
+      isHeld: () => true,
+      deliver: (_type, { data }) => {
+        const [token = ''] = Object.values(data);
+        const { iat } = verified(Buffer.from(token, 'base64').toString(), KEY.keySet);
+        delivered.push(iat - began);
+      },
+    });
+    w.cache.subscribe((type, object, previous) => {
+      keeper.observe(type, object, previous);
+    });
+    const began = clock.now().getTime() / 1000;
+    try {
+      for (const object of [NODE, ACCOUNT, pod('web', { nodeName: 'n1', ...asking({ path: 't' }) })])
+        await w.cache.write([{ op: 'create', object }]);
+      await clock.pass(0);
+      clock.aheadMs = 86_400_000;
+      await clock.pass(120_000);
+      assert.deepEqual(delivered.splice(0), [0, 86_400]);
+      clock.aheadMs = 0;
+      await clock.pass(120_000);
+      assert.deepEqual(delivered.splice(0), [0]);
+      // A clock from before the pod asks for nothing again and again.
+      clock.aheadMs = -86_400_000;
+      await clock.pass(240_000);
+      assert.deepEqual(delivered, []);
+    } finally {
+      await keeper.close();
+      await w.close();
+    }
+  });
+});
+
+/** Its wall clock can be set. */
+class Stepped extends VirtualClock {
+  aheadMs = 0;
+  override now(): Date {
+    return new Date(super.now().getTime() + this.aheadMs);
+  }
+}
+
 describe('requests of a pod', () => {
   it('are each there once', () => {
     const { spec } = pod('web', asking({ path: 'a' }, { path: 'b' }, { path: 'c', audience: 'x' }));
