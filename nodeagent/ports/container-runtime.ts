@@ -45,6 +45,7 @@ export interface ContainerStreams {
    * connection to the runtime broke before.
    */
   readonly exit: Promise<{ readonly exitCode: number; readonly message?: string }>;
+  /** Ends all of them, also while there is output that nobody took. Idempotent. */
   close(): void;
 }
 

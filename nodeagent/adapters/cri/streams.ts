@@ -134,6 +134,9 @@ async function openStreams(
     },
     close() {
       socket.destroy();
+      // What nobody takes any more would keep them from their end.
+      stdout.destroy();
+      stderr?.destroy();
     },
   };
 }

@@ -103,6 +103,25 @@ describe('streams in frames', () => {
     await serveStreams(socket, NOTHING, session, new AbortController().signal);
     assert.equal(stdout.destroyed, true);
   });
+
+  it('ends its session when all that is heard of a client that went away is the end of what it says', async () => {
+    const { socket } = client();
+    const stdout = new PassThrough();
+    const session: ContainerStreams = {
+      stdin: undefined,
+      stdout,
+      stderr: undefined,
+      exit: Promise.resolve({ exitCode: 137 }),
+      resize() {
+        /* No terminal. */
+      },
+      close: () => void stdout.destroy(),
+    };
+    const served = serveStreams(socket, NOTHING, session, new AbortController().signal);
+    socket.push(null);
+    await served;
+    assert.equal(stdout.destroyed, true);
+  });
 });
 
 describe('what a request opens', () => {
