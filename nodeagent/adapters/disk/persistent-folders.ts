@@ -12,6 +12,7 @@ import type { PersistentFolders } from '../../ports/persistent-folders.ts';
 import { makeFolder, readIfThere, syncFolder, writeDurably } from './durable.ts';
 import type { Mounts } from './mounts.ts';
 import { removeTree } from './remove-tree.ts';
+import { createTurns } from './turns.ts';
 import type { VolumeImages } from './volume-images.ts';
 
 const RECORD = 'volume.json';
@@ -46,13 +47,32 @@ export function persistentFolders(
     await syncFolder(root);
   }
 
+  // Several pods may have one volume, and each would make it.
+  const inTurn = createTurns();
+
+  async function remove(volume: string, signal: AbortSignal): Promise<void> {
+    const place = placeOf(volume);
+    const going = join(root, `.${volume}.gone`);
+    if (await isThere(place)) {
+      if ((await mounts.isShown(volume)) || (await images.isInUse(place, signal)))
+        throw new Error('a pod has it mounted');
+      // Of an agent that was killed in between there may be one already; the two are never of one volume's life.
+      await removeTree(going, signal);
+      await rename(place, going);
+      await syncFolder(root);
+    }
+    await removeTree(going, signal);
+    await removeTree(join(root, `.${volume}.new`), signal);
+  }
+
   return {
-    async show(from, target, signal) {
-      const place = placeOf(from.volume);
-      if (!(await isThere(place))) await make(from, signal);
-      if (await images.has(place)) await images.show(place, target, signal);
-      else await mounts.bind(join(place, DATA), target, signal);
-    },
+    show: (from, target, signal) =>
+      inTurn(from.volume, async () => {
+        const place = placeOf(from.volume);
+        if (!(await isThere(place))) await make(from, signal);
+        if (await images.has(place)) await images.show(place, target, signal);
+        else await mounts.bind(join(place, DATA), target, signal);
+      }),
 
     async records() {
       const names = (await readdir(root).catch(() => [])).filter((name) => LOCAL_NAME.test(name));
@@ -62,26 +82,15 @@ export function persistentFolders(
       return texts.filter((text) => text !== undefined);
     },
 
-    async grow(volume, bytes, signal) {
-      const place = placeOf(volume);
-      if (!(await images.has(place))) throw new Error('no pod has used it yet');
-      await images.grow(place, bytes, signal);
-    },
+    grow: (volume, bytes, signal) =>
+      inTurn(volume, async () => {
+        const place = placeOf(volume);
+        if (!(await isThere(place))) throw new Error('no pod has used it yet');
+        // An agent before this one may have made a folder, which nothing holds to a size.
+        if (await images.has(place)) await images.grow(place, bytes, signal);
+      }),
 
-    async remove(volume, signal) {
-      const place = placeOf(volume);
-      const going = join(root, `.${volume}.gone`);
-      if (await isThere(place)) {
-        if ((await mounts.isShown(volume)) || (await images.isInUse(place, signal)))
-          throw new Error('a pod has it mounted');
-        // Of an agent that was killed in between there may be one already; the two are never of one volume's life.
-        await removeTree(going, signal);
-        await rename(place, going);
-        await syncFolder(root);
-      }
-      await removeTree(going, signal);
-      await removeTree(join(root, `.${volume}.new`), signal);
-    },
+    remove: (volume, signal) => inTurn(volume, () => remove(volume, signal)),
   };
 
   function placeOf(volume: string): string {

@@ -21,7 +21,9 @@ import {
 import type { RunCommand } from '../../ports/run-command.ts';
 import { makeFolder, syncFolder, writeDurably } from './durable.ts';
 import { mounted, type Mounts } from './mounts.ts';
+import { createTurns } from './turns.ts';
 
+/** For one image one call at a time: who calls sees to that. */
 export interface VolumeImages {
   /** Makes `folder`, which is there, one with an image of a new file system. Throws an Error where there is no room. */
   make(folder: string, capacity: number, signal: AbortSignal): Promise<void>;
@@ -57,18 +59,19 @@ const ANY = 255;
 const UNMENDED = 4;
 
 export function volumeImages(run: RunCommand, mounts: Pick<Mounts, 'bind' | 'isMounted'>): VolumeImages {
-  const turns = new Map<string, Promise<unknown>>();
+  const inTurn = createTurns();
 
-  /** One at a time for each image. */
-  async function inTurn<T>(folder: string, work: () => Promise<T>): Promise<T> {
-    const before = turns.get(folder) ?? Promise.resolve();
-    const turn = before.catch(() => undefined).then(work);
-    turns.set(folder, turn);
-    try {
-      return await turn;
-    } finally {
-      if (turns.get(folder) === turn) turns.delete(folder);
-    }
+  /** Makes the image so long. What another one takes of the disk meanwhile is not there for this one. */
+  function lengthen(
+    folder: string,
+    from: number,
+    to: number,
+    take: (argv: readonly string[]) => Promise<unknown>,
+  ): Promise<void> {
+    return inTurn(dirname(folder), async () => {
+      await needRoom(folder, to - from);
+      await take(['fallocate', '--length', String(to), join(folder, IMAGE)]);
+    });
   }
 
   async function command(argv: readonly string[], signal: AbortSignal, worst = 0): Promise<string> {
@@ -175,38 +178,31 @@ export function volumeImages(run: RunCommand, mounts: Pick<Mounts, 'bind' | 'isM
     async make(folder, capacity, signal) {
       const image = join(folder, IMAGE);
       const bytes = imageBytes(capacity);
-      await needRoom(folder, bytes);
       await (await open(image, 'wx', 0o600)).close();
       // Taken now: a file system that finds no room under it later loses what was written.
-      await command(['fallocate', '--length', String(bytes), image], signal);
+      await lengthen(folder, 0, bytes, (argv) => command(argv, signal));
       await command(['mkfs.ext4', '-q', '-b', '4096', '-m', '0', '-E', 'nodiscard', image], signal);
       await writeDurably(join(folder, FRESH), '', 0o600);
     },
 
     has: async (folder) => (await imageOf(folder).catch(noneAsUndefined)) !== undefined,
 
-    show: (folder, target, signal) =>
-      inTurn(folder, async () => {
-        const isAlone = !(await mounts.isMounted(target)) && (await attach(folder, target, signal));
-        await fill(folder, target, isAlone, signal);
-        await welcome(folder, target);
-      }),
+    async show(folder, target, signal) {
+      const isAlone = !(await mounts.isMounted(target)) && (await attach(folder, target, signal));
+      await fill(folder, target, isAlone, signal);
+      await welcome(folder, target);
+    },
 
-    grow: (folder, capacity, signal) =>
-      inTurn(folder, async () => {
-        const image = join(folder, IMAGE);
-        const bytes = imageBytes(capacity);
-        const { size } = await imageOf(folder);
-        if (size < bytes) {
-          await needRoom(folder, bytes - size);
-          await locked(folder, ['fallocate', '--length', String(bytes), image], signal);
-        }
-        const [device] = await devicesOf(folder, signal);
-        if (!device || !(await hasRoomLeft(folder))) return;
-        await fillMounted(folder, device, signal).catch((cause: unknown) => {
-          throw new Error(`it does not grow while it is in use: ${errorText(cause)}`, { cause });
-        });
-      }),
+    async grow(folder, capacity, signal) {
+      const bytes = imageBytes(capacity);
+      const { size } = await imageOf(folder);
+      if (size < bytes) await lengthen(folder, size, bytes, (argv) => locked(folder, argv, signal));
+      const [device] = await devicesOf(folder, signal);
+      if (!device || !(await hasRoomLeft(folder))) return;
+      await fillMounted(folder, device, signal).catch((cause: unknown) => {
+        throw new Error(`it does not grow while it is in use: ${errorText(cause)}`, { cause });
+      });
+    },
 
     async isInUse(folder, signal) {
       return (await this.has(folder)) && (await devicesOf(folder, signal)).length > 0;
@@ -262,5 +258,6 @@ async function hasRoomLeft(folder: string): Promise<boolean> {
 async function needRoom(folder: string, bytes: number): Promise<void> {
   const { blocks, bavail, bsize } = await statfs(dirname(folder));
   const room = roomForVolumes({ bytes: blocks * bsize, freeBytes: bavail * bsize });
-  if (bytes > room) throw new Error(`the node's disk has room for ${room} bytes of volumes, ${bytes} are needed`);
+  // How much there is changes all the time, and each other word would be told anew.
+  if (bytes > room) throw new Error(`the node's disk has no room for ${bytes} more bytes of volumes`);
 }

@@ -155,7 +155,7 @@ describe('volumes whose size is held to', () => {
 
   it('are not made where the disk would be short then, of whatever size', async () => {
     for (const bytes of [200 * MIB, 2 ** 63, 2 ** 63 - 1024])
-      await assert.rejects(use('uid-1', bytes), /disk has room for \d+ bytes of volumes/);
+      await assert.rejects(use('uid-1', bytes), /disk has no room for \d+ more bytes of volumes/);
     assert.deepEqual(
       (await readdir(root)).filter((name) => !name.startsWith('.')),
       [],
@@ -276,7 +276,7 @@ describe('volumes whose size is held to', () => {
   it('stay as they are where the disk would be short then', async () => {
     await put('1');
     for (const bytes of [200 * MIB, 2 ** 63]) {
-      await assert.rejects(agent.kept.grow(PV, bytes, signal), /disk has room for \d+ bytes of volumes/);
+      await assert.rejects(agent.kept.grow(PV, bytes, signal), /disk has no room for \d+ more bytes of volumes/);
       assert.equal((await stat(image())).size, 16 * MIB);
     }
   });
