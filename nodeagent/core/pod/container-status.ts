@@ -10,7 +10,7 @@ import { identityOf } from './objects.ts';
 import { isOver, type ContainerView, type ObservedContainer } from './observed.ts';
 import { comesBack, endOf, type PodInput } from './plan.ts';
 import { replaced } from './allocation.ts';
-import { inForce, resizeOf } from './resize.ts';
+import { inForce, isResizable, resizeOf } from './resize.ts';
 
 /** For how long a failed pull is shown as itself before it is shown as a pause. */
 export const PULL_ERROR_SHOWN_MS = 5000;
@@ -55,13 +55,11 @@ export function containerStatus(input: PodInput, view: ContainerView, initialisi
 }
 
 /** What its node has said yes to, and what is in force. Source: Kubernetes, KEP-1287, "API changes". */
-function resourcesOf(
-  input: PodInput,
-  { spec, role, current }: ContainerView,
-): Pick<ContainerStatus, 'allocatedResources' | 'resources'> {
+function resourcesOf(input: PodInput, view: ContainerView): Pick<ContainerStatus, 'allocatedResources' | 'resources'> {
+  const { spec, current } = view;
   const { limits, requests } = spec.resources as Pick<NonNullable<ContainerStatus['resources']>, 'limits' | 'requests'>;
   if (!limits && !requests) return {};
-  const runs = role !== 'init' && current?.state === 'running' ? current : undefined;
+  const runs = isResizable(view) && current?.state === 'running' ? current : undefined;
   const now = runs && resizeOf(spec, runs, input) !== 'none' ? inForce(runs, input) : undefined;
   const allocated = { ...(limits && { limits }), ...(requests && { requests }) };
   return {

@@ -17,7 +17,7 @@ import {
   type ProbeVerdict,
 } from './observed.ts';
 import { resizableOf } from './allocation.ts';
-import { resizeOf, type ResizeVerdict } from './resize.ts';
+import { isResizable, resizeOf, type ResizeVerdict } from './resize.ts';
 import { restarts } from './restart.ts';
 import { inTurn } from './start-order.ts';
 import type { PodStep } from './steps.ts';
@@ -297,10 +297,6 @@ export function comesBack(input: PodInput, view: ContainerView, ended: ObservedC
     restarts(input.pod, view, ended.detail.exitCode) ||
     (isResizable(view) && resizeOf(view.spec, ended, input) === 'restart')
   );
-}
-
-function isResizable({ role }: ContainerView): boolean {
-  return role === 'app' || role === 'sidecar';
 }
 
 function planResize(input: PodInput, view: ContainerView, current: ObservedContainer): PodPlan {

@@ -6,7 +6,7 @@ import { resizableOf, type Resources } from './allocation.ts';
 import { ANNOTATION } from './identity.ts';
 import { linuxResources } from './linux-resources.ts';
 import type { PodMemory } from './memory.ts';
-import type { ObservedContainer } from './observed.ts';
+import type { ContainerView, ObservedContainer } from './observed.ts';
 import type { ContainerSummary } from './runtime-types.ts';
 
 /** Whether what is asked for can be allocated: now, later, or never on this node. */
@@ -35,6 +35,11 @@ function written(text: string | undefined): Resources | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Neither what runs to its end before the others nor what was put into the pod. */
+export function isResizable({ role }: Pick<ContainerView, 'role'>): boolean {
+  return role === 'app' || role === 'sidecar';
 }
 
 /** `restart`: one of the resources that change needs the container to be made anew. */

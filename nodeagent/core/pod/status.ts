@@ -5,7 +5,7 @@ import { qosClass } from '../../../contracts/objects/qos.ts';
 import { containerStatus, rfc3339 } from './container-status.ts';
 import { containerViews, presentSandbox } from './observed.ts';
 import type { PodInput, PodOver } from './plan.ts';
-import { resizeOf } from './resize.ts';
+import { isResizable, resizeOf } from './resize.ts';
 import { initFront } from './start-order.ts';
 
 export interface StatusInput extends PodInput {
@@ -198,8 +198,8 @@ function resizeConditions(input: StatusInput, before: Condition[], now: string):
   const set = (condition: Omit<Condition, 'lastTransitionTime'>): Condition[] =>
     withCondition(before, condition, now).filter(({ type }) => type === condition.type);
   const underWay = containerViews(pod, input.observed).filter(
-    ({ spec, role, current }) =>
-      role !== 'init' && current?.state === 'running' && resizeOf(spec, current, input) !== 'none',
+    (view) =>
+      isResizable(view) && view.current?.state === 'running' && resizeOf(view.spec, view.current, input) !== 'none',
   );
   const failure = underWay.flatMap(({ spec }) => memory.resizes.get(spec.name) ?? [])[0];
   return [

@@ -1,7 +1,7 @@
 /** Changes of cpu and memory while a pod runs: what is done, told, and when there is room. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Node, Pod, PodStatus } from '../../../contracts/objects/index.ts';
+import { EphemeralContainer, type Node, type Pod, type PodStatus } from '../../../contracts/objects/index.ts';
 import { resizeVerdict } from '../../../nodeagent/core/pod/admission.ts';
 import { ANNOTATION } from '../../../nodeagent/core/pod/identity.ts';
 import { remember } from '../../../nodeagent/core/pod/memory.ts';
@@ -135,6 +135,26 @@ describe('the status of a pod that is resized', () => {
       memory: remember(remembered(), step, { ok: true }, NOW),
     });
     assert.deepEqual(status.containerStatuses?.[0]?.resources, large);
+    assert.deepEqual(conditions(status), []);
+  });
+
+  it('is over with the last that was resized, whatever else runs in the pod', () => {
+    const wanted = asking(large);
+    const look = EphemeralContainer.parse({ name: 'look', image: 'app:1' });
+    const looked: Pod = { ...wanted, spec: { ...wanted.spec, ephemeralContainers: [look] } };
+    const beside = container({ name: 'look' });
+    const written = { ...beside.annotations, [ANNOTATION.resources]: madeWith(look) };
+    const given = {
+      pod: looked,
+      observed: seen({ containers: [madeSmall(), { ...beside, annotations: written }] }),
+    };
+    const before = told(given);
+    assert.equal(conditions(before).length, 1);
+    const status = told({
+      ...given,
+      previous: before,
+      memory: remembered({ resized: new Map([['main-0', large]]) }),
+    });
     assert.deepEqual(conditions(status), []);
   });
 
