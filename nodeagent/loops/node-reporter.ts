@@ -5,7 +5,7 @@ import { HEARTBEAT_SECONDS } from '../../contracts/agent/places.ts';
 import type { NetworkState } from '../core/assignment.ts';
 import { nodeReport, type DiskState, type RuntimeView } from '../core/node/report.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { ContainerRuntime } from '../ports/container-runtime.ts';
+import type { ContainerRuntime, RuntimeHealth } from '../ports/container-runtime.ts';
 import type { ImageStore } from '../ports/image-store.ts';
 import type { Log } from '../ports/log.ts';
 import type { NodeFacts } from '../ports/node-facts.ts';
@@ -59,6 +59,8 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
   let goneVolumes: readonly string[] = [];
   let growingVolumes: readonly GrowingVolume[] = [];
   let report: NodeReport | undefined;
+  /** As the runtime told last: while it does not answer, what it can do has not changed. */
+  let health: RuntimeHealth | undefined;
   let runtimeView: RuntimeView = { reachable: false, message: 'the container runtime was not asked yet' };
   let version = '';
   /** Name of the sandbox image, once it was seen to be there. */
@@ -85,13 +87,14 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
 
   async function askRuntime(): Promise<RuntimeView> {
     try {
-      const health = await runtime.health(closing.signal);
+      const told = await runtime.health(closing.signal);
+      health = told;
       if (version === '') {
         const { name, version: number } = await runtime.version(closing.signal);
         version = `${name}://${number}`;
       }
-      await ensureSandboxImage(health.sandboxImage);
-      return { reachable: true, health };
+      await ensureSandboxImage(told.sandboxImage);
+      return { reachable: true, health: told };
     } catch (cause) {
       version = '';
       return { reachable: false, message: errorText(cause) };
@@ -140,9 +143,9 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
   return {
     ready,
     internalIP: () => report?.internalIP ?? '',
-    systemdCgroup: () => runtimeView.reachable && runtimeView.health.systemdCgroup,
-    recursiveReadOnly: () => runtimeView.reachable && runtimeView.health.recursiveReadOnly,
-    strictGroups: () => runtimeView.reachable && runtimeView.health.strictGroups,
+    systemdCgroup: () => health?.systemdCgroup ?? false,
+    recursiveReadOnly: () => health?.recursiveReadOnly ?? false,
+    strictGroups: () => health?.strictGroups ?? false,
     noteNetwork(state) {
       network = state;
       waker.wake();
