@@ -14,7 +14,7 @@ export function registerPods(plumb: Command): void {
     .argument('[pod]', 'a pod, or deploy/NAME for its first pod')
     .option('-n, --namespace <name>', 'the namespace', 'default')
     .option('-c, --container <name>', 'which container (default: the first)')
-    .option('--all-containers', 'of all containers, init containers first')
+    .option('--all-containers', 'of all containers: init containers first, those of `plumb debug` last')
     .option('-l, --selector <labels>', 'of all pods with these labels, instead of one: key=value,key2=value2')
     .option('-f, --follow', 'as it is printed')
     .option('-p, --previous', "of the container's run before this one")

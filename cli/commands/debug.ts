@@ -43,18 +43,18 @@ export async function debug(word: string, command: readonly string[], options: D
   };
   await client.send<Pod>('PATCH', `${path}/ephemeralcontainers`, { spec: { ephemeralContainers: [added] } });
   if (options.container === undefined) progress(`the container is named ${container}`);
-  const state = await untilBegun(client, path, name, container);
-  if (stdin && state.running) return attach(`pod/${name}`, { ...options, container, stdin, tty });
   const where = namespace === 'default' ? '' : ` -n ${namespace}`;
+  const state = await untilBegun(client, path, container, `plumb explain pod/${name}${where}`);
+  if (stdin && state.running) return attach(`pod/${name}`, { ...options, container, stdin, tty });
   progress(`see what it prints with: plumb logs ${name} -c ${container}${where}`);
 }
 
-/** Until it runs, or has ended; tells once of each reason what it waits for. */
+/** Until it runs, or has ended; tells once of each reason what it waits for. `explain`: the command that says more. */
 async function untilBegun(
   client: ControlPlaneClient,
   path: string,
-  pod: string,
   container: string,
+  explain: string,
 ): Promise<ContainerState> {
   let said = 'ContainerCreating';
   for (let waited = 0; waited < LONGEST_WAIT_MS; waited += LOOK_EVERY_MS) {
@@ -69,6 +69,6 @@ async function untilBegun(
   throw new CliFailure(
     1,
     `the container ${container} did not start within ${LONGEST_WAIT_MS / 1000} s`,
-    `see why with: plumb explain pod/${pod}`,
+    `see why with: ${explain}`,
   );
 }

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { Pod } from '../../contracts/objects/index.ts';
-import { allContainers } from '../../contracts/objects/pod-containers.ts';
+import { everyContainer } from '../../contracts/objects/pod-containers.ts';
 import type { ObjectList } from '../../reconciler/api/types.ts';
 import { type ControlPlaneClient, controlPlane } from '../control-plane.ts';
 import { CliFailure, describeFailure } from '../failure.ts';
@@ -143,7 +143,7 @@ async function sourcesOf(
   if (pods.length === 0) progress(`No resources found in ${namespace} namespace.`);
   return pods.flatMap(({ metadata, spec }): readonly LogSource[] => {
     const first = container ?? spec.containers[0]?.name ?? '';
-    const names = all ? allContainers(spec).map(({ name }) => name) : [first];
+    const names = all ? everyContainer(spec).map(({ name }) => name) : [first];
     return names.map((name) => ({ namespace, pod: metadata.name, container: name }));
   });
 }

@@ -76,7 +76,12 @@ async function targetOf(
     throw new CliFailure(1, `service ${namespace}/${name} selects no pods: its endpoints are not the cluster's`);
   const { items } = await client.get<ObjectList>(objectPath('Pod', namespace));
   const pod = bestPod((items as readonly Pod[]).filter(({ metadata }) => labelsInclude(metadata.labels, selector)));
-  if (!pod) throw new CliFailure(1, `service ${namespace}/${name} has no pods`, `see: plumb explain ${target}`);
+  if (!pod)
+    throw new CliFailure(
+      1,
+      `service ${namespace}/${name} has no pods`,
+      `see why with: plumb explain ${target} -n ${namespace}`,
+    );
   return { pod, service };
 }
 

@@ -1,7 +1,7 @@
 /** `plumb top`, `logs` and `exec`, as far as they are the CLI's and the API's. */
 import assert from 'node:assert/strict';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
-import { objectKey, PodSpec, type Node, type Pod } from '../../../contracts/objects/index.ts';
+import { EphemeralContainer, objectKey, PodSpec, type Node, type Pod } from '../../../contracts/objects/index.ts';
 import type { Measured } from '../../../reconciler/controllers/metrics/measure-now.ts';
 import { buildCli } from '../../support/built-cli.ts';
 import type { SyncBench } from '../git/sync-bench.ts';
@@ -121,10 +121,22 @@ describe('commands about running pods', () => {
       const object: Pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default', labels }, spec };
       await bench.writer.submit([{ do: 'create', object }], 'test', signal);
     }
+    const debugged = bench.cache.get(objectKey('Pod', 'default', 'other'));
+    assert.ok(debugged);
+    const look = EphemeralContainer.parse({ name: 'look', image: 'x:1' });
+    await bench.writer.submit(
+      [{ do: 'update', object: { ...debugged, spec: { ...debugged.spec, ephemeralContainers: [look] } } }],
+      'test',
+      signal,
+    );
     const lines = (...titles: readonly string[]): string =>
       titles.map((title) => `[pod/${title}] first\n[pod/${title}] second\n`).join('');
     assert.equal((await run('logs', '-l', 'app=web', '--prefix')).stdout, lines('a/app', 'b/app'));
     assert.equal((await run('logs', 'a', '--all-containers', '--prefix')).stdout, lines('a/first', 'a/app', 'a/side'));
+    assert.equal(
+      (await run('logs', 'other', '--all-containers', '--prefix')).stdout,
+      lines('other/first', 'other/app', 'other/side', 'other/look'),
+    );
     assert.equal(
       (await run('logs', '-l', 'app=web', '--tail=-1', '--since', '5m')).stdout,
       'first\nsecond\n'.repeat(2),
