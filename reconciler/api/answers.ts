@@ -26,7 +26,7 @@ export function errorStatus(error: unknown): ErrorStatus {
       ? [error.status, error.reason]
       : error instanceof PlumbError
         ? [error.retry === 'never' ? 422 : 503, error.code]
-        : [statusCodeOf(error), 'InternalError'];
+        : refusalOf(error);
   return {
     apiVersion: 'v1',
     kind: 'Status',
@@ -37,8 +37,15 @@ export function errorStatus(error: unknown): ErrorStatus {
   };
 }
 
-/** The HTTP server's own refusals (a body that is no JSON) carry their status. */
-function statusCodeOf(error: unknown): number {
+/** Source: Kubernetes, apimachinery/pkg/apis/meta/v1/types.go, StatusReason. */
+const REASONS: Readonly<Record<number, string>> = {
+  413: 'RequestEntityTooLarge',
+  415: 'UnsupportedMediaType',
+};
+
+/** The HTTP server's own refusals (a body that is no JSON) carry their status; all else is our own fault. */
+function refusalOf(error: unknown): readonly [code: number, reason: string] {
   const given = (error as { statusCode?: unknown }).statusCode;
-  return typeof given === 'number' ? given : 500;
+  const code = typeof given === 'number' ? given : 500;
+  return [code, REASONS[code] ?? (code < 500 ? 'BadRequest' : 'InternalError')];
 }

@@ -22,6 +22,8 @@ interface Upgrade {
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
+/** A name of 253 characters, each of them percent-encoded. */
+const MAX_NAME_IN_PATH = 3 * 253;
 /** JSON by other names. Source: Kubernetes, apimachinery/pkg/types/patch.go. */
 const PATCHES = ['application/merge-patch+json', 'application/strategic-merge-patch+json'];
 
@@ -31,7 +33,17 @@ const PATCHES = ['application/merge-patch+json', 'application/strategic-merge-pa
  */
 export async function serve(socket: string, features: readonly Feature[], log: Log): Promise<ApiServer> {
   const closing = new AbortController();
-  const app = fastify({ logger: false, forceCloseConnections: true, bodyLimit: MAX_BODY_BYTES });
+  const app = fastify({
+    logger: false,
+    forceCloseConnections: true,
+    bodyLimit: MAX_BODY_BYTES,
+    routerOptions: { maxParamLength: MAX_NAME_IN_PATH },
+    // Of a path that cannot be read.
+    frameworkErrors(error, _request, reply) {
+      const status = errorStatus(error);
+      void reply.code(status.code).send(status);
+    },
+  });
   // What a patch of such a kind says is read field by field, where it is taken at all.
   app.addContentTypeParser(PATCHES, { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'));
   app.setErrorHandler((error, _request, reply) => {
@@ -106,12 +118,12 @@ async function tunnel(
 ): Promise<void> {
   client.on('error', () => client.destroy());
   try {
-    const url = new URL(request.url ?? '/', 'http://localhost');
+    const url = parsedUrl(request.url ?? '/');
     const asked = upgrades.find(
       ({ path, protocol }) => path.test(url.pathname) && request.headers.upgrade === protocol,
     );
     if (!asked) throw notFound(`there is nothing to upgrade at ${url.pathname}`);
-    const params = asked.path.exec(url.pathname)?.slice(1).map(decodeURIComponent) ?? [];
+    const params = asked.path.exec(url.pathname)?.slice(1).map(decoded) ?? [];
     const far = await asked.open(params, url.searchParams, untilClosed(client, closing));
     client.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${asked.protocol}\r\n\r\n`);
     far.on('error', () => client.destroy());
@@ -126,4 +138,24 @@ async function tunnel(
       `HTTP/1.1 ${status.code} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
     );
   }
+}
+
+function parsedUrl(text: string): URL {
+  try {
+    return new URL(text, 'http://localhost');
+  } catch {
+    throw notDecoded(text);
+  }
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw notDecoded(part);
+  }
+}
+
+function notDecoded(text: string): ApiError {
+  return new ApiError(400, 'BadRequest', `${JSON.stringify(text)} is no part of a URL`);
 }

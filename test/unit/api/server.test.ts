@@ -37,6 +37,7 @@ describe('the API server', () => {
       return new Promise(() => undefined);
     });
     app.post('/body', () => ({ taken: true }));
+    app.get('/named/:name', ({ params }) => params);
     upgrade(/^\/echo\/([^/]+)$/, 'echo', async ([name = '']) => {
       const echo = new PassThrough();
       echo.write(`${name}: `);
@@ -55,11 +56,12 @@ describe('the API server', () => {
     return request({ socketPath: server.socket, path, ...options });
   }
 
-  async function ask<T>(path: string, body?: string): Promise<{ code: number | undefined; body: T }> {
-    const asking = call(
-      path,
-      body === undefined ? {} : { method: 'POST', headers: { 'content-type': 'application/json' } },
-    );
+  async function ask<T>(
+    path: string,
+    body?: string,
+    type = 'application/json',
+  ): Promise<{ code: number | undefined; body: T }> {
+    const asking = call(path, body === undefined ? {} : { method: 'POST', headers: { 'content-type': type } });
     // A body that is too large is refused before it is sent whole.
     asking.on('error', () => undefined).end(body);
     const [answer] = (await once(asking, 'response')) as [IncomingMessage];
@@ -87,10 +89,30 @@ describe('the API server', () => {
     );
   });
 
+  it('takes names as long as they may be', async () => {
+    const name = 'x'.repeat(253);
+    assert.deepEqual(await ask(`/named/${name}`), { code: 200, body: { name } });
+    assert.deepEqual(await ask(`/named/${'%78'.repeat(253)}`), { code: 200, body: { name } });
+    const { code, body } = await ask<ErrorStatus>(`/named/${'x'.repeat(1000)}`);
+    assert.deepEqual([code, body.kind, body.reason], [414, 'Status', 'BadRequest']);
+  });
+
   it('refuses a body over a mebibyte', async () => {
     assert.equal((await ask('/body', JSON.stringify('x'.repeat(1024)))).code, 200);
     const { code, body } = await ask<ErrorStatus>('/body', JSON.stringify('x'.repeat(1024 * 1024)));
-    assert.deepEqual([code, body.kind], [413, 'Status']);
+    assert.deepEqual([code, body.kind, body.reason], [413, 'Status', 'RequestEntityTooLarge']);
+  });
+
+  it('says what is wrong with a body that it does not take, and with a path', async () => {
+    for (const [path, body, type, code, reason] of [
+      ['/body', '{', 'application/json', 400, 'BadRequest'],
+      ['/body', '[]', 'application/json-patch+json', 415, 'UnsupportedMediaType'],
+      ['/%zz', undefined, undefined, 400, 'BadRequest'],
+    ] as const) {
+      const told = await ask<ErrorStatus>(path, body, type);
+      assert.deepEqual([told.code, told.body.kind, told.body.reason], [code, 'Status', reason], `${path} ${body}`);
+    }
+    assert.deepEqual(log.lines, []);
   });
 
   it('tells a feature when its asker goes away', async () => {
@@ -108,10 +130,16 @@ describe('the API server', () => {
     const [, socket, head] = (await once(upgraded, 'upgrade')) as [IncomingMessage, Duplex, Buffer];
     socket.end('hello');
     assert.equal(Buffer.concat([head, ...((await socket.toArray()) as Buffer[])]).toString(), 'a b: hello');
-    const refused = call('/echo/x', { headers: { connection: 'upgrade', upgrade: 'something-else' } });
-    refused.end();
-    const [answer] = (await once(refused, 'response')) as [IncomingMessage];
-    assert.equal(answer.statusCode, 404);
-    answer.resume();
+    for (const [path, protocol, code] of [
+      ['/echo/x', 'something-else', 404],
+      ['/echo/%zz', 'echo', 400],
+      ['//', 'echo', 400],
+    ] as const) {
+      const refused = call(path, { headers: { connection: 'upgrade', upgrade: protocol } });
+      refused.end();
+      const [answer] = (await once(refused, 'response')) as [IncomingMessage];
+      assert.equal(answer.statusCode, code, path);
+      answer.resume();
+    }
   });
 });
