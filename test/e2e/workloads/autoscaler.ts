@@ -102,5 +102,6 @@ spec:
       .catch(() => undefined);
     await running(1);
     await fleet().removeFiles(folder);
+    await eventually('nothing is left of it', 60, async () => (await fleet().list('Pod', namespace)).length === 0);
   });
 };

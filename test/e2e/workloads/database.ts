@@ -76,7 +76,7 @@ export const database: Theme = (fleet, round) => {
     await giveUpVolumes(fleet(), `${folder}/redis.yaml`);
   });
 
-  it('a volume that is held to its size is full at it, grows with its claim, and hurts nobody [conformance: persistentvolumes-claims-apply-changes-to-a-pv-pvc]', async () => {
+  it('a volume that is held to its size is full at it, grows with its claim, and hurts nobody', async () => {
     const text = (size: string): string => KEEPER.replaceAll('NAMESPACE', namespace).replaceAll('SIZE', size);
     const kib = async (): Promise<number> =>
       Number((await exec('keeper-0', 'df', '-k', '/data')).trim().split(/\s+/).at(-5));

@@ -176,5 +176,6 @@ export const livePods: Theme = (fleet, round) => {
     await remove('looked-at');
     await fleet().plumb('delete', 'pod/looked-at', '-n', namespace, '--grace-period', '1');
     await eventually('it is gone', 60, async () => (await find('looked-at')) === undefined);
+    await fleet().removeFiles(`live-${round}`);
   });
 };

@@ -36,7 +36,7 @@ export const quotas: Theme = (fleet, round) => {
 
   it('counts objects as they come and go, and a push with more is refused [conformance: resourcequota-object-count-quota, resourcequota-object-count-quota-configmap, resourcequota-object-count-quota-secret, resourcequota-object-count-quota-service, resourcequota-object-count-quota-replicaset, resourcequota-object-count-quota-resourcequotas]', async () => {
     const hard =
-      'configmaps: 2, secrets: 1, services: 2, services.nodeports: 1, resourcequotas: 1, count/replicasets.apps: 1';
+      'configmaps: 2, secrets: 1, services: 2, services.nodeports: 1, resourcequotas: 1, replicationcontrollers: 1, count/replicasets.apps: 1';
     await put('quota', quota('objects', hard));
     await fleet().commitAndPush('Limit objects');
     await uses('objects', {
@@ -44,6 +44,7 @@ export const quotas: Theme = (fleet, round) => {
       secrets: '0',
       services: '0',
       resourcequotas: '1',
+      replicationcontrollers: '0',
       'count/replicasets.apps': '0',
     });
     const service = (name: string): string =>
@@ -59,6 +60,12 @@ export const quotas: Theme = (fleet, round) => {
         'r',
         `spec: {replicas: 0, selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {${container('')}}}}`,
       ),
+      object(
+        'v1',
+        'ReplicationController',
+        'rc',
+        `spec: {replicas: 0, selector: {c: d}, template: {metadata: {labels: {c: d}}, spec: {${container('')}}}}`,
+      ),
     );
     await fleet().commitAndPush('Make one of each');
     await uses('objects', {
@@ -66,6 +73,7 @@ export const quotas: Theme = (fleet, round) => {
       secrets: '1',
       services: '1',
       'services.nodeports': '1',
+      replicationcontrollers: '1',
       'count/replicasets.apps': '1',
     });
     await put('more', service('two'));
@@ -80,6 +88,7 @@ export const quotas: Theme = (fleet, round) => {
       secrets: '0',
       services: '0',
       'services.nodeports': '0',
+      replicationcontrollers: '0',
       'count/replicasets.apps': '0',
     });
     await remove();
@@ -103,6 +112,8 @@ export const quotas: Theme = (fleet, round) => {
     assert.equal(why, 'exceeded quota: pods, requested: pods=1, used: pods=2, limited: pods=2');
     assert.match((await fleet().plumb('status')).stdout, /exceeded quota: pods/);
     assert.equal((await pods()).length, 2);
+    const everywhere = await fleet().list('ResourceQuota');
+    assert.ok(everywhere.some(({ metadata }) => metadata.namespace === namespace && metadata.name === 'pods'));
 
     await put('quota', quota('pods', 'pods: 3, requests.cpu: 1, requests.memory: 1Gi'));
     await fleet().commitAndPush('Allow one more');

@@ -33,6 +33,12 @@ export const replicationControllers: Theme = (fleet, round) => {
     await fleet().commitAndPush('Take it over');
     const both = await running(2);
     assert.ok(both.some(({ metadata }) => metadata.uid === alone?.metadata.uid));
+    for (const { metadata, status } of both) {
+      const answer = await eventually(`${metadata.name} answers`, 30, () =>
+        fleet().httpFrom(fleet().lab.nodes[0]?.name ?? '', `http://${status?.podIP}:8080/`),
+      );
+      assert.equal(answer.trim(), `hello from v1, pod ${metadata.name}`);
+    }
     await fleet().write(file('bare'), bare('other'));
     await fleet().commitAndPush('Let it go');
     await running(2, (pod) => isOwned(pod) && pod.metadata.name !== 'bare');
