@@ -87,7 +87,8 @@ export class Sampler {
       const leave = await this.#places.enter(this.#stopping.signal);
       using limit = clock.deadline(LONGEST_ANSWER_MS, this.#stopping.signal);
       const sample = await this.#looks.at(node, limit.signal).finally(leave);
-      if (sample.node || sample.pods.size > 0) await store.put(node, sample, KEPT_MS, limit.signal);
+      // A first look tells of pods that just started, at most. What who had the node before put there says more.
+      if (sample.node) await store.put(node, sample, KEPT_MS, limit.signal);
     } catch (error) {
       if (!this.#stopping.signal.aborted) log.debug('a node was not sampled', { node, error: errorText(error) });
     }

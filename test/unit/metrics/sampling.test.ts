@@ -6,6 +6,7 @@ import { MemoryMetricsStore } from '../../../reconciler/adapters/memory/metrics-
 import type { UsageSource } from '../../../reconciler/controllers/metrics/looks.ts';
 import { MeasureNow, type Measured } from '../../../reconciler/controllers/metrics/measure-now.ts';
 import { Sampler } from '../../../reconciler/controllers/metrics/sampler.ts';
+import type { PodMetrics } from '../../../reconciler/core/metrics/shapes.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import { counted, report } from './reports.ts';
 import { VirtualClock } from './virtual-clock.ts';
@@ -24,6 +25,7 @@ class Fleet {
   readonly broken = new Set<string>();
   /** Not spoken to from here. */
   readonly elsewhere = new Set<string>();
+  startedAt = -1e6;
   mostAtOnce = 0;
   #atOnce = 0;
 
@@ -44,7 +46,7 @@ class Fleet {
       await this.clock.sleep(this.mute.has(node) ? 1e9 : 10, during);
       if (this.broken.has(node)) throw new Error('the agent refused usage');
       const at = this.clock.monotonic();
-      return report(at, [counted(`pod-of-${node}`, 'app', at, at * 0.5e6)], at * 1e6);
+      return report(at, [counted(`pod-of-${node}`, 'app', at, at * 0.5e6, { startedAt: this.startedAt })], at * 1e6);
     } finally {
       this.#atOnce -= 1;
     }
@@ -124,6 +126,29 @@ describe('the sampler', () => {
     });
     await fleet.clock.pass(31_000);
     assert.deepEqual(fleet.asked, ['n1', 'n1']);
+    await sampler.close();
+  });
+
+  it('leaves what another control plane put there until it has a sample of its own', async () => {
+    const fleet = new Fleet();
+    const usage = { cpu: '1', memory: '1Mi' };
+    const at = { timestamp: '2026-01-01T00:00:00Z', window: '15s' };
+    const pod = (uid: string): [string, PodMetrics] => [
+      uid,
+      { metadata: { name: 'web', namespace: 'default', uid }, ...at, containers: [{ name: 'app', usage }] },
+    ];
+    const pods = new Map([pod('pod-of-n1'), pod('another')]);
+    await fleet.store.put('n1', { node: { metadata: { name: 'n1' }, ...at, usage }, pods }, 45_000, signal);
+    // Of one that just started a single look makes a sample.
+    fleet.startedAt = -12_000;
+    const sampler = start(fleet, () => ['n1']);
+    await fleet.clock.pass(14_000);
+    assert.deepEqual(
+      [...((await fleet.store.of(['n1'], signal)).get('n1')?.pods.keys() ?? [])],
+      ['pod-of-n1', 'another'],
+    );
+    await fleet.clock.pass(2_000);
+    assert.deepEqual([...((await fleet.store.of(['n1'], signal)).get('n1')?.pods.keys() ?? [])], ['pod-of-n1']);
     await sampler.close();
   });
 
