@@ -101,6 +101,7 @@ function sandboxOf(uid: string): SandboxConfig {
     pod: { namespace: 'bench', name, uid },
     attempt: 0,
     address: undefined,
+    runtimeHandler: '',
     hostname: name,
     logDirectory: `/var/log/plumbline/pods/bench_${name}_${uid}`,
     hostNetwork: false,

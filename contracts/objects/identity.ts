@@ -56,6 +56,7 @@ export const IDENTITIES = withKinds({
   HorizontalPodAutoscaler: namespaced('autoscaling/v2', 'horizontalpodautoscalers', 'hpa'),
   Pod: namespaced('v1', 'pods', 'po'),
   PodTemplate: namespaced('v1', 'podtemplates'),
+  RuntimeClass: clusterScoped('node.k8s.io/v1', 'runtimeclasses'),
   PriorityClass: clusterScoped('scheduling.k8s.io/v1', 'priorityclasses', 'pc'),
   PodDisruptionBudget: namespaced('policy/v1', 'poddisruptionbudgets', 'pdb'),
   PodGroup: namespaced('scheduling.x-k8s.io/v1alpha1', 'podgroups', 'pg'),

@@ -28,6 +28,7 @@ export * from './pod-containers.ts';
 export * from './pod.ts';
 export * from './quantity.ts';
 export * from './resource-quota.ts';
+export * from './runtime-class.ts';
 export * from './scheduling.ts';
 export * from './scheduler-args.ts';
 export * from './selectors.ts';

@@ -19,6 +19,7 @@ import { ClusterManifest, MachineManifest } from './own.ts';
 import type { Pod } from './pod.ts';
 import { PodManifest } from './pod.ts';
 import { ResourceQuotaManifest, type ResourceQuota } from './resource-quota.ts';
+import { RuntimeClassManifest, type RuntimeClass } from './runtime-class.ts';
 import type {
   DeschedulerPolicy,
   KubeSchedulerConfiguration,
@@ -71,6 +72,7 @@ export interface ObjectsByKind {
   Pod: Pod;
   PodTemplate: PodTemplate;
   Event: Event;
+  RuntimeClass: RuntimeClass;
   PriorityClass: PriorityClass;
   PodDisruptionBudget: PodDisruptionBudget;
   PodGroup: PodGroup;
@@ -132,6 +134,7 @@ export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: Ob
   HorizontalPodAutoscaler: { ...IDENTITIES.HorizontalPodAutoscaler, manifest: HorizontalPodAutoscalerManifest },
   Pod: { ...IDENTITIES.Pod, manifest: PodManifest },
   PodTemplate: { ...IDENTITIES.PodTemplate, manifest: PodTemplateManifest },
+  RuntimeClass: { ...IDENTITIES.RuntimeClass, manifest: RuntimeClassManifest },
   PriorityClass: { ...IDENTITIES.PriorityClass, manifest: PriorityClassManifest },
   PodDisruptionBudget: { ...IDENTITIES.PodDisruptionBudget, manifest: PodDisruptionBudgetManifest },
   PodGroup: { ...IDENTITIES.PodGroup, manifest: PodGroupManifest },

@@ -8,9 +8,9 @@ export function ephemeralClaim(podName: string, volumeName: string): string {
   return `${podName}-${volumeName}`;
 }
 
-/** An object of the pod's own namespace that it needs to start. */
+/** An object that the pod needs to start: of its own namespace, or of none. */
 export interface PodReference {
-  readonly kind: 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim';
+  readonly kind: 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim' | 'RuntimeClass';
   readonly name: string;
   /** Of its keys, those that the pod names. */
   readonly keys: readonly string[];
@@ -117,6 +117,7 @@ export function volumeReferences(volume: Volume, pod: string | undefined): reado
  */
 export function podReferences(spec: Pod['spec'], pod?: string): readonly PodReference[] {
   return [
+    ...classReference(spec.runtimeClassName),
     ...containerReferences('initContainers', spec.initContainers),
     ...containerReferences('containers', spec.containers),
     ...containerReferences('ephemeralContainers', spec.ephemeralContainers),
@@ -126,6 +127,11 @@ export function podReferences(spec: Pod['spec'], pod?: string): readonly PodRefe
     }),
     ...(spec.volumes ?? []).flatMap((volume, index) => below(['volumes', index], volumeReferences(volume, pod))),
   ];
+}
+
+function classReference(name: string | undefined): readonly PodReference[] {
+  if (name === undefined) return [];
+  return [{ kind: 'RuntimeClass', name, keys: [], optional: false, path: ['runtimeClassName'] }];
 }
 
 function containerReferences(list: string, containers: readonly Container[] | undefined): readonly PodReference[] {

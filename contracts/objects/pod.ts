@@ -396,7 +396,9 @@ const PodSpecShape = object(
     preemptionPolicy: PreemptionPolicy.optional(),
     schedulingGates: listMap(['name'], PodSchedulingGate).optional(),
     readinessGates: atomicList(['conditionType'], PodReadinessGate).optional(),
-    /** What the pod takes besides what its containers ask for. */
+    /** Absent: the runtime's own default. */
+    runtimeClassName: unset('', DnsSubdomain.optional()),
+    /** What the pod takes besides what its containers ask for: what its RuntimeClass says. */
     overhead: ResourceList.optional(),
     hostNetwork: z.boolean().default(false),
     hostPID: z.boolean().default(false),
@@ -459,7 +461,6 @@ const PodSpecShape = object(
     priority: NEVER,
     resourceClaims: [[]],
     resources: [{}],
-    runtimeClassName: NEVER,
     schedulingGroup: NEVER,
     workloadRef: NEVER,
   },

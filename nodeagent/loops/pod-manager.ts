@@ -178,7 +178,7 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     for (const key of inTurn(changed.filter((one) => isKeyOf(one, 'Pod')))) podChanged(key);
     if (changed.some((key) => isKeyOf(key, 'Node', 'Pod'))) roomMayBeThere();
     for (const key of changed) {
-      if (isKeyOf(key, 'ConfigMap', 'Secret', 'PersistentVolumeClaim')) {
+      if (isKeyOf(key, 'ConfigMap', 'Secret', 'PersistentVolumeClaim', 'RuntimeClass')) {
         for (const [uid, keys] of referers) if (keys.has(key)) workers.get(uid)?.objectsChanged();
       }
       if (isKeyOf(key, 'PersistentVolume')) for (const uid of usersOf(key)) workers.get(uid)?.objectsChanged();

@@ -12,7 +12,7 @@ import { linuxResources } from '../core/pod/linux-resources.ts';
 import { hostsFile, logFolder, terminationFile } from '../core/pod/layout.ts';
 import type { StepOutcome } from '../core/pod/memory.ts';
 import { hasHostsFile, hostsFileText, kernelHostname, podDns } from '../core/pod/names.ts';
-import type { PodObjects } from '../core/pod/objects.ts';
+import { handlerOf, type PodObjects } from '../core/pod/objects.ts';
 import type { ObservedPod } from '../core/pod/observed.ts';
 import type { Resolved } from '../core/pod/resolved.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
@@ -85,12 +85,18 @@ const PERFORMERS: Performers = {
     return await deps.puller.ensure(step.image, step.policy, logins, tell, hurry);
   },
 
-  async runSandbox(deps, { pod, tell, closing }, step) {
+  async runSandbox(deps, { pod, objects, tell, closing }, step) {
     if (!pod) return DONE;
     const hostname = kernelHostname(pod);
     if (!hostname.ok) return sandboxFailed(tell, hostname.message);
+    const handler = handlerOf(pod, objects);
+    if (!handler.ok) return sandboxFailed(tell, handler.message);
     const dns = podDns(pod, await deps.files.ofHost());
-    const config = sandboxConfig(pod, step.attempt, deps.facts(), { hostname: hostname.value, dns });
+    const config = sandboxConfig(pod, step.attempt, deps.facts(), {
+      hostname: hostname.value,
+      dns,
+      runtimeHandler: handler.value,
+    });
     const run = (address: string | undefined) =>
       reasonIfFails(deps.sandboxes.run(() => deps.runtime.runSandbox({ ...config, address }, closing)));
     let failed = await run(step.address);

@@ -163,7 +163,7 @@ export function criRuntime(deps: CommandDeps): ContainerRuntime {
     async runSandbox(config: SandboxConfig, signal) {
       const answer = await client.unary(
         RPC.runSandbox,
-        { config: sandboxRequest(config) },
+        { config: sandboxRequest(config), runtimeHandler: config.runtimeHandler },
         { signal, timeoutMs: SANDBOX_MS },
       );
       return answer.podSandboxId;

@@ -56,7 +56,7 @@ export const PodSandboxConfig = {
     sysctls: textMap(3),
   }),
 };
-export const RunPodSandboxRequest = { config: message(1, PodSandboxConfig) };
+export const RunPodSandboxRequest = { config: message(1, PodSandboxConfig), runtimeHandler: text(2) };
 export const RunPodSandboxResponse = { podSandboxId: text(1) };
 export const SandboxIdRequest = { podSandboxId: text(1) };
 export const PodSandboxStatusResponse = {

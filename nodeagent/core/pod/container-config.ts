@@ -36,12 +36,14 @@ export interface Attempt {
   readonly role: Role;
 }
 
-/** `hostname` and `dns`: see `kernelHostname` and `podDns`; where a container is made, neither matters. */
+/** See `kernelHostname`, `podDns` and `handlerOf`; where a container is made, none of them matters. */
+type SandboxNames = Pick<SandboxConfig, 'hostname' | 'dns'> & Partial<Pick<SandboxConfig, 'runtimeHandler'>>;
+
 export function sandboxConfig(
   pod: Pod,
   attempt: number,
   facts: NodeFacts,
-  { hostname, dns }: Pick<SandboxConfig, 'hostname' | 'dns'> = { hostname: podHostname(pod), dns: undefined },
+  { hostname, dns, runtimeHandler = '' }: SandboxNames = { hostname: podHostname(pod), dns: undefined },
 ): SandboxConfig {
   const identity = identityOf(pod);
   const containers = allContainers(pod.spec);
@@ -49,6 +51,7 @@ export function sandboxConfig(
     pod: identity,
     attempt,
     address: undefined,
+    runtimeHandler,
     hostname,
     logDirectory: logFolder(facts.folders, identity),
     hostNetwork: pod.spec.hostNetwork,

@@ -12,6 +12,8 @@ export interface SandboxConfig {
   readonly attempt: number;
   /** Asked for; undefined takes any that is free, as does the host's network. */
   readonly address: string | undefined;
+  /** What the runtime calls the way to run the pod; empty for its default. */
+  readonly runtimeHandler: string;
   readonly hostname: string;
   readonly logDirectory: string;
   readonly hostNetwork: boolean;

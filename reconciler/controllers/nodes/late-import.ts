@@ -28,6 +28,7 @@ export async function importLate(
     makers: POD_MAKERS.flatMap((kind): readonly Stored[] => cache.list(kind)),
     defaults: {
       limits: (namespace) => cache.list('LimitRange', namespace),
+      runtimeClass: (name) => cache.get(objectKey('RuntimeClass', undefined, name)),
       account: (namespace, name) => cache.get(objectKey('ServiceAccount', namespace, name)),
     },
     earlier: (maker) => cache.ownedBy('ControllerRevision', maker.metadata.uid).map(revisionTemplate),

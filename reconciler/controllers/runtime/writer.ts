@@ -319,7 +319,13 @@ function keyOfStep(step: WriteStep): AnyKey {
 }
 
 /** What admission goes by when it looks at other objects: it has to show before they are decided. */
-const RULES = ['Namespace', 'ServiceAccount', 'LimitRange', 'ResourceQuota'] as const satisfies readonly Kind[];
+const RULES = [
+  'Namespace',
+  'ServiceAccount',
+  'LimitRange',
+  'ResourceQuota',
+  'RuntimeClass',
+] as const satisfies readonly Kind[];
 
 /** Cuts the steps where an object is written for the second time, and behind what others are judged by. */
 function batches(steps: readonly AnyStep[]): Batch[] {

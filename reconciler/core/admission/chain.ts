@@ -8,6 +8,7 @@ import { onlyOneController, onlyRemovedFinalizers, wellFormedFinalizers } from '
 import { noteOwners } from './owners.ts';
 import { openNamespace } from './namespace-lifecycle.ts';
 import { securePod } from './pod-security.ts';
+import { fillRuntimeClass, knownRuntimeClass } from './runtime-class.ts';
 import { fillAccount, knownAccount } from './service-account.ts';
 import type { AdmissionRequest, CreateRequest, Refusal, UpdateRequest, Verdict } from './request.ts';
 
@@ -16,7 +17,7 @@ type Mutation = <T extends AnyObject>(object: T, request: CreateRequest | Update
 /** Answers why the object must not be written. Sees it as all mutations have left it. */
 type Validation = (object: AnyObject, request: CreateRequest | UpdateRequest) => Refusal | undefined;
 
-const MUTATIONS: readonly Mutation[] = [keepDeletionMarks, fillAccount, fillLimits, noteOwners];
+const MUTATIONS: readonly Mutation[] = [keepDeletionMarks, fillAccount, fillLimits, fillRuntimeClass, noteOwners];
 const VALIDATIONS: readonly Validation[] = [
   wellFormedFinalizers,
   onlyRemovedFinalizers,
@@ -26,6 +27,7 @@ const VALIDATIONS: readonly Validation[] = [
   knownAccount,
   securePod,
   withinLimits,
+  knownRuntimeClass,
 ];
 
 /**

@@ -171,7 +171,7 @@ export interface HealthFacet<K extends Kind> {
 
 /** An object that another one names. */
 export interface Reference {
-  readonly kind: 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim' | 'PersistentVolume';
+  readonly kind: 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim' | 'PersistentVolume' | 'RuntimeClass';
   readonly name: string;
   /** Keys that must be in it; all of it when empty. */
   readonly keys: readonly string[];

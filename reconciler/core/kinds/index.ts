@@ -29,6 +29,7 @@ import { PRIORITY_CLASS } from './priorityclass.ts';
 import { REPLICA_SET } from './replicaset.ts';
 import { REPLICATION_CONTROLLER } from './replicationcontroller.ts';
 import { RESOURCE_QUOTA } from './resourcequota.ts';
+import { RUNTIME_CLASS } from './runtimeclass.ts';
 import { SCHEDULER_PLUGIN } from './schedulerplugin.ts';
 import { SECRET } from './secret.ts';
 import { SERVICE_ACCOUNT } from './serviceaccount.ts';
@@ -70,6 +71,7 @@ export const DESCRIPTORS: { readonly [K in Kind]: KindDescriptor<K> } = {
   Machine: MACHINE,
   Cluster: CLUSTER,
   Source: SOURCE,
+  RuntimeClass: RUNTIME_CLASS,
   PriorityClass: PRIORITY_CLASS,
   KubeSchedulerConfiguration: KUBE_SCHEDULER_CONFIGURATION,
   DeschedulerPolicy: DESCHEDULER_POLICY,

@@ -65,6 +65,8 @@ export const DIAGNOSTIC_CODES = [
   'MultipleConfigurations',
   'MultipleGlobalDefaults',
   'UnknownPriorityClass',
+  'UnknownRuntimeClass',
+  'RuntimeClassConflict',
   'UnknownScheduler',
   'UnknownServiceAccount',
   'ReplicasAutoscaled',

@@ -11,6 +11,8 @@ import { withLimitDefaults } from '../quota/limit-range.ts';
 import { FROM_GIT } from '../quota/from-git.ts';
 import { concerns } from '../quota/scopes.ts';
 import { kindOfResource, unsaid, usageOf } from '../quota/usage.ts';
+import { withRuntimeClass } from '../runtime-classes/pod-class.ts';
+import { classOf } from './compose-runtime-classes.ts';
 import type { Tell } from './findings.ts';
 import { positionOf } from './marks.ts';
 import type { DesiredObject, DesiredState } from './types.ts';
@@ -36,7 +38,8 @@ export function checkQuotas(state: DesiredState, tell: Tell): void {
     if (comesFromGit(desired)) add(sum, usageOf(desired.object, NO_TIME));
     const template = podTemplateOf(desired.object);
     if (!template) continue;
-    const { spec } = withLimitDefaults({ metadata: {}, spec: template.spec }, ranges.get(namespace) ?? []);
+    const limited = withLimitDefaults({ metadata: {}, spec: template.spec }, ranges.get(namespace) ?? []);
+    const { spec } = withRuntimeClass(limited, classOf(template.spec, state));
     const pod: Pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: '' }, spec };
     for (const { object: quota } of own) {
       const why = neverMade(pod, quota);

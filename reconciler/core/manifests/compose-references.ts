@@ -69,7 +69,8 @@ function checkNamed(desired: DesiredObject, state: DesiredState, declared: Reado
   if (references === 'none') return;
   const told = new Set<string>();
   for (const { kind, name, keys, optional, path } of references.of(desired.object)) {
-    if (optional) continue;
+    // Without its RuntimeClass a pod is refused, not kept waiting: compose-runtime-classes.ts.
+    if (optional || kind === 'RuntimeClass') continue;
     const key = namedKey(kind, desired.object.metadata.namespace, name);
     const at = positionOf(desired, ...path);
     const found = state.get(key)?.object;

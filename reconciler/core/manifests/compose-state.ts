@@ -11,6 +11,7 @@ import { checkPlugins } from './compose-plugins.ts';
 import { checkPodSecurity } from './compose-pod-security.ts';
 import { checkQuotas } from './compose-quotas.ts';
 import { checkReferences } from './compose-references.ts';
+import { checkRuntimeClasses } from './compose-runtime-classes.ts';
 import { checkGlobalDefault, checkPlacementReferences, checkSingletons } from './compose-scheduling.ts';
 import { byPosition, type Tell } from './findings.ts';
 import { positionOf } from './marks.ts';
@@ -39,6 +40,7 @@ export function* composing(files: readonly ParsedFile[], others: readonly Diagno
   if (complete) {
     checkNamespaces([...state.values(), ...custom.values()], declared, suggestions, tell);
     checkReferences(state, declared, suggestions, tell);
+    checkRuntimeClasses(state, declared, suggestions, tell);
     checkPlacementReferences(state, declared, suggestions, tell);
     checkPlugins(state, declared, suggestions, tell);
   }

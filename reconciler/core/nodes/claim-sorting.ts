@@ -10,7 +10,6 @@ import {
 } from '../../../contracts/objects/index.ts';
 import type { PodClaim } from '../../../contracts/agent/index.ts';
 import { equal } from '../fields/json.ts';
-import { withLimitDefaults } from '../quota/limit-range.ts';
 import { ownerKey } from '../workloads/owners.ts';
 import { HASH_LABEL, templateHash } from '../workloads/template.ts';
 import {
@@ -18,6 +17,7 @@ import {
   madeOf,
   ofAccount,
   podDefaultsOf,
+  waysMade,
   withoutGiven,
   type PodDefaults,
   type PodTemplates,
@@ -172,7 +172,7 @@ export class ClaimSorting {
       const pod = this.#desired.get(key);
       if (pod?.kind !== 'Pod') return 'no such pod is in Git';
       const { namespace } = claim.metadata;
-      const own = [withLimitDefaults(pod, this.#defaults.limits(namespace)), pod].find((one) =>
+      const own = waysMade(pod, namespace, this.#defaults).find((one) =>
         equal(withoutGiven(one.spec, pod.spec), withoutGiven(claim.spec, pod.spec)),
       );
       if (!own) return 'the pod in Git is another';

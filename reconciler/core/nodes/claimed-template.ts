@@ -13,6 +13,7 @@ import {
   type ObjectKey,
   type Pod,
   type PodTemplateSpec,
+  type RuntimeClass,
   type ServiceAccount,
 } from '../../../contracts/objects/index.ts';
 import type { PodClaim } from '../../../contracts/agent/index.ts';
@@ -20,6 +21,7 @@ import { groupBy } from '../group-by.ts';
 import type { MadePods } from '../kinds/descriptor.ts';
 import { descriptorOf } from '../kinds/index.ts';
 import { withLimitDefaults } from '../quota/limit-range.ts';
+import { withRuntimeClass } from '../runtime-classes/pod-class.ts';
 import { accountNameOf, hasPullSecrets, withAccount } from '../service-accounts/pod-account.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { areComparable } from '../workloads/config-hash.ts';
@@ -32,6 +34,8 @@ export type PodTemplates = ReadonlyMap<ObjectKey, readonly PodTemplateSpec[]>;
 export interface PodDefaults {
   /** LimitRanges of a namespace: resources of the pod's containers. */
   limits(namespace: string): readonly LimitRange[];
+  /** The pod's RuntimeClass: overhead, node labels, tolerations. */
+  runtimeClass(name: string): RuntimeClass | undefined;
   /** The pod's ServiceAccount: pull secrets. */
   account(namespace: string, name: string): ServiceAccount | undefined;
 }
@@ -46,7 +50,11 @@ export function podDefaultsOf(objects: Iterable<KubeObject>): PodDefaults {
   const accounts = new Map(
     all.flatMap((object) => (object.kind === 'ServiceAccount' ? [[keyOf(object), object] as const] : [])),
   );
+  const classes = new Map(
+    all.flatMap((object) => (object.kind === 'RuntimeClass' ? [[object.metadata.name, object] as const] : [])),
+  );
   return {
+    runtimeClass: (name) => classes.get(name),
     limits: (namespace) => ranges.get(namespace) ?? [],
     account: (namespace, name) => accounts.get(objectKey('ServiceAccount', namespace, name)),
   };
@@ -60,8 +68,8 @@ export function makerOf({ kind }: KubeObject): MadePods<Kind> | undefined {
 
 /**
  * The template as it is in the claimed pod, where the object makes just that pod of it: filled in by its controller,
- * and by the LimitRanges of today, or of none from before there were any. Its ServiceAccount may have given it other pull
- * secrets than today; it has today's from then on, as they are for the next pull alone. Undefined where it does not.
+ * and in one of the {@link waysMade}. Its ServiceAccount may have given it other pull secrets than today; it has today's
+ * from then on, as they are for the next pull alone. Undefined where it does not.
  */
 export function madeOf(
   template: PodTemplateSpec,
@@ -76,7 +84,7 @@ export function madeOf(
     : template;
   if (!filled) return undefined;
   const given = hasPullSecrets(filled.spec) ? undefined : 'imagePullSecrets';
-  const own = [limited(filled, defaults.limits(namespace)), filled].find((one) =>
+  const own = waysMade(filled, namespace, defaults).find((one) =>
     isAlike(one === template ? knownToldOf(one) : toldOf(one), knownToldOf(claim), given),
   );
   return own && ofAccount(own, namespace, defaults);
@@ -91,16 +99,31 @@ export function ofAccount<T extends Pick<PodTemplateSpec, 'spec'>>(
   return withAccount(one, defaults.account(namespace, accountNameOf(one.spec)));
 }
 
-/** The last answers: most templates are the same in all the pods that are held against them. */
-const limitedBy = new WeakMap<
-  PodTemplateSpec,
-  { readonly ranges: readonly LimitRange[]; readonly to: PodTemplateSpec }
->();
+/**
+ * The pod or template with what admission fills in: by the LimitRanges and the RuntimeClass of today, and by none of
+ * either, as from before there were any. The first is how it would be made now.
+ */
+export function waysMade<T extends Pick<PodTemplateSpec, 'metadata' | 'spec'>>(
+  one: T,
+  namespace: string,
+  defaults: PodDefaults,
+): readonly T[] {
+  const { runtimeClassName } = one.spec;
+  const runtimeClass = runtimeClassName === undefined ? undefined : defaults.runtimeClass(runtimeClassName);
+  const byLimits = [limited(one, defaults.limits(namespace)), one];
+  const all = [...byLimits.map((filled) => withRuntimeClass(filled, runtimeClass)), ...byLimits];
+  return [...new Set(all)];
+}
 
-function limited(template: PodTemplateSpec, ranges: readonly LimitRange[]): PodTemplateSpec {
+/** The last answers: most templates are the same in all the pods that are held against them. */
+const limitedBy = new WeakMap<Made, { readonly ranges: readonly LimitRange[]; readonly to: Made }>();
+type Made = Pick<PodTemplateSpec, 'metadata' | 'spec'>;
+
+function limited<T extends Made>(template: T, ranges: readonly LimitRange[]): T {
   if (ranges.length === 0) return template;
   const known = limitedBy.get(template);
-  if (known?.ranges === ranges) return known.to;
+  // What was made of it is of its type.
+  if (known?.ranges === ranges) return known.to as T;
   const to = withLimitDefaults(template, ranges);
   limitedBy.set(template, { ranges, to });
   return to;

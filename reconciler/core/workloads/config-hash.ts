@@ -40,7 +40,7 @@ export class ConfigHasher {
     const read = new Map<ReturnType<typeof keyOf>, { isWhole: boolean; readonly keys: Set<string> }>();
     for (const { kind, name, keys, path } of podReferences(spec)) {
       // Who may pull an image is no matter of the pod that runs.
-      if (kind === 'PersistentVolumeClaim' || path[0] === 'imagePullSecrets') continue;
+      if (kind === 'PersistentVolumeClaim' || kind === 'RuntimeClass' || path[0] === 'imagePullSecrets') continue;
       const key = keyOf(kind, namespace, name);
       const found = read.get(key) ?? { isWhole: false, keys: new Set() };
       read.set(key, found);

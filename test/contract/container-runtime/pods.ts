@@ -18,6 +18,7 @@ export function podMaker(under: () => { readonly image: string; readonly logFold
       pod,
       attempt: 0,
       address: undefined,
+      runtimeHandler: '',
       hostname: pod.name,
       logDirectory: `${under().logFolder}/${pod.uid}`,
       hostNetwork: false,

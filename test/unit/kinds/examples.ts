@@ -17,6 +17,7 @@ import {
   PodDisruptionBudgetManifest,
   PodGroupManifest,
   PriorityClassManifest,
+  RuntimeClassManifest,
   PodTemplateManifest,
   ReplicaSetManifest,
   ReplicationControllerManifest,
@@ -212,6 +213,14 @@ export const EXAMPLES: { readonly [K in Kind]: ObjectsByKind[K] } = {
     metadata: { name: 'fleet' },
     spec: { url: '/fleet.git', branch: 'main' },
   },
+  RuntimeClass: RuntimeClassManifest.parse({
+    apiVersion: 'node.k8s.io/v1',
+    kind: 'RuntimeClass',
+    metadata: { name: 'sandboxed' },
+    handler: 'runsc',
+    overhead: { podFixed: { cpu: '10m', memory: '16Mi' } },
+    scheduling: { nodeSelector: { runtime: 'runsc' }, tolerations: [{ key: 'runsc', operator: 'Exists' }] },
+  }),
   PriorityClass: PriorityClassManifest.parse({
     apiVersion: 'scheduling.k8s.io/v1',
     kind: 'PriorityClass',

@@ -114,6 +114,7 @@ export const NO_OBJECTS: PodObjects = {
   secret: () => undefined,
   claim: () => undefined,
   persistentVolume: () => undefined,
+  runtimeClass: () => undefined,
   services: () => [],
   allocatable: () => undefined,
 };

@@ -81,6 +81,7 @@ const MANIFESTS: Partial<Record<Kind, object>> = {
   PersistentVolumeClaim: { spec: claim },
   ResourceQuota: { spec: { hard: { services: 1 } } },
   LimitRange: { spec: { limits: [{ type: 'Container' }] } },
+  RuntimeClass: { handler: 'runc' },
   PriorityClass: {},
   PodDisruptionBudget: { spec: { minAvailable: 1 } },
   Cluster: {},

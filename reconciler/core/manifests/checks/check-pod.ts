@@ -1,5 +1,5 @@
 /** Pod specs: names that must be unique, and names that must exist. */
-import { isSidecar, type PodSpec } from '../../../../contracts/objects/index.ts';
+import { isSidecar, type Toleration } from '../../../../contracts/objects/index.ts';
 import { containersOf, type PodTemplate } from '../pod-templates.ts';
 import type { FieldPath } from '../yaml-tree.ts';
 import { checkContainer } from './check-container.ts';
@@ -30,7 +30,7 @@ export function checkPod(template: PodTemplate, context: CheckContext): void {
   checkHost(spec, path, context);
   checkVolumes(spec, names, path, context);
   checkHostPorts(template, context);
-  checkTolerations(spec, path, context);
+  checkTolerations(spec.tolerations, [...path, 'tolerations'], context);
   checkPlacement(spec, path, context);
   checkResources({ limits: spec.overhead }, path, { limits: 'overhead' }, context);
 }
@@ -54,9 +54,13 @@ function checkHostPorts(template: PodTemplate, { error }: CheckContext): void {
   );
 }
 
-function checkTolerations(spec: PodSpec, path: FieldPath, { error }: CheckContext): void {
-  for (const [i, t] of (spec.tolerations ?? []).entries()) {
-    const at = [...path, 'tolerations', i];
+export function checkTolerations(
+  tolerations: readonly Toleration[] | undefined,
+  path: FieldPath,
+  { error }: CheckContext,
+): void {
+  for (const [i, t] of (tolerations ?? []).entries()) {
+    const at = [...path, i];
     if (t.operator === 'Exists' && t.value)
       error(
         'ForbiddenField',
