@@ -2,7 +2,7 @@
 import { chmod, rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex, Writable } from 'node:stream';
-import { fastify } from 'fastify';
+import { fastify, type FastifyReply } from 'fastify';
 import { joinSignals } from '../../contracts/signals.ts';
 import { isListenedOn } from '../../contracts/unix-socket.ts';
 import type { Log } from '../ports/log.ts';
@@ -41,7 +41,7 @@ export async function serve(socket: string, features: readonly Feature[], log: L
     // Of a path that cannot be read.
     frameworkErrors(error, _request, reply) {
       const status = errorStatus(error);
-      void reply.code(status.code).send(status);
+      void (reply as FastifyReply).code(status.code).send(status);
     },
   });
   // What a patch of such a kind says is read field by field, where it is taken at all.
