@@ -117,8 +117,10 @@ export class Gatherer {
   ): Promise<boolean> {
     const { metadata, spec } = autoscaler;
     const pods = typeof target === 'string' ? [] : target.pods;
+    // Two over the same pods do nothing, whatever there is to read.
+    const measures = rivals.length > 0 ? [] : spec.metrics;
     const readings = await Promise.all(
-      spec.metrics.map(async (metric) =>
+      measures.map(async (metric) =>
         isNamed(metric)
           ? this.#named(metric, metadata.namespace ?? '', pods, signal)
           : resourceReadingOf(metric, pods, samples),
@@ -126,7 +128,7 @@ export class Gatherer {
     );
     const isEarly = this.#deps.clock.monotonic() - (this.#seen.get(metadata.uid) ?? 0) < FIRST_SAMPLES_MS;
     const isAwaited = (metric: MetricSpec, i: number): boolean => !isNamed(metric) && readings[i]?.of === 'nothing';
-    if (isEarly && typeof target !== 'string' && target.replicas > 0 && spec.metrics.some(isAwaited)) return false;
+    if (isEarly && typeof target !== 'string' && target.replicas > 0 && measures.some(isAwaited)) return false;
     this.#deps.rounds.begin(metadata.uid, { generation: metadata.generation, readings, rivals });
     return true;
   }

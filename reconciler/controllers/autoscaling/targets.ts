@@ -10,14 +10,17 @@ import {
   type StoredHorizontalPodAutoscaler,
 } from '../../../contracts/objects/index.ts';
 import { fieldAt } from '../../core/diff/fixed-fields.ts';
+import { groupBy } from '../../core/group-by.ts';
 import { descriptorOf } from '../../core/kinds/index.ts';
 import { replicasOf, scaledTo } from '../../core/kinds/owners.ts';
 import type { ScaleTarget } from '../../core/workloads/horizontal-pod-autoscaler.ts';
 import { selected } from '../owned-keys.ts';
 import type { StoreView } from '../runtime/controller.ts';
 
+type Target = ScaleTarget | string;
+
 /** The target, or why there is none. */
-export function targetOf(view: StoreView, { metadata, spec }: StoredHorizontalPodAutoscaler): ScaleTarget | string {
+export function targetOf(view: StoreView, { metadata, spec }: StoredHorizontalPodAutoscaler): Target {
   const { apiVersion, kind: word, name } = spec.scaleTargetRef;
   const kind = kindOf(apiVersion, word);
   if (kind === undefined) return `no matches for kind "${word}" in version "${apiVersion}"`;
@@ -42,7 +45,7 @@ export function targetOf(view: StoreView, { metadata, spec }: StoredHorizontalPo
 
 export interface Scaled {
   readonly autoscaler: StoredHorizontalPodAutoscaler;
-  readonly target: ScaleTarget | string;
+  readonly target: Target;
   /** Names of other autoscalers whose targets want a pod of this one's as well. */
   readonly rivals: readonly string[];
 }
@@ -50,27 +53,43 @@ export interface Scaled {
 /** Of one pod that are told apart: a commit may have thousands of autoscalers over the same pods. */
 const MOST_RIVALS = 8;
 
-/** All autoscalers. Costs a look at each of their pods. */
+/** All autoscalers. Costs a look at each pod of each target, however many autoscalers are over it. */
 export function allScaled(view: StoreView): readonly Scaled[] {
-  const found = view
-    .list('HorizontalPodAutoscaler')
-    .map((autoscaler) => ({ autoscaler, target: targetOf(view, autoscaler) }));
+  const groups = groupBy(withTargets(view), ({ target }) => target);
   const over = new Map<ObjectKey, StoredHorizontalPodAutoscaler[]>();
-  for (const { autoscaler, target } of found) {
-    if (typeof target === 'string') continue;
-    // Of a target that has no pod yet, it is itself what two want.
-    for (const key of [keyOf(target.object), ...target.pods.map(keyOf)]) {
-      const known = over.get(key);
-      if (!known) over.set(key, [autoscaler]);
-      else if (known.length < MOST_RIVALS) known.push(autoscaler);
+  for (const [target, group] of groups)
+    for (const key of wantedOf(target)) {
+      const known = over.get(key) ?? [];
+      over.set(key, known);
+      for (const { autoscaler } of group.slice(0, MOST_RIVALS - known.length)) known.push(autoscaler);
     }
-  }
-  return found.map(({ autoscaler, target }) => {
-    const rivals = new Set<string>();
-    if (typeof target !== 'string')
-      for (const key of [keyOf(target.object), ...target.pods.map(keyOf)])
-        for (const other of over.get(key) ?? []) if (other !== autoscaler) rivals.add(other.metadata.name);
-    return { autoscaler, target, rivals: [...rivals].sort() };
+  return [...groups].flatMap(([target, group]) => {
+    const overlapping = [...new Set(wantedOf(target).flatMap((key) => over.get(key) ?? []))];
+    return group.map(({ autoscaler }) => ({
+      autoscaler,
+      target,
+      rivals: overlapping
+        .filter((other) => other !== autoscaler)
+        .map(({ metadata }) => metadata.name)
+        .sort(),
+    }));
+  });
+}
+
+/** Of a target that has no pod yet, it is itself what two want. */
+function wantedOf(target: Target): readonly ObjectKey[] {
+  return typeof target === 'string' ? [] : [keyOf(target.object), ...target.pods.map(keyOf)];
+}
+
+/** Those of one target have the same one: each is looked for once. */
+function withTargets(view: StoreView): readonly Pick<Scaled, 'autoscaler' | 'target'>[] {
+  const targets = new Map<string, Target>();
+  return view.list('HorizontalPodAutoscaler').map((autoscaler) => {
+    const { apiVersion, kind, name } = autoscaler.spec.scaleTargetRef;
+    const ref = JSON.stringify([autoscaler.metadata.namespace, apiVersion, kind, name]);
+    const target = targets.get(ref) ?? targetOf(view, autoscaler);
+    targets.set(ref, target);
+    return { autoscaler, target };
   });
 }
 
@@ -81,16 +100,15 @@ export function measuresResources({ spec }: StoredHorizontalPodAutoscaler): bool
 
 /** Nodes of the pods of which some autoscaler does. */
 export function nodesToSample(view: StoreView): ReadonlySet<string> {
-  return nodesOf(
-    view.list('HorizontalPodAutoscaler').map((autoscaler) => ({ autoscaler, target: targetOf(view, autoscaler) })),
-  );
+  return nodesOf(withTargets(view));
 }
 
 /** The same, of these. */
 export function nodesOf(all: readonly Pick<Scaled, 'autoscaler' | 'target'>[]): ReadonlySet<string> {
+  const targets = new Set(all.flatMap(({ autoscaler, target }) => (measuresResources(autoscaler) ? [target] : [])));
   const nodes = new Set<string>();
-  for (const { autoscaler, target } of all)
-    if (measuresResources(autoscaler) && typeof target !== 'string')
+  for (const target of targets)
+    if (typeof target !== 'string')
       for (const { spec } of target.pods) if (spec.nodeName !== undefined) nodes.add(spec.nodeName);
   return nodes;
 }

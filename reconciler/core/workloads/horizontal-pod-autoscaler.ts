@@ -34,7 +34,7 @@ export interface Round {
   readonly number: number;
   /** Of the autoscaler whose measures were asked for. */
   readonly generation: number;
-  /** One for each measure of the spec. */
+  /** One for each measure of the spec; none is asked for where there are rivals. */
   readonly readings: readonly Reading[];
   /** Names of other autoscalers that are over pods of the target. */
   readonly rivals: readonly string[];

@@ -62,11 +62,14 @@ class Gathering {
     this.world.put(pod('other', { nodeName: 'n3' }, { uid: 'other', labels: { app: 'other' } }));
   }
   autoscaler(...metrics: readonly object[]): StoredHorizontalPodAutoscaler {
+    return this.named('web', ...metrics);
+  }
+  named(name: string, ...metrics: readonly object[]): StoredHorizontalPodAutoscaler {
     return this.world.put(
       HorizontalPodAutoscalerManifest.parse({
         apiVersion: 'autoscaling/v2',
         kind: 'HorizontalPodAutoscaler',
-        metadata: { name: 'web', namespace: 'default' },
+        metadata: { name, namespace: 'default' },
         spec: {
           scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' },
           maxReplicas: 5,
@@ -177,6 +180,32 @@ describe('what autoscalers measure', () => {
     g.series.series = [];
     await g.clock.pass(BEAT);
     assert.deepEqual(g.read(uid), Array(2).fill({ of: 'nothing', why: 'no series has it' }));
+    await g.gatherer.close();
+  });
+
+  it('is not asked for where several are over the same pods, whose target is looked for once', async () => {
+    const g = new Gathering();
+    g.world.put(cluster({ metrics: { prometheus: { url: 'http://127.0.0.1:9090' } } }));
+    const outside = { type: 'External', external: { metric: { name: 'a' }, target: { type: 'Value', value: '1' } } };
+    const all = Array.from({ length: 100 }, (_, i) => g.named(`web-${i}`, outside, resource('cpu')));
+    let [asked, looked] = [0, 0];
+    g.series.sums = async () => {
+      asked += 1;
+      return new Map();
+    };
+    const get = g.world.get.bind(g.world);
+    g.world.get = (key) => {
+      if ((key as string) === 'deployments.apps/default/web') looked += 1;
+      return get(key);
+    };
+    g.gatherer.start();
+    await g.clock.pass(0);
+    assert.deepEqual([g.asked.length, asked, looked], [100, 0, 1]);
+    for (const { metadata } of all) {
+      const { readings, rivals } = g.rounds.of(metadata.uid) ?? {};
+      assert.deepEqual([readings, rivals?.includes(metadata.name)], [[], false]);
+      assert.ok(rivals && rivals.length >= 7 && rivals.length <= 8, String(rivals));
+    }
     await g.gatherer.close();
   });
 
