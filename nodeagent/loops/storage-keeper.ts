@@ -28,6 +28,8 @@ const LOOK_EVERY_MS = 10_000;
 const PAUSE_PER_COUNT = 20;
 
 type Counted = <T>(key: string, count: () => Promise<T>) => Promise<T | undefined>;
+/** What containers wrote, by id; undefined where the runtime does not answer for a moment. */
+type Written = () => Promise<ReadonlyMap<string, number> | undefined>;
 
 export function startStorageKeeper(deps: StorageKeeperDeps): { close(): Promise<void> } {
   const { space, assignment, hub, clock, log } = deps;
@@ -51,9 +53,12 @@ export function startStorageKeeper(deps: StorageKeeperDeps): { close(): Promise<
       next.set(key, now + (now - begun) * PAUSE_PER_COUNT);
       return found;
     }
+    let asked: ReturnType<Written> | undefined;
+    /** The runtime tells of all containers at once: asked once for all pods, where one is counted. */
+    const written: Written = () => (asked ??= space.writtenByContainers(closing.signal).catch(complain));
     for (const pod of podsToRun(assignment, hub)) {
       const { uid } = identityOf(pod);
-      const message = (await overVolumes(pod, counted)) ?? (await overTotal(pod, counted));
+      const message = (await overVolumes(pod, counted)) ?? (await overTotal(pod, counted, written));
       if (closing.signal.aborted) return;
       if (message === undefined) continue;
       log.warn('pod is evicted', { uid, detail: message });
@@ -74,20 +79,20 @@ export function startStorageKeeper(deps: StorageKeeperDeps): { close(): Promise<
   }
 
   /** Why all that the pod takes, or one of its containers, is too much. */
-  async function overTotal(pod: Pod, counted: Counted): Promise<string | undefined> {
+  async function overTotal(pod: Pod, counted: Counted, written: Written): Promise<string | undefined> {
     if (!limitsStorage(pod) || closing.signal.aborted) return undefined;
-    const use = await counted(identityOf(pod).uid, () => useOf(pod));
+    const use = await counted(identityOf(pod).uid, () => useOf(pod, written));
     return use && storageExceeded(pod, use);
   }
 
-  async function useOf(pod: Pod): Promise<StorageUse> {
+  async function useOf(pod: Pod, written: Written): Promise<StorageUse> {
     const identity = identityOf(pod);
-    // A runtime that does not answer for a moment keeps nobody from being counted.
-    const written = await space.writtenByContainers(closing.signal).catch(complain);
+    // A runtime that does not answer keeps nobody from being counted.
+    const inLayer = await written();
     const containers = new Map<string, number>();
     let inLayers = 0;
     for (const { id, name } of deps.pods.observed(identity.uid)?.containers ?? []) {
-      const bytes = written?.get(id) ?? 0;
+      const bytes = inLayer?.get(id) ?? 0;
       inLayers += bytes;
       containers.set(name, (containers.get(name) ?? 0) + bytes);
     }
@@ -95,7 +100,7 @@ export function startStorageKeeper(deps: StorageKeeperDeps): { close(): Promise<
     return { pod: inLayers + (await space.filesOf(identity)).bytes, containers };
   }
 
-  function complain(cause: unknown): void {
+  function complain(cause: unknown): undefined {
     const detail = errorText(cause);
     if (!closing.signal.aborted && detail !== trouble)
       log.warn('what pods take of the disk cannot be counted', { detail });

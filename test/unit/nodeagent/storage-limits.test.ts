@@ -47,11 +47,12 @@ describe('memoryBytes', () => {
 });
 
 /** Pods that were evicted in a number of looks, and the volumes that were counted. */
-async function looks(times: number, one: Pod, used: (volume: string) => number, countMs = 0) {
+async function looks(times: number, one: Pod | readonly Pod[], used: (volume: string) => number, countMs = 0) {
   const evicted: string[] = [];
   const counted: string[] = [];
   let now = 0;
   let looked = 0;
+  let asked = 0;
   let enough = (): void => undefined;
   const over = new Promise<void>((resolve) => {
     enough = resolve;
@@ -64,14 +65,17 @@ async function looks(times: number, one: Pod, used: (volume: string) => number, 
       async logsOf() {
         return { bytes: used('logs'), whole: true };
       },
-      writtenByContainers: async () => new Map([['main-0', used('layer')]]),
+      async writtenByContainers() {
+        asked += 1;
+        return new Map([['main-0', used('layer')]]);
+      },
       async volumeOf(_pod, volume) {
         counted.push(volume);
         now += countMs;
         return { bytes: used(volume), whole: true };
       },
     },
-    assignment: { current: () => ({ list: () => [one] }) } as unknown as StorageKeeperDeps['assignment'],
+    assignment: { current: () => ({ list: () => [one].flat() }) } as unknown as StorageKeeperDeps['assignment'],
     hub: { statuses: () => new Map() },
     pods: {
       observed: () => seen({ containers: [container()] }),
@@ -91,7 +95,7 @@ async function looks(times: number, one: Pod, used: (volume: string) => number, 
   });
   await over;
   await keeper.close();
-  return { evicted, counted };
+  return { evicted, counted, asked };
 }
 
 describe('storageExceeded', () => {
@@ -134,6 +138,16 @@ describe('the keeper of what pods write', () => {
     assert.deepEqual((await looks(1, one, () => MIB)).evicted, []);
   });
 
+  it('asks the runtime once a look for all pods, and not at all where none has a limit', async () => {
+    const resources = { limits: { 'ephemeral-storage': '2Mi' } };
+    const three = ['a', 'b', 'c'].map((uid) =>
+      pod({ containers: [{ name: 'main', image: 'a:1', resources }] }, { uid }),
+    );
+    const found = await looks(2, three, () => 1);
+    assert.deepEqual([found.asked, found.evicted], [2, []]);
+    assert.equal((await looks(2, pod({}), () => 1)).asked, 0);
+  });
+
   it('evicts a pod whose container wrote more than its limit to its own files and log, volumes apart', async () => {
     const one = pod({
       containers: [
@@ -152,7 +166,7 @@ describe('the keeper of what pods write', () => {
   });
 
   it('counts nothing that has no limit', async () => {
-    assert.deepEqual(await looks(2, withFolder({}), () => MIB), { evicted: [], counted: [] });
+    assert.deepEqual(await looks(2, withFolder({}), () => MIB), { evicted: [], counted: [], asked: 0 });
   });
 
   it('leaves a pod alone that is ending', async () => {
