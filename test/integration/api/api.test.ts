@@ -338,7 +338,7 @@ describe('API on a Unix socket', () => {
     socket.write('ping');
     const [echo] = (await once(socket, 'data')) as [Buffer];
     assert.equal(echo.toString(), 'ping');
-    assert.equal(asked.at(-1), '/v1/exec?namespace=default&pod=a&container=web&command=echo&command=a+b&stdin=true');
+    assert.equal(asked.at(-1), '/v1/exec?namespace=default&pod=a&container=web&stdin=true&command=echo&command=a+b');
     socket.destroy();
     const refused = request({
       socketPath: api.socket,
