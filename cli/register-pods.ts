@@ -1,5 +1,5 @@
 /** The commands about running pods and their containers. */
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { DebugOptions } from './commands/debug.ts';
 import type { LogsOptions } from './commands/logs.ts';
 import type { TopNodeOptions, TopPodOptions } from './commands/top.ts';
@@ -103,7 +103,11 @@ export function registerPods(plumb: Command): void {
     .argument('<target>', 'a pod, deploy/NAME for its first pod, or svc/NAME for a pod behind it')
     .argument('<port...>', 'LOCAL:REMOTE, :REMOTE for any local port, or PORT for both; REMOTE also by name')
     .option('-n, --namespace <name>', 'the namespace', 'default')
-    .option('--address <addresses>', 'where to listen, separated by commas', commaSeparated, ['localhost'])
+    .addOption(
+      new Option('--address <addresses>', 'where to listen, separated by commas')
+        .argParser(commaSeparated)
+        .default(['localhost'], 'localhost'),
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  plumb port-forward deploy/web 8080:80\n  plumb port-forward svc/web :http\nThe connection ends on the loopback address within the pod, whatever it listens on there.',
@@ -145,7 +149,9 @@ function tailLines(text: string): number | 'all' {
 }
 
 function commaSeparated(text: string): string[] {
-  return text.split(',').filter((part) => part !== '');
+  const parts = text.split(',').filter((part) => part !== '');
+  if (parts.length === 0) throw new InvalidArgumentError('It names none.');
+  return parts;
 }
 
 function registerTop(plumb: Command): void {

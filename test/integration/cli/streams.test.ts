@@ -154,13 +154,14 @@ describe('streams into pods', { timeout: 240_000 }, () => {
       assert.equal(await answer(port, '/large'), LARGE);
     });
 
-    it('ends with 1 where the port is taken, and 2 for what is no port', async () => {
+    it('ends with 1 where the port is taken, and 2 for what is no port, and for no address', async () => {
       const forward = start('port-forward', 'web', ':8080');
       const [, port = ''] = await forward.until(/127\.0\.0\.1:(\d+) -> 8080/);
       const second = start('port-forward', 'web', '--address', '127.0.0.1', `${port}:8080`);
       assert.equal(await second.ended(), 1);
       assert.match(second.err, new RegExp(`port ${port} cannot be listened on at 127.0.0.1: .*EADDRINUSE`));
       assert.equal(await start('port-forward', 'web', 'a:8080').ended(), 2);
+      assert.equal(await start('port-forward', 'web', ':8080', '--address', ',').ended(), 2);
     });
   });
 
