@@ -199,8 +199,13 @@ describe('streams into pods', { timeout: 240_000 }, () => {
     it('only looks on where no input is asked for', async () => {
       const attached = start('attach', 'shell');
       const typed = start('attach', '-i', 'shell');
-      typed.child.stdin?.write('echo se"en" by all\n');
-      await attached.until(/seen by all/);
+      // What was printed before it was attached it is not shown, and it does not say when it is.
+      const typing = setInterval(() => typed.child.stdin?.write('echo se"en" by all\n'), 200);
+      try {
+        await attached.until(/seen by all/);
+      } finally {
+        clearInterval(typing);
+      }
     });
 
     it('is the terminal of a container that has one', async () => {
