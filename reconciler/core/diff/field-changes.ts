@@ -37,14 +37,15 @@ interface Located {
 
 /**
  * What a change of a workload's template says of the ConfigMaps and Secrets that its pods read: they are `noted` where a
- * template says nothing of them yet, or not any more, and its pods stay; or they are `replaced` with their pods. Undefined
- * for any other change.
+ * template says nothing of them yet, or `unnoted` where it does not any more, and its pods stay; or they are `replaced`
+ * with their pods. Undefined for any other change.
  */
-export function configChange({ field, from, to }: FieldChange): 'noted' | 'replaced' | undefined {
+export function configChange({ field, from, to }: FieldChange): 'noted' | 'unnoted' | 'replaced' | undefined {
   if (!field.startsWith(TEMPLATE_ANNOTATIONS)) return undefined;
-  if (field === TEMPLATE_ANNOTATIONS) return [from, to].some(isHashAlone) ? 'noted' : undefined;
-  if (field !== `${TEMPLATE_ANNOTATIONS}[${CONFIG_HASH}]`) return undefined;
-  return from === undefined || to === undefined ? 'noted' : 'replaced';
+  const isAll = field === TEMPLATE_ANNOTATIONS && [from, to].some(isHashAlone);
+  if (!isAll && field !== `${TEMPLATE_ANNOTATIONS}[${CONFIG_HASH}]`) return undefined;
+  if (from === undefined) return 'noted';
+  return to === undefined ? 'unnoted' : 'replaced';
 }
 const TEMPLATE_ANNOTATIONS = 'spec.template.metadata.annotations';
 

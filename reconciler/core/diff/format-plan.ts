@@ -87,6 +87,7 @@ function changeLine(change: FieldChange): string {
 /** The hash itself says nothing to people. */
 const CONFIG_LINES = {
   noted: 'what its pods read of ConfigMaps and Secrets is noted from now on; they stay',
+  unnoted: 'what its pods read of ConfigMaps and Secrets is no longer noted; they stay',
   replaced: 'its pods are replaced: what they read of ConfigMaps and Secrets changes',
 } as const;
 

@@ -110,8 +110,11 @@ export function withConfigHash<T extends Pick<PodTemplateSpec, 'metadata'>>(temp
   };
 }
 
-/** A template that has none takes the hash of the one that it is the same as: from then on they can be compared. */
+/**
+ * A template takes the hash of the one that it is the same as, where they cannot be compared: from then on they can be.
+ * Where that one has none, as it is updated in place, it has none either: a pod that has one keeps its files.
+ */
 export function adoptingHash(template: PodTemplateSpec, present: PodTemplateSpec): PodTemplateSpec {
   const hash = configHashOf(present);
-  return hash === undefined || areComparable(configHashOf(template), hash) ? template : withConfigHash(template, hash);
+  return areComparable(configHashOf(template), hash) ? template : withConfigHash(template, hash);
 }

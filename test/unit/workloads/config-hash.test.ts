@@ -27,6 +27,7 @@ interface Parts {
   readonly spec?: string;
   readonly annotations?: string;
   readonly kind?: string;
+  readonly replicas?: number;
 }
 
 function files({
@@ -36,11 +37,13 @@ function files({
   spec = '',
   annotations = '',
   kind = 'Deployment',
+  replicas,
 }: Parts): string {
   return `apiVersion: apps/v1
 kind: ${kind}
 metadata: {name: web, annotations: {${annotations}}}
 spec:
+  ${replicas === undefined ? '' : `replicas: ${replicas}`}
   selector: {matchLabels: {app: web}}
   template:
     metadata: {labels: {app: web}}
@@ -182,6 +185,8 @@ describe('a plan', () => {
   });
   it('says that pods stay where only the hash is new', () => {
     assert.match(plan(plain({ env: ALL }), hashed({ env: ALL })), /noted from now on; they stay/);
+    const inPlace = hashed({ env: ALL, annotations: 'plumbline.dev/config-update: in-place' });
+    assert.match(plan(hashed({ env: ALL }), inPlace), /no longer noted; they stay/);
   });
 });
 
@@ -240,12 +245,19 @@ describe('a workload whose config changes', () => {
         },
       });
     w.settle();
-    const [before] = [w.sets().filter(([replicas]) => replicas > 0)];
-    w.push(hashed({ env: ALL, config: { a: '10' }, annotations: 'plumbline.dev/config-update: in-place' }));
-    assert.deepEqual(
-      w.sets().filter(([replicas]) => replicas > 0),
-      before,
+    const running = (): readonly (readonly [number, string])[] =>
+      w.list('ReplicaSet').flatMap(({ metadata, spec }) => (spec.replicas > 0 ? [[spec.replicas, metadata.name]] : []));
+    const before = running();
+    w.push(
+      hashed({ env: ALL, config: { a: '10' }, annotations: 'plumbline.dev/config-update: in-place', replicas: 2 }),
     );
+    assert.deepEqual(
+      running(),
+      before.map(([, name]) => [2, name]),
+    );
+    // The node keeps the files of a pod with a hash.
+    const hashes = w.list('Pod').flatMap((pod) => (pod.status?.phase === 'Running' ? [] : [configHashOf(pod)]));
+    assert.deepEqual(hashes, [undefined]);
   });
 
   it('that is a DaemonSet keeps its revision with the first hash, and gets another with the next one', () => {
