@@ -13,6 +13,7 @@ import {
 import { RESIZABLE } from '../../../contracts/objects/pod-requests.ts';
 import { qosClass } from '../../../contracts/objects/qos.ts';
 import { equal } from '../fields/json.ts';
+import { canonicalJson } from '../storage/canonical-json.ts';
 import { cannotChange, RENAME, type FixedField } from './fixed-fields.ts';
 
 /** Where a pod runs is chosen for it, unless its manifest says it. */
@@ -94,8 +95,9 @@ function resizedPairs(before: Pod, after: Pod): readonly (readonly [Resources, R
 
 /** Those that have other amounts of cpu or memory, before and after. */
 function resizedContainers(before: Pod, after: Pod): readonly (readonly [Container, Container])[] {
+  const were = new Map(lastingContainers(before.spec).map((container) => [container.name, container]));
   return lastingContainers(after.spec).flatMap((is) => {
-    const was = lastingContainers(before.spec).find(({ name }) => name === is.name);
+    const was = were.get(is.name);
     return was && changedAmounts(was, is).length > 0 ? [[was, is] as const] : [];
   });
 }
@@ -141,7 +143,8 @@ const TOLERATIONS: FixedField<'Pod'> = {
   broken: ({ live, after, wanted, applied }) => {
     const named = ({ spec }: Pod): readonly Toleration[] =>
       (spec.tolerations ?? []).map(({ tolerationSeconds: _seconds, ...one }) => one);
-    const missing = named(live).some((one) => !named(after).some((other) => equal(one, other)));
+    const kept = new Set(named(after).map(canonicalJson));
+    const missing = named(live).some((one) => !kept.has(canonicalJson(one)));
     if (!missing || (applied && equal(named(applied), named(wanted)))) return undefined;
     return 'spec.tolerations cannot be taken away once they exist';
   },
@@ -152,10 +155,11 @@ const GATES: FixedField<'Pod'> = {
   path: ['spec'],
   hint: RENAME,
   broken: ({ live, after, applied }) => {
-    const has = (pod: Pod | undefined, gate: string): boolean =>
-      pod?.spec.schedulingGates?.some(({ name }) => name === gate) ?? false;
-    const added = (after.spec.schedulingGates ?? []).find(({ name }) => !has(live, name));
-    if (!added || has(applied, added.name)) return undefined;
+    const gatesOf = (pod: Pod | undefined): ReadonlySet<string> =>
+      new Set(pod?.spec.schedulingGates?.map(({ name }) => name));
+    const before = gatesOf(live);
+    const added = (after.spec.schedulingGates ?? []).find(({ name }) => !before.has(name));
+    if (!added || gatesOf(applied).has(added.name)) return undefined;
     return `the scheduling gate ${added.name} cannot be added once it exists`;
   },
 };
