@@ -4,7 +4,7 @@
  */
 import { int, message, messages, text, type MessageTable } from '../../core/wire/protobuf.ts';
 import type { RuntimeDisk } from '../../ports/disk-space.ts';
-import type { GrpcClient, GrpcMethod } from './grpc.ts';
+import { LIST_BYTES, type GrpcClient, type GrpcMethod } from './grpc.ts';
 import * as m from './messages.ts';
 
 const QUICK_MS = 30_000;
@@ -29,8 +29,14 @@ function method<Req extends MessageTable, Res extends MessageTable>(
 }
 const RPC = {
   imageFs: method('ImageService', 'ImageFsInfo', m.Empty, ImageFsInfoResponse),
-  containers: method('RuntimeService', 'ListContainers', m.Empty, m.ListContainersResponse),
-  stats: method('RuntimeService', 'ListContainerStats', m.Empty, ListContainerStatsResponse),
+  containers: {
+    ...method('RuntimeService', 'ListContainers', m.Empty, m.ListContainersResponse),
+    maxBytes: LIST_BYTES,
+  },
+  stats: {
+    ...method('RuntimeService', 'ListContainerStats', m.Empty, ListContainerStatsResponse),
+    maxBytes: LIST_BYTES,
+  },
 };
 
 export function criDisk(client: GrpcClient): RuntimeDisk {

@@ -9,13 +9,11 @@ import { pauseImage } from '../../core/image/pause.ts';
 import type { Decoded, MessageTable } from '../../core/wire/protobuf.ts';
 import { RuntimeError } from '../../ports/container-runtime.ts';
 import type { ImageInfo, ImageStore } from '../../ports/image-store.ts';
-import type { GrpcClient, GrpcMethod } from './grpc.ts';
+import { LIST_BYTES, type GrpcClient, type GrpcMethod } from './grpc.ts';
 import * as m from './messages.ts';
 
 const QUICK_MS = 30_000;
 const IMPORT_MS = 60_000;
-/** As much as containerd sends in one message. */
-const LIST_BYTES = 16 * 1024 * 1024;
 /** The CRI plugin learns of an imported image through an event of its own. */
 const SEEN_WITHIN_MS = 10_000;
 const LOOK_AGAIN_MS = 25;

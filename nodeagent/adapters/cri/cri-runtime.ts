@@ -13,7 +13,7 @@ import { decode } from '../../core/wire/protobuf.ts';
 import { RuntimeError, type ContainerRuntime, type RuntimeHealth } from '../../ports/container-runtime.ts';
 import { containerRequest, sandboxRequest } from './configs.ts';
 import { taskCommands, type CommandDeps } from './command.ts';
-import type { GrpcMethod } from './grpc.ts';
+import { LIST_BYTES, type GrpcMethod } from './grpc.ts';
 import * as m from './messages.ts';
 import { openCommandStreams, openPortStreams } from './streams.ts';
 
@@ -23,9 +23,6 @@ const SANDBOX_MS = 240_000;
 const NANOS_PER_MS = 1e6;
 const DEFAULT_SANDBOX_IMAGE = 'registry.k8s.io/pause:3.9';
 const DEFAULT_NETWORK_PLUGINS = '/opt/cni/bin';
-
-/** As much as containerd sends in one message. */
-const LIST_BYTES = 16 * 1024 * 1024;
 
 function method<Req extends MessageTable, Res extends MessageTable>(
   name: string,

@@ -5,12 +5,10 @@
 import { LABEL } from '../../core/pod/identity.ts';
 import { int, message, messages, text, textMap } from '../../core/wire/protobuf.ts';
 import type { MeasuredContainer } from '../../ports/usage.ts';
-import type { GrpcClient, GrpcMethod } from './grpc.ts';
+import { LIST_BYTES, type GrpcClient, type GrpcMethod } from './grpc.ts';
 
 const QUICK_MS = 10_000;
 const NANOS_PER_MS = 1e6;
-/** As much as containerd sends in one message. */
-const LIST_BYTES = 16 * 1024 * 1024;
 
 const Value = { value: int(1) };
 const Request = { filter: message(1, { labelSelector: textMap(3) }) };

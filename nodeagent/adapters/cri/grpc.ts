@@ -28,6 +28,8 @@ export interface GrpcMethod<Req extends MessageTable, Res extends MessageTable> 
 }
 
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+/** For lists, which are as long as pods make them: as much as containerd sends in one message. */
+export const LIST_BYTES = 16 * 1024 * 1024;
 /** A server that does not read is given up when this much waits for it. */
 const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
 
