@@ -1,5 +1,5 @@
 /** One at a time of what has the same key; the others wait in order. A failure is its caller's alone. */
-export type Turns = <T>(key: string, work: () => Promise<T>) => Promise<T>;
+type Turns = <T>(key: string, work: () => Promise<T>) => Promise<T>;
 
 export function createTurns(): Turns {
   const last = new Map<string, Promise<unknown>>();
