@@ -18,6 +18,7 @@ import { equal, type JsonObject } from '../fields/json.ts';
 import { othersFields } from '../fields/managed-fields.ts';
 import { conflictsOf, withoutFields } from './conflicts.ts';
 import { mergeObjects } from './merge-objects.ts';
+import { asMade } from './pod-fields.ts';
 import {
   ORIGIN_ANNOTATION,
   SOURCE_ANNOTATION,
@@ -168,7 +169,7 @@ function planObject(list: OpenList, desired: AnyDesired): AnyPlanItem | undefine
   const semantics = list.semanticsOf(live);
   const others = othersFields(live);
   const before = applied && others ? withoutFields(applied, others, semantics) : applied;
-  const result = mergeObjects(before, desired, live, semantics);
+  const result = mergeObjects(before, asMadeLive(desired, applied, live), live, semantics);
   const isMarked = result.metadata.annotations?.[SOURCE_ANNOTATION] === sourceName;
   const merged = isMarked ? result : withAnnotations(result, { [SOURCE_ANNOTATION]: sourceName });
   // A manifest that only moved changes nothing; where it moved to is told when something else changes.
@@ -186,6 +187,14 @@ function planObject(list: OpenList, desired: AnyDesired): AnyPlanItem | undefine
     position,
     ...(conflicts.length > 0 && { conflicts }),
   };
+}
+
+function asMadeLive(desired: AnyDesired, applied: AnyDesired | undefined, live: AnyObject): AnyDesired {
+  const { object } = desired;
+  if (isCustom(object) || isCustom(live) || object.kind !== 'Pod' || live.kind !== 'Pod') return desired;
+  const before = applied && !isCustom(applied.object) && applied.object.kind === 'Pod' ? applied.object : undefined;
+  const made = asMade(object, before, live);
+  return made === object ? desired : { ...desired, object: made };
 }
 
 /** Whether an object that is gone has had its time. */

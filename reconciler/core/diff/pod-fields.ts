@@ -165,3 +165,20 @@ const GATES: FixedField<'Pod'> = {
 };
 
 export const POD_FIELDS: readonly FixedField<'Pod'>[] = [SPEC, RESIZE, DEADLINE, TOLERATIONS, GATES];
+
+/**
+ * What Git says of a pod, with the node labels and tolerations that the live one has: of a pod that names a RuntimeClass
+ * the class may have added some when it was made, and they stay for as long as Git says what it said before. `applied`:
+ * what that was; undefined where nobody knows.
+ */
+export function asMade(wanted: Pod, applied: Pod | undefined, live: Pod): Pod {
+  if (live.spec.runtimeClassName === undefined) return wanted;
+  const kept = (['nodeSelector', 'tolerations'] as const).filter(
+    (name) =>
+      wanted.spec[name] !== undefined &&
+      live.spec[name] !== undefined &&
+      (applied === undefined || equal(applied.spec[name], wanted.spec[name])),
+  );
+  if (kept.length === 0) return wanted;
+  return { ...wanted, spec: { ...wanted.spec, ...Object.fromEntries(kept.map((name) => [name, live.spec[name]])) } };
+}

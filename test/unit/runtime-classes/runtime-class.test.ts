@@ -14,12 +14,14 @@ import { Claim } from '../../../contracts/agent/index.ts';
 import { handlerOf } from '../../../nodeagent/core/pod/objects.ts';
 import { admit } from '../../../reconciler/core/admission/chain.ts';
 import { referencesOf, project } from '../../../reconciler/core/nodes/projection.ts';
+import { planSync } from '../../../reconciler/core/diff/index.ts';
 import { composeState, formatDiagnostic, parseManifest } from '../../../reconciler/core/manifests/index.ts';
 import { recoverState } from '../../../reconciler/core/nodes/recovered-state.ts';
 import { usageOf } from '../../../reconciler/core/quota/usage.ts';
 import { classObjection, withRuntimeClass } from '../../../reconciler/core/runtime-classes/pod-class.ts';
 import { NOW, stored, viewOf } from '../admission/objects.ts';
 import { cluster, machine, pod } from '../controllers/objects.ts';
+import { carryOut, desired, edited, manifests, planInput } from '../diff/states.ts';
 import { NO_OBJECTS } from '../nodeagent/pods.ts';
 
 const FULL = {
@@ -208,6 +210,38 @@ describe('a RuntimeClass in a commit', () => {
       if (expected) assert.match(first ?? '', expected);
       else assert.equal(first, undefined);
     });
+});
+
+describe('a plan', () => {
+  const KEY = objectKey('Pod', 'default', 'web');
+  const pods = (spec: string): ReturnType<typeof desired> =>
+    desired(
+      manifests(
+        `apiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {name: sandboxed}\nhandler: kata\nscheduling: ${JSON.stringify(FULL.scheduling)}\n`,
+        `apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {runtimeClassName: sandboxed, containers: [{name: c, image: a/b}]${spec}}\n`,
+      ),
+    );
+  const rows: readonly (readonly [string, string])[] = [
+    ['nothing of its own', ''],
+    ['labels and tolerations of its own', ', nodeSelector: {disk: ssd}, tolerations: [{key: a, operator: Exists}]'],
+  ];
+  for (const [title, spec] of rows)
+    it(`leaves what the class gave a pod that has ${title}`, () => {
+      const git = pods(spec);
+      const made = carryOut(new Map(), planSync(planInput({ desired: git })));
+      const live = edited(made, KEY, (object) => withRuntimeClass(object as Pod, runtimeClass()));
+      assert.notDeepEqual(live.get(KEY), made.get(KEY));
+      assert.deepEqual(planSync(planInput({ applied: git, desired: git, live })).items, []);
+      assert.deepEqual(planSync(planInput({ desired: git, live })).items, [], 'nor where nobody knows what was before');
+    });
+
+  it('with other labels of a pod has them', () => {
+    const [before, after] = [pods(', nodeSelector: {disk: ssd}'), pods(', nodeSelector: {disk: hdd}')];
+    const made = carryOut(new Map(), planSync(planInput({ desired: before })));
+    const [item] = planSync(planInput({ applied: before, desired: after, live: made })).items;
+    assert.ok(item?.action === 'update' && item.object.kind === 'Pod');
+    assert.deepEqual(item.object.spec.nodeSelector, { disk: 'hdd' });
+  });
 });
 
 describe('after the store was lost', () => {
