@@ -40,6 +40,8 @@ export interface MemoryRuntime extends ContainerRuntime {
   loseSandbox(id: string): void;
 }
 
+/** Its default, and the one that containerd has of itself. */
+const HANDLERS: ReadonlySet<string> = new Set(['', 'runc']);
 const KILLED = 137;
 
 export function memoryRuntime(clock: Clock): MemoryRuntime {
@@ -120,6 +122,8 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
           'Other',
           `the name of sandbox ${config.pod.name} attempt ${config.attempt} is reserved for "${twin.id}"`,
         );
+      if (!HANDLERS.has(config.runtimeHandler))
+        throw new RuntimeError('Other', `no runtime for "${config.runtimeHandler}" is configured`);
       const id = nextId();
       const address = config.address ?? `198.18.0.${Number.parseInt(id, 16) % 250}`;
       if (config.address !== undefined && [...sandboxes.values()].some((one) => one.ready && one.address === address))

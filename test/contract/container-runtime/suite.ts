@@ -143,6 +143,18 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
       await runtime.runSandbox(sandboxOf(pod, { attempt: 1 }), signal);
     });
 
+    it('runs a pod by the handler that is asked for, and tells of one that it does not have', async () => {
+      const pod = newPod();
+      await runtime.runSandbox(sandboxOf(pod, { runtimeHandler: 'runc' }), signal);
+      await assert.rejects(
+        runtime.runSandbox(sandboxOf(newPod(), { runtimeHandler: 'nobody-has-it' }), signal),
+        (error) => {
+          assert.ok(error instanceof RuntimeError);
+          return /nobody-has-it/.test(error.message);
+        },
+      );
+    });
+
     it('gives the address that is asked for back to a pod, and none twice', async () => {
       const pod = newPod();
       const first = await runtime.runSandbox(sandboxOf(pod), signal);
