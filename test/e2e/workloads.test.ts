@@ -16,6 +16,7 @@ import { livePods } from './workloads/live-pod.ts';
 import { lookingIn } from './workloads/looking-in.ts';
 import { pods, podsEnd } from './workloads/pods.ts';
 import { quotas } from './workloads/quota.ts';
+import { runtimeClasses } from './workloads/runtime-class.ts';
 import { security } from './workloads/security.ts';
 import { replicationControllers } from './workloads/replication-controller.ts';
 import { statefulSets } from './workloads/statefulset.ts';
@@ -31,6 +32,7 @@ const THEMES: readonly Theme[] = [
   quotas,
   autoscalers,
   replicationControllers,
+  runtimeClasses,
   daemonSets,
   jobs,
   livePods,
