@@ -165,7 +165,11 @@ function planObject(list: OpenList, desired: AnyDesired): AnyPlanItem | undefine
     return !list.isOpen(desired.object) || (applied && equal(applied.written, desired.written) && runsOnce(key))
       ? undefined
       : { action: 'create', key, object: marked(desired, sourceName), position };
-  if (obstacleOf(live, sourceName, applied !== undefined) !== undefined || live.metadata.deletionTimestamp !== undefined) return undefined;
+  if (
+    obstacleOf(live, sourceName, applied !== undefined) !== undefined ||
+    live.metadata.deletionTimestamp !== undefined
+  )
+    return undefined;
   const semantics = list.semanticsOf(live);
   const others = othersFields(live);
   const before = applied && others ? withoutFields(applied, others, semantics) : applied;

@@ -76,6 +76,8 @@ function namedBy(objects: PodObjects, kind: PodReference['kind'], name: string):
       return objects.secret(name);
     case 'PersistentVolumeClaim':
       return objects.claim(name);
+    case 'RuntimeClass':
+      return objects.runtimeClass(name);
   }
 }
 
