@@ -65,7 +65,8 @@ describe('use of cpu and memory', () => {
     const { uid } = agent.pods.get('idle') ?? assert.fail('no pod');
     const idOf = (report: UsageReport) => report.containers.find(({ podUid }) => podUid === uid)?.id;
     const before = await usage();
-    assert.equal((await agent.exec('idle', ['kill', '1'])).exitCode, 0);
+    // Who ends the first process of the container ends with it: 0, or 137 where that came first.
+    await agent.exec('idle', ['kill', '1']);
     await agent.until('idle', (pod) => (main(pod)?.restartCount ?? 0) === 1 && main(pod)?.state.running !== undefined);
     const latest = await usage();
     assert.ok(idOf(before) !== undefined && idOf(latest) !== undefined);
