@@ -70,7 +70,14 @@ export const database: Theme = (fleet, round) => {
     } finally {
       await writer.stop();
     }
-    const kept = new Set((await exec('redis-0', 'redis-cli', 'SMEMBERS', 'acknowledged')).split('\n'));
+    // Until the control plane has noticed that the connection from before the cut leads nowhere.
+    const members = await eventually('its node is spoken to again', 30, async () => {
+      const { code, stdout } = await fleet().plumb(
+        ...['exec', 'redis-0', '-n', namespace, '--', 'redis-cli', 'SMEMBERS', 'acknowledged'],
+      );
+      return code === 0 && stdout;
+    });
+    const kept = new Set(members.split('\n'));
     const lost = writer.acknowledged.filter((number) => !kept.has(number));
     assert.deepEqual([lost, writer.acknowledged.length >= 400], [[], true]);
     await giveUpVolumes(fleet(), `${folder}/redis.yaml`);
