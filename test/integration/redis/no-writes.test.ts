@@ -1,6 +1,9 @@
 /** A Redis that cannot write for a while: waited for, and told. */
 import assert from 'node:assert/strict';
+import { mkdir, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { configMap } from '../../contract/object-store/objects.ts';
 import { create, nextOf, onRedis } from './open-store.ts';
 
@@ -30,6 +33,31 @@ describe('a Redis that takes no writes', () => {
       }),
     );
   }
+
+  it(
+    'that fails to save what it has is waited for, and the store says so meanwhile',
+    onRedis(async (redis, store) => {
+      await create(store, 'a');
+      const [, folder = ''] = await redis.client.config('GET', 'dir');
+      // What it saves is to take the place of this, which a file cannot.
+      await mkdir(join(folder, 'dump.rdb'));
+      await redis.client.config('SET', 'save', '3600 1');
+      await redis.client.bgsave();
+      while (!(await redis.client.info('persistence')).includes('rdb_last_bgsave_status:err')) await nextTurn();
+      await assert.rejects(store.write([{ op: 'create', object: configMap('b', {}) }]), {
+        name: 'RetryableError',
+        code: 'StoreUnavailable',
+        message: /MISCONF/,
+      });
+      assert.match(store.problem ?? '', /MISCONF/);
+      assert.equal((await store.list(undefined)).objects.length, 1);
+      await rmdir(join(folder, 'dump.rdb'));
+      await redis.client.bgsave();
+      while (!(await redis.client.info('persistence')).includes('rdb_last_bgsave_status:ok')) await nextTurn();
+      await create(store, 'b');
+      assert.equal(store.problem, undefined);
+    }),
+  );
 
   it(
     'that became a replica is waited for',
