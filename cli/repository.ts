@@ -10,6 +10,7 @@ import {
   selectManifestFiles,
   type TreeFile,
 } from '../reconciler/core/manifests/index.ts';
+import { finish } from '../reconciler/core/paced.ts';
 import { ConfigHashes } from '../reconciler/core/revisions/config-hashes.ts';
 import { type FileReader, renderFiles } from '../reconciler/core/revisions/render.ts';
 import { gitFileReader } from '../reconciler/ports/git-file-reader.ts';
@@ -50,7 +51,7 @@ export async function renderFolder(dir: string): Promise<Rendering> {
 const hashes = new ConfigHashes(randomBytes(32));
 
 function hashed(rendering: Rendering): Rendering {
-  return { ...rendering, state: hashes.in(rendering.state) };
+  return { ...rendering, state: finish(hashes.in(rendering.state)) };
 }
 
 /** The manifests in a folder, and what stands where a manifest could; their ids are those that Git would give them. */

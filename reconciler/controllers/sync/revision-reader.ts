@@ -72,7 +72,8 @@ export class RevisionReader {
       const read = gitFileReader(this.#git, signal);
       const run = <T>(work: Paced<T>): Promise<T> => inSlices(work, signal);
       const rendering = await renderFiles(files, read, this.#files, keep, run);
-      return { sha, files, ...rendering, state: this.#hashes?.in(rendering.state) ?? rendering.state };
+      const state = this.#hashes ? await run(this.#hashes.in(rendering.state)) : rendering.state;
+      return { sha, files, ...rendering, state };
     } catch (error) {
       if (!(error instanceof PlumbError) || !REFUSED.has(error.code)) throw error;
       return {

@@ -3,6 +3,7 @@ import { CONFIG_HASH, readKey, type KubeObject, type PodTemplateSpec } from '../
 import { descriptorOf } from '../kinds/index.ts';
 import { isObject, type JsonObject } from '../fields/json.ts';
 import type { DesiredObject, DesiredState } from '../manifests/index.ts';
+import type { Paced } from '../paced.ts';
 import { CONFIG_UPDATE, ConfigHasher, withConfigHash } from '../workloads/config-hash.ts';
 
 /** Of one key. What did not change since the last revision is not looked at in depth again, and is the same object. */
@@ -14,9 +15,10 @@ export class ConfigHashes {
     this.#hasher = new ConfigHasher(key);
   }
 
-  in(state: DesiredState): DesiredState {
+  *in(state: DesiredState): Paced<DesiredState> {
     const changed = new Map(state);
     for (const [key, desired] of state) {
+      yield;
       const found = this.#hashed(desired, state);
       if (found !== desired) changed.set(key, found);
     }

@@ -10,6 +10,7 @@ import { formatPlan, planSync } from '../../../reconciler/core/diff/index.ts';
 import { NodeMonitor } from '../../../reconciler/core/health/node-monitor.ts';
 import { composeState, parseManifest, type DesiredState } from '../../../reconciler/core/manifests/index.ts';
 import { recoverState } from '../../../reconciler/core/nodes/recovered-state.ts';
+import { finish } from '../../../reconciler/core/paced.ts';
 import { ConfigHashes } from '../../../reconciler/core/revisions/config-hashes.ts';
 import { configHashOf } from '../../../reconciler/core/workloads/config-hash.ts';
 import { sameTemplate } from '../../../reconciler/core/workloads/template.ts';
@@ -79,7 +80,7 @@ function plain(parts: Parts): DesiredState {
   );
   return state;
 }
-const hashed = (parts: Parts, key = KEY): DesiredState => new ConfigHashes(key).in(plain(parts));
+const hashed = (parts: Parts, key = KEY): DesiredState => finish(new ConfigHashes(key).in(plain(parts)));
 const deploymentIn = (state: DesiredState): Deployment => state.get(WEB)?.object as Deployment;
 const hashIn = (state: DesiredState): string | undefined => configHashOf(deploymentIn(state).spec.template);
 
@@ -137,7 +138,13 @@ describe('the hash of what a template reads', () => {
   it('leaves the object of a revision as it was where nothing changed', () => {
     const state = plain({ env: ALL });
     const hashes = new ConfigHashes(KEY);
-    assert.equal(hashes.in(state).get(WEB), hashes.in(state).get(WEB));
+    const again = (): unknown => finish(hashes.in(state)).get(WEB);
+    assert.equal(again(), again());
+  });
+
+  it('is made of one object in each turn', () => {
+    const state = plain({ env: ALL });
+    assert.equal([...new ConfigHashes(KEY).in(state)].length, state.size);
   });
 
   it('is nothing that a manifest may write', () => {
@@ -176,7 +183,10 @@ describe('a plan', () => {
     );
   it('says which workloads roll because of it, in one update', () => {
     const hashes = new ConfigHashes(KEY);
-    const text = plan(hashes.in(plain({ env: ALL })), hashes.in(plain({ env: ALL, config: { a: '9' } })));
+    const text = plan(
+      finish(hashes.in(plain({ env: ALL }))),
+      finish(hashes.in(plain({ env: ALL, config: { a: '9' } }))),
+    );
     assert.match(
       text,
       /~ Deployment\/default\/web\n {4}its pods are replaced: what they read of ConfigMaps and Secrets changes\n/,
