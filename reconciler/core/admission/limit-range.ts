@@ -1,15 +1,16 @@
 /**
- * LimitRanges of the namespace of a pod or a claim. Looked at when a pod is made, as its containers never change. Source:
- * Kubernetes, plugin/pkg/admission/limitranger/admission.go.
+ * LimitRanges of the namespace of a pod or a claim. Of a pod they are looked at when it is made: one that is resized was
+ * held against them with its commit (manifests/compose-limits.ts). Source: Kubernetes,
+ * plugin/pkg/admission/limitranger/admission.go.
  */
 import {
   isCustom,
   type AnyObject,
   type LimitRange,
   type PersistentVolumeClaim,
-  type Pod,
 } from '../../../contracts/objects/index.ts';
 import { claimViolations, limitViolations, withLimitDefaults } from '../quota/limit-range.ts';
+import { isNewPod } from './pods.ts';
 import type { CreateRequest, Refusal, UpdateRequest } from './request.ts';
 
 export function fillLimits<T extends AnyObject>(object: T, request: CreateRequest | UpdateRequest): T {
@@ -23,10 +24,6 @@ export function withinLimits(object: AnyObject, request: CreateRequest | UpdateR
       ? claimViolations(object.spec, rangesOf(object, request))
       : [];
   return found.length > 0 ? { reason: 'Forbidden', message: found.join('; ') } : undefined;
-}
-
-function isNewPod<T extends AnyObject>(object: T, { operation }: CreateRequest | UpdateRequest): object is T & Pod {
-  return operation === 'create' && !isCustom(object) && object.kind === 'Pod';
 }
 
 /** A claim may grow; who writes anything else of one that is there already is not told of its size. */

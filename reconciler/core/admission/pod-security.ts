@@ -2,10 +2,11 @@
  * The Pod Security Standard that a namespace enforces. Source: Kubernetes, pod-security-admission/admission/admission.go
  * (ValidatePod). Exempt is nobody.
  */
-import { isCustom, objectKey, type AnyObject, type Pod } from '../../../contracts/objects/index.ts';
+import { objectKey, type AnyObject } from '../../../contracts/objects/index.ts';
 import { containersOf, type SecuredSpec } from '../pod-security/check.ts';
 import { policyOf } from '../pod-security/policy.ts';
 import { violated } from '../pod-security/violations.ts';
+import { isPod } from './pods.ts';
 import type { CreateRequest, Refusal, UpdateRequest } from './request.ts';
 
 /** A pod that runs stays, whatever its namespace comes to enforce; what would run in it anew is judged. */
@@ -25,8 +26,4 @@ function runsAnew(spec: SecuredSpec, old: SecuredSpec): boolean {
   if (spec === old) return false;
   const before = new Map(containersOf(old).map(({ name, image }) => [name, image]));
   return containersOf(spec).some(({ name, image }) => before.get(name) !== image);
-}
-
-function isPod(object: AnyObject): object is Pod {
-  return !isCustom(object) && object.kind === 'Pod';
 }

@@ -1,6 +1,7 @@
 /** The RuntimeClass of a new pod. Source: Kubernetes, plugin/pkg/admission/runtimeclass/admission.go. */
-import { isCustom, objectKey, type AnyObject, type Pod, type RuntimeClass } from '../../../contracts/objects/index.ts';
+import { objectKey, type AnyObject, type Pod, type RuntimeClass } from '../../../contracts/objects/index.ts';
 import { classObjection, withRuntimeClass } from '../runtime-classes/pod-class.ts';
+import { isNewPod } from './pods.ts';
 import type { AdmissionView, CreateRequest, Refusal, UpdateRequest } from './request.ts';
 
 export function fillRuntimeClass<T extends AnyObject>(object: T, request: CreateRequest | UpdateRequest): T {
@@ -20,8 +21,4 @@ export function knownRuntimeClass(object: AnyObject, request: CreateRequest | Up
 
 function classOf({ spec: { runtimeClassName } }: Pod, view: AdmissionView): RuntimeClass | undefined {
   return runtimeClassName === undefined ? undefined : view.get(objectKey('RuntimeClass', undefined, runtimeClassName));
-}
-
-function isNewPod<T extends AnyObject>(object: T, { operation }: CreateRequest | UpdateRequest): object is T & Pod {
-  return operation === 'create' && !isCustom(object) && object.kind === 'Pod';
 }

@@ -1,13 +1,13 @@
 /** The ServiceAccount of a pod. Source: Kubernetes, plugin/pkg/admission/serviceaccount/admission.go. */
 import {
   DEFAULT_SERVICE_ACCOUNT,
-  isCustom,
   objectKey,
   type AnyObject,
   type Pod,
   type ServiceAccount,
 } from '../../../contracts/objects/index.ts';
 import { accountNameOf, withAccount } from '../service-accounts/pod-account.ts';
+import { isNewPod } from './pods.ts';
 import type { AdmissionView, CreateRequest, Refusal, UpdateRequest } from './request.ts';
 
 export function fillAccount<T extends AnyObject>(object: T, request: CreateRequest | UpdateRequest): T {
@@ -27,8 +27,4 @@ export function knownAccount(object: AnyObject, request: CreateRequest | UpdateR
 
 function accountOf({ metadata, spec }: Pod, view: AdmissionView): ServiceAccount | undefined {
   return view.get(objectKey('ServiceAccount', metadata.namespace, accountNameOf(spec)));
-}
-
-function isNewPod<T extends AnyObject>(object: T, { operation }: CreateRequest | UpdateRequest): object is T & Pod {
-  return operation === 'create' && !isCustom(object) && object.kind === 'Pod';
 }
