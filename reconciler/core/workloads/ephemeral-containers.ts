@@ -23,11 +23,11 @@ export function withEphemeralContainers<P extends Pod>(
     const before = has.find(({ name }) => name === one.name);
     if (before && equal(before, one)) continue;
     if (before) return { refused: `ephemeral container ${one.name} is there already: it cannot be changed` };
+    if (has.length + added.length >= MOST) return { refused: `a pod may have at most ${MOST} ephemeral containers` };
     const why = objection(pod, added, one);
     if (why !== undefined) return { refused: `ephemeral container ${one.name}: ${why}` };
     added.push(one);
   }
-  if (has.length + added.length > MOST) return { refused: `a pod may have at most ${MOST} ephemeral containers` };
   return added.length === 0 ? pod : { ...pod, spec: { ...spec, ephemeralContainers: [...has, ...added] } };
 }
 

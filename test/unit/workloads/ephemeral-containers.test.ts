@@ -52,6 +52,11 @@ describe('a container that is put into a running pod', () => {
   it('is one of a number that is bounded', () => {
     const many = Array.from({ length: 33 }, (_, i) => look({ name: `look-${i}` }));
     assert.match(String(names(withEphemeralContainers(running, many))), /at most 32/);
+    const full = withEphemeralContainers(running, many.slice(0, 32)) as Pod;
+    assert.equal(withEphemeralContainers(full, many.slice(0, 32)), full);
+    // Nothing is looked at beyond that.
+    const beyond = [...many, look({ name: 'look-0', targetContainerName: 'gone' })];
+    assert.match(String(names(withEphemeralContainers(running, beyond))), /at most 32/);
   });
 
   it('has nothing that it cannot have', () => {
