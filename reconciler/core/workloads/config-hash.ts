@@ -82,8 +82,15 @@ function dataOf(object: Config, keys: readonly string[] | 'all'): unknown {
   const picked = (data: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> =>
     wanted ? Object.fromEntries(Object.entries(data).filter(([key]) => wanted.has(key))) : data;
   return object.kind === 'ConfigMap'
-    ? { data: picked(object.data), binaryData: picked(object.binaryData) }
-    : { data: picked(object.data) };
+    ? { data: picked(object.data), binaryData: inOneForm(picked(object.binaryData)) }
+    : { data: inOneForm(picked(object.data)) };
+}
+
+/** The same bytes may be written in lines of another length, or with white space around them. */
+function inOneForm(data: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(data).map(([key, text]) => [key, Buffer.from(text, 'base64').toString('base64')]),
+  );
 }
 
 export function configHashOf({ metadata: { annotations } }: Pick<PodTemplateSpec, 'metadata'>): string | undefined {

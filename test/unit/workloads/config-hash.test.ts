@@ -1,7 +1,14 @@
 /** A changed ConfigMap or Secret as a new template: what changes the hash, who rolls because of it, and who does not. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CONFIG_HASH, keyOf, objectKey, type Deployment, type KubeObject } from '../../../contracts/objects/index.ts';
+import {
+  CONFIG_HASH,
+  keyOf,
+  objectKey,
+  type Deployment,
+  type KubeObject,
+  type ObjectKey,
+} from '../../../contracts/objects/index.ts';
 import { Claim } from '../../../contracts/agent/index.ts';
 import { daemonSetController } from '../../../reconciler/controllers/daemonset.ts';
 import { deploymentController } from '../../../reconciler/controllers/deployment.ts';
@@ -12,7 +19,7 @@ import { composeState, parseManifest, type DesiredState } from '../../../reconci
 import { recoverState } from '../../../reconciler/core/nodes/recovered-state.ts';
 import { finish } from '../../../reconciler/core/paced.ts';
 import { ConfigHashes } from '../../../reconciler/core/revisions/config-hashes.ts';
-import { configHashOf } from '../../../reconciler/core/workloads/config-hash.ts';
+import { ConfigHasher, configHashOf } from '../../../reconciler/core/workloads/config-hash.ts';
 import { sameTemplate } from '../../../reconciler/core/workloads/template.ts';
 import { machine } from '../controllers/objects.ts';
 import { World } from '../controllers/world.ts';
@@ -86,6 +93,9 @@ const hashIn = (state: DesiredState): string | undefined => configHashOf(deploym
 
 const ENV_A = 'env: [{name: A, valueFrom: {configMapKeyRef: {name: settings, key: a}}}]';
 const ALL = 'envFrom: [{configMapRef: {name: settings}}]';
+const SETTINGS = objectKey('ConfigMap', 'default', 'settings');
+const PASSWORD = objectKey('Secret', 'default', 'pass');
+const PASS = 'volumes: [{name: v, secret: {secretName: pass}}]';
 const SECRET = 'env: [{name: P, valueFrom: {secretKeyRef: {name: pass, key: p}}}]';
 
 describe('the hash of what a template reads', () => {
@@ -140,6 +150,21 @@ describe('the hash of what a template reads', () => {
     const hashes = new ConfigHashes(KEY);
     const again = (): unknown => finish(hashes.in(state)).get(WEB);
     assert.equal(again(), again());
+  });
+
+  it('is of the bytes, however their base64 is written', () => {
+    const { template } = deploymentIn(plain({ env: ALL, spec: PASS })).spec;
+    const hashOf = (data: Readonly<Record<string, string>>, binaryData: Readonly<Record<string, string>>): unknown => {
+      const state = new Map<ObjectKey, KubeObject>([
+        [SETTINGS, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings' }, binaryData }],
+        [PASSWORD, { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'pass' }, type: 'Opaque', data }],
+      ]);
+      return new ConfigHasher(KEY).hashOf(template, 'default', (key) => state.get(key));
+    };
+    const one = hashOf({ p: 'c2VjcmV0' }, { b: 'c2V0dGluZw==' });
+    assert.equal(hashOf({ p: 'c2Vj\ncmV0\n' }, { b: ' c2V0dGlu\nZw==\n' }), one);
+    assert.notEqual(hashOf({ p: 'c2Vj\ncmV1\n' }, { b: 'c2V0dGluZw==' }), one);
+    assert.notEqual(hashOf({ p: 'c2VjcmV0' }, { b: 'c2V0dGlu\nZg==\n' }), one);
   });
 
   it('is made of one object in each turn', () => {
