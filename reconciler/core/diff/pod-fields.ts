@@ -13,6 +13,7 @@ import {
 import { RESIZABLE } from '../../../contracts/objects/pod-requests.ts';
 import { qosClass } from '../../../contracts/objects/qos.ts';
 import { equal } from '../fields/json.ts';
+import { mergeTolerations } from '../runtime-classes/pod-class.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { cannotChange, RENAME, type FixedField } from './fixed-fields.ts';
 
@@ -141,8 +142,6 @@ const TOLERATIONS: FixedField<'Pod'> = {
   path: ['spec', 'tolerations'],
   hint: 'tolerations can only be added, and change their tolerationSeconds',
   broken: ({ live, after, wanted, applied }) => {
-    const named = ({ spec }: Pod): readonly Toleration[] =>
-      (spec.tolerations ?? []).map(({ tolerationSeconds: _seconds, ...one }) => one);
     const kept = new Set(named(after).map(canonicalJson));
     const missing = named(live).some((one) => !kept.has(canonicalJson(one)));
     if (!missing || (applied && equal(named(applied), named(wanted)))) return undefined;
@@ -168,17 +167,35 @@ export const POD_FIELDS: readonly FixedField<'Pod'>[] = [SPEC, RESIZE, DEADLINE,
 
 /**
  * What Git says of a pod, with the node labels and tolerations that the live one has: of a pod that names a RuntimeClass
- * the class may have added some when it was made, and they stay for as long as Git says what it said before. `applied`:
- * what that was; undefined where nobody knows.
+ * the class may have added some when it was made. They stay for as long as Git says what it said before; tolerations
+ * stay beside others that it says now, as in a pod that is made now: a recovery knows it by that. `applied`: what it said
+ * before; undefined where nobody knows.
  */
 export function asMade(wanted: Pod, applied: Pod | undefined, live: Pod): Pod {
-  if (live.spec.runtimeClassName === undefined) return wanted;
-  const kept = (['nodeSelector', 'tolerations'] as const).filter(
-    (name) =>
-      wanted.spec[name] !== undefined &&
-      live.spec[name] !== undefined &&
-      (applied === undefined || equal(applied.spec[name], wanted.spec[name])),
-  );
-  if (kept.length === 0) return wanted;
-  return { ...wanted, spec: { ...wanted.spec, ...Object.fromEntries(kept.map((name) => [name, live.spec[name]])) } };
+  const { runtimeClassName, nodeSelector, tolerations } = live.spec;
+  if (runtimeClassName === undefined) return wanted;
+  const isAsBefore = (name: 'nodeSelector' | 'tolerations'): boolean =>
+    applied === undefined || equal(applied.spec[name], wanted.spec[name]);
+  const spec = {
+    ...wanted.spec,
+    ...(wanted.spec.nodeSelector && nodeSelector && isAsBefore('nodeSelector') && { nodeSelector }),
+    tolerations: isAsBefore('tolerations')
+      ? tolerations
+      : mergeTolerations(wanted.spec.tolerations, givenTolerations(wanted, applied, live)),
+  };
+  return { ...wanted, spec };
+}
+
+/** Those that Git neither says nor said. */
+function givenTolerations(wanted: Pod, applied: Pod | undefined, live: Pod): readonly Toleration[] {
+  const said = new Set([...named(wanted), ...(applied ? named(applied) : [])].map(canonicalJson));
+  return live.spec.tolerations.filter((one) => !said.has(canonicalJson(withoutSeconds(one))));
+}
+
+function named({ spec }: Pod): readonly Toleration[] {
+  return spec.tolerations.map(withoutSeconds);
+}
+
+function withoutSeconds({ tolerationSeconds: _seconds, ...one }: Toleration): Toleration {
+  return one;
 }

@@ -65,7 +65,7 @@ function isSame(one: ResourceList, other: ResourceList): boolean {
 }
 
 /** Both, without those that another one covers. Source: Kubernetes, pkg/util/tolerations (MergeTolerations). */
-function mergeTolerations(own: readonly Toleration[], added: readonly Toleration[]): Toleration[] {
+export function mergeTolerations(own: readonly Toleration[], added: readonly Toleration[]): Toleration[] {
   const all = [...own, ...added];
   const merged: Toleration[] = [];
   for (const [i, one] of all.entries()) {

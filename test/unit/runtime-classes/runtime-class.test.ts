@@ -14,7 +14,7 @@ import { Claim } from '../../../contracts/agent/index.ts';
 import { handlerOf } from '../../../nodeagent/core/pod/objects.ts';
 import { admit } from '../../../reconciler/core/admission/chain.ts';
 import { referencesOf, project } from '../../../reconciler/core/nodes/projection.ts';
-import { planSync } from '../../../reconciler/core/diff/index.ts';
+import { checkPlan, planSync } from '../../../reconciler/core/diff/index.ts';
 import { composeState, formatDiagnostic, parseManifest } from '../../../reconciler/core/manifests/index.ts';
 import { recoverState } from '../../../reconciler/core/nodes/recovered-state.ts';
 import { usageOf } from '../../../reconciler/core/quota/usage.ts';
@@ -233,6 +233,39 @@ describe('a plan', () => {
       assert.notDeepEqual(live.get(KEY), made.get(KEY));
       assert.deepEqual(planSync(planInput({ applied: git, desired: git, live })).items, []);
       assert.deepEqual(planSync(planInput({ desired: git, live })).items, [], 'nor where nobody knows what was before');
+    });
+
+  const toleration = (key: string): string => `{key: ${key}, operator: Exists}`;
+  const changes: readonly (readonly [title: string, before: string, after: string, refused: RegExp | undefined])[] = [
+    ['a first toleration', '', `, tolerations: [${toleration('b')}]`, undefined],
+    [
+      'one more toleration',
+      `, tolerations: [${toleration('a')}]`,
+      `, tolerations: [${toleration('a')}, ${toleration('b')}]`,
+      undefined,
+    ],
+    [
+      'another toleration in place of one',
+      `, tolerations: [${toleration('a')}]`,
+      `, tolerations: [${toleration('b')}]`,
+      /tolerations cannot be taken away/,
+    ],
+  ];
+  for (const [title, before, after, refused] of changes)
+    it(`${refused ? 'refuses' : 'has'} ${title}, beside those that the class gave`, () => {
+      const [applied, wanted] = [pods(before), pods(after)];
+      const made = carryOut(new Map(), planSync(planInput({ desired: applied })));
+      const live = edited(made, KEY, (object) => withRuntimeClass(object as Pod, runtimeClass()));
+      const input = planInput({ applied, desired: wanted, live });
+      const plan = planSync(input);
+      const why = checkPlan(input, plan).map(({ message }) => message);
+      if (refused) return assert.match(why.join(), refused);
+      assert.deepEqual(why, []);
+      const changed = carryOut(live, plan);
+      const anew = withRuntimeClass(wanted.get(KEY)?.object as Pod, runtimeClass());
+      assert.ok(anew.spec.tolerations.some(({ key }) => key === 'b'));
+      assert.deepEqual((changed.get(KEY) as Pod).spec.tolerations, anew.spec.tolerations);
+      assert.deepEqual(planSync(planInput({ applied: wanted, desired: wanted, live: changed })).items, []);
     });
 
   it('with other labels of a pod has them', () => {
