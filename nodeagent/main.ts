@@ -90,7 +90,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
 
   const client = new GrpcClient(options.containerd);
   const runtime = criRuntime({ client, folder: `${folders.run}/commands`, run, clock });
-  const images = criImages(client, options.containerd);
+  const images = criImages(client, options.containerd, folders.run);
   const mounts = systemMounts(run, clock);
   const persistent = persistentFolders(persistentRoot(folders), mounts, volumeImages(run, mounts));
   const files = podFiles(folders, mounts, persistent);
@@ -194,7 +194,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
         assignment,
         clock,
         pods: localPods,
-        filter: createNftPacketFilter({ run, follow: createFollowCommand() }),
+        filter: createNftPacketFilter({ run, follow: createFollowCommand(), folder: folders.run }),
         routing: createIpRouting({ run }),
         cni,
         log: (level, message, fields) => log[level](message, fields),

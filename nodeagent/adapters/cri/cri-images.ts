@@ -1,7 +1,6 @@
 /** Images through the Container Runtime Interface. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -32,8 +31,11 @@ const RPC = {
   remove: method('RemoveImage', m.ImageRequest, m.Empty),
 };
 
-/** `containerdSocket` is for imports, which CRI has no call for. */
-export function criImages(client: GrpcClient, containerdSocket: string): ImageStore {
+/**
+ * `containerdSocket` is for imports, which CRI has no call for; `folder`, which is there and nobody else writes to, for
+ * the archive that is imported.
+ */
+export function criImages(client: GrpcClient, containerdSocket: string, folder: string): ImageStore {
   async function find(image: string, signal: AbortSignal): Promise<ImageInfo | undefined> {
     const answer = await client.unary(RPC.status, { image: { image } }, { signal, timeoutMs: QUICK_MS });
     return answer.image && infoOf(answer.image);
@@ -53,13 +55,13 @@ export function criImages(client: GrpcClient, containerdSocket: string): ImageSt
     async ensureSandboxImage(image, signal) {
       if (await find(image, signal)) return;
       const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
-      const folder = await mkdtemp(join(tmpdir(), 'plumbline-pause-'));
+      // One name: what an agent that was killed has left there is written over by the next.
+      const file = join(folder, 'pause.tar');
       try {
-        const file = join(folder, 'pause.tar');
         await writeFile(file, pauseImage(image, architecture));
         await importImage(containerdSocket, file, signal);
       } finally {
-        await rm(folder, { recursive: true, force: true });
+        await rm(file, { force: true });
       }
       for (const until = Date.now() + SEEN_WITHIN_MS; ;) {
         if (await find(image, signal)) return;

@@ -2,8 +2,7 @@
  * `PacketFilter` as one nftables table, by the program `nft`. `nft monitor` holds the table in memory: 4 MB, and 5 kB
  * more for each Service.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NODE_NAMES } from '../../../contracts/agent/places.ts';
 import { compilePlan } from '../../core/nftables/compile.ts';
@@ -28,6 +27,8 @@ import { explainNftFailure, isInUse, isNoSuchTable } from './stderr.ts';
 export interface NftSettings {
   readonly run: RunCommand;
   readonly follow: FollowCommand;
+  /** Is there, and nobody else writes to it: for the transaction under way. */
+  readonly folder: string;
   /** Table name; {@link NODE_NAMES.nftTable} when absent. Tests use others. */
   readonly table?: string;
 }
@@ -35,7 +36,9 @@ export interface NftSettings {
 /** nft 1.0.6 keeps something of every anonymous map that it ever saw: 0.8 kB. */
 const TRANSACTIONS_PER_MONITOR = 4000;
 
-export function createNftPacketFilter({ run, follow, table = NODE_NAMES.nftTable }: NftSettings): PacketFilter {
+export function createNftPacketFilter({ run, follow, folder, table = NODE_NAMES.nftTable }: NftSettings): PacketFilter {
+  /** One name: what an agent that was killed has left there is written over by the next. */
+  const file = join(folder, 'transaction.nft');
   /** What the kernel has; undefined while unknown. */
   let written: Ruleset | undefined;
 
@@ -46,14 +49,12 @@ export function createNftPacketFilter({ run, follow, table = NODE_NAMES.nftTable
 
   const runScript = async (script: string, signal: AbortSignal): Promise<void> => {
     // A file, as nft cannot read a script from the socket that Node gives a child for its standard input.
-    const folder = await mkdtemp(join(tmpdir(), 'plumbline-nft-'));
     try {
-      const file = join(folder, 'transaction.nft');
       await writeFile(file, script, { mode: 0o600 });
       const { code, stderr } = await run(['nft', '-f', file], { signal });
       if (code !== 0) throw new FilterRefusedError(explainNftFailure(code, stderr));
     } finally {
-      await rm(folder, { recursive: true, force: true });
+      await rm(file, { force: true });
     }
   };
 

@@ -31,7 +31,7 @@ describe('what a container may do', () => {
     await host.importImage(BUSYBOX);
     const client = new GrpcClient(host.containerdSocket);
     runtime = criRuntime({ client, folder: `${host.folder}/commands`, run: createRunCommand(), clock: systemClock });
-    await criImages(client, host.containerdSocket).ensureSandboxImage(
+    await criImages(client, host.containerdSocket, host.folder).ensureSandboxImage(
       (await runtime.health(signal)).sandboxImage,
       signal,
     );

@@ -25,7 +25,7 @@ runtimeContract('containerd through CRI', async () => {
     clock: systemClock,
   });
   const { signal } = new AbortController();
-  await criImages(client, host.containerdSocket).ensureSandboxImage(
+  await criImages(client, host.containerdSocket, host.folder).ensureSandboxImage(
     (await runtime.health(signal)).sandboxImage,
     signal,
   );

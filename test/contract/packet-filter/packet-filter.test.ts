@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
+import { removeFolder } from '../../../lab/remove-folder.ts';
 import { MemoryPacketFilter } from '../../../nodeagent/adapters/memory/packet-filter.ts';
 import { createNftPacketFilter } from '../../../nodeagent/adapters/nft/nft-packet-filter.ts';
 import type { PlanChange } from '../../../nodeagent/core/data-plane/plan.ts';
 import { FilterRefusedError, type PacketFilter } from '../../../nodeagent/ports/packet-filter.ts';
 import { cannotRun, makeNamespace, removeNamespaces, type Namespace } from '../../integration/network/namespace.ts';
+import { makeFolder } from '../../support/folder.ts';
 import { planBetween, planRandom, randomCluster } from '../../unit/network/random-cluster.ts';
 import { cluster, endpoint, node, service, slice } from '../../unit/network/world.ts';
 
@@ -162,12 +164,19 @@ describe('packet filter in memory', () => {
 describe('packet filter of the kernel', { skip: cannotRun() ?? false }, () => {
   let namespace: Namespace;
   const enter = (): Namespace => (namespace ??= makeNamespace('filter'));
-  after(removeNamespaces);
+  let folder: string;
+  before(() => {
+    folder = makeFolder('pnet-');
+  });
+  after(async () => {
+    removeNamespaces();
+    await removeFolder(folder);
+  });
 
   packetFilterContract(() => {
     const ns = enter();
     return {
-      filter: createNftPacketFilter(ns),
+      filter: createNftPacketFilter({ ...ns, folder }),
       content: async () => blocksOf(await ns.sh('nft', '-s', 'list', 'table', 'ip', 'plumbline')),
       deleteRules: async () => {
         await ns.sh('nft', 'delete', 'table', 'ip', 'plumbline');
@@ -186,7 +195,7 @@ describe('packet filter of the kernel', { skip: cannotRun() ?? false }, () => {
       await ns.sh('nft', '-a', 'list', 'table', 'inet', 'other'),
     ];
     const before = await foreign();
-    const filter = createNftPacketFilter(ns);
+    const filter = createNftPacketFilter({ ...ns, folder });
     await filter.replace(plan, '9', signal);
     assert.deepEqual(await foreign(), before);
     assert.deepEqual(await filter.forwardDrops('198.19.0.0/17', signal), [
@@ -202,7 +211,7 @@ describe('packet filter of the kernel', { skip: cannotRun() ?? false }, () => {
   for (const damage of ['delete table ip plumbline', 'flush table ip plumbline', 'flush ruleset']) {
     it(`sees that the table is not as it was after nft ${damage}`, async () => {
       const ns = enter();
-      const filter = createNftPacketFilter(ns);
+      const filter = createNftPacketFilter({ ...ns, folder });
       await filter.replace(plan, '9', signal);
       assert.equal(await filter.present(signal), true);
       await ns.sh('nft', damage);
@@ -212,7 +221,7 @@ describe('packet filter of the kernel', { skip: cannotRun() ?? false }, () => {
 
   it('needs one command where one endpoint of a Service leaves', async () => {
     const elsewhere = [...BOTH.slice(0, 3), slice(web, [endpoint('198.19.2.5'), endpoint('198.19.2.6')])];
-    const filter = createNftPacketFilter(enter());
+    const filter = createNftPacketFilter({ ...enter(), folder });
     await filter.replace(planRandom(elsewhere), '1', signal);
     const left = [...BOTH.slice(0, 3), slice(web, [endpoint('198.19.2.5')])];
     assert.deepEqual(await filter.change(planBetween(elsewhere, left), '2', signal), { commands: 1 });
@@ -220,7 +229,7 @@ describe('packet filter of the kernel', { skip: cannotRun() ?? false }, () => {
 
   it('changes nothing of a write that is refused in its midst, says in one sentence why, and writes all then', async () => {
     const ns = enter();
-    const filter = createNftPacketFilter(ns);
+    const filter = createNftPacketFilter({ ...ns, folder });
     const content = async (): Promise<unknown> =>
       blocksOf(await ns.sh('nft', '-s', 'list', 'table', 'ip', 'plumbline'));
     await filter.replace(plan, '1', signal);
@@ -238,7 +247,7 @@ describe('packet filter of the kernel', { skip: cannotRun() ?? false }, () => {
 
   it('tells which chain is not as it was written', async () => {
     const ns = enter();
-    const filter = createNftPacketFilter(ns);
+    const filter = createNftPacketFilter({ ...ns, folder });
     await filter.replace(plan, '1', signal);
     await ns.sh('nft', 'flush chain ip plumbline services');
     assert.deepEqual(await filter.survey(signal), { generation: '1', damage: 'chain services has 0 rules, not 4' });

@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createCniConfigFile } from '../../../nodeagent/adapters/cni/file.ts';
@@ -97,7 +97,9 @@ export async function makeLab(label: string, { cluster, verifyEveryMs, apart = f
     const writes: { commands: number; whole: boolean }[] = [];
     const cniPath = join(folder, `${object.metadata.name}.conflist`);
     let heard: () => void = () => undefined;
-    const real = createNftPacketFilter(ns);
+    const run = join(folder, object.metadata.name);
+    await mkdir(run);
+    const real = createNftPacketFilter({ ...ns, folder: run });
     const filter: PacketFilter = {
       ...real,
       watch: (tell, signal) =>

@@ -43,7 +43,7 @@ describe('addresses of sandboxes that are gone', () => {
     });
     runtime = criRuntime({ client, folder: `${host.folder}/commands`, run, clock: systemClock });
     const { sandboxImage } = await runtime.health(signal);
-    await criImages(client, host.containerdSocket).ensureSandboxImage(sandboxImage, signal);
+    await criImages(client, host.containerdSocket, host.folder).ensureSandboxImage(sandboxImage, signal);
     // containerd notices a new file of its folder in its own time.
     for (let tries = 0; ; tries += 1) {
       const id = await runtime.runSandbox(sandboxOf(newPod()), signal);

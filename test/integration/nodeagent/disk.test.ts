@@ -32,7 +32,7 @@ describe('a node that runs out of disk', () => {
     await agent.assign({ upsert: [user] });
     await agent.until('user', isReady);
     const client = new GrpcClient(host.containerdSocket);
-    const images = criImages(client, host.containerdSocket);
+    const images = criImages(client, host.containerdSocket, host.folder);
     const signal = new AbortController().signal;
     const present = async (): Promise<string[]> => (await images.list(signal)).flatMap(({ tags }) => tags).sort();
     const before = await present();
