@@ -155,6 +155,8 @@ export interface LogQuery {
  *   as a terminal where the container has one, with input where it has that. The result says nothing of its end.
  * - `GET /v1/portforward?namespace=&pod=&port=`: one TCP connection to a port of the pod's loopback address; 0 is what it
  *   is sent, 1 what it answers. The result has a message when nobody listens.
+ *
+ * Of all three together 100 at once are answered 101, and more of them 503 `TooManyStreams`.
  */
 export const ExecResult = z.object({ exitCode: z.int(), message: z.string().optional() });
 export type ExecResult = z.infer<typeof ExecResult>;

@@ -1,4 +1,5 @@
 /** What `GET /v1/exec`, `/v1/attach` and `/v1/portforward` open, before they are upgraded. */
+import { AGENT_API } from '../../../contracts/agent/places.ts';
 import { presentSandbox, type ObservedPod } from '../../core/pod/observed.ts';
 import type { ContainerRuntime, ContainerStreams } from '../../ports/container-runtime.ts';
 import type { AssignmentStore } from '../assignment-store.ts';
@@ -14,11 +15,11 @@ export interface StreamDeps {
 /** Throws {@link ApiError} or a RuntimeError. */
 type OpenStreams = (query: URLSearchParams, deps: StreamDeps, closing: AbortSignal) => Promise<ContainerStreams>;
 
-/** By the last part of the path. */
+/** By path. */
 export const STREAMS: ReadonlyMap<string, OpenStreams> = new Map([
-  ['exec', openExec],
-  ['attach', openAttach],
-  ['portforward', openPort],
+  [`${AGENT_API}/exec`, openExec],
+  [`${AGENT_API}/attach`, openAttach],
+  [`${AGENT_API}/portforward`, openPort],
 ]);
 
 async function openExec(query: URLSearchParams, deps: StreamDeps, closing: AbortSignal): Promise<ContainerStreams> {

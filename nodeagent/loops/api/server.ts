@@ -44,11 +44,14 @@ export interface ApiDeps {
 }
 
 const MAX_BODY_BYTES = 256 * 1024 * 1024;
+/** Exec, attach and port-forward: each takes a connection to the runtime, and buffers. */
+const MAX_STREAMS = 100;
 
 /** Throws an Error when another agent answers at the socket. */
 export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> }> {
   const closing = new AbortController();
   const open = new Set<Duplex>();
+  let streaming = 0;
 
   const server = http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     route(request, response).catch((error: unknown) => sendError(response, error));
@@ -110,11 +113,22 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
   async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy());
     const url = new URL(request.url ?? '/', 'http://agent');
-    const open = STREAMS.get(url.pathname.slice(AGENT_API.length + 1));
-    if (!open || !url.pathname.startsWith(AGENT_API) || request.headers.upgrade !== EXEC_UPGRADE)
+    const openStreams = STREAMS.get(url.pathname);
+    if (!openStreams || request.headers.upgrade !== EXEC_UPGRADE)
       throw new ApiError(404, 'NotFound', `the agent has no upgrade at ${url.pathname}`);
-    const streams = await open(url.searchParams, logDeps, closing.signal);
-    await serveStreams(socket, head, streams, closing.signal);
+    if (streaming >= MAX_STREAMS)
+      throw new ApiError(
+        503,
+        'TooManyStreams',
+        `${streaming} streams into containers of this node are open; close one`,
+      );
+    streaming += 1;
+    try {
+      const streams = await openStreams(url.searchParams, logDeps, closing.signal);
+      await serveStreams(socket, head, streams, closing.signal);
+    } finally {
+      streaming -= 1;
+    }
   }
 
   if (await isListenedOn(deps.socket)) throw new Error(`another agent answers at ${deps.socket}`);

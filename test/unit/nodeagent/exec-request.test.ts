@@ -4,7 +4,7 @@ import { getEventListeners, once } from 'node:events';
 import { Duplex, PassThrough, Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { execFrameReader } from '../../../contracts/agent/exec-frames.ts';
-import { EXEC_CHANNEL } from '../../../contracts/agent/places.ts';
+import { AGENT_API, EXEC_CHANNEL } from '../../../contracts/agent/places.ts';
 import type { ObservedPod } from '../../../nodeagent/core/pod/observed.ts';
 import { STREAMS, type StreamDeps } from '../../../nodeagent/loops/api/exec.ts';
 import { serveStreams } from '../../../nodeagent/loops/api/streams.ts';
@@ -147,7 +147,7 @@ describe('what a request opens', () => {
       observed: () => observed,
     } as unknown as StreamDeps;
     const asked = new URLSearchParams(`namespace=default&pod=app&${query}`);
-    return STREAMS.get(path)?.(asked, deps, new AbortController().signal) ?? assert.fail(path);
+    return STREAMS.get(`${AGENT_API}/${path}`)?.(asked, deps, new AbortController().signal) ?? assert.fail(path);
   };
   const { id } = container();
 
