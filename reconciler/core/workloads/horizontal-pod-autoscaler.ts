@@ -42,9 +42,9 @@ export interface Round {
 
 /** What is remembered of an autoscaler from pass to pass. */
 export interface AutoscalerMemory extends AutoscalerHistory {
-  /** The last round that was decided on. */
+  /** The last round that was decided on; 0 before the first. */
   readonly round: number;
-  /** What was written in it; whether it came to pass is seen in the next pass. */
+  /** What was written last; whether it came to pass is seen in the next pass. */
   readonly written?: { readonly from: number; readonly to: number; readonly at: number };
 }
 
@@ -54,7 +54,7 @@ export interface AutoscalerInput {
   readonly target: ScaleTarget | string;
   /** Undefined before the first, and where nobody measures. */
   readonly round: Round | undefined;
-  /** Undefined before the first pass that had a round. */
+  /** Undefined before the first pass that had a round, or changed the number. */
   readonly memory: AutoscalerMemory | undefined;
   readonly now: Date;
   /** Reading of the monotonic clock, ms. */
@@ -67,6 +67,8 @@ export interface AutoscalerPlan {
 }
 
 const TOLD_RIVALS = 3;
+/** Rounds are counted from 1. */
+const NO_ROUND = 0;
 
 /**
  * Decides once on each round. Without a new one it only brings the number back within the bounds: what a commit changes
@@ -79,19 +81,22 @@ export function planAutoscaler(input: AutoscalerInput): AutoscalerPlan {
   const memory = remembered(input, current);
   const isLost = memory?.written !== undefined;
   const isNew = round?.generation === metadata.generation && (memory?.round !== round.number || isLost);
+  const known: AutoscalerMemory = memory ?? {
+    recommendations: current === undefined ? [] : [{ replicas: current, at }],
+    changes: [],
+    round: NO_ROUND,
+  };
   if (!isNew) {
     const bound = current === undefined ? undefined : outOfBounds(spec, current);
     if (bound === undefined || typeof target === 'string') return { decision: { steps: [] }, memory };
-    return { decision: { steps: new Report(input).rescaled(target, bound).steps() }, memory };
+    return {
+      decision: { steps: new Report(input).rescaled(target, bound).steps() },
+      memory: { ...known, written: { from: target.replicas, to: bound.replicas, at } },
+    };
   }
-  const before: AutoscalerMemory = memory ?? {
-    recommendations: current === undefined ? [] : [{ replicas: current, at }],
-    changes: [],
-    round: round.number,
-  };
-  const { written: _written, ...history } = { ...before, ...forgotten(before, spec, at), round: round.number };
+  const { written: _written, ...history } = { ...known, ...forgotten(known, spec, at), round: round.number };
   // Within a round the write lost a race, and is made again; after one it was refused.
-  const report = new Report(input, before.round === round.number ? undefined : before.written);
+  const report = new Report(input, known.round === round.number ? undefined : known.written);
   if (typeof target === 'string')
     return { decision: { steps: report.withoutTarget(target).steps() }, memory: memory && history };
   report.able('True', 'SucceededGetScale', "the HPA controller was able to get the target's current scale");

@@ -352,6 +352,21 @@ describe('how fast an autoscaler follows', () => {
     assert.deepEqual(seen, [16, 16, 16, 16, 12, 12, 12, 12, 8]);
   });
 
+  it('counts what brought the number back within changed bounds', () => {
+    const policies = [{ type: 'Pods', value: 4, periodSeconds: 60 }];
+    const w = new ScaledWorld({ ...down(policies), maxReplicas: 17 }, 20);
+    w.follow();
+    assert.equal(w.replicas, 17, 'before anything was measured');
+    assert.equal(w.messages(10), 16);
+    w.advance(61_000);
+    w.put({ ...w.autoscaler, spec: { ...w.autoscaler.spec, maxReplicas: 13 } });
+    w.settle();
+    w.follow();
+    assert.equal(w.replicas, 13, 'after a commit');
+    assert.equal(w.messages(10), 12);
+    assert.equal(w.conflicts, 0);
+  });
+
   it('counts no change that somebody else made', () => {
     const w = new ScaledWorld(down([{ type: 'Pods', value: 4, periodSeconds: 60 }]), 20);
     w.messages(200);
