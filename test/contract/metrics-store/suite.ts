@@ -57,6 +57,15 @@ export function metricsStoreSuite(name: string, start: () => Promise<MetricsFixt
       assert.deepEqual(await one.of(['n1', 'n2', 'n3'], signal), expected);
     });
 
+    it('gives those of any number of nodes', async () => {
+      const nodes = Array.from({ length: 50 }, (_, i) => `many-${i}`);
+      await Promise.all(nodes.map((node) => one.put(node, sampleOfNode(node, '1n', [node]), 60_000, signal)));
+      assert.deepEqual(
+        await other.of(nodes, signal),
+        new Map(nodes.map((node) => [node, sampleOfNode(node, '1n', [node])])),
+      );
+    });
+
     it('asked for nothing it gives nothing', async () => {
       assert.deepEqual(await one.of([], signal), new Map());
     });
