@@ -19,6 +19,11 @@ export function notFound(message: string): ApiError {
   return new ApiError(404, 'NotFound', message);
 }
 
+/** Source: Kubernetes, apimachinery/pkg/api/errors/errors.go, NewGenericServerResponse. */
+export function methodNotAllowed(): ApiError {
+  return new ApiError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource');
+}
+
 /** The Status object for anything thrown. Codes of the control plane's own errors are kept as the reason. */
 export function errorStatus(error: unknown): ErrorStatus {
   const [code, reason] =

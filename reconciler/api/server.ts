@@ -6,7 +6,7 @@ import { fastify, type FastifyReply } from 'fastify';
 import { joinSignals } from '../../contracts/signals.ts';
 import { isListenedOn } from '../../contracts/unix-socket.ts';
 import type { Log } from '../ports/log.ts';
-import { ApiError, errorStatus, notFound } from './answers.ts';
+import { ApiError, errorStatus, methodNotAllowed, notFound } from './answers.ts';
 import type { Feature, OpenUpgrade } from './routes.ts';
 
 export interface ApiServer {
@@ -52,9 +52,15 @@ export async function serve(socket: string, features: readonly Feature[], log: L
       log.error('an API request failed', { error: String(error) });
     return reply.code(status.code).send(status);
   });
-  app.setNotFoundHandler((request, reply) =>
-    reply.code(404).send(errorStatus(notFound(`there is nothing at ${request.url}`))),
-  );
+  const places: RegExp[] = [];
+  app.addHook('onRoute', ({ url }) => void places.push(placesOf(url)));
+  app.setNotFoundHandler(({ url }, reply) => {
+    const [path = ''] = url.split('?', 1);
+    const status = errorStatus(
+      places.some((place) => place.test(path)) ? methodNotAllowed() : notFound(`there is nothing at ${url}`),
+    );
+    return reply.code(status.code).send(status);
+  });
   const upgrades: Upgrade[] = [];
   for (const register of features)
     register({
@@ -138,6 +144,12 @@ async function tunnel(
       `HTTP/1.1 ${status.code} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
     );
   }
+}
+
+/** The paths of a route, whatever it is asked for there. */
+function placesOf(route: string): RegExp {
+  const parts = route.split('/').map((part) => (part.startsWith(':') ? '[^/]+' : part.replaceAll('.', '\\.')));
+  return new RegExp(`^${parts.join('/')}$`);
 }
 
 function parsedUrl(text: string): URL {

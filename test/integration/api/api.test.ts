@@ -158,7 +158,7 @@ describe('API on a Unix socket', () => {
     );
     assert.deepEqual([missing.status, missing.body.kind, missing.body.reason], [404, 'Status', 'NotFound']);
     assert.equal((await ask('/apis/example.com/v1/things')).status, 404);
-    assert.equal((await ask('/api/v1/namespaces/default/pods/x', 'PUT')).status, 404);
+    assert.equal((await ask('/api/v1/namespaces/default/pods/x', 'PUT')).status, 405);
   });
 
   it("leaves out a Secret's values unless it is asked for by name", async () => {
@@ -390,7 +390,7 @@ describe('API on a Unix socket', () => {
     assert.equal((await ask(`${path}?propagationPolicy=Background`, 'DELETE')).status, 200);
     assert.equal(bench.cache.get('pods/default/a'), undefined);
     assert.equal((await ask('/api/v1/namespaces/default/pods/a', 'DELETE')).status, 404);
-    assert.equal((await ask('/apis/apps/v1/namespaces/default/deployments/web', 'DELETE')).status, 404);
+    assert.equal((await ask('/apis/apps/v1/namespaces/default/deployments/web', 'DELETE')).status, 405);
   });
 
   it('lets a pod on a node have another grace period, and with none forgets it without the word of its node', async () => {

@@ -38,6 +38,7 @@ describe('the API server', () => {
     });
     app.post('/body', () => ({ taken: true }));
     app.get('/named/:name', ({ params }) => params);
+    app.get('/v1.jwks', () => ({}));
     upgrade(/^\/echo\/([^/]+)$/, 'echo', async ([name = '']) => {
       const echo = new PassThrough();
       echo.write(`${name}: `);
@@ -95,6 +96,20 @@ describe('the API server', () => {
     assert.deepEqual(await ask(`/named/${'%78'.repeat(253)}`), { code: 200, body: { name } });
     const { code, body } = await ask<ErrorStatus>(`/named/${'x'.repeat(1000)}`);
     assert.deepEqual([code, body.kind, body.reason], [414, 'Status', 'BadRequest']);
+  });
+
+  it('tells a path that has another method from none', async () => {
+    for (const [path, code, reason] of [
+      ['/sum?a=2&b=3', 405, 'MethodNotAllowed'],
+      ['/named/web', 405, 'MethodNotAllowed'],
+      ['/named', 404, 'NotFound'],
+      ['/named/web/more', 404, 'NotFound'],
+      ['/v1xjwks', 404, 'NotFound'],
+    ] as const) {
+      const { code: answered, body } = await ask<ErrorStatus>(path, '{}');
+      assert.deepEqual([answered, body.kind, body.code, body.reason], [code, 'Status', code, reason], path);
+    }
+    assert.equal((await ask<ErrorStatus>('/body')).code, 405);
   });
 
   it('refuses a body over a mebibyte', async () => {
