@@ -87,6 +87,16 @@ function pathOf(
   return `${root}${scope}/${plural}${name === undefined ? '' : `/${encodeURIComponent(name)}`}`;
 }
 
+/** A name is one of each namespace that has it. CliFailure 2 where it is to be found in all of them. */
+export function inOneNamespace(name: string | undefined, allNamespaces: boolean | undefined): void {
+  if (name !== undefined && allNamespaces)
+    throw new CliFailure(
+      2,
+      'a resource cannot be retrieved by name across all namespaces',
+      'name its namespace with -n, or leave out the name',
+    );
+}
+
 export async function get(word: string, name: string | undefined, options: GetOptions): Promise<void> {
   const client = controlPlane(options.home);
   if (word === 'all') {
@@ -103,6 +113,7 @@ export async function get(word: string, name: string | undefined, options: GetOp
   const custom = findKind(word.split('/', 1)[0] ?? '') === undefined ? await customKind(client, word) : undefined;
   if (custom) return getCustom(client, custom, word.split('/', 2)[1] ?? name, options);
   const target = parseTarget(word, name);
+  if (KINDS[target.kind].namespaced) inOneNamespace(target.name, options.allNamespaces);
   if (target.name !== undefined) {
     const object = await client.get<KubeObject>(
       `${objectPath(target.kind, options.namespace, target.name)}${options.reveal ? '?reveal=true' : ''}`,
@@ -129,7 +140,8 @@ async function getCustom(
   name: string | undefined,
   options: GetOptions,
 ): Promise<void> {
-  const namespace = options.allNamespaces && name === undefined ? undefined : options.namespace;
+  if (kind.namespaced) inOneNamespace(name, options.allNamespaces);
+  const namespace = options.allNamespaces ? undefined : options.namespace;
   const path = pathOf(kind, namespace, name);
   if (name !== undefined) {
     const object = await client.get<Unstructured>(path);

@@ -8,7 +8,7 @@ import { printData } from '../print/format.ts';
 import { table } from '../print/table.ts';
 import { print, progress } from '../print/terminal.ts';
 import { type Listed, nodeUsage, podUsage, type SortBy } from '../print/usage.ts';
-import { objectPath } from './get.ts';
+import { inOneNamespace, objectPath } from './get.ts';
 
 interface TopOptions {
   readonly home?: string;
@@ -45,8 +45,9 @@ export async function topNode(name: string | undefined, options: TopNodeOptions)
 
 export async function topPod(name: string | undefined, options: TopPodOptions): Promise<void> {
   oneOf(name, options);
-  const client = controlPlane(options.home);
   const { namespace, allNamespaces = false } = options;
+  inOneNamespace(name, allNamespaces);
+  const client = controlPlane(options.home);
   const pods = `${METRICS}${allNamespaces ? '' : `/namespaces/${encodeURIComponent(namespace)}`}/pods`;
   const metrics =
     name === undefined

@@ -101,6 +101,9 @@ describe('commands about a running cluster', () => {
       (await run('get', 'pods', '-A', '-o', 'wide')).stdout,
       /default +web-1 +0\/1 +CrashLoopBackOff +3 .*node-1/,
     );
+    const inAll = await run('get', 'pod', 'web-1', '-A');
+    assert.deepEqual([inAll.code, inAll.stdout], [2, '']);
+    assert.equal((await run('get', 'source', 'main', '-A')).code, 0);
     const asYaml = (await run('get', 'deploy/web', '-o', 'yaml')).stdout;
     assert.match(asYaml, /kind: Deployment/);
     assert.doesNotMatch(asYaml, /managedFields/);

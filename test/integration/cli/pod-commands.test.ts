@@ -88,6 +88,7 @@ describe('commands about running pods', () => {
     const unknown = await run('top', 'pod', 'nothing');
     assert.deepEqual([unknown.code, unknown.stderr], [1, 'error: pods "nothing" not found in namespace default\n']);
     assert.equal((await run('top', 'pod', 'web-1', '-l', 'a=b')).code, 2);
+    assert.equal((await run('top', 'pod', 'web-1', '-A')).code, 2);
     assert.equal((await run('top', 'pod', '--sort-by', 'name')).code, 2);
   });
 
