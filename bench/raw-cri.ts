@@ -8,9 +8,9 @@ import { criRuntime } from '../nodeagent/adapters/cri/cri-runtime.ts';
 import { GrpcClient } from '../nodeagent/adapters/cri/grpc.ts';
 import { createRunCommand } from '../nodeagent/adapters/process/run-command.ts';
 import { systemClock } from '../nodeagent/adapters/system/clock.ts';
-import type { ContainerConfig, SandboxConfig } from '../nodeagent/core/pod/runtime-types.ts';
-import { MASKED_PATHS, READONLY_PATHS } from '../nodeagent/core/pod/security.ts';
+import type { ContainerConfig, PodIdentity, SandboxConfig } from '../nodeagent/core/pod/runtime-types.ts';
 import type { ContainerRuntime } from '../nodeagent/ports/container-runtime.ts';
+import { podMaker } from '../test/contract/container-runtime/pods.ts';
 import type { Fleet } from '../test/e2e/fleet.ts';
 
 /** The runtime tells of an exit a moment before it shows it. */
@@ -51,9 +51,11 @@ export class RawHost {
   /** RunPodSandbox, CreateContainer, StartContainer. */
   async start(image: string, command: readonly string[]): Promise<RawPod> {
     const uid = randomUUID();
-    const config = sandboxOf(uid);
+    const pod = { namespace: 'bench', name: `raw-${uid.slice(0, 8)}`, uid };
+    const config = sandboxOf(pod);
     const sandbox = await this.#runtime.runSandbox(config, this.#signal);
-    const container = await this.#runtime.createContainer(sandbox, containerOf(image, command), config, this.#signal);
+    const made = containerOf(pod, image, command);
+    const container = await this.#runtime.createContainer(sandbox, made, config, this.#signal);
     await this.#runtime.startContainer(container, this.#signal);
     return { sandbox, container };
   }
@@ -95,69 +97,19 @@ export async function inFlight<T>(count: number, items: Iterable<T>, work: (item
   );
 }
 
-function sandboxOf(uid: string): SandboxConfig {
-  const name = `raw-${uid.slice(0, 8)}`;
-  return {
-    pod: { namespace: 'bench', name, uid },
-    attempt: 0,
-    address: undefined,
-    runtimeHandler: '',
-    hostname: name,
-    logDirectory: `/var/log/plumbline/pods/bench_${name}_${uid}`,
-    hostNetwork: false,
-    namespaces: { pid: 'container', ipc: 'pod' },
-    sysctls: {},
+const PODS = podMaker(() => ({ image: '', logFolder: '/var/log/plumbline/pods' }));
+/** No agent takes them for its own. */
+const UNLABELLED = { labels: {}, annotations: {} };
+
+function sandboxOf(pod: PodIdentity): SandboxConfig {
+  const { namespace, name, uid } = pod;
+  return PODS.sandboxOf(pod, {
+    ...UNLABELLED,
+    logDirectory: `/var/log/plumbline/pods/${namespace}_${name}_${uid}`,
     cgroupParent: `/bench/pod${uid}`,
-    privileged: false,
-    labels: {},
-    annotations: {},
-    portMappings: [],
-    dns: undefined,
-    security: {
-      runAsUser: undefined,
-      runAsGroup: undefined,
-      supplementalGroups: [],
-      seccomp: { type: 'RuntimeDefault' },
-      seLinux: undefined,
-      strictGroups: false,
-    },
-  };
+  });
 }
 
-function containerOf(image: string, command: readonly string[]): ContainerConfig {
-  return {
-    name: 'main',
-    attempt: 0,
-    image,
-    command,
-    args: [],
-    workingDir: '',
-    env: [],
-    mounts: [],
-    labels: {},
-    annotations: {},
-    logPath: 'main.log',
-    stdin: false,
-    stdinOnce: false,
-    tty: false,
-    resources: { cpuPeriod: 0, cpuQuota: 0, cpuShares: 2, memoryBytes: 0, oomScoreAdj: 1000 },
-    security: {
-      privileged: false,
-      runAsUser: undefined,
-      runAsGroup: undefined,
-      supplementalGroups: [],
-      readOnlyRootFilesystem: false,
-      noNewPrivileges: false,
-      addCapabilities: [],
-      dropCapabilities: [],
-      hostNetwork: false,
-      namespaces: { pid: 'container', ipc: 'pod' },
-      seccomp: { type: 'RuntimeDefault' },
-      appArmor: undefined,
-      seLinux: undefined,
-      strictGroups: false,
-      maskedPaths: MASKED_PATHS,
-      readonlyPaths: READONLY_PATHS,
-    },
-  };
+function containerOf(pod: PodIdentity, image: string, command: readonly string[]): ContainerConfig {
+  return PODS.containerOf(pod, '', { ...UNLABELLED, attempt: 0, image, command, logPath: 'main.log' });
 }
