@@ -123,6 +123,7 @@ export class NodeSync {
         cache,
         key,
         clock,
+        log,
         isHeld: (node) => this.#held.has(this.shardOf(node)),
         deliver: (type, tokens) => {
           this.#requestAll(this.#tracker.observe(type, tokens, clock.monotonic()));

@@ -2,6 +2,7 @@
  * Tokens of the pods on the nodes that are spoken to from here: made when a pod has its node, and anew long before they
  * expire. They go to the pod's node with what it holds of its own, and are in no store, queue or log.
  */
+import { errorText } from '../../../contracts/errors.ts';
 import {
   keyOf,
   objectKey,
@@ -15,6 +16,7 @@ import { accountNameOf } from '../../core/service-accounts/pod-account.ts';
 import { podTokens, type PodTokens } from '../../core/service-accounts/pod-tokens.ts';
 import { DEFAULT_ISSUER, type SigningKey } from '../../core/service-accounts/signing-key.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
 import type { StoreCache } from '../runtime/cache.ts';
 import { Turns } from '../runtime/slices.ts';
 
@@ -22,6 +24,7 @@ export interface TokenKeeperOptions {
   readonly cache: Pick<StoreCache, 'get' | 'list'>;
   readonly key: SigningKey;
   readonly clock: Clock;
+  readonly log: Log;
   /** Whether the node is spoken to from here: no other needs tokens. */
   readonly isHeld: (node: string) => boolean;
   /** The pod's node is to hold these from now on, or, after `delete`, none. */
@@ -132,7 +135,15 @@ export class TokenKeeper {
       this.#due.delete(key);
       if (turns.isOver) await turns.next();
       if (this.#stopping.signal.aborted) return;
-      this.#make(key);
+      const before = this.#pods.get(key);
+      try {
+        this.#make(key);
+      } catch (error) {
+        // One pod's trouble is not the others'.
+        this.#options.log.error('tokens of a pod could not be made', { pod: key, error: errorText(error) });
+        const again = this.#options.clock.now().getTime() + LONGEST_PAUSE_MS;
+        if (before) this.#pods.set(key, { ...before, good: { validFrom: -Infinity, renewAt: again } });
+      }
     }
   }
 

@@ -205,6 +205,7 @@ describe('the token keeper', () => {
       cache: w.cache,
       key: KEY,
       clock,
+      log: w.log,
       isHeld: () => isHeld,
       deliver: (type, { metadata, data }) => {
         const [token = ''] = Object.values(data);
@@ -252,6 +253,45 @@ describe('the token keeper', () => {
   });
 });
 
+describe('the token keeper, where something fails', () => {
+  it('gives the others theirs, and tries again', async () => {
+    const clock = new VirtualClock();
+    const w = await world({ clock });
+    const delivered: string[] = [];
+    let fails = true;
+    const keeper = new TokenKeeper({
+      cache: w.cache,
+      key: KEY,
+      clock,
+      log: w.log,
+      isHeld: () => true,
+      deliver: (_type, { metadata }) => {
+        if (metadata.name === 'bad:tokens' && fails) throw new Error('a bug');
+        delivered.push(metadata.name);
+      },
+    });
+    w.cache.subscribe((type, object, previous) => {
+      keeper.observe(type, object, previous);
+    });
+    try {
+      const objects = ['bad', 'web'].map((name) => pod(name, { nodeName: 'n1', ...asking({ path: 't' }) }));
+      for (const object of [NODE, ACCOUNT, ...objects]) await w.cache.write([{ op: 'create', object }]);
+      await clock.pass(0);
+      assert.deepEqual(delivered.splice(0), ['web:tokens']);
+      assert.deepEqual(
+        w.log.lines.map(({ level, fields }) => [level, fields?.['error']]),
+        [['error', 'a bug']],
+      );
+      fails = false;
+      await clock.pass(120_000);
+      assert.deepEqual(delivered, ['bad:tokens']);
+    } finally {
+      await keeper.close();
+      await w.close();
+    }
+  });
+});
+
 describe('the token keeper, where the clock was a day ahead', () => {
   it('makes tokens that are valid now when the clock goes back', async () => {
     const clock = new Stepped();
@@ -261,6 +301,7 @@ describe('the token keeper, where the clock was a day ahead', () => {
       cache: w.cache,
       key: KEY,
       clock,
+      log: w.log,
       isHeld: () => true,
       deliver: (_type, { data }) => {
         const [token = ''] = Object.values(data);
