@@ -1,6 +1,7 @@
 /** The server alone, with a feature that is none of the control plane's. */
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
+import { rm } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { type Duplex, PassThrough } from 'node:stream';
@@ -14,6 +15,7 @@ import { makeFolder } from '../../support/folder.ts';
 import { MemoryLog } from '../runtime/world.ts';
 
 describe('the API server', () => {
+  let folder: string;
   let server: ApiServer;
   let log: MemoryLog;
   /** What the route `/slow` sees of its asker. */
@@ -49,9 +51,13 @@ describe('the API server', () => {
   beforeEach(async () => {
     log = new MemoryLog();
     slow = new EventEmitter();
-    server = await serve(join(makeFolder('plumb-api-'), 'control.sock'), [feature], log);
+    folder = makeFolder('plumb-api-');
+    server = await serve(join(folder, 'control.sock'), [feature], log);
   });
-  afterEach(() => server.close());
+  afterEach(async () => {
+    await server.close();
+    await rm(folder, { recursive: true, force: true });
+  });
 
   function call(path: string, options: { readonly method?: string; readonly headers?: Record<string, string> } = {}) {
     return request({ socketPath: server.socket, path, ...options });
