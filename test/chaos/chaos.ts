@@ -25,8 +25,8 @@ export interface Outcome {
   readonly broken?: string;
 }
 
-/** Three hosts and an app on each, answering. */
-export async function startScene(random: Random): Promise<Scene> {
+/** Three hosts and an app on each, answering. `long`: as `Scene` says. */
+export async function startScene(random: Random, long = false): Promise<Scene> {
   const fleet = await Fleet.start({
     name: 'chaos',
     subnet: '198.18.24.0/24',
@@ -42,7 +42,14 @@ export async function startScene(random: Random): Promise<Scene> {
     await fleet.close();
     throw error;
   }
-  return { fleet, random, hosts: fleet.lab.nodes.map(({ name }) => name).slice(1), app: APP, replicas: REPLICAS };
+  return {
+    fleet,
+    random,
+    hosts: fleet.lab.nodes.map(({ name }) => name).slice(1),
+    app: APP,
+    replicas: REPLICAS,
+    long,
+  };
 }
 
 /**

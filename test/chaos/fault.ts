@@ -10,6 +10,8 @@ export interface Scene {
   /** Deployment and Service that answer requests, on all hosts. */
   readonly app: string;
   readonly replicas: number;
+  /** Faults last as long as they do at their worst, not only as long as it takes to tell. */
+  readonly long: boolean;
 }
 
 export interface Fault {
@@ -29,4 +31,14 @@ export async function lasts(seconds: number): Promise<void> {
   await new Promise((resolve) => {
     setTimeout(resolve, seconds * 1000);
   });
+}
+
+/** `lasts`, for `short` seconds of a range, or the `long` ones where the scene asks for long faults. */
+export async function lastsFor(
+  { random, long }: Scene,
+  seconds: { readonly short: readonly [least: number, most: number]; readonly long: number },
+): Promise<void> {
+  // Drawn in any case: what a seed does next is the same.
+  const short = random.between(...seconds.short);
+  await lasts(long ? seconds.long : short);
 }

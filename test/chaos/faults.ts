@@ -1,10 +1,11 @@
 /** The faults, each with the promise that it tries. To add one: an entry here. */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { eventually, type Fleet } from '../e2e/fleet.ts';
 import { loseStore, withRedis } from '../e2e/redis.ts';
 import { snapshotOf } from '../support/redis-snapshot.ts';
-import { lasts, type Fault, type Scene } from './fault.ts';
+import { lasts, lastsFor, type Fault, type Scene } from './fault.ts';
 import { lyingNode, endlessAnswers } from './fake-agent.ts';
 
 async function agentPid(fleet: Fleet, node: string): Promise<number> {
@@ -64,16 +65,19 @@ const olderData: Fault = {
   },
 };
 
+/** Seconds. */
+const WITHOUT_WRITES = { short: [3, 10], long: 60 } as const;
+
 const readOnly: Fault = {
   name: 'redis-read-only',
   holds:
     'a Redis that refuses writes for a while, and changes its role under blocked clients, as in a failover, loses nothing',
-  async run({ fleet, random }) {
-    await withRedis(fleet, async (redis) => {
+  async run(scene) {
+    await withRedis(scene.fleet, async (redis) => {
       // A replica of nobody: it keeps its data, and refuses writes.
       await redis.replicaof('127.0.0.1', 1);
       try {
-        await lasts(random.between(3, 10));
+        await lastsFor(scene, WITHOUT_WRITES);
       } finally {
         await redis.replicaof('NO', 'ONE');
       }
@@ -84,13 +88,41 @@ const readOnly: Fault = {
 const outOfMemory: Fault = {
   name: 'redis-out-of-memory',
   holds: 'a Redis without memory is asked again, and nothing is lost',
-  async run({ fleet, random }) {
-    await withRedis(fleet, async (redis) => {
+  async run(scene) {
+    await withRedis(scene.fleet, async (redis) => {
       await redis.config('SET', 'maxmemory', '1');
       try {
-        await lasts(random.between(3, 10));
+        await lastsFor(scene, WITHOUT_WRITES);
       } finally {
         await redis.config('SET', 'maxmemory', '0');
+      }
+    });
+  },
+};
+
+const failsToSave: Fault = {
+  name: 'redis-fails-to-save',
+  holds: 'a Redis that refuses writes because it cannot save is asked again, and nothing is lost',
+  async run(scene) {
+    await withRedis(scene.fleet, async (redis) => {
+      const setting = async (name: string): Promise<string> => {
+        const [, value] = (await redis.call('CONFIG', 'GET', name)) as string[];
+        return value ?? assert.fail(`no setting ${name}`);
+      };
+      const save = await setting('save');
+      // What it saves is to take the place of this, which a file cannot.
+      const inTheWay = join(await setting('dir'), await setting('dbfilename'));
+      await mkdir(inTheWay);
+      try {
+        await redis.config('SET', 'save', '3600 1');
+        await redis.bgsave();
+        await eventually('a save failed', 30, async () =>
+          (await redis.info('persistence')).includes('rdb_last_bgsave_status:err'),
+        );
+        await lastsFor(scene, WITHOUT_WRITES);
+      } finally {
+        await redis.config('SET', 'save', save);
+        await rmdir(inTheWay);
       }
     });
   },
@@ -140,13 +172,14 @@ const silentAcrossRestart: Fault = {
   name: 'control-plane-restarts-while-a-node-is-silent',
   holds: 'the pods of a node that is silent while the control plane restarts keep their uids',
   mayFailRequests: true,
-  async run({ fleet, random, hosts }) {
+  async run(scene) {
+    const { fleet, random, hosts } = scene;
     const node = random.pick(hosts);
     await fleet.partition(node);
     try {
       await fleet.stopControlPlane(random.pick(['SIGTERM', 'SIGKILL'] as const));
       await fleet.startControlPlane();
-      await lasts(random.between(2, 6));
+      await lastsFor(scene, { short: [2, 6], long: 30 });
     } finally {
       await fleet.heal(node);
     }
@@ -252,12 +285,13 @@ const agentKilledInStart: Fault = {
 const runtimeStopped: Fault = {
   name: 'runtime-stopped',
   holds: 'no container ends while the runtime does not answer, and the agent says so',
-  async run({ fleet, random, hosts }) {
+  async run(scene) {
+    const { fleet, random, hosts } = scene;
     const node = random.pick(hosts);
     const pid = await runtimePid(fleet, node);
     await signalled(fleet, node, 'STOP', pid);
     try {
-      await lasts(random.between(10, 25));
+      await lastsFor(scene, { short: [10, 25], long: 300 });
       assert.ok(await agentPid(fleet, node), 'the agent answers');
     } finally {
       await signalled(fleet, node, 'CONT', pid);
@@ -366,6 +400,7 @@ export const FAULTS: readonly Fault[] = [
   olderData,
   readOnly,
   outOfMemory,
+  failsToSave,
   controlPlaneKilled,
   killedMidRollout,
   silentAcrossRestart,

@@ -1,5 +1,5 @@
 /**
- * `npm run chaos -- --seed N --minutes M [--only TEXT]`: random faults on a lab of its own, in an order and with
+ * `npm run chaos -- --seed N --minutes M [--only TEXT] [--long]`: random faults on a lab of its own, in an order and with
  * numbers that follow from the seed. Prints a line for each, a table, and last one line of JSON. Exits 1 when a promise
  * did not hold.
  */
@@ -9,19 +9,20 @@ import { FAULTS } from './faults.ts';
 import { seeded } from './random.ts';
 
 const NAME_WIDTH = 2 + Math.max(...FAULTS.map(({ name }) => name.length));
-const { seed, minutes, only } = commandLine(
+const { seed, minutes, only, long } = commandLine(
   'chaos',
   {
     seed: { takes: 'number', default: 1, least: 0, says: 'what follows from it: which faults, in which order' },
     minutes: { takes: 'number', default: 10, least: 0.1, fraction: true, says: 'how long' },
     only: { takes: 'pattern', of: FAULTS.map(({ name }) => name), says: 'faults with this in their name' },
+    long: { takes: 'nothing', says: 'Redis without writes 60 s, a node silent 30 s, the runtime stopped five minutes' },
   },
   `\nfaults:\n${FAULTS.map(({ name, holds }) => `  ${name.padEnd(NAME_WIDTH)}${holds}`).join('\n')}\n`,
 );
 const chosen = FAULTS.filter(({ name }) => name.includes(only));
 
 const random = seeded(seed);
-const scene = await startScene(random);
+const scene = await startScene(random, long);
 const outcomes: Outcome[] = [];
 try {
   const until = performance.now() + minutes * 60_000;
