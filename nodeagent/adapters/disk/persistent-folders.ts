@@ -9,13 +9,16 @@ import { join } from 'node:path';
 import { LOCAL_NAME } from '../../../contracts/objects/local-volumes.ts';
 import type { PersistentMount } from '../../core/pod/volumes/source.ts';
 import type { PersistentFolders } from '../../ports/persistent-folders.ts';
-import { makeFolder, readIfThere, syncFolder, writeDurably } from './durable.ts';
+import { readEnd } from './descriptors.ts';
+import { makeFolder, syncFolder, writeDurably } from './durable.ts';
 import type { Mounts } from './mounts.ts';
 import { removeTree } from './remove-tree.ts';
 import { createTurns } from './turns.ts';
 import type { VolumeImages } from './volume-images.ts';
 
 const RECORD = 'volume.json';
+/** As much as any object of Kubernetes has. */
+const MOST_RECORD_BYTES = 1.5 * 2 ** 20;
 const DATA = 'data';
 /** As local-path of k3s makes them: containers write as whoever they run as. */
 const DATA_MODE = 0o777;
@@ -76,9 +79,7 @@ export function persistentFolders(
 
     async records() {
       const names = (await readdir(root).catch(() => [])).filter((name) => LOCAL_NAME.test(name));
-      const texts = await Promise.all(
-        names.map((name) => readIfThere(join(root, name, RECORD)).catch(() => undefined)),
-      );
+      const texts = await Promise.all(names.map((name) => recordAt(join(root, name, RECORD)).catch(() => undefined)));
       return texts.filter((text) => text !== undefined);
     },
 
@@ -97,6 +98,12 @@ export function persistentFolders(
     if (!LOCAL_NAME.test(volume)) throw new Error(`${volume} is no name of a volume that is made here`);
     return join(root, volume);
   }
+}
+
+/** Of a regular file alone: a pod that was given this folder of the machine may have put something else there. */
+async function recordAt(path: string): Promise<string | undefined> {
+  const record = await readEnd(path, MOST_RECORD_BYTES + 1);
+  return record.length === 0 || record.length > MOST_RECORD_BYTES ? undefined : record.toString('utf8');
 }
 
 async function isThere(path: string): Promise<boolean> {

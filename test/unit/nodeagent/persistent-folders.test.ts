@@ -1,10 +1,12 @@
 /** Volumes that outlive pods, in folders of a real disk; mounts and images are told of only. */
 import assert from 'node:assert/strict';
-import { lstat, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { lstat, mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { persistentFolders, type ShownFolders } from '../../../nodeagent/adapters/disk/persistent-folders.ts';
 import type { VolumeImages } from '../../../nodeagent/adapters/disk/volume-images.ts';
 
@@ -51,6 +53,20 @@ describe('a volume', () => {
     await Promise.all(['/a', '/b', '/c'].map((target) => kept.show(volume, target, signal)));
     assert.deepEqual(done, ['make', 'show whole at /a', 'show whole at /b', 'show whole at /c']);
     assert.deepEqual(await kept.records(), ['{}']);
+  });
+
+  it('has no record where something else is in its place, or more than any record has', async () => {
+    const { kept } = made('records');
+    const put = async (name: string, what: (path: string) => Promise<unknown>): Promise<void> => {
+      await mkdir(join(root, 'records', name), { recursive: true });
+      await what(join(root, 'records', name, 'volume.json'));
+    };
+    await put('pvc-a', (path) => writeFile(path, '{"a":1}'));
+    await put('pvc-link', (path) => symlink(join(root, 'records', 'pvc-a', 'volume.json'), path));
+    await put('pvc-endless', (path) => symlink('/dev/zero', path));
+    await put('pvc-pipe', (path) => promisify(execFile)('mkfifo', [path]));
+    await put('pvc-long', (path) => writeFile(path, '').then(() => truncate(path, 2 ** 40)));
+    assert.deepEqual(await kept.records(), ['{"a":1}']);
   });
 
   it('grows where it is an image, and as a folder has all that it asks for', async () => {
