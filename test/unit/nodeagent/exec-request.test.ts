@@ -28,24 +28,27 @@ function client(): { readonly socket: Duplex; readonly sent: () => Buffer } {
 
 const NOTHING = Buffer.alloc(0);
 
+/** A session with one output; what ends it ends that. */
+function session(stdout: Readable, exit: ContainerStreams['exit']): ContainerStreams {
+  return {
+    stdin: undefined,
+    stdout,
+    stderr: undefined,
+    exit,
+    resize() {
+      /* No terminal. */
+    },
+    close: () => void stdout.destroy(),
+  };
+}
+
 describe('streams in frames', () => {
   it('leaves nothing on the signal of the agent, which outlives it', async () => {
     const closing = new AbortController();
     for (let times = 0; times < 3; times += 1) {
       const { socket, sent } = client();
-      const session: ContainerStreams = {
-        stdin: undefined,
-        stdout: Readable.from([Buffer.from('hello')]),
-        stderr: undefined,
-        exit: Promise.resolve({ exitCode: 3 }),
-        resize() {
-          /* No terminal. */
-        },
-        close() {
-          /* It ended. */
-        },
-      };
-      await serveStreams(socket, NOTHING, session, closing.signal);
+      const streams = session(Readable.from([Buffer.from('hello')]), Promise.resolve({ exitCode: 3 }));
+      await serveStreams(socket, NOTHING, streams, closing.signal);
       const text = sent();
       const frames: [number, string][] = [];
       execFrameReader((channel, payload) => frames.push([channel, payload.toString()]))(
@@ -62,20 +65,14 @@ describe('streams in frames', () => {
   it('ends its session with the agent', async () => {
     const closing = new AbortController();
     const stdout = new PassThrough();
-    const session: ContainerStreams = {
-      stdin: undefined,
+    const streams = session(
       stdout,
-      stderr: undefined,
-      exit: new Promise(() => {
+      new Promise(() => {
         /* It waits. */
       }),
-      resize() {
-        /* No terminal. */
-      },
-      close: () => void stdout.destroy(),
-    };
+    );
     const { socket } = client();
-    void serveStreams(socket, NOTHING, session, closing.signal);
+    void serveStreams(socket, NOTHING, streams, closing.signal);
     await new Promise((resolve) => {
       setImmediate(resolve);
     });
@@ -87,37 +84,19 @@ describe('streams in frames', () => {
   it('ends its session when the client went away before it began', async () => {
     const { socket } = client();
     const stdout = new PassThrough();
-    const session: ContainerStreams = {
-      stdin: undefined,
-      stdout,
-      stderr: undefined,
-      exit: Promise.resolve({ exitCode: 137 }),
-      resize() {
-        /* No terminal. */
-      },
-      close: () => void stdout.destroy(),
-    };
+    const streams = session(stdout, Promise.resolve({ exitCode: 137 }));
     socket.on('error', () => undefined);
     socket.destroy();
     await once(socket, 'close');
-    await serveStreams(socket, NOTHING, session, new AbortController().signal);
+    await serveStreams(socket, NOTHING, streams, new AbortController().signal);
     assert.equal(stdout.destroyed, true);
   });
 
   it('ends its session when all that is heard of a client that went away is the end of what it says', async () => {
     const { socket } = client();
     const stdout = new PassThrough();
-    const session: ContainerStreams = {
-      stdin: undefined,
-      stdout,
-      stderr: undefined,
-      exit: Promise.resolve({ exitCode: 137 }),
-      resize() {
-        /* No terminal. */
-      },
-      close: () => void stdout.destroy(),
-    };
-    const served = serveStreams(socket, NOTHING, session, new AbortController().signal);
+    const streams = session(stdout, Promise.resolve({ exitCode: 137 }));
+    const served = serveStreams(socket, NOTHING, streams, new AbortController().signal);
     socket.push(null);
     await served;
     assert.equal(stdout.destroyed, true);
