@@ -151,7 +151,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
       }),
   });
   const space = diskSpace(folders, criDisk(client));
-  const volumes = startStorageKeeper({ space, assignment, pods, hub, clock, log });
+  const storage = startStorageKeeper({ space, assignment, pods, hub, clock, log });
   const disks = startDiskKeeper({
     space,
     images,
@@ -244,7 +244,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
     reporter.close(),
     imageReporter.close(),
     disks.close(),
-    volumes.close(),
+    storage.close(),
     remover.close(),
     grower.close(),
   ]);

@@ -269,10 +269,10 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
     const well = await perform(next.steps).finally(() => {
       busy = false;
     });
-    const asked = JSON.stringify(next.steps);
+    const steps = JSON.stringify(next.steps);
     // What went well and is wanted again changed nothing: at once it would be done as often as the runtime can answer.
-    const isProgress = well && asked !== done;
-    done = well ? asked : '';
+    const isProgress = well && steps !== done;
+    done = well ? steps : '';
     failures = isProgress ? 0 : failures + 1;
     return isProgress || hurry.signal.aborted
       ? now()
