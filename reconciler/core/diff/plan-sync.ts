@@ -37,13 +37,18 @@ import {
  *
  * In a Namespace that is being deleted nothing is created or deleted: its controller empties it, in order.
  *
- * A Job that is gone is made again only where its manifest has changed since it was applied: it has run.
+ * A Job that is gone is made again only where its manifest has changed since it was applied: it has run. Not in a
+ * Namespace that is made with it.
  *
  * A live object that is the very object in `applied` (an offline plan) counts as carrying the annotations.
  */
 export function planSync(input: PlanInput): Plan {
   const { sourceName, applied, desired, live, custom } = input;
   const isOpen = ({ metadata: { namespace } }: AnyObject): boolean => !isEndingNamespace(namespace, live);
+  const isInNew = ({ metadata: { namespace } }: AnyObject): boolean => {
+    const home = namespace === undefined ? undefined : objectKey('Namespace', undefined, namespace);
+    return home !== undefined && desired.has(home) && !live.has(home);
+  };
   const typed = planList({
     sourceName,
     applied,
@@ -51,8 +56,9 @@ export function planSync(input: PlanInput): Plan {
     live,
     semanticsOf: ({ kind }) => fieldSemantics(kind),
     isOpen,
+    isInNew,
   });
-  const others = custom ? planList({ ...customList(sourceName, custom), isOpen }) : NOTHING_TO_DO;
+  const others = custom ? planList({ ...customList(sourceName, custom), isOpen, isInNew }) : NOTHING_TO_DO;
   // A list's items are of the kinds of its objects.
   const items = [...typed.changes, ...typed.deletions] as PlanItem[];
   const customItems = [...others.changes, ...others.deletions] as CustomPlanItem[];
@@ -131,6 +137,8 @@ const NOTHING_TO_DO: Planned = { changes: [], deletions: [] };
 interface OpenList extends PlanList {
   /** Whether something may be made or deleted where the object is, or would be. */
   isOpen(object: AnyObject): boolean;
+  /** Whether its Namespace is yet to be made: nothing has run there. */
+  isInNew(object: AnyObject): boolean;
 }
 
 function isEndingNamespace(name: string | undefined, live: PlanInput['live']): boolean {
@@ -161,10 +169,12 @@ function planObject(list: OpenList, desired: AnyDesired): AnyPlanItem | undefine
   const { key, position } = desired;
   const live = liveObject(list, key);
   const applied = list.applied.get(key);
-  if (!live)
-    return !list.isOpen(desired.object) || (applied && equal(applied.written, desired.written) && runsOnce(key))
+  if (!live) {
+    const hasRun = applied && equal(applied.written, desired.written) && runsOnce(key) && !list.isInNew(desired.object);
+    return !list.isOpen(desired.object) || hasRun
       ? undefined
       : { action: 'create', key, object: marked(desired, sourceName), position };
+  }
   if (
     obstacleOf(live, sourceName, applied !== undefined) !== undefined ||
     live.metadata.deletionTimestamp !== undefined

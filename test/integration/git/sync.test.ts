@@ -102,7 +102,31 @@ describe('sync controller on a real repository', () => {
     );
   });
 
-  it('leaves what is in a Namespace that it drops to it, and makes all of it anew that was pushed meanwhile', async () => {
+  const leaves =
+    'leaves what is in a Namespace that it drops to it, and makes all of it anew that was pushed meanwhile';
+  it(leaves, async () => {
+    await pushedMeanwhile(async () => bench);
+    assert.deepEqual(
+      bench.cache.list('Event').filter(({ reason }) => reason === 'DriftHealed'),
+      [],
+    );
+  });
+
+  it(`${leaves}, also when it is started again in between`, async () => {
+    let again: SyncBench | undefined;
+    try {
+      await pushedMeanwhile(async () => {
+        await bench.sync.close();
+        again = await syncBench({ repository: bench.repository, store: bench.store });
+        return again;
+      });
+    } finally {
+      await again?.close();
+    }
+  });
+
+  /** `next`: who is there when the Namespace is gone. */
+  async function pushedMeanwhile(next: () => Promise<SyncBench>): Promise<void> {
     const team = ['Namespace', 'ConfigMap', 'Job'].map((kind) => {
       const metadata = kind === 'Namespace' ? '{name: team}' : '{name: a, namespace: team}';
       const spec = 'spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}\n';
@@ -114,7 +138,7 @@ describe('sync controller on a real repository', () => {
     });
     const namespace = objectKey('Namespace', undefined, 'team');
     const keys: readonly ObjectKey[] = [namespace, objectKey('ConfigMap', 'team', 'a'), objectKey('Job', 'team', 'a')];
-    const live = () => keys.map((key) => bench.cache.get(key)?.metadata);
+    const live = (one = bench) => keys.map((key) => one.cache.get(key)?.metadata);
     await applied(commit(...team));
     const before = live().map((metadata) => metadata?.uid);
     await applied(commit());
@@ -128,18 +152,15 @@ describe('sync controller on a real repository', () => {
       before,
     );
 
+    const then = await next();
     const deletions = keys.map((key, index): Step => ({ do: 'delete', key, uid: before[index] ?? '' }));
-    await bench.writer.submit(deletions.slice(1), 'test', signal);
-    const home = bench.cache.get(namespace) ?? assert.fail();
+    await then.writer.submit(deletions.slice(1), 'test', signal);
+    const home = then.cache.get(namespace) ?? assert.fail();
     const emptied = { ...home, metadata: { ...home.metadata, finalizers: [] } };
-    await bench.writer.submit([{ do: 'update', object: emptied }], 'test', signal);
-    await bench.until(() => live().every((metadata) => metadata !== undefined), 'all of it is there again');
-    for (const [index, metadata] of live().entries()) assert.notEqual(metadata?.uid, before[index]);
-    assert.deepEqual(
-      bench.cache.list('Event').filter(({ reason }) => reason === 'DriftHealed'),
-      [],
-    );
-  });
+    await then.writer.submit([{ do: 'update', object: emptied }], 'test', signal);
+    await then.until(() => live(then).every((metadata) => metadata !== undefined), 'all of it is there again');
+    for (const [index, metadata] of live(then).entries()) assert.notEqual(metadata?.uid, before[index]);
+  }
 
   it('refuses a commit that does not validate, with every place, and keeps the last good one', async () => {
     const good = commit({ path: 'web.yaml', content: deployment('web') });

@@ -123,6 +123,20 @@ describe('a Job that is gone', () => {
     ]);
   });
 
+  it('is made with its Namespace, in which it has not run', () => {
+    const team = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: team}';
+    const task =
+      'apiVersion: batch/v1\nkind: Job\nmetadata: {name: task, namespace: team}\nspec:\n  template:\n    spec: {restartPolicy: Never, containers: [{name: a, image: a}]}';
+    const both = desired(manifests(team, task));
+    const keys = ['namespaces//team', 'jobs.batch/team/task'] as const;
+    assert.deepEqual(
+      shape(planSync(planInput({ applied: both, desired: both }))),
+      keys.map((key) => `create ${key}`),
+    );
+    const home = new Map([...applied(both)].filter(([key]) => key === keys[0]));
+    assert.deepEqual(shape(planSync(planInput({ applied: both, desired: both, live: home }))), []);
+  });
+
   it('is made where it never was', () => {
     assert.deepEqual(shape(planSync(planInput({ desired: one }))), ['create jobs.batch/default/task']);
   });
