@@ -17,6 +17,7 @@ import { andMore } from '../../core/and-more.ts';
 import { itemsInOrder, SOURCE_ANNOTATION } from '../../core/diff/index.ts';
 import { isTerminating } from '../../core/admission/namespace-lifecycle.ts';
 import { RetryableError } from '../../core/errors.ts';
+import { equal } from '../../core/fields/json.ts';
 import { objectAt } from '../../core/kinds/custom.ts';
 import type { Desired } from '../../core/manifests/index.ts';
 import {
@@ -283,7 +284,7 @@ export class SyncController {
   async #apply(revision: Revision, desired: Desired, started: number, signal: AbortSignal): Promise<void> {
     const applied = await this.#fromGit(signal, (limited) =>
       this.#reader.applied(this.#record.status?.appliedRevision, limited),
-    );
+    ).then((one) => this.#made(one));
     const end = postMortem(this.#deps.view, this.#name);
     const rebuilt = this.#isRebuilt();
     let counts: { create: number; update: number; delete: number } | undefined;
@@ -321,8 +322,12 @@ export class SyncController {
       }
     }
     const { view } = this.#deps;
-    const wanted = [...desired.state, ...desired.custom];
-    this.#awaited = new Set(wanted.flatMap(([key, { object }]) => (isEnding(key, object, view) ? [key] : [])));
+    const before = new Map<AnyKey, { readonly written: unknown }>([...applied.state, ...applied.custom]);
+    // What ends as it was applied has been there.
+    const wanted = [...desired.state, ...desired.custom].filter(
+      ([key, { object, written }]) => isEnding(key, object, view) && !equal(before.get(key)?.written, written),
+    );
+    this.#awaited = new Set(wanted.map(([key]) => key));
     const done = counts;
     const outcome: Outcome = rebuilt
       ? { outcome: 'Applied', message: 'was in force when the state was rebuilt' }
@@ -381,6 +386,12 @@ export class SyncController {
     await this.#record.tell('Warning', 'RevisionRefused', `${revision.sha.slice(0, 12)}: ${message}`, signal);
   }
 
+  /** What was applied without what is awaited. */
+  #made(applied: Desired): Desired {
+    const { state, custom } = applied;
+    return { ...applied, state: without(state, this.#awaited), custom: without(custom, this.#awaited) };
+  }
+
   /** Puts back what somebody changed of the applied revision, and tells. */
   async #heal(signal: AbortSignal): Promise<void> {
     const sha = this.#record.status?.appliedRevision;
@@ -388,8 +399,7 @@ export class SyncController {
     const applied = await this.#fromGit(signal, (limited) => this.#reader.applied(sha, limited));
     if (applied.state.size + applied.custom.size === 0) return;
     const awaited = this.#awaited;
-    const made = { ...applied, state: without(applied.state, awaited), custom: without(applied.custom, awaited) };
-    const { plan } = planLive(this.#deps.view, this.#name, made, applied);
+    const { plan } = planLive(this.#deps.view, this.#name, this.#made(applied), applied);
     const items = itemsInOrder(plan);
     if (items.length === 0) return;
     const late = items.filter(({ action, key }) => action === 'create' && awaited.has(key));

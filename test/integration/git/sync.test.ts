@@ -102,6 +102,41 @@ describe('sync controller on a real repository', () => {
     );
   });
 
+  it('runs a Job that waited for one of its name, though another commit comes, and none that has run', async () => {
+    const job = (image: string) => ({
+      path: 'job.yaml',
+      content: `apiVersion: batch/v1\nkind: Job\nmetadata: {name: task, finalizers: [example.com/x]}\nspec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: ${image}}]}}}\n`,
+    });
+    const map = (value: string) => ({
+      path: 'map.yaml',
+      content: `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: map}\ndata: {value: "${value}"}\n`,
+    });
+    const key = objectKey('Job', 'default', 'task');
+    const image = () => bench.cache.get(key)?.spec.template.spec.containers[0]?.image;
+    const release = async (): Promise<void> => {
+      const held = bench.cache.get(key) ?? assert.fail();
+      const { finalizers: _given, ...metadata } = held.metadata;
+      await bench.writer.submit([{ do: 'update', object: { ...held, metadata } }], 'test', signal);
+    };
+    await applied(commit(job('a:1')));
+    await applied(commit());
+    await applied(commit(job('a:2')));
+    assert.equal(image(), 'a:1');
+    // The end of the one and the next commit are seen in one pass.
+    await bench.sync.close();
+    await release();
+    const sha = commit(job('a:2'), map('1'));
+    bench.sync.start();
+    await applied(sha);
+    assert.equal(image(), 'a:2');
+
+    await bench.writer.submit([{ do: 'delete', key, uid: bench.cache.get(key)?.metadata.uid ?? '' }], 'test', signal);
+    await applied(commit(job('a:2'), map('2')));
+    await release();
+    await applied(commit(job('a:2'), map('3')));
+    assert.equal(image(), undefined);
+  });
+
   const leaves =
     'leaves what is in a Namespace that it drops to it, and makes all of it anew that was pushed meanwhile';
   it(leaves, async () => {
