@@ -239,8 +239,8 @@ async function unheardUnder(
   return unheardNodes(items as readonly Node[], pods, now);
 }
 
-/** They came by key. */
-function inOrder(kind: Kind, objects: readonly KubeObject[]): readonly KubeObject[] {
+/** What comes by key, as its kind is listed. */
+export function inOrder(kind: Kind, objects: readonly KubeObject[]): readonly KubeObject[] {
   const { listed } = descriptorOf(kind);
   return listed === 'by key' ? objects : objects.toSorted((a, b) => listed.compare(a, b));
 }

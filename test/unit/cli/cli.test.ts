@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { parseDocument } from 'yaml';
 import {
   type Condition,
+  type Event,
   KINDS,
   type Node,
   PodSpec,
@@ -11,7 +12,7 @@ import {
   type Pod,
   type PodStatus,
 } from '../../../contracts/objects/index.ts';
-import { IN_ALL, objectPath, parseTarget } from '../../../cli/commands/get.ts';
+import { IN_ALL, inOrder, objectPath, parseTarget } from '../../../cli/commands/get.ts';
 import { fingerprintOf, parseDestination } from '../../../cli/commands/node-add.ts';
 import { editMachine, printed } from '../../../cli/commands/node-edit.ts';
 import { diagnosticLines } from '../../../cli/commands/hook.ts';
@@ -279,6 +280,35 @@ describe('columns of what decides over placement, as kubectl has them', () => {
       assert.deepEqual(rowsOf(kind, [object], { wide: false, namespace: false, now: NOW }), { headings, rows: [row] });
     });
   }
+});
+
+describe('objects that are listed', () => {
+  const event = (name: string, lastTimestamp: string): Event => ({
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name, namespace: 'default' },
+    involvedObject: { kind: 'Pod', namespace: 'default', name: 'p' },
+    type: 'Normal',
+    reason: 'Started',
+    source: { component: 'kubelet' },
+    message: 'm',
+    count: 1,
+    firstTimestamp: lastTimestamp,
+    lastTimestamp,
+  });
+
+  it('are in order of their keys, but Events as they happened, the newest last', () => {
+    const events = [
+      event('a', '2026-01-01T00:00:02Z'),
+      event('b', '2026-01-01T00:00:00.5Z'),
+      event('c', '2026-01-01T00:00:01Z'),
+    ];
+    assert.deepEqual(
+      inOrder('Event', events).map(({ metadata }) => metadata.name),
+      ['b', 'c', 'a'],
+    );
+    assert.equal(inOrder('Pod', events), events);
+  });
 });
 
 describe('words on the command line', () => {
