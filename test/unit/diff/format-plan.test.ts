@@ -137,6 +137,21 @@ describe('Secrets', () => {
     }
   });
 
+  it('say whether the value is another one, however it is written', () => {
+    const encoded = (base64: string): string =>
+      `apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {password: ${base64}}\n`;
+    // The same bytes, with the unused bits of the last character set, which no decoder looks at.
+    for (const [now, says] of [
+      [encoded(Buffer.from('swordfish1').toString('base64')), /no changes/],
+      [encoded('c3dvcmRmaXNoMR=='), /data\.password: \[redacted\] -> \[redacted, the same value\]/],
+      [
+        encoded(Buffer.from('marlinspike').toString('base64')),
+        /data\.password: \[redacted\] -> \[redacted, another value\]/,
+      ],
+    ] as const)
+      assert.match(formatPlan(plan(secret('swordfish1'), now), 'text'), says);
+  });
+
   it('are all that is left out of a patch', () => {
     const now = secret('marlinspike', ', extra: x').replace('stringData', 'immutable: true\nstringData');
     const text = formatPlan(plan(secret('swordfish'), now), 'json');
