@@ -23,6 +23,8 @@ export interface ApiBench {
   readonly home: string;
   /** What nodes say that they take; nothing at first. */
   measured: ReadonlyMap<string, Measured>;
+  /** What its agent sends of a log. */
+  log: () => Readable;
   /** `plumb` with these arguments. */
   run(...args: readonly string[]): Promise<Ran>;
   /** `web-1` on `node-1`, whose container fails again and again. */
@@ -32,7 +34,6 @@ export interface ApiBench {
 
 /** A node whose agent has a log, and whose exec prints the command and ends with 7. */
 const connection = {
-  httpStream: async () => ({ status: 200, body: Readable.from(['first\n', 'second\n']) }),
   httpUpgrade: async (_socket: string, path: string) => {
     const output = new PassThrough();
     const input = new PassThrough();
@@ -48,7 +49,7 @@ const connection = {
     );
     return Duplex.from({ writable: input, readable: output });
   },
-} as unknown as NodeConnection;
+};
 
 const crashing: PodStatus = {
   phase: 'Running',
@@ -94,7 +95,11 @@ export async function apiBench(): Promise<ApiBench> {
     explainPlacement: (pod) => new PendingPods(cache).explain(pod),
     rollback: (order, s) => sync.rollBack(order, s),
     submit: async () => undefined,
-    connectionTo: () => connection,
+    connectionTo: () =>
+      ({
+        ...connection,
+        httpStream: async () => ({ status: 200, body: made.log() }),
+      }) as unknown as NodeConnection,
     onChange: (listener) => cache.subscribe(listener),
   });
 
@@ -102,6 +107,7 @@ export async function apiBench(): Promise<ApiBench> {
     bench,
     home,
     measured: new Map(),
+    log: () => Readable.from(['first\n', 'second\n']),
     run: (...args) => plumb([...args], home, { PLUMB_HOME: home }),
     async makePod() {
       const pod: Pod = {

@@ -1,5 +1,6 @@
 /** `plumb top`, `logs` and `exec`, as far as they are the CLI's and the API's. */
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
 import { EphemeralContainer, objectKey, PodSpec, type Node, type Pod } from '../../../contracts/objects/index.ts';
 import type { Measured } from '../../../reconciler/controllers/metrics/measure-now.ts';
@@ -98,6 +99,23 @@ describe('commands about running pods', () => {
     const ran = await run('exec', 'web-1', '--', 'ls', '-la', 'a b');
     assert.deepEqual([ran.code, ran.stdout, ran.stderr], [7, 'ls|-la|a b\n', 'warned\n']);
     assert.equal((await run('logs', 'none')).code, 1);
+  });
+
+  it('logs that break off say so, and that the container runs on', async () => {
+    await api.makePod();
+    api.log = () =>
+      Readable.from(
+        (async function* () {
+          yield 'first\n';
+          throw new Error('the agent restarts');
+        })(),
+      );
+    const ran = await run('logs', '-f', 'web-1');
+    assert.equal(ran.code, 1);
+    assert.match(
+      ran.stderr,
+      /^error: the log of pod default\/web-1 broke off: the agent of its node restarted, .*\n.*the container runs on; ask again\n$/,
+    );
   });
 
   it('cp says which pod is not there, and what it was sent instead of an archive', async () => {
