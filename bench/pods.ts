@@ -58,7 +58,10 @@ class Bench {
     return this.#fleet.lab.nodes.map(({ name }) => name);
   }
 
-  /** One pod on each host: the image is there afterwards, and every path was gone once. From now on a commit may drop all. */
+  /**
+   * One pod on each host: the image is there afterwards, and every path was gone once. From now on a commit may drop
+   * all.
+   */
   async warm(): Promise<void> {
     const { stdout } = await this.#fleet.git(['show', 'HEAD:plumbline.yaml']);
     await this.#fleet.write('plumbline.yaml', `${stdout.trimEnd()}\n  sync: {maxPrunePercent: 100}\n`);

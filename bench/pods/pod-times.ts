@@ -1,4 +1,7 @@
-/** When what became of pods and Jobs was in the store, by this process' monotonic clock; watched from beside the control plane. */
+/**
+ * When what became of pods and Jobs was in the store, by this process' monotonic clock; watched from beside the control
+ * plane.
+ */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { conditionIsTrue, isCustom, type AnyStored } from '../../contracts/objects/index.ts';

@@ -36,7 +36,8 @@ export interface LogsOptions {
 const TAIL_OF_SELECTED = 10;
 
 /**
- * A pod's name as it was written, or a pod of what owns some, such as a Deployment: a running one that stays, where there is one.
+ * A pod's name as it was written, or a pod of what owns some, such as a Deployment: a running one that stays, where
+ * there is one.
  */
 export async function podName(client: ControlPlaneClient, word: string, namespace: string): Promise<string> {
   if (!word.includes('/')) return word;

@@ -139,7 +139,10 @@ export interface LogQuery {
   readonly tail?: number;
   readonly previous?: boolean;
   readonly timestamps?: boolean;
-  /** What was printed since: so many seconds ago by the node's clock, or RFC 3339. Of the last lines, where both are asked. */
+  /**
+   * What was printed since: so many seconds ago by the node's clock, or RFC 3339. Of the last lines, where both are
+   * asked.
+   */
   readonly sinceSeconds?: number;
   readonly sinceTime?: string;
 }

@@ -1,6 +1,6 @@
 /**
- * HorizontalPodAutoscaler, autoscaling/v2. Source: Kubernetes API reference; defaults of pkg/apis/autoscaling/v2/defaults.go,
- * bounds of pkg/apis/autoscaling/validation/validation.go.
+ * HorizontalPodAutoscaler, autoscaling/v2. Source: Kubernetes API reference; defaults of
+ * pkg/apis/autoscaling/v2/defaults.go, bounds of pkg/apis/autoscaling/validation/validation.go.
  */
 import { z } from 'zod';
 import { ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';

@@ -6,7 +6,10 @@ export const FOREGROUND_FINALIZER = 'foregroundDeletion';
 export const ORPHAN_FINALIZER = 'orphan';
 /** Keeps a Namespace until nothing is in it. Source: Kubernetes, FinalizerKubernetes. */
 export const NAMESPACE_FINALIZER = 'kubernetes';
-/** Keeps a CustomResourceDefinition until the last of its objects is gone. Source: Kubernetes, CustomResourceCleanupFinalizer. */
+/**
+ * Keeps a CustomResourceDefinition until the last of its objects is gone. Source: Kubernetes,
+ * CustomResourceCleanupFinalizer.
+ */
 export const CRD_FINALIZER = 'customresourcecleanup.apiextensions.k8s.io';
 /** Keeps a claim while a pod uses it. Source: Kubernetes, pkg/volume/util PVCProtectionFinalizer. */
 export const CLAIM_PROTECTION = 'kubernetes.io/pvc-protection';

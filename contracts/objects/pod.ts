@@ -180,7 +180,10 @@ const AppArmorProfile = oneOf(
     error: 'must not begin or end with white space',
   });
 
-/** Parts of a process' SELinux label; none of them is no label of its own. A machine without SELinux does nothing with it. */
+/**
+ * Parts of a process' SELinux label; none of them is no label of its own. A machine without SELinux does nothing with
+ * it.
+ */
 const SeLinuxOptions = object({
   user: unset('', z.string().optional()),
   role: unset('', z.string().optional()),

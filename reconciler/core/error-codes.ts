@@ -89,7 +89,10 @@ const HOME = {
   SshKeyUnreadable: 'never',
 } as const;
 
-/** Every code of a PlumbError. One that is missing here is refused by the compiler, one that docs/errors.md lacks by a test. */
+/**
+ * Every code of a PlumbError. One that is missing here is refused by the compiler, one that docs/errors.md lacks by a
+ * test.
+ */
 export const ERROR_CODES = { ...GIT, ...SYNC, ...LIVE_STATE, ...NODES, ...METRICS, ...HOME } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -46,7 +46,10 @@ import type { Session } from './sessions.ts';
 export interface SessionOptions {
   readonly sourceName: string;
   readonly git: GitSource;
-  /** What hashes of ConfigMaps and Secrets are made with: the same after a restart, and in control planes that share a store. */
+  /**
+   * What hashes of ConfigMaps and Secrets are made with: the same after a restart, and in control planes that share a
+   * store.
+   */
   readonly configKey?: Uint8Array;
   readonly transport: NodeTransport;
   readonly payloads: AgentPayloads;

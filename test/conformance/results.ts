@@ -44,7 +44,10 @@ export class ConformanceRecord {
     this.files.set(file, of);
   }
 
-  /** Replaces what was kept of these files, which were run, and of those with their tests; of one that names none it goes. */
+  /**
+   * Replaces what was kept of these files, which were run, and of those with their tests; of one that names none it
+   * goes.
+   */
   keep(run: readonly string[], folder: string = RESULTS): void {
     for (const file of new Set([...run, ...this.files.keys()])) {
       const name = path.relative(ROOT, file);

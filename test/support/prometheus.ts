@@ -1,4 +1,7 @@
-/** Debian's prometheus for tests, which has read a page of series: on ports of the loopback, in a temporary folder, ended by `close`. */
+/**
+ * Debian's prometheus for tests, which has read a page of series: on ports of the loopback, in a temporary folder,
+ * ended by `close`.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';

@@ -210,7 +210,10 @@ export function volumeImages(run: RunCommand, mounts: Pick<Mounts, 'bind' | 'isM
   };
 }
 
-/** Neither a link nor a second name of another file: a pod that was given this folder of the machine may have put it there. */
+/**
+ * Neither a link nor a second name of another file: a pod that was given this folder of the machine may have put it
+ * there.
+ */
 async function imageOf(folder: string): Promise<{ ino: number; dev: number; size: number }> {
   const found = await lstat(join(folder, IMAGE));
   if (!found.isFile() || found.nlink !== 1 || found.uid !== process.geteuid?.() || (found.mode & 0o077) !== 0)

@@ -19,7 +19,8 @@ export async function serveStreams(
   };
   try {
     socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${EXEC_UPGRADE}\r\n\r\n`);
-    // Nobody ends one direction alone: input has a frame that ends it. Of a client that is gone this may be all that is heard.
+    // Nobody ends one direction alone: input has a frame that ends it. Of a client that is gone this may be all that is
+    // heard.
     socket.on('end', close);
     socket.on('close', close);
     socket.on('error', close);

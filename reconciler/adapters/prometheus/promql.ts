@@ -1,6 +1,7 @@
 /**
- * From a selection to PromQL. Source: Prometheus documentation, "Querying basics" (string literals, instant vector selectors). What manifests
- * say is written as quoted strings alone, the name of the series too: none of it can end its string.
+ * From a selection to PromQL. Source: Prometheus documentation, "Querying basics" (string literals, instant vector
+ * selectors). What manifests say is written as quoted strings alone, the name of the series too: none of it can end its
+ * string.
  */
 import { LABEL_MATCHERS, type Prometheus } from '../../../contracts/objects/index.ts';
 import type { LabelMatcher, SeriesSelection } from '../../core/workloads/horizontal-pod-autoscaler-series.ts';

@@ -1,6 +1,6 @@
 /**
- * Reads what autoscalers measure, every 15 s as Kubernetes' controller does, and asks for a pass over each then. It runs where
- * their controller runs: one control plane has both.
+ * Reads what autoscalers measure, every 15 s as Kubernetes' controller does, and asks for a pass over each then. It
+ * runs where their controller runs: one control plane has both.
  */
 import { errorText } from '../../../contracts/errors.ts';
 import { keyOf, type MetricSpec, type ObjectKey, type StoredPod } from '../../../contracts/objects/index.ts';

@@ -61,9 +61,9 @@ export interface Controller {
   /**
    * Whether an object of its own kind asks for a pass when it changed, or is looked at again; when absent, all do.
    * `previous` is the object before the change, undefined for one that is new or looked at again: then what is there
-   * decides. `view` shows the change. False where a pass would do nothing, and what could change that is
-   * watched: most changes are such, and a pass costs some forty commands of Redis. What is gone asks where `worksOnGone` says
-   * so. A predicate of controller-runtime.
+   * decides. `view` shows the change. False where a pass would do nothing, and what could change that is watched: most
+   * changes are such, and a pass costs some forty commands of Redis. What is gone asks where `worksOnGone` says so. A
+   * predicate of controller-runtime.
    */
   readonly concerns?: (object: Stored, previous: Stored | undefined, view: StoreView) => boolean;
   /** It acts now and then by itself, whether anything changed or not: no part of what a plan brings about. */

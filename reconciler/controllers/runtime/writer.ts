@@ -105,8 +105,9 @@ export class Writer {
   /**
    * Does the steps in order and returns those that were refused. Writes go to the store in one round trip, except that
    * a second write to one object waits for the first and builds on its version (where the first was refused it is not
-   * made), that others wait for what they are judged by, and that what a quota limits is booked in it before. What was written shows in the cache when this returns. Deleting what is not there is no problem. An event is
-   * recorded, as of `by`, unless the write in front of it was refused or not made. Throws what the store throws.
+   * made), that others wait for what they are judged by, and that what a quota limits is booked in it before. What was
+   * written shows in the cache when this returns. Deleting what is not there is no problem. An event is recorded, as of
+   * `by`, unless the write in front of it was refused or not made. Throws what the store throws.
    */
   async attempt(steps: readonly AnyStep[], by: Author, signal: AbortSignal): Promise<readonly StepProblem[]> {
     const writing = write(steps, {

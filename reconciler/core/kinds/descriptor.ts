@@ -151,8 +151,8 @@ export interface MadePods<K extends Kind> {
    */
   placeOf?(object: ObjectsByKind[K], name: string): number | undefined;
   /**
-   * Its pods come to an end, and so does it: an object that is gone has been there for what its manifest asked, and is made again
-   * only where that changes.
+   * Its pods come to an end, and so does it: an object that is gone has been there for what its manifest asked, and is
+   * made again only where that changes.
    */
   readonly runsOnce?: true;
 }
@@ -205,8 +205,9 @@ export const WITHOUT_STATUS = {
 
 /**
  * `order`: place among all that is rebuilt before anything acts, in steps of ten, so that a new kind has room; an owner
- * comes before what it owns, so that it is never taken for deleted. `git`: as the commit in force has it, with what was allocated. `nodes`: as nodes claim it, where Git
- * agrees ({@link Claim}). `computed`: from the others, to the same names.
+ * comes before what it owns, so that it is never taken for deleted. `git`: as the commit in force has it, with what was
+ * allocated. `nodes`: as nodes claim it, where Git agrees ({@link Claim}). `computed`: from the others, to the same
+ * names.
  *
  * Without an order it is not needed before the first sync: it comes `with the first sync`, or is `lost`. An object
  * that owns others has an order: its uid would be a new one else, and what it owns would be taken for orphaned.

@@ -37,9 +37,9 @@ export interface LateInput {
 }
 
 /**
- * To be created: each pod that runs, or has come to its own end, and that an object of the store would make, as long as that object lacks
- * pods, the oldest first. The others are taken from the node by its next assignment; where a name is a place that only one pod may have, it is
- * followed as a pod that ends, so that no second one is made before it has.
+ * To be created: each pod that runs, or has come to its own end, and that an object of the store would make, as long as
+ * that object lacks pods, the oldest first. The others are taken from the node by its next assignment; where a name is
+ * a place that only one pod may have, it is followed as a pod that ends, so that no second one is made before it has.
  */
 export function latePods(input: LateInput): readonly KubeObject[] {
   const { word, makers, podsOf, has, known, now } = input;

@@ -31,7 +31,10 @@ export function placesFound(places: readonly number[], silentNodes: number): num
   return Math.min(highest, 2 * places.length + silentNodes * SILENT_PLACES);
 }
 
-/** Earlier templates of the owner that pods still have, newest first, as revisions; the present one is its controller's to make. */
+/**
+ * Earlier templates of the owner that pods still have, newest first, as revisions; the present one is its controller's
+ * to make.
+ */
 export function earlierRevisions(owner: Stored, templates: readonly PodTemplateSpec[]): readonly ControllerRevision[] {
   if (!descriptorOf(owner.kind).owns.includes('ControllerRevision')) return [];
   return templates.map((template, index) =>

@@ -20,7 +20,10 @@ import { hostPortsOf, type HostPort } from '../../../contracts/objects/host-port
 import { isResizing, requestsOf, type Amounts } from '../../../contracts/objects/pod-requests.ts';
 import { imagesOf, weightOf } from './resources.ts';
 
-/** Fields of a pod's spec that are equal in all pods of a shape. Of containers: image, requests and ports, and which of them are sidecars. */
+/**
+ * Fields of a pod's spec that are equal in all pods of a shape. Of containers: image, requests and ports, and which of
+ * them are sidecars.
+ */
 type SharedField =
   | 'containers'
   | 'initContainers'

@@ -24,7 +24,10 @@ type Config = ConfigMap | Secret;
 /** Finds an object in the state that the workload is of. */
 export type ConfigLookup = (key: ObjectKey<'ConfigMap'> | ObjectKey<'Secret'>) => KubeObject | undefined;
 
-/** Makes hashes, `KEY.HASH` where KEY says which key they are made with; remembers those of objects for as long as they live. */
+/**
+ * Makes hashes, `KEY.HASH` where KEY says which key they are made with; remembers those of objects for as long as they
+ * live.
+ */
 export class ConfigHasher {
   readonly #key: Uint8Array;
   readonly #id: string;

@@ -61,8 +61,8 @@ function withDaemonTolerations({ tolerations, hostNetwork }: PodSpec): Toleratio
 }
 
 /**
- * The template as a pod of that node and revision has it. The scheduler binds it: its required node affinity is that node alone,
- * which the template's own was held against before.
+ * The template as a pod of that node and revision has it. The scheduler binds it: its required node affinity is that
+ * node alone, which the template's own was held against before.
  */
 export function daemonPod({ metadata, spec }: PodTemplateSpec, nodeName: string, hash: string): PodTemplateSpec {
   const nodeAffinity = {

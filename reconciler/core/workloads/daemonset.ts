@@ -47,7 +47,8 @@ interface Moves {
 /**
  * Brings one pod to each node that should have one, {@link MOST_AT_ONCE} at most, and takes those away that should not
  * be there, or are too many; then, once nothing of that is left to do, goes on with the update of the others. A failed
- * pod is deleted and made anew, later each time. Asks to look again when a ready pod becomes available, or such a wait is over.
+ * pod is deleted and made anew, later each time. Asks to look again when a ready pod becomes available, or such a wait
+ * is over.
  */
 export function planDaemonSet(input: DaemonSetInput): DaemonSetDecision {
   const { daemonSet, now } = input;

@@ -91,10 +91,10 @@ export function refusalPauseMs(pods: readonly StoredPod[], now: Date): number {
 
 /**
  * Makes the number of active pods equal `spec.replicas`: creates what is missing, {@link MOST_AT_ONCE} at most, deletes
- * the surplus by rank. Pods being deleted and finished ones do not count; of the finished ones only the newest stays, to be looked at.
- * A pod adopted in this pass is not deleted in it (one write per object). Pods that are held back are not created yet,
- * and none while a pod is there that its node has just refused. Asks to look again when a ready pod becomes available,
- * or when that pause is over.
+ * the surplus by rank. Pods being deleted and finished ones do not count; of the finished ones only the newest stays,
+ * to be looked at. A pod adopted in this pass is not deleted in it (one write per object). Pods that are held back are
+ * not created yet, and none while a pod is there that its node has just refused. Asks to look again when a ready pod
+ * becomes available, or when that pause is over.
  */
 export function planReplicaSet(input: ReplicaSetInput): Decision {
   const { replicaSet: rs, now, held = NONE_HELD } = input;

@@ -1,8 +1,8 @@
 /**
  * After the store was lost: pods that may run on nodes which have not told their inventory yet. A replacement made at
- * once would be one too many when the node speaks; so a ReplicaSet or a Job leaves that many out until the node has spoken, or
- * has been silent for as long as its pods tolerate (Kubernetes evicts them then, and so their replacements may be
- * made).
+ * once would be one too many when the node speaks; so a ReplicaSet or a Job leaves that many out until the node has
+ * spoken, or has been silent for as long as its pods tolerate (Kubernetes evicts them then, and so their replacements
+ * may be made).
  */
 import {
   findCondition,
@@ -20,8 +20,8 @@ import { Indexes } from './indexes.ts';
 import { annotatedNumber } from './rollout-numbers.ts';
 
 /**
- * Annotation of a ReplicaSet or a Job: how many of its pods no node that answered had. Written by a recovery, removed when no
- * node is waited for.
+ * Annotation of a ReplicaSet or a Job: how many of its pods no node that answered had. Written by a recovery, removed
+ * when no node is waited for.
  */
 export const UNHEARD_ANNOTATION = 'plumbline.dev/unheard-replicas';
 /**

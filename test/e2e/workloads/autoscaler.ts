@@ -7,7 +7,10 @@ import { eventually } from '../fleet.ts';
 import { loseStore } from '../redis.ts';
 import type { Theme } from './theme.ts';
 
-/** A sample is there after two looks, 15 s apart, and is decided on within 15 s more; a pod that just started has first to be measured. */
+/**
+ * A sample is there after two looks, 15 s apart, and is decided on within 15 s more; a pod that just started has first
+ * to be measured.
+ */
 const MEASURED_S = 120;
 /** Works as hard as it may while there is a file, which is for one pod to have. */
 const WORKER =

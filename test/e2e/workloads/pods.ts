@@ -1,6 +1,6 @@
 /**
- * Pods: what they are told and answer, and how they go with their Namespace. Sources: kubernetes/test/e2e/apps/replica_set.go,
- * common/node/{pods,container_probe}.go, apimachinery/namespace.go.
+ * Pods: what they are told and answer, and how they go with their Namespace. Sources:
+ * kubernetes/test/e2e/apps/replica_set.go, common/node/{pods,container_probe}.go, apimachinery/namespace.go.
  */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';

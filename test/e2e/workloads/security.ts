@@ -1,6 +1,6 @@
 /**
- * What a namespace lets its pods be, and by what others know them. Sources: kubernetes/test/e2e/auth/pod_security_admission.go
- * in spirit, auth/service_accounts.go.
+ * What a namespace lets its pods be, and by what others know them. Sources:
+ * kubernetes/test/e2e/auth/pod_security_admission.go in spirit, auth/service_accounts.go.
  */
 import assert from 'node:assert/strict';
 import { createPublicKey, verify, type JsonWebKey } from 'node:crypto';

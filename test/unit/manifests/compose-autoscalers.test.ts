@@ -1,4 +1,7 @@
-/** HorizontalPodAutoscalers in Git. What is refused is what Kubernetes refuses: pkg/apis/autoscaling/validation/validation_test.go. */
+/**
+ * HorizontalPodAutoscalers in Git. What is refused is what Kubernetes refuses:
+ * pkg/apis/autoscaling/validation/validation_test.go.
+ */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';

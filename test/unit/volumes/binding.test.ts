@@ -1,4 +1,7 @@
-/** Claims and volumes with their controllers. Source of the behaviour: Kubernetes, pkg/controller/volume/persistentvolume. */
+/**
+ * Claims and volumes with their controllers. Source of the behaviour: Kubernetes,
+ * pkg/controller/volume/persistentvolume.
+ */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {

@@ -1,4 +1,7 @@
-/** Decisions on CronJobs. Source of what is expected: Kubernetes documentation, "CronJob", and cronjob_controllerv2_test.go. */
+/**
+ * Decisions on CronJobs. Source of what is expected: Kubernetes documentation, "CronJob", and
+ * cronjob_controllerv2_test.go.
+ */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';

@@ -1,6 +1,7 @@
 /**
- * How many pods a measure asks for. Numbers are those of Kubernetes' own tables, pkg/controller/podautoscaler/replica_calculator_test.go;
- * there a cpu's start is 2 minutes and its first readiness 10 s, here what the controller has by default.
+ * How many pods a measure asks for. Numbers are those of Kubernetes' own tables,
+ * pkg/controller/podautoscaler/replica_calculator_test.go; there a cpu's start is 2 minutes and its first readiness 10
+ * s, here what the controller has by default.
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';

@@ -1,6 +1,6 @@
 /**
- * What an autoscaler makes of its measures. Source of what is expected: Kubernetes documentation, "Horizontal Pod Autoscaling", and
- * pkg/controller/podautoscaler/horizontal_test.go.
+ * What an autoscaler makes of its measures. Source of what is expected: Kubernetes documentation, "Horizontal Pod
+ * Autoscaling", and pkg/controller/podautoscaler/horizontal_test.go.
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -291,7 +291,8 @@ describe('how fast an autoscaler follows', () => {
       seen.push(w.messages(passed < 60_000 ? 60 : 20));
       w.advance(BEAT);
     }
-    // The number at the first look stays for five minutes, then the 6 of the first minute for as long as those were asked for.
+    // The number at the first look stays for five minutes, then the 6 of the first minute for as long as those were
+    // asked for.
     assert.deepEqual(seen, [...Array<number>(20).fill(8), 6, 6]);
     assert.equal(w.condition('AbleToScale'), 'True ScaleDownStabilized');
     w.advance(60_000);

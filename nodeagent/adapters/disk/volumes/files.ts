@@ -11,7 +11,10 @@ import { makeFolder } from '../durable.ts';
 
 const DATA = '..data';
 
-/** Makes the volume hold exactly `files`. An unchanged volume is not touched, and neither is one that `keeps` what it has. */
+/**
+ * Makes the volume hold exactly `files`. An unchanged volume is not touched, and neither is one that `keeps` what it
+ * has.
+ */
 export async function writeVolumeFiles(
   folder: string,
   files: readonly VolumeFile[],

@@ -1,4 +1,7 @@
-/** Deployment, ReplicaSet, ReplicationController and DaemonSet; and what all kinds have in common that keep a number of pods. */
+/**
+ * Deployment, ReplicaSet, ReplicationController and DaemonSet; and what all kinds have in common that keep a number of
+ * pods.
+ */
 import {
   readKey,
   selectorMatches,
